@@ -1,0 +1,1 @@
+//! The test processor: echoes fragments, and can be told to misbehave.

@@ -1,0 +1,17 @@
+//! Outboard takes a live HLS stream, sends its audio to an external processor, puts the returned audio back under the
+//! untouched picture and publishes the stream, without ever going silent.
+//!
+//! The map, in the order of the data: [`pipeline`] is the spine (source, batch, demux, exchange, remux, air);
+//! [`stage`] runs the WebAssembly components that decide; [`media`] knows containers and packets; [`store`] keeps what
+//! must survive. [`echo`] is the test processor.
+
+pub mod limits;
+pub mod media;
+
+pub mod pipeline;
+
+pub mod stage;
+
+pub mod store;
+
+pub mod echo;

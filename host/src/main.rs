@@ -1,0 +1,2 @@
+//! Outboard.
+fn main() {}

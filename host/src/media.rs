@@ -1,0 +1,3 @@
+//! Containers and packets: what the steps know about the bytes they move.
+
+pub mod probe;

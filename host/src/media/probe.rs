@@ -1,0 +1,1 @@
+//! Probes audio that a processor returned: container, codec, duration.

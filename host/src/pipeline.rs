@@ -1,0 +1,11 @@
+//! The spine: the steps in the order of the data.
+
+// source -> batch -> demux -> exchange -> remux -> air
+
+pub mod source;
+// groups segments
+// pub mod batch;
+// pub mod demux;
+pub mod exchange;
+// pub mod remux;
+pub mod air;

@@ -1,0 +1,3 @@
+//! HLS -> [source] -> batch: follows a playlist and puts each segment on disk, once.
+
+pub mod segment;

@@ -1,0 +1,1 @@
+//! WebAssembly stages: wasmtime lives only here.

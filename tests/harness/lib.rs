@@ -1,0 +1,11 @@
+//! The parts that whole-path tests are made of: live origins, processors, receivers, the host, a packet comparer.
+//!
+//! Real parts wherever a user would have them (ffmpeg, nginx-rtmp, Node's Socket.IO); fakes only for faults that real
+//! ones cannot be brought to show.
+
+pub mod guests;
+pub mod host;
+pub mod media;
+pub mod origin;
+pub mod processor;
+pub mod receiver;
