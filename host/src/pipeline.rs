@@ -5,7 +5,11 @@
 pub mod source;
 // groups segments
 // pub mod batch;
-// pub mod demux;
+
+// decisions over time
+pub mod timeline;
+
+pub mod demux;
 pub mod exchange;
 // pub mod remux;
 pub mod air;

@@ -1,0 +1,285 @@
+//! Facts of each packet, as ffmpeg's `framecrc` muxer lists them beside the demuxed files.
+//!
+//! Files lose what matters here: each starts at 0, so the offset between sound and picture is gone, and FLV knows
+//! milliseconds only. The list has every packet's timestamps in the source's own time base, in the same one run.
+
+use std::fmt;
+
+/// One packet of a track.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Packet {
+    /// Decoding time in microseconds of the source's time, derived from exact ticks.
+    pub dts_us: i64,
+    /// Presentation time, likewise.
+    pub pts_us: i64,
+    /// Duration; 0 where the source does not tell.
+    pub duration_us: u32,
+    /// Size as demuxed (ADTS and Annex B headers included).
+    pub size: u32,
+}
+
+/// One track of a batch: its packets in decoding order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TrackFacts {
+    /// Codec in ffmpeg's words, such as `h264`.
+    pub codec: String,
+    /// Hertz; 0 for pictures.
+    pub sample_rate: u32,
+    /// Channel count; 0 for pictures.
+    pub channels: u32,
+    /// Width and height; 0 for sound.
+    pub dimensions: (u32, u32),
+    /// In decoding order.
+    pub packets: Vec<Packet>,
+}
+
+impl TrackFacts {
+    /// Presentation time of the earliest sample in microseconds; 0 without packets.
+    pub fn first_pts_us(&self) -> i64 {
+        self.packets.iter().map(|packet| packet.pts_us).min().unwrap_or_default()
+    }
+
+    /// Decoding time of the first packet in microseconds; 0 without packets.
+    pub fn first_dts_us(&self) -> i64 {
+        self.packets.first().map_or(0, |packet| packet.dts_us)
+    }
+
+    /// Where the next packet would be decoded, in microseconds.
+    pub fn end_us(&self) -> i64 {
+        self.packets.last().map_or(0, |packet| packet.dts_us + i64::from(self.duration_of(packet)))
+    }
+
+    /// From the first packet to the end of the last, in microseconds.
+    pub fn duration_us(&self) -> u64 {
+        u64::try_from(self.end_us() - self.first_dts_us()).unwrap_or_default()
+    }
+
+    /// Usual length of a packet in microseconds: the median of the steps.
+    pub fn packet_us(&self) -> u64 {
+        let mut steps: Vec<i64> = self.packets.windows(2).map(|pair| pair[1].dts_us - pair[0].dts_us).collect();
+        steps.sort_unstable();
+        steps.get(steps.len() / 2).map_or(0, |step| u64::try_from(*step).unwrap_or_default())
+    }
+
+    fn duration_of(&self, packet: &Packet) -> u32 {
+        if packet.duration_us > 0 {
+            return packet.duration_us;
+        }
+        u32::try_from(self.packet_us()).unwrap_or_default()
+    }
+}
+
+/// Both tracks of a batch.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BatchFacts {
+    /// Pictures, where the stream has any.
+    pub video: Option<TrackFacts>,
+    /// Sound, where the stream has any.
+    pub audio: Option<TrackFacts>,
+}
+
+impl BatchFacts {
+    /// Packets in both tracks.
+    pub fn packets(&self) -> u64 {
+        self.tracks().map(|track| track.packets.len() as u64).sum()
+    }
+
+    /// The tracks that there are.
+    pub fn tracks(&self) -> impl Iterator<Item = &TrackFacts> {
+        self.video.iter().chain(self.audio.iter())
+    }
+
+    /// Media time: the longer track, in microseconds.
+    pub fn duration_us(&self) -> u64 {
+        self.tracks().map(TrackFacts::duration_us).max().unwrap_or_default()
+    }
+
+    /// Reads the text of ffmpeg's `framecrc` muxer: `#key stream: value` lines, then one line a packet
+    /// (`stream, dts, pts, duration, size, checksum, …`).
+    pub fn parse(text: &str) -> Result<Self, FactsError> {
+        let mut streams: Vec<Stream> = Vec::new();
+        for (number, line) in text.lines().enumerate() {
+            let bad = |why: &'static str| FactsError { line: number + 1, text: line.to_owned(), why };
+            if let Some(header) = line.strip_prefix('#') {
+                parse_header(&mut streams, header);
+            } else if !line.trim().is_empty() {
+                let mut fields = line.split(',').map(str::trim);
+                let mut field = || fields.next().ok_or_else(|| bad("has too few fields"));
+                let index: usize = field()?.parse().map_err(|_| bad("does not start with a stream number"))?;
+                let stream = streams.get_mut(index).ok_or_else(|| bad("names an unknown stream"))?;
+                let (dts, pts) = (field()?.parse().ok(), field()?.parse().ok());
+                let duration: i64 = field()?.parse().map_err(|_| bad("has no duration"))?;
+                let size = field()?.parse().map_err(|_| bad("has no size"))?;
+                let dts = dts.or(pts).ok_or_else(|| bad("has no timestamp"))?;
+                stream.track.packets.push(Packet {
+                    dts_us: stream.us(dts),
+                    pts_us: stream.us(pts.unwrap_or(dts)),
+                    duration_us: u32::try_from(stream.us(duration)).unwrap_or_default(),
+                    size,
+                });
+            }
+        }
+        let mut facts = Self::default();
+        for stream in streams {
+            match stream.media.as_str() {
+                "video" => facts.video = Some(stream.track),
+                "audio" => facts.audio = Some(stream.track),
+                _ => {}
+            }
+        }
+        Ok(facts)
+    }
+}
+
+/// A line of packet facts that makes no sense.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct FactsError {
+    line: usize,
+    text: String,
+    why: &'static str,
+}
+
+impl fmt::Display for FactsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "packet facts, line {}: {:?} {}", self.line, self.text, self.why)
+    }
+}
+
+// === impl Stream ===
+
+#[derive(Debug)]
+struct Stream {
+    media: String,
+    time_base: (i64, i64),
+    track: TrackFacts,
+}
+
+impl Stream {
+    /// Ticks to microseconds, to the nearest.
+    fn us(&self, ticks: i64) -> i64 {
+        let (numerator, denominator) = (i128::from(self.time_base.0), i128::from(self.time_base.1.max(1)));
+        let us = (i128::from(ticks) * numerator * 1_000_000 + denominator / 2).div_euclid(denominator);
+        i64::try_from(us).unwrap_or_default()
+    }
+}
+
+/// Most streams that a list may name; we map two.
+const STREAMS_MOST: usize = 8;
+
+fn parse_header(streams: &mut Vec<Stream>, header: &str) {
+    let Some((name, value)) = header.split_once(':') else { return };
+    let Some((key, index)) = name.split_once(' ') else { return };
+    let (Ok(index), value) = (index.trim().parse::<usize>(), value.trim()) else { return };
+    if index >= STREAMS_MOST {
+        return;
+    }
+    while streams.len() <= index {
+        streams.push(Stream { media: String::new(), time_base: (1, 1_000_000), track: TrackFacts::default() });
+    }
+    let Some(stream) = streams.get_mut(index) else { return };
+    let pair = |separator| {
+        let (left, right) = value.split_once(separator)?;
+        Some((left.parse::<i64>().ok()?, right.parse::<i64>().ok()?))
+    };
+    match key {
+        "tb" => stream.time_base = pair('/').unwrap_or(stream.time_base),
+        "media_type" => value.clone_into(&mut stream.media),
+        "codec_id" => value.clone_into(&mut stream.track.codec),
+        "dimensions" => {
+            let (width, height) = pair('x').unwrap_or_default();
+            stream.track.dimensions = (u32::try_from(width).unwrap_or(0), u32::try_from(height).unwrap_or(0));
+        }
+        "sample_rate" => stream.track.sample_rate = value.parse().unwrap_or_default(),
+        "channel_layout_name" => stream.track.channels = channels(value),
+        _ => {}
+    }
+}
+
+/// Channel count of ffmpeg's name for a layout: `stereo`, `5.1(side)`, `3 channels`.
+fn channels(layout: &str) -> u32 {
+    let name = layout.split('(').next().unwrap_or_default();
+    match name {
+        "mono" => 1,
+        "stereo" | "downmix" => 2,
+        "quad" => 4,
+        "hexagonal" => 6,
+        "octagonal" => 8,
+        _ => {
+            let count = name.split(' ').next().unwrap_or_default();
+            count.split('.').filter_map(|part| part.parse::<u32>().ok()).sum()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "\
+#extradata 0:       36, 0xabe10a06
+#software: Lavf59.27.100
+#tb 0: 1/90000
+#media_type 0: video
+#codec_id 0: h264
+#dimensions 0: 1280x720
+#tb 1: 1/44100
+#media_type 1: audio
+#codec_id 1: aac
+#sample_rate 1: 44100
+#channel_layout_name 1: stereo
+0,     126000,     132000,     3000,    38760, 0xe1a2b423, S=1,        1
+0,     129000,     141000,     3000,    31804, 0x6d5601da, F=0x0, S=1,        1
+1,      61740,      61740,     1024,      295, 0x80538de8
+1,      62764,      62764,        0,      370, 0xc3aeb8e4
+";
+
+    #[test]
+    fn reads_both_tracks_in_exact_microseconds() {
+        let facts = BatchFacts::parse(TEXT).unwrap();
+        let (video, audio) = (facts.video.clone().unwrap(), facts.audio.clone().unwrap());
+        assert_eq!((video.codec.as_str(), video.dimensions), ("h264", (1280, 720)));
+        assert_eq!((audio.codec.as_str(), audio.sample_rate, audio.channels), ("aac", 44100, 2));
+        assert_eq!(video.packets[1], Packet { dts_us: 1_433_333, pts_us: 1_566_667, duration_us: 33_333, size: 31804 });
+        assert_eq!(video.first_pts_us(), 1_466_667);
+        assert_eq!((audio.first_pts_us(), audio.packets[1].dts_us), (1_400_000, 1_423_220));
+        assert_eq!(facts.packets(), 4);
+    }
+
+    #[test]
+    fn a_missing_duration_is_the_usual_step() {
+        let audio = BatchFacts::parse(TEXT).unwrap().audio.unwrap();
+        assert_eq!(audio.end_us(), 1_423_220 + 23_220);
+        assert_eq!(audio.duration_us(), 46_440);
+    }
+
+    #[test]
+    fn rounding_does_not_accumulate_over_a_day_of_audio() {
+        let packets = 86_400 * 44_100 / 1024;
+        let stream = Stream { media: String::new(), time_base: (1, 44_100), track: TrackFacts::default() };
+        let exact = packets as f64 * 1024.0 / 44_100.0 * 1e6;
+        assert!((stream.us(packets * 1024) as f64 - exact).abs() <= 1.0);
+        assert_eq!(stream.us(-44_100), -1_000_000);
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_named_with_its_line() {
+        for (line, why) in [
+            ("7, 1, 1, 1, 1, 0x0", "unknown stream"),
+            ("0, 1, 1", "too few fields"),
+            ("x, 1, 1, 1, 1, 0", "stream number"),
+            ("0, NOPTS, NOPTS, 1, 1, 0", "no timestamp"),
+            ("0, 1, 1, x, 1, 0", "no duration"),
+            ("0, 1, 1, 1, x, 0", "no size"),
+        ] {
+            let error = BatchFacts::parse(&format!("{TEXT}{line}\n")).unwrap_err().to_string();
+            assert!(error.contains("line 16") && error.contains(why), "{line}: {error}");
+        }
+    }
+
+    #[test]
+    fn counts_channels_of_layout_names() {
+        for (name, count) in [("mono", 1), ("stereo", 2), ("5.1", 6), ("5.1(side)", 6), ("7.1", 8), ("3 channels", 3)] {
+            assert_eq!(channels(name), count, "{name}");
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! batch -> [demux] -> exchange: splits a batch into picture and sound, and notes every packet's time.
+//!
+//! In: the segments of one batch. Out: `video.fmp4`, `audio.fmp4` and `packets.txt` in the batch's folder, from one
+//! ffmpeg run that copies every packet. Nothing is cut at the borders: a track may reach over them.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use ffmpeg_sidecar::command::FfmpegCommand;
+
+use crate::ffmpeg::{self, FfmpegError};
+use crate::limits::{FFMPEG_TIMEOUT, PACKET_FACTS_BYTES};
+use crate::media::facts::{BatchFacts, FactsError};
+use crate::pipeline::source::segment::{Container, Part, Segment};
+
+/// Names in a batch's folder.
+pub mod names {
+    /// The picture, copied.
+    pub const VIDEO: &str = "video.fmp4";
+    /// The original sound, copied.
+    pub const AUDIO: &str = "audio.fmp4";
+    /// What the processor returned.
+    pub const PROCESSED_AUDIO: &str = "processed_audio.fmp4";
+    /// What goes on air.
+    pub const OUTPUT: &str = "output.fmp4";
+    /// Every packet's timestamps, as ffmpeg's framecrc muxer writes them.
+    pub const PACKETS: &str = "packets.txt";
+    /// What goes on air as FLV tags on the air timeline; deleted once it went out.
+    pub const AIR: &str = "air.flv";
+}
+
+/// Why a batch could not be taken apart.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DemuxError {
+    /// The stream has what RTMP cannot carry. Trying again does not help.
+    #[error("{0}")]
+    Unsupported(String),
+    /// ffmpeg failed.
+    #[error(transparent)]
+    Ffmpeg(#[from] FfmpegError),
+    /// ffmpeg's list of packets makes no sense.
+    #[error(transparent)]
+    Facts(#[from] FactsError),
+    /// A file of the batch could not be written or read.
+    #[error("{path}: {source}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+/// Which tracks a stream has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tracks {
+    /// It has pictures.
+    pub video: bool,
+    /// It has sound.
+    pub audio: bool,
+}
+
+impl Tracks {
+    const BOTH: Self = Self { video: true, audio: true };
+
+    fn of(facts: &BatchFacts) -> Self {
+        Self { video: facts.video.is_some(), audio: facts.audio.is_some() }
+    }
+}
+
+/// Takes batches apart; remembers which tracks the stream has, so that a batch is one ffmpeg run.
+#[derive(Debug)]
+pub struct Demuxer {
+    tracks: Tracks,
+}
+
+impl Default for Demuxer {
+    fn default() -> Self {
+        Self { tracks: Tracks::BOTH }
+    }
+}
+
+impl Demuxer {
+    /// Demuxes `segments` into `dir`, which exists. Files appear whole under their names or not at all.
+    pub async fn demux(&mut self, segments: &[Segment], dir: &Path) -> Result<BatchFacts, DemuxError> {
+        let inputs = Inputs::of(segments)?;
+        let facts = match run(&inputs, self.tracks, dir).await {
+            Ok(facts) => facts,
+            // Mostly a track that is not there, or a codec that the muxer refuses: look closer.
+            Err(DemuxError::Ffmpeg(first @ FfmpegError::Failed { .. })) => {
+                let found = probe(&inputs).await?;
+                check_codecs(&found)?;
+                let tracks = Tracks::of(&found);
+                if tracks == self.tracks {
+                    return Err(first.into());
+                }
+                self.tracks = tracks;
+                run(&inputs, tracks, dir).await?
+            }
+            Err(error) => return Err(error),
+        };
+        check_codecs(&facts)?;
+        for (track, name) in [(&facts.video, names::VIDEO), (&facts.audio, names::AUDIO)] {
+            if track.is_some() {
+                rename(&part(dir, name), &dir.join(name)).await?;
+            }
+        }
+        rename(&part(dir, names::PACKETS), &dir.join(names::PACKETS)).await?;
+        Ok(facts)
+    }
+}
+
+/// The facts of a batch that was demuxed before a restart.
+pub async fn reload(dir: &Path) -> Result<BatchFacts, DemuxError> {
+    let path = dir.join(names::PACKETS);
+    let text = tokio::fs::read_to_string(&path).await.map_err(|source| DemuxError::File { path, source })?;
+    Ok(BatchFacts::parse(&text)?)
+}
+
+/// The temporary name of a file that is being written.
+pub fn part(dir: &Path, name: &str) -> PathBuf {
+    dir.join(format!("{name}.part"))
+}
+
+/// Renames, with the file in the error.
+pub async fn rename(from: &Path, to: &Path) -> Result<(), DemuxError> {
+    tokio::fs::rename(from, to).await.map_err(|source| DemuxError::File { path: from.to_owned(), source })
+}
+
+/// What ffmpeg reads: the batch's files joined by bytes, which is right within one discontinuity sequence.
+struct Inputs {
+    dir: PathBuf,
+    main: Input,
+    audio: Option<Input>,
+}
+
+struct Input {
+    format: &'static str,
+    url: OsString,
+}
+
+impl Inputs {
+    fn of(segments: &[Segment]) -> Result<Self, DemuxError> {
+        let parts: Vec<&Part> = segments.iter().map(|segment| &segment.main).collect();
+        let audio: Vec<&Part> = segments.iter().flat_map(|segment| &segment.audio).collect();
+        let first = parts.first().ok_or_else(|| DemuxError::Unsupported("a batch without segments".into()))?;
+        let dir = first.path.parent().unwrap_or(Path::new(".")).to_owned();
+        Ok(Self { main: Input::of(&parts), audio: (!audio.is_empty()).then(|| Input::of(&audio)), dir })
+    }
+
+    fn add_to(&self, command: &mut FfmpegCommand) {
+        // Names without folders: the storage path may hold the separator of `concat:`.
+        command.as_inner_mut().current_dir(&self.dir);
+        command.arg("-copyts");
+        for input in std::iter::once(&self.main).chain(&self.audio) {
+            command.args(["-f", input.format]).arg("-i").arg(&input.url);
+        }
+    }
+
+    fn audio_index(&self) -> &'static str {
+        if self.audio.is_some() { "1" } else { "0" }
+    }
+}
+
+impl Input {
+    fn of(parts: &[&Part]) -> Self {
+        let mut url = OsString::from("concat:");
+        let mut init = None;
+        let mut join = |path: &Path| {
+            if url != "concat:" {
+                url.push("|");
+            }
+            url.push(path.file_name().unwrap_or_default());
+        };
+        for part in parts {
+            if part.init.is_some() && part.init != init {
+                init.clone_from(&part.init);
+                part.init.iter().for_each(|path| join(path));
+            }
+            join(&part.path);
+        }
+        let format = match parts.first().map(|part| part.container) {
+            Some(Container::Fmp4) => "mp4",
+            Some(Container::PackedAac) => "aac",
+            Some(Container::MpegTs) | None => "mpegts",
+        };
+        Self { format, url }
+    }
+}
+
+async fn run(inputs: &Inputs, tracks: Tracks, dir: &Path) -> Result<BatchFacts, DemuxError> {
+    let mut command = ffmpeg::command("file,pipe,concat");
+    inputs.add_to(&mut command);
+    let video_map = "0:v:0";
+    let audio_map = format!("{}:a:0", inputs.audio_index());
+    // -copyinkf: pictures before the first key frame are packets like any other.
+    let copy = ["-c", "copy", "-copyinkf"];
+    let file = ["-f", "mp4", "-movflags", "frag_keyframe+empty_moov+default_base_moof"];
+    if tracks.video {
+        command.args(["-map", video_map]).args(copy).args(file).arg(part(dir, names::VIDEO));
+    }
+    if tracks.audio {
+        // 5 s: one fragment a packet would double the size; ADTS headers do not fit into MP4.
+        command.args(["-map", &audio_map]).args(copy).args(["-bsf:a", "aac_adtstoasc", "-frag_duration", "5000000"]);
+        command.args(file).arg(part(dir, names::AUDIO));
+    }
+    for (wanted, map) in [(tracks.video, video_map), (tracks.audio, &audio_map)] {
+        if wanted {
+            command.args(["-map", map]);
+        }
+    }
+    command.args(copy).args(["-f", "framecrc", "pipe:1"]);
+    let text = ffmpeg::output("demux", command, PACKET_FACTS_BYTES, FFMPEG_TIMEOUT).await?;
+    let path = part(dir, names::PACKETS);
+    tokio::fs::write(&path, &text).await.map_err(|source| DemuxError::File { path, source })?;
+    Ok(BatchFacts::parse(&String::from_utf8_lossy(&text))?)
+}
+
+/// Which tracks there are and how they are coded, without writing them.
+async fn probe(inputs: &Inputs) -> Result<BatchFacts, DemuxError> {
+    let mut command = ffmpeg::command("file,pipe,concat");
+    inputs.add_to(&mut command);
+    let audio_map = format!("{}:a:0?", inputs.audio_index());
+    command.args(["-map", "0:v:0?", "-map", &audio_map, "-c", "copy", "-copyinkf", "-f", "framecrc", "pipe:1"]);
+    let text = ffmpeg::output("probe", command, PACKET_FACTS_BYTES, FFMPEG_TIMEOUT).await?;
+    Ok(BatchFacts::parse(&String::from_utf8_lossy(&text))?)
+}
+
+/// RTMP as SRS and nginx take it carries H.264 and AAC.
+fn check_codecs(facts: &BatchFacts) -> Result<(), DemuxError> {
+    let unsupported = |what: &str, codec: &str, right: &str| {
+        Err(DemuxError::Unsupported(format!(
+            "the source's {what} codec is {codec}: only {right} can go on air over RTMP"
+        )))
+    };
+    match (&facts.video, &facts.audio) {
+        (Some(video), _) if video.codec != "h264" => unsupported("video", &video.codec, "h264"),
+        (_, Some(audio)) if audio.codec != "aac" => unsupported("audio", &audio.codec, "aac"),
+        (None, None) => Err(DemuxError::Unsupported("the source has neither pictures nor sound that we know".into())),
+        _ => Ok(()),
+    }
+}
