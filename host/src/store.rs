@@ -1,1 +1,5 @@
-//! What must survive: the journal (SQLite) and the files.
+//! What must survive: the journal (SQLite) and the files, each behind its own handle.
+
+pub mod files;
+pub mod journal;
+pub mod retention;

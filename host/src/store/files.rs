@@ -1,0 +1,158 @@
+//! Where things lie below `storage/`, and the lock that keeps two hosts off one storage.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+/// Why a storage folder cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FilesError {
+    /// A file or folder could not be made, read or removed.
+    #[error("storage {path}: {source}")]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Another host has it.
+    #[error("storage {path} is in use by another outboard process; stop it or choose another --storage")]
+    InUse {
+        /// The storage folder.
+        path: PathBuf,
+    },
+    /// An id that cannot be a folder's name.
+    #[error("{what} {value:?} must be 1 to 64 letters, digits, '-', '_' or '.', and not start with '.'")]
+    Name {
+        /// Which id.
+        what: &'static str,
+        /// Its value.
+        value: String,
+    },
+}
+
+/// A storage folder that this process holds alone.
+#[derive(Debug)]
+pub struct Storage {
+    root: PathBuf,
+    _lock: File,
+}
+
+impl Storage {
+    /// Opens or makes the folder and takes its lock (`outboard.lock`), which ends with the process.
+    pub fn open(root: &Path) -> Result<Self, FilesError> {
+        make(root)?;
+        // Absolute: ffmpeg runs in other folders.
+        let root = root.canonicalize().map_err(|source| FilesError::Io { path: root.to_owned(), source })?;
+        let path = root.join("outboard.lock");
+        let lock = File::create(&path).map_err(|source| FilesError::Io { path, source })?;
+        match rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Self { root, _lock: lock }),
+            Err(_) => Err(FilesError::InUse { path: root }),
+        }
+    }
+
+    /// The journal's file.
+    pub fn journal(&self) -> PathBuf {
+        self.root.join("outboard.db")
+    }
+
+    /// Compiled components.
+    pub fn aot(&self) -> PathBuf {
+        self.root.join("aot")
+    }
+
+    /// The folders of one stream; makes them.
+    pub fn stream(&self, tenant: &str, stream: &str) -> Result<StreamFiles, FilesError> {
+        check_name("tenant", tenant)?;
+        check_name("stream id", stream)?;
+        let tenant = self.root.join(tenant);
+        let files = StreamFiles {
+            segments: tenant.join("original_stream").join(stream),
+            batches: tenant.join("processed_fragments").join(stream),
+            logs: tenant.join("logs").join(stream),
+        };
+        for dir in [&files.segments, &files.batches, &files.logs] {
+            make(dir)?;
+        }
+        Ok(files)
+    }
+}
+
+/// The folders of one stream.
+#[derive(Debug, Clone)]
+pub struct StreamFiles {
+    /// `original_stream/<stream>/segment-<n>.ts|.m4s`
+    pub segments: PathBuf,
+    /// `processed_fragments/<stream>/batch-<n>/`
+    pub batches: PathBuf,
+    /// `logs/<stream>/`
+    pub logs: PathBuf,
+}
+
+impl StreamFiles {
+    /// The folder of a batch, whether it exists or not.
+    pub fn batch(&self, number: u64) -> PathBuf {
+        self.batches.join(format!("batch-{number}"))
+    }
+
+    /// Makes the folder of a batch.
+    pub fn make_batch(&self, number: u64) -> Result<PathBuf, FilesError> {
+        let dir = self.batch(number);
+        make(&dir)?;
+        Ok(dir)
+    }
+}
+
+/// Tells whether an id can be a folder's name on every system.
+pub fn check_name(what: &'static str, value: &str) -> Result<(), FilesError> {
+    let fits = (1..=64).contains(&value.len())
+        && !value.starts_with('.')
+        && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+    if fits { Ok(()) } else { Err(FilesError::Name { what, value: value.to_owned() }) }
+}
+
+fn make(dir: &Path) -> Result<(), FilesError> {
+    std::fs::create_dir_all(dir).map_err(|source| FilesError::Io { path: dir.to_owned(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lays_out_a_stream_as_documented() {
+        let dir = tempfile::tempdir().unwrap();
+        let storage = Storage::open(&dir.path().join("storage")).unwrap();
+        let files = storage.stream("default", "tv-1").unwrap();
+        assert!(files.segments.ends_with("storage/default/original_stream/tv-1") && files.segments.is_dir());
+        assert!(files.make_batch(7).unwrap().ends_with("default/processed_fragments/tv-1/batch-7"));
+        assert!(files.batch(7).is_dir() && files.logs.is_dir());
+    }
+
+    #[test]
+    fn two_hosts_do_not_share_a_storage() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = Storage::open(dir.path()).unwrap();
+        assert!(matches!(Storage::open(dir.path()), Err(FilesError::InUse { .. })));
+        drop(first);
+        Storage::open(dir.path()).unwrap();
+    }
+
+    #[test]
+    fn ids_that_leave_their_folder_are_refused_by_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let storage = Storage::open(dir.path()).unwrap();
+        for bad in ["", "..", "../x", "a/b", ".hidden", "a b", &"x".repeat(65), "ä"] {
+            let error = storage.stream("default", bad).unwrap_err().to_string();
+            assert!(error.contains("stream id") && error.contains(&format!("{bad:?}")), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_storage_that_cannot_be_made_is_named() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let error = Storage::open(&file.path().join("storage")).unwrap_err().to_string();
+        assert!(error.contains("storage"), "{error}");
+    }
+}
