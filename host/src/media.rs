@@ -1,4 +1,5 @@
 //! Containers and packets: what the steps know about the bytes they move.
 
 pub mod facts;
+pub mod flv;
 pub mod probe;
