@@ -9,7 +9,7 @@ pub mod source;
 // decisions over time
 pub mod timeline;
 
+pub mod air;
 pub mod demux;
 pub mod exchange;
-// pub mod remux;
-pub mod air;
+pub mod remux;

@@ -196,14 +196,18 @@ async fn run(inputs: &Inputs, tracks: Tracks, dir: &Path) -> Result<BatchFacts, 
     let audio_map = format!("{}:a:0", inputs.audio_index());
     // -copyinkf: pictures before the first key frame are packets like any other.
     let copy = ["-c", "copy", "-copyinkf"];
-    let file = ["-f", "mp4", "-movflags", "frag_keyframe+empty_moov+default_base_moof"];
     if tracks.video {
-        command.args(["-map", video_map]).args(copy).args(file).arg(part(dir, names::VIDEO));
+        command.args(["-map", video_map]).args(copy);
+        command.args(["-f", "mp4", "-movflags", "frag_keyframe+empty_moov+default_base_moof"]);
+        command.arg(part(dir, names::VIDEO));
     }
     if tracks.audio {
-        // 5 s: one fragment a packet would double the size; ADTS headers do not fit into MP4.
+        // ADTS headers do not fit into MP4, and the moov waits for the first packet, which tells how AAC is set up.
+        // make_zero: a processor must see a file that starts at 0, not hours of empty edit. 5 s a fragment: one a
+        // packet would double the size.
         command.args(["-map", &audio_map]).args(copy).args(["-bsf:a", "aac_adtstoasc", "-frag_duration", "5000000"]);
-        command.args(file).arg(part(dir, names::AUDIO));
+        command.args(["-avoid_negative_ts", "make_zero", "-f", "mp4", "-movflags", "delay_moov+default_base_moof"]);
+        command.arg(part(dir, names::AUDIO));
     }
     for (wanted, map) in [(tracks.video, video_map), (tracks.audio, &audio_map)] {
         if wanted {

@@ -1,0 +1,146 @@
+//! exchange -> [remux] -> air: puts the chosen audio under the untouched picture.
+//!
+//! In: a batch's files, its place on the timeline, and the plan. Out: `output.fmp4` and `air.flv` in the batch's folder
+//! from one ffmpeg run, and the index that the air step sends from. ffmpeg joins containers; the times on air are ours.
+
+use std::path::Path;
+
+use ffmpeg_sidecar::command::FfmpegCommand;
+use tokio::io::AsyncReadExt;
+
+use crate::ffmpeg::{self, FfmpegError};
+use crate::limits::FFMPEG_TIMEOUT;
+use crate::media::facts::BatchFacts;
+use crate::media::flv::{FlvError, body::BodyError};
+use crate::pipeline::air::spool::ReadyBatch;
+use crate::pipeline::demux::{DemuxError, names, part, rename};
+use crate::pipeline::timeline::Placed;
+
+// what is to be done
+pub mod plan;
+// audio that cannot be copied
+pub mod encode;
+// what comes out
+mod spooling;
+mod times;
+
+pub use plan::{Plan, Processed};
+pub use spooling::reload;
+
+/// Why a batch could not be put together.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RemuxError {
+    /// ffmpeg failed.
+    #[error(transparent)]
+    Ffmpeg(#[from] FfmpegError),
+    /// What ffmpeg wrote is not FLV.
+    #[error("remux output: {0}")]
+    Flv(#[from] FlvError),
+    /// A tag is not what RTMP carries.
+    #[error("remux output: {0}")]
+    Body(#[from] BodyError),
+    /// A file could not be written or read.
+    #[error("remux output: {0}")]
+    Io(#[from] std::io::Error),
+    /// A file could not be named.
+    #[error(transparent)]
+    File(#[from] DemuxError),
+    /// The plan asks for audio that is not there.
+    #[error("the plan asks for {0}, which this batch does not have")]
+    Missing(&'static str),
+}
+
+/// All that the remux step needs of a batch.
+#[derive(Debug, Clone, Copy)]
+pub struct Job<'a> {
+    /// Batch number.
+    pub number: u64,
+    /// The batch's folder.
+    pub dir: &'a Path,
+    /// Its packets.
+    pub facts: &'a BatchFacts,
+    /// Its place on the timeline.
+    pub placed: &'a Placed,
+    /// False: the picture alone goes on air.
+    pub with_audio: bool,
+    /// Audio to put in the original's place; `None` leaves the original.
+    pub processed: Option<&'a Processed>,
+}
+
+impl Job<'_> {
+    fn has_audio(&self) -> bool {
+        self.with_audio && self.facts.audio.is_some()
+    }
+}
+
+/// A batch that is ready for air.
+#[derive(Debug, Clone)]
+pub struct Remuxed {
+    /// For the spool.
+    pub ready: ReadyBatch,
+    /// Packets that were demuxed and did not come out again.
+    pub lost: u64,
+    /// Packets of processed audio beyond the batch's length, left out as planned.
+    pub trimmed: u64,
+}
+
+/// Puts one batch together.
+pub async fn remux(job: Job<'_>) -> Result<Remuxed, RemuxError> {
+    let command = command(&job);
+    let times = times::audio(&job);
+    let mut spooler = spooling::Spooler::create(&job, times)?;
+    let (running, mut stdout) = ffmpeg::spawn("remux", command)?;
+    let mut chunk = vec![0; CHUNK_BYTES];
+    let read = async {
+        loop {
+            let n = stdout.read(&mut chunk).await?;
+            if n == 0 {
+                return Ok::<_, RemuxError>(());
+            }
+            spooler.feed(chunk.get(..n).unwrap_or_default())?;
+        }
+    };
+    match tokio::time::timeout(FFMPEG_TIMEOUT, read).await {
+        Ok(done) => {
+            // ffmpeg's own words tell more than the broken stream it left.
+            running.finish(FFMPEG_TIMEOUT).await?;
+            done?;
+        }
+        Err(_) => running.finish(std::time::Duration::ZERO).await?,
+    }
+    let remuxed = spooler.finish()?;
+    for name in [names::OUTPUT, names::AIR] {
+        rename(&part(job.dir, name), &job.dir.join(name)).await?;
+    }
+    Ok(remuxed)
+}
+
+/// The command that writes `output.fmp4.part` and FLV tags to stdout, all copied.
+fn command(job: &Job<'_>) -> FfmpegCommand {
+    let mut command = ffmpeg::command("file,pipe");
+    let mut maps: Vec<&str> = Vec::new();
+    if job.facts.video.is_some() {
+        command.args(["-f", "mp4", "-i"]).arg(job.dir.join(names::VIDEO));
+        maps.extend(["-map", "0:v:0"]);
+    }
+    if job.has_audio() {
+        maps.extend(["-map", if maps.is_empty() { "0:a:0" } else { "1:a:0" }]);
+        match job.processed {
+            Some(processed) => command.args(["-f", processed.format, "-i"]).arg(&processed.path),
+            None => command.args(["-f", "mp4", "-i"]).arg(job.dir.join(names::AUDIO)),
+        };
+        maps.extend(["-bsf:a", "aac_adtstoasc"]);
+    }
+    maps.extend(["-c", "copy", "-copyinkf"]);
+    command.args(&maps).args(["-f", "mp4", "-movflags", "frag_keyframe+empty_moov+default_base_moof"]);
+    command.args(["-frag_duration", "5000000"]).arg(part(job.dir, names::OUTPUT));
+    command.args(&maps).args(["-f", "flv", "-flvflags", "no_duration_filesize", "pipe:1"]);
+    command
+}
+
+/// How much of ffmpeg's output is taken at once: what a pipe holds.
+const CHUNK_BYTES: usize = 64 * 1024;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,102 @@
+//! What goes on air as a batch's audio. Typed: the numbers were checked against the policy before they come here.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// The audio to put under the picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Audio {
+    /// The batch has none.
+    None,
+    /// The source's own.
+    Original,
+    /// The processor's.
+    Processed,
+    /// Both, with gains in hundredths of a decibel and ramps at both ends in milliseconds.
+    Mix {
+        /// Gain of the original.
+        original_centibel: i32,
+        /// Gain of the processed audio.
+        processed_centibel: i32,
+        /// Length of the ramps.
+        ramp_ms: u32,
+    },
+    /// Silence as long as the original.
+    Silence,
+}
+
+/// Whether packets are encoded again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Coding {
+    /// As they are.
+    Copy,
+    /// To AAC with the original's rate and channels; bits per second.
+    Encode(Option<u32>),
+}
+
+/// What is done where the chosen audio is longer or shorter than the original.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fit {
+    /// Cut or fill to the original's length.
+    TrimOrPad,
+    /// Leave it.
+    Leave,
+}
+
+/// The decision for one batch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Which audio.
+    pub audio: Audio,
+    /// Copied or encoded.
+    pub coding: Coding,
+    /// New length over old in per mille of change; 50 is 5 % longer.
+    pub stretch_permille: i32,
+    /// At the end.
+    pub fit: Fit,
+    /// Later is positive.
+    pub offset_us: i64,
+    /// Why, for the operator.
+    pub note: String,
+    /// To be looked at.
+    pub marked: bool,
+}
+
+impl Plan {
+    /// The host's plain default: the original as it is, or nothing where there is none.
+    pub fn original(has_audio: bool, note: impl Into<String>) -> Self {
+        Self {
+            audio: if has_audio { Audio::Original } else { Audio::None },
+            coding: Coding::Copy,
+            stretch_permille: 0,
+            fit: Fit::Leave,
+            offset_us: 0,
+            note: note.into(),
+            marked: false,
+        }
+    }
+
+    /// True if the processor's audio is heard.
+    pub fn uses_processed(&self) -> bool {
+        matches!(self.audio, Audio::Processed | Audio::Mix { .. })
+    }
+}
+
+/// The processor's audio on disk, as the probe found it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Processed {
+    /// The file.
+    pub path: PathBuf,
+    /// ffmpeg's name of its container: `mp4`, `aac`, `wav`, `mp3`.
+    pub format: &'static str,
+    /// Packets in it.
+    pub packets: u64,
+    /// Packets at its start that hold only the encoder's delay.
+    pub priming: u64,
+    /// Length of one packet in nanoseconds.
+    pub packet_ns: u64,
+}

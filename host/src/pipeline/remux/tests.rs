@@ -1,0 +1,218 @@
+//! Demux and remux together on real media: every packet comes out, once, with its own time.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use super::encode::{Reply, encode};
+use super::plan::{Audio, Coding, Fit};
+use super::*;
+use crate::media::facts::TrackFacts;
+use crate::pipeline::air::spool::Track;
+use crate::pipeline::demux::{self, Demuxer};
+use crate::pipeline::source::segment::{Container, Identity, Part, Segment};
+use crate::pipeline::timeline::Timeline;
+
+struct Media {
+    dir: tempfile::TempDir,
+    segments: Vec<Segment>,
+}
+
+/// Runs ffmpeg in `dir` with words separated by blanks.
+fn ffmpeg_in(dir: &Path, words: &str) {
+    let status = Command::new("ffmpeg")
+        .args(["-nostdin", "-v", "error", "-y"])
+        .args(words.split_whitespace())
+        .current_dir(dir)
+        .status()
+        .unwrap();
+    assert!(status.success(), "ffmpeg {words}");
+}
+
+const PICTURE: &str = "-f lavfi -i testsrc2=s=320x180:r=30:d=6 ";
+const SOUND: &str = "-f lavfi -i sine=f=440:r=44100:d=6 ";
+const CODED: &str = "-c:v libx264 -preset ultrafast -bf 2 -g 30 -sc_threshold 0 -c:a aac ";
+
+impl Media {
+    /// Three segments of 2 s as HLS makes them.
+    fn new(inputs: &str, hls: &str, container: Container) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let end = if container == Container::MpegTs { "ts" } else { "m4s" };
+        let args = format!(
+            "{inputs}{CODED}-f hls -hls_time 2 -hls_list_size 0 {hls} -hls_segment_filename segment-%d.{end} live.m3u8"
+        );
+        ffmpeg_in(dir.path(), &args);
+        let init = (container == Container::Fmp4).then(|| dir.path().join("init.mp4"));
+        let segments = (0..3)
+            .map(|index| {
+                let path = dir.path().join(format!("segment-{index}.{end}"));
+                Segment {
+                    index,
+                    media_sequence: index,
+                    duration: Duration::from_secs(2),
+                    discontinuity: false,
+                    identity: Identity { uri: path.display().to_string(), range: None, program_date_time_us: None },
+                    cues: Vec::new(),
+                    main: Part { bytes: path.metadata().unwrap().len(), path, container, init: init.clone() },
+                    audio: Vec::new(),
+                }
+            })
+            .collect();
+        Self { dir, segments }
+    }
+
+    fn ts(inputs: &str) -> Self {
+        Self::new(inputs, "", Container::MpegTs)
+    }
+
+    fn batch(&self) -> PathBuf {
+        let dir = self.dir.path().join("batch-0");
+        std::fs::create_dir_all(&dir).unwrap();
+        dir
+    }
+
+    /// MD5 of each packet, as an independent reader sees them.
+    fn hashes(&self, file: &Path, stream: &str) -> Vec<String> {
+        let out = Command::new("ffprobe")
+            .args(["-v", "error", "-select_streams", stream, "-show_entries", "packet=data_hash"])
+            .args(["-show_data_hash", "md5", "-of", "csv=p=0"])
+            .arg(file)
+            .output()
+            .unwrap();
+        let text = String::from_utf8(out.stdout).unwrap();
+        text.lines().map(str::to_owned).filter(|line| !line.is_empty()).collect()
+    }
+
+    /// The source's packets in the form that MP4 and FLV hold them.
+    fn source_hashes(&self, stream: &str) -> Vec<String> {
+        let list = self.segments.iter().map(|segment| segment.main.path.file_name().unwrap().to_str().unwrap());
+        let list = self.segments[0].main.init.iter().map(|_| "init.mp4").chain(list).collect::<Vec<_>>().join("|");
+        let name = format!("all-{}.mp4", stream.replace(':', ""));
+        ffmpeg_in(
+            self.dir.path(),
+            &format!(
+                "-i concat:{list} -map 0:{stream} -c copy -bsf:a aac_adtstoasc -movflags empty_moov -f mp4 {name}"
+            ),
+        );
+        self.hashes(&self.dir.path().join(name), stream)
+    }
+}
+
+/// MD5 of each body in `air.flv`, without the FLV head of `skip` bytes.
+fn air_hashes(media: &Media, ready: &ReadyBatch, stream: &str) -> Vec<String> {
+    media.hashes(&ready.path, stream)
+}
+
+async fn through(media: &Media) -> (BatchFacts, Placed, Remuxed) {
+    let dir = media.batch();
+    let facts = Demuxer::default().demux(&media.segments, &dir).await.unwrap();
+    let placed = Timeline::default().place(&facts, false);
+    let job = Job { number: 0, dir: &dir, facts: &facts, placed: &placed, with_audio: true, processed: None };
+    let remuxed = remux(job).await.unwrap();
+    (facts, placed, remuxed)
+}
+
+fn assert_times(track: &Track, facts: &TrackFacts, start_us: i64) {
+    assert_eq!(track.tags.len(), facts.packets.len());
+    for (tag, packet) in track.tags.iter().zip(&facts.packets) {
+        let error = (tag.dts_ms as i64 * 1000 - (packet.dts_us - start_us)).abs();
+        assert!(error <= 500, "{tag:?} {packet:?}: {error} us");
+    }
+}
+
+#[tokio::test]
+async fn every_packet_of_a_ts_batch_comes_out_once_with_its_time() {
+    let media = Media::ts(&format!("{PICTURE}{SOUND}"));
+    let (facts, placed, remuxed) = through(&media).await;
+    assert_eq!((remuxed.lost, remuxed.trimmed), (0, 0));
+    let start = facts.video.as_ref().unwrap().first_dts_us().min(facts.audio.as_ref().unwrap().first_dts_us());
+    assert_times(&remuxed.ready.video, facts.video.as_ref().unwrap(), start);
+    assert_times(&remuxed.ready.audio, facts.audio.as_ref().unwrap(), start);
+    for stream in ["v", "a"] {
+        let source = media.source_hashes(stream);
+        assert!(source.len() > 100, "{}", source.len());
+        assert_eq!(air_hashes(&media, &remuxed.ready, stream), source);
+        assert_eq!(media.hashes(&media.batch().join(names::OUTPUT), stream), source);
+    }
+    assert_eq!(remuxed.ready.video.tags.iter().filter(|tag| tag.key).count(), 6);
+    assert!(placed.max_skew_us <= 1000);
+    let again = reload(0, &media.batch(), (placed.start_ms, placed.end_ms)).unwrap();
+    assert_eq!((again.video, again.audio), (remuxed.ready.video, remuxed.ready.audio));
+    assert_eq!(demux::reload(&media.batch()).await.unwrap(), facts);
+}
+
+#[tokio::test]
+async fn every_packet_of_an_fmp4_batch_comes_out_once() {
+    let media = Media::new(&format!("{PICTURE}{SOUND}"), "-hls_segment_type fmp4", Container::Fmp4);
+    let (_, _, remuxed) = through(&media).await;
+    assert_eq!(remuxed.lost, 0);
+    for stream in ["v", "a"] {
+        let source = media.source_hashes(stream);
+        assert!(source.len() > 100);
+        assert_eq!(air_hashes(&media, &remuxed.ready, stream), source);
+    }
+}
+
+#[tokio::test]
+async fn a_stream_without_sound_and_one_without_pictures_work() {
+    let (facts, _, remuxed) = through(&Media::ts(PICTURE)).await;
+    assert!(facts.audio.is_none() && remuxed.ready.audio.header.is_none());
+    assert_eq!(remuxed.ready.video.tags.len(), 180);
+    let (facts, _, remuxed) = through(&Media::ts(SOUND)).await;
+    assert!(facts.video.is_none() && remuxed.ready.video.header.is_none());
+    assert_eq!(remuxed.ready.audio.tags.len(), facts.audio.unwrap().packets.len());
+}
+
+#[tokio::test]
+async fn unsupported_codecs_are_refused_by_name() {
+    let dir = tempfile::tempdir().unwrap();
+    for (codec, named) in [("-c:v mpeg2video -c:a aac", "mpeg2video"), ("-c:v libx264 -c:a ac3", "ac3")] {
+        let path = dir.path().join("segment-0.ts");
+        ffmpeg_in(dir.path(), &format!("{PICTURE}{SOUND}{codec} -t 2 segment-0.ts"));
+        let mut media = Media { dir: tempfile::tempdir().unwrap(), segments: Media::ts(PICTURE).segments };
+        media.segments.truncate(1);
+        media.segments[0].main.path = path;
+        let error = Demuxer::default().demux(&media.segments, &media.batch()).await.unwrap_err();
+        assert!(matches!(error, DemuxError::Unsupported(_)) && error.to_string().contains(named), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn encoded_replies_fill_the_originals_place() {
+    let media = Media::ts(&format!("{PICTURE}{SOUND}"));
+    let dir = media.batch();
+    let facts = Demuxer::default().demux(&media.segments, &dir).await.unwrap();
+    let placed = Timeline::default().place(&facts, false);
+    let audio = facts.audio.clone().unwrap();
+    ffmpeg_in(&dir, "-f lavfi -i sine=f=880:r=22050:d=5.5 -ac 1 reply.wav");
+    let path = dir.join("reply.wav");
+    let mix = Audio::Mix { original_centibel: -1000, processed_centibel: 0, ramp_ms: 50 };
+    for choice in [Audio::Processed, mix, Audio::Silence] {
+        let plan =
+            Plan { audio: choice, coding: Coding::Encode(None), fit: Fit::TrimOrPad, ..Plan::original(true, "") };
+        let reply = Reply { path: &path, format: "wav" };
+        let processed = encode(&dir, &audio, &plan, Some(reply)).await.unwrap();
+        let job =
+            Job { number: 0, dir: &dir, facts: &facts, placed: &placed, with_audio: true, processed: Some(&processed) };
+        let remuxed = remux(job).await.unwrap();
+        let air = &remuxed.ready.audio.tags;
+        let off_by = air.len().abs_diff(audio.packets.len());
+        assert!(off_by <= 1, "{} packets for {}", air.len(), audio.packets.len());
+        let last = audio.packets.last().unwrap().dts_us - audio.first_dts_us();
+        let end = (air.last().unwrap().dts_ms - air[0].dts_ms) as i64;
+        assert!((end * 1000 - last).abs() <= 25_000, "{end} ms for {last} us");
+        // What ffmpeg does not write cannot be lost: only the priming packet is left out.
+        assert_eq!((remuxed.lost, remuxed.trimmed), (0, 1));
+    }
+}
+
+#[tokio::test]
+async fn a_broken_segment_is_an_error_not_a_batch() {
+    let media = Media::ts(PICTURE);
+    for segment in &media.segments {
+        std::fs::write(&segment.main.path, b"not a transport stream").unwrap();
+    }
+    let error = Demuxer::default().demux(&media.segments, &media.batch()).await.unwrap_err().to_string();
+    assert!(error.contains("ffmpeg"), "{error}");
+    assert!(!media.batch().join(names::VIDEO).exists());
+}
