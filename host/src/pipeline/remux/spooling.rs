@@ -76,7 +76,7 @@ impl<'a> Spooler<'a> {
         Ok(())
     }
 
-    pub(super) fn finish(mut self) -> Result<Remuxed, RemuxError> {
+    pub(super) fn finish(self) -> Result<Remuxed, RemuxError> {
         self.reader.finish()?;
         let ready = self.writer.finish()?;
         let own_audio = if self.audio.own { ready.audio.tags.len() } else { 0 };

@@ -1,0 +1,241 @@
+//! Settings: from `outboard.toml`, `OUTBOARD_SECTION__KEY` in the environment and the command line, in that order;
+//! checked as a whole before any I/O, with every problem named at once.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use url::Url;
+
+use crate::limits::{BATCH_SECONDS_DEFAULT, BATCH_SECONDS_MAX, BATCH_SECONDS_MIN};
+use crate::store::files;
+
+mod keys;
+mod layers;
+
+pub use keys::{Keys, Problem, Problems};
+pub use layers::Layers;
+
+/// What a process is told besides its pipeline.
+#[derive(Debug, Clone)]
+pub struct HostConfig {
+    /// Where everything is kept (`storage.dir`).
+    pub storage: PathBuf,
+    /// Where the API listens (`server.listen`).
+    pub listen: String,
+    /// Filter for logs (`log.level`), in tracing's directives.
+    pub log_level: String,
+    /// `text` or `json` (`log.format`).
+    pub log_json: bool,
+}
+
+/// One pipeline, checked.
+#[derive(Debug, Clone)]
+pub struct PipelineConfig {
+    /// Names the stream in storage, fragments and logs.
+    pub stream_id: String,
+    /// Where the stream comes from.
+    pub source: SourceConfig,
+    /// Where the audio goes to and comes back from; `None`: the original stays.
+    pub processor: Option<ProcessorConfig>,
+    /// Where the stream goes on air.
+    pub destinations: Vec<Url>,
+    /// Length of a batch.
+    pub batch: Duration,
+    /// When air starts.
+    pub hold: Hold,
+    /// Time in hand for slower replies; `None`: worked out from batch and segment length.
+    pub cushion: Option<Duration>,
+    /// Batches that are kept after they went on air.
+    pub keep_batches: usize,
+    /// The components that decide.
+    pub stages: Stages,
+}
+
+/// When air starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hold {
+    /// When the first reply is in hand, plus the cushion.
+    Auto,
+    /// So long after the first batch is complete.
+    After(Duration),
+}
+
+/// Settings of the source.
+#[derive(Debug, Clone)]
+pub struct SourceConfig {
+    /// The playlist.
+    pub url: Url,
+    /// Another one with the same content, for when the first goes stale.
+    pub backup_url: Option<Url>,
+    /// Highest variant up to this many bits a second.
+    pub max_bandwidth: Option<u64>,
+    /// The variant of this width and height.
+    pub resolution: Option<(u32, u32)>,
+    /// Extra request headers.
+    pub headers: Vec<(String, String)>,
+}
+
+/// Settings of the processor.
+#[derive(Debug, Clone)]
+pub struct ProcessorConfig {
+    /// http, https, ws or wss.
+    pub url: Url,
+    /// Path of the Socket.IO endpoint.
+    pub path: String,
+    /// Socket.IO namespace.
+    pub namespace: String,
+    /// Sent in Socket.IO's CONNECT.
+    pub auth: Option<serde_json::Value>,
+    /// Extra request headers.
+    pub headers: Vec<(String, String)>,
+    /// Fragments that may be under way at once.
+    pub in_flight: usize,
+}
+
+/// Which components run, and with which settings.
+#[derive(Debug, Clone, Default)]
+pub struct Stages {
+    /// By kind (`batching`, `framing`, `remux_planning`): a file instead of the bundled component.
+    pub files: BTreeMap<&'static str, PathBuf>,
+    /// By kind: settings as a JSON object.
+    pub settings: BTreeMap<&'static str, serde_json::Value>,
+}
+
+/// Kinds of stages, as they are named in settings.
+pub const STAGE_KINDS: [&str; 3] = ["batching", "framing", "remux_planning"];
+
+/// Batches that are kept unless set.
+const KEEP_BATCHES: u64 = 5;
+/// Fragments in flight unless set.
+const IN_FLIGHT: u64 = 3;
+
+/// Checks the settings of host and pipeline together. `needs_pipeline`: a source and a destination must be there.
+pub fn check(layers: Layers, needs_pipeline: bool) -> Result<(HostConfig, Option<PipelineConfig>), Problems> {
+    let mut keys = layers.into_keys();
+    let host = HostConfig {
+        storage: PathBuf::from(keys.text("storage.dir").unwrap_or_else(|| "storage".into())),
+        listen: keys.text("server.listen").unwrap_or_else(|| "127.0.0.1:3000".into()),
+        log_level: keys.text("log.level").unwrap_or_else(|| "info".into()),
+        log_json: keys.one_of("log.format", &["text", "json"]).as_deref() == Some("json"),
+    };
+    let pipeline =
+        (needs_pipeline || keys.has_section("source") || keys.has_section("air")).then(|| pipeline(&mut keys));
+    keys.finish()?;
+    Ok((host, pipeline.flatten()))
+}
+
+fn pipeline(keys: &mut Keys) -> Option<PipelineConfig> {
+    let stream_id = keys.text("pipeline.stream_id").unwrap_or_else(|| "live".into());
+    if let Err(error) = files::check_name("stream id", &stream_id) {
+        keys.problem("pipeline.stream_id", error.to_string());
+    }
+    let batch = keys
+        .integer("pipeline.batch_seconds", BATCH_SECONDS_MIN.into()..=BATCH_SECONDS_MAX.into())
+        .unwrap_or(BATCH_SECONDS_DEFAULT.into());
+    let hold = hold(keys);
+    let cushion = keys.seconds("pipeline.cushion_seconds", 0.0..=120.0);
+    let keep_batches = keys.integer("pipeline.keep_batches", 0..=100_000).unwrap_or(KEEP_BATCHES);
+    let source = source(keys);
+    let processor = processor(keys);
+    let destinations = destinations(keys);
+    let stages = stages(keys);
+    Some(PipelineConfig {
+        stream_id,
+        source: source?,
+        processor,
+        destinations,
+        batch: Duration::from_secs(batch),
+        hold,
+        cushion,
+        keep_batches: usize::try_from(keep_batches).unwrap_or(usize::MAX),
+        stages,
+    })
+}
+
+fn hold(keys: &mut Keys) -> Hold {
+    match keys.peek_text("pipeline.hold").as_deref() {
+        None | Some("auto") => {
+            keys.text("pipeline.hold");
+            Hold::Auto
+        }
+        Some(_) => keys.seconds("pipeline.hold", 0.0..=600.0).map_or(Hold::Auto, Hold::After),
+    }
+}
+
+fn source(keys: &mut Keys) -> Option<SourceConfig> {
+    let url = keys.required_url("source.url", &["http", "https"]);
+    let backup_url = keys.url("source.backup_url", &["http", "https"]);
+    let max_bandwidth = keys.integer("source.max_bandwidth", 1..=u64::MAX);
+    let resolution = keys.text("source.resolution").and_then(|text| {
+        let parsed = text.split_once('x').and_then(|(w, h)| Some((w.parse().ok()?, h.parse().ok()?)));
+        if parsed.is_none() {
+            keys.problem("source.resolution", format!("{text:?} is not width x height, such as 1920x1080"));
+        }
+        parsed
+    });
+    let headers = keys.headers("source.headers");
+    Some(SourceConfig { url: url?, backup_url, max_bandwidth, resolution, headers })
+}
+
+fn processor(keys: &mut Keys) -> Option<ProcessorConfig> {
+    let url = keys.url("processor.url", &["http", "https", "ws", "wss"]);
+    let path = keys.text("processor.path").unwrap_or_else(|| "/socket.io/".into());
+    let namespace = keys.text("processor.namespace").unwrap_or_else(|| "/".into());
+    for (key, value) in [("processor.path", &path), ("processor.namespace", &namespace)] {
+        if !value.starts_with('/') {
+            keys.problem(key, format!("{value:?} must start with '/'"));
+        }
+    }
+    let auth = keys.json("processor.auth");
+    let headers = keys.headers("processor.headers");
+    let in_flight = keys.integer("processor.in_flight", 1..=16).unwrap_or(IN_FLIGHT);
+    let in_flight = usize::try_from(in_flight).unwrap_or(1);
+    Some(ProcessorConfig { url: url?, path, namespace, auth, headers, in_flight })
+}
+
+/// Schemes that a destination may have; all but RTMP go through ffmpeg.
+const DESTINATION_SCHEMES: &[&str] = &["rtmp", "rtmps", "srt", "udp", "file"];
+/// Most destinations of one pipeline.
+const DESTINATIONS_MOST: usize = 16;
+
+fn destinations(keys: &mut Keys) -> Vec<Url> {
+    let list = keys.list("air.to").unwrap_or_default();
+    if list.is_empty() {
+        keys.problem("air.to", "is missing: where is the stream to go, such as rtmp://127.0.0.1/live/key".into());
+    }
+    if list.len() > DESTINATIONS_MOST {
+        keys.problem("air.to", format!("has {} destinations, at most {DESTINATIONS_MOST} are possible", list.len()));
+    }
+    let mut urls = Vec::new();
+    for (n, text) in list.iter().enumerate() {
+        let key = format!("air.to[{n}]");
+        match keys.parse_url(&key, text, DESTINATION_SCHEMES) {
+            Some(url) if urls.contains(&url) => keys.problem(&key, "is there twice".into()),
+            Some(url) => urls.push(url),
+            None => {}
+        }
+    }
+    urls
+}
+
+fn stages(keys: &mut Keys) -> Stages {
+    let mut stages = Stages::default();
+    for kind in STAGE_KINDS {
+        if let Some(path) = keys.text(&format!("stages.{kind}")) {
+            stages.files.insert(kind, PathBuf::from(path));
+        }
+        let key = format!("stages.{kind}_settings");
+        match keys.json(&key) {
+            Some(settings) if settings.is_object() => {
+                stages.settings.insert(kind, settings);
+            }
+            Some(_) => keys.problem(&key, "must be a table of settings".into()),
+            None => {}
+        }
+    }
+    stages
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,227 @@
+//! Reads settings by their key's path and collects what is wrong with them, all at once.
+
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use toml::{Table, Value};
+use url::Url;
+
+/// One thing wrong with the settings.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Problem {
+    /// The key's path, such as `source.url`.
+    pub path: String,
+    /// What is wrong and what would be right.
+    pub message: String,
+}
+
+/// Everything wrong with the settings.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct Problems(pub Vec<Problem>);
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (n, problem) in self.0.iter().enumerate() {
+            write!(f, "{}{}: {}", if n > 0 { "\n" } else { "" }, problem.path, problem.message)?;
+        }
+        Ok(())
+    }
+}
+
+/// A table that is taken apart key by key; what is left at the end nobody knows.
+#[derive(Debug)]
+pub struct Keys {
+    table: Table,
+    problems: Vec<Problem>,
+}
+
+impl Keys {
+    /// Of a table of sections; `problems` are those found so far.
+    pub fn new(table: Table, problems: Vec<Problem>) -> Self {
+        Self { table, problems }
+    }
+
+    /// Notes a problem.
+    pub fn problem(&mut self, path: &str, message: String) {
+        self.problems.push(Problem { path: path.to_owned(), message });
+    }
+
+    /// Whether any key of a section is set.
+    pub fn has_section(&self, section: &str) -> bool {
+        self.table.get(section).and_then(Value::as_table).is_some_and(|table| !table.is_empty())
+    }
+
+    /// Ends reading: all problems, those of unknown keys included.
+    pub fn finish(mut self) -> Result<(), Problems> {
+        for (section, value) in std::mem::take(&mut self.table) {
+            match value {
+                Value::Table(table) => {
+                    for key in table.keys() {
+                        self.problem(&format!("{section}.{key}"), "is not a setting that outboard knows".into());
+                    }
+                }
+                _ => self.problem(&section, "is not a section that outboard knows".into()),
+            }
+        }
+        if self.problems.is_empty() { Ok(()) } else { Err(Problems(self.problems)) }
+    }
+
+    fn get(&self, path: &str) -> Option<&Value> {
+        let (section, key) = path.split_once('.')?;
+        self.table.get(section)?.as_table()?.get(key)
+    }
+
+    fn take(&mut self, path: &str) -> Option<Value> {
+        let (section, key) = path.split_once('.')?;
+        self.table.get_mut(section)?.as_table_mut()?.remove(key)
+    }
+
+    /// A text, without taking it.
+    pub fn peek_text(&self, path: &str) -> Option<String> {
+        self.get(path).map(plain)
+    }
+
+    /// A text that is not empty.
+    pub fn text(&mut self, path: &str) -> Option<String> {
+        let value = self.take(path)?;
+        match &value {
+            Value::String(text) if !text.is_empty() => Some(text.clone()),
+            Value::String(_) => None,
+            other => {
+                self.problem(path, format!("{} must be a text", plain(other)));
+                None
+            }
+        }
+    }
+
+    /// One of a few words.
+    pub fn one_of(&mut self, path: &str, words: &[&str]) -> Option<String> {
+        let text = self.text(path)?;
+        if words.contains(&text.as_str()) {
+            return Some(text);
+        }
+        self.problem(path, format!("{text:?} must be one of {}", words.join(", ")));
+        None
+    }
+
+    /// A whole number; the environment gives it as text.
+    pub fn integer(&mut self, path: &str, range: RangeInclusive<u64>) -> Option<u64> {
+        let value = self.take(path)?;
+        match plain(&value).parse::<u64>() {
+            Ok(number) if range.contains(&number) => Some(number),
+            _ => {
+                let (from, to) = (range.start(), range.end());
+                let upper = if *to == u64::MAX { String::new() } else { format!(" to {to}") };
+                self.problem(path, format!("{} must be a whole number from {from}{upper}", plain(&value)));
+                None
+            }
+        }
+    }
+
+    /// Seconds, with or without a fraction.
+    pub fn seconds(&mut self, path: &str, range: RangeInclusive<f64>) -> Option<Duration> {
+        let value = self.take(path)?;
+        match plain(&value).parse::<f64>() {
+            Ok(number) if range.contains(&number) => Some(Duration::from_secs_f64(number)),
+            _ => {
+                let (from, to) = (range.start(), range.end());
+                self.problem(path, format!("{} must be seconds from {from} to {to}", plain(&value)));
+                None
+            }
+        }
+    }
+
+    /// A URL of one of the schemes.
+    pub fn url(&mut self, path: &str, schemes: &[&str]) -> Option<Url> {
+        let text = self.text(path)?;
+        self.parse_url(path, &text, schemes)
+    }
+
+    /// A URL that must be there.
+    pub fn required_url(&mut self, path: &str, schemes: &[&str]) -> Option<Url> {
+        if self.peek_text(path).is_none_or(|text| text.is_empty()) {
+            self.problem(path, format!("is missing: a URL ({})", schemes.join(", ")));
+            return None;
+        }
+        self.url(path, schemes)
+    }
+
+    /// Parses a URL that was found under `path`.
+    pub fn parse_url(&mut self, path: &str, text: &str, schemes: &[&str]) -> Option<Url> {
+        let right = schemes.iter().map(|scheme| format!("{scheme}:")).collect::<Vec<_>>().join(", ");
+        // The text may hold a key or a password: name what is wrong, not the value.
+        match Url::parse(text) {
+            Ok(url) if !schemes.contains(&url.scheme()) => {
+                self.problem(path, format!("starts with {}: but must start with one of {right}", url.scheme()));
+                None
+            }
+            Ok(url) if url.scheme() != "file" && url.host_str().is_none_or(str::is_empty) => {
+                self.problem(path, "has no host".into());
+                None
+            }
+            Ok(url) => Some(url),
+            Err(error) => {
+                self.problem(path, format!("is not a URL ({error}); it must start with one of {right}"));
+                None
+            }
+        }
+    }
+
+    /// A list of texts; the environment gives it with commas.
+    pub fn list(&mut self, path: &str) -> Option<Vec<String>> {
+        match self.take(path)? {
+            Value::Array(values) => Some(values.iter().map(plain).collect()),
+            Value::String(text) => Some(text.split(',').map(|part| part.trim().to_owned()).collect()),
+            other => {
+                self.problem(path, format!("{} must be a list of texts", plain(&other)));
+                None
+            }
+        }
+    }
+
+    /// Headers: a table, or lines of `Name: value`.
+    pub fn headers(&mut self, path: &str) -> Vec<(String, String)> {
+        let lines: Vec<(String, String)> = match self.take(path) {
+            None => return Vec::new(),
+            Some(Value::Table(table)) => table.iter().map(|(name, value)| (name.clone(), plain(value))).collect(),
+            Some(other) => {
+                let text = match &other {
+                    Value::Array(values) => values.iter().map(plain).collect::<Vec<_>>().join("\n"),
+                    other => plain(other),
+                };
+                let pair = |line: &str| {
+                    let (name, value) = line.split_once(':').unwrap_or((line, ""));
+                    (name.trim().to_owned(), value.trim().to_owned())
+                };
+                text.lines().map(pair).collect()
+            }
+        };
+        for (name, value) in &lines {
+            let fits = !name.is_empty()
+                && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+                && value.bytes().all(|byte| byte >= b' ' && byte != 0x7f);
+            if !fits {
+                self.problem(path, format!("{name:?} is not a header: \"Name: value\" would be right"));
+            }
+        }
+        lines
+    }
+
+    /// Anything, as JSON; the environment gives it as JSON text.
+    pub fn json(&mut self, path: &str) -> Option<serde_json::Value> {
+        let parsed = match self.take(path)? {
+            Value::String(text) => serde_json::from_str(&text).map_err(|error| error.to_string()),
+            other => serde_json::to_value(other).map_err(|error| error.to_string()),
+        };
+        parsed.map_err(|error| self.problem(path, format!("is not JSON: {error}"))).ok()
+    }
+}
+
+/// A value as a person would write it.
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}

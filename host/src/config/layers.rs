@@ -1,0 +1,82 @@
+//! The layers that settings come from; a later one wins.
+
+use std::path::Path;
+
+use toml::{Table, Value};
+
+use super::keys::{Keys, Problem};
+
+/// Prefix of settings in the environment.
+const PREFIX: &str = "OUTBOARD_";
+
+/// Settings as they pile up.
+#[derive(Debug, Default)]
+pub struct Layers {
+    table: Table,
+    problems: Vec<Problem>,
+}
+
+impl Layers {
+    /// Nothing set.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a TOML file.
+    #[must_use]
+    pub fn file(mut self, path: &Path) -> Self {
+        let read = std::fs::read_to_string(path).map_err(|error| error.to_string());
+        match read.and_then(|text| text.parse::<Table>().map_err(|error| error.to_string())) {
+            Ok(table) => {
+                for (section, value) in table {
+                    match value {
+                        Value::Table(keys) => {
+                            for (key, value) in keys {
+                                self.put(&section, &key, value);
+                            }
+                        }
+                        // Found again, and refused, at the end.
+                        other => {
+                            self.table.insert(section, other);
+                        }
+                    }
+                }
+            }
+            Err(message) => self.problems.push(Problem { path: path.display().to_string(), message }),
+        }
+        self
+    }
+
+    /// Adds `OUTBOARD_SECTION__KEY` variables.
+    #[must_use]
+    pub fn environment(mut self, variables: impl Iterator<Item = (String, String)>) -> Self {
+        for (name, value) in variables {
+            let path = name.strip_prefix(PREFIX).and_then(|rest| rest.split_once("__"));
+            if let Some((section, key)) = path {
+                self.put(&section.to_lowercase(), &key.to_lowercase(), Value::String(value));
+            }
+        }
+        self
+    }
+
+    /// Adds one setting, such as an option of the command line.
+    #[must_use]
+    pub fn set(mut self, path: &str, value: Option<impl Into<Value>>) -> Self {
+        if let (Some((section, key)), Some(value)) = (path.split_once('.'), value) {
+            self.put(section, key, value.into());
+        }
+        self
+    }
+
+    /// All layers together, to be read.
+    pub fn into_keys(self) -> Keys {
+        Keys::new(self.table, self.problems)
+    }
+
+    fn put(&mut self, section: &str, key: &str, value: Value) {
+        let entry = self.table.entry(section).or_insert_with(|| Value::Table(Table::new()));
+        if let Value::Table(keys) = entry {
+            keys.insert(key.to_owned(), value);
+        }
+    }
+}

@@ -1,0 +1,124 @@
+use super::*;
+
+fn layers(text: &str) -> Layers {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), text).unwrap();
+    Layers::new().file(file.path())
+}
+
+const GOOD: &str = r#"
+[source]
+url = "http://origin.test/live.m3u8"
+resolution = "1280x720"
+headers = { "X-Token" = "a" }
+[processor]
+url = "http://localhost:5000"
+[air]
+to = ["rtmp://127.0.0.1/live/key"]
+[pipeline]
+batch_seconds = 10
+"#;
+
+fn problems(layers: Layers) -> String {
+    check(layers, true).unwrap_err().to_string()
+}
+
+#[test]
+fn a_whole_file_is_read_with_defaults() {
+    let (host, pipeline) = check(layers(GOOD), true).unwrap();
+    let pipeline = pipeline.unwrap();
+    assert_eq!((host.storage.to_str().unwrap(), host.log_json), ("storage", false));
+    assert_eq!((pipeline.stream_id.as_str(), pipeline.batch), ("live", Duration::from_secs(10)));
+    assert_eq!((pipeline.hold, pipeline.cushion, pipeline.keep_batches), (Hold::Auto, None, 5));
+    assert_eq!(pipeline.source.resolution, Some((1280, 720)));
+    assert_eq!(pipeline.source.headers, [("X-Token".to_owned(), "a".to_owned())]);
+    let processor = pipeline.processor.unwrap();
+    assert_eq!((processor.in_flight, processor.namespace.as_str(), processor.path.as_str()), (3, "/", "/socket.io/"));
+}
+
+#[test]
+fn the_environment_wins_over_the_file_and_the_command_line_over_both() {
+    let variables = [
+        ("OUTBOARD_PIPELINE__BATCH_SECONDS", "20"),
+        ("OUTBOARD_PIPELINE__HOLD", "4.5"),
+        ("OUTBOARD_PROCESSOR__AUTH", r#"{"token":"t"}"#),
+        ("OUTBOARD_AIR__TO", "rtmp://a.test/live/1, srt://b.test:9000"),
+        ("OUTBOARD_SOURCE__HEADERS", "A: 1\nB: 2"),
+        ("PATH", "/bin"),
+    ];
+    let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let layers = layers(GOOD).environment(variables).set("pipeline.batch_seconds", Some(40));
+    let pipeline = check(layers, true).unwrap().1.unwrap();
+    assert_eq!(pipeline.batch, Duration::from_secs(40));
+    assert_eq!(pipeline.hold, Hold::After(Duration::from_millis(4500)));
+    assert_eq!(pipeline.destinations.len(), 2);
+    assert_eq!(pipeline.source.headers.len(), 2);
+    assert_eq!(pipeline.processor.unwrap().auth.unwrap()["token"], "t");
+}
+
+#[test]
+fn every_problem_is_named_at_once_with_its_key() {
+    let text = r#"
+speed = 3
+[source]
+url = "ftp://origin.test/x"
+resolution = "big"
+max_bandwith = 1
+[processor]
+url = "nonsense"
+namespace = "x"
+in_flight = 0
+[air]
+to = ["rtmp://", "gopher://x/y", "rtmp://h/a/k", "rtmp://h/a/k"]
+[pipeline]
+batch_seconds = 1
+stream_id = "../up"
+hold = "soon"
+[log]
+format = "xml"
+[stages]
+framing_settings = 3
+"#;
+    let text = problems(layers(text));
+    let expected = [
+        "source.url: starts with ftp:",
+        "source.resolution: \"big\"",
+        "source.max_bandwith: is not a setting",
+        "processor.url: is not a URL",
+        "processor.namespace: \"x\" must start with '/'",
+        "processor.in_flight: 0 must be a whole number from 1 to 16",
+        "air.to[0]: ",
+        "air.to[1]: starts with gopher:",
+        "air.to[3]: is there twice",
+        "pipeline.batch_seconds: 1 must be a whole number from 2 to 120",
+        "pipeline.stream_id: ",
+        "pipeline.hold: soon must be seconds",
+        "log.format: \"xml\" must be one of text, json",
+        "stages.framing_settings: must be a table",
+        "speed: is not a section",
+    ];
+    for line in expected {
+        assert!(text.contains(line), "{line:?} is not in\n{text}");
+    }
+    assert_eq!(text.lines().count(), expected.len(), "{text}");
+}
+
+#[test]
+fn what_is_missing_is_said() {
+    let text = problems(Layers::new());
+    assert!(text.contains("source.url: is missing") && text.contains("air.to: is missing"), "{text}");
+    assert!(check(Layers::new(), false).unwrap().1.is_none());
+}
+
+#[test]
+fn a_file_that_cannot_be_read_or_parsed_is_named() {
+    let text = problems(Layers::new().file(std::path::Path::new("/nonexistent/outboard.toml")));
+    assert!(text.contains("/nonexistent/outboard.toml"), "{text}");
+    assert!(problems(layers("= = =")).contains("TOML"), "{}", problems(layers("= = =")));
+}
+
+#[test]
+fn secrets_of_a_bad_url_are_not_repeated() {
+    let layers = Layers::new().set("source.url", Some("http://u:secret@")).set("air.to", Some("rtmp://h/a/k"));
+    assert!(!problems(layers).contains("secret"));
+}
