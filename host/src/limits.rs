@@ -26,6 +26,21 @@ pub const PACKET_FACTS_BYTES: usize = 16 * 1024 * 1024;
 /// A jump of the source's timestamps inside a track that is larger than this is spliced out.
 pub const TIMESTAMP_JUMP: Duration = Duration::from_secs(1);
 
+/// Time before a batch is due at which its decision falls, until remuxing has been measured...
+pub const REMUX_MARGIN_FIRST: Duration = Duration::from_millis(500);
+/// ...then three times what it took, but at least this...
+pub const REMUX_MARGIN_MIN: Duration = Duration::from_millis(250);
+/// ...and at most this.
+pub const REMUX_MARGIN_MAX: Duration = Duration::from_secs(5);
+/// Batches are not put together earlier than this (or three batch lengths) before they are due.
+pub const AIR_AHEAD: Duration = Duration::from_secs(60);
+/// Largest change of speed that a plan may ask for, in per mille.
+pub const PLAN_STRETCH_PERMILLE_MAX: u32 = 250;
+/// Largest shift of sound against picture that a plan may ask for.
+pub const PLAN_OFFSET_MAX: Duration = Duration::from_secs(2);
+/// Largest gain that a plan may ask for, in hundredths of a decibel.
+pub const PLAN_GAIN_CENTIBEL_MAX: u32 = 6000;
+
 // === exchange ===
 
 // === air ===

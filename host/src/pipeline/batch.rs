@@ -1,0 +1,202 @@
+//! source -> [batch] -> demux: groups segments into batches as the batching stage decides.
+//!
+//! In: what the source tells. Out: batches whose segments, borders and stage state are in the journal. When the source
+//! ends, everything that is left becomes the last batch.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::source::SourceEvent;
+use super::source::event::GapReason;
+use super::source::segment::{Cue, Segment};
+use super::status::{Phase, Status};
+use crate::stage::contract::batching as wit;
+use crate::stage::{Answer, BatchingStage};
+use crate::store::journal::{CutRecord, JournalError, StageSnapshot, StreamJournal};
+
+/// Segments that belong together: the unit that goes to the processor.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    /// 0-based over the stream's life.
+    pub number: u64,
+    /// Oldest first.
+    pub segments: Vec<Segment>,
+    /// Its timestamps may not follow on from the batch before.
+    pub discontinuity: bool,
+    /// When its last segment was there.
+    pub complete: Instant,
+    /// The same as Unix time in milliseconds.
+    pub complete_ms: u64,
+}
+
+/// The batch step.
+pub struct Batcher {
+    /// The stage that decides.
+    pub stage: BatchingStage,
+    /// Where cuts are written down.
+    pub journal: StreamJournal,
+    /// Counts.
+    pub status: Arc<Status>,
+    /// Number of the next batch.
+    pub next_batch: u64,
+    /// Segments that are in no batch yet; after a restart those that the journal knows.
+    pub pending: VecDeque<Segment>,
+    /// Stop after so many more batches; the rest of the stream is not wanted.
+    pub limit: Option<u64>,
+    /// Ends the source once `limit` is reached.
+    pub stop: CancellationToken,
+}
+
+impl Batcher {
+    /// Runs until the source ends; the last batch is out then.
+    pub async fn run(
+        mut self,
+        mut events: mpsc::Receiver<SourceEvent>,
+        batches: mpsc::Sender<Batch>,
+    ) -> Result<(), JournalError> {
+        while let Some(event) = events.recv().await {
+            match event {
+                SourceEvent::Segment(segment) => {
+                    self.count(&segment);
+                    let cuts = self.stage.push(&to_wit(&segment)).await;
+                    self.pending.push_back(*segment);
+                    if self.cut(true, cuts, &batches).await?.is_break() {
+                        return Ok(());
+                    }
+                }
+                SourceEvent::Ended => break,
+                other => self.note(&other),
+            }
+        }
+        self.status.enter(Phase::Draining);
+        let Answer { value, failure } = self.stage.flush().await;
+        let _ = self.cut(false, Answer { value: value.into_iter().collect(), failure }, &batches).await?;
+        Ok(())
+    }
+
+    /// Journals the newest segment with what was cut, then hands the batches on.
+    async fn cut(
+        &mut self,
+        pushed: bool,
+        answer: Answer<Vec<wit::Cut>>,
+        batches: &mpsc::Sender<Batch>,
+    ) -> Result<std::ops::ControlFlow<()>, JournalError> {
+        if let Some(failure) = &answer.failure {
+            self.status.error(format_args!("batching stage: {failure}; the host's default cuts"));
+        }
+        let (complete, complete_ms) = (Instant::now(), unix_ms());
+        let newest = self.pending.back().filter(|_| pushed).cloned();
+        let wanted = usize::try_from(self.limit.unwrap_or(u64::MAX)).unwrap_or(usize::MAX);
+        let mut cut = Vec::new();
+        let mut records = Vec::new();
+        for decided in answer.value.iter().take(wanted) {
+            let segments: Vec<Segment> = self.take_until(decided.last);
+            let Some(first) = segments.first() else { continue };
+            let number = self.next_batch + cut.len() as u64;
+            records.push(CutRecord {
+                number,
+                first: first.index,
+                last: decided.last,
+                reason: format!("{:?}", decided.reason).to_lowercase(),
+                discontinuity: first.discontinuity,
+                complete_ms,
+            });
+            cut.push(Batch { number, discontinuity: first.discontinuity, segments, complete, complete_ms });
+        }
+        self.next_batch += cut.len() as u64;
+        let state = self.stage.snapshot().map(|state| StageSnapshot {
+            kind: "batching".into(),
+            digest: self.stage.component().digest().to_string(),
+            state: state.to_vec(),
+        });
+        self.journal.segment(newest.as_ref(), records, state).await?;
+        let buffered: Duration = self.pending.iter().map(|segment| segment.duration).sum();
+        self.status.update(|stats| {
+            stats.batches += cut.len() as u64;
+            stats.buffer_ms = u64::try_from(buffered.as_millis()).unwrap_or(u64::MAX);
+        });
+        for batch in cut {
+            tracing::info!(batch = batch.number, segments = batch.segments.len(), "batch is complete");
+            self.status.enter(Phase::Holding);
+            self.limit = self.limit.map(|left| left.saturating_sub(1));
+            if batches.send(batch).await.is_err() {
+                break;
+            }
+        }
+        if self.limit == Some(0) {
+            self.stop.cancel();
+            self.status.enter(Phase::Draining);
+            return Ok(std::ops::ControlFlow::Break(()));
+        }
+        Ok(std::ops::ControlFlow::Continue(()))
+    }
+
+    /// The stage's cuts were checked: they are in order and name what was pushed.
+    fn take_until(&mut self, last: u64) -> Vec<Segment> {
+        let count = self.pending.iter().take_while(|segment| segment.index <= last).count();
+        self.pending.drain(..count).collect()
+    }
+
+    fn count(&self, segment: &Segment) {
+        self.status.enter(Phase::Buffering);
+        self.status.update(|stats| {
+            stats.segments += 1;
+            stats.segment_bytes += segment.main.bytes + segment.audio.iter().map(|part| part.bytes).sum::<u64>();
+        });
+        tracing::debug!(segment = segment.index, bytes = segment.main.bytes, "segment");
+    }
+
+    fn note(&self, event: &SourceEvent) {
+        match event {
+            SourceEvent::Gap(gap) => {
+                let reason = match gap.reason {
+                    GapReason::Marked => "marked",
+                    GapReason::Missed => "missed",
+                    GapReason::GivenUp(_) => "given-up",
+                    _ => "unpaired",
+                };
+                self.status.update(|stats| *stats.gaps.entry(reason).or_default() += gap.segments);
+                self.status.error(format_args!("source: {} segments are missing: {}", gap.segments, gap.reason));
+            }
+            SourceEvent::NewEpoch { reason, .. } => {
+                self.status.update(|stats| stats.epochs += 1);
+                self.status.error(format_args!("source: the playlist started anew ({reason:?})"));
+            }
+            SourceEvent::Stale { unchanged_for, .. } => {
+                self.status.error(format_args!("source: no new segment for {:.0} s", unchanged_for.as_secs_f64()));
+            }
+            SourceEvent::Warning(text) => self.status.error(format_args!("source: {text}")),
+            other => tracing::info!(event = ?other, "source"),
+        }
+    }
+}
+
+/// Segments that the journal knows and the stage's snapshot does not need again are not pushed twice: the snapshot was
+/// stored with them.
+fn to_wit(segment: &Segment) -> wit::Segment {
+    let cue = |cue: &Cue| match cue {
+        Cue::Out(length) => wit::Cue::Out(*length),
+        Cue::In => wit::Cue::In,
+        Cue::Other(text) => wit::Cue::Other(text.clone()),
+    };
+    wit::Segment {
+        index: segment.index,
+        media_sequence: segment.media_sequence,
+        duration_us: u64::try_from(segment.duration.as_micros()).unwrap_or(u64::MAX),
+        size_bytes: segment.main.bytes,
+        discontinuity: segment.discontinuity,
+        program_date_time_us: segment.identity.program_date_time_us,
+        cues: segment.cues.iter().map(cue).collect(),
+    }
+}
+
+/// Unix time in milliseconds.
+pub fn unix_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,223 @@
+//! exchange -> [remux] -> air: waits for each reply until the decision falls, plans and remuxes in time.
+//!
+//! In: prepared batches in order. Out: batches in the spool, before they are due. The decision for a batch falls at its
+//! time on air minus the time that remuxing takes; a reply in hand by then is heard, else the original. The first batch
+//! starts the air clock.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::air::clock::AirClock;
+use super::air::lean::Lean;
+use super::air::spool::{ReadyBatch, Spool};
+use super::exchange::Pending;
+use super::prepare::Prepared;
+use super::remux::{self, Job, Plan, RemuxError};
+use super::status::{Phase, Status};
+use crate::config::Hold;
+use crate::limits::AIR_AHEAD;
+use crate::stage::RemuxStage;
+use crate::store::journal::{JournalError, Step, StreamJournal};
+
+mod facts;
+mod margin;
+mod reply;
+
+use margin::Margin;
+use reply::{Decision, Why};
+
+/// The remux step.
+pub struct Decider {
+    /// The stage that plans.
+    pub stage: RemuxStage,
+    /// Where steps are written down.
+    pub journal: StreamJournal,
+    /// Counts.
+    pub status: Arc<Status>,
+    /// The clock that the first batch starts.
+    pub clock: AirClock,
+    /// Where ready batches go.
+    pub spool: Spool,
+    /// When air starts.
+    pub hold: Hold,
+    /// Time in hand for slower replies.
+    pub cushion: Duration,
+    /// Length of a batch as set.
+    pub batch: Duration,
+}
+
+impl Decider {
+    /// Runs until no batch follows; the spool is finished then.
+    pub async fn run(mut self, mut prepared: mpsc::Receiver<Prepared>) -> Result<(), JournalError> {
+        let mut lean = Lean::new(self.cushion);
+        let mut margin = Margin::default();
+        while let Some(mut batch) = prepared.recv().await {
+            self.keep_back(&batch).await;
+            let pending = batch.pending.take();
+            let decision = self.wait(pending, &batch, margin).await;
+            let due = self.start_clock(&batch);
+            let began = Instant::now();
+            let ready = self.put_together(&batch, decision, due).await?;
+            margin.observe(began.elapsed());
+            let Some(ready) = ready else { continue };
+            let slack = signed_ms(Instant::now(), due);
+            if slack < 0 {
+                self.status.update(|stats| stats.late_batches += 1);
+                tracing::warn!(batch = batch.number, late_ms = -slack, "batch is ready too late");
+            }
+            self.clock.extend(ready.end_ms);
+            self.spool.append(ready);
+            self.journal.step(batch.number, Step::Remuxed).await?;
+            let rate = self.clock.set_rate(lean.observe(slack));
+            tracing::debug!(batch = batch.number, slack_ms = slack, rate, "ready for air");
+        }
+        self.spool.finish();
+        self.clock.unbound();
+        Ok(())
+    }
+
+    /// A source that delivers faster than real time must not fill the disk with what is due much later.
+    async fn keep_back(&self, batch: &Prepared) {
+        if let Some(due) = self.due(batch) {
+            let ahead = AIR_AHEAD.max(self.batch * 3);
+            if let Some(at) = due.checked_sub(ahead) {
+                tokio::time::sleep_until(at).await;
+            }
+        }
+    }
+
+    /// When the batch is due, once the clock runs. The clock does not look past the spool: from its end on, time runs
+    /// at the pace of the clock.
+    fn due(&self, batch: &Prepared) -> Option<Instant> {
+        let end_ms = self.spool.newest().map_or(batch.placed.start_ms, |newest| newest.end_ms);
+        let due = self.clock.due(batch.placed.start_ms.min(end_ms))?;
+        Some(due + Duration::from_millis(batch.placed.start_ms.saturating_sub(end_ms)))
+    }
+
+    /// Waits for the reply until the decision falls.
+    async fn wait(&self, pending: Option<Pending>, batch: &Prepared, margin: Margin) -> Decision {
+        let Some(mut pending) = pending else { return Decision::original(Why::not_sent()) };
+        let due = self.due(batch).unwrap_or_else(|| self.latest_start(batch));
+        let deadline = due.checked_sub(margin.get()).unwrap_or(due);
+        let reply = match tokio::time::timeout_at(deadline, &mut pending).await {
+            Ok(reply) => reply,
+            Err(_) => pending.give_up(),
+        };
+        Decision::of(reply)
+    }
+
+    /// When the first batch goes on air whatever comes.
+    fn latest_start(&self, batch: &Prepared) -> Instant {
+        match self.hold {
+            Hold::After(hold) => batch.complete + hold,
+            Hold::Auto => batch.complete + self.batch,
+        }
+    }
+
+    /// Starts the clock with the first batch. Answers when the batch is due.
+    fn start_clock(&self, batch: &Prepared) -> Instant {
+        let now = Instant::now();
+        let at = match self.hold {
+            Hold::After(_) => self.latest_start(batch),
+            Hold::Auto => (now + self.cushion).min(self.latest_start(batch)),
+        };
+        if self.clock.start(batch.placed.start_ms, at.max(now)) {
+            let seconds = at.saturating_duration_since(now).as_secs_f64();
+            tracing::info!(batch = batch.number, "on air in {seconds:.1} s");
+        }
+        self.due(batch).unwrap_or(now)
+    }
+
+    /// Plans and remuxes; falls back to the original where the plan's audio cannot be used. `None`: the batch is lost.
+    async fn put_together(
+        &mut self,
+        batch: &Prepared,
+        mut decision: Decision,
+        due: Instant,
+    ) -> Result<Option<ReadyBatch>, JournalError> {
+        let has_audio = batch.facts.audio.is_some();
+        let facts = facts::of(batch, &decision, signed_ms(Instant::now(), due));
+        let answer = self.stage.plan(&facts).await;
+        if let Some(failure) = &answer.failure {
+            self.status.error(format_args!("remux-planning stage: {failure}; the host's default plans"));
+            decision.blame_stage(failure.to_string());
+        }
+        let mut plan = facts::to_plan(answer.value);
+        let mut remuxed = match reply::prepare(batch, &plan, &mut decision).await {
+            Ok(processed) => self.remux(batch, &plan, processed.as_ref()).await,
+            Err(error) => Err(error),
+        };
+        if let (Err(error), true) = (&remuxed, plan.uses_processed() || plan.coding != remux::plan::Coding::Copy) {
+            self.status.error(format_args!("batch {}: {error}; the original goes on air", batch.number));
+            decision = Decision::original(Why::unusable(error.to_string()));
+            plan = Plan::original(has_audio, "the plan's audio could not be used");
+            remuxed = self.remux(batch, &plan, None).await;
+        }
+        self.journal.decided(batch.number, decision.outcome(&plan), decision.detail(&plan)).await?;
+        match remuxed {
+            Ok(remuxed) => {
+                self.count(batch, &decision, &plan, &remuxed);
+                Ok(Some(remuxed.ready))
+            }
+            Err(error) => {
+                self.status.error(format_args!("batch {} is lost: {error}", batch.number));
+                self.status.update(|stats| {
+                    *stats.failed.entry("remux").or_default() += 1;
+                    stats.packets_lost += batch.facts.packets();
+                });
+                self.journal.step(batch.number, Step::Done).await?;
+                Ok(None)
+            }
+        }
+    }
+
+    async fn remux(
+        &self,
+        batch: &Prepared,
+        plan: &Plan,
+        processed: Option<&remux::Processed>,
+    ) -> Result<remux::Remuxed, RemuxError> {
+        remux::remux(Job {
+            number: batch.number,
+            dir: &batch.dir,
+            facts: &batch.facts,
+            placed: &batch.placed,
+            with_audio: plan.audio != remux::plan::Audio::None,
+            processed,
+        })
+        .await
+    }
+
+    fn count(&self, batch: &Prepared, decision: &Decision, plan: &Plan, remuxed: &remux::Remuxed) {
+        self.status.update(|stats| {
+            if plan.uses_processed() {
+                stats.processed += 1;
+            } else {
+                *stats.original.entry(decision.why()).or_default() += 1;
+            }
+            stats.packets_lost += remuxed.lost;
+            stats.packets_trimmed += remuxed.trimmed;
+        });
+        if plan.uses_processed() {
+            tracing::info!(batch = batch.number, round_trip_ms = decision.round_trip_ms(), note = plan.note, "processed audio");
+        } else if decision.why() != "not-sent" {
+            tracing::warn!(batch = batch.number, why = decision.why(), detail = decision.reason(), "original audio");
+        }
+        if remuxed.lost > 0 {
+            self.status.error(format_args!("batch {}: remuxing lost {} packets", batch.number, remuxed.lost));
+        }
+        self.status.enter(Phase::OnAir);
+    }
+}
+
+/// Milliseconds from one instant to another; negative where it lies before.
+fn signed_ms(from: Instant, to: Instant) -> i64 {
+    let ms = |span: Duration| i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
+    match to.checked_duration_since(from) {
+        Some(ahead) => ms(ahead),
+        None => -ms(from.duration_since(to)),
+    }
+}

@@ -1,0 +1,154 @@
+//! What came of the exchange for one batch, and the audio file that a plan makes of it.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::media::probe::Container;
+use crate::pipeline::demux::{DemuxError, names, part, rename};
+use crate::pipeline::exchange::{Absence, Reply, Returned};
+use crate::pipeline::prepare::Prepared;
+use crate::pipeline::remux::encode::{Reply as ReplyFile, encode};
+use crate::pipeline::remux::plan::{Audio, Coding, Plan, Processed};
+use crate::pipeline::remux::RemuxError;
+
+/// Why a batch goes on air with its original audio.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Why {
+    /// Short, for counters; one of a fixed few.
+    pub(super) name: &'static str,
+    /// For the operator.
+    pub(super) text: String,
+}
+
+impl Why {
+    /// Nothing was sent.
+    pub(super) fn not_sent() -> Self {
+        Self { name: "not-sent", text: "nothing was sent to a processor".into() }
+    }
+
+    /// The audio of the plan could not be made.
+    pub(super) fn unusable(text: String) -> Self {
+        Self { name: "invalid", text }
+    }
+}
+
+impl From<&Absence> for Why {
+    fn from(absence: &Absence) -> Self {
+        let name = match absence {
+            Absence::Late => "late",
+            Absence::Failed(_) => "failed",
+            Absence::Invalid(_) => "invalid",
+            Absence::Disconnected => "disconnected",
+            Absence::BreakerOpen => "breaker-open",
+            Absence::TooLarge(_) => "too-large",
+        };
+        Self { name, text: absence.to_string() }
+    }
+}
+
+/// The reply, or why there is none.
+#[derive(Debug)]
+pub(super) struct Decision {
+    pub(super) returned: Option<Returned>,
+    pub(super) absence: Option<Absence>,
+    why: Why,
+}
+
+impl Decision {
+    pub(super) fn of(reply: Reply) -> Self {
+        match reply {
+            // Heard unless the plan says otherwise.
+            Reply::Returned(returned) => Self {
+                returned: Some(returned),
+                absence: None,
+                why: Why { name: "planned", text: "the plan keeps the original".into() },
+            },
+            Reply::Absent(absence) => Self { why: Why::from(&absence), returned: None, absence: Some(absence) },
+        }
+    }
+
+    pub(super) fn original(why: Why) -> Self {
+        Self { returned: None, absence: None, why }
+    }
+
+    /// A reply was there, but the stage that should plan with it failed.
+    pub(super) fn blame_stage(&mut self, text: String) {
+        if self.returned.is_some() {
+            self.why = Why { name: "stage", text };
+        }
+    }
+
+    pub(super) fn why(&self) -> &'static str {
+        self.why.name
+    }
+
+    pub(super) fn reason(&self) -> &str {
+        &self.why.text
+    }
+
+    pub(super) fn round_trip_ms(&self) -> Option<u64> {
+        let returned = self.returned.as_ref()?;
+        u64::try_from(returned.round_trip.as_millis()).ok()
+    }
+
+    /// The outcome's name in the journal.
+    pub(super) fn outcome(&self, plan: &Plan) -> &'static str {
+        if plan.uses_processed() { "processed" } else { "original" }
+    }
+
+    /// What is kept with the batch.
+    pub(super) fn detail(&self, plan: &Plan) -> String {
+        let why = if plan.uses_processed() { Value::Null } else { json!({ "name": self.why(), "text": self.reason() }) };
+        let reply = self.returned.as_ref().map(|returned| {
+            json!({
+                "probe": returned.probe,
+                "metadata": returned.metadata,
+                "round_trip_ms": self.round_trip_ms(),
+                "attempts": returned.attempts,
+            })
+        });
+        json!({ "plan": plan, "why": why, "reply": reply }).to_string()
+    }
+}
+
+/// Makes the audio file that the plan asks for; `None` for the original as it is.
+pub(super) async fn prepare(
+    batch: &Prepared,
+    plan: &Plan,
+    decision: &mut Decision,
+) -> Result<Option<Processed>, RemuxError> {
+    let Some(audio) = batch.facts.audio.as_ref().filter(|_| plan.audio != Audio::None) else { return Ok(None) };
+    let file = match &decision.returned {
+        Some(returned) if plan.uses_processed() => Some(save(&batch.dir, returned, plan).await?),
+        _ => None,
+    };
+    match plan.coding {
+        Coding::Encode(_) => {
+            let reply = file.as_ref().map(|file| ReplyFile { path: &file.path, format: file.format });
+            encode(&batch.dir, audio, plan, reply).await.map(Some)
+        }
+        Coding::Copy => Ok(file),
+    }
+}
+
+/// Keeps the reply's bytes with the batch: under the name of what goes on air if it is that already.
+async fn save(dir: &Path, returned: &Returned, plan: &Plan) -> Result<Processed, RemuxError> {
+    let probe = &returned.probe;
+    let (format, end) = match probe.container {
+        Container::Fmp4 => ("mp4", "fmp4"),
+        Container::Adts => ("aac", "aac"),
+        Container::Wav => ("wav", "wav"),
+        Container::Mp3 => ("mp3", "mp3"),
+    };
+    let as_it_is = plan.coding == Coding::Copy && probe.container == Container::Fmp4;
+    let name = if as_it_is { names::PROCESSED_AUDIO.to_owned() } else { format!("reply.{end}") };
+    let path = dir.join(&name);
+    let temporary = part(dir, &name);
+    let file = |source| DemuxError::File { path: temporary.clone(), source };
+    tokio::fs::write(&temporary, &returned.audio).await.map_err(file)?;
+    rename(&temporary, &path).await?;
+    let packet_ns = probe.duration_us * 1000 / probe.packets.max(1);
+    let priming = probe.delay_us.unwrap_or_default() * 1000 / packet_ns.max(1);
+    Ok(Processed { path, format, packets: probe.packets, priming, packet_ns })
+}

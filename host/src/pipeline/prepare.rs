@@ -1,0 +1,220 @@
+//! batch -> [demux] -> exchange: takes each batch apart, gives it its place on the timeline and sends its sound out.
+//!
+//! In: batches in order. Out: prepared batches in order, each with the wait for its reply. Several may be under way at
+//! the processor while the next is demuxed. A batch that cannot be demuxed is counted as lost and the stream goes on.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::batch::Batch;
+use super::demux::{self, DemuxError, Demuxer, names};
+use super::exchange::framer::{AudioFormat, Fragment, Pcm};
+use super::exchange::{Audio, Exchange, Outgoing, Pending};
+use super::status::Status;
+use super::timeline::{Placed, Timeline};
+use crate::ffmpeg::{self, FfmpegError};
+use crate::limits::FFMPEG_TIMEOUT;
+use crate::media::facts::{BatchFacts, TrackFacts};
+use crate::store::files::{FilesError, StreamFiles};
+use crate::store::journal::{BatchRow, JournalError, Step, StreamJournal};
+
+/// Why the pipeline cannot go on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PrepareError {
+    /// The stream cannot go on air at all.
+    #[error("{0}")]
+    Unsupported(String),
+    /// The journal failed.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The storage failed.
+    #[error(transparent)]
+    Files(#[from] FilesError),
+}
+
+/// A batch on its way through the processor.
+#[derive(Debug)]
+pub struct Prepared {
+    /// Its number.
+    pub number: u64,
+    /// Its folder.
+    pub dir: PathBuf,
+    /// Its packets.
+    pub facts: BatchFacts,
+    /// Its place on the timeline.
+    pub placed: Placed,
+    /// The wait for its reply; `None` where nothing was sent.
+    pub pending: Option<Pending>,
+    /// When its last segment was there.
+    pub complete: Instant,
+}
+
+/// The demux step.
+pub struct Preparer {
+    /// Remembers the stream's tracks.
+    pub demuxer: Demuxer,
+    /// The one timeline.
+    pub timeline: Timeline,
+    /// The stream's folders.
+    pub files: StreamFiles,
+    /// Where steps are written down.
+    pub journal: StreamJournal,
+    /// Counts.
+    pub status: Arc<Status>,
+    /// `None`: the original audio stays.
+    pub exchange: Option<Arc<Exchange>>,
+    /// For fragment ids.
+    pub stream_id: String,
+}
+
+impl Preparer {
+    /// First the batches that a restart left behind, then new ones, until none follow.
+    pub async fn run(
+        mut self,
+        resumed: Vec<BatchRow>,
+        mut batches: mpsc::Receiver<Batch>,
+        prepared: mpsc::Sender<Prepared>,
+    ) -> Result<(), PrepareError> {
+        for row in resumed {
+            let known = row.timeline.filter(|_| row.step >= Step::Demuxed);
+            let batch = Batch {
+                number: row.number,
+                segments: row.segments,
+                discontinuity: row.discontinuity,
+                complete: Instant::now(),
+                complete_ms: row.complete_ms,
+            };
+            if !self.take(batch, known, &prepared).await? {
+                return Ok(());
+            }
+        }
+        while let Some(batch) = batches.recv().await {
+            if !self.take(batch, None, &prepared).await? {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// False when nobody takes batches any more.
+    async fn take(
+        &mut self,
+        batch: Batch,
+        known: Option<Timeline>,
+        prepared: &mpsc::Sender<Prepared>,
+    ) -> Result<bool, PrepareError> {
+        let dir = self.files.make_batch(batch.number)?;
+        let facts = match known {
+            Some(before) => {
+                let facts = demux::reload(&dir).await;
+                if facts.is_ok() {
+                    self.timeline = before;
+                }
+                facts
+            }
+            None => self.demuxer.demux(&batch.segments, &dir).await,
+        };
+        let facts = match facts {
+            Ok(facts) => facts,
+            Err(DemuxError::Unsupported(reason)) => return Err(PrepareError::Unsupported(reason)),
+            Err(error) => {
+                self.status.error(format_args!("batch {} is lost: {error}", batch.number));
+                self.status.update(|stats| *stats.failed.entry("demux").or_default() += 1);
+                self.journal.step(batch.number, Step::Done).await?;
+                return Ok(true);
+            }
+        };
+        let before = self.timeline.clone();
+        let placed = self.timeline.place(&facts, batch.discontinuity);
+        self.status.update(|stats| {
+            stats.packets_in += facts.packets();
+            stats.splices += placed.splices_us.len() as u64;
+            stats.max_skew_us = stats.max_skew_us.max(placed.max_skew_us);
+        });
+        for jump in &placed.splices_us {
+            tracing::info!(batch = batch.number, jump_us = jump, "spliced out a jump of the source's time");
+        }
+        self.journal.demuxed(batch.number, &before, &self.timeline).await?;
+        let pending = self.send(&batch, &dir, &facts).await;
+        self.journal.step(batch.number, Step::Sent).await?;
+        let (number, complete) = (batch.number, batch.complete);
+        Ok(prepared.send(Prepared { number, dir, facts, placed, pending, complete }).await.is_ok())
+    }
+
+    async fn send(&self, batch: &Batch, dir: &Path, facts: &BatchFacts) -> Option<Pending> {
+        let (exchange, audio) = (self.exchange.as_ref()?, facts.audio.as_ref()?);
+        let file = match outgoing(dir, exchange.audio_format(), audio).await {
+            Ok(file) => file,
+            Err(error) => {
+                self.status.error(format_args!("batch {} is not sent: {error}", batch.number));
+                return None;
+            }
+        };
+        let fragment = Fragment {
+            id: format!("{}-{}", self.stream_id, batch.number),
+            stream_id: self.stream_id.clone(),
+            batch: batch.number,
+            pts_us: audio.first_pts_us(),
+            duration_us: audio.duration_us(),
+            codec: file.codec.to_owned(),
+            sample_rate_hz: file.sample_rate,
+            channels: file.channels,
+            content_type: file.content_type.to_owned(),
+            file_name: file.path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned(),
+            created_ms: batch.complete_ms,
+            now_ms: 0,
+            attempt: 0,
+        };
+        Some(exchange.submit(Outgoing { fragment, audio: Audio::File(file.path) }))
+    }
+}
+
+/// A file in the form that the processor wants.
+struct File {
+    path: PathBuf,
+    codec: &'static str,
+    content_type: &'static str,
+    sample_rate: u32,
+    channels: u32,
+}
+
+/// The batch's audio as the processor wants it: as demuxed, or converted with one more ffmpeg run.
+async fn outgoing(dir: &Path, format: AudioFormat, audio: &TrackFacts) -> Result<File, FfmpegError> {
+    let (rate, channels) = (audio.sample_rate, audio.channels);
+    let as_it_is = |name: &str, codec, content_type| File {
+        path: dir.join(name),
+        codec,
+        content_type,
+        sample_rate: rate,
+        channels,
+    };
+    let (file, arguments): (File, Vec<String>) = match format {
+        AudioFormat::Fmp4 => return Ok(as_it_is(names::AUDIO, "aac", "audio/mp4")),
+        AudioFormat::Adts => {
+            (as_it_is("outgoing.aac", "aac", "audio/aac"), ["-c", "copy", "-f", "adts"].map(Into::into).into())
+        }
+        AudioFormat::Wav(pcm) => pcm_file(as_it_is("outgoing.wav", "pcm_s16le", "audio/wav"), pcm, "wav"),
+        AudioFormat::Pcm(pcm) => pcm_file(as_it_is("outgoing.pcm", "pcm_s16le", "audio/L16"), pcm, "s16le"),
+    };
+    let mut command = ffmpeg::command("file,pipe");
+    command.args(["-f", "mp4", "-i"]).arg(dir.join(names::AUDIO)).args(arguments).arg(&file.path);
+    ffmpeg::output("convert", command, 0, FFMPEG_TIMEOUT).await?;
+    Ok(file)
+}
+
+fn pcm_file(mut file: File, pcm: Pcm, format: &str) -> (File, Vec<String>) {
+    file.sample_rate = pcm.sample_rate_hz.unwrap_or(file.sample_rate);
+    file.channels = pcm.channels.unwrap_or(file.channels);
+    let (rate, channels) = (file.sample_rate.to_string(), file.channels.to_string());
+    (file, ["-c:a", "pcm_s16le", "-ar", &rate, "-ac", &channels, "-f", format].map(Into::into).into())
+}
+
+/// How long a batch lasts on air.
+pub fn air_length(placed: &Placed) -> Duration {
+    Duration::from_millis(placed.end_ms.saturating_sub(placed.start_ms))
+}

@@ -1,0 +1,145 @@
+//! What a pipeline tells of itself: counts that only rise, the phase it is in, and the line at the end.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use serde::Serialize;
+
+/// Where a pipeline is in its life.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// Looks for the source.
+    #[default]
+    Starting,
+    /// Collects the first batch.
+    Buffering,
+    /// The first batch is complete; waits for its reply and its time.
+    Holding,
+    /// The air clock runs.
+    OnAir,
+    /// No more is fetched; what is there goes on air.
+    Draining,
+    /// Over.
+    Ended,
+}
+
+/// Counts since the start of the run.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Stats {
+    /// Now.
+    pub phase: Phase,
+    /// Segments on disk.
+    pub segments: u64,
+    /// Their bytes.
+    pub segment_bytes: u64,
+    /// Media time in the batch that is being collected, in milliseconds.
+    pub buffer_ms: u64,
+    /// Segments that the source did not give, by reason.
+    pub gaps: BTreeMap<&'static str, u64>,
+    /// Playlists that started anew.
+    pub epochs: u64,
+    /// Batches cut.
+    pub batches: u64,
+    /// Batches with processed audio on air.
+    pub processed: u64,
+    /// Batches with the original audio, by reason.
+    pub original: BTreeMap<&'static str, u64>,
+    /// Batches that could not be put on air, by step.
+    pub failed: BTreeMap<&'static str, u64>,
+    /// Packets demuxed.
+    pub packets_in: u64,
+    /// Packets that remuxing lost.
+    pub packets_lost: u64,
+    /// Packets of processed audio beyond a batch's length.
+    pub packets_trimmed: u64,
+    /// Jumps of the source's time that were spliced out.
+    pub splices: u64,
+    /// The most that rounding moved sound against picture, in microseconds.
+    pub max_skew_us: u64,
+    /// Batches that were ready later than their time on air.
+    pub late_batches: u64,
+    /// The last thing that went wrong, in a sentence.
+    pub last_error: Option<String>,
+}
+
+/// The counts of one pipeline, shared by its steps. Taken once a batch or segment, never once a packet.
+#[derive(Debug, Default)]
+pub struct Status(Mutex<Stats>);
+
+impl Status {
+    /// The counts now.
+    pub fn get(&self) -> Stats {
+        self.lock().clone()
+    }
+
+    /// Changes the counts.
+    pub fn update(&self, change: impl FnOnce(&mut Stats)) {
+        change(&mut self.lock());
+    }
+
+    /// Moves on to a phase; never back, but for `Draining` and `Ended` that come at the end of all.
+    pub fn enter(&self, phase: Phase) {
+        let mut stats = self.lock();
+        if (phase as u8) > stats.phase as u8 {
+            tracing::info!(phase = ?phase, "pipeline");
+            stats.phase = phase;
+        }
+    }
+
+    /// Notes and logs an error that the pipeline goes on after.
+    pub fn error(&self, what: impl std::fmt::Display) {
+        tracing::warn!("{what}");
+        self.lock().last_error = Some(what.to_string());
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Stats> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The JSON line at the end of a run; the names are scripted against.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Report {
+    /// Batches on air.
+    pub batches: u64,
+    /// Of them with the processor's audio.
+    pub processed: u64,
+    /// Of them with the original audio.
+    pub original: u64,
+    /// Packets demuxed from the source.
+    pub packets_in: u64,
+    /// Packets that the first destination took, repeats aside.
+    pub packets_on_air: u64,
+    /// Packets that the first destination should have had and has not.
+    pub packets_lost: u64,
+    /// Longest pause between packets on air, in milliseconds.
+    pub max_gap_ms: u64,
+    /// The most that sound was moved against the picture, in milliseconds.
+    pub max_skew_ms: f64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn phases_only_go_forward() {
+        let status = Status::default();
+        status.enter(Phase::OnAir);
+        status.enter(Phase::Buffering);
+        assert_eq!(status.get().phase, Phase::OnAir);
+        status.error("no luck");
+        assert_eq!(status.get().last_error.as_deref(), Some("no luck"));
+    }
+
+    #[test]
+    fn the_report_has_the_names_that_scripts_read() {
+        let line = serde_json::to_string(&Report::default()).unwrap();
+        for name in
+            ["batches", "processed", "original", "packets_in", "packets_on_air", "packets_lost", "max_gap_ms", "max_skew_ms"]
+        {
+            assert!(line.contains(&format!("\"{name}\":")), "{line}");
+        }
+    }
+}
