@@ -9,6 +9,7 @@ pub mod config;
 pub mod ffmpeg;
 pub mod limits;
 pub mod media;
+pub mod tls;
 
 pub mod pipeline;
 

@@ -1,1 +1,139 @@
 //! demux -> [exchange] -> remux: audio out to the processor and back, over Socket.IO.
+//!
+//! In: a fragment a batch ([`Outgoing`]). Out: for each one a [`Reply`], audio that was probed or the reason why there is
+//! none; whoever waits decides how long. One connection a pipeline, made again for ever; several fragments in flight,
+//! matched by id. What a message looks like is the framing stage's, behind [`framer::Framer`]; the host owns the
+//! connection, packets, order, limits and the circuit breaker. Bounded by the constants under `exchange` in
+//! [`crate::limits`].
+
+mod backoff;
+mod breaker;
+mod config;
+mod driver;
+#[cfg(test)]
+pub(crate) mod fake;
+pub mod framer;
+mod ledger;
+mod reply;
+pub mod socketio;
+mod status;
+mod text;
+
+use std::sync::Arc;
+
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio_util::sync::CancellationToken;
+
+pub use config::{BreakerConfig, ExchangeConfig};
+pub use reply::{Absence, Audio, Outgoing, Pending, Reply, Returned};
+pub use status::{BreakerState, Counters, ExchangeStatus};
+
+use driver::{Driver, Submission};
+use framer::{AudioFormat, Framer, FramerError};
+use ledger::Ledger;
+use socketio::{Endpoint, EndpointError};
+
+use crate::limits::{EXCHANGE_FRAGMENTS_MAX, IN_FLIGHT_MAX};
+
+/// Why an exchange does not start.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExchangeError {
+    /// The configuration of the processor.
+    #[error("processor.{0}")]
+    Endpoint(#[from] EndpointError),
+    /// Not a number of fragments that can be in flight.
+    #[error("processor.in_flight: {0} is not from 1 to {IN_FLIGHT_MAX}")]
+    InFlight(usize),
+    /// The stage does not say what audio it wants.
+    #[error(transparent)]
+    Framer(#[from] FramerError),
+}
+
+/// A pipeline's exchange. Dropping it stops its task; [`Exchange::shutdown`] waits for that too.
+#[derive(Debug)]
+pub struct Exchange {
+    submissions: mpsc::Sender<Submission>,
+    abandoned: Arc<Notify>,
+    status: watch::Receiver<ExchangeStatus>,
+    audio_format: AudioFormat,
+    cancel: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Exchange {
+    /// Checks the configuration, asks the stage for its audio format and starts to connect. Does not wait for the
+    /// processor: it may come up later. Cancelling `cancel` does what [`Exchange::shutdown`] does.
+    pub async fn start(
+        config: ExchangeConfig,
+        stream_id: impl Into<String>,
+        mut framer: Box<dyn Framer>,
+        cancel: &CancellationToken,
+    ) -> Result<Self, ExchangeError> {
+        let endpoint = Endpoint::new(&config)?;
+        if !(1..=IN_FLIGHT_MAX).contains(&config.in_flight) {
+            return Err(ExchangeError::InFlight(config.in_flight));
+        }
+        let audio_format = framer.audio_format().await?;
+        let (submissions, submitted) = mpsc::channel(EXCHANGE_FRAGMENTS_MAX);
+        let (sender, status) = watch::channel(ExchangeStatus::default());
+        let (abandoned, cancel) = (Arc::new(Notify::new()), cancel.child_token());
+        let driver = Driver {
+            endpoint,
+            stream_id: stream_id.into(),
+            framer,
+            ledger: Ledger::new(&config),
+            submissions: submitted,
+            abandoned: Arc::clone(&abandoned),
+            status: sender,
+            cancel: cancel.clone(),
+            probes: JoinSet::new(),
+        };
+        let task = tokio::spawn(driver.run());
+        Ok(Self { submissions, abandoned, status, audio_format, cancel, task })
+    }
+
+    /// The audio that fragments must hold; the same for as long as the exchange lives.
+    pub fn audio_format(&self) -> AudioFormat {
+        self.audio_format
+    }
+
+    /// Hands a fragment in; it is sent as soon as the processor takes one. Order is the order of the calls.
+    pub fn submit(&self, outgoing: Outgoing) -> Pending {
+        let (reply, pending) = Pending::new(Arc::clone(&self.abandoned), self.status.clone());
+        if let Err(mpsc::error::TrySendError::Full(submission)) =
+            self.submissions.try_send(Submission { outgoing, reply })
+        {
+            let reason = format!("{EXCHANGE_FRAGMENTS_MAX} fragments wait for the processor already");
+            // `pending` is still here.
+            let _ = submission.reply.send(Reply::Absent(Absence::Failed(reason)));
+        }
+        pending
+    }
+
+    /// The exchange at this moment.
+    pub fn status(&self) -> ExchangeStatus {
+        self.status.borrow().clone()
+    }
+
+    /// Its changes.
+    pub fn watch(&self) -> watch::Receiver<ExchangeStatus> {
+        self.status.clone()
+    }
+
+    /// Leaves the processor and waits until the task is done; whoever still waits is answered
+    /// [`Absence::Disconnected`]. Bounded by [`crate::limits::EXCHANGE_CLOSE_TIMEOUT`] and a stage call.
+    pub async fn shutdown(mut self) {
+        self.cancel.cancel();
+        if let Err(error) = (&mut self.task).await {
+            tracing::error!(%error, "the exchange's task did not end well");
+        }
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        self.cancel.cancel();
+    }
+}

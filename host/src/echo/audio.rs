@@ -1,0 +1,151 @@
+//! What the test processor does to audio: damage by hand, other lengths and containers by ffmpeg (arguments as a vector,
+//! bounded in time, killed with the task).
+
+use std::process::Stdio;
+
+use bytes::Bytes;
+use tokio::process::Command;
+
+use super::fault::{Fault, mixed};
+use crate::limits::FFMPEG_TIMEOUT;
+use crate::media::probe::{Container, probe};
+
+/// Why audio could not be changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ChangeError {
+    /// It is none.
+    #[error("the audio to change: {0}")]
+    Input(#[from] crate::media::probe::ProbeError),
+    /// ffmpeg did not run.
+    #[error("ffmpeg: {0}")]
+    Run(#[from] std::io::Error),
+    /// ffmpeg took too long.
+    #[error("ffmpeg took longer than {FFMPEG_TIMEOUT:?}")]
+    Timeout,
+    /// ffmpeg failed.
+    #[error("ffmpeg: {0}")]
+    Failed(String),
+}
+
+/// The audio as this fault leaves it. Faults that do not concern audio leave it as it is.
+pub async fn changed(data: Bytes, fault: Fault) -> Result<Bytes, ChangeError> {
+    Ok(match fault {
+        Fault::Corrupt => corrupt(&data),
+        Fault::Garbage => (0..data.len() as u64).map(|at| mixed(at).to_le_bytes()[0]).collect(),
+        Fault::Truncate => data.slice(..data.len() / 2),
+        Fault::Empty => Bytes::new(),
+        Fault::Length(percent) => {
+            let filter = format!("atempo={:.6}", 100.0 / f64::from(percent));
+            ffmpeg(&data, &["-af", &filter, "-c:a", "aac", "-f", "mp4", "-movflags", "empty_moov+frag_keyframe"])
+                .await?
+        }
+        Fault::Wav => ffmpeg(&data, &["-c:a", "pcm_s16le", "-f", "wav"]).await?,
+        Fault::Adts => ffmpeg(&data, &["-c:a", "copy", "-f", "adts"]).await?,
+        Fault::Mp3 => ffmpeg(&data, &["-c:a", "libmp3lame", "-f", "mp3"]).await?,
+        Fault::Drop
+        | Fault::Silent
+        | Fault::Fail { .. }
+        | Fault::Late(_)
+        | Fault::Duplicate
+        | Fault::Reorder
+        | Fault::Disconnect => data,
+    })
+}
+
+/// Flips bits in the middle fifth.
+fn corrupt(data: &Bytes) -> Bytes {
+    let mut bytes = data.to_vec();
+    let (from, to) = (bytes.len() * 2 / 5, bytes.len() * 3 / 5);
+    for byte in bytes.iter_mut().take(to).skip(from) {
+        *byte ^= 0xa5;
+    }
+    bytes.into()
+}
+
+async fn ffmpeg(data: &Bytes, output: &[&str]) -> Result<Bytes, ChangeError> {
+    let format = match probe(data)?.container {
+        Container::Fmp4 => "mov",
+        Container::Adts => "aac",
+        Container::Wav => "wav",
+        Container::Mp3 => "mp3",
+    };
+    // A file, because an MP4 may have to be read from its end.
+    let input = tempfile::NamedTempFile::new()?;
+    tokio::fs::write(input.path(), data).await?;
+    let child = Command::new("ffmpeg")
+        .args(["-nostdin", "-hide_banner", "-v", "error", "-protocol_whitelist", "file,pipe", "-f", format, "-i"])
+        .arg(input.path())
+        .args(["-map", "0:a:0"])
+        .args(output)
+        .arg("pipe:1")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()?;
+    let done =
+        tokio::time::timeout(FFMPEG_TIMEOUT, child.wait_with_output()).await.map_err(|_| ChangeError::Timeout)??;
+    if !done.status.success() {
+        let text = String::from_utf8_lossy(&done.stderr);
+        return Err(ChangeError::Failed(text.lines().last().unwrap_or("no reason given").to_owned()));
+    }
+    Ok(done.stdout.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn tone() -> Bytes {
+        let output = Command::new("ffmpeg")
+            .args("-v error -nostdin -f lavfi -i sine=1000:sample_rate=48000:duration=4 -ac 2 -c:a aac".split(' '))
+            .args("-f mp4 -movflags empty_moov+frag_keyframe -frag_duration 500000 pipe:1".split(' '))
+            .output()
+            .await
+            .unwrap();
+        assert!(output.status.success());
+        output.stdout.into()
+    }
+
+    #[tokio::test]
+    async fn containers_and_lengths_are_changed_by_ffmpeg() {
+        let tone = tone().await;
+        let before = probe(&tone).unwrap();
+        for (fault, container, codec) in [
+            (Fault::Wav, Container::Wav, "pcm_s16le"),
+            (Fault::Adts, Container::Adts, "aac"),
+            (Fault::Mp3, Container::Mp3, "mp3"),
+            (Fault::Length(90), Container::Fmp4, "aac"),
+            (Fault::Length(110), Container::Fmp4, "aac"),
+        ] {
+            let after = probe(&changed(tone.clone(), fault).await.unwrap()).unwrap();
+            assert_eq!((after.container, after.codec), (container, codec), "{fault}");
+            let percent = if let Fault::Length(percent) = fault { u64::from(percent) } else { 100 };
+            let wanted = before.duration_us * percent / 100;
+            assert!(after.duration_us.abs_diff(wanted) < 80_000, "{fault}: {} of {wanted} us", after.duration_us);
+            if fault == Fault::Adts {
+                assert_eq!(after.packets, before.packets, "packets are copied");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn damage_is_damage_and_nothing_else_changes_audio() {
+        let tone = tone().await;
+        for fault in [Fault::Corrupt, Fault::Garbage, Fault::Truncate, Fault::Empty] {
+            let after = changed(tone.clone(), fault).await.unwrap();
+            assert!(probe(&after).is_err(), "{fault} leaves it usable");
+        }
+        assert_eq!(changed(tone.clone(), Fault::Corrupt).await.unwrap().len(), tone.len());
+        assert_eq!(changed(tone.clone(), Fault::Duplicate).await.unwrap(), tone);
+    }
+
+    #[tokio::test]
+    async fn what_is_no_audio_cannot_be_changed() {
+        let error = changed(Bytes::from_static(b"hello"), Fault::Wav).await.unwrap_err().to_string();
+        assert_eq!(error, "the audio to change: its 5 bytes are neither MP4, ADTS, WAV nor MP3");
+        let wav = changed(tone().await, Fault::Wav).await.unwrap();
+        assert!(matches!(changed(wav, Fault::Adts).await, Err(ChangeError::Failed(_))), "PCM does not fit ADTS");
+    }
+}

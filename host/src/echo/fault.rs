@@ -1,0 +1,343 @@
+//! The language of faults: `FAULT[:ARGUMENT]@WHICH`. In: a word of the command line. Out: a [`Rule`], or what is wrong
+//! with which part and what would be right. Deterministic: the same fragments are chosen in each run.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// The language, for `--help`.
+pub const HELP: &str = "\
+What to do wrong, as FAULT@WHICH; may be given again, all that fit a fragment apply in order.
+
+FAULT
+  drop              take no notice of it: no ack, no answer
+  silent            ack it if acks are on, never answer
+  fail              answer fragment:error, not worth another try
+  fail:retryable    answer fragment:error, worth another try
+  late:MS           answer after MS milliseconds
+  duplicate         answer twice
+  reorder           answer after the next answer
+  disconnect        end the session instead of answering
+  corrupt           flip bits in the middle of the audio
+  garbage           answer random bytes
+  truncate          answer the first half of the bytes
+  empty             answer no bytes
+  shorten:P%        make it P per cent shorter (ffmpeg, 1 to 50)
+  lengthen:P%       make it P per cent longer (ffmpeg, 1 to 50)
+  wav, adts, mp3    answer in that container (ffmpeg)
+
+WHICH, by batch number from 0
+  3                 this one
+  2..4              from 2 to 4
+  every:N           every Nth: with 4 these are 3, 7, 11, …
+  all               all
+  random:P%[:SEED]  P per cent of them, the same ones in each run with this seed
+  first:WHICH       of these, only the first time that each one comes";
+
+/// What to do to a fragment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// No ack, no answer.
+    Drop,
+    /// No answer.
+    Silent,
+    /// `fragment:error`.
+    Fail {
+        /// Worth another try.
+        retryable: bool,
+    },
+    /// Another delay.
+    Late(Duration),
+    /// The answer twice.
+    Duplicate,
+    /// The answer after the next one.
+    Reorder,
+    /// End the session.
+    Disconnect,
+    /// Flipped bits.
+    Corrupt,
+    /// Random bytes.
+    Garbage,
+    /// Half of the bytes.
+    Truncate,
+    /// No bytes.
+    Empty,
+    /// Another length, in per cent of the original: below or above 100.
+    Length(u32),
+    /// WAV.
+    Wav,
+    /// ADTS.
+    Adts,
+    /// MP3.
+    Mp3,
+}
+
+/// Which fragments, by batch number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Selection {
+    /// One.
+    Number(u64),
+    /// From and to, both included.
+    Range(u64, u64),
+    /// Every Nth.
+    Every(u64),
+    /// All.
+    All,
+    /// Per cent of all, chosen by a seed.
+    Random {
+        /// 0 to 100.
+        percent: u64,
+        /// Any number.
+        seed: u64,
+    },
+}
+
+/// A fault and the fragments that it is done to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    /// What.
+    pub fault: Fault,
+    /// To which.
+    pub selection: Selection,
+    /// Only the first time that a fragment comes, not when it is sent again.
+    pub first_only: bool,
+}
+
+/// What is wrong with a rule's text.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FaultError {
+    /// Not FAULT@WHICH.
+    #[error("{0:?} has no @: FAULT@WHICH is wanted, such as drop@3")]
+    NoSelection(String),
+    /// Unknown fault.
+    #[error(
+        "unknown fault {0:?}; there are drop, silent, fail, late:MS, duplicate, reorder, disconnect, corrupt, garbage, truncate, empty, shorten:P%, lengthen:P%, wav, adts, mp3"
+    )]
+    Fault(String),
+    /// A wrong argument.
+    #[error("{fault}: {value:?} is wrong, {wanted} is wanted")]
+    Argument {
+        /// Of this fault or selection.
+        fault: &'static str,
+        /// What stands there.
+        value: String,
+        /// What would be right.
+        wanted: &'static str,
+    },
+    /// Unknown selection.
+    #[error("unknown selection {0:?}; a number, FROM..TO, every:N, all, random:P%[:SEED] or first:WHICH is wanted")]
+    Selection(String),
+}
+
+impl Selection {
+    /// Is this fragment chosen?
+    pub fn contains(&self, number: u64) -> bool {
+        match *self {
+            Self::Number(one) => number == one,
+            Self::Range(from, to) => (from..=to).contains(&number),
+            Self::Every(n) => number % n == n - 1,
+            Self::All => true,
+            Self::Random { percent, seed } => mixed(seed ^ mixed(number)) % 100 < percent,
+        }
+    }
+}
+
+impl Rule {
+    /// Does it apply to this fragment, which comes for the so-manieth time (from 0)?
+    pub fn applies(&self, number: u64, time: u64) -> bool {
+        self.selection.contains(number) && !(self.first_only && time > 0)
+    }
+}
+
+/// A number that looks like chance (the finisher of SplitMix64).
+pub fn mixed(seed: u64) -> u64 {
+    let mut z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ z >> 31
+}
+
+impl FromStr for Rule {
+    type Err = FaultError;
+
+    fn from_str(text: &str) -> Result<Self, FaultError> {
+        let (fault, which) = text.split_once('@').ok_or_else(|| FaultError::NoSelection(text.to_owned()))?;
+        let (first_only, which) = which.strip_prefix("first:").map_or((false, which), |which| (true, which));
+        Ok(Self { fault: fault.parse()?, selection: which.parse()?, first_only })
+    }
+}
+
+impl FromStr for Fault {
+    type Err = FaultError;
+
+    fn from_str(text: &str) -> Result<Self, FaultError> {
+        let percent = |fault, value: &str| number_in(fault, value.strip_suffix('%').unwrap_or(value), 1..=50);
+        Ok(match text.split_once(':').unwrap_or((text, "")) {
+            ("drop", "") => Self::Drop,
+            ("silent", "") => Self::Silent,
+            ("fail", "") => Self::Fail { retryable: false },
+            ("fail", "retryable") => Self::Fail { retryable: true },
+            ("late", ms) => Self::Late(Duration::from_millis(number("late", ms, "a number of milliseconds")?)),
+            ("duplicate", "") => Self::Duplicate,
+            ("reorder", "") => Self::Reorder,
+            ("disconnect", "") => Self::Disconnect,
+            ("corrupt", "") => Self::Corrupt,
+            ("garbage", "") => Self::Garbage,
+            ("truncate", "") => Self::Truncate,
+            ("empty", "") => Self::Empty,
+            ("shorten", value) => Self::Length(100 - percent("shorten", value)?),
+            ("lengthen", value) => Self::Length(100 + percent("lengthen", value)?),
+            ("wav", "") => Self::Wav,
+            ("adts", "") => Self::Adts,
+            ("mp3", "") => Self::Mp3,
+            _ => return Err(FaultError::Fault(text.to_owned())),
+        })
+    }
+}
+
+impl FromStr for Selection {
+    type Err = FaultError;
+
+    fn from_str(text: &str) -> Result<Self, FaultError> {
+        const NUMBER: &str = "a batch number";
+        if let Some((from, to)) = text.split_once("..") {
+            let (from, last) = (number("range", from, NUMBER)?, number("range", to.trim_start_matches('='), NUMBER)?);
+            if from > last {
+                return Err(wrong("range", text, "FROM..TO with FROM not above TO"));
+            }
+            return Ok(Self::Range(from, last));
+        }
+        match text.split_once(':').unwrap_or((text, "")) {
+            ("all", "") => Ok(Self::All),
+            ("every", n) => match number("every", n, "a number from 1")? {
+                0 => Err(wrong("every", n, "a number from 1")),
+                n => Ok(Self::Every(n)),
+            },
+            ("random", rest) => {
+                let (percent, seed) = rest.split_once(':').unwrap_or((rest, "0"));
+                let percent = number_in("random", percent.strip_suffix('%').unwrap_or(percent), 0..=100)?;
+                Ok(Self::Random { percent: percent.into(), seed: number("random", seed, "a number as seed")? })
+            }
+            _ => text.parse().map(Self::Number).map_err(|_| FaultError::Selection(text.to_owned())),
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Drop => f.write_str("drop"),
+            Self::Silent => f.write_str("silent"),
+            Self::Fail { retryable: false } => f.write_str("fail"),
+            Self::Fail { retryable: true } => f.write_str("fail:retryable"),
+            Self::Late(delay) => write!(f, "late:{}", delay.as_millis()),
+            Self::Duplicate => f.write_str("duplicate"),
+            Self::Reorder => f.write_str("reorder"),
+            Self::Disconnect => f.write_str("disconnect"),
+            Self::Corrupt => f.write_str("corrupt"),
+            Self::Garbage => f.write_str("garbage"),
+            Self::Truncate => f.write_str("truncate"),
+            Self::Empty => f.write_str("empty"),
+            Self::Length(percent) if *percent < 100 => write!(f, "shorten:{}%", 100 - percent),
+            Self::Length(percent) => write!(f, "lengthen:{}%", percent - 100),
+            Self::Wav => f.write_str("wav"),
+            Self::Adts => f.write_str("adts"),
+            Self::Mp3 => f.write_str("mp3"),
+        }
+    }
+}
+
+fn number(fault: &'static str, value: &str, wanted: &'static str) -> Result<u64, FaultError> {
+    value.parse().map_err(|_| wrong(fault, value, wanted))
+}
+
+fn number_in(fault: &'static str, value: &str, range: std::ops::RangeInclusive<u32>) -> Result<u32, FaultError> {
+    let wanted = if *range.start() == 0 { "per cent from 0 to 100" } else { "per cent from 1 to 50" };
+    value.parse().ok().filter(|number| range.contains(number)).ok_or_else(|| wrong(fault, value, wanted))
+}
+
+fn wrong(fault: &'static str, value: &str, wanted: &'static str) -> FaultError {
+    FaultError::Argument { fault, value: value.to_owned(), wanted }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chosen(text: &str) -> Vec<u64> {
+        let rule: Rule = format!("drop@{text}").parse().unwrap();
+        (0..12).filter(|&number| rule.applies(number, 0)).collect()
+    }
+
+    #[test]
+    fn fragments_are_chosen_by_number() {
+        assert_eq!(chosen("3"), [3]);
+        assert_eq!(chosen("2..4"), [2, 3, 4]);
+        assert_eq!(chosen("2..=4"), [2, 3, 4]);
+        assert_eq!(chosen("every:4"), [3, 7, 11]);
+        assert_eq!(chosen("all").len(), 12);
+        assert_eq!(chosen("random:0%"), [0_u64; 0]);
+        assert_eq!(chosen("random:100%:9").len(), 12);
+    }
+
+    #[test]
+    fn chance_is_the_same_in_each_run_and_near_its_share() {
+        let hits = |seed: u64| {
+            let selection: Selection = format!("random:30%:{seed}").parse().unwrap();
+            (0..1000).filter(|&number| selection.contains(number)).collect::<Vec<_>>()
+        };
+        assert_eq!(hits(7), hits(7));
+        assert_ne!(hits(7), hits(8));
+        assert!((250..350).contains(&hits(7).len()), "{}", hits(7).len());
+    }
+
+    #[test]
+    fn first_leaves_the_second_try_alone() {
+        let rule: Rule = "disconnect@first:every:2".parse().unwrap();
+        assert!(rule.applies(1, 0) && !rule.applies(1, 1) && !rule.applies(2, 0));
+    }
+
+    #[test]
+    fn every_fault_reads_as_it_prints() {
+        for text in [
+            "drop",
+            "silent",
+            "fail",
+            "fail:retryable",
+            "late:5000",
+            "duplicate",
+            "reorder",
+            "disconnect",
+            "corrupt",
+            "garbage",
+            "truncate",
+            "empty",
+            "shorten:10%",
+            "lengthen:10%",
+            "wav",
+            "adts",
+            "mp3",
+        ] {
+            assert_eq!(text.parse::<Fault>().unwrap().to_string(), text);
+            assert!(HELP.contains(text.split_once(':').map_or(text, |(name, _)| name)), "{text}");
+        }
+        assert_eq!("shorten:10".parse::<Fault>(), Ok(Fault::Length(90)));
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_what_is_right() {
+        let wrong = |text: &str| text.parse::<Rule>().unwrap_err().to_string();
+        assert_eq!(wrong("drop"), r#""drop" has no @: FAULT@WHICH is wanted, such as drop@3"#);
+        assert!(wrong("explode@3").starts_with(r#"unknown fault "explode"; there are drop, "#));
+        assert!(wrong("drop:1@3").starts_with("unknown fault"));
+        assert_eq!(wrong("late@3"), r#"late: "" is wrong, a number of milliseconds is wanted"#);
+        assert_eq!(wrong("shorten:60%@3"), r#"shorten: "60" is wrong, per cent from 1 to 50 is wanted"#);
+        assert_eq!(wrong("drop@every:0"), r#"every: "0" is wrong, a number from 1 is wanted"#);
+        assert_eq!(wrong("drop@4..2"), r#"range: "4..2" is wrong, FROM..TO with FROM not above TO is wanted"#);
+        assert_eq!(wrong("drop@2.."), r#"range: "" is wrong, a batch number is wanted"#);
+        assert_eq!(wrong("drop@random:101%"), r#"random: "101" is wrong, per cent from 0 to 100 is wanted"#);
+        assert_eq!(wrong("drop@random:1%:x"), r#"random: "x" is wrong, a number as seed is wanted"#);
+        assert!(wrong("drop@-1").starts_with(r#"unknown selection "-1"; a number, "#));
+    }
+}

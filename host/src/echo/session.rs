@@ -1,0 +1,194 @@
+//! One connection to the test processor: what happens to a fragment from its arrival to its answer.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use socketioxide::extract::SocketRef;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::{Shared, audio, fault::Fault};
+use crate::limits::{ECHO_FRAGMENTS_REMEMBERED, ECHO_REORDER_MAX};
+
+/// `fragment:data`.
+#[derive(Debug, Deserialize)]
+pub struct Incoming {
+    fragment: Value,
+    data: Bytes,
+}
+
+/// `fragment:processed`.
+#[derive(Debug, Serialize)]
+struct Processed<'a> {
+    fragment: &'a Value,
+    data: Bytes,
+    metadata: Value,
+}
+
+/// What a connection remembers.
+#[derive(Debug)]
+pub struct Session {
+    shared: Arc<Shared>,
+    /// Answers sent, so that one can be held until the next.
+    answers: watch::Sender<u64>,
+    arrivals: AtomicU64,
+}
+
+/// How often each fragment came, over all connections of the process.
+#[derive(Debug, Default)]
+pub struct Visits(Mutex<HashMap<u64, u64>>);
+
+impl Visits {
+    /// How often it came before.
+    fn count(&self, number: u64) -> u64 {
+        let mut visits = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Numbers rise: the old ones do not come again.
+        if visits.len() >= ECHO_FRAGMENTS_REMEMBERED {
+            let newest = visits.keys().copied().max().unwrap_or_default();
+            visits.retain(|&old, _| old + (ECHO_FRAGMENTS_REMEMBERED as u64) / 2 > newest);
+        }
+        let times = visits.entry(number).or_default();
+        *times += 1;
+        *times - 1
+    }
+}
+
+impl Session {
+    pub fn new(shared: Arc<Shared>) -> Self {
+        Self { shared, answers: watch::Sender::new(0), arrivals: AtomicU64::new(0) }
+    }
+
+    /// Takes a fragment and answers it, or does what it is told to do wrong.
+    pub async fn fragment(&self, socket: &SocketRef, incoming: Result<Incoming, String>) {
+        let arrived = Instant::now();
+        let count = |counter: &AtomicU64, by| counter.fetch_add(by, Ordering::Relaxed);
+        let counters = &self.shared.counters;
+        count(&counters.received, 1);
+        let Incoming { fragment, data } = match incoming {
+            Ok(incoming) => incoming,
+            Err(error) => {
+                count(&counters.errors, 1);
+                let reason = format!("fragment:data holds {{fragment, data}}, data as binary: {error}");
+                self.emit(socket, "fragment:error", &json!({"fragment": null, "error": reason, "retryable": false}));
+                return;
+            }
+        };
+        count(&counters.bytes, data.len() as u64);
+        let number = self.number(&fragment);
+        let faults = self.faults(number);
+        count(&counters.faulty, u64::from(!faults.is_empty()));
+        tracing::debug!(number, bytes = data.len(), faults = ?faults, "fragment");
+
+        if faults.contains(&Fault::Drop) {
+            return;
+        }
+        if self.shared.config.ack {
+            self.emit(socket, "fragment:ack", &json!({"fragmentId": fragment.get("id")}));
+        }
+        if faults.contains(&Fault::Silent) {
+            return;
+        }
+        if faults.contains(&Fault::Disconnect) {
+            // Fails only if it is gone already.
+            let _ = socket.clone().disconnect();
+            return;
+        }
+        let answer = self.answer(&fragment, data, &faults, arrived);
+        let answer = tokio::select! {
+            () = self.shared.cancel.cancelled() => return,
+            answer = answer => answer,
+        };
+        match answer {
+            Ok(processed) => {
+                let copies = if faults.contains(&Fault::Duplicate) { 2 } else { 1 };
+                for _ in 0..copies {
+                    if self.emit(socket, "fragment:processed", &processed) {
+                        count(&counters.answered, 1);
+                    }
+                }
+                self.answers.send_modify(|answers| *answers += 1);
+            }
+            Err(error) => {
+                count(&counters.errors, u64::from(!error.told));
+                let code = if error.told { "TEST_FAILURE" } else { "PROCESSING_ERROR" };
+                let body =
+                    json!({"fragment": fragment, "error": error.reason, "code": code, "retryable": error.retryable});
+                self.emit(socket, "fragment:error", &body);
+            }
+        }
+    }
+
+    /// Waits out the delay, changes the audio as told, waits for its turn.
+    async fn answer<'a>(
+        &self,
+        fragment: &'a Value,
+        mut data: Bytes,
+        faults: &[Fault],
+        arrived: Instant,
+    ) -> Result<Processed<'a>, Failure> {
+        let mut delay = self.shared.delay();
+        for fault in faults {
+            match *fault {
+                Fault::Late(other) => delay = other,
+                Fault::Fail { retryable } => {
+                    tokio::time::sleep_until(arrived + delay).await;
+                    return Err(Failure { reason: "told to fail".to_owned(), retryable, told: true });
+                }
+                other => {
+                    data = audio::changed(data, other).await.map_err(|error| Failure {
+                        reason: error.to_string(),
+                        retryable: false,
+                        told: false,
+                    })?;
+                }
+            }
+        }
+        tokio::time::sleep_until(arrived + delay).await;
+        if faults.contains(&Fault::Reorder) {
+            let mut answers = self.answers.subscribe();
+            // Without a next answer this one goes out all the same.
+            let _ = tokio::time::timeout(ECHO_REORDER_MAX, answers.changed()).await;
+        }
+        let took = u64::try_from(arrived.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let names: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        let metadata = json!({"processingTime": took, "processor": "outboard echo", "faults": names});
+        Ok(Processed { fragment, data, metadata })
+    }
+
+    /// The batch number, else the order of arrival.
+    fn number(&self, fragment: &Value) -> u64 {
+        let arrival = self.arrivals.fetch_add(1, Ordering::Relaxed);
+        ["batchNumber", "sequenceNumber"]
+            .iter()
+            .find_map(|key| fragment.get(key).and_then(Value::as_u64))
+            .unwrap_or(arrival)
+    }
+
+    fn faults(&self, number: u64) -> Vec<Fault> {
+        let time = self.shared.visits.count(number);
+        let rules = self.shared.config.faults.iter().filter(|rule| rule.applies(number, time));
+        rules.map(|rule| rule.fault).collect()
+    }
+
+    fn emit(&self, socket: &SocketRef, event: &str, body: &impl Serialize) -> bool {
+        match socket.emit(event, body) {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::debug!(event, %error, "not sent");
+                false
+            }
+        }
+    }
+}
+
+/// Why there is no audio to answer with.
+struct Failure {
+    reason: String,
+    retryable: bool,
+    /// As the rules say, not by accident.
+    told: bool,
+}

@@ -1,0 +1,149 @@
+//! Reads a file's packets with symphonia's demuxers (MP4, WAV, MP3): codec, rate, channels, durations. Nothing is decoded.
+
+use std::io::Cursor;
+use std::time::Instant;
+
+use symphonia::core::codecs::audio::well_known::profiles::CODEC_PROFILE_AAC_LC;
+use symphonia::core::codecs::audio::well_known::{
+    CODEC_ID_AAC, CODEC_ID_MP3, CODEC_ID_PCM_ALAW, CODEC_ID_PCM_F32LE, CODEC_ID_PCM_F64LE, CODEC_ID_PCM_MULAW,
+    CODEC_ID_PCM_S16LE, CODEC_ID_PCM_S24LE, CODEC_ID_PCM_S32LE, CODEC_ID_PCM_U8,
+};
+use symphonia::core::codecs::audio::{AudioCodecId, AudioCodecParameters};
+use symphonia::core::errors::Error;
+use symphonia::core::formats::probe::Hint;
+use symphonia::core::formats::{FormatOptions, FormatReader, Track, TrackType};
+use symphonia::core::io::MediaSourceStream;
+use symphonia::core::meta::MetadataOptions;
+
+use super::{Container, Probe, ProbeError, aac};
+use crate::limits::{PROBE_PACKETS_MAX, PROBE_TIME_MAX};
+
+/// Packets between two looks at the clock.
+const CLOCK_EVERY: u64 = 64;
+
+/// Reads a file whose container is known.
+pub fn probe(data: &[u8], container: Container) -> Result<Probe, ProbeError> {
+    let source = MediaSourceStream::new(Box::new(Cursor::new(data)), Default::default());
+    let mut reader = symphonia::default::get_probe()
+        .probe(&Hint::new(), source, FormatOptions::default(), MetadataOptions::default())
+        .map_err(|error| damage(container, &error))?;
+    let track = reader.default_track(TrackType::Audio).cloned().ok_or(ProbeError::NoAudio(container))?;
+    let parameters = track.codec_params.as_ref().and_then(|params| params.audio());
+    let parameters = parameters.ok_or(ProbeError::NoAudio(container))?;
+    let codec = codec(parameters.codec)
+        .ok_or_else(|| ProbeError::Codec { container, codec: format!("codec {}", parameters.codec) })?;
+    let sample_rate_hz = parameters.sample_rate.ok_or(ProbeError::NoAudio(container))?;
+    let channels = parameters.channels.as_ref().map_or(0, |channels| channels.count());
+    let channels = u32::try_from(channels).unwrap_or(u32::MAX);
+
+    let read = read(reader.as_mut(), &track, parameters, channels, container)?;
+    check_length(&read, &track, container, data)?;
+    let base = track.time_base.ok_or(ProbeError::NoAudio(container))?;
+    let duration = u128::from(read.ticks) * 1_000_000 * u128::from(base.numer.get()) / u128::from(base.denom.get());
+    let delay = track.delay.map(|frames| u64::from(frames) * 1_000_000 / u64::from(sample_rate_hz.max(1)));
+    Ok(Probe {
+        container,
+        codec,
+        sample_rate_hz,
+        channels,
+        duration_us: u64::try_from(duration).unwrap_or(u64::MAX),
+        packets: read.packets,
+        delay_us: delay,
+        copyable: container == Container::Fmp4
+            && parameters.codec == CODEC_ID_AAC
+            && parameters.profile == Some(CODEC_PROFILE_AAC_LC),
+    })
+}
+
+/// What the packets add up to.
+#[derive(Default)]
+struct Read {
+    packets: u64,
+    ticks: u64,
+    cut_off: bool,
+}
+
+fn read(
+    reader: &mut dyn FormatReader,
+    track: &Track,
+    parameters: &AudioCodecParameters,
+    channels: u32,
+    container: Container,
+) -> Result<Read, ProbeError> {
+    let started = Instant::now();
+    let mut read = Read::default();
+    loop {
+        let packet = match reader.next_packet() {
+            Ok(Some(packet)) => packet,
+            Ok(None) => return Ok(read),
+            Err(Error::IoError(error)) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+                read.cut_off = true;
+                return Ok(read);
+            }
+            Err(error) => return Err(damage(container, &error)),
+        };
+        if packet.track_id != track.id {
+            continue;
+        }
+        if parameters.codec == CODEC_ID_AAC && aac::is_absurd(&packet.data, channels) {
+            let what = format!("packet {} holds no AAC of {channels} channels", read.packets);
+            return Err(ProbeError::Damaged { container, what });
+        }
+        read.packets += 1;
+        read.ticks = read.ticks.saturating_add(packet.dur.get());
+        if read.packets > PROBE_PACKETS_MAX {
+            return Err(ProbeError::TooManyPackets(container));
+        }
+        if read.packets.is_multiple_of(CLOCK_EVERY) && started.elapsed() > PROBE_TIME_MAX {
+            return Err(ProbeError::TooSlow(container));
+        }
+    }
+}
+
+/// Does the file hold what its header promises?
+fn check_length(read: &Read, track: &Track, container: Container, data: &[u8]) -> Result<(), ProbeError> {
+    let truncated = |what: String| Err(ProbeError::Truncated { container, what });
+    let promised = track.num_frames.unwrap_or_default();
+    match container {
+        // A WAV that was written to a pipe does not know its length (ffmpeg: all ones).
+        Container::Wav if is_streamed_wav(data) => Ok(()),
+        Container::Wav | Container::Mp3 if read.ticks.saturating_add(PACKET_FRAMES_MAX) < promised => {
+            truncated(format!("it has {} of {promised} samples", read.ticks))
+        }
+        Container::Wav | Container::Mp3 => Ok(()),
+        _ if read.cut_off => truncated("a packet lies behind its end".to_owned()),
+        _ => Ok(()),
+    }
+}
+
+/// Samples of one MP3 frame, and of a block of PCM as it is read: what rounding may take.
+const PACKET_FRAMES_MAX: u64 = 1152;
+
+fn is_streamed_wav(data: &[u8]) -> bool {
+    matches!(data.get(4..8), Some([0xff, 0xff, 0xff, 0xff] | [0, 0, 0, 0]))
+}
+
+fn codec(id: AudioCodecId) -> Option<&'static str> {
+    Some(match id {
+        CODEC_ID_AAC => "aac",
+        CODEC_ID_MP3 => "mp3",
+        CODEC_ID_PCM_U8 => "pcm_u8",
+        CODEC_ID_PCM_S16LE => "pcm_s16le",
+        CODEC_ID_PCM_S24LE => "pcm_s24le",
+        CODEC_ID_PCM_S32LE => "pcm_s32le",
+        CODEC_ID_PCM_F32LE => "pcm_f32le",
+        CODEC_ID_PCM_F64LE => "pcm_f64le",
+        CODEC_ID_PCM_ALAW => "pcm_alaw",
+        CODEC_ID_PCM_MULAW => "pcm_mulaw",
+        _ => return None,
+    })
+}
+
+fn damage(container: Container, error: &Error) -> ProbeError {
+    match error {
+        Error::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+            ProbeError::Truncated { container, what: "its header is not whole".to_owned() }
+        }
+        other => ProbeError::Damaged { container, what: other.to_string() },
+    }
+}

@@ -1,0 +1,185 @@
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::*;
+
+/// A tone of so many seconds, as ffmpeg writes it with these arguments to a pipe or, where it must seek, to a file.
+fn audio(seconds: u32, args: &str, name: &str) -> Vec<u8> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(name);
+    let status = Command::new("ffmpeg")
+        .args(["-v", "error", "-nostdin", "-f", "lavfi", "-i"])
+        .arg(format!("sine=1000:sample_rate=48000:duration={seconds}"))
+        .args(args.split(' '))
+        .arg(&path)
+        .stdin(Stdio::null())
+        .status()
+        .expect("ffmpeg is installed");
+    assert!(status.success());
+    std::fs::read(path).unwrap()
+}
+
+fn fmp4(seconds: u32) -> Vec<u8> {
+    audio(seconds, "-ac 2 -c:a aac -movflags empty_moov+frag_keyframe -frag_duration 1000000", "a.mp4")
+}
+
+fn wrong(data: &[u8]) -> String {
+    probe(data).unwrap_err().to_string()
+}
+
+#[test]
+fn what_ffmpeg_writes_is_read_with_its_durations() {
+    // 6 s of 1024 samples at 48 kHz, and the encoder's own first packet.
+    let aac = ("aac", 283);
+    let cases = [
+        ("-ac 2 -c:a aac -movflags empty_moov+frag_keyframe", "a.mp4", Container::Fmp4, aac, true),
+        (
+            "-ac 2 -c:a aac -movflags empty_moov+frag_keyframe -frag_duration 1000000",
+            "a.mp4",
+            Container::Fmp4,
+            aac,
+            true,
+        ),
+        (
+            "-ac 2 -c:a aac -movflags empty_moov+default_base_moof -frag_duration 20000",
+            "a.mp4",
+            Container::Fmp4,
+            aac,
+            true,
+        ),
+        (
+            "-ac 2 -c:a aac -movflags delay_moov+frag_keyframe -frag_duration 1000000",
+            "a.mp4",
+            Container::Fmp4,
+            aac,
+            true,
+        ),
+        ("-ac 2 -c:a aac", "a.m4a", Container::Fmp4, aac, true),
+        ("-ac 2 -c:a aac", "a.aac", Container::Adts, aac, true),
+        ("-ac 2 -c:a pcm_s16le", "a.wav", Container::Wav, ("pcm_s16le", 250), false),
+        ("-ac 2 -c:a pcm_f32le", "a.wav", Container::Wav, ("pcm_f32le", 250), false),
+        ("-ac 2 -c:a libmp3lame", "a.mp3", Container::Mp3, ("mp3", 252), false),
+        ("-ac 2 -c:a libmp3lame -id3v2_version 0 -write_xing 0", "a.mp3", Container::Mp3, ("mp3", 252), false),
+    ];
+    for (args, name, container, (codec, packets), copyable) in cases {
+        let found = probe(&audio(6, args, name)).unwrap_or_else(|error| panic!("{args}: {error}"));
+        assert_eq!((found.container, found.codec, found.copyable), (container, codec, copyable), "{args}");
+        assert_eq!((found.sample_rate_hz, found.channels), (48_000, 2), "{args}");
+        assert!(found.packets.abs_diff(packets) <= 1, "{args}: {} packets", found.packets);
+        let over = i64::try_from(found.duration_us).unwrap() - 6_000_000;
+        assert!((0..=50_000).contains(&over), "{args}: {} us", found.duration_us);
+        // The duration is the packets', not the header's.
+        if codec == "aac" && container == Container::Adts {
+            assert_eq!(found.duration_us, found.packets * 1024 * 1_000_000 / 48_000);
+        }
+    }
+}
+
+#[test]
+fn the_encoders_delay_is_told_where_it_is_visible() {
+    let edit = probe(&audio(2, "-c:a aac", "a.m4a")).unwrap();
+    assert_eq!((edit.delay_us, edit.channels), (Some(21_333), 1), "an edit list of 1024 samples");
+    assert_eq!(probe(&audio(2, "-c:a aac", "a.aac")).unwrap().delay_us, None);
+    assert_eq!(probe(&audio(2, "-c:a libmp3lame", "a.mp3")).unwrap().delay_us, Some(23_020), "LAME: 1105 samples");
+}
+
+#[test]
+fn the_duration_is_the_packets_wherever_they_start() {
+    let shifted = audio(2, "-c:a aac -output_ts_offset 10 -movflags delay_moov+frag_discont", "a.mp4");
+    let found = probe(&shifted).unwrap();
+    assert!(found.duration_us.abs_diff(2_021_333) < 22_000, "{} us", found.duration_us);
+}
+
+#[test]
+fn a_wav_from_a_pipe_has_no_length_and_is_taken() {
+    let mut wav = audio(2, "-c:a pcm_s16le", "a.wav");
+    wav[4..8].fill(0xff);
+    let data = wav.windows(4).position(|window| window == b"data").unwrap();
+    wav[data + 4..data + 8].fill(0xff);
+    let found = probe(&wav).unwrap();
+    assert!(found.duration_us.abs_diff(2_000_000) < 30_000, "{} us", found.duration_us);
+}
+
+#[test]
+fn thirty_seconds_take_milliseconds() {
+    let files = [fmp4(30), audio(30, "-ac 2 -c:a pcm_s16le", "a.wav"), audio(30, "-ac 2 -c:a libmp3lame", "a.mp3")];
+    for data in files {
+        let best = (0..5)
+            .map(|_| {
+                let started = Instant::now();
+                probe(&data).unwrap();
+                started.elapsed()
+            })
+            .min()
+            .unwrap();
+        assert!(best < Duration::from_millis(20), "{best:?}");
+    }
+}
+
+#[test]
+fn garbage_is_refused_with_its_reason() {
+    assert_eq!(wrong(b""), "it is empty");
+    assert_eq!(wrong(b"hello"), "its 5 bytes are neither MP4, ADTS, WAV nor MP3");
+    assert_eq!(wrong(&[0; 100_000]), "its 100000 bytes are neither MP4, ADTS, WAV nor MP3");
+    assert!(probe(&[0xff; 5000]).is_err());
+    assert!(wrong(b"\0\0\0\x08ftyp").starts_with("the fmp4 file is damaged: "));
+    assert!(probe(b"RIFF\x10\0\0\0WAVEfmt ").is_err());
+    assert!(probe(b"ID3\x04\0\0\x7f\x7f\x7f\x7f").is_err());
+    // Nothing that random bytes behind a plausible start may do is a panic.
+    let mut state = 1_u32;
+    for start in [&b"\0\0\0\x18ftypiso5"[..], b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0", &[0xff, 0xfb, 0x90, 0], &[0xff, 0xf1]]
+    {
+        for _ in 0..200 {
+            let noise = (0..512).map(|_| {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                state.to_be_bytes()[0]
+            });
+            assert!(probe(&start.iter().copied().chain(noise).collect::<Vec<_>>()).is_err());
+        }
+    }
+}
+
+#[test]
+fn files_that_are_cut_off_are_refused() {
+    let cases = [
+        (fmp4(4), "fmp4"),
+        (audio(4, "-ac 2 -c:a aac", "a.aac"), "adts"),
+        (audio(4, "-ac 2 -c:a pcm_s16le", "a.wav"), "wav"),
+        (audio(4, "-ac 2 -c:a libmp3lame", "a.mp3"), "mp3"),
+    ];
+    for (data, container) in cases {
+        let text = wrong(&data[..data.len() / 2]);
+        assert!(text.starts_with(&format!("the {container} file is cut off: ")), "{container}: {text}");
+    }
+}
+
+#[test]
+fn flipped_bits_in_any_place_never_panic_and_mostly_show() {
+    let data = fmp4(4);
+    let middle = data.len() / 2;
+    let mut damaged = data.clone();
+    damaged[middle..middle + 8000].iter_mut().for_each(|byte| *byte ^= 0xa5);
+    assert!(wrong(&damaged).contains("damaged") || wrong(&damaged).contains("cut off"), "{}", wrong(&damaged));
+    for at in (0..data.len().min(3000)).step_by(3) {
+        let mut damaged = data.clone();
+        damaged[at] ^= 0xff;
+        let _ = probe(&damaged);
+    }
+}
+
+#[test]
+fn silence_of_no_length_and_foreign_codecs_are_refused() {
+    let empty = &fmp4(1);
+    let moof = empty.windows(4).position(|window| window == b"moof").unwrap() - 4;
+    assert_eq!(wrong(&empty[..moof]), "the fmp4 file holds no audio");
+    let video = Command::new("ffmpeg")
+        .args(
+            "-v error -nostdin -f lavfi -i testsrc2=d=1:s=64x64 -f mp4 -movflags empty_moov -c:v mpeg4 pipe:1"
+                .split(' '),
+        )
+        .output()
+        .unwrap();
+    assert_eq!(wrong(&video.stdout), "the fmp4 file holds no audio");
+    let alac = wrong(&audio(1, "-c:a alac", "a.m4a"));
+    assert!(alac.starts_with("the fmp4 file holds ") && alac.ends_with("; AAC, MP3 or PCM is wanted"), "{alac}");
+}

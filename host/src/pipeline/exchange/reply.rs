@@ -1,0 +1,134 @@
+//! What goes into the exchange and what comes out of it: a fragment, the wait for its answer, the answer.
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde_json::Value;
+use tokio::sync::{Notify, oneshot, watch};
+
+use super::framer::Fragment;
+use super::status::ExchangeStatus;
+use crate::media::probe::Probe;
+
+/// Where a fragment's audio is.
+#[derive(Debug, Clone)]
+pub enum Audio {
+    /// In memory.
+    Bytes(Bytes),
+    /// On disk; read at each sending, so that waiting fragments take no memory.
+    File(PathBuf),
+}
+
+/// A fragment to be sent.
+#[derive(Debug, Clone)]
+pub struct Outgoing {
+    /// Its facts; `now_ms` and `attempt` are set by the exchange.
+    pub fragment: Fragment,
+    /// Its audio, in the format that [`super::Exchange::audio_format`] tells.
+    pub audio: Audio,
+}
+
+/// What came of a fragment.
+#[derive(Debug, Clone)]
+pub enum Reply {
+    /// Audio that can be used.
+    Returned(Returned),
+    /// None, and why.
+    Absent(Absence),
+}
+
+/// Audio from the processor, probed.
+#[derive(Debug, Clone)]
+pub struct Returned {
+    /// The file's bytes.
+    pub audio: Bytes,
+    /// What they are.
+    pub probe: Probe,
+    /// Whatever the processor told besides: an object, or null.
+    pub metadata: Value,
+    /// From the last sending to the reply.
+    pub round_trip: Duration,
+    /// How often it was sent.
+    pub attempts: u32,
+}
+
+/// Why there is no audio from the processor.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
+#[serde(rename_all = "kebab-case", tag = "why", content = "reason")]
+pub enum Absence {
+    /// No reply in time.
+    #[error("no reply in time")]
+    Late,
+    /// The processor gave it up, or it could not be sent.
+    #[error("{0}")]
+    Failed(String),
+    /// A reply came that cannot be used.
+    #[error("the reply cannot be used: {0}")]
+    Invalid(String),
+    /// There was no connection.
+    #[error("no connection to the processor")]
+    Disconnected,
+    /// The processor failed too often lately.
+    #[error("the circuit breaker is open")]
+    BreakerOpen,
+    /// Larger than the processor takes.
+    #[error("too large for the processor: {0}")]
+    TooLarge(String),
+}
+
+/// The wait for a fragment's reply: a future of [`Reply`].
+///
+/// Dropping it says that nobody wants the reply any more: the fragment gives its place free, and a reply that comes later
+/// is counted and dropped. [`Pending::give_up`] does the same and tells what is known.
+#[derive(Debug)]
+#[must_use = "dropping it abandons the fragment"]
+pub struct Pending {
+    receiver: oneshot::Receiver<Reply>,
+    abandoned: Arc<Notify>,
+    status: watch::Receiver<ExchangeStatus>,
+}
+
+impl Pending {
+    pub(super) fn new(
+        abandoned: Arc<Notify>,
+        status: watch::Receiver<ExchangeStatus>,
+    ) -> (oneshot::Sender<Reply>, Self) {
+        let (sender, receiver) = oneshot::channel();
+        (sender, Self { receiver, abandoned, status })
+    }
+
+    /// The time has come: the reply if it is in hand, else why there is none ([`Absence::Disconnected`] or
+    /// [`Absence::Late`]). The fragment is abandoned.
+    pub fn give_up(mut self) -> Reply {
+        // Closing first, so that a reply is either seen here or counted as late, never lost.
+        self.receiver.close();
+        match self.receiver.try_recv() {
+            Ok(reply) => reply,
+            Err(_) if self.status.borrow().connected => Reply::Absent(Absence::Late),
+            Err(_) => Reply::Absent(Absence::Disconnected),
+        }
+    }
+}
+
+impl Future for Pending {
+    type Output = Reply;
+
+    /// An exchange that was stopped answers [`Absence::Disconnected`].
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Reply> {
+        let reply = ready!(Pin::new(&mut self.receiver).poll(context));
+        Poll::Ready(reply.unwrap_or(Reply::Absent(Absence::Disconnected)))
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        self.receiver.close();
+        self.abandoned.notify_one();
+    }
+}

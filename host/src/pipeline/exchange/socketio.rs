@@ -1,0 +1,16 @@
+//! A Socket.IO v4 client (protocol 5) over Engine.IO 4, WebSocket only: connects, answers pings and acks, carries event
+//! packets with binary attachments at any depth. It knows no fragments and does not reconnect; the exchange does.
+//!
+//! Why it is our own, and not a crate: docs/exchange.md.
+
+mod assembly;
+mod connection;
+mod endpoint;
+mod engine;
+mod error;
+mod packet;
+mod tls;
+
+pub use connection::{Connection, Incoming, Receipt};
+pub use endpoint::{Endpoint, EndpointError};
+pub use error::{Closed, ConnectError, EmitError};

@@ -1,0 +1,95 @@
+//! What the exchange tells of itself.
+
+use std::time::SystemTime;
+
+use serde::Serialize;
+
+/// State of the circuit breaker.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BreakerState {
+    /// Fragments are sent.
+    #[default]
+    Closed,
+    /// None are sent.
+    Open,
+    /// One is on its way, to see.
+    Probing,
+}
+
+/// Counts since the exchange started. They only rise.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Counters {
+    /// Fragments sent, each sending counted.
+    pub sent: u64,
+    /// Bytes of them, frames as they leave.
+    pub bytes: u64,
+    /// Of `sent`: those sent again.
+    pub resent: u64,
+    /// Replies that were handed on.
+    pub replies: u64,
+    /// Replies for fragments that had one already.
+    pub duplicates: u64,
+    /// Replies for fragments that nobody waited for any more.
+    pub late: u64,
+    /// Replies, failures and acknowledgements for fragments that were never sent.
+    pub unknown: u64,
+    /// Replies and messages that made no sense.
+    pub invalid: u64,
+    /// Failures that the processor told.
+    pub failed: u64,
+    /// Fragments that were sent and not answered in time.
+    pub timeouts: u64,
+    /// Fragments that the processor's `maxPayload` did not let pass.
+    pub too_large: u64,
+    /// Fragments that the open breaker held back.
+    pub held_back: u64,
+    /// Connections made.
+    pub connects: u64,
+    /// Connections lost.
+    pub disconnects: u64,
+    /// Attempts to connect that failed.
+    pub connect_failures: u64,
+}
+
+/// The exchange at a moment.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ExchangeStatus {
+    /// The namespace is joined.
+    pub connected: bool,
+    /// Since when `connected` is what it is.
+    pub since: SystemTime,
+    /// The processor takes fragments: connected, ready, not paused.
+    pub ready: bool,
+    /// The processor asked to wait.
+    pub paused: bool,
+    /// Fragments that the processor has.
+    pub in_flight: usize,
+    /// Fragments that wait to be sent.
+    pub queued: usize,
+    /// The circuit breaker.
+    pub breaker: BreakerState,
+    /// The largest frame that the server takes, where it told.
+    pub max_payload: Option<u64>,
+    /// Why there is no connection, or what last went wrong with one.
+    pub problem: Option<String>,
+    /// Counts.
+    pub counters: Counters,
+}
+
+impl Default for ExchangeStatus {
+    fn default() -> Self {
+        Self {
+            connected: false,
+            since: SystemTime::now(),
+            ready: false,
+            paused: false,
+            in_flight: 0,
+            queued: 0,
+            breaker: BreakerState::Closed,
+            max_payload: None,
+            problem: None,
+            counters: Counters::default(),
+        }
+    }
+}
