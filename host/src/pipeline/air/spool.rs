@@ -54,8 +54,24 @@ pub struct ReadyBatch {
 /// The batches that are ready and not yet released, oldest first. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Spool {
-    batches: Arc<Mutex<VecDeque<Arc<ReadyBatch>>>>,
+    batches: Arc<Mutex<Held>>,
     state: watch::Sender<SpoolState>,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    batches: VecDeque<(Arc<ReadyBatch>, Counts)>,
+    /// Packets of all batches so far.
+    total: Counts,
+}
+
+/// Packets of both tracks, counted over all batches of a spool.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Pictures.
+    pub video: u64,
+    /// Audio packets.
+    pub audio: u64,
 }
 
 /// What readers wait on.
@@ -82,25 +98,39 @@ impl Spool {
     /// Adds the next batch. Numbers rise by one.
     pub fn append(&self, batch: ReadyBatch) {
         let number = batch.number;
-        self.lock().push_back(Arc::new(batch));
+        let mut held = self.lock();
+        let before = held.total;
+        held.total.video += batch.video.tags.len() as u64;
+        held.total.audio += batch.audio.tags.len() as u64;
+        held.batches.push_back((Arc::new(batch), before));
+        drop(held);
         self.state.send_modify(|state| state.newest = Some(number));
     }
 
     /// The batch of this number, unless it is still to come or already released.
     pub fn get(&self, number: u64) -> Option<Arc<ReadyBatch>> {
-        let batches = self.lock();
-        let first = batches.front()?.number;
-        batches.get(usize::try_from(number.checked_sub(first)?).ok()?).cloned()
+        self.lock().find(number).map(|(batch, _)| batch.clone())
+    }
+
+    /// Packets of all batches of this spool before that of this number, which must be held. Counts what a reader
+    /// passes over when batches are released before it came to them.
+    pub fn packets_before(&self, number: u64) -> Option<Counts> {
+        self.lock().find(number).map(|(_, before)| *before)
     }
 
     /// The oldest batch that is held.
     pub fn oldest(&self) -> Option<Arc<ReadyBatch>> {
-        self.lock().front().cloned()
+        self.lock().batches.front().map(|(batch, _)| batch.clone())
+    }
+
+    /// The newest batch that is held.
+    pub fn newest(&self) -> Option<Arc<ReadyBatch>> {
+        self.lock().batches.back().map(|(batch, _)| batch.clone())
     }
 
     /// Lets go of all batches before this number; their files may be cleaned then.
     pub fn release_before(&self, number: u64) {
-        self.lock().retain(|batch| batch.number >= number);
+        self.lock().batches.retain(|(batch, _)| batch.number >= number);
     }
 
     /// Tells readers that no batch will follow.
@@ -113,7 +143,45 @@ impl Spool {
         self.state.subscribe()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<Arc<ReadyBatch>>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Held> {
         self.batches.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Held {
+    fn find(&self, number: u64) -> Option<&(Arc<ReadyBatch>, Counts)> {
+        let first = self.batches.front()?.0.number;
+        self.batches.get(usize::try_from(number.checked_sub(first)?).ok()?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn batch(number: u64, video: usize, audio: usize) -> ReadyBatch {
+        let tag = Tag { offset: 0, len: 1, dts_ms: 0, key: false };
+        let track = |tags| Track { header: None, tags: vec![tag; tags] };
+        let (video, audio) = (track(video), track(audio));
+        ReadyBatch { number, path: "x".into(), metadata: None, video, audio, start_ms: 0, end_ms: 1 }
+    }
+
+    #[test]
+    fn keeps_batches_by_number_until_released() {
+        let spool = Spool::default();
+        assert!(spool.oldest().is_none() && spool.newest().is_none() && spool.get(0).is_none());
+        let mut watch = spool.watch();
+        for number in 5..9 {
+            spool.append(batch(number, 10, 20));
+        }
+        assert_eq!(*watch.borrow_and_update(), SpoolState { newest: Some(8), finished: false });
+        assert_eq!(spool.packets_before(7), Some(Counts { video: 20, audio: 40 }));
+        spool.release_before(7);
+        assert_eq!(spool.get(7).unwrap().number, 7);
+        assert!(spool.get(6).is_none() && spool.get(9).is_none() && spool.packets_before(5).is_none());
+        assert_eq!((spool.oldest().unwrap().number, spool.newest().unwrap().number), (7, 8));
+        assert_eq!(spool.packets_before(8), Some(Counts { video: 30, audio: 60 }), "releasing forgets no packet");
+        spool.finish();
+        assert!(watch.borrow_and_update().finished);
     }
 }

@@ -1,0 +1,305 @@
+//! A destination's place in the spool: which packet is next.
+//!
+//! In: the spool and a position per track. Out: packets in the order of their air time over both tracks (pictures
+//! first where times are equal). A track that is at the end of the newest batch waits without holding up the other.
+//! Does no I/O; bodies come from [`super::bodies`].
+
+use std::sync::Arc;
+
+use super::position::{Position, TrackPosition};
+use super::spool::{Counts, ReadyBatch, Spool, Tag};
+use crate::media::flv::TagKind;
+
+/// A packet that is to be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Packet {
+    /// Picture or sound.
+    pub kind: TagKind,
+    /// Which one.
+    pub at: TrackPosition,
+    /// Where its body is, and when it is due.
+    pub tag: Tag,
+    /// A receiver can start here: a key picture, or any packet where there are no pictures.
+    pub entry: bool,
+}
+
+/// What a cursor finds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// This packet is next.
+    Packet(Packet),
+    /// Nothing until the next batch comes.
+    Wait,
+    /// The batches at the cursor are released: [`Cursor::skip_released`] goes on after them.
+    Released,
+}
+
+/// A place in the spool.
+#[derive(Debug)]
+pub struct Cursor {
+    spool: Spool,
+    video: TrackCursor,
+    audio: TrackCursor,
+}
+
+#[derive(Debug, Default)]
+struct TrackCursor {
+    at: TrackPosition,
+    batch: Option<Arc<ReadyBatch>>,
+    /// Packets of this track in the spool before `at`; `None` until its batch has been seen.
+    index: Option<u64>,
+}
+
+enum Found {
+    Tag(Tag),
+    End,
+    Released,
+}
+
+impl Cursor {
+    /// A cursor at a position.
+    pub fn new(spool: Spool, position: Position) -> Self {
+        let mut cursor = Self { spool, video: TrackCursor::default(), audio: TrackCursor::default() };
+        cursor.set(position);
+        cursor
+    }
+
+    /// What is next.
+    pub fn next(&mut self) -> Next {
+        let video = self.video.find(TagKind::Video, &self.spool);
+        let audio = self.audio.find(TagKind::Audio, &self.spool);
+        // Where one track's batches are gone, what the other still has of before goes out first.
+        match (video, audio) {
+            (Found::Tag(video), Found::Tag(audio)) if video.dts_ms <= audio.dts_ms => self.picture(video),
+            (Found::Tag(video), Found::End) => self.picture(video),
+            (Found::Tag(video), Found::Released) if self.video.at < self.audio.at => self.picture(video),
+            (Found::Released, Found::Tag(audio)) if self.audio.at < self.video.at => self.sound(audio),
+            (Found::Released, _) | (_, Found::Released) => Next::Released,
+            (_, Found::Tag(audio)) => self.sound(audio),
+            (Found::End, Found::End) => Next::Wait,
+        }
+    }
+
+    fn sound(&self, tag: Tag) -> Next {
+        let entry = !self.audio.batch.as_ref().is_some_and(|batch| has_pictures(batch));
+        Next::Packet(Packet { kind: TagKind::Audio, at: self.audio.at, tag, entry })
+    }
+
+    fn picture(&self, tag: Tag) -> Next {
+        Next::Packet(Packet { kind: TagKind::Video, at: self.video.at, tag, entry: tag.key })
+    }
+
+    /// Goes past the packet that is next in its track.
+    pub fn advance(&mut self, kind: TagKind) {
+        let track = self.track(kind);
+        track.at.tag += 1;
+        track.index = track.index.map(|index| index + 1);
+    }
+
+    /// The batch that this track stands in, once [`Self::next`] has found it.
+    pub fn batch(&self, kind: TagKind) -> Option<&Arc<ReadyBatch>> {
+        match kind {
+            TagKind::Audio => self.audio.batch.as_ref(),
+            _ => self.video.batch.as_ref(),
+        }
+    }
+
+    /// The position, with the air time of the packet that is next (or of the end, if nothing is).
+    pub fn position(&mut self) -> Position {
+        let air_ms = match self.next() {
+            Next::Packet(packet) => packet.tag.dts_ms,
+            _ => self.video.batch.as_ref().map_or(0, |batch| batch.end_ms),
+        };
+        Position { video: self.video.at, audio: self.audio.at, air_ms }
+    }
+
+    /// Both tracks are past all packets of batches before this number.
+    pub fn past(&self, number: u64) -> bool {
+        [(&self.video, TagKind::Video), (&self.audio, TagKind::Audio)].into_iter().all(|(track, kind)| {
+            let at_end =
+                track.batch.as_ref().is_some_and(|batch| tags(batch, kind).get(track.at.tag as usize).is_none());
+            track.at.batch >= number || (track.at.batch + 1 == number && at_end)
+        })
+    }
+
+    /// Goes to a position as it is.
+    pub fn set(&mut self, position: Position) {
+        self.video = TrackCursor { at: position.video, ..TrackCursor::default() };
+        self.audio = TrackCursor { at: position.audio, ..TrackCursor::default() };
+    }
+
+    /// Goes to the entry at or before a position, as a new session must start with one. Where the spool holds none, or
+    /// the position is the end of what it holds, it goes to the position itself.
+    pub fn set_at_entry(&mut self, position: Position) {
+        self.set(position);
+        self.next();
+        let Some(here) = self.video.batch.clone() else { return };
+        if !has_pictures(&here) || self.video.at.tag as usize >= here.video.tags.len() {
+            return;
+        }
+        let Some((entry, key)) = self.entry_before(self.video.at) else { return };
+        if entry < self.video.at {
+            self.video = TrackCursor { at: entry, ..TrackCursor::default() };
+            while let Some(before) = self.audio_before().filter(|(_, tag)| tag.dts_ms >= key.dts_ms) {
+                self.audio = TrackCursor { at: before.0, ..TrackCursor::default() };
+            }
+            self.next();
+        }
+    }
+
+    fn entry_before(&self, at: TrackPosition) -> Option<(TrackPosition, Tag)> {
+        let (mut number, mut end) = (at.batch, at.tag as usize + 1);
+        loop {
+            let batch = self.spool.get(number)?;
+            let tags = &batch.video.tags;
+            let before = tags.get(..end.min(tags.len())).unwrap_or_default();
+            if let Some(index) = before.iter().rposition(|tag| tag.key) {
+                return Some((TrackPosition { batch: number, tag: index as u32 }, *tags.get(index)?));
+            }
+            (number, end) = (number.checked_sub(1)?, usize::MAX);
+        }
+    }
+
+    fn audio_before(&self) -> Option<(TrackPosition, Tag)> {
+        let (mut number, mut end) = (self.audio.at.batch, self.audio.at.tag as usize);
+        loop {
+            let batch = self.spool.get(number)?;
+            let index = end.min(batch.audio.tags.len()).checked_sub(1);
+            if let Some(index) = index {
+                return Some((TrackPosition { batch: number, tag: index as u32 }, *batch.audio.tags.get(index)?));
+            }
+            (number, end) = (number.checked_sub(1)?, usize::MAX);
+        }
+    }
+
+    /// Goes forward to the first entry at or after an air time, or to the last one there is; answers what was passed
+    /// over. Stays where it is when there is no entry ahead.
+    pub fn skip_to(&mut self, air_ms: u64) -> Counts {
+        self.next();
+        let Some(here) = self.video.batch.clone().or_else(|| self.audio.batch.clone()) else {
+            return Counts::default();
+        };
+        let kind = if has_pictures(&here) { TagKind::Video } else { TagKind::Audio };
+        let from = self.track(kind).at;
+        match self.entry_ahead(kind, from, air_ms) {
+            Some((entry, tag)) => self.jump(kind, entry, tag.dts_ms),
+            None => Counts::default(),
+        }
+    }
+
+    /// Goes on at the first entry that is still held; answers what was passed over.
+    pub fn skip_released(&mut self) -> Counts {
+        let Some(oldest) = self.spool.oldest() else { return Counts::default() };
+        let start = TrackPosition { batch: oldest.number, tag: 0 };
+        if !has_pictures(&oldest) {
+            return self.jump(TagKind::Audio, start, 0);
+        }
+        match self.entry_ahead(TagKind::Video, start, 0) {
+            Some((entry, tag)) => self.jump(TagKind::Video, entry, tag.dts_ms),
+            None => self.jump(TagKind::Video, start, 0),
+        }
+    }
+
+    fn entry_ahead(&self, kind: TagKind, from: TrackPosition, air_ms: u64) -> Option<(TrackPosition, Tag)> {
+        let mut last = None;
+        let (mut number, mut skip) = (from.batch, from.tag as usize);
+        while let Some(batch) = self.spool.get(number) {
+            for (index, tag) in tags(&batch, kind).iter().enumerate().skip(skip) {
+                let at = TrackPosition { batch: number, tag: index as u32 };
+                if (tag.key || kind == TagKind::Audio) && at > from {
+                    last = Some((at, *tag));
+                    if tag.dts_ms >= air_ms {
+                        return last;
+                    }
+                } else if at == from && (tag.key || kind == TagKind::Audio) && tag.dts_ms >= air_ms {
+                    return Some((at, *tag));
+                }
+            }
+            (number, skip) = (number + 1, 0);
+        }
+        last
+    }
+
+    /// Puts the track on an entry and the other on its first packet that is not before it.
+    fn jump(&mut self, kind: TagKind, entry: TrackPosition, dts_ms: u64) -> Counts {
+        let before = [self.video.index, self.audio.index];
+        let other = if kind == TagKind::Video { TagKind::Audio } else { TagKind::Video };
+        let other_from = self.track(other).at.batch;
+        *self.track(kind) = TrackCursor { at: entry, ..TrackCursor::default() };
+        let oldest = self.spool.oldest().map_or(0, |batch| batch.number);
+        if other_from < oldest {
+            *self.track(other) = TrackCursor { at: TrackPosition { batch: oldest, tag: 0 }, ..TrackCursor::default() };
+        }
+        self.next();
+        loop {
+            let spool = self.spool.clone();
+            match self.track(other).find(other, &spool) {
+                Found::Tag(tag) if tag.dts_ms < dts_ms => self.advance(other),
+                _ => break,
+            }
+        }
+        let passed = |before: Option<u64>, after: Option<u64>| match (before, after) {
+            (Some(before), Some(after)) => after.saturating_sub(before),
+            _ => 0,
+        };
+        let [video, audio] = before;
+        Counts { video: passed(video, self.video.index), audio: passed(audio, self.audio.index) }
+    }
+
+    fn track(&mut self, kind: TagKind) -> &mut TrackCursor {
+        match kind {
+            TagKind::Audio => &mut self.audio,
+            _ => &mut self.video,
+        }
+    }
+}
+
+impl TrackCursor {
+    fn find(&mut self, kind: TagKind, spool: &Spool) -> Found {
+        loop {
+            let batch = match &self.batch {
+                Some(batch) if batch.number == self.at.batch => batch,
+                _ => match spool.get(self.at.batch) {
+                    Some(batch) => {
+                        let before = spool.packets_before(batch.number).map(|counts| match kind {
+                            TagKind::Audio => counts.audio,
+                            _ => counts.video,
+                        });
+                        self.index = before.map(|before| before + u64::from(self.at.tag));
+                        self.batch.insert(batch)
+                    }
+                    None if spool.oldest().is_some_and(|oldest| oldest.number > self.at.batch) => {
+                        return Found::Released;
+                    }
+                    None => return Found::End,
+                },
+            };
+            if let Some(tag) = tags(batch, kind).get(self.at.tag as usize) {
+                return Found::Tag(*tag);
+            }
+            let next = TrackPosition { batch: self.at.batch + 1, tag: 0 };
+            if spool.get(next.batch).is_some() {
+                self.at = next;
+            } else if spool.oldest().is_some_and(|oldest| oldest.number > next.batch) {
+                self.at = next;
+                return Found::Released;
+            } else {
+                return Found::End;
+            }
+        }
+    }
+}
+
+fn tags(batch: &ReadyBatch, kind: TagKind) -> &[Tag] {
+    match kind {
+        TagKind::Audio => &batch.audio.tags,
+        _ => &batch.video.tags,
+    }
+}
+
+fn has_pictures(batch: &ReadyBatch) -> bool {
+    batch.video.header.is_some() || !batch.video.tags.is_empty()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,175 @@
+use super::*;
+use crate::pipeline::air::spool::Track;
+
+/// A batch of a second: a picture each 100 ms with a key at 0 and 500, sound each 20 ms shifted by 30 ms (so its last
+/// packets reach over the border).
+fn batch(number: u64) -> ReadyBatch {
+    let start = number * 1000;
+    let tag = |dts_ms, key| Tag { offset: 0, len: 1, dts_ms, key };
+    let video = (0..10).map(|n| tag(start + n * 100, n % 5 == 0)).collect();
+    let audio = (0..50).map(|n| tag(start + n * 20 + 30, false)).collect();
+    ReadyBatch {
+        number,
+        path: "x".into(),
+        metadata: None,
+        video: Track { header: Some("v".into()), tags: video },
+        audio: Track { header: Some("a".into()), tags: audio },
+        start_ms: start,
+        end_ms: start + 1000,
+    }
+}
+
+fn audio_only(number: u64) -> ReadyBatch {
+    ReadyBatch { video: Track::default(), ..batch(number) }
+}
+
+fn spool(numbers: std::ops::Range<u64>) -> Spool {
+    let spool = Spool::new();
+    numbers.for_each(|number| spool.append(batch(number)));
+    spool
+}
+
+fn at(batch: u64, tag: u32) -> TrackPosition {
+    TrackPosition { batch, tag }
+}
+
+fn position(video: TrackPosition, audio: TrackPosition) -> Position {
+    Position { video, audio, air_ms: 0 }
+}
+
+fn walk(cursor: &mut Cursor) -> Vec<Packet> {
+    let mut packets = Vec::new();
+    while let Next::Packet(packet) = cursor.next() {
+        cursor.advance(packet.kind);
+        packets.push(packet);
+    }
+    packets
+}
+
+#[test]
+fn packets_come_in_order_of_time_over_both_tracks_and_borders() {
+    let spool = spool(3..6);
+    let mut cursor = Cursor::new(spool.clone(), Position::start_of(3, 3000));
+    let packets = walk(&mut cursor);
+    assert_eq!(packets.len(), 180);
+    assert!(packets.is_sorted_by_key(|packet| packet.tag.dts_ms));
+    let border: Vec<_> = packets.iter().filter(|packet| (3990..4030).contains(&packet.tag.dts_ms)).collect();
+    assert_eq!((border[0].kind, border[0].at.batch), (TagKind::Audio, 3));
+    assert_eq!((border[1].kind, border[1].at), (TagKind::Video, at(4, 0)));
+    assert_eq!((border[2].kind, border[2].at.batch, border[2].tag.dts_ms), (TagKind::Audio, 3, 4010));
+    assert_eq!(packets.iter().filter(|packet| packet.entry).count(), 6);
+    assert_eq!(cursor.next(), Next::Wait);
+    assert!(cursor.past(6) && !cursor.past(7));
+    assert_eq!(cursor.position(), Position { video: at(5, 10), audio: at(5, 50), air_ms: 6000 });
+    spool.append(batch(6));
+    assert_eq!(walk(&mut cursor).len(), 60, "goes on when the next batch comes");
+}
+
+#[test]
+fn a_track_at_its_end_does_not_hold_up_the_other() {
+    let spool = spool(0..1);
+    let mut cursor = Cursor::new(spool.clone(), position(at(0, 10), at(0, 48)));
+    assert!(matches!(cursor.next(), Next::Packet(Packet { kind: TagKind::Audio, .. })));
+    assert!(!cursor.past(1));
+    cursor.advance(TagKind::Audio);
+    spool.append(batch(1));
+    let next = walk(&mut cursor);
+    assert_eq!((next[0].kind, next[0].at), (TagKind::Video, at(1, 0)));
+    assert_eq!((next[1].kind, next[1].at), (TagKind::Audio, at(0, 49)));
+}
+
+#[test]
+fn where_there_are_no_pictures_all_packets_are_entries() {
+    let spool = Spool::new();
+    spool.append(audio_only(0));
+    spool.append(audio_only(1));
+    let mut cursor = Cursor::new(spool, Position::start_of(0, 0));
+    let packets = walk(&mut cursor);
+    assert!(packets.len() == 100 && packets.iter().all(|packet| packet.entry));
+    cursor.set_at_entry(position(at(0, 0), at(0, 17)));
+    assert_eq!(cursor.position().audio, at(0, 17));
+    assert_eq!(cursor.skip_to(800), Counts { video: 0, audio: 39 - 17 });
+    assert_eq!(cursor.position().air_ms, 810);
+}
+
+#[test]
+fn a_session_starts_at_the_entry_before_with_the_sound_that_belongs_to_it() {
+    let mut cursor = Cursor::new(spool(0..3), Position::default());
+    // Picture 7 (700 ms) with the sound up to there: back to picture 5 (500 ms), sound from 510 ms.
+    cursor.set_at_entry(position(at(1, 7), at(1, 34)));
+    let mut back = cursor.position();
+    assert_eq!((back.video, back.audio, back.air_ms), (at(1, 5), at(1, 24), 1500));
+    // On an entry: stays, also its sound.
+    back.audio = at(1, 30);
+    cursor.set_at_entry(back);
+    assert_eq!(cursor.position().audio, at(1, 30));
+    // At the end of the batch the next batch's start is next.
+    cursor.set_at_entry(position(at(1, 10), at(1, 49)));
+    assert_eq!((cursor.position().video, cursor.position().audio), (at(2, 0), at(1, 49)));
+    // At the end of all: nothing to go back for.
+    cursor.set_at_entry(position(at(2, 10), at(2, 50)));
+    assert_eq!(cursor.position().video, at(2, 10));
+}
+
+#[test]
+fn an_entry_may_lie_in_an_earlier_batch() {
+    let spool = spool(0..1);
+    let mut long = batch(1);
+    long.video.tags.iter_mut().for_each(|tag| tag.key = false);
+    spool.append(long);
+    let mut cursor = Cursor::new(spool.clone(), Position::default());
+    cursor.set_at_entry(position(at(1, 2), at(1, 10)));
+    assert_eq!((cursor.position().video, cursor.position().audio), (at(0, 5), at(0, 24)));
+    spool.release_before(1);
+    cursor.set_at_entry(position(at(1, 2), at(1, 10)));
+    assert_eq!(cursor.position().video, at(1, 2), "no entry is held: from where it was");
+    assert_eq!(cursor.skip_to(5000), Counts::default(), "no entry ahead either");
+}
+
+#[test]
+fn skipping_counts_what_it_passes_over() {
+    let mut cursor = Cursor::new(spool(0..3), Position::start_of(0, 0));
+    // To the key at 1500: 15 pictures, sound before 1500 (30 + 20n < 1500: 74).
+    assert_eq!(cursor.skip_to(1100), Counts { video: 15, audio: 74 });
+    assert_eq!(cursor.position().air_ms, 1500);
+    assert_eq!(cursor.skip_to(1500), Counts::default(), "already there");
+    // Past the last entry: to the last entry.
+    assert_eq!(cursor.skip_to(99_000), Counts { video: 10, audio: 50 });
+    assert_eq!(cursor.position().video, at(2, 5));
+    assert_eq!(Cursor::new(Spool::new(), Position::default()).skip_to(1), Counts::default());
+}
+
+#[test]
+fn released_batches_are_counted_and_left_behind() {
+    let spool = spool(0..5);
+    let mut cursor = Cursor::new(spool.clone(), Position::start_of(0, 0));
+    for _ in 0..6 {
+        let Next::Packet(packet) = cursor.next() else { panic!("nothing") };
+        cursor.advance(packet.kind);
+    }
+    let seen = cursor.position();
+    spool.release_before(3);
+    cursor.advance(TagKind::Video);
+    // The batch in hand is still read to its end; the one after it is gone.
+    let rest = walk(&mut cursor);
+    assert_eq!(seen.video.tag as usize + seen.audio.tag as usize + rest.len() + 1, 60);
+    assert_eq!(cursor.next(), Next::Released);
+    // Batches 1 and 2, and nothing of 0. Sound of batch 2 that reaches over the border is among it.
+    assert_eq!(cursor.skip_released(), Counts { video: 20, audio: 100 });
+    assert_eq!(cursor.position().video, at(3, 0));
+
+    // A position from before a restart: what lies before the spool cannot be counted.
+    let mut cursor = Cursor::new(spool.clone(), Position::start_of(1, 0));
+    assert_eq!(cursor.next(), Next::Released);
+    assert_eq!(cursor.skip_released(), Counts::default());
+    assert_eq!(cursor.position().video, at(3, 0));
+
+    let sound = Spool::new();
+    (0..4).for_each(|number| sound.append(audio_only(number)));
+    let mut cursor = Cursor::new(sound.clone(), Position::start_of(0, 0));
+    cursor.next();
+    sound.release_before(2);
+    walk(&mut cursor);
+    assert_eq!(cursor.skip_released(), Counts { video: 0, audio: 50 });
+    assert_eq!(Cursor::new(Spool::new(), Position::default()).skip_released(), Counts::default());
+}

@@ -1,0 +1,5 @@
+//! RTMP, as a publisher.
+pub mod acks;
+pub mod amf;
+pub mod chunk;
+pub mod reader;
