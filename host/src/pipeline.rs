@@ -1,15 +1,247 @@
-//! The spine: the steps in the order of the data.
+//! The spine: builds a pipeline's steps in the order of the data, runs them, and stops them from the source's end.
+//!
+//! [`Pipeline::load`] checks and opens everything, in the one right order; [`Pipeline::run`] drives it until the source
+//! ends, the wanted batches are on air, or it is stopped. Every task is joined here.
 
 // source -> batch -> demux -> exchange -> remux -> air
 
 pub mod source;
 // groups segments
-// pub mod batch;
-
-// decisions over time
+pub mod batch;
+// splits batches and sends their sound out
+pub mod demux;
+pub mod prepare;
+// out to the processor and back
+pub mod exchange;
+pub mod framer;
+// what goes on air, and when
+pub mod decide;
+pub mod remux;
+// out
+pub mod air;
+pub mod release;
+// across the steps
+pub mod load;
+pub mod status;
 pub mod timeline;
 
-pub mod air;
-pub mod demux;
-pub mod exchange;
-pub mod remux;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use self::air::Air;
+use self::air::clock::AirClock;
+use self::air::spool::Spool;
+use self::batch::Batcher;
+use self::decide::Decider;
+use self::exchange::Exchange;
+use self::prepare::{PrepareError, Preparer};
+use self::release::Releaser;
+use self::source::SourceError;
+use self::status::{Phase, Report, Stats, Status};
+use crate::limits::{BATCHES_WAITING, DRAIN_SPARE, SOURCE_EVENTS_WAITING};
+use crate::store::files::Storage;
+use crate::store::journal::{BatchRow, JournalError, StreamJournal};
+
+/// Why a pipeline ended before its end.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PipelineError {
+    /// The source cannot be read.
+    #[error("source: {0}")]
+    Source(#[from] SourceError),
+    /// The stream cannot go on air, or the storage failed.
+    #[error(transparent)]
+    Prepare(#[from] PrepareError),
+    /// The journal failed.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// It was told to end at once.
+    #[error("ended before everything was on air; the next start goes on from here")]
+    Stopped,
+    /// Not everything went out in time.
+    #[error("not everything went on air: a destination did not take it in time")]
+    NotDrained,
+    /// A task of ours broke.
+    #[error("the {0} step ended unexpectedly: {1}")]
+    Task(&'static str, tokio::task::JoinError),
+}
+
+/// How a pipeline is told to stop.
+#[derive(Debug, Clone, Default)]
+pub struct Stop {
+    gently: CancellationToken,
+    at_once: CancellationToken,
+}
+
+impl Stop {
+    /// Fetch no more; what is there goes on air.
+    pub fn gently(&self) {
+        self.gently.cancel();
+    }
+
+    /// End now.
+    pub fn at_once(&self) {
+        self.gently.cancel();
+        self.at_once.cancel();
+    }
+}
+
+/// A pipeline whose parts are open, ready to run.
+pub struct Pipeline {
+    storage: Storage,
+    status: Arc<Status>,
+    journal: StreamJournal,
+    clock: AirClock,
+    spool: Spool,
+    air: Air,
+    exchange: Option<Arc<Exchange>>,
+    source: source::SourceConfig,
+    resume: Option<source::Resume>,
+    batcher: Batcher,
+    preparer: Preparer,
+    resumed: Vec<BatchRow>,
+    decider: Decider,
+    releaser: Releaser,
+    fetching: CancellationToken,
+    batch: Duration,
+}
+
+/// A view of a running pipeline. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Watch {
+    status: Arc<Status>,
+    clock: AirClock,
+    spool: Spool,
+    batch: Duration,
+}
+
+impl Watch {
+    /// Counts now.
+    pub fn stats(&self) -> Stats {
+        self.status.get()
+    }
+
+    /// Media time on air in milliseconds, once the clock runs.
+    pub fn air_ms(&self) -> Option<u64> {
+        self.clock.now_ms()
+    }
+
+    /// Media time up to which everything is ready, in milliseconds.
+    pub fn end_ms(&self) -> u64 {
+        self.spool.newest().map_or(0, |batch| batch.end_ms)
+    }
+
+    /// Length of a batch as set.
+    pub fn batch_seconds(&self) -> f64 {
+        self.batch.as_secs_f64()
+    }
+}
+
+impl Pipeline {
+    /// A view that outlives the pipeline.
+    pub fn watch(&self) -> Watch {
+        Watch {
+            status: self.status.clone(),
+            clock: self.clock.clone(),
+            spool: self.spool.clone(),
+            batch: self.batch,
+        }
+    }
+
+    /// Runs to the end. The report is of this run; after an error the journal has what the next start needs.
+    pub async fn run(mut self, stop: Stop) -> Result<Report, PipelineError> {
+        let (events, events_in) = mpsc::channel(SOURCE_EVENTS_WAITING);
+        let (batches, batches_in) = mpsc::channel(BATCHES_WAITING);
+        let (prepared, prepared_in) = mpsc::channel(BATCHES_WAITING);
+        let fetching = self.fetching.clone();
+        let gentle = stop.gently.clone();
+        let forward = tokio::spawn(async move {
+            gentle.cancelled().await;
+            fetching.cancel();
+        });
+        let releaser = tokio::spawn(self.releaser.run());
+        let mut tasks = Tasks(Vec::new());
+        let source = tasks.own(tokio::spawn(source::run(self.source, self.resume, events, self.fetching.clone())));
+        let batcher = tasks.own(tokio::spawn(self.batcher.run(events_in, batches)));
+        let preparer = tasks.own(tokio::spawn(self.preparer.run(self.resumed, batches_in, prepared)));
+        let decider = tasks.own(tokio::spawn(self.decider.run(prepared_in)));
+        let steps = async {
+            // In the order of the data: each ends because the one before it ended.
+            let source = joined("source", source.await);
+            let batcher = joined("batch", batcher.await);
+            let preparer = joined("demux", preparer.await);
+            let decider = joined("remux", decider.await);
+            // The step nearest to the cause speaks.
+            preparer??;
+            source??;
+            batcher??;
+            decider??;
+            Ok::<_, PipelineError>(())
+        };
+        let ended = tokio::select! {
+            ended = steps => ended,
+            () = stop.at_once.cancelled() => Err(PipelineError::Stopped),
+        };
+        drop(tasks);
+        forward.abort();
+        self.status.enter(Phase::Draining);
+        // Nothing more will come, even where the remux step did not get to say so.
+        self.spool.finish();
+        self.clock.unbound();
+        let drained = tokio::select! {
+            drained = self.air.drain(drain_limit(&self.clock, &self.spool)) => drained,
+            () = stop.at_once.cancelled() => false,
+        };
+        let destinations = self.air.status();
+        self.air.stop().await;
+        let released = joined("air", releaser.await);
+        if let Some(exchange) = self.exchange.take().and_then(Arc::into_inner) {
+            exchange.shutdown().await;
+        }
+        self.status.enter(Phase::Ended);
+        ended?;
+        released??;
+        if stop.at_once.is_cancelled() {
+            return Err(PipelineError::Stopped);
+        }
+        let report = self::status::report(&self.status.get(), destinations.first());
+        if !drained {
+            return Err(PipelineError::NotDrained);
+        }
+        self.journal.finish().await?;
+        drop(self.storage);
+        Ok(report)
+    }
+}
+
+/// Tasks that must not outlive the run.
+struct Tasks(Vec<tokio::task::AbortHandle>);
+
+impl Tasks {
+    fn own<T>(&mut self, task: JoinHandle<T>) -> JoinHandle<T> {
+        self.0.push(task.abort_handle());
+        task
+    }
+}
+
+impl Drop for Tasks {
+    fn drop(&mut self) {
+        self.0.iter().for_each(tokio::task::AbortHandle::abort);
+    }
+}
+
+fn joined<T>(name: &'static str, result: Result<T, tokio::task::JoinError>) -> Result<T, PipelineError> {
+    result.map_err(|error| PipelineError::Task(name, error))
+}
+
+/// What is left to send takes as long as it lasts, and a reconnect may come in between.
+fn drain_limit(clock: &AirClock, spool: &Spool) -> Duration {
+    let Some(now_ms) = clock.now_ms() else { return Duration::ZERO };
+    let left = spool.newest().map_or(0, |newest| newest.end_ms.saturating_sub(now_ms));
+    let until_start = clock.anchored_at().map(|at| at.saturating_duration_since(tokio::time::Instant::now()));
+    Duration::from_millis(left) + until_start.unwrap_or_default() + DRAIN_SPARE
+}

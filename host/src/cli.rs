@@ -1,0 +1,128 @@
+//! The command line: what can be asked of the binary, and the exit codes that scripts rely on.
+//!
+//! 0 done, 1 failed, 2 usage or configuration (every problem listed with its key).
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{Layers, Problems};
+use crate::echo::cli::EchoArgs;
+use crate::pipeline::status::Report;
+
+mod demo;
+mod doctor;
+mod progress;
+mod run;
+mod serve;
+mod stage;
+
+pub use progress::Progress;
+
+/// Live HLS in, audio out to a processor and back, RTMP out, never silent.
+#[derive(Debug, Parser)]
+#[command(name = "outboard", version, max_term_width = 110)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    #[command(flatten)]
+    log: LogArgs,
+}
+
+#[derive(Debug, Args)]
+struct LogArgs {
+    /// What is logged: error, warn, info, debug, or tracing directives.
+    #[arg(long, global = true, value_name = "FILTER")]
+    log_level: Option<String>,
+    /// How it is logged: text or json.
+    #[arg(long, global = true, value_name = "FORMAT")]
+    log_format: Option<String>,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run one pipeline in the foreground, without a server.
+    Run(Box<run::RunArgs>),
+    /// Show the main job on this machine alone: a live source, a processor and a receiver, and the pipeline between.
+    Demo(demo::DemoArgs),
+    /// Run the test processor: echoes audio fragments, and misbehaves when told to.
+    Echo(EchoArgs),
+    /// Look at stage components.
+    Stage(stage::StageArgs),
+    /// Check that this machine has what is needed.
+    Doctor(doctor::DoctorArgs),
+    /// Serve the API and the UI (bare for now: status page, health, and the pipeline of the configuration).
+    Serve(serve::ServeArgs),
+}
+
+/// How a command ended.
+#[derive(Debug)]
+pub enum Ending {
+    /// As asked.
+    Done,
+    /// As asked, with the line that scripts read.
+    Reported(Report),
+    /// The configuration is wrong.
+    Refused(Problems),
+    /// It failed, and everything is said already.
+    Failed,
+}
+
+/// Runs a command to its end and prints what belongs on standard output.
+pub async fn main(cli: Cli) -> ExitCode {
+    let layers = |file: Option<&PathBuf>| {
+        let base = file.map_or_else(Layers::new, |path| Layers::new().file(path));
+        base.environment(std::env::vars())
+            .set("log.level", cli.log.log_level.clone())
+            .set("log.format", cli.log.log_format.clone())
+    };
+    let ended = match &cli.command {
+        Command::Run(args) => run::run(args, layers(args.config.as_ref())).await,
+        Command::Demo(args) => demo::run(args, layers(None)).await,
+        Command::Echo(args) => echo(args, layers(None)).await,
+        Command::Stage(args) => stage::run(args).await,
+        Command::Doctor(args) => doctor::run(args).await,
+        Command::Serve(args) => serve::run(args, layers(args.config.as_ref())).await,
+    };
+    match ended {
+        Ok(Ending::Done) => ExitCode::SUCCESS,
+        Ok(Ending::Reported(report)) => {
+            say(&serde_json::to_string(&report).unwrap_or_default());
+            ExitCode::SUCCESS
+        }
+        Ok(Ending::Refused(problems)) => {
+            complain(&format!("The configuration has {} problem(s):\n{problems}", problems.0.len()));
+            ExitCode::from(2)
+        }
+        Ok(Ending::Failed) => ExitCode::FAILURE,
+        Err(error) => {
+            complain(&format!("outboard: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn echo(args: &EchoArgs, layers: Layers) -> anyhow::Result<Ending> {
+    let (host, _) = match crate::config::check(layers, false) {
+        Ok(checked) => checked,
+        Err(problems) => return Ok(Ending::Refused(problems)),
+    };
+    crate::telemetry::start(&host.log_level, host.log_json, None);
+    args.run(run::stop_signal()).await?;
+    Ok(Ending::Done)
+}
+
+/// A line on standard output: what a script reads.
+#[expect(clippy::print_stdout, reason = "the command line's answer")]
+pub(crate) fn say(line: &str) {
+    println!("{line}");
+}
+
+/// A line on standard error: what a person reads.
+#[expect(clippy::print_stderr, reason = "the command line's answer")]
+pub(crate) fn complain(line: &str) {
+    eprintln!("{line}");
+}

@@ -1,0 +1,80 @@
+//! `outboard doctor`: whether this machine has what is needed, and what to do where it has not.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{Ending, say};
+use crate::ffmpeg;
+use crate::store::files::Storage;
+
+/// Options of `doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// The storage folder to try.
+    #[arg(long, value_name = "DIR", default_value = "storage")]
+    storage: PathBuf,
+}
+
+/// Oldest ffmpeg that we are tested with.
+const FFMPEG_MAJOR: u32 = 5;
+/// Address space limits below this leave no room for compiled stages.
+const FREE_DISK_BYTES: u64 = 2 * 1024 * 1024 * 1024;
+
+/// Checks one after the other; fails if any does.
+pub async fn run(args: &DoctorArgs) -> anyhow::Result<Ending> {
+    let checks = [
+        ("ffmpeg", ffmpeg().await),
+        ("encoders", encoders().await),
+        ("storage", storage(args)),
+        ("disk", disk(args)),
+        ("stages", stages().await),
+    ];
+    for (name, result) in &checks {
+        match result {
+            Ok(text) => say(&format!("ok    {name:<9} {text}")),
+            Err(text) => say(&format!("FAIL  {name:<9} {text}")),
+        }
+    }
+    let failed = checks.iter().any(|(_, result)| result.is_err());
+    Ok(if failed { Ending::Failed } else { Ending::Done })
+}
+
+async fn ffmpeg() -> Result<String, String> {
+    let version = ffmpeg::version().await.map_err(|error| error.to_string())?;
+    let number = version.split_whitespace().nth(2).unwrap_or_default();
+    let major: Option<u32> = number.trim_start_matches('n').split('.').next().and_then(|text| text.parse().ok());
+    match major {
+        Some(old) if old < FFMPEG_MAJOR => Err(format!("{version}: {FFMPEG_MAJOR}.1 or newer is needed")),
+        // Builds from git have a date or hash for a number.
+        _ => Ok(version),
+    }
+}
+
+async fn encoders() -> Result<String, String> {
+    let mut command = ffmpeg::command("file,pipe");
+    command.args(["-f", "lavfi", "-i", "sine=d=0.1", "-c:a", "aac", "-f", "adts", "pipe:1"]);
+    let made = ffmpeg::output("encoder check", command, 1 << 20, crate::limits::FFMPEG_TIMEOUT).await;
+    made.map(|bytes| format!("aac works ({} bytes)", bytes.len())).map_err(|error| error.to_string())
+}
+
+fn storage(args: &DoctorArgs) -> Result<String, String> {
+    match Storage::open(&args.storage) {
+        Ok(_) => Ok(format!("{} can be written", args.storage.display())),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn disk(args: &DoctorArgs) -> Result<String, String> {
+    let stat = rustix::fs::statvfs(&args.storage).map_err(|error| format!("{}: {error}", args.storage.display()))?;
+    let free = stat.f_bavail.saturating_mul(stat.f_frsize);
+    let gib = free as f64 / f64::from(1 << 30);
+    if free < FREE_DISK_BYTES {
+        return Err(format!("{gib:.1} GiB free: at least 2 GiB are wise (about 3 MB/s are written for a 5 Mb/s stream)"));
+    }
+    Ok(format!("{gib:.1} GiB free"))
+}
+
+async fn stages() -> Result<String, String> {
+    crate::stage::inspect::bundled().await
+}

@@ -1,0 +1,183 @@
+//! `outboard run`: one pipeline in the foreground.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use super::{Ending, Progress};
+use crate::config::{self, HostConfig, Layers, PipelineConfig};
+use crate::pipeline::{Pipeline, Stop};
+use crate::telemetry;
+
+/// Options of `run`; each wins over the environment and the file.
+#[derive(Debug, Args, Default)]
+pub struct RunArgs {
+    /// The HLS playlist (master or media).
+    #[arg(long, value_name = "URL")]
+    pub source: Option<String>,
+    /// The audio processor (Socket.IO); without one the original audio stays.
+    #[arg(long, value_name = "URL")]
+    pub processor: Option<String>,
+    /// A destination: rtmp://, rtmps://, srt://, udp:// or file:. May be given several times.
+    #[arg(long, value_name = "URL")]
+    pub to: Vec<String>,
+    /// Length of a batch in seconds, 2 to 120.
+    #[arg(long, value_name = "N")]
+    pub batch_seconds: Option<String>,
+    /// Stop after so many batches on air and print one JSON line.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub batches: Option<u64>,
+    /// Names the stream in storage, fragments and logs.
+    #[arg(long, value_name = "ID")]
+    pub stream_id: Option<String>,
+    /// Where segments, batches and the journal are kept.
+    #[arg(long, value_name = "DIR")]
+    pub storage: Option<String>,
+    /// Another playlist with the same content, for when the first goes stale.
+    #[arg(long, value_name = "URL")]
+    pub backup_source: Option<String>,
+    /// Take the best variant up to this many bits a second.
+    #[arg(long, value_name = "BPS")]
+    pub max_bandwidth: Option<String>,
+    /// Take the variant of this size, such as 1280x720.
+    #[arg(long, value_name = "WxH")]
+    pub resolution: Option<String>,
+    /// An extra request header for the source, "Name: value". May be given several times.
+    #[arg(long, value_name = "HEADER")]
+    pub header: Vec<String>,
+    /// When air starts: auto, or seconds after the first batch is complete.
+    #[arg(long, value_name = "auto|N")]
+    pub hold: Option<String>,
+    /// Seconds in hand for slower replies.
+    #[arg(long, value_name = "N")]
+    pub cushion_seconds: Option<String>,
+    /// Batches kept after they went on air.
+    #[arg(long, value_name = "N")]
+    pub keep_batches: Option<String>,
+    /// Fragments under way at the processor at once.
+    #[arg(long, value_name = "N")]
+    pub in_flight: Option<String>,
+    /// A component file instead of a bundled stage: batching=FILE, framing=FILE or remux_planning=FILE.
+    #[arg(long, value_name = "KIND=FILE")]
+    pub stage: Vec<String>,
+    /// Settings from a TOML file.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+impl RunArgs {
+    /// These options on top of what was set before.
+    pub fn on(&self, layers: Layers) -> Layers {
+        let list = |values: &[String]| (!values.is_empty()).then(|| values.to_vec());
+        let mut layers = layers
+            .set("source.url", self.source.clone())
+            .set("source.backup_url", self.backup_source.clone())
+            .set("source.max_bandwidth", self.max_bandwidth.clone())
+            .set("source.resolution", self.resolution.clone())
+            .set("source.headers", list(&self.header))
+            .set("processor.url", self.processor.clone())
+            .set("processor.in_flight", self.in_flight.clone())
+            .set("air.to", list(&self.to))
+            .set("pipeline.batch_seconds", self.batch_seconds.clone())
+            .set("pipeline.stream_id", self.stream_id.clone())
+            .set("pipeline.hold", self.hold.clone())
+            .set("pipeline.cushion_seconds", self.cushion_seconds.clone())
+            .set("pipeline.keep_batches", self.keep_batches.clone())
+            .set("storage.dir", self.storage.clone());
+        for stage in &self.stage {
+            let (kind, file) = stage.split_once('=').unwrap_or((stage, ""));
+            layers = layers.set(&format!("stages.{kind}"), Some(file.to_owned()));
+        }
+        layers
+    }
+}
+
+/// Checks everything, then runs until the end of the source, a signal, or `--batches`.
+pub async fn run(args: &RunArgs, layers: Layers) -> anyhow::Result<Ending> {
+    match config::check(args.on(layers), true) {
+        Ok((host, Some(pipeline))) => {
+            let progress = Progress::new();
+            telemetry::start(&host.log_level, host.log_json, progress.bars());
+            drive(&host, pipeline, args.batches, progress).await
+        }
+        Ok((_, None)) => Ok(Ending::Failed),
+        Err(problems) => Ok(Ending::Refused(problems)),
+    }
+}
+
+/// Runs a checked pipeline; signals stop it.
+pub async fn drive(
+    host: &HostConfig,
+    config: PipelineConfig,
+    batches: Option<u64>,
+    progress: Progress,
+) -> anyhow::Result<Ending> {
+    let pipeline = Pipeline::load(host, config, batches).await?;
+    let stop = Stop::default();
+    let signals = tokio::spawn(obey_signals(stop.clone()));
+    let shown = progress.follow(pipeline.watch());
+    let ended = pipeline.run(stop).await;
+    signals.abort();
+    drop(shown);
+    let report = ended?;
+    Ok(if batches.is_some() { Ending::Reported(report) } else { Ending::Done })
+}
+
+/// First signal: stop fetching, let what is there go on air. Second: end at once; the journal has everything.
+async fn obey_signals(stop: Stop) {
+    wait_for_signal().await;
+    tracing::warn!("stopping: what is buffered goes on air first; a second signal ends at once");
+    stop.gently();
+    wait_for_signal().await;
+    tracing::warn!("ending at once; the next start goes on from here");
+    stop.at_once();
+}
+
+/// A token that the first signal cancels.
+pub(super) fn stop_signal() -> CancellationToken {
+    let token = CancellationToken::new();
+    let cancelled = token.clone();
+    tokio::spawn(async move {
+        wait_for_signal().await;
+        cancelled.cancel();
+    });
+    token
+}
+
+async fn wait_for_signal() {
+    let (interrupt, terminate) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
+    if let (Ok(mut interrupt), Ok(mut terminate)) = (interrupt, terminate) {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    } else {
+        std::future::pending::<()>().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_become_settings() {
+        let args = RunArgs {
+            source: Some("http://o.test/live.m3u8".into()),
+            to: vec!["rtmp://h.test/live/a".into(), "file:///tmp/b.flv".into()],
+            batch_seconds: Some("6".into()),
+            header: vec!["X-A: 1".into()],
+            stage: vec!["framing=/x/f.wasm".into()],
+            ..RunArgs::default()
+        };
+        let config = config::check(args.on(Layers::new()), true).unwrap().1.unwrap();
+        assert_eq!((config.destinations.len(), config.batch.as_secs()), (2, 6));
+        assert_eq!(config.source.headers, [("X-A".to_owned(), "1".to_owned())]);
+        assert!(config.stages.files.contains_key("framing") && config.processor.is_none());
+        let bad = RunArgs { stage: vec!["frmaing=x".into()], ..args };
+        let problems = config::check(bad.on(Layers::new()), true).unwrap_err().to_string();
+        assert!(problems.contains("stages.frmaing"), "{problems}");
+    }
+}

@@ -1,0 +1,121 @@
+//! air -> [release]: journals what is on air and lets go of batches that went out everywhere.
+//!
+//! A destination that is away must not keep batches for ever: beyond [`AIR_KEEP_FOR_LATE`] behind the clock they go.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use tokio::sync::mpsc;
+
+use super::air::clock::AirClock;
+use super::air::journal::{self, AirEvent, AirJournal};
+use super::air::position::Position;
+use super::air::spool::Spool;
+use super::demux::names;
+use super::status::{Phase, Status};
+use crate::limits::AIR_KEEP_FOR_LATE;
+use crate::store::files::StreamFiles;
+use crate::store::journal::{JournalError, Step, StreamJournal};
+use crate::store::retention;
+
+/// How often batches are looked at that no destination finishes.
+const EVERY: Duration = Duration::from_secs(2);
+
+/// Follows the destinations.
+pub struct Releaser {
+    /// What happens on air.
+    pub events: mpsc::Receiver<AirEvent>,
+    /// How many destinations there are.
+    pub destinations: usize,
+    /// Ready batches.
+    pub spool: Spool,
+    /// Tells how late it is.
+    pub clock: AirClock,
+    /// Where steps are written down.
+    pub journal: StreamJournal,
+    /// Where the files are.
+    pub files: StreamFiles,
+    /// How many batches are kept after they went out.
+    pub keep: usize,
+    /// Counts.
+    pub status: Arc<Status>,
+}
+
+impl Releaser {
+    /// Runs until all destinations ended.
+    pub async fn run(mut self) -> Result<(), JournalError> {
+        let mut done: BTreeMap<u64, usize> = BTreeMap::new();
+        let mut beat = tokio::time::interval(EVERY);
+        loop {
+            tokio::select! {
+                event = self.events.recv() => match event {
+                    Some(event) => self.take(event, &mut done).await?,
+                    None => return self.release(&mut done).await,
+                },
+                _ = beat.tick() => {}
+            }
+            self.release(&mut done).await?;
+        }
+    }
+
+    async fn take(&self, event: AirEvent, done: &mut BTreeMap<u64, usize>) -> Result<(), JournalError> {
+        match event {
+            AirEvent::BatchOnAir { destination, batch, .. } => {
+                tracing::info!(batch, destination, "on air");
+                self.status.enter(Phase::OnAir);
+                self.journal.step(batch, Step::OnAir).await?;
+            }
+            AirEvent::BatchDone { batch, .. } => *done.entry(batch).or_default() += 1,
+            AirEvent::Dropped { destination, reason, video, audio, .. } => {
+                self.status.error(format_args!(
+                    "destination {destination}: {} packets were passed over ({reason:?})",
+                    video + audio
+                ));
+            }
+            AirEvent::Lost { destination, reason } => {
+                self.status.error(format_args!("destination {destination}: {reason}"));
+            }
+            AirEvent::Opened { destination, session, .. } => tracing::info!(destination, session, "publishing"),
+            AirEvent::Ended { destination } => tracing::info!(destination, "destination is done"),
+        }
+        Ok(())
+    }
+
+    /// Lets go of the oldest batches that nobody needs any more.
+    async fn release(&self, done: &mut BTreeMap<u64, usize>) -> Result<(), JournalError> {
+        let now_ms = self.clock.now_ms().unwrap_or_default();
+        let keep_ms = u64::try_from(AIR_KEEP_FOR_LATE.as_millis()).unwrap_or(u64::MAX);
+        let mut released = false;
+        while let Some(oldest) = self.spool.oldest() {
+            let everywhere = done.get(&oldest.number).is_some_and(|count| *count >= self.destinations);
+            if !everywhere && oldest.end_ms.saturating_add(keep_ms) > now_ms {
+                break;
+            }
+            self.journal.step(oldest.number, Step::Done).await?;
+            self.spool.release_before(oldest.number + 1);
+            done.remove(&oldest.number);
+            // output.fmp4 has the same media; this file was for sending.
+            tokio::fs::remove_file(self.files.batch(oldest.number).join(names::AIR)).await.ok();
+            released = true;
+        }
+        if released {
+            retention::clean(&self.journal, &self.files, self.keep).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Writes positions on air into the stream's journal.
+pub struct Positions(pub StreamJournal);
+
+impl AirJournal for Positions {
+    fn key_frame(&self, destination: &str, position: Position) -> BoxFuture<'_, Result<(), journal::JournalError>> {
+        let destination = destination.to_owned();
+        Box::pin(async move {
+            let text = serde_json::to_string(&position).map_err(|error| journal::JournalError(error.to_string()))?;
+            self.0.air(&destination, text).await.map_err(|error| journal::JournalError(error.to_string()))
+        })
+    }
+}
