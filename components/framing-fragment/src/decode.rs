@@ -90,9 +90,8 @@ fn processed(
     if data.is_none() && body.contains_key("error") {
         return failed(body, Some(fragment));
     }
-    let number = data
-        .and_then(attachment_number)
-        .or_else(|| arguments.iter().find_map(|value| search(value, SEARCH_DEPTH_MAX)));
+    let number =
+        data.and_then(attachment_number).or_else(|| arguments.iter().find_map(|value| search(value, SEARCH_DEPTH_MAX)));
     let audio = match (number, data.and_then(Value::as_str)) {
         (Some(number), _) if number < attachments.len() => Ok(attachments.swap_remove(number)),
         (Some(number), _) => Err(format!("attachment {number} is missing")),
@@ -100,9 +99,11 @@ fn processed(
         (None, None) => Err("the reply holds no audio".to_owned()),
     };
     match audio {
-        Ok(audio) if audio.is_empty() => {
-            Event::Failed { fragment: Some(fragment), reason: "the reply's audio is empty".to_owned(), retryable: false }
-        }
+        Ok(audio) if audio.is_empty() => Event::Failed {
+            fragment: Some(fragment),
+            reason: "the reply's audio is empty".to_owned(),
+            retryable: false,
+        },
         Ok(audio) => Event::Processed { fragment, audio, metadata: metadata(body) },
         Err(reason) => Event::Failed { fragment: Some(fragment), reason, retryable: false },
     }

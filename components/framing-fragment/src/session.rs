@@ -2,10 +2,10 @@
 //!
 //! Limits: the last [`SENT_MAX`] ids.
 
+use crate::decode::{self, Event};
 use crate::dialect::Message;
 use crate::encode::{self, Fragment};
 use crate::settings::Settings;
-use crate::decode::{self, Event};
 use serde::{Deserialize, Serialize};
 use stage_kit::snapshot;
 use std::collections::VecDeque;

@@ -111,7 +111,8 @@ fn replace(settings: &Settings, audio: Audio, returned: Returned, max_stretch_pe
     let off_permille = u64::try_from((u128::from(difference) * 1000).div_ceil(u128::from(was))).unwrap_or(u64::MAX);
     let stretch = stretch_permille(was, is);
     let in_policy = stretch.is_some_and(|stretch| stretch.unsigned_abs() <= max_stretch_permille);
-    let Some(stretch_permille) = stretch.filter(|_| in_policy && off_permille <= settings.stretch_marked_permille) else {
+    let Some(stretch_permille) = stretch.filter(|_| in_policy && off_permille <= settings.stretch_marked_permille)
+    else {
         return untouched(&format!("the processed audio is {told}: too much to stretch"), true);
     };
     Plan {
