@@ -1,1 +1,46 @@
-//! WebAssembly stages: wasmtime lives only here.
+//! WebAssembly stages: the components that decide. wasmtime lives only here.
+//!
+//! From the bottom up: [`contract`] holds the types of `wit/`; the engine and its ticker, the sandbox that a guest runs
+//! in and the cache of compiled code are private; [`StageRuntime`] loads components; [`BatchingStage`], [`FramingStage`]
+//! and [`RemuxStage`] are one pipeline's instances. Each of their calls comes back with an answer, whatever the stage
+//! does: its own, or the host's plain default with the reason ([`Answer`]). [`inspect`] is what `outboard stage` prints.
+//!
+//! Limits: memory, time, snapshot and answer sizes of a call, restarts in a row, instances, component size; see
+//! [`crate::limits`] and [`StageLimits`].
+
+pub mod contract;
+
+mod error;
+pub use error::{Limit, LoadError, RuntimeError, StageError};
+
+// what runs guests
+mod aot;
+mod engine;
+mod guest_log;
+mod sandbox;
+mod ticker;
+
+// what is loaded
+mod bundled;
+mod component;
+mod runtime;
+pub use component::{Digest, StageComponent, StageKind};
+pub use runtime::{StageRuntime, StageRuntimeConfig};
+
+// one pipeline's instances
+mod counters;
+mod instance;
+mod seat;
+pub use counters::{StageCounters, StageCounts};
+pub use instance::StageLimits;
+pub use seat::{Answer, Opening, StageLabels};
+
+// the kinds
+pub mod batching;
+pub mod framing;
+pub mod remux;
+pub use batching::BatchingStage;
+pub use framing::FramingStage;
+pub use remux::RemuxStage;
+
+pub mod inspect;

@@ -1,0 +1,236 @@
+//! When to cut: by length, at discontinuities, and at cues if wanted.
+//!
+//! In: segments in order, as facts. Out: cuts by segment index. Limits: holds no list of segments, only the open
+//! batch's borders and length.
+
+use crate::settings::Settings;
+use serde::{Deserialize, Serialize};
+use stage_kit::snapshot;
+
+/// Playlists round durations (EXTINF): five segments of "6" seconds may add up to 29.97. A batch counts as long enough
+/// when it lacks at most this share of the wanted length, so that rounding never costs another segment.
+const ROUNDING_PERMILLE: u64 = 20;
+
+/// This stage's name in its snapshots.
+const STAGE: &str = "batching-duration";
+/// Layout number of the snapshots.
+const LAYOUT: u32 = 1;
+
+/// What the cutting needs to know of a segment.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Segment {
+    /// The host's count; see the contract.
+    pub index: u64,
+    /// Duration in microseconds.
+    pub duration_us: u64,
+    /// True if it must not be in one batch with the segment before.
+    pub discontinuity: bool,
+    /// True if any cue is at its start.
+    pub cue: bool,
+}
+
+/// Why a batch ended; the contract's reasons that this stage uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// It has the wanted length.
+    Length,
+    /// The next segment starts a discontinuity.
+    Discontinuity,
+    /// The next segment carries a cue.
+    Cue,
+    /// The source ended or the pipeline stops.
+    Flush,
+    /// The next segment is as long as a batch by itself.
+    Other,
+}
+
+/// Segments `first..=last` are a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cut {
+    /// Index of the first segment.
+    pub first: u64,
+    /// Index of the last segment.
+    pub last: u64,
+    /// Why it ended there.
+    pub reason: Reason,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Open {
+    first: u64,
+    last: u64,
+    duration_us: u64,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct State {
+    /// Index of the segment that was pushed last; tells whether the next one follows on.
+    last_pushed: Option<u64>,
+    open: Option<Open>,
+}
+
+/// The open batch of one pipeline.
+#[derive(Debug)]
+pub struct Batcher {
+    settings: Settings,
+    state: State,
+}
+
+impl Batcher {
+    /// Starts anew, or goes on from a snapshot.
+    ///
+    /// # Errors
+    /// A sentence if the snapshot cannot be read.
+    pub fn new(settings: Settings, state: Option<&[u8]>) -> Result<Self, String> {
+        let state = state.map(|bytes| snapshot::read(STAGE, LAYOUT, bytes)).transpose()?.unwrap_or_default();
+        Ok(Self { settings, state })
+    }
+
+    /// Takes the next segment; answers the batches that are complete now, oldest first.
+    pub fn push(&mut self, segment: Segment) -> Vec<Cut> {
+        let mut cuts = Vec::new();
+        let follows = self.state.last_pushed.is_some_and(|last| last.checked_add(1) == Some(segment.index));
+        if !follows {
+            // The contract: the host cut by itself in between, or pushes again what it did not have cut.
+            self.state.open = None;
+        }
+        self.state.last_pushed = Some(segment.index);
+
+        if let Some(reason) = self.border_before(segment) {
+            cuts.extend(self.close(reason));
+        }
+        let open = self.state.open.get_or_insert(Open { first: segment.index, last: segment.index, duration_us: 0 });
+        open.last = segment.index;
+        open.duration_us = open.duration_us.saturating_add(segment.duration_us);
+        if open.duration_us >= self.long_enough_us() {
+            cuts.extend(self.close(Reason::Length));
+        }
+        cuts
+    }
+
+    /// No segment will follow.
+    pub fn flush(&mut self) -> Option<Cut> {
+        self.close(Reason::Flush)
+    }
+
+    /// Everything that another instance needs to go on.
+    pub fn snapshot(&self) -> Vec<u8> {
+        snapshot::write(STAGE, LAYOUT, &self.state)
+    }
+
+    /// Why the open batch must end before this segment, if it must.
+    fn border_before(&self, segment: Segment) -> Option<Reason> {
+        if segment.discontinuity {
+            Some(Reason::Discontinuity)
+        } else if segment.cue && self.settings.cut_at_cues {
+            Some(Reason::Cue)
+        } else if segment.duration_us >= self.long_enough_us() {
+            Some(Reason::Other)
+        } else {
+            None
+        }
+    }
+
+    fn long_enough_us(&self) -> u64 {
+        self.settings.batch_us - self.settings.batch_us * ROUNDING_PERMILLE / 1000
+    }
+
+    fn close(&mut self, reason: Reason) -> Option<Cut> {
+        self.state.open.take().map(|open| Cut { first: open.first, last: open.last, reason })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn batcher(seconds: u64) -> Batcher {
+        Batcher::new(Settings { batch_us: seconds * 1_000_000, cut_at_cues: true }, None).unwrap()
+    }
+
+    fn seg(index: u64, ms: u64) -> Segment {
+        Segment { index, duration_us: ms * 1000, ..Segment::default() }
+    }
+
+    fn cut(first: u64, last: u64, reason: Reason) -> Cut {
+        Cut { first, last, reason }
+    }
+
+    /// Pushes all and answers (index after which it came, cut).
+    fn run(batcher: &mut Batcher, segments: &[Segment]) -> Vec<(u64, Cut)> {
+        segments.iter().flat_map(|s| batcher.push(*s).into_iter().map(|c| (s.index, c))).collect()
+    }
+
+    #[test]
+    fn cuts_after_the_segment_that_makes_it_long_enough() {
+        let cuts = run(&mut batcher(10), &(0..6).map(|i| seg(i, 4000)).collect::<Vec<_>>());
+        assert_eq!(cuts, [(2, cut(0, 2, Reason::Length)), (5, cut(3, 5, Reason::Length))]);
+    }
+
+    #[test]
+    fn rounded_durations_do_not_cost_another_segment() {
+        let cuts = run(&mut batcher(30), &(0..5).map(|i| seg(i, 5_994)).collect::<Vec<_>>());
+        assert_eq!(cuts, [(4, cut(0, 4, Reason::Length))]);
+        // 29.3 s lacks more than 2 %: this is not rounding.
+        assert_eq!(run(&mut batcher(30), &(0..5).map(|i| seg(i, 5_860)).collect::<Vec<_>>()), []);
+    }
+
+    #[test]
+    fn a_discontinuity_ends_the_batch_before_it() {
+        let mut segments = [seg(0, 4000), seg(1, 4000), seg(2, 4000)];
+        segments[1].discontinuity = true;
+        let mut batcher = batcher(30);
+        assert_eq!(run(&mut batcher, &segments), [(1, cut(0, 0, Reason::Discontinuity))]);
+        assert_eq!(batcher.flush(), Some(cut(1, 2, Reason::Flush)));
+        assert_eq!(batcher.flush(), None);
+    }
+
+    #[test]
+    fn a_discontinuity_at_the_very_start_cuts_nothing() {
+        let first = Segment { discontinuity: true, ..seg(7, 1000) };
+        assert_eq!(run(&mut batcher(30), &[first]), []);
+    }
+
+    #[test]
+    fn cues_cut_only_where_wanted() {
+        let segments = [seg(0, 4000), Segment { cue: true, ..seg(1, 4000) }];
+        assert_eq!(run(&mut batcher(30), &segments), [(1, cut(0, 0, Reason::Cue))]);
+        let mut deaf = Batcher::new(Settings { batch_us: 30_000_000, cut_at_cues: false }, None).unwrap();
+        assert_eq!(run(&mut deaf, &segments), []);
+    }
+
+    #[test]
+    fn a_segment_longer_than_a_batch_is_its_own_batch() {
+        let cuts = run(&mut batcher(10), &[seg(0, 4000), seg(1, 60_000), seg(2, 10_000)]);
+        assert_eq!(
+            cuts,
+            [(1, cut(0, 0, Reason::Other)), (1, cut(1, 1, Reason::Length)), (2, cut(2, 2, Reason::Length))]
+        );
+    }
+
+    #[test]
+    fn a_gap_or_a_repeat_in_the_index_starts_a_new_batch() {
+        for next in [5, 2, 3] {
+            let mut batcher = batcher(30);
+            run(&mut batcher, &[seg(2, 4000), seg(3, 4000), seg(next, 4000)]);
+            assert_eq!(batcher.flush(), Some(cut(next, next, Reason::Flush)), "after 3 came {next}");
+        }
+    }
+
+    #[test]
+    fn a_snapshot_goes_on_where_it_was() {
+        let mut one = batcher(10);
+        run(&mut one, &[seg(0, 4000), seg(1, 4000)]);
+        let state = one.snapshot();
+        assert!(state.len() < 200, "{} bytes", state.len());
+        let mut two = Batcher::new(one.settings, Some(&state)).unwrap();
+        assert_eq!(run(&mut two, &[seg(2, 4000)]), [(2, cut(0, 2, Reason::Length))]);
+        assert!(Batcher::new(one.settings, Some(b"other")).is_err());
+    }
+
+    #[test]
+    fn absurd_numbers_do_not_overflow() {
+        let cuts = run(&mut batcher(120), &[seg(u64::MAX, 1), Segment { duration_us: u64::MAX, ..seg(0, 0) }]);
+        assert_eq!(cuts, [(0, cut(0, 0, Reason::Length))]);
+    }
+}

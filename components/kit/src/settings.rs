@@ -1,0 +1,280 @@
+//! Settings: one table of fields gives both the JSON Schema that the host shows as a form and the reading of a value.
+//!
+//! In: the JSON text that `open` was given. Out: typed values, or every problem at once.
+
+use serde_json::{Map, Value, json};
+
+/// One key of a stage's settings.
+#[derive(Debug, Clone, Copy)]
+pub struct Field {
+    /// The key in the settings object.
+    pub key: &'static str,
+    /// What a form shows above the field.
+    pub title: &'static str,
+    /// What it does, with its unit.
+    pub description: &'static str,
+    /// What values it takes.
+    pub kind: Kind,
+}
+
+/// What values a field takes.
+#[derive(Debug, Clone, Copy)]
+pub enum Kind {
+    /// A whole number from `min` to `max`.
+    Integer {
+        /// Smallest value.
+        min: i64,
+        /// Largest value.
+        max: i64,
+        /// Value unless set.
+        default: i64,
+    },
+    /// True or false.
+    Boolean {
+        /// Value unless set.
+        default: bool,
+    },
+    /// One of some words.
+    Choice {
+        /// The words; the first is the default.
+        options: &'static [&'static str],
+    },
+    /// A JSON object that the stage passes on as it is; empty unless set.
+    Object,
+}
+
+/// One problem with the settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The key, or empty for the settings as a whole.
+    pub path: String,
+    /// What is wrong and what would be right.
+    pub message: String,
+}
+
+/// Checked values; absent keys hold their defaults.
+#[derive(Debug, Clone, Default)]
+pub struct Values(Map<String, Value>);
+
+impl Values {
+    /// An `Integer` field.
+    pub fn integer(&self, key: &str) -> i64 {
+        self.0.get(key).and_then(Value::as_i64).unwrap_or_default()
+    }
+
+    /// A `Boolean` field.
+    pub fn boolean(&self, key: &str) -> bool {
+        self.0.get(key).and_then(Value::as_bool).unwrap_or_default()
+    }
+
+    /// A `Choice` field.
+    pub fn choice(&self, key: &str) -> &str {
+        self.0.get(key).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// An `Object` field.
+    pub fn object(&self, key: &str) -> Map<String, Value> {
+        self.0.get(key).and_then(Value::as_object).cloned().unwrap_or_default()
+    }
+}
+
+/// The JSON Schema (2020-12) of a table of fields.
+pub fn schema(title: &str, fields: &[Field]) -> String {
+    let mut properties = Map::new();
+    for field in fields {
+        let mut property = match field.kind {
+            Kind::Integer { min, max, default } => {
+                json!({ "type": "integer", "minimum": min, "maximum": max, "default": default })
+            }
+            Kind::Boolean { default } => json!({ "type": "boolean", "default": default }),
+            Kind::Choice { options } => {
+                json!({ "type": "string", "enum": options, "default": options.first() })
+            }
+            Kind::Object => json!({ "type": "object", "default": {} }),
+        };
+        property["title"] = field.title.into();
+        property["description"] = field.description.into();
+        properties.insert(field.key.to_owned(), property);
+    }
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": title,
+        "type": "object",
+        "properties": properties,
+        "additionalProperties": false,
+    })
+    .to_string()
+}
+
+/// Reads `settings` (JSON text; empty stands for `{}`) by the table.
+///
+/// # Errors
+/// Every problem at once: text that is not a JSON object, unknown keys, wrong types, values out of bounds.
+pub fn read(fields: &[Field], settings: &str) -> Result<Values, Vec<Problem>> {
+    let mut given = parse(settings).map_err(|message| vec![Problem { path: String::new(), message }])?;
+    let mut problems = Vec::new();
+    let mut values = Map::new();
+    for field in fields {
+        let value = match given.remove(field.key) {
+            None => field.kind.default_value(),
+            Some(value) => match field.kind.fault(&value) {
+                None => value,
+                Some(message) => {
+                    problems.push(Problem { path: field.key.to_owned(), message });
+                    continue;
+                }
+            },
+        };
+        values.insert(field.key.to_owned(), value);
+    }
+    let known = fields.iter().map(|field| field.key).collect::<Vec<_>>().join(", ");
+    problems.extend(given.keys().map(|key| Problem {
+        path: key.clone(),
+        message: format!("there is no such setting; the settings are: {known}"),
+    }));
+    if problems.is_empty() { Ok(Values(values)) } else { Err(problems) }
+}
+
+fn parse(settings: &str) -> Result<Map<String, Value>, String> {
+    if settings.trim().is_empty() {
+        return Ok(Map::new());
+    }
+    match serde_json::from_str(settings) {
+        Ok(Value::Object(map)) => Ok(map),
+        Ok(other) => Err(format!("the settings are {}, not a JSON object", type_name(&other))),
+        Err(error) => Err(format!("the settings are not JSON: {error}")),
+    }
+}
+
+impl Kind {
+    fn default_value(self) -> Value {
+        match self {
+            Kind::Integer { default, .. } => default.into(),
+            Kind::Boolean { default } => default.into(),
+            Kind::Choice { options } => options.first().copied().unwrap_or_default().into(),
+            Kind::Object => Value::Object(Map::new()),
+        }
+    }
+
+    /// What is wrong with a value, if anything.
+    fn fault(self, value: &Value) -> Option<String> {
+        let wanted = match self {
+            Kind::Integer { min, max, .. } => {
+                if value.as_i64().is_some_and(|n| (min..=max).contains(&n)) {
+                    return None;
+                }
+                format!("a whole number from {min} to {max}")
+            }
+            Kind::Boolean { .. } => {
+                if value.is_boolean() {
+                    return None;
+                }
+                "true or false".to_owned()
+            }
+            Kind::Choice { options } => {
+                if value.as_str().is_some_and(|word| options.contains(&word)) {
+                    return None;
+                }
+                format!("one of: {}", options.join(", "))
+            }
+            Kind::Object => {
+                if value.is_object() {
+                    return None;
+                }
+                "a JSON object".to_owned()
+            }
+        };
+        Some(format!("{} is not {wanted}", shown(value)))
+    }
+}
+
+/// A value as an error shows it: short, whatever it is.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Array(_) | Value::Object(_) => type_name(value).to_owned(),
+        _ => value.to_string().chars().take(60).collect(),
+    }
+}
+
+fn type_name(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "an array",
+        Value::Object(_) => "an object",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FIELDS: &[Field] = &[
+        Field { key: "n", title: "N", description: "A number.", kind: Kind::Integer { min: 2, max: 120, default: 30 } },
+        Field { key: "b", title: "B", description: "A switch.", kind: Kind::Boolean { default: true } },
+        Field { key: "c", title: "C", description: "A word.", kind: Kind::Choice { options: &["ms", "s"] } },
+        Field { key: "o", title: "O", description: "An object.", kind: Kind::Object },
+    ];
+
+    #[test]
+    fn absent_keys_and_empty_text_give_defaults() {
+        for text in ["", "  ", "{}"] {
+            let values = read(FIELDS, text).unwrap();
+            assert_eq!(
+                (values.integer("n"), values.boolean("b"), values.choice("c"), values.object("o").len()),
+                (30, true, "ms", 0)
+            );
+        }
+    }
+
+    #[test]
+    fn given_values_are_taken() {
+        let values = read(FIELDS, r#"{"n":2,"b":false,"c":"s","o":{"k":[1]}}"#).unwrap();
+        assert_eq!((values.integer("n"), values.boolean("b"), values.choice("c")), (2, false, "s"));
+        assert_eq!(values.object("o")["k"], json!([1]));
+    }
+
+    #[test]
+    fn every_problem_is_told_at_once() {
+        let problems = read(FIELDS, r#"{"n":121,"b":"yes","c":"min","o":[],"x":1,"y":2}"#).unwrap_err();
+        let paths: Vec<_> = problems.iter().map(|problem| problem.path.as_str()).collect();
+        assert_eq!(paths, ["n", "b", "c", "o", "x", "y"]);
+        assert_eq!(problems[0].message, "121 is not a whole number from 2 to 120");
+        assert_eq!(problems[2].message, "\"min\" is not one of: ms, s");
+        assert_eq!(problems[3].message, "an array is not a JSON object");
+        assert!(problems[4].message.ends_with("n, b, c, o"));
+    }
+
+    #[test]
+    fn whole_numbers_only() {
+        for text in [r#"{"n":2.5}"#, r#"{"n":1}"#, r#"{"n":"30"}"#, r#"{"n":null}"#, r#"{"n":1e30}"#] {
+            assert_eq!(read(FIELDS, text).unwrap_err().len(), 1, "{text}");
+        }
+    }
+
+    #[test]
+    fn text_that_is_no_object_is_one_problem_of_the_whole() {
+        for (text, says) in
+            [("[1]", "an array"), ("3", "a number"), ("true", "a boolean"), ("null", "null"), ("\"x\"", "a string")]
+        {
+            let problems = read(FIELDS, text).unwrap_err();
+            assert_eq!(problems[0].message, format!("the settings are {says}, not a JSON object"));
+            assert_eq!(problems[0].path, "");
+        }
+        assert!(read(FIELDS, "{").unwrap_err()[0].message.starts_with("the settings are not JSON"));
+    }
+
+    #[test]
+    fn the_schema_has_titles_defaults_and_bounds() {
+        let schema: Value = serde_json::from_str(&schema("T", FIELDS)).unwrap();
+        assert_eq!(schema["additionalProperties"], false);
+        assert_eq!(
+            schema["properties"]["n"],
+            json!({"type":"integer","title":"N","description":"A number.","minimum":2,"maximum":120,"default":30})
+        );
+        assert_eq!(schema["properties"]["c"]["enum"], json!(["ms", "s"]));
+        assert_eq!(schema["properties"]["o"]["default"], json!({}));
+    }
+}

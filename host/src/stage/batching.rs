@@ -1,0 +1,275 @@
+//! source -> [batch] -> demux: one pipeline's batching stage.
+//!
+//! In: segments in order. Out: cuts that keep the contract's rules, whoever made them. The [`ledger`] knows which segments
+//! wait and checks each cut. Where the stage failed, the host cuts that batch by its wanted length; the stage goes on with
+//! the batch after it, from its last snapshot.
+
+mod ledger;
+
+use super::component::{KindIndices, StageComponent, StageKind};
+pub use super::contract::batching::{Cue, Cut, Reason, Segment};
+use super::contract::exports::batching::Guest;
+use super::counters::StageCounters;
+use super::error::StageError;
+use super::instance::Kind;
+use super::runtime::StageRuntime;
+use super::sandbox::Sandbox;
+use super::seat::{Answer, Opening, Seat};
+use crate::limits::{BATCH_SECONDS_MAX, BATCH_SECONDS_MIN};
+use ledger::Ledger;
+use std::sync::Arc;
+use wasmtime::Store;
+
+pub(super) struct Batching;
+
+impl Kind for Batching {
+    const KIND: StageKind = StageKind::Batching;
+    type Guest = Guest;
+
+    fn find(
+        indices: &KindIndices,
+        store: &mut Store<Sandbox>,
+        instance: &wasmtime::component::Instance,
+    ) -> Option<wasmtime::Result<Guest>> {
+        match indices {
+            KindIndices::Batching(indices) => Some(indices.load(store, instance)),
+            _ => None,
+        }
+    }
+}
+
+/// One pipeline's batching stage.
+pub struct BatchingStage {
+    seat: Seat<Batching>,
+    ledger: Ledger,
+    /// The host cuts the open batch, because the stage failed in it.
+    by_host: bool,
+}
+
+impl BatchingStage {
+    /// Opens the stage. `batch_seconds` is the length of the batches that the host cuts where the stage fails.
+    ///
+    /// After a restart, `opening.state` is the snapshot and every segment after the last journalled cut is pushed again.
+    ///
+    /// # Errors
+    /// [`StageError`] of `instantiate` or `open`, such as settings that do not fit.
+    pub async fn open(
+        runtime: &StageRuntime,
+        component: Arc<StageComponent>,
+        opening: Opening,
+        batch_seconds: u32,
+    ) -> Result<Self, StageError> {
+        Ok(Self::new(Seat::open(runtime, component, opening).await?, batch_seconds))
+    }
+
+    /// Like [`open`](Self::open), but a stage that does not open leaves the work to the host and is tried again later: for
+    /// pipelines that were accepted before and must run.
+    pub async fn resume(
+        runtime: &StageRuntime,
+        component: Arc<StageComponent>,
+        opening: Opening,
+        batch_seconds: u32,
+    ) -> Self {
+        Self::new(Seat::resume(runtime, component, opening).await, batch_seconds)
+    }
+
+    fn new(seat: Seat<Batching>, batch_seconds: u32) -> Self {
+        let seconds = batch_seconds.clamp(BATCH_SECONDS_MIN, BATCH_SECONDS_MAX);
+        Self { seat, ledger: Ledger::new(u64::from(seconds) * 1_000_000), by_host: false }
+    }
+
+    /// Takes the next segment; answers the batches that are complete now, oldest first.
+    pub async fn push(&mut self, segment: Segment) -> Answer<Vec<Cut>> {
+        self.ledger.push(segment);
+        if self.by_host {
+            return self.cut_by_host(None);
+        }
+        match self.push_unseen().await {
+            Ok(cuts) => Answer { value: cuts, failure: None },
+            Err((cuts, error)) => self.cut_by_host(Some((cuts, error))),
+        }
+    }
+
+    /// No segment will follow: everything that waits.
+    pub async fn flush(&mut self) -> Answer<Vec<Cut>> {
+        if self.by_host {
+            return self.flush_by_host(Vec::new(), None);
+        }
+        let mut cuts = match self.push_unseen().await {
+            Ok(cuts) => cuts,
+            Err((cuts, error)) => return self.flush_by_host(cuts, Some(error)),
+        };
+        match self.flush_stage().await {
+            Ok(last) => {
+                cuts.extend(last);
+                Answer { value: cuts, failure: None }
+            }
+            Err(error) => self.flush_by_host(cuts, Some(error)),
+        }
+    }
+
+    /// The last snapshot, to be stored with the journal.
+    pub fn snapshot(&self) -> Option<&[u8]> {
+        self.seat.snapshot()
+    }
+
+    /// What happened so far, by cause.
+    pub fn counters(&self) -> &Arc<StageCounters> {
+        self.seat.counters()
+    }
+
+    /// The component that sits here.
+    pub fn component(&self) -> &Arc<StageComponent> {
+        self.seat.component()
+    }
+
+    /// Pushes what the stage has not seen. On failure the cuts before it stand.
+    async fn push_unseen(&mut self) -> Result<Vec<Cut>, (Vec<Cut>, StageError)> {
+        let mut all = Vec::new();
+        // If this is dropped in the middle, the host cuts the rest of the batch.
+        self.by_host = true;
+        while let Some(segment) = self.ledger.unseen() {
+            match self.push_one(&segment).await {
+                Ok(cuts) => all.extend(cuts),
+                Err(error) => return Err((all, error)),
+            }
+        }
+        self.by_host = false;
+        Ok(all)
+    }
+
+    async fn push_one(&mut self, segment: &Segment) -> Result<Vec<Cut>, StageError> {
+        const CALL: &str = "push";
+        self.seat.ready(CALL).await?;
+        let (meter, guest, store) = self.seat.begin(CALL)?;
+        let outcome = meter.run(guest.call_push(store, segment)).await;
+        let cuts = self.seat.settle(outcome)?;
+        let checked = self.ledger.check(&cuts).map_err(|reason| self.seat.reject(CALL, reason))?;
+        self.seat.keep().await?;
+        self.ledger.take(checked);
+        Ok(cuts)
+    }
+
+    async fn flush_stage(&mut self) -> Result<Option<Cut>, StageError> {
+        const CALL: &str = "flush";
+        self.seat.ready(CALL).await?;
+        let (meter, guest, store) = self.seat.begin(CALL)?;
+        let outcome = meter.run(guest.call_flush(store)).await;
+        let cut = self.seat.settle(outcome)?;
+        let checked = self.ledger.check_flush(cut).map_err(|reason| self.seat.reject(CALL, reason))?;
+        self.seat.keep().await?;
+        self.ledger.take(checked);
+        Ok(cut)
+    }
+
+    /// The host's cuts after those that the stage made before it failed.
+    fn cut_by_host(&mut self, failed: Option<(Vec<Cut>, StageError)>) -> Answer<Vec<Cut>> {
+        self.seat.counters().default_answered();
+        let (mut cuts, failure) = failed.map_or((Vec::new(), None), |(cuts, error)| (cuts, Some(error)));
+        let own = self.ledger.cut_by_length();
+        // Until the host has cut, the batch is the host's; from the next one on it is the stage's again.
+        self.by_host = own.is_empty();
+        cuts.extend(own);
+        Answer { value: cuts, failure: Some(failure.unwrap_or_else(still_by_host)) }
+    }
+
+    fn flush_by_host(&mut self, mut cuts: Vec<Cut>, failure: Option<StageError>) -> Answer<Vec<Cut>> {
+        self.seat.counters().default_answered();
+        self.by_host = false;
+        cuts.extend(self.ledger.cut_all());
+        Answer { value: cuts, failure: Some(failure.unwrap_or_else(still_by_host)) }
+    }
+}
+
+/// Why the host answers a call in which the stage did not fail.
+fn still_by_host() -> StageError {
+    StageError::Host { call: "push", reason: "the stage failed earlier in this batch".to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stage::StageRuntimeConfig;
+
+    fn segment(index: u64, seconds: u64) -> Segment {
+        Segment {
+            index,
+            media_sequence: 100 + index,
+            duration_us: seconds * 1_000_000,
+            size_bytes: 1_000_000,
+            discontinuity: false,
+            program_date_time_us: Some(1_700_000_000_000_000),
+            cues: vec![Cue::Out(Some(5)), Cue::In, Cue::Other("#EXT-X-DATERANGE".into())],
+        }
+    }
+
+    async fn stage(settings: &str, state: Option<Vec<u8>>) -> Result<BatchingStage, StageError> {
+        let runtime = StageRuntime::new(&StageRuntimeConfig { instances: 4, ..Default::default() }).unwrap();
+        let component = runtime.bundled(StageKind::Batching).await.unwrap();
+        let opening = Opening { settings: settings.into(), state, ..Opening::default() };
+        BatchingStage::open(&runtime, component, opening, 10).await
+    }
+
+    fn own(answer: Answer<Vec<Cut>>) -> Vec<(u64, u64, Reason)> {
+        assert!(!answer.is_default(), "{:?}", answer.failure);
+        answer.value.iter().map(|cut| (cut.first, cut.last, cut.reason)).collect()
+    }
+
+    #[tokio::test]
+    async fn the_bundled_stage_cuts_batches() {
+        let mut stage = stage(r#"{"batch_seconds":10}"#, None).await.unwrap();
+        let mut cuts = Vec::new();
+        for index in 0..6 {
+            cuts.extend(own(stage.push(segment(index, 4)).await));
+        }
+        let broken = Segment { discontinuity: true, ..segment(7, 4) };
+        cuts.extend(own(stage.push(segment(6, 4)).await));
+        cuts.extend(own(stage.push(broken).await));
+        cuts.extend(own(stage.flush().await));
+        assert_eq!(
+            cuts,
+            [(0, 2, Reason::Length), (3, 5, Reason::Length), (6, 6, Reason::Discontinuity), (7, 7, Reason::Flush)]
+        );
+        let counts = stage.counters().read();
+        assert_eq!((counts.calls, counts.failures(), counts.defaults), (9, 0, 0));
+        assert!(counts.call_ns_max > 0 && counts.call_ns_total >= counts.call_ns_max);
+    }
+
+    #[tokio::test]
+    async fn a_restart_goes_on_with_snapshot_and_segments_pushed_again() {
+        let settings = r#"{"batch_seconds":10}"#;
+        let mut first = stage(settings, None).await.unwrap();
+        for index in 0..5 {
+            own(first.push(segment(index, 4)).await);
+        }
+        let state = first.snapshot().unwrap().to_vec();
+        let mut second = stage(settings, Some(state)).await.unwrap();
+        let mut cuts = Vec::new();
+        for index in 3..6 {
+            cuts.extend(own(second.push(segment(index, 4)).await));
+        }
+        assert_eq!(cuts, [(3, 5, Reason::Length)]);
+    }
+
+    #[tokio::test]
+    async fn settings_that_do_not_fit_are_all_told() {
+        let error = stage(r#"{"batch_seconds":1,"cuts":2}"#, None).await.err().unwrap().to_string();
+        assert!(error.contains("batch_seconds: 1 is not") && error.contains("cuts: there is no"), "{error}");
+        let error = stage("", Some(b"not ours".to_vec())).await.err().unwrap().to_string();
+        assert!(error.contains("the state cannot be read"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_call_that_was_given_up_does_not_lose_segments() {
+        let mut stage = stage(r#"{"batch_seconds":10}"#, None).await.unwrap();
+        own(stage.push(segment(0, 4)).await);
+        // Polled once and dropped, as in a `select!` that something else won; the call may have been half done.
+        stage.seat.ready("push").await.unwrap();
+        let _ = stage.seat.begin("push").unwrap();
+        let mut cuts = own(stage.push(segment(1, 4)).await);
+        cuts.extend(own(stage.push(segment(2, 4)).await));
+        assert_eq!(cuts, [(0, 2, Reason::Length)]);
+        let counts = stage.counters().read();
+        assert_eq!((counts.cancelled, counts.restarts, counts.defaults), (1, 1, 0));
+    }
+}

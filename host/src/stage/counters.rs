@@ -1,0 +1,156 @@
+//! What happened in a stage's calls, by cause.
+
+use super::error::{Limit, StageError};
+use serde::Serialize;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// Counters of one pipeline's stage; they outlive its instances.
+#[derive(Debug, Default)]
+pub struct StageCounters {
+    calls: AtomicU64,
+    call_ns_total: AtomicU64,
+    call_ns_max: AtomicU64,
+    errors: AtomicU64,
+    traps: AtomicU64,
+    over_memory: AtomicU64,
+    over_cpu: AtomicU64,
+    over_wall_clock: AtomicU64,
+    over_stack: AtomicU64,
+    over_snapshot: AtomicU64,
+    over_instances: AtomicU64,
+    invalid_answers: AtomicU64,
+    host_failures: AtomicU64,
+    cancelled: AtomicU64,
+    defaults: AtomicU64,
+    restarts: AtomicU64,
+    states_lost: AtomicU64,
+}
+
+/// A reading of [`StageCounters`].
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct StageCounts {
+    /// Calls of the contract's functions, snapshots not counted.
+    pub calls: u64,
+    /// Time in those calls, all together, nanoseconds.
+    pub call_ns_total: u64,
+    /// The longest of them, nanoseconds.
+    pub call_ns_max: u64,
+    /// Calls that the stage answered with an error value.
+    pub errors: u64,
+    /// Calls that trapped.
+    pub traps: u64,
+    /// Calls over the memory limit.
+    pub over_memory: u64,
+    /// Calls over the limit of execution time.
+    pub over_cpu: u64,
+    /// Calls over the limit of wall-clock time.
+    pub over_wall_clock: u64,
+    /// Calls over the stack.
+    pub over_stack: u64,
+    /// Snapshots over their size.
+    pub over_snapshot: u64,
+    /// Starts for which the host had no instance left.
+    pub over_instances: u64,
+    /// Answers that break the contract.
+    pub invalid_answers: u64,
+    /// Calls that the host could not make.
+    pub host_failures: u64,
+    /// Calls that the host gave up in the middle.
+    pub cancelled: u64,
+    /// Calls that the host's default answered.
+    pub defaults: u64,
+    /// Instances that were started after the first.
+    pub restarts: u64,
+    /// Restarts that could not go on from the snapshot.
+    pub states_lost: u64,
+}
+
+impl StageCounts {
+    /// Failures of any cause.
+    pub fn failures(&self) -> u64 {
+        self.errors
+            + self.traps
+            + self.over_memory
+            + self.over_cpu
+            + self.over_wall_clock
+            + self.over_stack
+            + self.over_snapshot
+            + self.over_instances
+            + self.invalid_answers
+            + self.host_failures
+    }
+}
+
+impl StageCounters {
+    /// All counters now.
+    pub fn read(&self) -> StageCounts {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        StageCounts {
+            calls: read(&self.calls),
+            call_ns_total: read(&self.call_ns_total),
+            call_ns_max: read(&self.call_ns_max),
+            errors: read(&self.errors),
+            traps: read(&self.traps),
+            over_memory: read(&self.over_memory),
+            over_cpu: read(&self.over_cpu),
+            over_wall_clock: read(&self.over_wall_clock),
+            over_stack: read(&self.over_stack),
+            over_snapshot: read(&self.over_snapshot),
+            over_instances: read(&self.over_instances),
+            invalid_answers: read(&self.invalid_answers),
+            host_failures: read(&self.host_failures),
+            cancelled: read(&self.cancelled),
+            defaults: read(&self.defaults),
+            restarts: read(&self.restarts),
+            states_lost: read(&self.states_lost),
+        }
+    }
+
+    pub(super) fn call(&self, took: Duration) {
+        let ns = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+        add(&self.calls, 1);
+        add(&self.call_ns_total, ns);
+        self.call_ns_max.fetch_max(ns, Ordering::Relaxed);
+    }
+
+    /// Counts a failure by its cause. Rest is no failure of its own.
+    pub(super) fn failure(&self, error: &StageError) {
+        let counter = match error {
+            StageError::Answered { .. } => &self.errors,
+            StageError::Trap { .. } => &self.traps,
+            StageError::Limit { limit, .. } => match limit {
+                Limit::Memory(_) => &self.over_memory,
+                Limit::Cpu(_) => &self.over_cpu,
+                Limit::WallClock(_) => &self.over_wall_clock,
+                Limit::Stack => &self.over_stack,
+                Limit::Snapshot { .. } => &self.over_snapshot,
+                Limit::Instances(_) => &self.over_instances,
+            },
+            StageError::Invalid { .. } => &self.invalid_answers,
+            StageError::Host { .. } => &self.host_failures,
+            StageError::Resting { .. } => return,
+        };
+        add(counter, 1);
+    }
+
+    pub(super) fn cancelled(&self) {
+        add(&self.cancelled, 1);
+    }
+
+    pub(super) fn default_answered(&self) {
+        add(&self.defaults, 1);
+    }
+
+    pub(super) fn restarted(&self) {
+        add(&self.restarts, 1);
+    }
+
+    pub(super) fn state_lost(&self) {
+        add(&self.states_lost, 1);
+    }
+}
+
+fn add(counter: &AtomicU64, n: u64) {
+    counter.fetch_add(n, Ordering::Relaxed);
+}

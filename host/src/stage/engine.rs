@@ -1,0 +1,66 @@
+//! The engine: how components are compiled and where their memory comes from.
+//!
+//! Memory comes from a pool that is reserved once (address space only; pages are touched as guests use them), so that an
+//! instance is ready in microseconds. Where address space is scarce (`ulimit -v`), instances allocate for themselves.
+
+use super::error::RuntimeError;
+use crate::limits::{
+    STAGE_CORE_INSTANCES_PER_COMPONENT, STAGE_MEMORIES_PER_COMPONENT, STAGE_MEMORY_BYTES_MAX, STAGE_STACK_BYTES,
+    STAGE_TABLE_ELEMENTS, STAGE_TABLES_PER_COMPONENT,
+};
+use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+
+/// Address space for a growing memory outside the pool; beyond it the memory moves.
+const UNPOOLED_RESERVATION_BYTES: u64 = 16 << 20;
+/// Guard behind such a memory.
+const UNPOOLED_GUARD_BYTES: u64 = 64 << 10;
+
+/// Sets up the engine for so many instances at once; answers whether it has a pool.
+pub(super) fn build(instances: u32) -> Result<(Engine, bool), RuntimeError> {
+    let mut pooled = common();
+    pooled.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(instances)));
+    match Engine::new(&pooled) {
+        Ok(engine) => Ok((engine, true)),
+        Err(error) => {
+            tracing::warn!(%error, "no pool for stage instances; they allocate for themselves");
+            let mut unpooled = common();
+            unpooled
+                .allocation_strategy(InstanceAllocationStrategy::OnDemand)
+                .memory_reservation(UNPOOLED_RESERVATION_BYTES)
+                .memory_reservation_for_growth(UNPOOLED_RESERVATION_BYTES)
+                .memory_guard_size(UNPOOLED_GUARD_BYTES);
+            let engine = Engine::new(&unpooled).map_err(|error| RuntimeError::Engine(format!("{error:#}")))?;
+            Ok((engine, false))
+        }
+    }
+}
+
+fn common() -> Config {
+    let mut config = Config::new();
+    config
+        .wasm_component_model(true)
+        .epoch_interruption(true)
+        .async_stack_size(2 * STAGE_STACK_BYTES)
+        .max_wasm_stack(STAGE_STACK_BYTES)
+        // The same input gives the same answer on every machine.
+        .relaxed_simd_deterministic(true)
+        .cranelift_nan_canonicalization(true);
+    config
+}
+
+fn pool(instances: u32) -> PoolingAllocationConfig {
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(instances)
+        .total_stacks(instances)
+        .max_core_instances_per_component(STAGE_CORE_INSTANCES_PER_COMPONENT)
+        .max_memories_per_component(STAGE_MEMORIES_PER_COMPONENT)
+        .max_tables_per_component(STAGE_TABLES_PER_COMPONENT)
+        // Nearly every component has one memory and few tables; a store takes what it needs.
+        .total_core_instances(instances.saturating_mul(STAGE_CORE_INSTANCES_PER_COMPONENT))
+        .total_memories(instances.saturating_mul(2))
+        .total_tables(instances.saturating_mul(STAGE_TABLES_PER_COMPONENT))
+        .max_tables_per_module(STAGE_TABLES_PER_COMPONENT)
+        .table_elements(STAGE_TABLE_ELEMENTS)
+        .max_memory_size(usize::try_from(STAGE_MEMORY_BYTES_MAX).unwrap_or(usize::MAX));
+    pool
+}

@@ -1,0 +1,258 @@
+//! The stage runtime of one host: the engine, the loaded components, the instances that may run at once.
+
+use super::aot::Cache;
+use super::bundled;
+use super::component::{self, Digest, Facts, StageComponent, StageKind};
+use super::contract;
+use super::engine;
+use super::error::{LoadError, RuntimeError, StageError};
+use super::guest_log::GuestLog;
+use super::instance::{self, StageLimits};
+use super::sandbox::{self, Sandbox};
+use super::seat::StageLabels;
+use super::ticker::Ticker;
+use crate::limits::{STAGE_COMPONENT_BYTES_MAX, STAGE_INSTANCES_DEFAULT, STAGE_TEXT_CHARS_MAX};
+use std::collections::HashMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use tokio::sync::Semaphore;
+use wasmtime::Engine;
+use wasmtime::component::Linker;
+
+/// Longest settings schema, bytes.
+const SCHEMA_BYTES_MAX: usize = 256 << 10;
+
+/// How the runtime is set up.
+#[derive(Debug, Clone)]
+pub struct StageRuntimeConfig {
+    /// Where compiled components are kept; absent: nowhere. The directory is made private (0700).
+    pub aot_dir: Option<PathBuf>,
+    /// Instances at once in the whole host.
+    pub instances: u32,
+    /// Largest component file, bytes.
+    pub component_bytes: u64,
+}
+
+impl Default for StageRuntimeConfig {
+    fn default() -> Self {
+        Self { aot_dir: None, instances: STAGE_INSTANCES_DEFAULT, component_bytes: STAGE_COMPONENT_BYTES_MAX }
+    }
+}
+
+/// Loads components and runs them. Clones share everything.
+#[derive(Clone)]
+pub struct StageRuntime(Arc<Inner>);
+
+pub(super) struct Inner {
+    pub(super) engine: Engine,
+    pub(super) ticker: Ticker,
+    pub(super) instances: Arc<Semaphore>,
+    pub(super) instances_max: u32,
+    linker: Linker<Sandbox>,
+    pooled: bool,
+    cache: Cache,
+    component_bytes: u64,
+    /// One compilation at a time: it uses every core it gets.
+    compiling: tokio::sync::Mutex<()>,
+    loaded: Mutex<HashMap<Digest, Weak<StageComponent>>>,
+}
+
+impl StageRuntime {
+    /// Sets the runtime up.
+    ///
+    /// # Errors
+    /// [`RuntimeError`] if the engine or its ticker cannot start.
+    pub fn new(config: &StageRuntimeConfig) -> Result<Self, RuntimeError> {
+        let (engine, pooled) = engine::build(config.instances)?;
+        let linker = sandbox::linker(&engine).map_err(|error| RuntimeError::Engine(format!("{error:#}")))?;
+        Ok(Self(Arc::new(Inner {
+            ticker: Ticker::start(engine.weak()).map_err(RuntimeError::Ticker)?,
+            instances: Arc::new(Semaphore::new(config.instances as usize)),
+            instances_max: config.instances,
+            linker,
+            pooled,
+            cache: Cache::open(config.aot_dir.as_deref(), &engine),
+            component_bytes: config.component_bytes,
+            compiling: tokio::sync::Mutex::new(()),
+            loaded: Mutex::default(),
+            engine,
+        })))
+    }
+
+    /// Whether instances come from a pool; false where address space is scarce.
+    pub fn is_pooled(&self) -> bool {
+        self.0.pooled
+    }
+
+    /// Instances that could still be started.
+    pub fn instances_free(&self) -> usize {
+        self.0.instances.available_permits()
+    }
+
+    /// The stage of a kind that comes with the host.
+    ///
+    /// # Errors
+    /// [`LoadError`]; only of the host's making.
+    pub async fn bundled(&self, kind: StageKind) -> Result<Arc<StageComponent>, LoadError> {
+        let (_, wasm) = bundled::default_of(kind);
+        self.load(wasm).await
+    }
+
+    /// Loads a component from a file.
+    ///
+    /// # Errors
+    /// [`LoadError`]: unreadable, or as with [`load`](Self::load).
+    pub async fn load_file(&self, path: &Path) -> Result<Arc<StageComponent>, LoadError> {
+        let wasm = read(path, self.0.component_bytes).await?;
+        self.load(wasm).await
+    }
+
+    /// Loads a component: checks it against the contract, takes its code from the cache or compiles it, asks it to
+    /// describe itself. The same file is loaded once as long as anything uses it.
+    ///
+    /// # Errors
+    /// [`LoadError`]: too large, no component, forbidden imports, not exactly one world of the contract, a trap or limit
+    /// in `describe`.
+    pub async fn load(&self, wasm: impl Into<bytes::Bytes>) -> Result<Arc<StageComponent>, LoadError> {
+        let wasm: bytes::Bytes = wasm.into();
+        let (size, limit) = (wasm.len() as u64, self.0.component_bytes);
+        if size > limit {
+            return Err(LoadError::TooLarge { size, limit });
+        }
+        check_header(&wasm).map_err(LoadError::NotAComponent)?;
+        let digest = blocking({
+            let wasm = wasm.clone();
+            move || Digest::of(&wasm)
+        })
+        .await?;
+        if let Some(component) = self.loaded(&digest) {
+            return Ok(component);
+        }
+        let _one_at_a_time = self.0.compiling.lock().await;
+        if let Some(component) = self.loaded(&digest) {
+            return Ok(component);
+        }
+        let component = Arc::new(self.prepare(digest, wasm).await?);
+        let mut loaded = self.0.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        loaded.retain(|_, component| component.strong_count() > 0);
+        loaded.insert(digest, Arc::downgrade(&component));
+        Ok(component)
+    }
+
+    pub(super) fn inner(&self) -> &Inner {
+        &self.0
+    }
+
+    fn loaded(&self, digest: &Digest) -> Option<Arc<StageComponent>> {
+        self.0.loaded.lock().unwrap_or_else(PoisonError::into_inner).get(digest).and_then(Weak::upgrade)
+    }
+
+    async fn prepare(&self, digest: Digest, wasm: bytes::Bytes) -> Result<StageComponent, LoadError> {
+        let size = wasm.len() as u64;
+        let inner = Arc::clone(&self.0);
+        let (code, origin) = blocking(move || inner.cache.load(&inner.engine, &digest, &wasm))
+            .await?
+            .map_err(|error| LoadError::Compile(format!("{error:#}")))?;
+        let facts = Facts::of(&code);
+        let linked = component::link(&self.0.linker, &code, &facts)?;
+        let log = GuestLog::new(StageLabels::default(), digest.to_string());
+        let mut instance = instance::start(&self.0, &linked, StageLimits::default(), log).await?;
+        instance.check_types(&linked)?;
+        let description = instance.describe(&self.0).await?;
+        check_description(&description).map_err(|reason| StageError::Invalid { call: "describe", reason })?;
+        tracing::debug!(%digest, name = %description.name, ?origin, "stage loaded");
+        Ok(StageComponent::new(digest, size, facts, description, linked))
+    }
+}
+
+impl fmt::Debug for StageRuntime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StageRuntime").field("pooled", &self.0.pooled).finish_non_exhaustive()
+    }
+}
+
+/// Reads a component's file, but not more than a component may have.
+async fn read(path: &Path, limit: u64) -> Result<Vec<u8>, LoadError> {
+    let unreadable = |source| LoadError::Read { path: path.to_owned(), source };
+    let size = tokio::fs::metadata(path).await.map_err(unreadable)?.len();
+    if size > limit {
+        return Err(LoadError::TooLarge { size, limit });
+    }
+    tokio::fs::read(path).await.map_err(unreadable)
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, LoadError> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| LoadError::Compile(error.to_string()))
+}
+
+/// Tells a component from a core module by the first eight bytes.
+fn check_header(wasm: &[u8]) -> Result<(), String> {
+    match wasm.get(..8) {
+        Some([b'\0', b'a', b's', b'm', _, _, 1, 0]) => Ok(()),
+        Some([b'\0', b'a', b's', b'm', 1, 0, 0, 0]) => {
+            Err("it is a core module; build it for wasm32-wasip2, or make a component of it".to_owned())
+        }
+        _ => Err("it does not begin like one".to_owned()),
+    }
+}
+
+fn check_description(description: &contract::Description) -> Result<(), String> {
+    let contract::Description { name, version, summary, settings_schema } = description;
+    let well_named = (1..=64).contains(&name.len())
+        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    if !well_named {
+        return Err("its name is not 1 to 64 lower-case letters, digits and hyphens".to_owned());
+    }
+    if version.is_empty() || version.len() > 64 || version.chars().any(char::is_control) {
+        return Err("its version is not 1 to 64 printable characters".to_owned());
+    }
+    if summary.chars().count() > STAGE_TEXT_CHARS_MAX || summary.chars().any(char::is_control) {
+        return Err(format!("its summary is not one line of at most {STAGE_TEXT_CHARS_MAX} characters"));
+    }
+    if settings_schema.len() > SCHEMA_BYTES_MAX {
+        return Err(format!("its settings schema has {} bytes, more than {SCHEMA_BYTES_MAX}", settings_schema.len()));
+    }
+    match serde_json::from_str(settings_schema) {
+        Ok(serde_json::Value::Object(_)) => Ok(()),
+        Ok(_) => Err("its settings schema is not a JSON object".to_owned()),
+        Err(error) => Err(format!("its settings schema is not JSON: {error}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_tell_components_from_modules() {
+        assert!(check_header(b"\0asm\x0d\0\x01\0rest").is_ok());
+        assert!(check_header(b"\0asm\x01\0\0\0rest").unwrap_err().contains("core module"));
+        for other in [b"".as_slice(), b"\0asm", b"#!/bin/sh\n", b"\x7fELF\x02\x01\x01\0\0"] {
+            assert!(check_header(other).is_err());
+        }
+    }
+
+    #[test]
+    fn descriptions_are_checked() {
+        let good = contract::Description {
+            name: "a-1".into(),
+            version: "0.1.0".into(),
+            summary: "Does it".into(),
+            settings_schema: "{}".into(),
+        };
+        assert_eq!(check_description(&good), Ok(()));
+        let wrong = [
+            contract::Description { name: String::new(), ..good.clone() },
+            contract::Description { name: "A B".into(), ..good.clone() },
+            contract::Description { version: "\n".into(), ..good.clone() },
+            contract::Description { summary: "two\nlines".into(), ..good.clone() },
+            contract::Description { settings_schema: "[]".into(), ..good.clone() },
+            contract::Description { settings_schema: "{".into(), ..good.clone() },
+            contract::Description { settings_schema: " ".repeat(SCHEMA_BYTES_MAX + 1), ..good },
+        ];
+        for description in wrong {
+            assert!(check_description(&description).is_err(), "{description:?}");
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! What a guest runs in: a WASI that holds nothing, a memory limit and a share of time.
+//!
+//! WASI is linked only because guests compiled for wasm32-wasip2 import it. No environment, no files, no sockets, clocks
+//! that stand still, random numbers that are the same in every run. Output goes to the pipeline's log.
+
+use super::guest_log::GuestLog;
+use crate::limits::{STAGE_TABLE_ELEMENTS, STAGE_TABLES_PER_COMPONENT};
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
+use std::time::Duration;
+use wasmtime::component::{Linker, ResourceTable};
+use wasmtime::{Engine, ResourceLimiter, Store, UpdateDeadline};
+use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtx, WasiCtxView, WasiView};
+
+/// What a guest's wall clock shows, always: 2020-01-01T00:00:00Z.
+const WALL_CLOCK: Duration = Duration::from_secs(1_577_836_800);
+/// Seed of a guest's random numbers, always.
+const RANDOM_SEED: u64 = 0x6f75_7462_6f61_7264;
+/// Most random bytes in one call of the guest.
+const RANDOM_BYTES: u64 = 64 << 10;
+
+/// Interfaces that a component may import, all of package `wasi`, version 0.2.
+const ALLOWED_IMPORTS: [&str; 20] = [
+    "wasi:cli/environment",
+    "wasi:cli/exit",
+    "wasi:cli/stderr",
+    "wasi:cli/stdin",
+    "wasi:cli/stdout",
+    "wasi:cli/terminal-input",
+    "wasi:cli/terminal-output",
+    "wasi:cli/terminal-stderr",
+    "wasi:cli/terminal-stdin",
+    "wasi:cli/terminal-stdout",
+    "wasi:clocks/monotonic-clock",
+    "wasi:clocks/wall-clock",
+    "wasi:filesystem/preopens",
+    "wasi:filesystem/types",
+    "wasi:io/error",
+    "wasi:io/poll",
+    "wasi:io/streams",
+    "wasi:random/insecure",
+    "wasi:random/insecure-seed",
+    "wasi:random/random",
+];
+
+/// Whether a stage gets this import.
+pub(super) fn is_allowed(import: &str) -> bool {
+    if import == concat!("outboard:stage/types@", "0.1.0") {
+        return true;
+    }
+    import
+        .split_once('@')
+        .is_some_and(|(interface, version)| ALLOWED_IMPORTS.contains(&interface) && version.starts_with("0.2."))
+}
+
+/// A linker that has what [`is_allowed`] allows.
+pub(super) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Sandbox>> {
+    let mut linker = Linker::new(engine);
+    // This links sockets too; components that import them are refused before, and the context below denies them.
+    wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+    Ok(linker)
+}
+
+/// The state of one instance's store.
+pub(super) struct Sandbox {
+    wasi: WasiCtx,
+    table: ResourceTable,
+    memory: Memory,
+    /// Epoch ticks that the running call may still see.
+    ticks_left: u64,
+    /// The running call used up its ticks.
+    out_of_time: bool,
+    log: GuestLog,
+}
+
+impl Sandbox {
+    /// A store with a new sandbox in it.
+    pub(super) fn store(engine: &Engine, memory_bytes: u64, log: GuestLog) -> Store<Sandbox> {
+        let wasi = WasiCtx::builder()
+            .stdout(log.clone())
+            .stderr(log.clone())
+            .wall_clock(Frozen)
+            .monotonic_clock(Frozen)
+            .secure_random(StdRng::seed_from_u64(RANDOM_SEED))
+            .insecure_random(StdRng::seed_from_u64(RANDOM_SEED))
+            .insecure_random_seed(u128::from(RANDOM_SEED))
+            .max_random_size(RANDOM_BYTES)
+            .allow_tcp(false)
+            .allow_udp(false)
+            .allow_ip_name_lookup(false)
+            .build();
+        let memory = Memory { limit: memory_bytes, used: 0, asked: 0, refused: false };
+        let sandbox = Sandbox { wasi, table: ResourceTable::new(), memory, ticks_left: 0, out_of_time: false, log };
+        let mut store = Store::new(engine, sandbox);
+        store.limiter(|sandbox| &mut sandbox.memory);
+        store.epoch_deadline_callback(|mut context| {
+            let sandbox = context.data_mut();
+            match sandbox.ticks_left.checked_sub(1) {
+                // Yielding lets others run on this thread, and lets the bound on wall-clock time be seen.
+                Some(left) => {
+                    sandbox.ticks_left = left;
+                    Ok(UpdateDeadline::Yield(1))
+                }
+                None => {
+                    sandbox.out_of_time = true;
+                    Ok(UpdateDeadline::Interrupt)
+                }
+            }
+        });
+        store
+    }
+
+    /// Before each call: so many ticks from now.
+    pub(super) fn begin(store: &mut Store<Sandbox>, ticks: u64) {
+        store.set_epoch_deadline(1);
+        let sandbox = store.data_mut();
+        sandbox.ticks_left = ticks;
+        sandbox.out_of_time = false;
+        sandbox.memory.refused = false;
+    }
+
+    pub(super) fn out_of_time(&self) -> bool {
+        self.out_of_time
+    }
+
+    /// Whether the running call asked for more memory than the limit.
+    pub(super) fn memory_refused(&self) -> bool {
+        self.memory.refused
+    }
+
+    pub(super) fn log(&self) -> &GuestLog {
+        &self.log
+    }
+}
+
+impl WasiView for Sandbox {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+/// Counts the bytes of all memories and tables of an instance together.
+struct Memory {
+    limit: u64,
+    used: u64,
+    /// Size of the last growth that was allowed, in case that it then fails.
+    asked: u64,
+    refused: bool,
+}
+
+impl Memory {
+    fn grow(&mut self, bytes: u64) -> bool {
+        let wanted = self.used.saturating_add(bytes);
+        let allowed = wanted <= self.limit;
+        if allowed {
+            (self.used, self.asked) = (wanted, bytes);
+        } else {
+            self.refused = true;
+        }
+        allowed
+    }
+
+    fn failed(&mut self) {
+        self.used = self.used.saturating_sub(std::mem::take(&mut self.asked));
+    }
+}
+
+impl ResourceLimiter for Memory {
+    fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(self.grow(desired.saturating_sub(current) as u64))
+    }
+
+    fn memory_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {
+        tracing::debug!(%error, "a stage's memory could not grow");
+        self.failed();
+        Ok(())
+    }
+
+    fn table_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        if desired > STAGE_TABLE_ELEMENTS {
+            self.refused = true;
+            return Ok(false);
+        }
+        Ok(self.grow(desired.saturating_sub(current).saturating_mul(size_of::<usize>()) as u64))
+    }
+
+    fn table_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {
+        tracing::debug!(%error, "a stage's table could not grow");
+        self.failed();
+        Ok(())
+    }
+
+    fn tables(&self) -> usize {
+        STAGE_TABLES_PER_COMPONENT as usize
+    }
+}
+
+/// A clock that stands still.
+struct Frozen;
+
+impl HostWallClock for Frozen {
+    fn resolution(&self) -> Duration {
+        Duration::from_secs(1)
+    }
+
+    fn now(&self) -> Duration {
+        WALL_CLOCK
+    }
+}
+
+impl HostMonotonicClock for Frozen {
+    fn resolution(&self) -> u64 {
+        1
+    }
+
+    fn now(&self) -> u64 {
+        0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_harmless_part_of_wasi_is_allowed() {
+        for import in ["wasi:io/streams@0.2.0", "wasi:cli/stderr@0.2.6", "outboard:stage/types@0.1.0"] {
+            assert!(is_allowed(import), "{import}");
+        }
+        for import in [
+            "wasi:sockets/tcp@0.2.0",
+            "wasi:http/outgoing-handler@0.2.0",
+            "wasi:io/streams@0.3.0",
+            "wasi:io/streams",
+            "outboard:stage/types@0.2.0",
+            "acme:db/query",
+            "",
+        ] {
+            assert!(!is_allowed(import), "{import}");
+        }
+    }
+
+    #[test]
+    fn memory_is_counted_over_all_memories_and_tables() {
+        let mut memory = Memory { limit: 1000, used: 0, asked: 0, refused: false };
+        assert!(memory.memory_growing(0, 600, None).unwrap());
+        assert!(memory.table_growing(0, 10, None).unwrap());
+        assert!(!memory.memory_growing(0, 400, None).unwrap());
+        assert!(memory.refused);
+        assert!(memory.memory_growing(600, 900, None).unwrap());
+        memory.memory_grow_failed(wasmtime::Error::msg("no pages")).unwrap();
+        assert_eq!(memory.used, 680);
+        assert!(!memory.table_growing(0, STAGE_TABLE_ELEMENTS + 1, None).unwrap());
+        memory.table_grow_failed(wasmtime::Error::msg("again")).unwrap();
+        assert_eq!(memory.used, 680, "one growth fails once");
+    }
+}

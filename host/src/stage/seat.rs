@@ -1,0 +1,362 @@
+//! A pipeline's seat for a stage: the instance that sits there now, the snapshot that the next one starts from.
+//!
+//! After each call that was answered well a snapshot is taken. A trap, a limit or an answer that breaks the contract ends
+//! the instance; the host's default answers that call, and the next call starts a new instance from the last snapshot.
+//! A stage that keeps failing rests before it is started again: not after its first failure, then
+//! [`STAGE_REST_MIN`] and twice as long each time up to [`STAGE_REST_MAX`]; running well for [`STAGE_HEALTHY_AFTER`]
+//! clears the count.
+
+use super::component::StageComponent;
+use super::contract;
+use super::counters::StageCounters;
+use super::error::StageError;
+use super::guest_log::GuestLog;
+use super::instance::{self, Instance, Kind, Meter, Outcome, StageLimits};
+use super::runtime::StageRuntime;
+use super::sandbox::Sandbox;
+use crate::limits::{STAGE_HEALTHY_AFTER, STAGE_LOG_LINES_PER_MINUTE, STAGE_REST_MAX, STAGE_REST_MIN};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+use wasmtime::Store;
+
+/// Whose stage it is, for logs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StageLabels {
+    /// The tenant's name.
+    pub tenant: String,
+    /// The pipeline's id.
+    pub pipeline: String,
+}
+
+impl StageLabels {
+    /// Labels from names.
+    pub fn new(tenant: impl Into<String>, pipeline: impl Into<String>) -> Self {
+        Self { tenant: tenant.into(), pipeline: pipeline.into() }
+    }
+}
+
+/// How a stage is opened.
+#[derive(Debug, Clone, Default)]
+pub struct Opening {
+    /// The settings: a JSON object as text; empty stands for all defaults.
+    pub settings: String,
+    /// A snapshot to go on from.
+    pub state: Option<Vec<u8>>,
+    /// What it may use.
+    pub limits: StageLimits,
+    /// Whose it is.
+    pub labels: StageLabels,
+}
+
+/// The answer to a call: the stage's own, or the host's default with the reason.
+#[derive(Debug)]
+pub struct Answer<T> {
+    /// What to do.
+    pub value: T,
+    /// Why the host's default answered; absent if the stage did.
+    pub failure: Option<StageError>,
+}
+
+impl<T> Answer<T> {
+    /// Whether the host's default answered.
+    pub fn is_default(&self) -> bool {
+        self.failure.is_some()
+    }
+}
+
+/// How instances for a seat are started.
+struct Recipe {
+    runtime: StageRuntime,
+    component: Arc<StageComponent>,
+    settings: String,
+    limits: StageLimits,
+    labels: StageLabels,
+}
+
+impl Recipe {
+    /// Starts and opens an instance.
+    async fn start<K: Kind>(&self, state: Option<&[u8]>) -> Result<Instance<K::Guest>, StageError> {
+        let host = self.runtime.inner();
+        let linked = self.component.linked();
+        let log = GuestLog::new(self.labels.clone(), self.component.description().name.clone());
+        let mut instance = instance::start(host, linked, self.limits, log).await?.of_kind::<K>(linked)?;
+        instance.open(host, &self.settings, state).await?;
+        Ok(instance)
+    }
+}
+
+pub(super) struct Seat<K: Kind> {
+    recipe: Recipe,
+    counters: Arc<StageCounters>,
+    instance: Option<Instance<K::Guest>>,
+    /// From the last call that was answered well.
+    snapshot: Option<Vec<u8>>,
+    /// A call was begun and not settled: it was given up in the middle.
+    in_call: bool,
+    started: bool,
+    rest: Rest,
+    logged: LogBudget,
+}
+
+impl<K: Kind> Seat<K> {
+    /// Opens the first instance.
+    ///
+    /// # Errors
+    /// Whatever kept the stage from opening; the caller decides what that means.
+    pub(super) async fn open(
+        runtime: &StageRuntime,
+        component: Arc<StageComponent>,
+        opening: Opening,
+    ) -> Result<Self, StageError> {
+        let mut seat = Self::empty(runtime, component, opening);
+        let instance = seat.recipe.start::<K>(seat.snapshot.as_deref()).await?;
+        seat.sit(instance).await?;
+        Ok(seat)
+    }
+
+    /// Opens the first instance if it can; else the host's defaults answer until a later start succeeds.
+    pub(super) async fn resume(runtime: &StageRuntime, component: Arc<StageComponent>, opening: Opening) -> Self {
+        let mut seat = Self::empty(runtime, component, opening);
+        // Counted and logged there; the next call tries again.
+        let _ = seat.ready("open").await;
+        seat
+    }
+
+    fn empty(runtime: &StageRuntime, component: Arc<StageComponent>, opening: Opening) -> Self {
+        let Opening { settings, state, limits, labels } = opening;
+        Self {
+            recipe: Recipe { runtime: runtime.clone(), component, settings, limits, labels },
+            counters: Arc::default(),
+            instance: None,
+            snapshot: state,
+            in_call: false,
+            started: false,
+            rest: Rest::default(),
+            logged: LogBudget::default(),
+        }
+    }
+
+    pub(super) fn component(&self) -> &Arc<StageComponent> {
+        &self.recipe.component
+    }
+
+    pub(super) fn counters(&self) -> &Arc<StageCounters> {
+        &self.counters
+    }
+
+    /// The last snapshot: what a restart or another version goes on from.
+    pub(super) fn snapshot(&self) -> Option<&[u8]> {
+        self.snapshot.as_deref()
+    }
+
+    /// Makes sure that an instance sits here.
+    pub(super) async fn ready(&mut self, call: &'static str) -> Result<(), StageError> {
+        if std::mem::take(&mut self.in_call) {
+            // The host dropped a call in the middle, so the instance's state is unknown.
+            self.counters.cancelled();
+            self.instance = None;
+        }
+        if self.instance.is_some() {
+            return Ok(());
+        }
+        self.rest.check(call, Instant::now())?;
+        if std::mem::replace(&mut self.started, true) {
+            self.counters.restarted();
+        }
+        let instance = match self.recipe.start::<K>(self.snapshot.as_deref()).await {
+            Ok(instance) => instance,
+            Err(error) => self.without_state(error).await?,
+        };
+        self.sit(instance).await.inspect_err(|error| self.fail(error))
+    }
+
+    /// After a start failed: if the state may be what broke it, it is dropped; if the stage said so, a start without it is
+    /// tried at once.
+    async fn without_state(&mut self, error: StageError) -> Result<Instance<K::Guest>, StageError> {
+        self.fail(&error);
+        let unreadable = matches!(&error, StageError::Answered { error: contract::Error::UnreadableState(_), .. });
+        if self.snapshot.is_none() || !(unreadable || error.is_guests_doing()) {
+            return Err(error);
+        }
+        self.snapshot = None;
+        self.counters.state_lost();
+        if !unreadable {
+            return Err(error);
+        }
+        self.recipe.start::<K>(None).await.inspect_err(|error| self.fail(error))
+    }
+
+    /// Begins a call. [`ready`](Self::ready) came before.
+    pub(super) fn begin(&mut self, call: &'static str) -> Result<(Meter, &K::Guest, &mut Store<Sandbox>), StageError> {
+        let instance =
+            self.instance.as_mut().ok_or(StageError::Host { call, reason: "no instance was started".to_owned() })?;
+        self.in_call = true;
+        Ok(instance.begin(self.recipe.runtime.inner(), call))
+    }
+
+    /// Ends a call that answers without an error value.
+    pub(super) fn settle_plain<T>(&mut self, outcome: Outcome<T>) -> Result<T, StageError> {
+        self.in_call = false;
+        self.counters.call(outcome.took);
+        let judged = match &self.instance {
+            Some(instance) => instance.judge(outcome),
+            None => Err(StageError::Host { call: outcome.call, reason: "no instance was started".to_owned() }),
+        };
+        judged.inspect_err(|error| self.fail(error))
+    }
+
+    /// Ends a call.
+    pub(super) fn settle<T>(&mut self, outcome: Outcome<Result<T, contract::Error>>) -> Result<T, StageError> {
+        let call = outcome.call;
+        self.settle_plain(outcome)?
+            .map_err(|error| StageError::Answered { call, error })
+            .inspect_err(|error| self.fail(error))
+    }
+
+    /// Ends the instance because its answer breaks the contract.
+    pub(super) fn reject(&mut self, call: &'static str, reason: String) -> StageError {
+        let error = StageError::Invalid { call, reason };
+        self.fail(&error);
+        error
+    }
+
+    /// Takes a snapshot after a call that was answered well. Failing here is failing that call.
+    pub(super) async fn keep(&mut self) -> Result<(), StageError> {
+        let Some(instance) = &mut self.instance else { return Ok(()) };
+        self.in_call = true;
+        let snapshot = instance.snapshot(self.recipe.runtime.inner()).await;
+        self.in_call = false;
+        self.snapshot = Some(snapshot.inspect_err(|error| self.fail(error))?);
+        Ok(())
+    }
+
+    /// The stage's answer, or the default in its place.
+    pub(super) fn answer<T>(&self, result: Result<T, StageError>, default: impl FnOnce() -> T) -> Answer<T> {
+        match result {
+            Ok(value) => Answer { value, failure: None },
+            Err(error) => {
+                self.counters.default_answered();
+                Answer { value: default(), failure: Some(error) }
+            }
+        }
+    }
+
+    /// Takes an opened instance and its first snapshot.
+    async fn sit(&mut self, mut instance: Instance<K::Guest>) -> Result<(), StageError> {
+        let snapshot = instance.snapshot(self.recipe.runtime.inner()).await?;
+        (self.instance, self.snapshot, self.started) = (Some(instance), Some(snapshot), true);
+        self.rest.started(Instant::now());
+        Ok(())
+    }
+
+    fn fail(&mut self, error: &StageError) {
+        self.counters.failure(error);
+        if error.ends_instance() {
+            self.instance = None;
+            self.rest.failed(Instant::now());
+        }
+        if let Some(unlogged) = self.logged.take(Instant::now()) {
+            let StageLabels { tenant, pipeline } = &self.recipe.labels;
+            let stage = &self.recipe.component.description().name;
+            tracing::warn!(%tenant, stream = %pipeline, kind = %K::KIND, %stage, unlogged, %error, "a stage failed; the host's default answers");
+        }
+    }
+}
+
+/// When a stage that failed may start again.
+#[derive(Debug, Default)]
+struct Rest {
+    failures: u32,
+    not_before: Option<Instant>,
+    started: Option<Instant>,
+}
+
+impl Rest {
+    fn started(&mut self, now: Instant) {
+        self.started = Some(now);
+    }
+
+    fn failed(&mut self, now: Instant) {
+        if self.started.is_some_and(|started| now.duration_since(started) >= STAGE_HEALTHY_AFTER) {
+            self.failures = 0;
+        }
+        self.started = None;
+        self.failures = self.failures.saturating_add(1);
+        let delay = match self.failures.checked_sub(2) {
+            None => Duration::ZERO,
+            Some(doublings) => {
+                STAGE_REST_MIN.saturating_mul(2_u32.saturating_pow(doublings.min(16))).min(STAGE_REST_MAX)
+            }
+        };
+        self.not_before = now.checked_add(delay);
+    }
+
+    fn check(&self, call: &'static str, now: Instant) -> Result<(), StageError> {
+        let remaining = self.not_before.map(|time| time.saturating_duration_since(now)).unwrap_or_default();
+        if remaining.is_zero() {
+            return Ok(());
+        }
+        Err(StageError::Resting { call, failures: self.failures, remaining })
+    }
+}
+
+/// So many failures are logged in a minute; the rest is counted.
+#[derive(Debug, Default)]
+struct LogBudget {
+    minute: Option<Instant>,
+    in_minute: u32,
+    unlogged: u64,
+}
+
+impl LogBudget {
+    /// `Some` if a line may be written now, with the number that were left out before it.
+    fn take(&mut self, now: Instant) -> Option<u64> {
+        if self.minute.is_none_or(|minute| now.duration_since(minute) >= Duration::from_secs(60)) {
+            (self.minute, self.in_minute) = (Some(now), 0);
+        }
+        if self.in_minute < STAGE_LOG_LINES_PER_MINUTE {
+            self.in_minute += 1;
+            Some(std::mem::take(&mut self.unlogged))
+        } else {
+            self.unlogged += 1;
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rest_grows_from_nothing_to_a_minute() {
+        let (mut rest, mut now) = (Rest::default(), Instant::now());
+        let mut rests = Vec::new();
+        for _ in 0..9 {
+            rest.failed(now);
+            let remaining = match rest.check("push", now) {
+                Ok(()) => Duration::ZERO,
+                Err(StageError::Resting { remaining, .. }) => remaining,
+                Err(other) => panic!("{other}"),
+            };
+            now += remaining;
+            assert!(rest.check("push", now).is_ok());
+            rest.started(now);
+            rests.push(remaining.as_secs());
+        }
+        assert_eq!(rests, [0, 1, 2, 4, 8, 16, 32, 60, 60]);
+        now += STAGE_HEALTHY_AFTER;
+        rest.failed(now);
+        assert!(rest.check("push", now).is_ok(), "it ran well for long: this is a first failure again");
+    }
+
+    #[test]
+    fn a_flood_of_failures_is_counted_not_logged() {
+        let (mut budget, now) = (LogBudget::default(), Instant::now());
+        let logged = (0..STAGE_LOG_LINES_PER_MINUTE * 3).filter(|_| budget.take(now).is_some()).count();
+        assert_eq!(logged, STAGE_LOG_LINES_PER_MINUTE as usize);
+        let later = now + Duration::from_secs(60);
+        assert_eq!(budget.take(later), Some(u64::from(STAGE_LOG_LINES_PER_MINUTE) * 2));
+    }
+}
