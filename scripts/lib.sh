@@ -65,14 +65,14 @@ FAILED_STEPS=()
 # Says how many steps there will be, for "[2/9]".
 steps_planned() { STEPS=$1; }
 
-# run_step TITLE COMMAND...: runs a step in a subshell, with its number, its duration and its result as a line each.
-# Returns what the command returned, and remembers the title of a step that failed.
-run_step() {
-  local title=$1 started=$SECONDS rc=0
+# try_step TITLE COMMAND...: runs a step in a subshell, with its number, its duration and its result as a line each, and
+# remembers the title of a step that failed. Always returns 0: after `||` or `if`, bash would ignore `set -e` inside the
+# step, and a step would go on after its first failure.
+try_step() {
+  local title=$1 started=$SECONDS rc
   shift
   STEP=$((STEP + 1))
   say "${BOLD}[$STEP/$STEPS] $title${PLAIN}"
-  # Not `( ... ) || rc=$?`: bash would then ignore `set -e` inside.
   set +e
   (
     set -e
@@ -86,7 +86,13 @@ run_step() {
     fail "[$STEP/$STEPS] $title: FAILED after $(duration $((SECONDS - started)))"
     FAILED_STEPS+=("$title")
   fi
-  return "$rc"
+}
+
+# need_step TITLE COMMAND...: the same for a step without which the rest makes no sense: its failure ends the script.
+need_step() {
+  local failures=${#FAILED_STEPS[@]}
+  try_step "$@"
+  [ "${#FAILED_STEPS[@]}" -eq "$failures" ] || exit 1
 }
 
 # === programs and versions ===

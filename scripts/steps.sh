@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # The steps that scripts/check, scripts/coverage and scripts/test are made of: each exists once, here, and is run from
-# the clone's root through run_step. Every step fails by its exit code and says what to do where that is not plain.
+# the clone's root through try_step or need_step. Every step fails by its exit code and says what to do where that is not plain.
 
 # shellcheck source=scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -25,7 +25,13 @@ component_names() {
 
 step_setup() { scripts/setup "$1"; }
 
-step_format() { cargo fmt --all --check; }
+# A workspace of its own: the guests that misbehave in the tests.
+GUESTS=tests/guests/Cargo.toml
+
+step_format() {
+  cargo fmt --all --check
+  if [ -f $GUESTS ]; then cargo fmt --all --check --manifest-path $GUESTS; fi
+}
 
 step_shell() {
   if ! have shellcheck; then
@@ -52,12 +58,14 @@ step_components() { scripts/components --guests; }
 
 step_clippy() { cargo clippy --workspace --all-targets --locked -- -D warnings; }
 
-# The components once more as what they become: code behind cfg(target_arch = "wasm32") is seen only here.
+# The components once more as what they become: code behind cfg(target_arch = "wasm32") is seen only here. The same
+# profile and folder as scripts/components, so that their macros are built once.
 step_clippy_wasm() {
   local name
-  local -a packages=()
+  local -a packages=() common=(--target "$WASM_TARGET" --profile component --target-dir "$TARGET_DIR/components" --locked)
   for name in $(component_names); do packages+=(-p "$name"); done
-  cargo clippy "${packages[@]}" --target "$WASM_TARGET" --locked -- -D warnings
+  cargo clippy "${packages[@]}" "${common[@]}" -- -D warnings
+  if [ -f $GUESTS ]; then cargo clippy --manifest-path $GUESTS --workspace "${common[@]}" -- -D warnings; fi
 }
 
 # === tests ===
@@ -112,22 +120,42 @@ step_build() {
   mv "$OBJECTS.new" "$OBJECTS"
 }
 
+# bounded MINUTES LOG COMMAND...: runs a command with its output on the screen and in LOG, in a process group of its own,
+# so that the end of it, however it comes (time over, Ctrl-C, TERM), is the end of its children.
+bounded() {
+  local minutes=$1 log=$2 rc=0 runner watchdog
+  shift 2
+  # Job control: gives background jobs their group, and does not make them ignore Ctrl-C's signal.
+  set -m
+  (
+    set -o pipefail
+    "$@" 2>&1 | tee "$log"
+  ) </dev/null &
+  runner=$!
+  (
+    sleep $((minutes * 60))
+    echo "ended after $minutes minutes" >>"$log"
+    kill -TERM -- "-$runner"
+    sleep 10
+    kill -KILL -- "-$runner"
+  ) >/dev/null 2>&1 </dev/null &
+  watchdog=$!
+  set +m
+  trap 'kill -TERM -- "-$runner" "-$watchdog" 2>/dev/null; exit 130' INT TERM
+  wait "$runner" || rc=$?
+  trap - INT TERM
+  kill -KILL -- "-$watchdog" 2>/dev/null || true
+  wait "$watchdog" 2>/dev/null || true
+  if tail -n 1 "$log" | grep -q '^ended after'; then fail "the run was $(tail -n 1 "$log")"; fi
+  return "$rc"
+}
+
 # step_tests [ARGUMENTS of the test programs...]
 step_tests() {
   coverage_environment
   rm -f "$TARGET_DIR"/*.profraw
-  local rc=0 runner
-  # In a group of its own, so that the end of the run, however it comes, is the end of its children.
-  local -a limit=()
-  have timeout && limit=(timeout --kill-after=10 "${TEST_TIMEOUT_MINUTES}m")
-  ${limit[@]+"${limit[@]}"} cargo test --workspace --all-targets --no-fail-fast --locked -- \
-    --test-threads="$TEST_THREADS" "$@" > >(tee "$TEST_LOG") 2>&1 &
-  runner=$!
-  trap 'kill -TERM $runner 2>/dev/null' INT TERM
-  wait $runner || rc=$?
-  trap - INT TERM
-  [ $rc -ne 124 ] || fail "the tests were ended after $TEST_TIMEOUT_MINUTES minutes (OUTBOARD_TEST_TIMEOUT_MINUTES)"
-  return $rc
+  bounded "$TEST_TIMEOUT_MINUTES" "$TEST_LOG" \
+    cargo test --workspace --all-targets --no-fail-fast --locked -- --test-threads="$TEST_THREADS" "$@"
 }
 
 # "passed failed", summed over all test programs of the last run.
