@@ -157,13 +157,13 @@ free_port() {
 http_get() {
   local answer
   answer=$(
-    exec 3<>"/dev/tcp/$1/$2" || exit 1
+    { exec 3<>"/dev/tcp/$1/$2"; } 2>/dev/null || exit 1
     printf 'GET %s HTTP/1.0\r\nHost: %s:%s\r\nConnection: close\r\n\r\n' "$3" "$1" "$2" >&3
     while IFS= read -r -t 2 line <&3 || [ -n "${line:-}" ]; do
       printf '%s\n' "$line"
       line=''
     done
-  ) 2>/dev/null || return 1
+  ) || return 1
   [[ $answer == HTTP/1.?' 200'* ]] || return 1
   printf '%s\n' "$answer"
 }
