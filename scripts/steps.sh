@@ -16,9 +16,10 @@ TEST_THREADS=${OUTBOARD_TEST_THREADS:-4}
 # A test that hangs must not hang CI: minutes after which the whole run is ended.
 TEST_TIMEOUT_MINUTES=${OUTBOARD_TEST_TIMEOUT_MINUTES:-25}
 
+# Named <kind>-<policy>; what they share lies beside them under a plain name.
 component_names() {
   local manifest
-  for manifest in components/*/Cargo.toml; do basename "$(dirname "$manifest")"; done
+  for manifest in components/*-*/Cargo.toml; do basename "$(dirname "$manifest")"; done
 }
 
 # === checks ===
