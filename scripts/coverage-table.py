@@ -1,0 +1,121 @@
+"""Line coverage of host and components as a table, from the lcov file of cargo-llvm-cov. Called by scripts/steps.sh.
+
+In: lcov.info. Out: the table on stdout and in --summary; with --readme the short form between the README's two
+coverage markers. Exit code 1 when the total is below --min percent, or when nothing was measured.
+
+Counted are the lines of host/src and components/*/src. Unit tests are not: lines from `#[cfg(test)]` over a `mod` to
+that module's closing brace are left out, because they would always be covered. Standard library only.
+"""
+
+import argparse
+import re
+import sys
+from pathlib import Path
+
+MARKERS = ("<!-- coverage: written by scripts/coverage --readme -->", "<!-- /coverage -->")
+COUNTED = re.compile(r"^(host|components/[^/]+)/src/")
+
+
+def test_lines(source: list[str]) -> set[int]:
+    """Numbers (from 1) of the lines that belong to a `#[cfg(test)] mod name { ... }`, found by its indentation."""
+    lines: set[int] = set()
+    number = 0
+    while number < len(source):
+        if source[number].strip() == "#[cfg(test)]":
+            start = number
+            while number < len(source) and source[number].strip().startswith("#["):
+                number += 1
+            opening = source[number] if number < len(source) else ""
+            if re.match(r"\s*(pub(\(.*\))? )?mod \w+ \{", opening):
+                # rustfmt puts the closing brace under the `mod`.
+                end = opening[: len(opening) - len(opening.lstrip())] + "}"
+                while number < len(source) and source[number].rstrip() != end:
+                    number += 1
+                lines.update(range(start + 1, number + 2))
+        number += 1
+    return lines
+
+
+def read_lcov(path: Path, root: Path) -> dict[str, tuple[int, int]]:
+    """Path below the root -> (lines covered, lines with code)."""
+    files: dict[str, dict[int, int]] = {}
+    current: dict[int, int] | None = None
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if line.startswith("SF:"):
+            try:
+                name = Path(line[3:]).resolve().relative_to(root).as_posix()
+            except ValueError:
+                name = ""
+            current = files.setdefault(name, {}) if COUNTED.match(name) else None
+        elif line.startswith("DA:") and current is not None:
+            number, count = (int(field) for field in line[3:].split(",")[:2])
+            current[number] = max(current.get(number, 0), count)
+    result = {}
+    for name, counts in files.items():
+        skipped = test_lines((root / name).read_text(encoding="utf-8").splitlines())
+        counted = [count for number, count in counts.items() if number not in skipped]
+        if counted:
+            result[name] = (sum(1 for count in counted if count), len(counted))
+    return dict(sorted(result.items()))
+
+
+def percent(covered: int, lines: int) -> float:
+    """Never rounded up: 89.99 is not 90."""
+    return int(10000 * covered / lines) / 100 if lines else 0.0
+
+
+def add(pairs) -> tuple[int, int]:
+    pairs = list(pairs)
+    return sum(pair[0] for pair in pairs), sum(pair[1] for pair in pairs)
+
+
+def by_part(files: dict[str, tuple[int, int]]) -> dict[str, tuple[int, int]]:
+    """host, then each component."""
+    parts = sorted({COUNTED.match(name).group(1) for name in files}, key=lambda part: (part != "host", part))
+    return {part: add(pair for name, pair in files.items() if name.startswith(part + "/")) for part in parts}
+
+
+def write_readme(path: Path, parts: dict[str, tuple[int, int]], total: tuple[int, int]) -> None:
+    text = path.read_text(encoding="utf-8")
+    start, end = text.find(MARKERS[0]), text.find(MARKERS[1])
+    if start < 0 or end < start:
+        sys.exit(f"{path} has no '{MARKERS[0]}' ... '{MARKERS[1]}'")
+    rows = [f"| {name} | {pair[0]} of {pair[1]} | {percent(*pair):.1f} % |" for name, pair in parts.items()]
+    rows.append(f"| **all** | **{total[0]} of {total[1]}** | **{percent(*total):.1f} %** |")
+    table = "\n".join(["| part | lines covered | share |", "|---|---|---|", *rows])
+    path.write_text(text[: start + len(MARKERS[0])] + "\n" + table + "\n" + text[end:], encoding="utf-8")
+
+
+def main() -> int:
+    options = argparse.ArgumentParser()
+    options.add_argument("lcov", type=Path)
+    options.add_argument("--root", type=Path, required=True)
+    options.add_argument("--min", type=float, default=0)
+    options.add_argument("--summary", type=Path)
+    options.add_argument("--readme", type=Path)
+    given = options.parse_args()
+
+    files = read_lcov(given.lcov, given.root.resolve())
+    parts, total = by_part(files), add(files.values())
+    width = max([len(name) for name in files] + [len("TOTAL (host and components)")])
+    rows = [(name, pair) for name, pair in files.items()] + [("", None)]
+    rows += list(parts.items()) + [("TOTAL (host and components)", total)]
+    table = "\n".join(
+        f"{name:{width}} {pair[0]:6} of {pair[1]:6} lines {percent(*pair):6.2f} %" if pair else "" for name, pair in rows
+    )
+    print(table)
+    if given.summary:
+        given.summary.write_text(table + "\n", encoding="utf-8")
+    if given.readme and total[1]:
+        write_readme(given.readme, parts, total)
+    if not total[1] and given.min > 0:
+        print("nothing was measured", file=sys.stderr)
+        return 1
+    if percent(*total) < given.min:
+        print(f"line coverage is {percent(*total):.2f} %, wanted are {given.min:g} %", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

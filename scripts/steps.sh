@@ -1,0 +1,193 @@
+# shellcheck shell=bash
+# The steps that scripts/check, scripts/coverage and scripts/test are made of: each exists once, here, and is run from
+# the clone's root through try_step or need_step. Every step fails by its exit code and says what to do where that is not plain.
+
+# shellcheck source=scripts/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+# What the tests left behind: their output, and the list of the programs that coverage is read from.
+TEST_LOG=$TARGET_DIR/outboard-test.log
+OBJECTS=$TARGET_DIR/coverage-objects.txt
+COVERAGE_DIR=$ROOT/coverage
+# Percent of the lines of host and components.
+COVERAGE_MIN=${OUTBOARD_COVERAGE_MIN:-90}
+# Whole-path tests run at the speed of the stream and mostly wait, so more of them than cores run at once.
+TEST_THREADS=${OUTBOARD_TEST_THREADS:-4}
+# A test that hangs must not hang CI: minutes after which the whole run is ended.
+TEST_TIMEOUT_MINUTES=${OUTBOARD_TEST_TIMEOUT_MINUTES:-25}
+
+# Named <kind>-<policy>; what they share lies beside them under a plain name.
+component_names() {
+  local manifest
+  for manifest in components/*-*/Cargo.toml; do basename "$(dirname "$manifest")"; done
+}
+
+# === checks ===
+
+step_setup() { scripts/setup "$1"; }
+
+# A workspace of its own: the guests that misbehave in the tests.
+GUESTS=tests/guests/Cargo.toml
+
+step_format() {
+  cargo fmt --all --check
+  if [ -f $GUESTS ]; then cargo fmt --all --check --manifest-path $GUESTS; fi
+}
+
+step_shell() {
+  if ! have shellcheck; then
+    say "shellcheck is not installed: skipped (apt-get install shellcheck)"
+    return 0
+  fi
+  local file
+  local -a scripts=()
+  for file in scripts/* .ci/*; do
+    [ -f "$file" ] || continue
+    case $file in
+      *.sh) scripts+=("$file") ;;
+      *) case $(head -n 1 "$file") in '#!'*bash | '#!'*/sh) scripts+=("$file") ;; esac ;;
+    esac
+  done
+  shellcheck --external-sources "${scripts[@]}"
+}
+
+step_deny() { cargo-deny --all-features --log-level warn check --hide-inclusion-graph licenses bans sources; }
+
+# Rust components, and the guests that misbehave in the tests. Not instrumented: what runs in Wasm is measured by the
+# components' native tests.
+step_components() { scripts/components --guests; }
+
+step_clippy() { cargo clippy --workspace --all-targets --locked -- -D warnings; }
+
+# The components once more as what they become: code behind cfg(target_arch = "wasm32") is seen only here. The same
+# profile and folder as scripts/components, so that their macros are built once.
+step_clippy_wasm() {
+  local name
+  local -a packages=() common=(--target "$WASM_TARGET" --profile component --target-dir "$TARGET_DIR/components" --locked)
+  for name in $(component_names); do packages+=(-p "$name"); done
+  cargo clippy "${packages[@]}" "${common[@]}" -- -D warnings
+  if [ -f $GUESTS ]; then cargo clippy --manifest-path $GUESTS --workspace "${common[@]}" -- -D warnings; fi
+}
+
+# === tests ===
+
+# The real Socket.IO servers that the tests speak to, as pinned by their lock files. Skipped when nothing has changed.
+step_processors() {
+  local dir stamp
+  dir=tests/processors/node
+  if [ -f $dir/package-lock.json ]; then
+    stamp=$dir/node_modules/.installed
+    if [ "$(cat $stamp 2>/dev/null)" != "$(fingerprint $dir/package-lock.json)" ]; then
+      (cd $dir && npm ci --no-audit --no-fund --loglevel=error)
+      fingerprint $dir/package-lock.json >$stamp
+    fi
+  else
+    say "$dir is not there: skipped"
+  fi
+  dir=tests/processors/python
+  if [ -f $dir/requirements.txt ]; then
+    stamp=$dir/.venv/.installed
+    if [ "$(cat $stamp 2>/dev/null)" != "$(fingerprint $dir/requirements.txt)" ]; then
+      python3 -m venv --clear $dir/.venv
+      $dir/.venv/bin/python -m pip install --quiet --disable-pip-version-check -r $dir/requirements.txt
+      fingerprint $dir/requirements.txt >$stamp
+    fi
+  else
+    say "$dir is not there: skipped"
+  fi
+}
+
+# Sets the environment in which cargo builds this workspace's crates with counters. Dependencies stay as they are and
+# are shared with the plain build.
+coverage_environment() {
+  eval "$(cargo-llvm-cov llvm-cov show-env --sh --no-cfg-coverage 2>/dev/null)"
+  # %m: one file per program, which all its processes share. %c: counted at once, not at exit.
+  export LLVM_PROFILE_FILE="$TARGET_DIR/outboard-%m%c.profraw"
+  export RUSTC_WORKSPACE_WRAPPER="$ROOT/scripts/rustc-coverage"
+}
+
+# Programs, tests and all, once, with counters; also target/debug/outboard, which the whole-path tests start.
+step_build() {
+  coverage_environment
+  mkdir -p "$TARGET_DIR"
+  local messages=$TARGET_DIR/coverage-build.json
+  cargo build --workspace --all-targets --locked --message-format=json-render-diagnostics >"$messages"
+  # Programs of an earlier coverage build would be read as well, with lines that have moved since: away with them.
+  local stale
+  grep -o '"executable":"[^"]*"' "$messages" | cut -d'"' -f4 | sort -u >"$OBJECTS.new"
+  if [ -f "$OBJECTS" ]; then
+    comm -23 "$OBJECTS" "$OBJECTS.new" | while IFS= read -r stale; do rm -f "$stale" "$stale".d; done
+  fi
+  mv "$OBJECTS.new" "$OBJECTS"
+}
+
+# bounded MINUTES LOG COMMAND...: runs a command with its output on the screen and in LOG, in a process group of its own,
+# so that the end of it, however it comes (time over, Ctrl-C, TERM), is the end of its children.
+bounded() {
+  local minutes=$1 log=$2 rc=0 runner watchdog
+  shift 2
+  # Job control: gives background jobs their group, and does not make them ignore Ctrl-C's signal.
+  set -m
+  (
+    set -o pipefail
+    "$@" 2>&1 | tee "$log"
+  ) </dev/null &
+  runner=$!
+  (
+    sleep $((minutes * 60))
+    echo "ended after $minutes minutes" >>"$log"
+    kill -TERM -- "-$runner"
+    sleep 10
+    kill -KILL -- "-$runner"
+  ) >/dev/null 2>&1 </dev/null &
+  watchdog=$!
+  set +m
+  trap 'kill -TERM -- "-$runner" "-$watchdog" 2>/dev/null; exit 130' INT TERM
+  wait "$runner" || rc=$?
+  trap - INT TERM
+  kill -KILL -- "-$watchdog" 2>/dev/null || true
+  wait "$watchdog" 2>/dev/null || true
+  if tail -n 1 "$log" | grep -q '^ended after'; then fail "the run was $(tail -n 1 "$log")"; fi
+  return "$rc"
+}
+
+# step_tests [ARGUMENTS of the test programs...]
+step_tests() {
+  coverage_environment
+  rm -f "$TARGET_DIR"/*.profraw
+  bounded "$TEST_TIMEOUT_MINUTES" "$TEST_LOG" \
+    cargo test --workspace --all-targets --no-fail-fast --locked -- --test-threads="$TEST_THREADS" "$@"
+}
+
+# "passed failed", summed over all test programs of the last run.
+tests_counted() {
+  [ -f "$TEST_LOG" ] || {
+    echo "0 0"
+    return
+  }
+  awk '/^test result:/ {
+    for (i = 2; i <= NF; i++) { if ($i ~ /^passed/) passed += $(i - 1); if ($i ~ /^failed/) failed += $(i - 1) }
+  } END { print passed + 0, failed + 0 }' "$TEST_LOG"
+}
+
+# === coverage ===
+
+# step_coverage [--no-minimum] [--html] [--readme]: coverage/lcov.info and coverage/summary.txt from the counters of
+# the last step_tests.
+step_coverage() {
+  coverage_environment
+  mkdir -p "$COVERAGE_DIR"
+  local minimum=$COVERAGE_MIN html='' readme=''
+  while [ $# -gt 0 ]; do
+    case $1 in
+      --no-minimum) minimum=0 ;;
+      --html) html=yes ;;
+      --readme) readme=README.md ;;
+    esac
+    shift
+  done
+  cargo-llvm-cov llvm-cov report --lcov --output-path "$COVERAGE_DIR/lcov.info"
+  [ -z "$html" ] || cargo-llvm-cov llvm-cov report --html --output-dir "$COVERAGE_DIR"
+  python3 scripts/coverage-table.py "$COVERAGE_DIR/lcov.info" --root "$ROOT" --min "$minimum" \
+    --summary "$COVERAGE_DIR/summary.txt" ${readme:+--readme "$readme"}
+}
