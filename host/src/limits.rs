@@ -26,6 +26,22 @@ pub const PACKET_FACTS_BYTES: usize = 16 * 1024 * 1024;
 /// A jump of the source's timestamps inside a track that is larger than this is spliced out.
 pub const TIMESTAMP_JUMP: Duration = Duration::from_secs(1);
 
+/// Batches that wait between two steps; they are on disk.
+pub const BATCHES_WAITING: usize = 4;
+/// Events of the source that wait for the batch step.
+pub const SOURCE_EVENTS_WAITING: usize = 16;
+/// Time in hand for slower replies unless set: this part of a batch...
+pub const CUSHION_PART: u32 = 10;
+/// ...but at least this: a playlist is looked at each half target duration, so batches come that unevenly.
+pub const CUSHION_MIN: Duration = Duration::from_millis(2500);
+/// A stream that is resumed with media in hand starts so long after the start, so that destinations can connect.
+pub const START_AFTER_RESTART: Duration = Duration::from_millis(300);
+/// What is buffered at the end may take this much longer than it lasts: a destination may have to reconnect.
+pub const DRAIN_SPARE: Duration = Duration::from_secs(20);
+/// A destination this far behind the clock loses what it has not taken.
+pub const AIR_KEEP_FOR_LATE: Duration = Duration::from_secs(60);
+/// Events of destinations that wait to be journalled.
+pub const AIR_EVENTS_WAITING: usize = 256;
 /// Time before a batch is due at which its decision falls, until remuxing has been measured...
 pub const REMUX_MARGIN_FIRST: Duration = Duration::from_millis(500);
 /// ...then three times what it took, but at least this...

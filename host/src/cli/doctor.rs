@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::{Ending, say};
 use crate::ffmpeg;
+use crate::stage::{StageKind, StageRuntime, StageRuntimeConfig};
 use crate::store::files::Storage;
 
 /// Options of `doctor`.
@@ -18,7 +19,7 @@ pub struct DoctorArgs {
 
 /// Oldest ffmpeg that we are tested with.
 const FFMPEG_MAJOR: u32 = 5;
-/// Address space limits below this leave no room for compiled stages.
+/// Less free disk than this will not last long.
 const FREE_DISK_BYTES: u64 = 2 * 1024 * 1024 * 1024;
 
 /// Checks one after the other; fails if any does.
@@ -76,5 +77,12 @@ fn disk(args: &DoctorArgs) -> Result<String, String> {
 }
 
 async fn stages() -> Result<String, String> {
-    crate::stage::inspect::bundled().await
+    let runtime = StageRuntime::new(&StageRuntimeConfig::default()).map_err(|error| error.to_string())?;
+    let mut names = Vec::new();
+    for kind in StageKind::ALL {
+        let component = runtime.bundled(kind).await.map_err(|error| format!("{kind}: {error}"))?;
+        names.push(component.description().name.clone());
+    }
+    let pool = if runtime.is_pooled() { "" } else { " (no address space for a pool: slower to start)" };
+    Ok(format!("{} run here{pool}", names.join(", ")))
 }

@@ -4,6 +4,7 @@
 //! ends, everything that is left becomes the last batch.
 
 use std::collections::VecDeque;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -59,13 +60,17 @@ impl Batcher {
         mut events: mpsc::Receiver<SourceEvent>,
         batches: mpsc::Sender<Batch>,
     ) -> Result<(), JournalError> {
+        // After a restart: the stage's snapshot knows these already, the host's own books do not.
+        for segment in std::mem::take(&mut self.pending) {
+            if self.push(segment, false, &batches).await?.is_break() {
+                return Ok(());
+            }
+        }
         while let Some(event) = events.recv().await {
             match event {
                 SourceEvent::Segment(segment) => {
                     self.count(&segment);
-                    let cuts = self.stage.push(&to_wit(&segment)).await;
-                    self.pending.push_back(*segment);
-                    if self.cut(true, cuts, &batches).await?.is_break() {
+                    if self.push(*segment, true, &batches).await?.is_break() {
                         return Ok(());
                     }
                 }
@@ -79,18 +84,29 @@ impl Batcher {
         Ok(())
     }
 
-    /// Journals the newest segment with what was cut, then hands the batches on.
+    async fn push(
+        &mut self,
+        segment: Segment,
+        new: bool,
+        batches: &mpsc::Sender<Batch>,
+    ) -> Result<ControlFlow<()>, JournalError> {
+        let cuts = self.stage.push(to_wit(&segment)).await;
+        self.pending.push_back(segment);
+        self.cut(new, cuts, batches).await
+    }
+
+    /// Journals the newest segment, if it is new, with what was cut, then hands the batches on.
     async fn cut(
         &mut self,
-        pushed: bool,
+        new: bool,
         answer: Answer<Vec<wit::Cut>>,
         batches: &mpsc::Sender<Batch>,
-    ) -> Result<std::ops::ControlFlow<()>, JournalError> {
+    ) -> Result<ControlFlow<()>, JournalError> {
         if let Some(failure) = &answer.failure {
             self.status.error(format_args!("batching stage: {failure}; the host's default cuts"));
         }
         let (complete, complete_ms) = (Instant::now(), unix_ms());
-        let newest = self.pending.back().filter(|_| pushed).cloned();
+        let newest = self.pending.back().filter(|_| new).cloned();
         let wanted = usize::try_from(self.limit.unwrap_or(u64::MAX)).unwrap_or(usize::MAX);
         let mut cut = Vec::new();
         let mut records = Vec::new();
@@ -125,15 +141,15 @@ impl Batcher {
             self.status.enter(Phase::Holding);
             self.limit = self.limit.map(|left| left.saturating_sub(1));
             if batches.send(batch).await.is_err() {
-                break;
+                return Ok(ControlFlow::Break(()));
             }
         }
         if self.limit == Some(0) {
             self.stop.cancel();
             self.status.enter(Phase::Draining);
-            return Ok(std::ops::ControlFlow::Break(()));
+            return Ok(ControlFlow::Break(()));
         }
-        Ok(std::ops::ControlFlow::Continue(()))
+        Ok(ControlFlow::Continue(()))
     }
 
     /// The stage's cuts were checked: they are in order and name what was pushed.
@@ -176,8 +192,7 @@ impl Batcher {
     }
 }
 
-/// Segments that the journal knows and the stage's snapshot does not need again are not pushed twice: the snapshot was
-/// stored with them.
+/// A segment in the contract's terms.
 fn to_wit(segment: &Segment) -> wit::Segment {
     let cue = |cue: &Cue| match cue {
         Cue::Out(length) => wit::Cue::Out(*length),

@@ -14,6 +14,7 @@ use super::air::clock::AirClock;
 use super::air::lean::Lean;
 use super::air::spool::{ReadyBatch, Spool};
 use super::exchange::Pending;
+use super::framer::StateKeeper;
 use super::prepare::Prepared;
 use super::remux::{self, Job, Plan, RemuxError};
 use super::status::{Phase, Status};
@@ -33,6 +34,8 @@ use reply::{Decision, Why};
 pub struct Decider {
     /// The stage that plans.
     pub stage: RemuxStage,
+    /// Its state in the journal.
+    pub keeper: StateKeeper,
     /// Where steps are written down.
     pub journal: StreamJournal,
     /// Counts.
@@ -56,13 +59,21 @@ impl Decider {
         let mut margin = Margin::default();
         while let Some(mut batch) = prepared.recv().await {
             self.keep_back(&batch).await;
+            if batch.facts.packets() == 0 {
+                // Lost at demux; the numbers in the spool go on without a hole.
+                self.spool.append(ReadyBatch::empty(batch.number, batch.placed.start_ms));
+                continue;
+            }
             let pending = batch.pending.take();
             let decision = self.wait(pending, &batch, margin).await;
             let due = self.start_clock(&batch);
             let began = Instant::now();
             let ready = self.put_together(&batch, decision, due).await?;
             margin.observe(began.elapsed());
-            let Some(ready) = ready else { continue };
+            let Some(ready) = ready else {
+                self.spool.append(ReadyBatch::empty(batch.number, batch.placed.start_ms));
+                continue;
+            };
             let slack = signed_ms(Instant::now(), due);
             if slack < 0 {
                 self.status.update(|stats| stats.late_batches += 1);
@@ -141,6 +152,7 @@ impl Decider {
         let has_audio = batch.facts.audio.is_some();
         let facts = facts::of(batch, &decision, signed_ms(Instant::now(), due));
         let answer = self.stage.plan(&facts).await;
+        self.keeper.keep(self.stage.component().digest().to_string(), self.stage.snapshot()).await;
         if let Some(failure) = &answer.failure {
             self.status.error(format_args!("remux-planning stage: {failure}; the host's default plans"));
             decision.blame_stage(failure.to_string());

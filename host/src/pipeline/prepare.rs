@@ -125,8 +125,7 @@ impl Preparer {
             Err(error) => {
                 self.status.error(format_args!("batch {} is lost: {error}", batch.number));
                 self.status.update(|stats| *stats.failed.entry("demux").or_default() += 1);
-                self.journal.step(batch.number, Step::Done).await?;
-                return Ok(true);
+                BatchFacts::default()
             }
         };
         let before = self.timeline.clone();

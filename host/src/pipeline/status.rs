@@ -5,6 +5,8 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
 
+use super::air::DestinationStatus;
+
 /// Where a pipeline is in its life.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -117,6 +119,27 @@ pub struct Report {
     pub max_gap_ms: u64,
     /// The most that sound was moved against the picture, in milliseconds.
     pub max_skew_ms: f64,
+}
+
+/// The report of a run; `destination` is the first one.
+pub fn report(stats: &Stats, destination: Option<&DestinationStatus>) -> Report {
+    let mut report = Report {
+        batches: stats.processed + stats.original.values().sum::<u64>(),
+        processed: stats.processed,
+        original: stats.original.values().sum(),
+        packets_in: stats.packets_in,
+        packets_lost: stats.packets_lost,
+        max_skew_ms: stats.max_skew_us as f64 / 1000.0,
+        ..Report::default()
+    };
+    if let Some(destination) = destination {
+        let counted = &destination.counters;
+        let dropped = counted.dropped;
+        report.packets_on_air = (counted.video + counted.audio).saturating_sub(counted.repeated);
+        report.packets_lost += dropped.lag + dropped.released + dropped.unreadable;
+        report.max_gap_ms = u64::try_from(destination.max_own_gap.as_millis()).unwrap_or(u64::MAX);
+    }
+    report
 }
 
 #[cfg(test)]

@@ -1,0 +1,317 @@
+//! Opens everything that a pipeline needs, in the one right order: storage, journal, stages, exchange, air, steps.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sha2::{Digest as _, Sha256};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use super::air::clock::AirClock;
+use super::air::position::Position;
+use super::air::spool::Spool;
+use super::air::{self, Air};
+use super::batch::Batcher;
+use super::decide::Decider;
+use super::demux::Demuxer;
+use super::exchange::{Exchange, ExchangeConfig};
+use super::framer::{StageFramer, StateKeeper};
+use super::prepare::Preparer;
+use super::release::{Positions, Releaser};
+use super::status::{Phase, Status};
+use super::timeline::Timeline;
+use super::{Pipeline, demux, remux, source};
+use crate::config::{HostConfig, PipelineConfig};
+use crate::limits::{AIR_EVENTS_WAITING, CUSHION_MIN, CUSHION_PART, START_AFTER_RESTART};
+use crate::stage::{
+    BatchingStage, FramingStage, Opening, RemuxStage, StageComponent, StageKind, StageLabels, StageLimits, StageRuntime,
+    StageRuntimeConfig,
+};
+use crate::store::files::{FilesError, Storage, StreamFiles};
+use crate::store::journal::{BatchRow, Journal, JournalError, Resumed, Step, StreamJournal};
+use crate::store::retention;
+
+/// Whose pipelines `run` and `demo` run.
+const TENANT: &str = "default";
+
+/// Why a pipeline cannot be opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// The storage.
+    #[error(transparent)]
+    Files(#[from] FilesError),
+    /// The journal.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The stage runtime.
+    #[error("stages: {0}")]
+    Runtime(#[from] crate::stage::RuntimeError),
+    /// A component.
+    #[error("stages.{kind}: {source}")]
+    Component {
+        /// Its kind in the settings.
+        kind: &'static str,
+        /// Why not.
+        source: crate::stage::LoadError,
+    },
+    /// A component of another kind than its place asks for.
+    #[error("stages.{kind}: {file} is a {found} stage")]
+    Kind {
+        /// Its kind in the settings.
+        kind: &'static str,
+        /// The file.
+        file: String,
+        /// What it is.
+        found: &'static str,
+    },
+    /// A stage that does not open.
+    #[error("stages.{kind}: {source}")]
+    Stage {
+        /// Its kind in the settings.
+        kind: &'static str,
+        /// Why not.
+        source: crate::stage::StageError,
+    },
+    /// The exchange.
+    #[error(transparent)]
+    Exchange(#[from] super::exchange::ExchangeError),
+    /// A destination.
+    #[error("air.to: {0}")]
+    Air(#[from] air::AirError),
+}
+
+impl Pipeline {
+    /// Opens a pipeline; goes on with an unfinished run of the same stream and source. `batches`: stop after so many.
+    pub async fn load(host: &HostConfig, config: PipelineConfig, batches: Option<u64>) -> Result<Self, LoadError> {
+        crate::tls::install();
+        let storage = Storage::open(&host.storage)?;
+        let files = storage.stream(TENANT, &config.stream_id)?;
+        let (journal, resumed) =
+            Journal::open(&storage.journal())?.begin(TENANT, &config.stream_id, &identity(&config.source.url)).await?;
+        retention::sweep(&files).await;
+        let status = Arc::new(Status::default());
+        let runtime = StageRuntime::new(&StageRuntimeConfig {
+            aot_dir: Some(storage.aot()),
+            ..StageRuntimeConfig::default()
+        })?;
+        let stages = Stages::open(&runtime, &config, &resumed).await?;
+        let fetching = CancellationToken::new();
+        let exchange = start_exchange(&config, stages.framing, &journal).await?;
+
+        let (clock, spool) = (AirClock::new(), Spool::new());
+        let (ready, waiting) = reload_ready(&files, &resumed);
+        for batch in ready {
+            clock.extend(batch.end_ms);
+            spool.append(batch);
+        }
+        let positions = positions(&config, &resumed);
+        go_on(&clock, &spool, &positions);
+        let (events, air_events) = mpsc::channel(AIR_EVENTS_WAITING);
+        let destinations = air_config(&config, &positions)?;
+        let air = Air::start(destinations, spool.clone(), clock.clone(), Arc::new(Positions(journal.clone())), events);
+        if resumed.unfinished {
+            tracing::info!(batches = resumed.batches.len(), segments = resumed.uncut.len(), "going on where the last run was");
+        }
+        status.enter(Phase::Starting);
+        let cushion = config.cushion.unwrap_or_else(|| CUSHION_MIN.max(config.batch / CUSHION_PART));
+        Ok(Self {
+            batcher: Batcher {
+                stage: stages.batching,
+                journal: journal.clone(),
+                status: status.clone(),
+                next_batch: resumed.next_batch,
+                pending: resumed.uncut.clone().into(),
+                limit: batches,
+                stop: fetching.clone(),
+            },
+            preparer: Preparer {
+                demuxer: Demuxer::default(),
+                timeline: resumed.timeline.clone().unwrap_or_default(),
+                files: files.clone(),
+                journal: journal.clone(),
+                status: status.clone(),
+                exchange: exchange.clone(),
+                stream_id: config.stream_id.clone(),
+            },
+            decider: Decider {
+                keeper: StateKeeper::new(journal.clone(), StageKind::RemuxPlanning.name()),
+                stage: stages.remux,
+                journal: journal.clone(),
+                status: status.clone(),
+                clock: clock.clone(),
+                spool: spool.clone(),
+                hold: config.hold,
+                cushion,
+                batch: config.batch,
+            },
+            releaser: Releaser {
+                events: air_events,
+                destinations: config.destinations.len(),
+                spool: spool.clone(),
+                clock: clock.clone(),
+                journal: journal.clone(),
+                files: files.clone(),
+                keep: config.keep_batches,
+                status: status.clone(),
+            },
+            resume: resumed.known.last().map(source::Resume::after),
+            source: source_config(&config, files),
+            resumed: waiting,
+            batch: config.batch,
+            storage,
+            status,
+            journal,
+            clock,
+            spool,
+            air,
+            exchange,
+            fetching,
+        })
+    }
+}
+
+/// The three stages in their seats.
+struct Stages {
+    batching: BatchingStage,
+    framing: FramingStage,
+    remux: RemuxStage,
+}
+
+impl Stages {
+    async fn open(runtime: &StageRuntime, config: &PipelineConfig, resumed: &Resumed) -> Result<Self, LoadError> {
+        let batch_seconds = u32::try_from(config.batch.as_secs()).unwrap_or(u32::MAX);
+        let mut settings = config.stages.settings.clone();
+        let batching = settings.entry("batching").or_insert_with(|| serde_json::json!({}));
+        if let Some(object) = batching.as_object_mut().filter(|_| !config.stages.files.contains_key("batching")) {
+            object.entry("batch_seconds").or_insert_with(|| batch_seconds.into());
+        }
+        let opening = |kind: StageKind, key: &str| Opening {
+            settings: settings.get(key).map(ToString::to_string).unwrap_or_default(),
+            state: resumed.stages.get(kind.name()).map(|snapshot| snapshot.state.clone()),
+            limits: StageLimits::default(),
+            labels: StageLabels::new(TENANT, &config.stream_id),
+        };
+        let (kind, key) = (StageKind::Batching, "batching");
+        let component = component_of(runtime, config, kind, key).await?;
+        let opened = BatchingStage::open(runtime, component, opening(kind, key), batch_seconds).await;
+        let batching = opened.map_err(|source| LoadError::Stage { kind: key, source })?;
+        let (kind, key) = (StageKind::Framing, "framing");
+        let component = component_of(runtime, config, kind, key).await?;
+        let opened = FramingStage::open(runtime, component, opening(kind, key)).await;
+        let framing = opened.map_err(|source| LoadError::Stage { kind: key, source })?;
+        let (kind, key) = (StageKind::RemuxPlanning, "remux_planning");
+        let component = component_of(runtime, config, kind, key).await?;
+        let opened = RemuxStage::open(runtime, component, opening(kind, key)).await;
+        let remux = opened.map_err(|source| LoadError::Stage { kind: key, source })?;
+        Ok(Self { batching, framing, remux })
+    }
+}
+
+async fn component_of(
+    runtime: &StageRuntime,
+    config: &PipelineConfig,
+    wanted: StageKind,
+    kind: &'static str,
+) -> Result<Arc<StageComponent>, LoadError> {
+    let Some(file) = config.stages.files.get(kind) else {
+        return runtime.bundled(wanted).await.map_err(|source| LoadError::Component { kind, source });
+    };
+    let component = runtime.load_file(file).await.map_err(|source| LoadError::Component { kind, source })?;
+    if component.kind() == wanted {
+        return Ok(component);
+    }
+    Err(LoadError::Kind { kind, file: file.display().to_string(), found: component.kind().name() })
+}
+
+async fn start_exchange(
+    config: &PipelineConfig,
+    stage: FramingStage,
+    journal: &StreamJournal,
+) -> Result<Option<Arc<Exchange>>, LoadError> {
+    let Some(processor) = &config.processor else { return Ok(None) };
+    let mut settings = ExchangeConfig::new(processor.url.as_str());
+    settings.path = processor.path.clone();
+    settings.namespace = processor.namespace.clone();
+    settings.auth = processor.auth.clone();
+    settings.headers = processor.headers.clone();
+    settings.in_flight = processor.in_flight;
+    let framer = StageFramer { stage, keeper: StateKeeper::new(journal.clone(), StageKind::Framing.name()) };
+    let exchange =
+        Exchange::start(settings, &config.stream_id, Box::new(framer), &CancellationToken::new()).await?;
+    Ok(Some(Arc::new(exchange)))
+}
+
+fn source_config(config: &PipelineConfig, files: StreamFiles) -> source::SourceConfig {
+    let mut settings = source::SourceConfig::new(config.source.url.clone(), files.segments);
+    settings.backup_url = config.source.backup_url.clone();
+    settings.headers = config.source.headers.clone();
+    settings.variant.max_bandwidth = config.source.max_bandwidth;
+    settings.variant.resolution = config.source.resolution;
+    settings
+}
+
+/// Batches that were ready before a restart go straight to air; the others take their steps again, from the one that
+/// they had reached.
+fn reload_ready(files: &StreamFiles, resumed: &Resumed) -> (Vec<air::spool::ReadyBatch>, Vec<BatchRow>) {
+    let mut ready = Vec::new();
+    let mut waiting = Vec::new();
+    for row in &resumed.batches {
+        let reloaded = (row.step >= Step::Remuxed && waiting.is_empty()).then(|| reload(files, row)).flatten();
+        match reloaded {
+            Some(batch) => ready.push(batch),
+            None => waiting.push(row.clone()),
+        }
+    }
+    (ready, waiting)
+}
+
+fn reload(files: &StreamFiles, row: &BatchRow) -> Option<air::spool::ReadyBatch> {
+    let dir = files.batch(row.number);
+    let mut timeline: Timeline = row.timeline.clone()?;
+    let text = std::fs::read_to_string(dir.join(demux::names::PACKETS)).ok()?;
+    let facts = crate::media::facts::BatchFacts::parse(&text).ok()?;
+    let placed = timeline.place(&facts, row.discontinuity);
+    match remux::reload(row.number, &dir, (placed.start_ms, placed.end_ms)) {
+        Ok(batch) => Some(batch),
+        Err(error) => {
+            tracing::warn!(batch = row.number, %error, "not ready any more, put together again");
+            None
+        }
+    }
+}
+
+/// Where each destination was, by its name.
+fn positions(config: &PipelineConfig, resumed: &Resumed) -> Vec<Option<Position>> {
+    let of = |url: &Url| serde_json::from_str(resumed.air.get(&destination_name(url))?).ok();
+    config.destinations.iter().map(of).collect()
+}
+
+/// Starts the clock where air was, if there is anything to send; else the first batch will.
+fn go_on(clock: &AirClock, spool: &Spool, positions: &[Option<Position>]) {
+    let Some(oldest) = spool.oldest() else { return };
+    let furthest = positions.iter().flatten().map(|position| position.air_ms).max();
+    let from_ms = furthest.unwrap_or(oldest.start_ms).max(oldest.start_ms);
+    clock.start(from_ms, tokio::time::Instant::now() + START_AFTER_RESTART);
+}
+
+fn air_config(config: &PipelineConfig, positions: &[Option<Position>]) -> Result<air::AirConfig, LoadError> {
+    let destinations = config.destinations.iter().zip(positions).map(|(url, position)| {
+        air::DestinationConfig::new(destination_name(url), url.as_str(), *position)
+    });
+    Ok(air::AirConfig { destinations: destinations.collect::<Result<_, _>>()? })
+}
+
+/// A name that stays the same over restarts and tells no key: the scheme and part of a digest.
+fn destination_name(url: &Url) -> String {
+    let digest = Sha256::digest(url.as_str().as_bytes());
+    let part: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    format!("{}-{part}", url.scheme())
+}
+
+/// Tells sources apart: without user, password, query and fragment, which may change with every token.
+fn identity(url: &Url) -> String {
+    format!("{}://{}:{}{}", url.scheme(), url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or(0), url.path())
+}
+
