@@ -65,6 +65,21 @@ pub fn command(protocols: &str) -> FfmpegCommand {
     command
 }
 
+/// Starts ffmpeg with nothing connected, to run until it is killed or dropped.
+pub fn background(mut command: FfmpegCommand) -> Result<Child, FfmpegError> {
+    let inner = command.as_inner_mut();
+    let program = inner.get_program().to_os_string();
+    tokio::process::Command::new(&program)
+        .args(inner.get_args())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .process_group(0)
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(|source| FfmpegError::Start { program: program.to_string_lossy().into_owned(), source })
+}
+
 /// A running ffmpeg. Dropping it kills it.
 #[derive(Debug)]
 pub struct Running {

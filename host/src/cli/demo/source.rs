@@ -1,0 +1,54 @@
+//! The demo's live source: a clip that is encoded once and looped into HLS at its own pace.
+
+use std::path::Path;
+
+use anyhow::Context;
+use tokio::process::Child;
+
+use crate::ffmpeg;
+
+/// Seconds of the clip.
+const CLIP_SECONDS: u32 = 30;
+
+/// The running source.
+#[derive(Debug)]
+pub struct Source {
+    child: Child,
+}
+
+impl Source {
+    /// Encodes the clip if it is not there yet, and starts to serve it as a live playlist in `dir`.
+    pub async fn start(dir: &Path) -> anyhow::Result<Self> {
+        std::fs::create_dir_all(dir)?;
+        let clip = dir.join("clip.ts");
+        if !clip.exists() {
+            encode(&clip).await?;
+        }
+        let mut command = ffmpeg::command("file,pipe");
+        command.args(["-re", "-stream_loop", "-1", "-f", "mpegts", "-i"]).arg(&clip);
+        command.args(["-c", "copy", "-f", "hls", "-hls_time", "2", "-hls_list_size", "8"]);
+        command.args(["-hls_flags", "delete_segments+program_date_time", "-hls_segment_filename"]);
+        command.arg(dir.join("segment-%d.ts")).arg(dir.join("live.m3u8"));
+        Ok(Self { child: ffmpeg::background(command)? })
+    }
+
+    /// Ends it.
+    pub async fn stop(mut self) {
+        self.child.kill().await.ok();
+    }
+}
+
+async fn encode(clip: &Path) -> anyhow::Result<()> {
+    let temporary = clip.with_extension("part");
+    let mut command = ffmpeg::command("file,pipe");
+    // The test picture has a running clock in it; the tone beeps at each full second.
+    let picture = format!("testsrc2=s=1280x720:r=30:d={CLIP_SECONDS}");
+    let sound = format!("sine=f=220:beep_factor=4:r=48000:d={CLIP_SECONDS}");
+    command.args(["-f", "lavfi", "-i", &picture, "-f", "lavfi", "-i", &sound]);
+    command.args(["-c:v", "libx264", "-preset", "veryfast", "-profile:v", "main", "-pix_fmt", "yuv420p"]);
+    command.args(["-b:v", "2500k", "-bf", "2", "-g", "60", "-keyint_min", "60", "-sc_threshold", "0"]);
+    command.args(["-c:a", "aac", "-b:a", "128k", "-ac", "2", "-f", "mpegts"]).arg(&temporary);
+    ffmpeg::output("demo clip", command, 0, std::time::Duration::from_secs(300)).await.context("encoding the demo clip")?;
+    std::fs::rename(&temporary, clip)?;
+    Ok(())
+}
