@@ -7,6 +7,7 @@
 
 pub mod limits;
 pub mod media;
+pub mod tls;
 
 pub mod pipeline;
 
