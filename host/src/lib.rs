@@ -5,10 +5,12 @@
 //! [`stage`] runs the WebAssembly components that decide; [`media`] knows containers and packets; [`store`] keeps what
 //! must survive. [`echo`] is the test processor.
 
+pub mod cli;
 pub mod config;
 pub mod ffmpeg;
 pub mod limits;
 pub mod media;
+pub mod telemetry;
 pub mod tls;
 
 pub mod pipeline;

@@ -51,6 +51,14 @@ pub struct ReadyBatch {
     pub end_ms: u64,
 }
 
+impl ReadyBatch {
+    /// A batch that was lost on the way: nothing to send, but its number is taken.
+    pub fn empty(number: u64, at_ms: u64) -> Self {
+        let (path, video, audio) = (PathBuf::new(), Track::default(), Track::default());
+        Self { number, path, metadata: None, video, audio, start_ms: at_ms, end_ms: at_ms }
+    }
+}
+
 /// The batches that are ready and not yet released, oldest first. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Spool {

@@ -1,0 +1,153 @@
+//! What a source is told: where from, which variant, where to, and its bounds.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use super::segment::{Identity, Segment};
+use crate::limits;
+
+/// One source of one pipeline. It holds secrets (URLs, headers), so it has no `Debug`.
+#[derive(Clone)]
+pub struct SourceConfig {
+    /// Master or media playlist. A user name and password in it are sent to its own host only.
+    pub url: Url,
+    /// Another origin of the same programme, taken when this one is stale or cannot be reached.
+    pub backup_url: Option<Url>,
+    /// Sent with every request (`authorization` and `cookie` only to the hosts of the two URLs). `user-agent` replaces
+    /// the default `outboard/<version>`.
+    pub headers: Vec<(String, String)>,
+    /// Which variant of a master playlist.
+    pub variant: VariantChoice,
+    /// Which audio rendition, where the variant has separate ones.
+    pub audio: AudioChoice,
+    /// Where segments go: `…/original_stream/<stream-id>/`. Made if it is not there.
+    pub dir: PathBuf,
+    /// Timeouts, tries and queues.
+    pub bounds: Bounds,
+    /// A client to share or to guard; build it from [`super::client_builder`], which sets redirects, cookies and gzip.
+    /// `None`: the source makes its own.
+    pub client: Option<reqwest::Client>,
+}
+
+impl SourceConfig {
+    /// A source with every default.
+    pub fn new(url: Url, dir: PathBuf) -> Self {
+        Self {
+            url,
+            backup_url: None,
+            headers: Vec::new(),
+            variant: VariantChoice::default(),
+            audio: AudioChoice::default(),
+            dir,
+            bounds: Bounds::default(),
+            client: None,
+        }
+    }
+}
+
+/// Which variant of a master playlist; the highest bandwidth among those that fit.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct VariantChoice {
+    /// Bits per second (BANDWIDTH). Where every variant is above it, the lowest one is taken.
+    pub max_bandwidth: Option<u64>,
+    /// Width and height: exactly this, else the largest that fits inside.
+    pub resolution: Option<(u32, u32)>,
+    /// The variant's NAME attribute, or its URI as written.
+    pub name: Option<String>,
+}
+
+/// Which audio rendition; the group's default where nothing is asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AudioChoice {
+    /// LANGUAGE, compared without case; `en` also finds `en-GB`.
+    pub language: Option<String>,
+    /// NAME, exactly.
+    pub name: Option<String>,
+}
+
+/// How long one kind of request may take and how often it is tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Budget {
+    /// From the request to the first byte; also the longest pause between two reads of the body.
+    pub first_byte: Duration,
+    /// From the request to the last byte.
+    pub whole: Duration,
+    /// Requests in all.
+    pub tries: u32,
+}
+
+/// The bounds of a source; the defaults are in [`crate::limits`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// Master and media playlists. `tries` counts before the start only.
+    pub playlist: Budget,
+    /// Segments and initialization sections.
+    pub segment: Budget,
+    /// Decryption keys.
+    pub key: Budget,
+    /// First step of every backoff.
+    pub retry_step: Duration,
+    /// Shortest time between two loads of a playlist.
+    pub reload_min: Duration,
+    /// Downloads under way at once.
+    pub in_flight: usize,
+    /// Live: segments on disk or under way that the receiver has not taken.
+    pub ahead_live: usize,
+    /// ENDLIST: the same.
+    pub ahead_vod: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            playlist: Budget {
+                first_byte: limits::PLAYLIST_FIRST_BYTE,
+                whole: limits::PLAYLIST_WHOLE,
+                tries: limits::PLAYLIST_TRIES,
+            },
+            segment: Budget {
+                first_byte: limits::SEGMENT_FIRST_BYTE,
+                whole: limits::SEGMENT_WHOLE,
+                tries: limits::SEGMENT_TRIES,
+            },
+            key: Budget { first_byte: limits::KEY_FIRST_BYTE, whole: limits::KEY_WHOLE, tries: limits::KEY_TRIES },
+            retry_step: limits::RETRY_STEP,
+            reload_min: limits::RELOAD_MIN,
+            in_flight: limits::DOWNLOADS_IN_FLIGHT,
+            ahead_live: limits::SEGMENTS_AHEAD_LIVE,
+            ahead_vod: limits::SEGMENTS_AHEAD_VOD,
+        }
+    }
+}
+
+/// Where an earlier run ended: the last segment that the caller made sure of.
+///
+/// Audio of a separate rendition needs no entry of its own: what belongs to a main segment follows from its time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resume {
+    /// Index of the next segment to deliver.
+    pub next_index: u64,
+    /// The last delivered segment.
+    pub identity: Identity,
+    /// Its number in the playlist.
+    pub media_sequence: u64,
+    /// Its EXTINF.
+    pub duration: Duration,
+}
+
+impl Resume {
+    /// Goes on after this segment.
+    pub fn after(segment: &Segment) -> Self {
+        Self {
+            next_index: segment.index + 1,
+            identity: segment.identity.clone(),
+            media_sequence: segment.media_sequence,
+            duration: segment.duration,
+        }
+    }
+}

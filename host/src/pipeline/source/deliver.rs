@@ -1,0 +1,148 @@
+//! The order of a running source: steps of the playlists are paired, fetched a few at a time, and handed over strictly in
+//! order. One task; everything under way is dropped with it.
+//!
+//! Waits go backwards: the receiver's channel is full -> finished segments stay on disk (up to `ahead`) -> no more steps
+//! are taken -> the followers wait, and what leaves the playlist meanwhile is counted as missed.
+
+use std::collections::VecDeque;
+
+use futures_util::future::{BoxFuture, join_all};
+use futures_util::stream::{FuturesOrdered, StreamExt};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep_until};
+
+use super::download::{Downloader, Edge, Fetched};
+use super::error::FetchError;
+use super::event::{Gap, GapReason, SourceEvent, Track};
+use super::follow::Notice;
+use super::naming::Naming;
+use super::pairing::{Paired, Pairing};
+use super::relocate::Relocator;
+use super::window::{Planned, Step};
+use crate::limits::{NOTICES_WAITING_MAX, STEPS_WAITING_MAX};
+
+/// Receiving ends of the followers.
+pub(super) struct Inputs {
+    pub(super) main: mpsc::Receiver<Step>,
+    pub(super) audio: Option<mpsc::Receiver<Step>>,
+    pub(super) notices: mpsc::Receiver<Notice>,
+    pub(super) main_edge: watch::Receiver<Edge>,
+    pub(super) audio_edge: watch::Receiver<Edge>,
+}
+
+/// A planned segment and what its download came to.
+pub(super) type Download = (Planned, Result<Fetched, FetchError>);
+
+/// What one place in the order came to.
+enum Outcome {
+    Event(SourceEvent),
+    Segment { main: Box<Download>, audio: Vec<Download> },
+}
+
+/// The parts of a running source.
+pub(super) struct Delivery<'a> {
+    pub(super) downloader: &'a Downloader,
+    pub(super) pairing: Pairing,
+    pub(super) inputs: Inputs,
+    pub(super) relocator: Relocator,
+    pub(super) naming: Naming,
+    /// Places in the order that may be under way or finished at once.
+    pub(super) ahead: usize,
+    pub(super) events: mpsc::Sender<SourceEvent>,
+}
+
+impl Delivery<'_> {
+    /// Runs until everything before ENDLIST was handed over, or until the receiver is gone.
+    pub(super) async fn run(mut self) {
+        let zero = Instant::now();
+        let mut jobs: FuturesOrdered<BoxFuture<'_, Outcome>> = FuturesOrdered::new();
+        let mut out: VecDeque<SourceEvent> = VecDeque::new();
+        let (mut main_open, mut audio_open, mut ended) = (true, self.inputs.audio.is_some(), false);
+        loop {
+            while jobs.len() < self.ahead.max(1)
+                && let Some(paired) = self.pairing.next(zero.elapsed())
+            {
+                jobs.push_back(job(self.downloader, paired, &self.inputs));
+            }
+            if !main_open && !ended && self.pairing.waiting() == 0 && jobs.is_empty() {
+                ended = true;
+                out.extend(self.pairing.rest().map(|step| event(Track::Audio, step)));
+                out.push_back(SourceEvent::Ended);
+            }
+            if ended && out.is_empty() {
+                return;
+            }
+            let deadline = self.pairing.deadline().filter(|_| jobs.len() < self.ahead).map(|at| zero + at);
+            tokio::select! {
+                permit = self.events.reserve(), if !out.is_empty() => match (permit, out.pop_front()) {
+                    (Ok(permit), Some(event)) => permit.send(event),
+                    _ => return,
+                },
+                () = self.events.closed(), if out.is_empty() => return,
+                // Files get their names when their turn has come, so a pause of the receiver costs no number.
+                Some(outcome) = jobs.next(), if out.is_empty() && !jobs.is_empty() => match outcome {
+                    Outcome::Event(event) => out.push_back(event),
+                    Outcome::Segment { main, audio } => out.extend(self.naming.settle(*main, audio).await),
+                },
+                step = self.inputs.main.recv(), if main_open && self.pairing.waiting() < STEPS_WAITING_MAX => match step {
+                    Some(step) => self.pairing.push_main(step, zero.elapsed()),
+                    None => main_open = false,
+                },
+                step = receive(&mut self.inputs.audio), if audio_open && self.pairing.audio_waiting() < STEPS_WAITING_MAX => {
+                    match step {
+                        Some(step) => if let Some(paired) = self.pairing.push_audio(step) {
+                            jobs.push_back(job(self.downloader, paired, &self.inputs));
+                        },
+                        None => {
+                            audio_open = false;
+                            self.pairing.end_audio();
+                        }
+                    }
+                },
+                Some(notice) = self.inputs.notices.recv(), if !ended && out.len() < NOTICES_WAITING_MAX => match notice {
+                    Notice::Event(event) => out.push_back(event),
+                    Notice::Trouble(reason) => self.relocator.start(reason),
+                },
+                events = self.relocator.done(), if self.relocator.is_busy() => out.extend(events),
+                () = sleep_until(deadline.unwrap_or(zero)), if deadline.is_some() => {}
+            }
+        }
+    }
+}
+
+async fn receive(steps: &mut Option<mpsc::Receiver<Step>>) -> Option<Step> {
+    steps.as_mut()?.recv().await
+}
+
+/// The work for one place in the order.
+fn job<'a>(downloader: &'a Downloader, paired: Paired, inputs: &Inputs) -> BoxFuture<'a, Outcome> {
+    match paired {
+        Paired::Main(step) => Box::pin(std::future::ready(Outcome::Event(event(Track::Main, step)))),
+        Paired::Audio(step) => Box::pin(std::future::ready(Outcome::Event(event(Track::Audio, step)))),
+        Paired::Segment { main, audio } => {
+            let (main_edge, audio_edge) = (inputs.main_edge.clone(), inputs.audio_edge.clone());
+            Box::pin(async move {
+                let sound = audio.into_iter().map(|planned| download(downloader, planned, audio_edge.clone()));
+                let (main, audio) = tokio::join!(download(downloader, *main, main_edge), join_all(sound));
+                Outcome::Segment { main: Box::new(main), audio }
+            })
+        }
+    }
+}
+
+async fn download(downloader: &Downloader, planned: Planned, edge: watch::Receiver<Edge>) -> Download {
+    let fetched = downloader.fetch(&planned, edge).await;
+    (planned, fetched)
+}
+
+/// A step that is no segment, as an event. (A segment never gets here; it would be counted as missed.)
+fn event(track: Track, step: Step) -> SourceEvent {
+    match step {
+        Step::Gap { segments, duration, reason } => SourceEvent::Gap(Gap { track, segments, duration, reason }),
+        Step::Epoch { number, reason } => SourceEvent::NewEpoch { track, epoch: number, reason },
+        Step::Segment(planned) => {
+            let duration = planned.entry.duration();
+            SourceEvent::Gap(Gap { track, segments: 1, duration, reason: GapReason::Missed })
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! What can go wrong at the source. Texts name the thing, the value and what would be right; URLs are redacted first.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use thiserror::Error;
+use url::Url;
+
+use crate::limits::REDIRECTS_MAX;
+
+/// Why a source cannot start. Once it runs, faults are retried for ever and told as events instead.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum SourceError {
+    /// Only the two schemes that HLS is served over.
+    #[error("{url}: '{scheme}' URLs cannot be read; give an http:// or https:// URL")]
+    Scheme {
+        /// Redacted.
+        url: String,
+        /// What was given.
+        scheme: String,
+    },
+    /// A header of the configuration that HTTP does not allow.
+    #[error("header '{name}' cannot be sent: names and values must be visible ASCII without line breaks")]
+    Header {
+        /// Its name; the value may be a secret.
+        name: String,
+    },
+    /// A playlist could not be had.
+    #[error("playlist {url}: {cause} (after {tries} tries); check the URL, its token and that the stream is on")]
+    Unreachable {
+        /// Redacted.
+        url: String,
+        /// Requests made.
+        tries: u32,
+        /// The last fault.
+        #[source]
+        cause: FetchError,
+    },
+    /// What came is no playlist that can be followed.
+    #[error("playlist {url}: {cause}")]
+    Playlist {
+        /// Redacted.
+        url: String,
+        /// What is wrong with it.
+        #[source]
+        cause: PlaylistError,
+    },
+    /// No variant is what was asked for.
+    #[error("playlist {url} has no variant for {wanted}; it offers {offered}")]
+    NoVariant {
+        /// Redacted.
+        url: String,
+        /// The choice in words.
+        wanted: String,
+        /// Every variant in words.
+        offered: String,
+    },
+    /// The media is protected in a way that only a licensed player can undo.
+    #[error(
+        "playlist {url}: segments are encrypted with {method} ({keyformat}); only AES-128 with plain keys can be read, so give a clear or AES-128 stream"
+    )]
+    Encrypted {
+        /// Redacted.
+        url: String,
+        /// METHOD.
+        method: String,
+        /// KEYFORMAT.
+        keyformat: String,
+    },
+    /// The place for the segments cannot be used.
+    #[error("directory {}: {cause}", path.display())]
+    Directory {
+        /// Where segments should go.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        cause: io::Error,
+    },
+    /// The HTTP client could not be built.
+    #[error("HTTP client: {0}")]
+    Client(#[source] reqwest::Error),
+}
+
+/// Why a text is no usable playlist.
+#[derive(Debug, Error, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PlaylistError {
+    /// The first line is not `#EXTM3U`.
+    #[error("not a playlist: expected #EXTM3U at the start, got {got}")]
+    NotAPlaylist {
+        /// What the content looks like.
+        got: String,
+    },
+    /// A master playlist where a media playlist was expected.
+    #[error("a variant points to another master playlist; it must be a media playlist")]
+    NestedMaster,
+    /// A master playlist that lists nothing playable.
+    #[error("a master playlist without a usable variant (EXT-X-STREAM-INF with a URI)")]
+    NoVariants,
+    /// EXT-X-I-FRAMES-ONLY.
+    #[error("an I-frame playlist has no continuous media; give the normal variant")]
+    IFramesOnly,
+    /// A URI that cannot be resolved, or not to http(s).
+    #[error("line {line}: '{what}' is not an http(s) address")]
+    Uri {
+        /// Counted from 1.
+        line: usize,
+        /// The scheme, or the text up to its query.
+        what: String,
+    },
+    /// EXT-X-BYTERANGE without an offset needs a range of the same resource before it (RFC 8216 section 4.3.2.2).
+    #[error("line {line}: byte range '{value}' cannot be placed; expected <length>@<offset>")]
+    ByteRange {
+        /// Counted from 1.
+        line: usize,
+        /// The tag's value.
+        value: String,
+    },
+    /// Neither segments nor a target duration: not a media playlist.
+    #[error("no EXT-X-TARGETDURATION and no segment: not a media playlist")]
+    Empty,
+}
+
+/// Why one request gave nothing usable.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum FetchError {
+    /// An answer that is no success.
+    #[error("HTTP status {0}")]
+    Status(u16),
+    /// No answer in time.
+    #[error("no answer within {0:?}")]
+    FirstByte(Duration),
+    /// The body stopped coming.
+    #[error("the body stood still for {0:?}")]
+    Stalled(Duration),
+    /// The body came too slowly.
+    #[error("not complete within {0:?}")]
+    Slow(Duration),
+    /// Name lookup, connection, TLS, or a body cut short.
+    #[error("{0}")]
+    Transport(String),
+    /// Too many redirects, or one to somewhere that must not be followed.
+    #[error("redirects: {0} (at most {REDIRECTS_MAX}, http and https only)")]
+    Redirect(String),
+    /// The URL's scheme.
+    #[error("'{0}' URLs cannot be read; only http and https can")]
+    Scheme(String),
+    /// The body is larger than allowed.
+    #[error("larger than {limit} bytes")]
+    TooLarge {
+        /// In bytes.
+        limit: u64,
+    },
+    /// Nothing came.
+    #[error("an empty body")]
+    Empty,
+    /// Other than announced or asked for.
+    #[error("{got} bytes came where {expected} were due")]
+    Length {
+        /// Announced by Content-Length or asked for by Range.
+        expected: u64,
+        /// What came.
+        got: u64,
+    },
+    /// Another byte range than asked for.
+    #[error("asked for bytes {wanted}, got '{got}'")]
+    Range {
+        /// `first-last`.
+        wanted: String,
+        /// Content-Range as sent.
+        got: String,
+    },
+    /// Bytes that are not what they should be.
+    #[error("expected {expected}, got {got}")]
+    Content {
+        /// What would be right.
+        expected: &'static str,
+        /// What it looks like.
+        got: String,
+    },
+    /// Wrong key, or not encrypted as announced.
+    #[error("decryption: {0}")]
+    Decrypt(&'static str),
+    /// Protection that cannot be undone here.
+    #[error("encrypted with {method} ({keyformat})")]
+    Protected {
+        /// METHOD.
+        method: String,
+        /// KEYFORMAT.
+        keyformat: String,
+    },
+    /// A text that is no playlist.
+    #[error("{0}")]
+    Playlist(#[from] PlaylistError),
+    /// Our own disk.
+    #[error("disk: {0}")]
+    Disk(#[from] io::Error),
+}
+
+/// Whether asking again can help.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Again {
+    /// With the whole budget of tries.
+    Yes,
+    /// A couple of times: the server answered and said no.
+    Few,
+    /// Not at all.
+    Never,
+}
+
+impl FetchError {
+    /// Whether asking again can help.
+    pub(super) fn again(&self) -> Again {
+        match self {
+            Self::Status(408 | 425 | 429) => Again::Yes,
+            Self::Status(400..=499) => Again::Few,
+            Self::Redirect(_) | Self::Content { .. } | Self::Decrypt(_) | Self::Playlist(_) => Again::Few,
+            Self::Scheme(_) | Self::TooLarge { .. } | Self::Protected { .. } => Again::Never,
+            _ => Again::Yes,
+        }
+    }
+
+    /// The server itself said no: the address may have run out.
+    pub(super) fn refused(&self) -> bool {
+        matches!(self, Self::Status(400..=499)) && self.again() == Again::Few
+    }
+}
+
+/// A URL for logs and error texts: no user name, no password, no query values, no fragment.
+pub fn redacted(url: &Url) -> String {
+    let mut shown = url.clone();
+    // Neither can fail for the http(s) URLs that get here; where it does, nothing was there to remove.
+    let _ = shown.set_username("");
+    let _ = shown.set_password(None);
+    shown.set_fragment(None);
+    shown.set_query(None);
+    // A name without a value may be the token itself.
+    let hide = |(name, value): (std::borrow::Cow<'_, str>, std::borrow::Cow<'_, str>)| {
+        if value.is_empty() { "***".to_owned() } else { format!("{name}=***") }
+    };
+    let names: Vec<String> = url.query_pairs().map(hide).collect();
+    if names.is_empty() { shown.into() } else { format!("{shown}?{}", names.join("&")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_never_show() {
+        let url = Url::parse("https://ann:pw@host:8443/live/x.m3u8?token=abc&e=1#frag").unwrap();
+        assert_eq!(redacted(&url), "https://host:8443/live/x.m3u8?token=***&e=***");
+        assert_eq!(redacted(&Url::parse("http://h/x").unwrap()), "http://h/x");
+        assert_eq!(redacted(&Url::parse("http://h/x?c2VjcmV0").unwrap()), "http://h/x?***");
+    }
+
+    #[test]
+    fn says_whether_again_can_help() {
+        for (error, again) in [
+            (FetchError::Status(404), Again::Few),
+            (FetchError::Status(403), Again::Few),
+            (FetchError::Status(429), Again::Yes),
+            (FetchError::Status(503), Again::Yes),
+            (FetchError::FirstByte(Duration::from_secs(1)), Again::Yes),
+            (FetchError::Length { expected: 2, got: 1 }, Again::Yes),
+            (FetchError::TooLarge { limit: 1 }, Again::Never),
+        ] {
+            assert_eq!(error.again(), again, "{error}");
+        }
+        assert!(FetchError::Status(410).refused());
+        assert!(!FetchError::Status(429).refused() && !FetchError::Status(500).refused());
+    }
+}

@@ -1,0 +1,137 @@
+//! What a running source tells: segments, and everything that is accounted for instead of delivered.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::segment::Segment;
+
+/// Which of the two playlists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Track {
+    /// The variant: picture and, unless a rendition is separate, sound.
+    Main,
+    /// A separate audio rendition.
+    Audio,
+}
+
+/// In the order of the data, except that [`Stale`](Self::Stale), [`Fresh`](Self::Fresh),
+/// [`Failover`](Self::Failover) and [`Warning`](Self::Warning) may overtake segments that are still being fetched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SourceEvent {
+    /// Once, first: what was chosen.
+    Started(Started),
+    /// The next segment, whole on disk.
+    Segment(Box<Segment>),
+    /// Media that will not come. The segment after a gap of the main track carries `discontinuity`.
+    Gap(Gap),
+    /// The playlist's numbering or content started anew; the stream goes on, the next segment carries `discontinuity`.
+    NewEpoch {
+        /// Of which playlist.
+        track: Track,
+        /// Count over the run, from 1.
+        epoch: u64,
+        /// What was seen.
+        reason: EpochReason,
+    },
+    /// No new segment for three target durations. Loads go on; a backup URL is tried.
+    Stale {
+        /// Of which playlist.
+        track: Track,
+        /// Since the last new segment.
+        unchanged_for: Duration,
+    },
+    /// New segments again after [`Stale`](Self::Stale).
+    Fresh {
+        /// Of which playlist.
+        track: Track,
+        /// How long it stood.
+        after: Duration,
+    },
+    /// The other URL is followed from now on.
+    Failover {
+        /// Redacted.
+        to: String,
+        /// Why the former one was left.
+        reason: String,
+    },
+    /// Something a person may want to mend; nothing was lost.
+    Warning(String),
+    /// ENDLIST, and everything before it was delivered or accounted for. Nothing follows.
+    Ended,
+}
+
+/// What was chosen at the start.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Started {
+    /// BANDWIDTH in bits per second; `None` without a master playlist.
+    pub bandwidth: Option<u64>,
+    /// Width and height, where the master playlist says.
+    pub resolution: Option<(u32, u32)>,
+    /// CODECS as written.
+    pub codecs: Option<String>,
+    /// The separate audio rendition (NAME and LANGUAGE), if one is followed.
+    pub audio: Option<String>,
+    /// EXT-X-TARGETDURATION of the main playlist.
+    pub target_duration: Duration,
+    /// False: ENDLIST was there, everything is delivered from the beginning.
+    pub live: bool,
+}
+
+/// A run of media that will not come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gap {
+    /// Of which playlist.
+    pub track: Track,
+    /// How many segments, as far as the numbering tells.
+    pub segments: u64,
+    /// How much media time, measured by programme date-time or estimated from the target duration.
+    pub duration: Duration,
+    /// Why.
+    pub reason: GapReason,
+}
+
+/// Why media will not come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum GapReason {
+    /// The playlist says so (EXT-X-GAP).
+    Marked,
+    /// It left the playlist before it was seen.
+    Missed,
+    /// Every try failed; the last fault in words.
+    GivenUp(String),
+    /// Sound of a separate rendition whose picture is missing or already gone.
+    Unpaired,
+}
+
+impl fmt::Display for GapReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Marked => f.write_str("marked as missing by the playlist"),
+            Self::Missed => f.write_str("left the playlist before it was seen"),
+            Self::GivenUp(why) => write!(f, "given up: {why}"),
+            Self::Unpaired => f.write_str("sound without its picture"),
+        }
+    }
+}
+
+/// Why a playlist counts as started anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum EpochReason {
+    /// Numbers went back and the segments are new ones.
+    Restarted,
+    /// Numbers jumped further ahead than time can explain.
+    Jumped,
+    /// The segment we had is listed under another number.
+    Renumbered,
+    /// Segments that we had were replaced by others.
+    Replaced,
+    /// Another origin.
+    Moved,
+}

@@ -1,0 +1,280 @@
+//! One HTTP request and its body: headers, redirects, timeouts, lengths. No retries here.
+
+use bytes::Bytes;
+use reqwest::header::{
+    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_RANGE, COOKIE, HeaderMap, HeaderName, HeaderValue, RANGE,
+};
+use reqwest::header::{PROXY_AUTHORIZATION, USER_AGENT};
+use reqwest::redirect::Policy;
+use reqwest::{Client, ClientBuilder, Response, StatusCode};
+use tokio::time::{Instant, timeout_at};
+use url::{Origin, Url};
+
+use super::config::{Budget, SourceConfig};
+use super::error::{FetchError, SourceError};
+use crate::limits::{CONNECT_TIMEOUT, IDLE_CONNECTIONS_MAX, PLAYLIST_BYTES_MAX, REDIRECTS_MAX};
+
+/// A client as a source needs it: at most five redirects, cookies, gzip, no Referer (it would carry tokens to other
+/// hosts). A caller that must guard addresses adds its resolver and hands the client over in [`SourceConfig::client`].
+pub fn client_builder() -> ClientBuilder {
+    crate::tls::install();
+    Client::builder()
+        .redirect(Policy::limited(REDIRECTS_MAX))
+        .referer(false)
+        .cookie_store(true)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
+}
+
+/// Requests of one source.
+#[derive(Clone)]
+pub(super) struct Http {
+    client: Client,
+    common: HeaderMap,
+    /// Only for the hosts in `homes`.
+    private: HeaderMap,
+    homes: Vec<Home>,
+}
+
+/// A configured origin and the login that its URL carried, still percent-encoded.
+#[derive(Clone)]
+struct Home {
+    origin: Origin,
+    login: Option<(String, Option<String>)>,
+}
+
+impl Http {
+    /// # Errors
+    /// [`SourceError::Header`] and [`SourceError::Client`].
+    pub(super) fn new(config: &SourceConfig) -> Result<Self, SourceError> {
+        let client = match &config.client {
+            Some(client) => client.clone(),
+            None => client_builder().build().map_err(SourceError::Client)?,
+        };
+        let (mut common, mut private) = (HeaderMap::new(), HeaderMap::new());
+        common.insert(USER_AGENT, HeaderValue::from_static(concat!("outboard/", env!("CARGO_PKG_VERSION"))));
+        for (name, value) in &config.headers {
+            let wrong = || SourceError::Header { name: name.clone() };
+            let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong())?;
+            let mut value = HeaderValue::from_str(value).map_err(|_| wrong())?;
+            value.set_sensitive(true);
+            let secret = [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION].contains(&header);
+            let map = if secret { &mut private } else { &mut common };
+            if header == USER_AGENT {
+                map.insert(header, value);
+            } else {
+                map.append(header, value);
+            }
+        }
+        let homes = [Some(&config.url), config.backup_url.as_ref()].into_iter().flatten().map(|url| Home {
+            origin: url.origin(),
+            login: (!url.username().is_empty()).then(|| (url.username().to_owned(), url.password().map(str::to_owned))),
+        });
+        Ok(Self { client, common, private, homes: homes.collect() })
+    }
+
+    /// Sends a GET and waits for the headers. `limit` bounds the body in bytes, `range` is first byte and length.
+    ///
+    /// # Errors
+    /// Any [`FetchError`] about status, time, transport, redirects or range.
+    pub(super) async fn open(
+        &self,
+        url: &Url,
+        range: Option<(u64, u64)>,
+        limit: u64,
+        budget: &Budget,
+    ) -> Result<Body, FetchError> {
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(FetchError::Scheme(url.scheme().to_owned()));
+        }
+        let began = Instant::now();
+        let mut address = url.clone();
+        let mut headers = self.common.clone();
+        let origin = url.origin();
+        if let Some(home) = self.homes.iter().find(|home| home.origin == origin) {
+            headers.extend(self.private.iter().map(|(name, value)| (name.clone(), value.clone())));
+            if let Some((user, password)) = &home.login {
+                // Cannot fail for an http(s) URL; reqwest makes the header of it.
+                let _ = address.set_username(user);
+                let _ = address.set_password(password.as_deref());
+            }
+        }
+        if let Some((first, length)) = range {
+            let last = first.saturating_add(length).saturating_sub(1);
+            let value = format!("bytes={first}-{last}");
+            headers.insert(
+                RANGE,
+                HeaderValue::try_from(value).map_err(|_| FetchError::Length { expected: length, got: 0 })?,
+            );
+            headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        }
+        let answer = self.client.get(address).headers(headers).send();
+        let response = match timeout_at(began + budget.first_byte, answer).await {
+            Ok(answer) => answer.map_err(transport)?,
+            Err(_) => return Err(FetchError::FirstByte(budget.first_byte)),
+        };
+        Body::new(response, range, limit, budget, began)
+    }
+
+    /// A whole small body in memory, and the address that it finally came from.
+    ///
+    /// # Errors
+    /// As [`Self::open`] and [`Body::chunk`].
+    pub(super) async fn read(
+        &self,
+        url: &Url,
+        range: Option<(u64, u64)>,
+        limit: u64,
+        budget: &Budget,
+    ) -> Result<(Url, Vec<u8>), FetchError> {
+        let mut body = self.open(url, range, limit, budget).await?;
+        let mut bytes = Vec::new();
+        while let Some(chunk) = body.chunk().await? {
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok((body.url().clone(), bytes))
+    }
+
+    /// A playlist as text, and the address that relative URIs in it resolve against.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub(super) async fn playlist(&self, url: &Url, budget: &Budget) -> Result<(Url, String), FetchError> {
+        let (url, bytes) = self.read(url, None, PLAYLIST_BYTES_MAX, budget).await?;
+        Ok((
+            url,
+            String::from_utf8(bytes).unwrap_or_else(|wrong| String::from_utf8_lossy(wrong.as_bytes()).into_owned()),
+        ))
+    }
+}
+
+/// A body that is being read, held to its length and its time.
+pub(super) struct Body {
+    response: Response,
+    began: Instant,
+    budget: Budget,
+    limit: u64,
+    got: u64,
+    /// Bytes before the range in an answer that ignored the Range header.
+    skip: u64,
+    /// Bytes of the range still due.
+    due: Option<u64>,
+    range: Option<u64>,
+}
+
+impl Body {
+    fn new(
+        response: Response,
+        range: Option<(u64, u64)>,
+        limit: u64,
+        budget: &Budget,
+        began: Instant,
+    ) -> Result<Self, FetchError> {
+        let status = response.status();
+        if !status.is_success() {
+            return Err(FetchError::Status(status.as_u16()));
+        }
+        let length = range.map(|(_, length)| length);
+        let mut skip = 0;
+        if let Some((first, length)) = range {
+            if status == StatusCode::PARTIAL_CONTENT {
+                check_range(&response, first, length)?;
+            } else {
+                skip = first;
+            }
+        }
+        // What counts is what will be read: of an ignored Range, everything up to its end.
+        let announced = range.map(|(_, length)| skip.saturating_add(length)).or(response.content_length());
+        if announced.is_some_and(|announced| announced > limit) {
+            return Err(FetchError::TooLarge { limit });
+        }
+        Ok(Self { response, began, budget: *budget, limit, got: 0, skip, due: length, range: length })
+    }
+
+    /// Where it finally came from.
+    pub(super) fn url(&self) -> &Url {
+        self.response.url()
+    }
+
+    /// The next bytes; `None` at the proper end.
+    ///
+    /// # Errors
+    /// [`FetchError::Stalled`], [`FetchError::Slow`], [`FetchError::Transport`] (also where the connection ends before
+    /// Content-Length), [`FetchError::TooLarge`], [`FetchError::Length`], [`FetchError::Empty`].
+    pub(super) async fn chunk(&mut self) -> Result<Option<Bytes>, FetchError> {
+        loop {
+            if self.due == Some(0) {
+                return Ok(None);
+            }
+            let whole = self.began + self.budget.whole;
+            let pause = Instant::now() + self.budget.first_byte;
+            let next = match timeout_at(whole.min(pause), self.response.chunk()).await {
+                Ok(next) => next.map_err(transport)?,
+                Err(_) if whole <= pause => return Err(FetchError::Slow(self.budget.whole)),
+                Err(_) => return Err(FetchError::Stalled(self.budget.first_byte)),
+            };
+            let Some(mut bytes) = next else { return self.end() };
+            self.got = self.got.saturating_add(bytes.len() as u64);
+            if self.got > self.limit {
+                return Err(FetchError::TooLarge { limit: self.limit });
+            }
+            let skipped = usize::try_from(self.skip).unwrap_or(usize::MAX).min(bytes.len());
+            self.skip -= skipped as u64;
+            drop(bytes.split_to(skipped));
+            if let Some(due) = &mut self.due {
+                bytes.truncate(usize::try_from(*due).unwrap_or(usize::MAX));
+                *due -= bytes.len() as u64;
+            }
+            if !bytes.is_empty() {
+                return Ok(Some(bytes));
+            }
+        }
+    }
+
+    fn end(&self) -> Result<Option<Bytes>, FetchError> {
+        match (self.range, self.due) {
+            (Some(expected), Some(due)) if due > 0 => Err(FetchError::Length { expected, got: expected - due }),
+            _ if self.got == 0 => Err(FetchError::Empty),
+            _ => Ok(None),
+        }
+    }
+}
+
+/// A 206 must be the very range that was asked for.
+fn check_range(response: &Response, first: u64, length: u64) -> Result<(), FetchError> {
+    let last = first.saturating_add(length).saturating_sub(1);
+    let header = response.headers().get(CONTENT_RANGE).map(|value| String::from_utf8_lossy(value.as_bytes()));
+    if let Some(got) = header
+        && !got.trim().strip_prefix("bytes").is_some_and(|range| {
+            range.trim_start().split('/').next().is_some_and(|range| range.trim() == format!("{first}-{last}"))
+        })
+    {
+        return Err(FetchError::Range { wanted: format!("{first}-{last}"), got: got.into_owned() });
+    }
+    match response.content_length() {
+        Some(got) if got != length => Err(FetchError::Length { expected: length, got }),
+        _ => Ok(()),
+    }
+}
+
+/// A transport fault in words, without the URL (which may carry a token).
+fn transport(error: reqwest::Error) -> FetchError {
+    let redirect = error.is_redirect();
+    let mut words = Vec::new();
+    let mut source: Option<&(dyn std::error::Error + 'static)> = std::error::Error::source(&error);
+    while let Some(cause) = source {
+        // reqwest's own errors name their URL; what lies below them does not.
+        if !cause.is::<reqwest::Error>() {
+            words.push(cause.to_string());
+        }
+        source = cause.source();
+    }
+    let kind = if error.is_connect() { "cannot connect" } else { "connection broke" };
+    let words = words.join(": ");
+    match (redirect, words.is_empty()) {
+        (true, false) => FetchError::Redirect(words),
+        (true, true) => FetchError::Redirect("not allowed".to_owned()),
+        (false, false) => FetchError::Transport(format!("{kind}: {words}")),
+        (false, true) => FetchError::Transport(error.without_url().to_string()),
+    }
+}

@@ -1,0 +1,219 @@
+//! From the configured URL to the media playlists that are followed: loads the master playlist, chooses, loads what was
+//! chosen once, and refuses what cannot work.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
+
+use tokio::time::Instant;
+use url::Url;
+
+use super::config::SourceConfig;
+use super::error::{FetchError, SourceError, redacted};
+use super::event::Started;
+use super::fetch::Http;
+use super::master::parse_master;
+use super::playlist::{Key, MediaPlaylist, is_master, parse_media};
+use super::retry::Retry;
+use super::variant::{audio_in_words, choose, choose_audio, in_words};
+
+/// Addresses of the media playlists that are followed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Location {
+    /// The variant.
+    pub(super) main: Url,
+    /// The separate audio rendition.
+    pub(super) audio: Option<Url>,
+    /// Found by a master playlist, so that a fresh address can be had.
+    pub(super) by_master: bool,
+    /// Rises with each change of origin; the playlists before and after do not compare by number.
+    pub(super) origin: u64,
+}
+
+/// A media playlist and when its load began.
+#[derive(Debug, Clone)]
+pub(super) struct Loaded {
+    pub(super) playlist: MediaPlaylist,
+    pub(super) began: Instant,
+    /// Of its text.
+    pub(super) fingerprint: u64,
+}
+
+/// What a URL led to.
+#[derive(Debug, Clone)]
+pub(super) struct Found {
+    pub(super) location: Location,
+    pub(super) started: Started,
+    pub(super) main: Loaded,
+    pub(super) audio: Option<Loaded>,
+    pub(super) warnings: Vec<String>,
+    /// Every variant of the master playlist in words.
+    pub(super) variants: Vec<String>,
+    /// The chosen one.
+    pub(super) chosen: Option<String>,
+}
+
+/// Follows a URL to its media playlists, with the configured number of tries for each load.
+///
+/// # Errors
+/// [`SourceError`]; what is wrong for good (scheme, DRM, no variant) as well as what could not be had.
+pub(super) async fn find(http: &Http, config: &SourceConfig, url: &Url) -> Result<Found, SourceError> {
+    let url = &plain(url)?;
+    let began = Instant::now();
+    let (base, text) = load(http, config, url).await?;
+    let bad = |cause| SourceError::Playlist { url: redacted(url), cause };
+    if !is_master(&text).map_err(bad)? {
+        let playlist = parse_media(&base, &text).map_err(bad)?;
+        refuse_protected(url, &playlist)?;
+        let started = Started { target_duration: playlist.target, live: !playlist.ended, ..Started::default() };
+        let location = Location { main: url.clone(), audio: None, by_master: false, origin: 0 };
+        let warnings = playlist.warnings.clone();
+        let main = Loaded { playlist, began, fingerprint: fingerprint(&base, &text) };
+        return Ok(Found { location, started, main, audio: None, warnings, variants: Vec::new(), chosen: None });
+    }
+    let master = parse_master(&base, &text).map_err(bad)?;
+    let variants: Vec<String> = master.variants.iter().map(in_words).collect();
+    let variant = choose(&master, &config.variant).map_err(|wanted| SourceError::NoVariant {
+        url: redacted(url),
+        wanted,
+        offered: variants.join("; "),
+    })?;
+    let (rendition, warning) = choose_audio(&master, variant, &config.audio);
+    let separate = rendition.and_then(|rendition| Some((rendition, rendition.url.clone()?)));
+    let main = media(http, config, &variant.url).await?;
+    let audio = match &separate {
+        Some((_, url)) => Some(media(http, config, url).await?),
+        None => None,
+    };
+    let started = Started {
+        bandwidth: Some(variant.bandwidth).filter(|&bandwidth| bandwidth > 0),
+        resolution: variant.resolution,
+        codecs: variant.codecs.clone(),
+        audio: separate.as_ref().map(|(rendition, _)| audio_in_words(rendition)),
+        target_duration: main.playlist.target,
+        live: !main.playlist.ended,
+    };
+    let audio_url = separate.map(|(_, url)| url);
+    let location = Location { main: variant.url.clone(), audio: audio_url, by_master: true, origin: 0 };
+    let chosen = Some(in_words(variant));
+    let mut warnings = master.warnings.clone();
+    warnings.extend(warning);
+    warnings
+        .extend([Some(&main), audio.as_ref()].into_iter().flatten().flat_map(|list| list.playlist.warnings.clone()));
+    Ok(Found { location, started, main, audio, warnings, variants, chosen })
+}
+
+/// The URL without its login (requests add it) and fragment, if its scheme can be read.
+fn plain(url: &Url) -> Result<Url, SourceError> {
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(SourceError::Scheme { url: redacted(url), scheme: url.scheme().to_owned() });
+    }
+    let mut plain = url.clone();
+    // Neither can fail for an http(s) URL.
+    let _ = plain.set_username("");
+    let _ = plain.set_password(None);
+    plain.set_fragment(None);
+    Ok(plain)
+}
+
+async fn media(http: &Http, config: &SourceConfig, url: &Url) -> Result<Loaded, SourceError> {
+    let began = Instant::now();
+    let (base, text) = load(http, config, url).await?;
+    let playlist = parse_media(&base, &text).map_err(|cause| SourceError::Playlist { url: redacted(url), cause })?;
+    refuse_protected(url, &playlist)?;
+    Ok(Loaded { playlist, began, fingerprint: fingerprint(&base, &text) })
+}
+
+/// One playlist that is one, with its tries: an error page that passes is a fault like any other.
+async fn load(http: &Http, config: &SourceConfig, url: &Url) -> Result<(Url, String), SourceError> {
+    let mut retry = Retry::new(&config.bounds.playlist, config.bounds.retry_step);
+    loop {
+        let checked = match http.playlist(url, &config.bounds.playlist).await {
+            Ok((base, text)) => is_master(&text).map(|_| (base, text)).map_err(FetchError::from),
+            Err(error) => Err(error),
+        };
+        let cause = match checked {
+            Ok(loaded) => return Ok(loaded),
+            Err(cause) => cause,
+        };
+        match retry.after(&cause) {
+            Some(wait) => tokio::time::sleep(wait).await,
+            None => return Err(unusable(url, retry.failures(), cause)),
+        }
+    }
+}
+
+fn unusable(url: &Url, tries: u32, cause: FetchError) -> SourceError {
+    let url = redacted(url);
+    match cause {
+        FetchError::Playlist(cause) => SourceError::Playlist { url, cause },
+        cause => SourceError::Unreachable { url, tries, cause },
+    }
+}
+
+/// A playlist all of whose segments are protected is refused; single ones (a break with DRM) become gaps.
+fn refuse_protected(url: &Url, playlist: &MediaPlaylist) -> Result<(), SourceError> {
+    let protected = playlist.entries.iter().map(|entry| match entry.key.as_deref() {
+        Some(Key::Unsupported { method, keyformat }) => Some((method, keyformat)),
+        _ => None,
+    });
+    let Some(all) = protected.collect::<Option<Vec<_>>>() else { return Ok(()) };
+    match all.last() {
+        Some((method, keyformat)) => Err(SourceError::Encrypted {
+            url: redacted(url),
+            method: (*method).clone(),
+            keyformat: (*keyformat).clone(),
+        }),
+        None => Ok(()),
+    }
+}
+
+/// What a dry run found; see [`super::probe`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceReport {
+    /// What would be chosen.
+    pub started: Started,
+    /// The chosen variant in words; `None` without a master playlist.
+    pub chosen: Option<String>,
+    /// Every variant of the master playlist in words.
+    pub variants: Vec<String>,
+    /// Segments listed now.
+    pub segments: usize,
+    /// Their length in all.
+    pub listed: Duration,
+    /// Whether segments are encrypted with AES-128.
+    pub encrypted: bool,
+    /// Whether segments need an initialization section (fMP4).
+    pub mapped: bool,
+    /// What a person may want to mend.
+    pub warnings: Vec<String>,
+}
+
+impl From<Found> for SourceReport {
+    fn from(found: Found) -> Self {
+        let entries = &found.main.playlist.entries;
+        Self {
+            chosen: found.chosen,
+            variants: found.variants,
+            segments: entries.len(),
+            listed: entries.iter().map(super::playlist::Entry::duration).sum(),
+            encrypted: entries.iter().any(|entry| entry.key.is_some()),
+            mapped: entries.iter().any(|entry| entry.map.is_some()),
+            started: found.started,
+            warnings: found.warnings,
+        }
+    }
+}
+
+impl SourceError {
+    /// Whether another URL may succeed where this one failed. A malformed header or directory is ours to mend.
+    pub(super) fn other_url_may_work(&self) -> bool {
+        !matches!(self, Self::Header { .. } | Self::Directory { .. } | Self::Client(_))
+    }
+}
+
+/// Tells one text of a playlist from another.
+pub(super) fn fingerprint(base: &Url, text: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (base.as_str(), text).hash(&mut hasher);
+    hasher.finish()
+}

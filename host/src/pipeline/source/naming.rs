@@ -1,0 +1,99 @@
+//! The last step of a segment: its number, its final file names, and the event that tells of it.
+
+use std::path::{Path, PathBuf};
+
+use super::config::Resume;
+use super::deliver::Download;
+use super::download::Fetched;
+use super::error::FetchError;
+use super::event::{Gap, GapReason, SourceEvent, Track};
+use super::segment::{Container, Part, Segment};
+use super::window::Planned;
+
+/// Numbers segments in the order of delivery: what was given up takes no number.
+pub(super) struct Naming {
+    dir: PathBuf,
+    next_index: u64,
+    /// Something before this run or in it was delivered, so there is something to break.
+    begun: bool,
+    /// A segment was given up since the last one that was delivered.
+    broken: bool,
+}
+
+impl Naming {
+    pub(super) fn new(dir: &Path, resume: Option<&Resume>) -> Self {
+        let next_index = resume.map_or(0, |resume| resume.next_index);
+        Self { dir: dir.to_owned(), next_index, begun: resume.is_some(), broken: false }
+    }
+
+    /// Gives fetched files their names; what failed becomes gaps.
+    pub(super) async fn settle(&mut self, main: Download, audio: Vec<Download>) -> Vec<SourceEvent> {
+        let (planned, fetched) = main;
+        let mut events = Vec::new();
+        let picture = match fetched {
+            Ok(fetched) => self.keep(fetched, "").await,
+            Err(error) => Err(error),
+        };
+        let picture = match picture {
+            Ok(part) => part,
+            Err(error) => {
+                self.broken = true;
+                events.push(gap(Track::Main, &planned, GapReason::GivenUp(error.to_string())));
+                events.extend(audio.iter().map(|(planned, _)| gap(Track::Audio, planned, GapReason::Unpaired)));
+                return events;
+            }
+        };
+        let mut discontinuity = planned.discontinuity || std::mem::take(&mut self.broken);
+        let mut parts = Vec::new();
+        for (sound, fetched) in audio {
+            discontinuity |= sound.discontinuity;
+            let part = match fetched {
+                Ok(fetched) => self.keep(fetched, &format!("-audio-{}", parts.len())).await,
+                Err(error) => Err(error),
+            };
+            match part {
+                Ok(part) => parts.push(part),
+                Err(error) => {
+                    self.broken = true;
+                    events.push(gap(Track::Audio, &sound, GapReason::GivenUp(error.to_string())));
+                }
+            }
+        }
+        let segment = Segment {
+            index: self.next_index,
+            media_sequence: planned.entry.sequence,
+            duration: planned.entry.duration(),
+            discontinuity: discontinuity && self.begun,
+            identity: planned.entry.identity(),
+            cues: planned.entry.cues,
+            main: picture,
+            audio: parts,
+        };
+        self.next_index += 1;
+        self.begun = true;
+        tracing::debug!(
+            index = segment.index,
+            sequence = segment.media_sequence,
+            bytes = segment.main.bytes,
+            "segment"
+        );
+        events.push(SourceEvent::Segment(Box::new(segment)));
+        events
+    }
+
+    async fn keep(&self, fetched: Fetched, role: &str) -> Result<Part, FetchError> {
+        let Fetched { whole, init } = fetched;
+        let extension = match whole.container {
+            Container::MpegTs => "ts",
+            Container::Fmp4 => "m4s",
+            Container::PackedAac => "aac",
+        };
+        let path = self.dir.join(format!("segment-{}{role}.{extension}", self.next_index));
+        whole.file.keep(&path).await?;
+        Ok(Part { path, bytes: whole.bytes, container: whole.container, init })
+    }
+}
+
+fn gap(track: Track, planned: &Planned, reason: GapReason) -> SourceEvent {
+    SourceEvent::Gap(Gap { track, segments: 1, duration: planned.entry.duration(), reason })
+}

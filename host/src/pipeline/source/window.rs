@@ -1,0 +1,425 @@
+//! Which segments of a reloaded playlist are new, what is missing between, and whether the playlist began anew. Pure:
+//! playlists and a clock reading go in, steps come out.
+//!
+//! The place in a new playlist is found by *who a segment is*: programme date-time first, then address and byte range;
+//! a number alone proves nothing. Two listings under the same number are the same segment if
+//! - both have a time and the times agree to half a segment, or
+//! - the times do not contradict each other by more than a segment, the byte range agrees, and so does the address, or
+//!   its path (a token in the query was refreshed), or its last path part (a token in the path, another edge host).
+//!
+//! Under another number only the time, or the whole address with its range, counts.
+//!
+//! A playlist that lies wholly behind us is either an old copy (a cache, a slower edge) or a restart. If its dates lie
+//! after ours it is new at once. If its segments are unknown, it is believed when a second load agrees. If we know them
+//! all, it is a restart only once it moved on by itself for [`OLD_COPY_TARGETS`]: repeating what was on air would be
+//! worse than starting some seconds later, and the restarted playlist still lists its beginning then.
+
+use std::collections::VecDeque;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
+
+use super::config::Resume;
+use super::event::{EpochReason, GapReason};
+use super::playlist::{Entry, MediaPlaylist};
+use super::segment::Cue;
+use crate::limits::{
+    CUES_PER_SEGMENT_MAX, DATERANGES_KNOWN_MAX, LIVE_EDGE_TARGETS, OLD_COPY_TARGETS, SEGMENTS_KNOWN_MAX,
+};
+
+/// Two times this close are the same instant, whatever was rounded on the way.
+const SAME_INSTANT_US: i64 = 250_000;
+/// How far numbers may run ahead over a restart of ours, whose length is not known here.
+const RESUME_AWAY: Duration = Duration::from_secs(24 * 3600);
+
+/// Where the first playlist is entered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Start {
+    /// Three target durations before the end; at the beginning if ENDLIST is there.
+    LiveEdge,
+    /// At the beginning (an audio rendition: what lies before the picture is sorted out later).
+    Beginning,
+}
+
+/// What a new playlist brings, in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Step {
+    /// A new segment.
+    Segment(Box<Planned>),
+    /// Segments that will not come.
+    Gap { segments: u64, duration: Duration, reason: GapReason },
+    /// Number of the epoch and why it began.
+    Epoch { number: u64, reason: EpochReason },
+}
+
+/// A segment to be fetched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Planned {
+    /// As listed.
+    pub(super) entry: Entry,
+    /// Tag, gap or epoch before it.
+    pub(super) discontinuity: bool,
+    /// Epoch that it belongs to, from 0.
+    pub(super) epoch: u64,
+    /// Start in microseconds on this playlist's own clock: EXTINF added up since the first entry that was seen.
+    pub(super) clock_us: i64,
+}
+
+/// A segment as remembered.
+#[derive(Debug, Clone)]
+struct Known {
+    sequence: u64,
+    uri: String,
+    range: Option<(u64, u64)>,
+    duration_us: i64,
+    time_us: Option<i64>,
+}
+
+/// A playlist behind us, not yet believed.
+#[derive(Debug, Clone, Copy)]
+struct Suspicion {
+    since: Duration,
+    last_sequence: u64,
+}
+
+/// Where to go on in a playlist.
+struct Place {
+    index: usize,
+    gap: Option<(u64, Duration)>,
+    epoch: Option<EpochReason>,
+}
+
+impl Place {
+    fn at(index: usize) -> Self {
+        Self { index, gap: None, epoch: None }
+    }
+
+    fn epoch(index: usize, reason: EpochReason) -> Self {
+        Self { index, gap: None, epoch: Some(reason) }
+    }
+}
+
+/// The memory of one playlist.
+pub(super) struct Window {
+    start: Start,
+    known: VecDeque<Known>,
+    epoch: u64,
+    clock_us: i64,
+    /// Something before the next segment breaks continuity.
+    broken: bool,
+    /// A segment was planned, by this run or by the one before.
+    begun: bool,
+    /// Another origin since the last update.
+    moved: bool,
+    suspicion: Option<Suspicion>,
+    located_at: Option<Duration>,
+    ranges_seen: VecDeque<u64>,
+}
+
+impl Window {
+    /// A window before its first playlist; with `resume`, going on after that segment.
+    pub(super) fn new(start: Start, resume: Option<&Resume>) -> Self {
+        let known = resume.map(|last| Known {
+            sequence: last.media_sequence,
+            uri: last.identity.uri.clone(),
+            range: last.identity.range,
+            duration_us: micros(last.duration),
+            time_us: last.identity.program_date_time_us,
+        });
+        Self {
+            start,
+            begun: known.is_some(),
+            known: known.into_iter().collect(),
+            epoch: 0,
+            clock_us: 0,
+            broken: false,
+            moved: false,
+            suspicion: None,
+            located_at: None,
+            ranges_seen: VecDeque::new(),
+        }
+    }
+
+    /// The next playlist comes from another origin: numbers do not compare, and the next segment breaks continuity.
+    pub(super) fn moved(&mut self) {
+        self.moved = true;
+    }
+
+    /// The last playlist lay behind us and nothing was taken from it yet.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.suspicion.is_some()
+    }
+
+    /// Epochs so far.
+    pub(super) fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// Takes in a playlist. `now` is a monotonic reading; only differences count.
+    pub(super) fn update(&mut self, playlist: &MediaPlaylist, now: Duration) -> Vec<Step> {
+        let Some(place) = self.place(playlist, now) else { return Vec::new() };
+        self.suspicion = None;
+        let first = self.located_at.replace(now).is_none();
+        let mut steps = Vec::new();
+        let reason = place.epoch.or(self.moved.then_some(EpochReason::Moved));
+        self.moved = false;
+        if let Some(reason) = reason {
+            self.epoch += 1;
+            self.broken = true;
+            steps.push(Step::Epoch { number: self.epoch, reason });
+        }
+        if let Some((segments, duration)) = place.gap {
+            self.broken = true;
+            self.clock_us = self.clock_us.saturating_add(micros(duration));
+            steps.push(Step::Gap { segments, duration, reason: GapReason::Missed });
+        }
+        let (old, new) = playlist.entries.split_at_checked(place.index).unwrap_or((&playlist.entries, &[]));
+        if first {
+            // The clock reads zero at the first entry listed, so that a rendition's clock can be laid beside it.
+            self.clock_us = old.iter().map(|entry| entry.duration_us).sum();
+        }
+        let mut carried = self.unseen_ranges(old, first);
+        for entry in new {
+            self.take(entry, &mut carried, &mut steps);
+        }
+        self.remember(playlist, reason.is_some());
+        steps
+    }
+
+    fn take(&mut self, entry: &Entry, carried: &mut Vec<Cue>, steps: &mut Vec<Step>) {
+        let clock_us = self.clock_us;
+        self.clock_us = clock_us.saturating_add(entry.duration_us);
+        if entry.gap {
+            self.broken = true;
+            match steps.last_mut() {
+                Some(Step::Gap { segments, duration, reason: GapReason::Marked }) => {
+                    *segments += 1;
+                    *duration += entry.duration();
+                }
+                _ => steps.push(Step::Gap { segments: 1, duration: entry.duration(), reason: GapReason::Marked }),
+            }
+            return;
+        }
+        let mut entry = entry.clone();
+        let own = std::mem::take(&mut entry.cues).into_iter().filter(|cue| !is_range(cue) || self.first_seen(cue));
+        entry.cues = carried.drain(..).chain(own).take(CUES_PER_SEGMENT_MAX).collect();
+        let discontinuity = self.begun && (self.broken || entry.discontinuity);
+        (self.broken, self.begun) = (false, true);
+        steps.push(Step::Segment(Box::new(Planned { entry, discontinuity, epoch: self.epoch, clock_us })));
+    }
+
+    /// Finds where to go on; `None`: nothing to take from this playlist yet.
+    fn place(&mut self, playlist: &MediaPlaylist, now: Duration) -> Option<Place> {
+        let entries = &playlist.entries;
+        let end = entries.last()?.sequence;
+        let Some(last) = self.known.back().cloned() else {
+            return Some(Place::at(self.first_index(playlist)));
+        };
+        let same_number = offset(playlist, last.sequence).and_then(|index| Some((index, entries.get(index)?)));
+        if let Some((index, entry)) = same_number
+            && same_listing(&last, entry)
+        {
+            return Some(Place::at(index + 1));
+        }
+        if let Some(place) = by_time(&last, playlist) {
+            return Some(place);
+        }
+        let datable = last.time_us.is_some() && entries.iter().any(|entry| entry.time_us.is_some());
+        if !datable && let Some(index) = entries.iter().rposition(|entry| same_address(&last, entry)) {
+            return Some(Place::epoch(index + 1, EpochReason::Renumbered));
+        }
+        if self.moved && !datable {
+            return Some(Place::epoch(self.first_index(playlist), EpochReason::Moved));
+        }
+        if let Some(missing) = playlist.media_sequence.checked_sub(last.sequence.saturating_add(1))
+            && !datable
+        {
+            if missing == 0 {
+                return Some(Place::at(0));
+            }
+            if !self.explicable(missing, playlist, now) {
+                return Some(Place::epoch(self.first_index(playlist), EpochReason::Jumped));
+            }
+            let duration = playlist.target.saturating_mul(u32::try_from(missing).unwrap_or(u32::MAX));
+            return Some(Place { index: 0, gap: Some((missing, duration)), epoch: None });
+        }
+        let known =
+            |entry: &Entry| self.known.iter().any(|known| known.sequence == entry.sequence && same_copy(known, entry));
+        let oldest = self.known.front().map_or(0, |known| known.sequence);
+        let latest_known = entries.iter().rposition(known);
+        let differs = entries.iter().any(|entry| (oldest..=last.sequence).contains(&entry.sequence) && !known(entry));
+        if let (Some(index), true, false) = (latest_known, differs, datable) {
+            return Some(Place::epoch(index + 1, EpochReason::Replaced));
+        }
+        let familiar = datable || (latest_known.is_some() && !differs);
+        self.believe(playlist.target, familiar, end, now)
+            .then(|| Place::epoch(self.first_index(playlist), EpochReason::Restarted))
+    }
+
+    /// Whether a playlist behind us has earned to count as a restart.
+    fn believe(&mut self, target: Duration, familiar: bool, last_sequence: u64, now: Duration) -> bool {
+        let Some(suspicion) = self.suspicion else {
+            self.suspicion = Some(Suspicion { since: now, last_sequence });
+            return false;
+        };
+        let waited = now.saturating_sub(suspicion.since) >= target.saturating_mul(OLD_COPY_TARGETS);
+        !familiar || (waited && last_sequence != suspicion.last_sequence)
+    }
+
+    /// Whether so many segments can have passed since the place was last known.
+    fn explicable(&self, missing: u64, playlist: &MediaPlaylist, now: Duration) -> bool {
+        let away = self.located_at.map_or(RESUME_AWAY, |at| now.saturating_sub(at));
+        // Segments may be much shorter than the target; four times as many are believed.
+        let quickest = (playlist.target / 4).max(Duration::from_millis(1));
+        let passed = away.as_millis() / quickest.as_millis().max(1);
+        u128::from(missing) <= passed + 2 * playlist.entries.len() as u128 + 8
+    }
+
+    fn first_index(&self, playlist: &MediaPlaylist) -> usize {
+        if playlist.ended || self.start == Start::Beginning {
+            return 0;
+        }
+        let edge = micros(playlist.target).saturating_mul(LIVE_EDGE_TARGETS.into());
+        let mut behind = 0_i64;
+        for (index, entry) in playlist.entries.iter().enumerate().rev() {
+            behind = behind.saturating_add(entry.duration_us);
+            if behind >= edge {
+                return index;
+            }
+        }
+        0
+    }
+
+    fn remember(&mut self, playlist: &MediaPlaylist, anew: bool) {
+        if anew || self.known.back().is_none_or(|last| last.sequence < playlist.media_sequence) {
+            self.known.clear();
+        }
+        self.known.retain(|known| known.sequence < playlist.media_sequence);
+        self.known.extend(playlist.entries.iter().map(|entry| Known {
+            sequence: entry.sequence,
+            uri: entry.uri.as_str().to_owned(),
+            range: entry.range,
+            duration_us: entry.duration_us,
+            time_us: entry.time_us,
+        }));
+        let excess = self.known.len().saturating_sub(SEGMENTS_KNOWN_MAX);
+        self.known.drain(..excess);
+    }
+
+    /// DATERANGE tags that some packagers keep at the top of the playlist, before segments that we have already.
+    fn unseen_ranges(&mut self, old: &[Entry], first: bool) -> Vec<Cue> {
+        // Joining a running stream, only those at the very top are more than history.
+        let listed = if first { old.get(..1).unwrap_or_default() } else { old };
+        let cues: Vec<Cue> = listed.iter().flat_map(|entry| &entry.cues).filter(|cue| is_range(cue)).cloned().collect();
+        let unseen = cues.into_iter().filter(|cue| self.first_seen(cue)).collect();
+        if first {
+            let history: Vec<Cue> =
+                old.iter().flat_map(|entry| &entry.cues).filter(|cue| is_range(cue)).cloned().collect();
+            for cue in &history {
+                let _ = self.first_seen(cue);
+            }
+        }
+        unseen
+    }
+
+    fn first_seen(&mut self, cue: &Cue) -> bool {
+        let mut hasher = DefaultHasher::new();
+        if let Cue::Other(text) = cue {
+            text.hash(&mut hasher);
+        }
+        let hash = hasher.finish();
+        if self.ranges_seen.contains(&hash) {
+            return false;
+        }
+        if self.ranges_seen.len() == DATERANGES_KNOWN_MAX {
+            self.ranges_seen.pop_front();
+        }
+        self.ranges_seen.push_back(hash);
+        true
+    }
+}
+
+/// Finds the place by programme date-time, where both sides have one.
+fn by_time(last: &Known, playlist: &MediaPlaylist) -> Option<Place> {
+    let start = last.time_us?;
+    let close = (last.duration_us / 2).clamp(1, SAME_INSTANT_US);
+    let entries = &playlist.entries;
+    let is_last = |entry: &Entry| entry.time_us.is_some_and(|time| time.abs_diff(start) <= close.unsigned_abs());
+    if let Some(index) = entries.iter().rposition(is_last) {
+        return Some(Place::epoch(index + 1, EpochReason::Renumbered));
+    }
+    let end = start.saturating_add(last.duration_us);
+    let follows = |entry: &Entry| entry.time_us.is_some_and(|time| time >= end - close);
+    let index = entries.iter().position(follows)?;
+    let entry = entries.get(index)?;
+    let expected = last.sequence.saturating_add(1);
+    if entry.sequence == expected {
+        return Some(Place::at(index));
+    }
+    if index > 0 {
+        return Some(Place::epoch(index, EpochReason::Replaced));
+    }
+    let Some(missing) = entry.sequence.checked_sub(expected) else {
+        return Some(Place::epoch(0, EpochReason::Restarted));
+    };
+    let hole = Duration::from_micros(entry.time_us?.saturating_sub(end).max(0).unsigned_abs());
+    let quickest = (playlist.target / 4).max(Duration::from_millis(1));
+    let fits = u128::from(missing) <= hole.as_millis() / quickest.as_millis().max(1) + 1;
+    Some(match hole.as_micros() > u128::from(close.unsigned_abs()) {
+        true if fits => Place { index: 0, gap: Some((missing, hole)), epoch: None },
+        true => Place::epoch(0, EpochReason::Jumped),
+        false => Place::epoch(0, EpochReason::Renumbered),
+    })
+}
+
+fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}
+
+fn offset(playlist: &MediaPlaylist, sequence: u64) -> Option<usize> {
+    usize::try_from(sequence.checked_sub(playlist.media_sequence)?).ok()
+}
+
+/// The same segment under the same number.
+fn same_listing(known: &Known, entry: &Entry) -> bool {
+    let apart = known.time_us.zip(entry.time_us).map(|(ours, theirs)| ours.abs_diff(theirs));
+    let close = (entry.duration_us / 2).unsigned_abs().min(SAME_INSTANT_US.unsigned_abs());
+    match apart {
+        Some(apart) if apart <= close => return true,
+        Some(apart) if apart > entry.duration_us.unsigned_abs() => return false,
+        _ => {}
+    }
+    known.range == entry.range && last_part(&known.uri) == last_part(entry.uri.as_str())
+}
+
+/// The same listing in an older copy of the playlist: nothing about it differs but host and query.
+fn same_copy(known: &Known, entry: &Entry) -> bool {
+    let dates_agree =
+        known.time_us.zip(entry.time_us).is_none_or(|(a, b)| a.abs_diff(b) <= SAME_INSTANT_US.unsigned_abs());
+    dates_agree
+        && known.range == entry.range
+        && known.duration_us == entry.duration_us
+        && path(&known.uri) == path(entry.uri.as_str())
+}
+
+/// The same segment under any number, without dates.
+fn same_address(known: &Known, entry: &Entry) -> bool {
+    known.range == entry.range && known.uri == entry.uri.as_str()
+}
+
+fn path(uri: &str) -> &str {
+    let uri = uri.split('?').next().unwrap_or(uri);
+    let after_scheme = uri.split_once("://").map_or(uri, |(_, rest)| rest);
+    after_scheme.split_once('/').map_or("", |(_, path)| path)
+}
+
+fn last_part(uri: &str) -> &str {
+    path(uri).rsplit('/').next().unwrap_or_default()
+}
+
+fn is_range(cue: &Cue) -> bool {
+    matches!(cue, Cue::Other(text) if text.starts_with("EXT-X-DATERANGE"))
+}
+
+#[cfg(test)]
+#[path = "window_test.rs"]
+mod tests;
