@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Layers, Problems};
-use crate::echo::cli::EchoArgs;
+use crate::echo::{Echo, EchoArgs};
 use crate::pipeline::status::Report;
 
 mod demo;
@@ -111,7 +111,11 @@ async fn echo(args: &EchoArgs, layers: Layers) -> anyhow::Result<Ending> {
         Err(problems) => return Ok(Ending::Refused(problems)),
     };
     crate::telemetry::start(&host.log_level, host.log_json, None);
-    args.run(run::stop_signal()).await?;
+    let echo = Echo::start(args.clone().into()).await?;
+    complain(&format!("echo processor on {}", echo.url()));
+    run::stop_signal().cancelled().await;
+    say(&serde_json::to_string(&echo.stats())?);
+    echo.shutdown().await;
     Ok(Ending::Done)
 }
 

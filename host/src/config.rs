@@ -81,10 +81,10 @@ pub struct SourceConfig {
 pub struct ProcessorConfig {
     /// http, https, ws or wss.
     pub url: Url,
-    /// Path of the Socket.IO endpoint.
-    pub path: String,
-    /// Socket.IO namespace.
-    pub namespace: String,
+    /// Path of the Socket.IO endpoint; `None`: `/socket.io/`.
+    pub path: Option<String>,
+    /// Socket.IO namespace; `None`: the URL's path.
+    pub namespace: Option<String>,
     /// Sent in Socket.IO's CONNECT.
     pub auth: Option<serde_json::Value>,
     /// Extra request headers.
@@ -180,10 +180,10 @@ fn source(keys: &mut Keys) -> Option<SourceConfig> {
 
 fn processor(keys: &mut Keys) -> Option<ProcessorConfig> {
     let url = keys.url("processor.url", &["http", "https", "ws", "wss"]);
-    let path = keys.text("processor.path").unwrap_or_else(|| "/socket.io/".into());
-    let namespace = keys.text("processor.namespace").unwrap_or_else(|| "/".into());
+    let path = keys.text("processor.path");
+    let namespace = keys.text("processor.namespace");
     for (key, value) in [("processor.path", &path), ("processor.namespace", &namespace)] {
-        if !value.starts_with('/') {
+        if let Some(value) = value.as_deref().filter(|value| !value.starts_with('/')) {
             keys.problem(key, format!("{value:?} must start with '/'"));
         }
     }

@@ -12,8 +12,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::source::SourceEvent;
-use super::source::event::GapReason;
+use super::source::{GapReason, SourceEvent};
 use super::source::segment::{Cue, Segment};
 use super::status::{Phase, Status};
 use crate::stage::contract::batching as wit;

@@ -91,7 +91,7 @@ impl Decider {
     }
 
     /// A source that delivers faster than real time must not fill the disk with what is due much later.
-    async fn keep_back(&self, batch: &Prepared) {
+    async fn keep_back(&mut self, batch: &Prepared) {
         if let Some(due) = self.due(batch) {
             let ahead = AIR_AHEAD.max(self.batch * 3);
             if let Some(at) = due.checked_sub(ahead) {
@@ -109,7 +109,7 @@ impl Decider {
     }
 
     /// Waits for the reply until the decision falls.
-    async fn wait(&self, pending: Option<Pending>, batch: &Prepared, margin: Margin) -> Decision {
+    async fn wait(&mut self, pending: Option<Pending>, batch: &Prepared, margin: Margin) -> Decision {
         let Some(mut pending) = pending else { return Decision::original(Why::not_sent()) };
         let due = self.due(batch).unwrap_or_else(|| self.latest_start(batch));
         let deadline = due.checked_sub(margin.get()).unwrap_or(due);
@@ -187,7 +187,7 @@ impl Decider {
     }
 
     async fn remux(
-        &self,
+        &mut self,
         batch: &Prepared,
         plan: &Plan,
         processed: Option<&remux::Processed>,

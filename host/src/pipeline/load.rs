@@ -1,7 +1,6 @@
 //! Opens everything that a pipeline needs, in the one right order: storage, journal, stages, exchange, air, steps.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
