@@ -1,1 +1,141 @@
-//! Harness: host.
+//! The host as a user runs it: the `outboard` binary as a child process.
+
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::process::{Child, Command};
+use tokio::task::JoinHandle;
+
+/// The binary that was built with these tests.
+pub fn binary() -> PathBuf {
+    let tests = std::env::current_exe().unwrap();
+    let path = tests.parent().unwrap().parent().unwrap().join("outboard");
+    assert!(path.exists(), "{} is missing: run ./scripts/test, or cargo build -p outboard", path.display());
+    path
+}
+
+/// A running `outboard`.
+pub struct Host {
+    child: Child,
+    log: Arc<Mutex<Vec<String>>>,
+    readers: Vec<JoinHandle<()>>,
+    stdout: Arc<Mutex<String>>,
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// The process's status.
+    pub status: ExitStatus,
+    /// What it wrote to standard output.
+    pub stdout: String,
+    /// Log lines.
+    pub log: Vec<String>,
+}
+
+impl Ended {
+    /// The JSON line at the end.
+    pub fn report(&self) -> Value {
+        let last = self.stdout.lines().last().unwrap_or_else(|| panic!("no report: {:#?}", self.log));
+        serde_json::from_str(last).unwrap_or_else(|error| panic!("{last:?}: {error}"))
+    }
+
+    /// A count of the report.
+    pub fn count(&self, name: &str) -> u64 {
+        self.report()[name].as_u64().unwrap_or_else(|| panic!("{name} in {}", self.report()))
+    }
+
+    /// Log lines that contain `text`.
+    pub fn lines_with(&self, text: &str) -> usize {
+        self.log.iter().filter(|line| line.contains(text)).count()
+    }
+}
+
+impl Host {
+    /// Runs `outboard run` with these options and a storage folder.
+    pub fn run(storage: &Path, options: &[&str]) -> Self {
+        let mut arguments = vec!["run", "--storage", storage.to_str().unwrap(), "--log-level", "info,outboard=debug"];
+        arguments.extend(options);
+        Self::spawn(&arguments)
+    }
+
+    /// Runs `outboard` with these arguments.
+    pub fn spawn(arguments: &[&str]) -> Self {
+        let mut child = Command::new(binary())
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let log: Arc<Mutex<Vec<String>>> = Arc::default();
+        let stdout: Arc<Mutex<String>> = Arc::default();
+        let (lines, text) = (log.clone(), stdout.clone());
+        let mut errors = BufReader::new(child.stderr.take().unwrap()).lines();
+        let mut out = child.stdout.take().unwrap();
+        let readers = vec![
+            tokio::spawn(async move {
+                while let Ok(Some(line)) = errors.next_line().await {
+                    lines.lock().unwrap().push(line);
+                }
+            }),
+            tokio::spawn(async move {
+                let mut all = String::new();
+                out.read_to_string(&mut all).await.ok();
+                text.lock().unwrap().push_str(&all);
+            }),
+        ];
+        Self { child, log, readers, stdout }
+    }
+
+    /// The process.
+    pub fn pid(&self) -> u32 {
+        self.child.id().unwrap()
+    }
+
+    /// Log lines so far.
+    pub fn log(&self) -> Vec<String> {
+        self.log.lock().unwrap().clone()
+    }
+
+    /// Waits until a log line contains `text`.
+    pub async fn until(&self, text: &str, limit: Duration) {
+        let found = async {
+            while !self.log.lock().unwrap().iter().any(|line| line.contains(text)) {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let waited = tokio::time::timeout(limit, found).await;
+        assert!(waited.is_ok(), "{text:?} was not logged in {limit:?}: {:#?}", self.log());
+    }
+
+    /// Ends it as `kill -9` does.
+    pub async fn kill(mut self) -> Vec<String> {
+        self.child.kill().await.unwrap();
+        self.log()
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, signal: nix::sys::signal::Signal) {
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(self.pid()).unwrap());
+        nix::sys::signal::kill(pid, signal).unwrap();
+    }
+
+    /// Waits for its end.
+    pub async fn ended(mut self, limit: Duration) -> Ended {
+        let status = match tokio::time::timeout(limit, self.child.wait()).await {
+            Ok(status) => status.unwrap(),
+            Err(_) => panic!("still running after {limit:?}: {:#?}", self.log()),
+        };
+        for reader in std::mem::take(&mut self.readers) {
+            reader.await.unwrap();
+        }
+        let stdout = self.stdout.lock().unwrap().clone();
+        Ended { status, stdout, log: self.log() }
+    }
+}

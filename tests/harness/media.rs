@@ -1,1 +1,219 @@
-//! Harness: media.
+//! Test media: clips that are encoded once, a live HLS origin that publishes them at their own pace, and packet lists as
+//! an independent reader (ffprobe) sees them.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
+
+use axum::extract::{Path as Name, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::{Router, routing::get};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+/// What a clip shows and how it is coded.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Clip {
+    /// Length in seconds.
+    pub seconds: u32,
+    /// Width and height of the picture; `None`: sound only.
+    pub size: Option<(u32, u32)>,
+    /// Whether there is sound.
+    pub sound: bool,
+    /// A flash and a beep at each full second instead of a moving picture and a tone.
+    pub flash: bool,
+    /// Frequency of the tone, which tells clips apart.
+    pub tone: u32,
+}
+
+/// Segment length in seconds.
+pub const SEGMENT_SECONDS: u32 = 2;
+
+impl Clip {
+    /// A small picture with sound.
+    pub fn small(seconds: u32) -> Self {
+        Self { seconds, size: Some((320, 180)), sound: true, flash: false, tone: 440 }
+    }
+
+    /// The folder with `segment-<n>.ts`, encoded on first use and kept for the whole test run.
+    pub fn segments(&self) -> PathBuf {
+        static MADE: OnceLock<Mutex<HashMap<Clip, PathBuf>>> = OnceLock::new();
+        let mut made = MADE.get_or_init(Mutex::default).lock().unwrap();
+        made.entry(self.clone()).or_insert_with(|| self.encode()).clone()
+    }
+
+    fn encode(&self) -> PathBuf {
+        let dir = tempfile::Builder::new().prefix("outboard-clip-").tempdir().unwrap().keep();
+        let seconds = self.seconds;
+        let mut arguments = Vec::new();
+        if let Some((width, height)) = self.size {
+            let moving = format!("testsrc2=s={width}x{height}:r=30:d={seconds}");
+            let flash = format!(
+                "color=c=black:s={width}x{height}:r=30:d={seconds},geq=lum='if(lt(mod(N,30),2),255,16)':cb=128:cr=128"
+            );
+            arguments.extend(["-f".into(), "lavfi".into(), "-i".into(), if self.flash { flash } else { moving }]);
+        }
+        if self.sound {
+            let tone = format!("sine=f={}:r=48000:d={seconds}", self.tone);
+            let beep = format!("aevalsrc='if(lt(mod(t,1),0.0667),0.8*sin(2*PI*1000*t),0)':s=48000:d={seconds}");
+            arguments.extend(["-f".into(), "lavfi".into(), "-i".into(), if self.flash { beep } else { tone }]);
+        }
+        let coding = "-c:v libx264 -preset ultrafast -bf 2 -g 60 -keyint_min 60 -sc_threshold 0 -b:v 5M -maxrate 5M \
+                      -bufsize 5M -c:a aac -b:a 128k -ac 2 -f hls -hls_list_size 0 -hls_segment_filename";
+        arguments.extend(coding.split_whitespace().map(Into::into));
+        arguments.push(dir.join("segment-%d.ts").display().to_string());
+        arguments.extend(["-hls_time".into(), SEGMENT_SECONDS.to_string()]);
+        arguments.push(dir.join("list.m3u8").display().to_string());
+        ffmpeg(&arguments);
+        dir
+    }
+}
+
+/// Runs ffmpeg to its end.
+pub fn ffmpeg(arguments: &[impl AsRef<std::ffi::OsStr>]) {
+    let out = Command::new("ffmpeg").args(["-nostdin", "-v", "error", "-y"]).args(arguments).output().unwrap();
+    assert!(out.status.success(), "ffmpeg: {}", String::from_utf8_lossy(&out.stderr));
+}
+
+/// One packet as ffprobe lists it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Packet {
+    /// Seconds.
+    pub pts: f64,
+    /// Seconds.
+    pub dts: f64,
+    /// MD5 of the payload.
+    pub hash: String,
+}
+
+/// The packets of a stream (`v` or `a`) of a file.
+pub fn packets(file: &Path, stream: &str) -> Vec<Packet> {
+    let out = Command::new("ffprobe")
+        .args(["-v", "error", "-select_streams", stream, "-show_entries", "packet=pts_time,dts_time,data_hash"])
+        .args(["-show_data_hash", "md5", "-of", "csv=p=0"])
+        .arg(file)
+        .output()
+        .unwrap();
+    let text = String::from_utf8(out.stdout).unwrap();
+    let packet = |line: &str| {
+        let mut fields = line.split(',');
+        let (pts, dts) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+        Some(Packet { pts, dts, hash: fields.next()?.to_owned() })
+    };
+    text.lines().filter_map(packet).collect()
+}
+
+/// The packets of segments in the form that MP4 and FLV hold them. The segments' timestamps follow on from each other.
+pub fn source_packets(segments: &[PathBuf], stream: &str) -> Vec<Packet> {
+    let dir = tempfile::tempdir().unwrap();
+    let joined = dir.path().join("joined.ts");
+    let bytes: Vec<u8> = segments.iter().flat_map(|path| std::fs::read(path).unwrap()).collect();
+    std::fs::write(&joined, bytes).unwrap();
+    let file = dir.path().join("joined.mp4");
+    let map = format!("0:{stream}");
+    let [joined, file_name] = [&joined, &file].map(|path| path.display().to_string());
+    ffmpeg(&["-copyts", "-i", &joined, "-map", &map, "-c", "copy", "-bsf:a", "aac_adtstoasc", "-f", "mp4", &file_name]);
+    packets(&file, stream)
+}
+
+/// One entry of the origin's programme.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// The segment's file.
+    pub path: PathBuf,
+    /// EXT-X-DISCONTINUITY before it.
+    pub discontinuity: bool,
+}
+
+/// Every segment of a clip; `discontinuity` before the first.
+pub fn entries(clip: &Clip, discontinuity: bool) -> Vec<Entry> {
+    let dir = clip.segments();
+    let count = clip.seconds.div_ceil(SEGMENT_SECONDS);
+    (0..count)
+        .map(|n| Entry { path: dir.join(format!("segment-{n}.ts")), discontinuity: discontinuity && n == 0 })
+        .collect()
+}
+
+struct Programme {
+    entries: Vec<Entry>,
+    started: Mutex<Option<Instant>>,
+    window: usize,
+    endless: bool,
+}
+
+/// A live HLS origin: publishes a segment each [`SEGMENT_SECONDS`], ends with EXT-X-ENDLIST (or starts over, each round
+/// after a discontinuity, if endless). The pace starts with the first request.
+pub struct LiveOrigin {
+    /// The media playlist.
+    pub url: String,
+    server: JoinHandle<()>,
+}
+
+impl Drop for LiveOrigin {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+impl LiveOrigin {
+    /// Publishes `entries` once.
+    pub async fn start(entries: Vec<Entry>) -> Self {
+        Self::serve(entries, false).await
+    }
+
+    /// Publishes `entries` over and over.
+    pub async fn endless(entries: Vec<Entry>) -> Self {
+        Self::serve(entries, true).await
+    }
+
+    async fn serve(entries: Vec<Entry>, endless: bool) -> Self {
+        let programme = Arc::new(Programme { entries, started: Mutex::new(None), window: 5, endless });
+        let app = Router::new()
+            .route("/live.m3u8", get(playlist))
+            .route("/segment/{number}", get(segment))
+            .with_state(programme);
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/live.m3u8", listener.local_addr().unwrap());
+        let server = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+        Self { url, server }
+    }
+}
+
+async fn playlist(State(programme): State<Arc<Programme>>) -> String {
+    let started = *programme.started.lock().unwrap().get_or_insert_with(Instant::now);
+    let whole = Duration::from_secs(SEGMENT_SECONDS.into());
+    // Three segments are there at once, so that a client starts with the first.
+    let published = 3 + (started.elapsed().as_millis() / whole.as_millis()) as usize;
+    let count = programme.entries.len();
+    let (end, over) = match programme.endless {
+        true => (published, false),
+        false => (published.min(count), published >= count),
+    };
+    let first = end.saturating_sub(programme.window);
+    let at = |n: usize| (&programme.entries[n % count], n > 0 && n.is_multiple_of(count));
+    let jumps = (0..first).filter(|n| at(*n).1 || at(*n).0.discontinuity).count();
+    let mut text = format!(
+        "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:{SEGMENT_SECONDS}\n#EXT-X-MEDIA-SEQUENCE:{first}\n\
+         #EXT-X-DISCONTINUITY-SEQUENCE:{jumps}\n"
+    );
+    for n in first..end {
+        if at(n).0.discontinuity || at(n).1 {
+            text += "#EXT-X-DISCONTINUITY\n";
+        }
+        text += &format!("#EXTINF:{SEGMENT_SECONDS}.0,\nsegment/{n}.ts\n");
+    }
+    if over {
+        text += "#EXT-X-ENDLIST\n";
+    }
+    text
+}
+
+async fn segment(State(programme): State<Arc<Programme>>, Name(name): Name<String>) -> Response {
+    let number: Option<usize> = name.strip_suffix(".ts").and_then(|number| number.parse().ok());
+    let Some(number) = number else { return StatusCode::NOT_FOUND.into_response() };
+    let path = &programme.entries[number % programme.entries.len()].path;
+    tokio::fs::read(path).await.unwrap().into_response()
+}
