@@ -1,10 +1,189 @@
 //! remux -> [air]: FLV tags become RTMP messages on the air clock.
+//!
+//! In: batches in the [`spool`] and one [`clock`] per programme. Out: packets at their time at every destination, each
+//! once; positions for the journal, events, status. Each destination is a task of its own with its own place in the
+//! spool: one that is dead or slow holds up no other and never moves the clock. Limits: `limits.rs`, section air.
 
+mod backoff;
 pub mod bodies;
 pub mod clock;
 pub mod cursor;
+mod destination;
+pub mod journal;
 pub mod lean;
+mod marks;
+pub mod pipe;
 pub mod position;
 pub mod rtmp;
+pub mod sink;
 pub mod spool;
+pub mod status;
 pub mod target;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+
+use self::clock::AirClock;
+use self::destination::{Destination, Parts};
+use self::journal::{AirEvent, AirJournal};
+use self::position::Position;
+use self::rtmp::transport::TlsSettings;
+use self::sink::Opener;
+use self::spool::Spool;
+use self::status::DestinationStatus;
+use self::target::Target;
+use crate::limits::{AIR_CLOSE_TIMEOUT, AIR_MAX_LAG_DEFAULT};
+
+/// Where a programme goes.
+#[derive(Debug, Clone)]
+pub struct AirConfig {
+    /// The stream's name, for the log.
+    pub stream: String,
+    /// All destinations.
+    pub destinations: Vec<DestinationConfig>,
+    /// The ffmpeg for destinations that are not RTMP.
+    pub ffmpeg: PathBuf,
+}
+
+/// One destination.
+#[derive(Debug, Clone)]
+pub struct DestinationConfig {
+    /// Its name in the journal, events and status; unique in the programme and the same over restarts.
+    pub name: String,
+    /// Where it is.
+    pub target: Target,
+    /// Whom to trust for RTMPS.
+    pub tls: TlsSettings,
+    /// Where it goes on, from the journal; `None`: at the oldest batch of the spool.
+    pub resume: Option<Position>,
+    /// Further behind the clock than this it skips to a key frame.
+    pub max_lag: Duration,
+}
+
+impl DestinationConfig {
+    /// A destination with the defaults.
+    pub fn new(name: impl Into<String>, target: Target) -> Self {
+        Self { name: name.into(), target, tls: TlsSettings::default(), resume: None, max_lag: AIR_MAX_LAG_DEFAULT }
+    }
+}
+
+/// All destinations of a programme, on air. Dropping it stops them without a clean end.
+#[derive(Debug)]
+pub struct Air {
+    spool: Spool,
+    cancel: CancellationToken,
+    destinations: Vec<(watch::Receiver<DestinationStatus>, JoinHandle<()>)>,
+    bound: JoinHandle<()>,
+}
+
+impl Air {
+    /// Starts all destinations. Nothing leaves before `clock` is started; `cancel` stops them as [`Air::stop`] does.
+    pub fn start(
+        config: AirConfig,
+        spool: Spool,
+        clock: AirClock,
+        journal: Arc<dyn AirJournal>,
+        events: mpsc::Sender<AirEvent>,
+        cancel: &CancellationToken,
+    ) -> Self {
+        let cancel = cancel.child_token();
+        let bound = tokio::spawn(bind(spool.clone(), clock.clone(), cancel.clone()));
+        let start = |destination: DestinationConfig| {
+            let url = destination.target.redacted();
+            let span = tracing::info_span!("air", stream = config.stream, destination = destination.name, url);
+            let name = destination.name.clone();
+            let (status, shown) = watch::channel(DestinationStatus { name, url, ..DestinationStatus::default() });
+            let parts = Parts {
+                name: destination.name,
+                opener: Opener { target: destination.target, tls: destination.tls, ffmpeg: config.ffmpeg.clone() },
+                resume: destination.resume,
+                max_lag: destination.max_lag,
+                spool: spool.clone(),
+                clock: clock.clone(),
+                journal: journal.clone(),
+                events: events.clone(),
+                status,
+                cancel: cancel.clone(),
+            };
+            (shown, tokio::spawn(Destination::new(parts).run().instrument(span)))
+        };
+        let destinations = config.destinations.into_iter().map(start).collect();
+        Self { spool, cancel, destinations, bound }
+    }
+
+    /// What each destination reports, in the order of the configuration.
+    pub fn status(&self) -> Vec<DestinationStatus> {
+        self.destinations.iter().map(|(status, _)| status.borrow().clone()).collect()
+    }
+
+    /// Changes of each destination's status, in the order of the configuration.
+    pub fn watch(&self) -> Vec<watch::Receiver<DestinationStatus>> {
+        self.destinations.iter().map(|(status, _)| status.clone()).collect()
+    }
+
+    /// Lets every destination send what the spool holds, at its time, and ends their sessions cleanly; after `limit`
+    /// stops those that are not done. Finishes the spool. Answers the final reports.
+    pub async fn drain(self, limit: Duration) -> Vec<DestinationStatus> {
+        self.spool.finish();
+        self.join(limit).await
+    }
+
+    /// Stops sending and ends the sessions cleanly. Answers the final reports.
+    pub async fn stop(self) -> Vec<DestinationStatus> {
+        self.cancel.cancel();
+        self.join(Duration::ZERO).await
+    }
+
+    async fn join(mut self, limit: Duration) -> Vec<DestinationStatus> {
+        let mut tasks = std::mem::take(&mut self.destinations);
+        let all = async {
+            for (_, task) in &mut tasks {
+                // A panic is told by the runtime; the report below is what was shown last.
+                let _ = (&mut *task).await;
+            }
+        };
+        if timeout(limit, all).await.is_err() {
+            self.cancel.cancel();
+            for (_, task) in tasks.iter_mut().filter(|(_, task)| !task.is_finished()) {
+                // Ends by itself within this: each wait inside is shorter.
+                if timeout(2 * AIR_CLOSE_TIMEOUT, &mut *task).await.is_err() {
+                    task.abort();
+                }
+            }
+        }
+        self.cancel.cancel();
+        let _ = (&mut self.bound).await;
+        tasks.iter().map(|(status, _)| status.borrow().clone()).collect()
+    }
+}
+
+impl Drop for Air {
+    fn drop(&mut self) {
+        self.cancel.cancel();
+    }
+}
+
+/// Tells the clock what the spool holds: media time ends there.
+async fn bind(spool: Spool, clock: AirClock, cancel: CancellationToken) {
+    let mut changes = spool.watch();
+    loop {
+        let finished = changes.borrow_and_update().finished;
+        if let Some(newest) = spool.newest() {
+            clock.extend(newest.end_ms);
+        }
+        if finished {
+            clock.unbound();
+            return;
+        }
+        if !matches!(cancel.run_until_cancelled(changes.changed()).await, Some(Ok(()))) {
+            return;
+        }
+    }
+}
