@@ -254,8 +254,12 @@ pub const AIR_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 pub const AIR_COMMAND_TIMEOUT: Duration = Duration::from_secs(8);
 /// A write that makes no end in this time ends the session: the receiver is stalled.
 pub const AIR_WRITE_TIMEOUT: Duration = Duration::from_secs(6);
+/// A server that has acknowledged before and stops to, while more than two of its steps are under way, is stalled.
+pub const AIR_ACK_TIMEOUT: Duration = Duration::from_secs(8);
 /// Clean end of a session: unpublish, flush, wait until the receiver has closed.
 pub const AIR_CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
+/// A write that is under way when we are told to stop has this long to end.
+pub const AIR_STOP_GRACE: Duration = Duration::from_secs(1);
 /// First wait before a reconnect, doubled each time, with jitter.
 pub const AIR_RECONNECT_MIN: Duration = Duration::from_millis(100);
 /// Longest wait before a reconnect while an outage is young, see [`AIR_RECONNECT_EAGER_FOR`].
@@ -264,6 +268,8 @@ pub const AIR_RECONNECT_EAGER_MAX: Duration = Duration::from_secs(1);
 pub const AIR_RECONNECT_EAGER_FOR: Duration = Duration::from_secs(30);
 /// Longest wait before a reconnect.
 pub const AIR_RECONNECT_MAX: Duration = Duration::from_secs(15);
+/// A session that lasted this long was good: the next outage starts anew.
+pub const AIR_SESSION_GOOD: Duration = Duration::from_secs(5);
 /// Wait after "stream busy": the server has not yet noticed that the last session is gone (SRS: 4-10 s).
 pub const AIR_BUSY_WAIT: Duration = Duration::from_millis(1200);
 /// "Stream busy" is expected for this long after a session was lost.
@@ -282,10 +288,8 @@ pub const AMF_DEPTH_MAX: usize = 8;
 /// Values in a server's message.
 pub const AMF_VALUES_MAX: usize = 512;
 
-/// Last lines of a receiver ffmpeg's stderr that are kept for the error, and bytes of each.
-pub const AIR_STDERR_LINES: usize = 12;
-/// See [`AIR_STDERR_LINES`].
-pub const AIR_STDERR_LINE_BYTES: usize = 400;
+/// Bytes of a receiver ffmpeg's stderr that are kept for the error: its end.
+pub const AIR_STDERR_BYTES: usize = 2048;
 
 // === stages ===
 

@@ -1,5 +1,12 @@
-//! RTMP, as a publisher.
+//! RTMP and RTMPS, as a publisher: [`session`] speaks to a server, the rest are its layers.
+//!
+//! The handshake is `rml_rtmp`'s. Its sessions are not used: they write a message's start as a type 3 chunk (which
+//! nginx-rtmp reads with another time), allocate for each packet, know no FCPublish, and its chunk reader trusts the
+//! server's lengths.
+
 pub mod acks;
 pub mod amf;
 pub mod chunk;
 pub mod reader;
+pub mod session;
+pub mod transport;

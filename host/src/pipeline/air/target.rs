@@ -190,6 +190,12 @@ pub fn redact_url(text: &str) -> String {
 #[derive(Clone, Default)]
 pub struct Secrets(Vec<String>);
 
+impl std::fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Secrets({})", self.0.len())
+    }
+}
+
 impl Secrets {
     fn of(url: &Url) -> Self {
         let mut all = vec![url.as_str().to_owned()];

@@ -1,0 +1,245 @@
+//! One destination: a task with its own place in the spool, its own sessions and its own books.
+//!
+//! In: the spool, the clock, positions to resume at. Out: packets at their time; events, positions and status. It opens
+//! sessions for ever until everything is sent or it is told to stop. What it cannot deliver harms no other destination:
+//! it has no effect on the clock and holds nothing in memory but two pieces of files and one write.
+
+mod books;
+mod send;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use self::books::Books;
+use self::send::{Failed, Sent};
+use super::backoff::Backoff;
+use super::bodies::Bodies;
+use super::clock::AirClock;
+use super::cursor::{Cursor, Next};
+use super::journal::{AirEvent, AirJournal};
+use super::marks::Marks;
+use super::position::Position;
+use super::sink::{Opener, Sink, SinkError};
+use super::spool::{Spool, SpoolState};
+use super::status::{DestinationState, DestinationStatus};
+use crate::limits::AIR_CONNECT_AHEAD;
+use crate::media::flv::{FileHeader, TagKind};
+
+/// What a destination works with.
+pub(super) struct Parts {
+    pub(super) name: String,
+    pub(super) opener: Opener,
+    pub(super) resume: Option<Position>,
+    pub(super) max_lag: Duration,
+    pub(super) spool: Spool,
+    pub(super) clock: AirClock,
+    pub(super) journal: Arc<dyn AirJournal>,
+    pub(super) events: mpsc::Sender<AirEvent>,
+    pub(super) status: watch::Sender<DestinationStatus>,
+    pub(super) cancel: CancellationToken,
+}
+
+pub(super) struct Destination {
+    name: String,
+    opener: Opener,
+    max_lag: Duration,
+    spool: Spool,
+    spool_changes: watch::Receiver<SpoolState>,
+    clock: AirClock,
+    clock_changes: watch::Receiver<()>,
+    journal: Arc<dyn AirJournal>,
+    cancel: CancellationToken,
+    cursor: Cursor,
+    bodies: Bodies,
+    marks: Marks,
+    /// Where the next session starts; `None`: with the first batch there is.
+    resume: Option<Position>,
+    books: Books,
+    session: send::SessionState,
+}
+
+/// How a session ended.
+enum End {
+    /// Everything is sent.
+    Done,
+    /// We were told to stop.
+    Stopped,
+    /// We were told to stop, in the middle of a write.
+    Torn,
+    /// The stream changed in a way that needs a new session.
+    Renew,
+    /// The receiver is gone. What failed began at the instant.
+    Lost(SinkError, Instant),
+}
+
+impl Destination {
+    pub(super) fn new(parts: Parts) -> Self {
+        let Parts { name, opener, resume, max_lag, spool, clock, journal, events, status, cancel } = parts;
+        let start = resume.unwrap_or_default();
+        let books = Books::new(&name, opener.target.secrets(), events, status, resume);
+        Self {
+            opener,
+            max_lag,
+            spool_changes: spool.watch(),
+            clock_changes: clock.watch(),
+            cursor: Cursor::new(spool.clone(), start),
+            bodies: Bodies::default(),
+            marks: Marks::new(start),
+            resume,
+            books,
+            session: send::SessionState::default(),
+            name,
+            spool,
+            clock,
+            journal,
+            cancel,
+        }
+    }
+
+    /// Runs until everything is sent or the token is cancelled.
+    pub(super) async fn run(mut self) {
+        let cancel = self.cancel.clone();
+        let state = match cancel.run_until_cancelled(self.wait_for_start()).await {
+            None => DestinationState::Stopped,
+            Some(()) => self.sessions(&cancel).await,
+        };
+        tracing::info!(?state, "destination ended");
+        self.books.end(state, &mut self.cursor).await;
+    }
+
+    async fn sessions(&mut self, cancel: &CancellationToken) -> DestinationState {
+        let mut backoff = Backoff::default();
+        loop {
+            if self.nothing_left() {
+                return DestinationState::Done;
+            }
+            if cancel.is_cancelled() {
+                return DestinationState::Stopped;
+            }
+            self.books.state(DestinationState::Connecting);
+            let opened = match cancel.run_until_cancelled(self.opener.open(self.tracks())).await {
+                None => return DestinationState::Stopped,
+                Some(opened) => opened,
+            };
+            let (error, since) = match opened {
+                Err(error) => (error, Instant::now()),
+                Ok(mut sink) => {
+                    backoff.opened(Instant::now());
+                    self.begin().await;
+                    let end = self.publish(&mut sink, cancel).await;
+                    self.resume = Some(self.cursor.position());
+                    match end {
+                        End::Lost(error, since) => {
+                            self.resume = Some(self.marks.resume(sink.acked(), Instant::now()));
+                            self.books.lost(since);
+                            (error, since)
+                        }
+                        End::Renew => {
+                            tracing::info!("the stream's headers changed, a new session follows");
+                            sink.close().await;
+                            continue;
+                        }
+                        End::Torn => return DestinationState::Stopped,
+                        End::Done | End::Stopped => {
+                            let done = matches!(end, End::Done);
+                            self.journal_position().await;
+                            sink.close().await;
+                            return if done { DestinationState::Done } else { DestinationState::Stopped };
+                        }
+                    }
+                }
+            };
+            let wait = backoff.failed(error.busy(), Instant::now(), rand::random());
+            self.books.failed(&error, backoff.attempt(), since, wait).await;
+            if cancel.run_until_cancelled(sleep(wait)).await.is_none() {
+                return DestinationState::Stopped;
+            }
+        }
+    }
+
+    /// Until there is something to send and its time is near.
+    async fn wait_for_start(&mut self) {
+        loop {
+            let finished = self.spool_changes.borrow_and_update().finished;
+            self.clock_changes.mark_unchanged();
+            if self.resume.is_none()
+                && let Some(oldest) = self.spool.oldest()
+            {
+                let start = Position::start_of(oldest.number, oldest.start_ms);
+                self.resume = Some(start);
+                self.cursor.set(start);
+            }
+            let ready = self.resume.is_some() && self.cursor.next() != Next::Wait;
+            let start = self.clock.anchored_at().map(|at| at.checked_sub(AIR_CONNECT_AHEAD).unwrap_or(at));
+            if (ready && start.is_some_and(|start| start <= Instant::now())) || (finished && !ready) {
+                return;
+            }
+            tokio::select! {
+                _ = self.spool_changes.changed() => {}
+                _ = self.clock_changes.changed() => {}
+                () = sleep_until(start.unwrap_or_else(Instant::now)), if ready && start.is_some() => {}
+            }
+        }
+    }
+
+    /// The spool is finished and read to its end.
+    fn nothing_left(&mut self) -> bool {
+        let finished = self.spool_changes.borrow_and_update().finished;
+        if let Some(resume) = self.resume {
+            self.cursor.set(resume);
+        }
+        finished && self.cursor.next() == Next::Wait
+    }
+
+    /// What an FLV header says about the stream.
+    fn tracks(&self) -> FileHeader {
+        let has = |kind| {
+            self.cursor.batch(kind).is_some_and(|batch| match kind {
+                TagKind::Audio => batch.audio.header.is_some() || !batch.audio.tags.is_empty(),
+                _ => batch.video.header.is_some() || !batch.video.tags.is_empty(),
+            })
+        };
+        FileHeader { audio: has(TagKind::Audio), video: has(TagKind::Video) }
+    }
+
+    /// Puts the cursor where the new session starts.
+    async fn begin(&mut self) {
+        self.cursor.set_at_entry(self.resume.unwrap_or_default());
+        let start = self.cursor.position();
+        self.marks.begin(start);
+        self.session = send::SessionState::default();
+        self.books.opened(start).await;
+    }
+
+    async fn publish(&mut self, sink: &mut Sink, cancel: &CancellationToken) -> End {
+        loop {
+            let wake = match self.send_due(sink).await {
+                Ok(Sent::Until(wake)) => wake,
+                Ok(Sent::All) => return End::Done,
+                Ok(Sent::Renew) => return End::Renew,
+                Ok(Sent::Stopped) => return End::Stopped,
+                Err(Failed::Lost(error, since)) => return End::Lost(error, since),
+                Err(Failed::Torn) => return End::Torn,
+            };
+            let acked = sink.acked();
+            if let Some(bytes) = acked {
+                self.marks.acked(bytes);
+            }
+            self.books.publish(acked.map(|bytes| self.marks.arrived(bytes)), &mut self.cursor, &self.clock);
+            tokio::select! {
+                biased;
+                () = cancel.cancelled() => return End::Stopped,
+                said = sink.incoming() => if let Err(error) = said {
+                    return End::Lost(error, Instant::now());
+                },
+                _ = self.clock_changes.changed() => {}
+                _ = self.spool_changes.changed() => {}
+                () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {}
+            }
+        }
+    }
+}

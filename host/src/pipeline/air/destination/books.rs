@@ -1,0 +1,242 @@
+//! The books of a destination: counts, gaps, which batches are on air, and telling others of it.
+//!
+//! A packet counts when the write that holds it has succeeded, so packets sent less packets repeated are the packets of
+//! the spool that left, each once.
+
+use std::collections::VecDeque;
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+use tokio::time::error::Elapsed;
+
+use crate::limits::{AIR_JOURNAL_WAIT, AIR_STATUS_EVERY};
+use crate::media::flv::TagKind;
+use crate::pipeline::air::clock::AirClock;
+use crate::pipeline::air::cursor::{Cursor, Packet};
+use crate::pipeline::air::journal::{AirEvent, DropReason, JournalError};
+use crate::pipeline::air::position::{Position, TrackPosition};
+use crate::pipeline::air::sink::SinkError;
+use crate::pipeline::air::spool::{Counts, Spool};
+use crate::pipeline::air::status::{Counters, DestinationState, DestinationStatus, Gaps};
+use crate::pipeline::air::target::Secrets;
+
+pub(super) struct Books {
+    name: String,
+    secrets: Secrets,
+    events: mpsc::Sender<AirEvent>,
+    status: watch::Sender<DestinationStatus>,
+    shown_at: Option<Instant>,
+    counters: Counters,
+    gaps: Gaps,
+    /// Packets in the write that is being put together.
+    pending: Vec<Pending>,
+    /// The first packet of each track that has never left: video, audio.
+    fresh: [TrackPosition; 2],
+    /// Batches of which packets have left, but not all; oldest first.
+    open: VecDeque<BatchBook>,
+    /// Batches before this number are not opened again.
+    next_batch: u64,
+}
+
+struct Pending {
+    kind: TagKind,
+    at: TrackPosition,
+    late: bool,
+}
+
+struct BatchBook {
+    number: u64,
+    sent: Counts,
+}
+
+impl Books {
+    pub(super) fn new(
+        name: &str,
+        secrets: Secrets,
+        events: mpsc::Sender<AirEvent>,
+        status: watch::Sender<DestinationStatus>,
+        resume: Option<Position>,
+    ) -> Self {
+        let resume = resume.unwrap_or_default();
+        Self {
+            name: name.to_owned(),
+            secrets,
+            events,
+            status,
+            shown_at: None,
+            counters: Counters::default(),
+            gaps: Gaps::default(),
+            pending: Vec::with_capacity(32),
+            fresh: [resume.video, resume.audio],
+            open: VecDeque::new(),
+            next_batch: resume.batch(),
+        }
+    }
+
+    pub(super) fn header(&mut self) {
+        self.counters.headers += 1;
+    }
+
+    pub(super) fn metadata(&mut self) {
+        self.counters.metadata += 1;
+    }
+
+    /// A packet is in the write that is being put together.
+    pub(super) fn pushed(&mut self, packet: &Packet, late: bool) {
+        self.pending.push(Pending { kind: packet.kind, at: packet.at, late });
+    }
+
+    /// The write failed: what it held counts when it is sent again.
+    pub(super) fn forget_pending(&mut self) {
+        self.pending.clear();
+    }
+
+    /// The write, begun at `began`, succeeded.
+    pub(super) async fn flushed(&mut self, bytes: u64, began: Instant, spool: &Spool, cursor: &Cursor) {
+        self.counters.bytes += bytes;
+        self.counters.writes += 1;
+        if self.pending.is_empty() {
+            return;
+        }
+        self.gaps.packets(began, Instant::now());
+        let mut pending = std::mem::take(&mut self.pending);
+        for packet in &pending {
+            self.left(packet).await;
+        }
+        pending.clear();
+        self.pending = pending;
+        while let Some(book) = self.open.front()
+            && cursor.past(book.number + 1)
+        {
+            let (batch, sent) = (book.number, book.sent);
+            self.open.pop_front();
+            let event = AirEvent::BatchDone {
+                destination: self.name.clone(),
+                batch,
+                at: SystemTime::now(),
+                video: sent.video,
+                audio: sent.audio,
+            };
+            tracing::debug!(batch, held = spool.get(batch).is_some(), "batch sent");
+            self.tell(event).await;
+        }
+    }
+
+    async fn left(&mut self, packet: &Pending) {
+        let audio = packet.kind == TagKind::Audio;
+        let count = if audio { &mut self.counters.audio } else { &mut self.counters.video };
+        *count += 1;
+        self.counters.late += u64::from(packet.late);
+        let Some(fresh) = self.fresh.get_mut(usize::from(audio)) else { return };
+        if packet.at < *fresh {
+            self.counters.repeated += 1;
+            return;
+        }
+        *fresh = TrackPosition { batch: packet.at.batch, tag: packet.at.tag + 1 };
+        if packet.at.batch >= self.next_batch {
+            self.next_batch = packet.at.batch + 1;
+            self.open.push_back(BatchBook { number: packet.at.batch, sent: Counts::default() });
+            let event =
+                AirEvent::BatchOnAir { destination: self.name.clone(), batch: packet.at.batch, at: SystemTime::now() };
+            self.tell(event).await;
+        }
+        if let Some(book) = self.open.iter_mut().find(|book| book.number == packet.at.batch) {
+            let count = if audio { &mut book.sent.audio } else { &mut book.sent.video };
+            *count += 1;
+        }
+    }
+
+    pub(super) async fn dropped(&mut self, reason: DropReason, passed: Counts, position: Position) {
+        let all = passed.video + passed.audio;
+        let dropped = &mut self.counters.dropped;
+        match reason {
+            DropReason::Lag => dropped.lag += all,
+            DropReason::Released => dropped.released += all,
+            DropReason::Unreadable => dropped.unreadable += all,
+        }
+        tracing::warn!(?reason, video = passed.video, audio = passed.audio, ?position, "packets dropped");
+        let destination = self.name.clone();
+        let Counts { video, audio } = passed;
+        self.tell(AirEvent::Dropped { destination, reason, video, audio, position }).await;
+    }
+
+    pub(super) async fn opened(&mut self, position: Position) {
+        self.counters.sessions += 1;
+        self.state(DestinationState::Publishing);
+        tracing::info!(session = self.counters.sessions, ?position, "session opened");
+        let (destination, session) = (self.name.clone(), self.counters.sessions);
+        self.tell(AirEvent::Opened { destination, session, position }).await;
+    }
+
+    /// An open session is lost; what failed began at `since`.
+    pub(super) fn lost(&mut self, since: Instant) {
+        self.counters.reconnects += 1;
+        self.gaps.lost(since);
+    }
+
+    /// An attempt failed.
+    pub(super) async fn failed(&mut self, error: &SinkError, attempt: u32, since: Instant, wait: Duration) {
+        self.gaps.lost(since);
+        let reason = self.secrets.hide(&error.to_string());
+        tracing::warn!(reason, attempt, wait_ms = wait.as_millis() as u64, "no session");
+        self.state(DestinationState::Retrying { reason: reason.clone(), attempt });
+        self.tell(AirEvent::Lost { destination: self.name.clone(), reason }).await;
+    }
+
+    pub(super) fn journalled(&mut self, done: Result<Result<(), JournalError>, Elapsed>) {
+        let error = match done {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("no answer within {} ms", AIR_JOURNAL_WAIT.as_millis()),
+        };
+        self.counters.journal_failures += 1;
+        tracing::error!(error, "a position was not journalled, packets leave without");
+    }
+
+    pub(super) async fn end(mut self, state: DestinationState, cursor: &mut Cursor) {
+        self.show(|status| {
+            status.state = state;
+            status.position = Some(cursor.position());
+        });
+        self.tell(AirEvent::Ended { destination: self.name.clone() }).await;
+    }
+
+    /// Shows a new state at once.
+    pub(super) fn state(&mut self, state: DestinationState) {
+        self.show(|status| status.state = state);
+    }
+
+    /// Shows how sending goes, every now and then.
+    pub(super) fn publish(&mut self, acked: Option<Position>, cursor: &mut Cursor, clock: &AirClock) {
+        if self.shown_at.is_some_and(|at| at.elapsed() < AIR_STATUS_EVERY) {
+            return;
+        }
+        let position = cursor.position();
+        self.show(|status| {
+            status.position = Some(position);
+            status.acked = acked;
+            status.backlog_ms = clock.now_ms().unwrap_or(0).saturating_sub(position.air_ms);
+        });
+    }
+
+    fn show(&mut self, change: impl FnOnce(&mut DestinationStatus)) {
+        self.shown_at = Some(Instant::now());
+        self.status.send_modify(|status| {
+            status.counters = self.counters;
+            status.last_packet_at = self.gaps.last();
+            (status.max_gap, status.max_own_gap) = (self.gaps.max, self.gaps.max_own);
+            change(status);
+        });
+    }
+
+    async fn tell(&mut self, event: AirEvent) {
+        // A closed channel has nobody to miss anything.
+        if let Err(TrySendError::Full(event)) = self.events.try_send(event)
+            && self.events.send_timeout(event, AIR_JOURNAL_WAIT).await.is_err()
+        {
+            self.counters.events_lost += 1;
+        }
+    }
+}

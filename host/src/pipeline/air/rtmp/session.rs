@@ -1,0 +1,438 @@
+//! One publishing session with an RTMP server.
+//!
+//! In: tag bodies with their times; out: RTMP messages, buffered and written as a whole by [`Session::flush`]. The
+//! server's answers are read by [`Session::incoming`]; its acknowledgements say what it has received. Limits: a timeout
+//! on every wait, bounded messages from the server.
+//!
+//! Source: Adobe RTMP specification 1.0 sections 5 to 7; order of the commands as FMLE, OBS and ffmpeg send them.
+
+use std::time::Duration;
+
+use rml_rtmp::handshake::{Handshake, HandshakeProcessResult, PeerType};
+use thiserror::Error;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::{Instant, timeout};
+
+use super::acks::Acks;
+use super::amf::{self, Value};
+use super::chunk::{AUDIO, COMMAND, CONTROL, ChunkWriter, DATA, Head, VIDEO};
+use super::reader::{ChunkError, ChunkReader};
+use super::transport::{Io, TlsSettings, TransportError, connect};
+use crate::limits::{
+    AIR_ACK_TIMEOUT, AIR_CLOSE_TIMEOUT, AIR_COMMAND_TIMEOUT, AIR_HANDSHAKE_TIMEOUT, AIR_WRITE_BYTES, AIR_WRITE_TIMEOUT,
+    RTMP_ACK_WINDOW, RTMP_CHUNK_BYTES,
+};
+use crate::media::flv::TagKind;
+use crate::pipeline::air::target::RtmpTarget;
+
+/// Why there is no session, or no longer.
+#[derive(Debug, Error)]
+pub enum RtmpError {
+    /// No connection.
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+    /// The connection broke.
+    #[error("connection lost during {during}: {error}")]
+    Io {
+        /// What was going on.
+        during: &'static str,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// The server closed the connection.
+    #[error("the server closed the connection during {during}")]
+    Closed {
+        /// What was going on.
+        during: &'static str,
+    },
+    /// The server did not answer, or took no bytes.
+    #[error("the server made no progress during {during} for {} s", after.as_secs())]
+    Timeout {
+        /// What was going on.
+        during: &'static str,
+        /// How long was waited.
+        after: Duration,
+    },
+    /// The server's handshake is not RTMP's.
+    #[error("RTMP handshake: {0}")]
+    Handshake(String),
+    /// The server's bytes are not RTMP.
+    #[error(transparent)]
+    Chunk(#[from] ChunkError),
+    /// The stream name is in use: nearly always by our own last session, which the server has not yet missed.
+    #[error("the stream is busy: {code} {description}")]
+    Busy {
+        /// The server's code.
+        code: String,
+        /// The server's words.
+        description: String,
+    },
+    /// The server refused.
+    #[error("the server refused {command}: {code} {description}")]
+    Refused {
+        /// What was refused.
+        command: &'static str,
+        /// The server's code.
+        code: String,
+        /// The server's words.
+        description: String,
+    },
+}
+
+/// A session that is publishing.
+pub struct Session {
+    io: Box<dyn Io>,
+    key: String,
+    stream: u32,
+    reader: ChunkReader,
+    writer: ChunkWriter,
+    out: Vec<u8>,
+    input: Box<[u8]>,
+    /// Bytes written since the handshake.
+    written: u64,
+    acks: Acks,
+    acked_at: Instant,
+    longest_step: u64,
+    /// Bytes received since the handshake; the server's window for acknowledging them; what was acknowledged.
+    received: u64,
+    window: Option<u32>,
+    acknowledged: u64,
+}
+
+/// A command from the server.
+#[derive(Debug)]
+struct Command {
+    name: String,
+    transaction: f64,
+    values: Vec<Value>,
+}
+
+impl Command {
+    /// Code and description of the answer's information object.
+    fn info(&self) -> (String, String) {
+        let find = |name| self.values.iter().find_map(|value| value.field(name)).unwrap_or_default();
+        (find("code").chars().take(100).collect(), find("description").chars().take(200).collect())
+    }
+}
+
+impl Session {
+    /// Connects and publishes.
+    ///
+    /// # Errors
+    /// [`RtmpError`]; its text never holds the stream key unless the server's own words do.
+    pub async fn open(target: &RtmpTarget, tls: &TlsSettings) -> Result<Self, RtmpError> {
+        let io = connect(target, tls).await?;
+        let mut session = Self {
+            io,
+            key: target.key.clone(),
+            stream: 0,
+            reader: ChunkReader::default(),
+            writer: ChunkWriter::default(),
+            out: Vec::with_capacity(16 * 1024),
+            input: vec![0; 4096].into_boxed_slice(),
+            written: 0,
+            acks: Acks::default(),
+            acked_at: Instant::now(),
+            longest_step: u64::from(RTMP_ACK_WINDOW),
+            received: 0,
+            window: None,
+            acknowledged: 0,
+        };
+        let shake = timeout(AIR_HANDSHAKE_TIMEOUT, session.handshake()).await;
+        shake.map_err(|_| RtmpError::Timeout { during: "handshake", after: AIR_HANDSHAKE_TIMEOUT })??;
+        within("connect", session.connect(target)).await?;
+        within("createStream", session.create_stream()).await?;
+        within("publish", session.publish()).await?;
+        Ok(session)
+    }
+
+    async fn handshake(&mut self) -> Result<(), RtmpError> {
+        const DURING: &str = "handshake";
+        let wrong = |error: &dyn std::fmt::Display| RtmpError::Handshake(error.to_string());
+        let lost = |error| RtmpError::Io { during: DURING, error };
+        let mut shake = Handshake::new(PeerType::Client);
+        let first = shake.generate_outbound_p0_and_p1().map_err(|error| wrong(&error))?;
+        self.io.write_all(&first).await.map_err(lost)?;
+        self.io.flush().await.map_err(lost)?;
+        loop {
+            let read = self.io.read(&mut self.input).await.map_err(lost)?;
+            let bytes = self.input.get(..read).filter(|bytes| !bytes.is_empty());
+            let bytes = bytes.ok_or(RtmpError::Closed { during: DURING })?;
+            let (response, rest) = match shake.process_bytes(bytes).map_err(|error| wrong(&error))? {
+                HandshakeProcessResult::InProgress { response_bytes } => (response_bytes, None),
+                HandshakeProcessResult::Completed { response_bytes, remaining_bytes } => {
+                    (response_bytes, Some(remaining_bytes))
+                }
+            };
+            self.io.write_all(&response).await.map_err(lost)?;
+            self.io.flush().await.map_err(lost)?;
+            if let Some(rest) = rest {
+                self.received = rest.len() as u64;
+                self.reader.feed(&rest);
+                return Ok(());
+            }
+        }
+    }
+
+    async fn connect(&mut self, target: &RtmpTarget) -> Result<(), RtmpError> {
+        let text = |text: &str| Value::Text(text.to_owned());
+        let object = Value::Object(vec![
+            ("app".into(), text(&target.app)),
+            ("type".into(), text("nonprivate")),
+            ("flashVer".into(), text("FMLE/3.0 (compatible; Outboard)")),
+            ("tcUrl".into(), text(&target.tc_url)),
+        ]);
+        self.command(0, "connect", 1.0, &[object]);
+        self.flush().await?;
+        let answer = self.answer("connect", |command| command.transaction == 1.0).await?;
+        if answer.name == "_error" {
+            return Err(refused("connect", &answer));
+        }
+        Ok(())
+    }
+
+    async fn create_stream(&mut self) -> Result<(), RtmpError> {
+        self.control(1, &(RTMP_CHUNK_BYTES as u32).to_be_bytes());
+        self.writer.set_chunk_bytes(RTMP_CHUNK_BYTES);
+        self.control(5, &RTMP_ACK_WINDOW.to_be_bytes());
+        let key = Value::Text(self.key.clone());
+        self.command(0, "releaseStream", 2.0, &[Value::Null, key.clone()]);
+        self.command(0, "FCPublish", 3.0, &[Value::Null, key]);
+        self.command(0, "createStream", 4.0, &[Value::Null]);
+        self.flush().await?;
+        // Answers to the first two are optional, and an error there means nothing: many servers do not know them.
+        let answer = self.answer("createStream", |command| command.transaction == 4.0).await?;
+        let id = answer.values.iter().find_map(Value::number).filter(|id| (0.0..=f64::from(u32::MAX)).contains(id));
+        match id {
+            Some(id) if answer.name == "_result" => self.stream = id as u32,
+            _ => return Err(refused("createStream", &answer)),
+        }
+        Ok(())
+    }
+
+    async fn publish(&mut self) -> Result<(), RtmpError> {
+        let key = Value::Text(self.key.clone());
+        self.command(self.stream, "publish", 5.0, &[Value::Null, key, Value::Text("live".into())]);
+        self.flush().await?;
+        loop {
+            let answer =
+                self.answer("publish", |command| command.name == "onStatus" || command.transaction == 5.0).await?;
+            let (code, _) = answer.info();
+            if code == "NetStream.Publish.Start" {
+                self.acked_at = Instant::now();
+                return Ok(());
+            }
+            if is_error(&answer, &code) {
+                return Err(refused("publish", &answer));
+            }
+        }
+    }
+
+    /// Reads until a command that is wanted; `close` and errors of the connection end the wait.
+    async fn answer(&mut self, during: &'static str, wanted: impl Fn(&Command) -> bool) -> Result<Command, RtmpError> {
+        loop {
+            while let Some(command) = self.next_command()? {
+                if wanted(&command) && command.name.starts_with(['_', 'o']) && command.name != "onBWDone" {
+                    return Ok(command);
+                }
+                if command.name == "close" {
+                    return Err(RtmpError::Closed { during });
+                }
+            }
+            self.fill(during).await?;
+        }
+    }
+
+    /// Waits until the server says something, and takes it in; what is to be answered is buffered. Cancel-safe.
+    ///
+    /// # Errors
+    /// The session is over.
+    pub async fn incoming(&mut self) -> Result<(), RtmpError> {
+        const DURING: &str = "publishing";
+        self.fill(DURING).await?;
+        while let Some(command) = self.next_command()? {
+            let (code, _) = command.info();
+            if command.name == "close" {
+                return Err(RtmpError::Closed { during: DURING });
+            }
+            if command.name == "onStatus" && is_error(&command, &code) {
+                return Err(refused("publishing", &command));
+            }
+        }
+        Ok(())
+    }
+
+    async fn fill(&mut self, during: &'static str) -> Result<(), RtmpError> {
+        let read = self.io.read(&mut self.input).await.map_err(|error| RtmpError::Io { during, error })?;
+        let bytes = self.input.get(..read).filter(|bytes| !bytes.is_empty()).ok_or(RtmpError::Closed { during })?;
+        self.reader.feed(bytes);
+        self.received += read as u64;
+        if let Some(window) = self.window
+            && self.received - self.acknowledged >= u64::from(window)
+        {
+            self.acknowledged = self.received;
+            self.control(3, &(self.received as u32).to_be_bytes());
+        }
+        Ok(())
+    }
+
+    /// The next command among what was read; control messages on the way are obeyed.
+    fn next_command(&mut self) -> Result<Option<Command>, RtmpError> {
+        while let Some(message) = self.reader.next_message()? {
+            let number = message.body.first_chunk::<4>().map(|bytes| u32::from_be_bytes(*bytes));
+            match (message.kind, number) {
+                (1, Some(size)) => self.reader.set_chunk_bytes(size as usize),
+                (3, Some(sequence)) => self.acknowledge(sequence),
+                (4, Some(head)) if head >> 16 == 6 => {
+                    // Ping: the same time goes back as event 7.
+                    let mut pong = [0, 7, 0, 0, 0, 0];
+                    if let (Some(to), Some(from)) = (pong.get_mut(2..), message.body.get(2..6)) {
+                        to.copy_from_slice(from);
+                    }
+                    self.control(4, &pong);
+                }
+                (5, Some(window)) => self.window = Some(window.max(1)),
+                (20, _) => {
+                    if let Some(command) = command(message.body) {
+                        return Ok(Some(command));
+                    }
+                }
+                // The AMF3 form of a command: one byte, then AMF0.
+                (17, _) => {
+                    if let Some(command) = message.body.get(1..).and_then(command) {
+                        return Ok(Some(command));
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(None)
+    }
+
+    fn acknowledge(&mut self, sequence: u32) {
+        let before = self.acks.bytes().unwrap_or(0);
+        self.acks.take(sequence, self.written);
+        self.longest_step = self.longest_step.max(self.acks.bytes().unwrap_or(0) - before);
+        self.acked_at = Instant::now();
+    }
+
+    fn control(&mut self, kind: u8, body: &[u8]) {
+        self.writer.write(&mut self.out, Head { chunk_stream: CONTROL, kind, stream: 0, timestamp_ms: 0 }, body);
+    }
+
+    fn command(&mut self, stream: u32, name: &str, transaction: f64, values: &[Value]) {
+        let mut body = Vec::with_capacity(256);
+        amf::write(&mut body, &[Value::Text(name.into()), Value::Number(transaction)]);
+        amf::write(&mut body, values);
+        self.writer.write(&mut self.out, Head { chunk_stream: COMMAND, kind: 20, stream, timestamp_ms: 0 }, &body);
+    }
+
+    /// Buffers a tag's body. `dts_ms` goes on the wire modulo 2^32.
+    pub fn push(&mut self, kind: TagKind, dts_ms: u64, body: &[u8]) {
+        let chunk_stream = match kind {
+            TagKind::Audio => AUDIO,
+            TagKind::Video => VIDEO,
+            TagKind::Script => DATA,
+        };
+        let head = Head { chunk_stream, kind: kind.to_byte(), stream: self.stream, timestamp_ms: dts_ms as u32 };
+        if kind == TagKind::Script {
+            let mut framed = Vec::with_capacity(body.len() + 16);
+            amf::write(&mut framed, &[Value::Text("@setDataFrame".into())]);
+            framed.extend_from_slice(body);
+            self.writer.write(&mut self.out, head, &framed);
+        } else {
+            self.writer.write(&mut self.out, head, body);
+        }
+    }
+
+    /// Bytes buffered.
+    pub fn buffered(&self) -> usize {
+        self.out.len()
+    }
+
+    /// Bytes written since the handshake, without what is buffered.
+    pub fn written(&self) -> u64 {
+        self.written
+    }
+
+    /// Bytes that the server has surely received; `None` while it has acknowledged nothing.
+    pub fn acked(&self) -> Option<u64> {
+        self.acks.bytes()
+    }
+
+    /// Writes what is buffered.
+    ///
+    /// # Errors
+    /// The session is over: broken, or the server takes no more bytes ([`AIR_WRITE_TIMEOUT`]), or has stopped to
+    /// acknowledge while much is under way ([`AIR_ACK_TIMEOUT`]).
+    pub async fn flush(&mut self) -> Result<(), RtmpError> {
+        const DURING: &str = "writing";
+        let write = async {
+            self.io.write_all(&self.out).await?;
+            self.io.flush().await
+        };
+        let wrote = timeout(AIR_WRITE_TIMEOUT, write).await;
+        let wrote = wrote.map_err(|_| RtmpError::Timeout { during: DURING, after: AIR_WRITE_TIMEOUT })?;
+        wrote.map_err(|error| RtmpError::Io { during: DURING, error })?;
+        self.written += self.out.len() as u64;
+        self.out.clear();
+        self.out.shrink_to(2 * AIR_WRITE_BYTES);
+        let silent = self.acked_at.elapsed() > AIR_ACK_TIMEOUT;
+        match self.acks.bytes() {
+            // What lies in the sockets' buffers is not with the server: its acknowledgements tell.
+            Some(acked) if silent && self.written - acked > 2 * self.longest_step => {
+                Err(RtmpError::Timeout { during: "acknowledging", after: AIR_ACK_TIMEOUT })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Ends the stream and the connection, so that the last packets are really delivered. At most
+    /// [`AIR_CLOSE_TIMEOUT`].
+    pub async fn close(mut self) {
+        let key = Value::Text(self.key.clone());
+        self.command(0, "FCUnpublish", 6.0, &[Value::Null, key]);
+        self.command(0, "deleteStream", 7.0, &[Value::Null, Value::Number(f64::from(self.stream))]);
+        let end = async {
+            self.flush().await?;
+            self.io.shutdown().await.map_err(|error| RtmpError::Io { during: "close", error })?;
+            // Until the server has closed: closing with its bytes unread would reset what is still under way.
+            while self.io.read(&mut self.input).await.is_ok_and(|read| read > 0) {}
+            Ok::<(), RtmpError>(())
+        };
+        if let Ok(Err(error)) = timeout(AIR_CLOSE_TIMEOUT, end).await {
+            tracing::debug!(%error, "the session did not end cleanly");
+        }
+    }
+}
+
+async fn within(during: &'static str, step: impl Future<Output = Result<(), RtmpError>>) -> Result<(), RtmpError> {
+    let done = timeout(AIR_COMMAND_TIMEOUT, step).await;
+    done.unwrap_or(Err(RtmpError::Timeout { during, after: AIR_COMMAND_TIMEOUT }))
+}
+
+fn command(body: &[u8]) -> Option<Command> {
+    let mut values = amf::read(body).into_iter();
+    let name = values.next()?.text()?.to_owned();
+    let transaction = values.next().and_then(|value| value.number()).unwrap_or(0.0);
+    Some(Command { name, transaction, values: values.collect() })
+}
+
+fn is_error(command: &Command, code: &str) -> bool {
+    let level = command.values.iter().find_map(|value| value.field("level"));
+    command.name == "_error" || level == Some("error") || code.ends_with(".BadName") || code.ends_with(".Denied")
+}
+
+fn refused(command: &'static str, answer: &Command) -> RtmpError {
+    let (code, description) = answer.info();
+    let words = format!("{code} {description}").to_ascii_lowercase();
+    // nginx-rtmp: BadName "Already publishing"; SRS: StreamBusy, 1028; Wowza and others: BadName "... in use".
+    let busy = ["streambusy", "already publishing", "1028", "stream busy", "in use", "already exists"];
+    if busy.iter().any(|word| words.contains(word)) {
+        return RtmpError::Busy { code, description };
+    }
+    RtmpError::Refused { command, code, description }
+}
+
+#[cfg(test)]
+mod tests;

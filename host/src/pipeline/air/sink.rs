@@ -1,0 +1,113 @@
+//! What a destination writes to: an RTMP session, or a process.
+
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use super::pipe::{Pipe, PipeError};
+use super::rtmp::session::{RtmpError, Session};
+use super::rtmp::transport::TlsSettings;
+use super::target::Target;
+use crate::media::flv::{FileHeader, TagKind};
+
+/// Why a session is over, or did not come about.
+#[derive(Debug, Error)]
+pub enum SinkError {
+    /// RTMP.
+    #[error(transparent)]
+    Rtmp(#[from] RtmpError),
+    /// ffmpeg.
+    #[error(transparent)]
+    Pipe(#[from] PipeError),
+}
+
+impl SinkError {
+    /// The server says that the stream is in use. SRS does so by closing the connection on `publish`.
+    pub(super) fn busy(&self) -> bool {
+        matches!(self, Self::Rtmp(RtmpError::Busy { .. } | RtmpError::Closed { during: "publish" }))
+    }
+}
+
+/// An open session.
+pub(super) enum Sink {
+    Rtmp(Box<Session>),
+    Pipe(Box<Pipe>),
+}
+
+/// What is needed to open one.
+#[derive(Debug, Clone)]
+pub(super) struct Opener {
+    pub(super) target: Target,
+    pub(super) tls: TlsSettings,
+    pub(super) ffmpeg: PathBuf,
+}
+
+impl Opener {
+    pub(super) async fn open(&self, header: FileHeader) -> Result<Sink, SinkError> {
+        Ok(match &self.target {
+            Target::Rtmp(target) => Sink::Rtmp(Box::new(Session::open(target, &self.tls).await?)),
+            other => Sink::Pipe(Box::new(Pipe::spawn(&self.ffmpeg, other, header)?)),
+        })
+    }
+}
+
+impl Sink {
+    pub(super) fn push(&mut self, kind: TagKind, dts_ms: u64, body: &[u8]) -> Result<(), SinkError> {
+        match self {
+            Self::Rtmp(session) => session.push(kind, dts_ms, body),
+            Self::Pipe(pipe) => pipe.push(kind, dts_ms, body)?,
+        }
+        Ok(())
+    }
+
+    pub(super) fn buffered(&self) -> usize {
+        match self {
+            Self::Rtmp(session) => session.buffered(),
+            Self::Pipe(pipe) => pipe.buffered(),
+        }
+    }
+
+    pub(super) fn written(&self) -> u64 {
+        match self {
+            Self::Rtmp(session) => session.written(),
+            Self::Pipe(pipe) => pipe.written(),
+        }
+    }
+
+    /// Bytes that have surely arrived, where the receiver says so.
+    pub(super) fn acked(&self) -> Option<u64> {
+        match self {
+            Self::Rtmp(session) => session.acked(),
+            Self::Pipe(_) => None,
+        }
+    }
+
+    pub(super) fn new_header_needs_new(&self) -> bool {
+        match self {
+            Self::Rtmp(_) => false,
+            Self::Pipe(pipe) => pipe.new_header_needs_new(),
+        }
+    }
+
+    pub(super) async fn flush(&mut self) -> Result<(), SinkError> {
+        match self {
+            Self::Rtmp(session) => Ok(session.flush().await?),
+            Self::Pipe(pipe) => Ok(pipe.flush().await?),
+        }
+    }
+
+    /// Waits for the receiver to say something, or to go. Cancel-safe.
+    pub(super) async fn incoming(&mut self) -> Result<(), SinkError> {
+        match self {
+            Self::Rtmp(session) => Ok(session.incoming().await?),
+            Self::Pipe(pipe) => Err(pipe.ended().await.into()),
+        }
+    }
+
+    pub(super) async fn close(self) {
+        match self {
+            Self::Rtmp(session) => session.close().await,
+            Self::Pipe(pipe) => pipe.close().await,
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! A scripted RTMP server, for faults that nginx cannot be brought to show. Built on `rml_rtmp`'s chunk layer, so that
+//! what our client writes is read by other code than its own.
+
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use rml_amf0::Amf0Value;
+use rml_rtmp::chunk_io::{ChunkDeserializer, ChunkSerializer};
+use rml_rtmp::handshake::{Handshake, HandshakeProcessResult, PeerType};
+use rml_rtmp::messages::{MessagePayload, RtmpMessage, UserControlEventType};
+use rml_rtmp::time::RtmpTimestamp;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+
+use super::packets::Recording;
+use outboard::media::flv::TagKind;
+
+/// Bytes between acknowledgements.
+pub const ACK_EVERY: u64 = 20_000;
+const HANDSHAKE_BYTES: u64 = 3073;
+
+/// How acknowledgements count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Acks {
+    /// There are none.
+    Never,
+    /// From the end of the handshake, as nginx-rtmp does.
+    Total,
+    /// From the first byte, as SRS does.
+    WithHandshake,
+    /// From the last one.
+    SinceLast,
+}
+
+/// What one session does.
+#[derive(Debug, Clone, Copy)]
+pub struct Script {
+    /// How acknowledgements count.
+    pub acks: Acks,
+    /// No acknowledgement goes out after this many bytes.
+    pub acks_end: Option<u64>,
+    /// `connect` is refused.
+    pub refuse_connect: bool,
+    /// `publish` is answered with this code.
+    pub refuse_publish: Option<&'static str>,
+    /// The connection is closed instead of an answer to this command.
+    pub close_on: Option<&'static str>,
+    /// This command gets no answer.
+    pub mute_on: Option<&'static str>,
+    /// The connection is closed when this many bytes have come, in the middle of whatever it is.
+    pub close_after: Option<u64>,
+    /// Nothing is read after this many bytes.
+    pub stall_after: Option<u64>,
+    /// Once published, says all that a client has to put up with, then this status, if any.
+    pub status: Option<(&'static str, &'static str)>,
+}
+
+/// A well-behaved server.
+pub const GOOD: Script = Script {
+    acks: Acks::Total,
+    acks_end: None,
+    refuse_connect: false,
+    refuse_publish: None,
+    close_on: None,
+    mute_on: None,
+    close_after: None,
+    stall_after: None,
+    status: None,
+};
+
+/// What one session has seen.
+#[derive(Debug, Default, Clone)]
+pub struct Log {
+    /// Names of commands, in order.
+    pub commands: Vec<String>,
+    /// `app` and `tcUrl` of connect, and the name that was published.
+    pub names: Vec<String>,
+    /// Media.
+    pub recording: Recording,
+    /// When each media message came.
+    pub times: Vec<Instant>,
+    /// Pings that were answered.
+    pub pongs: u32,
+    /// The connection was ended by the client.
+    pub ended: bool,
+}
+
+/// A server at `rtmp://127.0.0.1:<port>/live/<key>`; ends when dropped.
+pub struct FakeServer {
+    port: u16,
+    logs: Arc<Mutex<Vec<Log>>>,
+    _tasks: JoinSet<()>,
+}
+
+impl FakeServer {
+    /// Starts one; `script` says what each session (from 0) does.
+    pub async fn start(script: impl Fn(usize) -> Script + Send + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        let logs = Arc::<Mutex<Vec<Log>>>::default();
+        let mut tasks = JoinSet::new();
+        let shared = logs.clone();
+        tasks.spawn(async move {
+            let mut sessions = JoinSet::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                let number = {
+                    let mut logs = shared.lock().expect("logs");
+                    logs.push(Log::default());
+                    logs.len() - 1
+                };
+                let session = Session::new(script(number), number, shared.clone());
+                sessions.spawn(async move { session.run(stream).await.unwrap_or(()) });
+            }
+        });
+        Self { port, logs, _tasks: tasks }
+    }
+
+    /// Where to publish.
+    pub fn url(&self, key: &str) -> String {
+        format!("rtmp://127.0.0.1:{}/live/{key}", self.port)
+    }
+
+    /// What each session has seen so far.
+    pub fn logs(&self) -> Vec<Log> {
+        self.logs.lock().expect("logs").clone()
+    }
+}
+
+struct Session {
+    script: Script,
+    number: usize,
+    logs: Arc<Mutex<Vec<Log>>>,
+    reader: ChunkDeserializer,
+    writer: ChunkSerializer,
+    out: Vec<u8>,
+    received: u64,
+    acked: u64,
+    close: bool,
+}
+
+impl Session {
+    fn new(script: Script, number: usize, logs: Arc<Mutex<Vec<Log>>>) -> Self {
+        let (reader, writer) = (ChunkDeserializer::new(), ChunkSerializer::new());
+        Self { script, number, logs, reader, writer, out: Vec::new(), received: 0, acked: 0, close: false }
+    }
+
+    async fn run(mut self, mut stream: TcpStream) -> std::io::Result<()> {
+        let mut shake = Handshake::new(PeerType::Server);
+        let mut buffer = vec![0; 16 * 1024];
+        let mut rest = loop {
+            let read = stream.read(&mut buffer).await?;
+            match shake.process_bytes(&buffer[..read]).map_err(std::io::Error::other)? {
+                HandshakeProcessResult::InProgress { response_bytes } => stream.write_all(&response_bytes).await?,
+                HandshakeProcessResult::Completed { response_bytes, remaining_bytes } => {
+                    stream.write_all(&response_bytes).await?;
+                    break remaining_bytes;
+                }
+            }
+        };
+        loop {
+            self.received += rest.len() as u64;
+            if self.script.close_after.is_some_and(|bytes| self.received > bytes) {
+                return Ok(());
+            }
+            self.take(&rest);
+            self.acknowledge();
+            let out = std::mem::take(&mut self.out);
+            stream.write_all(&out).await?;
+            if self.close {
+                return Ok(());
+            }
+            if self.script.stall_after.is_some_and(|bytes| self.received > bytes) {
+                std::future::pending::<()>().await;
+            }
+            let read = stream.read(&mut buffer).await?;
+            if read == 0 {
+                self.log(|log| log.ended = true);
+                return Ok(());
+            }
+            rest = buffer[..read].to_vec();
+        }
+    }
+
+    fn take(&mut self, bytes: &[u8]) {
+        let mut input = bytes;
+        while let Some(message) = self.reader.get_next_message(input).expect("whole chunks") {
+            input = &[];
+            let at = u64::from(message.timestamp.value);
+            match message.type_id {
+                8 => self.media(TagKind::Audio, at, &message.data),
+                9 => self.media(TagKind::Video, at, &message.data),
+                18 => self.log(|log| log.recording.take(TagKind::Script, at, &message.data)),
+                _ => match message.to_rtmp_message().expect("a message") {
+                    RtmpMessage::SetChunkSize { size } => {
+                        self.reader.set_max_chunk_size(size as usize).expect("a chunk size");
+                    }
+                    RtmpMessage::UserControl { event_type: UserControlEventType::PingResponse, timestamp, .. } => {
+                        assert_eq!(timestamp.map(|at| at.value), Some(77));
+                        self.log(|log| log.pongs += 1);
+                    }
+                    RtmpMessage::Amf0Command { command_name, transaction_id, command_object, additional_arguments } => {
+                        self.command(&command_name, transaction_id, command_object, &additional_arguments);
+                    }
+                    _ => {}
+                },
+            }
+        }
+    }
+
+    fn media(&mut self, kind: TagKind, at: u64, body: &[u8]) {
+        self.log(|log| {
+            log.recording.take(kind, at, body);
+            log.times.push(Instant::now());
+        });
+    }
+
+    fn command(&mut self, name: &str, transaction: f64, object: Amf0Value, arguments: &[Amf0Value]) {
+        self.log(|log| log.commands.push(name.to_owned()));
+        if self.script.close_on == Some(name) {
+            self.close = true;
+            return;
+        }
+        if self.script.mute_on == Some(name) {
+            return;
+        }
+        match name {
+            "connect" => {
+                if let Amf0Value::Object(fields) = object {
+                    for field in ["app", "tcUrl"] {
+                        let text = fields.get(field).cloned().and_then(Amf0Value::get_string).expect("a text");
+                        self.log(|log| log.names.push(text));
+                    }
+                }
+                self.send(RtmpMessage::WindowAcknowledgement { size: 100 }, 0);
+                if self.script.refuse_connect {
+                    self.status("_error", transaction, "error", "NetConnection.Connect.Rejected", "go away", 0);
+                } else {
+                    self.status("_result", transaction, "status", "NetConnection.Connect.Success", "welcome", 0);
+                }
+                self.reply("onBWDone", 0.0, vec![Amf0Value::Number(8192.0)], 0);
+            }
+            "createStream" => self.reply("_result", transaction, vec![Amf0Value::Number(1.0)], 0),
+            "publish" => {
+                let text = arguments.first().cloned().and_then(Amf0Value::get_string).expect("a name");
+                self.log(|log| log.names.push(text));
+                if let Some(code) = self.script.refuse_publish {
+                    self.status("onStatus", 0.0, "error", code, "no", 1);
+                    return;
+                }
+                self.reply("onFCPublish", 0.0, vec![], 0);
+                self.status("onStatus", 0.0, "status", "NetStream.Publish.Start", "go", 1);
+                let ping = RtmpMessage::UserControl {
+                    event_type: UserControlEventType::PingRequest,
+                    stream_id: None,
+                    buffer_length: None,
+                    timestamp: Some(RtmpTimestamp::new(77)),
+                };
+                self.send(ping, 0);
+                self.reply("somethingNew", 0.0, vec![Amf0Value::Boolean(true)], 1);
+                if let Some((level, code)) = self.script.status {
+                    self.status("onStatus", 0.0, level, code, "as scripted", 1);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn status(&mut self, name: &str, transaction: f64, level: &str, code: &str, description: &str, stream: u32) {
+        let fields = [("level", level), ("code", code), ("description", description)];
+        let fields = fields.map(|(name, text)| (name.to_owned(), Amf0Value::Utf8String(text.to_owned())));
+        self.reply(name, transaction, vec![Amf0Value::Object(fields.into_iter().collect())], stream);
+    }
+
+    fn reply(&mut self, name: &str, transaction: f64, additional_arguments: Vec<Amf0Value>, stream: u32) {
+        let message = RtmpMessage::Amf0Command {
+            command_name: name.to_owned(),
+            transaction_id: transaction,
+            command_object: Amf0Value::Null,
+            additional_arguments,
+        };
+        self.send(message, stream);
+    }
+
+    fn send(&mut self, message: RtmpMessage, stream: u32) {
+        let payload = MessagePayload::from_rtmp_message(message, RtmpTimestamp::new(0), stream).expect("a message");
+        self.out.extend(self.writer.serialize(&payload, false, false).expect("chunks").bytes);
+    }
+
+    fn acknowledge(&mut self) {
+        let since = self.received - self.acked;
+        if since < ACK_EVERY || self.script.acks_end.is_some_and(|end| self.received > end) {
+            return;
+        }
+        let sequence = match self.script.acks {
+            Acks::Never => return,
+            Acks::Total => self.received,
+            Acks::WithHandshake => self.received + HANDSHAKE_BYTES,
+            Acks::SinceLast => since,
+        };
+        self.acked = self.received;
+        self.send(RtmpMessage::Acknowledgement { sequence_number: sequence as u32 }, 0);
+    }
+
+    fn log(&self, change: impl FnOnce(&mut Log)) {
+        change(&mut self.logs.lock().expect("logs")[self.number]);
+    }
+}

@@ -1,0 +1,103 @@
+//! Packets as they are compared: kind, time, digest of the body.
+
+use std::path::Path;
+
+use outboard::media::flv::body::{AudioFacts, PacketType, VideoFacts};
+use outboard::media::flv::{TagKind, TagReader};
+use outboard::pipeline::air::spool::ReadyBatch;
+use sha2::{Digest, Sha256};
+
+/// One media packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Seen {
+    /// Picture or sound.
+    pub kind: TagKind,
+    /// Decoding time in milliseconds.
+    pub dts_ms: u64,
+    /// First 8 bytes of the body's SHA-256.
+    pub digest: [u8; 8],
+    /// A picture that decoding can start at.
+    pub key: bool,
+}
+
+/// What is in a recording, headers apart.
+#[derive(Debug, Default, Clone)]
+pub struct Recording {
+    /// Media packets in the order of the file.
+    pub packets: Vec<Seen>,
+    /// Sequence headers, in order.
+    pub headers: Vec<(TagKind, Vec<u8>)>,
+    /// Script tags.
+    pub scripts: usize,
+}
+
+impl Recording {
+    /// Takes a tag's body in.
+    pub fn take(&mut self, kind: TagKind, timestamp_ms: u64, body: &[u8]) {
+        let (packet, key) = match kind {
+            TagKind::Script => {
+                self.scripts += 1;
+                return;
+            }
+            TagKind::Video => {
+                let facts = VideoFacts::parse(body).expect("a plain video body");
+                (facts.packet, facts.is_key_picture())
+            }
+            TagKind::Audio => (AudioFacts::parse(body).expect("a plain audio body").packet, false),
+        };
+        if packet == PacketType::SequenceHeader {
+            self.headers.push((kind, body.to_vec()));
+        } else {
+            self.packets.push(Seen { kind, dts_ms: timestamp_ms, digest: digest(body), key });
+        }
+    }
+
+    /// Reads an FLV file. A recorder that was killed may have left a tag unfinished: what is whole counts.
+    pub fn read(path: &Path) -> Self {
+        let bytes = std::fs::read(path).expect("a recording");
+        let mut reader = TagReader::new();
+        reader.feed(&bytes);
+        let mut recording = Self::default();
+        while let Some(tag) = reader.next_tag().expect("whole tags") {
+            recording.take(tag.kind, u64::from(tag.timestamp_ms), tag.body);
+        }
+        recording
+    }
+}
+
+/// What a spool's batches hold, in the order of time, pictures first.
+pub fn spooled(batches: &[ReadyBatch]) -> Vec<Seen> {
+    let mut all = Vec::new();
+    for batch in batches {
+        let bytes = std::fs::read(&batch.path).expect("the batch's file");
+        for (kind, track) in [(TagKind::Video, &batch.video), (TagKind::Audio, &batch.audio)] {
+            all.extend(track.tags.iter().map(|tag| Seen {
+                kind,
+                dts_ms: tag.dts_ms,
+                digest: digest(&bytes[tag.offset as usize..][..tag.len as usize]),
+                key: tag.key,
+            }));
+        }
+    }
+    all.sort_by_key(|seen| (seen.dts_ms, seen.kind == TagKind::Audio));
+    all
+}
+
+/// The packets with times counted from the first one, as recorders count them.
+pub fn from_first(packets: &[Seen]) -> Vec<Seen> {
+    let first = packets.first().map_or(0, |seen| seen.dts_ms);
+    packets.iter().map(|seen| Seen { dts_ms: seen.dts_ms.wrapping_sub(first), ..*seen }).collect()
+}
+
+/// Panics, with the first difference, unless both are the same.
+pub fn assert_same(got: &[Seen], want: &[Seen]) {
+    if let Some(at) = got.iter().zip(want).position(|(got, want)| got != want) {
+        panic!("packet {at} differs: got {:?}, want {:?}", got[at], want[at]);
+    }
+    assert_eq!(got.len(), want.len(), "number of packets");
+}
+
+fn digest(body: &[u8]) -> [u8; 8] {
+    let digest = Sha256::digest(body);
+    digest[..8].try_into().expect("eight bytes")
+}
