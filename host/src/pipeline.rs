@@ -35,6 +35,7 @@ use tokio_util::sync::CancellationToken;
 use self::air::Air;
 use self::air::clock::AirClock;
 use self::air::spool::Spool;
+use self::air::status::DestinationState;
 use self::batch::Batcher;
 use self::decide::Decider;
 use self::exchange::Exchange;
@@ -144,12 +145,7 @@ impl Watch {
 impl Pipeline {
     /// A view that outlives the pipeline.
     pub fn watch(&self) -> Watch {
-        Watch {
-            status: self.status.clone(),
-            clock: self.clock.clone(),
-            spool: self.spool.clone(),
-            batch: self.batch,
-        }
+        Watch { status: self.status.clone(), clock: self.clock.clone(), spool: self.spool.clone(), batch: self.batch }
     }
 
     /// Runs to the end. The report is of this run; after an error the journal has what the next start needs.
@@ -192,12 +188,12 @@ impl Pipeline {
         // Nothing more will come, even where the remux step did not get to say so.
         self.spool.finish();
         self.clock.unbound();
-        let drained = tokio::select! {
-            drained = self.air.drain(drain_limit(&self.clock, &self.spool)) => drained,
-            () = stop.at_once.cancelled() => false,
+        let limit = drain_limit(&self.clock, &self.spool);
+        let destinations = tokio::select! {
+            destinations = self.air.drain(limit) => destinations,
+            () = stop.at_once.cancelled() => Vec::new(),
         };
-        let destinations = self.air.status();
-        self.air.stop().await;
+        let drained = destinations.iter().all(|destination| destination.state == DestinationState::Done);
         let released = joined("air", releaser.await);
         if let Some(exchange) = self.exchange.take().and_then(Arc::into_inner) {
             exchange.shutdown().await;

@@ -71,7 +71,9 @@ fn disk(args: &DoctorArgs) -> Result<String, String> {
     let free = stat.f_bavail.saturating_mul(stat.f_frsize);
     let gib = free as f64 / f64::from(1 << 30);
     if free < FREE_DISK_BYTES {
-        return Err(format!("{gib:.1} GiB free: at least 2 GiB are wise (about 3 MB/s are written for a 5 Mb/s stream)"));
+        return Err(format!(
+            "{gib:.1} GiB free: at least 2 GiB are wise (about 3 MB/s are written for a 5 Mb/s stream)"
+        ));
     }
     Ok(format!("{gib:.1} GiB free"))
 }

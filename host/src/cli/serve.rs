@@ -43,11 +43,14 @@ pub async fn run(_args: &ServeArgs, layers: Layers) -> anyhow::Result<Ending> {
     tracing::info!("serving http://{}/", listener.local_addr()?);
     let started = Instant::now();
     let health = move || async move {
-        Json(json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION"), "uptimeSeconds": started.elapsed().as_secs() }))
+        Json(
+            json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION"), "uptimeSeconds": started.elapsed().as_secs() }),
+        )
     };
     let app = Router::new().route("/", get(|| async { Html(PAGE) })).route("/api/health", get(health));
     let stop = run::stop_signal();
-    let serving = tokio::spawn(axum::serve(listener, app).with_graceful_shutdown(stop.clone().cancelled_owned()).into_future());
+    let serving =
+        tokio::spawn(axum::serve(listener, app).with_graceful_shutdown(stop.clone().cancelled_owned()).into_future());
     if let Some(pipeline) = pipeline {
         run::drive(&host, pipeline, None, progress).await?;
     }

@@ -12,8 +12,8 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::source::{GapReason, SourceEvent};
 use super::source::segment::{Cue, Segment};
+use super::source::{GapReason, SourceEvent};
 use super::status::{Phase, Status};
 use crate::stage::contract::batching as wit;
 use crate::stage::{Answer, BatchingStage};

@@ -214,7 +214,12 @@ impl Decider {
             stats.packets_trimmed += remuxed.trimmed;
         });
         if plan.uses_processed() {
-            tracing::info!(batch = batch.number, round_trip_ms = decision.round_trip_ms(), note = plan.note, "processed audio");
+            tracing::info!(
+                batch = batch.number,
+                round_trip_ms = decision.round_trip_ms(),
+                note = plan.note,
+                "processed audio"
+            );
         } else if decision.why() != "not-sent" {
             tracing::warn!(batch = batch.number, why = decision.why(), detail = decision.reason(), "original audio");
         }

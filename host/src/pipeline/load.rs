@@ -10,7 +10,8 @@ use url::Url;
 use super::air::clock::AirClock;
 use super::air::position::Position;
 use super::air::spool::Spool;
-use super::air::{self, Air};
+use super::air::target::{Target, TargetError};
+use super::air::{self, Air, AirConfig, DestinationConfig};
 use super::batch::Batcher;
 use super::decide::Decider;
 use super::demux::Demuxer;
@@ -22,10 +23,10 @@ use super::status::{Phase, Status};
 use super::timeline::Timeline;
 use super::{Pipeline, demux, remux, source};
 use crate::config::{HostConfig, PipelineConfig};
-use crate::limits::{AIR_EVENTS_WAITING, CUSHION_MIN, CUSHION_PART, START_AFTER_RESTART};
+use crate::limits::{AIR_EVENTS_WAITING, AIR_KEEP_FOR_LATE, CUSHION_MIN, CUSHION_PART, START_AFTER_RESTART};
 use crate::stage::{
-    BatchingStage, FramingStage, Opening, RemuxStage, StageComponent, StageKind, StageLabels, StageLimits, StageRuntime,
-    StageRuntimeConfig,
+    BatchingStage, FramingStage, Opening, RemuxStage, StageComponent, StageKind, StageLabels, StageLimits,
+    StageRuntime, StageRuntimeConfig,
 };
 use crate::store::files::{FilesError, Storage, StreamFiles};
 use crate::store::journal::{BatchRow, Journal, JournalError, Resumed, Step, StreamJournal};
@@ -78,7 +79,7 @@ pub enum LoadError {
     Exchange(#[from] super::exchange::ExchangeError),
     /// A destination.
     #[error("air.to: {0}")]
-    Air(#[from] air::AirError),
+    Air(#[from] TargetError),
 }
 
 impl Pipeline {
@@ -91,10 +92,8 @@ impl Pipeline {
             Journal::open(&storage.journal())?.begin(TENANT, &config.stream_id, &identity(&config.source.url)).await?;
         retention::sweep(&files).await;
         let status = Arc::new(Status::default());
-        let runtime = StageRuntime::new(&StageRuntimeConfig {
-            aot_dir: Some(storage.aot()),
-            ..StageRuntimeConfig::default()
-        })?;
+        let runtime =
+            StageRuntime::new(&StageRuntimeConfig { aot_dir: Some(storage.aot()), ..StageRuntimeConfig::default() })?;
         let stages = Stages::open(&runtime, &config, &resumed).await?;
         let fetching = CancellationToken::new();
         let exchange = start_exchange(&config, stages.framing, &journal).await?;
@@ -109,9 +108,14 @@ impl Pipeline {
         go_on(&clock, &spool, &positions);
         let (events, air_events) = mpsc::channel(AIR_EVENTS_WAITING);
         let destinations = air_config(&config, &positions)?;
-        let air = Air::start(destinations, spool.clone(), clock.clone(), Arc::new(Positions(journal.clone())), events);
+        let positions = Arc::new(Positions(journal.clone()));
+        let air = Air::start(destinations, spool.clone(), clock.clone(), positions, events, &CancellationToken::new());
         if resumed.unfinished {
-            tracing::info!(batches = resumed.batches.len(), segments = resumed.uncut.len(), "going on where the last run was");
+            tracing::info!(
+                batches = resumed.batches.len(),
+                segments = resumed.uncut.len(),
+                "going on where the last run was"
+            );
         }
         status.enter(Phase::Starting);
         let cushion = config.cushion.unwrap_or_else(|| CUSHION_MIN.max(config.batch / CUSHION_PART));
@@ -237,8 +241,7 @@ async fn start_exchange(
     settings.headers = processor.headers.clone();
     settings.in_flight = processor.in_flight;
     let framer = StageFramer { stage, keeper: StateKeeper::new(journal.clone(), StageKind::Framing.name()) };
-    let exchange =
-        Exchange::start(settings, &config.stream_id, Box::new(framer), &CancellationToken::new()).await?;
+    let exchange = Exchange::start(settings, &config.stream_id, Box::new(framer), &CancellationToken::new()).await?;
     Ok(Some(Arc::new(exchange)))
 }
 
@@ -295,11 +298,16 @@ fn go_on(clock: &AirClock, spool: &Spool, positions: &[Option<Position>]) {
     clock.start(from_ms, tokio::time::Instant::now() + START_AFTER_RESTART);
 }
 
-fn air_config(config: &PipelineConfig, positions: &[Option<Position>]) -> Result<air::AirConfig, LoadError> {
-    let destinations = config.destinations.iter().zip(positions).map(|(url, position)| {
-        air::DestinationConfig::new(destination_name(url), url.as_str(), *position)
-    });
-    Ok(air::AirConfig { destinations: destinations.collect::<Result<_, _>>()? })
+fn air_config(config: &PipelineConfig, positions: &[Option<Position>]) -> Result<AirConfig, LoadError> {
+    let mut destinations = Vec::new();
+    for (url, position) in config.destinations.iter().zip(positions) {
+        let target = Target::parse(url.as_str())?;
+        let mut destination = DestinationConfig::new(destination_name(url), target);
+        destination.resume = *position;
+        destination.max_lag = AIR_KEEP_FOR_LATE;
+        destinations.push(destination);
+    }
+    Ok(AirConfig { stream: config.stream_id.clone(), destinations, ffmpeg: ffmpeg_sidecar::paths::ffmpeg_path() })
 }
 
 /// A name that stays the same over restarts and tells no key: the scheme and part of a digest.
@@ -311,6 +319,11 @@ fn destination_name(url: &Url) -> String {
 
 /// Tells sources apart: without user, password, query and fragment, which may change with every token.
 fn identity(url: &Url) -> String {
-    format!("{}://{}:{}{}", url.scheme(), url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or(0), url.path())
+    format!(
+        "{}://{}:{}{}",
+        url.scheme(),
+        url.host_str().unwrap_or_default(),
+        url.port_or_known_default().unwrap_or(0),
+        url.path()
+    )
 }
-

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
 
-use super::air::DestinationStatus;
+use super::air::status::DestinationStatus;
 
 /// Where a pipeline is in its life.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -159,9 +159,16 @@ mod tests {
     #[test]
     fn the_report_has_the_names_that_scripts_read() {
         let line = serde_json::to_string(&Report::default()).unwrap();
-        for name in
-            ["batches", "processed", "original", "packets_in", "packets_on_air", "packets_lost", "max_gap_ms", "max_skew_ms"]
-        {
+        for name in [
+            "batches",
+            "processed",
+            "original",
+            "packets_in",
+            "packets_on_air",
+            "packets_lost",
+            "max_gap_ms",
+            "max_skew_ms",
+        ] {
             assert!(line.contains(&format!("\"{name}\":")), "{line}");
         }
     }

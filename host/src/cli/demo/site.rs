@@ -42,7 +42,8 @@ async fn file(dir: Arc<Path>, extract::Path((folder, name)): extract::Path<(Stri
 
 /// Only plain names in the two folders.
 fn locate(dir: &Path, folder: &str, name: &str) -> Option<PathBuf> {
-    let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)) && !name.starts_with('.');
+    let plain =
+        name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)) && !name.starts_with('.');
     (plain && ["source", "received"].contains(&folder)).then(|| dir.join(folder).join(name))
 }
 

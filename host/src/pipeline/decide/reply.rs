@@ -8,9 +8,9 @@ use crate::media::probe::Container;
 use crate::pipeline::demux::{DemuxError, names, part, rename};
 use crate::pipeline::exchange::{Absence, Reply, Returned};
 use crate::pipeline::prepare::Prepared;
+use crate::pipeline::remux::RemuxError;
 use crate::pipeline::remux::encode::{Reply as ReplyFile, encode};
 use crate::pipeline::remux::plan::{Audio, Coding, Plan, Processed};
-use crate::pipeline::remux::RemuxError;
 
 /// Why a batch goes on air with its original audio.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,7 +99,8 @@ impl Decision {
 
     /// What is kept with the batch.
     pub(super) fn detail(&self, plan: &Plan) -> String {
-        let why = if plan.uses_processed() { Value::Null } else { json!({ "name": self.why(), "text": self.reason() }) };
+        let why =
+            if plan.uses_processed() { Value::Null } else { json!({ "name": self.why(), "text": self.reason() }) };
         let reply = self.returned.as_ref().map(|returned| {
             json!({
                 "probe": returned.probe,
