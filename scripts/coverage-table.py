@@ -3,8 +3,8 @@
 In: lcov.info. Out: the table on stdout and in --summary; with --readme the short form between the README's two
 coverage markers. Exit code 1 when the total is below --min percent, or when nothing was measured.
 
-Counted are the lines of host/src and components/*/src. Unit tests are not: lines from `#[cfg(test)]` over a `mod` to
-that module's closing brace are left out, because they would always be covered. Standard library only.
+Counted are the lines of host/src and components/*/src. Test code is not, because it would always be covered: what
+stands in a `#[cfg(test)] mod name { ... }`, and the files of a `#[cfg(test)] mod name;`. Standard library only.
 """
 
 import argparse
@@ -16,24 +16,32 @@ MARKERS = ("<!-- coverage: written by scripts/coverage --readme -->", "<!-- /cov
 COUNTED = re.compile(r"^(host|components/[^/]+)/src/")
 
 
-def test_lines(source: list[str]) -> set[int]:
-    """Numbers (from 1) of the lines that belong to a `#[cfg(test)] mod name { ... }`, found by its indentation."""
+MODULE = re.compile(r"\s*(?:pub(?:\(.*\))? )?mod (\w+)\s*([{;])")
+
+
+def test_code(file: Path) -> tuple[set[int], list[Path]]:
+    """What of a source file is test code: numbers (from 1) of its own lines, and paths of its modules without `.rs`."""
+    source = file.read_text(encoding="utf-8").splitlines()
     lines: set[int] = set()
+    modules: list[Path] = []
+    folder = file.parent if file.name in ("lib.rs", "main.rs", "mod.rs") else file.with_suffix("")
     number = 0
     while number < len(source):
         if source[number].strip() == "#[cfg(test)]":
             start = number
             while number < len(source) and source[number].strip().startswith("#["):
                 number += 1
-            opening = source[number] if number < len(source) else ""
-            if re.match(r"\s*(pub(\(.*\))? )?mod \w+ \{", opening):
+            module = MODULE.match(source[number]) if number < len(source) else None
+            if module and module.group(2) == ";":
+                modules.append(folder / module.group(1))
+            elif module:
                 # rustfmt puts the closing brace under the `mod`.
-                end = opening[: len(opening) - len(opening.lstrip())] + "}"
+                end = source[number][: len(source[number]) - len(source[number].lstrip())] + "}"
                 while number < len(source) and source[number].rstrip() != end:
                     number += 1
                 lines.update(range(start + 1, number + 2))
         number += 1
-    return lines
+    return lines, modules
 
 
 def read_lcov(path: Path, root: Path) -> dict[str, tuple[int, int]]:
@@ -50,10 +58,18 @@ def read_lcov(path: Path, root: Path) -> dict[str, tuple[int, int]]:
         elif line.startswith("DA:") and current is not None:
             number, count = (int(field) for field in line[3:].split(",")[:2])
             current[number] = max(current.get(number, 0), count)
+    files.pop("", None)
+    tests = {name: test_code(root / name) for name in files}
+    # A file without code of its own is in no report, but may name test modules all the same.
+    for file in [*root.glob("host/src/**/*.rs"), *root.glob("components/*/src/**/*.rs")]:
+        tests.setdefault(file.relative_to(root).as_posix(), test_code(file))
+    test_modules = [module for _, modules in tests.values() for module in modules]
     result = {}
     for name, counts in files.items():
-        skipped = test_lines((root / name).read_text(encoding="utf-8").splitlines())
-        counted = [count for number, count in counts.items() if number not in skipped]
+        path = (root / name).with_suffix("")
+        if any(module == path or module in path.parents for module in test_modules):
+            continue
+        counted = [count for number, count in counts.items() if number not in tests[name][0]]
         if counted:
             result[name] = (sum(1 for count in counted if count), len(counted))
     return dict(sorted(result.items()))
@@ -80,8 +96,8 @@ def write_readme(path: Path, parts: dict[str, tuple[int, int]], total: tuple[int
     start, end = text.find(MARKERS[0]), text.find(MARKERS[1])
     if start < 0 or end < start:
         sys.exit(f"{path} has no '{MARKERS[0]}' ... '{MARKERS[1]}'")
-    rows = [f"| {name} | {pair[0]} of {pair[1]} | {percent(*pair):.1f} % |" for name, pair in parts.items()]
-    rows.append(f"| **all** | **{total[0]} of {total[1]}** | **{percent(*total):.1f} %** |")
+    rows = [f"| {name} | {pair[0]} of {pair[1]} | {percent(*pair):.2f} % |" for name, pair in parts.items()]
+    rows.append(f"| **all** | **{total[0]} of {total[1]}** | **{percent(*total):.2f} %** |")
     table = "\n".join(["| part | lines covered | share |", "|---|---|---|", *rows])
     path.write_text(text[: start + len(MARKERS[0])] + "\n" + table + "\n" + text[end:], encoding="utf-8")
 

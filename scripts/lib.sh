@@ -49,7 +49,7 @@ die() {
 }
 
 # The comment block on top of the calling script, as its help text.
-usage() { sed -n '2,/^[^#]/{s/^# \{0,1\}//p;}' "$0"; }
+usage() { sed -n '2,/^$/{s/^# \{0,1\}//p;}' "$0"; }
 
 # "75" -> "1 min 15 s"
 duration() {
