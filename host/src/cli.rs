@@ -99,10 +99,21 @@ pub async fn main(cli: Cli) -> ExitCode {
         }
         Ok(Ending::Failed) => ExitCode::FAILURE,
         Err(error) => {
-            complain(&format!("outboard: {error:#}"));
+            complain(&format!("outboard: {}", whole(&error)));
             ExitCode::FAILURE
         }
     }
+}
+
+/// An error with its causes, each said once: ours repeat their cause in their own words.
+fn whole(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
 }
 
 async fn echo(args: &EchoArgs, layers: Layers) -> anyhow::Result<Ending> {

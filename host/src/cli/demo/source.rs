@@ -1,6 +1,7 @@
 //! The demo's live source: a clip that is encoded once and looped into HLS at its own pace.
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::Context;
 use tokio::process::Child;
@@ -9,6 +10,9 @@ use crate::ffmpeg;
 
 /// Seconds of the clip.
 const CLIP_SECONDS: u32 = 30;
+
+/// How long the first segment may take.
+const FIRST_SEGMENT: Duration = Duration::from_secs(20);
 
 /// The running source.
 #[derive(Debug)]
@@ -20,6 +24,8 @@ impl Source {
     /// Encodes the clip if it is not there yet, and starts to serve it as a live playlist in `dir`.
     pub async fn start(dir: &Path) -> anyhow::Result<Self> {
         std::fs::create_dir_all(dir)?;
+        // Of an earlier demo in the same folder.
+        std::fs::remove_file(dir.join("live.m3u8")).ok();
         let clip = dir.join("clip.ts");
         if !clip.exists() {
             encode(&clip).await?;
@@ -29,7 +35,15 @@ impl Source {
         command.args(["-c", "copy", "-f", "hls", "-hls_time", "2", "-hls_list_size", "8"]);
         command.args(["-hls_flags", "delete_segments+program_date_time", "-hls_segment_filename"]);
         command.arg(dir.join("segment-%d.ts")).arg(dir.join("live.m3u8"));
-        Ok(Self { child: ffmpeg::background(command)? })
+        let child = ffmpeg::background(command)?;
+        let playlist = dir.join("live.m3u8");
+        let listed = async {
+            while !playlist.exists() {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        tokio::time::timeout(FIRST_SEGMENT, listed).await.context("the demo's live source made no segment in time")?;
+        Ok(Self { child })
     }
 
     /// Ends it.
@@ -48,7 +62,7 @@ async fn encode(clip: &Path) -> anyhow::Result<()> {
     command.args(["-c:v", "libx264", "-preset", "veryfast", "-profile:v", "main", "-pix_fmt", "yuv420p"]);
     command.args(["-b:v", "2500k", "-bf", "2", "-g", "60", "-keyint_min", "60", "-sc_threshold", "0"]);
     command.args(["-c:a", "aac", "-b:a", "128k", "-ac", "2", "-f", "mpegts"]).arg(&temporary);
-    ffmpeg::output("demo clip", command, 0, std::time::Duration::from_secs(300))
+    ffmpeg::output("demo clip", command, 0, Duration::from_secs(300))
         .await
         .context("encoding the demo clip")?;
     std::fs::rename(&temporary, clip)?;
