@@ -1,5 +1,6 @@
 //! Containers and packets: what the steps know about the bytes they move.
 
+pub mod avc;
 pub mod facts;
 pub mod flv;
 pub mod probe;

@@ -7,3 +7,11 @@ mod source_cases;
 mod stage_failures;
 
 // by law
+mod every_packet_once;
+mod never_silent;
+mod one_timeline;
+mod restart;
+
+// by promise
+mod bounded;
+mod command_line;

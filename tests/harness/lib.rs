@@ -6,6 +6,7 @@
 pub mod guests;
 pub mod host;
 pub mod media;
+pub mod onair;
 pub mod origin;
 pub mod processor;
 pub mod receiver;

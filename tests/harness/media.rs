@@ -93,17 +93,18 @@ pub struct Packet {
 pub fn packets(file: &Path, stream: &str) -> Vec<Packet> {
     let out = Command::new("ffprobe")
         .args(["-v", "error", "-select_streams", stream, "-show_entries", "packet=pts_time,dts_time,data_hash"])
-        .args(["-show_data_hash", "md5", "-of", "csv=p=0"])
+        .args(["-show_data_hash", "md5", "-of", "compact=p=0"])
         .arg(file)
         .output()
         .unwrap();
     let text = String::from_utf8(out.stdout).unwrap();
     let packet = |line: &str| {
-        let mut fields = line.split(',');
-        let (pts, dts) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
-        Some(Packet { pts, dts, hash: fields.next()?.to_owned() })
+        let field = |name: &str| line.split('|').find_map(|field| field.strip_prefix(name));
+        let (pts, dts) = (field("pts_time=")?.parse().ok()?, field("dts_time=")?.parse().ok()?);
+        Some(Packet { pts, dts, hash: field("data_hash=")?.to_owned() })
     };
-    text.lines().filter_map(packet).collect()
+    // A packet with side data is cut into two lines.
+    text.replace("|\n|", "|").lines().filter_map(packet).collect()
 }
 
 /// The packets of segments in the form that MP4 and FLV hold them. The segments' timestamps follow on from each other.
@@ -141,11 +142,12 @@ struct Programme {
     entries: Vec<Entry>,
     started: Mutex<Option<Instant>>,
     window: usize,
-    endless: bool,
+    /// All there from the start.
+    vod: bool,
 }
 
-/// A live HLS origin: publishes a segment each [`SEGMENT_SECONDS`], ends with EXT-X-ENDLIST (or starts over, each round
-/// after a discontinuity, if endless). The pace starts with the first request.
+/// A live HLS origin: publishes a segment each [`SEGMENT_SECONDS`] and ends with EXT-X-ENDLIST. The pace starts with the
+/// first request.
 pub struct LiveOrigin {
     /// The media playlist.
     pub url: String,
@@ -164,13 +166,13 @@ impl LiveOrigin {
         Self::serve(entries, false).await
     }
 
-    /// Publishes `entries` over and over.
-    pub async fn endless(entries: Vec<Entry>) -> Self {
+    /// Has all `entries` at once, as a recording does.
+    pub async fn vod(entries: Vec<Entry>) -> Self {
         Self::serve(entries, true).await
     }
 
-    async fn serve(entries: Vec<Entry>, endless: bool) -> Self {
-        let programme = Arc::new(Programme { entries, started: Mutex::new(None), window: 5, endless });
+    async fn serve(entries: Vec<Entry>, vod: bool) -> Self {
+        let programme = Arc::new(Programme { entries, started: Mutex::new(None), window: 5, vod });
         let app = Router::new()
             .route("/live.m3u8", get(playlist))
             .route("/segment/{number}", get(segment))
@@ -188,24 +190,20 @@ async fn playlist(State(programme): State<Arc<Programme>>) -> String {
     // Three segments are there at once, so that a client starts with the first.
     let published = 3 + (started.elapsed().as_millis() / whole.as_millis()) as usize;
     let count = programme.entries.len();
-    let (end, over) = match programme.endless {
-        true => (published, false),
-        false => (published.min(count), published >= count),
-    };
-    let first = end.saturating_sub(programme.window);
-    let at = |n: usize| (&programme.entries[n % count], n > 0 && n.is_multiple_of(count));
-    let jumps = (0..first).filter(|n| at(*n).1 || at(*n).0.discontinuity).count();
+    let end = if programme.vod { count } else { published.min(count) };
+    let first = if programme.vod { 0 } else { end.saturating_sub(programme.window) };
+    let jumps = programme.entries[..first].iter().filter(|entry| entry.discontinuity).count();
     let mut text = format!(
         "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:{SEGMENT_SECONDS}\n#EXT-X-MEDIA-SEQUENCE:{first}\n\
          #EXT-X-DISCONTINUITY-SEQUENCE:{jumps}\n"
     );
     for n in first..end {
-        if at(n).0.discontinuity || at(n).1 {
+        if programme.entries[n].discontinuity {
             text += "#EXT-X-DISCONTINUITY\n";
         }
         text += &format!("#EXTINF:{SEGMENT_SECONDS}.0,\nsegment/{n}.ts\n");
     }
-    if over {
+    if end == count {
         text += "#EXT-X-ENDLIST\n";
     }
     text
@@ -214,6 +212,6 @@ async fn playlist(State(programme): State<Arc<Programme>>) -> String {
 async fn segment(State(programme): State<Arc<Programme>>, Name(name): Name<String>) -> Response {
     let number: Option<usize> = name.strip_suffix(".ts").and_then(|number| number.parse().ok());
     let Some(number) = number else { return StatusCode::NOT_FOUND.into_response() };
-    let path = &programme.entries[number % programme.entries.len()].path;
+    let path = &programme.entries[number].path;
     tokio::fs::read(path).await.unwrap().into_response()
 }

@@ -62,9 +62,7 @@ async fn encode(clip: &Path) -> anyhow::Result<()> {
     command.args(["-c:v", "libx264", "-preset", "veryfast", "-profile:v", "main", "-pix_fmt", "yuv420p"]);
     command.args(["-b:v", "2500k", "-bf", "2", "-g", "60", "-keyint_min", "60", "-sc_threshold", "0"]);
     command.args(["-c:a", "aac", "-b:a", "128k", "-ac", "2", "-f", "mpegts"]).arg(&temporary);
-    ffmpeg::output("demo clip", command, 0, Duration::from_secs(300))
-        .await
-        .context("encoding the demo clip")?;
+    ffmpeg::output("demo clip", command, 0, Duration::from_secs(300)).await.context("encoding the demo clip")?;
     std::fs::rename(&temporary, clip)?;
     Ok(())
 }

@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use super::times::AudioTimes;
 use super::{CHUNK_BYTES, Job, RemuxError, Remuxed};
+use crate::media::avc;
 use crate::media::flv::body::{AudioFacts, FrameType, PacketType, VideoFacts};
 use crate::media::flv::{BACK_POINTER_LEN, FileHeader, TAG_HEADER_LEN, TagHeader, TagKind, TagReader, TagRef};
 use crate::pipeline::air::spool::{ReadyBatch, Tag, Track};
@@ -49,7 +50,9 @@ impl<'a> Spooler<'a> {
             match tag.kind {
                 TagKind::Script => self.writer.metadata(tag.body)?,
                 TagKind::Video => match VideoFacts::parse(tag.body)?.packet {
-                    PacketType::SequenceHeader => self.writer.header(TagKind::Video, tag.body)?,
+                    PacketType::SequenceHeader => {
+                        self.writer.header(TagKind::Video, &avc::clean_sequence_header(tag.body))?;
+                    }
                     PacketType::Media => {
                         if let Some(time) = self.video_times.get(self.video_seen) {
                             self.writer.video(tag.body, *time)?;

@@ -1,0 +1,79 @@
+//! Law 1: every media packet of each fetched segment goes on air exactly once and in order.
+//!
+//! Can fail: a batch border that cuts, a discontinuity that loses its tail, a header sent as media, a packet sent twice.
+
+use std::time::Duration;
+
+use outboard_tests::host::Host;
+use outboard_tests::media::{Clip, LiveOrigin, entries};
+use outboard_tests::onair::{assert_same_packets, hashes, monotonic, of_entries};
+use outboard_tests::processor::{Kind, Processor};
+use outboard_tests::receiver::nginx::Nginx;
+
+#[tokio::test]
+async fn packets_on_air_are_the_sources_over_batches_and_a_discontinuity() {
+    let picture = Clip { size: Some((1920, 1080)), ..Clip::small(20) };
+    let other = Clip { tone: 880, ..Clip::small(14) };
+    let programme = [entries(&picture, false), entries(&other, true)].concat();
+    let origin = LiveOrigin::start(programme.clone()).await;
+    let processor = Processor::start(Kind::Node, "echo", &[]).await;
+    let nginx = Nginx::start();
+    let storage = tempfile::tempdir().unwrap();
+    let to = nginx.url("law1");
+    let options = ["--source", &origin.url, "--processor", &processor.url(), "--to", &to];
+    let more = ["--batch-seconds", "4", "--batches", "100", "--cushion-seconds", "4"];
+    let ended = Host::run(storage.path(), &[&options[..], &more[..]].concat()).ended(Duration::from_secs(120)).await;
+
+    assert!(ended.status.success(), "{:#?}", ended.log);
+    assert!(ended.count("batches") >= 8, "{}", ended.report());
+    assert_eq!((ended.count("original"), ended.count("packets_lost")), (0, 0), "{:#?}", ended.log);
+    let files = nginx.files(1, "law1");
+    assert_eq!(files.len(), 1, "one RTMP session");
+    let mut total = 0;
+    for stream in ["v", "a"] {
+        let source: Vec<_> = of_entries(&programme, stream).concat();
+        let air = monotonic(&files[0], stream);
+        assert!(source.len() > 900, "{} packets prove little", source.len());
+        assert_same_packets(&hashes(&air), &hashes(&source), stream);
+        total += source.len() as u64;
+    }
+    assert_eq!((ended.count("packets_in"), ended.count("packets_on_air")), (total, total));
+    let recording = nginx.recordings("law1").remove(0);
+    let mut times: Vec<u64> = recording.packets.iter().map(|packet| packet.dts_ms).collect();
+    assert!(times.is_sorted(), "sound and picture interleave by time");
+    times.dedup();
+    assert!(times.len() > 1000);
+    // One for sound, one for each of the two pictures: sent again only when they change.
+    assert_eq!(recording.headers.len(), 3, "sequence headers");
+}
+
+#[tokio::test]
+async fn a_stream_without_sound_goes_on_air_untouched() {
+    let clip = Clip { sound: false, ..Clip::small(8) };
+    silent_or_blind(clip, "v", 240).await;
+}
+
+#[tokio::test]
+async fn a_stream_without_pictures_goes_on_air_through_the_processor() {
+    let clip = Clip { size: None, ..Clip::small(8) };
+    silent_or_blind(clip, "a", 300).await;
+}
+
+async fn silent_or_blind(clip: Clip, stream: &str, at_least: usize) {
+    let programme = entries(&clip, false);
+    let origin = LiveOrigin::start(programme.clone()).await;
+    let processor = Processor::start(Kind::Python, "echo", &[]).await;
+    let nginx = Nginx::start();
+    let storage = tempfile::tempdir().unwrap();
+    let to = nginx.url("one");
+    let options = ["--source", &origin.url, "--processor", &processor.url(), "--to", &to];
+    let more = ["--batch-seconds", "4", "--batches", "100"];
+    let ended = Host::run(storage.path(), &[&options[..], &more[..]].concat()).ended(Duration::from_secs(60)).await;
+    assert!(ended.status.success(), "{:#?}", ended.log);
+    assert_eq!(ended.count("packets_lost"), 0);
+    assert_eq!(ended.count("processed") > 0, stream == "a", "{}", ended.report());
+    let source: Vec<_> = of_entries(&programme, stream).concat();
+    let air = monotonic(&nginx.files(1, "one")[0], stream);
+    assert!(source.len() >= at_least, "{} packets", source.len());
+    assert_same_packets(&hashes(&air), &hashes(&source), stream);
+}

@@ -1,0 +1,108 @@
+//! What was on air: the recordings of a receiver against the packets of the source.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use crate::media::{Entry, Packet, packets, source_packets};
+
+/// The packets of a stream (`v` or `a`) of all entries, in order; times follow on within a discontinuity only.
+pub fn of_entries(entries: &[Entry], stream: &str) -> Vec<Vec<Packet>> {
+    let mut runs: Vec<Vec<PathBuf>> = Vec::new();
+    for entry in entries {
+        if entry.discontinuity || runs.is_empty() {
+            runs.push(Vec::new());
+        }
+        runs.last_mut().unwrap().push(entry.path.clone());
+    }
+    runs.iter().map(|run| source_packets(run, stream)).collect()
+}
+
+/// Hashes of packets, in order.
+pub fn hashes(packets: &[Packet]) -> Vec<&str> {
+    packets.iter().map(|packet| packet.hash.as_str()).collect()
+}
+
+/// Panics with the first difference.
+pub fn assert_same_packets(got: &[&str], want: &[&str], what: &str) {
+    if let Some(at) = got.iter().zip(want).position(|(got, want)| got != want) {
+        panic!(
+            "{what}: packet {at} of {} differs (got {} packets): {:?} instead of {:?}",
+            want.len(),
+            got.len(),
+            &got[at..got.len().min(at + 3)],
+            &want[at..want.len().min(at + 3)]
+        );
+    }
+    assert_eq!(got.len(), want.len(), "{what}: number of packets");
+}
+
+/// Panics where time goes back within a stream of a recording, and answers its packets.
+pub fn monotonic(file: &std::path::Path, stream: &str) -> Vec<Packet> {
+    let list = packets(file, stream);
+    for pair in list.windows(2) {
+        assert!(pair[1].dts >= pair[0].dts, "{stream}: {} s after {} s", pair[1].dts, pair[0].dts);
+    }
+    list
+}
+
+/// Joins recordings of several sessions, each of which may repeat the end of the one before. Answers the joined hashes
+/// and how many packets each session repeated. Panics where a session does not follow on.
+pub fn join_sessions<'a>(sessions: &'a [Vec<Packet>], want: &[&str], what: &str) -> (Vec<&'a str>, Vec<usize>) {
+    let mut joined: Vec<&str> = Vec::new();
+    let mut repeats = Vec::new();
+    for session in sessions {
+        let new = hashes(session);
+        // Hashes repeat in simple test media: the place is where the session goes on as the source does.
+        let fits = |repeated: usize| {
+            let from = joined.len() - repeated;
+            new.iter().zip(&want[from..]).all(|(got, want)| got == want)
+        };
+        let repeated = (0..=joined.len()).find(|repeated| fits(*repeated));
+        let repeated = repeated
+            .unwrap_or_else(|| panic!("{what}: a session of {} does not follow on {}", new.len(), joined.len()));
+        repeats.push(repeated);
+        let from = joined.len() - repeated;
+        joined.truncate(from);
+        joined.extend(new);
+    }
+    (joined, repeats)
+}
+
+/// Watches a growing set of files: the longest time without growth between the first and the last byte.
+pub struct GapWatch {
+    task: JoinHandle<Duration>,
+    stop: tokio::sync::oneshot::Sender<()>,
+}
+
+impl GapWatch {
+    /// Starts to look at the total length that `length` answers.
+    pub fn start(length: impl Fn() -> u64 + Send + 'static) -> Self {
+        let (stop, mut stopped) = tokio::sync::oneshot::channel();
+        let task = tokio::spawn(async move {
+            let (mut last, mut grown, mut longest) = (0, None::<Instant>, Duration::ZERO);
+            loop {
+                let now = length();
+                if now > last {
+                    if let Some(before) = grown.replace(Instant::now()) {
+                        longest = longest.max(before.elapsed());
+                    }
+                    last = now;
+                }
+                tokio::select! {
+                    () = tokio::time::sleep(Duration::from_millis(10)) => {}
+                    _ = &mut stopped => return longest,
+                }
+            }
+        });
+        Self { task, stop }
+    }
+
+    /// The longest gap.
+    pub async fn longest(self) -> Duration {
+        self.stop.send(()).ok();
+        self.task.await.unwrap()
+    }
+}
