@@ -20,8 +20,7 @@ use super::socketio::{Closed, Connection, EmitError, Endpoint, Incoming};
 use super::status::ExchangeStatus;
 use super::text::shortened;
 use crate::limits::{
-    EXCHANGE_AUDIO_MAX_BYTES, EXCHANGE_EVENTS_MAX, EXCHANGE_METADATA_MAX_BYTES, EXCHANGE_READY_TIMEOUT,
-    EXCHANGE_TEXT_MAX_BYTES, SLOW_DOWN_MAX,
+    EXCHANGE_AUDIO_MAX_BYTES, EXCHANGE_EVENTS_MAX, EXCHANGE_METADATA_MAX_BYTES, EXCHANGE_TEXT_MAX_BYTES, SLOW_DOWN_MAX,
 };
 use crate::media::probe::{self, Probe};
 
@@ -37,6 +36,7 @@ pub struct Driver {
     pub stream_id: String,
     pub framer: Box<dyn Framer>,
     pub ledger: Ledger,
+    pub ready_timeout: Duration,
     pub submissions: mpsc::Receiver<Submission>,
     /// A `Pending` was dropped.
     pub abandoned: Arc<Notify>,
@@ -136,7 +136,7 @@ impl Driver {
         self.ledger.counters.connects += 1;
         let max_payload = connection.max_payload();
         info!(stream = %self.stream_id, server = %self.endpoint.server(), max_payload, "connected to the processor");
-        let ready_by = Instant::now() + EXCHANGE_READY_TIMEOUT;
+        let ready_by = Instant::now() + self.ready_timeout;
         let mut session = Session { connection, ready: false, paused: false, not_before: None, ready_by };
         self.publish(|status| {
             (status.connected, status.since, status.max_payload) = (true, SystemTime::now(), max_payload);
@@ -187,7 +187,7 @@ impl Driver {
             }
             let (ready, paused) = (session.ready && !session.paused, session.paused);
             self.publish(|status| (status.ready, status.paused) = (ready, paused));
-            let due = if session.ready { session.not_before } else { Some(session.ready_by) };
+            let due = session.due();
             tokio::select! {
                 incoming = session.connection.next() => match incoming {
                     Incoming::Message(message) => {
@@ -204,7 +204,7 @@ impl Driver {
                 }
             }
             if !session.ready && session.ready_by <= Instant::now() {
-                return End::Lost(format!("the processor was not ready within {} s", EXCHANGE_READY_TIMEOUT.as_secs()));
+                return End::Lost(format!("the processor was not ready within {:?}", self.ready_timeout));
             }
         }
     }
@@ -253,15 +253,11 @@ impl Driver {
 
     /// Sends as many fragments as may go now. An error ends the connection.
     async fn send_what_may_go(&mut self, session: &mut Session) -> Result<(), Closed> {
-        if !session.ready || session.paused {
-            return Ok(());
-        }
         loop {
             let now = Instant::now();
-            if session.not_before.is_some_and(|at| at > now) {
+            if !session.may_send(now) {
                 return Ok(());
             }
-            session.not_before = None;
             let Some(key) = self.ledger.next_to_send(now) else { return Ok(()) };
             if let Err(absence) = self.send(session, key).await? {
                 warn!(stream = %self.stream_id, %absence, "a fragment was not sent");
@@ -391,6 +387,21 @@ impl Driver {
             status.counters = self.ledger.counters;
             *status != before
         });
+    }
+}
+
+// === impl Session ===
+
+impl Session {
+    /// May a fragment go? Forgets a wait that is over, so that nothing wakes for it again.
+    fn may_send(&mut self, now: Instant) -> bool {
+        self.not_before = self.not_before.filter(|&at| at > now);
+        self.ready && !self.paused && self.not_before.is_none()
+    }
+
+    /// When something changes by time alone.
+    fn due(&self) -> Option<Instant> {
+        if self.ready { self.not_before } else { Some(self.ready_by) }
     }
 }
 

@@ -23,8 +23,8 @@ use super::engine::{self, Frame};
 use super::error::{Closed, ConnectError, EmitError};
 use super::packet::{self, Kind};
 use crate::limits::{
-    EXCHANGE_CLOSE_TIMEOUT, EXCHANGE_CONNECT_TIMEOUT, EXCHANGE_FRAME_MAX_BYTES, EXCHANGE_HANDSHAKE_TIMEOUT,
-    EXCHANGE_READ_QUEUE_PACKETS, EXCHANGE_TEXT_MAX_BYTES, EXCHANGE_WRITE_QUEUE_PACKETS,
+    EXCHANGE_CLOSE_TIMEOUT, EXCHANGE_FRAME_MAX_BYTES, EXCHANGE_READ_QUEUE_PACKETS, EXCHANGE_TEXT_MAX_BYTES,
+    EXCHANGE_WRITE_QUEUE_PACKETS,
 };
 use crate::pipeline::exchange::framer::Message;
 use crate::pipeline::exchange::text::shortened;
@@ -49,6 +49,11 @@ impl Receipt {
     pub fn written_at(&self) -> Option<Instant> {
         self.0.get().copied()
     }
+
+    /// It was, at this time; the first time counts.
+    pub(in crate::pipeline::exchange) fn write(&self, at: Instant) {
+        let _ = self.0.set(at);
+    }
 }
 
 /// The frames of one packet, in order.
@@ -64,6 +69,7 @@ pub struct Connection {
     namespace: String,
     outgoing: mpsc::Sender<Outgoing>,
     incoming: mpsc::Receiver<Incoming>,
+    ended: Option<Closed>,
     tasks: [JoinHandle<()>; 2],
 }
 
@@ -72,13 +78,13 @@ pub struct Connection {
 impl Connection {
     /// Connects, opens the Engine.IO session and joins the namespace.
     pub async fn connect(endpoint: &Endpoint) -> Result<Self, ConnectError> {
-        let timeout = |what, limit| ConnectError::Timeout { server: endpoint.server().to_owned(), what, limit };
-        let mut socket = tokio::time::timeout(EXCHANGE_CONNECT_TIMEOUT, upgrade(endpoint))
+        let limit = endpoint.connect_timeout();
+        let timeout = |what| ConnectError::Timeout { server: endpoint.server().to_owned(), what, limit };
+        let mut socket =
+            tokio::time::timeout(limit, upgrade(endpoint)).await.map_err(|_| timeout("the connection attempt"))??;
+        let open = tokio::time::timeout(limit, join(&mut socket, endpoint))
             .await
-            .map_err(|_| timeout("the connection attempt", EXCHANGE_CONNECT_TIMEOUT))??;
-        let open = tokio::time::timeout(EXCHANGE_HANDSHAKE_TIMEOUT, join(&mut socket, endpoint))
-            .await
-            .map_err(|_| timeout("the Socket.IO handshake", EXCHANGE_HANDSHAKE_TIMEOUT))??;
+            .map_err(|_| timeout("the Socket.IO handshake"))??;
 
         let (sink, stream) = socket.split();
         let (outgoing, to_write) = mpsc::channel(EXCHANGE_WRITE_QUEUE_PACKETS);
@@ -92,7 +98,7 @@ impl Connection {
             assembly: Assembly::default(),
         };
         let tasks = [tokio::spawn(reader.run(read.clone())), tokio::spawn(write(sink, to_write, read))];
-        Ok(Self { max_payload: open.max_payload, namespace, outgoing, incoming, tasks })
+        Ok(Self { max_payload: open.max_payload, namespace, outgoing, incoming, ended: None, tasks })
     }
 
     /// The largest frame that the server takes, where it told.
@@ -102,10 +108,14 @@ impl Connection {
 
     /// The next event, or the end. After the end, the end again. Cancel safe.
     pub async fn next(&mut self) -> Incoming {
-        match self.incoming.recv().await {
-            Some(incoming) => incoming,
-            None => Incoming::Closed(Closed::Broken("it has ended".to_owned())),
+        if self.ended.is_none() {
+            match self.incoming.recv().await {
+                Some(Incoming::Message(message)) => return Incoming::Message(message),
+                Some(Incoming::Closed(closed)) => self.ended = Some(closed),
+                None => {}
+            }
         }
+        Incoming::Closed(self.ended.clone().unwrap_or_else(|| Closed::Broken("it has ended".to_owned())))
     }
 
     /// Queues messages, all of them or none; the receipt is of the last one. Gives the bytes that go out.
@@ -249,7 +259,7 @@ async fn write(
             let _ = read.send(Incoming::Closed(broken(error))).await;
             return;
         }
-        let _ = packet.receipt.0.set(Instant::now());
+        packet.receipt.write(Instant::now());
     }
 }
 
