@@ -5,6 +5,8 @@ use futures_util::SinkExt;
 use serde_json::json;
 
 use super::*;
+use crate::limits::{EXCHANGE_AUDIO_MAX_BYTES, EXCHANGE_METADATA_MAX_BYTES, EXCHANGE_TEXT_MAX_BYTES};
+use crate::pipeline::exchange::Audio;
 use crate::pipeline::exchange::fake::{FakeFramer, Peer, Script, fragment, tone};
 use crate::pipeline::exchange::{BreakerState, Exchange, ExchangeConfig, ExchangeError};
 

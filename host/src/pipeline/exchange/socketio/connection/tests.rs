@@ -6,6 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 
 use super::*;
+use crate::limits::EXCHANGE_FRAME_MAX_BYTES;
 use crate::pipeline::exchange::config::ExchangeConfig;
 use crate::pipeline::exchange::fake::{Peer, Script};
 
