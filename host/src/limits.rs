@@ -161,12 +161,10 @@ pub const EXCHANGE_TEXT_MAX_BYTES: usize = 1024;
 pub const EXCHANGE_METADATA_MAX_BYTES: usize = 64 << 10;
 /// Ids of finished fragments that are remembered, to tell late and doubled replies from unknown ones.
 pub const EXCHANGE_HISTORY_MAX: usize = 256;
-/// DNS, TCP, TLS and the WebSocket upgrade together.
-pub const EXCHANGE_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// From the upgrade to the acceptance of Socket.IO's CONNECT.
-pub const EXCHANGE_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-/// From the greeting to the message that means `ready`, for dialects that have one.
-pub const EXCHANGE_READY_TIMEOUT: Duration = Duration::from_secs(15);
+/// For DNS, TCP, TLS and the WebSocket upgrade together, and again for the Socket.IO handshake, unless set.
+pub const EXCHANGE_CONNECT_TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
+/// From the greeting to the message that means `ready`, for dialects that have one, unless set.
+pub const EXCHANGE_READY_TIMEOUT_DEFAULT: Duration = Duration::from_secs(15);
 /// For DISCONNECT and the close frame to leave.
 pub const EXCHANGE_CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Longest ping interval, and longest ping timeout, that a server may ask for.

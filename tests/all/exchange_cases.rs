@@ -1,5 +1,11 @@
 //! The exchange against real Socket.IO servers: whatever they do, each fragment is answered by the right bytes or by the
 //! right reason. Faults that a real server cannot be brought to show are tested beside the code, with a scripted one.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test stops at the first thing that is wrong"
+)]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -2,6 +2,7 @@
 //!
 //! Each is a child process on a free port of 127.0.0.1; it is there when `start` returns, and dies with its guard. What it
 //! sees it tells as JSON lines, which a test waits for by name.
+#![allow(clippy::expect_used, clippy::panic, reason = "a harness stops the test at the first thing that is wrong")]
 
 mod framer;
 mod tone;

@@ -84,6 +84,7 @@ impl Exchange {
             stream_id: stream_id.into(),
             framer,
             ledger: Ledger::new(&config),
+            ready_timeout: config.ready_timeout,
             submissions: submitted,
             abandoned: Arc::clone(&abandoned),
             status: sender,

@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::limits::{BREAKER_FAILURES_DEFAULT, BREAKER_PROBE_AFTER_DEFAULT, IN_FLIGHT_DEFAULT};
+use crate::limits::{
+    BREAKER_FAILURES_DEFAULT, BREAKER_PROBE_AFTER_DEFAULT, EXCHANGE_CONNECT_TIMEOUT_DEFAULT,
+    EXCHANGE_READY_TIMEOUT_DEFAULT, IN_FLIGHT_DEFAULT,
+};
 
 /// When the exchange stops sending to a processor that only fails.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +44,10 @@ pub struct ExchangeConfig {
     pub query: Vec<(String, String)>,
     /// A PEM file of the certificate authorities to trust instead of the system's.
     pub ca_file: Option<PathBuf>,
+    /// For the WebSocket connection, and again for the Socket.IO handshake.
+    pub connect_timeout: Duration,
+    /// From the greeting to `ready`, where the dialect has it.
+    pub ready_timeout: Duration,
     /// Fragments that the processor works on at once, from 1 to [`crate::limits::IN_FLIGHT_MAX`].
     pub in_flight: usize,
     /// How long an answer may take from the sending on; `None`: only whoever waits decides.
@@ -60,6 +67,8 @@ impl ExchangeConfig {
             headers: Vec::new(),
             query: Vec::new(),
             ca_file: None,
+            connect_timeout: EXCHANGE_CONNECT_TIMEOUT_DEFAULT,
+            ready_timeout: EXCHANGE_READY_TIMEOUT_DEFAULT,
             in_flight: IN_FLIGHT_DEFAULT,
             fragment_timeout: None,
             breaker: BreakerConfig::default(),
@@ -78,6 +87,8 @@ impl fmt::Debug for ExchangeConfig {
             .field("headers", &names(&self.headers))
             .field("query", &names(&self.query))
             .field("ca_file", &self.ca_file)
+            .field("connect_timeout", &self.connect_timeout)
+            .field("ready_timeout", &self.ready_timeout)
             .field("in_flight", &self.in_flight)
             .field("fragment_timeout", &self.fragment_timeout)
             .field("breaker", &self.breaker)

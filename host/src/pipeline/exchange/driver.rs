@@ -1,6 +1,8 @@
 //! The task of an exchange: keeps one connection alive for as long as the pipeline runs, and does what the [`Ledger`]
 //! decides. Everything it waits for wakes it; it never polls.
 
+mod session;
+
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -10,20 +12,16 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
 use super::backoff::Backoff;
-use super::framer::{self, Event, Framer, Message, Processed};
-use super::ledger::{Key, Ledger, Wanted};
-use super::reply::{Absence, Audio, Outgoing, Reply, Returned};
-use super::socketio::{Closed, Connection, EmitError, Endpoint, Incoming};
+use super::framer::{self, Framer};
+use super::ledger::{Ledger, Wanted};
+use super::reply::{Absence, Outgoing, Reply, Returned};
+use super::socketio::{Connection, Endpoint, Incoming};
 use super::status::ExchangeStatus;
-use super::text::shortened;
-use crate::limits::{
-    EXCHANGE_AUDIO_MAX_BYTES, EXCHANGE_EVENTS_MAX, EXCHANGE_METADATA_MAX_BYTES, EXCHANGE_READY_TIMEOUT,
-    EXCHANGE_TEXT_MAX_BYTES, SLOW_DOWN_MAX,
-};
-use crate::media::probe::{self, Probe};
+use crate::media::probe::Probe;
+use session::Session;
 
 /// A fragment and whoever waits for its reply.
 pub struct Submission {
@@ -37,6 +35,7 @@ pub struct Driver {
     pub stream_id: String,
     pub framer: Box<dyn Framer>,
     pub ledger: Ledger,
+    pub ready_timeout: Duration,
     pub submissions: mpsc::Receiver<Submission>,
     /// A `Pending` was dropped.
     pub abandoned: Arc<Notify>,
@@ -67,16 +66,6 @@ enum Tick {
 enum End {
     Cancelled,
     Lost(String),
-}
-
-/// What a connection's life has besides the connection.
-struct Session {
-    connection: Connection,
-    ready: bool,
-    paused: bool,
-    /// No fragment before this.
-    not_before: Option<Instant>,
-    ready_by: Instant,
 }
 
 // === impl Driver ===
@@ -136,7 +125,7 @@ impl Driver {
         self.ledger.counters.connects += 1;
         let max_payload = connection.max_payload();
         info!(stream = %self.stream_id, server = %self.endpoint.server(), max_payload, "connected to the processor");
-        let ready_by = Instant::now() + EXCHANGE_READY_TIMEOUT;
+        let ready_by = Instant::now() + self.ready_timeout;
         let mut session = Session { connection, ready: false, paused: false, not_before: None, ready_by };
         self.publish(|status| {
             (status.connected, status.since, status.max_payload) = (true, SystemTime::now(), max_payload);
@@ -187,7 +176,7 @@ impl Driver {
             }
             let (ready, paused) = (session.ready && !session.paused, session.paused);
             self.publish(|status| (status.ready, status.paused) = (ready, paused));
-            let due = if session.ready { session.not_before } else { Some(session.ready_by) };
+            let due = session.due();
             tokio::select! {
                 incoming = session.connection.next() => match incoming {
                     Incoming::Message(message) => {
@@ -204,7 +193,7 @@ impl Driver {
                 }
             }
             if !session.ready && session.ready_by <= Instant::now() {
-                return End::Lost(format!("the processor was not ready within {} s", EXCHANGE_READY_TIMEOUT.as_secs()));
+                return End::Lost(format!("the processor was not ready within {:?}", self.ready_timeout));
             }
         }
     }
@@ -249,138 +238,6 @@ impl Driver {
         self.ledger.finish(key, reply, now);
     }
 
-    // --- out ---
-
-    /// Sends as many fragments as may go now. An error ends the connection.
-    async fn send_what_may_go(&mut self, session: &mut Session) -> Result<(), Closed> {
-        if !session.ready || session.paused {
-            return Ok(());
-        }
-        loop {
-            let now = Instant::now();
-            if session.not_before.is_some_and(|at| at > now) {
-                return Ok(());
-            }
-            session.not_before = None;
-            let Some(key) = self.ledger.next_to_send(now) else { return Ok(()) };
-            if let Err(absence) = self.send(session, key).await? {
-                warn!(stream = %self.stream_id, %absence, "a fragment was not sent");
-                self.ledger.refuse(key, absence, Instant::now());
-            }
-        }
-    }
-
-    async fn send(&mut self, session: &mut Session, key: Key) -> Result<Result<(), Absence>, Closed> {
-        let Some((outgoing, attempt)) = self.ledger.outgoing(key) else { return Ok(Ok(())) };
-        let mut fragment = outgoing.fragment.clone();
-        let audio = match read(&outgoing.audio).await {
-            Ok(audio) => audio,
-            Err(absence) => return Ok(Err(absence)),
-        };
-        (fragment.now_ms, fragment.attempt) = (unix_ms(), attempt);
-        let batch = fragment.batch;
-        let messages = match self.framer.encode(fragment, audio).await {
-            Ok(messages) if messages.is_empty() => {
-                return Ok(Err(Absence::Failed("the framing stage made no message of the fragment".to_owned())));
-            }
-            Ok(messages) => messages,
-            Err(error) => return Ok(Err(Absence::Failed(error.to_string()))),
-        };
-        match session.connection.emit(messages) {
-            Ok((bytes, receipt)) => {
-                debug!(stream = %self.stream_id, batch, attempt, bytes, "fragment sent");
-                self.ledger.sent(key, bytes, receipt, Instant::now());
-                Ok(Ok(()))
-            }
-            Err(error @ EmitError::TooLarge { .. }) => Ok(Err(Absence::TooLarge(error.to_string()))),
-            Err(error @ EmitError::Invalid(_)) => Ok(Err(Absence::Failed(format!("the framing stage: {error}")))),
-            Err(EmitError::Closed(closed)) => Err(closed),
-        }
-    }
-
-    // --- in ---
-
-    async fn on_message(&mut self, session: &mut Session, message: Message) -> Result<(), Closed> {
-        let name = shortened(message.event.clone(), EXCHANGE_TEXT_MAX_BYTES);
-        let events = match self.framer.decode(message, unix_ms()).await {
-            Ok(events) => events,
-            Err(error) => {
-                self.ledger.counters.invalid += 1;
-                warn!(stream = %self.stream_id, event = name, %error, "a message makes no sense");
-                return Ok(());
-            }
-        };
-        if events.len() > EXCHANGE_EVENTS_MAX {
-            warn!(stream = %self.stream_id, event = name, events = events.len(), "too many events in one message");
-        }
-        for event in events.into_iter().take(EXCHANGE_EVENTS_MAX) {
-            self.on_event(session, event)?;
-        }
-        Ok(())
-    }
-
-    fn on_event(&mut self, session: &mut Session, event: Event) -> Result<(), Closed> {
-        let now = Instant::now();
-        match event {
-            Event::Ready => session.ready = true,
-            Event::Acknowledged(reference) => self.ledger.acknowledged(&reference),
-            Event::Processed(processed) => self.on_processed(processed, now),
-            Event::Failed(failure) => {
-                let reason = shortened(failure.reason, EXCHANGE_TEXT_MAX_BYTES);
-                warn!(stream = %self.stream_id, fragment = ?failure.fragment, retryable = failure.retryable, reason,
-                    "the processor failed");
-                self.ledger.failed(failure.fragment.as_ref(), &reason, failure.retryable, now);
-                if failure.fragment.is_none() {
-                    self.publish(|status| status.problem = Some(reason));
-                }
-            }
-            Event::Pause => session.paused = true,
-            Event::Resume => (session.paused, session.not_before) = (false, None),
-            Event::SlowDown(ms) => {
-                session.not_before = Some(now + Duration::from_millis(ms.into()).min(SLOW_DOWN_MAX));
-            }
-            Event::Reply(message) => match session.connection.emit(vec![message]) {
-                Ok(_) => {}
-                Err(EmitError::Closed(closed)) => return Err(closed),
-                Err(error) => warn!(stream = %self.stream_id, %error, "the framing stage's reply was not sent"),
-            },
-            Event::Note(note) => {
-                let text = shortened(note.text, EXCHANGE_TEXT_MAX_BYTES);
-                match note.level {
-                    framer::Level::Debug => debug!(stream = %self.stream_id, "{text}"),
-                    framer::Level::Info => info!(stream = %self.stream_id, "{text}"),
-                    framer::Level::Warn => warn!(stream = %self.stream_id, "{text}"),
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn on_processed(&mut self, processed: Processed, now: Instant) {
-        let Some(wanted) = self.ledger.processed(&processed.fragment, now) else {
-            debug!(stream = %self.stream_id, fragment = ?processed.fragment, "a reply that nobody waits for");
-            return;
-        };
-        let metadata = self.metadata(&processed.metadata);
-        let audio = processed.audio;
-        self.probes.spawn_blocking(move || {
-            let result = probe::probe(&audio).map_err(|error| error.to_string());
-            Probed { wanted, audio, metadata, result }
-        });
-    }
-
-    fn metadata(&self, json: &str) -> Value {
-        if json.len() > EXCHANGE_METADATA_MAX_BYTES {
-            let bytes = json.len();
-            warn!(stream = %self.stream_id, bytes, limit = EXCHANGE_METADATA_MAX_BYTES, "a reply's metadata is left out");
-            return Value::Null;
-        }
-        match serde_json::from_str(json) {
-            Ok(Value::Object(object)) => Value::Object(object),
-            _ => Value::Null,
-        }
-    }
-
     fn publish(&self, change: impl FnOnce(&mut ExchangeStatus)) {
         self.status.send_if_modified(|status| {
             let before = status.clone();
@@ -392,21 +249,6 @@ impl Driver {
             *status != before
         });
     }
-}
-
-/// The fragment's bytes. The error names the file without its folders.
-async fn read(audio: &Audio) -> Result<Bytes, Absence> {
-    let path = match audio {
-        Audio::Bytes(bytes) => return Ok(bytes.clone()),
-        Audio::File(path) => path,
-    };
-    let name = || path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let failed = |error: std::io::Error| Absence::Failed(format!("{} cannot be read: {error}", name()));
-    let size = tokio::fs::metadata(path).await.map_err(failed)?.len();
-    if size > EXCHANGE_AUDIO_MAX_BYTES {
-        return Err(Absence::TooLarge(format!("{size} bytes, at most {EXCHANGE_AUDIO_MAX_BYTES} are sent")));
-    }
-    Ok(tokio::fs::read(path).await.map_err(failed)?.into())
 }
 
 fn unix_ms() -> u64 {

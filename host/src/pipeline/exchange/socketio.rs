@@ -8,6 +8,7 @@ mod connection;
 mod endpoint;
 mod engine;
 mod error;
+mod handshake;
 mod packet;
 mod tls;
 

@@ -9,27 +9,22 @@ use std::time::Duration;
 
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
-use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
-use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error as WsError, Message as WsMessage};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 use super::assembly::{Assembly, Whole};
 use super::endpoint::Endpoint;
 use super::engine::{self, Frame};
 use super::error::{Closed, ConnectError, EmitError};
+use super::handshake::{Socket, join, upgrade};
 use super::packet::{self, Kind};
 use crate::limits::{
-    EXCHANGE_CLOSE_TIMEOUT, EXCHANGE_CONNECT_TIMEOUT, EXCHANGE_FRAME_MAX_BYTES, EXCHANGE_HANDSHAKE_TIMEOUT,
-    EXCHANGE_READ_QUEUE_PACKETS, EXCHANGE_TEXT_MAX_BYTES, EXCHANGE_WRITE_QUEUE_PACKETS,
+    EXCHANGE_CLOSE_TIMEOUT, EXCHANGE_READ_QUEUE_PACKETS, EXCHANGE_TEXT_MAX_BYTES, EXCHANGE_WRITE_QUEUE_PACKETS,
 };
 use crate::pipeline::exchange::framer::Message;
 use crate::pipeline::exchange::text::shortened;
-
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 /// What comes in.
 #[derive(Debug, PartialEq, Eq)]
@@ -49,6 +44,11 @@ impl Receipt {
     pub fn written_at(&self) -> Option<Instant> {
         self.0.get().copied()
     }
+
+    /// It was, at this time; the first time counts.
+    pub(in crate::pipeline::exchange) fn write(&self, at: Instant) {
+        let _ = self.0.set(at);
+    }
 }
 
 /// The frames of one packet, in order.
@@ -64,6 +64,7 @@ pub struct Connection {
     namespace: String,
     outgoing: mpsc::Sender<Outgoing>,
     incoming: mpsc::Receiver<Incoming>,
+    ended: Option<Closed>,
     tasks: [JoinHandle<()>; 2],
 }
 
@@ -72,13 +73,13 @@ pub struct Connection {
 impl Connection {
     /// Connects, opens the Engine.IO session and joins the namespace.
     pub async fn connect(endpoint: &Endpoint) -> Result<Self, ConnectError> {
-        let timeout = |what, limit| ConnectError::Timeout { server: endpoint.server().to_owned(), what, limit };
-        let mut socket = tokio::time::timeout(EXCHANGE_CONNECT_TIMEOUT, upgrade(endpoint))
+        let limit = endpoint.connect_timeout();
+        let timeout = |what| ConnectError::Timeout { server: endpoint.server().to_owned(), what, limit };
+        let mut socket =
+            tokio::time::timeout(limit, upgrade(endpoint)).await.map_err(|_| timeout("the connection attempt"))??;
+        let open = tokio::time::timeout(limit, join(&mut socket, endpoint))
             .await
-            .map_err(|_| timeout("the connection attempt", EXCHANGE_CONNECT_TIMEOUT))??;
-        let open = tokio::time::timeout(EXCHANGE_HANDSHAKE_TIMEOUT, join(&mut socket, endpoint))
-            .await
-            .map_err(|_| timeout("the Socket.IO handshake", EXCHANGE_HANDSHAKE_TIMEOUT))??;
+            .map_err(|_| timeout("the Socket.IO handshake"))??;
 
         let (sink, stream) = socket.split();
         let (outgoing, to_write) = mpsc::channel(EXCHANGE_WRITE_QUEUE_PACKETS);
@@ -92,7 +93,7 @@ impl Connection {
             assembly: Assembly::default(),
         };
         let tasks = [tokio::spawn(reader.run(read.clone())), tokio::spawn(write(sink, to_write, read))];
-        Ok(Self { max_payload: open.max_payload, namespace, outgoing, incoming, tasks })
+        Ok(Self { max_payload: open.max_payload, namespace, outgoing, incoming, ended: None, tasks })
     }
 
     /// The largest frame that the server takes, where it told.
@@ -102,10 +103,14 @@ impl Connection {
 
     /// The next event, or the end. After the end, the end again. Cancel safe.
     pub async fn next(&mut self) -> Incoming {
-        match self.incoming.recv().await {
-            Some(incoming) => incoming,
-            None => Incoming::Closed(Closed::Broken("it has ended".to_owned())),
+        if self.ended.is_none() {
+            match self.incoming.recv().await {
+                Some(Incoming::Message(message)) => return Incoming::Message(message),
+                Some(Incoming::Closed(closed)) => self.ended = Some(closed),
+                None => {}
+            }
         }
+        Incoming::Closed(self.ended.clone().unwrap_or_else(|| Closed::Broken("it has ended".to_owned())))
     }
 
     /// Queues messages, all of them or none; the receipt is of the last one. Gives the bytes that go out.
@@ -163,69 +168,6 @@ impl Drop for Connection {
     }
 }
 
-/// TCP, TLS and the WebSocket upgrade.
-async fn upgrade(endpoint: &Endpoint) -> Result<Socket, ConnectError> {
-    let server = || endpoint.server().to_owned();
-    let network = |reason: String| ConnectError::Network { server: server(), reason };
-    let connector = super::tls::connector(endpoint.ca_file()).await?;
-    let request = endpoint.request().map_err(|error| network(error.to_string()))?;
-    let config = WebSocketConfig::default()
-        .max_message_size(Some(EXCHANGE_FRAME_MAX_BYTES))
-        .max_frame_size(Some(EXCHANGE_FRAME_MAX_BYTES))
-        .read_buffer_size(16 << 10);
-    match tokio_tungstenite::connect_async_tls_with_config(request, Some(config), true, connector).await {
-        Ok((socket, _)) => Ok(socket),
-        Err(WsError::Http(response)) => {
-            Err(ConnectError::Http { server: server(), status: response.status().as_u16() })
-        }
-        Err(error) => Err(network(error.to_string())),
-    }
-}
-
-/// Engine.IO's `open`, then Socket.IO's CONNECT and the answer to it.
-async fn join(socket: &mut Socket, endpoint: &Endpoint) -> Result<engine::Open, ConnectError> {
-    let protocol = |what: &str| ConnectError::Protocol(what.to_owned());
-    let mut opened = None;
-    loop {
-        let message = match socket.next().await {
-            Some(Ok(message)) => message,
-            Some(Err(error)) => return Err(ConnectError::Protocol(error.to_string())),
-            None => return Err(protocol("it closed the connection in the handshake")),
-        };
-        let text = match &message {
-            WsMessage::Text(text) => text.as_str(),
-            WsMessage::Ping(_) | WsMessage::Pong(_) => continue,
-            WsMessage::Close(_) => return Err(protocol("it closed the connection in the handshake")),
-            _ => return Err(protocol("a binary frame came in the handshake")),
-        };
-        let reply = match (engine::frame(text), &opened) {
-            (Frame::Open(json), None) => {
-                opened = Some(engine::open(json).map_err(|error| ConnectError::Protocol(error.to_string()))?);
-                Some(format!("4{}", packet::connect(endpoint.namespace(), endpoint.auth())))
-            }
-            (Frame::Ping(data), _) => Some(format!("3{data}")),
-            (Frame::Noop, _) => None,
-            (Frame::Message(text), Some(open)) => {
-                let head = packet::parse(text).map_err(|error| ConnectError::Protocol(error.to_string()))?;
-                match head.kind {
-                    Kind::Connect if head.namespace == endpoint.namespace() => return Ok(open.clone()),
-                    Kind::ConnectError => {
-                        let namespace = endpoint.namespace().to_owned();
-                        let message = shortened(packet::refusal(head.payload), EXCHANGE_TEXT_MAX_BYTES);
-                        return Err(ConnectError::Refused { namespace, message });
-                    }
-                    _ => return Err(protocol("something else came than the answer to CONNECT")),
-                }
-            }
-            (Frame::Close, _) => return Err(protocol("it closed the session in the handshake")),
-            _ => return Err(protocol("the first frame is not Engine.IO's open")),
-        };
-        if let Some(reply) = reply {
-            socket.send(WsMessage::text(reply)).await.map_err(|error| ConnectError::Protocol(error.to_string()))?;
-        }
-    }
-}
-
 // === the writer ===
 
 async fn write(
@@ -249,7 +191,7 @@ async fn write(
             let _ = read.send(Incoming::Closed(broken(error))).await;
             return;
         }
-        let _ = packet.receipt.0.set(Instant::now());
+        packet.receipt.write(Instant::now());
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use base64::Engine;
 use serde_json::Value;
@@ -49,6 +50,7 @@ pub struct Endpoint {
     auth: Option<Value>,
     headers: Vec<(HeaderName, HeaderValue)>,
     ca_file: Option<PathBuf>,
+    connect_timeout: Duration,
 }
 
 const DEFAULT_PATH: &str = "/socket.io/";
@@ -84,7 +86,15 @@ impl Endpoint {
             .extend_pairs([("EIO", "4"), ("transport", "websocket")]);
         // The text of this error may hold the query.
         let uri = url.as_str().parse().map_err(|_| EndpointError::Url("not a URI".to_owned()))?;
-        Ok(Self { uri, server, namespace, auth: config.auth.clone(), headers, ca_file: config.ca_file.clone() })
+        Ok(Self {
+            uri,
+            server,
+            namespace,
+            auth: config.auth.clone(),
+            headers,
+            ca_file: config.ca_file.clone(),
+            connect_timeout: config.connect_timeout,
+        })
     }
 
     /// Host and port.
@@ -105,6 +115,11 @@ impl Endpoint {
     /// The certificate authorities to trust instead of the system's.
     pub fn ca_file(&self) -> Option<&std::path::Path> {
         self.ca_file.as_deref()
+    }
+
+    /// For the connection, and again for the handshake.
+    pub fn connect_timeout(&self) -> Duration {
+        self.connect_timeout
     }
 
     /// The request for the WebSocket upgrade.

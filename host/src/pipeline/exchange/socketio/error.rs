@@ -26,7 +26,7 @@ pub enum ConnectError {
         status: u16,
     },
     /// Nothing came in time.
-    #[error("{server} did not answer {what} within {} s", .limit.as_secs())]
+    #[error("{server} did not answer {what} within {limit:?}")]
     Timeout {
         /// Host and port.
         server: String,

@@ -1,0 +1,187 @@
+//! What goes over a live connection: fragments out, messages in.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::Value;
+use tokio::time::Instant;
+use tracing::{debug, info, warn};
+
+use super::{Driver, Probed, unix_ms};
+use crate::limits::{
+    EXCHANGE_AUDIO_MAX_BYTES, EXCHANGE_EVENTS_MAX, EXCHANGE_METADATA_MAX_BYTES, EXCHANGE_TEXT_MAX_BYTES, SLOW_DOWN_MAX,
+};
+use crate::media::probe;
+use crate::pipeline::exchange::framer::{Event, Level, Message, Processed};
+use crate::pipeline::exchange::ledger::Key;
+use crate::pipeline::exchange::reply::{Absence, Audio};
+use crate::pipeline::exchange::socketio::{Closed, Connection, EmitError};
+use crate::pipeline::exchange::text::shortened;
+
+/// What a connection's life has besides the connection.
+pub struct Session {
+    pub connection: Connection,
+    pub ready: bool,
+    pub paused: bool,
+    /// No fragment before this.
+    pub not_before: Option<Instant>,
+    pub ready_by: Instant,
+}
+
+impl Session {
+    /// May a fragment go? Forgets a wait that is over, so that nothing wakes for it again.
+    pub(super) fn may_send(&mut self, now: Instant) -> bool {
+        self.not_before = self.not_before.filter(|&at| at > now);
+        self.ready && !self.paused && self.not_before.is_none()
+    }
+
+    /// When something changes by time alone.
+    pub(super) fn due(&self) -> Option<Instant> {
+        if self.ready { self.not_before } else { Some(self.ready_by) }
+    }
+}
+
+impl Driver {
+    // --- out ---
+
+    /// Sends as many fragments as may go now. An error ends the connection.
+    pub(super) async fn send_what_may_go(&mut self, session: &mut Session) -> Result<(), Closed> {
+        loop {
+            let now = Instant::now();
+            if !session.may_send(now) {
+                return Ok(());
+            }
+            let Some(key) = self.ledger.next_to_send(now) else { return Ok(()) };
+            if let Err(absence) = self.send(session, key).await? {
+                warn!(stream = %self.stream_id, %absence, "a fragment was not sent");
+                self.ledger.refuse(key, absence, Instant::now());
+            }
+        }
+    }
+
+    async fn send(&mut self, session: &mut Session, key: Key) -> Result<Result<(), Absence>, Closed> {
+        let Some((outgoing, attempt)) = self.ledger.outgoing(key) else { return Ok(Ok(())) };
+        let mut fragment = outgoing.fragment.clone();
+        let audio = match read(&outgoing.audio).await {
+            Ok(audio) => audio,
+            Err(absence) => return Ok(Err(absence)),
+        };
+        (fragment.now_ms, fragment.attempt) = (unix_ms(), attempt);
+        let batch = fragment.batch;
+        let messages = match self.framer.encode(fragment, audio).await {
+            Ok(messages) if messages.is_empty() => {
+                return Ok(Err(Absence::Failed("the framing stage made no message of the fragment".to_owned())));
+            }
+            Ok(messages) => messages,
+            Err(error) => return Ok(Err(Absence::Failed(error.to_string()))),
+        };
+        match session.connection.emit(messages) {
+            Ok((bytes, receipt)) => {
+                debug!(stream = %self.stream_id, batch, attempt, bytes, "fragment sent");
+                self.ledger.sent(key, bytes, receipt, Instant::now());
+                Ok(Ok(()))
+            }
+            Err(error @ EmitError::TooLarge { .. }) => Ok(Err(Absence::TooLarge(error.to_string()))),
+            Err(error @ EmitError::Invalid(_)) => Ok(Err(Absence::Failed(format!("the framing stage: {error}")))),
+            Err(EmitError::Closed(closed)) => Err(closed),
+        }
+    }
+
+    // --- in ---
+
+    pub(super) async fn on_message(&mut self, session: &mut Session, message: Message) -> Result<(), Closed> {
+        let name = shortened(message.event.clone(), EXCHANGE_TEXT_MAX_BYTES);
+        let events = match self.framer.decode(message, unix_ms()).await {
+            Ok(events) => events,
+            Err(error) => {
+                self.ledger.counters.invalid += 1;
+                warn!(stream = %self.stream_id, event = name, %error, "a message makes no sense");
+                return Ok(());
+            }
+        };
+        if events.len() > EXCHANGE_EVENTS_MAX {
+            warn!(stream = %self.stream_id, event = name, events = events.len(), "too many events in one message");
+        }
+        for event in events.into_iter().take(EXCHANGE_EVENTS_MAX) {
+            self.on_event(session, event)?;
+        }
+        Ok(())
+    }
+
+    fn on_event(&mut self, session: &mut Session, event: Event) -> Result<(), Closed> {
+        let now = Instant::now();
+        match event {
+            Event::Ready => session.ready = true,
+            Event::Acknowledged(reference) => self.ledger.acknowledged(&reference),
+            Event::Processed(processed) => self.on_processed(processed, now),
+            Event::Failed(failure) => {
+                let reason = shortened(failure.reason, EXCHANGE_TEXT_MAX_BYTES);
+                warn!(stream = %self.stream_id, fragment = ?failure.fragment, retryable = failure.retryable, reason,
+                    "the processor failed");
+                self.ledger.failed(failure.fragment.as_ref(), &reason, failure.retryable, now);
+                if failure.fragment.is_none() {
+                    self.publish(|status| status.problem = Some(reason));
+                }
+            }
+            Event::Pause => session.paused = true,
+            Event::Resume => (session.paused, session.not_before) = (false, None),
+            Event::SlowDown(ms) => {
+                session.not_before = Some(now + Duration::from_millis(ms.into()).min(SLOW_DOWN_MAX));
+            }
+            Event::Reply(message) => match session.connection.emit(vec![message]) {
+                Ok(_) => {}
+                Err(EmitError::Closed(closed)) => return Err(closed),
+                Err(error) => warn!(stream = %self.stream_id, %error, "the framing stage's reply was not sent"),
+            },
+            Event::Note(note) => {
+                let text = shortened(note.text, EXCHANGE_TEXT_MAX_BYTES);
+                match note.level {
+                    Level::Debug => debug!(stream = %self.stream_id, "{text}"),
+                    Level::Info => info!(stream = %self.stream_id, "{text}"),
+                    Level::Warn => warn!(stream = %self.stream_id, "{text}"),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn on_processed(&mut self, processed: Processed, now: Instant) {
+        let Some(wanted) = self.ledger.processed(&processed.fragment, now) else {
+            debug!(stream = %self.stream_id, fragment = ?processed.fragment, "a reply that nobody waits for");
+            return;
+        };
+        let metadata = self.metadata(&processed.metadata);
+        let audio = processed.audio;
+        self.probes.spawn_blocking(move || {
+            let result = probe::probe(&audio).map_err(|error| error.to_string());
+            Probed { wanted, audio, metadata, result }
+        });
+    }
+
+    fn metadata(&self, json: &str) -> Value {
+        if json.len() > EXCHANGE_METADATA_MAX_BYTES {
+            let bytes = json.len();
+            warn!(stream = %self.stream_id, bytes, limit = EXCHANGE_METADATA_MAX_BYTES, "a reply's metadata is left out");
+            return Value::Null;
+        }
+        match serde_json::from_str(json) {
+            Ok(Value::Object(object)) => Value::Object(object),
+            _ => Value::Null,
+        }
+    }
+}
+
+/// The fragment's bytes. The error names the file without its folders.
+async fn read(audio: &Audio) -> Result<Bytes, Absence> {
+    let path = match audio {
+        Audio::Bytes(bytes) => return Ok(bytes.clone()),
+        Audio::File(path) => path,
+    };
+    let name = || path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let failed = |error: std::io::Error| Absence::Failed(format!("{} cannot be read: {error}", name()));
+    let size = tokio::fs::metadata(path).await.map_err(failed)?.len();
+    if size > EXCHANGE_AUDIO_MAX_BYTES {
+        return Err(Absence::TooLarge(format!("{size} bytes, at most {EXCHANGE_AUDIO_MAX_BYTES} are sent")));
+    }
+    Ok(tokio::fs::read(path).await.map_err(failed)?.into())
+}
