@@ -44,7 +44,7 @@ async fn packets_on_air_are_the_sources_over_batches_and_a_discontinuity() {
     times.dedup();
     assert!(times.len() > 1000);
     // One for sound, one for each of the two pictures: sent again only when they change.
-    assert_eq!(recording.headers.len(), 3, "sequence headers");
+    assert_eq!(recording.headers.len(), 3, "sequence headers: {:02x?}", recording.headers);
 }
 
 #[tokio::test]

@@ -90,7 +90,9 @@ fn read(
             return Err(ProbeError::Damaged { container, what });
         }
         read.packets += 1;
-        read.ticks = read.ticks.saturating_add(packet.dur.get());
+        // Blocks of PCM are told as if the last one were full; its bytes know better.
+        let frames = frame_bytes(parameters.codec, channels).map(|bytes| packet.data.len() as u64 / bytes);
+        read.ticks = read.ticks.saturating_add(frames.unwrap_or(packet.dur.get()));
         if read.packets > PROBE_PACKETS_MAX {
             return Err(ProbeError::TooManyPackets(container));
         }
@@ -137,6 +139,19 @@ fn codec(id: AudioCodecId) -> Option<&'static str> {
         CODEC_ID_PCM_MULAW => "pcm_mulaw",
         _ => return None,
     })
+}
+
+/// Bytes of one sample on all channels, of PCM.
+fn frame_bytes(id: AudioCodecId, channels: u32) -> Option<u64> {
+    let sample: u64 = match id {
+        CODEC_ID_PCM_U8 | CODEC_ID_PCM_ALAW | CODEC_ID_PCM_MULAW => 1,
+        CODEC_ID_PCM_S16LE => 2,
+        CODEC_ID_PCM_S24LE => 3,
+        CODEC_ID_PCM_S32LE | CODEC_ID_PCM_F32LE => 4,
+        CODEC_ID_PCM_F64LE => 8,
+        _ => return None,
+    };
+    Some(sample * u64::from(channels.max(1)))
 }
 
 fn damage(container: Container, error: &Error) -> ProbeError {

@@ -68,6 +68,9 @@ fn what_ffmpeg_writes_is_read_with_its_durations() {
         assert!(found.packets.abs_diff(packets) <= 1, "{args}: {} packets", found.packets);
         let over = i64::try_from(found.duration_us).unwrap() - 6_000_000;
         assert!((0..=50_000).contains(&over), "{args}: {} us", found.duration_us);
+        if codec.starts_with("pcm") {
+            assert_eq!(over, 0, "{args}: the last block of PCM is rarely full");
+        }
         // The duration is the packets', not the header's.
         if codec == "aac" && container == Container::Adts {
             assert_eq!(found.duration_us, found.packets * 1024 * 1_000_000 / 48_000);

@@ -48,9 +48,9 @@ struct Rendition {
     /// A main segment was passed on: earlier sound was asked for.
     begun: bool,
     by_date: bool,
-    /// Added to the rendition's clock it gives the main clock; `None`: to be found at the next pair.
-    offset_us: Option<i64>,
-    /// Epochs seen last, main and audio; a change makes the clocks incomparable.
+    /// Added to the rendition's clock it gives the main clock,
+    offset_us: i64,
+    /// in these epochs of main and audio.
     epochs: (u64, u64),
 }
 
@@ -64,7 +64,7 @@ impl Pairing {
             ended: false,
             begun: false,
             by_date: dates_meet(main, audio),
-            offset_us: Some(clock_offset(main, audio)),
+            offset_us: clock_offset(main, audio),
             epochs: (0, 0),
         });
         Self { main: VecDeque::new(), rendition, patience }
@@ -150,13 +150,18 @@ impl Rendition {
     /// Takes what sounds under `main` off the queue; `Some`: sound that comes too late for any picture.
     fn collect(&mut self, main: &Planned) -> Option<Step> {
         let mut lost: Option<(u64, Duration)> = None;
-        while let Some(head) = self.queue.front().cloned() {
-            let lag = self.lag(main, &head);
-            let slack = slack(&head);
+        while let Some(head) = self.queue.front() {
+            let lag = self.lag(main, head).unwrap_or_else(|| {
+                // After a restart of either, what comes next in one belongs to what comes next in the other.
+                self.offset_us = main.clock_us.saturating_sub(head.clock_us);
+                self.epochs = (main.epoch, head.epoch);
+                0
+            });
+            let slack = slack(head);
             if lag + slack >= main.entry.duration_us {
                 break;
             }
-            self.queue.pop_front();
+            let Some(head) = self.queue.pop_front() else { break };
             if lag + head.entry.duration_us > slack {
                 self.taken.push(head);
             } else if self.begun {
@@ -169,28 +174,24 @@ impl Rendition {
     }
 
     /// Whether all sound under `main` is listed.
-    fn covers(&mut self, main: &Planned) -> bool {
+    fn covers(&self, main: &Planned) -> bool {
         if !self.queue.is_empty() {
             return true;
         }
-        let Some(newest) = self.newest.clone() else { return false };
-        self.lag(main, &newest) + newest.entry.duration_us + slack(&newest) >= main.entry.duration_us
+        let Some(newest) = &self.newest else { return false };
+        let end = self.lag(main, newest).map(|lag| lag + newest.entry.duration_us + slack(newest));
+        end.is_some_and(|end| end >= main.entry.duration_us)
     }
 
-    /// How far `audio` starts after `main`, in microseconds.
-    fn lag(&mut self, main: &Planned, audio: &Planned) -> i64 {
+    /// How far `audio` starts after `main`, in microseconds; `None`: their clocks do not compare.
+    fn lag(&self, main: &Planned, audio: &Planned) -> Option<i64> {
         if self.by_date
             && let (Some(picture), Some(sound)) = (main.entry.time_us, audio.entry.time_us)
         {
-            return sound.saturating_sub(picture);
+            return Some(sound.saturating_sub(picture));
         }
-        let epochs = (main.epoch, audio.epoch);
-        if std::mem::replace(&mut self.epochs, epochs) != epochs {
-            self.offset_us = None;
-        }
-        // After a restart of either, what comes next in one belongs to what comes next in the other.
-        let offset = *self.offset_us.get_or_insert(main.clock_us.saturating_sub(audio.clock_us));
-        audio.clock_us.saturating_add(offset).saturating_sub(main.clock_us)
+        let lag = audio.clock_us.saturating_add(self.offset_us).saturating_sub(main.clock_us);
+        (self.epochs == (main.epoch, audio.epoch)).then_some(lag)
     }
 }
 

@@ -124,7 +124,7 @@ pub(super) fn parse_media(base: &Url, text: &str) -> Result<MediaPlaylist, Playl
         return Err(PlaylistError::NestedMaster);
     }
     let mut reader = Reader::new(base);
-    for (number, line) in text.lines().enumerate() {
+    for (number, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
         reader.line(number + 1, line.trim())?;
     }
     reader.finish()

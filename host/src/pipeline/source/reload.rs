@@ -105,8 +105,8 @@ mod tests {
         Pace::new(6 * SECOND, SECOND / 2, SECOND, now)
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_target_after_a_change_half_of_it_without_one() {
+    #[test]
+    fn a_target_after_a_change_half_of_it_without_one() {
         let began = Instant::now();
         let mut pace = pace(began);
         let now = began + SECOND;
@@ -117,8 +117,8 @@ mod tests {
         assert_eq!(pace.next_load(Load::Changed, None, began, began + 9 * SECOND), began + 9 * SECOND, "a slow load");
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn faults_back_off_up_to_the_limit_and_are_forgotten() {
+    #[test]
+    fn faults_back_off_up_to_the_limit_and_are_forgotten() {
         let now = Instant::now();
         let mut pace = pace(now);
         let mut longest = Duration::ZERO;
@@ -133,8 +133,8 @@ mod tests {
         assert_eq!(pace.failures(), 0);
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn stale_after_three_targets_told_once_and_fresh_again() {
+    #[test]
+    fn stale_after_three_targets_told_once_and_fresh_again() {
         let start = Instant::now();
         let mut pace = pace(start);
         assert_eq!(pace.stale_at(), start + 18 * SECOND);

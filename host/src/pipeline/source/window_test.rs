@@ -1,1 +1,341 @@
+use url::Url;
 
+use super::super::playlist::parse_media;
+use super::super::segment::Identity;
+use super::*;
+
+/// A playlist of 6 s segments, `name` with its number each.
+fn list(sequence: u64, names: &str) -> MediaPlaylist {
+    listed(sequence, 6, names, "")
+}
+
+/// Words are URIs; `|` is a discontinuity, `!` a gap, `@<seconds>` a date-time, each for the word after it.
+fn listed(sequence: u64, target: u64, words: &str, end: &str) -> MediaPlaylist {
+    let mut text = format!("#EXTM3U\n#EXT-X-TARGETDURATION:{target}\n#EXT-X-MEDIA-SEQUENCE:{sequence}\n");
+    for word in words.split_whitespace() {
+        text += &match word.split_at(1) {
+            ("|", _) => "#EXT-X-DISCONTINUITY\n".to_owned(),
+            ("!", _) => "#EXT-X-GAP\n".to_owned(),
+            ("@", seconds) => {
+                format!("#EXT-X-PROGRAM-DATE-TIME:2024-01-01T00:{:0>2}:{:0>2}Z\n", minute(seconds), second(seconds))
+            }
+            ("#", _) => format!("{word}\n"),
+            _ => format!("#EXTINF:{target},\n{word}\n"),
+        };
+    }
+    parse_media(&Url::parse("http://h/live/x.m3u8").unwrap(), &(text + end)).unwrap()
+}
+
+fn minute(seconds: &str) -> u64 {
+    seconds.parse::<u64>().unwrap() / 60
+}
+
+fn second(seconds: &str) -> u64 {
+    seconds.parse::<u64>().unwrap() % 60
+}
+
+/// Steps in words: names of segments, `|name` after a discontinuity, `gap N <seconds>`, `epoch N reason`.
+fn told(steps: &[Step]) -> Vec<String> {
+    let name = |entry: &Entry| entry.uri.path().rsplit('/').next().unwrap().to_owned();
+    let words = steps.iter().map(|step| match step {
+        Step::Segment(planned) if planned.discontinuity => format!("|{}", name(&planned.entry)),
+        Step::Segment(planned) => name(&planned.entry),
+        Step::Gap { segments, duration, reason } => format!("gap {segments} {}s {reason:?}", duration.as_secs_f64()),
+        Step::Epoch { number, reason } => format!("epoch {number} {reason:?}"),
+    });
+    words.collect()
+}
+
+struct Live {
+    window: Window,
+    now: Duration,
+}
+
+impl Live {
+    fn new() -> Self {
+        Self { window: Window::new(Start::LiveEdge, None), now: Duration::from_secs(1000) }
+    }
+
+    /// Loads a playlist six seconds after the one before.
+    fn load(&mut self, playlist: &MediaPlaylist) -> Vec<String> {
+        self.after(6, playlist)
+    }
+
+    fn after(&mut self, seconds: u64, playlist: &MediaPlaylist) -> Vec<String> {
+        self.now += Duration::from_secs(seconds);
+        told(&self.window.update(playlist, self.now))
+    }
+}
+
+const NOTHING: [&str; 0] = [];
+
+#[test]
+fn a_live_source_starts_three_targets_before_the_end() {
+    let mut live = Live::new();
+    assert_eq!(live.load(&list(10, "a b c d e")), ["c", "d", "e"]);
+    assert_eq!(Live::new().load(&list(10, "a b")), ["a", "b"], "a short playlist from its beginning");
+    let short = listed(1, 2, "a b c d", "").entries;
+    let uneven = MediaPlaylist { target: Duration::from_secs(6), entries: short, ..list(1, "") };
+    assert_eq!(Live::new().load(&uneven), ["a", "b", "c", "d"], "measured in time, not in segments");
+    assert_eq!(Live::new().load(&list(10, "| a")), ["a"], "nothing before it that it could break with");
+}
+
+#[test]
+fn vod_and_renditions_start_at_the_beginning() {
+    assert_eq!(Live::new().load(&listed(0, 6, "a b c d e", "#EXT-X-ENDLIST\n")), ["a", "b", "c", "d", "e"]);
+    let mut window = Window::new(Start::Beginning, None);
+    assert_eq!(told(&window.update(&list(10, "a b c d e"), Duration::ZERO)), ["a", "b", "c", "d", "e"]);
+}
+
+#[test]
+fn only_new_segments_once() {
+    let mut live = Live::new();
+    live.load(&list(10, "a b c"));
+    assert_eq!(live.load(&list(10, "a b c")), NOTHING);
+    assert_eq!(live.load(&list(11, "b c d")), ["d"]);
+    assert_eq!(live.load(&list(13, "d e | f")), ["e", "|f"]);
+    assert_eq!(live.load(&list(16, "g h")), ["g", "h"], "all we had slid out, the next follows on");
+}
+
+#[test]
+fn what_slid_out_is_counted() {
+    let mut live = Live::new();
+    live.load(&list(10, "a b c"));
+    assert_eq!(live.after(30, &list(16, "g h i")), ["gap 3 18s Missed", "|g", "h", "i"]);
+    assert_eq!(live.load(&list(17, "h i j")), ["j"]);
+}
+
+#[test]
+fn what_slid_out_is_measured_by_date() {
+    let mut live = Live::new();
+    live.load(&list(10, "@0 a b c"));
+    assert_eq!(live.after(30, &list(16, "@36 g h i")), ["gap 3 18s Missed", "|g", "h", "i"]);
+    assert_eq!(live.after(6, &list(19, "@60 j")), ["j"], "the numbers go on, the hole in time is the origin's own");
+}
+
+#[test]
+fn marked_gaps_are_counted_together() {
+    let mut live = Live::new();
+    live.load(&list(10, "a b c"));
+    assert_eq!(live.load(&list(10, "a b c ! d ! e f g")), ["gap 2 12s Marked", "|f", "g"]);
+    assert_eq!(Live::new().load(&list(1, "! a b")), ["gap 1 6s Marked", "b"]);
+}
+
+#[test]
+fn a_refreshed_token_is_the_same_segment() {
+    let mut live = Live::new();
+    live.load(&list(10, "a.ts?t=1 b.ts?t=1"));
+    assert_eq!(live.load(&list(10, "a.ts?t=2 b.ts?t=2 c.ts?t=2")), ["c.ts"]);
+    assert_eq!(live.load(&list(11, "/tok3/b.ts http://edge7/tok3/c.ts /tok3/d.ts")), ["d.ts"], "in the path");
+    let mut dated = Live::new();
+    dated.load(&list(10, "@0 a b"));
+    assert_eq!(dated.load(&list(10, "@0 other names c")), ["c"], "the date-time comes first");
+}
+
+#[test]
+fn a_number_alone_proves_nothing() {
+    let mut live = Live::new();
+    live.load(&list(10, "a b c"));
+    assert_eq!(live.load(&list(10, "a b x y")), ["epoch 1 Replaced", "|x", "y"]);
+    let mut dated = Live::new();
+    dated.load(&list(0, "@0 seg0 seg1"));
+    assert_eq!(dated.load(&list(0, "@300 seg0 seg1")), ["epoch 1 Restarted", "|seg0", "seg1"]);
+}
+
+#[test]
+fn numbers_that_go_back_are_believed_at_the_second_load() {
+    let mut live = Live::new();
+    live.load(&list(500, "a b c"));
+    assert_eq!(live.load(&list(0, "x")), NOTHING);
+    assert!(live.window.is_waiting());
+    assert_eq!(live.after(3, &list(0, "x")), ["epoch 1 Restarted", "|x"]);
+    assert!(!live.window.is_waiting());
+    assert_eq!(live.load(&list(0, "x y")), ["y"]);
+    assert_eq!(live.window.epoch(), 1);
+}
+
+#[test]
+fn one_answer_from_an_old_cache_changes_nothing() {
+    let mut live = Live::new();
+    live.load(&list(500, "a b c"));
+    assert_eq!(live.load(&list(20, "k l m")), NOTHING);
+    assert_eq!(live.load(&list(501, "b c d")), ["d"]);
+    assert_eq!(live.load(&list(20, "k l m")), NOTHING, "the suspicion was forgotten");
+    assert_eq!(live.load(&list(502, "c d e")), ["e"]);
+}
+
+#[test]
+fn a_later_date_makes_a_restart_certain_at_once() {
+    let mut live = Live::new();
+    live.load(&list(500, "@0 a b c"));
+    assert_eq!(live.load(&list(0, "@40 x y")), ["epoch 1 Restarted", "|x", "y"]);
+}
+
+#[test]
+fn a_slower_edge_that_lists_what_we_had_is_waited_for() {
+    let mut live = Live::new();
+    live.load(&list(10, "a b c d"));
+    live.load(&list(11, "b c d e"));
+    assert_eq!(live.after(3, &list(10, "a b c d")), NOTHING);
+    assert_eq!(live.after(3, &list(11, "b c d e")), NOTHING);
+    assert_eq!(live.after(3, &list(12, "c d e f")), ["f"]);
+}
+
+#[test]
+fn a_restart_with_the_same_names_is_seen_once_it_moved_for_two_targets() {
+    let mut live = Live::new();
+    live.load(&list(0, "s0 s1 s2"));
+    assert_eq!(live.load(&list(0, "s0")), NOTHING);
+    assert_eq!(live.load(&list(0, "s0 s1")), NOTHING);
+    assert_eq!(live.load(&list(0, "s0 s1")), ["epoch 1 Restarted", "|s0", "s1"]);
+    assert_eq!(live.load(&list(0, "s0 s1 s2")), ["s2"]);
+}
+
+#[test]
+fn a_frozen_old_copy_never_counts_as_a_restart() {
+    let mut live = Live::new();
+    live.load(&list(10, "a b c d"));
+    for _ in 0..20 {
+        assert_eq!(live.load(&list(9, "z a b")), NOTHING);
+    }
+    assert_eq!(live.load(&list(11, "b c d e")), ["e"]);
+}
+
+#[test]
+fn renumbered_segments_are_found_by_address_or_date() {
+    let mut live = Live::new();
+    live.load(&list(500, "a b c"));
+    assert_eq!(live.load(&list(0, "b c d")), ["epoch 1 Renumbered", "|d"]);
+    let mut dated = Live::new();
+    dated.load(&list(500, "@0 a b c"));
+    assert_eq!(dated.load(&list(0, "@6 x y z")), ["epoch 1 Renumbered", "|z"]);
+    assert_eq!(dated.load(&list(70, "@24 w")), ["epoch 2 Renumbered", "|w"], "follows on in time");
+}
+
+#[test]
+fn a_jump_that_time_cannot_explain_is_an_epoch() {
+    let mut live = Live::new();
+    live.load(&list(10, "a b c"));
+    assert_eq!(live.load(&list(1_700_000_000, "k l m n")), ["epoch 1 Jumped", "|l", "m", "n"]);
+    let mut dated = Live::new();
+    dated.load(&list(10, "@0 a b c"));
+    assert_eq!(dated.load(&list(9000, "@30 x")), ["epoch 1 Jumped", "|x"]);
+}
+
+#[test]
+fn replaced_content_with_dates_goes_on_at_the_right_time() {
+    let mut live = Live::new();
+    live.load(&list(10, "@0 a b c"));
+    assert_eq!(live.load(&list(0, "@3 p q r s")), ["epoch 1 Replaced", "|s"], "p q r overlap what we had");
+}
+
+#[test]
+fn dates_that_go_back_wait_and_then_count_as_a_restart() {
+    let mut live = Live::new();
+    live.load(&list(500, "@600 a b c"));
+    assert_eq!(live.load(&list(0, "@0 x")), NOTHING);
+    assert_eq!(live.load(&list(0, "@0 x y")), NOTHING);
+    assert_eq!(live.load(&list(0, "@0 x y z")), ["epoch 1 Restarted", "|x", "y", "z"]);
+}
+
+#[test]
+fn another_origin_is_an_epoch_wherever_it_is() {
+    let mut live = Live::new();
+    live.load(&list(10, "a b c"));
+    live.window.moved();
+    assert_eq!(live.load(&list(3, "p q r s t")), ["epoch 1 Moved", "|r", "s", "t"]);
+    live.window.moved();
+    assert_eq!(live.load(&list(4, "q r s t u")), ["epoch 2 Moved", "|u"], "goes on where the segments are the same");
+    let mut dated = Live::new();
+    dated.load(&list(10, "@0 a b c"));
+    dated.window.moved();
+    assert_eq!(dated.load(&list(900, "@6 w x y z")), ["epoch 1 Renumbered", "|y", "z"], "x is what we had");
+}
+
+#[test]
+fn resume_goes_on_after_the_last_segment() {
+    let resume = |sequence, name: &str| Resume {
+        next_index: 3,
+        identity: Identity { uri: format!("http://h/live/{name}"), range: None, program_date_time_us: None },
+        media_sequence: sequence,
+        duration: Duration::from_secs(6),
+    };
+    let start = |resume: &Resume, playlist: &MediaPlaylist| {
+        told(&Window::new(Start::LiveEdge, Some(resume)).update(playlist, Duration::ZERO))
+    };
+    assert_eq!(start(&resume(11, "b"), &list(10, "a b c d e f")), ["c", "d", "e", "f"]);
+    assert_eq!(start(&resume(12, "c"), &list(10, "a b c")), NOTHING);
+    assert_eq!(start(&resume(5, "z"), &list(10, "a b")), ["gap 4 24s Missed", "|a", "b"]);
+    let vod = listed(0, 6, "a b c", "#EXT-X-ENDLIST\n");
+    assert_eq!(start(&resume(0, "a"), &vod), ["b", "c"]);
+}
+
+#[test]
+fn an_empty_playlist_is_waited_for() {
+    let mut live = Live::new();
+    assert_eq!(live.load(&list(0, "")), NOTHING);
+    assert_eq!(live.load(&list(0, "a")), ["a"]);
+    assert_eq!(live.load(&list(0, "")), NOTHING);
+    assert_eq!(live.load(&list(0, "a b")), ["b"]);
+}
+
+#[test]
+fn byte_ranges_tell_segments_of_one_file_apart() {
+    let mut live = Live::new();
+    let first = list(0, "#EXT-X-BYTERANGE:10@0 m #EXT-X-BYTERANGE:10 m");
+    let second = list(1, "#EXT-X-BYTERANGE:10@10 m #EXT-X-BYTERANGE:10 m");
+    live.load(&first);
+    let steps = live.window.update(&second, live.now);
+    let ranges: Vec<_> = steps
+        .iter()
+        .map(|step| match step {
+            Step::Segment(planned) => (planned.entry.range, planned.discontinuity),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(ranges, [(Some((20, 10)), false)]);
+}
+
+#[test]
+fn each_date_range_is_passed_on_once() {
+    let mut live = Live::new();
+    let cues = |steps: Vec<Step>| -> Vec<usize> {
+        let count = |step: Step| match step {
+            Step::Segment(planned) => planned.entry.cues.len(),
+            _ => 0,
+        };
+        steps.into_iter().map(count).collect()
+    };
+    let first = list(0, "#EXT-X-DATERANGE:ID=\"1\" a #EXT-X-DATERANGE:ID=\"2\" b c d e");
+    assert_eq!(cues(live.window.update(&first, live.now)), [1, 0, 0], "the one at the top, not the history");
+    let second = list(
+        0,
+        "#EXT-X-DATERANGE:ID=\"1\" #EXT-X-DATERANGE:ID=\"3\" a #EXT-X-DATERANGE:ID=\"2\" b c d e #EXT-X-CUE-IN f",
+    );
+    assert_eq!(cues(live.window.update(&second, live.now)), [2], "new at the top, and its own");
+    assert_eq!(cues(live.window.update(&list(1, "b c d e f #EXT-X-DATERANGE:ID=\"3\" g"), live.now)), [0]);
+}
+
+#[test]
+fn the_clock_adds_up_from_the_first_entry_listed() {
+    let mut window = Window::new(Start::LiveEdge, None);
+    let clocks = |steps: Vec<Step>| -> Vec<i64> {
+        let clock = |step: Step| match step {
+            Step::Segment(planned) => planned.clock_us / 1_000_000,
+            _ => -1,
+        };
+        steps.into_iter().map(clock).collect()
+    };
+    let now = Duration::from_secs(9);
+    assert_eq!(clocks(window.update(&list(10, "a b c d e"), now)), [12, 18, 24]);
+    assert_eq!(clocks(window.update(&list(17, "h ! i j"), now + Duration::from_secs(60))), [-1, 42, -1, 54]);
+}
+
+#[test]
+fn memory_is_bounded() {
+    let names: Vec<String> = (0..SEGMENTS_KNOWN_MAX * 2).map(|n| format!("s{n}")).collect();
+    let mut live = Live::new();
+    live.load(&list(0, &names.join(" ")));
+    assert_eq!(live.window.known.len(), SEGMENTS_KNOWN_MAX);
+    assert_eq!(live.load(&list(0, &format!("{} new", names.join(" ")))), ["new"]);
+}
