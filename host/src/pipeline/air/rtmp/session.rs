@@ -133,7 +133,7 @@ impl Session {
             written: 0,
             acks: Acks::default(),
             acked_at: Instant::now(),
-            longest_step: u64::from(RTMP_ACK_WINDOW),
+            longest_step: 0,
             received: 0,
             window: None,
             acknowledged: 0,
