@@ -492,28 +492,33 @@ async fn after_a_long_outage_what_is_too_old_is_skipped_and_counted() {
     let last = server.logs().last().unwrap().recording.packets.clone();
     assert!(last[0].key);
     assert_same(&last, &want[want.len() - last.len()..]);
-    assert!(counters.late > 0, "what was sent behind its time is counted");
 }
 
 #[tokio::test]
-async fn a_receiver_that_hangs_catches_up_faster_than_real_time() {
-    let (nginx, dir) = (Nginx::start(), scratch());
+async fn a_backlog_is_sent_faster_than_real_time_but_not_in_one_burst() {
+    let dir = scratch();
     let batches = batches(dir.path(), 8);
-    let programme = Programme::new(vec![to("a", &nginx.url("key"))], 4.0);
-    programme.append(&batches);
-    // On air since 6 s of media: the destination comes late, and nothing is too old for it.
-    programme.clock.start(0, Instant::now() - Duration::from_millis(1_500));
+    let script = |session| Script { refuse_connect: session < 4, ..GOOD };
+    let server = FakeServer::start(script).await;
+    let programme = Programme::new(vec![to("a", &server.url("key"))], 4.0);
     let began = Instant::now();
-    programme.spool.finish();
-    programme.until(0, "done", |status| status.state == DestinationState::Done).await;
+    programme.start(&batches);
+    let (status, _, _) = programme.drain().await;
     let took = began.elapsed();
-    let status = programme.air.stop().await;
-    assert_same(&nginx.recordings("key")[0].packets, &from_first(&spooled(&batches)));
+    let log = server.logs().pop().unwrap();
+    let packets = &log.recording.packets;
+    assert_same(packets, &spooled(&batches));
     assert_eq!(status[0].counters.dropped, Default::default());
-    // 16 s of media at four times its speed are 4 s, of which 1.5 s are gone; the backlog takes its time (at twice the
-    // speed it is gone 1.5 s later), so it is not sent in one burst, and the end comes when it is due.
-    assert!((2_300..3_200).contains(&took.as_millis()), "{took:?}");
-    assert!(status[0].counters.late > 100 && status[0].counters.late < 600, "{}", status[0].counters.late);
+    assert!(status[0].counters.late > 50, "what left a second behind its time is counted");
+    // The first session comes 1.1 s to 1.5 s late, which is 4.5 s of media or more.
+    let media = |within: Duration| {
+        let came = log.times.iter().take_while(|at| **at - log.times[0] <= within).count();
+        packets[came.min(packets.len() - 1)].dts_ms
+    };
+    let fast = media(Duration::from_millis(500));
+    assert!((2_500..=5_200).contains(&fast), "{fast} ms of media in half a second, twice the clock's 2 s is 4 s");
+    // Then it is with the clock, and ends with it: 16 s of media at four times its speed.
+    assert!((3_800..4_600).contains(&took.as_millis()), "{took:?}");
 }
 
 #[tokio::test]
@@ -530,7 +535,8 @@ async fn sound_alone_goes_on_air_and_is_resumed_anywhere() {
     let want = spooled(&batches);
     let (all, repeated) = joined(&recordings, &want);
     assert_same(&all, &want);
-    assert!(repeated <= 2 * 43 + 10, "{repeated}");
+    // What 20 000 bytes between acknowledgements and the handshake's 3073 hold, and a second between marks.
+    assert!(repeated <= 23_073 / 180 + 44, "{repeated}");
     assert_eq!((recordings[0].headers.len(), status[0].counters.video), (1, 0));
     // A position each second.
     assert!(journal.len() >= 6, "{journal:?}");
