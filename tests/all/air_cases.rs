@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use outboard::media::flv::TagKind;
 use outboard::pipeline::air::clock::AirClock;
-use outboard::pipeline::air::journal::{AirEvent, AirJournal, JournalError};
+use outboard::pipeline::air::journal::{AirEvent, AirJournal, DropReason, JournalError};
 use outboard::pipeline::air::position::Position;
 use outboard::pipeline::air::rtmp::transport::TlsSettings;
 use outboard::pipeline::air::spool::{ReadyBatch, Spool};
@@ -37,6 +38,25 @@ impl AirJournal for MemoryJournal {
             Ok(())
         }
         .boxed()
+    }
+}
+
+/// A journal that is broken: it fails, then it never answers.
+#[derive(Debug, Default)]
+struct BrokenJournal(Mutex<u32>);
+
+impl AirJournal for BrokenJournal {
+    fn key_frame(&self, _destination: &str, _position: Position) -> BoxFuture<'_, Result<(), JournalError>> {
+        let calls = {
+            let mut calls = self.0.lock().unwrap();
+            *calls += 1;
+            *calls
+        };
+        if calls == 2 {
+            std::future::pending().boxed()
+        } else {
+            std::future::ready(Err(JournalError("full".into()))).boxed()
+        }
     }
 }
 
@@ -654,4 +674,99 @@ async fn srt_carries_the_stream() {
     let [video, audio] = probe(&path.display().to_string(), &[]);
     // A live protocol may lose its first moments while the other side looks at the stream, not its end.
     assert!(video.len() >= 140 && audio.len() >= 240, "{} {}", video.len(), audio.len());
+}
+
+#[tokio::test]
+async fn a_broken_journal_and_a_deaf_listener_hold_packets_back_only_so_long() {
+    let dir = scratch();
+    let batches = batches(dir.path(), 2);
+    let server = FakeServer::start(|_| GOOD).await;
+    let (spool, clock) = (Spool::new(), AirClock::with_speed(4.0));
+    // Room for one event, and nobody takes it.
+    let (events, receiver) = mpsc::channel(1);
+    let config =
+        AirConfig { stream: "test".into(), destinations: vec![to("a", &server.url("key"))], ffmpeg: "ffmpeg".into() };
+    let cancel = CancellationToken::new();
+    let air = Air::start(config, spool.clone(), clock.clone(), Arc::new(BrokenJournal::default()), events, &cancel);
+    batches.iter().for_each(|batch| spool.append(batch.clone()));
+    clock.start(0, Instant::now());
+    let status = air.drain(SOON).await;
+    assert_same(&server.logs()[0].recording.packets, &spooled(&batches));
+    assert!(status[0].counters.journal_failures >= 5, "{:?}", status[0].counters);
+    assert!(status[0].counters.events_lost >= 2, "{:?}", status[0].counters);
+    drop(receiver);
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_counted_up_to_the_next_key_picture() {
+    let dir = scratch();
+    let mut batches = batches(dir.path(), 3);
+    let want = spooled(&batches);
+    // The second batch's file is cut in the middle of its first second.
+    let cut = batches[1].video.tags[10].offset;
+    let file = std::fs::OpenOptions::new().write(true).open(&batches[1].path).unwrap();
+    file.set_len(cut).unwrap();
+    batches[1].end_ms = 4_000;
+    let server = FakeServer::start(|_| GOOD).await;
+    let programme = Programme::new(vec![to("a", &server.url("key"))], 8.0);
+    programme.start(&batches);
+    let (status, events, _) = programme.drain().await;
+    let got = &server.logs()[0].recording.packets;
+    let counters = status[0].counters;
+    assert_eq!(got.len() as u64 + counters.dropped.unreadable, want.len() as u64);
+    assert!((100..115).contains(&counters.dropped.unreadable), "{:?}", counters.dropped);
+    let after = got.iter().find(|seen| seen.kind == TagKind::Video && seen.dts_ms > 2_400).unwrap();
+    assert!(after.key, "pictures go on with a key picture");
+    assert!(events.iter().any(|event| matches!(event, AirEvent::Dropped { reason: DropReason::Unreadable, .. })));
+}
+
+#[tokio::test]
+async fn batches_released_too_early_are_counted() {
+    let dir = scratch();
+    let batches = batches(dir.path(), 4);
+    let server = FakeServer::start(|_| GOOD).await;
+    let programme = Programme::new(vec![to("a", &server.url("key"))], 4.0);
+    programme.append(&batches);
+    programme.clock.start(0, Instant::now());
+    programme.until(0, "on its way", |status| status.position.is_some_and(|at| at.air_ms > 500)).await;
+    programme.spool.release_before(3);
+    let (status, events, _) = programme.drain().await;
+    let want = spooled(&batches);
+    let counters = status[0].counters;
+    assert!(counters.dropped.released > 250, "{:?}", counters.dropped);
+    assert_eq!(sent(&status[0]) + counters.dropped.released, want.len() as u64);
+    assert!(events.iter().any(|event| matches!(event, AirEvent::Dropped { reason: DropReason::Released, .. })));
+    let got = &server.logs()[0].recording.packets;
+    assert_same(&got[got.len() - 120..], &want[want.len() - 120..]);
+}
+
+#[tokio::test]
+async fn nginx_says_busy_and_stopping_ends_cleanly() {
+    let (nginx, dir) = (Nginx::start(), scratch());
+    let batches = batches(dir.path(), 4);
+    let mut programme = Programme::new(vec![to("a", &nginx.url("key")), to("c", &nginx.url("other"))], 4.0);
+    programme.start(&batches);
+    programme.until(1, "on air", |status| status.on_air()).await;
+    let mut second = Programme::new(vec![to("b", &nginx.url("key"))], 4.0);
+    second.start(&batches);
+    let reason = loop {
+        if let AirEvent::Lost { reason, .. } = timeout(SOON, second.events.recv()).await.unwrap().unwrap() {
+            break reason;
+        }
+    };
+    assert_eq!(reason, "the stream is busy: NetStream.Publish.BadName Already publishing");
+    let stopped = second.air.stop().await;
+    assert_eq!((stopped[0].state.clone(), stopped[0].counters.sessions), (DestinationState::Stopped, 0));
+    let status = programme.air.stop().await;
+    assert_eq!(status[1].state, DestinationState::Stopped);
+    // (The recorder opens its file anew for the one that is refused.)
+    let got = &nginx.recordings("other")[0].packets;
+    assert_eq!(got.len() as u64, sent(&status[1]), "all that was counted as sent has arrived");
+    assert_same(got, &from_first(&spooled(&batches))[..got.len()]);
+    // The last position is where it stopped.
+    let journal = programme.journal.0.lock().unwrap().clone();
+    assert!(journal.iter().rev().take(2).any(|position| Some(*position) == status[1].position));
+    assert!(
+        std::iter::from_fn(|| programme.events.try_recv().ok()).any(|event| matches!(event, AirEvent::Ended { .. }))
+    );
 }

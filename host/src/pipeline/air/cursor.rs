@@ -218,6 +218,13 @@ impl Cursor {
     pub fn skip_released(&mut self) -> Passed {
         let Some(oldest) = self.spool.oldest() else { return Passed::default() };
         let start = TrackPosition { batch: oldest.number, tag: 0 };
+        if self.video.at.batch >= oldest.number && has_pictures(&oldest) {
+            // Only the sound that reached over a border is gone: the picture goes on where it is.
+            let from = std::mem::replace(&mut self.audio, TrackCursor { at: start, ..TrackCursor::default() }).index;
+            self.next();
+            let audio = from.zip(self.audio.index).map_or(0..0, |(from, to)| from..to);
+            return Passed { video: 0..0, audio };
+        }
         if !has_pictures(&oldest) {
             return self.jump(TagKind::Audio, start, 0);
         }

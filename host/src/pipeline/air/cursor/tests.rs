@@ -164,6 +164,12 @@ fn released_batches_are_counted_and_left_behind() {
     assert_eq!(cursor.skip_released(), Passed::default());
     assert_eq!(cursor.position().video, at(3, 0));
 
+    // Only the sound of a position reaches back into what is gone.
+    let mut cursor = Cursor::new(spool.clone(), position(at(3, 5), at(2, 49)));
+    assert_eq!(cursor.next(), Next::Released);
+    assert_eq!(cursor.skip_released(), Passed::default());
+    assert_eq!((cursor.position().video, cursor.position().audio), (at(3, 5), at(3, 0)));
+
     let sound = Spool::new();
     (0..4).for_each(|number| sound.append(audio_only(number)));
     let mut cursor = Cursor::new(sound.clone(), Position::start_of(0, 0));
