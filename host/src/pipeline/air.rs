@@ -74,7 +74,7 @@ impl DestinationConfig {
     }
 }
 
-/// All destinations of a programme, on air. Dropping it stops them without a clean end.
+/// All destinations of a programme, on air. Dropping it stops them as [`Air::stop`] does, but nobody waits for it.
 #[derive(Debug)]
 pub struct Air {
     spool: Spool,

@@ -1,6 +1,6 @@
 //! Real media (H.264 with B-frames, AAC) as batches that are ready for air.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::sync::LazyLock;
 
@@ -129,12 +129,4 @@ fn write_batch<'a>(batch: &mut ReadyBatch, packets: impl Iterator<Item = &'a Pac
 /// The batches without their pictures.
 pub fn audio_only(batches: Vec<ReadyBatch>) -> Vec<ReadyBatch> {
     batches.into_iter().map(|batch| ReadyBatch { video: Track::default(), ..batch }).collect()
-}
-
-/// The file that a recorder has made under this name.
-pub fn only_file(dir: &Path) -> PathBuf {
-    let files: Vec<_> =
-        std::fs::read_dir(dir).expect("a directory").map(|entry| entry.expect("an entry").path()).collect();
-    assert_eq!(files.len(), 1, "one recording, found {files:?}");
-    files[0].clone()
 }

@@ -47,7 +47,7 @@ impl Recording {
         };
         if packet == PacketType::SequenceHeader {
             self.headers.push((kind, body.to_vec()));
-        } else {
+        } else if packet == PacketType::Media {
             self.packets.push(Seen { kind, dts_ms: timestamp_ms, digest: digest(body), key });
         }
     }

@@ -87,12 +87,15 @@ impl Bodies {
         // A long packet's buffer is not kept for short ones.
         bytes.shrink_to(AIR_READ_AHEAD as usize);
         let path = batch.path.clone();
+        let wanted = packet.tag.len as usize;
         let task = tokio::task::spawn_blocking(move || {
             let read = || {
                 let file = file.map_or_else(|| File::open(&path).map(Arc::new), Ok)?;
                 bytes.resize(usize::try_from(len).unwrap_or(usize::MAX), 0);
-                file.read_exact_at(&mut bytes, offset)?;
-                Ok((file, bytes))
+                let read = read_at(&file, &mut bytes, offset)?;
+                bytes.truncate(read);
+                // A file that ends early still gives the packets that it has.
+                if read < wanted { Err(std::io::ErrorKind::UnexpectedEof.into()) } else { Ok((file, bytes)) }
             };
             read().map_err(|error| (path, error))
         });
@@ -112,6 +115,20 @@ impl Bodies {
     }
 }
 
+/// Fills the buffer as far as the file goes.
+fn read_at(file: &File, bytes: &mut [u8], offset: u64) -> std::io::Result<usize> {
+    let mut filled = 0;
+    while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        match file.read_at(rest, offset + filled as u64) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -119,7 +136,7 @@ mod tests {
     use crate::pipeline::air::spool::{Tag, Track};
 
     fn packet(kind: TagKind, tag: Tag) -> Packet {
-        Packet { kind, at: TrackPosition { batch: 7, tag: 0 }, tag, entry: false }
+        Packet { kind, at: TrackPosition { batch: 7, tag: 0 }, tag, index: 0, entry: false }
     }
 
     #[tokio::test]

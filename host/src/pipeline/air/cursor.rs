@@ -4,10 +4,11 @@
 //! first where times are equal). A track that is at the end of the newest batch waits without holding up the other.
 //! Does no I/O; bodies come from [`super::bodies`].
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::position::{Position, TrackPosition};
-use super::spool::{Counts, ReadyBatch, Spool, Tag};
+use super::spool::{ReadyBatch, Spool, Tag};
 use crate::media::flv::TagKind;
 
 /// A packet that is to be sent.
@@ -19,8 +20,32 @@ pub struct Packet {
     pub at: TrackPosition,
     /// Where its body is, and when it is due.
     pub tag: Tag,
+    /// Packets of its track that the spool was given before it.
+    pub index: u64,
     /// A receiver can start here: a key picture, or any packet where there are no pictures.
     pub entry: bool,
+}
+
+/// Packets passed over, numbered as [`Packet::index`] does.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Passed {
+    /// Pictures.
+    pub video: Range<u64>,
+    /// Audio packets.
+    pub audio: Range<u64>,
+}
+
+impl Passed {
+    /// How many of both tracks.
+    pub fn len(&self) -> u64 {
+        let len = |range: &Range<u64>| range.end.saturating_sub(range.start);
+        len(&self.video) + len(&self.audio)
+    }
+
+    /// Nothing was passed over.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
 }
 
 /// What a cursor finds.
@@ -82,11 +107,13 @@ impl Cursor {
 
     fn sound(&self, tag: Tag) -> Next {
         let entry = !self.audio.batch.as_ref().is_some_and(|batch| has_pictures(batch));
-        Next::Packet(Packet { kind: TagKind::Audio, at: self.audio.at, tag, entry })
+        let index = self.audio.index.unwrap_or(0);
+        Next::Packet(Packet { kind: TagKind::Audio, at: self.audio.at, tag, index, entry })
     }
 
     fn picture(&self, tag: Tag) -> Next {
-        Next::Packet(Packet { kind: TagKind::Video, at: self.video.at, tag, entry: tag.key })
+        let index = self.video.index.unwrap_or(0);
+        Next::Packet(Packet { kind: TagKind::Video, at: self.video.at, tag, index, entry: tag.key })
     }
 
     /// Goes past the packet that is next in its track.
@@ -174,23 +201,30 @@ impl Cursor {
 
     /// Goes forward to the first entry at or after an air time, or to the last one there is; answers what was passed
     /// over. Stays where it is when there is no entry ahead.
-    pub fn skip_to(&mut self, air_ms: u64) -> Counts {
+    pub fn skip_to(&mut self, air_ms: u64) -> Passed {
         self.next();
         let Some(here) = self.video.batch.clone().or_else(|| self.audio.batch.clone()) else {
-            return Counts::default();
+            return Passed::default();
         };
         let kind = if has_pictures(&here) { TagKind::Video } else { TagKind::Audio };
         let from = self.track(kind).at;
         match self.entry_ahead(kind, from, air_ms) {
             Some((entry, tag)) => self.jump(kind, entry, tag.dts_ms),
-            None => Counts::default(),
+            None => Passed::default(),
         }
     }
 
     /// Goes on at the first entry that is still held; answers what was passed over.
-    pub fn skip_released(&mut self) -> Counts {
-        let Some(oldest) = self.spool.oldest() else { return Counts::default() };
+    pub fn skip_released(&mut self) -> Passed {
+        let Some(oldest) = self.spool.oldest() else { return Passed::default() };
         let start = TrackPosition { batch: oldest.number, tag: 0 };
+        if self.video.at.batch >= oldest.number && has_pictures(&oldest) {
+            // Only the sound that reached over a border is gone: the picture goes on where it is.
+            let from = std::mem::replace(&mut self.audio, TrackCursor { at: start, ..TrackCursor::default() }).index;
+            self.next();
+            let audio = from.zip(self.audio.index).map_or(0..0, |(from, to)| from..to);
+            return Passed { video: 0..0, audio };
+        }
         if !has_pictures(&oldest) {
             return self.jump(TagKind::Audio, start, 0);
         }
@@ -221,7 +255,7 @@ impl Cursor {
     }
 
     /// Puts the track on an entry and the other on its first packet that is not before it.
-    fn jump(&mut self, kind: TagKind, entry: TrackPosition, dts_ms: u64) -> Counts {
+    fn jump(&mut self, kind: TagKind, entry: TrackPosition, dts_ms: u64) -> Passed {
         let before = [self.video.index, self.audio.index];
         let other = if kind == TagKind::Video { TagKind::Audio } else { TagKind::Video };
         let other_from = self.track(other).at.batch;
@@ -239,11 +273,11 @@ impl Cursor {
             }
         }
         let passed = |before: Option<u64>, after: Option<u64>| match (before, after) {
-            (Some(before), Some(after)) => after.saturating_sub(before),
-            _ => 0,
+            (Some(before), Some(after)) => before..after,
+            _ => 0..0,
         };
         let [video, audio] = before;
-        Counts { video: passed(video, self.video.index), audio: passed(audio, self.audio.index) }
+        Passed { video: passed(video, self.video.index), audio: passed(audio, self.audio.index) }
     }
 
     fn track(&mut self, kind: TagKind) -> &mut TrackCursor {

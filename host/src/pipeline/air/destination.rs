@@ -229,7 +229,8 @@ impl Destination {
             if let Some(bytes) = acked {
                 self.marks.acked(bytes);
             }
-            self.books.publish(acked.map(|bytes| self.marks.arrived(bytes)), &mut self.cursor, &self.clock);
+            let show = self.books.publish(acked.map(|bytes| self.marks.arrived(bytes)), &mut self.cursor, &self.clock);
+            let wake = [wake, show].into_iter().flatten().min();
             tokio::select! {
                 biased;
                 () = cancel.cancelled() => return End::Stopped,

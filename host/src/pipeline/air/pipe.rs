@@ -195,8 +195,8 @@ async fn keep_tail(mut stderr: ChildStderr, tail: Tail) {
 fn arguments(target: &Target) -> Result<Vec<OsString>, PipeError> {
     let words = |words: &str| words.split(' ').map(OsString::from).collect::<Vec<_>>();
     let mut args = words("-nostdin -hide_banner -nostats -loglevel warning -protocol_whitelist pipe");
-    // Little probing: sequence headers come first. No buffering of input: packets go on as they come.
-    args.extend(words("-fflags +nobuffer -analyzeduration 1000000 -f flv -i pipe:0 -map 0 -dn -c copy"));
+    // Little probing: sequence headers come first. (`nobuffer` would throw away what was probed.)
+    args.extend(words("-analyzeduration 1000000 -f flv -i pipe:0 -map 0 -dn -c copy"));
     match target {
         Target::File(path, format) => {
             args.extend(match format {

@@ -52,8 +52,10 @@ pub struct Counters {
     pub bytes: u64,
     /// Of the packets written, those that had been written before: `video + audio - repeated` differ.
     pub repeated: u64,
-    /// Packets passed over.
+    /// Packets passed over that were never written.
     pub dropped: Dropped,
+    /// Packets passed over that had been written to a session that was lost before they were acknowledged.
+    pub unconfirmed: u64,
     /// Packets that left more than [`crate::limits::AIR_LATE_AFTER`] after their time.
     pub late: u64,
     /// Sequence headers sent.

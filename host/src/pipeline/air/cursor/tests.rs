@@ -88,7 +88,7 @@ fn where_there_are_no_pictures_all_packets_are_entries() {
     assert!(packets.len() == 100 && packets.iter().all(|packet| packet.entry));
     cursor.set_at_entry(position(at(0, 0), at(0, 17)));
     assert_eq!(cursor.position().audio, at(0, 17));
-    assert_eq!(cursor.skip_to(800), Counts { video: 0, audio: 39 - 17 });
+    assert_eq!(cursor.skip_to(800), Passed { video: 0..0, audio: 17..39 });
     assert_eq!(cursor.position().air_ms, 810);
 }
 
@@ -123,20 +123,20 @@ fn an_entry_may_lie_in_an_earlier_batch() {
     spool.release_before(1);
     cursor.set_at_entry(position(at(1, 2), at(1, 10)));
     assert_eq!(cursor.position().video, at(1, 2), "no entry is held: from where it was");
-    assert_eq!(cursor.skip_to(5000), Counts::default(), "no entry ahead either");
+    assert_eq!(cursor.skip_to(5000), Passed::default(), "no entry ahead either");
 }
 
 #[test]
 fn skipping_counts_what_it_passes_over() {
     let mut cursor = Cursor::new(spool(0..3), Position::start_of(0, 0));
     // To the key at 1500: 15 pictures, sound before 1500 (30 + 20n < 1500: 74).
-    assert_eq!(cursor.skip_to(1100), Counts { video: 15, audio: 74 });
+    assert_eq!(cursor.skip_to(1100), Passed { video: 0..15, audio: 0..74 });
     assert_eq!(cursor.position().air_ms, 1500);
-    assert_eq!(cursor.skip_to(1500), Counts::default(), "already there");
+    assert!(cursor.skip_to(1500).is_empty(), "already there");
     // Past the last entry: to the last entry.
-    assert_eq!(cursor.skip_to(99_000), Counts { video: 10, audio: 50 });
+    assert_eq!(cursor.skip_to(99_000), Passed { video: 15..25, audio: 74..124 });
     assert_eq!(cursor.position().video, at(2, 5));
-    assert_eq!(Cursor::new(Spool::new(), Position::default()).skip_to(1), Counts::default());
+    assert_eq!(Cursor::new(Spool::new(), Position::default()).skip_to(1), Passed::default());
 }
 
 #[test]
@@ -155,14 +155,20 @@ fn released_batches_are_counted_and_left_behind() {
     assert_eq!(seen.video.tag as usize + seen.audio.tag as usize + rest.len() + 1, 60);
     assert_eq!(cursor.next(), Next::Released);
     // Batches 1 and 2, and nothing of 0. Sound of batch 2 that reaches over the border is among it.
-    assert_eq!(cursor.skip_released(), Counts { video: 20, audio: 100 });
+    assert_eq!(cursor.skip_released(), Passed { video: 10..30, audio: 50..150 });
     assert_eq!(cursor.position().video, at(3, 0));
 
     // A position from before a restart: what lies before the spool cannot be counted.
     let mut cursor = Cursor::new(spool.clone(), Position::start_of(1, 0));
     assert_eq!(cursor.next(), Next::Released);
-    assert_eq!(cursor.skip_released(), Counts::default());
+    assert_eq!(cursor.skip_released(), Passed::default());
     assert_eq!(cursor.position().video, at(3, 0));
+
+    // Only the sound of a position reaches back into what is gone.
+    let mut cursor = Cursor::new(spool.clone(), position(at(3, 5), at(2, 49)));
+    assert_eq!(cursor.next(), Next::Released);
+    assert_eq!(cursor.skip_released(), Passed::default());
+    assert_eq!((cursor.position().video, cursor.position().audio), (at(3, 5), at(3, 0)));
 
     let sound = Spool::new();
     (0..4).for_each(|number| sound.append(audio_only(number)));
@@ -170,6 +176,6 @@ fn released_batches_are_counted_and_left_behind() {
     cursor.next();
     sound.release_before(2);
     walk(&mut cursor);
-    assert_eq!(cursor.skip_released(), Counts { video: 0, audio: 50 });
-    assert_eq!(Cursor::new(Spool::new(), Position::default()).skip_released(), Counts::default());
+    assert_eq!(cursor.skip_released(), Passed { video: 0..0, audio: 50..100 });
+    assert_eq!(Cursor::new(Spool::new(), Position::default()).skip_released(), Passed::default());
 }

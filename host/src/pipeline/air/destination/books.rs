@@ -4,6 +4,7 @@
 //! the spool that left, each once.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::mpsc::error::TrySendError;
@@ -14,7 +15,7 @@ use tokio::time::error::Elapsed;
 use crate::limits::{AIR_JOURNAL_WAIT, AIR_STATUS_EVERY};
 use crate::media::flv::TagKind;
 use crate::pipeline::air::clock::AirClock;
-use crate::pipeline::air::cursor::{Cursor, Packet};
+use crate::pipeline::air::cursor::{Cursor, Packet, Passed};
 use crate::pipeline::air::journal::{AirEvent, DropReason, JournalError};
 use crate::pipeline::air::position::{Position, TrackPosition};
 use crate::pipeline::air::sink::SinkError;
@@ -32,8 +33,9 @@ pub(super) struct Books {
     gaps: Gaps,
     /// Packets in the write that is being put together.
     pending: Vec<Pending>,
-    /// The first packet of each track that has never left: video, audio.
+    /// The first packet of each track that has never left: video, audio. By place and by number.
     fresh: [TrackPosition; 2],
+    fresh_index: [u64; 2],
     /// Batches of which packets have left, but not all; oldest first.
     open: VecDeque<BatchBook>,
     /// Batches before this number are not opened again.
@@ -43,6 +45,7 @@ pub(super) struct Books {
 struct Pending {
     kind: TagKind,
     at: TrackPosition,
+    index: u64,
     late: bool,
 }
 
@@ -70,6 +73,7 @@ impl Books {
             gaps: Gaps::default(),
             pending: Vec::with_capacity(32),
             fresh: [resume.video, resume.audio],
+            fresh_index: [0; 2],
             open: VecDeque::new(),
             next_batch: resume.batch(),
         }
@@ -85,7 +89,7 @@ impl Books {
 
     /// A packet is in the write that is being put together.
     pub(super) fn pushed(&mut self, packet: &Packet, late: bool) {
-        self.pending.push(Pending { kind: packet.kind, at: packet.at, late });
+        self.pending.push(Pending { kind: packet.kind, at: packet.at, index: packet.index, late });
     }
 
     /// The write failed: what it held counts when it is sent again.
@@ -129,12 +133,16 @@ impl Books {
         let count = if audio { &mut self.counters.audio } else { &mut self.counters.video };
         *count += 1;
         self.counters.late += u64::from(packet.late);
-        let Some(fresh) = self.fresh.get_mut(usize::from(audio)) else { return };
+        let slot = usize::from(audio);
+        let (Some(fresh), Some(fresh_index)) = (self.fresh.get_mut(slot), self.fresh_index.get_mut(slot)) else {
+            return;
+        };
         if packet.at < *fresh {
             self.counters.repeated += 1;
             return;
         }
         *fresh = TrackPosition { batch: packet.at.batch, tag: packet.at.tag + 1 };
+        *fresh_index = packet.index + 1;
         if packet.at.batch >= self.next_batch {
             self.next_batch = packet.at.batch + 1;
             self.open.push_back(BatchBook { number: packet.at.batch, sent: Counts::default() });
@@ -148,17 +156,23 @@ impl Books {
         }
     }
 
-    pub(super) async fn dropped(&mut self, reason: DropReason, passed: Counts, position: Position) {
-        let all = passed.video + passed.audio;
+    /// Packets were passed over. Those that had been written before, and may have arrived, are not dropped but
+    /// unconfirmed.
+    pub(super) async fn dropped(&mut self, reason: DropReason, passed: &Passed, position: Position) {
+        let never = |range: &Range<u64>, fresh: u64| range.end.saturating_sub(range.start.max(fresh));
+        let [fresh_video, fresh_audio] = self.fresh_index;
+        let (video, audio) = (never(&passed.video, fresh_video), never(&passed.audio, fresh_audio));
+        let all = video + audio;
+        let unconfirmed = passed.len() - all;
+        self.counters.unconfirmed += unconfirmed;
         let dropped = &mut self.counters.dropped;
         match reason {
             DropReason::Lag => dropped.lag += all,
             DropReason::Released => dropped.released += all,
             DropReason::Unreadable => dropped.unreadable += all,
         }
-        tracing::warn!(?reason, video = passed.video, audio = passed.audio, ?position, "packets dropped");
+        tracing::warn!(?reason, video, audio, unconfirmed, ?position, "packets passed over");
         let destination = self.name.clone();
-        let Counts { video, audio } = passed;
         self.tell(AirEvent::Dropped { destination, reason, video, audio, position }).await;
     }
 
@@ -208,10 +222,19 @@ impl Books {
         self.show(|status| status.state = state);
     }
 
-    /// Shows how sending goes, every now and then.
-    pub(super) fn publish(&mut self, acked: Option<Position>, cursor: &mut Cursor, clock: &AirClock) {
-        if self.shown_at.is_some_and(|at| at.elapsed() < AIR_STATUS_EVERY) {
-            return;
+    /// Shows how sending goes, every now and then; answers when to call again, if nothing else happens, because there
+    /// is news that was not shown.
+    pub(super) fn publish(
+        &mut self,
+        acked: Option<Position>,
+        cursor: &mut Cursor,
+        clock: &AirClock,
+    ) -> Option<Instant> {
+        if let Some(next) = self.shown_at.map(|at| at + AIR_STATUS_EVERY)
+            && next > Instant::now()
+        {
+            let (writes, shown) = (self.counters.writes, self.status.borrow().counters.writes);
+            return (writes != shown).then_some(next);
         }
         let position = cursor.position();
         self.show(|status| {
@@ -219,6 +242,7 @@ impl Books {
             status.acked = acked;
             status.backlog_ms = clock.now_ms().unwrap_or(0).saturating_sub(position.air_ms);
         });
+        None
     }
 
     fn show(&mut self, change: impl FnOnce(&mut DestinationStatus)) {

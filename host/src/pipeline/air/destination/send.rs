@@ -13,10 +13,9 @@ use crate::limits::{
     AIR_STOP_GRACE, AIR_WRITE_BYTES,
 };
 use crate::media::flv::TagKind;
-use crate::pipeline::air::cursor::{Next, Packet};
+use crate::pipeline::air::cursor::{Next, Packet, Passed};
 use crate::pipeline::air::journal::DropReason;
 use crate::pipeline::air::sink::{Sink, SinkError};
-use crate::pipeline::air::spool::Counts;
 
 /// What the receiver of this session has been told.
 #[derive(Debug, Default)]
@@ -113,7 +112,7 @@ impl Destination {
         }
         self.flush(sink).await?;
         let passed = self.cursor.skip_to(now_ms - max_lag_ms);
-        if passed == Counts::default() {
+        if passed.is_empty() {
             return Ok(false);
         }
         self.dropped(DropReason::Lag, passed).await;
@@ -185,14 +184,14 @@ impl Destination {
             tracing::error!(%error, "a packet could not be read");
             self.session.broken |= packet.kind == TagKind::Video;
             self.cursor.advance(packet.kind);
-            self.passed_over(packet.kind).await;
+            self.passed_over(&packet).await;
             return Ok(());
         }
         self.session.broken &= !key;
         match self.bodies.get(&packet) {
             Some(_) if self.session.broken && packet.kind == TagKind::Video => {
                 self.cursor.advance(packet.kind);
-                self.passed_over(packet.kind).await;
+                self.passed_over(&packet).await;
             }
             Some(body) => {
                 sink.push(packet.kind, packet.tag.dts_ms, body).map_err(failed)?;
@@ -253,18 +252,19 @@ impl Destination {
         Ok(())
     }
 
-    async fn dropped(&mut self, reason: DropReason, passed: Counts) {
+    async fn dropped(&mut self, reason: DropReason, passed: Passed) {
         self.session.broken = false;
         let position = self.cursor.position();
-        self.books.dropped(reason, passed, position).await;
+        self.books.dropped(reason, &passed, position).await;
     }
 
-    async fn passed_over(&mut self, kind: TagKind) {
-        let passed = match kind {
-            TagKind::Audio => Counts { video: 0, audio: 1 },
-            _ => Counts { video: 1, audio: 0 },
+    async fn passed_over(&mut self, packet: &Packet) {
+        let one = packet.index..packet.index + 1;
+        let passed = match packet.kind {
+            TagKind::Audio => Passed { video: 0..0, audio: one },
+            _ => Passed { video: one, audio: 0..0 },
         };
         let position = self.cursor.position();
-        self.books.dropped(DropReason::Unreadable, passed, position).await;
+        self.books.dropped(DropReason::Unreadable, &passed, position).await;
     }
 }

@@ -79,9 +79,32 @@ pub enum RtmpError {
     },
 }
 
+/// How long is waited for what.
+#[derive(Debug, Clone, Copy)]
+struct Patience {
+    handshake: Duration,
+    command: Duration,
+    write: Duration,
+    ack: Duration,
+    close: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            handshake: AIR_HANDSHAKE_TIMEOUT,
+            command: AIR_COMMAND_TIMEOUT,
+            write: AIR_WRITE_TIMEOUT,
+            ack: AIR_ACK_TIMEOUT,
+            close: AIR_CLOSE_TIMEOUT,
+        }
+    }
+}
+
 /// A session that is publishing.
 pub struct Session {
     io: Box<dyn Io>,
+    patience: Patience,
     key: String,
     stream: u32,
     reader: ChunkReader,
@@ -121,9 +144,19 @@ impl Session {
     /// # Errors
     /// [`RtmpError`]; its text never holds the stream key unless the server's own words do.
     pub async fn open(target: &RtmpTarget, tls: &TlsSettings) -> Result<Self, RtmpError> {
-        let io = connect(target, tls).await?;
-        let mut session = Self {
+        let mut session = Self::new(connect(target, tls).await?, target, Patience::default());
+        let (handshake, command) = (session.patience.handshake, session.patience.command);
+        within("handshake", handshake, session.handshake()).await?;
+        within("connect", command, session.connect(target)).await?;
+        within("createStream", command, session.create_stream()).await?;
+        within("publish", command, session.publish()).await?;
+        Ok(session)
+    }
+
+    fn new(io: Box<dyn Io>, target: &RtmpTarget, patience: Patience) -> Self {
+        Self {
             io,
+            patience,
             key: target.key.clone(),
             stream: 0,
             reader: ChunkReader::default(),
@@ -133,17 +166,11 @@ impl Session {
             written: 0,
             acks: Acks::default(),
             acked_at: Instant::now(),
-            longest_step: u64::from(RTMP_ACK_WINDOW),
+            longest_step: 0,
             received: 0,
             window: None,
             acknowledged: 0,
-        };
-        let shake = timeout(AIR_HANDSHAKE_TIMEOUT, session.handshake()).await;
-        shake.map_err(|_| RtmpError::Timeout { during: "handshake", after: AIR_HANDSHAKE_TIMEOUT })??;
-        within("connect", session.connect(target)).await?;
-        within("createStream", session.create_stream()).await?;
-        within("publish", session.publish()).await?;
-        Ok(session)
+        }
     }
 
     async fn handshake(&mut self) -> Result<(), RtmpError> {
@@ -371,17 +398,17 @@ impl Session {
             self.io.write_all(&self.out).await?;
             self.io.flush().await
         };
-        let wrote = timeout(AIR_WRITE_TIMEOUT, write).await;
-        let wrote = wrote.map_err(|_| RtmpError::Timeout { during: DURING, after: AIR_WRITE_TIMEOUT })?;
+        let wrote = timeout(self.patience.write, write).await;
+        let wrote = wrote.map_err(|_| RtmpError::Timeout { during: DURING, after: self.patience.write })?;
         wrote.map_err(|error| RtmpError::Io { during: DURING, error })?;
         self.written += self.out.len() as u64;
         self.out.clear();
         self.out.shrink_to(2 * AIR_WRITE_BYTES);
-        let silent = self.acked_at.elapsed() > AIR_ACK_TIMEOUT;
+        let silent = self.acked_at.elapsed() > self.patience.ack;
         match self.acks.bytes() {
             // What lies in the sockets' buffers is not with the server: its acknowledgements tell.
             Some(acked) if silent && self.written - acked > 2 * self.longest_step => {
-                Err(RtmpError::Timeout { during: "acknowledging", after: AIR_ACK_TIMEOUT })
+                Err(RtmpError::Timeout { during: "acknowledging", after: self.patience.ack })
             }
             _ => Ok(()),
         }
@@ -393,6 +420,7 @@ impl Session {
         let key = Value::Text(self.key.clone());
         self.command(0, "FCUnpublish", 6.0, &[Value::Null, key]);
         self.command(0, "deleteStream", 7.0, &[Value::Null, Value::Number(f64::from(self.stream))]);
+        let patience = self.patience.close;
         let end = async {
             self.flush().await?;
             self.io.shutdown().await.map_err(|error| RtmpError::Io { during: "close", error })?;
@@ -400,15 +428,18 @@ impl Session {
             while self.io.read(&mut self.input).await.is_ok_and(|read| read > 0) {}
             Ok::<(), RtmpError>(())
         };
-        if let Ok(Err(error)) = timeout(AIR_CLOSE_TIMEOUT, end).await {
+        if let Ok(Err(error)) = timeout(patience, end).await {
             tracing::debug!(%error, "the session did not end cleanly");
         }
     }
 }
 
-async fn within(during: &'static str, step: impl Future<Output = Result<(), RtmpError>>) -> Result<(), RtmpError> {
-    let done = timeout(AIR_COMMAND_TIMEOUT, step).await;
-    done.unwrap_or(Err(RtmpError::Timeout { during, after: AIR_COMMAND_TIMEOUT }))
+async fn within(
+    during: &'static str,
+    after: Duration,
+    step: impl Future<Output = Result<(), RtmpError>>,
+) -> Result<(), RtmpError> {
+    timeout(after, step).await.unwrap_or(Err(RtmpError::Timeout { during, after }))
 }
 
 fn command(body: &[u8]) -> Option<Command> {
@@ -426,8 +457,8 @@ fn is_error(command: &Command, code: &str) -> bool {
 fn refused(command: &'static str, answer: &Command) -> RtmpError {
     let (code, description) = answer.info();
     let words = format!("{code} {description}").to_ascii_lowercase();
-    // nginx-rtmp: BadName "Already publishing"; SRS: StreamBusy, 1028; Wowza and others: BadName "... in use".
-    let busy = ["streambusy", "already publishing", "1028", "stream busy", "in use", "already exists"];
+    // nginx-rtmp: BadName "Already publishing"; SRS: StreamBusy; others: BadName "... already in use".
+    let busy = ["streambusy", "stream busy", "already publishing", "already in use", "already exists"];
     if busy.iter().any(|word| words.contains(word)) {
         return RtmpError::Busy { code, description };
     }
