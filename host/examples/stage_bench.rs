@@ -8,6 +8,7 @@ use outboard::stage::batching::Segment;
 use outboard::stage::framing::Fragment;
 use outboard::stage::remux::{Absence, AudioTrack, Facts, Policy, Reply};
 use outboard::stage::{BatchingStage, FramingStage, Opening, RemuxStage, StageKind, StageRuntime, StageRuntimeConfig};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 const CALLS: u64 = 20_000;
@@ -86,6 +87,7 @@ async fn main() -> Anyhow<()> {
         serde_json::json!({
             "pooled": runtime.is_pooled(),
             "compile_ms": ms(compiled),
+            "cache_kib": size_kib(&dir.path().join("aot"))?,
             "three_ready_from_cache_ms": percentiles(ready, ms),
             "three_ready_when_loaded_ms": percentiles(again, ms),
             "push_and_snapshot_us": percentiles(push, us),
@@ -121,6 +123,14 @@ fn ms(time: Duration) -> f64 {
 
 fn us(time: Duration) -> f64 {
     (time.as_secs_f64() * 1e8).round() / 1e2
+}
+
+fn size_kib(dir: &Path) -> Anyhow<u64> {
+    let mut bytes = 0;
+    for entry in std::fs::read_dir(dir)? {
+        bytes += entry?.metadata()?.len();
+    }
+    Ok(bytes / 1024)
 }
 
 fn rss_kib() -> Anyhow<u64> {

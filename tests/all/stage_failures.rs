@@ -43,7 +43,7 @@ async fn what_is_no_stage_is_refused_in_terms_of_the_contract() {
         (tmp.path().join("absent.wasm"), "No such file"),
     ] {
         let report = inspect(runtime(), &file).await;
-        assert!(!report.is_usable() && report.stage.is_none(), "{file:?}");
+        assert!(!report.is_usable() && report.stage.is_none() && report.notes.is_empty(), "{file:?}");
         let [problem] = report.problems.as_slice() else { panic!("{file:?}: {:?}", report.problems) };
         assert!(problem.contains(says), "{file:?}: {problem}");
         assert!(report.to_string().contains(problem), "the printed report names it");
@@ -331,6 +331,30 @@ async fn a_stage_that_never_cuts_is_cut_at_the_longest_batch() {
 }
 
 #[tokio::test]
+async fn a_push_that_is_not_waited_for_loses_no_segment() {
+    for on in 1..=6 {
+        let ordered = json!({"fault": "sleep", "ms": 60_000, "call": "push", "on": on, "fresh_only": true});
+        let mut stage = batching(&ordered).await;
+        let mut cuts = Vec::new();
+        for index in 0..8 {
+            if index + 1 != on {
+                cuts.extend(stage.push(segment(index)).await.value);
+                continue;
+            }
+            tokio::select! {
+                biased;
+                _ = stage.push(segment(index)) => panic!("it sleeps"),
+                () = tokio::task::yield_now() => {}
+            }
+        }
+        cuts.extend(stage.flush().await.value);
+        let covered: Vec<u64> = cuts.iter().flat_map(|cut| cut.first..=cut.last).collect();
+        assert_eq!(covered, (0..8).collect::<Vec<_>>(), "given up in push {on}");
+        assert_eq!(stage.counters().read().cancelled, 1, "given up in push {on}");
+    }
+}
+
+#[tokio::test]
 async fn a_flush_that_fails_leaves_nothing_behind() {
     for ordered in [json!({"fault": "trap", "call": "flush"}), json!({"fault": "lie", "call": "flush"})] {
         let (cuts, _) = run(&mut batching(&ordered).await, &[segment(0), segment(1), segment(2)]).await;
@@ -425,6 +449,13 @@ async fn messages_and_events_that_make_no_sense_are_not_passed_on() {
 }
 
 #[tokio::test]
+async fn an_answer_larger_than_the_guest_itself_is_not_taken() {
+    let mut stage = framing(&json!({"fault": "lie", "call": "encode", "lie": "bomb"})).await;
+    let failure = stage.encode(&fragment(), &[1]).await.failure.unwrap().to_string();
+    assert!(failure.contains("too much data"), "{failure}");
+}
+
+#[tokio::test]
 async fn an_audio_format_that_makes_no_sense_is_refused() {
     let component = load("faulty-framing").await;
     let ordered = orders(&json!({"fault": "lie", "call": "audio-format"}));
@@ -448,6 +479,14 @@ async fn a_guest_sees_nothing_of_the_world() {
     assert!(seen[0].contains("unix=1577836800 elapsed=0"), "clocks stand still: {}", seen[0]);
     assert!(seen[0].contains("env=0 args=0 root=false write=false"), "nothing is there: {}", seen[0]);
     assert_eq!(seen[0], seen[1], "and no two guests can tell each other apart");
+}
+
+#[tokio::test]
+async fn a_guest_that_hoards_timers_is_stopped() {
+    let component = load("hoard-timers").await;
+    let mut stage = BatchingStage::open(runtime(), component, orders(&json!({})), 10).await.unwrap();
+    let failure = stage.push(segment(0)).await.failure;
+    assert!(matches!(failure, Some(StageError::Trap { .. })), "before its time is up: {failure:?}");
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@
 
 use super::component::{KindIndices, Linked, StageKind};
 use super::contract::{self, exports};
-use super::error::{Limit, LoadError, StageError};
+use super::error::{Limit, LoadError, StageError, clipped};
 use super::guest_log::GuestLog;
 use super::runtime::Inner;
 use super::sandbox::Sandbox;
@@ -157,7 +157,7 @@ impl<G> Instance<G> {
         let Instance { store, lifecycle, limits, .. } = self;
         let meter = Meter::start(host, "open", store, limits.open_timeout, limits.open_timeout);
         let outcome = meter.run(lifecycle.call_open(store, settings, state)).await;
-        self.judge(outcome)?.map_err(|error| StageError::Answered { call: "open", error })
+        self.judge(outcome)?.map_err(|error| StageError::answered("open", error))
     }
 
     /// A snapshot within its limit.
@@ -254,6 +254,6 @@ fn frames(error: &wasmtime::Error) -> Vec<String> {
         return Vec::new();
     };
     let text = backtrace.to_string();
-    let names = text.lines().filter_map(|line| line.split_once('!').map(|(_, name)| name.to_owned()));
+    let names = text.lines().filter_map(|line| line.split_once('!').map(|(_, name)| clipped(name.to_owned())));
     names.take(FRAMES_MAX).collect()
 }

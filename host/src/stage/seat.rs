@@ -210,7 +210,7 @@ impl<K: Kind> Seat<K> {
     pub(super) fn settle<T>(&mut self, outcome: Outcome<Result<T, contract::Error>>) -> Result<T, StageError> {
         let call = outcome.call;
         self.settle_plain(outcome)?
-            .map_err(|error| StageError::Answered { call, error })
+            .map_err(|error| StageError::answered(call, error))
             .inspect_err(|error| self.fail(error))
     }
 
