@@ -3,6 +3,7 @@
 //!
 //! Faulty guests (tests/guests) break on order. These tests are about the stage runtime alone; every_packet_once and
 //! never_silent drive faulty stages through whole pipelines.
+#![expect(clippy::unwrap_used, reason = "a test may stop at the first thing that is not as it should be")]
 
 use outboard::stage::batching::{Cut, Segment};
 use outboard::stage::framing::{Connection, Event, Format, Fragment, Message, Reference};
