@@ -66,6 +66,19 @@ async fn what_is_a_stage_is_described() {
 }
 
 #[tokio::test]
+async fn a_check_opens_the_stage_and_goes_on_from_its_snapshot() {
+    let report = inspect(runtime(), &path("needs-settings")).await;
+    assert!(report.is_usable());
+    assert!(report.notes[0].contains("does not open without settings (voice: is missing;"), "{:?}", report.notes);
+    assert!(report.notes[0].len() < 2000, "a thousand problems are cut to a few");
+    assert!(report.to_string().contains("note: it does not open"));
+
+    let report = inspect(runtime(), &path("refuses-own-snapshot")).await;
+    assert!(!report.is_usable() && report.stage.is_some());
+    assert!(report.problems[0].contains("from its own snapshot") && report.problems[0].contains("what is this?"));
+}
+
+#[tokio::test]
 async fn a_component_over_the_size_limit_is_refused_unread() {
     let config = StageRuntimeConfig { component_bytes: 1000, instances: 1, ..StageRuntimeConfig::default() };
     let small = StageRuntime::new(&config).unwrap();
@@ -206,6 +219,17 @@ async fn a_state_that_is_refused_is_given_up_not_the_stage() {
     assert!(!stage.plan(&facts()).await.is_default());
     let counts = stage.counters().read();
     assert_eq!((counts.states_lost, counts.errors, counts.restarts), (1, 1, 0));
+}
+
+#[tokio::test]
+async fn a_state_that_traps_the_stage_is_given_up() {
+    let component = load("faulty-remux").await;
+    let ordered = orders(&json!({"fault": "trap", "call": "open", "restored_only": true}));
+    let opening = Opening { state: Some(b"poison".to_vec()), ..ordered };
+    let mut stage = RemuxStage::resume(runtime(), component, opening).await;
+    assert!(!stage.plan(&facts()).await.is_default());
+    let counts = stage.counters().read();
+    assert_eq!((counts.traps, counts.states_lost, counts.restarts, counts.defaults), (1, 1, 1, 0));
 }
 
 #[tokio::test]

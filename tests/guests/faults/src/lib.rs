@@ -1,6 +1,6 @@
 //! Faults on order: a guest's settings say what breaks, in which call, and when.
 //!
-//! Settings, all optional: `{"fault": …, "call": "push", "on": 3, "fresh_only": true, "ms": 100, "lie": "…"}`.
+//! Settings, all optional: `{"fault": …, "call": "push", "on": 3, "fresh_only": true, "restored_only": true, "ms": 100, "lie": "…"}`.
 //! `on` counts the calls of that name in this instance from 1; absent: every one. `fresh_only`: never in an instance that
 //! was opened with a state, so not after a restart.
 
@@ -47,6 +47,7 @@ struct Orders {
     call: Option<String>,
     on: Option<u64>,
     fresh_only: bool,
+    restored_only: bool,
     ms: u64,
     lie: String,
 }
@@ -103,7 +104,10 @@ pub fn snapshot() -> Vec<u8> {
 pub fn strike(call: &str) -> Act {
     let ordered = STATE.with_borrow_mut(|own| {
         let orders = &own.orders;
-        if orders.call.as_deref() != Some(call) || (orders.fresh_only && !own.fresh) {
+        if orders.call.as_deref() != Some(call)
+            || (orders.fresh_only && !own.fresh)
+            || (orders.restored_only && own.fresh)
+        {
             return None;
         }
         own.calls += 1;
