@@ -1,7 +1,6 @@
 //! The host embeds the bundled stages; scripts/components builds them.
 //!
 //! Not built here on purpose: cargo inside cargo hides what is built when, and a plain script step is easy to see.
-#![expect(clippy::print_stdout, reason = "cargo reads what a build script prints")]
 
 use std::path::Path;
 

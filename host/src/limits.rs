@@ -309,6 +309,12 @@ pub const STAGE_OPEN_TIMEOUT_DEFAULT: Duration = Duration::from_secs(5);
 pub const STAGE_SNAPSHOT_BYTES_DEFAULT: u64 = 64 << 10;
 /// How long a guest runs before others get their turn.
 pub const STAGE_EPOCH_TICK: Duration = Duration::from_millis(10);
+/// Data that a guest may hand to the host in one call, bytes: the largest message, and room for what is around it.
+pub const STAGE_ANSWER_BYTES_MAX: u64 = 72 << 20;
+/// WASI resources (streams, timers) that an instance may hold at once.
+pub const STAGE_HANDLES_MAX: usize = 256;
+/// Problems with settings that are kept of an answer.
+pub const STAGE_PROBLEMS_MAX: usize = 64;
 /// Call stack of a guest, bytes.
 pub const STAGE_STACK_BYTES: usize = 1 << 20;
 /// Core instances in one component: languages with dynamic libraries have dozens.

@@ -44,6 +44,8 @@ pub struct BatchingStage {
     ledger: Ledger,
     /// The host cuts the open batch, because the stage failed in it.
     by_host: bool,
+    /// Cuts that were made and not yet answered.
+    done: Vec<Cut>,
 }
 
 impl BatchingStage {
@@ -75,37 +77,34 @@ impl BatchingStage {
 
     fn new(seat: Seat<Batching>, batch_seconds: u32) -> Self {
         let seconds = batch_seconds.clamp(BATCH_SECONDS_MIN, BATCH_SECONDS_MAX);
-        Self { seat, ledger: Ledger::new(u64::from(seconds) * 1_000_000), by_host: false }
+        Self { seat, ledger: Ledger::new(u64::from(seconds) * 1_000_000), by_host: false, done: Vec::new() }
     }
 
-    /// Takes the next segment; answers the batches that are complete now, oldest first.
+    /// Takes the next segment; answers the batches that are complete now, oldest first. If the answer is not waited for to
+    /// the end, no batch is lost: the next call answers it.
     pub async fn push(&mut self, segment: Segment) -> Answer<Vec<Cut>> {
         self.ledger.push(segment);
-        if self.by_host {
-            return self.cut_by_host(None);
+        let result = self.push_unseen().await;
+        if result.is_err() {
+            let own = self.ledger.cut_by_length();
+            // Until the host has cut, the batch is the host's; from the next one on it is the stage's again.
+            self.by_host = own.is_empty();
+            self.done.extend(own);
         }
-        match self.push_unseen().await {
-            Ok(cuts) => Answer { value: cuts, failure: None },
-            Err((cuts, error)) => self.cut_by_host(Some((cuts, error))),
-        }
+        self.answer(result)
     }
 
     /// No segment will follow: everything that waits.
     pub async fn flush(&mut self) -> Answer<Vec<Cut>> {
-        if self.by_host {
-            return self.flush_by_host(Vec::new(), None);
+        let mut result = self.push_unseen().await;
+        if result.is_ok() {
+            result = self.flush_stage().await;
         }
-        let mut cuts = match self.push_unseen().await {
-            Ok(cuts) => cuts,
-            Err((cuts, error)) => return self.flush_by_host(cuts, Some(error)),
-        };
-        match self.flush_stage().await {
-            Ok(last) => {
-                cuts.extend(last);
-                Answer { value: cuts, failure: None }
-            }
-            Err(error) => self.flush_by_host(cuts, Some(error)),
+        if result.is_err() {
+            self.done.extend(self.ledger.cut_all());
+            self.by_host = false;
         }
+        self.answer(result)
     }
 
     /// The last snapshot, to be stored with the journal.
@@ -123,22 +122,21 @@ impl BatchingStage {
         self.seat.component()
     }
 
-    /// Pushes what the stage has not seen. On failure the cuts before it stand.
-    async fn push_unseen(&mut self) -> Result<Vec<Cut>, (Vec<Cut>, StageError)> {
-        let mut all = Vec::new();
+    /// Pushes what the stage has not seen. The cuts before a failure stand.
+    async fn push_unseen(&mut self) -> Result<(), StageError> {
+        if self.by_host {
+            return Err(still_by_host());
+        }
         // If this is dropped in the middle, the host cuts the rest of the batch.
         self.by_host = true;
         while let Some(segment) = self.ledger.unseen() {
-            match self.push_one(&segment).await {
-                Ok(cuts) => all.extend(cuts),
-                Err(error) => return Err((all, error)),
-            }
+            self.push_one(&segment).await?;
         }
         self.by_host = false;
-        Ok(all)
+        Ok(())
     }
 
-    async fn push_one(&mut self, segment: &Segment) -> Result<Vec<Cut>, StageError> {
+    async fn push_one(&mut self, segment: &Segment) -> Result<(), StageError> {
         const CALL: &str = "push";
         self.seat.ready(CALL).await?;
         let (meter, guest, store) = self.seat.begin(CALL)?;
@@ -147,10 +145,11 @@ impl BatchingStage {
         let checked = self.ledger.check(&cuts).map_err(|reason| self.seat.reject(CALL, reason))?;
         self.seat.keep().await?;
         self.ledger.take(checked);
-        Ok(cuts)
+        self.done.extend(cuts);
+        Ok(())
     }
 
-    async fn flush_stage(&mut self) -> Result<Option<Cut>, StageError> {
+    async fn flush_stage(&mut self) -> Result<(), StageError> {
         const CALL: &str = "flush";
         self.seat.ready(CALL).await?;
         let (meter, guest, store) = self.seat.begin(CALL)?;
@@ -159,25 +158,13 @@ impl BatchingStage {
         let checked = self.ledger.check_flush(cut).map_err(|reason| self.seat.reject(CALL, reason))?;
         self.seat.keep().await?;
         self.ledger.take(checked);
-        Ok(cut)
+        self.done.extend(cut);
+        Ok(())
     }
 
-    /// The host's cuts after those that the stage made before it failed.
-    fn cut_by_host(&mut self, failed: Option<(Vec<Cut>, StageError)>) -> Answer<Vec<Cut>> {
-        self.seat.counters().default_answered();
-        let (mut cuts, failure) = failed.map_or((Vec::new(), None), |(cuts, error)| (cuts, Some(error)));
-        let own = self.ledger.cut_by_length();
-        // Until the host has cut, the batch is the host's; from the next one on it is the stage's again.
-        self.by_host = own.is_empty();
-        cuts.extend(own);
-        Answer { value: cuts, failure: Some(failure.unwrap_or_else(still_by_host)) }
-    }
-
-    fn flush_by_host(&mut self, mut cuts: Vec<Cut>, failure: Option<StageError>) -> Answer<Vec<Cut>> {
-        self.seat.counters().default_answered();
-        self.by_host = false;
-        cuts.extend(self.ledger.cut_all());
-        Answer { value: cuts, failure: Some(failure.unwrap_or_else(still_by_host)) }
+    fn answer(&mut self, result: Result<(), StageError>) -> Answer<Vec<Cut>> {
+        let Answer { failure, .. } = self.seat.answer(result, || ());
+        Answer { value: std::mem::take(&mut self.done), failure }
     }
 }
 

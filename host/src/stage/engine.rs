@@ -42,6 +42,9 @@ fn common() -> Config {
         .epoch_interruption(true)
         .async_stack_size(2 * STAGE_STACK_BYTES)
         .max_wasm_stack(STAGE_STACK_BYTES)
+        // Backtraces need neither: they name functions, and no native debugger looks in.
+        .generate_address_map(false)
+        .native_unwind_info(false)
         // The same input gives the same answer on every machine.
         .relaxed_simd_deterministic(true)
         .cranelift_nan_canonicalization(true);
@@ -63,4 +66,41 @@ fn pool(instances: u32) -> PoolingAllocationConfig {
         .table_elements(STAGE_TABLE_ELEMENTS)
         .max_memory_size(usize::try_from(STAGE_MEMORY_BYTES_MAX).unwrap_or(usize::MAX));
     pool
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::stage::{Opening, RemuxStage, StageKind, StageRuntime, StageRuntimeConfig};
+    use std::process::Command;
+
+    /// Set in the child process, which has little address space.
+    const CHILD: &str = "OUTBOARD_TEST_LITTLE_ADDRESS_SPACE";
+
+    /// Runs itself again in a process with 1.5 GB of address space, where no pool can be had.
+    #[tokio::test]
+    async fn without_address_space_for_a_pool_stages_still_run() {
+        if std::env::var_os(CHILD).is_none() {
+            let test = "stage::engine::tests::without_address_space_for_a_pool_stages_still_run";
+            let output = Command::new("sh")
+                .args(["-c", "ulimit -v 1500000 && exec \"$0\" --exact \"$1\" --nocapture"])
+                .arg(std::env::current_exe().unwrap())
+                .arg(test)
+                .env(CHILD, "1")
+                .output()
+                .unwrap();
+            let told = String::from_utf8_lossy(&output.stdout);
+            assert!(output.status.success() && told.contains("1 passed"), "{told}{output:?}");
+            let pooled = StageRuntime::new(&StageRuntimeConfig::default()).unwrap().is_pooled();
+            assert!(pooled, "with address space there is a pool");
+            return;
+        }
+        let runtime = StageRuntime::new(&StageRuntimeConfig::default()).unwrap();
+        assert!(!runtime.is_pooled());
+        let component = runtime.bundled(StageKind::RemuxPlanning).await.unwrap();
+        let mut stages = Vec::new();
+        for _ in 0..20 {
+            stages.push(RemuxStage::open(&runtime, component.clone(), Opening::default()).await.unwrap());
+        }
+        assert!(stages.iter().all(|stage| stage.snapshot().is_some()));
+    }
 }

@@ -3,6 +3,7 @@
 
 use super::component::StageKind;
 use super::contract;
+use crate::limits::{STAGE_PROBLEMS_MAX, STAGE_TEXT_CHARS_MAX};
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -156,6 +157,24 @@ pub enum RuntimeError {
 }
 
 impl StageError {
+    /// An error value as it is kept: texts and lists cut to length.
+    pub(super) fn answered(call: &'static str, error: contract::Error) -> Self {
+        let error = match error {
+            contract::Error::InvalidSettings(mut problems) => {
+                problems.truncate(STAGE_PROBLEMS_MAX);
+                let short = |problem: contract::Problem| contract::Problem {
+                    path: clipped(problem.path),
+                    message: clipped(problem.message),
+                };
+                contract::Error::InvalidSettings(problems.into_iter().map(short).collect())
+            }
+            contract::Error::UnreadableState(text) => contract::Error::UnreadableState(clipped(text)),
+            contract::Error::InvalidInput(text) => contract::Error::InvalidInput(clipped(text)),
+            contract::Error::Other(text) => contract::Error::Other(clipped(text)),
+        };
+        StageError::Answered { call, error }
+    }
+
     /// Whether the instance is of no more use.
     pub(super) fn ends_instance(&self) -> bool {
         !matches!(self, StageError::Answered { .. } | StageError::Resting { .. })
@@ -169,6 +188,14 @@ impl StageError {
             StageError::Answered { .. } | StageError::Host { .. } | StageError::Resting { .. } => false,
         }
     }
+}
+
+/// A stage's text for people, cut to [`STAGE_TEXT_CHARS_MAX`].
+pub(super) fn clipped(mut text: String) -> String {
+    if let Some((at, _)) = text.char_indices().nth(STAGE_TEXT_CHARS_MAX) {
+        text.truncate(at);
+    }
+    text
 }
 
 struct ErrorText<'a>(&'a contract::Error);
@@ -195,8 +222,10 @@ struct Frames<'a>(&'a [String]);
 
 impl fmt::Display for Frames<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The innermost frames tell most; the whole list is in the variant.
-        let shown = &self.0[..self.0.len().min(4)];
+        // The innermost frames tell most, past the language's own way of ending; the whole list is in the variant.
+        const ENDING: [&str; 7] = ["abort", "_Exit", "exit", "std[", "core[", "alloc[", "__rust"];
+        let own = |frame: &&String| !ENDING.iter().any(|start| frame.starts_with(start));
+        let shown: Vec<&str> = self.0.iter().filter(own).take(4).map(String::as_str).collect();
         if shown.is_empty() { Ok(()) } else { write!(f, " (in {})", shown.join(" < ")) }
     }
 }

@@ -3,15 +3,13 @@
 //! Limits: the length of a line and the lines in a minute; what is over is counted and told once. The last lines are
 //! kept, because a panic's message is there and belongs to the trap.
 
+use super::log_budget::LogBudget;
 use super::seat::StageLabels;
-use crate::limits::{STAGE_LOG_LINE_BYTES, STAGE_LOG_LINES_PER_MINUTE};
+use crate::limits::STAGE_LOG_LINE_BYTES;
 use std::collections::VecDeque;
-use std::io;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
 use tokio::io::AsyncWrite;
+use tokio::time::Instant;
 use wasmtime_wasi::async_trait;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
@@ -27,9 +25,7 @@ struct Lines {
     stage: String,
     partial: Vec<u8>,
     tail: VecDeque<String>,
-    minute: Instant,
-    in_minute: u32,
-    dropped: u64,
+    budget: LogBudget,
 }
 
 /// Where an instance's output goes; clones share it.
@@ -43,9 +39,7 @@ impl GuestLog {
             stage,
             partial: Vec::new(),
             tail: VecDeque::new(),
-            minute: Instant::now(),
-            in_minute: 0,
-            dropped: 0,
+            budget: LogBudget::default(),
         })))
     }
 
@@ -83,20 +77,9 @@ impl Lines {
         }
         let line = String::from_utf8_lossy(&self.partial).trim_end().to_owned();
         self.partial.clear();
-        if self.minute.elapsed() > Duration::from_secs(60) {
-            (self.minute, self.in_minute) = (Instant::now(), 0);
-        }
-        self.in_minute += 1;
-        let StageLabels { tenant, pipeline } = &self.labels;
-        let stage = &self.stage;
-        if self.in_minute <= STAGE_LOG_LINES_PER_MINUTE {
-            if self.dropped > 0 {
-                let dropped = std::mem::take(&mut self.dropped);
-                tracing::info!(%tenant, stream = %pipeline, %stage, dropped, "the stage wrote more lines than are kept");
-            }
-            tracing::info!(%tenant, stream = %pipeline, %stage, %line, "the stage wrote");
-        } else {
-            self.dropped += 1;
+        if let Some(left_out) = self.budget.take(Instant::now()) {
+            let StageLabels { tenant, pipeline } = &self.labels;
+            tracing::info!(%tenant, stream = %pipeline, stage = %self.stage, left_out, %line, "the stage wrote");
         }
         if self.tail.len() == TAIL_LINES {
             self.tail.pop_front();
@@ -113,7 +96,8 @@ impl IsTerminal for GuestLog {
 
 impl StdoutStream for GuestLog {
     fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
-        Box::new(self.clone())
+        // Only WASI 0.3 would ask for it, and that is not linked.
+        Box::new(tokio::io::sink())
     }
 
     fn p2_stream(&self) -> Box<dyn OutputStream> {
@@ -141,21 +125,6 @@ impl OutputStream for GuestLog {
     }
 }
 
-impl AsyncWrite for GuestLog {
-    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        GuestLog::write(&self, bytes);
-        Poll::Ready(Ok(bytes.len()))
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -175,12 +144,11 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_is_counted_not_logged() {
+    fn only_the_last_lines_are_kept() {
         let log = log();
-        for n in 0..STAGE_LOG_LINES_PER_MINUTE + 25 {
+        for n in 0..10_000 {
             log.write(format!("{n}\n").as_bytes());
         }
-        let lines = log.lock();
-        assert_eq!((lines.dropped, lines.tail.len()), (25, TAIL_LINES));
+        assert_eq!(log.tail(), ["9996", "9997", "9998", "9999"]);
     }
 }

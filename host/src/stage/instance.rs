@@ -5,7 +5,7 @@
 
 use super::component::{KindIndices, Linked, StageKind};
 use super::contract::{self, exports};
-use super::error::{Limit, LoadError, StageError};
+use super::error::{Limit, LoadError, StageError, clipped};
 use super::guest_log::GuestLog;
 use super::runtime::Inner;
 use super::sandbox::Sandbox;
@@ -20,6 +20,8 @@ use wasmtime::component::Instance as WasmInstance;
 use wasmtime::{Store, Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
+/// The name under which the start of an instance stands in errors.
+const START: &str = "instantiate";
 /// Frames of a trap that are kept.
 const FRAMES_MAX: usize = 32;
 
@@ -63,6 +65,14 @@ pub(super) trait Kind: Send + Sync + 'static {
     ) -> Option<wasmtime::Result<Self::Guest>>;
 }
 
+/// An instance whose functions were not looked up yet.
+pub(super) struct Bare {
+    store: Store<Sandbox>,
+    instance: WasmInstance,
+    limits: StageLimits,
+    permit: OwnedSemaphorePermit,
+}
+
 /// One instance with its store.
 pub(super) struct Instance<G> {
     store: Store<Sandbox>,
@@ -78,12 +88,11 @@ pub(super) async fn start(
     linked: &Linked,
     limits: StageLimits,
     log: GuestLog,
-) -> Result<Instance<WasmInstance>, StageError> {
-    const CALL: &str = "instantiate";
-    let no_instance = || StageError::Limit { call: CALL, limit: Limit::Instances(host.instances_max) };
+) -> Result<Bare, StageError> {
+    let no_instance = || StageError::Limit { call: START, limit: Limit::Instances(host.instances_max) };
     let permit = host.instances.clone().try_acquire_owned().map_err(|_| no_instance())?;
     let mut store = Sandbox::store(&host.engine, limits.memory_bytes, log);
-    let meter = Meter::start(host, CALL, &mut store, limits.open_timeout, limits.open_timeout);
+    let meter = Meter::start(host, START, &mut store, limits.open_timeout, limits.open_timeout);
     let outcome = meter.run(linked.pre.instantiate_async(&mut store)).await;
     let by_host = matches!(&outcome.result, Ok(Err(error)) if !error.is::<Trap>() && !error.is::<I32Exit>());
     let pool_empty = matches!(&outcome.result, Ok(Err(error)) if error.is::<wasmtime::PoolConcurrencyLimitError>());
@@ -92,33 +101,35 @@ pub(super) async fn start(
         StageError::Trap { call, message, .. } if by_host => StageError::Host { call, reason: message },
         other => other,
     })?;
-    let lifecycle = linked
-        .lifecycle
-        .load(&mut store, &instance)
-        .map_err(|error| StageError::Host { call: CALL, reason: format!("{error:#}") })?;
-    Ok(Instance { store, lifecycle, guest: instance, limits, _permit: permit })
+    Ok(Bare { store, instance, limits, permit })
 }
 
-impl Instance<WasmInstance> {
-    /// Finds the kind's functions.
+impl Bare {
+    /// Finds the functions of a kind.
     pub(super) fn of_kind<K: Kind>(mut self, linked: &Linked) -> Result<Instance<K::Guest>, StageError> {
-        let host = |reason: String| StageError::Host { call: "instantiate", reason };
-        let guest = K::find(&linked.kind, &mut self.store, &self.guest)
+        let host = |reason: String| StageError::Host { call: START, reason };
+        let found = |error: wasmtime::Error| host(format!("{error:#}"));
+        let lifecycle = linked.lifecycle.load(&mut self.store, &self.instance).map_err(found)?;
+        let guest = K::find(&linked.kind, &mut self.store, &self.instance)
             .ok_or_else(|| host(format!("this is a {} stage, not a {} stage", linked.kind.kind(), K::KIND)))?
-            .map_err(|error| host(format!("{error:#}")))?;
-        let Instance { store, lifecycle, limits, _permit, .. } = self;
-        Ok(Instance { store, lifecycle, guest, limits, _permit })
+            .map_err(found)?;
+        Ok(Instance { store: self.store, lifecycle, guest, limits: self.limits, _permit: self.permit })
     }
 
-    /// Checks the types of the kind's functions.
-    pub(super) fn check_types(&mut self, linked: &Linked) -> Result<(), LoadError> {
-        let (store, instance) = (&mut self.store, &self.guest);
+    /// Checks the types of all functions against the contract.
+    pub(super) fn checked(mut self, linked: &Linked) -> Result<Instance<()>, LoadError> {
+        let (store, instance) = (&mut self.store, &self.instance);
+        let misfit = |name: &str, error: wasmtime::Error| {
+            LoadError::World(format!("its {name} does not fit the contract: {error:#}"))
+        };
+        let lifecycle = linked.lifecycle.load(&mut *store, instance).map_err(|error| misfit("lifecycle", error))?;
         match &linked.kind {
             KindIndices::Batching(indices) => indices.load(store, instance).map(drop),
             KindIndices::Framing(indices) => indices.load(store, instance).map(drop),
             KindIndices::RemuxPlanning(indices) => indices.load(store, instance).map(drop),
         }
-        .map_err(|error| LoadError::World(format!("its {} does not fit the contract: {error:#}", linked.kind.kind())))
+        .map_err(|error| misfit(linked.kind.kind().name(), error))?;
+        Ok(Instance { store: self.store, lifecycle, guest: (), limits: self.limits, _permit: self.permit })
     }
 }
 
@@ -146,7 +157,7 @@ impl<G> Instance<G> {
         let Instance { store, lifecycle, limits, .. } = self;
         let meter = Meter::start(host, "open", store, limits.open_timeout, limits.open_timeout);
         let outcome = meter.run(lifecycle.call_open(store, settings, state)).await;
-        self.judge(outcome)?.map_err(|error| StageError::Answered { call: "open", error })
+        self.judge(outcome)?.map_err(|error| StageError::answered("open", error))
     }
 
     /// A snapshot within its limit.
@@ -243,6 +254,6 @@ fn frames(error: &wasmtime::Error) -> Vec<String> {
         return Vec::new();
     };
     let text = backtrace.to_string();
-    let names = text.lines().filter_map(|line| line.split_once('!').map(|(_, name)| name.to_owned()));
+    let names = text.lines().filter_map(|line| line.split_once('!').map(|(_, name)| clipped(name.to_owned())));
     names.take(FRAMES_MAX).collect()
 }

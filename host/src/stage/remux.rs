@@ -11,7 +11,7 @@ pub use super::contract::remux::{
     Absence, AudioChoice, AudioTrack, Coding, Facts, Fit, Mix, Policy, RemuxPlan, Reply, ReturnedAudio, VideoTrack,
 };
 use super::counters::StageCounters;
-use super::error::StageError;
+use super::error::{StageError, clipped};
 use super::instance::Kind;
 use super::runtime::StageRuntime;
 use super::sandbox::Sandbox;
@@ -64,7 +64,7 @@ impl RemuxStage {
     /// The plan for one batch.
     pub async fn plan(&mut self, facts: &Facts) -> Answer<RemuxPlan> {
         let result = self.try_plan(facts).await;
-        let note = result.as_ref().err().map(|error| check::clipped(error.to_string()));
+        let note = result.as_ref().err().map(|error| clipped(error.to_string()));
         self.seat.answer(result, || original(facts, note.unwrap_or_default()))
     }
 

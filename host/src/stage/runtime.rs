@@ -157,8 +157,7 @@ impl StageRuntime {
         let facts = Facts::of(&code);
         let linked = component::link(&self.0.linker, &code, &facts)?;
         let log = GuestLog::new(StageLabels::default(), digest.to_string());
-        let mut instance = instance::start(&self.0, &linked, StageLimits::default(), log).await?;
-        instance.check_types(&linked)?;
+        let mut instance = instance::start(&self.0, &linked, StageLimits::default(), log).await?.checked(&linked)?;
         let description = instance.describe(&self.0).await?;
         check_description(&description).map_err(|reason| StageError::Invalid { call: "describe", reason })?;
         tracing::debug!(%digest, name = %description.name, ?origin, "stage loaded");

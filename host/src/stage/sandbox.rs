@@ -4,7 +4,7 @@
 //! that stand still, random numbers that are the same in every run. Output goes to the pipeline's log.
 
 use super::guest_log::GuestLog;
-use crate::limits::{STAGE_TABLE_ELEMENTS, STAGE_TABLES_PER_COMPONENT};
+use crate::limits::{STAGE_ANSWER_BYTES_MAX, STAGE_HANDLES_MAX, STAGE_TABLE_ELEMENTS, STAGE_TABLES_PER_COMPONENT};
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use std::time::Duration;
@@ -90,8 +90,13 @@ impl Sandbox {
             .allow_ip_name_lookup(false)
             .build();
         let memory = Memory { limit: memory_bytes, used: 0, asked: 0, refused: false };
-        let sandbox = Sandbox { wasi, table: ResourceTable::new(), memory, ticks_left: 0, out_of_time: false, log };
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(STAGE_HANDLES_MAX);
+        let sandbox = Sandbox { wasi, table, memory, ticks_left: 0, out_of_time: false, log };
         let mut store = Store::new(engine, sandbox);
+        store.set_max_component_handles(STAGE_HANDLES_MAX);
+        // An answer's lists may point to the same memory many times over, so it can be larger than the guest is.
+        store.set_hostcall_fuel(usize::try_from(memory_bytes.min(STAGE_ANSWER_BYTES_MAX)).unwrap_or(usize::MAX));
         store.limiter(|sandbox| &mut sandbox.memory);
         store.epoch_deadline_callback(|mut context| {
             let sandbox = context.data_mut();

@@ -12,9 +12,10 @@ use super::counters::StageCounters;
 use super::error::StageError;
 use super::guest_log::GuestLog;
 use super::instance::{self, Instance, Kind, Meter, Outcome, StageLimits};
+use super::log_budget::LogBudget;
 use super::runtime::StageRuntime;
 use super::sandbox::Sandbox;
-use crate::limits::{STAGE_HEALTHY_AFTER, STAGE_LOG_LINES_PER_MINUTE, STAGE_REST_MAX, STAGE_REST_MIN};
+use crate::limits::{STAGE_HEALTHY_AFTER, STAGE_REST_MAX, STAGE_REST_MIN};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -210,7 +211,7 @@ impl<K: Kind> Seat<K> {
     pub(super) fn settle<T>(&mut self, outcome: Outcome<Result<T, contract::Error>>) -> Result<T, StageError> {
         let call = outcome.call;
         self.settle_plain(outcome)?
-            .map_err(|error| StageError::Answered { call, error })
+            .map_err(|error| StageError::answered(call, error))
             .inspect_err(|error| self.fail(error))
     }
 
@@ -256,10 +257,10 @@ impl<K: Kind> Seat<K> {
             self.instance = None;
             self.rest.failed(Instant::now());
         }
-        if let Some(unlogged) = self.logged.take(Instant::now()) {
+        if let Some(left_out) = self.logged.take(Instant::now()) {
             let StageLabels { tenant, pipeline } = &self.recipe.labels;
             let stage = &self.recipe.component.description().name;
-            tracing::warn!(%tenant, stream = %pipeline, kind = %K::KIND, %stage, unlogged, %error, "a stage failed; the host's default answers");
+            tracing::warn!(%tenant, stream = %pipeline, kind = %K::KIND, %stage, left_out, %error, "a stage failed; the host's default answers");
         }
     }
 }
@@ -301,30 +302,6 @@ impl Rest {
     }
 }
 
-/// So many failures are logged in a minute; the rest is counted.
-#[derive(Debug, Default)]
-struct LogBudget {
-    minute: Option<Instant>,
-    in_minute: u32,
-    unlogged: u64,
-}
-
-impl LogBudget {
-    /// `Some` if a line may be written now, with the number that were left out before it.
-    fn take(&mut self, now: Instant) -> Option<u64> {
-        if self.minute.is_none_or(|minute| now.duration_since(minute) >= Duration::from_secs(60)) {
-            (self.minute, self.in_minute) = (Some(now), 0);
-        }
-        if self.in_minute < STAGE_LOG_LINES_PER_MINUTE {
-            self.in_minute += 1;
-            Some(std::mem::take(&mut self.unlogged))
-        } else {
-            self.unlogged += 1;
-            None
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -349,14 +326,5 @@ mod tests {
         now += STAGE_HEALTHY_AFTER;
         rest.failed(now);
         assert!(rest.check("push", now).is_ok(), "it ran well for long: this is a first failure again");
-    }
-
-    #[test]
-    fn a_flood_of_failures_is_counted_not_logged() {
-        let (mut budget, now) = (LogBudget::default(), Instant::now());
-        let logged = (0..STAGE_LOG_LINES_PER_MINUTE * 3).filter(|_| budget.take(now).is_some()).count();
-        assert_eq!(logged, STAGE_LOG_LINES_PER_MINUTE as usize);
-        let later = now + Duration::from_secs(60);
-        assert_eq!(budget.take(later), Some(u64::from(STAGE_LOG_LINES_PER_MINUTE) * 2));
     }
 }

@@ -4,9 +4,10 @@
 
 use crate::limits::{
     FRAMING_EVENT_NAME_BYTES_MAX, FRAMING_EVENTS_MAX, FRAMING_ID_BYTES_MAX, FRAMING_MESSAGE_BYTES_MAX,
-    FRAMING_MESSAGES_MAX, FRAMING_METADATA_BYTES_MAX, FRAMING_SLOW_DOWN_MS_MAX, STAGE_TEXT_CHARS_MAX,
+    FRAMING_MESSAGES_MAX, FRAMING_METADATA_BYTES_MAX, FRAMING_SLOW_DOWN_MS_MAX,
 };
 use crate::stage::contract::framing::{Event, Format, Message, Pcm, Reference};
+use crate::stage::error::clipped;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::fmt;
 
@@ -130,9 +131,7 @@ fn size(what: &str, size: usize, limit: usize) -> Result<(), String> {
 }
 
 fn clip(text: &mut String) {
-    if let Some((at, _)) = text.char_indices().nth(STAGE_TEXT_CHARS_MAX) {
-        text.truncate(at);
-    }
+    *text = clipped(std::mem::take(text));
 }
 
 /// Walks JSON without keeping it, and ticks off the attachments that placeholders stand for. At the top it wants an array.
@@ -233,6 +232,7 @@ impl<'de> Visitor<'de> for Placeholders<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::STAGE_TEXT_CHARS_MAX;
     use crate::stage::contract::Level;
     use crate::stage::contract::framing::{Failure, Note, Processed};
 

@@ -2,8 +2,9 @@
 //!
 //! Pure. An error is the rule that is broken, with the numbers. The note is cut to length instead.
 
-use crate::limits::{REMUX_BITRATES, STAGE_TEXT_CHARS_MAX};
+use crate::limits::REMUX_BITRATES;
 use crate::stage::contract::remux::{AudioChoice, Coding, Facts, Fit, Mix, RemuxPlan, Reply};
+use crate::stage::error::clipped;
 
 pub(super) fn plan(facts: &Facts, plan: &mut RemuxPlan) -> Result<(), String> {
     plan.note = clipped(std::mem::take(&mut plan.note));
@@ -11,14 +12,6 @@ pub(super) fn plan(facts: &Facts, plan: &mut RemuxPlan) -> Result<(), String> {
     coding(facts, plan)?;
     numbers(facts, plan)?;
     length(facts, plan)
-}
-
-/// Text for people, cut to length.
-pub(super) fn clipped(mut text: String) -> String {
-    if let Some((at, _)) = text.char_indices().nth(STAGE_TEXT_CHARS_MAX) {
-        text.truncate(at);
-    }
-    text
 }
 
 /// The chosen audio is there.
@@ -110,6 +103,7 @@ fn length(facts: &Facts, plan: &RemuxPlan) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::STAGE_TEXT_CHARS_MAX;
     use crate::stage::contract::remux::{Absence, AudioTrack, Policy, ReturnedAudio};
     use crate::stage::remux::original;
 

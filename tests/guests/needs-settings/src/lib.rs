@@ -1,0 +1,45 @@
+//! A batching stage that does not open without settings.
+
+mod bindings {
+    wit_bindgen::generate!({ path: "../../../wit", world: "batching-stage" });
+    export!(Guest with_types_in self);
+    use super::Guest;
+}
+
+use bindings::exports::outboard::stage::{batching, lifecycle};
+use bindings::outboard::stage::types::{Error, Problem};
+
+struct Guest;
+
+impl lifecycle::Guest for Guest {
+    fn describe() -> lifecycle::Description {
+        lifecycle::Description {
+            name: "guest".to_owned(),
+            version: "0.1.0".to_owned(),
+            summary: String::new(),
+            settings_schema: "{}".to_owned(),
+        }
+    }
+
+    fn open(settings: String, _: Option<Vec<u8>>) -> Result<(), Error> {
+        if !settings.is_empty() {
+            return Ok(());
+        }
+        let problem = Problem { path: "voice".to_owned(), message: "is missing".to_owned() };
+        Err(Error::InvalidSettings(vec![problem; 1000]))
+    }
+
+    fn snapshot() -> Vec<u8> {
+        Vec::new()
+    }
+}
+
+impl batching::Guest for Guest {
+    fn push(_: batching::Segment) -> Result<Vec<batching::Cut>, Error> {
+        Ok(Vec::new())
+    }
+
+    fn flush() -> Result<Option<batching::Cut>, Error> {
+        Ok(None)
+    }
+}
