@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use outboard::media::flv::TagKind;
 use outboard_tests::host::Host;
 use outboard_tests::media::{Clip, LiveOrigin, entries};
 use outboard_tests::onair::{assert_same_packets, hashes, monotonic, of_entries};
@@ -43,8 +44,12 @@ async fn packets_on_air_are_the_sources_over_batches_and_a_discontinuity() {
     assert!(times.is_sorted(), "sound and picture interleave by time");
     times.dedup();
     assert!(times.len() > 1000);
-    // One for sound, one for each of the two pictures: sent again only when they change.
-    assert_eq!(recording.headers.len(), 3, "sequence headers: {:02x?}", recording.headers);
+    // Sent again only when they change: one for each of the two pictures. (Of a sound header, nginx's recorder writes
+    // what it has cached besides what comes.)
+    let of = |kind: TagKind| recording.headers.iter().filter(move |header| header.0 == kind).map(|header| &header.1);
+    assert_eq!(of(TagKind::Video).count(), 2, "{:02x?}", recording.headers);
+    assert_ne!(of(TagKind::Video).next(), of(TagKind::Video).next_back());
+    assert_eq!(of(TagKind::Audio).next(), of(TagKind::Audio).next_back());
 }
 
 #[tokio::test]

@@ -100,6 +100,11 @@ impl Nginx {
         std::fs::read_to_string(self.dir.path().join("error.log")).unwrap_or_default()
     }
 
+    /// Where one run (from 1) records.
+    pub fn record_dir(&self, run: u32) -> PathBuf {
+        self.records(run)
+    }
+
     fn records(&self, run: u32) -> PathBuf {
         self.dir.path().join(format!("run-{run}"))
     }
