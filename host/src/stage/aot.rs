@@ -1,7 +1,7 @@
 //! The cache of compiled components on disk.
 //!
-//! In: a component's bytes and digest. Out: compiled code, from the cache if the entry is whole and of this very engine,
-//! else compiled now. An entry is `<digest>-<engine>.cwasm` and beside it `….sum`, the SHA-256 of its content; both are
+//! In: a component's bytes and digest. Out: its code, from the cache if the entry is whole and of this very engine, else
+//! compiled. An entry is `<digest>-<engine>.cwasm` and beside it `….sum`, the SHA-256 of its content; both are
 //! written to a temporary name and renamed. Compiled code runs with the host's rights, so the directory is the host's own
 //! (0700), and an entry whose checksum does not fit is compiled again, never run.
 //!
@@ -18,13 +18,6 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 use wasmtime::component::Component;
 use wasmtime::{Engine, Precompiled};
-
-/// Where code came from; for logs and tests.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Origin {
-    Cache,
-    Compiled,
-}
 
 /// The cache of one host.
 #[derive(Debug, Clone)]
@@ -47,27 +40,34 @@ impl Cache {
         Self { dir, engine: engine_key(engine) }
     }
 
-    /// Loads a component's code, compiling it if need be. Blocks for as long as that takes.
-    pub(super) fn load(&self, engine: &Engine, digest: &Digest, wasm: &[u8]) -> wasmtime::Result<(Component, Origin)> {
-        let Some(path) = self.entry(digest) else {
-            return Ok((Component::new(engine, wasm)?, Origin::Compiled));
-        };
-        match read_entry(engine, &path) {
-            Ok(Some(component)) => return Ok((component, Origin::Cache)),
-            Ok(None) => {}
+    /// A component's code from the cache, if there is any of use.
+    pub(super) fn find(&self, engine: &Engine, digest: &Digest) -> Option<Component> {
+        match read_entry(engine, &self.entry(digest)?) {
+            Ok(found) => found,
             Err(reason) => {
-                tracing::warn!(%digest, %reason, "a compiled stage in the cache is of no use; compiling again")
+                tracing::warn!(%digest, %reason, "a compiled stage in the cache is of no use; compiling again");
+                None
             }
         }
-        let code = engine.precompile_component(wasm)?;
+    }
+
+    /// Compiles a component and keeps its code. Takes milliseconds for Rust, seconds for languages with a runtime.
+    pub(super) fn compile(&self, engine: &Engine, digest: &Digest, wasm: &[u8]) -> wasmtime::Result<Component> {
+        let compiled = match self.entry(digest) {
+            None => Component::new(engine, wasm),
+            Some(path) => {
+                let code = engine.precompile_component(wasm)?;
+                match self.write_entry(digest, &path, &code) {
+                    Ok(()) => deserialize_file(engine, &path),
+                    Err(error) => {
+                        tracing::warn!(%digest, %error, "a compiled stage could not be cached");
+                        Component::new(engine, wasm)
+                    }
+                }
+            }
+        };
         give_memory_back();
-        match self.write_entry(digest, &path, &code) {
-            Ok(()) => Ok((deserialize_file(engine, &path)?, Origin::Compiled)),
-            Err(error) => {
-                tracing::warn!(%digest, %error, "a compiled stage could not be cached");
-                Ok((Component::new(engine, wasm)?, Origin::Compiled))
-            }
-        }
+        compiled
     }
 
     fn entry(&self, digest: &Digest) -> Option<PathBuf> {
@@ -243,18 +243,19 @@ mod tests {
         let (tmp, engine, digest, wasm) = fixture();
         let dir = tmp.path().join("aot");
         let cache = Cache::open(Some(&dir), &engine);
-        assert_eq!(cache.load(&engine, &digest, wasm).unwrap().1, Origin::Compiled);
-        assert_eq!(cache.load(&engine, &digest, wasm).unwrap().1, Origin::Cache);
+        assert!(cache.find(&engine, &digest).is_none());
+        cache.compile(&engine, &digest, wasm).unwrap();
+        assert!(cache.find(&engine, &digest).is_some());
         assert_eq!(fs::metadata(&dir).unwrap().permissions().mode() & 0o777, 0o700);
         let name = format!("{digest}-{}", engine_key(&engine));
         assert_eq!(files(&dir), [format!("{name}.cwasm"), format!("{name}.sum")]);
     }
 
     #[test]
-    fn a_damaged_entry_is_compiled_again() {
+    fn a_damaged_entry_is_not_used_and_can_be_replaced() {
         let (tmp, engine, digest, wasm) = fixture();
         let cache = Cache::open(Some(tmp.path()), &engine);
-        cache.load(&engine, &digest, wasm).unwrap();
+        cache.compile(&engine, &digest, wasm).unwrap();
         let path = cache.entry(&digest).unwrap();
         let good = fs::read(&path).unwrap();
 
@@ -265,11 +266,12 @@ mod tests {
         for content in wrong {
             // Replaced, not changed in place: the first component's code is mapped from the old file.
             write_renamed(&path, content).unwrap();
-            assert_eq!(cache.load(&engine, &digest, wasm).unwrap().1, Origin::Compiled);
-            assert_eq!(fs::read(&path).unwrap(), good, "the entry is whole again");
+            assert!(cache.find(&engine, &digest).is_none());
+            cache.compile(&engine, &digest, wasm).unwrap();
+            assert!(cache.find(&engine, &digest).is_some(), "the entry is whole again");
         }
         fs::remove_file(sum_path(&path)).unwrap();
-        assert_eq!(cache.load(&engine, &digest, wasm).unwrap().1, Origin::Compiled);
+        assert!(cache.find(&engine, &digest).is_none());
     }
 
     #[test]
@@ -280,7 +282,7 @@ mod tests {
         for content in [b"garbage".as_slice(), wasm] {
             write_renamed(&path, content).unwrap();
             write_renamed(&sum_path(&path), hex(&Sha256::digest(content)).as_bytes()).unwrap();
-            assert_eq!(cache.load(&engine, &digest, wasm).unwrap().1, Origin::Compiled);
+            assert!(cache.find(&engine, &digest).is_none());
         }
     }
 
@@ -291,9 +293,15 @@ mod tests {
         config.cranelift_opt_level(wasmtime::OptLevel::None);
         let other = Engine::new(&config).unwrap();
         assert_ne!(engine_key(&engine), engine_key(&other));
-        Cache::open(Some(tmp.path()), &other).load(&other, &digest, wasm).unwrap();
+        Cache::open(Some(tmp.path()), &other).compile(&other, &digest, wasm).unwrap();
         let cache = Cache::open(Some(tmp.path()), &engine);
-        assert_eq!(cache.load(&engine, &digest, wasm).unwrap().1, Origin::Compiled);
+        assert!(cache.find(&engine, &digest).is_none());
+        // Even under this engine's name wasmtime itself refuses it.
+        let theirs = Cache::open(Some(tmp.path()), &other).entry(&digest).unwrap();
+        fs::copy(&theirs, cache.entry(&digest).unwrap()).unwrap();
+        fs::copy(sum_path(&theirs), sum_path(&cache.entry(&digest).unwrap())).unwrap();
+        assert!(cache.find(&engine, &digest).is_none());
+        cache.compile(&engine, &digest, wasm).unwrap();
         assert_eq!(files(tmp.path()).len(), 2);
     }
 
@@ -319,7 +327,12 @@ mod tests {
         fs::write(&file, "").unwrap();
         for dir in [None, Some(file.as_path())] {
             let cache = Cache::open(dir, &engine);
-            assert_eq!(cache.load(&engine, &digest, wasm).unwrap().1, Origin::Compiled);
+            cache.compile(&engine, &digest, wasm).unwrap();
+            assert!(cache.find(&engine, &digest).is_none());
         }
+        let gone = tmp.path().join("gone");
+        let cache = Cache::open(Some(&gone), &engine);
+        fs::remove_dir(&gone).unwrap();
+        cache.compile(&engine, &digest, wasm).unwrap();
     }
 }

@@ -42,6 +42,8 @@ fn common() -> Config {
         .epoch_interruption(true)
         .async_stack_size(2 * STAGE_STACK_BYTES)
         .max_wasm_stack(STAGE_STACK_BYTES)
+        // One low-priority thread compiles (see `runtime`), not every core: live media goes before.
+        .parallel_compilation(false)
         // Backtraces need neither: they name functions, and no native debugger looks in.
         .generate_address_map(false)
         .native_unwind_info(false)

@@ -85,12 +85,12 @@ fn lied(lie: &str) -> Vec<framing::Message> {
     match lie {
         "nothing" => vec![],
         "json" => vec![message("guest:data", "not json")],
-        // 8 MiB of memory, told 64 times over.
+        // 8 MiB of memory, told ten times over.
         "bomb" => {
             let bytes = Vec::leak(vec![1_u8; 8 << 20]);
             // Not valid, on purpose: the host must fail the call before the guest gets to free any of it.
             let again = || unsafe { Vec::from_raw_parts(bytes.as_ptr().cast_mut(), bytes.len(), bytes.len()) };
-            let attachments = (0..64).map(|_| again()).collect();
+            let attachments = (0..10).map(|_| again()).collect();
             vec![framing::Message { attachments, ..message("guest:data", "[]") }]
         }
         "placeholder" => vec![message("guest:data", r#"[{"_placeholder":true,"num":9}]"#)],
