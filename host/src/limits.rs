@@ -10,6 +10,8 @@ pub const PLAYLIST_BYTES_MAX: u64 = 4 * 1024 * 1024;
 pub const SEGMENT_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// Bytes of an initialization section (EXT-X-MAP), which is held in memory once.
 pub const INIT_BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// Bytes of an answer that should be a key of 16; more than that is only read to say what came instead.
+pub const KEY_BYTES_MAX: u64 = 64 * 1024;
 /// Bytes that are collected before a write to disk (and decrypted at once).
 pub const SEGMENT_WRITE_BYTES: usize = 256 * 1024;
 /// Redirects that one request follows.

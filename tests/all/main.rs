@@ -3,7 +3,7 @@
 // by step
 mod air_cases;
 mod exchange_cases;
-// mod source_cases;
+mod source_cases;
 mod stage_failures;
 
 // by law

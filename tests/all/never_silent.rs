@@ -128,7 +128,7 @@ async fn a_receiver_that_restarts_misses_nothing() {
     let host = start(&origin, &url, &nginx, &storage);
     host.until("on air batch=3", Duration::from_secs(60)).await;
     nginx.kill();
-    host.until("retry", Duration::from_secs(20)).await;
+    host.until(" destination rtmp-", Duration::from_secs(20)).await;
     nginx.start_again();
     let ended = host.ended(Duration::from_secs(120)).await;
 

@@ -2,6 +2,8 @@
 //!
 //! Media is synthetic and says its name, so that every file on disk is checked byte by byte; `real_media` uses ffmpeg's.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "the helpers of tests stop them too")]
+
 mod addresses;
 mod encrypted;
 mod faults;

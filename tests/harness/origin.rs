@@ -118,6 +118,12 @@ impl Reply {
         Self { status, ranges: false, ..Self::ok(format!("<html>{code}</html>")) }
     }
 
+    /// Another status, the rest as it is.
+    pub fn with_status(mut self, code: u16) -> Self {
+        self.status = StatusCode::from_u16(code).unwrap_or(self.status);
+        self
+    }
+
     /// 302 to this address.
     pub fn redirect(to: &str) -> Self {
         Self::status(302).header("location", to)
@@ -296,9 +302,14 @@ fn respond(mut reply: Reply, asked: &HeaderMap) -> Response {
     let parts = stream::unfold((0, first, rest), move |(part, first, rest)| {
         let gate = gate.clone();
         async move {
+            // A pause after the first part makes the server send what it has, so that a cut body is seen as one.
             match part {
                 0 => Some((Ok::<_, std::io::Error>(first), (1, Bytes::new(), rest))),
-                1 if !rest.is_empty() => {
+                1 if rest.is_empty() => {
+                    tokio::task::yield_now().await;
+                    None
+                }
+                1 => {
                     gate.passed().await;
                     Some((Ok(rest), (2, Bytes::new(), Bytes::new())))
                 }

@@ -11,7 +11,12 @@ async fn play(names: &str, playlists: &[String]) -> Vec<String> {
 
 #[tokio::test]
 async fn from_three_targets_before_the_end_each_segment_once() {
-    let playlists = [live(10, "a b c d e"), live(11, "b c d e f"), live(13, "d e f #EXT-X-DISCONTINUITY g"), ended(14, "e f #EXT-X-DISCONTINUITY g h")];
+    let playlists = [
+        live(10, "a b c d e"),
+        live(11, "b c d e f"),
+        live(13, "d e f #EXT-X-DISCONTINUITY g"),
+        ended(14, "e f #EXT-X-DISCONTINUITY g h"),
+    ];
     let told = play("a b c d e f g h", &playlists).await;
     assert_eq!(told, ["0 c", "1 d", "2 e", "3 f", "4 g disc", "5 h", "ended"]);
 }
@@ -23,7 +28,7 @@ async fn loads_keep_the_pace_of_the_standard() {
     let same = [&first, &first, &first, &first, &first].map(String::clone);
     origin.script("/x.m3u8", same.into_iter().chain([live(0, "a b"), ended(0, "a b")]));
     let told = Run::start(origin.url("/x.m3u8")).all().await;
-    assert_eq!(told, ["0 a", "1 b", "ended"]);
+    assert_eq!(told, ["0 a", "stale main", "fresh main", "1 b", "ended"]);
     let at: Vec<_> = origin.asked("/x.m3u8").iter().map(|asked| asked.at).collect();
     let waits: Vec<_> = at.windows(2).map(|pair| pair[1] - pair[0]).collect();
     // A little less is measured where the request before was slow to arrive.
@@ -92,7 +97,13 @@ async fn refreshed_tokens_change_nothing() {
 #[tokio::test]
 async fn no_fault_of_a_load_ends_a_live_source() {
     let origin = origin_with("a b c d").await;
-    let faults = [Reply::status(500), Reply::status(404), "<html>busy</html>".into(), Reply::ok("").chunked(), Reply::from("#EXTM3U\n")];
+    let faults = [
+        Reply::status(500),
+        Reply::status(404),
+        "<html>busy</html>".into(),
+        Reply::ok("").chunked(),
+        Reply::from("#EXTM3U\n"),
+    ];
     let cut = Reply::from(live(0, "a b")).cut_to(20);
     let replies = [Reply::from(live(0, "a b"))].into_iter().chain(faults).chain([cut, ended(0, "a b c d").into()]);
     origin.script("/x.m3u8", replies);
@@ -121,7 +132,8 @@ async fn a_playlist_that_stands_still_is_stale_and_fresh_again() {
 async fn a_stale_source_fails_over_and_goes_on_where_it_was() {
     let origin = origin_with("a b c d").await;
     origin.put("/main.m3u8", live(10, "a b"));
-    let mut run = Run::with(origin.url("/main.m3u8"), |config| config.backup_url = Some(origin.url("/backup.m3u8?key=secret")));
+    let mut run =
+        Run::with(origin.url("/main.m3u8"), |config| config.backup_url = Some(origin.url("/backup.m3u8?key=secret")));
     assert_eq!(run.take(3).await, ["started live", "0 a", "1 b"]);
     origin.put("/backup.m3u8", ended(10, "a b c d"));
     let mut told = run.all_after_start().await;

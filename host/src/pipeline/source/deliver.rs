@@ -56,15 +56,26 @@ impl Delivery<'_> {
     pub(super) async fn run(mut self) {
         let zero = Instant::now();
         let mut jobs: FuturesOrdered<BoxFuture<'_, Outcome>> = FuturesOrdered::new();
+        // Downloads go on whether or not the receiver takes what is there: the next in order wait here.
+        let mut finished: VecDeque<Outcome> = VecDeque::new();
         let mut out: VecDeque<SourceEvent> = VecDeque::new();
         let (mut main_open, mut audio_open, mut ended) = (true, self.inputs.audio.is_some(), false);
         loop {
-            while jobs.len() < self.ahead.max(1)
+            while jobs.len() + finished.len() < self.ahead.max(1)
                 && let Some(paired) = self.pairing.next(zero.elapsed())
             {
                 jobs.push_back(job(self.downloader, paired, &self.inputs));
             }
-            if !main_open && !ended && self.pairing.waiting() == 0 && jobs.is_empty() {
+            // Files get their names when their turn has come, so what the receiver never took costs no number.
+            while out.is_empty()
+                && let Some(outcome) = finished.pop_front()
+            {
+                match outcome {
+                    Outcome::Event(event) => out.push_back(event),
+                    Outcome::Segment { main, audio } => out.extend(self.naming.settle(*main, audio).await),
+                }
+            }
+            if !main_open && !ended && self.pairing.waiting() == 0 && jobs.is_empty() && finished.is_empty() {
                 ended = true;
                 out.extend(self.pairing.rest().map(|step| event(Track::Audio, step)));
                 out.push_back(SourceEvent::Ended);
@@ -72,18 +83,15 @@ impl Delivery<'_> {
             if ended && out.is_empty() {
                 return;
             }
-            let deadline = self.pairing.deadline().filter(|_| jobs.len() < self.ahead).map(|at| zero + at);
+            let room = jobs.len() + finished.len() < self.ahead.max(1);
+            let deadline = self.pairing.deadline().filter(|_| room).map(|at| zero + at);
             tokio::select! {
                 permit = self.events.reserve(), if !out.is_empty() => match (permit, out.pop_front()) {
                     (Ok(permit), Some(event)) => permit.send(event),
                     _ => return,
                 },
                 () = self.events.closed(), if out.is_empty() => return,
-                // Files get their names when their turn has come, so a pause of the receiver costs no number.
-                Some(outcome) = jobs.next(), if out.is_empty() && !jobs.is_empty() => match outcome {
-                    Outcome::Event(event) => out.push_back(event),
-                    Outcome::Segment { main, audio } => out.extend(self.naming.settle(*main, audio).await),
-                },
+                Some(outcome) = jobs.next(), if !jobs.is_empty() => finished.push_back(outcome),
                 step = self.inputs.main.recv(), if main_open && self.pairing.waiting() < STEPS_WAITING_MAX => match step {
                     Some(step) => self.pairing.push_main(step, zero.elapsed()),
                     None => main_open = false,

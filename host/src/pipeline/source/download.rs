@@ -13,7 +13,7 @@ use tokio::sync::{Mutex, Semaphore, watch};
 use url::Url;
 
 use super::config::{Bounds, Budget};
-use super::container::sniff_init;
+use super::container::{describe, sniff_init};
 use super::crypt::{BLOCK, Chain, implicit_iv};
 use super::error::FetchError;
 use super::fetch::Http;
@@ -22,7 +22,7 @@ use super::playlist::{Key, Map};
 use super::retry::Retry;
 use super::segment::Container;
 use super::window::Planned;
-use crate::limits::{INIT_BYTES_MAX, INITS_MAX, KEYS_MAX, SEGMENT_BYTES_MAX};
+use crate::limits::{INIT_BYTES_MAX, INITS_MAX, KEY_BYTES_MAX, KEYS_MAX, SEGMENT_BYTES_MAX};
 
 /// The oldest segment that the playlist still lists.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -61,6 +61,9 @@ pub(super) struct Downloader {
 
 /// A section is asked for again after a discontinuity or restart: the same address may serve another one then.
 type InitId = (u64, u64, Arc<Map>);
+
+/// Key and initialization vector.
+type Secret = ([u8; BLOCK], [u8; BLOCK]);
 
 const TS_PACKET: u64 = 188;
 
@@ -135,11 +138,14 @@ impl Downloader {
     }
 
     async fn chain(&self, key: &Key, sequence: u64, listed: Listed<'_>) -> Result<Chain, FetchError> {
+        let (key, iv) = self.secret(key, sequence, listed).await?;
+        Ok(Chain::new(&key, &iv))
+    }
+
+    /// Key and initialization vector.
+    async fn secret(&self, key: &Key, sequence: u64, listed: Listed<'_>) -> Result<Secret, FetchError> {
         match key {
-            Key::Aes128 { uri, iv } => {
-                let bytes = self.key(uri, listed).await?;
-                Ok(Chain::new(&bytes, &iv.unwrap_or_else(|| implicit_iv(sequence))))
-            }
+            Key::Aes128 { uri, iv } => Ok((self.key(uri, listed).await?, iv.unwrap_or_else(|| implicit_iv(sequence)))),
             Key::Unsupported { method, keyformat } => {
                 Err(FetchError::Protected { method: method.clone(), keyformat: keyformat.clone() })
             }
@@ -152,19 +158,15 @@ impl Downloader {
         if let Some((_, key)) = keys.iter().find(|(known, _)| known == uri) {
             return Ok(*key);
         }
-        let bytes =
-            self.small(uri, None, BLOCK as u64, &self.bounds.key, listed).await.map_err(|error| match error {
-                FetchError::TooLarge { limit } => {
-                    FetchError::Content { expected: "a key of 16 bytes", got: format!("more than {limit}") }
-                }
-                other => other,
-            })?;
-        let key = <[u8; BLOCK]>::try_from(bytes.as_slice())
-            .map_err(|_| FetchError::Content { expected: "a key of 16 bytes", got: bytes.len().to_string() })?;
-        if keys.len() == KEYS_MAX {
-            keys.pop_front();
-        }
-        keys.push_back((uri.clone(), key));
+        let check = |bytes: Vec<u8>| match <[u8; BLOCK]>::try_from(bytes.as_slice()) {
+            Ok(key) => Ok(key),
+            Err(_) => {
+                let got = format!("{} bytes ({})", bytes.len(), describe(&bytes));
+                Err(FetchError::Content { expected: "a key of 16 bytes", got })
+            }
+        };
+        let key = self.small(uri, None, KEY_BYTES_MAX, &self.bounds.key, listed, check).await?;
+        remember(&mut keys, (uri.clone(), key), KEYS_MAX);
         Ok(key)
     }
 
@@ -181,42 +183,56 @@ impl Downloader {
         if let Some((_, path)) = inits.iter().find(|(known, _)| *known == id) {
             return Ok(path.clone());
         }
-        let mut bytes = self.small(&map.uri, map.range, INIT_BYTES_MAX, &self.bounds.segment, listed).await?;
-        if let Some(key) = map.key.as_deref() {
-            let chain = self.chain(key, planned.entry.sequence, listed).await?;
-            let clear = chain.finish(&mut bytes)?;
-            bytes.truncate(clear);
-        }
-        let extension = if sniff_init(&bytes)? == Container::MpegTs { "ts" } else { "mp4" };
+        let secret = match map.key.as_deref() {
+            Some(key) => Some(self.secret(key, planned.entry.sequence, listed).await?),
+            None => None,
+        };
+        let check = |mut bytes: Vec<u8>| {
+            if let Some((key, iv)) = &secret {
+                let clear = Chain::new(key, iv).finish(&mut bytes)?;
+                bytes.truncate(clear);
+            }
+            Ok((sniff_init(&bytes)?, bytes))
+        };
+        let (container, bytes) =
+            self.small(&map.uri, map.range, INIT_BYTES_MAX, &self.bounds.segment, listed, check).await?;
+        let extension = if container == Container::MpegTs { "ts" } else { "mp4" };
         let digest: String = Sha256::digest(&bytes).iter().take(4).map(|byte| format!("{byte:02x}")).collect();
         let path = self.dir.join(format!("init-{digest}.{extension}"));
         TempFile::write(&self.dir, &bytes).await?.keep(&path).await?;
-        if inits.len() == INITS_MAX {
-            inits.pop_front();
-        }
-        inits.push_back((id, path.clone()));
+        remember(&mut inits, (id, path.clone()), INITS_MAX);
         Ok(path)
     }
 
-    /// A small body, with its own tries: a key has more of them than the segment that needs it.
-    async fn small(
+    /// A small body, with its own tries: a key has more of them than the segment that needs it. `check` makes of it
+    /// what is wanted; a wrong content is a fault like any other.
+    async fn small<T>(
         &self,
         uri: &Url,
         range: Option<(u64, u64)>,
         limit: u64,
         budget: &Budget,
         listed: Listed<'_>,
-    ) -> Result<Vec<u8>, FetchError> {
+        check: impl Fn(Vec<u8>) -> Result<T, FetchError>,
+    ) -> Result<T, FetchError> {
         let mut retry = Retry::new(budget, self.bounds.retry_step);
         loop {
-            let error = match self.http.read(uri, range, limit, budget).await {
-                Ok((_, bytes)) => return Ok(bytes),
+            let result = self.http.read(uri, range, limit, budget).await;
+            let error = match result.and_then(|(_, bytes)| check(bytes)) {
+                Ok(wanted) => return Ok(wanted),
                 Err(error) => error,
             };
             let Some(wait) = retry.after(&error).filter(|_| listed()) else { return Err(error) };
             tokio::time::sleep(wait).await;
         }
     }
+}
+
+fn remember<T>(list: &mut VecDeque<T>, item: T, limit: usize) {
+    if list.len() >= limit {
+        list.pop_front();
+    }
+    list.push_back(item);
 }
 
 fn entry_key(planned: &Planned) -> Option<&Key> {

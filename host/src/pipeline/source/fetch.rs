@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use reqwest::header::{
-    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_RANGE, COOKIE, HeaderMap, HeaderName, HeaderValue, RANGE,
+    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, COOKIE, HeaderMap, HeaderName, HeaderValue, RANGE,
 };
 use reqwest::header::{PROXY_AUTHORIZATION, USER_AGENT};
 use reqwest::redirect::Policy;
@@ -171,6 +171,10 @@ impl Body {
         began: Instant,
     ) -> Result<Self, FetchError> {
         let status = response.status();
+        if status.is_redirection() {
+            // What can be followed was followed.
+            return Err(FetchError::Redirect(format!("status {} to where no source may go", status.as_u16())));
+        }
         if !status.is_success() {
             return Err(FetchError::Status(status.as_u16()));
         }
@@ -184,7 +188,7 @@ impl Body {
             }
         }
         // What counts is what will be read: of an ignored Range, everything up to its end.
-        let announced = range.map(|(_, length)| skip.saturating_add(length)).or(response.content_length());
+        let announced = range.map(|(_, length)| skip.saturating_add(length)).or(content_length(&response));
         if announced.is_some_and(|announced| announced > limit) {
             return Err(FetchError::TooLarge { limit });
         }
@@ -240,6 +244,11 @@ impl Body {
     }
 }
 
+/// Content-Length of an answer that is not compressed (reqwest takes the header away where it is).
+fn content_length(response: &Response) -> Option<u64> {
+    response.headers().get(CONTENT_LENGTH)?.to_str().ok()?.trim().parse().ok()
+}
+
 /// A 206 must be the very range that was asked for.
 fn check_range(response: &Response, first: u64, length: u64) -> Result<(), FetchError> {
     let last = first.saturating_add(length).saturating_sub(1);
@@ -251,7 +260,7 @@ fn check_range(response: &Response, first: u64, length: u64) -> Result<(), Fetch
     {
         return Err(FetchError::Range { wanted: format!("{first}-{last}"), got: got.into_owned() });
     }
-    match response.content_length() {
+    match content_length(response) {
         Some(got) if got != length => Err(FetchError::Length { expected: length, got }),
         _ => Ok(()),
     }

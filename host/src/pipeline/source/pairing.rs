@@ -5,7 +5,7 @@
 //! shorter than [`SLACK_US`] do not count: audio frames never end where pictures do. The exact times are in the media; the
 //! pairing only decides with which segment the sound travels, and the demux step puts it in place by timestamp.
 //!
-//! Each audio segment goes to exactly one main segment, or is reported: before the start (not an event: nobody asked for
+//! With the last segment before ENDLIST travels whatever sounds on after it. Each audio segment goes to exactly one main segment, or is reported: before the start (not an event: nobody asked for
 //! it), or [`GapReason::Unpaired`] where its picture is missing or went ahead without it.
 
 use std::collections::VecDeque;
@@ -158,7 +158,7 @@ impl Rendition {
                 0
             });
             let slack = slack(head);
-            if lag + slack >= main.entry.duration_us {
+            if lag + slack >= reach(main) {
                 break;
             }
             let Some(head) = self.queue.pop_front() else { break };
@@ -175,6 +175,9 @@ impl Rendition {
 
     /// Whether all sound under `main` is listed.
     fn covers(&self, main: &Planned) -> bool {
+        if main.last {
+            return self.ended;
+        }
         if !self.queue.is_empty() {
             return true;
         }
@@ -193,6 +196,11 @@ impl Rendition {
         let lag = audio.clock_us.saturating_add(self.offset_us).saturating_sub(main.clock_us);
         (self.epochs == (main.epoch, audio.epoch)).then_some(lag)
     }
+}
+
+/// Sound that starts before this travels with `main`: with the last one, all that is left.
+fn reach(main: &Planned) -> i64 {
+    if main.last { i64::MAX } else { main.entry.duration_us }
 }
 
 fn slack(audio: &Planned) -> i64 {

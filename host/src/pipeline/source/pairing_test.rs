@@ -37,6 +37,9 @@ impl Both {
         };
         both.main(main);
         both.audio(audio);
+        if audio.ended {
+            both.pairing.end_audio();
+        }
         both
     }
 
@@ -103,8 +106,15 @@ fn other_lengths_and_numbers_without_dates_meet_at_the_live_edge() {
 }
 
 #[test]
-fn vod_meets_at_the_beginning_and_tells_what_is_left() {
+fn vod_meets_at_the_beginning_and_sounds_out_with_the_last_picture() {
     let mut both = Both::new(&list(1, 6.0, 2, None, true), &list(1, 4.0, 4, None, true));
+    assert_eq!(both.next(), ["1: 1 2", "2: 3 4"]);
+    assert_eq!(both.pairing.rest(), None);
+}
+
+#[test]
+fn sound_after_an_end_that_was_not_foreseen_is_told() {
+    let mut both = Both::new(&list(1, 6.0, 2, Some(0.0), false), &list(1, 4.0, 4, Some(0.0), true));
     assert_eq!(both.next(), ["1: 1 2", "2: 3"]);
     assert!(matches!(both.pairing.rest(), Some(Step::Gap { segments: 1, reason: GapReason::Unpaired, .. })));
     assert_eq!(both.pairing.rest(), None);

@@ -62,6 +62,8 @@ pub(super) struct Planned {
     pub(super) epoch: u64,
     /// Start in microseconds on this playlist's own clock: EXTINF added up since the first entry that was seen.
     pub(super) clock_us: i64,
+    /// ENDLIST comes after it.
+    pub(super) last: bool,
 }
 
 /// A segment as remembered.
@@ -181,6 +183,9 @@ impl Window {
         for entry in new {
             self.take(entry, &mut carried, &mut steps);
         }
+        if let (true, Some(Step::Segment(planned))) = (playlist.ended, steps.last_mut()) {
+            planned.last = true;
+        }
         self.remember(playlist, reason.is_some());
         steps
     }
@@ -204,7 +209,7 @@ impl Window {
         entry.cues = carried.drain(..).chain(own).take(CUES_PER_SEGMENT_MAX).collect();
         let discontinuity = self.begun && (self.broken || entry.discontinuity);
         (self.broken, self.begun) = (false, true);
-        steps.push(Step::Segment(Box::new(Planned { entry, discontinuity, epoch: self.epoch, clock_us })));
+        steps.push(Step::Segment(Box::new(Planned { entry, discontinuity, epoch: self.epoch, clock_us, last: false })));
     }
 
     /// Finds where to go on; `None`: nothing to take from this playlist yet.
