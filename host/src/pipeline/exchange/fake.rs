@@ -13,6 +13,9 @@ use tokio_tungstenite::tungstenite::Message as WsMessage;
 use super::framer::*;
 use super::{Audio, Outgoing};
 
+/// Longest wait for the client.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 /// The `fragment` dialect, as much of it as the tests need. What it sees is kept.
 #[derive(Default, Clone)]
 pub struct FakeFramer {
@@ -206,7 +209,8 @@ impl Peer {
 
     /// The next text; `None` at the end.
     pub async fn hear(&mut self) -> Option<String> {
-        match self.socket.next().await {
+        let next = tokio::time::timeout(PATIENCE, self.socket.next()).await.expect("the client says something");
+        match next {
             Some(Ok(WsMessage::Text(text))) => Some(text.to_string()),
             Some(Ok(WsMessage::Close(_)) | Err(_)) | None => None,
             other => panic!("text is expected: {other:?}"),

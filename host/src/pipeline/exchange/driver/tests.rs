@@ -355,7 +355,8 @@ async fn shutting_down_leaves_politely_and_answers_everybody() {
     assert_eq!(absence(waiting).await, Absence::Disconnected);
     assert_eq!(scene.framer.seen().last().unwrap(), "disconnect the pipeline stops");
     let status = scene.watch.borrow().clone();
-    assert!(!status.connected && status.in_flight == 0 && status.counters.disconnects == 0);
+    assert_eq!((status.connected, status.in_flight, status.queued), (false, 0, 0));
+    assert_eq!(status.counters.disconnects, 0);
 }
 
 #[tokio::test]
