@@ -3,6 +3,8 @@
 //! [`nginx`] is what users have; [`fake`] shows faults that nginx cannot be brought to show; [`tls`] puts TLS in front;
 //! [`clip`] makes batches from real media; [`packets`] says what was sent and what has arrived in the same words.
 
+#![allow(clippy::expect_used, clippy::panic, reason = "a test may stop at the first thing that is not as it should be")]
+
 pub mod clip;
 pub mod fake;
 pub mod nginx;

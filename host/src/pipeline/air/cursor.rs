@@ -90,7 +90,7 @@ impl Cursor {
     }
 
     /// What is next.
-    pub fn next(&mut self) -> Next {
+    pub fn peek(&mut self) -> Next {
         let video = self.video.find(TagKind::Video, &self.spool);
         let audio = self.audio.find(TagKind::Audio, &self.spool);
         // Where one track's batches are gone, what the other still has of before goes out first.
@@ -123,7 +123,7 @@ impl Cursor {
         track.index = track.index.map(|index| index + 1);
     }
 
-    /// The batch that this track stands in, once [`Self::next`] has found it.
+    /// The batch that this track stands in, once [`Self::peek`] has found it.
     pub fn batch(&self, kind: TagKind) -> Option<&Arc<ReadyBatch>> {
         match kind {
             TagKind::Audio => self.audio.batch.as_ref(),
@@ -133,7 +133,7 @@ impl Cursor {
 
     /// The position, with the air time of the packet that is next (or of the end, if nothing is).
     pub fn position(&mut self) -> Position {
-        let air_ms = match self.next() {
+        let air_ms = match self.peek() {
             Next::Packet(packet) => packet.tag.dts_ms,
             _ => self.video.batch.as_ref().map_or(0, |batch| batch.end_ms),
         };
@@ -159,7 +159,7 @@ impl Cursor {
     /// the position is the end of what it holds, it goes to the position itself.
     pub fn set_at_entry(&mut self, position: Position) {
         self.set(position);
-        self.next();
+        self.peek();
         let Some(here) = self.video.batch.clone() else { return };
         if !has_pictures(&here) || self.video.at.tag as usize >= here.video.tags.len() {
             return;
@@ -170,7 +170,7 @@ impl Cursor {
             while let Some(before) = self.audio_before().filter(|(_, tag)| tag.dts_ms >= key.dts_ms) {
                 self.audio = TrackCursor { at: before.0, ..TrackCursor::default() };
             }
-            self.next();
+            self.peek();
         }
     }
 
@@ -202,7 +202,7 @@ impl Cursor {
     /// Goes forward to the first entry at or after an air time, or to the last one there is; answers what was passed
     /// over. Stays where it is when there is no entry ahead.
     pub fn skip_to(&mut self, air_ms: u64) -> Passed {
-        self.next();
+        self.peek();
         let Some(here) = self.video.batch.clone().or_else(|| self.audio.batch.clone()) else {
             return Passed::default();
         };
@@ -221,7 +221,7 @@ impl Cursor {
         if self.video.at.batch >= oldest.number && has_pictures(&oldest) {
             // Only the sound that reached over a border is gone: the picture goes on where it is.
             let from = std::mem::replace(&mut self.audio, TrackCursor { at: start, ..TrackCursor::default() }).index;
-            self.next();
+            self.peek();
             let audio = from.zip(self.audio.index).map_or(0..0, |(from, to)| from..to);
             return Passed { video: 0..0, audio };
         }
@@ -264,7 +264,7 @@ impl Cursor {
         if other_from < oldest {
             *self.track(other) = TrackCursor { at: TrackPosition { batch: oldest, tag: 0 }, ..TrackCursor::default() };
         }
-        self.next();
+        self.peek();
         loop {
             let spool = self.spool.clone();
             match self.track(other).find(other, &spool) {

@@ -173,7 +173,7 @@ impl Destination {
                 self.resume = Some(start);
                 self.cursor.set(start);
             }
-            let ready = self.resume.is_some() && self.cursor.next() != Next::Wait;
+            let ready = self.resume.is_some() && self.cursor.peek() != Next::Wait;
             let start = self.clock.anchored_at().map(|at| at.checked_sub(AIR_CONNECT_AHEAD).unwrap_or(at));
             if (ready && start.is_some_and(|start| start <= Instant::now())) || (finished && !ready) {
                 return;
@@ -192,7 +192,7 @@ impl Destination {
         if let Some(resume) = self.resume {
             self.cursor.set(resume);
         }
-        finished && self.cursor.next() == Next::Wait
+        finished && self.cursor.peek() == Next::Wait
     }
 
     /// What an FLV header says about the stream.

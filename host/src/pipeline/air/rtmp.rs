@@ -6,6 +6,7 @@
 
 pub mod acks;
 pub mod amf;
+pub mod answer;
 pub mod chunk;
 pub mod reader;
 pub mod session;

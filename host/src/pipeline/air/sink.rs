@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use super::pipe::{Pipe, PipeError};
-use super::rtmp::session::{RtmpError, Session};
+use super::rtmp::answer::RtmpError;
+use super::rtmp::session::Session;
 use super::rtmp::transport::TlsSettings;
 use super::target::Target;
 use crate::media::flv::{FileHeader, TagKind};

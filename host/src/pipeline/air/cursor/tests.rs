@@ -39,7 +39,7 @@ fn position(video: TrackPosition, audio: TrackPosition) -> Position {
 
 fn walk(cursor: &mut Cursor) -> Vec<Packet> {
     let mut packets = Vec::new();
-    while let Next::Packet(packet) = cursor.next() {
+    while let Next::Packet(packet) = cursor.peek() {
         cursor.advance(packet.kind);
         packets.push(packet);
     }
@@ -58,7 +58,7 @@ fn packets_come_in_order_of_time_over_both_tracks_and_borders() {
     assert_eq!((border[1].kind, border[1].at), (TagKind::Video, at(4, 0)));
     assert_eq!((border[2].kind, border[2].at.batch, border[2].tag.dts_ms), (TagKind::Audio, 3, 4010));
     assert_eq!(packets.iter().filter(|packet| packet.entry).count(), 6);
-    assert_eq!(cursor.next(), Next::Wait);
+    assert_eq!(cursor.peek(), Next::Wait);
     assert!(cursor.past(6) && !cursor.past(7));
     assert_eq!(cursor.position(), Position { video: at(5, 10), audio: at(5, 50), air_ms: 6000 });
     spool.append(batch(6));
@@ -69,7 +69,7 @@ fn packets_come_in_order_of_time_over_both_tracks_and_borders() {
 fn a_track_at_its_end_does_not_hold_up_the_other() {
     let spool = spool(0..1);
     let mut cursor = Cursor::new(spool.clone(), position(at(0, 10), at(0, 48)));
-    assert!(matches!(cursor.next(), Next::Packet(Packet { kind: TagKind::Audio, .. })));
+    assert!(matches!(cursor.peek(), Next::Packet(Packet { kind: TagKind::Audio, .. })));
     assert!(!cursor.past(1));
     cursor.advance(TagKind::Audio);
     spool.append(batch(1));
@@ -144,7 +144,7 @@ fn released_batches_are_counted_and_left_behind() {
     let spool = spool(0..5);
     let mut cursor = Cursor::new(spool.clone(), Position::start_of(0, 0));
     for _ in 0..6 {
-        let Next::Packet(packet) = cursor.next() else { panic!("nothing") };
+        let Next::Packet(packet) = cursor.peek() else { panic!("nothing") };
         cursor.advance(packet.kind);
     }
     let seen = cursor.position();
@@ -153,27 +153,27 @@ fn released_batches_are_counted_and_left_behind() {
     // The batch in hand is still read to its end; the one after it is gone.
     let rest = walk(&mut cursor);
     assert_eq!(seen.video.tag as usize + seen.audio.tag as usize + rest.len() + 1, 60);
-    assert_eq!(cursor.next(), Next::Released);
+    assert_eq!(cursor.peek(), Next::Released);
     // Batches 1 and 2, and nothing of 0. Sound of batch 2 that reaches over the border is among it.
     assert_eq!(cursor.skip_released(), Passed { video: 10..30, audio: 50..150 });
     assert_eq!(cursor.position().video, at(3, 0));
 
     // A position from before a restart: what lies before the spool cannot be counted.
     let mut cursor = Cursor::new(spool.clone(), Position::start_of(1, 0));
-    assert_eq!(cursor.next(), Next::Released);
+    assert_eq!(cursor.peek(), Next::Released);
     assert_eq!(cursor.skip_released(), Passed::default());
     assert_eq!(cursor.position().video, at(3, 0));
 
     // Only the sound of a position reaches back into what is gone.
     let mut cursor = Cursor::new(spool.clone(), position(at(3, 5), at(2, 49)));
-    assert_eq!(cursor.next(), Next::Released);
+    assert_eq!(cursor.peek(), Next::Released);
     assert_eq!(cursor.skip_released(), Passed::default());
     assert_eq!((cursor.position().video, cursor.position().audio), (at(3, 5), at(3, 0)));
 
     let sound = Spool::new();
     (0..4).for_each(|number| sound.append(audio_only(number)));
     let mut cursor = Cursor::new(sound.clone(), Position::start_of(0, 0));
-    cursor.next();
+    cursor.peek();
     sound.release_before(2);
     walk(&mut cursor);
     assert_eq!(cursor.skip_released(), Passed { video: 0..0, audio: 50..100 });

@@ -68,7 +68,7 @@ impl Destination {
                 let start = self.clock.anchored_at().and_then(|at| at.checked_sub(AIR_QUANTUM));
                 return Ok(Sent::Until(start));
             };
-            let packet = match self.cursor.next() {
+            let packet = match self.cursor.peek() {
                 Next::Packet(packet) => packet,
                 Next::Wait => {
                     self.flush(sink).await?;

@@ -9,75 +9,21 @@
 use std::time::Duration;
 
 use rml_rtmp::handshake::{Handshake, HandshakeProcessResult, PeerType};
-use thiserror::Error;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout};
 
 use super::acks::Acks;
 use super::amf::{self, Value};
+use super::answer::{Command, RtmpError};
 use super::chunk::{AUDIO, COMMAND, CONTROL, ChunkWriter, DATA, Head, VIDEO};
-use super::reader::{ChunkError, ChunkReader};
-use super::transport::{Io, TlsSettings, TransportError, connect};
+use super::reader::ChunkReader;
+use super::transport::{Io, TlsSettings, connect};
 use crate::limits::{
     AIR_ACK_TIMEOUT, AIR_CLOSE_TIMEOUT, AIR_COMMAND_TIMEOUT, AIR_HANDSHAKE_TIMEOUT, AIR_WRITE_BYTES, AIR_WRITE_TIMEOUT,
     RTMP_ACK_WINDOW, RTMP_CHUNK_BYTES,
 };
 use crate::media::flv::TagKind;
 use crate::pipeline::air::target::RtmpTarget;
-
-/// Why there is no session, or no longer.
-#[derive(Debug, Error)]
-pub enum RtmpError {
-    /// No connection.
-    #[error(transparent)]
-    Transport(#[from] TransportError),
-    /// The connection broke.
-    #[error("connection lost during {during}: {error}")]
-    Io {
-        /// What was going on.
-        during: &'static str,
-        /// What the system said.
-        error: std::io::Error,
-    },
-    /// The server closed the connection.
-    #[error("the server closed the connection during {during}")]
-    Closed {
-        /// What was going on.
-        during: &'static str,
-    },
-    /// The server did not answer, or took no bytes.
-    #[error("the server made no progress during {during} for {} s", after.as_secs())]
-    Timeout {
-        /// What was going on.
-        during: &'static str,
-        /// How long was waited.
-        after: Duration,
-    },
-    /// The server's handshake is not RTMP's.
-    #[error("RTMP handshake: {0}")]
-    Handshake(String),
-    /// The server's bytes are not RTMP.
-    #[error(transparent)]
-    Chunk(#[from] ChunkError),
-    /// The stream name is in use: nearly always by our own last session, which the server has not yet missed.
-    #[error("the stream is busy: {code} {description}")]
-    Busy {
-        /// The server's code.
-        code: String,
-        /// The server's words.
-        description: String,
-    },
-    /// The server refused.
-    #[error("the server refused {command}: {code} {description}")]
-    Refused {
-        /// What was refused.
-        command: &'static str,
-        /// The server's code.
-        code: String,
-        /// The server's words.
-        description: String,
-    },
-}
 
 /// How long is waited for what.
 #[derive(Debug, Clone, Copy)]
@@ -120,22 +66,6 @@ pub struct Session {
     received: u64,
     window: Option<u32>,
     acknowledged: u64,
-}
-
-/// A command from the server.
-#[derive(Debug)]
-struct Command {
-    name: String,
-    transaction: f64,
-    values: Vec<Value>,
-}
-
-impl Command {
-    /// Code and description of the answer's information object.
-    fn info(&self) -> (String, String) {
-        let find = |name| self.values.iter().find_map(|value| value.field(name)).unwrap_or_default();
-        (find("code").chars().take(100).collect(), find("description").chars().take(200).collect())
-    }
 }
 
 impl Session {
@@ -213,7 +143,7 @@ impl Session {
         self.flush().await?;
         let answer = self.answer("connect", |command| command.transaction == 1.0).await?;
         if answer.name == "_error" {
-            return Err(refused("connect", &answer));
+            return Err(answer.refused("connect"));
         }
         Ok(())
     }
@@ -232,7 +162,7 @@ impl Session {
         let id = answer.values.iter().find_map(Value::number).filter(|id| (0.0..=f64::from(u32::MAX)).contains(id));
         match id {
             Some(id) if answer.name == "_result" => self.stream = id as u32,
-            _ => return Err(refused("createStream", &answer)),
+            _ => return Err(answer.refused("createStream")),
         }
         Ok(())
     }
@@ -249,8 +179,8 @@ impl Session {
                 self.acked_at = Instant::now();
                 return Ok(());
             }
-            if is_error(&answer, &code) {
-                return Err(refused("publish", &answer));
+            if answer.is_error() {
+                return Err(answer.refused("publish"));
             }
         }
     }
@@ -278,12 +208,11 @@ impl Session {
         const DURING: &str = "publishing";
         self.fill(DURING).await?;
         while let Some(command) = self.next_command()? {
-            let (code, _) = command.info();
             if command.name == "close" {
                 return Err(RtmpError::Closed { during: DURING });
             }
-            if command.name == "onStatus" && is_error(&command, &code) {
-                return Err(refused("publishing", &command));
+            if command.name == "onStatus" && command.is_error() {
+                return Err(command.refused("publishing"));
             }
         }
         Ok(())
@@ -320,13 +249,13 @@ impl Session {
                 }
                 (5, Some(window)) => self.window = Some(window.max(1)),
                 (20, _) => {
-                    if let Some(command) = command(message.body) {
+                    if let Some(command) = Command::parse(message.body) {
                         return Ok(Some(command));
                     }
                 }
                 // The AMF3 form of a command: one byte, then AMF0.
                 (17, _) => {
-                    if let Some(command) = message.body.get(1..).and_then(command) {
+                    if let Some(command) = message.body.get(1..).and_then(Command::parse) {
                         return Ok(Some(command));
                     }
                 }
@@ -440,29 +369,6 @@ async fn within(
     step: impl Future<Output = Result<(), RtmpError>>,
 ) -> Result<(), RtmpError> {
     timeout(after, step).await.unwrap_or(Err(RtmpError::Timeout { during, after }))
-}
-
-fn command(body: &[u8]) -> Option<Command> {
-    let mut values = amf::read(body).into_iter();
-    let name = values.next()?.text()?.to_owned();
-    let transaction = values.next().and_then(|value| value.number()).unwrap_or(0.0);
-    Some(Command { name, transaction, values: values.collect() })
-}
-
-fn is_error(command: &Command, code: &str) -> bool {
-    let level = command.values.iter().find_map(|value| value.field("level"));
-    command.name == "_error" || level == Some("error") || code.ends_with(".BadName") || code.ends_with(".Denied")
-}
-
-fn refused(command: &'static str, answer: &Command) -> RtmpError {
-    let (code, description) = answer.info();
-    let words = format!("{code} {description}").to_ascii_lowercase();
-    // nginx-rtmp: BadName "Already publishing"; SRS: StreamBusy; others: BadName "... already in use".
-    let busy = ["streambusy", "stream busy", "already publishing", "already in use", "already exists"];
-    if busy.iter().any(|word| words.contains(word)) {
-        return RtmpError::Busy { code, description };
-    }
-    RtmpError::Refused { command, code, description }
 }
 
 #[cfg(test)]

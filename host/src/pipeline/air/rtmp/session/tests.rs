@@ -2,6 +2,7 @@
 
 use tokio::io::{DuplexStream, duplex};
 
+use super::super::reader::ChunkError;
 use super::*;
 
 const SHORT: Duration = Duration::from_millis(30);
@@ -127,12 +128,12 @@ async fn what_ends_a_session_is_told_apart() {
         say_command(&mut server, &values, amf3).await;
         assert_eq!(session.incoming().await.unwrap_err().to_string(), want);
     }
-    let (mut session, mut server) = session();
+    let (mut confused, mut server) = session();
     server.write_all(&[0xC5, 0]).await.unwrap();
-    assert!(matches!(session.incoming().await, Err(RtmpError::Chunk(ChunkError::NoStart(5)))));
-    let (mut session, server) = super::tests::session();
+    assert!(matches!(confused.incoming().await, Err(RtmpError::Chunk(ChunkError::NoStart(5)))));
+    let (mut left, server) = session();
     drop(server);
-    assert!(matches!(session.incoming().await, Err(RtmpError::Closed { during: "publishing" })));
+    assert!(matches!(left.incoming().await, Err(RtmpError::Closed { during: "publishing" })));
 }
 
 #[tokio::test]

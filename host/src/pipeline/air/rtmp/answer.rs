@@ -1,0 +1,109 @@
+//! What a server answers, and what an answer means.
+//!
+//! In: bodies of command messages. Out: commands, and errors that say whether the stream is busy (which passes) or
+//! refused. Words of the server are cut to a few hundred characters.
+
+use std::time::Duration;
+
+use thiserror::Error;
+
+use super::amf::{self, Value};
+use super::reader::ChunkError;
+use super::transport::TransportError;
+
+/// Why there is no session, or no longer.
+#[derive(Debug, Error)]
+pub enum RtmpError {
+    /// No connection.
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+    /// The connection broke.
+    #[error("connection lost during {during}: {error}")]
+    Io {
+        /// What was going on.
+        during: &'static str,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// The server closed the connection.
+    #[error("the server closed the connection during {during}")]
+    Closed {
+        /// What was going on.
+        during: &'static str,
+    },
+    /// The server did not answer, or took no bytes.
+    #[error("the server made no progress during {during} for {} s", after.as_secs())]
+    Timeout {
+        /// What was going on.
+        during: &'static str,
+        /// How long was waited.
+        after: Duration,
+    },
+    /// The server's handshake is not RTMP's.
+    #[error("RTMP handshake: {0}")]
+    Handshake(String),
+    /// The server's bytes are not RTMP.
+    #[error(transparent)]
+    Chunk(#[from] ChunkError),
+    /// The stream name is in use: nearly always by our own last session, which the server has not yet missed.
+    #[error("the stream is busy: {code} {description}")]
+    Busy {
+        /// The server's code.
+        code: String,
+        /// The server's words.
+        description: String,
+    },
+    /// The server refused.
+    #[error("the server refused {command}: {code} {description}")]
+    Refused {
+        /// What was refused.
+        command: &'static str,
+        /// The server's code.
+        code: String,
+        /// The server's words.
+        description: String,
+    },
+}
+
+/// A command from the server.
+#[derive(Debug)]
+pub(super) struct Command {
+    pub(super) name: String,
+    pub(super) transaction: f64,
+    pub(super) values: Vec<Value>,
+}
+
+impl Command {
+    /// Code and description of the answer's information object.
+    pub(super) fn info(&self) -> (String, String) {
+        let find = |name| self.values.iter().find_map(|value| value.field(name)).unwrap_or_default();
+        (find("code").chars().take(100).collect(), find("description").chars().take(200).collect())
+    }
+
+    /// Reads the body of a command message.
+    pub(super) fn parse(body: &[u8]) -> Option<Self> {
+        let mut values = amf::read(body).into_iter();
+        let name = values.next()?.text()?.to_owned();
+        let transaction = values.next().and_then(|value| value.number()).unwrap_or(0.0);
+        Some(Self { name, transaction, values: values.collect() })
+    }
+
+    /// The server says that something failed.
+    pub(super) fn is_error(&self) -> bool {
+        let (code, _) = self.info();
+        let level = self.values.iter().find_map(|value| value.field("level"));
+        self.name == "_error" || level == Some("error") || code.ends_with(".BadName") || code.ends_with(".Denied")
+    }
+
+    /// What it means for the command that it answers.
+    pub(super) fn refused(&self, command: &'static str) -> RtmpError {
+        let (code, description) = self.info();
+        let words = format!("{code} {description}").to_ascii_lowercase();
+        // nginx-rtmp: BadName "Already publishing"; SRS: StreamBusy; others: BadName "... already in use".
+        let busy = ["streambusy", "stream busy", "already publishing", "already in use", "already exists"];
+        if busy.iter().any(|word| words.contains(word)) {
+            return RtmpError::Busy { code, description };
+        }
+        RtmpError::Refused { command, code, description }
+    }
+}

@@ -1,0 +1,99 @@
+//! Destinations that ffmpeg speaks: files and SRT.
+
+use super::*;
+
+/// Packets of a media file as ffprobe reads them: kind and digest of what the codec gets, in order per track.
+fn probe(url: &str, flags: &[&str]) -> [Vec<String>; 2] {
+    ["v", "a"].map(|track| {
+        let output = std::process::Command::new("ffmpeg")
+            .args(["-nostdin", "-hide_banner", "-loglevel", "error"])
+            .args(flags)
+            .args(["-i", url, "-map", &format!("0:{track}"), "-c", "copy"])
+            .args(if track == "v" { &["-bsf:v", "h264_mp4toannexb,filter_units=remove_types=9"][..] } else { &[] })
+            .args(["-f", "framemd5", "-"])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let text = String::from_utf8(output.stdout).unwrap();
+        text.lines()
+            .filter(|line| !line.starts_with('#'))
+            .map(|line| line.rsplit(',').next().unwrap().trim().to_owned())
+            .collect()
+    })
+}
+
+#[tokio::test]
+async fn files_of_all_kinds_hold_the_stream() {
+    let dir = scratch();
+    let batches = batches(dir.path(), 3);
+    let names = ["out.flv", "out.mkv", "out.mp4", "out.ts"];
+    let url = |name: &&str| format!("file:{}/{name}", dir.path().display());
+    let programme = Programme::new(names.iter().map(|name| to(name, &url(name))).collect(), 8.0);
+    programme.start(&batches);
+    let (status, events, _) = programme.drain().await;
+    let want = spooled(&batches);
+    for status in &status {
+        assert_eq!(
+            (status.state.clone(), sent(status)),
+            (DestinationState::Done, want.len() as u64),
+            "{}",
+            status.name
+        );
+    }
+    assert!(!events.iter().any(|event| matches!(event, AirEvent::Lost { .. })), "{events:?}");
+    assert_same(&Recording::read(&dir.path().join("out.flv")).packets, &from_first(&want));
+    let path = |name: &str| dir.path().join(name).display().to_string();
+    let [video, audio] = probe(&path("out.flv"), &[]);
+    assert_eq!(video.len() + audio.len(), want.len());
+    for name in ["out.mkv", "out.mp4"] {
+        assert!(probe(&path(name), &[]) == [video.clone(), audio.clone()], "{name}");
+    }
+    // MPEG-TS wraps sound in ADTS and pictures in access unit delimiters: numbers are compared.
+    let [ts_video, ts_audio] = probe(&path("out.ts"), &[]);
+    assert_eq!((ts_video.len(), ts_audio.len()), (video.len(), audio.len()));
+}
+
+#[tokio::test]
+async fn a_changed_header_starts_a_new_file_and_a_dead_process_another() {
+    let dir = scratch();
+    let mut all = SMALL.batches(dir.path(), 0, 1, 2_000, 0);
+    all.extend(OTHER_SIZE.batches(dir.path(), 1, 1, 2_000, 2_000));
+    let out = scratch();
+    let programme = Programme::new(vec![to("a", &format!("file:{}/x.mkv", out.path().display()))], 8.0);
+    programme.start(&all);
+    let (status, _, _) = programme.drain().await;
+    assert_eq!((status[0].counters.sessions, status[0].counters.reconnects), (2, 0));
+    let [first, _] = probe(&out.path().join("x.mkv").display().to_string(), &[]);
+    let [second, _] = probe(&out.path().join("x-2.mkv").display().to_string(), &[]);
+    assert_eq!((first.len(), second.len()), (50, 50));
+}
+
+#[tokio::test]
+async fn srt_carries_the_stream() {
+    let (dir, out) = (scratch(), scratch());
+    let batches = batches(dir.path(), 3);
+    let port = outboard_tests::receiver::free_port();
+    let path = out.path().join("srt.ts");
+    let mut listener = tokio::process::Command::new("ffmpeg")
+        .args(["-nostdin", "-hide_banner", "-loglevel", "error", "-copyts", "-i"])
+        .arg(format!("srt://127.0.0.1:{port}?mode=listener&passphrase=0123456789ab"))
+        .args(["-map", "0", "-c", "copy", "-f", "mpegts"])
+        .arg(&path)
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let url = format!("srt://127.0.0.1:{port}?mode=caller&passphrase=0123456789ab");
+    let programme = Programme::new(vec![to("a", &url)], 2.0);
+    programme.start(&batches);
+    let (status, _, _) = programme.drain().await;
+    let want = spooled(&batches);
+    assert_eq!(
+        (status[0].state.clone(), sent(&status[0]) - status[0].counters.repeated),
+        (DestinationState::Done, want.len() as u64)
+    );
+    assert!(!status[0].url.contains("0123456789"), "{}", status[0].url);
+    timeout(SOON, listener.wait()).await.unwrap().unwrap();
+    let [video, audio] = probe(&path.display().to_string(), &[]);
+    // A live protocol may lose its first moments while the other side looks at the stream, not its end.
+    assert!(video.len() >= 140 && audio.len() >= 240, "{} {}", video.len(), audio.len());
+}
