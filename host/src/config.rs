@@ -48,6 +48,8 @@ pub struct PipelineConfig {
     pub cushion: Option<Duration>,
     /// Batches that are kept after they went on air.
     pub keep_batches: usize,
+    /// How many seconds of media go on air in a second: 1, or more to rehearse with a recording.
+    pub speed: f64,
     /// The components that decide.
     pub stages: Stages,
 }
@@ -139,6 +141,7 @@ fn pipeline(keys: &mut Keys) -> Option<PipelineConfig> {
     let source = source(keys);
     let processor = processor(keys);
     let destinations = destinations(keys);
+    let speed = keys.seconds("air.speed", 1.0..=50.0).map_or(1.0, |speed| speed.as_secs_f64());
     let stages = stages(keys);
     Some(PipelineConfig {
         stream_id,
@@ -149,6 +152,7 @@ fn pipeline(keys: &mut Keys) -> Option<PipelineConfig> {
         hold,
         cushion,
         keep_batches: usize::try_from(keep_batches).unwrap_or(usize::MAX),
+        speed,
         stages,
     })
 }

@@ -44,6 +44,7 @@ use self::release::Releaser;
 use self::source::SourceError;
 use self::status::{Phase, Report, Stats, Status};
 use crate::limits::{BATCHES_WAITING, DRAIN_SPARE, SOURCE_EVENTS_WAITING};
+use crate::stage::{StageCounters, StageKind};
 use crate::store::files::Storage;
 use crate::store::journal::{BatchRow, JournalError, StreamJournal};
 
@@ -107,6 +108,7 @@ pub struct Pipeline {
     resumed: Vec<BatchRow>,
     decider: Decider,
     releaser: Releaser,
+    counters: Vec<(StageKind, Arc<StageCounters>)>,
     fetching: CancellationToken,
     batch: Duration,
 }
@@ -197,6 +199,9 @@ impl Pipeline {
         let released = joined("air", releaser.await);
         if let Some(exchange) = self.exchange.take().and_then(Arc::into_inner) {
             exchange.shutdown().await;
+        }
+        for (kind, counters) in &self.counters {
+            tracing::info!(%kind, counts = %serde_json::to_string(&counters.read()).unwrap_or_default(), "stage");
         }
         self.status.enter(Phase::Ended);
         ended?;

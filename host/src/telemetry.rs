@@ -6,9 +6,15 @@ use indicatif::MultiProgress;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
+/// Libraries whose remarks are not for operators, unless `level` names them.
+const QUIET: &str = "symphonia_core=error,symphonia_format_isomp4=error,symphonia_format_riff=error,\
+                     symphonia_bundle_mp3=error,symphonia_metadata=error";
+
 /// Starts logging for the process. Only the first call counts. `progress`: bars that log lines must not tear.
 pub fn start(level: &str, json: bool, progress: Option<MultiProgress>) {
-    let filter = EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new("info"));
+    // What a demuxer thinks of a stranger's file is told by the probe, in our words.
+    let quiet = |level: &str| EnvFilter::try_new(format!("{QUIET},{level}"));
+    let filter = quiet(level).unwrap_or_else(|_| EnvFilter::new("info"));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(Above(progress));
     let ansi = io::IsTerminal::is_terminal(&io::stderr());
     let started = if json { builder.json().try_init() } else { builder.with_target(false).with_ansi(ansi).try_init() };

@@ -14,4 +14,5 @@ mod restart;
 
 // by promise
 mod bounded;
+mod broken_stages;
 mod command_line;

@@ -65,8 +65,14 @@ impl Host {
 
     /// Runs `outboard` with these arguments.
     pub fn spawn(arguments: &[&str]) -> Self {
+        Self::spawn_with(arguments, &[])
+    }
+
+    /// Runs `outboard` with these arguments and environment variables.
+    pub fn spawn_with(arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut child = Command::new(binary())
             .args(arguments)
+            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

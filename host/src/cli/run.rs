@@ -62,6 +62,9 @@ pub struct RunArgs {
     /// A component file instead of a bundled stage: batching=FILE, framing=FILE or remux_planning=FILE.
     #[arg(long, value_name = "KIND=FILE")]
     pub stage: Vec<String>,
+    /// Rehearse: put so many seconds of media on air in a second. For recordings, not for live streams.
+    #[arg(long, value_name = "N", hide = true)]
+    pub speed: Option<String>,
     /// Settings from a TOML file.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -85,6 +88,7 @@ impl RunArgs {
             .set("pipeline.hold", self.hold.clone())
             .set("pipeline.cushion_seconds", self.cushion_seconds.clone())
             .set("pipeline.keep_batches", self.keep_batches.clone())
+            .set("air.speed", self.speed.clone())
             .set("storage.dir", self.storage.clone());
         for stage in &self.stage {
             let (kind, file) = stage.split_once('=').unwrap_or((stage, ""));

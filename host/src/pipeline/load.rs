@@ -25,8 +25,8 @@ use super::{Pipeline, demux, remux, source};
 use crate::config::{HostConfig, PipelineConfig};
 use crate::limits::{AIR_EVENTS_WAITING, AIR_KEEP_FOR_LATE, CUSHION_MIN, CUSHION_PART, START_AFTER_RESTART};
 use crate::stage::{
-    BatchingStage, FramingStage, Opening, RemuxStage, StageComponent, StageKind, StageLabels, StageLimits,
-    StageRuntime, StageRuntimeConfig,
+    BatchingStage, FramingStage, Opening, RemuxStage, StageComponent, StageCounters, StageKind, StageLabels,
+    StageLimits, StageRuntime, StageRuntimeConfig,
 };
 use crate::store::files::{FilesError, Storage, StreamFiles};
 use crate::store::journal::{BatchRow, Journal, JournalError, Resumed, Step, StreamJournal};
@@ -95,10 +95,11 @@ impl Pipeline {
         let runtime =
             StageRuntime::new(&StageRuntimeConfig { aot_dir: Some(storage.aot()), ..StageRuntimeConfig::default() })?;
         let stages = Stages::open(&runtime, &config, &resumed).await?;
+        let counters = stages.counters();
         let fetching = CancellationToken::new();
         let exchange = start_exchange(&config, stages.framing, &journal).await?;
 
-        let (clock, spool) = (AirClock::new(), Spool::new());
+        let (clock, spool) = (AirClock::with_speed(config.speed), Spool::new());
         let (ready, waiting) = reload_ready(&files, &resumed);
         for batch in ready {
             clock.extend(batch.end_ms);
@@ -159,6 +160,7 @@ impl Pipeline {
                 keep: config.keep_batches,
                 status: status.clone(),
             },
+            counters,
             resume: resumed.known.last().map(source::Resume::after),
             source: source_config(&config, files),
             resumed: waiting,
@@ -209,6 +211,14 @@ impl Stages {
         let opened = RemuxStage::open(runtime, component, opening(kind, key)).await;
         let remux = opened.map_err(|source| LoadError::Stage { kind: key, source })?;
         Ok(Self { batching, framing, remux })
+    }
+
+    fn counters(&self) -> Vec<(StageKind, Arc<StageCounters>)> {
+        vec![
+            (StageKind::Batching, self.batching.counters().clone()),
+            (StageKind::Framing, self.framing.counters().clone()),
+            (StageKind::RemuxPlanning, self.remux.counters().clone()),
+        ]
     }
 }
 
