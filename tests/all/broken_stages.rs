@@ -77,9 +77,9 @@ async fn batching_stages_that_break() {
 #[tokio::test]
 async fn framing_stages_that_break() {
     all_air(vec![
-        case("framing", json!({"fault": "trap", "call": "encode"}), "traps"),
-        case("framing", json!({"fault": "hoard", "call": "encode"}), "over_memory"),
-        case("framing", json!({"fault": "lie", "call": "encode", "lie": "placeholder"}), "invalid_answers"),
+        case("framing", json!({"fault": "trap", "call": "on-connect"}), "traps"),
+        case("framing", json!({"fault": "hoard", "call": "on-connect"}), "over_memory"),
+        case("framing", json!({"fault": "lie", "call": "on-connect", "lie": "placeholder"}), "invalid_answers"),
     ])
     .await;
 }

@@ -93,7 +93,7 @@ impl Decider {
     /// A source that delivers faster than real time must not fill the disk with what is due much later.
     async fn keep_back(&mut self, batch: &Prepared) {
         if let Some(due) = self.due(batch) {
-            let ahead = AIR_AHEAD.max(self.batch * 3);
+            let ahead = AIR_AHEAD.max(self.batch * 3).div_f64(self.clock.speed());
             if let Some(at) = due.checked_sub(ahead) {
                 tokio::time::sleep_until(at).await;
             }
