@@ -112,16 +112,17 @@ async fn after_a_crash_at_most_one_group_of_pictures_repeats() {
     programme.start(&batches);
     programme.until(0, "in the middle", |status| status.position.is_some_and(|at| at.air_ms > 3_400)).await;
     let position = *programme.journal.0.lock().unwrap().last().unwrap();
-    // As good as kill -9: no clean end, no last position.
+    // As after kill -9: the last position is that of a key picture, though more has left since.
     let Programme { air, spool, clock, .. } = programme;
     let before = air.status()[0].counters;
     drop((air, spool, clock));
-    let resumed = DestinationConfig { resume: Some(position), ..to("a", &nginx.url("key")) };
+    // Another key, as the recorder names files by the second.
+    let resumed = DestinationConfig { resume: Some(position), ..to("a", &nginx.url("later")) };
     let again = Programme::new(vec![resumed], 4.0);
     again.append(&batches[position.batch() as usize..]);
     again.clock.start(position.air_ms, Instant::now());
     let (status, _, _) = again.drain().await;
-    let recordings = nginx.recordings("key");
+    let recordings = [nginx.recordings("key"), nginx.recordings("later")].concat();
     assert_eq!(recordings.len(), 2);
     let (all, repeated) = joined(&recordings, &want);
     assert_same(&all, &want);

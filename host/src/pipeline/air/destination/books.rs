@@ -264,3 +264,47 @@ impl Books {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pipeline::air::spool::Tag;
+
+    /// What a failed write held may not have left: it counts when it is sent again, and then not as repeated.
+    #[tokio::test]
+    async fn only_writes_that_succeed_count() {
+        let (events, mut told) = mpsc::channel(10);
+        let (status, shown) = watch::channel(DestinationStatus::default());
+        let mut books = Books::new("a", Secrets::default(), events, status, None);
+        let (spool, clock) = (Spool::new(), AirClock::new());
+        let mut cursor = Cursor::new(spool.clone(), Position::default());
+        let packet = |index: u32| Packet {
+            kind: TagKind::Video,
+            at: TrackPosition { batch: 0, tag: index },
+            tag: Tag { offset: 0, len: 1, dts_ms: 0, key: false },
+            index: u64::from(index),
+            entry: false,
+        };
+        books.pushed(&packet(0), false);
+        books.forget_pending();
+        books.flushed(10, Instant::now(), &spool, &cursor).await;
+        assert_eq!((books.counters.video, books.counters.writes, told.try_recv().is_err()), (0, 1, true));
+        for _ in 0..2 {
+            books.pushed(&packet(0), true);
+            books.pushed(&packet(1), false);
+            books.flushed(10, Instant::now(), &spool, &cursor).await;
+        }
+        let Counters { video, repeated, late, .. } = books.counters;
+        assert_eq!((video, repeated, late), (4, 2, 2));
+        assert!(matches!(told.try_recv(), Ok(AirEvent::BatchOnAir { batch: 0, .. })));
+        // Passed over: the two that left are unconfirmed, the one that never did is dropped.
+        books.dropped(DropReason::Lag, &Passed { video: 0..3, audio: 0..0 }, Position::default()).await;
+        assert_eq!((books.counters.unconfirmed, books.counters.dropped.lag), (2, 1));
+        // The first look is shown, the next only after a while, if there is news.
+        assert_eq!(books.publish(None, &mut cursor, &clock), None);
+        assert_eq!(shown.borrow().counters, books.counters);
+        assert_eq!(books.publish(None, &mut cursor, &clock), None);
+        books.flushed(10, Instant::now(), &spool, &cursor).await;
+        assert!(books.publish(None, &mut cursor, &clock).is_some_and(|at| at > Instant::now()));
+    }
+}
