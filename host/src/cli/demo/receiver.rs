@@ -1,6 +1,6 @@
 //! The demo's RTMP receiver: ffmpeg listens, and makes HLS that a browser can play.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
@@ -46,7 +46,7 @@ impl Receiver {
     }
 }
 
-fn command(dir: &PathBuf, port: u16) -> ffmpeg_sidecar::command::FfmpegCommand {
+fn command(dir: &Path, port: u16) -> ffmpeg_sidecar::command::FfmpegCommand {
     let mut command = ffmpeg::command("file,pipe,rtmp,tcp");
     command.args(["-listen", "1", "-f", "flv", "-i"]).arg(format!("rtmp://127.0.0.1:{port}/live/demo"));
     command.args(["-c", "copy", "-f", "hls", "-hls_time", "2", "-hls_list_size", "10"]);
