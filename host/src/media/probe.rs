@@ -1,8 +1,8 @@
 //! Probes audio that a processor returned, before it is used: container, codec, rate, channels, duration from the packets.
 //!
-//! In: a file's bytes, from a stranger. Out: a [`Probe`], or the reason why the bytes cannot be used. Nothing is decoded;
-//! 30 s of audio take well under a millisecond or two. Bounded by [`PROBE_PACKETS_MAX`] and [`PROBE_TIME_MAX`]. What a
-//! probe cannot see is damage inside a packet's payload beyond its first bits.
+//! In: a file's bytes, from a stranger. Out: a [`Probe`], or the reason why the bytes cannot be used. One AAC packet in 8
+//! is decoded, nothing else; 30 s of audio take a few milliseconds. Bounded by [`PROBE_PACKETS_MAX`] and
+//! [`PROBE_TIME_MAX`]. Damage to a few packets may go unseen.
 
 mod aac;
 mod adts;
@@ -116,25 +116,22 @@ pub enum ProbeError {
 /// Looks at a file's bytes. Blocks for well under a millisecond a MiB: call it where that is allowed.
 pub fn probe(data: &[u8]) -> Result<Probe, ProbeError> {
     let container = sniff(data)?;
-    let probe = match container {
-        Container::Adts => adts::probe(skip_id3(data))?,
+    let read = || match container {
+        Container::Adts => adts::probe(skip_id3(data)),
         Container::Fmp4 => {
             let facts = boxes::check(data)?;
-            Probe { delay_us: facts.delay_us, ..read_packets(data, container)? }
+            Ok(Probe { delay_us: facts.delay_us, ..packets::probe(data, container)? })
         }
-        Container::Wav | Container::Mp3 => read_packets(data, container)?,
+        Container::Wav | Container::Mp3 => packets::probe(data, container),
     };
+    // The readers calculate with what a stranger wrote, and some sums overflow (seen in symphonia 0.6.1 with a changed
+    // `moof`): a panic in debug builds, which is then the file's fault, not ours.
+    let probe = std::panic::catch_unwind(read)
+        .unwrap_or_else(|_| Err(ProbeError::Damaged { container, what: "its numbers make no sense".to_owned() }))?;
     if probe.packets == 0 || probe.duration_us == 0 || probe.channels == 0 || probe.sample_rate_hz == 0 {
         return Err(ProbeError::NoAudio(container));
     }
     Ok(probe)
-}
-
-/// The demuxers calculate with what a stranger wrote, and some sums overflow (seen in symphonia 0.6.1 with a changed
-/// `moof`): a panic in debug builds, which is then the file's fault, not ours.
-fn read_packets(data: &[u8], container: Container) -> Result<Probe, ProbeError> {
-    std::panic::catch_unwind(|| packets::probe(data, container))
-        .unwrap_or_else(|_| Err(ProbeError::Damaged { container, what: "its numbers make no sense".to_owned() }))
 }
 
 fn sniff(data: &[u8]) -> Result<Container, ProbeError> {

@@ -1,8 +1,46 @@
-//! What can be told of an AAC packet without decoding it: its first syntactic element (ISO/IEC 14496-3, table 4.85).
+//! Are packets that claim to be AAC some? Each one's first syntactic element is looked at (ISO/IEC 14496-3, table 4.85), and
+//! of AAC-LC in one or two channels every so manieth is decoded: damage in a file shows without decoding all of it.
+
+use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
+use symphonia::core::errors::Error;
+use symphonia::core::packet::PacketRef;
+use symphonia::core::units::{Duration, Timestamp};
+
+/// One packet of so many is decoded.
+const DECODE_EVERY: u64 = 8;
+
+/// Looks at the packets of one track, in order.
+pub struct Inspector {
+    channels: u32,
+    decoder: Option<Box<dyn AudioDecoder>>,
+    packets: u64,
+}
+
+impl Inspector {
+    /// For a track with these parameters; without a decoder for them only first elements are looked at.
+    pub fn new(parameters: &AudioCodecParameters, channels: u32) -> Self {
+        let options = AudioDecoderOptions::default();
+        let decoder = symphonia::default::get_codecs().make_audio_decoder(parameters, &options).ok();
+        Self { channels, decoder, packets: 0 }
+    }
+
+    /// True if this packet is no AAC of the track's channels.
+    pub fn is_absurd(&mut self, packet: &[u8]) -> bool {
+        let decoded = self.packets.is_multiple_of(DECODE_EVERY);
+        self.packets += 1;
+        if is_absurd(packet, self.channels) {
+            return true;
+        }
+        let Some(decoder) = self.decoder.as_mut().filter(|_| decoded) else { return false };
+        let packet = PacketRef::new(0, Timestamp::new(0), Duration::ZERO, packet);
+        // What the decoder does not support may be sound all the same.
+        matches!(decoder.decode_ref(&packet), Err(Error::DecodeError(_) | Error::IoError(_)))
+    }
+}
 
 /// True if a raw data block that starts so cannot be one of so many channels (table 1.19: one channel starts with a
 /// single channel element, two with a channel pair element; data, fill and configuration elements may come before).
-pub fn is_absurd(packet: &[u8], channels: u32) -> bool {
+fn is_absurd(packet: &[u8], channels: u32) -> bool {
     const SINGLE: u8 = 0;
     const PAIR: u8 = 1;
     const DATA: u8 = 4;

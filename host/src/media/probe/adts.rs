@@ -1,6 +1,10 @@
 //! ADTS (ISO/IEC 13818-7, section 6.2): walks the frame headers. They must tile the file exactly; a reader that looks for
 //! the next sync word would play over what is missing.
 
+use symphonia::core::audio::layouts::{CHANNEL_LAYOUT_MONO, CHANNEL_LAYOUT_STEREO};
+use symphonia::core::codecs::audio::AudioCodecParameters;
+use symphonia::core::codecs::audio::well_known::CODEC_ID_AAC;
+
 use super::{Container, Probe, ProbeError, aac};
 use crate::limits::PROBE_PACKETS_MAX;
 
@@ -16,6 +20,22 @@ struct Format {
     channels: u8,
 }
 
+impl Format {
+    /// Of the profile and the channels that can be decoded, with a decoder.
+    fn inspector(self) -> aac::Inspector {
+        let mut parameters = AudioCodecParameters::new();
+        let layout = match self.channels {
+            1 => Some(CHANNEL_LAYOUT_MONO),
+            2 => Some(CHANNEL_LAYOUT_STEREO),
+            _ => None,
+        };
+        if let Some(layout) = layout.filter(|_| self.profile == PROFILE_LC) {
+            parameters.for_codec(CODEC_ID_AAC).with_sample_rate(self.rate).with_channels(layout);
+        }
+        aac::Inspector::new(&parameters, self.channels.into())
+    }
+}
+
 struct Frame {
     format: Format,
     header: usize,
@@ -28,6 +48,7 @@ pub fn probe(data: &[u8]) -> Result<Probe, ProbeError> {
     let damaged = |what: String| ProbeError::Damaged { container: Container::Adts, what };
     let (mut at, mut frames, mut blocks) = (0, 0_u64, 0_u64);
     let mut format = None;
+    let mut inspector = None;
     while let Some(rest) = data.get(at..).filter(|rest| !rest.is_empty() && !rest.starts_with(b"TAG")) {
         let truncated = |what: String| ProbeError::Truncated { container: Container::Adts, what };
         if rest.len() < 7 {
@@ -40,7 +61,8 @@ pub fn probe(data: &[u8]) -> Result<Probe, ProbeError> {
         if *format.get_or_insert(frame.format) != frame.format {
             return Err(damaged(format!("the format changes at frame {frames}")));
         }
-        if aac::is_absurd(payload, frame.format.channels.into()) {
+        let inspector = inspector.get_or_insert_with(|| frame.format.inspector());
+        if inspector.is_absurd(payload) {
             return Err(damaged(format!("frame {frames} holds no AAC of {} channels", frame.format.channels)));
         }
         (at, frames, blocks) = (at + frame.length, frames + 1, blocks + frame.blocks);
@@ -82,17 +104,31 @@ fn header(data: &[u8]) -> Option<Frame> {
 mod tests {
     use super::*;
 
-    /// A frame of so many bytes: AAC-LC, 48 kHz, stereo.
+    /// A frame of so many bytes, 13 or more: AAC-LC, 48 kHz, stereo, silence and then nothing.
     fn frame(length: usize) -> Vec<u8> {
         let low = |shift: usize| u8::try_from(length >> shift & 0xff).unwrap();
-        let mut frame = vec![0xff, 0xf1, 0x4c, 0x80 | low(11), low(3), low(0) << 5 | 0x1f, 0xfc, 0x20];
+        let mut frame = vec![
+            0xff,
+            0xf1,
+            0x4c,
+            0x80 | low(11),
+            low(3),
+            low(0) << 5 | 0x1f,
+            0xfc,
+            0x21,
+            0x10,
+            0x04,
+            0x60,
+            0x8c,
+            0x1c,
+        ];
         frame.resize(length, 0);
         frame
     }
 
     #[test]
     fn frames_are_counted_to_the_last_byte() {
-        let data = [frame(100), frame(3000), frame(8)].concat();
+        let data = [frame(100), frame(3000), frame(13)].concat();
         let probe = probe(&data).unwrap();
         assert_eq!((probe.packets, probe.duration_us, probe.sample_rate_hz, probe.channels), (3, 64_000, 48_000, 2));
         assert!(probe.copyable);
@@ -135,7 +171,7 @@ mod tests {
 
     #[test]
     fn frames_are_bounded() {
-        let data = frame(8).repeat(usize::try_from(PROBE_PACKETS_MAX).unwrap() + 1);
+        let data = frame(13).repeat(usize::try_from(PROBE_PACKETS_MAX).unwrap() + 1);
         assert_eq!(probe(&data), Err(ProbeError::TooManyPackets(Container::Adts)));
     }
 }

@@ -1,4 +1,4 @@
-//! Reads a file's packets with symphonia's demuxers (MP4, WAV, MP3): codec, rate, channels, durations. Nothing is decoded.
+//! Reads a file's packets with symphonia's demuxers (MP4, WAV, MP3): codec, rate, channels, durations.
 
 use std::io::Cursor;
 use std::time::Instant;
@@ -72,6 +72,7 @@ fn read(
 ) -> Result<Read, ProbeError> {
     let started = Instant::now();
     let mut read = Read::default();
+    let mut inspector = (parameters.codec == CODEC_ID_AAC).then(|| aac::Inspector::new(parameters, channels));
     loop {
         let packet = match reader.next_packet() {
             Ok(Some(packet)) => packet,
@@ -85,7 +86,7 @@ fn read(
         if packet.track_id != track.id {
             continue;
         }
-        if parameters.codec == CODEC_ID_AAC && aac::is_absurd(&packet.data, channels) {
+        if inspector.as_mut().is_some_and(|inspector| inspector.is_absurd(&packet.data)) {
             let what = format!("packet {} holds no AAC of {channels} channels", read.packets);
             return Err(ProbeError::Damaged { container, what });
         }

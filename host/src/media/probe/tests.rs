@@ -78,6 +78,31 @@ fn what_ffmpeg_writes_is_read_with_its_durations() {
     }
 }
 
+/// What makes an encoder use all its tools: noise, silence, few bits, other rates, other profiles.
+#[test]
+fn real_audio_is_never_taken_for_damage() {
+    let noise =
+        "-filter_complex anoisesrc=r=48000:d=3:c=pink[a];[a]volume=enable='between(t,1,2)':volume=0[b] -map [b]";
+    for args in [
+        "-ac 2 -b:a 24k",
+        "-ac 2 -b:a 320k",
+        "-ac 2 -aac_coder fast",
+        "-ac 1 -ar 44100",
+        "-ac 2 -ar 22050 -b:a 32k",
+        "-ac 2 -profile:a aac_main",
+        "-ac 2 -profile:a aac_ltp -strict -2",
+        "-ac 6",
+        "-ac 2 -aac_ms 1 -aac_is 1 -aac_pns 1 -b:a 48k",
+    ] {
+        for (name, container) in [("a.mp4", "-movflags empty_moov"), ("a.aac", "")] {
+            let args = format!("{noise} -c:a aac {args} {container}");
+            let found = probe(&audio(1, args.trim(), name)).unwrap_or_else(|error| panic!("{args}: {error}"));
+            assert!(found.duration_us >= 3_000_000, "{args}");
+            assert_eq!(found.copyable, !args.contains("profile"), "{args}: AAC-LC");
+        }
+    }
+}
+
 #[test]
 fn the_encoders_delay_is_told_where_it_is_visible() {
     let edit = probe(&audio(2, "-c:a aac", "a.m4a")).unwrap();
@@ -163,6 +188,14 @@ fn flipped_bits_in_any_place_never_panic_and_mostly_show() {
     let mut damaged = data.clone();
     damaged[middle..middle + 8000].iter_mut().for_each(|byte| *byte ^= 0xa5);
     assert!(wrong(&damaged).contains("damaged") || wrong(&damaged).contains("cut off"), "{}", wrong(&damaged));
+    // Inside one fragment's data no box is harmed; packets that are no AAC show it, whatever the bits are.
+    let whole = audio(10, "-ac 2 -c:a aac -movflags empty_moov", "a.mp4");
+    let middle = whole.len() / 2;
+    for mask in [0x01, 0x0f, 0x24, 0x40, 0x80, 0xa5, 0xff] {
+        let mut damaged = whole.clone();
+        damaged[middle..middle + whole.len() / 5].iter_mut().for_each(|byte| *byte ^= mask);
+        assert!(wrong(&damaged).ends_with("holds no AAC of 2 channels"), "{mask:x}: {}", wrong(&damaged));
+    }
     for at in (0..data.len().min(3000)).step_by(3) {
         let mut damaged = data.clone();
         damaged[at] ^= 0xff;

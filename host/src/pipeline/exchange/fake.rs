@@ -13,8 +13,8 @@ use tokio_tungstenite::tungstenite::Message as WsMessage;
 use super::framer::*;
 use super::{Audio, Outgoing};
 
-/// Longest wait for the client.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Longest wait for something that comes at once.
+pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The `fragment` dialect, as much of it as the tests need. What it sees is kept.
 #[derive(Default, Clone)]
@@ -108,7 +108,7 @@ impl Framer for FakeFramer {
                 "notes" => [Level::Debug, Level::Info, Level::Warn]
                     .map(|level| Event::Note(Note { level, text: "said".to_owned() }))
                     .to_vec(),
-                "flood" => vec![Event::Resume; 1000],
+                "flood" => vec![Event::Acknowledged(Reference::Id("never sent".to_owned())); 1000],
                 _ => vec![],
             })
         })
