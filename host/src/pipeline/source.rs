@@ -4,7 +4,7 @@
 //! then, and everything that is not delivered is told as a [`Gap`]. Follows RFC 8216 and what origins do besides it.
 //!
 //! The way through the files: `locate` loads the first playlists (`master`, `variant`, `playlist`); `follow` loads them
-//! again (`reload` says when) and asks `window` what is new; `pairing` puts a separate audio rendition to the pictures;
+//! again (`reload` says when) and asks `window` what is new (`place` knows where to go on); `pairing` puts a separate audio rendition to the pictures;
 //! `download` fetches (`fetch`, `retry`, `crypt`, `file`, `container`); `deliver` keeps the order, `naming` gives the final
 //! names, `relocate` looks for another address.
 //!
@@ -29,11 +29,14 @@ mod locate;
 mod master;
 mod naming;
 mod pairing;
+mod place;
 mod playlist;
+mod reader;
 mod reload;
 mod relocate;
 mod retry;
 pub mod segment;
+mod tags;
 mod variant;
 mod window;
 

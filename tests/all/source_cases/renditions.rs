@@ -150,3 +150,30 @@ async fn a_restart_of_ours_pairs_the_same_way() {
     run.stop().await;
     assert_eq!(Run::go(config, Some(resume), 16).all().await, ["2 vc +sc", "3 vd +sd", "ended"]);
 }
+
+#[tokio::test]
+async fn gaps_of_a_rendition_are_told_as_its_own() {
+    let origin = programme().await;
+    for name in ["a", "b", "c"] {
+        origin
+            .put(&format!("/high/{name}.ts"), ts(&format!("v{name}")))
+            .put(&format!("/en/{name}.ts"), aac(&format!("s{name}")));
+    }
+    origin.put("/high/x.m3u8", ended(0, "a b c")).put("/en/x.m3u8", ended(0, "a #EXT-X-GAP b c"));
+    let mut told = Run::start(origin.url("/master.m3u8")).all().await;
+    let gap = told.iter().position(|line| line == "gap audio 1 marked").expect("the gap");
+    told.remove(gap);
+    assert_eq!(told, ["0 va +sa", "1 vb", "2 vc +sc disc", "ended"]);
+}
+
+#[tokio::test]
+async fn a_backup_with_its_sound_arranged_otherwise_is_not_used() {
+    let origin = origin_with("a").await;
+    origin.put("/x.m3u8", live(0, "a")).put("/backup.m3u8", MASTER);
+    origin.put("/high/x.m3u8", live(0, "a")).put("/en/x.m3u8", live(0, "a"));
+    let mut run = Run::with(origin.url("/x.m3u8"), |config| config.backup_url = Some(origin.url("/backup.m3u8")));
+    assert_eq!(run.take(3).await, ["started live", "0 a", "stale main"]);
+    let warning = run.told().await;
+    assert!(warning.contains("arranged otherwise"), "{warning}");
+    run.stop().await;
+}

@@ -13,12 +13,12 @@ use tokio::time::{Instant, sleep_until};
 
 use super::download::{Downloader, Edge, Fetched};
 use super::error::FetchError;
-use super::event::{Gap, GapReason, SourceEvent, Track};
+use super::event::{Gap, SourceEvent, Track};
 use super::follow::Notice;
 use super::naming::Naming;
 use super::pairing::{Paired, Pairing};
 use super::relocate::Relocator;
-use super::window::{Planned, Step};
+use super::window::{Mark, Planned, Step};
 use crate::limits::{NOTICES_WAITING_MAX, STEPS_WAITING_MAX};
 
 /// Receiving ends of the followers.
@@ -77,7 +77,7 @@ impl Delivery<'_> {
             }
             if !main_open && !ended && self.pairing.waiting() == 0 && jobs.is_empty() && finished.is_empty() {
                 ended = true;
-                out.extend(self.pairing.rest().map(|step| event(Track::Audio, step)));
+                out.extend(self.pairing.rest().map(|mark| event(Track::Audio, mark)));
                 out.push_back(SourceEvent::Ended);
             }
             if ended && out.is_empty() {
@@ -125,8 +125,8 @@ async fn receive(steps: &mut Option<mpsc::Receiver<Step>>) -> Option<Step> {
 /// The work for one place in the order.
 fn job<'a>(downloader: &'a Downloader, paired: Paired, inputs: &Inputs) -> BoxFuture<'a, Outcome> {
     match paired {
-        Paired::Main(step) => Box::pin(std::future::ready(Outcome::Event(event(Track::Main, step)))),
-        Paired::Audio(step) => Box::pin(std::future::ready(Outcome::Event(event(Track::Audio, step)))),
+        Paired::Main(mark) => Box::pin(std::future::ready(Outcome::Event(event(Track::Main, mark)))),
+        Paired::Audio(mark) => Box::pin(std::future::ready(Outcome::Event(event(Track::Audio, mark)))),
         Paired::Segment { main, audio } => {
             let (main_edge, audio_edge) = (inputs.main_edge.clone(), inputs.audio_edge.clone());
             Box::pin(async move {
@@ -143,14 +143,10 @@ async fn download(downloader: &Downloader, planned: Planned, edge: watch::Receiv
     (planned, fetched)
 }
 
-/// A step that is no segment, as an event. (A segment never gets here; it would be counted as missed.)
-fn event(track: Track, step: Step) -> SourceEvent {
-    match step {
-        Step::Gap { segments, duration, reason } => SourceEvent::Gap(Gap { track, segments, duration, reason }),
-        Step::Epoch { number, reason } => SourceEvent::NewEpoch { track, epoch: number, reason },
-        Step::Segment(planned) => {
-            let duration = planned.entry.duration();
-            SourceEvent::Gap(Gap { track, segments: 1, duration, reason: GapReason::Missed })
-        }
+/// A mark as an event.
+fn event(track: Track, mark: Mark) -> SourceEvent {
+    match mark {
+        Mark::Gap { segments, duration, reason } => SourceEvent::Gap(Gap { track, segments, duration, reason }),
+        Mark::Epoch { number, reason } => SourceEvent::NewEpoch { track, epoch: number, reason },
     }
 }

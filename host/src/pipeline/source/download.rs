@@ -161,7 +161,8 @@ impl Downloader {
         let check = |bytes: Vec<u8>| match <[u8; BLOCK]>::try_from(bytes.as_slice()) {
             Ok(key) => Ok(key),
             Err(_) => {
-                let got = format!("{} bytes ({})", bytes.len(), describe(&bytes));
+                // A few bytes may be a key after all: they are not shown.
+                let got = if bytes.len() > 4 * BLOCK { describe(&bytes) } else { format!("{} bytes", bytes.len()) };
                 Err(FetchError::Content { expected: "a key of 16 bytes", got })
             }
         };

@@ -135,3 +135,21 @@ pub enum EpochReason {
     /// Another origin.
     Moved,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_read_well() {
+        let words = [
+            (GapReason::Marked, "marked as missing by the playlist"),
+            (GapReason::Missed, "left the playlist before it was seen"),
+            (GapReason::GivenUp("HTTP status 404".into()), "given up: HTTP status 404"),
+            (GapReason::Unpaired, "sound without its picture"),
+        ];
+        for (reason, text) in words {
+            assert_eq!(reason.to_string(), text);
+        }
+    }
+}

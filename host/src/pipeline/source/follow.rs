@@ -13,7 +13,7 @@ use super::fetch::Http;
 use super::locate::{Loaded, Location, fingerprint};
 use super::playlist::{MediaPlaylist, parse_media};
 use super::reload::{Health, Load, Pace};
-use super::window::{Step, Window};
+use super::window::{Mark, Step, Window};
 use crate::limits::RELOCATE_AFTER_REFUSALS;
 
 /// What a follower tells besides its steps.
@@ -95,7 +95,7 @@ impl Follower {
         if !behind {
             self.edge.send_replace(Edge { epoch: self.window.epoch(), first: playlist.media_sequence });
         }
-        let progress = steps.iter().any(|step| matches!(step, Step::Segment(_) | Step::Gap { .. }));
+        let progress = steps.iter().any(|step| matches!(step, Step::Segment(_) | Step::Mark(Mark::Gap { .. })));
         for step in steps {
             // Waits where the receiver is slow; what slides away meanwhile is counted as missed.
             if self.steps.send(step).await.is_err() {

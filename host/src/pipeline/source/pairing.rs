@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use super::event::GapReason;
 use super::playlist::{Entry, MediaPlaylist};
-use super::window::{Planned, Step};
+use super::window::{Mark, Planned, Step};
 
 /// A few AAC frames and the rounding of EXTINF.
 const SLACK_US: i64 = 100_000;
@@ -26,9 +26,9 @@ pub(super) enum Paired {
     /// Both are to be fetched.
     Segment { main: Box<Planned>, audio: Vec<Planned> },
     /// A gap or an epoch of the main playlist.
-    Main(Step),
+    Main(Mark),
     /// A gap or an epoch of the rendition.
-    Audio(Step),
+    Audio(Mark),
 }
 
 /// Waits for the sound of each main segment.
@@ -77,13 +77,14 @@ impl Pairing {
 
     /// Takes the next step of the rendition; gaps and epochs come back at once.
     pub(super) fn push_audio(&mut self, step: Step) -> Option<Paired> {
-        match (step, &mut self.rendition) {
-            (Step::Segment(planned), Some(rendition)) => {
+        match step {
+            Step::Segment(planned) => {
+                let rendition = self.rendition.as_mut()?;
                 rendition.newest = Some((*planned).clone());
                 rendition.queue.push_back(*planned);
                 None
             }
-            (step, _) => Some(Paired::Audio(step)),
+            Step::Mark(mark) => Some(Paired::Audio(mark)),
         }
     }
 
@@ -95,11 +96,11 @@ impl Pairing {
     }
 
     /// After the last main segment: sound that had no picture.
-    pub(super) fn rest(&mut self) -> Option<Step> {
+    pub(super) fn rest(&mut self) -> Option<Mark> {
         let rendition = self.rendition.as_mut()?;
         let duration = rendition.queue.iter().map(|planned| planned.entry.duration()).sum();
         let segments = rendition.queue.drain(..).count() as u64;
-        (segments > 0).then_some(Step::Gap { segments, duration, reason: GapReason::Unpaired })
+        (segments > 0).then_some(Mark::Gap { segments, duration, reason: GapReason::Unpaired })
     }
 
     /// Steps of the main playlist that wait.
@@ -141,14 +142,14 @@ impl Pairing {
                 });
                 Paired::Segment { main, audio: taken.unwrap_or_default() }
             }
-            step => Paired::Main(step),
+            Step::Mark(mark) => Paired::Main(mark),
         })
     }
 }
 
 impl Rendition {
     /// Takes what sounds under `main` off the queue; `Some`: sound that comes too late for any picture.
-    fn collect(&mut self, main: &Planned) -> Option<Step> {
+    fn collect(&mut self, main: &Planned) -> Option<Mark> {
         let mut lost: Option<(u64, Duration)> = None;
         while let Some(head) = self.queue.front() {
             let lag = self.lag(main, head).unwrap_or_else(|| {
@@ -170,7 +171,7 @@ impl Rendition {
                 *duration += head.entry.duration();
             }
         }
-        lost.map(|(segments, duration)| Step::Gap { segments, duration, reason: GapReason::Unpaired })
+        lost.map(|(segments, duration)| Mark::Gap { segments, duration, reason: GapReason::Unpaired })
     }
 
     /// Whether all sound under `main` is listed.

@@ -61,18 +61,17 @@ impl Both {
 
 /// `main: audio audio`, by number.
 fn told(paired: Paired) -> String {
-    let step = |step: Step| match step {
-        Step::Gap { segments, reason, .. } => format!("gap {segments} {reason:?}"),
-        Step::Epoch { reason, .. } => format!("epoch {reason:?}"),
-        Step::Segment(planned) => panic!("{planned:?}"),
+    let mark = |mark: Mark| match mark {
+        Mark::Gap { segments, reason, .. } => format!("gap {segments} {reason:?}"),
+        Mark::Epoch { reason, .. } => format!("epoch {reason:?}"),
     };
     match paired {
         Paired::Segment { main, audio } => {
             let audio: Vec<String> = audio.iter().map(|planned| planned.entry.sequence.to_string()).collect();
             format!("{}: {}", main.entry.sequence, audio.join(" "))
         }
-        Paired::Main(paired) => format!("main {}", step(paired)),
-        Paired::Audio(paired) => format!("audio {}", step(paired)),
+        Paired::Main(paired) => format!("main {}", mark(paired)),
+        Paired::Audio(paired) => format!("audio {}", mark(paired)),
     }
 }
 
@@ -116,7 +115,7 @@ fn vod_meets_at_the_beginning_and_sounds_out_with_the_last_picture() {
 fn sound_after_an_end_that_was_not_foreseen_is_told() {
     let mut both = Both::new(&list(1, 6.0, 2, Some(0.0), false), &list(1, 4.0, 4, Some(0.0), true));
     assert_eq!(both.next(), ["1: 1 2", "2: 3"]);
-    assert!(matches!(both.pairing.rest(), Some(Step::Gap { segments: 1, reason: GapReason::Unpaired, .. })));
+    assert!(matches!(both.pairing.rest(), Some(Mark::Gap { segments: 1, reason: GapReason::Unpaired, .. })));
     assert_eq!(both.pairing.rest(), None);
 }
 

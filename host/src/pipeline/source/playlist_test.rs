@@ -1,3 +1,5 @@
+use super::super::segment::Cue;
+use super::super::tags::date_us;
 use super::*;
 
 fn parse(text: &str) -> Result<MediaPlaylist, PlaylistError> {

@@ -31,15 +31,19 @@ impl Retry {
     /// How long to wait before the next try; `None`: give up.
     pub(super) fn after(&mut self, error: &FetchError) -> Option<Duration> {
         self.failures += 1;
+        let mut least = Duration::ZERO;
         let allowed = match error.again() {
             Again::Never => return None,
             Again::Few => {
+                // What was listed too early needs a moment, so these few tries are never close together.
                 self.refusals += 1;
+                least = self.step.saturating_mul(self.refusals);
                 self.refusals < REFUSED_TRIES
             }
             Again::Yes => true,
         };
-        (allowed && self.failures < self.tries).then(|| jittered(self.step, RETRY_STEP_MAX, self.failures))
+        let wait = || least + jittered(self.step, RETRY_STEP_MAX, self.failures);
+        (allowed && self.failures < self.tries).then(wait)
     }
 
     /// Tries that failed so far.
@@ -64,6 +68,16 @@ mod tests {
         assert_eq!(tries(&FetchError::Status(503)), 6);
         assert_eq!(tries(&FetchError::Status(404)), REFUSED_TRIES);
         assert_eq!(tries(&FetchError::TooLarge { limit: 1 }), 1);
+    }
+
+    #[test]
+    fn what_is_not_there_yet_gets_a_moment() {
+        let step = Duration::from_millis(400);
+        let budget = Budget { first_byte: Duration::ZERO, whole: Duration::ZERO, tries: 6 };
+        let mut retry = Retry::new(&budget, step);
+        assert!(retry.after(&FetchError::Status(404)).is_some_and(|wait| wait >= step));
+        assert!(retry.after(&FetchError::Status(404)).is_some_and(|wait| wait >= 2 * step));
+        assert_eq!(retry.after(&FetchError::Status(404)), None);
     }
 
     #[test]

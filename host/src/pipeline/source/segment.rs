@@ -1,5 +1,6 @@
 //! What the source hands on: segments on disk with their facts.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ pub enum Container {
 }
 
 /// Who a segment is, over reloads and restarts of the playlist: never the sequence number alone.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Identity {
     /// Absolute URI without credentials and fragment.
     pub uri: String,
@@ -26,6 +27,16 @@ pub struct Identity {
     pub range: Option<(u64, u64)>,
     /// EXT-X-PROGRAM-DATE-TIME in microseconds since the Unix epoch.
     pub program_date_time_us: Option<i64>,
+}
+
+impl fmt::Debug for Identity {
+    /// Without the query, which may carry a token: this ends up in logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let uri = self.uri.split('?').next().unwrap_or_default();
+        let mut shown = f.debug_struct("Identity");
+        shown.field("uri", &uri).field("range", &self.range);
+        shown.field("program_date_time_us", &self.program_date_time_us).finish()
+    }
 }
 
 /// A cue at a segment's start.
@@ -73,4 +84,16 @@ pub struct Segment {
     /// Segments of a separate audio rendition that belong to this one, in order. Empty where the sound is in `main`.
     /// Over the run, each segment of the rendition appears exactly once.
     pub audio: Vec<Part>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_does_not_show_in_logs() {
+        let identity = Identity { uri: "http://h/a.ts?token=secret".into(), range: None, program_date_time_us: None };
+        let shown = format!("{identity:?}");
+        assert!(shown.contains("http://h/a.ts") && !shown.contains("secret"), "{shown}");
+    }
 }

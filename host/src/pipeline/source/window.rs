@@ -1,13 +1,7 @@
 //! Which segments of a reloaded playlist are new, what is missing between, and whether the playlist began anew. Pure:
 //! playlists and a clock reading go in, steps come out.
 //!
-//! The place in a new playlist is found by *who a segment is*: programme date-time first, then address and byte range;
-//! a number alone proves nothing. Two listings under the same number are the same segment if
-//! - both have a time and the times agree to half a segment, or
-//! - the times do not contradict each other by more than a segment, the byte range agrees, and so does the address, or
-//!   its path (a token in the query was refreshed), or its last path part (a token in the path, another edge host).
-//!
-//! Under another number only the time, or the whole address with its range, counts.
+//! Who a segment is, is told in `place`.
 //!
 //! A playlist that lies wholly behind us is either an old copy (a cache, a slower edge) or a restart. If its dates lie
 //! after ours it is new at once. If its segments are unknown, it is believed when a second load agrees. If we know them
@@ -20,16 +14,19 @@ use std::time::Duration;
 
 use super::config::Resume;
 use super::event::{EpochReason, GapReason};
+use super::place::{Known, Place, by_time, micros, offset, same_address, same_copy, same_listing};
 use super::playlist::{Entry, MediaPlaylist};
 use super::segment::Cue;
 use crate::limits::{
     CUES_PER_SEGMENT_MAX, DATERANGES_KNOWN_MAX, LIVE_EDGE_TARGETS, OLD_COPY_TARGETS, SEGMENTS_KNOWN_MAX,
 };
 
-/// Two times this close are the same instant, whatever was rounded on the way.
-const SAME_INSTANT_US: i64 = 250_000;
 /// How far numbers may run ahead over a restart of ours, whose length is not known here.
 const RESUME_AWAY: Duration = Duration::from_secs(24 * 3600);
+
+/// An origin that seems to restart this often in a row, while its numbers go on, has other names in every answer. To
+/// repeat its segments for ever would be worse than to trust number and length together.
+const RENAMED_MAX: u32 = 3;
 
 /// Where the first playlist is entered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +42,13 @@ pub(super) enum Start {
 pub(super) enum Step {
     /// A new segment.
     Segment(Box<Planned>),
+    /// Something between segments.
+    Mark(Mark),
+}
+
+/// What stands between segments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Mark {
     /// Segments that will not come.
     Gap { segments: u64, duration: Duration, reason: GapReason },
     /// Number of the epoch and why it began.
@@ -66,38 +70,11 @@ pub(super) struct Planned {
     pub(super) last: bool,
 }
 
-/// A segment as remembered.
-#[derive(Debug, Clone)]
-struct Known {
-    sequence: u64,
-    uri: String,
-    range: Option<(u64, u64)>,
-    duration_us: i64,
-    time_us: Option<i64>,
-}
-
 /// A playlist behind us, not yet believed.
 #[derive(Debug, Clone, Copy)]
 struct Suspicion {
     since: Duration,
     last_sequence: u64,
-}
-
-/// Where to go on in a playlist.
-struct Place {
-    index: usize,
-    gap: Option<(u64, Duration)>,
-    epoch: Option<EpochReason>,
-}
-
-impl Place {
-    fn at(index: usize) -> Self {
-        Self { index, gap: None, epoch: None }
-    }
-
-    fn epoch(index: usize, reason: EpochReason) -> Self {
-        Self { index, gap: None, epoch: Some(reason) }
-    }
 }
 
 /// The memory of one playlist.
@@ -114,29 +91,25 @@ pub(super) struct Window {
     moved: bool,
     suspicion: Option<Suspicion>,
     located_at: Option<Duration>,
+    /// Restarts in a row under numbers that just went on.
+    renamed: u32,
     ranges_seen: VecDeque<u64>,
 }
 
 impl Window {
     /// A window before its first playlist; with `resume`, going on after that segment.
     pub(super) fn new(start: Start, resume: Option<&Resume>) -> Self {
-        let known = resume.map(|last| Known {
-            sequence: last.media_sequence,
-            uri: last.identity.uri.clone(),
-            range: last.identity.range,
-            duration_us: micros(last.duration),
-            time_us: last.identity.program_date_time_us,
-        });
         Self {
             start,
-            begun: known.is_some(),
-            known: known.into_iter().collect(),
+            begun: resume.is_some(),
+            known: resume.into_iter().map(Known::from).collect(),
             epoch: 0,
             clock_us: 0,
             broken: false,
             moved: false,
             suspicion: None,
             located_at: None,
+            renamed: 0,
             ranges_seen: VecDeque::new(),
         }
     }
@@ -167,12 +140,12 @@ impl Window {
         if let Some(reason) = reason {
             self.epoch += 1;
             self.broken = true;
-            steps.push(Step::Epoch { number: self.epoch, reason });
+            steps.push(Step::Mark(Mark::Epoch { number: self.epoch, reason }));
         }
         if let Some((segments, duration)) = place.gap {
             self.broken = true;
             self.clock_us = self.clock_us.saturating_add(micros(duration));
-            steps.push(Step::Gap { segments, duration, reason: GapReason::Missed });
+            steps.push(Step::Mark(Mark::Gap { segments, duration, reason: GapReason::Missed }));
         }
         let (old, new) = playlist.entries.split_at_checked(place.index).unwrap_or((&playlist.entries, &[]));
         if first {
@@ -196,11 +169,14 @@ impl Window {
         if entry.gap {
             self.broken = true;
             match steps.last_mut() {
-                Some(Step::Gap { segments, duration, reason: GapReason::Marked }) => {
+                Some(Step::Mark(Mark::Gap { segments, duration, reason: GapReason::Marked })) => {
                     *segments += 1;
                     *duration += entry.duration();
                 }
-                _ => steps.push(Step::Gap { segments: 1, duration: entry.duration(), reason: GapReason::Marked }),
+                _ => {
+                    let duration = entry.duration();
+                    steps.push(Step::Mark(Mark::Gap { segments: 1, duration, reason: GapReason::Marked }));
+                }
             }
             return;
         }
@@ -220,10 +196,14 @@ impl Window {
             return Some(Place::at(self.first_index(playlist)));
         };
         let same_number = offset(playlist, last.sequence).and_then(|index| Some((index, entries.get(index)?)));
-        if let Some((index, entry)) = same_number
-            && same_listing(&last, entry)
-        {
-            return Some(Place::at(index + 1));
+        if let Some((index, entry)) = same_number {
+            if same_listing(&last, entry) {
+                self.renamed = 0;
+                return Some(Place::at(index + 1));
+            }
+            if self.renamed >= RENAMED_MAX && last.duration_us == entry.duration_us {
+                return Some(Place::at(index + 1));
+            }
         }
         if let Some(place) = by_time(&last, playlist) {
             return Some(place);
@@ -256,8 +236,11 @@ impl Window {
             return Some(Place::epoch(index + 1, EpochReason::Replaced));
         }
         let familiar = datable || (latest_known.is_some() && !differs);
-        self.believe(playlist.target, familiar, end, now)
-            .then(|| Place::epoch(self.first_index(playlist), EpochReason::Restarted))
+        if !self.believe(playlist.target, familiar, end, now) {
+            return None;
+        }
+        self.renamed += u32::from(same_number.is_some());
+        Some(Place::epoch(self.first_index(playlist), EpochReason::Restarted))
     }
 
     /// Whether a playlist behind us has earned to count as a restart.
@@ -299,13 +282,7 @@ impl Window {
             self.known.clear();
         }
         self.known.retain(|known| known.sequence < playlist.media_sequence);
-        self.known.extend(playlist.entries.iter().map(|entry| Known {
-            sequence: entry.sequence,
-            uri: entry.uri.as_str().to_owned(),
-            range: entry.range,
-            duration_us: entry.duration_us,
-            time_us: entry.time_us,
-        }));
+        self.known.extend(playlist.entries.iter().map(Known::from));
         let excess = self.known.len().saturating_sub(SEGMENTS_KNOWN_MAX);
         self.known.drain(..excess);
     }
@@ -341,84 +318,6 @@ impl Window {
         self.ranges_seen.push_back(hash);
         true
     }
-}
-
-/// Finds the place by programme date-time, where both sides have one.
-fn by_time(last: &Known, playlist: &MediaPlaylist) -> Option<Place> {
-    let start = last.time_us?;
-    let close = (last.duration_us / 2).clamp(1, SAME_INSTANT_US);
-    let entries = &playlist.entries;
-    let is_last = |entry: &Entry| entry.time_us.is_some_and(|time| time.abs_diff(start) <= close.unsigned_abs());
-    if let Some(index) = entries.iter().rposition(is_last) {
-        return Some(Place::epoch(index + 1, EpochReason::Renumbered));
-    }
-    let end = start.saturating_add(last.duration_us);
-    let follows = |entry: &Entry| entry.time_us.is_some_and(|time| time >= end - close);
-    let index = entries.iter().position(follows)?;
-    let entry = entries.get(index)?;
-    let expected = last.sequence.saturating_add(1);
-    if entry.sequence == expected {
-        return Some(Place::at(index));
-    }
-    if index > 0 {
-        return Some(Place::epoch(index, EpochReason::Replaced));
-    }
-    let Some(missing) = entry.sequence.checked_sub(expected) else {
-        return Some(Place::epoch(0, EpochReason::Restarted));
-    };
-    let hole = Duration::from_micros(entry.time_us?.saturating_sub(end).max(0).unsigned_abs());
-    let quickest = (playlist.target / 4).max(Duration::from_millis(1));
-    let fits = u128::from(missing) <= hole.as_millis() / quickest.as_millis().max(1) + 1;
-    Some(match hole.as_micros() > u128::from(close.unsigned_abs()) {
-        true if fits => Place { index: 0, gap: Some((missing, hole)), epoch: None },
-        true => Place::epoch(0, EpochReason::Jumped),
-        false => Place::epoch(0, EpochReason::Renumbered),
-    })
-}
-
-fn micros(duration: Duration) -> i64 {
-    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
-}
-
-fn offset(playlist: &MediaPlaylist, sequence: u64) -> Option<usize> {
-    usize::try_from(sequence.checked_sub(playlist.media_sequence)?).ok()
-}
-
-/// The same segment under the same number.
-fn same_listing(known: &Known, entry: &Entry) -> bool {
-    let apart = known.time_us.zip(entry.time_us).map(|(ours, theirs)| ours.abs_diff(theirs));
-    let close = (entry.duration_us / 2).unsigned_abs().min(SAME_INSTANT_US.unsigned_abs());
-    match apart {
-        Some(apart) if apart <= close => return true,
-        Some(apart) if apart > entry.duration_us.unsigned_abs() => return false,
-        _ => {}
-    }
-    known.range == entry.range && last_part(&known.uri) == last_part(entry.uri.as_str())
-}
-
-/// The same listing in an older copy of the playlist: nothing about it differs but host and query.
-fn same_copy(known: &Known, entry: &Entry) -> bool {
-    let dates_agree =
-        known.time_us.zip(entry.time_us).is_none_or(|(a, b)| a.abs_diff(b) <= SAME_INSTANT_US.unsigned_abs());
-    dates_agree
-        && known.range == entry.range
-        && known.duration_us == entry.duration_us
-        && path(&known.uri) == path(entry.uri.as_str())
-}
-
-/// The same segment under any number, without dates.
-fn same_address(known: &Known, entry: &Entry) -> bool {
-    known.range == entry.range && known.uri == entry.uri.as_str()
-}
-
-fn path(uri: &str) -> &str {
-    let uri = uri.split('?').next().unwrap_or(uri);
-    let after_scheme = uri.split_once("://").map_or(uri, |(_, rest)| rest);
-    after_scheme.split_once('/').map_or("", |(_, path)| path)
-}
-
-fn last_part(uri: &str) -> &str {
-    path(uri).rsplit('/').next().unwrap_or_default()
 }
 
 fn is_range(cue: &Cue) -> bool {
