@@ -1,5 +1,6 @@
 //! Law 4 through whole pipelines: whatever a stage does, the batch goes on air all the same, with every packet, and the
 //! counters name the cause. The stage runtime alone is tested in `stage_failures`.
+#![expect(clippy::unwrap_used, reason = "a test may stop at the first thing that is not as it should be")]
 
 use std::time::Duration;
 

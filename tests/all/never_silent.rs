@@ -1,5 +1,6 @@
 //! Law 2: while the source delivers, no gap over 1 s goes to the destination, whatever the processor or a receiver does;
 //! the original sound is on air exactly where it is due, and everything is counted.
+#![expect(clippy::unwrap_used, reason = "a test may stop at the first thing that is not as it should be")]
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,16 +13,6 @@ use outboard_tests::receiver::nginx::Nginx;
 
 /// Longest gap that a viewer may see.
 const GAP_MOST: Duration = Duration::from_secs(1);
-
-/// Starts the echo processor with these faults and answers its URL.
-async fn echo(faults: &[&str]) -> (Host, String) {
-    let mut arguments = vec!["echo", "--listen", "127.0.0.1:0", "--delay-ms", "50"];
-    faults.iter().for_each(|fault| arguments.extend(["--fault", fault]));
-    let echo = Host::spawn(&arguments);
-    echo.until("echo processor on", Duration::from_secs(20)).await;
-    let url = echo.log().iter().find_map(|line| Some(line.split_once("echo processor on ")?.1.to_owned()));
-    (echo, url.unwrap())
-}
 
 fn start(programme: &LiveOrigin, processor: &str, nginx: &Nginx, storage: &tempfile::TempDir) -> Host {
     let to = nginx.url("silent");
@@ -70,7 +61,7 @@ async fn a_processor_that_misbehaves_in_every_way_is_not_heard() {
         "disconnect@first:12",
         "truncate@14",
     ];
-    let (_echo, url) = echo(&faults).await;
+    let (_echo, url) = Host::echo(50, &faults).await;
     let nginx = Nginx::start();
     let storage = tempfile::tempdir().unwrap();
     let host = start(&origin, &url, &nginx, &storage);
@@ -122,7 +113,7 @@ async fn a_processor_that_is_silent_or_away_leaves_the_original_on_air() {
 async fn a_receiver_that_restarts_misses_nothing() {
     let programme = entries(&Clip::small(30), false);
     let origin = LiveOrigin::start(programme.clone()).await;
-    let (_echo, url) = echo(&[]).await;
+    let (_echo, url) = Host::echo(50, &[]).await;
     let mut nginx = Nginx::start();
     let storage = tempfile::tempdir().unwrap();
     let host = start(&origin, &url, &nginx, &storage);

@@ -1,5 +1,6 @@
 //! Law 3: one timeline. Skew between sound and picture that we add is 1 ms at most and does not grow; timestamps never go
 //! back. Encoded replies stay within 25 ms.
+#![expect(clippy::unwrap_used, reason = "a test may stop at the first thing that is not as it should be")]
 
 use std::path::Path;
 use std::process::Command;
@@ -21,11 +22,7 @@ async fn air(faults: &[&str]) -> Aired {
     let clip = Clip { flash: true, ..Clip::small(24) };
     let programme = entries(&clip, false);
     let origin = LiveOrigin::start(programme.clone()).await;
-    let mut arguments = vec!["echo", "--listen", "127.0.0.1:0", "--delay-ms", "0"];
-    faults.iter().for_each(|fault| arguments.extend(["--fault", fault]));
-    let echo = Host::spawn(&arguments);
-    echo.until("echo processor on", Duration::from_secs(20)).await;
-    let url = echo.log().iter().find_map(|line| Some(line.split_once("echo processor on ")?.1.to_owned())).unwrap();
+    let (_echo, url) = Host::echo(0, faults).await;
     let nginx = Nginx::start();
     let storage = tempfile::tempdir().unwrap();
     let to = nginx.url("time");

@@ -1,4 +1,5 @@
 //! The host as a user runs it: the `outboard` binary as a child process.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a harness that cannot do its part fails the test")]
 
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -17,6 +18,9 @@ pub fn binary() -> PathBuf {
     assert!(path.exists(), "{} is missing: run ./scripts/test, or cargo build -p outboard", path.display());
     path
 }
+
+/// What the echo processor says before its URL.
+const ECHO_READY: &str = "echo processor on ";
 
 /// A running `outboard`.
 pub struct Host {
@@ -97,6 +101,17 @@ impl Host {
             }),
         ];
         Self { child, log, readers, stdout }
+    }
+
+    /// Runs the echo processor on a free port with these faults. Answers its URL too.
+    pub async fn echo(delay_ms: u32, faults: &[&str]) -> (Self, String) {
+        let delay = delay_ms.to_string();
+        let mut arguments = vec!["echo", "--listen", "127.0.0.1:0", "--delay-ms", &delay];
+        faults.iter().for_each(|fault| arguments.extend(["--fault", fault]));
+        let echo = Self::spawn(&arguments);
+        echo.until(ECHO_READY, Duration::from_secs(20)).await;
+        let url = echo.log().iter().find_map(|line| Some(line.split_once(ECHO_READY)?.1.to_owned()));
+        (echo, url.unwrap())
     }
 
     /// The process.
