@@ -16,14 +16,15 @@ from pathlib import Path
 LOCK = "outboard.lock"
 DATABASE = "outboard.db"
 BATCH = re.compile(r"batch-(\d+)$")
-SEGMENT = re.compile(r"segment-(\d+)\.[a-z0-9]+$")
+SEGMENT = re.compile(r"segment-(\d+)(?:-audio-\d+)?\.[a-z0-9]+$")
 # Folders of the storage itself, not of a tenant.
 NOT_A_TENANT = {"stages", "aot"}
 
 # What is known of each batch: which segments it was cut from, and whether all of it has been on air. The one place
 # that knows the journal's schema.
 JOURNAL = """
-    SELECT tenant, stream, batch, first_segment, last_segment, on_air_to IS NOT NULL AS finished FROM batches
+    SELECT stream.tenant, stream.name, batch.number, batch.first, batch.last, batch.step = 6
+    FROM batch JOIN stream ON stream.id = batch.stream
 """
 
 
