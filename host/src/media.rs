@@ -3,4 +3,5 @@
 pub mod avc;
 pub mod facts;
 pub mod flv;
+pub mod id3;
 pub mod probe;

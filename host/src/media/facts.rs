@@ -112,8 +112,8 @@ impl BatchFacts {
                 let size = field()?.parse().map_err(|_| bad("has no size"))?;
                 let dts = dts.or(pts).ok_or_else(|| bad("has no timestamp"))?;
                 stream.track.packets.push(Packet {
-                    dts_us: stream.us(dts),
-                    pts_us: stream.us(pts.unwrap_or(dts)),
+                    dts_us: stream.us(dts) + stream.offset_us,
+                    pts_us: stream.us(pts.unwrap_or(dts)) + stream.offset_us,
                     duration_us: u32::try_from(stream.us(duration)).unwrap_or_default(),
                     size,
                 });
@@ -151,6 +151,8 @@ impl fmt::Display for FactsError {
 struct Stream {
     media: String,
     time_base: (i64, i64),
+    /// Added to every time of the stream.
+    offset_us: i64,
     track: TrackFacts,
 }
 
@@ -163,6 +165,8 @@ impl Stream {
     }
 }
 
+/// Header line that shifts a stream: `#offset_us 0: 1400000`.
+pub const OFFSET: &str = "offset_us";
 /// Most streams that a list may name; we map two.
 const STREAMS_MOST: usize = 8;
 
@@ -174,7 +178,12 @@ fn parse_header(streams: &mut Vec<Stream>, header: &str) {
         return;
     }
     while streams.len() <= index {
-        streams.push(Stream { media: String::new(), time_base: (1, 1_000_000), track: TrackFacts::default() });
+        streams.push(Stream {
+            media: String::new(),
+            time_base: (1, 1_000_000),
+            offset_us: 0,
+            track: TrackFacts::default(),
+        });
     }
     let Some(stream) = streams.get_mut(index) else { return };
     let pair = |separator| {
@@ -183,6 +192,8 @@ fn parse_header(streams: &mut Vec<Stream>, header: &str) {
     };
     match key {
         "tb" => stream.time_base = pair('/').unwrap_or(stream.time_base),
+        // Ours: where ffmpeg does not see the source's own time (packed audio).
+        OFFSET => stream.offset_us = value.parse().unwrap_or_default(),
         "media_type" => value.clone_into(&mut stream.media),
         "codec_id" => value.clone_into(&mut stream.track.codec),
         "dimensions" => {
@@ -246,6 +257,13 @@ mod tests {
     }
 
     #[test]
+    fn a_stream_can_be_shifted() {
+        let facts = BatchFacts::parse(&format!("#offset_us 1: 600000\n{TEXT}")).unwrap();
+        assert_eq!(facts.audio.unwrap().first_pts_us(), 2_000_000);
+        assert_eq!(facts.video.unwrap().first_pts_us(), 1_466_667);
+    }
+
+    #[test]
     fn a_missing_duration_is_the_usual_step() {
         let audio = BatchFacts::parse(TEXT).unwrap().audio.unwrap();
         assert_eq!(audio.end_us(), 1_423_220 + 23_220);
@@ -255,7 +273,8 @@ mod tests {
     #[test]
     fn rounding_does_not_accumulate_over_a_day_of_audio() {
         let packets = 86_400 * 44_100 / 1024;
-        let stream = Stream { media: String::new(), time_base: (1, 44_100), track: TrackFacts::default() };
+        let stream =
+            Stream { media: String::new(), time_base: (1, 44_100), offset_us: 0, track: TrackFacts::default() };
         let exact = packets as f64 * 1024.0 / 44_100.0 * 1e6;
         assert!((stream.us(packets * 1024) as f64 - exact).abs() <= 1.0);
         assert_eq!(stream.us(-44_100), -1_000_000);

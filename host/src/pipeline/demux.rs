@@ -10,7 +10,8 @@ use ffmpeg_sidecar::command::FfmpegCommand;
 
 use crate::ffmpeg::{self, FfmpegError};
 use crate::limits::{FFMPEG_TIMEOUT, PACKET_FACTS_BYTES};
-use crate::media::facts::{BatchFacts, FactsError};
+use crate::media::facts::{BatchFacts, FactsError, OFFSET};
+use crate::media::id3;
 use crate::pipeline::source::segment::{Container, Part, Segment};
 
 /// Names in a batch's folder.
@@ -138,6 +139,8 @@ struct Inputs {
 struct Input {
     format: &'static str,
     url: OsString,
+    /// Packed audio tells its time in an ID3 tag, which ffmpeg passes over.
+    offset_us: Option<i64>,
 }
 
 impl Inputs {
@@ -185,7 +188,11 @@ impl Input {
             Some(Container::PackedAac) => "aac",
             Some(Container::MpegTs) | None => "mpegts",
         };
-        Self { format, url }
+        let offset_us = match parts.first() {
+            Some(part) if part.container == Container::PackedAac => id3::timestamp_us(&part.path),
+            _ => None,
+        };
+        Self { format, url, offset_us }
     }
 }
 
@@ -215,7 +222,11 @@ async fn run(inputs: &Inputs, tracks: Tracks, dir: &Path) -> Result<BatchFacts, 
         }
     }
     command.args(copy).args(["-f", "framecrc", "pipe:1"]);
-    let text = ffmpeg::output("demux", command, PACKET_FACTS_BYTES, FFMPEG_TIMEOUT).await?;
+    let mut text = ffmpeg::output("demux", command, PACKET_FACTS_BYTES, FFMPEG_TIMEOUT).await?;
+    if let Some(offset_us) = inputs.audio.as_ref().unwrap_or(&inputs.main).offset_us {
+        let line = format!("#{OFFSET} {}: {offset_us}\n", u8::from(tracks.video));
+        text.splice(..0, line.into_bytes());
+    }
     let path = part(dir, names::PACKETS);
     tokio::fs::write(&path, &text).await.map_err(|source| DemuxError::File { path, source })?;
     Ok(BatchFacts::parse(&String::from_utf8_lossy(&text))?)

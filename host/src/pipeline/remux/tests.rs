@@ -164,6 +164,31 @@ async fn a_stream_without_sound_and_one_without_pictures_work() {
 }
 
 #[tokio::test]
+async fn packed_audio_keeps_its_time() {
+    let mut media = Media::ts(&format!("{PICTURE}{SOUND}"));
+    let apart = Demuxer::default().demux(&media.segments, &media.batch()).await.unwrap();
+    for segment in &mut media.segments {
+        let name = format!("segment-{}-audio-0.aac", segment.index);
+        let from = segment.main.path.display();
+        ffmpeg_in(media.dir.path(), &format!("-i {from} -map 0:a -c copy -f adts {name}"));
+        let path = media.dir.path().join(name);
+        let mut bytes =
+            b"ID3\x04\0\0\0\0\0\x3fPRIV\0\0\0\x35\0\0com.apple.streaming.transportStreamTimestamp\0".to_vec();
+        // Only the first one counts: the rest follows on.
+        bytes.extend((u64::try_from(apart.audio.as_ref().unwrap().first_pts_us()).unwrap() * 9 / 100).to_be_bytes());
+        bytes.extend(std::fs::read(&path).unwrap());
+        std::fs::write(&path, bytes).unwrap();
+        segment.audio = vec![Part { path, bytes: 0, container: Container::PackedAac, init: None }];
+    }
+    let facts = Demuxer::default().demux(&media.segments, &media.batch()).await.unwrap();
+    let (audio, expected) = (facts.audio.unwrap(), apart.audio.unwrap());
+    assert_eq!(audio.packets.len(), expected.packets.len());
+    let worst = audio.packets.iter().zip(&expected.packets).map(|(got, want)| (got.pts_us - want.pts_us).abs()).max();
+    assert!(worst.unwrap() < 1000, "{worst:?} us off");
+    assert_eq!(facts.video, apart.video);
+}
+
+#[tokio::test]
 async fn unsupported_codecs_are_refused_by_name() {
     let dir = tempfile::tempdir().unwrap();
     for (codec, named) in [("-c:v mpeg2video -c:a aac", "mpeg2video"), ("-c:v libx264 -c:a ac3", "ac3")] {

@@ -1,0 +1,43 @@
+//! The timestamp at the start of packed audio (RFC 8216 section 3.4): an ID3 PRIV frame that holds 33 bits of 90 kHz.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+/// Owner of the PRIV frame, with its terminating zero.
+const OWNER: &[u8] = b"com.apple.streaming.transportStreamTimestamp\0";
+/// How far into a segment the tag is looked for; it comes first and is short.
+const LOOK_BYTES: u64 = 4096;
+
+/// The time of a segment's first sample in microseconds; `None` where it does not tell.
+pub fn timestamp_us(path: &Path) -> Option<i64> {
+    let mut start = Vec::new();
+    File::open(path).ok()?.take(LOOK_BYTES).read_to_end(&mut start).ok()?;
+    parse(&start)
+}
+
+fn parse(start: &[u8]) -> Option<i64> {
+    if !start.starts_with(b"ID3") {
+        return None;
+    }
+    let at = start.windows(OWNER.len()).position(|window| window == OWNER)? + OWNER.len();
+    let bytes = start.get(at..)?.first_chunk::<8>()?;
+    let ticks = u64::from_be_bytes(*bytes) & ((1 << 33) - 1);
+    i64::try_from(u128::from(ticks) * 1_000_000 / 90_000).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_the_timestamp_and_nothing_else() {
+        let mut tag = b"ID3\x04\0\0\0\0\0\x3fPRIV\0\0\0\x35\0\0".to_vec();
+        tag.extend(OWNER);
+        tag.extend(126_000_u64.to_be_bytes());
+        assert_eq!(parse(&tag), Some(1_400_000));
+        assert_eq!(parse(&tag[..tag.len() - 1]), None);
+        assert_eq!(parse(b"\xff\xf1no tag"), None);
+        assert_eq!(timestamp_us(Path::new("/nonexistent")), None);
+    }
+}
