@@ -7,6 +7,7 @@
 mod addresses;
 mod encrypted;
 mod faults;
+mod fixtures;
 mod live;
 mod real_media;
 mod renditions;

@@ -9,6 +9,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::io::Write;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -35,6 +36,8 @@ pub struct Origin {
 }
 
 struct Shared {
+    /// Paths without a script get media made from their name.
+    makes_media: AtomicBool,
     replies: Mutex<HashMap<String, VecDeque<Reply>>>,
     log: Mutex<Vec<Asked>>,
     count: watch::Sender<usize>,
@@ -204,8 +207,12 @@ impl Origin {
     pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port on loopback");
         let address = listener.local_addr().expect("the address of a bound listener");
-        let shared =
-            Arc::new(Shared { replies: Mutex::default(), log: Mutex::default(), count: watch::Sender::new(0) });
+        let shared = Arc::new(Shared {
+            makes_media: AtomicBool::new(false),
+            replies: Mutex::default(),
+            log: Mutex::default(),
+            count: watch::Sender::new(0),
+        });
         let app = Router::new().fallback(answer).with_state(Arc::clone(&shared));
         let server = tokio::spawn(async move {
             let _ = axum::serve(listener, app).await;
@@ -228,6 +235,11 @@ impl Origin {
     /// What a path answers from now on.
     pub fn put(&self, path: &str, reply: impl Into<Reply>) -> &Self {
         self.script(path, [reply.into()])
+    }
+
+    /// Paths without a script that end in `.ts`, `.m4s`, `.mp4` or `.aac` answer with media that says its name.
+    pub fn make_media(&self) {
+        self.shared.makes_media.store(true, Ordering::Relaxed);
     }
 
     /// Every request so far.
@@ -267,13 +279,27 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
     };
     let query = request.uri().query().unwrap_or_default().to_owned();
     let headers = request.headers().clone();
-    lock(&shared.log).push(Asked { path, query, headers, at: Instant::now() });
+    lock(&shared.log).push(Asked { path: path.clone(), query, headers, at: Instant::now() });
     shared.count.send_modify(|count| *count += 1);
-    let reply = reply.unwrap_or_else(|| Reply::status(404));
+    let made = || shared.makes_media.load(Ordering::Relaxed).then(|| made_from(&path)).flatten();
+    let reply = reply.or_else(made).unwrap_or_else(|| Reply::status(404));
     if let Some(gate) = &reply.before {
         gate.passed().await;
     }
     respond(reply, request.headers())
+}
+
+/// Media that says the name in its path.
+fn made_from(path: &str) -> Option<Reply> {
+    let (name, extension) = path.rsplit('/').next()?.rsplit_once('.')?;
+    let media = match extension {
+        "ts" => ts(name),
+        "m4s" => mp4("moof", name),
+        "mp4" => mp4("ftyp", name),
+        "aac" => aac(name),
+        _ => return None,
+    };
+    Some(Reply::ok(media))
 }
 
 fn respond(mut reply: Reply, asked: &HeaderMap) -> Response {

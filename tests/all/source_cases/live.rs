@@ -62,6 +62,16 @@ async fn numbers_that_go_back_are_a_new_epoch() {
 }
 
 #[tokio::test]
+async fn a_restart_that_lists_one_segment_and_stands_still_is_believed_too() {
+    let origin = origin_with("a b c x").await;
+    origin.script("/x.m3u8", [live(500, "a b c"), live(0, "x")]);
+    let mut run = Run::start(origin.url("/x.m3u8"));
+    let told = run.take(6).await;
+    assert_eq!(told[1..], ["0 a", "1 b", "2 c", "epoch main 1 restarted", "3 x disc"]);
+    run.stop().await;
+}
+
+#[tokio::test]
 async fn a_restart_under_the_same_numbers_is_a_new_epoch() {
     let told = play("a b c x y", &[live(0, "a b c"), ended(0, "a b x y")]).await;
     assert_eq!(told, ["0 a", "1 b", "2 c", "epoch main 1 replaced", "3 x disc", "4 y", "ended"]);
