@@ -1,7 +1,7 @@
 //! Measures the stage runtime: time until a pipeline's three stages are ready from the cache of compiled code, time of a
 //! call, memory of a further pipeline. Prints one JSON line.
 //!
-//!     cargo run --release --example stage_bench [PIPELINES]
+//!     cargo run --release --example bench_stage [PIPELINES]
 #![expect(clippy::print_stdout, reason = "it prints its result")]
 
 use outboard::stage::batching::Segment;
