@@ -104,6 +104,10 @@ pub const PACKET_FACTS_BYTES: usize = 16 * 1024 * 1024;
 /// A jump of the source's timestamps inside a track that is larger than this is spliced out.
 pub const TIMESTAMP_JUMP: Duration = Duration::from_secs(1);
 
+/// First wait before a resumed stream looks again for an origin that was away...
+pub const SOURCE_AGAIN_MIN: Duration = Duration::from_secs(1);
+/// ...and the longest one.
+pub const SOURCE_AGAIN_MAX: Duration = Duration::from_secs(15);
 /// Batches that wait between two steps; they are on disk.
 pub const BATCHES_WAITING: usize = 4;
 /// Events of the source that wait for the batch step.

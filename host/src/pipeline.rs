@@ -43,7 +43,7 @@ use self::prepare::{PrepareError, Preparer};
 use self::release::Releaser;
 use self::source::SourceError;
 use self::status::{Phase, Report, Stats, Status};
-use crate::limits::{BATCHES_WAITING, DRAIN_SPARE, SOURCE_EVENTS_WAITING};
+use crate::limits::{BATCHES_WAITING, DRAIN_SPARE, SOURCE_AGAIN_MAX, SOURCE_AGAIN_MIN, SOURCE_EVENTS_WAITING};
 use crate::stage::{StageCounters, StageKind};
 use crate::store::files::Storage;
 use crate::store::journal::{BatchRow, JournalError, StreamJournal};
@@ -163,7 +163,8 @@ impl Pipeline {
         });
         let releaser = tokio::spawn(self.releaser.run());
         let mut tasks = Tasks(Vec::new());
-        let source = tasks.own(tokio::spawn(source::run(self.source, self.resume, events, self.fetching.clone())));
+        let fetch = fetch(self.source, self.resume, events, self.fetching.clone(), self.status.clone());
+        let source = tasks.own(tokio::spawn(fetch));
         let batcher = tasks.own(tokio::spawn(self.batcher.run(events_in, batches)));
         let preparer = tasks.own(tokio::spawn(self.preparer.run(self.resumed, batches_in, prepared)));
         let decider = tasks.own(tokio::spawn(self.decider.run(prepared_in)));
@@ -216,6 +217,30 @@ impl Pipeline {
         self.journal.finish().await?;
         drop(self.storage);
         Ok(report)
+    }
+}
+
+/// Runs the source. A stream that was on air before is not given up because its origin is away at our start.
+async fn fetch(
+    config: source::SourceConfig,
+    resume: Option<source::Resume>,
+    events: mpsc::Sender<source::SourceEvent>,
+    stop: CancellationToken,
+    status: Arc<Status>,
+) -> Result<(), SourceError> {
+    let mut wait = SOURCE_AGAIN_MIN;
+    loop {
+        let ended = source::run(config.clone(), resume.clone(), events.clone(), stop.clone()).await;
+        match ended {
+            Err(error @ SourceError::Unreachable { .. }) if resume.is_some() => {
+                status.error(format_args!("source: {error}; trying again in {wait:?}"));
+                if stop.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
+                    return Ok(());
+                }
+                wait = (wait * 2).min(SOURCE_AGAIN_MAX);
+            }
+            ended => return ended,
+        }
     }
 }
 
