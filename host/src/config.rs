@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use tracing_subscriber::EnvFilter;
 use url::Url;
 
 use crate::limits::{BATCH_SECONDS_DEFAULT, BATCH_SECONDS_MAX, BATCH_SECONDS_MIN};
+use crate::pipeline::air::target::Target;
 use crate::store::files;
 
 mod keys;
@@ -39,7 +41,7 @@ pub struct PipelineConfig {
     /// Where the audio goes to and comes back from; `None`: the original stays.
     pub processor: Option<ProcessorConfig>,
     /// Where the stream goes on air.
-    pub destinations: Vec<Url>,
+    pub destinations: Vec<Destination>,
     /// Length of a batch.
     pub batch: Duration,
     /// When air starts.
@@ -52,6 +54,21 @@ pub struct PipelineConfig {
     pub speed: f64,
     /// The components that decide.
     pub stages: Stages,
+}
+
+/// A destination as it was given, and as it was understood.
+#[derive(Clone)]
+pub struct Destination {
+    /// The URL; it may hold a key.
+    pub text: String,
+    /// Where that is.
+    pub target: Target,
+}
+
+impl std::fmt::Debug for Destination {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.target.fmt(f)
+    }
 }
 
 /// When air starts.
@@ -115,10 +132,14 @@ const IN_FLIGHT: u64 = 3;
 /// Checks the settings of host and pipeline together. `needs_pipeline`: a source and a destination must be there.
 pub fn check(layers: Layers, needs_pipeline: bool) -> Result<(HostConfig, Option<PipelineConfig>), Problems> {
     let mut keys = layers.into_keys();
+    let log_level = keys.text("log.level").unwrap_or_else(|| "info".into());
+    if let Err(error) = EnvFilter::try_new(&log_level) {
+        keys.problem("log.level", format!("{log_level:?} is not a level or filter: {error}"));
+    }
     let host = HostConfig {
         storage: PathBuf::from(keys.text("storage.dir").unwrap_or_else(|| "storage".into())),
         listen: keys.text("server.listen").unwrap_or_else(|| "127.0.0.1:3000".into()),
-        log_level: keys.text("log.level").unwrap_or_else(|| "info".into()),
+        log_level,
         log_json: keys.one_of("log.format", &["text", "json"]).as_deref() == Some("json"),
     };
     let pipeline =
@@ -198,12 +219,10 @@ fn processor(keys: &mut Keys) -> Option<ProcessorConfig> {
     Some(ProcessorConfig { url: url?, path, namespace, auth, headers, in_flight })
 }
 
-/// Schemes that a destination may have; all but RTMP go through ffmpeg.
-const DESTINATION_SCHEMES: &[&str] = &["rtmp", "rtmps", "srt", "udp", "file"];
 /// Most destinations of one pipeline.
 const DESTINATIONS_MOST: usize = 16;
 
-fn destinations(keys: &mut Keys) -> Vec<Url> {
+fn destinations(keys: &mut Keys) -> Vec<Destination> {
     let list = keys.list("air.to").unwrap_or_default();
     if list.is_empty() {
         keys.problem("air.to", "is missing: where is the stream to go, such as rtmp://127.0.0.1/live/key".into());
@@ -211,16 +230,16 @@ fn destinations(keys: &mut Keys) -> Vec<Url> {
     if list.len() > DESTINATIONS_MOST {
         keys.problem("air.to", format!("has {} destinations, at most {DESTINATIONS_MOST} are possible", list.len()));
     }
-    let mut urls = Vec::new();
-    for (n, text) in list.iter().enumerate() {
+    let mut destinations: Vec<Destination> = Vec::new();
+    for (n, text) in list.into_iter().enumerate() {
         let key = format!("air.to[{n}]");
-        match keys.parse_url(&key, text, DESTINATION_SCHEMES) {
-            Some(url) if urls.contains(&url) => keys.problem(&key, "is there twice".into()),
-            Some(url) => urls.push(url),
-            None => {}
+        match Target::parse(&text) {
+            Ok(_) if destinations.iter().any(|other| other.text == text) => keys.problem(&key, "is there twice".into()),
+            Ok(target) => destinations.push(Destination { text, target }),
+            Err(error) => keys.problem(&key, error.to_string()),
         }
     }
-    urls
+    destinations
 }
 
 fn stages(keys: &mut Keys) -> Stages {

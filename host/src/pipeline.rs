@@ -28,14 +28,14 @@ pub mod timeline;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use self::air::Air;
 use self::air::clock::AirClock;
 use self::air::spool::Spool;
-use self::air::status::DestinationState;
+use self::air::status::{DestinationState, DestinationStatus};
 use self::batch::Batcher;
 use self::decide::Decider;
 use self::exchange::Exchange;
@@ -119,10 +119,16 @@ pub struct Watch {
     status: Arc<Status>,
     clock: AirClock,
     spool: Spool,
+    air: Vec<watch::Receiver<DestinationStatus>>,
     batch: Duration,
 }
 
 impl Watch {
+    /// How many destinations took packets in the last seconds, and how many there are.
+    pub fn on_air(&self) -> (usize, usize) {
+        (self.air.iter().filter(|status| status.borrow().on_air()).count(), self.air.len())
+    }
+
     /// Counts now.
     pub fn stats(&self) -> Stats {
         self.status.get()
@@ -147,7 +153,13 @@ impl Watch {
 impl Pipeline {
     /// A view that outlives the pipeline.
     pub fn watch(&self) -> Watch {
-        Watch { status: self.status.clone(), clock: self.clock.clone(), spool: self.spool.clone(), batch: self.batch }
+        Watch {
+            status: self.status.clone(),
+            clock: self.clock.clone(),
+            spool: self.spool.clone(),
+            air: self.air.watch(),
+            batch: self.batch,
+        }
     }
 
     /// Runs to the end. The report is of this run; after an error the journal has what the next start needs.
@@ -165,9 +177,11 @@ impl Pipeline {
         let mut tasks = Tasks(Vec::new());
         let fetch = fetch(self.source, self.resume, events, self.fetching.clone(), self.status.clone());
         let source = tasks.own(tokio::spawn(fetch));
-        let batcher = tasks.own(tokio::spawn(self.batcher.run(events_in, batches)));
-        let preparer = tasks.own(tokio::spawn(self.preparer.run(self.resumed, batches_in, prepared)));
-        let decider = tasks.own(tokio::spawn(self.decider.run(prepared_in)));
+        let fetching = self.fetching.clone();
+        let batcher = tasks.own(tokio::spawn(or_cancel(self.batcher.run(events_in, batches), fetching.clone())));
+        let preparing = self.preparer.run(self.resumed, batches_in, prepared);
+        let preparer = tasks.own(tokio::spawn(or_cancel(preparing, fetching.clone())));
+        let decider = tasks.own(tokio::spawn(or_cancel(self.decider.run(prepared_in), fetching)));
         let steps = async {
             // In the order of the data: each ends because the one before it ended.
             let source = joined("source", source.await);
@@ -214,7 +228,10 @@ impl Pipeline {
         if !drained {
             return Err(PipelineError::NotDrained);
         }
-        self.journal.finish().await?;
+        // A run that was told to stop goes on with the next start, from the next segment that the source still offers.
+        if !stop.gently.is_cancelled() {
+            self.journal.finish().await?;
+        }
         drop(self.storage);
         Ok(report)
     }
@@ -244,6 +261,15 @@ async fn fetch(
     }
 }
 
+/// A step that fails ends the source too: nothing after it would take what is fetched.
+async fn or_cancel<T, E>(step: impl Future<Output = Result<T, E>>, fetching: CancellationToken) -> Result<T, E> {
+    let ended = step.await;
+    if ended.is_err() {
+        fetching.cancel();
+    }
+    ended
+}
+
 /// Tasks that must not outlive the run.
 struct Tasks(Vec<tokio::task::AbortHandle>);
 
@@ -266,7 +292,7 @@ fn joined<T>(name: &'static str, result: Result<T, tokio::task::JoinError>) -> R
 
 /// What is left to send takes as long as it lasts, and a reconnect may come in between.
 fn drain_limit(clock: &AirClock, spool: &Spool) -> Duration {
-    let Some(now_ms) = clock.now_ms() else { return Duration::ZERO };
+    let Some(now_ms) = clock.now_ms() else { return DRAIN_SPARE };
     let left = spool.newest().map_or(0, |newest| newest.end_ms.saturating_sub(now_ms));
     let until_start = clock.anchored_at().map(|at| at.saturating_duration_since(tokio::time::Instant::now()));
     Duration::from_millis(left) + until_start.unwrap_or_default() + DRAIN_SPARE

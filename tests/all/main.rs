@@ -13,6 +13,7 @@ mod one_timeline;
 mod restart;
 
 // by promise
+mod again;
 mod bounded;
 mod broken_stages;
 mod command_line;

@@ -77,6 +77,21 @@ async fn encoded_sound_stays_within_25_ms() {
     assert!(most <= 25.0, "a beep moved by {most:.1} ms: from {source:.1?} to {air:.1?} ms after its flash");
 }
 
+#[tokio::test]
+async fn replies_of_every_container_and_length_are_heard_without_holes() {
+    let faults = ["adts@0..1", "mp3@2..3", "shorten:5%@4", "lengthen:15%@5"];
+    let aired = air(&faults).await;
+    assert_eq!((aired.ended.count("processed"), aired.ended.count("original")), (6, 0), "{:#?}", aired.ended.log);
+    let (source, air) = (aired.source("a"), aired.on_air("a"));
+    let holes = air.windows(2).map(|pair| pair[1].dts - pair[0].dts).filter(|step| *step > 0.045);
+    assert_eq!(holes.count(), 0, "no step over two packets");
+    assert!(source.len().abs_diff(air.len()) <= 6, "one packet a batch at most: {} of {}", air.len(), source.len());
+    // ADTS was copied, packet for packet.
+    let copied = source.iter().zip(&air).take_while(|(source, air)| source.hash == air.hash).count();
+    assert!(copied >= 2 * 186, "{copied} packets were copied");
+    assert_eq!(aired.source("v").len(), aired.on_air("v").len());
+}
+
 /// For each second: milliseconds from the flash (pictures 0, 30, 60, … as shown) to the start of the nearest beep.
 fn skews(file: &Path, video: &[Packet]) -> Vec<f64> {
     let mut shown: Vec<f64> = video.iter().map(|packet| packet.pts).collect();

@@ -73,7 +73,11 @@ pub async fn run(args: &DemoArgs, layers: Layers) -> anyhow::Result<Ending> {
     telemetry::start(&host.log_level, host.log_json, progress.bars());
 
     complain("making half a minute of test picture and sound (once)");
-    let source = source::Source::start(&dir.join("source")).await?;
+    let stop = run::stop_signal();
+    let Some(source) = stop.run_until_cancelled(source::Source::start(&dir.join("source"))).await else {
+        return Ok(Ending::Done);
+    };
+    let source = source?;
     let receiver = receiver::Receiver::start(&dir.join("received"), rtmp_port).await?;
     let echo = Echo::start(EchoConfig { delay_ms: args.delay_ms, ..EchoConfig::new(processor_addr) }).await?;
     let site = site::serve(page, &dir);

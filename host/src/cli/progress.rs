@@ -88,10 +88,11 @@ fn line(watch: &Watch) -> String {
         Phase::Starting => "looking for the source".into(),
         Phase::Buffering => format!("buffering {buffer:.0} of {:.0} s", watch.batch_seconds()),
         Phase::Holding => format!("first batch is with the processor, buffering {buffer:.0} s · {batches}"),
-        Phase::OnAir => match air_ms {
-            Some(ms) => format!("on air {} · buffer {buffer:.0} s · {batches}", clock(ms)),
-            None => format!("on air soon · {batches}"),
-        },
+        Phase::OnAir => {
+            let (on_air, all) = watch.on_air();
+            let where_to = if on_air == all { "on air".into() } else { format!("ON AIR AT {on_air} OF {all}") };
+            format!("{where_to} {} · buffer {buffer:.0} s · {batches}", clock(air_ms.unwrap_or_default()))
+        }
         Phase::Draining => {
             let left = watch.end_ms().saturating_sub(air_ms.unwrap_or_default());
             format!("draining, {} s left on air · {batches}", left / 1000)

@@ -118,9 +118,9 @@ pub async fn drive(
     batches: Option<u64>,
     progress: Progress,
 ) -> anyhow::Result<Ending> {
-    let pipeline = Pipeline::load(host, config, batches).await?;
     let stop = Stop::default();
     let signals = tokio::spawn(obey_signals(stop.clone()));
+    let pipeline = Pipeline::load(host, config, batches).await?;
     let shown = progress.follow(pipeline.watch());
     let ended = pipeline.run(stop).await;
     signals.abort();

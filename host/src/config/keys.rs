@@ -202,7 +202,8 @@ impl Keys {
                 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
                 && value.bytes().all(|byte| byte >= b' ' && byte != 0x7f);
             if !fits {
-                self.problem(path, format!("{name:?} is not a header: \"Name: value\" would be right"));
+                // Without a colon the name may be the secret.
+                self.problem(path, "has a line that is not a header: \"Name: value\" would be right".into());
             }
         }
         lines

@@ -88,7 +88,7 @@ framing_settings = 3
         "processor.namespace: \"x\" must start with '/'",
         "processor.in_flight: 0 must be a whole number from 1 to 16",
         "air.to[0]: ",
-        "air.to[1]: starts with gopher:",
+        "air.to[1]: ",
         "air.to[3]: is there twice",
         "pipeline.batch_seconds: 1 must be a whole number from 2 to 120",
         "pipeline.stream_id: ",

@@ -120,7 +120,8 @@ impl BatchFacts {
             }
         }
         let mut facts = Self::default();
-        for stream in streams {
+        for mut stream in streams {
+            respace(&mut stream.track);
             match stream.media.as_str() {
                 "video" => facts.video = Some(stream.track),
                 "audio" => facts.audio = Some(stream.track),
@@ -130,6 +131,26 @@ impl BatchFacts {
         Ok(facts)
     }
 }
+
+/// Where the source's time steps back inside a batch, ffmpeg lists every packet from there on at one instant: they follow
+/// on in even steps instead.
+fn respace(track: &mut TrackFacts) {
+    let usual = i64::try_from(track.packet_us()).unwrap_or_default();
+    let mut last: Option<i64> = None;
+    for packet in &mut track.packets {
+        // Steps of a tick are what ffmpeg makes of equal times where they must rise.
+        if let Some(last) = last.filter(|last| packet.dts_us - last <= CLAMPED_US) {
+            let length = if packet.duration_us > 0 { i64::from(packet.duration_us) } else { usual };
+            let shift = last + length - packet.dts_us;
+            packet.dts_us += shift;
+            packet.pts_us += shift;
+        }
+        last = Some(packet.dts_us);
+    }
+}
+
+/// Packets closer than this, in microseconds, are not at their own time: no codec has 40,000 packets a second.
+const CLAMPED_US: i64 = 25;
 
 /// A line of packet facts that makes no sense.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -254,6 +275,14 @@ mod tests {
         assert_eq!(video.first_pts_us(), 1_466_667);
         assert_eq!((audio.first_pts_us(), audio.packets[1].dts_us), (1_400_000, 1_423_220));
         assert_eq!(facts.packets(), 4);
+    }
+
+    #[test]
+    fn packets_that_are_listed_at_one_instant_follow_on() {
+        let lines: String = (0..5).map(|_| "0, 132000, 132000, 3000, 1, 0x0\n").collect();
+        let video = BatchFacts::parse(&format!("{TEXT}{lines}")).unwrap().video.unwrap();
+        let steps: Vec<i64> = video.packets.windows(2).map(|pair| pair[1].dts_us - pair[0].dts_us).collect();
+        assert!(steps.iter().all(|step| (33_332..=33_335).contains(step)), "{steps:?}");
     }
 
     #[test]

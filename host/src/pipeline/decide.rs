@@ -13,11 +13,11 @@ use tokio::time::Instant;
 use super::air::clock::AirClock;
 use super::air::lean::Lean;
 use super::air::spool::{ReadyBatch, Spool};
-use super::exchange::Pending;
+use super::exchange::{Absence, Pending};
 use super::framer::StateKeeper;
 use super::prepare::Prepared;
 use super::remux::{self, Job, Plan, RemuxError};
-use super::status::{Phase, Status};
+use super::status::Status;
 use crate::config::Hold;
 use crate::limits::AIR_AHEAD;
 use crate::stage::RemuxStage;
@@ -50,6 +50,10 @@ pub struct Decider {
     pub cushion: Duration,
     /// Length of a batch as set.
     pub batch: Duration,
+    /// When this run began.
+    pub started: Instant,
+    /// End of the newest batch that was put together, in milliseconds of air time.
+    pub end_ms: Option<u64>,
 }
 
 impl Decider {
@@ -57,6 +61,7 @@ impl Decider {
     pub async fn run(mut self, mut prepared: mpsc::Receiver<Prepared>) -> Result<(), JournalError> {
         let mut lean = Lean::new(self.cushion);
         let mut margin = Margin::default();
+        self.end_ms = self.spool.newest().map(|newest| newest.end_ms);
         while let Some(mut batch) = prepared.recv().await {
             self.keep_back(&batch).await;
             if batch.facts.packets() == 0 {
@@ -65,8 +70,10 @@ impl Decider {
                 continue;
             }
             let pending = batch.pending.take();
+            let arrived = Instant::now();
             let decision = self.wait(pending, &batch, margin).await;
             let due = self.start_clock(&batch);
+            let waited_in_vain = self.waited_in_vain(&decision, &batch, due);
             let began = Instant::now();
             let ready = self.put_together(&batch, decision, due).await?;
             margin.observe(began.elapsed());
@@ -79,9 +86,14 @@ impl Decider {
                 self.status.update(|stats| stats.late_batches += 1);
                 tracing::warn!(batch = batch.number, late_ms = -slack, "batch is ready too late");
             }
+            // First written down: what leaves must be found again after a restart.
+            self.journal.step(batch.number, Step::Remuxed).await?;
+            self.end_ms = Some(ready.end_ms);
             self.clock.extend(ready.end_ms);
             self.spool.append(ready);
-            self.journal.step(batch.number, Step::Remuxed).await?;
+            // Time that was only waited away is slack all the same, or a processor that is away would slow the clock
+            // down for ever.
+            let slack = if waited_in_vain { signed_ms(arrived + began.elapsed(), due) } else { slack };
             let rate = self.clock.set_rate(lean.observe(slack));
             tracing::debug!(batch = batch.number, slack_ms = slack, rate, "ready for air");
         }
@@ -93,7 +105,11 @@ impl Decider {
     /// A source that delivers faster than real time must not fill the disk with what is due much later.
     async fn keep_back(&mut self, batch: &Prepared) {
         if let Some(due) = self.due(batch) {
-            let ahead = AIR_AHEAD.max(self.batch * 3).div_f64(self.clock.speed());
+            let hold = match self.hold {
+                Hold::After(hold) => hold,
+                Hold::Auto => Duration::ZERO,
+            };
+            let ahead = AIR_AHEAD.max(self.batch * 3).max(hold + self.batch).div_f64(self.clock.speed());
             if let Some(at) = due.checked_sub(ahead) {
                 tokio::time::sleep_until(at).await;
             }
@@ -103,7 +119,7 @@ impl Decider {
     /// When the batch is due, once the clock runs. The clock does not look past the spool: from its end on, time runs
     /// at the pace of the clock.
     fn due(&self, batch: &Prepared) -> Option<Instant> {
-        let end_ms = self.spool.newest().map_or(batch.placed.start_ms, |newest| newest.end_ms);
+        let end_ms = self.end_ms.unwrap_or(batch.placed.start_ms);
         let due = self.clock.due(batch.placed.start_ms.min(end_ms))?;
         Some(due + Duration::from_millis(batch.placed.start_ms.saturating_sub(end_ms)))
     }
@@ -120,11 +136,23 @@ impl Decider {
         Decision::of(reply)
     }
 
-    /// When the first batch goes on air whatever comes.
+    /// When the first batch goes on air whatever comes. After a restart it may have been complete long ago: then the
+    /// processor gets the cushion once more.
     fn latest_start(&self, batch: &Prepared) -> Instant {
-        match self.hold {
+        let latest = match self.hold {
             Hold::After(hold) => batch.complete + hold,
             Hold::Auto => batch.complete + self.batch,
+        };
+        latest.max(self.started + self.cushion.min(self.batch))
+    }
+
+    /// True where no reply came that more time would have brought: nobody was there, or it is so late that the delay has
+    /// grown by a whole cushion already.
+    fn waited_in_vain(&self, decision: &Decision, batch: &Prepared, due: Instant) -> bool {
+        match decision.absence {
+            Some(Absence::Late) => due.saturating_duration_since(batch.complete) >= self.batch + self.cushion,
+            Some(_) => true,
+            None => false,
         }
     }
 
@@ -167,6 +195,10 @@ impl Decider {
             decision = Decision::original(Why::unusable(error.to_string()));
             plan = Plan::original(has_audio, "the plan's audio could not be used");
             remuxed = self.remux(batch, &plan, None).await;
+        } else if let Err(error) = &remuxed {
+            // A run of ffmpeg that was killed says nothing about the next one.
+            tracing::warn!(batch = batch.number, %error, "remuxing is tried once more");
+            remuxed = self.remux(batch, &plan, None).await;
         }
         self.journal.decided(batch.number, decision.outcome(&plan), decision.detail(&plan)).await?;
         match remuxed {
@@ -180,7 +212,6 @@ impl Decider {
                     *stats.failed.entry("remux").or_default() += 1;
                     stats.packets_lost += batch.facts.packets();
                 });
-                self.journal.step(batch.number, Step::Done).await?;
                 Ok(None)
             }
         }
@@ -226,7 +257,6 @@ impl Decider {
         if remuxed.lost > 0 {
             self.status.error(format_args!("batch {}: remuxing lost {} packets", batch.number, remuxed.lost));
         }
-        self.status.enter(Phase::OnAir);
     }
 }
 

@@ -86,22 +86,24 @@ impl Demuxer {
     /// Demuxes `segments` into `dir`, which exists. Files appear whole under their names or not at all.
     pub async fn demux(&mut self, segments: &[Segment], dir: &Path) -> Result<BatchFacts, DemuxError> {
         let inputs = Inputs::of(segments)?;
-        let facts = match run(&inputs, self.tracks, dir).await {
+        let mut facts = match run(&inputs, self.tracks, dir).await {
             Ok(facts) => facts,
-            // Mostly a track that is not there, or a codec that the muxer refuses: look closer.
-            Err(DemuxError::Ffmpeg(first @ FfmpegError::Failed { .. })) => {
+            // Mostly a track that is not there, or a codec that the muxer refuses: look closer. A run that was killed
+            // is tried once more.
+            Err(DemuxError::Ffmpeg(FfmpegError::Failed { .. } | FfmpegError::Timeout { .. })) => {
                 let found = probe(&inputs).await?;
                 check_codecs(&found)?;
-                let tracks = Tracks::of(&found);
-                if tracks == self.tracks {
-                    return Err(first.into());
-                }
-                self.tracks = tracks;
-                run(&inputs, tracks, dir).await?
+                self.tracks = Tracks::of(&found);
+                run(&inputs, self.tracks, dir).await?
             }
             Err(error) => return Err(error),
         };
         check_codecs(&facts)?;
+        // A track that came back: the list names what is there, also what was not written.
+        if Tracks::of(&facts) != self.tracks {
+            self.tracks = Tracks::of(&facts);
+            facts = run(&inputs, self.tracks, dir).await?;
+        }
         for (track, name) in [(&facts.video, names::VIDEO), (&facts.audio, names::AUDIO)] {
             if track.is_some() {
                 rename(&part(dir, name), &dir.join(name)).await?;
@@ -216,20 +218,18 @@ async fn run(inputs: &Inputs, tracks: Tracks, dir: &Path) -> Result<BatchFacts, 
         command.args(["-avoid_negative_ts", "make_zero", "-f", "mp4", "-movflags", "delay_moov+default_base_moof"]);
         command.arg(part(dir, names::AUDIO));
     }
-    for (wanted, map) in [(tracks.video, video_map), (tracks.audio, &audio_map)] {
-        if wanted {
-            command.args(["-map", map]);
-        }
-    }
+    command.args(["-map", &format!("{video_map}?"), "-map", &format!("{audio_map}?")]);
     command.args(copy).args(["-f", "framecrc", "pipe:1"]);
-    let mut text = ffmpeg::output("demux", command, PACKET_FACTS_BYTES, FFMPEG_TIMEOUT).await?;
+    let text = ffmpeg::output("demux", command, PACKET_FACTS_BYTES, FFMPEG_TIMEOUT).await?;
+    let mut text = String::from_utf8_lossy(&text).into_owned();
+    let mut facts = BatchFacts::parse(&text)?;
     if let Some(offset_us) = inputs.audio.as_ref().unwrap_or(&inputs.main).offset_us {
-        let line = format!("#{OFFSET} {}: {offset_us}\n", u8::from(tracks.video));
-        text.splice(..0, line.into_bytes());
+        text.insert_str(0, &format!("#{OFFSET} {}: {offset_us}\n", u8::from(facts.video.is_some())));
+        facts = BatchFacts::parse(&text)?;
     }
     let path = part(dir, names::PACKETS);
     tokio::fs::write(&path, &text).await.map_err(|source| DemuxError::File { path, source })?;
-    Ok(BatchFacts::parse(&String::from_utf8_lossy(&text))?)
+    Ok(facts)
 }
 
 /// Which tracks there are and how they are coded, without writing them.

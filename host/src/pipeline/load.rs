@@ -10,7 +10,6 @@ use url::Url;
 use super::air::clock::AirClock;
 use super::air::position::Position;
 use super::air::spool::Spool;
-use super::air::target::{Target, TargetError};
 use super::air::{self, Air, AirConfig, DestinationConfig};
 use super::batch::Batcher;
 use super::decide::Decider;
@@ -19,10 +18,10 @@ use super::exchange::{Exchange, ExchangeConfig};
 use super::framer::{StageFramer, StateKeeper};
 use super::prepare::Preparer;
 use super::release::{Positions, Releaser};
-use super::status::{Phase, Status};
+use super::status::Status;
 use super::timeline::Timeline;
 use super::{Pipeline, demux, remux, source};
-use crate::config::{HostConfig, PipelineConfig};
+use crate::config::{Destination, HostConfig, PipelineConfig};
 use crate::limits::{AIR_EVENTS_WAITING, AIR_KEEP_FOR_LATE, CUSHION_MIN, CUSHION_PART, START_AFTER_RESTART};
 use crate::stage::{
     BatchingStage, FramingStage, Opening, RemuxStage, StageComponent, StageCounters, StageKind, StageLabels,
@@ -39,6 +38,9 @@ const TENANT: &str = "default";
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LoadError {
+    /// ffmpeg is not there.
+    #[error(transparent)]
+    Ffmpeg(#[from] crate::ffmpeg::FfmpegError),
     /// The storage.
     #[error(transparent)]
     Files(#[from] FilesError),
@@ -77,20 +79,21 @@ pub enum LoadError {
     /// The exchange.
     #[error(transparent)]
     Exchange(#[from] super::exchange::ExchangeError),
-    /// A destination.
-    #[error("air.to: {0}")]
-    Air(#[from] TargetError),
 }
 
 impl Pipeline {
     /// Opens a pipeline; goes on with an unfinished run of the same stream and source. `batches`: stop after so many.
     pub async fn load(host: &HostConfig, config: PipelineConfig, batches: Option<u64>) -> Result<Self, LoadError> {
         crate::tls::install();
+        crate::ffmpeg::version().await?;
         let storage = Storage::open(&host.storage)?;
         let files = storage.stream(TENANT, &config.stream_id)?;
         let (journal, resumed) =
             Journal::open(&storage.journal())?.begin(TENANT, &config.stream_id, &identity(&config.source.url)).await?;
         retention::sweep(&files).await;
+        if !resumed.unfinished {
+            retention::clean_unused(&journal, &files).await?;
+        }
         let status = Arc::new(Status::default());
         let runtime =
             StageRuntime::new(&StageRuntimeConfig { aot_dir: Some(storage.aot()), ..StageRuntimeConfig::default() })?;
@@ -107,18 +110,18 @@ impl Pipeline {
         }
         let positions = positions(&config, &resumed);
         go_on(&clock, &spool, &positions);
+        let passed = positions.iter().map(|position| position.as_ref().map_or(0, Position::batch)).min();
         let (events, air_events) = mpsc::channel(AIR_EVENTS_WAITING);
-        let destinations = air_config(&config, &positions)?;
+        let destinations = air_config(&config, &positions);
         let positions = Arc::new(Positions(journal.clone()));
         let air = Air::start(destinations, spool.clone(), clock.clone(), positions, events, &CancellationToken::new());
-        if resumed.unfinished {
+        if resumed.unfinished && resumed.next_segment > 0 {
             tracing::info!(
                 batches = resumed.batches.len(),
                 segments = resumed.uncut.len(),
                 "going on where the last run was"
             );
         }
-        status.enter(Phase::Starting);
         let cushion = config.cushion.unwrap_or_else(|| CUSHION_MIN.max(config.batch / CUSHION_PART));
         Ok(Self {
             batcher: Batcher {
@@ -149,10 +152,13 @@ impl Pipeline {
                 hold: config.hold,
                 cushion,
                 batch: config.batch,
+                started: tokio::time::Instant::now(),
+                end_ms: None,
             },
             releaser: Releaser {
                 events: air_events,
                 destinations: config.destinations.len(),
+                passed,
                 spool: spool.clone(),
                 clock: clock.clone(),
                 journal: journal.clone(),
@@ -162,7 +168,7 @@ impl Pipeline {
             },
             counters,
             resume: resumed.known.last().map(source::Resume::after),
-            source: source_config(&config, files),
+            source: source_config(&config, files, resumed.next_segment),
             resumed: waiting,
             batch: config.batch,
             storage,
@@ -198,18 +204,29 @@ impl Stages {
             limits: StageLimits::default(),
             labels: StageLabels::new(TENANT, &config.stream_id),
         };
+        // A stream that was on air goes on, whatever its stages make of their old state: they are tried again later.
+        let again = resumed.unfinished;
         let (kind, key) = (StageKind::Batching, "batching");
-        let component = component_of(runtime, config, kind, key).await?;
-        let opened = BatchingStage::open(runtime, component, opening(kind, key), batch_seconds).await;
-        let batching = opened.map_err(|source| LoadError::Stage { kind: key, source })?;
+        let (component, opening_of) = (component_of(runtime, config, kind, key).await?, opening(kind, key));
+        let refused = |source| LoadError::Stage { kind: key, source };
+        let batching = match again {
+            true => BatchingStage::resume(runtime, component, opening_of, batch_seconds).await,
+            false => BatchingStage::open(runtime, component, opening_of, batch_seconds).await.map_err(refused)?,
+        };
         let (kind, key) = (StageKind::Framing, "framing");
-        let component = component_of(runtime, config, kind, key).await?;
-        let opened = FramingStage::open(runtime, component, opening(kind, key)).await;
-        let framing = opened.map_err(|source| LoadError::Stage { kind: key, source })?;
+        let (component, opening_of) = (component_of(runtime, config, kind, key).await?, opening(kind, key));
+        let refused = |source| LoadError::Stage { kind: key, source };
+        let framing = match again {
+            true => FramingStage::resume(runtime, component, opening_of).await,
+            false => FramingStage::open(runtime, component, opening_of).await.map_err(refused)?,
+        };
         let (kind, key) = (StageKind::RemuxPlanning, "remux_planning");
-        let component = component_of(runtime, config, kind, key).await?;
-        let opened = RemuxStage::open(runtime, component, opening(kind, key)).await;
-        let remux = opened.map_err(|source| LoadError::Stage { kind: key, source })?;
+        let (component, opening_of) = (component_of(runtime, config, kind, key).await?, opening(kind, key));
+        let refused = |source| LoadError::Stage { kind: key, source };
+        let remux = match again {
+            true => RemuxStage::resume(runtime, component, opening_of).await,
+            false => RemuxStage::open(runtime, component, opening_of).await.map_err(refused)?,
+        };
         Ok(Self { batching, framing, remux })
     }
 
@@ -255,8 +272,9 @@ async fn start_exchange(
     Ok(Some(Arc::new(exchange)))
 }
 
-fn source_config(config: &PipelineConfig, files: StreamFiles) -> source::SourceConfig {
+fn source_config(config: &PipelineConfig, files: StreamFiles, first_index: u64) -> source::SourceConfig {
     let mut settings = source::SourceConfig::new(config.source.url.clone(), files.segments);
+    settings.first_index = first_index;
     settings.backup_url = config.source.backup_url.clone();
     settings.headers = config.source.headers.clone();
     settings.variant.max_bandwidth = config.source.max_bandwidth;
@@ -296,7 +314,7 @@ fn reload(files: &StreamFiles, row: &BatchRow) -> Option<air::spool::ReadyBatch>
 
 /// Where each destination was, by its name.
 fn positions(config: &PipelineConfig, resumed: &Resumed) -> Vec<Option<Position>> {
-    let of = |url: &Url| serde_json::from_str(resumed.air.get(&destination_name(url))?).ok();
+    let of = |to: &Destination| serde_json::from_str(resumed.air.get(&destination_name(to))?).ok();
     config.destinations.iter().map(of).collect()
 }
 
@@ -308,23 +326,22 @@ fn go_on(clock: &AirClock, spool: &Spool, positions: &[Option<Position>]) {
     clock.start(from_ms, tokio::time::Instant::now() + START_AFTER_RESTART);
 }
 
-fn air_config(config: &PipelineConfig, positions: &[Option<Position>]) -> Result<AirConfig, LoadError> {
-    let mut destinations = Vec::new();
-    for (url, position) in config.destinations.iter().zip(positions) {
-        let target = Target::parse(url.as_str())?;
-        let mut destination = DestinationConfig::new(destination_name(url), target);
+fn air_config(config: &PipelineConfig, positions: &[Option<Position>]) -> AirConfig {
+    let destination = |(configured, position): (&Destination, &Option<Position>)| {
+        let mut destination = DestinationConfig::new(destination_name(configured), configured.target.clone());
         destination.resume = *position;
         destination.max_lag = AIR_KEEP_FOR_LATE;
-        destinations.push(destination);
-    }
-    Ok(AirConfig { stream: config.stream_id.clone(), destinations, ffmpeg: ffmpeg_sidecar::paths::ffmpeg_path() })
+        destination
+    };
+    let destinations = config.destinations.iter().zip(positions).map(destination).collect();
+    AirConfig { stream: config.stream_id.clone(), destinations, ffmpeg: ffmpeg_sidecar::paths::ffmpeg_path() }
 }
 
 /// A name that stays the same over restarts and tells no key: the scheme and part of a digest.
-fn destination_name(url: &Url) -> String {
-    let digest = Sha256::digest(url.as_str().as_bytes());
+fn destination_name(destination: &Destination) -> String {
+    let digest = Sha256::digest(destination.text.as_bytes());
     let part: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-    format!("{}-{part}", url.scheme())
+    format!("{}-{part}", destination.text.split(':').next().unwrap_or_default())
 }
 
 /// Tells sources apart: without user, password, query and fragment, which may change with every token.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::batch::Batch;
+use super::batch::{Batch, unix_ms};
 use super::demux::{self, DemuxError, Demuxer, names};
 use super::exchange::framer::{AudioFormat, Fragment, Pcm};
 use super::exchange::{Audio, Exchange, Outgoing, Pending};
@@ -35,6 +35,9 @@ pub enum PrepareError {
     /// The storage failed.
     #[error(transparent)]
     Files(#[from] FilesError),
+    /// ffmpeg cannot be started any more.
+    #[error(transparent)]
+    Ffmpeg(#[from] FfmpegError),
 }
 
 /// A batch on its way through the processor.
@@ -86,7 +89,7 @@ impl Preparer {
                 number: row.number,
                 segments: row.segments,
                 discontinuity: row.discontinuity,
-                complete: Instant::now(),
+                complete: before_now(unix_ms().saturating_sub(row.complete_ms)),
                 complete_ms: row.complete_ms,
             };
             if !self.take(batch, known, &prepared).await? {
@@ -121,7 +124,11 @@ impl Preparer {
         };
         let facts = match facts {
             Ok(facts) => facts,
-            Err(DemuxError::Unsupported(reason)) => return Err(PrepareError::Unsupported(reason)),
+            // In mid-stream one such batch (an advertisement, say) is lost and the stream goes on.
+            Err(DemuxError::Unsupported(reason)) if !self.timeline.begun() => {
+                return Err(PrepareError::Unsupported(reason));
+            }
+            Err(DemuxError::Ffmpeg(error @ FfmpegError::Start { .. })) => return Err(error.into()),
             Err(error) => {
                 self.status.error(format_args!("batch {} is lost: {error}", batch.number));
                 self.status.update(|stats| *stats.failed.entry("demux").or_default() += 1);
@@ -173,6 +180,12 @@ impl Preparer {
     }
 }
 
+/// The instant so many milliseconds ago.
+fn before_now(ms: u64) -> Instant {
+    let now = Instant::now();
+    now.checked_sub(Duration::from_millis(ms)).unwrap_or(now)
+}
+
 /// A file in the form that the processor wants.
 struct File {
     path: PathBuf,
@@ -211,9 +224,4 @@ fn pcm_file(mut file: File, pcm: Pcm, format: &str) -> (File, Vec<String>) {
     file.channels = pcm.channels.unwrap_or(file.channels);
     let (rate, channels) = (file.sample_rate.to_string(), file.channels.to_string());
     (file, ["-c:a", "pcm_s16le", "-ar", &rate, "-ac", &channels, "-f", format].map(Into::into).into())
-}
-
-/// How long a batch lasts on air.
-pub fn air_length(placed: &Placed) -> Duration {
-    Duration::from_millis(placed.end_ms.saturating_sub(placed.start_ms))
 }

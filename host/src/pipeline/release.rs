@@ -29,6 +29,8 @@ pub struct Releaser {
     pub events: mpsc::Receiver<AirEvent>,
     /// How many destinations there are.
     pub destinations: usize,
+    /// All batches before this one went out everywhere in an earlier run.
+    pub passed: Option<u64>,
     /// Ready batches.
     pub spool: Spool,
     /// Tells how late it is.
@@ -49,14 +51,17 @@ impl Releaser {
         let mut done: BTreeMap<u64, usize> = BTreeMap::new();
         let mut beat = tokio::time::interval(EVERY);
         loop {
-            tokio::select! {
+            let taken = tokio::select! {
                 event = self.events.recv() => match event {
-                    Some(event) => self.take(event, &mut done).await?,
+                    Some(event) => self.take(event, &mut done).await,
                     None => return self.release(&mut done).await,
                 },
-                _ = beat.tick() => {}
+                _ = beat.tick() => Ok(()),
+            };
+            // Nothing is let go of that is not written down; the next beat tries again.
+            if let Err(error) = taken.and(self.release(&mut done).await) {
+                self.status.error(format_args!("release: {error}"));
             }
-            self.release(&mut done).await?;
         }
     }
 
@@ -89,7 +94,9 @@ impl Releaser {
         let keep_ms = u64::try_from(AIR_KEEP_FOR_LATE.as_millis()).unwrap_or(u64::MAX);
         let mut released = false;
         while let Some(oldest) = self.spool.oldest() {
-            let everywhere = done.get(&oldest.number).is_some_and(|count| *count >= self.destinations);
+            let nothing = oldest.video.tags.is_empty() && oldest.audio.tags.is_empty();
+            let sent = done.get(&oldest.number).is_some_and(|count| *count >= self.destinations);
+            let everywhere = sent || nothing || self.passed.is_some_and(|passed| oldest.number < passed);
             if !everywhere && oldest.end_ms.saturating_add(keep_ms) > now_ms {
                 break;
             }

@@ -103,8 +103,12 @@ pub async fn remux(job: Job<'_>) -> Result<Remuxed, RemuxError> {
     };
     match tokio::time::timeout(FFMPEG_TIMEOUT, read).await {
         Ok(done) => {
-            // ffmpeg's own words tell more than the broken stream it left.
-            running.finish(FFMPEG_TIMEOUT).await?;
+            // With nobody reading, ffmpeg ends. Its own words tell more than the broken stream it left.
+            drop(stdout);
+            let finished = running.finish(FFMPEG_TIMEOUT).await;
+            if !matches!(done, Err(RemuxError::Io(_))) {
+                finished?;
+            }
             done?;
         }
         Err(_) => running.finish(std::time::Duration::ZERO).await?,

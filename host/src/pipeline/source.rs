@@ -140,7 +140,7 @@ async fn drive(
             target.max(config.bounds.reload_min).saturating_mul(AUDIO_WAIT_TARGETS),
         ),
         inputs: Inputs { main: main_steps, audio: separate.then_some(audio_steps), notices, main_edge, audio_edge },
-        naming: Naming::new(&config.dir, resume),
+        naming: Naming::new(&config.dir, config.first_index, resume),
         ahead: if found.started.live { config.bounds.ahead_live } else { config.bounds.ahead_vod },
         events,
         relocator: Relocator::new(http.clone(), config.clone(), location, on_backup),

@@ -128,7 +128,8 @@ pub fn report(stats: &Stats, destination: Option<&DestinationStatus>) -> Report 
         processed: stats.processed,
         original: stats.original.values().sum(),
         packets_in: stats.packets_in,
-        packets_lost: stats.packets_lost,
+        // How many packets a batch had that could not be demuxed nobody knows: at least one.
+        packets_lost: stats.packets_lost + stats.failed.get("demux").copied().unwrap_or_default(),
         max_skew_ms: stats.max_skew_us as f64 / 1000.0,
         ..Report::default()
     };

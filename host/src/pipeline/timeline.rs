@@ -65,17 +65,26 @@ impl Timeline {
     /// Places the next batch. `discontinuity`: its timestamps may not follow on from the batch before.
     pub fn place(&mut self, facts: &BatchFacts, discontinuity: bool) -> Placed {
         let mut placed = Placed::default();
+        if facts.packets() == 0 {
+            // A batch that was lost takes no time and changes nothing.
+            placed.start_ms = self.next_ms();
+            placed.end_ms = placed.start_ms;
+            return placed;
+        }
         let firsts = [(&facts.video, &self.video), (&facts.audio, &self.audio)];
         let firsts: Vec<First> =
             firsts.iter().filter_map(|(track, cursor)| First::of(track.as_ref()?, cursor)).collect();
         let offset = self.offset_at_border(&firsts, discontinuity, &mut placed.splices_us);
         let mut pieces = vec![offset];
         let mut errors = [0, 0];
+        let jumps = [&facts.video, &facts.audio].map(|track| track.as_ref().map(jumps));
         if let Some(track) = &facts.video {
-            placed.video = place_track(track, &mut self.video, &mut pieces, &mut placed.splices_us, &mut errors[0]);
+            let place = Place { other: jumps[1].as_deref(), cursor: &mut self.video, worst_us: &mut errors[0] };
+            placed.video = place.track(track, &mut pieces, &mut placed.splices_us);
         }
         if let Some(track) = &facts.audio {
-            placed.audio = place_track(track, &mut self.audio, &mut pieces, &mut placed.splices_us, &mut errors[1]);
+            let place = Place { other: jumps[0].as_deref(), cursor: &mut self.audio, worst_us: &mut errors[1] };
+            placed.audio = place.track(track, &mut pieces, &mut placed.splices_us);
         }
         self.offset_us = pieces.last().copied();
         placed.max_skew_us = errors.iter().sum();
@@ -83,6 +92,11 @@ impl Timeline {
         placed.start_ms = starts.map(|time| time.dts_ms).min().unwrap_or_else(|| ms(self.end_us(facts)));
         placed.end_ms = ms(self.end_us(facts)).max(placed.start_ms);
         placed
+    }
+
+    /// Whether anything was placed yet.
+    pub fn begun(&self) -> bool {
+        self.offset_us.is_some()
     }
 
     /// Where the next batch starts if it follows on, in milliseconds.
@@ -100,11 +114,16 @@ impl Timeline {
             return -firsts.iter().map(|first| first.source_us).min().unwrap_or_default();
         };
         let ahead = if discontinuity { TOLERANCE_US } else { JUMP_US };
+        // One track that follows on is enough, where the other has a hole at the border.
         let runs_on = |shift: i64| {
-            firsts.iter().all(|first| match first.expected_us {
-                Some(expected) => (-TOLERANCE_US..=ahead).contains(&(first.source_us + shift - expected)),
-                None => first.source_us + shift + offset >= first.air_end_us - TOLERANCE_US,
-            })
+            let step = |first: &First| first.expected_us.map(|expected| first.source_us + shift - expected);
+            let follows =
+                firsts.iter().any(|first| step(first).is_some_and(|step| (-TOLERANCE_US..=ahead).contains(&step)));
+            let behind = |first: &First| match step(first) {
+                Some(step) => step < -TOLERANCE_US,
+                None => first.source_us + shift + offset < first.air_end_us - TOLERANCE_US,
+            };
+            follows && !firsts.iter().any(behind)
         };
         for shift in [0, WRAP_US, -WRAP_US] {
             if runs_on(shift) {
@@ -134,44 +153,61 @@ impl First {
     }
 }
 
-/// Places a track's packets. `pieces` are the offsets of this batch, one more after each jump; both tracks share them,
-/// so that sound and picture jump alike.
-fn place_track(
-    track: &TrackFacts,
-    cursor: &mut Cursor,
-    pieces: &mut Vec<i64>,
-    splices: &mut Vec<i64>,
-    worst_us: &mut u64,
-) -> Vec<AirTime> {
+/// Steps of a track's time that are out of the ordinary: how much each differs from what was expected.
+fn jumps(track: &TrackFacts) -> Vec<i64> {
     let usual = i64::try_from(track.packet_us()).unwrap_or_default();
-    let mut piece = 0;
-    let mut expected: Option<i64> = None;
-    let mut times = Vec::with_capacity(track.packets.len());
-    for packet in &track.packets {
-        let mut offset = pieces.get(piece).copied().unwrap_or_default();
-        if expected.is_some_and(|expected| !(-TOLERANCE_US..=JUMP_US).contains(&(packet.dts_us - expected))) {
-            piece += 1;
-            let joined = cursor.air_end_us - packet.dts_us;
-            match pieces.get(piece) {
-                // The other track jumped already; follow it where that keeps this one running.
-                Some(theirs) if (theirs - joined).abs() <= JUMP_US && *theirs >= joined - TOLERANCE_US => {
-                    offset = *theirs
-                }
-                Some(theirs) => offset = joined.max(*theirs),
-                None => {
-                    splices.push(offset - joined);
-                    offset = joined;
-                    pieces.push(joined);
+    let differences = track.packets.windows(2).map(|pair| pair[1].dts_us - pair[0].dts_us - length(&pair[0], usual));
+    differences.filter(|difference| is_jump(*difference)).collect()
+}
+
+fn is_jump(difference_us: i64) -> bool {
+    !(-TOLERANCE_US..=JUMP_US).contains(&difference_us)
+}
+
+fn length(packet: &Packet, usual: i64) -> i64 {
+    if packet.duration_us > 0 { i64::from(packet.duration_us) } else { usual }
+}
+
+/// Places one track.
+struct Place<'a> {
+    /// Jumps of the other track, if there is one: a hole in one track alone stays a hole, or it would come out of step.
+    other: Option<&'a [i64]>,
+    cursor: &'a mut Cursor,
+    worst_us: &'a mut u64,
+}
+
+impl Place<'_> {
+    /// `pieces` are the offsets of this batch, one more after each jump; both tracks share them, so that sound and
+    /// picture jump alike.
+    fn track(self, track: &TrackFacts, pieces: &mut Vec<i64>, splices: &mut Vec<i64>) -> Vec<AirTime> {
+        let usual = i64::try_from(track.packet_us()).unwrap_or_default();
+        let shared =
+            |jump: i64| self.other.is_none_or(|other| other.iter().any(|theirs| (theirs - jump).abs() <= JUMP_US));
+        let mut piece = 0;
+        let mut expected: Option<i64> = None;
+        let mut times = Vec::with_capacity(track.packets.len());
+        for packet in &track.packets {
+            let jump = expected.map_or(0, |expected| packet.dts_us - expected);
+            if is_jump(jump) && shared(jump) {
+                piece += 1;
+                let joined = self.cursor.air_end_us - packet.dts_us;
+                match pieces.get_mut(piece) {
+                    // The other track jumped already; follow it where that keeps this one running.
+                    Some(theirs) => *theirs = (*theirs).max(joined - TOLERANCE_US),
+                    None => {
+                        splices.push(pieces.last().copied().unwrap_or_default() - joined);
+                        pieces.push(joined);
+                    }
                 }
             }
+            let offset = pieces.get(piece).copied().unwrap_or_default();
+            times.push(self.cursor.step(packet, offset, self.worst_us));
+            self.cursor.source_end_us = Some(packet.dts_us + length(packet, usual));
+            self.cursor.air_end_us = packet.dts_us + offset + length(packet, usual);
+            expected = self.cursor.source_end_us;
         }
-        times.push(cursor.step(packet, offset, worst_us));
-        let length = if packet.duration_us > 0 { i64::from(packet.duration_us) } else { usual };
-        cursor.source_end_us = Some(packet.dts_us + length);
-        cursor.air_end_us = packet.dts_us + offset + length;
-        expected = cursor.source_end_us;
+        times
     }
-    times
 }
 
 impl Cursor {
@@ -316,6 +352,46 @@ mod tests {
         assert_eq!(placed.splices_us.len(), 1);
         let skew = placed.audio[47].dts_ms as i64 - placed.video[30].dts_ms as i64;
         assert!((skew - 23).abs() <= 1, "sound was 22.65 ms behind there, is {skew}");
+    }
+
+    #[test]
+    fn a_hole_in_one_track_alone_stays_a_hole() {
+        for silent in [false, true] {
+            let mut timeline = Timeline::default();
+            let mut facts = batch(0, 8);
+            let track = if silent { facts.audio.as_mut() } else { facts.video.as_mut() }.unwrap();
+            track.packets.retain(|packet| !(2_000_000..5_000_000).contains(&packet.dts_us));
+            let placed = timeline.place(&facts, false);
+            assert!(placed.splices_us.is_empty(), "{placed:?}");
+            for (times, track) in [(&placed.video, &facts.video), (&placed.audio, &facts.audio)] {
+                for (time, packet) in times.iter().zip(&track.as_ref().unwrap().packets) {
+                    assert!((time.dts_ms as i64 * 1000 - packet.dts_us).abs() <= 500);
+                }
+            }
+            let next = timeline.place(&batch(8_000_000, 2), false);
+            assert_eq!((next.start_ms, next.splices_us.len()), (8000, 0));
+        }
+    }
+
+    #[test]
+    fn a_hole_of_one_track_at_a_border_stays_a_hole() {
+        let mut timeline = Timeline::default();
+        let mut facts = batch(0, 6);
+        facts.audio.as_mut().unwrap().packets.truncate(100);
+        timeline.place(&facts, false);
+        let next = timeline.place(&batch(6_000_000, 2), false);
+        assert_eq!((next.splices_us.len(), next.video[0].dts_ms, next.audio[0].dts_ms), (0, 6000, 6020));
+    }
+
+    #[test]
+    fn a_lost_batch_changes_nothing() {
+        let mut timeline = Timeline::default();
+        let lost = timeline.place(&BatchFacts::default(), false);
+        assert_eq!((lost.start_ms, lost.end_ms, timeline.begun()), (0, 0, false));
+        assert_eq!(timeline.place(&batch(900_000_000, 2), false).start_ms, 0);
+        let lost = timeline.place(&BatchFacts::default(), false);
+        assert!((2000..=2020).contains(&lost.start_ms), "{lost:?}");
+        assert!(timeline.begun());
     }
 
     #[test]

@@ -12,10 +12,19 @@ pub async fn clean(journal: &StreamJournal, files: &StreamFiles, keep: usize) ->
     let Some(over) = done.len().checked_sub(keep).filter(|over| *over > 0) else { return Ok(0) };
     for (number, first, last) in done.into_iter().take(over) {
         remove_dir(&files.batch(number)).await;
-        remove_segments(&files.segments, first, last).await;
+        remove_segments(&files.segments, |index| (first..=last).contains(&index)).await;
         journal.forget(number).await?;
     }
     Ok(over)
+}
+
+/// Removes segments of an earlier run that are in no batch: where a run was told to stop after so many batches, the source
+/// is ahead.
+pub async fn clean_unused(journal: &StreamJournal, files: &StreamFiles) -> Result<(), JournalError> {
+    let done = journal.done().await?;
+    let used = |index: u64| done.iter().any(|(_, first, last)| (*first..=*last).contains(&index));
+    remove_segments(&files.segments, |index| !used(index)).await;
+    Ok(())
 }
 
 /// Removes what an earlier run left half-written: files with a temporary name.
@@ -34,13 +43,13 @@ pub async fn sweep(files: &StreamFiles) {
     }
 }
 
-async fn remove_segments(dir: &Path, first: u64, last: u64) {
+async fn remove_segments(dir: &Path, wanted: impl Fn(u64) -> bool) {
     let Ok(mut entries) = tokio::fs::read_dir(dir).await else { return };
     while let Ok(Some(entry)) = entries.next_entry().await {
         let name = entry.file_name();
         let index =
             name.to_str().and_then(|name| name.strip_prefix("segment-")?.split(['.', '-']).next()?.parse::<u64>().ok());
-        if index.is_some_and(|index| (first..=last).contains(&index)) {
+        if index.is_some_and(&wanted) {
             remove_file(&entry.path()).await;
         }
     }

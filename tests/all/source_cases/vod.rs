@@ -72,7 +72,7 @@ async fn fragmented_mp4_with_changing_sections_stored_once_each() {
     origin.put("/x.m3u8", ended(0, words));
     let mut run = Run::start(origin.url("/x.m3u8"));
     let told = run.take(7).await;
-    assert_eq!(told[1..], ["0 a<one", "1 b<one", "2 c<two", "3 d<one", "4 e<one", "ended"]);
+    assert_eq!(told[1..], ["0 a<one", "1 b<one", "2 c<two disc", "3 d<one disc", "4 e<one", "ended"]);
     let last = run.last.clone().unwrap();
     assert!(last.main.path.ends_with("segment-4.m4s"), "{:?}", last.main.path);
     let sections = std::fs::read_dir(&run.dir).unwrap().filter_map(Result::ok);

@@ -159,7 +159,8 @@ impl Spool {
 impl Held {
     fn find(&self, number: u64) -> Option<&(Arc<ReadyBatch>, Counts)> {
         let first = self.batches.front()?.0.number;
-        self.batches.get(usize::try_from(number.checked_sub(first)?).ok()?)
+        let at = usize::try_from(number.checked_sub(first)?).ok()?;
+        self.batches.get(at).filter(|(batch, _)| batch.number == number)
     }
 }
 

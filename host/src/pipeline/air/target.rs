@@ -117,7 +117,13 @@ impl Target {
     /// What must not appear in a text that is shown.
     pub fn secrets(&self) -> Secrets {
         match self {
-            Self::Rtmp(target) => Secrets(vec![target.key.clone()]),
+            Self::Rtmp(target) => {
+                // Servers name the stream with or without its query.
+                let (key, query) = target.key.split_once('?').unwrap_or((&target.key, ""));
+                let values = query.split('&').filter_map(|pair| pair.split_once('=')).map(|(_, value)| value);
+                let parts = [target.key.as_str(), query].into_iter().chain(values).filter(|part| part.len() >= 6);
+                Secrets(parts.chain([key]).map(str::to_owned).collect())
+            }
             Self::Stream(url) => Secrets::of(url),
             Self::File(..) => Secrets::default(),
         }

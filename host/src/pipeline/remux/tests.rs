@@ -164,6 +164,24 @@ async fn a_stream_without_sound_and_one_without_pictures_work() {
 }
 
 #[tokio::test]
+async fn sound_that_goes_away_comes_back() {
+    let (with, without) = (Media::ts(&format!("{PICTURE}{SOUND}")), Media::ts(PICTURE));
+    let mut demuxer = Demuxer::default();
+    let tracks = |facts: &BatchFacts| (facts.video.is_some(), facts.audio.is_some());
+    for (media, sound) in [(&with, true), (&without, false), (&with, true), (&without, false)] {
+        let facts = demuxer.demux(&media.segments, &media.batch()).await.unwrap();
+        assert_eq!(tracks(&facts), (true, sound));
+        assert_eq!(facts.video.unwrap().packets.len(), 180);
+    }
+    let packets = media_packets(&with);
+    assert_eq!(demuxer.demux(&with.segments, &with.batch()).await.unwrap().packets(), packets);
+}
+
+fn media_packets(media: &Media) -> u64 {
+    (media.source_hashes("v").len() + media.source_hashes("a").len()) as u64
+}
+
+#[tokio::test]
 async fn packed_audio_keeps_its_time() {
     let mut media = Media::ts(&format!("{PICTURE}{SOUND}"));
     let apart = Demuxer::default().demux(&media.segments, &media.batch()).await.unwrap();

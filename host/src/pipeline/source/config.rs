@@ -25,6 +25,8 @@ pub struct SourceConfig {
     pub audio: AudioChoice,
     /// Where segments go: `…/original_stream/<stream-id>/`. Made if it is not there.
     pub dir: PathBuf,
+    /// Number of the first segment, where no earlier run is resumed: files of an earlier run keep theirs.
+    pub first_index: u64,
     /// Timeouts, tries and queues.
     pub bounds: Bounds,
     /// A client to share or to guard; build it from [`super::client_builder`], which sets redirects, cookies and gzip.
@@ -42,6 +44,7 @@ impl SourceConfig {
             variant: VariantChoice::default(),
             audio: AudioChoice::default(),
             dir,
+            first_index: 0,
             bounds: Bounds::default(),
             client: None,
         }

@@ -18,12 +18,24 @@ pub(super) struct Naming {
     begun: bool,
     /// A segment was given up since the last one that was delivered.
     broken: bool,
+    /// Initialization sections of the last segment's picture and sound; their names are digests of their content.
+    inits: (Option<PathBuf>, Option<PathBuf>),
 }
 
 impl Naming {
-    pub(super) fn new(dir: &Path, resume: Option<&Resume>) -> Self {
-        let next_index = resume.map_or(0, |resume| resume.next_index);
-        Self { dir: dir.to_owned(), next_index, begun: resume.is_some(), broken: false }
+    pub(super) fn new(dir: &Path, first_index: u64, resume: Option<&Resume>) -> Self {
+        let next_index = resume.map_or(first_index, |resume| resume.next_index);
+        Self { dir: dir.to_owned(), next_index, begun: resume.is_some(), broken: false, inits: (None, None) }
+    }
+
+    /// Another initialization section means other codec settings or time scales, with or without EXT-X-DISCONTINUITY: a
+    /// demuxer would go on with the old ones.
+    fn changes_init(&mut self, picture: &Part, sound: Option<&Part>) -> bool {
+        let inits = (picture.init.clone(), sound.and_then(|part| part.init.clone()));
+        let changed = |old: &Option<PathBuf>, new: &Option<PathBuf>| old.is_some() && new.is_some() && old != new;
+        let change = changed(&self.inits.0, &inits.0) || changed(&self.inits.1, &inits.1);
+        self.inits = (inits.0.or_else(|| self.inits.0.take()), inits.1.or_else(|| self.inits.1.take()));
+        change
     }
 
     /// Gives fetched files their names; what failed becomes gaps.
@@ -59,6 +71,7 @@ impl Naming {
                 }
             }
         }
+        discontinuity |= self.changes_init(&picture, parts.first());
         let segment = Segment {
             index: self.next_index,
             media_sequence: planned.entry.sequence,

@@ -125,9 +125,11 @@ pub(super) fn begin(
     };
     let mut resumed = Resumed { next_segment, next_batch, ..Resumed::default() };
     if finished || old_source != source {
-        for table in ["segment", "batch", "air", "stage"] {
+        for table in ["segment", "air", "stage"] {
             transaction.execute(&format!("DELETE FROM {table} WHERE stream = ?"), [id])?;
         }
+        // Their files are cleaned as those of any batch that is done.
+        transaction.execute("UPDATE batch SET step = ? WHERE stream = ?", params![Step::Done.code(), id])?;
         transaction.execute(
             "UPDATE stream SET source = ?, started_ms = ?, finished = 0, timeline = NULL WHERE id = ?",
             params![source, now_ms, id],
