@@ -55,6 +55,19 @@ async fn numbers_go_on_and_old_batches_are_cleaned() {
 }
 
 #[tokio::test]
+async fn a_recording_goes_on_air_at_its_own_pace() {
+    let origin = LiveOrigin::vod(entries(&Clip::small(16), false)).await;
+    let storage = tempfile::tempdir().unwrap();
+    let to = format!("file://{}/air.flv", storage.path().display());
+    let options = ["--source", &origin.url, "--to", &to, "--batch-seconds", "4", "--batches", "100"];
+    let ended = Host::run(&storage.path().join("storage"), &options).ended(Duration::from_secs(60)).await;
+    assert!(ended.status.success(), "{:#?}", ended.log);
+    assert_eq!(ended.count("batches"), 4);
+    let rates = ended.log.iter().filter(|line| line.contains("ready for air"));
+    assert!(rates.clone().count() == 4 && rates.clone().all(|line| line.contains("rate=1.0")), "{:#?}", ended.log);
+}
+
+#[tokio::test]
 async fn a_state_that_a_stage_cannot_read_does_not_stop_the_next_start() {
     let origin = LiveOrigin::start(entries(&Clip::small(24), false)).await;
     let storage = tempfile::tempdir().unwrap();

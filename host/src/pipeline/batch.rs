@@ -185,6 +185,10 @@ impl Batcher {
             SourceEvent::Stale { unchanged_for, .. } => {
                 self.status.error(format_args!("source: no new segment for {:.0} s", unchanged_for.as_secs_f64()));
             }
+            SourceEvent::Started(started) => {
+                self.status.update(|stats| stats.recording = !started.live);
+                tracing::info!(source = ?started, "source is there");
+            }
             SourceEvent::Warning(text) => self.status.error(format_args!("source: {text}")),
             other => tracing::info!(event = ?other, "source"),
         }

@@ -94,7 +94,9 @@ impl Decider {
             // Time that was only waited away is slack all the same, or a processor that is away would slow the clock
             // down for ever.
             let slack = if waited_in_vain { signed_ms(arrived + began.elapsed(), due) } else { slack };
-            let rate = self.clock.set_rate(lean.observe(slack));
+            // A recording comes as fast as we take it: how far ahead it is says nothing about its clock.
+            let wanted = if self.status.get().recording { 1.0 } else { lean.observe(slack) };
+            let rate = self.clock.set_rate(wanted);
             tracing::debug!(batch = batch.number, slack_ms = slack, rate, "ready for air");
         }
         self.spool.finish();

@@ -31,6 +31,8 @@ pub enum Phase {
 pub struct Stats {
     /// Now.
     pub phase: Phase,
+    /// The source is a recording: all of it was there from the start.
+    pub recording: bool,
     /// Segments on disk.
     pub segments: u64,
     /// Their bytes.
