@@ -68,6 +68,20 @@ async fn a_recording_goes_on_air_at_its_own_pace() {
 }
 
 #[tokio::test]
+async fn a_hold_stays_what_it_was_set_to() {
+    let origin = LiveOrigin::start(entries(&Clip::small(24), false)).await;
+    let storage = tempfile::tempdir().unwrap();
+    let to = format!("file://{}/air.flv", storage.path().display());
+    let options = ["--source", &origin.url, "--to", &to, "--batch-seconds", "4", "--batches", "100", "--hold", "9"];
+    let ended = Host::run(&storage.path().join("storage"), &options).ended(Duration::from_secs(90)).await;
+    assert!(ended.status.success(), "{:#?}", ended.log);
+    assert_eq!(ended.lines_with("on air in 8."), 1, "nine seconds after the first batch: {:#?}", ended.log);
+    // The time in hand is far above any cushion, and that is no reason to lean.
+    let rates = ended.log.iter().filter(|line| line.contains("ready for air"));
+    assert!(rates.clone().count() == 6 && rates.clone().all(|line| line.contains("rate=1.0")), "{:#?}", ended.log);
+}
+
+#[tokio::test]
 async fn a_state_that_a_stage_cannot_read_does_not_stop_the_next_start() {
     let origin = LiveOrigin::start(entries(&Clip::small(24), false)).await;
     let storage = tempfile::tempdir().unwrap();

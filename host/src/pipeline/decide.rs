@@ -59,7 +59,11 @@ pub struct Decider {
 impl Decider {
     /// Runs until no batch follows; the spool is finished then.
     pub async fn run(mut self, mut prepared: mpsc::Receiver<Prepared>) -> Result<(), JournalError> {
-        let mut lean = Lean::new(self.cushion);
+        // A set hold is to stay what it is; else it is the time in hand that counts.
+        let mut lean = match self.hold {
+            Hold::After(hold) => Lean::new(hold),
+            Hold::Auto => Lean::new(self.cushion),
+        };
         let mut margin = Margin::default();
         self.end_ms = self.spool.newest().map(|newest| newest.end_ms);
         while let Some(mut batch) = prepared.recv().await {
@@ -93,7 +97,11 @@ impl Decider {
             self.spool.append(ready);
             // Time that was only waited away is slack all the same, or a processor that is away would slow the clock
             // down for ever.
-            let slack = if waited_in_vain { signed_ms(arrived + began.elapsed(), due) } else { slack };
+            let slack = match self.hold {
+                Hold::After(_) => signed_ms(batch.complete, due),
+                Hold::Auto if waited_in_vain => signed_ms(arrived + began.elapsed(), due),
+                Hold::Auto => slack,
+            };
             // A recording comes as fast as we take it: how far ahead it is says nothing about its clock.
             let wanted = if self.status.get().recording { 1.0 } else { lean.observe(slack) };
             let rate = self.clock.set_rate(wanted);

@@ -6,12 +6,12 @@ use super::*;
 async fn relative_absolute_and_query_addresses() {
     let origin = Origin::start().await;
     let other = Origin::start().await;
-    origin.put("/live/hd/a.ts", ts("a")).put("/live/b.ts", ts("b")).put("/root/c.ts", ts("c"));
+    origin.put("/live/hd/a.ts", ts("a")).put("/live/b.ts", ts("b")).put("/top/c.ts", ts("c"));
     origin.put("/live/hd/q.ts", ts("q"));
     other.put("/cdn/d.ts", ts("d"));
     let far = other.url("/cdn/d.ts");
     let words = format!(
-        "#EXTINF:1,\na.ts\n#EXTINF:1,\n../b.ts\n#EXTINF:1,\n/root/c.ts\n#EXTINF:1,\n{far}\n#EXTINF:1,\nq.ts?n=1&t=%20x\n"
+        "#EXTINF:1,\na.ts\n#EXTINF:1,\n../b.ts\n#EXTINF:1,\n/top/c.ts\n#EXTINF:1,\n{far}\n#EXTINF:1,\nq.ts?n=1&t=%20x\n"
     );
     origin.put("/live/hd/x.m3u8", format!("#EXTM3U\n#EXT-X-TARGETDURATION:1\n{words}#EXT-X-ENDLIST\n"));
     let told = Run::start(origin.url("/live/hd/x.m3u8?session=1")).all().await;

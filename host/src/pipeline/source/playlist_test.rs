@@ -15,7 +15,7 @@ fn a_live_playlist_in_full() {
     let playlist = parse(
         "#EXTM3U\r\n#EXT-X-VERSION:3\r\n#EXT-X-TARGETDURATION:6\r\n#EXT-X-MEDIA-SEQUENCE:258\r\n\
          #EXT-X-DISCONTINUITY-SEQUENCE:4\r\n\r\n#EXTINF:5.005,title, with a comma\r\na.ts\r\n\
-         #EXT-X-DISCONTINUITY\r\n#EXTINF:6\r\n/root/b.ts?n=2\r\n#EXTINF:6.0,\r\nhttp://cdn/c.ts#x\r\n#EXT-X-ENDLIST",
+         #EXT-X-DISCONTINUITY\r\n#EXTINF:6\r\n/top/b.ts?n=2\r\n#EXTINF:6.0,\r\nhttp://cdn/c.ts#x\r\n#EXT-X-ENDLIST",
     )
     .unwrap();
     assert_eq!(playlist.target, Duration::from_secs(6));
@@ -29,7 +29,7 @@ fn a_live_playlist_in_full() {
         facts,
         [
             (258, "https://host/live/a.ts", 5_005_000, false, 4),
-            (259, "https://host/root/b.ts?n=2", 6_000_000, true, 5),
+            (259, "https://host/top/b.ts?n=2", 6_000_000, true, 5),
             (260, "http://cdn/c.ts", 6_000_000, false, 5),
         ]
     );
