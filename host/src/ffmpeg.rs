@@ -3,7 +3,6 @@
 //! `ffmpeg-sidecar` finds the binary and builds the command. The process itself is tokio's: the sidecar's is driven by
 //! blocking threads, cannot be killed with its owner, and takes stdout for its own parser, where we need the bytes.
 
-use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -67,17 +66,8 @@ pub fn command(protocols: &str) -> FfmpegCommand {
 
 /// Starts ffmpeg with nothing connected, to run until it is killed or dropped.
 pub fn background(mut command: FfmpegCommand) -> Result<Child, FfmpegError> {
-    let inner = command.as_inner_mut();
-    let program = inner.get_program().to_os_string();
-    tokio::process::Command::new(&program)
-        .args(inner.get_args())
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .process_group(0)
-        .kill_on_drop(true)
-        .spawn()
-        .map_err(|source| FfmpegError::Start { program: program.to_string_lossy().into_owned(), source })
+    let mut process = process(&mut command);
+    process.stdout(Stdio::null()).stderr(Stdio::null()).spawn().map_err(|source| not_started(&mut command, source))
 }
 
 /// A running ffmpeg. Dropping it kills it.
@@ -90,28 +80,30 @@ pub struct Running {
 
 /// Starts ffmpeg with stdout on a pipe. `what` names the job in errors.
 pub fn spawn(what: &'static str, mut command: FfmpegCommand) -> Result<(Running, ChildStdout), FfmpegError> {
+    let mut process = process(&mut command);
+    process.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = process.spawn().map_err(|source| not_started(&mut command, source))?;
+    limit_memory(&child);
+    match (child.stdout.take(), child.stderr.take()) {
+        (Some(stdout), Some(stderr)) => Ok((Running { what, child, stderr: tokio::spawn(tail(stderr)) }, stdout)),
+        _ => Err(not_started(&mut command, std::io::Error::other("its output is not connected"))),
+    }
+}
+
+/// tokio's process for a command: without input, in a process group of its own, ended with its owner.
+fn process(command: &mut FfmpegCommand) -> tokio::process::Command {
     let inner = command.as_inner_mut();
-    let program = inner.get_program().to_os_string();
-    let start = |source| FfmpegError::Start { program: PathBuf::from(&program).display().to_string(), source };
-    let mut process = tokio::process::Command::new(&program);
+    let mut process = tokio::process::Command::new(inner.get_program());
     if let Some(dir) = inner.get_current_dir() {
         process.current_dir(dir);
     }
-    let mut child = process
-        .args(inner.get_args())
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        // Ctrl-C at the terminal is for us alone: a batch under way is still to be finished.
-        .process_group(0)
-        .kill_on_drop(true)
-        .spawn()
-        .map_err(start)?;
-    limit_memory(&child);
-    let missing = || start(std::io::Error::other("its output is not connected"));
-    let stdout = child.stdout.take().ok_or_else(missing)?;
-    let stderr = child.stderr.take().ok_or_else(missing)?;
-    Ok((Running { what, child, stderr: tokio::spawn(tail(stderr)) }, stdout))
+    // Ctrl-C at the terminal is for us alone: a batch under way is still to be finished.
+    process.args(inner.get_args()).stdin(Stdio::null()).process_group(0).kill_on_drop(true);
+    process
+}
+
+fn not_started(command: &mut FfmpegCommand, source: std::io::Error) -> FfmpegError {
+    FfmpegError::Start { program: command.as_inner_mut().get_program().to_string_lossy().into_owned(), source }
 }
 
 impl Running {

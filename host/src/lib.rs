@@ -12,6 +12,7 @@ pub mod limits;
 pub mod media;
 pub mod telemetry;
 pub mod tls;
+pub mod unix_time;
 
 pub mod pipeline;
 

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -18,6 +18,7 @@ use super::status::{Phase, Status};
 use crate::stage::contract::batching as wit;
 use crate::stage::{Answer, BatchingStage};
 use crate::store::journal::{CutRecord, JournalError, StageSnapshot, StreamJournal};
+use crate::unix_time;
 
 /// Segments that belong together: the unit that goes to the processor.
 #[derive(Debug, Clone)]
@@ -104,7 +105,7 @@ impl Batcher {
         if let Some(failure) = &answer.failure {
             self.status.error(format_args!("batching stage: {failure}; the host's default cuts"));
         }
-        let (complete, complete_ms) = (Instant::now(), unix_ms());
+        let (complete, complete_ms) = (Instant::now(), unix_time::now_ms());
         let newest = self.pending.back().filter(|_| new).cloned();
         let wanted = usize::try_from(self.limit.unwrap_or(u64::MAX)).unwrap_or(usize::MAX);
         let mut cut = Vec::new();
@@ -163,7 +164,6 @@ impl Batcher {
             stats.segments += 1;
             stats.segment_bytes += segment.main.bytes + segment.audio.iter().map(|part| part.bytes).sum::<u64>();
         });
-        tracing::debug!(segment = segment.index, bytes = segment.main.bytes, "segment");
     }
 
     fn note(&self, event: &SourceEvent) {
@@ -211,10 +211,4 @@ fn to_wit(segment: &Segment) -> wit::Segment {
         program_date_time_us: segment.identity.program_date_time_us,
         cues: segment.cues.iter().map(cue).collect(),
     }
-}
-
-/// Unix time in milliseconds.
-pub fn unix_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::batch::{Batch, unix_ms};
+use super::batch::Batch;
 use super::demux::{self, DemuxError, Demuxer, names};
 use super::exchange::framer::{AudioFormat, Fragment, Pcm};
 use super::exchange::{Audio, Exchange, Outgoing, Pending};
@@ -21,6 +21,7 @@ use crate::limits::FFMPEG_TIMEOUT;
 use crate::media::facts::{BatchFacts, TrackFacts};
 use crate::store::files::{FilesError, StreamFiles};
 use crate::store::journal::{BatchRow, JournalError, Step, StreamJournal};
+use crate::unix_time;
 
 /// Why the pipeline cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -89,7 +90,7 @@ impl Preparer {
                 number: row.number,
                 segments: row.segments,
                 discontinuity: row.discontinuity,
-                complete: before_now(unix_ms().saturating_sub(row.complete_ms)),
+                complete: before_now(unix_time::now_ms().saturating_sub(row.complete_ms)),
                 complete_ms: row.complete_ms,
             };
             if !self.take(batch, known, &prepared).await? {

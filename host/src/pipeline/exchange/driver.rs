@@ -4,7 +4,7 @@
 mod session;
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use serde_json::Value;
@@ -21,6 +21,7 @@ use super::reply::{Absence, Outgoing, Reply, Returned};
 use super::socketio::{Connection, Endpoint, Incoming};
 use super::status::ExchangeStatus;
 use crate::media::probe::Probe;
+use crate::unix_time;
 use session::Session;
 
 /// A fragment and whoever waits for its reply.
@@ -159,7 +160,7 @@ impl Driver {
             stream_id: self.stream_id.clone(),
             attempt,
             max_payload_bytes: session.connection.max_payload(),
-            now_ms: unix_ms(),
+            now_ms: unix_time::now_ms(),
         };
         let greeting = self.framer.on_connect(connection).await.map_err(|error| error.to_string())?;
         if !greeting.messages.is_empty() {
@@ -249,11 +250,6 @@ impl Driver {
             *status != before
         });
     }
-}
-
-fn unix_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -104,7 +104,7 @@ pub(super) const KNOWN_SEGMENTS: u64 = 512;
 pub(super) fn begin(
     transaction: &Transaction<'_>,
     (tenant, name, source): (&str, &str, &str),
-    now_ms: i64,
+    now_ms: u64,
 ) -> Result<(i64, Resumed), JournalError> {
     let row = transaction
         .query_row(

@@ -7,6 +7,7 @@ use super::resume::{self, KNOWN_SEGMENTS, Resumed, Step};
 use super::{Journal, JournalError};
 use crate::pipeline::source::segment::Segment;
 use crate::pipeline::timeline::Timeline;
+use crate::unix_time::now_ms;
 
 /// State that a stage gave out, to open another instance with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -226,9 +227,4 @@ fn put_stage(transaction: &rusqlite::Transaction<'_>, stream: i64, stage: &Stage
 /// Our own records always serialise; an empty text would be found by `begin`.
 fn text(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_default()
-}
-
-fn now_ms() -> i64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
-use super::{Driver, Probed, unix_ms};
+use super::{Driver, Probed};
 use crate::limits::{
     EXCHANGE_AUDIO_MAX_BYTES, EXCHANGE_EVENTS_MAX, EXCHANGE_METADATA_MAX_BYTES, EXCHANGE_TEXT_MAX_BYTES, SLOW_DOWN_MAX,
 };
@@ -17,6 +17,7 @@ use crate::pipeline::exchange::ledger::Key;
 use crate::pipeline::exchange::reply::{Absence, Audio};
 use crate::pipeline::exchange::socketio::{Closed, Connection, EmitError};
 use crate::pipeline::exchange::text::shortened;
+use crate::unix_time;
 
 /// What a connection's life has besides the connection.
 pub struct Session {
@@ -66,7 +67,7 @@ impl Driver {
             Ok(audio) => audio,
             Err(absence) => return Ok(Err(absence)),
         };
-        (fragment.now_ms, fragment.attempt) = (unix_ms(), attempt);
+        (fragment.now_ms, fragment.attempt) = (unix_time::now_ms(), attempt);
         let batch = fragment.batch;
         let messages = match self.framer.encode(fragment, audio).await {
             Ok(messages) if messages.is_empty() => {
@@ -91,7 +92,7 @@ impl Driver {
 
     pub(super) async fn on_message(&mut self, session: &mut Session, message: Message) -> Result<(), Closed> {
         let name = shortened(message.event.clone(), EXCHANGE_TEXT_MAX_BYTES);
-        let events = match self.framer.decode(message, unix_ms()).await {
+        let events = match self.framer.decode(message, unix_time::now_ms()).await {
             Ok(events) => events,
             Err(error) => {
                 self.ledger.counters.invalid += 1;
