@@ -7,6 +7,7 @@
 
 pub mod cli;
 pub mod config;
+pub mod control;
 pub mod ffmpeg;
 pub mod limits;
 pub mod media;

@@ -365,3 +365,16 @@ pub const STAGE_TEXT_CHARS_MAX: usize = 500;
 pub const REMUX_BITRATES: std::ops::RangeInclusive<u32> = 16_000..=512_000;
 
 // === store ===
+
+// === control plane ===
+
+/// Events of a pipeline that a listener may be behind; then it loses the oldest.
+pub const PIPELINE_EVENTS_WAITING: usize = 512;
+/// Steps of batches that a listener may be behind; then it loses the oldest.
+pub const BATCH_STEPS_WAITING: usize = 256;
+/// First wait before a pipeline that failed is started again; doubled each time.
+pub const PIPELINE_AGAIN_MIN: Duration = Duration::from_secs(1);
+/// Longest wait before a pipeline that failed is started again.
+pub const PIPELINE_AGAIN_MAX: Duration = Duration::from_secs(60);
+/// A pipeline that ran so long was a good one: the next wait is the first again.
+pub const PIPELINE_GOOD_AFTER: Duration = Duration::from_secs(60);

@@ -21,31 +21,38 @@ pub mod remux;
 pub mod air;
 pub mod release;
 // across the steps
+pub mod event;
+pub mod host;
 pub mod load;
+mod observe;
 pub mod status;
 pub mod timeline;
+pub mod watch;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, Span};
 
 use self::air::Air;
 use self::air::clock::AirClock;
 use self::air::spool::Spool;
-use self::air::status::{DestinationState, DestinationStatus};
+use self::air::status::DestinationState;
 use self::batch::Batcher;
 use self::decide::Decider;
+use self::event::EventKind;
 use self::exchange::Exchange;
+pub use self::host::{DEFAULT_TENANT, Host, Owner};
+use self::observe::Observer;
 use self::prepare::{PrepareError, Preparer};
 use self::release::Releaser;
 use self::source::SourceError;
-use self::status::{Phase, Report, Stats, Status};
+use self::status::{Phase, Report, Status};
+pub use self::watch::{RunningStage, Watch};
 use crate::limits::{BATCHES_WAITING, DRAIN_SPARE, SOURCE_AGAIN_MAX, SOURCE_AGAIN_MIN, SOURCE_EVENTS_WAITING};
-use crate::stage::{StageCounters, StageKind};
-use crate::store::files::Storage;
 use crate::store::journal::{BatchRow, JournalError, StreamJournal};
 
 /// Why a pipeline ended before its end.
@@ -94,7 +101,9 @@ impl Stop {
 
 /// A pipeline whose parts are open, ready to run.
 pub struct Pipeline {
-    storage: Storage,
+    /// Holds the storage for as long as the pipeline lives.
+    host: Host,
+    span: Span,
     status: Arc<Status>,
     journal: StreamJournal,
     clock: AirClock,
@@ -108,46 +117,9 @@ pub struct Pipeline {
     resumed: Vec<BatchRow>,
     decider: Decider,
     releaser: Releaser,
-    counters: Vec<(StageKind, Arc<StageCounters>)>,
+    stages: Vec<RunningStage>,
     fetching: CancellationToken,
     batch: Duration,
-}
-
-/// A view of a running pipeline. Cheap to clone.
-#[derive(Debug, Clone)]
-pub struct Watch {
-    status: Arc<Status>,
-    clock: AirClock,
-    spool: Spool,
-    air: Vec<watch::Receiver<DestinationStatus>>,
-    batch: Duration,
-}
-
-impl Watch {
-    /// How many destinations took packets in the last seconds, and how many there are.
-    pub fn on_air(&self) -> (usize, usize) {
-        (self.air.iter().filter(|status| status.borrow().on_air()).count(), self.air.len())
-    }
-
-    /// Counts now.
-    pub fn stats(&self) -> Stats {
-        self.status.get()
-    }
-
-    /// Media time on air in milliseconds, once the clock runs.
-    pub fn air_ms(&self) -> Option<u64> {
-        self.clock.now_ms()
-    }
-
-    /// Media time up to which everything is ready, in milliseconds.
-    pub fn end_ms(&self) -> u64 {
-        self.spool.newest().map_or(0, |batch| batch.end_ms)
-    }
-
-    /// Length of a batch as set.
-    pub fn batch_seconds(&self) -> f64 {
-        self.batch.as_secs_f64()
-    }
 }
 
 impl Pipeline {
@@ -158,12 +130,22 @@ impl Pipeline {
             clock: self.clock.clone(),
             spool: self.spool.clone(),
             air: self.air.watch(),
+            exchange: self.exchange.as_ref().map(|exchange| exchange.watch()),
+            stages: self.stages.clone(),
+            progress: self.journal.progress(),
             batch: self.batch,
         }
     }
 
     /// Runs to the end. The report is of this run; after an error the journal has what the next start needs.
-    pub async fn run(mut self, stop: Stop) -> Result<Report, PipelineError> {
+    pub async fn run(self, stop: Stop) -> Result<Report, PipelineError> {
+        let span = self.span.clone();
+        self.drive(stop).instrument(span).await
+    }
+
+    async fn drive(mut self, stop: Stop) -> Result<Report, PipelineError> {
+        let mut observing = Tasks(Vec::new());
+        observing.own(tokio::spawn(Observer::new(self.watch(), self.status.clone()).run().in_current_span()));
         let (events, events_in) = mpsc::channel(SOURCE_EVENTS_WAITING);
         let (batches, batches_in) = mpsc::channel(BATCHES_WAITING);
         let (prepared, prepared_in) = mpsc::channel(BATCHES_WAITING);
@@ -173,15 +155,17 @@ impl Pipeline {
             gentle.cancelled().await;
             fetching.cancel();
         });
-        let releaser = tokio::spawn(self.releaser.run());
+        let releaser = tokio::spawn(self.releaser.run().in_current_span());
         let mut tasks = Tasks(Vec::new());
         let fetch = fetch(self.source, self.resume, events, self.fetching.clone(), self.status.clone());
-        let source = tasks.own(tokio::spawn(fetch));
+        let source = tasks.own(tokio::spawn(fetch.in_current_span()));
         let fetching = self.fetching.clone();
-        let batcher = tasks.own(tokio::spawn(or_cancel(self.batcher.run(events_in, batches), fetching.clone())));
-        let preparing = self.preparer.run(self.resumed, batches_in, prepared);
-        let preparer = tasks.own(tokio::spawn(or_cancel(preparing, fetching.clone())));
-        let decider = tasks.own(tokio::spawn(or_cancel(self.decider.run(prepared_in), fetching)));
+        let batching = or_cancel(self.batcher.run(events_in, batches), fetching.clone());
+        let batcher = tasks.own(tokio::spawn(batching.in_current_span()));
+        let preparing = or_cancel(self.preparer.run(self.resumed, batches_in, prepared), fetching.clone());
+        let preparer = tasks.own(tokio::spawn(preparing.in_current_span()));
+        let deciding = or_cancel(self.decider.run(prepared_in), fetching);
+        let decider = tasks.own(tokio::spawn(deciding.in_current_span()));
         let steps = async {
             // In the order of the data: each ends because the one before it ended.
             let source = joined("source", source.await);
@@ -215,8 +199,10 @@ impl Pipeline {
         if let Some(exchange) = self.exchange.take().and_then(Arc::into_inner) {
             exchange.shutdown().await;
         }
-        for (kind, counters) in &self.counters {
-            tracing::info!(%kind, counts = %serde_json::to_string(&counters.read()).unwrap_or_default(), "stage");
+        drop(observing);
+        for stage in &self.stages {
+            let counts = serde_json::to_string(&stage.counters.read()).unwrap_or_default();
+            tracing::info!(kind = %stage.kind, %counts, "stage");
         }
         self.status.enter(Phase::Ended);
         ended?;
@@ -232,7 +218,7 @@ impl Pipeline {
         if !stop.gently.is_cancelled() {
             self.journal.finish().await?;
         }
-        drop(self.storage);
+        drop(self.host);
         Ok(report)
     }
 }
@@ -250,7 +236,7 @@ async fn fetch(
         let ended = source::run(config.clone(), resume.clone(), events.clone(), stop.clone()).await;
         match ended {
             Err(error @ SourceError::Unreachable { .. }) if resume.is_some() => {
-                status.error(format_args!("source: {error}; trying again in {wait:?}"));
+                status.warn(EventKind::SourceLost, format_args!("source: {error}; trying again in {wait:?}"));
                 if stop.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
                     return Ok(());
                 }

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Ending, Progress};
 use crate::config::{self, HostConfig, Layers, PipelineConfig};
-use crate::pipeline::{Pipeline, Stop};
+use crate::pipeline::{Host, Owner, Pipeline, Stop};
 use crate::telemetry;
 
 /// Options of `run`; each wins over the environment and the file.
@@ -120,7 +120,8 @@ pub async fn drive(
 ) -> anyhow::Result<Ending> {
     let stop = Stop::default();
     let signals = tokio::spawn(obey_signals(stop.clone()));
-    let pipeline = Pipeline::load(host, config, batches).await?;
+    let shared = Host::open(&host.storage).await?;
+    let pipeline = Pipeline::load(&shared, Owner::default(), config, batches).await?;
     let shown = progress.follow(pipeline.watch());
     let ended = pipeline.run(stop).await;
     signals.abort();

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::event::{Event, EventKind, Severity};
 use super::source::segment::{Cue, Segment};
 use super::source::{GapReason, SourceEvent};
 use super::status::{Phase, Status};
@@ -103,7 +104,8 @@ impl Batcher {
         batches: &mpsc::Sender<Batch>,
     ) -> Result<ControlFlow<()>, JournalError> {
         if let Some(failure) = &answer.failure {
-            self.status.error(format_args!("batching stage: {failure}; the host's default cuts"));
+            self.status
+                .warn(EventKind::StageFailed, format_args!("batching stage: {failure}; the host's default cuts"));
         }
         let (complete, complete_ms) = (Instant::now(), unix_time::now_ms());
         let newest = self.pending.back().filter(|_| new).cloned();
@@ -176,20 +178,40 @@ impl Batcher {
                     _ => "unpaired",
                 };
                 self.status.update(|stats| *stats.gaps.entry(reason).or_default() += gap.segments);
-                self.status.error(format_args!("source: {} segments are missing: {}", gap.segments, gap.reason));
+                let what = format_args!("source: {} segments are missing: {}", gap.segments, gap.reason);
+                self.status.warn(EventKind::SourceGap, what);
             }
             SourceEvent::NewEpoch { reason, .. } => {
                 self.status.update(|stats| stats.epochs += 1);
-                self.status.error(format_args!("source: the playlist started anew ({reason:?})"));
+                let what = format_args!("source: the playlist started anew ({reason:?})");
+                self.status.warn(EventKind::SourceRestarted, what);
             }
             SourceEvent::Stale { unchanged_for, .. } => {
-                self.status.error(format_args!("source: no new segment for {:.0} s", unchanged_for.as_secs_f64()));
+                let ms = u64::try_from(unchanged_for.as_millis()).unwrap_or(u64::MAX);
+                let since = unix_time::now_ms().saturating_sub(ms);
+                self.status.update(|stats| stats.stale_since_ms = stats.stale_since_ms.or(Some(since)));
+                let what = format_args!("source: no new segment for {:.0} s", unchanged_for.as_secs_f64());
+                self.status.warn(EventKind::SourceStale, what);
+            }
+            SourceEvent::Fresh { after, .. } => {
+                self.status.update(|stats| stats.stale_since_ms = None);
+                let what = format!("source: new segments again after {:.0} s", after.as_secs_f64());
+                self.status.tell(Event::new(EventKind::SourceFresh, Severity::Info, what));
+            }
+            SourceEvent::Failover { to, reason } => {
+                let what = format_args!("source: going on with {to}: {reason}");
+                self.status.warn(EventKind::SourceFailover, what);
             }
             SourceEvent::Started(started) => {
-                self.status.update(|stats| stats.recording = !started.live);
-                tracing::info!(source = ?started, "source is there");
+                self.status.update(|stats| {
+                    stats.recording = !started.live;
+                    stats.source = Some(started.clone());
+                });
+                let kind = if started.live { "live" } else { "a recording" };
+                let what = format!("source: it is there, {kind}");
+                self.status.tell(Event::new(EventKind::SourceConnected, Severity::Info, what));
             }
-            SourceEvent::Warning(text) => self.status.error(format_args!("source: {text}")),
+            SourceEvent::Warning(text) => self.status.warn(EventKind::SourceWarning, format_args!("source: {text}")),
             other => tracing::info!(event = ?other, "source"),
         }
     }

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use super::air::clock::AirClock;
 use super::air::lean::Lean;
 use super::air::spool::{ReadyBatch, Spool};
+use super::event::{Event, EventKind, Severity};
 use super::exchange::{Absence, Pending};
 use super::framer::StateKeeper;
 use super::prepare::Prepared;
@@ -192,7 +193,8 @@ impl Decider {
         let answer = self.stage.plan(&facts).await;
         self.keeper.keep(self.stage.component().digest().to_string(), self.stage.snapshot()).await;
         if let Some(failure) = &answer.failure {
-            self.status.error(format_args!("remux-planning stage: {failure}; the host's default plans"));
+            let what = format!("remux-planning stage: {failure}; the host's default plans");
+            self.status.tell(Event::new(EventKind::StageFailed, Severity::Warning, what).batch(batch.number));
             decision.blame_stage(failure.to_string());
         }
         let mut plan = facts::to_plan(answer.value);
@@ -201,7 +203,7 @@ impl Decider {
             Err(error) => Err(error),
         };
         if let (Err(error), true) = (&remuxed, plan.uses_processed() || plan.coding != remux::plan::Coding::Copy) {
-            self.status.error(format_args!("batch {}: {error}; the original goes on air", batch.number));
+            tracing::warn!(batch = batch.number, %error, "the plan's audio could not be used");
             decision = Decision::original(Why::unusable(error.to_string()));
             plan = Plan::original(has_audio, "the plan's audio could not be used");
             remuxed = self.remux(batch, &plan, None).await;
@@ -217,7 +219,8 @@ impl Decider {
                 Ok(Some(remuxed.ready))
             }
             Err(error) => {
-                self.status.error(format_args!("batch {} is lost: {error}", batch.number));
+                let what = format!("batch {} is lost: {error}", batch.number);
+                self.status.tell(Event::new(EventKind::BatchLost, Severity::Error, what).batch(batch.number));
                 self.status.update(|stats| {
                     *stats.failed.entry("remux").or_default() += 1;
                     stats.packets_lost += batch.facts.packets();
@@ -262,10 +265,12 @@ impl Decider {
                 "processed audio"
             );
         } else if decision.why() != "not-sent" {
-            tracing::warn!(batch = batch.number, why = decision.why(), detail = decision.reason(), "original audio");
+            let what = format!("batch {}: original audio, {}: {}", batch.number, decision.why(), decision.reason());
+            self.status.tell(Event::new(EventKind::Fallback, Severity::Warning, what).batch(batch.number));
         }
         if remuxed.lost > 0 {
-            self.status.error(format_args!("batch {}: remuxing lost {} packets", batch.number, remuxed.lost));
+            let what = format!("batch {}: remuxing lost {} packets", batch.number, remuxed.lost);
+            self.status.tell(Event::new(EventKind::BatchLost, Severity::Error, what).batch(batch.number));
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 use url::Url;
 
 use super::air::clock::AirClock;
@@ -16,23 +17,22 @@ use super::decide::Decider;
 use super::demux::Demuxer;
 use super::exchange::{Exchange, ExchangeConfig};
 use super::framer::{StageFramer, StateKeeper};
+use super::host::{Host, Owner};
 use super::prepare::Preparer;
 use super::release::{Positions, Releaser};
 use super::status::Status;
 use super::timeline::Timeline;
+use super::watch::RunningStage;
 use super::{Pipeline, demux, remux, source};
-use crate::config::{Destination, HostConfig, PipelineConfig};
+use crate::config::{Destination, PipelineConfig};
 use crate::limits::{AIR_EVENTS_WAITING, AIR_KEEP_FOR_LATE, CUSHION_MIN, CUSHION_PART, START_AFTER_RESTART};
 use crate::stage::{
     BatchingStage, FramingStage, Opening, RemuxStage, StageComponent, StageCounters, StageKind, StageLabels,
-    StageLimits, StageRuntime, StageRuntimeConfig,
+    StageRuntime,
 };
-use crate::store::files::{FilesError, Storage, StreamFiles};
-use crate::store::journal::{BatchRow, Journal, JournalError, Resumed, Step, StreamJournal};
+use crate::store::files::{FilesError, StreamFiles};
+use crate::store::journal::{BatchRow, JournalError, Resumed, Step, StreamJournal};
 use crate::store::retention;
-
-/// Whose pipelines `run` and `demo` run.
-const TENANT: &str = "default";
 
 /// Why a pipeline cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -83,22 +83,34 @@ pub enum LoadError {
 
 impl Pipeline {
     /// Opens a pipeline; goes on with an unfinished run of the same stream and source. `batches`: stop after so many.
-    pub async fn load(host: &HostConfig, config: PipelineConfig, batches: Option<u64>) -> Result<Self, LoadError> {
-        crate::tls::install();
-        crate::ffmpeg::version().await?;
-        let storage = Storage::open(&host.storage)?;
-        let files = storage.stream(TENANT, &config.stream_id)?;
+    pub async fn load(
+        host: &Host,
+        owner: Owner,
+        config: PipelineConfig,
+        batches: Option<u64>,
+    ) -> Result<Self, LoadError> {
+        // Whatever the log's level: every line below it tells whose it is.
+        let span = tracing::error_span!("pipeline", tenant = owner.tenant, stream = config.stream_id);
+        Self::open(host, owner, config, batches, span.clone()).instrument(span).await
+    }
+
+    async fn open(
+        host: &Host,
+        owner: Owner,
+        config: PipelineConfig,
+        batches: Option<u64>,
+        span: tracing::Span,
+    ) -> Result<Self, LoadError> {
+        let files = host.storage().stream(&owner.tenant, &config.stream_id)?;
         let (journal, resumed) =
-            Journal::open(&storage.journal())?.begin(TENANT, &config.stream_id, &identity(&config.source.url)).await?;
+            host.journal().begin(&owner.tenant, &config.stream_id, &identity(&config.source.url)).await?;
         retention::sweep(&files).await;
         if !resumed.unfinished {
             retention::clean_unused(&journal, &files).await?;
         }
         let status = Arc::new(Status::default());
-        let runtime =
-            StageRuntime::new(&StageRuntimeConfig { aot_dir: Some(storage.aot()), ..StageRuntimeConfig::default() })?;
-        let stages = Stages::open(&runtime, &config, &resumed).await?;
-        let counters = stages.counters();
+        let stages = Stages::open(host.runtime(), &owner, &config, &resumed).await?;
+        let running = stages.running();
         let fetching = CancellationToken::new();
         let exchange = start_exchange(&config, stages.framing, &journal).await?;
 
@@ -166,12 +178,13 @@ impl Pipeline {
                 keep: config.keep_batches,
                 status: status.clone(),
             },
-            counters,
+            stages: running,
             resume: resumed.known.last().map(source::Resume::after),
             source: source_config(&config, files, resumed.next_segment),
             resumed: waiting,
             batch: config.batch,
-            storage,
+            host: host.clone(),
+            span,
             status,
             journal,
             clock,
@@ -191,7 +204,12 @@ struct Stages {
 }
 
 impl Stages {
-    async fn open(runtime: &StageRuntime, config: &PipelineConfig, resumed: &Resumed) -> Result<Self, LoadError> {
+    async fn open(
+        runtime: &StageRuntime,
+        owner: &Owner,
+        config: &PipelineConfig,
+        resumed: &Resumed,
+    ) -> Result<Self, LoadError> {
         let batch_seconds = u32::try_from(config.batch.as_secs()).unwrap_or(u32::MAX);
         let mut settings = config.stages.settings.clone();
         let batching = settings.entry("batching").or_insert_with(|| serde_json::json!({}));
@@ -201,8 +219,8 @@ impl Stages {
         let opening = |kind: StageKind, key: &str| Opening {
             settings: settings.get(key).map(ToString::to_string).unwrap_or_default(),
             state: resumed.stages.get(kind.name()).map(|snapshot| snapshot.state.clone()),
-            limits: StageLimits::default(),
-            labels: StageLabels::new(TENANT, &config.stream_id),
+            limits: owner.stage_limits.clone(),
+            labels: StageLabels::new(&owner.tenant, &config.stream_id),
         };
         // A stream that was on air goes on, whatever its stages make of their old state: they are tried again later.
         let again = resumed.unfinished;
@@ -230,11 +248,16 @@ impl Stages {
         Ok(Self { batching, framing, remux })
     }
 
-    fn counters(&self) -> Vec<(StageKind, Arc<StageCounters>)> {
+    fn running(&self) -> Vec<RunningStage> {
+        let of = |kind, component: &Arc<StageComponent>, counters: &Arc<StageCounters>| RunningStage {
+            kind,
+            component: component.clone(),
+            counters: counters.clone(),
+        };
         vec![
-            (StageKind::Batching, self.batching.counters().clone()),
-            (StageKind::Framing, self.framing.counters().clone()),
-            (StageKind::RemuxPlanning, self.remux.counters().clone()),
+            of(StageKind::Batching, self.batching.component(), self.batching.counters()),
+            of(StageKind::Framing, self.framing.component(), self.framing.counters()),
+            of(StageKind::RemuxPlanning, self.remux.component(), self.remux.counters()),
         ]
     }
 }
@@ -314,7 +337,7 @@ fn reload(files: &StreamFiles, row: &BatchRow) -> Option<air::spool::ReadyBatch>
 
 /// Where each destination was, by its name.
 fn positions(config: &PipelineConfig, resumed: &Resumed) -> Vec<Option<Position>> {
-    let of = |to: &Destination| serde_json::from_str(resumed.air.get(&destination_name(to))?).ok();
+    let of = |to: &Destination| serde_json::from_str(resumed.air.get(&destination_name(&to.text))?).ok();
     config.destinations.iter().map(of).collect()
 }
 
@@ -328,7 +351,7 @@ fn go_on(clock: &AirClock, spool: &Spool, positions: &[Option<Position>]) {
 
 fn air_config(config: &PipelineConfig, positions: &[Option<Position>]) -> AirConfig {
     let destination = |(configured, position): (&Destination, &Option<Position>)| {
-        let mut destination = DestinationConfig::new(destination_name(configured), configured.target.clone());
+        let mut destination = DestinationConfig::new(destination_name(&configured.text), configured.target.clone());
         destination.resume = *position;
         destination.max_lag = AIR_KEEP_FOR_LATE;
         destination
@@ -338,10 +361,10 @@ fn air_config(config: &PipelineConfig, positions: &[Option<Position>]) -> AirCon
 }
 
 /// A name that stays the same over restarts and tells no key: the scheme and part of a digest.
-fn destination_name(destination: &Destination) -> String {
-    let digest = Sha256::digest(destination.text.as_bytes());
+pub fn destination_name(url: &str) -> String {
+    let digest = Sha256::digest(url.as_bytes());
     let part: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-    format!("{}-{part}", destination.text.split(':').next().unwrap_or_default())
+    format!("{}-{part}", url.split(':').next().unwrap_or_default())
 }
 
 /// Tells sources apart: without user, password, query and fragment, which may change with every token.

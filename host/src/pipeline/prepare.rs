@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::batch::Batch;
 use super::demux::{self, DemuxError, Demuxer, names};
+use super::event::{Event, EventKind, Severity};
 use super::exchange::framer::{AudioFormat, Fragment, Pcm};
 use super::exchange::{Audio, Exchange, Outgoing, Pending};
 use super::status::Status;
@@ -131,7 +132,8 @@ impl Preparer {
             }
             Err(DemuxError::Ffmpeg(error @ FfmpegError::Start { .. })) => return Err(error.into()),
             Err(error) => {
-                self.status.error(format_args!("batch {} is lost: {error}", batch.number));
+                let what = format!("batch {} is lost: {error}", batch.number);
+                self.status.tell(Event::new(EventKind::BatchLost, Severity::Error, what).batch(batch.number));
                 self.status.update(|stats| *stats.failed.entry("demux").or_default() += 1);
                 BatchFacts::default()
             }
@@ -158,7 +160,8 @@ impl Preparer {
         let file = match outgoing(dir, exchange.audio_format(), audio).await {
             Ok(file) => file,
             Err(error) => {
-                self.status.error(format_args!("batch {} is not sent: {error}", batch.number));
+                let what = format!("batch {} is not sent: {error}", batch.number);
+                self.status.tell(Event::new(EventKind::Fallback, Severity::Warning, what).batch(batch.number));
                 return None;
             }
         };

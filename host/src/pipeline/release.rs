@@ -14,6 +14,7 @@ use super::air::journal::{self, AirEvent, AirJournal};
 use super::air::position::Position;
 use super::air::spool::Spool;
 use super::demux::names;
+use super::event::{Event, EventKind, Severity};
 use super::status::{Phase, Status};
 use crate::limits::AIR_KEEP_FOR_LATE;
 use crate::store::files::StreamFiles;
@@ -60,7 +61,7 @@ impl Releaser {
             };
             // Nothing is let go of that is not written down; the next beat tries again.
             if let Err(error) = taken.and(self.release(&mut done).await) {
-                self.status.error(format_args!("release: {error}"));
+                self.status.warn(EventKind::Failed, format_args!("release: {error}"));
             }
         }
     }
@@ -74,15 +75,17 @@ impl Releaser {
             }
             AirEvent::BatchDone { batch, .. } => *done.entry(batch).or_default() += 1,
             AirEvent::Dropped { destination, reason, video, audio, .. } => {
-                self.status.error(format_args!(
-                    "destination {destination}: {} packets were passed over ({reason:?})",
-                    video + audio
-                ));
+                let what =
+                    format!("destination {destination}: {} packets were passed over ({reason:?})", video + audio);
+                self.status.tell(Event::new(EventKind::DestinationDropped, Severity::Error, what));
             }
             AirEvent::Lost { destination, reason } => {
-                self.status.error(format_args!("destination {destination}: {reason}"));
+                self.status.warn(EventKind::DestinationLost, format_args!("destination {destination}: {reason}"));
             }
-            AirEvent::Opened { destination, session, .. } => tracing::info!(destination, session, "publishing"),
+            AirEvent::Opened { destination, session, .. } => {
+                let what = format!("destination {destination}: publishing, session {session}");
+                self.status.tell(Event::new(EventKind::DestinationConnected, Severity::Info, what));
+            }
             AirEvent::Ended { destination } => tracing::info!(destination, "destination is done"),
         }
         Ok(())

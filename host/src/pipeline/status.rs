@@ -1,11 +1,14 @@
 //! What a pipeline tells of itself: counts that only rise, the phase it is in, and the line at the end.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
+use tokio::sync::{broadcast, watch};
 
 use super::air::status::DestinationStatus;
+use super::event::{Event, EventKind, Severity};
+use super::source::Started;
+use crate::limits::PIPELINE_EVENTS_WAITING;
 
 /// Where a pipeline is in its life.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -33,6 +36,10 @@ pub struct Stats {
     pub phase: Phase,
     /// The source is a recording: all of it was there from the start.
     pub recording: bool,
+    /// What was chosen of the source, once it is there.
+    pub source: Option<Started>,
+    /// Since when the source brings nothing new, Unix time in milliseconds; `None` while it does.
+    pub stale_since_ms: Option<u64>,
     /// Segments on disk.
     pub segments: u64,
     /// Their bytes.
@@ -67,38 +74,66 @@ pub struct Stats {
     pub last_error: Option<String>,
 }
 
-/// The counts of one pipeline, shared by its steps. Taken once a batch or segment, never once a packet.
-#[derive(Debug, Default)]
-pub struct Status(Mutex<Stats>);
+/// The counts of one pipeline, shared by its steps, and what happens in it. Changed once a batch or segment, never once a
+/// packet; whoever watches is woken at each change.
+#[derive(Debug)]
+pub struct Status {
+    stats: watch::Sender<Stats>,
+    events: broadcast::Sender<Event>,
+}
+
+impl Default for Status {
+    fn default() -> Self {
+        Self { stats: watch::Sender::default(), events: broadcast::Sender::new(PIPELINE_EVENTS_WAITING) }
+    }
+}
 
 impl Status {
     /// The counts now.
     pub fn get(&self) -> Stats {
-        self.lock().clone()
+        self.stats.borrow().clone()
+    }
+
+    /// Changes of the counts.
+    pub fn watch(&self) -> watch::Receiver<Stats> {
+        self.stats.subscribe()
+    }
+
+    /// What happens from now on. A listener that is too slow loses the oldest.
+    pub fn events(&self) -> broadcast::Receiver<Event> {
+        self.events.subscribe()
     }
 
     /// Changes the counts.
     pub fn update(&self, change: impl FnOnce(&mut Stats)) {
-        change(&mut self.lock());
+        self.stats.send_modify(change);
     }
 
     /// Moves on to a phase; never back, but for `Draining` and `Ended` that come at the end of all.
     pub fn enter(&self, phase: Phase) {
-        let mut stats = self.lock();
-        if (phase as u8) > stats.phase as u8 {
-            tracing::info!(phase = ?phase, "pipeline");
-            stats.phase = phase;
+        self.stats.send_if_modified(|stats| {
+            let forward = (phase as u8) > stats.phase as u8;
+            if forward {
+                tracing::info!(phase = ?phase, "pipeline");
+                stats.phase = phase;
+            }
+            forward
+        });
+    }
+
+    /// Tells and logs something; what is not just information is the last error too.
+    pub fn tell(&self, event: Event) {
+        event.log();
+        if event.severity > Severity::Info {
+            self.stats.send_modify(|stats| stats.last_error = Some(event.message.clone()));
         }
+        // Nobody may be listening.
+        let _ = self.events.send(event);
     }
 
-    /// Notes and logs an error that the pipeline goes on after.
-    pub fn error(&self, what: impl std::fmt::Display) {
-        tracing::warn!("{what}");
-        self.lock().last_error = Some(what.to_string());
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Stats> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Tells and logs that the pipeline goes on, but not as it should.
+    pub fn warn(&self, kind: EventKind, what: impl std::fmt::Display) {
+        self.tell(Event::new(kind, Severity::Warning, what.to_string()));
     }
 }
 
@@ -155,7 +190,7 @@ mod tests {
         status.enter(Phase::OnAir);
         status.enter(Phase::Buffering);
         assert_eq!(status.get().phase, Phase::OnAir);
-        status.error("no luck");
+        status.warn(EventKind::Failed, "no luck");
         assert_eq!(status.get().last_error.as_deref(), Some("no luck"));
     }
 

@@ -8,9 +8,11 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
+mod progress;
 mod resume;
 mod stream;
 
+pub use progress::BatchProgress;
 pub use resume::{BatchRow, Resumed, Step};
 pub use stream::{CutRecord, StageSnapshot, StreamJournal};
 

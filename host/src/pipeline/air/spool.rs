@@ -126,6 +126,16 @@ impl Spool {
         self.lock().find(number).map(|(_, before)| *before)
     }
 
+    /// How many batches are held.
+    pub fn len(&self) -> usize {
+        self.lock().batches.len()
+    }
+
+    /// Whether none is held.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// The oldest batch that is held.
     pub fn oldest(&self) -> Option<Arc<ReadyBatch>> {
         self.lock().batches.front().map(|(batch, _)| batch.clone())

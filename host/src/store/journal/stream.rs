@@ -2,9 +2,12 @@
 
 use rusqlite::params;
 use serde::Serialize;
+use tokio::sync::broadcast;
 
+use super::progress::BatchProgress;
 use super::resume::{self, KNOWN_SEGMENTS, Resumed, Step};
 use super::{Journal, JournalError};
+use crate::limits::BATCH_STEPS_WAITING;
 use crate::pipeline::source::segment::Segment;
 use crate::pipeline::timeline::Timeline;
 use crate::unix_time::now_ms;
@@ -42,6 +45,7 @@ pub struct CutRecord {
 pub struct StreamJournal {
     journal: Journal,
     stream: i64,
+    progress: broadcast::Sender<BatchProgress>,
 }
 
 impl Journal {
@@ -55,11 +59,22 @@ impl Journal {
         let (tenant, name, source) = (tenant.to_owned(), name.to_owned(), source.to_owned());
         let (stream, resumed) =
             self.write(move |transaction| resume::begin(transaction, (&tenant, &name, &source), now_ms())).await?;
-        Ok((StreamJournal { journal: self.clone(), stream }, resumed))
+        let progress = broadcast::Sender::new(BATCH_STEPS_WAITING);
+        Ok((StreamJournal { journal: self.clone(), stream, progress }, resumed))
     }
 }
 
 impl StreamJournal {
+    /// Where the steps of batches are told once they are written.
+    pub fn progress(&self) -> broadcast::Sender<BatchProgress> {
+        self.progress.clone()
+    }
+
+    fn tell(&self, progress: BatchProgress) {
+        // Nobody may be watching.
+        let _ = self.progress.send(progress);
+    }
+
     /// A segment is on disk and the batching stage took it: the segment, the batches that it completed and the stage's
     /// state, all or nothing.
     pub async fn segment(
@@ -69,6 +84,7 @@ impl StreamJournal {
         stage: Option<StageSnapshot>,
     ) -> Result<(), JournalError> {
         let stream = self.stream;
+        let told: Vec<u64> = cuts.iter().map(|cut| cut.number).collect();
         let segment = segment.map(|segment| (segment.index, text(segment)));
         let work = move |transaction: &rusqlite::Transaction<'_>| {
             if let Some((index, facts)) = segment {
@@ -111,7 +127,11 @@ impl StreamJournal {
             }
             Ok(())
         };
-        self.journal.write(work).await
+        self.journal.write(work).await?;
+        for number in told {
+            self.tell(BatchProgress::new(number, Step::Cut, now_ms()));
+        }
+        Ok(())
     }
 
     /// A batch is demuxed and placed: `before` and `after` are the timeline on either side of it.
@@ -125,12 +145,15 @@ impl StreamJournal {
             transaction.execute("UPDATE stream SET timeline = ? WHERE id = ?", params![after, stream])?;
             take_step(transaction, stream, number, Step::Demuxed)
         };
-        self.journal.write(work).await
+        let at_ms = self.journal.write(work).await?;
+        self.tell(BatchProgress::new(number, Step::Demuxed, at_ms));
+        Ok(())
     }
 
     /// The decision fell. `outcome` is `processed` or `original`; `detail` the plan and the reason, as JSON.
     pub async fn decided(&self, number: u64, outcome: &str, detail: String) -> Result<(), JournalError> {
         let (stream, outcome) = (self.stream, outcome.to_owned());
+        let told = Some(outcome.clone());
         let work = move |transaction: &rusqlite::Transaction<'_>| {
             transaction.execute(
                 "UPDATE batch SET outcome = ?, detail = ? WHERE stream = ? AND number = ?",
@@ -138,13 +161,17 @@ impl StreamJournal {
             )?;
             take_step(transaction, stream, number, Step::Decided)
         };
-        self.journal.write(work).await
+        let at_ms = self.journal.write(work).await?;
+        self.tell(BatchProgress { outcome: told, ..BatchProgress::new(number, Step::Decided, at_ms) });
+        Ok(())
     }
 
     /// A batch took a step that needs no more than saying so.
     pub async fn step(&self, number: u64, step: Step) -> Result<(), JournalError> {
         let stream = self.stream;
-        self.journal.write(move |transaction| take_step(transaction, stream, number, step)).await
+        let at_ms = self.journal.write(move |transaction| take_step(transaction, stream, number, step)).await?;
+        self.tell(BatchProgress::new(number, step, at_ms));
+        Ok(())
     }
 
     /// A stage's state changed.
@@ -206,13 +233,14 @@ fn take_step(
     stream: i64,
     number: u64,
     step: Step,
-) -> Result<(), JournalError> {
+) -> Result<u64, JournalError> {
+    let at_ms = now_ms();
     transaction.execute(
         "UPDATE batch SET step = max(step, ?1), times = json_patch(times, json_object(?2, ?3))
          WHERE stream = ?4 AND number = ?5",
-        params![step.code(), step.name(), now_ms(), stream, number],
+        params![step.code(), step.name(), at_ms, stream, number],
     )?;
-    Ok(())
+    Ok(at_ms)
 }
 
 fn put_stage(transaction: &rusqlite::Transaction<'_>, stream: i64, stage: &StageSnapshot) -> Result<(), JournalError> {

@@ -1,0 +1,286 @@
+//! Keeps one pipeline the way it is wanted: starts it, starts it again after a failure, stops it.
+//!
+//! In: what is wanted, on a watch. Out: what is, on another. All of its work happens in one task; whoever drops the
+//! handles ends it. A change of settings that cannot be loaded while the stream is on air falls back to the settings
+//! that ran (law 2).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tracing::Instrument;
+
+use super::settings::Settings;
+use crate::limits::{PIPELINE_AGAIN_MAX, PIPELINE_AGAIN_MIN, PIPELINE_GOOD_AFTER};
+use crate::pipeline::event::{Event, EventKind, Severity};
+use crate::pipeline::{Host, Owner, Pipeline, PipelineError, Stop, Watch};
+use crate::unix_time::now_ms;
+
+/// How a running pipeline is stopped.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum StopMode {
+    /// What is buffered goes on air first.
+    #[default]
+    Drain,
+    /// Now; the next start goes on from there.
+    AtOnce,
+}
+
+/// What is wanted of a pipeline.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// It is to run.
+    pub running: bool,
+    /// How it stops, when it has to.
+    pub mode: StopMode,
+    /// Rises with each change that a running pipeline must be restarted for.
+    pub turn: u64,
+    /// Which settings.
+    pub revision: u64,
+    /// The settings.
+    pub settings: Arc<Settings>,
+    /// Whose it is and what it may use.
+    pub owner: Owner,
+}
+
+/// What the runner does.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum RunState {
+    /// Nothing runs, and nothing is meant to.
+    #[default]
+    Stopped,
+    /// A pipeline is being opened.
+    Loading,
+    /// A pipeline runs.
+    Running,
+    /// A pipeline was told to stop.
+    Stopping,
+    /// It failed and is tried again.
+    Waiting {
+        /// Unix time in milliseconds.
+        until_ms: u64,
+    },
+}
+
+/// What is.
+#[derive(Debug, Clone, Default)]
+pub struct Run {
+    /// What the runner does.
+    pub state: RunState,
+    /// Since when, Unix time in milliseconds.
+    pub since_ms: u64,
+    /// The pipeline that runs or ran last.
+    pub watch: Option<Watch>,
+    /// Which settings it has.
+    pub revision: Option<u64>,
+    /// When it was started, Unix time in milliseconds; kept over restarts by itself.
+    pub started_ms: Option<u64>,
+    /// How often it was started again after a failure.
+    pub restarts: u64,
+    /// Why it last failed.
+    pub error: Option<String>,
+}
+
+/// What the runner tells its owner.
+#[derive(Debug)]
+pub enum Note {
+    /// Something happened.
+    Event(Event),
+    /// It ended by itself and is not to run any more.
+    Ended,
+}
+
+/// One pipeline's keeper.
+pub(super) struct Runner {
+    pub(super) host: Host,
+    pub(super) stream_id: String,
+    pub(super) wanted: watch::Receiver<Wanted>,
+    pub(super) run: watch::Sender<Run>,
+    pub(super) notes: mpsc::Sender<Note>,
+}
+
+/// How one run of a pipeline ended.
+enum Ended {
+    /// Because of a change of what is wanted.
+    Changed,
+    /// The source is over and everything was on air.
+    Over,
+    /// It failed.
+    Failed(String),
+}
+
+impl Runner {
+    /// Runs until what is wanted cannot change any more; a running pipeline is stopped at once then.
+    pub(super) async fn run(mut self) {
+        let mut wait = PIPELINE_AGAIN_MIN;
+        // The last settings that ran.
+        let mut good: Option<(u64, Arc<Settings>)> = None;
+        loop {
+            let wanted = self.wanted.borrow_and_update().clone();
+            if !wanted.running {
+                self.enter(RunState::Stopped);
+                self.run.send_modify(|run| run.started_ms = None);
+                if self.wanted.changed().await.is_err() {
+                    return;
+                }
+                self.run.send_modify(|run| {
+                    run.error = None;
+                    run.restarts = 0;
+                });
+                wait = PIPELINE_AGAIN_MIN;
+                continue;
+            }
+            let began = tokio::time::Instant::now();
+            let ended = self.once(&wanted, &mut good).await;
+            if self.wanted.has_changed().is_err() {
+                return;
+            }
+            match ended {
+                Ended::Changed => wait = PIPELINE_AGAIN_MIN,
+                Ended::Over => {
+                    self.tell(Event::new(
+                        EventKind::Ended,
+                        Severity::Info,
+                        "the source is over; everything was on air",
+                    ))
+                    .await;
+                    self.run.send_modify(|run| run.error = Some("ended: the source is over".to_owned()));
+                    self.enter(RunState::Stopped);
+                    // The owner writes it down and takes the wish back.
+                    if self.notes.send(Note::Ended).await.is_err() || self.wanted.changed().await.is_err() {
+                        return;
+                    }
+                }
+                Ended::Failed(error) => {
+                    if began.elapsed() >= PIPELINE_GOOD_AFTER {
+                        wait = PIPELINE_AGAIN_MIN;
+                    }
+                    let what = format!("{error}; trying again in {:.0} s", wait.as_secs_f64().ceil());
+                    self.tell(Event::new(EventKind::Failed, Severity::Error, what)).await;
+                    self.run.send_modify(|run| {
+                        run.error = Some(error);
+                        run.restarts += 1;
+                    });
+                    if !self.rest(wait).await {
+                        return;
+                    }
+                    wait = (wait * 2).min(PIPELINE_AGAIN_MAX);
+                }
+            }
+        }
+    }
+
+    /// Opens the pipeline and drives it until it ends or something else is wanted.
+    async fn once(&mut self, wanted: &Wanted, good: &mut Option<(u64, Arc<Settings>)>) -> Ended {
+        self.enter(RunState::Loading);
+        let pipeline = match self.load(wanted, &wanted.settings).await {
+            Ok(pipeline) => {
+                *good = Some((wanted.revision, wanted.settings.clone()));
+                pipeline
+            }
+            Err(error) => {
+                let Some((revision, settings)) = good.clone().filter(|(number, _)| *number != wanted.revision) else {
+                    return Ended::Failed(error);
+                };
+                let what = format!("revision {} cannot run, revision {revision} goes on: {error}", wanted.revision);
+                self.tell(Event::new(EventKind::Failed, Severity::Error, what)).await;
+                match self.load(wanted, &settings).await {
+                    Ok(pipeline) => {
+                        self.run.send_modify(|run| run.error = Some(error));
+                        self.run.send_modify(|run| run.revision = Some(revision));
+                        pipeline
+                    }
+                    Err(_) => return Ended::Failed(error),
+                }
+            }
+        };
+        let watch = pipeline.watch();
+        let mut events = watch.events();
+        self.run.send_modify(|run| {
+            run.watch = Some(watch);
+            run.started_ms = run.started_ms.or(Some(now_ms()));
+        });
+        self.enter(RunState::Running);
+        let stop = Stop::default();
+        let running = pipeline.run(stop.clone());
+        tokio::pin!(running);
+        let mut stopping = false;
+        let result = loop {
+            tokio::select! {
+                result = &mut running => break result,
+                event = events.recv() => {
+                    if let Ok(event) = event {
+                        self.note(Note::Event(event));
+                    }
+                }
+                changed = self.wanted.changed() => {
+                    let now = self.wanted.borrow_and_update().clone();
+                    let gone = changed.is_err();
+                    if gone || !now.running || now.turn != wanted.turn {
+                        stopping = true;
+                        self.enter(RunState::Stopping);
+                        match now.mode {
+                            StopMode::Drain if !gone => stop.gently(),
+                            _ => stop.at_once(),
+                        }
+                    }
+                    if gone {
+                        break running.await;
+                    }
+                }
+            }
+        };
+        // What was told at the very end.
+        while let Ok(event) = events.try_recv() {
+            self.note(Note::Event(event));
+        }
+        match result {
+            _ if stopping => Ended::Changed,
+            Ok(_) => Ended::Over,
+            Err(PipelineError::Stopped) => Ended::Changed,
+            Err(error) => Ended::Failed(error.to_string()),
+        }
+    }
+
+    async fn load(&self, wanted: &Wanted, settings: &Settings) -> Result<Pipeline, String> {
+        let problems = |problems: Vec<crate::config::Problem>| crate::config::Problems(problems).to_string();
+        let config = settings.check(&self.stream_id).map_err(problems)?;
+        self.run.send_modify(|run| run.revision = Some(wanted.revision));
+        let loading = Pipeline::load(&self.host, wanted.owner.clone(), config, None);
+        loading.in_current_span().await.map_err(|error| error.to_string())
+    }
+
+    /// False: nobody wants anything any more.
+    async fn rest(&mut self, wait: Duration) -> bool {
+        let ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+        self.enter(RunState::Waiting { until_ms: now_ms().saturating_add(ms) });
+        tokio::select! {
+            () = tokio::time::sleep(wait) => true,
+            changed = self.wanted.changed() => changed.is_ok(),
+        }
+    }
+
+    fn enter(&self, state: RunState) {
+        self.run.send_if_modified(|run| {
+            let new = run.state != state;
+            if new {
+                run.state = state;
+                run.since_ms = now_ms();
+            }
+            new
+        });
+    }
+
+    async fn tell(&self, event: Event) {
+        event.log();
+        // The owner may be gone.
+        let _ = self.notes.send(Note::Event(event)).await;
+    }
+
+    /// Never waits: the stream does not wait for its books.
+    fn note(&self, note: Note) {
+        if self.notes.try_send(note).is_err() {
+            tracing::warn!("an event is not kept: too many wait to be written down");
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! What a pipeline is set to: the form that is kept, shown and changed. Checked by the same rules as the command line.
+//!
+//! In: [`Patch`]es from the API, applied to what was set before, so that a secret that is never shown need not be given
+//! again. Out: a [`PipelineConfig`], or every problem with the path that the API's caller used.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::config::{self, Destination as Checked, Layers, PipelineConfig, Problem};
+use crate::pipeline::load::destination_name;
+use crate::pipeline::source::redacted;
+
+mod patch;
+mod shown;
+
+pub use patch::{DestinationPatch, HeaderPatch, Patch, ProcessorPatch, SourcePatch, StagesPatch};
+
+/// Everything that a pipeline is set to.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Settings {
+    /// Where the stream comes from.
+    pub source: Source,
+    /// Where the audio goes to and comes back from; without one the original stays.
+    pub processor: Option<Processor>,
+    /// Where the stream goes on air.
+    pub destinations: Vec<Destination>,
+    /// Length of a batch in seconds.
+    pub batch_seconds: Option<u32>,
+    /// When air starts: `None` is automatic, else seconds after the first batch is complete.
+    pub hold_seconds: Option<f64>,
+    /// Time in hand for slower replies, in seconds.
+    pub cushion_seconds: Option<f64>,
+    /// What is kept once it was on air.
+    pub keep: Keep,
+    /// Settings of the stages.
+    pub stages: Stages,
+}
+
+/// The source.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Source {
+    /// HLS playlist.
+    pub url: String,
+    /// Another one with the same content.
+    pub backup_url: Option<String>,
+    /// Highest variant up to this many bits per second.
+    pub max_bandwidth: Option<u64>,
+    /// The variant of this size, such as `1280x720`.
+    pub resolution: Option<String>,
+    /// Sent with every request.
+    pub headers: Vec<Header>,
+}
+
+/// A request header; its value is a secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Header {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub value: String,
+}
+
+/// The processor.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Processor {
+    /// Socket.IO server.
+    pub url: String,
+    /// Engine.IO path.
+    pub path: Option<String>,
+    /// Socket.IO namespace.
+    pub namespace: Option<String>,
+    /// Sent in Socket.IO's CONNECT; a secret.
+    pub auth: Option<Value>,
+    /// Sent with the WebSocket's upgrade.
+    pub headers: Vec<Header>,
+    /// Fragments under way at once.
+    pub in_flight: Option<u32>,
+}
+
+/// A destination.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Destination {
+    /// Its URL; it holds the stream key.
+    pub url: String,
+    /// Base URL of SRS's HTTP API, to ask what it sees.
+    pub srs_api: Option<String>,
+}
+
+/// What is kept of batches that went on air; whichever limit comes first.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Keep {
+    /// So many.
+    pub batches: Option<u32>,
+    /// Not older than so many seconds.
+    pub max_age_seconds: Option<u64>,
+    /// Not more than so many bytes.
+    pub max_bytes: Option<u64>,
+}
+
+/// Settings of the stages, each a JSON object after the stage's own schema.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Stages {
+    /// Of the batching stage.
+    pub batching: Option<Value>,
+    /// Of the framing stage.
+    pub framing: Option<Value>,
+    /// Of the remux-planning stage.
+    pub remux_planning: Option<Value>,
+}
+
+// === impl Settings ===
+
+impl Settings {
+    /// Checks everything at once.
+    ///
+    /// # Errors
+    /// Every problem, with paths as in this type (`source.url`, `destinations[0].url`, `batchSeconds`).
+    pub fn check(&self, stream_id: &str) -> Result<PipelineConfig, Vec<Problem>> {
+        let mut problems = self.check_here();
+        match config::check(self.layers(stream_id), true) {
+            Ok((_, Some(config))) if problems.is_empty() => return Ok(config),
+            Ok(_) => {}
+            Err(found) => problems.extend(found.0.into_iter().map(renamed)),
+        }
+        Err(problems)
+    }
+
+    /// What the command line's rules do not know.
+    fn check_here(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        for (n, destination) in self.destinations.iter().enumerate() {
+            if let Some(text) = &destination.srs_api
+                && !url::Url::parse(text)
+                    .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.host_str().is_some())
+            {
+                let message = "must be the base URL of SRS's HTTP API, such as http://127.0.0.1:1985".to_owned();
+                problems.push(Problem { path: format!("destinations[{n}].srsApi"), message });
+            }
+        }
+        problems
+    }
+
+    /// As the settings of `outboard run`.
+    fn layers(&self, stream_id: &str) -> Layers {
+        let number = |value: Option<f64>| value.map(|value| value.to_string());
+        let headers = |headers: &[Header]| {
+            (!headers.is_empty())
+                .then(|| headers.iter().map(|h| format!("{}: {}", h.name, h.value)).collect::<Vec<_>>())
+        };
+        let urls: Vec<String> = self.destinations.iter().map(|destination| destination.url.clone()).collect();
+        let mut layers = Layers::new()
+            .set("pipeline.stream_id", Some(stream_id))
+            .set("pipeline.batch_seconds", self.batch_seconds.map(i64::from))
+            .set("pipeline.hold", number(self.hold_seconds))
+            .set("pipeline.cushion_seconds", number(self.cushion_seconds))
+            .set("pipeline.keep_batches", self.keep.batches.map(i64::from))
+            .set("source.url", Some(self.source.url.clone()))
+            .set("source.backup_url", self.source.backup_url.clone())
+            .set("source.max_bandwidth", self.source.max_bandwidth.map(|value| value.to_string()))
+            .set("source.resolution", self.source.resolution.clone())
+            .set("source.headers", headers(&self.source.headers))
+            .set("air.to", Some(urls));
+        if let Some(processor) = &self.processor {
+            layers = layers
+                // Given, but empty, is not the same as none.
+                .set("processor.url", Some(given(&processor.url)))
+                .set("processor.path", processor.path.clone())
+                .set("processor.namespace", processor.namespace.clone())
+                .set("processor.auth", processor.auth.as_ref().map(ToString::to_string))
+                .set("processor.headers", headers(&processor.headers))
+                .set("processor.in_flight", processor.in_flight.map(i64::from));
+        }
+        let stages = [
+            ("batching", &self.stages.batching),
+            ("framing", &self.stages.framing),
+            ("remux_planning", &self.stages.remux_planning),
+        ];
+        for (kind, settings) in stages {
+            let key = format!("stages.{kind}_settings");
+            layers = layers.set(&key, settings.as_ref().map(ToString::to_string));
+        }
+        layers
+    }
+
+    /// The destinations' ids, in order: stable, and without their keys.
+    pub fn destination_ids(&self) -> Vec<String> {
+        self.destinations.iter().map(Destination::id).collect()
+    }
+}
+
+impl Destination {
+    /// Names it in status, events and patches; it stays the same as long as the URL does.
+    pub fn id(&self) -> String {
+        destination_name(&self.url)
+    }
+
+    /// The URL without its key.
+    pub fn shown(&self) -> String {
+        crate::pipeline::air::target::Target::parse(&self.url).map_or_else(|_| "…".to_owned(), |to| to.redacted())
+    }
+}
+
+impl From<&Checked> for Destination {
+    fn from(checked: &Checked) -> Self {
+        Self { url: checked.text.clone(), srs_api: None }
+    }
+}
+
+/// An empty URL must be refused, not read as "none".
+fn given(url: &str) -> String {
+    if url.is_empty() { "(empty)".to_owned() } else { url.to_owned() }
+}
+
+/// A source's URL without what gives access; what is no URL is not shown.
+pub(super) fn shown_url(url: &str) -> String {
+    url::Url::parse(url).map_or_else(|_| "…".to_owned(), |url| redacted(&url))
+}
+
+/// A problem under the path that this type gives it.
+fn renamed(problem: Problem) -> Problem {
+    let Problem { path, message } = problem;
+    let path = match path.as_str() {
+        "pipeline.stream_id" => "streamId".to_owned(),
+        "pipeline.batch_seconds" => "batchSeconds".to_owned(),
+        "pipeline.hold" => "holdSeconds".to_owned(),
+        "pipeline.cushion_seconds" => "cushionSeconds".to_owned(),
+        "pipeline.keep_batches" => "keep.batches".to_owned(),
+        "air.to" => "destinations".to_owned(),
+        "stages.remux_planning_settings" => "stages.remuxPlanning".to_owned(),
+        path if path.starts_with("stages.") => path.trim_end_matches("_settings").to_owned(),
+        path => match path.strip_prefix("air.to") {
+            Some(place) => format!("destinations{place}.url"),
+            None => camel(path),
+        },
+    };
+    Problem { path, message }
+}
+
+fn camel(path: &str) -> String {
+    let mut upper = false;
+    let mut text = String::with_capacity(path.len());
+    for letter in path.chars() {
+        match letter {
+            '_' => upper = true,
+            letter if upper => {
+                text.push(letter.to_ascii_uppercase());
+                upper = false;
+            }
+            letter => text.push(letter),
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;

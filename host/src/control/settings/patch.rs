@@ -1,0 +1,223 @@
+//! Changes of settings: what is not named stays as it is, what is named `null` goes.
+
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+
+use super::{Destination, Header, Keep, Processor, Settings, Source};
+use crate::config::Problem;
+
+/// A change of settings. For a new pipeline it is applied to nothing.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct Patch {
+    /// The source.
+    pub source: Option<SourcePatch>,
+    /// The processor; `null` removes it.
+    #[serde(deserialize_with = "named")]
+    pub processor: Option<Option<ProcessorPatch>>,
+    /// All destinations; one that is not in the list goes.
+    pub destinations: Option<Vec<DestinationPatch>>,
+    /// Length of a batch in seconds; `null`: the default.
+    #[serde(deserialize_with = "named")]
+    pub batch_seconds: Option<Option<u32>>,
+    /// When air starts; `null`: automatic.
+    #[serde(deserialize_with = "named")]
+    pub hold_seconds: Option<Option<f64>>,
+    /// Time in hand; `null`: worked out.
+    #[serde(deserialize_with = "named")]
+    pub cushion_seconds: Option<Option<f64>>,
+    /// What is kept.
+    pub keep: Option<Keep>,
+    /// Settings of stages.
+    pub stages: Option<StagesPatch>,
+}
+
+/// A change of the source.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct SourcePatch {
+    /// See [`Source`].
+    pub url: Option<String>,
+    /// See [`Source`].
+    #[serde(deserialize_with = "named")]
+    pub backup_url: Option<Option<String>>,
+    /// See [`Source`].
+    #[serde(deserialize_with = "named")]
+    pub max_bandwidth: Option<Option<u64>>,
+    /// See [`Source`].
+    #[serde(deserialize_with = "named")]
+    pub resolution: Option<Option<String>>,
+    /// All headers.
+    pub headers: Option<Vec<HeaderPatch>>,
+}
+
+/// A header; without a value it keeps the one that it had.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HeaderPatch {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    #[serde(default)]
+    pub value: Option<String>,
+}
+
+/// A change of the processor.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct ProcessorPatch {
+    /// See [`Processor`].
+    pub url: Option<String>,
+    /// See [`Processor`].
+    #[serde(deserialize_with = "named")]
+    pub path: Option<Option<String>>,
+    /// See [`Processor`].
+    #[serde(deserialize_with = "named")]
+    pub namespace: Option<Option<String>>,
+    /// See [`Processor`].
+    #[serde(deserialize_with = "named")]
+    pub auth: Option<Option<Value>>,
+    /// All headers.
+    pub headers: Option<Vec<HeaderPatch>>,
+    /// See [`Processor`].
+    #[serde(deserialize_with = "named")]
+    pub in_flight: Option<Option<u32>>,
+}
+
+/// A destination: a new one by its URL, one that is there by its id.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct DestinationPatch {
+    /// Of a destination that is there.
+    pub id: Option<String>,
+    /// Its URL; not needed with an id.
+    pub url: Option<String>,
+    /// See [`Destination`].
+    #[serde(deserialize_with = "named")]
+    pub srs_api: Option<Option<String>>,
+}
+
+/// Changes of stage settings, each a whole object.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct StagesPatch {
+    /// Of the batching stage; `null`: its defaults.
+    #[serde(deserialize_with = "named")]
+    pub batching: Option<Option<Value>>,
+    /// Of the framing stage; `null`: its defaults.
+    #[serde(deserialize_with = "named")]
+    pub framing: Option<Option<Value>>,
+    /// Of the remux-planning stage; `null`: its defaults.
+    #[serde(deserialize_with = "named")]
+    pub remux_planning: Option<Option<Value>>,
+}
+
+/// A field that is there, `null` or not.
+fn named<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
+impl Settings {
+    /// These settings with a change.
+    ///
+    /// # Errors
+    /// What the change refers to and is not there.
+    pub fn patched(&self, patch: Patch) -> Result<Self, Vec<Problem>> {
+        let mut problems = Vec::new();
+        let mut new = self.clone();
+        if let Some(source) = patch.source {
+            patch_source(&mut new.source, source, &mut problems);
+        }
+        match patch.processor {
+            Some(Some(processor)) => {
+                patch_processor(new.processor.get_or_insert_default(), processor, &mut problems);
+            }
+            Some(None) => new.processor = None,
+            None => {}
+        }
+        if let Some(list) = patch.destinations {
+            let found = list.into_iter().enumerate().filter_map(|(n, one)| self.destination(n, one, &mut problems));
+            new.destinations = found.collect();
+        }
+        set(&mut new.batch_seconds, patch.batch_seconds);
+        set(&mut new.hold_seconds, patch.hold_seconds);
+        set(&mut new.cushion_seconds, patch.cushion_seconds);
+        if let Some(Keep { batches, max_age_seconds, max_bytes }) = patch.keep {
+            new.keep = Keep { batches, max_age_seconds, max_bytes };
+        }
+        if let Some(stages) = patch.stages {
+            set(&mut new.stages.batching, stages.batching);
+            set(&mut new.stages.framing, stages.framing);
+            set(&mut new.stages.remux_planning, stages.remux_planning);
+        }
+        if problems.is_empty() { Ok(new) } else { Err(problems) }
+    }
+
+    fn destination(&self, n: usize, patch: DestinationPatch, problems: &mut Vec<Problem>) -> Option<Destination> {
+        let DestinationPatch { id, url, srs_api } = patch;
+        let known = id.as_ref().map(|id| self.destinations.iter().find(|known| known.id() == *id));
+        let mut destination = match (known, url) {
+            (Some(Some(known)), None) => known.clone(),
+            (Some(Some(known)), Some(url)) => Destination { url, ..known.clone() },
+            (Some(None), None) => {
+                let message = format!("{:?} is not a destination of this pipeline", id.unwrap_or_default());
+                problems.push(Problem { path: format!("destinations[{n}].id"), message });
+                return None;
+            }
+            (_, Some(url)) => Destination { url, srs_api: None },
+            (None, None) => {
+                let message = "is missing: the URL of a new destination, or the id of one that is there".to_owned();
+                problems.push(Problem { path: format!("destinations[{n}].url"), message });
+                return None;
+            }
+        };
+        set(&mut destination.srs_api, srs_api);
+        Some(destination)
+    }
+}
+
+fn patch_source(source: &mut Source, patch: SourcePatch, problems: &mut Vec<Problem>) {
+    if let Some(url) = patch.url {
+        source.url = url;
+    }
+    set(&mut source.backup_url, patch.backup_url);
+    set(&mut source.max_bandwidth, patch.max_bandwidth);
+    set(&mut source.resolution, patch.resolution);
+    if let Some(headers) = patch.headers {
+        source.headers = patch_headers("source.headers", &source.headers, headers, problems);
+    }
+}
+
+fn patch_processor(processor: &mut Processor, patch: ProcessorPatch, problems: &mut Vec<Problem>) {
+    if let Some(url) = patch.url {
+        processor.url = url;
+    }
+    set(&mut processor.path, patch.path);
+    set(&mut processor.namespace, patch.namespace);
+    set(&mut processor.auth, patch.auth);
+    set(&mut processor.in_flight, patch.in_flight);
+    if let Some(headers) = patch.headers {
+        processor.headers = patch_headers("processor.headers", &processor.headers, headers, problems);
+    }
+}
+
+fn patch_headers(path: &str, known: &[Header], patches: Vec<HeaderPatch>, problems: &mut Vec<Problem>) -> Vec<Header> {
+    let mut headers = Vec::new();
+    for (n, HeaderPatch { name, value }) in patches.into_iter().enumerate() {
+        let before = known.iter().find(|header| header.name.eq_ignore_ascii_case(&name)).map(|h| h.value.clone());
+        match value.or(before) {
+            Some(value) => headers.push(Header { name, value }),
+            None => problems.push(Problem {
+                path: format!("{path}[{n}].value"),
+                message: "is missing: this header had no value before".to_owned(),
+            }),
+        }
+    }
+    headers
+}
+
+fn set<T>(field: &mut Option<T>, patch: Option<Option<T>>) {
+    if let Some(value) = patch {
+        *field = value;
+    }
+}

@@ -1,0 +1,100 @@
+use serde_json::json;
+
+use super::*;
+
+fn patch(value: serde_json::Value) -> Patch {
+    serde_json::from_value(value).unwrap()
+}
+
+fn whole() -> Settings {
+    let patch = patch(json!({
+        "source": { "url": "http://u:pw@o.test/live.m3u8?token=SECRET", "headers": [{ "name": "X-Key", "value": "SECRET" }] },
+        "processor": { "url": "https://p.test/ns?key=SECRET", "auth": { "token": "SECRET" }, "inFlight": 2 },
+        "destinations": [{ "url": "rtmp://h.test/live/SECRET", "srsApi": "http://127.0.0.1:1985" }],
+        "batchSeconds": 6,
+        "stages": { "batching": { "batch_seconds": 6 } },
+    }));
+    Settings::default().patched(patch).unwrap()
+}
+
+#[test]
+fn checked_by_the_rules_of_the_command_line() {
+    let config = whole().check("tv").unwrap();
+    assert_eq!((config.stream_id.as_str(), config.batch.as_secs(), config.destinations.len()), ("tv", 6, 1));
+    assert_eq!(config.processor.unwrap().in_flight, 2);
+    assert_eq!(config.source.headers, [("X-Key".to_owned(), "SECRET".to_owned())]);
+    assert_eq!(config.stages.settings["batching"], json!({ "batch_seconds": 6 }));
+}
+
+#[test]
+fn every_problem_has_the_path_that_the_caller_used() {
+    let wrong = Settings::default()
+        .patched(patch(json!({
+            "source": { "url": "ftp://x", "maxBandwidth": 0, "backupUrl": "nonsense" },
+            "processor": { "url": "" },
+            "destinations": [{ "url": "rtmp://h/live/k" }, { "url": "http://h" , "srsApi": "x" }],
+            "batchSeconds": 1,
+            "holdSeconds": -1.0,
+            "stages": { "remuxPlanning": [] },
+        })))
+        .unwrap();
+    let mut paths: Vec<String> =
+        wrong.check("no spaces").unwrap_err().into_iter().map(|problem| problem.path).collect();
+    paths.sort();
+    let expected = [
+        "batchSeconds",
+        "destinations[1].srsApi",
+        "destinations[1].url",
+        "holdSeconds",
+        "processor.url",
+        "source.backupUrl",
+        "source.maxBandwidth",
+        "source.url",
+        "stages.remuxPlanning",
+        "streamId",
+    ];
+    assert_eq!(paths, expected);
+}
+
+#[test]
+fn nothing_shown_gives_access() {
+    let text = whole().shown().to_string();
+    assert!(!text.contains("SECRET") && !text.contains("pw"), "{text}");
+    assert!(text.contains("o.test") && text.contains("X-Key") && text.contains("rtmp://h.test/live/…"), "{text}");
+}
+
+#[test]
+fn what_is_not_named_stays_and_what_is_null_goes() {
+    let before = whole();
+    let id = before.destinations[0].id();
+    let after = before
+        .patched(patch(json!({
+            "source": { "headers": [{ "name": "x-key" }] },
+            "processor": { "inFlight": null },
+            "destinations": [{ "id": id, "srsApi": null }, { "url": "rtmp://b/live/k" }],
+        })))
+        .unwrap();
+    assert_eq!(after.source.url, before.source.url);
+    assert_eq!(after.source.headers[0].value, "SECRET");
+    let processor = after.processor.clone().unwrap();
+    assert_eq!((processor.in_flight, processor.auth), (None, before.processor.clone().unwrap().auth));
+    assert_eq!(
+        (after.destinations[0].url.as_str(), &after.destinations[0].srs_api),
+        (before.destinations[0].url.as_str(), &None)
+    );
+    assert_eq!(after.patched(patch(json!({ "processor": null }))).unwrap().processor, None);
+}
+
+#[test]
+fn a_change_that_refers_to_nothing_is_refused() {
+    let wrong = patch(json!({
+        "source": { "headers": [{ "name": "Other" }] },
+        "destinations": [{ "id": "rtmp-00000000" }, {}],
+    }));
+    let problems = whole().patched(wrong).unwrap_err();
+    let paths: Vec<&str> = problems.iter().map(|problem| problem.path.as_str()).collect();
+    assert_eq!(paths, ["source.headers[0].value", "destinations[0].id", "destinations[1].url"]);
+    assert!(problems[1].message.contains("rtmp-00000000"));
+    let unknown = serde_json::from_value::<Patch>(json!({ "batchLength": 3 })).unwrap_err().to_string();
+    assert!(unknown.contains("batchLength"), "{unknown}");
+}

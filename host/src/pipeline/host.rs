@@ -1,0 +1,75 @@
+//! What all pipelines of a process share, and what one pipeline is allowed.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::load::LoadError;
+use crate::stage::{StageLimits, StageRuntime, StageRuntimeConfig};
+use crate::store::files::Storage;
+use crate::store::journal::Journal;
+
+/// Shared by all pipelines; the storage is held for as long as any of them lives. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Host(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    storage: Storage,
+    journal: Journal,
+    runtime: StageRuntime,
+    ffmpeg: String,
+}
+
+impl Host {
+    /// Opens the storage, its database and the stage runtime, and looks for ffmpeg.
+    ///
+    /// # Errors
+    /// [`LoadError`]: ffmpeg is not there, the storage is in use or cannot be read, stages cannot run here.
+    pub async fn open(storage: &Path) -> Result<Self, LoadError> {
+        crate::tls::install();
+        let ffmpeg = crate::ffmpeg::version().await?;
+        let storage = Storage::open(storage)?;
+        let journal = Journal::open(&storage.journal())?;
+        let runtime =
+            StageRuntime::new(&StageRuntimeConfig { aot_dir: Some(storage.aot()), ..StageRuntimeConfig::default() })?;
+        Ok(Self(Arc::new(Inner { storage, journal, runtime, ffmpeg })))
+    }
+
+    /// The storage folder.
+    pub fn storage(&self) -> &Storage {
+        &self.0.storage
+    }
+
+    /// The batch journal.
+    pub fn journal(&self) -> &Journal {
+        &self.0.journal
+    }
+
+    /// Where stages run.
+    pub fn runtime(&self) -> &StageRuntime {
+        &self.0.runtime
+    }
+
+    /// The first line of `ffmpeg -version`.
+    pub fn ffmpeg(&self) -> &str {
+        &self.0.ffmpeg
+    }
+}
+
+/// Whose a pipeline is, and what it may use.
+#[derive(Debug, Clone)]
+pub struct Owner {
+    /// The tenant; part of every path and label.
+    pub tenant: String,
+    /// Limits of each stage instance.
+    pub stage_limits: StageLimits,
+}
+
+/// The tenant of `run`, `demo` and of a server with one user.
+pub const DEFAULT_TENANT: &str = "default";
+
+impl Default for Owner {
+    fn default() -> Self {
+        Self { tenant: DEFAULT_TENANT.to_owned(), stage_limits: StageLimits::default() }
+    }
+}

@@ -1,0 +1,106 @@
+//! What can be seen of a running pipeline from outside. Nothing here can change it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{broadcast, watch};
+
+use super::air::clock::AirClock;
+use super::air::spool::Spool;
+use super::air::status::DestinationStatus;
+use super::event::Event;
+use super::exchange::ExchangeStatus;
+use super::status::{Stats, Status};
+use crate::stage::{StageComponent, StageCounters, StageKind};
+use crate::store::journal::BatchProgress;
+
+/// A stage in its seat.
+#[derive(Debug, Clone)]
+pub struct RunningStage {
+    /// What it decides.
+    pub kind: StageKind,
+    /// The component.
+    pub component: Arc<StageComponent>,
+    /// What happened in its calls.
+    pub counters: Arc<StageCounters>,
+}
+
+/// A view of a running pipeline, also after its end. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Watch {
+    pub(super) status: Arc<Status>,
+    pub(super) clock: AirClock,
+    pub(super) spool: Spool,
+    pub(super) air: Vec<watch::Receiver<DestinationStatus>>,
+    pub(super) exchange: Option<watch::Receiver<ExchangeStatus>>,
+    pub(super) stages: Vec<RunningStage>,
+    pub(super) progress: broadcast::Sender<BatchProgress>,
+    pub(super) batch: Duration,
+}
+
+impl Watch {
+    /// How many destinations took packets in the last seconds, and how many there are.
+    pub fn on_air(&self) -> (usize, usize) {
+        (self.air.iter().filter(|status| status.borrow().on_air()).count(), self.air.len())
+    }
+
+    /// Counts now.
+    pub fn stats(&self) -> Stats {
+        self.status.get()
+    }
+
+    /// Changes of the counts: a segment, a batch, a phase. Packets do not wake it.
+    pub fn changes(&self) -> watch::Receiver<Stats> {
+        self.status.watch()
+    }
+
+    /// What happens from now on.
+    pub fn events(&self) -> broadcast::Receiver<Event> {
+        self.status.events()
+    }
+
+    /// The steps that batches take from now on, each once it is in the journal.
+    pub fn progress(&self) -> broadcast::Receiver<BatchProgress> {
+        self.progress.subscribe()
+    }
+
+    /// The destinations now, in the order of the configuration.
+    pub fn destinations(&self) -> Vec<DestinationStatus> {
+        self.air.iter().map(|status| status.borrow().clone()).collect()
+    }
+
+    /// The connection to the processor now; `None` without one.
+    pub fn exchange(&self) -> Option<ExchangeStatus> {
+        Some(self.exchange.as_ref()?.borrow().clone())
+    }
+
+    /// Changes of the connection to the processor.
+    pub fn exchange_changes(&self) -> Option<watch::Receiver<ExchangeStatus>> {
+        self.exchange.clone()
+    }
+
+    /// The stages that decide.
+    pub fn stages(&self) -> &[RunningStage] {
+        &self.stages
+    }
+
+    /// Media time on air in milliseconds, once the clock runs.
+    pub fn air_ms(&self) -> Option<u64> {
+        self.clock.now_ms()
+    }
+
+    /// Media time up to which everything is ready, in milliseconds.
+    pub fn end_ms(&self) -> u64 {
+        self.spool.newest().map_or(0, |batch| batch.end_ms)
+    }
+
+    /// Batches that are ready and not yet on air everywhere.
+    pub fn batches_ready(&self) -> usize {
+        self.spool.len()
+    }
+
+    /// Length of a batch as set.
+    pub fn batch_seconds(&self) -> f64 {
+        self.batch.as_secs_f64()
+    }
+}
