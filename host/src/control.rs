@@ -1,5 +1,8 @@
 //! The control plane's core.
 pub mod error;
 pub mod health;
+pub mod id;
 pub mod runner;
 pub mod settings;
+pub mod snapshot;
+pub mod srs;

@@ -378,3 +378,7 @@ pub const PIPELINE_AGAIN_MIN: Duration = Duration::from_secs(1);
 pub const PIPELINE_AGAIN_MAX: Duration = Duration::from_secs(60);
 /// A pipeline that ran so long was a good one: the next wait is the first again.
 pub const PIPELINE_GOOD_AFTER: Duration = Duration::from_secs(60);
+/// A pipeline's status is made anew this often while it runs, so that nobody takes old numbers for new ones...
+pub const SNAPSHOT_EVERY: Duration = Duration::from_secs(1);
+/// ...and after a change, but not more often than this.
+pub const SNAPSHOT_EVERY_MIN: Duration = Duration::from_millis(50);

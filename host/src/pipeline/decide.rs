@@ -249,9 +249,11 @@ impl Decider {
 
     fn count(&self, batch: &Prepared, decision: &Decision, plan: &Plan, remuxed: &remux::Remuxed) {
         self.status.update(|stats| {
+            stats.last_original = None;
             if plan.uses_processed() {
                 stats.processed += 1;
             } else {
+                stats.last_original = Some(decision.why()).filter(|why| *why != "not-sent");
                 *stats.original.entry(decision.why()).or_default() += 1;
             }
             stats.packets_lost += remuxed.lost;

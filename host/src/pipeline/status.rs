@@ -29,6 +29,20 @@ pub enum Phase {
     Ended,
 }
 
+impl Phase {
+    /// The word in the API.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Buffering => "buffering",
+            Self::Holding => "holding",
+            Self::OnAir => "on-air",
+            Self::Draining => "draining",
+            Self::Ended => "ended",
+        }
+    }
+}
+
 /// Counts since the start of the run.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Stats {
@@ -56,6 +70,8 @@ pub struct Stats {
     pub processed: u64,
     /// Batches with the original audio, by reason.
     pub original: BTreeMap<&'static str, u64>,
+    /// Why the newest batch has its original audio; `None` where it has processed audio, or there is no processor.
+    pub last_original: Option<&'static str>,
     /// Batches that could not be put on air, by step.
     pub failed: BTreeMap<&'static str, u64>,
     /// Packets demuxed.

@@ -69,6 +69,11 @@ impl Watch {
         self.air.iter().map(|status| status.borrow().clone()).collect()
     }
 
+    /// Changes of each destination, in the order of the configuration; several a second while it sends.
+    pub fn destination_changes(&self) -> Vec<watch::Receiver<DestinationStatus>> {
+        self.air.clone()
+    }
+
     /// The connection to the processor now; `None` without one.
     pub fn exchange(&self) -> Option<ExchangeStatus> {
         Some(self.exchange.as_ref()?.borrow().clone())

@@ -1,0 +1,186 @@
+//! A pipeline at a moment: everything that status shows, made once for all who look.
+//!
+//! One task a pipeline makes a new [`Snapshot`] when something changes (at most each [`SNAPSHOT_EVERY_MIN`]) and each
+//! [`SNAPSHOT_EVERY`] while it runs; subscribers share it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, select_all};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::health::{Health, Signs, judge};
+use super::runner::{Run, RunState};
+use super::srs::SrsView;
+use crate::limits::{SNAPSHOT_EVERY, SNAPSHOT_EVERY_MIN};
+use crate::pipeline::air::status::DestinationStatus;
+use crate::pipeline::exchange::ExchangeStatus;
+use crate::pipeline::status::Stats;
+use crate::pipeline::{RunningStage, Watch};
+use crate::unix_time::now_ms;
+
+/// A pipeline at a moment.
+#[derive(Debug, Clone, Default)]
+pub struct Snapshot {
+    /// When, Unix time in milliseconds.
+    pub at_ms: u64,
+    /// What the runner does, since when, with which revision, and why it last failed.
+    pub run: Run,
+    /// How it is.
+    pub health: Health,
+    /// Since when it is so, Unix time in milliseconds.
+    pub health_since_ms: u64,
+    /// Counts of this run, or of the last one.
+    pub stats: Option<Stats>,
+    /// Destinations, in the order of the settings.
+    pub destinations: Vec<DestinationView>,
+    /// The connection to the processor.
+    pub exchange: Option<ExchangeStatus>,
+    /// Media time on air in milliseconds, once the clock runs.
+    pub air_ms: Option<u64>,
+    /// Media time up to which everything is ready, in milliseconds.
+    pub ready_ms: u64,
+    /// Batches that are ready and not yet on air everywhere.
+    pub batches_ready: usize,
+}
+
+/// A destination, as we and as the server see it.
+#[derive(Debug, Clone)]
+pub struct DestinationView {
+    /// Our view.
+    pub status: DestinationStatus,
+    /// Packets left within the last seconds.
+    pub on_air: bool,
+    /// When the last packet left, Unix time in milliseconds.
+    pub last_packet_ms: Option<u64>,
+    /// What SRS says, where its API is set.
+    pub srs: Option<SrsView>,
+}
+
+impl Snapshot {
+    /// The stages that run or ran last.
+    pub fn stages(&self) -> &[RunningStage] {
+        self.run.watch.as_ref().map_or(&[], |watch| watch.stages())
+    }
+
+    /// Packets leave for at least one destination.
+    pub fn on_air(&self) -> bool {
+        self.destinations.iter().any(|destination| destination.on_air)
+    }
+
+    /// The API's word for where the pipeline is: the runner's while no pipeline runs, else the pipeline's own.
+    pub fn phase(&self) -> &'static str {
+        match (&self.run.state, &self.stats) {
+            (RunState::Stopped, _) => "stopped",
+            (RunState::Waiting { .. }, _) => "waiting",
+            (RunState::Loading, _) | (_, None) => "starting",
+            (RunState::Running | RunState::Stopping, Some(stats)) => stats.phase.name(),
+        }
+    }
+
+    fn take(run: &Run, srs: &[Option<SrsView>], before: &Self) -> Self {
+        let (now, now_ms) = (Instant::now(), now_ms());
+        let live = matches!(run.state, RunState::Running | RunState::Stopping);
+        let watch = run.watch.as_ref();
+        let stats = watch.map(Watch::stats);
+        let statuses = watch.map(Watch::destinations).unwrap_or_default();
+        let exchange = watch.and_then(Watch::exchange);
+        let signs = Signs {
+            run: &run.state,
+            error: run.error.as_deref(),
+            stats: stats.as_ref().filter(|_| live),
+            destinations: &statuses,
+            exchange: exchange.as_ref(),
+            last_original: stats.as_ref().and_then(|stats| stats.last_original),
+        };
+        let health = judge(&signs);
+        let health_since_ms = if health.state == before.health.state { before.health_since_ms } else { now_ms };
+        let ago = |at: Instant| u64::try_from(now.saturating_duration_since(at).as_millis()).unwrap_or(u64::MAX);
+        let destinations = statuses.into_iter().enumerate().map(|(n, status)| DestinationView {
+            on_air: live && status.on_air(),
+            last_packet_ms: status.last_packet_at.map(|at| now_ms.saturating_sub(ago(at))),
+            srs: srs.get(n).cloned().flatten(),
+            status,
+        });
+        Self {
+            at_ms: now_ms,
+            health,
+            health_since_ms: if health_since_ms == 0 { now_ms } else { health_since_ms },
+            destinations: destinations.collect(),
+            exchange: exchange.filter(|_| live),
+            air_ms: watch.filter(|_| live).and_then(Watch::air_ms),
+            ready_ms: watch.map_or(0, Watch::end_ms),
+            batches_ready: watch.filter(|_| live).map_or(0, Watch::batches_ready),
+            stats,
+            run: run.clone(),
+        }
+    }
+
+    /// What a subscriber must learn of at once.
+    fn differs(&self, other: &Self) -> bool {
+        let air = |snapshot: &Self| -> Vec<_> {
+            snapshot.destinations.iter().map(|to| (to.on_air, to.status.state.clone(), to.srs.clone())).collect()
+        };
+        self.run.state != other.run.state
+            || self.run.revision != other.run.revision
+            || self.run.error != other.run.error
+            || self.health != other.health
+            || self.stats != other.stats
+            || air(self) != air(other)
+            || self.exchange.as_ref().map(|e| (e.connected, e.ready, e.paused, e.in_flight, e.breaker))
+                != other.exchange.as_ref().map(|e| (e.connected, e.ready, e.paused, e.in_flight, e.breaker))
+    }
+}
+
+/// Makes snapshots until nobody can look any more.
+pub(super) async fn keep(
+    mut run: watch::Receiver<Run>,
+    mut srs: watch::Receiver<Vec<Option<SrsView>>>,
+    shown: watch::Sender<Arc<Snapshot>>,
+) {
+    let mut last = Instant::now();
+    loop {
+        let now = run.borrow_and_update().clone();
+        let seen = srs.borrow_and_update().clone();
+        let before = shown.borrow().clone();
+        let idle = matches!(now.state, RunState::Stopped);
+        // Watched first: what changes from here on is not missed.
+        let changed = changes(now.watch.as_ref().filter(|_| !idle));
+        let next = Snapshot::take(&now, &seen, &before);
+        if next.differs(&before) || (!idle && last.elapsed() >= SNAPSHOT_EVERY) || before.at_ms == 0 {
+            last = Instant::now();
+            shown.send_replace(Arc::new(next));
+        }
+        let wait = if idle { Duration::MAX } else { SNAPSHOT_EVERY.saturating_sub(last.elapsed()) };
+        tokio::select! {
+            changed = run.changed() => if changed.is_err() { return },
+            _ = srs.changed() => {}
+            () = changed => {}
+            () = tokio::time::sleep(wait.min(SNAPSHOT_EVERY * 60)) => {}
+        }
+        tokio::time::sleep_until(last + SNAPSHOT_EVERY_MIN).await;
+    }
+}
+
+/// The next change of anything that a running pipeline reports, from the call on.
+fn changes(watch: Option<&Watch>) -> impl Future<Output = ()> + use<> {
+    let mut waits: Vec<BoxFuture<'static, ()>> = vec![Box::pin(std::future::pending())];
+    if let Some(watch) = watch {
+        waits.push(change(watch.changes()));
+        waits.extend(watch.exchange_changes().map(change));
+        waits.extend(watch.destination_changes().into_iter().map(change));
+    }
+    select_all(waits).map(|_| ())
+}
+
+/// The next change; never, where nothing can change any more.
+fn change<T: Send + Sync + 'static>(mut receiver: watch::Receiver<T>) -> BoxFuture<'static, ()> {
+    receiver.mark_unchanged();
+    Box::pin(async move {
+        if receiver.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    })
+}
