@@ -1,4 +1,5 @@
 //! The control plane's core.
+pub mod entry;
 pub mod error;
 pub mod health;
 pub mod id;

@@ -382,3 +382,5 @@ pub const PIPELINE_GOOD_AFTER: Duration = Duration::from_secs(60);
 pub const SNAPSHOT_EVERY: Duration = Duration::from_secs(1);
 /// ...and after a change, but not more often than this.
 pub const SNAPSHOT_EVERY_MIN: Duration = Duration::from_millis(50);
+/// Events of one pipeline that wait to be written down; further ones only go to the log.
+pub const NOTES_WAITING: usize = 256;

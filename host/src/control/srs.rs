@@ -1,5 +1,18 @@
 //! What SRS says of a destination (law 7). The polling comes with its own change.
 
+use tokio::sync::watch;
+
+use super::runner::{Run, Wanted};
+
+/// Asks SRS for as long as the pipeline runs.
+pub(super) async fn follow(
+    _wanted: watch::Receiver<Wanted>,
+    _run: watch::Receiver<Run>,
+    shown: watch::Sender<Vec<Option<SrsView>>>,
+) {
+    shown.closed().await;
+}
+
 /// SRS's view of our stream.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct SrsView {

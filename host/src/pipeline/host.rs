@@ -3,10 +3,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use tokio::sync::broadcast;
+
 use super::load::LoadError;
+use crate::limits::BATCH_STEPS_WAITING;
 use crate::stage::{StageLimits, StageRuntime, StageRuntimeConfig};
 use crate::store::files::Storage;
-use crate::store::journal::Journal;
+use crate::store::journal::{BatchProgress, Journal};
 
 /// Shared by all pipelines; the storage is held for as long as any of them lives. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -63,6 +66,8 @@ pub struct Owner {
     pub tenant: String,
     /// Limits of each stage instance.
     pub stage_limits: StageLimits,
+    /// Where the steps of batches are told, over all runs.
+    pub progress: broadcast::Sender<BatchProgress>,
 }
 
 /// The tenant of `run`, `demo` and of a server with one user.
@@ -70,6 +75,10 @@ pub const DEFAULT_TENANT: &str = "default";
 
 impl Default for Owner {
     fn default() -> Self {
-        Self { tenant: DEFAULT_TENANT.to_owned(), stage_limits: StageLimits::default() }
+        Self {
+            tenant: DEFAULT_TENANT.to_owned(),
+            stage_limits: StageLimits::default(),
+            progress: broadcast::Sender::new(BATCH_STEPS_WAITING),
+        }
     }
 }

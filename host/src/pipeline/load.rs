@@ -104,6 +104,7 @@ impl Pipeline {
         let files = host.storage().stream(&owner.tenant, &config.stream_id)?;
         let (journal, resumed) =
             host.journal().begin(&owner.tenant, &config.stream_id, &identity(&config.source.url)).await?;
+        let journal = journal.telling(owner.progress.clone());
         retention::sweep(&files).await;
         if !resumed.unfinished {
             retention::clean_unused(&journal, &files).await?;

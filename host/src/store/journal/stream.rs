@@ -65,6 +65,13 @@ impl Journal {
 }
 
 impl StreamJournal {
+    /// Tells the steps there instead.
+    #[must_use]
+    pub fn telling(mut self, progress: broadcast::Sender<BatchProgress>) -> Self {
+        self.progress = progress;
+        self
+    }
+
     /// Where the steps of batches are told once they are written.
     pub fn progress(&self) -> broadcast::Sender<BatchProgress> {
         self.progress.clone()
