@@ -23,12 +23,27 @@ pub use layers::Layers;
 pub struct HostConfig {
     /// Where everything is kept (`storage.dir`).
     pub storage: PathBuf,
-    /// Where the API listens (`server.listen`).
-    pub listen: String,
+    /// The API (`server.…`).
+    pub server: ServerConfig,
     /// Filter for logs (`log.level`), in tracing's directives.
     pub log_level: String,
     /// `text` or `json` (`log.format`).
     pub log_json: bool,
+}
+
+/// How the API is served.
+#[derive(Debug, Clone)]
+pub struct ServerConfig {
+    /// Where it listens (`server.listen`).
+    pub listen: String,
+    /// A token is asked for even on loopback (`server.auth = "token"`).
+    pub needs_token: bool,
+    /// Pages of these origins may call it (`server.cors_origins`).
+    pub cors_origins: Vec<String>,
+    /// Names under which it may be called besides loopback's (`server.hosts`); any, where a token is asked for.
+    pub hosts: Vec<String>,
+    /// Cookies are for https only (`server.secure_cookies`): behind a proxy that speaks TLS.
+    pub secure_cookies: bool,
 }
 
 /// One pipeline, checked.
@@ -138,7 +153,7 @@ pub fn check(layers: Layers, needs_pipeline: bool) -> Result<(HostConfig, Option
     }
     let host = HostConfig {
         storage: PathBuf::from(keys.text("storage.dir").unwrap_or_else(|| "storage".into())),
-        listen: keys.text("server.listen").unwrap_or_else(|| "127.0.0.1:3000".into()),
+        server: server(&mut keys),
         log_level,
         log_json: keys.one_of("log.format", &["text", "json"]).as_deref() == Some("json"),
     };
@@ -146,6 +161,25 @@ pub fn check(layers: Layers, needs_pipeline: bool) -> Result<(HostConfig, Option
         (needs_pipeline || keys.has_section("source") || keys.has_section("air")).then(|| pipeline(&mut keys));
     keys.finish()?;
     Ok((host, pipeline.flatten()))
+}
+
+fn server(keys: &mut Keys) -> ServerConfig {
+    let cors_origins = keys.list("server.cors_origins").unwrap_or_default();
+    for (n, origin) in cors_origins.iter().enumerate() {
+        let key = format!("server.cors_origins[{n}]");
+        if let Some(url) = keys.parse_url(&key, origin, &["http", "https"])
+            && url.origin().ascii_serialization() != *origin
+        {
+            keys.problem(&key, format!("{origin:?} is not an origin: scheme, host and port, without a path"));
+        }
+    }
+    ServerConfig {
+        listen: keys.text("server.listen").unwrap_or_else(|| "127.0.0.1:3000".into()),
+        needs_token: keys.one_of("server.auth", &["auto", "token"]).as_deref() == Some("token"),
+        cors_origins,
+        hosts: keys.list("server.hosts").unwrap_or_default(),
+        secure_cookies: keys.one_of("server.secure_cookies", &["true", "false"]).as_deref() == Some("true"),
+    }
 }
 
 fn pipeline(keys: &mut Keys) -> Option<PipelineConfig> {

@@ -384,3 +384,22 @@ pub const SNAPSHOT_EVERY: Duration = Duration::from_secs(1);
 pub const SNAPSHOT_EVERY_MIN: Duration = Duration::from_millis(50);
 /// Events of one pipeline that wait to be written down; further ones only go to the log.
 pub const NOTES_WAITING: usize = 256;
+
+// === database ===
+
+/// Writes that may wait for the one writer; callers wait beyond that.
+pub const DATABASE_WRITES_WAITING: usize = 256;
+/// Reads that may wait for a reader; callers wait beyond that.
+pub const DATABASE_READS_WAITING: usize = 256;
+/// Threads that read: one long answer does not hold up the short ones.
+pub const DATABASE_READERS: usize = 3;
+/// How long a write waits for another process that writes, such as `outboard token create`.
+pub const DATABASE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Size to which the write-ahead log is cut back, bytes.
+pub const DATABASE_WAL_BYTES: u64 = 64 << 20;
+/// Statements that a connection keeps prepared.
+pub const DATABASE_STATEMENTS: usize = 96;
+/// Batches that stay in the journal, counted back from the newest, after their files are gone: a day of 30 s each.
+pub const BATCH_HISTORY_ROWS: u64 = 2880;
+/// Rows of a list that one call answers at most.
+pub const PAGE_ROWS_MAX: usize = 500;

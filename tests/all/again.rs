@@ -38,7 +38,8 @@ async fn numbers_go_on_and_old_batches_are_cleaned() {
     assert_eq!(batches, ["batch-3", "batch-4", "batch-5"]);
     let segments = names(&dir.join("default/original_stream/live"));
     let journal = rusqlite::Connection::open(dir.join("outboard.db")).unwrap();
-    let mut statement = journal.prepare("SELECT number, first, last FROM batch ORDER BY number").unwrap();
+    let mut statement =
+        journal.prepare("SELECT number, first, last FROM batch WHERE cleaned = 0 ORDER BY number").unwrap();
     let rows: Vec<(u64, u64, u64)> = statement
         .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
         .unwrap()

@@ -31,14 +31,14 @@ pub async fn run(_args: &ServeArgs, layers: Layers) -> anyhow::Result<Ending> {
     };
     let progress = Progress::new();
     telemetry::start(&host.log_level, host.log_json, progress.bars());
-    let listener = tokio::net::TcpListener::bind(&host.listen)
+    let listener = tokio::net::TcpListener::bind(&host.server.listen)
         .await
-        .with_context(|| format!("cannot listen on {} (server.listen)", host.listen))?;
+        .with_context(|| format!("cannot listen on {} (server.listen)", host.server.listen))?;
     anyhow::ensure!(
         listener.local_addr()?.ip().is_loopback(),
         "server.listen: {} is not a loopback address; without sign-in, which comes with the control plane, \
          outboard serves this machine only",
-        host.listen
+        host.server.listen
     );
     tracing::info!("serving http://{}/", listener.local_addr()?);
     let started = Instant::now();

@@ -8,6 +8,7 @@ use tokio::sync::broadcast;
 use super::load::LoadError;
 use crate::limits::BATCH_STEPS_WAITING;
 use crate::stage::{StageLimits, StageRuntime, StageRuntimeConfig};
+use crate::store::database::Database;
 use crate::store::files::Storage;
 use crate::store::journal::{BatchProgress, Journal};
 
@@ -18,6 +19,7 @@ pub struct Host(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     storage: Storage,
+    database: Database,
     journal: Journal,
     runtime: StageRuntime,
     ffmpeg: String,
@@ -32,15 +34,21 @@ impl Host {
         crate::tls::install();
         let ffmpeg = crate::ffmpeg::version().await?;
         let storage = Storage::open(storage)?;
-        let journal = Journal::open(&storage.journal())?;
+        let database = Database::open(&storage.journal())?;
+        let journal = Journal::new(database.clone());
         let runtime =
             StageRuntime::new(&StageRuntimeConfig { aot_dir: Some(storage.aot()), ..StageRuntimeConfig::default() })?;
-        Ok(Self(Arc::new(Inner { storage, journal, runtime, ffmpeg })))
+        Ok(Self(Arc::new(Inner { storage, database, journal, runtime, ffmpeg })))
     }
 
     /// The storage folder.
     pub fn storage(&self) -> &Storage {
         &self.0.storage
+    }
+
+    /// The database.
+    pub fn database(&self) -> &Database {
+        &self.0.database
     }
 
     /// The batch journal.

@@ -10,7 +10,8 @@ use crate::pipeline::source::segment::Segment;
 use crate::pipeline::timeline::Timeline;
 
 /// How far a batch has come. The order is the order of the data.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Step {
     /// Its segments are known and on disk.
     Cut,
@@ -129,7 +130,8 @@ pub(super) fn begin(
             transaction.execute(&format!("DELETE FROM {table} WHERE stream = ?"), [id])?;
         }
         // Their files are cleaned as those of any batch that is done.
-        transaction.execute("UPDATE batch SET step = ? WHERE stream = ?", params![Step::Done.code(), id])?;
+        transaction
+            .execute("UPDATE batch SET step = ? WHERE stream = ? AND cleaned = 0", params![Step::Done.code(), id])?;
         transaction.execute(
             "UPDATE stream SET source = ?, started_ms = ?, finished = 0, timeline = NULL WHERE id = ?",
             params![source, now_ms, id],
@@ -197,6 +199,6 @@ fn segments(transaction: &Transaction<'_>, query: &str, of: (i64, u64)) -> Resul
     rows.map(|text| json("segment.facts", &text?)).collect()
 }
 
-fn json<T: DeserializeOwned>(what: &'static str, text: &str) -> Result<T, JournalError> {
+pub(super) fn json<T: DeserializeOwned>(what: &'static str, text: &str) -> Result<T, JournalError> {
     serde_json::from_str(text).map_err(|source| JournalError::Unreadable { what, source })
 }

@@ -7,7 +7,7 @@ use tokio::sync::broadcast;
 use super::progress::BatchProgress;
 use super::resume::{self, KNOWN_SEGMENTS, Resumed, Step};
 use super::{Journal, JournalError};
-use crate::limits::BATCH_STEPS_WAITING;
+use crate::limits::{BATCH_HISTORY_ROWS, BATCH_STEPS_WAITING};
 use crate::pipeline::source::segment::Segment;
 use crate::pipeline::timeline::Timeline;
 use crate::unix_time::now_ms;
@@ -102,7 +102,7 @@ impl StreamJournal {
                 transaction.execute("UPDATE stream SET next_segment = ? WHERE id = ?", params![index + 1, stream])?;
                 transaction.execute(
                     "DELETE FROM segment WHERE stream = ?1 AND idx + ?2 < ?3 AND batch IS NOT NULL
-                     AND batch NOT IN (SELECT number FROM batch WHERE stream = ?1)",
+                     AND batch NOT IN (SELECT number FROM batch WHERE stream = ?1 AND cleaned = 0)",
                     params![stream, KNOWN_SEGMENTS, index],
                 )?;
             }
@@ -201,22 +201,29 @@ impl StreamJournal {
         self.journal.write(work).await
     }
 
-    /// A batch's files are gone.
+    /// A batch's files are gone: it is history from now on, and the oldest history goes.
     pub async fn forget(&self, number: u64) -> Result<(), JournalError> {
         let stream = self.stream;
         let work = move |transaction: &rusqlite::Transaction<'_>| {
-            transaction.execute("DELETE FROM batch WHERE stream = ? AND number = ?", params![stream, number])?;
+            transaction
+                .execute("UPDATE batch SET cleaned = 1 WHERE stream = ? AND number = ?", params![stream, number])?;
+            transaction.execute(
+                "DELETE FROM batch WHERE stream = ?1 AND cleaned = 1
+                 AND number < (SELECT next_batch FROM stream WHERE id = ?1) - ?2",
+                params![stream, BATCH_HISTORY_ROWS],
+            )?;
             Ok(())
         };
         self.journal.write(work).await
     }
 
-    /// The batches that are done, oldest first, with the indices of their first and last segment.
+    /// The batches that are done and have files, oldest first, with the indices of their first and last segment.
     pub async fn done(&self) -> Result<Vec<(u64, u64, u64)>, JournalError> {
         let stream = self.stream;
         let work = move |transaction: &rusqlite::Transaction<'_>| {
-            let mut statement = transaction
-                .prepare("SELECT number, first, last FROM batch WHERE stream = ? AND step = ? ORDER BY number")?;
+            let mut statement = transaction.prepare(
+                "SELECT number, first, last FROM batch WHERE stream = ? AND cleaned = 0 AND step = ? ORDER BY number",
+            )?;
             let rows = statement
                 .query_map(params![stream, Step::Done.code()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
             Ok(rows.collect::<Result<_, _>>()?)

@@ -1,9 +1,13 @@
 use std::time::Duration;
 
+use rusqlite::Connection;
+
 use super::*;
+use crate::limits::BATCH_HISTORY_ROWS;
 use crate::media::facts::BatchFacts;
 use crate::pipeline::source::segment::{Container, Identity, Part, Segment};
 use crate::pipeline::timeline::Timeline;
+use crate::store::page::{Listed, Page};
 
 fn segment(index: u64) -> Segment {
     Segment {
@@ -122,12 +126,82 @@ async fn identities_are_remembered_past_their_files_but_not_for_ever() {
     assert_eq!(known.last().unwrap().index, 599);
 }
 
-#[test]
-fn a_newer_schema_is_refused_by_name() {
+/// A batch of one segment each, on air and without files.
+async fn pass(journal: &StreamJournal, numbers: std::ops::Range<u64>) {
+    for number in numbers {
+        journal.segment(Some(&segment(number)), vec![cut(number, number, number)], None).await.unwrap();
+        journal.step(number, Step::Done).await.unwrap();
+        journal.forget(number).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_batch_is_history_after_its_files_are_gone() {
+    let dir = tempfile::tempdir().unwrap();
+    let database = Database::open(&dir.path().join("outboard.db")).unwrap();
+    let all = Journal::new(database);
+    let (journal, _) = all.begin("default", "tv", "u").await.unwrap();
+    let (other, _) = all.begin("acme", "tv", "u").await.unwrap();
+    pass(&journal, 0..3).await;
+    journal.segment(Some(&segment(3)), vec![cut(3, 3, 3)], Some(stage(b"four"))).await.unwrap();
+    journal.decided(3, "original", r#"{"why":"late"}"#.into()).await.unwrap();
+    journal.air("main", r#"{"batch":2}"#.into()).await.unwrap();
+    pass(&other, 0..1).await;
+
+    let page = all.batches("default", "tv", Page::newest(2)).await.unwrap();
+    assert_eq!(page.rows.iter().map(|batch| batch.number).collect::<Vec<_>>(), [3, 2]);
+    assert!(page.more);
+    let rest = all.batches("default", "tv", Page::newest(2).after(2)).await.unwrap();
+    assert_eq!((rest.rows.iter().map(|batch| batch.number).collect::<Vec<_>>(), rest.more), (vec![1, 0], false));
+    let on = all.batches("default", "tv", Page::oldest(9).after(1)).await.unwrap();
+    assert_eq!(on.rows.iter().map(|batch| batch.number).collect::<Vec<_>>(), [2, 3]);
+
+    let newest = &page.rows[0];
+    assert_eq!((newest.step, newest.cleaned, newest.first, newest.last), (Step::Decided, false, 3, 3));
+    assert_eq!((newest.outcome.as_deref(), newest.reason.as_str()), (Some("original"), "length"));
+    assert_eq!(newest.detail.as_ref().unwrap()["why"], "late");
+    assert_eq!(newest.times.keys().collect::<Vec<_>>(), ["cut", "decided"]);
+    assert!(newest.times["decided"] >= newest.times["cut"] && newest.times["cut"] > 0);
+    assert!(page.rows[1].cleaned && page.rows[1].times.contains_key("done"));
+
+    assert_eq!(all.batch("default", "tv", 3).await.unwrap().as_ref(), Some(newest));
+    assert_eq!(all.batch("acme", "tv", 3).await.unwrap(), None);
+    let none = all.batches("acme", "none", Page::newest(9)).await.unwrap();
+    assert_eq!(none, Listed { rows: Vec::new(), more: false });
+    let stages = all.snapshots("default", "tv").await.unwrap();
+    assert_eq!(stages, [SnapshotInfo { kind: "batching".into(), digest: "d".into(), bytes: 4 }]);
+    assert!(all.snapshots("acme", "tv").await.unwrap().is_empty());
+    assert_eq!(all.positions("default", "tv").await.unwrap()["main"]["batch"], 2);
+    let numbers = all.stream("default", "tv").await.unwrap().unwrap();
+    assert_eq!((numbers.next_segment, numbers.next_batch, numbers.finished), (4, 4, false));
+}
+
+#[tokio::test]
+async fn a_batch_that_a_new_run_left_behind_is_told_from_one_that_was_on_air() {
+    let dir = tempfile::tempdir().unwrap();
+    let all = Journal::open(&dir.path().join("outboard.db")).unwrap();
+    let (journal, _) = all.begin("default", "tv", "u").await.unwrap();
+    journal.segment(Some(&segment(0)), vec![cut(0, 0, 0)], None).await.unwrap();
+    journal.segment(Some(&segment(1)), vec![cut(1, 1, 1)], None).await.unwrap();
+    journal.step(0, Step::Done).await.unwrap();
+    all.begin("default", "tv", "another source").await.unwrap();
+    let batches = all.batches("default", "tv", Page::oldest(9)).await.unwrap().rows;
+    assert_eq!(batches.iter().map(BatchRecord::is_given_up).collect::<Vec<_>>(), [false, true]);
+}
+
+#[tokio::test]
+async fn history_is_bounded_and_never_costs_a_batch_that_has_files() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("outboard.db");
-    Journal::open(&path).unwrap();
-    Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
-    let error = Journal::open(&path).unwrap_err().to_string();
-    assert!(error.contains("schema 99"), "{error}");
+    let all = Journal::open(&path).unwrap();
+    let (journal, _) = all.begin("default", "tv", "u").await.unwrap();
+    journal.segment(Some(&segment(0)), vec![cut(0, 0, 0)], None).await.unwrap();
+    pass(&journal, 1..4).await;
+    // Years later.
+    let next = BATCH_HISTORY_ROWS + 2;
+    let database = Connection::open(&path).unwrap();
+    database.execute("UPDATE stream SET next_batch = ?, next_segment = ?", [next, next]).unwrap();
+    pass(&journal, next..next + 1).await;
+    let kept = all.batches("default", "tv", Page::oldest(9)).await.unwrap().rows;
+    assert_eq!(kept.iter().map(|batch| batch.number).collect::<Vec<_>>(), [0, 3, next]);
 }

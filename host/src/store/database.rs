@@ -1,0 +1,252 @@
+//! The database: one SQLite file for everything that must survive. One thread writes, a few read.
+//!
+//! In: closures over a transaction. Out: their answers. Writes queue up for the one writer, each in a transaction of its
+//! own, and answer when they are committed: what was answered survives the death of the process (WAL,
+//! `synchronous = NORMAL`). Reads see one committed state each, on read-only connections, and never wait behind commits.
+//! Another process may open the same file beside this one (`outboard token`); writers then wait for each other.
+//!
+//! A closure runs to its end even if its caller went away: a write that was queued is done.
+
+use std::fs::{OpenOptions, Permissions};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, ffi};
+use tokio::sync::{mpsc, oneshot};
+
+use self::schema::SCHEMA;
+use crate::limits::{
+    DATABASE_BUSY_TIMEOUT, DATABASE_READERS, DATABASE_READS_WAITING, DATABASE_STATEMENTS, DATABASE_WAL_BYTES,
+    DATABASE_WRITES_WAITING,
+};
+
+mod schema;
+
+/// Why the database did not take or give something.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DatabaseError {
+    /// SQLite failed.
+    #[error("database: {0}")]
+    Sqlite(#[source] rusqlite::Error),
+    /// There is no room left on its disk. Nothing of the write was kept; the file is as it was.
+    #[error("database: its disk is full: {0}")]
+    Full(#[source] rusqlite::Error),
+    /// What it holds is not what we wrote.
+    #[error("the database holds something unreadable in {what}: {source}")]
+    Unreadable {
+        /// Where.
+        what: &'static str,
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// The file cannot be made, or not be kept from others.
+    #[error("database {path}: {source}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file was made by a newer version.
+    #[error("database {path} has schema {found}, this version knows up to {known}: run the newer outboard again")]
+    TooNew {
+        /// The file.
+        path: PathBuf,
+        /// Its schema version.
+        found: i64,
+        /// Ours.
+        known: i64,
+    },
+    /// Its threads ended, or the work broke off.
+    #[error("the database is closed")]
+    Closed,
+}
+
+impl From<rusqlite::Error> for DatabaseError {
+    fn from(error: rusqlite::Error) -> Self {
+        // The write-ahead log's index is made by reserving its blocks, which fails with a code of its own.
+        let full = error.sqlite_error().is_some_and(|error| {
+            error.code == ffi::ErrorCode::DiskFull || error.extended_code == ffi::SQLITE_IOERR_SHMSIZE
+        });
+        if full { Self::Full(error) } else { Self::Sqlite(error) }
+    }
+}
+
+type Job = Box<dyn FnOnce(&mut Connection) + Send>;
+
+/// A handle to the database. Cheap to clone; the file closes with the last one.
+#[derive(Debug, Clone)]
+pub struct Database {
+    writes: mpsc::Sender<Job>,
+    reads: mpsc::Sender<Job>,
+}
+
+/// Work that waits for its turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Waiting {
+    /// Writes, of [`DATABASE_WRITES_WAITING`] that may.
+    pub writes: usize,
+    /// Reads, of [`DATABASE_READS_WAITING`] that may.
+    pub reads: usize,
+}
+
+// === impl Database ===
+
+impl Database {
+    /// Opens or makes the file, for its owner alone, and brings its schema up to date.
+    pub fn open(path: &Path) -> Result<Self, DatabaseError> {
+        keep_private(path).map_err(|source| DatabaseError::File { path: path.to_owned(), source })?;
+        let mut writer = Connection::open(path)?;
+        // First of all: another process may be making the same file.
+        writer.busy_timeout(DATABASE_BUSY_TIMEOUT)?;
+        writer.pragma_update(None, "journal_mode", "WAL")?;
+        writer.pragma_update(None, "synchronous", "NORMAL")?;
+        writer.pragma_update(None, "foreign_keys", true)?;
+        writer.pragma_update(None, "journal_size_limit", DATABASE_WAL_BYTES)?;
+        writer.set_prepared_statement_cache_capacity(DATABASE_STATEMENTS);
+        migrate(&mut writer, path)?;
+
+        let (writes, queue) = mpsc::channel(DATABASE_WRITES_WAITING);
+        work("db-write", writer, Arc::new(Mutex::new(queue)))?;
+        let (reads, queue) = mpsc::channel(DATABASE_READS_WAITING);
+        let queue = Arc::new(Mutex::new(queue));
+        for _ in 0..DATABASE_READERS {
+            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            let reader = Connection::open_with_flags(path, flags)?;
+            reader.busy_timeout(DATABASE_BUSY_TIMEOUT)?;
+            reader.set_prepared_statement_cache_capacity(DATABASE_STATEMENTS);
+            work("db-read", reader, queue.clone())?;
+        }
+        Ok(Self { writes, reads })
+    }
+
+    /// Runs `work` in one transaction; it is durable when this answers `Ok`, and undone if it answers `Err`.
+    pub async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, DatabaseError> + Send + 'static,
+    ) -> Result<T, DatabaseError> {
+        self.write_or(work).await
+    }
+
+    /// [`Database::write`] for work that fails in ways of its own.
+    pub async fn write_or<T, E>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<DatabaseError> + Send + 'static,
+    {
+        let (answer, answered) = oneshot::channel();
+        let job: Job = Box::new(move |connection| {
+            answer.send(in_transaction(connection, TransactionBehavior::Immediate, work)).ok();
+        });
+        self.writes.send(job).await.map_err(|_| DatabaseError::Closed)?;
+        answered.await.map_err(|_| DatabaseError::Closed)?
+    }
+
+    /// Runs `work` on a read-only connection; all that it reads is of one moment.
+    pub async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, DatabaseError> + Send + 'static,
+    ) -> Result<T, DatabaseError> {
+        self.read_or(work).await
+    }
+
+    /// [`Database::read`] for work that fails in ways of its own.
+    pub async fn read_or<T, E>(&self, work: impl FnOnce(&Connection) -> Result<T, E> + Send + 'static) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<DatabaseError> + Send + 'static,
+    {
+        let (answer, answered) = oneshot::channel();
+        let job: Job = Box::new(move |connection| {
+            // Nobody misses a read whose caller went away.
+            if !answer.is_closed() {
+                let read = |transaction: &Transaction<'_>| work(transaction);
+                answer.send(in_transaction(connection, TransactionBehavior::Deferred, read)).ok();
+            }
+        });
+        self.reads.send(job).await.map_err(|_| DatabaseError::Closed)?;
+        answered.await.map_err(|_| DatabaseError::Closed)?
+    }
+
+    /// How much work waits for its turn, at this moment.
+    pub fn waiting(&self) -> Waiting {
+        let of = |queue: &mpsc::Sender<Job>| queue.max_capacity() - queue.capacity();
+        Waiting { writes: of(&self.writes), reads: of(&self.reads) }
+    }
+}
+
+fn in_transaction<T, E: From<DatabaseError>>(
+    connection: &mut Connection,
+    behavior: TransactionBehavior,
+    work: impl FnOnce(&Transaction<'_>) -> Result<T, E>,
+) -> Result<T, E> {
+    let transaction = connection.transaction_with_behavior(behavior).map_err(DatabaseError::from)?;
+    let value = work(&transaction)?;
+    transaction.commit().map_err(DatabaseError::from)?;
+    Ok(value)
+}
+
+/// Starts a thread that takes jobs until the last handle is gone.
+fn work(name: &str, mut connection: Connection, queue: Arc<Mutex<mpsc::Receiver<Job>>>) -> Result<(), DatabaseError> {
+    let run = move || {
+        loop {
+            // One thread waits in the queue, the others for the lock: whoever is free takes the next job.
+            let job = queue.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
+            let Some(job) = job else { return };
+            // One job's fault is not everybody's: its transaction is undone, its caller is told, the thread goes on.
+            if catch_unwind(AssertUnwindSafe(|| job(&mut connection))).is_err() {
+                tracing::error!("work on the database broke off");
+            }
+        }
+    };
+    std::thread::Builder::new().name(name.into()).spawn(run).map_err(|_| DatabaseError::Closed)?;
+    Ok(())
+}
+
+/// Makes the file if it is not there, and takes it from all but its owner if it is: it holds keys of destinations.
+/// SQLite gives the files beside it the same mode.
+fn keep_private(path: &Path) -> std::io::Result<()> {
+    const OWNER_ONLY: u32 = 0o600;
+    OpenOptions::new().append(true).create(true).mode(OWNER_ONLY).open(path)?;
+    for suffix in ["", "-wal", "-shm"] {
+        let mut file = path.as_os_str().to_owned();
+        file.push(suffix);
+        match std::fs::metadata(&file) {
+            Ok(found) if found.permissions().mode() & 0o077 != 0 => {
+                std::fs::set_permissions(&file, Permissions::from_mode(OWNER_ONLY))?;
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Takes the steps of the schema that the file lacks, all or none.
+fn migrate(connection: &mut Connection, path: &Path) -> Result<(), DatabaseError> {
+    let known = i64::try_from(SCHEMA.len()).unwrap_or(i64::MAX);
+    let version = |connection: &Connection| connection.pragma_query_value(None, "user_version", |row| row.get(0));
+    if version(connection)? == known {
+        return Ok(());
+    }
+    // Looked at again under the lock: another process may have been faster.
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let found: i64 = version(&transaction)?;
+    if found > known {
+        return Err(DatabaseError::TooNew { path: path.to_owned(), found, known });
+    }
+    for step in SCHEMA.iter().skip(usize::try_from(found).unwrap_or_default()) {
+        transaction.execute_batch(step)?;
+    }
+    transaction.pragma_update(None, "user_version", known)?;
+    transaction.commit()?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;
