@@ -244,7 +244,7 @@ impl Runner {
 
     async fn load(&self, wanted: &Wanted, settings: &Settings) -> Result<Pipeline, String> {
         let problems = |problems: Vec<crate::config::Problem>| crate::config::Problems(problems).to_string();
-        let config = settings.check(&self.stream_id).map_err(problems)?;
+        let config = settings.check(&self.stream_id, self.host.storage()).map_err(problems)?;
         self.run.send_modify(|run| run.revision = Some(wanted.revision));
         let loading = Pipeline::load(&self.host, wanted.owner.clone(), config, None);
         loading.in_current_span().await.map_err(|error| error.to_string())

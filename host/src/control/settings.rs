@@ -3,17 +3,21 @@
 //! In: [`Patch`]es from the API, applied to what was set before, so that a secret that is never shown need not be given
 //! again. Out: a [`PipelineConfig`], or every problem with the path that the API's caller used.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::config::{self, Destination as Checked, Layers, PipelineConfig, Problem};
 use crate::pipeline::load::destination_name;
 use crate::pipeline::source::redacted;
+use crate::store::files::Storage;
 
 mod patch;
 mod shown;
 
-pub use patch::{DestinationPatch, HeaderPatch, Patch, ProcessorPatch, SourcePatch, StagesPatch};
+pub use patch::{DestinationPatch, HeaderPatch, Patch, ProcessorPatch, SourcePatch, StagePatch, StagesPatch};
 
 /// Everything that a pipeline is set to.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -102,16 +106,26 @@ pub struct Keep {
     pub max_bytes: Option<u64>,
 }
 
-/// Settings of the stages, each a JSON object after the stage's own schema.
+/// The stages that decide.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Stages {
-    /// Of the batching stage.
-    pub batching: Option<Value>,
-    /// Of the framing stage.
-    pub framing: Option<Value>,
-    /// Of the remux-planning stage.
-    pub remux_planning: Option<Value>,
+    /// When a batch is cut.
+    pub batching: Stage,
+    /// How a fragment is framed for the processor.
+    pub framing: Stage,
+    /// How the returned audio is put back.
+    pub remux_planning: Stage,
+}
+
+/// A stage: which component, with which settings.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Stage {
+    /// `sha256:…` of a component in the host's store; `None`: the bundled one.
+    pub component: Option<String>,
+    /// A JSON object after the stage's own schema; `None`: its defaults.
+    pub settings: Option<Value>,
 }
 
 // === impl Settings ===
@@ -121,10 +135,14 @@ impl Settings {
     ///
     /// # Errors
     /// Every problem, with paths as in this type (`source.url`, `destinations[0].url`, `batchSeconds`).
-    pub fn check(&self, stream_id: &str) -> Result<PipelineConfig, Vec<Problem>> {
+    pub fn check(&self, stream_id: &str, storage: &Storage) -> Result<PipelineConfig, Vec<Problem>> {
         let mut problems = self.check_here();
+        let files = self.stages.files(storage, &mut problems);
         match config::check(self.layers(stream_id), true) {
-            Ok((_, Some(config))) if problems.is_empty() => return Ok(config),
+            Ok((_, Some(mut config))) if problems.is_empty() => {
+                config.stages.files = files;
+                return Ok(config);
+            }
             Ok(_) => {}
             Err(found) => problems.extend(found.0.into_iter().map(renamed)),
         }
@@ -176,14 +194,9 @@ impl Settings {
                 .set("processor.headers", headers(&processor.headers))
                 .set("processor.in_flight", processor.in_flight.map(i64::from));
         }
-        let stages = [
-            ("batching", &self.stages.batching),
-            ("framing", &self.stages.framing),
-            ("remux_planning", &self.stages.remux_planning),
-        ];
-        for (kind, settings) in stages {
+        for (kind, stage) in self.stages.by_kind() {
             let key = format!("stages.{kind}_settings");
-            layers = layers.set(&key, settings.as_ref().map(ToString::to_string));
+            layers = layers.set(&key, stage.settings.as_ref().map(ToString::to_string));
         }
         layers
     }
@@ -203,6 +216,35 @@ impl Destination {
     /// The URL without its key.
     pub fn shown(&self) -> String {
         crate::pipeline::air::target::Target::parse(&self.url).map_or_else(|_| "…".to_owned(), |to| to.redacted())
+    }
+}
+
+impl Stages {
+    /// Each with the name of its kind in the configuration.
+    fn by_kind(&self) -> [(&'static str, &Stage); 3] {
+        [("batching", &self.batching), ("framing", &self.framing), ("remux_planning", &self.remux_planning)]
+    }
+
+    /// The files of the components that are not the bundled ones.
+    fn files(&self, storage: &Storage, problems: &mut Vec<Problem>) -> BTreeMap<&'static str, PathBuf> {
+        let mut files = BTreeMap::new();
+        for (kind, stage) in self.by_kind() {
+            let Some(component) = &stage.component else { continue };
+            match storage.component(component) {
+                Some(file) if file.is_file() => drop(files.insert(kind, file)),
+                Some(_) => problems.push(Problem {
+                    path: format!("stages.{}.component", camel(kind)),
+                    message: format!(
+                        "{component} is not in this host's store; `outboard stage add FILE` puts it there"
+                    ),
+                }),
+                None => problems.push(Problem {
+                    path: format!("stages.{}.component", camel(kind)),
+                    message: format!("{component:?} is not a digest: \"sha256:\" and 64 hexadecimal digits"),
+                }),
+            }
+        }
+        files
     }
 }
 
@@ -232,8 +274,7 @@ fn renamed(problem: Problem) -> Problem {
         "pipeline.cushion_seconds" => "cushionSeconds".to_owned(),
         "pipeline.keep_batches" => "keep.batches".to_owned(),
         "air.to" => "destinations".to_owned(),
-        "stages.remux_planning_settings" => "stages.remuxPlanning".to_owned(),
-        path if path.starts_with("stages.") => path.trim_end_matches("_settings").to_owned(),
+        path if path.starts_with("stages.") => format!("{}.settings", camel(path.trim_end_matches("_settings"))),
         path => match path.strip_prefix("air.to") {
             Some(place) => format!("destinations{place}.url"),
             None => camel(path),

@@ -62,6 +62,19 @@ impl Storage {
         self.root.join("aot")
     }
 
+    /// The folder of stage components.
+    pub fn components(&self) -> PathBuf {
+        self.root.join("stages")
+    }
+
+    /// The file of a stage component, whether it exists or not; `None` for what is no digest (`sha256:` and 64
+    /// hexadecimal digits).
+    pub fn component(&self, digest: &str) -> Option<PathBuf> {
+        let hex = digest.strip_prefix("sha256:")?;
+        let fits = hex.len() == 64 && hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        fits.then(|| self.components().join(format!("{hex}.wasm")))
+    }
+
     /// The folders of one stream; makes them.
     pub fn stream(&self, tenant: &str, stream: &str) -> Result<StreamFiles, FilesError> {
         check_name("tenant", tenant)?;

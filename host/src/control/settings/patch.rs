@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use super::{Destination, Header, Keep, Processor, Settings, Source};
+use super::{Destination, Header, Keep, Processor, Settings, Source, Stage};
 use crate::config::Problem;
 
 /// A change of settings. For a new pipeline it is applied to nothing.
@@ -97,19 +97,31 @@ pub struct DestinationPatch {
     pub srs_api: Option<Option<String>>,
 }
 
-/// Changes of stage settings, each a whole object.
+/// Changes of stages.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct StagesPatch {
-    /// Of the batching stage; `null`: its defaults.
+    /// The batching stage; `null`: the bundled one with its defaults.
     #[serde(deserialize_with = "named")]
-    pub batching: Option<Option<Value>>,
-    /// Of the framing stage; `null`: its defaults.
+    pub batching: Option<Option<StagePatch>>,
+    /// The framing stage, likewise.
     #[serde(deserialize_with = "named")]
-    pub framing: Option<Option<Value>>,
-    /// Of the remux-planning stage; `null`: its defaults.
+    pub framing: Option<Option<StagePatch>>,
+    /// The remux-planning stage, likewise.
     #[serde(deserialize_with = "named")]
-    pub remux_planning: Option<Option<Value>>,
+    pub remux_planning: Option<Option<StagePatch>>,
+}
+
+/// A change of one stage.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct StagePatch {
+    /// Digest of a component in the host's store; `null`: the bundled one.
+    #[serde(deserialize_with = "named")]
+    pub component: Option<Option<String>>,
+    /// Its settings, a whole object; `null`: its defaults.
+    #[serde(deserialize_with = "named")]
+    pub settings: Option<Option<Value>>,
 }
 
 /// A field that is there, `null` or not.
@@ -146,9 +158,9 @@ impl Settings {
             new.keep = Keep { batches, max_age_seconds, max_bytes };
         }
         if let Some(stages) = patch.stages {
-            set(&mut new.stages.batching, stages.batching);
-            set(&mut new.stages.framing, stages.framing);
-            set(&mut new.stages.remux_planning, stages.remux_planning);
+            patch_stage(&mut new.stages.batching, stages.batching);
+            patch_stage(&mut new.stages.framing, stages.framing);
+            patch_stage(&mut new.stages.remux_planning, stages.remux_planning);
         }
         if problems.is_empty() { Ok(new) } else { Err(problems) }
     }
@@ -198,6 +210,17 @@ fn patch_processor(processor: &mut Processor, patch: ProcessorPatch, problems: &
     set(&mut processor.in_flight, patch.in_flight);
     if let Some(headers) = patch.headers {
         processor.headers = patch_headers("processor.headers", &processor.headers, headers, problems);
+    }
+}
+
+fn patch_stage(stage: &mut Stage, patch: Option<Option<StagePatch>>) {
+    match patch {
+        Some(Some(patch)) => {
+            set(&mut stage.component, patch.component);
+            set(&mut stage.settings, patch.settings);
+        }
+        Some(None) => *stage = Stage::default(),
+        None => {}
     }
 }
 

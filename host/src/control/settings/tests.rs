@@ -6,24 +6,45 @@ fn patch(value: serde_json::Value) -> Patch {
     serde_json::from_value(value).unwrap()
 }
 
+const DIGEST: &str = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+fn storage() -> (tempfile::TempDir, Storage) {
+    let dir = tempfile::tempdir().unwrap();
+    let storage = Storage::open(dir.path()).unwrap();
+    (dir, storage)
+}
+
 fn whole() -> Settings {
     let patch = patch(json!({
         "source": { "url": "http://u:pw@o.test/live.m3u8?token=SECRET", "headers": [{ "name": "X-Key", "value": "SECRET" }] },
         "processor": { "url": "https://p.test/ns?key=SECRET", "auth": { "token": "SECRET" }, "inFlight": 2 },
         "destinations": [{ "url": "rtmp://h.test/live/SECRET", "srsApi": "http://127.0.0.1:1985" }],
         "batchSeconds": 6,
-        "stages": { "batching": { "batch_seconds": 6 } },
+        "stages": { "batching": { "settings": { "batch_seconds": 6 } } },
     }));
     Settings::default().patched(patch).unwrap()
 }
 
 #[test]
 fn checked_by_the_rules_of_the_command_line() {
-    let config = whole().check("tv").unwrap();
+    let config = whole().check("tv", &storage().1).unwrap();
     assert_eq!((config.stream_id.as_str(), config.batch.as_secs(), config.destinations.len()), ("tv", 6, 1));
     assert_eq!(config.processor.unwrap().in_flight, 2);
     assert_eq!(config.source.headers, [("X-Key".to_owned(), "SECRET".to_owned())]);
     assert_eq!(config.stages.settings["batching"], json!({ "batch_seconds": 6 }));
+}
+
+#[test]
+fn a_component_is_named_by_its_digest() {
+    let (_dir, storage) = storage();
+    let file = storage.component(DIGEST).unwrap();
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    std::fs::write(&file, b"x").unwrap();
+    let chosen = whole().patched(patch(json!({ "stages": { "framing": { "component": DIGEST } } }))).unwrap();
+    assert_eq!(chosen.check("tv", &storage).unwrap().stages.files["framing"], file);
+    for wrong in ["", "sha256:", "sha256:../../../../etc/passwd", &DIGEST.to_uppercase()] {
+        assert_eq!(storage.component(wrong), None, "{wrong}");
+    }
 }
 
 #[test]
@@ -35,11 +56,11 @@ fn every_problem_has_the_path_that_the_caller_used() {
             "destinations": [{ "url": "rtmp://h/live/k" }, { "url": "http://h" , "srsApi": "x" }],
             "batchSeconds": 1,
             "holdSeconds": -1.0,
-            "stages": { "remuxPlanning": [] },
+            "stages": { "remuxPlanning": { "settings": [] }, "framing": { "component": "sha256:12" }, "batching": { "component": DIGEST } },
         })))
         .unwrap();
     let mut paths: Vec<String> =
-        wrong.check("no spaces").unwrap_err().into_iter().map(|problem| problem.path).collect();
+        wrong.check("no spaces", &storage().1).unwrap_err().into_iter().map(|problem| problem.path).collect();
     paths.sort();
     let expected = [
         "batchSeconds",
@@ -50,7 +71,9 @@ fn every_problem_has_the_path_that_the_caller_used() {
         "source.backupUrl",
         "source.maxBandwidth",
         "source.url",
-        "stages.remuxPlanning",
+        "stages.batching.component",
+        "stages.framing.component",
+        "stages.remuxPlanning.settings",
         "streamId",
     ];
     assert_eq!(paths, expected);
