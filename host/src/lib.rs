@@ -10,6 +10,7 @@ pub mod config;
 pub mod ffmpeg;
 pub mod limits;
 pub mod media;
+pub mod metrics;
 pub mod telemetry;
 pub mod tls;
 pub mod unix_time;

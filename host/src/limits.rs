@@ -365,3 +365,8 @@ pub const STAGE_TEXT_CHARS_MAX: usize = 500;
 pub const REMUX_BITRATES: std::ops::RangeInclusive<u32> = 16_000..=512_000;
 
 // === store ===
+
+// === logs and metrics ===
+
+/// Batches between complete and on air whose time is measured; beyond it the oldest are not.
+pub const METRICS_BATCHES_UNDER_WAY_MAX: usize = 256;
