@@ -9,6 +9,7 @@ pub mod cli;
 pub mod config;
 pub mod ffmpeg;
 pub mod limits;
+pub mod logs;
 pub mod media;
 pub mod metrics;
 pub mod telemetry;

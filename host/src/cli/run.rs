@@ -121,6 +121,7 @@ pub async fn drive(
     let stop = Stop::default();
     let signals = tokio::spawn(obey_signals(stop.clone()));
     let pipeline = Pipeline::load(host, config, batches).await?;
+    telemetry::write_below(&host.storage);
     let shown = progress.follow(pipeline.watch());
     let ended = pipeline.run(stop).await;
     signals.abort();
