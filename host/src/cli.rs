@@ -87,6 +87,7 @@ pub async fn main(cli: Cli) -> ExitCode {
         Command::Doctor(args) => doctor::run(args).await,
         Command::Serve(args) => serve::run(args, layers(args.config.as_ref())).await,
     };
+    crate::telemetry::finish();
     match ended {
         Ok(Ending::Done) => ExitCode::SUCCESS,
         Ok(Ending::Reported(report)) => {

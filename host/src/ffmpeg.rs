@@ -10,8 +10,10 @@ use ffmpeg_sidecar::command::FfmpegCommand;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, ChildStdout};
 use tokio::task::JoinHandle;
+use tracing::Instrument;
 
-use crate::limits::{FFMPEG_MEMORY_BYTES, FFMPEG_STDERR_BYTES};
+use crate::limits::{FFMPEG_LOG_LINE_BYTES, FFMPEG_LOG_LINES, FFMPEG_MEMORY_BYTES, FFMPEG_STDERR_BYTES};
+use crate::logs::Lines;
 
 /// Why an ffmpeg run failed.
 #[derive(Debug, thiserror::Error)]
@@ -85,7 +87,10 @@ pub fn spawn(what: &'static str, mut command: FfmpegCommand) -> Result<(Running,
     let mut child = process.spawn().map_err(|source| not_started(&mut command, source))?;
     limit_memory(&child);
     match (child.stdout.take(), child.stderr.take()) {
-        (Some(stdout), Some(stderr)) => Ok((Running { what, child, stderr: tokio::spawn(tail(stderr)) }, stdout)),
+        (Some(stdout), Some(stderr)) => {
+            let stderr = tokio::spawn(tail(what, stderr).in_current_span());
+            Ok((Running { what, child, stderr }, stdout))
+        }
         _ => Err(not_started(&mut command, std::io::Error::other("its output is not connected"))),
     }
 }
@@ -169,14 +174,26 @@ fn limit_memory(child: &Child) {
     }
 }
 
-/// Reads to the end and keeps the last part, so that a flood of messages costs nothing.
-async fn tail(mut from: impl AsyncRead + Unpin) -> String {
+/// Reads to the end, logs the first lines and keeps the last part, so that a flood of messages costs nothing.
+async fn tail(what: &'static str, mut from: impl AsyncRead + Unpin) -> String {
     let mut kept: Vec<u8> = Vec::new();
     let mut chunk = [0; 4096];
+    let (mut lines, mut said) = (Lines::new(FFMPEG_LOG_LINE_BYTES), 0);
+    let mut say = |line: &str| {
+        said += 1;
+        if said <= FFMPEG_LOG_LINES {
+            tracing::info!(target: "ffmpeg", run = what, "{line}");
+        }
+    };
     while let Ok(n @ 1..) = from.read(&mut chunk).await {
+        lines.feed(chunk.get(..n).unwrap_or_default(), &mut say);
         kept.extend_from_slice(chunk.get(..n).unwrap_or_default());
         let over = kept.len().saturating_sub(FFMPEG_STDERR_BYTES);
         kept.drain(..over);
+    }
+    lines.end(&mut say);
+    if said > FFMPEG_LOG_LINES {
+        tracing::info!(target: "ffmpeg", run = what, left_out = said - FFMPEG_LOG_LINES, "ffmpeg wrote more");
     }
     String::from_utf8_lossy(&kept).trim().replace('\n', " | ")
 }

@@ -17,7 +17,6 @@ pub use error::{Limit, LoadError, RuntimeError, StageError};
 mod aot;
 mod engine;
 mod guest_log;
-mod log_budget;
 mod sandbox;
 mod ticker;
 

@@ -1,25 +1,57 @@
-//! Logs: text for people or JSON for machines, on standard error; progress lines stay below them.
+//! Logs: text for people or JSON for machines, on standard error; progress lines stay below them. The same lines go into
+//! the [`LogHub`], for files and the API.
 
 use std::io::{self, Write};
+use std::path::Path;
+use std::sync::OnceLock;
 
 use indicatif::MultiProgress;
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, fmt, registry};
+
+use crate::limits::LOG_FLUSH_TIMEOUT;
+use crate::logs::{LogHub, redact};
 
 /// Libraries whose remarks are not for operators, unless `level` names them.
 const QUIET: &str = "symphonia_core=error,symphonia_format_isomp4=error,symphonia_format_riff=error,\
                      symphonia_bundle_mp3=error,symphonia_metadata=error";
 
-/// Starts logging for the process. Only the first call counts. `progress`: bars that log lines must not tear.
-pub fn start(level: &str, json: bool, progress: Option<MultiProgress>) {
+/// The log of this process: tracing has one subscriber, so there is one hub behind it.
+static HUB: OnceLock<LogHub> = OnceLock::new();
+
+/// Starts logging for the process; answers where the lines are kept. Only the first call counts. `level` holds for
+/// console, files and feeds alike. `progress`: bars that log lines must not tear.
+pub fn start(level: &str, json: bool, progress: Option<MultiProgress>) -> LogHub {
+    let hub = HUB.get_or_init(LogHub::new).clone();
     // What a demuxer thinks of a stranger's file is told by the probe, in our words.
     let quiet = |level: &str| EnvFilter::try_new(format!("{QUIET},{level}"));
     let filter = quiet(level).unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(Above(progress));
+    let lines = fmt::layer().with_writer(Above(progress));
     let ansi = io::IsTerminal::is_terminal(&io::stderr());
-    let started = if json { builder.json().try_init() } else { builder.with_target(false).with_ansi(ansi).try_init() };
+    let all = registry().with(filter).with(hub.layer());
+    let started = match json {
+        true => all.with(lines.json()).try_init(),
+        false => all.with(lines.with_target(false).with_ansi(ansi)).try_init(),
+    };
     if started.is_err() {
         tracing::debug!("logging was started already");
+    }
+    hub
+}
+
+/// The lines of streams are written to files below `storage` from now on.
+pub fn write_below(storage: &Path) {
+    if let Some(hub) = HUB.get() {
+        hub.open(storage);
+    }
+}
+
+/// Waits a moment until what was logged is in its files. For the end of the process.
+pub fn finish() {
+    if let Some(hub) = HUB.get() {
+        hub.flush(LOG_FLUSH_TIMEOUT);
     }
 }
 
@@ -47,7 +79,9 @@ impl Write for Line {
 
     fn flush(&mut self) -> io::Result<()> {
         let bytes = std::mem::take(&mut self.bytes);
-        let write = || io::stderr().lock().write_all(&bytes);
+        let text = String::from_utf8_lossy(&bytes);
+        let line = redact(&text);
+        let write = || io::stderr().lock().write_all(line.as_bytes());
         match &self.progress {
             Some(progress) => progress.suspend(write),
             None => write(),

@@ -122,6 +122,7 @@ pub async fn drive(
     let signals = tokio::spawn(obey_signals(stop.clone()));
     let shared = Host::open(&host.storage).await?;
     let pipeline = Pipeline::load(&shared, Owner::default(), config, batches).await?;
+    telemetry::write_below(&host.storage);
     let shown = progress.follow(pipeline.watch());
     let ended = pipeline.run(stop).await;
     signals.abort();

@@ -94,7 +94,7 @@ impl Air {
         cancel: &CancellationToken,
     ) -> Self {
         let cancel = cancel.child_token();
-        let bound = tokio::spawn(bind(spool.clone(), clock.clone(), cancel.clone()));
+        let bound = tokio::spawn(bind(spool.clone(), clock.clone(), cancel.clone()).in_current_span());
         let start = |destination: DestinationConfig| {
             let url = destination.target.redacted();
             let span = tracing::info_span!("air", stream = config.stream, destination = destination.name, url);

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use super::air::clock::AirClock;
 use super::air::lean::Lean;
@@ -16,7 +17,7 @@ use super::air::spool::{ReadyBatch, Spool};
 use super::event::{Event, EventKind, Severity};
 use super::exchange::{Absence, Pending};
 use super::framer::StateKeeper;
-use super::prepare::Prepared;
+use super::prepare::{Prepared, batch_span};
 use super::remux::{self, Job, Plan, RemuxError};
 use super::status::Status;
 use crate::config::Hold;
@@ -80,7 +81,8 @@ impl Decider {
             let due = self.start_clock(&batch);
             let waited_in_vain = self.waited_in_vain(&decision, &batch, due);
             let began = Instant::now();
-            let ready = self.put_together(&batch, decision, due).await?;
+            let span = batch_span(batch.number);
+            let ready = self.put_together(&batch, decision, due).instrument(span).await?;
             margin.observe(began.elapsed());
             let Some(ready) = ready else {
                 self.spool.append(ReadyBatch::empty(batch.number, batch.placed.start_ms));

@@ -24,6 +24,7 @@ use std::sync::Arc;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 pub use config::{BreakerConfig, ExchangeConfig};
 pub use reply::{Absence, Audio, Outgoing, Pending, Reply, Returned};
@@ -91,7 +92,7 @@ impl Exchange {
             cancel: cancel.clone(),
             probes: JoinSet::new(),
         };
-        let task = tokio::spawn(driver.run());
+        let task = tokio::spawn(driver.run().in_current_span());
         Ok(Self { submissions, abandoned, status, audio_format, cancel, task })
     }
 

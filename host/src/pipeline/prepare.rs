@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::time::Instant;
+use tracing::{Instrument, Span};
 
 use super::batch::Batch;
 use super::demux::{self, DemuxError, Demuxer, names};
@@ -94,12 +95,14 @@ impl Preparer {
                 complete: before_now(unix_time::now_ms().saturating_sub(row.complete_ms)),
                 complete_ms: row.complete_ms,
             };
-            if !self.take(batch, known, &prepared).await? {
+            let span = batch_span(batch.number);
+            if !self.take(batch, known, &prepared).instrument(span).await? {
                 return Ok(());
             }
         }
         while let Some(batch) = batches.recv().await {
-            if !self.take(batch, None, &prepared).await? {
+            let span = batch_span(batch.number);
+            if !self.take(batch, None, &prepared).instrument(span).await? {
                 return Ok(());
             }
         }
@@ -182,6 +185,11 @@ impl Preparer {
         };
         Some(exchange.submit(Outgoing { fragment, audio: Audio::File(file.path) }))
     }
+}
+
+/// What is logged inside is about this batch.
+pub(super) fn batch_span(batch: u64) -> Span {
+    tracing::info_span!("batch", batch)
 }
 
 /// The instant so many milliseconds ago.

@@ -3,9 +3,9 @@
 //! Limits: the length of a line and the lines in a minute; what is over is counted and told once. The last lines are
 //! kept, because a panic's message is there and belongs to the trap.
 
-use super::log_budget::LogBudget;
 use super::seat::StageLabels;
-use crate::limits::STAGE_LOG_LINE_BYTES;
+use crate::limits::{STAGE_LOG_LINE_BYTES, STAGE_LOG_LINES_PER_MINUTE};
+use crate::logs::{LineBudget, plain};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::io::AsyncWrite;
@@ -25,7 +25,7 @@ struct Lines {
     stage: String,
     partial: Vec<u8>,
     tail: VecDeque<String>,
-    budget: LogBudget,
+    budget: LineBudget,
 }
 
 /// Where an instance's output goes; clones share it.
@@ -39,7 +39,7 @@ impl GuestLog {
             stage,
             partial: Vec::new(),
             tail: VecDeque::new(),
-            budget: LogBudget::default(),
+            budget: LineBudget::new(STAGE_LOG_LINES_PER_MINUTE),
         })))
     }
 
@@ -79,7 +79,9 @@ impl Lines {
         self.partial.clear();
         if let Some(left_out) = self.budget.take(Instant::now()) {
             let StageLabels { tenant, pipeline } = &self.labels;
-            tracing::info!(%tenant, stream = %pipeline, stage = %self.stage, left_out, %line, "the stage wrote");
+            let left_out = (left_out > 0).then_some(left_out);
+            let line = plain(&line);
+            tracing::info!(target: "stage", %tenant, stream = %pipeline, stage = %self.stage, left_out, "{line}");
         }
         if self.tail.len() == TAIL_LINES {
             self.tail.pop_front();

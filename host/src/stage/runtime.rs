@@ -174,7 +174,9 @@ impl StageRuntime {
         }
         let inner = Arc::clone(&self.0);
         let (done, result) = oneshot::channel();
+        let span = tracing::Span::current();
         let work = move || {
+            let _span = span.enter();
             lower_priority();
             // If nobody waits any more, the code is in the cache all the same.
             let _ = done.send(inner.cache.compile(&inner.engine, &digest, &wasm));
@@ -205,7 +207,10 @@ async fn read(path: &Path, limit: u64) -> Result<Vec<u8>, LoadError> {
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, LoadError> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| LoadError::Compile(error.to_string()))
+    let span = tracing::Span::current();
+    tokio::task::spawn_blocking(move || span.in_scope(work))
+        .await
+        .map_err(|error| LoadError::Compile(error.to_string()))
 }
 
 /// Lets everything else on this machine go before the calling thread.

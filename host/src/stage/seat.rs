@@ -12,10 +12,10 @@ use super::counters::StageCounters;
 use super::error::StageError;
 use super::guest_log::GuestLog;
 use super::instance::{self, Instance, Kind, Meter, Outcome, StageLimits};
-use super::log_budget::LogBudget;
 use super::runtime::StageRuntime;
 use super::sandbox::Sandbox;
-use crate::limits::{STAGE_HEALTHY_AFTER, STAGE_REST_MAX, STAGE_REST_MIN};
+use crate::limits::{STAGE_HEALTHY_AFTER, STAGE_LOG_LINES_PER_MINUTE, STAGE_REST_MAX, STAGE_REST_MIN};
+use crate::logs::LineBudget;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -97,7 +97,7 @@ pub(super) struct Seat<K: Kind> {
     in_call: bool,
     started: bool,
     rest: Rest,
-    logged: LogBudget,
+    logged: LineBudget,
 }
 
 impl<K: Kind> Seat<K> {
@@ -134,7 +134,7 @@ impl<K: Kind> Seat<K> {
             in_call: false,
             started: false,
             rest: Rest::default(),
-            logged: LogBudget::default(),
+            logged: LineBudget::new(STAGE_LOG_LINES_PER_MINUTE),
         }
     }
 

@@ -88,7 +88,9 @@ impl Bodies {
         bytes.shrink_to(AIR_READ_AHEAD as usize);
         let path = batch.path.clone();
         let wanted = packet.tag.len as usize;
+        let span = tracing::Span::current();
         let task = tokio::task::spawn_blocking(move || {
+            let _span = span.enter();
             let read = || {
                 let file = file.map_or_else(|| File::open(&path).map(Arc::new), Ok)?;
                 bytes.resize(usize::try_from(len).unwrap_or(usize::MAX), 0);

@@ -14,10 +14,13 @@ use thiserror::Error;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStderr, ChildStdin, Command};
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
+use tracing::Instrument;
 
 use super::target::{FileFormat, Secrets, Target};
 use crate::limits::{AIR_CLOSE_TIMEOUT, AIR_STDERR_BYTES, AIR_WRITE_BYTES, AIR_WRITE_TIMEOUT};
+use crate::limits::{FFMPEG_LOG_LINE_BYTES, FFMPEG_LOG_LINES_PER_MINUTE};
+use crate::logs::{LineBudget, Lines};
 use crate::media::flv::{FileHeader, FlvError, TagKind, write_tag};
 
 /// Why the process is of no use, or no longer.
@@ -86,7 +89,10 @@ impl Pipe {
         let spawn = |error| PipeError::Spawn { program: ffmpeg.display().to_string(), error };
         let mut child = command.spawn().map_err(spawn)?;
         let tail = Tail::default();
-        let stderr = child.stderr.take().map(|stderr| tokio::spawn(keep_tail(stderr, tail.clone())));
+        let stderr = child
+            .stderr
+            .take()
+            .map(|stderr| tokio::spawn(keep_tail(stderr, tail.clone(), target.secrets()).in_current_span()));
         Ok(Self {
             stdin: child.stdin.take(),
             child,
@@ -179,12 +185,25 @@ impl Pipe {
     }
 }
 
-async fn keep_tail(mut stderr: ChildStderr, tail: Tail) {
+/// Keeps the end of what ffmpeg writes, and logs its lines: without secrets, so many in a minute.
+async fn keep_tail(mut stderr: ChildStderr, tail: Tail, secrets: Secrets) {
     let mut piece = [0; 512];
+    // Longer than what is logged, so that no secret is cut before it is found.
+    let mut lines = Lines::new(4 * FFMPEG_LOG_LINE_BYTES);
+    let mut budget = LineBudget::new(FFMPEG_LOG_LINES_PER_MINUTE);
+    let mut say = |line: &str| {
+        if let Some(left_out) = budget.take(Instant::now()) {
+            let left_out = (left_out > 0).then_some(left_out);
+            let line = secrets.hide(line);
+            let line = line.get(..line.floor_char_boundary(FFMPEG_LOG_LINE_BYTES)).unwrap_or_default();
+            tracing::info!(target: "ffmpeg", run = "destination", left_out, "{line}");
+        }
+    };
     while let Ok(read) = stderr.read(&mut piece).await {
         if read == 0 {
-            return;
+            return lines.end(&mut say);
         }
+        lines.feed(piece.get(..read).unwrap_or_default(), &mut say);
         let mut tail = tail.lock().unwrap_or_else(PoisonError::into_inner);
         let over = (tail.len() + read).saturating_sub(AIR_STDERR_BYTES);
         tail.drain(..over);

@@ -82,7 +82,8 @@ pub async fn connect(target: &RtmpTarget, tls: &TlsSettings) -> Result<Box<dyn I
     }
     let settings = tls.clone();
     // Reading the system's roots touches files.
-    let config = tokio::task::spawn_blocking(move || client_config(&settings)).await;
+    let span = tracing::Span::current();
+    let config = tokio::task::spawn_blocking(move || span.in_scope(|| client_config(&settings))).await;
     let config = config.map_err(|error| TransportError::Settings(error.to_string()))??;
     let name = ServerName::try_from(host.clone()).map_err(|error| TransportError::Settings(error.to_string()))?;
     let stream = TlsConnector::from(Arc::new(config)).connect(name, tcp);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::Value;
 use tokio::time::Instant;
-use tracing::{debug, info, warn};
+use tracing::{Span, debug, info, warn};
 
 use super::{Driver, Probed};
 use crate::limits::{
@@ -153,8 +153,9 @@ impl Driver {
         };
         let metadata = self.metadata(&processed.metadata);
         let audio = processed.audio;
+        let span = Span::current();
         self.probes.spawn_blocking(move || {
-            let result = probe::probe(&audio).map_err(|error| error.to_string());
+            let result = span.in_scope(|| probe::probe(&audio)).map_err(|error| error.to_string());
             Probed { wanted, audio, metadata, result }
         });
     }

@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::{Error as WsError, Message as WsMessage};
+use tracing::Instrument;
 
 use super::assembly::{Assembly, Whole};
 use super::endpoint::Endpoint;
@@ -92,7 +93,8 @@ impl Connection {
             replies: outgoing.downgrade(),
             assembly: Assembly::default(),
         };
-        let tasks = [tokio::spawn(reader.run(read.clone())), tokio::spawn(write(sink, to_write, read))];
+        let reading = reader.run(read.clone()).in_current_span();
+        let tasks = [tokio::spawn(reading), tokio::spawn(write(sink, to_write, read).in_current_span())];
         Ok(Self { max_payload: open.max_payload, namespace, outgoing, incoming, ended: None, tasks })
     }
 

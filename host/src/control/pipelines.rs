@@ -1,0 +1,404 @@
+//! Pipelines: made, changed, started, stopped, deleted. Each change is in the database before anything runs by it.
+
+use std::sync::{Arc, PoisonError};
+
+use serde_json::Value;
+use tokio::sync::{broadcast, mpsc};
+
+use super::access::{Action, Actor};
+use super::entry::Entry;
+use super::error::ControlError;
+use super::id::PipelineId;
+use super::recorder::Recorder;
+use super::registry::{self, Desired, Origin, PipelineRow, Scope, TenantRow};
+use super::runner::{Note, StopMode, Wanted};
+use super::settings::{Patch, Settings};
+use super::Control;
+use crate::limits::BATCH_STEPS_WAITING;
+use crate::pipeline::event::{Event, EventKind, Severity};
+use crate::pipeline::Owner;
+use crate::stage::StageLimits;
+use crate::store::page::Page;
+
+/// A pipeline to be made.
+#[derive(Debug, Clone, Default)]
+pub struct NewPipeline {
+    /// Whose; `None`: the caller's own.
+    pub tenant: Option<String>,
+    /// Names the stream; unique with its tenant.
+    pub stream_id: String,
+    /// What it is set to.
+    pub patch: Patch,
+    /// Start it at once.
+    pub start: bool,
+    /// A person's words for its first revision.
+    pub note: Option<String>,
+}
+
+/// When a change of settings counts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Apply {
+    /// At once: what runs goes on with the new settings, from the place on air that the journal has.
+    #[default]
+    Now,
+    /// With the next start.
+    NextStart,
+}
+
+/// A change of settings.
+#[derive(Debug, Clone, Default)]
+pub struct Change {
+    /// What changes.
+    pub patch: Patch,
+    /// The revision that the caller saw; another one is a conflict.
+    pub expected_revision: Option<u64>,
+    /// When it counts.
+    pub apply: Apply,
+    /// A person's words for the revision.
+    pub note: Option<String>,
+}
+
+// === impl Control ===
+
+impl Control {
+    /// The pipelines that a caller may see, sorted; `tenant`: only this one's.
+    ///
+    /// # Errors
+    /// A tenant that is not there for them.
+    pub fn pipelines(&self, actor: &Actor, tenant: Option<&str>) -> Result<Vec<Arc<Entry>>, ControlError> {
+        let only = match (tenant, &actor.tenant) {
+            (None, None) => {
+                actor.check(Action::ViewPipelines, None)?;
+                None
+            }
+            (Some(_), _) | (None, Some(_)) => {
+                Some(self.tenant_for(actor, Action::ViewPipelines, tenant.or(actor.tenant.as_deref()))?)
+            }
+        };
+        let entries = self.entries().into_iter();
+        Ok(entries.filter(|entry| only.as_ref().is_none_or(|tenant| entry.id().tenant == tenant.name)).collect())
+    }
+
+    /// One pipeline.
+    ///
+    /// # Errors
+    /// [`ControlError::NotFound`].
+    pub fn pipeline(&self, actor: &Actor, id: &str) -> Result<Arc<Entry>, ControlError> {
+        self.allowed(actor, Action::ViewPipelines, id)
+    }
+
+    /// Makes a pipeline. The same again is the same pipeline.
+    ///
+    /// # Errors
+    /// Any [`ControlError`]; [`ControlError::Conflict`] where one of that name has other settings.
+    pub async fn create(&self, actor: &Actor, new: NewPipeline) -> Result<Arc<Entry>, ControlError> {
+        self.create_as(actor, new, Origin::Api).await
+    }
+
+    pub(crate) async fn create_as(
+        &self,
+        actor: &Actor,
+        new: NewPipeline,
+        origin: Origin,
+    ) -> Result<Arc<Entry>, ControlError> {
+        let tenant = self.tenant_for(actor, Action::CreatePipeline, new.tenant.as_deref())?;
+        let id = PipelineId::new(&tenant.name, new.stream_id)?;
+        let settings = Settings::default().patched(new.patch).map_err(ControlError::InvalidInput)?;
+        let _changing = self.0.changing.lock().await;
+        self.check(&tenant, &id, &settings)?;
+        let desired = if new.start { Desired::Running } else { Desired::Stopped };
+        let row = registry::NewPipeline { id: id.clone(), settings: kept(&settings)?, desired, origin, note: new.note };
+        let made = self.0.registry.create_pipeline(actor, row).await?;
+        if let Some(entry) = self.entry(&id).filter(|_| !made.changed) {
+            return Ok(entry);
+        }
+        let entry = self.hold(&made.row, Arc::new(settings), &tenant);
+        self.tell(&id, EventKind::Created, format!("made by {}", actor.name)).await;
+        if new.start {
+            self.tell(&id, EventKind::Started, format!("started by {}", actor.name)).await;
+        }
+        Ok(entry)
+    }
+
+    /// Changes what a pipeline is set to. What runs goes on with the new settings at once, unless told otherwise.
+    ///
+    /// # Errors
+    /// Any [`ControlError`]; [`ControlError::Conflict`] where the revision is not the expected one.
+    pub async fn update(&self, actor: &Actor, id: &str, change: Change) -> Result<Arc<Entry>, ControlError> {
+        let entry = self.allowed(actor, Action::UpdatePipeline, id)?;
+        let _changing = self.0.changing.lock().await;
+        let settings = entry.settings().patched(change.patch).map_err(ControlError::InvalidInput)?;
+        let tenant = self.tenant_for(actor, Action::UpdatePipeline, Some(&entry.id().tenant))?;
+        self.check(&tenant, entry.id(), &settings)?;
+        let kept = kept(&settings)?;
+        let changed =
+            self.0.registry.update_pipeline(actor, entry.id(), kept, change.expected_revision, change.note).await?;
+        if changed.changed {
+            self.apply(&entry, changed.row.revision, settings, change.apply);
+            let what = format!("revision {} by {}", changed.row.revision, actor.name);
+            self.tell(entry.id(), EventKind::Updated, what).await;
+        }
+        Ok(entry)
+    }
+
+    /// Sets a pipeline to what it was at an earlier revision, as a new one.
+    ///
+    /// # Errors
+    /// Any [`ControlError`]; [`ControlError::NotFound`] for a revision that is not kept.
+    pub async fn roll_back(
+        &self,
+        actor: &Actor,
+        id: &str,
+        revision: u64,
+        expected: Option<u64>,
+    ) -> Result<Arc<Entry>, ControlError> {
+        let entry = self.allowed(actor, Action::RollBackPipeline, id)?;
+        let _changing = self.0.changing.lock().await;
+        let absent = || ControlError::NotFound(format!("pipeline {} has no revision {revision} (any more)", entry.id()));
+        let old = self.0.registry.revision(entry.id(), revision).await?.ok_or_else(absent)?;
+        let settings = read(old.settings.get())?;
+        let tenant = self.tenant_for(actor, Action::RollBackPipeline, Some(&entry.id().tenant))?;
+        // What was allowed once may not be any more.
+        self.check(&tenant, entry.id(), &settings)?;
+        let changed = self.0.registry.roll_back_pipeline(actor, entry.id(), revision, expected).await?;
+        if changed.changed {
+            self.apply(&entry, changed.row.revision, settings, Apply::Now);
+            let what = format!("back to revision {revision}, as {}, by {}", changed.row.revision, actor.name);
+            self.tell(entry.id(), EventKind::RolledBack, what).await;
+        }
+        Ok(entry)
+    }
+
+    /// Starts a pipeline; one that is started already goes on.
+    ///
+    /// # Errors
+    /// Any [`ControlError`].
+    pub async fn start(&self, actor: &Actor, id: &str) -> Result<Arc<Entry>, ControlError> {
+        let entry = self.allowed(actor, Action::StartPipeline, id)?;
+        let _changing = self.0.changing.lock().await;
+        let changed = self.0.registry.set_desired(actor, entry.id(), Desired::Running).await?;
+        if changed.changed || !entry.desired_running() {
+            self.tell(entry.id(), EventKind::Started, format!("started by {}", actor.name)).await;
+            entry.want(|wanted| wanted.running = true);
+        }
+        Ok(entry)
+    }
+
+    /// Stops a pipeline. Answers at once: draining goes on for as long as media is buffered.
+    ///
+    /// # Errors
+    /// Any [`ControlError`].
+    pub async fn stop(&self, actor: &Actor, id: &str, mode: StopMode) -> Result<Arc<Entry>, ControlError> {
+        let entry = self.allowed(actor, Action::StopPipeline, id)?;
+        let _changing = self.0.changing.lock().await;
+        let changed = self.0.registry.set_desired(actor, entry.id(), Desired::Stopped).await?;
+        if changed.changed || entry.desired_running() {
+            self.tell(entry.id(), EventKind::Stopped, format!("stopped by {}", actor.name)).await;
+        }
+        // One that drains may be told to end at once.
+        entry.want(|wanted| {
+            wanted.running = false;
+            wanted.mode = mode;
+        });
+        Ok(entry)
+    }
+
+    /// Stops what runs and starts it again; starts what does not run.
+    ///
+    /// # Errors
+    /// Any [`ControlError`].
+    pub async fn restart(&self, actor: &Actor, id: &str, mode: StopMode) -> Result<Arc<Entry>, ControlError> {
+        let entry = self.allowed(actor, Action::RestartPipeline, id)?;
+        let _changing = self.0.changing.lock().await;
+        self.0.registry.set_desired(actor, entry.id(), Desired::Running).await?;
+        self.tell(entry.id(), EventKind::Started, format!("restarted by {}", actor.name)).await;
+        entry.want(|wanted| {
+            wanted.running = true;
+            wanted.mode = mode;
+            wanted.turn += 1;
+        });
+        Ok(entry)
+    }
+
+    /// Deletes a pipeline and, unless `keep_files`, everything on disk of it. What runs is stopped at once. False: there
+    /// was none.
+    ///
+    /// # Errors
+    /// Any [`ControlError`].
+    pub async fn delete(&self, actor: &Actor, id: &str, keep_files: bool) -> Result<bool, ControlError> {
+        let entry = match self.allowed(actor, Action::DeletePipeline, id) {
+            Ok(entry) => entry,
+            // Another tenant's is as absent as one that never was.
+            Err(ControlError::NotFound(_)) => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        let _changing = self.0.changing.lock().await;
+        if self.entry(entry.id()).is_none() {
+            return Ok(false);
+        }
+        entry.end(StopMode::AtOnce).await;
+        self.0.registry.delete_pipeline(actor, entry.id()).await?;
+        self.0.entries.write().unwrap_or_else(PoisonError::into_inner).remove(entry.id());
+        self.0.roster.send_modify(|turn| *turn += 1);
+        if !keep_files {
+            self.0.host.storage().remove_stream(&entry.id().tenant, &entry.id().stream).await;
+        }
+        let what = Event::new(EventKind::Deleted, Severity::Info, format!("{} was deleted by {}", entry.id(), actor.name));
+        what.log();
+        self.0.recorder.record(Some(entry.id().tenant.clone()), None, what).await;
+        Ok(true)
+    }
+
+    /// Makes the pipeline of the server's configuration, or changes it to that.
+    ///
+    /// # Errors
+    /// Any [`ControlError`].
+    pub async fn configure(&self, stream_id: &str, settings: Settings) -> Result<Arc<Entry>, ControlError> {
+        let actor = Actor::local("configuration");
+        let tenant = self.tenant_for(&actor, Action::UpdatePipeline, None)?;
+        let id = PipelineId::new(&tenant.name, stream_id)?;
+        if let Some(entry) = self.entry(&id) {
+            let _changing = self.0.changing.lock().await;
+            let changed = self.0.registry.update_pipeline(&actor, &id, kept(&settings)?, None, None).await?;
+            if changed.changed {
+                self.apply(&entry, changed.row.revision, settings, Apply::Now);
+            }
+            return Ok(entry);
+        }
+        let _changing = self.0.changing.lock().await;
+        let row = registry::NewPipeline {
+            id,
+            settings: kept(&settings)?,
+            desired: Desired::Running,
+            origin: Origin::Config,
+            note: None,
+        };
+        let made = self.0.registry.create_pipeline(&actor, row).await?;
+        Ok(self.hold(&made.row, Arc::new(settings), &tenant))
+    }
+
+    /// Checks settings against the rules, the tenant's quotas and its network policy.
+    pub(super) fn check(&self, tenant: &TenantRow, id: &PipelineId, settings: &Settings) -> Result<(), ControlError> {
+        let config = settings.check(&id.stream, self.0.host.storage()).map_err(ControlError::InvalidInput)?;
+        let quotas = tenant.quotas();
+        quotas.destinations(&tenant.name, config.destinations.len())?;
+        let in_flight = |settings: &Settings| settings.check(&id.stream, self.0.host.storage()).ok()?.processor.map(|p| p.in_flight);
+        let others: usize = self
+            .entries()
+            .iter()
+            .filter(|entry| entry.id().tenant == tenant.name && entry.id() != id)
+            .filter_map(|entry| in_flight(&entry.settings()))
+            .sum();
+        let wanted = config.processor.as_ref().map_or(0, |processor| processor.in_flight);
+        let (all, most) = (others + wanted, quotas.in_flight_fragments as usize);
+        if all > most {
+            return Err(ControlError::LimitExceeded(format!(
+                "tenant {} may have {most} fragments with processors at once; with this pipeline's processor.inFlight of \
+                 {wanted} it could have {all}",
+                tenant.name
+            )));
+        }
+        Ok(())
+    }
+
+    /// New settings for what exists.
+    fn apply(&self, entry: &Entry, revision: u64, settings: Settings, apply: Apply) {
+        entry.want(|wanted| {
+            wanted.revision = revision;
+            wanted.settings = Arc::new(settings);
+            if apply == Apply::Now {
+                // The journal has the place on air: the stream goes on there.
+                wanted.mode = StopMode::AtOnce;
+                wanted.turn += 1;
+            }
+        });
+    }
+
+    pub(super) async fn load_pipelines(&self) -> Result<(), ControlError> {
+        let mut page = Page::oldest(usize::MAX);
+        loop {
+            let listed = self.0.registry.pipelines(Scope::All, page.clone()).await?;
+            let last = listed.rows.last().map(|row| row.id.clone());
+            for row in listed.rows {
+                let Some(tenant) = self.tenant_row(&row.id.tenant) else { continue };
+                match read(row.settings.get()) {
+                    Ok(settings) => drop(self.hold(&row, Arc::new(settings), &tenant)),
+                    Err(error) => tracing::error!(pipeline = %row.id, %error, "is left out"),
+                }
+            }
+            match last.filter(|_| listed.more) {
+                Some(last) => page = page.after(last),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// Starts to keep a pipeline as it is wanted.
+    fn hold(&self, row: &PipelineRow, settings: Arc<Settings>, tenant: &TenantRow) -> Arc<Entry> {
+        let running = row.desired == Desired::Running && !tenant.disabled;
+        let wanted = Wanted::new(owner(tenant), row.revision, settings, running);
+        let (entry, notes) = Entry::start(&self.0.host, row.id.clone(), row.created_ms, wanted);
+        tokio::spawn(follow(row.id.clone(), notes, self.0.recorder.clone(), Arc::downgrade(&self.0)));
+        self.0.entries.write().unwrap_or_else(PoisonError::into_inner).insert(row.id.clone(), entry.clone());
+        self.0.roster.send_modify(|turn| *turn += 1);
+        entry
+    }
+
+    async fn tell(&self, id: &PipelineId, kind: EventKind, what: String) {
+        let event = Event::new(kind, Severity::Info, what);
+        tracing::info!(tenant = id.tenant, stream = id.stream, event = kind.name(), "{}", event.message);
+        self.0.recorder.pipeline(id, event).await;
+    }
+}
+
+/// What a tenant's pipelines may use.
+pub(super) fn owner(tenant: &TenantRow) -> Owner {
+    let quotas = tenant.quotas();
+    Owner {
+        tenant: tenant.name.clone(),
+        stage_limits: StageLimits { memory_bytes: quotas.stage_memory_bytes, ..StageLimits::default() },
+        progress: broadcast::Sender::new(BATCH_STEPS_WAITING),
+    }
+}
+
+/// Writes down what happens in a pipeline, until it is deleted.
+async fn follow(
+    id: PipelineId,
+    mut notes: mpsc::Receiver<Note>,
+    recorder: Recorder,
+    control: std::sync::Weak<super::Inner>,
+) {
+    while let Some(note) = notes.recv().await {
+        match note {
+            Note::Event(event) => recorder.pipeline(&id, event).await,
+            Note::Ended => {
+                let Some(control) = control.upgrade().map(Control) else { return };
+                control.ended(&id).await;
+            }
+        }
+    }
+}
+
+impl Control {
+    /// A pipeline came to its end by itself: it is not wanted to run any more.
+    async fn ended(&self, id: &PipelineId) {
+        let _changing = self.0.changing.lock().await;
+        let Some(entry) = self.entry(id) else { return };
+        if let Err(error) = self.0.registry.set_desired(&Actor::local("host"), id, Desired::Stopped).await {
+            tracing::error!(pipeline = %id, %error, "its end is not written down");
+        }
+        entry.want(|wanted| wanted.running = false);
+    }
+}
+
+/// Settings as they are kept.
+fn kept(settings: &Settings) -> Result<super::hidden::Hidden<Value>, ControlError> {
+    let value = serde_json::to_value(settings);
+    value.map(Into::into).map_err(|error| ControlError::invalid("settings", error.to_string()))
+}
+
+/// Settings from how they are kept.
+pub(super) fn read(value: &Value) -> Result<Settings, ControlError> {
+    serde_json::from_value(value.clone())
+        .map_err(|error| ControlError::Unavailable(format!("the kept settings cannot be read: {error}")))
+}

@@ -1,0 +1,130 @@
+//! A live feed of lines: a place in each ring and nothing else. It holds no line back and nobody up.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use futures_util::Stream;
+use tokio::sync::watch;
+
+use super::filter::Filter;
+use super::hub::Shared;
+use super::record::LogRecord;
+use super::ring::Ring;
+
+/// What a feed gives.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Item {
+    /// The next line.
+    Record(Arc<LogRecord>),
+    /// So many lines of the streams that the reader follows are gone before they were read, whether or not they would
+    /// have passed the filter; the next line follows.
+    Dropped(u64),
+}
+
+/// Follows what passes a filter. Lines of one stream come in order and once; those of different streams nearly so.
+/// Dropping it is all it takes to end it.
+#[derive(Debug)]
+pub struct Feed {
+    shared: Arc<Shared>,
+    filter: Filter,
+    places: Vec<Place>,
+    edition: Option<u64>,
+    wake: Option<watch::Receiver<()>>,
+    dropped: u64,
+}
+
+#[derive(Debug)]
+struct Place {
+    ring: Arc<Ring>,
+    next: u64,
+}
+
+impl Feed {
+    /// From the last `last` lines on.
+    pub(super) fn new(shared: Arc<Shared>, filter: Filter, last: usize) -> Self {
+        shared.counts.subscribers.fetch_add(1, Ordering::Relaxed);
+        let wake = shared.waker(&filter);
+        let mut feed = Self { shared, filter, places: Vec::new(), edition: None, wake, dropped: 0 };
+        let edition = feed.shared.edition();
+        let rings = feed.shared.rings_for(&feed.filter);
+        let mut ids: Vec<u64> = Vec::new();
+        for ring in &rings {
+            ids.extend(ring.last(u64::MAX, last, &feed.filter).iter().map(|record| record.id));
+        }
+        ids.sort_unstable();
+        let from = ids.len().checked_sub(last.max(1)).map_or(ids.first(), |at| ids.get(at)).copied();
+        feed.places = rings
+            .into_iter()
+            .map(|ring| {
+                let next = from.filter(|_| last > 0).map_or_else(|| ring.end(), |id| ring.place_of(id));
+                Place { ring, next }
+            })
+            .collect();
+        feed.edition = Some(edition);
+        feed
+    }
+
+    /// The next item, as soon as there is one; `None` when the log ends. Cancel safe.
+    pub async fn next(&mut self) -> Option<Item> {
+        loop {
+            let wake = self.wake.as_mut()?;
+            // Before looking: what comes from now on wakes again.
+            wake.mark_unchanged();
+            let closed = self.shared.closed();
+            if let Some(item) = self.take() {
+                return Some(item);
+            }
+            if closed {
+                return None;
+            }
+            self.wake.as_mut()?.changed().await.ok()?;
+        }
+    }
+
+    /// The feed as a stream.
+    pub fn into_stream(self) -> impl Stream<Item = Item> + Send {
+        futures_util::stream::unfold(self, |mut feed| async move { feed.next().await.map(|item| (item, feed)) })
+    }
+
+    /// What is there now.
+    fn take(&mut self) -> Option<Item> {
+        self.follow_rings();
+        let mut oldest: Option<(&mut Place, Arc<LogRecord>)> = None;
+        for place in &mut self.places {
+            let (missed, record) = place.ring.next(&mut place.next, &self.filter);
+            self.dropped += missed;
+            if let Some(record) = record
+                && oldest.as_ref().is_none_or(|(_, other)| record.id < other.id)
+            {
+                oldest = Some((place, record));
+            }
+        }
+        if self.dropped > 0 {
+            return Some(Item::Dropped(std::mem::take(&mut self.dropped)));
+        }
+        let (place, record) = oldest?;
+        place.next += 1;
+        Some(Item::Record(record))
+    }
+
+    /// Streams come and go. A new one is read from its first line on.
+    fn follow_rings(&mut self) {
+        let edition = self.shared.edition();
+        if self.edition == Some(edition) {
+            return;
+        }
+        self.edition = Some(edition);
+        let mut known = std::mem::take(&mut self.places);
+        let place = |ring: Arc<Ring>| {
+            let at = known.iter().position(|place| Arc::ptr_eq(&place.ring, &ring));
+            at.map_or(Place { ring, next: 0 }, |at| known.swap_remove(at))
+        };
+        self.places = self.shared.rings_for(&self.filter).into_iter().map(place).collect();
+    }
+}
+
+impl Drop for Feed {
+    fn drop(&mut self) {
+        self.shared.counts.subscribers.fetch_sub(1, Ordering::Relaxed);
+    }
+}

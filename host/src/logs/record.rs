@@ -1,0 +1,176 @@
+//! A line of the log, as it is kept, shown and written to files.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Serialize, Serializer, ser::SerializeMap};
+
+/// How much a line matters; ordered, `Error` is the greatest.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// Every detail.
+    Trace,
+    /// For those who look for a fault.
+    Debug,
+    /// What happens.
+    #[default]
+    Info,
+    /// What should not happen; the stream goes on.
+    Warn,
+    /// What somebody must look at.
+    Error,
+}
+
+impl From<tracing::Level> for Level {
+    fn from(level: tracing::Level) -> Self {
+        match level {
+            tracing::Level::TRACE => Self::Trace,
+            tracing::Level::DEBUG => Self::Debug,
+            tracing::Level::INFO => Self::Info,
+            tracing::Level::WARN => Self::Warn,
+            tracing::Level::ERROR => Self::Error,
+        }
+    }
+}
+
+/// The value of a field.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Value {
+    /// True or false.
+    Bool(bool),
+    /// A whole number, perhaps negative.
+    Int(i64),
+    /// A whole number.
+    Uint(u64),
+    /// Any number.
+    Float(f64),
+    /// Text, without secrets, of bounded length.
+    Text(Box<str>),
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bool(value) => value.fmt(f),
+            Self::Int(value) => value.fmt(f),
+            Self::Uint(value) => value.fmt(f),
+            Self::Float(value) => value.fmt(f),
+            Self::Text(value) => value.fmt(f),
+        }
+    }
+}
+
+/// One line. Shared by all who read it, never copied.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LogRecord {
+    /// Rises with every line of the host, over restarts too; a hole means nothing.
+    pub id: u64,
+    /// Unix time in milliseconds.
+    pub at_ms: u64,
+    /// How much it matters.
+    pub level: Level,
+    /// Where it comes from: a part of the host (`source`, `air`, `exchange`...), `ffmpeg`, or `stage` for what a
+    /// component wrote.
+    pub target: &'static str,
+    /// Whose it is; `None`: the host's own.
+    pub tenant: Option<Arc<str>>,
+    /// The stream that it is about.
+    pub stream: Option<Arc<str>>,
+    /// The batch that it is about.
+    pub batch: Option<u64>,
+    /// What it says, without secrets.
+    pub message: Box<str>,
+    /// What else it says, in order.
+    pub fields: Box<[(&'static str, Value)]>,
+}
+
+impl LogRecord {
+    /// Bytes that it holds in memory, about.
+    pub fn bytes(&self) -> usize {
+        let text = |value: &Value| if let Value::Text(text) = value { text.len() } else { 0 };
+        let fields: usize = self.fields.iter().map(|(_, value)| size_of::<(&str, Value)>() + text(value)).sum();
+        size_of::<Self>() + self.message.len() + fields
+    }
+
+    /// The line of a file: JSON without a line break.
+    pub fn to_json(&self) -> String {
+        let at = i64::try_from(self.at_ms).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
+        let line = Line { at: at.map(|at| format!("{at:.3}")), record: self };
+        serde_json::to_string(&line).unwrap_or_default()
+    }
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    at: Option<String>,
+    #[serde(flatten)]
+    record: &'a LogRecord,
+}
+
+impl Serialize for LogRecord {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        struct Fields<'a>(&'a [(&'static str, Value)]);
+        impl Serialize for Fields<'_> {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+            }
+        }
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("id", &self.id)?;
+        map.serialize_entry("at_ms", &self.at_ms)?;
+        map.serialize_entry("level", &self.level)?;
+        map.serialize_entry("target", self.target)?;
+        if let Some(tenant) = &self.tenant {
+            map.serialize_entry("tenant", &**tenant)?;
+        }
+        if let Some(stream) = &self.stream {
+            map.serialize_entry("stream", &**stream)?;
+        }
+        if let Some(batch) = self.batch {
+            map.serialize_entry("batch", &batch)?;
+        }
+        map.serialize_entry("message", &*self.message)?;
+        if !self.fields.is_empty() {
+            map.serialize_entry("fields", &Fields(&self.fields))?;
+        }
+        map.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_a_file_says_all() {
+        let record = LogRecord {
+            id: 7,
+            at_ms: 1_700_000_000_123,
+            level: Level::Warn,
+            target: "air",
+            tenant: Some("a".into()),
+            stream: Some("tv".into()),
+            batch: Some(3),
+            message: "two\nlines".into(),
+            fields: Box::new([
+                ("late_ms", Value::Int(-5)),
+                ("ok", Value::Bool(true)),
+                ("why", Value::Text("x".into())),
+            ]),
+        };
+        assert_eq!(
+            record.to_json(),
+            r#"{"at":"2023-11-14T22:13:20.123Z","id":7,"at_ms":1700000000123,"level":"warn","target":"air","tenant":"a","stream":"tv","batch":3,"message":"two\nlines","fields":{"late_ms":-5,"ok":true,"why":"x"}}"#
+        );
+        let bare = LogRecord { tenant: None, stream: None, batch: None, fields: Box::new([]), ..record };
+        assert!(bare.to_json().ends_with(r#""target":"air","message":"two\nlines"}"#), "{}", bare.to_json());
+    }
+
+    #[test]
+    fn levels_are_ordered_by_weight() {
+        assert!(Level::Error > Level::Warn && Level::Warn > Level::Info && Level::Debug > Level::Trace);
+        assert_eq!(Level::from(tracing::Level::DEBUG), Level::Debug);
+    }
+}
