@@ -1,4 +1,4 @@
-//! The host embeds the bundled stages; scripts/components builds them.
+//! The host embeds the bundled stages and the web pages; scripts/components and scripts/web build them.
 //!
 //! Not built here on purpose: cargo inside cargo hides what is built when, and a plain script step is easy to see.
 
@@ -15,5 +15,10 @@ fn main() {
     println!("cargo::rerun-if-changed=../wit");
     if !missing.is_empty() {
         println!("cargo::error=components/dist lacks {}; run ./scripts/components first", missing.join(", "));
+    }
+    // The folder as a whole: names change with the content, and what is new must be taken in as well.
+    println!("cargo::rerun-if-changed=../web/dist");
+    if !Path::new(env!("CARGO_MANIFEST_DIR")).join("../web/dist/index.html").is_file() {
+        println!("cargo::error=web/dist lacks the web pages; run ./scripts/web first");
     }
 }

@@ -7,6 +7,7 @@
 
 # What the tests left behind: their output, and the list of the programs that coverage is read from.
 TEST_LOG=$TARGET_DIR/outboard-test.log
+WEB_TEST_LOG=$TARGET_DIR/outboard-web-test.json
 OBJECTS=$TARGET_DIR/coverage-objects.txt
 COVERAGE_DIR=$ROOT/coverage
 # Percent of the lines of host and components.
@@ -56,6 +57,15 @@ step_deny() { cargo-deny --all-features --log-level warn check --hide-inclusion-
 # Rust components, and the guests that misbehave in the tests. Not instrumented: what runs in Wasm is measured by the
 # components' native tests.
 step_components() { scripts/components --guests; }
+
+# The pages that the host embeds; fails where a package in them has a licence that is not allowed.
+step_web() { scripts/web; }
+
+step_web_lint() {
+  cd web
+  npm run --silent check
+  npm run --silent lint
+}
 
 step_clippy() { cargo clippy --workspace --all-targets --locked -- -D warnings; }
 
@@ -157,6 +167,30 @@ step_tests() {
   rm -f "$TARGET_DIR"/*.profraw
   bounded "$TEST_TIMEOUT_MINUTES" "$TEST_LOG" \
     cargo test --workspace --all-targets --no-fail-fast --locked -- --test-threads="$TEST_THREADS" "$@"
+}
+
+# step_web_tests [NAMES...]: the unit tests of what computes in the pages.
+step_web_tests() {
+  mkdir -p "$TARGET_DIR"
+  local names
+  names=$(
+    IFS='|'
+    echo "$*"
+  )
+  cd web
+  npm run --silent test -- --reporter=default --reporter=json --outputFile.json="$WEB_TEST_LOG" \
+    ${names:+--testNamePattern="$names"}
+}
+
+# "passed failed" of the last step_web_tests.
+web_tests_counted() {
+  [ -f "$WEB_TEST_LOG" ] || {
+    echo "0 0"
+    return
+  }
+  # shellcheck disable=SC2016 # the dollars are JavaScript's
+  node -p 'const run = JSON.parse(require("fs").readFileSync(process.argv[1])); `${run.numPassedTests} ${run.numFailedTests}`' \
+    "$WEB_TEST_LOG"
 }
 
 # "passed failed", summed over all test programs of the last run.

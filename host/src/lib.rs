@@ -3,7 +3,7 @@
 //!
 //! The map, in the order of the data: [`pipeline`] is the spine (source, batch, demux, exchange, remux, air);
 //! [`stage`] runs the WebAssembly components that decide; [`media`] knows containers and packets; [`store`] keeps what
-//! must survive. [`echo`] is the test processor.
+//! must survive; [`api`] is what is served over HTTP. [`echo`] is the test processor.
 
 pub mod cli;
 pub mod config;
@@ -24,3 +24,5 @@ pub mod stage;
 pub mod store;
 
 pub mod echo;
+
+pub mod api;

@@ -4,12 +4,13 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::Context;
-use axum::response::{Html, Json};
+use axum::response::Json;
 use axum::{Router, routing::get};
 use clap::Args;
 use serde_json::json;
 
 use super::{Ending, Progress, run};
+use crate::api::assets;
 use crate::config::{self, Layers};
 use crate::telemetry;
 
@@ -20,8 +21,6 @@ pub struct ServeArgs {
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 }
-
-const PAGE: &str = include_str!("../../../web/index.html");
 
 /// Serves until a signal; runs the configured pipeline, if there is one, until then.
 pub async fn run(_args: &ServeArgs, layers: Layers) -> anyhow::Result<Ending> {
@@ -47,7 +46,7 @@ pub async fn run(_args: &ServeArgs, layers: Layers) -> anyhow::Result<Ending> {
             json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION"), "uptimeSeconds": started.elapsed().as_secs() }),
         )
     };
-    let app = Router::new().route("/", get(|| async { Html(PAGE) })).route("/api/health", get(health));
+    let app = Router::new().route("/api/health", get(health)).fallback(assets::serve);
     let stop = run::stop_signal();
     let serving =
         tokio::spawn(axum::serve(listener, app).with_graceful_shutdown(stop.clone().cancelled_owned()).into_future());

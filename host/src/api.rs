@@ -1,0 +1,3 @@
+//! What the host serves over HTTP.
+
+pub mod assets;

@@ -1,0 +1,84 @@
+// GraphiQL against this very host: queries over HTTP, subscriptions over one WebSocket (graphql-transport-ws).
+// A token, where the host asks for one, is typed in at the top and goes along with both.
+
+import "graphiql/style.css";
+import "./graphiql.css";
+
+import { createGraphiQLFetcher } from "@graphiql/toolkit";
+import { GraphiQL } from "graphiql";
+import { createClient } from "graphql-ws";
+import { type FormEvent, StrictMode, useEffect, useMemo, useState } from "react";
+import { createRoot } from "react-dom/client";
+import { credentials, keepToken, token } from "./token.ts";
+
+const HELLO = `# Outboard's API. Type, and Ctrl-Space completes; Ctrl-Enter runs.
+# The book at the left has every type and field. A subscription streams until you stop it.
+
+{
+  __typename
+}
+`;
+
+function connect() {
+  const url = new URL("/graphql", location.href);
+  url.protocol = url.protocol.replace("http", "ws");
+  return createClient({ url: url.href, lazy: true, connectionParams: () => credentials() });
+}
+
+function Explorer() {
+  const [socket] = useState(connect);
+  useEffect(() => () => void socket.dispose(), [socket]);
+  const fetcher = useMemo(
+    () => createGraphiQLFetcher({ url: "/graphql", wsClient: socket, headers: credentials() }),
+    [socket],
+  );
+  // Variables may hold stream keys: what GraphiQL remembers stays in this tab as well.
+  return (
+    <GraphiQL fetcher={fetcher} storage={sessionStorage} defaultQuery={HELLO} showPersistHeadersSettings={false}>
+      <GraphiQL.Logo>
+        <a href="/">Outboard</a>
+      </GraphiQL.Logo>
+    </GraphiQL>
+  );
+}
+
+function Page() {
+  // A new token means a new connection, and the schema read anew with it.
+  const [round, setRound] = useState(0);
+  const [known, setKnown] = useState(token() !== "");
+  const use = (event: FormEvent<HTMLFormElement>) => {
+    event.preventDefault();
+    const form = event.currentTarget;
+    keepToken(String(new FormData(form).get("token") ?? ""));
+    form.reset();
+    setKnown(token() !== "");
+    setRound(round + 1);
+  };
+  return (
+    <>
+      <form className="token" onSubmit={use}>
+        <label htmlFor="token">Token</label>
+        <input
+          id="token"
+          name="token"
+          type="password"
+          autoComplete="off"
+          spellCheck={false}
+          placeholder={known ? "one is in use; empty forgets it" : "none: only a host on loopback answers without"}
+        />
+        <button type="submit">{known ? "Replace" : "Use"}</button>
+        <span className="kept">kept until this tab is closed</span>
+      </form>
+      <Explorer key={round} />
+    </>
+  );
+}
+
+const root = document.getElementById("root");
+if (root) {
+  createRoot(root).render(
+    <StrictMode>
+      <Page />
+    </StrictMode>,
+  );
+}
