@@ -459,3 +459,68 @@ pub const FFMPEG_LOG_LINES_PER_MINUTE: u32 = 30;
 pub const FFMPEG_LOG_LINE_BYTES: usize = 1024;
 /// Batches between complete and on air whose time is measured; beyond it the oldest are not.
 pub const METRICS_BATCHES_UNDER_WAY_MAX: usize = 256;
+
+// === registry ===
+
+/// Revisions of a pipeline's settings that are kept, the newest.
+pub const REVISIONS_KEPT: u64 = 100;
+/// Rows of the audit log that are kept, for each tenant and for the host.
+pub const AUDIT_ROWS_KEPT: u64 = 10_000;
+/// Events that are kept, for each stream, for each tenant itself and for the host.
+pub const EVENTS_KEPT: u64 = 1000;
+/// Deliveries that are kept for each webhook; one that is older than that many is not tried any more.
+pub const DELIVERIES_KEPT: u64 = 1000;
+/// Rows above such a bound that may be there before the oldest are removed, all at once.
+pub const PRUNE_EVERY: u64 = 64;
+/// Events that one call writes.
+pub const EVENTS_AT_ONCE_MAX: usize = 512;
+/// Bytes of an event's detail as JSON; a larger one is left out.
+pub const EVENT_DETAIL_BYTES_MAX: usize = 16 << 10;
+/// Characters of a text that is kept: an event's message, a note, why a delivery failed.
+pub const KEPT_TEXT_CHARS_MAX: usize = 1000;
+/// Bytes of a pipeline's settings as JSON.
+pub const SETTINGS_BYTES_MAX: usize = 256 << 10;
+/// Differences that are named when something is not as it was asked for.
+pub const DIFFERENCES_MAX: usize = 16;
+/// Tenants on a host.
+pub const TENANTS_MAX: u64 = 10_000;
+/// Tokens that can be used, for each tenant and for the host.
+pub const TOKENS_MAX: u64 = 256;
+/// Revoked tokens that are still listed, for each tenant and for the host.
+pub const REVOKED_TOKENS_KEPT: u64 = 64;
+/// Webhooks of a tenant.
+pub const WEBHOOKS_MAX: u64 = 16;
+/// Deliveries of one webhook that one call takes: a slow receiver does not hold up the others.
+pub const DELIVERIES_PER_WEBHOOK_AT_ONCE: u64 = 4;
+
+/// What is known of a token is looked up again after this long: a token revoked by another process ends within it.
+pub const TOKEN_FRESH: Duration = Duration::from_secs(1);
+/// Tokens that are remembered.
+pub const TOKENS_REMEMBERED: usize = 4096;
+/// Unknown tokens that are remembered as such.
+pub const UNKNOWN_TOKENS_REMEMBERED: usize = 4096;
+/// Unknown tokens that are looked up in the database at once.
+pub const TOKEN_LOOKUPS_AT_ONCE: usize = 2;
+/// How long an unknown token waits for its turn to be looked up.
+pub const TOKEN_LOOKUP_WAIT: Duration = Duration::from_secs(2);
+/// A token's last use is written this often at most.
+pub const TOKEN_USE_WRITTEN_EVERY: Duration = Duration::from_secs(60);
+/// Longest life of a token that expires, days.
+pub const TOKEN_DAYS_MAX: u64 = 3650;
+
+// === quotas ===
+
+/// Most pipelines that a tenant can be given.
+pub const QUOTA_PIPELINES_MAX: u32 = 1000;
+/// Most destinations of a pipeline that a tenant can be given.
+pub const QUOTA_DESTINATIONS_MAX: u32 = 16;
+/// Least storage of a tenant, bytes: a few batches.
+pub const QUOTA_STORAGE_MIN: u64 = 100 << 20;
+/// Most storage of a tenant, bytes.
+pub const QUOTA_STORAGE_MAX: u64 = 1 << 50;
+/// Least memory of a stage instance, bytes: Python's own needs.
+pub const QUOTA_STAGE_MEMORY_MIN: u64 = 32 << 20;
+/// Most fragments in flight that a tenant can be given.
+pub const QUOTA_FRAGMENTS_MAX: u32 = 16_000;
+/// Most ffmpeg processes at once that a tenant can be given.
+pub const QUOTA_FFMPEG_MAX: u32 = 256;

@@ -57,7 +57,7 @@ impl ControlError {
     }
 }
 
-fn sentence(problems: &[Problem]) -> String {
+pub(super) fn sentence(problems: &[Problem]) -> String {
     let all: Vec<String> = problems.iter().map(|problem| format!("{} {}", problem.path, problem.message)).collect();
     all.join("; ")
 }

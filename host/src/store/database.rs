@@ -148,6 +148,19 @@ impl Database {
         answered.await.map_err(|_| DatabaseError::Closed)?
     }
 
+    /// Queues a write that nobody waits for and that may be lost; answers whether there was room for it.
+    pub fn write_later(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<(), DatabaseError> + Send + 'static,
+    ) -> bool {
+        let job: Job = Box::new(move |connection| {
+            if let Err(error) = in_transaction(connection, TransactionBehavior::Immediate, work) {
+                tracing::warn!(%error, "a write that nobody waits for failed");
+            }
+        });
+        self.writes.try_send(job).is_ok()
+    }
+
     /// Runs `work` on a read-only connection; all that it reads is of one moment.
     pub async fn read<T: Send + 'static>(
         &self,

@@ -17,6 +17,7 @@ mod resume;
 mod stream;
 
 pub use super::database::DatabaseError as JournalError;
+pub(crate) use history::remove;
 pub use history::{BatchRecord, SnapshotInfo, StreamRecord};
 pub use progress::BatchProgress;
 pub use resume::{BatchRow, Resumed, Step};

@@ -1,7 +1,7 @@
 //! The schema, step by step. `user_version` counts how many were taken: a step that was ever released stays as it is.
 
 /// Every step, oldest first. Only ever add.
-pub(super) const SCHEMA: &[&str] = &[JOURNAL, HISTORY];
+pub(super) const SCHEMA: &[&str] = &[JOURNAL, HISTORY, CONTROL];
 
 /// What pipelines write down while they run.
 const JOURNAL: &str = "
@@ -58,4 +58,117 @@ CREATE TABLE stage (
 const HISTORY: &str = "
 ALTER TABLE batch ADD COLUMN cleaned INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX batch_with_files ON batch (stream, number) WHERE cleaned = 0;
+";
+
+/// The control plane: who may do what, what is wanted, what happened. `default` is there from the start.
+///
+/// `seq` counts the rows of one bound (a tenant's audit rows, a stream's events, a webhook's deliveries): each time it has
+/// gone on by so many, the oldest go. Ids are never used twice, so that a list can be read on from one.
+const CONTROL: &str = "
+CREATE TABLE tenant (
+    name TEXT PRIMARY KEY,
+    created_ms INTEGER NOT NULL,
+    quotas TEXT NOT NULL DEFAULT '{}',
+    network TEXT,
+    disabled INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+INSERT INTO tenant (name, created_ms) VALUES ('default', CAST(unixepoch('subsec') * 1000 AS INTEGER));
+
+CREATE TABLE token (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    tenant TEXT REFERENCES tenant (name),
+    name TEXT NOT NULL,
+    role TEXT NOT NULL,
+    hash BLOB NOT NULL UNIQUE,
+    created_ms INTEGER NOT NULL,
+    created_by TEXT NOT NULL,
+    last_used_ms INTEGER,
+    expires_ms INTEGER,
+    revoked_ms INTEGER
+);
+CREATE INDEX token_tenant ON token (tenant, id);
+CREATE UNIQUE INDEX token_name ON token (ifnull(tenant, ''), name) WHERE revoked_ms IS NULL;
+
+CREATE TABLE pipeline (
+    tenant TEXT NOT NULL REFERENCES tenant (name),
+    stream TEXT NOT NULL,
+    created_ms INTEGER NOT NULL,
+    created_by TEXT NOT NULL,
+    origin TEXT NOT NULL,
+    desired TEXT NOT NULL,
+    desired_ms INTEGER NOT NULL,
+    desired_by TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    PRIMARY KEY (tenant, stream)
+) WITHOUT ROWID;
+CREATE TABLE revision (
+    tenant TEXT NOT NULL,
+    stream TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    settings TEXT NOT NULL,
+    made_ms INTEGER NOT NULL,
+    made_by TEXT NOT NULL,
+    note TEXT,
+    PRIMARY KEY (tenant, stream, number),
+    FOREIGN KEY (tenant, stream) REFERENCES pipeline (tenant, stream) ON DELETE CASCADE
+);
+
+CREATE TABLE audit (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    tenant TEXT,
+    seq INTEGER NOT NULL,
+    at_ms INTEGER NOT NULL,
+    actor TEXT NOT NULL,
+    token INTEGER,
+    action TEXT NOT NULL,
+    target TEXT NOT NULL,
+    outcome TEXT NOT NULL,
+    detail TEXT
+);
+CREATE INDEX audit_tenant ON audit (tenant, id);
+
+CREATE TABLE event (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    tenant TEXT,
+    stream TEXT,
+    seq INTEGER NOT NULL,
+    at_ms INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    severity INTEGER NOT NULL,
+    message TEXT NOT NULL,
+    batch INTEGER,
+    detail TEXT
+);
+CREATE INDEX event_stream ON event (tenant, stream, id);
+CREATE INDEX event_tenant ON event (tenant, id);
+
+CREATE TABLE webhook (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    tenant TEXT NOT NULL REFERENCES tenant (name),
+    name TEXT NOT NULL,
+    url TEXT NOT NULL,
+    secret TEXT NOT NULL,
+    events TEXT NOT NULL DEFAULT '[]',
+    enabled INTEGER NOT NULL DEFAULT 1,
+    created_ms INTEGER NOT NULL,
+    created_by TEXT NOT NULL,
+    UNIQUE (tenant, name)
+);
+CREATE TABLE delivery (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    webhook INTEGER NOT NULL REFERENCES webhook (id) ON DELETE CASCADE,
+    seq INTEGER NOT NULL,
+    event INTEGER,
+    kind TEXT NOT NULL,
+    payload TEXT NOT NULL,
+    state TEXT NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    created_ms INTEGER NOT NULL,
+    next_ms INTEGER,
+    last_ms INTEGER,
+    status INTEGER,
+    error TEXT
+);
+CREATE INDEX delivery_webhook ON delivery (webhook, id);
+CREATE INDEX delivery_due ON delivery (next_ms) WHERE next_ms IS NOT NULL;
 ";

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -153,6 +153,18 @@ impl Journal {
         };
         self.database.read(read).await
     }
+}
+
+/// Removes all that the journal knows of a stream: its numbers begin anew. Nothing may be running on it.
+pub(crate) fn remove(transaction: &Transaction<'_>, tenant: &str, stream: &str) -> Result<(), JournalError> {
+    for table in ["segment", "batch", "air", "stage"] {
+        transaction.execute(
+            &format!("DELETE FROM {table} WHERE stream = (SELECT id FROM stream WHERE tenant = ? AND name = ?)"),
+            params![tenant, stream],
+        )?;
+    }
+    transaction.execute("DELETE FROM stream WHERE tenant = ? AND name = ?", params![tenant, stream])?;
+    Ok(())
 }
 
 /// A row whose JSON is still text.

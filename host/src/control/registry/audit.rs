@@ -1,0 +1,171 @@
+//! The audit log: who did what to what. Written with each change, in its transaction; bounded for each tenant, so that a
+//! busy one cannot push out another's.
+
+use rusqlite::{OptionalExtension, Row, Transaction, params};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{Registry, RegistryError, Scope, kept, next_seq, parsed, prune};
+use crate::control::access::{Action, Actor};
+use crate::control::words::words;
+use crate::limits::AUDIT_ROWS_KEPT;
+use crate::store::page::{Listed, Page};
+use crate::unix_time::now_ms;
+
+words! {
+    /// How it went.
+    pub enum Outcome {
+        /// Done.
+        Done = "done",
+        /// It was so already.
+        Unchanged = "unchanged",
+        /// The caller may not.
+        Denied = "denied",
+        /// It failed.
+        Failed = "failed",
+    }
+}
+
+/// A line to be written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewAudit {
+    /// Whom it is about; `None`: the host.
+    pub tenant: Option<String>,
+    /// Who.
+    pub actor: Actor,
+    /// What.
+    pub action: Action,
+    /// To what, such as `pipeline acme:tv`.
+    pub target: String,
+    /// How it went.
+    pub outcome: Outcome,
+    /// More, without secrets.
+    pub detail: Option<Value>,
+}
+
+/// A line.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AuditRow {
+    /// Grows with time.
+    pub id: u64,
+    /// Unix time in milliseconds.
+    pub at_ms: u64,
+    /// Whom it is about; `None`: the host.
+    pub tenant: Option<String>,
+    /// Who, by name.
+    pub actor: String,
+    /// The token that they came with.
+    pub token: Option<u64>,
+    /// What, by [`Action::name`].
+    pub action: String,
+    /// To what.
+    pub target: String,
+    /// How it went.
+    pub outcome: Outcome,
+    /// More.
+    pub detail: Option<Value>,
+}
+
+// === impl NewAudit ===
+
+impl NewAudit {
+    /// Somebody did something to something.
+    pub fn new(actor: &Actor, action: Action, tenant: Option<&str>, target: impl Into<String>) -> Self {
+        Self {
+            tenant: tenant.map(str::to_owned),
+            actor: actor.clone(),
+            action,
+            target: target.into(),
+            outcome: Outcome::Done,
+            detail: None,
+        }
+    }
+
+    /// With more.
+    #[must_use]
+    pub fn detail(self, detail: Value) -> Self {
+        Self { detail: Some(detail), ..self }
+    }
+
+    /// It went otherwise than as asked.
+    #[must_use]
+    pub fn outcome(self, outcome: Outcome) -> Self {
+        Self { outcome, ..self }
+    }
+
+    /// Done, or so already.
+    #[must_use]
+    pub(super) fn changed(self, changed: bool) -> Self {
+        self.outcome(if changed { Outcome::Done } else { Outcome::Unchanged })
+    }
+
+    pub(super) fn write(self, transaction: &Transaction<'_>) -> Result<(), RegistryError> {
+        let newest = transaction
+            .prepare_cached("SELECT seq FROM audit WHERE tenant IS ? ORDER BY id DESC LIMIT 1")?
+            .query_row(params![self.tenant], |row| row.get(0))
+            .optional()?;
+        let (seq, is_time) = next_seq(newest);
+        transaction
+            .prepare_cached(
+                "INSERT INTO audit (tenant, seq, at_ms, actor, token, action, target, outcome, detail)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            )?
+            .execute(params![
+                self.tenant,
+                seq,
+                now_ms(),
+                kept(&self.actor.name),
+                self.actor.token,
+                self.action.name(),
+                kept(&self.target),
+                self.outcome,
+                self.detail.map(|detail| detail.to_string())
+            ])?;
+        if is_time {
+            prune(transaction, ("audit", "tenant IS ?1"), &[&self.tenant], AUDIT_ROWS_KEPT)?;
+        }
+        Ok(())
+    }
+}
+
+// === impl Registry ===
+
+impl Registry {
+    /// Writes a line for something that changed nothing here: what was denied, a restart, cleaned files.
+    pub async fn record(&self, line: NewAudit) -> Result<(), RegistryError> {
+        self.write(move |transaction| line.write(transaction)).await
+    }
+
+    /// The audit log, keyed by id.
+    pub async fn audit(&self, scope: Scope, page: Page) -> Result<Listed<AuditRow>, RegistryError> {
+        self.read(move |connection| {
+            let ((of, tenant), (than, order)) = (scope.sql(), page.words());
+            let mut statement = connection.prepare_cached(&format!(
+                "SELECT id, at_ms, tenant, actor, token, action, target, outcome, detail FROM audit
+                 WHERE {of} AND id {than} ?2 ORDER BY id {order} LIMIT ?3"
+            ))?;
+            let rows = statement.query_map(params![tenant, page.key(), page.limit()], raw)?;
+            let rows = rows.map(|row| {
+                let (row, detail) = row?;
+                Ok(AuditRow { detail: detail.map(|text| parsed("audit.detail", &text)).transpose()?, ..row })
+            });
+            Ok(page.cut(rows.collect::<Result<_, RegistryError>>()?))
+        })
+        .await
+    }
+}
+
+fn raw(row: &Row<'_>) -> rusqlite::Result<(AuditRow, Option<String>)> {
+    let line = AuditRow {
+        id: row.get(0)?,
+        at_ms: row.get(1)?,
+        tenant: row.get(2)?,
+        actor: row.get(3)?,
+        token: row.get(4)?,
+        action: row.get(5)?,
+        target: row.get(6)?,
+        outcome: row.get(7)?,
+        detail: None,
+    };
+    Ok((line, row.get(8)?))
+}

@@ -1,0 +1,290 @@
+//! Deliveries: what webhooks are to be told, and how that went. A queue that survives the process: whoever sends claims
+//! what is due for a while, and says how it went; what was claimed and never heard of again is due again.
+//!
+//! `next_ms` is set as long as a delivery is to be tried (again). Bounded for each webhook: a receiver that is away for
+//! long loses the oldest.
+
+use rusqlite::{OptionalExtension, Row, Transaction, params};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::events::EventRow;
+use super::webhooks::{there_is, wanting};
+use super::{NewAudit, Registry, RegistryError, kept, next_seq, prune};
+use crate::control::access::{Action, Actor};
+use crate::control::hidden::Hidden;
+use crate::control::words::words;
+use crate::limits::{DELIVERIES_KEPT, DELIVERIES_PER_WEBHOOK_AT_ONCE};
+use crate::store::page::{Listed, Page};
+use crate::unix_time::now_ms;
+
+words! {
+    /// How far a delivery is.
+    pub enum DeliveryState {
+        /// Not yet tried.
+        Pending = "pending",
+        /// The receiver took it.
+        Delivered = "delivered",
+        /// Tried in vain; it is tried again.
+        Failed = "failed",
+        /// Tried in vain too often.
+        GaveUp = "gave-up",
+    }
+}
+
+/// A delivery.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DeliveryRow {
+    /// Grows with time; the receiver can tell a repeated one by it.
+    pub id: u64,
+    /// The webhook.
+    pub webhook: u64,
+    /// The event, if it is about one.
+    pub event: Option<u64>,
+    /// Kind of the event, or `test`.
+    pub kind: String,
+    /// The body, JSON, as it is sent each time.
+    pub payload: String,
+    /// How far it is.
+    pub state: DeliveryState,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// Unix time in milliseconds.
+    pub created_ms: u64,
+    /// When it is tried (again).
+    pub next_ms: Option<u64>,
+    /// When it was last tried.
+    pub last_ms: Option<u64>,
+    /// The HTTP status of the last answer.
+    pub status: Option<u16>,
+    /// Why it last failed.
+    pub error: Option<String>,
+}
+
+/// A delivery that was claimed, with all that is needed to send it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Due {
+    /// The delivery; `attempts` counts this one already.
+    pub delivery: DeliveryRow,
+    /// Whose.
+    pub tenant: String,
+    /// Where to.
+    pub url: Hidden<String>,
+    /// Signs it.
+    pub secret: Hidden<String>,
+}
+
+const COLUMNS: &str =
+    "delivery.id, webhook, event, kind, payload, state, attempts, delivery.created_ms, next_ms, last_ms,
+    status, error";
+
+// === impl Registry ===
+
+impl Registry {
+    /// Claims what is due at this time, oldest first, for `lease_ms`; only a few of each webhook, so that one does not hold
+    /// up the others. What is not marked by then is due again.
+    pub async fn claim_due(&self, now_ms: u64, lease_ms: u64, limit: usize) -> Result<Vec<Due>, RegistryError> {
+        self.write(move |transaction| {
+            let mut statement = transaction.prepare_cached(
+                "SELECT id, tenant, url, secret FROM (
+                     SELECT delivery.id, next_ms, tenant, url, secret,
+                         row_number() OVER (PARTITION BY webhook ORDER BY delivery.id) AS place
+                     FROM delivery JOIN webhook ON webhook.id = delivery.webhook AND webhook.enabled = 1
+                     WHERE next_ms <= ?1
+                 ) WHERE place <= ?2 ORDER BY next_ms, id LIMIT ?3",
+            )?;
+            let due = statement.query_map(params![now_ms, DELIVERIES_PER_WEBHOOK_AT_ONCE, limit], |row| {
+                Ok((row.get::<_, u64>(0)?, row.get(1)?, Hidden::new(row.get(2)?), Hidden::new(row.get(3)?)))
+            })?;
+            let due: Vec<_> = due.collect::<Result<_, _>>()?;
+            let mut claim = transaction.prepare_cached(&format!(
+                "UPDATE delivery SET attempts = attempts + 1, last_ms = ?2, next_ms = ?2 + ?3 WHERE id = ?1
+                 RETURNING {}",
+                COLUMNS.replace("delivery.", "")
+            ))?;
+            let claimed = due.into_iter().map(|(id, tenant, url, secret)| {
+                let delivery = claim.query_row(params![id, now_ms, lease_ms], read)?;
+                Ok(Due { delivery, tenant, url, secret })
+            });
+            claimed.collect()
+        })
+        .await
+    }
+
+    /// When the next delivery is due, Unix time in milliseconds; `None`: nothing waits.
+    pub async fn next_due(&self) -> Result<Option<u64>, RegistryError> {
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT next_ms FROM delivery JOIN webhook ON webhook.id = delivery.webhook AND webhook.enabled = 1
+                 WHERE next_ms IS NOT NULL ORDER BY next_ms LIMIT 1",
+            )?;
+            Ok(statement.query_row([], |row| row.get(0)).optional()?)
+        })
+        .await
+    }
+
+    /// The receiver took it.
+    pub async fn delivered(&self, id: u64, status: u16) -> Result<(), RegistryError> {
+        self.mark(id, DeliveryState::Delivered, Some(status), None, None).await
+    }
+
+    /// It failed and is tried again at `next_ms`.
+    pub async fn delivery_failed(
+        &self,
+        id: u64,
+        status: Option<u16>,
+        error: &str,
+        next_ms: u64,
+    ) -> Result<(), RegistryError> {
+        self.mark(id, DeliveryState::Failed, status, Some(kept(error)), Some(next_ms)).await
+    }
+
+    /// It failed for the last time.
+    pub async fn give_up_delivery(&self, id: u64, status: Option<u16>, error: &str) -> Result<(), RegistryError> {
+        self.mark(id, DeliveryState::GaveUp, status, Some(kept(error)), None).await
+    }
+
+    /// A delivery that is gone, with its webhook or as one of too many, is left alone.
+    async fn mark(
+        &self,
+        id: u64,
+        state: DeliveryState,
+        status: Option<u16>,
+        error: Option<String>,
+        next_ms: Option<u64>,
+    ) -> Result<(), RegistryError> {
+        self.write(move |transaction| {
+            transaction
+                .prepare_cached("UPDATE delivery SET state = ?, status = ?, error = ?, next_ms = ? WHERE id = ?")?
+                .execute(params![state, status, error, next_ms, id])?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Puts a delivery in the queue that belongs to no event: to try a webhook.
+    pub async fn try_webhook(
+        &self,
+        actor: &Actor,
+        tenant: &str,
+        webhook: u64,
+        payload: Value,
+    ) -> Result<DeliveryRow, RegistryError> {
+        let (tenant, actor) = (tenant.to_owned(), actor.clone());
+        self.write(move |transaction| {
+            let hook = there_is(transaction, &tenant, webhook)?;
+            let id = add(transaction, webhook, None, "test", &payload.to_string())?;
+            NewAudit::new(&actor, Action::DeliverWebhook, Some(&tenant), format!("webhook {webhook} ({})", hook.name))
+                .write(transaction)?;
+            one(transaction, &tenant, id)
+        })
+        .await
+    }
+
+    /// Sends a delivery once more, from the first attempt on.
+    pub async fn deliver_again(&self, actor: &Actor, tenant: &str, id: u64) -> Result<DeliveryRow, RegistryError> {
+        let (tenant, actor) = (tenant.to_owned(), actor.clone());
+        self.write(move |transaction| {
+            one(transaction, &tenant, id)?;
+            transaction.execute(
+                "UPDATE delivery SET state = ?, attempts = 0, next_ms = ? WHERE id = ?",
+                params![DeliveryState::Pending, now_ms(), id],
+            )?;
+            NewAudit::new(&actor, Action::DeliverWebhook, Some(&tenant), format!("delivery {id}"))
+                .detail(json!({ "again": true }))
+                .write(transaction)?;
+            one(transaction, &tenant, id)
+        })
+        .await
+    }
+
+    /// The deliveries of a tenant's webhook, keyed by id.
+    pub async fn deliveries(
+        &self,
+        tenant: &str,
+        webhook: u64,
+        page: Page,
+    ) -> Result<Listed<DeliveryRow>, RegistryError> {
+        let tenant = tenant.to_owned();
+        self.read(move |connection| {
+            there_is(connection, &tenant, webhook)?;
+            let (than, order) = page.words();
+            let mut statement = connection.prepare_cached(&format!(
+                "SELECT {COLUMNS} FROM delivery WHERE webhook = ? AND id {than} ? ORDER BY id {order} LIMIT ?"
+            ))?;
+            let rows = statement.query_map(params![webhook, page.key(), page.limit()], read)?;
+            Ok(page.cut(rows.collect::<Result<_, _>>()?))
+        })
+        .await
+    }
+}
+
+/// A delivery for each webhook of the event's tenant that wants one.
+pub(super) fn fan_out(transaction: &Transaction<'_>, event: &EventRow, payload: &Value) -> Result<(), RegistryError> {
+    let Some(tenant) = &event.tenant else { return Ok(()) };
+    let webhooks = wanting(transaction, tenant, &event.kind)?;
+    if webhooks.is_empty() {
+        return Ok(());
+    }
+    let payload = payload.to_string();
+    for webhook in webhooks {
+        add(transaction, webhook.id, Some(event.id), &event.kind, &payload)?;
+    }
+    Ok(())
+}
+
+fn add(
+    transaction: &Transaction<'_>,
+    webhook: u64,
+    event: Option<u64>,
+    kind: &str,
+    payload: &str,
+) -> Result<u64, RegistryError> {
+    let newest = transaction
+        .prepare_cached("SELECT seq FROM delivery WHERE webhook = ? ORDER BY id DESC LIMIT 1")?
+        .query_row([webhook], |row| row.get(0))
+        .optional()?;
+    let (seq, is_time) = next_seq(newest);
+    transaction
+        .prepare_cached(
+            "INSERT INTO delivery (webhook, seq, event, kind, payload, state, created_ms, next_ms)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7)",
+        )?
+        .execute(params![webhook, seq, event, kind, payload, DeliveryState::Pending, now_ms()])?;
+    let id = u64::try_from(transaction.last_insert_rowid()).unwrap_or_default();
+    if is_time {
+        let gone = prune(transaction, ("delivery", "webhook = ?1"), &[&webhook], DELIVERIES_KEPT)?;
+        if gone > 0 {
+            tracing::debug!(webhook, gone, "the oldest deliveries were removed");
+        }
+    }
+    Ok(id)
+}
+
+fn one(transaction: &Transaction<'_>, tenant: &str, id: u64) -> Result<DeliveryRow, RegistryError> {
+    let found = transaction
+        .prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM delivery JOIN webhook ON webhook.id = delivery.webhook
+             WHERE webhook.tenant = ? AND delivery.id = ?"
+        ))?
+        .query_row(params![tenant, id], read)
+        .optional()?;
+    found.ok_or_else(|| RegistryError::NotFound(format!("there is no delivery {id}")))
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<DeliveryRow> {
+    Ok(DeliveryRow {
+        id: row.get(0)?,
+        webhook: row.get(1)?,
+        event: row.get(2)?,
+        kind: row.get(3)?,
+        payload: row.get(4)?,
+        state: row.get(5)?,
+        attempts: row.get(6)?,
+        created_ms: row.get(7)?,
+        next_ms: row.get(8)?,
+        last_ms: row.get(9)?,
+        status: row.get(10)?,
+        error: row.get(11)?,
+    })
+}

@@ -1,0 +1,210 @@
+//! Events: what happened, to be looked at later and told to webhooks. Written many at a time; an event and the deliveries
+//! that it causes are one transaction, so that none is told twice or never. Bounded for each stream.
+
+use rusqlite::{OptionalExtension, Row, Transaction, params};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::{Registry, RegistryError, Scope, deliveries, kept, next_seq, parsed, prune};
+use crate::limits::{EVENT_DETAIL_BYTES_MAX, EVENTS_AT_ONCE_MAX, EVENTS_KEPT};
+use crate::pipeline::event::{Event, Severity};
+use crate::store::page::{Listed, Page};
+
+/// An event to be written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewEvent {
+    /// Whose; `None`: the host's.
+    pub tenant: Option<String>,
+    /// The pipeline's stream; `None`: of the tenant itself, as is what comes from a pipeline that is gone.
+    pub stream: Option<String>,
+    /// What happened.
+    pub event: Event,
+    /// More, without secrets.
+    pub detail: Option<Value>,
+}
+
+/// An event.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EventRow {
+    /// Grows with time.
+    pub id: u64,
+    /// Whose; `None`: the host's.
+    pub tenant: Option<String>,
+    /// The pipeline's stream.
+    pub stream: Option<String>,
+    /// Unix time in milliseconds.
+    pub at_ms: u64,
+    /// What, by [`crate::pipeline::event::EventKind::name`].
+    pub kind: String,
+    /// How much it matters.
+    pub severity: Severity,
+    /// In a sentence.
+    pub message: String,
+    /// The batch that it is about.
+    pub batch: Option<u64>,
+    /// More.
+    pub detail: Option<Value>,
+}
+
+/// Which events.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EventFilter {
+    /// Whose.
+    pub scope: Scope,
+    /// Only of this stream.
+    pub stream: Option<String>,
+    /// Only those that matter at least so much.
+    pub at_least: Severity,
+    /// Only of these kinds; empty: all.
+    pub kinds: Vec<String>,
+}
+
+impl EventFilter {
+    /// All of a scope.
+    pub fn all(scope: Scope) -> Self {
+        Self { scope, stream: None, at_least: Severity::Info, kinds: Vec::new() }
+    }
+}
+
+impl EventRow {
+    /// What webhooks are told.
+    fn payload(&self) -> Value {
+        let pipeline =
+            self.tenant.as_ref().zip(self.stream.as_ref()).map(|(tenant, stream)| format!("{tenant}:{stream}"));
+        json!({
+            "id": self.id, "tenant": self.tenant, "pipeline": pipeline, "streamId": self.stream, "atMs": self.at_ms,
+            "kind": self.kind, "severity": self.severity, "message": self.message, "batch": self.batch,
+            "detail": self.detail,
+        })
+    }
+}
+
+// === impl Registry ===
+
+impl Registry {
+    /// Writes events in their order, at most [`EVENTS_AT_ONCE_MAX`] a call, and a delivery for each webhook that wants
+    /// one. Events of tenants that are gone are left out.
+    pub async fn add_events(&self, events: Vec<NewEvent>) -> Result<Vec<EventRow>, RegistryError> {
+        self.write(move |transaction| {
+            let mut written = Vec::new();
+            for new in events.into_iter().take(EVENTS_AT_ONCE_MAX) {
+                if let Some(row) = add(transaction, new)? {
+                    deliveries::fan_out(transaction, &row, &row.payload())?;
+                    written.push(row);
+                }
+            }
+            Ok(written)
+        })
+        .await
+    }
+
+    /// Events, keyed by id.
+    pub async fn events(&self, filter: EventFilter, page: Page) -> Result<Listed<EventRow>, RegistryError> {
+        self.read(move |connection| {
+            let ((of, tenant), (than, order)) = (filter.scope.sql(), page.words());
+            let stream = if filter.stream.is_some() { "stream IS ?3" } else { "?3 IS NULL" };
+            let kinds = (!filter.kinds.is_empty()).then(|| json!(filter.kinds).to_string());
+            let mut statement = connection.prepare_cached(&format!(
+                "SELECT id, tenant, stream, at_ms, kind, severity, message, batch, detail FROM event
+                 WHERE {of} AND id {than} ?2 AND {stream} AND severity >= ?4
+                 AND (?5 IS NULL OR kind IN (SELECT value FROM json_each(?5)))
+                 ORDER BY id {order} LIMIT ?6"
+            ))?;
+            let of = params![tenant, page.key(), filter.stream, number(filter.at_least), kinds, page.limit()];
+            let rows = statement.query_map(of, raw)?;
+            let rows = rows.map(|row| {
+                let (row, detail) = row?;
+                Ok(EventRow { detail: detail.map(|text| parsed("event.detail", &text)).transpose()?, ..row })
+            });
+            Ok(page.cut(rows.collect::<Result<_, RegistryError>>()?))
+        })
+        .await
+    }
+}
+
+fn add(transaction: &Transaction<'_>, mut new: NewEvent) -> Result<Option<EventRow>, RegistryError> {
+    let known = "SELECT 1 FROM tenant WHERE name = ?";
+    if let Some(tenant) = &new.tenant
+        && !transaction.prepare_cached(known)?.exists([tenant])?
+    {
+        return Ok(None);
+    }
+    // The last words of a pipeline that was deleted are its tenant's: nobody could look for them under its name.
+    let known = "SELECT 1 FROM pipeline WHERE tenant = ? AND stream = ?";
+    if let Some(stream) = new.stream.take()
+        && let Some(tenant) = &new.tenant
+    {
+        if transaction.prepare_cached(known)?.exists([tenant, &stream])? {
+            new.stream = Some(stream);
+        } else {
+            new.detail.get_or_insert_with(|| json!({ "streamId": stream }));
+        }
+    }
+    let newest = transaction
+        .prepare_cached("SELECT seq FROM event WHERE tenant IS ? AND stream IS ? ORDER BY id DESC LIMIT 1")?
+        .query_row(params![new.tenant, new.stream], |row| row.get(0))
+        .optional()?;
+    let (seq, is_time) = next_seq(newest);
+    let Event { at_ms, kind, severity, message, batch } = new.event;
+    let detail = new.detail.filter(|detail| detail.to_string().len() <= EVENT_DETAIL_BYTES_MAX);
+    let message = kept(&message);
+    transaction
+        .prepare_cached(
+            "INSERT INTO event (tenant, stream, seq, at_ms, kind, severity, message, batch, detail)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )?
+        .execute(params![
+            new.tenant,
+            new.stream,
+            seq,
+            at_ms,
+            kind.name(),
+            number(severity),
+            message,
+            batch,
+            detail.as_ref().map(Value::to_string)
+        ])?;
+    let id = u64::try_from(transaction.last_insert_rowid()).unwrap_or_default();
+    if is_time {
+        prune(transaction, ("event", "tenant IS ?1 AND stream IS ?2"), &[&new.tenant, &new.stream], EVENTS_KEPT)?;
+    }
+    Ok(Some(EventRow {
+        id,
+        tenant: new.tenant,
+        stream: new.stream,
+        at_ms,
+        kind: kind.name().to_owned(),
+        severity,
+        message,
+        batch,
+        detail,
+    }))
+}
+
+fn number(severity: Severity) -> u8 {
+    match severity {
+        Severity::Info => 0,
+        Severity::Warning => 1,
+        Severity::Error => 2,
+    }
+}
+
+fn raw(row: &Row<'_>) -> rusqlite::Result<(EventRow, Option<String>)> {
+    let event = EventRow {
+        id: row.get(0)?,
+        tenant: row.get(1)?,
+        stream: row.get(2)?,
+        at_ms: row.get(3)?,
+        kind: row.get(4)?,
+        severity: match row.get::<_, u8>(5)? {
+            0 => Severity::Info,
+            1 => Severity::Warning,
+            _ => Severity::Error,
+        },
+        message: row.get(6)?,
+        batch: row.get(7)?,
+        detail: None,
+    };
+    Ok((event, row.get(8)?))
+}

@@ -1,0 +1,312 @@
+//! Pipelines: which there are, what they are set to, and whether they are wanted to run. What they do is not known here.
+
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use serde_json::{Value, json};
+
+use super::revisions::{self, NewRevision};
+use super::tenants::start;
+use super::{Change, NewAudit, Registry, RegistryError, Scope, count, differences, enabled_tenant, kept, parsed};
+use crate::control::access::{Action, Actor};
+use crate::control::hidden::Hidden;
+use crate::control::id::PipelineId;
+use crate::control::words::words;
+use crate::limits::SETTINGS_BYTES_MAX;
+use crate::store::journal;
+use crate::store::page::{Listed, Page};
+use crate::unix_time::now_ms;
+
+words! {
+    /// What is wanted of a pipeline; a restart of the server goes by it.
+    pub enum Desired {
+        /// On air as soon and as long as can be.
+        Running = "running",
+        /// Not on air.
+        Stopped = "stopped",
+    }
+}
+
+words! {
+    /// Where a pipeline was made.
+    pub enum Origin {
+        /// With GraphQL.
+        Api = "api",
+        /// With the REST API of the original plan.
+        Rest = "rest",
+        /// In the configuration of the server.
+        Config = "config",
+    }
+}
+
+/// A pipeline to be made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewPipeline {
+    /// Whose, and its stream.
+    pub id: PipelineId,
+    /// What it is set to, checked; holds secrets.
+    pub settings: Hidden<Value>,
+    /// Whether it is to run at once.
+    pub desired: Desired,
+    /// Where it was made.
+    pub origin: Origin,
+    /// A person's words for the first revision.
+    pub note: Option<String>,
+}
+
+/// A pipeline.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PipelineRow {
+    /// Whose, and its stream.
+    pub id: PipelineId,
+    /// Unix time in milliseconds.
+    pub created_ms: u64,
+    /// Who made it.
+    pub created_by: String,
+    /// Where it was made.
+    pub origin: Origin,
+    /// What is wanted of it.
+    pub desired: Desired,
+    /// Since when, Unix time in milliseconds.
+    pub desired_ms: u64,
+    /// Who wants it so.
+    pub desired_by: String,
+    /// Number of its newest revision; the first is 1.
+    pub revision: u64,
+    /// What it is set to, by that revision; holds secrets.
+    pub settings: Hidden<Value>,
+}
+
+const PIPELINE: &str =
+    "SELECT tenant, stream, created_ms, created_by, origin, desired, desired_ms, desired_by, revision,
+    (SELECT settings FROM revision r WHERE r.tenant = p.tenant AND r.stream = p.stream AND r.number = p.revision)
+    FROM pipeline p";
+
+// === impl Registry ===
+
+impl Registry {
+    /// Makes a pipeline. The same again is the same pipeline; with other settings it is a conflict.
+    pub async fn create_pipeline(&self, actor: &Actor, new: NewPipeline) -> Result<Change<PipelineRow>, RegistryError> {
+        check(&new.settings)?;
+        let actor = actor.clone();
+        self.write(move |transaction| {
+            let id = &new.id;
+            let audit = NewAudit::new(&actor, Action::CreatePipeline, Some(&id.tenant), target(id));
+            if let Some(there) = one(transaction, id)? {
+                let mut found = differences(there.settings.get(), new.settings.get());
+                if there.desired != new.desired {
+                    found.insert(0, format!("it is {}", there.desired));
+                }
+                if !found.is_empty() {
+                    return Err(RegistryError::Conflict(format!(
+                        "pipeline {id} is there already and differs in: {}",
+                        found.join(", ")
+                    )));
+                }
+                audit.changed(false).write(transaction)?;
+                return Ok(Change::none(there));
+            }
+            let tenant = enabled_tenant(transaction, &id.tenant)?;
+            let have = count(transaction, "SELECT count(*) FROM pipeline WHERE tenant = ?", &id.tenant)?;
+            tenant.quotas().one_more_pipeline(&id.tenant, have)?;
+            let (now, by) = (now_ms(), kept(&actor.name));
+            transaction.execute(
+                "INSERT INTO pipeline
+                     (tenant, stream, created_ms, created_by, origin, desired, desired_ms, desired_by, revision)
+                 VALUES (?, ?, ?4, ?5, ?3, ?6, ?4, ?5, 0)",
+                params![id.tenant, id.stream, new.origin, now, by, new.desired],
+            )?;
+            revisions::add(transaction, id, &NewRevision { settings: &new.settings, note: new.note, by: &by })?;
+            audit.detail(json!({ "desired": new.desired, "origin": new.origin })).write(transaction)?;
+            Ok(Change::new(there(transaction, id)?))
+        })
+        .await
+    }
+
+    /// Changes what a pipeline is set to. `expected`: the revision that the caller saw; another one is a conflict, unless
+    /// it has the same settings.
+    pub async fn update_pipeline(
+        &self,
+        actor: &Actor,
+        id: &PipelineId,
+        settings: Hidden<Value>,
+        expected: Option<u64>,
+        note: Option<String>,
+    ) -> Result<Change<PipelineRow>, RegistryError> {
+        check(&settings)?;
+        let (id, actor) = (id.clone(), actor.clone());
+        self.write(move |transaction| {
+            let before = there(transaction, &id)?;
+            let audit = NewAudit::new(&actor, Action::UpdatePipeline, Some(&id.tenant), target(&id));
+            if before.settings == settings {
+                audit.changed(false).write(transaction)?;
+                return Ok(Change::none(before));
+            }
+            expect(&before, expected)?;
+            let changed = differences(before.settings.get(), settings.get());
+            let new = NewRevision { settings: &settings, note, by: &kept(&actor.name) };
+            let number = revisions::add(transaction, &id, &new)?;
+            audit.detail(json!({ "revision": number, "changed": changed })).write(transaction)?;
+            Ok(Change::new(there(transaction, &id)?))
+        })
+        .await
+    }
+
+    /// Sets a pipeline to what it was at an earlier revision, as a new one.
+    pub async fn roll_back_pipeline(
+        &self,
+        actor: &Actor,
+        id: &PipelineId,
+        to: u64,
+        expected: Option<u64>,
+    ) -> Result<Change<PipelineRow>, RegistryError> {
+        let (id, actor) = (id.clone(), actor.clone());
+        self.write(move |transaction| {
+            let before = there(transaction, &id)?;
+            let audit = NewAudit::new(&actor, Action::RollBackPipeline, Some(&id.tenant), target(&id));
+            let Some(old) = revisions::one(transaction, &id, to)? else {
+                return Err(RegistryError::NotFound(format!("pipeline {id} has no revision {to} (any more)")));
+            };
+            if before.settings == old.settings {
+                audit.changed(false).write(transaction)?;
+                return Ok(Change::none(before));
+            }
+            expect(&before, expected)?;
+            let changed = differences(before.settings.get(), old.settings.get());
+            let note = Some(format!("back to revision {to}"));
+            let new = NewRevision { settings: &old.settings, note, by: &kept(&actor.name) };
+            let number = revisions::add(transaction, &id, &new)?;
+            audit.detail(json!({ "revision": number, "to": to, "changed": changed })).write(transaction)?;
+            Ok(Change::new(there(transaction, &id)?))
+        })
+        .await
+    }
+
+    /// Says what is wanted of a pipeline.
+    pub async fn set_desired(
+        &self,
+        actor: &Actor,
+        id: &PipelineId,
+        desired: Desired,
+    ) -> Result<Change<PipelineRow>, RegistryError> {
+        let (id, actor) = (id.clone(), actor.clone());
+        self.write(move |transaction| {
+            let before = there(transaction, &id)?;
+            let action = match desired {
+                Desired::Running => Action::StartPipeline,
+                Desired::Stopped => Action::StopPipeline,
+            };
+            let audit = NewAudit::new(&actor, action, Some(&id.tenant), target(&id));
+            let changed = before.desired != desired;
+            if changed {
+                if desired == Desired::Running {
+                    enabled_tenant(transaction, &id.tenant)?;
+                }
+                transaction.execute(
+                    "UPDATE pipeline SET desired = ?, desired_ms = ?, desired_by = ? WHERE tenant = ? AND stream = ?",
+                    params![desired, now_ms(), kept(&actor.name), id.tenant, id.stream],
+                )?;
+            }
+            audit.changed(changed).write(transaction)?;
+            Ok(Change { row: there(transaction, &id)?, changed })
+        })
+        .await
+    }
+
+    /// Deletes a pipeline, its revisions, its events and its journal. It must not be running; its files are the caller's
+    /// to remove.
+    pub async fn delete_pipeline(&self, actor: &Actor, id: &PipelineId) -> Result<PipelineRow, RegistryError> {
+        let (id, actor) = (id.clone(), actor.clone());
+        self.write(move |transaction| {
+            let row = there(transaction, &id)?;
+            transaction
+                .execute("DELETE FROM pipeline WHERE tenant = ? AND stream = ?", params![id.tenant, id.stream])?;
+            transaction.execute("DELETE FROM event WHERE tenant = ? AND stream = ?", params![id.tenant, id.stream])?;
+            journal::remove(transaction, &id.tenant, &id.stream)?;
+            NewAudit::new(&actor, Action::DeletePipeline, Some(&id.tenant), target(&id))
+                .detail(json!({ "revision": row.revision }))
+                .write(transaction)?;
+            Ok(row)
+        })
+        .await
+    }
+
+    /// One pipeline.
+    pub async fn pipeline(&self, id: &PipelineId) -> Result<Option<PipelineRow>, RegistryError> {
+        let id = id.clone();
+        self.read(move |connection| one(connection, &id)).await
+    }
+
+    /// Pipelines, keyed by tenant and stream; "newest first" is from the end of the alphabet.
+    pub async fn pipelines(&self, scope: Scope, page: Page<PipelineId>) -> Result<Listed<PipelineRow>, RegistryError> {
+        self.read(move |connection| {
+            let ((of, tenant), (than, order)) = (scope.sql(), page.words());
+            let mut statement = connection.prepare_cached(&format!(
+                "{PIPELINE} WHERE {of} AND (tenant, stream) {than} (?2, ?3)
+                 ORDER BY tenant {order}, stream {order} LIMIT ?4"
+            ))?;
+            let first = start(page.order);
+            let after = page.after.as_ref().map_or((first, first), |id| (&id.tenant, &id.stream));
+            let rows = statement.query_map(params![tenant, after.0, after.1, page.limit()], raw)?;
+            Ok(page.cut(rows.map(|row| read(row?)).collect::<Result<_, RegistryError>>()?))
+        })
+        .await
+    }
+
+    /// How many pipelines a tenant has.
+    pub async fn pipeline_count(&self, tenant: &str) -> Result<u64, RegistryError> {
+        let tenant = tenant.to_owned();
+        self.read(move |connection| count(connection, "SELECT count(*) FROM pipeline WHERE tenant = ?", &tenant)).await
+    }
+}
+
+/// What is said where the caller saw another revision than is there.
+fn expect(row: &PipelineRow, expected: Option<u64>) -> Result<(), RegistryError> {
+    match expected {
+        Some(expected) if expected != row.revision => Err(RegistryError::Conflict(format!(
+            "pipeline {} is at revision {}, not at {expected}: look at it again",
+            row.id, row.revision
+        ))),
+        _ => Ok(()),
+    }
+}
+
+fn check(settings: &Hidden<Value>) -> Result<(), RegistryError> {
+    let bytes = settings.get().to_string().len();
+    if bytes <= SETTINGS_BYTES_MAX {
+        return Ok(());
+    }
+    let message = format!("the settings are {bytes} bytes of JSON; at most {SETTINGS_BYTES_MAX} are kept");
+    Err(RegistryError::invalid("settings", message))
+}
+
+fn target(id: &PipelineId) -> String {
+    format!("pipeline {id}")
+}
+
+fn there(transaction: &Transaction<'_>, id: &PipelineId) -> Result<PipelineRow, RegistryError> {
+    one(transaction, id)?.ok_or_else(|| RegistryError::NotFound(PipelineId::absent(&id.to_string()).to_string()))
+}
+
+fn one(connection: &Connection, id: &PipelineId) -> Result<Option<PipelineRow>, RegistryError> {
+    let mut statement = connection.prepare_cached(&format!("{PIPELINE} WHERE tenant = ? AND stream = ?"))?;
+    statement.query_row(params![id.tenant, id.stream], raw).optional()?.map(read).transpose()
+}
+
+fn raw(row: &Row<'_>) -> rusqlite::Result<(PipelineRow, String)> {
+    let pipeline = PipelineRow {
+        id: PipelineId { tenant: row.get(0)?, stream: row.get(1)? },
+        created_ms: row.get(2)?,
+        created_by: row.get(3)?,
+        origin: row.get(4)?,
+        desired: row.get(5)?,
+        desired_ms: row.get(6)?,
+        desired_by: row.get(7)?,
+        revision: row.get(8)?,
+        settings: Hidden::default(),
+    };
+    Ok((pipeline, row.get(9)?))
+}
+
+fn read((mut row, settings): (PipelineRow, String)) -> Result<PipelineRow, RegistryError> {
+    row.settings = Hidden::new(parsed("revision.settings", &settings)?);
+    Ok(row)
+}

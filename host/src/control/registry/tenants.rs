@@ -1,0 +1,276 @@
+//! Tenants: who shares this host. `default` is there from the start and stays. What is done to a tenant is told in the
+//! host's audit log, not in the tenant's.
+
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::{Change, NewAudit, Registry, RegistryError, count, differences, parsed};
+use crate::control::access::{Action, Actor};
+use crate::control::quota::{QuotaPatch, Quotas};
+use crate::limits::TENANTS_MAX;
+use crate::pipeline::DEFAULT_TENANT;
+use crate::store::files::check_name;
+use crate::store::journal;
+use crate::store::page::{Listed, Order, Page};
+use crate::unix_time::now_ms;
+
+/// A tenant to be made.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct NewTenant {
+    /// Its name, which is its id.
+    pub name: String,
+    /// Quotas that are not as for every other.
+    pub quotas: QuotaPatch,
+    /// Which addresses it may reach; `None`: as for every other.
+    pub network: Option<Value>,
+}
+
+/// A tenant.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TenantRow {
+    /// Its name, which is its id.
+    pub name: String,
+    /// Unix time in milliseconds.
+    pub created_ms: u64,
+    /// Quotas that are not as for every other.
+    pub set: QuotaPatch,
+    /// Which addresses it may reach; `None`: as for every other.
+    pub network: Option<Value>,
+    /// Shut out: its tokens are not taken, and it gets nothing new.
+    pub disabled: bool,
+}
+
+impl TenantRow {
+    /// What it may use.
+    pub fn quotas(&self) -> Quotas {
+        Quotas::of(&self.name, &self.set)
+    }
+}
+
+// === impl Registry ===
+
+impl Registry {
+    /// Makes a tenant. The same again is the same tenant.
+    pub async fn create_tenant(&self, actor: &Actor, new: NewTenant) -> Result<Change<TenantRow>, RegistryError> {
+        check(&new)?;
+        let audit = NewAudit::new(actor, Action::CreateTenant, None, format!("tenant {}", new.name));
+        self.write(move |transaction| {
+            if let Some(there) = one(transaction, &new.name)? {
+                let wanted = json!({ "quotas": new.quotas, "network": new.network });
+                let found = differences(&json!({ "quotas": there.set, "network": there.network }), &wanted);
+                if !found.is_empty() {
+                    let found = found.join(", ");
+                    return Err(RegistryError::Conflict(format!("tenant {} is there with other {found}", new.name)));
+                }
+                audit.changed(false).write(transaction)?;
+                return Ok(Change::none(there));
+            }
+            let alike: Option<String> = transaction
+                .query_row("SELECT name FROM tenant WHERE name = ? COLLATE NOCASE", [&new.name], |row| row.get(0))
+                .optional()?;
+            if let Some(alike) = alike {
+                // Their folders would be one where file names know no case.
+                return Err(RegistryError::Conflict(format!("tenant {} is too like tenant {alike}", new.name)));
+            }
+            if count(transaction, "SELECT count(*) FROM tenant WHERE name != ?", "")? >= TENANTS_MAX {
+                return Err(RegistryError::Limit(format!(
+                    "this host has {TENANTS_MAX} tenants, and may not have more"
+                )));
+            }
+            transaction.execute(
+                "INSERT INTO tenant (name, created_ms, quotas, network) VALUES (?, ?, ?, ?)",
+                params![new.name, now_ms(), text(&new.quotas), new.network.as_ref().map(Value::to_string)],
+            )?;
+            audit.detail(json!({ "quotas": new.quotas, "network": new.network })).write(transaction)?;
+            Ok(Change::new(there(transaction, &new.name)?))
+        })
+        .await
+    }
+
+    /// One tenant.
+    pub async fn tenant(&self, name: &str) -> Result<Option<TenantRow>, RegistryError> {
+        let name = name.to_owned();
+        self.read(move |connection| one(connection, &name)).await
+    }
+
+    /// All tenants, keyed by name; "newest first" is from the end of the alphabet.
+    pub async fn tenants(&self, page: Page<String>) -> Result<Listed<TenantRow>, RegistryError> {
+        self.read(move |connection| {
+            let (than, order) = page.words();
+            let mut statement = connection.prepare_cached(&format!(
+                "SELECT name, created_ms, quotas, network, disabled FROM tenant
+                 WHERE name {than} ?1 ORDER BY name {order} LIMIT ?2"
+            ))?;
+            let after = page.after.as_deref().unwrap_or(start(page.order));
+            let rows = statement.query_map(params![after, page.limit()], raw)?;
+            Ok(page.cut(rows.map(|row| read(row?)).collect::<Result<_, RegistryError>>()?))
+        })
+        .await
+    }
+
+    /// Sets quotas; those that are `None` in the patch stay as they are.
+    pub async fn set_quotas(
+        &self,
+        actor: &Actor,
+        tenant: &str,
+        patch: QuotaPatch,
+    ) -> Result<Change<TenantRow>, RegistryError> {
+        let problems = Quotas::of(tenant, &patch).problems();
+        if !problems.is_empty() {
+            return Err(RegistryError::Invalid(problems));
+        }
+        let audit = NewAudit::new(actor, Action::SetQuotas, None, format!("tenant {tenant}"));
+        self.change_tenant(tenant, audit.detail(json!(patch)), move |row| row.set = row.set.and(patch)).await
+    }
+
+    /// Sets which addresses a tenant may reach; `None`: as for every other.
+    pub async fn set_network(
+        &self,
+        actor: &Actor,
+        tenant: &str,
+        policy: Option<Value>,
+    ) -> Result<Change<TenantRow>, RegistryError> {
+        let audit = NewAudit::new(actor, Action::SetNetwork, None, format!("tenant {tenant}"));
+        self.change_tenant(tenant, audit.detail(json!(policy)), move |row| row.network = policy).await
+    }
+
+    /// Shuts a tenant out, or lets it in again. What runs is the caller's to stop.
+    pub async fn set_disabled(
+        &self,
+        actor: &Actor,
+        tenant: &str,
+        disabled: bool,
+    ) -> Result<Change<TenantRow>, RegistryError> {
+        let audit = NewAudit::new(actor, Action::DisableTenant, None, format!("tenant {tenant}"));
+        let audit = audit.detail(json!({ "disabled": disabled }));
+        if disabled && tenant == DEFAULT_TENANT {
+            return Err(RegistryError::Conflict("tenant default cannot be disabled: it is the host's own".into()));
+        }
+        self.change_tenant(tenant, audit, move |row| row.disabled = disabled).await
+    }
+
+    async fn change_tenant(
+        &self,
+        tenant: &str,
+        audit: NewAudit,
+        change: impl FnOnce(&mut TenantRow) + Send + 'static,
+    ) -> Result<Change<TenantRow>, RegistryError> {
+        let tenant = tenant.to_owned();
+        self.write(move |transaction| {
+            let before = one(transaction, &tenant)?.ok_or_else(|| absent(&tenant))?;
+            let mut row = before.clone();
+            change(&mut row);
+            let changed = row != before;
+            if changed {
+                transaction.execute(
+                    "UPDATE tenant SET quotas = ?, network = ?, disabled = ? WHERE name = ?",
+                    params![text(&row.set), row.network.as_ref().map(Value::to_string), row.disabled, tenant],
+                )?;
+            }
+            audit.changed(changed).write(transaction)?;
+            Ok(Change { row, changed })
+        })
+        .await
+    }
+
+    /// Deletes a tenant that has no pipelines, with its tokens, webhooks, events and journal. Its audit log becomes the
+    /// host's: whoever gets the name next does not see it. Its files are the caller's to remove.
+    pub async fn delete_tenant(&self, actor: &Actor, tenant: &str) -> Result<TenantRow, RegistryError> {
+        let (tenant, actor) = (tenant.to_owned(), actor.clone());
+        if tenant == DEFAULT_TENANT {
+            return Err(RegistryError::Conflict("tenant default cannot be deleted: it is the host's own".into()));
+        }
+        self.write(move |transaction| {
+            let row = one(transaction, &tenant)?.ok_or_else(|| absent(&tenant))?;
+            let pipelines = count(transaction, "SELECT count(*) FROM pipeline WHERE tenant = ?", &tenant)?;
+            if pipelines > 0 {
+                let text = format!("tenant {tenant} has {pipelines} pipelines: delete them first");
+                return Err(RegistryError::Conflict(text));
+            }
+            forget(transaction, &tenant)?;
+            NewAudit::new(&actor, Action::DeleteTenant, None, format!("tenant {tenant}")).write(transaction)?;
+            Ok(row)
+        })
+        .await
+    }
+}
+
+/// Removes a tenant and all that is kept under its name.
+fn forget(transaction: &Transaction<'_>, tenant: &str) -> Result<(), RegistryError> {
+    for table in ["token", "webhook", "event"] {
+        transaction.execute(&format!("DELETE FROM {table} WHERE tenant = ?"), [tenant])?;
+    }
+    let mut statement = transaction.prepare("SELECT name FROM stream WHERE tenant = ?")?;
+    let streams: Vec<String> = statement.query_map([tenant], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    for stream in streams {
+        journal::remove(transaction, tenant, &stream)?;
+    }
+    transaction.execute("UPDATE audit SET tenant = NULL WHERE tenant = ?", [tenant])?;
+    transaction.execute("DELETE FROM tenant WHERE name = ?", [tenant])?;
+    Ok(())
+}
+
+fn check(new: &NewTenant) -> Result<(), RegistryError> {
+    let mut problems = Quotas::of(&new.name, &new.quotas).problems();
+    if let Err(error) = check_name("tenant", &new.name) {
+        problems.insert(0, crate::config::Problem { path: "name".into(), message: error.to_string() });
+    } else if is_reserved(&new.name) {
+        let message = format!("{:?} is a folder of the host's own in storage; choose another name", new.name);
+        problems.insert(0, crate::config::Problem { path: "name".into(), message });
+    }
+    if problems.is_empty() { Ok(()) } else { Err(RegistryError::Invalid(problems)) }
+}
+
+/// Tenants' folders lie beside these.
+fn is_reserved(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    ["stages", "aot"].contains(&name.as_str()) || name.starts_with("outboard.")
+}
+
+/// What is said of a tenant that is not there.
+pub(super) fn absent(tenant: &str) -> RegistryError {
+    let short: String = tenant.chars().filter(|c| !c.is_control()).take(70).collect();
+    RegistryError::NotFound(format!("there is no tenant {short:?}"))
+}
+
+/// Before the first name, in the list's direction. Names are ASCII without control characters.
+pub(super) fn start(order: Order) -> &'static str {
+    match order {
+        Order::NewestFirst => "\u{7f}",
+        Order::OldestFirst => "",
+    }
+}
+
+pub(super) fn one(connection: &Connection, name: &str) -> Result<Option<TenantRow>, RegistryError> {
+    let mut statement =
+        connection.prepare_cached("SELECT name, created_ms, quotas, network, disabled FROM tenant WHERE name = ?")?;
+    statement.query_row([name], raw).optional()?.map(read).transpose()
+}
+
+fn there(connection: &Connection, name: &str) -> Result<TenantRow, RegistryError> {
+    one(connection, name)?.ok_or_else(|| absent(name))
+}
+
+type Raw = (TenantRow, String, Option<String>);
+
+fn raw(row: &Row<'_>) -> rusqlite::Result<Raw> {
+    let tenant = TenantRow {
+        name: row.get(0)?,
+        created_ms: row.get(1)?,
+        set: QuotaPatch::default(),
+        network: None,
+        disabled: row.get(4)?,
+    };
+    Ok((tenant, row.get(2)?, row.get(3)?))
+}
+
+fn read((mut tenant, quotas, network): Raw) -> Result<TenantRow, RegistryError> {
+    tenant.set = parsed("tenant.quotas", &quotas)?;
+    tenant.network = network.map(|text| parsed("tenant.network", &text)).transpose()?;
+    Ok(tenant)
+}
+
+fn text(quotas: &QuotaPatch) -> String {
+    json!(quotas).to_string()
+}

@@ -1,0 +1,87 @@
+//! On real databases in temporary folders.
+
+use serde_json::json;
+
+use super::*;
+use crate::control::access::Actor;
+use crate::control::hidden::Hidden;
+use crate::control::id::PipelineId;
+use crate::control::quota::QuotaPatch;
+use crate::pipeline::event::{Event, EventKind, Severity};
+use crate::store::page::{Listed, Page};
+
+mod happenings;
+mod lists;
+mod pipelines;
+mod tenants;
+mod webhooks;
+
+/// A registry with the tenants `acme` and `other`; gone with the folder.
+async fn registry() -> (tempfile::TempDir, Registry) {
+    let dir = tempfile::tempdir().unwrap();
+    let registry = Registry::new(Database::open(&dir.path().join("outboard.db")).unwrap());
+    for name in ["acme", "other"] {
+        registry.create_tenant(&admin(), tenant(name)).await.unwrap();
+    }
+    (dir, registry)
+}
+
+fn admin() -> Actor {
+    Actor::local("test")
+}
+
+fn tenant(name: &str) -> NewTenant {
+    NewTenant { name: name.into(), ..NewTenant::default() }
+}
+
+fn id(tenant: &str, stream: &str) -> PipelineId {
+    PipelineId::new(tenant, stream).unwrap()
+}
+
+fn settings(key: &str) -> Hidden<Value> {
+    Hidden::new(
+        json!({ "source": { "url": "http://o.test/" }, "destinations": [{ "url": format!("rtmp://h/a/{key}") }] }),
+    )
+}
+
+fn pipeline(id: PipelineId) -> NewPipeline {
+    NewPipeline { id, settings: settings("key"), desired: Desired::Stopped, origin: Origin::Api, note: None }
+}
+
+fn event(tenant: &str, stream: Option<&str>, kind: EventKind, severity: Severity) -> NewEvent {
+    NewEvent {
+        tenant: Some(tenant.into()),
+        stream: stream.map(str::to_owned),
+        event: Event::new(kind, severity, format!("{} of {stream:?}", kind.name())),
+        detail: None,
+    }
+}
+
+async fn audit(registry: &Registry, scope: Scope) -> Vec<(String, String, Outcome)> {
+    let rows = registry.audit(scope, Page::oldest(500)).await.unwrap().rows;
+    rows.into_iter().map(|row| (row.action, row.target, row.outcome)).collect()
+}
+
+fn whole(scope: &str) -> Scope {
+    Scope::Tenant(scope.into())
+}
+
+#[test]
+fn differences_are_named_by_path_and_never_by_value() {
+    let one = json!({ "a": { "b": 1, "c": [1, { "d": "secret" }] }, "same": true });
+    let other = json!({ "a": { "b": 2, "c": [1, { "d": "other" }, 3] }, "new": {}, "same": true });
+    assert_eq!(differences(&one, &other), ["a.b", "a.c[1].d", "a.c[2]", "new"]);
+    assert!(differences(&one, &one).is_empty());
+    let many: Value = (0..100).map(|n| json!(n)).collect::<Vec<_>>().into();
+    assert_eq!(differences(&many, &json!([])).len(), DIFFERENCES_MAX);
+}
+
+#[tokio::test]
+async fn what_the_database_says_stays_on_the_server() {
+    let error = RegistryError::from(rusqlite::Error::InvalidColumnName("/storage/outboard.db".into()));
+    let told = ControlError::from(error);
+    assert_eq!(told.code(), "UNAVAILABLE");
+    assert!(!told.to_string().contains("storage"), "{told}");
+    assert_eq!(ControlError::from(RegistryError::Limit("x".into())).code(), "LIMIT_EXCEEDED");
+    assert_eq!(ControlError::from(RegistryError::invalid("name", "x")).problems().len(), 1);
+}

@@ -1,0 +1,243 @@
+//! Webhooks: where a tenant wants to be told what happens.
+
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use serde_json::{Value, json};
+
+use super::{Change, NewAudit, Registry, RegistryError, count, differences, enabled_tenant, kept, parsed};
+use crate::control::access::{Action, Actor};
+use crate::control::hidden::Hidden;
+use crate::limits::WEBHOOKS_MAX;
+use crate::store::files::check_name;
+use crate::store::page::{Listed, Page};
+use crate::unix_time::now_ms;
+
+/// A webhook to be made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewWebhook {
+    /// Whose.
+    pub tenant: String,
+    /// Names it, once for its tenant.
+    pub name: String,
+    /// Where to; may hold credentials.
+    pub url: Hidden<String>,
+    /// Signs what is sent.
+    pub secret: Hidden<String>,
+    /// Kinds of events; empty: all.
+    pub events: Vec<String>,
+    /// Whether anything is sent.
+    pub enabled: bool,
+}
+
+/// Changes to a webhook; what is `None` stays.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct WebhookPatch {
+    /// See [`NewWebhook::url`].
+    pub url: Option<Hidden<String>>,
+    /// See [`NewWebhook::secret`].
+    pub secret: Option<Hidden<String>>,
+    /// See [`NewWebhook::events`].
+    pub events: Option<Vec<String>>,
+    /// See [`NewWebhook::enabled`].
+    pub enabled: Option<bool>,
+}
+
+/// A webhook.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WebhookRow {
+    /// Its id.
+    pub id: u64,
+    /// Whose.
+    pub tenant: String,
+    /// Its name.
+    pub name: String,
+    /// Where to; may hold credentials.
+    pub url: Hidden<String>,
+    /// Signs what is sent.
+    pub secret: Hidden<String>,
+    /// Kinds of events; empty: all.
+    pub events: Vec<String>,
+    /// Whether anything is sent.
+    pub enabled: bool,
+    /// Unix time in milliseconds.
+    pub created_ms: u64,
+    /// Who made it.
+    pub created_by: String,
+}
+
+const WEBHOOK: &str = "SELECT id, tenant, name, url, secret, events, enabled, created_ms, created_by FROM webhook";
+
+impl WebhookRow {
+    /// Whether it is told of events of this kind.
+    pub fn wants(&self, kind: &str) -> bool {
+        self.enabled && (self.events.is_empty() || self.events.iter().any(|event| event == kind))
+    }
+
+    fn target(&self) -> String {
+        format!("webhook {} ({})", self.id, self.name)
+    }
+
+    /// What can be compared and told of it.
+    fn plain(&self) -> Value {
+        json!({ "url": self.url.get(), "events": self.events, "enabled": self.enabled })
+    }
+}
+
+// === impl Registry ===
+
+impl Registry {
+    /// Makes a webhook. The same again is the same webhook, with the secret that it has.
+    pub async fn create_webhook(&self, actor: &Actor, new: NewWebhook) -> Result<Change<WebhookRow>, RegistryError> {
+        check_name("webhook name", &new.name).map_err(|error| RegistryError::invalid("name", error.to_string()))?;
+        let actor = actor.clone();
+        self.write(move |transaction| {
+            let by_name = format!("{WEBHOOK} WHERE tenant = ? AND name = ?");
+            let there = transaction.query_row(&by_name, params![new.tenant, new.name], raw).optional()?;
+            if let Some(there) = there.map(read).transpose()? {
+                let wanted = json!({ "url": new.url.get(), "events": new.events, "enabled": new.enabled });
+                let found = differences(&there.plain(), &wanted);
+                if !found.is_empty() {
+                    let (name, found) = (&new.name, found.join(", "));
+                    return Err(RegistryError::Conflict(format!("webhook {name} is there with other {found}")));
+                }
+                NewAudit::new(&actor, Action::CreateWebhook, Some(&new.tenant), there.target())
+                    .changed(false)
+                    .write(transaction)?;
+                return Ok(Change::none(there));
+            }
+            enabled_tenant(transaction, &new.tenant)?;
+            let have = count(transaction, "SELECT count(*) FROM webhook WHERE tenant = ?", &new.tenant)?;
+            if have >= WEBHOOKS_MAX {
+                let text = format!("tenant {} may have {WEBHOOKS_MAX} webhooks and has {have}", new.tenant);
+                return Err(RegistryError::Limit(text));
+            }
+            transaction.execute(
+                "INSERT INTO webhook (tenant, name, url, secret, events, enabled, created_ms, created_by)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                params![
+                    new.tenant,
+                    new.name,
+                    new.url.get(),
+                    new.secret.get(),
+                    json!(new.events).to_string(),
+                    new.enabled,
+                    now_ms(),
+                    kept(&actor.name)
+                ],
+            )?;
+            let id = u64::try_from(transaction.last_insert_rowid()).unwrap_or_default();
+            let row = there_is(transaction, &new.tenant, id)?;
+            NewAudit::new(&actor, Action::CreateWebhook, Some(&new.tenant), row.target())
+                .detail(json!({ "events": row.events, "enabled": row.enabled }))
+                .write(transaction)?;
+            Ok(Change::new(row))
+        })
+        .await
+    }
+
+    /// Changes a webhook.
+    pub async fn update_webhook(
+        &self,
+        actor: &Actor,
+        tenant: &str,
+        id: u64,
+        patch: WebhookPatch,
+    ) -> Result<Change<WebhookRow>, RegistryError> {
+        let (tenant, actor) = (tenant.to_owned(), actor.clone());
+        self.write(move |transaction| {
+            let before = there_is(transaction, &tenant, id)?;
+            let row = WebhookRow {
+                url: patch.url.unwrap_or_else(|| before.url.clone()),
+                secret: patch.secret.unwrap_or_else(|| before.secret.clone()),
+                events: patch.events.unwrap_or_else(|| before.events.clone()),
+                enabled: patch.enabled.unwrap_or(before.enabled),
+                ..before.clone()
+            };
+            let changed = row != before;
+            let mut what = differences(&before.plain(), &row.plain());
+            what.extend((row.secret != before.secret).then(|| "secret".to_owned()));
+            transaction.execute(
+                "UPDATE webhook SET url = ?, secret = ?, events = ?, enabled = ? WHERE id = ?",
+                params![row.url.get(), row.secret.get(), json!(row.events).to_string(), row.enabled, id],
+            )?;
+            NewAudit::new(&actor, Action::UpdateWebhook, Some(&tenant), row.target())
+                .changed(changed)
+                .detail(json!({ "changed": what }))
+                .write(transaction)?;
+            Ok(Change { row, changed })
+        })
+        .await
+    }
+
+    /// Deletes a webhook and what is known of its deliveries.
+    pub async fn delete_webhook(&self, actor: &Actor, tenant: &str, id: u64) -> Result<WebhookRow, RegistryError> {
+        let (tenant, actor) = (tenant.to_owned(), actor.clone());
+        self.write(move |transaction| {
+            let row = there_is(transaction, &tenant, id)?;
+            transaction.execute("DELETE FROM webhook WHERE id = ?", [id])?;
+            NewAudit::new(&actor, Action::DeleteWebhook, Some(&tenant), row.target()).write(transaction)?;
+            Ok(row)
+        })
+        .await
+    }
+
+    /// One webhook of a tenant.
+    pub async fn webhook(&self, tenant: &str, id: u64) -> Result<Option<WebhookRow>, RegistryError> {
+        let tenant = tenant.to_owned();
+        self.read(move |connection| one(connection, &tenant, id)).await
+    }
+
+    /// A tenant's webhooks, keyed by id.
+    pub async fn webhooks(&self, tenant: &str, page: Page) -> Result<Listed<WebhookRow>, RegistryError> {
+        let tenant = tenant.to_owned();
+        self.read(move |connection| {
+            let (than, order) = page.words();
+            let mut statement = connection
+                .prepare_cached(&format!("{WEBHOOK} WHERE tenant = ? AND id {than} ? ORDER BY id {order} LIMIT ?"))?;
+            let rows = statement.query_map(params![tenant, page.key(), page.limit()], raw)?;
+            Ok(page.cut(rows.map(|row| read(row?)).collect::<Result<_, RegistryError>>()?))
+        })
+        .await
+    }
+}
+
+/// The webhooks of a tenant that want to be told of events of this kind.
+pub(super) fn wanting(
+    transaction: &Transaction<'_>,
+    tenant: &str,
+    kind: &str,
+) -> Result<Vec<WebhookRow>, RegistryError> {
+    let mut statement =
+        transaction.prepare_cached(&format!("{WEBHOOK} WHERE tenant = ? AND enabled = 1 ORDER BY id"))?;
+    let rows = statement.query_map([tenant], raw)?.map(|row| read(row?));
+    let rows: Vec<WebhookRow> = rows.collect::<Result<_, RegistryError>>()?;
+    Ok(rows.into_iter().filter(|row| row.wants(kind)).collect())
+}
+
+pub(super) fn there_is(connection: &Connection, tenant: &str, id: u64) -> Result<WebhookRow, RegistryError> {
+    one(connection, tenant, id)?.ok_or_else(|| RegistryError::NotFound(format!("there is no webhook {id}")))
+}
+
+fn one(connection: &Connection, tenant: &str, id: u64) -> Result<Option<WebhookRow>, RegistryError> {
+    let mut statement = connection.prepare_cached(&format!("{WEBHOOK} WHERE tenant = ? AND id = ?"))?;
+    statement.query_row(params![tenant, id], raw).optional()?.map(read).transpose()
+}
+
+fn raw(row: &Row<'_>) -> rusqlite::Result<(WebhookRow, String)> {
+    let webhook = WebhookRow {
+        id: row.get(0)?,
+        tenant: row.get(1)?,
+        name: row.get(2)?,
+        url: Hidden::new(row.get(3)?),
+        secret: Hidden::new(row.get(4)?),
+        events: Vec::new(),
+        enabled: row.get(6)?,
+        created_ms: row.get(7)?,
+        created_by: row.get(8)?,
+    };
+    Ok((webhook, row.get(5)?))
+}
+
+fn read((mut row, events): (WebhookRow, String)) -> Result<WebhookRow, RegistryError> {
+    row.events = parsed("webhook.events", &events)?;
+    Ok(row)
+}
