@@ -1,14 +1,195 @@
-//! The control plane's core.
-pub mod entry;
+//! The control plane's core, without HTTP: which pipelines there are, who may do what with them, what happens in them.
+//!
+//! In: an [`Actor`](access::Actor) and what they want. Out: what is, or a [`ControlError`]. What is answered `Ok` is in
+//! the database and survives `kill -9` (law 5). Each method checks the actor itself, by the one table in [`access`];
+//! GraphQL, REST and the command line only translate.
+//!
+//! The way through the files: `pipelines` (make, change, start, stop) writes to the `registry` and tells an `entry` what
+//! is wanted; its `runner` keeps the pipeline so; `snapshot` and `health` say how it is; the `recorder` writes down what
+//! happens and tells `watching` subscribers and `webhooks`.
+
 pub mod access;
+pub mod entry;
 pub mod error;
 pub mod health;
 pub mod hidden;
 pub mod id;
+pub mod listing;
+mod pipelines;
 pub mod quota;
+pub mod recorder;
 pub mod registry;
 pub mod runner;
 pub mod settings;
 pub mod snapshot;
 pub mod srs;
-pub(crate) mod words;
+mod tenancy;
+pub mod tokens;
+pub mod watching;
+mod words;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use tokio::sync::{broadcast, watch};
+use tokio::time::Instant;
+
+pub use self::pipelines::{Apply, Change, NewPipeline};
+pub use self::tenancy::{NewToken, NewWebhook, TokenSecret};
+pub use self::watching::Watched;
+
+use self::access::{Action, Actor, Denied};
+use self::entry::Entry;
+use self::error::ControlError;
+use self::id::PipelineId;
+use self::recorder::{RecordedEvent, Recorder};
+use self::registry::{Registry, TenantRow};
+use self::runner::StopMode;
+use self::tokens::Tokens;
+use crate::limits::{EVENTS_LISTENED, SHUTDOWN_LIMIT};
+use crate::pipeline::Host;
+
+/// A handle to the control plane. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Control(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    host: Host,
+    registry: Registry,
+    tokens: Tokens,
+    entries: RwLock<BTreeMap<PipelineId, Arc<Entry>>>,
+    /// Rises with each pipeline that is made or deleted.
+    roster: watch::Sender<u64>,
+    /// By name; written through.
+    tenants: RwLock<BTreeMap<String, Arc<TenantRow>>>,
+    /// One change at a time, so that memory and database tell the same.
+    changing: tokio::sync::Mutex<()>,
+    events: broadcast::Sender<Arc<RecordedEvent>>,
+    recorder: Recorder,
+    started: Instant,
+    started_ms: u64,
+}
+
+// === impl Control ===
+
+impl Control {
+    /// Reads what is kept and starts every pipeline that is meant to run.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn open(host: Host) -> Result<Self, ControlError> {
+        let registry = Registry::new(host.database().clone());
+        let events = broadcast::Sender::new(EVENTS_LISTENED);
+        let recorder = Recorder::start(registry.clone(), events.clone());
+        let control = Self(Arc::new(Inner {
+            tokens: Tokens::new(registry.clone()),
+            registry,
+            host,
+            entries: RwLock::default(),
+            roster: watch::Sender::new(0),
+            tenants: RwLock::default(),
+            changing: tokio::sync::Mutex::new(()),
+            events,
+            recorder,
+            started: Instant::now(),
+            started_ms: crate::unix_time::now_ms(),
+        }));
+        control.load_tenants().await?;
+        control.load_pipelines().await?;
+        Ok(control)
+    }
+
+    /// Stops every pipeline, at once or after what is buffered went on air, and writes down what is left to be written.
+    /// What is wanted of them stays as it is: the next start goes on.
+    pub async fn shutdown(&self, mode: StopMode, limit: Duration) {
+        let entries = self.entries();
+        let ending = entries.iter().map(|entry| entry.end(mode));
+        if tokio::time::timeout(limit, futures_util::future::join_all(ending)).await.is_err() {
+            tracing::warn!("not every pipeline was stopped within {limit:?}; the next start goes on from the journal");
+            let ending = entries.iter().map(|entry| entry.end(StopMode::AtOnce));
+            let _ = tokio::time::timeout(SHUTDOWN_LIMIT, futures_util::future::join_all(ending)).await;
+        }
+        self.0.recorder.flush().await;
+    }
+
+    /// Who comes with this token.
+    ///
+    /// # Errors
+    /// [`ControlError::Unauthenticated`] for one that is unknown, expired or revoked.
+    pub async fn authenticate(&self, secret: &str) -> Result<Actor, ControlError> {
+        self.0.tokens.authenticate(secret).await
+    }
+
+    /// Whoever can reach a server that only this machine can reach.
+    pub fn local_actor(&self) -> Actor {
+        Actor::local("local")
+    }
+
+    /// The shared parts of this process.
+    pub fn host(&self) -> &Host {
+        &self.0.host
+    }
+
+    /// What is kept in the database. No policy there: ask [`Control`] instead wherever it can answer.
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.0.registry
+    }
+
+    /// Whether anybody could manage this server with a token.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn has_host_admin(&self) -> Result<bool, ControlError> {
+        Ok(self.0.registry.has_host_admin(crate::unix_time::now_ms()).await?)
+    }
+
+    /// Whether calls can be answered now: the database writes and reads.
+    ///
+    /// # Errors
+    /// [`ControlError::Unavailable`] with what does not work.
+    pub async fn ready(&self) -> Result<(), ControlError> {
+        self.0.host.database().write(|_| Ok(())).await.map_err(listing::unread)?;
+        self.0.host.database().read(|_| Ok(())).await.map_err(listing::unread)
+    }
+
+    /// How long the server has been up, and since when (Unix time in milliseconds).
+    pub fn uptime(&self) -> (Duration, u64) {
+        (self.0.started.elapsed(), self.0.started_ms)
+    }
+
+    /// Every pipeline, whoever's; for the process's own books, not for callers.
+    pub(crate) fn entries(&self) -> Vec<Arc<Entry>> {
+        self.0.entries.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    fn entry(&self, id: &PipelineId) -> Option<Arc<Entry>> {
+        self.0.entries.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+    }
+
+    /// The pipeline that a caller names, if they may do that with it.
+    fn allowed(&self, actor: &Actor, action: Action, id: &str) -> Result<Arc<Entry>, ControlError> {
+        let parsed = PipelineId::parse(id, actor.home())?;
+        actor.check(action, Some(&parsed.tenant)).map_err(|denied| denied.or_absent(PipelineId::absent(id)))?;
+        self.entry(&parsed).ok_or_else(|| PipelineId::absent(id))
+    }
+
+    /// The tenant that a caller names or means, if they may do that there.
+    fn tenant_for(&self, actor: &Actor, action: Action, tenant: Option<&str>) -> Result<Arc<TenantRow>, ControlError> {
+        let name = tenant.unwrap_or_else(|| actor.home());
+        let absent = || ControlError::NotFound(format!("there is no tenant {name:?}"));
+        actor.check(action, Some(name)).map_err(|denied| denied.or_absent(absent()))?;
+        self.tenant_row(name).ok_or_else(absent)
+    }
+
+    fn tenant_row(&self, name: &str) -> Option<Arc<TenantRow>> {
+        self.0.tenants.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+}
+
+impl From<Denied> for ControlError {
+    fn from(denied: Denied) -> Self {
+        denied.or_absent(Self::NotFound("not found".to_owned()))
+    }
+}

@@ -524,3 +524,9 @@ pub const QUOTA_STAGE_MEMORY_MIN: u64 = 32 << 20;
 pub const QUOTA_FRAGMENTS_MAX: u32 = 16_000;
 /// Most ffmpeg processes at once that a tenant can be given.
 pub const QUOTA_FFMPEG_MAX: u32 = 256;
+/// Events that wait for the one task that writes them down; pipelines' own queues wait beyond that.
+pub const EVENTS_WAITING: usize = 256;
+/// Events that a subscriber may be behind; then it loses the oldest.
+pub const EVENTS_LISTENED: usize = 1024;
+/// For pipelines to stop when the server ends, and again to be ended at once.
+pub const SHUTDOWN_LIMIT: Duration = Duration::from_secs(10);

@@ -1,17 +1,20 @@
-//! `outboard serve`: bare for now. Status page, health, and the pipeline of the configuration; the control plane follows.
+//! `outboard serve`: the control plane with its API, until a signal.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Instant;
 
 use anyhow::Context;
-use axum::response::Json;
-use axum::{Router, routing::get};
 use clap::Args;
-use serde_json::json;
+use tokio::net::TcpListener;
 
 use super::{Ending, Progress, run};
-use crate::api::assets;
-use crate::config::{self, Layers};
+use crate::api;
+use crate::config::{self, HostConfig, Layers, PipelineConfig};
+use crate::control::Control;
+use crate::control::runner::StopMode;
+use crate::control::settings::Settings;
+use crate::limits::SHUTDOWN_LIMIT;
+use crate::pipeline::Host;
 use crate::telemetry;
 
 /// Options of `serve`.
@@ -20,39 +23,67 @@ pub struct ServeArgs {
     /// Settings from a TOML file.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// Where the API listens; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Option<String>,
+    /// Where everything is kept.
+    #[arg(long, value_name = "DIR")]
+    pub storage: Option<String>,
 }
 
-/// Serves until a signal; runs the configured pipeline, if there is one, until then.
-pub async fn run(_args: &ServeArgs, layers: Layers) -> anyhow::Result<Ending> {
-    let (host, pipeline) = match config::check(layers, false) {
+impl ServeArgs {
+    /// These options on top of what was set before.
+    fn on(&self, layers: Layers) -> Layers {
+        layers.set("server.listen", self.listen.clone()).set("storage.dir", self.storage.clone())
+    }
+}
+
+/// Serves until a signal. Pipelines that run then go on with the next start.
+pub async fn run(args: &ServeArgs, layers: Layers) -> anyhow::Result<Ending> {
+    let (config, pipeline) = match config::check(args.on(layers), false) {
         Ok(checked) => checked,
         Err(problems) => return Ok(Ending::Refused(problems)),
     };
-    let progress = Progress::new();
-    telemetry::start(&host.log_level, host.log_json, progress.bars());
-    let listener = tokio::net::TcpListener::bind(&host.server.listen)
-        .await
-        .with_context(|| format!("cannot listen on {} (server.listen)", host.server.listen))?;
-    anyhow::ensure!(
-        listener.local_addr()?.ip().is_loopback(),
-        "server.listen: {} is not a loopback address; without sign-in, which comes with the control plane, \
-         outboard serves this machine only",
-        host.server.listen
-    );
-    tracing::info!("serving http://{}/", listener.local_addr()?);
-    let started = Instant::now();
-    let health = move || async move {
-        Json(
-            json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION"), "uptimeSeconds": started.elapsed().as_secs() }),
-        )
-    };
-    let app = Router::new().route("/api/health", get(health)).fallback(assets::serve);
+    telemetry::start(&config.log_level, config.log_json, Progress::new().bars());
     let stop = run::stop_signal();
-    let serving =
-        tokio::spawn(axum::serve(listener, app).with_graceful_shutdown(stop.clone().cancelled_owned()).into_future());
-    if let Some(pipeline) = pipeline {
-        run::drive(&host, pipeline, None, progress).await?;
-    }
-    serving.await??;
+    let host = Host::open(&config.storage).await?;
+    let control = Control::open(host).await?;
+    let served = serve(&config, pipeline, &control, stop).await;
+    control.shutdown(StopMode::AtOnce, SHUTDOWN_LIMIT).await;
+    served?;
     Ok(Ending::Done)
+}
+
+async fn serve(
+    config: &HostConfig,
+    pipeline: Option<PipelineConfig>,
+    control: &Control,
+    stop: tokio_util::sync::CancellationToken,
+) -> anyhow::Result<()> {
+    let listen = &config.server.listen;
+    let listener =
+        TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen} (server.listen)"))?;
+    let address = listener.local_addr()?;
+    let loopback = address.ip().is_loopback();
+    if (!loopback || config.server.needs_token) && !control.has_host_admin().await? {
+        anyhow::bail!(no_admin(address, &config.storage));
+    }
+    if let Some(pipeline) = pipeline {
+        let (stream_id, settings) = Settings::configured(&pipeline, control.host().storage()).await?;
+        control.configure(&stream_id, settings).await?;
+    }
+    let api = Api::new(control.clone(), &config.server, loopback, stop.clone());
+    tracing::info!("serving http://{address}/");
+    api::server::serve(listener, api::router(api), stop).await;
+    Ok(())
+}
+
+/// What is to be done before anyone but this machine may connect.
+fn no_admin(address: SocketAddr, storage: &std::path::Path) -> String {
+    format!(
+        "server.listen: {address} can be reached without anybody having to be on this machine, so callers need tokens, and \
+         there is no admin's token yet. Make one with\n\n    outboard token create --role admin --storage {}\n\nand start \
+         again; or listen on 127.0.0.1, which needs none",
+        storage.display()
+    )
 }

@@ -1,4 +1,4 @@
-//! `outboard stage check|inspect`: what a component is, and whether this host can run it.
+//! `outboard stage check|inspect|add`: what a component is, whether this host can run it, and into its store.
 
 use std::path::PathBuf;
 
@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 
 use super::{Ending, complain, say};
 use crate::stage::{StageRuntime, StageRuntimeConfig, inspect};
+use crate::store::files::keep_component;
 
 /// Options of `stage`.
 #[derive(Debug, Args)]
@@ -21,6 +22,14 @@ enum StageCommand {
         /// The component, a .wasm file.
         file: PathBuf,
     },
+    /// Put the component into a storage's store, so that pipelines of its server can name it by the digest printed.
+    Add {
+        /// The component, a .wasm file.
+        file: PathBuf,
+        /// The server's storage folder.
+        #[arg(long, value_name = "DIR", env = "OUTBOARD_STORAGE__DIR", default_value = "storage")]
+        storage: PathBuf,
+    },
     /// Tell everything that is known of the component, as JSON.
     Inspect {
         /// The component, a .wasm file.
@@ -34,8 +43,13 @@ pub async fn run(args: &StageArgs) -> anyhow::Result<Ending> {
     let (file, whole) = match &args.command {
         StageCommand::Check { file } => (file, false),
         StageCommand::Inspect { file } => (file, true),
+        StageCommand::Add { file, .. } => (file, false),
     };
     let report = inspect::inspect(&runtime, file).await;
+    if let (StageCommand::Add { file, storage }, true) = (&args.command, report.is_usable()) {
+        say(&keep_component(storage, file).await?);
+        return Ok(Ending::Done);
+    }
     match (&report.stage, whole) {
         (_, true) => say(&serde_json::to_string_pretty(&report)?),
         (Some(stage), false) => say(&format!(

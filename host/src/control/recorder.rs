@@ -1,23 +1,103 @@
 //! Writes events down and tells whoever listens, in that order: what a subscriber or a webhook saw can be looked up.
 //!
-//! One task a control plane, batches of rows in one transaction. A pipeline never waits for it.
+//! One task a control plane, several events in one transaction. Pipelines never wait for it: they have a queue each
+//! ([`crate::limits::NOTES_WAITING`]), and so one that floods loses its own events, not another's.
 
 use std::sync::Arc;
 
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::id::PipelineId;
+use super::registry::{NewEvent, Registry};
+use crate::limits::{EVENTS_AT_ONCE_MAX, EVENTS_WAITING};
 use crate::pipeline::event::Event;
 
-/// An event of a tenant, kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// An event, kept.
+#[derive(Debug, Clone, PartialEq)]
 pub struct RecordedEvent {
     /// Rises with time.
     pub id: u64,
-    /// Whose.
-    pub tenant: String,
+    /// Whose; `None`: the host's.
+    pub tenant: Option<String>,
     /// Of which pipeline.
     pub stream: Option<String>,
     /// What happened.
     pub event: Event,
+}
+
+#[derive(Debug)]
+enum Order {
+    Record(NewEvent),
+    Flush(oneshot::Sender<()>),
+}
+
+/// A handle to the task. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Recorder(mpsc::Sender<Order>);
+
+// === impl Recorder ===
+
+impl Recorder {
+    pub(super) fn start(registry: Registry, listeners: broadcast::Sender<Arc<RecordedEvent>>) -> Self {
+        let (orders, waiting) = mpsc::channel(EVENTS_WAITING);
+        tokio::spawn(record(registry, listeners, waiting));
+        Self(orders)
+    }
+
+    /// Of a pipeline. Waits while too many others do.
+    pub(super) async fn pipeline(&self, id: &PipelineId, event: Event) {
+        self.record(Some(id.tenant.clone()), Some(id.stream.clone()), event).await;
+    }
+
+    /// Of a tenant, or of the host.
+    pub(super) async fn record(&self, tenant: Option<String>, stream: Option<String>, event: Event) {
+        // Closed only when the process ends.
+        let _ = self.0.send(Order::Record(NewEvent { tenant, stream, event, detail: None })).await;
+    }
+
+    /// Answers when everything that was handed in before is written.
+    pub(super) async fn flush(&self) {
+        let (done, wait) = oneshot::channel();
+        if self.0.send(Order::Flush(done)).await.is_ok() {
+            let _ = wait.await;
+        }
+    }
+}
+
+async fn record(
+    registry: Registry,
+    listeners: broadcast::Sender<Arc<RecordedEvent>>,
+    mut waiting: mpsc::Receiver<Order>,
+) {
+    let mut orders = Vec::new();
+    while waiting.recv_many(&mut orders, EVENTS_AT_ONCE_MAX).await > 0 {
+        let (mut events, mut flushed) = (Vec::new(), Vec::new());
+        for order in orders.drain(..) {
+            match order {
+                Order::Record(event) => events.push(event),
+                Order::Flush(done) => flushed.push(done),
+            }
+        }
+        if !events.is_empty() {
+            let told: Vec<Event> = events.iter().map(|new| new.event.clone()).collect();
+            match registry.add_events(events).await {
+                Ok(rows) => {
+                    for row in rows {
+                        let Some(event) = told.iter().find(|event| {
+                            event.kind.name() == row.kind && event.at_ms == row.at_ms && event.message == row.message
+                        }) else {
+                            continue;
+                        };
+                        let (id, tenant, stream) = (row.id, row.tenant, row.stream);
+                        // Nobody may be listening.
+                        let _ = listeners.send(Arc::new(RecordedEvent { id, tenant, stream, event: event.clone() }));
+                    }
+                }
+                Err(error) => tracing::error!(%error, "events are not kept"),
+            }
+        }
+        for done in flushed {
+            let _ = done.send(());
+        }
+    }
 }

@@ -14,6 +14,7 @@ use crate::pipeline::load::destination_name;
 use crate::pipeline::source::redacted;
 use crate::store::files::Storage;
 
+mod configured;
 mod patch;
 mod shown;
 

@@ -105,6 +105,7 @@ impl Releaser {
             }
             self.journal.step(oldest.number, Step::Done).await?;
             self.spool.release_before(oldest.number + 1);
+            self.status.update(|stats| stats.published += u64::from(!nothing));
             done.remove(&oldest.number);
             // output.fmp4 has the same media; this file was for sending.
             tokio::fs::remove_file(self.files.batch(oldest.number).join(names::AIR)).await.ok();

@@ -62,17 +62,30 @@ impl Storage {
         self.root.join("aot")
     }
 
-    /// The folder of stage components.
-    pub fn components(&self) -> PathBuf {
-        self.root.join("stages")
+    /// The folder.
+    pub fn root(&self) -> &Path {
+        &self.root
     }
 
-    /// The file of a stage component, whether it exists or not; `None` for what is no digest (`sha256:` and 64
-    /// hexadecimal digits).
+    /// The file of a stage component, see [`component_file`].
     pub fn component(&self, digest: &str) -> Option<PathBuf> {
-        let hex = digest.strip_prefix("sha256:")?;
-        let fits = hex.len() == 64 && hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-        fits.then(|| self.components().join(format!("{hex}.wasm")))
+        component_file(&self.root, digest)
+    }
+
+    /// Removes everything of one stream from disk.
+    pub async fn remove_stream(&self, tenant: &str, stream: &str) {
+        if check_name("tenant", tenant).and(check_name("stream id", stream)).is_err() {
+            return;
+        }
+        for kind in ["original_stream", "processed_fragments", "logs"] {
+            let dir = self.root.join(tenant).join(kind).join(stream);
+            match tokio::fs::remove_dir_all(&dir).await {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    tracing::warn!(path = %dir.display(), %error, "cannot remove a folder");
+                }
+                _ => {}
+            }
+        }
     }
 
     /// The folders of one stream; makes them.
@@ -90,6 +103,39 @@ impl Storage {
         }
         Ok(files)
     }
+}
+
+/// The folder of stage components in a storage folder.
+pub fn components_dir(storage: &Path) -> PathBuf {
+    storage.join("stages")
+}
+
+/// The file of a stage component, whether it exists or not; `None` for what is no digest (`sha256:` and 64 hexadecimal
+/// digits).
+pub fn component_file(storage: &Path, digest: &str) -> Option<PathBuf> {
+    let hex = digest.strip_prefix("sha256:")?;
+    let fits = hex.len() == 64 && hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    fits.then(|| components_dir(storage).join(format!("{hex}.wasm")))
+}
+
+/// Keeps a component in a storage folder, under its digest, which is answered. Whole or not at all.
+///
+/// # Errors
+/// [`FilesError`]: it cannot be read or kept.
+pub async fn keep_component(storage: &Path, file: &Path) -> Result<String, FilesError> {
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |source| FilesError::Io { path, source }
+    };
+    let bytes = tokio::fs::read(file).await.map_err(failed(file))?;
+    let digest = format!("sha256:{}", crate::stage::Digest::of(&bytes));
+    let dir = components_dir(storage);
+    let Some(kept) = component_file(storage, &digest).filter(|kept| !kept.is_file()) else { return Ok(digest) };
+    tokio::fs::create_dir_all(&dir).await.map_err(failed(&dir))?;
+    let part = kept.with_extension("wasm.part");
+    tokio::fs::write(&part, &bytes).await.map_err(failed(&part))?;
+    tokio::fs::rename(&part, &kept).await.map_err(failed(&kept))?;
+    Ok(digest)
 }
 
 /// The folders of one stream.
