@@ -5,6 +5,7 @@
 //! [`stage`] runs the WebAssembly components that decide; [`media`] knows containers and packets; [`store`] keeps what
 //! must survive. [`echo`] is the test processor.
 
+pub mod api;
 pub mod cli;
 pub mod config;
 pub mod control;

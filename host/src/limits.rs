@@ -403,3 +403,30 @@ pub const DATABASE_STATEMENTS: usize = 96;
 pub const BATCH_HISTORY_ROWS: u64 = 2880;
 /// Rows of a list that one call answers at most.
 pub const PAGE_ROWS_MAX: usize = 500;
+
+// === HTTP ===
+
+/// Largest body of a request unless an address says otherwise, bytes.
+pub const API_BODY_BYTES_MAX: usize = 1 << 20;
+/// Largest body of a REST call, bytes.
+pub const REST_BODY_BYTES_MAX: usize = 64 << 10;
+/// A response begins within this time or is given up.
+pub const API_ANSWER_MAX: Duration = Duration::from_secs(60);
+/// Connections at a time; further ones wait in the system's queue.
+pub const API_CONNECTIONS_MAX: usize = 8192;
+/// Wait before the next connection is taken, after one could not be.
+pub const API_ACCEPT_AGAIN: Duration = Duration::from_millis(100);
+/// A connection without a whole request head for so long is closed.
+pub const API_HEAD_WAIT_MAX: Duration = Duration::from_secs(30);
+/// Largest request line with all headers, bytes.
+pub const API_HEAD_BYTES_MAX: usize = 64 << 10;
+/// Requests that are under way when the server stops have so long to end.
+pub const API_CLOSE_MAX: Duration = Duration::from_secs(5);
+/// How long a browser may keep what another origin may do.
+pub const API_PREFLIGHT_KEPT: Duration = Duration::from_secs(600);
+/// Failed sign-ins that are answered as such at once; then only one each [`SIGN_IN_AGAIN`]. Right tokens always get in.
+pub const SIGN_IN_FAILURES: u32 = 20;
+/// One more failed sign-in is allowed after so long.
+pub const SIGN_IN_AGAIN: Duration = Duration::from_secs(3);
+/// Names and reasons that one REST answer lists.
+pub const REST_NAMES_SHOWN: usize = 20;
