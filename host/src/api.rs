@@ -1,3 +1,63 @@
-//! What the host serves over HTTP.
+//! The HTTP face: one router for GraphQL, REST, metrics, previews and the web pages.
+//!
+//! In: requests. Out: what [`Control`] answers, translated. Who is calling is found out in [`auth`], what they may do is
+//! decided by `Control`; handlers hold no rules of their own. Bodies, waits and connections are bounded here.
 
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Router;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::ServerConfig;
+use crate::control::Control;
+
+pub mod answer;
 pub mod assets;
+pub mod auth;
+pub mod layers;
+pub mod rest;
+pub mod server;
+pub mod session;
+
+use auth::Door;
+
+/// What handlers work with. Cheap to clone.
+#[derive(Clone)]
+pub struct Api {
+    /// The core.
+    pub control: Control,
+    /// Who may call without a token, and from which pages.
+    pub door: Arc<Door>,
+    /// How the UI signs in.
+    pub sessions: Arc<session::Sessions>,
+    /// Which pipelines REST started last.
+    pub latest: Arc<rest::Latest>,
+    /// Cancelled when the server is to end: streams end then, too.
+    pub stop: CancellationToken,
+    /// When the server began.
+    pub started: Instant,
+    origins: Arc<[String]>,
+}
+
+// === impl Api ===
+
+impl Api {
+    /// `loopback`: only this machine can connect. `stop` ends all streams.
+    pub fn new(control: Control, config: &ServerConfig, loopback: bool, stop: CancellationToken) -> Self {
+        Self {
+            control,
+            door: Arc::new(Door::new(config, loopback)),
+            sessions: Arc::new(session::Sessions::new(config.secure_cookies)),
+            latest: Arc::default(),
+            stop,
+            started: Instant::now(),
+            origins: config.cors_origins.as_slice().into(),
+        }
+    }
+}
+
+/// Everything that the server answers.
+pub fn router(api: Api) -> Router {
+    layers::around_all(rest::router(), &api.origins).with_state(api)
+}

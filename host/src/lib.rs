@@ -5,6 +5,7 @@
 //! [`stage`] runs the WebAssembly components that decide; [`media`] knows containers and packets; [`store`] keeps what
 //! must survive; [`api`] is what is served over HTTP. [`echo`] is the test processor.
 
+pub mod api;
 pub mod cli;
 pub mod config;
 pub mod control;
@@ -24,5 +25,3 @@ pub mod stage;
 pub mod store;
 
 pub mod echo;
-
-pub mod api;

@@ -505,6 +505,8 @@ pub const TOKEN_LOOKUPS_AT_ONCE: usize = 2;
 pub const TOKEN_LOOKUP_WAIT: Duration = Duration::from_secs(2);
 /// A token's last use is written this often at most.
 pub const TOKEN_USE_WRITTEN_EVERY: Duration = Duration::from_secs(60);
+/// A connection's token is looked at again this often; what this process changes counts at once.
+pub const TOKEN_RECHECK: Duration = Duration::from_secs(10);
 /// Longest life of a token that expires, days.
 pub const TOKEN_DAYS_MAX: u64 = 3650;
 
@@ -530,3 +532,30 @@ pub const EVENTS_WAITING: usize = 256;
 pub const EVENTS_LISTENED: usize = 1024;
 /// For pipelines to stop when the server ends, and again to be ended at once.
 pub const SHUTDOWN_LIMIT: Duration = Duration::from_secs(10);
+
+// === HTTP ===
+
+/// Largest body of a request unless an address says otherwise, bytes.
+pub const API_BODY_BYTES_MAX: usize = 1 << 20;
+/// Largest body of a REST call, bytes.
+pub const REST_BODY_BYTES_MAX: usize = 64 << 10;
+/// A response begins within this time or is given up.
+pub const API_ANSWER_MAX: Duration = Duration::from_secs(60);
+/// Connections at a time; further ones wait in the system's queue.
+pub const API_CONNECTIONS_MAX: usize = 8192;
+/// Wait before the next connection is taken, after one could not be.
+pub const API_ACCEPT_AGAIN: Duration = Duration::from_millis(100);
+/// A connection without a whole request head for so long is closed.
+pub const API_HEAD_WAIT_MAX: Duration = Duration::from_secs(30);
+/// Largest request line with all headers, bytes.
+pub const API_HEAD_BYTES_MAX: usize = 64 << 10;
+/// Requests that are under way when the server stops have so long to end.
+pub const API_CLOSE_MAX: Duration = Duration::from_secs(5);
+/// How long a browser may keep what another origin may do.
+pub const API_PREFLIGHT_KEPT: Duration = Duration::from_secs(600);
+/// Failed sign-ins that are answered as such at once; then only one each [`SIGN_IN_AGAIN`]. Right tokens always get in.
+pub const SIGN_IN_FAILURES: u32 = 20;
+/// One more failed sign-in is allowed after so long.
+pub const SIGN_IN_AGAIN: Duration = Duration::from_secs(3);
+/// Names and reasons that one REST answer lists.
+pub const REST_NAMES_SHOWN: usize = 20;

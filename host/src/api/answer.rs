@@ -2,11 +2,14 @@
 
 use axum::Json;
 use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use crate::control::error::ControlError;
+
+/// Characters of what a caller sent that are shown back.
+const PATH_CHARS_SHOWN: usize = 100;
 
 /// A refusal of the core, as a response.
 #[derive(Debug)]
@@ -48,4 +51,44 @@ impl IntoResponse for Refusal {
         }
         response
     }
+}
+
+/// A refusal of HTTP's own, in the same form.
+fn refuse(status: StatusCode, code: &'static str, error: String) -> Response {
+    (status, Json(json!({ "error": error, "code": code, "problems": [] }))).into_response()
+}
+
+/// There is nothing at this address.
+pub fn absent(path: &str) -> Response {
+    let short: String = path.chars().filter(|c| !c.is_control()).take(PATH_CHARS_SHOWN).collect();
+    refuse(StatusCode::NOT_FOUND, "NOT_FOUND", format!("there is nothing at {short}"))
+}
+
+/// The address is there, but not for this method.
+pub fn wrong_method(method: &Method) -> Response {
+    let short: String = method.as_str().chars().take(PATH_CHARS_SHOWN).collect();
+    refuse(StatusCode::METHOD_NOT_ALLOWED, "INVALID_INPUT", format!("this address does not answer to {short}"))
+}
+
+/// The body is larger than it may be.
+pub fn too_large(max: usize) -> Response {
+    refuse(StatusCode::PAYLOAD_TOO_LARGE, "LIMIT_EXCEEDED", format!("the body is larger than {max} bytes"))
+}
+
+/// The body is not of the type that is taken.
+pub fn wrong_type() -> Response {
+    let error = "the body must be JSON, with \"Content-Type: application/json\"".to_owned();
+    refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "INVALID_INPUT", error)
+}
+
+/// The answer did not come in time.
+pub fn too_slow() -> Response {
+    let error = ControlError::Unavailable("this took too long and was given up; it may have been done".to_owned());
+    Refusal(error).into_response()
+}
+
+/// A fault of ours.
+pub fn broken() -> Response {
+    let error = "the server made a mistake; the log has the details".to_owned();
+    refuse(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", error)
 }

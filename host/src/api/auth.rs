@@ -12,8 +12,8 @@ use axum::http::header::{AUTHORIZATION, COOKIE, FORWARDED, HOST, ORIGIN};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, Uri};
 
-use super::answer::Refusal;
 use super::Api;
+use super::answer::Refusal;
 use crate::config::ServerConfig;
 use crate::control::access::Actor;
 use crate::control::error::ControlError;
@@ -22,11 +22,8 @@ use crate::control::error::ControlError;
 pub const COOKIE_NAME: &str = "outboard_token";
 
 /// Set by proxies: who asks is not on this machine then, whatever the connection says.
-const PROXIED: [HeaderName; 3] = [
-    FORWARDED,
-    HeaderName::from_static("x-forwarded-for"),
-    HeaderName::from_static("x-real-ip"),
-];
+const PROXIED: [HeaderName; 3] =
+    [FORWARDED, HeaderName::from_static("x-forwarded-for"), HeaderName::from_static("x-real-ip")];
 
 /// What decides who may call without a token, and from which pages.
 #[derive(Debug, Clone)]
@@ -71,9 +68,9 @@ impl Door {
                 Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => {
                     Ok(Credential::Bearer(token.trim().to_owned()))
                 }
-                _ => Err(ControlError::Unauthenticated(
-                    "the Authorization header must be \"Bearer <token>\"".to_owned(),
-                )),
+                _ => {
+                    Err(ControlError::Unauthenticated("the Authorization header must be \"Bearer <token>\"".to_owned()))
+                }
             };
         }
         self.check_origin(headers, uri)?;
@@ -82,7 +79,8 @@ impl Door {
         }
         if !self.open || PROXIED.iter().any(|name| headers.contains_key(name)) {
             return Err(ControlError::Unauthenticated(
-                "a token is needed: \"Authorization: Bearer <token>\"; make one with `outboard token create`".to_owned(),
+                "a token is needed: \"Authorization: Bearer <token>\"; make one with `outboard token create`"
+                    .to_owned(),
             ));
         }
         self.check_host(headers, uri)?;
@@ -97,7 +95,8 @@ impl Door {
         let Some(origin) = headers.get(ORIGIN) else { return Ok(()) };
         let origin = origin.to_str().unwrap_or_default();
         let own = host(headers, uri);
-        let same = origin.split_once("://").is_some_and(|(_, from)| own.is_some_and(|own| own.eq_ignore_ascii_case(from)));
+        let same =
+            origin.split_once("://").is_some_and(|(_, from)| own.is_some_and(|own| own.eq_ignore_ascii_case(from)));
         if same || self.origins.iter().any(|known| known == origin) {
             return Ok(());
         }
@@ -124,7 +123,10 @@ impl Door {
 
 /// The host that the caller names.
 fn host<'a>(headers: &'a HeaderMap, uri: &'a Uri) -> Option<&'a str> {
-    headers.get(HOST).and_then(|host| host.to_str().ok()).or_else(|| uri.authority().map(|authority| authority.as_str()))
+    headers
+        .get(HOST)
+        .and_then(|host| host.to_str().ok())
+        .or_else(|| uri.authority().map(|authority| authority.as_str()))
 }
 
 fn without_port(host: &str) -> &str {
@@ -196,7 +198,10 @@ mod tests {
         let cookie = ("cookie", "a=b; outboard_token=obt_1");
         assert!(matches!(asked(&door(true), &[("host", "localhost"), evil]), Err(ControlError::Forbidden(_))));
         assert!(matches!(asked(&door(false), &[("host", "x"), evil, cookie]), Err(ControlError::Forbidden(_))));
-        assert!(matches!(asked(&door(false), &[("host", "x"), ("origin", "null"), cookie]), Err(ControlError::Forbidden(_))));
+        assert!(matches!(
+            asked(&door(false), &[("host", "x"), ("origin", "null"), cookie]),
+            Err(ControlError::Forbidden(_))
+        ));
         let own = [("host", "x:3000"), ("origin", "http://x:3000"), cookie];
         assert_eq!(asked(&door(false), &own), Ok(Credential::Cookie("obt_1".into())));
         let set = [("host", "x"), ("origin", "https://ui.example"), cookie];

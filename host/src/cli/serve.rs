@@ -8,7 +8,7 @@ use clap::Args;
 use tokio::net::TcpListener;
 
 use super::{Ending, Progress, run};
-use crate::api;
+use crate::api::{self, Api};
 use crate::config::{self, HostConfig, Layers, PipelineConfig};
 use crate::control::Control;
 use crate::control::runner::StopMode;
@@ -47,6 +47,7 @@ pub async fn run(args: &ServeArgs, layers: Layers) -> anyhow::Result<Ending> {
     telemetry::start(&config.log_level, config.log_json, Progress::new().bars());
     let stop = run::stop_signal();
     let host = Host::open(&config.storage).await?;
+    telemetry::write_below(&config.storage);
     let control = Control::open(host).await?;
     let served = serve(&config, pipeline, &control, stop).await;
     control.shutdown(StopMode::AtOnce, SHUTDOWN_LIMIT).await;

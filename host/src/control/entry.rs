@@ -10,7 +10,6 @@ use super::id::PipelineId;
 use super::runner::{Note, Run, Runner, StopMode, Wanted};
 use super::settings::Settings;
 use super::snapshot::{self, Snapshot};
-use super::srs::SrsView;
 use crate::limits::NOTES_WAITING;
 use crate::pipeline::{Host, Owner};
 use crate::store::journal::BatchProgress;

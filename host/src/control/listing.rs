@@ -85,12 +85,7 @@ impl Control {
 
     /// Whose rows a caller may see, if they may do that at all: one tenant's, or everybody's for a host-wide caller that
     /// names none.
-    pub(super) fn scope(
-        &self,
-        actor: &Actor,
-        action: Action,
-        tenant: Option<&str>,
-    ) -> Result<Scope, ControlError> {
+    pub(super) fn scope(&self, actor: &Actor, action: Action, tenant: Option<&str>) -> Result<Scope, ControlError> {
         match tenant.or(actor.tenant.as_deref()) {
             Some(tenant) => Ok(Scope::Tenant(self.tenant_for(actor, action, Some(tenant))?.name.clone())),
             None => {

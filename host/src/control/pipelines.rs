@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError};
 use serde_json::Value;
 use tokio::sync::{broadcast, mpsc};
 
+use super::Control;
 use super::access::{Action, Actor};
 use super::entry::Entry;
 use super::error::ControlError;
@@ -13,10 +14,9 @@ use super::recorder::Recorder;
 use super::registry::{self, Desired, Origin, PipelineRow, Scope, TenantRow};
 use super::runner::{Note, StopMode, Wanted};
 use super::settings::{Patch, Settings};
-use super::Control;
 use crate::limits::BATCH_STEPS_WAITING;
-use crate::pipeline::event::{Event, EventKind, Severity};
 use crate::pipeline::Owner;
+use crate::pipeline::event::{Event, EventKind, Severity};
 use crate::stage::StageLimits;
 use crate::store::page::Page;
 
@@ -154,7 +154,8 @@ impl Control {
     ) -> Result<Arc<Entry>, ControlError> {
         let entry = self.allowed(actor, Action::RollBackPipeline, id)?;
         let _changing = self.0.changing.lock().await;
-        let absent = || ControlError::NotFound(format!("pipeline {} has no revision {revision} (any more)", entry.id()));
+        let absent =
+            || ControlError::NotFound(format!("pipeline {} has no revision {revision} (any more)", entry.id()));
         let old = self.0.registry.revision(entry.id(), revision).await?.ok_or_else(absent)?;
         let settings = read(old.settings.get())?;
         let tenant = self.tenant_for(actor, Action::RollBackPipeline, Some(&entry.id().tenant))?;
@@ -243,7 +244,8 @@ impl Control {
         if !keep_files {
             self.0.host.storage().remove_stream(&entry.id().tenant, &entry.id().stream).await;
         }
-        let what = Event::new(EventKind::Deleted, Severity::Info, format!("{} was deleted by {}", entry.id(), actor.name));
+        let what =
+            Event::new(EventKind::Deleted, Severity::Info, format!("{} was deleted by {}", entry.id(), actor.name));
         what.log();
         self.0.recorder.record(Some(entry.id().tenant.clone()), None, what).await;
         Ok(true)
@@ -282,7 +284,9 @@ impl Control {
         let config = settings.check(&id.stream, self.0.host.storage()).map_err(ControlError::InvalidInput)?;
         let quotas = tenant.quotas();
         quotas.destinations(&tenant.name, config.destinations.len())?;
-        let in_flight = |settings: &Settings| settings.check(&id.stream, self.0.host.storage()).ok()?.processor.map(|p| p.in_flight);
+        let in_flight = |settings: &Settings| {
+            settings.check(&id.stream, self.0.host.storage()).ok()?.processor.map(|p| p.in_flight)
+        };
         let others: usize = self
             .entries()
             .iter()

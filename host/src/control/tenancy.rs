@@ -145,7 +145,7 @@ impl Control {
         self.tenant_for(actor, Action::DisableTenant, Some(tenant))?;
         let _changing = self.0.changing.lock().await;
         let row = self.know(self.0.registry.set_disabled(actor, tenant, disabled).await?.row);
-        self.0.tokens.forget();
+        self.0.tokens.forget_all();
         for entry in self.entries().iter().filter(|entry| entry.id().tenant == row.name) {
             let wanted = self.0.registry.pipeline(entry.id()).await?;
             let running = !disabled && wanted.is_some_and(|row| row.desired == registry::Desired::Running);
@@ -170,7 +170,7 @@ impl Control {
         let _changing = self.0.changing.lock().await;
         self.0.registry.delete_tenant(actor, tenant).await?;
         self.0.tenants.write().unwrap_or_else(PoisonError::into_inner).remove(tenant);
-        self.0.tokens.forget();
+        self.0.tokens.forget_all();
         Ok(true)
     }
 
@@ -246,8 +246,7 @@ impl Control {
             None => actor.check(Action::CreateToken, None)?,
         }
         let (secret, hash) = super::tokens::make_secret();
-        let new =
-            registry::NewToken { tenant, name: new.name, role: new.role, expires_ms: new.expires_ms, hash };
+        let new = registry::NewToken { tenant, name: new.name, role: new.role, expires_ms: new.expires_ms, hash };
         Ok(TokenSecret { row: self.0.registry.create_token(actor, new).await?, secret })
     }
 
@@ -264,7 +263,7 @@ impl Control {
         }
         actor.check(Action::RevokeToken, row.tenant.as_deref()).map_err(|denied| denied.or_absent(absent()))?;
         let row = self.0.registry.revoke_token(actor, id).await?;
-        self.0.tokens.forget();
+        self.0.tokens.forget_all();
         Ok(row)
     }
 }

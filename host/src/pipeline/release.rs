@@ -50,11 +50,15 @@ impl Releaser {
     /// Runs until all destinations ended.
     pub async fn run(mut self) -> Result<(), JournalError> {
         let mut done: BTreeMap<u64, usize> = BTreeMap::new();
+        let mut newest = None;
         let mut beat = tokio::time::interval(EVERY);
         loop {
             let taken = tokio::select! {
                 event = self.events.recv() => match event {
-                    Some(event) => self.take(event, &mut done).await,
+                    Some(event) => {
+                        self.count(&event, &mut newest);
+                        self.take(event, &mut done).await
+                    }
                     None => return self.release(&mut done).await,
                 },
                 _ = beat.tick() => Ok(()),
@@ -63,6 +67,16 @@ impl Releaser {
             if let Err(error) = taken.and(self.release(&mut done).await) {
                 self.status.warn(EventKind::Failed, format_args!("release: {error}"));
             }
+        }
+    }
+
+    /// A batch counts as published when its first packet left for the first destination that takes it.
+    fn count(&self, event: &AirEvent, newest: &mut Option<u64>) {
+        if let AirEvent::BatchOnAir { batch, .. } = event
+            && newest.is_none_or(|newest| newest < *batch)
+        {
+            *newest = Some(*batch);
+            self.status.update(|stats| stats.published += 1);
         }
     }
 
@@ -105,7 +119,6 @@ impl Releaser {
             }
             self.journal.step(oldest.number, Step::Done).await?;
             self.spool.release_before(oldest.number + 1);
-            self.status.update(|stats| stats.published += u64::from(!nothing));
             done.remove(&oldest.number);
             // output.fmp4 has the same media; this file was for sending.
             tokio::fs::remove_file(self.files.batch(oldest.number).join(names::AIR)).await.ok();

@@ -70,10 +70,10 @@ pub struct Stats {
     pub processed: u64,
     /// Batches with the original audio, by reason.
     pub original: BTreeMap<&'static str, u64>,
-    /// Batches that went out, to every destination that was there to take them.
-    pub published: u64,
     /// Why the newest batch has its original audio; `None` where it has processed audio, or there is no processor.
     pub last_original: Option<&'static str>,
+    /// Batches whose first packet left for at least one destination.
+    pub published: u64,
     /// Batches that could not be put on air, by step.
     pub failed: BTreeMap<&'static str, u64>,
     /// Packets demuxed.

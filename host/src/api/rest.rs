@@ -1,0 +1,119 @@
+//! REST, as scripts know it from the original plan, and the addresses that machines look at. The same core as GraphQL's.
+//!
+//! Every address with what it answers to is a row of [`table`]; `openapi.json` describes the same rows, which a test holds
+//! against each other.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::handler::Handler;
+use axum::http::Method;
+use axum::routing::{self, MethodRouter};
+
+use super::{Api, session};
+use crate::control::access::Actor;
+use crate::control::entry::Entry;
+use crate::control::error::ControlError;
+use crate::control::id::PipelineId;
+use crate::limits::{REST_BODY_BYTES_MAX, REST_NAMES_SHOWN};
+
+pub mod body;
+mod health;
+mod openapi;
+mod start;
+mod status;
+mod stop;
+// mod storage;
+
+/// An address, what it answers to, and who does.
+struct Route {
+    method: Method,
+    path: &'static str,
+    handler: MethodRouter<Api>,
+}
+
+fn table() -> Vec<Route> {
+    vec![
+        post("/api/pipeline/start", start::start),
+        post("/api/pipeline/stop", stop::stop),
+        get("/api/pipeline/status", status::status),
+        get("/api/session", session::show),
+        post("/api/session", session::open),
+        delete("/api/session", session::close),
+        get("/api/health", health::health),
+        get("/livez", health::alive),
+        get("/readyz", health::ready),
+        get("/api/openapi.json", openapi::openapi),
+    ]
+}
+
+/// All of it.
+pub(super) fn router() -> Router<Api> {
+    let add = |router: Router<Api>, route: Route| router.route(route.path, route.handler);
+    table().into_iter().fold(Router::new(), add).layer(DefaultBodyLimit::max(REST_BODY_BYTES_MAX))
+}
+
+fn get<H: Handler<T, Api>, T: 'static>(path: &'static str, handler: H) -> Route {
+    Route { method: Method::GET, path, handler: routing::get(handler) }
+}
+
+fn post<H: Handler<T, Api>, T: 'static>(path: &'static str, handler: H) -> Route {
+    Route { method: Method::POST, path, handler: routing::post(handler) }
+}
+
+fn delete<H: Handler<T, Api>, T: 'static>(path: &'static str, handler: H) -> Route {
+    Route { method: Method::DELETE, path, handler: routing::delete(handler) }
+}
+
+/// Runs what changes something to its end, also when the caller goes away in the middle of it.
+async fn to_the_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T, ControlError>> + Send + 'static,
+) -> Result<T, ControlError> {
+    let failed = |_| ControlError::Unavailable("it broke off; the log has the details".to_owned());
+    tokio::spawn(work).await.map_err(failed)?
+}
+
+/// Which pipeline of each tenant REST started last, since the server began. One name a tenant.
+#[derive(Debug, Default)]
+pub struct Latest(Mutex<BTreeMap<String, String>>);
+
+impl Latest {
+    fn note(&self, id: &PipelineId) {
+        let mut latest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        latest.insert(id.tenant.clone(), id.stream.clone());
+    }
+
+    fn of(&self, tenant: &str) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(tenant).cloned()
+    }
+}
+
+/// The pipeline that a call is about: the one that it names, else the one that REST started last, else the only one.
+fn chosen(api: &Api, actor: &Actor, stream: Option<String>) -> Result<Arc<Entry>, ControlError> {
+    if let Some(stream) = stream {
+        return api.control.pipeline(actor, &stream);
+    }
+    let own = api.control.pipelines(actor, Some(actor.home()))?;
+    let latest = api.latest.of(actor.home());
+    if let Some(found) = latest.and_then(|latest| own.iter().find(|entry| entry.id().stream == latest)) {
+        return Ok(found.clone());
+    }
+    match own.as_slice() {
+        [] => Err(ControlError::NotFound("there is no pipeline; POST /api/pipeline/start makes one".to_owned())),
+        [only] => Ok(only.clone()),
+        several => {
+            let names: Vec<&str> = several.iter().map(|entry| entry.id().stream.as_str()).collect();
+            Err(ControlError::Conflict(format!("which one? Give one of these as streamId: {}", listed(&names))))
+        }
+    }
+}
+
+fn listed(names: &[&str]) -> String {
+    let mut text = names.iter().take(REST_NAMES_SHOWN).copied().collect::<Vec<_>>().join(", ");
+    if let Some(more) = names.len().checked_sub(REST_NAMES_SHOWN).filter(|more| *more > 0) {
+        text.push_str(&format!(" and {more} more"));
+    }
+    text
+}

@@ -1,0 +1,207 @@
+//! Takes connections: so many at a time, each with a bound on how long its next request may take to arrive.
+//!
+//! In: a listener and a router. Out: requests for the router, until told to stop; requests under way then have
+//! [`API_CLOSE_MAX`] to end. `axum::serve` has no bound for a client that never ends its request.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::limits::{API_ACCEPT_AGAIN, API_CLOSE_MAX, API_CONNECTIONS_MAX, API_HEAD_BYTES_MAX, API_HEAD_WAIT_MAX};
+
+/// Serves until `stop`, and then until what is under way has ended or had its time.
+pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
+    let bounds = Bounds { places: places(), head: API_HEAD_WAIT_MAX, close: API_CLOSE_MAX };
+    serve_within(listener, router, stop, bounds).await;
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Bounds {
+    /// Connections at a time.
+    places: usize,
+    /// For the next request's head to be there.
+    head: Duration,
+    /// For what is under way at the end.
+    close: Duration,
+}
+
+async fn serve_within(listener: TcpListener, router: Router, stop: CancellationToken, bounds: Bounds) {
+    let places = Arc::new(Semaphore::new(bounds.places));
+    let connections = TaskTracker::new();
+    let end = CancellationToken::new();
+    while let Some((place, stream)) = next(&listener, &places, &stop).await {
+        let connection = converse(stream, router.clone(), stop.clone(), bounds.head);
+        let end = end.clone();
+        connections.spawn(async move {
+            let _place = place;
+            end.run_until_cancelled_owned(connection).await;
+        });
+    }
+    // Nobody connects to a server that is about to go.
+    drop(listener);
+    connections.close();
+    if tokio::time::timeout(bounds.close, connections.wait()).await.is_err() {
+        tracing::info!(connections = connections.len(), "ending connections that are still open");
+        end.cancel();
+        connections.wait().await;
+    }
+}
+
+/// The next connection, once there is a place for it; `None`: stop. Callers wait in the system's queue until then.
+async fn next(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+    stop: &CancellationToken,
+) -> Option<(OwnedSemaphorePermit, TcpStream)> {
+    let accepted = async {
+        let place = places.clone().acquire_owned().await.ok()?;
+        loop {
+            match listener.accept().await {
+                Ok((stream, _)) => return Some((place, stream)),
+                // Gone before it was taken, or no file descriptors left: others may end meanwhile.
+                Err(error) => {
+                    tracing::debug!(%error, "a connection was not taken");
+                    tokio::time::sleep(API_ACCEPT_AGAIN).await;
+                }
+            }
+        }
+    };
+    stop.run_until_cancelled(accepted).await.flatten()
+}
+
+async fn converse(stream: TcpStream, router: Router, stop: CancellationToken, head: Duration) {
+    // Answers are small, and written whole.
+    stream.set_nodelay(true).ok();
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(head).max_buf_size(API_HEAD_BYTES_MAX).pipeline_flush(false);
+    let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router)).with_upgrades();
+    tokio::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection ended badly");
+    }
+}
+
+/// Connections at a time: as many as we allow, and no more than half of the files that the system lets us open.
+fn places() -> usize {
+    let files = raised_file_limit();
+    let half = usize::try_from(files / 2).unwrap_or(API_CONNECTIONS_MAX);
+    half.clamp(1, API_CONNECTIONS_MAX)
+}
+
+/// Raises the limit of open files as far as it goes without asking: subscribers and pipelines need more than the usual
+/// 1024. Answers what it is then.
+fn raised_file_limit() -> u64 {
+    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return API_CONNECTIONS_MAX as u64 };
+    match setrlimit(Resource::RLIMIT_NOFILE, hard, hard) {
+        Ok(()) => hard,
+        Err(_) => soft,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+    use std::time::Instant;
+
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::task::JoinHandle;
+
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(30);
+    const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+
+    async fn started(
+        places: usize,
+        head: Duration,
+        close: Duration,
+    ) -> (SocketAddr, CancellationToken, JoinHandle<()>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let stop = CancellationToken::new();
+        let slow = async || {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            "slow"
+        };
+        let routes = Router::new()
+            .route("/", get(async || "fine"))
+            .route("/slow", get(slow))
+            .route("/never", get(async || std::future::pending::<&'static str>().await));
+        (address, stop.clone(), tokio::spawn(serve_within(listener, routes, stop, Bounds { places, head, close })))
+    }
+
+    async fn sent(address: SocketAddr, request: &[u8]) -> TcpStream {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(request).await.unwrap();
+        stream
+    }
+
+    async fn some(stream: &mut TcpStream) -> String {
+        let mut answer = vec![0; 4096];
+        let read = stream.read(&mut answer).await.unwrap();
+        String::from_utf8_lossy(&answer[..read]).into_owned()
+    }
+
+    #[tokio::test]
+    async fn a_request_that_never_ends_is_given_up() {
+        let wait = Duration::from_millis(300);
+        let (address, stop, serving) = started(1, wait, LONG).await;
+        let mut slow = sent(address, b"GET / HTTP/1.1\r\nHost: ").await;
+        let began = Instant::now();
+        let mut all = Vec::new();
+        slow.read_to_end(&mut all).await.unwrap();
+        assert!(began.elapsed() >= wait && began.elapsed() < LONG, "{:?}", began.elapsed());
+        // Its place is free again.
+        assert!(some(&mut sent(address, REQUEST).await).await.ends_with("fine"));
+        stop.cancel();
+        serving.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn connections_beyond_the_limit_wait_for_a_place() {
+        let (address, stop, serving) = started(1, LONG, LONG).await;
+        let mut first = sent(address, REQUEST).await;
+        assert!(some(&mut first).await.ends_with("fine"));
+        let mut second = sent(address, REQUEST).await;
+        let early = tokio::time::timeout(Duration::from_millis(200), some(&mut second)).await;
+        assert!(early.is_err(), "answered beside the one place: {early:?}");
+        drop(first);
+        assert!(some(&mut second).await.ends_with("fine"));
+        stop.cancel();
+        serving.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_is_under_way_at_the_end_has_its_time_and_no_more() {
+        let close = Duration::from_millis(1500);
+        let (address, stop, serving) = started(9, LONG, close).await;
+        let mut slow = sent(address, b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n").await;
+        let mut never = sent(address, b"GET /never HTTP/1.1\r\nHost: x\r\n\r\n").await;
+        let mut idle = sent(address, REQUEST).await;
+        assert!(some(&mut idle).await.ends_with("fine"));
+        stop.cancel();
+        let began = Instant::now();
+        assert!(some(&mut slow).await.ends_with("slow"));
+        serving.await.unwrap();
+        assert!(began.elapsed() >= close && began.elapsed() < LONG, "{:?}", began.elapsed());
+        assert_eq!(some(&mut never).await, "");
+        assert!(TcpStream::connect(address).await.is_err());
+    }
+}
