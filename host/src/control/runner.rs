@@ -272,7 +272,8 @@ impl Runner {
     }
 
     async fn tell(&self, event: Event) {
-        event.log();
+        let tenant = &self.wanted.borrow().owner.tenant.clone();
+        tracing::error_span!("pipeline", tenant, stream = self.stream_id).in_scope(|| event.log());
         // The owner may be gone.
         let _ = self.notes.send(Note::Event(event)).await;
     }
