@@ -524,3 +524,21 @@ pub const QUOTA_STAGE_MEMORY_MIN: u64 = 32 << 20;
 pub const QUOTA_FRAGMENTS_MAX: u32 = 16_000;
 /// Most ffmpeg processes at once that a tenant can be given.
 pub const QUOTA_FFMPEG_MAX: u32 = 256;
+/// Events that wait for the one task that writes them down; pipelines' own queues wait beyond that.
+pub const EVENTS_WAITING: usize = 256;
+/// Events that a subscriber may be behind; then it loses the oldest.
+pub const EVENTS_LISTENED: usize = 1024;
+/// For pipelines to stop when the server ends, and again to be ended at once.
+pub const SHUTDOWN_LIMIT: Duration = Duration::from_secs(10);
+// === network ===
+
+/// Entries in each list of a network policy.
+pub const NET_RULES_MAX: usize = 256;
+/// A name that is not looked up by then is given up.
+pub const NET_LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
+/// Lookups under way at once for one tenant's guard; each holds a thread until the name server answers.
+pub const NET_LOOKUPS_AT_ONCE: usize = 8;
+/// Addresses of one name that are tried.
+pub const NET_ADDRESSES_MAX: usize = 16;
+/// An address that has not answered by then gets company from the next one.
+pub const NET_CONNECT_STAGGER: Duration = Duration::from_millis(300);
