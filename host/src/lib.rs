@@ -3,7 +3,7 @@
 //!
 //! The map, in the order of the data: [`pipeline`] is the spine (source, batch, demux, exchange, remux, air);
 //! [`stage`] runs the WebAssembly components that decide; [`media`] knows containers and packets; [`store`] keeps what
-//! must survive; [`api`] is what is served over HTTP. [`echo`] is the test processor.
+//! must survive; [`net`] says what may be reached; [`api`] is what is served over HTTP. [`echo`] is the test processor.
 
 pub mod api;
 pub mod cli;
@@ -14,6 +14,7 @@ pub mod limits;
 pub mod logs;
 pub mod media;
 pub mod metrics;
+pub mod net;
 pub mod telemetry;
 pub mod tls;
 pub mod unix_time;

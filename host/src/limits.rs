@@ -559,3 +559,15 @@ pub const SIGN_IN_FAILURES: u32 = 20;
 pub const SIGN_IN_AGAIN: Duration = Duration::from_secs(3);
 /// Names and reasons that one REST answer lists.
 pub const REST_NAMES_SHOWN: usize = 20;
+// === network ===
+
+/// Entries in each list of a network policy.
+pub const NET_RULES_MAX: usize = 256;
+/// A name that is not looked up by then is given up.
+pub const NET_LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
+/// Lookups under way at once for one tenant's guard; each holds a thread until the name server answers.
+pub const NET_LOOKUPS_AT_ONCE: usize = 8;
+/// Addresses of one name that are tried.
+pub const NET_ADDRESSES_MAX: usize = 16;
+/// An address that has not answered by then gets company from the next one.
+pub const NET_CONNECT_STAGGER: Duration = Duration::from_millis(300);

@@ -10,6 +10,7 @@
 mod answers;
 mod books;
 mod delivery;
+mod guarded;
 mod outages;
 mod processes;
 

@@ -12,10 +12,12 @@ use std::process::Command;
 use std::sync::LazyLock;
 
 use bytes::Bytes;
+use outboard::echo::{Echo, EchoConfig};
 use outboard::pipeline::exchange::framer::Fragment;
 use outboard::pipeline::exchange::{
     Absence, Audio, Exchange, ExchangeConfig, ExchangeStatus, Outgoing, Pending, Reply, Returned,
 };
+use outboard_tests::door::{Door, strict};
 use outboard_tests::processor::{FragmentFramer, Kind, PATIENCE, Processor, fmp4, wav};
 use serde_json::json;
 use tokio::time::timeout;
@@ -277,6 +279,38 @@ async fn another_path_is_asked_for() {
     let status = status(&wrong, |status| status.problem.is_some()).await;
     let problem = status.problem.unwrap();
     assert!(problem.contains("WebSocket upgrade") || problem.contains("no connection to"), "{problem}");
+}
+
+#[tokio::test]
+async fn a_processor_that_may_not_be_reached_sees_no_connection() {
+    let (four, six) = (Door::at("127.0.0.2").await, Door::at("::1").await);
+    let (port, six_port) = (four.port(), six.port());
+    for url in [
+        format!("http://127.0.0.2:{port}/?token=SECRET"),
+        format!("ws://inner.test:{port}/?token=SECRET"),
+        format!("wss://user:SECRET@inner.test:{port}"),
+        format!("http://0x7f.2:{port}"),
+        format!("http://[::1]:{six_port}"),
+        format!("https://six.test:{six_port}"),
+    ] {
+        let exchange = exchange(ExchangeConfig { guard: strict(), ..ExchangeConfig::new(url.clone()) }).await;
+        let problem = status(&exchange, |status| status.problem.is_some()).await.problem.unwrap();
+        assert!(problem.contains("the network policy") && !problem.contains("SECRET"), "{url}: {problem}");
+        exchange.shutdown().await;
+    }
+    assert_eq!((four.came().await.0, six.came().await.0), (0, 0));
+    let open = exchange(ExchangeConfig::new(format!("http://127.0.0.2:{port}"))).await;
+    status(&open, |status| status.problem.is_some()).await;
+    assert!(four.came().await.0 > 0, "whoever may gets through");
+}
+
+#[tokio::test]
+async fn a_processor_is_found_by_the_guards_resolver() {
+    let echo = Echo::start(EchoConfig::new(([127, 0, 0, 1], 0).into())).await.unwrap();
+    let url = format!("http://processor.test:{}", echo.addr().port());
+    let exchange = exchange(ExchangeConfig { guard: strict(), ..ExchangeConfig::new(url) }).await;
+    assert_eq!(returned(small(&exchange, 0)).await.audio, *SMALL);
+    exchange.shutdown().await;
 }
 
 /// A certificate authority and a certificate of it for localhost, made with openssl.

@@ -8,6 +8,7 @@ mod addresses;
 mod encrypted;
 mod faults;
 mod fixtures;
+mod guarded;
 mod live;
 mod real_media;
 mod renditions;

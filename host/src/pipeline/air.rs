@@ -9,6 +9,7 @@ pub mod bodies;
 pub mod clock;
 pub mod cursor;
 mod destination;
+mod guarded;
 pub mod journal;
 pub mod lean;
 mod marks;
@@ -40,6 +41,7 @@ use self::spool::Spool;
 use self::status::DestinationStatus;
 use self::target::Target;
 use crate::limits::{AIR_CLOSE_TIMEOUT, AIR_MAX_LAG_DEFAULT};
+use crate::net::Guard;
 
 /// Where a programme goes.
 #[derive(Debug, Clone)]
@@ -61,6 +63,8 @@ pub struct DestinationConfig {
     pub target: Target,
     /// Whom to trust for RTMPS.
     pub tls: TlsSettings,
+    /// What may be reached.
+    pub guard: Guard,
     /// Where it goes on, from the journal; `None`: at the oldest batch of the spool.
     pub resume: Option<Position>,
     /// Further behind the clock than this it skips to a key frame.
@@ -70,7 +74,14 @@ pub struct DestinationConfig {
 impl DestinationConfig {
     /// A destination with the defaults.
     pub fn new(name: impl Into<String>, target: Target) -> Self {
-        Self { name: name.into(), target, tls: TlsSettings::default(), resume: None, max_lag: AIR_MAX_LAG_DEFAULT }
+        Self {
+            name: name.into(),
+            target,
+            tls: TlsSettings::default(),
+            guard: Guard::open(),
+            resume: None,
+            max_lag: AIR_MAX_LAG_DEFAULT,
+        }
     }
 }
 
@@ -102,7 +113,12 @@ impl Air {
             let (status, shown) = watch::channel(DestinationStatus { name, url, ..DestinationStatus::default() });
             let parts = Parts {
                 name: destination.name,
-                opener: Opener { target: destination.target, tls: destination.tls, ffmpeg: config.ffmpeg.clone() },
+                opener: Opener {
+                    target: destination.target,
+                    tls: destination.tls,
+                    guard: destination.guard,
+                    ffmpeg: config.ffmpeg.clone(),
+                },
                 resume: destination.resume,
                 max_lag: destination.max_lag,
                 spool: spool.clone(),

@@ -48,7 +48,6 @@ use tokio_util::sync::CancellationToken;
 pub use config::{AudioChoice, Bounds, Budget, Resume, SourceConfig, VariantChoice};
 pub use error::{FetchError, PlaylistError, SourceError, redacted};
 pub use event::{EpochReason, Gap, GapReason, SourceEvent, Started, Track};
-pub use fetch::client_builder;
 pub use locate::SourceReport;
 
 use crate::limits::{AUDIO_WAIT_TARGETS, NOTICES_WAITING_MAX, STEPS_WAITING_MAX};

@@ -96,16 +96,3 @@ async fn a_login_in_the_url_is_used_at_home_and_shown_nowhere() {
     }
     assert_eq!(other.asked("/b.ts")[0].header("authorization"), "");
 }
-
-#[tokio::test]
-async fn a_client_of_the_callers_is_used() {
-    let origin = origin_with("a").await;
-    origin.put("/x.m3u8", ended(0, "a"));
-    let address = origin.url("/").socket_addrs(|| None).unwrap()[0];
-    let client = outboard::pipeline::source::client_builder().resolve("programme.example", address).build().unwrap();
-    let mut url = origin.url("/x.m3u8");
-    url.set_host(Some("programme.example")).unwrap();
-    let run = Run::with(url, |config| config.client = Some(client));
-    assert_eq!(run.all().await, ["0 a", "ended"]);
-    assert!(origin.asked("/a.ts")[0].header("host").starts_with("programme.example:"));
-}

@@ -4,12 +4,14 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use super::guarded;
 use super::pipe::{Pipe, PipeError};
 use super::rtmp::answer::RtmpError;
 use super::rtmp::session::Session;
 use super::rtmp::transport::TlsSettings;
 use super::target::Target;
 use crate::media::flv::{FileHeader, TagKind};
+use crate::net::{Guard, NetError};
 
 /// Why a session is over, or did not come about.
 #[derive(Debug, Error)]
@@ -20,6 +22,9 @@ pub enum SinkError {
     /// ffmpeg.
     #[error(transparent)]
     Pipe(#[from] PipeError),
+    /// The network policy, or the lookup of a host that ffmpeg would have sent to.
+    #[error(transparent)]
+    Net(#[from] NetError),
 }
 
 impl SinkError {
@@ -40,14 +45,18 @@ pub(super) enum Sink {
 pub(super) struct Opener {
     pub(super) target: Target,
     pub(super) tls: TlsSettings,
+    pub(super) guard: Guard,
     pub(super) ffmpeg: PathBuf,
 }
 
 impl Opener {
     pub(super) async fn open(&self, header: FileHeader) -> Result<Sink, SinkError> {
         Ok(match &self.target {
-            Target::Rtmp(target) => Sink::Rtmp(Box::new(Session::open(target, &self.tls).await?)),
-            other => Sink::Pipe(Box::new(Pipe::spawn(&self.ffmpeg, other, header)?)),
+            Target::Rtmp(target) => Sink::Rtmp(Box::new(Session::open(target, &self.tls, &self.guard).await?)),
+            other => {
+                let allowed = guarded::target(other, &self.guard).await?;
+                Sink::Pipe(Box::new(Pipe::spawn(&self.ffmpeg, &allowed, header)?))
+            }
         })
     }
 }

@@ -8,6 +8,8 @@ use std::path::PathBuf;
 use thiserror::Error;
 use url::Url;
 
+use crate::net::{Denied, Guard};
+
 /// Why a URL is no destination. Never holds the URL.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum TargetError {
@@ -103,6 +105,14 @@ impl Target {
             }
             _ => Err(TargetError::Scheme(scheme)),
         }
+    }
+
+    /// Whether this may be a destination, as far as can be said without looking a name up.
+    ///
+    /// # Errors
+    /// [`Denied`], which names host or address and the rule.
+    pub fn check(&self, guard: &Guard) -> Result<(), Denied> {
+        super::guarded::check(self, guard)
     }
 
     /// The form that may be logged and shown.
@@ -206,6 +216,8 @@ impl Secrets {
     fn of(url: &Url) -> Self {
         let mut all = vec![url.as_str().to_owned()];
         all.extend(url.query().map(str::to_owned));
+        // Behind `streamid=`, as SRS wants it.
+        all.extend(url.fragment().map(str::to_owned));
         all.extend(url.query_pairs().map(|(_, value)| value.into_owned()));
         all.extend(url.password().map(str::to_owned));
         // Values as short as a port or a flag would tear holes into texts without protecting anything.

@@ -10,6 +10,7 @@ use crate::limits::{
     BREAKER_FAILURES_DEFAULT, BREAKER_PROBE_AFTER_DEFAULT, EXCHANGE_CONNECT_TIMEOUT_DEFAULT,
     EXCHANGE_READY_TIMEOUT_DEFAULT, IN_FLIGHT_DEFAULT,
 };
+use crate::net::Guard;
 
 /// When the exchange stops sending to a processor that only fails.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +45,8 @@ pub struct ExchangeConfig {
     pub query: Vec<(String, String)>,
     /// A PEM file of the certificate authorities to trust instead of the system's.
     pub ca_file: Option<PathBuf>,
+    /// What may be reached.
+    pub guard: Guard,
     /// For the WebSocket connection, and again for the Socket.IO handshake.
     pub connect_timeout: Duration,
     /// From the greeting to `ready`, where the dialect has it.
@@ -67,6 +70,7 @@ impl ExchangeConfig {
             headers: Vec::new(),
             query: Vec::new(),
             ca_file: None,
+            guard: Guard::open(),
             connect_timeout: EXCHANGE_CONNECT_TIMEOUT_DEFAULT,
             ready_timeout: EXCHANGE_READY_TIMEOUT_DEFAULT,
             in_flight: IN_FLIGHT_DEFAULT,
@@ -87,6 +91,7 @@ impl fmt::Debug for ExchangeConfig {
             .field("headers", &names(&self.headers))
             .field("query", &names(&self.query))
             .field("ca_file", &self.ca_file)
+            .field("guard", &self.guard.policy())
             .field("connect_timeout", &self.connect_timeout)
             .field("ready_timeout", &self.ready_timeout)
             .field("in_flight", &self.in_flight)

@@ -8,6 +8,7 @@ use url::Url;
 
 use super::segment::{Identity, Segment};
 use crate::limits;
+use crate::net::Guard;
 
 /// One source of one pipeline. It holds secrets (URLs, headers), so it has no `Debug`.
 #[derive(Clone)]
@@ -29,9 +30,8 @@ pub struct SourceConfig {
     pub first_index: u64,
     /// Timeouts, tries and queues.
     pub bounds: Bounds,
-    /// A client to share or to guard; build it from [`super::client_builder`], which sets redirects, cookies and gzip.
-    /// `None`: the source makes its own.
-    pub client: Option<reqwest::Client>,
+    /// What may be reached: every request and every redirect is held against it.
+    pub guard: Guard,
 }
 
 impl SourceConfig {
@@ -46,7 +46,7 @@ impl SourceConfig {
             dir,
             first_index: 0,
             bounds: Bounds::default(),
-            client: None,
+            guard: Guard::open(),
         }
     }
 }

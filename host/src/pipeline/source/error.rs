@@ -8,6 +8,7 @@ use thiserror::Error;
 use url::Url;
 
 use crate::limits::REDIRECTS_MAX;
+use crate::net::Denied;
 
 /// Why a source cannot start. Once it runs, faults are retried for ever and told as events instead.
 #[derive(Debug, Error)]
@@ -37,6 +38,15 @@ pub enum SourceError {
         /// The last fault.
         #[source]
         cause: FetchError,
+    },
+    /// The network policy does not allow where the playlist is, or where it was redirected to.
+    #[error("playlist {url}: {cause}")]
+    Denied {
+        /// Redacted.
+        url: String,
+        /// The rule.
+        #[source]
+        cause: Denied,
     },
     /// What came is no playlist that can be followed.
     #[error("playlist {url}: {cause}")]
@@ -145,6 +155,9 @@ pub enum FetchError {
     /// Too many redirects, or one to somewhere that must not be followed.
     #[error("redirects: {0} (at most {REDIRECTS_MAX}, http and https only)")]
     Redirect(String),
+    /// The network policy.
+    #[error(transparent)]
+    Denied(#[from] Denied),
     /// The URL's scheme.
     #[error("'{0}' URLs cannot be read; only http and https can")]
     Scheme(String),
@@ -218,7 +231,7 @@ impl FetchError {
             Self::Status(408 | 425 | 429) => Again::Yes,
             Self::Status(400..=499) => Again::Few,
             Self::Redirect(_) | Self::Content { .. } | Self::Decrypt(_) | Self::Playlist(_) => Again::Few,
-            Self::Scheme(_) | Self::TooLarge { .. } | Self::Protected { .. } => Again::Never,
+            Self::Denied(_) | Self::Scheme(_) | Self::TooLarge { .. } | Self::Protected { .. } => Again::Never,
             _ => Again::Yes,
         }
     }

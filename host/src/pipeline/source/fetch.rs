@@ -5,26 +5,14 @@ use reqwest::header::{
     ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, COOKIE, HeaderMap, HeaderName, HeaderValue, RANGE,
 };
 use reqwest::header::{PROXY_AUTHORIZATION, USER_AGENT};
-use reqwest::redirect::Policy;
-use reqwest::{Client, ClientBuilder, Response, StatusCode};
+use reqwest::{Method, Response, StatusCode};
 use tokio::time::{Instant, timeout_at};
 use url::{Origin, Url};
 
 use super::config::{Budget, SourceConfig};
 use super::error::{FetchError, SourceError};
 use crate::limits::{CONNECT_TIMEOUT, IDLE_CONNECTIONS_MAX, PLAYLIST_BYTES_MAX, REDIRECTS_MAX};
-
-/// A client as a source needs it: at most five redirects, cookies, gzip, no Referer (it would carry tokens to other
-/// hosts). A caller that must guard addresses adds its resolver and hands the client over in [`SourceConfig::client`].
-pub fn client_builder() -> ClientBuilder {
-    crate::tls::install();
-    Client::builder()
-        .redirect(Policy::limited(REDIRECTS_MAX))
-        .referer(false)
-        .cookie_store(true)
-        .connect_timeout(CONNECT_TIMEOUT)
-        .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
-}
+use crate::net::http::{Client, denied};
 
 /// Requests of one source.
 #[derive(Clone)]
@@ -47,10 +35,10 @@ impl Http {
     /// # Errors
     /// [`SourceError::Header`] and [`SourceError::Client`].
     pub(super) fn new(config: &SourceConfig) -> Result<Self, SourceError> {
-        let client = match &config.client {
-            Some(client) => client.clone(),
-            None => client_builder().build().map_err(SourceError::Client)?,
-        };
+        let client = Client::new(&config.guard, REDIRECTS_MAX, |builder| {
+            builder.cookie_store(true).connect_timeout(CONNECT_TIMEOUT).pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
+        });
+        let client = client.map_err(SourceError::Client)?;
         let (mut common, mut private) = (HeaderMap::new(), HeaderMap::new());
         common.insert(USER_AGENT, HeaderValue::from_static(concat!("outboard/", env!("CARGO_PKG_VERSION"))));
         for (name, value) in &config.headers {
@@ -108,7 +96,7 @@ impl Http {
             );
             headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }
-        let answer = self.client.get(address).headers(headers).send();
+        let answer = self.client.request(Method::GET, address)?.headers(headers).send();
         let response = match timeout_at(began + budget.first_byte, answer).await {
             Ok(answer) => answer.map_err(transport)?,
             Err(_) => return Err(FetchError::FirstByte(budget.first_byte)),
@@ -268,6 +256,9 @@ fn check_range(response: &Response, first: u64, length: u64) -> Result<(), Fetch
 
 /// A transport fault in words, without the URL (which may carry a token).
 fn transport(error: reqwest::Error) -> FetchError {
+    if let Some(denied) = denied(&error) {
+        return FetchError::Denied(denied.clone());
+    }
     let redirect = error.is_redirect();
     let mut words = Vec::new();
     let mut source: Option<&(dyn std::error::Error + 'static)> = std::error::Error::source(&error);

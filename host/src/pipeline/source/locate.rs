@@ -146,6 +146,7 @@ fn unusable(url: &Url, tries: u32, cause: FetchError) -> SourceError {
     let url = redacted(url);
     match cause {
         FetchError::Playlist(cause) => SourceError::Playlist { url, cause },
+        FetchError::Denied(cause) => SourceError::Denied { url, cause },
         cause => SourceError::Unreachable { url, tries, cause },
     }
 }

@@ -23,6 +23,7 @@ use crate::limits::{
     RTMP_ACK_WINDOW, RTMP_CHUNK_BYTES,
 };
 use crate::media::flv::TagKind;
+use crate::net::Guard;
 use crate::pipeline::air::target::RtmpTarget;
 
 /// How long is waited for what.
@@ -73,8 +74,8 @@ impl Session {
     ///
     /// # Errors
     /// [`RtmpError`]; its text never holds the stream key unless the server's own words do.
-    pub async fn open(target: &RtmpTarget, tls: &TlsSettings) -> Result<Self, RtmpError> {
-        let mut session = Self::new(connect(target, tls).await?, target, Patience::default());
+    pub async fn open(target: &RtmpTarget, tls: &TlsSettings, guard: &Guard) -> Result<Self, RtmpError> {
+        let mut session = Self::new(connect(target, tls, guard).await?, target, Patience::default());
         let (handshake, command) = (session.patience.handshake, session.patience.command);
         within("handshake", handshake, session.handshake()).await?;
         within("connect", command, session.connect(target)).await?;

@@ -1,7 +1,7 @@
 //! The connection below RTMP: TCP, or TLS over it.
 //!
-//! In: host and port. Out: a byte stream without Nagle's delay. Limits: [`AIR_CONNECT_TIMEOUT`] for the connection and
-//! again for TLS.
+//! In: host and port, and the guard that says whether they may be reached. Out: a byte stream without Nagle's delay.
+//! Limits: [`AIR_CONNECT_TIMEOUT`] for the connection and again for TLS.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,11 +13,11 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use crate::limits::AIR_CONNECT_TIMEOUT;
+use crate::net::{Guard, NetError};
 use crate::pipeline::air::target::RtmpTarget;
 
 /// A byte stream to a server.
@@ -36,15 +36,15 @@ pub struct TlsSettings {
 /// Why there is no connection.
 #[derive(Debug, Error)]
 pub enum TransportError {
-    /// TCP or name resolution failed.
+    /// TCP or name resolution failed, or the network policy does not allow it.
     #[error("no connection to {host}:{port}: {error}")]
     Connect {
         /// Host.
         host: String,
         /// Port.
         port: u16,
-        /// What the system said.
-        error: std::io::Error,
+        /// What the system or the policy said.
+        error: NetError,
     },
     /// It took too long.
     #[error("no connection to {host}:{port} within {} s", AIR_CONNECT_TIMEOUT.as_secs())]
@@ -71,43 +71,41 @@ pub enum TransportError {
 ///
 /// # Errors
 /// [`TransportError`].
-pub async fn connect(target: &RtmpTarget, tls: &TlsSettings) -> Result<Box<dyn Io>, TransportError> {
+pub async fn connect(target: &RtmpTarget, tls: &TlsSettings, guard: &Guard) -> Result<Box<dyn Io>, TransportError> {
     let (host, port) = (target.host.clone(), target.port);
     let slow = || TransportError::Timeout { host: target.host.clone(), port };
-    let tcp = timeout(AIR_CONNECT_TIMEOUT, TcpStream::connect((host.as_str(), port))).await.map_err(|_| slow())?;
-    let tcp = tcp.and_then(|tcp| tcp.set_nodelay(true).map(|()| tcp));
+    let tcp = timeout(AIR_CONNECT_TIMEOUT, guard.connect(&host, port)).await.map_err(|_| slow())?;
     let tcp = tcp.map_err(|error| TransportError::Connect { host: host.clone(), port, error })?;
     if !target.tls {
         return Ok(Box::new(tcp));
     }
-    let settings = tls.clone();
-    // Reading the system's roots touches files.
-    let span = tracing::Span::current();
-    let config = tokio::task::spawn_blocking(move || span.in_scope(|| client_config(&settings))).await;
-    let config = config.map_err(|error| TransportError::Settings(error.to_string()))??;
+    let config = client_config(tls).await?;
     let name = ServerName::try_from(host.clone()).map_err(|error| TransportError::Settings(error.to_string()))?;
-    let stream = TlsConnector::from(Arc::new(config)).connect(name, tcp);
+    let stream = TlsConnector::from(config).connect(name, tcp);
     let stream = timeout(AIR_CONNECT_TIMEOUT, stream).await.map_err(|_| slow())?;
     Ok(Box::new(stream.map_err(|error| TransportError::Tls { host, error })?))
 }
 
-fn client_config(settings: &TlsSettings) -> Result<ClientConfig, TransportError> {
+async fn client_config(settings: &TlsSettings) -> Result<Arc<ClientConfig>, TransportError> {
+    if *settings == TlsSettings::default() {
+        return Ok(crate::tls::client_config().await);
+    }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions();
     let builder = builder.map_err(|error| TransportError::Settings(error.to_string()))?;
     if settings.insecure {
         let verifier = Arc::new(TakeAny(provider));
-        return Ok(builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth());
+        return Ok(Arc::new(builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()));
     }
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    let mut roots = RootCertStore::clone(&*crate::tls::roots().await);
     if let Some(path) = &settings.extra_ca {
         let bad = |error: &dyn std::fmt::Display| TransportError::Settings(format!("{}: {error}", path.display()));
-        for certificate in CertificateDer::pem_file_iter(path).map_err(|error| bad(&error))? {
+        let pem = tokio::fs::read(path).await.map_err(|error| bad(&error))?;
+        for certificate in CertificateDer::pem_slice_iter(&pem) {
             roots.add(certificate.map_err(|error| bad(&error))?).map_err(|error| bad(&error))?;
         }
     }
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+    Ok(Arc::new(builder.with_root_certificates(roots).with_no_client_auth()))
 }
 
 /// Checks signatures, but not who signed.
@@ -167,16 +165,16 @@ mod tests {
             tc_url: String::new(),
             key: "k".into(),
         };
-        let error = connect(&target(false, port), &TlsSettings::default()).await.err().unwrap();
+        let error = connect(&target(false, port), &TlsSettings::default(), &Guard::open()).await.err().unwrap();
         assert!(error.to_string().starts_with(&format!("no connection to 127.0.0.1:{port}")), "{error}");
         // A server that speaks no TLS.
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let server = tokio::spawn(async move { drop(listener.accept().await) });
-        let error = connect(&target(true, port), &TlsSettings::default()).await.err().unwrap();
+        let error = connect(&target(true, port), &TlsSettings::default(), &Guard::open()).await.err().unwrap();
         assert!(error.to_string().starts_with("no TLS with 127.0.0.1"), "{error}");
         server.await.unwrap();
         let settings = TlsSettings { extra_ca: Some("/nowhere/ca.pem".into()), insecure: false };
-        assert!(client_config(&settings).unwrap_err().to_string().contains("/nowhere/ca.pem"));
+        assert!(client_config(&settings).await.unwrap_err().to_string().contains("/nowhere/ca.pem"));
     }
 }

@@ -7,12 +7,14 @@ use std::time::Duration;
 
 use base64::Engine;
 use serde_json::Value;
+use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::handshake::client::Request;
 use tokio_tungstenite::tungstenite::http::{HeaderName, HeaderValue, Uri, header};
 use url::Url;
 
 use super::super::config::ExchangeConfig;
+use crate::net::{Guard, NetError};
 
 /// What is wrong with the configuration; names the key, never a value that may be secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -45,11 +47,14 @@ pub enum EndpointError {
 #[derive(Clone)]
 pub struct Endpoint {
     uri: Uri,
+    host: String,
+    port: u16,
     server: String,
     namespace: String,
     auth: Option<Value>,
     headers: Vec<(HeaderName, HeaderValue)>,
     ca_file: Option<PathBuf>,
+    guard: Guard,
     connect_timeout: Duration,
 }
 
@@ -65,7 +70,8 @@ impl Endpoint {
             other => return Err(EndpointError::Scheme(other.to_owned())),
         };
         let host = url.host_str().ok_or_else(|| EndpointError::Url("no host".to_owned()))?;
-        let server = format!("{host}:{}", url.port_or_known_default().unwrap_or_default());
+        let (host, port) = (host.to_owned(), url.port_or_known_default().unwrap_or_default());
+        let server = format!("{host}:{port}");
         let (path, namespace) = places(config, url.path())?;
         if config.auth.as_ref().is_some_and(|auth| !auth.is_object()) {
             return Err(EndpointError::Auth);
@@ -88,11 +94,14 @@ impl Endpoint {
         let uri = url.as_str().parse().map_err(|_| EndpointError::Url("not a URI".to_owned()))?;
         Ok(Self {
             uri,
+            host,
+            port,
             server,
             namespace,
             auth: config.auth.clone(),
             headers,
             ca_file: config.ca_file.clone(),
+            guard: config.guard.clone(),
             connect_timeout: config.connect_timeout,
         })
     }
@@ -115,6 +124,16 @@ impl Endpoint {
     /// The certificate authorities to trust instead of the system's.
     pub fn ca_file(&self) -> Option<&std::path::Path> {
         self.ca_file.as_deref()
+    }
+
+    /// A TCP connection to the server, if it may be reached.
+    pub async fn dial(&self) -> Result<TcpStream, NetError> {
+        self.guard.connect(&self.host, self.port).await
+    }
+
+    /// TLS is spoken.
+    pub fn tls(&self) -> bool {
+        self.uri.scheme_str() == Some("wss")
     }
 
     /// For the connection, and again for the handshake.

@@ -3,10 +3,20 @@
 
 use std::time::Duration;
 
+use crate::net::Denied;
+
 /// Why no connection came about. All may be tried again.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
+    /// The network policy.
+    #[error("no connection to {server}: {reason}")]
+    Denied {
+        /// Host and port.
+        server: String,
+        /// The rule.
+        reason: Denied,
+    },
     /// DNS, TCP or TLS.
     #[error("no connection to {server}: {reason}")]
     Network {

@@ -12,6 +12,7 @@ use super::engine::{self, Frame};
 use super::error::ConnectError;
 use super::packet::{self, Kind};
 use crate::limits::{EXCHANGE_FRAME_MAX_BYTES, EXCHANGE_TEXT_MAX_BYTES};
+use crate::net::NetError;
 use crate::pipeline::exchange::text::shortened;
 
 /// The transport.
@@ -21,13 +22,17 @@ pub type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 pub async fn upgrade(endpoint: &Endpoint) -> Result<Socket, ConnectError> {
     let server = || endpoint.server().to_owned();
     let network = |reason: String| ConnectError::Network { server: server(), reason };
-    let connector = super::tls::connector(endpoint.ca_file()).await?;
+    let connector = super::tls::connector(endpoint.tls(), endpoint.ca_file()).await?;
     let request = endpoint.request().map_err(|error| network(error.to_string()))?;
     let config = WebSocketConfig::default()
         .max_message_size(Some(EXCHANGE_FRAME_MAX_BYTES))
         .max_frame_size(Some(EXCHANGE_FRAME_MAX_BYTES))
         .read_buffer_size(16 << 10);
-    match tokio_tungstenite::connect_async_tls_with_config(request, Some(config), true, connector).await {
+    let tcp = endpoint.dial().await.map_err(|error| match error {
+        NetError::Denied(reason) => ConnectError::Denied { server: server(), reason },
+        NetError::Failed(error) => network(error.to_string()),
+    })?;
+    match tokio_tungstenite::client_async_tls_with_config(request, tcp, Some(config), Some(connector)).await {
         Ok((socket, _)) => Ok(socket),
         Err(WsError::Http(response)) => {
             Err(ConnectError::Http { server: server(), status: response.status().as_u16() })

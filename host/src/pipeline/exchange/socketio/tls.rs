@@ -9,10 +9,13 @@ use tokio_tungstenite::Connector;
 
 use super::error::ConnectError;
 
-/// The connector for a connection; `None` is the transport's default: *ring* and the system's roots.
-pub async fn connector(ca_file: Option<&Path>) -> Result<Option<Connector>, ConnectError> {
+/// The connector for a connection, with TLS or without.
+pub async fn connector(tls: bool, ca_file: Option<&Path>) -> Result<Connector, ConnectError> {
+    if !tls {
+        return Ok(Connector::Plain);
+    }
+    let Some(path) = ca_file else { return Ok(Connector::Rustls(crate::tls::client_config().await)) };
     crate::tls::install();
-    let Some(path) = ca_file else { return Ok(None) };
     let refuse = |reason: String| ConnectError::CaFile {
         file: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
         reason,
@@ -27,7 +30,7 @@ pub async fn connector(ca_file: Option<&Path>) -> Result<Option<Connector>, Conn
         return Err(refuse("it holds no PEM certificate".to_owned()));
     }
     let config = rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
-    Ok(Some(Connector::Rustls(Arc::new(config))))
+    Ok(Connector::Rustls(Arc::new(config)))
 }
 
 #[cfg(test)]
@@ -38,13 +41,14 @@ mod tests {
     async fn a_ca_file_that_is_none_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ca.pem");
-        let error = connector(Some(&path)).await.err().unwrap().to_string();
+        let error = connector(true, Some(&path)).await.err().unwrap().to_string();
         assert!(error.starts_with("the CA file ca.pem cannot be used: "), "{error}");
         std::fs::write(&path, "nothing").unwrap();
-        let error = connector(Some(&path)).await.err().unwrap().to_string();
+        let error = connector(true, Some(&path)).await.err().unwrap().to_string();
         assert_eq!(error, "the CA file ca.pem cannot be used: it holds no PEM certificate");
         std::fs::write(&path, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
-        assert!(connector(Some(&path)).await.is_err());
-        assert!(connector(None).await.unwrap().is_none());
+        assert!(connector(true, Some(&path)).await.is_err());
+        assert!(matches!(connector(false, Some(&path)).await, Ok(Connector::Plain)));
+        assert!(matches!(connector(true, None).await, Ok(Connector::Rustls(_))));
     }
 }

@@ -1,0 +1,96 @@
+//! Harness: network. Places that must not be reached and count who comes, names that lead there, and guards that say no.
+//!
+//! Loopback addresses stand in for both sides: 127.0.0.1, where the harness's servers are, for the public internet; the
+//! rest of 127.0.0.0/8 and ::1 for what is forbidden. So nothing leaves the machine.
+
+#![expect(clippy::expect_used, reason = "a harness stops the test at the first thing that is not as it should be")]
+
+use std::io;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use outboard::net::{Guard, Policy, Resolver};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+
+/// A listener on TCP and UDP that counts what comes. It ends when it is dropped.
+pub struct Door {
+    address: SocketAddr,
+    came: Arc<AtomicUsize>,
+    probes: AtomicUsize,
+    udp: UdpSocket,
+    task: JoinHandle<()>,
+}
+
+impl Door {
+    /// On a free port of this address.
+    pub async fn at(address: &str) -> Self {
+        let listener = TcpListener::bind((address, 0)).await.expect("a free port");
+        let address = listener.local_addr().expect("the address of a bound listener");
+        let udp = UdpSocket::bind(address).expect("the same port for UDP");
+        udp.set_nonblocking(true).expect("a socket that does not wait");
+        let came = Arc::<AtomicUsize>::default();
+        let counter = Arc::clone(&came);
+        let task = tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                counter.fetch_add(1, Ordering::SeqCst);
+                tokio::spawn(async move {
+                    let _ = stream.read(&mut [0; 4096]).await;
+                    // Enough for HTTP to see an answer, and for everything else to see that it is none.
+                    let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
+                });
+            }
+        });
+        Self { address, came, probes: AtomicUsize::default(), udp, task }
+    }
+
+    /// Its port.
+    pub fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    /// Connections that have come, and whether a datagram has. Connections are taken in order: once a probe of ours is
+    /// answered, all before it are counted.
+    pub async fn came(&self) -> (usize, bool) {
+        let mut probe = TcpStream::connect(self.address).await.expect("the door is there");
+        probe.write_all(b"x").await.expect("it takes bytes");
+        let _ = probe.read(&mut [0; 1]).await;
+        let came = self.came.load(Ordering::SeqCst) - self.probes.fetch_add(1, Ordering::SeqCst) - 1;
+        (came, self.udp.recv(&mut [0; 1]).is_ok())
+    }
+}
+
+impl Drop for Door {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// `<name>.test` is at 127.0.0.1, except for these: `inner.test` at 127.0.0.2, `six.test` at ::1, and `rebind.test` at
+/// 127.0.0.1 when it is looked up first, later at 127.0.0.2.
+#[derive(Debug, Default)]
+struct Names(AtomicUsize);
+
+impl Resolver for Names {
+    fn lookup(&self, host: &str, port: u16) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>> {
+        let again = || self.0.fetch_add(1, Ordering::SeqCst) > 0;
+        let address = match host {
+            "inner.test" => "127.0.0.2",
+            "six.test" => "::1",
+            "rebind.test" if again() => "127.0.0.2",
+            _ => "127.0.0.1",
+        };
+        let address: IpAddr = address.parse().expect("an address");
+        std::future::ready(Ok(vec![SocketAddr::new(address, port)])).boxed()
+    }
+}
+
+/// Allows 127.0.0.1 and the public internet, no other loopback address.
+pub fn strict() -> Guard {
+    let policy = Policy { allow_ranges: vec!["127.0.0.1".to_owned()], ..Policy::strict() };
+    Guard::new(policy).expect("a policy without mistakes").with_resolver(Arc::<Names>::default())
+}
