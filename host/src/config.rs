@@ -8,7 +8,9 @@ use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 use url::Url;
 
-use crate::limits::{BATCH_SECONDS_DEFAULT, BATCH_SECONDS_MAX, BATCH_SECONDS_MIN};
+use crate::limits::{
+    BATCH_SECONDS_DEFAULT, BATCH_SECONDS_MAX, BATCH_SECONDS_MIN, FFMPEG_PROCESSES_MAX, FFMPEG_PROCESSES_MIN,
+};
 use crate::pipeline::air::target::Target;
 use crate::store::files;
 
@@ -29,6 +31,8 @@ pub struct HostConfig {
     pub log_level: String,
     /// `text` or `json` (`log.format`).
     pub log_json: bool,
+    /// ffmpeg processes of all pipelines at once (`limits.ffmpeg_processes`); `None`: by the machine's cores.
+    pub ffmpeg_processes: Option<usize>,
 }
 
 /// How the API is served.
@@ -156,6 +160,9 @@ pub fn check(layers: Layers, needs_pipeline: bool) -> Result<(HostConfig, Option
         server: server(&mut keys),
         log_level,
         log_json: keys.one_of("log.format", &["text", "json"]).as_deref() == Some("json"),
+        ffmpeg_processes: keys
+            .integer("limits.ffmpeg_processes", FFMPEG_PROCESSES_MIN as u64..=FFMPEG_PROCESSES_MAX as u64)
+            .and_then(|count| usize::try_from(count).ok()),
     };
     let pipeline =
         (needs_pipeline || keys.has_section("source") || keys.has_section("air")).then(|| pipeline(&mut keys));

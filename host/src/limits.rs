@@ -459,3 +459,17 @@ pub const FFMPEG_LOG_LINES_PER_MINUTE: u32 = 30;
 pub const FFMPEG_LOG_LINE_BYTES: usize = 1024;
 /// Batches between complete and on air whose time is measured; beyond it the oldest are not.
 pub const METRICS_BATCHES_UNDER_WAY_MAX: usize = 256;
+
+// === storage and the ffmpeg queue ===
+
+/// ffmpeg processes of all pipelines at once, unless set: this many a core, since one
+/// computes while another waits for the disk.
+pub const FFMPEG_PROCESSES_PER_CORE: usize = 2;
+/// Fewest that can be set: a hung run must not stop all others.
+pub const FFMPEG_PROCESSES_MIN: usize = 2;
+/// Most that can be set.
+pub const FFMPEG_PROCESSES_MAX: usize = 256;
+/// Runs of one tenant that wait for their turn; a pipeline has at most three, so more are refused.
+pub const FFMPEG_WAITING_MAX: usize = 256;
+/// A run without a deadline takes its place in the queue as if it were due so long after it came.
+pub const FFMPEG_SOFT_WAIT: Duration = Duration::from_secs(3);

@@ -45,7 +45,7 @@ use self::batch::Batcher;
 use self::decide::Decider;
 use self::event::EventKind;
 use self::exchange::Exchange;
-pub use self::host::{DEFAULT_TENANT, Host, Owner};
+pub use self::host::{DEFAULT_TENANT, Host, HostLimits, Owner};
 use self::observe::Observer;
 use self::prepare::{PrepareError, Preparer};
 use self::release::Releaser;

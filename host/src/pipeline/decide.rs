@@ -21,6 +21,7 @@ use super::prepare::{Prepared, batch_span};
 use super::remux::{self, Job, Plan, RemuxError};
 use super::status::Status;
 use crate::config::Hold;
+use crate::ffmpeg::{Slots, Turn};
 use crate::limits::AIR_AHEAD;
 use crate::stage::RemuxStage;
 use crate::store::journal::{JournalError, Step, StreamJournal};
@@ -56,6 +57,8 @@ pub struct Decider {
     pub started: Instant,
     /// End of the newest batch that was put together, in milliseconds of air time.
     pub end_ms: Option<u64>,
+    /// Where remuxing waits for its turn.
+    pub slots: Slots,
 }
 
 impl Decider {
@@ -200,19 +203,20 @@ impl Decider {
             decision.blame_stage(failure.to_string());
         }
         let mut plan = facts::to_plan(answer.value);
-        let mut remuxed = match reply::prepare(batch, &plan, &mut decision).await {
-            Ok(processed) => self.remux(batch, &plan, processed.as_ref()).await,
-            Err(error) => Err(error),
-        };
+        let mut remuxed =
+            match reply::prepare(batch, &plan, &mut decision, Turn { slots: &self.slots, by: Some(due) }).await {
+                Ok(processed) => self.remux(batch, &plan, processed.as_ref(), due).await,
+                Err(error) => Err(error),
+            };
         if let (Err(error), true) = (&remuxed, plan.uses_processed() || plan.coding != remux::plan::Coding::Copy) {
             tracing::warn!(batch = batch.number, %error, "the plan's audio could not be used");
             decision = Decision::original(Why::unusable(error.to_string()));
             plan = Plan::original(has_audio, "the plan's audio could not be used");
-            remuxed = self.remux(batch, &plan, None).await;
+            remuxed = self.remux(batch, &plan, None, due).await;
         } else if let Err(error) = &remuxed {
             // A run of ffmpeg that was killed says nothing about the next one.
             tracing::warn!(batch = batch.number, %error, "remuxing is tried once more");
-            remuxed = self.remux(batch, &plan, None).await;
+            remuxed = self.remux(batch, &plan, None, due).await;
         }
         self.journal.decided(batch.number, decision.outcome(&plan), decision.detail(&plan)).await?;
         match remuxed {
@@ -237,6 +241,7 @@ impl Decider {
         batch: &Prepared,
         plan: &Plan,
         processed: Option<&remux::Processed>,
+        due: Instant,
     ) -> Result<remux::Remuxed, RemuxError> {
         remux::remux(Job {
             number: batch.number,
@@ -245,6 +250,7 @@ impl Decider {
             placed: &batch.placed,
             with_audio: plan.audio != remux::plan::Audio::None,
             processed,
+            turn: Turn { slots: &self.slots, by: Some(due) },
         })
         .await
     }

@@ -115,6 +115,7 @@ impl Pipeline {
         let fetching = CancellationToken::new();
         let exchange = start_exchange(&config, stages.framing, &journal).await?;
 
+        let slots = host.queue().tenant(&owner.tenant, owner.ffmpeg_processes);
         let (clock, spool) = (AirClock::with_speed(config.speed), Spool::new());
         let (ready, waiting) = reload_ready(&files, &resumed);
         for batch in ready {
@@ -147,13 +148,14 @@ impl Pipeline {
                 stop: fetching.clone(),
             },
             preparer: Preparer {
-                demuxer: Demuxer::default(),
+                demuxer: Demuxer::new(slots.clone()),
                 timeline: resumed.timeline.clone().unwrap_or_default(),
                 files: files.clone(),
                 journal: journal.clone(),
                 status: status.clone(),
                 exchange: exchange.clone(),
                 stream_id: config.stream_id.clone(),
+                slots: slots.clone(),
             },
             decider: Decider {
                 keeper: StateKeeper::new(journal.clone(), StageKind::RemuxPlanning.name()),
@@ -167,6 +169,7 @@ impl Pipeline {
                 batch: config.batch,
                 started: tokio::time::Instant::now(),
                 end_ms: None,
+                slots,
             },
             releaser: Releaser {
                 events: air_events,

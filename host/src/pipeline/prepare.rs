@@ -18,7 +18,7 @@ use super::exchange::framer::{AudioFormat, Fragment, Pcm};
 use super::exchange::{Audio, Exchange, Outgoing, Pending};
 use super::status::Status;
 use super::timeline::{Placed, Timeline};
-use crate::ffmpeg::{self, FfmpegError};
+use crate::ffmpeg::{self, FfmpegError, Slots, Turn};
 use crate::limits::FFMPEG_TIMEOUT;
 use crate::media::facts::{BatchFacts, TrackFacts};
 use crate::store::files::{FilesError, StreamFiles};
@@ -76,6 +76,8 @@ pub struct Preparer {
     pub exchange: Option<Arc<Exchange>>,
     /// For fragment ids.
     pub stream_id: String,
+    /// Where conversions wait for their turn.
+    pub slots: Slots,
 }
 
 impl Preparer {
@@ -160,7 +162,7 @@ impl Preparer {
 
     async fn send(&self, batch: &Batch, dir: &Path, facts: &BatchFacts) -> Option<Pending> {
         let (exchange, audio) = (self.exchange.as_ref()?, facts.audio.as_ref()?);
-        let file = match outgoing(dir, exchange.audio_format(), audio).await {
+        let file = match outgoing(dir, exchange.audio_format(), audio, Turn { slots: &self.slots, by: None }).await {
             Ok(file) => file,
             Err(error) => {
                 let what = format!("batch {} is not sent: {error}", batch.number);
@@ -208,7 +210,7 @@ struct File {
 }
 
 /// The batch's audio as the processor wants it: as demuxed, or converted with one more ffmpeg run.
-async fn outgoing(dir: &Path, format: AudioFormat, audio: &TrackFacts) -> Result<File, FfmpegError> {
+async fn outgoing(dir: &Path, format: AudioFormat, audio: &TrackFacts, turn: Turn<'_>) -> Result<File, FfmpegError> {
     let (rate, channels) = (audio.sample_rate, audio.channels);
     let as_it_is = |name: &str, codec, content_type| File {
         path: dir.join(name),
@@ -227,7 +229,7 @@ async fn outgoing(dir: &Path, format: AudioFormat, audio: &TrackFacts) -> Result
     };
     let mut command = ffmpeg::command("file,pipe");
     command.args(["-f", "mp4", "-i"]).arg(dir.join(names::AUDIO)).args(arguments).arg(&file.path);
-    ffmpeg::output("convert", command, 0, FFMPEG_TIMEOUT).await?;
+    turn.output("convert", command, 0, FFMPEG_TIMEOUT).await?;
     Ok(file)
 }
 

@@ -8,7 +8,7 @@ use std::path::Path;
 use ffmpeg_sidecar::command::FfmpegCommand;
 use tokio::io::AsyncReadExt;
 
-use crate::ffmpeg::{self, FfmpegError};
+use crate::ffmpeg::{self, FfmpegError, Turn};
 use crate::limits::FFMPEG_TIMEOUT;
 use crate::media::facts::BatchFacts;
 use crate::media::flv::{FlvError, body::BodyError};
@@ -66,6 +66,8 @@ pub struct Job<'a> {
     pub with_audio: bool,
     /// Audio to put in the original's place; `None` leaves the original.
     pub processed: Option<&'a Processed>,
+    /// When it is to be done.
+    pub turn: Turn<'a>,
 }
 
 impl Job<'_> {
@@ -90,7 +92,7 @@ pub async fn remux(job: Job<'_>) -> Result<Remuxed, RemuxError> {
     let command = command(&job);
     let times = times::audio(&job);
     let mut spooler = spooling::Spooler::create(&job, times)?;
-    let (running, mut stdout) = ffmpeg::spawn("remux", command)?;
+    let (running, mut stdout) = job.turn.spawn("remux", command).await?;
     let mut chunk = vec![0; CHUNK_BYTES];
     let read = async {
         loop {
