@@ -71,6 +71,16 @@ pub enum FfmpegError {
     },
 }
 
+/// What ffmpeg and libc say where the disk, or what we may use of it, is full.
+const DISK_FULL: [&str; 2] = ["No space left on device", "Disk quota exceeded"];
+
+impl FfmpegError {
+    /// It could not write because the disk is full.
+    pub fn is_disk_full(&self) -> bool {
+        matches!(self, Self::Failed { stderr, .. } if DISK_FULL.iter().any(|words| stderr.contains(words)))
+    }
+}
+
 /// A command with what every run of ours has: no stdin, no banner, errors only, the named protocols only.
 ///
 /// `protocols` is ffmpeg's whitelist, such as `file,pipe`.
@@ -261,6 +271,18 @@ mod tests {
         command.args(["-f", "mpegts", "-i", "/nonexistent/in.ts", "-f", "null", "-"]);
         let error = output("test", command, 1024, Duration::from_secs(10)).await.unwrap_err().to_string();
         assert!(error.contains("/nonexistent/in.ts"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_is_told_from_other_failures() {
+        let run = |to: &'static str| async move {
+            let mut command = command("file,pipe");
+            command.args(["-f", "lavfi", "-i", "testsrc2=s=64x64:d=1", "-f", "rawvideo", to]);
+            output("test", command, 1000, Duration::from_secs(10)).await.unwrap_err()
+        };
+        let full = run("/dev/full").await;
+        assert!(full.is_disk_full(), "{full}");
+        assert!(!run("/nonexistent/out").await.is_disk_full());
     }
 
     #[tokio::test]

@@ -21,6 +21,7 @@ pub mod remux;
 pub mod air;
 pub mod release;
 // across the steps
+pub mod diary;
 pub mod event;
 pub mod host;
 pub mod load;

@@ -120,7 +120,7 @@ pub async fn drive(
 ) -> anyhow::Result<Ending> {
     let stop = Stop::default();
     let signals = tokio::spawn(obey_signals(stop.clone()));
-    let limits = HostLimits { ffmpeg_processes: host.ffmpeg_processes };
+    let limits = HostLimits { ffmpeg_processes: host.ffmpeg_processes, min_free: host.min_free };
     let shared = Host::open_with(&host.storage, limits).await?;
     let pipeline = Pipeline::load(&shared, Owner::default(), config, batches).await?;
     telemetry::write_below(&host.storage);

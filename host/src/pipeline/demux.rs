@@ -13,6 +13,8 @@ use crate::limits::{FFMPEG_TIMEOUT, PACKET_FACTS_BYTES};
 use crate::media::facts::{BatchFacts, FactsError, OFFSET};
 use crate::media::id3;
 use crate::pipeline::source::segment::{Container, Part, Segment};
+use crate::store::files::FilesError;
+use crate::store::room;
 
 /// Names in a batch's folder.
 pub mod names {
@@ -40,6 +42,9 @@ pub enum DemuxError {
     /// ffmpeg failed.
     #[error(transparent)]
     Ffmpeg(#[from] FfmpegError),
+    /// The batch's folder could not be made.
+    #[error(transparent)]
+    Files(#[from] FilesError),
     /// ffmpeg's list of packets makes no sense.
     #[error(transparent)]
     Facts(#[from] FactsError),
@@ -51,6 +56,18 @@ pub enum DemuxError {
         /// Why.
         source: std::io::Error,
     },
+}
+
+impl DemuxError {
+    /// The disk is full.
+    pub fn is_disk_full(&self) -> bool {
+        match self {
+            Self::Ffmpeg(error) => error.is_disk_full(),
+            Self::Files(error) => error.is_disk_full(),
+            Self::File { source, .. } => room::is_full(source),
+            Self::Unsupported(_) | Self::Facts(_) => false,
+        }
+    }
 }
 
 /// Which tracks a stream has.

@@ -11,6 +11,7 @@ use crate::limits::BATCH_STEPS_WAITING;
 use crate::stage::{StageLimits, StageRuntime, StageRuntimeConfig};
 use crate::store::database::Database;
 use crate::store::files::Storage;
+use crate::store::janitor::Janitor;
 use crate::store::journal::{BatchProgress, Journal};
 
 /// Shared by all pipelines; the storage is held for as long as any of them lives. Cheap to clone.
@@ -25,6 +26,7 @@ struct Inner {
     runtime: StageRuntime,
     ffmpeg: String,
     queue: Queue,
+    janitor: Janitor,
 }
 
 /// Limits of everything that pipelines share; the default is what is right for this machine.
@@ -32,6 +34,8 @@ struct Inner {
 pub struct HostLimits {
     /// ffmpeg processes at once (`limits.ffmpeg_processes`).
     pub ffmpeg_processes: Option<usize>,
+    /// Bytes of the disk that stay free (`storage.min_free`).
+    pub min_free: Option<u64>,
 }
 
 impl Host {
@@ -56,7 +60,8 @@ impl Host {
         let runtime =
             StageRuntime::new(&StageRuntimeConfig { aot_dir: Some(storage.aot()), ..StageRuntimeConfig::default() })?;
         let queue = limits.ffmpeg_processes.map_or_else(Queue::default, Queue::new);
-        Ok(Self(Arc::new(Inner { storage, database, journal, runtime, ffmpeg, queue })))
+        let janitor = Janitor::start(storage.root(), journal.clone(), limits.min_free);
+        Ok(Self(Arc::new(Inner { storage, database, journal, runtime, ffmpeg, queue, janitor })))
     }
 
     /// The storage folder.
@@ -82,6 +87,11 @@ impl Host {
     /// Where ffmpeg runs wait for their turn.
     pub fn queue(&self) -> &Queue {
         &self.0.queue
+    }
+
+    /// Keeps the storage within its bounds.
+    pub fn janitor(&self) -> &Janitor {
+        &self.0.janitor
     }
 
     /// The first line of `ffmpeg -version`.

@@ -13,16 +13,18 @@ use tracing::{Instrument, Span};
 
 use super::batch::Batch;
 use super::demux::{self, DemuxError, Demuxer, names};
+use super::diary::Diary;
 use super::event::{Event, EventKind, Severity};
 use super::exchange::framer::{AudioFormat, Fragment, Pcm};
 use super::exchange::{Audio, Exchange, Outgoing, Pending};
 use super::status::Status;
 use super::timeline::{Placed, Timeline};
 use crate::ffmpeg::{self, FfmpegError, Slots, Turn};
-use crate::limits::FFMPEG_TIMEOUT;
+use crate::limits::{DISK_FULL_TRIES, FFMPEG_TIMEOUT};
 use crate::media::facts::{BatchFacts, TrackFacts};
 use crate::store::files::{FilesError, StreamFiles};
-use crate::store::journal::{BatchRow, JournalError, Step, StreamJournal};
+use crate::store::journal::{BatchRow, JournalError, Step};
+use crate::store::room::Room;
 use crate::unix_time;
 
 /// Why the pipeline cannot go on.
@@ -69,7 +71,7 @@ pub struct Preparer {
     /// The stream's folders.
     pub files: StreamFiles,
     /// Where steps are written down.
-    pub journal: StreamJournal,
+    pub journal: Diary,
     /// Counts.
     pub status: Arc<Status>,
     /// `None`: the original audio stays.
@@ -78,6 +80,8 @@ pub struct Preparer {
     pub stream_id: String,
     /// Where conversions wait for their turn.
     pub slots: Slots,
+    /// Asked where the disk is full.
+    pub room: Room,
 }
 
 impl Preparer {
@@ -118,7 +122,7 @@ impl Preparer {
         known: Option<Timeline>,
         prepared: &mpsc::Sender<Prepared>,
     ) -> Result<bool, PrepareError> {
-        let dir = self.files.make_batch(batch.number)?;
+        let dir = self.files.batch(batch.number);
         let facts = match known {
             Some(before) => {
                 let facts = demux::reload(&dir).await;
@@ -127,7 +131,7 @@ impl Preparer {
                 }
                 facts
             }
-            None => self.demuxer.demux(&batch.segments, &dir).await,
+            None => self.demux(&batch, &dir).await,
         };
         let facts = match facts {
             Ok(facts) => facts,
@@ -136,6 +140,7 @@ impl Preparer {
                 return Err(PrepareError::Unsupported(reason));
             }
             Err(DemuxError::Ffmpeg(error @ FfmpegError::Start { .. })) => return Err(error.into()),
+            Err(DemuxError::Files(error)) if !error.is_disk_full() => return Err(error.into()),
             Err(error) => {
                 let what = format!("batch {} is lost: {error}", batch.number);
                 self.status.tell(Event::new(EventKind::BatchLost, Severity::Error, what).batch(batch.number));
@@ -158,6 +163,24 @@ impl Preparer {
         self.journal.step(batch.number, Step::Sent).await?;
         let (number, complete) = (batch.number, batch.complete);
         Ok(prepared.send(Prepared { number, dir, facts, placed, pending, complete }).await.is_ok())
+    }
+
+    /// Demuxes; where the disk is full, again once something was removed.
+    async fn demux(&mut self, batch: &Batch, dir: &Path) -> Result<BatchFacts, DemuxError> {
+        let mut tries = 0..DISK_FULL_TRIES;
+        loop {
+            let demuxed = match self.files.make_batch(batch.number) {
+                Ok(_) => self.demuxer.demux(&batch.segments, dir).await,
+                Err(error) => Err(error.into()),
+            };
+            match demuxed {
+                Err(error) if error.is_disk_full() && tries.next().is_some() => {
+                    tracing::warn!(batch = batch.number, %error, "the disk is full; demuxing is tried again");
+                    self.room.make().await;
+                }
+                demuxed => return demuxed,
+            }
+        }
     }
 
     async fn send(&self, batch: &Batch, dir: &Path, facts: &BatchFacts) -> Option<Pending> {

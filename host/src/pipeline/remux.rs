@@ -15,6 +15,7 @@ use crate::media::flv::{FlvError, body::BodyError};
 use crate::pipeline::air::spool::ReadyBatch;
 use crate::pipeline::demux::{DemuxError, names, part, rename};
 use crate::pipeline::timeline::Placed;
+use crate::store::room;
 
 // what is to be done
 pub mod plan;
@@ -49,6 +50,18 @@ pub enum RemuxError {
     /// The plan asks for audio that is not there.
     #[error("the plan asks for {0}, which this batch does not have")]
     Missing(&'static str),
+}
+
+impl RemuxError {
+    /// The disk is full.
+    pub fn is_disk_full(&self) -> bool {
+        match self {
+            Self::Ffmpeg(error) => error.is_disk_full(),
+            Self::File(error) => error.is_disk_full(),
+            Self::Io(error) => room::is_full(error),
+            Self::Flv(_) | Self::Body(_) | Self::Missing(_) => false,
+        }
+    }
 }
 
 /// All that the remux step needs of a batch.

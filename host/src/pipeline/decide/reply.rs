@@ -118,7 +118,7 @@ impl Decision {
 pub(super) async fn prepare(
     batch: &Prepared,
     plan: &Plan,
-    decision: &mut Decision,
+    decision: &Decision,
     turn: Turn<'_>,
 ) -> Result<Option<Processed>, RemuxError> {
     let Some(audio) = batch.facts.audio.as_ref().filter(|_| plan.audio != Audio::None) else { return Ok(None) };

@@ -8,6 +8,7 @@ use url::Url;
 
 use super::segment::{Identity, Segment};
 use crate::limits;
+use crate::store::room::Room;
 
 /// One source of one pipeline. It holds secrets (URLs, headers), so it has no `Debug`.
 #[derive(Clone)]
@@ -32,6 +33,8 @@ pub struct SourceConfig {
     /// A client to share or to guard; build it from [`super::client_builder`], which sets redirects, cookies and gzip.
     /// `None`: the source makes its own.
     pub client: Option<reqwest::Client>,
+    /// Whether there is room for more segments.
+    pub room: Room,
 }
 
 impl SourceConfig {
@@ -47,6 +50,7 @@ impl SourceConfig {
             first_index: 0,
             bounds: Bounds::default(),
             client: None,
+            room: Room::default(),
         }
     }
 }
