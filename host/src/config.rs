@@ -8,7 +8,9 @@ use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 use url::Url;
 
-use crate::limits::{BATCH_SECONDS_DEFAULT, BATCH_SECONDS_MAX, BATCH_SECONDS_MIN};
+use crate::limits::{
+    BATCH_SECONDS_DEFAULT, BATCH_SECONDS_MAX, BATCH_SECONDS_MIN, FFMPEG_PROCESSES_MAX, FFMPEG_PROCESSES_MIN,
+};
 use crate::pipeline::air::target::Target;
 use crate::store::files;
 
@@ -29,6 +31,10 @@ pub struct HostConfig {
     pub log_level: String,
     /// `text` or `json` (`log.format`).
     pub log_json: bool,
+    /// ffmpeg processes of all pipelines at once (`limits.ffmpeg_processes`); `None`: by the machine's cores.
+    pub ffmpeg_processes: Option<usize>,
+    /// Bytes of the disk that stay free (`storage.min_free`); `None`: by its size.
+    pub min_free: Option<u64>,
 }
 
 /// How the API is served.
@@ -65,6 +71,10 @@ pub struct PipelineConfig {
     pub cushion: Option<Duration>,
     /// Batches that are kept after they went on air.
     pub keep_batches: usize,
+    /// Batches that went on air longer ago go; `None`: of any age.
+    pub keep_age: Option<Duration>,
+    /// The oldest batches that went on air go while all files are more; `None`: as many bytes as it takes.
+    pub keep_bytes: Option<u64>,
     /// How many seconds of media go on air in a second: 1, or more to rehearse with a recording.
     pub speed: f64,
     /// The components that decide.
@@ -156,6 +166,10 @@ pub fn check(layers: Layers, needs_pipeline: bool) -> Result<(HostConfig, Option
         server: server(&mut keys),
         log_level,
         log_json: keys.one_of("log.format", &["text", "json"]).as_deref() == Some("json"),
+        min_free: keys.bytes("storage.min_free"),
+        ffmpeg_processes: keys
+            .integer("limits.ffmpeg_processes", FFMPEG_PROCESSES_MIN as u64..=FFMPEG_PROCESSES_MAX as u64)
+            .and_then(|count| usize::try_from(count).ok()),
     };
     let pipeline =
         (needs_pipeline || keys.has_section("source") || keys.has_section("air")).then(|| pipeline(&mut keys));
@@ -193,6 +207,8 @@ fn pipeline(keys: &mut Keys) -> Option<PipelineConfig> {
     let hold = hold(keys);
     let cushion = keys.seconds("pipeline.cushion_seconds", 0.0..=120.0);
     let keep_batches = keys.integer("pipeline.keep_batches", 0..=100_000).unwrap_or(KEEP_BATCHES);
+    let keep_age = keys.integer("pipeline.keep_seconds", 1..=u64::from(u32::MAX)).map(Duration::from_secs);
+    let keep_bytes = keys.bytes("pipeline.keep_bytes");
     let source = source(keys);
     let processor = processor(keys);
     let destinations = destinations(keys);
@@ -207,6 +223,8 @@ fn pipeline(keys: &mut Keys) -> Option<PipelineConfig> {
         hold,
         cushion,
         keep_batches: usize::try_from(keep_batches).unwrap_or(usize::MAX),
+        keep_age,
+        keep_bytes,
         speed,
         stages,
     })

@@ -1,4 +1,7 @@
-//! Runs ffmpeg: one process at a time limit, with its output bounded and its last words kept.
+//! Runs ffmpeg: each process with a time limit, its output bounded and its last words kept.
+//!
+//! What pipelines run per batch takes its [`Turn`] in the [`queue`] first; [`output`] and [`background`] are for the host's
+//! own runs (version, doctor, demo). What ffmpeg says is logged under the target `ffmpeg`.
 //!
 //! `ffmpeg-sidecar` finds the binary and builds the command. The process itself is tokio's: the sidecar's is driven by
 //! blocking threads, cannot be killed with its owner, and takes stdout for its own parser, where we need the bytes.
@@ -10,10 +13,15 @@ use ffmpeg_sidecar::command::FfmpegCommand;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, ChildStdout};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use tracing::Instrument;
 
 use crate::limits::{FFMPEG_LOG_LINE_BYTES, FFMPEG_LOG_LINES, FFMPEG_MEMORY_BYTES, FFMPEG_STDERR_BYTES};
 use crate::logs::Lines;
+
+pub mod queue;
+
+pub use queue::{Permit, Queue, Slots};
 
 /// Why an ffmpeg run failed.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +63,22 @@ pub enum FfmpegError {
         /// Why.
         source: std::io::Error,
     },
+    /// Its tenant has too many runs waiting.
+    #[error("{waiting} ffmpeg runs of this tenant wait already: too many pipelines for limits.ffmpeg_processes")]
+    Busy {
+        /// How many wait.
+        waiting: usize,
+    },
+}
+
+/// What ffmpeg and libc say where the disk, or what we may use of it, is full.
+const DISK_FULL: [&str; 2] = ["No space left on device", "Disk quota exceeded"];
+
+impl FfmpegError {
+    /// It could not write because the disk is full.
+    pub fn is_disk_full(&self) -> bool {
+        matches!(self, Self::Failed { stderr, .. } if DISK_FULL.iter().any(|words| stderr.contains(words)))
+    }
 }
 
 /// A command with what every run of ours has: no stdin, no banner, errors only, the named protocols only.
@@ -78,10 +102,46 @@ pub struct Running {
     what: &'static str,
     child: Child,
     stderr: JoinHandle<String>,
+    /// Its slot, free again when it has ended: dropped after the process.
+    _permit: Option<Permit>,
 }
 
-/// Starts ffmpeg with stdout on a pipe. `what` names the job in errors.
-pub fn spawn(what: &'static str, mut command: FfmpegCommand) -> Result<(Running, ChildStdout), FfmpegError> {
+/// When a pipeline's run is to begin: whose slots it takes, and by when.
+#[derive(Debug, Clone, Copy)]
+pub struct Turn<'a> {
+    /// The tenant's way into the queue.
+    pub slots: &'a Slots,
+    /// When it should begin at the latest; `None`: soon.
+    pub by: Option<Instant>,
+}
+
+impl Turn<'_> {
+    /// As [`output`], once it is its turn.
+    pub async fn output(
+        self,
+        what: &'static str,
+        command: FfmpegCommand,
+        most: usize,
+        limit: Duration,
+    ) -> Result<Vec<u8>, FfmpegError> {
+        let _permit = self.slots.acquire(self.by).await?;
+        output(what, command, most, limit).await
+    }
+
+    /// Starts ffmpeg with stdout on a pipe, once it is its turn. `what` names the job in errors.
+    pub async fn spawn(
+        self,
+        what: &'static str,
+        command: FfmpegCommand,
+    ) -> Result<(Running, ChildStdout), FfmpegError> {
+        let permit = self.slots.acquire(self.by).await?;
+        let (mut running, stdout) = spawn(what, command)?;
+        running._permit = Some(permit);
+        Ok((running, stdout))
+    }
+}
+
+fn spawn(what: &'static str, mut command: FfmpegCommand) -> Result<(Running, ChildStdout), FfmpegError> {
     let mut process = process(&mut command);
     process.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = process.spawn().map_err(|source| not_started(&mut command, source))?;
@@ -89,7 +149,7 @@ pub fn spawn(what: &'static str, mut command: FfmpegCommand) -> Result<(Running,
     match (child.stdout.take(), child.stderr.take()) {
         (Some(stdout), Some(stderr)) => {
             let stderr = tokio::spawn(tail(what, stderr).in_current_span());
-            Ok((Running { what, child, stderr }, stdout))
+            Ok((Running { what, child, stderr, _permit: None }, stdout))
         }
         _ => Err(not_started(&mut command, std::io::Error::other("its output is not connected"))),
     }
@@ -123,10 +183,8 @@ impl Running {
                 return Err(FfmpegError::Timeout { what, limit, stderr: self.last_words().await });
             }
         };
-        if status.success() {
-            return Ok(());
-        }
-        Err(FfmpegError::Failed { what, status, stderr: self.last_words().await })
+        let stderr = self.last_words().await;
+        if status.success() { Ok(()) } else { Err(FfmpegError::Failed { what, status, stderr }) }
     }
 
     async fn last_words(&mut self) -> String {
@@ -213,6 +271,18 @@ mod tests {
         command.args(["-f", "mpegts", "-i", "/nonexistent/in.ts", "-f", "null", "-"]);
         let error = output("test", command, 1024, Duration::from_secs(10)).await.unwrap_err().to_string();
         assert!(error.contains("/nonexistent/in.ts"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_is_told_from_other_failures() {
+        let run = |to: &'static str| async move {
+            let mut command = command("file,pipe");
+            command.args(["-f", "lavfi", "-i", "testsrc2=s=64x64:d=1", "-f", "rawvideo", to]);
+            output("test", command, 1000, Duration::from_secs(10)).await.unwrap_err()
+        };
+        let full = run("/dev/full").await;
+        assert!(full.is_disk_full(), "{full}");
+        assert!(!run("/nonexistent/out").await.is_disk_full());
     }
 
     #[tokio::test]

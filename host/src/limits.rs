@@ -571,3 +571,49 @@ pub const NET_LOOKUPS_AT_ONCE: usize = 8;
 pub const NET_ADDRESSES_MAX: usize = 16;
 /// An address that has not answered by then gets company from the next one.
 pub const NET_CONNECT_STAGGER: Duration = Duration::from_millis(300);
+// === storage and the ffmpeg queue ===
+
+/// ffmpeg processes of all pipelines at once, unless set: this many a core, since one
+/// computes while another waits for the disk.
+pub const FFMPEG_PROCESSES_PER_CORE: usize = 2;
+/// Fewest that can be set: a hung run must not stop all others.
+pub const FFMPEG_PROCESSES_MIN: usize = 2;
+/// Most that can be set.
+pub const FFMPEG_PROCESSES_MAX: usize = 256;
+/// Runs of one tenant that wait for their turn; a pipeline has at most three, so more are refused.
+pub const FFMPEG_WAITING_MAX: usize = 256;
+/// A run without a deadline takes its place in the queue as if it were due so long after it came.
+pub const FFMPEG_SOFT_WAIT: Duration = Duration::from_secs(3);
+
+/// Running pipelines' files are counted this often, and the bounds of the storage looked at.
+pub const STORAGE_LOOK_EVERY: Duration = Duration::from_secs(5);
+/// All files are counted this often, those of streams included that nobody runs.
+pub const STORAGE_LOOK_ALL_EVERY: Duration = Duration::from_secs(60);
+/// Bytes of the disk that stay free unless set (`storage.min_free`)...
+pub const STORAGE_MIN_FREE_BYTES: u64 = 512 << 20;
+/// ...or this part of a small one (5 %).
+pub const STORAGE_MIN_FREE_PART: u64 = 20;
+/// Fetching begins again, and all is well, once a bound is away by this part of it (10 %).
+pub const STORAGE_CALM_PART: u64 = 10;
+/// A bound that cleaning keeps from being passed is told to be well only after so long without coming near it.
+pub const STORAGE_CALM_AFTER: Duration = Duration::from_secs(60);
+/// Batches that are removed in one go.
+pub const CLEAN_AT_ONCE: usize = 64;
+/// Batches that a preview of cleaning lists.
+pub const CLEAN_PLAN_MAX: usize = 10_000;
+/// Initialization sections of a stream that are let be: they are small, and mostly there are one or two.
+pub const INITS_KEPT_MIN: usize = 16;
+/// An initialization section that was not used for so long goes, once no segment on disk needs it.
+pub const INIT_UNUSED_FOR: Duration = Duration::from_secs(3600);
+/// A stream's initialization sections are looked at this often.
+pub const INITS_LOOK_EVERY: Duration = Duration::from_secs(600);
+/// A live source's segments wait for room until so long after it ran out; then they are passed over.
+pub const ROOM_PATIENCE: Duration = Duration::from_secs(10);
+/// A step that was refused by a full disk is tried again so often...
+pub const DISK_FULL_TRIES: u32 = 3;
+/// ...after so long, where nothing could be removed.
+pub const DISK_FULL_WAIT: Duration = Duration::from_secs(1);
+/// A step of a batch waits so long for a journal that the disk refuses; then the stream goes on without it.
+pub const JOURNAL_PATIENCE: Duration = Duration::from_millis(500);
+/// Steps of one pipeline that wait to be journalled while the disk refuses; beyond, the pipeline ends.
+pub const JOURNAL_LATE_MAX: usize = 4096;

@@ -21,6 +21,7 @@ pub mod remux;
 pub mod air;
 pub mod release;
 // across the steps
+pub mod diary;
 pub mod event;
 pub mod host;
 pub mod load;
@@ -45,7 +46,7 @@ use self::batch::Batcher;
 use self::decide::Decider;
 use self::event::EventKind;
 use self::exchange::Exchange;
-pub use self::host::{DEFAULT_TENANT, Host, Owner};
+pub use self::host::{DEFAULT_TENANT, Host, HostLimits, Owner};
 use self::observe::Observer;
 use self::prepare::{PrepareError, Preparer};
 use self::release::Releaser;

@@ -119,6 +119,18 @@ impl Keys {
         }
     }
 
+    /// Bytes: a whole number, or with a unit, such as `10 GiB`.
+    pub fn bytes(&mut self, path: &str) -> Option<u64> {
+        let value = self.take(path)?;
+        let bytes = parse_bytes(&plain(&value));
+        if bytes.is_none() {
+            let right =
+                "a whole number of bytes, or one with a unit (kB, MB, GB, TB, KiB, MiB, GiB, TiB), such as \"10 GiB\"";
+            self.problem(path, format!("{} must be {right}", plain(&value)));
+        }
+        bytes
+    }
+
     /// Seconds, with or without a fraction.
     pub fn seconds(&mut self, path: &str, range: RangeInclusive<f64>) -> Option<Duration> {
         let value = self.take(path)?;
@@ -219,10 +231,53 @@ impl Keys {
     }
 }
 
+fn parse_bytes(text: &str) -> Option<u64> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at_checked(digits)?;
+    let (base, power): (u64, u32) = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => (1, 0),
+        "kb" => (1000, 1),
+        "mb" => (1000, 2),
+        "gb" => (1000, 3),
+        "tb" => (1000, 4),
+        "kib" => (1024, 1),
+        "mib" => (1024, 2),
+        "gib" => (1024, 3),
+        "tib" => (1024, 4),
+        _ => return None,
+    };
+    number.parse::<u64>().ok()?.checked_mul(base.checked_pow(power)?)
+}
+
 /// A value as a person would write it.
 fn plain(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_read_with_and_without_a_unit() {
+        for (text, bytes) in [
+            ("0", Some(0)),
+            ("1048576", Some(1 << 20)),
+            ("10 GiB", Some(10 << 30)),
+            ("512MiB", Some(512 << 20)),
+            ("2 tb", Some(2_000_000_000_000)),
+            ("7 b", Some(7)),
+            ("", None),
+            ("GiB", None),
+            ("-1", None),
+            ("1.5 GiB", None),
+            ("10 G", None),
+            ("99999999999 TiB", None),
+        ] {
+            assert_eq!(parse_bytes(text), bytes, "{text:?}");
+        }
     }
 }

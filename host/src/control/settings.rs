@@ -179,6 +179,8 @@ impl Settings {
             .set("pipeline.hold", number(self.hold_seconds))
             .set("pipeline.cushion_seconds", number(self.cushion_seconds))
             .set("pipeline.keep_batches", self.keep.batches.map(i64::from))
+            .set("pipeline.keep_seconds", self.keep.max_age_seconds.map(|value| value.to_string()))
+            .set("pipeline.keep_bytes", self.keep.max_bytes.map(|value| value.to_string()))
             .set("source.url", Some(self.source.url.clone()))
             .set("source.backup_url", self.source.backup_url.clone())
             .set("source.max_bandwidth", self.source.max_bandwidth.map(|value| value.to_string()))
@@ -274,6 +276,8 @@ fn renamed(problem: Problem) -> Problem {
         "pipeline.hold" => "holdSeconds".to_owned(),
         "pipeline.cushion_seconds" => "cushionSeconds".to_owned(),
         "pipeline.keep_batches" => "keep.batches".to_owned(),
+        "pipeline.keep_seconds" => "keep.maxAgeSeconds".to_owned(),
+        "pipeline.keep_bytes" => "keep.maxBytes".to_owned(),
         "air.to" => "destinations".to_owned(),
         path if path.starts_with("stages.") => format!("{}.settings", camel(path.trim_end_matches("_settings"))),
         path => match path.strip_prefix("air.to") {

@@ -12,13 +12,14 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::diary::Diary;
 use super::event::{Event, EventKind, Severity};
 use super::source::segment::{Cue, Segment};
 use super::source::{GapReason, SourceEvent};
 use super::status::{Phase, Status};
 use crate::stage::contract::batching as wit;
 use crate::stage::{Answer, BatchingStage};
-use crate::store::journal::{CutRecord, JournalError, StageSnapshot, StreamJournal};
+use crate::store::journal::{CutRecord, JournalError, StageSnapshot};
 use crate::unix_time;
 
 /// Segments that belong together: the unit that goes to the processor.
@@ -41,7 +42,7 @@ pub struct Batcher {
     /// The stage that decides.
     pub stage: BatchingStage,
     /// Where cuts are written down.
-    pub journal: StreamJournal,
+    pub journal: Diary,
     /// Counts.
     pub status: Arc<Status>,
     /// Number of the next batch.
@@ -175,6 +176,7 @@ impl Batcher {
                     GapReason::Marked => "marked",
                     GapReason::Missed => "missed",
                     GapReason::GivenUp(_) => "given-up",
+                    GapReason::NoRoom(_) => "no-room",
                     _ => "unpaired",
                 };
                 self.status.update(|stats| *stats.gaps.entry(reason).or_default() += gap.segments);

@@ -14,6 +14,7 @@ use tracing::Instrument;
 use super::air::clock::AirClock;
 use super::air::lean::Lean;
 use super::air::spool::{ReadyBatch, Spool};
+use super::diary::Diary;
 use super::event::{Event, EventKind, Severity};
 use super::exchange::{Absence, Pending};
 use super::framer::StateKeeper;
@@ -21,9 +22,11 @@ use super::prepare::{Prepared, batch_span};
 use super::remux::{self, Job, Plan, RemuxError};
 use super::status::Status;
 use crate::config::Hold;
-use crate::limits::AIR_AHEAD;
+use crate::ffmpeg::{Slots, Turn};
+use crate::limits::{AIR_AHEAD, DISK_FULL_TRIES};
 use crate::stage::RemuxStage;
-use crate::store::journal::{JournalError, Step, StreamJournal};
+use crate::store::journal::{JournalError, Step};
+use crate::store::room::Room;
 
 mod facts;
 mod margin;
@@ -39,7 +42,7 @@ pub struct Decider {
     /// Its state in the journal.
     pub keeper: StateKeeper,
     /// Where steps are written down.
-    pub journal: StreamJournal,
+    pub journal: Diary,
     /// Counts.
     pub status: Arc<Status>,
     /// The clock that the first batch starts.
@@ -56,6 +59,10 @@ pub struct Decider {
     pub started: Instant,
     /// End of the newest batch that was put together, in milliseconds of air time.
     pub end_ms: Option<u64>,
+    /// Where remuxing waits for its turn.
+    pub slots: Slots,
+    /// Asked where the disk is full.
+    pub room: Room,
 }
 
 impl Decider {
@@ -200,19 +207,16 @@ impl Decider {
             decision.blame_stage(failure.to_string());
         }
         let mut plan = facts::to_plan(answer.value);
-        let mut remuxed = match reply::prepare(batch, &plan, &mut decision).await {
-            Ok(processed) => self.remux(batch, &plan, processed.as_ref()).await,
-            Err(error) => Err(error),
-        };
+        let mut remuxed = self.follow(batch, &plan, &decision, due).await;
         if let (Err(error), true) = (&remuxed, plan.uses_processed() || plan.coding != remux::plan::Coding::Copy) {
             tracing::warn!(batch = batch.number, %error, "the plan's audio could not be used");
             decision = Decision::original(Why::unusable(error.to_string()));
             plan = Plan::original(has_audio, "the plan's audio could not be used");
-            remuxed = self.remux(batch, &plan, None).await;
+            remuxed = self.remux(batch, &plan, None, due).await;
         } else if let Err(error) = &remuxed {
             // A run of ffmpeg that was killed says nothing about the next one.
             tracing::warn!(batch = batch.number, %error, "remuxing is tried once more");
-            remuxed = self.remux(batch, &plan, None).await;
+            remuxed = self.remux(batch, &plan, None, due).await;
         }
         self.journal.decided(batch.number, decision.outcome(&plan), decision.detail(&plan)).await?;
         match remuxed {
@@ -232,11 +236,37 @@ impl Decider {
         }
     }
 
+    /// Does what the plan says; where the disk is full, again once something was removed.
+    async fn follow(
+        &mut self,
+        batch: &Prepared,
+        plan: &Plan,
+        decision: &Decision,
+        due: Instant,
+    ) -> Result<remux::Remuxed, RemuxError> {
+        let (slots, mut tries) = (self.slots.clone(), 0..DISK_FULL_TRIES);
+        loop {
+            let turn = Turn { slots: &slots, by: Some(due) };
+            let remuxed = match reply::prepare(batch, plan, decision, turn).await {
+                Ok(processed) => self.remux(batch, plan, processed.as_ref(), due).await,
+                Err(error) => Err(error),
+            };
+            match remuxed {
+                Err(error) if error.is_disk_full() && tries.next().is_some() => {
+                    tracing::warn!(batch = batch.number, %error, "the disk is full; remuxing is tried again");
+                    self.room.make().await;
+                }
+                remuxed => return remuxed,
+            }
+        }
+    }
+
     async fn remux(
         &mut self,
         batch: &Prepared,
         plan: &Plan,
         processed: Option<&remux::Processed>,
+        due: Instant,
     ) -> Result<remux::Remuxed, RemuxError> {
         remux::remux(Job {
             number: batch.number,
@@ -245,6 +275,7 @@ impl Decider {
             placed: &batch.placed,
             with_audio: plan.audio != remux::plan::Audio::None,
             processed,
+            turn: Turn { slots: &self.slots, by: Some(due) },
         })
         .await
     }

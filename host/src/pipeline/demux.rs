@@ -8,11 +8,13 @@ use std::path::{Path, PathBuf};
 
 use ffmpeg_sidecar::command::FfmpegCommand;
 
-use crate::ffmpeg::{self, FfmpegError};
+use crate::ffmpeg::{self, FfmpegError, Slots, Turn};
 use crate::limits::{FFMPEG_TIMEOUT, PACKET_FACTS_BYTES};
 use crate::media::facts::{BatchFacts, FactsError, OFFSET};
 use crate::media::id3;
 use crate::pipeline::source::segment::{Container, Part, Segment};
+use crate::store::files::FilesError;
+use crate::store::room;
 
 /// Names in a batch's folder.
 pub mod names {
@@ -40,6 +42,9 @@ pub enum DemuxError {
     /// ffmpeg failed.
     #[error(transparent)]
     Ffmpeg(#[from] FfmpegError),
+    /// The batch's folder could not be made.
+    #[error(transparent)]
+    Files(#[from] FilesError),
     /// ffmpeg's list of packets makes no sense.
     #[error(transparent)]
     Facts(#[from] FactsError),
@@ -51,6 +56,18 @@ pub enum DemuxError {
         /// Why.
         source: std::io::Error,
     },
+}
+
+impl DemuxError {
+    /// The disk is full.
+    pub fn is_disk_full(&self) -> bool {
+        match self {
+            Self::Ffmpeg(error) => error.is_disk_full(),
+            Self::Files(error) => error.is_disk_full(),
+            Self::File { source, .. } => room::is_full(source),
+            Self::Unsupported(_) | Self::Facts(_) => false,
+        }
+    }
 }
 
 /// Which tracks a stream has.
@@ -74,27 +91,27 @@ impl Tracks {
 #[derive(Debug)]
 pub struct Demuxer {
     tracks: Tracks,
-}
-
-impl Default for Demuxer {
-    fn default() -> Self {
-        Self { tracks: Tracks::BOTH }
-    }
+    slots: Slots,
 }
 
 impl Demuxer {
+    /// For a new stream.
+    pub fn new(slots: Slots) -> Self {
+        Self { tracks: Tracks::BOTH, slots }
+    }
+
     /// Demuxes `segments` into `dir`, which exists. Files appear whole under their names or not at all.
     pub async fn demux(&mut self, segments: &[Segment], dir: &Path) -> Result<BatchFacts, DemuxError> {
         let inputs = Inputs::of(segments)?;
-        let mut facts = match run(&inputs, self.tracks, dir).await {
+        let mut facts = match self.run(&inputs, dir).await {
             Ok(facts) => facts,
             // Mostly a track that is not there, or a codec that the muxer refuses: look closer. A run that was killed
             // is tried once more.
             Err(DemuxError::Ffmpeg(FfmpegError::Failed { .. } | FfmpegError::Timeout { .. })) => {
-                let found = probe(&inputs).await?;
+                let found = self.probe(&inputs).await?;
                 check_codecs(&found)?;
                 self.tracks = Tracks::of(&found);
-                run(&inputs, self.tracks, dir).await?
+                self.run(&inputs, dir).await?
             }
             Err(error) => return Err(error),
         };
@@ -102,7 +119,7 @@ impl Demuxer {
         // A track that came back: the list names what is there, also what was not written.
         if Tracks::of(&facts) != self.tracks {
             self.tracks = Tracks::of(&facts);
-            facts = run(&inputs, self.tracks, dir).await?;
+            facts = self.run(&inputs, dir).await?;
         }
         for (track, name) in [(&facts.video, names::VIDEO), (&facts.audio, names::AUDIO)] {
             if track.is_some() {
@@ -111,6 +128,60 @@ impl Demuxer {
         }
         rename(&part(dir, names::PACKETS), &dir.join(names::PACKETS)).await?;
         Ok(facts)
+    }
+
+    async fn run(&self, inputs: &Inputs, dir: &Path) -> Result<BatchFacts, DemuxError> {
+        let mut command = ffmpeg::command("file,pipe,concat");
+        inputs.add_to(&mut command);
+        let video_map = "0:v:0";
+        let audio_map = format!("{}:a:0", inputs.audio_index());
+        // -copyinkf: pictures before the first key frame are packets like any other.
+        let copy = ["-c", "copy", "-copyinkf"];
+        if self.tracks.video {
+            command.args(["-map", video_map]).args(copy);
+            command.args(["-f", "mp4", "-movflags", "frag_keyframe+empty_moov+default_base_moof"]);
+            command.arg(part(dir, names::VIDEO));
+        }
+        if self.tracks.audio {
+            // ADTS headers do not fit into MP4, and the moov waits for the first packet, which tells how AAC is set up.
+            // make_zero: a processor must see a file that starts at 0, not hours of empty edit. 5 s a fragment: one a
+            // packet would double the size.
+            command.args(["-map", &audio_map]).args(copy).args([
+                "-bsf:a",
+                "aac_adtstoasc",
+                "-frag_duration",
+                "5000000",
+            ]);
+            command.args(["-avoid_negative_ts", "make_zero", "-f", "mp4", "-movflags", "delay_moov+default_base_moof"]);
+            command.arg(part(dir, names::AUDIO));
+        }
+        command.args(["-map", &format!("{video_map}?"), "-map", &format!("{audio_map}?")]);
+        command.args(copy).args(["-f", "framecrc", "pipe:1"]);
+        let text = self.turn().output("demux", command, PACKET_FACTS_BYTES, FFMPEG_TIMEOUT).await?;
+        let mut text = String::from_utf8_lossy(&text).into_owned();
+        let mut facts = BatchFacts::parse(&text)?;
+        if let Some(offset_us) = inputs.audio.as_ref().unwrap_or(&inputs.main).offset_us {
+            text.insert_str(0, &format!("#{OFFSET} {}: {offset_us}\n", u8::from(facts.video.is_some())));
+            facts = BatchFacts::parse(&text)?;
+        }
+        let path = part(dir, names::PACKETS);
+        tokio::fs::write(&path, &text).await.map_err(|source| DemuxError::File { path, source })?;
+        Ok(facts)
+    }
+
+    /// Which tracks there are and how they are coded, without writing them.
+    async fn probe(&self, inputs: &Inputs) -> Result<BatchFacts, DemuxError> {
+        let mut command = ffmpeg::command("file,pipe,concat");
+        inputs.add_to(&mut command);
+        let audio_map = format!("{}:a:0?", inputs.audio_index());
+        command.args(["-map", "0:v:0?", "-map", &audio_map, "-c", "copy", "-copyinkf", "-f", "framecrc", "pipe:1"]);
+        let text = self.turn().output("probe", command, PACKET_FACTS_BYTES, FFMPEG_TIMEOUT).await?;
+        Ok(BatchFacts::parse(&String::from_utf8_lossy(&text))?)
+    }
+
+    /// Soon: the processor is to have its time.
+    fn turn(&self) -> Turn<'_> {
+        Turn { slots: &self.slots, by: None }
     }
 }
 
@@ -196,50 +267,6 @@ impl Input {
         };
         Self { format, url, offset_us }
     }
-}
-
-async fn run(inputs: &Inputs, tracks: Tracks, dir: &Path) -> Result<BatchFacts, DemuxError> {
-    let mut command = ffmpeg::command("file,pipe,concat");
-    inputs.add_to(&mut command);
-    let video_map = "0:v:0";
-    let audio_map = format!("{}:a:0", inputs.audio_index());
-    // -copyinkf: pictures before the first key frame are packets like any other.
-    let copy = ["-c", "copy", "-copyinkf"];
-    if tracks.video {
-        command.args(["-map", video_map]).args(copy);
-        command.args(["-f", "mp4", "-movflags", "frag_keyframe+empty_moov+default_base_moof"]);
-        command.arg(part(dir, names::VIDEO));
-    }
-    if tracks.audio {
-        // ADTS headers do not fit into MP4, and the moov waits for the first packet, which tells how AAC is set up.
-        // make_zero: a processor must see a file that starts at 0, not hours of empty edit. 5 s a fragment: one a
-        // packet would double the size.
-        command.args(["-map", &audio_map]).args(copy).args(["-bsf:a", "aac_adtstoasc", "-frag_duration", "5000000"]);
-        command.args(["-avoid_negative_ts", "make_zero", "-f", "mp4", "-movflags", "delay_moov+default_base_moof"]);
-        command.arg(part(dir, names::AUDIO));
-    }
-    command.args(["-map", &format!("{video_map}?"), "-map", &format!("{audio_map}?")]);
-    command.args(copy).args(["-f", "framecrc", "pipe:1"]);
-    let text = ffmpeg::output("demux", command, PACKET_FACTS_BYTES, FFMPEG_TIMEOUT).await?;
-    let mut text = String::from_utf8_lossy(&text).into_owned();
-    let mut facts = BatchFacts::parse(&text)?;
-    if let Some(offset_us) = inputs.audio.as_ref().unwrap_or(&inputs.main).offset_us {
-        text.insert_str(0, &format!("#{OFFSET} {}: {offset_us}\n", u8::from(facts.video.is_some())));
-        facts = BatchFacts::parse(&text)?;
-    }
-    let path = part(dir, names::PACKETS);
-    tokio::fs::write(&path, &text).await.map_err(|source| DemuxError::File { path, source })?;
-    Ok(facts)
-}
-
-/// Which tracks there are and how they are coded, without writing them.
-async fn probe(inputs: &Inputs) -> Result<BatchFacts, DemuxError> {
-    let mut command = ffmpeg::command("file,pipe,concat");
-    inputs.add_to(&mut command);
-    let audio_map = format!("{}:a:0?", inputs.audio_index());
-    command.args(["-map", "0:v:0?", "-map", &audio_map, "-c", "copy", "-copyinkf", "-f", "framecrc", "pipe:1"]);
-    let text = ffmpeg::output("probe", command, PACKET_FACTS_BYTES, FFMPEG_TIMEOUT).await?;
-    Ok(BatchFacts::parse(&String::from_utf8_lossy(&text))?)
 }
 
 /// RTMP as SRS and nginx take it carries H.264 and AAC.

@@ -6,10 +6,12 @@ use std::sync::Arc;
 use tokio::sync::broadcast;
 
 use super::load::LoadError;
+use crate::ffmpeg::Queue;
 use crate::limits::BATCH_STEPS_WAITING;
 use crate::stage::{StageLimits, StageRuntime, StageRuntimeConfig};
 use crate::store::database::Database;
 use crate::store::files::Storage;
+use crate::store::janitor::Janitor;
 use crate::store::journal::{BatchProgress, Journal};
 
 /// Shared by all pipelines; the storage is held for as long as any of them lives. Cheap to clone.
@@ -23,14 +25,33 @@ struct Inner {
     journal: Journal,
     runtime: StageRuntime,
     ffmpeg: String,
+    queue: Queue,
+    janitor: Janitor,
+}
+
+/// Limits of everything that pipelines share; the default is what is right for this machine.
+#[derive(Debug, Clone, Default)]
+pub struct HostLimits {
+    /// ffmpeg processes at once (`limits.ffmpeg_processes`).
+    pub ffmpeg_processes: Option<usize>,
+    /// Bytes of the disk that stay free (`storage.min_free`).
+    pub min_free: Option<u64>,
 }
 
 impl Host {
+    /// As [`Self::open_with`], with every default.
+    ///
+    /// # Errors
+    /// Likewise.
+    pub async fn open(storage: &Path) -> Result<Self, LoadError> {
+        Self::open_with(storage, HostLimits::default()).await
+    }
+
     /// Opens the storage, its database and the stage runtime, and looks for ffmpeg.
     ///
     /// # Errors
     /// [`LoadError`]: ffmpeg is not there, the storage is in use or cannot be read, stages cannot run here.
-    pub async fn open(storage: &Path) -> Result<Self, LoadError> {
+    pub async fn open_with(storage: &Path, limits: HostLimits) -> Result<Self, LoadError> {
         crate::tls::install();
         let ffmpeg = crate::ffmpeg::version().await?;
         let storage = Storage::open(storage)?;
@@ -38,7 +59,9 @@ impl Host {
         let journal = Journal::new(database.clone());
         let runtime =
             StageRuntime::new(&StageRuntimeConfig { aot_dir: Some(storage.aot()), ..StageRuntimeConfig::default() })?;
-        Ok(Self(Arc::new(Inner { storage, database, journal, runtime, ffmpeg })))
+        let queue = limits.ffmpeg_processes.map_or_else(Queue::default, Queue::new);
+        let janitor = Janitor::start(storage.root(), journal.clone(), limits.min_free);
+        Ok(Self(Arc::new(Inner { storage, database, journal, runtime, ffmpeg, queue, janitor })))
     }
 
     /// The storage folder.
@@ -61,6 +84,16 @@ impl Host {
         &self.0.runtime
     }
 
+    /// Where ffmpeg runs wait for their turn.
+    pub fn queue(&self) -> &Queue {
+        &self.0.queue
+    }
+
+    /// Keeps the storage within its bounds.
+    pub fn janitor(&self) -> &Janitor {
+        &self.0.janitor
+    }
+
     /// The first line of `ffmpeg -version`.
     pub fn ffmpeg(&self) -> &str {
         &self.0.ffmpeg
@@ -76,6 +109,8 @@ pub struct Owner {
     pub stage_limits: StageLimits,
     /// Where the steps of batches are told, over all runs.
     pub progress: broadcast::Sender<BatchProgress>,
+    /// ffmpeg processes of all the tenant's pipelines at once.
+    pub ffmpeg_processes: usize,
 }
 
 /// The tenant of `run`, `demo` and of a server with one user.
@@ -87,6 +122,7 @@ impl Default for Owner {
             tenant: DEFAULT_TENANT.to_owned(),
             stage_limits: StageLimits::default(),
             progress: broadcast::Sender::new(BATCH_STEPS_WAITING),
+            ffmpeg_processes: usize::MAX,
         }
     }
 }

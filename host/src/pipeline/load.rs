@@ -15,11 +15,12 @@ use super::air::{self, Air, AirConfig, DestinationConfig};
 use super::batch::Batcher;
 use super::decide::Decider;
 use super::demux::Demuxer;
+use super::diary::Diary;
 use super::exchange::{Exchange, ExchangeConfig};
 use super::framer::{StageFramer, StateKeeper};
 use super::host::{Host, Owner};
 use super::prepare::Preparer;
-use super::release::{Positions, Releaser};
+use super::release::{Positions, Releaser, storage_event};
 use super::status::Status;
 use super::timeline::Timeline;
 use super::watch::RunningStage;
@@ -32,7 +33,8 @@ use crate::stage::{
 };
 use crate::store::files::{FilesError, StreamFiles};
 use crate::store::journal::{BatchRow, JournalError, Resumed, Step, StreamJournal};
-use crate::store::retention;
+use crate::store::retention::{self, Keep};
+use crate::store::room::Room;
 
 /// Why a pipeline cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -110,11 +112,22 @@ impl Pipeline {
             retention::clean_unused(&journal, &files).await?;
         }
         let status = Arc::new(Status::default());
+        let told = status.clone();
+        let keep = Keep { batches: config.keep_batches, max_age: config.keep_age, max_bytes: config.keep_bytes };
+        let keeper = host.janitor().register(
+            (owner.tenant.clone(), config.stream_id.clone()),
+            journal.clone(),
+            keep,
+            Arc::new(move |event| told.tell(storage_event(event))),
+        );
+        let room = keeper.room();
+        let diary = Diary::new(journal.clone(), status.clone(), room.clone());
         let stages = Stages::open(host.runtime(), &owner, &config, &resumed).await?;
         let running = stages.running();
         let fetching = CancellationToken::new();
         let exchange = start_exchange(&config, stages.framing, &journal).await?;
 
+        let slots = host.queue().tenant(&owner.tenant, owner.ffmpeg_processes);
         let (clock, spool) = (AirClock::with_speed(config.speed), Spool::new());
         let (ready, waiting) = reload_ready(&files, &resumed);
         for batch in ready {
@@ -139,7 +152,7 @@ impl Pipeline {
         Ok(Self {
             batcher: Batcher {
                 stage: stages.batching,
-                journal: journal.clone(),
+                journal: diary.clone(),
                 status: status.clone(),
                 next_batch: resumed.next_batch,
                 pending: resumed.uncut.clone().into(),
@@ -147,18 +160,20 @@ impl Pipeline {
                 stop: fetching.clone(),
             },
             preparer: Preparer {
-                demuxer: Demuxer::default(),
+                demuxer: Demuxer::new(slots.clone()),
                 timeline: resumed.timeline.clone().unwrap_or_default(),
                 files: files.clone(),
-                journal: journal.clone(),
+                journal: diary.clone(),
                 status: status.clone(),
                 exchange: exchange.clone(),
                 stream_id: config.stream_id.clone(),
+                slots: slots.clone(),
+                room: room.clone(),
             },
             decider: Decider {
                 keeper: StateKeeper::new(journal.clone(), StageKind::RemuxPlanning.name()),
                 stage: stages.remux,
-                journal: journal.clone(),
+                journal: diary.clone(),
                 status: status.clone(),
                 clock: clock.clone(),
                 spool: spool.clone(),
@@ -167,6 +182,8 @@ impl Pipeline {
                 batch: config.batch,
                 started: tokio::time::Instant::now(),
                 end_ms: None,
+                slots,
+                room: room.clone(),
             },
             releaser: Releaser {
                 events: air_events,
@@ -174,14 +191,14 @@ impl Pipeline {
                 passed,
                 spool: spool.clone(),
                 clock: clock.clone(),
-                journal: journal.clone(),
+                journal: diary,
                 files: files.clone(),
-                keep: config.keep_batches,
+                keeper,
                 status: status.clone(),
             },
             stages: running,
             resume: resumed.known.last().map(source::Resume::after),
-            source: source_config(&config, files, resumed.next_segment),
+            source: source_config(&config, files, resumed.next_segment, room),
             resumed: waiting,
             batch: config.batch,
             host: host.clone(),
@@ -296,9 +313,10 @@ async fn start_exchange(
     Ok(Some(Arc::new(exchange)))
 }
 
-fn source_config(config: &PipelineConfig, files: StreamFiles, first_index: u64) -> source::SourceConfig {
+fn source_config(config: &PipelineConfig, files: StreamFiles, first_index: u64, room: Room) -> source::SourceConfig {
     let mut settings = source::SourceConfig::new(config.source.url.clone(), files.segments);
     settings.first_index = first_index;
+    settings.room = room;
     settings.backup_url = config.source.backup_url.clone();
     settings.headers = config.source.headers.clone();
     settings.variant.max_bandwidth = config.source.max_bandwidth;

@@ -13,16 +13,18 @@ use tracing::{Instrument, Span};
 
 use super::batch::Batch;
 use super::demux::{self, DemuxError, Demuxer, names};
+use super::diary::Diary;
 use super::event::{Event, EventKind, Severity};
 use super::exchange::framer::{AudioFormat, Fragment, Pcm};
 use super::exchange::{Audio, Exchange, Outgoing, Pending};
 use super::status::Status;
 use super::timeline::{Placed, Timeline};
-use crate::ffmpeg::{self, FfmpegError};
-use crate::limits::FFMPEG_TIMEOUT;
+use crate::ffmpeg::{self, FfmpegError, Slots, Turn};
+use crate::limits::{DISK_FULL_TRIES, FFMPEG_TIMEOUT};
 use crate::media::facts::{BatchFacts, TrackFacts};
 use crate::store::files::{FilesError, StreamFiles};
-use crate::store::journal::{BatchRow, JournalError, Step, StreamJournal};
+use crate::store::journal::{BatchRow, JournalError, Step};
+use crate::store::room::Room;
 use crate::unix_time;
 
 /// Why the pipeline cannot go on.
@@ -69,13 +71,17 @@ pub struct Preparer {
     /// The stream's folders.
     pub files: StreamFiles,
     /// Where steps are written down.
-    pub journal: StreamJournal,
+    pub journal: Diary,
     /// Counts.
     pub status: Arc<Status>,
     /// `None`: the original audio stays.
     pub exchange: Option<Arc<Exchange>>,
     /// For fragment ids.
     pub stream_id: String,
+    /// Where conversions wait for their turn.
+    pub slots: Slots,
+    /// Asked where the disk is full.
+    pub room: Room,
 }
 
 impl Preparer {
@@ -116,7 +122,7 @@ impl Preparer {
         known: Option<Timeline>,
         prepared: &mpsc::Sender<Prepared>,
     ) -> Result<bool, PrepareError> {
-        let dir = self.files.make_batch(batch.number)?;
+        let dir = self.files.batch(batch.number);
         let facts = match known {
             Some(before) => {
                 let facts = demux::reload(&dir).await;
@@ -125,7 +131,7 @@ impl Preparer {
                 }
                 facts
             }
-            None => self.demuxer.demux(&batch.segments, &dir).await,
+            None => self.demux(&batch, &dir).await,
         };
         let facts = match facts {
             Ok(facts) => facts,
@@ -134,6 +140,7 @@ impl Preparer {
                 return Err(PrepareError::Unsupported(reason));
             }
             Err(DemuxError::Ffmpeg(error @ FfmpegError::Start { .. })) => return Err(error.into()),
+            Err(DemuxError::Files(error)) if !error.is_disk_full() => return Err(error.into()),
             Err(error) => {
                 let what = format!("batch {} is lost: {error}", batch.number);
                 self.status.tell(Event::new(EventKind::BatchLost, Severity::Error, what).batch(batch.number));
@@ -158,9 +165,27 @@ impl Preparer {
         Ok(prepared.send(Prepared { number, dir, facts, placed, pending, complete }).await.is_ok())
     }
 
+    /// Demuxes; where the disk is full, again once something was removed.
+    async fn demux(&mut self, batch: &Batch, dir: &Path) -> Result<BatchFacts, DemuxError> {
+        let mut tries = 0..DISK_FULL_TRIES;
+        loop {
+            let demuxed = match self.files.make_batch(batch.number) {
+                Ok(_) => self.demuxer.demux(&batch.segments, dir).await,
+                Err(error) => Err(error.into()),
+            };
+            match demuxed {
+                Err(error) if error.is_disk_full() && tries.next().is_some() => {
+                    tracing::warn!(batch = batch.number, %error, "the disk is full; demuxing is tried again");
+                    self.room.make().await;
+                }
+                demuxed => return demuxed,
+            }
+        }
+    }
+
     async fn send(&self, batch: &Batch, dir: &Path, facts: &BatchFacts) -> Option<Pending> {
         let (exchange, audio) = (self.exchange.as_ref()?, facts.audio.as_ref()?);
-        let file = match outgoing(dir, exchange.audio_format(), audio).await {
+        let file = match outgoing(dir, exchange.audio_format(), audio, Turn { slots: &self.slots, by: None }).await {
             Ok(file) => file,
             Err(error) => {
                 let what = format!("batch {} is not sent: {error}", batch.number);
@@ -208,7 +233,7 @@ struct File {
 }
 
 /// The batch's audio as the processor wants it: as demuxed, or converted with one more ffmpeg run.
-async fn outgoing(dir: &Path, format: AudioFormat, audio: &TrackFacts) -> Result<File, FfmpegError> {
+async fn outgoing(dir: &Path, format: AudioFormat, audio: &TrackFacts, turn: Turn<'_>) -> Result<File, FfmpegError> {
     let (rate, channels) = (audio.sample_rate, audio.channels);
     let as_it_is = |name: &str, codec, content_type| File {
         path: dir.join(name),
@@ -227,7 +252,7 @@ async fn outgoing(dir: &Path, format: AudioFormat, audio: &TrackFacts) -> Result
     };
     let mut command = ffmpeg::command("file,pipe");
     command.args(["-f", "mp4", "-i"]).arg(dir.join(names::AUDIO)).args(arguments).arg(&file.path);
-    ffmpeg::output("convert", command, 0, FFMPEG_TIMEOUT).await?;
+    turn.output("convert", command, 0, FFMPEG_TIMEOUT).await?;
     Ok(file)
 }
 

@@ -14,12 +14,13 @@ use super::air::journal::{self, AirEvent, AirJournal};
 use super::air::position::Position;
 use super::air::spool::Spool;
 use super::demux::names;
+use super::diary::Diary;
 use super::event::{Event, EventKind, Severity};
 use super::status::{Phase, Status};
 use crate::limits::AIR_KEEP_FOR_LATE;
 use crate::store::files::StreamFiles;
+use crate::store::janitor::{Keeper, StorageEvent};
 use crate::store::journal::{JournalError, Step, StreamJournal};
-use crate::store::retention;
 
 /// How often batches are looked at that no destination finishes.
 const EVERY: Duration = Duration::from_secs(2);
@@ -37,11 +38,11 @@ pub struct Releaser {
     /// Tells how late it is.
     pub clock: AirClock,
     /// Where steps are written down.
-    pub journal: StreamJournal,
+    pub journal: Diary,
     /// Where the files are.
     pub files: StreamFiles,
-    /// How many batches are kept after they went out.
-    pub keep: usize,
+    /// Cleans up after batches that went out.
+    pub keeper: Keeper,
     /// Counts.
     pub status: Arc<Status>,
 }
@@ -59,9 +60,14 @@ impl Releaser {
                         self.count(&event, &mut newest);
                         self.take(event, &mut done).await
                     }
-                    None => return self.release(&mut done).await,
+                    None => {
+                        self.release(&mut done).await?;
+                        self.journal.catch_up().await?;
+                        self.keeper.settle().await;
+                        return Ok(());
+                    }
                 },
-                _ = beat.tick() => Ok(()),
+                _ = beat.tick() => self.journal.catch_up().await,
             };
             // Nothing is let go of that is not written down; the next beat tries again.
             if let Err(error) = taken.and(self.release(&mut done).await) {
@@ -125,10 +131,23 @@ impl Releaser {
             released = true;
         }
         if released {
-            retention::clean(&self.journal, &self.files, self.keep).await?;
+            self.keeper.released();
         }
         Ok(())
     }
+}
+
+/// What happens to a stream's storage, as an event of its pipeline.
+pub fn storage_event(event: StorageEvent) -> Event {
+    let (kind, severity) = match event {
+        StorageEvent::QuotaReached { full: true, .. } => (EventKind::QuotaReached, Severity::Error),
+        StorageEvent::QuotaReached { full: false, .. } => (EventKind::QuotaReached, Severity::Warning),
+        StorageEvent::DiskLow { full: true } => (EventKind::DiskLow, Severity::Error),
+        StorageEvent::DiskLow { full: false } => (EventKind::DiskLow, Severity::Warning),
+        StorageEvent::Recovered => (EventKind::StorageRecovered, Severity::Info),
+        StorageEvent::Cleaned { .. } => (EventKind::StorageCleaned, Severity::Info),
+    };
+    Event::new(kind, severity, event.to_string())
 }
 
 /// Writes positions on air into the stream's journal.

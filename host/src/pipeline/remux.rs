@@ -8,13 +8,14 @@ use std::path::Path;
 use ffmpeg_sidecar::command::FfmpegCommand;
 use tokio::io::AsyncReadExt;
 
-use crate::ffmpeg::{self, FfmpegError};
+use crate::ffmpeg::{self, FfmpegError, Turn};
 use crate::limits::FFMPEG_TIMEOUT;
 use crate::media::facts::BatchFacts;
 use crate::media::flv::{FlvError, body::BodyError};
 use crate::pipeline::air::spool::ReadyBatch;
 use crate::pipeline::demux::{DemuxError, names, part, rename};
 use crate::pipeline::timeline::Placed;
+use crate::store::room;
 
 // what is to be done
 pub mod plan;
@@ -51,6 +52,18 @@ pub enum RemuxError {
     Missing(&'static str),
 }
 
+impl RemuxError {
+    /// The disk is full.
+    pub fn is_disk_full(&self) -> bool {
+        match self {
+            Self::Ffmpeg(error) => error.is_disk_full(),
+            Self::File(error) => error.is_disk_full(),
+            Self::Io(error) => room::is_full(error),
+            Self::Flv(_) | Self::Body(_) | Self::Missing(_) => false,
+        }
+    }
+}
+
 /// All that the remux step needs of a batch.
 #[derive(Debug, Clone, Copy)]
 pub struct Job<'a> {
@@ -66,6 +79,8 @@ pub struct Job<'a> {
     pub with_audio: bool,
     /// Audio to put in the original's place; `None` leaves the original.
     pub processed: Option<&'a Processed>,
+    /// When it is to be done.
+    pub turn: Turn<'a>,
 }
 
 impl Job<'_> {
@@ -90,7 +105,7 @@ pub async fn remux(job: Job<'_>) -> Result<Remuxed, RemuxError> {
     let command = command(&job);
     let times = times::audio(&job);
     let mut spooler = spooling::Spooler::create(&job, times)?;
-    let (running, mut stdout) = ffmpeg::spawn("remux", command)?;
+    let (running, mut stdout) = job.turn.spawn("remux", command).await?;
     let mut chunk = vec![0; CHUNK_BYTES];
     let read = async {
         loop {

@@ -130,7 +130,7 @@ async fn drive(
     let (audio, audio_steps, audio_edge) = follower(Track::Audio, Start::Beginning, None);
     let separate = found.audio.is_some();
     let target = found.main.playlist.target;
-    let downloader = Downloader::new(http.clone(), config.dir.clone(), config.bounds);
+    let downloader = Downloader::new(http.clone(), &config, found.started.live);
     let delivery = Delivery {
         downloader: &downloader,
         pairing: Pairing::new(

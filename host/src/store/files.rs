@@ -3,6 +3,8 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use super::room;
+
 /// Why a storage folder cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -31,6 +33,13 @@ pub enum FilesError {
     },
 }
 
+impl FilesError {
+    /// The disk is full.
+    pub fn is_disk_full(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if room::is_full(source))
+    }
+}
+
 /// A storage folder that this process holds alone.
 #[derive(Debug)]
 pub struct Storage {
@@ -50,6 +59,11 @@ impl Storage {
             Ok(()) => Ok(Self { root, _lock: lock }),
             Err(_) => Err(FilesError::InUse { path: root }),
         }
+    }
+
+    /// The storage folder.
+    pub fn root(&self) -> &Path {
+        &self.root
     }
 
     /// The journal's file.
@@ -92,12 +106,7 @@ impl Storage {
     pub fn stream(&self, tenant: &str, stream: &str) -> Result<StreamFiles, FilesError> {
         check_name("tenant", tenant)?;
         check_name("stream id", stream)?;
-        let tenant = self.root.join(tenant);
-        let files = StreamFiles {
-            segments: tenant.join("original_stream").join(stream),
-            batches: tenant.join("processed_fragments").join(stream),
-            logs: tenant.join("logs").join(stream),
-        };
+        let files = StreamFiles::below(&self.root.join(tenant), stream);
         for dir in [&files.segments, &files.batches, &files.logs] {
             make(dir)?;
         }
@@ -138,6 +147,9 @@ pub async fn keep_component(storage: &Path, file: &Path) -> Result<String, Files
     Ok(digest)
 }
 
+/// The folders of a tenant that hold one folder for each stream.
+pub const STREAM_FOLDERS: [&str; 3] = ["original_stream", "processed_fragments", "logs"];
+
 /// The folders of one stream.
 #[derive(Debug, Clone)]
 pub struct StreamFiles {
@@ -150,6 +162,12 @@ pub struct StreamFiles {
 }
 
 impl StreamFiles {
+    /// Of a stream in a tenant's folder, whether they exist or not.
+    pub(super) fn below(tenant: &Path, stream: &str) -> Self {
+        let [segments, batches, logs] = STREAM_FOLDERS.map(|folder| tenant.join(folder).join(stream));
+        Self { segments, batches, logs }
+    }
+
     /// The folder of a batch, whether it exists or not.
     pub fn batch(&self, number: u64) -> PathBuf {
         self.batches.join(format!("batch-{number}"))

@@ -11,12 +11,14 @@ use rusqlite::Transaction;
 
 use super::database::Database;
 
+mod finished;
 mod history;
 mod progress;
 mod resume;
 mod stream;
 
 pub use super::database::DatabaseError as JournalError;
+pub use finished::{Finished, FinishedBatch, SegmentInit};
 pub(crate) use history::remove;
 pub use history::{BatchRecord, SnapshotInfo, StreamRecord};
 pub use progress::BatchProgress;
@@ -46,6 +48,37 @@ impl Journal {
         work: impl FnOnce(&Transaction<'_>) -> Result<T, JournalError> + Send + 'static,
     ) -> Result<T, JournalError> {
         self.database.write(work).await
+    }
+}
+
+#[cfg(test)]
+impl Journal {
+    /// How many pages the file has.
+    pub(crate) async fn pages(&self) -> u64 {
+        let work = |transaction: &rusqlite::Transaction<'_>| {
+            Ok(transaction.pragma_query_value(None, "page_count", |row| row.get(0))?)
+        };
+        self.write(work).await.unwrap()
+    }
+
+    /// Pretends that a batch was done at another time.
+    pub(crate) async fn set_done(&self, stream: &str, number: u64, done_ms: u64) {
+        let stream = stream.to_owned();
+        let work = move |transaction: &rusqlite::Transaction<'_>| {
+            let query = "UPDATE batch SET times = json_object('done', ?)
+                         WHERE number = ? AND stream = (SELECT id FROM stream WHERE name = ?)";
+            Ok(transaction.execute(query, rusqlite::params![done_ms, number, stream])?)
+        };
+        assert_eq!(self.write(work).await.unwrap(), 1);
+    }
+
+    /// Refuses every write that would make the file larger, as SQLite does on a full disk.
+    pub(crate) async fn let_grow_to(&self, pages: u64) {
+        let work = move |transaction: &rusqlite::Transaction<'_>| {
+            let set = |row: &rusqlite::Row<'_>| row.get::<_, u64>(0);
+            Ok(transaction.pragma_update_and_check(None, "max_page_count", pages, set)?)
+        };
+        assert_eq!(self.write(work).await.unwrap(), pages);
     }
 }
 

@@ -1,21 +1,119 @@
-//! Cleans what went on air: keeps the newest batches, never touches one that is not done.
+//! What of a stream goes, and how: finished batches with their segments, the oldest first. Never one that is not done.
+//!
+//! Choosing is pure; the journal alone says what is done. Files go before the journal's rows, so that a restart in between
+//! finds them again. [`super::janitor`] decides when.
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use serde::Serialize;
 
 use super::files::StreamFiles;
-use super::journal::{JournalError, StreamJournal};
+use super::journal::{FinishedBatch, JournalError, SegmentInit, StreamJournal};
+use super::usage::segment_index;
 
-/// Removes done batches beyond the newest `keep`: files first, then the journal's rows, so that a restart in between
-/// finds them again. Answers how many were removed.
-pub async fn clean(journal: &StreamJournal, files: &StreamFiles, keep: usize) -> Result<usize, JournalError> {
-    let done = journal.done().await?;
-    let Some(over) = done.len().checked_sub(keep).filter(|over| *over > 0) else { return Ok(0) };
-    for (number, first, last) in done.into_iter().take(over) {
-        remove_dir(&files.batch(number)).await;
-        remove_segments(&files.segments, |index| (first..=last).contains(&index)).await;
-        journal.forget(number).await?;
+/// What is kept of a pipeline once it was on air. What is beyond any of these goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keep {
+    /// So many batches.
+    pub batches: usize,
+    /// Batches that were done not longer ago than this.
+    pub max_age: Option<Duration>,
+    /// Bytes of all files of the stream, those included that are still to go on air.
+    pub max_bytes: Option<u64>,
+}
+
+impl Keep {
+    /// So many batches, of any age and size.
+    pub fn newest(batches: usize) -> Self {
+        Self { batches, max_age: None, max_bytes: None }
     }
-    Ok(over)
+
+    /// How many of the oldest go.
+    pub fn surplus(&self, held: &Held, now_ms: u64) -> usize {
+        let many = held.count.saturating_sub(self.batches);
+        let old = self.max_age.map_or(0, |age| {
+            let age_ms = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
+            held.oldest.iter().take_while(|batch| batch.done_ms.saturating_add(age_ms) < now_ms).count()
+        });
+        let large = self.max_bytes.map_or(0, |max| {
+            let mut bytes = held.bytes;
+            let over = |batch: &&Candidate| {
+                let over = bytes > max;
+                bytes = bytes.saturating_sub(batch.bytes);
+                over
+            };
+            held.oldest.iter().take_while(over).count()
+        });
+        many.max(old).max(large).min(held.oldest.len())
+    }
+}
+
+/// What a stream holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Held {
+    /// Batches that are done.
+    pub count: usize,
+    /// Bytes of all files.
+    pub bytes: u64,
+    /// The oldest that are done, oldest first.
+    pub oldest: Vec<Candidate>,
+}
+
+/// A finished batch that may go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Candidate {
+    /// Its number.
+    pub batch: u64,
+    /// Bytes of its folder and its segments.
+    pub bytes: u64,
+    /// Unix time in milliseconds when it was done.
+    pub done_ms: u64,
+    /// Indices of its first and last segment.
+    #[serde(skip)]
+    pub segments: (u64, u64),
+}
+
+impl Candidate {
+    /// A finished batch of so many bytes.
+    pub fn new(batch: FinishedBatch, bytes: u64) -> Self {
+        Self { batch: batch.number, bytes, done_ms: batch.done_ms, segments: (batch.first, batch.last) }
+    }
+}
+
+/// Removes the files of these batches. Blocks. Answers the numbers of those whose folder is gone.
+pub fn remove(files: &StreamFiles, batches: &[Candidate]) -> Vec<u64> {
+    remove_segments(&files.segments, |index| {
+        batches.iter().any(|batch| (batch.segments.0..=batch.segments.1).contains(&index))
+    });
+    batches.iter().map(|batch| batch.batch).filter(|number| remove_dir(&files.batch(*number))).collect()
+}
+
+/// Removes initialization sections that no segment on disk needs and that nobody used since `unused_since`. Blocks.
+///
+/// Where a segment is on disk that the journal does not know (of an earlier run, or not written down yet), nothing goes: it
+/// may need any of them.
+pub fn remove_inits(files: &StreamFiles, known: &[SegmentInit], unused_since: SystemTime) {
+    let on_disk: BTreeSet<u64> = list(&files.segments).filter_map(|(name, _)| segment_index(&name)).collect();
+    let indices: BTreeSet<u64> = known.iter().map(|(index, _)| *index).collect();
+    if !on_disk.is_subset(&indices) {
+        return;
+    }
+    let needed: BTreeSet<&Path> =
+        known.iter().filter(|(index, _)| on_disk.contains(index)).filter_map(|(_, init)| init.as_deref()).collect();
+    for (path, facts) in inits(files) {
+        if !needed.contains(path.as_path()) && facts.modified().is_ok_and(|at| at < unused_since) {
+            remove_file(&path);
+        }
+    }
+}
+
+/// The initialization sections of a stream.
+pub fn inits(files: &StreamFiles) -> impl Iterator<Item = (PathBuf, std::fs::Metadata)> {
+    let found = list(&files.segments).filter(|(name, _)| name.starts_with("init-"));
+    found.filter_map(|(_, entry)| Some((entry.path(), entry.metadata().ok()?)))
 }
 
 /// Removes segments of an earlier run that are in no batch: where a run was told to stop after so many batches, the source
@@ -23,7 +121,7 @@ pub async fn clean(journal: &StreamJournal, files: &StreamFiles, keep: usize) ->
 pub async fn clean_unused(journal: &StreamJournal, files: &StreamFiles) -> Result<(), JournalError> {
     let done = journal.done().await?;
     let used = |index: u64| done.iter().any(|(_, first, last)| (*first..=*last).contains(&index));
-    remove_segments(&files.segments, |index| !used(index)).await;
+    remove_segments(&files.segments, |index| !used(index));
     Ok(())
 }
 
@@ -37,86 +135,44 @@ pub async fn sweep(files: &StreamFiles) {
             if entry.file_type().await.is_ok_and(|kind| kind.is_dir()) {
                 dirs.push(path);
             } else if path.extension().is_some_and(|end| end == "part") {
-                remove_file(&path).await;
+                remove_file(&path);
             }
         }
     }
 }
 
-async fn remove_segments(dir: &Path, wanted: impl Fn(u64) -> bool) {
-    let Ok(mut entries) = tokio::fs::read_dir(dir).await else { return };
-    while let Ok(Some(entry)) = entries.next_entry().await {
-        let name = entry.file_name();
-        let index =
-            name.to_str().and_then(|name| name.strip_prefix("segment-")?.split(['.', '-']).next()?.parse::<u64>().ok());
-        if index.is_some_and(&wanted) {
-            remove_file(&entry.path()).await;
+fn remove_segments(dir: &Path, wanted: impl Fn(u64) -> bool) {
+    for (name, entry) in list(dir) {
+        if segment_index(&name).is_some_and(&wanted) {
+            remove_file(&entry.path());
         }
     }
 }
 
-async fn remove_file(path: &Path) {
-    if let Err(error) = tokio::fs::remove_file(path).await {
-        tracing::warn!(path = %path.display(), %error, "cannot remove a file");
-    }
+fn list(dir: &Path) -> impl Iterator<Item = (String, std::fs::DirEntry)> {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    entries.filter_map(|entry| Some((entry.file_name().into_string().ok()?, entry)))
 }
 
-async fn remove_dir(path: &Path) {
-    match tokio::fs::remove_dir_all(path).await {
+fn remove_file(path: &Path) {
+    match std::fs::remove_file(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            tracing::warn!(path = %path.display(), %error, "cannot remove a folder");
+            tracing::warn!(path = %path.display(), %error, "cannot remove a file");
         }
         _ => {}
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::super::files::Storage;
-    use super::super::journal::{CutRecord, Journal, Step};
-    use super::*;
-
-    #[tokio::test]
-    async fn keeps_the_newest_and_all_that_is_not_done() {
-        let dir = tempfile::tempdir().unwrap();
-        let storage = Storage::open(dir.path()).unwrap();
-        let files = storage.stream("default", "tv").unwrap();
-        let (journal, _) = Journal::open(&storage.journal()).unwrap().begin("default", "tv", "u").await.unwrap();
-        for number in 0..5_u64 {
-            std::fs::write(files.make_batch(number).unwrap().join("output.fmp4"), b"x").unwrap();
-            std::fs::write(files.segments.join(format!("segment-{number}.ts")), b"x").unwrap();
-            std::fs::write(files.segments.join(format!("segment-{number}-audio-0.m4s")), b"x").unwrap();
-            let cut = CutRecord {
-                number,
-                first: number,
-                last: number,
-                reason: "length".into(),
-                discontinuity: false,
-                complete_ms: 0,
-            };
-            journal.segment(None, vec![cut], None).await.unwrap();
-            if number != 1 {
-                journal.step(number, Step::Done).await.unwrap();
-            }
+/// True if the folder is gone.
+fn remove_dir(path: &Path) -> bool {
+    match std::fs::remove_dir_all(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            tracing::warn!(path = %path.display(), %error, "cannot remove a folder");
+            false
         }
-        assert_eq!(clean(&journal, &files, 2).await.unwrap(), 2);
-        let left: Vec<bool> = (0..5).map(|number| files.batch(number).exists()).collect();
-        assert_eq!(left, [false, true, false, true, true]);
-        let segments = std::fs::read_dir(&files.segments).unwrap().count();
-        assert_eq!(segments, 6);
-        assert_eq!(clean(&journal, &files, 2).await.unwrap(), 0);
-    }
-
-    #[tokio::test]
-    async fn sweeps_temporary_files_only() {
-        let dir = tempfile::tempdir().unwrap();
-        let storage = Storage::open(dir.path()).unwrap();
-        let files = storage.stream("default", "tv").unwrap();
-        let batch = files.make_batch(0).unwrap();
-        for name in ["video.fmp4", "audio.fmp4.part"] {
-            std::fs::write(batch.join(name), b"x").unwrap();
-        }
-        sweep(&files).await;
-        assert!(batch.join("video.fmp4").exists() && !batch.join("audio.fmp4.part").exists());
+        _ => true,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use crate::ffmpeg::Turn;
 use crate::media::probe::Container;
 use crate::pipeline::demux::{DemuxError, names, part, rename};
 use crate::pipeline::exchange::{Absence, Reply, Returned};
@@ -117,7 +118,8 @@ impl Decision {
 pub(super) async fn prepare(
     batch: &Prepared,
     plan: &Plan,
-    decision: &mut Decision,
+    decision: &Decision,
+    turn: Turn<'_>,
 ) -> Result<Option<Processed>, RemuxError> {
     let Some(audio) = batch.facts.audio.as_ref().filter(|_| plan.audio != Audio::None) else { return Ok(None) };
     let file = match &decision.returned {
@@ -127,7 +129,7 @@ pub(super) async fn prepare(
     match plan.coding {
         Coding::Encode(_) => {
             let reply = file.as_ref().map(|file| ReplyFile { path: &file.path, format: file.format });
-            encode(&batch.dir, audio, plan, reply).await.map(Some)
+            encode(&batch.dir, audio, plan, reply, turn).await.map(Some)
         }
         Coding::Copy => Ok(file),
     }

@@ -8,7 +8,7 @@ use ffmpeg_sidecar::command::FfmpegCommand;
 
 use super::RemuxError;
 use super::plan::{Audio, Coding, Fit, Plan, Processed};
-use crate::ffmpeg;
+use crate::ffmpeg::{self, Turn};
 use crate::limits::FFMPEG_TIMEOUT;
 use crate::media::facts::TrackFacts;
 use crate::pipeline::demux::{names, part, rename};
@@ -35,9 +35,10 @@ pub async fn encode(
     audio: &TrackFacts,
     plan: &Plan,
     reply: Option<Reply<'_>>,
+    turn: Turn<'_>,
 ) -> Result<Processed, RemuxError> {
     let command = command(dir, audio, plan, reply)?;
-    ffmpeg::output("encode", command, 0, FFMPEG_TIMEOUT).await?;
+    turn.output("encode", command, 0, FFMPEG_TIMEOUT).await?;
     let path = dir.join(names::PROCESSED_AUDIO);
     rename(&part(dir, names::PROCESSED_AUDIO), &path).await?;
     Ok(Processed {

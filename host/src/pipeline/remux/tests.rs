@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::encode::{Reply, encode};
 use super::plan::{Audio, Coding, Fit};
 use super::*;
+use crate::ffmpeg::{Queue, Slots};
 use crate::media::facts::TrackFacts;
 use crate::pipeline::air::spool::Track;
 use crate::pipeline::demux::{self, Demuxer};
@@ -103,11 +104,21 @@ fn air_hashes(media: &Media, ready: &ReadyBatch, stream: &str) -> Vec<String> {
     media.hashes(&ready.path, stream)
 }
 
+fn slots() -> Slots {
+    Queue::new(2).tenant("test", 2)
+}
+
+fn demuxer() -> Demuxer {
+    Demuxer::new(slots())
+}
+
 async fn through(media: &Media) -> (BatchFacts, Placed, Remuxed) {
     let dir = media.batch();
-    let facts = Demuxer::default().demux(&media.segments, &dir).await.unwrap();
+    let facts = demuxer().demux(&media.segments, &dir).await.unwrap();
     let placed = Timeline::default().place(&facts, false);
-    let job = Job { number: 0, dir: &dir, facts: &facts, placed: &placed, with_audio: true, processed: None };
+    let slots = slots();
+    let turn = Turn { slots: &slots, by: None };
+    let job = Job { number: 0, dir: &dir, facts: &facts, placed: &placed, with_audio: true, processed: None, turn };
     let remuxed = remux(job).await.unwrap();
     (facts, placed, remuxed)
 }
@@ -166,7 +177,7 @@ async fn a_stream_without_sound_and_one_without_pictures_work() {
 #[tokio::test]
 async fn sound_that_goes_away_comes_back() {
     let (with, without) = (Media::ts(&format!("{PICTURE}{SOUND}")), Media::ts(PICTURE));
-    let mut demuxer = Demuxer::default();
+    let mut demuxer = Demuxer::new(slots());
     let tracks = |facts: &BatchFacts| (facts.video.is_some(), facts.audio.is_some());
     for (media, sound) in [(&with, true), (&without, false), (&with, true), (&without, false)] {
         let facts = demuxer.demux(&media.segments, &media.batch()).await.unwrap();
@@ -184,7 +195,7 @@ fn media_packets(media: &Media) -> u64 {
 #[tokio::test]
 async fn packed_audio_keeps_its_time() {
     let mut media = Media::ts(&format!("{PICTURE}{SOUND}"));
-    let apart = Demuxer::default().demux(&media.segments, &media.batch()).await.unwrap();
+    let apart = demuxer().demux(&media.segments, &media.batch()).await.unwrap();
     for segment in &mut media.segments {
         let name = format!("segment-{}-audio-0.aac", segment.index);
         let from = segment.main.path.display();
@@ -198,7 +209,7 @@ async fn packed_audio_keeps_its_time() {
         std::fs::write(&path, bytes).unwrap();
         segment.audio = vec![Part { path, bytes: 0, container: Container::PackedAac, init: None }];
     }
-    let facts = Demuxer::default().demux(&media.segments, &media.batch()).await.unwrap();
+    let facts = demuxer().demux(&media.segments, &media.batch()).await.unwrap();
     let (audio, expected) = (facts.audio.unwrap(), apart.audio.unwrap());
     assert_eq!(audio.packets.len(), expected.packets.len());
     let worst = audio.packets.iter().zip(&expected.packets).map(|(got, want)| (got.pts_us - want.pts_us).abs()).max();
@@ -215,7 +226,7 @@ async fn unsupported_codecs_are_refused_by_name() {
         let mut media = Media { dir: tempfile::tempdir().unwrap(), segments: Media::ts(PICTURE).segments };
         media.segments.truncate(1);
         media.segments[0].main.path = path;
-        let error = Demuxer::default().demux(&media.segments, &media.batch()).await.unwrap_err();
+        let error = demuxer().demux(&media.segments, &media.batch()).await.unwrap_err();
         assert!(matches!(error, DemuxError::Unsupported(_)) && error.to_string().contains(named), "{error}");
     }
 }
@@ -224,19 +235,21 @@ async fn unsupported_codecs_are_refused_by_name() {
 async fn encoded_replies_fill_the_originals_place() {
     let media = Media::ts(&format!("{PICTURE}{SOUND}"));
     let dir = media.batch();
-    let facts = Demuxer::default().demux(&media.segments, &dir).await.unwrap();
+    let facts = demuxer().demux(&media.segments, &dir).await.unwrap();
     let placed = Timeline::default().place(&facts, false);
     let audio = facts.audio.clone().unwrap();
     ffmpeg_in(&dir, "-f lavfi -i sine=f=880:r=22050:d=5.5 -ac 1 reply.wav");
     let path = dir.join("reply.wav");
+    let slots = slots();
+    let turn = Turn { slots: &slots, by: None };
     let mix = Audio::Mix { original_centibel: -1000, processed_centibel: 0, ramp_ms: 50 };
     for choice in [Audio::Processed, mix, Audio::Silence] {
         let plan =
             Plan { audio: choice, coding: Coding::Encode(None), fit: Fit::TrimOrPad, ..Plan::original(true, "") };
         let reply = Reply { path: &path, format: "wav" };
-        let processed = encode(&dir, &audio, &plan, Some(reply)).await.unwrap();
-        let job =
-            Job { number: 0, dir: &dir, facts: &facts, placed: &placed, with_audio: true, processed: Some(&processed) };
+        let processed = encode(&dir, &audio, &plan, Some(reply), turn).await.unwrap();
+        let processed = Some(&processed);
+        let job = Job { number: 0, dir: &dir, facts: &facts, placed: &placed, with_audio: true, processed, turn };
         let remuxed = remux(job).await.unwrap();
         let air = &remuxed.ready.audio.tags;
         let off_by = air.len().abs_diff(audio.packets.len());
@@ -255,7 +268,7 @@ async fn a_broken_segment_is_an_error_not_a_batch() {
     for segment in &media.segments {
         std::fs::write(&segment.main.path, b"not a transport stream").unwrap();
     }
-    let error = Demuxer::default().demux(&media.segments, &media.batch()).await.unwrap_err().to_string();
+    let error = demuxer().demux(&media.segments, &media.batch()).await.unwrap_err().to_string();
     assert!(error.contains("ffmpeg"), "{error}");
     assert!(!media.batch().join(names::VIDEO).exists());
 }

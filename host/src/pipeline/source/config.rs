@@ -9,6 +9,7 @@ use url::Url;
 use super::segment::{Identity, Segment};
 use crate::limits;
 use crate::net::Guard;
+use crate::store::room::Room;
 
 /// One source of one pipeline. It holds secrets (URLs, headers), so it has no `Debug`.
 #[derive(Clone)]
@@ -32,6 +33,8 @@ pub struct SourceConfig {
     pub bounds: Bounds,
     /// What may be reached: every request and every redirect is held against it.
     pub guard: Guard,
+    /// Whether there is room for more segments.
+    pub room: Room,
 }
 
 impl SourceConfig {
@@ -47,6 +50,7 @@ impl SourceConfig {
             first_index: 0,
             bounds: Bounds::default(),
             guard: Guard::open(),
+            room: Room::default(),
         }
     }
 }

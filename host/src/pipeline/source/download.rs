@@ -4,15 +4,16 @@
 //! try, when the segment has left the playlist.
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use sha2::{Digest, Sha256};
 use tokio::io::AsyncReadExt;
 use tokio::sync::{Mutex, Semaphore, watch};
 use url::Url;
 
-use super::config::{Bounds, Budget};
+use super::config::{Bounds, Budget, SourceConfig};
 use super::container::{describe, sniff_init};
 use super::crypt::{BLOCK, Chain, implicit_iv};
 use super::error::FetchError;
@@ -22,7 +23,8 @@ use super::playlist::{Key, Map};
 use super::retry::Retry;
 use super::segment::Container;
 use super::window::Planned;
-use crate::limits::{INIT_BYTES_MAX, INITS_MAX, KEY_BYTES_MAX, KEYS_MAX, SEGMENT_BYTES_MAX};
+use crate::limits::{INIT_BYTES_MAX, INITS_MAX, KEY_BYTES_MAX, KEYS_MAX, ROOM_PATIENCE, SEGMENT_BYTES_MAX};
+use crate::store::room::Room;
 
 /// The oldest segment that the playlist still lists.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -55,6 +57,9 @@ pub(super) struct Downloader {
     dir: PathBuf,
     bounds: Bounds,
     places: Semaphore,
+    room: Room,
+    /// How long a segment waits for room; `None`: as long as it takes.
+    patience: Option<Duration>,
     keys: Mutex<VecDeque<(Url, [u8; BLOCK])>>,
     inits: Mutex<VecDeque<(InitId, PathBuf)>>,
 }
@@ -68,9 +73,12 @@ type Secret = ([u8; BLOCK], [u8; BLOCK]);
 const TS_PACKET: u64 = 188;
 
 impl Downloader {
-    pub(super) fn new(http: Http, dir: PathBuf, bounds: Bounds) -> Self {
+    /// `live`: segments leave the playlist, so they do not wait for ever where there is no room.
+    pub(super) fn new(http: Http, config: &SourceConfig, live: bool) -> Self {
+        let (dir, bounds, room) = (config.dir.clone(), config.bounds, config.room.clone());
         let places = Semaphore::new(bounds.in_flight.max(1));
-        Self { http, dir, bounds, places, keys: Mutex::default(), inits: Mutex::default() }
+        let patience = live.then_some(ROOM_PATIENCE);
+        Self { http, dir, bounds, places, room, patience, keys: Mutex::default(), inits: Mutex::default() }
     }
 
     /// Fetches a segment, waiting for one of the download places first.
@@ -79,6 +87,7 @@ impl Downloader {
     /// The last fault, when the segment is given up.
     pub(super) async fn fetch(&self, planned: &Planned, edge: watch::Receiver<Edge>) -> Result<Fetched, FetchError> {
         let _place = self.places.acquire().await;
+        self.room.wait(self.patience).await.map_err(FetchError::NoRoom)?;
         let listed = || !edge.borrow().left_behind(planned);
         let sequence = planned.entry.sequence;
         let mut retry = Retry::new(&self.bounds.segment, self.bounds.retry_step);
@@ -96,6 +105,9 @@ impl Downloader {
             if let (FetchError::Decrypt(_) | FetchError::Content { .. }, Some(key)) = (&error, entry_key(planned)) {
                 // The address may serve a new key by now.
                 self.forget_key(key).await;
+            }
+            if error.is_disk_full() {
+                self.room.nudge();
             }
             let Some(wait) = retry.after(&error).filter(|_| listed()) else {
                 tracing::warn!(sequence, %error, tries = retry.failures(), "segment is given up");
@@ -181,9 +193,12 @@ impl Downloader {
     async fn init(&self, planned: &Planned, map: &Arc<Map>, listed: Listed<'_>) -> Result<PathBuf, FetchError> {
         let id = (planned.epoch, planned.entry.discontinuity_sequence, Arc::clone(map));
         let mut inits = self.inits.lock().await;
-        if let Some((_, path)) = inits.iter().find(|(known, _)| *known == id) {
+        if let Some((_, path)) = inits.iter().find(|(known, _)| *known == id)
+            && still_there(path)
+        {
             return Ok(path.clone());
         }
+        inits.retain(|(known, _)| *known != id);
         let secret = match map.key.as_deref() {
             Some(key) => Some(self.secret(key, planned.entry.sequence, listed).await?),
             None => None,
@@ -227,6 +242,12 @@ impl Downloader {
             tokio::time::sleep(wait).await;
         }
     }
+}
+
+/// Marks an initialization section as used now: retention removes those that nobody used for long.
+fn still_there(path: &Path) -> bool {
+    let file = std::fs::File::options().append(true).open(path);
+    file.and_then(|file| file.set_modified(SystemTime::now())).is_ok()
 }
 
 fn remember<T>(list: &mut VecDeque<T>, item: T, limit: usize) {

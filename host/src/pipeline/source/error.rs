@@ -9,6 +9,7 @@ use url::Url;
 
 use crate::limits::REDIRECTS_MAX;
 use crate::net::Denied;
+use crate::store::room::{self, NoRoom};
 
 /// Why a source cannot start. Once it runs, faults are retried for ever and told as events instead.
 #[derive(Debug, Error)]
@@ -211,6 +212,9 @@ pub enum FetchError {
     /// Our own disk.
     #[error("disk: {0}")]
     Disk(#[from] io::Error),
+    /// There is no room to keep it.
+    #[error("{0}")]
+    NoRoom(NoRoom),
 }
 
 /// Whether asking again can help.
@@ -231,9 +235,19 @@ impl FetchError {
             Self::Status(408 | 425 | 429) => Again::Yes,
             Self::Status(400..=499) => Again::Few,
             Self::Redirect(_) | Self::Content { .. } | Self::Decrypt(_) | Self::Playlist(_) => Again::Few,
-            Self::Denied(_) | Self::Scheme(_) | Self::TooLarge { .. } | Self::Protected { .. } => Again::Never,
+            // Room has been waited for.
+            Self::Denied(_)
+            | Self::Scheme(_)
+            | Self::TooLarge { .. }
+            | Self::Protected { .. }
+            | Self::NoRoom(_) => Again::Never,
             _ => Again::Yes,
         }
+    }
+
+    /// Our own disk is full.
+    pub(super) fn is_disk_full(&self) -> bool {
+        matches!(self, Self::Disk(error) if room::is_full(error))
     }
 
     /// The server itself said no: the address may have run out.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::error::FetchError;
 use super::segment::Segment;
 
 /// Which of the two playlists.
@@ -104,8 +105,20 @@ pub enum GapReason {
     Missed,
     /// Every try failed; the last fault in words.
     GivenUp(String),
+    /// There was no room to keep it: the tenant's quota or the disk; which, in words.
+    NoRoom(String),
     /// Sound of a separate rendition whose picture is missing or already gone.
     Unpaired,
+}
+
+impl From<FetchError> for GapReason {
+    fn from(error: FetchError) -> Self {
+        match &error {
+            FetchError::NoRoom(_) => Self::NoRoom(error.to_string()),
+            _ if error.is_disk_full() => Self::NoRoom(error.to_string()),
+            _ => Self::GivenUp(error.to_string()),
+        }
+    }
 }
 
 impl fmt::Display for GapReason {
@@ -114,6 +127,7 @@ impl fmt::Display for GapReason {
             Self::Marked => f.write_str("marked as missing by the playlist"),
             Self::Missed => f.write_str("left the playlist before it was seen"),
             Self::GivenUp(why) => write!(f, "given up: {why}"),
+            Self::NoRoom(why) => write!(f, "not fetched: {why}"),
             Self::Unpaired => f.write_str("sound without its picture"),
         }
     }
@@ -139,13 +153,18 @@ pub enum EpochReason {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::room::NoRoom;
 
     #[test]
     fn reasons_read_well() {
+        let full = std::fs::write("/dev/full", b"x").unwrap_err();
         let words = [
             (GapReason::Marked, "marked as missing by the playlist"),
             (GapReason::Missed, "left the playlist before it was seen"),
             (GapReason::GivenUp("HTTP status 404".into()), "given up: HTTP status 404"),
+            (FetchError::NoRoom(NoRoom::Disk).into(), "not fetched: the disk is nearly full"),
+            (FetchError::Disk(full).into(), "not fetched: disk: No space left on device (os error 28)"),
+            (FetchError::Status(404).into(), "given up: HTTP status 404"),
             (GapReason::Unpaired, "sound without its picture"),
         ];
         for (reason, text) in words {

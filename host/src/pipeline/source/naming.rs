@@ -50,7 +50,7 @@ impl Naming {
             Ok(part) => part,
             Err(error) => {
                 self.broken = true;
-                events.push(gap(Track::Main, &planned, GapReason::GivenUp(error.to_string())));
+                events.push(gap(Track::Main, &planned, error.into()));
                 events.extend(audio.iter().map(|(planned, _)| gap(Track::Audio, planned, GapReason::Unpaired)));
                 return events;
             }
@@ -67,7 +67,7 @@ impl Naming {
                 Ok(part) => parts.push(part),
                 Err(error) => {
                     self.broken = true;
-                    events.push(gap(Track::Audio, &sound, GapReason::GivenUp(error.to_string())));
+                    events.push(gap(Track::Audio, &sound, error.into()));
                 }
             }
         }

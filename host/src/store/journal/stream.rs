@@ -43,9 +43,9 @@ pub struct CutRecord {
 /// A stream's handle to the journal. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct StreamJournal {
-    journal: Journal,
-    stream: i64,
-    progress: broadcast::Sender<BatchProgress>,
+    pub(super) journal: Journal,
+    pub(super) stream: i64,
+    pub(super) progress: broadcast::Sender<BatchProgress>,
 }
 
 impl Journal {

@@ -1,0 +1,91 @@
+//! What of a stream is done and still on disk, and what its segments need: what retention goes by.
+
+use std::path::PathBuf;
+
+use rusqlite::{Connection, OptionalExtension, params};
+use tokio::sync::broadcast;
+
+use super::resume::Step;
+use super::stream::StreamJournal;
+use super::{Journal, JournalError};
+use crate::limits::BATCH_STEPS_WAITING;
+
+/// A batch whose last packet went out everywhere, or that an earlier run gave up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FinishedBatch {
+    /// Its number.
+    pub number: u64,
+    /// Index of its first segment.
+    pub first: u64,
+    /// Index of its last segment.
+    pub last: u64,
+    /// Unix time in milliseconds when it was done.
+    pub done_ms: u64,
+}
+
+/// The batches of a stream that are done and have files.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Finished {
+    /// How many there are.
+    pub count: usize,
+    /// The oldest of them, oldest first, as many as were asked for.
+    pub oldest: Vec<FinishedBatch>,
+}
+
+/// The index of a segment that the journal knows, and the initialization section of one of its files.
+pub type SegmentInit = (u64, Option<PathBuf>);
+
+impl Journal {
+    /// A stream's handle without starting a run; `None`: there never was one.
+    pub async fn find(&self, tenant: &str, name: &str) -> Result<Option<StreamJournal>, JournalError> {
+        let (tenant, name) = (tenant.to_owned(), name.to_owned());
+        let work = move |connection: &Connection| {
+            let query = "SELECT id FROM stream WHERE tenant = ? AND name = ?";
+            Ok(connection.query_row(query, params![tenant, name], |row| row.get::<_, i64>(0)).optional()?)
+        };
+        let progress = broadcast::Sender::new(BATCH_STEPS_WAITING);
+        let found = self.database.read(work).await?;
+        Ok(found.map(|stream| StreamJournal { journal: self.clone(), stream, progress }))
+    }
+}
+
+impl StreamJournal {
+    /// How many batches are done, and the `most` oldest of them.
+    pub async fn finished(&self, most: usize) -> Result<Finished, JournalError> {
+        let stream = self.stream;
+        let work = move |connection: &Connection| {
+            let done = params![stream, Step::Done.code()];
+            let count = connection.query_row(
+                "SELECT count(*) FROM batch WHERE stream = ? AND cleaned = 0 AND step = ?",
+                done,
+                |row| row.get(0),
+            )?;
+            let mut statement = connection.prepare_cached(
+                "SELECT number, first, last, coalesce(json_extract(times, '$.done'), complete_ms) FROM batch
+                 WHERE stream = ? AND cleaned = 0 AND step = ? ORDER BY number LIMIT ?",
+            )?;
+            let rows = statement.query_map(params![stream, Step::Done.code(), most], |row| {
+                Ok(FinishedBatch { number: row.get(0)?, first: row.get(1)?, last: row.get(2)?, done_ms: row.get(3)? })
+            })?;
+            Ok(Finished { count, oldest: rows.collect::<Result<_, _>>()? })
+        };
+        self.journal.database.read(work).await
+    }
+
+    /// The known segments with their initialization sections: a segment has an entry for each of its files.
+    pub async fn segment_inits(&self) -> Result<Vec<SegmentInit>, JournalError> {
+        let stream = self.stream;
+        let work = move |connection: &Connection| {
+            let mut statement = connection.prepare(
+                "SELECT idx, json_extract(facts, '$.main.init') FROM segment WHERE stream = ?1
+                 UNION ALL
+                 SELECT idx, json_extract(part.value, '$.init') FROM segment, json_each(facts, '$.audio') part
+                 WHERE stream = ?1",
+            )?;
+            let rows = statement
+                .query_map([stream], |row| Ok((row.get(0)?, row.get::<_, Option<String>>(1)?.map(PathBuf::from))))?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        };
+        self.journal.database.read(work).await
+    }
+}

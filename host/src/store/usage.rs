@@ -1,0 +1,254 @@
+//! What the storage holds: files and bytes by tenant, stream and kind, and what is free on the disk.
+//!
+//! In: the folders. Out: counts that are at most some seconds old. A look at a stream costs a listing of its folders and one
+//! `stat` a batch; files are counted once, those in a batch's folder again only when the folder changed.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde::Serialize;
+use tokio::sync::watch;
+
+use super::files::StreamFiles;
+
+mod scan;
+
+use scan::Scan;
+pub(super) use scan::segment_index;
+
+/// What a file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Kind {
+    /// `segment-<n>`, as the source gave them.
+    OriginalSegments,
+    /// `video.fmp4`.
+    VideoFragments,
+    /// `audio.fmp4`.
+    AudioFragments,
+    /// What the processor returned, and what was made of it.
+    ProcessedAudio,
+    /// `output.fmp4`.
+    RemuxedOutput,
+    /// What is neither kept nor shown: `air.flv`, packet lists, initialization sections, half-written files.
+    Other,
+    /// Log files of the stream.
+    Logs,
+}
+
+impl Kind {
+    /// All of them, in the order of the data.
+    pub const ALL: [Self; 7] = [
+        Self::OriginalSegments,
+        Self::VideoFragments,
+        Self::AudioFragments,
+        Self::ProcessedAudio,
+        Self::RemuxedOutput,
+        Self::Other,
+        Self::Logs,
+    ];
+
+    /// The name in the API and in metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::OriginalSegments => "originalSegments",
+            Self::VideoFragments => "videoFragments",
+            Self::AudioFragments => "audioFragments",
+            Self::ProcessedAudio => "processedAudio",
+            Self::RemuxedOutput => "remuxedOutput",
+            Self::Other => "other",
+            Self::Logs => "logs",
+        }
+    }
+}
+
+/// So many files of so many bytes together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Amount {
+    /// Files.
+    pub files: u64,
+    /// Their lengths.
+    pub bytes: u64,
+}
+
+/// Amounts of each kind.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Totals([Amount; Kind::ALL.len()]);
+
+impl Totals {
+    /// Of one kind.
+    pub fn of(&self, kind: Kind) -> Amount {
+        self.0.get(kind as usize).copied().unwrap_or_default()
+    }
+
+    /// Of all kinds together.
+    pub fn all(&self) -> Amount {
+        let add = |sum: Amount, one: &Amount| Amount { files: sum.files + one.files, bytes: sum.bytes + one.bytes };
+        self.0.iter().fold(Amount::default(), add)
+    }
+
+    fn add_file(&mut self, kind: Kind, bytes: u64) {
+        if let Some(amount) = self.0.get_mut(kind as usize) {
+            amount.files += 1;
+            amount.bytes += bytes;
+        }
+    }
+
+    fn add(&mut self, other: &Self) {
+        for (to, from) in self.0.iter_mut().zip(other.0) {
+            to.files += from.files;
+            to.bytes += from.bytes;
+        }
+    }
+}
+
+/// The file system that the storage lies on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Space {
+    /// Bytes that we may still write.
+    pub free: u64,
+    /// Its size in bytes.
+    pub total: u64,
+}
+
+impl Space {
+    /// Asks the file system of `path`.
+    pub fn of(path: &Path) -> std::io::Result<Self> {
+        let stat = rustix::fs::statvfs(path)?;
+        let bytes = |blocks: u64| blocks.saturating_mul(stat.f_frsize);
+        Ok(Self { free: bytes(stat.f_bavail), total: bytes(stat.f_blocks) })
+    }
+}
+
+/// Whose files: tenant and stream.
+pub type Owner = (String, String);
+
+/// The counts of a storage folder. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Ledger(Arc<Books>);
+
+#[derive(Debug)]
+struct Books {
+    root: PathBuf,
+    /// Held while folders are looked at: never by whoever only reads.
+    scans: Mutex<BTreeMap<Owner, Scan>>,
+    shown: Mutex<BTreeMap<Owner, Totals>>,
+    changes: watch::Sender<u64>,
+}
+
+impl Ledger {
+    /// Nothing is counted yet.
+    pub fn new(root: &Path) -> Self {
+        Self(Arc::new(Books {
+            root: root.to_owned(),
+            scans: Mutex::default(),
+            shown: Mutex::default(),
+            changes: watch::Sender::new(0),
+        }))
+    }
+
+    /// What a stream holds.
+    pub fn stream(&self, tenant: &str, stream: &str) -> Totals {
+        self.shown().get(&(tenant.to_owned(), stream.to_owned())).copied().unwrap_or_default()
+    }
+
+    /// What a tenant holds.
+    pub fn tenant(&self, tenant: &str) -> Totals {
+        self.sum(|owner| owner.0 == tenant)
+    }
+
+    /// What all tenants hold.
+    pub fn all(&self) -> Totals {
+        self.sum(|_| true)
+    }
+
+    /// Every stream that holds anything.
+    pub fn streams(&self) -> Vec<(Owner, Totals)> {
+        self.shown().iter().map(|(owner, totals)| (owner.clone(), *totals)).collect()
+    }
+
+    /// The file system below.
+    pub fn space(&self) -> std::io::Result<Space> {
+        Space::of(&self.0.root)
+    }
+
+    /// Rises when a count changed.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.0.changes.subscribe()
+    }
+
+    /// Looks at every stream of every tenant, also those that no pipeline runs. Blocks.
+    pub fn look_at_all(&self) {
+        let found = scan::streams(&self.0.root);
+        self.lock_scans().retain(|owner, _| found.contains(owner));
+        self.shown().retain(|owner, _| found.contains(owner));
+        for (tenant, stream) in found {
+            self.look(&tenant, &stream);
+        }
+    }
+
+    /// Looks at one stream. Blocks.
+    pub fn look(&self, tenant: &str, stream: &str) {
+        let owner = (tenant.to_owned(), stream.to_owned());
+        let files = self.files(tenant, stream);
+        let mut scans = self.lock_scans();
+        let scan = scans.entry(owner.clone()).or_default();
+        scan.look(&files);
+        let totals = scan.totals();
+        if self.shown().insert(owner, totals) != Some(totals) {
+            self.0.changes.send_modify(|count| *count += 1);
+        }
+    }
+
+    /// Counts a stream from scratch with the next look: another run may have written over its files.
+    pub fn forget(&self, tenant: &str, stream: &str) {
+        self.lock_scans().remove(&(tenant.to_owned(), stream.to_owned()));
+    }
+
+    /// Bytes of some batches with their segments: each given as its number and the indices of its first and last segment.
+    pub fn batches(&self, tenant: &str, stream: &str, batches: &[(u64, u64, u64)]) -> Vec<u64> {
+        let scans = self.lock_scans();
+        let Some(scan) = scans.get(&(tenant.to_owned(), stream.to_owned())) else { return vec![0; batches.len()] };
+        batches.iter().map(|(number, first, last)| scan.batch(*number, *first, *last)).collect()
+    }
+
+    /// The folders of a stream, whether they exist or not.
+    pub(super) fn files(&self, tenant: &str, stream: &str) -> StreamFiles {
+        StreamFiles::below(&self.0.root.join(tenant), stream)
+    }
+
+    /// Removes the folders of a stream. Blocks.
+    pub(super) fn remove(&self, tenant: &str, stream: &str) {
+        let files = self.files(tenant, stream);
+        for dir in [files.segments, files.batches, files.logs] {
+            match std::fs::remove_dir_all(&dir) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    tracing::warn!(path = %dir.display(), %error, "cannot remove a folder");
+                }
+                _ => {}
+            }
+        }
+        self.look(tenant, stream);
+        let owner = (tenant.to_owned(), stream.to_owned());
+        self.lock_scans().remove(&owner);
+        self.shown().remove(&owner);
+    }
+
+    fn sum(&self, wanted: impl Fn(&Owner) -> bool) -> Totals {
+        let mut sum = Totals::default();
+        self.shown().iter().filter(|(owner, _)| wanted(owner)).for_each(|(_, totals)| sum.add(totals));
+        sum
+    }
+
+    fn shown(&self) -> MutexGuard<'_, BTreeMap<Owner, Totals>> {
+        self.0.shown.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_scans(&self) -> MutexGuard<'_, BTreeMap<Owner, Scan>> {
+        self.0.scans.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests;
