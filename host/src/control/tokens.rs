@@ -202,10 +202,11 @@ impl Tokens {
     fn note_use(&self, hash: &TokenHash, row: &TokenRow, now: u64) {
         let every = u64::try_from(TOKEN_USE_WRITTEN_EVERY.as_millis()).unwrap_or(u64::MAX);
         let is_time = row.last_used_ms.is_none_or(|last| now.saturating_sub(last) >= every);
-        if is_time && self.0.registry.token_was_used(row.id, now) {
-            if let Some((_, row)) = self.memory().known.entries.get_mut(hash) {
-                row.last_used_ms = Some(now);
-            }
+        if is_time
+            && self.0.registry.token_was_used(row.id, now)
+            && let Some((_, row)) = self.memory().known.entries.get_mut(hash)
+        {
+            row.last_used_ms = Some(now);
         }
     }
 
