@@ -11,6 +11,7 @@ use url::Url;
 use crate::limits::{
     BATCH_SECONDS_DEFAULT, BATCH_SECONDS_MAX, BATCH_SECONDS_MIN, FFMPEG_PROCESSES_MAX, FFMPEG_PROCESSES_MIN,
 };
+use crate::pipeline::HostLimits;
 use crate::pipeline::air::target::Target;
 use crate::store::files;
 
@@ -35,6 +36,13 @@ pub struct HostConfig {
     pub ffmpeg_processes: Option<usize>,
     /// Bytes of the disk that stay free (`storage.min_free`); `None`: by its size.
     pub min_free: Option<u64>,
+}
+
+impl HostConfig {
+    /// Limits of what pipelines share.
+    pub fn limits(&self) -> HostLimits {
+        HostLimits { ffmpeg_processes: self.ffmpeg_processes, min_free: self.min_free }
+    }
 }
 
 /// How the API is served.

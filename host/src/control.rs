@@ -23,6 +23,7 @@ pub mod runner;
 pub mod settings;
 pub mod snapshot;
 pub mod srs;
+mod storage;
 mod tenancy;
 pub mod tokens;
 pub mod watching;
@@ -36,6 +37,7 @@ use tokio::sync::{broadcast, watch};
 use tokio::time::Instant;
 
 pub use self::pipelines::{Apply, Change, NewPipeline};
+pub use self::storage::StorageView;
 pub use self::tenancy::{NewToken, NewWebhook, TokenSecret};
 pub use self::watching::Watched;
 
@@ -44,11 +46,13 @@ use self::entry::Entry;
 use self::error::ControlError;
 use self::id::PipelineId;
 use self::recorder::{RecordedEvent, Recorder};
-use self::registry::{Registry, TenantRow};
+use self::registry::{Registry, Scope, TenantRow};
 use self::runner::StopMode;
 use self::tokens::Tokens;
 use crate::limits::{EVENTS_LISTENED, SHUTDOWN_LIMIT};
+use crate::logs::{Filter, LogHub};
 use crate::pipeline::Host;
+use crate::telemetry;
 
 /// A handle to the control plane. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -68,6 +72,7 @@ struct Inner {
     changing: tokio::sync::Mutex<()>,
     events: broadcast::Sender<Arc<RecordedEvent>>,
     recorder: Recorder,
+    logs: LogHub,
     started: Instant,
     started_ms: u64,
 }
@@ -93,9 +98,11 @@ impl Control {
             changing: tokio::sync::Mutex::new(()),
             events,
             recorder,
+            logs: telemetry::hub(),
             started: Instant::now(),
             started_ms: crate::unix_time::now_ms(),
         }));
+        control.hear_storage();
         control.load_tenants().await?;
         control.load_pipelines().await?;
         Ok(control)
@@ -143,6 +150,31 @@ impl Control {
     /// The database cannot be read.
     pub async fn has_host_admin(&self) -> Result<bool, ControlError> {
         Ok(self.0.registry.has_host_admin(crate::unix_time::now_ms()).await?)
+    }
+
+    /// The log; what a caller may read of it is what passes [`Self::log_filter`].
+    pub fn logs(&self) -> &LogHub {
+        &self.0.logs
+    }
+
+    /// What a caller may read of the log: of one pipeline, of one tenant, or for a host-wide caller that names none, all.
+    ///
+    /// # Errors
+    /// Any [`ControlError`].
+    pub fn log_filter(
+        &self,
+        actor: &Actor,
+        tenant: Option<&str>,
+        pipeline: Option<&str>,
+    ) -> Result<Filter, ControlError> {
+        if let Some(id) = pipeline {
+            let entry = self.allowed(actor, Action::ViewLogs, id)?;
+            return Ok(Filter::of_tenant(&entry.id().tenant).stream(Some(entry.id().stream.clone())));
+        }
+        Ok(match self.scope(actor, Action::ViewLogs, tenant)? {
+            Scope::Tenant(tenant) => Filter::of_tenant(tenant),
+            _ => Filter::of_host(),
+        })
     }
 
     /// Whether calls can be answered now: the database writes and reads.

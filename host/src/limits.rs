@@ -617,3 +617,5 @@ pub const DISK_FULL_WAIT: Duration = Duration::from_secs(1);
 pub const JOURNAL_PATIENCE: Duration = Duration::from_millis(500);
 /// Steps of one pipeline that wait to be journalled while the disk refuses; beyond, the pipeline ends.
 pub const JOURNAL_LATE_MAX: usize = 4096;
+/// Events of the storage that wait to be written down; further ones only go to the log.
+pub const STORAGE_EVENTS_WAITING: usize = 256;

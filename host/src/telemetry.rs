@@ -24,7 +24,7 @@ static HUB: OnceLock<LogHub> = OnceLock::new();
 /// Starts logging for the process; answers where the lines are kept. Only the first call counts. `level` holds for
 /// console, files and feeds alike. `progress`: bars that log lines must not tear.
 pub fn start(level: &str, json: bool, progress: Option<MultiProgress>) -> LogHub {
-    let hub = HUB.get_or_init(LogHub::new).clone();
+    let hub = hub();
     // What a demuxer thinks of a stranger's file is told by the probe, in our words.
     let quiet = |level: &str| EnvFilter::try_new(format!("{QUIET},{level}"));
     let filter = quiet(level).unwrap_or_else(|_| EnvFilter::new("info"));
@@ -39,6 +39,11 @@ pub fn start(level: &str, json: bool, progress: Option<MultiProgress>) -> LogHub
         tracing::debug!("logging was started already");
     }
     hub
+}
+
+/// Where the lines of this process are kept.
+pub fn hub() -> LogHub {
+    HUB.get_or_init(LogHub::new).clone()
 }
 
 /// The lines of streams are written to files below `storage` from now on.

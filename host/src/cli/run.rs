@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Ending, Progress};
 use crate::config::{self, HostConfig, Layers, PipelineConfig};
-use crate::pipeline::{Host, HostLimits, Owner, Pipeline, Stop};
+use crate::pipeline::{Host, Owner, Pipeline, Stop};
 use crate::telemetry;
 
 /// Options of `run`; each wins over the environment and the file.
@@ -120,8 +120,7 @@ pub async fn drive(
 ) -> anyhow::Result<Ending> {
     let stop = Stop::default();
     let signals = tokio::spawn(obey_signals(stop.clone()));
-    let limits = HostLimits { ffmpeg_processes: host.ffmpeg_processes, min_free: host.min_free };
-    let shared = Host::open_with(&host.storage, limits).await?;
+    let shared = Host::open_with(&host.storage, host.limits()).await?;
     let pipeline = Pipeline::load(&shared, Owner::default(), config, batches).await?;
     telemetry::write_below(&host.storage);
     let shown = progress.follow(pipeline.watch());

@@ -46,7 +46,7 @@ pub async fn run(args: &ServeArgs, layers: Layers) -> anyhow::Result<Ending> {
     };
     telemetry::start(&config.log_level, config.log_json, Progress::new().bars());
     let stop = run::stop_signal();
-    let host = Host::open(&config.storage).await?;
+    let host = Host::open_with(&config.storage, config.limits()).await?;
     telemetry::write_below(&config.storage);
     let control = Control::open(host).await?;
     let served = serve(&config, pipeline, &control, stop).await;

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, PoisonError};
 
+use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::{broadcast, mpsc};
 
@@ -15,8 +16,9 @@ use super::registry::{self, Desired, Origin, PipelineRow, Scope, TenantRow};
 use super::runner::{Note, StopMode, Wanted};
 use super::settings::{Patch, Settings};
 use crate::limits::BATCH_STEPS_WAITING;
-use crate::pipeline::Owner;
+use crate::net::{Guard, Policy};
 use crate::pipeline::event::{Event, EventKind, Severity};
+use crate::pipeline::{DEFAULT_TENANT, Owner};
 use crate::stage::StageLimits;
 use crate::store::page::Page;
 
@@ -242,7 +244,8 @@ impl Control {
         self.0.entries.write().unwrap_or_else(PoisonError::into_inner).remove(entry.id());
         self.0.roster.send_modify(|turn| *turn += 1);
         if !keep_files {
-            self.0.host.storage().remove_stream(&entry.id().tenant, &entry.id().stream).await;
+            self.0.host.janitor().remove_stream(&entry.id().tenant, &entry.id().stream).await;
+            self.0.logs.forget(&entry.id().tenant, &entry.id().stream).await;
         }
         let what =
             Event::new(EventKind::Deleted, Severity::Info, format!("{} was deleted by {}", entry.id(), actor.name));
@@ -362,7 +365,24 @@ pub(super) fn owner(tenant: &TenantRow) -> Owner {
         tenant: tenant.name.clone(),
         stage_limits: StageLimits { memory_bytes: quotas.stage_memory_bytes, ..StageLimits::default() },
         progress: broadcast::Sender::new(BATCH_STEPS_WAITING),
+        ffmpeg_processes: quotas.ffmpeg_processes as usize,
+        guard: tenant_guard(tenant),
     }
+}
+
+/// What a tenant may reach: what was set, else everything for the host's own tenant and the public internet for others.
+/// A policy that cannot be read lets nothing through.
+pub(super) fn tenant_guard(tenant: &TenantRow) -> Guard {
+    let policy = match &tenant.network {
+        Some(value) => Policy::deserialize(value).map_err(|error| error.to_string()),
+        None if tenant.name == DEFAULT_TENANT => return Guard::open(),
+        None => Ok(Policy::strict()),
+    };
+    let guard = policy.and_then(|policy| Guard::new(policy).map_err(|problems| problems.to_string()));
+    guard.unwrap_or_else(|error| {
+        tracing::error!(tenant = tenant.name, error, "the network policy cannot be read: nothing is let through");
+        Guard::new(Policy { public: false, ..Policy::strict() }).unwrap_or_default()
+    })
 }
 
 /// Writes down what happens in a pipeline, until it is deleted.

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, PoisonError};
 
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::Control;
@@ -12,6 +13,8 @@ use super::pipelines::owner;
 use super::quota::QuotaPatch;
 use super::registry::{self, DeliveryRow, TenantRow, TokenRow, WebhookPatch, WebhookRow};
 use super::runner::StopMode;
+use crate::config::Problem;
+use crate::net::Policy;
 use crate::store::page::{Listed, Page};
 
 /// A token to be made.
@@ -192,6 +195,7 @@ impl Control {
     /// Remembers a tenant as it is in the database.
     fn know(&self, row: TenantRow) -> Arc<TenantRow> {
         let row = Arc::new(row);
+        self.0.host.janitor().set_quota(&row.name, Some(row.quotas().storage_bytes));
         let mut tenants = self.0.tenants.write().unwrap_or_else(PoisonError::into_inner);
         tenants.insert(row.name.clone(), row.clone());
         row
@@ -212,9 +216,12 @@ impl Control {
 }
 
 fn check_network(policy: Option<&Value>) -> Result<(), ControlError> {
-    match policy {
-        None | Some(Value::Object(_)) => Ok(()),
-        Some(_) => Err(ControlError::invalid("network", "must be an object")),
+    let Some(policy) = policy else { return Ok(()) };
+    let read = Policy::deserialize(policy).map_err(|error| ControlError::invalid("network", error.to_string()))?;
+    let below = |problem: Problem| Problem { path: format!("network.{}", problem.path), ..problem };
+    match read.problems() {
+        problems if problems.is_empty() => Ok(()),
+        problems => Err(ControlError::InvalidInput(problems.into_iter().map(below).collect())),
     }
 }
 

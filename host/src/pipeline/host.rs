@@ -8,6 +8,7 @@ use tokio::sync::broadcast;
 use super::load::LoadError;
 use crate::ffmpeg::Queue;
 use crate::limits::BATCH_STEPS_WAITING;
+use crate::net::Guard;
 use crate::stage::{StageLimits, StageRuntime, StageRuntimeConfig};
 use crate::store::database::Database;
 use crate::store::files::Storage;
@@ -111,6 +112,8 @@ pub struct Owner {
     pub progress: broadcast::Sender<BatchProgress>,
     /// ffmpeg processes of all the tenant's pipelines at once.
     pub ffmpeg_processes: usize,
+    /// What sources, processors and destinations may reach.
+    pub guard: Guard,
 }
 
 /// The tenant of `run`, `demo` and of a server with one user.
@@ -123,6 +126,7 @@ impl Default for Owner {
             stage_limits: StageLimits::default(),
             progress: broadcast::Sender::new(BATCH_STEPS_WAITING),
             ffmpeg_processes: usize::MAX,
+            guard: Guard::open(),
         }
     }
 }

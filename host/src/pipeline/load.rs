@@ -27,6 +27,7 @@ use super::watch::RunningStage;
 use super::{Pipeline, demux, remux, source};
 use crate::config::{Destination, PipelineConfig};
 use crate::limits::{AIR_EVENTS_WAITING, AIR_KEEP_FOR_LATE, CUSHION_MIN, CUSHION_PART, START_AFTER_RESTART};
+use crate::net::Guard;
 use crate::stage::{
     BatchingStage, FramingStage, Opening, RemuxStage, StageComponent, StageCounters, StageKind, StageLabels,
     StageRuntime,
@@ -125,7 +126,7 @@ impl Pipeline {
         let stages = Stages::open(host.runtime(), &owner, &config, &resumed).await?;
         let running = stages.running();
         let fetching = CancellationToken::new();
-        let exchange = start_exchange(&config, stages.framing, &journal).await?;
+        let exchange = start_exchange(&config, &owner.guard, stages.framing, &journal).await?;
 
         let slots = host.queue().tenant(&owner.tenant, owner.ffmpeg_processes);
         let (clock, spool) = (AirClock::with_speed(config.speed), Spool::new());
@@ -138,7 +139,7 @@ impl Pipeline {
         go_on(&clock, &spool, &positions);
         let passed = positions.iter().map(|position| position.as_ref().map_or(0, Position::batch)).min();
         let (events, air_events) = mpsc::channel(AIR_EVENTS_WAITING);
-        let destinations = air_config(&config, &positions);
+        let destinations = air_config(&config, &owner.guard, &positions);
         let positions = Arc::new(Positions(journal.clone()));
         let air = Air::start(destinations, spool.clone(), clock.clone(), positions, events, &CancellationToken::new());
         if resumed.unfinished && resumed.next_segment > 0 {
@@ -198,7 +199,7 @@ impl Pipeline {
             },
             stages: running,
             resume: resumed.known.last().map(source::Resume::after),
-            source: source_config(&config, files, resumed.next_segment, room),
+            source: source_config(&config, files, resumed.next_segment, room, owner.guard.clone()),
             resumed: waiting,
             batch: config.batch,
             host: host.clone(),
@@ -298,6 +299,7 @@ async fn component_of(
 
 async fn start_exchange(
     config: &PipelineConfig,
+    guard: &Guard,
     stage: FramingStage,
     journal: &StreamJournal,
 ) -> Result<Option<Arc<Exchange>>, LoadError> {
@@ -308,15 +310,23 @@ async fn start_exchange(
     settings.auth = processor.auth.clone();
     settings.headers = processor.headers.clone();
     settings.in_flight = processor.in_flight;
+    settings.guard = guard.clone();
     let framer = StageFramer { stage, keeper: StateKeeper::new(journal.clone(), StageKind::Framing.name()) };
     let exchange = Exchange::start(settings, &config.stream_id, Box::new(framer), &CancellationToken::new()).await?;
     Ok(Some(Arc::new(exchange)))
 }
 
-fn source_config(config: &PipelineConfig, files: StreamFiles, first_index: u64, room: Room) -> source::SourceConfig {
+fn source_config(
+    config: &PipelineConfig,
+    files: StreamFiles,
+    first_index: u64,
+    room: Room,
+    guard: Guard,
+) -> source::SourceConfig {
     let mut settings = source::SourceConfig::new(config.source.url.clone(), files.segments);
     settings.first_index = first_index;
     settings.room = room;
+    settings.guard = guard;
     settings.backup_url = config.source.backup_url.clone();
     settings.headers = config.source.headers.clone();
     settings.variant.max_bandwidth = config.source.max_bandwidth;
@@ -368,11 +378,12 @@ fn go_on(clock: &AirClock, spool: &Spool, positions: &[Option<Position>]) {
     clock.start(from_ms, tokio::time::Instant::now() + START_AFTER_RESTART);
 }
 
-fn air_config(config: &PipelineConfig, positions: &[Option<Position>]) -> AirConfig {
+fn air_config(config: &PipelineConfig, guard: &Guard, positions: &[Option<Position>]) -> AirConfig {
     let destination = |(configured, position): (&Destination, &Option<Position>)| {
         let mut destination = DestinationConfig::new(destination_name(&configured.text), configured.target.clone());
         destination.resume = *position;
         destination.max_lag = AIR_KEEP_FOR_LATE;
+        destination.guard = guard.clone();
         destination
     };
     let destinations = config.destinations.iter().zip(positions).map(destination).collect();

@@ -76,30 +76,9 @@ impl Storage {
         self.root.join("aot")
     }
 
-    /// The folder.
-    pub fn root(&self) -> &Path {
-        &self.root
-    }
-
     /// The file of a stage component, see [`component_file`].
     pub fn component(&self, digest: &str) -> Option<PathBuf> {
         component_file(&self.root, digest)
-    }
-
-    /// Removes everything of one stream from disk.
-    pub async fn remove_stream(&self, tenant: &str, stream: &str) {
-        if check_name("tenant", tenant).and(check_name("stream id", stream)).is_err() {
-            return;
-        }
-        for kind in ["original_stream", "processed_fragments", "logs"] {
-            let dir = self.root.join(tenant).join(kind).join(stream);
-            match tokio::fs::remove_dir_all(&dir).await {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    tracing::warn!(path = %dir.display(), %error, "cannot remove a folder");
-                }
-                _ => {}
-            }
-        }
     }
 
     /// The folders of one stream; makes them.

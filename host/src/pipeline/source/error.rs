@@ -236,11 +236,9 @@ impl FetchError {
             Self::Status(400..=499) => Again::Few,
             Self::Redirect(_) | Self::Content { .. } | Self::Decrypt(_) | Self::Playlist(_) => Again::Few,
             // Room has been waited for.
-            Self::Denied(_)
-            | Self::Scheme(_)
-            | Self::TooLarge { .. }
-            | Self::Protected { .. }
-            | Self::NoRoom(_) => Again::Never,
+            Self::Denied(_) | Self::Scheme(_) | Self::TooLarge { .. } | Self::Protected { .. } | Self::NoRoom(_) => {
+                Again::Never
+            }
             _ => Again::Yes,
         }
     }
