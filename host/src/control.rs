@@ -9,6 +9,7 @@
 //! happens and tells `watching` subscribers and `webhooks`.
 
 pub mod access;
+pub mod dry_run;
 pub mod entry;
 pub mod error;
 pub mod health;

@@ -619,3 +619,24 @@ pub const JOURNAL_PATIENCE: Duration = Duration::from_millis(500);
 pub const JOURNAL_LATE_MAX: usize = 4096;
 /// Events of the storage that wait to be written down; further ones only go to the log.
 pub const STORAGE_EVENTS_WAITING: usize = 256;
+
+// === dry run ===
+
+/// Dry runs that a tenant may have under way.
+pub const DRY_RUNS_PER_TENANT: usize = 2;
+/// Requests for a playlist, segment or key in a dry run.
+pub const DRY_RUN_TRIES: u32 = 2;
+/// For the playlists of a source.
+pub const DRY_RUN_PLAYLIST_LIMIT: Duration = Duration::from_secs(20);
+/// For the first segment and for ffmpeg to take it apart, or two target durations where those are longer.
+pub const DRY_RUN_MEDIA_LIMIT: Duration = Duration::from_secs(30);
+/// For the connection to the processor and the handshake.
+pub const DRY_RUN_PROCESSOR_LIMIT: Duration = Duration::from_secs(15);
+/// For a processor that was greeted to say that it is ready.
+pub const DRY_RUN_READY_WAIT: Duration = Duration::from_secs(1);
+/// For a destination: name, connection, TLS, handshake, two commands.
+pub const DRY_RUN_DESTINATION_LIMIT: Duration = Duration::from_secs(15);
+/// For a folder of this machine.
+pub const DRY_RUN_FILE_LIMIT: Duration = Duration::from_secs(5);
+/// To load and open a stage: a component that was never used here is compiled first.
+pub const DRY_RUN_STAGE_LIMIT: Duration = Duration::from_secs(60);

@@ -14,6 +14,7 @@ mod driver;
 pub(crate) mod fake;
 pub mod framer;
 mod ledger;
+pub mod probe;
 mod reply;
 pub mod socketio;
 mod status;

@@ -1,6 +1,8 @@
 //! Opens everything that a pipeline needs, in the one right order: storage, journal, stages, exchange, air, steps.
 
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
@@ -149,7 +151,7 @@ impl Pipeline {
                 "going on where the last run was"
             );
         }
-        let cushion = config.cushion.unwrap_or_else(|| CUSHION_MIN.max(config.batch / CUSHION_PART));
+        let cushion = cushion(&config);
         Ok(Self {
             batcher: Batcher {
                 stage: stages.batching,
@@ -199,7 +201,7 @@ impl Pipeline {
             },
             stages: running,
             resume: resumed.known.last().map(source::Resume::after),
-            source: source_config(&config, files, resumed.next_segment, room, owner.guard.clone()),
+            source: source_config(&config, &owner.guard, files.segments, resumed.next_segment, room),
             resumed: waiting,
             batch: config.batch,
             host: host.clone(),
@@ -229,17 +231,10 @@ impl Stages {
         config: &PipelineConfig,
         resumed: &Resumed,
     ) -> Result<Self, LoadError> {
-        let batch_seconds = u32::try_from(config.batch.as_secs()).unwrap_or(u32::MAX);
-        let mut settings = config.stages.settings.clone();
-        let batching = settings.entry("batching").or_insert_with(|| serde_json::json!({}));
-        if let Some(object) = batching.as_object_mut().filter(|_| !config.stages.files.contains_key("batching")) {
-            object.entry("batch_seconds").or_insert_with(|| batch_seconds.into());
-        }
+        let batch_seconds = batch_seconds(config);
         let opening = |kind: StageKind, key: &str| Opening {
-            settings: settings.get(key).map(ToString::to_string).unwrap_or_default(),
             state: resumed.stages.get(kind.name()).map(|snapshot| snapshot.state.clone()),
-            limits: owner.stage_limits.clone(),
-            labels: StageLabels::new(&owner.tenant, &config.stream_id),
+            ..opening(owner, config, key)
         };
         // A stream that was on air goes on, whatever its stages make of their old state: they are tried again later.
         let again = resumed.unfinished;
@@ -281,7 +276,34 @@ impl Stages {
     }
 }
 
-async fn component_of(
+/// Time in hand for slower replies.
+pub(crate) fn cushion(config: &PipelineConfig) -> Duration {
+    config.cushion.unwrap_or_else(|| CUSHION_MIN.max(config.batch / CUSHION_PART))
+}
+
+pub(crate) fn batch_seconds(config: &PipelineConfig) -> u32 {
+    u32::try_from(config.batch.as_secs()).unwrap_or(u32::MAX)
+}
+
+/// How a stage of a new stream is opened. `key`: its kind in the settings.
+pub(crate) fn opening(owner: &Owner, config: &PipelineConfig, key: &str) -> Opening {
+    let mut settings = config.stages.settings.get(key).cloned();
+    if key == "batching" && !config.stages.files.contains_key(key) {
+        let object = settings.get_or_insert_with(|| serde_json::json!({}));
+        if let Some(object) = object.as_object_mut() {
+            object.entry("batch_seconds").or_insert_with(|| batch_seconds(config).into());
+        }
+    }
+    Opening {
+        settings: settings.as_ref().map(ToString::to_string).unwrap_or_default(),
+        state: None,
+        limits: owner.stage_limits.clone(),
+        labels: StageLabels::new(&owner.tenant, &config.stream_id),
+    }
+}
+
+/// The component of a stage. `kind`: its kind in the settings.
+pub(crate) async fn component_of(
     runtime: &StageRuntime,
     config: &PipelineConfig,
     wanted: StageKind,
@@ -303,7 +325,16 @@ async fn start_exchange(
     stage: FramingStage,
     journal: &StreamJournal,
 ) -> Result<Option<Arc<Exchange>>, LoadError> {
-    let Some(processor) = &config.processor else { return Ok(None) };
+    let Some(settings) = exchange_config(config, guard) else { return Ok(None) };
+    let keeper = StateKeeper::new(journal.clone(), StageKind::Framing.name());
+    let framer = StageFramer { stage, keeper: Some(keeper) };
+    let exchange = Exchange::start(settings, &config.stream_id, Box::new(framer), &CancellationToken::new()).await?;
+    Ok(Some(Arc::new(exchange)))
+}
+
+/// What the exchange is told; `None`: the original audio stays.
+pub(crate) fn exchange_config(config: &PipelineConfig, guard: &Guard) -> Option<ExchangeConfig> {
+    let processor = config.processor.as_ref()?;
     let mut settings = ExchangeConfig::new(processor.url.as_str());
     settings.path = processor.path.clone();
     settings.namespace = processor.namespace.clone();
@@ -311,22 +342,21 @@ async fn start_exchange(
     settings.headers = processor.headers.clone();
     settings.in_flight = processor.in_flight;
     settings.guard = guard.clone();
-    let framer = StageFramer { stage, keeper: StateKeeper::new(journal.clone(), StageKind::Framing.name()) };
-    let exchange = Exchange::start(settings, &config.stream_id, Box::new(framer), &CancellationToken::new()).await?;
-    Ok(Some(Arc::new(exchange)))
+    Some(settings)
 }
 
-fn source_config(
+/// What the source is told.
+pub(crate) fn source_config(
     config: &PipelineConfig,
-    files: StreamFiles,
+    guard: &Guard,
+    dir: PathBuf,
     first_index: u64,
     room: Room,
-    guard: Guard,
 ) -> source::SourceConfig {
-    let mut settings = source::SourceConfig::new(config.source.url.clone(), files.segments);
+    let mut settings = source::SourceConfig::new(config.source.url.clone(), dir);
+    settings.guard = guard.clone();
     settings.first_index = first_index;
     settings.room = room;
-    settings.guard = guard;
     settings.backup_url = config.source.backup_url.clone();
     settings.headers = config.source.headers.clone();
     settings.variant.max_bandwidth = config.source.max_bandwidth;

@@ -56,9 +56,21 @@ impl Storage {
         let path = root.join("outboard.lock");
         let lock = File::create(&path).map_err(|source| FilesError::Io { path, source })?;
         match rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Self { root, _lock: lock }),
+            Ok(()) => {
+                sweep_scratch(&root);
+                Ok(Self { root, _lock: lock })
+            }
             Err(_) => Err(FilesError::InUse { path: root }),
         }
+    }
+
+    /// A folder for what is only looked at; it goes when it is dropped.
+    ///
+    /// # Errors
+    /// [`FilesError::Io`].
+    pub fn scratch(&self) -> Result<tempfile::TempDir, FilesError> {
+        let made = tempfile::Builder::new().prefix(SCRATCH).tempdir_in(&self.root);
+        made.map_err(|source| FilesError::Io { path: self.root.clone(), source })
     }
 
     /// The storage folder.
@@ -129,6 +141,19 @@ pub async fn keep_component(storage: &Path, file: &Path) -> Result<String, Files
 /// The folders of a tenant that hold one folder for each stream.
 pub const STREAM_FOLDERS: [&str; 3] = ["original_stream", "processed_fragments", "logs"];
 
+/// No tenant's name begins so.
+const SCRATCH: &str = ".scratch-";
+
+/// What a process that was killed could not remove.
+fn sweep_scratch(root: &Path) {
+    let entries = std::fs::read_dir(root).into_iter().flatten().flatten();
+    for entry in entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(SCRATCH)) {
+        if let Err(error) = std::fs::remove_dir_all(entry.path()) {
+            tracing::warn!(path = %entry.path().display(), %error, "a folder of an earlier run stays");
+        }
+    }
+}
+
 /// The folders of one stream.
 #[derive(Debug, Clone)]
 pub struct StreamFiles {
@@ -193,6 +218,23 @@ mod tests {
         assert!(matches!(Storage::open(dir.path()), Err(FilesError::InUse { .. })));
         drop(first);
         Storage::open(dir.path()).unwrap();
+    }
+
+    #[test]
+    fn what_is_only_looked_at_does_not_stay() {
+        let dir = tempfile::tempdir().unwrap();
+        let storage = Storage::open(dir.path()).unwrap();
+        let scratch = storage.scratch().unwrap();
+        let gone = scratch.path().to_owned();
+        assert!(gone.starts_with(storage.root()) && gone.is_dir());
+        drop(scratch);
+        assert!(!gone.exists());
+        // As if it had been killed.
+        let left = storage.scratch().unwrap().keep();
+        std::fs::write(left.join("x"), "x").unwrap();
+        drop(storage);
+        Storage::open(dir.path()).unwrap();
+        assert!(!left.exists());
     }
 
     #[test]

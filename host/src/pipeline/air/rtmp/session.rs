@@ -75,12 +75,32 @@ impl Session {
     /// # Errors
     /// [`RtmpError`]; its text never holds the stream key unless the server's own words do.
     pub async fn open(target: &RtmpTarget, tls: &TlsSettings, guard: &Guard) -> Result<Self, RtmpError> {
+        let mut session = Self::reach(target, tls, guard).await?;
+        let command = session.patience.command;
+        session.announce();
+        within("createStream", command, session.create_stream()).await?;
+        within("publish", command, session.publish()).await?;
+        Ok(session)
+    }
+
+    /// Goes as far as one can without publishing, and leaves. The stream key is not named, so a stream that is on air
+    /// under it is not touched; whether the server takes the key is not known then.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn probe(target: &RtmpTarget, tls: &TlsSettings, guard: &Guard) -> Result<(), RtmpError> {
+        let mut session = Self::reach(target, tls, guard).await?;
+        let command = session.patience.command;
+        within("createStream", command, session.create_stream()).await?;
+        session.leave().await;
+        Ok(())
+    }
+
+    async fn reach(target: &RtmpTarget, tls: &TlsSettings, guard: &Guard) -> Result<Self, RtmpError> {
         let mut session = Self::new(connect(target, tls, guard).await?, target, Patience::default());
         let (handshake, command) = (session.patience.handshake, session.patience.command);
         within("handshake", handshake, session.handshake()).await?;
         within("connect", command, session.connect(target)).await?;
-        within("createStream", command, session.create_stream()).await?;
-        within("publish", command, session.publish()).await?;
         Ok(session)
     }
 
@@ -149,16 +169,20 @@ impl Session {
         Ok(())
     }
 
-    async fn create_stream(&mut self) -> Result<(), RtmpError> {
+    /// Names the stream; goes out with the next command.
+    fn announce(&mut self) {
         self.control(1, &(RTMP_CHUNK_BYTES as u32).to_be_bytes());
         self.writer.set_chunk_bytes(RTMP_CHUNK_BYTES);
         self.control(5, &RTMP_ACK_WINDOW.to_be_bytes());
         let key = Value::Text(self.key.clone());
         self.command(0, "releaseStream", 2.0, &[Value::Null, key.clone()]);
         self.command(0, "FCPublish", 3.0, &[Value::Null, key]);
+    }
+
+    async fn create_stream(&mut self) -> Result<(), RtmpError> {
         self.command(0, "createStream", 4.0, &[Value::Null]);
         self.flush().await?;
-        // Answers to the first two are optional, and an error there means nothing: many servers do not know them.
+        // Answers to what names the stream are optional, and an error there means nothing: many servers do not know them.
         let answer = self.answer("createStream", |command| command.transaction == 4.0).await?;
         let id = answer.values.iter().find_map(Value::number).filter(|id| (0.0..=f64::from(u32::MAX)).contains(id));
         match id {
@@ -350,6 +374,11 @@ impl Session {
         let key = Value::Text(self.key.clone());
         self.command(0, "FCUnpublish", 6.0, &[Value::Null, key]);
         self.command(0, "deleteStream", 7.0, &[Value::Null, Value::Number(f64::from(self.stream))]);
+        self.leave().await;
+    }
+
+    /// Writes what is buffered and ends the connection. At most [`AIR_CLOSE_TIMEOUT`].
+    async fn leave(mut self) {
         let patience = self.patience.close;
         let end = async {
             self.flush().await?;

@@ -1,0 +1,235 @@
+//! Validates without saving: looks at everything that a pipeline would need, and says what would happen.
+//!
+//! In: settings that were checked already ([`super::settings`]). Out: a [`Validation`]: one [`Check`] for each thing that
+//! was looked at, problems with stages' settings under their paths, and a summary in plain words. The playlist is
+//! fetched and one segment of it, the processor is connected to and left, RTMP servers are spoken to up to `publish`,
+//! stages are opened and dropped. Nothing of it is kept and nothing that runs is touched: no fragment is sent, no stream
+//! key named. All checks run at once, each within its own limit ([`crate::limits`], section dry run). No text holds a
+//! secret.
+
+mod destination;
+mod processor;
+mod source;
+mod stages;
+mod storage;
+mod summary;
+
+use std::collections::HashMap;
+use std::fmt::Display;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+use tokio::time::{Instant, timeout};
+
+use super::error::ControlError;
+use crate::config::{PipelineConfig, Problem};
+use crate::limits::DRY_RUNS_PER_TENANT;
+use crate::pipeline::{Host, Owner};
+
+/// What a dry run found.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Validation {
+    /// Every check is: a pipeline with these settings would go on air as it was meant to.
+    pub ok: bool,
+    /// What would happen, a sentence each.
+    pub summary: Vec<String>,
+    /// What was looked at, in the order of the data.
+    pub checks: Vec<Check>,
+    /// What is wrong with settings that only the stages know, with paths as in the settings.
+    pub problems: Vec<Problem>,
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Check {
+    /// The setting that it is about, such as `source.url` or `destinations[0].url`.
+    pub path: String,
+    /// It is as it should be.
+    pub ok: bool,
+    /// How long it took, in milliseconds.
+    pub took_ms: u64,
+    /// What was found, a sentence.
+    pub message: String,
+    /// What a person may want to look at although it works.
+    pub warnings: Vec<String>,
+    /// Facts by name, for programs.
+    pub detail: Map<String, Value>,
+}
+
+/// Bounds how many dry runs a tenant has under way. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct DryRuns(Arc<Mutex<HashMap<String, usize>>>);
+
+/// A place among a tenant's dry runs; free again when dropped.
+struct Place {
+    runs: DryRuns,
+    tenant: String,
+}
+
+// === impl DryRuns ===
+
+impl DryRuns {
+    /// Looks at everything that a pipeline with these settings would need.
+    ///
+    /// # Errors
+    /// [`ControlError::LimitExceeded`]: the tenant has [`DRY_RUNS_PER_TENANT`] under way.
+    pub async fn run(&self, host: &Host, owner: &Owner, config: &PipelineConfig) -> Result<Validation, ControlError> {
+        let _place = self.enter(&owner.tenant)?;
+        Ok(dry_run(host, owner, config).await)
+    }
+
+    fn enter(&self, tenant: &str) -> Result<Place, ControlError> {
+        let mut under_way = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = under_way.entry(tenant.to_owned()).or_default();
+        if *count >= DRY_RUNS_PER_TENANT {
+            return Err(ControlError::LimitExceeded(format!(
+                "{count} dry runs of this tenant are under way already; wait until one is done"
+            )));
+        }
+        *count += 1;
+        Ok(Place { runs: self.clone(), tenant: tenant.to_owned() })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut under_way = self.runs.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = under_way.get_mut(&self.tenant) {
+            *count -= 1;
+            if *count == 0 {
+                under_way.remove(&self.tenant);
+            }
+        }
+    }
+}
+
+/// Looks at everything that a pipeline with these settings would need. Ends within the longest of the limits.
+pub async fn dry_run(host: &Host, owner: &Owner, config: &PipelineConfig) -> Validation {
+    let destinations = config.destinations.iter().enumerate().map(|(n, one)| destination::look(owner, n, one));
+    let (source, stages, destinations, storage) = tokio::join!(
+        source::look(host, owner, config),
+        async {
+            let (batching, remux, (framing, processor)) = tokio::join!(
+                stages::batching(host, owner, config),
+                stages::remux_planning(host, owner, config),
+                processor::look(host, owner, config),
+            );
+            (batching, framing, remux, processor)
+        },
+        futures_util::future::join_all(destinations),
+        storage::look(host),
+    );
+    let (batching, framing, remux, processor) = stages;
+    let mut found = Found { source, processor, destinations, storage };
+    found.compare(config);
+    let summary = summary::write(config, &found);
+    let mut problems = Vec::new();
+    let mut checks = found.source.checks;
+    for stage in [batching, framing, remux] {
+        problems.extend(stage.problems);
+        checks.push(stage.check);
+    }
+    checks.extend(found.processor);
+    checks.extend(found.destinations);
+    checks.push(found.storage.check);
+    Validation { ok: checks.iter().all(|check| check.ok), summary, checks, problems }
+}
+
+/// Everything that was found, before it is put into words.
+struct Found {
+    source: source::Seen,
+    processor: Option<Check>,
+    destinations: Vec<Check>,
+    storage: storage::Seen,
+}
+
+impl Found {
+    /// What only shows when findings are held against each other.
+    fn compare(&mut self, config: &PipelineConfig) {
+        let media = self.source.media.as_ref();
+        if let (Some(processor), Some(media)) = (self.processor.as_mut().filter(|check| check.ok), media) {
+            let seconds = config.batch.as_secs_f64();
+            let fragment = (media.audio_bits_per_second as f64 * seconds / 8.0) as u64;
+            if let Some(most) = processor.detail.get("maxPayloadBytes").and_then(Value::as_u64)
+                && fragment > most
+            {
+                processor.warnings.push(format!(
+                    "a batch of {seconds} s has about {fragment} bytes of audio, and the processor takes {most} at once \
+                     (maxPayload): the original audio would go on air"
+                ));
+            }
+            if media.audio_bits_per_second == 0 {
+                processor.warnings.push("the source has no audio: nothing would be sent".to_owned());
+            }
+        }
+        if let Some(media) = media {
+            let kept = summary::bytes_kept(config, media);
+            if self.storage.free.is_some_and(|free| free < kept) {
+                self.storage
+                    .check
+                    .warnings
+                    .push(format!("about {} are needed; keep fewer batches, or make room", summary::size(kept)));
+            }
+        }
+    }
+}
+
+// === checks ===
+
+/// What a check that went well has to say.
+#[derive(Debug, Default)]
+struct Finding {
+    message: String,
+    warnings: Vec<String>,
+    detail: Map<String, Value>,
+}
+
+impl Finding {
+    fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), ..Self::default() }
+    }
+
+    /// A fact; one that is not known is left out.
+    fn fact(mut self, name: &str, value: impl Serialize) -> Self {
+        match serde_json::to_value(value) {
+            Ok(Value::Null) | Err(_) => {}
+            Ok(value) => drop(self.detail.insert(name.to_owned(), value)),
+        }
+        self
+    }
+
+    fn warn(mut self, warning: Option<impl Into<String>>) -> Self {
+        self.warnings.extend(warning.map(Into::into));
+        self
+    }
+}
+
+/// Runs a check within its limit. The error is for people and must not hold a secret.
+async fn check<E: Display>(
+    path: impl Into<String>,
+    limit: Duration,
+    work: impl Future<Output = Result<Finding, E>>,
+) -> Check {
+    let began = Instant::now();
+    let ended = match timeout(limit, work).await {
+        Ok(ended) => ended.map_err(|error| error.to_string()),
+        Err(_) => Err(format!("nothing came of it within {} s", limit.as_secs())),
+    };
+    let took_ms = millis(began.elapsed());
+    let (ok, Finding { message, warnings, detail }) = match ended {
+        Ok(finding) => (true, finding),
+        Err(error) => (false, Finding::new(error)),
+    };
+    Check { path: path.into(), ok, took_ms, message, warnings, detail }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests;

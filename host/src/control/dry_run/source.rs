@@ -1,0 +1,199 @@
+//! The source: its playlists, and one segment on its whole way to the demuxed files.
+
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::{Check, Finding, check};
+use crate::config::PipelineConfig;
+use crate::limits::{DRY_RUN_MEDIA_LIMIT, DRY_RUN_PLAYLIST_LIMIT, DRY_RUN_TRIES, SOURCE_EVENTS_WAITING};
+use crate::media::facts::{BatchFacts, TrackFacts};
+use crate::pipeline::demux::Demuxer;
+use crate::pipeline::load::source_config;
+use crate::pipeline::source::segment::Segment;
+use crate::pipeline::source::{self, SourceConfig, SourceEvent, SourceReport};
+use crate::pipeline::{Host, Owner};
+
+/// What was seen of the source.
+pub(super) struct Seen {
+    /// `source.url`, `source.backupUrl` where there is one, `source` for the media.
+    pub(super) checks: Vec<Check>,
+    /// What its playlists say; `None`: they could not be had.
+    pub(super) report: Option<SourceReport>,
+    /// What a segment holds; `None`: none came, or it cannot go on air.
+    pub(super) media: Option<Media>,
+}
+
+/// What a segment holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Media {
+    /// The whole segment over its length.
+    pub(super) bits_per_second: u64,
+    /// The sound alone; 0: there is none.
+    pub(super) audio_bits_per_second: u64,
+}
+
+pub(super) async fn look(host: &Host, _owner: &Owner, config: &PipelineConfig) -> Seen {
+    // Made where segments would be, so that a full disk shows; gone when this is over.
+    let dir = match host.storage().scratch() {
+        Ok(dir) => dir,
+        Err(error) => {
+            let failed = async { Err(error) };
+            let checks = vec![check("source.url", DRY_RUN_PLAYLIST_LIMIT, failed).await];
+            return Seen { checks, report: None, media: None };
+        }
+    };
+    let mut settings = source_config(config, dir.path().to_owned(), 0);
+    settings.bounds.playlist.tries = DRY_RUN_TRIES;
+    settings.bounds.segment.tries = DRY_RUN_TRIES;
+    settings.bounds.key.tries = DRY_RUN_TRIES;
+    // One segment is enough.
+    (settings.bounds.in_flight, settings.bounds.ahead_live, settings.bounds.ahead_vod) = (1, 1, 1);
+
+    let alone = SourceConfig { backup_url: None, ..settings.clone() };
+    let backup = settings.backup_url.clone().map(|url| SourceConfig { url, ..alone.clone() });
+    let (main, backup) = tokio::join!(playlists("source.url", &alone), async {
+        match &backup {
+            Some(backup) => Some(playlists("source.backupUrl", backup).await),
+            None => None,
+        }
+    });
+    let (main_check, main) = main;
+    let (backup_check, backup) = backup.unzip();
+    let mut checks = vec![main_check];
+    checks.extend(backup_check);
+    let Some(report) = main.or(backup.flatten()) else { return Seen { checks, report: None, media: None } };
+    let mut media = None;
+    let seen = async {
+        let segment = first_segment(settings).await?;
+        let facts = Demuxer::default().demux(std::slice::from_ref(&segment), dir.path()).await;
+        let facts = facts.map_err(|error| error.to_string())?;
+        let rates = Media::of(&segment, &facts);
+        media = Some(rates);
+        Ok::<_, String>(describe(&segment, &facts, rates, config))
+    };
+    checks.push(check("source", DRY_RUN_MEDIA_LIMIT.max(report.started.target_duration * 2), seen).await);
+    Seen { checks, report: Some(report), media }
+}
+
+async fn playlists(path: &str, settings: &SourceConfig) -> (Check, Option<SourceReport>) {
+    let mut seen = None;
+    let check = check(path, DRY_RUN_PLAYLIST_LIMIT, async {
+        let report = source::probe(settings).await.map_err(|error| error.to_string())?;
+        let finding = tell(&report);
+        seen = Some(report);
+        Ok::<_, String>(finding)
+    });
+    (check.await, seen)
+}
+
+fn tell(report: &SourceReport) -> Finding {
+    let kind = if report.started.live { "a live stream" } else { "a recording" };
+    let chosen = match (&report.chosen, report.variants.len()) {
+        (Some(chosen), 2..) => format!("; of {} variants, {chosen} is taken", report.variants.len()),
+        (Some(chosen), _) => format!("; its variant is {chosen}"),
+        (None, _) => String::new(),
+    };
+    let audio = report.started.audio.as_ref().map(|audio| format!(" with the separate audio {audio}"));
+    let message = format!(
+        "{kind} with {} segments of at most {} s in its playlist{chosen}{}",
+        report.segments,
+        report.started.target_duration.as_secs(),
+        audio.unwrap_or_default()
+    );
+    let finding = Finding { warnings: report.warnings.clone(), ..Finding::new(message) };
+    finding
+        .fact("live", report.started.live)
+        .fact("targetDurationSeconds", report.started.target_duration.as_secs_f64())
+        .fact("segments", report.segments)
+        .fact("listedSeconds", report.listed.as_secs_f64())
+        .fact("variants", &report.variants)
+        .fact("chosen", &report.chosen)
+        .fact("bandwidth", report.started.bandwidth)
+        .fact("resolution", report.started.resolution.map(|(width, height)| format!("{width}x{height}")))
+        .fact("codecs", &report.started.codecs)
+        .fact("audio", &report.started.audio)
+        .fact("encrypted", report.encrypted)
+}
+
+/// Runs the source until its first segment is on disk.
+async fn first_segment(settings: SourceConfig) -> Result<Segment, String> {
+    let (events, mut received) = mpsc::channel(SOURCE_EVENTS_WAITING);
+    let running = source::run(settings, None, events, CancellationToken::new());
+    let first = async {
+        let mut lost = 0;
+        while let Some(event) = received.recv().await {
+            match event {
+                SourceEvent::Segment(segment) => return Ok(*segment),
+                SourceEvent::Gap(gap) => lost += gap.segments,
+                SourceEvent::Ended => break,
+                _ => {}
+            }
+        }
+        Err(format!("no segment could be had ({lost} were given up)"))
+    };
+    tokio::pin!(running, first);
+    tokio::select! {
+        biased;
+        first = &mut first => first,
+        ended = &mut running => match ended {
+            Err(error) => Err(error.to_string()),
+            // What it delivered last is still on its way.
+            Ok(()) => first.await,
+        },
+    }
+}
+
+impl Media {
+    fn of(segment: &Segment, facts: &BatchFacts) -> Self {
+        let seconds = seconds(segment, facts);
+        let rate = |bytes: u64| (bytes as f64 * 8.0 / seconds) as u64;
+        let parts = std::iter::once(&segment.main).chain(&segment.audio);
+        let audio = facts.audio.iter().flat_map(|track| &track.packets);
+        Self {
+            bits_per_second: rate(parts.map(|part| part.bytes).sum()),
+            audio_bits_per_second: rate(audio.map(|packet| u64::from(packet.size)).sum()),
+        }
+    }
+}
+
+/// The length of the media; of what has none, the one that the playlist tells.
+fn seconds(segment: &Segment, facts: &BatchFacts) -> f64 {
+    let media = Duration::from_micros(facts.duration_us());
+    let length = if media.is_zero() { segment.duration } else { media };
+    length.as_secs_f64().max(0.001)
+}
+
+fn describe(segment: &Segment, facts: &BatchFacts, rates: Media, config: &PipelineConfig) -> Finding {
+    let length = seconds(segment, facts);
+    let frames = |track: &TrackFacts| (track.packets.len() as f64 / length * 100.0).round() / 100.0;
+    let video = facts.video.as_ref().map(|track| {
+        let (width, height) = track.dimensions;
+        let frames = frames(track);
+        let words = format!("{} {width}x{height} at {frames} pictures a second", track.codec);
+        (
+            words,
+            serde_json::json!({ "codec": track.codec, "width": width, "height": height, "framesPerSecond": frames }),
+        )
+    });
+    let audio = facts.audio.as_ref().map(|track| {
+        let words = format!("{} with {} Hz and {} channels", track.codec, track.sample_rate, track.channels);
+        let facts = serde_json::json!({
+            "codec": track.codec, "sampleRateHz": track.sample_rate, "channels": track.channels,
+            "bitsPerSecond": rates.audio_bits_per_second,
+        });
+        (words, facts)
+    });
+    let tracks: Vec<&str> = video.iter().chain(&audio).map(|(words, _)| words.as_str()).collect();
+    let message = format!("a segment was fetched and can go on air as it is: {}", tracks.join(", "));
+    let silent = config.processor.is_some() && audio.is_none();
+    Finding::new(message)
+        .warn(silent.then_some("it has no audio for the processor"))
+        .fact("container", segment.main.container)
+        .fact("bytes", segment.main.bytes)
+        .fact("seconds", length)
+        .fact("bitsPerSecond", rates.bits_per_second)
+        .fact("video", video.map(|(_, facts)| facts))
+        .fact("audio", audio.map(|(_, facts)| facts))
+}
