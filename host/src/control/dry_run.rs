@@ -139,6 +139,12 @@ pub async fn dry_run(host: &Host, owner: &Owner, config: &PipelineConfig) -> Val
     Validation { ok: checks.iter().all(|check| check.ok), summary, checks, problems }
 }
 
+/// What everything here may reach.
+fn guard(_owner: &Owner) -> &'static crate::net::Guard {
+    static OPEN: std::sync::LazyLock<crate::net::Guard> = std::sync::LazyLock::new(crate::net::Guard::open);
+    &OPEN
+}
+
 /// Everything that was found, before it is put into words.
 struct Found {
     source: source::Seen,
@@ -169,10 +175,9 @@ impl Found {
         if let Some(media) = media {
             let kept = summary::bytes_kept(config, media);
             if self.storage.free.is_some_and(|free| free < kept) {
-                self.storage
-                    .check
-                    .warnings
-                    .push(format!("about {} are needed; keep fewer batches, or make room", summary::size(kept)));
+                self.storage.check.message = "the disk is nearly full".to_owned();
+                let kept = summary::size(kept);
+                self.storage.check.warnings.push(format!("about {kept} would be kept, and less is free"));
             }
         }
     }

@@ -1,28 +1,31 @@
 //! A destination: as far as one can go without putting anything on air there.
 
-use std::net::SocketAddr;
 use std::path::Path;
 
 use url::Url;
 
-use super::{Check, Finding, check};
+use super::{Check, Finding, check, guard};
 use crate::config::Destination;
 use crate::limits::{DRY_RUN_DESTINATION_LIMIT, DRY_RUN_FILE_LIMIT};
+use crate::net::Guard;
 use crate::pipeline::Owner;
 use crate::pipeline::air::rtmp::session::Session;
 use crate::pipeline::air::rtmp::transport::TlsSettings;
 use crate::pipeline::air::target::{RtmpTarget, Target};
 
-pub(super) async fn look(_owner: &Owner, n: usize, destination: &Destination) -> Check {
+pub(super) async fn look(owner: &Owner, n: usize, destination: &Destination) -> Check {
     let path = format!("destinations[{n}].url");
     let target = &destination.target;
     let limit = if matches!(target, Target::File(..)) { DRY_RUN_FILE_LIMIT } else { DRY_RUN_DESTINATION_LIMIT };
     let secrets = target.secrets();
     let looked = async {
-        let found = match target {
-            Target::Rtmp(rtmp) => server(rtmp).await,
-            Target::Stream(url) => address(url).await,
-            Target::File(file, _) => folder(file).await,
+        let found = match target.check(guard(owner)) {
+            Err(denied) => Err(denied.to_string()),
+            Ok(()) => match target {
+                Target::Rtmp(rtmp) => server(rtmp, guard(owner)).await,
+                Target::Stream(url) => address(url, guard(owner)).await,
+                Target::File(file, _) => folder(file).await,
+            },
         };
         let shown = target.redacted();
         // A server's own words may name the key.
@@ -31,8 +34,8 @@ pub(super) async fn look(_owner: &Owner, n: usize, destination: &Destination) ->
     check(path, limit, looked).await
 }
 
-async fn server(target: &RtmpTarget) -> Result<Finding, String> {
-    Session::probe(target, &TlsSettings::default()).await.map_err(|error| error.to_string())?;
+async fn server(target: &RtmpTarget, guard: &Guard) -> Result<Finding, String> {
+    Session::probe(target, &TlsSettings::default(), guard).await.map_err(|error| error.to_string())?;
     let spoken = if target.tls { "RTMPS" } else { "RTMP" };
     Ok(Finding::new(format!(
         "{}:{} speaks {spoken} and knows the application {}; whether it takes the stream key shows on air only",
@@ -41,11 +44,10 @@ async fn server(target: &RtmpTarget) -> Result<Finding, String> {
 }
 
 /// Nothing is sent: these schemes have no way to ask.
-async fn address(url: &Url) -> Result<Finding, String> {
+async fn address(url: &Url, guard: &Guard) -> Result<Finding, String> {
     let (host, port) = (url.host_str().unwrap_or_default(), url.port().unwrap_or_default());
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    let found = tokio::net::lookup_host((bare, port)).await.map_err(|error| format!("{host}: {error}"))?;
-    let addresses: Vec<String> = found.map(|address: SocketAddr| address.ip().to_string()).collect();
+    let found = guard.resolve(host, port).await.map_err(|error| format!("{host}: {error}"))?;
+    let addresses: Vec<String> = found.iter().map(|address| address.ip().to_string()).collect();
     let Some(first) = addresses.first() else { return Err(format!("{host} has no address")) };
     let message =
         format!("{host} is at {first}; whether something listens there shows on air only ({}:)", url.scheme());

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{Check, Finding, check};
+use super::{Check, Finding, check, guard};
 use crate::config::PipelineConfig;
 use crate::limits::{DRY_RUN_MEDIA_LIMIT, DRY_RUN_PLAYLIST_LIMIT, DRY_RUN_TRIES, SOURCE_EVENTS_WAITING};
 use crate::media::facts::{BatchFacts, TrackFacts};
@@ -14,6 +14,7 @@ use crate::pipeline::load::source_config;
 use crate::pipeline::source::segment::Segment;
 use crate::pipeline::source::{self, SourceConfig, SourceEvent, SourceReport};
 use crate::pipeline::{Host, Owner};
+use crate::store::room::Room;
 
 /// What was seen of the source.
 pub(super) struct Seen {
@@ -34,7 +35,7 @@ pub(super) struct Media {
     pub(super) audio_bits_per_second: u64,
 }
 
-pub(super) async fn look(host: &Host, _owner: &Owner, config: &PipelineConfig) -> Seen {
+pub(super) async fn look(host: &Host, owner: &Owner, config: &PipelineConfig) -> Seen {
     // Made where segments would be, so that a full disk shows; gone when this is over.
     let dir = match host.storage().scratch() {
         Ok(dir) => dir,
@@ -44,7 +45,7 @@ pub(super) async fn look(host: &Host, _owner: &Owner, config: &PipelineConfig) -
             return Seen { checks, report: None, media: None };
         }
     };
-    let mut settings = source_config(config, dir.path().to_owned(), 0);
+    let mut settings = source_config(config, guard(owner), dir.path().to_owned(), 0, Room::default());
     settings.bounds.playlist.tries = DRY_RUN_TRIES;
     settings.bounds.segment.tries = DRY_RUN_TRIES;
     settings.bounds.key.tries = DRY_RUN_TRIES;
@@ -64,10 +65,10 @@ pub(super) async fn look(host: &Host, _owner: &Owner, config: &PipelineConfig) -
     let mut checks = vec![main_check];
     checks.extend(backup_check);
     let Some(report) = main.or(backup.flatten()) else { return Seen { checks, report: None, media: None } };
-    let mut media = None;
+    let (mut media, slots) = (None, host.queue().tenant(&owner.tenant, owner.ffmpeg_processes));
     let seen = async {
         let segment = first_segment(settings).await?;
-        let facts = Demuxer::default().demux(std::slice::from_ref(&segment), dir.path()).await;
+        let facts = Demuxer::new(slots).demux(std::slice::from_ref(&segment), dir.path()).await;
         let facts = facts.map_err(|error| error.to_string())?;
         let rates = Media::of(&segment, &facts);
         media = Some(rates);

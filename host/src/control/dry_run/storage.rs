@@ -1,8 +1,9 @@
-//! The storage folder: how much room there is.
+//! The storage folder: that there is room. How much is free is the host's affair, not a tenant's, so it is not told.
 
-use super::{Check, Finding, check, summary};
+use super::{Check, Finding, check};
 use crate::limits::DRY_RUN_FILE_LIMIT;
 use crate::pipeline::Host;
+use crate::store::usage::Space;
 
 /// What was seen of the storage.
 pub(super) struct Seen {
@@ -15,11 +16,11 @@ pub(super) async fn look(host: &Host) -> Seen {
     let root = host.storage().root().to_owned();
     let mut room = None;
     let check = check("keep", DRY_RUN_FILE_LIMIT, async {
-        let stat = tokio::task::spawn_blocking(move || rustix::fs::statvfs(&root)).await;
-        let stat = stat.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
-        let free = stat.f_bavail.saturating_mul(stat.f_frsize);
-        room = Some(free);
-        Ok::<_, String>(Finding::new(format!("{} are free", summary::size(free))).fact("freeBytes", free))
+        let space = tokio::task::spawn_blocking(move || Space::of(&root)).await;
+        let space =
+            space.map_err(|error| error.to_string())?.map_err(|error| format!("the storage folder: {error}"))?;
+        room = Some(space.free);
+        Ok::<_, String>(Finding::new("there is room for what would be kept"))
     })
     .await;
     Seen { check, free: room }
