@@ -27,6 +27,7 @@ pub mod srs;
 mod storage;
 mod tenancy;
 pub mod tokens;
+mod validating;
 pub mod watching;
 mod words;
 
@@ -43,6 +44,7 @@ pub use self::tenancy::{NewToken, NewWebhook, TokenSecret};
 pub use self::watching::Watched;
 
 use self::access::{Action, Actor, Denied};
+use self::dry_run::DryRuns;
 use self::entry::Entry;
 use self::error::ControlError;
 use self::id::PipelineId;
@@ -74,6 +76,7 @@ struct Inner {
     events: broadcast::Sender<Arc<RecordedEvent>>,
     recorder: Recorder,
     logs: LogHub,
+    dry_runs: DryRuns,
     started: Instant,
     started_ms: u64,
 }
@@ -100,6 +103,7 @@ impl Control {
             events,
             recorder,
             logs: telemetry::hub(),
+            dry_runs: DryRuns::default(),
             started: Instant::now(),
             started_ms: crate::unix_time::now_ms(),
         }));

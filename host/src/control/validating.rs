@@ -1,0 +1,40 @@
+//! Settings tried without being kept.
+
+use super::Control;
+use super::access::{Action, Actor};
+use super::dry_run::Validation;
+use super::error::ControlError;
+use super::id::PipelineId;
+use super::pipelines::{NewPipeline, owner};
+use super::registry::TenantRow;
+use super::settings::{Patch, Settings};
+
+impl Control {
+    /// Looks at everything that a new pipeline would need, without making it.
+    ///
+    /// # Errors
+    /// Any [`ControlError`]; [`ControlError::InvalidInput`] for what needs no looking.
+    pub async fn validate(&self, actor: &Actor, new: NewPipeline) -> Result<Validation, ControlError> {
+        let tenant = self.tenant_for(actor, Action::ValidatePipeline, new.tenant.as_deref())?;
+        let id = PipelineId::new(&tenant.name, new.stream_id)?;
+        let settings = Settings::default().patched(new.patch).map_err(ControlError::InvalidInput)?;
+        self.look(&tenant, &id, &settings).await
+    }
+
+    /// Looks at everything that a changed pipeline would need, without changing it.
+    ///
+    /// # Errors
+    /// Any [`ControlError`].
+    pub async fn validate_change(&self, actor: &Actor, id: &str, patch: Patch) -> Result<Validation, ControlError> {
+        let entry = self.allowed(actor, Action::ValidatePipeline, id)?;
+        let tenant = self.tenant_for(actor, Action::ValidatePipeline, Some(&entry.id().tenant))?;
+        let settings = entry.settings().patched(patch).map_err(ControlError::InvalidInput)?;
+        self.look(&tenant, entry.id(), &settings).await
+    }
+
+    async fn look(&self, tenant: &TenantRow, id: &PipelineId, settings: &Settings) -> Result<Validation, ControlError> {
+        self.check(tenant, id, settings)?;
+        let config = settings.check(&id.stream, self.0.host.storage()).map_err(ControlError::InvalidInput)?;
+        self.0.dry_runs.run(&self.0.host, &owner(tenant), &config).await
+    }
+}
