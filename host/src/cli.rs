@@ -17,6 +17,7 @@ mod progress;
 mod run;
 mod serve;
 mod stage;
+mod token;
 
 pub use progress::Progress;
 
@@ -52,6 +53,8 @@ pub enum Command {
     Echo(EchoArgs),
     /// Look at stage components.
     Stage(stage::StageArgs),
+    /// Make, list and revoke the tokens of a server; also while it runs.
+    Token(token::TokenArgs),
     /// Check that this machine has what is needed.
     Doctor(doctor::DoctorArgs),
     /// Serve the API and the UI (bare for now: status page, health, and the pipeline of the configuration).
@@ -84,6 +87,7 @@ pub async fn main(cli: Cli) -> ExitCode {
         Command::Demo(args) => demo::run(args, layers(None)).await,
         Command::Echo(args) => echo(args, layers(None)).await,
         Command::Stage(args) => stage::run(args).await,
+        Command::Token(args) => token::run(args, layers(args.config.as_ref())).await,
         Command::Doctor(args) => doctor::run(args).await,
         Command::Serve(args) => serve::run(args, layers(args.config.as_ref())).await,
     };

@@ -395,6 +395,8 @@ pub const DATABASE_READS_WAITING: usize = 256;
 pub const DATABASE_READERS: usize = 3;
 /// How long a write waits for another process that writes, such as `outboard token create`.
 pub const DATABASE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Between two tries to open the database while another process makes or closes it.
+pub const DATABASE_BUSY_STEP: Duration = Duration::from_millis(5);
 /// Size to which the write-ahead log is cut back, bytes.
 pub const DATABASE_WAL_BYTES: u64 = 64 << 20;
 /// Statements that a connection keeps prepared.

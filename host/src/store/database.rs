@@ -12,14 +12,15 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, ffi};
 use tokio::sync::{mpsc, oneshot};
 
 use self::schema::SCHEMA;
 use crate::limits::{
-    DATABASE_BUSY_TIMEOUT, DATABASE_READERS, DATABASE_READS_WAITING, DATABASE_STATEMENTS, DATABASE_WAL_BYTES,
-    DATABASE_WRITES_WAITING,
+    DATABASE_BUSY_STEP, DATABASE_BUSY_TIMEOUT, DATABASE_READERS, DATABASE_READS_WAITING, DATABASE_STATEMENTS,
+    DATABASE_WAL_BYTES, DATABASE_WRITES_WAITING,
 };
 
 mod schema;
@@ -99,25 +100,13 @@ impl Database {
     /// Opens or makes the file, for its owner alone, and brings its schema up to date.
     pub fn open(path: &Path) -> Result<Self, DatabaseError> {
         keep_private(path).map_err(|source| DatabaseError::File { path: path.to_owned(), source })?;
-        let mut writer = Connection::open(path)?;
-        // First of all: another process may be making the same file.
-        writer.busy_timeout(DATABASE_BUSY_TIMEOUT)?;
-        writer.pragma_update(None, "journal_mode", "WAL")?;
-        writer.pragma_update(None, "synchronous", "NORMAL")?;
-        writer.pragma_update(None, "foreign_keys", true)?;
-        writer.pragma_update(None, "journal_size_limit", DATABASE_WAL_BYTES)?;
-        writer.set_prepared_statement_cache_capacity(DATABASE_STATEMENTS);
-        migrate(&mut writer, path)?;
-
+        let writer = patiently(|| open_writer(path))?;
         let (writes, queue) = mpsc::channel(DATABASE_WRITES_WAITING);
         work("db-write", writer, Arc::new(Mutex::new(queue)))?;
         let (reads, queue) = mpsc::channel(DATABASE_READS_WAITING);
         let queue = Arc::new(Mutex::new(queue));
         for _ in 0..DATABASE_READERS {
-            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-            let reader = Connection::open_with_flags(path, flags)?;
-            reader.busy_timeout(DATABASE_BUSY_TIMEOUT)?;
-            reader.set_prepared_statement_cache_capacity(DATABASE_STATEMENTS);
+            let reader = patiently(|| open_reader(path))?;
             work("db-read", reader, queue.clone())?;
         }
         Ok(Self { writes, reads })
@@ -203,6 +192,43 @@ fn in_transaction<T, E: From<DatabaseError>>(
     let value = work(&transaction)?;
     transaction.commit().map_err(DatabaseError::from)?;
     Ok(value)
+}
+
+fn open_writer(path: &Path) -> Result<Connection, DatabaseError> {
+    let mut writer = Connection::open(path)?;
+    writer.busy_timeout(DATABASE_BUSY_TIMEOUT)?;
+    writer.pragma_update(None, "journal_mode", "WAL")?;
+    writer.pragma_update(None, "synchronous", "NORMAL")?;
+    writer.pragma_update(None, "foreign_keys", true)?;
+    writer.pragma_update(None, "journal_size_limit", DATABASE_WAL_BYTES)?;
+    writer.set_prepared_statement_cache_capacity(DATABASE_STATEMENTS);
+    migrate(&mut writer, path)?;
+    Ok(writer)
+}
+
+fn open_reader(path: &Path) -> Result<Connection, DatabaseError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let reader = Connection::open_with_flags(path, flags)?;
+    reader.busy_timeout(DATABASE_BUSY_TIMEOUT)?;
+    reader.set_prepared_statement_cache_capacity(DATABASE_STATEMENTS);
+    Ok(reader)
+}
+
+/// Opens again and again while another process is just making or closing the same file: SQLite answers "busy" at once
+/// then, whatever its timeout, where waiting could be a deadlock.
+fn patiently<T>(open: impl Fn() -> Result<T, DatabaseError>) -> Result<T, DatabaseError> {
+    let started = Instant::now();
+    loop {
+        match open() {
+            Err(DatabaseError::Sqlite(error))
+                if error.sqlite_error_code() == Some(ffi::ErrorCode::DatabaseBusy)
+                    && started.elapsed() < DATABASE_BUSY_TIMEOUT =>
+            {
+                std::thread::sleep(DATABASE_BUSY_STEP);
+            }
+            ended => return ended,
+        }
+    }
 }
 
 /// Starts a thread that takes jobs until the last handle is gone.

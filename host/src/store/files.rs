@@ -80,7 +80,7 @@ impl Storage {
 
     /// The journal's file.
     pub fn journal(&self) -> PathBuf {
-        self.root.join("outboard.db")
+        database_file(&self.root)
     }
 
     /// Compiled components.
@@ -103,6 +103,11 @@ impl Storage {
         }
         Ok(files)
     }
+}
+
+/// The database in a storage folder.
+pub fn database_file(storage: &Path) -> PathBuf {
+    storage.join("outboard.db")
 }
 
 /// The folder of stage components in a storage folder.

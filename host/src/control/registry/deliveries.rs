@@ -89,7 +89,8 @@ impl Registry {
                 "SELECT id, tenant, url, secret FROM (
                      SELECT delivery.id, next_ms, tenant, url, secret,
                          row_number() OVER (PARTITION BY webhook ORDER BY delivery.id) AS place
-                     FROM delivery JOIN webhook ON webhook.id = delivery.webhook AND webhook.enabled = 1
+                     FROM delivery INDEXED BY delivery_due
+                     JOIN webhook ON webhook.id = delivery.webhook AND webhook.enabled = 1
                      WHERE next_ms <= ?1
                  ) WHERE place <= ?2 ORDER BY next_ms, id LIMIT ?3",
             )?;
@@ -115,7 +116,7 @@ impl Registry {
     pub async fn next_due(&self) -> Result<Option<u64>, RegistryError> {
         self.read(|connection| {
             let mut statement = connection.prepare_cached(
-                "SELECT next_ms FROM delivery JOIN webhook ON webhook.id = delivery.webhook AND webhook.enabled = 1
+                "SELECT next_ms FROM delivery INDEXED BY delivery_due JOIN webhook ON webhook.id = delivery.webhook AND webhook.enabled = 1
                  WHERE next_ms IS NOT NULL ORDER BY next_ms LIMIT 1",
             )?;
             Ok(statement.query_row([], |row| row.get(0)).optional()?)

@@ -56,13 +56,14 @@ impl StreamJournal {
         let work = move |connection: &Connection| {
             let done = params![stream, Step::Done.code()];
             let count = connection.query_row(
-                "SELECT count(*) FROM batch WHERE stream = ? AND cleaned = 0 AND step = ?",
+                "SELECT count(*) FROM batch INDEXED BY batch_with_files
+                 WHERE stream = ? AND cleaned = 0 AND step = ?",
                 done,
                 |row| row.get(0),
             )?;
             let mut statement = connection.prepare_cached(
-                "SELECT number, first, last, coalesce(json_extract(times, '$.done'), complete_ms) FROM batch
-                 WHERE stream = ? AND cleaned = 0 AND step = ? ORDER BY number LIMIT ?",
+                "SELECT number, first, last, coalesce(json_extract(times, '$.done'), complete_ms)
+                 FROM batch INDEXED BY batch_with_files WHERE stream = ? AND cleaned = 0 AND step = ? ORDER BY number LIMIT ?",
             )?;
             let rows = statement.query_map(params![stream, Step::Done.code(), most], |row| {
                 Ok(FinishedBatch { number: row.get(0)?, first: row.get(1)?, last: row.get(2)?, done_ms: row.get(3)? })

@@ -101,8 +101,8 @@ impl StreamJournal {
                 )?;
                 transaction.execute("UPDATE stream SET next_segment = ? WHERE id = ?", params![index + 1, stream])?;
                 transaction.execute(
-                    "DELETE FROM segment WHERE stream = ?1 AND idx + ?2 < ?3 AND batch IS NOT NULL
-                     AND batch NOT IN (SELECT number FROM batch WHERE stream = ?1 AND cleaned = 0)",
+                    "DELETE FROM segment WHERE stream = ?1 AND idx < ?3 - ?2 AND batch IS NOT NULL AND batch NOT IN (
+                         SELECT number FROM batch INDEXED BY batch_with_files WHERE stream = ?1 AND cleaned = 0)",
                     params![stream, KNOWN_SEGMENTS, index],
                 )?;
             }
@@ -222,7 +222,8 @@ impl StreamJournal {
         let stream = self.stream;
         let work = move |transaction: &rusqlite::Transaction<'_>| {
             let mut statement = transaction.prepare(
-                "SELECT number, first, last FROM batch WHERE stream = ? AND cleaned = 0 AND step = ? ORDER BY number",
+                "SELECT number, first, last FROM batch INDEXED BY batch_with_files
+                 WHERE stream = ? AND cleaned = 0 AND step = ? ORDER BY number",
             )?;
             let rows = statement
                 .query_map(params![stream, Step::Done.code()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
