@@ -73,6 +73,8 @@ pub enum FfmpegError {
 
 /// What ffmpeg and libc say where the disk, or what we may use of it, is full.
 const DISK_FULL: [&str; 2] = ["No space left on device", "Disk quota exceeded"];
+/// What ffmpeg says when the end of a file could not be written: 5.1 ends with success all the same.
+const NOT_WRITTEN: [&str; 2] = ["Error closing file", "Error writing trailer"];
 
 impl FfmpegError {
     /// It could not write because the disk is full.
@@ -184,7 +186,8 @@ impl Running {
             }
         };
         let stderr = self.last_words().await;
-        if status.success() { Ok(()) } else { Err(FfmpegError::Failed { what, status, stderr }) }
+        let written = !DISK_FULL.iter().chain(&NOT_WRITTEN).any(|words| stderr.contains(words));
+        if status.success() && written { Ok(()) } else { Err(FfmpegError::Failed { what, status, stderr }) }
     }
 
     async fn last_words(&mut self) -> String {

@@ -3,7 +3,8 @@
 //!
 //! The map, in the order of the data: [`pipeline`] is the spine (source, batch, demux, exchange, remux, air);
 //! [`stage`] runs the WebAssembly components that decide; [`media`] knows containers and packets; [`store`] keeps what
-//! must survive; [`net`] says what may be reached; [`api`] is what is served over HTTP. [`echo`] is the test processor.
+//! must survive; [`net`] says what may be reached; [`preview`] shows what went on air; [`api`] is what is served over HTTP.
+//! [`echo`] is the test processor.
 
 pub mod api;
 pub mod cli;
@@ -20,6 +21,8 @@ pub mod tls;
 pub mod unix_time;
 
 pub mod pipeline;
+
+pub mod preview;
 
 pub mod stage;
 

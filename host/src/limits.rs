@@ -642,3 +642,15 @@ pub const DRY_RUN_DESTINATION_LIMIT: Duration = Duration::from_secs(15);
 pub const DRY_RUN_FILE_LIMIT: Duration = Duration::from_secs(5);
 /// To load and open a stage: a component that was never used here is compiled first.
 pub const DRY_RUN_STAGE_LIMIT: Duration = Duration::from_secs(60);
+/// Fragments of one `output.fmp4`: at least [`OUTPUT_FRAGMENT_MIN`] each, so 120 s have 120.
+pub const OUTPUT_FRAGMENTS_MAX: usize = 1024;
+/// Bytes at the start of an `output.fmp4` that tell where its fragments lie.
+pub const OUTPUT_HEAD_BYTES_MAX: u64 = 64 << 10;
+/// Shortest fragment of an `output.fmp4`; it ends with the next key frame.
+pub const OUTPUT_FRAGMENT_MIN: Duration = Duration::from_secs(1);
+/// Media time that a preview of a running pipeline goes back.
+pub const PREVIEW_WINDOW: Duration = Duration::from_secs(180);
+/// Batches that a preview is made of.
+pub const PREVIEW_BATCHES_MAX: usize = 100;
+/// Fragments in a preview's playlist.
+pub const PREVIEW_FRAGMENTS_MAX: usize = 2000;

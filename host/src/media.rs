@@ -3,5 +3,6 @@
 pub mod avc;
 pub mod facts;
 pub mod flv;
+pub mod fmp4;
 pub mod id3;
 pub mod probe;

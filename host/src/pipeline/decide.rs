@@ -19,6 +19,7 @@ use super::event::{Event, EventKind, Severity};
 use super::exchange::{Absence, Pending};
 use super::framer::StateKeeper;
 use super::prepare::{Prepared, batch_span};
+use super::remux::output::Series;
 use super::remux::{self, Job, Plan, RemuxError};
 use super::status::Status;
 use crate::config::Hold;
@@ -63,6 +64,8 @@ pub struct Decider {
     pub slots: Slots,
     /// Asked where the disk is full.
     pub room: Room,
+    /// What is kept of what went on air.
+    pub output: Series,
 }
 
 impl Decider {
@@ -221,6 +224,7 @@ impl Decider {
         self.journal.decided(batch.number, decision.outcome(&plan), decision.detail(&plan)).await?;
         match remuxed {
             Ok(remuxed) => {
+                self.keep_output(batch, &remuxed.ready).await;
                 self.count(batch, &decision, &plan, &remuxed);
                 Ok(Some(remuxed.ready))
             }
@@ -278,6 +282,27 @@ impl Decider {
             turn: Turn { slots: &self.slots, by: Some(due) },
         })
         .await
+    }
+
+    /// Writes what is kept and shown; air does not need it.
+    async fn keep_output(&mut self, batch: &Prepared, ready: &ReadyBatch) {
+        let mut output = std::mem::take(&mut self.output);
+        let (dir, ready, facts) = (batch.dir.clone(), ready.clone(), batch.facts.clone());
+        let written = tokio::task::spawn_blocking(move || {
+            let written = output.write(&dir, &ready, &facts);
+            (output, written)
+        });
+        let why = match written.await {
+            Ok((output, written)) => {
+                self.output = output;
+                written.err().map(|error| error.to_string())
+            }
+            Err(error) => Some(error.to_string()),
+        };
+        if let Some(why) = why {
+            self.room.nudge();
+            tracing::warn!(batch = batch.number, why, "on air, but not kept: output.fmp4 cannot be written");
+        }
     }
 
     fn count(&self, batch: &Prepared, decision: &Decision, plan: &Plan, remuxed: &remux::Remuxed) {

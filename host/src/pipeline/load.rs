@@ -23,6 +23,7 @@ use super::framer::{StageFramer, StateKeeper};
 use super::host::{Host, Owner};
 use super::prepare::Preparer;
 use super::release::{Positions, Releaser, storage_event};
+use super::remux::output::Series;
 use super::status::Status;
 use super::timeline::Timeline;
 use super::watch::RunningStage;
@@ -133,6 +134,8 @@ impl Pipeline {
         let slots = host.queue().tenant(&owner.tenant, owner.ffmpeg_processes);
         let (clock, spool) = (AirClock::with_speed(config.speed), Spool::new());
         let (ready, waiting) = reload_ready(&files, &resumed);
+        let first = waiting.first().map_or(resumed.next_batch, |row| row.number);
+        let output = Series::resume(&files, first);
         for batch in ready {
             clock.extend(batch.end_ms);
             spool.append(batch);
@@ -187,6 +190,7 @@ impl Pipeline {
                 end_ms: None,
                 slots,
                 room: room.clone(),
+                output,
             },
             releaser: Releaser {
                 events: air_events,

@@ -1,7 +1,8 @@
 //! exchange -> [remux] -> air: puts the chosen audio under the untouched picture.
 //!
-//! In: a batch's files, its place on the timeline, and the plan. Out: `output.fmp4` and `air.flv` in the batch's folder
-//! from one ffmpeg run, and the index that the air step sends from. ffmpeg joins containers; the times on air are ours.
+//! In: a batch's files, its place on the timeline, and the plan. Out: `air.flv` in the batch's folder from one ffmpeg run,
+//! and the index that the air step sends from; then `output.fmp4` of the same packets, to be kept. ffmpeg joins containers;
+//! the times on air are ours.
 
 use std::path::Path;
 
@@ -22,6 +23,7 @@ pub mod plan;
 // audio that cannot be copied
 pub mod encode;
 // what comes out
+pub mod output;
 mod spooling;
 mod times;
 
@@ -129,13 +131,11 @@ pub async fn remux(job: Job<'_>) -> Result<Remuxed, RemuxError> {
         Err(_) => running.finish(std::time::Duration::ZERO).await?,
     }
     let remuxed = spooler.finish()?;
-    for name in [names::OUTPUT, names::AIR] {
-        rename(&part(job.dir, name), &job.dir.join(name)).await?;
-    }
+    rename(&part(job.dir, names::AIR), &job.dir.join(names::AIR)).await?;
     Ok(remuxed)
 }
 
-/// The command that writes `output.fmp4.part` and FLV tags to stdout, all copied.
+/// The command that writes FLV tags to stdout, all copied.
 fn command(job: &Job<'_>) -> FfmpegCommand {
     let mut command = ffmpeg::command("file,pipe");
     let mut maps: Vec<&str> = Vec::new();
@@ -152,8 +152,6 @@ fn command(job: &Job<'_>) -> FfmpegCommand {
         maps.extend(["-bsf:a", "aac_adtstoasc"]);
     }
     maps.extend(["-c", "copy", "-copyinkf"]);
-    command.args(&maps).args(["-f", "mp4", "-movflags", "frag_keyframe+empty_moov+default_base_moof"]);
-    command.args(["-frag_duration", "5000000"]).arg(part(job.dir, names::OUTPUT));
     command.args(&maps).args(["-f", "flv", "-flvflags", "no_duration_filesize", "pipe:1"]);
     command
 }
@@ -162,4 +160,4 @@ fn command(job: &Job<'_>) -> FfmpegCommand {
 const CHUNK_BYTES: usize = 64 * 1024;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -119,7 +119,7 @@ impl Janitor {
     /// Takes care of a running pipeline's stream until the answer is dropped. `tell` gets what concerns the stream.
     pub fn register(&self, owner: Owner, journal: StreamJournal, keep: Keep, tell: Tell) -> Keeper {
         // Another run may have written over files that were counted.
-        self.0.ledger.forget(&owner.0, &owner.1);
+        self.0.ledger.distrust(&owner.0, &owner.1);
         let stream = Stream { keep, journal, tell, dirty: true, inits_looked_at: Instant::now() };
         let mut books = self.books();
         books.tenant(&owner.0);

@@ -202,8 +202,10 @@ impl Ledger {
     }
 
     /// Counts a stream from scratch with the next look: another run may have written over its files.
-    pub fn forget(&self, tenant: &str, stream: &str) {
-        self.lock_scans().remove(&(tenant.to_owned(), stream.to_owned()));
+    pub fn distrust(&self, tenant: &str, stream: &str) {
+        if let Some(scan) = self.lock_scans().get_mut(&(tenant.to_owned(), stream.to_owned())) {
+            scan.distrust();
+        }
     }
 
     /// Bytes of some batches with their segments: each given as its number and the indices of its first and last segment.

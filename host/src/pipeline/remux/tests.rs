@@ -5,6 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use super::encode::{Reply, encode};
+use super::output::Series;
 use super::plan::{Audio, Coding, Fit};
 use super::*;
 use crate::ffmpeg::{Queue, Slots};
@@ -13,14 +14,15 @@ use crate::pipeline::air::spool::Track;
 use crate::pipeline::demux::{self, Demuxer};
 use crate::pipeline::source::segment::{Container, Identity, Part, Segment};
 use crate::pipeline::timeline::Timeline;
+use crate::store::files::StreamFiles;
 
-struct Media {
-    dir: tempfile::TempDir,
-    segments: Vec<Segment>,
+pub(crate) struct Media {
+    pub(crate) dir: tempfile::TempDir,
+    pub(crate) segments: Vec<Segment>,
 }
 
 /// Runs ffmpeg in `dir` with words separated by blanks.
-fn ffmpeg_in(dir: &Path, words: &str) {
+pub(crate) fn ffmpeg_in(dir: &Path, words: &str) {
     let status = Command::new("ffmpeg")
         .args(["-nostdin", "-v", "error", "-y"])
         .args(words.split_whitespace())
@@ -30,8 +32,8 @@ fn ffmpeg_in(dir: &Path, words: &str) {
     assert!(status.success(), "ffmpeg {words}");
 }
 
-const PICTURE: &str = "-f lavfi -i testsrc2=s=320x180:r=30:d=6 ";
-const SOUND: &str = "-f lavfi -i sine=f=440:r=44100:d=6 ";
+pub(crate) const PICTURE: &str = "-f lavfi -i testsrc2=s=320x180:r=30:d=6 ";
+pub(crate) const SOUND: &str = "-f lavfi -i sine=f=440:r=44100:d=6 ";
 const CODED: &str = "-c:v libx264 -preset ultrafast -bf 2 -g 30 -sc_threshold 0 -c:a aac ";
 
 impl Media {
@@ -62,7 +64,7 @@ impl Media {
         Self { dir, segments }
     }
 
-    fn ts(inputs: &str) -> Self {
+    pub(crate) fn ts(inputs: &str) -> Self {
         Self::new(inputs, "", Container::MpegTs)
     }
 
@@ -73,7 +75,7 @@ impl Media {
     }
 
     /// MD5 of each packet, as an independent reader sees them.
-    fn hashes(&self, file: &Path, stream: &str) -> Vec<String> {
+    pub(crate) fn hashes(&self, file: &Path, stream: &str) -> Vec<String> {
         let out = Command::new("ffprobe")
             .args(["-v", "error", "-select_streams", stream, "-show_entries", "packet=data_hash"])
             .args(["-show_data_hash", "md5", "-of", "csv=p=0"])
@@ -85,7 +87,7 @@ impl Media {
     }
 
     /// The source's packets in the form that MP4 and FLV hold them.
-    fn source_hashes(&self, stream: &str) -> Vec<String> {
+    pub(crate) fn source_hashes(&self, stream: &str) -> Vec<String> {
         let list = self.segments.iter().map(|segment| segment.main.path.file_name().unwrap().to_str().unwrap());
         let list = self.segments[0].main.init.iter().map(|_| "init.mp4").chain(list).collect::<Vec<_>>().join("|");
         let name = format!("all-{}.mp4", stream.replace(':', ""));
@@ -120,7 +122,36 @@ async fn through(media: &Media) -> (BatchFacts, Placed, Remuxed) {
     let turn = Turn { slots: &slots, by: None };
     let job = Job { number: 0, dir: &dir, facts: &facts, placed: &placed, with_audio: true, processed: None, turn };
     let remuxed = remux(job).await.unwrap();
+    Series::default().write(&dir, &remuxed.ready, &facts).unwrap();
     (facts, placed, remuxed)
+}
+
+/// Puts batches on the one timeline, as a pipeline does: each is a list of segments.
+pub(crate) struct Line {
+    pub(crate) files: StreamFiles,
+    pub(crate) timeline: Timeline,
+    pub(crate) series: Series,
+    next: u64,
+}
+
+impl Line {
+    pub(crate) fn new(files: StreamFiles) -> Self {
+        Self { files, timeline: Timeline::default(), series: Series::default(), next: 0 }
+    }
+
+    /// Answers what is ready for air.
+    pub(crate) async fn batch(&mut self, segments: &[Segment], discontinuity: bool) -> ReadyBatch {
+        let (number, slots) = (self.next, slots());
+        self.next += 1;
+        let dir = self.files.make_batch(number).unwrap();
+        let facts = demuxer().demux(segments, &dir).await.unwrap();
+        let placed = self.timeline.place(&facts, discontinuity);
+        let turn = Turn { slots: &slots, by: None };
+        let job = Job { number, dir: &dir, facts: &facts, placed: &placed, with_audio: true, processed: None, turn };
+        let remuxed = remux(job).await.unwrap();
+        self.series.write(&dir, &remuxed.ready, &facts).unwrap();
+        remuxed.ready
+    }
 }
 
 fn assert_times(track: &Track, facts: &TrackFacts, start_us: i64) {

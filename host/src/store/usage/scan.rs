@@ -20,6 +20,8 @@ pub(super) struct Scan {
     batches: BTreeMap<u64, Batch>,
     /// Initialization sections, half-written files and logs, counted anew at each look.
     rest: Totals,
+    /// What was found does not count at the next look. Until then it is what is known.
+    distrusted: bool,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -30,7 +32,14 @@ struct Batch {
 }
 
 impl Scan {
+    pub(super) fn distrust(&mut self) {
+        self.distrusted = true;
+    }
+
     pub(super) fn look(&mut self, files: &StreamFiles) {
+        if self.distrusted {
+            *self = Self::default();
+        }
         self.rest = Totals::default();
         self.look_at_segments(&files.segments);
         self.look_at_batches(&files.batches);
