@@ -25,7 +25,8 @@ mod openapi;
 mod start;
 mod status;
 mod stop;
-// mod storage;
+
+pub(super) use health::Checked;
 
 /// An address, what it answers to, and who does.
 struct Route {
@@ -117,3 +118,6 @@ fn listed(names: &[&str]) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests;
