@@ -561,6 +561,8 @@ pub const SIGN_IN_AGAIN: Duration = Duration::from_secs(3);
 pub const HEALTH_CHECK_EVERY: Duration = Duration::from_secs(1);
 /// A database that does not answer within this time is told to be broken.
 pub const HEALTH_CHECK_MAX: Duration = Duration::from_secs(3);
+/// Finished batches of each pipeline that cleaning by hand leaves, unless told otherwise.
+pub const REST_CLEAN_KEEPS: u32 = 5;
 /// Names and reasons that one REST answer lists.
 pub const REST_NAMES_SHOWN: usize = 20;
 // === network ===

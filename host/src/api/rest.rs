@@ -25,6 +25,7 @@ mod openapi;
 mod start;
 mod status;
 mod stop;
+mod storage;
 
 pub(super) use health::Checked;
 
@@ -40,6 +41,8 @@ fn table() -> Vec<Route> {
         post("/api/pipeline/start", start::start),
         post("/api/pipeline/stop", stop::stop),
         get("/api/pipeline/status", status::status),
+        get("/api/storage/stats", storage::stats),
+        post("/api/storage/clean", storage::clean),
         get("/api/session", session::show),
         post("/api/session", session::open),
         delete("/api/session", session::close),

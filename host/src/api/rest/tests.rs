@@ -216,7 +216,8 @@ async fn without_a_name_it_is_the_last_one_started_else_the_only_one() {
     let server = Server::start(true).await;
     let local = server.control.local_actor();
     let make = async |stream: &str| {
-        let patch = json!({ "source": { "url": wish()["sourceUrl"] }, "destinations": [{ "url": wish()["srsRtmpUrl"] }] });
+        let patch =
+            json!({ "source": { "url": wish()["sourceUrl"] }, "destinations": [{ "url": wish()["srsRtmpUrl"] }] });
         let patch = serde_json::from_value(patch).unwrap();
         let new = NewPipeline { stream_id: stream.into(), patch, ..NewPipeline::default() };
         server.control.create(&local, new).await.unwrap();
@@ -243,7 +244,9 @@ async fn secrets_are_not_shown() {
     let server = Server::start(true).await;
     let processor = json!("http://user:processor-secret@127.0.0.1:1/audio");
     let started = server.post("", START, with(wish(), "audioProcessorUrl", processor)).await;
-    let wrong = server.post("", START, with(with(wish(), "srsRtmpUrl", json!("rtmp:///live/key-secret")), "streamId", json!("wrong"))).await;
+    let wrong = server
+        .post("", START, with(with(wish(), "srsRtmpUrl", json!("rtmp:///live/key-secret")), "streamId", json!("wrong")))
+        .await;
     let status = server.get("", STATUS).await;
     assert_eq!((started.status, wrong.status, status.status), (200, 400, 200));
     for answer in [&started, &wrong, &status, &server.get("", "/api/health").await] {
@@ -296,7 +299,8 @@ async fn tenants_are_walls_and_roles_are_kept() {
 async fn nothing_is_said_without_a_token_but_that_we_live() {
     let server = Server::start(false).await;
     for route in table() {
-        let answer = server.send(route.method.as_str(), route.path, &[("content-type", "application/json")], "{}").await;
+        let answer =
+            server.send(route.method.as_str(), route.path, &[("content-type", "application/json")], "{}").await;
         let open = match (route.method.as_str(), route.path) {
             ("GET", "/livez" | "/readyz" | "/api/health" | "/api/openapi.json") => 200,
             ("DELETE", "/api/session") => 204,
@@ -352,7 +356,9 @@ async fn pages_sign_in_and_out() {
     let cookie = ("cookie", cookie.split(';').next().unwrap());
     assert_eq!(server.send("GET", "/api/session", &[cookie], "").await.body, who);
     let evil = ("origin", "http://evil.example");
-    for (method, headers) in [("GET", [cookie, evil, json]), ("POST", [evil, json, json]), ("DELETE", [cookie, evil, json])] {
+    for (method, headers) in
+        [("GET", [cookie, evil, json]), ("POST", [evil, json, json]), ("DELETE", [cookie, evil, json])]
+    {
         let answer = server.send(method, "/api/session", &headers, body.clone()).await;
         assert_eq!(answer.code(), (403, "FORBIDDEN"), "{method}: {}", answer.body);
     }
