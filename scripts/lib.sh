@@ -14,7 +14,7 @@ CARGO_LLVM_COV_VERSION=0.9.1
 CARGO_DENY_VERSION=0.20.2
 # The oldest that will do.
 NODE_MIN=20.19
-PYTHON_MIN=3.9
+PYTHON_MIN=3.11
 FFMPEG_MIN=5.0
 # The RTMP server of scripts/start-srs.sh.
 SRS_IMAGE=${SRS_IMAGE:-ossrs/srs:6}

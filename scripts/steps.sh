@@ -81,29 +81,32 @@ step_clippy_wasm() {
 
 # === tests ===
 
-# The real Socket.IO servers that the tests speak to, as pinned by their lock files. Skipped when nothing has changed.
+# The servers and clients in other languages that the tests speak to and through, as pinned by their lock files. Skipped
+# when nothing has changed.
 step_processors() {
-  local dir stamp
-  dir=tests/processors/node
-  if [ -f $dir/package-lock.json ]; then
-    stamp=$dir/node_modules/.installed
-    if [ "$(cat $stamp 2>/dev/null)" != "$(fingerprint $dir/package-lock.json)" ]; then
-      (cd $dir && npm ci --no-audit --no-fund --loglevel=error)
-      fingerprint $dir/package-lock.json >$stamp
-    fi
-  else
-    say "$dir is not there: skipped"
+  local dir
+  for dir in tests/processors/node tests/clients/node; do
+    if [ -f $dir/package-lock.json ]; then node_packages $dir; fi
+  done
+  for dir in tests/processors/python tests/clients/python; do
+    if [ -f $dir/requirements.txt ]; then python_packages $dir; fi
+  done
+}
+
+node_packages() {
+  local stamp=$1/node_modules/.installed
+  if [ "$(cat "$stamp" 2>/dev/null)" != "$(fingerprint "$1/package-lock.json")" ]; then
+    (cd "$1" && npm ci --no-audit --no-fund --loglevel=error)
+    fingerprint "$1/package-lock.json" >"$stamp"
   fi
-  dir=tests/processors/python
-  if [ -f $dir/requirements.txt ]; then
-    stamp=$dir/.venv/.installed
-    if [ "$(cat $stamp 2>/dev/null)" != "$(fingerprint $dir/requirements.txt)" ]; then
-      python3 -m venv --clear $dir/.venv
-      $dir/.venv/bin/python -m pip install --quiet --disable-pip-version-check -r $dir/requirements.txt
-      fingerprint $dir/requirements.txt >$stamp
-    fi
-  else
-    say "$dir is not there: skipped"
+}
+
+python_packages() {
+  local stamp=$1/.venv/.installed
+  if [ "$(cat "$stamp" 2>/dev/null)" != "$(fingerprint "$1/requirements.txt")" ]; then
+    python3 -m venv --clear "$1/.venv"
+    "$1/.venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$1/requirements.txt"
+    fingerprint "$1/requirements.txt" >"$stamp"
   fi
 }
 

@@ -4,7 +4,6 @@
 //! decided by `Control`; handlers hold no rules of their own. Bodies, waits and connections are bounded here.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use axum::Router;
 use tokio_util::sync::CancellationToken;
@@ -35,8 +34,8 @@ pub struct Api {
     pub latest: Arc<rest::Latest>,
     /// Cancelled when the server is to end: streams end then, too.
     pub stop: CancellationToken,
-    /// When the server began.
-    pub started: Instant,
+    /// The last look at whether the host can work.
+    checked: Arc<rest::Checked>,
     origins: Arc<[String]>,
 }
 
@@ -51,7 +50,7 @@ impl Api {
             sessions: Arc::new(session::Sessions::new(config.secure_cookies)),
             latest: Arc::default(),
             stop,
-            started: Instant::now(),
+            checked: Arc::default(),
             origins: config.cors_origins.as_slice().into(),
         }
     }

@@ -559,6 +559,12 @@ pub const API_PREFLIGHT_KEPT: Duration = Duration::from_secs(600);
 pub const SIGN_IN_FAILURES: u32 = 20;
 /// One more failed sign-in is allowed after so long.
 pub const SIGN_IN_AGAIN: Duration = Duration::from_secs(3);
+/// Health is looked at at most this often, however many ask.
+pub const HEALTH_CHECK_EVERY: Duration = Duration::from_secs(1);
+/// A database that does not answer within this time is told to be broken.
+pub const HEALTH_CHECK_MAX: Duration = Duration::from_secs(3);
+/// Finished batches of each pipeline that cleaning by hand leaves, unless told otherwise.
+pub const REST_CLEAN_KEEPS: u32 = 5;
 /// Names and reasons that one REST answer lists.
 pub const REST_NAMES_SHOWN: usize = 20;
 // === network ===

@@ -19,3 +19,4 @@ mod broken_stages;
 mod command_line;
 mod dry_run;
 mod tokens;
+mod rest;

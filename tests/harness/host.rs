@@ -22,6 +22,9 @@ pub fn binary() -> PathBuf {
 /// What the echo processor says before its URL.
 const ECHO_READY: &str = "echo processor on ";
 
+/// What the server says before its address.
+const SERVE_READY: &str = "serving http://";
+
 /// A running `outboard`.
 pub struct Host {
     child: Child,
@@ -112,6 +115,20 @@ impl Host {
         echo.until(ECHO_READY, Duration::from_secs(20)).await;
         let url = echo.log().iter().find_map(|line| Some(line.split_once(ECHO_READY)?.1.to_owned()));
         (echo, url.unwrap())
+    }
+
+    /// Runs `outboard serve` on this storage and a free port, with these environment variables. Answers its URL too,
+    /// without a slash at its end.
+    pub async fn serve(storage: &Path, variables: &[(&str, &str)]) -> (Self, String) {
+        let arguments = ["serve", "--listen", "127.0.0.1:0", "--storage", storage.to_str().unwrap()];
+        let arguments = [&arguments[..], &["--log-level", "info,outboard=debug"]].concat();
+        let server = Self::spawn_with(&arguments, variables);
+        server.until(SERVE_READY, Duration::from_secs(60)).await;
+        let url = server.log().iter().find_map(|line| {
+            let from = line.find(SERVE_READY)? + SERVE_READY.len() - "http://".len();
+            Some(line.get(from..)?.split(['\u{1b}', ' ']).next()?.trim_end_matches('/').to_owned())
+        });
+        (server, url.unwrap())
     }
 
     /// The process.

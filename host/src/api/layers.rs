@@ -9,20 +9,19 @@ use axum::http::header::{
     AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, REFERRER_POLICY,
     RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
 };
-use axum::http::{Method, StatusCode, Uri};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use tower_http::cors::CorsLayer;
 
-use super::answer;
+use super::{answer, assets};
 use crate::limits::{API_ANSWER_MAX, API_BODY_BYTES_MAX, API_PREFLIGHT_KEPT};
 
-/// Given to every response that does not say otherwise: nothing is guessed, framed, kept or embedded elsewhere.
-const HEADERS: [(HeaderName, HeaderValue); 5] = [
+/// Given to every response that does not say otherwise: nothing is guessed, kept or embedded elsewhere.
+const HEADERS: [(HeaderName, HeaderValue); 4] = [
     (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     (REFERRER_POLICY, HeaderValue::from_static("same-origin")),
-    (CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'")),
     (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin")),
     (CACHE_CONTROL, HeaderValue::from_static("no-store")),
 ];
@@ -41,6 +40,9 @@ fn bounded<S: Clone + Send + Sync + 'static>(routes: Router<S>, origins: &[Strin
     let routes = if origins.is_empty() { routes } else { routes.layer(cors(origins)) };
     routes.layer(from_fn_with_state(wait, around))
 }
+
+/// For what is no page of ours, and must not become one.
+const NO_PAGE: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
 
 /// Pages of these origins may call us, with the UI's cookie too; never any page.
 fn cors(origins: &[String]) -> CorsLayer {
@@ -71,6 +73,11 @@ async fn around(State(wait): State<Duration>, request: Request, next: Next) -> R
     for (name, value) in &HEADERS {
         response.headers_mut().entry(name).or_insert_with(|| value.clone());
     }
+    // A script's own policy would count in a worker made of it.
+    let data = |kind: &HeaderValue| kind.as_bytes().starts_with(b"application/") || kind.as_bytes() == b"text/plain";
+    if response.headers().get(CONTENT_TYPE).is_some_and(data) {
+        response.headers_mut().entry(CONTENT_SECURITY_POLICY).or_insert(NO_PAGE);
+    }
     let (status, ms) = (response.status().as_u16(), began.elapsed().as_millis());
     tracing::debug!(%method, path, status, ms, "request");
     response
@@ -81,8 +88,15 @@ async fn other_method(method: Method) -> Response {
     if method == Method::OPTIONS { StatusCode::NO_CONTENT.into_response() } else { answer::wrong_method(&method) }
 }
 
-async fn absent(uri: Uri) -> Response {
-    answer::absent(uri.path())
+/// Addresses below these are ours; all others are pages, or nothing.
+const OURS: [&str; 4] = ["/api", "/graphql", "/metrics", "/preview"];
+
+async fn absent(method: Method, uri: Uri, headers: HeaderMap) -> Response {
+    let below = |of: &str| uri.path().strip_prefix(of).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    match method == Method::GET || method == Method::HEAD {
+        true if !OURS.iter().any(|of| below(of)) => assets::serve(method, uri, headers).await,
+        _ => answer::absent(uri.path()),
+    }
 }
 
 #[cfg(test)]
@@ -119,7 +133,8 @@ mod tests {
     #[tokio::test]
     async fn what_goes_wrong_is_told_in_one_form() {
         for (method, path, status, code) in [
-            ("GET", "/nothing", 404, "NOT_FOUND"),
+            ("GET", "/api/nothing", 404, "NOT_FOUND"),
+            ("POST", "/nothing", 404, "NOT_FOUND"),
             ("PUT", "/fine", 405, "INVALID_INPUT"),
             ("GET", "/panics", 500, "INTERNAL"),
             ("GET", "/sleeps", 503, "UNAVAILABLE"),
@@ -143,11 +158,13 @@ mod tests {
 
     #[tokio::test]
     async fn every_response_tells_browsers_to_be_careful() {
-        for path in ["/fine", "/nothing", "/panics"] {
+        for path in ["/fine", "/api", "/nothing", "/panics", "/"] {
             let (response, _) = asked(server(&[]), "GET", path, &[]).await;
             for (name, value) in &HEADERS {
-                assert_eq!(response.headers().get(name), Some(value), "{path}: {name}");
+                let page = path == "/" && name == CACHE_CONTROL;
+                assert_eq!(response.headers().get(name) == Some(value), !page, "{path}: {name}");
             }
+            assert!(path == "/fine" || path == "/nothing" || response.headers().contains_key(CONTENT_SECURITY_POLICY));
         }
     }
 

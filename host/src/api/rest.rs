@@ -25,7 +25,9 @@ mod openapi;
 mod start;
 mod status;
 mod stop;
-// mod storage;
+mod storage;
+
+pub(super) use health::Checked;
 
 /// An address, what it answers to, and who does.
 struct Route {
@@ -39,6 +41,8 @@ fn table() -> Vec<Route> {
         post("/api/pipeline/start", start::start),
         post("/api/pipeline/stop", stop::stop),
         get("/api/pipeline/status", status::status),
+        get("/api/storage/stats", storage::stats),
+        post("/api/storage/clean", storage::clean),
         get("/api/session", session::show),
         post("/api/session", session::open),
         delete("/api/session", session::close),
@@ -117,3 +121,6 @@ fn listed(names: &[&str]) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests;

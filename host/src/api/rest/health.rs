@@ -5,19 +5,20 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::HeaderMap;
-use axum::http::StatusCode;
 use axum::http::header::AUTHORIZATION;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use tokio::time::Instant;
 
 use crate::api::Api;
 use crate::api::answer::Refusal;
 use crate::api::auth::Caller;
+use crate::control::Control;
 use crate::control::access::Actor;
 use crate::control::error::ControlError;
 use crate::control::health::HealthState;
-use crate::limits::REST_NAMES_SHOWN;
+use crate::limits::{HEALTH_CHECK_EVERY, HEALTH_CHECK_MAX, REST_NAMES_SHOWN};
 
 /// How we are.
 #[derive(Debug, Serialize)]
@@ -82,7 +83,7 @@ pub async fn health(
     let report = Report {
         status: if well { "ok" } else { "failing" },
         version: env!("CARGO_PKG_VERSION"),
-        uptime_seconds: api.started.elapsed().as_secs(),
+        uptime_seconds: api.control.uptime().0.as_secs(),
         reasons,
         pipelines,
     };
@@ -92,14 +93,31 @@ pub async fn health(
 
 /// What keeps the host from working, whoever asks.
 async fn troubles(api: &Api) -> Vec<String> {
-    let mut why = Vec::new();
-    if api.stop.is_cancelled() {
-        why.push("the server is stopping".to_owned());
+    let stopping = api.stop.is_cancelled().then(|| "the server is stopping".to_owned());
+    stopping.into_iter().chain(api.checked.trouble(&api.control).await).collect()
+}
+
+/// The last look at whether the host can work: anybody may ask, and a look costs a turn at the database.
+#[derive(Debug, Default)]
+pub struct Checked(tokio::sync::Mutex<Option<(Instant, Option<String>)>>);
+
+impl Checked {
+    /// What keeps it, as of [`HEALTH_CHECK_EVERY`] ago at most. All who ask at once share a look.
+    async fn trouble(&self, control: &Control) -> Option<String> {
+        let mut last = self.0.lock().await;
+        if let Some((at, trouble)) = last.as_ref()
+            && at.elapsed() < HEALTH_CHECK_EVERY
+        {
+            return trouble.clone();
+        }
+        let trouble = match tokio::time::timeout(HEALTH_CHECK_MAX, control.ready()).await {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(_) => Some(format!("the database did not answer within {HEALTH_CHECK_MAX:?}")),
+        };
+        *last = Some((Instant::now(), trouble.clone()));
+        trouble
     }
-    if let Err(error) = api.control.ready().await {
-        why.push(error.to_string());
-    }
-    why
 }
 
 fn look(api: &Api, actor: &Actor, reasons: &mut Vec<String>) -> Result<Pipelines, ControlError> {

@@ -1,0 +1,113 @@
+//! `GET /api/storage/stats` and `POST /api/storage/clean`: what lies on disk of the caller's tenant, and room made by hand.
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+
+use super::body::{Body, Query};
+use super::to_the_end;
+use crate::api::Api;
+use crate::api::answer::Refusal;
+use crate::api::auth::Caller;
+use crate::limits::REST_CLEAN_KEEPS;
+use crate::store::usage::{Kind, Totals};
+
+/// What lies on disk.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Stats {
+    total_size: u64,
+    file_count: u64,
+    breakdown: Breakdown,
+    available_space: u64,
+}
+
+/// Bytes by kind of file.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Breakdown {
+    original_segments: u64,
+    video_fragments: u64,
+    audio_fragments: u64,
+    processed_audio: u64,
+    remuxed_output: u64,
+    other: u64,
+    logs: u64,
+}
+
+/// What was removed, or would be.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Cleaned {
+    removed_batches: u64,
+    freed_bytes: u64,
+    dry_run: bool,
+}
+
+/// `GET /api/storage/stats`
+pub async fn stats(State(api): State<Api>, Caller(actor): Caller, query: Query) -> Result<Json<Stats>, Refusal> {
+    let mut fields = query.fields();
+    let stream = fields.text("streamId");
+    fields.finish()?;
+    let tenant = match &stream {
+        Some(stream) => api.control.pipeline(&actor, stream)?.id().tenant.clone(),
+        None => actor.home().to_owned(),
+    };
+    let all = api.control.storage(&actor, Some(&tenant), None)?;
+    let shown = match &stream {
+        Some(stream) => api.control.storage(&actor, None, Some(stream))?.totals,
+        None => all.totals,
+    };
+    let left = all.quota.map_or(u64::MAX, |quota| quota.saturating_sub(all.totals.all().bytes));
+    Ok(Json(Stats {
+        total_size: shown.all().bytes,
+        file_count: shown.all().files,
+        breakdown: Breakdown::of(&shown),
+        available_space: all.space.free.min(left),
+    }))
+}
+
+/// `POST /api/storage/clean`
+pub async fn clean(State(api): State<Api>, Caller(actor): Caller, body: Body) -> Result<Json<Cleaned>, Refusal> {
+    let mut fields = body.fields();
+    let keep: u32 = fields.whole("keepLast").unwrap_or(REST_CLEAN_KEEPS);
+    let stream = fields.text("streamId");
+    let dry_run = fields.flag("dryRun").unwrap_or(false);
+    fields.finish()?;
+    let pipelines = match stream {
+        Some(stream) => vec![api.control.pipeline(&actor, &stream)?],
+        None => api.control.pipelines(&actor, Some(actor.home()))?,
+    };
+    let cleaned = to_the_end(async move {
+        let mut all = Cleaned { removed_batches: 0, freed_bytes: 0, dry_run };
+        for entry in pipelines {
+            let id = entry.id().to_string();
+            let (batches, bytes) = if dry_run {
+                let plan = api.control.plan_clean(&actor, &id, keep as usize).await?;
+                (plan.len() as u64, plan.iter().map(|batch| batch.bytes).sum())
+            } else {
+                let cleaned = api.control.clean(&actor, &id, keep as usize).await?;
+                (cleaned.batches, cleaned.bytes)
+            };
+            all.removed_batches += batches;
+            all.freed_bytes += bytes;
+        }
+        Ok(all)
+    });
+    Ok(Json(cleaned.await?))
+}
+
+impl Breakdown {
+    fn of(totals: &Totals) -> Self {
+        let bytes = |kind| totals.of(kind).bytes;
+        Self {
+            original_segments: bytes(Kind::OriginalSegments),
+            video_fragments: bytes(Kind::VideoFragments),
+            audio_fragments: bytes(Kind::AudioFragments),
+            processed_audio: bytes(Kind::ProcessedAudio),
+            remuxed_output: bytes(Kind::RemuxedOutput),
+            other: bytes(Kind::Other),
+            logs: bytes(Kind::Logs),
+        }
+    }
+}

@@ -1,0 +1,399 @@
+//! Calls against a real core on a storage of its own. Sources are addresses where nobody listens: what counts here is what
+//! is answered and kept, not what goes on air.
+
+use std::collections::BTreeSet;
+
+use axum::body::{Body, to_bytes};
+use axum::http::{HeaderMap, Request};
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+use super::*;
+use crate::api::router;
+use crate::config::{self, Layers};
+use crate::control::access::Role;
+use crate::control::{Control, NewPipeline, NewToken};
+use crate::limits::{API_BODY_BYTES_MAX, SIGN_IN_FAILURES};
+use crate::pipeline::Host;
+
+struct Server {
+    _dir: tempfile::TempDir,
+    control: Control,
+    router: Router,
+    stop: CancellationToken,
+}
+
+struct Answer {
+    status: u16,
+    headers: HeaderMap,
+    body: Value,
+}
+
+impl Server {
+    /// `open`: nobody needs a token.
+    async fn start(open: bool) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let control = Control::open(Host::open(dir.path()).await.unwrap()).await.unwrap();
+        let (config, _) = config::check(Layers::new(), false).unwrap();
+        let stop = CancellationToken::new();
+        let api = Api::new(control.clone(), &config.server, open, stop.clone());
+        Self { _dir: dir, control, router: router(api), stop }
+    }
+
+    async fn token(&self, tenant: Option<&str>, name: &str, role: Role) -> String {
+        let new = NewToken { tenant: tenant.map(str::to_owned), name: name.into(), role, expires_ms: None };
+        self.control.create_token(&self.control.local_actor(), new).await.unwrap().secret.take()
+    }
+
+    async fn tenant(&self, name: &str) {
+        self.control.create_tenant(&self.control.local_actor(), name, Default::default(), None).await.unwrap();
+    }
+
+    async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Answer {
+        let mut request = Request::builder().method(method).uri(path);
+        let host = ("host", "localhost");
+        for (name, value) in headers.iter().chain([&host]) {
+            request = request.header(*name, *value);
+        }
+        let response = self.router.clone().oneshot(request.body(body.into()).unwrap()).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let bytes = to_bytes(body, API_BODY_BYTES_MAX).await.unwrap();
+        let body = serde_json::from_slice(&bytes).unwrap_or_default();
+        Answer { status: parts.status.as_u16(), headers: parts.headers, body }
+    }
+
+    async fn get(&self, token: &str, path: &str) -> Answer {
+        let bearer = format!("Bearer {token}");
+        let headers = [("authorization", bearer.as_str())];
+        self.send("GET", path, if token.is_empty() { &[] } else { &headers }, "").await
+    }
+
+    async fn post(&self, token: &str, path: &str, body: Value) -> Answer {
+        let bearer = format!("Bearer {token}");
+        let headers = [("content-type", "application/json"), ("authorization", bearer.as_str())];
+        self.send("POST", path, if token.is_empty() { &headers[..1] } else { &headers }, body.to_string()).await
+    }
+}
+
+impl Answer {
+    fn code(&self) -> (u16, &str) {
+        (self.status, self.body["code"].as_str().unwrap_or_default())
+    }
+
+    fn problems(&self) -> Vec<&str> {
+        self.body["problems"].as_array().unwrap().iter().map(|problem| problem["path"].as_str().unwrap()).collect()
+    }
+}
+
+const START: &str = "/api/pipeline/start";
+const STOP: &str = "/api/pipeline/stop";
+const STATUS: &str = "/api/pipeline/status";
+
+fn wish() -> Value {
+    json!({
+        "sourceUrl": "http://user:source-secret@127.0.0.1:1/live.m3u8?token=query-secret",
+        "srsRtmpUrl": "rtmp://127.0.0.1:1/live/key-secret",
+    })
+}
+
+fn with(mut value: Value, name: &str, field: Value) -> Value {
+    value[name] = field;
+    value
+}
+
+#[tokio::test]
+async fn starting_makes_a_pipeline_once_and_the_same_again_changes_nothing() {
+    let server = Server::start(true).await;
+    let first = server.post("", START, wish()).await;
+    assert_eq!(first.status, 200, "{}", first.body);
+    assert_eq!((&first.body["isRunning"], &first.body["streamId"]), (&json!(true), &json!("live")));
+    let again = server.post("", START, with(wish(), "bufferDuration", json!(30))).await;
+    assert_eq!(again.status, 200, "{}", again.body);
+    let local = server.control.local_actor();
+    let entry = server.control.pipeline(&local, "live").unwrap();
+    assert_eq!((entry.revision(), entry.desired_running()), (1, true));
+    let settings = entry.settings();
+    assert_eq!(settings.source.url, wish()["sourceUrl"]);
+    assert_eq!((settings.batch_seconds, settings.processor.is_none()), (Some(30), true));
+}
+
+#[tokio::test]
+async fn other_settings_are_a_conflict_until_it_is_stopped() {
+    let server = Server::start(true).await;
+    let local = server.control.local_actor();
+    server.post("", START, wish()).await;
+    for (name, value) in [
+        ("sourceUrl", json!("http://127.0.0.1:1/other.m3u8")),
+        ("bufferDuration", json!(20)),
+        ("audioProcessorUrl", json!("http://127.0.0.1:1/audio")),
+        ("srsRtmpUrl", json!("rtmp://127.0.0.1:1/live/other")),
+    ] {
+        let other = server.post("", START, with(wish(), name, value)).await;
+        assert_eq!(other.code(), (409, "CONFLICT"), "{name}: {}", other.body);
+    }
+    let entry = server.control.pipeline(&local, "live").unwrap();
+    assert_eq!(entry.revision(), 1, "a conflict changed something");
+    let stopped = server.post("", STOP, json!({ "drain": false })).await;
+    assert_eq!(stopped.status, 200, "{}", stopped.body);
+    assert!(!entry.desired_running());
+    let changed = server.post("", START, with(wish(), "bufferDuration", json!(20))).await;
+    assert_eq!((changed.status, entry.revision(), entry.desired_running()), (200, 2, true), "{}", changed.body);
+    assert_eq!(entry.settings().batch_seconds, Some(20));
+}
+
+#[tokio::test]
+async fn what_rest_cannot_say_stays_as_it_was_set() {
+    let server = Server::start(true).await;
+    let local = server.control.local_actor();
+    let patch = serde_json::from_value(json!({
+        "source": { "url": wish()["sourceUrl"], "headers": [{ "name": "X-Key", "value": "header-secret" }] },
+        "destinations": [{ "url": wish()["srsRtmpUrl"], "srsApi": "http://127.0.0.1:1985" }],
+        "cushionSeconds": 4.0,
+    }));
+    let new = NewPipeline { stream_id: "live".into(), patch: patch.unwrap(), ..NewPipeline::default() };
+    let entry = server.control.create(&local, new).await.unwrap();
+    let before = entry.settings();
+    let started = server.post("", START, wish()).await;
+    assert_eq!((started.status, entry.desired_running(), entry.revision()), (200, true, 1), "{}", started.body);
+    assert_eq!(entry.settings(), before);
+}
+
+#[tokio::test]
+async fn everything_that_is_wrong_is_told_under_the_callers_names() {
+    let server = Server::start(true).await;
+    let empty = server.post("", START, json!({})).await;
+    assert_eq!(empty.code(), (400, "INVALID_INPUT"));
+    assert_eq!(empty.problems(), ["sourceUrl", "srsRtmpUrl"]);
+    let strange = json!({ "sourceUrl": 1, "srsRtmpUrl": true, "bufferDuration": "30", "sourceURL": "x", "port": 1 });
+    let strange = server.post("", START, strange).await;
+    assert_eq!(strange.problems(), ["sourceUrl", "bufferDuration", "srsRtmpUrl", "port", "sourceURL"]);
+    let wrong = json!({
+        "sourceUrl": "ftp://127.0.0.1/x", "srsRtmpUrl": "nowhere", "bufferDuration": 1, "streamId": "live",
+        "audioProcessorUrl": "not a url",
+    });
+    let wrong = server.post("", START, wrong).await;
+    assert_eq!(wrong.code(), (400, "INVALID_INPUT"));
+    let told: BTreeSet<&str> = wrong.problems().into_iter().collect();
+    let all = BTreeSet::from(["sourceUrl", "srsRtmpUrl", "bufferDuration", "audioProcessorUrl"]);
+    assert_eq!(told, all, "{}", wrong.body);
+    let named = server.post("", START, with(wish(), "streamId", json!("a/b"))).await;
+    assert_eq!((named.code(), named.problems()), ((400, "INVALID_INPUT"), vec!["streamId"]));
+    let local = server.control.local_actor();
+    assert!(server.control.pipelines(&local, None).unwrap().is_empty(), "something was made");
+}
+
+#[tokio::test]
+async fn bodies_that_are_no_json_object_are_refused() {
+    let server = Server::start(true).await;
+    let json = [("content-type", "application/json; charset=utf-8")];
+    for (headers, body, status) in [
+        (&json[..], "[1]".to_owned(), 400),
+        (&json, "{".to_owned(), 400),
+        (&json, "\"x\"".to_owned(), 400),
+        (&json, "[".repeat(10_000), 400),
+        (&json, " ".repeat(REST_BODY_BYTES_MAX + 1), 413),
+        (&[("content-type", "text/plain")], "{}".to_owned(), 415),
+        (&[("content-type", "application/x-www-form-urlencoded")], "a=b".to_owned(), 415),
+        (&[], "{}".to_owned(), 415),
+    ] {
+        let short: String = body.chars().take(20).collect();
+        let answer = server.send("POST", START, headers, body).await;
+        assert_eq!(answer.status, status, "{short}: {}", answer.body);
+        assert!(answer.body["code"].is_string(), "{short}: {}", answer.body);
+    }
+    // Calls that need nothing take nothing.
+    let nothing = server.send("POST", STOP, &[], "").await;
+    assert_eq!(nothing.code(), (404, "NOT_FOUND"), "{}", nothing.body);
+    for query in ["?streamID=live", "?streamId=a&streamId=b"] {
+        let answer = server.get("", &format!("{STATUS}{query}")).await;
+        assert_eq!(answer.code(), (400, "INVALID_INPUT"), "{query}: {}", answer.body);
+    }
+}
+
+#[tokio::test]
+async fn without_a_name_it_is_the_last_one_started_else_the_only_one() {
+    let server = Server::start(true).await;
+    let local = server.control.local_actor();
+    let make = async |stream: &str| {
+        let patch =
+            json!({ "source": { "url": wish()["sourceUrl"] }, "destinations": [{ "url": wish()["srsRtmpUrl"] }] });
+        let patch = serde_json::from_value(patch).unwrap();
+        let new = NewPipeline { stream_id: stream.into(), patch, ..NewPipeline::default() };
+        server.control.create(&local, new).await.unwrap();
+    };
+    assert_eq!(server.get("", STATUS).await.code(), (404, "NOT_FOUND"));
+    make("one").await;
+    assert_eq!(server.get("", STATUS).await.body["streamId"], "one");
+    make("two").await;
+    for answer in [server.get("", STATUS).await, server.post("", STOP, json!({})).await] {
+        assert_eq!(answer.code(), (409, "CONFLICT"));
+        assert!(answer.body["error"].as_str().unwrap().ends_with("one, two"), "{}", answer.body);
+    }
+    assert_eq!(server.get("", &format!("{STATUS}?streamId=two")).await.body["streamId"], "two");
+    server.post("", START, with(wish(), "streamId", json!("three"))).await;
+    server.post("", START, with(wish(), "streamId", json!("two"))).await;
+    assert_eq!(server.get("", STATUS).await.body["streamId"], "two");
+    assert_eq!(server.post("", STOP, json!({})).await.body["streamId"], "two");
+    server.control.delete(&local, "two", false).await.unwrap();
+    assert_eq!(server.get("", STATUS).await.code(), (409, "CONFLICT"), "the last one is gone");
+}
+
+#[tokio::test]
+async fn secrets_are_not_shown() {
+    let server = Server::start(true).await;
+    let processor = json!("http://user:processor-secret@127.0.0.1:1/audio");
+    let started = server.post("", START, with(wish(), "audioProcessorUrl", processor)).await;
+    let wrong = server
+        .post("", START, with(with(wish(), "srsRtmpUrl", json!("rtmp:///live/key-secret")), "streamId", json!("wrong")))
+        .await;
+    let status = server.get("", STATUS).await;
+    assert_eq!((started.status, wrong.status, status.status), (200, 400, 200));
+    for answer in [&started, &wrong, &status, &server.get("", "/api/health").await] {
+        assert!(!answer.body.to_string().contains("-secret"), "{}", answer.body);
+    }
+    assert!(status.body["sourceUrl"].as_str().unwrap().starts_with("http://"), "{}", status.body);
+}
+
+#[tokio::test]
+async fn tenants_are_walls_and_roles_are_kept() {
+    let server = Server::start(false).await;
+    for tenant in ["acme", "globex"] {
+        server.tenant(tenant).await;
+    }
+    let acme = server.token(Some("acme"), "acme", Role::Operator).await;
+    let globex = server.token(Some("globex"), "globex", Role::Operator).await;
+    let viewer = server.token(Some("acme"), "viewer", Role::Viewer).await;
+    assert_eq!(server.post(&acme, START, with(wish(), "streamId", json!("tv"))).await.status, 200);
+    assert_eq!(server.get(&viewer, STATUS).await.body["streamId"], "tv");
+    // Not there, or somebody else's: word for word the same.
+    for (method, path) in [("GET", STATUS), ("POST", STOP)] {
+        let ask = async |id: &str| match method {
+            "GET" => server.get(&globex, &format!("{path}?streamId={id}")).await,
+            _ => server.post(&globex, path, json!({ "streamId": id })).await,
+        };
+        let (foreign, absent) = (ask("acme:tv").await, ask("acme:xx").await);
+        assert_eq!(foreign.code(), (404, "NOT_FOUND"));
+        assert_eq!(foreign.body.to_string(), absent.body.to_string().replace("acme:xx", "acme:tv"));
+        assert_eq!(ask("tv").await.code(), (404, "NOT_FOUND"));
+    }
+    let foreign = server.post(&globex, START, with(wish(), "streamId", json!("acme:tv"))).await;
+    assert_eq!((foreign.code(), foreign.problems()), ((400, "INVALID_INPUT"), vec!["streamId"]));
+    assert_eq!(server.get(&globex, STATUS).await.code(), (404, "NOT_FOUND"));
+    let health = server.get(&globex, "/api/health").await;
+    assert_eq!((health.status, &health.body["pipelines"]["all"]), (200, &json!(0)), "{}", health.body);
+    // Viewers look.
+    let same = with(wish(), "streamId", json!("tv"));
+    let new = with(wish(), "streamId", json!("new"));
+    for answer in [
+        server.post(&viewer, START, same).await,
+        server.post(&viewer, START, new).await,
+        server.post(&viewer, STOP, json!({})).await,
+    ] {
+        assert_eq!(answer.code(), (403, "FORBIDDEN"), "{}", answer.body);
+    }
+    assert!(server.control.pipeline(&server.control.local_actor(), "acme:tv").unwrap().desired_running());
+}
+
+#[tokio::test]
+async fn nothing_is_said_without_a_token_but_that_we_live() {
+    let server = Server::start(false).await;
+    for route in table() {
+        let answer =
+            server.send(route.method.as_str(), route.path, &[("content-type", "application/json")], "{}").await;
+        let open = match (route.method.as_str(), route.path) {
+            ("GET", "/livez" | "/readyz" | "/api/health" | "/api/openapi.json") => 200,
+            ("DELETE", "/api/session") => 204,
+            ("POST", "/api/session") => 400,
+            _ => 401,
+        };
+        assert_eq!(answer.status, open, "{} {}: {}", route.method, route.path, answer.body);
+    }
+    let health = server.get("", "/api/health").await;
+    assert_eq!((&health.body["status"], &health.body["pipelines"]), (&json!("ok"), &Value::Null));
+    assert_eq!(server.get("obt_wrong", "/api/health").await.code(), (401, "UNAUTHENTICATED"));
+}
+
+#[tokio::test]
+async fn health_tells_what_is_wrong_and_liveness_does_not() {
+    let server = Server::start(true).await;
+    assert_eq!(server.get("", "/api/health").await.status, 200);
+    server.post("", START, wish()).await;
+    let failing = async {
+        loop {
+            let health = server.get("", "/api/health").await;
+            if health.status == 503 {
+                return health;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    let health = tokio::time::timeout(std::time::Duration::from_secs(30), failing).await.unwrap();
+    assert_eq!((&health.body["status"], &health.body["pipelines"]["failing"]), (&json!("failing"), &json!(1)));
+    let reason = health.body["reasons"][0].as_str().unwrap();
+    assert!(reason.starts_with("default:live: "), "{reason}");
+    for path in ["/livez", "/readyz"] {
+        assert_eq!(server.get("", path).await.status, 200, "{path}");
+    }
+    server.stop.cancel();
+    assert_eq!((server.get("", "/livez").await.status, server.get("", "/readyz").await.status), (200, 503));
+}
+
+#[tokio::test]
+async fn pages_sign_in_and_out() {
+    let server = Server::start(false).await;
+    server.tenant("acme").await;
+    let token = server.token(Some("acme"), "page", Role::Viewer).await;
+    let json = ("content-type", "application/json");
+    let own = ("origin", "http://localhost");
+    let body = json!({ "token": token }).to_string();
+    let signed = server.send("POST", "/api/session", &[json, own], body.clone()).await;
+    assert_eq!(signed.status, 200, "{}", signed.body);
+    let who = json!({ "tenant": "acme", "role": "viewer", "name": "token page", "local": false });
+    assert_eq!(signed.body, who);
+    let cookie = signed.headers["set-cookie"].to_str().unwrap();
+    assert!(cookie.ends_with("; Path=/; HttpOnly; SameSite=Strict"), "{cookie}");
+    let cookie = ("cookie", cookie.split(';').next().unwrap());
+    assert_eq!(server.send("GET", "/api/session", &[cookie], "").await.body, who);
+    let evil = ("origin", "http://evil.example");
+    for (method, headers) in
+        [("GET", [cookie, evil, json]), ("POST", [evil, json, json]), ("DELETE", [cookie, evil, json])]
+    {
+        let answer = server.send(method, "/api/session", &headers, body.clone()).await;
+        assert_eq!(answer.code(), (403, "FORBIDDEN"), "{method}: {}", answer.body);
+    }
+    let out = server.send("DELETE", "/api/session", &[cookie, own], "").await;
+    assert!(out.headers["set-cookie"].to_str().unwrap().contains("Max-Age=0"));
+    assert_eq!(out.status, 204);
+}
+
+#[tokio::test]
+async fn guessing_ends_and_nobody_is_locked_out() {
+    let server = Server::start(false).await;
+    let token = server.token(None, "page", Role::Viewer).await;
+    let mut told = Vec::new();
+    for n in 0..SIGN_IN_FAILURES + 5 {
+        let wrong = json!({ "token": format!("obt_wrong{n}") });
+        told.push(server.post("", "/api/session", wrong).await.status);
+    }
+    let (first, last) = told.split_at(SIGN_IN_FAILURES as usize);
+    assert!(first.iter().all(|status| *status == 401), "{told:?}");
+    assert!(last.iter().filter(|status| **status == 429).count() >= 3, "{told:?}");
+    assert_eq!(server.post("", "/api/session", json!({ "token": token })).await.status, 200);
+}
+
+#[test]
+fn the_description_and_the_routes_are_the_same() {
+    let described: Value = serde_json::from_str(openapi::OPENAPI).unwrap();
+    let described: BTreeSet<(String, String)> = described["paths"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .flat_map(|(path, methods)| {
+            methods.as_object().unwrap().keys().map(|method| (method.to_uppercase(), path.clone()))
+        })
+        .collect();
+    let routed: Vec<_> = table().iter().map(|route| (route.method.to_string(), route.path.to_owned())).collect();
+    assert_eq!(described, routed.iter().cloned().collect(), "openapi.json and the routes differ");
+    assert_eq!(described.len(), routed.len());
+}

@@ -1,0 +1,135 @@
+//! A script's way with REST, on a real stream: start, on air, status, storage, stop, clean, start again. Everything that was
+//! answered is held against the OpenAPI file.
+#![expect(clippy::unwrap_used, reason = "a test may stop at the first thing that is not as it should be")]
+
+use std::path::Path;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use outboard_tests::clients::Rest;
+use outboard_tests::host::Host;
+use outboard_tests::media::{Clip, LiveOrigin, entries};
+use outboard_tests::onair::{assert_same_packets, hashes, monotonic, of_entries};
+use outboard_tests::processor::{Kind, Processor};
+use outboard_tests::receiver::nginx::Nginx;
+use serde_json::{Value, json};
+
+const STATUS: &str = "/api/pipeline/status";
+
+/// Asks for the status until it is as wanted.
+async fn until(rest: &Rest, host: &Host, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+    let mut last = Value::Null;
+    let found = async {
+        loop {
+            last = rest.get(STATUS).await.1;
+            if wanted(&last) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    let found = tokio::time::timeout(Duration::from_secs(60), found).await;
+    assert!(found.is_ok(), "not {what}: {last:#}: {:#?}", host.log());
+    last
+}
+
+fn size_of(dir: &Path) -> u64 {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    entries
+        .map(|entry| match entry.metadata() {
+            Ok(facts) if facts.is_dir() => size_of(&entry.path()),
+            Ok(facts) => facts.len(),
+            Err(_) => 0,
+        })
+        .sum()
+}
+
+#[tokio::test]
+async fn a_script_starts_watches_stops_and_cleans() {
+    let programme = entries(&Clip::small(40), false);
+    let origin = LiveOrigin::start(programme.clone()).await;
+    let processor = Processor::start(Kind::Node, "echo", &["delay=200"]).await;
+    let nginx = Nginx::start();
+    let storage = tempfile::tempdir().unwrap();
+    let (host, url) = Host::serve(storage.path(), &[]).await;
+    let rest = Rest::new(&url, None);
+    assert_eq!(rest.get("/api/health").await.0, 200);
+    assert_eq!(rest.get(STATUS).await.0, 404);
+
+    let start = json!({
+        "sourceUrl": origin.url, "streamId": "script", "bufferDuration": 4, "audioProcessorUrl": processor.url(),
+        "srsRtmpUrl": nginx.url("key-secret"),
+    });
+    let (status, started) = rest.post("/api/pipeline/start", &start).await;
+    assert_eq!((status, &started["isRunning"]), (200, &json!(true)), "{started}");
+    assert_eq!(rest.post("/api/pipeline/start", &start).await.0, 200, "the same again");
+    let mut other = start.clone();
+    other["bufferDuration"] = json!(6);
+    assert_eq!(rest.post("/api/pipeline/start", &other).await.0, 409);
+
+    let on_air = until(&rest, &host, "on air", |status| {
+        status["phase"] == "on-air" && status["onAir"] == true && status["stats"]["fragmentsPublished"].as_u64() >= Some(3)
+    })
+    .await;
+    assert_eq!((&on_air["streamId"], &on_air["sourceUrl"]), (&json!("script"), &json!(origin.url)));
+    assert_eq!((&on_air["health"]["state"], &on_air["lastError"]), (&json!("healthy"), &Value::Null), "{on_air}");
+    let stats = &on_air["stats"];
+    let count = |name: &str| stats[name].as_f64().unwrap();
+    assert!(count("batchesProcessed") >= count("fragmentsPublished"), "{stats}");
+    assert!(count("segmentsFetched") >= 2.0 * count("batchesProcessed"), "{stats}");
+    assert!(count("bytesProcessed") > 10_000.0 && count("currentBufferSize") <= 6.0, "{stats}");
+    // The processor alone takes 200 ms.
+    assert!(count("avgProcessingTime") >= 0.2 && count("avgProcessingTime") < 10.0, "{stats}");
+    assert!(on_air["uptime"].as_u64() >= Some(8), "{on_air}");
+    assert_eq!(rest.get("/api/health").await.0, 200);
+
+    let (status, stopped) = rest.post("/api/pipeline/stop", &json!({})).await;
+    assert_eq!((status, &stopped["streamId"]), (200, &json!("script")), "{stopped}");
+    until(&rest, &host, "stopped", |status| status["isRunning"] == false && status["phase"] == "stopped").await;
+    assert_eq!(rest.post("/api/pipeline/stop", &json!({ "drain": false })).await.0, 200, "stopped again");
+    // What was fetched went out, every packet once.
+    let source: Vec<_> = of_entries(&programme, "v").concat();
+    let air = monotonic(&nginx.files(1, "key-secret")[0], "v");
+    assert!(air.len() >= 3 * 100, "{} pictures", air.len());
+    assert_same_packets(&hashes(&air), &hashes(&source)[..air.len()], "v");
+
+    let stored = async || rest.get("/api/storage/stats").await.1;
+    let tenant = storage.path().join("default");
+    let counted = async {
+        while stored().await["totalSize"] != size_of(&tenant) {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    let counted = tokio::time::timeout(Duration::from_secs(30), counted).await;
+    let full = stored().await;
+    assert!(counted.is_ok(), "{full} of {}", size_of(&tenant));
+    let kinds = full["breakdown"].as_object().unwrap();
+    assert_eq!(kinds.values().map(|bytes| bytes.as_u64().unwrap()).sum::<u64>(), full["totalSize"]);
+    for kind in ["originalSegments", "videoFragments", "audioFragments", "processedAudio", "remuxedOutput"] {
+        assert!(kinds[kind].as_u64() > Some(1000), "{kind}: {full}");
+    }
+    assert!(full["availableSpace"].as_u64() > Some(0) && full["fileCount"].as_u64() > Some(20), "{full}");
+
+    let keep = |dry: bool| json!({ "keepLast": 1, "streamId": "script", "dryRun": dry });
+    let (_, plan) = rest.post("/api/storage/clean", &keep(true)).await;
+    assert_eq!(stored().await["totalSize"], full["totalSize"], "a dry run removed something");
+    let (status, cleaned) = rest.post("/api/storage/clean", &keep(false)).await;
+    assert_eq!((status, &cleaned["removedBatches"]), (200, &plan["removedBatches"]), "{cleaned}");
+    assert!(cleaned["removedBatches"].as_u64() >= Some(2), "{cleaned}");
+    assert_eq!(cleaned["freedBytes"], plan["freedBytes"], "{cleaned}");
+    let left = stored().await["totalSize"].as_u64().unwrap();
+    assert_eq!(left, full["totalSize"].as_u64().unwrap() - cleaned["freedBytes"].as_u64().unwrap());
+    assert_eq!(left, size_of(&tenant));
+    assert_eq!(rest.post("/api/storage/clean", &keep(false)).await.1["removedBatches"], 0);
+
+    // Stopped, it takes other settings, and goes on behind what was on air.
+    assert_eq!(rest.post("/api/pipeline/start", &other).await.0, 200);
+    until(&rest, &host, "on air again", |status| status["onAir"] == true).await;
+    assert_eq!(rest.post("/api/pipeline/stop", &json!({ "streamId": "script", "drain": false })).await.0, 200);
+    until(&rest, &host, "stopped at once", |status| status["phase"] == "stopped").await;
+    rest.fits().await;
+    host.signal(Signal::SIGTERM);
+    let ended = host.ended(Duration::from_secs(30)).await;
+    assert!(ended.status.success(), "{:#?}", ended.log);
+    assert_eq!(ended.lines_with("key-secret"), 0, "{:#?}", ended.log);
+}
