@@ -1,3 +1,4 @@
+import { svelte } from "@sveltejs/vite-plugin-svelte";
 import { defineConfig } from "vitest/config";
 import { compressed } from "./build/compressed.ts";
 import { licences } from "./build/licences.ts";
@@ -8,7 +9,7 @@ const HOST = process.env.OUTBOARD_URL ?? "http://127.0.0.1:3000";
 
 export default defineConfig({
   publicDir: false,
-  plugins: [withoutFonts(), licences(), compressed()],
+  plugins: [svelte(), withoutFonts(), licences(), compressed()],
   build: {
     outDir: process.env.OUTBOARD_WEB_DIST ?? "dist",
     emptyOutDir: true,

@@ -1,8 +1,8 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { notice, packageOf, permitted } from "./licences.ts";
+import { licenceOf, notice, packageOf, permitted } from "./licences.ts";
 
 describe("permitted", () => {
   it.each(["MIT", "Apache-2.0", "(MPL-2.0 OR Apache-2.0)", "GPL-3.0-only OR MIT", "MIT AND ISC", "BSD-3-Clause"])(
@@ -38,6 +38,13 @@ describe("packageOf", () => {
     const found = { name: "@a/b", version: "1.2.3", licence: "MIT", text: "Do as you like." };
     expect(packageOf(module)).toEqual(found);
     expect(packageOf(`\0${module}?commonjs-es-import`)).toEqual(found);
+  });
+
+  it("knows MIT by its words where that is all a package gives", () => {
+    const grant = readFileSync(new URL("../node_modules/svelte-toolbelt/LICENSE", import.meta.url), "utf8");
+    expect(licenceOf(grant)).toBe("MIT");
+    expect(licenceOf(grant.replace("without restriction", "without much restriction"))).toBe("none given");
+    expect(licenceOf("MIT License")).toBe("none given");
   });
 
   it("says so where a package gives no licence", () => {

@@ -8,6 +8,14 @@ import type { Plugin } from "vite";
 /** MPL-2.0 is copyleft by file: fine for files that are used unchanged. */
 const ALLOWED = new Set(["0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "MIT", "MPL-2.0", "Zlib"]);
 
+/** What makes a text that of the MIT licence: the grant, its condition, and no more. */
+const MIT = [
+  "Permission is hereby granted, free of charge, to any person obtaining a copy of this software and associated documentation",
+  "to deal in the Software without restriction, including without limitation the rights to use, copy, modify, merge, publish",
+  "subject to the following conditions: The above copyright notice and this permission notice",
+  'THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND',
+];
+
 export interface Package {
   readonly name: string;
   readonly version: string;
@@ -24,6 +32,12 @@ export function permitted(expression: string): boolean {
   return words.split(/\s+OR\s+/).some((either) => either.split(/\s+AND\s+/).every((one) => ALLOWED.has(one.trim())));
 }
 
+/** Of a package that gives its licence as a text only: known where it is MIT's, word for word. */
+export function licenceOf(text: string): string {
+  const plain = text.replaceAll(/\s+/g, " ");
+  return MIT.every((part) => plain.includes(part)) ? "MIT" : "none given";
+}
+
 /** The package that a module's file belongs to; nothing for our own files and the bundler's helpers. */
 export function packageOf(module: string): Package | undefined {
   const file = module.replace(/^\0/, "").replace(/\?.*$/, "");
@@ -33,7 +47,10 @@ export function packageOf(module: string): Package | undefined {
     if (!existsSync(manifest)) continue;
     const { name, version, license } = JSON.parse(readFileSync(manifest, "utf8"));
     // Folders below a package have a package.json without a name, to tell how their modules are written.
-    if (name && version) return { name, version, licence: String(license ?? "none given"), text: licenceText(dir) };
+    if (name && version) {
+      const text = licenceText(dir);
+      return { name, version, licence: String(license ?? licenceOf(text)), text };
+    }
   }
   return undefined;
 }

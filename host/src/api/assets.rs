@@ -22,7 +22,7 @@ static FILES: LazyLock<HashMap<&'static str, File>> = LazyLock::new(|| {
 });
 
 /// First segments of the addresses that the page has screens for; all of them are `index.html`.
-const SCREENS: [&str; 8] = ["pipelines", "new", "logs", "stages", "storage", "tenants", "sign-in", "welcome"];
+const SCREENS: [&str; 7] = ["pipelines", "new", "logs", "stages", "storage", "tenants", "sign-in"];
 
 /// Everything from this host, nothing inline. `blob:` is what the player hands its video, and what is saved to disk.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; \

@@ -1,0 +1,65 @@
+// Writes src/api/operations.ts: each operation of src/**/*.graphql with the types of its variables and its result, made
+// from the schema that the host checks in. An operation that does not fit the schema fails here.
+
+import { existsSync } from "node:fs";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { codegen } from "@graphql-codegen/core";
+import * as typedDocumentNode from "@graphql-codegen/typed-document-node";
+import * as typescriptOperations from "@graphql-codegen/typescript-operations";
+import { buildSchema, parse, Source, specifiedRules, validate } from "graphql";
+
+const root = new URL("..", import.meta.url);
+const SCHEMA = ["../host/schema.graphql", "schema.stub.graphql"]
+  .map((path) => new URL(path, root))
+  .find((path) => existsSync(path));
+const OUT = new URL("src/api/operations.ts", root);
+
+/** How scalars come over the wire. BigInt is a string beyond 2^53 - 1, which no counter of ours will see. */
+const scalars = { BigInt: "number", DateTime: "string", JSON: "unknown" };
+
+const text = await readFile(SCHEMA, "utf8");
+const schema = buildSchema(text);
+const names = (await readdir(new URL("src", root), { recursive: true }))
+  .filter((name) => name.endsWith(".graphql"))
+  .sort();
+const documents = await Promise.all(
+  names.map(async (name) => {
+    const source = new Source(await readFile(new URL(`src/${name}`, root), "utf8"), `src/${name}`);
+    return { location: source.name, document: parse(source, { noLocation: false }) };
+  }),
+);
+const all = { kind: "Document", definitions: documents.flatMap((one) => one.document.definitions) };
+const problems = validate(
+  schema,
+  all,
+  specifiedRules.filter((rule) => rule.name !== "NoUnusedFragmentsRule"),
+);
+if (problems.length > 0) {
+  process.stderr.write(`${problems.map(String).join("\n\n")}\n`);
+  process.exit(1);
+}
+const code = await codegen({
+  filename: "operations.ts",
+  schema: parse(text),
+  documents,
+  config: {},
+  plugins: [
+    {
+      typescriptOperations: {
+        scalars,
+        defaultScalarType: "unknown",
+        enumType: "string-literal",
+        skipTypename: true,
+        arrayInputCoercion: false,
+        useTypeImports: true,
+        immutableTypes: true,
+      },
+    },
+    { typedDocumentNode: { documentMode: "string", useTypeImports: true, dedupeFragments: true } },
+  ],
+  pluginMap: { typescriptOperations, typedDocumentNode },
+});
+const generated = `// Written by npm run generate from the schema and src/**/*.graphql. Not edited, not committed.\n${code}`;
+await mkdir(new URL(".", OUT), { recursive: true });
+// Only when it changed: whoever watches the file need not start anew.
+if (!existsSync(OUT) || (await readFile(OUT, "utf8")) !== generated) await writeFile(OUT, generated);

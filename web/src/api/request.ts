@@ -1,0 +1,44 @@
+// Queries and mutations: one POST each. Nothing is cached; what changes comes by subscription.
+
+import { ApiError, fromErrors } from "./error.ts";
+import type { TypedDocumentString } from "./operations.ts";
+
+/** A dry run may fetch a playlist and try a destination before it answers. */
+const TIMEOUT_MS = 45_000;
+
+/** The result, or an [`ApiError`]. */
+export async function request<T, V>(document: TypedDocumentString<T, V>, variables: V): Promise<T> {
+  let response: Response;
+  try {
+    response = await fetch("/graphql", {
+      method: "POST",
+      headers: { "content-type": "application/json", accept: "application/graphql-response+json, application/json" },
+      body: JSON.stringify({ query: document.toString(), variables }),
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    });
+  } catch (thrown) {
+    const late = thrown instanceof DOMException && thrown.name === "TimeoutError";
+    throw new ApiError("NETWORK", late ? "The server did not answer in time." : "The server cannot be reached.");
+  }
+  const { data, errors } = await readJson<{ data?: T | null; errors?: unknown }>(response);
+  if (Array.isArray(errors) && errors.length > 0) throw fromErrors(errors);
+  if (data === undefined || data === null) throw odd(response);
+  return data;
+}
+
+/** A JSON answer, or the refusal in it: `{error, code, problems}` beside GraphQL. */
+export async function readJson<T>(response: Response): Promise<T> {
+  const answer: unknown = await response.json().catch(() => undefined);
+  if (typeof answer === "object" && answer !== null) {
+    const { error, code, problems } = answer as Record<string, unknown>;
+    if (typeof error === "string") throw fromErrors([{ message: error, extensions: { code, problems } }]);
+    // GraphQL's own errors come with other statuses too.
+    if (response.ok || "errors" in answer) return answer as T;
+  }
+  if (response.status === 401) throw new ApiError("UNAUTHENTICATED", "Sign in to go on.");
+  throw odd(response);
+}
+
+function odd(response: Response): ApiError {
+  return new ApiError("OTHER", `The server answered with ${response.status} ${response.statusText}`.trim());
+}

@@ -1,0 +1,137 @@
+// The one WebSocket that everything live comes over (graphql-transport-ws), and what is known of it.
+//
+// It reconnects by itself, for as long as anybody subscribes, and subscriptions go on where they were. The browser sends
+// the sign-in cookie along; no script ever holds a token.
+
+import { type Client, createClient } from "graphql-ws";
+import { hold } from "../app/now.svelte.ts";
+import { ApiError, fromErrors } from "./error.ts";
+import { FIRST, type Link, next, wait } from "./link.ts";
+import type { TypedDocumentString } from "./operations.ts";
+
+/** A server that does not answer for so long is gone, whatever the network says. */
+const PING_EVERY_MS = 10_000;
+const PONG_WITHIN_MS = 5_000;
+/** A subscription that the server broke off with an error of its own is tried again after so long. */
+const AGAIN_AFTER_MS = 5_000;
+
+let link = $state.raw<Link>(FIRST);
+let client: Client | undefined;
+let hurry: (() => void) | undefined;
+
+/** The connection now. */
+export const connection = {
+  get link(): Link {
+    return link;
+  },
+  get live(): boolean {
+    return link.kind === "live";
+  },
+};
+
+function connect(): Client {
+  const url = new URL("/graphql", location.href);
+  url.protocol = url.protocol.replace("http", "ws");
+  let socket: WebSocket | undefined;
+  let pong: ReturnType<typeof setTimeout> | undefined;
+  const made = createClient({
+    url: url.href,
+    lazy: true,
+    lazyCloseTimeout: 2_000,
+    keepAlive: PING_EVERY_MS,
+    retryAttempts: Number.POSITIVE_INFINITY,
+    shouldRetry: () => link.kind !== "refused",
+    retryWait: (retries) =>
+      new Promise((resolve) => {
+        const timer = setTimeout(resolve, wait(retries, Math.random()));
+        hurry = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      }),
+    on: {
+      connecting: () => tell({ kind: "attempt" }),
+      opened: (opened) => {
+        socket = opened as WebSocket;
+      },
+      connected: () => tell({ kind: "open" }),
+      closed: (event) => {
+        clearTimeout(pong);
+        const code = (event as { code?: unknown }).code;
+        tell({ kind: "closed", at: Date.now(), code: typeof code === "number" ? code : 1006 });
+      },
+      ping: (received) => {
+        if (!received) pong = setTimeout(() => socket?.close(4408, "no answer to a ping"), PONG_WITHIN_MS);
+      },
+      pong: (received) => {
+        if (received) clearTimeout(pong);
+      },
+    },
+  });
+  return made;
+}
+
+function tell(event: Parameters<typeof next>[1]) {
+  link = next(link, event);
+  hold(link.kind === "lost" ? link.since : null);
+}
+
+/** Closes the connection and forgets who one was: before signing in as somebody else. */
+export function disconnect(): void {
+  void client?.dispose();
+  client = undefined;
+  tell({ kind: "reset" });
+}
+
+/** Tries again now instead of when it would be time: the network is back, or somebody looks. */
+export function reconnectNow(): void {
+  hurry?.();
+}
+
+if (typeof window !== "undefined") {
+  addEventListener("online", reconnectNow);
+  document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && reconnectNow());
+}
+
+export interface Sink<T> {
+  data(result: T): void;
+  /** The server refuses the subscription; it does not come back. */
+  refused?(error: ApiError): void;
+  /** The server has nothing more to say: what it was about is gone. */
+  ended?(): void;
+}
+
+/** Subscribes until the function that it gives back is called. */
+export function subscribe<T, V>(document: TypedDocumentString<T, V>, variables: V, sink: Sink<T>): () => void {
+  let off: (() => void) | undefined;
+  let again: ReturnType<typeof setTimeout> | undefined;
+  let over = false;
+  const start = () => {
+    client ??= connect();
+    off = client.subscribe<T>(
+      { query: document.toString(), variables: variables as Record<string, unknown> },
+      {
+        next: (result) => {
+          if (over) return;
+          if (result.errors?.length) sink.refused?.(fromErrors(result.errors));
+          else if (result.data) sink.data(result.data);
+        },
+        error: (thrown) => {
+          if (over) return;
+          if (Array.isArray(thrown)) sink.refused?.(fromErrors(thrown));
+          else if (link.kind === "refused") sink.refused?.(new ApiError("UNAUTHENTICATED", "Sign in again."));
+          else again = setTimeout(start, AGAIN_AFTER_MS);
+        },
+        complete: () => {
+          if (!over) sink.ended?.();
+        },
+      },
+    );
+  };
+  start();
+  return () => {
+    over = true;
+    clearTimeout(again);
+    off?.();
+  };
+}

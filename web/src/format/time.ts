@@ -1,0 +1,32 @@
+// Moments: local for the eye, UTC for whoever compares with a log elsewhere. In: Unix time in milliseconds.
+
+const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const two = (part: number) => String(part).padStart(2, "0");
+
+/** `14:03:22`; with the day in front where it is not today (`22 Nov 14:03:22`), and the year where it is another. */
+export function local(ms: number, now: number): string {
+  const at = new Date(ms);
+  const today = new Date(now);
+  const clock = `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
+  const sameYear = at.getFullYear() === today.getFullYear();
+  if (sameYear && at.getMonth() === today.getMonth() && at.getDate() === today.getDate()) return clock;
+  const day = `${at.getDate()} ${MONTHS[at.getMonth()]}`;
+  return sameYear ? `${day} ${clock}` : `${day} ${at.getFullYear()} ${clock}`;
+}
+
+/** `14:03:22.057`: for log lines, where the order within a second counts. */
+export function precise(ms: number): string {
+  const at = new Date(ms);
+  const milliseconds = String(at.getMilliseconds()).padStart(3, "0");
+  return `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}.${milliseconds}`;
+}
+
+/** `2026-11-22 13:03:22 UTC`. */
+export function utc(ms: number): string {
+  return `${new Date(ms).toISOString().slice(0, 19).replace("T", " ")} UTC`;
+}
+
+/** For the `datetime` attribute. */
+export function machine(ms: number): string {
+  return new Date(ms).toISOString();
+}

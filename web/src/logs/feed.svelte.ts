@@ -1,0 +1,152 @@
+// What the log screen shows: the live feed, standing still when one looks at something, or a piece of the past.
+
+import { type ApiError, toApiError } from "../api/error.ts";
+import { LiveLogsDocument, type LogFilterInput, PastLogsDocument } from "../api/operations.ts";
+import { request } from "../api/request.ts";
+import { subscribe } from "../api/socket.svelte.ts";
+import { entry, type Item, items } from "./entry.ts";
+import { Ring } from "./ring.ts";
+
+/** Lines that are kept: some megabytes, and more than anybody scrolls through. */
+const KEEP = 10_000;
+/** Lines of before that a feed begins with. */
+const BEGIN_WITH = 200;
+/** Lines that are fetched of the past at a time. */
+const PAGE = 200;
+
+export class Feed {
+  readonly #ring = new Ring<Item>(KEEP);
+  #redraw = 0;
+  #before: string | null = null;
+  #after: string | null = null;
+  /** A stale answer must not be taken for one to the filter of now. */
+  #turn = 0;
+
+  /** What is drawn. Changes at most once a frame. */
+  lines = $state.raw<readonly Item[]>([]);
+  /** Standing still; lines that have come since are counted. */
+  paused = $state(false);
+  waiting = $state(0);
+  /** Lines that were missed since the feed began. */
+  dropped = $state(0);
+  /** What is shown is of the past, not live. */
+  past = $state(false);
+  earlier = $state(false);
+  later = $state(false);
+  loading = $state(false);
+  error = $state.raw<ApiError>();
+
+  /** Follows what passes the filter until the answer is called. */
+  live(filter: LogFilterInput): () => void {
+    this.#begin(false);
+    return subscribe(
+      LiveLogsDocument,
+      { filter, last: BEGIN_WITH },
+      {
+        data: ({ logs }) => {
+          this.loading = false;
+          this.error = undefined;
+          this.dropped += logs.dropped;
+          this.#ring.append(items(logs.lines, logs.dropped));
+          if (this.paused) this.waiting += logs.lines.length;
+          else this.#draw();
+        },
+        refused: (error) => {
+          this.loading = false;
+          this.error = error;
+        },
+      },
+    );
+  }
+
+  /** Shows what was logged from a moment on. */
+  async from(filter: LogFilterInput, since: string): Promise<void> {
+    const turn = this.#begin(true);
+    await this.#fetch(turn, { filter: { ...filter, since }, first: PAGE }, (fresh) => fresh);
+    // What was before that moment can be asked for as well.
+    if (turn === this.#turn) this.earlier = true;
+  }
+
+  async fetchEarlier(filter: LogFilterInput, since: string): Promise<void> {
+    const turn = this.#turn;
+    const where = this.#before
+      ? { filter, last: PAGE, before: this.#before }
+      : { filter: { ...filter, until: since }, last: PAGE };
+    await this.#fetch(turn, where, (fresh) => [...fresh, ...this.lines]);
+  }
+
+  async fetchLater(filter: LogFilterInput): Promise<void> {
+    await this.#fetch(this.#turn, { filter, first: PAGE, after: this.#after }, (fresh) => [...this.lines, ...fresh]);
+  }
+
+  pause(): void {
+    if (this.paused || this.past) return;
+    this.paused = true;
+    this.lines = this.#ring.range(0, this.#ring.end);
+  }
+
+  resume(): void {
+    this.paused = false;
+    this.waiting = 0;
+    this.#draw();
+  }
+
+  clear(): void {
+    this.#ring.clear();
+    this.dropped = 0;
+    this.resume();
+  }
+
+  #begin(past: boolean): number {
+    this.#turn += 1;
+    this.#ring.clear();
+    this.lines = [];
+    this.paused = false;
+    this.waiting = 0;
+    this.dropped = 0;
+    this.past = past;
+    this.earlier = false;
+    this.later = false;
+    this.#before = null;
+    this.#after = null;
+    this.loading = true;
+    this.error = undefined;
+    return this.#turn;
+  }
+
+  async #fetch(
+    turn: number,
+    where: { filter: LogFilterInput; first?: number; last?: number; before?: string | null; after?: string | null },
+    place: (fresh: Item[]) => Item[],
+  ): Promise<void> {
+    this.loading = true;
+    try {
+      const { logs } = await request(PastLogsDocument, where);
+      if (turn !== this.#turn || !logs) return;
+      const { edges, pageInfo } = logs;
+      this.lines = place(edges.map((edge) => entry(edge.node)));
+      if ("last" in where) {
+        this.earlier = pageInfo.hasPreviousPage;
+        this.#before = pageInfo.startCursor ?? this.#before;
+        this.#after ??= pageInfo.endCursor;
+      } else {
+        this.later = pageInfo.hasNextPage;
+        this.#after = pageInfo.endCursor ?? this.#after;
+        this.#before ??= pageInfo.startCursor;
+      }
+      this.error = undefined;
+    } catch (thrown) {
+      if (turn === this.#turn) this.error = toApiError(thrown);
+    } finally {
+      if (turn === this.#turn) this.loading = false;
+    }
+  }
+
+  #draw(): void {
+    if (this.#redraw) return;
+    this.#redraw = requestAnimationFrame(() => {
+      this.#redraw = 0;
+      if (!this.paused && !this.past) this.lines = this.#ring.range(0, this.#ring.end);
+    });
+  }
+}

@@ -1,0 +1,17 @@
+// The web UI: watch, steer and understand live pipelines. Talks GraphQL only, to the host that served it.
+
+import "./styles/tokens.css";
+import "./styles/base.css";
+import "./styles/overlays.css";
+
+import { mount } from "svelte";
+import { begin } from "./api/session.svelte.ts";
+import App from "./app/App.svelte";
+import { startRouter } from "./app/router.svelte.ts";
+
+const target = document.getElementById("app");
+if (target) {
+  startRouter();
+  mount(App, { target });
+  void begin();
+}

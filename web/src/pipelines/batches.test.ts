@@ -1,0 +1,74 @@
+import { describe, expect, it } from "vitest";
+import type { BatchFactsFragment } from "../api/operations.ts";
+import { advance, merge, type Progress, told } from "./batches.ts";
+
+const at = (seconds: number) => new Date(1_700_000_000_000 + seconds * 1000).toISOString();
+const step = (
+  number: number,
+  name: Progress["step"],
+  seconds: number,
+  outcome: Progress["outcome"] = null,
+): Progress => ({
+  number,
+  step: name,
+  at: at(seconds),
+  outcome,
+});
+const built = (...steps: Progress[]): BatchFactsFragment[] => steps.reduce(advance, [] as BatchFactsFragment[]);
+
+describe("advance", () => {
+  it("moves a batch on, each step with the time that led to it", () => {
+    const [batch] = built(
+      step(7, "CUT", 0),
+      step(7, "DEMUXED", 0.2),
+      step(7, "SENT", 0.25),
+      step(7, "DECIDED", 3.25, "ORIGINAL"),
+    );
+    expect(batch).toMatchObject({ number: 7, step: "DECIDED", outcome: "ORIGINAL", completeAt: at(0) });
+    expect(batch?.steps.map((one) => [one.step, one.seconds])).toEqual([
+      ["CUT", 0],
+      ["DEMUXED", 0.2],
+      ["SENT", 0.05],
+      ["DECIDED", 3],
+    ]);
+  });
+
+  it("keeps the outcome, puts the newest first and takes a step once", () => {
+    const all = built(
+      step(1, "CUT", 0),
+      step(1, "DECIDED", 1, "PROCESSED"),
+      step(2, "CUT", 2),
+      step(1, "REMUXED", 3),
+      step(1, "REMUXED", 9),
+    );
+    expect(all.map((one) => [one.number, one.step, one.outcome])).toEqual([
+      [2, "CUT", null],
+      [1, "REMUXED", "PROCESSED"],
+    ]);
+    expect(all[1]?.steps).toHaveLength(3);
+  });
+});
+
+describe("merge", () => {
+  it("lets what was loaded win, but never takes a batch back", () => {
+    const heard = built(step(1, "CUT", 0), step(1, "SENT", 1), step(1, "DECIDED", 2, "PROCESSED"));
+    const loadedEarlier = built(step(1, "CUT", 0), step(1, "SENT", 1));
+    expect(merge(heard, loadedEarlier)[0]?.step).toBe("DECIDED");
+    const loadedLater = heard.map((one) => ({ ...one, roundTripMs: 700 }));
+    expect(merge(heard, loadedLater)[0]?.roundTripMs).toBe(700);
+  });
+
+  it("keeps a bounded number", () => {
+    const many = Array.from({ length: 500 }, (_, n) => step(n, "CUT", n)).reduce(advance, [] as BatchFactsFragment[]);
+    expect(many).toHaveLength(400);
+    expect(many[0]?.number).toBe(499);
+  });
+});
+
+it("tells the timeline what it needs", () => {
+  const [batch] = built(step(1, "CUT", 0), step(1, "DECIDED", 2, "ORIGINAL"));
+  const shown = batch && told(batch);
+  expect(shown?.outcome).toBe("original");
+  expect(shown?.completeAt).toBe(Date.parse(at(0)));
+  expect(shown?.steps.get("DECIDED")).toBe(Date.parse(at(2)));
+});

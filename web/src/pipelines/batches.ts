@@ -1,0 +1,83 @@
+// The list of batches as it is kept on the page, newest first: loaded, then moved on step by step.
+
+import type { BatchFactsFragment, BatchOutcome, BatchStep } from "../api/operations.ts";
+import type { Told } from "../timeline/batches.ts";
+
+/** So many are kept; older ones are fetched when somebody asks. */
+const KEEP = 400;
+
+export const STEPS: readonly BatchStep[] = ["CUT", "DEMUXED", "SENT", "DECIDED", "REMUXED", "ON_AIR", "DONE"];
+
+export interface Progress {
+  readonly number: number;
+  readonly step: BatchStep;
+  readonly at: string;
+  readonly outcome: BatchOutcome | null;
+}
+
+/** What was just loaded wins, except where the page has heard of later steps meanwhile. */
+export function merge(
+  known: readonly BatchFactsFragment[],
+  fresh: readonly BatchFactsFragment[],
+): BatchFactsFragment[] {
+  const all = new Map(known.map((batch) => [batch.number, batch]));
+  for (const batch of fresh) {
+    const before = all.get(batch.number);
+    if (!before || STEPS.indexOf(batch.step) >= STEPS.indexOf(before.step)) all.set(batch.number, batch);
+  }
+  return [...all.values()].sort((a, b) => b.number - a.number).slice(0, KEEP);
+}
+
+/** A batch took a step. One that was not known yet begins with it. */
+export function advance(known: readonly BatchFactsFragment[], progress: Progress): BatchFactsFragment[] {
+  const before = known.find((batch) => batch.number === progress.number) ?? unknown(progress);
+  if (before.steps.some((taken) => taken.step === progress.step)) return [...known];
+  const startedAt = before.steps.at(-1)?.at ?? progress.at;
+  const taken = {
+    step: progress.step,
+    startedAt,
+    at: progress.at,
+    seconds: (Date.parse(progress.at) - Date.parse(startedAt)) / 1000,
+  };
+  const moved = {
+    ...before,
+    step: progress.step,
+    steps: [...before.steps, taken],
+    outcome: progress.outcome ?? before.outcome,
+  };
+  return merge(
+    known.filter((batch) => batch.number !== progress.number),
+    [moved],
+  );
+}
+
+function unknown({ number, step, at, outcome }: Progress): BatchFactsFragment {
+  return {
+    number,
+    step,
+    steps: [],
+    outcome,
+    originalReason: null,
+    originalMessage: null,
+    roundTripMs: null,
+    cutReason: "",
+    completeAt: at,
+    firstSegment: 0,
+    lastSegment: 0,
+    discontinuity: false,
+    givenUp: false,
+    cleaned: false,
+  };
+}
+
+/** For the timeline. */
+export function told(batch: BatchFactsFragment): Told {
+  return {
+    number: batch.number,
+    completeAt: Date.parse(batch.completeAt),
+    steps: new Map(batch.steps.map((taken) => [taken.step, Date.parse(taken.at)])),
+    outcome: batch.outcome === "PROCESSED" ? "processed" : batch.outcome === "ORIGINAL" ? "original" : null,
+    roundTripMs: batch.roundTripMs,
+    givenUp: batch.givenUp,
+  };
+}

@@ -1,0 +1,145 @@
+// One pipeline, followed: status, batches step by step, events. Nothing is polled; what was missed while the connection
+// was lost is loaded when it is back.
+
+import { ApiError, toApiError } from "../api/error.ts";
+import {
+  type BatchFactsFragment,
+  type EventFactsFragment,
+  EventsOfDocument,
+  type FullStatusFragment,
+  OlderBatchesDocument,
+  OlderEventsDocument,
+  OneBatchDocument,
+  PipelineDetailDocument,
+  type PipelineDetailQuery,
+  ProgressOfDocument,
+  StatusOfDocument,
+} from "../api/operations.ts";
+import { request } from "../api/request.ts";
+import { subscribe } from "../api/socket.svelte.ts";
+import { heard } from "../app/now.svelte.ts";
+import { advance, merge, type Progress } from "./batches.ts";
+
+type Facts = NonNullable<PipelineDetailQuery["pipeline"]>;
+
+/** Events that are kept on the screen; older ones can be fetched. */
+const EVENTS_KEEP = 200;
+/** Steps after which a batch knows more than the step itself says. */
+const TELLING = ["DECIDED", "DONE"];
+
+export class Detail {
+  readonly id: string;
+  facts = $state.raw<Facts>();
+  status = $state.raw<FullStatusFragment>();
+  /** Newest first. */
+  batches = $state.raw<readonly BatchFactsFragment[]>([]);
+  olderBatches = $state.raw<string | null>(null);
+  /** Newest first. */
+  events = $state.raw<readonly EventFactsFragment[]>([]);
+  olderEvents = $state.raw<string | null>(null);
+  error = $state.raw<ApiError>();
+  /** It was deleted while we looked. */
+  gone = $state(false);
+
+  constructor(id: string) {
+    this.id = id;
+  }
+
+  async load(): Promise<void> {
+    try {
+      const { pipeline } = await request(PipelineDetailDocument, { id: this.id });
+      if (!pipeline) throw new ApiError("NOT_FOUND", `There is no pipeline ${this.id}.`);
+      this.facts = pipeline;
+      this.status = pipeline.status;
+      heard(Date.parse(pipeline.status.at));
+      this.batches = merge(this.batches, nodes(pipeline.batches));
+      if (this.olderBatches === null) this.olderBatches = more(pipeline.batches);
+      this.events = mergeEvents(this.events, nodes(pipeline.events));
+      if (this.olderEvents === null) this.olderEvents = more(pipeline.events);
+      this.error = undefined;
+    } catch (thrown) {
+      this.error = toApiError(thrown);
+    }
+  }
+
+  follow(): () => void {
+    const { id } = this;
+    const refused = (error: ApiError) => {
+      this.error = error;
+    };
+    const stops = [
+      subscribe(
+        StatusOfDocument,
+        { id },
+        {
+          data: ({ pipelineStatus }) => {
+            heard(Date.parse(pipelineStatus.at));
+            this.status = pipelineStatus;
+          },
+          refused,
+          ended: () => {
+            this.gone = true;
+          },
+        },
+      ),
+      subscribe(ProgressOfDocument, { id }, { data: ({ batchProgress }) => this.step(batchProgress), refused }),
+      subscribe(
+        EventsOfDocument,
+        { id },
+        {
+          data: ({ events }) => {
+            this.events = mergeEvents(this.events, [events]).slice(0, EVENTS_KEEP);
+            // Settings and what is wanted of it changed: by us, or by somebody else.
+            if (["UPDATED", "ROLLED_BACK", "STARTED", "STOPPED"].includes(events.kind)) void this.load();
+          },
+          refused,
+        },
+      ),
+    ];
+    return () => {
+      for (const stop of stops) stop();
+    };
+  }
+
+  async fetchOlderBatches(): Promise<void> {
+    const { pipeline } = await request(OlderBatchesDocument, { id: this.id, first: 40, after: this.olderBatches });
+    if (!pipeline) return;
+    this.batches = merge(this.batches, nodes(pipeline.batches));
+    this.olderBatches = more(pipeline.batches);
+  }
+
+  async fetchOlderEvents(): Promise<void> {
+    const { pipeline } = await request(OlderEventsDocument, { id: this.id, first: 40, after: this.olderEvents });
+    if (!pipeline) return;
+    this.events = mergeEvents(this.events, nodes(pipeline.events));
+    this.olderEvents = more(pipeline.events);
+  }
+
+  private step(progress: Progress & { readonly dropped: number }): void {
+    if (progress.dropped > 0) void this.load();
+    this.batches = advance(this.batches, progress);
+    if (TELLING.includes(progress.step)) void this.renew(progress.number);
+  }
+
+  private async renew(number: number): Promise<void> {
+    try {
+      const { pipeline } = await request(OneBatchDocument, { id: this.id, number });
+      if (pipeline?.batch) this.batches = merge(this.batches, [pipeline.batch]);
+    } catch {
+      // What it has more than its steps comes with the next load.
+    }
+  }
+}
+
+interface Pages<T> {
+  readonly edges: readonly { readonly node: T }[];
+  readonly pageInfo: { readonly hasNextPage: boolean; readonly endCursor: string | null };
+}
+
+const nodes = <T>(pages: Pages<T>): T[] => pages.edges.map((edge) => edge.node);
+const more = ({ pageInfo }: Pages<unknown>): string | null => (pageInfo.hasNextPage ? pageInfo.endCursor : null);
+
+function mergeEvents(known: readonly EventFactsFragment[], fresh: readonly EventFactsFragment[]): EventFactsFragment[] {
+  const all = new Map([...known, ...fresh].map((event) => [event.id, event]));
+  return [...all.values()].sort((a, b) => Number(b.id) - Number(a.id));
+}

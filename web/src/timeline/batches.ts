@@ -1,0 +1,85 @@
+// From what the API tells of batches to what the timeline draws. Times in Unix milliseconds.
+
+import type { BatchStep } from "../api/operations.ts";
+import type { Batch, Outcome, Span } from "./layout.ts";
+
+/** A batch as it is told: each step with the moment at which it was taken. */
+export interface Told {
+  readonly number: number;
+  readonly completeAt: number;
+  readonly steps: ReadonlyMap<BatchStep, number>;
+  readonly outcome: Outcome | null;
+  readonly roundTripMs: number | null;
+  readonly givenUp: boolean;
+}
+
+/** The batch that is being collected. */
+export interface Buffering {
+  /** Media time that is there, in milliseconds. */
+  readonly ms: number;
+  /** When that was so. */
+  readonly at: number;
+}
+
+/** Longer than this many batch lengths between two batches: something was in between that is no batch. */
+const BREAK = 2;
+
+/** All batches with their spans, oldest first, the one that is being collected last. `length` is a batch's in ms. */
+export function toDraw(told: readonly Told[], length: number, buffering: Buffering | null): Batch[] {
+  const sorted = told.toSorted((a, b) => a.number - b.number);
+  const starts = sorted.map((one, n) => began(one, sorted[n - 1], length));
+  const due = dues(sorted, starts);
+  const drawn: Batch[] = sorted.map((one, n) => ({
+    number: one.number,
+    outcome: one.givenUp ? "lost" : one.outcome,
+    due: due[n] ?? null,
+    spans: spans(one, starts[n] ?? one.completeAt),
+  }));
+  const last = sorted.at(-1);
+  if (buffering && buffering.ms > 0) {
+    const from = Math.max(buffering.at - buffering.ms, last?.completeAt ?? 0);
+    const number = (last?.number ?? -1) + 1;
+    const before = due.at(-1);
+    const next =
+      before === null || before === undefined || !last ? null : before + last.completeAt - (starts.at(-1) ?? 0);
+    drawn.push({ number, outcome: null, due: next, spans: [{ step: "batch", from, to: null }] });
+  }
+  return drawn;
+}
+
+/** A batch is collected from when the one before it was complete; one length before its end where that is not known. */
+function began(one: Told, before: Told | undefined, length: number): number {
+  const gap = before && before.number === one.number - 1 ? one.completeAt - before.completeAt : Number.NaN;
+  return gap > 0 && gap < BREAK * length ? one.completeAt - gap : one.completeAt - length;
+}
+
+/** When each goes on air: known, or the time of the one before and as long as that one lasts. */
+function dues(sorted: readonly Told[], starts: readonly number[]): (number | null)[] {
+  const known: (number | null)[] = [];
+  for (const [n, one] of sorted.entries()) {
+    const before = sorted[n - 1];
+    const earlier = known[n - 1] ?? null;
+    const follows = before && before.number === one.number - 1 && earlier !== null;
+    known.push(
+      one.steps.get("ON_AIR") ?? (follows ? earlier + before.completeAt - (starts[n - 1] ?? before.completeAt) : null),
+    );
+  }
+  return known;
+}
+
+function spans(one: Told, start: number): Span[] {
+  const at = (step: BatchStep) => one.steps.get(step);
+  const list: Span[] = [{ step: "batch", from: start, to: one.completeAt }];
+  const over = one.givenUp;
+  const add = (step: Span["step"], from: number | undefined, to: number | undefined) => {
+    // What was given up is under way no more: it is drawn as far as it is known.
+    if (from !== undefined && (to !== undefined || !over)) list.push({ step, from, to: to ?? null });
+  };
+  add("demux", at("CUT") ?? one.completeAt, at("DEMUXED"));
+  const sent = at("SENT");
+  const reply = sent !== undefined && one.roundTripMs !== null ? sent + one.roundTripMs : undefined;
+  add("exchange", sent, reply ?? at("DECIDED"));
+  add("remux", at("DECIDED"), at("REMUXED"));
+  add("air", at("ON_AIR"), at("DONE"));
+  return list;
+}

@@ -1,0 +1,149 @@
+import { describe, expect, it } from "vitest";
+import { assignLanes, type Batch, layout, type View } from "./layout.ts";
+
+const T = 1_000_000_000_000;
+
+/** A batch of 30 s that began at `at` seconds: collected 30 s, with the processor 4 s, on air 40 to 70 s after its start. */
+function batch(number: number, at: number, upTo = Number.POSITIVE_INFINITY): Batch {
+  const spans = [
+    { step: "batch", from: 0, to: 30 },
+    { step: "demux", from: 30, to: 30.2 },
+    { step: "exchange", from: 30.2, to: 34.2 },
+    { step: "remux", from: 39, to: 39.1 },
+    { step: "air", from: 40, to: 70 },
+  ] as const;
+  return {
+    number,
+    due: T + (at + 40) * 1000,
+    outcome: upTo > at + 39 ? "processed" : null,
+    spans: spans
+      .filter((span) => at + span.from <= upTo)
+      .map((span) => ({
+        step: span.step,
+        from: T + (at + span.from) * 1000,
+        to: at + span.to <= upTo ? T + (at + span.to) * 1000 : null,
+      })),
+  };
+}
+
+const view = (now: number, more: Partial<View> = {}): View => ({
+  now: T + now * 1000,
+  span: 240_000,
+  width: 960,
+  ahead: 0.125,
+  ...more,
+});
+
+describe("lanes", () => {
+  it("never let two batches overlap, and are as few as can be", () => {
+    const batches = [0, 1, 2, 3, 4, 5, 6, 7].map((n) => batch(n, n * 30, 220));
+    const lanes = assignLanes(batches, new Map());
+    // A batch lives 70 s, one begins each 30 s: three at a time.
+    expect(Math.max(...lanes.values())).toBe(2);
+    for (const a of batches) {
+      for (const b of batches) {
+        if (a.number >= b.number || lanes.get(a.number) !== lanes.get(b.number)) continue;
+        expect(b.number - a.number, `${a.number} and ${b.number}`).toBeGreaterThanOrEqual(3);
+      }
+    }
+  });
+
+  it("stay as they are while time goes on and old batches leave", () => {
+    let known = new Map<number, number>();
+    const first = new Map<number, number>();
+    for (let now = 0; now < 600; now += 7) {
+      const alive = Array.from({ length: 20 }, (_, n) => n).filter((n) => n * 30 <= now && n * 30 + 300 > now);
+      known = assignLanes(
+        alive.map((n) => batch(n, n * 30, now)),
+        known,
+      );
+      for (const [number, lane] of known) {
+        expect(lane, `batch ${number} at ${now} s`).toBe(first.get(number) ?? lane);
+        first.set(number, lane);
+      }
+      expect(Math.max(...known.values())).toBeLessThan(4);
+    }
+  });
+
+  it("are not given to batches of which nothing is known yet", () => {
+    expect(assignLanes([{ number: 1, spans: [], due: null, outcome: null }], new Map()).size).toBe(0);
+  });
+});
+
+describe("layout", () => {
+  const drawn = (batches: Batch[], at: View) => layout(batches, at, assignLanes(batches, new Map()));
+
+  it("puts times on a straight scale with now where it belongs", () => {
+    const result = drawn([batch(0, 0)], view(100));
+    expect(result.now).toBe(840);
+    // 4 pixels a second: the batch began 100 s ago.
+    const [collecting, , exchange, , air] = result.rows[0]?.bars ?? [];
+    expect(collecting).toMatchObject({ step: "batch", x: 440, width: 120, open: false });
+    expect(exchange?.x).toBeCloseTo(440 + 30.2 * 4);
+    expect(exchange?.width).toBeCloseTo(16);
+    expect(air).toMatchObject({ x: 600, width: 120 });
+    expect(result.rows[0]).toMatchObject({ x: 440, width: 280, due: 600 });
+  });
+
+  it("lets what is under way grow up to now, and shows its deadline to come", () => {
+    const [row] = drawn([batch(0, 80, 100)], view(100)).rows;
+    expect(row?.bars).toEqual([{ step: "batch", x: 760, width: 80, open: true }]);
+    expect(row?.due).toBe(840 + 20 * 4);
+    expect(drawn([batch(0, 95, 100)], view(100)).rows[0]?.due, "35 s ahead is beyond the edge").toBeNull();
+  });
+
+  it("draws short steps wide enough to be seen", () => {
+    const demux = drawn([batch(0, 0)], view(100)).rows[0]?.bars[1];
+    expect(demux).toMatchObject({ step: "demux", width: 3 });
+  });
+
+  it("cuts at the edges and leaves out what is beyond them", () => {
+    const result = drawn([batch(0, 0), batch(1, -300), batch(2, 999)], view(250));
+    expect(result.rows.map((row) => row.batch.number)).toEqual([0]);
+    // The left edge is 210 s before now, at 40 s: collecting is over, air is seen whole.
+    expect(result.rows[0]?.bars.map((bar) => bar.step)).toEqual(["air"]);
+    expect(result.rows[0]?.bars[0]).toMatchObject({ x: 0, width: 120 });
+    for (const { bars } of drawn([batch(0, 0)], view(265)).rows) {
+      expect(bars[0]).toMatchObject({ step: "air", x: 0, width: 60 });
+    }
+  });
+
+  it("never draws outside, whatever the times", () => {
+    for (let now = -50; now < 500; now += 3.7) {
+      for (const row of drawn(
+        [0, 1, 2, 3].map((n) => batch(n, n * 30, now)),
+        view(now, { width: 320 }),
+      ).rows) {
+        for (const { x, width } of [...row.bars, row]) {
+          expect(x).toBeGreaterThanOrEqual(0);
+          expect(width).toBeGreaterThan(0);
+          expect(x + width).toBeLessThanOrEqual(320 + 1e-6);
+        }
+      }
+    }
+  });
+
+  it("keeps a step that ends before it began from going backwards", () => {
+    const odd: Batch = { number: 0, due: null, outcome: null, spans: [{ step: "air", from: T, to: T - 5000 }] };
+    expect(drawn([odd], view(10)).rows[0]?.bars[0]).toMatchObject({ x: 800, width: 3 });
+  });
+});
+
+describe("the time axis", () => {
+  it.each([
+    [960, 240_000, 30_000],
+    [320, 240_000, 120_000],
+    [960, 3_600_000, 600_000],
+    [960, 30_000, 5000],
+  ])("of %d px over %d ms has a label each %d ms", (width, span, step) => {
+    const { ticks } = layout([], view(1000, { width, span }), new Map());
+    expect(ticks.length).toBeGreaterThan(1);
+    ticks.forEach((tick, n) => {
+      expect(tick.at % step).toBe(0);
+      expect(tick.x).toBeGreaterThanOrEqual(0);
+      expect(tick.x).toBeLessThanOrEqual(width);
+      const before = ticks[n - 1];
+      if (before) expect(tick.at - before.at).toBe(step);
+    });
+  });
+});

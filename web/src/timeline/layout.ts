@@ -1,0 +1,145 @@
+// Where each batch and each of its steps is drawn on the timeline. Pure: times in, pixels out.
+//
+// Batches overlap in time (one is collected while another is with the processor and a third is on air), so each gets a
+// lane of its own for as long as it lives. It never changes lanes: nothing jumps while one looks at it.
+
+export type Step = "batch" | "demux" | "exchange" | "remux" | "air";
+export type Outcome = "processed" | "original" | "lost";
+
+/** One step of a batch; `to` is open while it is under way. Unix time in milliseconds. */
+export interface Span {
+  readonly step: Step;
+  readonly from: number;
+  readonly to: number | null;
+}
+
+export interface Batch {
+  readonly number: number;
+  readonly spans: readonly Span[];
+  /** When it must be ready for air. */
+  readonly due: number | null;
+  /** Unknown until the decision has fallen. */
+  readonly outcome: Outcome | null;
+}
+
+export interface View {
+  /** The moment at the right edge, and the one that "now" is drawn at. */
+  readonly now: number;
+  /** Milliseconds across the whole width, the space right of now included. */
+  readonly span: number;
+  /** Pixels. */
+  readonly width: number;
+  /** Share of the width right of now, where deadlines to come are seen. */
+  readonly ahead: number;
+}
+
+export interface Bar {
+  readonly step: Step;
+  readonly x: number;
+  readonly width: number;
+  /** Under way: ends at now. */
+  readonly open: boolean;
+}
+
+export interface Row {
+  readonly batch: Batch;
+  readonly lane: number;
+  readonly bars: readonly Bar[];
+  /** Of the whole batch, cut to what is seen. */
+  readonly x: number;
+  readonly width: number;
+  readonly due: number | null;
+}
+
+export interface Tick {
+  readonly x: number;
+  readonly at: number;
+}
+
+export interface Layout {
+  readonly rows: readonly Row[];
+  readonly lanes: number;
+  readonly ticks: readonly Tick[];
+  readonly now: number;
+}
+
+/** Steps of a tenth of a second are drawn so wide, or nobody would see them. */
+const BAR_MIN = 3;
+/** Between two batches of a lane, so that they are seen to be two. Milliseconds. */
+const LANE_GAP = 500;
+/** At least so many pixels between the labels of the time axis. */
+const TICK_MIN = 90;
+const TICK_STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600].map((seconds) => seconds * 1000);
+
+const beginning = (batch: Batch) => Math.min(...batch.spans.map((span) => span.from));
+const ending = (batch: Batch) =>
+  batch.spans.some((span) => span.to === null)
+    ? Number.POSITIVE_INFINITY
+    : Math.max(...batch.spans.map((span) => span.to ?? 0));
+
+/** Lanes by batch number. What is in `known` keeps its lane; the others get the lowest that is free when they begin. */
+export function assignLanes(batches: readonly Batch[], known: ReadonlyMap<number, number>): Map<number, number> {
+  const lanes = new Map<number, number>();
+  const taken: { lane: number; from: number; to: number }[] = [];
+  const take = (batch: Batch, lane: number) => {
+    lanes.set(batch.number, lane);
+    taken.push({ lane, from: beginning(batch), to: ending(batch) });
+  };
+  const drawn = batches.filter((batch) => batch.spans.length > 0);
+  for (const batch of drawn) {
+    const lane = known.get(batch.number);
+    if (lane !== undefined) take(batch, lane);
+  }
+  for (const batch of drawn.toSorted((a, b) => beginning(a) - beginning(b) || a.number - b.number)) {
+    if (lanes.has(batch.number)) continue;
+    const [from, to] = [beginning(batch), ending(batch)];
+    let lane = 0;
+    while (taken.some((other) => other.lane === lane && other.from < to + LANE_GAP && from < other.to + LANE_GAP))
+      lane += 1;
+    take(batch, lane);
+  }
+  return lanes;
+}
+
+/** Everything that is seen, oldest batch first. */
+export function layout(batches: readonly Batch[], view: View, lanes: ReadonlyMap<number, number>): Layout {
+  const scale = view.width / view.span;
+  const nowX = view.width * (1 - view.ahead);
+  const x = (at: number) => nowX + (at - view.now) * scale;
+  const rows: Row[] = [];
+  for (const batch of batches) {
+    const bars = batch.spans.flatMap((span) => bar(span, view, x));
+    const first = bars[0];
+    const lane = lanes.get(batch.number);
+    if (!first || lane === undefined) continue;
+    const left = Math.min(...bars.map((one) => one.x));
+    const right = Math.max(...bars.map((one) => one.x + one.width));
+    const due = batch.due === null ? null : x(batch.due);
+    rows.push({ batch, lane, bars, x: left, width: right - left, due: due !== null && inside(due, view) ? due : null });
+  }
+  rows.sort((a, b) => a.batch.number - b.batch.number);
+  return { rows, lanes: Math.max(0, ...rows.map((row) => row.lane + 1)), ticks: ticks(view, x), now: nowX };
+}
+
+const inside = (x: number, view: View) => x >= 0 && x <= view.width;
+
+function bar(span: Span, view: View, x: (at: number) => number): Bar[] {
+  const open = span.to === null;
+  const [from, to] = [x(span.from), x(Math.max(span.from, span.to ?? view.now))];
+  if (to < 0 || from > view.width) return [];
+  const left = Math.max(0, from);
+  // What is cut off at the left stays cut off; what is only short is widened.
+  const width = Math.max(Math.min(view.width, to) - left, Math.min(BAR_MIN, view.width - left));
+  return [{ step: span.step, x: left, width, open }];
+}
+
+function ticks(view: View, x: (at: number) => number): Tick[] {
+  const scale = view.width / view.span;
+  const step = TICK_STEPS.find((one) => one * scale >= TICK_MIN) ?? 3_600_000;
+  const left = view.now - view.span * (1 - view.ahead);
+  const marks: Tick[] = [];
+  for (let at = Math.ceil(left / step) * step; x(at) <= view.width && marks.length < 100; at += step) {
+    marks.push({ x: x(at), at });
+  }
+  return marks;
+}
