@@ -15,6 +15,7 @@ use crate::control::Control;
 pub mod answer;
 pub mod assets;
 pub mod auth;
+pub mod graphql;
 pub mod layers;
 pub mod rest;
 pub mod server;
@@ -35,6 +36,8 @@ pub struct Api {
     pub latest: Arc<rest::Latest>,
     /// Cancelled when the server is to end: streams end then, too.
     pub stop: CancellationToken,
+    /// The GraphQL API.
+    pub graphql: graphql::Endpoint,
     /// When the server began.
     pub started: Instant,
     origins: Arc<[String]>,
@@ -46,6 +49,7 @@ impl Api {
     /// `loopback`: only this machine can connect. `stop` ends all streams.
     pub fn new(control: Control, config: &ServerConfig, loopback: bool, stop: CancellationToken) -> Self {
         Self {
+            graphql: graphql::Endpoint::new(control.clone(), stop.clone()),
             control,
             door: Arc::new(Door::new(config, loopback)),
             sessions: Arc::new(session::Sessions::new(config.secure_cookies)),
@@ -59,5 +63,5 @@ impl Api {
 
 /// Everything that the server answers.
 pub fn router(api: Api) -> Router {
-    layers::around_all(rest::router(), &api.origins).with_state(api)
+    layers::around_all(rest::router().merge(graphql::router()), &api.origins).with_state(api)
 }

@@ -14,6 +14,7 @@ mod mutation;
 mod paging;
 mod query;
 mod scalars;
+mod shim;
 mod slots;
 mod socket;
 mod sse;

@@ -50,7 +50,7 @@ impl std::fmt::Debug for Endpoint {
 
 /// The schema without anything behind it: what it says of itself.
 pub fn bare() -> async_graphql::SchemaBuilder<Query, Mutation, Subscription> {
-    Schema::build(Query::default(), Mutation::default(), Subscription)
+    Schema::build(Query::default(), Mutation::default(), Subscription::default())
         .extension(Complexity)
         .limit_recursive_depth(GRAPHQL_NESTING_MAX)
 }

@@ -3,8 +3,6 @@
 //! Other pages cannot call it through a browser that knows the UI's cookie: a form cannot send `application/json`, and a
 //! script of another origin is asked for leave first (and does not get it). One request at a time: no batches.
 
-use std::time::Duration;
-
 use async_graphql::{Request, Response as Answer};
 use axum::body::{Body, Bytes};
 use axum::extract::State;
@@ -12,7 +10,7 @@ use axum::http::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
-use super::endpoint::{Endpoint, bare, is_over};
+use super::endpoint::is_over;
 use super::error::refusal;
 use super::sse;
 use crate::api::answer::{Refusal, status};

@@ -1,13 +1,9 @@
 //! Long lists in pieces, as Relay has it: `first`/`after` on the way in, edges with cursors and `pageInfo` on the way out.
 
-use async_graphql::{OutputType, SimpleObject};
+use std::borrow::Cow;
 
-use super::types::audit::AuditRecord;
-use super::types::batch::Batch;
-use super::types::event::Event;
-use super::types::log::LogLine;
-use super::types::pipeline::Revision;
-use super::types::webhook::Delivery;
+use async_graphql::{OutputType, SimpleObject, TypeName};
+
 use crate::config::Problem;
 use crate::control::error::ControlError;
 use crate::limits::{GRAPHQL_PAGE_DEFAULT, GRAPHQL_PAGE_MAX};
@@ -15,14 +11,7 @@ use crate::store::page::{Listed, Page};
 
 /// A piece of a long list.
 #[derive(Debug, Clone, SimpleObject)]
-#[graphql(
-    concrete(name = "BatchConnection", params(Batch)),
-    concrete(name = "EventConnection", params(Event)),
-    concrete(name = "RevisionConnection", params(Revision)),
-    concrete(name = "LogConnection", params(LogLine)),
-    concrete(name = "AuditConnection", params(AuditRecord)),
-    concrete(name = "DeliveryConnection", params(Delivery))
-)]
+#[graphql(name_type)]
 pub struct Connection<T: OutputType> {
     /// What the piece holds, in the list's order.
     edges: Vec<Edge<T>>,
@@ -32,14 +21,7 @@ pub struct Connection<T: OutputType> {
 
 /// One thing of a list, and its place there.
 #[derive(Debug, Clone, SimpleObject)]
-#[graphql(
-    concrete(name = "BatchEdge", params(Batch)),
-    concrete(name = "EventEdge", params(Event)),
-    concrete(name = "RevisionEdge", params(Revision)),
-    concrete(name = "LogEdge", params(LogLine)),
-    concrete(name = "AuditEdge", params(AuditRecord)),
-    concrete(name = "DeliveryEdge", params(Delivery))
-)]
+#[graphql(name_type)]
 pub struct Edge<T: OutputType> {
     /// Its place: give it as `after` to go on behind it.
     cursor: String,
@@ -59,6 +41,18 @@ pub struct PageInfo {
     start_cursor: Option<String>,
     /// Cursor of the last edge: the next piece's `after`.
     end_cursor: Option<String>,
+}
+
+impl<T: OutputType> TypeName for Connection<T> {
+    fn type_name() -> Cow<'static, str> {
+        format!("{}Connection", T::type_name()).into()
+    }
+}
+
+impl<T: OutputType> TypeName for Edge<T> {
+    fn type_name() -> Cow<'static, str> {
+        format!("{}Edge", T::type_name()).into()
+    }
 }
 
 // === impl Connection ===
@@ -142,6 +136,7 @@ pub fn cost(asked: Option<i32>, each: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::graphql::types::log::LogLine;
 
     #[test]
     fn counts_and_cursors_are_checked_by_name() {

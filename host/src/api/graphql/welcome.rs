@@ -1,5 +1,6 @@
 //! Whether a caller that stays is still welcome.
 
+use super::shim::Lacking;
 use crate::control::Control;
 use crate::control::access::Actor;
 use crate::control::error::ControlError;

@@ -136,6 +136,10 @@ async fn restart(ctx: &Context<'_>, id: &str, mode: StopMode) -> Result<Pipeline
     control.restart(actor, id, mode.into()).await.map(Pipeline)
 }
 
+async fn validate(_ctx: &Context<'_>, _input: ValidatePipelineInput) -> Result<Validation> {
+    Err(crate::control::error::ControlError::Unavailable("this is not built yet".to_owned()))
+}
+
 async fn delete(ctx: &Context<'_>, id: ID, keep_files: bool) -> Result<DeletePipelinePayload> {
     let (control, actor) = core(ctx)?;
     let deleted = control.delete(actor, &id, keep_files).await?;

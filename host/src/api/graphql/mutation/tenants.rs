@@ -46,7 +46,7 @@ async fn create(ctx: &Context<'_>, input: CreateTenantInput) -> Result<Tenant> {
     let quotas = input.quotas.unwrap_or_default().into();
     let network = input.network_policy.map(|policy| policy.kept());
     let made = control.create_tenant(actor, &input.name, quotas, network).await;
-    Ok(Tenant::of(control, &*moved(made)?))
+    Ok(Tenant::of(&*moved(made)?))
 }
 
 async fn update(ctx: &Context<'_>, id: &str, input: UpdateTenantInput) -> Result<Tenant> {
@@ -64,7 +64,7 @@ async fn update(ctx: &Context<'_>, id: &str, input: UpdateTenantInput) -> Result
     if let Some(disabled) = input.disabled {
         control.set_disabled(actor, id, disabled).await?;
     }
-    Ok(Tenant::of(control, &*control.tenant(actor, Some(id))?))
+    Ok(Tenant::of(&*control.tenant(actor, Some(id))?))
 }
 
 async fn delete(ctx: &Context<'_>, id: ID) -> Result<DeleteTenantPayload> {

@@ -8,7 +8,10 @@ use crate::api::graphql::paging::{Connection, Piece, cost, count, key, page};
 use crate::api::graphql::types::audit::AuditRecord;
 use crate::api::graphql::types::event::{Event, EventFilterInput};
 use crate::api::graphql::types::log::{LogFilterInput, LogLine};
+use crate::api::graphql::shim::Lacking;
+use crate::control::error::ControlError;
 use crate::logs::Take;
+use crate::store::page::Listed;
 
 /// See [`super::Query`].
 #[derive(Debug, Default)]

@@ -2,7 +2,7 @@
 
 use async_graphql::{Context, ID, Object};
 
-use crate::api::graphql::context::{Maybe, Result, core, named};
+use crate::api::graphql::context::{Maybe, Result, core};
 use crate::api::graphql::types::storage::{PipelineStorage, StorageStatistics};
 use crate::control::id::PipelineId;
 

@@ -71,12 +71,12 @@ impl TenancyQuery {
 
 async fn tenants(ctx: &Context<'_>) -> Result<Vec<Tenant>> {
     let (control, actor) = core(ctx)?;
-    Ok(control.tenants(actor)?.iter().map(|row| Tenant::of(control, row)).collect())
+    Ok(control.tenants(actor)?.iter().map(|row| Tenant::of(row)).collect())
 }
 
 async fn tenant(ctx: &Context<'_>, id: Option<&ID>) -> Result<Tenant> {
     let (control, actor) = core(ctx)?;
-    Ok(Tenant::of(control, &*control.tenant(actor, named(id))?))
+    Ok(Tenant::of(&*control.tenant(actor, named(id))?))
 }
 
 async fn tokens(

@@ -3,7 +3,7 @@
 use async_graphql::{Enum, ID, InputObject, SimpleObject};
 
 use crate::api::graphql::scalars::DateTime;
-use crate::control::EventQuery;
+use crate::control::listing::EventQuery;
 use crate::control::recorder::RecordedEvent;
 use crate::control::registry::EventRow;
 use crate::pipeline::event;

@@ -7,7 +7,8 @@ use super::event::pipeline_id;
 use crate::api::graphql::context::Result;
 use crate::api::graphql::scalars::{BigInt, DateTime};
 use crate::control::access::Actor;
-use crate::control::{Control, LogQuery};
+use crate::api::graphql::shim::{Lacking, LogQuery};
+use crate::control::Control;
 use crate::logs::{self, Filter, LogRecord};
 
 /// How much a line matters.

@@ -2,7 +2,12 @@
 
 use async_graphql::SimpleObject;
 
+use crate::api::graphql::context::Result;
 use crate::api::graphql::scalars::{BigInt, DateTime};
+use crate::control::Control;
+use crate::control::access::Actor;
+use crate::limits;
+use crate::unix_time::now_ms;
 
 /// The server, now.
 #[derive(Debug, Clone, SimpleObject)]
@@ -42,4 +47,53 @@ pub struct Limit {
     pub value: BigInt,
     /// Of what.
     pub unit: String,
+}
+
+// === from the core ===
+
+/// What bounds callers, so that they can be told before they run into it.
+const LIMITS: &[(&str, usize, &str)] = &[
+    ("graphqlBody", limits::GRAPHQL_BODY_BYTES_MAX, "bytes"),
+    ("graphqlComplexity", limits::GRAPHQL_COMPLEXITY_MAX, "values"),
+    ("graphqlDepth", limits::GRAPHQL_DEPTH_MAX, "fields"),
+    ("graphqlRootFields", limits::GRAPHQL_ROOT_FIELDS_MAX, "fields"),
+    ("graphqlAliases", limits::GRAPHQL_ALIASES_MAX, "aliases"),
+    ("graphqlFields", limits::GRAPHQL_SELECTIONS_MAX, "fields"),
+    ("graphqlPage", limits::GRAPHQL_PAGE_MAX, "edges"),
+    ("graphqlRequestsAtOnce", limits::GRAPHQL_ANSWERS_MAX, "requests"),
+    ("graphqlSubscriptions", limits::GRAPHQL_SUBSCRIPTIONS_MAX, "subscriptions"),
+    ("graphqlConnections", limits::GRAPHQL_SOCKETS_MAX, "connections"),
+    ("graphqlOperationsPerConnection", limits::GRAPHQL_SOCKET_OPERATIONS_MAX, "operations"),
+    ("logLinesKeptPerStream", limits::LOG_RING_RECORDS, "lines"),
+    ("batchesKeptInJournal", limits::BATCH_HISTORY_ROWS as usize, "batches"),
+];
+
+/// The server now, as a caller may see it.
+///
+/// # Errors
+/// The caller may not see pipelines.
+pub fn now(control: &Control, actor: &Actor) -> Result<Server> {
+    let pipelines = control.pipelines(actor, None)?;
+    let running = pipelines.iter().filter(|entry| entry.desired_running()).count();
+    let on_air = pipelines.iter().filter(|entry| entry.snapshot().on_air()).count();
+    let (uptime, started_ms) = control.uptime();
+    let limit = |(name, value, unit): &(&str, usize, &str)| Limit {
+        name: (*name).to_owned(),
+        value: (*value).into(),
+        unit: (*unit).to_owned(),
+    };
+    Ok(Server {
+        at: DateTime(now_ms()),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        ffmpeg_version: control.host().ffmpeg().to_owned(),
+        wasmtime_version: "48".to_owned(),
+        started_at: DateTime(started_ms),
+        uptime_seconds: uptime.as_secs_f64(),
+        pipelines: pipelines.len().into(),
+        pipelines_running: running.into(),
+        pipelines_on_air: on_air.into(),
+        rss_bytes: None,
+        child_processes: None,
+        limits: LIMITS.iter().map(limit).collect(),
+    })
 }

@@ -2,7 +2,12 @@
 
 use async_graphql::{ID, InputObject, SimpleObject};
 
+use crate::api::graphql::context::Result;
 use crate::api::graphql::scalars::{BigInt, DateTime};
+use crate::control::Control;
+use crate::control::access::Actor;
+use crate::control::error::ControlError;
+use crate::control::id::PipelineId;
 
 /// Bytes and files on disk, by kind.
 #[derive(Debug, Clone, Default, SimpleObject)]
@@ -87,4 +92,26 @@ pub struct CleanStoragePayload {
     pub bytes: BigInt,
     /// Nothing was removed: it was only asked.
     pub dry_run: bool,
+}
+
+// === from the core ===
+
+impl StorageStatistics {
+    /// Of a tenant, or of all of them.
+    ///
+    /// # Errors
+    /// A tenant that is not there for the caller.
+    pub async fn of(_control: &Control, _actor: &Actor, _tenant: Option<&ID>) -> Result<Self> {
+        Err(ControlError::Unavailable("this is not built yet".to_owned()))
+    }
+}
+
+impl PipelineStorage {
+    /// Of one pipeline.
+    ///
+    /// # Errors
+    /// A pipeline that is not there for the caller.
+    pub async fn of(_control: &Control, _actor: &Actor, _id: &PipelineId) -> Result<Self> {
+        Err(ControlError::Unavailable("this is not built yet".to_owned()))
+    }
 }
