@@ -134,6 +134,13 @@ impl Control {
         self.0.tokens.authenticate(secret).await
     }
 
+    /// Waits until an actor's token is not taken any more: for streams, which outlive the question who is calling. Never
+    /// ends for an actor without a token.
+    pub async fn until_unwelcome(&self, actor: &Actor) -> ControlError {
+        self.0.tokens.until_bad(actor).await;
+        ControlError::Unauthenticated("this token is not good any more".to_owned())
+    }
+
     /// Whoever can reach a server that only this machine can reach.
     pub fn local_actor(&self) -> Actor {
         Actor::local("local")

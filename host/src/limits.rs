@@ -647,7 +647,7 @@ pub const GRAPHQL_BODY_BYTES_MAX: usize = 256 << 10;
 /// From a request's head to the end of its body.
 pub const GRAPHQL_BODY_TIMEOUT: Duration = Duration::from_secs(15);
 /// For a query or mutation to be answered; a dry run fetches and connects.
-pub const GRAPHQL_ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+pub const GRAPHQL_ANSWER_TIMEOUT: Duration = Duration::from_secs(50);
 /// Brackets in brackets in a request's text, those of values included. The parser takes some stack for each.
 pub const GRAPHQL_BRACKETS_MAX: usize = 48;
 /// Operations in one request, of which one is run.
@@ -698,8 +698,6 @@ pub const GRAPHQL_INIT_TIMEOUT: Duration = Duration::from_secs(10);
 pub const GRAPHQL_WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Between signs of life to a client that hears nothing else; one that gives none itself in that time is let go of.
 pub const GRAPHQL_PING_EVERY: Duration = Duration::from_secs(15);
-/// How often a caller that stays is looked up, besides when a token is revoked: tokens expire.
-pub const GRAPHQL_WELCOME_EVERY: Duration = Duration::from_secs(30);
 /// Lines of the log in one answer of a subscription...
 pub const GRAPHQL_LOG_LINES_AT_ONCE: usize = 200;
 /// ...and answers come at most this often.

@@ -20,7 +20,6 @@ mod socket;
 mod sse;
 mod subscription;
 mod types;
-mod welcome;
 
 use async_graphql::SDLExportOptions;
 use axum::Router;

@@ -9,6 +9,7 @@ use async_graphql::parser::types::OperationType;
 use async_graphql::{Request, Response, Schema};
 use futures_util::stream::{self, BoxStream, StreamExt};
 use tokio::task::AbortHandle;
+use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use super::admit::{self, Complexity};
@@ -34,6 +35,7 @@ struct Inner {
     schema: OutboardSchema,
     control: Control,
     slots: Slots,
+    stop: CancellationToken,
 }
 
 /// A request that may be run.
@@ -56,15 +58,20 @@ pub fn bare() -> async_graphql::SchemaBuilder<Query, Mutation, Subscription> {
 }
 
 impl Endpoint {
-    /// In front of a core.
-    pub fn new(control: Control) -> Self {
+    /// In front of a core. `stop` ends all streams.
+    pub fn new(control: Control, stop: CancellationToken) -> Self {
         let schema = bare().data(control.clone()).finish();
-        Self(Arc::new(Inner { schema, control, slots: Slots::default() }))
+        Self(Arc::new(Inner { schema, control, slots: Slots::default(), stop }))
     }
 
     /// The core.
     pub fn control(&self) -> &Control {
         &self.0.control
+    }
+
+    /// Cancelled when the server is to end.
+    pub fn stop(&self) -> &CancellationToken {
+        &self.0.stop
     }
 
     /// What is taken of the API.

@@ -2,8 +2,6 @@
 
 use std::sync::{Arc, OnceLock};
 
-use tokio::sync::watch;
-
 use super::context::Result;
 use crate::control::Control;
 use crate::control::access::{Action, Actor};
@@ -25,12 +23,6 @@ pub trait Lacking {
     fn log_filter(&self, actor: &Actor, query: &LogQuery) -> Result<Filter>;
     async fn stage_components(&self, _: &Actor) -> Result<Vec<(Arc<StageComponent>, bool)>> {
         later()
-    }
-    fn token_changes(&self) -> watch::Receiver<u64> {
-        watch::Sender::new(0).subscribe()
-    }
-    async fn still_welcome(&self, _token: u64) -> Result<()> {
-        Ok(())
     }
 }
 

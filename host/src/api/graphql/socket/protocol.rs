@@ -84,6 +84,8 @@ pub enum Closing {
     SubscriberExists(String),
     /// It said twice who it is.
     TooManyInits,
+    /// The server ends.
+    GoingAway,
 }
 
 impl ToClient<'_> {
@@ -103,6 +105,7 @@ impl Closing {
             Self::WrongProtocol => (4406, format!("Subprotocol not acceptable: only {PROTOCOL} is spoken")),
             Self::InitTimeout => (4408, "Connection initialisation timeout".to_owned()),
             Self::SubscriberExists(id) => (4409, format!("Subscriber for {id} already exists")),
+            Self::GoingAway => (1001, "the server is going away".to_owned()),
             Self::TooManyInits => (4429, "Too many initialisation requests".to_owned()),
         };
         Message::Close(Some(CloseFrame { code, reason: short(&reason).into() }))

@@ -13,7 +13,6 @@ use crate::api::auth::Caller;
 use crate::api::graphql::endpoint::{Endpoint, is_over};
 use crate::api::graphql::error::refusal;
 use crate::api::graphql::slots::{Kind, Slot};
-use crate::api::graphql::welcome::until_unwelcome;
 use crate::control::access::Actor;
 use crate::control::error::ControlError;
 use crate::limits::{
@@ -70,8 +69,10 @@ impl Session {
         if self.socket.protocol().is_none_or(|protocol| protocol.as_bytes() != PROTOCOL.as_bytes()) {
             return Err(Closing::WrongProtocol.into());
         }
-        let payload = match timeout(GRAPHQL_INIT_TIMEOUT, self.init()).await {
-            Ok(payload) => payload?,
+        let stop = self.endpoint.stop().clone();
+        let payload = match timeout(GRAPHQL_INIT_TIMEOUT, stop.run_until_cancelled(self.init())).await {
+            Ok(Some(payload)) => payload?,
+            Ok(None) => return Err(Closing::GoingAway.into()),
             Err(_) => return Err(Closing::InitTimeout.into()),
         };
         let actor = match (token(payload.as_ref())?, caller) {
@@ -102,7 +103,7 @@ impl Session {
 
     async fn serve(&mut self, actor: &Arc<Actor>) -> End {
         let endpoint = self.endpoint.clone();
-        let unwelcome = until_unwelcome(endpoint.control(), actor);
+        let unwelcome = endpoint.control().until_unwelcome(actor);
         tokio::pin!(unwelcome);
         let mut ping = interval_at(Instant::now() + GRAPHQL_PING_EVERY, GRAPHQL_PING_EVERY);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -111,6 +112,7 @@ impl Session {
         loop {
             let done = tokio::select! {
                 error = &mut unwelcome => return self.turn_out(error).await,
+                () = endpoint.stop().cancelled() => return Closing::GoingAway.into(),
                 message = self.socket.recv() => {
                     heard = true;
                     match read(message) {
