@@ -31,7 +31,7 @@ use super::Api;
 
 /// The schema, in its own language.
 pub fn sdl() -> String {
-    endpoint::bare().finish().sdl_with_options(SDLExportOptions::new())
+    endpoint::bare().finish().sdl_with_options(SDLExportOptions::new().prefer_single_line_descriptions())
 }
 
 /// Its routes.

@@ -263,7 +263,9 @@ impl Extension for Complexity {
     ) -> std::result::Result<ValidationResult, Vec<ServerError>> {
         let result = next.run(ctx).await?;
         let within = bound("complexity", result.complexity, GRAPHQL_COMPLEXITY_MAX);
-        within.map_err(|error| vec![async_graphql::Error::from(error).into_server_error(async_graphql::Pos::default())])?;
+        within.map_err(|error| {
+            vec![async_graphql::Error::from(error).into_server_error(async_graphql::Pos::default())]
+        })?;
         Ok(result)
     }
 }
@@ -284,8 +286,14 @@ mod tests {
     #[test]
     fn what_people_ask_passes() {
         assert_eq!(judged("{ me { name } }"), Ok(OperationType::Query));
-        assert_eq!(judged("mutation { startPipeline(id: \"[[[{{{(((\") { id } } # (((((((("), Ok(OperationType::Mutation));
-        assert_eq!(judged("query($a: [[Int!]!]!) { a(b: \"\"\"[\\\"\"\"[\"\"\", c: [{d: [$a]}]) }"), Ok(OperationType::Query));
+        assert_eq!(
+            judged("mutation { startPipeline(id: \"[[[{{{(((\") { id } } # (((((((("),
+            Ok(OperationType::Mutation)
+        );
+        assert_eq!(
+            judged("query($a: [[Int!]!]!) { a(b: \"\"\"[\\\"\"\"[\"\"\", c: [{d: [$a]}]) }"),
+            Ok(OperationType::Query)
+        );
         // What GraphiQL asks first, about.
         let introspection = "query I { __schema { types { ...T } } }
             fragment T on __Type { fields(includeDeprecated: true) { args { ...V } type { ...R } } inputFields { ...V }
@@ -318,7 +326,10 @@ mod tests {
             bomb += &format!(" fragment f{n} on Query {{ ...f{m} ...f{m} }}", m = n + 1);
         }
         assert_eq!(judged(&bomb), LIMIT);
-        assert_eq!(judged("{ a } fragment x on Query { ...y } fragment y on Query { ...x ...x }"), Err("INVALID_INPUT"));
+        assert_eq!(
+            judged("{ a } fragment x on Query { ...y } fragment y on Query { ...x ...x }"),
+            Err("INVALID_INPUT")
+        );
     }
 
     #[test]
@@ -326,7 +337,10 @@ mod tests {
         let fields = |n: usize| (0..n).map(|n| format!("f{n} ")).collect::<String>();
         assert_eq!(judged(&format!("{{ {} }}", fields(GRAPHQL_ROOT_FIELDS_MAX))), Ok(OperationType::Query));
         assert_eq!(judged(&format!("{{ {} }}", fields(GRAPHQL_ROOT_FIELDS_MAX + 1))), LIMIT);
-        assert_eq!(judged(&format!("{{ ...f }} fragment f on Query {{ {} }}", fields(GRAPHQL_ROOT_FIELDS_MAX + 1))), LIMIT);
+        assert_eq!(
+            judged(&format!("{{ ...f }} fragment f on Query {{ {} }}", fields(GRAPHQL_ROOT_FIELDS_MAX + 1))),
+            LIMIT
+        );
         assert_eq!(judged(&format!("{{ a {{ {} }} }}", fields(GRAPHQL_SELECTIONS_MAX))), LIMIT);
         let aliases = |n: usize| (0..n).map(|n| format!("f{n}: a ")).collect::<String>();
         assert_eq!(judged(&format!("{{ a {{ {} }} }}", aliases(GRAPHQL_ALIASES_MAX))), Ok(OperationType::Query));

@@ -30,9 +30,7 @@ fn code(error: &mut ServerError) {
 fn describe(extensions: &mut ErrorExtensionValues, error: &ControlError) {
     extensions.set("code", error.code());
     if let ControlError::InvalidInput(problems) = error {
-        let problem = |problem: &Problem| {
-            async_graphql::value!({ "path": problem.path.clone(), "message": problem.message.clone() })
-        };
+        let problem = |problem: &Problem| async_graphql::value!({ "path": problem.path.clone(), "message": problem.message.clone() });
         extensions.set("problems", Value::List(problems.iter().map(problem).collect()));
     }
 }
@@ -61,7 +59,8 @@ impl<T> At<T> for Result<T> {
             let moved = problems.into_iter().map(|Problem { path, message }| {
                 let first = path.split(['.', '[']).next().unwrap_or_default();
                 let inside = if beside.contains(&first) { "" } else { inside };
-                let parts: Vec<&str> = [outer, inside, path.as_str()].into_iter().filter(|part| !part.is_empty()).collect();
+                let parts: Vec<&str> =
+                    [outer, inside, path.as_str()].into_iter().filter(|part| !part.is_empty()).collect();
                 Problem { path: parts.join("."), message }
             });
             ControlError::InvalidInput(moved.collect())
@@ -83,10 +82,18 @@ mod tests {
 
     #[test]
     fn problems_are_found_by_the_words_of_the_request() {
-        let wrong = || Err::<(), _>(ControlError::InvalidInput(["streamId", "source.url", "destinations[1].url"].map(problem).into()));
-        let paths = |error: ControlError| error.problems().iter().map(|problem| problem.path.clone()).collect::<Vec<_>>();
+        let wrong = || {
+            Err::<(), _>(ControlError::InvalidInput(
+                ["streamId", "source.url", "destinations[1].url"].map(problem).into(),
+            ))
+        };
+        let paths =
+            |error: ControlError| error.problems().iter().map(|problem| problem.path.clone()).collect::<Vec<_>>();
         let of_input = wrong().at("input", "settings", &["streamId"]).unwrap_err();
-        assert_eq!(paths(of_input), ["input.streamId", "input.settings.source.url", "input.settings.destinations[1].url"]);
+        assert_eq!(
+            paths(of_input),
+            ["input.streamId", "input.settings.source.url", "input.settings.destinations[1].url"]
+        );
         let whole = wrong().at_input("input").unwrap_err();
         assert_eq!(paths(whole), ["input.streamId", "input.source.url", "input.destinations[1].url"]);
         let other = Err::<(), _>(ControlError::Conflict("x".into())).at_input("input");

@@ -13,9 +13,9 @@ use axum::response::{IntoResponse, Response};
 use super::endpoint::is_over;
 use super::error::refusal;
 use super::sse;
+use crate::api::Api;
 use crate::api::answer::{Refusal, status};
 use crate::api::auth::Caller;
-use crate::api::Api;
 use crate::control::error::ControlError;
 use crate::limits::{GRAPHQL_BODY_BYTES_MAX, GRAPHQL_BODY_TIMEOUT};
 
@@ -32,12 +32,7 @@ enum Accepted {
 }
 
 /// `POST /graphql`.
-pub async fn post(
-    State(api): State<Api>,
-    caller: Result<Caller, Refusal>,
-    headers: HeaderMap,
-    body: Body,
-) -> Response {
+pub async fn post(State(api): State<Api>, caller: Result<Caller, Refusal>, headers: HeaderMap, body: Body) -> Response {
     let accepted = accepted(&headers);
     let Caller(actor) = match caller {
         Ok(caller) => caller,
@@ -66,7 +61,8 @@ pub async fn post(
 /// The first of what the client accepts; JSON where it does not say.
 fn accepted(headers: &HeaderMap) -> Accepted {
     let lists = headers.get_all(ACCEPT).into_iter().filter_map(|value| value.to_str().ok());
-    let mut kinds = lists.flat_map(|list| list.split(',')).map(|kind| kind.split(';').next().unwrap_or_default().trim());
+    let mut kinds =
+        lists.flat_map(|list| list.split(',')).map(|kind| kind.split(';').next().unwrap_or_default().trim());
     let known = kinds.find_map(|kind| match kind.to_ascii_lowercase().as_str() {
         "text/event-stream" => Some(Accepted::Events),
         "application/graphql-response+json" => Some(Accepted::GraphqlJson),
@@ -102,7 +98,10 @@ async fn read(headers: &HeaderMap, body: Body) -> Result<Request, (StatusCode, C
         }
     };
     if bytes.trim_ascii_start().first() == Some(&b'[') {
-        return Err((StatusCode::BAD_REQUEST, ControlError::invalid("body", "must be one request: batches are not taken")));
+        return Err((
+            StatusCode::BAD_REQUEST,
+            ControlError::invalid("body", "must be one request: batches are not taken"),
+        ));
     }
     serde_json::from_slice(&bytes).map_err(|error| {
         let message = format!("is not a request such as {{\"query\": \"…\", \"variables\": {{…}}}}: {error}");
@@ -114,7 +113,9 @@ fn refused(error: &ControlError, accepted: Accepted) -> Response {
     let mut response = answered(status(error), &refusal(error), accepted);
     // What goes with the status, such as how to sign in.
     let with = Refusal(error.clone()).into_response();
-    for (name, value) in with.headers().iter().filter(|(name, _)| ![CONTENT_TYPE, axum::http::header::CONTENT_LENGTH].contains(name)) {
+    for (name, value) in
+        with.headers().iter().filter(|(name, _)| ![CONTENT_TYPE, axum::http::header::CONTENT_LENGTH].contains(name))
+    {
         response.headers_mut().insert(name.clone(), value.clone());
     }
     response

@@ -57,7 +57,8 @@ impl ScalarType for DateTime {
     }
 
     fn to_value(&self) -> Value {
-        let at = i64::try_from(self.0).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok()).unwrap_or(Timestamp::MAX);
+        let at =
+            i64::try_from(self.0).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok()).unwrap_or(Timestamp::MAX);
         Value::String(format!("{at:.3}"))
     }
 }
@@ -89,7 +90,9 @@ mod tests {
             assert_eq!(BigInt(number).to_value(), written);
             assert_eq!(BigInt::parse(written).unwrap(), BigInt(number));
         }
-        for wrong in [Value::Number((-1).into()), Value::String(String::new()), Value::String("1e3".into()), Value::Null] {
+        for wrong in
+            [Value::Number((-1).into()), Value::String(String::new()), Value::String("1e3".into()), Value::Null]
+        {
             assert!(BigInt::parse(wrong.clone()).is_err(), "{wrong}");
         }
         assert!(BigInt::parse(Value::Number(async_graphql::Number::from_f64(1.5).unwrap())).is_err());

@@ -63,7 +63,9 @@ impl Slots {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let count = counts.entry(key.clone()).or_default();
         if *count >= most {
-            return Err(ControlError::LimitExceeded(format!("there are {most} {what} already; end some of them first")));
+            return Err(ControlError::LimitExceeded(format!(
+                "there are {most} {what} already; end some of them first"
+            )));
         }
         *count += 1;
         Ok(Slot { slots: self.clone(), key })
@@ -95,7 +97,8 @@ mod tests {
 
     #[test]
     fn one_tenant_cannot_take_the_others() {
-        let of = |tenant: &str| Actor { tenant: Some(tenant.into()), role: Role::Viewer, token: None, name: "x".into() };
+        let of =
+            |tenant: &str| Actor { tenant: Some(tenant.into()), role: Role::Viewer, token: None, name: "x".into() };
         let slots = Slots::default();
         let mut held: Vec<Slot> =
             (0..GRAPHQL_SUBSCRIPTIONS_MAX).map(|_| slots.take(Kind::Subscription, &of("a")).unwrap()).collect();

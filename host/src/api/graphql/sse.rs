@@ -29,7 +29,8 @@ pub fn respond(endpoint: Endpoint, actor: Arc<Actor>, answers: BoxStream<'static
             answer = answers.next() => Some((answer?, Some((answers, unwelcome)))),
         }
     });
-    let events = answers.take_until(stop).map(|answer| event("next", &serde_json::to_string(&answer).unwrap_or_default()));
+    let events =
+        answers.take_until(stop).map(|answer| event("next", &serde_json::to_string(&answer).unwrap_or_default()));
     let events = events.chain(stream::once(async { event("complete", "") }));
     let keep_alive = KeepAlive::new().interval(GRAPHQL_PING_EVERY);
     let headers = [

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::Endpoint;
-use crate::control::access::{Actor, Role};
 use crate::control::Control;
+use crate::control::access::{Actor, Role};
 use crate::pipeline::Host;
 
 /// A core with nothing in it but the tenant `default`.

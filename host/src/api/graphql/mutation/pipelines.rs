@@ -51,11 +51,7 @@ impl PipelineMutation {
     }
 
     /// Starts a pipeline. One that is started already goes on.
-    async fn start_pipeline(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "The pipeline.")] id: ID,
-    ) -> Maybe<Pipeline> {
+    async fn start_pipeline(&self, ctx: &Context<'_>, #[graphql(desc = "The pipeline.")] id: ID) -> Maybe<Pipeline> {
         Some(start(ctx, &id).await)
     }
 

@@ -32,12 +32,8 @@ impl TokenMutation {
 async fn create(ctx: &Context<'_>, input: CreateTokenInput) -> Result<CreateTokenPayload> {
     let (control, actor) = core(ctx)?;
     let CreateTokenInput { tenant, name, role, expires_at } = input;
-    let new = NewToken {
-        tenant: tenant.map(Into::into),
-        name,
-        role: role.into(),
-        expires_ms: expires_at.map(|at| at.0),
-    };
+    let new =
+        NewToken { tenant: tenant.map(Into::into), name, role: role.into(), expires_ms: expires_at.map(|at| at.0) };
     let made = control.create_token(actor, new).await.at_input("input")?;
     Ok(CreateTokenPayload { token: made.row.into(), secret: made.secret.get().clone() })
 }

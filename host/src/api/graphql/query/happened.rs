@@ -5,10 +5,10 @@ use async_graphql::{Context, ID, Object};
 use crate::api::graphql::context::{Maybe, Result, core, named};
 use crate::api::graphql::error::At;
 use crate::api::graphql::paging::{Connection, Piece, cost, count, key, page};
+use crate::api::graphql::shim::Lacking;
 use crate::api::graphql::types::audit::AuditRecord;
 use crate::api::graphql::types::event::{Event, EventFilterInput};
 use crate::api::graphql::types::log::{LogFilterInput, LogLine};
-use crate::api::graphql::shim::Lacking;
 use crate::control::error::ControlError;
 use crate::logs::Take;
 use crate::store::page::Listed;
@@ -50,7 +50,9 @@ impl HappenedQuery {
     async fn audit(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Only what is about this tenant. Left out: the caller's own; for callers of the whole host, all.")]
+        #[graphql(
+            desc = "Only what is about this tenant. Left out: the caller's own; for callers of the whole host, all."
+        )]
         tenant: Option<ID>,
         #[graphql(desc = "So many, 20 if left out.")] first: Option<i32>,
         #[graphql(desc = "Behind this cursor.")] after: Option<String>,

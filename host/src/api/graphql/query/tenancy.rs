@@ -26,8 +26,9 @@ impl TenancyQuery {
     async fn tenant(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Its name. Left out: the caller's own; `default` for callers of the whole host.")]
-        id: Option<ID>,
+        #[graphql(desc = "Its name. Left out: the caller's own; `default` for callers of the whole host.")] id: Option<
+            ID,
+        >,
     ) -> Maybe<Tenant> {
         Some(tenant(ctx, id.as_ref()).await)
     }

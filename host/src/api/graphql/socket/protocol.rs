@@ -136,7 +136,8 @@ fn short(reason: &str) -> String {
 /// It is not given as a token is given.
 pub fn token(payload: Option<&Value>) -> Result<Option<String>, Closing> {
     let given = |name: &str| payload.and_then(|payload| payload.get(name)).filter(|value| !value.is_null());
-    let wrong = || Closing::BadRequest("the payload must be {\"token\": \"…\"} or {\"authorization\": \"Bearer …\"}".into());
+    let wrong =
+        || Closing::BadRequest("the payload must be {\"token\": \"…\"} or {\"authorization\": \"Bearer …\"}".into());
     if let Some(token) = given("token") {
         return token.as_str().map(|token| Some(token.trim().to_owned())).ok_or_else(wrong);
     }

@@ -160,12 +160,13 @@ impl Session {
         }
         let id: Arc<str> = id.into();
         let answers = if self.running.len() >= GRAPHQL_SOCKET_OPERATIONS_MAX {
-            let text = format!("a connection runs {GRAPHQL_SOCKET_OPERATIONS_MAX} operations at once; open another one");
+            let text =
+                format!("a connection runs {GRAPHQL_SOCKET_OPERATIONS_MAX} operations at once; open another one");
             Err(refusal(&ControlError::LimitExceeded(text)))
         } else {
-            self.endpoint.admit(request).and_then(|admitted| {
-                self.endpoint.follow(actor.clone(), admitted).map_err(|error| refusal(&error))
-            })
+            self.endpoint
+                .admit(request)
+                .and_then(|admitted| self.endpoint.follow(actor.clone(), admitted).map_err(|error| refusal(&error)))
         };
         match answers {
             Ok(answers) => {

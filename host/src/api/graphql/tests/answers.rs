@@ -20,25 +20,44 @@ async fn a_pipeline_is_made_changed_and_deleted() {
     assert_eq!(server.told(update, change(1)).await["updatePipeline"]["settings"]["batchSeconds"], 10);
     let late = json!({ "input": { "settings": { "batchSeconds": 12 }, "expectedRevision": 1 } });
     assert_eq!(code(&server.asked(update, late).await), "CONFLICT");
-    let back = server.told("mutation { rollBackPipeline(id: \"default:tv\", revision: 1) { revision settings { batchSeconds } } }", json!({})).await;
-    assert_eq!((back["rollBackPipeline"]["revision"].as_u64(), &back["rollBackPipeline"]["settings"]["batchSeconds"]), (Some(3), &Value::Null));
+    let back = server
+        .told(
+            "mutation { rollBackPipeline(id: \"default:tv\", revision: 1) { revision settings { batchSeconds } } }",
+            json!({}),
+        )
+        .await;
+    assert_eq!(
+        (back["rollBackPipeline"]["revision"].as_u64(), &back["rollBackPipeline"]["settings"]["batchSeconds"]),
+        (Some(3), &Value::Null)
+    );
 
     let seen = server
         .told("{ pipeline(id: \"tv\") { revisions(first: 2) { edges { cursor node { number note settings { batchSeconds } } } pageInfo { hasNextPage endCursor } } events { edges { node { kind message } } } batches { edges { node { number } } } } }", json!({}))
         .await["pipeline"]
         .clone();
-    let numbers: Vec<_> = seen["revisions"]["edges"].as_array().unwrap().iter().map(|edge| edge["node"]["number"].as_u64().unwrap()).collect();
+    let numbers: Vec<_> = seen["revisions"]["edges"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|edge| edge["node"]["number"].as_u64().unwrap())
+        .collect();
     assert_eq!((numbers, seen["revisions"]["pageInfo"]["hasNextPage"].as_bool()), (vec![3, 2], Some(true)));
     let rest = server
         .told("query($after: String) { pipeline(id: \"tv\") { revisions(after: $after) { edges { node { number } } pageInfo { hasNextPage hasPreviousPage } } } }", json!({ "after": seen["revisions"]["pageInfo"]["endCursor"] }))
         .await;
-    assert_eq!(rest["pipeline"]["revisions"], json!({ "edges": [{ "node": { "number": 1 } }], "pageInfo": { "hasNextPage": false, "hasPreviousPage": true } }));
+    assert_eq!(
+        rest["pipeline"]["revisions"],
+        json!({ "edges": [{ "node": { "number": 1 } }], "pageInfo": { "hasNextPage": false, "hasPreviousPage": true } })
+    );
 
     let delete = "mutation { deletePipeline(id: \"tv\") { id deleted } }";
     assert_eq!(server.told(delete, json!({})).await["deletePipeline"]["deleted"], true);
     assert_eq!(server.told(delete, json!({})).await["deletePipeline"]["deleted"], false);
     let gone = server.asked("{ pipeline(id: \"tv\") { id } me { name } }", json!({})).await;
-    assert_eq!((code(&gone).as_str(), &gone["data"]["pipeline"], gone["data"]["me"]["name"].as_str()), ("NOT_FOUND", &Value::Null, Some("test")));
+    assert_eq!(
+        (code(&gone).as_str(), &gone["data"]["pipeline"], gone["data"]["me"]["name"].as_str()),
+        ("NOT_FOUND", &Value::Null, Some("test"))
+    );
 }
 
 #[tokio::test]
@@ -52,7 +71,10 @@ async fn problems_are_named_as_the_caller_wrote_them() {
     let (code, mut paths) = refused(&server.asked(create, wrong).await);
     paths.sort();
     assert_eq!(code, "INVALID_INPUT");
-    assert_eq!(paths, ["input.settings.batchSeconds", "input.settings.destinations[1].url", "input.settings.source.url"]);
+    assert_eq!(
+        paths,
+        ["input.settings.batchSeconds", "input.settings.destinations[1].url", "input.settings.source.url"]
+    );
     for (query, path) in [
         ("{ events(first: 201) { edges { cursor } } }", "first"),
         ("{ events(after: \"x\") { edges { cursor } } }", "after"),
@@ -64,7 +86,11 @@ async fn problems_are_named_as_the_caller_wrote_them() {
         ("subscription { server { version } }", "query"),
         ("query a { me { name } } query b { me { name } }", "operationName"),
     ] {
-        assert_eq!(refused(&server.asked(query, json!({})).await), ("INVALID_INPUT".into(), vec![path.into()]), "{query}");
+        assert_eq!(
+            refused(&server.asked(query, json!({})).await),
+            ("INVALID_INPUT".into(), vec![path.into()]),
+            "{query}"
+        );
     }
     let unknown = json!({ "input": { "streamId": "tv", "settings": {}, "colour": 1 } });
     assert_eq!(super::code(&server.asked(create, unknown).await), "INVALID_INPUT");
@@ -76,7 +102,8 @@ async fn answers_that_may_become_too_large_are_refused() {
     let many = "{ pipelines { batches(first: 200) { edges { node { number step steps { at } } } } } }";
     assert_eq!(code(&server.asked(many, json!({})).await), "LIMIT_EXCEEDED");
     // The same by a variable, and by one that is left out of range.
-    let by_variable = "query($n: Int) { pipelines { batches(first: $n) { edges { node { number step steps { at } } } } } }";
+    let by_variable =
+        "query($n: Int) { pipelines { batches(first: $n) { edges { node { number step steps { at } } } } } }";
     assert_eq!(code(&server.asked(by_variable, json!({ "n": 200 })).await), "LIMIT_EXCEEDED");
     assert_eq!(code(&server.asked(by_variable, json!({ "n": -5 })).await), "LIMIT_EXCEEDED");
     server.told(by_variable, json!({ "n": 10 })).await;
@@ -87,13 +114,27 @@ async fn answers_that_may_become_too_large_are_refused() {
 async fn roles_and_tenants_are_told_apart() {
     let server = Server::start().await;
     let made = server.told("mutation { createTenant(input: { name: \"acme\", quotas: { pipelines: 1, storageBytes: 4000000000 } }) { id quotas { pipelines storageBytes } networkPolicy { private } } }", json!({})).await;
-    assert_eq!(made["createTenant"], json!({ "id": "acme", "quotas": { "pipelines": 1, "storageBytes": 4_000_000_000u64 }, "networkPolicy": { "private": false } }));
+    assert_eq!(
+        made["createTenant"],
+        json!({ "id": "acme", "quotas": { "pipelines": 1, "storageBytes": 4_000_000_000u64 }, "networkPolicy": { "private": false } })
+    );
     let viewer = of("acme", Role::Viewer);
     let me = server.asked_by(&viewer, "{ me { tenant role tokenId } }", json!({})).await;
     assert_eq!(me["data"]["me"], json!({ "tenant": "acme", "role": "VIEWER", "tokenId": null }));
     let start = "mutation { startPipeline(id: \"tv\") { id } }";
     assert_eq!(code(&server.asked_by(&viewer, start, json!({})).await), "FORBIDDEN");
-    assert_eq!(code(&server.asked_by(&of("acme", Role::Admin), "mutation { createTenant(input: { name: \"b\" }) { id } }", json!({})).await), "FORBIDDEN");
+    assert_eq!(
+        code(
+            &server
+                .asked_by(
+                    &of("acme", Role::Admin),
+                    "mutation { createTenant(input: { name: \"b\" }) { id } }",
+                    json!({})
+                )
+                .await
+        ),
+        "FORBIDDEN"
+    );
     let of_other = server.asked_by(&viewer, "{ tenant(id: \"default\") { id } }", json!({})).await;
     let of_nobody = server.asked_by(&viewer, "{ tenant(id: \"nobody\") { id } }", json!({})).await;
     let told = |answer: &Value| answer["errors"][0]["message"].as_str().unwrap().replace("default", "nobody");
@@ -102,7 +143,10 @@ async fn roles_and_tenants_are_told_apart() {
     let create = "mutation($input: CreatePipelineInput!) { createPipeline(input: $input) { id } }";
     // What a strict policy makes of these addresses is not this test's business.
     let policy = "mutation { updateTenant(id: \"acme\", input: { networkPolicy: { private: true } }) { networkPolicy { private public } } }";
-    assert_eq!(server.told(policy, json!({})).await["updateTenant"]["networkPolicy"], json!({ "private": true, "public": true }));
+    assert_eq!(
+        server.told(policy, json!({})).await["updateTenant"]["networkPolicy"],
+        json!({ "private": true, "public": true })
+    );
     server.told(create, limits.clone()).await;
     let second = json!({ "input": { "tenant": "acme", "streamId": "b", "settings": settings() } });
     assert_eq!(code(&server.asked(create, second).await), "LIMIT_EXCEEDED");
@@ -118,7 +162,8 @@ async fn a_token_s_secret_is_shown_once() {
     assert_eq!((actor.tenant.as_deref(), actor.role), (Some("default"), Role::Operator));
     let listed = server.told("{ tokens { edges { node { id name role usable revokedAt } } } }", json!({})).await;
     assert!(!listed.to_string().contains(secret) && listed.to_string().contains("\"ci\""), "{listed}");
-    let revoke = format!("mutation {{ revokeToken(id: {}) {{ usable revokedAt }} }}", made["createToken"]["token"]["id"]);
+    let revoke =
+        format!("mutation {{ revokeToken(id: {}) {{ usable revokedAt }} }}", made["createToken"]["token"]["id"]);
     assert_eq!(server.told(&revoke, json!({})).await["revokeToken"]["usable"], false);
     assert!(server.endpoint.control().authenticate(secret).await.is_err());
 }
@@ -132,11 +177,13 @@ async fn webhooks_never_show_what_gives_access() {
     assert!(made["createWebhook"]["secret"].is_string());
     let id = hook["id"].as_str().unwrap();
     let changed = server.told("mutation($id: ID!) { updateWebhook(id: $id, input: { enabled: false, secret: \"another-secret-of-mine\" }) { url enabled } }", json!({ "id": id })).await;
-    let listed = server.told("{ webhooks { id url } audit { edges { node { action target detail } } } }", json!({})).await;
+    let listed =
+        server.told("{ webhooks { id url } audit { edges { node { action target detail } } } }", json!({})).await;
     for shown in [&changed, &listed, hook] {
         assert!(!shown.to_string().contains("SECRET") && !shown.to_string().contains("another-secret"), "{shown}");
     }
-    let tried = server.told("mutation($id: ID!) { testWebhook(id: $id) { id webhookId state } }", json!({ "id": id })).await;
+    let tried =
+        server.told("mutation($id: ID!) { testWebhook(id: $id) { id webhookId state } }", json!({ "id": id })).await;
     assert_eq!(tried["testWebhook"]["webhookId"].as_str(), Some(id));
     let delete = "mutation($id: ID!) { deleteWebhook(id: $id) { deleted } }";
     assert_eq!(server.told(delete, json!({ "id": id })).await["deleteWebhook"]["deleted"], true);

@@ -18,7 +18,10 @@ fn the_schema_that_is_checked_in_is_the_one_that_is_served() {
         std::fs::write(&file, sdl()).unwrap();
     }
     let kept = std::fs::read_to_string(&file).unwrap_or_default();
-    assert!(kept == sdl(), "host/schema.graphql is not what is served: UPDATE_SCHEMA=1 cargo test -p outboard --lib schema");
+    assert!(
+        kept == sdl(),
+        "host/schema.graphql is not what is served: UPDATE_SCHEMA=1 cargo test -p outboard --lib schema"
+    );
 }
 
 #[tokio::test]
@@ -36,7 +39,9 @@ async fn everything_is_documented() {
     // GraphQL's own, which every client knows.
     let own = ["Boolean", "Float", "ID", "Int", "String"];
     let types = schema["types"].as_array().unwrap().iter();
-    for kind in types.filter(|kind| kind["name"].as_str().is_some_and(|name| !name.starts_with("__") && !own.contains(&name))) {
+    for kind in
+        types.filter(|kind| kind["name"].as_str().is_some_and(|name| !name.starts_with("__") && !own.contains(&name)))
+    {
         let name = kind["name"].as_str().unwrap();
         look(name.to_owned(), kind);
         for list in ["fields", "inputFields", "enumValues"] {
@@ -68,6 +73,7 @@ async fn nothing_secret_comes_out() {
             }
         }
     }
-    let known = ["CreateTokenPayload.secret", "CreateWebhookPayload.secret", "Limit.value", "ProcessorSettings.hasAuth"];
+    let known =
+        ["CreateTokenPayload.secret", "CreateWebhookPayload.secret", "Limit.value", "ProcessorSettings.hasAuth"];
     assert_eq!(found, known.map(str::to_owned).into());
 }

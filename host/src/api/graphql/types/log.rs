@@ -6,9 +6,9 @@ use serde_json::Value;
 use super::event::pipeline_id;
 use crate::api::graphql::context::Result;
 use crate::api::graphql::scalars::{BigInt, DateTime};
-use crate::control::access::Actor;
 use crate::api::graphql::shim::{Lacking, LogQuery};
 use crate::control::Control;
+use crate::control::access::Actor;
 use crate::logs::{self, Filter, LogRecord};
 
 /// How much a line matters.

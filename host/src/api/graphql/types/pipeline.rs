@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
 
+use super::Problem;
 use super::batch::Batch;
 use super::event::{Event, EventFilterInput, EventKind, Severity};
 use super::log::{LogFilterInput, LogLine};
@@ -11,7 +12,6 @@ use super::settings::PipelineSettings;
 use super::settings_input::PipelineSettingsInput;
 use super::status::PipelineStatus;
 use super::storage::PipelineStorage;
-use super::Problem;
 use crate::api::graphql::context::{Maybe, Result, core};
 use crate::api::graphql::paging::{Connection, Piece, cost, page};
 use crate::api::graphql::query;
@@ -82,11 +82,7 @@ impl Pipeline {
     }
 
     /// One batch.
-    async fn batch(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "Its number.")] number: u64,
-    ) -> Maybe<Batch> {
+    async fn batch(&self, ctx: &Context<'_>, #[graphql(desc = "Its number.")] number: u64) -> Maybe<Batch> {
         Some(query::pipelines::batch(ctx, self.0.id(), number).await)
     }
 
@@ -124,17 +120,16 @@ impl Pipeline {
     async fn logs(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Narrows further; its tenant and pipeline are not needed here.")] filter: Option<LogFilterInput>,
+        #[graphql(desc = "Narrows further; its tenant and pipeline are not needed here.")] filter: Option<
+            LogFilterInput,
+        >,
         #[graphql(desc = "So many from the oldest on.")] first: Option<i32>,
         #[graphql(desc = "Behind this cursor.")] after: Option<String>,
         #[graphql(desc = "So many up to the newest; 20 if neither it nor `first` is given.")] last: Option<i32>,
         #[graphql(desc = "Before this cursor.")] before: Option<String>,
     ) -> Result<Connection<LogLine>> {
-        let filter = LogFilterInput {
-            tenant: None,
-            pipeline: Some(ID(self.0.id().to_string())),
-            ..filter.unwrap_or_default()
-        };
+        let filter =
+            LogFilterInput { tenant: None, pipeline: Some(ID(self.0.id().to_string())), ..filter.unwrap_or_default() };
         query::happened::logs(ctx, &filter, &Piece { first, after, last, before })
     }
 

@@ -21,6 +21,7 @@ pub enum StageKind {
 
 /// A component that can be used as a stage.
 #[derive(Debug, Clone, SimpleObject)]
+#[graphql(name = "StageComponent")]
 pub struct StageComponentInfo {
     /// Its identity, for settings: `sha256:` and the SHA-256 of its file.
     digest: String,
