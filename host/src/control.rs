@@ -10,6 +10,7 @@
 
 pub mod access;
 pub mod dry_run;
+mod components;
 pub mod entry;
 pub mod error;
 pub mod health;
@@ -38,7 +39,7 @@ use std::time::Duration;
 use tokio::sync::{broadcast, watch};
 use tokio::time::Instant;
 
-pub use self::pipelines::{Apply, Change, NewPipeline};
+pub use self::pipelines::{Apply, Change, NewPipeline, tenant_policy};
 pub use self::storage::StorageView;
 pub use self::tenancy::{NewToken, NewWebhook, TokenSecret};
 pub use self::watching::Watched;

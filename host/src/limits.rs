@@ -640,6 +640,9 @@ pub const DRY_RUN_DESTINATION_LIMIT: Duration = Duration::from_secs(15);
 pub const DRY_RUN_FILE_LIMIT: Duration = Duration::from_secs(5);
 /// To load and open a stage: a component that was never used here is compiled first.
 pub const DRY_RUN_STAGE_LIMIT: Duration = Duration::from_secs(60);
+/// Components in the host's store that are listed.
+pub const COMPONENTS_LISTED_MAX: usize = 64;
+
 // === GraphQL ===
 
 /// Bytes of a request's body.

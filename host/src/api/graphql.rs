@@ -14,7 +14,6 @@ mod mutation;
 mod paging;
 mod query;
 mod scalars;
-mod shim;
 mod slots;
 mod socket;
 mod sse;

@@ -4,6 +4,7 @@
 //! begun is ended, whether or not the client waits for it. What breaks inside is logged, and told as UNAVAILABLE.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_graphql::parser::types::OperationType;
 use async_graphql::{Request, Response, Schema};
@@ -22,7 +23,9 @@ use super::subscription::Subscription;
 use crate::control::Control;
 use crate::control::access::Actor;
 use crate::control::error::ControlError;
-use crate::limits::{GRAPHQL_ANSWER_TIMEOUT, GRAPHQL_NESTING_MAX};
+use crate::limits::{
+    GRAPHQL_ANSWER_TIMEOUT, GRAPHQL_INIT_TIMEOUT, GRAPHQL_NESTING_MAX, GRAPHQL_PING_EVERY, GRAPHQL_WRITE_TIMEOUT,
+};
 
 /// The schema.
 pub type OutboardSchema = Schema<Query, Mutation, Subscription>;
@@ -36,6 +39,24 @@ struct Inner {
     control: Control,
     slots: Slots,
     stop: CancellationToken,
+    waits: Waits,
+}
+
+/// How long clients that stay are waited for.
+#[derive(Debug, Clone, Copy)]
+pub struct Waits {
+    /// To say who they are.
+    pub init: Duration,
+    /// To take a message.
+    pub write: Duration,
+    /// Between signs of life.
+    pub ping: Duration,
+}
+
+impl Default for Waits {
+    fn default() -> Self {
+        Self { init: GRAPHQL_INIT_TIMEOUT, write: GRAPHQL_WRITE_TIMEOUT, ping: GRAPHQL_PING_EVERY }
+    }
 }
 
 /// A request that may be run.
@@ -60,8 +81,18 @@ pub fn bare() -> async_graphql::SchemaBuilder<Query, Mutation, Subscription> {
 impl Endpoint {
     /// In front of a core. `stop` ends all streams.
     pub fn new(control: Control, stop: CancellationToken) -> Self {
+        Self::with_waits(control, stop, Waits::default())
+    }
+
+    /// The same with other waits.
+    pub(super) fn with_waits(control: Control, stop: CancellationToken, waits: Waits) -> Self {
         let schema = bare().data(control.clone()).finish();
-        Self(Arc::new(Inner { schema, control, slots: Slots::default(), stop }))
+        Self(Arc::new(Inner { schema, control, slots: Slots::default(), stop, waits }))
+    }
+
+    /// How long clients are waited for.
+    pub fn waits(&self) -> Waits {
+        self.0.waits
     }
 
     /// The core.
@@ -83,11 +114,11 @@ impl Endpoint {
     ///
     /// # Errors
     /// The answer that says what is wrong with it.
-    pub fn admit(&self, mut request: Request) -> std::result::Result<Admitted, Response> {
-        admit::text(&request.query).map_err(|error| refusal(&error))?;
+    pub fn admit(&self, mut request: Request) -> std::result::Result<Admitted, Box<Response>> {
+        admit::text(&request.query).map_err(|error| Box::new(refusal(&error)))?;
         let name = request.operation_name.clone();
-        let document = request.parsed_query().map_err(|error| finish(Response::from_errors(vec![error])))?;
-        let kind = admit::document(document, name.as_deref()).map_err(|error| refusal(&error))?;
+        let document = request.parsed_query().map_err(|error| Box::new(finish(Response::from_errors(vec![error]))))?;
+        let kind = admit::document(document, name.as_deref()).map_err(|error| Box::new(refusal(&error)))?;
         Ok(Admitted { request, kind })
     }
 

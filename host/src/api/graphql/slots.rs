@@ -2,7 +2,9 @@
 //! of its own leaves the others theirs.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+
+use tokio::sync::watch;
 
 use super::context::Result;
 use crate::control::access::Actor;
@@ -24,7 +26,7 @@ pub enum Kind {
 
 /// The counts. Cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub struct Slots(Arc<Mutex<HashMap<Key, usize>>>);
+pub struct Slots(Arc<watch::Sender<HashMap<Key, usize>>>);
 
 /// Whose, and of what.
 type Key = (Option<String>, Kind);
@@ -60,33 +62,36 @@ impl Slots {
             Kind::Socket => (GRAPHQL_SOCKETS_MAX, "connections"),
             Kind::Subscription => (GRAPHQL_SUBSCRIPTIONS_MAX, "subscriptions"),
         };
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = counts.entry(key.clone()).or_default();
-        if *count >= most {
-            return Err(ControlError::LimitExceeded(format!(
-                "there are {most} {what} already; end some of them first"
-            )));
+        let free = self.0.send_if_modified(|counts| {
+            let count = counts.entry(key.clone()).or_default();
+            let free = *count < most;
+            *count += usize::from(free);
+            free
+        });
+        if free {
+            return Ok(Slot { slots: self.clone(), key });
         }
-        *count += 1;
-        Ok(Slot { slots: self.clone(), key })
+        Err(ControlError::LimitExceeded(format!("there are {most} {what} already; end some of them first")))
     }
 
-    /// How many are taken.
+    /// Waits until so many are taken, of all kinds together.
     #[cfg(test)]
-    pub fn taken(&self) -> usize {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).values().sum()
+    pub async fn until(&self, taken: usize) {
+        let mut counts = self.0.subscribe();
+        counts.wait_for(|counts| counts.values().sum::<usize>() == taken).await.unwrap();
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        let mut counts = self.slots.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = counts.get_mut(&self.key) {
-            *count -= 1;
-            if *count == 0 {
-                counts.remove(&self.key);
+        self.slots.0.send_modify(|counts| {
+            if let Some(count) = counts.get_mut(&self.key) {
+                *count -= 1;
+                if *count == 0 {
+                    counts.remove(&self.key);
+                }
             }
-        }
+        });
     }
 }
 
@@ -108,7 +113,6 @@ mod tests {
         held.pop();
         held.push(slots.take(Kind::Subscription, &of("a")).unwrap());
         drop((held, _other, _else));
-        assert_eq!(slots.taken(), 0);
-        assert!(slots.0.lock().unwrap().is_empty());
+        assert!(slots.0.borrow().is_empty());
     }
 }

@@ -15,10 +15,10 @@ use futures_util::stream::{self, BoxStream, StreamExt};
 use super::endpoint::Endpoint;
 use super::error::refusal;
 use crate::control::access::Actor;
-use crate::limits::GRAPHQL_PING_EVERY;
 
 /// The stream of answers, until the caller's token is not taken any more.
 pub fn respond(endpoint: Endpoint, actor: Arc<Actor>, answers: BoxStream<'static, Answer>) -> Response {
+    let ping = endpoint.waits().ping;
     let stop = endpoint.stop().clone().cancelled_owned();
     let unwelcome = Box::pin(async move { endpoint.control().until_unwelcome(&actor).await });
     let answers = stream::unfold(Some((answers, unwelcome)), |state| async move {
@@ -32,7 +32,7 @@ pub fn respond(endpoint: Endpoint, actor: Arc<Actor>, answers: BoxStream<'static
     let events =
         answers.take_until(stop).map(|answer| event("next", &serde_json::to_string(&answer).unwrap_or_default()));
     let events = events.chain(stream::once(async { event("complete", "") }));
-    let keep_alive = KeepAlive::new().interval(GRAPHQL_PING_EVERY);
+    let keep_alive = KeepAlive::new().interval(ping);
     let headers = [
         (CACHE_CONTROL, HeaderValue::from_static("no-store")),
         // nginx would collect it otherwise.

@@ -1,7 +1,9 @@
 //! The schema as it is published, and its answers in front of a real core on a temporary storage.
 
 mod answers;
+mod followed;
 mod schema;
+mod transports;
 
 use std::sync::Arc;
 
@@ -34,7 +36,7 @@ impl Server {
         let request = Request::new(query).variables(async_graphql::Variables::from_json(variables));
         let answer = match self.endpoint.admit(request) {
             Ok(admitted) => self.endpoint.answer(Arc::new(actor.clone()), admitted).await,
-            Err(answer) => answer,
+            Err(answer) => *answer,
         };
         serde_json::to_value(answer).unwrap()
     }

@@ -52,6 +52,6 @@ pub fn by_reason<'a>(counts: impl IntoIterator<Item = (&'a &'static str, &'a u64
         .into_iter()
         .map(|(reason, count)| ReasonCount { reason: (*reason).to_owned(), count: BigInt(*count) })
         .collect();
-    counts.sort_by(|one, other| other.count.cmp(&one.count));
+    counts.sort_by_key(|one| std::cmp::Reverse(one.count));
     counts
 }

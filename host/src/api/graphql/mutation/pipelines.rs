@@ -8,6 +8,7 @@ use crate::api::graphql::types::pipeline::{
     CreatePipelineInput, DeletePipelinePayload, Pipeline, StopMode, UpdatePipelineInput, ValidatePipelineInput,
     Validation,
 };
+use crate::control::error::ControlError;
 use crate::control::{Change, NewPipeline};
 
 /// See [`super::Mutation`].
@@ -132,8 +133,19 @@ async fn restart(ctx: &Context<'_>, id: &str, mode: StopMode) -> Result<Pipeline
     control.restart(actor, id, mode.into()).await.map(Pipeline)
 }
 
-async fn validate(_ctx: &Context<'_>, _input: ValidatePipelineInput) -> Result<Validation> {
-    Err(crate::control::error::ControlError::Unavailable("this is not built yet".to_owned()))
+async fn validate(ctx: &Context<'_>, input: ValidatePipelineInput) -> Result<Validation> {
+    let (control, actor) = core(ctx)?;
+    let ValidatePipelineInput { id, tenant, stream_id, settings } = input;
+    let found = match (id, stream_id) {
+        (Some(id), None) => control.validate_change(actor, &id, settings.into()).await,
+        (None, Some(stream_id)) => {
+            let tenant = tenant.map(Into::into);
+            let new = NewPipeline { tenant, stream_id, patch: settings.into(), ..NewPipeline::default() };
+            control.validate(actor, new).await
+        }
+        _ => Err(ControlError::invalid("streamId", "or id must be given: one of them")),
+    };
+    found.at("input", "settings", BESIDE).map(Validation::from)
 }
 
 async fn delete(ctx: &Context<'_>, id: ID, keep_files: bool) -> Result<DeletePipelinePayload> {

@@ -5,7 +5,6 @@ use async_graphql::{Context, ID, Object};
 use crate::api::graphql::context::{Maybe, Result, core, named};
 use crate::api::graphql::error::At;
 use crate::api::graphql::paging::{Connection, Piece, cost, count, key, page};
-use crate::api::graphql::shim::Lacking;
 use crate::api::graphql::types::audit::AuditRecord;
 use crate::api::graphql::types::event::{Event, EventFilterInput};
 use crate::api::graphql::types::log::{LogFilterInput, LogLine};

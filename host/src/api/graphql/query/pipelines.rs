@@ -3,7 +3,6 @@
 use async_graphql::{Context, ID, Object};
 
 use crate::api::graphql::context::{Maybe, Result, core, named};
-use crate::api::graphql::shim::Lacking;
 use crate::api::graphql::types::batch::Batch;
 use crate::api::graphql::types::pipeline::Pipeline;
 use crate::api::graphql::types::stage::StageComponentInfo;

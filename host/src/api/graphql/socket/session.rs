@@ -15,10 +15,7 @@ use crate::api::graphql::error::refusal;
 use crate::api::graphql::slots::{Kind, Slot};
 use crate::control::access::Actor;
 use crate::control::error::ControlError;
-use crate::limits::{
-    GRAPHQL_INIT_TIMEOUT, GRAPHQL_OPERATION_ID_BYTES_MAX, GRAPHQL_PING_EVERY, GRAPHQL_SOCKET_OPERATIONS_MAX,
-    GRAPHQL_WRITE_TIMEOUT,
-};
+use crate::limits::{GRAPHQL_OPERATION_ID_BYTES_MAX, GRAPHQL_SOCKET_OPERATIONS_MAX};
 
 /// A connection that is served.
 pub struct Session {
@@ -58,9 +55,10 @@ impl Session {
         };
         self.answers.clear();
         if let End::Closing(closing) = end {
+            let wait = self.endpoint.waits().write;
             // It may be gone.
-            let _ = timeout(GRAPHQL_WRITE_TIMEOUT, self.socket.send(closing.message())).await;
-            let _ = timeout(GRAPHQL_WRITE_TIMEOUT, self.socket.recv()).await;
+            let _ = timeout(wait, self.socket.send(closing.message())).await;
+            let _ = timeout(wait, self.socket.recv()).await;
         }
     }
 
@@ -70,7 +68,7 @@ impl Session {
             return Err(Closing::WrongProtocol.into());
         }
         let stop = self.endpoint.stop().clone();
-        let payload = match timeout(GRAPHQL_INIT_TIMEOUT, stop.run_until_cancelled(self.init())).await {
+        let payload = match timeout(self.endpoint.waits().init, stop.run_until_cancelled(self.init())).await {
             Ok(Some(payload)) => payload?,
             Ok(None) => return Err(Closing::GoingAway.into()),
             Err(_) => return Err(Closing::InitTimeout.into()),
@@ -105,7 +103,8 @@ impl Session {
         let endpoint = self.endpoint.clone();
         let unwelcome = endpoint.control().until_unwelcome(actor);
         tokio::pin!(unwelcome);
-        let mut ping = interval_at(Instant::now() + GRAPHQL_PING_EVERY, GRAPHQL_PING_EVERY);
+        let every = endpoint.waits().ping;
+        let mut ping = interval_at(Instant::now() + every, every);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // Anything that comes is a sign of life.
         let mut heard = true;
@@ -159,15 +158,7 @@ impl Session {
             return Err(Closing::SubscriberExists(id).into());
         }
         let id: Arc<str> = id.into();
-        let answers = if self.running.len() >= GRAPHQL_SOCKET_OPERATIONS_MAX {
-            let text =
-                format!("a connection runs {GRAPHQL_SOCKET_OPERATIONS_MAX} operations at once; open another one");
-            Err(refusal(&ControlError::LimitExceeded(text)))
-        } else {
-            self.endpoint
-                .admit(request)
-                .and_then(|admitted| self.endpoint.follow(actor.clone(), admitted).map_err(|error| refusal(&error)))
-        };
+        let answers = self.begin(request, actor);
         match answers {
             Ok(answers) => {
                 let named = id.clone();
@@ -179,6 +170,18 @@ impl Session {
             }
             Err(answer) => self.say(&ToClient::Error { id: &id, payload: &answer.errors }).await,
         }
+    }
+
+    /// An operation's answers.
+    fn begin(&self, request: Request, actor: &Arc<Actor>) -> Result<BoxStream<'static, Response>, Box<Response>> {
+        let refused = |error| Box::new(refusal(&error));
+        if self.running.len() >= GRAPHQL_SOCKET_OPERATIONS_MAX {
+            let text =
+                format!("a connection runs {GRAPHQL_SOCKET_OPERATIONS_MAX} operations at once; open another one");
+            return Err(refused(ControlError::LimitExceeded(text)));
+        }
+        let admitted = self.endpoint.admit(request)?;
+        self.endpoint.follow(actor.clone(), admitted).map_err(refused)
     }
 
     /// Sends an operation's next answer, or that it ended.
@@ -220,7 +223,7 @@ impl Session {
     }
 
     async fn send(&mut self, message: Message) -> Result<(), End> {
-        match timeout(GRAPHQL_WRITE_TIMEOUT, self.socket.send(message)).await {
+        match timeout(self.endpoint.waits().write, self.socket.send(message)).await {
             Ok(Ok(())) => Ok(()),
             // It went away, or reads nothing.
             _ => Err(End::Gone),

@@ -12,7 +12,6 @@ use super::Follow;
 use crate::api::graphql::context::{Result, core};
 use crate::api::graphql::paging::count;
 use crate::api::graphql::scalars::BigInt;
-use crate::api::graphql::shim::Lacking;
 use crate::api::graphql::types::event::{Event, EventFilterInput};
 use crate::api::graphql::types::log::{LogFilterInput, LogLine, LogUpdate};
 use crate::control::access::Actor;
@@ -29,8 +28,8 @@ pub struct HappenedSubscription;
 
 #[Subscription]
 impl HappenedSubscription {
-    /// What happens from now on, each once it is written down. None is left out: a reader that was too slow for some gets
-    /// them from what was written.
+    /// What happens from now on, each once it is written down. A reader that was too slow for some gets them from what
+    /// was written, as far as it is kept.
     async fn events(
         &self,
         ctx: &Context<'_>,

@@ -9,6 +9,7 @@ use tokio_stream::wrappers::IntervalStream;
 
 use super::Follow;
 use crate::api::graphql::context::{Result, core};
+use crate::api::graphql::query::storage;
 use crate::api::graphql::types::server::{self, Server};
 use crate::api::graphql::types::storage::StorageStatistics;
 use crate::control::error::ControlError;
@@ -32,12 +33,8 @@ impl ServerSubscription {
         let (control, actor) = (control.clone(), actor.clone());
         let ticks = every(every_seconds, GRAPHQL_STORAGE_EVERY_SECONDS)?;
         // What is wrong with the question is said at once.
-        StorageStatistics::of(&control, &actor, tenant.as_ref()).await?;
-        let seen = ticks.then(move |_| {
-            let (control, actor, tenant) = (control.clone(), actor.clone(), tenant.clone());
-            async move { StorageStatistics::of(&control, &actor, tenant.as_ref()).await }
-        });
-        Ok(seen.boxed())
+        storage::seen(&control, &actor, tenant.as_ref())?;
+        Ok(ticks.map(move |_| storage::seen(&control, &actor, tenant.as_ref())).boxed())
     }
 
     /// The server's numbers: at once, and then at intervals.

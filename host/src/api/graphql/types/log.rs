@@ -4,9 +4,8 @@ use async_graphql::{Enum, ID, InputObject, SimpleObject};
 use serde_json::Value;
 
 use super::event::pipeline_id;
-use crate::api::graphql::context::Result;
+use crate::api::graphql::context::{Result, named};
 use crate::api::graphql::scalars::{BigInt, DateTime};
-use crate::api::graphql::shim::{Lacking, LogQuery};
 use crate::control::Control;
 use crate::control::access::Actor;
 use crate::logs::{self, Filter, LogRecord};
@@ -89,9 +88,7 @@ impl LogFilterInput {
     /// # Errors
     /// A tenant or pipeline that is not there for them.
     pub fn checked(&self, control: &Control, actor: &Actor) -> Result<Filter> {
-        let query =
-            LogQuery { tenant: self.tenant.clone().map(Into::into), pipeline: self.pipeline.clone().map(Into::into) };
-        let filter = control.log_filter(actor, &query)?;
+        let filter = control.log_filter(actor, named(self.tenant.as_ref()), named(self.pipeline.as_ref()))?;
         Ok(filter
             .level(self.level.unwrap_or_default().into())
             .target(self.target.clone())

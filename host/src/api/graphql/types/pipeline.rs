@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
+use serde_json::Value;
 
 use super::Problem;
 use super::batch::Batch;
@@ -15,10 +16,10 @@ use super::storage::PipelineStorage;
 use crate::api::graphql::context::{Maybe, Result, core};
 use crate::api::graphql::paging::{Connection, Piece, cost, page};
 use crate::api::graphql::query;
-use crate::api::graphql::scalars::DateTime;
+use crate::api::graphql::scalars::{DateTime, seconds};
 use crate::control::entry::Entry;
 use crate::control::registry::RevisionRow;
-use crate::control::{self, runner};
+use crate::control::{self, dry_run, runner};
 
 /// A pipeline that exists.
 pub struct Pipeline(pub Arc<Entry>);
@@ -135,7 +136,7 @@ impl Pipeline {
 
     /// What it has on disk.
     async fn storage(&self, ctx: &Context<'_>) -> Maybe<PipelineStorage> {
-        Some(query::storage::of_pipeline(ctx, self.0.id()).await)
+        Some(query::storage::of_pipeline(ctx, self.0.id()))
     }
 }
 
@@ -241,25 +242,52 @@ pub struct ValidatePipelineInput {
 /// What would happen with settings. Nothing was kept.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct Validation {
-    /// Nothing speaks against it.
+    /// A pipeline with these settings would go on air as it was meant to.
     pub ok: bool,
-    /// Settings that are wrong.
-    pub problems: Vec<Problem>,
-    /// What was tried, in the order of the data. Empty while settings are wrong.
+    /// What would happen, a sentence each.
+    pub summary: Vec<String>,
+    /// What was looked at, in the order of the data.
     pub checks: Vec<ValidationCheck>,
+    /// What is wrong with settings that only the stages know. Other wrong settings are errors.
+    pub problems: Vec<Problem>,
 }
 
-/// Something that was tried.
+/// Something that was looked at.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct ValidationCheck {
-    /// What: `source`, `processor`, `destinations[0]`, and the like.
-    pub name: String,
-    /// It worked.
+    /// The setting that it is about: `input.settings.source.url`, and the like.
+    pub path: String,
+    /// It is as it should be.
     pub ok: bool,
     /// What was found, in a sentence.
     pub message: String,
+    /// What somebody may want to look at although it works.
+    pub warnings: Vec<String>,
     /// How long it took, in seconds.
     pub seconds: f64,
+    /// Facts by name. They may change between versions.
+    pub detail: Value,
+}
+
+impl From<dry_run::Validation> for Validation {
+    fn from(found: dry_run::Validation) -> Self {
+        let path = |path: &str| format!("input.settings.{path}");
+        let check = |check: dry_run::Check| ValidationCheck {
+            path: path(&check.path),
+            ok: check.ok,
+            message: check.message,
+            warnings: check.warnings,
+            seconds: seconds(check.took_ms),
+            detail: Value::Object(check.detail),
+        };
+        let problem = |problem: crate::config::Problem| Problem { path: path(&problem.path), message: problem.message };
+        Self {
+            ok: found.ok,
+            summary: found.summary,
+            checks: found.checks.into_iter().map(check).collect(),
+            problems: found.problems.into_iter().map(problem).collect(),
+        }
+    }
 }
 
 /// A pipeline that was deleted.

@@ -1,13 +1,12 @@
 //! What lies on disk, and what cleaning it removes.
 
-use async_graphql::{ID, InputObject, SimpleObject};
+use async_graphql::{ID, SimpleObject};
 
-use crate::api::graphql::context::Result;
 use crate::api::graphql::scalars::{BigInt, DateTime};
-use crate::control::Control;
-use crate::control::access::Actor;
-use crate::control::error::ControlError;
+use crate::control::StorageView;
 use crate::control::id::PipelineId;
+use crate::store::usage::{Kind, Totals};
+use crate::unix_time::now_ms;
 
 /// Bytes and files on disk, by kind.
 #[derive(Debug, Clone, Default, SimpleObject)]
@@ -46,8 +45,6 @@ pub struct PipelineStorage {
     pub pipeline_id: ID,
     /// What it has.
     pub usage: StorageUsage,
-    /// Batches whose files are there.
-    pub batches: BigInt,
 }
 
 /// What lies on disk.
@@ -65,29 +62,19 @@ pub struct StorageStatistics {
     pub quota_bytes: Option<BigInt>,
     /// What the disk has left for new files.
     pub available_bytes: BigInt,
-}
-
-/// What to clean. Batches that are not yet on air everywhere always stay.
-#[derive(Debug, Clone, InputObject)]
-pub struct CleanStorageInput {
-    /// Of this pipeline. Left out: of all pipelines of the tenant.
-    pub pipeline: Option<ID>,
-    /// Of this tenant. Left out: the caller's own; `default` for callers of the whole host.
-    pub tenant: Option<ID>,
-    /// So many of the newest finished batches of each pipeline stay.
-    pub keep_batches: u32,
-    /// Remove nothing, only say what would be removed.
-    #[graphql(default)]
-    pub dry_run: bool,
+    /// The size of the disk.
+    pub disk_bytes: BigInt,
+    /// Why no segments are fetched for the tenant now, in a sentence; null while they are.
+    pub refusal: Option<String>,
 }
 
 /// What cleaning removed, or would remove.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct CleanStoragePayload {
+    /// The pipeline.
+    pub pipeline: ID,
     /// Batches whose files were removed.
     pub batches: BigInt,
-    /// Files that were removed.
-    pub files: BigInt,
     /// Bytes that were freed.
     pub bytes: BigInt,
     /// Nothing was removed: it was only asked.
@@ -96,22 +83,45 @@ pub struct CleanStoragePayload {
 
 // === from the core ===
 
+impl From<&Totals> for StorageUsage {
+    fn from(totals: &Totals) -> Self {
+        let all = totals.all();
+        let bytes = |kind| BigInt(totals.of(kind).bytes);
+        Self {
+            total_bytes: BigInt(all.bytes),
+            files: BigInt(all.files),
+            breakdown: StorageBreakdown {
+                original_segments: bytes(Kind::OriginalSegments),
+                video_fragments: bytes(Kind::VideoFragments),
+                audio_fragments: bytes(Kind::AudioFragments),
+                processed_audio: bytes(Kind::ProcessedAudio),
+                remuxed_output: bytes(Kind::RemuxedOutput),
+                logs: bytes(Kind::Logs),
+                other: bytes(Kind::Other),
+            },
+        }
+    }
+}
+
 impl StorageStatistics {
     /// Of a tenant, or of all of them.
-    ///
-    /// # Errors
-    /// A tenant that is not there for the caller.
-    pub async fn of(_control: &Control, _actor: &Actor, _tenant: Option<&ID>) -> Result<Self> {
-        Err(ControlError::Unavailable("this is not built yet".to_owned()))
+    pub fn new(tenant: Option<String>, view: StorageView) -> Self {
+        Self {
+            at: DateTime(now_ms()),
+            tenant: tenant.map(ID),
+            usage: (&view.totals).into(),
+            pipelines: view.pipelines.iter().map(|(id, totals)| PipelineStorage::new(id, totals)).collect(),
+            quota_bytes: view.quota.map(BigInt),
+            available_bytes: BigInt(view.space.free),
+            disk_bytes: BigInt(view.space.total),
+            refusal: view.refusal,
+        }
     }
 }
 
 impl PipelineStorage {
     /// Of one pipeline.
-    ///
-    /// # Errors
-    /// A pipeline that is not there for the caller.
-    pub async fn of(_control: &Control, _actor: &Actor, _id: &PipelineId) -> Result<Self> {
-        Err(ControlError::Unavailable("this is not built yet".to_owned()))
+    pub fn new(id: &PipelineId, totals: &Totals) -> Self {
+        Self { pipeline_id: ID(id.to_string()), usage: totals.into() }
     }
 }

@@ -1,12 +1,13 @@
 //! Tenants: who shares this host, what they may use and reach.
 
 use async_graphql::{ID, InputObject, MaybeUndefined, SimpleObject};
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::api::graphql::scalars::{BigInt, DateTime};
 use crate::control::quota::{self, QuotaPatch};
 use crate::control::registry::TenantRow;
+use crate::control::tenant_policy;
+use crate::net::Policy;
 
 /// Someone who shares this host, behind walls.
 #[derive(Debug, Clone, SimpleObject)]
@@ -43,8 +44,7 @@ pub struct Quotas {
 /// Which addresses a tenant's sources, processors, destinations and webhooks may reach. In this order: what is denied
 /// is never reached; what is in `allowRanges` is; others as `public` and `private` say, with `allowHosts` as exceptions
 /// on the public internet.
-#[derive(Debug, Clone, SimpleObject, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Debug, Clone, SimpleObject)]
 pub struct NetworkPolicy {
     /// Names that are never reached: `example.com`, or `*.example.com` for all names below it.
     pub deny_hosts: Vec<String>,
@@ -111,8 +111,7 @@ pub struct QuotasInput {
 }
 
 /// Which addresses a tenant may reach.
-#[derive(Debug, Clone, InputObject, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, InputObject)]
 pub struct NetworkPolicyInput {
     /// Names that are never reached: `example.com`, or `*.example.com` for all names below it.
     #[graphql(default)]
@@ -147,7 +146,7 @@ impl Tenant {
             created_at: DateTime(row.created_ms),
             disabled: row.disabled,
             quotas: row.quotas().into(),
-            network_policy: NetworkPolicy::of(row.network.as_ref()),
+            network_policy: tenant_policy(row).into(),
         }
     }
 }
@@ -178,30 +177,18 @@ impl From<QuotasInput> for QuotaPatch {
     }
 }
 
-impl Default for NetworkPolicy {
-    fn default() -> Self {
-        Self {
-            deny_hosts: Vec::new(),
-            deny_ranges: Vec::new(),
-            allow_hosts: Vec::new(),
-            allow_ranges: Vec::new(),
-            public: true,
-            private: false,
-            files: false,
-        }
-    }
-}
-
-impl NetworkPolicy {
-    /// As the core keeps it.
-    fn of(kept: Option<&Value>) -> Self {
-        kept.cloned().and_then(|kept| serde_json::from_value(kept).ok()).unwrap_or_default()
+impl From<Policy> for NetworkPolicy {
+    fn from(policy: Policy) -> Self {
+        let Policy { deny_hosts, deny_ranges, allow_hosts, allow_ranges, public, private, files } = policy;
+        Self { deny_hosts, deny_ranges, allow_hosts, allow_ranges, public, private, files }
     }
 }
 
 impl NetworkPolicyInput {
     /// As the core keeps it.
-    pub fn kept(&self) -> Value {
-        serde_json::to_value(self).unwrap_or_default()
+    pub fn kept(self) -> Value {
+        let Self { deny_hosts, deny_ranges, allow_hosts, allow_ranges, public, private, files } = self;
+        let policy = Policy { deny_hosts, deny_ranges, allow_hosts, allow_ranges, public, private, files };
+        serde_json::to_value(policy).unwrap_or_default()
     }
 }
