@@ -14,6 +14,7 @@ use crate::control::Control;
 pub mod answer;
 pub mod assets;
 pub mod auth;
+pub mod graphql;
 pub mod layers;
 pub mod rest;
 pub mod server;
@@ -36,6 +37,8 @@ pub struct Api {
     pub stop: CancellationToken,
     /// The last look at whether the host can work.
     checked: Arc<rest::Checked>,
+    /// The GraphQL API.
+    pub graphql: graphql::Endpoint,
     origins: Arc<[String]>,
 }
 
@@ -45,6 +48,7 @@ impl Api {
     /// `loopback`: only this machine can connect. `stop` ends all streams.
     pub fn new(control: Control, config: &ServerConfig, loopback: bool, stop: CancellationToken) -> Self {
         Self {
+            graphql: graphql::Endpoint::new(control.clone(), stop.clone()),
             control,
             door: Arc::new(Door::new(config, loopback)),
             sessions: Arc::new(session::Sessions::new(config.secure_cookies)),
@@ -58,5 +62,5 @@ impl Api {
 
 /// Everything that the server answers.
 pub fn router(api: Api) -> Router {
-    layers::around_all(rest::router(), &api.origins).with_state(api)
+    layers::around_all(rest::router().merge(graphql::router()), &api.origins).with_state(api)
 }

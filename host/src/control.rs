@@ -9,6 +9,7 @@
 //! happens and tells `watching` subscribers and `webhooks`.
 
 pub mod access;
+mod components;
 pub mod dry_run;
 pub mod entry;
 pub mod error;
@@ -38,7 +39,7 @@ use std::time::Duration;
 use tokio::sync::{broadcast, watch};
 use tokio::time::Instant;
 
-pub use self::pipelines::{Apply, Change, NewPipeline};
+pub use self::pipelines::{Apply, Change, NewPipeline, tenant_policy};
 pub use self::storage::StorageView;
 pub use self::tenancy::{NewToken, NewWebhook, TokenSecret};
 pub use self::watching::Watched;
@@ -132,6 +133,13 @@ impl Control {
     /// [`ControlError::Unauthenticated`] for one that is unknown, expired or revoked.
     pub async fn authenticate(&self, secret: &str) -> Result<Actor, ControlError> {
         self.0.tokens.authenticate(secret).await
+    }
+
+    /// Waits until an actor's token is not taken any more: for streams, which outlive the question who is calling. Never
+    /// ends for an actor without a token.
+    pub async fn until_unwelcome(&self, actor: &Actor) -> ControlError {
+        self.0.tokens.until_bad(actor).await;
+        ControlError::Unauthenticated("this token is not good any more".to_owned())
     }
 
     /// Whoever can reach a server that only this machine can reach.

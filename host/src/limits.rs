@@ -660,3 +660,74 @@ pub const PREVIEW_WINDOW: Duration = Duration::from_secs(180);
 pub const PREVIEW_BATCHES_MAX: usize = 100;
 /// Fragments in a preview's playlist.
 pub const PREVIEW_FRAGMENTS_MAX: usize = 2000;
+/// Components in the host's store that are listed.
+pub const COMPONENTS_LISTED_MAX: usize = 64;
+
+// === GraphQL ===
+
+/// Bytes of a request's body.
+pub const GRAPHQL_BODY_BYTES_MAX: usize = 256 << 10;
+/// From a request's head to the end of its body.
+pub const GRAPHQL_BODY_TIMEOUT: Duration = Duration::from_secs(15);
+/// For a query or mutation to be answered; a dry run fetches and connects.
+pub const GRAPHQL_ANSWER_TIMEOUT: Duration = Duration::from_secs(50);
+/// Brackets in brackets in a request's text, those of values included. The parser takes some stack for each.
+pub const GRAPHQL_BRACKETS_MAX: usize = 48;
+/// Operations in one request, of which one is run.
+pub const GRAPHQL_OPERATIONS_MAX: usize = 10;
+/// Fields at the root of an operation.
+pub const GRAPHQL_ROOT_FIELDS_MAX: usize = 24;
+/// Fields and spreads, those of fragments counted each time that they are spread.
+pub const GRAPHQL_SELECTIONS_MAX: usize = 1000;
+/// Fields below each other: introspection takes 15.
+pub const GRAPHQL_DEPTH_MAX: usize = 16;
+/// Fields and fragments below each other.
+pub const GRAPHQL_NESTING_MAX: usize = 28;
+/// Fields that are given another name.
+pub const GRAPHQL_ALIASES_MAX: usize = 48;
+/// Directives in one place.
+pub const GRAPHQL_DIRECTIVES_MAX: usize = 8;
+/// Lists of types, fields and the like below each other in introspection: each multiplies the answer.
+pub const GRAPHQL_INTROSPECTION_LISTS_MAX: usize = 2;
+/// Values that an answer may come to, by the sizes that lists are asked for or usually have.
+pub const GRAPHQL_COMPLEXITY_MAX: usize = 20_000;
+/// Things that a list without pages counts for.
+pub const GRAPHQL_LIST_COST: usize = 20;
+/// Things in a page unless asked for.
+pub const GRAPHQL_PAGE_DEFAULT: usize = 20;
+/// Things in a page.
+pub const GRAPHQL_PAGE_MAX: usize = 200;
+/// Queries and mutations of one tenant under way at once.
+pub const GRAPHQL_ANSWERS_MAX: usize = 64;
+/// Subscriptions of one tenant at once, over all its connections.
+pub const GRAPHQL_SUBSCRIPTIONS_MAX: usize = 2000;
+/// WebSocket connections of one tenant at once.
+pub const GRAPHQL_SOCKETS_MAX: usize = 2000;
+/// WebSocket connections that have not said yet who they are.
+pub const GRAPHQL_GREETINGS_MAX: usize = 256;
+/// Operations of one WebSocket connection at once.
+pub const GRAPHQL_SOCKET_OPERATIONS_MAX: usize = 128;
+/// Bytes of a client's name for an operation.
+pub const GRAPHQL_OPERATION_ID_BYTES_MAX: usize = 128;
+/// Bytes of a WebSocket message from a client.
+pub const GRAPHQL_MESSAGE_BYTES_MAX: usize = GRAPHQL_BODY_BYTES_MAX;
+/// Bytes that a WebSocket connection reads at once; each has such a buffer for as long as it lasts.
+pub const GRAPHQL_SOCKET_READ_BYTES: usize = 4 << 10;
+/// Bytes that wait to be written to a WebSocket connection, beyond the answer that is being written.
+pub const GRAPHQL_SOCKET_WRITE_BYTES_MAX: usize = 16 << 20;
+/// For a client to say who it is, once its WebSocket is open.
+pub const GRAPHQL_INIT_TIMEOUT: Duration = Duration::from_secs(10);
+/// For a client to take a message; one that does not is let go of.
+pub const GRAPHQL_WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Between signs of life to a client that hears nothing else; one that gives none itself in that time is let go of.
+pub const GRAPHQL_PING_EVERY: Duration = Duration::from_secs(15);
+/// Lines of the log in one answer of a subscription...
+pub const GRAPHQL_LOG_LINES_AT_ONCE: usize = 200;
+/// ...and answers come at most this often.
+pub const GRAPHQL_LOG_UPDATE_EVERY: Duration = Duration::from_millis(200);
+/// Between two looks at the storage, in seconds, unless asked for.
+pub const GRAPHQL_STORAGE_EVERY_SECONDS: u32 = 10;
+/// Between two looks at the server, in seconds, unless asked for.
+pub const GRAPHQL_SERVER_EVERY_SECONDS: u32 = 5;
+/// Longest time between two looks that can be asked for, in seconds.
+pub const GRAPHQL_EVERY_SECONDS_MAX: u32 = 3600;

@@ -68,7 +68,9 @@ async fn a_script_starts_watches_stops_and_cleans() {
     assert_eq!(rest.post("/api/pipeline/start", &other).await.0, 409);
 
     let on_air = until(&rest, &host, "on air", |status| {
-        status["phase"] == "on-air" && status["onAir"] == true && status["stats"]["fragmentsPublished"].as_u64() >= Some(3)
+        status["phase"] == "on-air"
+            && status["onAir"] == true
+            && status["stats"]["fragmentsPublished"].as_u64() >= Some(3)
     })
     .await;
     assert_eq!((&on_air["streamId"], &on_air["sourceUrl"]), (&json!("script"), &json!(origin.url)));

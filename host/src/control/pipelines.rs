@@ -372,15 +372,22 @@ pub(super) fn owner(tenant: &TenantRow) -> Owner {
 
 /// What a tenant may reach: what was set, else everything for the host's own tenant and the public internet for others.
 /// A policy that cannot be read lets nothing through.
-pub(super) fn tenant_guard(tenant: &TenantRow) -> Guard {
+pub fn tenant_policy(tenant: &TenantRow) -> Policy {
     let policy = match &tenant.network {
         Some(value) => Policy::deserialize(value).map_err(|error| error.to_string()),
-        None if tenant.name == DEFAULT_TENANT => return Guard::open(),
-        None => Ok(Policy::strict()),
+        None if tenant.name == DEFAULT_TENANT => return Policy::open(),
+        None => return Policy::strict(),
     };
-    let guard = policy.and_then(|policy| Guard::new(policy).map_err(|problems| problems.to_string()));
-    guard.unwrap_or_else(|error| {
+    policy.unwrap_or_else(|error| {
         tracing::error!(tenant = tenant.name, error, "the network policy cannot be read: nothing is let through");
+        Policy { public: false, ..Policy::strict() }
+    })
+}
+
+/// Holds a tenant to its policy.
+pub(super) fn tenant_guard(tenant: &TenantRow) -> Guard {
+    Guard::new(tenant_policy(tenant)).unwrap_or_else(|problems| {
+        tracing::error!(tenant = tenant.name, %problems, "the network policy is wrong: nothing is let through");
         Guard::new(Policy { public: false, ..Policy::strict() }).unwrap_or_default()
     })
 }

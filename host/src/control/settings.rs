@@ -263,7 +263,7 @@ fn given(url: &str) -> String {
 }
 
 /// A source's URL without what gives access; what is no URL is not shown.
-pub(super) fn shown_url(url: &str) -> String {
+pub(crate) fn shown_url(url: &str) -> String {
     url::Url::parse(url).map_or_else(|_| "…".to_owned(), |url| redacted(&url))
 }
 

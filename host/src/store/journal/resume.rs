@@ -30,7 +30,8 @@ pub enum Step {
 }
 
 impl Step {
-    const ALL: [Self; 7] =
+    /// All of them, in order.
+    pub const ALL: [Self; 7] =
         [Self::Cut, Self::Demuxed, Self::Sent, Self::Decided, Self::Remuxed, Self::OnAir, Self::Done];
 
     /// The number in the journal.

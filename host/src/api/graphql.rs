@@ -1,0 +1,44 @@
+//! The GraphQL API: HTTP, WebSocket and server-sent events over one schema.
+//!
+//! In: requests, and who is calling (`api/auth.rs`). Out: the core's answers, each error with its code. The way through the
+//! files: [`http`], [`socket`] and [`sse`] are the transports; [`admit`] refuses what is too large, [`endpoint`] runs the
+//! rest; `query`, `mutation` and `subscription` translate to the core, `types` translate back. Nothing here decides who
+//! may do what: the core does.
+
+mod admit;
+mod context;
+mod endpoint;
+mod error;
+mod http;
+mod mutation;
+mod paging;
+mod query;
+mod scalars;
+mod slots;
+mod socket;
+mod sse;
+mod subscription;
+mod types;
+
+use async_graphql::SDLExportOptions;
+use axum::Router;
+use axum::routing::{get, post};
+
+pub use endpoint::Endpoint;
+
+use super::Api;
+
+/// The schema, in its own language.
+pub fn sdl() -> String {
+    endpoint::bare().finish().sdl_with_options(SDLExportOptions::new().prefer_single_line_descriptions())
+}
+
+/// Its routes.
+pub fn router() -> Router<Api> {
+    Router::new()
+        .route("/graphql", post(http::post).get(socket::open).fallback(http::other))
+        .route("/graphql/schema.graphql", get(http::schema))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,32 @@
+//! What resolvers find in their request: the core, and who is calling.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, ID};
+
+use crate::control::Control;
+use crate::control::access::Actor;
+use crate::control::error::ControlError;
+
+/// An answer of a resolver. What went wrong gets its code where answers leave ([`super::error`]).
+pub type Result<T> = std::result::Result<T, ControlError>;
+
+/// An answer whose failure makes this field null and leaves its neighbours as they are; a plain [`Result`] would take the
+/// whole object with it. For the fields of the three roots: what a request did or found beside a failure is still told.
+pub type Maybe<T> = Option<Result<T>>;
+
+/// The core, and who is calling it.
+///
+/// # Errors
+/// [`ControlError::Unavailable`]: the request was run without them, which is a bug.
+pub fn core<'a>(ctx: &Context<'a>) -> Result<(&'a Control, &'a Actor)> {
+    match (ctx.data_opt::<Control>(), ctx.data_opt::<Arc<Actor>>()) {
+        (Some(control), Some(actor)) => Ok((control, actor)),
+        _ => Err(ControlError::Unavailable("this request was run without a caller".to_owned())),
+    }
+}
+
+/// An optional id as the core takes it.
+pub fn named(id: Option<&ID>) -> Option<&str> {
+    id.map(|id| id.as_str())
+}

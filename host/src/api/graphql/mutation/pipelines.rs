@@ -1,0 +1,155 @@
+//! Pipelines: made, changed, started, stopped, deleted, tried.
+
+use async_graphql::{Context, ID, Object};
+
+use crate::api::graphql::context::{Maybe, Result, core};
+use crate::api::graphql::error::At;
+use crate::api::graphql::types::pipeline::{
+    CreatePipelineInput, DeletePipelinePayload, Pipeline, StopMode, UpdatePipelineInput, ValidatePipelineInput,
+    Validation,
+};
+use crate::control::error::ControlError;
+use crate::control::{Change, NewPipeline};
+
+/// See [`super::Mutation`].
+#[derive(Debug, Default)]
+pub struct PipelineMutation;
+
+/// Fields of `input` that are no settings.
+const BESIDE: &[&str] = &["tenant", "streamId", "id", "expectedRevision", "note"];
+
+#[Object]
+impl PipelineMutation {
+    /// Makes a pipeline. The same again is the same pipeline; one with that name and other settings is a CONFLICT.
+    async fn create_pipeline(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to make.")] input: CreatePipelineInput,
+    ) -> Maybe<Pipeline> {
+        Some(create(ctx, input).await)
+    }
+
+    /// Changes what a pipeline is set to, as a new revision.
+    async fn update_pipeline(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The pipeline.")] id: ID,
+        #[graphql(desc = "What to change.")] input: UpdatePipelineInput,
+    ) -> Maybe<Pipeline> {
+        Some(update(ctx, &id, input).await)
+    }
+
+    /// Sets a pipeline to what it was at an earlier revision, as a new one. It comes into effect now.
+    async fn roll_back_pipeline(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The pipeline.")] id: ID,
+        #[graphql(desc = "The revision to go back to.")] revision: u64,
+        #[graphql(desc = "The revision that was looked at: if there is another one by now, the answer is CONFLICT.")]
+        expected_revision: Option<u64>,
+    ) -> Maybe<Pipeline> {
+        Some(roll_back(ctx, &id, revision, expected_revision).await)
+    }
+
+    /// Starts a pipeline. One that is started already goes on.
+    async fn start_pipeline(&self, ctx: &Context<'_>, #[graphql(desc = "The pipeline.")] id: ID) -> Maybe<Pipeline> {
+        Some(start(ctx, &id).await)
+    }
+
+    /// Stops a pipeline. Answers at once: draining goes on for as long as media is buffered.
+    async fn stop_pipeline(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The pipeline.")] id: ID,
+        #[graphql(desc = "How. One that drains may be told to end at once.", default_with = "StopMode::Drain")]
+        mode: StopMode,
+    ) -> Maybe<Pipeline> {
+        Some(stop(ctx, &id, mode).await)
+    }
+
+    /// Stops a pipeline that runs and starts it again; starts one that does not.
+    async fn restart_pipeline(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The pipeline.")] id: ID,
+        #[graphql(desc = "How it is stopped.", default_with = "StopMode::Drain")] mode: StopMode,
+    ) -> Maybe<Pipeline> {
+        Some(restart(ctx, &id, mode).await)
+    }
+
+    /// Deletes a pipeline, with all that is on disk of it. One that runs is stopped at once.
+    async fn delete_pipeline(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The pipeline.")] id: ID,
+        #[graphql(desc = "Leave its files where they are.", default)] keep_files: bool,
+    ) -> Maybe<DeletePipelinePayload> {
+        Some(delete(ctx, id, keep_files).await)
+    }
+
+    /// Tries settings without keeping anything: checks them, fetches the playlist, connects to the processor and the
+    /// destinations, and says what would happen.
+    async fn validate_pipeline(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to try.")] input: ValidatePipelineInput,
+    ) -> Maybe<Validation> {
+        Some(validate(ctx, input).await)
+    }
+}
+
+async fn create(ctx: &Context<'_>, input: CreatePipelineInput) -> Result<Pipeline> {
+    let (control, actor) = core(ctx)?;
+    let CreatePipelineInput { tenant, stream_id, settings, start, note } = input;
+    let new = NewPipeline { tenant: tenant.map(Into::into), stream_id, patch: settings.into(), start, note };
+    control.create(actor, new).await.at("input", "settings", BESIDE).map(Pipeline)
+}
+
+async fn update(ctx: &Context<'_>, id: &str, input: UpdatePipelineInput) -> Result<Pipeline> {
+    let (control, actor) = core(ctx)?;
+    let UpdatePipelineInput { settings, expected_revision, apply, note } = input;
+    let change = Change { patch: settings.into(), expected_revision, apply: apply.into(), note };
+    control.update(actor, id, change).await.at("input", "settings", BESIDE).map(Pipeline)
+}
+
+async fn roll_back(ctx: &Context<'_>, id: &str, revision: u64, expected: Option<u64>) -> Result<Pipeline> {
+    let (control, actor) = core(ctx)?;
+    // What was right then may be wrong now; the problems are those of the revision's settings.
+    control.roll_back(actor, id, revision, expected).await.at("revision", "settings", &[]).map(Pipeline)
+}
+
+async fn start(ctx: &Context<'_>, id: &str) -> Result<Pipeline> {
+    let (control, actor) = core(ctx)?;
+    control.start(actor, id).await.map(Pipeline)
+}
+
+async fn stop(ctx: &Context<'_>, id: &str, mode: StopMode) -> Result<Pipeline> {
+    let (control, actor) = core(ctx)?;
+    control.stop(actor, id, mode.into()).await.map(Pipeline)
+}
+
+async fn restart(ctx: &Context<'_>, id: &str, mode: StopMode) -> Result<Pipeline> {
+    let (control, actor) = core(ctx)?;
+    control.restart(actor, id, mode.into()).await.map(Pipeline)
+}
+
+async fn validate(ctx: &Context<'_>, input: ValidatePipelineInput) -> Result<Validation> {
+    let (control, actor) = core(ctx)?;
+    let ValidatePipelineInput { id, tenant, stream_id, settings } = input;
+    let found = match (id, stream_id) {
+        (Some(id), None) => control.validate_change(actor, &id, settings.into()).await,
+        (None, Some(stream_id)) => {
+            let tenant = tenant.map(Into::into);
+            let new = NewPipeline { tenant, stream_id, patch: settings.into(), ..NewPipeline::default() };
+            control.validate(actor, new).await
+        }
+        _ => Err(ControlError::invalid("streamId", "or id must be given: one of them")),
+    };
+    found.at("input", "settings", BESIDE).map(Validation::from)
+}
+
+async fn delete(ctx: &Context<'_>, id: ID, keep_files: bool) -> Result<DeletePipelinePayload> {
+    let (control, actor) = core(ctx)?;
+    let deleted = control.delete(actor, &id, keep_files).await?;
+    Ok(DeletePipelinePayload { id, deleted })
+}

@@ -1,0 +1,40 @@
+//! Cleaning the storage by hand.
+
+use async_graphql::{Context, ID, Object};
+
+use crate::api::graphql::context::{Maybe, Result, core};
+use crate::api::graphql::scalars::BigInt;
+use crate::api::graphql::types::storage::CleanStoragePayload;
+
+/// See [`super::Mutation`].
+#[derive(Debug, Default)]
+pub struct StorageMutation;
+
+#[Object]
+impl StorageMutation {
+    /// Removes the files of a pipeline's batches that went on air, but of the newest. Batches that are not yet on air
+    /// everywhere always stay.
+    async fn clean_storage(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The pipeline.")] pipeline: ID,
+        #[graphql(desc = "So many of the newest finished batches stay.")] keep_batches: u32,
+        #[graphql(desc = "Remove nothing, only say what would be removed.", default)] dry_run: bool,
+    ) -> Maybe<CleanStoragePayload> {
+        Some(clean(ctx, pipeline, keep_batches, dry_run).await)
+    }
+}
+
+async fn clean(ctx: &Context<'_>, pipeline: ID, keep: u32, dry_run: bool) -> Result<CleanStoragePayload> {
+    let (control, actor) = core(ctx)?;
+    let keep = usize::try_from(keep).unwrap_or(usize::MAX);
+    let (batches, bytes) = if dry_run {
+        let planned = control.plan_clean(actor, &pipeline, keep).await?;
+        (planned.len() as u64, planned.iter().map(|batch| batch.bytes).sum())
+    } else {
+        let cleaned = control.clean(actor, &pipeline, keep).await?;
+        (cleaned.batches, cleaned.bytes)
+    };
+    let pipeline = ID(control.pipeline(actor, &pipeline)?.id().to_string());
+    Ok(CleanStoragePayload { pipeline, batches: BigInt(batches), bytes: BigInt(bytes), dry_run })
+}

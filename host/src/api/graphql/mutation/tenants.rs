@@ -1,0 +1,79 @@
+//! Tenants: made, changed, deleted. For admins of the whole host.
+
+use async_graphql::{Context, ID, MaybeUndefined, Object};
+
+use crate::api::graphql::context::{Maybe, Result, core};
+use crate::api::graphql::error::At;
+use crate::api::graphql::types::tenant::{CreateTenantInput, DeleteTenantPayload, Tenant, UpdateTenantInput};
+
+/// See [`super::Mutation`].
+#[derive(Debug, Default)]
+pub struct TenantMutation;
+
+#[Object]
+impl TenantMutation {
+    /// Makes a tenant. The same again is the same tenant. For admins of the whole host.
+    async fn create_tenant(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to make.")] input: CreateTenantInput,
+    ) -> Maybe<Tenant> {
+        Some(create(ctx, input).await)
+    }
+
+    /// Changes what a tenant may use and reach, or shuts it out. For admins of the whole host.
+    async fn update_tenant(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Its name.")] id: ID,
+        #[graphql(desc = "What to change.")] input: UpdateTenantInput,
+    ) -> Maybe<Tenant> {
+        Some(update(ctx, &id, input).await)
+    }
+
+    /// Deletes a tenant that has no pipelines any more. For admins of the whole host.
+    async fn delete_tenant(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Its name.")] id: ID,
+    ) -> Maybe<DeleteTenantPayload> {
+        Some(delete(ctx, id).await)
+    }
+}
+
+async fn create(ctx: &Context<'_>, input: CreateTenantInput) -> Result<Tenant> {
+    let (control, actor) = core(ctx)?;
+    let quotas = input.quotas.unwrap_or_default().into();
+    let network = input.network_policy.map(|policy| policy.kept());
+    let made = control.create_tenant(actor, &input.name, quotas, network).await;
+    Ok(Tenant::of(&*moved(made)?))
+}
+
+async fn update(ctx: &Context<'_>, id: &str, input: UpdateTenantInput) -> Result<Tenant> {
+    let (control, actor) = core(ctx)?;
+    if let Some(quotas) = input.quotas {
+        moved(control.set_quotas(actor, id, quotas.into()).await)?;
+    }
+    match input.network_policy {
+        MaybeUndefined::Undefined => {}
+        MaybeUndefined::Null => drop(control.set_network(actor, id, None).await?),
+        MaybeUndefined::Value(policy) => {
+            drop(moved(control.set_network(actor, id, Some(policy.kept())).await)?);
+        }
+    }
+    if let Some(disabled) = input.disabled {
+        control.set_disabled(actor, id, disabled).await?;
+    }
+    Ok(Tenant::of(&*control.tenant(actor, Some(id))?))
+}
+
+async fn delete(ctx: &Context<'_>, id: ID) -> Result<DeleteTenantPayload> {
+    let (control, actor) = core(ctx)?;
+    let deleted = control.delete_tenant(actor, &id).await?;
+    Ok(DeleteTenantPayload { id, deleted })
+}
+
+/// The core calls it `network`.
+fn moved<T>(answer: Result<T>) -> Result<T> {
+    answer.at("input", "networkPolicy", &["name", "quotas"])
+}

@@ -1,0 +1,106 @@
+//! Webhooks: made, changed, deleted, tried. For admins.
+
+use async_graphql::{Context, ID, Object};
+
+use crate::api::graphql::context::{Maybe, Result, core};
+use crate::api::graphql::error::At;
+use crate::api::graphql::types::event;
+use crate::api::graphql::types::webhook::{
+    CreateWebhookInput, CreateWebhookPayload, DeleteWebhookPayload, Delivery, UpdateWebhookInput, Webhook, WebhookId,
+};
+use crate::control::NewWebhook;
+use crate::control::hidden::Hidden;
+use crate::control::registry::WebhookPatch;
+
+/// See [`super::Mutation`].
+#[derive(Debug, Default)]
+pub struct WebhookMutation;
+
+#[Object]
+impl WebhookMutation {
+    /// Makes a webhook. The same again is the same webhook; one with that name and other settings is a CONFLICT. For
+    /// admins.
+    async fn create_webhook(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to make.")] input: CreateWebhookInput,
+    ) -> Maybe<CreateWebhookPayload> {
+        Some(create(ctx, input).await)
+    }
+
+    /// Changes a webhook. For admins.
+    async fn update_webhook(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The webhook.")] id: ID,
+        #[graphql(desc = "What to change.")] input: UpdateWebhookInput,
+    ) -> Maybe<Webhook> {
+        Some(update(ctx, &id, input).await)
+    }
+
+    /// Deletes a webhook, with what waits to be delivered. For admins.
+    async fn delete_webhook(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The webhook.")] id: ID,
+    ) -> Maybe<DeleteWebhookPayload> {
+        Some(delete(ctx, id).await)
+    }
+
+    /// Sends a webhook something to try it. What became of it is among its deliveries. For admins.
+    async fn test_webhook(&self, ctx: &Context<'_>, #[graphql(desc = "The webhook.")] id: ID) -> Maybe<Delivery> {
+        Some(test(ctx, &id).await)
+    }
+
+    /// Sends a delivery once more. For admins.
+    async fn deliver_again(&self, ctx: &Context<'_>, #[graphql(desc = "The delivery.")] id: ID) -> Maybe<Delivery> {
+        Some(deliver_again(ctx, &id).await)
+    }
+}
+
+async fn create(ctx: &Context<'_>, input: CreateWebhookInput) -> Result<CreateWebhookPayload> {
+    let (control, actor) = core(ctx)?;
+    let CreateWebhookInput { tenant, name, url, kinds, secret, enabled } = input;
+    let given = secret.is_some();
+    let events = event::words(kinds.unwrap_or_default());
+    let new = NewWebhook { tenant: tenant.map(Into::into), name, url, secret, events, enabled };
+    let row = control.create_webhook(actor, new).await.at_input("input")?;
+    let secret = (!given).then(|| row.secret.get().clone());
+    Ok(CreateWebhookPayload { webhook: row.into(), secret })
+}
+
+async fn update(ctx: &Context<'_>, id: &ID, input: UpdateWebhookInput) -> Result<Webhook> {
+    let (control, actor) = core(ctx)?;
+    let WebhookId { tenant, number } = WebhookId::parse(id, actor)?;
+    let patch = WebhookPatch {
+        url: input.url.map(Hidden::new),
+        secret: input.secret.map(Hidden::new),
+        events: input.kinds.map(event::words),
+        enabled: input.enabled,
+    };
+    control.update_webhook(actor, Some(&tenant), number, patch).await.at_input("input").map(Webhook::from)
+}
+
+async fn delete(ctx: &Context<'_>, id: ID) -> Result<DeleteWebhookPayload> {
+    let (control, actor) = core(ctx)?;
+    // What cannot be an id names nothing that could be deleted.
+    let deleted = match WebhookId::parse(&id, actor) {
+        Ok(WebhookId { tenant, number }) => control.delete_webhook(actor, Some(&tenant), number).await?,
+        Err(_) => false,
+    };
+    Ok(DeleteWebhookPayload { id, deleted })
+}
+
+async fn test(ctx: &Context<'_>, id: &ID) -> Result<Delivery> {
+    let (control, actor) = core(ctx)?;
+    let WebhookId { tenant, number } = WebhookId::parse(id, actor)?;
+    let row = control.test_webhook(actor, Some(&tenant), number).await?;
+    Ok(Delivery::new(&tenant, row))
+}
+
+async fn deliver_again(ctx: &Context<'_>, id: &ID) -> Result<Delivery> {
+    let (control, actor) = core(ctx)?;
+    let WebhookId { tenant, number } = WebhookId::parse(id, actor)?;
+    let row = control.deliver_again(actor, Some(&tenant), number).await?;
+    Ok(Delivery::new(&tenant, row))
+}

@@ -1,0 +1,19 @@
+//! What can be asked. Resolvers only translate: the core checks the caller and answers.
+
+pub mod happened;
+pub mod pipelines;
+pub mod server;
+pub mod storage;
+pub mod tenancy;
+
+use async_graphql::MergedObject;
+
+/// What can be asked.
+#[derive(Debug, Default, MergedObject)]
+pub struct Query(
+    server::ServerQuery,
+    pipelines::PipelineQuery,
+    happened::HappenedQuery,
+    storage::StorageQuery,
+    tenancy::TenancyQuery,
+);

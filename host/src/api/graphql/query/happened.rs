@@ -1,0 +1,109 @@
+//! What happened: events, lines of the log, who did what.
+
+use async_graphql::{Context, ID, Object};
+
+use crate::api::graphql::context::{Maybe, Result, core, named};
+use crate::api::graphql::error::At;
+use crate::api::graphql::paging::{Connection, Piece, cost, count, key, page};
+use crate::api::graphql::types::audit::AuditRecord;
+use crate::api::graphql::types::event::{Event, EventFilterInput};
+use crate::api::graphql::types::log::{LogFilterInput, LogLine};
+use crate::control::error::ControlError;
+use crate::logs::Take;
+use crate::store::page::Listed;
+
+/// See [`super::Query`].
+#[derive(Debug, Default)]
+pub struct HappenedQuery;
+
+#[Object]
+impl HappenedQuery {
+    /// What happened, newest first.
+    #[graphql(complexity = "cost(first, child_complexity)")]
+    async fn events(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which events.")] filter: Option<EventFilterInput>,
+        #[graphql(desc = "So many, 20 if left out.")] first: Option<i32>,
+        #[graphql(desc = "Behind this cursor.")] after: Option<String>,
+    ) -> Maybe<Connection<Event>> {
+        Some(events(ctx, &filter.unwrap_or_default(), first, after.as_deref()).await)
+    }
+
+    /// Lines of the log that are in memory, oldest first: the newest `last`, or the first `first` behind a cursor.
+    #[graphql(complexity = "cost(first.or(last), child_complexity)")]
+    async fn logs(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which lines.")] filter: Option<LogFilterInput>,
+        #[graphql(desc = "So many from the oldest on.")] first: Option<i32>,
+        #[graphql(desc = "Behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "So many up to the newest; 20 if neither it nor `first` is given.")] last: Option<i32>,
+        #[graphql(desc = "Before this cursor.")] before: Option<String>,
+    ) -> Maybe<Connection<LogLine>> {
+        Some(logs(ctx, &filter.unwrap_or_default(), &Piece { first, after, last, before }))
+    }
+
+    /// Who did what, newest first. For admins.
+    #[graphql(complexity = "cost(first, child_complexity)")]
+    async fn audit(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(
+            desc = "Only what is about this tenant. Left out: the caller's own; for callers of the whole host, all."
+        )]
+        tenant: Option<ID>,
+        #[graphql(desc = "So many, 20 if left out.")] first: Option<i32>,
+        #[graphql(desc = "Behind this cursor.")] after: Option<String>,
+    ) -> Maybe<Connection<AuditRecord>> {
+        Some(audit(ctx, tenant.as_ref(), first, after.as_deref()).await)
+    }
+}
+
+/// Events of a filter.
+pub async fn events(
+    ctx: &Context<'_>,
+    filter: &EventFilterInput,
+    first: Option<i32>,
+    after: Option<&str>,
+) -> Result<Connection<Event>> {
+    let (control, actor) = core(ctx)?;
+    let page = page(first, after)?;
+    let listed = control.events(actor, &filter.query(), page.clone()).await.at_input("filter")?;
+    let Listed { rows, more } = listed;
+    let known = rows.into_iter().filter_map(|row| Some((row.id, Event::of_row(row)?)));
+    Ok(Connection::new(known, page.after.is_some(), more))
+}
+
+/// Lines of a filter.
+pub fn logs(ctx: &Context<'_>, filter: &LogFilterInput, piece: &Piece) -> Result<Connection<LogLine>> {
+    let (control, actor) = core(ctx)?;
+    let filter = filter.checked(control, actor)?;
+    let (after, before) = (key("after", piece.after.as_deref())?, key("before", piece.before.as_deref())?);
+    let take = match (piece.first, piece.last) {
+        (Some(_), None) => Take::First(count("first", piece.first)?),
+        (None, last) => Take::Last(count("last", last)?),
+        (Some(_), Some(_)) => {
+            return Err(ControlError::invalid("last", "cannot be given together with first"));
+        }
+    };
+    let found = control.logs().query(&filter, take, after, before);
+    let lines = found.records.iter().map(|record| (record.id, LogLine::from(&**record)));
+    let (before, behind) = match take {
+        Take::First(_) => (after.is_some(), found.more),
+        Take::Last(_) => (found.more, before.is_some()),
+    };
+    Ok(Connection::new(lines, before, behind))
+}
+
+async fn audit(
+    ctx: &Context<'_>,
+    tenant: Option<&ID>,
+    first: Option<i32>,
+    after: Option<&str>,
+) -> Result<Connection<AuditRecord>> {
+    let (control, actor) = core(ctx)?;
+    let page = page(first, after)?;
+    let listed = control.audit(actor, named(tenant), page.clone()).await?;
+    Ok(Connection::of(listed, &page, |row| row.id, AuditRecord::from))
+}

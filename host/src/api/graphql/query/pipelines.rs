@@ -1,0 +1,60 @@
+//! Pipelines, and the stages that they can be made of.
+
+use async_graphql::{Context, ID, Object};
+
+use crate::api::graphql::context::{Maybe, Result, core, named};
+use crate::api::graphql::types::batch::Batch;
+use crate::api::graphql::types::pipeline::Pipeline;
+use crate::api::graphql::types::stage::StageComponentInfo;
+use crate::control::id::PipelineId;
+use crate::limits::GRAPHQL_LIST_COST;
+
+/// See [`super::Query`].
+#[derive(Debug, Default)]
+pub struct PipelineQuery;
+
+#[Object]
+impl PipelineQuery {
+    /// The pipelines that the caller may see, by id. A tenant's quota bounds how many there are.
+    #[graphql(complexity = "GRAPHQL_LIST_COST * child_complexity + 1")]
+    async fn pipelines(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Only this tenant's. Left out: the caller's own; for callers of the whole host, all.")]
+        tenant: Option<ID>,
+    ) -> Maybe<Vec<Pipeline>> {
+        Some(pipelines(ctx, tenant.as_ref()))
+    }
+
+    /// One pipeline.
+    async fn pipeline(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Its id, or its stream id for one of the caller's own tenant.")] id: ID,
+    ) -> Maybe<Pipeline> {
+        Some(core(ctx).and_then(|(control, actor)| control.pipeline(actor, &id)).map(Pipeline))
+    }
+
+    /// The components that stages can be made of: those that are bundled, and those in the host's store.
+    #[graphql(complexity = "GRAPHQL_LIST_COST * child_complexity + 1")]
+    async fn stage_components(&self, ctx: &Context<'_>) -> Maybe<Vec<StageComponentInfo>> {
+        Some(components(ctx).await)
+    }
+}
+
+fn pipelines(ctx: &Context<'_>, tenant: Option<&ID>) -> Result<Vec<Pipeline>> {
+    let (control, actor) = core(ctx)?;
+    Ok(control.pipelines(actor, named(tenant))?.into_iter().map(Pipeline).collect())
+}
+
+async fn components(ctx: &Context<'_>) -> Result<Vec<StageComponentInfo>> {
+    let (control, actor) = core(ctx)?;
+    let all = control.stage_components(actor).await?;
+    Ok(all.iter().map(|(component, bundled)| StageComponentInfo::new(component, *bundled)).collect())
+}
+
+/// One batch of a pipeline.
+pub async fn batch(ctx: &Context<'_>, id: &PipelineId, number: u64) -> Result<Batch> {
+    let (control, actor) = core(ctx)?;
+    Ok(control.batch(actor, &id.to_string(), number).await?.into())
+}

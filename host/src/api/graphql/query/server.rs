@@ -1,0 +1,31 @@
+//! The server, and who is calling it.
+
+use async_graphql::{Context, ID, Object};
+
+use crate::api::graphql::context::{Result, core};
+use crate::api::graphql::types::server::{self, Server};
+use crate::api::graphql::types::token::Me;
+
+/// See [`super::Query`].
+#[derive(Debug, Default)]
+pub struct ServerQuery;
+
+#[Object]
+impl ServerQuery {
+    /// Who is calling, and what they may do.
+    async fn me(&self, ctx: &Context<'_>) -> Result<Me> {
+        let (_, actor) = core(ctx)?;
+        Ok(Me {
+            name: actor.name.clone(),
+            tenant: actor.tenant.clone().map(ID),
+            role: actor.role.into(),
+            token_id: actor.token.map(ID::from),
+        })
+    }
+
+    /// The server: version, uptime, limits.
+    async fn server(&self, ctx: &Context<'_>) -> Result<Server> {
+        let (control, actor) = core(ctx)?;
+        server::now(control, actor)
+    }
+}

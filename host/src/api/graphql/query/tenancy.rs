@@ -1,0 +1,112 @@
+//! Tenants, their tokens and webhooks.
+
+use async_graphql::{Context, ID, Object};
+
+use crate::api::graphql::context::{Maybe, Result, core, named};
+use crate::api::graphql::paging::{Connection, cost, page};
+use crate::api::graphql::types::tenant::Tenant;
+use crate::api::graphql::types::token::Token;
+use crate::api::graphql::types::webhook::{Delivery, Webhook, WebhookId};
+use crate::limits::GRAPHQL_LIST_COST;
+use crate::store::page::Page;
+
+/// See [`super::Query`].
+#[derive(Debug, Default)]
+pub struct TenancyQuery;
+
+#[Object]
+impl TenancyQuery {
+    /// All tenants for callers of the whole host; for others their own.
+    #[graphql(complexity = "GRAPHQL_LIST_COST * child_complexity + 1")]
+    async fn tenants(&self, ctx: &Context<'_>) -> Maybe<Vec<Tenant>> {
+        Some(tenants(ctx).await)
+    }
+
+    /// One tenant.
+    async fn tenant(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Its name. Left out: the caller's own; `default` for callers of the whole host.")] id: Option<
+            ID,
+        >,
+    ) -> Maybe<Tenant> {
+        Some(tenant(ctx, id.as_ref()).await)
+    }
+
+    /// Tokens, the newest first, revoked ones too. Never their secrets. For admins.
+    #[graphql(complexity = "cost(first, child_complexity)")]
+    async fn tokens(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Of this tenant. Left out: the caller's own; for callers of the whole host, all.")]
+        tenant: Option<ID>,
+        #[graphql(desc = "So many, 20 if left out.")] first: Option<i32>,
+        #[graphql(desc = "Behind this cursor.")] after: Option<String>,
+    ) -> Maybe<Connection<Token>> {
+        Some(tokens(ctx, tenant.as_ref(), first, after.as_deref()).await)
+    }
+
+    /// A tenant's webhooks. For admins.
+    #[graphql(complexity = "GRAPHQL_LIST_COST * child_complexity + 1")]
+    async fn webhooks(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Of this tenant. Left out: the caller's own; `default` for callers of the whole host.")]
+        tenant: Option<ID>,
+    ) -> Maybe<Vec<Webhook>> {
+        Some(webhooks(ctx, tenant.as_ref()).await)
+    }
+
+    /// What a webhook was sent, newest first. For admins.
+    #[graphql(complexity = "cost(first, child_complexity)")]
+    async fn deliveries(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The webhook.")] webhook: ID,
+        #[graphql(desc = "So many, 20 if left out.")] first: Option<i32>,
+        #[graphql(desc = "Behind this cursor.")] after: Option<String>,
+    ) -> Maybe<Connection<Delivery>> {
+        Some(deliveries(ctx, &webhook, first, after.as_deref()).await)
+    }
+}
+
+async fn tenants(ctx: &Context<'_>) -> Result<Vec<Tenant>> {
+    let (control, actor) = core(ctx)?;
+    Ok(control.tenants(actor)?.iter().map(|row| Tenant::of(row)).collect())
+}
+
+async fn tenant(ctx: &Context<'_>, id: Option<&ID>) -> Result<Tenant> {
+    let (control, actor) = core(ctx)?;
+    Ok(Tenant::of(&*control.tenant(actor, named(id))?))
+}
+
+async fn tokens(
+    ctx: &Context<'_>,
+    tenant: Option<&ID>,
+    first: Option<i32>,
+    after: Option<&str>,
+) -> Result<Connection<Token>> {
+    let (control, actor) = core(ctx)?;
+    let page = page(first, after)?;
+    let listed = control.tokens(actor, named(tenant), page.clone()).await?;
+    Ok(Connection::of(listed, &page, |row| row.id, Token::from))
+}
+
+async fn webhooks(ctx: &Context<'_>, tenant: Option<&ID>) -> Result<Vec<Webhook>> {
+    let (control, actor) = core(ctx)?;
+    let listed = control.webhooks(actor, named(tenant), Page::oldest(usize::MAX)).await?;
+    Ok(listed.rows.into_iter().map(Webhook::from).collect())
+}
+
+async fn deliveries(
+    ctx: &Context<'_>,
+    webhook: &ID,
+    first: Option<i32>,
+    after: Option<&str>,
+) -> Result<Connection<Delivery>> {
+    let (control, actor) = core(ctx)?;
+    let page = page(first, after)?;
+    let WebhookId { tenant, number } = WebhookId::parse(webhook, actor)?;
+    let listed = control.deliveries(actor, Some(&tenant), number, page.clone()).await?;
+    Ok(Connection::of(listed, &page, |row| row.id, |row| Delivery::new(&tenant, row)))
+}

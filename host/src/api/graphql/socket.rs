@@ -1,0 +1,50 @@
+//! GraphQL over WebSocket, by the protocol `graphql-transport-ws`.
+//!
+//! In: a connection and, in its `connection_init`, a token (`{"token": "…"}` or `{"authorization": "Bearer …"}`; not
+//! needed where the request that opened it had one, or needs none). Out: the answers of its operations. One task a
+//! connection owns all of it: when the client goes away, or does not take what is sent to it, the task ends and
+//! everything is let go of. Bounds: [`crate::limits`], section GraphQL.
+
+mod protocol;
+mod session;
+
+use axum::extract::State;
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::http::{HeaderMap, Uri};
+use axum::response::{IntoResponse, Response};
+
+use super::http;
+use crate::api::Api;
+use crate::api::answer::Refusal;
+use crate::api::auth::Caller;
+use crate::limits::{GRAPHQL_MESSAGE_BYTES_MAX, GRAPHQL_SOCKET_READ_BYTES, GRAPHQL_SOCKET_WRITE_BYTES_MAX};
+use protocol::PROTOCOL;
+use session::Session;
+
+/// `GET /graphql`.
+pub async fn open(
+    State(api): State<Api>,
+    caller: Result<Caller, Refusal>,
+    headers: HeaderMap,
+    uri: Uri,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Response {
+    let Ok(upgrade) = upgrade else { return http::other().await };
+    // Browsers open WebSockets to anywhere and send cookies along; they do say from where.
+    if let Err(error) = api.door.check_origin(&headers, &uri) {
+        return Refusal(error).into_response();
+    }
+    let greeting = match api.graphql.slots().greet() {
+        Ok(slot) => slot,
+        Err(error) => return Refusal(error).into_response(),
+    };
+    upgrade
+        .protocols([PROTOCOL])
+        .read_buffer_size(GRAPHQL_SOCKET_READ_BYTES)
+        .write_buffer_size(0)
+        .max_write_buffer_size(GRAPHQL_SOCKET_WRITE_BYTES_MAX)
+        .max_message_size(GRAPHQL_MESSAGE_BYTES_MAX)
+        .max_frame_size(GRAPHQL_MESSAGE_BYTES_MAX)
+        .on_upgrade(move |socket| Session::new(api.graphql, socket).run(caller.ok(), greeting))
+}

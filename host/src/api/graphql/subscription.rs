@@ -1,0 +1,19 @@
+//! What can be followed. A subscription ends when what it follows is deleted, or the caller's token is not taken any more;
+//! one that is read too slowly skips, and never holds anything up.
+
+pub mod happened;
+pub mod pipelines;
+pub mod server;
+
+use async_graphql::MergedSubscription;
+use futures_util::stream::BoxStream;
+
+use super::context::Result;
+
+/// What can be followed. A subscription ends when what it follows is deleted, and with the error UNAUTHENTICATED when the
+/// caller's token is not taken any more.
+#[derive(Debug, Default, MergedSubscription)]
+pub struct Subscription(pipelines::PipelineSubscription, happened::HappenedSubscription, server::ServerSubscription);
+
+/// The answers of a subscription.
+pub type Follow<T> = BoxStream<'static, Result<T>>;

@@ -1,0 +1,176 @@
+//! Events and lines of the log, as they come.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use async_graphql::{Context, ID, Subscription};
+use futures_util::stream::{self, BoxStream};
+use futures_util::{FutureExt, Stream, StreamExt};
+use tokio::time::{Instant, sleep_until};
+
+use super::Follow;
+use crate::api::graphql::context::{Result, core};
+use crate::api::graphql::paging::count;
+use crate::api::graphql::scalars::BigInt;
+use crate::api::graphql::types::event::{Event, EventFilterInput};
+use crate::api::graphql::types::log::{LogFilterInput, LogLine, LogUpdate};
+use crate::control::access::Actor;
+use crate::control::listing::EventQuery;
+use crate::control::recorder::RecordedEvent;
+use crate::control::{Control, Watched};
+use crate::limits::{GRAPHQL_LOG_LINES_AT_ONCE, GRAPHQL_LOG_UPDATE_EVERY, GRAPHQL_PAGE_MAX};
+use crate::logs::{Feed, Item};
+use crate::store::page::Page;
+
+/// See [`super::Subscription`].
+#[derive(Debug, Default)]
+pub struct HappenedSubscription;
+
+#[Subscription]
+impl HappenedSubscription {
+    /// What happens from now on, each once it is written down. A reader that was too slow for some gets them from what
+    /// was written, as far as it is kept.
+    async fn events(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which events.")] filter: Option<EventFilterInput>,
+    ) -> Result<Follow<Event>> {
+        let (control, actor) = core(ctx)?;
+        let filter = filter.unwrap_or_default();
+        let events = Events::follow(control, actor, filter.query()).await?;
+        until_deleted(control, actor, filter.pipeline.as_ref(), events.into_stream())
+    }
+
+    /// Lines of the log: the newest ones at once, then each new one, several in one answer where they come fast. A reader
+    /// that is too slow loses the oldest and is told how many.
+    async fn logs(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which lines.")] filter: Option<LogFilterInput>,
+        #[graphql(desc = "So many of the newest first; 20 if left out.")] last: Option<i32>,
+    ) -> Result<Follow<LogUpdate>> {
+        let (control, actor) = core(ctx)?;
+        let filter = filter.unwrap_or_default();
+        let last = count("last", last)?;
+        let feed = control.logs().subscribe(filter.checked(control, actor)?, last);
+        until_deleted(control, actor, filter.pipeline.as_ref(), Lines::new(feed).into_stream())
+    }
+}
+
+/// A stream that ends when the pipeline that it is about is deleted.
+fn until_deleted<T: Send + 'static>(
+    control: &Control,
+    actor: &Actor,
+    pipeline: Option<&ID>,
+    stream: impl Stream<Item = Result<T>> + Send + 'static,
+) -> Result<Follow<T>> {
+    Ok(match pipeline {
+        Some(id) => stream.take_until(control.pipeline(actor, id)?.gone().clone().cancelled_owned()).boxed(),
+        None => stream.boxed(),
+    })
+}
+
+/// Events without a hole: live ones, and where the reader was too slow for some, those that were written down.
+struct Events {
+    control: Control,
+    actor: Actor,
+    query: EventQuery,
+    live: BoxStream<'static, Watched<Arc<RecordedEvent>>>,
+    missed: VecDeque<Event>,
+    /// Id of the newest that was told.
+    seen: u64,
+    behind: bool,
+}
+
+impl Events {
+    async fn follow(control: &Control, actor: &Actor, query: EventQuery) -> Result<Self> {
+        // In this order: what comes between the two is told twice rather than not at all, and once in the end.
+        let newest = control.events(actor, &query, Page::newest(1)).await?;
+        let live = control.watch_events(actor, &query)?.boxed();
+        let seen = newest.rows.first().map_or(0, |row| row.id);
+        let (control, actor) = (control.clone(), actor.clone());
+        Ok(Self { control, actor, query, live, missed: VecDeque::new(), seen, behind: true })
+    }
+
+    fn into_stream(self) -> impl Stream<Item = Result<Event>> + Send {
+        stream::unfold(Some(self), |events| async move {
+            let mut events = events?;
+            match events.next().await {
+                Ok(event) => event.map(|event| (Ok(event), Some(events))),
+                Err(error) => Some((Err(error), None)),
+            }
+        })
+    }
+
+    async fn next(&mut self) -> Result<Option<Event>> {
+        loop {
+            if let Some(event) = self.missed.pop_front() {
+                return Ok(Some(event));
+            }
+            if self.behind {
+                self.catch_up().await?;
+                continue;
+            }
+            match self.live.next().await {
+                None => return Ok(None),
+                Some(Watched::Lost(_)) => self.behind = true,
+                Some(Watched::Item(event)) if event.id > self.seen => {
+                    self.seen = event.id;
+                    return Ok(Some((&*event).into()));
+                }
+                Some(Watched::Item(_)) => {}
+            }
+        }
+    }
+
+    async fn catch_up(&mut self) -> Result<()> {
+        let page = Page::oldest(GRAPHQL_PAGE_MAX).after(self.seen);
+        let listed = self.control.events(&self.actor, &self.query, page).await?;
+        self.behind = listed.more;
+        self.seen = listed.rows.last().map_or(self.seen, |row| row.id);
+        self.missed.extend(listed.rows.into_iter().filter_map(Event::of_row));
+        Ok(())
+    }
+}
+
+/// Lines of the log, some at once.
+struct Lines {
+    feed: Feed,
+    /// Not before this.
+    next: Instant,
+    /// Lines that were lost after those of the last update.
+    dropped: u64,
+}
+
+impl Lines {
+    fn new(feed: Feed) -> Self {
+        Self { feed, next: Instant::now(), dropped: 0 }
+    }
+
+    fn into_stream(self) -> impl Stream<Item = Result<LogUpdate>> + Send {
+        stream::unfold(self, |mut lines| async move { lines.next().await.map(|update| (Ok(update), lines)) })
+    }
+
+    async fn next(&mut self) -> Option<LogUpdate> {
+        sleep_until(self.next).await;
+        let mut update = LogUpdate { lines: Vec::new(), dropped: BigInt(std::mem::take(&mut self.dropped)) };
+        let mut item = Some(self.feed.next().await?);
+        while let Some(now) = item {
+            match now {
+                Item::Record(record) => update.lines.push(LogLine::from(&*record)),
+                Item::Dropped(lost) if update.lines.is_empty() => update.dropped.0 += lost,
+                // It belongs between these lines and the next ones.
+                Item::Dropped(lost) => {
+                    self.dropped = lost;
+                    break;
+                }
+            }
+            if update.lines.len() >= GRAPHQL_LOG_LINES_AT_ONCE {
+                break;
+            }
+            item = self.feed.next().now_or_never().flatten();
+        }
+        self.next = Instant::now() + GRAPHQL_LOG_UPDATE_EVERY;
+        Some(update)
+    }
+}

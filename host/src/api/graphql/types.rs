@@ -1,0 +1,57 @@
+//! What can be seen and given, by what it is about. Made from the core's types; nothing here asks anybody.
+
+pub mod audit;
+pub mod batch;
+pub mod destination;
+pub mod event;
+pub mod log;
+pub mod pipeline;
+pub mod processor;
+pub mod server;
+pub mod settings;
+pub mod settings_input;
+pub mod stage;
+pub mod status;
+pub mod storage;
+pub mod tenant;
+pub mod token;
+pub mod webhook;
+
+use async_graphql::SimpleObject;
+use serde::Deserialize;
+
+use super::scalars::BigInt;
+
+/// How often something happened for one reason.
+#[derive(Debug, Clone, SimpleObject)]
+pub struct ReasonCount {
+    /// The reason, a word.
+    pub reason: String,
+    /// How often.
+    pub count: BigInt,
+}
+
+/// A setting that is wrong, by where it is.
+#[derive(Debug, Clone, SimpleObject, Deserialize)]
+pub struct Problem {
+    /// Where it is, by the names of the arguments: `input.settings.destinations[0].url`.
+    pub path: String,
+    /// What is wrong and what would be right; it reads on from the path.
+    pub message: String,
+}
+
+impl From<crate::config::Problem> for Problem {
+    fn from(problem: crate::config::Problem) -> Self {
+        Self { path: problem.path, message: problem.message }
+    }
+}
+
+/// Counts by reason, the largest first.
+pub fn by_reason<'a>(counts: impl IntoIterator<Item = (&'a &'static str, &'a u64)>) -> Vec<ReasonCount> {
+    let mut counts: Vec<ReasonCount> = counts
+        .into_iter()
+        .map(|(reason, count)| ReasonCount { reason: (*reason).to_owned(), count: BigInt(*count) })
+        .collect();
+    counts.sort_by_key(|one| std::cmp::Reverse(one.count));
+    counts
+}
