@@ -29,12 +29,8 @@ mod storage;
 
 pub(super) use health::Checked;
 
-/// An address, what it answers to, and who does.
-struct Route {
-    method: Method,
-    path: &'static str,
-    handler: MethodRouter<Api>,
-}
+/// What is answered to, at which address, and by whom.
+type Route = (Method, &'static str, MethodRouter<Api>);
 
 fn table() -> Vec<Route> {
     vec![
@@ -55,20 +51,20 @@ fn table() -> Vec<Route> {
 
 /// All of it.
 pub(super) fn router() -> Router<Api> {
-    let add = |router: Router<Api>, route: Route| router.route(route.path, route.handler);
+    let add = |router: Router<Api>, (_, path, handler): Route| router.route(path, handler);
     table().into_iter().fold(Router::new(), add).layer(DefaultBodyLimit::max(REST_BODY_BYTES_MAX))
 }
 
 fn get<H: Handler<T, Api>, T: 'static>(path: &'static str, handler: H) -> Route {
-    Route { method: Method::GET, path, handler: routing::get(handler) }
+    (Method::GET, path, routing::get(handler))
 }
 
 fn post<H: Handler<T, Api>, T: 'static>(path: &'static str, handler: H) -> Route {
-    Route { method: Method::POST, path, handler: routing::post(handler) }
+    (Method::POST, path, routing::post(handler))
 }
 
 fn delete<H: Handler<T, Api>, T: 'static>(path: &'static str, handler: H) -> Route {
-    Route { method: Method::DELETE, path, handler: routing::delete(handler) }
+    (Method::DELETE, path, routing::delete(handler))
 }
 
 /// Runs what changes something to its end, also when the caller goes away in the middle of it.
