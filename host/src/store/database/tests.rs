@@ -273,15 +273,18 @@ async fn every_older_file_is_brought_up_to_date_with_its_rows() {
 }
 
 #[test]
-fn many_that_make_open_and_close_the_same_file_at_once_all_get_it() {
-    for _ in 0..20 {
+fn many_that_make_the_same_file_at_once_all_get_it() {
+    for _ in 0..80 {
         let (_dir, path) = temporary();
-        let threads: Vec<_> = (0..6)
-            .map(|_| {
-                let path = path.clone();
-                std::thread::spawn(move || (0..3).try_for_each(|_| Database::open(&path).map(drop)))
+        let start = Arc::new(std::sync::Barrier::new(12));
+        let open = || {
+            let (path, start) = (path.clone(), start.clone());
+            std::thread::spawn(move || {
+                start.wait();
+                Database::open(&path)
             })
-            .collect();
+        };
+        let threads: Vec<_> = std::iter::repeat_with(open).take(12).collect();
         for thread in threads {
             thread.join().unwrap().unwrap();
         }
