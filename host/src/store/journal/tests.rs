@@ -184,9 +184,10 @@ async fn a_batch_that_a_new_run_left_behind_is_told_from_one_that_was_on_air() {
     journal.segment(Some(&segment(0)), vec![cut(0, 0, 0)], None).await.unwrap();
     journal.segment(Some(&segment(1)), vec![cut(1, 1, 1)], None).await.unwrap();
     journal.step(0, Step::Done).await.unwrap();
-    all.begin("default", "tv", "another source").await.unwrap();
+    let (journal, _) = all.begin("default", "tv", "another source").await.unwrap();
+    journal.segment(Some(&segment(2)), vec![cut(2, 2, 2)], None).await.unwrap();
     let batches = all.batches("default", "tv", Page::oldest(9)).await.unwrap().rows;
-    assert_eq!(batches.iter().map(BatchRecord::is_given_up).collect::<Vec<_>>(), [false, true]);
+    assert_eq!(batches.iter().map(BatchRecord::is_given_up).collect::<Vec<_>>(), [false, true, false]);
 }
 
 #[tokio::test]
