@@ -81,19 +81,21 @@ step_clippy_wasm() {
 
 # === tests ===
 
-# The real Socket.IO servers that the tests speak to, as pinned by their lock files. Skipped when nothing has changed.
+# The real Socket.IO servers that the tests speak to and what they play in a browser, as pinned by their lock files. Skipped
+# when nothing has changed.
 step_processors() {
   local dir stamp
-  dir=tests/processors/node
-  if [ -f $dir/package-lock.json ]; then
-    stamp=$dir/node_modules/.installed
-    if [ "$(cat $stamp 2>/dev/null)" != "$(fingerprint $dir/package-lock.json)" ]; then
-      (cd $dir && npm ci --no-audit --no-fund --loglevel=error)
-      fingerprint $dir/package-lock.json >$stamp
+  for dir in tests/processors/node tests/browser; do
+    if [ -f $dir/package-lock.json ]; then
+      stamp=$dir/node_modules/.installed
+      if [ "$(cat $stamp 2>/dev/null)" != "$(fingerprint $dir/package-lock.json)" ]; then
+        (cd $dir && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error)
+        fingerprint $dir/package-lock.json >$stamp
+      fi
+    else
+      say "$dir is not there: skipped"
     fi
-  else
-    say "$dir is not there: skipped"
-  fi
+  done
   dir=tests/processors/python
   if [ -f $dir/requirements.txt ]; then
     stamp=$dir/.venv/.installed

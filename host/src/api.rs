@@ -16,6 +16,7 @@ pub mod answer;
 pub mod assets;
 pub mod auth;
 pub mod layers;
+pub mod preview;
 pub mod rest;
 pub mod server;
 pub mod session;
@@ -59,5 +60,5 @@ impl Api {
 
 /// Everything that the server answers.
 pub fn router(api: Api) -> Router {
-    layers::around_all(rest::router(), &api.origins).with_state(api)
+    layers::around_all(rest::router().merge(preview::router()), &api.origins).with_state(api)
 }

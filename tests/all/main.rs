@@ -17,3 +17,5 @@ mod again;
 mod bounded;
 mod broken_stages;
 mod command_line;
+mod disk_full;
+mod preview;
