@@ -85,7 +85,7 @@ step_clippy_wasm() {
 # when nothing has changed.
 step_processors() {
   local dir
-  for dir in tests/processors/node tests/clients/node; do
+  for dir in tests/processors/node tests/clients/node tests/browser; do
     if [ -f $dir/package-lock.json ]; then node_packages $dir; fi
   done
   for dir in tests/processors/python tests/clients/python; do
@@ -96,7 +96,7 @@ step_processors() {
 node_packages() {
   local stamp=$1/node_modules/.installed
   if [ "$(cat "$stamp" 2>/dev/null)" != "$(fingerprint "$1/package-lock.json")" ]; then
-    (cd "$1" && npm ci --no-audit --no-fund --loglevel=error)
+    (cd "$1" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error)
     fingerprint "$1/package-lock.json" >"$stamp"
   fi
 }

@@ -16,6 +16,7 @@ pub mod assets;
 pub mod auth;
 pub mod graphql;
 pub mod layers;
+pub mod preview;
 pub mod rest;
 pub mod server;
 pub mod session;
@@ -62,5 +63,6 @@ impl Api {
 
 /// Everything that the server answers.
 pub fn router(api: Api) -> Router {
-    layers::around_all(rest::router().merge(graphql::router()), &api.origins).with_state(api)
+    let routes = rest::router().merge(graphql::router()).merge(preview::router());
+    layers::around_all(routes, &api.origins).with_state(api)
 }

@@ -18,6 +18,7 @@ pub mod hidden;
 pub mod id;
 pub mod listing;
 mod pipelines;
+mod preview;
 pub mod quota;
 pub mod recorder;
 pub mod registry;

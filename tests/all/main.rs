@@ -20,3 +20,5 @@ mod command_line;
 mod dry_run;
 mod rest;
 mod tokens;
+mod disk_full;
+mod preview;

@@ -93,6 +93,11 @@ impl Storage {
         component_file(&self.root, digest)
     }
 
+    /// The folders of one stream, whether they exist or not; both names were checked when it was made.
+    pub fn find(&self, tenant: &str, stream: &str) -> StreamFiles {
+        StreamFiles::below(&self.root.join(tenant), stream)
+    }
+
     /// The folders of one stream; makes them.
     pub fn stream(&self, tenant: &str, stream: &str) -> Result<StreamFiles, FilesError> {
         check_name("tenant", tenant)?;
