@@ -40,7 +40,7 @@ impl Entry {
     ) -> (Arc<Self>, mpsc::Receiver<Note>) {
         let (wanted, wants) = watch::channel(wanted);
         let (run, runs) = watch::channel(Run::default());
-        let (shown, shows) = watch::channel(Arc::new(Snapshot::default()));
+        let (shown, shows) = watch::channel(Arc::new(Snapshot::first()));
         let (notes, noted) = mpsc::channel(NOTES_WAITING);
         let (srs, views) = watch::channel(Vec::new());
         let progress = wanted.borrow().owner.progress.clone();

@@ -80,6 +80,11 @@ impl Snapshot {
         }
     }
 
+    /// Before anything was done.
+    pub(super) fn first() -> Self {
+        Self { at_ms: 0, ..Self::take(&Run::default(), &[], &Self::default()) }
+    }
+
     fn take(run: &Run, srs: &[Option<SrsView>], before: &Self) -> Self {
         let (now, now_ms) = (Instant::now(), now_ms());
         let live = matches!(run.state, RunState::Running | RunState::Stopping);

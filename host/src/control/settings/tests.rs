@@ -121,3 +121,28 @@ fn a_change_that_refers_to_nothing_is_refused() {
     let unknown = serde_json::from_value::<Patch>(json!({ "batchLength": 3 })).unwrap_err().to_string();
     assert!(unknown.contains("batchLength"), "{unknown}");
 }
+
+#[tokio::test]
+async fn the_configured_pipeline_is_what_it_was() {
+    let (dir, storage) = storage();
+    let file = dir.path().join("stage.wasm");
+    std::fs::write(&file, b"not looked into here").unwrap();
+    let layers = Layers::new()
+        .set("source.url", Some("http://o.test/live.m3u8"))
+        .set("source.resolution", Some("640x360"))
+        .set("source.headers", Some(vec!["X-Key: 1".to_owned()]))
+        .set("processor.url", Some("http://p.test/ns"))
+        .set("air.to", Some(vec!["rtmp://h/live/k".to_owned(), "file:/tmp/a.flv".to_owned()]))
+        .set("pipeline.stream_id", Some("tv"))
+        .set("pipeline.hold", Some("7.5"))
+        .set("stages.framing", Some(file.to_string_lossy().into_owned()));
+    let config = config::check(layers, true).unwrap().1.unwrap();
+    let (stream_id, settings) = Settings::configured(&config, &storage).await.unwrap();
+    let again = settings.check(&stream_id, &storage).unwrap();
+    let kept = again.stages.files["framing"].clone();
+    assert_eq!(std::fs::read(&kept).unwrap(), b"not looked into here");
+    // All but where the component lies.
+    let mut expected = config;
+    expected.stages.files.insert("framing", kept);
+    assert_eq!(format!("{again:?}"), format!("{expected:?}"));
+}
