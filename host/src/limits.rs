@@ -615,9 +615,10 @@ pub const INITS_KEPT_MIN: usize = 16;
 pub const INIT_UNUSED_FOR: Duration = Duration::from_secs(3600);
 /// A stream's initialization sections are looked at this often.
 pub const INITS_LOOK_EVERY: Duration = Duration::from_secs(600);
-/// A live source's segments wait for room until so long after it ran out; then they are passed over.
+/// A live source's segments wait for room until so long after it ran out; then they are passed over. Demuxing that a full
+/// disk refuses is tried for as long.
 pub const ROOM_PATIENCE: Duration = Duration::from_secs(10);
-/// A step that was refused by a full disk is tried again so often...
+/// Remuxing that was refused by a full disk is tried again until its batch is due, and at least so often...
 pub const DISK_FULL_TRIES: u32 = 3;
 /// ...after so long, where nothing could be removed.
 pub const DISK_FULL_WAIT: Duration = Duration::from_secs(1);

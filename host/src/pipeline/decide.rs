@@ -240,7 +240,7 @@ impl Decider {
         }
     }
 
-    /// Does what the plan says; where the disk is full, again once something was removed.
+    /// Does what the plan says; where the disk is full, again until it is due, and some times at least.
     async fn follow(
         &mut self,
         batch: &Prepared,
@@ -256,7 +256,7 @@ impl Decider {
                 Err(error) => Err(error),
             };
             match remuxed {
-                Err(error) if error.is_disk_full() && tries.next().is_some() => {
+                Err(error) if error.is_disk_full() && (tries.next().is_some() || Instant::now() < due) => {
                     tracing::warn!(batch = batch.number, %error, "the disk is full; remuxing is tried again");
                     self.room.make().await;
                 }

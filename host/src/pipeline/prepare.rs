@@ -20,7 +20,7 @@ use super::exchange::{Audio, Exchange, Outgoing, Pending};
 use super::status::Status;
 use super::timeline::{Placed, Timeline};
 use crate::ffmpeg::{self, FfmpegError, Slots, Turn};
-use crate::limits::{DISK_FULL_TRIES, FFMPEG_TIMEOUT};
+use crate::limits::{FFMPEG_TIMEOUT, ROOM_PATIENCE};
 use crate::media::facts::{BatchFacts, TrackFacts};
 use crate::store::files::{FilesError, StreamFiles};
 use crate::store::journal::{BatchRow, JournalError, Step};
@@ -165,16 +165,16 @@ impl Preparer {
         Ok(prepared.send(Prepared { number, dir, facts, placed, pending, complete }).await.is_ok())
     }
 
-    /// Demuxes; where the disk is full, again once something was removed.
+    /// Demuxes; where the disk is full, again for some time.
     async fn demux(&mut self, batch: &Batch, dir: &Path) -> Result<BatchFacts, DemuxError> {
-        let mut tries = 0..DISK_FULL_TRIES;
+        let give_up = Instant::now() + ROOM_PATIENCE;
         loop {
             let demuxed = match self.files.make_batch(batch.number) {
                 Ok(_) => self.demuxer.demux(&batch.segments, dir).await,
                 Err(error) => Err(error.into()),
             };
             match demuxed {
-                Err(error) if error.is_disk_full() && tries.next().is_some() => {
+                Err(error) if error.is_disk_full() && Instant::now() < give_up => {
                     tracing::warn!(batch = batch.number, %error, "the disk is full; demuxing is tried again");
                     self.room.make().await;
                 }
