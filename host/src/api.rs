@@ -15,6 +15,7 @@ pub mod answer;
 pub mod assets;
 pub mod auth;
 pub mod layers;
+pub mod preview;
 pub mod rest;
 pub mod server;
 pub mod session;

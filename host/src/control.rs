@@ -17,6 +17,7 @@ pub mod hidden;
 pub mod id;
 pub mod listing;
 mod pipelines;
+mod preview;
 pub mod quota;
 pub mod recorder;
 pub mod registry;

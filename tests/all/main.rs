@@ -18,5 +18,5 @@ mod bounded;
 mod broken_stages;
 mod command_line;
 mod dry_run;
-mod tokens;
 mod rest;
+mod tokens;

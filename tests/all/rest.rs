@@ -68,7 +68,9 @@ async fn a_script_starts_watches_stops_and_cleans() {
     assert_eq!(rest.post("/api/pipeline/start", &other).await.0, 409);
 
     let on_air = until(&rest, &host, "on air", |status| {
-        status["phase"] == "on-air" && status["onAir"] == true && status["stats"]["fragmentsPublished"].as_u64() >= Some(3)
+        status["phase"] == "on-air"
+            && status["onAir"] == true
+            && status["stats"]["fragmentsPublished"].as_u64() >= Some(3)
     })
     .await;
     assert_eq!((&on_air["streamId"], &on_air["sourceUrl"]), (&json!("script"), &json!(origin.url)));
@@ -114,6 +116,13 @@ async fn a_script_starts_watches_stops_and_cleans() {
         assert!(kinds[kind].as_u64() > Some(1000), "{kind}: {full}");
     }
     assert!(full["availableSpace"].as_u64() > Some(0) && full["fileCount"].as_u64() > Some(20), "{full}");
+
+    let preview = format!("{url}/preview/script/");
+    let playlist = reqwest::get(format!("{preview}index.m3u8")).await.unwrap().text().await.unwrap();
+    assert!(playlist.starts_with("#EXTM3U") && playlist.contains("#EXT-X-ENDLIST"), "{playlist}");
+    let part = reqwest::Client::new().get(format!("{preview}batch/0/original")).header("range", "bytes=4-7").send();
+    let part = part.await.unwrap();
+    assert_eq!((part.status().as_u16(), part.bytes().await.unwrap().as_ref()), (206, &b"ftyp"[..]));
 
     let keep = |dry: bool| json!({ "keepLast": 1, "streamId": "script", "dryRun": dry });
     let (_, plan) = rest.post("/api/storage/clean", &keep(true)).await;

@@ -108,7 +108,8 @@ fn folder() -> PathBuf {
 
 fn program(name: &str) -> PathBuf {
     let path = folder().join(".venv/bin").join(name);
-    let how = "python3 -m venv .venv && .venv/bin/pip install --require-hashes -r requirements.txt, in tests/clients/python";
+    let how =
+        "python3 -m venv .venv && .venv/bin/pip install --require-hashes -r requirements.txt, in tests/clients/python";
     assert!(path.exists(), "{} is missing; run once: {how} (scripts/test does it)", path.display());
     path
 }
