@@ -117,6 +117,13 @@ async fn a_script_starts_watches_stops_and_cleans() {
     }
     assert!(full["availableSpace"].as_u64() > Some(0) && full["fileCount"].as_u64() > Some(20), "{full}");
 
+    let preview = format!("{url}/preview/script/");
+    let playlist = reqwest::get(format!("{preview}index.m3u8")).await.unwrap().text().await.unwrap();
+    assert!(playlist.starts_with("#EXTM3U") && playlist.contains("#EXT-X-ENDLIST"), "{playlist}");
+    let part = reqwest::Client::new().get(format!("{preview}batch/0/original")).header("range", "bytes=4-7").send();
+    let part = part.await.unwrap();
+    assert_eq!((part.status().as_u16(), part.bytes().await.unwrap().as_ref()), (206, &b"ftyp"[..]));
+
     let keep = |dry: bool| json!({ "keepLast": 1, "streamId": "script", "dryRun": dry });
     let (_, plan) = rest.post("/api/storage/clean", &keep(true)).await;
     assert_eq!((stored().await.0, media()), (before, before), "a dry run removed something");

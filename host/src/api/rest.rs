@@ -12,7 +12,7 @@ use axum::handler::Handler;
 use axum::http::Method;
 use axum::routing::{self, MethodRouter};
 
-use super::{Api, session};
+use super::{Api, preview, session};
 use crate::control::access::Actor;
 use crate::control::entry::Entry;
 use crate::control::error::ControlError;
@@ -43,6 +43,8 @@ fn table() -> Vec<Route> {
         post("/api/session", session::open),
         delete("/api/session", session::close),
         get("/api/health", health::health),
+        get("/preview/{pipeline}/index.m3u8", preview::playlist),
+        get("/preview/{pipeline}/batch/{number}/{media}", preview::media),
         get("/livez", health::alive),
         get("/readyz", health::ready),
         get("/api/openapi.json", openapi::openapi),

@@ -267,13 +267,20 @@ async fn tenants_are_walls_and_roles_are_kept() {
     assert_eq!(server.post(&acme, START, with(wish(), "streamId", json!("tv"))).await.status, 200);
     assert_eq!(server.get(&viewer, STATUS).await.body["streamId"], "tv");
     // Not there, or somebody else's: word for word the same.
-    for (method, path) in [("GET", STATUS), ("POST", STOP)] {
-        let ask = async |id: &str| match method {
-            "GET" => server.get(&globex, &format!("{path}?streamId={id}")).await,
-            _ => server.post(&globex, path, json!({ "streamId": id })).await,
+    for path in [
+        "/api/pipeline/status?streamId=ID",
+        "/api/storage/stats?streamId=ID",
+        "/preview/ID/index.m3u8",
+        "/preview/ID/batch/0/output",
+        STOP,
+        "/api/storage/clean",
+    ] {
+        let ask = async |id: &str| match path {
+            STOP | "/api/storage/clean" => server.post(&globex, path, json!({ "streamId": id })).await,
+            _ => server.get(&globex, &path.replace("ID", id)).await,
         };
         let (foreign, absent) = (ask("acme:tv").await, ask("acme:xx").await);
-        assert_eq!(foreign.code(), (404, "NOT_FOUND"));
+        assert_eq!(foreign.code(), (404, "NOT_FOUND"), "{path}: {}", foreign.body);
         assert_eq!(foreign.body.to_string(), absent.body.to_string().replace("acme:xx", "acme:tv"));
         assert_eq!(ask("tv").await.code(), (404, "NOT_FOUND"));
     }
@@ -299,8 +306,9 @@ async fn tenants_are_walls_and_roles_are_kept() {
 async fn nothing_is_said_without_a_token_but_that_we_live() {
     let server = Server::start(false).await;
     for (method, path, _) in table() {
-        let answer = server.send(method.as_str(), path, &[("content-type", "application/json")], "{}").await;
-        let open = match (method.as_str(), path) {
+        let path = path.replace("{pipeline}", "live").replace("{number}", "0").replace("{media}", "output");
+        let answer = server.send(method.as_str(), &path, &[("content-type", "application/json")], "{}").await;
+        let open = match (method.as_str(), path.as_str()) {
             ("GET", "/livez" | "/readyz" | "/api/health" | "/api/openapi.json") => 200,
             ("DELETE", "/api/session") => 204,
             ("POST", "/api/session") => 400,
