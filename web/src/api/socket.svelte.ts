@@ -93,6 +93,18 @@ if (typeof window !== "undefined") {
   document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && reconnectNow());
 }
 
+/** Runs now, and again each time the connection has come back: what happened in between was not heard. For components. */
+export function nowAndWhenBack(load: () => unknown): void {
+  let lost = false;
+  load();
+  $effect(() => {
+    if (link.kind === "lost") lost = true;
+    if (link.kind !== "live" || !lost) return;
+    lost = false;
+    load();
+  });
+}
+
 export interface Sink<T> {
   data(result: T): void;
   /** The server refuses the subscription; it does not come back. */

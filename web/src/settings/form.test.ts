@@ -1,0 +1,86 @@
+import { describe, expect, it } from "vitest";
+import type { SettingsFactsFragment } from "../api/operations.ts";
+import { type SettingsForm, toForm, toInput } from "./form.ts";
+
+const THERE: SettingsFactsFragment = {
+  source: {
+    url: "https://o.test/live.m3u8?…",
+    backupUrl: null,
+    maxBandwidth: 5_000_000,
+    resolution: null,
+    headers: [],
+  },
+  processor: { url: "http://p.test/", path: null, namespace: null, hasAuth: true, headers: [], inFlight: 2 },
+  destinations: [
+    { id: "a1", url: "rtmp://x.test/live/…", srsApi: "http://x.test:1985/" },
+    { id: "b2", url: "rtmp://y.test/live/…", srsApi: null },
+  ],
+  batchSeconds: 30,
+  holdSeconds: null,
+  cushionSeconds: 2.5,
+  keep: { batches: 30, maxAgeSeconds: 7200, maxBytes: null },
+};
+const before = toForm(THERE);
+const change = (more: Partial<SettingsForm>) => toInput({ ...structuredClone(before), ...more }, before);
+
+describe("a change", () => {
+  it("sends nothing where nothing was changed: above all no secrets that are shown as dots", () =>
+    expect(change({})).toEqual({}));
+
+  it("sends what was changed and no more", () => {
+    expect(change({ sourceUrl: " https://o.test/new.m3u8 " })).toEqual({ source: { url: "https://o.test/new.m3u8" } });
+    expect(change({ inFlight: "4", batchSeconds: "10" })).toEqual({ processor: { inFlight: 4 }, batchSeconds: 10 });
+  });
+
+  it("goes back to the default where a field was emptied", () => {
+    expect(change({ maxBandwidth: "", cushionSeconds: "" })).toEqual({
+      source: { maxBandwidth: null },
+      cushionSeconds: null,
+    });
+    expect(change({ processorUrl: "" })).toEqual({ processor: null });
+  });
+
+  it("sends what is kept as a whole, in the server's units", () => {
+    expect(change({ keepHours: "0.5", keepGigabytes: "1.5" })).toEqual({
+      keep: { batches: 30, maxAgeSeconds: 1800, maxBytes: 1_500_000_000 },
+    });
+    expect(change({ keepBatches: "" })).toEqual({ keep: { batches: null, maxAgeSeconds: 7200, maxBytes: null } });
+  });
+
+  it("names destinations that stay by their id, without their hidden keys", () => {
+    const [first, second] = before.destinations;
+    if (!first || !second) throw new Error("two are there");
+    const fresh = { id: null, url: " rtmp://z.test/live/key ", srsApi: "" };
+    expect(change({ destinations: [first, fresh] })).toEqual({
+      destinations: [{ id: "a1" }, { url: "rtmp://z.test/live/key" }],
+    });
+    expect(
+      change({
+        destinations: [
+          { ...first, srsApi: "" },
+          { ...second, url: "rtmp://y.test/live/new" },
+        ],
+      }),
+    ).toEqual({
+      destinations: [
+        { id: "a1", srsApi: null },
+        { id: "b2", url: "rtmp://y.test/live/new" },
+      ],
+    });
+  });
+
+  it("leaves what is no number to the server's own words", () =>
+    expect(change({ batchSeconds: "soon" })).toEqual({ batchSeconds: "soon" }));
+});
+
+it("makes a new pipeline of what was filled in", () => {
+  const empty = toForm(null);
+  const filled = { ...toForm(null), sourceUrl: "http://s/live.m3u8", processorUrl: "http://p/", batchSeconds: "6" };
+  filled.destinations = [{ id: null, url: "rtmp://d/live/k", srsApi: "" }];
+  expect(toInput(filled, empty)).toEqual({
+    source: { url: "http://s/live.m3u8" },
+    processor: { url: "http://p/" },
+    destinations: [{ url: "rtmp://d/live/k" }],
+    batchSeconds: 6,
+  });
+});
