@@ -18,3 +18,4 @@ mod bounded;
 mod broken_stages;
 mod command_line;
 mod dry_run;
+mod observed;
