@@ -16,6 +16,7 @@ pub mod assets;
 pub mod auth;
 pub mod graphql;
 pub mod layers;
+mod metrics;
 pub mod preview;
 pub mod rest;
 pub mod server;
@@ -63,6 +64,6 @@ impl Api {
 
 /// Everything that the server answers.
 pub fn router(api: Api) -> Router {
-    let routes = rest::router().merge(graphql::router()).merge(preview::router());
+    let routes = rest::router().merge(graphql::router()).merge(metrics::router());
     layers::around_all(routes, &api.origins).with_state(api)
 }

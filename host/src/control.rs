@@ -17,6 +17,7 @@ pub mod health;
 pub mod hidden;
 pub mod id;
 pub mod listing;
+mod metering;
 mod pipelines;
 mod preview;
 pub mod quota;

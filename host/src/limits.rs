@@ -405,6 +405,7 @@ pub const DATABASE_STATEMENTS: usize = 96;
 pub const BATCH_HISTORY_ROWS: u64 = 2880;
 /// Rows of a list that one call answers at most.
 pub const PAGE_ROWS_MAX: usize = 500;
+
 // === logs and metrics ===
 
 /// Lines of a stream that are kept in memory...
@@ -459,6 +460,8 @@ pub const FFMPEG_LOG_LINES: u64 = 20;
 pub const FFMPEG_LOG_LINES_PER_MINUTE: u32 = 30;
 /// Bytes of a line of ffmpeg's; a longer one is cut.
 pub const FFMPEG_LOG_LINE_BYTES: usize = 1024;
+/// Bytes of a label's value; a longer one is cut.
+pub const METRICS_LABEL_BYTES_MAX: usize = 256;
 /// Batches between complete and on air whose time is measured; beyond it the oldest are not.
 pub const METRICS_BATCHES_UNDER_WAY_MAX: usize = 256;
 

@@ -83,9 +83,7 @@ impl Write for Line {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        let bytes = std::mem::take(&mut self.bytes);
-        let text = String::from_utf8_lossy(&bytes);
-        let line = redact(&text);
+        let line = shown(&std::mem::take(&mut self.bytes));
         let write = || io::stderr().lock().write_all(line.as_bytes());
         match &self.progress {
             Some(progress) => progress.suspend(write),
@@ -94,9 +92,58 @@ impl Write for Line {
     }
 }
 
+/// A formatted line without secrets.
+fn shown(bytes: &[u8]) -> String {
+    redact(&String::from_utf8_lossy(bytes)).into_owned()
+}
+
 impl Drop for Line {
     fn drop(&mut self) {
         // A closed standard error must not end a stream that is on air.
         let _ = self.flush();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use tracing_subscriber::Layer;
+
+    use super::*;
+
+    /// Keeps what a layer writes as the console would show it.
+    #[derive(Clone, Default)]
+    struct Seen(Arc<Mutex<String>>);
+
+    impl Write for Seen {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().push_str(&shown(bytes));
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn secrets_are_not_shown_however_lines_are_formatted() {
+        for (json, ansi) in [(true, false), (false, false), (false, true)] {
+            let seen = Seen::default();
+            let writer = seen.clone();
+            let layer = fmt::layer().with_writer(move || writer.clone()).with_ansi(ansi);
+            let layer = if json { layer.json().boxed() } else { layer.boxed() };
+            let url = "rtmp://user:SECRET@h:1935/live/SECRET?token=SECRET";
+            tracing::subscriber::with_default(registry().with(layer), || {
+                tracing::info_span!("air", url).in_scope(|| {
+                    tracing::info!(to = %url, debugged = ?Some(url), "cannot publish to {url}");
+                    tracing::info!("GET https://h/x?token=SECRET with Bearer SECRET");
+                });
+            });
+            let text = seen.0.lock().unwrap().clone();
+            assert!(!text.contains("SECRET"), "{text}");
+            assert!(text.matches("rtmp://h:1935/live/…").count() >= 4 && text.contains("token=***"), "{text}");
+        }
     }
 }

@@ -22,3 +22,4 @@ mod dry_run;
 mod preview;
 mod rest;
 mod tokens;
+mod observed;

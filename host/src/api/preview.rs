@@ -1,30 +1,34 @@
-//! `GET /preview/<pipeline>/…`: what went on air, as HLS, and the media of each kept batch. See [`crate::preview`].
+//! `/preview/<pipeline>/…`: what went on air, and the sound before and after, for those who may look at it.
 
-use axum::Router;
-use axum::extract::{Path, State};
-use axum::http::request::Parts;
+use axum::extract::{Path, Request, State};
 use axum::response::Response;
-use axum::routing;
 
 use super::Api;
 use super::answer::{self, Refusal};
 use super::auth::Caller;
-use crate::preview::{self, Wanted};
+use crate::preview::{Wanted, serve};
 
-/// The addresses of all previews.
-pub(super) fn router() -> Router<Api> {
-    Router::new().route("/preview/{pipeline}/{*wanted}", routing::get(show))
-}
-
-async fn show(
+/// `GET /preview/{pipeline}/index.m3u8`
+pub async fn playlist(
     State(api): State<Api>,
     Caller(actor): Caller,
-    Path((pipeline, wanted)): Path<(String, String)>,
-    request: Parts,
+    Path(pipeline): Path<String>,
+    request: Request,
 ) -> Result<Response, Refusal> {
-    let preview = api.control.preview(&actor, &pipeline).await?;
-    Ok(match Wanted::parse(&wanted) {
-        Some(wanted) => preview::serve(preview, wanted, &request).await,
-        None => answer::absent(request.uri.path()),
-    })
+    let preview = api.control.preview(&actor, &pipeline, Wanted::Playlist).await?;
+    Ok(serve(preview, Wanted::Playlist, &request.into_parts().0).await)
+}
+
+/// `GET /preview/{pipeline}/batch/{number}/{media}`
+pub async fn media(
+    State(api): State<Api>,
+    Caller(actor): Caller,
+    Path((pipeline, number, media)): Path<(String, String, String)>,
+    request: Request,
+) -> Result<Response, Refusal> {
+    let Some(wanted) = Wanted::parse(&format!("batch/{number}/{media}")) else {
+        return Ok(answer::absent(request.uri().path()));
+    };
+    let preview = api.control.preview(&actor, &pipeline, wanted).await?;
+    Ok(serve(preview, wanted, &request.into_parts().0).await)
 }

@@ -5,24 +5,29 @@ use super::access::{Action, Actor};
 use super::error::ControlError;
 use super::id::PipelineId;
 use super::runner::RunState;
-use crate::pipeline::Watch;
-use crate::preview::{Aired, Preview};
+use crate::preview::{Aired, Preview, Wanted};
 
 impl Control {
-    /// What a preview of a pipeline is made of.
+    /// What is needed to answer for this part of a pipeline's preview.
     ///
     /// # Errors
     /// Any [`ControlError`].
-    pub async fn preview(&self, actor: &Actor, id: &str) -> Result<Preview, ControlError> {
+    pub async fn preview(&self, actor: &Actor, id: &str, wanted: Wanted) -> Result<Preview, ControlError> {
         let entry = self.allowed(actor, Action::ViewMedia, id)?;
         let PipelineId { tenant, stream } = entry.id();
-        let run = &entry.snapshot().run;
-        let live = matches!(run.state, RunState::Running | RunState::Stopping);
-        Ok(Preview {
-            files: self.0.host.storage().find(tenant, stream),
-            batches: Aired::newest(self.0.host.journal(), tenant, stream).await.map_err(super::listing::unread)?,
-            air_ms: run.watch.as_ref().filter(|_| live).and_then(Watch::air_ms),
-            ended: run.state == RunState::Stopped && !entry.desired_running(),
-        })
+        let storage = self.0.host.storage();
+        let files = storage.stream(tenant, stream).map_err(|error| {
+            tracing::error!(%error, "preview");
+            ControlError::Unavailable("the storage cannot be read".to_owned())
+        })?;
+        let batches = match wanted {
+            Wanted::Playlist => {
+                Aired::newest(self.0.host.journal(), tenant, stream).await.map_err(super::listing::unread)?
+            }
+            Wanted::Batch(..) => Vec::new(),
+        };
+        let snapshot = entry.snapshot();
+        let ended = snapshot.run.state == RunState::Stopped && !entry.desired_running();
+        Ok(Preview { files, batches, air_ms: snapshot.air_ms, ended })
     }
 }

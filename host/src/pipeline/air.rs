@@ -108,7 +108,7 @@ impl Air {
         let bound = tokio::spawn(bind(spool.clone(), clock.clone(), cancel.clone()).in_current_span());
         let start = |destination: DestinationConfig| {
             let url = destination.target.redacted();
-            let span = tracing::info_span!("air", stream = config.stream, destination = destination.name, url);
+            let span = tracing::error_span!("air", stream = config.stream, destination = destination.name, url);
             let name = destination.name.clone();
             let (status, shown) = watch::channel(DestinationStatus { name, url, ..DestinationStatus::default() });
             let parts = Parts {

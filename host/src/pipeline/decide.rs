@@ -25,6 +25,7 @@ use super::status::Status;
 use crate::config::Hold;
 use crate::ffmpeg::{Slots, Turn};
 use crate::limits::{AIR_AHEAD, DISK_FULL_TRIES};
+use crate::metrics;
 use crate::stage::RemuxStage;
 use crate::store::journal::{JournalError, Step};
 use crate::store::room::Room;
@@ -87,18 +88,22 @@ impl Decider {
             }
             let pending = batch.pending.take();
             let arrived = Instant::now();
+            let sent = pending.is_some().then_some(batch.sent);
             let decision = self.wait(pending, &batch, margin).await;
+            self.time_exchange(sent, &decision);
             let due = self.start_clock(&batch);
             let waited_in_vain = self.waited_in_vain(&decision, &batch, due);
             let began = Instant::now();
             let span = batch_span(batch.number);
             let ready = self.put_together(&batch, decision, due).instrument(span).await?;
             margin.observe(began.elapsed());
+            self.status.timings().record_step(metrics::Step::Remux, began.elapsed());
             let Some(ready) = ready else {
                 self.spool.append(ReadyBatch::empty(batch.number, batch.placed.start_ms));
                 continue;
             };
             let slack = signed_ms(Instant::now(), due);
+            self.status.timings().time_left(slack);
             if slack < 0 {
                 self.status.update(|stats| stats.late_batches += 1);
                 tracing::warn!(batch = batch.number, late_ms = -slack, "batch is ready too late");
@@ -157,6 +162,16 @@ impl Decider {
             Err(_) => pending.give_up(),
         };
         Decision::of(reply)
+    }
+
+    /// Measures the exchange of a batch whose sound was handed to it.
+    fn time_exchange(&self, sent: Option<Instant>, decision: &Decision) {
+        let (Some(sent), timings) = (sent, self.status.timings()) else { return };
+        let until = decision.returned.as_ref().map_or_else(Instant::now, |returned| returned.answered);
+        timings.record_step(metrics::Step::Exchange, until.saturating_duration_since(sent));
+        if let Some(returned) = &decision.returned {
+            timings.round_trip(returned.round_trip);
+        }
     }
 
     /// When the first batch goes on air whatever comes. After a restart it may have been complete long ago: then the

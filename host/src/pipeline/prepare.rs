@@ -22,6 +22,7 @@ use super::timeline::{Placed, Timeline};
 use crate::ffmpeg::{self, FfmpegError, Slots, Turn};
 use crate::limits::{FFMPEG_TIMEOUT, ROOM_PATIENCE};
 use crate::media::facts::{BatchFacts, TrackFacts};
+use crate::metrics;
 use crate::store::files::{FilesError, StreamFiles};
 use crate::store::journal::{BatchRow, JournalError, Step};
 use crate::store::room::Room;
@@ -60,6 +61,8 @@ pub struct Prepared {
     pub pending: Option<Pending>,
     /// When its last segment was there.
     pub complete: Instant,
+    /// When its sound was handed to the exchange, if it was.
+    pub sent: Instant,
 }
 
 /// The demux step.
@@ -123,6 +126,7 @@ impl Preparer {
         prepared: &mpsc::Sender<Prepared>,
     ) -> Result<bool, PrepareError> {
         let dir = self.files.batch(batch.number);
+        self.status.timings().complete(batch.number, batch.complete);
         let facts = match known {
             Some(before) => {
                 let facts = demux::reload(&dir).await;
@@ -131,7 +135,12 @@ impl Preparer {
                 }
                 facts
             }
-            None => self.demux(&batch, &dir).await,
+            None => {
+                let began = Instant::now();
+                let facts = self.demux(&batch, &dir).await;
+                self.status.timings().record_step(metrics::Step::Demux, began.elapsed());
+                facts
+            }
         };
         let facts = match facts {
             Ok(facts) => facts,
@@ -160,9 +169,10 @@ impl Preparer {
         }
         self.journal.demuxed(batch.number, &before, &self.timeline).await?;
         let pending = self.send(&batch, &dir, &facts).await;
+        let sent = Instant::now();
         self.journal.step(batch.number, Step::Sent).await?;
         let (number, complete) = (batch.number, batch.complete);
-        Ok(prepared.send(Prepared { number, dir, facts, placed, pending, complete }).await.is_ok())
+        Ok(prepared.send(Prepared { number, dir, facts, placed, pending, complete, sent }).await.is_ok())
     }
 
     /// Demuxes; where the disk is full, again for some time.
@@ -212,9 +222,9 @@ impl Preparer {
     }
 }
 
-/// What is logged inside is about this batch.
+/// What is logged inside is about this batch, whatever the level of the log is.
 pub(super) fn batch_span(batch: u64) -> Span {
-    tracing::info_span!("batch", batch)
+    tracing::error_span!("batch", batch)
 }
 
 /// The instant so many milliseconds ago.

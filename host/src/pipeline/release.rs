@@ -91,6 +91,7 @@ impl Releaser {
             AirEvent::BatchOnAir { destination, batch, .. } => {
                 tracing::info!(batch, destination, "on air");
                 self.status.enter(Phase::OnAir);
+                self.status.timings().on_air(batch);
                 self.journal.step(batch, Step::OnAir).await?;
             }
             AirEvent::BatchDone { batch, .. } => *done.entry(batch).or_default() += 1,

@@ -9,6 +9,7 @@ use super::air::status::DestinationStatus;
 use super::event::{Event, EventKind, Severity};
 use super::source::Started;
 use crate::limits::PIPELINE_EVENTS_WAITING;
+use crate::metrics::Timings;
 
 /// Where a pipeline is in its life.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -98,11 +99,16 @@ pub struct Stats {
 pub struct Status {
     stats: watch::Sender<Stats>,
     events: broadcast::Sender<Event>,
+    timings: Timings,
 }
 
 impl Default for Status {
     fn default() -> Self {
-        Self { stats: watch::Sender::default(), events: broadcast::Sender::new(PIPELINE_EVENTS_WAITING) }
+        Self {
+            stats: watch::Sender::default(),
+            events: broadcast::Sender::new(PIPELINE_EVENTS_WAITING),
+            timings: Timings::default(),
+        }
     }
 }
 
@@ -110,6 +116,11 @@ impl Status {
     /// The counts now.
     pub fn get(&self) -> Stats {
         self.stats.borrow().clone()
+    }
+
+    /// How long the steps take.
+    pub fn timings(&self) -> &Timings {
+        &self.timings
     }
 
     /// Changes of the counts.

@@ -11,6 +11,7 @@ use super::air::status::DestinationStatus;
 use super::event::Event;
 use super::exchange::ExchangeStatus;
 use super::status::{Stats, Status};
+use crate::metrics::Timings;
 use crate::stage::{StageComponent, StageCounters, StageKind};
 use crate::store::journal::BatchProgress;
 
@@ -52,6 +53,11 @@ impl Watch {
     /// Changes of the counts: a segment, a batch, a phase. Packets do not wake it.
     pub fn changes(&self) -> watch::Receiver<Stats> {
         self.status.watch()
+    }
+
+    /// How long the steps take.
+    pub fn timings(&self) -> &Timings {
+        self.status.timings()
     }
 
     /// What happens from now on.

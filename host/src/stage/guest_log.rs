@@ -146,6 +146,26 @@ mod tests {
     }
 
     #[test]
+    fn lines_are_the_pipelines_and_bounded() {
+        use crate::logs::{Filter, LogHub, Take, Value};
+        use tracing_subscriber::layer::SubscriberExt;
+        let hub = LogHub::new();
+        let most = STAGE_LOG_LINES_PER_MINUTE as usize;
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(hub.layer()), || {
+            let log = log();
+            log.write(b"hello \x1b[2J rtmp://h/live/SECRET\n");
+            for _ in 0..most * 2 {
+                log.write(b"again\n");
+            }
+        });
+        let filter = Filter::of_tenant("t").stream(Some("p".into())).target(Some("stage".into()));
+        let lines = hub.query(&filter, Take::First(1000), None, None).records;
+        assert_eq!(lines.len(), most);
+        assert_eq!(&*lines[0].message, "hello \u{fffd}[2J rtmp://h/live/…");
+        assert_eq!(*lines[0].fields, [("stage", Value::Text("s".into()))]);
+    }
+
+    #[test]
     fn only_the_last_lines_are_kept() {
         let log = log();
         for n in 0..10_000 {

@@ -56,14 +56,14 @@ async fn a_run_that_writes_much_is_cut_short() {
 async fn a_destinations_ffmpeg_speaks_without_its_secrets() {
     let (hub, _guard) = hearing();
     let dir = tempfile::tempdir().unwrap();
-    let program = script(dir.path(), "echo \"$@\" >&2; echo ready >&2; exit 3");
+    let program = script(dir.path(), "echo \"$@\" >&2; echo SECRET-SECRET is wrong >&2; exit 3");
     let target = Target::parse("srt://127.0.0.1:9?passphrase=SECRET-SECRET").unwrap();
     let header = FileHeader { audio: true, video: true };
     pipeline().in_scope(|| Pipe::spawn(&program, &target, header)).unwrap().ended().await;
     let lines = of(&hub, "ffmpeg");
     assert_eq!(lines.len(), 2, "{lines:?}");
     assert!(lines[0].message.contains("-f mpegts") && !lines[0].message.contains("SECRET"), "{lines:?}");
-    assert_eq!(&*lines[1].message, "ready");
+    assert_eq!(&*lines[1].message, "… is wrong");
 }
 
 #[tokio::test]

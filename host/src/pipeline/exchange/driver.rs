@@ -230,7 +230,10 @@ impl Driver {
     fn on_probed(&mut self, probed: Probed, now: Instant) {
         let Probed { wanted: Wanted { key, round_trip, attempts }, audio, metadata, result } = probed;
         let reply = match result {
-            Ok(probe) => Reply::Returned(Returned { audio, probe, metadata, round_trip, attempts }),
+            Ok(probe) => {
+                let answered = Instant::now();
+                Reply::Returned(Returned { audio, probe, metadata, round_trip, attempts, answered })
+            }
             Err(reason) => {
                 warn!(stream = %self.stream_id, reason, "a reply cannot be used");
                 Reply::Absent(Absence::Invalid(reason))

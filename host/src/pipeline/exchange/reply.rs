@@ -11,6 +11,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::{Notify, oneshot, watch};
+use tokio::time::Instant;
 
 use super::framer::Fragment;
 use super::status::ExchangeStatus;
@@ -56,6 +57,8 @@ pub struct Returned {
     pub round_trip: Duration,
     /// How often it was sent.
     pub attempts: u32,
+    /// When it was there and probed.
+    pub answered: Instant,
 }
 
 /// Why there is no audio from the processor.

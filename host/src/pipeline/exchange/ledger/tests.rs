@@ -64,7 +64,14 @@ fn id(batch: u64) -> Reference {
 fn returned() -> Reply {
     let probe = crate::media::probe::probe(&tone(1)).unwrap();
     let (metadata, round_trip) = (serde_json::Value::Null, Duration::ZERO);
-    Reply::Returned(Returned { audio: Bytes::new(), probe, metadata, round_trip, attempts: 1 })
+    Reply::Returned(Returned {
+        audio: Bytes::new(),
+        probe,
+        metadata,
+        round_trip,
+        attempts: 1,
+        answered: Instant::now(),
+    })
 }
 
 fn absence(waiting: &mut Waiting) -> Option<Absence> {

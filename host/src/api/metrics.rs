@@ -1,0 +1,22 @@
+//! `GET /metrics` for Prometheus: everything for a host-wide caller, a tenant's own pipelines for one of its tokens.
+
+use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::Router;
+
+use super::Api;
+use super::answer::Refusal;
+use super::auth::Caller;
+use crate::metrics;
+
+/// Its route.
+pub(super) fn router() -> Router<Api> {
+    Router::new().route("/metrics", get(scrape))
+}
+
+async fn scrape(State(api): State<Api>, Caller(actor): Caller) -> Result<Response, Refusal> {
+    let (host, pipelines) = api.control.samples(&actor)?;
+    Ok(([(CONTENT_TYPE, metrics::CONTENT_TYPE)], metrics::render(host.as_ref(), &pipelines)).into_response())
+}
