@@ -1,6 +1,6 @@
 //! The control plane's core.
-pub mod entry;
 pub mod access;
+pub mod entry;
 pub mod error;
 pub mod health;
 pub mod hidden;
@@ -11,4 +11,5 @@ pub mod runner;
 pub mod settings;
 pub mod snapshot;
 pub mod srs;
+pub mod webhooks;
 pub(crate) mod words;

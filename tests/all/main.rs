@@ -17,3 +17,4 @@ mod again;
 mod bounded;
 mod broken_stages;
 mod command_line;
+mod webhooks;
