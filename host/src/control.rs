@@ -32,6 +32,7 @@ mod tenancy;
 pub mod tokens;
 mod validating;
 pub mod watching;
+pub mod webhooks;
 mod words;
 
 use std::collections::BTreeMap;
@@ -55,8 +56,10 @@ use self::recorder::{RecordedEvent, Recorder};
 use self::registry::{Registry, Scope, TenantRow};
 use self::runner::StopMode;
 use self::tokens::Tokens;
+use self::webhooks::{Patience, Sender};
 use crate::limits::{EVENTS_LISTENED, SHUTDOWN_LIMIT};
 use crate::logs::{Filter, LogHub};
+use crate::net::Guard;
 use crate::pipeline::Host;
 use crate::telemetry;
 
@@ -73,11 +76,12 @@ struct Inner {
     /// Rises with each pipeline that is made or deleted.
     roster: watch::Sender<u64>,
     /// By name; written through.
-    tenants: RwLock<BTreeMap<String, Arc<TenantRow>>>,
+    tenants: Arc<RwLock<BTreeMap<String, Arc<TenantRow>>>>,
     /// One change at a time, so that memory and database tell the same.
     changing: tokio::sync::Mutex<()>,
     events: broadcast::Sender<Arc<RecordedEvent>>,
     recorder: Recorder,
+    webhooks: Arc<Sender>,
     logs: LogHub,
     dry_runs: DryRuns,
     started: Instant,
@@ -94,17 +98,28 @@ impl Control {
     pub async fn open(host: Host) -> Result<Self, ControlError> {
         let registry = Registry::new(host.database().clone());
         let events = broadcast::Sender::new(EVENTS_LISTENED);
-        let recorder = Recorder::start(registry.clone(), events.clone());
+        let tenants = Arc::<RwLock<BTreeMap<String, Arc<TenantRow>>>>::default();
+        let guards = {
+            let tenants = tenants.clone();
+            let guard = move |name: &str| -> Option<Guard> {
+                let tenants = tenants.read().unwrap_or_else(PoisonError::into_inner);
+                Some(pipelines::tenant_guard(tenants.get(name).filter(|tenant| !tenant.disabled)?))
+            };
+            Arc::new(guard)
+        };
+        let webhooks = Arc::new(Sender::start(registry.clone(), guards, Patience::default()));
+        let recorder = Recorder::start(registry.clone(), events.clone(), webhooks.clone());
         let control = Self(Arc::new(Inner {
             tokens: Tokens::new(registry.clone()),
             registry,
             host,
             entries: RwLock::default(),
             roster: watch::Sender::new(0),
-            tenants: RwLock::default(),
+            tenants,
             changing: tokio::sync::Mutex::new(()),
             events,
             recorder,
+            webhooks,
             logs: telemetry::hub(),
             dry_runs: DryRuns::default(),
             started: Instant::now(),
@@ -152,11 +167,6 @@ impl Control {
     /// The shared parts of this process.
     pub fn host(&self) -> &Host {
         &self.0.host
-    }
-
-    /// What is kept in the database. No policy there: ask [`Control`] instead wherever it can answer.
-    pub(crate) fn registry(&self) -> &Registry {
-        &self.0.registry
     }
 
     /// Whether anybody could manage this server with a token.

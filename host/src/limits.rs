@@ -495,8 +495,6 @@ pub const TOKENS_MAX: u64 = 256;
 pub const REVOKED_TOKENS_KEPT: u64 = 64;
 /// Webhooks of a tenant.
 pub const WEBHOOKS_MAX: u64 = 16;
-/// Deliveries of one webhook that one call takes: a slow receiver does not hold up the others.
-pub const DELIVERIES_PER_WEBHOOK_AT_ONCE: u64 = 4;
 
 /// What is known of a token is looked up again after this long: a token revoked by another process ends within it.
 pub const TOKEN_FRESH: Duration = Duration::from_secs(1);
@@ -735,3 +733,30 @@ pub const GRAPHQL_STORAGE_EVERY_SECONDS: u32 = 10;
 pub const GRAPHQL_SERVER_EVERY_SECONDS: u32 = 5;
 /// Longest time between two looks that can be asked for, in seconds.
 pub const GRAPHQL_EVERY_SECONDS_MAX: u32 = 3600;
+
+// === webhooks ===
+
+/// Requests to receivers under way at once; each is a socket and a small task.
+pub const WEBHOOK_SENDINGS_MAX: usize = 256;
+/// Requests of one tenant under way at once; the others of its webhooks wait.
+pub const WEBHOOK_TENANT_SENDINGS_MAX: usize = 4;
+/// A receiver that has not answered by then has failed.
+pub const WEBHOOK_TIMEOUT: Duration = Duration::from_secs(10);
+/// A delivery that was claimed and never heard of again is due again after this: longer than a request may take.
+pub const WEBHOOK_LEASE: Duration = Duration::from_secs(60);
+/// The queue is looked at this often even if nobody says that something is due.
+pub const WEBHOOK_LOOK_EVERY: Duration = Duration::from_secs(5);
+/// Waits between the attempts of one delivery: 16 hours in all, then it is given up.
+pub const WEBHOOK_WAITS: [Duration; 9] = [
+    Duration::from_secs(5),
+    Duration::from_secs(30),
+    Duration::from_secs(2 * 60),
+    Duration::from_secs(10 * 60),
+    Duration::from_secs(30 * 60),
+    Duration::from_secs(3600),
+    Duration::from_secs(2 * 3600),
+    Duration::from_secs(4 * 3600),
+    Duration::from_secs(8 * 3600),
+];
+/// Part of a wait by which it is made longer or shorter at random.
+pub const WEBHOOK_JITTER: f64 = 0.2;

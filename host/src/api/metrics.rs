@@ -1,10 +1,10 @@
 //! `GET /metrics` for Prometheus: everything for a host-wide caller, a tenant's own pipelines for one of its tokens.
 
+use axum::Router;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::Router;
 
 use super::Api;
 use super::answer::Refusal;

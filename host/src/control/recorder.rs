@@ -9,6 +9,7 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::id::PipelineId;
 use super::registry::{NewEvent, Registry};
+use super::webhooks::Sender;
 use crate::limits::{EVENTS_AT_ONCE_MAX, EVENTS_WAITING};
 use crate::pipeline::event::Event;
 
@@ -38,9 +39,13 @@ pub struct Recorder(mpsc::Sender<Order>);
 // === impl Recorder ===
 
 impl Recorder {
-    pub(super) fn start(registry: Registry, listeners: broadcast::Sender<Arc<RecordedEvent>>) -> Self {
+    pub(super) fn start(
+        registry: Registry,
+        listeners: broadcast::Sender<Arc<RecordedEvent>>,
+        webhooks: Arc<Sender>,
+    ) -> Self {
         let (orders, waiting) = mpsc::channel(EVENTS_WAITING);
-        tokio::spawn(record(registry, listeners, waiting));
+        tokio::spawn(record(registry, listeners, webhooks, waiting));
         Self(orders)
     }
 
@@ -67,6 +72,7 @@ impl Recorder {
 async fn record(
     registry: Registry,
     listeners: broadcast::Sender<Arc<RecordedEvent>>,
+    webhooks: Arc<Sender>,
     mut waiting: mpsc::Receiver<Order>,
 ) {
     let mut orders = Vec::new();
@@ -82,6 +88,7 @@ async fn record(
             let told: Vec<Event> = events.iter().map(|new| new.event.clone()).collect();
             match registry.add_events(events).await {
                 Ok(rows) => {
+                    webhooks.wake();
                     for row in rows {
                         let Some(event) = told.iter().find(|event| {
                             event.kind.name() == row.kind && event.at_ms == row.at_ms && event.message == row.message

@@ -26,7 +26,7 @@ mod tokens;
 mod webhooks;
 
 pub use audit::{AuditRow, NewAudit, Outcome};
-pub use deliveries::{DeliveryRow, DeliveryState, Due};
+pub use deliveries::{Busy, DeliveryRow, DeliveryState, Due};
 pub use events::{EventFilter, EventRow, NewEvent};
 pub use pipelines::{Desired, NewPipeline, Origin, PipelineRow};
 pub use revisions::RevisionRow;

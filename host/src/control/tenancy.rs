@@ -353,7 +353,9 @@ impl Control {
             "kind": "test", "tenant": tenant.name, "atMs": crate::unix_time::now_ms(),
             "severity": "info", "message": format!("a test by {}", actor.name),
         });
-        Ok(self.0.registry.try_webhook(actor, &tenant.name, id, payload).await?)
+        let row = self.0.registry.try_webhook(actor, &tenant.name, id, payload).await?;
+        self.0.webhooks.wake();
+        Ok(row)
     }
 
     /// Sends a delivery once more.
@@ -367,7 +369,9 @@ impl Control {
         delivery: u64,
     ) -> Result<DeliveryRow, ControlError> {
         let tenant = self.tenant_for(actor, Action::DeliverWebhook, tenant)?;
-        Ok(self.0.registry.deliver_again(actor, &tenant.name, delivery).await?)
+        let row = self.0.registry.deliver_again(actor, &tenant.name, delivery).await?;
+        self.0.webhooks.wake();
+        Ok(row)
     }
 
     /// What a webhook was sent, keyed by id.

@@ -65,6 +65,30 @@ pub fn denied(error: &reqwest::Error) -> Option<&Denied> {
     None
 }
 
+/// What went wrong, without the URL, which may hold secrets.
+pub fn reason(error: &reqwest::Error) -> String {
+    if let Some(denied) = denied(error) {
+        return denied.to_string();
+    }
+    let kind = if error.is_connect() { "cannot connect" } else { "connection broke" };
+    let words = words(error);
+    if words.is_empty() { kind.to_owned() } else { format!("{kind}: {words}") }
+}
+
+/// The causes of an error, in their own words; empty where there is none besides reqwest.
+pub fn words(error: &reqwest::Error) -> String {
+    let mut words = Vec::new();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        // reqwest's own errors name their URL; what lies below them does not.
+        if !error.is::<reqwest::Error>() {
+            words.push(error.to_string());
+        }
+        cause = error.source();
+    }
+    words.join(": ")
+}
+
 fn redirect(guard: Guard, most: usize) -> Policy {
     if most == 0 {
         return Policy::none();

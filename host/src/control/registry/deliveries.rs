@@ -4,6 +4,8 @@
 //! `next_ms` is set as long as a delivery is to be tried (again). Bounded for each webhook: a receiver that is away for
 //! long loses the oldest.
 
+use std::time::Duration;
+
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -14,7 +16,7 @@ use super::{NewAudit, Registry, RegistryError, kept, next_seq, prune};
 use crate::control::access::{Action, Actor};
 use crate::control::hidden::Hidden;
 use crate::control::words::words;
-use crate::limits::{DELIVERIES_KEPT, DELIVERIES_PER_WEBHOOK_AT_ONCE};
+use crate::limits::DELIVERIES_KEPT;
 use crate::store::page::{Listed, Page};
 use crate::unix_time::now_ms;
 
@@ -74,6 +76,21 @@ pub struct Due {
     pub secret: Hidden<String>,
 }
 
+/// What is being sent to already and is left alone by a claim.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Busy {
+    /// These webhooks: each is sent one delivery at a time.
+    pub webhooks: Vec<u64>,
+    /// All webhooks of these tenants.
+    pub tenants: Vec<String>,
+}
+
+/// Deliveries that may be sent up to a time (?1), busy webhooks (?2) and tenants (?3) aside.
+const DUE: &str =
+    "delivery INDEXED BY delivery_due JOIN webhook ON webhook.id = delivery.webhook AND webhook.enabled = 1
+         JOIN tenant ON tenant.name = webhook.tenant AND tenant.disabled = 0
+     WHERE next_ms <= ?1 AND webhook NOT IN (SELECT value FROM json_each(?2))
+         AND tenant NOT IN (SELECT value FROM json_each(?3))";
 const COLUMNS: &str =
     "delivery.id, webhook, event, kind, payload, state, attempts, delivery.created_ms, next_ms, last_ms,
     status, error";
@@ -81,30 +98,36 @@ const COLUMNS: &str =
 // === impl Registry ===
 
 impl Registry {
-    /// Claims what is due at this time, oldest first, for `lease_ms`; only a few of each webhook, so that one does not hold
-    /// up the others. What is not marked by then is due again.
-    pub async fn claim_due(&self, now_ms: u64, lease_ms: u64, limit: usize) -> Result<Vec<Due>, RegistryError> {
+    /// Claims what is due at this time for `lease`: of each tenant the one that waits longest, so that none holds up
+    /// another. What is not marked by then is due again.
+    pub async fn claim_due(
+        &self,
+        now_ms: u64,
+        lease: Duration,
+        busy: Busy,
+        limit: usize,
+    ) -> Result<Vec<Due>, RegistryError> {
+        let until = now_ms.saturating_add(u64::try_from(lease.as_millis()).unwrap_or(u64::MAX));
         self.write(move |transaction| {
-            let mut statement = transaction.prepare_cached(
+            let mut statement = transaction.prepare_cached(&format!(
                 "SELECT id, tenant, url, secret FROM (
                      SELECT delivery.id, next_ms, tenant, url, secret,
-                         row_number() OVER (PARTITION BY webhook ORDER BY delivery.id) AS place
-                     FROM delivery INDEXED BY delivery_due
-                     JOIN webhook ON webhook.id = delivery.webhook AND webhook.enabled = 1
-                     WHERE next_ms <= ?1
-                 ) WHERE place <= ?2 ORDER BY next_ms, id LIMIT ?3",
-            )?;
-            let due = statement.query_map(params![now_ms, DELIVERIES_PER_WEBHOOK_AT_ONCE, limit], |row| {
+                         row_number() OVER (PARTITION BY tenant ORDER BY next_ms, delivery.id) AS place
+                     FROM {DUE}
+                 ) WHERE place = 1 ORDER BY next_ms, id LIMIT ?4"
+            ))?;
+            let (webhooks, tenants) = (json!(busy.webhooks).to_string(), json!(busy.tenants).to_string());
+            let due = statement.query_map(params![now_ms, webhooks, tenants, limit], |row| {
                 Ok((row.get::<_, u64>(0)?, row.get(1)?, Hidden::new(row.get(2)?), Hidden::new(row.get(3)?)))
             })?;
             let due: Vec<_> = due.collect::<Result<_, _>>()?;
             let mut claim = transaction.prepare_cached(&format!(
-                "UPDATE delivery SET attempts = attempts + 1, last_ms = ?2, next_ms = ?2 + ?3 WHERE id = ?1
+                "UPDATE delivery SET attempts = attempts + 1, last_ms = ?2, next_ms = ?3 WHERE id = ?1
                  RETURNING {}",
                 COLUMNS.replace("delivery.", "")
             ))?;
             let claimed = due.into_iter().map(|(id, tenant, url, secret)| {
-                let delivery = claim.query_row(params![id, now_ms, lease_ms], read)?;
+                let delivery = claim.query_row(params![id, now_ms, until], read)?;
                 Ok(Due { delivery, tenant, url, secret })
             });
             claimed.collect()
@@ -113,13 +136,12 @@ impl Registry {
     }
 
     /// When the next delivery is due, Unix time in milliseconds; `None`: nothing waits.
-    pub async fn next_due(&self) -> Result<Option<u64>, RegistryError> {
-        self.read(|connection| {
-            let mut statement = connection.prepare_cached(
-                "SELECT next_ms FROM delivery INDEXED BY delivery_due JOIN webhook ON webhook.id = delivery.webhook AND webhook.enabled = 1
-                 WHERE next_ms IS NOT NULL ORDER BY next_ms LIMIT 1",
-            )?;
-            Ok(statement.query_row([], |row| row.get(0)).optional()?)
+    pub async fn next_due(&self, busy: Busy) -> Result<Option<u64>, RegistryError> {
+        self.read(move |connection| {
+            let mut statement =
+                connection.prepare_cached(&format!("SELECT next_ms FROM {DUE} ORDER BY next_ms LIMIT 1"))?;
+            let (webhooks, tenants) = (json!(busy.webhooks).to_string(), json!(busy.tenants).to_string());
+            Ok(statement.query_row(params![i64::MAX, webhooks, tenants], |row| row.get(0)).optional()?)
         })
         .await
     }

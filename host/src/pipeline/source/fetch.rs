@@ -12,7 +12,7 @@ use url::{Origin, Url};
 use super::config::{Budget, SourceConfig};
 use super::error::{FetchError, SourceError};
 use crate::limits::{CONNECT_TIMEOUT, IDLE_CONNECTIONS_MAX, PLAYLIST_BYTES_MAX, REDIRECTS_MAX};
-use crate::net::http::{Client, denied};
+use crate::net::http::{Client, denied, reason, words};
 
 /// Requests of one source.
 #[derive(Clone)]
@@ -259,22 +259,9 @@ fn transport(error: reqwest::Error) -> FetchError {
     if let Some(denied) = denied(&error) {
         return FetchError::Denied(denied.clone());
     }
-    let redirect = error.is_redirect();
-    let mut words = Vec::new();
-    let mut source: Option<&(dyn std::error::Error + 'static)> = std::error::Error::source(&error);
-    while let Some(cause) = source {
-        // reqwest's own errors name their URL; what lies below them does not.
-        if !cause.is::<reqwest::Error>() {
-            words.push(cause.to_string());
-        }
-        source = cause.source();
+    if !error.is_redirect() {
+        return FetchError::Transport(reason(&error));
     }
-    let kind = if error.is_connect() { "cannot connect" } else { "connection broke" };
-    let words = words.join(": ");
-    match (redirect, words.is_empty()) {
-        (true, false) => FetchError::Redirect(words),
-        (true, true) => FetchError::Redirect("not allowed".to_owned()),
-        (false, false) => FetchError::Transport(format!("{kind}: {words}")),
-        (false, true) => FetchError::Transport(error.without_url().to_string()),
-    }
+    let words = words(&error);
+    FetchError::Redirect(if words.is_empty() { "not allowed".to_owned() } else { words })
 }

@@ -1,5 +1,7 @@
+use std::time::Duration;
+
 use super::*;
-use crate::limits::{DELIVERIES_KEPT, DELIVERIES_PER_WEBHOOK_AT_ONCE, WEBHOOKS_MAX};
+use crate::limits::{DELIVERIES_KEPT, WEBHOOKS_MAX};
 use crate::unix_time::now_ms;
 
 const LEASE_MS: u64 = 30_000;
@@ -24,7 +26,11 @@ fn off_air(tenant: &str) -> NewEvent {
 }
 
 async fn claim(registry: &Registry, now: u64) -> Vec<Due> {
-    registry.claim_due(now, LEASE_MS, 100).await.unwrap()
+    registry.claim_due(now, Duration::from_millis(LEASE_MS), Busy::default(), 100).await.unwrap()
+}
+
+async fn next_due(registry: &Registry) -> Option<u64> {
+    registry.next_due(Busy::default()).await.unwrap()
 }
 
 #[tokio::test]
@@ -36,7 +42,7 @@ async fn an_event_is_told_to_the_webhooks_of_its_tenant_that_want_it() {
     made(&registry, NewWebhook { enabled: false, ..hook("acme", "disabled") }).await;
     made(&registry, hook("other", "foreign")).await;
     let row = registry.add_events(vec![off_air("acme")]).await.unwrap().remove(0);
-    let due = claim(&registry, now_ms()).await;
+    let due = [claim(&registry, now_ms()).await, claim(&registry, now_ms()).await].concat();
     assert_eq!(due.iter().map(|due| due.delivery.webhook).collect::<Vec<_>>(), [every, some]);
     let first = &due[0];
     assert_eq!((first.tenant.as_str(), first.secret.get().as_str()), ("acme", "hunter2"));
@@ -57,12 +63,12 @@ async fn an_event_is_told_to_the_webhooks_of_its_tenant_that_want_it() {
 async fn what_is_claimed_is_left_alone_until_its_lease_ends() {
     let (dir, registry) = registry().await;
     let hook = made(&registry, hook("acme", "all")).await;
-    assert_eq!(registry.next_due().await.unwrap(), None);
+    assert_eq!(next_due(&registry).await, None);
     registry.add_events(vec![off_air("acme")]).await.unwrap();
     let now = now_ms();
-    assert!(registry.next_due().await.unwrap().unwrap() <= now);
+    assert!(next_due(&registry).await.unwrap() <= now);
     let id = claim(&registry, now).await[0].delivery.id;
-    assert_eq!(registry.next_due().await.unwrap(), Some(now + LEASE_MS));
+    assert_eq!(next_due(&registry).await, Some(now + LEASE_MS));
     assert!(claim(&registry, now + LEASE_MS - 1).await.is_empty());
     // Whoever had it died; another process goes on.
     let again = Registry::new(Database::open(&dir.path().join("outboard.db")).unwrap());
@@ -74,7 +80,7 @@ async fn what_is_claimed_is_left_alone_until_its_lease_ends() {
     assert_eq!((row.state, row.status, row.error.as_deref()), (DeliveryState::Failed, Some(503), Some("busy")));
     assert_eq!(claim(&again, now + 60_000).await[0].delivery.attempts, 3);
     again.delivered(id, 204).await.unwrap();
-    assert_eq!(again.next_due().await.unwrap(), None);
+    assert_eq!(next_due(&again).await, None);
     let row = again.deliveries("acme", hook, Page::newest(9)).await.unwrap().rows.remove(0);
     assert_eq!((row.state, row.status, row.error, row.next_ms), (DeliveryState::Delivered, Some(204), None, None));
 }
@@ -103,16 +109,29 @@ async fn what_was_given_up_can_be_sent_again_by_its_tenant_only() {
 }
 
 #[tokio::test]
-async fn one_webhook_does_not_hold_up_the_others() {
+async fn one_tenant_does_not_hold_up_another_and_one_webhook_gets_its_events_in_order() {
     let (_dir, registry) = registry().await;
-    let (noisy, quiet) = (made(&registry, hook("acme", "noisy")).await, made(&registry, hook("other", "quiet")).await);
+    let (noisy, calm) = (made(&registry, hook("acme", "noisy")).await, made(&registry, hook("acme", "calm")).await);
+    let foreign = made(&registry, hook("other", "quiet")).await;
     registry.add_events(vec![off_air("acme"); 200]).await.unwrap();
     registry.add_events(vec![off_air("other")]).await.unwrap();
-    let due = registry.claim_due(now_ms(), LEASE_MS, 10).await.unwrap();
-    let of = |webhook| due.iter().filter(|due| due.delivery.webhook == webhook).count() as u64;
-    assert_eq!((of(noisy), of(quiet)), (DELIVERIES_PER_WEBHOOK_AT_ONCE, 1));
-    let ids: Vec<u64> = due.iter().filter(|due| due.delivery.webhook == noisy).map(|due| due.delivery.id).collect();
-    assert!(ids.is_sorted(), "oldest first: {ids:?}");
+    let now = now_ms();
+    let claim = async |busy: Busy| {
+        let due = registry.claim_due(now, Duration::from_millis(LEASE_MS), busy, 10).await.unwrap();
+        due.into_iter().map(|due| (due.delivery.webhook, due.delivery.id)).collect::<Vec<_>>()
+    };
+    let first = claim(Busy::default()).await;
+    assert_eq!(first.iter().map(|(webhook, _)| *webhook).collect::<Vec<_>>(), [noisy, foreign]);
+    let busy = |webhooks: &[u64], tenants: &[&str]| Busy {
+        webhooks: webhooks.to_vec(),
+        tenants: tenants.iter().map(|&tenant| tenant.to_owned()).collect(),
+    };
+    let second = claim(busy(&[noisy, foreign], &[])).await;
+    assert_eq!(second.iter().map(|(webhook, _)| *webhook).collect::<Vec<_>>(), [calm]);
+    assert_eq!(claim(busy(&[], &["acme", "other"])).await, []);
+    assert_eq!(registry.next_due(busy(&[noisy, calm], &["other"])).await.unwrap(), None);
+    let third = claim(busy(&[calm], &[])).await;
+    assert!(third[0].0 == noisy && third[0].1 > first[0].1, "the next one: {first:?} {third:?}");
 }
 
 #[tokio::test]
@@ -134,7 +153,7 @@ async fn nothing_is_sent_while_a_webhook_is_disabled_or_after_it_is_deleted() {
     registry.add_events(vec![off_air("acme")]).await.unwrap();
     let enabled = |enabled| WebhookPatch { enabled: Some(enabled), ..WebhookPatch::default() };
     registry.update_webhook(&admin(), "acme", hook, enabled(false)).await.unwrap();
-    assert_eq!((claim(&registry, now_ms()).await.len(), registry.next_due().await.unwrap()), (0, None));
+    assert_eq!((claim(&registry, now_ms()).await.len(), next_due(&registry).await), (0, None));
     assert!(!registry.update_webhook(&admin(), "acme", hook, enabled(false)).await.unwrap().changed);
     registry.update_webhook(&admin(), "acme", hook, enabled(true)).await.unwrap();
     let id = claim(&registry, now_ms()).await[0].delivery.id;
