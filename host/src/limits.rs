@@ -760,3 +760,11 @@ pub const WEBHOOK_WAITS: [Duration; 9] = [
 ];
 /// Part of a wait by which it is made longer or shorter at random.
 pub const WEBHOOK_JITTER: f64 = 0.2;
+/// SRS's HTTP API is asked this often while a pipeline runs.
+pub const SRS_ASK_EVERY: Duration = Duration::from_secs(2);
+/// For SRS's answer, connection included.
+pub const SRS_TIMEOUT: Duration = Duration::from_secs(3);
+/// Streams that SRS is asked to list.
+pub const SRS_STREAMS_MAX: usize = 1000;
+/// Largest answer of SRS's that is read, bytes: a stream takes about one kilobyte.
+pub const SRS_ANSWER_BYTES_MAX: usize = 2 << 20;
