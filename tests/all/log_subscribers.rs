@@ -30,7 +30,7 @@ async fn a_thousand_subscribers_on_one_log_are_not_felt() {
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
     setrlimit(Resource::RLIMIT_NOFILE, hard, hard).unwrap();
     let storage = tempfile::tempdir().unwrap();
-    let server = Server::start_with(storage.path(), &[("OUTBOARD_LOG__LEVEL", "info,outboard=debug")]).await;
+    let server = Server::start(storage.path()).await;
     let token = server.tenant("watched").await;
     let nginx = Nginx::start();
     let (_echo, url) = Host::echo(50, &[]).await;

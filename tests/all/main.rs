@@ -23,3 +23,5 @@ mod preview;
 mod rest;
 mod tokens;
 mod observed;
+mod rest;
+mod tokens;

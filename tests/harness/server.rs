@@ -15,10 +15,6 @@ use serde_json::{Value, json};
 use crate::host::Host;
 use socket::Socket;
 
-/// What the server says before its address.
-const READY: &str = "serving http://";
-/// For the server to listen.
-const STARTS_WITHIN: Duration = Duration::from_secs(60);
 /// For an answer. The server's own limits are far below.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(60);
 
@@ -65,11 +61,7 @@ impl Server {
     /// The same with these environment variables.
     pub async fn start_with(storage: &Path, variables: &[(&str, &str)]) -> Self {
         outboard::tls::install();
-        let mut all = vec![
-            ("OUTBOARD_STORAGE__DIR".to_owned(), storage.display().to_string()),
-            ("OUTBOARD_SERVER__LISTEN".to_owned(), "127.0.0.1:0".to_owned()),
-        ];
-        all.extend(variables.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
+        let all = variables.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         let http = reqwest::Client::builder().timeout(ANSWERS_WITHIN).build().unwrap();
         let mut server =
             Self { process: None, storage: storage.to_owned(), variables: all, address: String::new(), http };
@@ -81,10 +73,8 @@ impl Server {
     pub async fn start_again(&mut self) {
         assert!(self.process.is_none(), "it runs already");
         let variables: Vec<(&str, &str)> = self.variables.iter().map(|(key, value)| (&**key, &**value)).collect();
-        let process = Host::spawn_with(&["serve"], &variables);
-        process.until(READY, STARTS_WITHIN).await;
-        let line = process.log().into_iter().find_map(|line| Some(line.split_once(READY)?.1.to_owned())).unwrap();
-        self.address = line.split(['/', ' ', '\u{1b}']).next().unwrap_or_default().to_owned();
+        let (process, url) = Host::serve(&self.storage, &variables).await;
+        url.trim_start_matches("http://").clone_into(&mut self.address);
         self.process = Some(process);
     }
 
