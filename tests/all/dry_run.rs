@@ -1,11 +1,16 @@
 //! "Validate without saving": what a dry run says of real parts, what it leaves alone, and that nothing makes it hang.
-#![expect(clippy::unwrap_used, reason = "a test may stop at the first thing that is not as it should be")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test may stop at the first thing that is not as it should be"
+)]
 
 use std::time::{Duration, Instant};
 
 use outboard::config::PipelineConfig;
 use outboard::control::dry_run::{Check, Validation, dry_run};
 use outboard::control::settings::{Destination, Header, Processor, Settings};
+use outboard::net::{Guard, Policy};
 use outboard::pipeline::{Host as Process, Owner};
 use outboard_tests::host::Host;
 use outboard_tests::media::{Clip, LiveOrigin, entries};
@@ -32,7 +37,11 @@ impl Scene {
     }
 
     async fn run(&self, settings: &Settings) -> Validation {
-        let validation = dry_run(&self.process, &Owner::default(), &self.config(settings)).await;
+        self.run_as(&Owner::default(), settings).await
+    }
+
+    async fn run_as(&self, owner: &Owner, settings: &Settings) -> Validation {
+        let validation = dry_run(&self.process, owner, &self.config(settings)).await;
         let text = serde_json::to_string(&validation).unwrap();
         assert!(!text.contains("SECRET"), "{text}");
         let left = std::fs::read_dir(self.storage.path()).unwrap().flatten();
@@ -157,6 +166,27 @@ async fn everything_that_is_wrong_is_said_at_once_and_in_time() {
     for words in ["would not start", "original audio would go on air", "0 of 3 destinations"] {
         assert!(summary.contains(words), "{words:?} in {summary}");
     }
+}
+
+#[tokio::test]
+async fn nothing_is_reached_that_the_tenant_may_not_reach() {
+    let scene = Scene::new().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let here = listener.local_addr().unwrap();
+    let to = [format!("rtmp://{here}/live/key"), format!("srt://{here}"), "file:/tmp/air.ts".to_owned()];
+    let to: Vec<&str> = to.iter().map(String::as_str).collect();
+    let mut set = settings(&format!("http://{here}/live.m3u8"), Some(&format!("http://{here}")), &to);
+    set.source.backup_url = Some(format!("http://[::ffff:127.0.0.1]:{}/live.m3u8", here.port()));
+    let owner = Owner { guard: Guard::new(Policy::strict()).unwrap(), ..Owner::default() };
+    let validation = scene.run_as(&owner, &set).await;
+    let reaching: Vec<_> = validation.checks.iter().filter(|check| check.path.ends_with("rl")).collect();
+    let paths: Vec<_> = reaching.iter().map(|check| check.path.as_str()).collect();
+    assert_eq!(paths.len(), 6, "{paths:?}");
+    for check in reaching {
+        assert!(!check.ok && check.message.contains("the network policy"), "{check:?}");
+    }
+    let knocked = tokio::time::timeout(Duration::from_millis(100), listener.accept()).await;
+    assert!(knocked.is_err(), "not one connection was made");
 }
 
 #[tokio::test]

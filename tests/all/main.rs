@@ -24,3 +24,6 @@ mod preview;
 mod rest;
 mod tokens;
 mod webhooks;
+mod observed;
+mod rest;
+mod tokens;

@@ -31,7 +31,7 @@ fn watch(nginx: &Nginx) -> GapWatch {
 fn reasons(ended: &Ended) -> BTreeMap<String, usize> {
     let mut reasons = BTreeMap::new();
     for line in ended.log.iter().filter(|line| line.contains("original audio")) {
-        let why = line.split("why=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or("?");
+        let why = line.split("original audio, ").nth(1).and_then(|rest| rest.split(':').next()).unwrap_or("?");
         *reasons.entry(why.to_owned()).or_default() += 1;
     }
     reasons

@@ -12,3 +12,4 @@ pub mod onair;
 pub mod origin;
 pub mod processor;
 pub mod receiver;
+pub mod server;

@@ -32,6 +32,8 @@ pub struct Clip {
 
 /// Segment length in seconds.
 pub const SEGMENT_SECONDS: u32 = 2;
+/// Segments in a live playlist.
+const WINDOW: usize = 5;
 
 impl Clip {
     /// A small picture with sound.
@@ -164,16 +166,21 @@ impl Drop for LiveOrigin {
 impl LiveOrigin {
     /// Publishes `entries` once.
     pub async fn start(entries: Vec<Entry>) -> Self {
-        Self::serve(entries, false).await
+        Self::serve(entries, false, WINDOW).await
+    }
+
+    /// Publishes `entries` once; the newest `window` are listed.
+    pub async fn start_wide(entries: Vec<Entry>, window: usize) -> Self {
+        Self::serve(entries, false, window).await
     }
 
     /// Has all `entries` at once, as a recording does.
     pub async fn vod(entries: Vec<Entry>) -> Self {
-        Self::serve(entries, true).await
+        Self::serve(entries, true, WINDOW).await
     }
 
-    async fn serve(entries: Vec<Entry>, vod: bool) -> Self {
-        let programme = Arc::new(Programme { entries, started: Mutex::new(None), window: 5, vod });
+    async fn serve(entries: Vec<Entry>, vod: bool, window: usize) -> Self {
+        let programme = Arc::new(Programme { entries, started: Mutex::new(None), window, vod });
         let app = Router::new()
             .route("/live.m3u8", get(playlist))
             .route("/segment/{number}", get(segment))

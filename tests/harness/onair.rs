@@ -8,6 +8,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::media::{Entry, Packet, packets, source_packets};
+use crate::receiver::nginx::{Nginx, belongs};
 
 /// The packets of a stream (`v` or `a`) of all entries, in order; times follow on within a discontinuity only.
 pub fn of_entries(entries: &[Entry], stream: &str) -> Vec<Vec<Packet>> {
@@ -99,6 +100,16 @@ impl GapWatch {
             }
         });
         Self { task, stop }
+    }
+
+    /// Starts to look at what a receiver records under a key.
+    pub fn of(nginx: &Nginx, key: &str) -> Self {
+        let (dir, key) = (nginx.record_dir(1), key.to_owned());
+        Self::start(move || {
+            let files = std::fs::read_dir(&dir).into_iter().flatten().flatten();
+            let of_key = files.filter(|entry| belongs(&entry.path(), &key));
+            of_key.filter_map(|entry| Some(entry.metadata().ok()?.len())).sum()
+        })
     }
 
     /// The longest gap.

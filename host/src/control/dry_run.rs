@@ -139,12 +139,6 @@ pub async fn dry_run(host: &Host, owner: &Owner, config: &PipelineConfig) -> Val
     Validation { ok: checks.iter().all(|check| check.ok), summary, checks, problems }
 }
 
-/// What everything here may reach.
-fn guard(_owner: &Owner) -> &'static crate::net::Guard {
-    static OPEN: std::sync::LazyLock<crate::net::Guard> = std::sync::LazyLock::new(crate::net::Guard::open);
-    &OPEN
-}
-
 /// Everything that was found, before it is put into words.
 struct Found {
     source: source::Seen,

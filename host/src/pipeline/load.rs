@@ -301,7 +301,7 @@ pub(crate) fn opening(owner: &Owner, config: &PipelineConfig, key: &str) -> Open
     Opening {
         settings: settings.as_ref().map(ToString::to_string).unwrap_or_default(),
         state: None,
-        limits: owner.stage_limits.clone(),
+        limits: owner.stage_limits,
         labels: StageLabels::new(&owner.tenant, &config.stream_id),
     }
 }

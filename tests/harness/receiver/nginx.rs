@@ -111,13 +111,9 @@ impl Nginx {
 
     /// Files that one run (from 1) has recorded under a key, in order.
     pub fn files(&self, run: u32, key: &str) -> Vec<PathBuf> {
-        let belongs = |path: &Path| {
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            name.strip_prefix(key).is_some_and(|rest| rest.starts_with(['-', '.']))
-        };
         let entries = std::fs::read_dir(self.records(run)).expect("recordings");
         let mut files: Vec<_> =
-            entries.map(|entry| entry.expect("an entry").path()).filter(|path| belongs(path)).collect();
+            entries.map(|entry| entry.expect("an entry").path()).filter(|path| belongs(path, key)).collect();
         files.sort();
         files
     }
@@ -126,6 +122,15 @@ impl Nginx {
     pub fn recordings(&self, key: &str) -> Vec<Recording> {
         (1..=self.runs).flat_map(|run| self.files(run, key)).map(|path| Recording::read(&path)).collect()
     }
+}
+
+/// Whether a recording was made under this key: `<key>-<time>.flv`.
+pub fn belongs(path: &Path, key: &str) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let rest = name.strip_prefix(key).and_then(|rest| rest.strip_suffix(".flv"));
+    rest.is_some_and(|rest| {
+        rest.is_empty() || rest.strip_prefix('-').is_some_and(|time| time.bytes().all(|b| b.is_ascii_digit()))
+    })
 }
 
 impl Drop for Nginx {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use url::Url;
 
-use super::{Check, Finding, check, guard};
+use super::{Check, Finding, check};
 use crate::config::Destination;
 use crate::limits::{DRY_RUN_DESTINATION_LIMIT, DRY_RUN_FILE_LIMIT};
 use crate::net::Guard;
@@ -19,11 +19,11 @@ pub(super) async fn look(owner: &Owner, n: usize, destination: &Destination) -> 
     let limit = if matches!(target, Target::File(..)) { DRY_RUN_FILE_LIMIT } else { DRY_RUN_DESTINATION_LIMIT };
     let secrets = target.secrets();
     let looked = async {
-        let found = match target.check(guard(owner)) {
+        let found = match target.check(&owner.guard) {
             Err(denied) => Err(denied.to_string()),
             Ok(()) => match target {
-                Target::Rtmp(rtmp) => server(rtmp, guard(owner)).await,
-                Target::Stream(url) => address(url, guard(owner)).await,
+                Target::Rtmp(rtmp) => server(rtmp, &owner.guard).await,
+                Target::Stream(url) => address(url, &owner.guard).await,
                 Target::File(file, _) => folder(file).await,
             },
         };

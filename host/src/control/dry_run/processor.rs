@@ -1,6 +1,6 @@
 //! The processor: connected to, greeted if its dialect wants that, and left.
 
-use super::{Check, Finding, check, guard, millis, stages};
+use super::{Check, Finding, check, millis, stages};
 use crate::config::PipelineConfig;
 use crate::limits::{DRY_RUN_PROCESSOR_LIMIT, DRY_RUN_READY_WAIT};
 use crate::pipeline::exchange::probe::{Readiness, reach};
@@ -10,7 +10,7 @@ use crate::pipeline::{Host, Owner};
 
 /// The framing stage, which knows how to greet, and the processor, if there is one.
 pub(super) async fn look(host: &Host, owner: &Owner, config: &PipelineConfig) -> (stages::Seen, Option<Check>) {
-    let Some(settings) = exchange_config(config, guard(owner)) else {
+    let Some(settings) = exchange_config(config, &owner.guard) else {
         return (stages::framing(host, owner, config).await.0, None);
     };
     let mut reached = None;

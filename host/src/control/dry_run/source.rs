@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{Check, Finding, check, guard};
+use super::{Check, Finding, check};
 use crate::config::PipelineConfig;
 use crate::limits::{DRY_RUN_MEDIA_LIMIT, DRY_RUN_PLAYLIST_LIMIT, DRY_RUN_TRIES, SOURCE_EVENTS_WAITING};
 use crate::media::facts::{BatchFacts, TrackFacts};
@@ -45,7 +45,7 @@ pub(super) async fn look(host: &Host, owner: &Owner, config: &PipelineConfig) ->
             return Seen { checks, report: None, media: None };
         }
     };
-    let mut settings = source_config(config, guard(owner), dir.path().to_owned(), 0, Room::default());
+    let mut settings = source_config(config, &owner.guard, dir.path().to_owned(), 0, Room::default());
     settings.bounds.playlist.tries = DRY_RUN_TRIES;
     settings.bounds.segment.tries = DRY_RUN_TRIES;
     settings.bounds.key.tries = DRY_RUN_TRIES;
