@@ -24,6 +24,3 @@ mod preview;
 mod rest;
 mod tokens;
 mod webhooks;
-mod observed;
-mod rest;
-mod tokens;
