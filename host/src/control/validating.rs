@@ -35,6 +35,7 @@ impl Control {
     async fn look(&self, tenant: &TenantRow, id: &PipelineId, settings: &Settings) -> Result<Validation, ControlError> {
         self.check(tenant, id, settings)?;
         let config = settings.check(&id.stream, self.0.host.storage()).map_err(ControlError::InvalidInput)?;
-        self.0.dry_runs.run(&self.0.host, &owner(tenant), &config).await
+        // Boxed: it is 130 kB, and whoever awaits it by value has to hold that, a dozen frames deep under GraphQL.
+        Box::pin(self.0.dry_runs.run(&self.0.host, &owner(tenant), &config)).await
     }
 }
