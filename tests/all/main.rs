@@ -18,6 +18,8 @@ mod bounded;
 mod broken_stages;
 mod command_line;
 mod disk_full;
+mod documented;
+mod fuzzed;
 mod dry_run;
 mod observed;
 mod preview;

@@ -1,6 +1,7 @@
 //! `/preview/<pipeline>/…`: what went on air, and the sound before and after, for those who may look at it.
 
 use axum::extract::{Path, Request, State};
+use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::Api;
@@ -30,5 +31,7 @@ pub async fn media(
         return Ok(answer::absent(request.uri().path()));
     };
     let preview = api.control.preview(&actor, &pipeline, wanted).await?;
-    Ok(serve(preview, wanted, &request.into_parts().0).await)
+    let (parts, _) = request.into_parts();
+    let response = serve(preview, wanted, &parts).await;
+    Ok(if response.status() == StatusCode::NOT_FOUND { answer::absent(parts.uri.path()) } else { response })
 }

@@ -1,0 +1,95 @@
+//! Whatever is sent, the answer is typed: schemathesis makes requests up from the descriptions of REST and GraphQL, right
+//! and wrong ones, and nothing it can think of ends in a 5xx, a panic or something left behind.
+#![expect(clippy::unwrap_used, reason = "a test may stop at the first thing that is not as it should be")]
+
+use std::path::Path;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use outboard::control::access::Role;
+use outboard::control::quota::QuotaPatch;
+use outboard::control::{Control, NewToken};
+use outboard_tests::clients::{Rest, openapi, schemathesis};
+use outboard_tests::host::Host;
+use serde_json::json;
+
+/// The same requests each time.
+const SEED: &str = "2026";
+/// Seconds of making requests up, each run.
+const SECONDS: &str = "12";
+
+/// Of a tenant that may make one pipeline and reach nothing with it; the admin is host-wide.
+struct Tokens {
+    operator: String,
+    viewer: String,
+    admin: String,
+}
+
+/// Makes tenants and tokens before the server starts.
+async fn prepared(storage: &Path) -> Tokens {
+    let control = Control::open(outboard::pipeline::Host::open(storage).await.unwrap()).await.unwrap();
+    let local = control.local_actor();
+    let nothing = json!({ "public": false, "private": false, "files": false });
+    let quotas = QuotaPatch { pipelines: Some(1), ..QuotaPatch::default() };
+    control.create_tenant(&local, "fuzzed", quotas, Some(nothing)).await.unwrap();
+    let make = async |tenant: Option<&str>, name: &str, role| {
+        let new = NewToken { tenant: tenant.map(str::to_owned), name: name.into(), role, expires_ms: None };
+        control.create_token(&local, new).await.unwrap().secret.take()
+    };
+    let tokens = Tokens {
+        operator: make(Some("fuzzed"), "operator", Role::Operator).await,
+        viewer: make(Some("fuzzed"), "viewer", Role::Viewer).await,
+        admin: make(None, "admin", Role::Admin).await,
+    };
+    control.shutdown(Default::default(), Duration::from_secs(10)).await;
+    tokens
+}
+
+/// Runs schemathesis against a server of its own and looks at what is left.
+async fn fuzzed(target: impl Fn(&str) -> Vec<String>) {
+    let storage = tempfile::tempdir().unwrap();
+    let tokens = prepared(storage.path()).await;
+    let (host, url) = Host::serve(storage.path(), &[("OUTBOARD_SERVER__AUTH", "token")]).await;
+    for token in [&tokens.operator, &tokens.viewer] {
+        let header = format!("Authorization: Bearer {token}");
+        let mut arguments = target(&url);
+        let common = ["--seed", SEED, "--max-time", SECONDS, "--header", &header, "--workers", "2"];
+        arguments.extend(common.map(str::to_owned));
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let (well, output) = schemathesis(&arguments, Duration::from_secs(120)).await;
+        assert!(well, "{output}");
+    }
+    let admin = Rest::new(&url, Some(&tokens.admin));
+    let (status, health) = admin.get("/api/health").await;
+    let all = health["pipelines"]["all"].as_u64().unwrap();
+    assert!(status == 200 || all == 1, "{health}");
+    assert!(all <= 1, "pipelines were left behind: {health}");
+    assert_eq!(health["pipelines"]["onAir"], 0, "{health}");
+    assert_eq!(children(host.pid()), Vec::<String>::new(), "processes were left behind");
+    host.signal(Signal::SIGTERM);
+    let ended = host.ended(Duration::from_secs(60)).await;
+    assert!(ended.status.success(), "{:#?}", ended.log);
+    assert_eq!(ended.lines_with("panicked"), 0, "{:#?}", ended.log);
+    assert!(!storage.path().join("default").exists(), "another tenant's folder was made");
+}
+
+/// Names of the processes that a process started and that live.
+fn children(pid: u32) -> Vec<String> {
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    let child = |stat: &str| {
+        let (name, rest) = stat.split_once('(')?.1.rsplit_once(')')?;
+        let parent = rest.split_whitespace().nth(1)?;
+        (parent == pid.to_string()).then(|| name.to_owned())
+    };
+    processes.filter_map(|process| child(&std::fs::read_to_string(process.path().join("stat")).ok()?)).collect()
+}
+
+#[tokio::test]
+async fn rest_answers_everything_with_a_type() {
+    let openapi = openapi();
+    fuzzed(|url| {
+        let file = openapi.to_str().unwrap().to_owned();
+        vec![file, "--url".into(), url.into(), "--exclude-checks".into(), "positive_data_acceptance".into()]
+    })
+    .await;
+}
