@@ -5,6 +5,7 @@
 
 pub mod clients;
 pub mod door;
+pub mod drivers;
 pub mod guests;
 pub mod host;
 pub mod media;
@@ -12,4 +13,5 @@ pub mod onair;
 pub mod origin;
 pub mod processor;
 pub mod receiver;
+pub mod schema;
 pub mod server;

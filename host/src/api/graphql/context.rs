@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_graphql::{Context, ID};
+use futures_util::future::BoxFuture;
 
 use crate::control::Control;
 use crate::control::access::Actor;
@@ -14,6 +15,12 @@ pub type Result<T> = std::result::Result<T, ControlError>;
 /// An answer whose failure makes this field null and leaves its neighbours as they are; a plain [`Result`] would take the
 /// whole object with it. For the fields of the three roots: what a request did or found beside a failure is still told.
 pub type Maybe<T> = Option<Result<T>>;
+
+/// Does a field's work in a box of its own. The future of an object holds those of all its fields, and a thread's stack holds
+/// several such objects; only what is on the heap does not add up.
+pub fn boxed<'a, T: Send + 'a>(work: impl Future<Output = Result<T>> + Send + 'a) -> BoxFuture<'a, Maybe<T>> {
+    Box::pin(async move { Some(work.await) })
+}
 
 /// The core, and who is calling it.
 ///

@@ -138,7 +138,7 @@ impl Endpoint {
         let slot = self.0.slots.take(Kind::Answer, &actor)?;
         let schema = self.0.schema.clone();
         let running = async move {
-            let answer = schema.execute(request.data(actor)).await;
+            let answer = Box::pin(schema.execute(request.data(actor))).await;
             drop(slot);
             finish(answer)
         };

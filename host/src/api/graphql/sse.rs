@@ -4,43 +4,63 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_graphql::Response as Answer;
-use axum::http::HeaderValue;
-use axum::http::header::{CACHE_CONTROL, HeaderName};
-use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::body::{Body, Bytes};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
 use axum::response::{IntoResponse, Response};
+use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream, StreamExt};
+use tokio::time::sleep;
 
 use super::endpoint::Endpoint;
 use super::error::refusal;
 use crate::control::access::Actor;
+use crate::control::error::ControlError;
+
+/// A comment: that we are there, and whether the client is.
+const PING: Bytes = Bytes::from_static(b":\n\n");
+/// Browsers pass over an event without data.
+const COMPLETE: Bytes = Bytes::from_static(b"event: complete\ndata: \n\n");
+
+struct Events {
+    answers: BoxStream<'static, Answer>,
+    unwelcome: BoxFuture<'static, ControlError>,
+    ping: Duration,
+}
 
 /// The stream of answers, until the caller's token is not taken any more.
 pub fn respond(endpoint: Endpoint, actor: Arc<Actor>, answers: BoxStream<'static, Answer>) -> Response {
-    let ping = endpoint.waits().ping;
-    let stop = endpoint.stop().clone().cancelled_owned();
+    let (ping, stop) = (endpoint.waits().ping, endpoint.stop().clone().cancelled_owned());
     let unwelcome = Box::pin(async move { endpoint.control().until_unwelcome(&actor).await });
-    let answers = stream::unfold(Some((answers, unwelcome)), |state| async move {
-        let (mut answers, mut unwelcome) = state?;
-        tokio::select! {
-            biased;
-            error = &mut unwelcome => Some((refusal(&error), None)),
-            answer = answers.next() => Some((answer?, Some((answers, unwelcome)))),
-        }
-    });
-    let events =
-        answers.take_until(stop).map(|answer| event("next", &serde_json::to_string(&answer).unwrap_or_default()));
-    let events = events.chain(stream::once(async { event("complete", "") }));
-    let keep_alive = KeepAlive::new().interval(ping);
+    let events = Events { answers: answers.take_until(stop).boxed(), unwelcome, ping };
+    let events = stream::unfold(Some(events), |events| async move { Some(events?.next().await) });
     let headers = [
-        (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        (CONTENT_TYPE, "text/event-stream"),
+        (CACHE_CONTROL, "no-store"),
         // nginx would collect it otherwise.
-        (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
+        (HeaderName::from_static("x-accel-buffering"), "no"),
     ];
-    (headers, Sse::new(events).keep_alive(keep_alive)).into_response()
+    (headers, Body::from_stream(events.map(Ok::<_, Infallible>))).into_response()
 }
 
-fn event(name: &str, data: &str) -> Result<Event, Infallible> {
-    Ok(Event::default().event(name).data(data))
+impl Events {
+    /// What is written next, and whether there is more.
+    async fn next(mut self) -> (Bytes, Option<Self>) {
+        tokio::select! {
+            biased;
+            error = &mut self.unwelcome => ([next(&refusal(&error)), COMPLETE].concat().into(), None),
+            answer = self.answers.next() => match answer {
+                Some(answer) => (next(&answer), Some(self)),
+                None => (COMPLETE, None),
+            },
+            () = sleep(self.ping) => (PING, Some(self)),
+        }
+    }
+}
+
+fn next(answer: &Answer) -> Bytes {
+    let json = serde_json::to_string(answer).unwrap_or_default();
+    format!("event: next\ndata: {json}\n\n").into()
 }

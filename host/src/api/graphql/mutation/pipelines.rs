@@ -2,7 +2,7 @@
 
 use async_graphql::{Context, ID, Object};
 
-use crate::api::graphql::context::{Maybe, Result, core};
+use crate::api::graphql::context::{Maybe, Result, boxed, core};
 use crate::api::graphql::error::At;
 use crate::api::graphql::types::pipeline::{
     CreatePipelineInput, DeletePipelinePayload, Pipeline, StopMode, UpdatePipelineInput, ValidatePipelineInput,
@@ -26,7 +26,7 @@ impl PipelineMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "What to make.")] input: CreatePipelineInput,
     ) -> Maybe<Pipeline> {
-        Some(create(ctx, input).await)
+        boxed(create(ctx, input)).await
     }
 
     /// Changes what a pipeline is set to, as a new revision.
@@ -36,7 +36,7 @@ impl PipelineMutation {
         #[graphql(desc = "The pipeline.")] id: ID,
         #[graphql(desc = "What to change.")] input: UpdatePipelineInput,
     ) -> Maybe<Pipeline> {
-        Some(update(ctx, &id, input).await)
+        boxed(update(ctx, &id, input)).await
     }
 
     /// Sets a pipeline to what it was at an earlier revision, as a new one. It comes into effect now.
@@ -48,12 +48,12 @@ impl PipelineMutation {
         #[graphql(desc = "The revision that was looked at: if there is another one by now, the answer is CONFLICT.")]
         expected_revision: Option<u64>,
     ) -> Maybe<Pipeline> {
-        Some(roll_back(ctx, &id, revision, expected_revision).await)
+        boxed(roll_back(ctx, &id, revision, expected_revision)).await
     }
 
     /// Starts a pipeline. One that is started already goes on.
     async fn start_pipeline(&self, ctx: &Context<'_>, #[graphql(desc = "The pipeline.")] id: ID) -> Maybe<Pipeline> {
-        Some(start(ctx, &id).await)
+        boxed(start(ctx, &id)).await
     }
 
     /// Stops a pipeline. Answers at once: draining goes on for as long as media is buffered.
@@ -64,7 +64,7 @@ impl PipelineMutation {
         #[graphql(desc = "How. One that drains may be told to end at once.", default_with = "StopMode::Drain")]
         mode: StopMode,
     ) -> Maybe<Pipeline> {
-        Some(stop(ctx, &id, mode).await)
+        boxed(stop(ctx, &id, mode)).await
     }
 
     /// Stops a pipeline that runs and starts it again; starts one that does not.
@@ -74,7 +74,7 @@ impl PipelineMutation {
         #[graphql(desc = "The pipeline.")] id: ID,
         #[graphql(desc = "How it is stopped.", default_with = "StopMode::Drain")] mode: StopMode,
     ) -> Maybe<Pipeline> {
-        Some(restart(ctx, &id, mode).await)
+        boxed(restart(ctx, &id, mode)).await
     }
 
     /// Deletes a pipeline, with all that is on disk of it. One that runs is stopped at once.
@@ -84,7 +84,7 @@ impl PipelineMutation {
         #[graphql(desc = "The pipeline.")] id: ID,
         #[graphql(desc = "Leave its files where they are.", default)] keep_files: bool,
     ) -> Maybe<DeletePipelinePayload> {
-        Some(delete(ctx, id, keep_files).await)
+        boxed(delete(ctx, id, keep_files)).await
     }
 
     /// Tries settings without keeping anything: checks them, fetches the playlist, connects to the processor and the
@@ -94,7 +94,7 @@ impl PipelineMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "What to try.")] input: ValidatePipelineInput,
     ) -> Maybe<Validation> {
-        Some(validate(ctx, input).await)
+        boxed(validate(ctx, input)).await
     }
 }
 

@@ -2,7 +2,7 @@
 
 use async_graphql::{Context, ID, Object};
 
-use crate::api::graphql::context::{Maybe, Result, core};
+use crate::api::graphql::context::{Maybe, Result, boxed, core};
 use crate::api::graphql::scalars::BigInt;
 use crate::api::graphql::types::storage::CleanStoragePayload;
 
@@ -21,7 +21,7 @@ impl StorageMutation {
         #[graphql(desc = "So many of the newest finished batches stay.")] keep_batches: u32,
         #[graphql(desc = "Remove nothing, only say what would be removed.", default)] dry_run: bool,
     ) -> Maybe<CleanStoragePayload> {
-        Some(clean(ctx, pipeline, keep_batches, dry_run).await)
+        boxed(clean(ctx, pipeline, keep_batches, dry_run)).await
     }
 }
 

@@ -2,7 +2,7 @@
 
 use async_graphql::{Context, ID, MaybeUndefined, Object};
 
-use crate::api::graphql::context::{Maybe, Result, core};
+use crate::api::graphql::context::{Maybe, Result, boxed, core};
 use crate::api::graphql::error::At;
 use crate::api::graphql::types::tenant::{CreateTenantInput, DeleteTenantPayload, Tenant, UpdateTenantInput};
 
@@ -18,7 +18,7 @@ impl TenantMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "What to make.")] input: CreateTenantInput,
     ) -> Maybe<Tenant> {
-        Some(create(ctx, input).await)
+        boxed(create(ctx, input)).await
     }
 
     /// Changes what a tenant may use and reach, or shuts it out. For admins of the whole host.
@@ -28,7 +28,7 @@ impl TenantMutation {
         #[graphql(desc = "Its name.")] id: ID,
         #[graphql(desc = "What to change.")] input: UpdateTenantInput,
     ) -> Maybe<Tenant> {
-        Some(update(ctx, &id, input).await)
+        boxed(update(ctx, &id, input)).await
     }
 
     /// Deletes a tenant that has no pipelines any more. For admins of the whole host.
@@ -37,7 +37,7 @@ impl TenantMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Its name.")] id: ID,
     ) -> Maybe<DeleteTenantPayload> {
-        Some(delete(ctx, id).await)
+        boxed(delete(ctx, id)).await
     }
 }
 

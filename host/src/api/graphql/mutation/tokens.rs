@@ -2,7 +2,7 @@
 
 use async_graphql::{Context, ID, Object};
 
-use crate::api::graphql::context::{Maybe, Result, core};
+use crate::api::graphql::context::{Maybe, Result, boxed, core};
 use crate::api::graphql::error::At;
 use crate::api::graphql::types::token::{CreateTokenInput, CreateTokenPayload, Token};
 use crate::control::NewToken;
@@ -20,12 +20,12 @@ impl TokenMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "What to make.")] input: CreateTokenInput,
     ) -> Maybe<CreateTokenPayload> {
-        Some(create(ctx, input).await)
+        boxed(create(ctx, input)).await
     }
 
     /// Revokes a token for good: it is not taken any more, and subscriptions that came with it end. For admins.
     async fn revoke_token(&self, ctx: &Context<'_>, #[graphql(desc = "The token.")] id: ID) -> Maybe<Token> {
-        Some(revoke(ctx, &id).await)
+        boxed(revoke(ctx, &id)).await
     }
 }
 

@@ -2,7 +2,7 @@
 
 use async_graphql::{Context, ID, Object};
 
-use crate::api::graphql::context::{Maybe, Result, core};
+use crate::api::graphql::context::{Maybe, Result, boxed, core};
 use crate::api::graphql::error::At;
 use crate::api::graphql::types::event;
 use crate::api::graphql::types::webhook::{
@@ -25,7 +25,7 @@ impl WebhookMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "What to make.")] input: CreateWebhookInput,
     ) -> Maybe<CreateWebhookPayload> {
-        Some(create(ctx, input).await)
+        boxed(create(ctx, input)).await
     }
 
     /// Changes a webhook. For admins.
@@ -35,7 +35,7 @@ impl WebhookMutation {
         #[graphql(desc = "The webhook.")] id: ID,
         #[graphql(desc = "What to change.")] input: UpdateWebhookInput,
     ) -> Maybe<Webhook> {
-        Some(update(ctx, &id, input).await)
+        boxed(update(ctx, &id, input)).await
     }
 
     /// Deletes a webhook, with what waits to be delivered. For admins.
@@ -44,17 +44,17 @@ impl WebhookMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The webhook.")] id: ID,
     ) -> Maybe<DeleteWebhookPayload> {
-        Some(delete(ctx, id).await)
+        boxed(delete(ctx, id)).await
     }
 
     /// Sends a webhook something to try it. What became of it is among its deliveries. For admins.
     async fn test_webhook(&self, ctx: &Context<'_>, #[graphql(desc = "The webhook.")] id: ID) -> Maybe<Delivery> {
-        Some(test(ctx, &id).await)
+        boxed(test(ctx, &id)).await
     }
 
     /// Sends a delivery once more. For admins.
     async fn deliver_again(&self, ctx: &Context<'_>, #[graphql(desc = "The delivery.")] id: ID) -> Maybe<Delivery> {
-        Some(deliver_again(ctx, &id).await)
+        boxed(deliver_again(ctx, &id)).await
     }
 }
 

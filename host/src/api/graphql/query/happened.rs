@@ -2,7 +2,7 @@
 
 use async_graphql::{Context, ID, Object};
 
-use crate::api::graphql::context::{Maybe, Result, core, named};
+use crate::api::graphql::context::{Maybe, Result, boxed, core, named};
 use crate::api::graphql::error::At;
 use crate::api::graphql::paging::{Connection, Piece, cost, count, key, page};
 use crate::api::graphql::types::audit::AuditRecord;
@@ -27,7 +27,7 @@ impl HappenedQuery {
         #[graphql(desc = "So many, 20 if left out.")] first: Option<i32>,
         #[graphql(desc = "Behind this cursor.")] after: Option<String>,
     ) -> Maybe<Connection<Event>> {
-        Some(events(ctx, &filter.unwrap_or_default(), first, after.as_deref()).await)
+        boxed(events(ctx, &filter.unwrap_or_default(), first, after.as_deref())).await
     }
 
     /// Lines of the log that are in memory, oldest first: the newest `last`, or the first `first` behind a cursor.
@@ -56,7 +56,7 @@ impl HappenedQuery {
         #[graphql(desc = "So many, 20 if left out.")] first: Option<i32>,
         #[graphql(desc = "Behind this cursor.")] after: Option<String>,
     ) -> Maybe<Connection<AuditRecord>> {
-        Some(audit(ctx, tenant.as_ref(), first, after.as_deref()).await)
+        boxed(audit(ctx, tenant.as_ref(), first, after.as_deref())).await
     }
 }
 

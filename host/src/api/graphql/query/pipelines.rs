@@ -2,9 +2,10 @@
 
 use async_graphql::{Context, ID, Object};
 
-use crate::api::graphql::context::{Maybe, Result, core, named};
+use crate::api::graphql::context::{Maybe, Result, boxed, core, named};
+use crate::api::graphql::paging::{Connection, page};
 use crate::api::graphql::types::batch::Batch;
-use crate::api::graphql::types::pipeline::Pipeline;
+use crate::api::graphql::types::pipeline::{Pipeline, Revision};
 use crate::api::graphql::types::stage::StageComponentInfo;
 use crate::control::id::PipelineId;
 use crate::limits::GRAPHQL_LIST_COST;
@@ -38,7 +39,7 @@ impl PipelineQuery {
     /// The components that stages can be made of: those that are bundled, and those in the host's store.
     #[graphql(complexity = "GRAPHQL_LIST_COST * child_complexity + 1")]
     async fn stage_components(&self, ctx: &Context<'_>) -> Maybe<Vec<StageComponentInfo>> {
-        Some(components(ctx).await)
+        boxed(components(ctx)).await
     }
 }
 
@@ -57,4 +58,30 @@ async fn components(ctx: &Context<'_>) -> Result<Vec<StageComponentInfo>> {
 pub async fn batch(ctx: &Context<'_>, id: &PipelineId, number: u64) -> Result<Batch> {
     let (control, actor) = core(ctx)?;
     Ok(control.batch(actor, &id.to_string(), number).await?.into())
+}
+
+/// A pipeline's batches.
+pub async fn batches(
+    ctx: &Context<'_>,
+    id: &PipelineId,
+    first: Option<i32>,
+    after: Option<&str>,
+) -> Result<Connection<Batch>> {
+    let (control, actor) = core(ctx)?;
+    let page = page(first, after)?;
+    let listed = control.batches(actor, &id.to_string(), page.clone()).await?;
+    Ok(Connection::of(listed, &page, |row| row.number, Batch::from))
+}
+
+/// A pipeline's revisions.
+pub async fn revisions(
+    ctx: &Context<'_>,
+    id: &PipelineId,
+    first: Option<i32>,
+    after: Option<&str>,
+) -> Result<Connection<Revision>> {
+    let (control, actor) = core(ctx)?;
+    let page = page(first, after)?;
+    let listed = control.revisions(actor, &id.to_string(), page.clone()).await?;
+    Ok(Connection::of(listed, &page, |row| row.number, Revision::from))
 }

@@ -2,7 +2,7 @@
 
 use async_graphql::{Context, ID, Object};
 
-use crate::api::graphql::context::{Maybe, Result, core, named};
+use crate::api::graphql::context::{Maybe, Result, boxed, core, named};
 use crate::api::graphql::paging::{Connection, cost, page};
 use crate::api::graphql::types::tenant::Tenant;
 use crate::api::graphql::types::token::Token;
@@ -19,7 +19,7 @@ impl TenancyQuery {
     /// All tenants for callers of the whole host; for others their own.
     #[graphql(complexity = "GRAPHQL_LIST_COST * child_complexity + 1")]
     async fn tenants(&self, ctx: &Context<'_>) -> Maybe<Vec<Tenant>> {
-        Some(tenants(ctx).await)
+        boxed(tenants(ctx)).await
     }
 
     /// One tenant.
@@ -30,7 +30,7 @@ impl TenancyQuery {
             ID,
         >,
     ) -> Maybe<Tenant> {
-        Some(tenant(ctx, id.as_ref()).await)
+        boxed(tenant(ctx, id.as_ref())).await
     }
 
     /// Tokens, the newest first, revoked ones too. Never their secrets. For admins.
@@ -43,7 +43,7 @@ impl TenancyQuery {
         #[graphql(desc = "So many, 20 if left out.")] first: Option<i32>,
         #[graphql(desc = "Behind this cursor.")] after: Option<String>,
     ) -> Maybe<Connection<Token>> {
-        Some(tokens(ctx, tenant.as_ref(), first, after.as_deref()).await)
+        boxed(tokens(ctx, tenant.as_ref(), first, after.as_deref())).await
     }
 
     /// A tenant's webhooks. For admins.
@@ -54,7 +54,7 @@ impl TenancyQuery {
         #[graphql(desc = "Of this tenant. Left out: the caller's own; `default` for callers of the whole host.")]
         tenant: Option<ID>,
     ) -> Maybe<Vec<Webhook>> {
-        Some(webhooks(ctx, tenant.as_ref()).await)
+        boxed(webhooks(ctx, tenant.as_ref())).await
     }
 
     /// What a webhook was sent, newest first. For admins.
@@ -66,7 +66,7 @@ impl TenancyQuery {
         #[graphql(desc = "So many, 20 if left out.")] first: Option<i32>,
         #[graphql(desc = "Behind this cursor.")] after: Option<String>,
     ) -> Maybe<Connection<Delivery>> {
-        Some(deliveries(ctx, &webhook, first, after.as_deref()).await)
+        boxed(deliveries(ctx, &webhook, first, after.as_deref())).await
     }
 }
 

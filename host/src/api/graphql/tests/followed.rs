@@ -28,8 +28,10 @@ impl Server {
 
     /// Makes so many events.
     async fn stir(&self, id: &str, times: u32) {
-        for n in 0..times {
-            let patch = serde_json::from_value(json!({ "batchSeconds": 10 + n % 2 })).unwrap();
+        let entry = self.endpoint.control().pipeline(&local(), id).unwrap();
+        for _ in 0..times {
+            // What changes nothing is no event.
+            let patch = serde_json::from_value(json!({ "batchSeconds": 10 + entry.revision() % 2 })).unwrap();
             let change = Change { patch, ..Change::default() };
             self.endpoint.control().update(&local(), id, change).await.unwrap();
         }

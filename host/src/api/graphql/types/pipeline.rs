@@ -13,8 +13,8 @@ use super::settings::PipelineSettings;
 use super::settings_input::PipelineSettingsInput;
 use super::status::PipelineStatus;
 use super::storage::PipelineStorage;
-use crate::api::graphql::context::{Maybe, Result, core};
-use crate::api::graphql::paging::{Connection, Piece, cost, page};
+use crate::api::graphql::context::{Maybe, Result, boxed};
+use crate::api::graphql::paging::{Connection, Piece, cost};
 use crate::api::graphql::query;
 use crate::api::graphql::scalars::{DateTime, seconds};
 use crate::control::entry::Entry;
@@ -76,15 +76,12 @@ impl Pipeline {
         #[graphql(desc = "So many, 20 if left out.")] first: Option<i32>,
         #[graphql(desc = "Behind this cursor.")] after: Option<String>,
     ) -> Result<Connection<Batch>> {
-        let (control, actor) = core(ctx)?;
-        let page = page(first, after.as_deref())?;
-        let listed = control.batches(actor, &self.0.id().to_string(), page.clone()).await?;
-        Ok(Connection::of(listed, &page, |row| row.number, Batch::from))
+        Box::pin(query::pipelines::batches(ctx, self.0.id(), first, after.as_deref())).await
     }
 
     /// One batch.
     async fn batch(&self, ctx: &Context<'_>, #[graphql(desc = "Its number.")] number: u64) -> Maybe<Batch> {
-        Some(query::pipelines::batch(ctx, self.0.id(), number).await)
+        boxed(query::pipelines::batch(ctx, self.0.id(), number)).await
     }
 
     /// What happened in it, newest first.
@@ -99,7 +96,7 @@ impl Pipeline {
     ) -> Result<Connection<Event>> {
         let pipeline = Some(ID(self.0.id().to_string()));
         let filter = EventFilterInput { tenant: None, pipeline, kinds, min_severity };
-        query::happened::events(ctx, &filter, first, after.as_deref()).await
+        Box::pin(query::happened::events(ctx, &filter, first, after.as_deref())).await
     }
 
     /// What it was set to, newest first.
@@ -110,10 +107,7 @@ impl Pipeline {
         #[graphql(desc = "So many, 20 if left out.")] first: Option<i32>,
         #[graphql(desc = "Behind this cursor.")] after: Option<String>,
     ) -> Result<Connection<Revision>> {
-        let (control, actor) = core(ctx)?;
-        let page = page(first, after.as_deref())?;
-        let listed = control.revisions(actor, &self.0.id().to_string(), page.clone()).await?;
-        Ok(Connection::of(listed, &page, |row| row.number, Revision::from))
+        Box::pin(query::pipelines::revisions(ctx, self.0.id(), first, after.as_deref())).await
     }
 
     /// Lines of the log about it, oldest first: the newest `last`, or the first `first` behind a cursor.

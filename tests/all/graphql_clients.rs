@@ -1,0 +1,267 @@
+//! Every query, mutation and subscription, called from outside on a real stream by clients as users have them: npm's
+//! `graphql-ws` (and `graphql-sse`), Python's `gql`. Each root field must have been answered with data in the end, and what
+//! a field has to give is asked for whole, so a field that cannot be answered fails here.
+#![expect(clippy::unwrap_used, reason = "a test may stop at the first thing that is not as it should be")]
+
+use std::time::Duration;
+
+use outboard_tests::drivers::{Driver, Heard, Kind};
+use outboard_tests::host::Host;
+use outboard_tests::media::{Clip, LiveOrigin, entries};
+use outboard_tests::origin::{Origin, Reply};
+use outboard_tests::receiver::nginx::Nginx;
+use outboard_tests::schema::{INTROSPECTION, Schema};
+use outboard_tests::server::Server;
+use serde_json::{Value, json};
+
+#[tokio::test]
+async fn every_field_is_answered_to_graphql_ws() {
+    everything(Kind::Node).await;
+}
+
+#[tokio::test]
+async fn every_field_is_answered_to_gql() {
+    everything(Kind::Python).await;
+}
+
+/// A client and the schema that it was told.
+struct Caller {
+    client: Driver,
+    schema: Schema,
+}
+
+impl Caller {
+    /// Calls a root field for all that it has to give. `arguments`: as they are written, `variables`: as they are declared.
+    async fn call(&mut self, kind: &str, field: &str, (declared, arguments): (&str, &str), variables: Value) -> Value {
+        let query = self.query(kind, field, declared, arguments);
+        self.client.get(field, &query, variables).await
+    }
+
+    fn query(&self, kind: &str, field: &str, declared: &str, arguments: &str) -> String {
+        let wrap = |text: &str| if text.is_empty() { String::new() } else { format!("({text})") };
+        let (declared, arguments, all) = (wrap(declared), wrap(arguments), self.schema.all_of(kind, field));
+        format!("{kind}{declared} {{ {field}{arguments}{all} }}")
+    }
+
+    async fn ask(&mut self, field: &str) -> Value {
+        self.call("query", field, ("", ""), json!({})).await
+    }
+
+    /// Of the pipeline, webhook, token... with this id.
+    async fn of(&mut self, kind: &str, field: &str, id: &str) -> Value {
+        self.call(kind, field, ("$id: ID!", "id: $id"), json!({ "id": id })).await
+    }
+
+    /// Of an input.
+    async fn input(&mut self, field: &str, input: &str, value: Value) -> Value {
+        self.call("mutation", field, (&format!("$input: {input}!"), "input: $input"), json!({ "input": value })).await
+    }
+
+    async fn change(&mut self, field: &str, id: &str, input: &str, value: Value) -> Value {
+        let declared = format!("$id: ID!, $input: {input}!");
+        let variables = json!({ "id": id, "input": value });
+        self.call("mutation", field, (&declared, "id: $id, input: $input"), variables).await
+    }
+
+    /// Follows something about the pipeline.
+    async fn follow(&mut self, field: &str, declared: &str, arguments: &str, variables: Value) -> String {
+        let query = self.query("subscription", field, declared, arguments);
+        self.client.follow(&query, variables).await
+    }
+}
+
+async fn everything(kind: Kind) {
+    let programme = entries(&Clip::small(120), false);
+    let origin = LiveOrigin::start(programme).await;
+    let (_echo, processor) = Host::echo(100, &[]).await;
+    let nginx = Nginx::start();
+    let hooks = Origin::start().await;
+    hooks.put("/hook", Reply::ok(""));
+    let storage = tempfile::tempdir().unwrap();
+    let server = Server::start(storage.path()).await;
+    let mut client = Driver::start(kind, server.address(), None).await;
+    let told = client.ask(INTROSPECTION, json!({})).await;
+    let schema = Schema::new(match &told {
+        Heard::Next(answer) => &answer["data"],
+        other => panic!("{other:?}"),
+    });
+    let mut caller = Caller { client, schema };
+
+    tenancy(&mut caller).await;
+    let hook = webhooks(&mut caller, hooks.url("/hook").as_str()).await;
+    let settings = json!({
+        "source": { "url": origin.url, "headers": [{ "name": "X-Key", "value": "header-secret" }] },
+        "processor": { "url": processor, "auth": { "token": "auth-secret" } },
+        "destinations": [{ "url": nginx.url("key-secret") }],
+        "batchSeconds": 4,
+        "keep": { "batches": 50 },
+    });
+    pipeline(&mut caller, &server, kind, settings).await;
+    deliveries(&mut caller, &hook).await;
+    if kind == Kind::Node {
+        // What a client asks for in vain it is told with a code, in its own way of telling.
+        let refused = caller.client.ask("query { pipeline(id: \"nobody:x\") { id } }", json!({})).await;
+        assert_eq!(refused.code(), "NOT_FOUND");
+        let refused = caller.client.ask("query { events(first: -1) { edges { cursor } } }", json!({})).await;
+        assert_eq!(refused.code(), "INVALID_INPUT");
+    }
+    assert_eq!(caller.client.called, caller.schema.fields(), "root fields that were not answered with data");
+    let log = server.log();
+    assert!(!log.iter().any(|line| line.contains("-secret")), "{log:#?}");
+}
+
+async fn tenancy(caller: &mut Caller) {
+    let new = json!({ "name": "acme", "quotas": { "pipelines": 2 }, "networkPolicy": { "denyHosts": ["example.com"] } });
+    let made = caller.input("createTenant", "CreateTenantInput", new.clone()).await;
+    assert_eq!((&made["quotas"]["pipelines"], &made["networkPolicy"]["private"]), (&json!(2), &json!(false)));
+    assert_eq!(caller.input("createTenant", "CreateTenantInput", new).await, made, "the same again");
+    let changed = caller.change("updateTenant", "acme", "UpdateTenantInput", json!({ "quotas": { "storageBytes": 5_000_000_000u64 } })).await;
+    assert_eq!((&changed["quotas"]["storageBytes"], &changed["quotas"]["pipelines"]), (&json!(5_000_000_000u64), &json!(2)));
+    assert_eq!(caller.of("query", "tenant", "acme").await, changed);
+    assert_eq!(caller.ask("tenants").await.as_array().unwrap().len(), 2);
+
+    let new = json!({ "tenant": "acme", "name": "ci", "role": "OPERATOR", "expiresAt": "2100-01-01T00:00:00Z" });
+    let made = caller.input("createToken", "CreateTokenInput", new).await;
+    let (secret, id) = (made["secret"].as_str().unwrap(), made["token"]["id"].as_str().unwrap());
+    assert_eq!(made["token"]["expiresAt"], "2100-01-01T00:00:00.000Z");
+    let listed = caller.ask("tokens").await;
+    assert!(listed.to_string().contains("\"ci\"") && !listed.to_string().contains(secret), "{listed}");
+    assert_eq!(caller.of("mutation", "revokeToken", id).await["usable"], false);
+    assert_eq!(caller.ask("me").await["role"], "ADMIN");
+    assert_eq!(caller.of("mutation", "deleteTenant", "acme").await, json!({ "id": "acme", "deleted": true }));
+}
+
+async fn webhooks(caller: &mut Caller, url: &str) -> String {
+    let new = json!({ "name": "ops", "url": url, "kinds": ["STARTED", "ON_AIR"], "secret": "hook-secret-of-32-characters-or-so" });
+    let made = caller.input("createWebhook", "CreateWebhookInput", new).await;
+    // It was given, so it is not shown.
+    assert_eq!(made["secret"], Value::Null);
+    let id = made["webhook"]["id"].as_str().unwrap().to_owned();
+    let changed = caller.change("updateWebhook", &id, "UpdateWebhookInput", json!({ "kinds": ["STARTED"] })).await;
+    assert_eq!(changed["kinds"], json!(["STARTED"]));
+    assert_eq!(caller.ask("webhooks").await, json!([changed]));
+    assert_eq!(caller.of("mutation", "testWebhook", &id).await["webhookId"], id.as_str());
+    id
+}
+
+/// What the webhook was sent meanwhile: the test, and that the pipeline was started.
+async fn deliveries(caller: &mut Caller, hook: &str) {
+    let declared = ("$hook: ID!", "webhook: $hook");
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
+    let edges = loop {
+        let listed = caller.call("query", "deliveries", declared, json!({ "hook": hook })).await;
+        let edges = listed["edges"].as_array().unwrap().clone();
+        if edges.iter().filter(|edge| edge["node"]["state"] == "DELIVERED").count() >= 2 {
+            break edges;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "{listed:#}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    };
+    let kinds: Vec<&str> = edges.iter().map(|edge| edge["node"]["kind"].as_str().unwrap()).collect();
+    assert!(kinds.contains(&"started") && kinds.contains(&"test"), "{kinds:?}");
+    let first = edges[0]["node"]["id"].as_str().unwrap();
+    assert_eq!(caller.of("mutation", "deliverAgain", first).await["webhookId"], hook);
+    assert_eq!(caller.of("mutation", "deleteWebhook", hook).await["deleted"], true);
+}
+
+async fn pipeline(caller: &mut Caller, server: &Server, kind: Kind, settings: Value) {
+    let tried = caller.input("validatePipeline", "ValidatePipelineInput", json!({ "streamId": "tv", "settings": settings })).await;
+    assert_eq!((&tried["ok"], &tried["problems"]), (&json!(true), &json!([])), "{tried:#}");
+    assert!(tried["checks"].as_array().unwrap().len() >= 5, "{tried:#}");
+
+    let new = json!({ "streamId": "tv", "settings": settings, "note": "first" });
+    let made = caller.input("createPipeline", "CreatePipelineInput", new).await;
+    let id = made["id"].as_str().unwrap();
+    assert_eq!((id, &made["desired"]), ("default:tv", &json!("STOPPED")));
+
+    // Everything that can be followed.
+    let of = json!({ "id": id });
+    let status = caller.follow("pipelineStatus", "$id: ID!", "id: $id", of.clone()).await;
+    let steps = caller.follow("batchProgress", "$id: ID!", "id: $id", of.clone()).await;
+    let events = caller.follow("events", "$id: ID!", "filter: { pipeline: $id }", of.clone()).await;
+    let logs = caller.follow("logs", "$id: ID!", "filter: { pipeline: $id, level: DEBUG }, last: 5", of.clone()).await;
+    let disk = caller.follow("storage", "", "everySeconds: 1", json!({})).await;
+    let host = caller.follow("server", "", "everySeconds: 1", json!({})).await;
+    let streamed = if kind == Kind::Node {
+        let query = caller.query("subscription", "pipelineStatus", "$id: ID!", "id: $id");
+        Some(caller.client.follow_events(&query, of.clone()).await)
+    } else {
+        None
+    };
+    caller.client.until(&status, "pipelineStatus", |status| status["phase"] == "STOPPED").await;
+    caller.of("mutation", "startPipeline", id).await;
+    let on_air = |status: &Value| {
+        status["onAir"] == true && status["health"]["state"] == "HEALTHY" && status["counters"]["processed"].as_u64() >= Some(2)
+    };
+    let seen = caller.client.until(&status, "pipelineStatus", on_air).await;
+    assert!(seen.iter().any(|status| status["phase"] == "BUFFERING"), "{seen:#?}");
+    let last = seen.last().unwrap();
+    assert_eq!((&last["processor"]["connected"], &last["destinations"][0]["state"]), (&json!(true), &json!("PUBLISHING")));
+    assert_eq!(last["stages"].as_array().unwrap().len(), 3);
+    if let Some(streamed) = &streamed {
+        caller.client.until(streamed, "pipelineStatus", on_air).await;
+    }
+    // The first batch, step by step and in their order.
+    let first = |step: &Value| step["number"] == 0 && step["step"] == "DONE";
+    let taken = caller.client.until(&steps, "batchProgress", first).await;
+    let names: Vec<&str> =
+        taken.iter().filter(|step| step["number"] == 0).map(|step| step["step"].as_str().unwrap()).collect();
+    assert_eq!(names, ["CUT", "DEMUXED", "SENT", "DECIDED", "REMUXED", "ON_AIR", "DONE"]);
+    assert!(taken.iter().all(|step| step["dropped"] == 0), "{taken:#?}");
+    caller.client.until(&events, "events", |event| event["kind"] == "STARTED").await;
+    caller.client.until(&events, "events", |event| event["kind"] == "ON_AIR").await;
+    caller.client.until(&logs, "logs", |update| !update["lines"].as_array().unwrap().is_empty()).await;
+    caller.client.until(&disk, "storage", |disk| disk["usage"]["totalBytes"].as_u64() > Some(10_000)).await;
+    caller.client.until(&host, "server", |server| server["pipelinesOnAir"] == 1).await;
+    for id in [&disk, &host, &logs] {
+        caller.client.stop(id).await;
+    }
+
+    let whole = caller.of("query", "pipeline", id).await;
+    let batches = whole["batches"]["edges"].as_array().unwrap();
+    let done = batches.iter().map(|edge| &edge["node"]).find(|batch| batch["step"] == "DONE").unwrap();
+    assert_eq!((&done["outcome"], done["steps"].as_array().unwrap().len()), (&json!("PROCESSED"), 7), "{done:#}");
+    let seconds: f64 = done["steps"].as_array().unwrap().iter().map(|step| step["seconds"].as_f64().unwrap()).sum();
+    // It went through everything, and four seconds of it were on air.
+    assert!((4.0..60.0).contains(&seconds), "{done:#}");
+    let one = "query($id: ID!, $number: Int!) { pipeline(id: $id) { batch(number: $number) { number step } } }";
+    let one = caller.client.get("pipeline", one, json!({ "id": id, "number": done["number"] })).await;
+    assert_eq!(one["batch"]["number"], done["number"]);
+    for list in ["events", "revisions", "logs"] {
+        assert!(!whole[list]["edges"].as_array().unwrap().is_empty(), "{list}");
+    }
+    assert!(whole["storage"]["usage"]["totalBytes"].as_u64() > Some(0), "{}", whole["storage"]);
+    assert!(!whole.to_string().contains("-secret"), "{whole:#}");
+    assert_eq!(caller.ask("pipelines").await.as_array().unwrap().len(), 1);
+    assert_eq!(caller.ask("stageComponents").await.as_array().unwrap().len(), 3);
+    for list in ["events", "logs", "audit"] {
+        let edges = caller.ask(list).await["edges"].as_array().unwrap().clone();
+        assert!(!edges.is_empty(), "{list}");
+    }
+    assert_eq!(caller.ask("storage").await["pipelines"][0]["pipelineId"], id);
+    let server_told = caller.ask("server").await;
+    assert!(server_told["ffmpegVersion"].as_str().unwrap().contains("ffmpeg"), "{server_told}");
+
+    // Changed, taken back, started anew, stopped, cleaned, gone.
+    let change = json!({ "settings": { "batchSeconds": 6 }, "expectedRevision": 1, "apply": "NEXT_START", "note": "longer" });
+    let changed = caller.change("updatePipeline", id, "UpdatePipelineInput", change).await;
+    assert_eq!((&changed["revision"], &changed["settings"]["batchSeconds"]), (&json!(2), &json!(6)));
+    let back = ("$id: ID!, $revision: Int!", "id: $id, revision: $revision");
+    let back = caller.call("mutation", "rollBackPipeline", back, json!({ "id": id, "revision": 1 })).await;
+    assert_eq!((&back["revision"], &back["settings"]["batchSeconds"]), (&json!(3), &json!(4)));
+    let now = |how: &'static str| ("$id: ID!", if how == "now" { "id: $id, mode: AT_ONCE" } else { "id: $id" });
+    caller.call("mutation", "restartPipeline", now("now"), of.clone()).await;
+    caller.client.until(&status, "pipelineStatus", |status| status["runningRevision"] == 3 && status["onAir"] == true).await;
+    caller.call("mutation", "stopPipeline", now("now"), of.clone()).await;
+    caller.client.until(&status, "pipelineStatus", |status| status["phase"] == "STOPPED").await;
+    let clean = |dry: &'static str| ("$id: ID!", if dry == "dry" { "pipeline: $id, keepBatches: 0, dryRun: true" } else { "pipeline: $id, keepBatches: 0" });
+    let planned = caller.call("mutation", "cleanStorage", clean("dry"), of.clone()).await;
+    let cleaned = caller.call("mutation", "cleanStorage", clean("now"), of.clone()).await;
+    assert_eq!((&planned["batches"], &planned["bytes"]), (&cleaned["batches"], &cleaned["bytes"]));
+    assert!(cleaned["batches"].as_u64() >= Some(1) && cleaned["bytes"].as_u64() > Some(0), "{cleaned}");
+    assert_eq!(caller.of("mutation", "deletePipeline", id).await, json!({ "id": id, "deleted": true }));
+    for id in [&status, &steps, &events].into_iter().chain(&streamed) {
+        caller.client.ends(id).await;
+    }
+    assert_eq!(server.graphql(None, "{ pipelines { id } }", &json!({})).await.data("pipelines"), &json!([]));
+}

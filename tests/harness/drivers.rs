@@ -1,0 +1,219 @@
+//! GraphQL clients as users have them, each driven in a process of its own: `graphql-ws` (and `graphql-sse`) on Node, `gql`
+//! on Python. What they are told to ask comes from a test, what they made of the answers goes back to it.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a harness that cannot do its part fails the test")]
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::process::{Child, ChildStdin, Command};
+use tokio::sync::mpsc;
+
+/// Longest wait for an answer.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Which client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// `graphql-ws`: queries, mutations and subscriptions over one WebSocket.
+    Node,
+    /// `gql`: queries and mutations over HTTP, subscriptions over a WebSocket; it checks them against the server's schema.
+    Python,
+}
+
+/// What a client made of an answer.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Heard {
+    /// An answer: `data`, and `errors` if there are any.
+    Next(Value),
+    /// The operation ended with these errors.
+    Error(Value),
+    /// The operation ended.
+    End,
+}
+
+impl Heard {
+    /// A root field's data.
+    ///
+    /// # Panics
+    /// If it is something else.
+    pub fn field(&self, name: &str) -> &Value {
+        match self {
+            Self::Next(answer) if answer["errors"].is_null() => &answer["data"][name],
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+
+    /// The code of the first error.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub fn code(&self) -> &str {
+        let errors = match self {
+            Self::Next(answer) => &answer["errors"],
+            Self::Error(errors) => errors,
+            Self::End => panic!("it ended without an error"),
+        };
+        errors[0]["extensions"]["code"].as_str().unwrap_or_else(|| panic!("no code in {errors}"))
+    }
+}
+
+/// A running client.
+pub struct Driver {
+    _child: Child,
+    orders: ChildStdin,
+    told: mpsc::Receiver<Value>,
+    waiting: HashMap<String, VecDeque<Heard>>,
+    asked: HashMap<String, &'static str>,
+    ids: u64,
+    /// Root fields that were answered with data, by the kind of operation.
+    pub called: BTreeMap<&'static str, BTreeSet<String>>,
+}
+
+impl Driver {
+    /// Starts one that calls the server at host and port, with a token or without.
+    pub async fn start(kind: Kind, address: &str, token: Option<&str>) -> Self {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients");
+        let (program, script, needs) = match kind {
+            Kind::Node => (PathBuf::from("node"), folder.join("node/client.js"), folder.join("node/node_modules")),
+            Kind::Python => {
+                let python = folder.join("python/.venv/bin/python");
+                (python.clone(), folder.join("python/client.py"), python)
+            }
+        };
+        assert!(needs.exists(), "{} is missing; scripts/test makes it", needs.display());
+        let mut child = Command::new(program)
+            .arg(script)
+            .arg(address)
+            .args(token)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let orders = child.stdin.take().unwrap();
+        let mut output = BufReader::new(child.stdout.take().unwrap()).lines();
+        let (sender, told) = mpsc::channel(4096);
+        tokio::spawn(async move {
+            while let Ok(Some(line)) = output.next_line().await {
+                let message = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{line}: {error}"));
+                if sender.send(message).await.is_err() {
+                    return;
+                }
+            }
+        });
+        Self {
+            _child: child,
+            orders,
+            told,
+            waiting: HashMap::new(),
+            asked: HashMap::new(),
+            ids: 0,
+            called: BTreeMap::new(),
+        }
+    }
+
+    /// Asks once; answers what came.
+    pub async fn ask(&mut self, query: &str, variables: Value) -> Heard {
+        let id = self.order("call", query, variables).await;
+        let answer = self.next(&id).await;
+        if matches!(answer, Heard::Next(_)) {
+            assert_eq!(self.next(&id).await, Heard::End);
+        }
+        answer
+    }
+
+    /// Asks once for one root field; answers its data.
+    ///
+    /// # Panics
+    /// If there are errors.
+    pub async fn get(&mut self, field: &str, query: &str, variables: Value) -> Value {
+        let answer = self.ask(query, variables).await;
+        match &answer {
+            Heard::Next(data) if data["errors"].is_null() => data["data"][field].clone(),
+            other => panic!("{query}: {other:?}"),
+        }
+    }
+
+    /// Begins a subscription; answers its name.
+    pub async fn follow(&mut self, query: &str, variables: Value) -> String {
+        self.order("follow", query, variables).await
+    }
+
+    /// The same by server-sent events.
+    pub async fn follow_events(&mut self, query: &str, variables: Value) -> String {
+        self.order("follow-sse", query, variables).await
+    }
+
+    /// Ends a subscription from the client's side.
+    pub async fn stop(&mut self, id: &str) {
+        self.send(json!({ "id": id, "do": "stop" })).await;
+    }
+
+    /// The next answer of an operation.
+    pub async fn next(&mut self, id: &str) -> Heard {
+        loop {
+            if let Some(heard) = self.waiting.get_mut(id).and_then(VecDeque::pop_front) {
+                return heard;
+            }
+            let told = tokio::time::timeout(PATIENCE, self.told.recv()).await;
+            let mut message = told.unwrap_or_else(|_| panic!("nothing more for {id}")).expect("the client is there");
+            let of = message["id"].as_str().unwrap_or_else(|| panic!("{message}")).to_owned();
+            let heard = if message["end"] == true {
+                Heard::End
+            } else if message.get("error").is_some() {
+                Heard::Error(message["error"].take())
+            } else {
+                let answer = message["next"].take();
+                self.note(&of, &answer["data"]);
+                Heard::Next(answer)
+            };
+            self.waiting.entry(of).or_default().push_back(heard);
+        }
+    }
+
+    /// Follows an operation until an answer is as wanted; answers all until then, each a root field's data.
+    pub async fn until(&mut self, id: &str, field: &str, mut wanted: impl FnMut(&Value) -> bool) -> Vec<Value> {
+        let mut all = Vec::new();
+        let found = async {
+            loop {
+                let value = self.next(id).await.field(field).clone();
+                let enough = wanted(&value);
+                all.push(value);
+                if enough {
+                    return;
+                }
+            }
+        };
+        let found = tokio::time::timeout(PATIENCE, found).await;
+        assert!(found.is_ok(), "{field} never came to that: {:#?}", all.last());
+        all
+    }
+
+    /// Follows an operation to its end.
+    pub async fn ends(&mut self, id: &str) {
+        while self.next(id).await != Heard::End {}
+    }
+
+    fn note(&mut self, id: &str, data: &Value) {
+        let kind = self.asked[id];
+        let answered = data.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
+        self.called.entry(kind).or_default().extend(answered.map(|(name, _)| name.clone()));
+    }
+
+    async fn order(&mut self, what: &str, query: &str, variables: Value) -> String {
+        self.ids += 1;
+        let id = self.ids.to_string();
+        let kind = ["mutation", "subscription"].into_iter().find(|kind| query.starts_with(kind)).unwrap_or("query");
+        self.asked.insert(id.clone(), kind);
+        self.send(json!({ "id": id, "do": what, "query": query, "variables": variables })).await;
+        id
+    }
+
+    async fn send(&mut self, order: Value) {
+        self.orders.write_all(format!("{order}\n").as_bytes()).await.unwrap();
+    }
+}
