@@ -8,7 +8,7 @@
 use std::time::{Duration, Instant};
 
 use outboard::config::PipelineConfig;
-use outboard::control::dry_run::{Check, Validation, dry_run};
+use outboard::control::dry_run::{Check, DryRuns, Validation, dry_run};
 use outboard::control::settings::{Destination, Header, Processor, Settings};
 use outboard::net::{Guard, Policy};
 use outboard::pipeline::{Host as Process, Owner};
@@ -166,6 +166,16 @@ async fn everything_that_is_wrong_is_said_at_once_and_in_time() {
     for words in ["would not start", "original audio would go on air", "0 of 3 destinations"] {
         assert!(summary.contains(words), "{words:?} in {summary}");
     }
+}
+
+#[tokio::test]
+async fn a_dry_run_is_light_to_carry_about() {
+    let scene = Scene::new().await;
+    let config = scene.config(&settings("http://o.test/live.m3u8", Some("http://p.test"), &["rtmp://h.test/a/k"]));
+    let (runs, owner) = (DryRuns::default(), Owner::default());
+    // Each layer of the API holds it by value: what is large here overflows the stack there.
+    let bytes = std::mem::size_of_val(&runs.run(&scene.process, &owner, &config));
+    assert!(bytes <= 2048, "{bytes} bytes");
 }
 
 #[tokio::test]

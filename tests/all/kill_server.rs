@@ -76,11 +76,14 @@ async fn keep_changing(server: &Server, token: &str, client: u64, books: &Mutex<
                     "RUNNING" => ("stopPipeline", "STOPPED"),
                     _ => ("startPipeline", "RUNNING"),
                 };
-                (name, format!("{name}(id: $id) {{ {FIELDS} }}"), json!(null), Some((*revision, *seconds, wish.to_owned())))
+                (
+                    name,
+                    format!("{name}(id: $id) {{ {FIELDS} }}"),
+                    json!(null),
+                    Some((*revision, *seconds, wish.to_owned())),
+                )
             }
-            (4, Some(_)) => {
-                ("deletePipeline", "deletePipeline(id: $id) { id deleted }".to_owned(), json!(null), None)
-            }
+            (4, Some(_)) => ("deletePipeline", "deletePipeline(id: $id) { id deleted }".to_owned(), json!(null), None),
             _ => {
                 let call = format!("createPipeline(input: $create) {{ {FIELDS} }}");
                 let input = json!({ "streamId": stream, "settings": settings, "start": false });
@@ -135,7 +138,10 @@ async fn assert_kept(server: &Server, token: &str, all: &[Arc<Mutex<Books>>], wh
             let found = there.get(stream).cloned().flatten();
             let of_it = under_way.as_ref() == Some(stream);
             let done = of_it && same(&found, after.as_ref().unwrap());
-            assert!(found == *acknowledged || done, "{what}: {stream} is {found:?}, acknowledged was {acknowledged:?}, under way {open:?}");
+            assert!(
+                found == *acknowledged || done,
+                "{what}: {stream} is {found:?}, acknowledged was {acknowledged:?}, under way {open:?}"
+            );
             *acknowledged = found;
         }
     }

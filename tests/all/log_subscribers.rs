@@ -63,7 +63,10 @@ async fn a_thousand_subscribers_on_one_log_are_not_felt() {
     let lines = lines.load(Ordering::Relaxed);
     readers.iter().for_each(tokio::task::JoinHandle::abort);
     drop(idle);
-    eprintln!("{before} kB before, {during} kB with {} subscribers, {lines} lines read, longest gap {longest:?}", subscribers());
+    eprintln!(
+        "{before} kB before, {during} kB with {} subscribers, {lines} lines read, longest gap {longest:?}",
+        subscribers()
+    );
     assert!(during <= before + GROWTH_KB, "{before} kB before, {during} kB with them");
     assert!(lines >= count as u64 * 20, "{lines} lines for {count} readers");
 }

@@ -50,7 +50,8 @@ impl Noise {
         let origin = Origin::start().await;
         origin.put("/page.m3u8", Reply::ok("<html>log in first</html>"));
         // All of it new each time that it is looked at, and not one segment that is there.
-        let huge: String = (0..HUGE_ENTRIES).map(|n| format!("#EXTINF:2.0,\nsegment-of-a-long-name-{n:09}-{n:09}.ts\n")).collect();
+        let huge: String =
+            (0..HUGE_ENTRIES).map(|n| format!("#EXTINF:2.0,\nsegment-of-a-long-name-{n:09}-{n:09}.ts\n")).collect();
         let huge = (0..40).map(|round| {
             format!("#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:{}\n{huge}", round * HUGE_ENTRIES)
         });
@@ -116,7 +117,7 @@ async fn a_tenant_that_fails_in_every_way_is_not_felt_by_the_other() {
         eprintln!("{}: longest gap {} ms, {original} original", channel.name, longest.as_millis());
     }
     // It was a noise: what should fail did, and what should spin did.
-    let list = "{ pipelines { streamId status { health { state } restarts stages { counters { overCpu } } } } }";
+    let list = "{ pipelines { streamId status { health { state } restarts stages { counters { overLimits } } } } }";
     let answer = server.graphql(Some(&noisy), list, &json!({})).await;
     let pipelines = answer.data("pipelines").as_array().unwrap().clone();
     let failing = pipelines.iter().filter(|pipeline| pipeline["streamId"].as_str().unwrap().starts_with("failing-"));

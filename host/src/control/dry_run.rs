@@ -79,7 +79,8 @@ impl DryRuns {
     /// [`ControlError::LimitExceeded`]: the tenant has [`DRY_RUNS_PER_TENANT`] under way.
     pub async fn run(&self, host: &Host, owner: &Owner, config: &PipelineConfig) -> Result<Validation, ControlError> {
         let _place = self.enter(&owner.tenant)?;
-        Ok(dry_run(host, owner, config).await)
+        // It holds a whole source and more, and whoever awaits it would carry that along, on the stack too.
+        Ok(Box::pin(dry_run(host, owner, config)).await)
     }
 
     fn enter(&self, tenant: &str) -> Result<Place, ControlError> {
