@@ -1,17 +1,22 @@
-//! What SRS says of a destination (law 7). The polling comes with its own change.
+//! What SRS says of our streams, beside what we know ourselves (law 7).
+//!
+//! In: the destinations of a pipeline that runs, and the base URL of SRS's HTTP API where one is set (`srs_api`). Out: a
+//! [`SrsView`] for each, every [`SRS_ASK_EVERY`]. The API is asked through the tenant's guard. Limits:
+//! [`crate::limits`], section SRS.
+//!
+//! Not done: SRS's view of SRT destinations.
 
+mod answer;
+mod asker;
+
+use futures_util::future::join_all;
 use tokio::sync::watch;
+use tokio::time::sleep;
 
-use super::runner::{Run, Wanted};
-
-/// Asks SRS for as long as the pipeline runs.
-pub(super) async fn follow(
-    _wanted: watch::Receiver<Wanted>,
-    _run: watch::Receiver<Run>,
-    shown: watch::Sender<Vec<Option<SrsView>>>,
-) {
-    shown.closed().await;
-}
+use self::asker::{Asker, Place};
+use super::runner::{Run, RunState, Wanted};
+use crate::limits::SRS_ASK_EVERY;
+use crate::pipeline::Watch;
 
 /// SRS's view of our stream.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -20,10 +25,73 @@ pub struct SrsView {
     pub reachable: bool,
     /// It has our stream, with a publisher.
     pub publishing: bool,
-    /// Who watches it there.
+    /// Since when those two are as they are, Unix time in milliseconds.
+    pub since_ms: u64,
+    /// Who watches it there; the publisher is not counted.
     pub clients: Option<u64>,
-    /// What it receives, in kilobits per second.
+    /// What it receives, in kilobits per second, since it was asked last.
     pub recv_kbps: Option<f64>,
-    /// Why there is no view.
+    /// How it reads our pictures, such as `H264 High 4, 1280x720`.
+    pub video: Option<String>,
+    /// How it reads our sound, such as `AAC LC, 44100 Hz, stereo`.
+    pub audio: Option<String>,
+    /// Why there is no view, or no stream.
     pub problem: Option<String>,
 }
+
+/// Asks SRS for as long as the pipeline runs; `shown` has a place for each destination, in the order of those that run.
+pub(super) async fn follow(
+    mut wanted: watch::Receiver<Wanted>,
+    mut run: watch::Receiver<Run>,
+    shown: watch::Sender<Vec<Option<SrsView>>>,
+) {
+    let mut askers = Vec::new();
+    loop {
+        let places = places(&wanted.borrow_and_update(), &run.borrow_and_update());
+        askers = renewed(askers, places);
+        let asking = askers.iter_mut().map(async |asker: &mut Option<Asker>| Some(asker.as_mut()?.ask().await));
+        let views: Vec<Option<SrsView>> = tokio::select! {
+            views = join_all(asking) => views,
+            () = shown.closed() => return,
+        };
+        let idle = views.iter().all(Option::is_none);
+        shown.send_if_modified(|shown| {
+            let changed = *shown != views;
+            *shown = views;
+            changed
+        });
+        tokio::select! {
+            () = shown.closed() => return,
+            changed = run.changed() => if changed.is_err() { return },
+            changed = wanted.changed() => if changed.is_err() { return },
+            () = sleep(SRS_ASK_EVERY), if !idle => {}
+        }
+    }
+}
+
+/// Where to ask, for each destination that runs.
+fn places(wanted: &Wanted, run: &Run) -> Vec<Option<Place>> {
+    if !matches!(run.state, RunState::Running | RunState::Stopping) {
+        return Vec::new();
+    }
+    let running = run.watch.as_ref().map(Watch::destinations).unwrap_or_default();
+    // What is wanted may be newer than what runs: destinations are told apart by their names.
+    let of = |name: &str| wanted.settings.destinations.iter().find(|destination| destination.id() == name);
+    let place = |name: &str| {
+        let destination = of(name)?;
+        Place::new(destination.srs_api.as_deref()?, &destination.url, &wanted.owner.guard)
+    };
+    running.iter().map(|status| place(&status.name)).collect()
+}
+
+/// An asker for each place; one that asked there before goes on.
+fn renewed(mut before: Vec<Option<Asker>>, places: Vec<Option<Place>>) -> Vec<Option<Asker>> {
+    let mut asker = |place: Place| {
+        let known = before.iter_mut().find(|asker| asker.as_ref().is_some_and(|asker| *asker.place() == place));
+        known.and_then(Option::take).unwrap_or_else(|| Asker::new(place))
+    };
+    places.into_iter().map(|place| place.map(&mut asker)).collect()
+}
+
+#[cfg(test)]
+mod tests;
