@@ -57,7 +57,7 @@ use self::registry::{Registry, Scope, TenantRow};
 use self::runner::StopMode;
 use self::tokens::Tokens;
 use self::webhooks::{Patience, Sender};
-use crate::limits::{EVENTS_LISTENED, SHUTDOWN_LIMIT};
+use crate::limits::{EVENTS_LISTENED, SHUTDOWN_LIMIT, WEBHOOK_STOP_LIMIT};
 use crate::logs::{Filter, LogHub};
 use crate::net::Guard;
 use crate::pipeline::Host;
@@ -142,6 +142,7 @@ impl Control {
             let _ = tokio::time::timeout(SHUTDOWN_LIMIT, futures_util::future::join_all(ending)).await;
         }
         self.0.recorder.flush().await;
+        self.0.webhooks.shutdown(WEBHOOK_STOP_LIMIT).await;
     }
 
     /// Who comes with this token.

@@ -746,6 +746,8 @@ pub const WEBHOOK_TIMEOUT: Duration = Duration::from_secs(10);
 pub const WEBHOOK_LEASE: Duration = Duration::from_secs(60);
 /// The queue is looked at this often even if nobody says that something is due.
 pub const WEBHOOK_LOOK_EVERY: Duration = Duration::from_secs(5);
+/// At the end of the process, for requests that are under way; what is cut off is sent again by the next start.
+pub const WEBHOOK_STOP_LIMIT: Duration = Duration::from_secs(2);
 /// Waits between the attempts of one delivery: 16 hours in all, then it is given up.
 pub const WEBHOOK_WAITS: [Duration; 9] = [
     Duration::from_secs(5),
@@ -760,11 +762,16 @@ pub const WEBHOOK_WAITS: [Duration; 9] = [
 ];
 /// Part of a wait by which it is made longer or shorter at random.
 pub const WEBHOOK_JITTER: f64 = 0.2;
-/// SRS's HTTP API is asked this often while a pipeline runs.
+
+// === SRS ===
+
+/// SRS's API is asked this often about each destination that has one.
 pub const SRS_ASK_EVERY: Duration = Duration::from_secs(2);
-/// For SRS's answer, connection included.
+/// An API that has not answered by then has no view.
 pub const SRS_TIMEOUT: Duration = Duration::from_secs(3);
-/// Streams that SRS is asked to list.
-pub const SRS_STREAMS_MAX: usize = 1000;
-/// Largest answer of SRS's that is read, bytes: a stream takes about one kilobyte.
-pub const SRS_ANSWER_BYTES_MAX: usize = 2 << 20;
+/// Bytes of one answer; a stream takes about 700.
+pub const SRS_ANSWER_BYTES_MAX: usize = 1 << 20;
+/// Streams in one page of SRS's list.
+pub const SRS_PAGE_STREAMS: usize = 500;
+/// Pages in which a stream is looked for.
+pub const SRS_PAGES_MAX: usize = 8;

@@ -20,7 +20,8 @@ fn shape(value: &Value) -> String {
         Value::Number(_) => "number".to_owned(),
         Value::Array(items) => format!("[{}]", items.first().map(shape).unwrap_or_default()),
         Value::Object(fields) => {
-            let mut fields: Vec<String> = fields.iter().map(|(name, value)| format!("{name}: {}", shape(value))).collect();
+            let mut fields: Vec<String> =
+                fields.iter().map(|(name, value)| format!("{name}: {}", shape(value))).collect();
             fields.sort();
             format!("{{{}}}", fields.join(", "))
         }
@@ -44,7 +45,8 @@ async fn the_examples_work_as_written() {
         assert!(output.status.success(), "{script}: {}", String::from_utf8_lossy(&output.stderr));
         run += 1;
         let Some(shown) = blocks.peek().and_then(|next| next.strip_prefix("json\n")) else { continue };
-        let (shown, answer): (Value, Value) = (serde_json::from_str(shown).unwrap(), serde_json::from_str(&answer).unwrap());
+        let (shown, answer): (Value, Value) =
+            (serde_json::from_str(shown).unwrap(), serde_json::from_str(&answer).unwrap());
         // What is wrong with this very input is told in these very words.
         if shown["code"].is_string() {
             assert_eq!(answer, shown);

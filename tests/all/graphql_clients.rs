@@ -111,12 +111,18 @@ async fn everything(kind: Kind) {
 }
 
 async fn tenancy(caller: &mut Caller) {
-    let new = json!({ "name": "acme", "quotas": { "pipelines": 2 }, "networkPolicy": { "denyHosts": ["example.com"] } });
+    let new =
+        json!({ "name": "acme", "quotas": { "pipelines": 2 }, "networkPolicy": { "denyHosts": ["example.com"] } });
     let made = caller.input("createTenant", "CreateTenantInput", new.clone()).await;
     assert_eq!((&made["quotas"]["pipelines"], &made["networkPolicy"]["private"]), (&json!(2), &json!(false)));
     assert_eq!(caller.input("createTenant", "CreateTenantInput", new).await, made, "the same again");
-    let changed = caller.change("updateTenant", "acme", "UpdateTenantInput", json!({ "quotas": { "storageBytes": 5_000_000_000u64 } })).await;
-    assert_eq!((&changed["quotas"]["storageBytes"], &changed["quotas"]["pipelines"]), (&json!(5_000_000_000u64), &json!(2)));
+    let changed = caller
+        .change("updateTenant", "acme", "UpdateTenantInput", json!({ "quotas": { "storageBytes": 5_000_000_000u64 } }))
+        .await;
+    assert_eq!(
+        (&changed["quotas"]["storageBytes"], &changed["quotas"]["pipelines"]),
+        (&json!(5_000_000_000u64), &json!(2))
+    );
     assert_eq!(caller.of("query", "tenant", "acme").await, changed);
     assert_eq!(caller.ask("tenants").await.as_array().unwrap().len(), 2);
 
@@ -165,7 +171,9 @@ async fn deliveries(caller: &mut Caller, hook: &str) {
 }
 
 async fn pipeline(caller: &mut Caller, server: &Server, kind: Kind, settings: Value) {
-    let tried = caller.input("validatePipeline", "ValidatePipelineInput", json!({ "streamId": "tv", "settings": settings })).await;
+    let tried = caller
+        .input("validatePipeline", "ValidatePipelineInput", json!({ "streamId": "tv", "settings": settings }))
+        .await;
     assert_eq!((&tried["ok"], &tried["problems"]), (&json!(true), &json!([])), "{tried:#}");
     assert!(tried["checks"].as_array().unwrap().len() >= 5, "{tried:#}");
 
@@ -191,12 +199,17 @@ async fn pipeline(caller: &mut Caller, server: &Server, kind: Kind, settings: Va
     caller.client.until(&status, "pipelineStatus", |status| status["phase"] == "STOPPED").await;
     caller.of("mutation", "startPipeline", id).await;
     let on_air = |status: &Value| {
-        status["onAir"] == true && status["health"]["state"] == "HEALTHY" && status["counters"]["processed"].as_u64() >= Some(2)
+        status["onAir"] == true
+            && status["health"]["state"] == "HEALTHY"
+            && status["counters"]["processed"].as_u64() >= Some(2)
     };
     let seen = caller.client.until(&status, "pipelineStatus", on_air).await;
     assert!(seen.iter().any(|status| status["phase"] == "BUFFERING"), "{seen:#?}");
     let last = seen.last().unwrap();
-    assert_eq!((&last["processor"]["connected"], &last["destinations"][0]["state"]), (&json!(true), &json!("PUBLISHING")));
+    assert_eq!(
+        (&last["processor"]["connected"], &last["destinations"][0]["state"]),
+        (&json!(true), &json!("PUBLISHING"))
+    );
     assert_eq!(last["stages"].as_array().unwrap().len(), 3);
     if let Some(streamed) = &streamed {
         caller.client.until(streamed, "pipelineStatus", on_air).await;
@@ -243,7 +256,8 @@ async fn pipeline(caller: &mut Caller, server: &Server, kind: Kind, settings: Va
     assert!(server_told["ffmpegVersion"].as_str().unwrap().contains("ffmpeg"), "{server_told}");
 
     // Changed, taken back, started anew, stopped, cleaned, gone.
-    let change = json!({ "settings": { "batchSeconds": 6 }, "expectedRevision": 1, "apply": "NEXT_START", "note": "longer" });
+    let change =
+        json!({ "settings": { "batchSeconds": 6 }, "expectedRevision": 1, "apply": "NEXT_START", "note": "longer" });
     let changed = caller.change("updatePipeline", id, "UpdatePipelineInput", change).await;
     assert_eq!((&changed["revision"], &changed["settings"]["batchSeconds"]), (&json!(2), &json!(6)));
     let back = ("$id: ID!, $revision: Int!", "id: $id, revision: $revision");
@@ -251,10 +265,18 @@ async fn pipeline(caller: &mut Caller, server: &Server, kind: Kind, settings: Va
     assert_eq!((&back["revision"], &back["settings"]["batchSeconds"]), (&json!(3), &json!(4)));
     let now = |how: &'static str| ("$id: ID!", if how == "now" { "id: $id, mode: AT_ONCE" } else { "id: $id" });
     caller.call("mutation", "restartPipeline", now("now"), of.clone()).await;
-    caller.client.until(&status, "pipelineStatus", |status| status["runningRevision"] == 3 && status["onAir"] == true).await;
+    caller
+        .client
+        .until(&status, "pipelineStatus", |status| status["runningRevision"] == 3 && status["onAir"] == true)
+        .await;
     caller.call("mutation", "stopPipeline", now("now"), of.clone()).await;
     caller.client.until(&status, "pipelineStatus", |status| status["phase"] == "STOPPED").await;
-    let clean = |dry: &'static str| ("$id: ID!", if dry == "dry" { "pipeline: $id, keepBatches: 0, dryRun: true" } else { "pipeline: $id, keepBatches: 0" });
+    let clean = |dry: &'static str| {
+        (
+            "$id: ID!",
+            if dry == "dry" { "pipeline: $id, keepBatches: 0, dryRun: true" } else { "pipeline: $id, keepBatches: 0" },
+        )
+    };
     let planned = caller.call("mutation", "cleanStorage", clean("dry"), of.clone()).await;
     let cleaned = caller.call("mutation", "cleanStorage", clean("now"), of.clone()).await;
     assert_eq!((&planned["batches"], &planned["bytes"]), (&cleaned["batches"], &cleaned["bytes"]));

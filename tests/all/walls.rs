@@ -97,7 +97,9 @@ async fn made(server: &Server, nginx: &Nginx, source: &str) -> (Victim, String) 
     let webhook = ask(server, Some(&admin), &hook).await["data"]["createWebhook"]["webhook"]["id"].clone();
     let tried = format!("mutation {{ testWebhook(id: {webhook}) {{ id }} }}");
     let delivery = ask(server, Some(&admin), &tried).await["data"]["testWebhook"]["id"].clone();
-    let token = format!("mutation {{ createToken(input: {{ name: \"{MARK}-token\", role: VIEWER }}) {{ token {{ id }} secret }} }}");
+    let token = format!(
+        "mutation {{ createToken(input: {{ name: \"{MARK}-token\", role: VIEWER }}) {{ token {{ id }} secret }} }}"
+    );
     let made = ask(server, Some(&admin), &token).await["data"]["createToken"].clone();
     let text = |value: &Value| value.as_str().unwrap_or_else(|| panic!("{value}")).to_owned();
     let victim = Victim {
@@ -147,7 +149,8 @@ async fn no_token_of_another_tenant_gets_anything() {
     for (role, token) in &tokens {
         // Everything that takes no id, or need not be given one.
         let asked = fields.iter().filter(|(kind, _)| **kind != "mutation");
-        let asked = asked.flat_map(|(kind, names)| names.iter().map(|field| (*kind, schema.request(kind, field, None))));
+        let asked =
+            asked.flat_map(|(kind, names)| names.iter().map(|field| (*kind, schema.request(kind, field, None))));
         join_all(asked.map(async |(kind, query)| {
             let answer = answer(&server, token, kind, &query).await;
             assert!(!answer.to_string().contains(MARK), "{role}: {query}: {answer:#}");

@@ -3,7 +3,12 @@
 //!
 //! `scripts/bench --api` builds and runs it. Requests are sent at their planned times whether earlier ones are answered or
 //! not, and a latency counts from the planned time: a server that stalls cannot hide it.
-#![expect(clippy::unwrap_used, clippy::print_stdout, clippy::indexing_slicing, reason = "a benchmark stops where it cannot measure")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::indexing_slicing,
+    reason = "a benchmark stops where it cannot measure"
+)]
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -116,7 +121,8 @@ async fn latencies(server: &Arc<Server>, pipelines: &[(String, String)], seconds
     row(&format!("{title}: p50, p95, worst"), &format!("{p50:.1}, {p95:.1}, {worst:.1} ms"), "-");
     row(&format!("{title}: p99"), &format!("{p99:.1} ms"), "< 20 ms");
     for (name, ..) in questions("") {
-        let (p50, _, p99, worst) = percentiles(all.iter().filter(|(of, _)| *of == name).map(|(_, took)| *took).collect());
+        let (p50, _, p99, worst) =
+            percentiles(all.iter().filter(|(of, _)| *of == name).map(|(_, took)| *took).collect());
         row(&format!("  {name}: p50, p99, worst"), &format!("{p50:.1}, {p99:.1}, {worst:.1} ms"), "-");
     }
 }
@@ -143,7 +149,8 @@ async fn changes(server: &Server, token: &str) {
     socket.next().await.unwrap();
     let (mut told, mut whole) = (Vec::new(), Vec::new());
     for n in 0..CHANGES {
-        let (call, stopped) = if n % 2 == 0 { ("startPipeline(id: $id)", false) } else { ("stopPipeline(id: $id, mode: AT_ONCE)", true) };
+        let (call, stopped) =
+            if n % 2 == 0 { ("startPipeline(id: $id)", false) } else { ("stopPipeline(id: $id, mode: AT_ONCE)", true) };
         let asked = Instant::now();
         let change = format!("mutation($id: ID!) {{ {call} {{ id }} }}");
         let variables = json!({ "id": id });
@@ -185,7 +192,11 @@ async fn idle(server: &Server, token: &str, pid: u32) {
     }
     tokio::time::sleep(Duration::from_secs(5)).await;
     let more = mb(resident_kb(pid).saturating_sub(before));
-    row(&format!("{IDLE_SUBSCRIPTIONS} idle subscriptions, a connection each: RSS more"), &format!("{more:.1} MB"), "<= 60 MB");
+    row(
+        &format!("{IDLE_SUBSCRIPTIONS} idle subscriptions, a connection each: RSS more"),
+        &format!("{more:.1} MB"),
+        "<= 60 MB",
+    );
     drop(sockets);
     tokio::time::sleep(Duration::from_secs(5)).await;
     let kept = mb(resident_kb(pid).saturating_sub(before));

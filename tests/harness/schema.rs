@@ -35,8 +35,11 @@ impl Schema {
     pub fn new(data: &Value) -> Self {
         let schema = &data["__schema"];
         let root = |name: &str| schema[name]["name"].as_str().unwrap().to_owned();
-        let roots =
-            [("query", root("queryType")), ("mutation", root("mutationType")), ("subscription", root("subscriptionType"))];
+        let roots = [
+            ("query", root("queryType")),
+            ("mutation", root("mutationType")),
+            ("subscription", root("subscriptionType")),
+        ];
         let types = schema["types"].as_array().unwrap().iter();
         let types = types.map(|kind| (kind["name"].as_str().unwrap().to_owned(), kind.clone())).collect();
         Self { roots: roots.into(), types }
@@ -135,7 +138,9 @@ impl Schema {
                 Some(value) => name(value),
                 None => {
                     let fields = self.list(&inner, "inputFields");
-                    let filled = fields.iter().filter_map(|field| Some(format!("{}: {}", name(field), self.fill(field, below)?)));
+                    let filled = fields
+                        .iter()
+                        .filter_map(|field| Some(format!("{}: {}", name(field), self.fill(field, below)?)));
                     format!("{{ {} }}", filled.collect::<Vec<_>>().join(", "))
                 }
             },

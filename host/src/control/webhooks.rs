@@ -17,8 +17,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::sync::Notify;
-use tokio::task::{Id, JoinHandle, JoinSet};
+use tokio::sync::{Mutex, Notify};
+use tokio::task::{AbortHandle, Id, JoinHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -81,7 +81,8 @@ pub struct Sender {
     wake: Arc<Notify>,
     counters: Arc<Counters>,
     cancel: CancellationToken,
-    task: JoinHandle<()>,
+    abort: AbortHandle,
+    task: Mutex<JoinHandle<()>>,
 }
 
 // === impl Sender ===
@@ -100,7 +101,8 @@ impl Sender {
             sending: JoinSet::new(),
             busy: HashMap::new(),
         };
-        Self { wake, counters, cancel, task: tokio::spawn(driver.run()) }
+        let task = tokio::spawn(driver.run());
+        Self { wake, counters, cancel, abort: task.abort_handle(), task: Mutex::new(task) }
     }
 
     /// Something may be due: an event was written, or somebody wants to try a webhook.
@@ -116,17 +118,25 @@ impl Sender {
     }
 
     /// Sends nothing new, and waits for what is under way, but not longer than this.
-    pub async fn shutdown(mut self, limit: Duration) {
+    pub async fn shutdown(&self, limit: Duration) {
         self.cancel.cancel();
-        if timeout(limit, &mut self.task).await.is_err() {
+        let ended = async {
+            let mut task = self.task.lock().await;
+            // Ended before: there is nothing to wait for.
+            if !task.is_finished() {
+                let _ = (&mut *task).await;
+            }
+        };
+        if timeout(limit, ended).await.is_err() {
             tracing::debug!("webhooks that are under way are sent again by the next start");
+            self.abort.abort();
         }
     }
 }
 
 impl Drop for Sender {
     fn drop(&mut self) {
-        self.task.abort();
+        self.abort.abort();
     }
 }
 

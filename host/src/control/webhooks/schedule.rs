@@ -25,7 +25,7 @@ impl Schedule {
     pub(super) fn wait_after(&self, attempts: u32, draw: f64) -> Option<Duration> {
         let made = usize::try_from(attempts).ok()?.saturating_sub(1);
         let factor = 1.0 + WEBHOOK_JITTER * (2.0 * draw - 1.0);
-        self.0.get(made).or(self.0.last()).map(|wait| wait.mul_f64(factor))
+        self.0.get(made).map(|wait| wait.mul_f64(factor))
     }
 }
 

@@ -370,9 +370,9 @@ async fn stopping_waits_for_what_is_under_way_and_begins_nothing() {
     queue.event("acme", 2).await;
     let sender = queue.sender(once());
     receiver.wait(1).await;
-    let stopping = tokio::spawn(sender.shutdown(SOON));
-    receiver.let_go();
-    stopping.await.unwrap();
+    // Polled in this order: it stops first.
+    tokio::join!(sender.shutdown(SOON), async { receiver.let_go() });
+    sender.shutdown(SOON).await;
     assert_eq!(receiver.asked().len(), 1);
     let rows = queue.registry.deliveries("acme", hook, Page::oldest(9)).await.unwrap().rows;
     let states: Vec<_> = rows.iter().map(|row| (row.state, row.attempts)).collect();
