@@ -1,5 +1,4 @@
 //! Every curl example of docs/rest.md works as it is written, in its order, and its answer has the fields that are shown.
-#![expect(clippy::unwrap_used, reason = "a test may stop at the first thing that is not as it should be")]
 
 use std::path::Path;
 use std::time::Duration;

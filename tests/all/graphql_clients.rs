@@ -83,7 +83,7 @@ async fn everything(kind: Kind) {
     let told = client.ask(INTROSPECTION, json!({})).await;
     let schema = Schema::new(match &told {
         Heard::Next(answer) => &answer["data"],
-        other => panic!("{other:?}"),
+        other => unreachable!("{other:?}"),
     });
     let mut caller = Caller { client, schema };
 

@@ -108,7 +108,7 @@ async fn keep_changing(server: &Server, token: &str, client: u64, books: &Mutex<
                 assert_eq!((seconds, wish), (wanted, wanted_wish), "{field} of {stream}: {body}");
             }
             (None, None) => {}
-            other => panic!("{field} of {stream}: {other:?}"),
+            other => unreachable!("{field} of {stream}: {other:?}"),
         }
         books.known.insert(stream, now);
         books.open = None;

@@ -1,6 +1,5 @@
 //! A script's way with REST, on a real stream: start, on air, status, storage, stop, clean, start again. Everything that was
 //! answered is held against the OpenAPI file.
-#![expect(clippy::unwrap_used, reason = "a test may stop at the first thing that is not as it should be")]
 
 use std::path::Path;
 use std::time::Duration;

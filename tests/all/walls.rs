@@ -101,7 +101,7 @@ async fn made(server: &Server, nginx: &Nginx, source: &str) -> (Victim, String) 
         "mutation {{ createToken(input: {{ name: \"{MARK}-token\", role: VIEWER }}) {{ token {{ id }} secret }} }}"
     );
     let made = ask(server, Some(&admin), &token).await["data"]["createToken"].clone();
-    let text = |value: &Value| value.as_str().unwrap_or_else(|| panic!("{value}")).to_owned();
+    let text = |value: &Value| value.as_str().unwrap_or_else(|| unreachable!("{value}")).to_owned();
     let victim = Victim {
         tenant: format!("{MARK}-tenant"),
         pipeline,

@@ -160,7 +160,9 @@ impl Driver {
                 return heard;
             }
             let told = tokio::time::timeout(PATIENCE, self.told.recv()).await;
-            let mut message = told.unwrap_or_else(|_| panic!("nothing more for {id}")).expect("the client is there");
+            let mut message = told
+                .unwrap_or_else(|_| panic!("nothing more for {id}"))
+                .unwrap_or_else(|| panic!("the client is gone"));
             let of = message["id"].as_str().unwrap_or_else(|| panic!("{message}")).to_owned();
             let heard = if message["end"] == true {
                 Heard::End

@@ -19,7 +19,6 @@ use crate::pipeline::Host;
 /// A core with nothing in it but the tenant `default`.
 struct Server {
     endpoint: Endpoint,
-    stop: CancellationToken,
     _storage: tempfile::TempDir,
 }
 
@@ -27,8 +26,7 @@ impl Server {
     async fn start() -> Self {
         let storage = tempfile::tempdir().unwrap();
         let control = Control::open(Host::open(storage.path()).await.unwrap()).await.unwrap();
-        let stop = CancellationToken::new();
-        Self { endpoint: Endpoint::new(control, stop.clone()), stop, _storage: storage }
+        Self { endpoint: Endpoint::new(control, CancellationToken::new()), _storage: storage }
     }
 
     /// The whole answer, as JSON.

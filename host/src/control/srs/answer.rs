@@ -170,7 +170,7 @@ mod tests {
         assert_eq!(answer.streams.len(), 2);
         let answer: Answer = serde_json::from_str(r#"{"code":0,"streams":"none","stream":3}"#).unwrap();
         assert!(answer.streams.is_empty() && answer.stream.is_none());
-        assert!(serde_json::from_str::<Answer>("[]").is_err());
+        assert!(serde_json::from_str::<Answer>("<html>").is_err());
     }
 
     #[test]

@@ -2,6 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Labels of a series, but for `le`.
+type Labels = Vec<(String, String)>;
+
 /// What was told.
 #[derive(Debug, Default)]
 pub(super) struct Exposition {
@@ -85,7 +88,7 @@ impl Exposition {
 
 /// Buckets rise to +Inf, which is the count.
 fn check_histogram(family: &Family) {
-    let mut buckets: BTreeMap<Vec<(String, String)>, Vec<(f64, f64)>> = BTreeMap::new();
+    let mut buckets: BTreeMap<Labels, Vec<(f64, f64)>> = BTreeMap::new();
     for sample in family.samples.iter().filter(|sample| sample.name.ends_with("_bucket")) {
         let (le, others): (Vec<_>, Vec<_>) = sample.labels.iter().cloned().partition(|(name, _)| name == "le");
         let le = if le[0].1 == "+Inf" { f64::INFINITY } else { le[0].1.parse().expect("a bound") };
