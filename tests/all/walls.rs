@@ -14,7 +14,7 @@ use outboard_tests::server::Server;
 use serde_json::{Value, json};
 
 /// Part of the name of everything that is the victim's, so that a leak can be seen.
-const MARK: &str = "marked";
+const MARK: &str = "zqvictim";
 
 /// What the victim has, by what ids are called in the schema.
 struct Victim {
