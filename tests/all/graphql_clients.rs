@@ -105,7 +105,10 @@ async fn everything(kind: Kind) {
         let refused = caller.client.ask("query { events(first: -1) { edges { cursor } } }", json!({})).await;
         assert_eq!(refused.code(), "INVALID_INPUT");
     }
-    assert_eq!(caller.client.called, caller.schema.fields(), "root fields that were not answered with data");
+    let mut called = caller.client.called.clone();
+    // Introspection is the client's own.
+    called.values_mut().for_each(|names| names.retain(|name| !name.starts_with("__")));
+    assert_eq!(called, caller.schema.fields(), "root fields that were not answered with data");
     let log = server.log();
     assert!(!log.iter().any(|line| line.contains("-secret")), "{log:#?}");
 }

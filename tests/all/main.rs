@@ -24,7 +24,6 @@ mod fuzzed;
 mod graphql_clients;
 mod kill_server;
 mod log_subscribers;
-mod noisy_neighbour;
 mod observed;
 mod preview;
 mod rest;

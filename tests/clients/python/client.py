@@ -18,7 +18,9 @@ TOKEN = sys.argv[2] if len(sys.argv) > 2 else None
 
 
 def tell(**message) -> None:
-    print(json.dumps(message), flush=True)
+    # One write: two threads may have something to say at once.
+    sys.stdout.write(json.dumps(message) + "\n")
+    sys.stdout.flush()
 
 
 def http_client() -> Client:
