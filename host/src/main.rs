@@ -6,7 +6,8 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     let cli = outboard::cli::Cli::parse();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    // Answering a deep query takes more stack than tokio's default in an unoptimised build.
+    let runtime = tokio::runtime::Builder::new_multi_thread().thread_stack_size(8 << 20).enable_all().build();
     match runtime {
         Ok(runtime) => runtime.block_on(outboard::cli::main(cli)),
         Err(_) => ExitCode::FAILURE,
