@@ -164,12 +164,24 @@ bounded() {
   return "$rc"
 }
 
-# step_tests [ARGUMENTS of the test programs...]
+# test_programs ARGUMENTS of the test programs...
+test_programs() { cargo test --workspace --all-targets --no-fail-fast --locked -- "$@"; }
+
+# Whole-path tests of the module `alone` load the whole machine: they follow the others, one at a time.
+all_tests() {
+  local rc=0
+  test_programs --test-threads="$TEST_THREADS" --skip alone:: || rc=$?
+  test_programs --test-threads=1 alone:: || rc=$?
+  return "$rc"
+}
+
+# step_tests [NAMES...]: all tests, or those whose names contain one of these.
 step_tests() {
   coverage_environment
   rm -f "$TARGET_DIR"/*.profraw
-  bounded "$TEST_TIMEOUT_MINUTES" "$TEST_LOG" \
-    cargo test --workspace --all-targets --no-fail-fast --locked -- --test-threads="$TEST_THREADS" "$@"
+  local -a tests=(all_tests)
+  [ $# -eq 0 ] || tests=(test_programs --test-threads="$TEST_THREADS" "$@")
+  bounded "$TEST_TIMEOUT_MINUTES" "$TEST_LOG" "${tests[@]}"
 }
 
 # step_web_tests [NAMES...]: the unit tests of what computes in the pages.

@@ -34,6 +34,7 @@ use outboard_tests::receiver::fake::{Acks, FakeServer, GOOD, Script};
 use outboard_tests::receiver::nginx::Nginx;
 use outboard_tests::receiver::packets::{Recording, Seen, assert_same, from_first, spooled};
 use outboard_tests::receiver::tls::TlsFront;
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
@@ -88,7 +89,8 @@ impl Programme {
     fn new(destinations: Vec<DestinationConfig>, speed: f64) -> Self {
         let (spool, clock, journal) = (Spool::new(), AirClock::with_speed(speed), Arc::new(MemoryJournal::default()));
         let (events, receiver) = mpsc::channel(1000);
-        let config = AirConfig { stream: "test".into(), destinations, ffmpeg: "ffmpeg".into() };
+        let config =
+            AirConfig { stream: "test".into(), destinations, ffmpeg: "ffmpeg".into(), runtime: Handle::current() };
         let cancel = CancellationToken::new();
         let air = Air::start(config, spool.clone(), clock.clone(), journal.clone(), events, &cancel);
         Self { air, spool, clock, journal, events: receiver }

@@ -23,11 +23,12 @@ mod dry_run;
 mod fuzzed;
 mod graphql_clients;
 mod kill_server;
-mod log_subscribers;
 mod observed;
 mod preview;
 mod rest;
 mod tokens;
-mod two_tenants;
 mod walls;
 mod webhooks;
+
+// what needs the machine to itself
+mod alone;

@@ -2,7 +2,8 @@
 //!
 //! In: batches in the [`spool`] and one [`clock`] per programme. Out: packets at their time at every destination, each
 //! once; positions for the journal, events, status. Each destination is a task of its own with its own place in the
-//! spool: one that is dead or slow holds up no other and never moves the clock. Limits: `limits.rs`, section air.
+//! spool: one that is dead or slow holds up no other and never moves the clock. They run apart from the rest of the host
+//! ([`runtime`]). Limits: `limits/air.rs`.
 
 mod backoff;
 pub mod bodies;
@@ -16,6 +17,7 @@ mod marks;
 pub mod pipe;
 pub mod position;
 pub mod rtmp;
+pub mod runtime;
 pub mod sink;
 pub mod spool;
 pub mod status;
@@ -25,6 +27,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -52,6 +55,8 @@ pub struct AirConfig {
     pub destinations: Vec<DestinationConfig>,
     /// The ffmpeg for destinations that are not RTMP.
     pub ffmpeg: PathBuf,
+    /// Where the destinations run, see [`runtime`].
+    pub runtime: Handle,
 }
 
 /// One destination.
@@ -105,7 +110,7 @@ impl Air {
         cancel: &CancellationToken,
     ) -> Self {
         let cancel = cancel.child_token();
-        let bound = tokio::spawn(bind(spool.clone(), clock.clone(), cancel.clone()).in_current_span());
+        let bound = config.runtime.spawn(bind(spool.clone(), clock.clone(), cancel.clone()).in_current_span());
         let start = |destination: DestinationConfig| {
             let url = destination.target.redacted();
             let span = tracing::error_span!("air", stream = config.stream, destination = destination.name, url);
@@ -128,7 +133,7 @@ impl Air {
                 status,
                 cancel: cancel.clone(),
             };
-            (shown, tokio::spawn(Destination::new(parts).run().instrument(span)))
+            (shown, config.runtime.spawn(Destination::new(parts).run().instrument(span)))
         };
         let destinations = config.destinations.into_iter().map(start).collect();
         Self { spool, cancel, destinations, bound }

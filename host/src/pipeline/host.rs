@@ -3,8 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use tokio::runtime::Handle;
 use tokio::sync::broadcast;
 
+use super::air::runtime::AirRuntime;
 use super::load::LoadError;
 use crate::ffmpeg::Queue;
 use crate::limits::BATCH_STEPS_WAITING;
@@ -28,6 +30,7 @@ struct Inner {
     ffmpeg: String,
     queue: Queue,
     janitor: Janitor,
+    air: AirRuntime,
 }
 
 /// Limits of everything that pipelines share; the default is what is right for this machine.
@@ -62,7 +65,8 @@ impl Host {
             StageRuntime::new(&StageRuntimeConfig { aot_dir: Some(storage.aot()), ..StageRuntimeConfig::default() })?;
         let queue = limits.ffmpeg_processes.map_or_else(Queue::default, Queue::new);
         let janitor = Janitor::start(storage.root(), journal.clone(), limits.min_free);
-        Ok(Self(Arc::new(Inner { storage, database, journal, runtime, ffmpeg, queue, janitor })))
+        let air = AirRuntime::start().map_err(LoadError::Threads)?;
+        Ok(Self(Arc::new(Inner { storage, database, journal, runtime, ffmpeg, queue, janitor, air })))
     }
 
     /// The storage folder.
@@ -93,6 +97,11 @@ impl Host {
     /// Keeps the storage within its bounds.
     pub fn janitor(&self) -> &Janitor {
         &self.0.janitor
+    }
+
+    /// Where destinations run.
+    pub fn air(&self) -> Handle {
+        self.0.air.handle()
     }
 
     /// The first line of `ffmpeg -version`.

@@ -53,6 +53,9 @@ pub enum LoadError {
     /// The journal.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// No threads for what leaves.
+    #[error("the threads that send to destinations could not be started: {0}")]
+    Threads(#[source] std::io::Error),
     /// The stage runtime.
     #[error("stages: {0}")]
     Runtime(#[from] crate::stage::RuntimeError),
@@ -144,7 +147,7 @@ impl Pipeline {
         go_on(&clock, &spool, &positions);
         let passed = positions.iter().map(|position| position.as_ref().map_or(0, Position::batch)).min();
         let (events, air_events) = mpsc::channel(AIR_EVENTS_WAITING);
-        let destinations = air_config(&config, &owner.guard, &positions);
+        let destinations = air_config(host, &config, &owner.guard, &positions);
         let positions = Arc::new(Positions(journal.clone()));
         let air = Air::start(destinations, spool.clone(), clock.clone(), positions, events, &CancellationToken::new());
         if resumed.unfinished && resumed.next_segment > 0 {
@@ -412,7 +415,7 @@ fn go_on(clock: &AirClock, spool: &Spool, positions: &[Option<Position>]) {
     clock.start(from_ms, tokio::time::Instant::now() + START_AFTER_RESTART);
 }
 
-fn air_config(config: &PipelineConfig, guard: &Guard, positions: &[Option<Position>]) -> AirConfig {
+fn air_config(host: &Host, config: &PipelineConfig, guard: &Guard, positions: &[Option<Position>]) -> AirConfig {
     let destination = |(configured, position): (&Destination, &Option<Position>)| {
         let mut destination = DestinationConfig::new(destination_name(&configured.text), configured.target.clone());
         destination.resume = *position;
@@ -421,7 +424,8 @@ fn air_config(config: &PipelineConfig, guard: &Guard, positions: &[Option<Positi
         destination
     };
     let destinations = config.destinations.iter().zip(positions).map(destination).collect();
-    AirConfig { stream: config.stream_id.clone(), destinations, ffmpeg: ffmpeg_sidecar::paths::ffmpeg_path() }
+    let ffmpeg = ffmpeg_sidecar::paths::ffmpeg_path();
+    AirConfig { stream: config.stream_id.clone(), destinations, ffmpeg, runtime: host.air() }
 }
 
 /// A name that stays the same over restarts and tells no key: the scheme and part of a digest.

@@ -12,8 +12,12 @@ async fn a_broken_journal_and_a_deaf_listener_hold_packets_back_only_so_long() {
     let (spool, clock) = (Spool::new(), AirClock::with_speed(4.0));
     // Room for one event, and nobody takes it.
     let (events, receiver) = mpsc::channel(1);
-    let config =
-        AirConfig { stream: "test".into(), destinations: vec![to("a", &server.url("key"))], ffmpeg: "ffmpeg".into() };
+    let config = AirConfig {
+        stream: "test".into(),
+        destinations: vec![to("a", &server.url("key"))],
+        ffmpeg: "ffmpeg".into(),
+        runtime: Handle::current(),
+    };
     let cancel = CancellationToken::new();
     let air = Air::start(config, spool.clone(), clock.clone(), Arc::new(BrokenJournal::default()), events, &cancel);
     batches.iter().for_each(|batch| spool.append(batch.clone()));
@@ -105,7 +109,12 @@ async fn a_position_is_journalled_when_all_before_it_and_nothing_after_it_has_le
     let journal = Arc::new(Watchful { server, batches: batches.clone(), looked: Mutex::default() });
     let (spool, clock) = (Spool::new(), AirClock::with_speed(2.0));
     let (events, _receiver) = mpsc::channel(100);
-    let config = AirConfig { stream: "test".into(), destinations: vec![to("a", &url)], ffmpeg: "ffmpeg".into() };
+    let config = AirConfig {
+        stream: "test".into(),
+        destinations: vec![to("a", &url)],
+        ffmpeg: "ffmpeg".into(),
+        runtime: Handle::current(),
+    };
     let cancel = CancellationToken::new();
     let air = Air::start(config, spool.clone(), clock.clone(), journal.clone(), events, &cancel);
     batches.iter().for_each(|batch| spool.append(batch.clone()));

@@ -227,9 +227,12 @@ impl Window {
             let duration = playlist.target.saturating_mul(u32::try_from(missing).unwrap_or(u32::MAX));
             return Some(Place { index: 0, gap: Some((missing, duration)), epoch: None });
         }
-        let known =
-            |entry: &Entry| self.known.iter().any(|known| known.sequence == entry.sequence && same_copy(known, entry));
         let oldest = self.known.front().map_or(0, |known| known.sequence);
+        // The range first: a playlist may list tens of thousands that nobody knows.
+        let known = |entry: &Entry| {
+            let listed = |known: &Known| known.sequence == entry.sequence && same_copy(known, entry);
+            (oldest..=last.sequence).contains(&entry.sequence) && self.known.iter().any(listed)
+        };
         let latest_known = entries.iter().rposition(known);
         let differs = entries.iter().any(|entry| (oldest..=last.sequence).contains(&entry.sequence) && !known(entry));
         if let (Some(index), true, false) = (latest_known, differs, datable) {

@@ -1,0 +1,60 @@
+//! Batches, and the ffmpeg runs that take them apart and put them together.
+
+use std::time::Duration;
+
+// === batch ===
+
+/// Shortest batch that can be set.
+pub const BATCH_SECONDS_MIN: u32 = 2;
+/// Longest batch that can be set.
+pub const BATCH_SECONDS_MAX: u32 = 120;
+/// Batch length unless set.
+pub const BATCH_SECONDS_DEFAULT: u32 = 30;
+
+// === demux and remux (ffmpeg) ===
+
+/// An ffmpeg run that takes longer is killed. A 120 s batch takes well under a second.
+pub const FFMPEG_TIMEOUT: Duration = Duration::from_secs(30);
+/// Address space of one ffmpeg process. Copying a 120 s batch maps about 0.5 GB, most of it libraries.
+pub const FFMPEG_MEMORY_BYTES: u64 = 4 * 1024 * 1024 * 1024;
+/// Last part of what ffmpeg wrote to stderr that is kept for the error.
+pub const FFMPEG_STDERR_BYTES: usize = 2 * 1024;
+/// Packet facts of one batch, as text: about 60 bytes a packet, so two tracks of 120 s take under 1 MB.
+pub const PACKET_FACTS_BYTES: usize = 16 * 1024 * 1024;
+/// A jump of the source's timestamps inside a track that is larger than this is spliced out.
+pub const TIMESTAMP_JUMP: Duration = Duration::from_secs(1);
+
+/// First wait before a resumed stream looks again for an origin that was away...
+pub const SOURCE_AGAIN_MIN: Duration = Duration::from_secs(1);
+/// ...and the longest one.
+pub const SOURCE_AGAIN_MAX: Duration = Duration::from_secs(15);
+/// Batches that wait between two steps; they are on disk.
+pub const BATCHES_WAITING: usize = 4;
+/// Events of the source that wait for the batch step.
+pub const SOURCE_EVENTS_WAITING: usize = 16;
+/// Time in hand for slower replies unless set: this part of a batch...
+pub const CUSHION_PART: u32 = 10;
+/// ...but at least this: a playlist is looked at each half target duration, so batches come that unevenly.
+pub const CUSHION_MIN: Duration = Duration::from_millis(2500);
+/// A stream that is resumed with media in hand starts so long after the start, so that destinations can connect.
+pub const START_AFTER_RESTART: Duration = Duration::from_millis(300);
+/// What is buffered at the end may take this much longer than it lasts: a destination may have to reconnect.
+pub const DRAIN_SPARE: Duration = Duration::from_secs(20);
+/// A destination this far behind the clock loses what it has not taken.
+pub const AIR_KEEP_FOR_LATE: Duration = Duration::from_secs(60);
+/// Events of destinations that wait to be journalled.
+pub const AIR_EVENTS_WAITING: usize = 256;
+/// Time before a batch is due at which its decision falls, until remuxing has been measured...
+pub const REMUX_MARGIN_FIRST: Duration = Duration::from_millis(500);
+/// ...then three times what it took, but at least this...
+pub const REMUX_MARGIN_MIN: Duration = Duration::from_millis(250);
+/// ...and at most this.
+pub const REMUX_MARGIN_MAX: Duration = Duration::from_secs(5);
+/// Batches are not put together earlier than this (or three batch lengths) before they are due.
+pub const AIR_AHEAD: Duration = Duration::from_secs(60);
+/// Largest change of speed that a plan may ask for, in per mille.
+pub const PLAN_STRETCH_PERMILLE_MAX: u32 = 250;
+/// Largest shift of sound against picture that a plan may ask for.
+pub const PLAN_OFFSET_MAX: Duration = Duration::from_secs(2);
+/// Largest gain that a plan may ask for, in hundredths of a decibel.
+pub const PLAN_GAIN_CENTIBEL_MAX: u32 = 6000;

@@ -1,0 +1,122 @@
+//! Pipelines and tenants as the API steers them: quotas, dry runs, webhooks, SRS.
+
+use std::time::Duration;
+
+// === control plane ===
+
+/// Events of a pipeline that a listener may be behind; then it loses the oldest.
+pub const PIPELINE_EVENTS_WAITING: usize = 512;
+/// Steps of batches that a listener may be behind; then it loses the oldest.
+pub const BATCH_STEPS_WAITING: usize = 256;
+/// First wait before a pipeline that failed is started again; doubled each time.
+pub const PIPELINE_AGAIN_MIN: Duration = Duration::from_secs(1);
+/// Longest wait before a pipeline that failed is started again.
+pub const PIPELINE_AGAIN_MAX: Duration = Duration::from_secs(60);
+/// A pipeline that ran so long was a good one: the next wait is the first again.
+pub const PIPELINE_GOOD_AFTER: Duration = Duration::from_secs(60);
+/// A pipeline's status is made anew this often while it runs, so that nobody takes old numbers for new ones...
+pub const SNAPSHOT_EVERY: Duration = Duration::from_secs(1);
+/// ...and after a change, but not more often than this.
+pub const SNAPSHOT_EVERY_MIN: Duration = Duration::from_millis(50);
+/// Events of one pipeline that wait to be written down; further ones only go to the log.
+pub const NOTES_WAITING: usize = 256;
+
+// === quotas ===
+
+/// Most pipelines that a tenant can be given.
+pub const QUOTA_PIPELINES_MAX: u32 = 1000;
+/// Most destinations of a pipeline that a tenant can be given.
+pub const QUOTA_DESTINATIONS_MAX: u32 = 16;
+/// Least storage of a tenant, bytes: a few batches.
+pub const QUOTA_STORAGE_MIN: u64 = 100 << 20;
+/// Most storage of a tenant, bytes.
+pub const QUOTA_STORAGE_MAX: u64 = 1 << 50;
+/// Least memory of a stage instance, bytes: Python's own needs.
+pub const QUOTA_STAGE_MEMORY_MIN: u64 = 32 << 20;
+/// Most fragments in flight that a tenant can be given.
+pub const QUOTA_FRAGMENTS_MAX: u32 = 16_000;
+/// Most ffmpeg processes at once that a tenant can be given.
+pub const QUOTA_FFMPEG_MAX: u32 = 256;
+/// Events that wait for the one task that writes them down; pipelines' own queues wait beyond that.
+pub const EVENTS_WAITING: usize = 256;
+/// Events that a subscriber may be behind; then it loses the oldest.
+pub const EVENTS_LISTENED: usize = 1024;
+/// For pipelines to stop when the server ends, and again to be ended at once.
+pub const SHUTDOWN_LIMIT: Duration = Duration::from_secs(10);
+
+// === dry run ===
+
+/// Dry runs that a tenant may have under way.
+pub const DRY_RUNS_PER_TENANT: usize = 2;
+/// Requests for a playlist, segment or key in a dry run.
+pub const DRY_RUN_TRIES: u32 = 2;
+/// For the playlists of a source.
+pub const DRY_RUN_PLAYLIST_LIMIT: Duration = Duration::from_secs(20);
+/// For the first segment and for ffmpeg to take it apart, or two target durations where those are longer.
+pub const DRY_RUN_MEDIA_LIMIT: Duration = Duration::from_secs(30);
+/// For the connection to the processor and the handshake.
+pub const DRY_RUN_PROCESSOR_LIMIT: Duration = Duration::from_secs(15);
+/// For a processor that was greeted to say that it is ready.
+pub const DRY_RUN_READY_WAIT: Duration = Duration::from_secs(1);
+/// For a destination: name, connection, TLS, handshake, two commands.
+pub const DRY_RUN_DESTINATION_LIMIT: Duration = Duration::from_secs(15);
+/// For a folder of this machine.
+pub const DRY_RUN_FILE_LIMIT: Duration = Duration::from_secs(5);
+/// To load and open a stage: a component that was never used here is compiled first.
+pub const DRY_RUN_STAGE_LIMIT: Duration = Duration::from_secs(60);
+/// Fragments of one `output.fmp4`: at least [`OUTPUT_FRAGMENT_MIN`] each, so 120 s have 120.
+pub const OUTPUT_FRAGMENTS_MAX: usize = 1024;
+/// Bytes at the start of an `output.fmp4` that tell where its fragments lie.
+pub const OUTPUT_HEAD_BYTES_MAX: u64 = 64 << 10;
+/// Shortest fragment of an `output.fmp4`; it ends with the next key frame.
+pub const OUTPUT_FRAGMENT_MIN: Duration = Duration::from_secs(1);
+/// Media time that a preview of a running pipeline goes back.
+pub const PREVIEW_WINDOW: Duration = Duration::from_secs(180);
+/// Batches that a preview is made of.
+pub const PREVIEW_BATCHES_MAX: usize = 100;
+/// Fragments in a preview's playlist.
+pub const PREVIEW_FRAGMENTS_MAX: usize = 2000;
+/// Components in the host's store that are listed.
+pub const COMPONENTS_LISTED_MAX: usize = 64;
+
+// === webhooks ===
+
+/// Requests to receivers under way at once; each is a socket and a small task.
+pub const WEBHOOK_SENDINGS_MAX: usize = 256;
+/// Requests of one tenant under way at once; the others of its webhooks wait.
+pub const WEBHOOK_TENANT_SENDINGS_MAX: usize = 4;
+/// A receiver that has not answered by then has failed.
+pub const WEBHOOK_TIMEOUT: Duration = Duration::from_secs(10);
+/// A delivery that was claimed and never heard of again is due again after this: longer than a request may take.
+pub const WEBHOOK_LEASE: Duration = Duration::from_secs(60);
+/// The queue is looked at this often even if nobody says that something is due.
+pub const WEBHOOK_LOOK_EVERY: Duration = Duration::from_secs(5);
+/// At the end of the process, for requests that are under way; what is cut off is sent again by the next start.
+pub const WEBHOOK_STOP_LIMIT: Duration = Duration::from_secs(2);
+/// Waits between the attempts of one delivery: 16 hours in all, then it is given up.
+pub const WEBHOOK_WAITS: [Duration; 9] = [
+    Duration::from_secs(5),
+    Duration::from_secs(30),
+    Duration::from_secs(2 * 60),
+    Duration::from_secs(10 * 60),
+    Duration::from_secs(30 * 60),
+    Duration::from_secs(3600),
+    Duration::from_secs(2 * 3600),
+    Duration::from_secs(4 * 3600),
+    Duration::from_secs(8 * 3600),
+];
+/// Part of a wait by which it is made longer or shorter at random.
+pub const WEBHOOK_JITTER: f64 = 0.2;
+
+// === SRS ===
+
+/// SRS's API is asked this often about each destination that has one.
+pub const SRS_ASK_EVERY: Duration = Duration::from_secs(2);
+/// An API that has not answered by then has no view.
+pub const SRS_TIMEOUT: Duration = Duration::from_secs(3);
+/// Bytes of one answer; a stream takes about 700.
+pub const SRS_ANSWER_BYTES_MAX: usize = 1 << 20;
+/// Streams in one page of SRS's list.
+pub const SRS_PAGE_STREAMS: usize = 500;
+/// Pages in which a stream is looked for.
+pub const SRS_PAGES_MAX: usize = 8;

@@ -1,0 +1,73 @@
+//! The processor: connection, fragments, replies.
+
+use std::time::Duration;
+
+/// Fragments that a processor works on at once, unless set.
+pub const IN_FLIGHT_DEFAULT: usize = 3;
+/// Most fragments in flight that can be set.
+pub const IN_FLIGHT_MAX: usize = 32;
+/// Fragments that wait for the processor, sent ones included. More are refused: the pipeline's look-ahead is far smaller.
+pub const EXCHANGE_FRAGMENTS_MAX: usize = 64;
+/// Largest fragment read from disk to be sent: 120 s of 48 kHz stereo PCM is 23 MB.
+pub const EXCHANGE_AUDIO_MAX_BYTES: u64 = 48 << 20;
+/// Largest WebSocket message taken from a processor, text or binary.
+pub const EXCHANGE_FRAME_MAX_BYTES: usize = 32 << 20;
+/// Most bytes of all attachments of one incoming packet.
+pub const EXCHANGE_ATTACHMENTS_MAX_BYTES: usize = 48 << 20;
+/// Most attachments of one packet, either way.
+pub const EXCHANGE_ATTACHMENTS_MAX: usize = 16;
+/// Most packets that wait to be written. More means that the processor does not read.
+pub const EXCHANGE_WRITE_QUEUE_PACKETS: usize = 128;
+/// Packets read ahead of their handling; further ones stay in the socket.
+pub const EXCHANGE_READ_QUEUE_PACKETS: usize = 2;
+/// Most events that one message may mean.
+pub const EXCHANGE_EVENTS_MAX: usize = 64;
+/// Longest text of a processor's (reason, note, event name) that is kept or logged.
+pub const EXCHANGE_TEXT_MAX_BYTES: usize = 1024;
+/// Largest metadata object kept with a reply.
+pub const EXCHANGE_METADATA_MAX_BYTES: usize = 64 << 10;
+/// Ids of finished fragments that are remembered, to tell late and doubled replies from unknown ones.
+pub const EXCHANGE_HISTORY_MAX: usize = 256;
+/// For DNS, TCP, TLS and the WebSocket upgrade together, and again for the Socket.IO handshake, unless set.
+pub const EXCHANGE_CONNECT_TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
+/// From the greeting to the message that means `ready`, for dialects that have one, unless set.
+pub const EXCHANGE_READY_TIMEOUT_DEFAULT: Duration = Duration::from_secs(15);
+/// For DISCONNECT and the close frame to leave.
+pub const EXCHANGE_CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+/// Longest ping interval, and longest ping timeout, that a server may ask for.
+pub const EXCHANGE_PING_MAX: Duration = Duration::from_secs(300);
+/// First wait before a reconnect.
+pub const RECONNECT_MIN: Duration = Duration::from_millis(250);
+/// Longest wait before a reconnect.
+pub const RECONNECT_MAX: Duration = Duration::from_secs(30);
+/// A connection that lived so long was a healthy one: the next reconnect starts from the first wait.
+pub const RECONNECT_HEALTHY_AFTER: Duration = Duration::from_secs(10);
+/// Longest wait that a processor can ask for with `slow-down`.
+pub const SLOW_DOWN_MAX: Duration = Duration::from_secs(60);
+/// A connection that is lost so soon after a fragment was written is taken to have been killed by it.
+pub const SUSPECT_WINDOW: Duration = Duration::from_secs(5);
+/// A fragment that seemed to kill so many connections in a row is not sent again.
+pub const FRAGMENT_KILLS_MAX: u32 = 2;
+/// A fragment is sent at most so many times, whatever the reasons.
+pub const FRAGMENT_SENDS_MAX: u32 = 6;
+/// How often a fragment is sent again after the processor gave it up as worth another try.
+pub const FRAGMENT_RETRIES: u32 = 1;
+/// Failures in a row that open the breaker, unless set.
+pub const BREAKER_FAILURES_DEFAULT: u32 = 5;
+/// How long the open breaker waits before it lets one fragment through, unless set.
+pub const BREAKER_PROBE_AFTER_DEFAULT: Duration = Duration::from_secs(30);
+/// Most packets that a returned file may hold: 120 s of AAC at 96 kHz is 11 250.
+pub const PROBE_PACKETS_MAX: u64 = 50_000;
+/// A returned file that takes longer to read is made to.
+pub const PROBE_TIME_MAX: Duration = Duration::from_secs(2);
+
+// --- the echo processor ---
+
+/// Largest frame that the echo processor takes, unless set.
+pub const ECHO_PAYLOAD_DEFAULT_BYTES: u64 = 32 << 20;
+/// Longest that an answer is held back for the next one to overtake it.
+pub const ECHO_REORDER_MAX: Duration = Duration::from_secs(5);
+/// Fragments whose visits are counted.
+pub const ECHO_FRAGMENTS_REMEMBERED: usize = 4096;
+/// For connections to end when the echo processor stops.
+pub const ECHO_CLOSE_TIMEOUT: Duration = Duration::from_secs(1);

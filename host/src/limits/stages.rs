@@ -1,0 +1,70 @@
+//! WebAssembly stages.
+
+use std::time::Duration;
+
+/// Largest component file: Python stages have 18 MB, JavaScript ones 12 MB.
+pub const STAGE_COMPONENT_BYTES_MAX: u64 = 64 << 20;
+/// Stage instances in one host unless set: about 80 pipelines.
+pub const STAGE_INSTANCES_DEFAULT: u32 = 256;
+/// Most memory that one instance can be given.
+pub const STAGE_MEMORY_BYTES_MAX: u64 = 1 << 30;
+/// Memory of one instance unless set: two minutes of WAV audio, in, out and in between.
+pub const STAGE_MEMORY_BYTES_DEFAULT: u64 = 128 << 20;
+/// Time of execution in one call unless set. A call takes microseconds, milliseconds in Python.
+pub const STAGE_CALL_CPU_DEFAULT: Duration = Duration::from_millis(500);
+/// Time from start to end of one call unless set.
+pub const STAGE_CALL_TIMEOUT_DEFAULT: Duration = Duration::from_secs(1);
+/// Time to start an instance and open it unless set: a language's runtime may start up in it.
+pub const STAGE_OPEN_TIMEOUT_DEFAULT: Duration = Duration::from_secs(5);
+/// Size of a snapshot unless set.
+pub const STAGE_SNAPSHOT_BYTES_DEFAULT: u64 = 64 << 10;
+/// How long a guest runs before others get their turn.
+pub const STAGE_EPOCH_TICK: Duration = Duration::from_millis(10);
+/// Data that a guest may hand to the host in one call, bytes: the largest message, and room for what is around it.
+pub const STAGE_ANSWER_BYTES_MAX: u64 = 72 << 20;
+/// WASI resources (streams, timers) that an instance may hold at once.
+pub const STAGE_HANDLES_MAX: usize = 256;
+/// Problems with settings that are kept of an answer.
+pub const STAGE_PROBLEMS_MAX: usize = 64;
+/// Call stack of a guest, bytes.
+pub const STAGE_STACK_BYTES: usize = 1 << 20;
+/// Core instances in one component: languages with dynamic libraries have dozens.
+pub const STAGE_CORE_INSTANCES_PER_COMPONENT: u32 = 64;
+/// Linear memories in one component.
+pub const STAGE_MEMORIES_PER_COMPONENT: u32 = 4;
+/// Tables in one component.
+pub const STAGE_TABLES_PER_COMPONENT: u32 = 16;
+/// Elements in one table.
+pub const STAGE_TABLE_ELEMENTS: usize = 20_000;
+/// Longest line of a guest's output that is kept.
+pub const STAGE_LOG_LINE_BYTES: usize = 1024;
+/// Lines that one instance may write to the log in a minute; the rest is counted.
+pub const STAGE_LOG_LINES_PER_MINUTE: u32 = 60;
+/// Size of the cache of compiled components on disk; the least recently written go first.
+pub const STAGE_AOT_BYTES_MAX: u64 = 1 << 30;
+/// Rest after a stage's second failure; doubles with each further one.
+pub const STAGE_REST_MIN: Duration = Duration::from_secs(1);
+/// Longest rest of a stage that keeps failing.
+pub const STAGE_REST_MAX: Duration = Duration::from_secs(60);
+/// A stage that ran so long without a failure starts its count anew.
+pub const STAGE_HEALTHY_AFTER: Duration = Duration::from_secs(120);
+/// Most segments that a batch may have, whatever their durations.
+pub const BATCH_SEGMENTS_MAX: usize = 512;
+/// Longest name of a Socket.IO event, bytes.
+pub const FRAMING_EVENT_NAME_BYTES_MAX: usize = 128;
+/// Most messages that one call of a framing stage may send.
+pub const FRAMING_MESSAGES_MAX: usize = 16;
+/// Most events that one message may decode to.
+pub const FRAMING_EVENTS_MAX: usize = 64;
+/// Largest message, arguments and attachments together.
+pub const FRAMING_MESSAGE_BYTES_MAX: usize = 64 << 20;
+/// Largest metadata of a reply, as JSON text.
+pub const FRAMING_METADATA_BYTES_MAX: usize = 256 << 10;
+/// Longest identifier in an event, bytes.
+pub const FRAMING_ID_BYTES_MAX: usize = 512;
+/// Longest wait that a processor may ask for between fragments.
+pub const FRAMING_SLOW_DOWN_MS_MAX: u32 = 60_000;
+/// Longest text of a stage's that is kept: notes and reasons, characters.
+pub const STAGE_TEXT_CHARS_MAX: usize = 500;
+/// Bit rates that a plan may ask for, bits per second.
+pub const REMUX_BITRATES: std::ops::RangeInclusive<u32> = 16_000..=512_000;

@@ -1,0 +1,81 @@
+//! Threads of their own for what leaves, so that nothing else in the process can hold it up.
+//!
+//! The rest of the host shares its workers among all tenants: a playlist of megabytes is read there, stages run there in
+//! slices, an API query is answered there. Each is bounded, but many of them at once would still be in front of a packet
+//! whose time has come. On a runtime of its own (workers, timers, sockets and the pool that reads files) a packet waits
+//! for other packets only, and for the machine. Costs a few idle threads for the whole process.
+
+use tokio::runtime::{Builder, Handle, Runtime};
+
+/// The runtime that destinations run on. Dropping it drops what still runs there, and waits for nothing.
+#[derive(Debug)]
+pub struct AirRuntime {
+    handle: Handle,
+    runtime: Option<Runtime>,
+}
+
+impl AirRuntime {
+    /// Starts the threads: as many workers as there are cores.
+    ///
+    /// # Errors
+    /// The system gave no thread or no poller.
+    pub fn start() -> std::io::Result<Self> {
+        let runtime = Builder::new_multi_thread().thread_name("air").enable_all().build()?;
+        Ok(Self { handle: runtime.handle().clone(), runtime: Some(runtime) })
+    }
+
+    /// Where to spawn.
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+}
+
+impl Drop for AirRuntime {
+    fn drop(&mut self) {
+        // Waiting for the end, as the runtime's own drop does, is not allowed where async code runs.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use super::*;
+
+    /// A worker that never gives way is the worst that the rest of the host can do.
+    #[test]
+    fn a_busy_host_does_not_hold_up_what_leaves() {
+        let host = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let air = host.block_on(async { AirRuntime::start() }).unwrap();
+        let (busy, is_busy) = mpsc::channel();
+        let (end, until) = mpsc::channel::<()>();
+        let (left, leaves) = mpsc::channel();
+        let handle = air.handle();
+        host.spawn(async move {
+            // Spawned from the host's worker, as pipelines do.
+            handle.spawn(async move {
+                is_busy.recv().unwrap();
+                tokio::time::sleep(Duration::from_millis(1)).await;
+                tokio::task::spawn_blocking(|| ()).await.unwrap();
+                left.send(std::thread::current().name().map(str::to_owned)).unwrap();
+            });
+            busy.send(()).unwrap();
+            let _ = until.recv();
+        });
+        let ran_on = leaves.recv_timeout(Duration::from_secs(30)).unwrap();
+        assert_eq!(ran_on.as_deref(), Some("air"));
+        drop(end);
+    }
+
+    #[tokio::test]
+    async fn it_can_be_dropped_where_async_code_runs() {
+        let air = AirRuntime::start().unwrap();
+        let task = air.handle().spawn(std::future::pending::<()>());
+        drop(air);
+        assert!(task.await.unwrap_err().is_cancelled());
+    }
+}

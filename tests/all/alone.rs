@@ -1,0 +1,6 @@
+//! Tests that load the whole machine. `scripts/test` runs them after the others and one at a time: beside other tests
+//! they would measure those, and the others them.
+
+mod log_subscribers;
+mod noisy_neighbour;
+mod two_tenants;
