@@ -57,7 +57,7 @@ pub enum Command {
     Token(token::TokenArgs),
     /// Check that this machine has what is needed.
     Doctor(doctor::DoctorArgs),
-    /// Serve the API and the UI (bare for now: status page, health, and the pipeline of the configuration).
+    /// Serve the API and the web pages; pipelines of many tenants, until it is stopped.
     Serve(serve::ServeArgs),
 }
 

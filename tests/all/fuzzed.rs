@@ -1,5 +1,6 @@
-//! Whatever is sent, the answer is typed: schemathesis makes requests up from the descriptions of REST and GraphQL, right
-//! and wrong ones, and nothing it can think of ends in a 5xx, a panic or something left behind.
+//! Whatever is sent, the answer is typed: schemathesis makes requests up from REST's description, right and wrong
+//! ones, hypothesis-graphql from the GraphQL schema, and nothing they can think of ends in a 5xx, an error without a code,
+//! a panic or something left behind.
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first thing that is not as it should be")]
 
 use std::path::Path;
@@ -9,14 +10,18 @@ use nix::sys::signal::Signal;
 use outboard::control::access::Role;
 use outboard::control::quota::QuotaPatch;
 use outboard::control::{Control, NewToken};
-use outboard_tests::clients::{Rest, openapi, schemathesis};
+use outboard_tests::clients::{Rest, fuzz_graphql, openapi, schemathesis};
 use outboard_tests::host::Host;
 use serde_json::json;
 
 /// The same requests each time.
 const SEED: &str = "2026";
-/// Seconds of making requests up, each run.
+/// Seconds of making requests up, each run of schemathesis.
 const SECONDS: &str = "12";
+/// Requests made up of each field of queries and mutations.
+const EXAMPLES: &str = "30";
+/// A fuzzer that runs longer hangs.
+const LIMIT: Duration = Duration::from_secs(120);
 
 /// Of a tenant that may make one pipeline and reach nothing with it; the admin is host-wide.
 struct Tokens {
@@ -45,18 +50,13 @@ async fn prepared(storage: &Path) -> Tokens {
     tokens
 }
 
-/// Runs schemathesis against a server of its own and looks at what is left.
-async fn fuzzed(target: impl Fn(&str) -> Vec<String>) {
+/// Runs a fuzzer, given the server's URL and a token, against a server of its own, and looks at what is left.
+async fn fuzzed(fuzzer: impl AsyncFn(&str, &str) -> (bool, String)) {
     let storage = tempfile::tempdir().unwrap();
     let tokens = prepared(storage.path()).await;
     let (host, url) = Host::serve(storage.path(), &[("OUTBOARD_SERVER__AUTH", "token")]).await;
     for token in [&tokens.operator, &tokens.viewer] {
-        let header = format!("Authorization: Bearer {token}");
-        let mut arguments = target(&url);
-        let common = ["--seed", SEED, "--max-time", SECONDS, "--header", &header, "--workers", "2"];
-        arguments.extend(common.map(str::to_owned));
-        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        let (well, output) = schemathesis(&arguments, Duration::from_secs(120)).await;
+        let (well, output) = fuzzer(&url, token).await;
         assert!(well, "{output}");
     }
     let admin = Rest::new(&url, Some(&tokens.admin));
@@ -87,9 +87,16 @@ fn children(pid: u32) -> Vec<String> {
 #[tokio::test]
 async fn rest_answers_everything_with_a_type() {
     let openapi = openapi();
-    fuzzed(|url| {
-        let file = openapi.to_str().unwrap().to_owned();
-        vec![file, "--url".into(), url.into(), "--exclude-checks".into(), "positive_data_acceptance".into()]
+    fuzzed(async |url, token| {
+        let header = format!("Authorization: Bearer {token}");
+        let target = [openapi.to_str().unwrap(), "--url", url, "--exclude-checks", "positive_data_acceptance"];
+        let common = ["--seed", SEED, "--max-time", SECONDS, "--header", &header, "--workers", "2"];
+        schemathesis(&[&target[..], &common[..]].concat(), LIMIT).await
     })
     .await;
+}
+
+#[tokio::test]
+async fn graphql_answers_everything_with_a_code() {
+    fuzzed(async |url, token| fuzz_graphql(&format!("{url}/graphql"), token, SEED, EXAMPLES, LIMIT).await).await;
 }

@@ -102,6 +102,30 @@ pub async fn schemathesis(arguments: &[&str], limit: Duration) -> (bool, String)
     }
 }
 
+/// Makes up `examples` requests of each field of the GraphQL schema; what it printed, and whether every answer was as
+/// promised.
+pub async fn fuzz_graphql(url: &str, token: &str, seed: &str, examples: &str, limit: Duration) -> (bool, String) {
+    let mut child = Command::new(program("python"))
+        .arg(folder().join("fuzz_graphql.py"))
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../host/schema.graphql"))
+        .args([url, seed, examples])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(token.as_bytes()).await.unwrap();
+    match tokio::time::timeout(limit, child.wait_with_output()).await {
+        Ok(output) => {
+            let output = output.unwrap();
+            let text = [output.stdout, output.stderr].concat();
+            (output.status.success(), String::from_utf8_lossy(&text).into_owned())
+        }
+        Err(_) => panic!("the requests made up for GraphQL still run after {limit:?}"),
+    }
+}
+
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("clients/python")
 }

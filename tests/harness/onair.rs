@@ -2,10 +2,9 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a harness that cannot do its part fails the test")]
 
 use std::path::PathBuf;
-use std::time::Duration;
-
-use tokio::task::JoinHandle;
-use tokio::time::Instant;
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use crate::media::{Entry, Packet, packets, source_packets};
 use crate::receiver::nginx::{Nginx, belongs};
@@ -73,17 +72,18 @@ pub fn join_sessions<'a>(sessions: &'a [Vec<Packet>], want: &[&str], what: &str)
     (joined, repeats)
 }
 
-/// Watches a growing set of files: the longest time without growth between the first and the last byte.
+/// Watches a growing set of files: the longest time without growth between the first and the last byte. On a thread of
+/// its own: a test that is busy for a moment (comparing another stream, say) must not look like a gap.
 pub struct GapWatch {
     task: JoinHandle<Duration>,
-    stop: tokio::sync::oneshot::Sender<()>,
+    stop: SyncSender<()>,
 }
 
 impl GapWatch {
     /// Starts to look at the total length that `length` answers.
     pub fn start(length: impl Fn() -> u64 + Send + 'static) -> Self {
-        let (stop, mut stopped) = tokio::sync::oneshot::channel();
-        let task = tokio::spawn(async move {
+        let (stop, stopped) = sync_channel(1);
+        let task = std::thread::spawn(move || {
             let (mut last, mut grown, mut longest) = (0, None::<Instant>, Duration::ZERO);
             loop {
                 let now = length();
@@ -93,9 +93,8 @@ impl GapWatch {
                     }
                     last = now;
                 }
-                tokio::select! {
-                    () = tokio::time::sleep(Duration::from_millis(10)) => {}
-                    _ = &mut stopped => return longest,
+                if stopped.recv_timeout(Duration::from_millis(10)) != Err(RecvTimeoutError::Timeout) {
+                    return longest;
                 }
             }
         });
@@ -115,6 +114,6 @@ impl GapWatch {
     /// The longest gap.
     pub async fn longest(self) -> Duration {
         self.stop.send(()).ok();
-        self.task.await.unwrap()
+        tokio::task::spawn_blocking(|| self.task.join().unwrap()).await.unwrap()
     }
 }
