@@ -33,6 +33,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
+use tracing::instrument::WithSubscriber;
 
 use self::clock::AirClock;
 use self::destination::{Destination, Parts};
@@ -133,7 +134,9 @@ impl Air {
                 status,
                 cancel: cancel.clone(),
             };
-            (shown, config.runtime.spawn(Destination::new(parts).run().instrument(span)))
+            // A subscriber that is set for a thread alone would not hear another runtime's.
+            let task = Destination::new(parts).run().instrument(span).with_current_subscriber();
+            (shown, config.runtime.spawn(task))
         };
         let destinations = config.destinations.into_iter().map(start).collect();
         Self { spool, cancel, destinations, bound }
