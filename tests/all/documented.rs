@@ -1,9 +1,11 @@
 //! Every curl example of docs/rest.md works as it is written, in its order, and its answer has the fields that are shown.
+//! Every GraphQL example asks for what there is.
 
 use std::path::Path;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
+use outboard_tests::clients::check_documents;
 use outboard_tests::host::Host;
 use serde_json::Value;
 use tokio::process::Command;
@@ -59,4 +61,11 @@ async fn the_examples_work_as_written() {
     assert!(run >= 10, "only {run} examples were found");
     host.signal(Signal::SIGTERM);
     assert!(host.ended(Duration::from_secs(30)).await.status.success());
+}
+
+#[tokio::test]
+async fn graphql_examples_fit_the_schema() {
+    let (well, found) = check_documents(&["README.md", "docs/api.md"]).await;
+    assert!(well, "{found}");
+    assert!(found.trim().parse::<usize>().is_ok_and(|examples| examples >= 4), "{found}");
 }

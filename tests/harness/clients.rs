@@ -80,6 +80,20 @@ pub fn openapi() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../host/openapi.json")
 }
 
+/// Holds the GraphQL examples of documents, named from the project's root, against the schema; what was found, and whether
+/// all of them fit.
+pub async fn check_documents(documents: &[&str]) -> (bool, String) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let run = Command::new(program("python"))
+        .arg(folder().join("check_documents.py"))
+        .arg(root.join("host/schema.graphql"))
+        .args(documents.iter().map(|document| root.join(document)))
+        .output();
+    let output = run.await.unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8_lossy(&text).into_owned())
+}
+
 /// Runs schemathesis with these arguments; its output, and whether it found nothing.
 pub async fn schemathesis(arguments: &[&str], limit: Duration) -> (bool, String) {
     // It keeps what it learns in its folder; a run must not know of another.
