@@ -90,7 +90,8 @@ async fn rest_answers_everything_with_a_type() {
     fuzzed(async |url, token| {
         let header = format!("Authorization: Bearer {token}");
         let target = [openapi.to_str().unwrap(), "--url", url, "--exclude-checks", "positive_data_acceptance"];
-        let common = ["--seed", SEED, "--max-time", SECONDS, "--header", &header, "--workers", "2"];
+        // One worker: in Python 3.11 threads that parse at once spoil each other's count of the depth, a SystemError.
+        let common = ["--seed", SEED, "--max-time", SECONDS, "--header", &header, "--workers", "1"];
         schemathesis(&[&target[..], &common[..]].concat(), LIMIT).await
     })
     .await;
