@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a harness that cannot do its part fails the test")]
 
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Output, Stdio};
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -60,18 +60,8 @@ impl Rest {
     /// If one is not.
     pub async fn fits(&self) {
         let answers = Value::Array(self.answers.lock().unwrap().clone()).to_string();
-        let mut child = Command::new(program("python"))
-            .arg(folder().join("validate.py"))
-            .arg(openapi())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        child.stdin.take().unwrap().write_all(answers.as_bytes()).await.unwrap();
-        let output = child.wait_with_output().await.unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let (well, found) = python("validate.py", &[openapi()], &answers).await;
+        assert!(well, "{found}");
     }
 }
 
@@ -80,18 +70,18 @@ pub fn openapi() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../host/openapi.json")
 }
 
+/// The GraphQL schema.
+fn schema() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../host/schema.graphql")
+}
+
 /// Holds the GraphQL examples of documents, named from the project's root, against the schema; what was found, and whether
 /// all of them fit.
 pub async fn check_documents(documents: &[&str]) -> (bool, String) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let run = Command::new(program("python"))
-        .arg(folder().join("check_documents.py"))
-        .arg(root.join("host/schema.graphql"))
-        .args(documents.iter().map(|document| root.join(document)))
-        .output();
-    let output = run.await.unwrap();
-    let text = [output.stdout, output.stderr].concat();
-    (output.status.success(), String::from_utf8_lossy(&text).into_owned())
+    let mut arguments = vec![schema()];
+    arguments.extend(documents.iter().map(|document| root.join(document)));
+    python("check_documents.py", &arguments, "").await
 }
 
 /// Runs schemathesis with these arguments; its output, and whether it found nothing.
@@ -107,11 +97,7 @@ pub async fn schemathesis(arguments: &[&str], limit: Duration) -> (bool, String)
         .kill_on_drop(true)
         .output();
     match tokio::time::timeout(limit, run).await {
-        Ok(output) => {
-            let output = output.unwrap();
-            let text = [output.stdout, output.stderr].concat();
-            (output.status.success(), String::from_utf8_lossy(&text).into_owned())
-        }
+        Ok(output) => outcome(output.unwrap()),
         Err(_) => panic!("schemathesis still runs after {limit:?}"),
     }
 }
@@ -119,25 +105,31 @@ pub async fn schemathesis(arguments: &[&str], limit: Duration) -> (bool, String)
 /// Makes up `examples` requests of each field of the GraphQL schema; what it printed, and whether every answer was as
 /// promised.
 pub async fn fuzz_graphql(url: &str, token: &str, seed: &str, examples: &str, limit: Duration) -> (bool, String) {
+    let arguments = [schema(), url.into(), seed.into(), examples.into()];
+    match tokio::time::timeout(limit, python("fuzz_graphql.py", &arguments, token)).await {
+        Ok(outcome) => outcome,
+        Err(_) => panic!("the requests made up for GraphQL still run after {limit:?}"),
+    }
+}
+
+/// Runs one of our scripts with something to read; whether it went well, and all that it printed.
+async fn python(script: &str, arguments: &[PathBuf], input: &str) -> (bool, String) {
     let mut child = Command::new(program("python"))
-        .arg(folder().join("fuzz_graphql.py"))
-        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../host/schema.graphql"))
-        .args([url, seed, examples])
+        .arg(folder().join(script))
+        .args(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .kill_on_drop(true)
         .spawn()
         .unwrap();
-    child.stdin.take().unwrap().write_all(token.as_bytes()).await.unwrap();
-    match tokio::time::timeout(limit, child.wait_with_output()).await {
-        Ok(output) => {
-            let output = output.unwrap();
-            let text = [output.stdout, output.stderr].concat();
-            (output.status.success(), String::from_utf8_lossy(&text).into_owned())
-        }
-        Err(_) => panic!("the requests made up for GraphQL still run after {limit:?}"),
-    }
+    child.stdin.take().unwrap().write_all(input.as_bytes()).await.unwrap();
+    outcome(child.wait_with_output().await.unwrap())
+}
+
+fn outcome(output: Output) -> (bool, String) {
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8_lossy(&text).into_owned())
 }
 
 fn folder() -> PathBuf {
