@@ -17,9 +17,12 @@ use super::srs::SrsView;
 use crate::limits::{SNAPSHOT_EVERY, SNAPSHOT_EVERY_MIN};
 use crate::pipeline::air::status::DestinationStatus;
 use crate::pipeline::exchange::ExchangeStatus;
-use crate::pipeline::status::Stats;
+use crate::pipeline::status::{Phase, Stats};
 use crate::pipeline::{RunningStage, Watch};
 use crate::unix_time::now_ms;
+
+/// The phase of a pipeline that was on air and from which no packet left within the last seconds.
+pub const OFF_AIR: &str = "off-air";
 
 /// A pipeline at a moment.
 #[derive(Debug, Clone, Default)]
@@ -76,7 +79,9 @@ impl Snapshot {
             (RunState::Stopped, _) => "stopped",
             (RunState::Waiting { .. }, _) => "waiting",
             (RunState::Loading, _) | (_, None) => "starting",
-            (RunState::Running | RunState::Stopping, Some(stats)) => stats.phase.name(),
+            // The clock runs on whether anything leaves or not; the word is for what leaves (law 7).
+            (_, Some(stats)) if stats.phase == Phase::OnAir && !self.on_air() => OFF_AIR,
+            (_, Some(stats)) => stats.phase.name(),
         }
     }
 
