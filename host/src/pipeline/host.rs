@@ -11,8 +11,10 @@ use super::load::LoadError;
 use crate::ffmpeg::Queue;
 use crate::limits::BATCH_STEPS_WAITING;
 use crate::net::Guard;
+use crate::stage::evidence::Witness;
 use crate::stage::{StageLimits, StageRuntime, StageRuntimeConfig};
 use crate::store::database::Database;
+use crate::store::evidence::EvidenceStore;
 use crate::store::files::Storage;
 use crate::store::janitor::Janitor;
 use crate::store::journal::{BatchProgress, Journal};
@@ -31,6 +33,7 @@ struct Inner {
     queue: Queue,
     janitor: Janitor,
     air: AirRuntime,
+    evidence: EvidenceStore,
 }
 
 /// Limits of everything that pipelines share; the default is what is right for this machine.
@@ -66,7 +69,8 @@ impl Host {
         let queue = limits.ffmpeg_processes.map_or_else(Queue::default, Queue::new);
         let janitor = Janitor::start(storage.root(), journal.clone(), limits.min_free);
         let air = AirRuntime::start().map_err(LoadError::Threads)?;
-        Ok(Self(Arc::new(Inner { storage, database, journal, runtime, ffmpeg, queue, janitor, air })))
+        let evidence = EvidenceStore::start(storage.root()).map_err(LoadError::Threads)?;
+        Ok(Self(Arc::new(Inner { storage, database, journal, runtime, ffmpeg, queue, janitor, air, evidence })))
     }
 
     /// The storage folder.
@@ -102,6 +106,16 @@ impl Host {
     /// Where destinations run.
     pub fn air(&self) -> Handle {
         self.0.air.handle()
+    }
+
+    /// Where evidence of stages that failed is kept.
+    pub fn evidence(&self) -> &EvidenceStore {
+        &self.0.evidence
+    }
+
+    /// Keeps what stages do wrong.
+    pub fn witness(&self) -> Witness {
+        self.0.evidence.witness()
     }
 
     /// The first line of `ffmpeg -version`.
