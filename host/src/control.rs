@@ -42,6 +42,7 @@ use std::time::Duration;
 use tokio::sync::{broadcast, watch};
 use tokio::time::Instant;
 
+pub use self::components::ComponentOrigin;
 pub use self::pipelines::{Apply, Change, NewPipeline, tenant_policy};
 pub use self::storage::StorageView;
 pub use self::tenancy::{NewToken, NewWebhook, TokenSecret};

@@ -9,26 +9,43 @@ use crate::limits::COMPONENTS_LISTED_MAX;
 use crate::stage::{StageComponent, StageKind};
 use crate::store::files::components_dir;
 
+/// Where a component comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ComponentOrigin {
+    /// With the host: the one that is used where none is chosen.
+    Default,
+    /// With the host.
+    Alternative,
+    /// Somebody added it.
+    Added,
+}
+
 impl Control {
-    /// The bundled components, in the order of the data, and those in the host's store; true: it is used where none is
-    /// chosen. A file that cannot be used any more is left out and logged.
+    /// The bundled components, in the order of the data, each kind's default first, and those in the host's store. A file
+    /// that cannot be used any more is left out and logged.
     ///
     /// # Errors
     /// Any [`ControlError`].
-    pub async fn stage_components(&self, actor: &Actor) -> Result<Vec<(Arc<StageComponent>, bool)>, ControlError> {
+    pub async fn stage_components(
+        &self,
+        actor: &Actor,
+    ) -> Result<Vec<(Arc<StageComponent>, ComponentOrigin)>, ControlError> {
         actor.check(Action::ViewStages, Some(actor.home()))?;
         let runtime = self.0.host.runtime();
         let mut all = Vec::new();
         for kind in StageKind::ALL {
-            match runtime.bundled(kind).await {
-                Ok(component) => all.push((component, true)),
-                Err(error) => tracing::error!(%error, "a bundled component cannot be used"),
+            for (n, loaded) in runtime.all_bundled(kind).await.into_iter().enumerate() {
+                let origin = if n == 0 { ComponentOrigin::Default } else { ComponentOrigin::Alternative };
+                match loaded {
+                    Ok(component) => all.push((component, origin)),
+                    Err(error) => tracing::error!(%error, "a bundled component cannot be used"),
+                }
             }
         }
         let mut stored = Vec::new();
         for file in self.stored_components().await {
             match runtime.load_file(&file).await {
-                Ok(component) => stored.push((component, false)),
+                Ok(component) => stored.push((component, ComponentOrigin::Added)),
                 Err(error) => tracing::warn!(%error, file = %file.display(), "a stored component cannot be used"),
             }
         }

@@ -133,17 +133,25 @@ pub fn component_file(storage: &Path, digest: &str) -> Option<PathBuf> {
 /// # Errors
 /// [`FilesError`]: it cannot be read or kept.
 pub async fn keep_component(storage: &Path, file: &Path) -> Result<String, FilesError> {
+    let bytes = tokio::fs::read(file).await.map_err(|source| FilesError::Io { path: file.to_owned(), source })?;
+    keep_component_bytes(storage, &bytes).await
+}
+
+/// As [`keep_component`], of a component in memory.
+///
+/// # Errors
+/// [`FilesError`]: it cannot be kept.
+pub async fn keep_component_bytes(storage: &Path, bytes: &[u8]) -> Result<String, FilesError> {
     let failed = |path: &Path| {
         let path = path.to_owned();
         move |source| FilesError::Io { path, source }
     };
-    let bytes = tokio::fs::read(file).await.map_err(failed(file))?;
-    let digest = format!("sha256:{}", crate::stage::Digest::of(&bytes));
+    let digest = format!("sha256:{}", crate::stage::Digest::of(bytes));
     let dir = components_dir(storage);
     let Some(kept) = component_file(storage, &digest).filter(|kept| !kept.is_file()) else { return Ok(digest) };
     tokio::fs::create_dir_all(&dir).await.map_err(failed(&dir))?;
     let part = kept.with_extension("wasm.part");
-    tokio::fs::write(&part, &bytes).await.map_err(failed(&part))?;
+    tokio::fs::write(&part, bytes).await.map_err(failed(&part))?;
     tokio::fs::rename(&part, &kept).await.map_err(failed(&kept))?;
     Ok(digest)
 }

@@ -51,7 +51,7 @@ fn pipelines(ctx: &Context<'_>, tenant: Option<&ID>) -> Result<Vec<Pipeline>> {
 async fn components(ctx: &Context<'_>) -> Result<Vec<StageComponentInfo>> {
     let (control, actor) = core(ctx)?;
     let all = control.stage_components(actor).await?;
-    Ok(all.iter().map(|(component, bundled)| StageComponentInfo::new(component, *bundled)).collect())
+    Ok(all.iter().map(|(component, origin)| StageComponentInfo::new(component, *origin)).collect())
 }
 
 /// One batch of a pipeline.

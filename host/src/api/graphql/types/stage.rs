@@ -4,6 +4,7 @@ use async_graphql::{Enum, SimpleObject};
 use serde_json::Value;
 
 use crate::api::graphql::scalars::BigInt;
+use crate::control::ComponentOrigin;
 use crate::pipeline;
 use crate::stage::{self, StageComponent, StageCounts};
 
@@ -39,8 +40,10 @@ pub struct StageComponentInfo {
     imports: Vec<String>,
     /// JSON schema of its settings.
     settings_schema: Value,
-    /// It is the one that is used where none is chosen.
+    /// It came with the host.
     bundled: bool,
+    /// It is the one of its kind that is used where none is chosen.
+    default: bool,
 }
 
 /// A stage of a pipeline, and what happened in its calls.
@@ -93,8 +96,8 @@ pub fn digest(component: &StageComponent) -> String {
 }
 
 impl StageComponentInfo {
-    /// Of a component; `bundled`: it is the default of its kind.
-    pub fn new(component: &StageComponent, bundled: bool) -> Self {
+    /// Of a component.
+    pub fn new(component: &StageComponent, origin: ComponentOrigin) -> Self {
         let description = component.description();
         Self {
             digest: digest(component),
@@ -105,7 +108,8 @@ impl StageComponentInfo {
             size_bytes: BigInt(component.size()),
             imports: component.imports().to_vec(),
             settings_schema: serde_json::from_str(&description.settings_schema).unwrap_or_default(),
-            bundled,
+            bundled: origin != ComponentOrigin::Added,
+            default: origin == ComponentOrigin::Default,
         }
     }
 }
