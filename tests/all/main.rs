@@ -14,9 +14,11 @@ mod restart;
 
 // by promise
 mod again;
+mod alternatives;
 mod bounded;
 mod broken_stages;
 mod command_line;
+mod contract;
 mod disk_full;
 mod documented;
 mod dry_run;
@@ -26,6 +28,7 @@ mod kill_server;
 mod observed;
 mod preview;
 mod rest;
+mod sts;
 mod tokens;
 mod walls;
 mod webhooks;

@@ -94,8 +94,12 @@ impl Session {
             Said::Ready { session, max_inflight } => {
                 let grant = max_inflight.map_or(String::new(), |most| format!(", {most} fragments at once"));
                 let text = format!("session {session:?}{grant}");
-                (self.state.session, self.state.granted) = (Some(session), max_inflight);
-                events.extend([Event::Ready, Event::Note { warn: false, text }]);
+                self.state.granted = max_inflight;
+                if self.state.session.replace(session).is_none() {
+                    // The contract: once per connection.
+                    events.push(Event::Ready);
+                }
+                events.push(Event::Note { warn: false, text });
             }
             Said::Acknowledged(fragment) => events.extend(self.reference(fragment).map(Event::Acknowledged)),
             Said::Processed { fragment, audio, metadata } => {

@@ -41,6 +41,7 @@ fn a_connection_begins_with_a_session() {
     assert_eq!(events[0], Event::Ready);
     assert_eq!(events[1], Event::Note { warn: false, text: "session \"s-1\", 3 fragments at once".into() });
     assert_eq!(events.len(), 2);
+    assert!(!ready(&mut session, 2).contains(&Event::Ready), "once per connection");
 }
 
 #[test]
