@@ -1,5 +1,4 @@
 //! The stages that come with the host besides the defaults: named in settings by digest, they run and do what they say.
-#![expect(clippy::unwrap_used, reason = "a test may stop at the first thing that is not as it should be")]
 
 use std::time::Duration;
 
