@@ -21,7 +21,7 @@ mod sandbox;
 mod ticker;
 
 // what is loaded
-mod bundled;
+pub(crate) mod bundled;
 mod component;
 mod runtime;
 pub use component::{ComponentLabel, Digest, StageComponent, StageKind};

@@ -284,7 +284,18 @@ async fn pipeline(caller: &mut Caller, server: &Server, kind: Kind, settings: Va
     assert!(whole["storage"]["usage"]["totalBytes"].as_u64() > Some(0), "{}", whole["storage"]);
     assert!(!whole.to_string().contains("-secret"), "{whole:#}");
     assert_eq!(caller.ask("pipelines").await.as_array().unwrap().len(), 1);
-    assert_eq!(caller.ask("stageComponents").await.as_array().unwrap().len(), 3);
+    let components = caller.ask("stageComponents").await;
+    let told = |one: &Value| (one["name"].as_str().unwrap().to_owned(), one["bundled"] == true, one["default"] == true);
+    let bundled = |name: &str, default| (name.to_owned(), true, default);
+    let wanted = [
+        bundled("batching-duration", true),
+        bundled("batching-aligned", false),
+        bundled("framing-fragment", true),
+        bundled("framing-sts", false),
+        bundled("remux-replace", true),
+        bundled("remux-duck", false),
+    ];
+    assert_eq!(components.as_array().unwrap().iter().map(told).collect::<Vec<_>>(), wanted);
     for list in ["events", "logs", "audit"] {
         let edges = caller.ask(list).await["edges"].as_array().unwrap().clone();
         assert!(!edges.is_empty(), "{list}");

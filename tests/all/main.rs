@@ -14,10 +14,12 @@ mod restart;
 
 // by promise
 mod again;
+mod alternatives;
 mod bounded;
 mod broken_stages;
 mod command_line;
 mod components;
+mod contract;
 mod disk_full;
 mod documented;
 mod dry_run;
@@ -28,6 +30,7 @@ mod observed;
 mod off_air;
 mod preview;
 mod rest;
+mod sts;
 mod swaps;
 mod tokens;
 mod walls;

@@ -78,3 +78,13 @@ pub fn orders(orders: &Value) -> Opening {
         ..Opening::default()
     }
 }
+
+/// The file of a stage that comes with the host, as `scripts/components` built it.
+///
+/// # Panics
+/// If it was not built; the message says how to.
+pub fn bundled(name: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../components/dist").join(format!("{name}.wasm"));
+    assert!(path.is_file(), "{} is missing; run ./scripts/components first", path.display());
+    path
+}

@@ -113,7 +113,7 @@ impl Shelf {
 // === impl Control ===
 
 impl Control {
-    /// What a tenant can use: the bundled components in the order of the data, then those in the host's store. A file that
+    /// What a tenant can use: the bundled components in the order of the data, each kind's default first, then those in the host's store. A file that
     /// cannot be used any more is left out and logged.
     ///
     /// # Errors
@@ -127,16 +127,18 @@ impl Control {
         let runtime = self.0.host.runtime();
         let mut all = Vec::new();
         for kind in StageKind::ALL {
-            match runtime.bundled(kind).await {
-                Ok(component) => all.push(ListedComponent {
-                    component,
-                    default: true,
-                    tenant: None,
-                    source: ComponentSource::Bundled,
-                    origin: None,
-                    added: None,
-                }),
-                Err(error) => tracing::error!(%error, "a bundled component cannot be used"),
+            for (n, loaded) in runtime.all_bundled(kind).await.into_iter().enumerate() {
+                match loaded {
+                    Ok(component) => all.push(ListedComponent {
+                        component,
+                        default: n == 0,
+                        tenant: None,
+                        source: ComponentSource::Bundled,
+                        origin: None,
+                        added: None,
+                    }),
+                    Err(error) => tracing::error!(%error, "a bundled component cannot be used"),
+                }
             }
         }
         let rows = self.0.registry.components().await?;

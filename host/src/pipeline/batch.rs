@@ -122,7 +122,7 @@ impl Batcher {
                 number,
                 first: first.index,
                 last: decided.last,
-                reason: format!("{:?}", decided.reason).to_lowercase(),
+                reason: reason_name(decided.reason).to_owned(),
                 discontinuity: first.discontinuity,
                 complete_ms,
             });
@@ -220,6 +220,18 @@ impl Batcher {
             SourceEvent::Warning(text) => self.status.warn(EventKind::SourceWarning, format_args!("source: {text}")),
             other => tracing::info!(event = ?other, "source"),
         }
+    }
+}
+
+/// The contract's word for why a batch was cut.
+fn reason_name(reason: wit::Reason) -> &'static str {
+    match reason {
+        wit::Reason::Length => "length",
+        wit::Reason::Discontinuity => "discontinuity",
+        wit::Reason::Cue => "cue",
+        wit::Reason::Aligned => "aligned",
+        wit::Reason::Flush => "flush",
+        wit::Reason::Other => "other",
     }
 }
 

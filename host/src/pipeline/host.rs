@@ -15,7 +15,7 @@ use crate::stage::evidence::Witness;
 use crate::stage::{StageLimits, StageRuntime, StageRuntimeConfig};
 use crate::store::database::Database;
 use crate::store::evidence::EvidenceStore;
-use crate::store::files::Storage;
+use crate::store::files::{Storage, keep_component_bytes};
 use crate::store::janitor::Janitor;
 use crate::store::journal::{BatchProgress, Journal};
 
@@ -62,6 +62,7 @@ impl Host {
         crate::tls::install();
         let ffmpeg = crate::ffmpeg::version().await?;
         let storage = Storage::open(storage)?;
+        keep_bundled(&storage).await;
         let database = Database::open(&storage.journal())?;
         let journal = Journal::new(database.clone());
         let runtime =
@@ -121,6 +122,16 @@ impl Host {
     /// The first line of `ffmpeg -version`.
     pub fn ffmpeg(&self) -> &str {
         &self.0.ffmpeg
+    }
+}
+
+/// Puts the stages that come with the host where settings name components by digest. They stay there: a pipeline that
+/// named one keeps it when a newer host brings another.
+async fn keep_bundled(storage: &Storage) {
+    for wasm in crate::stage::bundled::files() {
+        if let Err(error) = keep_component_bytes(storage.root(), wasm).await {
+            tracing::warn!(%error, "a bundled stage cannot be named by its digest");
+        }
     }
 }
 

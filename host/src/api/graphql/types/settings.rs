@@ -120,7 +120,7 @@ pub struct Stages {
 #[graphql(name = "StageSettings")]
 #[serde(rename_all = "camelCase", default)]
 pub struct Stage {
-    /// Digest of a component in the host's store, `sha256:…`; null: the bundled one.
+    /// Digest of a component in the host's store, `sha256:…`; null: the default of its kind.
     component: Option<String>,
     /// Its settings, an object after the component's own schema; null: its defaults.
     settings: Option<Value>,

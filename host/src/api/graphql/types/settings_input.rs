@@ -97,7 +97,7 @@ pub struct KeepInput {
     max_bytes: Option<BigInt>,
 }
 
-/// The stages that decide; null: the bundled one with its defaults.
+/// The stages that decide; null: the default of its kind with its own defaults.
 #[derive(Debug, Default, InputObject)]
 #[graphql(name = "StagesSettingsInput")]
 pub struct StagesInput {
@@ -113,7 +113,7 @@ pub struct StagesInput {
 #[derive(Debug, Default, InputObject)]
 #[graphql(name = "StageSettingsInput")]
 pub struct StageInput {
-    /// Digest of a component in the host's store, `sha256:…`; null: the bundled one.
+    /// Digest of a component in the host's store, `sha256:…`; null: the default of its kind.
     component: MaybeUndefined<String>,
     /// Its settings, a whole object after the component's own schema; null: its defaults.
     settings: MaybeUndefined<Value>,

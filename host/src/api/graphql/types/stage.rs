@@ -56,8 +56,10 @@ pub struct StageComponentInfo {
     imports: Vec<String>,
     /// JSON schema of its settings.
     settings_schema: Value,
-    /// It is the one that is used where none is chosen.
+    /// It came with the host.
     bundled: bool,
+    /// It is the one of its kind that is used where none is chosen.
+    default: bool,
     /// The contract that it was built against, such as `outboard:stage@0.1.0`.
     contract: String,
     /// The tenant that it belongs to; null: every tenant may use it.
@@ -211,7 +213,8 @@ impl StageComponentInfo {
             size_bytes: BigInt(component.size()),
             imports: component.imports().to_vec(),
             settings_schema: serde_json::from_str(&description.settings_schema).unwrap_or_default(),
-            bundled: listed.default,
+            bundled: listed.source == registry::ComponentSource::Bundled,
+            default: listed.default,
             contract: component.contract(),
             tenant: listed.tenant.clone().map(ID),
             source: listed.source.into(),
