@@ -80,6 +80,13 @@ function spans(one: Told, start: number): Span[] {
   const reply = sent !== undefined && one.roundTripMs !== null ? sent + one.roundTripMs : undefined;
   add("exchange", sent, reply ?? at("DECIDED"));
   add("remux", at("DECIDED"), at("REMUXED"));
-  add("air", at("ON_AIR"), at("DONE"));
+  const air = at("ON_AIR");
+  if (air !== undefined) {
+    // It is on air for as long as it lasts; a destination that is away keeps it from being done, not on air.
+    const until = air + one.completeAt - start;
+    const done = at("DONE") ?? null;
+    if (done !== null || !over)
+      list.push({ step: "air", from: air, to: done === null ? null : Math.min(done, until), until });
+  }
   return list;
 }
