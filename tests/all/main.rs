@@ -24,6 +24,7 @@ mod fuzzed;
 mod graphql_clients;
 mod kill_server;
 mod observed;
+mod pages;
 mod preview;
 mod rest;
 mod tokens;
