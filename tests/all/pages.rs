@@ -70,7 +70,10 @@ async fn two_tenants_in_two_browsers_see_nothing_of_each_other() {
         let viewer = viewer.data("createToken")["secret"].as_str().unwrap().to_owned();
         tenants.push(json!({ "tenant": tenant, "stream": stream, "admin": admin, "viewer": viewer }));
     }
-    // From here on nobody comes in without a token.
+    // From here on nobody comes in without a token; the server wants to see that somebody can.
+    let root = json!({ "input": { "name": "root", "role": "ADMIN" } });
+    let make = "mutation($input: CreateTokenInput!) { createToken(input: $input) { secret } }";
+    server.graphql(None, make, &root).await.data("createToken");
     server.kill().await;
     let server = Server::start_with(storage.path(), &[("OUTBOARD_SERVER__AUTH", "token")]).await;
     let given = json!({ "url": server.url("/"), "tenants": tenants });
@@ -79,7 +82,7 @@ async fn two_tenants_in_two_browsers_see_nothing_of_each_other() {
 }
 
 #[tokio::test]
-async fn every_screen_lets_everybody_in_and_fits_a_phone_in_both_themes() {
+async fn screens_let_everybody_in_fit_a_phone_and_tell_when_they_are_not_live() {
     let origin = LiveOrigin::start(entries(&Clip::small(MEDIA), false)).await;
     let (_echo, processor) = Host::echo(100, &[]).await;
     let nginx = Nginx::start();
@@ -103,4 +106,6 @@ async fn every_screen_lets_everybody_in_and_fits_a_phone_in_both_themes() {
     let given = json!({ "url": server.url("/"), "pipeline": fine, "trouble": trouble, "tenant": "default" });
     let told = Script::start("ui/screens.mjs", &given).result(LIMIT).await;
     assert!(told["looked"].as_u64().unwrap() > 70, "{told:#}");
+    let told = Script::start("ui/link.mjs", &given).result(LIMIT).await;
+    assert_eq!(told["connections"].as_u64(), Some(1), "a connection that was lost came back by itself: {told:#}");
 }

@@ -40,7 +40,7 @@ await run(async (browser, { url, tenants }) => {
 
     // === as a viewer ===
     await page.getByRole('button', { name: `More for ${mine.stream}` }).click();
-    assert.deepEqual(await page.getByRole('menuitem').allTextContents(), ['Logs']);
+    assert.deepEqual((await page.getByRole('menuitem').allTextContents()).map((text) => text.trim()), ['Logs']);
     await page.keyboard.press('Escape');
     for (const path of SCREENS) {
       await page.goto(path);
