@@ -9,6 +9,7 @@ export interface Told {
   readonly completeAt: number;
   readonly steps: ReadonlyMap<BatchStep, number>;
   readonly outcome: Outcome | null;
+  readonly why?: string | null;
   readonly roundTripMs: number | null;
   readonly givenUp: boolean;
 }
@@ -32,6 +33,7 @@ export function toDraw(told: readonly Told[], length: number, buffering: Bufferi
   const drawn: Batch[] = sorted.map((one, n) => ({
     number: one.number,
     outcome: one.givenUp ? "lost" : one.outcome,
+    ...(one.why ? { why: one.why } : {}),
     due: due[n] ?? null,
     spans: spans(one, starts[n] ?? one.completeAt),
   }));

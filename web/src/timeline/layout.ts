@@ -22,6 +22,8 @@ export interface Batch {
   readonly due: number | null;
   /** Unknown until the decision has fallen. */
   readonly outcome: Outcome | null;
+  /** Why it kept its original audio, in a word. */
+  readonly why?: string | null;
 }
 
 export interface View {
