@@ -33,7 +33,7 @@ const screens = ({ pipeline, trouble, tenant }) => [
   ['tenant', `/tenants/${tenant}`, (page) => page.getByText('Given up').or(page.getByText('Failed, is tried again')).first(), deliveries],
   ['token', `/tenants/${tenant}`, (page) => page.getByText('this once'), makeToken],
   ['sign-in', '/sign-in', (page) => page.getByLabel('Token')],
-  ['nowhere', '/no/such/screen/here', (page) => page.getByRole('heading', { level: 1 })],
+  ['nowhere', '/pipelines/default:evening-news/nothing', (page) => page.getByRole('heading', { level: 1 })],
 ];
 
 const watch = (page) => page.getByRole('button', { name: 'Watch what is on air' }).click();
