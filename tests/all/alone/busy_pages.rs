@@ -10,7 +10,7 @@ use serde_json::json;
 const LIMIT: Duration = Duration::from_secs(240);
 /// Of each screen.
 const SECONDS: u32 = 15;
-/// What somebody who clicks begins to feel.
+/// Time on the processor; what somebody who clicks begins to feel.
 const LONGEST_TASK_MS: f64 = 200.0;
 /// Between two looks at the memory that is in use after the garbage is gone: less than what comes in meanwhile.
 const GROWTH_MB: f64 = 4.0;
@@ -24,6 +24,7 @@ async fn pages_answer_and_do_not_grow_with_fifty_pipelines_and_a_thousand_lines_
     for screen in ["overview", "pipeline", "logs"] {
         let seen = &told[screen];
         assert_eq!(seen["complaints"], json!([]), "{screen}: {told:#}");
+        assert!(seen["tasks"].as_f64().unwrap() > 100.0, "{screen} was measured: {told:#}");
         assert!(seen["longestTaskMs"].as_f64().unwrap() <= LONGEST_TASK_MS, "{screen}: {told:#}");
         let heap: Vec<f64> = seen["heapMB"].as_array().unwrap().iter().map(|mb| mb.as_f64().unwrap()).collect();
         assert!(heap[1] - heap[0] < GROWTH_MB, "{screen}: {told:#}");
