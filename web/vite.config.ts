@@ -2,6 +2,7 @@ import { svelte } from "@sveltejs/vite-plugin-svelte";
 import { defineConfig } from "vitest/config";
 import { compressed } from "./build/compressed.ts";
 import { licences } from "./build/licences.ts";
+import { weight } from "./build/weight.ts";
 import { withoutFonts } from "./build/without-fonts.ts";
 
 /** Where `npm run dev` sends what is not a page: a running `outboard serve`. */
@@ -9,7 +10,7 @@ const HOST = process.env.OUTBOARD_URL ?? "http://127.0.0.1:3000";
 
 export default defineConfig({
   publicDir: false,
-  plugins: [svelte(), withoutFonts(), licences(), compressed()],
+  plugins: [svelte(), withoutFonts(), licences(), compressed(), weight("index.html")],
   build: {
     outDir: process.env.OUTBOARD_WEB_DIST ?? "dist",
     emptyOutDir: true,

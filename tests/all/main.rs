@@ -28,6 +28,7 @@ mod graphql_clients;
 mod kill_server;
 mod observed;
 mod off_air;
+mod pages;
 mod preview;
 mod rest;
 mod sts;

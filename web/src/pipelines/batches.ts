@@ -77,6 +77,7 @@ export function told(batch: BatchFactsFragment): Told {
     completeAt: Date.parse(batch.completeAt),
     steps: new Map(batch.steps.map((taken) => [taken.step, Date.parse(taken.at)])),
     outcome: batch.outcome === "PROCESSED" ? "processed" : batch.outcome === "ORIGINAL" ? "original" : null,
+    why: batch.originalReason,
     roundTripMs: batch.roundTripMs,
     givenUp: batch.givenUp,
   };

@@ -8,7 +8,7 @@ const THERE: SettingsFactsFragment = {
     backupUrl: null,
     maxBandwidth: 5_000_000,
     resolution: null,
-    headers: [],
+    headers: [{ name: "Authorization" }],
   },
   processor: { url: "http://p.test/", path: null, namespace: null, hasAuth: true, headers: [], inFlight: 2 },
   destinations: [
@@ -18,6 +18,11 @@ const THERE: SettingsFactsFragment = {
   batchSeconds: 30,
   holdSeconds: null,
   cushionSeconds: 2.5,
+  stages: {
+    batching: { component: null, settings: { batch_seconds: 8 } },
+    framing: { component: "sha256:f1", settings: null },
+    remuxPlanning: { component: null, settings: null },
+  },
   keep: { batches: 30, maxAgeSeconds: 7200, maxBytes: null },
 };
 const before = toForm(THERE);
@@ -66,6 +71,37 @@ describe("a change", () => {
         { id: "a1", srsApi: null },
         { id: "b2", url: "rtmp://y.test/live/new" },
       ],
+    });
+  });
+
+  it("keeps the values of headers that are there, and sends those of new ones", () => {
+    const [there] = before.sourceHeaders;
+    if (!there) throw new Error("one is there");
+    const fresh = { known: false, name: " X-Key ", value: "k" };
+    expect(change({ sourceHeaders: [there, fresh] })).toEqual({
+      source: { headers: [{ name: "Authorization" }, { name: "X-Key", value: "k" }] },
+    });
+    const unfilled = { known: false, name: " ", value: "" };
+    expect(change({ sourceHeaders: [there, unfilled] })).toEqual({ source: { headers: [{ name: "Authorization" }] } });
+    expect(change({ sourceHeaders: [] })).toEqual({ source: { headers: [] } });
+    expect(change({ sourceHeaders: [{ ...there, value: "new" }] })).toEqual({
+      source: { headers: [{ name: "Authorization", value: "new" }] },
+    });
+  });
+
+  it("sends what the processor is greeted with only where it was typed, or taken away", () => {
+    expect(change({ processorAuth: '{"token":"t"}' })).toEqual({ processor: { auth: { token: "t" } } });
+    expect(change({ processorAuth: "word" })).toEqual({ processor: { auth: "word" } });
+    expect(change({ processorAuthNone: true })).toEqual({ processor: { auth: null } });
+  });
+
+  it("sends a stage as a whole, and only those that were changed", () => {
+    const { stages } = before;
+    expect(change({ stages: { ...stages, framing: { component: "", settings: { duration_unit: "s" } } } })).toEqual({
+      stages: { framing: { component: null, settings: { duration_unit: "s" } } },
+    });
+    expect(change({ stages: { ...stages, batching: { component: "sha256:b2", settings: null } } })).toEqual({
+      stages: { batching: { component: "sha256:b2", settings: null } },
     });
   });
 

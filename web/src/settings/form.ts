@@ -10,16 +10,38 @@ export interface DestinationForm {
   srsApi: string;
 }
 
+/** A request header. Its value is never shown; left empty, one that is there keeps it. */
+export interface HeaderForm {
+  readonly known: boolean;
+  name: string;
+  value: string;
+}
+
+/** A stage: `component` is a digest, empty for the bundled one; `settings` the whole object, or null for its defaults. */
+export interface StageForm {
+  component: string;
+  settings: Readonly<Record<string, unknown>> | null;
+}
+
+export type StageName = "batching" | "framing" | "remuxPlanning";
+export const STAGE_NAMES: readonly StageName[] = ["batching", "framing", "remuxPlanning"];
+
 /** All as text, as it is typed; empty is "as by default". */
 export interface SettingsForm {
   sourceUrl: string;
   backupUrl: string;
   maxBandwidth: string;
   resolution: string;
+  sourceHeaders: HeaderForm[];
   processorUrl: string;
   processorPath: string;
   processorNamespace: string;
   inFlight: string;
+  processorHeaders: HeaderForm[];
+  /** JSON for Socket.IO's CONNECT; empty keeps what is there. */
+  processorAuth: string;
+  /** Nothing is sent any more. */
+  processorAuthNone: boolean;
   destinations: DestinationForm[];
   batchSeconds: string;
   holdSeconds: string;
@@ -27,6 +49,7 @@ export interface SettingsForm {
   keepBatches: string;
   keepHours: string;
   keepGigabytes: string;
+  stages: Record<StageName, StageForm>;
 }
 
 const HOUR = 3600;
@@ -35,7 +58,13 @@ const shown = (value: string | number | null | undefined) =>
   value === null || value === undefined ? "" : String(value);
 
 export function toForm(settings: SettingsFactsFragment | null): SettingsForm {
-  const { source, processor, keep } = settings ?? {};
+  const { source, processor, keep, stages } = settings ?? {};
+  const known = (list: readonly { readonly name: string }[] | undefined): HeaderForm[] =>
+    (list ?? []).map(({ name }) => ({ known: true, name, value: "" }));
+  const stage = (name: StageName): StageForm => ({
+    component: stages?.[name].component ?? "",
+    settings: (stages?.[name].settings ?? null) as StageForm["settings"],
+  });
   const scaled = (value: number | null | undefined, by: number) =>
     value === null || value === undefined ? "" : String(value / by);
   return {
@@ -43,10 +72,14 @@ export function toForm(settings: SettingsFactsFragment | null): SettingsForm {
     backupUrl: shown(source?.backupUrl),
     maxBandwidth: shown(source?.maxBandwidth),
     resolution: shown(source?.resolution),
+    sourceHeaders: known(source?.headers),
     processorUrl: processor?.url ?? "",
     processorPath: shown(processor?.path),
     processorNamespace: shown(processor?.namespace),
     inFlight: shown(processor?.inFlight),
+    processorHeaders: known(processor?.headers),
+    processorAuth: "",
+    processorAuthNone: false,
     destinations: settings
       ? settings.destinations.map(({ id, url, srsApi }) => ({ id, url, srsApi: shown(srsApi) }))
       : [{ id: null, url: "", srsApi: "" }],
@@ -56,6 +89,7 @@ export function toForm(settings: SettingsFactsFragment | null): SettingsForm {
     keepBatches: shown(keep?.batches),
     keepHours: scaled(keep?.maxAgeSeconds, HOUR),
     keepGigabytes: scaled(keep?.maxBytes, GIGABYTE),
+    stages: { batching: stage("batching"), framing: stage("framing"), remuxPlanning: stage("remuxPlanning") },
   };
 }
 
@@ -68,18 +102,23 @@ export function toInput(now: SettingsForm, before: SettingsForm): PipelineSettin
     // What is no number is sent as it is: the server says so in its own words.
     return value === null ? null : Number.isFinite(Number(value)) ? Number(value) * by : (value as unknown as number);
   };
+  const differs = (field: keyof SettingsForm) => JSON.stringify(now[field]) !== JSON.stringify(before[field]);
   const source = {
     ...(changed("sourceUrl") && { url: text("sourceUrl") ?? "" }),
     ...(changed("backupUrl") && { backupUrl: text("backupUrl") }),
     ...(changed("maxBandwidth") && { maxBandwidth: number("maxBandwidth") }),
     ...(changed("resolution") && { resolution: text("resolution") }),
+    ...(differs("sourceHeaders") && { headers: headers(now.sourceHeaders) }),
   };
   const processor = {
     ...(changed("processorUrl") && { url: text("processorUrl") ?? "" }),
     ...(changed("processorPath") && { path: text("processorPath") }),
     ...(changed("processorNamespace") && { namespace: text("processorNamespace") }),
     ...(changed("inFlight") && { inFlight: number("inFlight") }),
+    ...(differs("processorHeaders") && { headers: headers(now.processorHeaders) }),
+    ...(now.processorAuthNone ? { auth: null } : text("processorAuth") !== null && { auth: json(now.processorAuth) }),
   };
+  const stages = STAGE_NAMES.filter((name) => JSON.stringify(now.stages[name]) !== JSON.stringify(before.stages[name]));
   const gone = text("processorUrl") === null && before.processorUrl !== "";
   const keeps = (["keepBatches", "keepHours", "keepGigabytes"] as const).some(changed);
   return {
@@ -91,6 +130,7 @@ export function toInput(now: SettingsForm, before: SettingsForm): PipelineSettin
     ...(changed("batchSeconds") && { batchSeconds: number("batchSeconds") }),
     ...(changed("holdSeconds") && { holdSeconds: number("holdSeconds") }),
     ...(changed("cushionSeconds") && { cushionSeconds: number("cushionSeconds") }),
+    ...(stages.length > 0 && { stages: Object.fromEntries(stages.map((name) => [name, stage(now.stages[name])])) }),
     ...(keeps && {
       keep: {
         batches: number("keepBatches"),
@@ -99,6 +139,23 @@ export function toInput(now: SettingsForm, before: SettingsForm): PipelineSettin
       },
     }),
   };
+}
+
+/** A line that was added and not filled in yet is not sent. */
+const headers = (list: readonly HeaderForm[]) =>
+  list
+    .filter(({ name, value }) => name.trim() !== "" || value !== "")
+    .map(({ name, value, known }) => ({ name: name.trim(), ...((value !== "" || !known) && { value }) }));
+
+const stage = ({ component, settings }: StageForm) => ({ component: component.trim() || null, settings });
+
+/** What is no JSON is sent as a text: some processors want just a word. */
+function json(value: string): unknown {
+  try {
+    return JSON.parse(value);
+  } catch {
+    return value.trim();
+  }
 }
 
 const rounded = (value: number | null) => (typeof value === "number" ? Math.round(value) : value);

@@ -33,7 +33,7 @@ describe("a batch", () => {
         { step: "demux", from: 40_010, to: 40_200 },
         { step: "exchange", from: 40_240, to: 41_740 },
         { step: "remux", from: 42_240, to: 42_400 },
-        { step: "air", from: 46_000, to: 56_000 },
+        { step: "air", from: 46_000, to: 56_000, until: 56_000 },
       ],
     });
   });
@@ -50,6 +50,16 @@ describe("a batch", () => {
     expect(spans.map((span) => span.step)).toEqual(expected);
     const open = step === "DEMUXED" || step === "REMUXED" ? [] : [expected.at(-1)];
     expect(spans.filter((span) => span.to === null).map((span) => span.step)).toEqual(open);
+  });
+
+  it("is on air no longer than it lasts, however long a destination that is away keeps it from being done", () => {
+    const steps = new Map(told(0, "DONE").steps).set("DONE", 99_000);
+    expect(toDraw([told(0, "DONE", { steps })], LENGTH, null)[0]?.spans.at(-1)).toMatchObject({
+      from: 16_000,
+      to: 26_000,
+    });
+    const open = toDraw([told(0, "ON_AIR")], LENGTH, null)[0]?.spans.at(-1);
+    expect(open).toEqual({ step: "air", from: 16_000, to: null, until: 26_000 });
   });
 
   it("was with the processor until the decision where no reply came in time", () => {

@@ -9,6 +9,7 @@ export interface Told {
   readonly completeAt: number;
   readonly steps: ReadonlyMap<BatchStep, number>;
   readonly outcome: Outcome | null;
+  readonly why?: string | null;
   readonly roundTripMs: number | null;
   readonly givenUp: boolean;
 }
@@ -32,6 +33,7 @@ export function toDraw(told: readonly Told[], length: number, buffering: Bufferi
   const drawn: Batch[] = sorted.map((one, n) => ({
     number: one.number,
     outcome: one.givenUp ? "lost" : one.outcome,
+    ...(one.why ? { why: one.why } : {}),
     due: due[n] ?? null,
     spans: spans(one, starts[n] ?? one.completeAt),
   }));
@@ -80,6 +82,13 @@ function spans(one: Told, start: number): Span[] {
   const reply = sent !== undefined && one.roundTripMs !== null ? sent + one.roundTripMs : undefined;
   add("exchange", sent, reply ?? at("DECIDED"));
   add("remux", at("DECIDED"), at("REMUXED"));
-  add("air", at("ON_AIR"), at("DONE"));
+  const air = at("ON_AIR");
+  if (air !== undefined) {
+    // It is on air for as long as it lasts; a destination that is away keeps it from being done, not on air.
+    const until = air + one.completeAt - start;
+    const done = at("DONE") ?? null;
+    if (done !== null || !over)
+      list.push({ step: "air", from: air, to: done === null ? null : Math.min(done, until), until });
+  }
   return list;
 }

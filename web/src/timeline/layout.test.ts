@@ -124,6 +124,14 @@ describe("layout", () => {
   });
 
   it("keeps a step that ends before it began from going backwards", () => {
+    const capped: Batch = {
+      number: 1,
+      due: null,
+      outcome: null,
+      spans: [{ step: "air", from: T - 9000, to: null, until: T - 5000 }],
+    };
+    const [row] = layout([capped], { now: T, span: 20_000, width: 200, ahead: 0 }, new Map([[1, 0]])).rows;
+    expect(row?.bars).toEqual([{ step: "air", x: 110, width: 40, open: false }]);
     const odd: Batch = { number: 0, due: null, outcome: null, spans: [{ step: "air", from: T, to: T - 5000 }] };
     expect(drawn([odd], view(10)).rows[0]?.bars[0]).toMatchObject({ x: 800, width: 3 });
   });

@@ -11,6 +11,8 @@ export interface Span {
   readonly step: Step;
   readonly from: number;
   readonly to: number | null;
+  /** Where it ends at the latest, however long it stays open. */
+  readonly until?: number;
 }
 
 export interface Batch {
@@ -20,6 +22,8 @@ export interface Batch {
   readonly due: number | null;
   /** Unknown until the decision has fallen. */
   readonly outcome: Outcome | null;
+  /** Why it kept its original audio, in a word. */
+  readonly why?: string | null;
 }
 
 export interface View {
@@ -73,9 +77,7 @@ const TICK_STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600].map
 
 const beginning = (batch: Batch) => Math.min(...batch.spans.map((span) => span.from));
 const ending = (batch: Batch) =>
-  batch.spans.some((span) => span.to === null)
-    ? Number.POSITIVE_INFINITY
-    : Math.max(...batch.spans.map((span) => span.to ?? 0));
+  Math.max(...batch.spans.map((span) => span.to ?? span.until ?? Number.POSITIVE_INFINITY));
 
 /** Lanes by batch number. What is in `known` keeps its lane; the others get the lowest that is free when they begin. */
 export function assignLanes(batches: readonly Batch[], known: ReadonlyMap<number, number>): Map<number, number> {
@@ -124,8 +126,9 @@ export function layout(batches: readonly Batch[], view: View, lanes: ReadonlyMap
 const inside = (x: number, view: View) => x >= 0 && x <= view.width;
 
 function bar(span: Span, view: View, x: (at: number) => number): Bar[] {
-  const open = span.to === null;
-  const [from, to] = [x(span.from), x(Math.max(span.from, span.to ?? view.now))];
+  const open = span.to === null && view.now < (span.until ?? Number.POSITIVE_INFINITY);
+  const end = span.to ?? Math.min(view.now, span.until ?? view.now);
+  const [from, to] = [x(span.from), x(Math.max(span.from, end))];
   if (to < 0 || from > view.width) return [];
   const left = Math.max(0, from);
   // What is cut off at the left stays cut off; what is only short is widened.

@@ -1,0 +1,32 @@
+//! The web pages when there is much to tell: fifty pipelines, a thousand log lines a second. The page must answer to its
+//! operator, and must not grow. `node tests/browser/ui/load.mjs` does the same for longer, by hand.
+#![expect(clippy::unwrap_used, reason = "a test may stop at the first thing that is not as it should be")]
+
+use std::time::Duration;
+
+use outboard_tests::browser::Script;
+use serde_json::json;
+
+const LIMIT: Duration = Duration::from_secs(240);
+/// Of each screen.
+const SECONDS: u32 = 15;
+/// Time on the processor; what somebody who clicks begins to feel.
+const LONGEST_TASK_MS: f64 = 200.0;
+/// Between two looks at the memory that is in use after the garbage is gone: less than what comes in meanwhile.
+const GROWTH_MB: f64 = 4.0;
+
+#[tokio::test]
+async fn pages_answer_and_do_not_grow_with_fifty_pipelines_and_a_thousand_lines_a_second() {
+    let given = json!({ "pipelines": 50, "lines": 1000, "seconds": SECONDS });
+    let told = Script::start("ui/load.mjs", &given).result(LIMIT).await;
+    assert_eq!(told["overview"]["rows"], 50, "{told:#}");
+    assert!(told["logs"]["linesASecond"].as_f64().unwrap() > 900.0, "the load was there: {told:#}");
+    for screen in ["overview", "pipeline", "logs"] {
+        let seen = &told[screen];
+        assert_eq!(seen["complaints"], json!([]), "{screen}: {told:#}");
+        assert!(seen["tasks"].as_f64().unwrap() > 100.0, "{screen} was measured: {told:#}");
+        assert!(seen["longestTaskMs"].as_f64().unwrap() <= LONGEST_TASK_MS, "{screen}: {told:#}");
+        let heap: Vec<f64> = seen["heapMB"].as_array().unwrap().iter().map(|mb| mb.as_f64().unwrap()).collect();
+        assert!(heap[1] - heap[0] < GROWTH_MB, "{screen}: {told:#}");
+    }
+}

@@ -1,0 +1,111 @@
+//! The web pages in a real browser, against a server as a user runs it. What is done and looked at there is told by the
+//! scripts of `tests/browser/ui`; here are the parts around them, and what must come of it.
+#![expect(clippy::unwrap_used, reason = "a test may stop at the first thing that is not as it should be")]
+
+use std::time::Duration;
+
+use outboard_tests::browser::Script;
+use outboard_tests::host::Host;
+use outboard_tests::media::{Clip, LiveOrigin, entries};
+use outboard_tests::receiver::nginx::Nginx;
+use outboard_tests::server::Server;
+use serde_json::{Value, json};
+
+/// For a script as a whole; each wait in it has its own limit.
+const LIMIT: Duration = Duration::from_secs(300);
+/// Seconds of media that the origin has: more than a script takes.
+const MEDIA: u32 = 400;
+
+#[tokio::test]
+async fn an_operator_makes_a_pipeline_sees_it_through_and_cleans_up() {
+    let origin = LiveOrigin::start(entries(&Clip::small(MEDIA), false)).await;
+    let (echo, processor) = Host::echo(100, &[]).await;
+    let nginx = Nginx::start();
+    let storage = tempfile::tempdir().unwrap();
+    let server = Server::start(storage.path()).await;
+    let given = json!({
+        "url": server.url("/"), "source": origin.url, "processor": processor, "to": nginx.url("pages"), "stream": "show",
+    });
+    let mut script = Script::start("ui/journey.mjs", &given);
+    assert_eq!(script.next(LIMIT).await, json!({ "ask": "kill-processor" }), "{:#?}", server.log());
+    echo.kill().await;
+    script.answer(&json!(true)).await;
+    let told = script.result(LIMIT).await;
+
+    let text = |name: &str| told[name].as_str().unwrap().to_owned();
+    assert!(text("refusal").contains("is not a URL"), "the server's own words: {told:#}");
+    assert_eq!(text("address"), "/pipelines/default:show");
+    let (before, after) = (&told["played"]["before"], &told["played"]["after"]);
+    let (played, frames) = (after["at"].as_f64().unwrap() - before["at"].as_f64().unwrap(), after["frames"].as_u64());
+    assert!(played >= 3.0 && frames.unwrap() > 60 && after["width"] == 320, "{told:#}");
+    assert!(text("why").contains("original audio") && text("why").contains("processor"), "{told:#}");
+    assert!(text("original").contains("no connection to the processor"), "{told:#}");
+    assert!(text("question").contains("default:show"), "names what it destroys: {told:#}");
+    assert!(text("cleaned").contains("freed"), "{told:#}");
+    let left = server.graphql(
+        None,
+        r#"{ pipeline(id: "show") { desired batches { edges { node { cleaned } } } } }"#,
+        &Value::Null,
+    );
+    let left = left.await.data("pipeline").clone();
+    let cleaned = left["batches"]["edges"].as_array().unwrap().iter().filter(|edge| edge["node"]["cleaned"] == true);
+    assert!(left["desired"] == "STOPPED" && cleaned.count() > 0, "as the API has it: {left:#}");
+}
+
+#[tokio::test]
+async fn two_tenants_in_two_browsers_see_nothing_of_each_other() {
+    let storage = tempfile::tempdir().unwrap();
+    let mut server = Server::start(storage.path()).await;
+    let mut tenants = Vec::new();
+    for (tenant, stream) in [("acme", "acme-news"), ("bolt", "bolt-sport")] {
+        let admin = server.tenant(tenant).await;
+        let settings = json!({
+            "source": { "url": format!("http://127.0.0.1:9/{tenant}.m3u8") },
+            "destinations": [{ "url": "rtmp://127.0.0.1:9/live/key" }],
+        });
+        server.create(Some(&admin), stream, &settings, true).await;
+        let token = json!({ "name": "looks", "role": "VIEWER" });
+        let make = "mutation($input: CreateTokenInput!) { createToken(input: $input) { secret } }";
+        let viewer = server.graphql(Some(&admin), make, &json!({ "input": token })).await;
+        let viewer = viewer.data("createToken")["secret"].as_str().unwrap().to_owned();
+        tenants.push(json!({ "tenant": tenant, "stream": stream, "admin": admin, "viewer": viewer }));
+    }
+    // From here on nobody comes in without a token; the server wants to see that somebody can.
+    let root = json!({ "input": { "name": "root", "role": "ADMIN" } });
+    let make = "mutation($input: CreateTokenInput!) { createToken(input: $input) { secret } }";
+    server.graphql(None, make, &root).await.data("createToken");
+    server.kill().await;
+    let server = Server::start_with(storage.path(), &[("OUTBOARD_SERVER__AUTH", "token")]).await;
+    let given = json!({ "url": server.url("/"), "tenants": tenants });
+    let told = Script::start("ui/walls.mjs", &given).result(LIMIT).await;
+    assert_eq!(told["looked"].as_u64(), Some(2), "{told:#}");
+}
+
+#[tokio::test]
+async fn screens_let_everybody_in_fit_a_phone_and_tell_when_they_are_not_live() {
+    let origin = LiveOrigin::start(entries(&Clip::small(MEDIA), false)).await;
+    let (_echo, processor) = Host::echo(100, &[]).await;
+    let nginx = Nginx::start();
+    let storage = tempfile::tempdir().unwrap();
+    let server = Server::start(storage.path()).await;
+    let settings = |processor: &str, key: &str| {
+        json!({
+            "source": { "url": origin.url }, "processor": { "url": processor }, "batchSeconds": 4,
+            "destinations": [{ "url": nginx.url(key) }], "keep": { "batches": 12 },
+        })
+    };
+    let fine = server.create(None, "evening-news", &settings(&processor, "a"), true).await;
+    let trouble = server.create(None, "late-show", &settings("http://127.0.0.1:9", "b"), true).await;
+    let hook = json!({ "name": "pager", "url": "http://127.0.0.1:9/hook" });
+    let make = "mutation($input: CreateWebhookInput!) { createWebhook(input: $input) { webhook { id } } }";
+    let hook =
+        server.graphql(None, make, &json!({ "input": hook })).await.data("createWebhook")["webhook"]["id"].clone();
+    server.graphql(None, "mutation($id: ID!) { testWebhook(id: $id) { id } }", &json!({ "id": hook })).await;
+    let several = |status: &Value| status["counters"]["batches"].as_u64().is_some_and(|count| count >= 5);
+    server.until(None, &fine, "at its sixth batch", Duration::from_secs(90), several).await;
+    let given = json!({ "url": server.url("/"), "pipeline": fine, "trouble": trouble, "tenant": "default" });
+    let told = Script::start("ui/screens.mjs", &given).result(LIMIT).await;
+    assert!(told["looked"].as_u64().unwrap() > 70, "{told:#}");
+    let told = Script::start("ui/link.mjs", &given).result(LIMIT).await;
+    assert_eq!(told["connections"].as_u64(), Some(1), "a connection that was lost came back by itself: {told:#}");
+}

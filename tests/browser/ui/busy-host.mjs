@@ -1,0 +1,116 @@
+// A host that has a lot to tell, made up: many pipelines, each with a status a second and batches that go by, and as many
+// log lines a second as one asks for. It answers by the real schema; what a test does not care about gets a plain value.
+//
+// A real one with fifty streams would load the machine so that its browser was measured with it, and holds each stream to a
+// hundred lines a second.
+
+import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { extname, join, normalize } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { buildSchema, execute, isEnumType, isListType, isNonNullType, isScalarType, parse, subscribe } from 'graphql';
+import { useServer } from 'graphql-ws/use/ws';
+import { WebSocketServer } from 'ws';
+
+const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
+const DIST = join(ROOT, 'web/dist');
+const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml' };
+/** How often the real host sends lines where they come fast. */
+const SENDS_A_SECOND = 10;
+const BATCH_SECONDS = 4;
+
+const iso = (ms) => new Date(ms).toISOString();
+const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+const page = (list) => ({ edges: list.map((node) => ({ cursor: '', node })), pageInfo: {} });
+
+/** A value for what nobody made one: nothing where nothing may be, else the plainest of its type. */
+function plain(type) {
+  if (!isNonNullType(type)) return null;
+  const inner = type.ofType;
+  if (isListType(inner)) return [];
+  if (isEnumType(inner)) return inner.getValues()[0].name;
+  if (!isScalarType(inner)) return {};
+  return { Boolean: false, String: '', ID: '', DateTime: iso(Date.now()), JSON: {} }[inner.name] ?? 0;
+}
+
+const fieldResolver = (source, args, context, info) => {
+  const given = source?.[info.fieldName];
+  const value = typeof given === 'function' ? given(args) : given;
+  return value ?? plain(info.returnType);
+};
+
+/** What happens in so many pipelines with so many lines a second, as the schema's root fields. */
+function busy(pipelines, linesASecond) {
+  const began = Date.now();
+  const name = (n) => `default:stream-${String(n).padStart(2, '0')}`;
+  const batchesOf = () => Math.floor((Date.now() - began) / (1000 * BATCH_SECONDS)) + 40;
+  const batch = (number) => {
+    const at = began + (number - 40) * BATCH_SECONDS * 1000;
+    const steps = ['CUT', 'DEMUXED', 'SENT', 'DECIDED', 'REMUXED', 'ON_AIR', 'DONE'];
+    const taken = steps.map((step, n) => ({ step, startedAt: iso(at + n * 300), at: iso(at + (n + 1) * 300), seconds: 0.3 }));
+    return { number, step: 'DONE', outcome: number % 7 ? 'PROCESSED' : 'ORIGINAL', roundTripMs: 500 + (number % 9) * 40, completeAt: iso(at), steps: taken };
+  };
+  const newest = (count) => Array.from({ length: Math.min(count, batchesOf()) }, (_, n) => batch(batchesOf() - 1 - n));
+  const status = (id) => ({
+    pipelineId: id, at: iso(Date.now()), phase: 'ON_AIR', onAir: true, startedAt: iso(began), since: iso(began),
+    health: { state: 'HEALTHY', reason: 'on air with processed audio', since: iso(began) },
+    counters: { bufferSeconds: ((Date.now() - began) / 1000) % BATCH_SECONDS, batches: batchesOf(), processed: batchesOf() - 6, original: 6 },
+    destinations: [{ id: 'a', url: 'rtmp://127.0.0.1/live/…', state: 'PUBLISHING', onAir: true, backlogMs: Date.now() % 90 }],
+    processor: { connected: true, ready: true, breaker: 'CLOSED', since: iso(began) },
+    airSeconds: (Date.now() - began) / 1000, readySeconds: (Date.now() - began) / 1000 + 5,
+  });
+  const pipeline = (id) => ({
+    id, tenant: 'default', streamId: id.split(':')[1], revision: 1, desired: 'RUNNING', createdAt: iso(began),
+    settings: { batchSeconds: BATCH_SECONDS, source: { url: 'http://127.0.0.1/live.m3u8' }, processor: { url: 'http://127.0.0.1/' }, destinations: [{ id: 'a', url: 'rtmp://127.0.0.1/live/…' }] },
+    status: () => status(id), batches: ({ first }) => page(newest(first ?? 20)), batch: ({ number }) => batch(number),
+  });
+  const ids = Array.from({ length: pipelines }, (_, n) => name(n));
+  let lines = 0;
+  const line = () => {
+    lines += 1;
+    return {
+      id: String(lines), at: iso(Date.now()), level: ['INFO', 'INFO', 'DEBUG', 'WARN', 'ERROR'][lines % 5], target: ['source', 'exchange', 'air', 'ffmpeg'][lines % 4],
+      pipelineId: ids[lines % ids.length], batch: lines % 100, message: `line ${lines} tells of something that happened in this stream just now`, fields: { took_ms: lines % 977, url: 'http://127.0.0.1/segment.ts' },
+    };
+  };
+  async function* each(seconds, field, make) {
+    for (;;) {
+      for (const value of make()) yield { [field]: value };
+      await pause(seconds * 1000);
+    }
+  }
+  return {
+    told: () => lines,
+    me: { name: 'local', role: 'ADMIN' }, pipelines: () => ids.map(pipeline), pipeline: ({ id }) => pipeline(id),
+    server: () => each(2, 'server', () => [{ version: '0.0.0', at: iso(Date.now()) }]),
+    pipelineStatus: ({ id }) => each(1, 'pipelineStatus', () => (id ? [id] : ids).map(status)),
+    batchProgress: ({ id }) => each(BATCH_SECONDS, 'batchProgress', () => batch(batchesOf() - 1).steps.map((step) => ({ ...step, pipelineId: id, number: batchesOf() - 1, outcome: 'PROCESSED' }))),
+    events: () => each(3600, 'events', () => []),
+    logs: () => each(1 / SENDS_A_SECOND, 'logs', () => [{ lines: Array.from({ length: linesASecond / SENDS_A_SECOND }, line), dropped: 0 }]),
+  };
+}
+
+/** Serves the built pages and the made-up API on a free port of loopback; answers its address and how it is ended. */
+export async function busyHost(pipelines, linesASecond) {
+  const schema = buildSchema(await readFile(join(ROOT, 'host/schema.graphql'), 'utf8'));
+  const rootValue = busy(pipelines, linesASecond);
+  const server = createServer(async (request, response) => {
+    const { pathname } = new URL(request.url, 'http://127.0.0.1');
+    if (pathname === '/api/session') return response.end(JSON.stringify({ name: 'local', tenant: null, role: 'admin', local: true }));
+    if (pathname === '/graphql') {
+      let body = '';
+      for await (const part of request) body += part;
+      const { query, variables } = JSON.parse(body);
+      const answer = await execute({ schema, document: parse(query), rootValue, variableValues: variables, fieldResolver });
+      return response.setHeader('content-type', 'application/json').end(JSON.stringify(answer));
+    }
+    const file = normalize(pathname.startsWith('/assets/') ? pathname : '/index.html');
+    const content = await readFile(join(DIST, file)).catch(() => undefined);
+    response.writeHead(content ? 200 : 404, { 'content-type': TYPES[extname(file)] ?? 'text/plain' }).end(content);
+  });
+  const sockets = new WebSocketServer({ server, path: '/graphql' });
+  const rooted = (run) => (args) => run({ ...args, schema, rootValue, fieldResolver, subscribeFieldResolver: (_, args2, context, info) => rootValue[info.fieldName](args2) });
+  useServer({ schema, execute: rooted(execute), subscribe: rooted(subscribe) }, sockets);
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return { url: `http://127.0.0.1:${server.address().port}/`, told: rootValue.told, end: () => process.nextTick(() => process.exit()) };
+}

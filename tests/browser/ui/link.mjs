@@ -1,0 +1,58 @@
+// The connection is lost while an operator looks: the page says so and since when, nothing on it goes on as if it were live,
+// and it comes back by itself, with what happened meanwhile.
+//
+//   node link.mjs '{"url","pipeline"}'     one that is on air
+
+import assert from 'node:assert/strict';
+import { open, run, shoot, tell, violations } from './browser.mjs';
+
+/** What the test does to the connection is told by the browser too. */
+const expected = (text) => text.includes('WebSocket') || (text.includes('404') && text.includes('/preview/'));
+/** Longer than anything on the page takes to count on. */
+const LOOK_MS = 3_000;
+
+await run(async (browser, { url, pipeline }) => {
+  const page = await open(browser, url, { expected });
+  let away = false;
+  const sockets = [];
+  await page.routeWebSocket(/\/graphql$/, (socket) => {
+    if (away) return void socket.close({ code: 4000 });
+    socket.connectToServer();
+    sockets.push(socket);
+  });
+  await page.goto(`/pipelines/${pipeline}`);
+  const status = page.locator('header [role="status"]');
+  await status.getByText('On air', { exact: true }).waitFor();
+  const tiles = page.locator('.tiles');
+  const counts = async () => `${await tiles.innerText()}\n${await status.innerText()}`;
+  const goesOn = async () => page.waitForFunction((text) => document.querySelector('.tiles').innerText !== text, await tiles.innerText());
+  await goesOn();
+
+  // === lost ===
+  away = true;
+  const left = sockets.splice(0);
+  for (const socket of left) await socket.close({ code: 4000 });
+  const banner = page.getByText(/Reconnecting since/);
+  await banner.waitFor();
+  await page.locator('main.stale').waitFor();
+  const then = await counts();
+  await page.waitForTimeout(LOOK_MS);
+  assert.equal(await counts(), then, 'what is not live stands still');
+  assert.equal(await page.getByText('Live', { exact: true }).count(), 0);
+  assert.deepEqual(await violations(page), []);
+  await shoot(page, 'link-lost');
+
+  // === back ===
+  away = false;
+  await page.getByRole('button', { name: 'Try now' }).click();
+  await banner.waitFor({ state: 'detached' });
+  await goesOn();
+  assert.equal(await page.locator('main.stale').count(), 0);
+
+  // === and by itself ===
+  for (const socket of sockets.splice(0)) await socket.close({ code: 4000 });
+  await page.waitForFunction(() => document.querySelector('main.stale') === null);
+  await page.getByText(/^\s*Live, version/).waitFor();
+  assert.deepEqual(page.complaints, []);
+  tell({ connections: sockets.length });
+});

@@ -1,0 +1,35 @@
+// A sound as it is drawn: the largest swing of each slice of its length. Pure; decoding is the browser's.
+
+/** Largest absolute sample of each of `slices` equal slices; fewer where there are fewer samples. */
+export function peaks(samples: Float32Array, slices: number): Float32Array {
+  const count = Math.min(slices, samples.length);
+  const found = new Float32Array(count);
+  for (let n = 0; n < count; n += 1) {
+    const to = Math.floor(((n + 1) * samples.length) / count);
+    let top = 0;
+    for (let at = Math.floor((n * samples.length) / count); at < to; at += 1) {
+      const swing = Math.abs(samples[at] ?? 0);
+      if (swing > top) top = swing;
+    }
+    found[n] = top;
+  }
+  return found;
+}
+
+/** A path around the middle line, in a box of `width` by `height`; silence is a hair line, not nothing. */
+export function outline(found: Float32Array, width: number, height: number): string {
+  if (found.length === 0) return "";
+  const step = width / found.length;
+  const half = height / 2;
+  const swing = (peak: number) => Math.max(0.5, Math.min(1, peak) * half);
+  const point = (n: number, y: number) => `${(n * step + step / 2).toFixed(1)} ${y.toFixed(1)}`;
+  const over = [...found].map((peak, n) => point(n, half - swing(peak)));
+  const under = [...found].map((peak, n) => point(n, half + swing(peak))).reverse();
+  return `M${[...over, ...under].join("L")}Z`;
+}
+
+/** `0:07`, `2:05`: the position in a sound. */
+export function position(seconds: number): string {
+  const whole = Math.max(0, Math.floor(seconds));
+  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
+}

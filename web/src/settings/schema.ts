@@ -1,0 +1,96 @@
+// A stage's settings as a form, made from the component's own JSON schema: what each field is, and both ways between what
+// is typed and what is sent. Small on purpose: settings are flat objects of numbers, switches, choices and texts; whatever
+// else a schema has is typed as JSON, and the component itself says what is wrong with it.
+
+export type Kind = "number" | "switch" | "choice" | "text" | "json";
+
+export interface SchemaField {
+  readonly name: string;
+  readonly title: string;
+  readonly hint: string;
+  readonly kind: Kind;
+  /** Of a choice. */
+  readonly options: readonly string[];
+  /** What holds where nothing is typed; empty where the schema does not say. */
+  readonly standard: string;
+}
+
+type Json = Readonly<Record<string, unknown>>;
+const isJson = (value: unknown): value is Json => typeof value === "object" && value !== null && !Array.isArray(value);
+const text = (value: unknown) => (typeof value === "string" ? value : "");
+
+export function fieldsOf(schema: unknown): SchemaField[] {
+  const properties = isJson(schema) && isJson(schema.properties) ? schema.properties : {};
+  return Object.entries(properties).map(([name, given]) => {
+    const property = isJson(given) ? given : {};
+    const kind = kindOf(property);
+    return {
+      name,
+      title: text(property.title) || name.replaceAll("_", " "),
+      hint: [text(property.description), range(property)].filter(Boolean).join(" ").replaceAll("`", ""),
+      kind,
+      options: kind === "choice" ? (property.enum as unknown[]).map(String) : [],
+      standard: property.default === undefined ? "" : typed(property.default, kind),
+    };
+  });
+}
+
+function kindOf(property: Json): Kind {
+  if (Array.isArray(property.enum) && property.enum.every((one) => typeof one === "string")) return "choice";
+  switch (property.type) {
+    case "integer":
+    case "number":
+      return "number";
+    case "boolean":
+      return "switch";
+    case "string":
+      return "text";
+    default:
+      return "json";
+  }
+}
+
+function range({ minimum, maximum }: Json): string {
+  if (minimum !== undefined && maximum !== undefined) return `${minimum} to ${maximum}.`;
+  if (minimum !== undefined) return `At least ${minimum}.`;
+  return maximum === undefined ? "" : `At most ${maximum}.`;
+}
+
+const typed = (value: unknown, kind: Kind) =>
+  kind === "json" || typeof value === "object" ? JSON.stringify(value) : String(value);
+
+/** Text of each field; empty is "as by default". */
+export type Texts = Record<string, string>;
+
+/** What is set, as it stands in the form. */
+export function toTexts(fields: readonly SchemaField[], settings: unknown): Texts {
+  const set = isJson(settings) ? settings : {};
+  return Object.fromEntries(
+    fields.map(({ name, kind }) => [name, set[name] === undefined ? "" : typed(set[name], kind)]),
+  );
+}
+
+/** What is sent: a whole object, with what was there and no field shows; `null` where nothing differs from the defaults. */
+export function fromTexts(fields: readonly SchemaField[], texts: Texts, settings: unknown): Json | null {
+  const kept = Object.entries(isJson(settings) ? settings : {}).filter(
+    ([name]) => !fields.some((field) => field.name === name),
+  );
+  const filled = fields
+    .map(({ name, kind }) => [name, (texts[name] ?? "").trim(), kind] as const)
+    .filter(([, value]) => value !== "")
+    .map(([name, value, kind]) => [name, parsed(value, kind)] as const);
+  const all = [...kept, ...filled];
+  return all.length === 0 ? null : Object.fromEntries(all);
+}
+
+/** What cannot be read is sent as it was typed: the component says what is wrong with it. */
+function parsed(value: string, kind: Kind): unknown {
+  if (kind === "switch") return value === "true";
+  if (kind === "number") return Number.isFinite(Number(value)) ? Number(value) : value;
+  if (kind !== "json") return value;
+  try {
+    return JSON.parse(value);
+  } catch {
+    return value;
+  }
+}
