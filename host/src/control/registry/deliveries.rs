@@ -108,7 +108,7 @@ impl Registry {
         limit: usize,
     ) -> Result<Vec<Due>, RegistryError> {
         let until = now_ms.saturating_add(u64::try_from(lease.as_millis()).unwrap_or(u64::MAX));
-        self.write(move |transaction| {
+        self.note(move |transaction| {
             let mut statement = transaction.prepare_cached(&format!(
                 "SELECT id, tenant, url, secret FROM (
                      SELECT delivery.id, next_ms, tenant, url, secret,
@@ -176,7 +176,7 @@ impl Registry {
         error: Option<String>,
         next_ms: Option<u64>,
     ) -> Result<(), RegistryError> {
-        self.write(move |transaction| {
+        self.note(move |transaction| {
             transaction
                 .prepare_cached("UPDATE delivery SET state = ?, status = ?, error = ?, next_ms = ? WHERE id = ?")?
                 .execute(params![state, status, error, next_ms, id])?;

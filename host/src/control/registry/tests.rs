@@ -77,6 +77,16 @@ fn differences_are_named_by_path_and_never_by_value() {
 }
 
 #[tokio::test]
+async fn what_is_acknowledged_is_flushed_and_what_only_happened_is_not() {
+    let (_dir, registry) = registry().await;
+    let synchronous = |transaction: &Transaction<'_>| -> Result<u8, RegistryError> {
+        Ok(transaction.pragma_query_value(None, "synchronous", |row| row.get(0))?)
+    };
+    assert_eq!(registry.write(synchronous).await.unwrap(), 2, "FULL");
+    assert_eq!(registry.note(synchronous).await.unwrap(), 1, "NORMAL");
+}
+
+#[tokio::test]
 async fn what_the_database_says_stays_on_the_server() {
     let error = RegistryError::from(rusqlite::Error::InvalidColumnName("/storage/outboard.db".into()));
     let told = ControlError::from(error);
