@@ -244,6 +244,14 @@ metrics! {
     DATABASE_WAITING = Gauge "database_waiting" [kind];
     /// Subscriptions that are open.
     SUBSCRIPTIONS = Gauge "subscriptions" [];
+    /// Deliveries of webhooks that are over, by outcome: delivered, or given-up after too many attempts.
+    WEBHOOK_DELIVERIES = Counter "webhook_deliveries" [outcome];
+    /// Requests to webhooks in vain, each attempt counted.
+    WEBHOOK_FAILURES = Counter "webhook_failures" [];
+    /// Requests to webhooks under way.
+    WEBHOOK_SENDING = Gauge "webhook_sending" [];
+    /// Deliveries of webhooks that wait for their turn or their next attempt.
+    WEBHOOK_WAITING = Gauge "webhook_waiting" [];
     /// Lines of the log.
     LOG_LINES = Counter "log_lines" [];
     /// Lines of the log that are missing, by reason: rate (nowhere), queue and file (not in the file).

@@ -146,6 +146,15 @@ impl Registry {
         .await
     }
 
+    /// How many wait for their turn or their next attempt, those that are being sent included.
+    pub async fn deliveries_waiting(&self) -> Result<u64, RegistryError> {
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached("SELECT count(*) FROM delivery WHERE next_ms IS NOT NULL")?;
+            Ok(statement.query_row([], |row| row.get(0))?)
+        })
+        .await
+    }
+
     /// The receiver took it.
     pub async fn delivered(&self, id: u64, status: u16) -> Result<(), RegistryError> {
         self.mark(id, DeliveryState::Delivered, Some(status), None, None).await
