@@ -143,6 +143,46 @@ async fn other_settings_are_a_conflict_until_it_is_stopped() {
 }
 
 #[tokio::test]
+async fn a_tenant_that_is_shut_out_is_not_started() {
+    let server = Server::start(true).await;
+    let local = server.control.local_actor();
+    server.tenant("acme").await;
+    let patch = json!({ "source": { "url": wish()["sourceUrl"] }, "destinations": [{ "url": wish()["srsRtmpUrl"] }], "batchSeconds": 30 });
+    let patch = serde_json::from_value(patch).unwrap();
+    let new = NewPipeline {
+        tenant: Some("acme".into()),
+        stream_id: "live".into(),
+        patch,
+        start: true,
+        ..NewPipeline::default()
+    };
+    let entry = server.control.create(&local, new).await.unwrap();
+    let shut_out = TenantPatch { disabled: Some(true), ..TenantPatch::default() };
+    server.control.update_tenant(&local, "acme", shut_out).await.unwrap();
+    let started = server.post("", START, with(wish(), "streamId", json!("acme:live"))).await;
+    assert_eq!(started.code(), (409, "CONFLICT"), "{}", started.body);
+    assert!(!entry.desired_running());
+}
+
+#[tokio::test]
+async fn a_source_elsewhere_does_not_get_what_only_graphql_can_set() {
+    let server = Server::start(true).await;
+    let local = server.control.local_actor();
+    let patch = serde_json::from_value(json!({
+        "source": { "url": wish()["sourceUrl"], "headers": [{ "name": "X-Key", "value": "header-secret" }] },
+        "destinations": [{ "url": wish()["srsRtmpUrl"] }],
+    }));
+    let new = NewPipeline { stream_id: "live".into(), patch: patch.unwrap(), start: true, ..NewPipeline::default() };
+    server.control.create(&local, new).await.unwrap();
+    let elsewhere = with(wish(), "sourceUrl", json!("http://127.0.0.1:2/live.m3u8"));
+    assert_eq!(server.post("", START, elsewhere.clone()).await.code(), (409, "CONFLICT"), "it runs");
+    server.post("", STOP, json!({ "drain": false })).await;
+    let refused = server.post("", START, elsewhere).await;
+    assert_eq!((refused.code(), refused.problems()), ((400, "INVALID_INPUT"), vec!["sourceUrl"]));
+    assert!(refused.body["error"].as_str().unwrap().contains("X-Key"), "{}", refused.body);
+}
+
+#[tokio::test]
 async fn what_rest_cannot_say_stays_as_it_was_set() {
     let server = Server::start(true).await;
     let local = server.control.local_actor();
