@@ -108,6 +108,7 @@ impl Control {
         let settings = Settings::default().patched(new.patch).map_err(ControlError::InvalidInput)?;
         let _changing = self.0.changing.lock().await;
         self.check(&tenant, &id, &settings)?;
+        judge(&tenant, &settings)?;
         let desired = if new.start { Desired::Running } else { Desired::Stopped };
         let row = registry::NewPipeline { id: id.clone(), settings: kept(&settings)?, desired, origin, note: new.note };
         let made = self.0.registry.create_pipeline(actor, row).await?;
@@ -132,6 +133,7 @@ impl Control {
         let settings = entry.settings().patched(change.patch).map_err(ControlError::InvalidInput)?;
         let tenant = self.tenant_for(actor, Action::UpdatePipeline, Some(&entry.id().tenant))?;
         self.check(&tenant, entry.id(), &settings)?;
+        judge(&tenant, &settings)?;
         let kept = kept(&settings)?;
         let changed =
             self.0.registry.update_pipeline(actor, entry.id(), kept, change.expected_revision, change.note).await?;
@@ -163,6 +165,7 @@ impl Control {
         let tenant = self.tenant_for(actor, Action::RollBackPipeline, Some(&entry.id().tenant))?;
         // What was allowed once may not be any more.
         self.check(&tenant, entry.id(), &settings)?;
+        judge(&tenant, &settings)?;
         let changed = self.0.registry.roll_back_pipeline(actor, entry.id(), revision, expected).await?;
         if changed.changed {
             self.apply(&entry, changed.row.revision, settings, Apply::Now);
@@ -356,6 +359,13 @@ impl Control {
         tracing::info!(tenant = id.tenant, stream = id.stream, event = kind.name(), "{}", event.message);
         self.0.recorder.pipeline(id, event).await;
     }
+}
+
+/// Holds the addresses in settings against the tenant's network policy, as far as can be said without looking names up;
+/// what they lead to is judged whenever something connects.
+fn judge(tenant: &TenantRow, settings: &Settings) -> Result<(), ControlError> {
+    let problems = settings.denied(&tenant_guard(tenant));
+    if problems.is_empty() { Ok(()) } else { Err(ControlError::InvalidInput(problems)) }
 }
 
 /// What a tenant's pipelines may use.
