@@ -3,7 +3,7 @@
 use std::sync::{Arc, PoisonError};
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::{broadcast, mpsc};
 
 use super::Control;
@@ -12,7 +12,7 @@ use super::entry::Entry;
 use super::error::ControlError;
 use super::id::PipelineId;
 use super::recorder::Recorder;
-use super::registry::{self, Desired, Origin, PipelineRow, Scope, TenantRow};
+use super::registry::{self, Desired, Origin, PipelineRow, Scope, TenantRow, Wish};
 use super::runner::{Note, StopMode, Wanted};
 use super::settings::{Patch, Settings};
 use crate::limits::BATCH_STEPS_WAITING;
@@ -182,7 +182,7 @@ impl Control {
     pub async fn start(&self, actor: &Actor, id: &str) -> Result<Arc<Entry>, ControlError> {
         let entry = self.allowed(actor, Action::StartPipeline, id)?;
         let _changing = self.0.changing.lock().await;
-        let changed = self.0.registry.set_desired(actor, entry.id(), Desired::Running).await?;
+        let changed = self.0.registry.set_desired(actor, entry.id(), Wish::start()).await?;
         if changed.changed || !entry.desired_running() {
             self.tell(entry.id(), EventKind::Started, format!("started by {}", actor.name)).await;
             entry.want(|wanted| wanted.running = true);
@@ -197,7 +197,10 @@ impl Control {
     pub async fn stop(&self, actor: &Actor, id: &str, mode: StopMode) -> Result<Arc<Entry>, ControlError> {
         let entry = self.allowed(actor, Action::StopPipeline, id)?;
         let _changing = self.0.changing.lock().await;
-        let changed = self.0.registry.set_desired(actor, entry.id(), Desired::Stopped).await?;
+        let hastens = mode == StopMode::AtOnce && entry.drains();
+        let detail = Some(json!({ "mode": mode.name() }));
+        let wish = Wish { acts: hastens, detail, ..Wish::stop() };
+        let changed = self.0.registry.set_desired(actor, entry.id(), wish).await?;
         if changed.changed || entry.desired_running() {
             self.tell(entry.id(), EventKind::Stopped, format!("stopped by {}", actor.name)).await;
         }
@@ -209,19 +212,33 @@ impl Control {
         Ok(entry)
     }
 
-    /// Stops what runs and starts it again; starts what does not run.
+    /// Stops what runs and starts it again; starts what does not run. `expected`: the start that the caller saw, Unix time
+    /// in milliseconds; another one is a conflict, and so is the same one twice.
     ///
     /// # Errors
     /// Any [`ControlError`].
-    pub async fn restart(&self, actor: &Actor, id: &str, mode: StopMode) -> Result<Arc<Entry>, ControlError> {
+    pub async fn restart(
+        &self,
+        actor: &Actor,
+        id: &str,
+        mode: StopMode,
+        expected: Option<u64>,
+    ) -> Result<Arc<Entry>, ControlError> {
         let entry = self.allowed(actor, Action::RestartPipeline, id)?;
         let _changing = self.0.changing.lock().await;
-        self.0.registry.set_desired(actor, entry.id(), Desired::Running).await?;
+        let started = entry.started_ms();
+        if expected.is_some() && expected != started {
+            let text = format!("pipeline {} was not started then, or is restarted already: look again", entry.id());
+            return Err(ControlError::Conflict(text));
+        }
+        let wish = Wish { detail: Some(json!({ "mode": mode.name() })), ..Wish::restart() };
+        self.0.registry.set_desired(actor, entry.id(), wish).await?;
         self.tell(entry.id(), EventKind::Started, format!("restarted by {}", actor.name)).await;
         entry.want(|wanted| {
             wanted.running = true;
             wanted.mode = mode;
             wanted.turn += 1;
+            wanted.over_ms = started.or(wanted.over_ms);
         });
         Ok(entry)
     }
@@ -316,7 +333,8 @@ impl Control {
         entry.want(|wanted| {
             wanted.revision = revision;
             wanted.settings = Arc::new(settings);
-            if apply == Apply::Now {
+            // What drains goes on air to its end.
+            if apply == Apply::Now && wanted.running {
                 // The journal has the place on air: the stream goes on there.
                 wanted.mode = StopMode::AtOnce;
                 wanted.turn += 1;
@@ -425,7 +443,7 @@ impl Control {
     async fn ended(&self, id: &PipelineId) {
         let _changing = self.0.changing.lock().await;
         let Some(entry) = self.entry(id) else { return };
-        if let Err(error) = self.0.registry.set_desired(&Actor::local("host"), id, Desired::Stopped).await {
+        if let Err(error) = self.0.registry.set_desired(&Actor::local("host"), id, Wish::stop()).await {
             tracing::error!(pipeline = %id, %error, "its end is not written down");
         }
         entry.want(|wanted| wanted.running = false);

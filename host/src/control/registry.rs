@@ -28,7 +28,7 @@ mod webhooks;
 pub use audit::{AuditRow, NewAudit, Outcome};
 pub use deliveries::{Busy, DeliveryRow, DeliveryState, Due};
 pub use events::{EventFilter, EventRow, NewEvent};
-pub use pipelines::{Desired, NewPipeline, Origin, PipelineRow};
+pub use pipelines::{Desired, NewPipeline, Origin, PipelineRow, Wish};
 pub use revisions::RevisionRow;
 pub use tenants::{NewTenant, TenantRow};
 pub use tokens::{NewToken, TokenRow};

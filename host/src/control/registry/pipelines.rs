@@ -52,6 +52,19 @@ pub struct NewPipeline {
     pub note: Option<String>,
 }
 
+/// What somebody wants of a pipeline.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Wish {
+    /// What they do.
+    pub action: Action,
+    /// What is wanted from now on.
+    pub desired: Desired,
+    /// It does something even where that was wanted before: what runs starts anew, or what drains ends.
+    pub acts: bool,
+    /// More for the audit log.
+    pub detail: Option<Value>,
+}
+
 /// A pipeline.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PipelineRow {
@@ -73,6 +86,23 @@ pub struct PipelineRow {
     pub revision: u64,
     /// What it is set to, by that revision; holds secrets.
     pub settings: Hidden<Value>,
+}
+
+impl Wish {
+    /// It runs.
+    pub fn start() -> Self {
+        Self { action: Action::StartPipeline, desired: Desired::Running, acts: false, detail: None }
+    }
+
+    /// It does not run.
+    pub fn stop() -> Self {
+        Self { action: Action::StopPipeline, desired: Desired::Stopped, acts: false, detail: None }
+    }
+
+    /// It starts anew.
+    pub fn restart() -> Self {
+        Self { action: Action::RestartPipeline, desired: Desired::Running, acts: true, detail: None }
+    }
 }
 
 const PIPELINE: &str =
@@ -185,27 +215,25 @@ impl Registry {
         &self,
         actor: &Actor,
         id: &PipelineId,
-        desired: Desired,
+        wish: Wish,
     ) -> Result<Change<PipelineRow>, RegistryError> {
         let (id, actor) = (id.clone(), actor.clone());
         self.write(move |transaction| {
             let before = there(transaction, &id)?;
-            let action = match desired {
-                Desired::Running => Action::StartPipeline,
-                Desired::Stopped => Action::StopPipeline,
-            };
-            let audit = NewAudit::new(&actor, action, Some(&id.tenant), target(&id));
-            let changed = before.desired != desired;
+            // Also where it is wanted already: a tenant that is shut out stays so.
+            if wish.desired == Desired::Running {
+                enabled_tenant(transaction, &id.tenant)?;
+            }
+            let changed = before.desired != wish.desired;
             if changed {
-                if desired == Desired::Running {
-                    enabled_tenant(transaction, &id.tenant)?;
-                }
                 transaction.execute(
                     "UPDATE pipeline SET desired = ?, desired_ms = ?, desired_by = ? WHERE tenant = ? AND stream = ?",
-                    params![desired, now_ms(), kept(&actor.name), id.tenant, id.stream],
+                    params![wish.desired, now_ms(), kept(&actor.name), id.tenant, id.stream],
                 )?;
             }
-            audit.changed(changed).write(transaction)?;
+            NewAudit { detail: wish.detail, ..NewAudit::new(&actor, wish.action, Some(&id.tenant), target(&id)) }
+                .changed(changed || wish.acts)
+                .write(transaction)?;
             Ok(Change { row: there(transaction, &id)?, changed })
         })
         .await
