@@ -6,7 +6,7 @@
 //!
 //! The way through the files: `pipelines` (make, change, start, stop) writes to the `registry` and tells an `entry` what
 //! is wanted; its `runner` keeps the pipeline so; `snapshot` and `health` say how it is; the `recorder` writes down what
-//! happens and tells `watching` subscribers and `webhooks`.
+//! happens and tells `watching` subscribers and `webhooks`. What is deleted leaves through `removing`.
 
 pub mod access;
 mod components;
@@ -23,6 +23,7 @@ mod preview;
 pub mod quota;
 pub mod recorder;
 pub mod registry;
+mod removing;
 pub mod runner;
 pub mod settings;
 pub mod snapshot;
@@ -43,7 +44,7 @@ use tokio::sync::{broadcast, watch};
 use tokio::time::Instant;
 
 pub use self::pipelines::{Apply, Change, NewPipeline, tenant_policy};
-pub use self::storage::StorageView;
+pub use self::storage::{Cleaning, StorageView};
 pub use self::tenancy::{NewToken, NewWebhook, TokenSecret};
 pub use self::watching::Watched;
 
@@ -54,6 +55,7 @@ use self::error::ControlError;
 use self::id::PipelineId;
 use self::recorder::{RecordedEvent, Recorder};
 use self::registry::{Registry, Scope, TenantRow};
+use self::removing::Removing;
 use self::runner::StopMode;
 use self::tokens::Tokens;
 use self::webhooks::{Patience, Sender};
@@ -79,6 +81,8 @@ struct Inner {
     tenants: Arc<RwLock<BTreeMap<String, Arc<TenantRow>>>>,
     /// One change at a time, so that memory and database tell the same.
     changing: tokio::sync::Mutex<()>,
+    /// Taken before [`Self::changing`].
+    removing: Removing,
     events: broadcast::Sender<Arc<RecordedEvent>>,
     recorder: Recorder,
     webhooks: Arc<Sender>,
@@ -117,6 +121,7 @@ impl Control {
             roster: watch::Sender::new(0),
             tenants,
             changing: tokio::sync::Mutex::new(()),
+            removing: Removing::default(),
             events,
             recorder,
             webhooks,
@@ -127,6 +132,7 @@ impl Control {
         }));
         control.hear_storage();
         control.load_tenants().await?;
+        control.finish_removals().await?;
         control.load_pipelines().await?;
         Ok(control)
     }

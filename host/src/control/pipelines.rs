@@ -106,6 +106,8 @@ impl Control {
         let tenant = self.tenant_for(actor, Action::CreatePipeline, new.tenant.as_deref())?;
         let id = PipelineId::new(&tenant.name, new.stream_id)?;
         let settings = Settings::default().patched(new.patch).map_err(ControlError::InvalidInput)?;
+        // One of that name that is being deleted is gone first.
+        let _making = self.make_room_for(&tenant.name).await?;
         let _changing = self.0.changing.lock().await;
         self.check(&tenant, &id, &settings)?;
         judge(&tenant, &settings)?;
@@ -247,7 +249,7 @@ impl Control {
     /// was none.
     ///
     /// # Errors
-    /// Any [`ControlError`].
+    /// Any [`ControlError`]; then it is there and goes on as it was.
     pub async fn delete(&self, actor: &Actor, id: &str, keep_files: bool) -> Result<bool, ControlError> {
         let entry = match self.allowed(actor, Action::DeletePipeline, id) {
             Ok(entry) => entry,
@@ -255,22 +257,20 @@ impl Control {
             Err(ControlError::NotFound(_)) => return Ok(false),
             Err(error) => return Err(error),
         };
-        let _changing = self.0.changing.lock().await;
-        if self.entry(entry.id()).is_none() {
+        let id = entry.id().clone();
+        let removing = self.0.removing.begin(&id.tenant).await;
+        let changing = self.0.changing.lock().await;
+        if self.entry(&id).is_none_or(|there| !Arc::ptr_eq(&there, &entry)) {
             return Ok(false);
         }
-        entry.end(StopMode::AtOnce).await;
-        self.0.registry.delete_pipeline(actor, entry.id()).await?;
-        self.0.entries.write().unwrap_or_else(PoisonError::into_inner).remove(entry.id());
+        self.0.registry.delete_pipeline(actor, &id, !keep_files).await?;
+        self.0.entries.write().unwrap_or_else(PoisonError::into_inner).remove(&id);
         self.0.roster.send_modify(|turn| *turn += 1);
-        if !keep_files {
-            self.0.host.janitor().remove_stream(&entry.id().tenant, &entry.id().stream).await;
-            self.0.logs.forget(&entry.id().tenant, &entry.id().stream).await;
-        }
-        let what =
-            Event::new(EventKind::Deleted, Severity::Info, format!("{} was deleted by {}", entry.id(), actor.name));
+        drop(changing);
+        self.remove_behind(removing, id.removal(!keep_files), Some(entry)).await;
+        let what = Event::new(EventKind::Deleted, Severity::Info, format!("{id} was deleted by {}", actor.name));
         what.log();
-        self.0.recorder.record(Some(entry.id().tenant.clone()), None, what).await;
+        self.0.recorder.record(Some(id.tenant), None, what).await;
         Ok(true)
     }
 
@@ -290,6 +290,7 @@ impl Control {
             }
             return Ok(entry);
         }
+        let _making = self.make_room_for(&tenant.name).await?;
         let _changing = self.0.changing.lock().await;
         let row = registry::NewPipeline {
             id,
@@ -302,7 +303,7 @@ impl Control {
         Ok(self.hold(&made.row, Arc::new(settings), &tenant))
     }
 
-    /// Checks settings against the rules, the tenant's quotas and its network policy.
+    /// Checks settings against the rules and the tenant's quotas.
     pub(super) fn check(&self, tenant: &TenantRow, id: &PipelineId, settings: &Settings) -> Result<(), ControlError> {
         let config = settings.check(&id.stream, self.0.host.storage()).map_err(ControlError::InvalidInput)?;
         let quotas = tenant.quotas();

@@ -170,10 +170,13 @@ impl Control {
             Err(ControlError::NotFound(_)) => return Ok(false),
             Err(error) => return Err(error),
         }
-        let _changing = self.0.changing.lock().await;
-        self.0.registry.delete_tenant(actor, tenant).await?;
+        let making = self.make_room_for(tenant).await?;
+        let changing = self.0.changing.lock().await;
+        let row = self.0.registry.delete_tenant(actor, tenant).await?;
         self.0.tenants.write().unwrap_or_else(PoisonError::into_inner).remove(tenant);
         self.0.tokens.forget_all();
+        drop(changing);
+        self.remove_behind(making, row.removal(), None).await;
         Ok(true)
     }
 

@@ -3,15 +3,17 @@
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use serde_json::{Value, json};
 
+use super::removals;
 use super::revisions::{self, NewRevision};
 use super::tenants::start;
-use super::{Change, NewAudit, Registry, RegistryError, Scope, count, differences, enabled_tenant, kept, parsed};
+use super::{
+    Change, NewAudit, Registry, RegistryError, Removal, Scope, count, differences, enabled_tenant, kept, parsed,
+};
 use crate::control::access::{Action, Actor};
 use crate::control::hidden::Hidden;
 use crate::control::id::PipelineId;
 use crate::control::words::words;
 use crate::limits::SETTINGS_BYTES_MAX;
-use crate::store::journal;
 use crate::store::page::{Listed, Page};
 use crate::unix_time::now_ms;
 
@@ -239,18 +241,23 @@ impl Registry {
         .await
     }
 
-    /// Deletes a pipeline, its revisions, its events and its journal. It must not be running; its files are the caller's
-    /// to remove.
-    pub async fn delete_pipeline(&self, actor: &Actor, id: &PipelineId) -> Result<PipelineRow, RegistryError> {
+    /// Deletes a pipeline, its revisions and its events. Its journal and, where `files` says so, its files are noted to be
+    /// removed: the caller ends what runs, removes them, and says so with [`Self::removed`].
+    pub async fn delete_pipeline(
+        &self,
+        actor: &Actor,
+        id: &PipelineId,
+        files: bool,
+    ) -> Result<PipelineRow, RegistryError> {
         let (id, actor) = (id.clone(), actor.clone());
         self.write(move |transaction| {
             let row = there(transaction, &id)?;
             transaction
                 .execute("DELETE FROM pipeline WHERE tenant = ? AND stream = ?", params![id.tenant, id.stream])?;
             transaction.execute("DELETE FROM event WHERE tenant = ? AND stream = ?", params![id.tenant, id.stream])?;
-            journal::remove(transaction, &id.tenant, &id.stream)?;
+            removals::add(transaction, &id.removal(files))?;
             NewAudit::new(&actor, Action::DeletePipeline, Some(&id.tenant), target(&id))
-                .detail(json!({ "revision": row.revision }))
+                .detail(json!({ "revision": row.revision, "files": files }))
                 .write(transaction)?;
             Ok(row)
         })
@@ -278,12 +285,6 @@ impl Registry {
         })
         .await
     }
-
-    /// How many pipelines a tenant has.
-    pub async fn pipeline_count(&self, tenant: &str) -> Result<u64, RegistryError> {
-        let tenant = tenant.to_owned();
-        self.read(move |connection| count(connection, "SELECT count(*) FROM pipeline WHERE tenant = ?", &tenant)).await
-    }
 }
 
 /// What is said where the caller saw another revision than is there.
@@ -304,6 +305,13 @@ fn check(settings: &Hidden<Value>) -> Result<(), RegistryError> {
     }
     let message = format!("the settings are {bytes} bytes of JSON; at most {SETTINGS_BYTES_MAX} are kept");
     Err(RegistryError::invalid("settings", message))
+}
+
+impl PipelineId {
+    /// What is left of it when it is deleted.
+    pub fn removal(&self, files: bool) -> Removal {
+        Removal { tenant: self.tenant.clone(), stream: Some(self.stream.clone()), files }
+    }
 }
 
 fn target(id: &PipelineId) -> String {

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Change, NewAudit, Registry, RegistryError, count, differences, parsed};
+use super::{Change, NewAudit, Registry, RegistryError, Removal, count, differences, parsed, removals};
 use crate::control::access::{Action, Actor};
 use crate::control::quota::{QuotaPatch, Quotas};
 use crate::limits::TENANTS_MAX;
@@ -45,6 +45,11 @@ impl TenantRow {
     /// What it may use.
     pub fn quotas(&self) -> Quotas {
         Quotas::of(&self.name, &self.set)
+    }
+
+    /// What is left of it when it is deleted.
+    pub fn removal(&self) -> Removal {
+        Removal { tenant: self.name.clone(), stream: None, files: true }
     }
 }
 
@@ -175,7 +180,8 @@ impl Registry {
     }
 
     /// Deletes a tenant that has no pipelines, with its tokens, webhooks, events and journal. Its audit log becomes the
-    /// host's: whoever gets the name next does not see it. Its files are the caller's to remove.
+    /// host's: whoever gets the name next does not see it. Its files are noted to be removed: the caller does that and
+    /// says so with [`Self::removed`].
     pub async fn delete_tenant(&self, actor: &Actor, tenant: &str) -> Result<TenantRow, RegistryError> {
         let (tenant, actor) = (tenant.to_owned(), actor.clone());
         if tenant == DEFAULT_TENANT {
@@ -189,6 +195,7 @@ impl Registry {
                 return Err(RegistryError::Conflict(text));
             }
             forget(transaction, &tenant)?;
+            removals::add(transaction, &row.removal())?;
             NewAudit::new(&actor, Action::DeleteTenant, None, format!("tenant {tenant}")).write(transaction)?;
             Ok(row)
         })

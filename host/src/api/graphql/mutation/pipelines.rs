@@ -68,7 +68,8 @@ impl PipelineMutation {
         boxed(stop(ctx, &id, mode)).await
     }
 
-    /// Stops a pipeline that runs and starts it again; starts one that does not.
+    /// Stops a pipeline that runs and starts it again; starts one that does not. Each call does so, unless it says which
+    /// start it means to end.
     async fn restart_pipeline(
         &self,
         ctx: &Context<'_>,
@@ -88,7 +89,11 @@ impl PipelineMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The pipeline.")] id: ID,
-        #[graphql(desc = "Leave its files where they are.", default)] keep_files: bool,
+        #[graphql(
+            desc = "Leave its files where they are. They count against the tenant's quota; `cleanStorage` removes them.",
+            default
+        )]
+        keep_files: bool,
     ) -> Maybe<DeletePipelinePayload> {
         boxed(delete(ctx, id, keep_files)).await
     }
