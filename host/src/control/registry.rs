@@ -32,7 +32,7 @@ pub use events::{EventFilter, EventRow, NewEvent};
 pub use pipelines::{Desired, NewPipeline, Origin, PipelineRow, Wish};
 pub use removals::Removal;
 pub use revisions::RevisionRow;
-pub use tenants::{NewTenant, TenantRow};
+pub use tenants::{NewTenant, TenantChange, TenantPatch, TenantRow};
 pub use tokens::{NewToken, TokenRow};
 pub use webhooks::{NewWebhook, WebhookPatch, WebhookRow};
 

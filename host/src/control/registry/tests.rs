@@ -26,6 +26,39 @@ async fn registry() -> (tempfile::TempDir, Registry) {
     (dir, registry)
 }
 
+/// A tenant's properties one at a time.
+impl Registry {
+    async fn set_quotas(
+        &self,
+        actor: &Actor,
+        tenant: &str,
+        quotas: QuotaPatch,
+    ) -> Result<Change<TenantRow>, RegistryError> {
+        let patch = TenantPatch { quotas: Some(quotas), ..TenantPatch::default() };
+        self.update_tenant(actor, tenant, patch).await.map(|new| Change { row: new.row, changed: new.quotas })
+    }
+
+    async fn set_network(
+        &self,
+        actor: &Actor,
+        tenant: &str,
+        network: Option<Value>,
+    ) -> Result<Change<TenantRow>, RegistryError> {
+        let patch = TenantPatch { network: Some(network), ..TenantPatch::default() };
+        self.update_tenant(actor, tenant, patch).await.map(|new| Change { row: new.row, changed: new.network })
+    }
+
+    pub(in crate::control) async fn set_disabled(
+        &self,
+        actor: &Actor,
+        tenant: &str,
+        disabled: bool,
+    ) -> Result<Change<TenantRow>, RegistryError> {
+        let patch = TenantPatch { disabled: Some(disabled), ..TenantPatch::default() };
+        self.update_tenant(actor, tenant, patch).await.map(|new| Change { row: new.row, changed: new.disabled })
+    }
+}
+
 fn admin() -> Actor {
     Actor::local("test")
 }
