@@ -18,6 +18,7 @@ pub mod hidden;
 pub mod id;
 pub mod listing;
 mod metering;
+mod notifying;
 mod pipelines;
 mod preview;
 pub mod quota;
@@ -43,9 +44,10 @@ use std::time::Duration;
 use tokio::sync::{broadcast, watch};
 use tokio::time::Instant;
 
+pub use self::notifying::{MadeWebhook, NewWebhook};
 pub use self::pipelines::{Apply, Change, NewPipeline, tenant_policy};
 pub use self::storage::{Cleaning, StorageView};
-pub use self::tenancy::{NewToken, NewWebhook, TokenSecret};
+pub use self::tenancy::{NewToken, TokenSecret};
 pub use self::watching::Watched;
 
 use self::access::{Action, Actor, Denied};
@@ -257,3 +259,6 @@ impl From<Denied> for ControlError {
         denied.or_absent(Self::NotFound("not found".to_owned()))
     }
 }
+
+#[cfg(test)]
+mod tests;

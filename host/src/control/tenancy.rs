@@ -1,4 +1,4 @@
-//! Tenants, their quotas and network policies, their tokens and webhooks.
+//! Tenants, their quotas and network policies, and their tokens.
 
 use std::sync::{Arc, PoisonError};
 
@@ -40,23 +40,6 @@ pub struct TokenSecret {
     pub secret: Hidden<String>,
 }
 
-/// A webhook to be made.
-#[derive(Debug, Clone)]
-pub struct NewWebhook {
-    /// Whose; `None`: the caller's own.
-    pub tenant: Option<String>,
-    /// Names it, once for its tenant.
-    pub name: String,
-    /// Where to.
-    pub url: String,
-    /// Signs what is sent; `None`: one is made.
-    pub secret: Option<String>,
-    /// Kinds of events; empty: all.
-    pub events: Vec<String>,
-    /// Whether anything is sent.
-    pub enabled: bool,
-}
-
 // === tenants ===
 
 impl Control {
@@ -94,8 +77,6 @@ impl Control {
         network: Option<Value>,
     ) -> Result<Arc<TenantRow>, ControlError> {
         actor.check(Action::CreateTenant, None)?;
-        check_network(network.as_ref())?;
-        let _changing = self.0.changing.lock().await;
         let new = registry::NewTenant { name: name.to_owned(), quotas, network };
         let mut problems = new.problems();
         problems.extend(network_problems(new.network.as_ref()));
@@ -106,7 +87,9 @@ impl Control {
         Ok(self.know(self.0.registry.create_tenant(actor, new).await?.row))
     }
 
-    /// Changes what a tenant may use; pipelines that run keep theirs until they start anew.
+    /// Changes what a tenant may use and reach, or shuts it out: its tokens are not taken then, and its pipelines do not
+    /// run. All of it or nothing. Its pipelines go on with another network policy at once; with other quotas when they
+    /// start anew.
     ///
     /// # Errors
     /// Any [`ControlError`].
@@ -116,6 +99,7 @@ impl Control {
         tenant: &str,
         patch: TenantPatch,
     ) -> Result<Arc<TenantRow>, ControlError> {
+        // Whatever is asked for, also nothing.
         self.tenant_for(actor, Action::SetQuotas, Some(tenant))?;
         let asked = [(patch.network.is_some(), Action::SetNetwork), (patch.disabled.is_some(), Action::DisableTenant)];
         for (_, action) in asked.into_iter().filter(|(asked, _)| *asked) {

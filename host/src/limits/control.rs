@@ -91,6 +91,13 @@ pub const COMPONENTS_LISTED_MAX: usize = 64;
 
 // === webhooks ===
 
+/// Bytes of a webhook's URL.
+pub const WEBHOOK_URL_BYTES_MAX: usize = 2048;
+/// Least bytes of a webhook's secret: 128 bits, if they are random.
+pub const WEBHOOK_SECRET_BYTES_MIN: usize = 16;
+/// Most bytes of a webhook's secret.
+pub const WEBHOOK_SECRET_BYTES_MAX: usize = 256;
+
 /// Requests to receivers under way at once; each is a socket and a small task.
 pub const WEBHOOK_SENDINGS_MAX: usize = 256;
 /// Requests of one tenant under way at once; the others of its webhooks wait.

@@ -171,7 +171,7 @@ async fn a_token_s_secret_is_shown_once() {
 #[tokio::test]
 async fn webhooks_never_show_what_gives_access() {
     let server = Server::start().await;
-    let made = server.told("mutation { createWebhook(input: { name: \"ops\", url: \"https://u:SECRET@h.test/x?k=SECRET\", kinds: [ON_AIR, OFF_AIR] }) { secret webhook { id name url kinds enabled } } }", json!({})).await;
+    let made = server.told("mutation { createWebhook(input: { name: \"ops\", url: \"https://u:SECRET@h.test/SECRET?k=SECRET\", kinds: [ON_AIR, OFF_AIR] }) { secret webhook { id name url kinds enabled } } }", json!({})).await;
     let hook = &made["createWebhook"]["webhook"];
     assert_eq!((&hook["kinds"], &hook["enabled"]), (&json!(["ON_AIR", "OFF_AIR"]), &json!(true)));
     assert!(made["createWebhook"]["secret"].is_string());
