@@ -6,7 +6,7 @@
 //!
 //! The way through the files: `pipelines` (make, change, start, stop) writes to the `registry` and tells an `entry` what
 //! is wanted; its `runner` keeps the pipeline so; `snapshot` and `health` say how it is; the `recorder` writes down what
-//! happens and tells `watching` subscribers and `webhooks`.
+//! happens and tells `watching` subscribers and `webhooks`. What is deleted leaves through `removing`.
 
 pub mod access;
 pub mod components;
@@ -18,11 +18,13 @@ pub mod hidden;
 pub mod id;
 pub mod listing;
 mod metering;
+mod notifying;
 mod pipelines;
 mod preview;
 pub mod quota;
 pub mod recorder;
 pub mod registry;
+mod removing;
 pub mod runner;
 pub mod settings;
 pub mod snapshot;
@@ -43,10 +45,11 @@ use std::time::Duration;
 use tokio::sync::{broadcast, watch};
 use tokio::time::Instant;
 
+pub use self::notifying::{MadeWebhook, NewWebhook};
 pub use self::pipelines::{Apply, Change, NewPipeline, tenant_policy};
-pub use self::storage::StorageView;
+pub use self::storage::{Cleaning, StorageView};
 pub use self::swaps::NewSwap;
-pub use self::tenancy::{NewToken, NewWebhook, TokenSecret};
+pub use self::tenancy::{NewToken, TokenSecret};
 pub use self::watching::Watched;
 
 use self::access::{Action, Actor, Denied};
@@ -57,6 +60,7 @@ use self::error::ControlError;
 use self::id::PipelineId;
 use self::recorder::{RecordedEvent, Recorder};
 use self::registry::{Registry, Scope, SwapRow, TenantRow};
+use self::removing::Removing;
 use self::runner::StopMode;
 use self::tokens::Tokens;
 use self::webhooks::{Patience, Sender};
@@ -83,6 +87,8 @@ struct Inner {
     tenants: Arc<RwLock<BTreeMap<String, Arc<TenantRow>>>>,
     /// One change at a time, so that memory and database tell the same.
     changing: tokio::sync::Mutex<()>,
+    /// Taken before [`Self::changing`].
+    removing: Removing,
     events: broadcast::Sender<Arc<RecordedEvent>>,
     recorder: Recorder,
     webhooks: Arc<Sender>,
@@ -136,6 +142,7 @@ impl Control {
             roster: watch::Sender::new(0),
             tenants,
             changing: tokio::sync::Mutex::new(()),
+            removing: Removing::default(),
             events,
             recorder,
             webhooks,
@@ -148,6 +155,7 @@ impl Control {
         }));
         control.hear_storage();
         control.load_tenants().await?;
+        control.finish_removals().await?;
         control.0.registry.interrupt_roll_outs().await?;
         for row in control.0.registry.interrupt_swaps().await? {
             let reason = row.swap.reason.unwrap_or_default();
@@ -278,3 +286,6 @@ impl From<Denied> for ControlError {
         denied.or_absent(Self::NotFound("not found".to_owned()))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -164,7 +164,16 @@ impl LogHub {
 
     /// Lets go of a stream's lines in memory and removes its files. For a pipeline that is deleted and writes no more.
     pub async fn forget(&self, tenant: &str, stream: &str) {
-        let key = Key { tenant: Some(tenant.into()), stream: Some(stream.into()) };
+        self.remove(Key { tenant: Some(tenant.into()), stream: Some(stream.into()) }).await;
+    }
+
+    /// Lets go of all lines of a tenant in memory and removes its files. For one that is deleted, whose name another may
+    /// get.
+    pub async fn forget_tenant(&self, tenant: &str) {
+        self.remove(Key { tenant: Some(tenant.into()), stream: None }).await;
+    }
+
+    async fn remove(&self, key: Key) {
         self.shared().remove(&key);
         let (done, answer) = oneshot::channel();
         // Without the thread there are no files either.

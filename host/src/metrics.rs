@@ -13,7 +13,7 @@ mod text;
 mod timings;
 
 pub use process::ProcessSample;
-pub use sample::{DatabaseSample, FfmpegSample, HostSample, PipelineSample, StageSample};
+pub use sample::{DatabaseSample, FfmpegSample, HostSample, PipelineSample, StageSample, WebhookSample};
 pub use text::{CONTENT_TYPE, render};
 pub use timings::{Histogram, Reading, Step, Timings, TimingsReading};
 

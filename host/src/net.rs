@@ -73,7 +73,7 @@ impl Guard {
         Ok(Self { policy: Arc::new(policy), rules, resolver: Arc::new(System::default()) })
     }
 
-    /// The same policy with another resolver.
+    /// The same policy with another resolver, for those who have names of their own to look up, such as tests.
     pub fn with_resolver(&self, resolver: Arc<dyn Resolver>) -> Self {
         Self { resolver, ..self.clone() }
     }
@@ -102,14 +102,6 @@ impl Guard {
             Some(Host::Address(address)) => self.rules.address(None, address),
             None => Err(Denied::NoHost { host: host.to_owned() }),
         }
-    }
-
-    /// An address by itself.
-    ///
-    /// # Errors
-    /// [`Denied`].
-    pub fn check_addr(&self, address: std::net::IpAddr) -> Result<(), Denied> {
-        self.rules.address(None, address)
     }
 
     /// The host of a URL as [`Self::check_host`]; a `file:` URL as [`Self::check_files`].

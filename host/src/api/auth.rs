@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
-use axum::http::header::{AUTHORIZATION, COOKIE, FORWARDED, HOST, ORIGIN};
+use axum::http::header::{AUTHORIZATION, COOKIE, FORWARDED, HOST, ORIGIN, VIA};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, Uri};
 
@@ -21,9 +21,17 @@ use crate::control::error::ControlError;
 /// The UI's cookie; its value is the token.
 pub const COOKIE_NAME: &str = "outboard_token";
 
-/// Set by proxies: who asks is not on this machine then, whatever the connection says.
-const PROXIED: [HeaderName; 3] =
-    [FORWARDED, HeaderName::from_static("x-forwarded-for"), HeaderName::from_static("x-real-ip")];
+/// Set by proxies: who asks is not on this machine then, whatever the connection says. One that sets none of them cannot
+/// be told from a caller on this machine: behind such a one `server.auth` has to be `token`.
+const PROXIED: [HeaderName; 7] = [
+    FORWARDED,
+    VIA,
+    HeaderName::from_static("x-forwarded-for"),
+    HeaderName::from_static("x-forwarded-host"),
+    HeaderName::from_static("x-forwarded-proto"),
+    HeaderName::from_static("x-forwarded-server"),
+    HeaderName::from_static("x-real-ip"),
+];
 
 /// What decides who may call without a token, and from which pages.
 #[derive(Debug, Clone)]
@@ -181,8 +189,18 @@ mod tests {
         assert_eq!(asked(&door(true), &[("host", "[::1]:3000")]), Ok(Credential::Local));
         assert_eq!(asked(&door(true), &[("host", "box.lan")]), Ok(Credential::Local));
         assert!(matches!(asked(&door(false), &[("host", "localhost")]), Err(ControlError::Unauthenticated(_))));
-        let proxied = [("host", "localhost"), ("x-forwarded-for", "203.0.113.9")];
-        assert!(matches!(asked(&door(true), &proxied), Err(ControlError::Unauthenticated(_))));
+        for sign in [
+            ("forwarded", "for=203.0.113.9"),
+            ("via", "1.1 proxy"),
+            ("x-forwarded-for", "203.0.113.9"),
+            ("x-forwarded-host", "localhost"),
+            ("x-forwarded-proto", "https"),
+            ("x-forwarded-server", "proxy"),
+            ("x-real-ip", "203.0.113.9"),
+        ] {
+            let proxied = asked(&door(true), &[("host", "localhost"), sign]);
+            assert!(matches!(proxied, Err(ControlError::Unauthenticated(_))), "{sign:?}");
+        }
     }
 
     #[test]

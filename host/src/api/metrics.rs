@@ -17,6 +17,6 @@ pub(super) fn router() -> Router<Api> {
 }
 
 async fn scrape(State(api): State<Api>, Caller(actor): Caller) -> Result<Response, Refusal> {
-    let (host, pipelines) = api.control.samples(&actor)?;
+    let (host, pipelines) = api.control.samples(&actor).await?;
     Ok(([(CONTENT_TYPE, metrics::CONTENT_TYPE)], metrics::render(host.as_ref(), &pipelines)).into_response())
 }

@@ -159,9 +159,6 @@ pub struct Actor {
 /// Why somebody may not do something.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
-    /// Nobody knows who they are.
-    #[error("this needs a token: send it as \"Authorization: Bearer <token>\"")]
-    Unauthenticated,
     /// They are of the tenant, and their role is not enough.
     #[error("{}", forbidden(*.action, *.role, *.needs, *.host_wide))]
     Forbidden {
@@ -246,7 +243,6 @@ impl Denied {
     /// As the API tells it; `absent` is what is said of a thing of this kind that does not exist.
     pub fn or_absent(self, absent: ControlError) -> ControlError {
         match self {
-            Self::Unauthenticated => ControlError::Unauthenticated(self.to_string()),
             Self::Forbidden { .. } => ControlError::Forbidden(self.to_string()),
             Self::NotFound => absent,
         }

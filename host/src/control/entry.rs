@@ -7,7 +7,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::id::PipelineId;
-use super::runner::{Note, Run, Runner, StopMode, Wanted};
+use super::runner::{Note, Run, RunState, Runner, StopMode, Wanted};
 use super::settings::Settings;
 use super::snapshot::{self, Snapshot};
 use crate::limits::NOTES_WAITING;
@@ -100,6 +100,18 @@ impl Entry {
         self.run.clone()
     }
 
+    /// It is told to stop, and what is buffered still goes on air.
+    pub(super) fn drains(&self) -> bool {
+        let wanted = self.wanted();
+        !wanted.running && wanted.mode == StopMode::Drain && self.run.borrow().state != RunState::Stopped
+    }
+
+    /// When what runs was started, Unix time in milliseconds; `None` where it is restarted already.
+    pub(super) fn started_ms(&self) -> Option<u64> {
+        let over = self.wanted().over_ms;
+        self.run.borrow().started_ms.filter(|started| over != Some(*started))
+    }
+
     /// It now.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.shown.borrow().clone()
@@ -138,7 +150,7 @@ impl Entry {
         });
         let mut run = self.run.clone();
         // An error: the runner is gone already.
-        let _ = run.wait_for(|run| run.state == super::runner::RunState::Stopped).await;
+        let _ = run.wait_for(|run| run.state == RunState::Stopped).await;
         let runner = self.runner.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(runner) = runner {
             runner.abort();
@@ -162,6 +174,6 @@ impl Drop for Entry {
 impl Wanted {
     /// Of a pipeline that does not run yet.
     pub(super) fn new(owner: Owner, revision: u64, settings: Arc<Settings>, running: bool) -> Self {
-        Self { running, mode: StopMode::Drain, turn: 0, revision, live: None, settings, owner }
+        Self { running, mode: StopMode::Drain, turn: 0, over_ms: None, revision, live: None, settings, owner }
     }
 }

@@ -5,14 +5,14 @@ use super::access::{Action, Actor};
 use super::error::ControlError;
 use super::id::PipelineId;
 use super::registry::Scope;
-use crate::metrics::{HostSample, PipelineSample};
+use crate::metrics::{HostSample, PipelineSample, WebhookSample};
 
 impl Control {
     /// The host, for host-wide callers, and the pipelines that the caller may see.
     ///
     /// # Errors
     /// Any [`ControlError`].
-    pub fn samples(&self, actor: &Actor) -> Result<(Option<HostSample>, Vec<PipelineSample>), ControlError> {
+    pub async fn samples(&self, actor: &Actor) -> Result<(Option<HostSample>, Vec<PipelineSample>), ControlError> {
         let scope = self.scope(actor, Action::ViewMetrics, None)?;
         let usage = self.0.host.janitor().usage();
         let sample = |entry: &std::sync::Arc<super::entry::Entry>| {
@@ -25,10 +25,14 @@ impl Control {
             _ => true,
         });
         let pipelines = seen.map(sample).collect();
-        let host = (scope == Scope::All).then(|| {
-            let (uptime, _) = self.uptime();
-            HostSample::take(&self.0.host, &self.0.logs, uptime, self.0.events.receiver_count())
-        });
-        Ok((host, pipelines))
+        if scope != Scope::All {
+            return Ok((None, pipelines));
+        }
+        let (uptime, _) = self.uptime();
+        let host = HostSample::take(&self.0.host, &self.0.logs, uptime, self.0.events.receiver_count());
+        // A database that does not answer shows elsewhere; the rest is told all the same.
+        let waiting = self.0.registry.deliveries_waiting().await.ok();
+        let webhooks = Some(WebhookSample { sent: self.0.webhooks.stats(), waiting });
+        Ok((Some(HostSample { webhooks, ..host }), pipelines))
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, PoisonError};
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::{broadcast, mpsc};
 
 use super::Control;
@@ -12,7 +12,7 @@ use super::entry::Entry;
 use super::error::ControlError;
 use super::id::PipelineId;
 use super::recorder::Recorder;
-use super::registry::{self, Desired, Origin, PipelineRow, Scope, TenantRow};
+use super::registry::{self, Desired, Origin, PipelineRow, Scope, TenantRow, Wish};
 use super::runner::{Note, StopMode, Wanted};
 use super::settings::{Patch, Settings};
 use crate::limits::BATCH_STEPS_WAITING;
@@ -106,8 +106,11 @@ impl Control {
         let tenant = self.tenant_for(actor, Action::CreatePipeline, new.tenant.as_deref())?;
         let id = PipelineId::new(&tenant.name, new.stream_id)?;
         let settings = Settings::default().patched(new.patch).map_err(ControlError::InvalidInput)?;
+        // One of that name that is being deleted is gone first.
+        let _making = self.make_room_for(&tenant.name).await?;
         let _changing = self.0.changing.lock().await;
         self.check(&tenant, &id, &settings)?;
+        judge(&tenant, &settings)?;
         let desired = if new.start { Desired::Running } else { Desired::Stopped };
         let row = registry::NewPipeline { id: id.clone(), settings: kept(&settings)?, desired, origin, note: new.note };
         let made = self.0.registry.create_pipeline(actor, row).await?;
@@ -133,6 +136,7 @@ impl Control {
         let tenant = self.tenant_for(actor, Action::UpdatePipeline, Some(&entry.id().tenant))?;
         self.check(&tenant, entry.id(), &settings)?;
         self.no_swap_under_way(&entry, &settings)?;
+        judge(&tenant, &settings)?;
         let kept = kept(&settings)?;
         let changed =
             self.0.registry.update_pipeline(actor, entry.id(), kept, change.expected_revision, change.note).await?;
@@ -171,6 +175,7 @@ impl Control {
         let tenant = self.tenant_for(actor, Action::RollBackPipeline, Some(&entry.id().tenant))?;
         // What was allowed once may not be any more.
         self.check(&tenant, entry.id(), &settings)?;
+        judge(&tenant, &settings)?;
         let changed = self.0.registry.roll_back_pipeline(actor, entry.id(), revision, expected).await?;
         if changed.changed {
             self.apply(&entry, changed.row.revision, settings, Apply::Now);
@@ -187,7 +192,7 @@ impl Control {
     pub async fn start(&self, actor: &Actor, id: &str) -> Result<Arc<Entry>, ControlError> {
         let entry = self.allowed(actor, Action::StartPipeline, id)?;
         let _changing = self.0.changing.lock().await;
-        let changed = self.0.registry.set_desired(actor, entry.id(), Desired::Running).await?;
+        let changed = self.0.registry.set_desired(actor, entry.id(), Wish::start()).await?;
         if changed.changed || !entry.desired_running() {
             self.tell(entry.id(), EventKind::Started, format!("started by {}", actor.name)).await;
             entry.want(|wanted| wanted.running = true);
@@ -202,7 +207,10 @@ impl Control {
     pub async fn stop(&self, actor: &Actor, id: &str, mode: StopMode) -> Result<Arc<Entry>, ControlError> {
         let entry = self.allowed(actor, Action::StopPipeline, id)?;
         let _changing = self.0.changing.lock().await;
-        let changed = self.0.registry.set_desired(actor, entry.id(), Desired::Stopped).await?;
+        let hastens = mode == StopMode::AtOnce && entry.drains();
+        let detail = Some(json!({ "mode": mode.name() }));
+        let wish = Wish { acts: hastens, detail, ..Wish::stop() };
+        let changed = self.0.registry.set_desired(actor, entry.id(), wish).await?;
         if changed.changed || entry.desired_running() {
             self.tell(entry.id(), EventKind::Stopped, format!("stopped by {}", actor.name)).await;
         }
@@ -214,19 +222,33 @@ impl Control {
         Ok(entry)
     }
 
-    /// Stops what runs and starts it again; starts what does not run.
+    /// Stops what runs and starts it again; starts what does not run. `expected`: the start that the caller saw, Unix time
+    /// in milliseconds; another one is a conflict, and so is the same one twice.
     ///
     /// # Errors
     /// Any [`ControlError`].
-    pub async fn restart(&self, actor: &Actor, id: &str, mode: StopMode) -> Result<Arc<Entry>, ControlError> {
+    pub async fn restart(
+        &self,
+        actor: &Actor,
+        id: &str,
+        mode: StopMode,
+        expected: Option<u64>,
+    ) -> Result<Arc<Entry>, ControlError> {
         let entry = self.allowed(actor, Action::RestartPipeline, id)?;
         let _changing = self.0.changing.lock().await;
-        self.0.registry.set_desired(actor, entry.id(), Desired::Running).await?;
+        let started = entry.started_ms();
+        if expected.is_some() && expected != started {
+            let text = format!("pipeline {} was not started then, or is restarted already: look again", entry.id());
+            return Err(ControlError::Conflict(text));
+        }
+        let wish = Wish { detail: Some(json!({ "mode": mode.name() })), ..Wish::restart() };
+        self.0.registry.set_desired(actor, entry.id(), wish).await?;
         self.tell(entry.id(), EventKind::Started, format!("restarted by {}", actor.name)).await;
         entry.want(|wanted| {
             wanted.running = true;
             wanted.mode = mode;
             wanted.turn += 1;
+            wanted.over_ms = started.or(wanted.over_ms);
         });
         Ok(entry)
     }
@@ -235,7 +257,7 @@ impl Control {
     /// was none.
     ///
     /// # Errors
-    /// Any [`ControlError`].
+    /// Any [`ControlError`]; then it is there and goes on as it was.
     pub async fn delete(&self, actor: &Actor, id: &str, keep_files: bool) -> Result<bool, ControlError> {
         let entry = match self.allowed(actor, Action::DeletePipeline, id) {
             Ok(entry) => entry,
@@ -243,22 +265,20 @@ impl Control {
             Err(ControlError::NotFound(_)) => return Ok(false),
             Err(error) => return Err(error),
         };
-        let _changing = self.0.changing.lock().await;
-        if self.entry(entry.id()).is_none() {
+        let id = entry.id().clone();
+        let removing = self.0.removing.begin(&id.tenant).await;
+        let changing = self.0.changing.lock().await;
+        if self.entry(&id).is_none_or(|there| !Arc::ptr_eq(&there, &entry)) {
             return Ok(false);
         }
-        entry.end(StopMode::AtOnce).await;
-        self.0.registry.delete_pipeline(actor, entry.id()).await?;
-        self.0.entries.write().unwrap_or_else(PoisonError::into_inner).remove(entry.id());
+        self.0.registry.delete_pipeline(actor, &id, !keep_files).await?;
+        self.0.entries.write().unwrap_or_else(PoisonError::into_inner).remove(&id);
         self.0.roster.send_modify(|turn| *turn += 1);
-        if !keep_files {
-            self.0.host.janitor().remove_stream(&entry.id().tenant, &entry.id().stream).await;
-            self.0.logs.forget(&entry.id().tenant, &entry.id().stream).await;
-        }
-        let what =
-            Event::new(EventKind::Deleted, Severity::Info, format!("{} was deleted by {}", entry.id(), actor.name));
+        drop(changing);
+        self.remove_behind(removing, id.removal(!keep_files), Some(entry)).await;
+        let what = Event::new(EventKind::Deleted, Severity::Info, format!("{id} was deleted by {}", actor.name));
         what.log();
-        self.0.recorder.record(Some(entry.id().tenant.clone()), None, what).await;
+        self.0.recorder.record(Some(id.tenant), None, what).await;
         Ok(true)
     }
 
@@ -278,6 +298,7 @@ impl Control {
             }
             return Ok(entry);
         }
+        let _making = self.make_room_for(&tenant.name).await?;
         let _changing = self.0.changing.lock().await;
         let row = registry::NewPipeline {
             id,
@@ -290,7 +311,7 @@ impl Control {
         Ok(self.hold(&made.row, Arc::new(settings), &tenant))
     }
 
-    /// Checks settings against the rules, the tenant's quotas and its network policy.
+    /// Checks settings against the rules and the tenant's quotas.
     pub(super) fn check(&self, tenant: &TenantRow, id: &PipelineId, settings: &Settings) -> Result<(), ControlError> {
         let config = settings.check(&id.stream, self.0.host.storage()).map_err(ControlError::InvalidInput)?;
         self.check_components(&tenant.name, settings)?;
@@ -322,7 +343,8 @@ impl Control {
         entry.want(|wanted| {
             wanted.revision = revision;
             wanted.settings = Arc::new(settings);
-            if apply == Apply::Now {
+            // What drains goes on air to its end.
+            if apply == Apply::Now && wanted.running {
                 // The journal has the place on air: the stream goes on there.
                 wanted.mode = StopMode::AtOnce;
                 wanted.turn += 1;
@@ -365,6 +387,13 @@ impl Control {
         tracing::info!(tenant = id.tenant, stream = id.stream, event = kind.name(), "{}", event.message);
         self.0.recorder.pipeline(id, event).await;
     }
+}
+
+/// Holds the addresses in settings against the tenant's network policy, as far as can be said without looking names up;
+/// what they lead to is judged whenever something connects.
+fn judge(tenant: &TenantRow, settings: &Settings) -> Result<(), ControlError> {
+    let problems = settings.denied(&tenant_guard(tenant));
+    if problems.is_empty() { Ok(()) } else { Err(ControlError::InvalidInput(problems)) }
 }
 
 /// What a tenant's pipelines may use.
@@ -432,7 +461,7 @@ impl Control {
     async fn ended(&self, id: &PipelineId) {
         let _changing = self.0.changing.lock().await;
         let Some(entry) = self.entry(id) else { return };
-        if let Err(error) = self.0.registry.set_desired(&Actor::local("host"), id, Desired::Stopped).await {
+        if let Err(error) = self.0.registry.set_desired(&Actor::local("host"), id, Wish::stop()).await {
             tracing::error!(pipeline = %id, %error, "its end is not written down");
         }
         entry.want(|wanted| wanted.running = false);

@@ -148,15 +148,6 @@ impl Quotas {
         let most = count(most.into(), "destination");
         Err(Reached(format!("tenant {tenant} may have {most} in a pipeline, and this one has {want}")))
     }
-
-    /// So many bytes in storage.
-    pub fn storage(&self, tenant: &str, used: u64) -> Result<(), Reached> {
-        if used < self.storage_bytes {
-            return Ok(());
-        }
-        let (most, used) = (gib(self.storage_bytes), gib(used));
-        Err(Reached(format!("tenant {tenant} may keep {most} GiB in storage and keeps {used} GiB")))
-    }
 }
 
 // === impl QuotaPatch ===
@@ -180,10 +171,6 @@ fn count(number: u64, of: &str) -> String {
     format!("{number} {of}{}", if number == 1 { "" } else { "s" })
 }
 
-fn gib(bytes: u64) -> String {
-    format!("{:.1}", bytes as f64 / f64::from(1 << 30))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -199,9 +186,6 @@ mod tests {
         assert_eq!(quotas.destinations("acme", 4), Ok(()));
         let text = said(quotas.destinations("acme", 5));
         assert_eq!(text, "tenant acme may have 4 destinations in a pipeline, and this one has 5");
-        assert_eq!(quotas.storage("acme", (50 << 30) - 1), Ok(()));
-        let text = said(quotas.storage("acme", 51 << 30));
-        assert_eq!(text, "tenant acme may keep 50.0 GiB in storage and keeps 51.0 GiB");
         assert_eq!(ControlError::from(Reached(text)).code(), "LIMIT_EXCEEDED");
     }
 

@@ -1,8 +1,8 @@
 //! What the control plane knows: tenants, tokens, pipelines and their revisions, who did what, what happened, webhooks.
 //!
 //! In: calls of the control plane, whose rights are checked already. Out: typed rows. Each change is one transaction that
-//! also writes its line of the audit log; it is durable when it is answered. A change that was made already is answered
-//! like the first time ([`Change::changed`] tells); one that contradicts what is there is a conflict that names what
+//! also writes its line of the audit log; it survives a power cut when it is answered. A change that was made already
+//! is answered like the first time ([`Change::changed`] tells); one that contradicts what is there is a conflict that names what
 //! differs. Lists are read page by page and bounded, each with its own constant in [`crate::limits`]. SQLite only: no
 //! files, no network, no policy but the quotas that have to hold inside a transaction.
 
@@ -21,6 +21,7 @@ mod components;
 mod deliveries;
 mod events;
 mod pipelines;
+mod removals;
 mod revisions;
 mod roll_outs;
 mod swaps;
@@ -32,11 +33,12 @@ pub use audit::{AuditRow, NewAudit, Outcome};
 pub use components::{ComponentRow, ComponentSource, NewComponent};
 pub use deliveries::{Busy, DeliveryRow, DeliveryState, Due};
 pub use events::{EventFilter, EventRow, NewEvent};
-pub use pipelines::{Desired, NewPipeline, Origin, PipelineRow};
+pub use pipelines::{Desired, NewPipeline, Origin, PipelineRow, Wish};
+pub use removals::Removal;
 pub use revisions::RevisionRow;
 pub use roll_outs::{RollOutRecord, RollOutRow, RollOutState};
 pub use swaps::{SwapRecord, SwapRow, SwapState, SwapStep, SwapStepTaken};
-pub use tenants::{NewTenant, TenantRow};
+pub use tenants::{NewTenant, TenantChange, TenantPatch, TenantRow};
 pub use tokens::{NewToken, TokenRow};
 pub use webhooks::{NewWebhook, WebhookPatch, WebhookRow};
 
@@ -93,7 +95,17 @@ impl Registry {
         Self { database }
     }
 
+    /// A change that somebody is answered for: it survives a power cut.
     async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, RegistryError> + Send + 'static,
+    ) -> Result<T, RegistryError> {
+        self.database.write_durable_or(work).await
+    }
+
+    /// What happened and how deliveries went: it survives the process. A power cut may take the last of it, and a
+    /// delivery is made once more.
+    async fn note<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, RegistryError> + Send + 'static,
     ) -> Result<T, RegistryError> {

@@ -29,6 +29,16 @@ pub enum StopMode {
     AtOnce,
 }
 
+impl StopMode {
+    /// The word in the audit log.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Drain => "drain",
+            Self::AtOnce => "at-once",
+        }
+    }
+}
+
 /// What is wanted of a pipeline.
 #[derive(Debug, Clone)]
 pub struct Wanted {
@@ -38,6 +48,8 @@ pub struct Wanted {
     pub mode: StopMode,
     /// Rises with each change that a running pipeline must be restarted for.
     pub turn: u64,
+    /// The start ([`Run::started_ms`]) that a restart was asked for: what runs after it has another.
+    pub over_ms: Option<u64>,
     /// Which settings.
     pub revision: u64,
     /// The revision that what runs has taken on air, without being restarted.
@@ -143,6 +155,13 @@ impl Runner {
                 wait = PIPELINE_AGAIN_MIN;
                 continue;
             }
+            self.run.send_if_modified(|run| {
+                let over = run.started_ms.is_some() && run.started_ms == wanted.over_ms;
+                if over {
+                    run.started_ms = None;
+                }
+                over
+            });
             let began = tokio::time::Instant::now();
             let ended = self.once(&wanted, &mut good).await;
             if self.wanted.has_changed().is_err() {

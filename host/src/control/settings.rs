@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::config::{self, Destination as Checked, Layers, PipelineConfig, Problem};
+use crate::net::{Denied, Guard};
+use crate::pipeline::air::target::Target;
 use crate::pipeline::load::destination_name;
 use crate::pipeline::source::redacted;
 use crate::stage::{FailurePolicy, StageKind};
@@ -233,9 +235,28 @@ impl Settings {
         self.stages != other.stages && Self { stages: other.stages.clone(), ..self.clone() } == *other
     }
 
-    /// The destinations' ids, in order: stable, and without their keys.
-    pub fn destination_ids(&self) -> Vec<String> {
-        self.destinations.iter().map(Destination::id).collect()
+    /// The addresses that a network policy does not allow, as far as can be said without looking names up. Only for
+    /// settings that were checked.
+    pub fn denied(&self, guard: &Guard) -> Vec<Problem> {
+        let mut judged: Vec<(String, Result<(), Denied>)> = Vec::new();
+        let mut url = |path: String, text: &str| {
+            if let Ok(url) = url::Url::parse(text) {
+                judged.push((path, guard.check_url(&url)));
+            }
+        };
+        url("source.url".to_owned(), &self.source.url);
+        self.source.backup_url.iter().for_each(|text| url("source.backupUrl".to_owned(), text));
+        self.processor.iter().for_each(|processor| url("processor.url".to_owned(), &processor.url));
+        for (n, destination) in self.destinations.iter().enumerate() {
+            destination.srs_api.iter().for_each(|text| url(format!("destinations[{n}].srsApi"), text));
+        }
+        for (n, destination) in self.destinations.iter().enumerate() {
+            if let Ok(target) = Target::parse(&destination.url) {
+                judged.push((format!("destinations[{n}].url"), target.check(guard)));
+            }
+        }
+        let denied = judged.into_iter().filter_map(|(path, judged)| Some((path, judged.err()?)));
+        denied.map(|(path, denied)| Problem { path, message: format!("is not allowed: {denied}") }).collect()
     }
 }
 
@@ -247,7 +268,7 @@ impl Destination {
 
     /// The URL without its key.
     pub fn shown(&self) -> String {
-        crate::pipeline::air::target::Target::parse(&self.url).map_or_else(|_| "…".to_owned(), |to| to.redacted())
+        Target::parse(&self.url).map_or_else(|_| "…".to_owned(), |to| to.redacted())
     }
 }
 

@@ -14,7 +14,6 @@ use crate::limits::STORAGE_EVENTS_WAITING;
 use crate::pipeline::event::Event;
 use crate::pipeline::release::storage_event;
 use crate::store::janitor::{self, Cleaned, StorageEvent, StorageEvents};
-use crate::store::retention::Candidate;
 use crate::store::usage::{Space, Totals};
 
 /// What lies on disk, as far as a caller may see.
@@ -30,6 +29,15 @@ pub struct StorageView {
     pub space: Space,
     /// Why segments are not fetched now, in a sentence.
     pub refusal: Option<String>,
+}
+
+/// What was removed of a pipeline's files, or would be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cleaning {
+    /// The pipeline, which may be deleted already.
+    pub pipeline: PipelineId,
+    /// How much.
+    pub cleaned: Cleaned,
 }
 
 // === impl Control ===
@@ -82,33 +90,71 @@ impl Control {
         })
     }
 
-    /// Changes with what lies on disk.
-    pub fn storage_changes(&self) -> tokio::sync::watch::Receiver<u64> {
-        self.0.host.janitor().usage().changes()
-    }
-
-    /// The finished batches that [`Self::clean`] would remove, oldest first.
+    /// Removes the finished batches of a pipeline but the newest `keep`; what is not yet on air stays. Of a stream whose
+    /// pipeline was deleted and whose files were kept, removes everything. `dry_run`: only says what would go.
     ///
     /// # Errors
     /// Any [`ControlError`].
-    pub async fn plan_clean(&self, actor: &Actor, id: &str, keep: usize) -> Result<Vec<Candidate>, ControlError> {
-        let entry = self.allowed(actor, Action::ViewStorage, id)?;
+    pub async fn clean(&self, actor: &Actor, id: &str, keep: usize, dry_run: bool) -> Result<Cleaning, ControlError> {
+        let action = if dry_run { Action::ViewStorage } else { Action::CleanStorage };
+        let entry = match self.allowed(actor, action, id) {
+            Ok(entry) => entry,
+            Err(ControlError::NotFound(_)) => return self.clean_left_behind(actor, action, id, keep).await,
+            Err(error) => return Err(error),
+        };
         let PipelineId { tenant, stream } = entry.id();
-        self.0.host.janitor().plan_clean(tenant, stream, keep).await.map_err(super::listing::unread)
+        let janitor = self.0.host.janitor();
+        let planned = janitor.plan_clean(tenant, stream, keep).await.map_err(super::listing::unread)?;
+        let planned = Cleaned { batches: planned.len() as u64, bytes: planned.iter().map(|batch| batch.bytes).sum() };
+        if dry_run {
+            return Ok(Cleaning { pipeline: entry.id().clone(), cleaned: planned });
+        }
+        self.note_cleaning(actor, entry.id(), keep, planned).await?;
+        let cleaned = janitor.clean(tenant, stream, keep).await.map_err(super::listing::unread)?;
+        Ok(Cleaning { pipeline: entry.id().clone(), cleaned })
     }
 
-    /// Removes the finished batches of a pipeline but the newest `keep`. What is not yet on air stays.
-    ///
-    /// # Errors
-    /// Any [`ControlError`].
-    pub async fn clean(&self, actor: &Actor, id: &str, keep: usize) -> Result<Cleaned, ControlError> {
-        let entry = self.allowed(actor, Action::CleanStorage, id)?;
-        let PipelineId { tenant, stream } = entry.id();
-        let cleaned = self.0.host.janitor().clean(tenant, stream, keep).await.map_err(super::listing::unread)?;
-        let line = NewAudit::new(actor, Action::CleanStorage, Some(tenant), format!("pipeline {}", entry.id()));
-        let detail = serde_json::json!({ "keep": keep, "batches": cleaned.batches, "bytes": cleaned.bytes });
-        self.0.registry.record(line.detail(detail)).await?;
-        Ok(cleaned)
+    /// [`Self::clean`] of a stream without a pipeline. Which of its batches were on air nobody knows any more.
+    async fn clean_left_behind(
+        &self,
+        actor: &Actor,
+        action: Action,
+        id: &str,
+        keep: usize,
+    ) -> Result<Cleaning, ControlError> {
+        let pipeline = PipelineId::parse(id, actor.home())?;
+        let PipelineId { tenant, stream } = &pipeline;
+        actor.check(action, Some(tenant)).map_err(|denied| denied.or_absent(PipelineId::absent(id)))?;
+        let janitor = self.0.host.janitor();
+        let removing = self.0.removing.begin(tenant).await;
+        let is_there = janitor.usage().stream(tenant, stream).all().files > 0;
+        // One whose settings cannot be read is left out, and is somebody's all the same.
+        if !is_there || self.0.registry.pipeline(&pipeline).await?.is_some() {
+            return Err(PipelineId::absent(id));
+        }
+        if keep > 0 {
+            let message = format!("must be 0: pipeline {pipeline} was deleted, and all that it left goes at once");
+            return Err(ControlError::invalid("keepBatches", message));
+        }
+        let cleaned = janitor.left_behind(tenant, stream).await;
+        if action == Action::CleanStorage {
+            self.note_cleaning(actor, &pipeline, keep, cleaned).await?;
+            self.remove_behind(removing, pipeline.removal(true), None).await;
+        }
+        Ok(Cleaning { pipeline, cleaned })
+    }
+
+    /// Written before anything goes: what is gone cannot be undone, and must not be gone without a trace.
+    async fn note_cleaning(
+        &self,
+        actor: &Actor,
+        id: &PipelineId,
+        keep: usize,
+        planned: Cleaned,
+    ) -> Result<(), ControlError> {
+        let line = NewAudit::new(actor, Action::CleanStorage, Some(&id.tenant), format!("pipeline {id}"));
+        let detail = serde_json::json!({ "keep": keep, "batches": planned.batches, "bytes": planned.bytes });
+        Ok(self.0.registry.record(line.detail(detail)).await?)
     }
 
     /// Tells the janitor's events from now on.

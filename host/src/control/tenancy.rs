@@ -1,4 +1,4 @@
-//! Tenants, their quotas and network policies, their tokens and webhooks.
+//! Tenants, their quotas and network policies, and their tokens.
 
 use std::sync::{Arc, PoisonError};
 
@@ -10,12 +10,13 @@ use super::access::{Action, Actor, Role};
 use super::error::ControlError;
 use super::hidden::Hidden;
 use super::pipelines::owner;
-use super::quota::QuotaPatch;
-use super::registry::{self, DeliveryRow, TenantRow, TokenRow, WebhookPatch, WebhookRow};
+use super::quota::{QuotaPatch, Quotas};
+use super::registry::{self, TenantPatch, TenantRow, TokenRow};
 use super::runner::StopMode;
 use crate::config::Problem;
 use crate::net::Policy;
 use crate::store::page::{Listed, Page};
+use crate::unix_time::now_ms;
 
 /// A token to be made.
 #[derive(Debug, Clone)]
@@ -37,23 +38,6 @@ pub struct TokenSecret {
     pub row: TokenRow,
     /// What a client sends.
     pub secret: Hidden<String>,
-}
-
-/// A webhook to be made.
-#[derive(Debug, Clone)]
-pub struct NewWebhook {
-    /// Whose; `None`: the caller's own.
-    pub tenant: Option<String>,
-    /// Names it, once for its tenant.
-    pub name: String,
-    /// Where to.
-    pub url: String,
-    /// Signs what is sent; `None`: one is made.
-    pub secret: Option<String>,
-    /// Kinds of events; empty: all.
-    pub events: Vec<String>,
-    /// Whether anything is sent.
-    pub enabled: bool,
 }
 
 // === tenants ===
@@ -93,69 +77,45 @@ impl Control {
         network: Option<Value>,
     ) -> Result<Arc<TenantRow>, ControlError> {
         actor.check(Action::CreateTenant, None)?;
-        check_network(network.as_ref())?;
-        let _changing = self.0.changing.lock().await;
         let new = registry::NewTenant { name: name.to_owned(), quotas, network };
+        let mut problems = new.problems();
+        problems.extend(network_problems(new.network.as_ref()));
+        told(problems)?;
+        // Whoever had the name before is gone from the disk first.
+        let _making = self.make_room_for(name).await?;
+        let _changing = self.0.changing.lock().await;
         Ok(self.know(self.0.registry.create_tenant(actor, new).await?.row))
     }
 
-    /// Changes what a tenant may use; pipelines that run keep theirs until they start anew.
+    /// Changes what a tenant may use and reach, or shuts it out: its tokens are not taken then, and its pipelines do not
+    /// run. All of it or nothing. Its pipelines go on with another network policy at once; with other quotas when they
+    /// start anew.
     ///
     /// # Errors
     /// Any [`ControlError`].
-    pub async fn set_quotas(
+    pub async fn update_tenant(
         &self,
         actor: &Actor,
         tenant: &str,
-        patch: QuotaPatch,
+        patch: TenantPatch,
     ) -> Result<Arc<TenantRow>, ControlError> {
+        // Whatever is asked for, also nothing.
         self.tenant_for(actor, Action::SetQuotas, Some(tenant))?;
+        let asked = [(patch.network.is_some(), Action::SetNetwork), (patch.disabled.is_some(), Action::DisableTenant)];
+        for (_, action) in asked.into_iter().filter(|(asked, _)| *asked) {
+            self.tenant_for(actor, action, Some(tenant))?;
+        }
+        let mut problems = Quotas::of(tenant, &patch.quotas.unwrap_or_default()).problems();
+        problems.extend(network_problems(patch.network.as_ref().and_then(Option::as_ref)));
+        told(problems)?;
         let _changing = self.0.changing.lock().await;
-        let row = self.know(self.0.registry.set_quotas(actor, tenant, patch).await?.row);
-        self.reown(&row, false);
-        Ok(row)
-    }
-
-    /// Changes which addresses a tenant may reach. Its pipelines go on with it at once.
-    ///
-    /// # Errors
-    /// Any [`ControlError`].
-    pub async fn set_network(
-        &self,
-        actor: &Actor,
-        tenant: &str,
-        policy: Option<Value>,
-    ) -> Result<Arc<TenantRow>, ControlError> {
-        self.tenant_for(actor, Action::SetNetwork, Some(tenant))?;
-        check_network(policy.as_ref())?;
-        let _changing = self.0.changing.lock().await;
-        let changed = self.0.registry.set_network(actor, tenant, policy).await?;
-        let row = self.know(changed.row);
-        self.reown(&row, changed.changed);
-        Ok(row)
-    }
-
-    /// Shuts a tenant out, or lets it in again: its tokens are not taken, its pipelines do not run.
-    ///
-    /// # Errors
-    /// Any [`ControlError`].
-    pub async fn set_disabled(
-        &self,
-        actor: &Actor,
-        tenant: &str,
-        disabled: bool,
-    ) -> Result<Arc<TenantRow>, ControlError> {
-        self.tenant_for(actor, Action::DisableTenant, Some(tenant))?;
-        let _changing = self.0.changing.lock().await;
-        let row = self.know(self.0.registry.set_disabled(actor, tenant, disabled).await?.row);
-        self.0.tokens.forget_all();
-        for entry in self.entries().iter().filter(|entry| entry.id().tenant == row.name) {
-            let wanted = self.0.registry.pipeline(entry.id()).await?;
-            let running = !disabled && wanted.is_some_and(|row| row.desired == registry::Desired::Running);
-            entry.want(|wanted| {
-                wanted.running = running;
-                wanted.mode = StopMode::AtOnce;
-            });
+        let new = self.0.registry.update_tenant(actor, tenant, patch).await?;
+        let row = self.know(new.row);
+        if new.quotas || new.network {
+            self.reown(&row, new.network);
+        }
+        if new.disabled {
+            self.shut_out(&row).await?;
         }
         Ok(row)
     }
@@ -170,11 +130,14 @@ impl Control {
             Err(ControlError::NotFound(_)) => return Ok(false),
             Err(error) => return Err(error),
         }
-        let _changing = self.0.changing.lock().await;
+        let making = self.make_room_for(tenant).await?;
+        let changing = self.0.changing.lock().await;
         self.remove_components_of(tenant).await?;
-        self.0.registry.delete_tenant(actor, tenant).await?;
+        let row = self.0.registry.delete_tenant(actor, tenant).await?;
         self.0.tenants.write().unwrap_or_else(PoisonError::into_inner).remove(tenant);
         self.0.tokens.forget_all();
+        drop(changing);
+        self.remove_behind(making, row.removal(), None).await;
         Ok(true)
     }
 
@@ -202,12 +165,31 @@ impl Control {
         row
     }
 
+    /// Stops the pipelines of a tenant that was shut out, at once; those of one that was let in go on as they are meant to.
+    async fn shut_out(&self, row: &TenantRow) -> Result<(), ControlError> {
+        self.0.tokens.forget_all();
+        for entry in self.entries().iter().filter(|entry| entry.id().tenant == row.name) {
+            if row.disabled {
+                entry.want(|wanted| {
+                    wanted.running = false;
+                    wanted.mode = StopMode::AtOnce;
+                });
+            } else {
+                let kept = self.0.registry.pipeline(entry.id()).await?;
+                let running = kept.is_some_and(|kept| kept.desired == registry::Desired::Running);
+                entry.want(|wanted| wanted.running = running);
+            }
+        }
+        Ok(())
+    }
+
     /// Gives a tenant's pipelines what they may use now; `at_once`: also those that run.
     fn reown(&self, row: &TenantRow, at_once: bool) {
         for entry in self.entries().iter().filter(|entry| entry.id().tenant == row.name) {
             entry.want(|wanted| {
                 wanted.owner = crate::pipeline::Owner { progress: wanted.owner.progress.clone(), ..owner(row) };
-                if at_once {
+                // What drains goes on air to its end.
+                if at_once && wanted.running {
                     wanted.mode = StopMode::AtOnce;
                     wanted.turn += 1;
                 }
@@ -216,14 +198,21 @@ impl Control {
     }
 }
 
-fn check_network(policy: Option<&Value>) -> Result<(), ControlError> {
-    let Some(policy) = policy else { return Ok(()) };
-    let read = Policy::deserialize(policy).map_err(|error| ControlError::invalid("network", error.to_string()))?;
-    let below = |problem: Problem| Problem { path: format!("network.{}", problem.path), ..problem };
-    match read.problems() {
-        problems if problems.is_empty() => Ok(()),
-        problems => Err(ControlError::InvalidInput(problems.into_iter().map(below).collect())),
+/// What is wrong with a network policy, by the name that callers know it by.
+fn network_problems(policy: Option<&Value>) -> Vec<Problem> {
+    const PATH: &str = "networkPolicy";
+    match policy.map(Policy::deserialize) {
+        None => Vec::new(),
+        Some(Err(error)) => vec![Problem { path: PATH.to_owned(), message: error.to_string() }],
+        Some(Ok(read)) => {
+            let below = |problem: Problem| Problem { path: format!("{PATH}.{}", problem.path), ..problem };
+            read.problems().into_iter().map(below).collect()
+        }
     }
+}
+
+fn told(problems: Vec<Problem>) -> Result<(), ControlError> {
+    if problems.is_empty() { Ok(()) } else { Err(ControlError::InvalidInput(problems)) }
 }
 
 // === tokens ===
@@ -253,6 +242,9 @@ impl Control {
             Some(tenant) => drop(self.tenant_for(actor, Action::CreateToken, Some(tenant))?),
             None => actor.check(Action::CreateToken, None)?,
         }
+        if new.expires_ms.is_some_and(|at| at <= now_ms()) {
+            return Err(ControlError::invalid("expiresAt", "is past: the token would never be taken"));
+        }
         let (secret, hash) = super::tokens::make_secret();
         let new = registry::NewToken { tenant, name: new.name, role: new.role, expires_ms: new.expires_ms, hash };
         Ok(TokenSecret { row: self.0.registry.create_token(actor, new).await?, secret })
@@ -273,120 +265,5 @@ impl Control {
         let row = self.0.registry.revoke_token(actor, id).await?;
         self.0.tokens.forget_all();
         Ok(row)
-    }
-}
-
-// === webhooks ===
-
-impl Control {
-    /// A tenant's webhooks, keyed by id.
-    ///
-    /// # Errors
-    /// Any [`ControlError`].
-    pub async fn webhooks(
-        &self,
-        actor: &Actor,
-        tenant: Option<&str>,
-        page: Page,
-    ) -> Result<Listed<WebhookRow>, ControlError> {
-        let tenant = self.tenant_for(actor, Action::ViewWebhooks, tenant)?;
-        Ok(self.0.registry.webhooks(&tenant.name, page).await?)
-    }
-
-    /// Makes a webhook.
-    ///
-    /// # Errors
-    /// Any [`ControlError`].
-    pub async fn create_webhook(&self, actor: &Actor, new: NewWebhook) -> Result<WebhookRow, ControlError> {
-        let tenant = self.tenant_for(actor, Action::CreateWebhook, new.tenant.as_deref())?;
-        let secret = new.secret.map_or_else(|| super::tokens::make_secret().0, Hidden::new);
-        let new = registry::NewWebhook {
-            tenant: tenant.name.clone(),
-            name: new.name,
-            url: Hidden::new(new.url),
-            secret,
-            events: new.events,
-            enabled: new.enabled,
-        };
-        Ok(self.0.registry.create_webhook(actor, new).await?.row)
-    }
-
-    /// Changes a webhook.
-    ///
-    /// # Errors
-    /// Any [`ControlError`].
-    pub async fn update_webhook(
-        &self,
-        actor: &Actor,
-        tenant: Option<&str>,
-        id: u64,
-        patch: WebhookPatch,
-    ) -> Result<WebhookRow, ControlError> {
-        let tenant = self.tenant_for(actor, Action::UpdateWebhook, tenant)?;
-        Ok(self.0.registry.update_webhook(actor, &tenant.name, id, patch).await?.row)
-    }
-
-    /// Deletes a webhook and what waits for it. False: there was none.
-    ///
-    /// # Errors
-    /// Any [`ControlError`].
-    pub async fn delete_webhook(&self, actor: &Actor, tenant: Option<&str>, id: u64) -> Result<bool, ControlError> {
-        let tenant = self.tenant_for(actor, Action::DeleteWebhook, tenant)?;
-        match self.0.registry.delete_webhook(actor, &tenant.name, id).await.map_err(ControlError::from) {
-            Ok(_) => Ok(true),
-            Err(ControlError::NotFound(_)) => Ok(false),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Sends a webhook something to try it.
-    ///
-    /// # Errors
-    /// Any [`ControlError`].
-    pub async fn test_webhook(
-        &self,
-        actor: &Actor,
-        tenant: Option<&str>,
-        id: u64,
-    ) -> Result<DeliveryRow, ControlError> {
-        let tenant = self.tenant_for(actor, Action::DeliverWebhook, tenant)?;
-        let payload = serde_json::json!({
-            "kind": "test", "tenant": tenant.name, "atMs": crate::unix_time::now_ms(),
-            "severity": "info", "message": format!("a test by {}", actor.name),
-        });
-        let row = self.0.registry.try_webhook(actor, &tenant.name, id, payload).await?;
-        self.0.webhooks.wake();
-        Ok(row)
-    }
-
-    /// Sends a delivery once more.
-    ///
-    /// # Errors
-    /// Any [`ControlError`].
-    pub async fn deliver_again(
-        &self,
-        actor: &Actor,
-        tenant: Option<&str>,
-        delivery: u64,
-    ) -> Result<DeliveryRow, ControlError> {
-        let tenant = self.tenant_for(actor, Action::DeliverWebhook, tenant)?;
-        let row = self.0.registry.deliver_again(actor, &tenant.name, delivery).await?;
-        self.0.webhooks.wake();
-        Ok(row)
-    }
-
-    /// What a webhook was sent, keyed by id.
-    ///
-    /// # Errors
-    /// Any [`ControlError`].
-    pub async fn deliveries(
-        &self,
-        actor: &Actor,
-        tenant: Option<&str>,
-        webhook: u64,
-        page: Page,
-    ) -> Result<Listed<DeliveryRow>, ControlError> {
-        let tenant = self.tenant_for(actor, Action::ViewWebhooks, tenant)?;
-        Ok(self.0.registry.deliveries(&tenant.name, webhook, page).await?)
     }
 }

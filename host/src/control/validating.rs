@@ -6,7 +6,7 @@ use super::dry_run::Validation;
 use super::error::ControlError;
 use super::id::PipelineId;
 use super::pipelines::{NewPipeline, owner};
-use super::registry::TenantRow;
+use super::registry::{NewAudit, TenantRow};
 use super::settings::{Patch, Settings};
 
 impl Control {
@@ -18,6 +18,7 @@ impl Control {
         let tenant = self.tenant_for(actor, Action::ValidatePipeline, new.tenant.as_deref())?;
         let id = PipelineId::new(&tenant.name, new.stream_id)?;
         let settings = Settings::default().patched(new.patch).map_err(ControlError::InvalidInput)?;
+        self.note_trial(actor, &id).await?;
         self.look(&tenant, &id, &settings).await
     }
 
@@ -29,7 +30,14 @@ impl Control {
         let entry = self.allowed(actor, Action::ValidatePipeline, id)?;
         let tenant = self.tenant_for(actor, Action::ValidatePipeline, Some(&entry.id().tenant))?;
         let settings = entry.settings().patched(patch).map_err(ControlError::InvalidInput)?;
+        self.note_trial(actor, entry.id()).await?;
         self.look(&tenant, entry.id(), &settings).await
+    }
+
+    /// It changes nothing, but it reaches out, with credentials that may be others'.
+    async fn note_trial(&self, actor: &Actor, id: &PipelineId) -> Result<(), ControlError> {
+        let line = NewAudit::new(actor, Action::ValidatePipeline, Some(&id.tenant), format!("pipeline {id}"));
+        Ok(self.0.registry.record(line).await?)
     }
 
     async fn look(&self, tenant: &TenantRow, id: &PipelineId, settings: &Settings) -> Result<Validation, ControlError> {

@@ -9,7 +9,7 @@ pub const API_BODY_BYTES_MAX: usize = 1 << 20;
 /// Largest body of a REST call, bytes.
 pub const REST_BODY_BYTES_MAX: usize = 64 << 10;
 /// A response begins within this time or is given up.
-pub const API_ANSWER_MAX: Duration = Duration::from_secs(60);
+pub const API_ANSWER_MAX: Duration = Duration::from_secs(90);
 /// Connections at a time; further ones wait in the system's queue.
 pub const API_CONNECTIONS_MAX: usize = 8192;
 /// Wait before the next connection is taken, after one could not be.
@@ -56,8 +56,9 @@ pub const GRAPHQL_BODY_BYTES_MAX: usize = 256 << 10;
 pub const GRAPHQL_UPLOAD_TIMEOUT: Duration = Duration::from_secs(120);
 /// From any other request's head to the end of its body.
 pub const GRAPHQL_BODY_TIMEOUT: Duration = Duration::from_secs(15);
-/// For a query or mutation to be answered; a dry run fetches and connects.
-pub const GRAPHQL_ANSWER_TIMEOUT: Duration = Duration::from_secs(50);
+/// For a query or mutation to be answered: longer than a dry run, which fetches, connects and may compile a stage, and
+/// shorter than [`API_ANSWER_MAX`], so that it ends in an answer of GraphQL's.
+pub const GRAPHQL_ANSWER_TIMEOUT: Duration = Duration::from_secs(80);
 /// Brackets in brackets in a request's text, those of values included. The parser takes some stack for each.
 pub const GRAPHQL_BRACKETS_MAX: usize = 48;
 /// Operations in one request, of which one is run.

@@ -52,8 +52,10 @@ pub const DRY_RUNS_PER_TENANT: usize = 2;
 pub const DRY_RUN_TRIES: u32 = 2;
 /// For the playlists of a source.
 pub const DRY_RUN_PLAYLIST_LIMIT: Duration = Duration::from_secs(20);
-/// For the first segment and for ffmpeg to take it apart, or two target durations where those are longer.
+/// For the first segment and for ffmpeg to take it apart, or two target durations where those are longer...
 pub const DRY_RUN_MEDIA_LIMIT: Duration = Duration::from_secs(30);
+/// ...but not longer than this: together with the playlists it has to be over before the API stops waiting.
+pub const DRY_RUN_MEDIA_LIMIT_MAX: Duration = Duration::from_secs(55);
 /// For the connection to the processor and the handshake.
 pub const DRY_RUN_PROCESSOR_LIMIT: Duration = Duration::from_secs(15);
 /// For a processor that was greeted to say that it is ready.
@@ -64,6 +66,14 @@ pub const DRY_RUN_DESTINATION_LIMIT: Duration = Duration::from_secs(15);
 pub const DRY_RUN_FILE_LIMIT: Duration = Duration::from_secs(5);
 /// To load and open a stage: a component that was never used here is compiled first.
 pub const DRY_RUN_STAGE_LIMIT: Duration = Duration::from_secs(60);
+/// A dry run ends in its own answer: none of its parts, which run beside each other, takes as long as the API waits.
+const _: () = {
+    let source = DRY_RUN_PLAYLIST_LIMIT.as_secs() + DRY_RUN_MEDIA_LIMIT_MAX.as_secs();
+    let processor = DRY_RUN_STAGE_LIMIT.as_secs() + DRY_RUN_PROCESSOR_LIMIT.as_secs() + DRY_RUN_READY_WAIT.as_secs();
+    let answer = super::GRAPHQL_ANSWER_TIMEOUT.as_secs();
+    assert!(source < answer && processor < answer && DRY_RUN_DESTINATION_LIMIT.as_secs() < answer);
+    assert!(answer < super::API_ANSWER_MAX.as_secs());
+};
 /// Fragments of one `output.fmp4`: at least [`OUTPUT_FRAGMENT_MIN`] each, so 120 s have 120.
 pub const OUTPUT_FRAGMENTS_MAX: usize = 1024;
 /// Bytes at the start of an `output.fmp4` that tell where its fragments lie.
@@ -80,6 +90,13 @@ pub const PREVIEW_FRAGMENTS_MAX: usize = 2000;
 pub const COMPONENTS_LISTED_MAX: usize = 64;
 
 // === webhooks ===
+
+/// Bytes of a webhook's URL.
+pub const WEBHOOK_URL_BYTES_MAX: usize = 2048;
+/// Least bytes of a webhook's secret: 128 bits, if they are random.
+pub const WEBHOOK_SECRET_BYTES_MIN: usize = 16;
+/// Most bytes of a webhook's secret.
+pub const WEBHOOK_SECRET_BYTES_MAX: usize = 256;
 
 /// Requests to receivers under way at once; each is a socket and a small task.
 pub const WEBHOOK_SENDINGS_MAX: usize = 256;

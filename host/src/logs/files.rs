@@ -67,8 +67,19 @@ impl Files {
         }
     }
 
-    /// Removes a stream's files, and their folder if nothing else is in it.
+    /// Removes a stream's files, and their folder if nothing else is in it; without a stream, the tenant's whole folder.
     pub(super) fn remove(&mut self, key: &Key) {
+        if let (Some(tenant), None) = (key.tenant.as_deref(), &key.stream) {
+            self.known.retain(|other, _| other.tenant != key.tenant);
+            let Some(root) = self.root.as_ref().filter(|_| check_name("tenant", tenant).is_ok()) else { return };
+            let dir = root.join(tenant).join("logs");
+            if let Err(error) = std::fs::remove_dir_all(&dir)
+                && error.kind() != io::ErrorKind::NotFound
+            {
+                tracing::warn!(path = %dir.display(), %error, "a folder of log files cannot be removed");
+            }
+            return;
+        }
         self.known.remove(key);
         let Some(dir) = self.dir(key) else { return };
         for n in 0..=LOG_FILES {
@@ -219,6 +230,22 @@ mod tests {
         assert!(!root.path().join("a/logs/tv").exists());
         assert!(root.path().join("a/logs/radio/mine.txt").exists());
         assert!(!root.path().join("a/logs/radio/outboard.log").exists());
+        assert!(root.path().join("b/logs/tv/outboard.log").exists());
+    }
+
+    #[test]
+    fn all_of_a_tenant_goes_at_once_and_is_written_anew() {
+        let root = tempfile::tempdir().unwrap();
+        let mut files = opened(root.path());
+        for (tenant, stream) in [("a", "tv"), ("a", "radio"), ("b", "tv")] {
+            files.write(&record(tenant, stream, "of the first"));
+        }
+        files.remove(&Key { tenant: Some("a".into()), stream: None });
+        assert!(!root.path().join("a/logs").exists() && root.path().join("b/logs/tv/outboard.log").exists());
+        files.write(&record("a", "tv", "of the next"));
+        let text = std::fs::read_to_string(root.path().join("a/logs/tv/outboard.log")).unwrap();
+        assert!(text.contains("of the next") && !text.contains("of the first"), "{text}");
+        files.remove(&Key { tenant: Some("..".into()), stream: None });
         assert!(root.path().join("b/logs/tv/outboard.log").exists());
     }
 

@@ -144,9 +144,15 @@ impl Shared {
         ring
     }
 
-    /// Lets go of a stream's lines.
+    /// Lets go of a stream's lines; without a stream, of all that are the tenant's.
     pub(super) fn remove(&self, key: &Key) {
-        self.book.write().unwrap_or_else(PoisonError::into_inner).remove(key);
+        let mut book = self.book.write().unwrap_or_else(PoisonError::into_inner);
+        if key.stream.is_none() && key.tenant.is_some() {
+            let keys: Vec<Key> = book.rings.keys().filter(|other| other.tenant == key.tenant).cloned().collect();
+            keys.iter().for_each(|key| book.remove(key));
+        }
+        book.remove(key);
+        drop(book);
         self.edition.fetch_add(1, Ordering::Release);
     }
 

@@ -17,7 +17,7 @@ use crate::limits::LOG_QUEUE_LINES;
 pub(super) enum Job {
     /// Write a line.
     Line(Arc<LogRecord>),
-    /// Remove a stream's files, then answer.
+    /// Remove a stream's files, or without one all of the tenant's, then answer.
     Forget(Key, oneshot::Sender<()>),
     /// Answer.
     Flush(SyncSender<()>),

@@ -1,32 +1,44 @@
 //! The last net under the log: what gives access is cut out of a text before anybody sees it.
 //!
 //! Those who log must not hand secrets in at all; this catches what slips through. It knows URLs: user, password, the
-//! path of RTMP and SRT behind the application (the stream key), values of the query, the fragment; and the word after
-//! `Bearer`. A text without any of these is not copied.
+//! path of RTMP and SRT behind the application (the stream key), values of the query, the fragment; the word after
+//! `Bearer`, and after `Basic` where it is a name and a password; our own tokens and webhook secrets, wherever they stand.
+//! A text without any of these is not copied.
 
 use std::borrow::Cow;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 
 /// Schemes whose path holds a key.
 const KEYED: [&str; 6] = ["rtmp", "rtmps", "rtmpt", "rtmpe", "rtmpts", "srt"];
 
+/// Begin what this server makes: tokens, and secrets of webhooks.
+const OURS: [&str; 2] = ["obt_", "whsec_"];
+/// Fewer letters behind that are a word like any other.
+const OURS_LETTERS_MIN: usize = 20;
+
 /// The text without what gives access.
 pub fn redact(text: &str) -> Cow<'_, str> {
-    if !(text.contains("://") || text.contains('?') || text.contains("earer ")) {
+    let signs = ["://", "?", "earer ", "asic "];
+    if !signs.iter().chain(&OURS).any(|sign| text.contains(sign)) {
         return Cow::Borrowed(text);
     }
     let mut clean = String::with_capacity(text.len());
-    let mut bearer = false;
+    let (mut bearer, mut basic) = (false, false);
     for part in text.split_inclusive(ends_word) {
         let (word, end) = match part.char_indices().next_back() {
             Some((at, last)) if ends_word(last) => part.split_at(at),
             _ => (part, ""),
         };
-        if bearer && !word.is_empty() {
+        if !word.is_empty() && (bearer || (basic && is_name_and_password(word))) {
             clean.push_str("***");
-            bearer = false;
+            (bearer, basic) = (false, false);
         } else {
-            redact_word(word, &mut clean);
-            bearer = word.to_ascii_lowercase().ends_with("bearer") || (bearer && word.is_empty());
+            redact_word(&redact_ours(word), &mut clean);
+            let lower = word.to_ascii_lowercase();
+            bearer = lower.ends_with("bearer") || (bearer && word.is_empty());
+            basic = lower.ends_with("basic") || (basic && word.is_empty());
         }
         clean.push_str(end);
     }
@@ -36,6 +48,28 @@ pub fn redact(text: &str) -> Cow<'_, str> {
 /// What cannot stand in a URL. A bracket or a comma can, and goes with what it follows.
 fn ends_word(letter: char) -> bool {
     letter.is_whitespace() || letter.is_control() || matches!(letter, '"' | '\'' | '<' | '>' | '`' | '\\' | '|')
+}
+
+/// What follows `Basic` in a header; other words do too.
+fn is_name_and_password(word: &str) -> bool {
+    let encoded = word.trim_end_matches([',', ';', ')', ']', '}', '.']);
+    STANDARD.decode(encoded).is_ok_and(|pair| pair.contains(&b':'))
+}
+
+fn redact_ours(word: &str) -> Cow<'_, str> {
+    let mut word = Cow::Borrowed(word);
+    for prefix in OURS {
+        let mut from = 0;
+        while let Some(at) = word.get(from..).and_then(|rest| rest.find(prefix)) {
+            from += at + prefix.len();
+            let letters = |letter: char| letter.is_ascii_alphanumeric() || letter == '-' || letter == '_';
+            let length = word.get(from..).map_or(0, |rest| rest.find(|letter| !letters(letter)).unwrap_or(rest.len()));
+            if length >= OURS_LETTERS_MIN {
+                word.to_mut().replace_range(from..from + length, "***");
+            }
+        }
+    }
+    word
 }
 
 fn redact_word(word: &str, clean: &mut String) {
@@ -131,6 +165,11 @@ mod tests {
             ("url=rtmp://h/live/SECRET why=x", "url=rtmp://h/live/… why=x"),
             ("Authorization: Bearer SECRET, next", "Authorization: Bearer *** next"),
             ("bearer  SECRET", "bearer  ***"),
+            ("Authorization: Basic dXNlcjpTRUNSRVQ=, next", "Authorization: Basic *** next"),
+            ("basic  dXNlcjpTRUNSRVQ=", "basic  ***"),
+            ("token obt_SECRETSECRETSECRETSECRET0123456789-_abcdefg, no", "token obt_***, no"),
+            (r#"{"secret":"whsec_SECRETSECRETSECRETSECRET0123456789-_abcdefg"}"#, r#"{"secret":"whsec_***"}"#),
+            ("/x/obt_SECRETSECRETSECRETSECRET/whsec_SECRETSECRETSECRETSECRET", "/x/obt_***/whsec_***"),
         ] {
             assert_eq!(redact(text), shown);
         }
@@ -143,6 +182,10 @@ mod tests {
             "why? nobody knows = nothing",
             "http://127.0.0.1:3000/",
             "the bearer of this",
+            "basic settings are enough",
+            "Basic YQ== is no pair",
+            "names that begin with obt_ or whsec_short",
+            "obt_***",
             "rtmp://h",
             "https://h/live/x.m3u8?token=***&e=***",
             "wss://host/ns",

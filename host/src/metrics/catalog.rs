@@ -106,7 +106,7 @@ metrics! {
     // --- what became of batches ---
     /// Batches by what went on air: outcome processed, original (reason: why) or failed (reason: the step that lost it).
     BATCHES = Counter "batches" [tenant, stream, outcome, reason];
-    /// How long a step took for a batch: demux, exchange (until reply or decision), remux, on-air (from its last segment to its first packet on air).
+    /// How long a step took for a batch: demux, exchange (until reply or decision), remux; and from its last segment on: ready (until it was ready for air), on-air (until its first packet was on air).
     STEP = Histogram "step_duration" in Seconds [tenant, stream, step];
     /// Time in hand when a batch was ready for air.
     TIME_LEFT = Histogram "deadline_time_left" in Seconds [tenant, stream];
@@ -244,6 +244,14 @@ metrics! {
     DATABASE_WAITING = Gauge "database_waiting" [kind];
     /// Subscriptions that are open.
     SUBSCRIPTIONS = Gauge "subscriptions" [];
+    /// Deliveries of webhooks that are over, by outcome: delivered, or given-up after too many attempts.
+    WEBHOOK_DELIVERIES = Counter "webhook_deliveries" [outcome];
+    /// Requests to webhooks in vain, each attempt counted.
+    WEBHOOK_FAILURES = Counter "webhook_failures" [];
+    /// Requests to webhooks under way.
+    WEBHOOK_SENDING = Gauge "webhook_sending" [];
+    /// Deliveries of webhooks that wait for their turn or their next attempt.
+    WEBHOOK_WAITING = Gauge "webhook_waiting" [];
     /// Lines of the log.
     LOG_LINES = Counter "log_lines" [];
     /// Lines of the log that are missing, by reason: rate (nowhere), queue and file (not in the file).

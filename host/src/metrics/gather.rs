@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::catalog::{self as is, Metric};
-use super::sample::{HostSample, PipelineSample, StageSample};
+use super::sample::{HostSample, PipelineSample, StageSample, WebhookSample};
 use super::timings::{Reading, Step};
 use crate::control::health::HealthState;
 use crate::limits::METRICS_LABEL_BYTES_MAX;
@@ -272,8 +272,21 @@ impl Told {
             self.gauge(&is::DATABASE_WAITING, &["write"], database.writes as u64);
             self.gauge(&is::DATABASE_WAITING, &["read"], database.reads as u64);
         }
+        if let Some(webhooks) = &host.webhooks {
+            self.webhooks(webhooks);
+        }
         if let Some(logs) = &host.logs {
             self.logs(logs);
+        }
+    }
+
+    fn webhooks(&mut self, webhooks: &WebhookSample) {
+        let sent = &webhooks.sent;
+        self.counts(&is::WEBHOOK_DELIVERIES, &[], [("delivered", sent.delivered), ("given-up", sent.given_up)]);
+        self.count(&is::WEBHOOK_FAILURES, &[], sent.failed);
+        self.gauge(&is::WEBHOOK_SENDING, &[], sent.sending);
+        if let Some(waiting) = webhooks.waiting {
+            self.gauge(&is::WEBHOOK_WAITING, &[], waiting);
         }
     }
 

@@ -6,6 +6,7 @@ use super::process::ProcessSample;
 use super::timings::TimingsReading;
 use crate::control::health::HealthState;
 use crate::control::snapshot::Snapshot;
+use crate::control::webhooks::SenderStats;
 use crate::logs::{LogCounts, LogHub};
 use crate::pipeline::Host;
 use crate::pipeline::air::status::DestinationStatus;
@@ -109,12 +110,14 @@ pub struct HostSample {
     pub storage: Option<(u64, u64)>,
     /// Subscriptions that are open.
     pub subscriptions: Option<usize>,
+    /// What webhooks were sent.
+    pub webhooks: Option<WebhookSample>,
     /// The log.
     pub logs: Option<LogCounts>,
 }
 
 impl HostSample {
-    /// The host as it is now; `uptime`, since it started; `subscriptions` that are open.
+    /// The host as it is now, without its webhooks; `uptime`, since it started; `subscriptions` that are open.
     pub fn take(host: &Host, logs: &LogHub, uptime: Duration, subscriptions: usize) -> Self {
         let queue = host.queue().counts();
         let waiting = host.database().waiting();
@@ -134,6 +137,7 @@ impl HostSample {
             database: Some(DatabaseSample { writes: waiting.writes, reads: waiting.reads }),
             storage: space.map(|space| (space.free, space.total)),
             subscriptions: Some(subscriptions),
+            webhooks: None,
             logs: Some(logs.counts()),
         }
     }
@@ -159,4 +163,13 @@ pub struct DatabaseSample {
     pub writes: usize,
     /// Reads that wait.
     pub reads: usize,
+}
+
+/// What webhooks were sent, and what waits.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct WebhookSample {
+    /// Since the start of the process.
+    pub sent: SenderStats,
+    /// Deliveries that wait for their turn or their next attempt; `None`: the database does not say.
+    pub waiting: Option<u64>,
 }

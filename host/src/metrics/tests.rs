@@ -7,6 +7,7 @@ use super::catalog::{ALL, Kind, Metric, Unit};
 use super::*;
 use crate::control::health::HealthState;
 use crate::control::snapshot::OFF_AIR;
+use crate::control::webhooks::SenderStats;
 use crate::logs::LogCounts;
 use crate::pipeline::air::status::{Counters, DestinationState, DestinationStatus, Dropped};
 use crate::pipeline::exchange::ExchangeStatus;
@@ -98,6 +99,10 @@ fn host() -> HostSample {
         database: Some(DatabaseSample { writes: 1, reads: 2 }),
         storage: Some((10, 100)),
         subscriptions: Some(5),
+        webhooks: Some(WebhookSample {
+            sent: SenderStats { sending: 1, delivered: 20, failed: 3, given_up: 2 },
+            waiting: Some(4),
+        }),
         logs: Some(LogCounts { lines: 7, left_out: 1, ..LogCounts::default() }),
     }
 }
@@ -203,6 +208,10 @@ fn numbers_arrive_as_they_are() {
     assert_eq!(told.value("outboard_process_cpu_seconds_total", &[]), Some(1.234));
     assert_eq!(told.value("outboard_process_max_fds", &[]), Some(u64::MAX as f64));
     assert_eq!(told.value("outboard_database_waiting", &[("kind", "read")]), Some(2.0));
+    let deliveries = |outcome| told.value("outboard_webhook_deliveries_total", &[("outcome", outcome)]);
+    assert_eq!((deliveries("delivered"), deliveries("given-up")), (Some(20.0), Some(2.0)));
+    assert_eq!(told.value("outboard_webhook_failures_total", &[]), Some(3.0));
+    assert_eq!(told.value("outboard_webhook_waiting", &[]), Some(4.0));
 }
 
 #[test]

@@ -21,13 +21,15 @@ pub enum Step {
     Exchange,
     /// Planning and putting the batch together.
     Remux,
+    /// From the batch's last segment until it is ready for air.
+    Ready,
     /// From the batch's last segment until its first packet is on air.
     OnAir,
 }
 
 impl Step {
     /// All of them, in the order of the data.
-    pub const ALL: [Self; 4] = [Self::Demux, Self::Exchange, Self::Remux, Self::OnAir];
+    pub const ALL: [Self; 5] = [Self::Demux, Self::Exchange, Self::Remux, Self::Ready, Self::OnAir];
 
     /// Its name as a label.
     pub fn name(self) -> &'static str {
@@ -35,6 +37,7 @@ impl Step {
             Self::Demux => "demux",
             Self::Exchange => "exchange",
             Self::Remux => "remux",
+            Self::Ready => "ready",
             Self::OnAir => "on-air",
         }
     }
@@ -61,6 +64,11 @@ impl Reading {
     /// How many durations there were.
     pub fn count(&self) -> u64 {
         self.counts.iter().sum()
+    }
+
+    /// Their mean; zero where there were none.
+    pub fn mean(&self) -> Duration {
+        Duration::from_micros(self.sum_us.checked_div(self.count()).unwrap_or_default())
     }
 }
 
@@ -107,6 +115,13 @@ pub struct TimingsReading {
     pub time_left: Reading,
     /// How much too late a batch was ready, where it was.
     pub overrun: Reading,
+}
+
+impl TimingsReading {
+    /// Of one step.
+    pub fn step(&self, step: Step) -> Reading {
+        self.steps.get(step as usize).copied().unwrap_or_default()
+    }
 }
 
 impl Timings {
@@ -171,6 +186,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_mean_is_of_all_durations() {
+        let timings = Timings::default();
+        assert_eq!(timings.read().step(Step::Ready).mean(), Duration::ZERO);
+        timings.record_step(Step::Ready, Duration::from_millis(200));
+        timings.record_step(Step::Ready, Duration::from_millis(400));
+        timings.record_step(Step::OnAir, Duration::from_secs(9));
+        assert_eq!(timings.read().step(Step::Ready).mean(), Duration::from_millis(300));
+    }
+
+    #[test]
     fn durations_fall_into_their_buckets() {
         let histogram = Histogram::default();
         for ms in [10, 11, 120_000, 120_001] {
@@ -194,7 +219,7 @@ mod tests {
         timings.time_left(0);
         timings.time_left(-3_000);
         let reading = timings.read();
-        assert_eq!(reading.steps.map(|step| step.count()), [1, 2, 3, 4]);
+        assert_eq!(reading.steps.map(|step| step.count()), [1, 2, 3, 4, 5]);
         assert_eq!((reading.time_left.count(), reading.overrun.count()), (2, 1));
         assert_eq!(reading.overrun.sum_us, 3_000_000);
     }

@@ -105,6 +105,10 @@ impl Decider {
             };
             let slack = signed_ms(Instant::now(), due);
             self.status.timings().time_left(slack);
+            // One that an earlier run left waited for this run, not for its steps.
+            if batch.complete >= self.started {
+                self.status.timings().record_step(metrics::Step::Ready, batch.complete.elapsed());
+            }
             if slack < 0 {
                 self.status.update(|stats| stats.late_batches += 1);
                 tracing::warn!(batch = batch.number, late_ms = -slack, "batch is ready too late");

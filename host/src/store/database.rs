@@ -2,7 +2,8 @@
 //!
 //! In: closures over a transaction. Out: their answers. Writes queue up for the one writer, each in a transaction of its
 //! own, and answer when they are committed: what was answered survives the death of the process (WAL,
-//! `synchronous = NORMAL`). Reads see one committed state each, on read-only connections, and never wait behind commits.
+//! `synchronous = NORMAL`), and a power cut where it was written with [`Database::write_durable_or`] (`FULL`: the log is
+//! flushed to the disk, with all that was written before). Reads see one committed state each, on read-only connections, and never wait behind commits.
 //! Another process may open the same file beside this one (`outboard token`); writers then wait for each other.
 //!
 //! A closure runs to its end even if its caller went away: a write that was queued is done.
@@ -76,6 +77,15 @@ impl From<rusqlite::Error> for DatabaseError {
     }
 }
 
+/// What a write survives once it is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Durability {
+    /// The death of the process.
+    Process,
+    /// A power cut too; costs a flush of the disk.
+    Power,
+}
+
 type Job = Box<dyn FnOnce(&mut Connection) + Send>;
 
 /// A handle to the database. Cheap to clone; the file closes with the last one.
@@ -112,7 +122,7 @@ impl Database {
         Ok(Self { writes, reads })
     }
 
-    /// Runs `work` in one transaction; it is durable when this answers `Ok`, and undone if it answers `Err`.
+    /// Runs `work` in one transaction; it survives the process when this answers `Ok`, and is undone if it answers `Err`.
     pub async fn write<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, DatabaseError> + Send + 'static,
@@ -129,9 +139,33 @@ impl Database {
         T: Send + 'static,
         E: From<DatabaseError> + Send + 'static,
     {
+        self.queue(Durability::Process, work).await
+    }
+
+    /// [`Database::write_or`] that also survives a power cut.
+    pub async fn write_durable_or<T, E>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<DatabaseError> + Send + 'static,
+    {
+        self.queue(Durability::Power, work).await
+    }
+
+    async fn queue<T, E>(
+        &self,
+        durability: Durability,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<DatabaseError> + Send + 'static,
+    {
         let (answer, answered) = oneshot::channel();
         let job: Job = Box::new(move |connection| {
-            answer.send(in_transaction(connection, TransactionBehavior::Immediate, work)).ok();
+            answer.send(written(connection, durability, work)).ok();
         });
         self.writes.send(job).await.map_err(|_| DatabaseError::Closed)?;
         answered.await.map_err(|_| DatabaseError::Closed)?
@@ -143,7 +177,7 @@ impl Database {
         work: impl FnOnce(&Transaction<'_>) -> Result<(), DatabaseError> + Send + 'static,
     ) -> bool {
         let job: Job = Box::new(move |connection| {
-            if let Err(error) = in_transaction(connection, TransactionBehavior::Immediate, work) {
+            if let Err(error) = written(connection, Durability::Process, work) {
                 tracing::warn!(%error, "a write that nobody waits for failed");
             }
         });
@@ -183,6 +217,20 @@ impl Database {
     }
 }
 
+/// A transaction of the writer. SQLite takes the setting between transactions, for the one that follows.
+fn written<T, E: From<DatabaseError>>(
+    connection: &mut Connection,
+    durability: Durability,
+    work: impl FnOnce(&Transaction<'_>) -> Result<T, E>,
+) -> Result<T, E> {
+    let synchronous = match durability {
+        Durability::Process => "NORMAL",
+        Durability::Power => "FULL",
+    };
+    connection.pragma_update(None, "synchronous", synchronous).map_err(DatabaseError::from)?;
+    in_transaction(connection, TransactionBehavior::Immediate, work)
+}
+
 fn in_transaction<T, E: From<DatabaseError>>(
     connection: &mut Connection,
     behavior: TransactionBehavior,
@@ -198,7 +246,6 @@ fn open_writer(path: &Path) -> Result<Connection, DatabaseError> {
     let mut writer = Connection::open(path)?;
     writer.busy_timeout(DATABASE_BUSY_TIMEOUT)?;
     writer.pragma_update(None, "journal_mode", "WAL")?;
-    writer.pragma_update(None, "synchronous", "NORMAL")?;
     writer.pragma_update(None, "foreign_keys", true)?;
     writer.pragma_update(None, "journal_size_limit", DATABASE_WAL_BYTES)?;
     writer.set_prepared_statement_cache_capacity(DATABASE_STATEMENTS);

@@ -141,13 +141,14 @@ impl Janitor {
     }
 
     /// Sets how many bytes of the disk stay free; `None`: by its size.
-    pub fn set_min_free(&self, bytes: Option<u64>) {
+    #[cfg(test)]
+    fn set_min_free(&self, bytes: Option<u64>) {
         self.0.min_free.store(bytes.unwrap_or(UNSET), Ordering::Relaxed);
         self.0.wake.notify_one();
     }
 
     /// How many bytes of the disk stay free.
-    pub fn min_free(&self, space: Space) -> u64 {
+    fn min_free(&self, space: Space) -> u64 {
         match self.0.min_free.load(Ordering::Relaxed) {
             UNSET => STORAGE_MIN_FREE_BYTES.min(space.total / STORAGE_MIN_FREE_PART),
             set => set,
@@ -197,6 +198,29 @@ impl Janitor {
         if let Err(error) = removed.await {
             tracing::error!(%error, "removing a stream ended unexpectedly");
         }
+    }
+
+    /// Removes everything that a tenant has on disk, and forgets its quota. None of its pipelines may run; the journal is
+    /// the caller's.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub async fn remove_tenant(&self, tenant: &str) -> std::io::Result<()> {
+        let _broom = self.0.broom.lock().await;
+        let (ledger, name) = (self.0.ledger.clone(), tenant.to_owned());
+        let removed = tokio::task::spawn_blocking(move || ledger.remove_tenant(&name)).await;
+        self.books().tenants.remove(tenant);
+        removed.map_err(std::io::Error::other)?
+    }
+
+    /// What lies on disk of a stream that no pipeline has: the folders of its batches, and all bytes.
+    pub async fn left_behind(&self, tenant: &str, stream: &str) -> Cleaned {
+        let owner = (tenant.to_owned(), stream.to_owned());
+        self.look(vec![owner.clone()]).await;
+        let (files, bytes) = (self.files(&owner), self.0.ledger.stream(tenant, stream).all().bytes);
+        let folders = move || std::fs::read_dir(files.batches).into_iter().flatten().flatten().count();
+        let batches = tokio::task::spawn_blocking(folders).await.unwrap_or_default();
+        Cleaned { batches: batches as u64, bytes }
     }
 
     fn books(&self) -> MutexGuard<'_, Books> {

@@ -5,6 +5,7 @@
 //!
 //! [`BATCH_HISTORY_ROWS`]: crate::limits::BATCH_HISTORY_ROWS
 
+#[cfg(test)]
 use std::path::Path;
 
 use rusqlite::Transaction;
@@ -38,6 +39,7 @@ impl Journal {
     }
 
     /// Opens or makes a database for its journal alone.
+    #[cfg(test)]
     pub fn open(path: &Path) -> Result<Self, JournalError> {
         Database::open(path).map(Self::new)
     }

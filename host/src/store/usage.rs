@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde::Serialize;
 use tokio::sync::watch;
 
-use super::files::StreamFiles;
+use super::files::{StreamFiles, check_name};
 
 mod scan;
 
@@ -235,6 +235,20 @@ impl Ledger {
         let owner = (tenant.to_owned(), stream.to_owned());
         self.lock_scans().remove(&owner);
         self.shown().remove(&owner);
+    }
+
+    /// Removes the folder of a tenant. Blocks.
+    pub(super) fn remove_tenant(&self, tenant: &str) -> std::io::Result<()> {
+        // An empty name would be the storage itself.
+        check_name("tenant", tenant).map_err(std::io::Error::other)?;
+        match std::fs::remove_dir_all(self.0.root.join(tenant)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        self.lock_scans().retain(|owner, _| owner.0 != tenant);
+        self.shown().retain(|owner, _| owner.0 != tenant);
+        self.0.changes.send_modify(|count| *count += 1);
+        Ok(())
     }
 
     fn sum(&self, wanted: impl Fn(&Owner) -> bool) -> Totals {

@@ -90,7 +90,7 @@ impl Wish {
         entry: &Arc<Entry>,
     ) -> Result<Arc<Entry>, ControlError> {
         let id = entry.id().to_string();
-        if !self.is_met_by(&entry.settings())? {
+        if !self.is_met_by(&entry.settings()) {
             if entry.desired_running() {
                 let stream = &entry.id().stream;
                 return Err(ControlError::Conflict(format!(
@@ -110,10 +110,11 @@ impl Wish {
     }
 
     /// Whether a pipeline with these settings is what is wished for. What REST cannot say may be anything.
-    fn is_met_by(&self, settings: &Settings) -> Result<bool, ControlError> {
-        let wished = settings.clone().patched(self.patch()).map_err(ControlError::InvalidInput)?;
+    fn is_met_by(&self, settings: &Settings) -> bool {
+        // What is wrong with the wish is told by the change that it takes.
+        let Ok(wished) = settings.patched(self.patch()) else { return false };
         let seconds = settings.batch_seconds.or(Some(BATCH_SECONDS_DEFAULT));
-        Ok(wished == Settings { batch_seconds: seconds, ..settings.clone() })
+        wished == Settings { batch_seconds: seconds, ..settings.clone() }
     }
 
     fn patch(&self) -> Patch {

@@ -17,6 +17,7 @@ use crate::control::health::Health;
 use crate::control::runner::RunState;
 use crate::control::settings::Settings;
 use crate::control::snapshot::Snapshot;
+use crate::metrics::Step;
 use crate::unix_time::now_ms;
 
 /// A pipeline now.
@@ -91,13 +92,13 @@ impl Status {
 
 impl Counts {
     fn of(snapshot: &Snapshot) -> Self {
-        let Some(stats) = &snapshot.stats else { return Self::default() };
+        let (Some(stats), Some(watch)) = (&snapshot.stats, &snapshot.run.watch) else { return Self::default() };
         Self {
             segments_fetched: stats.segments,
             batches_processed: stats.processed + stats.original.values().sum::<u64>(),
             fragments_published: stats.published,
             bytes_processed: stats.segment_bytes,
-            avg_processing_time: 0.0,
+            avg_processing_time: watch.timings().read().step(Step::Ready).mean().as_secs_f64(),
             current_buffer_size: stats.buffer_ms as f64 / 1000.0,
         }
     }

@@ -9,6 +9,9 @@ use super::to_the_end;
 use crate::api::Api;
 use crate::api::answer::Refusal;
 use crate::api::auth::Caller;
+use crate::config::Problem;
+use crate::control::Cleaning;
+use crate::control::error::ControlError;
 use crate::limits::REST_CLEAN_KEEPS;
 use crate::store::usage::{Kind, Totals};
 
@@ -75,26 +78,30 @@ pub async fn clean(State(api): State<Api>, Caller(actor): Caller, body: Body) ->
     let dry_run = fields.flag("dryRun").unwrap_or(false);
     fields.finish()?;
     let pipelines = match stream {
-        Some(stream) => vec![api.control.pipeline(&actor, &stream)?],
-        None => api.control.pipelines(&actor, Some(actor.home()))?,
+        Some(stream) => vec![stream],
+        None => {
+            let own = api.control.pipelines(&actor, Some(actor.home()))?;
+            own.iter().map(|entry| entry.id().to_string()).collect()
+        }
     };
     let cleaned = to_the_end(async move {
         let mut all = Cleaned { removed_batches: 0, freed_bytes: 0, dry_run };
-        for entry in pipelines {
-            let id = entry.id().to_string();
-            let (batches, bytes) = if dry_run {
-                let plan = api.control.plan_clean(&actor, &id, keep as usize).await?;
-                (plan.len() as u64, plan.iter().map(|batch| batch.bytes).sum())
-            } else {
-                let cleaned = api.control.clean(&actor, &id, keep as usize).await?;
-                (cleaned.batches, cleaned.bytes)
-            };
-            all.removed_batches += batches;
-            all.freed_bytes += bytes;
+        for id in pipelines {
+            let cleaning = api.control.clean(&actor, &id, keep as usize, dry_run).await;
+            let Cleaning { cleaned, .. } = cleaning.map_err(under_callers_names)?;
+            all.removed_batches += cleaned.batches;
+            all.freed_bytes += cleaned.bytes;
         }
         Ok(all)
     });
     Ok(Json(cleaned.await?))
+}
+
+/// Problems under the names of the call's fields.
+fn under_callers_names(error: ControlError) -> ControlError {
+    let ControlError::InvalidInput(problems) = error else { return error };
+    let keep = |problem: Problem| Problem { path: problem.path.replace("keepBatches", "keepLast"), ..problem };
+    ControlError::InvalidInput(problems.into_iter().map(keep).collect())
 }
 
 impl Breakdown {

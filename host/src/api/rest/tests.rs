@@ -13,6 +13,7 @@ use super::*;
 use crate::api::router;
 use crate::config::{self, Layers};
 use crate::control::access::Role;
+use crate::control::registry::TenantPatch;
 use crate::control::{Control, NewPipeline, NewToken};
 use crate::limits::{API_BODY_BYTES_MAX, SIGN_IN_FAILURES};
 use crate::pipeline::Host;
@@ -47,7 +48,8 @@ impl Server {
     }
 
     async fn tenant(&self, name: &str) {
-        self.control.create_tenant(&self.control.local_actor(), name, Default::default(), None).await.unwrap();
+        let network = Some(json!({ "private": true }));
+        self.control.create_tenant(&self.control.local_actor(), name, Default::default(), network).await.unwrap();
     }
 
     async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Answer {
@@ -140,6 +142,46 @@ async fn other_settings_are_a_conflict_until_it_is_stopped() {
     let changed = server.post("", START, with(wish(), "bufferDuration", json!(20))).await;
     assert_eq!((changed.status, entry.revision(), entry.desired_running()), (200, 2, true), "{}", changed.body);
     assert_eq!(entry.settings().batch_seconds, Some(20));
+}
+
+#[tokio::test]
+async fn a_tenant_that_is_shut_out_is_not_started() {
+    let server = Server::start(true).await;
+    let local = server.control.local_actor();
+    server.tenant("acme").await;
+    let patch = json!({ "source": { "url": wish()["sourceUrl"] }, "destinations": [{ "url": wish()["srsRtmpUrl"] }], "batchSeconds": 30 });
+    let patch = serde_json::from_value(patch).unwrap();
+    let new = NewPipeline {
+        tenant: Some("acme".into()),
+        stream_id: "live".into(),
+        patch,
+        start: true,
+        ..NewPipeline::default()
+    };
+    let entry = server.control.create(&local, new).await.unwrap();
+    let shut_out = TenantPatch { disabled: Some(true), ..TenantPatch::default() };
+    server.control.update_tenant(&local, "acme", shut_out).await.unwrap();
+    let started = server.post("", START, with(wish(), "streamId", json!("acme:live"))).await;
+    assert_eq!(started.code(), (409, "CONFLICT"), "{}", started.body);
+    assert!(!entry.desired_running());
+}
+
+#[tokio::test]
+async fn a_source_elsewhere_does_not_get_what_only_graphql_can_set() {
+    let server = Server::start(true).await;
+    let local = server.control.local_actor();
+    let patch = serde_json::from_value(json!({
+        "source": { "url": wish()["sourceUrl"], "headers": [{ "name": "X-Key", "value": "header-secret" }] },
+        "destinations": [{ "url": wish()["srsRtmpUrl"] }],
+    }));
+    let new = NewPipeline { stream_id: "live".into(), patch: patch.unwrap(), start: true, ..NewPipeline::default() };
+    server.control.create(&local, new).await.unwrap();
+    let elsewhere = with(wish(), "sourceUrl", json!("http://127.0.0.1:2/live.m3u8"));
+    assert_eq!(server.post("", START, elsewhere.clone()).await.code(), (409, "CONFLICT"), "it runs");
+    server.post("", STOP, json!({ "drain": false })).await;
+    let refused = server.post("", START, elsewhere).await;
+    assert_eq!((refused.code(), refused.problems()), ((400, "INVALID_INPUT"), vec!["sourceUrl"]));
+    assert!(refused.body["error"].as_str().unwrap().contains("X-Key"), "{}", refused.body);
 }
 
 #[tokio::test]

@@ -57,7 +57,6 @@ fn sign(result: &Result<(), Denied>) -> char {
         Ok(()) => '+',
         Err(Denied::Forbidden { .. }) => 'f',
         Err(Denied::NotFound) => '-',
-        Err(Denied::Unauthenticated) => '?',
     }
 }
 
@@ -107,6 +106,5 @@ fn what_is_denied_says_what_would_do() {
     let text = said(Some("acme"), Role::Admin, Action::SetQuotas);
     assert_eq!(text, "tenant.set-quotas needs a host-wide admin; this token is of one tenant");
     let code = |denied: Denied| denied.or_absent(ControlError::NotFound(String::new())).code();
-    assert_eq!(code(Denied::Unauthenticated), "UNAUTHENTICATED");
     assert_eq!(code(actor(None, Role::Viewer).check(Action::CreateTenant, None).unwrap_err()), "FORBIDDEN");
 }

@@ -7,7 +7,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Check, Finding, check};
 use crate::config::PipelineConfig;
-use crate::limits::{DRY_RUN_MEDIA_LIMIT, DRY_RUN_PLAYLIST_LIMIT, DRY_RUN_TRIES, SOURCE_EVENTS_WAITING};
+use crate::limits::{
+    DRY_RUN_MEDIA_LIMIT, DRY_RUN_MEDIA_LIMIT_MAX, DRY_RUN_PLAYLIST_LIMIT, DRY_RUN_TRIES, SOURCE_EVENTS_WAITING,
+};
 use crate::media::facts::{BatchFacts, TrackFacts};
 use crate::pipeline::demux::Demuxer;
 use crate::pipeline::load::source_config;
@@ -74,7 +76,8 @@ pub(super) async fn look(host: &Host, owner: &Owner, config: &PipelineConfig) ->
         media = Some(rates);
         Ok::<_, String>(describe(&segment, &facts, rates, config))
     };
-    checks.push(check("source", DRY_RUN_MEDIA_LIMIT.max(report.started.target_duration * 2), seen).await);
+    let limit = (report.started.target_duration * 2).clamp(DRY_RUN_MEDIA_LIMIT, DRY_RUN_MEDIA_LIMIT_MAX);
+    checks.push(check("source", limit, seen).await);
     Seen { checks, report: Some(report), media }
 }
 

@@ -19,10 +19,6 @@ words! {
         Done = "done",
         /// It was so already.
         Unchanged = "unchanged",
-        /// The caller may not.
-        Denied = "denied",
-        /// It failed.
-        Failed = "failed",
     }
 }
 
@@ -131,7 +127,7 @@ impl NewAudit {
 // === impl Registry ===
 
 impl Registry {
-    /// Writes a line for something that changed nothing here: what was denied, a restart, cleaned files.
+    /// Writes a line for what changes nothing here: settings that are tried, files that are about to be removed.
     pub async fn record(&self, line: NewAudit) -> Result<(), RegistryError> {
         self.write(move |transaction| line.write(transaction)).await
     }

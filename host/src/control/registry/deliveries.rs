@@ -108,7 +108,7 @@ impl Registry {
         limit: usize,
     ) -> Result<Vec<Due>, RegistryError> {
         let until = now_ms.saturating_add(u64::try_from(lease.as_millis()).unwrap_or(u64::MAX));
-        self.write(move |transaction| {
+        self.note(move |transaction| {
             let mut statement = transaction.prepare_cached(&format!(
                 "SELECT id, tenant, url, secret FROM (
                      SELECT delivery.id, next_ms, tenant, url, secret,
@@ -146,6 +146,15 @@ impl Registry {
         .await
     }
 
+    /// How many wait for their turn or their next attempt, those that are being sent included.
+    pub async fn deliveries_waiting(&self) -> Result<u64, RegistryError> {
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached("SELECT count(*) FROM delivery WHERE next_ms IS NOT NULL")?;
+            Ok(statement.query_row([], |row| row.get(0))?)
+        })
+        .await
+    }
+
     /// The receiver took it.
     pub async fn delivered(&self, id: u64, status: u16) -> Result<(), RegistryError> {
         self.mark(id, DeliveryState::Delivered, Some(status), None, None).await
@@ -176,7 +185,7 @@ impl Registry {
         error: Option<String>,
         next_ms: Option<u64>,
     ) -> Result<(), RegistryError> {
-        self.write(move |transaction| {
+        self.note(move |transaction| {
             transaction
                 .prepare_cached("UPDATE delivery SET state = ?, status = ?, error = ?, next_ms = ? WHERE id = ?")?
                 .execute(params![state, status, error, next_ms, id])?;

@@ -86,7 +86,7 @@ impl Registry {
     /// Writes events in their order, at most [`EVENTS_AT_ONCE_MAX`] a call, and a delivery for each webhook that wants
     /// one. Events of tenants that are gone are left out.
     pub async fn add_events(&self, events: Vec<NewEvent>) -> Result<Vec<EventRow>, RegistryError> {
-        self.write(move |transaction| {
+        self.note(move |transaction| {
             let mut written = Vec::new();
             for new in events.into_iter().take(EVENTS_AT_ONCE_MAX) {
                 if let Some(row) = add(transaction, new)? {

@@ -3,15 +3,17 @@
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use serde_json::{Value, json};
 
+use super::removals;
 use super::revisions::{self, NewRevision};
 use super::tenants::start;
-use super::{Change, NewAudit, Registry, RegistryError, Scope, count, differences, enabled_tenant, kept, parsed};
+use super::{
+    Change, NewAudit, Registry, RegistryError, Removal, Scope, count, differences, enabled_tenant, kept, parsed,
+};
 use crate::control::access::{Action, Actor};
 use crate::control::hidden::Hidden;
 use crate::control::id::PipelineId;
 use crate::control::words::words;
 use crate::limits::SETTINGS_BYTES_MAX;
-use crate::store::journal;
 use crate::store::page::{Listed, Page};
 use crate::unix_time::now_ms;
 
@@ -52,6 +54,19 @@ pub struct NewPipeline {
     pub note: Option<String>,
 }
 
+/// What somebody wants of a pipeline.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Wish {
+    /// What they do.
+    pub action: Action,
+    /// What is wanted from now on.
+    pub desired: Desired,
+    /// It does something even where that was wanted before: what runs starts anew, or what drains ends.
+    pub acts: bool,
+    /// More for the audit log.
+    pub detail: Option<Value>,
+}
+
 /// A pipeline.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PipelineRow {
@@ -73,6 +88,23 @@ pub struct PipelineRow {
     pub revision: u64,
     /// What it is set to, by that revision; holds secrets.
     pub settings: Hidden<Value>,
+}
+
+impl Wish {
+    /// It runs.
+    pub fn start() -> Self {
+        Self { action: Action::StartPipeline, desired: Desired::Running, acts: false, detail: None }
+    }
+
+    /// It does not run.
+    pub fn stop() -> Self {
+        Self { action: Action::StopPipeline, desired: Desired::Stopped, acts: false, detail: None }
+    }
+
+    /// It starts anew.
+    pub fn restart() -> Self {
+        Self { action: Action::RestartPipeline, desired: Desired::Running, acts: true, detail: None }
+    }
 }
 
 const PIPELINE: &str =
@@ -185,44 +217,47 @@ impl Registry {
         &self,
         actor: &Actor,
         id: &PipelineId,
-        desired: Desired,
+        wish: Wish,
     ) -> Result<Change<PipelineRow>, RegistryError> {
         let (id, actor) = (id.clone(), actor.clone());
         self.write(move |transaction| {
             let before = there(transaction, &id)?;
-            let action = match desired {
-                Desired::Running => Action::StartPipeline,
-                Desired::Stopped => Action::StopPipeline,
-            };
-            let audit = NewAudit::new(&actor, action, Some(&id.tenant), target(&id));
-            let changed = before.desired != desired;
+            // Also where it is wanted already: a tenant that is shut out stays so.
+            if wish.desired == Desired::Running {
+                enabled_tenant(transaction, &id.tenant)?;
+            }
+            let changed = before.desired != wish.desired;
             if changed {
-                if desired == Desired::Running {
-                    enabled_tenant(transaction, &id.tenant)?;
-                }
                 transaction.execute(
                     "UPDATE pipeline SET desired = ?, desired_ms = ?, desired_by = ? WHERE tenant = ? AND stream = ?",
-                    params![desired, now_ms(), kept(&actor.name), id.tenant, id.stream],
+                    params![wish.desired, now_ms(), kept(&actor.name), id.tenant, id.stream],
                 )?;
             }
-            audit.changed(changed).write(transaction)?;
+            NewAudit { detail: wish.detail, ..NewAudit::new(&actor, wish.action, Some(&id.tenant), target(&id)) }
+                .changed(changed || wish.acts)
+                .write(transaction)?;
             Ok(Change { row: there(transaction, &id)?, changed })
         })
         .await
     }
 
-    /// Deletes a pipeline, its revisions, its events and its journal. It must not be running; its files are the caller's
-    /// to remove.
-    pub async fn delete_pipeline(&self, actor: &Actor, id: &PipelineId) -> Result<PipelineRow, RegistryError> {
+    /// Deletes a pipeline, its revisions and its events. Its journal and, where `files` says so, its files are noted to be
+    /// removed: the caller ends what runs, removes them, and says so with [`Self::removed`].
+    pub async fn delete_pipeline(
+        &self,
+        actor: &Actor,
+        id: &PipelineId,
+        files: bool,
+    ) -> Result<PipelineRow, RegistryError> {
         let (id, actor) = (id.clone(), actor.clone());
         self.write(move |transaction| {
             let row = there(transaction, &id)?;
             transaction
                 .execute("DELETE FROM pipeline WHERE tenant = ? AND stream = ?", params![id.tenant, id.stream])?;
             transaction.execute("DELETE FROM event WHERE tenant = ? AND stream = ?", params![id.tenant, id.stream])?;
-            journal::remove(transaction, &id.tenant, &id.stream)?;
+            removals::add(transaction, &id.removal(files))?;
             NewAudit::new(&actor, Action::DeletePipeline, Some(&id.tenant), target(&id))
-                .detail(json!({ "revision": row.revision }))
+                .detail(json!({ "revision": row.revision, "files": files }))
                 .write(transaction)?;
             Ok(row)
         })
@@ -250,12 +285,6 @@ impl Registry {
         })
         .await
     }
-
-    /// How many pipelines a tenant has.
-    pub async fn pipeline_count(&self, tenant: &str) -> Result<u64, RegistryError> {
-        let tenant = tenant.to_owned();
-        self.read(move |connection| count(connection, "SELECT count(*) FROM pipeline WHERE tenant = ?", &tenant)).await
-    }
 }
 
 /// What is said where the caller saw another revision than is there.
@@ -276,6 +305,13 @@ fn check(settings: &Hidden<Value>) -> Result<(), RegistryError> {
     }
     let message = format!("the settings are {bytes} bytes of JSON; at most {SETTINGS_BYTES_MAX} are kept");
     Err(RegistryError::invalid("settings", message))
+}
+
+impl PipelineId {
+    /// What is left of it when it is deleted.
+    pub fn removal(&self, files: bool) -> Removal {
+        Removal { tenant: self.tenant.clone(), stream: Some(self.stream.clone()), files }
+    }
 }
 
 fn target(id: &PipelineId) -> String {

@@ -5,7 +5,8 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Change, NewAudit, Registry, RegistryError, count, differences, parsed};
+use super::{Change, NewAudit, Registry, RegistryError, Removal, count, differences, parsed, removals};
+use crate::config::Problem;
 use crate::control::access::{Action, Actor};
 use crate::control::quota::{QuotaPatch, Quotas};
 use crate::limits::TENANTS_MAX;
@@ -24,6 +25,30 @@ pub struct NewTenant {
     pub quotas: QuotaPatch,
     /// Which addresses it may reach; `None`: as for every other.
     pub network: Option<Value>,
+}
+
+/// Changes to a tenant; what is `None` stays.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct TenantPatch {
+    /// Quotas that change; the others stay.
+    pub quotas: Option<QuotaPatch>,
+    /// Which addresses it may reach, as a whole; `Some(None)`: as for every other.
+    pub network: Option<Option<Value>>,
+    /// Whether it is shut out.
+    pub disabled: Option<bool>,
+}
+
+/// A tenant as it is after a change, and what of it is new.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TenantChange {
+    /// The row as it is now.
+    pub row: TenantRow,
+    /// Its quotas changed.
+    pub quotas: bool,
+    /// Its network policy changed.
+    pub network: bool,
+    /// It was shut out or let in.
+    pub disabled: bool,
 }
 
 /// A tenant.
@@ -46,6 +71,11 @@ impl TenantRow {
     pub fn quotas(&self) -> Quotas {
         Quotas::of(&self.name, &self.set)
     }
+
+    /// What is left of it when it is deleted.
+    pub fn removal(&self) -> Removal {
+        Removal { tenant: self.name.clone(), stream: None, files: true }
+    }
 }
 
 // === impl Registry ===
@@ -53,7 +83,10 @@ impl TenantRow {
 impl Registry {
     /// Makes a tenant. The same again is the same tenant.
     pub async fn create_tenant(&self, actor: &Actor, new: NewTenant) -> Result<Change<TenantRow>, RegistryError> {
-        check(&new)?;
+        let problems = new.problems();
+        if !problems.is_empty() {
+            return Err(RegistryError::Invalid(problems));
+        }
         let audit = NewAudit::new(actor, Action::CreateTenant, None, format!("tenant {}", new.name));
         self.write(move |transaction| {
             if let Some(there) = one(transaction, &new.name)? {
@@ -109,73 +142,60 @@ impl Registry {
         .await
     }
 
-    /// Sets quotas; those that are `None` in the patch stay as they are.
-    pub async fn set_quotas(
+    /// Changes a tenant, all of it or nothing. What runs is the caller's to tell or stop.
+    pub async fn update_tenant(
         &self,
         actor: &Actor,
         tenant: &str,
-        patch: QuotaPatch,
-    ) -> Result<Change<TenantRow>, RegistryError> {
-        let problems = Quotas::of(tenant, &patch).problems();
+        patch: TenantPatch,
+    ) -> Result<TenantChange, RegistryError> {
+        let problems = Quotas::of(tenant, &patch.quotas.unwrap_or_default()).problems();
         if !problems.is_empty() {
             return Err(RegistryError::Invalid(problems));
         }
-        let audit = NewAudit::new(actor, Action::SetQuotas, None, format!("tenant {tenant}"));
-        self.change_tenant(tenant, audit.detail(json!(patch)), move |row| row.set = row.set.and(patch)).await
-    }
-
-    /// Sets which addresses a tenant may reach; `None`: as for every other.
-    pub async fn set_network(
-        &self,
-        actor: &Actor,
-        tenant: &str,
-        policy: Option<Value>,
-    ) -> Result<Change<TenantRow>, RegistryError> {
-        let audit = NewAudit::new(actor, Action::SetNetwork, None, format!("tenant {tenant}"));
-        self.change_tenant(tenant, audit.detail(json!(policy)), move |row| row.network = policy).await
-    }
-
-    /// Shuts a tenant out, or lets it in again. What runs is the caller's to stop.
-    pub async fn set_disabled(
-        &self,
-        actor: &Actor,
-        tenant: &str,
-        disabled: bool,
-    ) -> Result<Change<TenantRow>, RegistryError> {
-        let audit = NewAudit::new(actor, Action::DisableTenant, None, format!("tenant {tenant}"));
-        let audit = audit.detail(json!({ "disabled": disabled }));
-        if disabled && tenant == DEFAULT_TENANT {
+        if patch.disabled == Some(true) && tenant == DEFAULT_TENANT {
             return Err(RegistryError::Conflict("tenant default cannot be disabled: it is the host's own".into()));
         }
-        self.change_tenant(tenant, audit, move |row| row.disabled = disabled).await
-    }
-
-    async fn change_tenant(
-        &self,
-        tenant: &str,
-        audit: NewAudit,
-        change: impl FnOnce(&mut TenantRow) + Send + 'static,
-    ) -> Result<Change<TenantRow>, RegistryError> {
-        let tenant = tenant.to_owned();
+        let (tenant, actor) = (tenant.to_owned(), actor.clone());
         self.write(move |transaction| {
             let before = one(transaction, &tenant)?.ok_or_else(|| absent(&tenant))?;
             let mut row = before.clone();
-            change(&mut row);
-            let changed = row != before;
-            if changed {
+            // A line for each thing that was asked for.
+            let line = |action, detail: Value, changed| {
+                NewAudit::new(&actor, action, None, format!("tenant {tenant}")).detail(detail).changed(changed)
+            };
+            if let Some(quotas) = patch.quotas {
+                row.set = row.set.and(quotas);
+                line(Action::SetQuotas, json!(quotas), row.set != before.set).write(transaction)?;
+            }
+            if let Some(network) = patch.network {
+                row.network.clone_from(&network);
+                line(Action::SetNetwork, json!(network), row.network != before.network).write(transaction)?;
+            }
+            if let Some(disabled) = patch.disabled {
+                row.disabled = disabled;
+                let detail = json!({ "disabled": disabled });
+                line(Action::DisableTenant, detail, row.disabled != before.disabled).write(transaction)?;
+            }
+            if row != before {
                 transaction.execute(
                     "UPDATE tenant SET quotas = ?, network = ?, disabled = ? WHERE name = ?",
                     params![text(&row.set), row.network.as_ref().map(Value::to_string), row.disabled, tenant],
                 )?;
             }
-            audit.changed(changed).write(transaction)?;
-            Ok(Change { row, changed })
+            Ok(TenantChange {
+                quotas: row.set != before.set,
+                network: row.network != before.network,
+                disabled: row.disabled != before.disabled,
+                row,
+            })
         })
         .await
     }
 
     /// Deletes a tenant that has no pipelines, with its tokens, webhooks, events and journal. Its audit log becomes the
-    /// host's: whoever gets the name next does not see it. Its files are the caller's to remove.
+    /// host's: whoever gets the name next does not see it. Its files are noted to be removed: the caller does that and
+    /// says so with [`Self::removed`].
     pub async fn delete_tenant(&self, actor: &Actor, tenant: &str) -> Result<TenantRow, RegistryError> {
         let (tenant, actor) = (tenant.to_owned(), actor.clone());
         if tenant == DEFAULT_TENANT {
@@ -189,6 +209,7 @@ impl Registry {
                 return Err(RegistryError::Conflict(text));
             }
             forget(transaction, &tenant)?;
+            removals::add(transaction, &row.removal())?;
             NewAudit::new(&actor, Action::DeleteTenant, None, format!("tenant {tenant}")).write(transaction)?;
             Ok(row)
         })
@@ -211,15 +232,20 @@ fn forget(transaction: &Transaction<'_>, tenant: &str) -> Result<(), RegistryErr
     Ok(())
 }
 
-fn check(new: &NewTenant) -> Result<(), RegistryError> {
-    let mut problems = Quotas::of(&new.name, &new.quotas).problems();
-    if let Err(error) = check_name("tenant", &new.name) {
-        problems.insert(0, crate::config::Problem { path: "name".into(), message: error.to_string() });
-    } else if is_reserved(&new.name) {
-        let message = format!("{:?} is a folder of the host's own in storage; choose another name", new.name);
-        problems.insert(0, crate::config::Problem { path: "name".into(), message });
+impl NewTenant {
+    /// Everything that is wrong with its name and its quotas.
+    pub fn problems(&self) -> Vec<Problem> {
+        let mut problems = Quotas::of(&self.name, &self.quotas).problems();
+        let wrong = match check_name("tenant", &self.name) {
+            Err(error) => Some(error.to_string()),
+            Ok(()) if is_reserved(&self.name) => {
+                Some(format!("{:?} is a folder of the host's own in storage; choose another name", self.name))
+            }
+            Ok(()) => None,
+        };
+        problems.splice(0..0, wrong.map(|message| Problem { path: "name".into(), message }));
+        problems
     }
-    if problems.is_empty() { Ok(()) } else { Err(RegistryError::Invalid(problems)) }
 }
 
 /// Tenants' folders lie beside these.

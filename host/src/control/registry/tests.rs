@@ -26,6 +26,39 @@ async fn registry() -> (tempfile::TempDir, Registry) {
     (dir, registry)
 }
 
+/// A tenant's properties one at a time.
+impl Registry {
+    async fn set_quotas(
+        &self,
+        actor: &Actor,
+        tenant: &str,
+        quotas: QuotaPatch,
+    ) -> Result<Change<TenantRow>, RegistryError> {
+        let patch = TenantPatch { quotas: Some(quotas), ..TenantPatch::default() };
+        self.update_tenant(actor, tenant, patch).await.map(|new| Change { row: new.row, changed: new.quotas })
+    }
+
+    async fn set_network(
+        &self,
+        actor: &Actor,
+        tenant: &str,
+        network: Option<Value>,
+    ) -> Result<Change<TenantRow>, RegistryError> {
+        let patch = TenantPatch { network: Some(network), ..TenantPatch::default() };
+        self.update_tenant(actor, tenant, patch).await.map(|new| Change { row: new.row, changed: new.network })
+    }
+
+    pub(in crate::control) async fn set_disabled(
+        &self,
+        actor: &Actor,
+        tenant: &str,
+        disabled: bool,
+    ) -> Result<Change<TenantRow>, RegistryError> {
+        let patch = TenantPatch { disabled: Some(disabled), ..TenantPatch::default() };
+        self.update_tenant(actor, tenant, patch).await.map(|new| Change { row: new.row, changed: new.disabled })
+    }
+}
+
 fn admin() -> Actor {
     Actor::local("test")
 }
@@ -74,6 +107,16 @@ fn differences_are_named_by_path_and_never_by_value() {
     assert!(differences(&one, &one).is_empty());
     let many: Value = (0..100).map(|n| json!(n)).collect::<Vec<_>>().into();
     assert_eq!(differences(&many, &json!([])).len(), DIFFERENCES_MAX);
+}
+
+#[tokio::test]
+async fn what_is_acknowledged_is_flushed_and_what_only_happened_is_not() {
+    let (_dir, registry) = registry().await;
+    let synchronous = |transaction: &Transaction<'_>| -> Result<u8, RegistryError> {
+        Ok(transaction.pragma_query_value(None, "synchronous", |row| row.get(0))?)
+    };
+    assert_eq!(registry.write(synchronous).await.unwrap(), 2, "FULL");
+    assert_eq!(registry.note(synchronous).await.unwrap(), 1, "NORMAL");
 }
 
 #[tokio::test]

@@ -22,6 +22,8 @@ pub struct NewWebhook {
     pub url: Hidden<String>,
     /// Signs what is sent.
     pub secret: Hidden<String>,
+    /// The caller chose the secret: a webhook that is there must have the same. Else it keeps its own.
+    pub secret_given: bool,
     /// Kinds of events; empty: all.
     pub events: Vec<String>,
     /// Whether anything is sent.
@@ -85,7 +87,7 @@ impl WebhookRow {
 // === impl Registry ===
 
 impl Registry {
-    /// Makes a webhook. The same again is the same webhook, with the secret that it has.
+    /// Makes a webhook. The same again is the same webhook; with another URL, secret or events it is a conflict.
     pub async fn create_webhook(&self, actor: &Actor, new: NewWebhook) -> Result<Change<WebhookRow>, RegistryError> {
         check_name("webhook name", &new.name).map_err(|error| RegistryError::invalid("name", error.to_string()))?;
         let actor = actor.clone();
@@ -94,7 +96,8 @@ impl Registry {
             let there = transaction.query_row(&by_name, params![new.tenant, new.name], raw).optional()?;
             if let Some(there) = there.map(read).transpose()? {
                 let wanted = json!({ "url": new.url.get(), "events": new.events, "enabled": new.enabled });
-                let found = differences(&there.plain(), &wanted);
+                let mut found = differences(&there.plain(), &wanted);
+                found.extend((new.secret_given && new.secret != there.secret).then(|| "secret".to_owned()));
                 if !found.is_empty() {
                     let (name, found) = (&new.name, found.join(", "));
                     return Err(RegistryError::Conflict(format!("webhook {name} is there with other {found}")));

@@ -1,7 +1,9 @@
-//! Changes of settings: what is not named stays as it is, what is named `null` goes.
+//! Changes of settings: what is not named stays as it is, what is named `null` goes. Hidden values stay only where they
+//! go to the server that they went to before.
 
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
+use url::Origin;
 
 use super::{Destination, Header, Keep, PreviousStage, Processor, Settings, Source, Stage};
 use crate::config::Problem;
@@ -199,27 +201,40 @@ impl Settings {
 }
 
 fn patch_source(source: &mut Source, patch: SourcePatch, problems: &mut Vec<Problem>) {
+    let before = source.origins();
     if let Some(url) = patch.url {
         source.url = url;
     }
     set(&mut source.backup_url, patch.backup_url);
     set(&mut source.max_bandwidth, patch.max_bandwidth);
     set(&mut source.resolution, patch.resolution);
-    if let Some(headers) = patch.headers {
-        source.headers = patch_headers("source.headers", &source.headers, headers, problems);
-    }
+    let elsewhere = source.origins().iter().any(|origin| !before.contains(origin));
+    let known = Known { headers: &source.headers, elsewhere };
+    source.headers = known.patched("source.headers", patch.headers, problems);
 }
 
 fn patch_processor(processor: &mut Processor, patch: ProcessorPatch, problems: &mut Vec<Problem>) {
+    let before = origin(&processor.url);
     if let Some(url) = patch.url {
         processor.url = url;
     }
     set(&mut processor.path, patch.path);
     set(&mut processor.namespace, patch.namespace);
+    let elsewhere = origin(&processor.url) != before;
+    if elsewhere && processor.auth.is_some() && patch.auth.is_none() {
+        let message = "must be given again, or null: it would go to another server than before".to_owned();
+        problems.push(Problem { path: "processor.auth".to_owned(), message });
+    }
     set(&mut processor.auth, patch.auth);
     set(&mut processor.in_flight, patch.in_flight);
-    if let Some(headers) = patch.headers {
-        processor.headers = patch_headers("processor.headers", &processor.headers, headers, problems);
+    let known = Known { headers: &processor.headers, elsewhere };
+    processor.headers = known.patched("processor.headers", patch.headers, problems);
+}
+
+impl Source {
+    /// Every server that is sent the headers.
+    fn origins(&self) -> Vec<Option<Origin>> {
+        [Some(&self.url), self.backup_url.as_ref()].into_iter().flatten().map(|url| origin(url)).collect()
     }
 }
 
@@ -229,6 +244,11 @@ fn remember(stage: &mut Stage, before: Stage) {
         true => before.previous,
         false => Some(PreviousStage { component: before.component, settings: before.settings }),
     };
+}
+
+/// Scheme, host and port; what is no URL is nowhere.
+fn origin(url: &str) -> Option<Origin> {
+    url::Url::parse(url).ok().map(|url| url.origin())
 }
 
 fn patch_stage(stage: &mut Stage, patch: Option<Option<StagePatch>>) {
@@ -250,19 +270,43 @@ fn patch_stage(stage: &mut Stage, patch: Option<Option<StagePatch>>) {
     }
 }
 
-fn patch_headers(path: &str, known: &[Header], patches: Vec<HeaderPatch>, problems: &mut Vec<Problem>) -> Vec<Header> {
-    let mut headers = Vec::new();
-    for (n, HeaderPatch { name, value }) in patches.into_iter().enumerate() {
-        let before = known.iter().find(|header| header.name.eq_ignore_ascii_case(&name)).map(|h| h.value.clone());
-        match value.or(before) {
-            Some(value) => headers.push(Header { name, value }),
-            None => problems.push(Problem {
-                path: format!("{path}[{n}].value"),
-                message: "is missing: this header had no value before".to_owned(),
-            }),
+/// Headers as they are, whose values nobody is shown.
+struct Known<'a> {
+    headers: &'a [Header],
+    /// They would go to another server than before: who may name one must not get them that way, so that their values
+    /// have to be given again.
+    elsewhere: bool,
+}
+
+impl Known<'_> {
+    fn patched(&self, path: &str, patch: Option<Vec<HeaderPatch>>, problems: &mut Vec<Problem>) -> Vec<Header> {
+        let patches = match patch {
+            Some(patches) => patches,
+            None if self.elsewhere => {
+                let named = |header: &Header| HeaderPatch { name: header.name.clone(), value: None };
+                self.headers.iter().map(named).collect()
+            }
+            None => return self.headers.to_vec(),
+        };
+        let mut headers = Vec::new();
+        for (n, HeaderPatch { name, value }) in patches.into_iter().enumerate() {
+            let before = self.headers.iter().find(|header| header.name.eq_ignore_ascii_case(&name));
+            let problem = match (value, before) {
+                (Some(value), _) => {
+                    headers.push(Header { name, value });
+                    continue;
+                }
+                (None, Some(before)) if !self.elsewhere => {
+                    headers.push(Header { name, value: before.value.clone() });
+                    continue;
+                }
+                (None, Some(_)) => format!("must be given again: {name} would go to another server than before"),
+                (None, None) => "is missing: this header had no value before".to_owned(),
+            };
+            problems.push(Problem { path: format!("{path}[{n}].value"), message: problem });
         }
+        headers
     }
-    headers
 }
 
 fn set<T>(field: &mut Option<T>, patch: Option<Option<T>>) {

@@ -146,3 +146,47 @@ async fn the_configured_pipeline_is_what_it_was() {
     expected.stages.files.insert("framing", kept);
     assert_eq!(format!("{again:?}"), format!("{expected:?}"));
 }
+
+#[test]
+fn hidden_values_go_to_no_other_server_than_before() {
+    let wrong = |value| {
+        let problems = whole().patched(patch(value)).unwrap_err();
+        let paths = problems.iter().map(|problem| problem.path.as_str()).collect::<Vec<_>>().join(" ");
+        assert!(!format!("{problems:?}").contains("SECRET"), "{problems:?}");
+        paths
+    };
+    let fine = |value| whole().patched(patch(value)).unwrap();
+    // Another scheme, host or port.
+    for url in ["https://o.test/live.m3u8", "http://mine.test/live.m3u8", "http://o.test:81/live.m3u8", "nonsense"] {
+        assert_eq!(wrong(json!({ "source": { "url": url } })), "source.headers[0].value", "{url}");
+        let named = json!({ "source": { "url": url, "headers": [{ "name": "x-key" }] } });
+        assert_eq!(wrong(named), "source.headers[0].value", "{url}");
+    }
+    let backup = json!({ "source": { "backupUrl": "http://mine.test/live.m3u8" } });
+    assert_eq!(wrong(backup), "source.headers[0].value", "a backup is sent them too");
+    let other = "http://mine.test/live.m3u8";
+    let again = fine(json!({ "source": { "url": other, "headers": [{ "name": "X-Key", "value": "new" }] } }));
+    assert_eq!(again.source.headers[0].value, "new");
+    assert!(fine(json!({ "source": { "url": other, "headers": [] } })).source.headers.is_empty());
+    for url in ["http://O.test:80/other.m3u8", "http://u2:pw2@o.test/live.m3u8"] {
+        assert_eq!(fine(json!({ "source": { "url": url } })).source.headers, whole().source.headers, "{url}");
+    }
+    let backup = json!({ "source": { "url": "http://o.test/b.m3u8", "backupUrl": "http://o.test/a.m3u8" } });
+    assert_eq!(fine(backup).source.headers, whole().source.headers);
+
+    let url = "https://mine.test/ns";
+    assert_eq!(wrong(json!({ "processor": { "url": url } })), "processor.auth");
+    for auth in [json!(null), json!({ "token": "mine" })] {
+        let given = fine(json!({ "processor": { "url": url, "auth": auth } }));
+        assert_ne!(given.processor.unwrap().auth, whole().processor.unwrap().auth);
+    }
+    let same = fine(json!({ "processor": { "url": "https://p.test/other", "path": "/x/" } }));
+    assert_eq!(same.processor.unwrap().auth, whole().processor.unwrap().auth);
+    let headers = json!({ "processor": { "headers": [{ "name": "A", "value": "1" }, { "name": "A", "value": "2" }] } });
+    let two = fine(headers);
+    let moved = two.patched(patch(json!({ "processor": { "url": url, "auth": null } }))).unwrap_err();
+    let paths: Vec<_> = moved.iter().map(|problem| problem.path.as_str()).collect();
+    assert_eq!(paths, ["processor.headers[0].value", "processor.headers[1].value"]);
+    let kept = two.patched(patch(json!({ "batchSeconds": 9 }))).unwrap();
+    assert_eq!(kept.processor, two.processor, "headers of one name stay as they are");
+}

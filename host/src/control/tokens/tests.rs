@@ -58,7 +58,8 @@ fn secrets_are_as_documented_and_never_alike() {
     hashes.sort_unstable();
     hashes.dedup();
     assert_eq!(hashes.len(), 1000);
-    assert!(make_key("whs_").get().starts_with("whs_"));
+    let key = make_key("whsec_");
+    assert!(key.get().starts_with("whsec_") && hash_of(key.get()).is_none(), "no token, and not taken for one");
 }
 
 #[test]

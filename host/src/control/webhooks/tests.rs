@@ -138,7 +138,7 @@ impl Queue {
         let have = self.registry.webhooks(tenant, Page::newest(99)).await.unwrap().rows.len();
         let (url, secret) = (url.into().into(), SECRET.to_owned().into());
         let (tenant, name) = (tenant.to_owned(), format!("hook-{have}"));
-        let new = NewWebhook { tenant, name, url, secret, events: Vec::new(), enabled: true };
+        let new = NewWebhook { tenant, name, url, secret, secret_given: true, events: Vec::new(), enabled: true };
         self.registry.create_webhook(&actor(), new).await.unwrap().row.id
     }
 

@@ -1,7 +1,7 @@
 //! The schema, step by step. `user_version` counts how many were taken: a step that was ever released stays as it is.
 
 /// Every step, oldest first. Only ever add.
-pub(super) const SCHEMA: &[&str] = &[JOURNAL, HISTORY, CONTROL, STAGES];
+pub(super) const SCHEMA: &[&str] = &[JOURNAL, HISTORY, CONTROL, REMOVALS, STAGES];
 
 /// What pipelines write down while they run.
 const JOURNAL: &str = "
@@ -173,8 +173,21 @@ CREATE INDEX delivery_webhook ON delivery (webhook, id);
 CREATE INDEX delivery_due ON delivery (next_ms) WHERE next_ms IS NOT NULL;
 ";
 
+/// What was deleted and may still lie on disk: noted with the deletion, gone when that is done. `stream` is empty for a
+/// whole tenant; `files` is off where they are to stay.
+const REMOVALS: &str = "
+CREATE TABLE removal (
+    tenant TEXT NOT NULL,
+    stream TEXT NOT NULL,
+    files INTEGER NOT NULL,
+    PRIMARY KEY (tenant, stream)
+) WITHOUT ROWID;
+";
+
 /// Swaps of stages, and the components that they are swapped for.
 const STAGES: &str = "
+ALTER TABLE tenant ADD COLUMN stages TEXT;
+
 CREATE TABLE swap (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     tenant TEXT NOT NULL,

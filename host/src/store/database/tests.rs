@@ -39,6 +39,26 @@ async fn what_was_answered_is_read_by_others_and_what_failed_is_undone() {
     assert_eq!(Database::open(&path).unwrap().read(count).await.unwrap(), 1);
 }
 
+/// What SQLite does with the log when this transaction commits.
+fn synchronous(transaction: &Transaction<'_>) -> Result<u8, DatabaseError> {
+    Ok(transaction.pragma_query_value(None, "synchronous", |row| row.get(0))?)
+}
+
+#[tokio::test]
+async fn a_durable_write_is_flushed_to_the_disk_and_the_others_do_not_pay_for_it() {
+    const NORMAL: u8 = 1;
+    const FULL: u8 = 2;
+    let (_dir, path) = temporary();
+    let database = Database::open(&path).unwrap();
+    let durable = async || database.write_durable_or(synchronous).await.unwrap();
+    assert_eq!(database.write(synchronous).await.unwrap(), NORMAL);
+    assert_eq!(durable().await, FULL);
+    assert_eq!(database.write(synchronous).await.unwrap(), NORMAL);
+    let failed = database.write_durable_or(|_| Err::<(), _>(DatabaseError::Closed)).await;
+    assert!(failed.is_err());
+    assert_eq!((database.write(synchronous).await.unwrap(), durable().await), (NORMAL, FULL), "after one that failed");
+}
+
 #[tokio::test]
 async fn work_fails_in_its_own_words_and_is_undone() {
     #[derive(Debug)]

@@ -4,6 +4,7 @@ use async_graphql::{Context, ID, Object};
 
 use crate::api::graphql::context::{Maybe, Result, boxed, core};
 use crate::api::graphql::error::At;
+use crate::api::graphql::scalars::DateTime;
 use crate::api::graphql::types::pipeline::{
     CreatePipelineInput, DeletePipelinePayload, Pipeline, StopMode, UpdatePipelineInput, ValidatePipelineInput,
     Validation,
@@ -67,14 +68,20 @@ impl PipelineMutation {
         boxed(stop(ctx, &id, mode)).await
     }
 
-    /// Stops a pipeline that runs and starts it again; starts one that does not.
+    /// Stops a pipeline that runs and starts it again; starts one that does not. Each call does so, unless it says which
+    /// start it means to end.
     async fn restart_pipeline(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The pipeline.")] id: ID,
         #[graphql(desc = "How it is stopped.", default_with = "StopMode::Drain")] mode: StopMode,
+        #[graphql(
+            desc = "`startedAt` of its status when it was looked at: if it was started again since, or is being restarted, \
+                    the answer is CONFLICT."
+        )]
+        expected_started_at: Option<DateTime>,
     ) -> Maybe<Pipeline> {
-        boxed(restart(ctx, &id, mode)).await
+        boxed(restart(ctx, &id, mode, expected_started_at)).await
     }
 
     /// Deletes a pipeline, with all that is on disk of it. One that runs is stopped at once.
@@ -82,7 +89,11 @@ impl PipelineMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The pipeline.")] id: ID,
-        #[graphql(desc = "Leave its files where they are.", default)] keep_files: bool,
+        #[graphql(
+            desc = "Leave its files where they are. They count against the tenant's quota; `cleanStorage` removes them.",
+            default
+        )]
+        keep_files: bool,
     ) -> Maybe<DeletePipelinePayload> {
         boxed(delete(ctx, id, keep_files)).await
     }
@@ -128,9 +139,9 @@ async fn stop(ctx: &Context<'_>, id: &str, mode: StopMode) -> Result<Pipeline> {
     control.stop(actor, id, mode.into()).await.map(Pipeline)
 }
 
-async fn restart(ctx: &Context<'_>, id: &str, mode: StopMode) -> Result<Pipeline> {
+async fn restart(ctx: &Context<'_>, id: &str, mode: StopMode, expected: Option<DateTime>) -> Result<Pipeline> {
     let (control, actor) = core(ctx)?;
-    control.restart(actor, id, mode.into()).await.map(Pipeline)
+    control.restart(actor, id, mode.into(), expected.map(|at| at.0)).await.map(Pipeline)
 }
 
 async fn validate(ctx: &Context<'_>, input: ValidatePipelineInput) -> Result<Validation> {

@@ -5,6 +5,7 @@ use async_graphql::{Context, ID, Object};
 use crate::api::graphql::context::{Maybe, Result, boxed, core};
 use crate::api::graphql::scalars::BigInt;
 use crate::api::graphql::types::storage::CleanStoragePayload;
+use crate::control::Cleaning;
 
 /// See [`super::Mutation`].
 #[derive(Debug, Default)]
@@ -13,7 +14,8 @@ pub struct StorageMutation;
 #[Object]
 impl StorageMutation {
     /// Removes the files of a pipeline's batches that went on air, but of the newest. Batches that are not yet on air
-    /// everywhere always stay.
+    /// everywhere always stay. Of a pipeline that was deleted and whose files were kept, removes all that is left; nothing
+    /// of that can stay.
     async fn clean_storage(
         &self,
         ctx: &Context<'_>,
@@ -28,13 +30,7 @@ impl StorageMutation {
 async fn clean(ctx: &Context<'_>, pipeline: ID, keep: u32, dry_run: bool) -> Result<CleanStoragePayload> {
     let (control, actor) = core(ctx)?;
     let keep = usize::try_from(keep).unwrap_or(usize::MAX);
-    let (batches, bytes) = if dry_run {
-        let planned = control.plan_clean(actor, &pipeline, keep).await?;
-        (planned.len() as u64, planned.iter().map(|batch| batch.bytes).sum())
-    } else {
-        let cleaned = control.clean(actor, &pipeline, keep).await?;
-        (cleaned.batches, cleaned.bytes)
-    };
-    let pipeline = ID(control.pipeline(actor, &pipeline)?.id().to_string());
-    Ok(CleanStoragePayload { pipeline, batches: BigInt(batches), bytes: BigInt(bytes), dry_run })
+    let Cleaning { pipeline, cleaned } = control.clean(actor, &pipeline, keep, dry_run).await?;
+    let (batches, bytes) = (BigInt(cleaned.batches), BigInt(cleaned.bytes));
+    Ok(CleanStoragePayload { pipeline: ID(pipeline.to_string()), batches, bytes, dry_run })
 }

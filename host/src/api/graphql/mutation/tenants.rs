@@ -5,6 +5,7 @@ use async_graphql::{Context, ID, MaybeUndefined, Object};
 use crate::api::graphql::context::{Maybe, Result, boxed, core};
 use crate::api::graphql::error::At;
 use crate::api::graphql::types::tenant::{CreateTenantInput, DeleteTenantPayload, Tenant, UpdateTenantInput};
+use crate::control::registry::TenantPatch;
 
 /// See [`super::Mutation`].
 #[derive(Debug, Default)]
@@ -21,7 +22,8 @@ impl TenantMutation {
         boxed(create(ctx, input)).await
     }
 
-    /// Changes what a tenant may use and reach, or shuts it out. For admins of the whole host.
+    /// Changes what a tenant may use and reach, or shuts it out: all that is asked for or, where something is wrong,
+    /// nothing. For admins of the whole host.
     async fn update_tenant(
         &self,
         ctx: &Context<'_>,
@@ -46,34 +48,26 @@ async fn create(ctx: &Context<'_>, input: CreateTenantInput) -> Result<Tenant> {
     let quotas = input.quotas.unwrap_or_default().into();
     let network = input.network_policy.map(|policy| policy.kept());
     let made = control.create_tenant(actor, &input.name, quotas, network).await;
-    Ok(Tenant::of(&*moved(made)?))
+    Ok(Tenant::of(&*made.at_input("input")?))
 }
 
 async fn update(ctx: &Context<'_>, id: &str, input: UpdateTenantInput) -> Result<Tenant> {
     let (control, actor) = core(ctx)?;
-    if let Some(quotas) = input.quotas {
-        moved(control.set_quotas(actor, id, quotas.into()).await)?;
-    }
-    match input.network_policy {
-        MaybeUndefined::Undefined => {}
-        MaybeUndefined::Null => drop(control.set_network(actor, id, None).await?),
-        MaybeUndefined::Value(policy) => {
-            drop(moved(control.set_network(actor, id, Some(policy.kept())).await)?);
-        }
-    }
-    if let Some(disabled) = input.disabled {
-        control.set_disabled(actor, id, disabled).await?;
-    }
-    Ok(Tenant::of(&*control.tenant(actor, Some(id))?))
+    let patch = TenantPatch {
+        quotas: input.quotas.map(Into::into),
+        network: match input.network_policy {
+            MaybeUndefined::Undefined => None,
+            MaybeUndefined::Null => Some(None),
+            MaybeUndefined::Value(policy) => Some(Some(policy.kept())),
+        },
+        disabled: input.disabled,
+    };
+    let changed = control.update_tenant(actor, id, patch).await.at_input("input")?;
+    Ok(Tenant::of(&changed))
 }
 
 async fn delete(ctx: &Context<'_>, id: ID) -> Result<DeleteTenantPayload> {
     let (control, actor) = core(ctx)?;
     let deleted = control.delete_tenant(actor, &id).await?;
     Ok(DeleteTenantPayload { id, deleted })
-}
-
-/// The core calls it `network`.
-fn moved<T>(answer: Result<T>) -> Result<T> {
-    answer.at("input", "networkPolicy", &["name", "quotas"])
 }

@@ -18,8 +18,8 @@ pub struct WebhookMutation;
 
 #[Object]
 impl WebhookMutation {
-    /// Makes a webhook. The same again is the same webhook; one with that name and other settings is a CONFLICT. For
-    /// admins.
+    /// Makes a webhook. The same again is the same webhook; one with that name and other settings, or another secret
+    /// than the given one, is a CONFLICT. For admins.
     async fn create_webhook(
         &self,
         ctx: &Context<'_>,
@@ -47,12 +47,13 @@ impl WebhookMutation {
         boxed(delete(ctx, id)).await
     }
 
-    /// Sends a webhook something to try it. What became of it is among its deliveries. For admins.
+    /// Sends a webhook something to try it, each time that it is called. What became of it is among its deliveries. For
+    /// admins.
     async fn test_webhook(&self, ctx: &Context<'_>, #[graphql(desc = "The webhook.")] id: ID) -> Maybe<Delivery> {
         boxed(test(ctx, &id)).await
     }
 
-    /// Sends a delivery once more. For admins.
+    /// Sends a delivery once more, each time that it is called. For admins.
     async fn deliver_again(&self, ctx: &Context<'_>, #[graphql(desc = "The delivery.")] id: ID) -> Maybe<Delivery> {
         boxed(deliver_again(ctx, &id)).await
     }
@@ -61,12 +62,10 @@ impl WebhookMutation {
 async fn create(ctx: &Context<'_>, input: CreateWebhookInput) -> Result<CreateWebhookPayload> {
     let (control, actor) = core(ctx)?;
     let CreateWebhookInput { tenant, name, url, kinds, secret, enabled } = input;
-    let given = secret.is_some();
     let events = event::words(kinds.unwrap_or_default());
     let new = NewWebhook { tenant: tenant.map(Into::into), name, url, secret, events, enabled };
-    let row = control.create_webhook(actor, new).await.at_input("input")?;
-    let secret = (!given).then(|| row.secret.get().clone());
-    Ok(CreateWebhookPayload { webhook: row.into(), secret })
+    let made = control.create_webhook(actor, new).await.at_input("input")?;
+    Ok(CreateWebhookPayload { webhook: made.row.into(), secret: made.secret.map(Hidden::take) })
 }
 
 async fn update(ctx: &Context<'_>, id: &ID, input: UpdateWebhookInput) -> Result<Webhook> {

@@ -171,7 +171,7 @@ async fn a_token_s_secret_is_shown_once() {
 #[tokio::test]
 async fn webhooks_never_show_what_gives_access() {
     let server = Server::start().await;
-    let made = server.told("mutation { createWebhook(input: { name: \"ops\", url: \"https://u:SECRET@h.test/x?k=SECRET\", kinds: [ON_AIR, OFF_AIR] }) { secret webhook { id name url kinds enabled } } }", json!({})).await;
+    let made = server.told("mutation { createWebhook(input: { name: \"ops\", url: \"https://u:SECRET@h.test/SECRET?k=SECRET\", kinds: [ON_AIR, OFF_AIR] }) { secret webhook { id name url kinds enabled } } }", json!({})).await;
     let hook = &made["createWebhook"]["webhook"];
     assert_eq!((&hook["kinds"], &hook["enabled"]), (&json!(["ON_AIR", "OFF_AIR"]), &json!(true)));
     assert!(made["createWebhook"]["secret"].is_string());
@@ -189,4 +189,55 @@ async fn webhooks_never_show_what_gives_access() {
     assert_eq!(server.told(delete, json!({ "id": id })).await["deleteWebhook"]["deleted"], true);
     assert_eq!(server.told(delete, json!({ "id": id })).await["deleteWebhook"]["deleted"], false);
     assert_eq!(code(&server.asked("mutation { testWebhook(id: \"nonsense\") { id } }", json!({})).await), "NOT_FOUND");
+}
+
+#[tokio::test]
+async fn problems_of_tenants_tokens_and_webhooks_are_named_as_the_caller_wrote_them() {
+    let server = Server::start().await;
+    server.told("mutation { createTenant(input: { name: \"acme\" }) { id } }", json!({})).await;
+    for (mutation, paths) in [
+        (
+            "updateTenant(id: \"acme\", input: { quotas: { pipelines: 9 }, networkPolicy: { denyHosts: [\"a b\"] } }) { id }",
+            vec!["input.networkPolicy.denyHosts[0]"],
+        ),
+        (
+            "createTenant(input: { name: \"a b\", quotas: { ffmpegProcesses: 0 }, networkPolicy: { allowRanges: [\"x\"] } }) { id }",
+            vec!["input.name", "input.quotas.ffmpegProcesses", "input.networkPolicy.allowRanges[0]"],
+        ),
+        (
+            "createToken(input: { name: \"t\", role: VIEWER, expiresAt: \"2020-01-01T00:00:00Z\" }) { secret }",
+            vec!["input.expiresAt"],
+        ),
+        (
+            "createWebhook(input: { name: \"w\", url: \"file:///etc/passwd\", secret: \"a\" }) { secret }",
+            vec!["input.url", "input.secret"],
+        ),
+    ] {
+        let answer = server.asked(&format!("mutation {{ {mutation} }}"), json!({})).await;
+        let paths = paths.into_iter().map(str::to_owned).collect();
+        assert_eq!(refused(&answer), ("INVALID_INPUT".to_owned(), paths), "{mutation}");
+    }
+    let quotas = server.told("{ tenant(id: \"acme\") { quotas { pipelines } } }", json!({})).await;
+    assert_eq!(quotas["tenant"]["quotas"]["pipelines"], 5, "something was changed");
+}
+
+#[tokio::test]
+async fn a_restart_may_say_which_start_it_means() {
+    let server = Server::start().await;
+    let create = "mutation($input: CreatePipelineInput!) { createPipeline(input: $input) { id } }";
+    server.told(create, json!({ "input": { "streamId": "tv", "settings": settings() } })).await;
+    let restart =
+        "mutation($at: DateTime) { restartPipeline(id: \"tv\", mode: AT_ONCE, expectedStartedAt: $at) { desired } }";
+    let expected = server.asked(restart, json!({ "at": "2026-01-01T00:00:00Z" })).await;
+    assert_eq!(code(&expected), "CONFLICT");
+    assert_eq!(server.told(restart, json!({})).await["restartPipeline"]["desired"], "RUNNING");
+}
+
+#[tokio::test]
+async fn the_server_says_what_it_is_built_with() {
+    let server = Server::start().await;
+    let told = server.told("{ server { wasmtimeVersion } }", json!({})).await;
+    let version = told["server"]["wasmtimeVersion"].as_str().unwrap();
+    let parts: Vec<u32> = version.split('.').map(|part| part.parse().unwrap()).collect();
+    assert!(parts.len() == 3 && parts[0] >= 48, "{version}");
 }

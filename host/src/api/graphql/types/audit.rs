@@ -14,10 +14,6 @@ pub enum AuditOutcome {
     Done,
     /// It was so already.
     Unchanged,
-    /// The caller may not.
-    Denied,
-    /// It could not be done.
-    Failed,
 }
 
 /// A line of the audit log.

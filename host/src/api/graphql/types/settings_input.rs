@@ -42,7 +42,8 @@ pub struct SourceInput {
     max_bandwidth: MaybeUndefined<BigInt>,
     /// The variant of this size is taken, such as `1280x720`; null: any.
     resolution: MaybeUndefined<String>,
-    /// All headers that are sent with every request: one that is not in the list goes.
+    /// All headers that are sent with every request: one that is not in the list goes. Their values are to be given again
+    /// with a URL of another scheme, host or port.
     headers: Option<Vec<HeaderInput>>,
 }
 
@@ -51,7 +52,7 @@ pub struct SourceInput {
 pub struct HeaderInput {
     /// Its name.
     name: String,
-    /// Its value, never shown again; left out: the one that it had.
+    /// Its value, never shown again; left out: the one that it had, as long as it goes to the same scheme, host and port.
     value: Option<String>,
 }
 
@@ -65,9 +66,11 @@ pub struct ProcessorInput {
     path: MaybeUndefined<String>,
     /// The Socket.IO namespace; null: that of the URL.
     namespace: MaybeUndefined<String>,
-    /// What is sent in Socket.IO's CONNECT, never shown again; null: nothing.
+    /// What is sent in Socket.IO's CONNECT, never shown again; null: nothing. To be given again with a URL of another
+    /// scheme, host or port.
     auth: MaybeUndefined<Value>,
-    /// All headers that are sent with the WebSocket's upgrade: one that is not in the list goes.
+    /// All headers that are sent with the WebSocket's upgrade: one that is not in the list goes. Their values are to be
+    /// given again with a URL of another scheme, host or port.
     headers: Option<Vec<HeaderInput>>,
     /// Fragments under way at once; null: the default.
     in_flight: MaybeUndefined<u32>,

@@ -7,7 +7,6 @@ use crate::api::graphql::scalars::DateTime;
 use crate::control::access::Actor;
 use crate::control::error::ControlError;
 use crate::control::registry::{self, DeliveryRow, WebhookRow};
-use crate::control::settings::shown_url;
 
 /// A URL that is told of events. Each request is signed: `X-Outboard-Signature` is the HMAC-SHA256 of the timestamp, a
 /// dot and the body, with the webhook's secret.
@@ -19,7 +18,7 @@ pub struct Webhook {
     pub tenant: ID,
     /// Its name.
     pub name: String,
-    /// Where events are sent, without what gives access.
+    /// Where events are sent: scheme, host and port. What follows may give access, and is not shown.
     pub url: String,
     /// Of which kinds; empty: of all.
     pub kinds: Vec<EventKind>,
@@ -77,11 +76,11 @@ pub struct CreateWebhookInput {
     pub tenant: Option<ID>,
     /// Its name, once for its tenant.
     pub name: String,
-    /// Where events are sent; it is shown again only without what gives access.
+    /// Where events are sent, `http://` or `https://`; only its scheme, host and port are shown again.
     pub url: String,
     /// Of which kinds; left out: of all.
     pub kinds: Option<Vec<EventKind>>,
-    /// What requests are signed with; left out: one is made and shown once.
+    /// What requests are signed with, 16 to 256 bytes; left out: one is made and shown once.
     pub secret: Option<String>,
     /// It is told of events.
     #[graphql(default = true)]
@@ -91,11 +90,11 @@ pub struct CreateWebhookInput {
 /// What to change of a webhook. What is left out stays as it is.
 #[derive(Debug, Clone, InputObject)]
 pub struct UpdateWebhookInput {
-    /// Where events are sent.
+    /// Where events are sent, `http://` or `https://`.
     pub url: Option<String>,
     /// Of which kinds; empty: of all.
     pub kinds: Option<Vec<EventKind>>,
-    /// What requests are signed with from now on.
+    /// What requests are signed with from now on, 16 to 256 bytes.
     pub secret: Option<String>,
     /// It is told of events.
     pub enabled: Option<bool>,
@@ -106,7 +105,7 @@ pub struct UpdateWebhookInput {
 pub struct CreateWebhookPayload {
     /// The webhook.
     pub webhook: Webhook,
-    /// What requests are signed with, where it was made here: shown this once and never again.
+    /// What requests are signed with, where it was made with this call: shown this once and never again.
     pub secret: Option<String>,
 }
 
@@ -147,13 +146,20 @@ impl WebhookId {
     }
 }
 
+/// Many services know their callers by a path that nobody else is told.
+fn shown(url: &str) -> String {
+    let Ok(url) = url::Url::parse(url) else { return "…".to_owned() };
+    let rest = if url.path() == "/" && url.query().is_none() { "/" } else { "/…" };
+    format!("{}{rest}", url.origin().ascii_serialization())
+}
+
 impl From<WebhookRow> for Webhook {
     fn from(row: WebhookRow) -> Self {
         Self {
             id: WebhookId::text(&row.tenant, row.id),
             tenant: ID(row.tenant),
             name: row.name,
-            url: shown_url(row.url.get()),
+            url: shown(row.url.get()),
             kinds: event::kinds(&row.events),
             enabled: row.enabled,
             created_at: DateTime(row.created_ms),
@@ -176,6 +182,25 @@ impl Delivery {
             next_attempt_at: row.next_ms.map(DateTime),
             status: row.status.map(u32::from),
             error: row.error,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_url_only_the_place_is_shown() {
+        for (url, place) in [
+            ("https://hooks.slack.com/services/T0/B0/SECRET", "https://hooks.slack.com/…"),
+            ("https://u:SECRET@h.test:8443/x?k=SECRET#SECRET", "https://h.test:8443/…"),
+            ("http://h.test/?SECRET", "http://h.test/…"),
+            ("http://h.test:80", "http://h.test/"),
+            ("http://[::1]:9/SECRET", "http://[::1]:9/…"),
+            ("SECRET", "…"),
+        ] {
+            assert_eq!(shown(url), place);
         }
     }
 }

@@ -86,11 +86,13 @@ async fn a_quota_holds_also_when_many_come_at_once() {
     for error in results.into_iter().filter_map(Result::err) {
         assert_eq!(error.to_string(), "tenant acme may have 3 pipelines and has 3");
     }
-    assert_eq!(registry.pipeline_count("acme").await.unwrap(), 3);
+    assert_eq!(registry.pipelines(whole("acme"), Page::oldest(9)).await.unwrap().rows.len(), 3);
     registry.create_pipeline(&admin(), pipeline(id("other", "tv"))).await.unwrap();
     registry.set_disabled(&admin(), "other", true).await.unwrap();
     assert!(conflict(registry.create_pipeline(&admin(), pipeline(id("other", "b"))).await).contains("disabled"));
-    assert!(conflict(registry.set_desired(&admin(), &id("other", "tv"), Desired::Running).await).contains("disabled"));
+    for wish in [Wish::start(), Wish::restart()] {
+        assert!(conflict(registry.set_desired(&admin(), &id("other", "tv"), wish).await).contains("disabled"));
+    }
     assert!(registry.create_pipeline(&admin(), pipeline(id("nobody", "b"))).await.is_err());
 }
 
@@ -100,18 +102,28 @@ async fn what_is_wanted_is_kept_with_who_wants_it() {
     let tv = id("acme", "tv");
     registry.create_pipeline(&admin(), pipeline(tv.clone())).await.unwrap();
     let other = Actor::local("somebody");
-    let started = registry.set_desired(&other, &tv, Desired::Running).await.unwrap();
+    let started = registry.set_desired(&other, &tv, Wish::start()).await.unwrap();
     assert!(started.changed && started.row.desired_by == "somebody");
-    assert!(!registry.set_desired(&admin(), &tv, Desired::Running).await.unwrap().changed);
+    assert!(!registry.set_desired(&admin(), &tv, Wish::start()).await.unwrap().changed);
+    registry.set_desired(&admin(), &tv, Wish::restart()).await.unwrap();
+    registry.set_desired(&admin(), &tv, Wish::stop()).await.unwrap();
+    registry.set_desired(&admin(), &tv, Wish { acts: true, ..Wish::stop() }).await.unwrap();
+    registry.set_desired(&other, &tv, Wish::start()).await.unwrap();
     // As another process would find it.
     let again = Registry::new(Database::open(&dir.path().join("outboard.db")).unwrap());
     let row = again.pipeline(&tv).await.unwrap().unwrap();
     assert_eq!((row.desired, row.desired_by.as_str()), (Desired::Running, "somebody"));
-    let actions: Vec<_> = audit(&again, whole("acme")).await.into_iter().map(|row| (row.0, row.2)).collect();
-    assert_eq!(
-        actions[1..],
-        [("pipeline.start".to_owned(), Outcome::Done), ("pipeline.start".to_owned(), Outcome::Unchanged)]
-    );
+    let lines = audit(&again, whole("acme")).await;
+    let actions: Vec<_> = lines.iter().skip(1).map(|row| (row.0.as_str(), row.2)).collect();
+    let told = [
+        ("pipeline.start", Outcome::Done),
+        ("pipeline.start", Outcome::Unchanged),
+        ("pipeline.restart", Outcome::Done),
+        ("pipeline.stop", Outcome::Done),
+        ("pipeline.stop", Outcome::Done),
+        ("pipeline.start", Outcome::Done),
+    ];
+    assert_eq!(actions, told);
 }
 
 #[tokio::test]
@@ -141,12 +153,16 @@ async fn a_deleted_pipeline_is_gone_with_all_that_was_its_own() {
         let started = event(&id.tenant, Some(&id.stream), EventKind::Started, Severity::Info);
         registry.add_events(vec![started]).await.unwrap();
     }
-    registry.delete_pipeline(&admin(), &tv).await.unwrap();
-    let again = registry.delete_pipeline(&admin(), &tv).await.unwrap_err();
+    registry.delete_pipeline(&admin(), &tv, true).await.unwrap();
+    let again = registry.delete_pipeline(&admin(), &tv, true).await.unwrap_err();
     assert_eq!(again.to_string(), "there is no pipeline \"acme:tv\"");
     assert_eq!(registry.pipeline(&tv).await.unwrap(), None);
     assert!(registry.revisions(&tv, Page::newest(9)).await.unwrap().rows.is_empty());
-    assert_eq!(journal.stream("acme", "tv").await.unwrap(), None);
+    // What runs may still write: the journal goes when that has ended.
+    assert!(journal.stream("acme", "tv").await.unwrap().is_some());
+    assert_eq!(registry.removals().await.unwrap(), [tv.removal(true)]);
+    registry.removed(tv.removal(true)).await.unwrap();
+    assert_eq!((journal.stream("acme", "tv").await.unwrap(), registry.removals().await.unwrap()), (None, vec![]));
     for left in ["acme", "other"] {
         let rows = registry.events(EventFilter::all(whole(left)), Page::newest(9)).await.unwrap().rows;
         assert_eq!(rows.len(), 1, "{rows:?}");

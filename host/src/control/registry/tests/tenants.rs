@@ -82,6 +82,33 @@ async fn quotas_are_set_one_by_one_and_the_rest_stays() {
 }
 
 #[tokio::test]
+async fn a_tenant_is_changed_as_a_whole_or_not_at_all() {
+    let (_dir, registry) = registry().await;
+    let quotas = |pipelines| Some(QuotaPatch { pipelines: Some(pipelines), ..QuotaPatch::default() });
+    let all = |pipelines| TenantPatch {
+        quotas: quotas(pipelines),
+        network: Some(Some(json!({ "public": false }))),
+        disabled: Some(true),
+    };
+    let new = registry.update_tenant(&admin(), "acme", all(7)).await.unwrap();
+    assert_eq!((new.quotas, new.network, new.disabled), (true, true, true));
+    assert_eq!((new.row.quotas().pipelines, new.row.disabled), (7, true));
+    let again = registry.update_tenant(&admin(), "acme", all(8)).await.unwrap();
+    assert_eq!((again.quotas, again.network, again.disabled), (true, false, false));
+    let lines = audit(&registry, Scope::Host).await.split_off(2);
+    let lines: Vec<_> = lines.iter().map(|line| (line.0.as_str(), line.2)).collect();
+    let (done, so_already) = (Outcome::Done, Outcome::Unchanged);
+    let told = |network| [("tenant.set-quotas", done), ("tenant.set-network", network), ("tenant.disable", network)];
+    assert_eq!(lines, [told(done), told(so_already)].concat());
+
+    // What is wrong in one part leaves the others as they were.
+    let wrong = TenantPatch { disabled: Some(true), ..all(9) };
+    conflict(registry.update_tenant(&admin(), "default", wrong).await);
+    let row = registry.tenant("default").await.unwrap().unwrap();
+    assert_eq!((row.set, row.network), (QuotaPatch::default(), None));
+}
+
+#[tokio::test]
 async fn whoever_gets_the_name_next_sees_nothing_of_who_had_it() {
     let (dir, registry) = registry().await;
     registry.create_pipeline(&admin(), pipeline(id("acme", "tv"))).await.unwrap();
@@ -91,6 +118,7 @@ async fn whoever_gets_the_name_next_sees_nothing_of_who_had_it() {
         name: "ops".into(),
         url: "http://h.test/".to_owned().into(),
         secret: "s".to_owned().into(),
+        secret_given: true,
         events: Vec::new(),
         enabled: true,
     };
@@ -100,8 +128,11 @@ async fn whoever_gets_the_name_next_sees_nothing_of_who_had_it() {
     registry.add_events(vec![event("acme", None, EventKind::QuotaReached, Severity::Warning)]).await.unwrap();
     let journal = Journal::new(registry.database.clone());
     journal.begin("acme", "foreground", "u").await.unwrap();
-    registry.delete_pipeline(&admin(), &id("acme", "tv")).await.unwrap();
-    registry.delete_tenant(&admin(), "acme").await.unwrap();
+    registry.delete_pipeline(&admin(), &id("acme", "tv"), true).await.unwrap();
+    let row = registry.delete_tenant(&admin(), "acme").await.unwrap();
+    assert_eq!(registry.removals().await.unwrap(), [row.removal()], "the pipeline's goes with the tenant's");
+    registry.removed(row.removal()).await.unwrap();
+    assert_eq!(registry.removals().await.unwrap(), []);
     absent(registry.delete_tenant(&admin(), "acme").await);
     assert_eq!(registry.token_by_hash([1; 32]).await.unwrap(), None);
     assert!(registry.token_by_hash([2; 32]).await.unwrap().is_some());

@@ -12,6 +12,7 @@ fn hook(tenant: &str, name: &str) -> NewWebhook {
         name: name.into(),
         url: format!("https://user:hunter2@{name}.test/").into(),
         secret: "hunter2".to_owned().into(),
+        secret_given: false,
         events: Vec::new(),
         enabled: true,
     }
@@ -169,6 +170,11 @@ async fn the_same_webhook_again_is_the_same_and_changes_are_told_without_secrets
     let other_secret = NewWebhook { secret: "new".to_owned().into(), ..hook("acme", "all") };
     let again = registry.create_webhook(&admin(), other_secret).await.unwrap();
     assert_eq!((again.changed, &again.row), (false, &first.row), "the secret that it has");
+    let given =
+        |secret: &str| NewWebhook { secret: secret.to_owned().into(), secret_given: true, ..hook("acme", "all") };
+    assert!(!registry.create_webhook(&admin(), given("hunter2")).await.unwrap().changed);
+    let conflict = registry.create_webhook(&admin(), given("hunter4")).await.unwrap_err();
+    assert_eq!(conflict.to_string(), "webhook all is there with other secret");
     let differs = NewWebhook { events: vec!["on-air".into()], ..hook("acme", "all") };
     let conflict = registry.create_webhook(&admin(), differs).await.unwrap_err();
     assert_eq!(conflict.to_string(), "webhook all is there with other events[0]");

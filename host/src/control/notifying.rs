@@ -1,0 +1,209 @@
+//! Webhooks as callers manage them: made, changed, deleted, tried. The sender is in [`super::webhooks`].
+
+use super::Control;
+use super::access::{Action, Actor};
+use super::error::ControlError;
+use super::hidden::Hidden;
+use super::registry::{self, DeliveryRow, WebhookPatch, WebhookRow};
+use super::tokens::make_key;
+use crate::config::Problem;
+use crate::limits::{WEBHOOK_SECRET_BYTES_MAX, WEBHOOK_SECRET_BYTES_MIN, WEBHOOK_URL_BYTES_MAX};
+use crate::store::page::{Listed, Page};
+
+/// Begins the secrets that are made here, so that one is known for what it is wherever it turns up.
+const SECRET_PREFIX: &str = "whsec_";
+
+/// A webhook to be made.
+#[derive(Debug, Clone)]
+pub struct NewWebhook {
+    /// Whose; `None`: the caller's own.
+    pub tenant: Option<String>,
+    /// Names it, once for its tenant.
+    pub name: String,
+    /// Where to.
+    pub url: String,
+    /// Signs what is sent; `None`: one is made.
+    pub secret: Option<String>,
+    /// Kinds of events; empty: all.
+    pub events: Vec<String>,
+    /// Whether anything is sent.
+    pub enabled: bool,
+}
+
+/// A webhook, and its secret where that was made just now.
+#[derive(Debug, Clone)]
+pub struct MadeWebhook {
+    /// The webhook.
+    pub row: WebhookRow,
+    /// Made for this call, and never shown again; `None`: it was given, or the webhook was there before.
+    pub secret: Option<Hidden<String>>,
+}
+
+// === impl Control ===
+
+impl Control {
+    /// A tenant's webhooks, keyed by id.
+    ///
+    /// # Errors
+    /// Any [`ControlError`].
+    pub async fn webhooks(
+        &self,
+        actor: &Actor,
+        tenant: Option<&str>,
+        page: Page,
+    ) -> Result<Listed<WebhookRow>, ControlError> {
+        let tenant = self.tenant_for(actor, Action::ViewWebhooks, tenant)?;
+        Ok(self.0.registry.webhooks(&tenant.name, page).await?)
+    }
+
+    /// Makes a webhook. The same again is the same webhook.
+    ///
+    /// # Errors
+    /// Any [`ControlError`]; [`ControlError::Conflict`] where one of that name differs.
+    pub async fn create_webhook(&self, actor: &Actor, new: NewWebhook) -> Result<MadeWebhook, ControlError> {
+        let tenant = self.tenant_for(actor, Action::CreateWebhook, new.tenant.as_deref())?;
+        let secret = new.secret.map(Hidden::new);
+        check(Some(new.url.as_str()), secret.as_ref().map(Hidden::get))?;
+        let secret_given = secret.is_some();
+        let new = registry::NewWebhook {
+            tenant: tenant.name.clone(),
+            name: new.name,
+            url: Hidden::new(new.url),
+            secret: secret.unwrap_or_else(|| make_key(SECRET_PREFIX)),
+            secret_given,
+            events: new.events,
+            enabled: new.enabled,
+        };
+        let made = self.0.registry.create_webhook(actor, new).await?;
+        let secret = (made.changed && !secret_given).then(|| made.row.secret.clone());
+        Ok(MadeWebhook { row: made.row, secret })
+    }
+
+    /// Changes a webhook.
+    ///
+    /// # Errors
+    /// Any [`ControlError`].
+    pub async fn update_webhook(
+        &self,
+        actor: &Actor,
+        tenant: Option<&str>,
+        id: u64,
+        patch: WebhookPatch,
+    ) -> Result<WebhookRow, ControlError> {
+        let tenant = self.tenant_for(actor, Action::UpdateWebhook, tenant)?;
+        check(patch.url.as_ref().map(|url| url.get().as_str()), patch.secret.as_ref().map(Hidden::get))?;
+        Ok(self.0.registry.update_webhook(actor, &tenant.name, id, patch).await?.row)
+    }
+
+    /// Deletes a webhook and what waits for it. False: there was none.
+    ///
+    /// # Errors
+    /// Any [`ControlError`].
+    pub async fn delete_webhook(&self, actor: &Actor, tenant: Option<&str>, id: u64) -> Result<bool, ControlError> {
+        let tenant = self.tenant_for(actor, Action::DeleteWebhook, tenant)?;
+        match self.0.registry.delete_webhook(actor, &tenant.name, id).await.map_err(ControlError::from) {
+            Ok(_) => Ok(true),
+            Err(ControlError::NotFound(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Sends a webhook something to try it.
+    ///
+    /// # Errors
+    /// Any [`ControlError`].
+    pub async fn test_webhook(
+        &self,
+        actor: &Actor,
+        tenant: Option<&str>,
+        id: u64,
+    ) -> Result<DeliveryRow, ControlError> {
+        let tenant = self.tenant_for(actor, Action::DeliverWebhook, tenant)?;
+        let payload = serde_json::json!({
+            "kind": "test", "tenant": tenant.name, "atMs": crate::unix_time::now_ms(),
+            "severity": "info", "message": format!("a test by {}", actor.name),
+        });
+        let row = self.0.registry.try_webhook(actor, &tenant.name, id, payload).await?;
+        self.0.webhooks.wake();
+        Ok(row)
+    }
+
+    /// Sends a delivery once more.
+    ///
+    /// # Errors
+    /// Any [`ControlError`].
+    pub async fn deliver_again(
+        &self,
+        actor: &Actor,
+        tenant: Option<&str>,
+        delivery: u64,
+    ) -> Result<DeliveryRow, ControlError> {
+        let tenant = self.tenant_for(actor, Action::DeliverWebhook, tenant)?;
+        let row = self.0.registry.deliver_again(actor, &tenant.name, delivery).await?;
+        self.0.webhooks.wake();
+        Ok(row)
+    }
+
+    /// What a webhook was sent, keyed by id.
+    ///
+    /// # Errors
+    /// Any [`ControlError`].
+    pub async fn deliveries(
+        &self,
+        actor: &Actor,
+        tenant: Option<&str>,
+        webhook: u64,
+        page: Page,
+    ) -> Result<Listed<DeliveryRow>, ControlError> {
+        let tenant = self.tenant_for(actor, Action::ViewWebhooks, tenant)?;
+        Ok(self.0.registry.deliveries(&tenant.name, webhook, page).await?)
+    }
+}
+
+/// Whether requests can be sent there, and be signed with that. What the tenant may reach is judged when they are sent.
+fn check(url: Option<&str>, secret: Option<&String>) -> Result<(), ControlError> {
+    let mut problems = Vec::new();
+    let mut problem = |path: &str, message: String| problems.push(Problem { path: path.to_owned(), message });
+    if let Some(url) = url {
+        if url.len() > WEBHOOK_URL_BYTES_MAX {
+            problem("url", format!("has {} bytes; at most {WEBHOOK_URL_BYTES_MAX} are possible", url.len()));
+        } else if !url::Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host()) {
+            problem("url", "must be an http:// or https:// URL".to_owned());
+        }
+    }
+    if let Some(secret) = secret {
+        let range = WEBHOOK_SECRET_BYTES_MIN..=WEBHOOK_SECRET_BYTES_MAX;
+        if !range.contains(&secret.len()) {
+            let (least, most) = range.into_inner();
+            problem("secret", format!("has {} bytes; it must have {least} to {most}", secret.len()));
+        }
+    }
+    if problems.is_empty() { Ok(()) } else { Err(ControlError::InvalidInput(problems)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_can_be_sent_to_and_signed_with_is_taken() {
+        let paths = |url: &str, secret: &str| match check(Some(url), Some(&secret.to_owned())) {
+            Ok(()) => Vec::new(),
+            Err(error) => error.problems().iter().map(|problem| problem.path.clone()).collect::<Vec<_>>(),
+        };
+        let secret = "sixteen bytes...";
+        for url in ["http://h.test", "https://user:key@h.test:8443/x?y=z", "http://[::1]:9/"] {
+            assert!(paths(url, secret).is_empty(), "{url}");
+        }
+        let long = format!("https://h.test/{}", "x".repeat(WEBHOOK_URL_BYTES_MAX));
+        for url in ["", "not a url", "h.test/x", "file:///etc/passwd", "ftp://h.test/", "http://", "data:,x", &long] {
+            assert_eq!(paths(url, secret), ["url"], "{url}");
+        }
+        for secret in ["", "a", "fifteen bytes..", &"x".repeat(WEBHOOK_SECRET_BYTES_MAX + 1)] {
+            assert_eq!(paths("https://h.test/", secret), ["secret"], "{secret}");
+        }
+        assert_eq!(paths("x", "x"), ["url", "secret"], "all that is wrong at once");
+        let told = check(Some("ftp://u:hunter2@h/"), Some(&"hunter2".to_owned())).unwrap_err().to_string();
+        assert!(!told.contains("hunter2"), "{told}");
+    }
+}

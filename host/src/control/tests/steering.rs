@@ -1,0 +1,113 @@
+use super::*;
+
+fn change(value: Value) -> Change {
+    Change { patch: patch(value), ..Change::default() }
+}
+
+#[tokio::test]
+async fn nothing_but_a_stop_at_once_cuts_a_drain_short() {
+    let place = Place::new().await;
+    place.tenant("acme").await;
+    let entry = place.pipeline("acme", "tv", true).await;
+    place.control.stop(&local(), "acme:tv", StopMode::Drain).await.unwrap();
+    let drained = entry.wanted();
+    let network = Some(Some(json!({ "private": true, "files": true })));
+    let tenant = async |patch| place.control.update_tenant(&local(), "acme", patch).await.unwrap();
+    place.control.update(&local(), "acme:tv", change(json!({ "batchSeconds": 9 }))).await.unwrap();
+    place.control.roll_back(&local(), "acme:tv", 1, None).await.unwrap();
+    tenant(TenantPatch { network, ..TenantPatch::default() }).await;
+    tenant(TenantPatch { disabled: Some(false), ..TenantPatch::default() }).await;
+    let now = entry.wanted();
+    assert_eq!((now.running, now.mode, now.turn), (false, StopMode::Drain, drained.turn));
+    assert_eq!((now.revision, now.settings.batch_seconds), (3, None), "it counts with the next start");
+    place.control.stop(&local(), "acme:tv", StopMode::AtOnce).await.unwrap();
+    assert_eq!(entry.wanted().mode, StopMode::AtOnce);
+    // What runs goes on with a change at once.
+    place.control.start(&local(), "acme:tv").await.unwrap();
+    place.control.update(&local(), "acme:tv", change(json!({ "batchSeconds": 9 }))).await.unwrap();
+    assert_eq!((entry.wanted().mode, entry.wanted().turn), (StopMode::AtOnce, drained.turn + 1));
+}
+
+#[tokio::test]
+async fn a_restart_is_of_the_start_that_was_looked_at_and_told_as_one() {
+    let place = Place::new().await;
+    let entry = place.pipeline("default", "tv", true).await;
+    let mut shown = entry.snapshots();
+    let mut started = async |not: Option<u64>| {
+        let found = shown.wait_for(|snapshot| {
+            let started = snapshot.run.started_ms;
+            started.is_some() && started != not
+        });
+        tokio::time::timeout(SOON, found).await.unwrap().unwrap().run.started_ms.unwrap()
+    };
+    let restart = async |expected| place.control.restart(&local(), "tv", StopMode::AtOnce, expected).await;
+    let first = started(None).await;
+    assert!(matches!(restart(Some(first - 1)).await, Err(ControlError::Conflict(_))));
+    restart(Some(first)).await.unwrap();
+    // The answer was lost on its way, and the caller asks again.
+    assert!(matches!(restart(Some(first)).await, Err(ControlError::Conflict(_))));
+    let second = started(Some(first)).await;
+    assert!(second > first, "{second} {first}");
+    assert!(matches!(restart(Some(first)).await, Err(ControlError::Conflict(_))));
+    restart(None).await.unwrap();
+    let lines = place.audit().await;
+    let restarts: Vec<_> =
+        lines.iter().filter(|line| line.action.starts_with("pipeline.") && line.action != "pipeline.create").collect();
+    let told: Vec<_> = restarts.iter().map(|line| (line.action.as_str(), line.outcome)).collect();
+    assert_eq!(told, [("pipeline.restart", registry::Outcome::Done); 2], "a conflict does nothing");
+    assert_eq!(restarts[0].detail, Some(json!({ "mode": "at-once" })));
+}
+
+#[tokio::test]
+async fn addresses_that_the_tenant_may_not_reach_are_refused_by_name() {
+    let place = Place::new().await;
+    place.tenant("acme").await;
+    let create = async |tenant: &str, settings: Value| {
+        let patch = patch(settings);
+        let new = NewPipeline { patch, ..new(tenant, "tv", false) };
+        match place.control.create(&local(), new).await {
+            Ok(_) => Vec::new(),
+            Err(error) => error.problems().iter().map(|problem| problem.path.clone()).collect(),
+        }
+    };
+    let denied = json!({
+        "source": { "url": "http://169.254.169.254/live.m3u8", "backupUrl": "http://[::1]/live.m3u8" },
+        "processor": { "url": "http://10.0.0.1:5000" },
+        "destinations": [
+            { "url": "rtmp://127.1/live/key", "srsApi": "http://localhost.test:1985" },
+            { "url": "file:///etc/x.flv" },
+            { "url": "rtmp://example.com/live/key", "srsApi": "http://127.0.0.1:1985" },
+        ],
+    });
+    let mut paths = create("acme", denied.clone()).await;
+    paths.sort();
+    let expected = [
+        "destinations[0].url",
+        "destinations[1].url",
+        "destinations[2].srsApi",
+        "processor.url",
+        "source.backupUrl",
+        "source.url",
+    ];
+    assert_eq!(paths, expected);
+    assert!(place.control.pipelines(&local(), None).unwrap().is_empty());
+    assert_eq!(create("default", denied).await, [""; 0], "the host's own tenant may reach everything");
+
+    let fine = json!({
+        "source": { "url": "https://example.com/live.m3u8" }, "destinations": [{ "url": "rtmp://example.com/live/key" }],
+    });
+    assert_eq!(create("acme", fine).await, [""; 0]);
+    let update = json!({ "source": { "url": "http://169.254.169.254/live.m3u8" } });
+    let refused = place.control.update(&local(), "acme:tv", change(update)).await.unwrap_err();
+    assert_eq!(refused.problems()[0].path, "source.url");
+    assert!(refused.to_string().contains("169.254.169.254") && !refused.to_string().contains("m3u8"), "{refused}");
+}
+
+#[tokio::test]
+async fn trying_settings_is_written_down() {
+    let place = Place::new().await;
+    place.pipeline("default", "tv", false).await;
+    place.control.validate_change(&local(), "tv", patch(json!({ "batchSeconds": 9 }))).await.unwrap();
+    let line = place.audit().await.pop().unwrap();
+    assert_eq!((line.action.as_str(), line.target.as_str()), ("pipeline.validate", "pipeline default:tv"));
+}
