@@ -96,7 +96,7 @@ async fn a_registry_is_reached_within_the_tenants_walls() {
 #[tokio::test]
 async fn a_registrys_password_is_used_and_kept_nowhere() {
     let storage = tempfile::tempdir().unwrap();
-    let mut server = Server::start_with(storage.path(), &[("OUTBOARD_LOG", "trace")]).await;
+    let mut server = Server::start_with(storage.path(), &[("OUTBOARD_LOG__LEVEL", "trace")]).await;
     let registry = Registry::guarded();
     let reference = registry.push("mine", variant(&bundled_file("remux-replace"), 1), &[]).await;
     let with = |auth: Value| json!({ "reference": reference, "insecure": true, "auth": auth });

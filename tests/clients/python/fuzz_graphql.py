@@ -34,6 +34,8 @@ SCALARS = {
     "BigInt": st.integers(-1, 2**60).map(nodes.Int) | st.text(max_size=8).map(nodes.String),
     "DateTime": st.sampled_from(["2026-01-31T23:59:59.123Z", "yesterday", ""]).map(nodes.String),
     "JSON": json_values(),
+    # A file is in a request's other part; here there is none, whatever is said of it.
+    "Upload": st.text(max_size=8).map(nodes.String) | st.just(nodes.Null),
 }
 
 
