@@ -12,6 +12,7 @@ use outboard::stage::{FailurePolicy, Opening, StageComponent, StageKind};
 use outboard_tests::guests::{load, orders, runtime};
 use serde_json::{Value, json};
 
+pub(crate) mod crowd;
 mod flat;
 mod on_air;
 mod policy;
