@@ -4,7 +4,8 @@
 
 use std::path::Path;
 
-const BUNDLED: [&str; 3] = ["batching-duration", "framing-fragment", "remux-replace"];
+const BUNDLED: [&str; 6] =
+    ["batching-duration", "batching-aligned", "framing-fragment", "framing-sts", "remux-replace", "remux-duck"];
 
 fn main() {
     let dist = Path::new(env!("CARGO_MANIFEST_DIR")).join("../components/dist");

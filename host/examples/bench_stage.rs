@@ -51,7 +51,7 @@ async fn main() -> Anyhow<()> {
     }
 
     let (mut push, mut plan, mut encode) = (Vec::new(), Vec::new(), Vec::new());
-    let audio = vec![7; AUDIO_BYTES];
+    let audio = bytes::Bytes::from(vec![7; AUDIO_BYTES]);
     for index in 0..CALLS {
         let start = Instant::now();
         first.batching.push(segment(index)).await;
@@ -63,7 +63,7 @@ async fn main() -> Anyhow<()> {
         if index % 100 == 0 {
             let fragment = fragment(index);
             let start = Instant::now();
-            first.framing.encode(&fragment, &audio).await;
+            first.framing.encode(&fragment, audio.clone()).await;
             encode.push(start.elapsed());
         }
     }
@@ -76,7 +76,7 @@ async fn main() -> Anyhow<()> {
         for index in 0..10 {
             one.batching.push(segment(index)).await;
         }
-        one.framing.encode(&fragment(0), &audio).await;
+        one.framing.encode(&fragment(0), audio.clone()).await;
         one.remux.plan(&facts(0)).await;
         more.push(one);
     }

@@ -21,6 +21,7 @@ pub mod preview;
 pub mod rest;
 pub mod server;
 pub mod session;
+mod stages;
 
 use auth::Door;
 

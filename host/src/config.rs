@@ -1,6 +1,7 @@
 //! Settings: from `outboard.toml`, `OUTBOARD_SECTION__KEY` in the environment and the command line, in that order;
 //! checked as a whole before any I/O, with every problem named at once.
 
+use crate::stage::FailurePolicy;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -152,6 +153,19 @@ pub struct Stages {
     pub files: BTreeMap<&'static str, PathBuf>,
     /// By kind: settings as a JSON object.
     pub settings: BTreeMap<&'static str, serde_json::Value>,
+    /// By kind: who goes on where it fails.
+    pub on_failure: BTreeMap<&'static str, FailurePolicy>,
+    /// By kind: the version before it.
+    pub previous: BTreeMap<&'static str, PreviousStage>,
+}
+
+/// A version of a stage that was on air before.
+#[derive(Debug, Clone)]
+pub struct PreviousStage {
+    /// Its file; `None`: the bundled component.
+    pub file: Option<PathBuf>,
+    /// Its settings as a JSON object.
+    pub settings: Option<serde_json::Value>,
 }
 
 /// Kinds of stages, as they are named in settings.

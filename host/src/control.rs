@@ -9,7 +9,7 @@
 //! happens and tells `watching` subscribers and `webhooks`.
 
 pub mod access;
-mod components;
+pub mod components;
 pub mod dry_run;
 pub mod entry;
 pub mod error;
@@ -28,6 +28,7 @@ pub mod settings;
 pub mod snapshot;
 pub mod srs;
 mod storage;
+mod swaps;
 mod tenancy;
 pub mod tokens;
 mod validating;
@@ -35,8 +36,8 @@ pub mod watching;
 pub mod webhooks;
 mod words;
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::sync::{broadcast, watch};
@@ -44,23 +45,26 @@ use tokio::time::Instant;
 
 pub use self::pipelines::{Apply, Change, NewPipeline, tenant_policy};
 pub use self::storage::StorageView;
+pub use self::swaps::NewSwap;
 pub use self::tenancy::{NewToken, NewWebhook, TokenSecret};
 pub use self::watching::Watched;
 
 use self::access::{Action, Actor, Denied};
+use self::components::Shelf;
 use self::dry_run::DryRuns;
 use self::entry::Entry;
 use self::error::ControlError;
 use self::id::PipelineId;
 use self::recorder::{RecordedEvent, Recorder};
-use self::registry::{Registry, Scope, TenantRow};
+use self::registry::{Registry, Scope, SwapRow, TenantRow};
 use self::runner::StopMode;
 use self::tokens::Tokens;
 use self::webhooks::{Patience, Sender};
-use crate::limits::{EVENTS_LISTENED, SHUTDOWN_LIMIT, WEBHOOK_STOP_LIMIT};
+use crate::limits::{EVENTS_LISTENED, SHUTDOWN_LIMIT, SWAPS_LISTENED, WEBHOOK_STOP_LIMIT};
 use crate::logs::{Filter, LogHub};
 use crate::net::Guard;
 use crate::pipeline::Host;
+use crate::stage::StageKind;
 use crate::telemetry;
 
 /// A handle to the control plane. Cheap to clone.
@@ -84,8 +88,23 @@ struct Inner {
     webhooks: Arc<Sender>,
     logs: LogHub,
     dry_runs: DryRuns,
+    swaps: SwapBooks,
+    shelf: Shelf,
     started: Instant,
     started_ms: u64,
+}
+
+/// Swaps that are under way.
+#[derive(Debug)]
+struct SwapBooks {
+    under_way: Mutex<HashMap<(PipelineId, StageKind), u64>>,
+    changes: broadcast::Sender<Arc<SwapRow>>,
+}
+
+impl Default for SwapBooks {
+    fn default() -> Self {
+        Self { under_way: Mutex::default(), changes: broadcast::Sender::new(SWAPS_LISTENED) }
+    }
 }
 
 // === impl Control ===
@@ -122,11 +141,19 @@ impl Control {
             webhooks,
             logs: telemetry::hub(),
             dry_runs: DryRuns::default(),
+            swaps: SwapBooks::default(),
+            shelf: Shelf::default(),
             started: Instant::now(),
             started_ms: crate::unix_time::now_ms(),
         }));
         control.hear_storage();
         control.load_tenants().await?;
+        control.0.registry.interrupt_roll_outs().await?;
+        for row in control.0.registry.interrupt_swaps().await? {
+            let reason = row.swap.reason.unwrap_or_default();
+            tracing::warn!(pipeline = %row.pipeline, swap = row.id, reason, "a swap was interrupted");
+        }
+        control.load_components().await?;
         control.load_pipelines().await?;
         Ok(control)
     }

@@ -54,6 +54,7 @@ use self::source::SourceError;
 use self::status::{Phase, Report, Status};
 pub use self::watch::{RunningStage, Watch};
 use crate::limits::{BATCHES_WAITING, DRAIN_SPARE, SOURCE_AGAIN_MAX, SOURCE_AGAIN_MIN, SOURCE_EVENTS_WAITING};
+use crate::stage::swap::Swaps;
 use crate::store::journal::{BatchRow, JournalError, StreamJournal};
 
 /// Why a pipeline ended before its end.
@@ -119,6 +120,7 @@ pub struct Pipeline {
     decider: Decider,
     releaser: Releaser,
     stages: Vec<RunningStage>,
+    swaps: Swaps,
     fetching: CancellationToken,
     batch: Duration,
 }
@@ -136,6 +138,11 @@ impl Pipeline {
             progress: self.journal.progress(),
             batch: self.batch,
         }
+    }
+
+    /// Its stages, to be swapped while it runs.
+    pub fn swaps(&self) -> Swaps {
+        self.swaps.clone()
     }
 
     /// Runs to the end. The report is of this run; after an error the journal has what the next start needs.
@@ -202,7 +209,7 @@ impl Pipeline {
         }
         drop(observing);
         for stage in &self.stages {
-            let counts = serde_json::to_string(&stage.counters.read()).unwrap_or_default();
+            let counts = serde_json::to_string(&stage.face.seated().counters.read()).unwrap_or_default();
             tracing::info!(kind = %stage.kind, %counts, "stage");
         }
         self.status.enter(Phase::Ended);

@@ -21,19 +21,28 @@ mod sandbox;
 mod ticker;
 
 // what is loaded
-mod bundled;
+pub(crate) mod bundled;
 mod component;
 mod runtime;
-pub use component::{Digest, StageComponent, StageKind};
+pub use component::{ComponentLabel, Digest, StageComponent, StageKind};
 pub use runtime::{StageRuntime, StageRuntimeConfig};
 
 // one pipeline's instances
 mod counters;
 mod instance;
+mod occupant;
 mod seat;
 pub use counters::{StageCounters, StageCounts};
 pub use instance::StageLimits;
-pub use seat::{Answer, Opening, StageLabels};
+pub use seat::{Answer, FailurePolicy, Opening, StageLabels};
+
+// another version in the same seat
+pub mod evidence;
+pub mod face;
+pub mod rehearsal;
+pub mod replay;
+pub mod swap;
+pub mod tape;
 
 // the kinds
 pub mod batching;

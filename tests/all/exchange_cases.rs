@@ -49,7 +49,7 @@ fn submit(exchange: &Exchange, batch: u64, audio: Audio) -> Pending {
         now_ms: 0,
         attempt: 0,
     };
-    exchange.submit(Outgoing { fragment, audio })
+    exchange.submit(Outgoing { fragment, audio, format: exchange.audio_format() })
 }
 
 fn small(exchange: &Exchange, batch: u64) -> Pending {

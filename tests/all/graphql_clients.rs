@@ -106,6 +106,8 @@ async fn everything(kind: Kind) {
         assert_eq!(refused.code(), "INVALID_INPUT");
     }
     let mut called = caller.client.called.clone();
+    // A file cannot go over a WebSocket: `components` uploads one over HTTP.
+    called.entry("mutation").or_default().insert("uploadStage".to_owned());
     // Introspection is the client's own.
     called.values_mut().for_each(|names| names.retain(|name| !name.starts_with("__")));
     assert_eq!(called, caller.schema.fields(), "root fields that were not answered with data");
@@ -171,6 +173,38 @@ async fn deliveries(caller: &mut Caller, hook: &str) {
     let first = edges[0]["node"]["id"].as_str().unwrap();
     assert_eq!(caller.of("mutation", "deliverAgain", first).await["webhookId"], hook);
     assert_eq!(caller.of("mutation", "deleteWebhook", hook).await["deleted"], true);
+}
+
+/// Of a pipeline that does not run: `swaps::on_air` has those that do.
+async fn swaps(caller: &mut Caller, id: &str) {
+    let changes = caller.follow("swapChanged", "$id: ID!", "pipelineId: $id", json!({ "id": id })).await;
+    let wanted = json!({ "pipelineId": id, "kind": "BATCHING", "settings": { "batch_seconds": 5 } });
+    let asked = caller.input("swapStage", "SwapStageInput", wanted).await;
+    assert_eq!((&asked["to"]["name"], &asked["settingsChanged"]), (&json!("batching-duration"), &json!(true)));
+    let done = |swap: &Value| swap["state"] == "DONE";
+    let seen = caller.client.until(&changes, "swapChanged", done).await;
+    assert!(seen.iter().all(|swap| swap["id"] == asked["id"]), "{seen:#?}");
+    let swap = asked["id"].as_str().unwrap();
+    assert_eq!(caller.of("query", "swap", swap).await["state"], "DONE");
+    let of = ("$id: ID!", "pipelineId: $id, kind: BATCHING");
+    let back = caller.call("mutation", "rollBackStage", of, json!({ "id": id })).await;
+    caller.client.until(&changes, "swapChanged", |swap| swap["id"] == back["id"] && done(swap)).await;
+    let whole = caller.of("query", "pipeline", id).await;
+    assert_eq!(whole["swaps"]["edges"].as_array().unwrap().len(), 2);
+    assert_eq!(whole["settings"]["stages"]["batching"]["settings"], Value::Null);
+    let wanted = json!({ "kind": "BATCHING", "settings": { "batch_seconds": 6 } });
+    let asked = caller.input("rollOutStage", "RollOutStageInput", wanted.clone()).await;
+    let of_it = |swap: &Value| swap["rollOut"] == asked["id"] && done(swap);
+    caller.client.until(&changes, "swapChanged", of_it).await;
+    let over = async {
+        while caller.of("query", "rollOut", asked["id"].as_str().unwrap()).await["state"] != "DONE" {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), over).await.unwrap();
+    let again = "mutation($input: RollOutStageInput!) { rollOutStage(input: $input) { id } }";
+    assert_eq!(caller.client.ask(again, json!({ "input": wanted })).await.code(), "CONFLICT");
+    caller.client.stop(&changes).await;
 }
 
 async fn pipeline(caller: &mut Caller, server: &Server, kind: Kind, settings: Value) {
@@ -250,7 +284,18 @@ async fn pipeline(caller: &mut Caller, server: &Server, kind: Kind, settings: Va
     assert!(whole["storage"]["usage"]["totalBytes"].as_u64() > Some(0), "{}", whole["storage"]);
     assert!(!whole.to_string().contains("-secret"), "{whole:#}");
     assert_eq!(caller.ask("pipelines").await.as_array().unwrap().len(), 1);
-    assert_eq!(caller.ask("stageComponents").await.as_array().unwrap().len(), 3);
+    let components = caller.ask("stageComponents").await;
+    let told = |one: &Value| (one["name"].as_str().unwrap().to_owned(), one["bundled"] == true, one["default"] == true);
+    let bundled = |name: &str, default| (name.to_owned(), true, default);
+    let wanted = [
+        bundled("batching-duration", true),
+        bundled("batching-aligned", false),
+        bundled("framing-fragment", true),
+        bundled("framing-sts", false),
+        bundled("remux-replace", true),
+        bundled("remux-duck", false),
+    ];
+    assert_eq!(components.as_array().unwrap().iter().map(told).collect::<Vec<_>>(), wanted);
     for list in ["events", "logs", "audit"] {
         let edges = caller.ask(list).await["edges"].as_array().unwrap().clone();
         assert!(!edges.is_empty(), "{list}");
@@ -285,6 +330,12 @@ async fn pipeline(caller: &mut Caller, server: &Server, kind: Kind, settings: Va
     let cleaned = caller.call("mutation", "cleanStorage", clean("now"), of.clone()).await;
     assert_eq!((&planned["batches"], &planned["bytes"]), (&cleaned["batches"], &cleaned["bytes"]));
     assert!(cleaned["batches"].as_u64() >= Some(1) && cleaned["bytes"].as_u64() > Some(0), "{cleaned}");
+    swaps(caller, id).await;
+    assert_eq!(caller.ask("refusedComponents").await, json!([]));
+    let unknown = format!("sha256:{}", "0".repeat(64));
+    let removed = ("$digest: String!", "digest: $digest");
+    let removed = caller.call("mutation", "removeStage", removed, json!({ "digest": unknown })).await;
+    assert_eq!(removed["removed"], false);
     assert_eq!(caller.of("mutation", "deletePipeline", id).await, json!({ "id": id, "deleted": true }));
     for id in [&status, &steps, &events].into_iter().chain(&streamed) {
         caller.client.ends(id).await;

@@ -14,9 +14,12 @@ mod restart;
 
 // by promise
 mod again;
+mod alternatives;
 mod bounded;
 mod broken_stages;
 mod command_line;
+mod components;
+mod contract;
 mod disk_full;
 mod documented;
 mod dry_run;
@@ -24,9 +27,12 @@ mod fuzzed;
 mod graphql_clients;
 mod kill_server;
 mod observed;
+mod off_air;
 mod pages;
 mod preview;
 mod rest;
+mod sts;
+mod swaps;
 mod tokens;
 mod walls;
 mod webhooks;

@@ -24,4 +24,5 @@ mod refused;
 mod walls;
 
 use self::batching::segment;
-use self::faults::{Cause, facts, remux};
+pub(crate) use self::faults::facts;
+use self::faults::{Cause, remux};

@@ -18,6 +18,28 @@ pub fn path(name: &str) -> PathBuf {
     path
 }
 
+/// The file of a component that comes with the host.
+///
+/// # Panics
+/// If it was not built; the message says how to.
+pub fn bundled_file(name: &str) -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../components/dist");
+    let path = root.join(format!("{name}.wasm"));
+    assert!(path.is_file(), "{} is missing; run ./scripts/components first", path.display());
+    path
+}
+
+/// A component's bytes with a custom section more: does the same under another digest.
+///
+/// # Panics
+/// If the file cannot be read.
+pub fn variant(file: &Path, n: u8) -> Vec<u8> {
+    let mut bytes = std::fs::read(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    // Id 0, size 3, a name of one byte, one byte of content.
+    bytes.extend([0, 3, 1, b'v', n]);
+    bytes
+}
+
 /// The runtime that the tests of one process share.
 ///
 /// # Panics
@@ -45,7 +67,6 @@ pub async fn load(name: &'static str) -> Arc<StageComponent> {
 pub fn orders(orders: &Value) -> Opening {
     Opening {
         settings: orders.to_string(),
-        state: None,
         limits: StageLimits {
             memory_bytes: 16 << 20,
             call_cpu: Duration::from_millis(200),
@@ -54,5 +75,16 @@ pub fn orders(orders: &Value) -> Opening {
             snapshot_bytes: 64 << 10,
         },
         labels: StageLabels::new("tests", "faulty"),
+        ..Opening::default()
     }
+}
+
+/// The file of a stage that comes with the host, as `scripts/components` built it.
+///
+/// # Panics
+/// If it was not built; the message says how to.
+pub fn bundled(name: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../components/dist").join(format!("{name}.wasm"));
+    assert!(path.is_file(), "{} is missing; run ./scripts/components first", path.display());
+    path
 }

@@ -147,6 +147,8 @@ struct Programme {
     window: usize,
     /// All there from the start.
     vod: bool,
+    /// EXT-X-PROGRAM-DATE-TIME of the first entry; each follows on from the one before.
+    begins: Option<jiff::Timestamp>,
 }
 
 /// A live HLS origin: publishes a segment each [`SEGMENT_SECONDS`] and ends with EXT-X-ENDLIST. The pace starts with the
@@ -166,21 +168,26 @@ impl Drop for LiveOrigin {
 impl LiveOrigin {
     /// Publishes `entries` once.
     pub async fn start(entries: Vec<Entry>) -> Self {
-        Self::serve(entries, false, WINDOW).await
+        Self::serve(entries, false, WINDOW, None).await
+    }
+
+    /// Publishes `entries` once, each with its date-time; the first begins at this Unix time.
+    pub async fn start_dated(entries: Vec<Entry>, begins_s: i64) -> Self {
+        Self::serve(entries, false, WINDOW, Some(jiff::Timestamp::from_second(begins_s).unwrap())).await
     }
 
     /// Publishes `entries` once; the newest `window` are listed.
     pub async fn start_wide(entries: Vec<Entry>, window: usize) -> Self {
-        Self::serve(entries, false, window).await
+        Self::serve(entries, false, window, None).await
     }
 
     /// Has all `entries` at once, as a recording does.
     pub async fn vod(entries: Vec<Entry>) -> Self {
-        Self::serve(entries, true, WINDOW).await
+        Self::serve(entries, true, WINDOW, None).await
     }
 
-    async fn serve(entries: Vec<Entry>, vod: bool, window: usize) -> Self {
-        let programme = Arc::new(Programme { entries, started: Mutex::new(None), window, vod });
+    async fn serve(entries: Vec<Entry>, vod: bool, window: usize, begins: Option<jiff::Timestamp>) -> Self {
+        let programme = Arc::new(Programme { entries, started: Mutex::new(None), window, vod, begins });
         let app = Router::new()
             .route("/live.m3u8", get(playlist))
             .route("/segment/{number}", get(segment))
@@ -208,6 +215,10 @@ async fn playlist(State(programme): State<Arc<Programme>>) -> String {
     for n in first..end {
         if programme.entries[n].discontinuity {
             text += "#EXT-X-DISCONTINUITY\n";
+        }
+        if let Some(begins) = programme.begins {
+            let at = begins + jiff::SignedDuration::from_secs(n as i64 * i64::from(SEGMENT_SECONDS));
+            text += &format!("#EXT-X-PROGRAM-DATE-TIME:{at}\n");
         }
         text += &format!("#EXTINF:{SEGMENT_SECONDS}.0,\nsegment/{n}.ts\n");
     }

@@ -12,7 +12,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -46,19 +46,29 @@ pub struct Processor {
 impl Processor {
     /// Starts a processor in this mode with these `KEY=VALUE` settings (see `tests/processors/*/server.*`).
     pub async fn start(kind: Kind, mode: &str, settings: &[&str]) -> Self {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("processors");
-        let (program, script) = match kind {
-            Kind::Node => {
-                must_exist(&folder.join("node/node_modules"), "npm ci --ignore-scripts, in tests/processors/node");
-                (PathBuf::from("node"), folder.join("node/server.js"))
-            }
+        match kind {
+            Kind::Node => Self::node("server.js", mode, settings).await,
             Kind::Python => {
-                let python = folder.join("python/.venv/bin/python");
+                let python = folder().join("python/.venv/bin/python");
                 let how = "python3 -m venv .venv && .venv/bin/pip install --require-hashes -r requirements.txt, in tests/processors/python";
                 must_exist(&python, how);
-                (python, folder.join("python/server.py"))
+                Self::run(&python, &folder().join("python/server.py"), mode, settings).await
             }
-        };
+        }
+    }
+
+    /// Starts one that speaks dialect `sts` (see `tests/processors/node/sts.js`), with Node's `socket.io` 4.
+    pub async fn sts(mode: &str, settings: &[&str]) -> Self {
+        Self::node("sts.js", mode, settings).await
+    }
+
+    async fn node(script: &str, mode: &str, settings: &[&str]) -> Self {
+        let folder = folder().join("node");
+        must_exist(&folder.join("node_modules"), "npm ci --ignore-scripts, in tests/processors/node");
+        Self::run(Path::new("node"), &folder.join(script), mode, settings).await
+    }
+
+    async fn run(program: &Path, script: &Path, mode: &str, settings: &[&str]) -> Self {
         let mut child = Command::new(program)
             .arg(script)
             .arg(mode)
@@ -68,7 +78,7 @@ impl Processor {
             .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
-            .unwrap_or_else(|error| panic!("the {kind:?} processor does not start: {error}"));
+            .unwrap_or_else(|error| panic!("{} does not start: {error}", script.display()));
         let mut output = BufReader::new(child.stdout.take().expect("stdout is piped")).lines();
         let (sender, events) = mpsc::channel(1024);
         let lines = tokio::spawn(async move {
@@ -94,15 +104,29 @@ impl Processor {
 
     /// Waits until the processor tells this event; passes over others.
     pub async fn saw(&mut self, event: &str) -> Value {
+        self.saw_until(event).await.pop().unwrap_or_default()
+    }
+
+    /// Waits until the processor tells this event; answers all that it told until then, this one last.
+    pub async fn saw_until(&mut self, event: &str) -> Vec<Value> {
         let wait = async {
+            let mut all = Vec::new();
             loop {
                 let next = self.events.recv().await.unwrap_or_else(|| panic!("the processor ended before {event:?}"));
-                if next["event"] == event {
-                    return next;
+                let found = next["event"] == event;
+                all.push(next);
+                if found {
+                    return all;
                 }
             }
         };
         tokio::time::timeout(PATIENCE, wait).await.unwrap_or_else(|_| panic!("the processor saw no {event:?}"))
+    }
+
+    /// Gives the processor an order, one line on its standard input.
+    pub async fn order(&mut self, line: &str) {
+        let input = self.child.stdin.as_mut().expect("stdin is piped");
+        input.write_all(format!("{line}\n").as_bytes()).await.expect("the processor reads");
     }
 
     /// Kills it (SIGKILL) and waits until it is gone.
@@ -115,6 +139,10 @@ impl Drop for Processor {
     fn drop(&mut self) {
         self.lines.abort();
     }
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("processors")
 }
 
 fn must_exist(path: &Path, how: &str) {

@@ -1,73 +1,11 @@
 //! When to cut: by length, at discontinuities, and at cues if wanted.
 //!
-//! In: segments in order, as facts. Out: cuts by segment index. Limits: holds no list of segments, only the open
-//! batch's borders and length.
+//! In: segments in order, as facts. Out: cuts by segment index. What it remembers is every batching stage's
+//! [`State`], so that each goes on where another was.
 
 use crate::settings::Settings;
-use serde::{Deserialize, Serialize};
+use stage_kit::batching::{Cut, DURATION, READABLE, Reason, Segment, State, long_enough_us};
 use stage_kit::snapshot;
-
-/// Playlists round durations (EXTINF): five segments of "6" seconds may add up to 29.97. A batch counts as long enough
-/// when it lacks at most this share of the wanted length, so that rounding never costs another segment.
-const ROUNDING_PERMILLE: u64 = 20;
-
-/// This stage's name in its snapshots.
-const STAGE: &str = "batching-duration";
-/// Layout number of the snapshots.
-const LAYOUT: u32 = 1;
-
-/// What the cutting needs to know of a segment.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Segment {
-    /// The host's count; see the contract.
-    pub index: u64,
-    /// Duration in microseconds.
-    pub duration_us: u64,
-    /// True if it must not be in one batch with the segment before.
-    pub discontinuity: bool,
-    /// True if any cue is at its start.
-    pub cue: bool,
-}
-
-/// Why a batch ended; the contract's reasons that this stage uses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reason {
-    /// It has the wanted length.
-    Length,
-    /// The next segment starts a discontinuity.
-    Discontinuity,
-    /// The next segment carries a cue.
-    Cue,
-    /// The source ended or the pipeline stops.
-    Flush,
-    /// The next segment is as long as a batch by itself.
-    Other,
-}
-
-/// Segments `first..=last` are a batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Cut {
-    /// Index of the first segment.
-    pub first: u64,
-    /// Index of the last segment.
-    pub last: u64,
-    /// Why it ended there.
-    pub reason: Reason,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-struct Open {
-    first: u64,
-    last: u64,
-    duration_us: u64,
-}
-
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct State {
-    /// Index of the segment that was pushed last; tells whether the next one follows on.
-    last_pushed: Option<u64>,
-    open: Option<Open>,
-}
 
 /// The open batch of one pipeline.
 #[derive(Debug)]
@@ -77,45 +15,37 @@ pub struct Batcher {
 }
 
 impl Batcher {
-    /// Starts anew, or goes on from a snapshot.
+    /// Starts anew, or goes on from a snapshot: of this stage or of another that batches.
     ///
     /// # Errors
     /// A sentence if the snapshot cannot be read.
     pub fn new(settings: Settings, state: Option<&[u8]>) -> Result<Self, String> {
-        let state = state.map(|bytes| snapshot::read(STAGE, LAYOUT, bytes)).transpose()?.unwrap_or_default();
+        let state = state.map(|bytes| snapshot::read(READABLE, bytes)).transpose()?.unwrap_or_default();
         Ok(Self { settings, state })
     }
 
     /// Takes the next segment; answers the batches that are complete now, oldest first.
     pub fn push(&mut self, segment: Segment) -> Vec<Cut> {
         let mut cuts = Vec::new();
-        let follows = self.state.last_pushed.is_some_and(|last| last.checked_add(1) == Some(segment.index));
-        if !follows {
-            // The contract: the host cut by itself in between, or pushes again what it did not have cut.
-            self.state.open = None;
-        }
-        self.state.last_pushed = Some(segment.index);
-
+        self.state.follow(&segment);
         if let Some(reason) = self.border_before(segment) {
-            cuts.extend(self.close(reason));
+            cuts.extend(self.state.close(reason));
         }
-        let open = self.state.open.get_or_insert(Open { first: segment.index, last: segment.index, duration_us: 0 });
-        open.last = segment.index;
-        open.duration_us = open.duration_us.saturating_add(segment.duration_us);
-        if open.duration_us >= self.long_enough_us() {
-            cuts.extend(self.close(Reason::Length));
+        self.state.add(&segment);
+        if self.state.open_us() >= self.long_enough_us() {
+            cuts.extend(self.state.close(Reason::Length));
         }
         cuts
     }
 
     /// No segment will follow.
     pub fn flush(&mut self) -> Option<Cut> {
-        self.close(Reason::Flush)
+        self.state.close(Reason::Flush)
     }
 
     /// Everything that another instance needs to go on.
     pub fn snapshot(&self) -> Vec<u8> {
-        snapshot::write(STAGE, LAYOUT, &self.state)
+        snapshot::write(DURATION, &self.state)
     }
 
     /// Why the open batch must end before this segment, if it must.
@@ -124,6 +54,9 @@ impl Batcher {
             Some(Reason::Discontinuity)
         } else if segment.cue && self.settings.cut_at_cues {
             Some(Reason::Cue)
+        } else if self.state.open_us() >= self.long_enough_us() {
+            // Opened by a stage that makes longer batches.
+            Some(Reason::Length)
         } else if segment.duration_us >= self.long_enough_us() {
             Some(Reason::Other)
         } else {
@@ -132,11 +65,7 @@ impl Batcher {
     }
 
     fn long_enough_us(&self) -> u64 {
-        self.settings.batch_us - self.settings.batch_us * ROUNDING_PERMILLE / 1000
-    }
-
-    fn close(&mut self, reason: Reason) -> Option<Cut> {
-        self.state.open.take().map(|open| Cut { first: open.first, last: open.last, reason })
+        long_enough_us(self.settings.batch_us)
     }
 }
 
@@ -226,6 +155,22 @@ mod tests {
         let mut two = Batcher::new(one.settings, Some(&state)).unwrap();
         assert_eq!(run(&mut two, &[seg(2, 4000)]), [(2, cut(0, 2, Reason::Length))]);
         assert!(Batcher::new(one.settings, Some(b"other")).is_err());
+    }
+
+    #[test]
+    fn a_batch_that_another_stage_opened_is_gone_on_with() {
+        let settings = batcher(10).settings;
+        let open = |first: u64, seconds: u64| {
+            let us = seconds * 1_000_000;
+            format!(
+                r#"{{"stage":"batching-aligned","layout":1,"state":{{"last_pushed":7,"open":{{"first":{first},"last":7,"duration_us":{us}}},"clock_us":5}}}}"#
+            )
+        };
+        let mut short = Batcher::new(settings, Some(open(6, 8).as_bytes())).unwrap();
+        assert_eq!(run(&mut short, &[seg(8, 4000)]), [(8, cut(6, 8, Reason::Length))]);
+        let mut long = Batcher::new(settings, Some(open(2, 40).as_bytes())).unwrap();
+        assert_eq!(run(&mut long, &[seg(8, 4000)]), [(8, cut(2, 7, Reason::Length))]);
+        assert_eq!(long.flush(), Some(cut(8, 8, Reason::Flush)));
     }
 
     #[test]

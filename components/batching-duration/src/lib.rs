@@ -12,10 +12,11 @@ mod glue {
         use super::Stage;
     }
 
-    use crate::batcher::{self, Batcher};
+    use crate::batcher::Batcher;
     use crate::settings::{self, Settings};
     use bindings::exports::outboard::stage::{batching, lifecycle};
     use bindings::outboard::stage::types::{Error, Problem};
+    use stage_kit::batching as kit;
     use std::cell::RefCell;
 
     thread_local! {
@@ -53,10 +54,11 @@ mod glue {
     impl batching::Guest for Stage {
         fn push(segment: batching::Segment) -> Result<Vec<batching::Cut>, Error> {
             with_batcher(|batcher| {
-                let cuts = batcher.push(batcher::Segment {
+                let cuts = batcher.push(kit::Segment {
                     index: segment.index,
                     duration_us: segment.duration_us,
                     discontinuity: segment.discontinuity,
+                    program_date_time_us: segment.program_date_time_us,
                     cue: !segment.cues.is_empty(),
                 });
                 cuts.into_iter().map(cut).collect()
@@ -75,13 +77,14 @@ mod glue {
         })
     }
 
-    fn cut(cut: batcher::Cut) -> batching::Cut {
+    fn cut(cut: kit::Cut) -> batching::Cut {
         let reason = match cut.reason {
-            batcher::Reason::Length => batching::Reason::Length,
-            batcher::Reason::Discontinuity => batching::Reason::Discontinuity,
-            batcher::Reason::Cue => batching::Reason::Cue,
-            batcher::Reason::Flush => batching::Reason::Flush,
-            batcher::Reason::Other => batching::Reason::Other,
+            kit::Reason::Length => batching::Reason::Length,
+            kit::Reason::Discontinuity => batching::Reason::Discontinuity,
+            kit::Reason::Cue => batching::Reason::Cue,
+            kit::Reason::Aligned => batching::Reason::Aligned,
+            kit::Reason::Flush => batching::Reason::Flush,
+            kit::Reason::Other => batching::Reason::Other,
         };
         batching::Cut { first: cut.first, last: cut.last, reason }
     }

@@ -5,48 +5,9 @@
 //! or, as a courtesy, as base64 text. An event that the dialect does not know is nothing; one that it knows but cannot
 //! read is a note, so that the host's deadline decides.
 
-use crate::dialect::{ACK, ERROR, Message, PROCESSED, Reference, STATUS, attachment_number};
-use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
+use crate::dialect::{ACK, ERROR, PROCESSED, STATUS, attachment_number};
 use serde_json::{Map, Value};
-
-/// What a message means; the contract's events that this stage uses.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
-    /// The processor has this fragment.
-    Acknowledged(Reference),
-    /// Audio came back.
-    Processed {
-        /// Which fragment.
-        fragment: Reference,
-        /// The audio file's bytes.
-        audio: Vec<u8>,
-        /// What was told besides: a JSON object.
-        metadata: String,
-    },
-    /// The processor gave a fragment up, or the stream where none is named.
-    Failed {
-        /// Which fragment.
-        fragment: Option<Reference>,
-        /// The processor's words.
-        reason: String,
-        /// True if sending it again may help.
-        retryable: bool,
-    },
-    /// A line for the log.
-    Note {
-        /// True: an operator should look.
-        warn: bool,
-        /// The line.
-        text: String,
-    },
-}
-
-/// Error codes that are about the moment, not about the fragment.
-const RETRYABLE_CODES: [&str; 5] = ["TIMEOUT", "MODEL_ERROR", "GPU_OOM", "QUEUE_FULL", "RATE_LIMIT"];
-
-/// Longest text from a processor that is passed on, in characters.
-const TEXT_CHARS_MAX: usize = 500;
+use stage_kit::framing::{self, Event, Message, Reference, clip, foreign_id, from_base64, is_retryable, plain, whole};
 
 /// Deepest nesting in which an attachment is looked for.
 const SEARCH_DEPTH_MAX: usize = 16;
@@ -62,14 +23,14 @@ pub fn decode(message: Message, known: impl Fn(&str) -> bool) -> Result<Vec<Even
     let arguments: Vec<Value> = serde_json::from_str(&message.arguments)
         .map_err(|error| format!("the arguments of {} are not a JSON array: {error}", message.event))?;
     let Some(body) = arguments.first().and_then(Value::as_object) else {
-        return Ok(vec![unreadable(&message.event, "its first argument is not an object")]);
+        return Ok(vec![Event::unreadable(&message.event, "its first argument is not an object")]);
     };
     let fragment = reference(body, known);
     let event = match message.event.as_str() {
         PROCESSED => processed(&arguments, body, fragment, message.attachments),
         ACK => match fragment {
             Some(fragment) => Event::Acknowledged(fragment),
-            None => unreadable(ACK, "it names no fragment"),
+            None => Event::unreadable(ACK, "it names no fragment"),
         },
         ERROR => failed(body, fragment),
         _ => Event::Note { warn: false, text: format!("status: {}", clip(&Value::Object(body.clone()).to_string())) },
@@ -84,7 +45,7 @@ fn processed(
     mut attachments: Vec<Vec<u8>>,
 ) -> Event {
     let Some(fragment) = fragment else {
-        return unreadable(PROCESSED, "it names no fragment");
+        return Event::unreadable(PROCESSED, "it names no fragment");
     };
     let data = body.get("data").or_else(|| arguments.get(1)).filter(|data| !data.is_null());
     if data.is_none() && body.contains_key("error") {
@@ -119,9 +80,8 @@ fn failed(body: &Map<String, Value>, fragment: Option<Reference>) -> Event {
         _ => inner("message").or_else(|| inner("reason")).map(plain).unwrap_or_default(),
     };
     let details = inner("details").map(plain).unwrap_or_default();
-    let retryable = inner("retryable")
-        .and_then(Value::as_bool)
-        .unwrap_or_else(|| code.as_deref().is_some_and(|code| RETRYABLE_CODES.contains(&code)));
+    let retryable =
+        inner("retryable").and_then(Value::as_bool).unwrap_or_else(|| code.as_deref().is_some_and(is_retryable));
     let parts: Vec<_> = [code.unwrap_or_default(), sentence, details].into_iter().filter(|s| !s.is_empty()).collect();
     let reason = if parts.is_empty() { "the processor gave no reason".to_owned() } else { clip(&parts.join(": ")) };
     Event::Failed { fragment, reason, retryable }
@@ -143,20 +103,8 @@ fn reference(body: &Map<String, Value>, known: impl Fn(&str) -> bool) -> Option<
     match (id, number) {
         (Some(id), _) if known(id) => Some(Reference::Id(id.to_owned())),
         (_, Some(number)) => Some(Reference::Batch(number)),
-        (Some(id), None) => Some(Reference::Id(clip(id))),
+        (Some(id), None) => Some(foreign_id(id)),
         (None, None) => None,
-    }
-}
-
-/// A whole number, also where a language without integers wrote it as `7.0`, or as text.
-fn whole(value: &Value) -> Option<u64> {
-    match value {
-        Value::Number(number) => number.as_u64().or_else(|| {
-            let float = number.as_f64()?;
-            (float >= 0.0 && float.fract() == 0.0 && float < 9e15).then_some(float as u64)
-        }),
-        Value::String(text) => text.parse().ok(),
-        _ => None,
     }
 }
 
@@ -172,48 +120,24 @@ fn search(value: &Value, depth: usize) -> Option<usize> {
     })
 }
 
-fn from_base64(text: &str) -> Result<Vec<u8>, String> {
-    // A browser's FileReader writes `data:audio/mp4;base64,…`.
-    let text = if text.starts_with("data:") { text.split_once(',').map_or(text, |(_, data)| data) } else { text };
-    let text = text.trim();
-    STANDARD
-        .decode(text)
-        .or_else(|_| STANDARD_NO_PAD.decode(text))
-        .map_err(|error| format!("the audio is text, but not base64: {error}"))
-}
-
 fn metadata(body: &Map<String, Value>) -> String {
     let found = body
         .get("metadata")
         .or_else(|| body.get("fragment").and_then(|f| f.get("processingMetadata")))
         .filter(|value| !value.is_null());
-    match found {
-        Some(object @ Value::Object(_)) => object.to_string(),
-        Some(other) => Value::Object(Map::from_iter([("value".to_owned(), other.clone())])).to_string(),
-        None => "{}".to_owned(),
-    }
-}
-
-fn unreadable(event: &str, why: &str) -> Event {
-    Event::Note { warn: true, text: format!("{event} could not be read: {why}") }
-}
-
-fn plain(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Null => String::new(),
-        other => other.to_string(),
-    }
-}
-
-fn clip(text: &str) -> String {
-    text.chars().take(TEXT_CHARS_MAX).collect()
+    let object = match found {
+        Some(Value::Object(object)) => object.clone(),
+        Some(other) => Map::from_iter([("value".to_owned(), other.clone())]),
+        None => Map::new(),
+    };
+    framing::metadata(object)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
+    use stage_kit::framing::TEXT_CHARS_MAX;
 
     const AUDIO: &[u8] = b"audio";
 

@@ -26,23 +26,3 @@ pub fn attachment_number(value: &Value) -> Option<usize> {
     }
     usize::try_from(object.get("num")?.as_u64()?).ok()
 }
-
-/// A message in either direction.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Message {
-    /// The event's name.
-    pub event: String,
-    /// The arguments: a JSON array.
-    pub arguments: String,
-    /// Binary attachments.
-    pub attachments: Vec<Vec<u8>>,
-}
-
-/// Which fragment a message is about.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reference {
-    /// By fragment id.
-    Id(String),
-    /// By batch number.
-    Batch(u64),
-}

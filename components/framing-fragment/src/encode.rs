@@ -2,9 +2,10 @@
 //!
 //! Two published descriptions of the dialect disagree about field names; the union of both is sent.
 
-use crate::dialect::{DATA, Message, placeholder};
+use crate::dialect::{DATA, placeholder};
 use crate::settings::{Settings, Unit};
 use serde_json::{Value, json};
+use stage_kit::framing::Message;
 
 /// The facts of a fragment; see the contract for units.
 #[derive(Debug, Clone, Default)]

@@ -15,13 +15,12 @@ mod glue {
         use super::Stage;
     }
 
-    use crate::decode::Event;
-    use crate::dialect::{Message, Reference};
     use crate::encode::Fragment;
     use crate::session::Session;
     use crate::settings::{self, Settings};
     use bindings::exports::outboard::stage::{framing as wit, lifecycle};
     use bindings::outboard::stage::types::{Error, Level, Problem};
+    use stage_kit::framing::{Event, Message, Reference};
     use std::cell::RefCell;
 
     thread_local! {
@@ -81,11 +80,7 @@ mod glue {
                 attempt: fragment.attempt,
             };
             let message = with_session(|session| session.encode(&fragment, audio))?;
-            Ok(vec![wit::Message {
-                event: message.event,
-                arguments: message.arguments,
-                attachments: message.attachments,
-            }])
+            Ok(vec![to_wit(message)])
         }
 
         fn decode(message: wit::Message, _now_ms: u64) -> Result<Vec<wit::Event>, Error> {
@@ -109,6 +104,7 @@ mod glue {
 
     fn event(event: Event) -> wit::Event {
         match event {
+            Event::Ready => wit::Event::Ready,
             Event::Acknowledged(fragment) => wit::Event::Acknowledged(reference(fragment)),
             Event::Processed { fragment, audio, metadata } => {
                 wit::Event::Processed(wit::Processed { fragment: reference(fragment), audio, metadata })
@@ -116,10 +112,18 @@ mod glue {
             Event::Failed { fragment, reason, retryable } => {
                 wit::Event::Failed(wit::Failure { fragment: fragment.map(reference), reason, retryable })
             }
+            Event::Pause => wit::Event::Pause,
+            Event::Resume => wit::Event::Resume,
+            Event::SlowDown(ms) => wit::Event::SlowDown(ms),
+            Event::Reply(message) => wit::Event::Reply(to_wit(message)),
             Event::Note { warn, text } => {
                 wit::Event::Note(wit::Note { level: if warn { Level::Warn } else { Level::Info }, text })
             }
         }
+    }
+
+    fn to_wit(message: Message) -> wit::Message {
+        wit::Message { event: message.event, arguments: message.arguments, attachments: message.attachments }
     }
 
     fn reference(reference: Reference) -> wit::Reference {

@@ -2,21 +2,19 @@
 //!
 //! Limits: the last [`SENT_MAX`] ids.
 
-use crate::decode::{self, Event};
-use crate::dialect::Message;
+use crate::decode;
 use crate::encode::{self, Fragment};
 use crate::settings::Settings;
 use serde::{Deserialize, Serialize};
-use stage_kit::snapshot;
+use stage_kit::framing::{Event, Message};
+use stage_kit::snapshot::{self, Origin};
 use std::collections::VecDeque;
 
 /// More fragments than are ever in flight.
 const SENT_MAX: usize = 64;
 
-/// This stage's name in its snapshots.
-const STAGE: &str = "framing-fragment";
-/// Layout number of the snapshots.
-const LAYOUT: u32 = 1;
+/// This stage's snapshots. It reads no others: the processor at the other end speaks this dialect.
+const OWN: Origin = Origin { stage: "framing-fragment", layout: 1 };
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct State {
@@ -37,7 +35,7 @@ impl Session {
     /// # Errors
     /// A sentence if the snapshot cannot be read.
     pub fn new(settings: Settings, state: Option<&[u8]>) -> Result<Self, String> {
-        let mut state: State = state.map(|bytes| snapshot::read(STAGE, LAYOUT, bytes)).transpose()?.unwrap_or_default();
+        let mut state: State = state.map(read).transpose()?.unwrap_or_default();
         state.sent.truncate(SENT_MAX);
         Ok(Self { settings, state })
     }
@@ -63,14 +61,19 @@ impl Session {
 
     /// Everything that another instance needs to go on.
     pub fn snapshot(&self) -> Vec<u8> {
-        snapshot::write(STAGE, LAYOUT, &self.state)
+        snapshot::write(OWN, &self.state)
     }
+}
+
+fn read(bytes: &[u8]) -> Result<State, String> {
+    snapshot::read(&[OWN], bytes)
+        .map_err(|why| format!("{why}; another dialect begins with a connection of its own, without state"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dialect::Reference;
+    use stage_kit::framing::Reference;
 
     fn session(state: Option<&[u8]>) -> Session {
         Session::new(Settings::read("").unwrap(), state).unwrap()
@@ -98,7 +101,11 @@ mod tests {
         assert_eq!(second.state.sent, ["cam-1"]);
         assert_eq!(acknowledged(&second, "cam-1"), Reference::Id("cam-1".into()));
         assert_eq!(acknowledged(&second, "theirs"), Reference::Batch(1));
-        assert!(Session::new(first.settings, Some(b"?")).is_err());
+        let old = br#"{"stage":"framing-fragment","layout":1,"state":{"sent":["cam-9"]}}"#;
+        assert_eq!(acknowledged(&session(Some(old)), "cam-9"), Reference::Id("cam-9".into()), "of version 0.1.0");
+        let sibling = br#"{"stage":"framing-sts","layout":1,"state":{}}"#;
+        let why = Session::new(first.settings, Some(sibling)).unwrap_err();
+        assert!(why.contains("one of \"framing-sts\"") && why.contains("a connection of its own"), "{why}");
     }
 
     #[test]

@@ -1,5 +1,11 @@
-//! What the bundled stages share, in plain Rust: settings that are read and described from one table, and snapshots
-//! that say who wrote them.
+//! What the bundled stages share, in plain Rust: settings that are read and described from one table, snapshots that say
+//! who wrote them, and for each kind of stage what its members have in common.
 
+// every kind
 pub mod settings;
 pub mod snapshot;
+
+// by kind
+pub mod batching;
+pub mod framing;
+pub mod remux;

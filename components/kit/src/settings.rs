@@ -39,6 +39,13 @@ pub enum Kind {
         /// The words; the first is the default.
         options: &'static [&'static str],
     },
+    /// One line of text.
+    Text {
+        /// Most characters.
+        max: usize,
+        /// Value unless set.
+        default: &'static str,
+    },
     /// A JSON object that the stage passes on as it is; empty unless set.
     Object,
 }
@@ -67,6 +74,11 @@ impl Values {
         self.0.get(key).and_then(Value::as_bool).unwrap_or_default()
     }
 
+    /// A `Text` field.
+    pub fn text(&self, key: &str) -> &str {
+        self.choice(key)
+    }
+
     /// A `Choice` field.
     pub fn choice(&self, key: &str) -> &str {
         self.0.get(key).and_then(Value::as_str).unwrap_or_default()
@@ -90,6 +102,7 @@ pub fn schema(title: &str, fields: &[Field]) -> String {
             Kind::Choice { options } => {
                 json!({ "type": "string", "enum": options, "default": options.first() })
             }
+            Kind::Text { max, default } => json!({ "type": "string", "maxLength": max, "default": default }),
             Kind::Object => json!({ "type": "object", "default": {} }),
         };
         property["title"] = field.title.into();
@@ -152,6 +165,7 @@ impl Kind {
             Kind::Integer { default, .. } => default.into(),
             Kind::Boolean { default } => default.into(),
             Kind::Choice { options } => options.first().copied().unwrap_or_default().into(),
+            Kind::Text { default, .. } => default.into(),
             Kind::Object => Value::Object(Map::new()),
         }
     }
@@ -176,6 +190,13 @@ impl Kind {
                     return None;
                 }
                 format!("one of: {}", options.join(", "))
+            }
+            Kind::Text { max, .. } => {
+                let fits = |text: &str| text.chars().count() <= max && !text.chars().any(char::is_control);
+                if value.as_str().is_some_and(fits) {
+                    return None;
+                }
+                format!("one line of at most {max} characters")
             }
             Kind::Object => {
                 if value.is_object() {
@@ -215,6 +236,7 @@ mod tests {
         Field { key: "n", title: "N", description: "A number.", kind: Kind::Integer { min: 2, max: 120, default: 30 } },
         Field { key: "b", title: "B", description: "A switch.", kind: Kind::Boolean { default: true } },
         Field { key: "c", title: "C", description: "A word.", kind: Kind::Choice { options: &["ms", "s"] } },
+        Field { key: "t", title: "T", description: "A line.", kind: Kind::Text { max: 3, default: "def" } },
         Field { key: "o", title: "O", description: "An object.", kind: Kind::Object },
     ];
 
@@ -222,29 +244,30 @@ mod tests {
     fn absent_keys_and_empty_text_give_defaults() {
         for text in ["", "  ", "{}"] {
             let values = read(FIELDS, text).unwrap();
-            assert_eq!(
-                (values.integer("n"), values.boolean("b"), values.choice("c"), values.object("o").len()),
-                (30, true, "ms", 0)
-            );
+            assert_eq!((values.integer("n"), values.boolean("b"), values.choice("c")), (30, true, "ms"));
+            assert_eq!((values.text("t"), values.object("o").len()), ("def", 0));
         }
     }
 
     #[test]
     fn given_values_are_taken() {
-        let values = read(FIELDS, r#"{"n":2,"b":false,"c":"s","o":{"k":[1]}}"#).unwrap();
+        let values = read(FIELDS, r#"{"n":2,"b":false,"c":"s","t":"äöü","o":{"k":[1]}}"#).unwrap();
+        assert_eq!(values.text("t"), "äöü");
         assert_eq!((values.integer("n"), values.boolean("b"), values.choice("c")), (2, false, "s"));
         assert_eq!(values.object("o")["k"], json!([1]));
     }
 
     #[test]
     fn every_problem_is_told_at_once() {
-        let problems = read(FIELDS, r#"{"n":121,"b":"yes","c":"min","o":[],"x":1,"y":2}"#).unwrap_err();
+        let problems = read(FIELDS, r#"{"n":121,"b":"yes","c":"min","t":"long","o":[],"x":1,"y":2}"#).unwrap_err();
         let paths: Vec<_> = problems.iter().map(|problem| problem.path.as_str()).collect();
-        assert_eq!(paths, ["n", "b", "c", "o", "x", "y"]);
+        assert_eq!(paths, ["n", "b", "c", "t", "o", "x", "y"]);
         assert_eq!(problems[0].message, "121 is not a whole number from 2 to 120");
         assert_eq!(problems[2].message, "\"min\" is not one of: ms, s");
-        assert_eq!(problems[3].message, "an array is not a JSON object");
-        assert!(problems[4].message.ends_with("n, b, c, o"));
+        assert_eq!(problems[3].message, "\"long\" is not one line of at most 3 characters");
+        assert_eq!(problems[4].message, "an array is not a JSON object");
+        assert!(problems[5].message.ends_with("n, b, c, t, o"));
+        assert_eq!(read(FIELDS, r#"{"t":"a\n"}"#).unwrap_err().len(), 1);
     }
 
     #[test]
@@ -275,6 +298,10 @@ mod tests {
             json!({"type":"integer","title":"N","description":"A number.","minimum":2,"maximum":120,"default":30})
         );
         assert_eq!(schema["properties"]["c"]["enum"], json!(["ms", "s"]));
+        assert_eq!(
+            (&schema["properties"]["t"]["maxLength"], &schema["properties"]["t"]["default"]),
+            (&json!(3), &json!("def"))
+        );
         assert_eq!(schema["properties"]["o"]["default"], json!({}));
     }
 }

@@ -1,9 +1,19 @@
 //! Snapshots: JSON that says which stage and which layout wrote it.
 //!
-//! In and out: the bytes of `snapshot` and of `open`'s `state`. The layout number rises when old state cannot be read
-//! as it is; a stage that knows how to go on from an older layout reads it itself.
+//! In and out: the bytes of `snapshot` and of `open`'s `state`. A stage reads its own layouts and those of the siblings
+//! that it names; fields that a reader does not know are passed over, fields that a writer did not know must have
+//! defaults. The layout number rises only when old state could not be read so.
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+/// Who wrote a snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Origin {
+    /// The stage's name.
+    pub stage: &'static str,
+    /// The layout of its state.
+    pub layout: u32,
+}
 
 #[derive(Serialize)]
 struct Outgoing<'a, T> {
@@ -23,24 +33,34 @@ struct Incoming<T> {
     state: T,
 }
 
-/// Writes `state` under the stage's name and layout number.
-pub fn write<T: Serialize>(stage: &str, layout: u32, state: &T) -> Vec<u8> {
+/// Writes `state` as `origin`'s.
+pub fn write<T: Serialize>(origin: Origin, state: &T) -> Vec<u8> {
+    let Origin { stage, layout } = origin;
     // State is made of numbers, strings and lists, which always become JSON; were it not so, an empty snapshot would be
     // refused by `read`, with the reason.
     serde_json::to_vec(&Outgoing { stage, layout, state }).unwrap_or_default()
 }
 
-/// Reads what [`write`] wrote.
+/// Reads what [`write`] wrote, by any of `readable`.
 ///
 /// # Errors
-/// A sentence: not a snapshot, another stage's, another layout, or a state that does not fit it.
-pub fn read<T: DeserializeOwned>(stage: &str, layout: u32, bytes: &[u8]) -> Result<T, String> {
+/// A sentence: not a snapshot, of a stage or layout that is not readable, or a state that does not fit.
+pub fn read<T: DeserializeOwned>(readable: &[Origin], bytes: &[u8]) -> Result<T, String> {
     let label: Label = serde_json::from_slice(bytes).map_err(|error| format!("this is not a snapshot: {error}"))?;
-    if label.stage != stage {
-        return Err(format!("the snapshot is one of {:?}, this is {stage:?}", label.stage));
+    let of_stage: Vec<Origin> = readable.iter().copied().filter(|origin| origin.stage == label.stage).collect();
+    if of_stage.is_empty() {
+        let mut stages: Vec<_> = readable.iter().map(|origin| format!("{:?}", origin.stage)).collect();
+        stages.dedup();
+        return Err(format!("the snapshot is one of {:?}; those of {} can be read", label.stage, stages.join(" and ")));
     }
-    if label.layout != layout {
-        return Err(format!("the snapshot has layout {}, this version reads {layout}", label.layout));
+    if of_stage.iter().all(|origin| origin.layout != label.layout) {
+        let layouts: Vec<_> = of_stage.iter().map(|origin| origin.layout.to_string()).collect();
+        return Err(format!(
+            "the snapshot of {:?} has layout {}; layout {} can be read",
+            label.stage,
+            label.layout,
+            layouts.join(" and ")
+        ));
     }
     let Incoming { state } =
         serde_json::from_slice(bytes).map_err(|error| format!("the snapshot's state is damaged: {error}"))?;
@@ -51,19 +71,27 @@ pub fn read<T: DeserializeOwned>(stage: &str, layout: u32, bytes: &[u8]) -> Resu
 mod tests {
     use super::*;
 
+    const S: Origin = Origin { stage: "s", layout: 1 };
+    const S2: Origin = Origin { stage: "s", layout: 2 };
+    const T: Origin = Origin { stage: "t", layout: 1 };
+
     #[test]
-    fn what_was_written_is_read() {
-        let bytes = write("s", 1, &vec![1_u64, u64::MAX]);
-        assert_eq!(read::<Vec<u64>>("s", 1, &bytes), Ok(vec![1, u64::MAX]));
+    fn what_was_written_is_read_by_whoever_names_its_writer() {
+        let bytes = write(S, &vec![1_u64, u64::MAX]);
+        for readable in [&[S][..], &[S2, S], &[T, S]] {
+            assert_eq!(read::<Vec<u64>>(readable, &bytes), Ok(vec![1, u64::MAX]));
+        }
     }
 
     #[test]
     fn others_are_refused_with_the_reason() {
-        let bytes = write("s", 1, &1_u64);
-        assert!(read::<u64>("t", 1, &bytes).unwrap_err().contains("one of \"s\", this is \"t\""));
-        assert!(read::<u64>("s", 2, &bytes).unwrap_err().contains("layout 1, this version reads 2"));
-        assert!(read::<String>("s", 1, &bytes).unwrap_err().contains("damaged"));
-        assert!(read::<u64>("s", 1, b"\xff").unwrap_err().contains("not a snapshot"));
-        assert!(read::<u64>("s", 1, b"").unwrap_err().contains("not a snapshot"));
+        let bytes = write(S, &1_u64);
+        let other = read::<u64>(&[T], &bytes).unwrap_err();
+        assert!(other.contains("one of \"s\"; those of \"t\" can be read"), "{other}");
+        let later = read::<u64>(&[T, S2], &bytes).unwrap_err();
+        assert!(later.contains("has layout 1; layout 2 can be read"), "{later}");
+        assert!(read::<String>(&[S], &bytes).unwrap_err().contains("damaged"));
+        assert!(read::<u64>(&[S], b"\xff").unwrap_err().contains("not a snapshot"));
+        assert!(read::<u64>(&[S], b"").unwrap_err().contains("not a snapshot"));
     }
 }

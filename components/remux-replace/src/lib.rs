@@ -12,10 +12,11 @@ mod glue {
         use super::Stage;
     }
 
-    use crate::planner::{self, Choice};
+    use crate::planner;
     use crate::settings::{self, Settings};
     use bindings::exports::outboard::stage::{lifecycle, remux_planning as wit};
     use bindings::outboard::stage::types::{Error, Problem};
+    use stage_kit::remux::{self, Choice, READABLE};
     use stage_kit::snapshot;
     use std::cell::Cell;
 
@@ -23,16 +24,12 @@ mod glue {
         static SETTINGS: Cell<Option<Settings>> = const { Cell::new(None) };
     }
 
-    /// Layout number of the snapshots. Plans do not depend on earlier ones, so they hold nothing.
-    const LAYOUT: u32 = 1;
-    const STAGE: &str = env!("CARGO_PKG_NAME");
-
     struct Stage;
 
     impl lifecycle::Guest for Stage {
         fn describe() -> lifecycle::Description {
             lifecycle::Description {
-                name: STAGE.to_owned(),
+                name: env!("CARGO_PKG_NAME").to_owned(),
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 summary: env!("CARGO_PKG_DESCRIPTION").to_owned(),
                 settings_schema: settings::schema(),
@@ -46,14 +43,15 @@ mod glue {
                 )
             })?;
             if let Some(state) = state {
-                snapshot::read::<()>(STAGE, LAYOUT, &state).map_err(Error::UnreadableState)?;
+                snapshot::read::<()>(READABLE, &state).map_err(Error::UnreadableState)?;
             }
             SETTINGS.set(Some(settings));
             Ok(())
         }
 
         fn snapshot() -> Vec<u8> {
-            snapshot::write(STAGE, LAYOUT, &())
+            // Plans do not depend on earlier ones: there is nothing to remember.
+            snapshot::write(remux::REPLACE, &())
         }
     }
 
@@ -64,9 +62,9 @@ mod glue {
         }
     }
 
-    fn read(facts: &wit::Facts) -> planner::Facts {
+    fn read(facts: &wit::Facts) -> remux::Facts {
         let reply = match &facts.reply {
-            wit::Reply::Returned(audio) => Ok(planner::Returned {
+            wit::Reply::Returned(audio) => Ok(remux::Returned {
                 duration_us: audio.duration_us,
                 sample_rate_hz: audio.sample_rate_hz,
                 channels: audio.channels,
@@ -74,8 +72,8 @@ mod glue {
             }),
             wit::Reply::Absent(why) => Err(reason(why)),
         };
-        planner::Facts {
-            audio: facts.audio.as_ref().map(|audio| planner::Audio {
+        remux::Facts {
+            audio: facts.audio.as_ref().map(|audio| remux::Audio {
                 duration_us: audio.duration_us,
                 sample_rate_hz: audio.sample_rate_hz,
                 channels: audio.channels,
@@ -84,6 +82,7 @@ mod glue {
             reply,
             not_sent: matches!(facts.reply, wit::Reply::Absent(wit::Absence::NotSent)),
             max_stretch_permille: facts.policy.max_stretch_permille,
+            max_gain_centibel: facts.policy.max_gain_centibel,
         }
     }
 
@@ -99,12 +98,17 @@ mod glue {
         }
     }
 
-    fn answer(plan: planner::Plan) -> wit::RemuxPlan {
+    fn answer(plan: remux::Plan) -> wit::RemuxPlan {
         wit::RemuxPlan {
             audio: match plan.choice {
                 Choice::None => wit::AudioChoice::None,
                 Choice::Original => wit::AudioChoice::Original,
                 Choice::Processed => wit::AudioChoice::Processed,
+                Choice::Mix { original_centibel, processed_centibel, ramp_ms } => wit::AudioChoice::Mix(wit::Mix {
+                    original_gain_centibel: original_centibel,
+                    processed_gain_centibel: processed_centibel,
+                    ramp_ms,
+                }),
             },
             coding: plan.encode.map_or(wit::Coding::Copy, wit::Coding::Encode),
             stretch_permille: plan.stretch_permille,

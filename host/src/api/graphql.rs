@@ -19,6 +19,7 @@ mod socket;
 mod sse;
 mod subscription;
 mod types;
+mod upload;
 
 use async_graphql::SDLExportOptions;
 use axum::Router;

@@ -89,7 +89,7 @@ async fn other_method(method: Method) -> Response {
 }
 
 /// Addresses below these are ours; all others are pages, or nothing.
-const OURS: [&str; 4] = ["/api", "/graphql", "/metrics", "/preview"];
+const OURS: [&str; 6] = ["/api", "/evidence", "/graphql", "/metrics", "/preview", "/recordings"];
 
 async fn absent(method: Method, uri: Uri, headers: HeaderMap) -> Response {
     let below = |of: &str| uri.path().strip_prefix(of).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));

@@ -12,7 +12,7 @@ use axum::handler::Handler;
 use axum::http::Method;
 use axum::routing::{self, MethodRouter};
 
-use super::{Api, preview, session};
+use super::{Api, preview, session, stages};
 use crate::control::access::Actor;
 use crate::control::entry::Entry;
 use crate::control::error::ControlError;
@@ -45,6 +45,8 @@ fn table() -> Vec<Route> {
         get("/api/health", health::health),
         get("/preview/{pipeline}/index.m3u8", preview::playlist),
         get("/preview/{pipeline}/batch/{number}/{media}", preview::media),
+        get("/recordings/{pipeline}/{file}", stages::recording),
+        get("/evidence/{pipeline}/{file}", stages::evidence),
         get("/livez", health::alive),
         get("/readyz", health::ready),
         get("/api/openapi.json", openapi::openapi),

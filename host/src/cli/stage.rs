@@ -1,8 +1,11 @@
-//! `outboard stage check|inspect|add`: what a component is, whether this host can run it, and into its store.
+//! `outboard stage …`: what a component is, whether this host can run it, what it does with recorded calls, and into a server.
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+
+mod play;
+mod push;
 
 use super::{Ending, complain, say};
 use crate::stage::{StageRuntime, StageRuntimeConfig, inspect};
@@ -30,6 +33,12 @@ enum StageCommand {
         #[arg(long, value_name = "DIR", env = "OUTBOARD_STORAGE__DIR", default_value = "storage")]
         storage: PathBuf,
     },
+    /// Send the component to a server, which lists it for its tenant.
+    Push(push::PushArgs),
+    /// Run the component on recorded calls; print what it answered, how long it took and how much memory it has.
+    Test(play::TestArgs),
+    /// Make the call again in which a stage failed, from a server's evidence.
+    Replay(play::ReplayArgs),
     /// Tell everything that is known of the component, as JSON.
     Inspect {
         /// The component, a .wasm file.
@@ -44,6 +53,9 @@ pub async fn run(args: &StageArgs) -> anyhow::Result<Ending> {
         StageCommand::Check { file } => (file, false),
         StageCommand::Inspect { file } => (file, true),
         StageCommand::Add { file, .. } => (file, false),
+        StageCommand::Push(args) => return push::push(args).await,
+        StageCommand::Test(args) => return play::test(&runtime, args).await,
+        StageCommand::Replay(args) => return play::replay(&runtime, args).await,
     };
     let report = inspect::inspect(&runtime, file).await;
     if let (StageCommand::Add { file, storage }, true) = (&args.command, report.is_usable()) {

@@ -97,6 +97,16 @@ actions! {
     RestartPipeline = "pipeline.restart", Tenant, Operator;
     /// Delete it with all that is kept of it.
     DeletePipeline = "pipeline.delete", Tenant, Operator;
+    /// Add a component for the tenant.
+    AddStage = "stage.add", Tenant, Operator;
+    /// Take a component of the tenant away.
+    RemoveStage = "stage.remove", Tenant, Operator;
+    /// Add or take away a component for every tenant.
+    ShareStage = "stage.share", Host, Operator;
+    /// Swap a stage, or take it back.
+    SwapStage = "stage.swap", Tenant, Operator;
+    /// Swap a stage in all of a tenant's pipelines.
+    RollOutStage = "stage.roll-out", Tenant, Operator;
     /// Remove files of batches that were on air.
     CleanStorage = "storage.clean", Tenant, Operator;
 

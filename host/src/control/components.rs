@@ -1,56 +1,379 @@
-//! The components that stages can be made of.
+//! The components that stages can be made of: what comes with the host, what the operator added for everybody, and what a
+//! tenant added for itself. A component is its digest; names and versions are labels.
+//!
+//! Everything is validated before it is listed: loaded, checked against the contract, compiled apart from live media, and asked
+//! to describe itself. What is refused is remembered with the reason ([`Refused`]).
 
-use std::sync::Arc;
+mod folder;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use bytes::Bytes;
 
 use super::Control;
 use super::access::{Action, Actor};
 use super::error::ControlError;
-use crate::limits::COMPONENTS_LISTED_MAX;
-use crate::stage::{StageComponent, StageKind};
-use crate::store::files::components_dir;
+use super::registry::{ComponentRow, ComponentSource, NewComponent};
+use crate::limits::{COMPONENTS_LISTED_MAX, COMPONENTS_REFUSED_KEPT};
+use crate::stage::{Digest, StageComponent, StageKind};
+use crate::store::files::{component_file, components_dir, keep_component_bytes};
+use crate::unix_time::now_ms;
+
+/// A component that can be used.
+#[derive(Debug, Clone)]
+pub struct ListedComponent {
+    /// It, checked and compiled.
+    pub component: Arc<StageComponent>,
+    /// It is used where none is chosen.
+    pub default: bool,
+    /// Whose; `None`: every tenant's.
+    pub tenant: Option<String>,
+    /// How it came.
+    pub source: ComponentSource,
+    /// File or reference that it came by.
+    pub origin: Option<String>,
+    /// Who added it, and when (Unix time in milliseconds).
+    pub added: Option<(String, u64)>,
+}
+
+/// A component that was not taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// Whose it would be; `None`: every tenant's.
+    pub tenant: Option<String>,
+    /// File or reference that it came by.
+    pub origin: String,
+    /// How it came.
+    pub source: ComponentSource,
+    /// Why it was not taken.
+    pub reason: String,
+    /// Unix time in milliseconds.
+    pub at_ms: u64,
+}
+
+/// A component that is to be added.
+#[derive(Debug, Clone)]
+pub struct Offered {
+    /// Whose it will be; `None`: every tenant's.
+    pub tenant: Option<String>,
+    /// The file.
+    pub bytes: Bytes,
+    /// How it came.
+    pub source: ComponentSource,
+    /// File or reference that it came by.
+    pub origin: String,
+}
+
+/// What is known of components, for checks that cannot wait for the database.
+#[derive(Debug, Default)]
+pub(super) struct Shelf {
+    /// Whose each digest is; what is in the store and not here is the operator's.
+    owners: RwLock<BTreeMap<String, BTreeSet<Option<String>>>>,
+    refused: Mutex<VecDeque<Refused>>,
+}
+
+// === impl Shelf ===
+
+impl Shelf {
+    /// Whether a tenant may use a digest.
+    fn is_for(&self, tenant: &str, digest: &str) -> bool {
+        let owners = self.owners.read().unwrap_or_else(PoisonError::into_inner);
+        owners.get(digest).is_none_or(|of| of.contains(&None) || of.contains(&Some(tenant.to_owned())))
+    }
+
+    fn know(&self, digest: &str, tenant: Option<String>) {
+        let mut owners = self.owners.write().unwrap_or_else(PoisonError::into_inner);
+        owners.entry(digest.to_owned()).or_default().insert(tenant);
+    }
+
+    fn forget(&self, digest: &str, tenant: Option<&str>) {
+        let mut owners = self.owners.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(of) = owners.get_mut(digest) {
+            of.remove(&tenant.map(str::to_owned));
+        }
+    }
+
+    fn refuse(&self, refused: Refused) {
+        let mut kept = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.retain(|one| (&one.tenant, &one.origin) != (&refused.tenant, &refused.origin));
+        kept.push_back(refused);
+        while kept.len() > COMPONENTS_REFUSED_KEPT {
+            kept.pop_front();
+        }
+    }
+
+    fn take_back_refusal(&self, tenant: Option<&str>, origin: &str) {
+        let mut kept = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.retain(|one| (one.tenant.as_deref(), one.origin.as_str()) != (tenant, origin));
+    }
+}
+
+// === impl Control ===
 
 impl Control {
-    /// The bundled components, in the order of the data, and those in the host's store; true: it is used where none is
-    /// chosen. A file that cannot be used any more is left out and logged.
+    /// What a tenant can use: the bundled components in the order of the data, each kind's default first, then those in the host's store. A file that
+    /// cannot be used any more is left out and logged.
     ///
     /// # Errors
     /// Any [`ControlError`].
-    pub async fn stage_components(&self, actor: &Actor) -> Result<Vec<(Arc<StageComponent>, bool)>, ControlError> {
-        actor.check(Action::ViewStages, Some(actor.home()))?;
+    pub async fn stage_components(
+        &self,
+        actor: &Actor,
+        tenant: Option<&str>,
+    ) -> Result<Vec<ListedComponent>, ControlError> {
+        let tenant = self.tenant_for(actor, Action::ViewStages, tenant)?;
         let runtime = self.0.host.runtime();
         let mut all = Vec::new();
         for kind in StageKind::ALL {
-            match runtime.bundled(kind).await {
-                Ok(component) => all.push((component, true)),
-                Err(error) => tracing::error!(%error, "a bundled component cannot be used"),
+            for (n, loaded) in runtime.all_bundled(kind).await.into_iter().enumerate() {
+                match loaded {
+                    Ok(component) => all.push(ListedComponent {
+                        component,
+                        default: n == 0,
+                        tenant: None,
+                        source: ComponentSource::Bundled,
+                        origin: None,
+                        added: None,
+                    }),
+                    Err(error) => tracing::error!(%error, "a bundled component cannot be used"),
+                }
             }
         }
+        let rows = self.0.registry.components().await?;
         let mut stored = Vec::new();
         for file in self.stored_components().await {
+            let digest = format!("sha256:{}", file.file_stem().unwrap_or_default().to_string_lossy());
+            if !self.0.shelf.is_for(&tenant.name, &digest)
+                || all.iter().any(|one| one.component.label().digest == digest)
+            {
+                continue;
+            }
+            // The tenant's own label before the operator's.
+            let mine = |row: &&ComponentRow| row.component.digest == digest;
+            let row = rows.iter().filter(mine).find(|row| row.component.tenant.as_deref() == Some(&tenant.name));
+            let row = row.or_else(|| rows.iter().filter(mine).find(|row| row.component.tenant.is_none()));
             match runtime.load_file(&file).await {
-                Ok(component) => stored.push((component, false)),
+                Ok(component) => stored.push(listed(component, row)),
                 Err(error) => tracing::warn!(%error, file = %file.display(), "a stored component cannot be used"),
             }
         }
-        stored.retain(|(one, _)| all.iter().all(|(bundled, _)| bundled.digest() != one.digest()));
-        stored.sort_by_key(|(one, _)| {
-            (one.kind().name(), one.description().name.clone(), one.description().version.clone())
+        stored.sort_by_key(|one| {
+            let description = one.component.description();
+            (one.component.kind(), description.name.clone(), one.added.clone().map(|(_, at)| at))
         });
         all.extend(stored);
         Ok(all)
     }
 
+    /// Components that were not taken, newest first.
+    ///
+    /// # Errors
+    /// Any [`ControlError`].
+    pub fn refused_components(&self, actor: &Actor, tenant: Option<&str>) -> Result<Vec<Refused>, ControlError> {
+        let tenant = self.tenant_for(actor, Action::ViewStages, tenant)?;
+        let host_wide = actor.tenant.is_none();
+        let refused = self.0.shelf.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        let wanted = |one: &&Refused| match &one.tenant {
+            Some(of) => *of == tenant.name,
+            None => host_wide,
+        };
+        Ok(refused.iter().rev().filter(wanted).cloned().collect())
+    }
+
+    /// Adds a component. The same again is the same component. Where the tenant's pipelines follow its name, they are swapped.
+    ///
+    /// # Errors
+    /// Any [`ControlError`]; [`ControlError::InvalidInput`] at `file` with what is wrong in terms of the contract.
+    pub async fn add_component(&self, actor: &Actor, offered: Offered) -> Result<ListedComponent, ControlError> {
+        match &offered.tenant {
+            Some(tenant) => drop(self.tenant_for(actor, Action::AddStage, Some(tenant))?),
+            None => actor.check(Action::ShareStage, None)?,
+        }
+        let Offered { tenant, bytes, source, origin } = offered;
+        let component = match self.0.host.runtime().load(bytes.clone()).await {
+            Ok(component) => component,
+            Err(error) => {
+                let reason = error.to_string();
+                tracing::warn!(tenant, origin, reason, "a component is refused");
+                let refused = Refused { tenant, origin, source, reason: reason.clone(), at_ms: now_ms() };
+                self.0.shelf.refuse(refused);
+                return Err(ControlError::invalid("file", reason));
+            }
+        };
+        let label = component.label();
+        // In this order: what is only half added is a file that its owner may add again, never a stranger's to see.
+        self.0.shelf.know(&label.digest, tenant.clone());
+        let new = NewComponent {
+            digest: label.digest.clone(),
+            tenant: tenant.clone(),
+            kind: component.kind().name().to_owned(),
+            name: label.name,
+            version: label.version,
+            source,
+            origin: Some(origin.clone()),
+        };
+        let row = self.0.registry.add_component(actor, new).await?.row;
+        keep_component_bytes(self.0.host.storage().root(), &bytes).await.map_err(|error| {
+            tracing::error!(%error, "a component cannot be kept");
+            ControlError::Unavailable("the component cannot be kept: the server's storage does not take it".to_owned())
+        })?;
+        self.0.shelf.take_back_refusal(tenant.as_deref(), &origin);
+        self.follow_names(actor, tenant.as_deref(), &component).await;
+        Ok(listed(component, Some(&row)))
+    }
+
+    /// Takes a component away. False: there was none.
+    ///
+    /// # Errors
+    /// Any [`ControlError`]; [`ControlError::Conflict`] while a pipeline is set to it.
+    pub async fn remove_component(
+        &self,
+        actor: &Actor,
+        digest: &str,
+        tenant: Option<&str>,
+        shared: bool,
+    ) -> Result<bool, ControlError> {
+        let of = match shared {
+            true => {
+                actor.check(Action::ShareStage, None)?;
+                None
+            }
+            false => Some(self.tenant_for(actor, Action::RemoveStage, tenant)?.name.clone()),
+        };
+        let Some(file) = component_file(self.0.host.storage().root(), digest) else {
+            let what = format!("{digest:?} is not a digest: \"sha256:\" and 64 hexadecimal digits");
+            return Err(ControlError::invalid("digest", what));
+        };
+        let _changing = self.0.changing.lock().await;
+        let users: Vec<String> = self
+            .entries()
+            .iter()
+            .filter(|entry| of.as_ref().is_none_or(|tenant| entry.id().tenant == *tenant))
+            .filter(|entry| entry.settings().stages.names(digest))
+            .map(|entry| entry.id().to_string())
+            .collect();
+        if !users.is_empty() {
+            return Err(ControlError::Conflict(format!(
+                "{digest} is used by {}: swap it there first",
+                users.join(", ")
+            )));
+        }
+        let (removed, last) = self.0.registry.remove_component(actor, digest, of.as_deref()).await?;
+        self.0.shelf.forget(digest, of.as_deref());
+        if (removed && last) || (shared && file.is_file() && last) {
+            if let Err(error) = tokio::fs::remove_file(&file).await {
+                tracing::warn!(%error, file = %file.display(), "a component's file stays");
+            }
+            return Ok(true);
+        }
+        Ok(removed)
+    }
+
+    /// Before a tenant goes: the files that only it has. One without an owner would be everybody's.
+    pub(super) async fn remove_components_of(&self, tenant: &str) -> Result<(), ControlError> {
+        let rows = self.0.registry.components().await?;
+        let of = |row: &ComponentRow| row.component.tenant.as_deref() == Some(tenant);
+        for row in rows.iter().filter(|row| of(row)) {
+            let digest = &row.component.digest;
+            self.0.shelf.forget(digest, Some(tenant));
+            let alone = !rows.iter().any(|other| other.component.digest == *digest && !of(other));
+            if let Some(file) = component_file(self.0.host.storage().root(), digest).filter(|_| alone)
+                && let Err(error) = tokio::fs::remove_file(&file).await
+                && error.kind() != std::io::ErrorKind::NotFound
+            {
+                let file = file.display();
+                return Err(ControlError::Unavailable(format!("component {file} cannot be removed: {error}")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Ids of the caller's pipelines in which a component decides now.
+    pub fn users_of(&self, actor: &Actor, digest: Digest) -> Vec<String> {
+        let runs = |entry: &super::entry::Entry| {
+            entry.snapshot().stages().iter().any(|stage| stage.face.seated().component.digest() == digest)
+        };
+        let entries = self.entries().into_iter().filter(|entry| actor.knows(&entry.id().tenant));
+        entries.filter(|entry| entry.swaps().is_some() && runs(entry)).map(|entry| entry.id().to_string()).collect()
+    }
+
+    /// Whether a tenant may set its stages to these components.
+    ///
+    /// # Errors
+    /// The first that it may not use, as one that is not there.
+    pub(super) fn check_components(
+        &self,
+        tenant: &str,
+        settings: &super::settings::Settings,
+    ) -> Result<(), ControlError> {
+        for kind in StageKind::ALL {
+            let Some(digest) = &settings.stages.of(kind).component else { continue };
+            if !self.0.shelf.is_for(tenant, digest) {
+                let path = format!("stages.{}.component", super::settings::camel(super::settings::key(kind)));
+                return Err(ControlError::invalid(path, format!("{digest} is not in this host's store")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads what is kept of components, and begins to look into the folders.
+    pub(super) async fn load_components(&self) -> Result<(), ControlError> {
+        for row in self.0.registry.components().await? {
+            self.0.shelf.know(&row.component.digest, row.component.tenant);
+        }
+        tokio::spawn(folder::watch(Arc::downgrade(&self.0)));
+        Ok(())
+    }
+
+    /// Stages that follow a component's name are swapped for it.
+    async fn follow_names(&self, actor: &Actor, tenant: Option<&str>, component: &Arc<StageComponent>) {
+        let (kind, label) = (component.kind(), component.label());
+        for entry in self.entries() {
+            let settings = entry.settings();
+            let stage = settings.stages.of(kind);
+            if !stage.auto_swap || stage.pinned || tenant.is_some_and(|tenant| entry.id().tenant != tenant) {
+                continue;
+            }
+            let Some((_, swaps)) = entry.swaps() else { continue };
+            let runs = swaps.face(kind).await.seated().component.label();
+            if runs.name != label.name || runs.digest == label.digest {
+                continue;
+            }
+            let new = super::NewSwap { component: Some(label.digest.clone()), ..super::NewSwap::default() };
+            if let Err(error) = self.swap_of(actor, &entry, kind, new, None).await {
+                tracing::warn!(pipeline = %entry.id(), %error, "a newer component is not swapped in");
+            }
+        }
+    }
+
     /// The files in the host's store, at most [`COMPONENTS_LISTED_MAX`].
-    async fn stored_components(&self) -> Vec<std::path::PathBuf> {
+    async fn stored_components(&self) -> Vec<PathBuf> {
         let mut files = Vec::new();
         // Nothing was ever put there.
         let Ok(mut dir) = tokio::fs::read_dir(components_dir(self.0.host.storage().root())).await else { return files };
         while let Ok(Some(entry)) = dir.next_entry().await {
             let path = entry.path();
-            if path.extension().is_some_and(|end| end == "wasm") && files.len() < COMPONENTS_LISTED_MAX {
+            if is_wasm(&path) && files.len() < COMPONENTS_LISTED_MAX {
                 files.push(path);
             }
         }
         files
     }
+}
+
+fn listed(component: Arc<StageComponent>, row: Option<&ComponentRow>) -> ListedComponent {
+    ListedComponent {
+        component,
+        default: false,
+        tenant: row.and_then(|row| row.component.tenant.clone()),
+        source: row.map_or(ComponentSource::CommandLine, |row| row.component.source),
+        origin: row.and_then(|row| row.component.origin.clone()),
+        added: row.map(|row| (row.added_by.clone(), row.added_ms)),
+    }
+}
+
+fn is_wasm(path: &Path) -> bool {
+    path.extension().is_some_and(|end| end == "wasm")
 }

@@ -12,6 +12,7 @@ use super::settings::Settings;
 use super::snapshot::{self, Snapshot};
 use crate::limits::NOTES_WAITING;
 use crate::pipeline::{Host, Owner};
+use crate::stage::swap::Swaps;
 use crate::store::journal::BatchProgress;
 
 /// A pipeline that exists. Dropping it stops what runs, at once.
@@ -44,7 +45,8 @@ impl Entry {
         let (notes, noted) = mpsc::channel(NOTES_WAITING);
         let (srs, views) = watch::channel(Vec::new());
         let progress = wanted.borrow().owner.progress.clone();
-        let runner = Runner { host: host.clone(), stream_id: id.stream.clone(), wanted: wants.clone(), run, notes };
+        let runner =
+            Runner { host: host.clone(), stream_id: id.stream.clone(), wanted: wants.clone(), run, notes, runs: 0 };
         let tasks = vec![
             tokio::spawn(snapshot::keep(runs.clone(), views, shown)),
             tokio::spawn(super::srs::follow(wants, runs.clone(), srs)),
@@ -86,6 +88,16 @@ impl Entry {
     /// Whether it is meant to run.
     pub fn desired_running(&self) -> bool {
         self.wanted().running
+    }
+
+    /// The stages of what runs now, and the number of the run.
+    pub(super) fn swaps(&self) -> Option<(u64, Swaps)> {
+        self.run.borrow().swaps.clone()
+    }
+
+    /// What its runner does from now on.
+    pub(super) fn runs(&self) -> watch::Receiver<Run> {
+        self.run.clone()
     }
 
     /// It now.
@@ -150,6 +162,6 @@ impl Drop for Entry {
 impl Wanted {
     /// Of a pipeline that does not run yet.
     pub(super) fn new(owner: Owner, revision: u64, settings: Arc<Settings>, running: bool) -> Self {
-        Self { running, mode: StopMode::Drain, turn: 0, revision, settings, owner }
+        Self { running, mode: StopMode::Drain, turn: 0, revision, live: None, settings, owner }
     }
 }

@@ -132,13 +132,21 @@ impl Control {
         let settings = entry.settings().patched(change.patch).map_err(ControlError::InvalidInput)?;
         let tenant = self.tenant_for(actor, Action::UpdatePipeline, Some(&entry.id().tenant))?;
         self.check(&tenant, entry.id(), &settings)?;
+        self.no_swap_under_way(&entry, &settings)?;
         let kept = kept(&settings)?;
         let changed =
             self.0.registry.update_pipeline(actor, entry.id(), kept, change.expected_revision, change.note).await?;
         if changed.changed {
-            self.apply(&entry, changed.row.revision, settings, change.apply);
+            let old = entry.settings();
             let what = format!("revision {} by {}", changed.row.revision, actor.name);
             self.tell(entry.id(), EventKind::Updated, what).await;
+            if change.apply == Apply::Now && entry.swaps().is_some() && old.differ_in_stages_only(&settings) {
+                // What runs takes it on air, without being restarted.
+                self.apply(&entry, changed.row.revision, settings.clone(), Apply::NextStart);
+                self.swap_changed(actor, &entry, &old, &settings).await?;
+            } else {
+                self.apply(&entry, changed.row.revision, settings, change.apply);
+            }
         }
         Ok(entry)
     }
@@ -285,6 +293,7 @@ impl Control {
     /// Checks settings against the rules, the tenant's quotas and its network policy.
     pub(super) fn check(&self, tenant: &TenantRow, id: &PipelineId, settings: &Settings) -> Result<(), ControlError> {
         let config = settings.check(&id.stream, self.0.host.storage()).map_err(ControlError::InvalidInput)?;
+        self.check_components(&tenant.name, settings)?;
         let quotas = tenant.quotas();
         quotas.destinations(&tenant.name, config.destinations.len())?;
         let in_flight = |settings: &Settings| {
@@ -406,6 +415,14 @@ async fn follow(
                 let Some(control) = control.upgrade().map(Control) else { return };
                 control.ended(&id).await;
             }
+            Note::FellBack(kind, reason, evidence) => {
+                let Some(control) = control.upgrade().map(Control) else { return };
+                control.fell_back(&id, kind, &reason, &evidence).await;
+            }
+            Note::StopFor(kind, reason) => {
+                let Some(control) = control.upgrade().map(Control) else { return };
+                control.stop_for(&id, kind, &reason).await;
+            }
         }
     }
 }
@@ -423,7 +440,7 @@ impl Control {
 }
 
 /// Settings as they are kept.
-fn kept(settings: &Settings) -> Result<super::hidden::Hidden<Value>, ControlError> {
+pub(super) fn kept(settings: &Settings) -> Result<super::hidden::Hidden<Value>, ControlError> {
     let value = serde_json::to_value(settings);
     value.map(Into::into).map_err(|error| ControlError::invalid("settings", error.to_string()))
 }

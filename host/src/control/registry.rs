@@ -17,19 +17,25 @@ use crate::limits::{DIFFERENCES_MAX, KEPT_TEXT_CHARS_MAX, PRUNE_EVERY};
 use crate::store::database::{Database, DatabaseError};
 
 mod audit;
+mod components;
 mod deliveries;
 mod events;
 mod pipelines;
 mod revisions;
+mod roll_outs;
+mod swaps;
 mod tenants;
 mod tokens;
 mod webhooks;
 
 pub use audit::{AuditRow, NewAudit, Outcome};
+pub use components::{ComponentRow, ComponentSource, NewComponent};
 pub use deliveries::{Busy, DeliveryRow, DeliveryState, Due};
 pub use events::{EventFilter, EventRow, NewEvent};
 pub use pipelines::{Desired, NewPipeline, Origin, PipelineRow};
 pub use revisions::RevisionRow;
+pub use roll_outs::{RollOutRecord, RollOutRow, RollOutState};
+pub use swaps::{SwapRecord, SwapRow, SwapState, SwapStep, SwapStepTaken};
 pub use tenants::{NewTenant, TenantRow};
 pub use tokens::{NewToken, TokenRow};
 pub use webhooks::{NewWebhook, WebhookPatch, WebhookRow};

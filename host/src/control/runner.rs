@@ -14,6 +14,9 @@ use super::settings::Settings;
 use crate::limits::{PIPELINE_AGAIN_MAX, PIPELINE_AGAIN_MIN, PIPELINE_GOOD_AFTER};
 use crate::pipeline::event::{Event, EventKind, Severity};
 use crate::pipeline::{Host, Owner, Pipeline, PipelineError, Stop, Watch};
+use crate::stage::StageKind;
+use crate::stage::face::Seated;
+use crate::stage::swap::Swaps;
 use crate::unix_time::now_ms;
 
 /// How a running pipeline is stopped.
@@ -37,6 +40,8 @@ pub struct Wanted {
     pub turn: u64,
     /// Which settings.
     pub revision: u64,
+    /// The revision that what runs has taken on air, without being restarted.
+    pub live: Option<u64>,
     /// The settings.
     pub settings: Arc<Settings>,
     /// Whose it is and what it may use.
@@ -71,6 +76,8 @@ pub struct Run {
     pub since_ms: u64,
     /// The pipeline that runs or ran last.
     pub watch: Option<Watch>,
+    /// The stages of the pipeline that runs, and the number of the run.
+    pub swaps: Option<(u64, Swaps)>,
     /// Which settings it has.
     pub revision: Option<u64>,
     /// When it was started, Unix time in milliseconds; kept over restarts by itself.
@@ -88,6 +95,10 @@ pub enum Note {
     Event(Event),
     /// It ended by itself and is not to run any more.
     Ended,
+    /// A stage's version before took over by itself: why, and the evidence.
+    FellBack(StageKind, String, String),
+    /// A stage failed whose pipeline is to be stopped for that.
+    StopFor(StageKind, String),
 }
 
 /// One pipeline's keeper.
@@ -97,6 +108,8 @@ pub(super) struct Runner {
     pub(super) wanted: watch::Receiver<Wanted>,
     pub(super) run: watch::Sender<Run>,
     pub(super) notes: mpsc::Sender<Note>,
+    /// Pipelines that were run so far.
+    pub(super) runs: u64,
 }
 
 /// How one run of a pipeline ended.
@@ -196,8 +209,12 @@ impl Runner {
         };
         let watch = pipeline.watch();
         let mut events = watch.events();
+        let mut seats = Seats::of(&watch);
+        self.runs += 1;
+        let swaps = Some((self.runs, pipeline.swaps()));
         self.run.send_modify(|run| {
             run.watch = Some(watch);
+            run.swaps = swaps;
             run.started_ms = run.started_ms.or(Some(now_ms()));
         });
         self.enter(RunState::Running);
@@ -213,9 +230,14 @@ impl Runner {
                         self.note(Note::Event(event));
                     }
                 }
+                note = seats.next() => self.note(note),
                 changed = self.wanted.changed() => {
                     let now = self.wanted.borrow_and_update().clone();
                     let gone = changed.is_err();
+                    if now.live == Some(now.revision) && now.turn == wanted.turn {
+                        self.run.send_modify(|run| run.revision = Some(now.revision));
+                        *good = Some((now.revision, now.settings.clone()));
+                    }
                     if gone || !now.running || now.turn != wanted.turn {
                         stopping = true;
                         self.enter(RunState::Stopping);
@@ -230,6 +252,7 @@ impl Runner {
                 }
             }
         };
+        self.run.send_modify(|run| run.swaps = None);
         // What was told at the very end.
         while let Ok(event) = events.try_recv() {
             self.note(Note::Event(event));
@@ -282,6 +305,37 @@ impl Runner {
     fn note(&self, note: Note) {
         if self.notes.try_send(note).is_err() {
             tracing::warn!("an event is not kept: too many wait to be written down");
+        }
+    }
+}
+
+/// What the seats of a running pipeline's stages do by themselves.
+struct Seats(Vec<(StageKind, watch::Receiver<Seated>, Option<String>)>);
+
+impl Seats {
+    fn of(watch: &Watch) -> Self {
+        Self(watch.stages().iter().map(|stage| (stage.kind, stage.face.changes(), None)).collect())
+    }
+
+    /// The next thing; each is told once.
+    async fn next(&mut self) -> Note {
+        loop {
+            for (kind, seated, told) in &mut self.0 {
+                let now = seated.borrow_and_update().clone();
+                if let Some((reason, evidence)) = now.fell_back.filter(|(_, id)| told.as_ref() != Some(id)) {
+                    *told = Some(evidence.clone());
+                    return Note::FellBack(*kind, reason, evidence);
+                }
+                if let Some(reason) = now.stop.filter(|reason| told.as_ref() != Some(reason)) {
+                    *told = Some(reason.clone());
+                    return Note::StopFor(*kind, reason);
+                }
+            }
+            let changes = self.0.iter_mut().map(|(_, seated, _)| Box::pin(seated.changed()));
+            if futures_util::future::select_all(changes).await.0.is_err() {
+                // The pipeline is gone.
+                std::future::pending::<()>().await;
+            }
         }
     }
 }

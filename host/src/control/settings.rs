@@ -12,6 +12,7 @@ use serde_json::Value;
 use crate::config::{self, Destination as Checked, Layers, PipelineConfig, Problem};
 use crate::pipeline::load::destination_name;
 use crate::pipeline::source::redacted;
+use crate::stage::{FailurePolicy, StageKind};
 use crate::store::files::Storage;
 
 mod configured;
@@ -127,6 +128,28 @@ pub struct Stage {
     pub component: Option<String>,
     /// A JSON object after the stage's own schema; `None`: its defaults.
     pub settings: Option<Value>,
+    /// Who goes on where it fails; `None`: the version before, else the host.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on_failure: Option<FailurePolicy>,
+    /// A newer file of the same name is swapped in when it is there.
+    #[serde(skip_serializing_if = "is_false")]
+    pub auto_swap: bool,
+    /// Neither a newer file nor a roll-out changes it.
+    #[serde(skip_serializing_if = "is_false")]
+    pub pinned: bool,
+    /// The version that decided before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub previous: Option<PreviousStage>,
+}
+
+/// A version of a stage that decided before.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PreviousStage {
+    /// As in [`Stage`].
+    pub component: Option<String>,
+    /// As in [`Stage`].
+    pub settings: Option<Value>,
 }
 
 // === impl Settings ===
@@ -142,6 +165,7 @@ impl Settings {
         match config::check(self.layers(stream_id), true) {
             Ok((_, Some(mut config))) if problems.is_empty() => {
                 config.stages.files = files;
+                self.stages.fill_in(storage, &mut config.stages);
                 return Ok(config);
             }
             Ok(_) => {}
@@ -204,6 +228,11 @@ impl Settings {
         layers
     }
 
+    /// Whether other settings differ, and only in stages.
+    pub fn differ_in_stages_only(&self, other: &Self) -> bool {
+        self.stages != other.stages && Self { stages: other.stages.clone(), ..self.clone() } == *other
+    }
+
     /// The destinations' ids, in order: stable, and without their keys.
     pub fn destination_ids(&self) -> Vec<String> {
         self.destinations.iter().map(Destination::id).collect()
@@ -226,6 +255,45 @@ impl Stages {
     /// Each with the name of its kind in the configuration.
     fn by_kind(&self) -> [(&'static str, &Stage); 3] {
         [("batching", &self.batching), ("framing", &self.framing), ("remux_planning", &self.remux_planning)]
+    }
+
+    /// The stage of a kind.
+    pub fn of(&self, kind: StageKind) -> &Stage {
+        match kind {
+            StageKind::Batching => &self.batching,
+            StageKind::Framing => &self.framing,
+            StageKind::RemuxPlanning => &self.remux_planning,
+        }
+    }
+
+    /// Whether a component is named here, also as a version before.
+    pub fn names(&self, digest: &str) -> bool {
+        StageKind::ALL.into_iter().any(|kind| {
+            let stage = self.of(kind);
+            let before = stage.previous.as_ref().and_then(|previous| previous.component.as_deref());
+            stage.component.as_deref() == Some(digest) || before == Some(digest)
+        })
+    }
+
+    /// The stage of a kind, to be changed.
+    pub fn of_mut(&mut self, kind: StageKind) -> &mut Stage {
+        match kind {
+            StageKind::Batching => &mut self.batching,
+            StageKind::Framing => &mut self.framing,
+            StageKind::RemuxPlanning => &mut self.remux_planning,
+        }
+    }
+
+    /// Who goes on where a stage fails.
+    fn fill_in(&self, storage: &Storage, stages: &mut config::Stages) {
+        for (kind, stage) in self.by_kind() {
+            stages.on_failure.extend(stage.on_failure.map(|policy| (kind, policy)));
+            if let Some(previous) = &stage.previous {
+                let file = previous.component.as_deref().and_then(|digest| storage.component(digest));
+                let settings = previous.settings.clone();
+                stages.previous.insert(kind, config::PreviousStage { file, settings });
+            }
+        }
     }
 
     /// The files of the components that are not the bundled ones.
@@ -288,7 +356,21 @@ fn renamed(problem: Problem) -> Problem {
     Problem { path, message }
 }
 
-fn camel(path: &str) -> String {
+/// The name of a kind in settings.
+pub(super) fn key(kind: StageKind) -> &'static str {
+    match kind {
+        StageKind::Batching => "batching",
+        StageKind::Framing => "framing",
+        StageKind::RemuxPlanning => "remux_planning",
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde calls it with")]
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+pub(super) fn camel(path: &str) -> String {
     let mut upper = false;
     let mut text = String::with_capacity(path.len());
     for letter in path.chars() {

@@ -17,9 +17,14 @@ use super::srs::SrsView;
 use crate::limits::{SNAPSHOT_EVERY, SNAPSHOT_EVERY_MIN};
 use crate::pipeline::air::status::DestinationStatus;
 use crate::pipeline::exchange::ExchangeStatus;
-use crate::pipeline::status::Stats;
+use crate::pipeline::status::{Phase, Stats};
 use crate::pipeline::{RunningStage, Watch};
+use crate::stage::Digest;
+use crate::stage::face::Trial;
 use crate::unix_time::now_ms;
+
+/// The phase of a pipeline that was on air and from which no packet left within the last seconds.
+pub const OFF_AIR: &str = "off-air";
 
 /// A pipeline at a moment.
 #[derive(Debug, Clone, Default)]
@@ -44,6 +49,8 @@ pub struct Snapshot {
     pub ready_ms: u64,
     /// Batches that are ready and not yet on air everywhere.
     pub batches_ready: usize,
+    /// Who sits in the stages' seats: digests, and how far a probation is.
+    seats: Vec<(Digest, Option<Trial>)>,
 }
 
 /// A destination, as we and as the server see it.
@@ -76,7 +83,9 @@ impl Snapshot {
             (RunState::Stopped, _) => "stopped",
             (RunState::Waiting { .. }, _) => "waiting",
             (RunState::Loading, _) | (_, None) => "starting",
-            (RunState::Running | RunState::Stopping, Some(stats)) => stats.phase.name(),
+            // The clock runs on whether anything leaves or not; the word is for what leaves (law 7).
+            (_, Some(stats)) if stats.phase == Phase::OnAir && !self.on_air() => OFF_AIR,
+            (_, Some(stats)) => stats.phase.name(),
         }
     }
 
@@ -118,6 +127,7 @@ impl Snapshot {
             air_ms: watch.filter(|_| live).and_then(Watch::air_ms),
             ready_ms: watch.map_or(0, Watch::end_ms),
             batches_ready: watch.filter(|_| live).map_or(0, Watch::batches_ready),
+            seats: watch.map(seats).unwrap_or_default(),
             stats,
             run: run.clone(),
         }
@@ -134,9 +144,18 @@ impl Snapshot {
             || self.health != other.health
             || self.stats != other.stats
             || air(self) != air(other)
+            || self.seats != other.seats
             || self.exchange.as_ref().map(|e| (e.connected, e.ready, e.paused, e.in_flight, e.breaker))
                 != other.exchange.as_ref().map(|e| (e.connected, e.ready, e.paused, e.in_flight, e.breaker))
     }
+}
+
+fn seats(watch: &Watch) -> Vec<(Digest, Option<Trial>)> {
+    let seat = |stage: &RunningStage| {
+        let seated = stage.face.seated();
+        (seated.component.digest(), seated.trial)
+    };
+    watch.stages().iter().map(seat).collect()
 }
 
 /// Makes snapshots until nobody can look any more.
@@ -176,6 +195,7 @@ fn changes(watch: Option<&Watch>) -> impl Future<Output = ()> + use<> {
         waits.push(change(watch.changes()));
         waits.extend(watch.exchange_changes().map(change));
         waits.extend(watch.destination_changes().into_iter().map(change));
+        waits.extend(watch.stage_changes().into_iter().map(change));
     }
     select_all(waits).map(|_| ())
 }

@@ -171,6 +171,7 @@ impl Control {
             Err(error) => return Err(error),
         }
         let _changing = self.0.changing.lock().await;
+        self.remove_components_of(tenant).await?;
         self.0.registry.delete_tenant(actor, tenant).await?;
         self.0.tenants.write().unwrap_or_else(PoisonError::into_inner).remove(tenant);
         self.0.tokens.forget_all();

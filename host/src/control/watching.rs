@@ -119,7 +119,7 @@ fn snapshots(entry: &Arc<Entry>) -> BoxStream<'static, Seen> {
 }
 
 /// What a broadcast brings, holes told.
-fn received<T: Clone + Send + 'static>(
+pub(super) fn received<T: Clone + Send + 'static>(
     receiver: broadcast::Receiver<T>,
 ) -> impl Stream<Item = Watched<T>> + Send + 'static {
     stream::unfold(receiver, |mut receiver| async move {

@@ -52,7 +52,9 @@ pub const NET_CONNECT_STAGGER: Duration = Duration::from_millis(300);
 
 /// Bytes of a request's body.
 pub const GRAPHQL_BODY_BYTES_MAX: usize = 256 << 10;
-/// From a request's head to the end of its body.
+/// From the head of a request with a file to the end of its body.
+pub const GRAPHQL_UPLOAD_TIMEOUT: Duration = Duration::from_secs(120);
+/// From any other request's head to the end of its body.
 pub const GRAPHQL_BODY_TIMEOUT: Duration = Duration::from_secs(15);
 /// For a query or mutation to be answered; a dry run fetches and connects.
 pub const GRAPHQL_ANSWER_TIMEOUT: Duration = Duration::from_secs(50);

@@ -48,6 +48,27 @@ pub const STAGE_REST_MIN: Duration = Duration::from_secs(1);
 pub const STAGE_REST_MAX: Duration = Duration::from_secs(60);
 /// A stage that ran so long without a failure starts its count anew.
 pub const STAGE_HEALTHY_AFTER: Duration = Duration::from_secs(120);
+/// Batches that a new version decides before the old one is let go, unless set.
+pub const STAGE_PROBATION_BATCHES: u32 = 3;
+/// Most that can be set.
+pub const STAGE_PROBATION_BATCHES_MAX: u32 = 1000;
+/// How often the folders are looked into that components are dropped into. A file is taken at the second look at which it is the
+/// same, so this is also how long a file must rest.
+pub const STAGE_FOLDER_EVERY: Duration = Duration::from_millis(300);
+/// Files in one such folder that are looked at.
+pub const STAGE_FOLDER_FILES_MAX: usize = 256;
+/// Components of one tenant, besides those that everybody may use.
+pub const COMPONENTS_OF_TENANT_MAX: u64 = 64;
+/// Components that were not taken and are remembered.
+pub const COMPONENTS_REFUSED_KEPT: usize = 100;
+/// Size of a recording's or an evidence bundle's file: the inputs as base64, and room for what is around them.
+pub const STAGE_FILE_BYTES_MAX: u64 = 256 << 20;
+/// Calls of a stage that are kept to rehearse on.
+pub const STAGE_TAPE_CALLS: usize = 64;
+/// Their inputs together, bytes: a batch's audio out and back, and room for what is around it.
+pub const STAGE_TAPE_BYTES: usize = 4 << 20;
+/// How long a rehearsal may take; what was not rehearsed by then is not.
+pub const STAGE_REHEARSAL_LIMIT: Duration = Duration::from_secs(10);
 /// Most segments that a batch may have, whatever their durations.
 pub const BATCH_SEGMENTS_MAX: usize = 512;
 /// Longest name of a Socket.IO event, bytes.

@@ -23,6 +23,22 @@ pub const BATCH_HISTORY_ROWS: u64 = 2880;
 /// Rows of a list that one call answers at most.
 pub const PAGE_ROWS_MAX: usize = 500;
 
+// === swaps ===
+
+/// Swaps of a pipeline that are kept, the newest.
+pub const SWAPS_KEPT: u64 = 200;
+/// Roll-outs of a tenant that are kept, the newest.
+pub const ROLL_OUTS_KEPT: u64 = 100;
+/// Changes of swaps that a subscriber may be behind; then the oldest are lost to it.
+pub const SWAPS_LISTENED: usize = 1024;
+
+// === evidence ===
+
+/// Evidence of failed stages that is kept of a pipeline, the newest.
+pub const EVIDENCE_KEPT: usize = 40;
+/// Evidence that may wait to be written; more is left out and logged.
+pub const EVIDENCE_WAITING: usize = 16;
+
 // === registry ===
 
 /// Revisions of a pipeline's settings that are kept, the newest.

@@ -80,7 +80,7 @@ macro_rules! metrics {
 
 metrics! {
     // --- pipelines ---
-    /// 1 for the phase that the pipeline is in, 0 for the others: stopped, waiting, starting, buffering, holding, on-air, draining, ended.
+    /// 1 for the phase that the pipeline is in, 0 for the others: stopped, waiting, starting, buffering, holding, on-air, off-air, draining, ended.
     PIPELINE_PHASE = Gauge "pipeline_phase" [tenant, stream, phase];
     /// 1 for the health that the pipeline has, 0 for the others: idle, starting, healthy, degraded, failing. Read off packets that left.
     PIPELINE_HEALTH = Gauge "pipeline_health" [tenant, stream, health];

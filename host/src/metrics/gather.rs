@@ -44,8 +44,8 @@ pub(super) fn gather(host: Option<&HostSample>, pipelines: &[PipelineSample]) ->
 }
 
 /// Phases of a pipeline, in the order of its life.
-pub(super) const PHASES: [&str; 8] =
-    ["stopped", "waiting", "starting", "buffering", "holding", "on-air", "draining", "ended"];
+pub(super) const PHASES: [&str; 9] =
+    ["stopped", "waiting", "starting", "buffering", "holding", "on-air", "off-air", "draining", "ended"];
 /// How a pipeline can be.
 pub(super) const HEALTH: [(HealthState, &str); 5] = [
     (HealthState::Idle, "idle"),

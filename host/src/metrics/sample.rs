@@ -50,10 +50,13 @@ pub struct PipelineSample {
 impl PipelineSample {
     /// A pipeline as its snapshot shows it, and what its files take.
     pub fn of(tenant: &str, stream: &str, snapshot: &Snapshot, files: &Totals) -> Self {
-        let stage = |stage: &crate::pipeline::RunningStage| StageSample {
-            kind: stage.kind.name(),
-            component: stage.component.description().name.clone(),
-            counts: stage.counters.read(),
+        let stage = |stage: &crate::pipeline::RunningStage| {
+            let seated = stage.face.seated();
+            StageSample {
+                kind: stage.kind.name(),
+                component: seated.component.description().name.clone(),
+                counts: seated.counters.read(),
+            }
         };
         Self {
             tenant: tenant.to_owned(),

@@ -6,6 +6,7 @@ use tokio::time::Instant;
 use super::catalog::{ALL, Kind, Metric, Unit};
 use super::*;
 use crate::control::health::HealthState;
+use crate::control::snapshot::OFF_AIR;
 use crate::logs::LogCounts;
 use crate::pipeline::air::status::{Counters, DestinationState, DestinationStatus, Dropped};
 use crate::pipeline::exchange::ExchangeStatus;
@@ -252,7 +253,7 @@ fn phases_and_health_are_closed_sets() {
     let phases = [Starting, Buffering, Holding, OnAir, Draining, Ended].map(Phase::name);
     let health =
         [HealthState::Idle, HealthState::Starting, HealthState::Healthy, HealthState::Degraded, HealthState::Failing];
-    for phase in phases.into_iter().chain(["stopped", "waiting"]) {
+    for phase in phases.into_iter().chain(["stopped", "waiting", OFF_AIR]) {
         for health in health {
             let sample = PipelineSample { phase, health, ..pipeline("a", "tv") };
             let told = Exposition::parse(&render(None, &[sample]));

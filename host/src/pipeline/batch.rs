@@ -18,6 +18,7 @@ use super::source::segment::{Cue, Segment};
 use super::source::{GapReason, SourceEvent};
 use super::status::{Phase, Status};
 use crate::stage::contract::batching as wit;
+use crate::stage::swap::Shared;
 use crate::stage::{Answer, BatchingStage};
 use crate::store::journal::{CutRecord, JournalError, StageSnapshot};
 use crate::unix_time;
@@ -40,7 +41,7 @@ pub struct Batch {
 /// The batch step.
 pub struct Batcher {
     /// The stage that decides.
-    pub stage: BatchingStage,
+    pub stage: Shared<BatchingStage>,
     /// Where cuts are written down.
     pub journal: Diary,
     /// Counts.
@@ -81,7 +82,7 @@ impl Batcher {
             }
         }
         self.status.enter(Phase::Draining);
-        let Answer { value, failure } = self.stage.flush().await;
+        let Answer { value, failure } = self.stage.lock().await.flush().await;
         let _ = self.cut(false, Answer { value: value.into_iter().collect(), failure }, &batches).await?;
         Ok(())
     }
@@ -92,7 +93,7 @@ impl Batcher {
         new: bool,
         batches: &mpsc::Sender<Batch>,
     ) -> Result<ControlFlow<()>, JournalError> {
-        let cuts = self.stage.push(to_wit(&segment)).await;
+        let cuts = self.stage.lock().await.push(to_wit(&segment)).await;
         self.pending.push_back(segment);
         self.cut(new, cuts, batches).await
     }
@@ -121,18 +122,21 @@ impl Batcher {
                 number,
                 first: first.index,
                 last: decided.last,
-                reason: format!("{:?}", decided.reason).to_lowercase(),
+                reason: reason_name(decided.reason).to_owned(),
                 discontinuity: first.discontinuity,
                 complete_ms,
             });
             cut.push(Batch { number, discontinuity: first.discontinuity, segments, complete, complete_ms });
         }
         self.next_batch += cut.len() as u64;
-        let state = self.stage.snapshot().map(|state| StageSnapshot {
-            kind: "batching".into(),
-            digest: self.stage.component().digest().to_string(),
-            state: state.to_vec(),
-        });
+        let state = {
+            let stage = self.stage.lock().await;
+            stage.snapshot().map(|state| StageSnapshot {
+                kind: "batching".into(),
+                digest: stage.component().digest().to_string(),
+                state: state.to_vec(),
+            })
+        };
         self.journal.segment(newest.as_ref(), records, state).await?;
         let buffered: Duration = self.pending.iter().map(|segment| segment.duration).sum();
         self.status.update(|stats| {
@@ -216,6 +220,18 @@ impl Batcher {
             SourceEvent::Warning(text) => self.status.warn(EventKind::SourceWarning, format_args!("source: {text}")),
             other => tracing::info!(event = ?other, "source"),
         }
+    }
+}
+
+/// The contract's word for why a batch was cut.
+fn reason_name(reason: wit::Reason) -> &'static str {
+    match reason {
+        wit::Reason::Length => "length",
+        wit::Reason::Discontinuity => "discontinuity",
+        wit::Reason::Cue => "cue",
+        wit::Reason::Aligned => "aligned",
+        wit::Reason::Flush => "flush",
+        wit::Reason::Other => "other",
     }
 }
 

@@ -27,6 +27,7 @@ use crate::ffmpeg::{Slots, Turn};
 use crate::limits::{AIR_AHEAD, DISK_FULL_TRIES};
 use crate::metrics;
 use crate::stage::RemuxStage;
+use crate::stage::swap::Shared;
 use crate::store::journal::{JournalError, Step};
 use crate::store::room::Room;
 
@@ -40,7 +41,7 @@ use reply::{Decision, Why};
 /// The remux step.
 pub struct Decider {
     /// The stage that plans.
-    pub stage: RemuxStage,
+    pub stage: Shared<RemuxStage>,
     /// Its state in the journal.
     pub keeper: StateKeeper,
     /// Where steps are written down.
@@ -217,8 +218,12 @@ impl Decider {
     ) -> Result<Option<ReadyBatch>, JournalError> {
         let has_audio = batch.facts.audio.is_some();
         let facts = facts::of(batch, &decision, signed_ms(Instant::now(), due));
-        let answer = self.stage.plan(&facts).await;
-        self.keeper.keep(self.stage.component().digest().to_string(), self.stage.snapshot()).await;
+        let answer = {
+            let mut stage = self.stage.lock().await;
+            let answer = stage.plan(&facts).await;
+            self.keeper.keep(stage.component().digest().to_string(), stage.snapshot()).await;
+            answer
+        };
         if let Some(failure) = &answer.failure {
             let what = format!("remux-planning stage: {failure}; the host's default plans");
             self.status.tell(Event::new(EventKind::StageFailed, Severity::Warning, what).batch(batch.number));

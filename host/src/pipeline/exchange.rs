@@ -59,7 +59,7 @@ pub struct Exchange {
     submissions: mpsc::Sender<Submission>,
     abandoned: Arc<Notify>,
     status: watch::Receiver<ExchangeStatus>,
-    audio_format: AudioFormat,
+    audio_format: watch::Receiver<AudioFormat>,
     cancel: CancellationToken,
     task: JoinHandle<()>,
 }
@@ -77,7 +77,7 @@ impl Exchange {
         if !(1..=IN_FLIGHT_MAX).contains(&config.in_flight) {
             return Err(ExchangeError::InFlight(config.in_flight));
         }
-        let audio_format = framer.audio_format().await?;
+        let (audio_formats, audio_format) = watch::channel(framer.audio_format().await?);
         let (submissions, submitted) = mpsc::channel(EXCHANGE_FRAGMENTS_MAX);
         let (sender, status) = watch::channel(ExchangeStatus::default());
         let (abandoned, cancel) = (Arc::new(Notify::new()), cancel.child_token());
@@ -85,6 +85,7 @@ impl Exchange {
             endpoint,
             stream_id: stream_id.into(),
             framer,
+            audio_formats,
             ledger: Ledger::new(&config),
             ready_timeout: config.ready_timeout,
             submissions: submitted,
@@ -97,9 +98,16 @@ impl Exchange {
         Ok(Self { submissions, abandoned, status, audio_format, cancel, task })
     }
 
-    /// The audio that fragments must hold; the same for as long as the exchange lives.
+    /// The audio that fragments must hold. Another version of the stage may want another one: fragments that were
+    /// made for the one before and not sent yet are answered [`Absence::Failed`].
     pub fn audio_format(&self) -> AudioFormat {
-        self.audio_format
+        *self.audio_format.borrow()
+    }
+
+    /// What makes the task look at its framer again, for as long as it lives.
+    pub fn waker(&self) -> impl Fn() + Send + Sync + 'static {
+        let abandoned = Arc::clone(&self.abandoned);
+        move || abandoned.notify_one()
     }
 
     /// Hands a fragment in; it is sent as soon as the processor takes one. Order is the order of the calls.

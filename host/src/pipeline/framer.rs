@@ -4,8 +4,9 @@ use bytes::Bytes;
 
 use super::exchange::framer as ours;
 use super::exchange::framer::{Answer, Framer, FramerError};
-use crate::stage::FramingStage;
 use crate::stage::contract::{self, framing as wit};
+use crate::stage::swap::Shared;
+use crate::stage::{Digest, FramingStage};
 use crate::store::journal::{StageSnapshot, StreamJournal};
 
 /// Keeps a stage's state in the journal, writing only what changed.
@@ -38,15 +39,24 @@ impl StateKeeper {
 /// The framing stage in its seat.
 pub struct StageFramer {
     /// The stage.
-    pub stage: FramingStage,
+    pub stage: Shared<FramingStage>,
     /// Its state in the journal; `None`: what it learns is not kept.
     pub keeper: Option<StateKeeper>,
+    /// The version that sat there at the last look.
+    seen: Option<Digest>,
 }
 
 impl StageFramer {
+    /// A stage in its seat; `keeper`: keeps its state in the journal.
+    pub fn new(stage: Shared<FramingStage>, keeper: Option<StateKeeper>) -> Self {
+        Self { stage, keeper, seen: None }
+    }
+
+    /// Keeps the state that a call left.
     async fn settle<T>(&mut self, answer: crate::stage::Answer<T>) -> Result<T, FramerError> {
         if let Some(keeper) = &mut self.keeper {
-            keeper.keep(self.stage.component().digest().to_string(), self.stage.snapshot()).await;
+            let stage = self.stage.lock().await;
+            keeper.keep(stage.component().digest().to_string(), stage.snapshot()).await;
         }
         match answer.failure {
             None => Ok(answer.value),
@@ -57,7 +67,23 @@ impl StageFramer {
 
 impl Framer for StageFramer {
     fn audio_format(&mut self) -> Answer<'_, ours::AudioFormat> {
-        Box::pin(async move { Ok(format(self.stage.audio_format().await.value)) })
+        Box::pin(async move {
+            let mut stage = self.stage.lock().await;
+            self.seen = Some(stage.component().digest());
+            Ok(format(stage.audio_format().await.value))
+        })
+    }
+
+    fn refresh(&mut self) -> Answer<'_, Option<ours::Refresh>> {
+        Box::pin(async move {
+            let mut stage = self.stage.lock().await;
+            let (greeting_due, digest) = (stage.take_greeting_due(), stage.component().digest());
+            if !greeting_due && self.seen == Some(digest) {
+                return Ok(None);
+            }
+            self.seen = Some(digest);
+            Ok(Some(ours::Refresh { audio_format: format(stage.audio_format().await.value), greeting_due }))
+        })
     }
 
     fn on_connect(&mut self, connection: ours::Connection) -> Answer<'_, ours::Greeting> {
@@ -69,7 +95,7 @@ impl Framer for StageFramer {
                 now_ms: connection.now_ms,
             };
             // The default lets the connection stay up.
-            let answer = self.stage.on_connect(&connection).await;
+            let answer = self.stage.lock().await.on_connect(&connection).await;
             let greeting = ours::Greeting {
                 messages: answer.value.messages.iter().cloned().map(from_message).collect(),
                 ready: answer.value.ready,
@@ -96,7 +122,7 @@ impl Framer for StageFramer {
                 now_ms: fragment.now_ms,
                 attempt: fragment.attempt,
             };
-            let answer = self.stage.encode(&fragment, &audio).await;
+            let answer = self.stage.lock().await.encode(&fragment, audio).await;
             let messages = self.settle(answer).await?;
             Ok(messages.into_iter().map(from_message).collect())
         })
@@ -104,7 +130,7 @@ impl Framer for StageFramer {
 
     fn decode(&mut self, message: ours::Message, now_ms: u64) -> Answer<'_, Vec<ours::Event>> {
         Box::pin(async move {
-            let answer = self.stage.decode(&to_message(message), now_ms).await;
+            let answer = self.stage.lock().await.decode(to_message(message), now_ms).await;
             let events = self.settle(answer).await?;
             Ok(events.into_iter().map(event).collect())
         })
@@ -112,7 +138,7 @@ impl Framer for StageFramer {
 
     fn on_disconnect(&mut self, reason: String) -> Answer<'_, ()> {
         Box::pin(async move {
-            let answer = self.stage.on_disconnect(&reason).await;
+            let answer = self.stage.lock().await.on_disconnect(&reason).await;
             self.settle(answer).await
         })
     }

@@ -11,9 +11,11 @@ use super::load::LoadError;
 use crate::ffmpeg::Queue;
 use crate::limits::BATCH_STEPS_WAITING;
 use crate::net::Guard;
+use crate::stage::evidence::Witness;
 use crate::stage::{StageLimits, StageRuntime, StageRuntimeConfig};
 use crate::store::database::Database;
-use crate::store::files::Storage;
+use crate::store::evidence::EvidenceStore;
+use crate::store::files::{Storage, keep_component_bytes};
 use crate::store::janitor::Janitor;
 use crate::store::journal::{BatchProgress, Journal};
 
@@ -31,6 +33,7 @@ struct Inner {
     queue: Queue,
     janitor: Janitor,
     air: AirRuntime,
+    evidence: EvidenceStore,
 }
 
 /// Limits of everything that pipelines share; the default is what is right for this machine.
@@ -59,6 +62,7 @@ impl Host {
         crate::tls::install();
         let ffmpeg = crate::ffmpeg::version().await?;
         let storage = Storage::open(storage)?;
+        keep_bundled(&storage).await;
         let database = Database::open(&storage.journal())?;
         let journal = Journal::new(database.clone());
         let runtime =
@@ -66,7 +70,8 @@ impl Host {
         let queue = limits.ffmpeg_processes.map_or_else(Queue::default, Queue::new);
         let janitor = Janitor::start(storage.root(), journal.clone(), limits.min_free);
         let air = AirRuntime::start().map_err(LoadError::Threads)?;
-        Ok(Self(Arc::new(Inner { storage, database, journal, runtime, ffmpeg, queue, janitor, air })))
+        let evidence = EvidenceStore::start(storage.root()).map_err(LoadError::Threads)?;
+        Ok(Self(Arc::new(Inner { storage, database, journal, runtime, ffmpeg, queue, janitor, air, evidence })))
     }
 
     /// The storage folder.
@@ -104,9 +109,29 @@ impl Host {
         self.0.air.handle()
     }
 
+    /// Where evidence of stages that failed is kept.
+    pub fn evidence(&self) -> &EvidenceStore {
+        &self.0.evidence
+    }
+
+    /// Keeps what stages do wrong.
+    pub fn witness(&self) -> Witness {
+        self.0.evidence.witness()
+    }
+
     /// The first line of `ffmpeg -version`.
     pub fn ffmpeg(&self) -> &str {
         &self.0.ffmpeg
+    }
+}
+
+/// Puts the stages that come with the host where settings name components by digest. They stay there: a pipeline that
+/// named one keeps it when a newer host brings another.
+async fn keep_bundled(storage: &Storage) {
+    for wasm in crate::stage::bundled::files() {
+        if let Err(error) = keep_component_bytes(storage.root(), wasm).await {
+            tracing::warn!(%error, "a bundled stage cannot be named by its digest");
+        }
     }
 }
 

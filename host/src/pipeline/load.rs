@@ -1,6 +1,6 @@
 //! Opens everything that a pipeline needs, in the one right order: storage, journal, stages, exchange, air, steps.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,9 +31,9 @@ use super::{Pipeline, demux, remux, source};
 use crate::config::{Destination, PipelineConfig};
 use crate::limits::{AIR_EVENTS_WAITING, AIR_KEEP_FOR_LATE, CUSHION_MIN, CUSHION_PART, START_AFTER_RESTART};
 use crate::net::Guard;
+use crate::stage::swap::{Shared, Swaps};
 use crate::stage::{
-    BatchingStage, FramingStage, Opening, RemuxStage, StageComponent, StageCounters, StageKind, StageLabels,
-    StageRuntime,
+    BatchingStage, FramingStage, Opening, RemuxStage, StageComponent, StageKind, StageLabels, StageRuntime,
 };
 use crate::store::files::{FilesError, StreamFiles};
 use crate::store::journal::{BatchRow, JournalError, Resumed, Step, StreamJournal};
@@ -129,10 +129,11 @@ impl Pipeline {
         );
         let room = keeper.room();
         let diary = Diary::new(journal.clone(), status.clone(), room.clone());
-        let stages = Stages::open(host.runtime(), &owner, &config, &resumed).await?;
-        let running = stages.running();
+        let stages = Stages::open(host, &owner, &config, &resumed).await?;
+        let running = stages.running().await;
         let fetching = CancellationToken::new();
-        let exchange = start_exchange(&config, &owner.guard, stages.framing, &journal).await?;
+        let exchange = start_exchange(&config, &owner.guard, stages.framing.clone(), &journal).await?;
+        let swaps = stages.swaps(exchange.as_deref());
 
         let slots = host.queue().tenant(&owner.tenant, owner.ffmpeg_processes);
         let (clock, spool) = (AirClock::with_speed(config.speed), Spool::new());
@@ -207,6 +208,7 @@ impl Pipeline {
                 status: status.clone(),
             },
             stages: running,
+            swaps,
             resume: resumed.known.last().map(source::Resume::after),
             source: source_config(&config, &owner.guard, files.segments, resumed.next_segment, room),
             resumed: waiting,
@@ -226,61 +228,62 @@ impl Pipeline {
 
 /// The three stages in their seats.
 struct Stages {
-    batching: BatchingStage,
-    framing: FramingStage,
-    remux: RemuxStage,
+    batching: Shared<BatchingStage>,
+    framing: Shared<FramingStage>,
+    remux: Shared<RemuxStage>,
 }
 
 impl Stages {
-    async fn open(
-        runtime: &StageRuntime,
-        owner: &Owner,
-        config: &PipelineConfig,
-        resumed: &Resumed,
-    ) -> Result<Self, LoadError> {
-        let batch_seconds = batch_seconds(config);
-        let opening = |kind: StageKind, key: &str| Opening {
-            state: resumed.stages.get(kind.name()).map(|snapshot| snapshot.state.clone()),
-            ..opening(owner, config, key)
+    async fn open(host: &Host, owner: &Owner, config: &PipelineConfig, resumed: &Resumed) -> Result<Self, LoadError> {
+        let (runtime, batch_seconds) = (host.runtime(), batch_seconds(config));
+        let open = async |kind: StageKind, key: &'static str| -> Result<_, LoadError> {
+            let component = component_of(runtime, config, kind, key).await?;
+            let state = resumed.stages.get(kind.name()).map(|snapshot| snapshot.state.clone());
+            let previous = previous_of(runtime, config, kind, key).await;
+            let opening = Opening { state, previous, witness: host.witness(), ..opening(owner, config, key) };
+            Ok((component, opening))
         };
         // A stream that was on air goes on, whatever its stages make of their old state: they are tried again later.
         let again = resumed.unfinished;
-        let (kind, key) = (StageKind::Batching, "batching");
-        let (component, opening_of) = (component_of(runtime, config, kind, key).await?, opening(kind, key));
-        let refused = |source| LoadError::Stage { kind: key, source };
+        let refused = |kind| move |source| LoadError::Stage { kind, source };
+        let (component, opening) = open(StageKind::Batching, "batching").await?;
         let batching = match again {
-            true => BatchingStage::resume(runtime, component, opening_of, batch_seconds).await,
-            false => BatchingStage::open(runtime, component, opening_of, batch_seconds).await.map_err(refused)?,
+            true => BatchingStage::resume(runtime, component, opening, batch_seconds).await,
+            false => {
+                BatchingStage::open(runtime, component, opening, batch_seconds).await.map_err(refused("batching"))?
+            }
         };
-        let (kind, key) = (StageKind::Framing, "framing");
-        let (component, opening_of) = (component_of(runtime, config, kind, key).await?, opening(kind, key));
-        let refused = |source| LoadError::Stage { kind: key, source };
+        let (component, opening) = open(StageKind::Framing, "framing").await?;
         let framing = match again {
-            true => FramingStage::resume(runtime, component, opening_of).await,
-            false => FramingStage::open(runtime, component, opening_of).await.map_err(refused)?,
+            true => FramingStage::resume(runtime, component, opening).await,
+            false => FramingStage::open(runtime, component, opening).await.map_err(refused("framing"))?,
         };
-        let (kind, key) = (StageKind::RemuxPlanning, "remux_planning");
-        let (component, opening_of) = (component_of(runtime, config, kind, key).await?, opening(kind, key));
-        let refused = |source| LoadError::Stage { kind: key, source };
+        let (component, opening) = open(StageKind::RemuxPlanning, "remux_planning").await?;
         let remux = match again {
-            true => RemuxStage::resume(runtime, component, opening_of).await,
-            false => RemuxStage::open(runtime, component, opening_of).await.map_err(refused)?,
+            true => RemuxStage::resume(runtime, component, opening).await,
+            false => RemuxStage::open(runtime, component, opening).await.map_err(refused("remux_planning"))?,
         };
-        Ok(Self { batching, framing, remux })
+        Ok(Self { batching: shared(batching), framing: shared(framing), remux: shared(remux) })
     }
 
-    fn running(&self) -> Vec<RunningStage> {
-        let of = |kind, component: &Arc<StageComponent>, counters: &Arc<StageCounters>| RunningStage {
-            kind,
-            component: component.clone(),
-            counters: counters.clone(),
-        };
-        vec![
-            of(StageKind::Batching, self.batching.component(), self.batching.counters()),
-            of(StageKind::Framing, self.framing.component(), self.framing.counters()),
-            of(StageKind::RemuxPlanning, self.remux.component(), self.remux.counters()),
-        ]
+    fn swaps(&self, exchange: Option<&Exchange>) -> Swaps {
+        let wake = exchange.map(Exchange::waker);
+        let wake = move || wake.iter().for_each(|wake| wake());
+        Swaps::new(self.batching.clone(), self.framing.clone(), self.remux.clone(), wake)
     }
+
+    async fn running(&self) -> Vec<RunningStage> {
+        let swaps = self.swaps(None);
+        let mut running = Vec::new();
+        for kind in StageKind::ALL {
+            running.push(RunningStage { kind, face: swaps.face(kind).await });
+        }
+        running
+    }
+}
+
+fn shared<S>(stage: S) -> Shared<S> {
+    Arc::new(tokio::sync::Mutex::new(stage))
 }
 
 /// Time in hand for slower replies.
@@ -294,18 +297,57 @@ pub(crate) fn batch_seconds(config: &PipelineConfig) -> u32 {
 
 /// How a stage of a new stream is opened. `key`: its kind in the settings.
 pub(crate) fn opening(owner: &Owner, config: &PipelineConfig, key: &str) -> Opening {
-    let mut settings = config.stages.settings.get(key).cloned();
-    if key == "batching" && !config.stages.files.contains_key(key) {
-        let object = settings.get_or_insert_with(|| serde_json::json!({}));
-        if let Some(object) = object.as_object_mut() {
-            object.entry("batch_seconds").or_insert_with(|| batch_seconds(config).into());
-        }
-    }
+    let own = config.stages.files.contains_key(key);
     Opening {
-        settings: settings.as_ref().map(ToString::to_string).unwrap_or_default(),
+        settings: stage_settings(key, own, config.stages.settings.get(key).cloned(), batch_seconds(config)),
         state: None,
         limits: owner.stage_limits,
         labels: StageLabels::new(&owner.tenant, &config.stream_id),
+        on_failure: config.stages.on_failure.get(key).copied().unwrap_or_default(),
+        ..Opening::default()
+    }
+}
+
+/// Settings as a stage is opened with them. `own`: it is not the bundled one, which is told the length of batches.
+pub(crate) fn stage_settings(key: &str, own: bool, settings: Option<serde_json::Value>, batch_seconds: u32) -> String {
+    let mut settings = settings;
+    if key == "batching" && !own {
+        let object = settings.get_or_insert_with(|| serde_json::json!({}));
+        if let Some(object) = object.as_object_mut() {
+            object.entry("batch_seconds").or_insert_with(|| batch_seconds.into());
+        }
+    }
+    settings.as_ref().map(ToString::to_string).unwrap_or_default()
+}
+
+/// A component from its file, or the bundled one of a kind.
+pub(crate) async fn bundled_or_file(
+    runtime: &StageRuntime,
+    kind: StageKind,
+    file: Option<&Path>,
+) -> Result<Arc<StageComponent>, crate::stage::LoadError> {
+    match file {
+        Some(file) => runtime.load_file(file).await,
+        None => runtime.bundled(kind).await,
+    }
+}
+
+/// The version of a stage that was on air before, with its settings. One that cannot be loaded any more is none.
+async fn previous_of(
+    runtime: &StageRuntime,
+    config: &PipelineConfig,
+    wanted: StageKind,
+    key: &str,
+) -> Option<(Arc<StageComponent>, String)> {
+    let previous = config.stages.previous.get(key)?;
+    let settings = || stage_settings(key, previous.file.is_some(), previous.settings.clone(), batch_seconds(config));
+    match bundled_or_file(runtime, wanted, previous.file.as_deref()).await {
+        Ok(component) if component.kind() == wanted => Some((component, settings())),
+        Ok(_) => None,
+        Err(error) => {
+            tracing::warn!(kind = wanted.name(), %error, "the version before cannot be used any more");
+            None
+        }
     }
 }
 
@@ -329,12 +371,12 @@ pub(crate) async fn component_of(
 async fn start_exchange(
     config: &PipelineConfig,
     guard: &Guard,
-    stage: FramingStage,
+    stage: Shared<FramingStage>,
     journal: &StreamJournal,
 ) -> Result<Option<Arc<Exchange>>, LoadError> {
     let Some(settings) = exchange_config(config, guard) else { return Ok(None) };
     let keeper = StateKeeper::new(journal.clone(), StageKind::Framing.name());
-    let framer = StageFramer { stage, keeper: Some(keeper) };
+    let framer = StageFramer::new(stage, Some(keeper));
     let exchange = Exchange::start(settings, &config.stream_id, Box::new(framer), &CancellationToken::new()).await?;
     Ok(Some(Arc::new(exchange)))
 }

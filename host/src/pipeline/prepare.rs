@@ -195,7 +195,8 @@ impl Preparer {
 
     async fn send(&self, batch: &Batch, dir: &Path, facts: &BatchFacts) -> Option<Pending> {
         let (exchange, audio) = (self.exchange.as_ref()?, facts.audio.as_ref()?);
-        let file = match outgoing(dir, exchange.audio_format(), audio, Turn { slots: &self.slots, by: None }).await {
+        let format = exchange.audio_format();
+        let file = match outgoing(dir, format, audio, Turn { slots: &self.slots, by: None }).await {
             Ok(file) => file,
             Err(error) => {
                 let what = format!("batch {} is not sent: {error}", batch.number);
@@ -218,7 +219,7 @@ impl Preparer {
             now_ms: 0,
             attempt: 0,
         };
-        Some(exchange.submit(Outgoing { fragment, audio: Audio::File(file.path) }))
+        Some(exchange.submit(Outgoing { fragment, audio: Audio::File(file.path), format }))
     }
 }
 

@@ -12,7 +12,8 @@ use super::event::Event;
 use super::exchange::ExchangeStatus;
 use super::status::{Stats, Status};
 use crate::metrics::Timings;
-use crate::stage::{StageComponent, StageCounters, StageKind};
+use crate::stage::StageKind;
+use crate::stage::face::{Face, Seated};
 use crate::store::journal::BatchProgress;
 
 /// A stage in its seat.
@@ -20,10 +21,8 @@ use crate::store::journal::BatchProgress;
 pub struct RunningStage {
     /// What it decides.
     pub kind: StageKind,
-    /// The component.
-    pub component: Arc<StageComponent>,
-    /// What happened in its calls.
-    pub counters: Arc<StageCounters>,
+    /// Who sits there.
+    pub face: Arc<Face>,
 }
 
 /// A view of a running pipeline, also after its end. Cheap to clone.
@@ -88,6 +87,11 @@ impl Watch {
     /// Changes of the connection to the processor.
     pub fn exchange_changes(&self) -> Option<watch::Receiver<ExchangeStatus>> {
         self.exchange.clone()
+    }
+
+    /// Changes of who decides, in the order of [`Self::stages`].
+    pub fn stage_changes(&self) -> Vec<watch::Receiver<Seated>> {
+        self.stages.iter().map(|stage| stage.face.changes()).collect()
     }
 
     /// The stages that decide.

@@ -12,19 +12,33 @@ use super::contract::exports::batching::Guest;
 use super::counters::StageCounters;
 use super::error::StageError;
 use super::instance::Kind;
+use super::occupant::Occupant;
 use super::runtime::StageRuntime;
 use super::sandbox::Sandbox;
 use super::seat::{Answer, Opening, Seat};
 use crate::limits::{BATCH_SECONDS_MAX, BATCH_SECONDS_MIN};
-use ledger::Ledger;
+pub(super) use ledger::Ledger;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use wasmtime::Store;
 
 pub(super) struct Batching;
 
+/// A call of a batching stage.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) enum Input {
+    Push(Segment),
+    Flush,
+}
+
 impl Kind for Batching {
     const KIND: StageKind = StageKind::Batching;
+    // Where one has cut and the other has not, they hold different batches from then on.
+    const DIVERGES: bool = true;
     type Guest = Guest;
+    type Input = Input;
+    type Output = Vec<Cut>;
+    type Books = Ledger;
 
     fn find(
         indices: &KindIndices,
@@ -35,6 +49,54 @@ impl Kind for Batching {
             KindIndices::Batching(indices) => Some(indices.load(store, instance)),
             _ => None,
         }
+    }
+
+    async fn perform(occupant: &mut Occupant<Self>, books: &Ledger, input: &Input) -> Result<Vec<Cut>, StageError> {
+        let call = Self::name(input);
+        occupant.ready(call).await?;
+        let (meter, guest, store) = occupant.begin(call)?;
+        let cuts = match input {
+            Input::Push(segment) => {
+                let outcome = meter.run(guest.call_push(store, segment)).await;
+                let cuts = occupant.settle(outcome)?;
+                books.check(&cuts).map_err(|reason| occupant.reject(call, reason))?;
+                cuts
+            }
+            Input::Flush => {
+                let outcome = meter.run(guest.call_flush(store)).await;
+                let cut = occupant.settle(outcome)?;
+                books.check_flush(cut).map_err(|reason| occupant.reject(call, reason))?;
+                cut.into_iter().collect()
+            }
+        };
+        occupant.keep().await?;
+        Ok(cuts)
+    }
+
+    fn given(books: &mut Ledger, input: &Input) {
+        if let Input::Push(segment) = input {
+            books.push(segment.clone());
+            while books.unseen().is_some() {}
+        }
+    }
+
+    fn answered(books: &mut Ledger, cuts: &Vec<Cut>) {
+        books.take_cuts(cuts);
+    }
+
+    fn name(input: &Input) -> &'static str {
+        match input {
+            Input::Push(_) => "push",
+            Input::Flush => "flush",
+        }
+    }
+
+    fn bytes(_: &Input) -> usize {
+        size_of::<Segment>()
+    }
+
+    fn is_batch(_: &Input, cuts: &Vec<Cut>) -> bool {
+        !cuts.is_empty()
     }
 }
 
@@ -122,6 +184,17 @@ impl BatchingStage {
         self.seat.component()
     }
 
+    pub(super) fn seat(&mut self) -> &mut Seat<Batching> {
+        &mut self.seat
+    }
+
+    /// After another version took over that knows nothing of the open batch.
+    pub(super) fn settle_in(&mut self) {
+        if self.seat.take_anew() {
+            self.ledger.rewind();
+        }
+    }
+
     /// Pushes what the stage has not seen. The cuts before a failure stand.
     async fn push_unseen(&mut self) -> Result<(), StageError> {
         if self.by_host {
@@ -129,37 +202,46 @@ impl BatchingStage {
         }
         // If this is dropped in the middle, the host cuts the rest of the batch.
         self.by_host = true;
-        while let Some(segment) = self.ledger.unseen() {
-            self.push_one(&segment).await?;
-        }
+        self.push_all().await?;
         self.by_host = false;
         Ok(())
     }
 
-    async fn push_one(&mut self, segment: &Segment) -> Result<(), StageError> {
-        const CALL: &str = "push";
-        self.seat.ready(CALL).await?;
-        let (meter, guest, store) = self.seat.begin(CALL)?;
-        let outcome = meter.run(guest.call_push(store, segment)).await;
-        let cuts = self.seat.settle(outcome)?;
-        let checked = self.ledger.check(&cuts).map_err(|reason| self.seat.reject(CALL, reason))?;
-        self.seat.keep().await?;
-        self.ledger.take(checked);
-        self.done.extend(cuts);
+    async fn push_all(&mut self) -> Result<(), StageError> {
+        while let Some(segment) = self.ledger.unseen() {
+            self.push_one(segment).await?;
+        }
+        Ok(())
+    }
+
+    /// Where another version takes over that does not know the open batch, it is told all of it.
+    async fn push_one(&mut self, segment: Segment) -> Result<(), StageError> {
+        let result = self.seat.call(&self.ledger, Input::Push(segment)).await;
+        if self.seat.take_anew() {
+            self.ledger.rewind();
+            return Ok(());
+        }
+        self.cut(result?);
         Ok(())
     }
 
     async fn flush_stage(&mut self) -> Result<(), StageError> {
-        const CALL: &str = "flush";
-        self.seat.ready(CALL).await?;
-        let (meter, guest, store) = self.seat.begin(CALL)?;
-        let outcome = meter.run(guest.call_flush(store)).await;
-        let cut = self.seat.settle(outcome)?;
-        let checked = self.ledger.check_flush(cut).map_err(|reason| self.seat.reject(CALL, reason))?;
-        self.seat.keep().await?;
-        self.ledger.take(checked);
-        self.done.extend(cut);
+        let result = self.seat.call(&self.ledger, Input::Flush).await;
+        if self.seat.take_anew() {
+            self.ledger.rewind();
+            self.push_all().await?;
+            let cuts = self.seat.call(&self.ledger, Input::Flush).await?;
+            self.cut(cuts);
+            return Ok(());
+        }
+        self.cut(result?);
         Ok(())
+    }
+
+    /// Takes cuts that were checked.
+    fn cut(&mut self, cuts: Vec<Cut>) {
+        self.ledger.take_cuts(&cuts);
+        self.done.extend(cuts);
     }
 
     fn answer(&mut self, result: Result<(), StageError>) -> Answer<Vec<Cut>> {
@@ -251,8 +333,8 @@ mod tests {
         let mut stage = stage(r#"{"batch_seconds":10}"#, None).await.unwrap();
         own(stage.push(segment(0, 4)).await);
         // Polled once and dropped, as in a `select!` that something else won; the call may have been half done.
-        stage.seat.ready("push").await.unwrap();
-        let _ = stage.seat.begin("push").unwrap();
+        stage.seat.current().ready("push").await.unwrap();
+        let _ = stage.seat.current().begin("push").unwrap();
         let mut cuts = own(stage.push(segment(1, 4)).await);
         cuts.extend(own(stage.push(segment(2, 4)).await));
         assert_eq!(cuts, [(0, 2, Reason::Length)]);

@@ -2,17 +2,59 @@
 
 use super::component::StageKind;
 
-/// Name and file of the default stage of a kind.
-pub(super) fn default_of(kind: StageKind) -> (&'static str, &'static [u8]) {
+/// A stage that comes with the host: its name, which is that of its folder in components/, and its file.
+pub(super) type Bundled = (&'static str, &'static [u8]);
+
+macro_rules! bundled {
+    ($name:literal) => {
+        ($name, include_bytes!(concat!("../../../components/dist/", $name, ".wasm")).as_slice())
+    };
+}
+
+/// The default stage of a kind: the one that is used where none is chosen.
+pub(super) fn default_of(kind: StageKind) -> Bundled {
     match kind {
-        StageKind::Batching => {
-            ("batching-duration", include_bytes!("../../../components/dist/batching-duration.wasm").as_slice())
-        }
-        StageKind::Framing => {
-            ("framing-fragment", include_bytes!("../../../components/dist/framing-fragment.wasm").as_slice())
-        }
-        StageKind::RemuxPlanning => {
-            ("remux-replace", include_bytes!("../../../components/dist/remux-replace.wasm").as_slice())
-        }
+        StageKind::Batching => bundled!("batching-duration"),
+        StageKind::Framing => bundled!("framing-fragment"),
+        StageKind::RemuxPlanning => bundled!("remux-replace"),
+    }
+}
+
+/// The others of a kind.
+fn alternatives_of(kind: StageKind) -> &'static [Bundled] {
+    match kind {
+        StageKind::Batching => const { &[bundled!("batching-aligned")] },
+        StageKind::Framing => const { &[bundled!("framing-sts")] },
+        StageKind::RemuxPlanning => const { &[bundled!("remux-duck")] },
+    }
+}
+
+/// All of a kind, the default first.
+pub(super) fn of_kind(kind: StageKind) -> impl Iterator<Item = Bundled> {
+    std::iter::once(default_of(kind)).chain(alternatives_of(kind).iter().copied())
+}
+
+/// The files of all, to be kept where settings can name them.
+pub(crate) fn files() -> impl Iterator<Item = &'static [u8]> {
+    StageKind::ALL.into_iter().flat_map(of_kind).map(|(_, wasm)| wasm)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    #[test]
+    fn every_component_that_is_built_is_bundled() {
+        let folders = Path::new(env!("CARGO_MANIFEST_DIR")).join("../components").read_dir().unwrap();
+        let mut built: Vec<String> = folders
+            .filter_map(|entry| Some(entry.ok()?).filter(|entry| entry.path().join("Cargo.toml").is_file()))
+            .map(|entry| entry.file_name().into_string().unwrap())
+            .filter(|name| name.contains('-'))
+            .collect();
+        let mut bundled: Vec<_> = StageKind::ALL.into_iter().flat_map(of_kind).map(|(name, _)| name).collect();
+        built.sort_unstable();
+        bundled.sort_unstable();
+        assert_eq!(bundled, built);
     }
 }

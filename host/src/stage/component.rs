@@ -3,7 +3,7 @@
 use super::contract::{self, exports};
 use super::error::LoadError;
 use super::sandbox::{self, Sandbox};
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 use std::fmt;
 use wasmtime::component::{Component, InstancePre, Linker};
@@ -14,7 +14,7 @@ const CONTRACT_VERSION: &str = "0.1.0";
 const CONTRACT_PACKAGE: &str = "outboard:stage/";
 
 /// What a stage decides.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StageKind {
     /// When to cut a batch.
@@ -74,6 +74,17 @@ impl Serialize for Digest {
     }
 }
 
+/// A component's identity, and what it calls itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ComponentLabel {
+    /// `sha256:` and the SHA-256 of its file.
+    pub digest: String,
+    /// Its name, by its own account.
+    pub name: String,
+    /// Its version, by its own account.
+    pub version: String,
+}
+
 /// A component that can be used as a stage.
 pub struct StageComponent {
     digest: Digest,
@@ -99,6 +110,12 @@ impl StageComponent {
         self.digest
     }
 
+    /// Its identity for people and settings.
+    pub fn label(&self) -> ComponentLabel {
+        let contract::Description { name, version, .. } = &self.description;
+        ComponentLabel { digest: format!("sha256:{}", self.digest), name: name.clone(), version: version.clone() }
+    }
+
     /// Size of the file in bytes.
     pub fn size(&self) -> u64 {
         self.size
@@ -112,6 +129,11 @@ impl StageComponent {
     /// What it says of itself.
     pub fn description(&self) -> &contract::Description {
         &self.description
+    }
+
+    /// The contract that it was built against.
+    pub fn contract(&self) -> String {
+        format!("{}@{CONTRACT_VERSION}", CONTRACT_PACKAGE.trim_end_matches('/'))
     }
 
     /// Names of the interfaces it imports.

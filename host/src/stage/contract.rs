@@ -18,7 +18,7 @@ mod bindings {
             }
         ",
         exports: { default: async },
-        additional_derives: [PartialEq],
+        additional_derives: [PartialEq, serde::Serialize, serde::Deserialize],
     });
 }
 

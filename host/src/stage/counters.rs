@@ -1,7 +1,7 @@
 //! What happened in a stage's calls, by cause.
 
 use super::error::{Limit, StageError};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ pub struct StageCounters {
 }
 
 /// A reading of [`StageCounters`].
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StageCounts {
     /// Calls of the contract's functions, snapshots not counted.
     pub calls: u64,

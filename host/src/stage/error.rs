@@ -175,6 +175,23 @@ impl StageError {
         StageError::Answered { call, error }
     }
 
+    /// The contract's function in which it happened.
+    pub fn call(&self) -> &'static str {
+        match self {
+            StageError::Answered { call, .. }
+            | StageError::Trap { call, .. }
+            | StageError::Limit { call, .. }
+            | StageError::Invalid { call, .. }
+            | StageError::Host { call, .. }
+            | StageError::Resting { call, .. } => call,
+        }
+    }
+
+    /// Whether the stage could not read the state that it was opened with.
+    pub fn is_unreadable_state(&self) -> bool {
+        matches!(self, StageError::Answered { error: contract::Error::UnreadableState(_), .. })
+    }
+
     /// Whether the instance is of no more use.
     pub(super) fn ends_instance(&self) -> bool {
         !matches!(self, StageError::Answered { .. } | StageError::Resting { .. })

@@ -5,8 +5,9 @@
 //! while the connection stays up.
 
 mod check;
+mod text;
 
-use super::component::{KindIndices, StageComponent, StageKind};
+use super::component::{Digest, KindIndices, StageComponent, StageKind};
 use super::contract::exports::framing::Guest;
 pub use super::contract::framing::{
     Connection, Event, Failure, Format, Fragment, Greeting, Message, Note, Pcm, Processed, Reference,
@@ -14,17 +15,50 @@ pub use super::contract::framing::{
 use super::counters::StageCounters;
 use super::error::StageError;
 use super::instance::Kind;
+use super::occupant::Occupant;
 use super::runtime::StageRuntime;
 use super::sandbox::Sandbox;
 use super::seat::{Answer, Opening, Seat};
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use wasmtime::Store;
 
 pub(super) struct Framing;
 
+/// A call of a framing stage.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Input {
+    Connect(Connection),
+    Encode {
+        fragment: Fragment,
+        #[serde(with = "text::bytes")]
+        audio: Bytes,
+    },
+    Decode {
+        #[serde(with = "text::message")]
+        message: Message,
+        now_ms: u64,
+    },
+    Disconnect(String),
+}
+
+/// What it answers.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Output {
+    Greeting(Greeting),
+    Messages(Vec<Message>),
+    Events(Vec<Event>),
+    Nothing,
+}
+
 impl Kind for Framing {
     const KIND: StageKind = StageKind::Framing;
+    const DIVERGES: bool = false;
     type Guest = Guest;
+    type Input = Input;
+    type Output = Output;
+    type Books = ();
 
     fn find(
         indices: &KindIndices,
@@ -36,12 +70,74 @@ impl Kind for Framing {
             _ => None,
         }
     }
+
+    async fn perform(occupant: &mut Occupant<Self>, (): &(), input: &Input) -> Result<Output, StageError> {
+        let call = Self::name(input);
+        occupant.ready(call).await?;
+        let (meter, guest, store) = occupant.begin(call)?;
+        let output = match input {
+            Input::Connect(connection) => {
+                let outcome = meter.run(guest.call_on_connect(store, connection)).await;
+                let greeting = occupant.settle(outcome)?;
+                check::messages(&greeting.messages).map_err(|reason| occupant.reject(call, reason))?;
+                Output::Greeting(greeting)
+            }
+            Input::Encode { fragment, audio } => {
+                let outcome = meter.run(guest.call_encode(store, fragment, audio)).await;
+                let messages = occupant.settle(outcome)?;
+                check::encoded(&messages).map_err(|reason| occupant.reject(call, reason))?;
+                Output::Messages(messages)
+            }
+            Input::Decode { message, now_ms } => {
+                let outcome = meter.run(guest.call_decode(store, message, *now_ms)).await;
+                let mut events = occupant.settle(outcome)?;
+                check::events(&mut events).map_err(|reason| occupant.reject(call, reason))?;
+                Output::Events(events)
+            }
+            Input::Disconnect(reason) => {
+                let outcome = meter.run(guest.call_on_disconnect(store, reason)).await;
+                occupant.settle(outcome)?;
+                Output::Nothing
+            }
+        };
+        occupant.keep().await?;
+        Ok(output)
+    }
+
+    fn name(input: &Input) -> &'static str {
+        match input {
+            Input::Connect(_) => "on-connect",
+            Input::Encode { .. } => "encode",
+            Input::Decode { .. } => "decode",
+            Input::Disconnect(_) => "on-disconnect",
+        }
+    }
+
+    fn bytes(input: &Input) -> usize {
+        let content = match input {
+            Input::Connect(_) | Input::Disconnect(_) => 0,
+            Input::Encode { audio, .. } => audio.len(),
+            Input::Decode { message, .. } => {
+                message.arguments.len() + message.attachments.iter().map(Vec::len).sum::<usize>()
+            }
+        };
+        size_of::<Input>() + content
+    }
+
+    fn is_opening(input: &Input) -> bool {
+        matches!(input, Input::Connect(_))
+    }
+
+    fn is_batch(input: &Input, _: &Output) -> bool {
+        matches!(input, Input::Encode { .. })
+    }
 }
 
 /// One pipeline's framing stage.
 pub struct FramingStage {
     seat: Seat<Framing>,
-    format: Option<Format>,
+    /// What the version of this digest wants.
+    format: Option<(Digest, Format)>,
 }
 
 impl FramingStage {
@@ -75,26 +171,41 @@ impl FramingStage {
 
     /// A connection was made. By default nothing is said and fragments may follow.
     pub async fn on_connect(&mut self, connection: &Connection) -> Answer<Greeting> {
-        let result = self.try_on_connect(connection).await;
-        self.seat.answer(result, || Greeting { messages: Vec::new(), ready: true })
+        let greeting = self.seat.call(&(), Input::Connect(connection.clone())).await.map(|output| match output {
+            Output::Greeting(greeting) => greeting,
+            _ => quiet(),
+        });
+        self.seat.answer(greeting, quiet)
     }
 
     /// The messages that send a fragment. By default none: the batch then goes on air with its original audio.
-    pub async fn encode(&mut self, fragment: &Fragment, audio: &[u8]) -> Answer<Vec<Message>> {
-        let result = self.try_encode(fragment, audio).await;
-        self.seat.answer(result, Vec::new)
+    pub async fn encode(&mut self, fragment: &Fragment, audio: Bytes) -> Answer<Vec<Message>> {
+        let input = Input::Encode { fragment: fragment.clone(), audio };
+        let messages = self.seat.call(&(), input).await.map(|output| match output {
+            Output::Messages(messages) => messages,
+            _ => Vec::new(),
+        });
+        self.seat.answer(messages, Vec::new)
     }
 
     /// What a processor's message means. By default nothing.
-    pub async fn decode(&mut self, message: &Message, now_ms: u64) -> Answer<Vec<Event>> {
-        let result = self.try_decode(message, now_ms).await;
-        self.seat.answer(result, Vec::new)
+    pub async fn decode(&mut self, message: Message, now_ms: u64) -> Answer<Vec<Event>> {
+        let events = self.seat.call(&(), Input::Decode { message, now_ms }).await.map(|output| match output {
+            Output::Events(events) => events,
+            _ => Vec::new(),
+        });
+        self.seat.answer(events, Vec::new)
     }
 
     /// The connection is gone; `reason` is the host's sentence.
     pub async fn on_disconnect(&mut self, reason: &str) -> Answer<()> {
-        let result = self.try_on_disconnect(reason).await;
+        let result = self.seat.call(&(), Input::Disconnect(reason.to_owned())).await.map(drop);
         self.seat.answer(result, || ())
+    }
+
+    /// True once after another version took over that knows nothing of the connection: it is to be greeted again.
+    pub fn take_greeting_due(&mut self) -> bool {
+        self.seat.take_anew()
     }
 
     /// The last snapshot, to be stored with the journal.
@@ -113,60 +224,35 @@ impl FramingStage {
     }
 
     async fn ask_format(&mut self) -> Result<Format, StageError> {
-        const CALL: &str = "audio-format";
-        if let Some(format) = self.format {
-            return Ok(format);
+        let digest = self.seat.component().digest();
+        match self.format {
+            Some((of, format)) if of == digest => return Ok(format),
+            _ => {}
         }
-        self.seat.ready(CALL).await?;
-        let (meter, guest, store) = self.seat.begin(CALL)?;
-        let outcome = meter.run(guest.call_audio_format(store)).await;
-        let format = self.seat.settle_plain(outcome)?;
-        check::format(&format).map_err(|reason| self.seat.reject(CALL, reason))?;
-        self.format = Some(format);
+        let format = format_of(self.seat.current()).await?;
+        self.format = Some((digest, format));
         Ok(format)
     }
 
-    async fn try_on_connect(&mut self, connection: &Connection) -> Result<Greeting, StageError> {
-        const CALL: &str = "on-connect";
-        self.seat.ready(CALL).await?;
-        let (meter, guest, store) = self.seat.begin(CALL)?;
-        let outcome = meter.run(guest.call_on_connect(store, connection)).await;
-        let greeting = self.seat.settle(outcome)?;
-        check::messages(&greeting.messages).map_err(|reason| self.seat.reject(CALL, reason))?;
-        self.seat.keep().await?;
-        Ok(greeting)
+    pub(super) fn seat(&mut self) -> &mut Seat<Framing> {
+        &mut self.seat
     }
+}
 
-    async fn try_encode(&mut self, fragment: &Fragment, audio: &[u8]) -> Result<Vec<Message>, StageError> {
-        const CALL: &str = "encode";
-        self.seat.ready(CALL).await?;
-        let (meter, guest, store) = self.seat.begin(CALL)?;
-        let outcome = meter.run(guest.call_encode(store, fragment, audio)).await;
-        let messages = self.seat.settle(outcome)?;
-        check::encoded(&messages).map_err(|reason| self.seat.reject(CALL, reason))?;
-        self.seat.keep().await?;
-        Ok(messages)
-    }
+/// Asks a version which audio it wants.
+pub(super) async fn format_of(occupant: &mut Occupant<Framing>) -> Result<Format, StageError> {
+    const CALL: &str = "audio-format";
+    occupant.ready(CALL).await?;
+    let (meter, guest, store) = occupant.begin(CALL)?;
+    let outcome = meter.run(guest.call_audio_format(store)).await;
+    let format = occupant.settle_plain(outcome)?;
+    check::format(&format).map_err(|reason| occupant.reject(CALL, reason))?;
+    Ok(format)
+}
 
-    async fn try_decode(&mut self, message: &Message, now_ms: u64) -> Result<Vec<Event>, StageError> {
-        const CALL: &str = "decode";
-        self.seat.ready(CALL).await?;
-        let (meter, guest, store) = self.seat.begin(CALL)?;
-        let outcome = meter.run(guest.call_decode(store, message, now_ms)).await;
-        let mut events = self.seat.settle(outcome)?;
-        check::events(&mut events).map_err(|reason| self.seat.reject(CALL, reason))?;
-        self.seat.keep().await?;
-        Ok(events)
-    }
-
-    async fn try_on_disconnect(&mut self, reason: &str) -> Result<(), StageError> {
-        const CALL: &str = "on-disconnect";
-        self.seat.ready(CALL).await?;
-        let (meter, guest, store) = self.seat.begin(CALL)?;
-        let outcome = meter.run(guest.call_on_disconnect(store, reason)).await;
-        self.seat.settle(outcome)?;
-        self.seat.keep().await
-    }
+/// The host's default at a new connection.
+fn quiet() -> Greeting {
+    Greeting { messages: Vec::new(), ready: true }
 }
 
 #[cfg(test)]
@@ -204,20 +290,20 @@ mod tests {
         assert!(greeting.ready && greeting.messages.is_empty());
 
         let audio = vec![7; 512 << 10];
-        let sent = stage.encode(&fragment(), &audio).await;
+        let sent = stage.encode(&fragment(), audio.clone().into()).await;
         assert!(!sent.is_default(), "{:?}", sent.failure);
         let [sent] = sent.value.try_into().unwrap();
         assert_eq!((sent.event.as_str(), &sent.attachments), ("fragment:data", &vec![audio.clone()]));
 
         // An echo.
         let reply = Message { event: "fragment:processed".into(), ..sent };
-        let events = stage.decode(&reply, 0).await;
+        let events = stage.decode(reply, 0).await;
         assert!(!events.is_default(), "{:?}", events.failure);
         let [Event::Processed(processed)] = <[Event; 1]>::try_from(events.value).unwrap() else { panic!() };
         assert_eq!((processed.fragment, processed.audio), (Reference::Id("cam-0".into()), audio));
 
         let garbage = Message { event: "fragment:ack".into(), arguments: "{".into(), attachments: vec![] };
-        let heard = stage.decode(&garbage, 0).await;
+        let heard = stage.decode(garbage, 0).await;
         assert!(heard.value.is_empty() && matches!(heard.failure, Some(StageError::Answered { .. })));
         assert!(!stage.on_disconnect("bye").await.is_default());
         let counts = stage.counters().read();

@@ -166,8 +166,8 @@ mod tests {
     async fn the_bundled_stages_are_usable() {
         let (tmp, config) = (tempfile::tempdir().unwrap(), StageRuntimeConfig::default());
         let runtime = StageRuntime::new(&config).unwrap();
-        for kind in StageKind::ALL {
-            let (name, wasm) = bundled::default_of(kind);
+        let of_kind = |kind| bundled::of_kind(kind).map(move |bundled| (kind, bundled));
+        for (kind, (name, wasm)) in StageKind::ALL.into_iter().flat_map(of_kind) {
             let file = tmp.path().join(name);
             std::fs::write(&file, wasm).unwrap();
             let report = inspect(&runtime, &file).await;

@@ -7,6 +7,7 @@ use super::component::{KindIndices, Linked, StageKind};
 use super::contract::{self, exports};
 use super::error::{Limit, LoadError, StageError, clipped};
 use super::guest_log::GuestLog;
+use super::occupant::Occupant;
 use super::runtime::Inner;
 use super::sandbox::Sandbox;
 use super::ticker::Ticking;
@@ -14,6 +15,9 @@ use crate::limits::{
     STAGE_CALL_CPU_DEFAULT, STAGE_CALL_TIMEOUT_DEFAULT, STAGE_EPOCH_TICK, STAGE_MEMORY_BYTES_DEFAULT,
     STAGE_OPEN_TIMEOUT_DEFAULT, STAGE_SNAPSHOT_BYTES_DEFAULT,
 };
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::fmt;
 use std::time::{Duration, Instant};
 use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::component::Instance as WasmInstance;
@@ -52,10 +56,45 @@ impl Default for StageLimits {
     }
 }
 
-/// A kind of stage, as a type.
-pub(super) trait Kind: Send + Sync + 'static {
+/// A kind of stage, as a type. Its calls are values, so that they can be kept, rehearsed, and made to another version.
+pub(super) trait Kind: Send + Sync + Sized + 'static {
     const KIND: StageKind;
+    /// Two versions that once answered differently stay apart: what follows depends on the answer.
+    const DIVERGES: bool;
     type Guest: Send + Sync;
+    /// What a call is given.
+    type Input: fmt::Debug + Serialize + DeserializeOwned + Send + Sync;
+    /// What it answers.
+    type Output: fmt::Debug + Clone + PartialEq + Send + Sync;
+    /// What the host knows of the calls before, to check answers by.
+    type Books: Default + Send + Sync;
+
+    /// Makes a call, checks the answer, and takes a snapshot where the call may have changed the state.
+    fn perform(
+        occupant: &mut Occupant<Self>,
+        books: &Self::Books,
+        input: &Self::Input,
+    ) -> impl Future<Output = Result<Self::Output, StageError>> + Send;
+
+    /// Books that say "this is given next"; for calls that are made again.
+    fn given(_books: &mut Self::Books, _input: &Self::Input) {}
+
+    /// Books that say "this was answered".
+    fn answered(_books: &mut Self::Books, _output: &Self::Output) {}
+
+    /// The contract's function.
+    fn name(input: &Self::Input) -> &'static str;
+
+    /// What an input takes in memory, roughly.
+    fn bytes(input: &Self::Input) -> usize;
+
+    /// Later calls make no sense without this one.
+    fn is_opening(_input: &Self::Input) -> bool {
+        false
+    }
+
+    /// A batch was decided by this.
+    fn is_batch(input: &Self::Input, output: &Self::Output) -> bool;
 
     /// The kind's functions in an instance; `None` if the component is of another kind.
     fn find(
@@ -134,6 +173,11 @@ impl Bare {
 }
 
 impl<G> Instance<G> {
+    /// Its linear memories and tables, in bytes.
+    pub(super) fn memory_bytes(&self) -> u64 {
+        self.store.data().memory_used()
+    }
+
     /// Begins a call of the kind's functions.
     pub(super) fn begin(&mut self, host: &Inner, call: &'static str) -> (Meter, &G, &mut Store<Sandbox>) {
         let Instance { store, guest, limits, .. } = self;

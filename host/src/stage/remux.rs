@@ -13,6 +13,7 @@ pub use super::contract::remux::{
 use super::counters::StageCounters;
 use super::error::{StageError, clipped};
 use super::instance::Kind;
+use super::occupant::Occupant;
 use super::runtime::StageRuntime;
 use super::sandbox::Sandbox;
 use super::seat::{Answer, Opening, Seat};
@@ -23,7 +24,11 @@ pub(super) struct RemuxPlanning;
 
 impl Kind for RemuxPlanning {
     const KIND: StageKind = StageKind::RemuxPlanning;
+    const DIVERGES: bool = false;
     type Guest = Guest;
+    type Input = Facts;
+    type Output = RemuxPlan;
+    type Books = ();
 
     fn find(
         indices: &KindIndices,
@@ -34,6 +39,33 @@ impl Kind for RemuxPlanning {
             KindIndices::RemuxPlanning(indices) => Some(indices.load(store, instance)),
             _ => None,
         }
+    }
+
+    async fn perform(occupant: &mut Occupant<Self>, (): &(), facts: &Facts) -> Result<RemuxPlan, StageError> {
+        let call = Self::name(facts);
+        occupant.ready(call).await?;
+        let (meter, guest, store) = occupant.begin(call)?;
+        let outcome = meter.run(guest.call_plan(store, facts)).await;
+        let mut plan = occupant.settle(outcome)?;
+        check::plan(facts, &mut plan).map_err(|reason| occupant.reject(call, reason))?;
+        occupant.keep().await?;
+        Ok(plan)
+    }
+
+    fn name(_: &Facts) -> &'static str {
+        "plan"
+    }
+
+    fn bytes(facts: &Facts) -> usize {
+        let metadata = match &facts.reply {
+            Reply::Returned(returned) => returned.metadata.len(),
+            Reply::Absent(_) => 0,
+        };
+        size_of::<Facts>() + metadata
+    }
+
+    fn is_batch(_: &Facts, _: &RemuxPlan) -> bool {
+        true
     }
 }
 
@@ -63,7 +95,7 @@ impl RemuxStage {
 
     /// The plan for one batch.
     pub async fn plan(&mut self, facts: &Facts) -> Answer<RemuxPlan> {
-        let result = self.try_plan(facts).await;
+        let result = self.seat.call(&(), facts.clone()).await;
         let note = result.as_ref().err().map(|error| clipped(error.to_string()));
         self.seat.answer(result, || original(facts, note.unwrap_or_default()))
     }
@@ -83,15 +115,8 @@ impl RemuxStage {
         self.seat.component()
     }
 
-    async fn try_plan(&mut self, facts: &Facts) -> Result<RemuxPlan, StageError> {
-        const CALL: &str = "plan";
-        self.seat.ready(CALL).await?;
-        let (meter, guest, store) = self.seat.begin(CALL)?;
-        let outcome = meter.run(guest.call_plan(store, facts)).await;
-        let mut plan = self.seat.settle(outcome)?;
-        check::plan(facts, &mut plan).map_err(|reason| self.seat.reject(CALL, reason))?;
-        self.seat.keep().await?;
-        Ok(plan)
+    pub(super) fn seat(&mut self) -> &mut Seat<RemuxPlanning> {
+        &mut self.seat
     }
 }
 

@@ -90,13 +90,25 @@ impl StageRuntime {
         self.0.instances.available_permits()
     }
 
-    /// The stage of a kind that comes with the host.
+    /// The default stage of a kind: the one that is used where none is chosen.
     ///
     /// # Errors
     /// [`LoadError`]; only of the host's making.
     pub async fn bundled(&self, kind: StageKind) -> Result<Arc<StageComponent>, LoadError> {
         let (_, wasm) = bundled::default_of(kind);
         self.load(wasm).await
+    }
+
+    /// All stages of a kind that come with the host, the default first.
+    ///
+    /// # Errors
+    /// [`LoadError`] of each; only of the host's making.
+    pub async fn all_bundled(&self, kind: StageKind) -> Vec<Result<Arc<StageComponent>, LoadError>> {
+        let mut all = Vec::new();
+        for (_, wasm) in bundled::of_kind(kind) {
+            all.push(self.load(wasm).await);
+        }
+        all
     }
 
     /// Loads a component from a file.

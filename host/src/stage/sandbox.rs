@@ -133,6 +133,11 @@ impl Sandbox {
         self.memory.refused
     }
 
+    /// Memory of the instance, in bytes.
+    pub(super) fn memory_used(&self) -> u64 {
+        self.memory.used
+    }
+
     pub(super) fn log(&self) -> &GuestLog {
         &self.log
     }

@@ -1,25 +1,24 @@
-//! A pipeline's seat for a stage: the instance that sits there now, the snapshot that the next one starts from.
+//! A pipeline's seat for a stage: the version that decides now, and the one that takes over when it fails.
 //!
-//! After each call that was answered well a snapshot is taken. A trap, a limit or an answer that breaks the contract ends
-//! the instance; the host's default answers that call, and the next call starts a new instance from the last snapshot.
-//! A stage that keeps failing rests before it is started again: not after its first failure, then
-//! [`STAGE_REST_MIN`] and twice as long each time up to [`STAGE_REST_MAX`]; running well for [`STAGE_HEALTHY_AFTER`]
-//! clears the count.
+//! A new version is cut over between two calls ([`Seat::cut_over`]) and is on probation for some batches: the old one is
+//! given every input too, so that it can answer the very call in which the new one fails, and take over again. After
+//! the probation the old version is kept as a recipe. Each call comes back with an answer or with the reason why there is
+//! none; who then answers is the kind's affair.
 
-use super::component::StageComponent;
-use super::contract;
+use super::component::{ComponentLabel, StageComponent};
 use super::counters::StageCounters;
 use super::error::StageError;
-use super::guest_log::GuestLog;
-use super::instance::{self, Instance, Kind, Meter, Outcome, StageLimits};
+use super::evidence::{self, Witness};
+use super::face::{Face, Seated, Trial, TrialEnd};
+use super::instance::{Kind, StageLimits};
+use super::occupant::{Occupant, Recipe};
 use super::runtime::StageRuntime;
-use super::sandbox::Sandbox;
-use crate::limits::{STAGE_HEALTHY_AFTER, STAGE_LOG_LINES_PER_MINUTE, STAGE_REST_MAX, STAGE_REST_MIN};
-use crate::logs::LineBudget;
+use super::tape::{Tape, Taped};
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::time::Instant;
-use wasmtime::Store;
 
 /// Whose stage it is, for logs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -37,6 +36,19 @@ impl StageLabels {
     }
 }
 
+/// Who goes on where a stage fails outside of a probation.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FailurePolicy {
+    /// The version before it, where there is one; else as with [`Self::HostDefault`].
+    #[default]
+    Previous,
+    /// The host answers; the same version is tried again at the next call.
+    HostDefault,
+    /// The host answers, and the pipeline is stopped.
+    Stop,
+}
+
 /// How a stage is opened.
 #[derive(Debug, Clone, Default)]
 pub struct Opening {
@@ -48,6 +60,12 @@ pub struct Opening {
     pub limits: StageLimits,
     /// Whose it is.
     pub labels: StageLabels,
+    /// Who goes on where it fails.
+    pub on_failure: FailurePolicy,
+    /// The version before it, with its settings.
+    pub previous: Option<(Arc<StageComponent>, String)>,
+    /// Where evidence of failures goes.
+    pub witness: Witness,
 }
 
 /// The answer to a call: the stage's own, or the host's default with the reason.
@@ -66,38 +84,36 @@ impl<T> Answer<T> {
     }
 }
 
-/// How instances for a seat are started.
-struct Recipe {
-    runtime: StageRuntime,
-    component: Arc<StageComponent>,
-    settings: String,
-    limits: StageLimits,
-    labels: StageLabels,
+/// A version that is ready to be cut over to: an instance was started, which waits to be opened.
+pub(super) struct Candidate<K: Kind> {
+    pub(super) recipe: Recipe,
+    pub(super) instance: super::instance::Instance<K::Guest>,
+    /// It starts from nothing, not from the running version's state.
+    pub(super) fresh: bool,
+    /// Batches of its probation.
+    pub(super) probation: u32,
 }
 
-impl Recipe {
-    /// Starts and opens an instance.
-    async fn start<K: Kind>(&self, state: Option<&[u8]>) -> Result<Instance<K::Guest>, StageError> {
-        let host = self.runtime.inner();
-        let linked = self.component.linked();
-        let log = GuestLog::new(self.labels.clone(), self.component.description().name.clone());
-        let mut instance = instance::start(host, linked, self.limits, log).await?.of_kind::<K>(linked)?;
-        instance.open(host, &self.settings, state).await?;
-        Ok(instance)
-    }
+/// The old version, beside the new one.
+struct Probation<K: Kind> {
+    old: Occupant<K>,
+    fresh: bool,
+    /// The old version is not where the new one is; taking over, it starts from nothing.
+    behind: bool,
+    trial: Trial,
+    report: watch::Sender<Trial>,
 }
 
 pub(super) struct Seat<K: Kind> {
-    recipe: Recipe,
-    counters: Arc<StageCounters>,
-    instance: Option<Instance<K::Guest>>,
-    /// From the last call that was answered well.
-    snapshot: Option<Vec<u8>>,
-    /// A call was begun and not settled: it was given up in the middle.
-    in_call: bool,
-    started: bool,
-    rest: Rest,
-    logged: LineBudget,
+    current: Occupant<K>,
+    probation: Option<Probation<K>>,
+    previous: Option<Recipe>,
+    on_failure: FailurePolicy,
+    witness: Witness,
+    tape: Tape<K>,
+    face: Arc<Face>,
+    /// Whoever sits here now knows nothing of what was before.
+    anew: bool,
 }
 
 impl<K: Kind> Seat<K> {
@@ -110,126 +126,89 @@ impl<K: Kind> Seat<K> {
         component: Arc<StageComponent>,
         opening: Opening,
     ) -> Result<Self, StageError> {
-        let mut seat = Self::empty(runtime, component, opening);
-        let instance = seat.recipe.start::<K>(seat.snapshot.as_deref()).await?;
-        seat.sit(instance).await?;
-        Ok(seat)
+        let recipe = Recipe::new(runtime, component, &opening);
+        let occupant = Occupant::open(recipe, opening.state.clone()).await?;
+        Ok(Self::new(occupant, opening))
     }
 
     /// Opens the first instance if it can; else the host's defaults answer until a later start succeeds.
     pub(super) async fn resume(runtime: &StageRuntime, component: Arc<StageComponent>, opening: Opening) -> Self {
-        let mut seat = Self::empty(runtime, component, opening);
-        // Counted and logged there; the next call tries again.
-        let _ = seat.ready("open").await;
-        seat
+        let recipe = Recipe::new(runtime, component, &opening);
+        let occupant = Occupant::resume(recipe, opening.state.clone()).await;
+        Self::new(occupant, opening)
     }
 
-    fn empty(runtime: &StageRuntime, component: Arc<StageComponent>, opening: Opening) -> Self {
-        let Opening { settings, state, limits, labels } = opening;
-        Self {
-            recipe: Recipe { runtime: runtime.clone(), component, settings, limits, labels },
-            counters: Arc::default(),
-            instance: None,
-            snapshot: state,
-            in_call: false,
-            started: false,
-            rest: Rest::default(),
-            logged: LineBudget::new(STAGE_LOG_LINES_PER_MINUTE),
-        }
+    fn new(current: Occupant<K>, opening: Opening) -> Self {
+        let recipe = current.recipe();
+        let previous = opening.previous.map(|(component, settings)| Recipe { component, settings, ..recipe.clone() });
+        let face = Arc::new(Face::new(Seated {
+            component: current.component().clone(),
+            counters: current.counters().clone(),
+            previous: previous.as_ref().map(|recipe| recipe.component.label()),
+            trial: None,
+            fell_back: None,
+            stop: None,
+        }));
+        let (on_failure, witness) = (opening.on_failure, opening.witness);
+        Self { current, probation: None, previous, on_failure, witness, tape: Tape::default(), face, anew: false }
     }
 
     pub(super) fn component(&self) -> &Arc<StageComponent> {
-        &self.recipe.component
+        self.current.component()
     }
 
     pub(super) fn counters(&self) -> &Arc<StageCounters> {
-        &self.counters
+        self.current.counters()
+    }
+
+    /// What is seen of it from outside.
+    pub(super) fn face(&self) -> &Arc<Face> {
+        &self.face
     }
 
     /// The last snapshot: what a restart or another version goes on from.
     pub(super) fn snapshot(&self) -> Option<&[u8]> {
-        self.snapshot.as_deref()
+        self.current.snapshot()
     }
 
-    /// Makes sure that an instance sits here.
-    pub(super) async fn ready(&mut self, call: &'static str) -> Result<(), StageError> {
-        if std::mem::take(&mut self.in_call) {
-            // The host dropped a call in the middle, so the instance's state is unknown.
-            self.counters.cancelled();
-            self.instance = None;
+    /// How the version that sits here is started.
+    pub(super) fn recipe(&self) -> &Recipe {
+        self.current.recipe()
+    }
+
+    /// The last calls, oldest first.
+    pub(super) fn tape(&self) -> Vec<Taped<K::Input>> {
+        self.tape.calls()
+    }
+
+    /// Where evidence goes.
+    pub(super) fn witness(&self) -> &Witness {
+        &self.witness
+    }
+
+    /// True once after somebody took this seat who knows nothing of what was before.
+    pub(super) fn take_anew(&mut self) -> bool {
+        std::mem::take(&mut self.anew)
+    }
+
+    /// The version that sits here, for calls that change nothing and are not kept.
+    pub(super) fn current(&mut self) -> &mut Occupant<K> {
+        &mut self.current
+    }
+
+    /// Makes a call: by the version that sits here; where that fails, by the one before it.
+    pub(super) async fn call(&mut self, books: &K::Books, input: K::Input) -> Result<K::Output, StageError> {
+        let (input, began) = (Arc::new(input), Instant::now());
+        let result = K::perform(&mut self.current, books, &input).await;
+        let took = began.elapsed();
+        self.tape.record(input.clone(), took);
+        match result {
+            Ok(output) => {
+                self.shadow(books, &input, &output).await;
+                Ok(output)
+            }
+            Err(error) => self.failed(books, &input, error, took).await,
         }
-        if self.instance.is_some() {
-            return Ok(());
-        }
-        self.rest.check(call, Instant::now())?;
-        if std::mem::replace(&mut self.started, true) {
-            self.counters.restarted();
-        }
-        let instance = match self.recipe.start::<K>(self.snapshot.as_deref()).await {
-            Ok(instance) => instance,
-            Err(error) => self.without_state(error).await?,
-        };
-        self.sit(instance).await.inspect_err(|error| self.fail(error))
-    }
-
-    /// After a start failed: if the state may be what broke it, it is dropped; if the stage said so, a start without it is
-    /// tried at once.
-    async fn without_state(&mut self, error: StageError) -> Result<Instance<K::Guest>, StageError> {
-        self.fail(&error);
-        let unreadable = matches!(&error, StageError::Answered { error: contract::Error::UnreadableState(_), .. });
-        if self.snapshot.is_none() || !(unreadable || error.is_guests_doing()) {
-            return Err(error);
-        }
-        self.snapshot = None;
-        self.counters.state_lost();
-        if !unreadable {
-            return Err(error);
-        }
-        self.recipe.start::<K>(None).await.inspect_err(|error| self.fail(error))
-    }
-
-    /// Begins a call. [`ready`](Self::ready) came before.
-    pub(super) fn begin(&mut self, call: &'static str) -> Result<(Meter, &K::Guest, &mut Store<Sandbox>), StageError> {
-        let instance =
-            self.instance.as_mut().ok_or(StageError::Host { call, reason: "no instance was started".to_owned() })?;
-        self.in_call = true;
-        Ok(instance.begin(self.recipe.runtime.inner(), call))
-    }
-
-    /// Ends a call that answers without an error value.
-    pub(super) fn settle_plain<T>(&mut self, outcome: Outcome<T>) -> Result<T, StageError> {
-        self.in_call = false;
-        self.counters.call(outcome.took);
-        let judged = match &self.instance {
-            Some(instance) => instance.judge(outcome),
-            None => Err(StageError::Host { call: outcome.call, reason: "no instance was started".to_owned() }),
-        };
-        judged.inspect_err(|error| self.fail(error))
-    }
-
-    /// Ends a call.
-    pub(super) fn settle<T>(&mut self, outcome: Outcome<Result<T, contract::Error>>) -> Result<T, StageError> {
-        let call = outcome.call;
-        self.settle_plain(outcome)?
-            .map_err(|error| StageError::answered(call, error))
-            .inspect_err(|error| self.fail(error))
-    }
-
-    /// Ends the instance because its answer breaks the contract.
-    pub(super) fn reject(&mut self, call: &'static str, reason: String) -> StageError {
-        let error = StageError::Invalid { call, reason };
-        self.fail(&error);
-        error
-    }
-
-    /// Takes a snapshot after a call that was answered well. Failing here is failing that call.
-    pub(super) async fn keep(&mut self) -> Result<(), StageError> {
-        let Some(instance) = &mut self.instance else { return Ok(()) };
-        self.in_call = true;
-        let snapshot = instance.snapshot(self.recipe.runtime.inner()).await;
-        self.in_call = false;
-        self.snapshot = Some(snapshot.inspect_err(|error| self.fail(error))?);
-        Ok(())
     }
 
     /// The stage's answer, or the default in its place.
@@ -237,94 +216,178 @@ impl<K: Kind> Seat<K> {
         match result {
             Ok(value) => Answer { value, failure: None },
             Err(error) => {
-                self.counters.default_answered();
+                self.current.counters().default_answered();
                 Answer { value: default(), failure: Some(error) }
             }
         }
     }
 
-    /// Takes an opened instance and its first snapshot.
-    async fn sit(&mut self, mut instance: Instance<K::Guest>) -> Result<(), StageError> {
-        let snapshot = instance.snapshot(self.recipe.runtime.inner()).await?;
-        (self.instance, self.snapshot, self.started) = (Some(instance), Some(snapshot), true);
-        self.rest.started(Instant::now());
-        Ok(())
+    // --- probation ---
+
+    /// Lets another version decide from the next call on. Where it cannot open, nothing changes.
+    ///
+    /// # Errors
+    /// [`StageError`] of `open` or `snapshot`, such as a state that it cannot read; [`StageError::Host`] while another
+    /// version is on probation.
+    pub(super) async fn cut_over(&mut self, candidate: Candidate<K>) -> Result<watch::Receiver<Trial>, StageError> {
+        if self.probation.is_some() {
+            let reason = "another version is on probation".to_owned();
+            return Err(StageError::Host { call: "open", reason });
+        }
+        let Candidate { recipe, instance, fresh, probation } = candidate;
+        let state = self.current.snapshot().filter(|_| !fresh).map(<[u8]>::to_vec);
+        let new = Occupant::open_with(recipe, instance, state).await?;
+        let old = std::mem::replace(&mut self.current, new);
+        self.anew = fresh;
+        let trial = Trial { done: 0, wanted: probation.max(1), different: 0, end: None };
+        let (report, followed) = watch::channel(trial.clone());
+        self.probation = Some(Probation { old, fresh, behind: fresh && K::DIVERGES, trial, report });
+        self.face.change(|seated| seated.fell_back = None);
+        self.show();
+        Ok(followed)
     }
 
-    fn fail(&mut self, error: &StageError) {
-        self.counters.failure(error);
-        if error.ends_instance() {
-            self.instance = None;
-            self.rest.failed(Instant::now());
-        }
-        if let Some(left_out) = self.logged.take(Instant::now()) {
-            let StageLabels { tenant, pipeline } = &self.recipe.labels;
-            let stage = &self.recipe.component.description().name;
-            tracing::warn!(%tenant, stream = %pipeline, kind = %K::KIND, %stage, left_out, %error, "a stage failed; the host's default answers");
-        }
-    }
-}
-
-/// When a stage that failed may start again.
-#[derive(Debug, Default)]
-struct Rest {
-    failures: u32,
-    not_before: Option<Instant>,
-    started: Option<Instant>,
-}
-
-impl Rest {
-    fn started(&mut self, now: Instant) {
-        self.started = Some(now);
+    /// Another policy from now on.
+    pub(super) fn set_on_failure(&mut self, policy: FailurePolicy) {
+        self.on_failure = policy;
     }
 
-    fn failed(&mut self, now: Instant) {
-        if self.started.is_some_and(|started| now.duration_since(started) >= STAGE_HEALTHY_AFTER) {
-            self.failures = 0;
-        }
-        self.started = None;
-        self.failures = self.failures.saturating_add(1);
-        let delay = match self.failures.checked_sub(2) {
-            None => Duration::ZERO,
-            Some(doublings) => {
-                STAGE_REST_MIN.saturating_mul(2_u32.saturating_pow(doublings.min(16))).min(STAGE_REST_MAX)
+    /// Takes a version on probation back; false: none is.
+    pub(super) fn roll_back(&mut self, reason: String) -> bool {
+        let Some(probation) = self.probation.take() else { return false };
+        self.take_over(probation, TrialEnd::RolledBack { reason, evidence: None });
+        true
+    }
+
+    /// Gives the old version what the new one was given, and counts the batches of the probation.
+    async fn shadow(&mut self, books: &K::Books, input: &Arc<K::Input>, output: &K::Output) {
+        let Some(probation) = &mut self.probation else { return };
+        if !probation.behind {
+            let same = K::perform(&mut probation.old, books, input).await.is_ok_and(|old| old == *output);
+            if !same {
+                probation.trial.different += 1;
+                if K::DIVERGES {
+                    probation.old.forget();
+                    probation.behind = true;
+                }
             }
-        };
-        self.not_before = now.checked_add(delay);
-    }
-
-    fn check(&self, call: &'static str, now: Instant) -> Result<(), StageError> {
-        let remaining = self.not_before.map(|time| time.saturating_duration_since(now)).unwrap_or_default();
-        if remaining.is_zero() {
-            return Ok(());
         }
-        Err(StageError::Resting { call, failures: self.failures, remaining })
+        if !K::is_batch(input, output) {
+            return;
+        }
+        probation.trial.done += 1;
+        if probation.trial.done < probation.trial.wanted {
+            probation.report.send_replace(probation.trial.clone());
+            self.show();
+        } else if let Some(mut probation) = self.probation.take() {
+            probation.trial.end = Some(TrialEnd::Passed);
+            probation.report.send_replace(probation.trial);
+            self.previous = Some(probation.old.recipe().clone());
+            self.show();
+        }
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rest_grows_from_nothing_to_a_minute() {
-        let (mut rest, mut now) = (Rest::default(), Instant::now());
-        let mut rests = Vec::new();
-        for _ in 0..9 {
-            rest.failed(now);
-            let remaining = match rest.check("push", now) {
-                Ok(()) => Duration::ZERO,
-                Err(StageError::Resting { remaining, .. }) => remaining,
-                Err(other) => panic!("{other}"),
+    /// Somebody else answers the call that failed, if there is anybody.
+    async fn failed(
+        &mut self,
+        books: &K::Books,
+        input: &Arc<K::Input>,
+        error: StageError,
+        took: Duration,
+    ) -> Result<K::Output, StageError> {
+        let answered = !error.ends_instance();
+        if let Some(mut probation) = self.probation.take() {
+            let old = match probation.behind {
+                // It is asked again by whoever keeps the books, for all that it missed.
+                true => Err(error.clone()),
+                false => K::perform(&mut probation.old, books, input).await,
             };
-            now += remaining;
-            assert!(rest.check("push", now).is_ok());
-            rest.started(now);
-            rests.push(remaining.as_secs());
+            if answered && old.is_err() && !probation.behind {
+                // Both refuse it: no reason to go back.
+                self.probation = Some(probation);
+                return Err(error);
+            }
+            let evidence = self.testify(input, &error, took);
+            self.take_over(probation, TrialEnd::RolledBack { reason: error.to_string(), evidence: Some(evidence) });
+            return old;
         }
-        assert_eq!(rests, [0, 1, 2, 4, 8, 16, 32, 60, 60]);
-        now += STAGE_HEALTHY_AFTER;
-        rest.failed(now);
-        assert!(rest.check("push", now).is_ok(), "it ran well for long: this is a first failure again");
+        if answered || !error.is_guests_doing() {
+            return Err(error);
+        }
+        let evidence = self.testify(input, &error, took);
+        match (self.on_failure, self.previous.take()) {
+            (FailurePolicy::Previous, Some(recipe)) => self.fall_back(recipe, books, input, error, evidence).await,
+            (FailurePolicy::Stop, previous) => {
+                self.previous = previous;
+                self.face.change(|seated| seated.stop = Some(error.to_string()));
+                Err(error)
+            }
+            (_, previous) => {
+                self.previous = previous;
+                Err(error)
+            }
+        }
+    }
+
+    /// The version before goes on from the state of the one that failed, or from nothing where it cannot read that.
+    async fn fall_back(
+        &mut self,
+        recipe: Recipe,
+        books: &K::Books,
+        input: &Arc<K::Input>,
+        error: StageError,
+        evidence: String,
+    ) -> Result<K::Output, StageError> {
+        let state = self.current.snapshot().map(<[u8]>::to_vec);
+        let opened = match Occupant::open(recipe.clone(), state).await {
+            Err(refused) if refused.is_unreadable_state() => {
+                self.anew = true;
+                Occupant::open(recipe, None).await
+            }
+            opened => opened,
+        };
+        let Ok(old) = opened else { return Err(error) };
+        self.current = old;
+        self.show();
+        let fell_back = Some((error.to_string(), evidence));
+        self.face.change(|seated| seated.fell_back = fell_back);
+        if self.anew && K::DIVERGES {
+            return Err(error);
+        }
+        K::perform(&mut self.current, books, input).await
+    }
+
+    fn take_over(&mut self, probation: Probation<K>, end: TrialEnd) {
+        let Probation { old, fresh, behind, mut trial, report } = probation;
+        self.current = old;
+        self.anew = fresh || behind;
+        trial.end = Some(end);
+        report.send_replace(trial);
+        self.show();
+    }
+
+    /// Keeps evidence of a call that failed; answers its id.
+    fn testify(&self, input: &Arc<K::Input>, error: &StageError, took: Duration) -> String {
+        let mut calls = self.tape.calls();
+        if calls.last().is_none_or(|last| !Arc::ptr_eq(&last.input, input)) {
+            // It is too large for the tape, but it is what the evidence is about.
+            calls.push(Taped { input: input.clone(), took });
+        }
+        let (id, making) = evidence::of(&self.current, calls, error, took);
+        self.witness.take(making);
+        id
+    }
+
+    fn show(&self) {
+        let label = |recipe: &Recipe| -> ComponentLabel { recipe.component.label() };
+        self.face.change(|seated| {
+            seated.component = self.current.component().clone();
+            seated.counters = self.current.counters().clone();
+            seated.trial = self.probation.as_ref().map(|probation| probation.trial.clone());
+            seated.previous = match &self.probation {
+                Some(probation) => Some(label(probation.old.recipe())),
+                None => self.previous.as_ref().map(label),
+            };
+        });
     }
 }

@@ -120,6 +120,16 @@ pub fn components_dir(storage: &Path) -> PathBuf {
     storage.join("stages")
 }
 
+/// Where the operator drops components for every tenant.
+pub fn shared_stages_dir(storage: &Path) -> PathBuf {
+    components_dir(storage).join("shared")
+}
+
+/// Where a tenant's components are dropped.
+pub fn tenant_stages_dir(storage: &Path, tenant: &str) -> PathBuf {
+    storage.join(tenant).join("stages")
+}
+
 /// The file of a stage component, whether it exists or not; `None` for what is no digest (`sha256:` and 64 hexadecimal
 /// digits).
 pub fn component_file(storage: &Path, digest: &str) -> Option<PathBuf> {
@@ -133,23 +143,31 @@ pub fn component_file(storage: &Path, digest: &str) -> Option<PathBuf> {
 /// # Errors
 /// [`FilesError`]: it cannot be read or kept.
 pub async fn keep_component(storage: &Path, file: &Path) -> Result<String, FilesError> {
+    let bytes = tokio::fs::read(file).await;
+    keep_component_bytes(storage, &bytes.map_err(|source| FilesError::Io { path: file.to_owned(), source })?).await
+}
+
+/// Keeps a component that is in memory, likewise.
+///
+/// # Errors
+/// [`FilesError`]: it cannot be kept.
+pub async fn keep_component_bytes(storage: &Path, bytes: &[u8]) -> Result<String, FilesError> {
     let failed = |path: &Path| {
         let path = path.to_owned();
         move |source| FilesError::Io { path, source }
     };
-    let bytes = tokio::fs::read(file).await.map_err(failed(file))?;
-    let digest = format!("sha256:{}", crate::stage::Digest::of(&bytes));
+    let digest = format!("sha256:{}", crate::stage::Digest::of(bytes));
     let dir = components_dir(storage);
     let Some(kept) = component_file(storage, &digest).filter(|kept| !kept.is_file()) else { return Ok(digest) };
     tokio::fs::create_dir_all(&dir).await.map_err(failed(&dir))?;
     let part = kept.with_extension("wasm.part");
-    tokio::fs::write(&part, &bytes).await.map_err(failed(&part))?;
+    tokio::fs::write(&part, bytes).await.map_err(failed(&part))?;
     tokio::fs::rename(&part, &kept).await.map_err(failed(&kept))?;
     Ok(digest)
 }
 
 /// The folders of a tenant that hold one folder for each stream.
-pub const STREAM_FOLDERS: [&str; 3] = ["original_stream", "processed_fragments", "logs"];
+pub const STREAM_FOLDERS: [&str; 4] = ["original_stream", "processed_fragments", "logs", "evidence"];
 
 /// No tenant's name begins so.
 const SCRATCH: &str = ".scratch-";
@@ -173,13 +191,15 @@ pub struct StreamFiles {
     pub batches: PathBuf,
     /// `logs/<stream>/`
     pub logs: PathBuf,
+    /// `evidence/<stream>/<id>.json`: of stages that failed; made when there is any.
+    pub evidence: PathBuf,
 }
 
 impl StreamFiles {
     /// Of a stream in a tenant's folder, whether they exist or not.
     pub(super) fn below(tenant: &Path, stream: &str) -> Self {
-        let [segments, batches, logs] = STREAM_FOLDERS.map(|folder| tenant.join(folder).join(stream));
-        Self { segments, batches, logs }
+        let [segments, batches, logs, evidence] = STREAM_FOLDERS.map(|folder| tenant.join(folder).join(stream));
+        Self { segments, batches, logs, evidence }
     }
 
     /// The folder of a batch, whether it exists or not.

@@ -2,7 +2,7 @@
 
 use super::*;
 
-pub(super) fn facts() -> Facts {
+pub(crate) fn facts() -> Facts {
     Facts {
         batch: 3,
         video: None,

@@ -39,8 +39,8 @@ async fn a_framing_stage_that_fails_says_and_hears_nothing_and_stays_connected()
             let ordered = json!({"fault": fault, "call": call, "on": 1, "fresh_only": true});
             let mut stage = framing(&ordered).await;
             let greeting = stage.on_connect(&connection()).await;
-            let sent = stage.encode(&fragment(), &[1, 2, 3]).await;
-            let heard = stage.decode(&message(), 0).await;
+            let sent = stage.encode(&fragment(), vec![1, 2, 3].into()).await;
+            let heard = stage.decode(message(), 0).await;
             let left = stage.on_disconnect("gone").await;
             let failed = [greeting.is_default(), sent.is_default(), heard.is_default(), left.is_default()];
             assert_eq!(failed, ["on-connect", "encode", "decode", "on-disconnect"].map(|c| c == call), "{ordered}");
@@ -68,8 +68,8 @@ async fn messages_and_events_that_make_no_sense_are_not_passed_on() {
             let mut stage = framing(&ordered).await;
             let failure = match call {
                 "on-connect" => stage.on_connect(&connection()).await.failure,
-                "encode" => stage.encode(&fragment(), &[1]).await.failure,
-                _ => stage.decode(&message(), 0).await.failure,
+                "encode" => stage.encode(&fragment(), vec![1].into()).await.failure,
+                _ => stage.decode(message(), 0).await.failure,
             };
             assert!(matches!(failure, Some(StageError::Invalid { .. })), "{ordered}: {failure:?}");
             assert_eq!(stage.counters().read().invalid_answers, 1, "{ordered}");
@@ -80,7 +80,7 @@ async fn messages_and_events_that_make_no_sense_are_not_passed_on() {
 #[tokio::test]
 async fn an_answer_larger_than_the_guest_itself_is_not_taken() {
     let mut stage = framing(&json!({"fault": "lie", "call": "encode", "lie": "bomb"})).await;
-    let failure = stage.encode(&fragment(), &[1]).await.failure.unwrap().to_string();
+    let failure = stage.encode(&fragment(), vec![1].into()).await.failure.unwrap().to_string();
     assert!(failure.contains("too much data"), "{failure}");
 }
 

@@ -1,11 +1,15 @@
-"""Makes up queries and mutations from a GraphQL schema and holds every answer to what docs/api.md promises: a JSON object
+"""Makes up queries, mutations and subscriptions from a GraphQL schema and holds every answer to what docs/api.md promises: a JSON object
 with data or errors, and a code that clients know with each error. UNAVAILABLE is no answer to a made-up request.
 
 fuzz_graphql.py SCHEMA URL SEED EXAMPLES (of each field) <TOKEN. Says what does not fit, and fails then.
 """
 
+import collections
+import contextlib
+import http.client
 import json
 import sys
+import urllib.parse
 
 import graphql
 import requests
@@ -16,6 +20,8 @@ from hypothesis_graphql import from_schema, nodes
 CODES = {"UNAUTHENTICATED", "FORBIDDEN", "NOT_FOUND", "INVALID_INPUT", "CONFLICT", "LIMIT_EXCEEDED"}
 # Seconds; the machine is busy with other tests, and a first compilation of the stages is among the answers.
 TIMEOUT = 60
+# Seconds without an event after which a subscription counts as one that waits. It is not asked for again.
+QUIET = 0.5
 
 
 def json_values():
@@ -31,12 +37,12 @@ SCALARS = {
 }
 
 
-def problem(response):
+def problem(status, text):
     """What is wrong with an answer; None if nothing is."""
-    if response.status_code not in (200, 400):
-        return f"status {response.status_code}"
+    if status not in (200, 400):
+        return f"status {status}"
     try:
-        answer = response.json()
+        answer = json.loads(text)
     except ValueError:
         return "no JSON"
     if not isinstance(answer, dict) or not ({"data", "errors"} & answer.keys()):
@@ -47,6 +53,43 @@ def problem(response):
     return None
 
 
+def ask(session, url, query):
+    """Asks a query or mutation: the status and the answer."""
+    response = session.post(url, json={"query": query}, timeout=TIMEOUT)
+    return response.status_code, response.text
+
+
+def follow(session, url, query):
+    """Subscribes over server-sent events: the status and the first answer; None where there is none yet."""
+    place = urllib.parse.urlsplit(url)
+    headers = {"Accept": "text/event-stream", "Content-Type": "application/json"}
+    headers |= {name: value for name, value in session.headers.items() if name == "Authorization"}
+    with contextlib.closing(http.client.HTTPConnection(place.hostname, place.port, timeout=TIMEOUT)) as connection:
+        connection.request("POST", place.path, json.dumps({"query": f"subscription {query}"}), headers)
+        response = connection.getresponse()
+        if not response.headers["Content-Type"].startswith("text/event-stream"):
+            return response.status, response.read().decode()
+        connection.sock.settimeout(QUIET)
+        try:
+            while line := response.readline():
+                if line.startswith(b"data: {"):
+                    return response.status, line.decode().removeprefix("data: ")
+        except TimeoutError:
+            return response.status, None
+        return response.status, "the stream ended without an answer"
+
+
+def roots(schema):
+    """Each root with its fields' way of being asked. hypothesis-graphql knows no subscriptions, so their root stands in as
+    the query root of a schema of its own."""
+    as_queries = graphql.GraphQLSchema(query=schema.subscription_type)
+    return (
+        (schema, schema.query_type, ask),
+        (schema, schema.mutation_type, ask),
+        (as_queries, as_queries.query_type, follow),
+    )
+
+
 def main(schema_file, url, number, examples):
     token = sys.stdin.read().strip()
     with open(schema_file, encoding="utf-8") as file:
@@ -54,8 +97,8 @@ def main(schema_file, url, number, examples):
     session = requests.Session()
     if token:
         session.headers["Authorization"] = f"Bearer {token}"
-    asked, found = 0, []
-    for root in (schema.query_type, schema.mutation_type):
+    asked, answered, found = 0, collections.Counter(), []
+    for schema, root, send in roots(schema):
         for field in root.fields:
 
             @seed(int(number))
@@ -69,16 +112,21 @@ def main(schema_file, url, number, examples):
                 verbosity=Verbosity.quiet,
             )
             @given(from_schema(schema, fields=[field], custom_scalars=SCALARS))
-            def ask(query):
-                nonlocal asked
+            def run(query):
+                nonlocal asked, answered
                 asked += 1
-                response = session.post(url, json={"query": query}, timeout=TIMEOUT)
-                wrong = problem(response)
+                status, text = send(session, url, query)
+                if text is None:
+                    return
+                answered[root.name] += 1
+                wrong = problem(status, text)
                 if wrong:
-                    found.append(f"{root.name}.{field}: {wrong}\n  asked: {query}\n  answered: {response.text[:1000]}")
+                    found.append(f"{root.name}.{field}: {wrong}\n  asked: {query}\n  answered: {text[:1000]}")
 
-            ask()
-    print("\n".join(found) or json.dumps({"asked": asked}))
+            run()
+    if len(answered) < 3:
+        found.append(f"a whole root was never answered: {dict(answered)}")
+    print("\n".join(found) or json.dumps({"asked": asked, "answered": answered}))
     return 1 if found else 0
 
 

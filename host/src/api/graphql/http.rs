@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::endpoint::is_over;
 use super::error::refusal;
-use super::sse;
+use super::{sse, upload};
 use crate::api::Api;
 use crate::api::answer::{Refusal, status};
 use crate::api::auth::Caller;
@@ -79,10 +79,14 @@ fn not_run(accepted: Accepted) -> StatusCode {
 }
 
 async fn read(headers: &HeaderMap, body: Body) -> Result<Request, (StatusCode, ControlError)> {
-    let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let kind = kind.split(';').next().unwrap_or_default().trim();
+    let whole = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let kind = whole.split(';').next().unwrap_or_default().trim();
+    if kind.eq_ignore_ascii_case("multipart/form-data") {
+        return upload::read(headers, whole, body).await;
+    }
     if !kind.eq_ignore_ascii_case("application/json") {
-        let error = ControlError::invalid("Content-Type", "must be application/json");
+        let error =
+            ControlError::invalid("Content-Type", "must be application/json, or multipart/form-data for an upload");
         return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, error));
     }
     let bytes = tokio::time::timeout(GRAPHQL_BODY_TIMEOUT, axum::body::to_bytes(body, GRAPHQL_BODY_BYTES_MAX)).await;

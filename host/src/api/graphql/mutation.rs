@@ -1,6 +1,7 @@
 //! What can be done. Each is written down before it is answered, and is the same when it is asked for twice, or CONFLICT.
 
 pub mod pipelines;
+pub mod stages;
 pub mod storage;
 pub mod tenants;
 pub mod tokens;
@@ -13,6 +14,7 @@ use async_graphql::MergedObject;
 #[derive(Debug, Default, MergedObject)]
 pub struct Mutation(
     pipelines::PipelineMutation,
+    stages::StageMutation,
     storage::StorageMutation,
     tenants::TenantMutation,
     tokens::TokenMutation,

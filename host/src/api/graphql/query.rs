@@ -3,6 +3,7 @@
 pub mod happened;
 pub mod pipelines;
 pub mod server;
+pub mod stages;
 pub mod storage;
 pub mod tenancy;
 
@@ -13,6 +14,7 @@ use async_graphql::MergedObject;
 pub struct Query(
     server::ServerQuery,
     pipelines::PipelineQuery,
+    stages::StageQuery,
     happened::HappenedQuery,
     storage::StorageQuery,
     tenancy::TenancyQuery,

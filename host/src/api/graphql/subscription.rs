@@ -4,6 +4,7 @@
 pub mod happened;
 pub mod pipelines;
 pub mod server;
+pub mod stages;
 
 use async_graphql::MergedSubscription;
 use futures_util::stream::BoxStream;
@@ -13,7 +14,12 @@ use super::context::Result;
 /// What can be followed. A subscription ends when what it follows is deleted, and with the error UNAUTHENTICATED when the
 /// caller's token is not taken any more.
 #[derive(Debug, Default, MergedSubscription)]
-pub struct Subscription(pipelines::PipelineSubscription, happened::HappenedSubscription, server::ServerSubscription);
+pub struct Subscription(
+    pipelines::PipelineSubscription,
+    stages::StageSubscription,
+    happened::HappenedSubscription,
+    server::ServerSubscription,
+);
 
 /// The answers of a subscription.
 pub type Follow<T> = BoxStream<'static, Result<T>>;

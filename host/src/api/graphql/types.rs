@@ -13,6 +13,7 @@ pub mod settings_input;
 pub mod stage;
 pub mod status;
 pub mod storage;
+pub mod swap;
 pub mod tenant;
 pub mod token;
 pub mod webhook;

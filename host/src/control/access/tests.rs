@@ -25,6 +25,11 @@ pipeline.start      |     f + + |         - - - |      f f f |           f + +
 pipeline.stop       |     f + + |         - - - |      f f f |           f + +
 pipeline.restart    |     f + + |         - - - |      f f f |           f + +
 pipeline.delete     |     f + + |         - - - |      f f f |           f + +
+stage.add           |     f + + |         - - - |      f f f |           f + +
+stage.remove        |     f + + |         - - - |      f f f |           f + +
+stage.share         |     f f f |         - - - |      f f f |           f + +
+stage.swap          |     f + + |         - - - |      f f f |           f + +
+stage.roll-out      |     f + + |         - - - |      f f f |           f + +
 storage.clean       |     f + + |         - - - |      f f f |           f + +
 token.view          |     f f + |         - - - |      f f f |           f f +
 token.create        |     f f + |         - - - |      f f f |           f f +

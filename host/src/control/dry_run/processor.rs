@@ -1,5 +1,9 @@
 //! The processor: connected to, greeted if its dialect wants that, and left.
 
+use std::sync::Arc;
+
+use tokio::sync::Mutex;
+
 use super::{Check, Finding, check, millis, stages};
 use crate::config::PipelineConfig;
 use crate::limits::{DRY_RUN_PROCESSOR_LIMIT, DRY_RUN_READY_WAIT};
@@ -29,7 +33,7 @@ pub(super) async fn look(host: &Host, owner: &Owner, config: &PipelineConfig) ->
     let (mut check, (framing, stage)) = tokio::join!(connecting, stages::framing(host, owner, config));
     if let Some(mut processor) = reached {
         if let Some(stage) = stage {
-            let mut framer = StageFramer { stage, keeper: None };
+            let mut framer = StageFramer::new(Arc::new(Mutex::new(stage)), None);
             let readiness = processor.ready(&mut framer, &config.stream_id, DRY_RUN_READY_WAIT).await;
             tell(&mut check, readiness);
         }

@@ -21,7 +21,8 @@ impl Settings {
                 Some(file) => Some(keep_component(storage.root(), file).await?),
                 None => None,
             };
-            stages.insert(kind, Stage { component, settings: config.stages.settings.get(kind).cloned() });
+            let settings = config.stages.settings.get(kind).cloned();
+            stages.insert(kind, Stage { component, settings, ..Stage::default() });
         }
         let mut stage = |kind| stages.remove(kind).unwrap_or_default();
         let settings = Self {

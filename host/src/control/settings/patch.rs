@@ -3,8 +3,9 @@
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use super::{Destination, Header, Keep, Processor, Settings, Source, Stage};
+use super::{Destination, Header, Keep, PreviousStage, Processor, Settings, Source, Stage};
 use crate::config::Problem;
+use crate::stage::FailurePolicy;
 
 /// A change of settings. For a new pipeline it is applied to nothing.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -122,6 +123,15 @@ pub struct StagePatch {
     /// Its settings, a whole object; `null`: its defaults.
     #[serde(deserialize_with = "named")]
     pub settings: Option<Option<Value>>,
+    /// Who goes on where it fails; `null`: the version before, else the host.
+    #[serde(deserialize_with = "named")]
+    pub on_failure: Option<Option<FailurePolicy>>,
+    /// See [`Stage`]; `null`: false.
+    #[serde(deserialize_with = "named")]
+    pub auto_swap: Option<Option<bool>>,
+    /// See [`Stage`]; `null`: false.
+    #[serde(deserialize_with = "named")]
+    pub pinned: Option<Option<bool>>,
 }
 
 /// A field that is there, `null` or not.
@@ -213,13 +223,29 @@ fn patch_processor(processor: &mut Processor, patch: ProcessorPatch, problems: &
     }
 }
 
+/// Another component than before is a version that can be taken back.
+fn remember(stage: &mut Stage, before: Stage) {
+    stage.previous = match stage.component == before.component {
+        true => before.previous,
+        false => Some(PreviousStage { component: before.component, settings: before.settings }),
+    };
+}
+
 fn patch_stage(stage: &mut Stage, patch: Option<Option<StagePatch>>) {
+    let before = stage.clone();
     match patch {
         Some(Some(patch)) => {
             set(&mut stage.component, patch.component);
             set(&mut stage.settings, patch.settings);
+            set(&mut stage.on_failure, patch.on_failure);
+            stage.auto_swap = patch.auto_swap.map_or(stage.auto_swap, Option::unwrap_or_default);
+            stage.pinned = patch.pinned.map_or(stage.pinned, Option::unwrap_or_default);
+            remember(stage, before);
         }
-        Some(None) => *stage = Stage::default(),
+        Some(None) => {
+            *stage = Stage::default();
+            remember(stage, before);
+        }
         None => {}
     }
 }

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{Destination, Header, Settings, shown_url};
+use super::{Destination, Header, Settings, Stages, shown_url};
+use crate::stage::StageKind;
 
 /// In the place of a secret.
 pub const HIDDEN: &str = "…";
@@ -41,7 +42,16 @@ impl Settings {
             "holdSeconds": self.hold_seconds,
             "cushionSeconds": self.cushion_seconds,
             "keep": self.keep,
-            "stages": self.stages,
+            "stages": stages(&self.stages),
         })
     }
+}
+
+/// All but the version before, which status shows.
+fn stages(stages: &Stages) -> Value {
+    let mut shown = stages.clone();
+    for kind in StageKind::ALL {
+        shown.of_mut(kind).previous = None;
+    }
+    json!(shown)
 }

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::backoff::Backoff;
-use super::framer::{self, Framer};
+use super::framer::{self, AudioFormat, Framer};
 use super::ledger::{Ledger, Wanted};
 use super::reply::{Absence, Outgoing, Reply, Returned};
 use super::socketio::{Connection, Endpoint, Incoming};
@@ -35,10 +35,12 @@ pub struct Driver {
     pub endpoint: Endpoint,
     pub stream_id: String,
     pub framer: Box<dyn Framer>,
+    /// What fragments must hold.
+    pub audio_formats: watch::Sender<AudioFormat>,
     pub ledger: Ledger,
     pub ready_timeout: Duration,
     pub submissions: mpsc::Receiver<Submission>,
-    /// A `Pending` was dropped.
+    /// A `Pending` was dropped, or another version of the stage took over.
     pub abandoned: Arc<Notify>,
     pub status: watch::Sender<ExchangeStatus>,
     pub cancel: CancellationToken,
@@ -127,12 +129,14 @@ impl Driver {
         let max_payload = connection.max_payload();
         info!(stream = %self.stream_id, server = %self.endpoint.server(), max_payload, "connected to the processor");
         let ready_by = Instant::now() + self.ready_timeout;
-        let mut session = Session { connection, ready: false, paused: false, not_before: None, ready_by };
+        let mut session = Session { connection, attempt, ready: false, paused: false, not_before: None, ready_by };
+        // Whoever sits there now is about to greet anyway.
+        self.refresh().await;
         self.publish(|status| {
             (status.connected, status.since, status.max_payload) = (true, SystemTime::now(), max_payload);
             status.problem = None;
         });
-        let end = match self.greet(&mut session, attempt).await {
+        let end = match self.greet(&mut session).await {
             Ok(()) => self.serve(&mut session).await,
             Err(reason) => End::Lost(reason),
         };
@@ -155,10 +159,18 @@ impl Driver {
         end
     }
 
-    async fn greet(&mut self, session: &mut Session, attempt: u64) -> Result<(), String> {
+    /// True: another version took over that is to greet on the connection that is up.
+    async fn refresh(&mut self) -> bool {
+        let Ok(Some(refresh)) = self.framer.refresh().await else { return false };
+        self.audio_formats
+            .send_if_modified(|format| std::mem::replace(format, refresh.audio_format) != refresh.audio_format);
+        refresh.greeting_due
+    }
+
+    async fn greet(&mut self, session: &mut Session) -> Result<(), String> {
         let connection = framer::Connection {
             stream_id: self.stream_id.clone(),
-            attempt,
+            attempt: session.attempt,
             max_payload_bytes: session.connection.max_payload(),
             now_ms: unix_time::now_ms(),
         };
@@ -172,6 +184,13 @@ impl Driver {
 
     async fn serve(&mut self, session: &mut Session) -> End {
         loop {
+            if self.refresh().await {
+                (session.paused, session.not_before) = (false, None);
+                session.ready_by = Instant::now() + self.ready_timeout;
+                if let Err(reason) = self.greet(session).await {
+                    return End::Lost(reason);
+                }
+            }
             if let Err(closed) = self.send_what_may_go(session).await {
                 return End::Lost(closed.to_string());
             }

@@ -139,6 +139,7 @@ pub fn fragment(batch: u64, audio: impl Into<Bytes>) -> Outgoing {
             attempt: 0,
         },
         audio: Audio::Bytes(audio.into()),
+        format: AudioFormat::Fmp4,
     }
 }
 

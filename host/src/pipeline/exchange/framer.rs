@@ -22,6 +22,12 @@ pub trait Framer: Send {
     /// The audio that [`Framer::encode`] wants. Called once, before anything else.
     fn audio_format(&mut self) -> Answer<'_, AudioFormat>;
 
+    /// What became different since the last look, because another version of the stage took over. Asked before
+    /// fragments are sent.
+    fn refresh(&mut self) -> Answer<'_, Option<Refresh>> {
+        Box::pin(async { Ok(None) })
+    }
+
     /// Called for each new connection, after Socket.IO's CONNECT was accepted.
     fn on_connect(&mut self, connection: Connection) -> Answer<'_, Greeting>;
 
@@ -55,6 +61,15 @@ pub enum AudioFormat {
     Wav(Pcm),
     /// Samples without a header.
     Pcm(Pcm),
+}
+
+/// Another version of the stage took over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refresh {
+    /// The audio that it wants.
+    pub audio_format: AudioFormat,
+    /// It knows nothing of the connection that is up, and is to greet on it.
+    pub greeting_due: bool,
 }
 
 /// Facts of a connection that was just made.

@@ -13,7 +13,7 @@ use serde_json::Value;
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::Instant;
 
-use super::framer::Fragment;
+use super::framer::{AudioFormat, Fragment};
 use super::status::ExchangeStatus;
 use crate::media::probe::Probe;
 
@@ -31,8 +31,10 @@ pub enum Audio {
 pub struct Outgoing {
     /// Its facts; `now_ms` and `attempt` are set by the exchange.
     pub fragment: Fragment,
-    /// Its audio, in the format that [`super::Exchange::audio_format`] tells.
+    /// Its audio.
     pub audio: Audio,
+    /// What that is: the format that [`super::Exchange::audio_format`] told.
+    pub format: AudioFormat,
 }
 
 /// What came of a fragment.

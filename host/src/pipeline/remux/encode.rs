@@ -104,26 +104,37 @@ fn filter_graph(plan: &Plan, audio: &TrackFacts, original: u32, processed: u32) 
         Fit::TrimOrPad => format!(",apad=whole_len={samples},atrim=end_sample={samples}"),
         Fit::Leave => String::new(),
     };
-    let gain = |centibel: i32| format!("volume={:.2}dB", f64::from(centibel) / 100.0);
     match plan.audio {
         Audio::Mix { original_centibel, processed_centibel, ramp_ms } => {
+            let (original_factor, processed_factor) = (factor(original_centibel), factor(processed_centibel));
+            let processed = format!("[{processed}:a:0]{form}{stretch}{offset},volume={processed_factor:.5}");
+            let original = format!("[{original}:a:0]{form}");
+            if ramp_ms == 0 {
+                return format!(
+                    "{original},volume={original_factor:.5}[a];{processed}[b];\
+                     [a][b]amix=inputs=2:duration=first:normalize=0{length}[out]"
+                );
+            }
             let ramp = f64::from(ramp_ms) / 1000.0;
             let end = (samples as f64 / f64::from(rate.max(1)) - ramp).max(0.0);
-            let fades = match ramp_ms {
-                0 => String::new(),
-                _ => format!(",afade=t=in:d={ramp:.3},afade=t=out:st={end:.3}:d={ramp:.3}"),
-            };
+            let ramps = format!("afade=t=in:d={ramp:.3},afade=t=out:st={end:.3}:d={ramp:.3}");
+            // At both ends the original stands alone at its own level, so that the batch fits to whatever its neighbours
+            // are. In between, what the gain takes off it is subtracted, along the ramps that bring the processed audio in.
             format!(
-                "[{original}:a:0]{form},{}[a];[{processed}:a:0]{form}{stretch}{offset},{}{fades}[b];\
-                 [a][b]amix=inputs=2:duration=first:normalize=0{length}[out]",
-                gain(original_centibel),
-                gain(processed_centibel)
+                "{original},asplit[a][c];[c]{ramps},volume={:.5}[d];{processed},{ramps}[b];\
+                 [a][d][b]amix=inputs=3:duration=first:normalize=0{length}[out]",
+                original_factor - 1.0
             )
         }
         Audio::Silence => format!("[{original}:a:0]{form},volume=0{length}[out]"),
         Audio::Processed => format!("[{processed}:a:0]{form}{stretch}{offset}{length}[out]"),
         Audio::Original | Audio::None => format!("[{original}:a:0]{form}{length}[out]"),
     }
+}
+
+/// The factor of a gain in hundredths of a decibel.
+fn factor(centibel: i32) -> f64 {
+    10_f64.powf(f64::from(centibel) / 2000.0)
 }
 
 #[cfg(test)]
@@ -159,8 +170,19 @@ mod tests {
         assert!(late.contains("adelay=delays=40:all=1"), "{late}");
         let mix = Audio::Mix { original_centibel: -1200, processed_centibel: 0, ramp_ms: 100 };
         let graph = filter_graph(&plan(mix), &audio(2), 0, 1);
-        assert!(graph.contains("[0:a:0]") && graph.contains("[1:a:0]") && graph.contains("volume=-12.00dB"), "{graph}");
-        assert!(graph.contains("afade=t=out:st=1.884"), "{graph}");
+        assert!(graph.contains("[0:a:0]") && graph.contains("[1:a:0]"), "{graph}");
+        assert!(
+            graph.contains("volume=-0.74881[d]")
+                && graph.contains("volume=1.00000,afade")
+                && graph.contains("afade=t=out:st=1.884"),
+            "{graph}"
+        );
+        let abrupt = Audio::Mix { original_centibel: -1200, processed_centibel: 600, ramp_ms: 0 };
+        let graph = filter_graph(&plan(abrupt), &audio(2), 0, 1);
+        assert!(
+            graph.contains("volume=0.25119[a]") && graph.contains("volume=1.99526[b]") && !graph.contains("afade"),
+            "{graph}"
+        );
         assert!(filter_graph(&plan(Audio::Silence), &audio(2), 0, 0).contains("volume=0,"));
     }
 

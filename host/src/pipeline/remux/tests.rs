@@ -16,6 +16,8 @@ use crate::pipeline::source::segment::{Container, Identity, Part, Segment};
 use crate::pipeline::timeline::Timeline;
 use crate::store::files::StreamFiles;
 
+mod mix;
+
 pub(crate) struct Media {
     pub(crate) dir: tempfile::TempDir,
     pub(crate) segments: Vec<Segment>,

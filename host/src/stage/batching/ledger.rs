@@ -17,13 +17,19 @@ const ROUNDING_PERMILLE: u64 = 20;
 pub(super) struct Checked(usize);
 
 #[derive(Debug)]
-pub(super) struct Ledger {
+pub(in crate::stage) struct Ledger {
     /// Length of the host's own batches.
     batch_us: u64,
     /// Pushed and not cut, oldest first.
     waiting: VecDeque<Segment>,
     /// How many of them, from the front, the stage was told of.
     seen: usize,
+}
+
+impl Default for Ledger {
+    fn default() -> Self {
+        Self::new(BATCH_US_MAX)
+    }
 }
 
 impl Ledger {
@@ -75,6 +81,18 @@ impl Ledger {
             None => Ok(checked),
             Some(left) => Err(format!("segment {} and later were left over", left.index)),
         }
+    }
+
+    /// Takes away what cuts name that were checked.
+    pub(super) fn take_cuts(&mut self, cuts: &[Cut]) {
+        let Some(last) = cuts.last() else { return };
+        let count = self.waiting.iter().position(|segment| segment.index == last.last).map_or(0, |at| at + 1);
+        self.take(Checked(count));
+    }
+
+    /// Everything that waits counts as not told.
+    pub(super) fn rewind(&mut self) {
+        self.seen = 0;
     }
 
     /// Takes away what was checked.

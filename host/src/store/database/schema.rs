@@ -1,7 +1,7 @@
 //! The schema, step by step. `user_version` counts how many were taken: a step that was ever released stays as it is.
 
 /// Every step, oldest first. Only ever add.
-pub(super) const SCHEMA: &[&str] = &[JOURNAL, HISTORY, CONTROL];
+pub(super) const SCHEMA: &[&str] = &[JOURNAL, HISTORY, CONTROL, STAGES];
 
 /// What pipelines write down while they run.
 const JOURNAL: &str = "
@@ -171,4 +171,41 @@ CREATE TABLE delivery (
 );
 CREATE INDEX delivery_webhook ON delivery (webhook, id);
 CREATE INDEX delivery_due ON delivery (next_ms) WHERE next_ms IS NOT NULL;
+";
+
+/// Swaps of stages, and the components that they are swapped for.
+const STAGES: &str = "
+CREATE TABLE swap (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    tenant TEXT NOT NULL,
+    stream TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    record TEXT NOT NULL,
+    FOREIGN KEY (tenant, stream) REFERENCES pipeline (tenant, stream) ON DELETE CASCADE
+);
+CREATE INDEX swap_stream ON swap (tenant, stream, id);
+CREATE INDEX swap_under_way ON swap (id) WHERE state NOT IN ('done', 'refused', 'rolled-back', 'interrupted');
+
+CREATE TABLE roll_out (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    tenant TEXT NOT NULL REFERENCES tenant (name) ON DELETE CASCADE,
+    state TEXT NOT NULL,
+    record TEXT NOT NULL
+);
+CREATE INDEX roll_out_tenant ON roll_out (tenant, id);
+
+CREATE TABLE component (
+    digest TEXT NOT NULL,
+    tenant TEXT REFERENCES tenant (name) ON DELETE CASCADE,
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL,
+    version TEXT NOT NULL,
+    source TEXT NOT NULL,
+    origin TEXT,
+    added_ms INTEGER NOT NULL,
+    added_by TEXT NOT NULL
+);
+CREATE UNIQUE INDEX component_owner ON component (digest, ifnull(tenant, ''));
+CREATE INDEX component_tenant ON component (tenant);
 ";

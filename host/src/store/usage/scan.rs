@@ -48,6 +48,11 @@ impl Scan {
                 self.rest.add_file(Kind::Logs, facts.len());
             }
         }
+        for (_, facts) in entries(&files.evidence) {
+            if facts.is_file() {
+                self.rest.add_file(Kind::Other, facts.len());
+            }
+        }
     }
 
     pub(super) fn totals(&self) -> Totals {

@@ -1,12 +1,11 @@
-//! Pipelines, and the stages that they can be made of.
+//! Pipelines.
 
 use async_graphql::{Context, ID, Object};
 
-use crate::api::graphql::context::{Maybe, Result, boxed, core, named};
+use crate::api::graphql::context::{Maybe, Result, core, named};
 use crate::api::graphql::paging::{Connection, page};
 use crate::api::graphql::types::batch::Batch;
 use crate::api::graphql::types::pipeline::{Pipeline, Revision};
-use crate::api::graphql::types::stage::StageComponentInfo;
 use crate::control::id::PipelineId;
 use crate::limits::GRAPHQL_LIST_COST;
 
@@ -35,23 +34,11 @@ impl PipelineQuery {
     ) -> Maybe<Pipeline> {
         Some(core(ctx).and_then(|(control, actor)| control.pipeline(actor, &id)).map(Pipeline))
     }
-
-    /// The components that stages can be made of: those that are bundled, and those in the host's store.
-    #[graphql(complexity = "GRAPHQL_LIST_COST * child_complexity + 1")]
-    async fn stage_components(&self, ctx: &Context<'_>) -> Maybe<Vec<StageComponentInfo>> {
-        boxed(components(ctx)).await
-    }
 }
 
 fn pipelines(ctx: &Context<'_>, tenant: Option<&ID>) -> Result<Vec<Pipeline>> {
     let (control, actor) = core(ctx)?;
     Ok(control.pipelines(actor, named(tenant))?.into_iter().map(Pipeline).collect())
-}
-
-async fn components(ctx: &Context<'_>) -> Result<Vec<StageComponentInfo>> {
-    let (control, actor) = core(ctx)?;
-    let all = control.stage_components(actor).await?;
-    Ok(all.iter().map(|(component, bundled)| StageComponentInfo::new(component, *bundled)).collect())
 }
 
 /// One batch of a pipeline.

@@ -56,7 +56,7 @@ pub struct Batch {
     /// All that was decided, as the host keeps it: the plan, why, what the reply was. Its fields may change between
     /// versions.
     decision: Option<Value>,
-    /// Why it was cut where it was: `duration`, `discontinuity`, `cue`, `end`, and the like.
+    /// Why it was cut where it was: `length`, `discontinuity`, `cue`, `aligned` (wall clock), `flush` (the end), `other`.
     cut_reason: String,
     /// When its last segment was on disk.
     complete_at: DateTime,

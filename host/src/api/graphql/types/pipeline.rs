@@ -13,6 +13,7 @@ use super::settings::PipelineSettings;
 use super::settings_input::PipelineSettingsInput;
 use super::status::PipelineStatus;
 use super::storage::PipelineStorage;
+use super::swap::Swap;
 use crate::api::graphql::context::{Maybe, Result, boxed};
 use crate::api::graphql::paging::{Connection, Piece, cost};
 use crate::api::graphql::query;
@@ -108,6 +109,17 @@ impl Pipeline {
         #[graphql(desc = "Behind this cursor.")] after: Option<String>,
     ) -> Result<Connection<Revision>> {
         Box::pin(query::pipelines::revisions(ctx, self.0.id(), first, after.as_deref())).await
+    }
+
+    /// Swaps of its stages, newest first.
+    #[graphql(complexity = "cost(first, child_complexity)")]
+    async fn swaps(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "So many, 20 if left out.")] first: Option<i32>,
+        #[graphql(desc = "Behind this cursor.")] after: Option<String>,
+    ) -> Result<Connection<Swap>> {
+        Box::pin(query::stages::swaps(ctx, self.0.id(), first, after.as_deref())).await
     }
 
     /// Lines of the log about it, oldest first: the newest `last`, or the first `first` behind a cursor.

@@ -5,6 +5,7 @@ use async_graphql::SimpleObject;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::stage::FailurePolicy;
 use crate::api::graphql::scalars::BigInt;
 use crate::control::settings::Settings;
 
@@ -119,10 +120,16 @@ pub struct Stages {
 #[graphql(name = "StageSettings")]
 #[serde(rename_all = "camelCase", default)]
 pub struct Stage {
-    /// Digest of a component in the host's store, `sha256:…`; null: the bundled one.
+    /// Digest of a component in the host's store, `sha256:…`; null: the default of its kind.
     component: Option<String>,
     /// Its settings, an object after the component's own schema; null: its defaults.
     settings: Option<Value>,
+    /// Who goes on where it fails; null: the version before, else the host.
+    on_failure: Option<FailurePolicy>,
+    /// A newer file of the same name is swapped in when it is there.
+    auto_swap: bool,
+    /// Neither a newer file nor a roll-out changes it.
+    pinned: bool,
 }
 
 impl From<&Settings> for PipelineSettings {

@@ -3,6 +3,7 @@
 use async_graphql::{InputObject, MaybeUndefined};
 use serde_json::Value;
 
+use super::stage::FailurePolicy;
 use crate::api::graphql::scalars::BigInt;
 use crate::control::settings::{
     DestinationPatch, HeaderPatch, Keep, Patch, ProcessorPatch, SourcePatch, StagePatch, StagesPatch,
@@ -96,7 +97,7 @@ pub struct KeepInput {
     max_bytes: Option<BigInt>,
 }
 
-/// The stages that decide; null: the bundled one with its defaults.
+/// The stages that decide; null: the default of its kind with its own defaults.
 #[derive(Debug, Default, InputObject)]
 #[graphql(name = "StagesSettingsInput")]
 pub struct StagesInput {
@@ -112,10 +113,16 @@ pub struct StagesInput {
 #[derive(Debug, Default, InputObject)]
 #[graphql(name = "StageSettingsInput")]
 pub struct StageInput {
-    /// Digest of a component in the host's store, `sha256:…`; null: the bundled one.
+    /// Digest of a component in the host's store, `sha256:…`; null: the default of its kind.
     component: MaybeUndefined<String>,
     /// Its settings, a whole object after the component's own schema; null: its defaults.
     settings: MaybeUndefined<Value>,
+    /// Who goes on where it fails; null: the version before, else the host.
+    on_failure: MaybeUndefined<FailurePolicy>,
+    /// A newer file of the same name is swapped in when it is there; null: no.
+    auto_swap: MaybeUndefined<bool>,
+    /// Neither a newer file nor a roll-out changes it; null: no.
+    pinned: MaybeUndefined<bool>,
 }
 
 impl From<PipelineSettingsInput> for Patch {
@@ -174,7 +181,13 @@ impl From<DestinationInput> for DestinationPatch {
 
 impl From<StageInput> for StagePatch {
     fn from(input: StageInput) -> Self {
-        Self { component: input.component.into(), settings: input.settings.into() }
+        Self {
+            component: input.component.into(),
+            settings: input.settings.into(),
+            on_failure: input.on_failure.map_value(Into::into).into(),
+            auto_swap: input.auto_swap.into(),
+            pinned: input.pinned.into(),
+        }
     }
 }
 

@@ -1,9 +1,13 @@
 //! Stages: components that can be chosen, and those that run.
 
-use async_graphql::{Enum, SimpleObject};
+use async_graphql::{Enum, ID, InputObject, SimpleObject, Upload};
+use serde::Deserialize;
 use serde_json::Value;
 
-use crate::api::graphql::scalars::BigInt;
+use super::swap::ComponentRef;
+use crate::api::graphql::scalars::{BigInt, DateTime};
+use crate::control::components::{ListedComponent, Refused};
+use crate::control::registry;
 use crate::pipeline;
 use crate::stage::{self, StageComponent, StageCounts};
 
@@ -17,6 +21,19 @@ pub enum StageKind {
     Framing,
     /// How the returned audio is put back, or what else goes on air.
     RemuxPlanning,
+}
+
+/// Who goes on where a stage fails outside of a probation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, Deserialize)]
+#[graphql(remote = "stage::FailurePolicy")]
+#[serde(rename_all = "kebab-case")]
+pub enum FailurePolicy {
+    /// The version before it, where there is one; else the host.
+    Previous,
+    /// The host answers; the same version is tried again at the next call.
+    HostDefault,
+    /// The host answers, and the pipeline is stopped after what is buffered.
+    Stop,
 }
 
 /// A component that can be used as a stage.
@@ -39,8 +56,83 @@ pub struct StageComponentInfo {
     imports: Vec<String>,
     /// JSON schema of its settings.
     settings_schema: Value,
-    /// It is the one that is used where none is chosen.
+    /// It came with the host.
     bundled: bool,
+    /// It is the one of its kind that is used where none is chosen.
+    default: bool,
+    /// The contract that it was built against, such as `outboard:stage@0.1.0`.
+    contract: String,
+    /// The tenant that it belongs to; null: every tenant may use it.
+    tenant: Option<ID>,
+    /// How it came.
+    source: ComponentSource,
+    /// The name of the file, or the reference, that it came by.
+    origin: Option<String>,
+    /// Who added it.
+    added_by: Option<String>,
+    /// When it was added.
+    added_at: Option<DateTime>,
+    /// Pipelines of the caller's that it decides in now.
+    used_by: Vec<ID>,
+}
+
+/// How a component came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "registry::ComponentSource")]
+pub enum ComponentSource {
+    /// With the host.
+    Bundled,
+    /// By `outboard stage add`.
+    CommandLine,
+    /// It was dropped into a folder.
+    Folder,
+    /// Over the API.
+    Upload,
+    /// From a registry.
+    Registry,
+}
+
+/// A component that was not taken.
+#[derive(Debug, Clone, SimpleObject)]
+pub struct RefusedComponent {
+    /// The tenant that it would belong to; null: every tenant.
+    tenant: Option<ID>,
+    /// The name of the file, or the reference, that it came by.
+    origin: String,
+    /// How it came.
+    source: ComponentSource,
+    /// Why it was not taken, in terms of the contract.
+    reason: String,
+    /// When.
+    at: DateTime,
+}
+
+/// A component to be added.
+#[derive(Debug, InputObject)]
+pub struct UploadStageInput {
+    /// The component, a .wasm file: sent as the multipart request specification has it.
+    pub file: Upload,
+    /// The tenant that it is for; left out: the caller's own.
+    pub tenant: Option<ID>,
+    /// True: for every tenant; for operators of the whole host.
+    #[graphql(default)]
+    pub shared: bool,
+}
+
+/// What was added.
+#[derive(Debug, SimpleObject)]
+pub struct UploadStagePayload {
+    /// The component.
+    pub component: StageComponentInfo,
+}
+
+/// What was taken away.
+#[derive(Debug, SimpleObject)]
+pub struct RemoveStagePayload {
+    /// Its digest.
+    pub digest: String,
+    /// It was there.
+    pub removed: bool,
 }
 
 /// A stage of a pipeline, and what happened in its calls.
@@ -52,10 +144,25 @@ pub struct RunningStage {
     name: String,
     /// The component's version.
     version: String,
-    /// The component's identity.
+    /// The component's identity: `sha256:` and the SHA-256 of its file.
     digest: String,
-    /// What was counted.
+    /// The version that takes over where this one fails; null: none, the host answers.
+    previous: Option<ComponentRef>,
+    /// Its probation, while it is on one.
+    probation: Option<Probation>,
+    /// What was counted of this version.
     counters: StageCounters,
+}
+
+/// A new version decides, and the old one beside it.
+#[derive(Debug, Clone, SimpleObject)]
+pub struct Probation {
+    /// Batches that it decided.
+    done: u32,
+    /// Batches that it has to decide.
+    wanted: u32,
+    /// Calls that the old version would have answered otherwise.
+    different: BigInt,
 }
 
 /// What happened in a stage's calls.
@@ -93,8 +200,9 @@ pub fn digest(component: &StageComponent) -> String {
 }
 
 impl StageComponentInfo {
-    /// Of a component; `bundled`: it is the default of its kind.
-    pub fn new(component: &StageComponent, bundled: bool) -> Self {
+    /// Of a component, and the pipelines that it decides in.
+    pub fn new(listed: &ListedComponent, used_by: Vec<ID>) -> Self {
+        let component = &*listed.component;
         let description = component.description();
         Self {
             digest: digest(component),
@@ -105,20 +213,47 @@ impl StageComponentInfo {
             size_bytes: BigInt(component.size()),
             imports: component.imports().to_vec(),
             settings_schema: serde_json::from_str(&description.settings_schema).unwrap_or_default(),
-            bundled,
+            bundled: listed.source == registry::ComponentSource::Bundled,
+            default: listed.default,
+            contract: component.contract(),
+            tenant: listed.tenant.clone().map(ID),
+            source: listed.source.into(),
+            origin: listed.origin.clone(),
+            added_by: listed.added.as_ref().map(|(by, _)| by.clone()),
+            added_at: listed.added.as_ref().map(|(_, at)| DateTime(*at)),
+            used_by,
+        }
+    }
+}
+
+impl From<Refused> for RefusedComponent {
+    fn from(refused: Refused) -> Self {
+        Self {
+            tenant: refused.tenant.map(ID),
+            origin: refused.origin,
+            source: refused.source.into(),
+            reason: refused.reason,
+            at: DateTime(refused.at_ms),
         }
     }
 }
 
 impl From<&pipeline::RunningStage> for RunningStage {
     fn from(running: &pipeline::RunningStage) -> Self {
-        let description = running.component.description();
+        let seated = running.face.seated();
+        let description = seated.component.description();
         Self {
             kind: running.kind.into(),
             name: description.name.clone(),
             version: description.version.clone(),
-            digest: digest(&running.component),
-            counters: (&running.counters.read()).into(),
+            digest: digest(&seated.component),
+            previous: seated.previous.map(Into::into),
+            probation: seated.trial.map(|trial| Probation {
+                done: trial.done,
+                wanted: trial.wanted,
+                different: BigInt(trial.different),
+            }),
+            counters: (&seated.counters.read()).into(),
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::api::graphql::scalars::{BigInt, DateTime, seconds};
 use crate::control::health;
 use crate::control::id::PipelineId;
 use crate::control::runner::RunState;
-use crate::control::snapshot::Snapshot;
+use crate::control::snapshot::{OFF_AIR, Snapshot};
 use crate::pipeline::source::Started;
 use crate::pipeline::status::Stats;
 
@@ -70,8 +70,10 @@ pub enum Phase {
     Buffering,
     /// The first batch is complete and waits for its reply and its time.
     Holding,
-    /// Its clock runs: it is on air. Whether packets really leave is told by `onAir` and `health`.
+    /// Packets left for at least one destination within the last seconds.
     OnAir,
+    /// It was on air, and no packet left for any destination within the last seconds; `health` has the reason.
+    OffAir,
     /// It fetches no more; what is there goes on air.
     Draining,
     /// Its source is over and everything was on air.
@@ -212,6 +214,7 @@ fn phase(word: &str) -> Phase {
         "buffering" => Phase::Buffering,
         "holding" => Phase::Holding,
         "on-air" => Phase::OnAir,
+        OFF_AIR => Phase::OffAir,
         "draining" => Phase::Draining,
         "ended" => Phase::Ended,
         _ => Phase::Starting,

@@ -22,6 +22,8 @@ use crate::unix_time;
 /// What a connection's life has besides the connection.
 pub struct Session {
     pub connection: Connection,
+    /// How many connections came before it.
+    pub attempt: u64,
     pub ready: bool,
     pub paused: bool,
     /// No fragment before this.
@@ -62,6 +64,10 @@ impl Driver {
 
     async fn send(&mut self, session: &mut Session, key: Key) -> Result<Result<(), Absence>, Closed> {
         let Some((outgoing, attempt)) = self.ledger.outgoing(key) else { return Ok(Ok(())) };
+        if outgoing.format != *self.audio_formats.borrow() {
+            let reason = "its audio was made for another version of the framing stage".to_owned();
+            return Ok(Err(Absence::Failed(reason)));
+        }
         let mut fragment = outgoing.fragment.clone();
         let audio = match read(&outgoing.audio).await {
             Ok(audio) => audio,

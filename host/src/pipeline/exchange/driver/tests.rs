@@ -142,8 +142,14 @@ async fn a_wait_that_is_over_wakes_nobody_again() {
     let endpoint = Endpoint::new(&ExchangeConfig::new(url)).unwrap();
     let (connection, _peer) = tokio::join!(Connection::connect(&endpoint), script.accept(LONG));
     let now = Instant::now();
-    let mut session =
-        Session { connection: connection.unwrap(), ready: true, paused: true, not_before: Some(now), ready_by: now };
+    let mut session = Session {
+        connection: connection.unwrap(),
+        attempt: 0,
+        ready: true,
+        paused: true,
+        not_before: Some(now),
+        ready_by: now,
+    };
     // Paused: the time of the slow-down passes and nothing can be sent. A due time in the past would be a busy loop.
     assert_eq!((session.may_send(now), session.due()), (false, None));
     session.paused = false;

@@ -1,0 +1,94 @@
+//! The stage's settings.
+
+use stage_kit::settings::{self, Field, Kind, Problem};
+
+/// Every setting, for the schema and for reading.
+pub const FIELDS: &[Field] = &[
+    Field {
+        key: "every_seconds",
+        title: "Border every",
+        description: "A border of wall-clock time lies at each multiple of so many seconds since the Unix epoch. Where the source tells no date-time, batches are this long.",
+        kind: Kind::Integer { min: 2, max: 120, default: 30 },
+    },
+    Field {
+        key: "offset_ms",
+        title: "Offset",
+        description: "Shifts all borders by so many milliseconds; positive is later.",
+        kind: Kind::Integer { min: -120_000, max: 120_000, default: 0 },
+    },
+    Field {
+        key: "max_seconds",
+        title: "Longest batch",
+        description: "A batch that would become longer ends before, in seconds of media.",
+        kind: Kind::Integer { min: 2, max: 120, default: 120 },
+    },
+    Field {
+        key: "cut_at_cues",
+        title: "Cut at cues",
+        description: "A segment that carries a cue (EXT-X-CUE-OUT/IN, EXT-X-DATERANGE) starts a new batch.",
+        kind: Kind::Boolean { default: false },
+    },
+];
+
+/// Checked settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// From border to border, in microseconds.
+    pub every_us: u64,
+    /// Where the borders lie against the multiples of `every_us`.
+    pub offset_us: i64,
+    /// Longest batch in microseconds of media; one segment that is longer is a batch all the same.
+    pub max_us: u64,
+    /// Whether a cue starts a new batch.
+    pub cut_at_cues: bool,
+}
+
+impl Settings {
+    /// Reads the settings object's text.
+    ///
+    /// # Errors
+    /// Every problem at once.
+    pub fn read(text: &str) -> Result<Self, Vec<Problem>> {
+        let values = settings::read(FIELDS, text)?;
+        let (every, max) = (values.integer("every_seconds"), values.integer("max_seconds"));
+        if max < every {
+            let message = format!("{max} is below every_seconds, which is {every}: no batch could reach a border");
+            return Err(vec![Problem { path: "max_seconds".to_owned(), message }]);
+        }
+        let us = |seconds: i64| u64::try_from(seconds).unwrap_or_default() * 1_000_000;
+        Ok(Self {
+            every_us: us(every),
+            offset_us: values.integer("offset_ms") * 1000,
+            max_us: us(max),
+            cut_at_cues: values.boolean("cut_at_cues"),
+        })
+    }
+}
+
+/// The JSON Schema of the settings.
+pub fn schema() -> String {
+    settings::schema("Batches by wall-clock time", FIELDS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_defaults_bounds_and_values() {
+        let default = Settings { every_us: 30_000_000, offset_us: 0, max_us: 120_000_000, cut_at_cues: false };
+        assert_eq!(Settings::read("{}"), Ok(default));
+        let set = Settings::read(r#"{"every_seconds":10,"offset_ms":-2500,"max_seconds":10,"cut_at_cues":true}"#);
+        let wanted = Settings { every_us: 10_000_000, offset_us: -2_500_000, max_us: 10_000_000, cut_at_cues: true };
+        assert_eq!(set, Ok(wanted));
+        assert_eq!(Settings::read(r#"{"every_seconds":1,"offset_ms":120001,"max":1}"#).unwrap_err().len(), 3);
+        assert!(schema().contains("every_seconds"));
+    }
+
+    #[test]
+    fn a_longest_batch_that_reaches_no_border_is_refused() {
+        let problems = Settings::read(r#"{"every_seconds":60,"max_seconds":59}"#).unwrap_err();
+        assert_eq!(problems[0].path, "max_seconds");
+        assert!(problems[0].message.contains("below every_seconds, which is 60"), "{}", problems[0].message);
+    }
+}

@@ -1,0 +1,308 @@
+//! What a processor's message says, read field by field.
+//!
+//! In: one Socket.IO event. Out: what it says, in our words; the [session](crate::session) makes events of it. What cannot
+//! be read is a note, so that the host's deadline decides.
+
+use crate::dialect::{ACK, BACKPRESSURE, COMPLETE, ERROR, PROCESSED, READY};
+use crate::settings::{PCM, Settings};
+use crate::wav;
+use serde_json::{Map, Value};
+use stage_kit::framing::{Message, clip, from_base64, is_retryable, metadata, plain, whole};
+
+/// What a message says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Said {
+    /// The session is there.
+    Ready {
+        /// Its name; empty where none was told.
+        session: String,
+        /// How many fragments may be in flight, where it was told.
+        max_inflight: Option<u64>,
+    },
+    /// A fragment is there.
+    Acknowledged(Named),
+    /// Audio came back.
+    Processed {
+        /// Whose.
+        fragment: Named,
+        /// The audio file's bytes.
+        audio: Vec<u8>,
+        /// What was told besides, as a JSON object.
+        metadata: String,
+    },
+    /// A fragment, or the session where none is named, is given up.
+    Failed {
+        /// Whose.
+        fragment: Option<Named>,
+        /// True if it is the answer to the fragment, which is to be acknowledged.
+        answer: bool,
+        /// Why.
+        reason: String,
+        /// True if sending it again may help.
+        retryable: bool,
+    },
+    /// Send no fragments until further notice.
+    Pause,
+    /// Leave so many milliseconds before the next fragment, where it was told how many.
+    SlowDown(Option<u64>),
+    /// Send as before.
+    Resume,
+    /// For the log.
+    Note {
+        /// True: an operator should look.
+        warn: bool,
+        /// The line.
+        text: String,
+    },
+    /// Nothing that this dialect knows.
+    Nothing,
+}
+
+/// How a message names a fragment.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Named {
+    /// The id that was sent with it.
+    pub id: Option<String>,
+    /// Its number.
+    pub sequence: Option<u64>,
+}
+
+/// Reads a message.
+///
+/// # Errors
+/// A sentence if the arguments are not a JSON array.
+pub fn decode(settings: &Settings, message: &Message) -> Result<Said, String> {
+    let event = message.event.as_str();
+    if ![READY, COMPLETE, ACK, PROCESSED, BACKPRESSURE, ERROR].contains(&event) {
+        return Ok(Said::Nothing);
+    }
+    let arguments: Vec<Value> = serde_json::from_str(&message.arguments)
+        .map_err(|error| format!("the arguments of {event} are not a JSON array: {error}"))?;
+    let Some(Value::Object(body)) = arguments.into_iter().next() else {
+        return Ok(unreadable(event, "its first argument is not an object"));
+    };
+    Ok(match event {
+        READY => Said::Ready {
+            session: clip(&field(&body, "session_id")),
+            max_inflight: body.get("max_inflight").and_then(whole),
+        },
+        COMPLETE => {
+            Said::Note { warn: false, text: clip(&format!("the processor ended the session: {}", Value::from(body))) }
+        }
+        ACK => match named(&body) {
+            Some(fragment) => Said::Acknowledged(fragment),
+            None => unreadable(ACK, "it names no fragment"),
+        },
+        PROCESSED => match named(&body) {
+            Some(fragment) => processed(settings, body, fragment),
+            None => unreadable(PROCESSED, "it names no fragment"),
+        },
+        BACKPRESSURE => backpressure(&body),
+        _ => error(&body),
+    })
+}
+
+fn processed(settings: &Settings, mut body: Map<String, Value>, fragment: Named) -> Said {
+    let failed =
+        |fragment, reason, retryable| Said::Failed { fragment: Some(fragment), answer: true, reason, retryable };
+    let status = field(&body, "status");
+    if status == "failed" {
+        let (reason, retryable) = reason(body.get("error").and_then(Value::as_object).unwrap_or(&Map::new()));
+        return failed(fragment, reason, retryable);
+    }
+    let Some(Value::Object(mut dubbed)) = body.remove("dubbed_audio") else {
+        return failed(fragment, format!("the reply ({status}) holds no audio"), false);
+    };
+    let data = dubbed.remove("data_base64");
+    match audio(settings, &dubbed, data.as_ref().and_then(Value::as_str)) {
+        Ok(audio) => {
+            for known in ["fragment_id", "stream_id", "sequence_number"] {
+                body.remove(known);
+            }
+            body.insert("dubbed_audio".to_owned(), Value::Object(dubbed));
+            Said::Processed { fragment, audio, metadata: metadata(body) }
+        }
+        Err(reason) => failed(fragment, reason, false),
+    }
+}
+
+/// The file in `dubbed_audio`.
+fn audio(settings: &Settings, facts: &Map<String, Value>, data: Option<&str>) -> Result<Vec<u8>, String> {
+    let bytes = from_base64(data.ok_or("the reply holds no audio")?)?;
+    if bytes.is_empty() {
+        return Err("the reply's audio is empty".to_owned());
+    }
+    if field(facts, "format") != PCM {
+        return Ok(bytes);
+    }
+    let told = |key: &str, otherwise: u32| facts.get(key).and_then(whole).unwrap_or(otherwise.into());
+    wav::of_samples(&bytes, told("sample_rate_hz", settings.sample_rate_hz), told("channels", settings.channels))
+        .map_err(|why| format!("the reply's samples: {why}"))
+}
+
+fn backpressure(body: &Map<String, Value>) -> Said {
+    match field(body, "action").as_str() {
+        "pause" => Said::Pause,
+        "slow_down" => Said::SlowDown(body.get("recommended_delay_ms").and_then(whole)),
+        "none" => Said::Resume,
+        other => unreadable(BACKPRESSURE, &format!("{:?} is not an action", clip(other))),
+    }
+}
+
+fn error(body: &Map<String, Value>) -> Said {
+    let fragment = named(body);
+    let (reason, retryable) = reason(body);
+    // Of the session as a whole, only what is fatal ends what is in flight.
+    match field(body, "severity").as_str() {
+        "warning" => Said::Note { warn: true, text: format!("the processor warns: {reason}") },
+        "fatal" => Said::Failed { fragment, answer: false, reason, retryable },
+        _ if fragment.is_some() => Said::Failed { fragment, answer: false, reason, retryable },
+        _ => Said::Note { warn: true, text: format!("the processor failed: {reason}") },
+    }
+}
+
+/// Why something failed, and whether another try may help: as told, else by the code.
+fn reason(error: &Map<String, Value>) -> (String, bool) {
+    let (code, message, stage) = (field(error, "code"), field(error, "message"), field(error, "stage"));
+    let retryable = error.get("retryable").and_then(Value::as_bool).unwrap_or_else(|| is_retryable(&code));
+    let stage = if stage.is_empty() { stage } else { format!("in {stage}") };
+    let parts: Vec<_> = [code, stage, message].into_iter().filter(|part| !part.is_empty()).collect();
+    let reason = if parts.is_empty() { "the processor gave no reason".to_owned() } else { clip(&parts.join(": ")) };
+    (reason, retryable)
+}
+
+fn named(body: &Map<String, Value>) -> Option<Named> {
+    let id = Some(field(body, "fragment_id")).filter(|id| !id.is_empty());
+    let sequence = body.get("sequence_number").and_then(whole);
+    (id.is_some() || sequence.is_some()).then_some(Named { id, sequence })
+}
+
+fn field(body: &Map<String, Value>, key: &str) -> String {
+    body.get(key).map(plain).unwrap_or_default()
+}
+
+fn unreadable(event: &str, why: &str) -> Said {
+    Said::Note { warn: true, text: format!("{event} could not be read: {why}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn said(event: &str, body: Value) -> Said {
+        let arguments = json!([body]).to_string();
+        let message = Message { event: event.into(), arguments, attachments: vec![] };
+        decode(&Settings::read("").unwrap(), &message).unwrap()
+    }
+
+    fn seven() -> Named {
+        Named { id: Some("7".into()), sequence: None }
+    }
+
+    fn failed(reason: &str, retryable: bool, answer: bool) -> Said {
+        Said::Failed { fragment: Some(seven()), answer, reason: reason.into(), retryable }
+    }
+
+    #[test]
+    fn a_session_is_ready_with_what_it_grants() {
+        let ready =
+            said(READY, json!({"stream_id": "cam", "session_id": "s-1", "max_inflight": 2, "capabilities": []}));
+        assert_eq!(ready, Said::Ready { session: "s-1".into(), max_inflight: Some(2) });
+        assert_eq!(said(READY, json!({})), Said::Ready { session: String::new(), max_inflight: None });
+    }
+
+    #[test]
+    fn audio_is_taken_out_of_the_text_and_the_rest_is_kept() {
+        for status in ["success", "partial"] {
+            let body = json!({
+                "fragment_id": "7", "stream_id": "cam", "sequence_number": 7, "status": status, "transcript": "hello",
+                "dubbed_audio": {"format": "m4a", "duration_ms": 2000, "data_base64": "YXVkaW8="},
+                "processing_time_ms": 812,
+            });
+            let Said::Processed { fragment, audio, metadata } = said(PROCESSED, body) else { panic!() };
+            assert_eq!((fragment, audio.as_slice()), (Named { sequence: Some(7), ..seven() }, b"audio".as_slice()));
+            let kept: Value = serde_json::from_str(&metadata).unwrap();
+            let wanted = json!({
+                "status": status, "transcript": "hello", "processing_time_ms": 812,
+                "dubbed_audio": {"format": "m4a", "duration_ms": 2000},
+            });
+            assert_eq!(kept, wanted);
+        }
+    }
+
+    #[test]
+    fn samples_get_a_header() {
+        let dubbed = |facts: Value| {
+            let mut dubbed = json!({"format": "pcm_s16le", "data_base64": "AQIDBA=="});
+            dubbed.as_object_mut().unwrap().extend(facts.as_object().unwrap().clone());
+            said(PROCESSED, json!({"fragment_id": "7", "status": "success", "dubbed_audio": dubbed}))
+        };
+        let Said::Processed { audio, .. } = dubbed(json!({"sample_rate_hz": 16000, "channels": 1})) else { panic!() };
+        assert_eq!(audio, wav::of_samples(&[1, 2, 3, 4], 16_000, 1).unwrap());
+        let Said::Processed { audio, .. } = dubbed(json!({})) else { panic!() };
+        assert_eq!(audio, wav::of_samples(&[1, 2, 3, 4], 48_000, 2).unwrap(), "as set");
+        let Said::Failed { reason, .. } = dubbed(json!({"channels": 99})) else { panic!() };
+        assert!(reason.contains("99 channels"), "{reason}");
+    }
+
+    #[test]
+    fn a_reply_without_usable_audio_fails_the_fragment() {
+        for (dubbed, says) in [
+            (Value::Null, "(success) holds no audio"),
+            (json!({}), "no audio"),
+            (json!({"data_base64": "%%%"}), "not base64"),
+            (json!({"data_base64": ""}), "empty"),
+        ] {
+            let body = json!({"fragment_id": "7", "status": "success", "dubbed_audio": dubbed});
+            let Said::Failed { reason, retryable: false, answer: true, .. } = said(PROCESSED, body) else { panic!() };
+            assert!(reason.contains(says), "{dubbed}: {reason}");
+        }
+    }
+
+    #[test]
+    fn failures_tell_whether_another_try_may_help() {
+        let answer = |error: Value| said(PROCESSED, json!({"fragment_id": "7", "status": "failed", "error": error}));
+        assert_eq!(
+            answer(json!({"code": "MODEL_ERROR", "message": "no voice", "stage": "tts"})),
+            failed("MODEL_ERROR: in tts: no voice", true, true)
+        );
+        assert_eq!(answer(json!({"code": "TIMEOUT", "retryable": false})), failed("TIMEOUT", false, true));
+        assert_eq!(answer(json!({"code": "INVALID_SEQUENCE"})), failed("INVALID_SEQUENCE", false, true));
+        assert_eq!(answer(Value::Null), failed("the processor gave no reason", false, true));
+        let error = json!({"fragment_id": "7", "code": "QUEUE_FULL", "message": "9 wait", "severity": "error"});
+        assert_eq!(said(ERROR, error), failed("QUEUE_FULL: 9 wait", true, false));
+    }
+
+    #[test]
+    fn errors_of_the_session_count_when_they_are_fatal() {
+        let of = |severity: &str| said(ERROR, json!({"code": "RATE_LIMIT", "severity": severity}));
+        let fatal = Said::Failed { fragment: None, answer: false, reason: "RATE_LIMIT".into(), retryable: true };
+        assert_eq!(of("fatal"), fatal);
+        for severity in ["error", "warning", ""] {
+            assert!(matches!(of(severity), Said::Note { warn: true, .. }), "{severity}");
+        }
+        let about_one = json!({"code": "RATE_LIMIT", "severity": "warning", "fragment_id": "7"});
+        assert!(matches!(said(ERROR, about_one), Said::Note { .. }));
+    }
+
+    #[test]
+    fn backpressure_is_one_of_three() {
+        let of = |action: &str| said(BACKPRESSURE, json!({"action": action, "recommended_delay_ms": 1500}));
+        assert_eq!([of("pause"), of("none")], [Said::Pause, Said::Resume]);
+        assert_eq!(of("slow_down"), Said::SlowDown(Some(1500)));
+        assert_eq!(said(BACKPRESSURE, json!({"action": "slow_down"})), Said::SlowDown(None));
+        assert!(matches!(of("stop"), Said::Note { warn: true, .. }));
+    }
+
+    #[test]
+    fn garbage_is_a_note_and_what_is_unknown_is_nothing() {
+        for (event, body) in [(ACK, json!({})), (PROCESSED, json!({"status": "success"})), (READY, json!("text"))] {
+            assert!(matches!(said(event, body.clone()), Said::Note { warn: true, .. }), "{event} {body}");
+        }
+        assert_eq!(said("chat", json!("hello")), Said::Nothing);
+        let broken = Message { event: ACK.into(), arguments: "[{".into(), attachments: vec![] };
+        assert!(decode(&Settings::read("").unwrap(), &broken).unwrap_err().contains("fragment:ack"));
+        assert!(matches!(said(COMPLETE, json!({"total": 3})), Said::Note { warn: false, .. }));
+    }
+}

@@ -1,0 +1,89 @@
+//! The components that stages can be made of, and swaps.
+
+use async_graphql::{Context, ID, Object};
+
+use crate::api::graphql::context::{Maybe, Result, boxed, core, named};
+use crate::api::graphql::paging::{Connection, page};
+use crate::api::graphql::types::stage::{RefusedComponent, StageComponentInfo};
+use crate::api::graphql::types::swap::{RollOut, Swap};
+use crate::control::components::ListedComponent;
+use crate::control::error::ControlError;
+use crate::control::id::PipelineId;
+use crate::limits::GRAPHQL_LIST_COST;
+
+/// See [`super::Query`].
+#[derive(Debug, Default)]
+pub struct StageQuery;
+
+#[Object]
+impl StageQuery {
+    /// The components that stages can be made of: those that are bundled, and those in the host's store that the tenant may
+    /// use.
+    #[graphql(complexity = "GRAPHQL_LIST_COST * child_complexity + 1")]
+    async fn stage_components(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Of this tenant; left out: the caller's own.")] tenant: Option<ID>,
+    ) -> Maybe<Vec<StageComponentInfo>> {
+        boxed(components(ctx, tenant)).await
+    }
+
+    /// Components that were not taken, and why, newest first. They are not kept over a restart of the server.
+    #[graphql(complexity = "GRAPHQL_LIST_COST * child_complexity + 1")]
+    async fn refused_components(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Of this tenant; left out: the caller's own.")] tenant: Option<ID>,
+    ) -> Maybe<Vec<RefusedComponent>> {
+        boxed(refused(ctx, tenant)).await
+    }
+
+    /// One roll-out.
+    async fn roll_out(&self, ctx: &Context<'_>, #[graphql(desc = "Its id.")] id: ID) -> Maybe<RollOut> {
+        boxed(roll_out(ctx, id)).await
+    }
+
+    /// One swap of a stage.
+    async fn swap(&self, ctx: &Context<'_>, #[graphql(desc = "Its id.")] id: ID) -> Maybe<Swap> {
+        boxed(swap(ctx, id)).await
+    }
+}
+
+async fn roll_out(ctx: &Context<'_>, id: ID) -> Result<RollOut> {
+    let (control, actor) = core(ctx)?;
+    let number = id.parse().map_err(|_| ControlError::NotFound(format!("there is no roll-out {:?}", id.as_str())))?;
+    Ok(control.roll_out(actor, number).await?.into())
+}
+
+async fn components(ctx: &Context<'_>, tenant: Option<ID>) -> Result<Vec<StageComponentInfo>> {
+    let (control, actor) = core(ctx)?;
+    let all = control.stage_components(actor, named(tenant.as_ref())).await?;
+    let users =
+        |listed: &ListedComponent| control.users_of(actor, listed.component.digest()).into_iter().map(ID).collect();
+    Ok(all.iter().map(|listed| StageComponentInfo::new(listed, users(listed))).collect())
+}
+
+async fn refused(ctx: &Context<'_>, tenant: Option<ID>) -> Result<Vec<RefusedComponent>> {
+    let (control, actor) = core(ctx)?;
+    let refused = control.refused_components(actor, named(tenant.as_ref()))?;
+    Ok(refused.into_iter().map(RefusedComponent::from).collect())
+}
+
+async fn swap(ctx: &Context<'_>, id: ID) -> Result<Swap> {
+    let (control, actor) = core(ctx)?;
+    let number = id.parse().map_err(|_| ControlError::NotFound(format!("there is no swap {:?}", id.as_str())))?;
+    Ok(control.swap(actor, number).await?.into())
+}
+
+/// A pipeline's swaps.
+pub async fn swaps(
+    ctx: &Context<'_>,
+    id: &PipelineId,
+    first: Option<i32>,
+    after: Option<&str>,
+) -> Result<Connection<Swap>> {
+    let (control, actor) = core(ctx)?;
+    let page = page(first, after)?;
+    let listed = control.swaps(actor, &id.to_string(), page.clone()).await?;
+    Ok(Connection::of(listed, &page, |row| row.id, Swap::from))
+}

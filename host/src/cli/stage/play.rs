@@ -1,0 +1,102 @@
+//! `outboard stage test` and `outboard stage replay`: a component on recorded traffic, or on the call in which it failed.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::Args;
+use serde::de::DeserializeOwned;
+
+use crate::cli::{Ending, complain, say};
+use crate::limits::STAGE_FILE_BYTES_MAX;
+use crate::stage::evidence::Evidence;
+use crate::stage::replay::{self, Played, Start};
+use crate::stage::tape::Recording;
+use crate::stage::{StageComponent, StageRuntime};
+
+/// Characters of an answer that are shown.
+const ANSWER_CHARS: usize = 160;
+
+/// Options of `stage test`.
+#[derive(Debug, Args)]
+pub struct TestArgs {
+    /// The component, a .wasm file.
+    file: PathBuf,
+    /// Recorded calls, from /recordings/<pipeline>/<kind>.json of a server.
+    #[arg(long, value_name = "FILE")]
+    recording: PathBuf,
+    /// Settings, a JSON object; those of the recording unless given.
+    #[arg(long, value_name = "JSON")]
+    settings: Option<String>,
+}
+
+/// Options of `stage replay`.
+#[derive(Debug, Args)]
+pub struct ReplayArgs {
+    /// The evidence, from /evidence/<pipeline>/<id>.json of a server.
+    bundle: PathBuf,
+    /// The component that failed, or another version of it.
+    #[arg(long, value_name = "FILE")]
+    component: PathBuf,
+}
+
+/// Makes the recorded calls; a call that fails is a failure.
+pub async fn test(runtime: &StageRuntime, args: &TestArgs) -> anyhow::Result<Ending> {
+    let recording: Recording = read(&args.recording, "a recording")?;
+    let component = load(runtime, &args.file).await?;
+    let settings = args.settings.clone().unwrap_or_else(|| recording.settings.clone());
+    let played = replay::recording(runtime, component, Start { settings, ..Start::default() }, &recording).await?;
+    show(&played);
+    let (all, made) = (recording.calls.len(), played.len());
+    let failed = played.last().is_some_and(|last| last.result.is_err());
+    let slowest = played.iter().map(|one| one.took).max().unwrap_or_default();
+    let memory = played.last().map_or(0, |last| last.memory_bytes);
+    say(&format!("{made} of {all} calls, the slowest {slowest:.1?}, {} KiB of memory", memory / 1024));
+    Ok(if failed { Ending::Failed } else { Ending::Done })
+}
+
+/// Makes the call again that failed; a component that fails again is a failure.
+pub async fn replay(runtime: &StageRuntime, args: &ReplayArgs) -> anyhow::Result<Ending> {
+    let evidence: Evidence = read(&args.bundle, "evidence")?;
+    let component = load(runtime, &args.component).await?;
+    let label = component.label();
+    if label.digest != evidence.component.digest {
+        say(&format!(
+            "another version than the one that failed, {} {}",
+            evidence.component.name, evidence.component.version
+        ));
+    }
+    say(&format!("then: {}", evidence.error));
+    let (played, again) = replay::evidence(runtime, component, &evidence).await?;
+    show(&played);
+    say(if again { "it fails again" } else { "it does not fail: what it did then is not in what was kept" });
+    Ok(if again { Ending::Failed } else { Ending::Done })
+}
+
+fn show(played: &[Played]) {
+    for (n, Played { call, result, took, memory_bytes }) in played.iter().enumerate() {
+        let memory = memory_bytes / 1024;
+        match result {
+            Ok(answer) => {
+                let shown: String = answer.chars().take(ANSWER_CHARS).collect();
+                let more = if shown.len() < answer.len() { "…" } else { "" };
+                say(&format!("{n:>4} {call:<14} {took:>9.1?} {memory:>7} KiB  {shown}{more}"));
+            }
+            Err(error) => complain(&format!("{n:>4} {call:<14} {took:>9.1?} {memory:>7} KiB  {error}")),
+        }
+    }
+}
+
+async fn load(runtime: &StageRuntime, file: &Path) -> anyhow::Result<std::sync::Arc<StageComponent>> {
+    runtime.load_file(file).await.with_context(|| file.display().to_string())
+}
+
+fn read<T: DeserializeOwned>(file: &Path, what: &str) -> anyhow::Result<T> {
+    let size = std::fs::metadata(file).with_context(|| file.display().to_string())?.len();
+    anyhow::ensure!(
+        size <= STAGE_FILE_BYTES_MAX,
+        "{}: {size} bytes; {what} has {STAGE_FILE_BYTES_MAX} at most",
+        file.display()
+    );
+    let text = std::fs::read(file).with_context(|| file.display().to_string())?;
+    serde_json::from_slice(&text).with_context(|| format!("{} is not {what} of a server", file.display()))
+}

@@ -1,0 +1,158 @@
+//! Components: labels of the files in the store. The digest is the identity; a tenant's and the operator's rows of the same
+//! digest stand beside each other.
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde_json::json;
+
+use super::audit::NewAudit;
+use super::{Change, Registry, RegistryError, count, kept};
+use crate::control::access::{Action, Actor};
+use crate::control::words::words;
+use crate::limits::COMPONENTS_OF_TENANT_MAX;
+use crate::unix_time::now_ms;
+
+words! {
+    /// How a component came.
+    pub enum ComponentSource {
+        /// With the host.
+        Bundled = "bundled",
+        /// By `outboard stage add`.
+        CommandLine = "command-line",
+        /// It was dropped into a folder.
+        Folder = "folder",
+        /// Over the API.
+        Upload = "upload",
+        /// From a registry.
+        Registry = "registry",
+    }
+}
+
+/// A component to be written down.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewComponent {
+    /// `sha256:…`.
+    pub digest: String,
+    /// Whose; `None`: every tenant's.
+    pub tenant: Option<String>,
+    /// Its kind.
+    pub kind: String,
+    /// By its own account.
+    pub name: String,
+    /// By its own account.
+    pub version: String,
+    /// How it came.
+    pub source: ComponentSource,
+    /// File or reference that it came by.
+    pub origin: Option<String>,
+}
+
+/// A component.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ComponentRow {
+    /// What was written down.
+    pub component: NewComponent,
+    /// Unix time in milliseconds.
+    pub added_ms: u64,
+    /// Who added it.
+    pub added_by: String,
+}
+
+const COMPONENT: &str = "SELECT digest, tenant, kind, name, version, source, origin, added_ms, added_by FROM component";
+
+// === impl Registry ===
+
+impl Registry {
+    /// Writes a component down. The same again changes nothing but where it last came from.
+    pub async fn add_component(&self, actor: &Actor, new: NewComponent) -> Result<Change<ComponentRow>, RegistryError> {
+        let actor = actor.clone();
+        self.write(move |transaction| {
+            let before = one(transaction, &new.digest, new.tenant.as_deref())?;
+            let action = if new.tenant.is_some() { Action::AddStage } else { Action::ShareStage };
+            let audit = NewAudit::new(&actor, action, new.tenant.as_deref(), format!("component {}", new.digest))
+                .detail(json!({ "name": new.name, "version": new.version, "source": new.source }));
+            if let Some(row) = before {
+                audit.changed(false).write(transaction)?;
+                return Ok(Change::none(row));
+            }
+            if let Some(tenant) = &new.tenant {
+                let have = count(transaction, "SELECT count(*) FROM component WHERE tenant = ?", tenant)?;
+                if have >= COMPONENTS_OF_TENANT_MAX {
+                    return Err(RegistryError::Limit(format!(
+                        "tenant {tenant} has {have} components, and may have {COMPONENTS_OF_TENANT_MAX}: remove some"
+                    )));
+                }
+            }
+            let row = ComponentRow { component: new, added_ms: now_ms(), added_by: kept(&actor.name) };
+            let ComponentRow { component: new, added_ms, added_by } = &row;
+            transaction.execute(
+                "INSERT INTO component (digest, tenant, kind, name, version, source, origin, added_ms, added_by)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                params![
+                    new.digest,
+                    new.tenant,
+                    new.kind,
+                    new.name,
+                    new.version,
+                    new.source,
+                    new.origin.as_deref().map(kept),
+                    added_ms,
+                    added_by
+                ],
+            )?;
+            audit.write(transaction)?;
+            Ok(Change::new(row))
+        })
+        .await
+    }
+
+    /// Takes a component off the list. Answers whether it was there, and whether nobody has it any more.
+    pub async fn remove_component(
+        &self,
+        actor: &Actor,
+        digest: &str,
+        tenant: Option<&str>,
+    ) -> Result<(bool, bool), RegistryError> {
+        let (actor, digest, tenant) = (actor.clone(), digest.to_owned(), tenant.map(str::to_owned));
+        self.write(move |transaction| {
+            let removed = transaction
+                .execute("DELETE FROM component WHERE digest = ? AND tenant IS ?", params![digest, tenant])?;
+            let left = count(transaction, "SELECT count(*) FROM component WHERE digest = ?", &digest)?;
+            NewAudit::new(&actor, Action::RemoveStage, tenant.as_deref(), format!("component {digest}"))
+                .changed(removed > 0)
+                .write(transaction)?;
+            Ok((removed > 0, left == 0))
+        })
+        .await
+    }
+
+    /// Every component; there are never many.
+    pub async fn components(&self) -> Result<Vec<ComponentRow>, RegistryError> {
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached(&format!("{COMPONENT} ORDER BY kind, name, added_ms"))?;
+            let rows = statement.query_map([], raw)?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+}
+
+fn one(connection: &Connection, digest: &str, tenant: Option<&str>) -> Result<Option<ComponentRow>, RegistryError> {
+    let mut statement = connection.prepare_cached(&format!("{COMPONENT} WHERE digest = ? AND tenant IS ?"))?;
+    Ok(statement.query_row(params![digest, tenant], raw).optional()?)
+}
+
+fn raw(row: &Row<'_>) -> rusqlite::Result<ComponentRow> {
+    Ok(ComponentRow {
+        component: NewComponent {
+            digest: row.get(0)?,
+            tenant: row.get(1)?,
+            kind: row.get(2)?,
+            name: row.get(3)?,
+            version: row.get(4)?,
+            source: row.get(5)?,
+            origin: row.get(6)?,
+        },
+        added_ms: row.get(7)?,
+        added_by: row.get(8)?,
+    })
+}

@@ -1,0 +1,252 @@
+//! Swaps of stages: who asked for what, each step with its time, how it ended. Bounded for each pipeline.
+
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use serde::{Deserialize, Serialize};
+
+use super::audit::NewAudit;
+use super::{Registry, RegistryError, next_seq, parsed, prune};
+use crate::control::access::{Action, Actor};
+use crate::control::id::PipelineId;
+use crate::control::words::words;
+use crate::limits::SWAPS_KEPT;
+use crate::stage::rehearsal::Rehearsal;
+use crate::stage::{ComponentLabel, StageKind};
+use crate::store::page::{Listed, Page};
+use crate::unix_time::now_ms;
+
+words! {
+    /// How far a swap is.
+    pub enum SwapState {
+        /// The component is checked and compiled.
+        Checking = "checking",
+        /// It is given the last recorded inputs.
+        Rehearsing = "rehearsing",
+        /// It is opened with the running version's state.
+        CuttingOver = "cutting-over",
+        /// It decides, and the old version beside it.
+        Probation = "probation",
+        /// It stays.
+        Done = "done",
+        /// It was not fit; nothing changed.
+        Refused = "refused",
+        /// The old version decides again.
+        RolledBack = "rolled-back",
+        /// The server or the pipeline ended in the middle; `reason` says which version stays.
+        Interrupted = "interrupted",
+    }
+}
+
+words! {
+    /// A step of a swap that was taken.
+    pub enum SwapStep {
+        /// It is a component of the kind, and compiled.
+        Checked = "checked",
+        /// It took the last recorded inputs.
+        Rehearsed = "rehearsed",
+        /// It decides from here on.
+        CutOver = "cut-over",
+        /// It decided one more batch of its probation.
+        Batch = "batch",
+        /// The probation is over.
+        Passed = "passed",
+        /// It was not fit.
+        Refused = "refused",
+        /// The old version took over again.
+        RolledBack = "rolled-back",
+    }
+}
+
+/// A step, and when.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SwapStepTaken {
+    /// Which.
+    pub step: SwapStep,
+    /// When it was done, Unix time in milliseconds.
+    pub at_ms: u64,
+    /// How long it took, in microseconds.
+    pub took_us: u64,
+    /// More, in a sentence.
+    pub detail: Option<String>,
+}
+
+/// What a swap is about, and how far it is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SwapRecord {
+    /// Which stage.
+    pub kind: StageKind,
+    /// The version that ran, or would have.
+    pub from: ComponentLabel,
+    /// The version that is wanted.
+    pub to: ComponentLabel,
+    /// Its settings are others than before.
+    pub settings_changed: bool,
+    /// It starts from nothing.
+    pub fresh: bool,
+    /// Who asked for it.
+    pub requested_by: String,
+    /// The roll-out that it is part of.
+    pub roll_out: Option<u64>,
+    /// How far it is.
+    pub state: SwapState,
+    /// Why it ended as it did.
+    pub reason: Option<String>,
+    /// Unix time in milliseconds.
+    pub started_ms: u64,
+    /// Unix time in milliseconds.
+    pub ended_ms: Option<u64>,
+    /// Steps taken.
+    pub steps: Vec<SwapStepTaken>,
+    /// How the rehearsal went.
+    pub rehearsal: Option<Rehearsal>,
+    /// Batches of the probation that it decided.
+    pub probation_done: u32,
+    /// Batches that it has to decide.
+    pub probation_wanted: u32,
+    /// Calls that the old version would have answered otherwise.
+    pub different: u64,
+    /// Id of the evidence of its failure.
+    pub evidence: Option<String>,
+}
+
+/// A swap.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SwapRow {
+    /// Grows with time.
+    pub id: u64,
+    /// Of which pipeline.
+    pub pipeline: PipelineId,
+    /// The swap.
+    pub swap: SwapRecord,
+}
+
+const SWAP: &str = "SELECT id, tenant, stream, record FROM swap";
+
+// === impl SwapRecord ===
+
+impl SwapRecord {
+    /// Whether nothing more happens to it.
+    pub fn is_over(&self) -> bool {
+        use SwapState::{Done, Interrupted, Refused, RolledBack};
+        matches!(self.state, Done | Refused | RolledBack | Interrupted)
+    }
+
+    /// Whether the new version was on air.
+    pub fn was_cut_over(&self) -> bool {
+        self.steps.iter().any(|taken| taken.step == SwapStep::CutOver)
+    }
+}
+
+// === impl Registry ===
+
+impl Registry {
+    /// Writes down that a swap was asked for.
+    pub async fn create_swap(
+        &self,
+        actor: &Actor,
+        pipeline: &PipelineId,
+        swap: SwapRecord,
+    ) -> Result<SwapRow, RegistryError> {
+        let (actor, pipeline) = (actor.clone(), pipeline.clone());
+        self.write(move |transaction| {
+            let newest = transaction
+                .prepare_cached("SELECT seq FROM swap WHERE tenant = ? AND stream = ? ORDER BY id DESC LIMIT 1")?
+                .query_row(params![pipeline.tenant, pipeline.stream], |row| row.get(0))
+                .optional()?;
+            let (seq, is_time) = next_seq(newest);
+            transaction.execute(
+                "INSERT INTO swap (tenant, stream, seq, state, record) VALUES (?, ?, ?, ?, ?)",
+                params![pipeline.tenant, pipeline.stream, seq, swap.state, text(&swap)],
+            )?;
+            let id = u64::try_from(transaction.last_insert_rowid()).unwrap_or_default();
+            if is_time {
+                let group = "tenant = ?1 AND stream = ?2";
+                prune(transaction, ("swap", group), &[&pipeline.tenant, &pipeline.stream], SWAPS_KEPT)?;
+            }
+            let detail = serde_json::json!({ "kind": swap.kind, "to": swap.to.digest, "fresh": swap.fresh });
+            NewAudit::new(&actor, Action::SwapStage, Some(&pipeline.tenant), format!("pipeline {pipeline}"))
+                .detail(detail)
+                .write(transaction)?;
+            Ok(SwapRow { id, pipeline, swap })
+        })
+        .await
+    }
+
+    /// Writes down how far a swap is.
+    pub async fn save_swap(&self, row: &SwapRow) -> Result<(), RegistryError> {
+        let (id, state, record) = (row.id, row.swap.state, text(&row.swap));
+        self.write(move |transaction| {
+            transaction
+                .prepare_cached("UPDATE swap SET state = ?, record = ? WHERE id = ?")?
+                .execute(params![state, record, id])?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// One swap.
+    pub async fn swap(&self, id: u64) -> Result<Option<SwapRow>, RegistryError> {
+        self.read(move |connection| one(connection, id)).await
+    }
+
+    /// A pipeline's swaps, keyed by id.
+    pub async fn swaps(&self, pipeline: &PipelineId, page: Page) -> Result<Listed<SwapRow>, RegistryError> {
+        let pipeline = pipeline.clone();
+        self.read(move |connection| {
+            let (than, order) = page.words();
+            let mut statement = connection.prepare_cached(&format!(
+                "{SWAP} WHERE tenant = ?1 AND stream = ?2 AND id {than} ?3 ORDER BY id {order} LIMIT ?4"
+            ))?;
+            let of = params![pipeline.tenant, pipeline.stream, page.key(), page.limit()];
+            let rows = statement.query_map(of, raw)?;
+            Ok(page.cut(rows.map(|row| read(row?)).collect::<Result<_, RegistryError>>()?))
+        })
+        .await
+    }
+
+    /// Ends the swaps that the last process left in the middle.
+    pub async fn interrupt_swaps(&self) -> Result<Vec<SwapRow>, RegistryError> {
+        self.write(|transaction| {
+            let mut interrupted = unfinished(transaction)?;
+            for row in &mut interrupted {
+                let swap = &mut row.swap;
+                swap.reason = Some(match swap.was_cut_over() {
+                    true => "the server ended on its probation; the new version stays".to_owned(),
+                    false => "the server ended before the cut-over; nothing changed".to_owned(),
+                });
+                (swap.state, swap.ended_ms) = (SwapState::Interrupted, Some(now_ms()));
+                transaction.execute(
+                    "UPDATE swap SET state = ?, record = ? WHERE id = ?",
+                    params![swap.state, text(swap), row.id],
+                )?;
+            }
+            Ok(interrupted)
+        })
+        .await
+    }
+}
+
+fn unfinished(transaction: &Transaction<'_>) -> Result<Vec<SwapRow>, RegistryError> {
+    let over = [SwapState::Done, SwapState::Refused, SwapState::RolledBack, SwapState::Interrupted];
+    let mut statement = transaction.prepare(&format!("{SWAP} WHERE state NOT IN (?, ?, ?, ?)"))?;
+    let rows = statement.query_map(params![over[0], over[1], over[2], over[3]], raw)?;
+    rows.map(|row| read(row?)).collect()
+}
+
+fn one(connection: &Connection, id: u64) -> Result<Option<SwapRow>, RegistryError> {
+    let mut statement = connection.prepare_cached(&format!("{SWAP} WHERE id = ?"))?;
+    statement.query_row([id], raw).optional()?.map(read).transpose()
+}
+
+fn text(swap: &SwapRecord) -> String {
+    serde_json::to_string(swap).unwrap_or_default()
+}
+
+fn raw(row: &Row<'_>) -> rusqlite::Result<(u64, PipelineId, String)> {
+    Ok((row.get(0)?, PipelineId { tenant: row.get(1)?, stream: row.get(2)? }, row.get(3)?))
+}
+
+fn read((id, pipeline, record): (u64, PipelineId, String)) -> Result<SwapRow, RegistryError> {
+    Ok(SwapRow { id, pipeline, swap: parsed("swap.record", &record)? })
+}

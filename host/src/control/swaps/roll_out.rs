@@ -1,0 +1,108 @@
+//! A roll-out: the same swap in all pipelines of a tenant, one after the other; the first that does not end well stops it.
+
+use super::NewSwap;
+use crate::control::Control;
+use crate::control::access::{Action, Actor};
+use crate::control::error::ControlError;
+use crate::control::id::PipelineId;
+use crate::control::registry::{RollOutRecord, RollOutRow, RollOutState, SwapState};
+use crate::pipeline::load::bundled_or_file;
+use crate::stage::StageKind;
+use crate::unix_time::now_ms;
+
+impl Control {
+    /// Swaps a stage in all of a tenant's pipelines that are not pinned and do not run that already.
+    ///
+    /// # Errors
+    /// Any [`ControlError`]; [`ControlError::Conflict`] where there is no such pipeline.
+    pub async fn roll_out_stage(
+        &self,
+        actor: &Actor,
+        tenant: Option<&str>,
+        kind: StageKind,
+        new: NewSwap,
+    ) -> Result<RollOutRow, ControlError> {
+        let tenant = self.tenant_for(actor, Action::RollOutStage, tenant)?;
+        let file = new.component.as_deref().and_then(|digest| self.0.host.storage().component(digest));
+        if let Some(digest) = new.component.as_ref().filter(|_| file.as_ref().is_none_or(|file| !file.is_file())) {
+            return Err(ControlError::invalid("component", format!("{digest} is not in this host's store")));
+        }
+        let component = bundled_or_file(self.0.host.runtime(), kind, file.as_deref()).await;
+        let component = component.map_err(|error| ControlError::invalid("component", error.to_string()))?;
+        let waiting: Vec<String> = self
+            .entries()
+            .iter()
+            .filter(|entry| entry.id().tenant == tenant.name)
+            .filter(|entry| {
+                let settings = entry.settings();
+                let stage = settings.stages.of(kind);
+                let same = stage.component == new.component
+                    && new.settings.as_ref().is_none_or(|settings| *settings == stage.settings);
+                !stage.pinned && !same
+            })
+            .map(|entry| entry.id().stream.clone())
+            .collect();
+        if waiting.is_empty() {
+            let what = format!("no pipeline of {} would change: each runs that already, or is pinned", tenant.name);
+            return Err(ControlError::Conflict(what));
+        }
+        let record = RollOutRecord {
+            kind,
+            to: component.label(),
+            requested_by: actor.name.clone(),
+            state: RollOutState::Running,
+            reason: None,
+            swaps: Vec::new(),
+            waiting,
+            started_ms: now_ms(),
+            ended_ms: None,
+        };
+        let row = self.0.registry.create_roll_out(actor, &tenant.name, record).await?;
+        tokio::spawn(carry(self.clone(), actor.clone(), row.clone(), new));
+        Ok(row)
+    }
+
+    /// One roll-out.
+    ///
+    /// # Errors
+    /// [`ControlError::NotFound`].
+    pub async fn roll_out(&self, actor: &Actor, id: u64) -> Result<RollOutRow, ControlError> {
+        let absent = || ControlError::NotFound(format!("there is no roll-out {id}"));
+        let row = self.0.registry.roll_out(id).await?.ok_or_else(absent)?;
+        actor.check(Action::ViewPipelines, Some(&row.tenant)).map_err(|denied| denied.or_absent(absent()))?;
+        Ok(row)
+    }
+}
+
+async fn carry(control: Control, actor: Actor, mut row: RollOutRow, new: NewSwap) {
+    let ended = loop {
+        let Some(stream) = row.roll_out.waiting.first().cloned() else { break (RollOutState::Done, None) };
+        let id = PipelineId { tenant: row.tenant.clone(), stream };
+        row.roll_out.waiting.remove(0);
+        // One that was deleted meanwhile needs no swap.
+        let Some(entry) = control.entry(&id) else { continue };
+        let swap = match control.swap_of(&actor, &entry, row.roll_out.kind, new.clone(), Some(row.id)).await {
+            Ok(swap) => swap.id,
+            Err(error) => break (RollOutState::Stopped, Some(format!("{id}: {error}"))),
+        };
+        row.roll_out.swaps.push(swap);
+        save(&control, &row).await;
+        match control.swap_ended(swap).await {
+            Ok(swap) if swap.swap.state == SwapState::Done => {}
+            Ok(swap) => {
+                let reason = swap.swap.reason.unwrap_or_default();
+                break (RollOutState::Stopped, Some(format!("{id}: {}: {reason}", swap.swap.state)));
+            }
+            Err(error) => break (RollOutState::Stopped, Some(format!("{id}: {error}"))),
+        }
+    };
+    (row.roll_out.state, row.roll_out.reason) = ended;
+    row.roll_out.ended_ms = Some(now_ms());
+    save(&control, &row).await;
+}
+
+async fn save(control: &Control, row: &RollOutRow) {
+    if let Err(error) = control.0.registry.save_roll_out(row).await {
+        tracing::error!(roll_out = row.id, %error, "how far a roll-out is, is not written down");
+    }
+}

@@ -1,0 +1,114 @@
+//! Stages are swapped on air: the new version goes on where the old one was, and where it fails the old one answers the very
+//! same call.
+
+use std::sync::{Arc, Mutex};
+
+use outboard::stage::batching::{BatchingStage, Segment};
+use outboard::stage::evidence::{Evidence, Witness};
+use outboard::stage::framing::{Connection, Format, Fragment, FramingStage, Message};
+use outboard::stage::remux::{Facts, RemuxStage};
+use outboard::stage::swap::{Shared, Swaps, Wanted};
+use outboard::stage::{FailurePolicy, Opening, StageComponent, StageKind};
+use outboard_tests::guests::{load, orders, runtime};
+use serde_json::{Value, json};
+
+mod flat;
+mod on_air;
+mod policy;
+mod rollback;
+
+/// A pipeline's three stages, apart from any pipeline; what they do wrong is kept.
+struct Seats {
+    batching: Shared<BatchingStage>,
+    framing: Shared<FramingStage>,
+    remux: Shared<RemuxStage>,
+    swaps: Swaps,
+    evidence: Arc<Mutex<Vec<Evidence>>>,
+}
+
+impl Seats {
+    /// With the bundled versions.
+    async fn bundled() -> Self {
+        Self::with(FailurePolicy::default()).await
+    }
+
+    async fn with(on_failure: FailurePolicy) -> Self {
+        let evidence = Arc::<Mutex<Vec<Evidence>>>::default();
+        let kept = evidence.clone();
+        let witness = Witness::new(move |making| kept.lock().unwrap().push(making()));
+        let opening = |settings: &str| Opening {
+            settings: settings.to_owned(),
+            on_failure,
+            witness: witness.clone(),
+            ..orders(&json!({}))
+        };
+        let bundled = async |kind| runtime().bundled(kind).await.unwrap();
+        let batching = bundled(StageKind::Batching).await;
+        let batching = BatchingStage::open(runtime(), batching, opening(r#"{"batch_seconds":10}"#), 10).await.unwrap();
+        let framing = FramingStage::open(runtime(), bundled(StageKind::Framing).await, opening("")).await.unwrap();
+        let remux = RemuxStage::open(runtime(), bundled(StageKind::RemuxPlanning).await, opening("")).await.unwrap();
+        let (batching, framing, remux) = (shared(batching), shared(framing), shared(remux));
+        let swaps = Swaps::new(batching.clone(), framing.clone(), remux.clone(), || {});
+        Self { batching, framing, remux, swaps, evidence }
+    }
+
+    /// Who decides.
+    async fn name(&self, kind: StageKind) -> String {
+        self.swaps.face(kind).await.seated().component.description().name.clone()
+    }
+
+    fn evidence(&self) -> Vec<Evidence> {
+        self.evidence.lock().unwrap().clone()
+    }
+}
+
+fn shared<S>(stage: S) -> Shared<S> {
+    Arc::new(tokio::sync::Mutex::new(stage))
+}
+
+/// A faulty guest that does as ordered.
+async fn faulty(name: &'static str, ordered: &Value) -> Wanted {
+    wanted(load(name).await, &ordered.to_string())
+}
+
+fn wanted(component: Arc<StageComponent>, settings: &str) -> Wanted {
+    Wanted { component, settings: settings.to_owned(), fresh: false, probation: 3 }
+}
+
+fn segment(index: u64) -> Segment {
+    Segment {
+        index,
+        media_sequence: index,
+        duration_us: 4_000_000,
+        size_bytes: 1,
+        discontinuity: false,
+        program_date_time_us: None,
+        cues: vec![],
+    }
+}
+
+fn fragment(batch: u64) -> Fragment {
+    Fragment {
+        id: format!("tv-{batch}"),
+        stream_id: "tv".into(),
+        batch,
+        pts_us: 0,
+        duration_us: 4_000_000,
+        codec: "aac".into(),
+        sample_rate_hz: 48_000,
+        channels: 2,
+        content_type: "audio/mp4".into(),
+        file_name: "audio.fmp4".into(),
+        created_ms: 1_700_000_000_000,
+        now_ms: 1_700_000_000_001,
+        attempt: 0,
+    }
+}
+
+fn connection() -> Connection {
+    Connection { stream_id: "tv".into(), attempt: 0, max_payload_bytes: None, now_ms: 0 }
+}
+
+fn facts(batch: u64) -> Facts {
+    Facts { batch, ..crate::stage_failures::facts() }
+}
