@@ -65,4 +65,6 @@ it("sends a file beside the operation, at its place among the variables", async 
   expect((body.get("0") as File).name).toBe("stage.wasm");
   // The browser writes the boundary between the parts itself.
   expect(new Headers(options?.headers).has("content-type")).toBe(false);
+  // Without it the server takes no upload: a form of another page cannot send one.
+  expect(new Headers(options?.headers).has("graphql-require-preflight")).toBe(true);
 });
