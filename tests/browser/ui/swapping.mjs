@@ -32,7 +32,8 @@ export async function swapAndBack(page, { stream, component }) {
   await drop(page, basename(component), readFileSync(component));
   const dialog = page.getByRole('dialog');
   told.question = await dialog.getByRole('heading').textContent();
-  await dialog.getByLabel('Where').selectOption({ label: (await dialog.getByLabel('Where').locator('option').allTextContents()).find((text) => text.includes(`:${stream}:`)) });
+  const where = dialog.getByLabel('Where', { exact: true });
+  await where.selectOption({ value: await where.locator('option').filter({ hasText: `:${stream}:` }).getAttribute('value') });
   await dialog.getByLabel('Probation in batches').fill('1');
   await dialog.getByRole('button', { name: 'Swap' }).click();
   const swap = page.locator('section[aria-labelledby="swaps"] > ul > li').first();

@@ -1,7 +1,7 @@
 // A swap as the steps that it takes, in order: which are done, which is under way, where it ended. Pure.
 
 import type { SwapFactsFragment, SwapState, SwapStep } from "../api/operations.ts";
-import { duration } from "../format/duration.ts";
+import { brief } from "../format/duration.ts";
 import { bytes, counted } from "../format/quantity.ts";
 import type { Glance } from "../ui/tone.ts";
 
@@ -49,24 +49,24 @@ function detail(swap: Told, step: SwapStep, tookMs: number | null): string | nul
   const { rehearsal, probationDone: done, probationWanted: wanted, different } = swap;
   switch (step) {
     case "REHEARSED":
-      if (!rehearsal) return tookMs === null ? null : duration(tookMs);
+      if (!rehearsal) return tookMs === null ? null : brief(tookMs);
       return [
         rehearsal.calls === 0
           ? "nothing was recorded yet"
           : `${rehearsal.same} of ${counted(rehearsal.calls, "recorded call")} answered as before`,
         rehearsal.leftOut > 0 ? `${rehearsal.leftOut} left out for want of time` : null,
-        rehearsal.calls > 0 ? `the slowest took ${duration(rehearsal.slowestMs)}` : null,
+        rehearsal.calls > 0 ? `the slowest took ${brief(rehearsal.slowestMs)}` : null,
         `${bytes(rehearsal.memoryBytes)} of memory`,
       ]
         .filter((part) => part !== null)
         .join(", ");
     case "CUT_OVER":
-      return tookMs === null ? null : `no call could be made for ${duration(tookMs)}`;
+      return tookMs === null ? null : `no call could be made for ${brief(tookMs)}`;
     case "PASSED":
       if (!swap.steps.some((one) => one.step === "CUT_OVER")) return null;
       return `${done} of ${counted(wanted, "batch", "batches")} decided${different > 0 ? `, ${counted(different, "call")} answered otherwise than by the old version` : ""}`;
     default:
-      return tookMs === null ? null : duration(tookMs);
+      return tookMs === null ? null : brief(tookMs);
   }
 }
 
