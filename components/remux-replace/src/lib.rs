@@ -16,6 +16,7 @@ mod glue {
     use crate::settings::{self, Settings};
     use bindings::exports::outboard::stage::{lifecycle, remux_planning as wit};
     use bindings::outboard::stage::types::{Error, Problem};
+    use serde::de::IgnoredAny;
     use stage_kit::snapshot;
     use std::cell::Cell;
 
@@ -23,7 +24,8 @@ mod glue {
         static SETTINGS: Cell<Option<Settings>> = const { Cell::new(None) };
     }
 
-    /// Layout number of the snapshots. Plans do not depend on earlier ones, so they hold nothing.
+    /// Layout number of the snapshots. Plans do not depend on earlier ones, so they hold nothing; what a stage that took over
+    /// in between has put in is let go.
     const LAYOUT: u32 = 1;
     const STAGE: &str = env!("CARGO_PKG_NAME");
 
@@ -46,7 +48,7 @@ mod glue {
                 )
             })?;
             if let Some(state) = state {
-                snapshot::read::<()>(STAGE, LAYOUT, &state).map_err(Error::UnreadableState)?;
+                snapshot::read::<IgnoredAny>(STAGE, LAYOUT, &state).map_err(Error::UnreadableState)?;
             }
             SETTINGS.set(Some(settings));
             Ok(())

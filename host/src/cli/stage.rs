@@ -1,4 +1,5 @@
-//! `outboard stage check|inspect|add`: what a component is, whether this host can run it, and into its store.
+//! `outboard stage new|check|inspect|add`: a project to start from; what a component is, whether this host can run it, and
+//! into its store.
 
 use std::path::PathBuf;
 
@@ -7,6 +8,9 @@ use clap::{Args, Subcommand};
 use super::{Ending, complain, say};
 use crate::stage::{StageRuntime, StageRuntimeConfig, inspect};
 use crate::store::files::keep_component;
+
+mod new;
+mod template;
 
 /// Options of `stage`.
 #[derive(Debug, Args)]
@@ -17,6 +21,8 @@ pub struct StageArgs {
 
 #[derive(Debug, Subcommand)]
 enum StageCommand {
+    /// Write a project to start from: a stage that works, with its tests.
+    New(new::NewArgs),
     /// Say whether this host can run the component; exit with 1 and the reasons if not.
     Check {
         /// The component, a .wasm file.
@@ -39,12 +45,13 @@ enum StageCommand {
 
 /// Prints what was found; a component that cannot be used is a failure.
 pub async fn run(args: &StageArgs) -> anyhow::Result<Ending> {
-    let runtime = StageRuntime::new(&StageRuntimeConfig::default())?;
     let (file, whole) = match &args.command {
+        StageCommand::New(args) => return new::run(args),
         StageCommand::Check { file } => (file, false),
         StageCommand::Inspect { file } => (file, true),
         StageCommand::Add { file, .. } => (file, false),
     };
+    let runtime = StageRuntime::new(&StageRuntimeConfig::default())?;
     let report = inspect::inspect(&runtime, file).await;
     if let (StageCommand::Add { file, storage }, true) = (&args.command, report.is_usable()) {
         say(&keep_component(storage, file).await?);
