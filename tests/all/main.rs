@@ -14,6 +14,7 @@ mod restart;
 
 // by promise
 mod again;
+mod authored;
 mod bounded;
 mod broken_stages;
 mod command_line;
