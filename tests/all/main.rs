@@ -23,6 +23,7 @@ mod documented;
 mod dry_run;
 mod fuzzed;
 mod graphql_clients;
+mod guide;
 mod kill_server;
 mod observed;
 mod preview;
