@@ -31,6 +31,9 @@ pub struct DemoArgs {
     /// Milliseconds that the processor takes.
     #[arg(long, value_name = "MS", default_value_t = 100)]
     pub delay_ms: u64,
+    /// A component file instead of a bundled stage: batching=FILE, framing=FILE or remux_planning=FILE.
+    #[arg(long, value_name = "KIND=FILE")]
+    pub stage: Vec<String>,
     /// Keep everything in this folder instead of a temporary one.
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
@@ -62,6 +65,7 @@ pub async fn run(args: &DemoArgs, layers: Layers) -> anyhow::Result<Ending> {
         stream_id: Some("demo".into()),
         storage: Some(dir.join("storage").display().to_string()),
         cushion_seconds: Some(CUSHION_SECONDS.into()),
+        stage: args.stage.clone(),
         ..RunArgs::default()
     };
     let (host, pipeline) = match config::check(run_args.on(layers), true) {

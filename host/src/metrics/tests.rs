@@ -198,7 +198,7 @@ fn numbers_arrive_as_they_are() {
         ("outboard_destination_state", &[to, ("state", "retrying")], 1.0),
         ("outboard_destination_state", &[to, ("state", "publishing")], 0.0),
         ("outboard_stage_call_seconds_total", &stage, 1.5),
-        ("outboard_stage_failures_total", &[stage[0], stage[1], ("reason", "trap")], 1.0),
+        ("outboard_stage_failures_total", &[stage[0], stage[1], stage[2], ("reason", "trap")], 1.0),
         ("outboard_storage_bytes", &[("kind", "logs")], 10.0),
         ("outboard_step_duration_seconds_count", &[("step", "demux")], 2.0),
         ("outboard_step_duration_seconds_bucket", &[("step", "demux"), ("le", "0.01")], 1.0),

@@ -61,6 +61,8 @@ pub async fn push(args: &PushArgs) -> anyhow::Result<Ending> {
     }
     let component = &answer["data"]["uploadStage"]["component"];
     let told = |name: &str| component[name].as_str().unwrap_or_default().to_owned();
-    say(&format!("{} {} {} ({})", told("digest"), told("name"), told("version"), told("kind").to_lowercase()));
+    // Scripts want the digest and nothing else.
+    complain(&format!("{} {}, a {} stage", told("name"), told("version"), told("kind").to_lowercase()));
+    say(&told("digest"));
     Ok(Ending::Done)
 }
