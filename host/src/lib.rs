@@ -28,4 +28,5 @@ pub mod stage;
 
 pub mod store;
 
+pub mod demo;
 pub mod echo;

@@ -79,7 +79,7 @@ pub struct State {
     /// The open batch, if it has any segment.
     pub open: Option<Open>,
     /// Wall-clock time at the end of the last segment, where it is known.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock_us: Option<i64>,
 }
 

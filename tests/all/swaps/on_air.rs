@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use outboard::store::files::keep_component;
+use outboard_tests::authored;
 use outboard_tests::guests::{bundled_file, variant};
 use outboard_tests::media::Clip;
 use outboard_tests::processor::{Kind, Processor};
@@ -44,6 +45,10 @@ async fn swapped(server: &Server, id: &str, kind: &str, component: &str, setting
 #[tokio::test]
 async fn swaps_of_all_kinds_at_random_moments_are_not_seen_on_air() {
     let storage = tempfile::tempdir().unwrap();
+    let others = ["js-batching", "rust-framing", "python-remux-planning"];
+    for name in others {
+        authored::lend(storage.path(), name).await;
+    }
     let server = Server::start(storage.path()).await;
     let nginx = Nginx::start();
     let node = Processor::start(Kind::Node, "echo", &["delay=150"]).await;
@@ -53,15 +58,18 @@ async fn swaps_of_all_kinds_at_random_moments_are_not_seen_on_air() {
     let mut channel = Channel::start(&server, None, &nginx, plan).await;
     channel.on_air(&server, &nginx).await;
 
-    // Versions of one kind that read each other's state.
+    // Versions of one kind that read each other's state, in two languages.
     let mut versions = Vec::new();
-    for (kind, name, settings) in [
+    for ((kind, name, settings), other) in [
         ("BATCHING", "batching-duration", json!({ "batch_seconds": 2 })),
         ("FRAMING", "framing-fragment", json!({})),
         ("REMUX_PLANNING", "remux-replace", json!({})),
-    ] {
-        let mut digests = Vec::new();
-        for n in 0..3 {
+    ]
+    .into_iter()
+    .zip(others)
+    {
+        let mut digests = vec![keep_component(storage.path(), &authored::path(other)).await.unwrap()];
+        for n in 0..2 {
             let file = storage.path().join(format!("{name}-{n}.wasm"));
             std::fs::write(&file, variant(&bundled_file(name), n)).unwrap();
             digests.push(keep_component(storage.path(), &file).await.unwrap());
