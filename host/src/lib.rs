@@ -29,3 +29,6 @@ pub mod stage;
 pub mod store;
 
 pub mod echo;
+
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;

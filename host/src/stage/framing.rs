@@ -5,6 +5,10 @@
 //! while the connection stays up.
 
 mod check;
+#[cfg(any(test, feature = "fuzzing"))]
+mod fuzz;
+#[cfg(any(test, feature = "fuzzing"))]
+pub use fuzz::messages as fuzz_messages;
 
 use super::component::{KindIndices, StageComponent, StageKind};
 use super::contract::exports::framing::Guest;
