@@ -33,6 +33,7 @@ GUESTS=tests/guests/Cargo.toml
 step_format() {
   cargo fmt --all --check
   if [ -f $GUESTS ]; then cargo fmt --all --check --manifest-path $GUESTS; fi
+  cargo fmt --all --check --manifest-path tests/fuzz/Cargo.toml
 }
 
 step_shell() {

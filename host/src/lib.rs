@@ -30,3 +30,6 @@ pub mod store;
 
 pub mod demo;
 pub mod echo;
+
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
