@@ -4,7 +4,7 @@
 //! judged one by one, or [`Denied`] with the rule. Whoever connects does so to the very address that was judged: a name
 //! is looked up once, so a second, other answer (DNS rebinding) is never used. Everything that leaves the host goes
 //! through here: the source ([`http::Client`], every redirect too), the exchange and RTMP ([`Guard::connect`]), what
-//! ffmpeg is told to send to ([`Guard::resolve`]), webhooks and SRS's API ([`http::Client`]).
+//! ffmpeg is told to send to ([`Guard::resolve`]), webhooks, SRS's API and registries ([`http::Client`]).
 //!
 //! Limits: [`crate::limits`], section network. Not done: who may connect to *us*; ports; NAT64 with an operator's own
 //! prefix, which looks like any other address (deny its range).

@@ -9,6 +9,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use outboard::control::access::Role;
 use outboard::control::quota::QuotaPatch;
+use outboard::control::registry::NewTenant;
 use outboard::control::{Control, NewToken};
 use outboard_tests::clients::{Rest, fuzz_graphql, openapi, schemathesis};
 use outboard_tests::host::Host;
@@ -37,7 +38,8 @@ async fn prepared(storage: &Path) -> Tokens {
     let local = control.local_actor();
     let nothing = json!({ "public": false, "private": false, "files": false });
     let quotas = QuotaPatch { pipelines: Some(1), ..QuotaPatch::default() };
-    control.create_tenant(&local, "fuzzed", quotas, Some(nothing)).await.unwrap();
+    let new = NewTenant { name: "fuzzed".to_owned(), quotas, network: Some(nothing), stages: None };
+    control.create_tenant(&local, new).await.unwrap();
     let make = async |tenant: Option<&str>, name: &str, role| {
         let new = NewToken { tenant: tenant.map(str::to_owned), name: name.into(), role, expires_ms: None };
         control.create_token(&local, new).await.unwrap().secret.take()

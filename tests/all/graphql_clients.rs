@@ -6,10 +6,12 @@
 use std::time::Duration;
 
 use outboard_tests::drivers::{Driver, Heard, Kind};
+use outboard_tests::guests::{bundled_file, variant};
 use outboard_tests::host::Host;
 use outboard_tests::media::{Clip, LiveOrigin, entries};
 use outboard_tests::origin::{Origin, Reply};
 use outboard_tests::receiver::nginx::Nginx;
+use outboard_tests::registry::Registry;
 use outboard_tests::schema::{INTROSPECTION, Schema};
 use outboard_tests::server::Server;
 use serde_json::{Value, json};
@@ -97,6 +99,7 @@ async fn everything(kind: Kind) {
         "keep": { "batches": 50 },
     });
     pipeline(&mut caller, &server, kind, settings).await;
+    pulled(&mut caller).await;
     deliveries(&mut caller, &hook).await;
     if kind == Kind::Node {
         // What a client asks for in vain it is told with a code, in its own way of telling.
@@ -116,10 +119,15 @@ async fn everything(kind: Kind) {
 }
 
 async fn tenancy(caller: &mut Caller) {
-    let new =
-        json!({ "name": "acme", "quotas": { "pipelines": 2 }, "networkPolicy": { "denyHosts": ["example.com"] } });
+    let new = json!({
+        "name": "acme",
+        "quotas": { "pipelines": 2 },
+        "networkPolicy": { "denyHosts": ["example.com"] },
+        "stagePolicy": { "allow": [] },
+    });
     let made = caller.input("createTenant", "CreateTenantInput", new.clone()).await;
     assert_eq!((&made["quotas"]["pipelines"], &made["networkPolicy"]["private"]), (&json!(2), &json!(false)));
+    assert_eq!(made["stagePolicy"], json!({ "allow": [], "publicKey": null }));
     assert_eq!(caller.input("createTenant", "CreateTenantInput", new).await, made, "the same again");
     let changed = caller
         .change("updateTenant", "acme", "UpdateTenantInput", json!({ "quotas": { "storageBytes": 5_000_000_000u64 } }))
@@ -173,6 +181,15 @@ async fn deliveries(caller: &mut Caller, hook: &str) {
     let first = edges[0]["node"]["id"].as_str().unwrap();
     assert_eq!(caller.of("mutation", "deliverAgain", first).await["webhookId"], hook);
     assert_eq!(caller.of("mutation", "deleteWebhook", hook).await["deleted"], true);
+}
+
+/// A component from a registry.
+async fn pulled(caller: &mut Caller) {
+    let registry = Registry::start();
+    let reference = registry.push("cuts", variant(&bundled_file("batching-duration"), 1), &[]).await;
+    let input = json!({ "reference": reference, "insecure": true });
+    let made = caller.input("pullStage", "PullStageInput", input).await;
+    assert_eq!((&made["component"]["origin"], &made["component"]["kind"]), (&json!(reference), &json!("BATCHING")));
 }
 
 /// Of a pipeline that does not run: `swaps::on_air` has those that do.

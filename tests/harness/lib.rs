@@ -1,6 +1,6 @@
 //! The parts that whole-path tests are made of: live origins, processors, receivers, the host, a packet comparer.
 //!
-//! Real parts wherever a user would have them (ffmpeg, nginx-rtmp, Node's Socket.IO); fakes only for faults that real
+//! Real parts wherever a user would have them (ffmpeg, nginx-rtmp, Node's Socket.IO, Debian's registry); fakes only for faults that real
 //! ones cannot be brought to show.
 
 pub mod authored;
@@ -15,5 +15,7 @@ pub mod onair;
 pub mod origin;
 pub mod processor;
 pub mod receiver;
+pub mod registry;
 pub mod schema;
 pub mod server;
+pub mod signer;

@@ -40,6 +40,8 @@ enum StageCommand {
     },
     /// Send the component to a server, which lists it for its tenant.
     Push(push::PushArgs),
+    /// Have a server fetch the component from an OCI registry and list it for its tenant.
+    Pull(push::PullArgs),
     /// Run the component on recorded calls; print what it answered, how long it took and how much memory it has.
     Test(play::TestArgs),
     /// Make the call again in which a stage failed, from a server's evidence.
@@ -59,6 +61,7 @@ pub async fn run(args: &StageArgs) -> anyhow::Result<Ending> {
         StageCommand::Inspect { file } => (file, true),
         StageCommand::Add { file, .. } => (file, false),
         StageCommand::Push(args) => return push::push(args).await,
+        StageCommand::Pull(args) => return push::pull(args).await,
         StageCommand::Test(args) => return play::test(args).await,
         StageCommand::Replay(args) => return play::replay(args).await,
     };

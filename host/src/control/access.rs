@@ -144,6 +144,8 @@ actions! {
     SetQuotas = "tenant.set-quotas", Host, Admin;
     /// Change which addresses a tenant may reach.
     SetNetwork = "tenant.set-network", Host, Admin;
+    /// Change which components a tenant may use.
+    SetStagePolicy = "tenant.set-stages", Host, Admin;
 }
 
 /// Who is calling.

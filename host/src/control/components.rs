@@ -5,19 +5,28 @@
 //! to describe itself. What is refused is remembered with the reason ([`Refused`]).
 
 mod folder;
+pub mod oci;
+mod policy;
+mod pull;
+mod shelf;
+pub mod signature;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::Arc;
 
 use bytes::Bytes;
 
+pub use self::policy::StagePolicy;
+pub use self::pull::NewPull;
+pub use self::shelf::Shelf;
+
+use self::signature::Signature;
 use super::Control;
 use super::access::{Action, Actor};
 use super::error::ControlError;
-use super::registry::{ComponentRow, ComponentSource, NewComponent};
-use crate::limits::{COMPONENTS_LISTED_MAX, COMPONENTS_REFUSED_KEPT};
-use crate::stage::{Digest, StageComponent, StageKind};
+use super::registry::{ComponentRow, ComponentSource, NewComponent, TenantRow};
+use crate::limits::COMPONENTS_LISTED_MAX;
+use crate::stage::{self, Digest, StageComponent, StageKind};
 use crate::store::files::{component_file, components_dir, keep_component_bytes};
 use crate::unix_time::now_ms;
 
@@ -36,6 +45,8 @@ pub struct ListedComponent {
     pub origin: Option<String>,
     /// Who added it, and when (Unix time in milliseconds).
     pub added: Option<(String, u64)>,
+    /// The id of the key that it is signed with, where one was asked for.
+    pub signed_by: Option<String>,
 }
 
 /// A component that was not taken.
@@ -64,57 +75,15 @@ pub struct Offered {
     pub source: ComponentSource,
     /// File or reference that it came by.
     pub origin: String,
-}
-
-/// What is known of components, for checks that cannot wait for the database.
-#[derive(Debug, Default)]
-pub(super) struct Shelf {
-    /// Whose each digest is; what is in the store and not here is the operator's.
-    owners: RwLock<BTreeMap<String, BTreeSet<Option<String>>>>,
-    refused: Mutex<VecDeque<Refused>>,
-}
-
-// === impl Shelf ===
-
-impl Shelf {
-    /// Whether a tenant may use a digest.
-    fn is_for(&self, tenant: &str, digest: &str) -> bool {
-        let owners = self.owners.read().unwrap_or_else(PoisonError::into_inner);
-        owners.get(digest).is_none_or(|of| of.contains(&None) || of.contains(&Some(tenant.to_owned())))
-    }
-
-    fn know(&self, digest: &str, tenant: Option<String>) {
-        let mut owners = self.owners.write().unwrap_or_else(PoisonError::into_inner);
-        owners.entry(digest.to_owned()).or_default().insert(tenant);
-    }
-
-    fn forget(&self, digest: &str, tenant: Option<&str>) {
-        let mut owners = self.owners.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(of) = owners.get_mut(digest) {
-            of.remove(&tenant.map(str::to_owned));
-        }
-    }
-
-    fn refuse(&self, refused: Refused) {
-        let mut kept = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.retain(|one| (&one.tenant, &one.origin) != (&refused.tenant, &refused.origin));
-        kept.push_back(refused);
-        while kept.len() > COMPONENTS_REFUSED_KEPT {
-            kept.pop_front();
-        }
-    }
-
-    fn take_back_refusal(&self, tenant: Option<&str>, origin: &str) {
-        let mut kept = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.retain(|one| (one.tenant.as_deref(), one.origin.as_str()) != (tenant, origin));
-    }
+    /// Its detached signature, in base64.
+    pub signature: Option<String>,
 }
 
 // === impl Control ===
 
 impl Control {
-    /// What a tenant can use: the bundled components in the order of the data, each kind's default first, then those in the host's store. A file that
-    /// cannot be used any more is left out and logged.
+    /// What a tenant can use: the bundled components in the order of the data, each kind's default first, then those in the
+    /// host's store that its policy lets it use. A file that cannot be used any more is left out and logged.
     ///
     /// # Errors
     /// Any [`ControlError`].
@@ -136,16 +105,19 @@ impl Control {
                         source: ComponentSource::Bundled,
                         origin: None,
                         added: None,
+                        signed_by: None,
                     }),
                     Err(error) => tracing::error!(%error, "a bundled component cannot be used"),
                 }
             }
         }
         let rows = self.0.registry.components().await?;
+        let policy = StagePolicy::of(&tenant);
         let mut stored = Vec::new();
         for file in self.stored_components().await {
             let digest = format!("sha256:{}", file.file_stem().unwrap_or_default().to_string_lossy());
-            if !self.0.shelf.is_for(&tenant.name, &digest)
+            let standing = self.0.shelf.standing(&tenant.name, &digest);
+            if !standing.is_some_and(|standing| policy.check(&digest, &standing).is_ok())
                 || all.iter().any(|one| one.component.label().digest == digest)
             {
                 continue;
@@ -174,37 +146,39 @@ impl Control {
     pub fn refused_components(&self, actor: &Actor, tenant: Option<&str>) -> Result<Vec<Refused>, ControlError> {
         let tenant = self.tenant_for(actor, Action::ViewStages, tenant)?;
         let host_wide = actor.tenant.is_none();
-        let refused = self.0.shelf.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        let wanted = |one: &&Refused| match &one.tenant {
-            Some(of) => *of == tenant.name,
-            None => host_wide,
-        };
-        Ok(refused.iter().rev().filter(wanted).cloned().collect())
+        let wanted = |one: &Refused| one.tenant.as_ref().map_or(host_wide, |of| *of == tenant.name);
+        Ok(self.0.shelf.refused(wanted))
     }
 
-    /// Adds a component. The same again is the same component. Where the tenant's pipelines follow its name, they are swapped.
+    /// Adds a component. The same again is the same component. Where the tenant's pipelines follow its name, they are swapped
+    /// for one that is new.
     ///
     /// # Errors
-    /// Any [`ControlError`]; [`ControlError::InvalidInput`] at `file` with what is wrong in terms of the contract.
+    /// Any [`ControlError`]; [`ControlError::InvalidInput`] at `file` (`reference`, from a registry) with what is wrong in terms of
+    /// the contract, at `signature` where the tenant's policy asks for another one.
     pub async fn add_component(&self, actor: &Actor, offered: Offered) -> Result<ListedComponent, ControlError> {
-        match &offered.tenant {
-            Some(tenant) => drop(self.tenant_for(actor, Action::AddStage, Some(tenant))?),
-            None => actor.check(Action::ShareStage, None)?,
-        }
-        let Offered { tenant, bytes, source, origin } = offered;
-        let component = match self.0.host.runtime().load(bytes.clone()).await {
-            Ok(component) => component,
-            Err(error) => {
-                let reason = error.to_string();
-                tracing::warn!(tenant, origin, reason, "a component is refused");
-                let refused = Refused { tenant, origin, source, reason: reason.clone(), at_ms: now_ms() };
-                self.0.shelf.refuse(refused);
-                return Err(ControlError::invalid("file", reason));
+        let policy = match &offered.tenant {
+            Some(tenant) => StagePolicy::of(&*self.tenant_for(actor, Action::AddStage, Some(tenant))?),
+            // The operator's own, whom nobody sets rules.
+            None => {
+                actor.check(Action::ShareStage, None)?;
+                StagePolicy::default()
             }
         };
+        let (component, signed_by) = match self.judge_component(&policy, &offered).await {
+            Ok(judged) => judged,
+            Err(error) => {
+                let Offered { tenant, source, origin, .. } = offered;
+                let reason = error.to_string();
+                tracing::warn!(tenant, origin, reason, "a component is refused");
+                self.0.shelf.refuse(Refused { tenant, origin, source, reason, at_ms: now_ms() });
+                return Err(error);
+            }
+        };
+        let Offered { tenant, bytes, source, origin, .. } = offered;
         let label = component.label();
         // In this order: what is only half added is a file that its owner may add again, never a stranger's to see.
-        self.0.shelf.know(&label.digest, tenant.clone());
+        self.0.shelf.know(&label.digest, tenant.clone(), signed_by.clone());
         let new = NewComponent {
             digest: label.digest.clone(),
             tenant: tenant.clone(),
@@ -213,15 +187,35 @@ impl Control {
             version: label.version,
             source,
             origin: Some(origin.clone()),
+            signed_by,
         };
-        let row = self.0.registry.add_component(actor, new).await?.row;
+        let there = component_file(self.0.host.storage().root(), &label.digest).is_some_and(|file| file.is_file());
+        let added = self.0.registry.add_component(actor, new).await?;
         keep_component_bytes(self.0.host.storage().root(), &bytes).await.map_err(|error| {
             tracing::error!(%error, "a component cannot be kept");
             ControlError::Unavailable("the component cannot be kept: the server's storage does not take it".to_owned())
         })?;
         self.0.shelf.take_back_refusal(tenant.as_deref(), &origin);
-        self.follow_names(actor, tenant.as_deref(), &component).await;
-        Ok(listed(component, Some(&row)))
+        // What was there before is nothing newer: a folder's files are looked at anew after each start of the server.
+        if added.changed || !there {
+            self.follow_names(actor, tenant.as_deref(), &component).await;
+        }
+        Ok(listed(component, Some(&added.row)))
+    }
+
+    /// Holds a component against the tenant's policy, then against the contract: what may not be used is not compiled.
+    async fn judge_component(
+        &self,
+        policy: &StagePolicy,
+        offered: &Offered,
+    ) -> Result<(Arc<StageComponent>, Option<String>), ControlError> {
+        let signature = offered.signature.as_deref().map(|text| Signature::read(text.as_bytes())).transpose();
+        let signature = signature.map_err(|wrong| ControlError::invalid("signature", wrong))?;
+        let digest = format!("sha256:{}", Digest::of(&offered.bytes));
+        let path = if offered.source == ComponentSource::Registry { "reference" } else { "file" };
+        let signed_by = policy.admit(path, &digest, &offered.bytes, signature.as_ref())?;
+        let loaded = self.0.host.runtime().load(offered.bytes.clone()).await;
+        Ok((loaded.map_err(|error| ControlError::invalid(path, error.to_string()))?, signed_by))
     }
 
     /// Takes a component away. False: there was none.
@@ -302,26 +296,43 @@ impl Control {
     /// Whether a tenant may set its stages to these components.
     ///
     /// # Errors
-    /// The first that it may not use, as one that is not there.
+    /// The first that it may not use: why its policy forbids it, or that it is not there.
     pub(super) fn check_components(
         &self,
-        tenant: &str,
+        tenant: &TenantRow,
         settings: &super::settings::Settings,
     ) -> Result<(), ControlError> {
+        let policy = StagePolicy::of(tenant);
         for kind in StageKind::ALL {
             let Some(digest) = &settings.stages.of(kind).component else { continue };
-            if !self.0.shelf.is_for(tenant, digest) {
-                let path = format!("stages.{}.component", super::settings::camel(super::settings::key(kind)));
-                return Err(ControlError::invalid(path, format!("{digest} is not in this host's store")));
+            if stage::is_bundled(digest) {
+                continue;
             }
+            let standing = self.0.shelf.standing(&tenant.name, digest);
+            let judged = match standing {
+                Some(standing) => policy.check(digest, &standing),
+                None => Err(format!("{digest} is not in this host's store")),
+            };
+            judged.map_err(|wrong| {
+                let path = format!("stages.{}.component", super::settings::camel(super::settings::key(kind)));
+                ControlError::invalid(path, wrong)
+            })?;
         }
         Ok(())
+    }
+
+    /// Whether a pipeline may start with the components that it is set to: the tenant's policy may have changed since.
+    pub(super) fn may_start(&self, entry: &super::entry::Entry) -> Result<(), ControlError> {
+        // Of one without a tenant nothing is left to start.
+        let Some(tenant) = self.tenant_row(&entry.id().tenant) else { return Ok(()) };
+        let wrong = |error| ControlError::Conflict(format!("pipeline {} cannot start: {error}", entry.id()));
+        self.check_components(&tenant, &entry.settings()).map_err(wrong)
     }
 
     /// Reads what is kept of components, and begins to look into the folders.
     pub(super) async fn load_components(&self) -> Result<(), ControlError> {
         for row in self.0.registry.components().await? {
-            self.0.shelf.know(&row.component.digest, row.component.tenant);
+            self.0.shelf.know(&row.component.digest, row.component.tenant, row.component.signed_by);
         }
         tokio::spawn(folder::watch(Arc::downgrade(&self.0)));
         Ok(())
@@ -371,6 +382,7 @@ fn listed(component: Arc<StageComponent>, row: Option<&ComponentRow>) -> ListedC
         source: row.map_or(ComponentSource::CommandLine, |row| row.component.source),
         origin: row.and_then(|row| row.component.origin.clone()),
         added: row.map(|row| (row.added_by.clone(), row.added_ms)),
+        signed_by: row.and_then(|row| row.component.signed_by.clone()),
     }
 }
 

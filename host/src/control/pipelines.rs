@@ -192,6 +192,9 @@ impl Control {
     pub async fn start(&self, actor: &Actor, id: &str) -> Result<Arc<Entry>, ControlError> {
         let entry = self.allowed(actor, Action::StartPipeline, id)?;
         let _changing = self.0.changing.lock().await;
+        if !entry.desired_running() {
+            self.may_start(&entry)?;
+        }
         let changed = self.0.registry.set_desired(actor, entry.id(), Wish::start()).await?;
         if changed.changed || !entry.desired_running() {
             self.tell(entry.id(), EventKind::Started, format!("started by {}", actor.name)).await;
@@ -241,6 +244,7 @@ impl Control {
             let text = format!("pipeline {} was not started then, or is restarted already: look again", entry.id());
             return Err(ControlError::Conflict(text));
         }
+        self.may_start(&entry)?;
         let wish = Wish { detail: Some(json!({ "mode": mode.name() })), ..Wish::restart() };
         self.0.registry.set_desired(actor, entry.id(), wish).await?;
         self.tell(entry.id(), EventKind::Started, format!("restarted by {}", actor.name)).await;
@@ -314,7 +318,7 @@ impl Control {
     /// Checks settings against the rules and the tenant's quotas.
     pub(super) fn check(&self, tenant: &TenantRow, id: &PipelineId, settings: &Settings) -> Result<(), ControlError> {
         let config = settings.check(&id.stream, self.0.host.storage()).map_err(ControlError::InvalidInput)?;
-        self.check_components(&tenant.name, settings)?;
+        self.check_components(tenant, settings)?;
         let quotas = tenant.quotas();
         quotas.destinations(&tenant.name, config.destinations.len())?;
         let in_flight = |settings: &Settings| {

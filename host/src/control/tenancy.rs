@@ -2,16 +2,17 @@
 
 use std::sync::{Arc, PoisonError};
 
-use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::Control;
 use super::access::{Action, Actor, Role};
+use super::components::StagePolicy;
 use super::error::ControlError;
 use super::hidden::Hidden;
 use super::pipelines::owner;
-use super::quota::{QuotaPatch, Quotas};
-use super::registry::{self, TenantPatch, TenantRow, TokenRow};
+use super::quota::Quotas;
+use super::registry::{self, NewTenant, TenantPatch, TenantRow, TokenRow};
 use super::runner::StopMode;
 use crate::config::Problem;
 use crate::net::Policy;
@@ -69,27 +70,21 @@ impl Control {
     ///
     /// # Errors
     /// Any [`ControlError`].
-    pub async fn create_tenant(
-        &self,
-        actor: &Actor,
-        name: &str,
-        quotas: QuotaPatch,
-        network: Option<Value>,
-    ) -> Result<Arc<TenantRow>, ControlError> {
+    pub async fn create_tenant(&self, actor: &Actor, new: NewTenant) -> Result<Arc<TenantRow>, ControlError> {
         actor.check(Action::CreateTenant, None)?;
-        let new = registry::NewTenant { name: name.to_owned(), quotas, network };
         let mut problems = new.problems();
-        problems.extend(network_problems(new.network.as_ref()));
+        problems.extend(policy_problems("networkPolicy", new.network.as_ref(), Policy::problems));
+        problems.extend(policy_problems("stagePolicy", new.stages.as_ref(), StagePolicy::problems));
         told(problems)?;
         // Whoever had the name before is gone from the disk first.
-        let _making = self.make_room_for(name).await?;
+        let _making = self.make_room_for(&new.name).await?;
         let _changing = self.0.changing.lock().await;
         Ok(self.know(self.0.registry.create_tenant(actor, new).await?.row))
     }
 
     /// Changes what a tenant may use and reach, or shuts it out: its tokens are not taken then, and its pipelines do not
     /// run. All of it or nothing. Its pipelines go on with another network policy at once; with other quotas when they
-    /// start anew.
+    /// start anew. What is on air stays so, whatever components the tenant may use now.
     ///
     /// # Errors
     /// Any [`ControlError`].
@@ -101,12 +96,18 @@ impl Control {
     ) -> Result<Arc<TenantRow>, ControlError> {
         // Whatever is asked for, also nothing.
         self.tenant_for(actor, Action::SetQuotas, Some(tenant))?;
-        let asked = [(patch.network.is_some(), Action::SetNetwork), (patch.disabled.is_some(), Action::DisableTenant)];
+        let asked = [
+            (patch.network.is_some(), Action::SetNetwork),
+            (patch.stages.is_some(), Action::SetStagePolicy),
+            (patch.disabled.is_some(), Action::DisableTenant),
+        ];
         for (_, action) in asked.into_iter().filter(|(asked, _)| *asked) {
             self.tenant_for(actor, action, Some(tenant))?;
         }
         let mut problems = Quotas::of(tenant, &patch.quotas.unwrap_or_default()).problems();
-        problems.extend(network_problems(patch.network.as_ref().and_then(Option::as_ref)));
+        let (network, stages) = (patch.network.as_ref(), patch.stages.as_ref());
+        problems.extend(policy_problems("networkPolicy", network.and_then(Option::as_ref), Policy::problems));
+        problems.extend(policy_problems("stagePolicy", stages.and_then(Option::as_ref), StagePolicy::problems));
         told(problems)?;
         let _changing = self.0.changing.lock().await;
         let new = self.0.registry.update_tenant(actor, tenant, patch).await?;
@@ -198,15 +199,18 @@ impl Control {
     }
 }
 
-/// What is wrong with a network policy, by the name that callers know it by.
-fn network_problems(policy: Option<&Value>) -> Vec<Problem> {
-    const PATH: &str = "networkPolicy";
-    match policy.map(Policy::deserialize) {
+/// What is wrong with a policy, by the name that callers know it by.
+fn policy_problems<P: DeserializeOwned>(
+    path: &str,
+    policy: Option<&Value>,
+    problems: impl Fn(&P) -> Vec<Problem>,
+) -> Vec<Problem> {
+    match policy.map(|kept| serde_json::from_value(kept.clone())) {
         None => Vec::new(),
-        Some(Err(error)) => vec![Problem { path: PATH.to_owned(), message: error.to_string() }],
+        Some(Err(error)) => vec![Problem { path: path.to_owned(), message: error.to_string() }],
         Some(Ok(read)) => {
-            let below = |problem: Problem| Problem { path: format!("{PATH}.{}", problem.path), ..problem };
-            read.problems().into_iter().map(below).collect()
+            let below = |problem: Problem| Problem { path: format!("{path}.{}", problem.path), ..problem };
+            problems(&read).into_iter().map(below).collect()
         }
     }
 }

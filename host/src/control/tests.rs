@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::access::Role;
-use super::registry::{AuditRow, TenantPatch};
+use super::registry::{AuditRow, NewTenant, TenantPatch};
 use super::*;
 use crate::store::page::Page;
 
@@ -33,7 +33,8 @@ impl Place {
     }
 
     async fn tenant(&self, name: &str) {
-        self.control.create_tenant(&local(), name, Default::default(), None).await.unwrap();
+        let new = NewTenant { name: name.to_owned(), ..NewTenant::default() };
+        self.control.create_tenant(&local(), new).await.unwrap();
     }
 
     /// Makes a pipeline that may reach what it names.

@@ -1,6 +1,9 @@
 //! The stages that come with the host, as scripts/components built them.
 
-use super::component::StageKind;
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
+use super::component::{Digest, StageKind};
 
 /// A stage that comes with the host: its name, which is that of its folder in components/, and its file.
 pub(super) type Bundled = (&'static str, &'static [u8]);
@@ -37,6 +40,13 @@ pub(super) fn of_kind(kind: StageKind) -> impl Iterator<Item = Bundled> {
 /// The files of all, to be kept where settings can name them.
 pub(crate) fn files() -> impl Iterator<Item = &'static [u8]> {
     StageKind::ALL.into_iter().flat_map(of_kind).map(|(_, wasm)| wasm)
+}
+
+/// Whether a digest, `sha256:…`, is that of a component that comes with the host.
+pub(crate) fn is_bundled(digest: &str) -> bool {
+    static DIGESTS: LazyLock<BTreeSet<String>> =
+        LazyLock::new(|| files().map(|wasm| format!("sha256:{}", Digest::of(wasm))).collect());
+    DIGESTS.contains(digest)
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use super::*;
 use crate::api::router;
 use crate::config::{self, Layers};
 use crate::control::access::Role;
-use crate::control::registry::TenantPatch;
+use crate::control::registry::{NewTenant, TenantPatch};
 use crate::control::{Control, NewPipeline, NewToken};
 use crate::limits::{API_BODY_BYTES_MAX, SIGN_IN_FAILURES};
 use crate::pipeline::Host;
@@ -49,7 +49,8 @@ impl Server {
 
     async fn tenant(&self, name: &str) {
         let network = Some(json!({ "private": true }));
-        self.control.create_tenant(&self.control.local_actor(), name, Default::default(), network).await.unwrap();
+        let new = NewTenant { name: name.to_owned(), network, ..NewTenant::default() };
+        self.control.create_tenant(&self.control.local_actor(), new).await.unwrap();
     }
 
     async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Answer {

@@ -1,19 +1,19 @@
-//! `outboard stage push`: sends a component to a server.
+//! `outboard stage push`: sends a component to a server. `outboard stage pull`: has a server fetch one from a registry.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args;
+use reqwest::RequestBuilder;
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 
 use crate::cli::{Ending, complain, say};
+use crate::control::components::signature::Signature;
 
-/// Options of `stage push`.
+/// The server, and for whom.
 #[derive(Debug, Args)]
-pub struct PushArgs {
-    /// The component, a .wasm file.
-    file: PathBuf,
+struct ToArgs {
     /// The server.
     #[arg(long, value_name = "URL", env = "OUTBOARD_URL", default_value = "http://127.0.0.1:3000")]
     server: String,
@@ -26,43 +26,123 @@ pub struct PushArgs {
     /// For every tenant.
     #[arg(long, conflicts_with = "tenant")]
     shared: bool,
+    /// The component's detached signature, as cosign sign-blob makes it, where the tenant has a key.
+    #[arg(long, value_name = "FILE")]
+    signature: Option<PathBuf>,
+}
+
+/// Options of `stage push`.
+#[derive(Debug, Args)]
+pub struct PushArgs {
+    /// The component, a .wasm file.
+    file: PathBuf,
+    #[command(flatten)]
+    to: ToArgs,
+}
+
+/// Options of `stage pull`.
+#[derive(Debug, Args)]
+pub struct PullArgs {
+    /// The component: oci://host[:port]/name[:tag]@sha256:…
+    reference: String,
+    #[command(flatten)]
+    to: ToArgs,
+    /// The registry's user, where it asks for one; the password is read from OUTBOARD_REGISTRY_PASSWORD.
+    #[arg(long, value_name = "NAME")]
+    username: Option<String>,
+    /// By http, without TLS.
+    #[arg(long)]
+    insecure: bool,
 }
 
 const UPLOAD: &str =
     "mutation($input: UploadStageInput!) { uploadStage(input: $input) { component { digest kind name version } } }";
+const PULL: &str =
+    "mutation($input: PullStageInput!) { pullStage(input: $input) { component { digest kind name version } } }";
 
 /// Prints the digest; what the server refuses is a failure.
 pub async fn push(args: &PushArgs) -> anyhow::Result<Ending> {
     crate::tls::install();
-    let bytes = tokio::fs::read(&args.file).await.with_context(|| args.file.display().to_string())?;
-    let name = args.file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let input = json!({ "file": null, "tenant": args.tenant, "shared": args.shared });
+    let PushArgs { file, to } = args;
+    let bytes = tokio::fs::read(file).await.with_context(|| file.display().to_string())?;
+    let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let input = json!({
+        "file": null, "tenant": to.tenant, "shared": to.shared, "signature": to.signature().await?,
+    });
     let operations = json!({ "query": UPLOAD, "variables": { "input": input } }).to_string();
     // As the GraphQL multipart request specification has it: what to do, where the files belong, the files.
     let form = Form::new()
         .text("operations", operations)
         .text("map", json!({ "0": ["variables.input.file"] }).to_string())
         .part("0", Part::bytes(bytes).file_name(name));
-    let url = format!("{}/graphql", args.server.trim_end_matches('/'));
-    let mut request = reqwest::Client::new().post(&url).header("graphql-require-preflight", "1").multipart(form);
-    if let Some(token) = &args.token {
-        request = request.bearer_auth(token);
-    }
-    let response = request.send().await.with_context(|| format!("no answer from {url}"))?;
-    let status = response.status();
-    let text = response.text().await?;
-    let answer: Value = serde_json::from_str(&text)
-        .with_context(|| format!("{url} answers {status}, and not as an outboard server"))?;
-    if let Some(errors) = answer["errors"].as_array() {
-        for error in errors {
-            complain(&format!("{}: {}", args.file.display(), error["message"].as_str().unwrap_or("refused")));
+    let request = to.request().header("graphql-require-preflight", "1").multipart(form);
+    to.send(request, "uploadStage", &file.display().to_string()).await
+}
+
+/// Prints the digest of the component's file, which is its identity from then on.
+pub async fn pull(args: &PullArgs) -> anyhow::Result<Ending> {
+    crate::tls::install();
+    let PullArgs { reference, to, username, insecure } = args;
+    let auth = match username {
+        // Not an option: those stand in the list of processes.
+        Some(username) => {
+            let password = std::env::var("OUTBOARD_REGISTRY_PASSWORD");
+            let password = password.context("the password of --username is read from OUTBOARD_REGISTRY_PASSWORD")?;
+            Some(json!({ "username": username, "password": password }))
         }
-        return Ok(Ending::Failed);
+        None => None,
+    };
+    let input = json!({
+        "reference": reference, "tenant": to.tenant, "shared": to.shared, "signature": to.signature().await?,
+        "auth": auth, "insecure": insecure,
+    });
+    let request = to.request().json(&json!({ "query": PULL, "variables": { "input": input } }));
+    to.send(request, "pullStage", reference).await
+}
+
+// === impl ToArgs ===
+
+impl ToArgs {
+    fn url(&self) -> String {
+        format!("{}/graphql", self.server.trim_end_matches('/'))
     }
-    let component = &answer["data"]["uploadStage"]["component"];
-    let told = |name: &str| component[name].as_str().unwrap_or_default().to_owned();
-    // Scripts want the digest and nothing else.
-    complain(&format!("{} {}, a {} stage", told("name"), told("version"), told("kind").to_lowercase()));
-    say(&told("digest"));
-    Ok(Ending::Done)
+
+    fn request(&self) -> RequestBuilder {
+        let request = reqwest::Client::new().post(self.url());
+        match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        }
+    }
+
+    /// As base64, whatever the file is.
+    async fn signature(&self) -> anyhow::Result<Option<String>> {
+        let Some(path) = &self.signature else { return Ok(None) };
+        Ok(Some(read_signature(path).await.with_context(|| path.display().to_string())?.text()))
+    }
+
+    async fn send(&self, request: RequestBuilder, field: &str, what: &str) -> anyhow::Result<Ending> {
+        let url = self.url();
+        let response = request.send().await.with_context(|| format!("no answer from {url}"))?;
+        let status = response.status();
+        let text = response.text().await?;
+        let answer: Value = serde_json::from_str(&text)
+            .with_context(|| format!("{url} answers {status}, and not as an outboard server"))?;
+        if let Some(errors) = answer["errors"].as_array() {
+            for error in errors {
+                complain(&format!("{what}: {}", error["message"].as_str().unwrap_or("refused")));
+            }
+            return Ok(Ending::Failed);
+        }
+        let component = &answer["data"][field]["component"];
+        let told = |name: &str| component[name].as_str().unwrap_or_default().to_owned();
+        // Scripts want the digest and nothing else.
+        complain(&format!("{} {}, a {} stage", told("name"), told("version"), told("kind").to_lowercase()));
+        say(&told("digest"));
+        Ok(Ending::Done)
+    }
+}
+
+async fn read_signature(path: &Path) -> anyhow::Result<Signature> {
+    Signature::read(&tokio::fs::read(path).await?).map_err(anyhow::Error::msg)
 }

@@ -47,6 +47,7 @@ tenant.delete       |     f f f |         - - - |      f f f |           f f +
 tenant.disable      |     f f f |         - - - |      f f f |           f f +
 tenant.set-quotas   |     f f f |         - - - |      f f f |           f f +
 tenant.set-network  |     f f f |         - - - |      f f f |           f f +
+tenant.set-stages   |     f f f |         - - - |      f f f |           f f +
 ";
 
 fn actor(tenant: Option<&str>, role: Role) -> Actor {

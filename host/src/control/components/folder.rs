@@ -3,7 +3,7 @@
 //!
 //! Looked into each [`STAGE_FOLDER_EVERY`]: that works on every file system, also on those that others mount. A file is taken once it
 //! has not changed from one look to the next, so that half-written ones are waited for; one that is refused is looked at again
-//! when it changes. What is taken is copied into the store by its digest: renaming, replacing or deleting the file later takes nothing
+//! when it, its signature (`<file>.sig`) or the tenant's stage policy changes. What is taken is copied into the store by its digest: renaming, replacing or deleting the file later takes nothing
 //! away.
 
 use std::collections::HashMap;
@@ -12,11 +12,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, Weak};
 use std::time::SystemTime;
 
+use serde_json::Value;
+
+use super::signature::Signature;
 use super::{Control, Offered, Refused, is_wasm};
 use crate::control::Inner;
 use crate::control::access::Actor;
 use crate::control::registry::ComponentSource;
-use crate::limits::{STAGE_COMPONENT_BYTES_MAX, STAGE_FOLDER_EVERY, STAGE_FOLDER_FILES_MAX};
+use crate::limits::{STAGE_COMPONENT_BYTES_MAX, STAGE_FOLDER_EVERY, STAGE_FOLDER_FILES_MAX, STAGE_SIGNATURE_BYTES_MAX};
 use crate::store::files::{shared_stages_dir, tenant_stages_dir};
 use crate::unix_time::now_ms;
 
@@ -28,12 +31,36 @@ struct Print {
     changed: Option<SystemTime>,
 }
 
+/// A component and what lies beside it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Found {
+    component: Print,
+    signature: Option<Print>,
+}
+
+/// A folder, and whose it is.
+#[derive(Debug, Clone)]
+struct Folder {
+    dir: PathBuf,
+    tenant: Option<String>,
+    policy: Option<Value>,
+}
+
 /// A file as it was at the last look.
 #[derive(Debug)]
 struct Seen {
-    print: Print,
-    /// It was taken or refused as it is.
-    judged: bool,
+    found: Found,
+    verdict: Verdict,
+}
+
+/// What was made of a file as it is.
+#[derive(Debug, PartialEq)]
+enum Verdict {
+    /// Nothing yet.
+    Waits,
+    Taken,
+    /// Under this policy.
+    Refused(Option<Value>),
 }
 
 /// Files by path.
@@ -51,57 +78,65 @@ pub(super) async fn watch(control: Weak<Inner>) {
 
 async fn look(control: &Control, known: &mut Known) {
     let root = control.0.host.storage().root().to_owned();
-    let tenants: Vec<String> = {
+    let mut folders = vec![Folder { dir: shared_stages_dir(&root), tenant: None, policy: None }];
+    {
         let tenants = control.0.tenants.read().unwrap_or_else(PoisonError::into_inner);
-        tenants.values().filter(|tenant| !tenant.disabled).map(|tenant| tenant.name.clone()).collect()
-    };
-    let mut folders = vec![(None, shared_stages_dir(&root))];
-    folders.extend(tenants.into_iter().map(|tenant| (Some(tenant.clone()), tenant_stages_dir(&root, &tenant))));
+        folders.extend(tenants.values().filter(|tenant| !tenant.disabled).map(|tenant| Folder {
+            dir: tenant_stages_dir(&root, &tenant.name),
+            tenant: Some(tenant.name.clone()),
+            policy: tenant.stages.clone(),
+        }));
+    }
     let found = tokio::task::spawn_blocking(move || {
-        let list =
-            |(tenant, dir): (Option<String>, PathBuf)| files(&dir).into_iter().map(move |one| (tenant.clone(), one));
+        let list = |folder: Folder| files(&folder.dir).into_iter().map(move |one| (folder.clone(), one));
         folders.into_iter().flat_map(list).collect::<Vec<_>>()
     });
     let Ok(found) = found.await else { return };
     known.retain(|path, _| found.iter().any(|(_, (there, _))| there == path));
-    for (tenant, (path, print)) in found {
-        let seen = known.entry(path.clone()).or_insert(Seen { print: print.clone(), judged: false });
-        if seen.print != print {
-            // Still being written, or another file under the same name.
-            *seen = Seen { print, judged: false };
-            continue;
+    for (folder, (path, found)) in found {
+        match known.get_mut(&path) {
+            Some(seen) if seen.found == found => {
+                let again = match &seen.verdict {
+                    Verdict::Waits => true,
+                    Verdict::Taken => false,
+                    Verdict::Refused(policy) => *policy != folder.policy,
+                };
+                if again && found.component.bytes > 0 {
+                    let taken = take(control, folder.tenant, &path, found.signature.is_some()).await;
+                    seen.verdict = if taken { Verdict::Taken } else { Verdict::Refused(folder.policy) };
+                }
+            }
+            // The first look, still being written, or another file under the same name: that is remembered, no more.
+            _ => drop(known.insert(path, Seen { found, verdict: Verdict::Waits })),
         }
-        // The first look at it only remembers it.
-        if std::mem::replace(&mut seen.judged, true) || print.bytes == 0 {
-            continue;
-        }
-        take(control, tenant, &path).await;
     }
 }
 
-async fn take(control: &Control, tenant: Option<String>, path: &Path) {
+/// Adds a component; false: it is refused.
+async fn take(control: &Control, tenant: Option<String>, path: &Path, signed: bool) -> bool {
     let origin = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let source = ComponentSource::Folder;
     let refuse = |reason: String| {
         tracing::warn!(tenant, origin, reason, "a file in a stages folder is refused");
         let (tenant, origin) = (tenant.clone(), origin.clone());
         control.0.shelf.refuse(Refused { tenant, origin, source, reason, at_ms: now_ms() });
+        false
     };
-    match tokio::fs::metadata(path).await {
-        Ok(facts) if facts.len() > STAGE_COMPONENT_BYTES_MAX => {
-            let bytes = facts.len();
-            return refuse(format!("{bytes} bytes; a component may have {STAGE_COMPONENT_BYTES_MAX} at most"));
-        }
-        Ok(_) => {}
-        // It was there a moment ago; the next look will tell.
-        Err(_) => return,
-    }
-    let bytes = match tokio::fs::read(path).await {
+    let bytes = match read(path, STAGE_COMPONENT_BYTES_MAX, "a component").await {
         Ok(bytes) => bytes,
-        Err(error) => return refuse(format!("it cannot be read: {error}")),
+        Err(reason) => return refuse(reason),
+    };
+    let signature = if signed {
+        let file = read(&signature_of(path), STAGE_SIGNATURE_BYTES_MAX as u64, "a signature").await;
+        match file.and_then(|file| Signature::read(&file)) {
+            Ok(signature) => Some(signature.text()),
+            Err(reason) => return refuse(format!("its signature file: {reason}")),
+        }
+    } else {
+        None
     };
     let actor = Actor::local("stages folder");
-    let offered = Offered { tenant: tenant.clone(), bytes: bytes.into(), source, origin: origin.clone() };
+    let offered = Offered { tenant: tenant.clone(), bytes: bytes.into(), source, origin: origin.clone(), signature };
     match control.add_component(&actor, offered).await {
         Ok(listed) => {
             let label = listed.component.label();
@@ -113,21 +148,43 @@ async fn take(control: &Control, tenant: Option<String>, path: &Path) {
                 digest = label.digest,
                 "a component was dropped in"
             );
+            true
         }
         // A component that is no good was remembered as refused.
-        Err(crate::control::error::ControlError::InvalidInput(_)) => {}
+        Err(crate::control::error::ControlError::InvalidInput(_)) => false,
         Err(error) => refuse(error.to_string()),
     }
 }
 
+async fn read(path: &Path, most: u64, what: &str) -> Result<Vec<u8>, String> {
+    let unread = |error: std::io::Error| format!("it cannot be read: {error}");
+    let bytes = tokio::fs::metadata(path).await.map_err(unread)?.len();
+    if bytes > most {
+        return Err(format!("{bytes} bytes; {what} may have {most} at most"));
+    }
+    tokio::fs::read(path).await.map_err(unread)
+}
+
 /// The components in a folder, at most [`STAGE_FOLDER_FILES_MAX`]; none where there is no folder.
-fn files(dir: &Path) -> Vec<(PathBuf, Print)> {
+fn files(dir: &Path) -> Vec<(PathBuf, Found)> {
     let Ok(entries) = std::fs::read_dir(dir) else { return Vec::new() };
     let one = |entry: std::fs::DirEntry| {
         let path = entry.path();
-        // Links are not followed: they could lead to another tenant's files.
-        let facts = entry.metadata().ok().filter(|facts| facts.is_file() && is_wasm(&path))?;
-        Some((path, Print { inode: facts.ino(), bytes: facts.len(), changed: facts.modified().ok() }))
+        let component = print(&path).filter(|_| is_wasm(&path))?;
+        let signature = print(&signature_of(&path));
+        Some((path, Found { component, signature }))
     };
     entries.flatten().filter_map(one).take(STAGE_FOLDER_FILES_MAX).collect()
+}
+
+/// Of a file. Links are not followed: they could lead to another tenant's files.
+fn print(path: &Path) -> Option<Print> {
+    let facts = std::fs::symlink_metadata(path).ok().filter(std::fs::Metadata::is_file)?;
+    Some(Print { inode: facts.ino(), bytes: facts.len(), changed: facts.modified().ok() })
+}
+
+fn signature_of(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".sig");
+    name.into()
 }

@@ -44,6 +44,8 @@ pub struct NewComponent {
     pub source: ComponentSource,
     /// File or reference that it came by.
     pub origin: Option<String>,
+    /// The id of the tenant's key that it is signed with, where one was asked for.
+    pub signed_by: Option<String>,
 }
 
 /// A component.
@@ -57,12 +59,13 @@ pub struct ComponentRow {
     pub added_by: String,
 }
 
-const COMPONENT: &str = "SELECT digest, tenant, kind, name, version, source, origin, added_ms, added_by FROM component";
+const COMPONENT: &str =
+    "SELECT digest, tenant, kind, name, version, source, origin, added_ms, added_by, signed_by FROM component";
 
 // === impl Registry ===
 
 impl Registry {
-    /// Writes a component down. The same again changes nothing but where it last came from.
+    /// Writes a component down. The same again changes nothing, unless it is signed with another key now.
     pub async fn add_component(&self, actor: &Actor, new: NewComponent) -> Result<Change<ComponentRow>, RegistryError> {
         let actor = actor.clone();
         self.write(move |transaction| {
@@ -70,8 +73,16 @@ impl Registry {
             let action = if new.tenant.is_some() { Action::AddStage } else { Action::ShareStage };
             let audit = NewAudit::new(&actor, action, new.tenant.as_deref(), format!("component {}", new.digest))
                 .detail(json!({ "name": new.name, "version": new.version, "source": new.source }));
-            if let Some(row) = before {
-                audit.changed(false).write(transaction)?;
+            if let Some(mut row) = before {
+                let signed = new.signed_by.is_some() && new.signed_by != row.component.signed_by;
+                audit.changed(signed).write(transaction)?;
+                if signed {
+                    transaction.execute(
+                        "UPDATE component SET signed_by = ? WHERE digest = ? AND tenant IS ?",
+                        params![new.signed_by, new.digest, new.tenant],
+                    )?;
+                    row.component.signed_by = new.signed_by;
+                }
                 return Ok(Change::none(row));
             }
             if let Some(tenant) = &new.tenant {
@@ -85,8 +96,8 @@ impl Registry {
             let row = ComponentRow { component: new, added_ms: now_ms(), added_by: kept(&actor.name) };
             let ComponentRow { component: new, added_ms, added_by } = &row;
             transaction.execute(
-                "INSERT INTO component (digest, tenant, kind, name, version, source, origin, added_ms, added_by)
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO component (digest, tenant, kind, name, version, source, origin, added_ms, added_by, signed_by)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 params![
                     new.digest,
                     new.tenant,
@@ -96,7 +107,8 @@ impl Registry {
                     new.source,
                     new.origin.as_deref().map(kept),
                     added_ms,
-                    added_by
+                    added_by,
+                    new.signed_by
                 ],
             )?;
             audit.write(transaction)?;
@@ -151,6 +163,7 @@ fn raw(row: &Row<'_>) -> rusqlite::Result<ComponentRow> {
             version: row.get(4)?,
             source: row.get(5)?,
             origin: row.get(6)?,
+            signed_by: row.get(9)?,
         },
         added_ms: row.get(7)?,
         added_by: row.get(8)?,

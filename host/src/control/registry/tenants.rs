@@ -25,6 +25,8 @@ pub struct NewTenant {
     pub quotas: QuotaPatch,
     /// Which addresses it may reach; `None`: as for every other.
     pub network: Option<Value>,
+    /// Which components it may use; `None`: as for every other.
+    pub stages: Option<Value>,
 }
 
 /// Changes to a tenant; what is `None` stays.
@@ -34,6 +36,8 @@ pub struct TenantPatch {
     pub quotas: Option<QuotaPatch>,
     /// Which addresses it may reach, as a whole; `Some(None)`: as for every other.
     pub network: Option<Option<Value>>,
+    /// Which components it may use, as a whole; `Some(None)`: as for every other.
+    pub stages: Option<Option<Value>>,
     /// Whether it is shut out.
     pub disabled: Option<bool>,
 }
@@ -62,6 +66,8 @@ pub struct TenantRow {
     pub set: QuotaPatch,
     /// Which addresses it may reach; `None`: as for every other.
     pub network: Option<Value>,
+    /// Which components it may use; `None`: as for every other.
+    pub stages: Option<Value>,
     /// Shut out: its tokens are not taken, and it gets nothing new.
     pub disabled: bool,
 }
@@ -90,8 +96,9 @@ impl Registry {
         let audit = NewAudit::new(actor, Action::CreateTenant, None, format!("tenant {}", new.name));
         self.write(move |transaction| {
             if let Some(there) = one(transaction, &new.name)? {
-                let wanted = json!({ "quotas": new.quotas, "network": new.network });
-                let found = differences(&json!({ "quotas": there.set, "network": there.network }), &wanted);
+                let wanted = json!({ "quotas": new.quotas, "network": new.network, "stages": new.stages });
+                let kept = json!({ "quotas": there.set, "network": there.network, "stages": there.stages });
+                let found = differences(&kept, &wanted);
                 if !found.is_empty() {
                     let found = found.join(", ");
                     return Err(RegistryError::Conflict(format!("tenant {} is there with other {found}", new.name)));
@@ -112,10 +119,11 @@ impl Registry {
                 )));
             }
             transaction.execute(
-                "INSERT INTO tenant (name, created_ms, quotas, network) VALUES (?, ?, ?, ?)",
-                params![new.name, now_ms(), text(&new.quotas), new.network.as_ref().map(Value::to_string)],
+                "INSERT INTO tenant (name, created_ms, quotas, network, stages) VALUES (?, ?, ?, ?, ?)",
+                params![new.name, now_ms(), text(&new.quotas), kept(&new.network), kept(&new.stages)],
             )?;
-            audit.detail(json!({ "quotas": new.quotas, "network": new.network })).write(transaction)?;
+            let detail = json!({ "quotas": new.quotas, "network": new.network, "stages": new.stages });
+            audit.detail(detail).write(transaction)?;
             Ok(Change::new(there(transaction, &new.name)?))
         })
         .await
@@ -132,7 +140,7 @@ impl Registry {
         self.read(move |connection| {
             let (than, order) = page.words();
             let mut statement = connection.prepare_cached(&format!(
-                "SELECT name, created_ms, quotas, network, disabled FROM tenant
+                "{TENANT}
                  WHERE name {than} ?1 ORDER BY name {order} LIMIT ?2"
             ))?;
             let after = page.after.as_deref().unwrap_or(start(page.order));
@@ -172,6 +180,10 @@ impl Registry {
                 row.network.clone_from(&network);
                 line(Action::SetNetwork, json!(network), row.network != before.network).write(transaction)?;
             }
+            if let Some(stages) = patch.stages {
+                row.stages.clone_from(&stages);
+                line(Action::SetStagePolicy, json!(stages), row.stages != before.stages).write(transaction)?;
+            }
             if let Some(disabled) = patch.disabled {
                 row.disabled = disabled;
                 let detail = json!({ "disabled": disabled });
@@ -179,8 +191,8 @@ impl Registry {
             }
             if row != before {
                 transaction.execute(
-                    "UPDATE tenant SET quotas = ?, network = ?, disabled = ? WHERE name = ?",
-                    params![text(&row.set), row.network.as_ref().map(Value::to_string), row.disabled, tenant],
+                    "UPDATE tenant SET quotas = ?, network = ?, stages = ?, disabled = ? WHERE name = ?",
+                    params![text(&row.set), kept(&row.network), kept(&row.stages), row.disabled, tenant],
                 )?;
             }
             Ok(TenantChange {
@@ -269,8 +281,7 @@ pub(super) fn start(order: Order) -> &'static str {
 }
 
 pub(super) fn one(connection: &Connection, name: &str) -> Result<Option<TenantRow>, RegistryError> {
-    let mut statement =
-        connection.prepare_cached("SELECT name, created_ms, quotas, network, disabled FROM tenant WHERE name = ?")?;
+    let mut statement = connection.prepare_cached(&format!("{TENANT} WHERE name = ?"))?;
     statement.query_row([name], raw).optional()?.map(read).transpose()
 }
 
@@ -278,7 +289,9 @@ fn there(connection: &Connection, name: &str) -> Result<TenantRow, RegistryError
     one(connection, name)?.ok_or_else(|| absent(name))
 }
 
-type Raw = (TenantRow, String, Option<String>);
+const TENANT: &str = "SELECT name, created_ms, quotas, network, disabled, stages FROM tenant";
+
+type Raw = (TenantRow, String, Option<String>, Option<String>);
 
 fn raw(row: &Row<'_>) -> rusqlite::Result<Raw> {
     let tenant = TenantRow {
@@ -286,17 +299,23 @@ fn raw(row: &Row<'_>) -> rusqlite::Result<Raw> {
         created_ms: row.get(1)?,
         set: QuotaPatch::default(),
         network: None,
+        stages: None,
         disabled: row.get(4)?,
     };
-    Ok((tenant, row.get(2)?, row.get(3)?))
+    Ok((tenant, row.get(2)?, row.get(3)?, row.get(5)?))
 }
 
-fn read((mut tenant, quotas, network): Raw) -> Result<TenantRow, RegistryError> {
+fn read((mut tenant, quotas, network, stages): Raw) -> Result<TenantRow, RegistryError> {
     tenant.set = parsed("tenant.quotas", &quotas)?;
     tenant.network = network.map(|text| parsed("tenant.network", &text)).transpose()?;
+    tenant.stages = stages.map(|text| parsed("tenant.stages", &text)).transpose()?;
     Ok(tenant)
 }
 
 fn text(quotas: &QuotaPatch) -> String {
     json!(quotas).to_string()
+}
+
+fn kept(policy: &Option<Value>) -> Option<String> {
+    policy.as_ref().map(Value::to_string)
 }

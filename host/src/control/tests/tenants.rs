@@ -32,16 +32,23 @@ async fn a_tenant_is_changed_as_a_whole_or_not_at_all() {
     let patch = TenantPatch {
         quotas: Some(QuotaPatch { pipelines: Some(7), ffmpeg_processes: Some(0), ..QuotaPatch::default() }),
         network: Some(Some(json!({ "denyHosts": ["not a host"] }))),
+        stages: Some(Some(json!({ "allow": ["sha256:0"] }))),
         disabled: Some(true),
     };
     let refused = place.control.update_tenant(&local(), "acme", patch.clone()).await.unwrap_err();
     let paths: Vec<_> = refused.problems().iter().map(|problem| problem.path.as_str()).collect();
-    assert_eq!(paths, ["quotas.ffmpegProcesses", "networkPolicy.denyHosts[0]"]);
+    assert_eq!(paths, ["quotas.ffmpegProcesses", "networkPolicy.denyHosts[0]", "stagePolicy.allow[0]"]);
     let row = place.control.tenant(&local(), Some("acme")).unwrap();
-    assert_eq!((row.set, row.disabled), (QuotaPatch::default(), false));
-    let refused = place.control.create_tenant(&local(), "a b", patch.quotas.unwrap(), patch.network.unwrap()).await;
+    assert_eq!((row.set, &row.stages, row.disabled), (QuotaPatch::default(), &None, false));
+    let new = NewTenant {
+        name: "a b".to_owned(),
+        quotas: patch.quotas.unwrap(),
+        network: patch.network.unwrap(),
+        stages: Some(json!({ "allowed": [] })),
+    };
+    let refused = place.control.create_tenant(&local(), new).await;
     let paths: Vec<_> = refused.unwrap_err().problems().iter().map(|problem| problem.path.clone()).collect();
-    assert_eq!(paths, ["name", "quotas.ffmpegProcesses", "networkPolicy.denyHosts[0]"]);
+    assert_eq!(paths, ["name", "quotas.ffmpegProcesses", "networkPolicy.denyHosts[0]", "stagePolicy"]);
     let operator = Actor { role: Role::Operator, ..local() };
     let denied = place.control.update_tenant(&operator, "acme", disabled(true)).await;
     assert!(matches!(denied, Err(ControlError::Forbidden(_))));

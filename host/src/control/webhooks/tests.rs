@@ -15,7 +15,6 @@ use tokio::sync::watch;
 
 use super::*;
 use crate::control::access::Actor;
-use crate::control::quota::QuotaPatch;
 use crate::control::registry::{DeliveryRow, DeliveryState, NewEvent, NewTenant, NewWebhook};
 use crate::net::Policy;
 use crate::pipeline::event::{Event, EventKind, Severity};
@@ -128,7 +127,7 @@ impl Queue {
         let dir = tempfile::tempdir().unwrap();
         let registry = Registry::new(Database::open(&dir.path().join("outboard.db")).unwrap());
         for name in ["acme", "other", "third"] {
-            let new = NewTenant { name: name.into(), quotas: QuotaPatch::default(), network: None };
+            let new = NewTenant { name: name.into(), ..NewTenant::default() };
             registry.create_tenant(&actor(), new).await.unwrap();
         }
         Self { dir, registry }

@@ -1,7 +1,7 @@
 //! The schema, step by step. `user_version` counts how many were taken: a step that was ever released stays as it is.
 
 /// Every step, oldest first. Only ever add.
-pub(super) const SCHEMA: &[&str] = &[JOURNAL, HISTORY, CONTROL, REMOVALS, STAGES];
+pub(super) const SCHEMA: &[&str] = &[JOURNAL, HISTORY, CONTROL, REMOVALS, STAGES, SIGNED];
 
 /// What pipelines write down while they run.
 const JOURNAL: &str = "
@@ -222,3 +222,6 @@ CREATE TABLE component (
 CREATE UNIQUE INDEX component_owner ON component (digest, ifnull(tenant, ''));
 CREATE INDEX component_tenant ON component (tenant);
 ";
+
+/// The key of its tenant's that a component is signed with.
+const SIGNED: &str = "ALTER TABLE component ADD COLUMN signed_by TEXT;";

@@ -5,12 +5,15 @@ use async_graphql::{Context, ID, Object};
 use crate::api::graphql::context::{Maybe, Result, boxed, core, named};
 use crate::api::graphql::error::At;
 use crate::api::graphql::types::stage::{
-    RemoveStagePayload, StageComponentInfo, StageKind, UploadStageInput, UploadStagePayload,
+    PullStageInput, PullStagePayload, RemoveStagePayload, StageComponentInfo, StageKind, UploadStageInput,
+    UploadStagePayload,
 };
 use crate::api::graphql::types::swap::{RollOut, RollOutStageInput, Swap, SwapStageInput};
 use crate::config::Problem;
-use crate::control::components::Offered;
+use crate::control::components::oci::Credentials;
+use crate::control::components::{NewPull, Offered};
 use crate::control::error::ControlError;
+use crate::control::hidden::Hidden;
 use crate::control::registry::ComponentSource;
 
 /// See [`super::Mutation`].
@@ -28,6 +31,17 @@ impl StageMutation {
         #[graphql(desc = "The component.")] input: UploadStageInput,
     ) -> Maybe<UploadStagePayload> {
         boxed(upload(ctx, input)).await
+    }
+
+    /// Fetches a component from an OCI registry and adds it as `uploadStage` does: an image manifest with one layer
+    /// `application/wasm`. Manifest and file have to hash to their digests. A registry that does not answer is UNAVAILABLE; one
+    /// at an address that the tenant's network policy does not allow is not asked. One at a time for each tenant.
+    async fn pull_stage(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to fetch.")] input: PullStageInput,
+    ) -> Maybe<PullStagePayload> {
+        boxed(pull(ctx, input)).await
     }
 
     /// Takes a component away. One that a pipeline is set to, now or as its version before, is a CONFLICT.
@@ -84,16 +98,26 @@ async fn roll_out(ctx: &Context<'_>, input: RollOutStageInput) -> Result<RollOut
 
 async fn upload(ctx: &Context<'_>, input: UploadStageInput) -> Result<UploadStagePayload> {
     let (control, actor) = core(ctx)?;
-    let UploadStageInput { file, tenant, shared } = input;
+    let UploadStageInput { file, tenant, shared, signature } = input;
     let unread = |error: std::io::Error| ControlError::invalid("input.file", format!("cannot be read: {error}"));
     let file = file.value(ctx).map_err(unread)?;
     let origin = file.filename.clone();
     let mut bytes = Vec::new();
     std::io::Read::read_to_end(&mut file.into_read(), &mut bytes).map_err(unread)?;
     let tenant = (!shared).then(|| tenant.map_or_else(|| actor.home().to_owned(), |id| id.0));
-    let offered = Offered { tenant, bytes: bytes.into(), source: ComponentSource::Upload, origin };
+    let offered = Offered { tenant, bytes: bytes.into(), source: ComponentSource::Upload, origin, signature };
     let listed = control.add_component(actor, offered).await.at_input("input")?;
     Ok(UploadStagePayload { component: StageComponentInfo::new(&listed, Vec::new()) })
+}
+
+async fn pull(ctx: &Context<'_>, input: PullStageInput) -> Result<PullStagePayload> {
+    let (control, actor) = core(ctx)?;
+    let PullStageInput { reference, tenant, shared, auth, insecure, signature } = input;
+    let tenant = (!shared).then(|| tenant.map_or_else(|| actor.home().to_owned(), |id| id.0));
+    let credentials = auth.map(|auth| Credentials { username: auth.username, password: Hidden::new(auth.password) });
+    let new = NewPull { reference, tenant, credentials, insecure, signature };
+    let listed = control.pull_component(actor, new).await.at_input("input")?;
+    Ok(PullStagePayload { component: StageComponentInfo::new(&listed, Vec::new()) })
 }
 
 async fn remove(ctx: &Context<'_>, digest: String, tenant: Option<ID>, shared: bool) -> Result<RemoveStagePayload> {

@@ -1,11 +1,12 @@
 //! Tenants: made, changed, deleted. For admins of the whole host.
 
 use async_graphql::{Context, ID, MaybeUndefined, Object};
+use serde_json::Value;
 
 use crate::api::graphql::context::{Maybe, Result, boxed, core};
 use crate::api::graphql::error::At;
 use crate::api::graphql::types::tenant::{CreateTenantInput, DeleteTenantPayload, Tenant, UpdateTenantInput};
-use crate::control::registry::TenantPatch;
+use crate::control::registry::{NewTenant, TenantPatch};
 
 /// See [`super::Mutation`].
 #[derive(Debug, Default)]
@@ -45,9 +46,13 @@ impl TenantMutation {
 
 async fn create(ctx: &Context<'_>, input: CreateTenantInput) -> Result<Tenant> {
     let (control, actor) = core(ctx)?;
-    let quotas = input.quotas.unwrap_or_default().into();
-    let network = input.network_policy.map(|policy| policy.kept());
-    let made = control.create_tenant(actor, &input.name, quotas, network).await;
+    let new = NewTenant {
+        name: input.name,
+        quotas: input.quotas.unwrap_or_default().into(),
+        network: input.network_policy.map(|policy| policy.kept()),
+        stages: input.stage_policy.map(|policy| policy.kept()),
+    };
+    let made = control.create_tenant(actor, new).await;
     Ok(Tenant::of(&*made.at_input("input")?))
 }
 
@@ -55,15 +60,21 @@ async fn update(ctx: &Context<'_>, id: &str, input: UpdateTenantInput) -> Result
     let (control, actor) = core(ctx)?;
     let patch = TenantPatch {
         quotas: input.quotas.map(Into::into),
-        network: match input.network_policy {
-            MaybeUndefined::Undefined => None,
-            MaybeUndefined::Null => Some(None),
-            MaybeUndefined::Value(policy) => Some(Some(policy.kept())),
-        },
+        network: asked(input.network_policy, |policy| policy.kept()),
+        stages: asked(input.stage_policy, |policy| policy.kept()),
         disabled: input.disabled,
     };
     let changed = control.update_tenant(actor, id, patch).await.at_input("input")?;
     Ok(Tenant::of(&changed))
+}
+
+/// `None`: not asked for; `Some(None)`: to be as for every other.
+fn asked<T>(policy: MaybeUndefined<T>, kept: impl FnOnce(T) -> Value) -> Option<Option<Value>> {
+    match policy {
+        MaybeUndefined::Undefined => None,
+        MaybeUndefined::Null => Some(None),
+        MaybeUndefined::Value(policy) => Some(Some(kept(policy))),
+    }
 }
 
 async fn delete(ctx: &Context<'_>, id: ID) -> Result<DeleteTenantPayload> {

@@ -73,7 +73,12 @@ async fn nothing_secret_comes_out() {
             }
         }
     }
-    let known =
-        ["CreateTokenPayload.secret", "CreateWebhookPayload.secret", "Limit.value", "ProcessorSettings.hasAuth"];
+    let known = [
+        "CreateTokenPayload.secret",
+        "CreateWebhookPayload.secret",
+        "Limit.value",
+        "ProcessorSettings.hasAuth",
+        "StagePolicy.publicKey",
+    ];
     assert_eq!(found, known.map(str::to_owned).into());
 }

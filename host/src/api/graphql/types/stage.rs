@@ -72,6 +72,9 @@ pub struct StageComponentInfo {
     added_by: Option<String>,
     /// When it was added.
     added_at: Option<DateTime>,
+    /// The key of its tenant's that it is signed with: `sha256:` and the SHA-256 of the key as DER. Null where the tenant had
+    /// none when it was added.
+    signed_by: Option<String>,
     /// Pipelines of the caller's that it decides in now.
     used_by: Vec<ID>,
 }
@@ -117,11 +120,55 @@ pub struct UploadStageInput {
     /// True: for every tenant; for operators of the whole host.
     #[graphql(default)]
     pub shared: bool,
+    /// Its detached signature in base64, where the tenant's stage policy has a key.
+    pub signature: Option<String>,
 }
 
 /// What was added.
 #[derive(Debug, SimpleObject)]
 pub struct UploadStagePayload {
+    /// The component.
+    pub component: StageComponentInfo,
+}
+
+/// A component to be fetched from a registry.
+#[derive(Debug, InputObject)]
+pub struct PullStageInput {
+    /// `oci://host[:port]/name[:tag]@sha256:…`, with the digest of its manifest.
+    pub reference: String,
+    /// The tenant that it is for; left out: the caller's own.
+    pub tenant: Option<ID>,
+    /// True: for every tenant; for operators of the whole host.
+    #[graphql(default)]
+    pub shared: bool,
+    /// Who we are to the registry, where it asks.
+    pub auth: Option<RegistryAuthInput>,
+    /// True: by http, without TLS. A password goes to this machine only then.
+    #[graphql(default)]
+    pub insecure: bool,
+    /// Its detached signature in base64, where the tenant's stage policy has a key; left out: the one in the annotation
+    /// `outboard.stage.signature`.
+    pub signature: Option<String>,
+}
+
+/// A user of a registry.
+#[derive(InputObject)]
+pub struct RegistryAuthInput {
+    /// Name.
+    pub username: String,
+    /// Password or access token. Used for this one call; never shown, kept or logged.
+    pub password: String,
+}
+
+impl std::fmt::Debug for RegistryAuthInput {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RegistryAuthInput").field("username", &self.username).finish_non_exhaustive()
+    }
+}
+
+/// What was fetched and added.
+#[derive(Debug, SimpleObject)]
+pub struct PullStagePayload {
     /// The component.
     pub component: StageComponentInfo,
 }
@@ -221,6 +268,7 @@ impl StageComponentInfo {
             origin: listed.origin.clone(),
             added_by: listed.added.as_ref().map(|(by, _)| by.clone()),
             added_at: listed.added.as_ref().map(|(_, at)| DateTime(*at)),
+            signed_by: listed.signed_by.clone(),
             used_by,
         }
     }

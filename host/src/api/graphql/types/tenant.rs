@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::api::graphql::scalars::{BigInt, DateTime};
 use crate::control::quota::{self, QuotaPatch};
 use crate::control::registry::TenantRow;
-use crate::control::tenant_policy;
+use crate::control::{components, tenant_policy};
 use crate::net::Policy;
 
 /// Someone who shares this host, behind walls.
@@ -22,6 +22,8 @@ pub struct Tenant {
     pub quotas: Quotas,
     /// Which addresses it may reach.
     pub network_policy: NetworkPolicy,
+    /// Which components it may use as stages.
+    pub stage_policy: StagePolicy,
 }
 
 /// What a tenant may use.
@@ -62,6 +64,16 @@ pub struct NetworkPolicy {
     pub files: bool,
 }
 
+/// Which components a tenant may use as stages, besides those that come with the host, which it always may.
+#[derive(Debug, Clone, SimpleObject)]
+pub struct StagePolicy {
+    /// Digests; no others may be used. Null: any that it has. Of a tenant with a key, shared components that are listed here may be
+    /// used although nobody signed them.
+    pub allow: Option<Vec<String>>,
+    /// The public key, PEM, that its own components have to be signed with. Null: they need not be signed.
+    pub public_key: Option<String>,
+}
+
 /// A tenant to make.
 #[derive(Debug, Clone, InputObject)]
 pub struct CreateTenantInput {
@@ -71,6 +83,8 @@ pub struct CreateTenantInput {
     pub quotas: Option<QuotasInput>,
     /// Which addresses it may reach; left out: the public internet.
     pub network_policy: Option<NetworkPolicyInput>,
+    /// Which components it may use as stages; left out: any that it has.
+    pub stage_policy: Option<StagePolicyInput>,
 }
 
 /// What to change of a tenant. What is left out stays as it is.
@@ -82,6 +96,9 @@ pub struct UpdateTenantInput {
     pub quotas: Option<QuotasInput>,
     /// Which addresses it may reach, as a whole; null: as for every new tenant.
     pub network_policy: MaybeUndefined<NetworkPolicyInput>,
+    /// Which components it may use as stages, as a whole; null: any that it has. What is on air stays on air; a pipeline that is
+    /// set to another one is not changed, swapped or started any more.
+    pub stage_policy: MaybeUndefined<StagePolicyInput>,
 }
 
 /// A tenant that was deleted.
@@ -136,6 +153,16 @@ pub struct NetworkPolicyInput {
     pub files: bool,
 }
 
+/// Which components a tenant may use as stages.
+#[derive(Debug, Clone, InputObject)]
+pub struct StagePolicyInput {
+    /// Digests, `sha256:…`; left out: any that it has.
+    pub allow: Option<Vec<String>>,
+    /// A public key, Ed25519 or ECDSA P-256, as PEM. Components that are added have to be signed with it, and those that are not
+    /// cannot be used.
+    pub public_key: Option<String>,
+}
+
 // === to and from the core ===
 
 impl Tenant {
@@ -147,6 +174,7 @@ impl Tenant {
             disabled: row.disabled,
             quotas: row.quotas().into(),
             network_policy: tenant_policy(row).into(),
+            stage_policy: components::StagePolicy::of(row).into(),
         }
     }
 }
@@ -189,6 +217,20 @@ impl NetworkPolicyInput {
     pub fn kept(self) -> Value {
         let Self { deny_hosts, deny_ranges, allow_hosts, allow_ranges, public, private, files } = self;
         let policy = Policy { deny_hosts, deny_ranges, allow_hosts, allow_ranges, public, private, files };
+        serde_json::to_value(policy).unwrap_or_default()
+    }
+}
+
+impl From<components::StagePolicy> for StagePolicy {
+    fn from(policy: components::StagePolicy) -> Self {
+        Self { allow: policy.allow, public_key: policy.public_key }
+    }
+}
+
+impl StagePolicyInput {
+    /// As the core keeps it.
+    pub fn kept(self) -> Value {
+        let policy = components::StagePolicy { allow: self.allow, public_key: self.public_key };
         serde_json::to_value(policy).unwrap_or_default()
     }
 }

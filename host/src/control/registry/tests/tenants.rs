@@ -88,24 +88,31 @@ async fn a_tenant_is_changed_as_a_whole_or_not_at_all() {
     let all = |pipelines| TenantPatch {
         quotas: quotas(pipelines),
         network: Some(Some(json!({ "public": false }))),
+        stages: Some(Some(json!({ "allow": [] }))),
         disabled: Some(true),
     };
     let new = registry.update_tenant(&admin(), "acme", all(7)).await.unwrap();
     assert_eq!((new.quotas, new.network, new.disabled), (true, true, true));
     assert_eq!((new.row.quotas().pipelines, new.row.disabled), (7, true));
+    let kept = registry.tenant("acme").await.unwrap().unwrap();
+    assert_eq!((kept.stages, kept.network), (Some(json!({ "allow": [] })), Some(json!({ "public": false }))));
     let again = registry.update_tenant(&admin(), "acme", all(8)).await.unwrap();
     assert_eq!((again.quotas, again.network, again.disabled), (true, false, false));
     let lines = audit(&registry, Scope::Host).await.split_off(2);
     let lines: Vec<_> = lines.iter().map(|line| (line.0.as_str(), line.2)).collect();
     let (done, so_already) = (Outcome::Done, Outcome::Unchanged);
-    let told = |network| [("tenant.set-quotas", done), ("tenant.set-network", network), ("tenant.disable", network)];
+    let told = |others| {
+        let [network, stages, disabled] =
+            ["tenant.set-network", "tenant.set-stages", "tenant.disable"].map(|word| (word, others));
+        [("tenant.set-quotas", done), network, stages, disabled]
+    };
     assert_eq!(lines, [told(done), told(so_already)].concat());
 
     // What is wrong in one part leaves the others as they were.
     let wrong = TenantPatch { disabled: Some(true), ..all(9) };
     conflict(registry.update_tenant(&admin(), "default", wrong).await);
     let row = registry.tenant("default").await.unwrap().unwrap();
-    assert_eq!((row.set, row.network), (QuotaPatch::default(), None));
+    assert_eq!((row.set, row.network, row.stages), (QuotaPatch::default(), None, None));
 }
 
 #[tokio::test]

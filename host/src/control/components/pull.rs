@@ -1,0 +1,68 @@
+//! Components that are fetched from a registry.
+
+use super::oci::{self, Bounds, Credentials, OciError, Reference, Wanted};
+use super::{Control, ListedComponent, Offered, Refused};
+use crate::control::access::{Action, Actor};
+use crate::control::error::ControlError;
+use crate::control::registry::ComponentSource;
+use crate::pipeline::DEFAULT_TENANT;
+use crate::unix_time::now_ms;
+
+/// A component to be fetched.
+#[derive(Debug, Clone)]
+pub struct NewPull {
+    /// `oci://host[:port]/name[:tag]@sha256:…`.
+    pub reference: String,
+    /// Whose it will be; `None`: every tenant's.
+    pub tenant: Option<String>,
+    /// Who we are to the registry.
+    pub credentials: Option<Credentials>,
+    /// Without TLS.
+    pub insecure: bool,
+    /// Its detached signature in base64; `None`: the one that the registry has with it.
+    pub signature: Option<String>,
+}
+
+// === impl Control ===
+
+impl Control {
+    /// Fetches a component from a registry and adds it. What the tenant's network policy does not let it reach is not reached for
+    /// it; what is for every tenant goes by the policy of the host's own.
+    ///
+    /// # Errors
+    /// Any [`ControlError`]; [`ControlError::InvalidInput`] at `reference`, `auth` or `signature`, [`ControlError::Unavailable`] where the
+    /// registry does not answer.
+    pub async fn pull_component(&self, actor: &Actor, new: NewPull) -> Result<ListedComponent, ControlError> {
+        let NewPull { reference, tenant, credentials, insecure, signature } = new;
+        let row = match &tenant {
+            Some(tenant) => self.tenant_for(actor, Action::AddStage, Some(tenant))?,
+            None => {
+                actor.check(Action::ShareStage, None)?;
+                self.tenant_for(actor, Action::AddStage, Some(DEFAULT_TENANT))?
+            }
+        };
+        let reference = Reference::parse(&reference).map_err(|wrong| ControlError::invalid("reference", wrong))?;
+        let origin = reference.to_string();
+        let pulling = self.0.shelf.pulling(tenant.clone())?;
+        let guard = crate::control::pipelines::tenant_guard(&row);
+        let wanted = Wanted { reference, credentials, insecure };
+        let pulled = match oci::pull(&guard, &wanted, Bounds::default()).await {
+            Ok(pulled) => pulled,
+            Err(error) => {
+                let reason = error.to_string();
+                tracing::warn!(tenant, origin, reason, "a component is not pulled");
+                if error.passes() {
+                    return Err(ControlError::Unavailable(reason));
+                }
+                let path = if matches!(error, OciError::Auth(_)) { "auth" } else { "reference" };
+                let source = ComponentSource::Registry;
+                self.0.shelf.refuse(Refused { tenant, origin, source, reason: reason.clone(), at_ms: now_ms() });
+                return Err(ControlError::invalid(path, reason));
+            }
+        };
+        drop(pulling);
+        let signature = signature.or(pulled.signature);
+        let offered = Offered { tenant, bytes: pulled.bytes, source: ComponentSource::Registry, origin, signature };
+        self.add_component(actor, offered).await
+    }
+}
