@@ -94,7 +94,9 @@ impl State {
         match self.open {
             Some(Open { first, last, .. }) if first > last || Some(last) != self.last_pushed => {
                 let pushed = self.last_pushed;
-                Err(format!("the snapshot's open batch {first}..={last} does not end with the last segment, {pushed:?}"))
+                Err(format!(
+                    "the snapshot's open batch {first}..={last} does not end with the last segment, {pushed:?}"
+                ))
             }
             _ => Ok(self),
         }
