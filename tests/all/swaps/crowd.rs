@@ -6,12 +6,11 @@ use outboard::stage::{Opening, RemuxStage, StageLabels};
 
 use super::*;
 
-const CROWD: usize = 100;
+/// Stages that spin.
+pub(crate) const CROWD: usize = 100;
 const ASKED: usize = 400;
-/// For an answer of the quick one.
-const WITHIN: Duration = Duration::from_millis(50);
 
-pub(crate) async fn measure() -> (Duration, Duration) {
+async fn measure() -> (Duration, Duration) {
     let guest = load("faulty-remux").await;
     let spins = json!({ "fault": "spin", "call": "plan" });
     let mut crowd = tokio::task::JoinSet::new();
@@ -40,10 +39,8 @@ pub(crate) async fn measure() -> (Duration, Duration) {
     (took[ASKED / 2], took[ASKED * 99 / 100])
 }
 
-/// Called from the module of tests that have the machine to themselves.
-pub(crate) fn a_quick_stage_is_quick() {
+/// The median of the quick one's answers, and the longest of 99 in 100.
+pub(crate) fn measured() -> (Duration, Duration) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let (median, most) = runtime.block_on(measure());
-    eprintln!("beside {CROWD} stages that spin: median {median:?}, 99 of 100 within {most:?}");
-    assert!(most <= WITHIN, "{most:?}");
+    runtime.block_on(measure())
 }
