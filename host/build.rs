@@ -15,6 +15,8 @@ fn main() {
         println!("cargo::rerun-if-changed=../components/dist/{name}.wasm");
     }
     println!("cargo::rerun-if-changed=../wit");
+    // What `outboard stage new` writes; as a folder, so that new files are taken in as well.
+    println!("cargo::rerun-if-changed=src/cli/stage/templates");
     if !missing.is_empty() {
         println!("cargo::error=components/dist lacks {}; run ./scripts/components first", missing.join(", "));
     }

@@ -33,6 +33,7 @@ GUESTS=tests/guests/Cargo.toml
 step_format() {
   cargo fmt --all --check
   if [ -f $GUESTS ]; then cargo fmt --all --check --manifest-path $GUESTS; fi
+  cargo fmt --all --check --manifest-path tests/fuzz/Cargo.toml
 }
 
 step_shell() {
@@ -133,6 +134,9 @@ step_build() {
   fi
   mv "$OBJECTS.new" "$OBJECTS"
 }
+
+# Projects as `outboard stage new` writes them, for the tests; built by the tools of their languages.
+step_stages() { scripts/stages; }
 
 # bounded MINUTES LOG COMMAND...: runs a command with its output on the screen and in LOG, in a process group of its own,
 # so that the end of it, however it comes (time over, Ctrl-C, TERM), is the end of its children.

@@ -10,6 +10,7 @@
 
 pub mod access;
 pub mod components;
+mod demo;
 pub mod dry_run;
 pub mod entry;
 pub mod error;
@@ -96,6 +97,7 @@ struct Inner {
     dry_runs: DryRuns,
     swaps: SwapBooks,
     shelf: Shelf,
+    demo: demo::Running,
     started: Instant,
     started_ms: u64,
 }
@@ -150,6 +152,7 @@ impl Control {
             dry_runs: DryRuns::default(),
             swaps: SwapBooks::default(),
             shelf: Shelf::default(),
+            demo: demo::Running::default(),
             started: Instant::now(),
             started_ms: crate::unix_time::now_ms(),
         }));
@@ -162,6 +165,7 @@ impl Control {
             tracing::warn!(pipeline = %row.pipeline, swap = row.id, reason, "a swap was interrupted");
         }
         control.load_components().await?;
+        control.end_old_demo().await?;
         control.load_pipelines().await?;
         Ok(control)
     }
@@ -175,6 +179,9 @@ impl Control {
             tracing::warn!("not every pipeline was stopped within {limit:?}; the next start goes on from the journal");
             let ending = entries.iter().map(|entry| entry.end(StopMode::AtOnce));
             let _ = tokio::time::timeout(SHUTDOWN_LIMIT, futures_util::future::join_all(ending)).await;
+        }
+        if let Some((parts, _)) = self.0.demo.lock().await.take() {
+            parts.stop().await;
         }
         self.0.recorder.flush().await;
         self.0.webhooks.shutdown(WEBHOOK_STOP_LIMIT).await;

@@ -28,4 +28,8 @@ pub mod stage;
 
 pub mod store;
 
+pub mod demo;
 pub mod echo;
+
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;

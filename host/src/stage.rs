@@ -54,3 +54,8 @@ pub use framing::FramingStage;
 pub use remux::RemuxStage;
 
 pub mod inspect;
+
+#[cfg(any(test, feature = "fuzzing"))]
+mod fuzz;
+#[cfg(any(test, feature = "fuzzing"))]
+pub use {batching::fuzz_cuts, framing::fuzz_messages, fuzz::snapshots as fuzz_snapshots, remux::fuzz_plans};

@@ -4,4 +4,5 @@
 mod busy_pages;
 mod log_subscribers;
 mod noisy_neighbour;
+mod spinning;
 mod two_tenants;

@@ -78,3 +78,33 @@ async fn serve_answers_on_loopback_and_refuses_elsewhere() {
     serve.signal(nix::sys::signal::Signal::SIGTERM);
     assert!(serve.ended(Duration::from_secs(20)).await.status.success());
 }
+
+#[tokio::test]
+async fn a_new_stage_project_touches_nothing_that_is_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let new = async |options: &[&str]| {
+        let arguments = [&["stage", "new", "--kind", "batching", "--lang", "js"], options].concat();
+        Host::spawn(&arguments).ended(Duration::from_secs(20)).await
+    };
+    let made = new(&[&place("my-cuts")]).await;
+    assert!(made.status.success() && made.stdout.contains("npm ci"), "{}", made.stdout);
+    let readme = std::fs::read_to_string(dir.path().join("my-cuts/README.md")).unwrap();
+    assert!(readme.starts_with("# my-cuts\n"), "{readme}");
+
+    // The folder is not empty any more.
+    std::fs::write(dir.path().join("my-cuts/README.md"), "mine").unwrap();
+    let again = new(&[&place("my-cuts")]).await;
+    assert_eq!((again.status.code(), again.lines_with("my-cuts is not empty")), (Some(1), 1), "{:#?}", again.log);
+    assert_eq!(std::fs::read_to_string(dir.path().join("my-cuts/README.md")).unwrap(), "mine");
+
+    // A name that no stage can have, given or taken from the folder.
+    for options in [&["--name", "My_Cuts", &place("a")][..], &[&place("My_Cuts")]] {
+        let refused = new(options).await;
+        assert_eq!(refused.status.code(), Some(2), "{options:?}: {:#?}", refused.log);
+        assert!(refused.lines_with("\"My_Cuts\" is not a stage's name") > 0, "{options:?}: {:#?}", refused.log);
+    }
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "what was refused left nothing behind");
+    let unknown = Host::spawn(&["stage", "new", "--kind", "batching", "--lang", "cobol", &place("b")]);
+    assert_eq!(unknown.ended(Duration::from_secs(20)).await.status.code(), Some(2));
+}

@@ -1,4 +1,5 @@
 //! Components: every way in, what is refused and why, who may use them, and that a dropped file is on air in no time.
+#![expect(clippy::unwrap_used, reason = "a test may stop at the first thing that is not as it should be")]
 
 use std::path::Path;
 use std::process::Output;

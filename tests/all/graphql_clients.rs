@@ -101,6 +101,9 @@ async fn everything(kind: Kind) {
     pipeline(&mut caller, &server, kind, settings).await;
     pulled(&mut caller).await;
     deliveries(&mut caller, &hook).await;
+    let demo = caller.call("mutation", "startDemo", ("", ""), json!({})).await;
+    assert_eq!((&demo["id"], &demo["desired"]), (&json!("default:demo"), &json!("RUNNING")));
+    assert_eq!(caller.of("mutation", "deletePipeline", "default:demo").await["deleted"], true);
     if kind == Kind::Node {
         // What a client asks for in vain it is told with a code, in its own way of telling.
         let refused = caller.client.ask("query { pipeline(id: \"nobody:x\") { id } }", json!({})).await;

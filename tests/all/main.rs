@@ -15,6 +15,7 @@ mod restart;
 // by promise
 mod again;
 mod alternatives;
+mod authored;
 mod bounded;
 mod broken_stages;
 mod command_line;
@@ -25,6 +26,7 @@ mod documented;
 mod dry_run;
 mod fuzzed;
 mod graphql_clients;
+mod guide;
 mod kill_server;
 mod observed;
 mod off_air;

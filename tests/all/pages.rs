@@ -2,6 +2,7 @@
 //! scripts of `tests/browser/ui`; here are the parts around them, and what must come of it.
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first thing that is not as it should be")]
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use outboard_tests::browser::Script;
@@ -16,6 +17,16 @@ const LIMIT: Duration = Duration::from_secs(300);
 /// Seconds of media that the origin has: more than a script takes.
 const MEDIA: u32 = 400;
 
+/// The bundled remux planning stage as another build would be: the same code, and a custom section more.
+fn another_build(dir: &Path) -> PathBuf {
+    let bundled = Path::new(env!("CARGO_MANIFEST_DIR")).join("../components/dist/remux-replace.wasm");
+    let mut bytes = std::fs::read(bundled).unwrap();
+    bytes.extend_from_slice(b"\0\x06\x05build");
+    let path = dir.join("remux-replace-2.wasm");
+    std::fs::write(&path, bytes).unwrap();
+    path
+}
+
 #[tokio::test]
 async fn an_operator_makes_a_pipeline_sees_it_through_and_cleans_up() {
     let origin = LiveOrigin::start(entries(&Clip::small(MEDIA), false)).await;
@@ -25,6 +36,7 @@ async fn an_operator_makes_a_pipeline_sees_it_through_and_cleans_up() {
     let server = Server::start(storage.path()).await;
     let given = json!({
         "url": server.url("/"), "source": origin.url, "processor": processor, "to": nginx.url("pages"), "stream": "show",
+        "component": another_build(storage.path()),
     });
     let mut script = Script::start("ui/journey.mjs", &given);
     assert_eq!(script.next(LIMIT).await, json!({ "ask": "kill-processor" }), "{:#?}", server.log());
@@ -40,6 +52,10 @@ async fn an_operator_makes_a_pipeline_sees_it_through_and_cleans_up() {
     assert!(played >= 3.0 && frames.unwrap() > 60 && after["width"] == 320, "{told:#}");
     assert!(text("why").contains("original audio") && text("why").contains("processor"), "{told:#}");
     assert!(text("original").contains("no connection to the processor"), "{told:#}");
+    let swapped = &told["swapped"];
+    assert!(swapped["question"].as_str().unwrap().contains("remux-replace"), "{told:#}");
+    assert_eq!(swapped["steps"].as_array().unwrap().len(), 4, "each step is told: {told:#}");
+    assert!(swapped["refused"].as_str().unwrap().len() > 10, "a file that is none is refused with a reason: {told:#}");
     assert!(text("question").contains("default:show"), "names what it destroys: {told:#}");
     assert!(text("cleaned").contains("freed"), "{told:#}");
     let left = server.graphql(

@@ -1,4 +1,5 @@
 //! Components from an OCI registry: by their digest, within the tenant's walls, and never with a password that stays anywhere.
+#![expect(clippy::panic, reason = "a test may stop at the first thing that is not as it should be")]
 
 use std::path::Path;
 use std::time::{Duration, Instant};

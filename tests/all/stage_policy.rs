@@ -1,4 +1,5 @@
 //! What a tenant may use as stages: what is listed, and what is signed with its key, by every way in.
+#![expect(clippy::unwrap_used, reason = "a test may stop at the first thing that is not as it should be")]
 
 use std::path::Path;
 use std::time::Duration;

@@ -1,5 +1,10 @@
 //! Stages are swapped on air: the new version goes on where the old one was, and where it fails the old one answers the very
 //! same call.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test may stop at the first thing that is not as it should be"
+)]
 
 use std::sync::{Arc, Mutex};
 
@@ -12,6 +17,7 @@ use outboard::stage::{FailurePolicy, Opening, StageComponent, StageKind};
 use outboard_tests::guests::{load, orders, runtime};
 use serde_json::{Value, json};
 
+pub(crate) mod crowd;
 mod flat;
 mod on_air;
 mod policy;

@@ -28,7 +28,8 @@ impl Batcher {
     /// # Errors
     /// A sentence if the snapshot cannot be read.
     pub fn new(settings: Settings, state: Option<&[u8]>) -> Result<Self, String> {
-        let state = state.map(|bytes| snapshot::read(READABLE, bytes)).transpose()?.unwrap_or_default();
+        let state: State = state.map(|bytes| snapshot::read(READABLE, bytes)).transpose()?.unwrap_or_default();
+        let state = state.checked()?;
         Ok(Self { settings, state })
     }
 

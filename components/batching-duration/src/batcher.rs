@@ -20,7 +20,8 @@ impl Batcher {
     /// # Errors
     /// A sentence if the snapshot cannot be read.
     pub fn new(settings: Settings, state: Option<&[u8]>) -> Result<Self, String> {
-        let state = state.map(|bytes| snapshot::read(READABLE, bytes)).transpose()?.unwrap_or_default();
+        let state: State = state.map(|bytes| snapshot::read(READABLE, bytes)).transpose()?.unwrap_or_default();
+        let state = state.checked()?;
         Ok(Self { settings, state })
     }
 
@@ -155,6 +156,14 @@ mod tests {
         let mut two = Batcher::new(one.settings, Some(&state)).unwrap();
         assert_eq!(run(&mut two, &[seg(2, 4000)]), [(2, cut(0, 2, Reason::Length))]);
         assert!(Batcher::new(one.settings, Some(b"other")).is_err());
+        // An open batch that no run of segments can have led to.
+        for (pushed, first, last) in [("2", 3, 2), ("3", 1, 2), ("null", 1, 2)] {
+            let state =
+                format!(r#"{{"last_pushed":{pushed},"open":{{"first":{first},"last":{last},"duration_us":1}}}}"#);
+            let state = format!(r#"{{"stage":"batching-duration","layout":1,"state":{state}}}"#);
+            let refused = Batcher::new(one.settings, Some(state.as_bytes())).unwrap_err();
+            assert!(refused.contains(&format!("{first}..={last}")), "{refused}");
+        }
     }
 
     #[test]

@@ -79,13 +79,29 @@ pub struct State {
     /// The open batch, if it has any segment.
     pub open: Option<Open>,
     /// Wall-clock time at the end of the last segment, where it is known.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock_us: Option<i64>,
 }
 
 // === impl State ===
 
 impl State {
+    /// A state as it was read, if any run of segments can have led to it.
+    ///
+    /// # Errors
+    /// A sentence with the numbers.
+    pub fn checked(self) -> Result<Self, String> {
+        match self.open {
+            Some(Open { first, last, .. }) if first > last || Some(last) != self.last_pushed => {
+                let pushed = self.last_pushed;
+                Err(format!(
+                    "the snapshot's open batch {first}..={last} does not end with the last segment, {pushed:?}"
+                ))
+            }
+            _ => Ok(self),
+        }
+    }
+
     /// To be called first for each segment: where it does not follow on, the contract wants the open batch forgotten (the
     /// host cut by itself in between, or pushes again what it did not have cut).
     pub fn follow(&mut self, segment: &Segment) {

@@ -16,6 +16,7 @@ mod glue {
     use crate::settings::{self, Settings};
     use bindings::exports::outboard::stage::{lifecycle, remux_planning as wit};
     use bindings::outboard::stage::types::{Error, Problem};
+    use serde::de::IgnoredAny;
     use stage_kit::remux::{self, Choice, READABLE};
     use stage_kit::snapshot;
     use std::cell::Cell;
@@ -43,7 +44,8 @@ mod glue {
                 )
             })?;
             if let Some(state) = state {
-                snapshot::read::<()>(READABLE, &state).map_err(Error::UnreadableState)?;
+                // Plans do not depend on earlier ones: what a stage that took over in between has put in is let go.
+                snapshot::read::<IgnoredAny>(READABLE, &state).map_err(Error::UnreadableState)?;
             }
             SETTINGS.set(Some(settings));
             Ok(())

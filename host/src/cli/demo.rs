@@ -7,17 +7,12 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Args;
-use tokio::net::TcpListener;
 
 use super::run::{self, RunArgs};
 use super::{Ending, Progress, complain};
 use crate::config::{self, Layers};
-use crate::echo::{Echo, EchoConfig};
+use crate::demo::{CUSHION_SECONDS, Places};
 use crate::telemetry;
-
-mod receiver;
-mod site;
-mod source;
 
 /// Options of `demo`.
 #[derive(Debug, Args)]
@@ -31,15 +26,13 @@ pub struct DemoArgs {
     /// Milliseconds that the processor takes.
     #[arg(long, value_name = "MS", default_value_t = 100)]
     pub delay_ms: u64,
+    /// A component file instead of a bundled stage: batching=FILE, framing=FILE or remux_planning=FILE.
+    #[arg(long, value_name = "KIND=FILE")]
+    pub stage: Vec<String>,
     /// Keep everything in this folder instead of a temporary one.
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
 }
-
-/// Port of the page, the processor and the receiver where they are free.
-const PORTS: [u16; 3] = [8090, 5000, 1935];
-/// The demo's segments are short and the machine may be slow.
-const CUSHION_SECONDS: &str = "3";
 
 /// Starts the parts, then the pipeline; ends them again.
 pub async fn run(args: &DemoArgs, layers: Layers) -> anyhow::Result<Ending> {
@@ -48,20 +41,17 @@ pub async fn run(args: &DemoArgs, layers: Layers) -> anyhow::Result<Ending> {
     std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
     let dir = dir.canonicalize()?;
 
-    let [page, processor, receiver] = [free(PORTS[0]).await?, free(PORTS[1]).await?, free(PORTS[2]).await?];
-    let (page_addr, rtmp_port) = (page.local_addr()?, receiver.local_addr()?.port());
-    let processor_addr = processor.local_addr()?;
-    // Their servers bind by themselves.
-    drop((processor, receiver));
-    let to = format!("rtmp://127.0.0.1:{rtmp_port}/live/demo");
+    let places = Places::find().await?;
+    let (source, page, to) = (places.source(), places.page(), places.destination());
     let run_args = RunArgs {
-        source: Some(format!("http://{page_addr}/source/live.m3u8")),
-        processor: Some(format!("http://{processor_addr}")),
+        source: Some(source.clone()),
+        processor: Some(places.processor()),
         to: vec![to.clone()],
         batch_seconds: Some(args.batch_seconds.clone()),
         stream_id: Some("demo".into()),
         storage: Some(dir.join("storage").display().to_string()),
-        cushion_seconds: Some(CUSHION_SECONDS.into()),
+        cushion_seconds: Some(CUSHION_SECONDS.to_string()),
+        stage: args.stage.clone(),
         ..RunArgs::default()
     };
     let (host, pipeline) = match config::check(run_args.on(layers), true) {
@@ -73,35 +63,20 @@ pub async fn run(args: &DemoArgs, layers: Layers) -> anyhow::Result<Ending> {
     telemetry::start(&host.log_level, host.log_json, progress.bars());
 
     complain("making half a minute of test picture and sound (once)");
-    let stop = run::stop_signal();
-    let Some(source) = stop.run_until_cancelled(source::Source::start(&dir.join("source"))).await else {
+    let (stop, processor) = (run::stop_signal(), places.processor());
+    let Some(parts) = stop.run_until_cancelled(places.start(&dir, args.delay_ms)).await else {
         return Ok(Ending::Done);
     };
-    let source = source?;
-    let receiver = receiver::Receiver::start(&dir.join("received"), rtmp_port).await?;
-    let echo = Echo::start(EchoConfig { delay_ms: args.delay_ms, ..EchoConfig::new(processor_addr) }).await?;
-    let site = site::serve(page, &dir);
+    let parts = parts?;
     complain(&format!(
-        "source     http://{page_addr}/source/live.m3u8 (live HLS, 720p30 with a clock and a beep)\n\
-         processor  {} (echoes after {} ms)\n\
+        "source     {source} (live HLS, 720p30 with a clock and a beep)\n\
+         processor  {processor} (echoes after {} ms)\n\
          receiver   {to}\n\
-         WATCH      http://{page_addr}/ (picture in about {} s; also http://{page_addr}/received/live.m3u8)",
-        echo.url(),
+         WATCH      {page} (picture in about {} s; also {page}received/live.m3u8)",
         args.delay_ms,
         args.batch_seconds.parse::<u64>().unwrap_or(0) + 12,
     ));
     let ended = run::drive(&host, pipeline, args.batches, progress).await;
-    site.abort();
-    echo.shutdown().await;
-    receiver.stop().await;
-    source.stop().await;
+    parts.stop().await;
     ended
-}
-
-/// A listener on the usual port, or on any other if that is taken.
-async fn free(usual: u16) -> anyhow::Result<TcpListener> {
-    match TcpListener::bind(("127.0.0.1", usual)).await {
-        Ok(listener) => Ok(listener),
-        Err(_) => TcpListener::bind(("127.0.0.1", 0)).await.context("no free port on 127.0.0.1"),
-    }
 }

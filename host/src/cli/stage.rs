@@ -1,15 +1,18 @@
-//! `outboard stage …`: what a component is, whether this host can run it, what it does with recorded calls, and into a server.
+//! `outboard stage …`: a project to start from; what a component is, whether this host can run it, what it does with recorded
+//! calls; and into a store or a server.
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-mod play;
-mod push;
-
 use super::{Ending, complain, say};
 use crate::stage::{StageRuntime, StageRuntimeConfig, inspect};
 use crate::store::files::keep_component;
+
+mod new;
+mod play;
+mod push;
+mod template;
 
 /// Options of `stage`.
 #[derive(Debug, Args)]
@@ -20,6 +23,8 @@ pub struct StageArgs {
 
 #[derive(Debug, Subcommand)]
 enum StageCommand {
+    /// Write a project to start from: a stage that works, with its tests.
+    New(new::NewArgs),
     /// Say whether this host can run the component; exit with 1 and the reasons if not.
     Check {
         /// The component, a .wasm file.
@@ -50,16 +55,17 @@ enum StageCommand {
 
 /// Prints what was found; a component that cannot be used is a failure.
 pub async fn run(args: &StageArgs) -> anyhow::Result<Ending> {
-    let runtime = StageRuntime::new(&StageRuntimeConfig::default())?;
     let (file, whole) = match &args.command {
+        StageCommand::New(args) => return new::run(args),
         StageCommand::Check { file } => (file, false),
         StageCommand::Inspect { file } => (file, true),
         StageCommand::Add { file, .. } => (file, false),
         StageCommand::Push(args) => return push::push(args).await,
         StageCommand::Pull(args) => return push::pull(args).await,
-        StageCommand::Test(args) => return play::test(&runtime, args).await,
-        StageCommand::Replay(args) => return play::replay(&runtime, args).await,
+        StageCommand::Test(args) => return play::test(args).await,
+        StageCommand::Replay(args) => return play::replay(args).await,
     };
+    let runtime = StageRuntime::new(&StageRuntimeConfig::default())?;
     let report = inspect::inspect(&runtime, file).await;
     if let (StageCommand::Add { file, storage }, true) = (&args.command, report.is_usable()) {
         say(&keep_component(storage, file).await?);

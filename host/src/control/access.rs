@@ -129,6 +129,9 @@ actions! {
     /// Who did what.
     ViewAudit = "audit.view", Tenant, Admin;
 
+    /// Start the demo's parts on the server's machine, and its pipeline.
+    StartDemo = "demo.start", Host, Operator;
+
     /// All tenants.
     ListTenants = "tenant.list", Host, Viewer;
     /// Make a tenant.

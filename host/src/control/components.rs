@@ -117,7 +117,7 @@ impl Control {
         for file in self.stored_components().await {
             let digest = format!("sha256:{}", file.file_stem().unwrap_or_default().to_string_lossy());
             let standing = self.0.shelf.standing(&tenant.name, &digest);
-            if !standing.is_some_and(|standing| policy.check(&digest, &standing).is_ok())
+            if standing.is_none_or(|standing| policy.check(&digest, &standing).is_err())
                 || all.iter().any(|one| one.component.label().digest == digest)
             {
                 continue;

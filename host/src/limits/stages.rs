@@ -18,8 +18,12 @@ pub const STAGE_CALL_TIMEOUT_DEFAULT: Duration = Duration::from_secs(1);
 pub const STAGE_OPEN_TIMEOUT_DEFAULT: Duration = Duration::from_secs(5);
 /// Size of a snapshot unless set.
 pub const STAGE_SNAPSHOT_BYTES_DEFAULT: u64 = 64 << 10;
-/// How long a guest runs before others get their turn.
-pub const STAGE_EPOCH_TICK: Duration = Duration::from_millis(10);
+/// How long a guest runs before others get their turn. A call of a compiled language takes a thousandth of it, one of Python
+/// about one.
+pub const STAGE_EPOCH_TICK: Duration = Duration::from_millis(2);
+/// Calls that have run for longer than a tick and may go on at the same time, for each core; the others wait their turn, so that
+/// many of them do not hold up those that are quick.
+pub const STAGE_SLOW_CALLS_A_CORE: usize = 1;
 /// Data that a guest may hand to the host in one call, bytes: the largest message, and room for what is around it.
 pub const STAGE_ANSWER_BYTES_MAX: u64 = 72 << 20;
 /// WASI resources (streams, timers) that an instance may hold at once.

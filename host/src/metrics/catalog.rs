@@ -188,22 +188,22 @@ metrics! {
     DESTINATION_JOURNAL_FAILURES = Counter "destination_journal_failures" [tenant, stream, destination];
 
     // --- stages ---
-    /// Calls of a stage: batching, framing, remux-planning; component is the name that it gives itself.
-    STAGE_CALLS = Counter "stage_calls" [tenant, stream, stage, component];
+    /// Calls of a stage: batching, framing, remux-planning; component is the name that it gives itself, digest the first 12 digits of its identity.
+    STAGE_CALLS = Counter "stage_calls" [tenant, stream, stage, component, digest];
     /// Time in a stage's calls.
-    STAGE_CALL_TIME = Counter "stage_call" in Seconds [tenant, stream, stage, component];
+    STAGE_CALL_TIME = Counter "stage_call" in Seconds [tenant, stream, stage, component, digest];
     /// The longest call of a stage in this run.
-    STAGE_CALL_MAX = Gauge "stage_call_max" in Seconds [tenant, stream, stage, component];
+    STAGE_CALL_MAX = Gauge "stage_call_max" in Seconds [tenant, stream, stage, component, digest];
     /// Calls that failed, by reason: error (the stage said so), trap, memory, cpu, wall-clock, stack, snapshot, instances, invalid (breaks the contract), host.
-    STAGE_FAILURES = Counter "stage_failures" [tenant, stream, stage, component, reason];
+    STAGE_FAILURES = Counter "stage_failures" [tenant, stream, stage, component, digest, reason];
     /// Calls that the host's plain default answered.
-    STAGE_DEFAULTS = Counter "stage_defaults" [tenant, stream, stage, component];
+    STAGE_DEFAULTS = Counter "stage_defaults" [tenant, stream, stage, component, digest];
     /// Calls that the host gave up in the middle.
-    STAGE_CANCELLED = Counter "stage_cancelled" [tenant, stream, stage, component];
+    STAGE_CANCELLED = Counter "stage_cancelled" [tenant, stream, stage, component, digest];
     /// Instances of a stage that were started after the first.
-    STAGE_RESTARTS = Counter "stage_restarts" [tenant, stream, stage, component];
+    STAGE_RESTARTS = Counter "stage_restarts" [tenant, stream, stage, component, digest];
     /// Restarts of a stage that could not go on from its snapshot.
-    STAGE_STATES_LOST = Counter "stage_states_lost" [tenant, stream, stage, component];
+    STAGE_STATES_LOST = Counter "stage_states_lost" [tenant, stream, stage, component, digest];
 
     // --- storage ---
     /// Bytes that a stream's files take, by kind: originalSegments, videoFragments, audioFragments, processedAudio, remuxedOutput, other, logs.

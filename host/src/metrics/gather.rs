@@ -122,7 +122,7 @@ impl Told {
             self.destination(&with(labels, &destination.name), destination);
         }
         for stage in &sample.stages {
-            self.stage(&with(&with(labels, stage.kind), &stage.component), stage);
+            self.stage(&with(&with(&with(labels, stage.kind), &stage.component), &stage.digest), stage);
         }
         for (kind, bytes) in &sample.storage {
             self.gauge(&is::STORAGE, &with(labels, kind), *bytes);

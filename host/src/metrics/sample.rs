@@ -56,6 +56,7 @@ impl PipelineSample {
             StageSample {
                 kind: stage.kind.name(),
                 component: seated.component.description().name.clone(),
+                digest: seated.component.digest().to_string().chars().take(12).collect(),
                 counts: seated.counters.read(),
             }
         };
@@ -85,6 +86,8 @@ pub struct StageSample {
     pub kind: &'static str,
     /// The name that it gives itself.
     pub component: String,
+    /// The first digits of its identity.
+    pub digest: String,
     /// What happened in its calls.
     pub counts: StageCounts,
 }

@@ -73,7 +73,12 @@ fn pipeline(tenant: &str, stream: &str) -> PipelineSample {
         timings: timings.read(),
         destinations: vec![destination],
         exchange: Some(exchange),
-        stages: vec![StageSample { kind: "framing", component: "framing-fragment".into(), counts }],
+        stages: vec![StageSample {
+            kind: "framing",
+            component: "framing-fragment".into(),
+            digest: "0123456789ab".into(),
+            counts,
+        }],
         air_ms: Some(10_000),
         ready_ms: 13_500,
         batches_ready: 2,
@@ -171,7 +176,7 @@ fn numbers_arrive_as_they_are() {
         told.value(name, &[&[("tenant", "a"), ("stream", "tv")], labels].concat())
     };
     let to = ("destination", "rtmp-0a1b2c3d");
-    let stage = [("stage", "framing"), ("component", "framing-fragment")];
+    let stage = [("stage", "framing"), ("component", "framing-fragment"), ("digest", "0123456789ab")];
     for (name, labels, value) in [
         ("outboard_segments_total", &[][..], 9.0),
         ("outboard_segment_bytes_total", &[], 9e6),
@@ -193,7 +198,7 @@ fn numbers_arrive_as_they_are() {
         ("outboard_destination_state", &[to, ("state", "retrying")], 1.0),
         ("outboard_destination_state", &[to, ("state", "publishing")], 0.0),
         ("outboard_stage_call_seconds_total", &stage, 1.5),
-        ("outboard_stage_failures_total", &[stage[0], stage[1], ("reason", "trap")], 1.0),
+        ("outboard_stage_failures_total", &[stage[0], stage[1], stage[2], ("reason", "trap")], 1.0),
         ("outboard_storage_bytes", &[("kind", "logs")], 10.0),
         ("outboard_step_duration_seconds_count", &[("step", "demux")], 2.0),
         ("outboard_step_duration_seconds_bucket", &[("step", "demux"), ("le", "0.01")], 1.0),

@@ -29,6 +29,8 @@ use tracing::Instrument;
 
 pub use config::{BreakerConfig, ExchangeConfig};
 pub use reply::{Absence, Audio, Outgoing, Pending, Reply, Returned};
+#[cfg(any(test, feature = "fuzzing"))]
+pub use socketio::fuzz::packets as fuzz_packets;
 pub use status::{BreakerState, Counters, ExchangeStatus};
 
 use driver::{Driver, Submission};

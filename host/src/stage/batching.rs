@@ -5,6 +5,8 @@
 //! the batch after it, from its last snapshot.
 
 mod ledger;
+#[cfg(any(test, feature = "fuzzing"))]
+pub use ledger::fuzz::cuts as fuzz_cuts;
 
 use super::component::{KindIndices, StageComponent, StageKind};
 pub use super::contract::batching::{Cue, Cut, Reason, Segment};

@@ -5,6 +5,10 @@
 //! while the connection stays up.
 
 mod check;
+#[cfg(any(test, feature = "fuzzing"))]
+mod fuzz;
+#[cfg(any(test, feature = "fuzzing"))]
+pub use fuzz::messages as fuzz_messages;
 mod text;
 
 use super::component::{Digest, KindIndices, StageComponent, StageKind};

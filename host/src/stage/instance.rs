@@ -9,7 +9,7 @@ use super::error::{Limit, LoadError, StageError, clipped};
 use super::guest_log::GuestLog;
 use super::occupant::Occupant;
 use super::runtime::Inner;
-use super::sandbox::Sandbox;
+use super::sandbox::{InLane, Sandbox};
 use super::ticker::Ticking;
 use crate::limits::{
     STAGE_CALL_CPU_DEFAULT, STAGE_CALL_TIMEOUT_DEFAULT, STAGE_EPOCH_TICK, STAGE_MEMORY_BYTES_DEFAULT,
@@ -130,7 +130,7 @@ pub(super) async fn start(
 ) -> Result<Bare, StageError> {
     let no_instance = || StageError::Limit { call: START, limit: Limit::Instances(host.instances_max) };
     let permit = host.instances.clone().try_acquire_owned().map_err(|_| no_instance())?;
-    let mut store = Sandbox::store(&host.engine, limits.memory_bytes, log);
+    let mut store = Sandbox::store(&host.engine, limits.memory_bytes, log, &host.slow_calls);
     let meter = Meter::start(host, START, &mut store, limits.open_timeout, limits.open_timeout);
     let outcome = meter.run(linked.pre.instantiate_async(&mut store)).await;
     let by_host = matches!(&outcome.result, Ok(Err(error)) if !error.is::<Trap>() && !error.is::<I32Exit>());
@@ -226,6 +226,7 @@ pub(super) struct Meter {
     wall_clock: Duration,
     started: Instant,
     _ticking: Ticking,
+    _in_lane: InLane,
 }
 
 /// How a call ended.
@@ -248,7 +249,8 @@ impl Meter {
     ) -> Self {
         let ticks = cpu.as_nanos().div_ceil(STAGE_EPOCH_TICK.as_nanos());
         Sandbox::begin(store, u64::try_from(ticks).unwrap_or(u64::MAX));
-        Self { call, cpu, wall_clock, started: Instant::now(), _ticking: host.ticker.guard() }
+        let (ticking, in_lane) = (host.ticker.guard(), store.data().in_lane());
+        Self { call, cpu, wall_clock, started: Instant::now(), _ticking: ticking, _in_lane: in_lane }
     }
 
     /// Runs the call. If this is dropped in the middle, the instance is of no more use.

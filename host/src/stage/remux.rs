@@ -4,6 +4,10 @@
 //! host's default is the original audio, copied, or none where the batch has none.
 
 mod check;
+#[cfg(any(test, feature = "fuzzing"))]
+mod fuzz;
+#[cfg(any(test, feature = "fuzzing"))]
+pub use fuzz::plans as fuzz_plans;
 
 use super::component::{KindIndices, StageComponent, StageKind};
 use super::contract::exports::remux_planning::Guest;

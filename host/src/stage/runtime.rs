@@ -11,7 +11,9 @@ use super::instance::{self, StageLimits};
 use super::sandbox::{self, Sandbox};
 use super::seat::StageLabels;
 use super::ticker::Ticker;
-use crate::limits::{STAGE_COMPONENT_BYTES_MAX, STAGE_INSTANCES_DEFAULT, STAGE_TEXT_CHARS_MAX};
+use crate::limits::{
+    STAGE_COMPONENT_BYTES_MAX, STAGE_INSTANCES_DEFAULT, STAGE_SLOW_CALLS_A_CORE, STAGE_TEXT_CHARS_MAX,
+};
 use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -49,6 +51,8 @@ pub(super) struct Inner {
     pub(super) ticker: Ticker,
     pub(super) instances: Arc<Semaphore>,
     pub(super) instances_max: u32,
+    /// Turns of calls that take long.
+    pub(super) slow_calls: Arc<Semaphore>,
     linker: Linker<Sandbox>,
     pooled: bool,
     cache: Cache,
@@ -66,10 +70,12 @@ impl StageRuntime {
     pub fn new(config: &StageRuntimeConfig) -> Result<Self, RuntimeError> {
         let (engine, pooled) = engine::build(config.instances)?;
         let linker = sandbox::linker(&engine).map_err(|error| RuntimeError::Engine(format!("{error:#}")))?;
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Ok(Self(Arc::new(Inner {
             ticker: Ticker::start(engine.weak()).map_err(RuntimeError::Ticker)?,
             instances: Arc::new(Semaphore::new(config.instances as usize)),
             instances_max: config.instances,
+            slow_calls: Arc::new(Semaphore::new(cores * STAGE_SLOW_CALLS_A_CORE)),
             linker,
             pooled,
             cache: Cache::open(config.aot_dir.as_deref(), &engine),

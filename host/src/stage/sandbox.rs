@@ -7,7 +7,9 @@ use super::guest_log::GuestLog;
 use crate::limits::{STAGE_ANSWER_BYTES_MAX, STAGE_HANDLES_MAX, STAGE_TABLE_ELEMENTS, STAGE_TABLES_PER_COMPONENT};
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::component::{Linker, ResourceTable};
 use wasmtime::{Engine, ResourceLimiter, Store, UpdateDeadline};
 use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtx, WasiCtxView, WasiView};
@@ -71,11 +73,45 @@ pub(super) struct Sandbox {
     /// The running call used up its ticks.
     out_of_time: bool,
     log: GuestLog,
+    lane: Lane,
+}
+
+/// Where calls that take long wait for their turn, one tick at a time.
+#[derive(Debug, Clone)]
+struct Lane {
+    slow: Arc<Semaphore>,
+    /// The turn of this instance's call.
+    mine: Arc<Mutex<Option<OwnedSemaphorePermit>>>,
+}
+
+impl Lane {
+    /// Gives the turn back and waits for the next one.
+    async fn turn(self) {
+        self.leave();
+        // A yield even where nobody waits: others want this thread.
+        tokio::task::yield_now().await;
+        let turn = self.slow.clone().acquire_owned().await.ok();
+        *self.mine.lock().unwrap_or_else(PoisonError::into_inner) = turn;
+    }
+
+    fn leave(&self) {
+        self.mine.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+}
+
+/// A call; when it is dropped, its turn is somebody else's.
+#[derive(Debug)]
+pub(super) struct InLane(Lane);
+
+impl Drop for InLane {
+    fn drop(&mut self) {
+        self.0.leave();
+    }
 }
 
 impl Sandbox {
-    /// A store with a new sandbox in it.
-    pub(super) fn store(engine: &Engine, memory_bytes: u64, log: GuestLog) -> Store<Sandbox> {
+    /// A store with a new sandbox in it. `slow`: the turns of calls that take long.
+    pub(super) fn store(engine: &Engine, memory_bytes: u64, log: GuestLog, slow: &Arc<Semaphore>) -> Store<Sandbox> {
         let wasi = WasiCtx::builder()
             .stdout(log.clone())
             .stderr(log.clone())
@@ -90,9 +126,10 @@ impl Sandbox {
             .allow_ip_name_lookup(false)
             .build();
         let memory = Memory { limit: memory_bytes, used: 0, asked: 0, refused: false };
+        let lane = Lane { slow: Arc::clone(slow), mine: Arc::default() };
         let mut table = ResourceTable::new();
         table.set_max_capacity(STAGE_HANDLES_MAX);
-        let sandbox = Sandbox { wasi, table, memory, ticks_left: 0, out_of_time: false, log };
+        let sandbox = Sandbox { wasi, table, memory, ticks_left: 0, out_of_time: false, log, lane };
         let mut store = Store::new(engine, sandbox);
         store.set_max_component_handles(STAGE_HANDLES_MAX);
         // An answer's lists may point to the same memory many times over, so it can be larger than the guest is.
@@ -104,7 +141,7 @@ impl Sandbox {
                 // Yielding lets others run on this thread, and lets the bound on wall-clock time be seen.
                 Some(left) => {
                     sandbox.ticks_left = left;
-                    Ok(UpdateDeadline::Yield(1))
+                    Ok(UpdateDeadline::YieldCustom(1, Box::pin(sandbox.lane.clone().turn())))
                 }
                 None => {
                     sandbox.out_of_time = true;
@@ -122,6 +159,11 @@ impl Sandbox {
         sandbox.ticks_left = ticks;
         sandbox.out_of_time = false;
         sandbox.memory.refused = false;
+    }
+
+    /// To be kept for as long as a call runs.
+    pub(super) fn in_lane(&self) -> InLane {
+        InLane(self.lane.clone())
     }
 
     pub(super) fn out_of_time(&self) -> bool {

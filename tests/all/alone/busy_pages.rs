@@ -1,6 +1,5 @@
 //! The web pages when there is much to tell: fifty pipelines, a thousand log lines a second. The page must answer to its
 //! operator, and must not grow. `node tests/browser/ui/load.mjs` does the same for longer, by hand.
-#![expect(clippy::unwrap_used, reason = "a test may stop at the first thing that is not as it should be")]
 
 use std::time::Duration;
 

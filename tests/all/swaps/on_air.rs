@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use outboard::store::files::keep_component;
+use outboard_tests::authored;
 use outboard_tests::guests::{bundled_file, variant};
 use outboard_tests::media::Clip;
 use outboard_tests::processor::{Kind, Processor};
@@ -44,6 +45,10 @@ async fn swapped(server: &Server, id: &str, kind: &str, component: &str, setting
 #[tokio::test]
 async fn swaps_of_all_kinds_at_random_moments_are_not_seen_on_air() {
     let storage = tempfile::tempdir().unwrap();
+    let others = ["js-batching", "rust-framing", "python-remux-planning"];
+    for name in others {
+        authored::lend(storage.path(), name).await;
+    }
     let server = Server::start(storage.path()).await;
     let nginx = Nginx::start();
     let node = Processor::start(Kind::Node, "echo", &["delay=150"]).await;
@@ -53,15 +58,18 @@ async fn swaps_of_all_kinds_at_random_moments_are_not_seen_on_air() {
     let mut channel = Channel::start(&server, None, &nginx, plan).await;
     channel.on_air(&server, &nginx).await;
 
-    // Versions of one kind that read each other's state.
+    // Versions of one kind that read each other's state, in two languages.
     let mut versions = Vec::new();
-    for (kind, name, settings) in [
+    for ((kind, name, settings), other) in [
         ("BATCHING", "batching-duration", json!({ "batch_seconds": 2 })),
         ("FRAMING", "framing-fragment", json!({})),
         ("REMUX_PLANNING", "remux-replace", json!({})),
-    ] {
-        let mut digests = Vec::new();
-        for n in 0..3 {
+    ]
+    .into_iter()
+    .zip(others)
+    {
+        let mut digests = vec![keep_component(storage.path(), &authored::path(other)).await.unwrap()];
+        for n in 0..2 {
             let file = storage.path().join(format!("{name}-{n}.wasm"));
             std::fs::write(&file, variant(&bundled_file(name), n)).unwrap();
             digests.push(keep_component(storage.path(), &file).await.unwrap());
@@ -109,4 +117,64 @@ async fn swap_for_long(
 fn rand_u8() -> u8 {
     use std::hash::{BuildHasher, RandomState};
     RandomState::new().hash_one(0).to_le_bytes()[0]
+}
+
+#[tokio::test]
+async fn settings_of_a_stage_are_taken_on_air_and_what_was_cut_over_survives_the_servers_death() {
+    let storage = tempfile::tempdir().unwrap();
+    let mut server = Server::start(storage.path()).await;
+    let nginx = Nginx::start();
+    let node = Processor::start(Kind::Node, "echo", &["delay=150"]).await;
+    let url = node.url();
+    let plan = Plan { name: "kept", clip: Clip::small(60), batch_seconds: 2, processor: Some(&url) };
+    let mut channel = Channel::start(&server, None, &nginx, plan).await;
+    channel.on_air(&server, &nginx).await;
+    let change =
+        "mutation($id: ID!, $input: UpdatePipelineInput!) { updatePipeline(id: $id, input: $input) { revision } }";
+    let settings = json!({ "stages": { "batching": { "settings": { "batch_seconds": 4 } } } });
+    let input = json!({ "id": channel.id, "input": { "settings": settings } });
+    server.graphql(None, change, &input).await.data("updatePipeline");
+    let newest = "query($id: ID!) { pipeline(id: $id) { swaps { edges { node { id state settingsChanged steps { step } } } } \
+        settings { stages { batching { settings } framing { component } } } } }";
+    let of = json!({ "id": channel.id });
+    let on_probation = async |server: &Server| {
+        loop {
+            let told = server.graphql(None, newest, &of).await.data("pipeline").clone();
+            let swap = &told["swaps"]["edges"][0]["node"];
+            if swap["steps"].as_array().is_some_and(|steps| steps.iter().any(|step| step["step"] == "CUT_OVER")) {
+                return told;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let told = tokio::time::timeout(Duration::from_secs(30), on_probation(&server)).await.unwrap();
+    assert_eq!(told["swaps"]["edges"][0]["node"]["settingsChanged"], true);
+    assert_eq!(server.log().iter().filter(|line| line.contains("connected to the processor")).count(), 1);
+
+    // Another stage, and the server dies on its probation.
+    let file = storage.path().join("v.wasm");
+    std::fs::write(&file, variant(&bundled_file("framing-fragment"), 1)).unwrap();
+    let digest = keep_component(storage.path(), &file).await.unwrap();
+    let input = json!({ "pipelineId": channel.id, "kind": "FRAMING", "component": digest, "probationBatches": 1000 });
+    let asked = server.graphql(None, SWAP, &json!({ "input": input })).await;
+    let swap = asked.data("swapStage")["id"].clone();
+    tokio::time::timeout(Duration::from_secs(30), on_probation(&server)).await.unwrap();
+    server.kill().await;
+    server.start_again().await;
+    let row = server.graphql(None, FOLLOW, &json!({ "id": swap })).await.data("swap").clone();
+    assert_eq!(row["state"], "INTERRUPTED", "{row:#}");
+    assert!(row["reason"].as_str().unwrap().contains("the new version stays"), "{row:#}");
+    let told = server.graphql(None, newest, &of).await.data("pipeline").clone();
+    let stages = &told["settings"]["stages"];
+    assert_eq!(
+        (&stages["batching"]["settings"], &stages["framing"]["component"]),
+        (&json!({ "batch_seconds": 4 }), &json!(digest))
+    );
+    let runs = |status: &Value| {
+        status["onAir"] == true
+            && status["stages"].as_array().is_some_and(|all| all.iter().any(|one| one["digest"] == digest))
+    };
+    server.until(None, &channel.id, "on air with it", Duration::from_secs(60), runs).await;
+    channel.ended(&server, Duration::from_secs(120)).await;
+    channel.assert_resumed(&nginx);
 }

@@ -1,10 +1,12 @@
 // An operator's day: makes a pipeline by the form, sees it go on air, sees its batches move, watches and hears it, sees why
-// the original audio is on air when the processor is killed, stops it and cleans its storage. All through the pages.
+// the original audio is on air when the processor is killed, swaps a stage and takes it back, stops it and cleans its storage.
+// All through the pages.
 //
-//   node journey.mjs '{"url","source","processor","to","stream"}'
+//   node journey.mjs '{"url","source","processor","to","stream","component"}'     component: the path of another build of a stage
 
 import assert from 'node:assert/strict';
 import { ask, open, PATIENCE, run, shoot, tell } from './browser.mjs';
+import { swapAndBack } from './swapping.mjs';
 
 /** The preview's playlist is not there before the first batch is on air; the page asks for it and waits. */
 const expected = (text) => text.includes('404') && text.includes('/preview/');
@@ -23,7 +25,7 @@ async function movement(page, timeline) {
   }
 }
 
-await run(async (browser, { url, source, processor, to, stream }) => {
+await run(async (browser, { url, source, processor, to, stream, component }) => {
   const page = await open(browser, url, { expected });
   const told = {};
 
@@ -89,6 +91,9 @@ await run(async (browser, { url, source, processor, to, stream }) => {
   await originals.first().waitFor();
   told.original = await originals.first().textContent();
   await shoot(page, 'journey-processor-killed');
+
+  // === a stage is swapped, and taken back ===
+  told.swapped = await swapAndBack(page, { stream, component });
 
   // === stop, and clean up ===
   await page.getByRole('button', { name: `Stop ${stream}` }).click();

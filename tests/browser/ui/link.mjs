@@ -4,6 +4,7 @@
 //   node link.mjs '{"url","pipeline"}'     one that is on air
 
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { open, run, shoot, tell, violations } from './browser.mjs';
 
 /** What the test does to the connection is told by the browser too. */
@@ -43,16 +44,27 @@ await run(async (browser, { url, pipeline }) => {
   await shoot(page, 'link-lost');
 
   // === back ===
-  away = false;
   await page.getByRole('button', { name: 'Try now' }).click();
+  await banner.waitFor();
+  away = false;
   await banner.waitFor({ state: 'detached' });
   await goesOn();
   assert.equal(await page.locator('main.stale').count(), 0);
 
-  // === and by itself ===
+  // === and by itself, with each line of the log once ===
+  await page.getByRole('link', { name: 'Logs' }).click();
+  await page.locator('.line').nth(3).waitFor();
   for (const socket of sockets.splice(0)) await socket.close({ code: 4000 });
   await page.waitForFunction(() => document.querySelector('main.stale') === null);
   await page.getByText(/^\s*Live, version/).waitFor();
+  await page.locator('main.stale').waitFor({ state: 'detached' });
+  const last = await page.locator('.line').last().textContent();
+  await page.waitForFunction((text) => [...document.querySelectorAll('.line')].at(-1)?.textContent !== text, last);
+  const saved = page.waitForEvent('download');
+  await page.getByRole('button', { name: 'Download' }).click();
+  const lines = readFileSync(await (await saved).path(), 'utf8').trim().split('\n').map((line) => JSON.parse(line));
+  assert.ok(lines.length > 20);
+  assert.equal(new Set(lines.map((line) => line.id)).size, lines.length);
   assert.deepEqual(page.complaints, []);
   tell({ connections: sockets.length });
 });

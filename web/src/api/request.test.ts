@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { TypedDocumentString } from "./operations.ts";
-import { request } from "./request.ts";
+import { request, upload } from "./request.ts";
 
 const ASK = new TypedDocumentString<{ a: number }, { id: string }>("query A($id: ID!) { a(id: $id) }");
 const ask = () => request(ASK, { id: "x" });
@@ -52,4 +52,19 @@ describe("request", () => {
     vi.stubGlobal("fetch", () => Promise.reject(new DOMException("late", "TimeoutError")));
     await expect(ask()).rejects.toMatchObject({ code: "NETWORK", message: "The server did not answer in time." });
   });
+});
+
+it("sends a file beside the operation, at its place among the variables", async () => {
+  const fetched = answering('{"data":{"a":1}}');
+  const file = new File([new Uint8Array([0, 97, 115, 109])], "stage.wasm");
+  expect(await upload(ASK, { id: "x" }, "variables.id", file)).toEqual({ a: 1 });
+  const options = fetched.mock.calls[0]?.[1];
+  const body = options?.body as FormData;
+  expect(JSON.parse(String(body.get("operations")))).toEqual({ query: ASK.toString(), variables: { id: "x" } });
+  expect(JSON.parse(String(body.get("map")))).toEqual({ "0": ["variables.id"] });
+  expect((body.get("0") as File).name).toBe("stage.wasm");
+  // The browser writes the boundary between the parts itself.
+  expect(new Headers(options?.headers).has("content-type")).toBe(false);
+  // Without it the server takes no upload: a form of another page cannot send one.
+  expect(new Headers(options?.headers).has("graphql-require-preflight")).toBe(true);
 });

@@ -6,16 +6,33 @@ import type { TypedDocumentString } from "./operations.ts";
 /** A dry run may fetch a playlist and try a destination before it answers. */
 const TIMEOUT_MS = 45_000;
 
+const ACCEPT = "application/graphql-response+json, application/json";
+
 /** The result, or an [`ApiError`]. */
 export async function request<T, V>(document: TypedDocumentString<T, V>, variables: V): Promise<T> {
+  const body = JSON.stringify({ query: document.toString(), variables });
+  return post({ headers: { "content-type": "application/json", accept: ACCEPT }, body });
+}
+
+/** The same with a file at a path of the variables (`variables.input.file`), as the multipart request spec has it. */
+export async function upload<T, V>(
+  document: TypedDocumentString<T, V>,
+  variables: V,
+  path: string,
+  file: File,
+): Promise<T> {
+  const body = new FormData();
+  body.set("operations", JSON.stringify({ query: document.toString(), variables }));
+  body.set("map", JSON.stringify({ 0: [path] }));
+  body.set("0", file);
+  // A form of another page could send this through the browser with our cookie, but not with a header.
+  return post({ headers: { accept: ACCEPT, "graphql-require-preflight": "1" }, body });
+}
+
+async function post<T>(how: { headers: Record<string, string>; body: BodyInit }): Promise<T> {
   let response: Response;
   try {
-    response = await fetch("/graphql", {
-      method: "POST",
-      headers: { "content-type": "application/json", accept: "application/graphql-response+json, application/json" },
-      body: JSON.stringify({ query: document.toString(), variables }),
-      signal: AbortSignal.timeout(TIMEOUT_MS),
-    });
+    response = await fetch("/graphql", { method: "POST", ...how, signal: AbortSignal.timeout(TIMEOUT_MS) });
   } catch (thrown) {
     const late = thrown instanceof DOMException && thrown.name === "TimeoutError";
     throw new ApiError("NETWORK", late ? "The server did not answer in time." : "The server cannot be reached.");

@@ -18,6 +18,8 @@ const AGAIN_AFTER_MS = 5_000;
 let link = $state.raw<Link>(FIRST);
 let client: Client | undefined;
 let hurry: (() => void) | undefined;
+/** What is told when the connection has come back, before subscriptions begin again. */
+const backs = new Set<() => void>();
 
 /** The connection now. */
 export const connection = {
@@ -54,7 +56,10 @@ function connect(): Client {
       opened: (opened) => {
         socket = opened as WebSocket;
       },
-      connected: () => tell({ kind: "open" }),
+      connected: () => {
+        if (link.kind === "lost") for (const back of backs) back();
+        tell({ kind: "open" });
+      },
       closed: (event) => {
         clearTimeout(pong);
         const code = (event as { code?: unknown }).code;
@@ -109,6 +114,8 @@ export interface Sink<T> {
   data(result: T): void;
   /** The server refuses the subscription; it does not come back. */
   refused?(error: ApiError): void;
+  /** The connection was lost and is back; the subscription begins again after this. */
+  back?(): void;
   /** The server has nothing more to say: what it was about is gone. */
   ended?(): void;
 }
@@ -118,6 +125,8 @@ export function subscribe<T, V>(document: TypedDocumentString<T, V>, variables: 
   let off: (() => void) | undefined;
   let again: ReturnType<typeof setTimeout> | undefined;
   let over = false;
+  const back = () => sink.back?.();
+  backs.add(back);
   const start = () => {
     client ??= connect();
     off = client.subscribe<T>(
@@ -143,6 +152,7 @@ export function subscribe<T, V>(document: TypedDocumentString<T, V>, variables: 
   start();
   return () => {
     over = true;
+    backs.delete(back);
     clearTimeout(again);
     off?.();
   };

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { duration, elapsed } from "./duration.ts";
+import { brief, duration, elapsed } from "./duration.ts";
 
 describe("duration", () => {
   it.each([
@@ -26,6 +26,14 @@ describe("duration", () => {
     expect(duration(Number.NaN)).toBe("unknown");
   });
 });
+
+it.each([
+  [0, "0 µs"],
+  [0.34, "340 µs"],
+  [0.9996, "1 ms"],
+  [4.2, "4 ms"],
+  [-1, "−1 ms"],
+])("%d ms is %s where it is brief", (ms, text) => expect(brief(ms)).toBe(text));
 
 describe("elapsed", () => {
   it.each([

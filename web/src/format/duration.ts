@@ -18,6 +18,11 @@ export function duration(ms: number): string {
   return pair(Math.round(ms / HOUR), 24, "d", "h");
 }
 
+/** The same where less than a millisecond still says something: `340 µs`. */
+export function brief(ms: number): string {
+  return ms >= 0 && ms < 0.9995 ? `${Math.round(ms * 1000)} µs` : duration(ms);
+}
+
 /** For what counts up before one's eyes: whole seconds, so that it does not flicker. */
 export function elapsed(ms: number): string {
   const whole = Math.max(0, Math.floor(ms / SECOND));

@@ -18,7 +18,8 @@ export interface Entry {
 /** In the place of lines that came too fast for the way here. */
 export interface Gap {
   readonly kind: "gap";
-  readonly dropped: number;
+  /** `null`: nobody counted, for the connection was lost. */
+  readonly dropped: number | null;
 }
 
 export type Item = Entry | Gap;
@@ -43,6 +44,14 @@ export function items(lines: readonly LineFragment[], dropped: number): Item[] {
   return dropped > 0 ? [{ kind: "gap", dropped }, ...fresh] : fresh;
 }
 
+/** What comes first after the connection was lost: the newest lines again, and perhaps not all that were written meanwhile. */
+export function rejoined(known: readonly Item[], lines: readonly LineFragment[]): Item[] {
+  const ids = new Set(known.map((item) => (item.kind === "line" ? item.id : null)));
+  const fresh = lines.filter((line) => !ids.has(line.id)).map(entry);
+  const meets = known.length === 0 || fresh.length < lines.length;
+  return meets ? fresh : [{ kind: "gap", dropped: null }, ...fresh];
+}
+
 function pairs(fields: unknown): [string, string][] {
   if (typeof fields !== "object" || fields === null) return [];
   return Object.entries(fields).map(([name, value]) => [
@@ -53,7 +62,7 @@ function pairs(fields: unknown): [string, string][] {
 
 /** One line of text. Times in UTC: text travels. */
 export function text(item: Item): string {
-  if (item.kind === "gap") return `--- ${item.dropped} lines are missing here ---`;
+  if (item.kind === "gap") return `--- ${item.dropped ?? "some"} lines are missing here ---`;
   const about = [item.pipeline, item.batch === null ? null : `batch ${item.batch}`]
     .filter((part) => part !== null)
     .join(" ");

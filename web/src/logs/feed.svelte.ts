@@ -4,13 +4,15 @@ import { type ApiError, toApiError } from "../api/error.ts";
 import { LiveLogsDocument, type LogFilterInput, PastLogsDocument } from "../api/operations.ts";
 import { request } from "../api/request.ts";
 import { subscribe } from "../api/socket.svelte.ts";
-import { entry, type Item, items } from "./entry.ts";
+import { entry, type Item, items, rejoined } from "./entry.ts";
 import { Ring } from "./ring.ts";
 
 /** Lines that are kept: some megabytes, and more than anybody scrolls through. */
 const KEEP = 10_000;
 /** Lines of before that a feed begins with. */
 const BEGIN_WITH = 200;
+/** Of the newest that are there, those among which the first that come after a break are looked for. */
+const MEETS = 2_000;
 /** Lines that are fetched of the past at a time. */
 const PAGE = 200;
 
@@ -39,6 +41,7 @@ export class Feed {
   /** Follows what passes the filter until the answer is called. */
   live(filter: LogFilterInput): () => void {
     this.#begin(false);
+    let again = false;
     return subscribe(
       LiveLogsDocument,
       { filter, last: BEGIN_WITH },
@@ -47,9 +50,17 @@ export class Feed {
           this.loading = false;
           this.error = undefined;
           this.dropped += logs.dropped;
-          this.#ring.append(items(logs.lines, logs.dropped));
-          if (this.paused) this.waiting += logs.lines.length;
+          const { end } = this.#ring;
+          const fresh = again
+            ? rejoined(this.#ring.range(end - MEETS, end), logs.lines)
+            : items(logs.lines, logs.dropped);
+          again = false;
+          this.#ring.append(fresh);
+          if (this.paused) this.waiting += fresh.length;
           else this.#draw();
+        },
+        back: () => {
+          again = true;
         },
         refused: (error) => {
           this.loading = false;

@@ -19,9 +19,9 @@ const THERE: SettingsFactsFragment = {
   holdSeconds: null,
   cushionSeconds: 2.5,
   stages: {
-    batching: { component: null, settings: { batch_seconds: 8 } },
-    framing: { component: "sha256:f1", settings: null },
-    remuxPlanning: { component: null, settings: null },
+    batching: { component: null, settings: { batch_seconds: 8 }, onFailure: "STOP", autoSwap: false, pinned: true },
+    framing: { component: "sha256:f1", settings: null, onFailure: null, autoSwap: false, pinned: false },
+    remuxPlanning: { component: null, settings: null, onFailure: null, autoSwap: false, pinned: false },
   },
   keep: { batches: 30, maxAgeSeconds: 7200, maxBytes: null },
 };
@@ -97,11 +97,20 @@ describe("a change", () => {
 
   it("sends a stage as a whole, and only those that were changed", () => {
     const { stages } = before;
-    expect(change({ stages: { ...stages, framing: { component: "", settings: { duration_unit: "s" } } } })).toEqual({
-      stages: { framing: { component: null, settings: { duration_unit: "s" } } },
+    const framing = { ...stages.framing, component: "", settings: { duration_unit: "s" } };
+    expect(change({ stages: { ...stages, framing } })).toEqual({
+      stages: {
+        framing: {
+          component: null,
+          settings: { duration_unit: "s" },
+          onFailure: null,
+          autoSwap: false,
+          pinned: false,
+        },
+      },
     });
-    expect(change({ stages: { ...stages, batching: { component: "sha256:b2", settings: null } } })).toEqual({
-      stages: { batching: { component: "sha256:b2", settings: null } },
+    expect(change({ stages: { ...stages, batching: { ...stages.batching, component: "sha256:b2" } } })).toMatchObject({
+      stages: { batching: { component: "sha256:b2", settings: { batch_seconds: 8 }, onFailure: "STOP", pinned: true } },
     });
   });
 

@@ -1,7 +1,7 @@
 // A pipeline's settings as they stand in the form, and what of them is sent: of what is there already only what was
 // changed, because what gives access (keys, passwords, query strings) is never shown and must not be sent back as "…".
 
-import type { PipelineSettingsInput, SettingsFactsFragment } from "../api/operations.ts";
+import type { FailurePolicy, PipelineSettingsInput, SettingsFactsFragment } from "../api/operations.ts";
 
 export interface DestinationForm {
   /** Of one that is there already. */
@@ -17,10 +17,14 @@ export interface HeaderForm {
   value: string;
 }
 
-/** A stage: `component` is a digest, empty for the bundled one; `settings` the whole object, or null for its defaults. */
+/** A stage: `component` is a digest, empty for the default one; `settings` the whole object, or null for its defaults. */
 export interface StageForm {
   component: string;
   settings: Readonly<Record<string, unknown>> | null;
+  /** Who goes on where it fails; empty: as by default. */
+  onFailure: FailurePolicy | "";
+  autoSwap: boolean;
+  pinned: boolean;
 }
 
 export type StageName = "batching" | "framing" | "remuxPlanning";
@@ -64,6 +68,9 @@ export function toForm(settings: SettingsFactsFragment | null): SettingsForm {
   const stage = (name: StageName): StageForm => ({
     component: stages?.[name].component ?? "",
     settings: (stages?.[name].settings ?? null) as StageForm["settings"],
+    onFailure: stages?.[name].onFailure ?? "",
+    autoSwap: stages?.[name].autoSwap ?? false,
+    pinned: stages?.[name].pinned ?? false,
   });
   const scaled = (value: number | null | undefined, by: number) =>
     value === null || value === undefined ? "" : String(value / by);
@@ -147,7 +154,13 @@ const headers = (list: readonly HeaderForm[]) =>
     .filter(({ name, value }) => name.trim() !== "" || value !== "")
     .map(({ name, value, known }) => ({ name: name.trim(), ...((value !== "" || !known) && { value }) }));
 
-const stage = ({ component, settings }: StageForm) => ({ component: component.trim() || null, settings });
+const stage = ({ component, settings, onFailure, autoSwap, pinned }: StageForm) => ({
+  component: component.trim() || null,
+  settings,
+  onFailure: onFailure || null,
+  autoSwap,
+  pinned,
+});
 
 /** What is no JSON is sent as a text: some processors want just a word. */
 function json(value: string): unknown {

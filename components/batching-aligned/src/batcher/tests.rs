@@ -74,7 +74,7 @@ fn rounded_times_pass_a_border_once() {
     // Each segment is told 40 ms shorter or longer than it is, each date-time up to 90 ms off.
     for off in [-90, -40, 0, 40, 90] {
         for duration in [1_960, 2_000, 2_040] {
-            let segment = |n: u64| at(n, n as i64 * 2_000 + if n % 2 == 0 { off } else { -off }, duration);
+            let segment = |n: u64| at(n, n as i64 * 2_000 + if n.is_multiple_of(2) { off } else { -off }, duration);
             let cuts = run(&mut batcher(r#"{"every_seconds":10}"#), &(0..25).map(segment).collect::<Vec<_>>());
             let ends: Vec<_> = cuts.iter().map(|(_, cut)| cut.last).collect();
             assert_eq!(ends, [4, 9, 14, 19, 24], "{off} {duration}");

@@ -53,7 +53,7 @@ fn what_is_kept_for_ever_has_a_hash_in_its_name() {
             continue;
         };
         assert_eq!(file.keep, "public, max-age=31536000, immutable", "{name}");
-        let stem = asset.split('.').next().unwrap();
+        let stem = asset.rsplit_once('.').unwrap().0;
         let hash = stem.get(stem.len().saturating_sub(8)..).unwrap();
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
         assert!(stem.len() > 9 && stem.as_bytes()[stem.len() - 9] == b'-' && hash.bytes().all(plain), "{name}");

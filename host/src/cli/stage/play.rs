@@ -11,7 +11,7 @@ use crate::limits::STAGE_FILE_BYTES_MAX;
 use crate::stage::evidence::Evidence;
 use crate::stage::replay::{self, Played, Start};
 use crate::stage::tape::Recording;
-use crate::stage::{StageComponent, StageRuntime};
+use crate::stage::{StageComponent, StageRuntime, StageRuntimeConfig};
 
 /// Characters of an answer that are shown.
 const ANSWER_CHARS: usize = 160;
@@ -40,7 +40,8 @@ pub struct ReplayArgs {
 }
 
 /// Makes the recorded calls; a call that fails is a failure.
-pub async fn test(runtime: &StageRuntime, args: &TestArgs) -> anyhow::Result<Ending> {
+pub async fn test(args: &TestArgs) -> anyhow::Result<Ending> {
+    let runtime = &StageRuntime::new(&StageRuntimeConfig::default())?;
     let recording: Recording = read(&args.recording, "a recording")?;
     let component = load(runtime, &args.file).await?;
     let settings = args.settings.clone().unwrap_or_else(|| recording.settings.clone());
@@ -55,7 +56,8 @@ pub async fn test(runtime: &StageRuntime, args: &TestArgs) -> anyhow::Result<End
 }
 
 /// Makes the call again that failed; a component that fails again is a failure.
-pub async fn replay(runtime: &StageRuntime, args: &ReplayArgs) -> anyhow::Result<Ending> {
+pub async fn replay(args: &ReplayArgs) -> anyhow::Result<Ending> {
+    let runtime = &StageRuntime::new(&StageRuntimeConfig::default())?;
     let evidence: Evidence = read(&args.bundle, "evidence")?;
     let component = load(runtime, &args.component).await?;
     let label = component.label();

@@ -136,7 +136,9 @@ impl ToArgs {
         }
         let component = &answer["data"][field]["component"];
         let told = |name: &str| component[name].as_str().unwrap_or_default().to_owned();
-        say(&format!("{} {} {} ({})", told("digest"), told("name"), told("version"), told("kind").to_lowercase()));
+        // Scripts want the digest and nothing else.
+        complain(&format!("{} {}, a {} stage", told("name"), told("version"), told("kind").to_lowercase()));
+        say(&told("digest"));
         Ok(Ending::Done)
     }
 }

@@ -40,6 +40,7 @@ webhook.update      |     f f + |         - - - |      f f f |           f f +
 webhook.delete      |     f f + |         - - - |      f f f |           f f +
 webhook.deliver     |     f f + |         - - - |      f f f |           f f +
 audit.view          |     f f + |         - - - |      f f f |           f f +
+demo.start          |     f f f |         - - - |      f f f |           f + +
 tenant.list         |     f f f |         - - - |      f f f |           + + +
 tenant.create       |     f f f |         - - - |      f f f |           f f +
 tenant.delete       |     f f f |         - - - |      f f f |           f f +

@@ -7,12 +7,14 @@ use super::Refused;
 use crate::control::error::ControlError;
 use crate::limits::COMPONENTS_REFUSED_KEPT;
 
+/// Owners of a digest (`None`: the operator), each with the id of the key that theirs is signed with.
+type Owners = BTreeMap<Option<String>, Option<String>>;
+
 /// Whose components are, what was refused, and who is fetching one.
 #[derive(Debug, Default)]
 pub struct Shelf {
-    /// By digest and owner (`None`: the operator), the id of the key that it is signed with. What is in the store and not here is
-    /// the operator's.
-    owners: RwLock<BTreeMap<String, BTreeMap<Option<String>, Option<String>>>>,
+    /// By digest. What is in the store and not here is the operator's.
+    owners: RwLock<BTreeMap<String, Owners>>,
     refused: Mutex<VecDeque<Refused>>,
     pulling: Mutex<HashSet<Option<String>>>,
 }

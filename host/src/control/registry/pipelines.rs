@@ -36,6 +36,8 @@ words! {
         Rest = "rest",
         /// In the configuration of the server.
         Config = "config",
+        /// By the demo in one click.
+        Demo = "demo",
     }
 }
 

@@ -8,6 +8,8 @@ mod connection;
 mod endpoint;
 mod engine;
 mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) mod fuzz;
 mod handshake;
 mod packet;
 mod tls;

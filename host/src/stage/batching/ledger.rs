@@ -3,6 +3,9 @@
 //! Pure. Limits: media time ([`BATCH_SECONDS_MAX`] and one segment) and segments ([`BATCH_SEGMENTS_MAX`]) of a batch; the
 //! ledger never holds more than that, because whoever does not cut in time is cut.
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) mod fuzz;
+
 use crate::limits::{BATCH_SECONDS_MAX, BATCH_SEGMENTS_MAX};
 use crate::stage::contract::batching::{Cut, Reason, Segment};
 use std::collections::VecDeque;

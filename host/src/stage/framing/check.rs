@@ -8,7 +8,8 @@ use crate::limits::{
 };
 use crate::stage::contract::framing::{Event, Format, Message, Pcm, Reference};
 use crate::stage::error::clipped;
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
 use std::fmt;
 
 /// Names that Socket.IO keeps for itself.
@@ -88,13 +89,13 @@ fn message(message: &Message) -> Result<(), String> {
     }
     let bytes = attachments.iter().fold(arguments.len(), |sum, attachment| sum.saturating_add(attachment.len()));
     size("message", bytes, FRAMING_MESSAGE_BYTES_MAX)?;
-    let mut used = vec![false; attachments.len()];
+    let mut ticks = Ticks { used: vec![false; attachments.len()], count: 0 };
     let mut reader = serde_json::Deserializer::from_str(arguments);
-    Placeholders { used: &mut used, top: true }
+    Placeholders { ticks: &mut ticks, top: true }
         .deserialize(&mut reader)
         .and_then(|_| reader.end())
         .map_err(|error| format!("the arguments of {event}: {error}"))?;
-    match used.iter().position(|used| !used) {
+    match ticks.used.iter().position(|used| !used) {
         Some(unused) => Err(format!("attachment {unused} of {event} has no placeholder in the arguments")),
         None => Ok(()),
     }
@@ -108,22 +109,13 @@ fn reference(reference: &Reference) -> Result<(), String> {
     }
 }
 
+/// Read as the host reads it later, which nests less deeply than JSON may.
 fn json_object(text: &str) -> Result<(), String> {
-    struct Object;
-    impl<'de> Visitor<'de> for Object {
-        type Value = ();
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a JSON object")
-        }
-
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-            while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-            Ok(())
-        }
+    match serde_json::from_str(text) {
+        Ok(Value::Object(_)) => Ok(()),
+        Ok(_) => Err("the metadata is not a JSON object".to_owned()),
+        Err(error) => Err(format!("the metadata: {error}")),
     }
-    let mut reader = serde_json::Deserializer::from_str(text);
-    reader.deserialize_map(Object).and_then(|()| reader.end()).map_err(|error| format!("the metadata: {error}"))
 }
 
 fn size(what: &str, size: usize, limit: usize) -> Result<(), String> {
@@ -136,8 +128,14 @@ fn clip(text: &mut String) {
 
 /// Walks JSON without keeping it, and ticks off the attachments that placeholders stand for. At the top it wants an array.
 struct Placeholders<'a> {
-    used: &'a mut [bool],
+    ticks: &'a mut Ticks,
     top: bool,
+}
+
+/// Attachments whose placeholder was found, and how many they are.
+struct Ticks {
+    used: Vec<bool>,
+    count: usize,
 }
 
 /// What a value was, as far as a placeholder's two keys are concerned.
@@ -150,17 +148,18 @@ enum Seen {
 
 impl Placeholders<'_> {
     fn inner(&mut self) -> Placeholders<'_> {
-        Placeholders { used: self.used, top: false }
+        Placeholders { ticks: self.ticks, top: false }
     }
 
     fn tick<E: serde::de::Error>(&mut self, number: Seen) -> Result<(), E> {
         let Seen::Number(number) = number else {
             return Err(E::custom("a placeholder has no number"));
         };
-        match usize::try_from(number).ok().and_then(|at| self.used.get_mut(at)) {
+        match usize::try_from(number).ok().and_then(|at| self.ticks.used.get_mut(at)) {
             Some(used) if *used => Err(E::custom(format!("two placeholders for attachment {number}"))),
             Some(used) => {
                 *used = true;
+                self.ticks.count += 1;
                 Ok(())
             }
             None => Err(E::custom(format!("a placeholder for attachment {number}, which is not there"))),
@@ -214,8 +213,18 @@ impl<'de> Visitor<'de> for Placeholders<'_> {
 
     fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Seen, A::Error> {
         let (mut marked, mut number) = (Seen::Other, Seen::Other);
+        let before = self.ticks.count;
+        // Whoever reads the message keeps the last of two equal keys: a placeholder in the first would be lost.
+        let mut holding: Vec<String> = Vec::new();
         while let Some(key) = map.next_key::<std::borrow::Cow<'_, str>>()? {
+            if holding.iter().any(|holding| *holding == key) {
+                return Err(A::Error::custom("a key with a placeholder in it is there twice"));
+            }
+            let ticked = self.ticks.count;
             let value = map.next_value_seed(self.inner())?;
+            if self.ticks.count > ticked {
+                holding.push(key.as_ref().to_owned());
+            }
             match key.as_ref() {
                 "_placeholder" => marked = value,
                 "num" => number = value,
@@ -223,6 +232,10 @@ impl<'de> Visitor<'de> for Placeholders<'_> {
             }
         }
         if marked == Seen::True {
+            // It is replaced as a whole, with all that is in it.
+            if self.ticks.count > before {
+                return Err(A::Error::custom("a placeholder within a placeholder"));
+            }
             self.tick::<A::Error>(number)?;
         }
         Ok(Seen::Other)
@@ -270,6 +283,12 @@ mod tests {
             (msg("e", r#"[{"_placeholder":true}]"#, 1), "no number"),
             (msg("e", r#"[{"_placeholder":true,"num":0},{"_placeholder":true,"num":0}]"#, 1), "two placeholders"),
             (msg("e", r#"[{"_placeholder":true,"num":0}]"#, 2), "attachment 1 of e has no placeholder"),
+            // What a reader would not find.
+            (
+                msg("e", r#"[{"_placeholder":true,"num":0,"x":{"_placeholder":true,"num":1}}]"#, 2),
+                "within a placeholder",
+            ),
+            (msg("e", r#"[{"a":{"_placeholder":true,"num":0},"a":{"_placeholder":true,"num":1}}]"#, 2), "there twice"),
         ];
         for (message, says) in cases {
             let reason = messages(std::slice::from_ref(&message)).unwrap_err();
@@ -290,7 +309,8 @@ mod tests {
         };
         assert_eq!(processed(3, r#"{"a":[1]}"#), Ok(()));
         assert!(processed(FRAMING_MESSAGE_BYTES_MAX + 1, "{}").unwrap_err().contains("audio"));
-        for metadata in ["", "[]", "{", "{} {}", "null"] {
+        let deep = format!(r#"{{"a":{}{}}}"#, "[".repeat(200), "]".repeat(200));
+        for metadata in ["", "[]", "{", "{} {}", "null", &deep] {
             assert!(processed(3, metadata).unwrap_err().contains("metadata"), "{metadata:?}");
         }
         assert!(processed(3, &format!("{{\"a\":\"{}\"}}", "x".repeat(FRAMING_METADATA_BYTES_MAX))).is_err());

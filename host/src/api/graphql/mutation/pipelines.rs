@@ -30,6 +30,14 @@ impl PipelineMutation {
         boxed(create(ctx, input)).await
     }
 
+    /// Starts the demo on the server's machine: a live source, the echo processor and an RTMP receiver on free ports of
+    /// loopback, and the pipeline `demo` of the tenant `default` between them. What runs of it already goes on. The parts end
+    /// with the server, and the pipeline is stopped then. For operators and admins of the whole host; UNAVAILABLE with the reason
+    /// where a part does not start.
+    async fn start_demo(&self, ctx: &Context<'_>) -> Maybe<Pipeline> {
+        boxed(demo(ctx)).await
+    }
+
     /// Changes what a pipeline is set to, as a new revision.
     async fn update_pipeline(
         &self,
@@ -114,6 +122,11 @@ async fn create(ctx: &Context<'_>, input: CreatePipelineInput) -> Result<Pipelin
     let CreatePipelineInput { tenant, stream_id, settings, start, note } = input;
     let new = NewPipeline { tenant: tenant.map(Into::into), stream_id, patch: settings.into(), start, note };
     control.create(actor, new).await.at("input", "settings", BESIDE).map(Pipeline)
+}
+
+async fn demo(ctx: &Context<'_>) -> Result<Pipeline> {
+    let (control, actor) = core(ctx)?;
+    control.start_demo(actor).await.map(Pipeline)
 }
 
 async fn update(ctx: &Context<'_>, id: &str, input: UpdatePipelineInput) -> Result<Pipeline> {

@@ -173,7 +173,12 @@ async fn a_request_is_json_of_a_bounded_length_and_one_at_a_time() {
         "",
     ] {
         let answer = server.post(&[("content-type", kind)], ME).await;
-        assert_eq!(answer.status(), StatusCode::UNSUPPORTED_MEDIA_TYPE, "{kind}");
+        // Of those, an upload is taken, but only with a header that a form cannot send.
+        let refused = match kind.starts_with("multipart") {
+            true => StatusCode::BAD_REQUEST,
+            false => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        };
+        assert_eq!(answer.status(), refused, "{kind}");
         assert_eq!(code(&read(answer).await), "INVALID_INPUT");
     }
     for (body, status, said) in [

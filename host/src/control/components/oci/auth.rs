@@ -80,7 +80,8 @@ impl Session<'_> {
         let realm = parameter("realm").and_then(|realm| Url::parse(&realm).ok());
         let mut url = realm.filter(|url| url.has_host()).ok_or_else(|| wrong("without saying where it is"))?;
         let secure = url.scheme() == "https";
-        if !secure && !(self.wanted.insecure && url.scheme() == "http") {
+        let asked = self.wanted.insecure && url.scheme() == "http";
+        if !(secure || asked) {
             return Err(wrong("that is not reached by https"));
         }
         let scope = format!("repository:{}:pull", self.wanted.reference.repository());

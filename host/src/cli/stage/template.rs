@@ -1,0 +1,231 @@
+//! The projects that `outboard stage new` writes: templates with the name and the kind filled in.
+//!
+//! A project is `templates/<language>/any` and `templates/<language>/<kind>` laid over each other, and the contract. Marks in
+//! the text (`{{name}}`) stand for what differs. `scripts/stages` builds all of them, so a template that does not build fails
+//! the tests.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, anyhow};
+use clap::ValueEnum;
+use include_dir::{Dir, include_dir};
+
+static TEMPLATES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/src/cli/stage/templates");
+static CONTRACT: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../wit");
+
+/// Longest name of a stage, as the host takes it.
+const NAME_CHARS_MAX: usize = 64;
+
+/// What a stage decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Kind {
+    /// Where one batch ends and the next begins.
+    Batching,
+    /// How fragments become a processor's messages, and its messages events.
+    Framing,
+    /// Which audio goes under the picture, and how.
+    RemuxPlanning,
+}
+
+impl Kind {
+    /// As in the contract.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Batching => "batching",
+            Kind::Framing => "framing",
+            Kind::RemuxPlanning => "remux-planning",
+        }
+    }
+
+    /// What stands for the marks in the templates.
+    fn marks(self) -> [(&'static str, &'static str); 4] {
+        let [summary, decides, like, rule] = match self {
+            Kind::Batching => [
+                "Cuts batches of a wanted length",
+                "it decides where one batch ends and the next begins",
+                "batching-duration",
+                "batcher",
+            ],
+            Kind::Framing => [
+                "Speaks the fragment dialect",
+                "it turns fragments into a processor's messages, and its messages into events",
+                "framing-fragment",
+                "framer",
+            ],
+            Kind::RemuxPlanning => [
+                "Processed audio where there is some that fits, else the original",
+                "it decides which audio goes under the picture, and how",
+                "remux-replace",
+                "planner",
+            ],
+        };
+        [("{{summary}}", summary), ("{{decides}}", decides), ("{{like}}", like), ("{{rule}}", rule)]
+    }
+}
+
+/// What a stage is written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Language {
+    /// Built with cargo.
+    Rust,
+    /// JavaScript, built with componentize-js.
+    Js,
+    /// Built with componentize-py.
+    Python,
+}
+
+impl Language {
+    /// For people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Language::Rust => "Rust",
+            Language::Js => "JavaScript",
+            Language::Python => "Python",
+        }
+    }
+
+    fn folder(self) -> &'static str {
+        match self {
+            Language::Rust => "rust",
+            Language::Js => "js",
+            Language::Python => "python",
+        }
+    }
+}
+
+/// Whether a stage may be called so.
+///
+/// # Errors
+/// A sentence with the name and what would be right.
+pub fn check_name(name: &str) -> Result<(), String> {
+    let letters = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let parts_are_well = name.split('-').all(|part| !part.is_empty() && part.chars().all(letters));
+    if parts_are_well && name.starts_with(|c: char| c.is_ascii_lowercase()) && name.len() <= NAME_CHARS_MAX {
+        return Ok(());
+    }
+    Err(format!(
+        "{name:?} is not a stage's name: lower-case letters and digits with single hyphens between, a letter first, \
+         {NAME_CHARS_MAX} characters at most, such as my-batching"
+    ))
+}
+
+/// A project, ready to be written.
+#[derive(Debug)]
+pub struct Project {
+    files: Vec<(PathBuf, String)>,
+}
+
+impl Project {
+    /// Fills the templates in.
+    ///
+    /// # Errors
+    /// Only if this binary was built with templates that are broken.
+    pub fn new(kind: Kind, language: Language, name: &str) -> anyhow::Result<Self> {
+        let mut files = Vec::new();
+        for part in ["any", kind.name()] {
+            let root = format!("{}/{part}", language.folder());
+            let folder = TEMPLATES.get_dir(&root).ok_or_else(|| anyhow!("no template {root}"))?;
+            collect(folder, Path::new(&root), Path::new(""), &mut files)?;
+        }
+        for (_, text) in &mut files {
+            *text = text.replace("{{name}}", name).replace("{{kind}}", kind.name());
+            for (mark, value) in kind.marks() {
+                *text = text.replace(mark, value);
+            }
+        }
+        collect(&CONTRACT, Path::new(""), Path::new("wit"), &mut files)?;
+        Ok(Self { files })
+    }
+
+    /// Paths within the project, and what is in the files.
+    pub fn files(&self) -> impl Iterator<Item = (&Path, &str)> {
+        self.files.iter().map(|(path, text)| (path.as_path(), text.as_str()))
+    }
+
+    /// The commands of its README, one a line: they build, test and check it.
+    pub fn commands(&self) -> &str {
+        let readme = self.files().find(|(path, _)| *path == Path::new("README.md")).map_or("", |(_, text)| text);
+        let block = readme.split_once("```sh\n").map_or("", |(_, rest)| rest);
+        block.split_once("```").map_or("", |(commands, _)| commands)
+    }
+}
+
+/// Takes the files below a folder, by their path from `root`, into `under`.
+fn collect(
+    folder: &'static Dir<'_>,
+    root: &Path,
+    under: &Path,
+    files: &mut Vec<(PathBuf, String)>,
+) -> anyhow::Result<()> {
+    for file in folder.files() {
+        let text = file.contents_utf8().with_context(|| format!("template {} is not text", file.path().display()))?;
+        files.push((under.join(file.path().strip_prefix(root)?), text.to_owned()));
+    }
+    folder.dirs().try_for_each(|folder| collect(folder, root, under, files))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn projects() -> impl Iterator<Item = (Kind, Language, Project)> {
+        let all =
+            |kind: &Kind| Language::value_variants().iter().map(|language| (*kind, *language)).collect::<Vec<_>>();
+        let all: Vec<_> = Kind::value_variants().iter().flat_map(all).collect();
+        all.into_iter().map(|(kind, language)| (kind, language, Project::new(kind, language, "my-own").unwrap()))
+    }
+
+    #[test]
+    fn every_project_is_whole_and_filled_in() {
+        for (kind, language, project) in projects() {
+            let told = format!("{kind:?} {language:?}");
+            let paths: Vec<_> = project.files().map(|(path, _)| path.to_str().unwrap()).collect();
+            let lock = ["Cargo.lock", "package-lock.json", "requirements.txt"][language as usize];
+            for wanted in ["README.md", ".gitignore", "wit/worlds.wit", "wit/types.wit", lock] {
+                assert_eq!(paths.iter().filter(|path| **path == wanted).count(), 1, "{told}: {wanted} in {paths:?}");
+            }
+            for (path, text) in project.files() {
+                assert!(!text.contains("{{"), "{told}: a mark is left in {}", path.display());
+            }
+            let all: String = project.files().map(|(_, text)| text).collect();
+            assert!(all.contains("my-own"), "{told}");
+            assert!(project.commands().contains("outboard stage check"), "{told}: {}", project.commands());
+        }
+    }
+
+    #[test]
+    fn the_readme_names_files_that_are_there() {
+        for (kind, language, project) in projects() {
+            let readme = project.files().find(|(path, _)| *path == Path::new("README.md")).unwrap().1;
+            let named = readme.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+            let named: Vec<_> = named.filter(|name| !name.ends_with('/')).collect();
+            assert!(named.len() >= 4, "{readme}");
+            for name in named {
+                let there = project.files().any(|(path, _)| path == Path::new(name));
+                assert!(there, "{kind:?} {language:?}: {name} is not in the project");
+            }
+        }
+    }
+
+    #[test]
+    fn the_contract_is_ours_to_the_letter() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit");
+        let (_, _, project) = projects().next().unwrap();
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let within = Path::new("wit").join(path.file_name().unwrap());
+            let text = project.files().find(|(path, _)| *path == within).unwrap().1;
+            assert_eq!(text, std::fs::read_to_string(&path).unwrap(), "{}", within.display());
+        }
+    }
+
+    #[test]
+    fn names_are_lower_case_with_hyphens() {
+        for name in ["a", "my-stage", "cut-2", &"a".repeat(64)] {
+            assert_eq!(check_name(name), Ok(()), "{name}");
+        }
+        for name in ["", "-a", "a-", "a--b", "2-cut", "My", "a_b", "a b", "../a", "é", ".", &"a".repeat(65)] {
+            assert!(check_name(name).unwrap_err().contains(&format!("{name:?}")), "{name}");
+        }
+    }
+}

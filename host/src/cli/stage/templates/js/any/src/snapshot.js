@@ -1,0 +1,28 @@
+// Snapshots: JSON that says what wrote it, so that foreign state is refused and not misread.
+// Raise LAYOUT when the state changes so that old snapshots cannot be read as they are.
+
+// Whose format it is: {{like}}'s, so that on air each can take over from the other.
+const STAGE = '{{like}}';
+const LAYOUT = 1;
+
+export function write(state) {
+  return new TextEncoder().encode(JSON.stringify({ stage: STAGE, layout: LAYOUT, state }));
+}
+
+/** Throws the contract's `unreadable-state` with a sentence. */
+export function read(bytes) {
+  let found;
+  try {
+    found = JSON.parse(new TextDecoder().decode(bytes));
+  } catch (error) {
+    throw unreadable(`this is not a snapshot: ${error.message}`);
+  }
+  if (found?.stage !== STAGE || found.layout !== LAYOUT) {
+    throw unreadable(`the snapshot is "${found?.stage}", layout ${found?.layout}; this stage reads "${STAGE}", layout ${LAYOUT}`);
+  }
+  return found.state;
+}
+
+export function unreadable(message) {
+  return { tag: 'unreadable-state', val: message };
+}

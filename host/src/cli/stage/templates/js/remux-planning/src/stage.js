@@ -1,0 +1,48 @@
+// {{name}}: a remux-planning stage for Outboard. Only the contract's calls are here; the rule is in planner.js.
+// A call that throws an object `{ tag, val }` answers with the contract's error; any other exception is a trap.
+import { Planner } from './planner.js';
+import * as settings from './settings.js';
+import * as snapshot from './snapshot.js';
+
+const NAME = '{{name}}';
+
+const SETTINGS = {
+  mark_after: {
+    type: 'integer',
+    title: 'Mark after',
+    description: 'Batches in a row without processed audio from which on they are marked for the operator.',
+    minimum: 1,
+    maximum: 100,
+    default: 1,
+  },
+};
+
+// One instance serves one pipeline, so its state may live here.
+let planner;
+
+export const lifecycle = {
+  describe() {
+    return {
+      name: NAME,
+      version: '0.1.0',
+      summary: '{{summary}}',
+      settingsSchema: settings.schema(NAME, SETTINGS),
+    };
+  },
+
+  open(text, state) {
+    const { mark_after: markAfter } = settings.read(text, SETTINGS);
+    planner = new Planner(markAfter, state === undefined ? undefined : snapshot.read(state));
+  },
+
+  snapshot() {
+    return snapshot.write(planner?.state);
+  },
+};
+
+export const remuxPlanning = {
+  plan(facts) {
+    if (!planner) throw { tag: 'other', val: 'not opened' };
+    return planner.plan(facts);
+  },
+};

@@ -1,0 +1,31 @@
+"""Snapshots: JSON that says what wrote it, so that foreign state is refused and not misread.
+
+Raise LAYOUT when the state changes so that old snapshots cannot be read as they are.
+"""
+
+import json
+from typing import Any
+
+from componentize_py_types import Err
+from wit_world.imports.types import Error_UnreadableState
+
+# Whose format it is: {{like}}'s, so that on air each can take over from the other.
+STAGE = "{{like}}"
+LAYOUT = 1
+
+
+def write(state: Any) -> bytes:
+    return json.dumps({"stage": STAGE, "layout": LAYOUT, "state": state}).encode()
+
+
+def read(data: bytes) -> Any:
+    """Raises the contract's `unreadable-state` with a sentence."""
+    try:
+        found = json.loads(data)
+        stage, layout, state = found["stage"], found["layout"], found["state"]
+    except (ValueError, TypeError, KeyError) as error:
+        raise Err(Error_UnreadableState(f"this is not a snapshot: {error}")) from error
+    if (stage, layout) != (STAGE, LAYOUT):
+        told = f"the snapshot is {stage!r}, layout {layout!r}; this stage reads {STAGE!r}, layout {LAYOUT}"
+        raise Err(Error_UnreadableState(told))
+    return state

@@ -1,0 +1,41 @@
+"""When a batch ends: with the segment that makes it long enough, and before a discontinuity."""
+
+from typing import Any
+
+from wit_world.exports.batching import Cut, Reason, Segment
+
+
+class Batcher:
+    def __init__(self, seconds: int, state: dict[str, Any] | None) -> None:
+        """`state`: what another instance had; see the attribute."""
+        self.wanted_us = seconds * 1_000_000
+        state = state or {}
+        # All that another instance needs to go on.
+        self.state: dict[str, Any] = {"last_pushed": state.get("last_pushed"), "open": state.get("open")}
+
+    def push(self, segment: Segment) -> list[Cut]:
+        cuts = []
+        last = self.state["last_pushed"]
+        if last is None or last + 1 != segment.index:
+            # The host cut by itself in between, or pushes again: what was open is open no more.
+            self.state["open"] = None
+        self.state["last_pushed"] = segment.index
+        if segment.discontinuity:
+            # A batch must not go over it, whatever its length.
+            cuts += self._close(Reason.DISCONTINUITY)
+        open_batch = self.state["open"] or {"first": segment.index, "duration_us": 0}
+        open_batch["last"] = segment.index
+        open_batch["duration_us"] += segment.duration_us
+        self.state["open"] = open_batch
+        if open_batch["duration_us"] >= self.wanted_us:
+            cuts += self._close(Reason.LENGTH)
+        return cuts
+
+    def flush(self) -> Cut | None:
+        """No segment will follow."""
+        return next(iter(self._close(Reason.FLUSH)), None)
+
+    def _close(self, reason: Reason) -> list[Cut]:
+        """The open batch's cut, if there is one."""
+        open_batch, self.state["open"] = self.state["open"], None
+        return [Cut(open_batch["first"], open_batch["last"], reason)] if open_batch else []

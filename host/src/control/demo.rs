@@ -1,0 +1,79 @@
+//! The demo in one click: its parts on this machine, and a pipeline `demo` of the tenant `default` between them.
+
+use serde_json::json;
+
+use super::access::{Action, Actor};
+use super::entry::Entry;
+use super::error::ControlError;
+use super::id::PipelineId;
+use super::registry::{Desired, Origin, Wish};
+use super::{Change, Control, NewPipeline};
+use crate::demo::{CUSHION_SECONDS, Parts, Places};
+use crate::pipeline::DEFAULT_TENANT;
+use std::sync::Arc;
+
+/// The pipeline's stream id.
+const STREAM: &str = "demo";
+/// Short batches: something is to be seen soon.
+const BATCH_SECONDS: u32 = 6;
+/// Milliseconds that the processor takes.
+const DELAY_MS: u64 = 300;
+
+/// The parts, while they run.
+pub(super) type Running = tokio::sync::Mutex<Option<(Parts, tempfile::TempDir)>>;
+
+impl Control {
+    /// Starts the demo; what runs of it already goes on.
+    ///
+    /// # Errors
+    /// Any [`ControlError`]; [`ControlError::Unavailable`] with the reason where a part does not start.
+    pub async fn start_demo(&self, actor: &Actor) -> Result<Arc<Entry>, ControlError> {
+        actor.check(Action::StartDemo, None)?;
+        let mut running = self.0.demo.lock().await;
+        let id = PipelineId::new(DEFAULT_TENANT, STREAM)?;
+        if running.is_some()
+            && let Some(entry) = self.entry(&id)
+        {
+            return self.start(actor, &entry.id().to_string()).await;
+        }
+        if let Some((parts, _)) = running.take() {
+            // Of a pipeline that was deleted.
+            parts.stop().await;
+        }
+        let failed = |error: anyhow::Error| ControlError::Unavailable(format!("the demo does not start: {error:#}"));
+        let dir = tempfile::Builder::new().prefix("outboard-demo-").tempdir();
+        let dir = dir.map_err(|error| failed(error.into()))?;
+        let places = Places::find().await.map_err(failed)?;
+        let patch = json!({
+            "source": { "url": places.source() },
+            "processor": { "url": places.processor() },
+            "destinations": [{ "url": places.destination() }],
+            "batchSeconds": BATCH_SECONDS,
+            "cushionSeconds": CUSHION_SECONDS,
+        });
+        let patch = serde_json::from_value(patch).map_err(|error| failed(error.into()))?;
+        let parts = places.start(dir.path(), DELAY_MS).await.map_err(failed)?;
+        *running = Some((parts, dir));
+        let note = Some("the demo on this machine".to_owned());
+        if self.entry(&id).is_some() {
+            let change = Change { patch, note, ..Change::default() };
+            self.update(actor, &id.to_string(), change).await?;
+            return self.start(actor, &id.to_string()).await;
+        }
+        let tenant = Some(DEFAULT_TENANT.to_owned());
+        let new = NewPipeline { tenant, stream_id: STREAM.to_owned(), patch, start: true, note };
+        self.create_as(actor, new, Origin::Demo).await
+    }
+
+    /// The parts of an earlier life are gone: its pipeline is not to look for them.
+    pub(super) async fn end_old_demo(&self) -> Result<(), ControlError> {
+        let id = PipelineId::new(DEFAULT_TENANT, STREAM)?;
+        match self.0.registry.pipeline(&id).await? {
+            Some(row) if row.origin == Origin::Demo && row.desired == Desired::Running => {
+                self.0.registry.set_desired(&Actor::local("host"), &id, Wish::stop()).await?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}

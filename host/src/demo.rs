@@ -1,0 +1,102 @@
+//! The parts of the demo, all on this machine: a live HLS source, the echo processor, an RTMP receiver, and a page that shows what the
+//! receiver gets. The command line and the server run a pipeline between them.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use anyhow::Context;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use crate::echo::{Echo, EchoConfig};
+
+mod receiver;
+mod site;
+mod source;
+
+/// Port of the page, the processor and the receiver where they are free.
+const PORTS: [u16; 3] = [8090, 5000, 1935];
+/// Time in hand: the demo's segments are short and the machine may be slow.
+pub const CUSHION_SECONDS: u32 = 3;
+
+/// Addresses of the parts; held from before they are started.
+#[derive(Debug)]
+pub struct Places {
+    page: TcpListener,
+    page_addr: SocketAddr,
+    processor: SocketAddr,
+    rtmp_port: u16,
+}
+
+/// The parts, running.
+#[derive(Debug)]
+pub struct Parts {
+    site: JoinHandle<()>,
+    echo: Echo,
+    receiver: receiver::Receiver,
+    source: source::Source,
+}
+
+impl Places {
+    /// The usual ports, others where they are taken.
+    ///
+    /// # Errors
+    /// No port is free.
+    pub async fn find() -> anyhow::Result<Self> {
+        let [page, processor, receiver] = [free(PORTS[0]).await?, free(PORTS[1]).await?, free(PORTS[2]).await?];
+        let (page_addr, rtmp_port) = (page.local_addr()?, receiver.local_addr()?.port());
+        let addr = processor.local_addr()?;
+        // Their servers bind by themselves.
+        drop((processor, receiver));
+        Ok(Self { page, page_addr, processor: addr, rtmp_port })
+    }
+
+    /// The live playlist.
+    pub fn source(&self) -> String {
+        format!("http://{}/source/live.m3u8", self.page_addr)
+    }
+
+    /// The processor.
+    pub fn processor(&self) -> String {
+        format!("http://{}", self.processor)
+    }
+
+    /// Where the receiver listens.
+    pub fn destination(&self) -> String {
+        format!("rtmp://127.0.0.1:{}/live/demo", self.rtmp_port)
+    }
+
+    /// The page to watch.
+    pub fn page(&self) -> String {
+        format!("http://{}/", self.page_addr)
+    }
+
+    /// Starts the parts, with their files in `dir`. The first time there, the clip is encoded, which takes some seconds.
+    ///
+    /// # Errors
+    /// ffmpeg is not there, or a part does not start.
+    pub async fn start(self, dir: &Path, delay_ms: u64) -> anyhow::Result<Parts> {
+        let source = source::Source::start(&dir.join("source")).await?;
+        let receiver = receiver::Receiver::start(&dir.join("received"), self.rtmp_port).await?;
+        let echo = Echo::start(EchoConfig { delay_ms, ..EchoConfig::new(self.processor) }).await?;
+        Ok(Parts { site: site::serve(self.page, dir), echo, receiver, source })
+    }
+}
+
+impl Parts {
+    /// Ends them.
+    pub async fn stop(self) {
+        self.site.abort();
+        self.echo.shutdown().await;
+        self.receiver.stop().await;
+        self.source.stop().await;
+    }
+}
+
+/// A listener on the usual port, or on any other if that is taken.
+async fn free(usual: u16) -> anyhow::Result<TcpListener> {
+    match TcpListener::bind(("127.0.0.1", usual)).await {
+        Ok(listener) => Ok(listener),
+        Err(_) => TcpListener::bind(("127.0.0.1", 0)).await.context("no free port on 127.0.0.1"),
+    }
+}

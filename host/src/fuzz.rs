@@ -1,0 +1,90 @@
+//! What crosses the border from a stage or a processor, made up. A target takes bytes, makes input of them, and panics where
+//! a property does not hold.
+//!
+//! Compiled for tests and with the feature `fuzzing` only. The test below runs every target over its corpus and some thousands
+//! of seeded inputs; `tests/fuzz` runs them with cargo-fuzz for as long as one likes. An input that was found to break
+//! something goes into `tests/fuzz/corpus/<target>/`.
+
+pub use crate::pipeline::exchange::fuzz_packets as packets;
+pub use crate::stage::{
+    fuzz_cuts as cuts, fuzz_messages as messages, fuzz_plans as plans, fuzz_snapshots as snapshots,
+};
+
+/// A target.
+pub type Target = fn(&[u8]);
+
+/// All of them, by name.
+pub const TARGETS: [(&str, Target); 5] =
+    [("cuts", cuts), ("messages", messages), ("plans", plans), ("snapshots", snapshots), ("packets", packets)];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::rngs::StdRng;
+    use rand::{Rng as _, RngExt as _, SeedableRng as _};
+    use std::path::Path;
+
+    /// Longest made-up input, bytes.
+    const INPUT_BYTES_MAX: usize = 2048;
+
+    fn corpus(target: &str) -> Vec<Vec<u8>> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fuzz/corpus").join(target);
+        let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+        entries.map(|entry| std::fs::read(entry.unwrap().path()).unwrap()).collect()
+    }
+
+    /// Runs a target over its corpus, what is changed a little in it, and `made_up` inputs out of thin air.
+    fn run(name: &str, made_up: usize) {
+        let target = TARGETS.iter().find(|(known, _)| *known == name).unwrap().1;
+        // The same inputs each time: what fails here fails again.
+        let mut random = StdRng::seed_from_u64(0x0B0A_4D00);
+        let corpus = corpus(name);
+        corpus.iter().for_each(|input| target(input));
+        for n in 0..made_up {
+            let mut input = match corpus.get(n % 8) {
+                Some(seed) => seed.clone(),
+                None => vec![0; random.random_range(0..INPUT_BYTES_MAX)],
+            };
+            if n % 8 >= corpus.len() {
+                random.fill_bytes(&mut input);
+            } else {
+                for _ in 0..random.random_range(1..8) {
+                    let at = random.random_range(0..input.len().max(1));
+                    if let Some(byte) = input.get_mut(at) {
+                        *byte = random.random();
+                    }
+                }
+            }
+            if let Err(panic) = std::panic::catch_unwind(|| target(&input)) {
+                let hex: String = input.iter().map(|byte| format!("{byte:02x}")).collect();
+                eprintln!("target {name}, input {n}; as a file of the corpus, in hex: {hex}");
+                std::panic::resume_unwind(panic);
+            }
+        }
+    }
+
+    #[test]
+    fn cuts_hold() {
+        run("cuts", 5000);
+    }
+
+    #[test]
+    fn messages_hold() {
+        run("messages", 20_000);
+    }
+
+    #[test]
+    fn plans_hold() {
+        run("plans", 20_000);
+    }
+
+    #[test]
+    fn snapshots_hold() {
+        run("snapshots", 1500);
+    }
+
+    #[test]
+    fn packets_hold() {
+        run("packets", 20_000);
+    }
+}

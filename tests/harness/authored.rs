@@ -1,0 +1,76 @@
+//! Harness: stages as users write them, in Rust, JavaScript and Python: `scripts/stages` built them of what `outboard stage new`
+//! writes.
+#![expect(clippy::panic, reason = "a harness that cannot do its part fails the test")]
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock};
+
+use outboard::stage::{StageComponent, StageRuntime, StageRuntimeConfig};
+use tokio::sync::Mutex;
+
+/// The languages, as the files are named.
+pub const LANGUAGES: [&str; 3] = ["rust", "js", "python"];
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("stages")
+}
+
+/// The file of a stage: `<language>-<kind>`, such as `js-batching` or `python-remux-planning`.
+///
+/// # Panics
+/// If it was not built; the message says how to.
+pub fn path(name: &str) -> PathBuf {
+    let path = folder().join(format!("{name}.wasm"));
+    assert!(path.is_file(), "{} is missing; run ./scripts/stages first", path.display());
+    path
+}
+
+/// The runtime that the tests of one process share. It keeps compiled code between runs: JavaScript and Python take a quarter
+/// of a minute each in a build for tests.
+///
+/// # Panics
+/// If it cannot start.
+pub fn runtime() -> &'static StageRuntime {
+    static SHARED: LazyLock<StageRuntime> = LazyLock::new(|| {
+        let config = StageRuntimeConfig { aot_dir: Some(folder().join("aot")), ..StageRuntimeConfig::default() };
+        StageRuntime::new(&config).unwrap_or_else(|error| panic!("no stage runtime: {error}"))
+    });
+    &SHARED
+}
+
+/// A stage, loaded into the shared runtime; compiled once for all tests.
+///
+/// # Panics
+/// If it is missing or refused.
+pub async fn load(name: &str) -> Arc<StageComponent> {
+    static KEPT: Mutex<Vec<Arc<StageComponent>>> = Mutex::const_new(Vec::new());
+    let component = runtime().load_file(&path(name)).await.unwrap_or_else(|error| panic!("{name}: {error}"));
+    KEPT.lock().await.push(Arc::clone(&component));
+    component
+}
+
+/// Gives the compiled code of a stage to a host that is about to run in this storage, so that it need not compile.
+///
+/// # Panics
+/// If the stage cannot be compiled, or the storage written.
+pub async fn lend(storage: &Path, name: &str) {
+    let prefix = format!("{}-", load(name).await.digest());
+    let to = storage.join("aot");
+    let link = || -> std::io::Result<usize> {
+        std::fs::create_dir_all(&to)?;
+        let mut lent = 0;
+        for entry in std::fs::read_dir(folder().join("aot"))? {
+            let entry = entry?;
+            if entry.file_name().to_string_lossy().starts_with(&prefix) {
+                // The host never changes these files, it only replaces them.
+                std::fs::hard_link(entry.path(), to.join(entry.file_name()))?;
+                lent += 1;
+            }
+        }
+        Ok(lent)
+    };
+    match link() {
+        Ok(lent) => assert!(lent >= 2, "{name}: code and checksum, not {lent} files"),
+        Err(error) => panic!("{}: {error}", to.display()),
+    }
+}

@@ -1,0 +1,67 @@
+import { describe, expect, it } from "vitest";
+import type { SwapState, SwapStep } from "../api/operations.ts";
+import { isOver, stepsOf, swapGlance } from "./steps.ts";
+
+const swap = (state: SwapState, taken: SwapStep[], more = {}) => ({
+  state,
+  steps: taken.map((step, n) => ({ step, at: "2026-11-22T14:03:22.057Z", tookMs: 4 + n, detail: null })),
+  rehearsal: taken.includes("REHEARSED")
+    ? { calls: 12, same: 11, leftOut: 0, slowestMs: 1.4, memoryBytes: 1_200_000 }
+    : null,
+  probationDone: taken.filter((step) => step === "BATCH").length,
+  probationWanted: 3,
+  different: 0,
+  reason: null,
+  ...more,
+});
+const states = (...of: Parameters<typeof swap>) => stepsOf(swap(...of)).map((step) => step.state);
+
+describe("the steps of a swap", () => {
+  it("are done, under way or to come", () => {
+    expect(states("CHECKING", [])).toEqual(["now", "todo", "todo", "todo"]);
+    expect(states("REHEARSING", ["CHECKED"])).toEqual(["done", "now", "todo", "todo"]);
+    expect(states("CUTTING_OVER", ["CHECKED", "REHEARSED"])).toEqual(["done", "done", "now", "todo"]);
+    expect(states("PROBATION", ["CHECKED", "REHEARSED", "CUT_OVER", "BATCH"])).toEqual(["done", "done", "done", "now"]);
+    expect(states("DONE", ["CHECKED", "REHEARSED", "CUT_OVER", "BATCH", "PASSED"])).toEqual(Array(4).fill("done"));
+  });
+
+  it("say where it ended, if it did not come to its end", () => {
+    expect(states("REFUSED", ["REFUSED"])).toEqual(["failed", "todo", "todo", "todo"]);
+    expect(states("REFUSED", ["CHECKED", "REFUSED"])).toEqual(["done", "failed", "todo", "todo"]);
+    expect(states("ROLLED_BACK", ["CHECKED", "REHEARSED", "CUT_OVER", "ROLLED_BACK"])).toEqual([
+      "done",
+      "done",
+      "done",
+      "failed",
+    ]);
+    expect(states("ROLLED_BACK", ["CHECKED", "REHEARSED", "CUT_OVER", "PASSED", "ROLLED_BACK"])).toEqual(
+      Array(4).fill("done"),
+    );
+  });
+
+  it("tell what was found at each", () => {
+    const seen = swap("PROBATION", ["CHECKED", "REHEARSED", "CUT_OVER", "BATCH"], { different: 2 });
+    expect(stepsOf(seen).map((step) => step.detail)).toEqual([
+      "4 ms",
+      "11 of 12 recorded calls answered as before, the slowest took 1 ms, 1.20 MB of memory",
+      "no call could be made for 6 ms",
+      "1 of 3 batches decided, 2 calls answered otherwise than by the old version",
+    ]);
+    expect(stepsOf(swap("CHECKING", [])).every((step) => step.detail === null)).toBe(true);
+  });
+});
+
+it("knows what is over, and has a word for each state", () => {
+  const all: SwapState[] = [
+    "CHECKING",
+    "REHEARSING",
+    "CUTTING_OVER",
+    "PROBATION",
+    "DONE",
+    "REFUSED",
+    "ROLLED_BACK",
+    "INTERRUPTED",
+  ];
+  expect(all.filter(isOver)).toEqual(["DONE", "REFUSED", "ROLLED_BACK", "INTERRUPTED"]);
+  expect(new Set(all.map((state) => swapGlance(state).word)).size).toBe(all.length);
+});

@@ -1,0 +1,62 @@
+// Swaps of all pipelines that one may see, newest first, followed step by step.
+
+import { type ApiError, toApiError } from "../api/error.ts";
+import { SwapChangesDocument, type SwapFactsFragment, SwapsDocument } from "../api/operations.ts";
+import { request } from "../api/request.ts";
+import { subscribe } from "../api/socket.svelte.ts";
+import { isOver } from "./steps.ts";
+
+/** Older ones are in the pipelines' events. */
+const KEEP = 30;
+
+export class Swaps {
+  list = $state.raw<readonly SwapFactsFragment[]>([]);
+  loaded = $state(false);
+  error = $state.raw<ApiError>();
+  readonly #ended: () => void;
+
+  /** `ended` is called when one has come to its end: what runs where has changed. */
+  constructor(ended: () => void = () => undefined) {
+    this.#ended = ended;
+  }
+
+  async load(): Promise<void> {
+    try {
+      const { pipelines } = await request(SwapsDocument, {});
+      this.#take((pipelines ?? []).flatMap((one) => one.swaps.edges.map((edge) => edge.node)));
+      this.loaded = true;
+      this.error = undefined;
+    } catch (thrown) {
+      this.error = toApiError(thrown);
+    }
+  }
+
+  follow(): () => void {
+    return subscribe(
+      SwapChangesDocument,
+      {},
+      {
+        data: ({ swapChanged }) => this.hear(swapChanged),
+        refused: (error) => {
+          this.error = error;
+        },
+      },
+    );
+  }
+
+  /** One that was just asked for, or that took a step. */
+  hear(swap: SwapFactsFragment): void {
+    this.#take([swap]);
+    if (isOver(swap.state)) this.#ended();
+  }
+
+  #take(fresh: readonly SwapFactsFragment[]): void {
+    const all = new Map(this.list.map((one) => [one.id, one]));
+    for (const one of fresh) {
+      const known = all.get(one.id);
+      // An answer may be older than what the subscription has told meanwhile.
+      if (!known || one.steps.length >= known.steps.length) all.set(one.id, one);
+    }
+    this.list = [...all.values()].sort((a, b) => Date.parse(b.startedAt) - Date.parse(a.startedAt)).slice(0, KEEP);
+  }
+}
