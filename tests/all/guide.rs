@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
+use outboard_tests::clients::Rest;
 use outboard_tests::host::{Host, binary};
 use outboard_tests::media::{Clip, LiveOrigin, entries};
 use outboard_tests::receiver::nginx::Nginx;
@@ -52,8 +53,15 @@ async fn the_guide_leads_from_nothing_to_on_air() {
     // The pipeline that the guide swaps a stage of.
     let pipeline =
         json!({ "streamId": "tv", "sourceUrl": origin.url, "srsRtmpUrl": nginx.url("tv"), "bufferDuration": 4 });
-    let (status, answer) = outboard_tests::clients::Rest::new(&url, None).post("/api/pipeline/start", &pipeline).await;
+    let rest = Rest::new(&url, None);
+    let (status, answer) = rest.post("/api/pipeline/start", &pipeline).await;
     assert_eq!(status, 200, "{answer}");
+    let on_air = async {
+        while rest.get("/api/pipeline/status").await.1["onAir"] != true {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    assert!(tokio::time::timeout(PATIENCE, on_air).await.is_ok(), "{:#?}", host.log());
 
     let folder = tempfile::tempdir().unwrap();
     let path = format!("{}:{}", binary().parent().unwrap().display(), std::env::var("PATH").unwrap());
@@ -74,7 +82,6 @@ async fn the_guide_leads_from_nothing_to_on_air() {
 
     assert!(answer.contains(" calls, the slowest"), "it took the recorded calls: {answer}");
     let query = "{ pipeline(id: \"tv\") { status { stages { name } } swaps { edges { node { state reason } } } } }";
-    let rest = outboard_tests::clients::Rest::new(&url, None);
     let swapped = async {
         loop {
             let (_, told) = rest.post("/graphql", &json!({ "query": query })).await;
