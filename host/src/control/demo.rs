@@ -65,6 +65,16 @@ impl Control {
         self.create_as(actor, new, Origin::Demo).await
     }
 
+    /// The parts end with their pipeline.
+    pub(super) async fn end_demo_of(&self, id: &PipelineId) {
+        if (id.tenant.as_str(), id.stream.as_str()) != (DEFAULT_TENANT, STREAM) {
+            return;
+        }
+        if let Some((parts, _)) = self.0.demo.lock().await.take() {
+            parts.stop().await;
+        }
+    }
+
     /// The parts of an earlier life are gone: its pipeline is not to look for them.
     pub(super) async fn end_old_demo(&self) -> Result<(), ControlError> {
         let id = PipelineId::new(DEFAULT_TENANT, STREAM)?;

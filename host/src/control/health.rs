@@ -64,6 +64,8 @@ pub fn judge(signs: &Signs<'_>) -> Health {
         RunState::Waiting { .. } => {
             return Health::new(Failing, signs.error.unwrap_or("it could not start and is tried again"));
         }
+        // One that failed and is tried again is no better for that.
+        RunState::Loading if signs.error.is_some() => return Health::new(Failing, signs.error.unwrap_or_default()),
         RunState::Loading => return Health::new(Starting, "starting"),
         RunState::Running | RunState::Stopping => {}
     }

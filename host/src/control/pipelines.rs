@@ -280,6 +280,7 @@ impl Control {
         self.0.roster.send_modify(|turn| *turn += 1);
         drop(changing);
         self.remove_behind(removing, id.removal(!keep_files), Some(entry)).await;
+        self.end_demo_of(&id).await;
         let what = Event::new(EventKind::Deleted, Severity::Info, format!("{id} was deleted by {}", actor.name));
         what.log();
         self.0.recorder.record(Some(id.tenant), None, what).await;

@@ -32,7 +32,7 @@ impl PipelineMutation {
 
     /// Starts the demo on the server's machine: a live source, the echo processor and an RTMP receiver on free ports of
     /// loopback, and the pipeline `demo` of the tenant `default` between them. What runs of it already goes on. The parts end
-    /// with the server, and the pipeline is stopped then. For operators and admins of the whole host; UNAVAILABLE with the reason
+    /// with the server, where the pipeline is stopped too, and with the pipeline when it is deleted. For operators and admins of the whole host; UNAVAILABLE with the reason
     /// where a part does not start.
     async fn start_demo(&self, ctx: &Context<'_>) -> Maybe<Pipeline> {
         boxed(demo(ctx)).await
