@@ -80,6 +80,10 @@ async fn a_component_that_is_pushed_is_its_tenants_alone_and_stays() {
     assert_eq!(refused.code(), Some("INVALID_INPUT"));
     let problem = &refused.body["errors"][0]["extensions"]["problems"][0];
     assert_eq!(problem["path"], "input.settings.stages.remuxPlanning.component", "{}", refused.body);
+    let roll_out = "mutation($input: RollOutStageInput!) { rollOutStage(input: $input) { to { name } } }";
+    let all = json!({ "input": { "kind": "REMUX_PLANNING", "component": digest } });
+    let refused = server.graphql(Some(&two), roll_out, &all).await;
+    assert_eq!(refused.body["errors"][0]["extensions"]["problems"][0]["path"], "input.component", "{}", refused.body);
     server.graphql(Some(&one), make, &input).await.data("createPipeline");
 
     let remove = "mutation($digest: String!) { removeStage(digest: $digest) { removed } }";

@@ -25,7 +25,7 @@ use crate::limits::{STAGE_PROBATION_BATCHES, STAGE_PROBATION_BATCHES_MAX};
 use crate::pipeline::event::{Event, EventKind, Severity};
 use crate::pipeline::load::bundled_or_file;
 use crate::stage::tape::Recording;
-use crate::stage::{ComponentLabel, StageComponent, StageKind};
+use crate::stage::{ComponentLabel, LoadError, StageComponent, StageKind};
 use crate::store::page::{Listed, Page};
 use crate::unix_time::now_ms;
 
@@ -262,8 +262,7 @@ impl Control {
             )));
         }
         // Compiled before anything is promised: what cannot run here at all is the caller's mistake.
-        let file = new.component.as_deref().and_then(|digest| self.0.host.storage().component(digest));
-        let component = bundled_or_file(self.0.host.runtime(), kind, file.as_deref()).await;
+        let component = self.load_component(kind, new.component.as_deref()).await;
         let path = format!("stages.{}.component", super::settings::camel(super::settings::key(kind)));
         let component = component.map_err(|error| ControlError::invalid(&path, error.to_string()))?;
         if component.kind() != kind {
@@ -309,13 +308,18 @@ impl Control {
         Ok(row)
     }
 
+    /// The component of a digest that was checked, or the default of a kind.
+    async fn load_component(&self, kind: StageKind, digest: Option<&str>) -> Result<Arc<StageComponent>, LoadError> {
+        let file = digest.and_then(|digest| self.0.host.storage().component(digest));
+        bundled_or_file(self.0.host.runtime(), kind, file.as_deref()).await
+    }
+
     /// The version that a stage is set to, by its own account where it runs.
     async fn label(&self, order: &Order) -> ComponentLabel {
         if let Some((_, swaps)) = order.entry.swaps() {
             return swaps.face(order.kind).await.seated().component.label();
         }
-        let file = order.old.component.as_deref().and_then(|digest| self.0.host.storage().component(digest));
-        match bundled_or_file(self.0.host.runtime(), order.kind, file.as_deref()).await {
+        match self.load_component(order.kind, order.old.component.as_deref()).await {
             Ok(component) => component.label(),
             Err(_) => ComponentLabel {
                 digest: order.old.component.clone().unwrap_or_default(),

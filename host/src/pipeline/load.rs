@@ -358,13 +358,10 @@ pub(crate) async fn component_of(
     wanted: StageKind,
     kind: &'static str,
 ) -> Result<Arc<StageComponent>, LoadError> {
-    let Some(file) = config.stages.files.get(kind) else {
-        return runtime.bundled(wanted).await.map_err(|source| LoadError::Component { kind, source });
-    };
-    let component = runtime.load_file(file).await.map_err(|source| LoadError::Component { kind, source })?;
-    if component.kind() == wanted {
-        return Ok(component);
-    }
+    let file = config.stages.files.get(kind).map(PathBuf::as_path);
+    let component = bundled_or_file(runtime, wanted, file).await;
+    let component = component.map_err(|source| LoadError::Component { kind, source })?;
+    let Some(file) = file.filter(|_| component.kind() != wanted) else { return Ok(component) };
     Err(LoadError::Kind { kind, file: file.display().to_string(), found: component.kind().name() })
 }
 

@@ -6,7 +6,7 @@ use crate::control::access::{Action, Actor};
 use crate::control::error::ControlError;
 use crate::control::id::PipelineId;
 use crate::control::registry::{RollOutRecord, RollOutRow, RollOutState, SwapState};
-use crate::pipeline::load::bundled_or_file;
+use crate::control::settings::Settings;
 use crate::stage::StageKind;
 use crate::unix_time::now_ms;
 
@@ -27,7 +27,11 @@ impl Control {
         if let Some(digest) = new.component.as_ref().filter(|_| file.as_ref().is_none_or(|file| !file.is_file())) {
             return Err(ControlError::invalid("component", format!("{digest} is not in this host's store")));
         }
-        let component = bundled_or_file(self.0.host.runtime(), kind, file.as_deref()).await;
+        let mut wanted = Settings::default();
+        wanted.stages.of_mut(kind).component = new.component.clone();
+        // Not only in each swap: another tenant's component would be told by name.
+        self.check_components(&tenant, &wanted)?;
+        let component = self.load_component(kind, new.component.as_deref()).await;
         let component = component.map_err(|error| ControlError::invalid("component", error.to_string()))?;
         let waiting: Vec<String> = self
             .entries()

@@ -93,7 +93,7 @@ async fn roll_out(ctx: &Context<'_>, input: RollOutStageInput) -> Result<RollOut
     let (control, actor) = core(ctx)?;
     let (tenant, kind) = (input.tenant.clone(), input.kind);
     let row = control.roll_out_stage(actor, named(tenant.as_ref()), kind.into(), input.wanted()).await;
-    row.at_input("input").map(RollOut::from)
+    row.map_err(of_the_stage).at_input("input").map(RollOut::from)
 }
 
 async fn upload(ctx: &Context<'_>, input: UploadStageInput) -> Result<UploadStagePayload> {
