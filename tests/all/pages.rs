@@ -6,10 +6,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use outboard_tests::browser::Script;
+use outboard_tests::guests::{bundled_file, variant};
 use outboard_tests::host::Host;
 use outboard_tests::media::{Clip, LiveOrigin, entries};
 use outboard_tests::receiver::nginx::Nginx;
+use outboard_tests::registry::Registry;
 use outboard_tests::server::Server;
+use outboard_tests::signer::Signer;
 use serde_json::{Value, json};
 
 /// For a script as a whole; each wait in it has its own limit.
@@ -17,13 +20,10 @@ const LIMIT: Duration = Duration::from_secs(300);
 /// Seconds of media that the origin has: more than a script takes.
 const MEDIA: u32 = 400;
 
-/// The bundled remux planning stage as another build would be: the same code, and a custom section more.
+/// The bundled remux planning stage as another build would be: the same code under another digest.
 fn another_build(dir: &Path) -> PathBuf {
-    let bundled = Path::new(env!("CARGO_MANIFEST_DIR")).join("../components/dist/remux-replace.wasm");
-    let mut bytes = std::fs::read(bundled).unwrap();
-    bytes.extend_from_slice(b"\0\x06\x05build");
     let path = dir.join("remux-replace-2.wasm");
-    std::fs::write(&path, bytes).unwrap();
+    std::fs::write(&path, variant(&bundled_file("remux-replace"), 1)).unwrap();
     path
 }
 
@@ -50,6 +50,7 @@ async fn an_operator_makes_a_pipeline_sees_it_through_and_cleans_up() {
     let (before, after) = (&told["played"]["before"], &told["played"]["after"]);
     let (played, frames) = (after["at"].as_f64().unwrap() - before["at"].as_f64().unwrap(), after["frames"].as_u64());
     assert!(played >= 3.0 && frames.unwrap() > 60 && after["width"] == 320, "{told:#}");
+    assert_eq!(told["watchedOn"], true, "a batch that is picked does not begin the preview anew: {told:#}");
     assert!(text("why").contains("original audio") && text("why").contains("processor"), "{told:#}");
     assert!(text("original").contains("no connection to the processor"), "{told:#}");
     let swapped = &told["swapped"];
@@ -66,6 +67,48 @@ async fn an_operator_makes_a_pipeline_sees_it_through_and_cleans_up() {
     let left = left.await.data("pipeline").clone();
     let cleaned = left["batches"]["edges"].as_array().unwrap().iter().filter(|edge| edge["node"]["cleaned"] == true);
     assert!(left["desired"] == "STOPPED" && cleaned.count() > 0, "as the API has it: {left:#}");
+}
+
+#[tokio::test]
+async fn a_server_with_nothing_on_it_is_on_air_after_one_click() {
+    let storage = tempfile::tempdir().unwrap();
+    let server = Server::start(storage.path()).await;
+    let told = Script::start("ui/first-run.mjs", &json!({ "url": server.url("/") })).result(LIMIT).await;
+    assert_eq!(told["address"], "/pipelines/default:demo", "{told:#}");
+    assert!(told["frames"].as_u64().unwrap() > 10, "it is to be seen: {told:#}");
+}
+
+#[tokio::test]
+async fn a_host_admin_makes_a_tenant_take_signed_stages_only() {
+    let storage = tempfile::tempdir().unwrap();
+    let server = Server::start(storage.path()).await;
+    server.tenant("acme").await;
+    let (signer, component) = (Signer::ed25519(), another_build(storage.path()));
+    let signature = component.with_extension("wasm.sig");
+    std::fs::write(&signature, signer.sign(&std::fs::read(&component).unwrap())).unwrap();
+    let registry = Registry::start();
+    let pulled = variant(&bundled_file("remux-replace"), 2);
+    let signed_by = signer.sign(&pulled);
+    let reference = registry.push("stages/remux", pulled, &[("outboard.stage.signature", &*signed_by)]).await;
+    let given = json!({
+        "url": server.url("/"), "tenant": "acme", "publicKey": signer.public,
+        "component": component, "signature": signature, "reference": reference,
+    });
+    let told = Script::start("ui/policy.mjs", &given).result(LIMIT).await;
+
+    let refused = told["refused"].as_array().unwrap();
+    assert!(refused[0].as_str().unwrap().contains("is not a digest"), "at its field: {told:#}");
+    assert_eq!(refused.len(), 2, "both are told at once: {told:#}");
+    assert_eq!(told["key"].as_str().unwrap().trim(), signer.public.trim());
+    assert!(told["unsigned"].as_str().unwrap().contains("signature is missing"), "{told:#}");
+    assert!(told["reference"].as_str().unwrap().contains("oci://"), "{told:#}");
+    assert!(told["pulled"].as_str().unwrap().contains("remux-replace"), "{told:#}");
+    let list = "{ stageComponents(tenant: \"acme\") { source signedBy } }";
+    let kept = server.graphql(None, list, &json!({})).await.data("stageComponents").clone();
+    let signed = kept.as_array().unwrap().iter().filter(|one| !one["signedBy"].is_null());
+    let mut sources: Vec<_> = signed.map(|one| one["source"].as_str().unwrap()).collect();
+    sources.sort_unstable();
+    assert_eq!(sources, ["REGISTRY", "UPLOAD"], "{kept:#}");
 }
 
 #[tokio::test]

@@ -67,6 +67,7 @@ await run(async (browser, { url, source, processor, to, stream, component }) => 
   const before = await playing();
   await page.waitForFunction((from) => document.querySelector('video').currentTime > from + 3, before.at);
   told.played = { before, after: await playing(), behind: await page.getByText('behind air').textContent() };
+  await video.evaluate((one) => Object.assign(one, { seen: true }));
   await timeline.getByRole('button', { name: /^Batch 1:/ }).or(page.getByRole('row', { name: /^1 / }).getByRole('button')).first().click();
   const panel = page.getByRole('region', { name: 'Batch 1' });
   await panel.getByRole('button', { name: 'Play: Processed audio' }).waitFor();
@@ -77,6 +78,9 @@ await run(async (browser, { url, source, processor, to, stream, component }) => 
   await page.waitForFunction(() => [...document.querySelectorAll('audio')].filter((one) => !one.paused).length === 1);
   told.heard = await panel.getByRole('heading', { level: 4 }).allTextContents();
   told.waves = await panel.locator('.wave path').evaluateAll((all) => all.map((one) => one.getAttribute('d').length));
+  // The address names the batch now; what is on air is watched as before.
+  assert.equal(new URL(page.url()).searchParams.get('batch'), '1');
+  told.watchedOn = await video.evaluate((one) => one.seen === true && !one.paused);
   const saved = page.waitForEvent('download');
   await panel.getByRole('link', { name: 'Download: Original audio' }).click();
   told.saved = (await saved).suggestedFilename();

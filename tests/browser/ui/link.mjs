@@ -65,6 +65,14 @@ await run(async (browser, { url, pipeline }) => {
   const lines = readFileSync(await (await saved).path(), 'utf8').trim().split('\n').map((line) => JSON.parse(line));
   assert.ok(lines.length > 20);
   assert.equal(new Set(lines.map((line) => line.id)).size, lines.length);
+
+  // === a filter is in the address, and one types on in it ===
+  const filter = page.getByLabel('Text');
+  await filter.fill('batch');
+  await page.waitForURL(/text=batch/);
+  await page.keyboard.type(' 1');
+  await page.waitForURL(/text=batch(\+|%20)1/);
+  assert.equal(await filter.inputValue(), 'batch 1');
   assert.deepEqual(page.complaints, []);
   tell({ connections: sockets.length });
 });

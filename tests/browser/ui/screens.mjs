@@ -28,10 +28,12 @@ const screens = ({ pipeline, trouble, tenant }) => [
   ['log-line', '/logs', (page) => page.getByRole('region', { name: 'The line in full' }), (page) => page.locator('.line').first().click()],
   ['stages', '/stages', (page) => page.getByText('remux-replace').first()],
   ['swap', '/stages', (page) => page.getByRole('dialog').getByLabel('Where', { exact: true }), (page) => page.getByRole('button', { name: /^Swap in remux-replace/ }).first().click()],
+  ['pull', '/stages', (page) => page.getByRole('dialog').getByLabel('Signature'), fromRegistry],
   ['storage', '/storage', (page) => page.getByRole('row').nth(2)],
   ['clean', '/storage', (page) => page.getByRole('button', { name: /^Remove \d+ batch/ }), preview],
   ['tenants', '/tenants', (page) => page.getByRole('link', { name: tenant })],
   ['tenant', `/tenants/${tenant}`, (page) => page.getByText('Given up').or(page.getByText('Failed, is tried again')).first(), deliveries],
+  ['stage-policy', `/tenants/${tenant}`, (page) => page.getByLabel('Digests'), stagePolicy],
   ['token', `/tenants/${tenant}`, (page) => page.getByText('this once'), makeToken],
   ['sign-in', '/sign-in', (page) => page.getByLabel('Token')],
   ['nowhere', '/pipelines/default:evening-news/nothing', (page) => page.getByRole('heading', { level: 1 })],
@@ -58,6 +60,14 @@ const unfold = async (page) => {
 const deliveries = async (page) => {
   await page.getByRole('button', { name: 'More for pager' }).click();
   await page.getByRole('menuitem', { name: 'Deliveries' }).click();
+};
+const fromRegistry = async (page) => {
+  await page.getByRole('button', { name: 'From a registry…' }).click();
+  await page.getByText('Name and password, signature, http').click();
+};
+const stagePolicy = async (page) => {
+  await page.getByRole('button', { name: 'Change the stage policy' }).click();
+  await page.getByLabel('Only those that are listed').check();
 };
 const makeToken = async (page) => {
   await page.getByLabel('Name of a new token').fill(`looked-at-${Date.now()}`);
