@@ -4,7 +4,8 @@
 //! They remember nothing, so each reads the others' snapshots.
 
 use crate::settings::{Field, Kind, Problem, Values};
-use crate::snapshot::Origin;
+use crate::snapshot::{self, Origin};
+use serde::de::IgnoredAny;
 
 /// Whose snapshots a remux-planning stage reads.
 pub const READABLE: &[Origin] = &[REPLACE, DUCK];
@@ -12,6 +13,14 @@ pub const READABLE: &[Origin] = &[REPLACE, DUCK];
 pub const REPLACE: Origin = Origin { stage: "remux-replace", layout: 1 };
 /// The original under the processed audio.
 pub const DUCK: Origin = Origin { stage: "remux-duck", layout: 1 };
+
+/// Whether a snapshot is one that a remux-planning stage may begin from. There is nothing in it to be read.
+///
+/// # Errors
+/// Why not.
+pub fn check_state(state: &[u8]) -> Result<(), String> {
+    snapshot::read::<IgnoredAny>(READABLE, state).map(drop)
+}
 
 /// A batch's original audio.
 #[derive(Debug, Clone, Copy)]

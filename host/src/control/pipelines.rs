@@ -2,25 +2,25 @@
 
 use std::sync::{Arc, PoisonError};
 
-use serde::Deserialize;
-use serde_json::{Value, json};
-use tokio::sync::{broadcast, mpsc};
+use serde_json::json;
 
 use super::Control;
 use super::access::{Action, Actor};
 use super::entry::Entry;
 use super::error::ControlError;
 use super::id::PipelineId;
-use super::recorder::Recorder;
-use super::registry::{self, Desired, Origin, PipelineRow, Scope, TenantRow, Wish};
-use super::runner::{Note, StopMode, Wanted};
+use super::registry::{self, Desired, Origin, Wish};
+use super::runner::StopMode;
 use super::settings::{Patch, Settings};
-use crate::limits::BATCH_STEPS_WAITING;
-use crate::net::{Guard, Policy};
 use crate::pipeline::event::{Event, EventKind, Severity};
-use crate::pipeline::{DEFAULT_TENANT, Owner};
-use crate::stage::StageLimits;
-use crate::store::page::Page;
+use allowed::judge;
+
+mod allowed;
+mod holding;
+
+pub(super) use allowed::tenant_guard;
+pub use allowed::tenant_policy;
+pub(super) use holding::{kept, owner, read};
 
 /// A pipeline to be made.
 #[derive(Debug, Clone, Default)]
@@ -315,172 +315,4 @@ impl Control {
         let made = self.0.registry.create_pipeline(&actor, row).await?;
         Ok(self.hold(&made.row, Arc::new(settings), &tenant))
     }
-
-    /// Checks settings against the rules and the tenant's quotas.
-    pub(super) fn check(&self, tenant: &TenantRow, id: &PipelineId, settings: &Settings) -> Result<(), ControlError> {
-        let config = settings.check(&id.stream, self.0.host.storage()).map_err(ControlError::InvalidInput)?;
-        self.check_components(tenant, settings)?;
-        let quotas = tenant.quotas();
-        quotas.destinations(&tenant.name, config.destinations.len())?;
-        let in_flight = |settings: &Settings| {
-            settings.check(&id.stream, self.0.host.storage()).ok()?.processor.map(|p| p.in_flight)
-        };
-        let others: usize = self
-            .entries()
-            .iter()
-            .filter(|entry| entry.id().tenant == tenant.name && entry.id() != id)
-            .filter_map(|entry| in_flight(&entry.settings()))
-            .sum();
-        let wanted = config.processor.as_ref().map_or(0, |processor| processor.in_flight);
-        let (all, most) = (others + wanted, quotas.in_flight_fragments as usize);
-        if all > most {
-            return Err(ControlError::LimitExceeded(format!(
-                "tenant {} may have {most} fragments with processors at once; with this pipeline's processor.inFlight of \
-                 {wanted} it could have {all}",
-                tenant.name
-            )));
-        }
-        Ok(())
-    }
-
-    /// New settings for what exists.
-    fn apply(&self, entry: &Entry, revision: u64, settings: Settings, apply: Apply) {
-        entry.want(|wanted| {
-            wanted.revision = revision;
-            wanted.settings = Arc::new(settings);
-            // What drains goes on air to its end.
-            if apply == Apply::Now && wanted.running {
-                // The journal has the place on air: the stream goes on there.
-                wanted.mode = StopMode::AtOnce;
-                wanted.turn += 1;
-            }
-        });
-    }
-
-    pub(super) async fn load_pipelines(&self) -> Result<(), ControlError> {
-        let mut page = Page::oldest(usize::MAX);
-        loop {
-            let listed = self.0.registry.pipelines(Scope::All, page.clone()).await?;
-            let last = listed.rows.last().map(|row| row.id.clone());
-            for row in listed.rows {
-                let Some(tenant) = self.tenant_row(&row.id.tenant) else { continue };
-                match read(row.settings.get()) {
-                    Ok(settings) => drop(self.hold(&row, Arc::new(settings), &tenant)),
-                    Err(error) => tracing::error!(pipeline = %row.id, %error, "is left out"),
-                }
-            }
-            match last.filter(|_| listed.more) {
-                Some(last) => page = page.after(last),
-                None => return Ok(()),
-            }
-        }
-    }
-
-    /// Starts to keep a pipeline as it is wanted.
-    fn hold(&self, row: &PipelineRow, settings: Arc<Settings>, tenant: &TenantRow) -> Arc<Entry> {
-        let running = row.desired == Desired::Running && !tenant.disabled;
-        let wanted = Wanted::new(owner(tenant), row.revision, settings, running);
-        let (entry, notes) = Entry::start(&self.0.host, row.id.clone(), row.created_ms, wanted);
-        tokio::spawn(follow(row.id.clone(), notes, self.0.recorder.clone(), Arc::downgrade(&self.0)));
-        self.0.entries.write().unwrap_or_else(PoisonError::into_inner).insert(row.id.clone(), entry.clone());
-        self.0.roster.send_modify(|turn| *turn += 1);
-        entry
-    }
-
-    async fn tell(&self, id: &PipelineId, kind: EventKind, what: String) {
-        let event = Event::new(kind, Severity::Info, what);
-        tracing::info!(tenant = id.tenant, stream = id.stream, event = kind.name(), "{}", event.message);
-        self.0.recorder.pipeline(id, event).await;
-    }
-}
-
-/// Holds the addresses in settings against the tenant's network policy, as far as can be said without looking names up;
-/// what they lead to is judged whenever something connects.
-fn judge(tenant: &TenantRow, settings: &Settings) -> Result<(), ControlError> {
-    let problems = settings.denied(&tenant_guard(tenant));
-    if problems.is_empty() { Ok(()) } else { Err(ControlError::InvalidInput(problems)) }
-}
-
-/// What a tenant's pipelines may use.
-pub(super) fn owner(tenant: &TenantRow) -> Owner {
-    let quotas = tenant.quotas();
-    Owner {
-        tenant: tenant.name.clone(),
-        stage_limits: StageLimits { memory_bytes: quotas.stage_memory_bytes, ..StageLimits::default() },
-        progress: broadcast::Sender::new(BATCH_STEPS_WAITING),
-        ffmpeg_processes: quotas.ffmpeg_processes as usize,
-        guard: tenant_guard(tenant),
-    }
-}
-
-/// What a tenant may reach: what was set, else everything for the host's own tenant and the public internet for others.
-/// A policy that cannot be read lets nothing through.
-pub fn tenant_policy(tenant: &TenantRow) -> Policy {
-    let policy = match &tenant.network {
-        Some(value) => Policy::deserialize(value).map_err(|error| error.to_string()),
-        None if tenant.name == DEFAULT_TENANT => return Policy::open(),
-        None => return Policy::strict(),
-    };
-    policy.unwrap_or_else(|error| {
-        tracing::error!(tenant = tenant.name, error, "the network policy cannot be read: nothing is let through");
-        Policy { public: false, ..Policy::strict() }
-    })
-}
-
-/// Holds a tenant to its policy.
-pub(super) fn tenant_guard(tenant: &TenantRow) -> Guard {
-    Guard::new(tenant_policy(tenant)).unwrap_or_else(|problems| {
-        tracing::error!(tenant = tenant.name, %problems, "the network policy is wrong: nothing is let through");
-        Guard::new(Policy { public: false, ..Policy::strict() }).unwrap_or_default()
-    })
-}
-
-/// Writes down what happens in a pipeline, until it is deleted.
-async fn follow(
-    id: PipelineId,
-    mut notes: mpsc::Receiver<Note>,
-    recorder: Recorder,
-    control: std::sync::Weak<super::Inner>,
-) {
-    while let Some(note) = notes.recv().await {
-        match note {
-            Note::Event(event) => recorder.pipeline(&id, event).await,
-            Note::Ended => {
-                let Some(control) = control.upgrade().map(Control) else { return };
-                control.ended(&id).await;
-            }
-            Note::FellBack(kind, reason, evidence) => {
-                let Some(control) = control.upgrade().map(Control) else { return };
-                control.fell_back(&id, kind, &reason, &evidence).await;
-            }
-            Note::StopFor(kind, reason) => {
-                let Some(control) = control.upgrade().map(Control) else { return };
-                control.stop_for(&id, kind, &reason).await;
-            }
-        }
-    }
-}
-
-impl Control {
-    /// A pipeline came to its end by itself: it is not wanted to run any more.
-    async fn ended(&self, id: &PipelineId) {
-        let _changing = self.0.changing.lock().await;
-        let Some(entry) = self.entry(id) else { return };
-        if let Err(error) = self.0.registry.set_desired(&Actor::local("host"), id, Wish::stop()).await {
-            tracing::error!(pipeline = %id, %error, "its end is not written down");
-        }
-        entry.want(|wanted| wanted.running = false);
-    }
-}
-
-/// Settings as they are kept.
-pub(super) fn kept(settings: &Settings) -> Result<super::hidden::Hidden<Value>, ControlError> {
-    let value = serde_json::to_value(settings);
-    value.map(Into::into).map_err(|error| ControlError::invalid("settings", error.to_string()))
-}
-
-/// Settings from how they are kept.
-pub(super) fn read(value: &Value) -> Result<Settings, ControlError> {
-    serde_json::from_value(value.clone())
-        .map_err(|error| ControlError::Unavailable(format!("the kept settings cannot be read: {error}")))
 }

@@ -7,6 +7,7 @@
 //! files, no network, no policy but the quotas that have to hold inside a transaction.
 
 use rusqlite::{Connection, ToSql, Transaction, params};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -202,6 +203,11 @@ fn prune(
     let mut statement =
         transaction.prepare_cached(&format!("DELETE FROM {table} WHERE {group} AND id <= ({newest_to_go})"))?;
     Ok(statement.execute(of)?)
+}
+
+/// A record as JSON.
+fn written(record: &impl Serialize) -> String {
+    serde_json::to_string(record).unwrap_or_default()
 }
 
 /// Our own JSON, read back.

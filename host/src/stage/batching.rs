@@ -18,6 +18,7 @@ use super::occupant::Occupant;
 use super::runtime::StageRuntime;
 use super::sandbox::Sandbox;
 use super::seat::{Answer, Opening, Seat};
+use super::swap::Seated;
 use crate::limits::{BATCH_SECONDS_MAX, BATCH_SECONDS_MIN};
 pub(super) use ledger::Ledger;
 use serde::{Deserialize, Serialize};
@@ -186,17 +187,6 @@ impl BatchingStage {
         self.seat.component()
     }
 
-    pub(super) fn seat(&mut self) -> &mut Seat<Batching> {
-        &mut self.seat
-    }
-
-    /// After another version took over that knows nothing of the open batch.
-    pub(super) fn settle_in(&mut self) {
-        if self.seat.take_anew() {
-            self.ledger.rewind();
-        }
-    }
-
     /// Pushes what the stage has not seen. The cuts before a failure stand.
     async fn push_unseen(&mut self) -> Result<(), StageError> {
         if self.by_host {
@@ -249,6 +239,21 @@ impl BatchingStage {
     fn answer(&mut self, result: Result<(), StageError>) -> Answer<Vec<Cut>> {
         let Answer { failure, .. } = self.seat.answer(result, || ());
         Answer { value: std::mem::take(&mut self.done), failure }
+    }
+}
+
+impl Seated for BatchingStage {
+    type Kind = Batching;
+
+    fn seat(&mut self) -> &mut Seat<Batching> {
+        &mut self.seat
+    }
+
+    /// After another version took over that knows nothing of the open batch.
+    fn settle_in(&mut self) {
+        if self.seat.take_anew() {
+            self.ledger.rewind();
+        }
     }
 }
 

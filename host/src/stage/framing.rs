@@ -23,6 +23,7 @@ use super::occupant::Occupant;
 use super::runtime::StageRuntime;
 use super::sandbox::Sandbox;
 use super::seat::{Answer, Opening, Seat};
+use super::swap::Seated;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -237,8 +238,12 @@ impl FramingStage {
         self.format = Some((digest, format));
         Ok(format)
     }
+}
 
-    pub(super) fn seat(&mut self) -> &mut Seat<Framing> {
+impl Seated for FramingStage {
+    type Kind = Framing;
+
+    fn seat(&mut self) -> &mut Seat<Framing> {
         &mut self.seat
     }
 }

@@ -21,6 +21,7 @@ use super::occupant::Occupant;
 use super::runtime::StageRuntime;
 use super::sandbox::Sandbox;
 use super::seat::{Answer, Opening, Seat};
+use super::swap::Seated;
 use std::sync::Arc;
 use wasmtime::Store;
 
@@ -118,8 +119,12 @@ impl RemuxStage {
     pub fn component(&self) -> &Arc<StageComponent> {
         self.seat.component()
     }
+}
 
-    pub(super) fn seat(&mut self) -> &mut Seat<RemuxPlanning> {
+impl Seated for RemuxStage {
+    type Kind = RemuxPlanning;
+
+    fn seat(&mut self) -> &mut Seat<RemuxPlanning> {
         &mut self.seat
     }
 }

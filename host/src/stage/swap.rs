@@ -3,15 +3,15 @@
 //! A [`Swap`] is one pipeline's three stages as whoever steers them sees them. The pipeline's own steps hold the same
 //! stages and take a lock for each call; a cut-over takes that lock for the time of one `open`.
 
-use super::batching::{Batching, BatchingStage};
+use super::batching::BatchingStage;
 use super::component::{StageComponent, StageKind};
 use super::error::StageError;
 use super::face::{Face, Trial};
-use super::framing::{Framing, FramingStage};
+use super::framing::FramingStage;
 use super::instance::Kind;
 use super::occupant::Recipe;
 use super::rehearsal::{Rehearsal, Unfit, rehearse};
-use super::remux::{RemuxPlanning, RemuxStage};
+use super::remux::RemuxStage;
 use super::seat::{Candidate, FailurePolicy, Seat};
 use super::tape::{RECORDING_FORMAT, Recording, written};
 use std::fmt;
@@ -22,6 +22,38 @@ use tokio::time::Instant;
 
 /// A stage that its pipeline's step and whoever swaps it share.
 pub type Shared<S> = Arc<Mutex<S>>;
+
+/// A stage with a seat, in which versions follow each other.
+pub(super) trait Seated {
+    /// Of which kind.
+    type Kind: Kind;
+
+    /// The seat.
+    fn seat(&mut self) -> &mut Seat<Self::Kind>;
+
+    /// After another version took over: what the stage itself remembers may have to be told to it.
+    fn settle_in(&mut self) {}
+}
+
+/// The same for the stage of a kind, whichever it is.
+macro_rules! of {
+    ($swaps:ident, $kind:ident, $stage:ident => $does:expr) => {
+        match $kind {
+            StageKind::Batching => {
+                let $stage = &$swaps.batching;
+                $does
+            }
+            StageKind::Framing => {
+                let $stage = &$swaps.framing;
+                $does
+            }
+            StageKind::RemuxPlanning => {
+                let $stage = &$swaps.remux;
+                $does
+            }
+        }
+    };
+}
 
 /// What a cut-over left.
 #[derive(Debug)]
@@ -68,11 +100,7 @@ impl Swaps {
 
     /// What is seen of a stage's seat.
     pub async fn face(&self, kind: StageKind) -> Arc<Face> {
-        match kind {
-            StageKind::Batching => self.batching.lock().await.seat().face().clone(),
-            StageKind::Framing => self.framing.lock().await.seat().face().clone(),
-            StageKind::RemuxPlanning => self.remux.lock().await.seat().face().clone(),
-        }
+        of!(self, kind, stage => stage.lock().await.seat().face().clone())
     }
 
     /// Gives a version the running one's last inputs, apart from live media.
@@ -80,13 +108,9 @@ impl Swaps {
     /// # Errors
     /// [`Unfit`] with the evidence.
     pub async fn rehearse(&self, kind: StageKind, wanted: &Wanted) -> Result<Rehearsal, Box<Unfit>> {
-        match kind {
-            StageKind::Batching => rehearsed::<Batching>(self.batching.lock().await.seat(), wanted),
-            StageKind::Framing => rehearsed::<Framing>(self.framing.lock().await.seat(), wanted),
-            StageKind::RemuxPlanning => rehearsed::<RemuxPlanning>(self.remux.lock().await.seat(), wanted),
-        }
-        .await
-        .map_err(Box::new)
+        // The seat is let go of first: live calls go on meanwhile.
+        let rehearsal = of!(self, kind, stage => rehearsed(stage.lock().await.seat(), wanted));
+        rehearsal.await.map_err(Box::new)
     }
 
     /// Lets a version decide from the next call on.
@@ -94,71 +118,37 @@ impl Swaps {
     /// # Errors
     /// [`StageError`]: it cannot start or open; nothing changed.
     pub async fn cut_over(&self, kind: StageKind, wanted: &Wanted) -> Result<CutOver, StageError> {
-        match kind {
-            StageKind::Batching => {
-                let candidate = begun::<Batching>(self.batching.lock().await.seat(), wanted);
-                let candidate = candidate.await?;
-                let mut stage = self.batching.lock().await;
-                let began = Instant::now();
-                let trial = stage.seat().cut_over(candidate).await?;
-                stage.settle_in();
-                Ok(CutOver { took: began.elapsed(), trial })
-            }
-            StageKind::Framing => {
-                let candidate = begun::<Framing>(self.framing.lock().await.seat(), wanted);
-                let candidate = candidate.await?;
-                let mut stage = self.framing.lock().await;
-                let began = Instant::now();
-                let trial = stage.seat().cut_over(candidate).await?;
-                let took = began.elapsed();
-                drop(stage);
-                (self.wake)();
-                Ok(CutOver { took, trial })
-            }
-            StageKind::RemuxPlanning => {
-                let candidate = begun::<RemuxPlanning>(self.remux.lock().await.seat(), wanted);
-                let candidate = candidate.await?;
-                let mut stage = self.remux.lock().await;
-                let began = Instant::now();
-                let trial = stage.seat().cut_over(candidate).await?;
-                Ok(CutOver { took: began.elapsed(), trial })
-            }
-        }
+        let cut = of!(self, kind, stage => cut_over(stage, wanted).await)?;
+        self.wake_for(kind);
+        Ok(cut)
     }
 
     /// Takes a version on probation back; false: none is.
     pub async fn roll_back(&self, kind: StageKind, reason: String) -> bool {
-        match kind {
-            StageKind::Batching => {
-                let mut stage = self.batching.lock().await;
-                let back = stage.seat().roll_back(reason);
-                stage.settle_in();
-                back
-            }
-            StageKind::Framing => {
-                let back = self.framing.lock().await.seat().roll_back(reason);
-                (self.wake)();
-                back
-            }
-            StageKind::RemuxPlanning => self.remux.lock().await.seat().roll_back(reason),
-        }
+        let back = of!(self, kind, stage => {
+            let mut stage = stage.lock().await;
+            let back = stage.seat().roll_back(reason);
+            stage.settle_in();
+            back
+        });
+        self.wake_for(kind);
+        back
     }
 
     /// Who goes on where a stage fails, from now on.
     pub async fn set_on_failure(&self, kind: StageKind, policy: FailurePolicy) {
-        match kind {
-            StageKind::Batching => self.batching.lock().await.seat().set_on_failure(policy),
-            StageKind::Framing => self.framing.lock().await.seat().set_on_failure(policy),
-            StageKind::RemuxPlanning => self.remux.lock().await.seat().set_on_failure(policy),
-        }
+        of!(self, kind, stage => stage.lock().await.seat().set_on_failure(policy));
     }
 
     /// A stage's last calls.
     pub async fn recording(&self, kind: StageKind) -> Recording {
-        match kind {
-            StageKind::Batching => recording::<Batching>(self.batching.lock().await.seat()),
-            StageKind::Framing => recording::<Framing>(self.framing.lock().await.seat()),
-            StageKind::RemuxPlanning => recording::<RemuxPlanning>(self.remux.lock().await.seat()),
+        of!(self, kind, stage => recording(stage.lock().await.seat()))
+    }
+
+    /// The processor may have to be greeted by another version.
+    fn wake_for(&self, kind: StageKind) {
+        if kind == StageKind::Framing {
+            (self.wake)();
         }
     }
 }
@@ -167,6 +157,16 @@ impl fmt::Debug for Swaps {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Swaps").finish_non_exhaustive()
     }
+}
+
+async fn cut_over<S: Seated>(shared: &Shared<S>, wanted: &Wanted) -> Result<CutOver, StageError> {
+    let candidate = begun(shared.lock().await.seat(), wanted);
+    let candidate = candidate.await?;
+    let mut stage = shared.lock().await;
+    let began = Instant::now();
+    let trial = stage.seat().cut_over(candidate).await?;
+    stage.settle_in();
+    Ok(CutOver { took: began.elapsed(), trial })
 }
 
 fn recipe<K: Kind>(seat: &Seat<K>, wanted: &Wanted) -> Recipe {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::audit::NewAudit;
-use super::{Registry, RegistryError, parsed, prune};
+use super::{Registry, RegistryError, parsed, prune, written};
 use crate::control::access::{Action, Actor};
 use crate::control::words::words;
 use crate::limits::ROLL_OUTS_KEPT;
@@ -75,7 +75,7 @@ impl Registry {
         self.write(move |transaction| {
             transaction.execute(
                 "INSERT INTO roll_out (tenant, state, record) VALUES (?, ?, ?)",
-                params![tenant, roll_out.state, text(&roll_out)],
+                params![tenant, roll_out.state, written(&roll_out)],
             )?;
             let id = u64::try_from(transaction.last_insert_rowid()).unwrap_or_default();
             prune(transaction, ("roll_out", "tenant = ?1"), &[&tenant], ROLL_OUTS_KEPT)?;
@@ -89,7 +89,7 @@ impl Registry {
 
     /// Writes down how far a roll-out is.
     pub async fn save_roll_out(&self, row: &RollOutRow) -> Result<(), RegistryError> {
-        let (id, state, record) = (row.id, row.roll_out.state, text(&row.roll_out));
+        let (id, state, record) = (row.id, row.roll_out.state, written(&row.roll_out));
         self.write(move |transaction| {
             transaction
                 .execute("UPDATE roll_out SET state = ?, record = ? WHERE id = ?", params![state, record, id])?;
@@ -115,7 +115,7 @@ impl Registry {
                 (row.roll_out.reason, row.roll_out.ended_ms) = (Some(reason.to_owned()), Some(now_ms()));
                 transaction.execute(
                     "UPDATE roll_out SET state = ?, record = ? WHERE id = ?",
-                    params![row.roll_out.state, text(&row.roll_out), row.id],
+                    params![row.roll_out.state, written(&row.roll_out), row.id],
                 )?;
             }
             Ok(())
@@ -127,10 +127,6 @@ impl Registry {
 fn one(connection: &Connection, id: u64) -> Result<Option<RollOutRow>, RegistryError> {
     let mut statement = connection.prepare_cached("SELECT id, tenant, record FROM roll_out WHERE id = ?")?;
     statement.query_row([id], raw).optional()?.map(read).transpose()
-}
-
-fn text(roll_out: &RollOutRecord) -> String {
-    serde_json::to_string(roll_out).unwrap_or_default()
 }
 
 fn raw(row: &Row<'_>) -> rusqlite::Result<(u64, String, String)> {

@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use serde::{Deserialize, Serialize};
 
 use super::audit::NewAudit;
-use super::{Registry, RegistryError, next_seq, parsed, prune};
+use super::{Registry, RegistryError, next_seq, parsed, prune, written};
 use crate::control::access::{Action, Actor};
 use crate::control::id::PipelineId;
 use crate::control::words::words;
@@ -157,7 +157,7 @@ impl Registry {
             let (seq, is_time) = next_seq(newest);
             transaction.execute(
                 "INSERT INTO swap (tenant, stream, seq, state, record) VALUES (?, ?, ?, ?, ?)",
-                params![pipeline.tenant, pipeline.stream, seq, swap.state, text(&swap)],
+                params![pipeline.tenant, pipeline.stream, seq, swap.state, written(&swap)],
             )?;
             let id = u64::try_from(transaction.last_insert_rowid()).unwrap_or_default();
             if is_time {
@@ -175,7 +175,7 @@ impl Registry {
 
     /// Writes down how far a swap is.
     pub async fn save_swap(&self, row: &SwapRow) -> Result<(), RegistryError> {
-        let (id, state, record) = (row.id, row.swap.state, text(&row.swap));
+        let (id, state, record) = (row.id, row.swap.state, written(&row.swap));
         self.write(move |transaction| {
             transaction
                 .prepare_cached("UPDATE swap SET state = ?, record = ? WHERE id = ?")?
@@ -218,7 +218,7 @@ impl Registry {
                 (swap.state, swap.ended_ms) = (SwapState::Interrupted, Some(now_ms()));
                 transaction.execute(
                     "UPDATE swap SET state = ?, record = ? WHERE id = ?",
-                    params![swap.state, text(swap), row.id],
+                    params![swap.state, written(swap), row.id],
                 )?;
             }
             Ok(interrupted)
@@ -237,10 +237,6 @@ fn unfinished(transaction: &Transaction<'_>) -> Result<Vec<SwapRow>, RegistryErr
 fn one(connection: &Connection, id: u64) -> Result<Option<SwapRow>, RegistryError> {
     let mut statement = connection.prepare_cached(&format!("{SWAP} WHERE id = ?"))?;
     statement.query_row([id], raw).optional()?.map(read).transpose()
-}
-
-fn text(swap: &SwapRecord) -> String {
-    serde_json::to_string(swap).unwrap_or_default()
 }
 
 fn raw(row: &Row<'_>) -> rusqlite::Result<(u64, PipelineId, String)> {

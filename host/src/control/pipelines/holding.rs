@@ -1,0 +1,130 @@
+//! Pipelines as they are held: each with a keeper that makes what runs like what is wanted, and what happens written down.
+
+use std::sync::{Arc, PoisonError};
+
+use serde_json::Value;
+use tokio::sync::{broadcast, mpsc};
+
+use super::{Apply, tenant_guard};
+use crate::control::access::Actor;
+use crate::control::entry::Entry;
+use crate::control::error::ControlError;
+use crate::control::hidden::Hidden;
+use crate::control::id::PipelineId;
+use crate::control::recorder::Recorder;
+use crate::control::registry::{Desired, PipelineRow, Scope, TenantRow, Wish};
+use crate::control::runner::{Note, StopMode, Wanted};
+use crate::control::settings::Settings;
+use crate::control::{Control, Inner};
+use crate::limits::BATCH_STEPS_WAITING;
+use crate::pipeline::Owner;
+use crate::pipeline::event::{Event, EventKind, Severity};
+use crate::stage::StageLimits;
+use crate::store::page::Page;
+
+impl Control {
+    /// New settings for what exists.
+    pub(super) fn apply(&self, entry: &Entry, revision: u64, settings: Settings, apply: Apply) {
+        entry.want(|wanted| {
+            wanted.revision = revision;
+            wanted.settings = Arc::new(settings);
+            // What drains goes on air to its end.
+            if apply == Apply::Now && wanted.running {
+                // The journal has the place on air: the stream goes on there.
+                wanted.mode = StopMode::AtOnce;
+                wanted.turn += 1;
+            }
+        });
+    }
+
+    pub(in crate::control) async fn load_pipelines(&self) -> Result<(), ControlError> {
+        let mut page = Page::oldest(usize::MAX);
+        loop {
+            let listed = self.0.registry.pipelines(Scope::All, page.clone()).await?;
+            let last = listed.rows.last().map(|row| row.id.clone());
+            for row in listed.rows {
+                let Some(tenant) = self.tenant_row(&row.id.tenant) else { continue };
+                match read(row.settings.get()) {
+                    Ok(settings) => drop(self.hold(&row, Arc::new(settings), &tenant)),
+                    Err(error) => tracing::error!(pipeline = %row.id, %error, "is left out"),
+                }
+            }
+            match last.filter(|_| listed.more) {
+                Some(last) => page = page.after(last),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// Starts to keep a pipeline as it is wanted.
+    pub(super) fn hold(&self, row: &PipelineRow, settings: Arc<Settings>, tenant: &TenantRow) -> Arc<Entry> {
+        let running = row.desired == Desired::Running && !tenant.disabled;
+        let wanted = Wanted::new(owner(tenant), row.revision, settings, running);
+        let (entry, notes) = Entry::start(&self.0.host, row.id.clone(), row.created_ms, wanted);
+        tokio::spawn(follow(row.id.clone(), notes, self.0.recorder.clone(), Arc::downgrade(&self.0)));
+        self.0.entries.write().unwrap_or_else(PoisonError::into_inner).insert(row.id.clone(), entry.clone());
+        self.0.roster.send_modify(|turn| *turn += 1);
+        entry
+    }
+
+    pub(super) async fn tell(&self, id: &PipelineId, kind: EventKind, what: String) {
+        let event = Event::new(kind, Severity::Info, what);
+        tracing::info!(tenant = id.tenant, stream = id.stream, event = kind.name(), "{}", event.message);
+        self.0.recorder.pipeline(id, event).await;
+    }
+
+    /// A pipeline came to its end by itself: it is not wanted to run any more.
+    async fn ended(&self, id: &PipelineId) {
+        let _changing = self.0.changing.lock().await;
+        let Some(entry) = self.entry(id) else { return };
+        if let Err(error) = self.0.registry.set_desired(&Actor::local("host"), id, Wish::stop()).await {
+            tracing::error!(pipeline = %id, %error, "its end is not written down");
+        }
+        entry.want(|wanted| wanted.running = false);
+    }
+}
+
+/// What a tenant's pipelines may use.
+pub(in crate::control) fn owner(tenant: &TenantRow) -> Owner {
+    let quotas = tenant.quotas();
+    Owner {
+        tenant: tenant.name.clone(),
+        stage_limits: StageLimits { memory_bytes: quotas.stage_memory_bytes, ..StageLimits::default() },
+        progress: broadcast::Sender::new(BATCH_STEPS_WAITING),
+        ffmpeg_processes: quotas.ffmpeg_processes as usize,
+        guard: tenant_guard(tenant),
+    }
+}
+
+/// Writes down what happens in a pipeline, until it is deleted.
+async fn follow(id: PipelineId, mut notes: mpsc::Receiver<Note>, recorder: Recorder, control: std::sync::Weak<Inner>) {
+    while let Some(note) = notes.recv().await {
+        match note {
+            Note::Event(event) => recorder.pipeline(&id, event).await,
+            Note::Ended => {
+                let Some(control) = control.upgrade().map(Control) else { return };
+                control.ended(&id).await;
+            }
+            Note::FellBack(kind, reason, evidence) => {
+                let Some(control) = control.upgrade().map(Control) else { return };
+                control.fell_back(&id, kind, &reason, &evidence).await;
+            }
+            Note::StopFor(kind, reason) => {
+                let Some(control) = control.upgrade().map(Control) else { return };
+                control.stop_for(&id, kind, &reason).await;
+            }
+        }
+    }
+}
+
+/// Settings as they are kept.
+pub(in crate::control) fn kept(settings: &Settings) -> Result<Hidden<Value>, ControlError> {
+    let value = serde_json::to_value(settings);
+    value.map(Into::into).map_err(|error| ControlError::invalid("settings", error.to_string()))
+}
+
+/// Settings from how they are kept.
+pub(in crate::control) fn read(value: &Value) -> Result<Settings, ControlError> {
+    serde_json::from_value(value.clone())
+        .map_err(|error| ControlError::Unavailable(format!("the kept settings cannot be read: {error}")))
+}

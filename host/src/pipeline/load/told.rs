@@ -1,0 +1,110 @@
+//! What each part of a pipeline is told of its configuration.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sha2::{Digest as _, Sha256};
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use super::LoadError;
+use crate::config::{Destination, PipelineConfig};
+use crate::limits::{AIR_KEEP_FOR_LATE, CUSHION_MIN, CUSHION_PART};
+use crate::net::Guard;
+use crate::pipeline::air::position::Position;
+use crate::pipeline::air::{AirConfig, DestinationConfig};
+use crate::pipeline::exchange::{Exchange, ExchangeConfig};
+use crate::pipeline::framer::{StageFramer, StateKeeper};
+use crate::pipeline::host::Host;
+use crate::pipeline::source;
+use crate::stage::swap::Shared;
+use crate::stage::{FramingStage, StageKind};
+use crate::store::journal::StreamJournal;
+use crate::store::room::Room;
+
+/// Time in hand for slower replies.
+pub(crate) fn cushion(config: &PipelineConfig) -> Duration {
+    config.cushion.unwrap_or_else(|| CUSHION_MIN.max(config.batch / CUSHION_PART))
+}
+
+pub(super) async fn start_exchange(
+    config: &PipelineConfig,
+    guard: &Guard,
+    stage: Shared<FramingStage>,
+    journal: &StreamJournal,
+) -> Result<Option<Arc<Exchange>>, LoadError> {
+    let Some(settings) = exchange_config(config, guard) else { return Ok(None) };
+    let keeper = StateKeeper::new(journal.clone(), StageKind::Framing.name());
+    let framer = StageFramer::new(stage, Some(keeper));
+    let exchange = Exchange::start(settings, &config.stream_id, Box::new(framer), &CancellationToken::new()).await?;
+    Ok(Some(Arc::new(exchange)))
+}
+
+/// What the exchange is told; `None`: the original audio stays.
+pub(crate) fn exchange_config(config: &PipelineConfig, guard: &Guard) -> Option<ExchangeConfig> {
+    let processor = config.processor.as_ref()?;
+    let mut settings = ExchangeConfig::new(processor.url.as_str());
+    settings.path = processor.path.clone();
+    settings.namespace = processor.namespace.clone();
+    settings.auth = processor.auth.clone();
+    settings.headers = processor.headers.clone();
+    settings.in_flight = processor.in_flight;
+    settings.guard = guard.clone();
+    Some(settings)
+}
+
+/// What the source is told.
+pub(crate) fn source_config(
+    config: &PipelineConfig,
+    guard: &Guard,
+    dir: PathBuf,
+    first_index: u64,
+    room: Room,
+) -> source::SourceConfig {
+    let mut settings = source::SourceConfig::new(config.source.url.clone(), dir);
+    settings.guard = guard.clone();
+    settings.first_index = first_index;
+    settings.room = room;
+    settings.backup_url = config.source.backup_url.clone();
+    settings.headers = config.source.headers.clone();
+    settings.variant.max_bandwidth = config.source.max_bandwidth;
+    settings.variant.resolution = config.source.resolution;
+    settings
+}
+
+pub(super) fn air_config(
+    host: &Host,
+    config: &PipelineConfig,
+    guard: &Guard,
+    positions: &[Option<Position>],
+) -> AirConfig {
+    let destination = |(configured, position): (&Destination, &Option<Position>)| {
+        let mut destination = DestinationConfig::new(destination_name(&configured.text), configured.target.clone());
+        destination.resume = *position;
+        destination.max_lag = AIR_KEEP_FOR_LATE;
+        destination.guard = guard.clone();
+        destination
+    };
+    let destinations = config.destinations.iter().zip(positions).map(destination).collect();
+    let ffmpeg = ffmpeg_sidecar::paths::ffmpeg_path();
+    AirConfig { stream: config.stream_id.clone(), destinations, ffmpeg, runtime: host.air() }
+}
+
+/// A name that stays the same over restarts and tells no key: the scheme and part of a digest.
+pub fn destination_name(url: &str) -> String {
+    let digest = Sha256::digest(url.as_bytes());
+    let part: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    format!("{}-{part}", url.split(':').next().unwrap_or_default())
+}
+
+/// Tells sources apart: without user, password, query and fragment, which may change with every token.
+pub(super) fn identity(url: &Url) -> String {
+    format!(
+        "{}://{}:{}{}",
+        url.scheme(),
+        url.host_str().unwrap_or_default(),
+        url.port_or_known_default().unwrap_or(0),
+        url.path()
+    )
+}
