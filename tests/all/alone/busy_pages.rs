@@ -20,6 +20,7 @@ async fn pages_answer_and_do_not_grow_with_fifty_pipelines_and_a_thousand_lines_
     let told = Script::start("ui/load.mjs", &given).result(LIMIT).await;
     assert_eq!(told["overview"]["rows"], 50, "{told:#}");
     assert!(told["logs"]["linesASecond"].as_f64().unwrap() > 900.0, "the load was there: {told:#}");
+    assert_eq!(told["logs"]["newest"], true, "the log is followed where one sees it: {told:#}");
     for screen in ["overview", "pipeline", "logs"] {
         let seen = &told[screen];
         assert_eq!(seen["complaints"], json!([]), "{screen}: {told:#}");

@@ -2,7 +2,7 @@
 // an operator would feel (the longest task of the main thread) and what a page that is open all day would cost (memory
 // after the garbage is gone, at the start and at the end).
 //
-//   node load.mjs '{"pipelines":50,"lines":1000,"seconds":20}'      of each screen
+//   node load.mjs '{"pipelines":50,"lines":1000,"seconds":20}'      of each screen; "screens":["logs"] for some of them
 
 import { busyHost } from './busy-host.mjs';
 import { open, run, shoot, tell } from './browser.mjs';
@@ -18,6 +18,13 @@ const SCREENS = {
 async function heap(session) {
   await session.send('HeapProfiler.collectGarbage');
   return (await session.send('Runtime.getHeapUsage')).usedSize;
+}
+
+/** Whether the last line of the log is where one sees it: a list of which only a part is drawn can be drawn beside the view. */
+function newestIsSeen() {
+  const [box, last] = [document.querySelector('[role="listbox"]'), [...document.querySelectorAll('.line')].at(-1)];
+  const [frame, line] = [box.getBoundingClientRect(), last.getBoundingClientRect()];
+  return line.top >= frame.top && line.bottom <= frame.bottom + 1;
 }
 
 /** How often a frame comes, and the longest time between two. */
@@ -44,10 +51,11 @@ function longest(trace) {
   return { tasks: tasks.length, cpu: most('tdur'), clock: most('dur') };
 }
 
-await run(async (browser, { pipelines, lines: wanted, seconds }) => {
+await run(async (browser, { pipelines, lines: wanted, seconds, screens = Object.keys(SCREENS) }) => {
   const host = await busyHost(pipelines, wanted);
   const told = {};
-  for (const [name, [path, there]] of Object.entries(SCREENS)) {
+  for (const name of screens) {
+    const [path, there] = SCREENS[name];
     const page = await open(browser, host.url);
     const session = await page.context().newCDPSession(page);
     await page.goto(path);
@@ -62,10 +70,11 @@ await run(async (browser, { pipelines, lines: wanted, seconds }) => {
     const lines = host.told() - before.lines;
     const after = await heap(session);
     const rows = await page.locator('.row-view, .line').count();
+    const newest = name === 'logs' ? await page.evaluate(newestIsSeen) : undefined;
     told[name] = {
       tasks: task.tasks, longestTaskMs: task.cpu, longestTaskByTheClockMs: task.clock, longestFrameGapMs: Math.round(seen.gap),
       framesASecond: Math.round(seen.frames / seconds), heapMB: [before.heap, after].map((bytes) => Math.round(bytes / 1e5) / 10),
-      linesASecond: Math.round(lines / seconds), rows, complaints: page.complaints,
+      linesASecond: Math.round(lines / seconds), rows, newest, complaints: page.complaints,
     };
     await shoot(page, `load-${name}`);
     await page.context().close();

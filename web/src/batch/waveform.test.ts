@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { outline, peaks, position } from "./waveform.ts";
+import { fullSwing, loudest, outline, peaks, position } from "./waveform.ts";
 
 describe("peaks", () => {
   it("finds the largest swing of each slice, whichever way it goes", () =>
@@ -24,6 +24,14 @@ describe("peaks", () => {
 describe("outline", () => {
   it("swings around the middle, and stays inside the box", () =>
     expect(outline(Float32Array.of(1, 0, 4), 30, 20)).toBe("M5.0 0.0L15.0 9.5L25.0 0.0L25.0 20.0L15.0 10.5L5.0 20.0Z"));
+  it("fills its height with the loudest of the sounds that are compared", () => {
+    const [quiet, quieter] = [Float32Array.of(0.125, 0.0625), Float32Array.of(0.0625, 0.0625)];
+    const full = fullSwing([loudest(quiet), loudest(quieter)]);
+    expect(full).toBe(0.125);
+    expect(outline(quiet, 20, 20, full)).toBe("M5.0 0.0L15.0 5.0L15.0 15.0L5.0 20.0Z");
+    expect(outline(quieter, 20, 20, full)).toBe("M5.0 5.0L15.0 5.0L15.0 15.0L5.0 15.0Z");
+  });
+  it("does not blow up what nobody hears", () => expect(fullSwing([0, 0.0001])).toBe(0.01));
   it("draws nothing of nothing", () => expect(outline(new Float32Array(0), 30, 20)).toBe(""));
 });
 

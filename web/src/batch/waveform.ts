@@ -16,12 +16,23 @@ export function peaks(samples: Float32Array, slices: number): Float32Array {
   return found;
 }
 
-/** A path around the middle line, in a box of `width` by `height`; silence is a hair line, not nothing. */
-export function outline(found: Float32Array, width: number, height: number): string {
+/** The swing that fills the height: the loudest of all that are compared, so that a quiet programme is seen as well. */
+export const fullSwing = (loudest: readonly number[]): number => Math.max(QUIET, ...loudest);
+/** What is below that (-40 dB of full scale) is drawn as the silence that it is. */
+const QUIET = 0.01;
+
+/** The largest of them. */
+export const loudest = (found: Float32Array): number => found.reduce((most, one) => Math.max(most, one), 0);
+
+/**
+ * A path around the middle line, in a box of `width` by `height`; a swing of `full` fills it. Silence is a hair line, not
+ * nothing.
+ */
+export function outline(found: Float32Array, width: number, height: number, full = 1): string {
   if (found.length === 0) return "";
   const step = width / found.length;
   const half = height / 2;
-  const swing = (peak: number) => Math.max(0.5, Math.min(1, peak) * half);
+  const swing = (peak: number) => Math.max(0.5, Math.min(1, peak / full) * half);
   const point = (n: number, y: number) => `${(n * step + step / 2).toFixed(1)} ${y.toFixed(1)}`;
   const over = [...found].map((peak, n) => point(n, half - swing(peak)));
   const under = [...found].map((peak, n) => point(n, half + swing(peak))).reverse();
