@@ -14,8 +14,13 @@ mod receiver;
 mod site;
 mod source;
 
-/// Port of the page, the processor and the receiver where they are free.
-const PORTS: [u16; 3] = [8090, 5000, 1935];
+/// Ports of the page, the processor and the receiver, where they are free.
+pub const USUAL_PORTS: [u16; 3] = [8090, 5000, 1935];
+/// Any. For parts that nobody has to find: ffmpeg's receiver gives up its port while it has a publisher, so that a usual
+/// one would be taken by two.
+pub const ANY_PORTS: [u16; 3] = [0; 3];
+/// Where the live playlist is.
+pub const SOURCE_PATH: &str = "/source/live.m3u8";
 /// Time in hand: the demo's segments are short and the machine may be slow.
 pub const CUSHION_SECONDS: u32 = 3;
 
@@ -38,12 +43,12 @@ pub struct Parts {
 }
 
 impl Places {
-    /// The usual ports, others where they are taken.
+    /// These ports, others where they are taken.
     ///
     /// # Errors
     /// No port is free.
-    pub async fn find() -> anyhow::Result<Self> {
-        let [page, processor, receiver] = [free(PORTS[0]).await?, free(PORTS[1]).await?, free(PORTS[2]).await?];
+    pub async fn find(ports: [u16; 3]) -> anyhow::Result<Self> {
+        let [page, processor, receiver] = [free(ports[0]).await?, free(ports[1]).await?, free(ports[2]).await?];
         let (page_addr, rtmp_port) = (page.local_addr()?, receiver.local_addr()?.port());
         let addr = processor.local_addr()?;
         // Their servers bind by themselves.
@@ -53,7 +58,7 @@ impl Places {
 
     /// The live playlist.
     pub fn source(&self) -> String {
-        format!("http://{}/source/live.m3u8", self.page_addr)
+        format!("http://{}{SOURCE_PATH}", self.page_addr)
     }
 
     /// The processor.

@@ -11,6 +11,7 @@ use outboard::config::PipelineConfig;
 use outboard::control::dry_run::{Check, DryRuns, Validation, dry_run};
 use outboard::control::settings::{Destination, Header, Processor, Settings};
 use outboard::net::{Guard, Policy};
+use outboard::pipeline::load::destination_name;
 use outboard::pipeline::{Host as Process, Owner};
 use outboard_tests::host::Host;
 use outboard_tests::media::{Clip, LiveOrigin, entries};
@@ -41,7 +42,7 @@ impl Scene {
     }
 
     async fn run_as(&self, owner: &Owner, settings: &Settings) -> Validation {
-        let validation = dry_run(&self.process, owner, &self.config(settings)).await;
+        let validation = dry_run(&self.process, owner, &self.config(settings), &[]).await;
         let text = serde_json::to_string(&validation).unwrap();
         assert!(!text.contains("SECRET"), "{text}");
         let left = std::fs::read_dir(self.storage.path()).unwrap().flatten();
@@ -174,7 +175,7 @@ async fn a_dry_run_is_light_to_carry_about() {
     let config = scene.config(&settings("http://o.test/live.m3u8", Some("http://p.test"), &["rtmp://h.test/a/k"]));
     let (runs, owner) = (DryRuns::default(), Owner::default());
     // Each layer of the API holds it by value: what is large here overflows the stack there.
-    let bytes = std::mem::size_of_val(&runs.run(&scene.process, &owner, &config));
+    let bytes = std::mem::size_of_val(&runs.run(&scene.process, &owner, &config, &[]));
     assert!(bytes <= 2048, "{bytes} bytes");
 }
 
@@ -253,4 +254,18 @@ async fn a_fragment_that_is_too_large_for_the_processor_is_warned_of() {
     let processor = check(&validation, "processor.url");
     assert!(processor.ok && processor.warnings.len() == 1, "{processor:?}");
     assert!(processor.warnings[0].contains("takes 20000 at once"), "{processor:?}");
+}
+
+#[tokio::test]
+async fn a_destination_that_the_pipeline_is_on_air_at_is_left_alone() {
+    let scene = Scene::new().await;
+    let origin = LiveOrigin::vod(entries(&Clip::small(12), false)).await;
+    // Nothing listens there: whoever tried would be refused.
+    let (there, other) = ("rtmp://127.0.0.1:9/live/a", "rtmp://127.0.0.1:9/live/b");
+    let config = scene.config(&settings(&origin.url, None, &[there, other]));
+    let on_air = [destination_name(&config.destinations[0].text)];
+    let validation = dry_run(&scene.process, &Owner::default(), &config, &on_air).await;
+    let (first, second) = (check(&validation, "destinations[0].url"), check(&validation, "destinations[1].url"));
+    assert!(first.ok && first.message.contains("is on air there now"), "{first:?}");
+    assert!(!second.ok && second.message.contains("refused"), "{second:?}");
 }

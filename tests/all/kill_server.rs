@@ -17,6 +17,9 @@ use outboard_tests::server::channel::{Channel, Plan};
 use outboard_tests::server::{Answer, Server};
 use serde_json::{Value, json};
 
+/// For the demo to be on air: its clip is encoded first.
+const DEMO_LIMIT: Duration = Duration::from_secs(120);
+
 fn from_environment(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
@@ -205,4 +208,23 @@ async fn what_was_acknowledged_survives_and_pipelines_go_on() {
         assert!(sessions as u64 > kills / 2, "{}: {sessions} sessions", channel.name);
     }
     eprintln!("{acknowledged} mutations were acknowledged, slowest start {slowest:?}");
+}
+
+#[tokio::test]
+async fn a_demo_whose_server_was_killed_is_started_again_with_its_parts() {
+    let on_air = |status: &Value| status["onAir"] == true;
+    let storage = tempfile::tempdir().unwrap();
+    let mut server = Server::start(storage.path()).await;
+    let started = server.graphql(None, "mutation { startDemo { id } }", &Value::Null).await;
+    let demo = started.data("startDemo")["id"].as_str().unwrap().to_owned();
+    server.until(None, &demo, "on air", DEMO_LIMIT, on_air).await;
+    server.kill().await;
+
+    let server = Server::start(storage.path()).await;
+    let desired = server.graphql(None, "{ pipeline(id: \"demo\") { desired } }", &Value::Null).await;
+    assert_eq!(desired.data("pipeline")["desired"], "STOPPED", "it does not look for what is gone");
+    let start = "mutation($id: ID!) { startPipeline(id: $id) { id desired } }";
+    let again = server.graphql(None, start, &json!({ "id": demo })).await;
+    assert_eq!(again.data("startPipeline")["desired"], "RUNNING");
+    server.until(None, &demo, "on air again", DEMO_LIMIT, on_air).await;
 }

@@ -100,7 +100,7 @@ async fn a_host_admin_makes_a_tenant_take_signed_stages_only() {
     assert!(refused[0].as_str().unwrap().contains("is not a digest"), "at its field: {told:#}");
     assert_eq!(refused.len(), 2, "both are told at once: {told:#}");
     assert_eq!(told["key"].as_str().unwrap().trim(), signer.public.trim());
-    assert!(told["unsigned"].as_str().unwrap().contains("signature is missing"), "{told:#}");
+    assert!(told["unsigned"].as_str().unwrap().contains("Signature is missing"), "{told:#}");
     assert!(told["reference"].as_str().unwrap().contains("oci://"), "{told:#}");
     assert!(told["pulled"].as_str().unwrap().contains("remux-replace"), "{told:#}");
     let list = "{ stageComponents(tenant: \"acme\") { source signedBy } }";

@@ -11,7 +11,7 @@ use clap::Args;
 use super::run::{self, RunArgs};
 use super::{Ending, Progress, complain};
 use crate::config::{self, Layers};
-use crate::demo::{CUSHION_SECONDS, Places};
+use crate::demo::{CUSHION_SECONDS, Places, USUAL_PORTS};
 use crate::telemetry;
 
 /// Options of `demo`.
@@ -41,7 +41,7 @@ pub async fn run(args: &DemoArgs, layers: Layers) -> anyhow::Result<Ending> {
     std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
     let dir = dir.canonicalize()?;
 
-    let places = Places::find().await?;
+    let places = Places::find(USUAL_PORTS).await?;
     let (source, page, to) = (places.source(), places.page(), places.destination());
     let run_args = RunArgs {
         source: Some(source.clone()),

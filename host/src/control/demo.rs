@@ -8,7 +8,7 @@ use super::error::ControlError;
 use super::id::PipelineId;
 use super::registry::{Desired, Origin, Wish};
 use super::{Change, Control, NewPipeline};
-use crate::demo::{CUSHION_SECONDS, Parts, Places};
+use crate::demo::{ANY_PORTS, CUSHION_SECONDS, Parts, Places, SOURCE_PATH};
 use crate::pipeline::DEFAULT_TENANT;
 use std::sync::Arc;
 
@@ -43,7 +43,7 @@ impl Control {
         let failed = |error: anyhow::Error| ControlError::Unavailable(format!("the demo does not start: {error:#}"));
         let dir = tempfile::Builder::new().prefix("outboard-demo-").tempdir();
         let dir = dir.map_err(|error| failed(error.into()))?;
-        let places = Places::find().await.map_err(failed)?;
+        let places = Places::find(ANY_PORTS).await.map_err(failed)?;
         let patch = json!({
             "source": { "url": places.source() },
             "processor": { "url": places.processor() },
@@ -63,6 +63,30 @@ impl Control {
         let tenant = Some(DEFAULT_TENANT.to_owned());
         let new = NewPipeline { tenant, stream_id: STREAM.to_owned(), patch, start: true, note };
         self.create_as(actor, new, Origin::Demo).await
+    }
+
+    /// The demo's pipeline has nothing to fetch without its parts: they are started with it, where the caller may. `None`:
+    /// it is not that pipeline, it has its parts, or somebody has set it to another source.
+    pub(super) async fn start_idle_demo(
+        &self,
+        actor: &Actor,
+        entry: &Entry,
+    ) -> Result<Option<Arc<Entry>>, ControlError> {
+        let id = entry.id();
+        if (id.tenant.as_str(), id.stream.as_str()) != (DEFAULT_TENANT, STREAM)
+            || actor.check(Action::StartDemo, None).is_err()
+            || !entry.settings().source.url.ends_with(SOURCE_PATH)
+        {
+            return Ok(None);
+        }
+        // Taken while the demo is being started, perhaps by this very call.
+        if self.0.demo.try_lock().map_or(true, |running| running.is_some()) {
+            return Ok(None);
+        }
+        match self.0.registry.pipeline(id).await? {
+            Some(row) if row.origin == Origin::Demo => Box::pin(self.start_demo(actor)).await.map(Some),
+            _ => Ok(None),
+        }
     }
 
     /// The parts end with their pipeline.

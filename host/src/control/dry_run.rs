@@ -77,10 +77,16 @@ impl DryRuns {
     ///
     /// # Errors
     /// [`ControlError::LimitExceeded`]: the tenant has [`DRY_RUNS_PER_TENANT`] under way.
-    pub async fn run(&self, host: &Host, owner: &Owner, config: &PipelineConfig) -> Result<Validation, ControlError> {
+    pub async fn run(
+        &self,
+        host: &Host,
+        owner: &Owner,
+        config: &PipelineConfig,
+        on_air: &[String],
+    ) -> Result<Validation, ControlError> {
         let _place = self.enter(&owner.tenant)?;
         // It holds a whole source and more, and whoever awaits it would carry that along, on the stack too.
-        Ok(Box::pin(dry_run(host, owner, config)).await)
+        Ok(Box::pin(dry_run(host, owner, config, on_air)).await)
     }
 
     fn enter(&self, tenant: &str) -> Result<Place, ControlError> {
@@ -108,9 +114,10 @@ impl Drop for Place {
     }
 }
 
-/// Looks at everything that a pipeline with these settings would need. Ends within the longest of the limits.
-pub async fn dry_run(host: &Host, owner: &Owner, config: &PipelineConfig) -> Validation {
-    let destinations = config.destinations.iter().enumerate().map(|(n, one)| destination::look(owner, n, one));
+/// Looks at everything that a pipeline with these settings would need. `on_air`: names of destinations
+/// ([`crate::pipeline::load::destination_name`]) that it is on air at now. Ends within the longest of the limits.
+pub async fn dry_run(host: &Host, owner: &Owner, config: &PipelineConfig, on_air: &[String]) -> Validation {
+    let destinations = config.destinations.iter().enumerate().map(|(n, one)| destination::look(owner, n, one, on_air));
     let (source, stages, destinations, storage) = tokio::join!(
         source::look(host, owner, config),
         async {

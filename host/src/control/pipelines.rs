@@ -191,6 +191,9 @@ impl Control {
     /// Any [`ControlError`].
     pub async fn start(&self, actor: &Actor, id: &str) -> Result<Arc<Entry>, ControlError> {
         let entry = self.allowed(actor, Action::StartPipeline, id)?;
+        if let Some(started) = self.start_idle_demo(actor, &entry).await? {
+            return Ok(started);
+        }
         let _changing = self.0.changing.lock().await;
         if !entry.desired_running() {
             self.may_start(&entry)?;

@@ -19,7 +19,7 @@ impl Control {
         let id = PipelineId::new(&tenant.name, new.stream_id)?;
         let settings = Settings::default().patched(new.patch).map_err(ControlError::InvalidInput)?;
         self.note_trial(actor, &id).await?;
-        self.look(&tenant, &id, &settings).await
+        self.look(&tenant, &id, &settings, &[]).await
     }
 
     /// Looks at everything that a changed pipeline would need, without changing it.
@@ -31,7 +31,9 @@ impl Control {
         let tenant = self.tenant_for(actor, Action::ValidatePipeline, Some(&entry.id().tenant))?;
         let settings = entry.settings().patched(patch).map_err(ControlError::InvalidInput)?;
         self.note_trial(actor, entry.id()).await?;
-        self.look(&tenant, entry.id(), &settings).await
+        let destinations = &entry.snapshot().destinations;
+        let on_air = destinations.iter().filter(|to| to.on_air).map(|to| to.status.name.clone()).collect::<Vec<_>>();
+        self.look(&tenant, entry.id(), &settings, &on_air).await
     }
 
     /// It changes nothing, but it reaches out, with credentials that may be others'.
@@ -40,10 +42,16 @@ impl Control {
         Ok(self.0.registry.record(line).await?)
     }
 
-    async fn look(&self, tenant: &TenantRow, id: &PipelineId, settings: &Settings) -> Result<Validation, ControlError> {
+    async fn look(
+        &self,
+        tenant: &TenantRow,
+        id: &PipelineId,
+        settings: &Settings,
+        on_air: &[String],
+    ) -> Result<Validation, ControlError> {
         self.check(tenant, id, settings)?;
         let config = settings.check(&id.stream, self.0.host.storage()).map_err(ControlError::InvalidInput)?;
         // Boxed: it is 130 kB, and whoever awaits it by value has to hold that, a dozen frames deep under GraphQL.
-        Box::pin(self.0.dry_runs.run(&self.0.host, &owner(tenant), &config)).await
+        Box::pin(self.0.dry_runs.run(&self.0.host, &owner(tenant), &config, on_air)).await
     }
 }

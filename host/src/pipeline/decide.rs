@@ -245,7 +245,8 @@ impl Decider {
             tracing::warn!(batch = batch.number, %error, "remuxing is tried once more");
             remuxed = self.remux(batch, &plan, None, due).await;
         }
-        self.journal.decided(batch.number, decision.outcome(&plan), decision.detail(&plan)).await?;
+        let length_ms = batch.placed.end_ms.saturating_sub(batch.placed.start_ms);
+        self.journal.decided(batch.number, decision.outcome(&plan), decision.detail(&plan, length_ms)).await?;
         match remuxed {
             Ok(remuxed) => {
                 self.keep_output(batch, &remuxed.ready).await;

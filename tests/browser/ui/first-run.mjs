@@ -35,7 +35,8 @@ await run(async (browser, { url }) => {
   const frames = await page.locator('video').evaluate((one) => one.getVideoPlaybackQuality().totalVideoFrames);
   await shoot(page, 'first-run-on-air');
 
-  // And what it made goes again as any other.
+  // And what it made goes again as any other, and is seen to be gone.
+  await page.getByRole('link', { name: 'Overview' }).click();
   await page.getByRole('button', { name: /^More for / }).click();
   await page.getByRole('menuitem', { name: /Delete/ }).click();
   await page.getByRole('alertdialog').getByRole('button', { name: 'Delete' }).click();

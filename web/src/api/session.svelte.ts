@@ -21,12 +21,14 @@ export interface Who {
 export type Session =
   | { readonly kind: "asking" }
   | { readonly kind: "in"; readonly who: Who }
-  | { readonly kind: "out" }
+  /** `why`: what put us out, where we had been in and did not ask for it. */
+  | { readonly kind: "out"; readonly why: string | null }
   | { readonly kind: "unreachable"; readonly error: ApiError };
 
 const ROLES: readonly Role[] = ["viewer", "operator", "admin"];
 /** While the server cannot be reached before anything was shown. */
 const AGAIN_AFTER_MS = 3_000;
+const NOT_TAKEN = "Your token is not taken any more: it was revoked or has expired.";
 
 let state = $state.raw<Session>({ kind: "asking" });
 let server = $state.raw<ServerFactsFragment | undefined>();
@@ -84,13 +86,13 @@ export async function signOut(): Promise<void> {
   leave();
 }
 
-/** The server does not know us any more: the token was revoked or has expired. */
-export function leave(): void {
+/** Nobody is signed in any more. */
+function leave(why: string | null = null): void {
   stopWatching?.();
   stopWatching = undefined;
   disconnect();
   server = undefined;
-  state = { kind: "out" };
+  state = { kind: "out", why };
 }
 
 function enter(who: Who) {
@@ -106,7 +108,7 @@ function enter(who: Who) {
         server = news.server;
       },
       refused: (error) => {
-        if (error.code === "UNAUTHENTICATED") leave();
+        if (error.code === "UNAUTHENTICATED") leave(NOT_TAKEN);
       },
     },
   );

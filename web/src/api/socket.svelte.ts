@@ -12,6 +12,10 @@ import type { TypedDocumentString } from "./operations.ts";
 /** A server that does not answer for so long is gone, whatever the network says. */
 const PING_EVERY_MS = 10_000;
 const PONG_WITHIN_MS = 5_000;
+/** An attempt that has come to nothing by then comes to nothing: a network that is gone does not say so. */
+const OPEN_WITHIN_MS = 8_000;
+/** While somebody looks, the wait between attempts grows no further than after so many: to 4 seconds. */
+const RETRIES_SEEN = 3;
 /** A subscription that the server broke off with an error of its own is tried again after so long. */
 const AGAIN_AFTER_MS = 5_000;
 
@@ -34,9 +38,15 @@ export const connection = {
 function connect(): Client {
   const url = new URL("/graphql", location.href);
   url.protocol = url.protocol.replace("http", "ws");
-  let socket: WebSocket | undefined;
-  let pong: ReturnType<typeof setTimeout> | undefined;
-  const made = createClient({
+  let late: ReturnType<typeof setTimeout> | undefined;
+  /** What an earlier connection still says is no news. */
+  const ours = () => client === made;
+  /** At once: a close that is waited for may take as long as the answer that does not come. */
+  const giveUp = (within: number) => {
+    clearTimeout(late);
+    late = setTimeout(() => made.terminate(), within);
+  };
+  const made: Client = createClient({
     url: url.href,
     lazy: true,
     lazyCloseTimeout: 2_000,
@@ -45,31 +55,35 @@ function connect(): Client {
     shouldRetry: () => link.kind !== "refused",
     retryWait: (retries) =>
       new Promise((resolve) => {
-        const timer = setTimeout(resolve, wait(retries, Math.random()));
+        const counted = document.visibilityState === "visible" ? Math.min(retries, RETRIES_SEEN) : retries;
+        const timer = setTimeout(resolve, wait(counted, Math.random()));
         hurry = () => {
           clearTimeout(timer);
           resolve();
         };
       }),
     on: {
-      connecting: () => tell({ kind: "attempt" }),
-      opened: (opened) => {
-        socket = opened as WebSocket;
+      connecting: () => {
+        giveUp(OPEN_WITHIN_MS);
+        if (ours()) tell({ kind: "attempt" });
       },
       connected: () => {
+        clearTimeout(late);
+        if (!ours()) return;
         if (link.kind === "lost") for (const back of backs) back();
         tell({ kind: "open" });
       },
       closed: (event) => {
-        clearTimeout(pong);
+        clearTimeout(late);
+        if (!ours()) return;
         const code = (event as { code?: unknown }).code;
         tell({ kind: "closed", at: Date.now(), code: typeof code === "number" ? code : 1006 });
       },
       ping: (received) => {
-        if (!received) pong = setTimeout(() => socket?.close(4408, "no answer to a ping"), PONG_WITHIN_MS);
+        if (!received) giveUp(PONG_WITHIN_MS);
       },
       pong: (received) => {
-        if (received) clearTimeout(pong);
+        if (received) clearTimeout(late);
       },
     },
   });

@@ -10,7 +10,12 @@ it("shows the clock today, the day before, and the year before that", () => {
   expect(local(at, new Date(2027, 10, 22).getTime())).toBe("22 Nov 2026 04:03:02");
 });
 
-it("shows milliseconds where order counts", () => expect(precise(at)).toBe("04:03:02.057"));
+it("shows milliseconds where order counts, and the day where it is told what today is", () => {
+  expect(precise(at)).toBe("04:03:02.057");
+  expect(precise(at, new Date(2026, 10, 22).getTime())).toBe("04:03:02.057");
+  expect(precise(at, new Date(2026, 10, 23).getTime())).toBe("22 Nov 04:03:02.057");
+  expect(precise(at, new Date(2027, 0, 1).getTime())).toBe("22 Nov 2026 04:03:02.057");
+});
 
 it("gives UTC whatever the zone", () => {
   const moment = Date.UTC(2026, 10, 22, 13, 3, 22, 400);

@@ -6,19 +6,25 @@ const two = (part: number) => String(part).padStart(2, "0");
 /** `14:03:22`; with the day in front where it is not today (`22 Nov 14:03:22`), and the year where it is another. */
 export function local(ms: number, now: number): string {
   const at = new Date(ms);
-  const today = new Date(now);
-  const clock = `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
-  const sameYear = at.getFullYear() === today.getFullYear();
-  if (sameYear && at.getMonth() === today.getMonth() && at.getDate() === today.getDate()) return clock;
-  const day = `${at.getDate()} ${MONTHS[at.getMonth()]}`;
-  return sameYear ? `${day} ${clock}` : `${day} ${at.getFullYear()} ${clock}`;
+  return day(at, new Date(now)) + clock(at);
 }
 
-/** `14:03:22.057`: for log lines, where the order within a second counts. */
-export function precise(ms: number): string {
+/** `14:03:22.057`: for log lines, where the order within a second counts. With the day in front as in `local` where `now` is
+ * given: a moment of that day, or the time now. */
+export function precise(ms: number, now?: number): string {
   const at = new Date(ms);
   const milliseconds = String(at.getMilliseconds()).padStart(3, "0");
-  return `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}.${milliseconds}`;
+  return `${now === undefined ? "" : day(at, new Date(now))}${clock(at)}.${milliseconds}`;
+}
+
+const clock = (at: Date) => `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
+
+/** In front of the clock; nothing for today. */
+function day(at: Date, today: Date): string {
+  const sameYear = at.getFullYear() === today.getFullYear();
+  if (sameYear && at.getMonth() === today.getMonth() && at.getDate() === today.getDate()) return "";
+  const date = `${at.getDate()} ${MONTHS[at.getMonth()]}`;
+  return sameYear ? `${date} ` : `${date} ${at.getFullYear()} `;
 }
 
 /** `2026-11-22 13:03:22 UTC`. */

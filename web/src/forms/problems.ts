@@ -1,4 +1,5 @@
 // Which of the server's problems belong to which field of a form, and which to none: those are shown above the button.
+// Paths are for programs; what is shown of them are words, and entries of lists are counted from 1.
 
 import type { ApiError, Problem } from "../api/error.ts";
 
@@ -19,7 +20,9 @@ export class Problems {
   /** At a field, or below it: `source` has what is wrong with `source.url`. */
   at(field: string): string[] {
     const path = this.#prefix + field;
-    return this.#all.filter((one) => below(one.path, path)).map((one) => sentence(one, path));
+    return this.#all
+      .filter((one) => below(one.path, path))
+      .map((one) => sentence(one.path.slice(path.length), one.message));
   }
 
   /** What none of the fields has shown. */
@@ -28,13 +31,60 @@ export class Problems {
   }
 }
 
+/** A problem that no field shows: it names what it is about. */
+export const told = ({ path, message }: Problem): string => sentence(path, message);
+
+/** A refusal as it is shown: the server's sentence, with words for the paths in it, and what the sentence leaves out. */
+export function refusal(error: ApiError): { sentence: string; list: string[] } {
+  const named = error.problems.reduce(
+    (text, one) => text.replace(`${one.path} ${one.message}`, () => told(one)),
+    error.message,
+  );
+  const left = error.problems.filter((one) => !error.message.includes(one.message));
+  return { sentence: named, list: left.map(told) };
+}
+
 function below(path: string, field: string): boolean {
   return path === field || (path.startsWith(field) && /^[.[]/.test(path.slice(field.length)));
 }
 
-/** The message reads on from the path; at the field itself the path says nothing new. */
-function sentence({ path, message }: Problem, at: string): string {
-  const rest = path.slice(at.length).replace(/^\./, "");
-  const text = rest ? `${rest} ${message}` : message;
-  return text.charAt(0).toUpperCase() + text.slice(1);
+/** Of the server's messages, those that read on from the name of what they are about: "is missing", "must be an http URL". */
+const READS_ON =
+  /^(is|are|has|have|must|may|can|cannot|do|does|did|was|starts|ends|names|needs|holds|comes|belongs|would|or)\b/;
+
+/** At the field itself there is no path left: it says nothing new there. */
+function sentence(path: string, message: string): string {
+  const name = words(path);
+  if (name === "") return capital(message);
+  const reads = READS_ON.test(message) && !/entry \d+$/.test(name);
+  return capital(reads ? `${name} ${message}` : `${name}: ${message}`);
 }
+
+/** Where in the request something is matters to programs only; neither does GraphQL's own name for all of it say anything. */
+const ROOTS = /^(input|query|arguments)(\.|$)/;
+const NAMES: Readonly<Record<string, string>> = { url: "URL", srs: "SRS", api: "API" };
+
+/** `input.settings.destinations[1].srsApi`: `destinations, entry 2, SRS API`. */
+export function words(path: string): string {
+  return path
+    .replace(ROOTS, "")
+    .replace(/^settings\./, "")
+    .split(/\.|(?=\[)/)
+    .filter(Boolean)
+    .map((part) => {
+      const entry = /^\[(\d+)\]$/.exec(part);
+      return entry ? `entry ${Number(entry[1]) + 1}` : plain(part);
+    })
+    .join(", ");
+}
+
+/** `maxAgeSeconds` and `batch_seconds` as one would say them. */
+const plain = (name: string) =>
+  name
+    .replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)
+    .split(/[ _]+/)
+    .filter(Boolean)
+    .map((word) => NAMES[word] ?? word)
+    .join(" ");
+
+const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);

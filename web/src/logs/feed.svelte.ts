@@ -6,6 +6,7 @@ import { request } from "../api/request.ts";
 import { subscribe } from "../api/socket.svelte.ts";
 import { entry, type Item, items, rejoined } from "./entry.ts";
 import { Ring } from "./ring.ts";
+import { seenIn } from "./targets.ts";
 
 /** Lines that are kept: some megabytes, and more than anybody scrolls through. */
 const KEEP = 10_000;
@@ -15,6 +16,8 @@ const BEGIN_WITH = 200;
 const MEETS = 2_000;
 /** Lines that are fetched of the past at a time. */
 const PAGE = 200;
+/** The server says nothing where no line passes the filter: what has not come by then is not on its way. */
+const QUIET_MS = 1_500;
 
 export class Feed {
   readonly #ring = new Ring<Item>(KEEP);
@@ -36,18 +39,25 @@ export class Feed {
   earlier = $state(false);
   later = $state(false);
   loading = $state(false);
+  /** Parts that lines came from, whatever the filter was then. */
+  targets = $state.raw<readonly string[]>([]);
   error = $state.raw<ApiError>();
 
   /** Follows what passes the filter until the answer is called. */
   live(filter: LogFilterInput): () => void {
     this.#begin(false);
     let again = false;
-    return subscribe(
+    const quiet = setTimeout(() => {
+      this.loading = false;
+    }, QUIET_MS);
+    const off = subscribe(
       LiveLogsDocument,
       { filter, last: BEGIN_WITH },
       {
         data: ({ logs }) => {
+          clearTimeout(quiet);
           this.loading = false;
+          this.targets = seenIn(this.targets, logs.lines);
           this.error = undefined;
           this.dropped += logs.dropped;
           const { end } = this.#ring;
@@ -63,11 +73,16 @@ export class Feed {
           again = true;
         },
         refused: (error) => {
+          clearTimeout(quiet);
           this.loading = false;
           this.error = error;
         },
       },
     );
+    return () => {
+      clearTimeout(quiet);
+      off();
+    };
   }
 
   /** Shows what was logged from a moment on. */
@@ -135,7 +150,9 @@ export class Feed {
       const { logs } = await request(PastLogsDocument, where);
       if (turn !== this.#turn || !logs) return;
       const { edges, pageInfo } = logs;
-      this.lines = place(edges.map((edge) => entry(edge.node)));
+      const nodes = edges.map((edge) => edge.node);
+      this.targets = seenIn(this.targets, nodes);
+      this.lines = place(nodes.map(entry));
       if ("last" in where) {
         this.earlier = pageInfo.hasPreviousPage;
         this.#before = pageInfo.startCursor ?? this.#before;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { BatchFactsFragment } from "../api/operations.ts";
-import { advance, merge, type Progress, told } from "./batches.ts";
+import { advance, KEEP, merge, type Progress, told } from "./batches.ts";
 
 const at = (seconds: number) => new Date(1_700_000_000_000 + seconds * 1000).toISOString();
 const step = (
@@ -59,9 +59,12 @@ describe("merge", () => {
   });
 
   it("keeps a bounded number", () => {
-    const many = Array.from({ length: 500 }, (_, n) => step(n, "CUT", n)).reduce(advance, [] as BatchFactsFragment[]);
-    expect(many).toHaveLength(400);
-    expect(many[0]?.number).toBe(499);
+    const many = Array.from({ length: KEEP + 100 }, (_, n) => step(n, "CUT", n)).reduce(
+      advance,
+      [] as BatchFactsFragment[],
+    );
+    expect(many).toHaveLength(KEEP);
+    expect(many[0]?.number).toBe(KEEP + 99);
   });
 });
 

@@ -4,7 +4,7 @@ import type { BatchFactsFragment, BatchOutcome, BatchStep } from "../api/operati
 import type { Told } from "../timeline/batches.ts";
 
 /** So many are kept; older ones are fetched when somebody asks. */
-const KEEP = 400;
+export const KEEP = 1000;
 
 export const STEPS: readonly BatchStep[] = ["CUT", "DEMUXED", "SENT", "DECIDED", "REMUXED", "ON_AIR", "DONE"];
 
@@ -62,6 +62,7 @@ function unknown({ number, step, at, outcome }: Progress): BatchFactsFragment {
     roundTripMs: null,
     cutReason: "",
     completeAt: at,
+    durationSeconds: null,
     firstSegment: 0,
     lastSegment: 0,
     discontinuity: false,
@@ -75,6 +76,7 @@ export function told(batch: BatchFactsFragment): Told {
   return {
     number: batch.number,
     completeAt: Date.parse(batch.completeAt),
+    lengthMs: batch.durationSeconds === null ? null : batch.durationSeconds * 1000,
     steps: new Map(batch.steps.map((taken) => [taken.step, Date.parse(taken.at)])),
     outcome: batch.outcome === "PROCESSED" ? "processed" : batch.outcome === "ORIGINAL" ? "original" : null,
     why: batch.originalReason,

@@ -18,12 +18,15 @@ import {
 import { request } from "../api/request.ts";
 import { subscribe } from "../api/socket.svelte.ts";
 import { heard } from "../app/now.svelte.ts";
-import { advance, merge, type Progress } from "./batches.ts";
+import { advance, KEEP as BATCHES_KEEP, merge, type Progress } from "./batches.ts";
+import { newer } from "./status.ts";
 
 type Facts = NonNullable<PipelineDetailQuery["pipeline"]>;
 
 /** Events that are kept on the screen; older ones can be fetched. */
 const EVENTS_KEEP = 200;
+/** Batches that are fetched at a time. */
+const PAGE = 100;
 /** Steps after which a batch knows more than the step itself says. */
 const TELLING = ["DECIDED", "DONE"];
 
@@ -50,7 +53,7 @@ export class Detail {
       const { pipeline } = await request(PipelineDetailDocument, { id: this.id });
       if (!pipeline) throw new ApiError("NOT_FOUND", `There is no pipeline ${this.id}.`);
       this.facts = pipeline;
-      this.status = pipeline.status;
+      this.status = newer(this.status, pipeline.status);
       heard(Date.parse(pipeline.status.at));
       this.batches = merge(this.batches, nodes(pipeline.batches));
       if (this.olderBatches === null) this.olderBatches = more(pipeline.batches);
@@ -74,7 +77,7 @@ export class Detail {
         {
           data: ({ pipelineStatus }) => {
             heard(Date.parse(pipelineStatus.at));
-            this.status = pipelineStatus;
+            this.status = newer(this.status, pipelineStatus);
           },
           refused,
           ended: () => {
@@ -102,10 +105,21 @@ export class Detail {
   }
 
   async fetchOlderBatches(): Promise<void> {
-    const { pipeline } = await request(OlderBatchesDocument, { id: this.id, first: 40, after: this.olderBatches });
+    const { pipeline } = await request(OlderBatchesDocument, { id: this.id, first: PAGE, after: this.olderBatches });
     if (!pipeline) return;
     this.batches = merge(this.batches, nodes(pipeline.batches));
-    this.olderBatches = more(pipeline.batches);
+    this.olderBatches = this.batches.length < BATCHES_KEEP ? more(pipeline.batches) : null;
+  }
+
+  /** Fetches batches until they reach back to a moment, Unix time in milliseconds, or there are no more. */
+  async reachBackTo(moment: number): Promise<void> {
+    while (this.olderBatches !== null) {
+      const oldest = this.batches.at(-1);
+      if (!oldest || Date.parse(oldest.completeAt) < moment) return;
+      const before = this.olderBatches;
+      await this.fetchOlderBatches();
+      if (this.olderBatches === before) return;
+    }
   }
 
   async fetchOlderEvents(): Promise<void> {

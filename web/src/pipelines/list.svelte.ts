@@ -14,6 +14,7 @@ import {
 import { request } from "../api/request.ts";
 import { subscribe } from "../api/socket.svelte.ts";
 import { heard } from "../app/now.svelte.ts";
+import { newer } from "./status.ts";
 import { withTrips } from "./trips.ts";
 
 export class Row {
@@ -29,7 +30,7 @@ export class Row {
 
   take(facts: RowFragment): void {
     this.facts = facts;
-    this.status = facts.status;
+    this.status = newer(this.status, facts.status);
     this.trips = withTrips(
       this.trips,
       facts.batches.edges.map((edge) => edge.node),
@@ -40,7 +41,7 @@ export class Row {
   hear(status: GlanceFragment): void {
     const decided = (one: GlanceFragment) => (one.counters ? one.counters.processed + one.counters.original : 0);
     const news = decided(status) - decided(this.status);
-    this.status = status;
+    this.status = newer(this.status, status);
     if (news > 0) void this.fetchTrips(Math.min(20, news + 2));
   }
 
@@ -106,12 +107,18 @@ export class PipelineList {
     };
   }
 
+  /** One that was just deleted here. */
+  remove(id: string): void {
+    this.rows = this.rows.filter((row) => row.id !== id);
+  }
+
   private async renew(kind: string, id: string | null): Promise<void> {
-    if (id === null) return;
     if (kind === "DELETED") {
-      this.rows = this.rows.filter((row) => row.id !== id);
+      // One that is gone has no id any more that one could ask for.
+      await this.load();
       return;
     }
+    if (id === null) return;
     try {
       const { pipeline } = await request(OneRowDocument, { id });
       if (!pipeline) return;

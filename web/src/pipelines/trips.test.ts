@@ -27,7 +27,11 @@ it("shows a missing reply as a gap, and leaves out what is not decided", () => {
 });
 
 it("tells the time that was left by the newest batch that went on air", () => {
-  const aired = (number: number, seconds: number) => trip(number, { steps: [{ step: "ON_AIR", at: "", seconds }] });
-  expect(timeLeft([aired(1, 9), aired(2, 2.5), trip(3)])).toBe(2.5);
-  expect(timeLeft([trip(1)])).toBeNull();
+  const at = (number: number) => `2026-01-01T00:00:${String(number).padStart(2, "0")}Z`;
+  const aired = (number: number, seconds: number) =>
+    trip(number, { steps: [{ step: "ON_AIR", at: at(number), seconds }] });
+  expect(timeLeft([aired(1, 9), aired(2, 2.5), trip(3)], at(0))).toBe(2.5);
+  expect(timeLeft([trip(1)], at(0))).toBeNull();
+  expect(timeLeft([aired(1, 9), aired(2, 2.5), trip(3)], at(5)), "of the run before").toBeNull();
+  expect(timeLeft([aired(1, 9)], null)).toBeNull();
 });

@@ -16,11 +16,15 @@ export function roundTrips(trips: readonly TripFragment[]): (number | null)[] {
   return trips.filter((trip) => trip.outcome !== null).map((trip) => trip.roundTripMs);
 }
 
-/** Seconds that the newest batch on air had been ready before its time: what was left at the last deadline. */
-export function timeLeft(trips: readonly TripFragment[]): number | null {
-  for (let n = trips.length - 1; n >= 0; n -= 1) {
-    const onAir = trips[n]?.steps.find((step) => step.step === "ON_AIR");
-    if (onAir) return onAir.seconds;
+/**
+ * Seconds that the newest batch on air had been ready before its time: what was left at the last deadline. Of this run: a
+ * batch that was on air before it began says nothing of it.
+ */
+export function timeLeft(trips: readonly TripFragment[], runsSince: string | null): number | null {
+  if (runsSince === null) return null;
+  for (const trip of trips.toReversed()) {
+    const onAir = trip.steps.find((step) => step.step === "ON_AIR");
+    if (onAir) return Date.parse(onAir.at) < Date.parse(runsSince) ? null : onAir.seconds;
   }
   return null;
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { SettingsFactsFragment } from "../api/operations.ts";
-import { type SettingsForm, toForm, toInput } from "./form.ts";
+import { type SettingsForm, toForm, toInput, wrongNumbers } from "./form.ts";
 
 const THERE: SettingsFactsFragment = {
   source: {
@@ -114,8 +114,34 @@ describe("a change", () => {
     });
   });
 
-  it("leaves what is no number to the server's own words", () =>
-    expect(change({ batchSeconds: "soon" })).toEqual({ batchSeconds: "soon" }));
+  it("leaves out what is no number, and sends the rest", () => {
+    expect(change({ batchSeconds: "soon" })).toEqual({});
+    expect(change({ batchSeconds: "abc", inFlight: "99", holdSeconds: "3" })).toEqual({ holdSeconds: 3 });
+    // What is kept is sent as a whole: the wrong one as it was.
+    expect(change({ keepBatches: "all", keepHours: "1" })).toEqual({
+      keep: { batches: 30, maxAgeSeconds: 3600, maxBytes: null },
+    });
+  });
+});
+
+describe("numbers that are none", () => {
+  const wrong = (more: Partial<SettingsForm>) =>
+    wrongNumbers({ ...structuredClone(before), ...more }, before).map(({ path, message }) => [path, message]);
+
+  it("are told at their fields, in the fields' units", () => {
+    expect(wrong({ batchSeconds: "abc", inFlight: "17", keepHours: "-1", cushionSeconds: "1.5" })).toEqual([
+      ["input.settings.processor.inFlight", "17 is too much: use 1 to 16"],
+      ["input.settings.batchSeconds", '"abc" is not a whole number: use 2 to 120'],
+      ["input.settings.keep.maxAgeSeconds", "-1 is too little: use 0.001 to 1193046"],
+    ]);
+  });
+
+  it("are none where nothing was typed or it is as it was", () => {
+    expect(wrong({})).toEqual([]);
+    expect(wrong({ batchSeconds: "", maxBandwidth: " " })).toEqual([]);
+    const odd = { ...structuredClone(before), keepHours: "0.0002777777777777778" };
+    expect(wrongNumbers(odd, structuredClone(odd))).toEqual([]);
+  });
 });
 
 it("makes a new pipeline of what was filled in", () => {

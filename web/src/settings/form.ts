@@ -1,7 +1,9 @@
 // A pipeline's settings as they stand in the form, and what of them is sent: of what is there already only what was
 // changed, because what gives access (keys, passwords, query strings) is never shown and must not be sent back as "…".
 
+import type { Problem } from "../api/error.ts";
 import type { FailurePolicy, PipelineSettingsInput, SettingsFactsFragment } from "../api/operations.ts";
+import { type Range, wrongNumber } from "../forms/numbers.ts";
 
 export interface DestinationForm {
   /** Of one that is there already. */
@@ -100,14 +102,43 @@ export function toForm(settings: SettingsFactsFragment | null): SettingsForm {
   };
 }
 
-/** What is to be sent to get from `before` to `now`. For a new pipeline `before` is the empty form. */
-export function toInput(now: SettingsForm, before: SettingsForm): PipelineSettingsInput {
+/** Fields of numbers: where they are sent, what they are called, and what they take (host/src/config.rs), in their own units. */
+const NUMBERS = {
+  maxBandwidth: { path: "source.maxBandwidth", label: "Highest bit rate", from: 1, whole: true },
+  inFlight: { path: "processor.inFlight", label: "Fragments in flight", from: 1, to: 16, whole: true },
+  batchSeconds: { path: "batchSeconds", label: "Batch length in seconds", from: 2, to: 120, whole: true },
+  holdSeconds: { path: "holdSeconds", label: "Hold in seconds", from: 0, to: 600 },
+  cushionSeconds: { path: "cushionSeconds", label: "Cushion in seconds", from: 0, to: 120 },
+  keepBatches: { path: "keep.batches", label: "Batches to keep", from: 0, to: 100_000, whole: true },
+  keepHours: { path: "keep.maxAgeSeconds", label: "Hours to keep", from: 0.001, to: 1_193_046 },
+  keepGigabytes: { path: "keep.maxBytes", label: "GB to keep", from: 0, to: 9_000_000 },
+} as const satisfies Partial<Record<keyof SettingsForm, Range & { path: string; label: string }>>;
+type NumberField = keyof typeof NUMBERS;
+
+export interface WrongNumber extends Problem {
+  readonly field: NumberField;
+  readonly label: string;
+}
+
+/** What was typed where a number belongs and is none that can be sent. */
+export function wrongNumbers(now: SettingsForm, before: SettingsForm): WrongNumber[] {
+  return (Object.keys(NUMBERS) as NumberField[]).flatMap((field) => {
+    const { path, label, ...range } = NUMBERS[field];
+    const message = now[field] === before[field] ? null : wrongNumber(now[field], range);
+    return message === null ? [] : [{ field, label, path: `input.settings.${path}`, message }];
+  });
+}
+
+/** What is to be sent to get from `before` to `now`. For a new pipeline `before` is the empty form. Numbers that are none are
+ * left as they were: one of them would have all the rest refused, without a word of which it is. */
+export function toInput(typed: SettingsForm, before: SettingsForm): PipelineSettingsInput {
+  const now = { ...typed };
+  for (const { field } of wrongNumbers(typed, before)) now[field] = before[field];
   const changed = (field: keyof SettingsForm) => now[field] !== before[field];
   const text = (field: keyof SettingsForm) => (now[field] as string).trim() || null;
-  const number = (field: keyof SettingsForm, by = 1) => {
+  const number = (field: NumberField, by = 1) => {
     const value = text(field);
-    // What is no number is sent as it is: the server says so in its own words.
-    return value === null ? null : Number.isFinite(Number(value)) ? Number(value) * by : (value as unknown as number);
+    return value === null ? null : Number(value) * by;
   };
   const differs = (field: keyof SettingsForm) => JSON.stringify(now[field]) !== JSON.stringify(before[field]);
   const source = {
@@ -171,7 +202,7 @@ function json(value: string): unknown {
   }
 }
 
-const rounded = (value: number | null) => (typeof value === "number" ? Math.round(value) : value);
+const rounded = (value: number | null) => (value === null ? null : Math.round(value));
 
 function destinationsChanged(now: SettingsForm, before: SettingsForm): boolean {
   return JSON.stringify(now.destinations) !== JSON.stringify(before.destinations);

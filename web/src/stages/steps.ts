@@ -66,7 +66,8 @@ function detail(swap: Told, step: SwapStep, tookMs: number | null): string | nul
       if (!swap.steps.some((one) => one.step === "CUT_OVER")) return null;
       return `${done} of ${counted(wanted, "batch", "batches")} decided${different > 0 ? `, ${counted(different, "call")} answered otherwise than by the old version` : ""}`;
     default:
-      return tookMs === null ? null : brief(tookMs);
+      // Nothing to tell where it was compiled before.
+      return tookMs ? brief(tookMs) : null;
   }
 }
 

@@ -6,6 +6,8 @@ import { request } from "../api/request.ts";
 import { subscribe } from "../api/socket.svelte.ts";
 import { isOver } from "./steps.ts";
 
+const hasCutOver = (swap: SwapFactsFragment) => swap.steps.some((one) => one.step === "CUT_OVER");
+
 /** Older ones are in the pipelines' events. */
 const KEEP = 30;
 
@@ -13,11 +15,11 @@ export class Swaps {
   list = $state.raw<readonly SwapFactsFragment[]>([]);
   loaded = $state(false);
   error = $state.raw<ApiError>();
-  readonly #ended: () => void;
+  readonly #changed: () => void;
 
-  /** `ended` is called when one has come to its end: what runs where has changed. */
-  constructor(ended: () => void = () => undefined) {
-    this.#ended = ended;
+  /** `changed` is called when one was cut over to, or has come to its end: what runs where has changed. */
+  constructor(changed: () => void = () => undefined) {
+    this.#changed = changed;
   }
 
   async load(): Promise<void> {
@@ -46,8 +48,9 @@ export class Swaps {
 
   /** One that was just asked for, or that took a step. */
   hear(swap: SwapFactsFragment): void {
+    const decided = this.list.some((one) => one.id === swap.id && hasCutOver(one));
     this.#take([swap]);
-    if (isOver(swap.state)) this.#ended();
+    if (isOver(swap.state) || (!decided && hasCutOver(swap))) this.#changed();
   }
 
   #take(fresh: readonly SwapFactsFragment[]): void {

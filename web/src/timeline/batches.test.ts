@@ -13,6 +13,7 @@ function told(number: number, upTo: BatchStep | null, more: Partial<Told> = {}):
   return {
     number,
     completeAt,
+    lengthMs: null,
     steps: new Map(taken.map((step, n) => [step, completeAt + (AFTER[n] ?? 0)])),
     outcome: taken.includes("DECIDED") ? "processed" : null,
     roundTripMs: taken.includes("DECIDED") ? 1500 : null,
@@ -28,6 +29,7 @@ describe("a batch", () => {
       number: 3,
       outcome: "processed",
       due: 46_000,
+      over: true,
       spans: [
         { step: "batch", from: 30_000, to: 40_000 },
         { step: "demux", from: 40_010, to: 40_200 },
@@ -73,6 +75,24 @@ describe("a batch", () => {
     expect(batch?.spans.every((span) => span.to !== null)).toBe(true);
   });
 
+  it("is drawn as long as it is, whatever batches are set to", () => {
+    const long = told(0, "DONE", { completeAt: 40_000, lengthMs: 30_000 });
+    const steps = new Map(long.steps).set("ON_AIR", 41_000).set("DONE", 71_000);
+    const [batch] = toDraw([{ ...long, steps }], LENGTH, null);
+    expect(batch?.spans[0]).toEqual({ step: "batch", from: 10_000, to: 40_000 });
+    expect(batch?.spans.at(-1)).toEqual({ step: "air", from: 41_000, to: 71_000, until: 71_000 });
+  });
+
+  it("is over once it is on air, was passed over or given up; not while it waits for air", () => {
+    const over = (one: Told) => toDraw([one], LENGTH, null)[0]?.over;
+    expect(over(told(0, "REMUXED"))).toBe(false);
+    expect(over(told(0, "ON_AIR"))).toBe(true);
+    expect(over(told(0, "SENT", { givenUp: true }))).toBe(true);
+    const steps = new Map(told(0, "DONE").steps);
+    steps.delete("ON_AIR");
+    expect(over(told(0, "DONE", { steps }))).toBe(true);
+  });
+
   it("without a processor has no exchange", () => {
     const steps = new Map(told(0, "DONE").steps);
     steps.delete("SENT");
@@ -104,12 +124,18 @@ describe("the batch that is being collected", () => {
   it("follows the newest one", () => {
     const drawn = toDraw([told(0, "SENT"), told(1, "CUT")], LENGTH, { ms: 3000, at: 22_900 }).at(-1);
     // Media time runs unevenly against the clock; it never begins before the last one was complete.
-    expect(drawn).toEqual({ number: 2, outcome: null, due: null, spans: [{ step: "batch", from: 20_000, to: null }] });
+    expect(drawn).toEqual({
+      number: 2,
+      outcome: null,
+      due: null,
+      over: false,
+      spans: [{ step: "batch", from: 20_000, to: null }],
+    });
   });
 
   it("is the first where there is none, and not there where nothing is collected", () => {
     expect(toDraw([], LENGTH, { ms: 3000, at: 50_000 })).toEqual([
-      { number: 0, outcome: null, due: null, spans: [{ step: "batch", from: 47_000, to: null }] },
+      { number: 0, outcome: null, due: null, over: false, spans: [{ step: "batch", from: 47_000, to: null }] },
     ]);
     expect(toDraw([], LENGTH, { ms: 0, at: 50_000 })).toEqual([]);
     expect(toDraw([], LENGTH, null)).toEqual([]);

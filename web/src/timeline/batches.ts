@@ -7,6 +7,8 @@ import type { Batch, Outcome, Span } from "./layout.ts";
 export interface Told {
   readonly number: number;
   readonly completeAt: number;
+  /** How long it is on air; null until that is known. */
+  readonly lengthMs: number | null;
   readonly steps: ReadonlyMap<BatchStep, number>;
   readonly outcome: Outcome | null;
   readonly why?: string | null;
@@ -25,7 +27,10 @@ export interface Buffering {
 /** Longer than this many batch lengths between two batches: something was in between that is no batch. */
 const BREAK = 2;
 
-/** All batches with their spans, oldest first, the one that is being collected last. `length` is a batch's in ms. */
+/**
+ * All batches with their spans, oldest first, the one that is being collected last. `length` is what a batch is set to, in
+ * ms: for those whose own is not known.
+ */
 export function toDraw(told: readonly Told[], length: number, buffering: Buffering | null): Batch[] {
   const sorted = told.toSorted((a, b) => a.number - b.number);
   const starts = sorted.map((one, n) => began(one, sorted[n - 1], length));
@@ -35,6 +40,7 @@ export function toDraw(told: readonly Told[], length: number, buffering: Bufferi
     outcome: one.givenUp ? "lost" : one.outcome,
     ...(one.why ? { why: one.why } : {}),
     due: due[n] ?? null,
+    over: one.givenUp || one.steps.has("ON_AIR") || one.steps.has("DONE"),
     spans: spans(one, starts[n] ?? one.completeAt),
   }));
   const last = sorted.at(-1);
@@ -43,17 +49,21 @@ export function toDraw(told: readonly Told[], length: number, buffering: Bufferi
     const number = (last?.number ?? -1) + 1;
     const before = due.at(-1);
     const next =
-      before === null || before === undefined || !last ? null : before + last.completeAt - (starts.at(-1) ?? 0);
-    drawn.push({ number, outcome: null, due: next, spans: [{ step: "batch", from, to: null }] });
+      before === null || before === undefined || !last ? null : before + lasts(last, starts.at(-1) ?? last.completeAt);
+    drawn.push({ number, outcome: null, due: next, over: false, spans: [{ step: "batch", from, to: null }] });
   }
   return drawn;
 }
 
 /** A batch is collected from when the one before it was complete; one length before its end where that is not known. */
-function began(one: Told, before: Told | undefined, length: number): number {
+function began(one: Told, before: Told | undefined, set: number): number {
+  const length = one.lengthMs ?? set;
   const gap = before && before.number === one.number - 1 ? one.completeAt - before.completeAt : Number.NaN;
   return gap > 0 && gap < BREAK * length ? one.completeAt - gap : one.completeAt - length;
 }
+
+/** How long it is on air. What comes unevenly over the network is collected in another time than it lasts. */
+const lasts = (one: Told, start: number) => one.lengthMs ?? one.completeAt - start;
 
 /** When each goes on air: known, or the time of the one before and as long as that one lasts. */
 function dues(sorted: readonly Told[], starts: readonly number[]): (number | null)[] {
@@ -63,7 +73,7 @@ function dues(sorted: readonly Told[], starts: readonly number[]): (number | nul
     const earlier = known[n - 1] ?? null;
     const follows = before && before.number === one.number - 1 && earlier !== null;
     known.push(
-      one.steps.get("ON_AIR") ?? (follows ? earlier + before.completeAt - (starts[n - 1] ?? before.completeAt) : null),
+      one.steps.get("ON_AIR") ?? (follows ? earlier + lasts(before, starts[n - 1] ?? before.completeAt) : null),
     );
   }
   return known;
@@ -85,7 +95,7 @@ function spans(one: Told, start: number): Span[] {
   const air = at("ON_AIR");
   if (air !== undefined) {
     // It is on air for as long as it lasts; a destination that is away keeps it from being done, not on air.
-    const until = air + one.completeAt - start;
+    const until = air + lasts(one, start);
     const done = at("DONE") ?? null;
     if (done !== null || !over)
       list.push({ step: "air", from: air, to: done === null ? null : Math.min(done, until), until });

@@ -16,6 +16,7 @@ function batch(number: number, at: number, upTo = Number.POSITIVE_INFINITY): Bat
     number,
     due: T + (at + 40) * 1000,
     outcome: upTo > at + 39 ? "processed" : null,
+    over: upTo >= at + 40,
     spans: spans
       .filter((span) => at + span.from <= upTo)
       .map((span) => ({
@@ -65,8 +66,22 @@ describe("lanes", () => {
     }
   });
 
+  it("are kept by a batch that is ready and waits for air", () => {
+    // At 36 s it is ready, and on air from 40 s on: the next one begins in between.
+    const waiting = { ...batch(0, 0, 39.5), over: false };
+    const next: Batch = {
+      number: 1,
+      due: null,
+      over: false,
+      outcome: null,
+      spans: [{ step: "batch", from: T + 39_700, to: null }],
+    };
+    const lanes = assignLanes([waiting, next], new Map());
+    expect(lanes.get(1)).not.toBe(lanes.get(0));
+  });
+
   it("are not given to batches of which nothing is known yet", () => {
-    expect(assignLanes([{ number: 1, spans: [], due: null, outcome: null }], new Map()).size).toBe(0);
+    expect(assignLanes([{ number: 1, spans: [], due: null, over: false, outcome: null }], new Map()).size).toBe(0);
   });
 });
 
@@ -127,12 +142,19 @@ describe("layout", () => {
     const capped: Batch = {
       number: 1,
       due: null,
+      over: true,
       outcome: null,
       spans: [{ step: "air", from: T - 9000, to: null, until: T - 5000 }],
     };
     const [row] = layout([capped], { now: T, span: 20_000, width: 200, ahead: 0 }, new Map([[1, 0]])).rows;
     expect(row?.bars).toEqual([{ step: "air", x: 110, width: 40, open: false }]);
-    const odd: Batch = { number: 0, due: null, outcome: null, spans: [{ step: "air", from: T, to: T - 5000 }] };
+    const odd: Batch = {
+      number: 0,
+      due: null,
+      over: true,
+      outcome: null,
+      spans: [{ step: "air", from: T, to: T - 5000 }],
+    };
     expect(drawn([odd], view(10)).rows[0]?.bars[0]).toMatchObject({ x: 800, width: 3 });
   });
 });

@@ -20,6 +20,8 @@ export interface Batch {
   readonly spans: readonly Span[];
   /** When it must be ready for air. */
   readonly due: number | null;
+  /** No more spans will come: it is on air, was, or never will be. */
+  readonly over: boolean;
   /** Unknown until the decision has fallen. */
   readonly outcome: Outcome | null;
   /** Why it kept its original audio, in a word. */
@@ -76,8 +78,11 @@ const TICK_MIN = 90;
 const TICK_STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600].map((seconds) => seconds * 1000);
 
 const beginning = (batch: Batch) => Math.min(...batch.spans.map((span) => span.from));
+/** One that waits for air has no open span and is not at its end. */
 const ending = (batch: Batch) =>
-  Math.max(...batch.spans.map((span) => span.to ?? span.until ?? Number.POSITIVE_INFINITY));
+  batch.over
+    ? Math.max(...batch.spans.map((span) => span.to ?? span.until ?? Number.POSITIVE_INFINITY))
+    : Number.POSITIVE_INFINITY;
 
 /** Lanes by batch number. What is in `known` keeps its lane; the others get the lowest that is free when they begin. */
 export function assignLanes(batches: readonly Batch[], known: ReadonlyMap<number, number>): Map<number, number> {

@@ -12,8 +12,9 @@ use crate::pipeline::Owner;
 use crate::pipeline::air::rtmp::session::Session;
 use crate::pipeline::air::rtmp::transport::TlsSettings;
 use crate::pipeline::air::target::{RtmpTarget, Target};
+use crate::pipeline::load::destination_name;
 
-pub(super) async fn look(owner: &Owner, n: usize, destination: &Destination) -> Check {
+pub(super) async fn look(owner: &Owner, n: usize, destination: &Destination, on_air: &[String]) -> Check {
     let path = format!("destinations[{n}].url");
     let target = &destination.target;
     let limit = if matches!(target, Target::File(..)) { DRY_RUN_FILE_LIMIT } else { DRY_RUN_DESTINATION_LIMIT };
@@ -21,6 +22,10 @@ pub(super) async fn look(owner: &Owner, n: usize, destination: &Destination) -> 
     let looked = async {
         let found = match target.check(&owner.guard) {
             Err(denied) => Err(denied.to_string()),
+            // Many servers take one publisher of a stream, some one at all: who is there already is not to be disturbed.
+            Ok(()) if on_air.contains(&destination_name(&destination.text)) => {
+                Ok(Finding::new("the pipeline is on air there now".to_owned()))
+            }
             Ok(()) => match target {
                 Target::Rtmp(rtmp) => server(rtmp, &owner.guard).await,
                 Target::Stream(url) => address(url, &owner.guard).await,

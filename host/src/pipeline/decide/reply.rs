@@ -98,8 +98,8 @@ impl Decision {
         if plan.uses_processed() { "processed" } else { "original" }
     }
 
-    /// What is kept with the batch.
-    pub(super) fn detail(&self, plan: &Plan) -> String {
+    /// What is kept with a batch of so many milliseconds on air.
+    pub(super) fn detail(&self, plan: &Plan, duration_ms: u64) -> String {
         let why =
             if plan.uses_processed() { Value::Null } else { json!({ "name": self.why(), "text": self.reason() }) };
         let reply = self.returned.as_ref().map(|returned| {
@@ -110,7 +110,7 @@ impl Decision {
                 "attempts": returned.attempts,
             })
         });
-        json!({ "plan": plan, "why": why, "reply": reply }).to_string()
+        json!({ "plan": plan, "why": why, "reply": reply, "duration_ms": duration_ms }).to_string()
     }
 }
 

@@ -58,6 +58,8 @@ pub struct Batch {
     decision: Option<Value>,
     /// Why it was cut where it was: `length`, `discontinuity`, `cue`, `aligned` (wall clock), `flush` (the end), `other`.
     cut_reason: String,
+    /// How long it is on air, in seconds; null until it is decided.
+    duration_seconds: Option<f64>,
     /// When its last segment was on disk.
     complete_at: DateTime,
     /// Index of its first segment in the run.
@@ -117,6 +119,7 @@ impl From<BatchRecord> for Batch {
             original_reason: text("/why/name"),
             original_message: text("/why/text"),
             round_trip_ms: found("/reply/round_trip_ms").and_then(Value::as_u64).map(BigInt),
+            duration_seconds: found("/duration_ms").and_then(Value::as_u64).map(|ms| ms as f64 / 1000.0),
             given_up: record.is_given_up(),
             decision: record.detail,
             cut_reason: record.reason,

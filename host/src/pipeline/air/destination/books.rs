@@ -172,8 +172,10 @@ impl Books {
             DropReason::Unreadable => dropped.unreadable += all,
         }
         tracing::warn!(?reason, video, audio, unconfirmed, ?position, "packets passed over");
-        let destination = self.name.clone();
-        self.tell(AirEvent::Dropped { destination, reason, video, audio, position }).await;
+        if all > 0 {
+            let destination = self.name.clone();
+            self.tell(AirEvent::Dropped { destination, reason, video, audio, position }).await;
+        }
     }
 
     pub(super) async fn opened(&mut self, position: Position) {

@@ -1,0 +1,49 @@
+// Numbers as they are typed. What is none would be refused by GraphQL as a whole, without a word of which field it is; so
+// it is said here, at the field and in the field's own unit.
+
+export interface Range {
+  readonly from: number;
+  /** Left out where it is only what a computer can count to. */
+  readonly to?: number;
+  readonly whole?: boolean;
+}
+
+/** Why a text cannot be sent as a number, or null. What is left empty is not wrong: the default holds. */
+export function wrongNumber(typed: string, range: Range): string | null {
+  const text = typed.trim();
+  if (text === "") return null;
+  const { from, to, whole = false } = range;
+  const use = to === undefined ? `${from} or more` : `${from} to ${to}`;
+  const number = Number(text);
+  const what = whole ? "a whole number" : "a number";
+  if (!Number.isFinite(number)) return `${JSON.stringify(text)} is not ${what}: use ${use}`;
+  if (whole && !Number.isInteger(number)) return `${text} is not a whole number: use ${use}`;
+  if (number < from) return `${text} is too little: use ${use}`;
+  return number > (to ?? Number.MAX_SAFE_INTEGER) ? `${text} is too much: use ${use}` : null;
+}
+
+/** Bounds in a larger unit, rounded inwards: whatever is between them as shown is between them as they are. */
+export function scaledRange({ from, to, whole }: Range, unit: number): Range {
+  if (unit === 1) return { from, ...(to !== undefined && { to }), ...(whole && { whole }) };
+  return {
+    from: rounded(from / unit, Math.ceil),
+    ...(to !== undefined && { to: rounded(to / unit, Math.floor) }),
+  };
+}
+
+/** To three digits; whole numbers of more keep all of theirs. */
+function rounded(value: number, how: (value: number) => number): number {
+  if (value === 0) return 0;
+  const digits = Math.max(0, 2 - Math.floor(Math.log10(value)));
+  return Number((how(value * 10 ** digits) / 10 ** digits).toFixed(digits));
+}
+
+const SAID = /^(\d+) must be a whole number from (\d+) to (\d+)$/;
+
+/** The server's sentence about a number in its own unit (bytes) as one in the field's; others are left as they are. */
+export function inUnit(message: string, unit: number): string {
+  const [, value, from, to] = (unit === 1 ? null : SAID.exec(message)) ?? [];
+  if (value === undefined) return message;
+  const range = scaledRange({ from: Number(from), to: Number(to) }, unit);
+  return `${Number(value) / unit} must be from ${range.from} to ${range.to}`;
+}
