@@ -104,8 +104,7 @@ impl Control {
         origin: Origin,
     ) -> Result<Arc<Entry>, ControlError> {
         let tenant = self.tenant_for(actor, Action::CreatePipeline, new.tenant.as_deref())?;
-        let id = PipelineId::new(&tenant.name, new.stream_id)?;
-        let settings = Settings::default().patched(new.patch).map_err(ControlError::InvalidInput)?;
+        let (id, settings) = self.named(&tenant, new.stream_id, new.patch)?;
         // One of that name that is being deleted is gone first.
         let _making = self.make_room_for(&tenant.name).await?;
         let _changing = self.0.changing.lock().await;

@@ -16,8 +16,7 @@ impl Control {
     /// Any [`ControlError`]; [`ControlError::InvalidInput`] for what needs no looking.
     pub async fn validate(&self, actor: &Actor, new: NewPipeline) -> Result<Validation, ControlError> {
         let tenant = self.tenant_for(actor, Action::ValidatePipeline, new.tenant.as_deref())?;
-        let id = PipelineId::new(&tenant.name, new.stream_id)?;
-        let settings = Settings::default().patched(new.patch).map_err(ControlError::InvalidInput)?;
+        let (id, settings) = self.named(&tenant, new.stream_id, new.patch)?;
         self.note_trial(actor, &id).await?;
         self.look(&tenant, &id, &settings, &[]).await
     }

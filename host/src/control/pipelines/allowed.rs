@@ -6,11 +6,34 @@ use crate::control::Control;
 use crate::control::error::ControlError;
 use crate::control::id::PipelineId;
 use crate::control::registry::TenantRow;
-use crate::control::settings::Settings;
+use crate::control::settings::{Patch, Settings};
 use crate::net::{Guard, Policy};
 use crate::pipeline::DEFAULT_TENANT;
 
+/// Stands for a name that cannot be one: what is wrong with settings is wrong whatever they are of.
+const ANY_NAME: &str = "stream";
+
 impl Control {
+    /// A new pipeline's id and settings. What is wrong with either is told at once.
+    pub(in crate::control) fn named(
+        &self,
+        tenant: &TenantRow,
+        stream: String,
+        patch: Patch,
+    ) -> Result<(PipelineId, Settings), ControlError> {
+        let settings = Settings::default().patched(patch).map_err(ControlError::InvalidInput);
+        let wrong = match PipelineId::new(&tenant.name, stream) {
+            Ok(id) => return Ok((id, settings?)),
+            Err(wrong) => wrong,
+        };
+        let checked = settings.and_then(|settings| {
+            settings.check(ANY_NAME, self.0.host.storage()).map(drop).map_err(ControlError::InvalidInput)
+        });
+        let mut problems = wrong.problems().to_vec();
+        problems.extend(checked.err().iter().flat_map(ControlError::problems).cloned());
+        Err(ControlError::InvalidInput(problems))
+    }
+
     /// Checks settings against the rules and the tenant's quotas.
     pub(in crate::control) fn check(
         &self,

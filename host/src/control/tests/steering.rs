@@ -111,3 +111,14 @@ async fn trying_settings_is_written_down() {
     let line = place.audit().await.pop().unwrap();
     assert_eq!((line.action.as_str(), line.target.as_str()), ("pipeline.validate", "pipeline default:tv"));
 }
+
+#[tokio::test]
+async fn a_name_that_cannot_be_one_hides_nothing_else_that_is_wrong() {
+    let place = Place::new().await;
+    let wrong = json!({ "source": { "url": "no url" }, "destinations": [{ "url": "http://127.0.0.1/" }] });
+    let offered = || NewPipeline { patch: patch(wrong.clone()), ..new("default", "no/name", false) };
+    let paths = |error: ControlError| error.problems().iter().map(|one| one.path.clone()).collect::<Vec<_>>();
+    let created = paths(place.control.create(&local(), offered()).await.unwrap_err());
+    assert_eq!(created, ["streamId", "source.url", "destinations[0].url"]);
+    assert_eq!(paths(place.control.validate(&local(), offered()).await.unwrap_err()), created);
+}
