@@ -33,6 +33,11 @@ await run(async (browser, { url, source, processor, to, stream, component }) => 
   await page.goto('/');
   await page.getByRole('link', { name: 'Create the first one' }).click();
   await page.getByLabel('Stream id').fill(stream);
+  // What is not saved is not lost by going back.
+  await page.goBack();
+  await page.getByRole('alertdialog').getByRole('button', { name: 'Cancel' }).click();
+  assert.equal(await page.getByLabel('Stream id').inputValue(), stream);
+  assert.equal(new URL(page.url()).pathname, '/new');
   await page.getByLabel('Source', { exact: true }).fill(source);
   await page.getByLabel('Processor', { exact: true }).fill(processor);
   await page.getByLabel('RTMP URL').fill('rtmp//no-colon');

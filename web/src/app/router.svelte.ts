@@ -16,6 +16,7 @@ const GROWS_MS = 5_000;
 let place = $state.raw({ path: location.pathname, query: location.search });
 let places = new Places();
 let restoring: AbortController | undefined;
+let keeper: ((to: string) => boolean) | undefined;
 
 export const router = {
   get route(): Route {
@@ -40,6 +41,17 @@ export function navigate(to: string, { replace = false } = {}): void {
   place = { path: location.pathname, query: location.search };
   // A new screen begins at its top, for eyes and for screen readers.
   if (moved) void arrived(0);
+}
+
+/**
+ * Lets a screen keep whoever goes back or forward: `keeps` is told where they want to go, and answers true to have it stay.
+ * Until the answer is called.
+ */
+export function stay(keeps: (to: string) => boolean): () => void {
+  keeper = keeps;
+  return () => {
+    if (keeper === keeps) keeper = undefined;
+  };
 }
 
 /** Keeps something of the screen's state in the address, without a step back for each change. */
@@ -105,6 +117,11 @@ export function startRouter(): void {
   addEventListener("pagehide", () => sessionStorage.setItem(KEPT, places.text));
   addEventListener("popstate", () => {
     const moved = location.pathname !== place.path;
+    if (moved && keeper?.(location.pathname + location.search)) {
+      // The browser has gone already: it is brought back by a step of its own.
+      history.pushState(step(), "", router.address);
+      return;
+    }
     const down = places.of(keyOf(history.state));
     place = { path: location.pathname, query: location.search };
     if (moved) void arrived(down ?? 0);
