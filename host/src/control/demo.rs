@@ -73,7 +73,7 @@ impl Control {
         entry: &Entry,
     ) -> Result<Option<Arc<Entry>>, ControlError> {
         let id = entry.id();
-        if (id.tenant.as_str(), id.stream.as_str()) != (DEFAULT_TENANT, STREAM)
+        if !is_demo(id)
             || actor.check(Action::StartDemo, None).is_err()
             || !entry.settings().source.url.ends_with(SOURCE_PATH)
         {
@@ -91,7 +91,7 @@ impl Control {
 
     /// The parts end with their pipeline.
     pub(super) async fn end_demo_of(&self, id: &PipelineId) {
-        if (id.tenant.as_str(), id.stream.as_str()) != (DEFAULT_TENANT, STREAM) {
+        if !is_demo(id) {
             return;
         }
         if let Some((parts, _)) = self.0.demo.lock().await.take() {
@@ -110,4 +110,8 @@ impl Control {
         }
         Ok(())
     }
+}
+
+fn is_demo(id: &PipelineId) -> bool {
+    (id.tenant.as_str(), id.stream.as_str()) == (DEFAULT_TENANT, STREAM)
 }

@@ -31,6 +31,8 @@ const UNDER_WAY: Partial<Record<SwapState, SwapStep>> = {
 };
 const OVER: readonly SwapState[] = ["REFUSED", "ROLLED_BACK", "INTERRUPTED"];
 
+export const hasCutOver = ({ steps }: Pick<Told, "steps">): boolean => steps.some((one) => one.step === "CUT_OVER");
+
 export const isOver = (state: SwapState): boolean => UNDER_WAY[state] === undefined;
 
 export function stepsOf(swap: Told): Step[] {
@@ -63,7 +65,7 @@ function detail(swap: Told, step: SwapStep, tookMs: number | null): string | nul
     case "CUT_OVER":
       return tookMs === null ? null : `no call could be made for ${brief(tookMs)}`;
     case "PASSED":
-      if (!swap.steps.some((one) => one.step === "CUT_OVER")) return null;
+      if (!hasCutOver(swap)) return null;
       return `${done} of ${counted(wanted, "batch", "batches")} decided${different > 0 ? `, ${counted(different, "call")} answered otherwise than by the old version` : ""}`;
     default:
       // Nothing to tell where it was compiled before.

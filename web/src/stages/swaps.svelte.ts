@@ -4,9 +4,7 @@ import { type ApiError, toApiError } from "../api/error.ts";
 import { SwapChangesDocument, type SwapFactsFragment, SwapsDocument } from "../api/operations.ts";
 import { request } from "../api/request.ts";
 import { subscribe } from "../api/socket.svelte.ts";
-import { isOver } from "./steps.ts";
-
-const hasCutOver = (swap: SwapFactsFragment) => swap.steps.some((one) => one.step === "CUT_OVER");
+import { hasCutOver, isOver } from "./steps.ts";
 
 /** Older ones are in the pipelines' events. */
 const KEEP = 30;
