@@ -13,12 +13,13 @@ use crate::limits::{
     BATCH_SECONDS_DEFAULT, BATCH_SECONDS_MAX, BATCH_SECONDS_MIN, FFMPEG_PROCESSES_MAX, FFMPEG_PROCESSES_MIN,
 };
 use crate::pipeline::HostLimits;
-use crate::pipeline::air::target::Target;
 use crate::store::files;
 
+mod destinations;
 mod keys;
 mod layers;
 
+pub use destinations::{Destination, names as destination_names};
 pub use keys::{Keys, Problem, Problems};
 pub use layers::Layers;
 
@@ -88,21 +89,6 @@ pub struct PipelineConfig {
     pub speed: f64,
     /// The components that decide.
     pub stages: Stages,
-}
-
-/// A destination as it was given, and as it was understood.
-#[derive(Clone)]
-pub struct Destination {
-    /// The URL; it may hold a key.
-    pub text: String,
-    /// Where that is.
-    pub target: Target,
-}
-
-impl std::fmt::Debug for Destination {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.target.fmt(f)
-    }
 }
 
 /// When air starts.
@@ -233,7 +219,7 @@ fn pipeline(keys: &mut Keys) -> Option<PipelineConfig> {
     let keep_bytes = keys.bytes("pipeline.keep_bytes");
     let source = source(keys);
     let processor = processor(keys);
-    let destinations = destinations(keys);
+    let destinations = destinations::destinations(keys);
     let speed = keys.seconds("air.speed", 1.0..=50.0).map_or(1.0, |speed| speed.as_secs_f64());
     let stages = stages(keys);
     Some(PipelineConfig {
@@ -291,29 +277,6 @@ fn processor(keys: &mut Keys) -> Option<ProcessorConfig> {
     let in_flight = keys.integer("processor.in_flight", 1..=16).unwrap_or(IN_FLIGHT);
     let in_flight = usize::try_from(in_flight).unwrap_or(1);
     Some(ProcessorConfig { url: url?, path, namespace, auth, headers, in_flight })
-}
-
-/// Most destinations of one pipeline.
-const DESTINATIONS_MOST: usize = 16;
-
-fn destinations(keys: &mut Keys) -> Vec<Destination> {
-    let list = keys.list("air.to").unwrap_or_default();
-    if list.is_empty() {
-        keys.problem("air.to", "is missing: where is the stream to go, such as rtmp://127.0.0.1/live/key".into());
-    }
-    if list.len() > DESTINATIONS_MOST {
-        keys.problem("air.to", format!("has {} destinations, at most {DESTINATIONS_MOST} are possible", list.len()));
-    }
-    let mut destinations: Vec<Destination> = Vec::new();
-    for (n, text) in list.into_iter().enumerate() {
-        let key = format!("air.to[{n}]");
-        match Target::parse(&text) {
-            Ok(_) if destinations.iter().any(|other| other.text == text) => keys.problem(&key, "is there twice".into()),
-            Ok(target) => destinations.push(Destination { text, target }),
-            Err(error) => keys.problem(&key, error.to_string()),
-        }
-    }
-    destinations
 }
 
 fn stages(keys: &mut Keys) -> Stages {

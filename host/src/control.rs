@@ -17,6 +17,7 @@ pub mod error;
 pub mod health;
 pub mod hidden;
 pub mod id;
+mod interruption;
 pub mod listing;
 mod metering;
 mod notifying;
@@ -46,6 +47,7 @@ use std::time::Duration;
 use tokio::sync::{broadcast, watch};
 use tokio::time::Instant;
 
+pub use self::interruption::Interruption;
 pub use self::notifying::{MadeWebhook, NewWebhook};
 pub use self::pipelines::{Apply, Change, NewPipeline, tenant_policy};
 pub use self::storage::{Cleaning, StorageView};

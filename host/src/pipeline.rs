@@ -24,6 +24,7 @@ pub mod release;
 pub mod diary;
 pub mod event;
 pub mod host;
+pub mod live;
 pub mod load;
 mod observe;
 pub mod status;
@@ -47,6 +48,7 @@ use self::decide::Decider;
 use self::event::EventKind;
 use self::exchange::Exchange;
 pub use self::host::{DEFAULT_TENANT, Host, HostLimits, Owner};
+use self::live::Live;
 use self::observe::Observer;
 use self::prepare::{PrepareError, Preparer};
 use self::release::Releaser;
@@ -121,6 +123,7 @@ pub struct Pipeline {
     releaser: Releaser,
     stages: Vec<RunningStage>,
     swaps: Swaps,
+    live: Live,
     fetching: CancellationToken,
     batch: Duration,
 }
@@ -132,7 +135,7 @@ impl Pipeline {
             status: self.status.clone(),
             clock: self.clock.clone(),
             spool: self.spool.clone(),
-            air: self.air.watch(),
+            air: self.air.destinations().statuses(),
             exchange: self.exchange.as_ref().map(|exchange| exchange.watch()),
             stages: self.stages.clone(),
             progress: self.journal.progress(),
@@ -143,6 +146,11 @@ impl Pipeline {
     /// Its stages, to be swapped while it runs.
     pub fn swaps(&self) -> Swaps {
         self.swaps.clone()
+    }
+
+    /// Its other parts that take new settings while it runs.
+    pub fn live(&self) -> Live {
+        self.live.clone()
     }
 
     /// Runs to the end. The report is of this run; after an error the journal has what the next start needs.
@@ -202,7 +210,8 @@ impl Pipeline {
             destinations = self.air.drain(limit) => destinations,
             () = stop.at_once.cancelled() => Vec::new(),
         };
-        let drained = destinations.iter().all(|destination| destination.state == DestinationState::Done);
+        let enabled = || destinations.iter().filter(|destination| !destination.disabled);
+        let drained = enabled().all(|destination| destination.state == DestinationState::Done);
         let released = joined("air", releaser.await);
         if let Some(exchange) = self.exchange.take().and_then(Arc::into_inner) {
             exchange.shutdown().await;
@@ -218,7 +227,7 @@ impl Pipeline {
         if stop.at_once.is_cancelled() {
             return Err(PipelineError::Stopped);
         }
-        let report = self::status::report(&self.status.get(), destinations.first());
+        let report = self::status::report(&self.status.get(), enabled().next());
         if !drained {
             return Err(PipelineError::NotDrained);
         }

@@ -95,6 +95,8 @@ actions! {
     StopPipeline = "pipeline.stop", Tenant, Operator;
     /// Stop it and start it again.
     RestartPipeline = "pipeline.restart", Tenant, Operator;
+    /// End a destination's session and open another one.
+    ReconnectDestination = "destination.reconnect", Tenant, Operator;
     /// Delete it with all that is kept of it.
     DeletePipeline = "pipeline.delete", Tenant, Operator;
     /// Add a component for the tenant.

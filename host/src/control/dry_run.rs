@@ -23,6 +23,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use tokio::time::{Instant, timeout};
 
+use super::Interruption;
 use super::error::ControlError;
 use crate::config::{PipelineConfig, Problem};
 use crate::limits::DRY_RUNS_PER_TENANT;
@@ -40,6 +41,8 @@ pub struct Validation {
     pub checks: Vec<Check>,
     /// What is wrong with settings that only the stages know, with paths as in the settings.
     pub problems: Vec<Problem>,
+    /// What applying the settings now would cost a pipeline that is on air; `None`: nothing.
+    pub interruption: Option<Interruption>,
 }
 
 /// One thing that was looked at.
@@ -144,7 +147,7 @@ pub async fn dry_run(host: &Host, owner: &Owner, config: &PipelineConfig, on_air
     checks.extend(found.processor);
     checks.extend(found.destinations);
     checks.push(found.storage.check);
-    Validation { ok: checks.iter().all(|check| check.ok), summary, checks, problems }
+    Validation { ok: checks.iter().all(|check| check.ok), summary, checks, problems, interruption: None }
 }
 
 /// Everything that was found, before it is put into words.

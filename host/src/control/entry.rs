@@ -7,7 +7,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::id::PipelineId;
-use super::runner::{Note, Run, RunState, Runner, StopMode, Wanted};
+use super::runner::{LiveRun, Note, Run, RunState, Runner, StopMode, Wanted};
 use super::settings::Settings;
 use super::snapshot::{self, Snapshot};
 use crate::limits::NOTES_WAITING;
@@ -43,7 +43,7 @@ impl Entry {
         let (run, runs) = watch::channel(Run::default());
         let (shown, shows) = watch::channel(Arc::new(Snapshot::first()));
         let (notes, noted) = mpsc::channel(NOTES_WAITING);
-        let (srs, views) = watch::channel(Vec::new());
+        let (srs, views) = watch::channel(super::srs::SrsViews::default());
         let progress = wanted.borrow().owner.progress.clone();
         let runner =
             Runner { host: host.clone(), stream_id: id.stream.clone(), wanted: wants.clone(), run, notes, runs: 0 };
@@ -93,6 +93,11 @@ impl Entry {
     /// The stages of what runs now, and the number of the run.
     pub(super) fn swaps(&self) -> Option<(u64, Swaps)> {
         self.run.borrow().swaps.clone()
+    }
+
+    /// What runs now, to be changed on air.
+    pub(super) fn live(&self) -> Option<LiveRun> {
+        self.run.borrow().live.clone()
     }
 
     /// What its runner does from now on.
@@ -174,6 +179,6 @@ impl Drop for Entry {
 impl Wanted {
     /// Of a pipeline that does not run yet.
     pub(super) fn new(owner: Owner, revision: u64, settings: Arc<Settings>, running: bool) -> Self {
-        Self { running, mode: StopMode::Drain, turn: 0, over_ms: None, revision, live: None, settings, owner }
+        Self { running, mode: StopMode::Drain, turn: 0, over_ms: None, revision, taken: None, settings, owner }
     }
 }

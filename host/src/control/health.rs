@@ -78,25 +78,20 @@ pub fn judge(signs: &Signs<'_>) -> Health {
         Phase::Ended => return Health::new(Idle, "ended"),
         Phase::OnAir | Phase::Draining => {}
     }
-    let off: Vec<&DestinationStatus> = signs
-        .destinations
-        .iter()
-        .filter(|destination| !destination.on_air() && destination.state != DestinationState::Done)
-        .collect();
+    let enabled = || signs.destinations.iter().filter(|destination| !destination.disabled);
+    let count = enabled().count();
+    if count == 0 && !signs.destinations.is_empty() {
+        return Health::new(Degraded, "every destination is disabled: no packets are sent");
+    }
+    let off: Vec<&DestinationStatus> =
+        enabled().filter(|destination| !destination.on_air() && destination.state != DestinationState::Done).collect();
     if let Some(first) = off.first() {
-        let why = format!("{}: {}", first.name, why_off(first));
-        if off.len() == signs.destinations.len() {
+        let why = format!("{}: {}", first.label, why_off(first));
+        if off.len() == count {
             let stale = stats.stale_since_ms.map(|_| "the source brings nothing new; ").unwrap_or_default();
             return Health::new(Failing, format!("no packets leave: {stale}{why}"));
         }
-        return Health::new(
-            Degraded,
-            format!(
-                "{} of {} destinations get packets; {why}",
-                signs.destinations.len() - off.len(),
-                signs.destinations.len()
-            ),
-        );
+        return Health::new(Degraded, format!("{} of {} destinations get packets; {why}", count - off.len(), count));
     }
     if stats.stale_since_ms.is_some() {
         return Health::new(Degraded, "the source brings nothing new; what is buffered is on air");
@@ -134,6 +129,7 @@ mod tests {
     fn on_air(name: &str) -> DestinationStatus {
         DestinationStatus {
             name: name.into(),
+            label: name.into(),
             state: DestinationState::Publishing,
             last_packet_at: Some(tokio::time::Instant::now()),
             ..DestinationStatus::default()

@@ -16,6 +16,7 @@ use crate::pipeline::event::{Event, EventKind, Severity};
 use allowed::judge;
 
 mod allowed;
+mod destinations;
 mod holding;
 
 pub(super) use allowed::tenant_guard;
@@ -140,16 +141,9 @@ impl Control {
         let changed =
             self.0.registry.update_pipeline(actor, entry.id(), kept, change.expected_revision, change.note).await?;
         if changed.changed {
-            let old = entry.settings();
             let what = format!("revision {} by {}", changed.row.revision, actor.name);
             self.tell(entry.id(), EventKind::Updated, what).await;
-            if change.apply == Apply::Now && entry.swaps().is_some() && old.differ_in_stages_only(&settings) {
-                // What runs takes it on air, without being restarted.
-                self.apply(&entry, changed.row.revision, settings.clone(), Apply::NextStart);
-                self.swap_changed(actor, &entry, &old, &settings).await?;
-            } else {
-                self.apply(&entry, changed.row.revision, settings, change.apply);
-            }
+            self.take(actor, &entry, changed.row.revision, settings, change.apply).await?;
         }
         Ok(entry)
     }
@@ -174,12 +168,13 @@ impl Control {
         let tenant = self.tenant_for(actor, Action::RollBackPipeline, Some(&entry.id().tenant))?;
         // What was allowed once may not be any more.
         self.check(&tenant, entry.id(), &settings)?;
+        self.no_swap_under_way(&entry, &settings)?;
         judge(&tenant, &settings)?;
         let changed = self.0.registry.roll_back_pipeline(actor, entry.id(), revision, expected).await?;
         if changed.changed {
-            self.apply(&entry, changed.row.revision, settings, Apply::Now);
             let what = format!("back to revision {revision}, as {}, by {}", changed.row.revision, actor.name);
             self.tell(entry.id(), EventKind::RolledBack, what).await;
+            self.take(actor, &entry, changed.row.revision, settings, Apply::Now).await?;
         }
         Ok(entry)
     }
@@ -301,7 +296,7 @@ impl Control {
             let _changing = self.0.changing.lock().await;
             let changed = self.0.registry.update_pipeline(&actor, &id, kept(&settings)?, None, None).await?;
             if changed.changed {
-                self.apply(&entry, changed.row.revision, settings, Apply::Now);
+                self.take(&actor, &entry, changed.row.revision, settings, Apply::Now).await?;
             }
             return Ok(entry);
         }

@@ -13,6 +13,7 @@ use tracing::Instrument;
 use super::settings::Settings;
 use crate::limits::{PIPELINE_AGAIN_MAX, PIPELINE_AGAIN_MIN, PIPELINE_GOOD_AFTER};
 use crate::pipeline::event::{Event, EventKind, Severity};
+use crate::pipeline::live::Live;
 use crate::pipeline::{Host, Owner, Pipeline, PipelineError, Stop, Watch};
 use crate::stage::StageKind;
 use crate::stage::face::Seated;
@@ -53,11 +54,20 @@ pub struct Wanted {
     /// Which settings.
     pub revision: u64,
     /// The revision that what runs has taken on air, without being restarted.
-    pub live: Option<u64>,
+    pub taken: Option<Taken>,
     /// The settings.
     pub settings: Arc<Settings>,
     /// Whose it is and what it may use.
     pub owner: Owner,
+}
+
+/// A revision that a run has taken on air.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Taken {
+    /// The number of the run.
+    pub run: u64,
+    /// The revision.
+    pub revision: u64,
 }
 
 /// What the runner does.
@@ -90,6 +100,8 @@ pub struct Run {
     pub watch: Option<Watch>,
     /// The stages of the pipeline that runs, and the number of the run.
     pub swaps: Option<(u64, Swaps)>,
+    /// What else of it takes new settings on air.
+    pub live: Option<LiveRun>,
     /// Which settings it has.
     pub revision: Option<u64>,
     /// When it was started, Unix time in milliseconds; kept over restarts by itself.
@@ -98,6 +110,17 @@ pub struct Run {
     pub restarts: u64,
     /// Why it last failed.
     pub error: Option<String>,
+}
+
+/// A pipeline that runs, to be changed on air.
+#[derive(Debug, Clone)]
+pub struct LiveRun {
+    /// The number of the run.
+    pub number: u64,
+    /// Its parts.
+    pub parts: Live,
+    /// The settings that it has.
+    pub settings: Arc<Settings>,
 }
 
 /// What the runner tells its owner.
@@ -231,9 +254,11 @@ impl Runner {
         let mut seats = Seats::of(&watch);
         self.runs += 1;
         let swaps = Some((self.runs, pipeline.swaps()));
+        let has = good.as_ref().map_or(&wanted.settings, |(_, settings)| settings);
+        let live = Some(LiveRun { number: self.runs, parts: pipeline.live(), settings: has.clone() });
         self.run.send_modify(|run| {
             run.watch = Some(watch);
-            run.swaps = swaps;
+            (run.swaps, run.live) = (swaps, live);
             run.started_ms = run.started_ms.or(Some(now_ms()));
         });
         self.enter(RunState::Running);
@@ -253,15 +278,21 @@ impl Runner {
                 changed = self.wanted.changed() => {
                     let now = self.wanted.borrow_and_update().clone();
                     let gone = changed.is_err();
-                    if now.live == Some(now.revision) && now.turn == wanted.turn {
-                        self.run.send_modify(|run| run.revision = Some(now.revision));
+                    let taken = now.taken.filter(|taken| taken.revision == now.revision);
+                    if taken.is_some_and(|taken| taken.run == self.runs) && now.turn == wanted.turn {
+                        self.run.send_modify(|run| {
+                            run.revision = Some(now.revision);
+                            run.live.iter_mut().for_each(|live| live.settings = now.settings.clone());
+                        });
                         *good = Some((now.revision, now.settings.clone()));
                     }
-                    if gone || !now.running || now.turn != wanted.turn {
+                    // Taken by the run before, while this one was loaded with what was wanted before.
+                    let missed = taken.is_some_and(|taken| taken.run < self.runs) && now.revision != wanted.revision;
+                    if gone || !now.running || now.turn != wanted.turn || missed {
                         stopping = true;
                         self.enter(RunState::Stopping);
                         match now.mode {
-                            StopMode::Drain if !gone => stop.gently(),
+                            StopMode::Drain if !gone && !missed => stop.gently(),
                             _ => stop.at_once(),
                         }
                     }
@@ -271,7 +302,7 @@ impl Runner {
                 }
             }
         };
-        self.run.send_modify(|run| run.swaps = None);
+        self.run.send_modify(|run| (run.swaps, run.live) = (None, None));
         // What was told at the very end.
         while let Ok(event) = events.try_recv() {
             self.note(Note::Event(event));

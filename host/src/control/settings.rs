@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::config::{self, Destination as Checked, Layers, PipelineConfig, Problem};
+use crate::limits::DESTINATION_NAME_MAX_CHARS;
 use crate::net::{Denied, Guard};
 use crate::pipeline::air::target::Target;
 use crate::pipeline::load::destination_name;
@@ -18,9 +19,11 @@ use crate::stage::{FailurePolicy, StageKind};
 use crate::store::files::Storage;
 
 mod configured;
+mod effect;
 mod patch;
 mod shown;
 
+pub use effect::{ChangeEffect, Part};
 pub use patch::{DestinationPatch, HeaderPatch, Patch, ProcessorPatch, SourcePatch, StagePatch, StagesPatch};
 
 /// Everything that a pipeline is set to.
@@ -89,13 +92,23 @@ pub struct Processor {
 }
 
 /// A destination.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Destination {
     /// Its URL; it holds the stream key.
     pub url: String,
+    /// The name that people see; `None`: made of host and application.
+    pub name: Option<String>,
+    /// False: no packets go there.
+    pub enabled: bool,
     /// Base URL of SRS's HTTP API, to ask what it sees.
     pub srs_api: Option<String>,
+}
+
+impl Default for Destination {
+    fn default() -> Self {
+        Self { url: String::new(), name: None, enabled: true, srs_api: None }
+    }
 }
 
 /// What is kept of batches that went on air; whichever limit comes first.
@@ -167,6 +180,7 @@ impl Settings {
         match config::check(self.layers(stream_id), true) {
             Ok((_, Some(mut config))) if problems.is_empty() => {
                 config.stages.files = files;
+                self.name_destinations(&mut config.destinations);
                 self.stages.fill_in(storage, &mut config.stages);
                 return Ok(config);
             }
@@ -188,7 +202,41 @@ impl Settings {
                 problems.push(Problem { path: format!("destinations[{n}].srsApi"), message });
             }
         }
+        problems.extend(self.wrong_names());
         problems
+    }
+
+    /// Names of destinations that cannot be.
+    fn wrong_names(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let name_of = |destination: &Destination| destination.name.clone();
+        for (n, destination) in self.destinations.iter().enumerate() {
+            let Some(name) = &destination.name else { continue };
+            let before = self.destinations.iter().take(n).filter_map(name_of).any(|other| other == *name);
+            let message = if name.trim().is_empty() {
+                "is empty: leave it out, and a name is made of host and application".to_owned()
+            } else if name.chars().count() > DESTINATION_NAME_MAX_CHARS {
+                format!("has {} characters, at most {DESTINATION_NAME_MAX_CHARS} are possible", name.chars().count())
+            } else if name.chars().any(char::is_control) {
+                "has a control character".to_owned()
+            } else if before {
+                format!("{name:?} is the name of another destination of this pipeline")
+            } else {
+                continue;
+            };
+            problems.push(Problem { path: format!("destinations[{n}].name"), message });
+        }
+        problems
+    }
+
+    /// Gives checked destinations, which are in the order of the settings, their names and whether they are enabled.
+    fn name_destinations(&self, checked: &mut [Checked]) {
+        let given: Vec<Option<&str>> = self.destinations.iter().map(|one| one.name.as_deref()).collect();
+        let targets: Vec<&Target> = checked.iter().map(|one| &one.target).collect();
+        let names = config::destination_names(&given, &targets);
+        for ((checked, name), set) in checked.iter_mut().zip(names).zip(&self.destinations) {
+            (checked.name, checked.enabled) = (name, set.enabled);
+        }
     }
 
     /// As the settings of `outboard run`.
@@ -228,11 +276,6 @@ impl Settings {
             layers = layers.set(&key, stage.settings.as_ref().map(ToString::to_string));
         }
         layers
-    }
-
-    /// Whether other settings differ, and only in stages.
-    pub fn differ_in_stages_only(&self, other: &Self) -> bool {
-        self.stages != other.stages && Self { stages: other.stages.clone(), ..self.clone() } == *other
     }
 
     /// The addresses that a network policy does not allow, as far as can be said without looking names up. Only for
@@ -342,7 +385,7 @@ impl Stages {
 
 impl From<&Checked> for Destination {
     fn from(checked: &Checked) -> Self {
-        Self { url: checked.text.clone(), srs_api: None }
+        Self { url: checked.text.clone(), enabled: checked.enabled, ..Self::default() }
     }
 }
 

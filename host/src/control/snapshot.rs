@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::health::{Health, Signs, judge};
 use super::runner::{Run, RunState};
-use super::srs::SrsView;
+use super::srs::{SrsView, SrsViews};
 use crate::limits::{SNAPSHOT_EVERY, SNAPSHOT_EVERY_MIN};
 use crate::pipeline::air::status::DestinationStatus;
 use crate::pipeline::exchange::ExchangeStatus;
@@ -91,10 +91,10 @@ impl Snapshot {
 
     /// Before anything was done.
     pub(super) fn first() -> Self {
-        Self { at_ms: 0, ..Self::take(&Run::default(), &[], &Self::default()) }
+        Self { at_ms: 0, ..Self::take(&Run::default(), &SrsViews::default(), &Self::default()) }
     }
 
-    fn take(run: &Run, srs: &[Option<SrsView>], before: &Self) -> Self {
+    fn take(run: &Run, srs: &SrsViews, before: &Self) -> Self {
         let (now, now_ms) = (Instant::now(), now_ms());
         let live = matches!(run.state, RunState::Running | RunState::Stopping);
         let watch = run.watch.as_ref();
@@ -112,10 +112,10 @@ impl Snapshot {
         let health = judge(&signs);
         let health_since_ms = if health.state == before.health.state { before.health_since_ms } else { now_ms };
         let ago = |at: Instant| u64::try_from(now.saturating_duration_since(at).as_millis()).unwrap_or(u64::MAX);
-        let destinations = statuses.into_iter().enumerate().map(|(n, status)| DestinationView {
+        let destinations = statuses.into_iter().map(|status| DestinationView {
             on_air: live && status.on_air(),
             last_packet_ms: status.last_packet_at.map(|at| now_ms.saturating_sub(ago(at))),
-            srs: srs.get(n).cloned().flatten(),
+            srs: srs.get(&status.name).cloned(),
             status,
         });
         Self {
@@ -136,7 +136,13 @@ impl Snapshot {
     /// What a subscriber must learn of at once.
     fn differs(&self, other: &Self) -> bool {
         let air = |snapshot: &Self| -> Vec<_> {
-            snapshot.destinations.iter().map(|to| (to.on_air, to.status.state.clone(), to.srs.clone())).collect()
+            snapshot
+                .destinations
+                .iter()
+                .map(|to| {
+                    (to.on_air, to.status.disabled, to.status.label.clone(), to.status.state.clone(), to.srs.clone())
+                })
+                .collect()
         };
         self.run.state != other.run.state
             || self.run.revision != other.run.revision
@@ -161,7 +167,7 @@ fn seats(watch: &Watch) -> Vec<(Digest, Option<Trial>)> {
 /// Makes snapshots until nobody can look any more.
 pub(super) async fn keep(
     mut run: watch::Receiver<Run>,
-    mut srs: watch::Receiver<Vec<Option<SrsView>>>,
+    mut srs: watch::Receiver<SrsViews>,
     shown: watch::Sender<Arc<Snapshot>>,
 ) {
     let mut last = Instant::now();
@@ -194,6 +200,7 @@ fn changes(watch: Option<&Watch>) -> impl Future<Output = ()> + use<> {
     if let Some(watch) = watch {
         waits.push(change(watch.changes()));
         waits.extend(watch.exchange_changes().map(change));
+        waits.push(change(watch.destination_list()));
         waits.extend(watch.destination_changes().into_iter().map(change));
         waits.extend(watch.stage_changes().into_iter().map(change));
     }

@@ -9,6 +9,8 @@
 mod answer;
 mod asker;
 
+use std::collections::HashMap;
+
 use futures_util::future::join_all;
 use tokio::sync::watch;
 use tokio::time::sleep;
@@ -39,15 +41,18 @@ pub struct SrsView {
     pub problem: Option<String>,
 }
 
-/// Asks SRS for as long as the pipeline runs; `shown` has a place for each destination, in the order of those that run.
+/// SRS's views by the names of destinations, which may come and go between a question and its answer.
+pub type SrsViews = HashMap<String, SrsView>;
+
+/// Asks SRS for as long as the pipeline runs.
 pub(super) async fn follow(
     mut wanted: watch::Receiver<Wanted>,
     mut run: watch::Receiver<Run>,
-    shown: watch::Sender<Vec<Option<SrsView>>>,
+    shown: watch::Sender<SrsViews>,
 ) {
     let mut askers = Vec::new();
     loop {
-        let places = places(&wanted.borrow_and_update(), &run.borrow_and_update());
+        let (names, places) = places(&wanted.borrow_and_update(), &run.borrow_and_update());
         askers = renewed(askers, places);
         let asking = askers.iter_mut().map(async |asker: &mut Option<Asker>| Some(asker.as_mut()?.ask().await));
         let views: Vec<Option<SrsView>> = tokio::select! {
@@ -55,6 +60,7 @@ pub(super) async fn follow(
             () = shown.closed() => return,
         };
         let idle = views.iter().all(Option::is_none);
+        let views: SrsViews = names.into_iter().zip(views).filter_map(|(name, view)| Some((name, view?))).collect();
         shown.send_if_modified(|shown| {
             let changed = *shown != views;
             *shown = views;
@@ -69,10 +75,10 @@ pub(super) async fn follow(
     }
 }
 
-/// Where to ask, for each destination that runs.
-fn places(wanted: &Wanted, run: &Run) -> Vec<Option<Place>> {
+/// The names of the destinations that run, and where to ask for each.
+fn places(wanted: &Wanted, run: &Run) -> (Vec<String>, Vec<Option<Place>>) {
     if !matches!(run.state, RunState::Running | RunState::Stopping) {
-        return Vec::new();
+        return (Vec::new(), Vec::new());
     }
     let running = run.watch.as_ref().map(Watch::destinations).unwrap_or_default();
     // What is wanted may be newer than what runs: destinations are told apart by their names.
@@ -81,7 +87,7 @@ fn places(wanted: &Wanted, run: &Run) -> Vec<Option<Place>> {
         let destination = of(name)?;
         Place::new(destination.srs_api.as_deref()?, &destination.url, &wanted.owner.guard)
     };
-    running.iter().map(|status| place(&status.name)).collect()
+    running.into_iter().map(|status| (status.name.clone(), place(&status.name))).unzip()
 }
 
 /// An asker for each place; one that asked there before goes on.

@@ -19,6 +19,7 @@ use super::entry::Entry;
 use super::error::ControlError;
 use super::id::PipelineId;
 use super::registry::{SwapRecord, SwapRow, SwapState};
+use super::runner::Taken;
 use super::settings::{PreviousStage, Settings, Stage};
 use super::watching::{Watched, received};
 use crate::limits::{STAGE_PROBATION_BATCHES, STAGE_PROBATION_BATCHES_MAX};
@@ -365,11 +366,11 @@ impl Control {
         change(settings.stages.of_mut(kind));
         let kept = super::pipelines::kept(&settings)?;
         let changed = self.0.registry.update_pipeline(actor, entry.id(), kept, None, Some(note)).await?;
-        let revision = changed.row.revision;
+        let (revision, run) = (changed.row.revision, entry.live().map(|live| live.number));
         entry.want(|wanted| {
             wanted.revision = revision;
             wanted.settings = Arc::new(settings);
-            wanted.live = Some(revision);
+            wanted.taken = run.map(|run| Taken { run, revision });
         });
         Ok(())
     }

@@ -1,6 +1,5 @@
 //! Settings tried without being kept.
 
-use super::Control;
 use super::access::{Action, Actor};
 use super::dry_run::Validation;
 use super::error::ControlError;
@@ -8,6 +7,7 @@ use super::id::PipelineId;
 use super::pipelines::{NewPipeline, owner};
 use super::registry::{NewAudit, TenantRow};
 use super::settings::{Patch, Settings};
+use super::{Control, Interruption};
 
 impl Control {
     /// Looks at everything that a new pipeline would need, without making it.
@@ -32,7 +32,9 @@ impl Control {
         self.note_trial(actor, entry.id()).await?;
         let destinations = &entry.snapshot().destinations;
         let on_air = destinations.iter().filter(|to| to.on_air).map(|to| to.status.name.clone()).collect::<Vec<_>>();
-        self.look(&tenant, entry.id(), &settings, &on_air).await
+        let found = self.look(&tenant, entry.id(), &settings, &on_air).await?;
+        let config = settings.check(&entry.id().stream, self.0.host.storage()).map_err(ControlError::InvalidInput)?;
+        Ok(Validation { interruption: Interruption::of(&entry, &settings, &config), ..found })
     }
 
     /// It changes nothing, but it reaches out, with credentials that may be others'.

@@ -18,6 +18,10 @@ pub const PIPELINE_GOOD_AFTER: Duration = Duration::from_secs(60);
 pub const SNAPSHOT_EVERY: Duration = Duration::from_secs(1);
 /// ...and after a change, but not more often than this.
 pub const SNAPSHOT_EVERY_MIN: Duration = Duration::from_millis(50);
+/// Longest name of a destination, in characters.
+pub const DESTINATION_NAME_MAX_CHARS: usize = 64;
+/// No packets leave for about this long while a pipeline on air is restarted and goes on from the journal.
+pub const RESTART_GAP: Duration = Duration::from_millis(1500);
 /// Events of one pipeline that wait to be written down; further ones only go to the log.
 pub const NOTES_WAITING: usize = 256;
 

@@ -191,7 +191,7 @@ impl Told {
 
     fn destination(&mut self, labels: &[&str], status: &DestinationStatus) {
         self.gauge(&is::DESTINATION_ON_AIR, labels, status.on_air().into());
-        let state = state_name(&status.state);
+        let state = if status.disabled { "disabled" } else { state_name(&status.state) };
         self.one_of(&is::DESTINATION_STATE, labels, DESTINATION_STATES.map(|name| (name, name == state)));
         self.seconds(&is::DESTINATION_LAG, labels, Duration::from_millis(status.backlog_ms));
         self.seconds(&is::DESTINATION_GAP_MAX, labels, status.max_gap);

@@ -16,6 +16,7 @@ pub mod lean;
 mod marks;
 pub mod pipe;
 pub mod position;
+pub mod roster;
 pub mod rtmp;
 pub mod runtime;
 pub mod sink;
@@ -28,19 +29,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
-use tracing::instrument::WithSubscriber;
 
 use self::clock::AirClock;
-use self::destination::{Destination, Parts};
 use self::journal::{AirEvent, AirJournal};
 use self::position::Position;
+use self::roster::{Destinations, Shared, Statuses};
 use self::rtmp::transport::TlsSettings;
-use self::sink::Opener;
 use self::spool::Spool;
 use self::status::DestinationStatus;
 use self::target::Target;
@@ -65,6 +64,10 @@ pub struct AirConfig {
 pub struct DestinationConfig {
     /// Its name in the journal, events and status; unique in the programme and the same over restarts.
     pub name: String,
+    /// The name that people see.
+    pub label: String,
+    /// False: it gets no packets until it is enabled.
+    pub enabled: bool,
     /// Where it is.
     pub target: Target,
     /// Whom to trust for RTMPS.
@@ -80,8 +83,11 @@ pub struct DestinationConfig {
 impl DestinationConfig {
     /// A destination with the defaults.
     pub fn new(name: impl Into<String>, target: Target) -> Self {
+        let name = name.into();
         Self {
-            name: name.into(),
+            label: name.clone(),
+            name,
+            enabled: true,
             target,
             tls: TlsSettings::default(),
             guard: Guard::open(),
@@ -96,7 +102,7 @@ impl DestinationConfig {
 pub struct Air {
     spool: Spool,
     cancel: CancellationToken,
-    destinations: Vec<(watch::Receiver<DestinationStatus>, JoinHandle<()>)>,
+    destinations: Destinations,
     bound: JoinHandle<()>,
 }
 
@@ -110,46 +116,29 @@ impl Air {
         events: mpsc::Sender<AirEvent>,
         cancel: &CancellationToken,
     ) -> Self {
+        let AirConfig { stream, destinations: configs, ffmpeg, runtime } = config;
         let cancel = cancel.child_token();
-        let bound = config.runtime.spawn(bind(spool.clone(), clock.clone(), cancel.clone()).in_current_span());
-        let start = |destination: DestinationConfig| {
-            let url = destination.target.redacted();
-            let span = tracing::error_span!("air", stream = config.stream, destination = destination.name, url);
-            let name = destination.name.clone();
-            let (status, shown) = watch::channel(DestinationStatus { name, url, ..DestinationStatus::default() });
-            let parts = Parts {
-                name: destination.name,
-                opener: Opener {
-                    target: destination.target,
-                    tls: destination.tls,
-                    guard: destination.guard,
-                    ffmpeg: config.ffmpeg.clone(),
-                },
-                resume: destination.resume,
-                max_lag: destination.max_lag,
-                spool: spool.clone(),
-                clock: clock.clone(),
-                journal: journal.clone(),
-                events: events.clone(),
-                status,
-                cancel: cancel.clone(),
-            };
-            // A subscriber that is set for a thread alone would not hear another runtime's.
-            let task = Destination::new(parts).run().instrument(span).with_current_subscriber();
-            (shown, config.runtime.spawn(task))
-        };
-        let destinations = config.destinations.into_iter().map(start).collect();
+        let bound = runtime.spawn(bind(spool.clone(), clock.clone(), cancel.clone()).in_current_span());
+        let shared =
+            Shared { stream, ffmpeg, runtime, spool: spool.clone(), clock, journal, events, cancel: cancel.clone() };
+        let destinations = Destinations::new(shared);
+        destinations.begin(configs);
         Self { spool, cancel, destinations, bound }
+    }
+
+    /// The destinations, to be changed while they are on air.
+    pub fn destinations(&self) -> &Destinations {
+        &self.destinations
     }
 
     /// What each destination reports, in the order of the configuration.
     pub fn status(&self) -> Vec<DestinationStatus> {
-        self.destinations.iter().map(|(status, _)| status.borrow().clone()).collect()
+        self.watch().iter().map(|status| status.borrow().clone()).collect()
     }
 
     /// Changes of each destination's status, in the order of the configuration.
-    pub fn watch(&self) -> Vec<watch::Receiver<DestinationStatus>> {
-        self.destinations.iter().map(|(status, _)| status.clone()).collect()
+    pub fn watch(&self) -> Statuses {
+        self.destinations.statuses().borrow().clone()
     }
 
     /// Lets every destination send what the spool holds, at its time, and ends their sessions cleanly; after `limit`
@@ -166,16 +155,17 @@ impl Air {
     }
 
     async fn join(mut self, limit: Duration) -> Vec<DestinationStatus> {
-        let mut tasks = std::mem::take(&mut self.destinations);
+        let mut tasks = self.destinations.close();
         let all = async {
-            for (_, task) in &mut tasks {
+            for task in tasks.iter_mut().filter_map(|(_, task)| task.as_mut()) {
                 // A panic is told by the runtime; the report below is what was shown last.
-                let _ = (&mut *task).await;
+                let _ = task.await;
             }
         };
         if timeout(limit, all).await.is_err() {
             self.cancel.cancel();
-            for (_, task) in tasks.iter_mut().filter(|(_, task)| !task.is_finished()) {
+            let running = tasks.iter_mut().filter_map(|(_, task)| task.as_mut());
+            for task in running.filter(|task| !task.is_finished()) {
                 // Ends by itself within this: each wait inside is shorter.
                 if timeout(2 * AIR_CLOSE_TIMEOUT, &mut *task).await.is_err() {
                     task.abort();
@@ -191,6 +181,7 @@ impl Air {
 impl Drop for Air {
     fn drop(&mut self) {
         self.cancel.cancel();
+        drop(self.destinations.close());
     }
 }
 

@@ -8,7 +8,6 @@ use tracing::Instrument;
 
 use super::air::Air;
 use super::air::clock::AirClock;
-use super::air::position::Position;
 use super::air::spool::Spool;
 use super::batch::Batcher;
 use super::decide::Decider;
@@ -16,6 +15,7 @@ use super::demux::Demuxer;
 use super::diary::Diary;
 use super::framer::StateKeeper;
 use super::host::{Host, Owner};
+use super::live::{self, Live};
 use super::prepare::Preparer;
 use super::release::{Positions, Releaser, storage_event};
 use super::remux::output::Series;
@@ -29,7 +29,7 @@ use crate::store::journal::JournalError;
 use crate::store::retention::{self, Keep};
 use going_on::{go_on, positions, reload_ready};
 use stages::Stages;
-use told::{air_config, identity, start_exchange};
+use told::{air_config, start_exchange};
 
 mod going_on;
 mod stages;
@@ -37,7 +37,7 @@ mod told;
 
 pub(crate) use stages::{batch_seconds, bundled_or_file, component_of, opening, stage_settings};
 pub use told::destination_name;
-pub(crate) use told::{cushion, exchange_config, source_config};
+pub(crate) use told::{cushion, destination_config, exchange_config, identity, source_config};
 
 /// Why a pipeline cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -145,7 +145,6 @@ impl Pipeline {
         }
         let positions = positions(&config, &resumed);
         go_on(&clock, &spool, &positions);
-        let passed = positions.iter().map(|position| position.as_ref().map_or(0, Position::batch)).min();
         let (events, air_events) = mpsc::channel(AIR_EVENTS_WAITING);
         let destinations = air_config(host, &config, &owner.guard, &positions);
         let positions = Arc::new(Positions(journal.clone()));
@@ -178,7 +177,6 @@ impl Pipeline {
                 stream_id: config.stream_id.clone(),
                 slots: slots.clone(),
                 room: room.clone(),
-                silent: false,
             },
             decider: Decider {
                 keeper: StateKeeper::new(journal.clone(), StageKind::RemuxPlanning.name()),
@@ -198,8 +196,7 @@ impl Pipeline {
             },
             releaser: Releaser {
                 events: air_events,
-                destinations: config.destinations.len(),
-                passed,
+                destinations: air.destinations().clone(),
                 spool: spool.clone(),
                 clock: clock.clone(),
                 journal: diary,
@@ -207,6 +204,7 @@ impl Pipeline {
                 keeper,
                 status: status.clone(),
             },
+            live: Live::new(live::Parts { destinations: air.destinations().clone(), guard: owner.guard.clone() }),
             stages: running,
             swaps,
             resume: resumed.known.last().map(source::Resume::after),

@@ -2,7 +2,7 @@
 //!
 //! A destination that is away must not keep batches for ever: beyond [`AIR_KEEP_FOR_LATE`] behind the clock they go.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use super::air::clock::AirClock;
 use super::air::journal::{self, AirEvent, AirJournal};
 use super::air::position::Position;
+use super::air::roster::Destinations;
 use super::air::spool::Spool;
 use super::demux::names;
 use super::diary::Diary;
@@ -25,14 +26,15 @@ use crate::store::journal::{JournalError, Step, StreamJournal};
 /// How often batches are looked at that no destination finishes.
 const EVERY: Duration = Duration::from_secs(2);
 
+/// Destinations that a batch was sent to, by its number.
+type Done = BTreeMap<u64, BTreeSet<String>>;
+
 /// Follows the destinations.
 pub struct Releaser {
     /// What happens on air.
     pub events: mpsc::Receiver<AirEvent>,
-    /// How many destinations there are.
-    pub destinations: usize,
-    /// All batches before this one went out everywhere in an earlier run.
-    pub passed: Option<u64>,
+    /// Who needs which batches.
+    pub destinations: Destinations,
     /// Ready batches.
     pub spool: Spool,
     /// Tells how late it is.
@@ -50,7 +52,7 @@ pub struct Releaser {
 impl Releaser {
     /// Runs until all destinations ended.
     pub async fn run(mut self) -> Result<(), JournalError> {
-        let mut done: BTreeMap<u64, usize> = BTreeMap::new();
+        let mut done: Done = BTreeMap::new();
         let mut newest = None;
         let mut beat = tokio::time::interval(EVERY);
         loop {
@@ -86,7 +88,7 @@ impl Releaser {
         }
     }
 
-    async fn take(&self, event: AirEvent, done: &mut BTreeMap<u64, usize>) -> Result<(), JournalError> {
+    async fn take(&self, event: AirEvent, done: &mut Done) -> Result<(), JournalError> {
         match event {
             AirEvent::BatchOnAir { destination, batch, .. } => {
                 tracing::info!(batch, destination, "on air");
@@ -94,7 +96,9 @@ impl Releaser {
                 self.status.timings().on_air(batch);
                 self.journal.step(batch, Step::OnAir).await?;
             }
-            AirEvent::BatchDone { batch, .. } => *done.entry(batch).or_default() += 1,
+            AirEvent::BatchDone { destination, batch, .. } => {
+                done.entry(batch).or_default().insert(destination);
+            }
             AirEvent::Dropped { destination, reason, video, audio, .. } => {
                 let what =
                     format!("destination {destination}: {} packets were passed over ({reason:?})", video + audio);
@@ -113,14 +117,19 @@ impl Releaser {
     }
 
     /// Lets go of the oldest batches that nobody needs any more.
-    async fn release(&self, done: &mut BTreeMap<u64, usize>) -> Result<(), JournalError> {
+    async fn release(&self, done: &mut Done) -> Result<(), JournalError> {
         let now_ms = self.clock.now_ms().unwrap_or_default();
         let keep_ms = u64::try_from(AIR_KEEP_FOR_LATE.as_millis()).unwrap_or(u64::MAX);
-        let mut released = false;
+        let (mut released, needs) = (false, self.destinations.needs());
         while let Some(oldest) = self.spool.oldest() {
             let nothing = oldest.video.tags.is_empty() && oldest.audio.tags.is_empty();
-            let sent = done.get(&oldest.number).is_some_and(|count| *count >= self.destinations);
-            let everywhere = sent || nothing || self.passed.is_some_and(|passed| oldest.number < passed);
+            let sent_to = |name: &String| done.get(&oldest.number).is_some_and(|sent| sent.contains(name));
+            let sent = match needs.is_empty() {
+                // Nobody takes it: it is over when its time is.
+                true => oldest.end_ms <= now_ms,
+                false => needs.iter().all(|needs| oldest.number < needs.from || sent_to(&needs.name)),
+            };
+            let everywhere = sent || nothing;
             if !everywhere && oldest.end_ms.saturating_add(keep_ms) > now_ms {
                 break;
             }
@@ -160,6 +169,13 @@ impl AirJournal for Positions {
         Box::pin(async move {
             let text = serde_json::to_string(&position).map_err(|error| journal::JournalError(error.to_string()))?;
             self.0.air(&destination, text).await.map_err(|error| journal::JournalError(error.to_string()))
+        })
+    }
+
+    fn forget(&self, destination: &str) -> BoxFuture<'_, Result<(), journal::JournalError>> {
+        let destination = destination.to_owned();
+        Box::pin(async move {
+            self.0.forget_air(&destination).await.map_err(|error| journal::JournalError(error.to_string()))
         })
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::{broadcast, watch};
 
 use super::air::clock::AirClock;
+use super::air::roster::Statuses;
 use super::air::spool::Spool;
 use super::air::status::DestinationStatus;
 use super::event::Event;
@@ -31,7 +32,7 @@ pub struct Watch {
     pub(super) status: Arc<Status>,
     pub(super) clock: AirClock,
     pub(super) spool: Spool,
-    pub(super) air: Vec<watch::Receiver<DestinationStatus>>,
+    pub(super) air: watch::Receiver<Statuses>,
     pub(super) exchange: Option<watch::Receiver<ExchangeStatus>>,
     pub(super) stages: Vec<RunningStage>,
     pub(super) progress: broadcast::Sender<BatchProgress>,
@@ -39,9 +40,11 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// How many destinations took packets in the last seconds, and how many there are.
+    /// How many destinations took packets in the last seconds, and how many are enabled.
     pub fn on_air(&self) -> (usize, usize) {
-        (self.air.iter().filter(|status| status.borrow().on_air()).count(), self.air.len())
+        let air = self.air.borrow();
+        let count = |is: fn(&DestinationStatus) -> bool| air.iter().filter(|status| is(&status.borrow())).count();
+        (count(DestinationStatus::on_air), count(|status| !status.disabled))
     }
 
     /// Counts now.
@@ -71,11 +74,16 @@ impl Watch {
 
     /// The destinations now, in the order of the configuration.
     pub fn destinations(&self) -> Vec<DestinationStatus> {
-        self.air.iter().map(|status| status.borrow().clone()).collect()
+        self.air.borrow().iter().map(|status| status.borrow().clone()).collect()
     }
 
     /// Changes of each destination, in the order of the configuration; several a second while it sends.
-    pub fn destination_changes(&self) -> Vec<watch::Receiver<DestinationStatus>> {
+    pub fn destination_changes(&self) -> Statuses {
+        self.air.borrow().clone()
+    }
+
+    /// Destinations that come and go.
+    pub fn destination_list(&self) -> watch::Receiver<Statuses> {
         self.air.clone()
     }
 

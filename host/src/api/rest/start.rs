@@ -118,7 +118,7 @@ impl Wish {
     }
 
     fn patch(&self) -> Patch {
-        let destination = Destination { url: self.destination_url.clone(), srs_api: None };
+        let destination = Destination { url: self.destination_url.clone(), ..Destination::default() };
         Patch {
             source: Some(SourcePatch { url: Some(self.source_url.clone()), ..SourcePatch::default() }),
             processor: Some(
@@ -128,7 +128,7 @@ impl Wish {
             destinations: Some(vec![DestinationPatch {
                 id: Some(destination.id()),
                 url: Some(destination.url),
-                srs_api: None,
+                ..DestinationPatch::default()
             }]),
             batch_seconds: Some(Some(self.batch_seconds)),
             ..Patch::default()

@@ -13,8 +13,8 @@ use crate::control::hidden::Hidden;
 use crate::control::id::PipelineId;
 use crate::control::recorder::Recorder;
 use crate::control::registry::{Desired, PipelineRow, Scope, TenantRow, Wish};
-use crate::control::runner::{Note, StopMode, Wanted};
-use crate::control::settings::Settings;
+use crate::control::runner::{Note, StopMode, Taken, Wanted};
+use crate::control::settings::{ChangeEffect, Part, Settings};
 use crate::control::{Control, Inner};
 use crate::limits::BATCH_STEPS_WAITING;
 use crate::pipeline::Owner;
@@ -23,8 +23,41 @@ use crate::stage::StageLimits;
 use crate::store::page::Page;
 
 impl Control {
+    /// Gives a pipeline settings that were written down. What runs takes them on air where it can; else `apply` says
+    /// whether it is restarted for them.
+    ///
+    /// # Errors
+    /// Any [`ControlError`] of the swaps that changed stages take.
+    pub(super) async fn take(
+        &self,
+        actor: &Actor,
+        entry: &Arc<Entry>,
+        revision: u64,
+        settings: Settings,
+        apply: Apply,
+    ) -> Result<(), ControlError> {
+        // What drains goes on air to its end as it is.
+        let running = entry.live().filter(|_| apply == Apply::Now && entry.desired_running());
+        // Against what runs: a change that waits for the next start is part of this one.
+        let effect = running.as_ref().map(|running| running.settings.effect_of(&settings));
+        let (Some(running), Some(effect)) = (running, effect.filter(ChangeEffect::is_live)) else {
+            self.apply(entry, revision, settings, apply);
+            return Ok(());
+        };
+        let config = settings.check(&entry.id().stream, self.0.host.storage()).map_err(ControlError::InvalidInput)?;
+        entry.want(|wanted| {
+            wanted.revision = revision;
+            wanted.settings = Arc::new(settings.clone());
+            // Where stages are swapped, the swap says when they are taken.
+            let taken = (!effect.live.contains(&Part::Stages)).then_some(Taken { run: running.number, revision });
+            wanted.taken = taken.or(wanted.taken);
+        });
+        running.parts.apply(&config);
+        self.swap_changed(actor, entry, &running.settings, &settings).await
+    }
+
     /// New settings for what exists.
-    pub(super) fn apply(&self, entry: &Entry, revision: u64, settings: Settings, apply: Apply) {
+    fn apply(&self, entry: &Entry, revision: u64, settings: Settings, apply: Apply) {
         entry.want(|wanted| {
             wanted.revision = revision;
             wanted.settings = Arc::new(settings);

@@ -97,6 +97,12 @@ pub struct DestinationPatch {
     pub url: Option<String>,
     /// See [`Destination`].
     #[serde(deserialize_with = "named")]
+    pub name: Option<Option<String>>,
+    /// See [`Destination`]; `null`: true.
+    #[serde(deserialize_with = "named")]
+    pub enabled: Option<Option<bool>>,
+    /// See [`Destination`].
+    #[serde(deserialize_with = "named")]
     pub srs_api: Option<Option<String>>,
 }
 
@@ -178,7 +184,7 @@ impl Settings {
     }
 
     fn destination(&self, n: usize, patch: DestinationPatch, problems: &mut Vec<Problem>) -> Option<Destination> {
-        let DestinationPatch { id, url, srs_api } = patch;
+        let DestinationPatch { id, url, name, enabled, srs_api } = patch;
         let known = id.as_ref().map(|id| self.destinations.iter().find(|known| known.id() == *id));
         let mut destination = match (known, url) {
             (Some(Some(known)), None) => known.clone(),
@@ -188,14 +194,16 @@ impl Settings {
                 problems.push(Problem { path: format!("destinations[{n}].id"), message });
                 return None;
             }
-            (_, Some(url)) => Destination { url, srs_api: None },
+            (_, Some(url)) => Destination { url, ..Destination::default() },
             (None, None) => {
                 let message = "is missing: the URL of a new destination, or the id of one that is there".to_owned();
                 problems.push(Problem { path: format!("destinations[{n}].url"), message });
                 return None;
             }
         };
+        set(&mut destination.name, name);
         set(&mut destination.srs_api, srs_api);
+        destination.enabled = enabled.map_or(destination.enabled, |given| given.unwrap_or(true));
         Some(destination)
     }
 }

@@ -18,6 +18,8 @@ impl Settings {
             json!({
                 "id": destination.id(),
                 "url": destination.shown(),
+                "name": destination.name,
+                "enabled": destination.enabled,
                 "srsApi": destination.srs_api.as_deref().map(shown_url),
             })
         };

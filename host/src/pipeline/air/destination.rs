@@ -10,7 +10,7 @@ mod send;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
@@ -41,6 +41,8 @@ pub(super) struct Parts {
     pub(super) events: mpsc::Sender<AirEvent>,
     pub(super) status: watch::Sender<DestinationStatus>,
     pub(super) cancel: CancellationToken,
+    /// Told when an operator asks for another session.
+    pub(super) reconnect: Arc<Notify>,
 }
 
 pub(super) struct Destination {
@@ -53,6 +55,7 @@ pub(super) struct Destination {
     clock_changes: watch::Receiver<()>,
     journal: Arc<dyn AirJournal>,
     cancel: CancellationToken,
+    reconnect: Arc<Notify>,
     cursor: Cursor,
     bodies: Bodies,
     marks: Marks,
@@ -72,13 +75,15 @@ enum End {
     Torn,
     /// The stream changed in a way that needs a new session.
     Renew,
+    /// An operator asked for a new session.
+    Asked,
     /// The receiver is gone. What failed began at the instant.
     Lost(SinkError, Instant),
 }
 
 impl Destination {
     pub(super) fn new(parts: Parts) -> Self {
-        let Parts { name, opener, resume, max_lag, spool, clock, journal, events, status, cancel } = parts;
+        let Parts { name, opener, resume, max_lag, spool, clock, journal, events, status, cancel, reconnect } = parts;
         let start = resume.unwrap_or_default();
         let books = Books::new(&name, opener.target.secrets(), events, status, resume);
         Self {
@@ -97,6 +102,7 @@ impl Destination {
             clock,
             journal,
             cancel,
+            reconnect,
         }
     }
 
@@ -121,9 +127,13 @@ impl Destination {
                 return DestinationState::Stopped;
             }
             self.books.state(DestinationState::Connecting);
-            let opened = match cancel.run_until_cancelled(self.opener.open(self.tracks())).await {
-                None => return DestinationState::Stopped,
-                Some(opened) => opened,
+            let tracks = self.tracks();
+            let opened = tokio::select! {
+                biased;
+                () = cancel.cancelled() => return DestinationState::Stopped,
+                opened = self.opener.open(tracks) => opened,
+                // An attempt that hangs is given up for another one.
+                () = self.reconnect.notified() => continue,
             };
             let (error, since) = match opened {
                 Err(error) => (error, Instant::now()),
@@ -143,6 +153,11 @@ impl Destination {
                             sink.close().await;
                             continue;
                         }
+                        End::Asked => {
+                            tracing::info!("an operator asked for a new session");
+                            sink.close().await;
+                            continue;
+                        }
                         End::Torn => return DestinationState::Stopped,
                         End::Done | End::Stopped => {
                             let done = matches!(end, End::Done);
@@ -155,8 +170,10 @@ impl Destination {
             };
             let wait = backoff.failed(error.busy(), Instant::now(), rand::random());
             self.books.failed(&error, backoff.attempt(), since, wait).await;
-            if cancel.run_until_cancelled(sleep(wait)).await.is_none() {
-                return DestinationState::Stopped;
+            tokio::select! {
+                () = cancel.cancelled() => return DestinationState::Stopped,
+                () = self.reconnect.notified() => backoff = Backoff::default(),
+                () = sleep(wait) => {}
             }
         }
     }
@@ -234,6 +251,7 @@ impl Destination {
             tokio::select! {
                 biased;
                 () = cancel.cancelled() => return End::Stopped,
+                () = self.reconnect.notified() => return End::Asked,
                 said = sink.incoming() => if let Err(error) = said {
                     return End::Lost(error, Instant::now());
                 },

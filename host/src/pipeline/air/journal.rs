@@ -28,6 +28,11 @@ pub trait AirJournal: Send + Sync {
     fn position(&self, destination: &str, position: Position) -> BoxFuture<'_, Result<(), JournalError>> {
         self.key_frame(destination, position)
     }
+
+    /// The destination was switched off or removed: where it was counts no more.
+    fn forget(&self, _destination: &str) -> BoxFuture<'_, Result<(), JournalError>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
 }
 
 /// A journal that forgets: for runs that are not to be resumed.

@@ -77,8 +77,12 @@ pub struct Counters {
 /// A destination, as seen from outside. At most [`crate::limits::AIR_STATUS_EVERY`] old while it sends.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DestinationStatus {
-    /// Its name.
+    /// Names it in the journal, events and the API: it stays the same as long as the URL does.
     pub name: String,
+    /// The name that people see.
+    pub label: String,
+    /// Switched off by an operator: no packets are sent.
+    pub disabled: bool,
     /// Its URL without secrets.
     pub url: String,
     /// What it is doing.
@@ -102,7 +106,7 @@ pub struct DestinationStatus {
 impl DestinationStatus {
     /// Packets left within the last [`AIR_ON_AIR_WINDOW`].
     pub fn on_air(&self) -> bool {
-        self.last_packet_at.is_some_and(|at| at.elapsed() < AIR_ON_AIR_WINDOW)
+        !self.disabled && self.last_packet_at.is_some_and(|at| at.elapsed() < AIR_ON_AIR_WINDOW)
     }
 }
 

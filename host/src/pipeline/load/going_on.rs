@@ -44,7 +44,7 @@ fn reload(files: &StreamFiles, row: &BatchRow) -> Option<ReadyBatch> {
 /// Where each destination was, by its name.
 pub(super) fn positions(config: &PipelineConfig, resumed: &Resumed) -> Vec<Option<Position>> {
     let of = |to: &Destination| serde_json::from_str(resumed.air.get(&destination_name(&to.text))?).ok();
-    config.destinations.iter().map(of).collect()
+    config.destinations.iter().map(|to| of(to).filter(|_| to.enabled)).collect()
 }
 
 /// Starts the clock where air was, if there is anything to send; else the first batch will.

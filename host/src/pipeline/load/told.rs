@@ -79,16 +79,26 @@ pub(super) fn air_config(
     guard: &Guard,
     positions: &[Option<Position>],
 ) -> AirConfig {
-    let destination = |(configured, position): (&Destination, &Option<Position>)| {
-        let mut destination = DestinationConfig::new(destination_name(&configured.text), configured.target.clone());
-        destination.resume = *position;
-        destination.max_lag = AIR_KEEP_FOR_LATE;
-        destination.guard = guard.clone();
-        destination
-    };
+    let destination =
+        |(configured, position): (&Destination, &Option<Position>)| destination_config(configured, guard, *position);
     let destinations = config.destinations.iter().zip(positions).map(destination).collect();
     let ffmpeg = ffmpeg_sidecar::paths::ffmpeg_path();
     AirConfig { stream: config.stream_id.clone(), destinations, ffmpeg, runtime: host.air() }
+}
+
+/// What a destination is told. `resume`: where it goes on.
+pub(crate) fn destination_config(
+    configured: &Destination,
+    guard: &Guard,
+    resume: Option<Position>,
+) -> DestinationConfig {
+    let mut destination = DestinationConfig::new(destination_name(&configured.text), configured.target.clone());
+    destination.label.clone_from(&configured.name);
+    destination.enabled = configured.enabled;
+    destination.resume = resume;
+    destination.max_lag = AIR_KEEP_FOR_LATE;
+    destination.guard = guard.clone();
+    destination
 }
 
 /// A name that stays the same over restarts and tells no key: the scheme and part of a digest.
@@ -99,7 +109,7 @@ pub fn destination_name(url: &str) -> String {
 }
 
 /// Tells sources apart: without user, password, query and fragment, which may change with every token.
-pub(super) fn identity(url: &Url) -> String {
+pub(crate) fn identity(url: &Url) -> String {
     format!(
         "{}://{}:{}{}",
         url.scheme(),

@@ -201,6 +201,17 @@ impl StreamJournal {
         self.journal.write(work).await
     }
 
+    /// A destination was switched off or removed: how far it came counts no more.
+    pub async fn forget_air(&self, destination: &str) -> Result<(), JournalError> {
+        let (stream, destination) = (self.stream, destination.to_owned());
+        let work = move |transaction: &rusqlite::Transaction<'_>| {
+            transaction
+                .execute("DELETE FROM air WHERE stream = ? AND destination = ?", params![stream, destination])?;
+            Ok(())
+        };
+        self.journal.write(work).await
+    }
+
     /// A batch's files are gone: it is history from now on, and the oldest history goes.
     pub async fn forget(&self, number: u64) -> Result<(), JournalError> {
         let stream = self.stream;

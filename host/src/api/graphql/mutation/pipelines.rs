@@ -92,6 +92,28 @@ impl PipelineMutation {
         boxed(restart(ctx, &id, mode, expected_started_at)).await
     }
 
+    /// Switches a destination on or off. The others go on; one that is switched on begins at the place that is on air.
+    async fn set_destination_enabled(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The pipeline.")] id: ID,
+        #[graphql(desc = "The destination's id.")] destination: ID,
+        #[graphql(desc = "True: packets are sent there.")] enabled: bool,
+    ) -> Maybe<Pipeline> {
+        boxed(set_enabled(ctx, &id, &destination, enabled)).await
+    }
+
+    /// Ends a destination's session and opens another one at once, also where it waits before the next attempt. CONFLICT
+    /// where the pipeline does not run or the destination is disabled.
+    async fn reconnect_destination(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The pipeline.")] id: ID,
+        #[graphql(desc = "The destination's id.")] destination: ID,
+    ) -> Maybe<Pipeline> {
+        boxed(reconnect(ctx, &id, &destination)).await
+    }
+
     /// Deletes a pipeline, with all that is on disk of it. One that runs is stopped at once.
     async fn delete_pipeline(
         &self,
@@ -155,6 +177,16 @@ async fn stop(ctx: &Context<'_>, id: &str, mode: StopMode) -> Result<Pipeline> {
 async fn restart(ctx: &Context<'_>, id: &str, mode: StopMode, expected: Option<DateTime>) -> Result<Pipeline> {
     let (control, actor) = core(ctx)?;
     control.restart(actor, id, mode.into(), expected.map(|at| at.0)).await.map(Pipeline)
+}
+
+async fn set_enabled(ctx: &Context<'_>, id: &str, destination: &str, enabled: bool) -> Result<Pipeline> {
+    let (control, actor) = core(ctx)?;
+    control.set_destination_enabled(actor, id, destination, enabled).await.map(Pipeline)
+}
+
+async fn reconnect(ctx: &Context<'_>, id: &str, destination: &str) -> Result<Pipeline> {
+    let (control, actor) = core(ctx)?;
+    control.reconnect_destination(actor, id, destination).await.map(Pipeline)
 }
 
 async fn validate(ctx: &Context<'_>, input: ValidatePipelineInput) -> Result<Validation> {

@@ -22,6 +22,8 @@ pub enum DestinationState {
     Done,
     /// It was stopped before everything was sent.
     Stopped,
+    /// It is switched off: no packets are sent there.
+    Disabled,
 }
 
 /// A destination, as we see it and as the server itself sees it.
@@ -29,6 +31,10 @@ pub enum DestinationState {
 pub struct DestinationStatus {
     /// Names it, here as in settings and events.
     id: String,
+    /// The name that people see: given, or made of host and application. Unique in the pipeline.
+    name: String,
+    /// False: it is switched off, and no packets are sent there.
+    enabled: bool,
     /// Its URL without the stream key.
     url: String,
     /// What it is doing.
@@ -106,6 +112,7 @@ impl From<&DestinationView> for DestinationStatus {
         let DestinationView { status, on_air, last_packet_ms, srs } = view;
         let ms = |gap: std::time::Duration| BigInt(u64::try_from(gap.as_millis()).unwrap_or(u64::MAX));
         let (state, problem, attempts) = match &status.state {
+            _ if status.disabled => (DestinationState::Disabled, None, 0),
             air::DestinationState::Waiting => (DestinationState::Waiting, None, 0),
             air::DestinationState::Connecting => (DestinationState::Connecting, None, 0),
             air::DestinationState::Publishing => (DestinationState::Publishing, None, 0),
@@ -117,6 +124,8 @@ impl From<&DestinationView> for DestinationStatus {
         };
         Self {
             id: status.name.clone(),
+            name: status.label.clone(),
+            enabled: !status.disabled,
             url: status.url.clone(),
             state,
             on_air: *on_air,

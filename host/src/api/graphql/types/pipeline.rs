@@ -256,6 +256,17 @@ pub struct Validation {
     pub checks: Vec<ValidationCheck>,
     /// What is wrong with settings that only the stages know. Other wrong settings are errors.
     pub problems: Vec<Problem>,
+    /// What applying the change now would cost a pipeline that is on air; null: it stays on air.
+    pub interruption: Option<Interruption>,
+}
+
+/// A time off air.
+#[derive(Debug, Clone, SimpleObject)]
+pub struct Interruption {
+    /// About how long no packets leave, in seconds.
+    pub seconds: f64,
+    /// Why, in a sentence.
+    pub why: String,
 }
 
 /// Something that was looked at.
@@ -292,6 +303,7 @@ impl From<dry_run::Validation> for Validation {
             summary: found.summary,
             checks: found.checks.into_iter().map(check).collect(),
             problems: found.problems.into_iter().map(problem).collect(),
+            interruption: found.interruption.map(|found| Interruption { seconds: found.seconds, why: found.why }),
         }
     }
 }

@@ -85,6 +85,10 @@ pub struct Destination {
     id: String,
     /// Its URL without the stream key.
     url: String,
+    /// The name that it was given; null: its name is made of host and application, see its status.
+    name: Option<String>,
+    /// Packets go there.
+    enabled: bool,
     /// Base URL of SRS's HTTP API, which is asked what it sees.
     srs_api: Option<String>,
 }

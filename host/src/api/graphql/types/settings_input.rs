@@ -84,6 +84,10 @@ pub struct DestinationInput {
     id: Option<String>,
     /// Its URL with the stream key, which is never shown again; not needed with an id.
     url: Option<String>,
+    /// The name that people see, unique in the pipeline; null: made of host and application.
+    name: MaybeUndefined<String>,
+    /// Packets go there; null: yes. Changed on air, without an interruption of the other destinations.
+    enabled: MaybeUndefined<bool>,
     /// Base URL of SRS's HTTP API, which is then asked what it sees; null: none.
     srs_api: MaybeUndefined<String>,
 }
@@ -178,7 +182,13 @@ impl From<ProcessorInput> for ProcessorPatch {
 
 impl From<DestinationInput> for DestinationPatch {
     fn from(input: DestinationInput) -> Self {
-        Self { id: input.id, url: input.url, srs_api: input.srs_api.into() }
+        Self {
+            id: input.id,
+            url: input.url,
+            name: input.name.into(),
+            enabled: input.enabled.into(),
+            srs_api: input.srs_api.into(),
+        }
     }
 }
 
@@ -218,7 +228,7 @@ mod tests {
             json!({
                 "processor": null, "batchSeconds": null, "holdSeconds": null, "cushionSeconds": null,
                 "source": { "backupUrl": null, "maxBandwidth": null, "resolution": null },
-                "destinations": [{ "id": "a", "srsApi": null }],
+                "destinations": [{ "id": "a", "name": null, "enabled": null, "srsApi": null }],
                 "stages": { "batching": null, "framing": { "component": null, "settings": null }, "remuxPlanning": {} },
             }),
             json!({
@@ -229,7 +239,7 @@ mod tests {
                 "processor": {
                     "url": "p", "path": "/s", "namespace": "/n", "auth": { "k": [1, null] }, "headers": [], "inFlight": 3,
                 },
-                "destinations": [{ "url": "d", "srsApi": "s" }],
+                "destinations": [{ "url": "d", "name": "n", "enabled": false, "srsApi": "s" }],
                 "batchSeconds": 6, "holdSeconds": 1.5, "cushionSeconds": 2.0,
                 "keep": { "batches": 1, "maxAgeSeconds": 2, "maxBytes": 3 },
                 "stages": { "batching": { "component": "c", "settings": { "x": 1 } } },

@@ -63,13 +63,15 @@ impl Books {
         resume: Option<Position>,
     ) -> Self {
         let resume = resume.unwrap_or_default();
+        // One that was switched off and on again goes on counting.
+        let counters = status.borrow().counters;
         Self {
             name: name.to_owned(),
             secrets,
             events,
-            status,
             shown_at: None,
-            counters: Counters::default(),
+            counters,
+            status,
             gaps: Gaps::default(),
             pending: Vec::with_capacity(32),
             fresh: [resume.video, resume.audio],

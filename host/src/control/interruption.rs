@@ -1,0 +1,52 @@
+//! How long a change of settings would take a pipeline off air.
+
+use serde::Serialize;
+
+use super::entry::Entry;
+use super::settings::{ChangeEffect, Settings};
+use super::snapshot::Snapshot;
+use crate::config::PipelineConfig;
+use crate::limits::RESTART_GAP;
+use crate::pipeline::load::cushion;
+
+/// A time off air that a change of settings costs.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Interruption {
+    /// About how long no packets leave, in seconds.
+    pub seconds: f64,
+    /// Why, a sentence.
+    pub why: String,
+}
+
+impl Interruption {
+    /// What applying `config` now would cost a pipeline; `None`: it is not on air, or takes the change on air.
+    pub(super) fn of(entry: &Entry, new: &Settings, config: &PipelineConfig) -> Option<Self> {
+        let effect = entry.live()?.settings.effect_of(new);
+        Self::estimated(&effect, &entry.snapshot(), config)
+    }
+
+    fn estimated(effect: &ChangeEffect, now: &Snapshot, config: &PipelineConfig) -> Option<Self> {
+        if effect.is_live() || !now.on_air() {
+            return None;
+        }
+        let paths = effect.restart.iter().copied().collect::<Vec<_>>().join(", ");
+        let restart = RESTART_GAP.as_secs_f64();
+        if !effect.anew {
+            let why = format!("{paths} can only change with a restart, which goes on from the same place on air");
+            return Some(Self { seconds: restart, why });
+        }
+        // The first batch is collected, and waits for its reply: at most as long as it is.
+        let batch = config.batch.as_secs_f64();
+        let hold = match config.hold {
+            crate::config::Hold::After(hold) => hold.as_secs_f64(),
+            crate::config::Hold::Auto if config.processor.is_some() => {
+                let round_trip = now.run.watch.as_ref().map(|watch| watch.timings().read().round_trip.mean());
+                (round_trip.unwrap_or_default() + cushion(config)).as_secs_f64().min(batch)
+            }
+            crate::config::Hold::Auto => cushion(config).as_secs_f64().min(batch),
+        };
+        let why = format!("{paths} can only change with a restart, and the stream begins anew with a first batch");
+        Some(Self { seconds: restart + batch + hold, why })
+    }
+}

@@ -1,0 +1,73 @@
+//! Destinations of a pipeline: switched on and off, and connected again.
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::Change;
+use crate::control::Control;
+use crate::control::access::{Action, Actor};
+use crate::control::entry::Entry;
+use crate::control::error::ControlError;
+use crate::control::registry::NewAudit;
+use crate::control::settings::{DestinationPatch, Patch};
+
+impl Control {
+    /// Switches a destination on or off, as a revision of its own. What runs takes it on air.
+    ///
+    /// # Errors
+    /// Any [`ControlError`]; [`ControlError::NotFound`] for a destination that is not there.
+    pub async fn set_destination_enabled(
+        &self,
+        actor: &Actor,
+        id: &str,
+        destination: &str,
+        enabled: bool,
+    ) -> Result<Arc<Entry>, ControlError> {
+        let entry = self.allowed(actor, Action::UpdatePipeline, id)?;
+        let settings = entry.settings();
+        known(&entry, destination)?;
+        let patched = settings.destinations.iter().map(|one| DestinationPatch {
+            id: Some(one.id()),
+            enabled: (one.id() == destination).then_some(Some(enabled)),
+            ..DestinationPatch::default()
+        });
+        let patch = Patch { destinations: Some(patched.collect()), ..Patch::default() };
+        let note = format!("destination {destination} {}", if enabled { "enabled" } else { "disabled" });
+        // Another change in between may have taken it away, or brought one that must not be lost.
+        let expected_revision = Some(entry.revision());
+        self.update(actor, id, Change { patch, expected_revision, note: Some(note), ..Change::default() }).await
+    }
+
+    /// Ends a destination's session and opens another one at once.
+    ///
+    /// # Errors
+    /// Any [`ControlError`]; [`ControlError::Conflict`] where nothing runs or the destination is disabled.
+    pub async fn reconnect_destination(
+        &self,
+        actor: &Actor,
+        id: &str,
+        destination: &str,
+    ) -> Result<Arc<Entry>, ControlError> {
+        let entry = self.allowed(actor, Action::ReconnectDestination, id)?;
+        known(&entry, destination)?;
+        let Some(live) = entry.live() else {
+            return Err(ControlError::Conflict(format!("pipeline {} does not run: nothing is connected", entry.id())));
+        };
+        let target = format!("pipeline {}", entry.id());
+        let line = NewAudit::new(actor, Action::ReconnectDestination, Some(&entry.id().tenant), target);
+        self.0.registry.record(line.detail(json!({ "destination": destination }))).await?;
+        if !live.parts.reconnect(destination) {
+            let what = format!("destination {destination} of pipeline {} is disabled: enable it first", entry.id());
+            return Err(ControlError::Conflict(what));
+        }
+        Ok(entry)
+    }
+}
+
+fn known(entry: &Entry, destination: &str) -> Result<(), ControlError> {
+    match entry.settings().destinations.iter().any(|one| one.id() == destination) {
+        true => Ok(()),
+        false => Err(ControlError::NotFound(format!("pipeline {} has no destination {destination:?}", entry.id()))),
+    }
+}
