@@ -79,3 +79,18 @@ pub const SEGMENTS_KNOWN_MAX: usize = 512;
 pub const CUES_PER_SEGMENT_MAX: usize = 32;
 /// EXT-X-DATERANGE tags remembered, so that each is passed on once.
 pub const DATERANGES_KNOWN_MAX: usize = 512;
+
+/// Variants, and renditions, that are read of a master playlist; further ones are left out with a warning.
+pub const MASTER_ENTRIES_MAX: usize = 1024;
+/// Warnings told of one playlist; further ones are left out.
+pub const PLAYLIST_WARNINGS_MAX: usize = 16;
+/// Attributes read of one tag; further ones are left out.
+pub const ATTRIBUTES_MAX: usize = 128;
+/// Variables of one playlist (EXT-X-DEFINE).
+pub const VARIABLES_MAX: usize = 256;
+/// Bytes of a variable's name.
+pub const VARIABLE_NAME_BYTES_MAX: usize = 128;
+/// Bytes of a variable's value.
+pub const VARIABLE_VALUE_BYTES_MAX: usize = 4096;
+/// Bytes of one text (a URI, an attribute) with its variables filled in.
+pub const EXPANDED_BYTES_MAX: usize = 16 * 1024;

@@ -12,6 +12,7 @@ use crate::ffmpeg::{self, FfmpegError, Slots, Turn};
 use crate::limits::{FFMPEG_TIMEOUT, PACKET_FACTS_BYTES};
 use crate::media::facts::{BatchFacts, FactsError, OFFSET};
 use crate::media::id3;
+use crate::pipeline::source::Started;
 use crate::pipeline::source::segment::{Container, Part, Segment};
 use crate::store::files::FilesError;
 use crate::store::room;
@@ -39,6 +40,14 @@ pub enum DemuxError {
     /// The stream has what RTMP cannot carry. Trying again does not help.
     #[error("{0}")]
     Unsupported(String),
+    /// The master playlist promises sound, and the media has none. Trying again does not help.
+    #[error(
+        "the playlist promises sound ({promise}), but the segments have none; to put the picture on air alone, give the address of the variant's media playlist as the source"
+    )]
+    NoSound {
+        /// What promises it.
+        promise: String,
+    },
     /// ffmpeg failed.
     #[error(transparent)]
     Ffmpeg(#[from] FfmpegError),
@@ -65,7 +74,7 @@ impl DemuxError {
             Self::Ffmpeg(error) => error.is_disk_full(),
             Self::Files(error) => error.is_disk_full(),
             Self::File { source, .. } => room::is_full(source),
-            Self::Unsupported(_) | Self::Facts(_) => false,
+            Self::Unsupported(_) | Self::NoSound { .. } | Self::Facts(_) => false,
         }
     }
 }
@@ -269,6 +278,23 @@ impl Input {
     }
 }
 
+/// Holds the media against what the master playlist promises.
+///
+/// # Errors
+/// [`DemuxError::NoSound`].
+pub fn check_sound(started: Option<&Started>, facts: &BatchFacts) -> Result<(), DemuxError> {
+    let promise = started.and_then(|started| started.promised_sound.clone());
+    match promise.filter(|_| !has_sound(facts)) {
+        Some(promise) => Err(DemuxError::NoSound { promise }),
+        None => Ok(()),
+    }
+}
+
+/// Whether there is a packet of sound: a track may be announced without any.
+pub fn has_sound(facts: &BatchFacts) -> bool {
+    facts.audio.as_ref().is_some_and(|track| !track.packets.is_empty())
+}
+
 /// RTMP as SRS and nginx take it carries H.264 and AAC.
 fn check_codecs(facts: &BatchFacts) -> Result<(), DemuxError> {
     let unsupported = |what: &str, codec: &str, right: &str| {
@@ -281,5 +307,26 @@ fn check_codecs(facts: &BatchFacts) -> Result<(), DemuxError> {
         (_, Some(audio)) if audio.codec != "aac" => unsupported("audio", &audio.codec, "aac"),
         (None, None) => Err(DemuxError::Unsupported("the source has neither pictures nor sound that we know".into())),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::facts::{Packet, TrackFacts};
+
+    #[test]
+    fn promised_sound_must_be_there() {
+        let packet = Packet { dts_us: 0, pts_us: 0, duration_us: 0, size: 1 };
+        let track = |packets| Some(TrackFacts { packets, ..TrackFacts::default() });
+        let facts = |audio| BatchFacts { video: track(vec![packet]), audio };
+        let promise = Started { promised_sound: Some("AUDIO=\"a\"".into()), ..Started::default() };
+        for silent in [facts(None), facts(track(Vec::new()))] {
+            let why = check_sound(Some(&promise), &silent).unwrap_err().to_string();
+            assert!(why.contains("promises sound (AUDIO=\"a\")"), "{why}");
+            check_sound(Some(&Started::default()), &silent).unwrap();
+            check_sound(None, &silent).unwrap();
+        }
+        check_sound(Some(&promise), &facts(track(vec![packet]))).unwrap();
     }
 }

@@ -177,6 +177,7 @@ impl Pipeline {
                 stream_id: config.stream_id.clone(),
                 slots: slots.clone(),
                 room: room.clone(),
+                silent: false,
             },
             decider: Decider {
                 keeper: StateKeeper::new(journal.clone(), StageKind::RemuxPlanning.name()),

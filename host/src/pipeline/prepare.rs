@@ -85,6 +85,8 @@ pub struct Preparer {
     pub slots: Slots,
     /// Asked where the disk is full.
     pub room: Room,
+    /// The batch before had no sound, though the playlist promises it.
+    pub silent: bool,
 }
 
 impl Preparer {
@@ -137,7 +139,7 @@ impl Preparer {
             }
             None => {
                 let began = Instant::now();
-                let facts = self.demux(&batch, &dir).await;
+                let facts = self.demux(&batch, &dir).await.and_then(|facts| self.check_sound(batch.number, facts));
                 self.status.timings().record_step(metrics::Step::Demux, began.elapsed());
                 facts
             }
@@ -145,8 +147,8 @@ impl Preparer {
         let facts = match facts {
             Ok(facts) => facts,
             // In mid-stream one such batch (an advertisement, say) is lost and the stream goes on.
-            Err(DemuxError::Unsupported(reason)) if !self.timeline.begun() => {
-                return Err(PrepareError::Unsupported(reason));
+            Err(error @ (DemuxError::Unsupported(_) | DemuxError::NoSound { .. })) if !self.timeline.begun() => {
+                return Err(PrepareError::Unsupported(error.to_string()));
             }
             Err(DemuxError::Ffmpeg(error @ FfmpegError::Start { .. })) => return Err(error.into()),
             Err(DemuxError::Files(error)) if !error.is_disk_full() => return Err(error.into()),
@@ -173,6 +175,23 @@ impl Preparer {
         self.journal.step(batch.number, Step::Sent).await?;
         let (number, complete) = (batch.number, batch.complete);
         Ok(prepared.send(Prepared { number, dir, facts, placed, pending, complete, sent }).await.is_ok())
+    }
+
+    /// Nothing begins without the sound that the playlist promises. Where it goes away later, the picture goes on and an
+    /// event says so, once.
+    fn check_sound(&mut self, batch: u64, facts: BatchFacts) -> Result<BatchFacts, DemuxError> {
+        let checked = demux::check_sound(self.status.get().source.as_ref(), &facts);
+        let was_silent = std::mem::replace(&mut self.silent, checked.is_err());
+        match checked {
+            Err(error) if !self.timeline.begun() => Err(error),
+            Err(DemuxError::NoSound { promise }) if !was_silent => {
+                let what =
+                    format_args!("source: batch {batch} has no sound, though the playlist promises it ({promise})");
+                self.status.warn(EventKind::SourceWarning, what);
+                Ok(facts)
+            }
+            _ => Ok(facts),
+        }
     }
 
     /// Demuxes; where the disk is full, again for some time.

@@ -11,8 +11,7 @@
 //! Before it has started, what cannot work ends in a [`SourceError`]. Once it runs, faults are retried for ever with
 //! bounded backoff, and [`SourceEvent::Stale`] tells.
 //!
-//! Not done: low-latency parts (the whole segments are taken), variable substitution (EXT-X-DEFINE), EXT-X-START
-//! (a live source always starts at the live edge).
+//! Not done: low-latency parts (the whole segments are taken).
 
 mod attributes;
 mod config;
@@ -37,6 +36,7 @@ mod relocate;
 mod retry;
 pub mod segment;
 mod tags;
+mod variables;
 mod variant;
 mod window;
 

@@ -28,8 +28,9 @@ macro_rules! cases {
 }
 
 cases! {
-    cues date_without_colon discontinuity endlist event_playlist ext_x_gap i_frames_only key_method_none live_edge
-    login_page low_latency_parts_are_left_to_the_whole map_changes master_highest_variant master_separate_audio
+    cues date_without_colon define define_missing discontinuity endlist event_playlist ext_x_gap i_frames_only key_method_none live_edge
+    login_page low_latency_parts_are_left_to_the_whole map_changes master_audio_missing master_audio_without_address master_highest_variant master_odd_attributes
+    master_separate_audio
     names_change_dates_stay old_copy_of_a_cache packed_aac relative_and_query_urls restart_told_by_its_dates
     restart_under_the_same_numbers sample_aes sequence_goes_back slid_away title_with_commas token_in_the_path
     token_refresh widevine

@@ -11,7 +11,7 @@ use crate::limits::{
     DRY_RUN_MEDIA_LIMIT, DRY_RUN_MEDIA_LIMIT_MAX, DRY_RUN_PLAYLIST_LIMIT, DRY_RUN_TRIES, SOURCE_EVENTS_WAITING,
 };
 use crate::media::facts::{BatchFacts, TrackFacts};
-use crate::pipeline::demux::Demuxer;
+use crate::pipeline::demux::{self, Demuxer};
 use crate::pipeline::load::source_config;
 use crate::pipeline::source::segment::Segment;
 use crate::pipeline::source::{self, SourceConfig, SourceEvent, SourceReport};
@@ -72,6 +72,7 @@ pub(super) async fn look(host: &Host, owner: &Owner, config: &PipelineConfig) ->
         let segment = first_segment(settings).await?;
         let facts = Demuxer::new(slots).demux(std::slice::from_ref(&segment), dir.path()).await;
         let facts = facts.map_err(|error| error.to_string())?;
+        demux::check_sound(Some(&report.started), &facts).map_err(|error| error.to_string())?;
         let rates = Media::of(&segment, &facts);
         media = Some(rates);
         Ok::<_, String>(describe(&segment, &facts, rates, config))

@@ -1,38 +1,70 @@
-//! Attribute lists of playlist tags (RFC 8216 section 4.2), read leniently: blanks around names and commas are skipped,
-//! a value may be quoted or not, and what has no `=` is ignored.
+//! Attribute lists of playlist tags (RFC 8216 section 4.2), read leniently: blanks around names and commas are skipped, a
+//! value may be quoted or not, the case of names does not matter, and what has no `=` is ignored.
+
+use std::borrow::Cow;
+
+use crate::limits::ATTRIBUTES_MAX;
 
 /// The attributes of one tag, borrowed from its line.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Attributes<'a>(Vec<(&'a str, &'a str)>);
+pub(super) struct Attributes<'a>(Vec<Attribute<'a>>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Attribute<'a> {
+    name: &'a str,
+    value: Cow<'a, str>,
+    /// Without quotes a list of codecs ends at its first comma; the rest of it follows as items without a value.
+    open: bool,
+}
 
 impl<'a> Attributes<'a> {
     /// Reads the text after the tag's colon.
     pub(super) fn parse(text: &'a str) -> Self {
-        let mut list = Vec::new();
+        let mut list: Vec<Attribute<'a>> = Vec::new();
         let mut rest = text;
-        while let Some((name, after)) = rest.split_once('=') {
-            // A stray item without a value must not become part of the next name.
-            let name = name.rsplit(',').next().unwrap_or(name).trim();
+        while list.len() < ATTRIBUTES_MAX
+            && let Some((name, after)) = rest.split_once('=')
+        {
+            // Items without a value before it must not become part of the name.
+            let (stray, name) = name.rsplit_once(',').unwrap_or(("", name));
+            carry_on(&mut list, stray);
+            let name = name.trim();
             let after = after.trim_start();
-            let (value, next) = match after.strip_prefix('"') {
+            let (value, next, quoted) = match after.strip_prefix('"') {
                 Some(quoted) => match quoted.split_once('"') {
-                    Some((value, next)) => (value, next.split_once(',').map_or("", |(_, next)| next)),
-                    None => (quoted.trim_end(), ""),
+                    Some((value, next)) => (value, next.split_once(',').map_or("", |(_, next)| next), true),
+                    None => (quoted.trim_end(), "", true),
                 },
                 None => match after.split_once(',') {
-                    Some((value, next)) => (value.trim_end(), next),
-                    None => (after.trim_end(), ""),
+                    Some((value, next)) => (value.trim_end(), next, false),
+                    None => (after.trim_end(), "", false),
                 },
             };
-            list.push((name, value));
+            let open = !quoted && name.eq_ignore_ascii_case("CODECS");
+            list.push(Attribute { name, value: Cow::Borrowed(value), open });
             rest = next;
+        }
+        if !rest.contains('=') {
+            carry_on(&mut list, rest);
         }
         Self(list)
     }
 
     /// The value of an attribute, without its quotes.
-    pub(super) fn get(&self, name: &str) -> Option<&'a str> {
-        self.0.iter().find(|(key, _)| *key == name).map(|(_, value)| *value)
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|attribute| attribute.name.eq_ignore_ascii_case(name)).map(|attribute| &*attribute.value)
+    }
+
+    /// Whether an attribute is YES, in any case.
+    pub(super) fn is_yes(&self, name: &str) -> bool {
+        self.get(name).is_some_and(|value| value.eq_ignore_ascii_case("YES"))
+    }
+}
+
+fn carry_on(list: &mut [Attribute<'_>], items: &str) {
+    let items = items.trim();
+    if let Some(last) = list.last_mut().filter(|last| last.open && !items.is_empty()) {
+        last.value = Cow::Owned(format!("{},{items}", last.value));
     }
 }
 
@@ -55,7 +87,18 @@ mod tests {
     fn survives_broken_lists() {
         assert_eq!(Attributes::parse("").get("A"), None);
         assert_eq!(Attributes::parse("FLAG,A=1").get("A"), Some("1"));
+        assert_eq!(Attributes::parse("B=2,FLAG,A=1").get("B"), Some("2"));
         assert_eq!(Attributes::parse(r#"A="never closed"#).get("A"), Some("never closed"));
         assert_eq!(Attributes::parse("A=").get("A"), Some(""));
+        let many = "A=1,".repeat(10 * ATTRIBUTES_MAX);
+        assert_eq!(Attributes::parse(&many).0.len(), ATTRIBUTES_MAX);
+    }
+
+    #[test]
+    fn case_and_missing_quotes_do_not_matter() {
+        let list = Attributes::parse("codecs=avc1.4d401f, mp4a.40.2,Default=yes,AUTOSELECT=NO");
+        assert_eq!(list.get("CODECS"), Some("avc1.4d401f,mp4a.40.2"));
+        assert!(list.is_yes("DEFAULT") && !list.is_yes("AUTOSELECT") && !list.is_yes("FORCED"));
+        assert_eq!(Attributes::parse("CODECS=avc1.4d401f,mp4a.40.2").get("CODECS"), Some("avc1.4d401f,mp4a.40.2"));
     }
 }

@@ -68,6 +68,23 @@ pub enum SourceError {
         /// Every variant in words.
         offered: String,
     },
+    /// The variant's sound is in a playlist of its own, and none of those has an address that can be used.
+    #[error("playlist {url} promises sound that cannot be used: {why}")]
+    NoSound {
+        /// Redacted.
+        url: String,
+        /// What is wrong with each.
+        why: String,
+    },
+    /// The variant's sound is in a playlist of its own, and that cannot be used.
+    #[error("the sound ({rendition}) is in a playlist of its own, which cannot be used: {cause}")]
+    Rendition {
+        /// NAME and LANGUAGE.
+        rendition: String,
+        /// What is wrong with its playlist.
+        #[source]
+        cause: Box<SourceError>,
+    },
     /// The media is protected in a way that only a licensed player can undo.
     #[error(
         "playlist {url}: segments are encrypted with {method} ({keyformat}); only AES-128 with plain keys can be read, so give a clear or AES-128 stream"
@@ -128,6 +145,22 @@ pub enum PlaylistError {
         line: usize,
         /// The tag's value.
         value: String,
+    },
+    /// EXT-X-DEFINE that cannot be used.
+    #[error("line {line}: EXT-X-DEFINE: {why}")]
+    Define {
+        /// Counted from 1.
+        line: usize,
+        /// What is wrong; without the value, which may be a token.
+        why: String,
+    },
+    /// A reference to a variable that nothing defines.
+    #[error("line {line}: variable '{name}' is not defined: no EXT-X-DEFINE before this line gives it a value")]
+    Undefined {
+        /// Counted from 1.
+        line: usize,
+        /// Its name.
+        name: String,
     },
     /// Neither segments nor a target duration: not a media playlist.
     #[error("no EXT-X-TARGETDURATION and no segment: not a media playlist")]

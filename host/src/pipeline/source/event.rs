@@ -76,6 +76,9 @@ pub struct Started {
     pub codecs: Option<String>,
     /// The separate audio rendition (NAME and LANGUAGE), if one is followed.
     pub audio: Option<String>,
+    /// What in the master playlist promises sound, in words; `None`: nothing does.
+    #[serde(default)]
+    pub promised_sound: Option<String>,
     /// EXT-X-TARGETDURATION of the main playlist.
     pub target_duration: Duration,
     /// False: ENDLIST was there, everything is delivered from the beginning.

@@ -13,6 +13,7 @@ use super::fetch::Http;
 use super::locate::{Loaded, Location, fingerprint};
 use super::playlist::{MediaPlaylist, parse_media};
 use super::reload::{Health, Load, Pace};
+use super::variables::Variables;
 use super::window::{Mark, Step, Window};
 use crate::limits::RELOCATE_AFTER_REFUSALS;
 
@@ -59,9 +60,10 @@ impl Follower {
             if moved {
                 self.window.moved();
             }
+            let variables = self.location.borrow().variables.clone();
             let result = self.load(&url, &mut pace).await;
             let now = Instant::now();
-            next = match result.and_then(|loaded| self.read(loaded, &mut seen)) {
+            next = match result.and_then(|loaded| self.read(loaded, variables.as_deref(), &mut seen)) {
                 // An identical playlist that confirms a restart is looked at again.
                 Ok(Some((playlist, load))) => {
                     refusals = 0;
@@ -77,13 +79,18 @@ impl Follower {
     }
 
     /// Reads a loaded text unless it is the one that was read before.
-    fn read(&self, (base, text): (Url, String), seen: &mut Seen) -> Result<Option<(MediaPlaylist, Load)>, FetchError> {
+    fn read(
+        &self,
+        (base, text): (Url, String),
+        imports: Option<&Variables>,
+        seen: &mut Seen,
+    ) -> Result<Option<(MediaPlaylist, Load)>, FetchError> {
         let fingerprint = fingerprint(&base, &text);
         let changed = seen.fingerprint != fingerprint;
         if !changed && !self.window.is_waiting() {
             return Ok(None);
         }
-        let playlist = parse_media(&base, &text)?;
+        let playlist = parse_media(&base, &text, imports)?;
         seen.fingerprint = fingerprint;
         Ok(Some((playlist, if changed { Load::Changed } else { Load::Unchanged })))
     }

@@ -2,6 +2,7 @@
 //! chosen once, and refuses what cannot work.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -14,7 +15,8 @@ use super::fetch::Http;
 use super::master::parse_master;
 use super::playlist::{Key, MediaPlaylist, is_master, parse_media};
 use super::retry::Retry;
-use super::variant::{audio_in_words, choose, choose_audio, in_words};
+use super::variables::Variables;
+use super::variant::{audio_in_words, choose, choose_audio, in_words, promised_sound};
 
 /// Addresses of the media playlists that are followed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +27,8 @@ pub(super) struct Location {
     pub(super) audio: Option<Url>,
     /// Found by a master playlist, so that a fresh address can be had.
     pub(super) by_master: bool,
+    /// EXT-X-DEFINE of that master playlist, for the media playlists to import; `None` without one.
+    pub(super) variables: Option<Arc<Variables>>,
     /// Rises with each change of origin; the playlists before and after do not compare by number.
     pub(super) origin: u64,
 }
@@ -62,10 +66,10 @@ pub(super) async fn find(http: &Http, config: &SourceConfig, url: &Url) -> Resul
     let (base, text) = load(http, config, url).await?;
     let bad = |cause| SourceError::Playlist { url: redacted(url), cause };
     if !is_master(&text).map_err(bad)? {
-        let playlist = parse_media(&base, &text).map_err(bad)?;
+        let playlist = parse_media(&base, &text, None).map_err(bad)?;
         refuse_protected(url, &playlist)?;
         let started = Started { target_duration: playlist.target, live: !playlist.ended, ..Started::default() };
-        let location = Location { main: url.clone(), audio: None, by_master: false, origin: 0 };
+        let location = Location { main: url.clone(), audio: None, by_master: false, variables: None, origin: 0 };
         let warnings = playlist.warnings.clone();
         let main = Loaded { playlist, began, fingerprint: fingerprint(&base, &text) };
         return Ok(Found { location, started, main, audio: None, warnings, variants: Vec::new(), chosen: None });
@@ -77,11 +81,15 @@ pub(super) async fn find(http: &Http, config: &SourceConfig, url: &Url) -> Resul
         wanted,
         offered: variants.join("; "),
     })?;
-    let (rendition, warning) = choose_audio(&master, variant, &config.audio);
-    let separate = rendition.and_then(|rendition| Some((rendition, rendition.url.clone()?)));
-    let main = media(http, config, &variant.url).await?;
+    let (rendition, warning) = choose_audio(&master, variant, &config.audio)
+        .map_err(|why| SourceError::NoSound { url: redacted(url), why })?;
+    let separate = rendition.and_then(|rendition| Some((rendition, rendition.url.clone().ok().flatten()?)));
+    let variables = Arc::new(master.variables.clone());
+    let main = media(http, config, &variant.url, &variables).await?;
     let audio = match &separate {
-        Some((_, url)) => Some(media(http, config, url).await?),
+        Some((rendition, url)) => Some(media(http, config, url, &variables).await.map_err(|cause| {
+            SourceError::Rendition { rendition: audio_in_words(rendition), cause: Box::new(cause) }
+        })?),
         None => None,
     };
     let started = Started {
@@ -89,11 +97,18 @@ pub(super) async fn find(http: &Http, config: &SourceConfig, url: &Url) -> Resul
         resolution: variant.resolution,
         codecs: variant.codecs.clone(),
         audio: separate.as_ref().map(|(rendition, _)| audio_in_words(rendition)),
+        promised_sound: promised_sound(variant, rendition),
         target_duration: main.playlist.target,
         live: !main.playlist.ended,
     };
     let audio_url = separate.map(|(_, url)| url);
-    let location = Location { main: variant.url.clone(), audio: audio_url, by_master: true, origin: 0 };
+    let location = Location {
+        main: variant.url.clone(),
+        audio: audio_url,
+        by_master: true,
+        variables: Some(variables),
+        origin: 0,
+    };
     let chosen = Some(in_words(variant));
     let mut warnings = master.warnings.clone();
     warnings.extend(warning);
@@ -115,10 +130,11 @@ fn plain(url: &Url) -> Result<Url, SourceError> {
     Ok(plain)
 }
 
-async fn media(http: &Http, config: &SourceConfig, url: &Url) -> Result<Loaded, SourceError> {
+async fn media(http: &Http, config: &SourceConfig, url: &Url, variables: &Variables) -> Result<Loaded, SourceError> {
     let began = Instant::now();
     let (base, text) = load(http, config, url).await?;
-    let playlist = parse_media(&base, &text).map_err(|cause| SourceError::Playlist { url: redacted(url), cause })?;
+    let playlist = parse_media(&base, &text, Some(variables))
+        .map_err(|cause| SourceError::Playlist { url: redacted(url), cause })?;
     refuse_protected(url, &playlist)?;
     Ok(Loaded { playlist, began, fingerprint: fingerprint(&base, &text) })
 }

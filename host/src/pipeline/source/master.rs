@@ -1,18 +1,27 @@
 //! A master playlist as text becomes variants and audio renditions with absolute addresses.
 //!
-//! m3u8-rs reads the tags, one at a time: read as a whole, one malformed tag gives its URI to the variant before it.
+//! Read line by line and leniently: an attribute that does not belong there (FORCED or INSTREAM-ID on a sound), a value
+//! without quotes, a number with a fraction or a missing CODECS costs nothing but what it says itself.
 
 use url::Url;
 
+use super::attributes::Attributes;
 use super::error::PlaylistError;
+use super::tags::offset_us;
+use super::variables::Variables;
+use crate::limits::{MASTER_ENTRIES_MAX, PLAYLIST_WARNINGS_MAX};
 
 /// A master playlist, reduced to what a choice needs.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Master {
     /// Playable variants in the order of the playlist, without I-frame ones.
     pub(super) variants: Vec<Variant>,
     /// EXT-X-MEDIA of TYPE=AUDIO.
     pub(super) audio: Vec<Rendition>,
+    /// EXT-X-DEFINE, for the media playlists to import.
+    pub(super) variables: Variables,
+    /// EXT-X-START in microseconds, for media playlists without one of their own.
+    pub(super) start_us: Option<i64>,
     /// Lines that could not be used.
     pub(super) warnings: Vec<String>,
 }
@@ -22,11 +31,11 @@ pub(super) struct Master {
 pub struct Variant {
     /// Absolute, may carry a token.
     pub(super) url: Url,
-    /// The URI as written.
+    /// The URI as written, with its variables filled in.
     pub(super) uri: String,
     /// NAME, which many packagers add.
     pub name: Option<String>,
-    /// BANDWIDTH in bits per second; 0 where it is missing.
+    /// BANDWIDTH in bits per second, else AVERAGE-BANDWIDTH; 0 where both are missing.
     pub bandwidth: u64,
     /// Width and height.
     pub resolution: Option<(u32, u32)>,
@@ -49,75 +58,136 @@ pub struct Rendition {
     pub default: bool,
     /// AUTOSELECT=YES.
     pub autoselect: bool,
-    /// Its playlist; `None`: this sound is inside the variant.
-    pub(super) url: Option<Url>,
+    /// Its playlist; `None`: this sound is inside the variant; an error: its address as written cannot be used.
+    pub(super) url: Result<Option<Url>, String>,
 }
 
 /// Reads a master playlist; `base` is the address that it finally came from.
 ///
 /// # Errors
-/// [`PlaylistError::NoVariants`] where nothing in it can be played.
+/// [`PlaylistError::NoVariants`] where nothing in it can be played, and what EXT-X-DEFINE can do wrong.
 pub(super) fn parse_master(base: &Url, text: &str) -> Result<Master, PlaylistError> {
-    let mut master = Master { variants: Vec::new(), audio: Vec::new(), warnings: Vec::new() };
+    let mut master = Master::default();
     let mut pending = None;
     for (number, line) in (1..).zip(text.lines().map(str::trim)) {
-        if line.starts_with("#EXT-X-STREAM-INF:") {
-            pending = Some(line);
-        } else if line.starts_with("#EXT-X-MEDIA:") {
-            match rendition(base, line) {
-                Some(rendition) => master.audio.extend(rendition),
-                None => master.warnings.push(format!("line {number}: EXT-X-MEDIA cannot be read")),
-            }
-        } else if !line.is_empty() && !line.starts_with('#') {
-            match pending.take().map(|tag| variant(base, tag, line)) {
-                Some(Some(variant)) => master.variants.push(variant),
-                Some(None) => master.warnings.push(format!("line {number}: EXT-X-STREAM-INF cannot be read")),
-                None => master.warnings.push(format!("line {number}: a URI without EXT-X-STREAM-INF")),
-            }
+        let (name, value) = line.split_once(':').unwrap_or((line, ""));
+        match name.trim_end() {
+            "#EXT-X-STREAM-INF" => pending = Some((number, value)),
+            "#EXT-X-MEDIA" => master.media(number, base, value)?,
+            "#EXT-X-DEFINE" => master.variables.define(number, value, base, None)?,
+            "#EXT-X-START" => match offset_us(Attributes::parse(value).get("TIME-OFFSET")) {
+                Some(offset) => master.start_us = Some(offset),
+                None => master.warn(format!("line {number}: EXT-X-START has no TIME-OFFSET in seconds")),
+            },
+            _ if line.is_empty() || line.starts_with('#') => {}
+            _ => match pending.take() {
+                Some(tag) => master.variant(tag, number, base, line)?,
+                None => master.warn(format!("line {number}: a URI without EXT-X-STREAM-INF")),
+            },
         }
     }
     if master.variants.is_empty() { Err(PlaylistError::NoVariants) } else { Ok(master) }
 }
 
-fn variant(base: &Url, tag: &str, uri: &str) -> Option<Variant> {
-    // BANDWIDTH is required, but some leave it out where there is only one variant.
-    let bandwidth = if tag.contains("BANDWIDTH=") { "" } else { ",BANDWIDTH=0" };
-    let read = read_tags(&format!("{tag}{bandwidth}\n{uri}\n"))?.variants.pop()?;
-    let resolution = read.resolution.and_then(|r| Some((r.width.try_into().ok()?, r.height.try_into().ok()?)));
-    let name = read.other_attributes.as_ref().and_then(|others| others.get("NAME"));
-    Some(Variant {
-        url: http_url(base, uri)?,
-        uri: uri.to_owned(),
-        name: name.map(|name| name.as_str().to_owned()),
-        bandwidth: read.bandwidth,
-        resolution,
-        codecs: read.codecs,
-        audio_group: read.audio,
-    })
-}
-
-/// `None`: cannot be read; an inner `None`: subtitles and the like.
-fn rendition(base: &Url, tag: &str) -> Option<Option<Rendition>> {
-    let read = read_tags(&format!("{tag}\n"))?.alternatives.pop()?;
-    if read.media_type != m3u8_rs::AlternativeMediaType::Audio {
-        return Some(None);
+impl Master {
+    fn variant(&mut self, tag: (usize, &str), number: usize, base: &Url, uri: &str) -> Result<(), PlaylistError> {
+        let (line, list) = (tag.0, Attributes::parse(tag.1));
+        let uri = self.variables.expand(number, uri)?.into_owned();
+        let Some(url) = http_url(base, &uri) else {
+            self.warn(format!("line {number}: a variant without an http(s) address is left out"));
+            return Ok(());
+        };
+        if self.variants.len() >= MASTER_ENTRIES_MAX {
+            self.warn(format!("only the first {MASTER_ENTRIES_MAX} variants are read"));
+            return Ok(());
+        }
+        let text = |name: &str| Ok(self.variables.optional(line, list.get(name))?.filter(|text| !text.is_empty()));
+        let bandwidth = list.get("BANDWIDTH").and_then(bits);
+        let resolution = list.get("RESOLUTION").map(size);
+        let variant = Variant {
+            url,
+            name: text("NAME")?,
+            bandwidth: bandwidth.or(list.get("AVERAGE-BANDWIDTH").and_then(bits)).unwrap_or_default(),
+            resolution: resolution.flatten(),
+            codecs: text("CODECS")?,
+            audio_group: text("AUDIO")?,
+            uri,
+        };
+        if let (Some(value), None) = (list.get("BANDWIDTH"), bandwidth) {
+            self.warn(format!("line {line}: BANDWIDTH={} is not a number of bits per second", short(value)));
+        }
+        if let (Some(value), Some(None)) = (list.get("RESOLUTION"), resolution) {
+            self.warn(format!("line {line}: RESOLUTION={} is not width x height", short(value)));
+        }
+        self.variants.push(variant);
+        Ok(())
     }
-    let url = match &read.uri {
-        Some(uri) => Some(http_url(base, uri)?),
-        None => None,
-    };
-    Some(Some(Rendition {
-        group: read.group_id,
-        name: read.name,
-        language: read.language,
-        default: read.default,
-        autoselect: read.autoselect,
-        url,
-    }))
+
+    fn media(&mut self, line: usize, base: &Url, tag: &str) -> Result<(), PlaylistError> {
+        let list = Attributes::parse(tag);
+        let kind = list.get("TYPE").unwrap_or_default();
+        if kind.is_empty() {
+            self.warn(format!("line {line}: EXT-X-MEDIA without TYPE is left out"));
+        }
+        if !kind.eq_ignore_ascii_case("AUDIO") {
+            return Ok(());
+        }
+        if self.audio.len() >= MASTER_ENTRIES_MAX {
+            self.warn(format!("only the first {MASTER_ENTRIES_MAX} audio renditions are read"));
+            return Ok(());
+        }
+        let text = |name: &str| Ok(self.variables.optional(line, list.get(name))?.filter(|text| !text.is_empty()));
+        let (group, language): (Option<String>, Option<String>) = (text("GROUP-ID")?, text("LANGUAGE")?);
+        let url = match text("URI")? {
+            None => Ok(None),
+            Some(uri) => http_url(base, &uri).map(Some).ok_or_else(|| {
+                format!("line {line}: '{}' is not an http(s) address", short(uri.split('?').next().unwrap_or_default()))
+            }),
+        };
+        let rendition = Rendition {
+            name: text("NAME")?.or_else(|| language.clone()).unwrap_or_else(|| "audio".to_owned()),
+            default: list.is_yes("DEFAULT"),
+            autoselect: list.is_yes("AUTOSELECT"),
+            group: group.unwrap_or_default(),
+            language,
+            url,
+        };
+        if rendition.group.is_empty() {
+            self.warn(format!("line {line}: EXT-X-MEDIA without GROUP-ID: no variant can use this sound"));
+        }
+        self.audio.push(rendition);
+        Ok(())
+    }
+
+    fn warn(&mut self, warning: String) {
+        if self.warnings.len() < PLAYLIST_WARNINGS_MAX {
+            self.warnings.push(warning);
+        }
+    }
 }
 
-fn read_tags(tags: &str) -> Option<m3u8_rs::MasterPlaylist> {
-    m3u8_rs::parse_master_playlist_res(format!("#EXTM3U\n{tags}").as_bytes()).ok()
+/// Bits per second, with or without a fraction.
+fn bits(text: &str) -> Option<u64> {
+    let fraction = || {
+        let value = text.parse::<f64>().ok().filter(|value| (0.0..1e15).contains(value))?;
+        // In range, so nothing is lost but the fraction.
+        Some(value.round() as u64)
+    };
+    text.parse().ok().or_else(fraction)
+}
+
+/// `1280x720`, `1280X720` or `1280.0x720.0`.
+fn size(text: &str) -> Option<(u32, u32)> {
+    let side = |text: &str| {
+        let value = text.trim().parse::<f64>().ok().filter(|value| (1.0..=65_535.0).contains(value))?;
+        Some(value.round() as u32)
+    };
+    let (width, height) = text.split_once(['x', 'X'])?;
+    Some((side(width)?, side(height)?))
+}
+
+fn short(text: &str) -> String {
+    text.chars().take(60).collect()
 }
 
 fn http_url(base: &Url, uri: &str) -> Option<Url> {
@@ -127,45 +197,5 @@ fn http_url(base: &Url, uri: &str) -> Option<Url> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parse(body: &str) -> Result<Master, PlaylistError> {
-        parse_master(&Url::parse("https://host/a/master.m3u8?t=1").unwrap(), &format!("#EXTM3U\n{body}"))
-    }
-
-    #[test]
-    fn variants_and_renditions() {
-        let master = parse(
-            "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"aac\",NAME=\"English\",LANGUAGE=\"en\",DEFAULT=YES,AUTOSELECT=YES,URI=\"en/a.m3u8\"\n\
-             #EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"aac\",NAME=\"inside\"\n\
-             #EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID=\"s\",NAME=\"sub\",URI=\"s.m3u8\"\n\
-             #EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=1,URI=\"i.m3u8\"\n\
-             #EXT-X-STREAM-INF:BANDWIDTH=3000,RESOLUTION=1280x720,CODECS=\"avc1.4d401f,mp4a.40.2\",AUDIO=\"aac\",NAME=\"720p\"\n\
-             # a comment between\n720/x.m3u8?q=2\n#EXT-X-STREAM-INF:PROGRAM-ID=1\n/one.m3u8\n",
-        )
-        .unwrap();
-        assert!(master.warnings.is_empty(), "{:?}", master.warnings);
-        let first = &master.variants[0];
-        assert_eq!(first.url.as_str(), "https://host/a/720/x.m3u8?q=2");
-        assert_eq!((first.bandwidth, first.resolution), (3000, Some((1280, 720))));
-        assert_eq!((first.name.as_deref(), first.audio_group.as_deref()), (Some("720p"), Some("aac")));
-        assert_eq!(first.codecs.as_deref(), Some("avc1.4d401f,mp4a.40.2"));
-        assert_eq!((master.variants[1].url.as_str(), master.variants[1].bandwidth), ("https://host/one.m3u8", 0));
-        let audio: Vec<_> = master.audio.iter().map(|r| (r.name.as_str(), r.url.is_some(), r.default)).collect();
-        assert_eq!(audio, [("English", true, true), ("inside", false, false)]);
-    }
-
-    #[test]
-    fn one_bad_tag_harms_no_other() {
-        let master = parse(
-            "#EXT-X-STREAM-INF:BANDWIDTH=1\ngood.m3u8\n#EXT-X-STREAM-INF:BANDWIDTH=x\nbad.m3u8\n\
-             #EXT-X-STREAM-INF:BANDWIDTH=2\nfile:///etc/passwd\nstray.m3u8\n#EXT-X-MEDIA:TYPE=AUDIO\n",
-        )
-        .unwrap();
-        let uris: Vec<_> = master.variants.iter().map(|variant| variant.uri.as_str()).collect();
-        assert_eq!(uris, ["good.m3u8"]);
-        assert_eq!(master.warnings.len(), 4, "{:?}", master.warnings);
-        assert_eq!(parse("#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=1,URI=\"i\"\n"), Err(PlaylistError::NoVariants));
-    }
-}
+#[path = "master_test.rs"]
+mod tests;

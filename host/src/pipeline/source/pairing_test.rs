@@ -16,7 +16,7 @@ fn list(sequence: u64, seconds: f64, count: u64, dated: Option<f64>, end: bool) 
         text += &format!("#EXTINF:{seconds},\n{number}\n");
     }
     text += if end { "#EXT-X-ENDLIST\n" } else { "" };
-    parse_media(&Url::parse("http://h/x.m3u8").unwrap(), &text).unwrap()
+    parse_media(&Url::parse("http://h/x.m3u8").unwrap(), &text, None).unwrap()
 }
 
 /// Both playlists with their windows and the pairing between.

@@ -10,6 +10,7 @@ use super::crypt::BLOCK;
 use super::error::PlaylistError;
 use super::reader::Reader;
 use super::segment::{Cue, Identity};
+use super::variables::Variables;
 
 /// A media playlist, normalised.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,18 +108,20 @@ pub(super) fn is_master(text: &str) -> Result<bool, PlaylistError> {
     if !text.starts_with("#EXTM3U") {
         return Err(PlaylistError::NotAPlaylist { got: describe(text.as_bytes()) });
     }
-    Ok(text.lines().any(|line| line.starts_with("#EXT-X-STREAM-INF") || line.starts_with("#EXT-X-I-FRAME-STREAM-INF")))
+    let of_master = |line: &str| line.starts_with("#EXT-X-STREAM-INF") || line.starts_with("#EXT-X-I-FRAME-STREAM-INF");
+    Ok(text.lines().map(str::trim_start).any(of_master))
 }
 
-/// Reads a media playlist; `base` is the address that it finally came from.
+/// Reads a media playlist; `base` is the address that it finally came from, `imports` are the variables of the master
+/// playlist that led to it.
 ///
 /// # Errors
 /// See [`PlaylistError`]. Unknown tags and oddities that do no harm are passed over.
-pub(super) fn parse_media(base: &Url, text: &str) -> Result<MediaPlaylist, PlaylistError> {
+pub(super) fn parse_media(base: &Url, text: &str, imports: Option<&Variables>) -> Result<MediaPlaylist, PlaylistError> {
     if is_master(text)? {
         return Err(PlaylistError::NestedMaster);
     }
-    let mut reader = Reader::new(base);
+    let mut reader = Reader::new(base, imports);
     for (number, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
         reader.line(number + 1, line.trim())?;
     }

@@ -3,7 +3,7 @@ use super::super::tags::date_us;
 use super::*;
 
 fn parse(text: &str) -> Result<MediaPlaylist, PlaylistError> {
-    parse_media(&Url::parse("https://host/live/index.m3u8?token=1").unwrap(), text)
+    parse_media(&Url::parse("https://host/live/index.m3u8?token=1").unwrap(), text, None)
 }
 
 fn entries(body: &str) -> Vec<Entry> {
@@ -36,13 +36,27 @@ fn a_live_playlist_in_full() {
 }
 
 #[test]
-fn m3u8_rs_still_misreads_what_is_common() {
-    let text =
-        b"#EXTM3U\n#EXT-X-TARGETDURATION:6\n#EXT-X-KEY:METHOD=NONE\n#EXTINF:6,Artist, Song\na.ts\n#EXT-X-ENDLIST\n";
-    let theirs = m3u8_rs::parse_media_playlist_res(text).unwrap();
-    let uris: Vec<_> = theirs.segments.iter().map(|segment| segment.uri.as_str()).collect();
-    assert_ne!(uris, ["a.ts"], "m3u8-rs reads this now: drop our own reader");
-    assert_eq!(parse(std::str::from_utf8(text).unwrap()).unwrap().entries.len(), 1);
+fn variables_are_filled_in_where_addresses_and_keys_stand() {
+    let base = Url::parse("https://host/live/index.m3u8?token=a%20b").unwrap();
+    let mut master = Variables::default();
+    master.define(1, "NAME=\"dir\",VALUE=\"media\"", &base, None).unwrap();
+    let read = |body: &str| parse_media(&base, &format!("#EXTM3U\n{body}"), Some(&master));
+    let playlist = read(
+        "#EXT-X-DEFINE:IMPORT=\"dir\"\n#EXT-X-DEFINE:QUERYPARAM=\"token\"\n#EXT-X-DEFINE:NAME=\"iv\",VALUE=\"102\"\n\
+         #EXT-X-KEY:METHOD=AES-128,URI=\"{$dir}/k\",IV=0x{$iv}\n#EXT-X-MAP:URI=\"{$dir}/i.mp4\"\n\
+         #EXTINF:6,{$title}\n{$dir}/a.ts?t={$token}\n",
+    )
+    .unwrap();
+    let entry = &playlist.entries[0];
+    assert_eq!(entry.uri.as_str(), "https://host/live/media/a.ts?t=a%20b");
+    assert_eq!(entry.map.as_ref().unwrap().uri.path(), "/live/media/i.mp4");
+    let key = Key::Aes128 {
+        uri: Url::parse("https://host/live/media/k").unwrap(),
+        iv: Some(super::super::crypt::implicit_iv(258)),
+    };
+    assert_eq!(entry.key.as_deref(), Some(&key));
+    assert_eq!(read("#EXTINF:6,\n{$dir}/a.ts\n"), Err(PlaylistError::Undefined { line: 3, name: "dir".into() }));
+    assert!(matches!(read("#EXT-X-DEFINE:IMPORT=\"x\"\n"), Err(PlaylistError::Define { line: 2, .. })));
 }
 
 #[test]

@@ -1,9 +1,8 @@
 //! Reads the lines of a media playlist (RFC 8216 section 4.3).
 //!
-//! Read line by line here and not with m3u8-rs (which reads the master playlist): its 6.0 takes what follows a comma in
-//! an EXTINF title for a segment, refuses METHOD=NONE and date-times with `+0000`, holds one key and one DATERANGE per
-//! segment, keeps durations in 32-bit floats and stops without a word at a line that it cannot read. A test below
-//! shows it; when that test fails, this reader can go.
+//! Read line by line here and not with a parser of others: m3u8-rs 6.0 takes what follows a comma in an EXTINF title for a
+//! segment, refuses METHOD=NONE and date-times with `+0000`, holds one key and one DATERANGE per segment, keeps durations
+//! in 32-bit floats and stops without a word at a line that it cannot read.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,10 +15,13 @@ use super::error::PlaylistError;
 use super::playlist::{Entry, Key, Map, MediaPlaylist};
 use super::segment::Cue;
 use super::tags::{cue, date_us, micros};
+use super::variables::Variables;
 
 /// What has been read so far.
 pub(super) struct Reader<'a> {
     base: &'a Url,
+    imports: Option<&'a Variables>,
+    variables: Variables,
     target: Option<Duration>,
     media_sequence: u64,
     discontinuity_sequence: u64,
@@ -47,9 +49,11 @@ struct Next {
 
 impl<'a> Reader<'a> {
     /// Nothing read yet; `base` is the address that relative URIs resolve against.
-    pub(super) fn new(base: &'a Url) -> Self {
+    pub(super) fn new(base: &'a Url, imports: Option<&'a Variables>) -> Self {
         Self {
             base,
+            imports,
+            variables: Variables::default(),
             target: None,
             media_sequence: 0,
             discontinuity_sequence: 0,
@@ -85,6 +89,7 @@ impl<'a> Reader<'a> {
                 Some(date) => self.next.date_us = Some(date),
                 None => self.warnings.push(format!("line {number}: programme date-time '{value}' cannot be read")),
             },
+            "EXT-X-DEFINE" => self.variables.define(number, value, self.base, self.imports)?,
             "EXT-X-I-FRAMES-ONLY" => return Err(PlaylistError::IFramesOnly),
             _ => self.next.cues.extend(cue(name, value, tag)),
         }
@@ -99,7 +104,7 @@ impl<'a> Reader<'a> {
             self.keys.clear();
             return Ok(());
         }
-        let iv = list.get("IV").map(parse_iv);
+        let iv = self.variables.optional(number, list.get("IV"))?.map(|iv| parse_iv(&iv));
         let key = match (method, keyformat, list.get("URI"), iv) {
             ("AES-128", "identity", Some(uri), None) => Key::Aes128 { uri: self.resolve(number, uri)?, iv: None },
             ("AES-128", "identity", Some(uri), Some(Some(iv))) => {
@@ -121,9 +126,9 @@ impl<'a> Reader<'a> {
     fn map(&mut self, number: usize, value: &str) -> Result<(), PlaylistError> {
         let list = Attributes::parse(value);
         let uri = self.resolve(number, list.get("URI").unwrap_or_default())?;
-        let range = match list.get("BYTERANGE") {
+        let range = match self.variables.optional(number, list.get("BYTERANGE"))? {
             // Without an offset: after the range before it in the same resource, else at the beginning.
-            Some(value) => self.range(number, value, &uri, Some(0))?,
+            Some(value) => self.range(number, &value, &uri, Some(0))?,
             None => None,
         };
         let key = self.key_in_force();
@@ -184,6 +189,7 @@ impl<'a> Reader<'a> {
 
     fn resolve(&self, line: usize, text: &str) -> Result<Url, PlaylistError> {
         let wrong = |what: &str| PlaylistError::Uri { line, what: what.to_owned() };
+        let text = &*self.variables.expand(line, text)?;
         let text_without_query = text.split(['?', '#']).next().unwrap_or_default();
         if text.is_empty() {
             return Err(wrong(""));

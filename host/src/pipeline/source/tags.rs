@@ -11,6 +11,16 @@ pub(super) fn micros(text: &str) -> i64 {
     (seconds.clamp(0.0, DAY) * 1e6).round() as i64
 }
 
+/// Decimal seconds with a sign in microseconds, at most a day either way; `None` where they cannot be read.
+pub(super) fn offset_us(text: Option<&str>) -> Option<i64> {
+    let text = text?.trim();
+    text.parse::<f64>().ok().filter(|value| value.is_finite())?;
+    match text.strip_prefix('-') {
+        Some(before_the_end) => Some(-micros(before_the_end)),
+        None => Some(micros(text)),
+    }
+}
+
 /// An ISO 8601 date-time; without an offset it counts as UTC, as most origins mean it.
 pub(super) fn date_us(text: &str) -> Option<i64> {
     let stamp = text.parse::<jiff::Timestamp>().or_else(|_| format!("{text}Z").parse()).ok()?;
@@ -21,7 +31,8 @@ pub(super) fn date_us(text: &str) -> Option<i64> {
 pub(super) fn cue(name: &str, value: &str, tag: &str) -> Option<Cue> {
     match name {
         "EXT-X-CUE-OUT" => {
-            let seconds = Attributes::parse(value).get("DURATION").or(Some(value)).filter(|text| !text.is_empty());
+            let list = Attributes::parse(value);
+            let seconds = list.get("DURATION").or(Some(value)).filter(|text| !text.is_empty());
             let length = seconds.and_then(|text| text.parse::<f64>().ok()).map(|_| micros(seconds.unwrap_or_default()));
             Some(Cue::Out(length.map(i64::unsigned_abs)))
         }

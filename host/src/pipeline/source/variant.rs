@@ -6,6 +6,9 @@ use super::master::{Master, Rendition, Variant};
 /// Codecs that RTMP receivers commonly refuse; taken only where nothing else is offered or they are asked for by name.
 const SELDOM_PLAYABLE: [&str; 10] = ["hvc1", "hev1", "dvh1", "dvhe", "dvav", "av01", "vp09", "ac-3", "ec-3", "ac-4"];
 
+/// How the names of audio codecs begin in CODECS (RFC 6381), in lower case.
+const AUDIO_CODECS: [&str; 9] = ["mp4a", "ac-3", "ec-3", "ac-4", "opus", "flac", "alac", "dts", "mp3"];
+
 /// The variant that fits, highest bandwidth first; of equals the first. An inner `Err` tells what was wanted.
 pub(super) fn choose<'a>(master: &'a Master, choice: &VariantChoice) -> Result<&'a Variant, String> {
     let mut fitting: Vec<&Variant> = master.variants.iter().collect();
@@ -39,15 +42,24 @@ pub(super) fn choose<'a>(master: &'a Master, choice: &VariantChoice) -> Result<&
 
 /// The rendition that belongs to a variant: by language and name, else the default, else the first. `None`: the variant
 /// has its sound inside. A choice that nothing fits falls back to the default, told in the second value.
+///
+/// # Errors
+/// Why none of the renditions that belong to the variant can be used.
 pub(super) fn choose_audio<'a>(
     master: &'a Master,
     variant: &Variant,
     choice: &AudioChoice,
-) -> (Option<&'a Rendition>, Option<String>) {
-    let Some(group) = &variant.audio_group else { return (None, None) };
-    let members: Vec<&Rendition> = master.audio.iter().filter(|rendition| rendition.group == *group).collect();
+) -> Result<(Option<&'a Rendition>, Option<String>), String> {
+    let Some(group) = &variant.audio_group else { return Ok((None, None)) };
+    let group_members = || master.audio.iter().filter(|rendition| rendition.group == *group);
+    let members: Vec<&Rendition> = group_members().filter(|rendition| rendition.url.is_ok()).collect();
     if members.is_empty() {
-        return (None, Some(format!("the variant's audio group '{group}' is not in the playlist")));
+        let reasons: Vec<&str> =
+            group_members().filter_map(|rendition| rendition.url.as_ref().err()).map(String::as_str).collect();
+        if reasons.is_empty() {
+            return Ok((None, Some(format!("the variant's audio group '{group}' is not in the playlist"))));
+        }
+        return Err(format!("audio group '{group}': {}", reasons.join("; ")));
     }
     let fits = |rendition: &&&Rendition| {
         choice.name.as_ref().is_none_or(|name| rendition.name == *name)
@@ -59,13 +71,29 @@ pub(super) fn choose_audio<'a>(
     };
     let fitting: Vec<&Rendition> = members.iter().filter(fits).copied().collect();
     match preferred(&fitting) {
-        Some(rendition) => (Some(rendition), None),
+        Some(rendition) => Ok((Some(rendition), None)),
         None => {
             let offered: Vec<String> = members.iter().map(|rendition| audio_in_words(rendition)).collect();
             let warning = format!("no audio rendition is as asked for; taking the default of: {}", offered.join(", "));
-            (preferred(&members), Some(warning))
+            Ok((preferred(&members), Some(warning)))
         }
     }
+}
+
+/// What promises that a variant has sound, in words; `None`: nothing does.
+pub(super) fn promised_sound(variant: &Variant, rendition: Option<&Rendition>) -> Option<String> {
+    if let Some(rendition) = rendition {
+        return Some(format!("audio rendition {}", audio_in_words(rendition)));
+    }
+    if let Some(group) = &variant.audio_group {
+        return Some(format!("AUDIO=\"{group}\""));
+    }
+    let codecs = variant.codecs.as_deref()?;
+    let is_audio = |codec: &str| {
+        let codec = codec.trim().to_ascii_lowercase();
+        AUDIO_CODECS.iter().any(|known| codec.starts_with(known))
+    };
+    codecs.split(',').any(is_audio).then(|| format!("CODECS=\"{codecs}\""))
 }
 
 fn playable(variant: &Variant) -> bool {
@@ -152,7 +180,7 @@ mod tests {
         let mid = &master.variants[1];
         let audio = |language: Option<&str>, name: Option<&str>| {
             let choice = AudioChoice { language: language.map(str::to_owned), name: name.map(str::to_owned) };
-            let (rendition, warning) = choose_audio(&master, mid, &choice);
+            let (rendition, warning) = choose_audio(&master, mid, &choice).unwrap();
             (rendition.unwrap().name.clone(), warning.is_some())
         };
         assert_eq!(audio(None, None), ("English".into(), false));
@@ -160,14 +188,39 @@ mod tests {
         assert_eq!(audio(Some("en"), None), ("English".into(), false));
         assert_eq!(audio(None, Some("Deutsch")), ("Deutsch".into(), false));
         assert_eq!(audio(Some("fr"), None), ("English".into(), true), "the default, with a warning");
-        assert_eq!(choose_audio(&master, &master.variants[0], &AudioChoice::default()), (None, None));
+        assert_eq!(choose_audio(&master, &master.variants[0], &AudioChoice::default()), Ok((None, None)));
         let mut no_group = master.clone();
         no_group.audio.clear();
-        assert!(matches!(choose_audio(&no_group, mid, &AudioChoice::default()), (None, Some(_))));
+        assert!(matches!(choose_audio(&no_group, mid, &AudioChoice::default()), Ok((None, Some(_)))));
         let mut no_default = master.clone();
         no_default.audio[1].default = false;
-        let (rendition, _) = choose_audio(&no_default, mid, &AudioChoice::default());
+        let (rendition, _) = choose_audio(&no_default, mid, &AudioChoice::default()).unwrap();
         assert_eq!(rendition.unwrap().name, "Deutsch", "AUTOSELECT before the rest");
+    }
+
+    #[test]
+    fn a_sound_that_cannot_be_used_is_passed_over_or_the_reason() {
+        let mut master = master();
+        master.audio[1].url = Err("line 3: 'skd:' is not an http(s) address".into());
+        let choice = AudioChoice::default();
+        let (rendition, _) = choose_audio(&master, &master.variants[1], &choice).unwrap();
+        assert_eq!(rendition.unwrap().name, "Deutsch");
+        master.audio[0].url = master.audio[1].url.clone();
+        let why = choose_audio(&master, &master.variants[1], &choice).unwrap_err();
+        assert!(why.contains("audio group 'a'") && why.contains("line 3"), "{why}");
+    }
+
+    #[test]
+    fn what_promises_sound() {
+        let master = master();
+        let promise = |n: usize, rendition| promised_sound(&master.variants[n], rendition);
+        assert_eq!(promise(0, None), None);
+        assert_eq!(promise(1, master.audio.first()).as_deref(), Some("audio rendition Deutsch (de)"));
+        assert_eq!(promise(1, None).as_deref(), Some("AUDIO=\"a\""));
+        assert_eq!(promise(3, None).as_deref(), Some("CODECS=\"avc1.640028,mp4a.40.2\""));
+        let mut picture_only = master.variants[3].clone();
+        picture_only.codecs = Some("avc1.640028".into());
+        assert_eq!(promised_sound(&picture_only, None), None);
     }
 
     #[test]

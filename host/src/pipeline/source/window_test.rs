@@ -23,7 +23,7 @@ fn listed(sequence: u64, target: u64, words: &str, end: &str) -> MediaPlaylist {
             _ => format!("#EXTINF:{target},\n{word}\n"),
         };
     }
-    parse_media(&Url::parse("http://h/live/x.m3u8").unwrap(), &(text + end)).unwrap()
+    parse_media(&Url::parse("http://h/live/x.m3u8").unwrap(), &(text + end), None).unwrap()
 }
 
 fn minute(seconds: &str) -> u64 {
