@@ -5,6 +5,8 @@ export type Link =
   | { readonly kind: "connecting" }
   /** What is shown is live. */
   | { readonly kind: "live" }
+  /** The connection is open, but nothing has come over it since `since`, Unix time in milliseconds: the server hangs. */
+  | { readonly kind: "silent"; readonly since: number }
   /** What is shown is as old as `since`; it is tried again. */
   | { readonly kind: "lost"; readonly since: number; readonly attempts: number }
   /** The server does not know us (any more): somebody has to sign in. */
@@ -13,11 +15,17 @@ export type Link =
 export type LinkEvent =
   | { readonly kind: "attempt" }
   | { readonly kind: "open" }
+  /** A message has come. */
+  | { readonly kind: "message" }
+  /** Looked at from time to time: the last message came at `last`. */
+  | { readonly kind: "look"; readonly at: number; readonly last: number }
   | { readonly kind: "closed"; readonly at: number; readonly code: number }
   | { readonly kind: "reset" };
 
 /** graphql-transport-ws: "Unauthorized" and "Forbidden". */
 const REFUSED = [4401, 4403];
+/** The server sends a message each second; without one for so long, what is shown is not live. Milliseconds. */
+export const SILENT_AFTER_MS = 3_000;
 /** Nobody listens any more: closed by ourselves. */
 const NORMAL = 1000;
 
@@ -29,12 +37,19 @@ export function next(link: Link, event: LinkEvent): Link {
       return FIRST;
     case "open":
       return { kind: "live" };
+    case "message":
+      return link.kind === "silent" ? { kind: "live" } : link;
+    case "look":
+      return link.kind === "live" && event.at - event.last >= SILENT_AFTER_MS
+        ? { kind: "silent", since: event.last }
+        : link;
     case "attempt":
       return link.kind === "lost" ? { ...link, attempts: link.attempts + 1 } : link;
     case "closed":
       if (REFUSED.includes(event.code)) return { kind: "refused" };
       if (event.code === NORMAL || link.kind === "refused") return link;
-      return link.kind === "lost" ? link : { kind: "lost", since: event.at, attempts: 0 };
+      if (link.kind === "lost") return link;
+      return { kind: "lost", since: link.kind === "silent" ? link.since : event.at, attempts: 0 };
   }
 }
 

@@ -19,7 +19,12 @@ const RETRIES_SEEN = 3;
 /** A subscription that the server broke off with an error of its own is tried again after so long. */
 const AGAIN_AFTER_MS = 5_000;
 
+/** How often the time since the last message is looked at. */
+const LOOK_EVERY_MS = 500;
+
 let link = $state.raw<Link>(FIRST);
+/** When the last message came, Unix time in milliseconds. */
+let lastMessage = 0;
 let client: Client | undefined;
 let hurry: (() => void) | undefined;
 /** What is told when the connection has come back, before subscriptions begin again. */
@@ -70,8 +75,14 @@ function connect(): Client {
       connected: () => {
         clearTimeout(late);
         if (!ours()) return;
+        lastMessage = Date.now();
         if (link.kind === "lost") for (const back of backs) back();
         tell({ kind: "open" });
+      },
+      message: () => {
+        if (!ours()) return;
+        lastMessage = Date.now();
+        if (link.kind === "silent") tell({ kind: "message" });
       },
       closed: (event) => {
         clearTimeout(late);
@@ -92,7 +103,7 @@ function connect(): Client {
 
 function tell(event: Parameters<typeof next>[1]) {
   link = next(link, event);
-  hold(link.kind === "lost" ? link.since : null);
+  hold(link.kind === "lost" || link.kind === "silent" ? link.since : null);
 }
 
 /** Closes the connection and forgets who one was: before signing in as somebody else. */
@@ -108,6 +119,9 @@ export function reconnectNow(): void {
 }
 
 if (typeof window !== "undefined") {
+  setInterval(() => {
+    if (link.kind === "live") tell({ kind: "look", at: Date.now(), last: lastMessage });
+  }, LOOK_EVERY_MS);
   addEventListener("online", reconnectNow);
   document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && reconnectNow());
 }
