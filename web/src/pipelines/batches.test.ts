@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { BatchFactsFragment } from "../api/operations.ts";
-import { advance, KEEP, merge, type Progress, told } from "./batches.ts";
+import { advance, KEEP, merge, type Progress, toAsk, told, withKept } from "./batches.ts";
 
 const at = (seconds: number) => new Date(1_700_000_000_000 + seconds * 1000).toISOString();
 const step = (
@@ -74,4 +74,31 @@ it("tells the timeline what it needs", () => {
   expect(shown?.outcome).toBe("original");
   expect(shown?.completeAt).toBe(Date.parse(at(0)));
   expect(shown?.steps.get("DECIDED")).toBe(Date.parse(at(2)));
+});
+
+describe("files that are removed while one looks", () => {
+  const done = (number: number) => step(number, "DONE", number);
+  const all = built(done(1), done(2), done(3), step(4, "CUT", 9));
+
+  it("are asked about as far back as some are left", () => {
+    expect(toAsk(all)).toBe(4);
+    expect(toAsk(built(step(4, "CUT", 9)))).toBe(0);
+    expect(toAsk(withKept(all, [{ number: 1, cleaned: true }]))).toBe(3);
+  });
+
+  it("are told at their batches, and stay gone whatever an older answer says", () => {
+    const cleaned = withKept(all, [
+      { number: 3, cleaned: false },
+      { number: 2, cleaned: true },
+      { number: 1, cleaned: true },
+    ]);
+    expect(cleaned.map((one) => [one.number, one.cleaned])).toEqual([
+      [4, false],
+      [3, false],
+      [2, true],
+      [1, true],
+    ]);
+    expect(withKept(cleaned, [{ number: 2, cleaned: true }])).toBe(cleaned);
+    expect(merge(cleaned, all).find((one) => one.number === 2)?.cleaned).toBe(true);
+  });
 });

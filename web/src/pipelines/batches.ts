@@ -23,7 +23,8 @@ export function merge(
   const all = new Map(known.map((batch) => [batch.number, batch]));
   for (const batch of fresh) {
     const before = all.get(batch.number);
-    if (!before || STEPS.indexOf(batch.step) >= STEPS.indexOf(before.step)) all.set(batch.number, batch);
+    if (!before || STEPS.indexOf(batch.step) >= STEPS.indexOf(before.step))
+      all.set(batch.number, before?.cleaned ? { ...batch, cleaned: true } : batch);
   }
   return [...all.values()].sort((a, b) => b.number - a.number).slice(0, KEEP);
 }
@@ -49,6 +50,24 @@ export function advance(known: readonly BatchFactsFragment[], progress: Progress
     known.filter((batch) => batch.number !== progress.number),
     [moved],
   );
+}
+
+export interface Kept {
+  readonly number: number;
+  readonly cleaned: boolean;
+}
+
+/** Batches whose files are gone by now. Nothing else of them changes; those that `kept` does not name stay as they are. */
+export function withKept(known: readonly BatchFactsFragment[], kept: readonly Kept[]): readonly BatchFactsFragment[] {
+  const gone = new Set(kept.filter((one) => one.cleaned).map((one) => one.number));
+  if (!known.some((batch) => !batch.cleaned && gone.has(batch.number))) return known;
+  return known.map((batch) => (gone.has(batch.number) && !batch.cleaned ? { ...batch, cleaned: true } : batch));
+}
+
+/** How many of the newest batches have to be asked for to learn of all that may have been cleaned. */
+export function toAsk(known: readonly BatchFactsFragment[]): number {
+  const oldest = known.findLastIndex((batch) => batch.step === "DONE" && !batch.cleaned);
+  return oldest + 1;
 }
 
 function unknown({ number, step, at, outcome }: Progress): BatchFactsFragment {

@@ -7,6 +7,7 @@ import {
   type EventFactsFragment,
   EventsOfDocument,
   type FullStatusFragment,
+  KeptBatchesDocument,
   OlderBatchesDocument,
   OlderEventsDocument,
   OneBatchDocument,
@@ -18,7 +19,7 @@ import {
 import { request } from "../api/request.ts";
 import { subscribe } from "../api/socket.svelte.ts";
 import { heard } from "../app/now.svelte.ts";
-import { advance, KEEP as BATCHES_KEEP, merge, type Progress } from "./batches.ts";
+import { advance, KEEP as BATCHES_KEEP, merge, type Progress, toAsk, withKept } from "./batches.ts";
 import { newer } from "./status.ts";
 
 type Facts = NonNullable<PipelineDetailQuery["pipeline"]>;
@@ -27,6 +28,10 @@ type Facts = NonNullable<PipelineDetailQuery["pipeline"]>;
 const EVENTS_KEEP = 200;
 /** Batches that are fetched at a time. */
 const PAGE = 100;
+/** Files are removed soon after a batch is done, which no event tells: it is asked so long after, in milliseconds. */
+const KEPT_AFTER_MS = 2_000;
+/** The API gives no more at once. */
+const KEPT_MOST = 200;
 /** Steps after which a batch knows more than the step itself says. */
 const TELLING = ["DECIDED", "DONE"];
 
@@ -43,6 +48,7 @@ export class Detail {
   error = $state.raw<ApiError>();
   /** It was deleted while we looked. */
   gone = $state(false);
+  private looking: ReturnType<typeof setTimeout> | undefined;
 
   constructor(id: string) {
     this.id = id;
@@ -92,6 +98,7 @@ export class Detail {
         {
           data: ({ events }) => {
             this.events = mergeEvents(this.events, [events]).slice(0, EVENTS_KEEP);
+            if (events.kind === "STORAGE_CLEANED") void this.lookForFiles();
             // Settings and what is wanted of it changed: by us, or by somebody else.
             if (["UPDATED", "ROLLED_BACK", "STARTED", "STOPPED"].includes(events.kind)) void this.load();
           },
@@ -100,6 +107,7 @@ export class Detail {
       ),
     ];
     return () => {
+      clearTimeout(this.looking);
       for (const stop of stops) stop();
     };
   }
@@ -129,10 +137,29 @@ export class Detail {
     this.olderEvents = more(pipeline.events);
   }
 
+  /** Which batches still have their files: asked when some may have gone, and when a sound was asked for in vain. */
+  async lookForFiles(): Promise<void> {
+    clearTimeout(this.looking);
+    this.looking = undefined;
+    const first = Math.min(KEPT_MOST, toAsk(this.batches));
+    if (first === 0) return;
+    try {
+      const { pipeline } = await request(KeptBatchesDocument, { id: this.id, first });
+      if (pipeline)
+        this.batches = withKept(
+          this.batches,
+          pipeline.batches.edges.map((edge) => edge.node),
+        );
+    } catch {
+      // Asked again after the next batch; a connection that is lost is said elsewhere.
+    }
+  }
+
   private step(progress: Progress & { readonly dropped: number }): void {
     if (progress.dropped > 0) void this.load();
     this.batches = advance(this.batches, progress);
     if (TELLING.includes(progress.step)) void this.renew(progress.number);
+    if (progress.step === "DONE") this.looking ??= setTimeout(() => void this.lookForFiles(), KEPT_AFTER_MS);
   }
 
   private async renew(number: number): Promise<void> {

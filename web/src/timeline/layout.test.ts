@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { assignLanes, type Batch, layout, type View } from "./layout.ts";
+import { assignLanes, type Batch, hit, layout, moved, type View } from "./layout.ts";
 
 const T = 1_000_000_000_000;
 
@@ -175,5 +175,42 @@ describe("the time axis", () => {
       const before = ticks[n - 1];
       if (before) expect(tick.at - before.at).toBe(step);
     });
+  });
+});
+
+describe("130 batches on 60 minutes", () => {
+  const batches = Array.from({ length: 130 }, (_, n) => batch(n, n * 27));
+  const lanes = assignLanes(batches, new Map());
+  const { rows } = layout(batches, view(130 * 27, { span: 3_600_000, width: 1100 }), lanes);
+
+  it("are narrow, and each can be picked where it is drawn", () => {
+    expect(rows.length).toBeGreaterThan(100);
+    expect(Math.max(...rows.map((row) => row.width))).toBeLessThan(24);
+    for (const row of rows) expect(hit(rows, row.x + row.width / 2, row.lane)?.batch.number).toBe(row.batch.number);
+  });
+
+  it("are found beside a click, in another lane too, but not from far away", () => {
+    const last = rows.at(-1);
+    if (!last) throw new Error("nothing is drawn");
+    expect(hit(rows, last.x + last.width + 10, last.lane)?.lane).toBe(last.lane);
+    expect(hit(rows, last.x + 1, 99)).not.toBeNull();
+    expect(hit(rows, last.x + last.width + 100, last.lane)).toBeNull();
+    expect(hit([], 5, 0)).toBeNull();
+  });
+
+  it("are all reached by keys", () => {
+    const numbers = rows.map((row) => row.batch.number);
+    const [first, last] = [numbers[0] ?? -1, numbers.at(-1) ?? -1];
+    expect(moved(rows, null, "ArrowLeft")).toBe(last);
+    expect(moved(rows, last, "Home")).toBe(first);
+    expect(moved(rows, first, "End")).toBe(last);
+    expect(moved(rows, first, "ArrowLeft")).toBe(first);
+    expect(moved(rows, last, "PageUp")).toBe(last - 10);
+    expect(moved(rows, last, "Enter")).toBeUndefined();
+    let at = first;
+    for (const number of numbers.slice(1)) {
+      at = moved(rows, at, "ArrowRight") ?? -1;
+      expect(at).toBe(number);
+    }
   });
 });

@@ -128,6 +128,46 @@ export function layout(batches: readonly Batch[], view: View, lanes: ReadonlyMap
   return { rows, lanes: Math.max(0, ...rows.map((row) => row.lane + 1)), ticks: ticks(view, x), now: nowX };
 }
 
+/** How far beside a batch a click still means it, in pixels. */
+const REACH = 24;
+
+/**
+ * The batch that a click at `x` in a lane means: the one there, else the nearest of that lane, else the nearest of all. Null
+ * where none is near. However narrow batches are drawn, each can be hit or lies next to one that can.
+ */
+export function hit(rows: readonly Row[], x: number, lane: number): Row | null {
+  const away = (row: Row) => Math.max(row.x - x, x - (row.x + row.width), 0);
+  const near = (some: readonly Row[]) => {
+    const [first] = some.toSorted((a, b) => away(a) - away(b) || b.batch.number - a.batch.number);
+    return first && away(first) <= REACH ? first : null;
+  };
+  return near(rows.filter((row) => row.lane === lane)) ?? near(rows);
+}
+
+/** Where a key leads to from a batch; undefined where the key does not move. `null`: none is active yet. */
+export function moved(rows: readonly Row[], active: number | null, key: string): number | undefined {
+  const last = rows.length - 1;
+  if (last < 0) return undefined;
+  const at = rows.findIndex((row) => row.batch.number === active);
+  const to = (n: number) => rows[Math.max(0, Math.min(last, n))]?.batch.number;
+  switch (key) {
+    case "ArrowLeft":
+      return to(at < 0 ? last : at - 1);
+    case "ArrowRight":
+      return to(at < 0 ? last : at + 1);
+    case "Home":
+      return to(0);
+    case "End":
+      return to(last);
+    case "PageUp":
+      return to(at < 0 ? last : at - 10);
+    case "PageDown":
+      return to(at < 0 ? last : at + 10);
+    default:
+      return undefined;
+  }
+}
+
 const inside = (x: number, view: View) => x >= 0 && x <= view.width;
 
 function bar(span: Span, view: View, x: (at: number) => number): Bar[] {
