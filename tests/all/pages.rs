@@ -168,3 +168,18 @@ async fn screens_let_everybody_in_fit_a_phone_and_tell_when_they_are_not_live() 
     let told = Script::start("ui/link.mjs", &given).result(LIMIT).await;
     assert_eq!(told["connections"].as_u64(), Some(1), "a connection that was lost came back by itself: {told:#}");
 }
+
+#[tokio::test]
+async fn an_overview_of_many_is_low_sorted_and_steered_at_once_and_each_batch_of_an_hour_is_reached() {
+    let told = Script::start("ui/overview.mjs", &json!({})).result(LIMIT).await;
+    assert_eq!(told["first"], json!(["stream-00", "stream-01", "stream-02", "stream-03"]), "trouble first: {told:#}");
+    assert!(told["cause"].as_str().unwrap().starts_with("No packets leave: connection refused"), "{told:#}");
+    assert_eq!(told["offAirNumbers"], json!(["–", "–"]), "no number that comforts: {told:#}");
+    assert_eq!(told["behind"], "On air, behind", "41 s behind is not green: {told:#}");
+    assert_eq!(told["sorted"], json!(["stream-30", "stream-29"]), "{told:#}");
+    assert!(told["question"].as_str().unwrap().contains("stream-05, stream-06, stream-07"), "{told:#}");
+    let done = ["stop default:stream-05", "stop default:stream-06", "stop default:stream-07"];
+    assert_eq!(told["done"], json!(done), "{told:#}");
+    assert!(told["clicked"].as_u64().is_some(), "a narrow batch can be clicked: {told:#}");
+    assert!(told["staleAfterMs"].as_u64().unwrap() < 4000, "a server that hangs is told: {told:#}");
+}

@@ -17,6 +17,7 @@ export const PATIENCE = 60_000;
 const SHOTS = process.env.OUTBOARD_SHOTS;
 
 export const DESKTOP = { width: 1440, height: 900 };
+export const NARROW = { width: 1024, height: 768 };
 export const PHONE = { width: 360, height: 780 };
 
 export async function launch() {
@@ -49,13 +50,19 @@ export async function violations(page) {
   );
 }
 
-/** What is wider than the page and does not scroll in a frame of its own. */
+/** What is wider than the page, or than the card that it is on, and does not scroll in a frame of its own. */
 export async function overflow(page) {
   return page.evaluate(() => {
     const width = document.documentElement.clientWidth;
-    if (document.documentElement.scrollWidth <= width) return [];
+    const out = [...document.querySelectorAll('.card')].flatMap((card) => {
+      const right = card.getBoundingClientRect().right + 1;
+      const frames = '.scroll, .timeline, .cut, .hidden, [role="listbox"], pre, svg';
+      const over = [...card.querySelectorAll('*')].find((one) => !one.closest(frames) && one.getBoundingClientRect().right > right);
+      return over ? [`wider than its card: ${over.outerHTML.slice(0, 200)}`] : [];
+    });
+    if (document.documentElement.scrollWidth <= width) return out;
     const wide = [...document.querySelectorAll('body *')].filter((one) => one.getBoundingClientRect().right > width + 1);
-    return [`the page is ${document.documentElement.scrollWidth} wide`, ...wide.slice(0, 5).map((one) => one.outerHTML.slice(0, 200))];
+    return [...out, `the page is ${document.documentElement.scrollWidth} wide`, ...wide.slice(0, 5).map((one) => one.outerHTML.slice(0, 200))];
   });
 }
 

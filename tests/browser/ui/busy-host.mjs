@@ -39,30 +39,44 @@ const fieldResolver = (source, args, context, info) => {
   return value ?? plain(info.returnType);
 };
 
-/** What happens in so many pipelines with so many lines a second, as the schema's root fields. */
-function busy(pipelines, linesASecond) {
+/** What happens in so many pipelines with so many lines a second, as the schema's root fields. `shape` may make a pipeline
+ * otherwise: fields of its status over those of one that is well; `batches` is how many there were before. */
+function busy(pipelines, linesASecond, { shape = () => ({}), batches = 40 } = {}) {
   const began = Date.now();
   const name = (n) => `default:stream-${String(n).padStart(2, '0')}`;
-  const batchesOf = () => Math.floor((Date.now() - began) / (1000 * BATCH_SECONDS)) + 40;
+  const batchesOf = () => Math.floor((Date.now() - began) / (1000 * BATCH_SECONDS)) + batches;
   const batch = (number) => {
-    const at = began + (number - 40) * BATCH_SECONDS * 1000;
+    const at = began + (number - batches) * BATCH_SECONDS * 1000;
     const steps = ['CUT', 'DEMUXED', 'SENT', 'DECIDED', 'REMUXED', 'ON_AIR', 'DONE'];
     const taken = steps.map((step, n) => ({ step, startedAt: iso(at + n * 300), at: iso(at + (n + 1) * 300), seconds: 0.3 }));
     return { number, step: 'DONE', outcome: number % 7 ? 'PROCESSED' : 'ORIGINAL', roundTripMs: 500 + (number % 9) * 40, completeAt: iso(at), steps: taken };
   };
-  const newest = (count) => Array.from({ length: Math.min(count, batchesOf()) }, (_, n) => batch(batchesOf() - 1 - n));
+  /** The newest ones, or those before the one that `after` names; the cursor is the number. */
+  const paged = ({ first, after }) => {
+    const from = after ? Number(after) : batchesOf();
+    const list = Array.from({ length: Math.min(first ?? 20, from) }, (_, n) => batch(from - 1 - n));
+    const end = list.at(-1)?.number ?? 0;
+    return { ...page(list), pageInfo: { hasNextPage: end > 0, endCursor: String(end) } };
+  };
+  const done = [];
+  const act = (what) => ({ id }) => {
+    done.push(`${what} ${id}`);
+    return { id, desired: what === 'stop' ? 'STOPPED' : 'RUNNING', deleted: true };
+  };
+  let frozen = false;
+  const { desired: desiredOf = () => 'RUNNING' } = shape;
   const status = (id) => ({
     pipelineId: id, at: iso(Date.now()), phase: 'ON_AIR', onAir: true, startedAt: iso(began), since: iso(began),
     health: { state: 'HEALTHY', reason: 'on air with processed audio', since: iso(began) },
     counters: { bufferSeconds: ((Date.now() - began) / 1000) % BATCH_SECONDS, batches: batchesOf(), processed: batchesOf() - 6, original: 6 },
     destinations: [{ id: 'a', url: 'rtmp://127.0.0.1/live/…', state: 'PUBLISHING', onAir: true, backlogMs: Date.now() % 90 }],
     processor: { connected: true, ready: true, breaker: 'CLOSED', since: iso(began) },
-    airSeconds: (Date.now() - began) / 1000, readySeconds: (Date.now() - began) / 1000 + 5,
+    airSeconds: (Date.now() - began) / 1000, readySeconds: (Date.now() - began) / 1000 + 5, runningRevision: 1, ...shape(id),
   });
   const pipeline = (id) => ({
-    id, tenant: 'default', streamId: id.split(':')[1], revision: 1, desired: 'RUNNING', createdAt: iso(began),
+    id, tenant: 'default', streamId: id.split(':')[1], revision: 1, desired: desiredOf(id), createdAt: iso(began),
     settings: { batchSeconds: BATCH_SECONDS, source: { url: 'http://127.0.0.1/live.m3u8' }, processor: { url: 'http://127.0.0.1/' }, destinations: [{ id: 'a', url: 'rtmp://127.0.0.1/live/…' }] },
-    status: () => status(id), batches: ({ first }) => page(newest(first ?? 20)), batch: ({ number }) => batch(number),
+    status: () => status(id), batches: paged, batch: ({ number }) => batch(number),
   });
   const ids = Array.from({ length: pipelines }, (_, n) => name(n));
   let lines = 0;
@@ -75,14 +89,16 @@ function busy(pipelines, linesASecond) {
   };
   async function* each(seconds, field, make) {
     for (;;) {
+      while (frozen) await pause(100);
       for (const value of make()) yield { [field]: value };
       await pause(seconds * 1000);
     }
   }
   return {
-    told: () => lines,
-    me: { name: 'local', role: 'ADMIN' }, pipelines: () => ids.map(pipeline), pipeline: ({ id }) => pipeline(id),
-    server: () => each(2, 'server', () => [{ version: '0.0.0', at: iso(Date.now()) }]),
+    told: () => lines, done, freeze: (on) => { frozen = on; },
+    startPipeline: act('start'), stopPipeline: act('stop'), restartPipeline: act('restart'), deletePipeline: act('delete'),
+    me: { name: 'local', role: 'ADMIN' }, pipelines: () => ids.map(pipeline), stageComponents: () => [], pipeline: ({ id }) => pipeline(id),
+    server: () => each(1, 'server', () => [{ version: '0.0.0', at: iso(Date.now()) }]),
     pipelineStatus: ({ id }) => each(1, 'pipelineStatus', () => (id ? [id] : ids).map(status)),
     batchProgress: ({ id }) => each(BATCH_SECONDS, 'batchProgress', () => batch(batchesOf() - 1).steps.map((step) => ({ ...step, pipelineId: id, number: batchesOf() - 1, outcome: 'PROCESSED' }))),
     events: () => each(3600, 'events', () => []),
@@ -91,9 +107,9 @@ function busy(pipelines, linesASecond) {
 }
 
 /** Serves the built pages and the made-up API on a free port of loopback; answers its address and how it is ended. */
-export async function busyHost(pipelines, linesASecond) {
+export async function busyHost(pipelines, linesASecond, more) {
   const schema = buildSchema(await readFile(join(ROOT, 'host/schema.graphql'), 'utf8'));
-  const rootValue = busy(pipelines, linesASecond);
+  const rootValue = busy(pipelines, linesASecond, more);
   const server = createServer(async (request, response) => {
     const { pathname } = new URL(request.url, 'http://127.0.0.1');
     if (pathname === '/api/session') return response.end(JSON.stringify({ name: 'local', tenant: null, role: 'admin', local: true }));
@@ -112,5 +128,5 @@ export async function busyHost(pipelines, linesASecond) {
   const rooted = (run) => (args) => run({ ...args, schema, rootValue, fieldResolver, subscribeFieldResolver: (_, args2, context, info) => rootValue[info.fieldName](args2) });
   useServer({ schema, execute: rooted(execute), subscribe: rooted(subscribe) }, sockets);
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return { url: `http://127.0.0.1:${server.address().port}/`, told: rootValue.told, end: () => process.nextTick(() => process.exit()) };
+  return { url: `http://127.0.0.1:${server.address().port}/`, told: rootValue.told, done: rootValue.done, freeze: rootValue.freeze, end: () => process.nextTick(() => process.exit()) };
 }

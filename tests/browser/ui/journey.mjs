@@ -15,7 +15,7 @@ const expected = (text) => text.includes('404') && text.includes('/preview/');
 async function movement(page, timeline) {
   const seen = new Map();
   for (const deadline = Date.now() + PATIENCE; ; await page.waitForTimeout(100)) {
-    for (const label of await timeline.getByRole('button').evaluateAll((all) => all.map((one) => one.ariaLabel ?? ''))) {
+    for (const label of await timeline.getByRole('option').evaluateAll((all) => all.map((one) => one.ariaLabel ?? ''))) {
       const [batch, state] = label.split(': ');
       const states = seen.get(batch) ?? new Set();
       seen.set(batch, states.add(state.replaceAll(/ (now|for [\d.]+ m?s)/g, '')));
@@ -60,7 +60,7 @@ await run(async (browser, { url, source, processor, to, stream, component }) => 
   await status.getByText('On air', { exact: true }).waitFor();
   await status.getByText('on air with processed audio').waitFor();
   const timeline = page.locator('.timeline');
-  await timeline.getByRole('button', { name: /^Batch 1: processed audio.*on air/ }).waitFor();
+  await timeline.getByRole('option', { name: /^Batch 1: processed audio.*on air/ }).waitFor();
   // They move: one is seen at several steps while we look.
   told.steps = await movement(page, timeline);
 
@@ -73,7 +73,7 @@ await run(async (browser, { url, source, processor, to, stream, component }) => 
   await page.waitForFunction((from) => document.querySelector('video').currentTime > from + 3, before.at);
   told.played = { before, after: await playing(), behind: await page.getByText('behind air').textContent() };
   await video.evaluate((one) => Object.assign(one, { seen: true }));
-  await timeline.getByRole('button', { name: /^Batch 1:/ }).or(page.getByRole('row', { name: /^1 / }).getByRole('button')).first().click();
+  await timeline.getByRole('option', { name: /^Batch 1:/ }).or(page.getByRole('row', { name: /^1 / }).getByRole('button')).first().click();
   const panel = page.getByRole('region', { name: 'Batch 1' });
   await panel.getByRole('button', { name: 'Play: Processed audio' }).waitFor();
   await panel.getByRole('button', { name: 'Play: Original audio' }).click();

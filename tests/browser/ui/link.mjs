@@ -33,7 +33,7 @@ await run(async (browser, { url, pipeline }) => {
   away = true;
   const left = sockets.splice(0);
   for (const socket of left) await socket.close({ code: 4000 });
-  const banner = page.getByText(/Reconnecting since/);
+  const banner = page.getByText(/Connection lost at/);
   await banner.waitFor();
   await page.locator('main.stale').waitFor();
   const then = await counts();

@@ -11,7 +11,7 @@ import { open, run, shoot, tell } from './browser.mjs';
 const SETTLES_MS = 8_000;
 const SCREENS = {
   overview: ['/', (page) => page.getByRole('link', { name: 'stream-49' }).or(page.getByRole('link', { name: /^stream-/ }).last()).first()],
-  pipeline: ['/pipelines/default:stream-01', (page) => page.locator('.timeline button').first()],
+  pipeline: ['/pipelines/default:stream-01', (page) => page.locator('.timeline [role="option"]').first()],
   logs: ['/logs?level=TRACE', (page) => page.locator('.line').nth(10)],
 };
 

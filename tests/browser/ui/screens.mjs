@@ -16,7 +16,7 @@ const LOOKS = {
 /** Name, path, what must be there before it is looked at, and what is done on it first. */
 const screens = ({ pipeline, trouble, tenant }) => [
   ['overview', '/', (page) => page.getByRole('link', { name: pipeline.split(':')[1] })],
-  ['overview-none', '/?text=nothing-of-that-name', (page) => page.getByRole('heading', { name: 'None of them' })],
+  ['overview-none', '/?text=nothing-of-that-name', (page) => page.getByRole('heading', { name: 'No pipeline matches' })],
   ['pipeline', `/pipelines/${pipeline}`, (page) => page.getByText('behind air'), watch],
   ['batch', `/pipelines/${pipeline}`, (page) => page.getByRole('button', { name: 'Play: Processed audio' }), pickBatch],
   ['trouble', `/pipelines/${trouble}`, (page) => page.getByRole('row').filter({ hasText: 'no connection to the processor' }).first()],
@@ -42,7 +42,7 @@ const screens = ({ pipeline, trouble, tenant }) => [
 const watch = (page) => page.getByRole('button', { name: 'Watch what is on air' }).click();
 /** One that came back in time and was on air a moment ago: its files are there for a while yet. */
 const pickBatch = async (page) => {
-  const rows = page.getByRole('row').filter({ hasText: 'Processed' }).filter({ hasText: /was on air(?!, cleaned)/ });
+  const rows = page.getByRole('row').filter({ hasText: 'Processed' }).filter({ hasText: /Aired(?! at|, cleaned)/ });
   await rows.first().getByRole('button').click();
 };
 const preview = async (page) => {

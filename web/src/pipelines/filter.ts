@@ -1,42 +1,154 @@
-// Which rows of the overview are shown.
+// Which rows of the overview are shown, in which order and in which groups.
 
-import type { GlanceFragment, RowFragment } from "../api/operations.ts";
+import type { GlanceFragment, RowFragment, TripFragment } from "../api/operations.ts";
+import { GROUP_ORDER, type Group, groupOf } from "../ui/tone.ts";
+import { airLag, answers, farBehind } from "./status.ts";
+import { lastTrip, roundTrips, timeLeft } from "./trips.ts";
 
 export const SHOWS = {
   all: "All",
   air: "On air",
-  trouble: "With trouble",
-  stopped: "Not meant to run",
+  trouble: "Has problems",
+  never: "Never started",
+  stopped: "Stopped on purpose",
 } as const;
 
 export type Show = keyof typeof SHOWS;
 
-interface Line {
+export interface Line {
   readonly id: string;
-  readonly facts: Pick<RowFragment, "desired" | "streamId" | "tenant">;
-  readonly status: Pick<GlanceFragment, "onAir" | "health">;
+  readonly facts: Pick<RowFragment, "streamId" | "tenant" | "settings">;
+  readonly status: Pick<
+    GlanceFragment,
+    "phase" | "onAir" | "health" | "counters" | "destinations" | "processor" | "startedAt" | "runningRevision"
+  >;
+  readonly trips: readonly TripFragment[];
+}
+
+const TROUBLE: readonly Group[] = ["off", "failing", "degraded"];
+
+/** What a row shows. Numbers that are old or mean nothing are null. */
+export interface Numbers {
+  readonly group: Group;
+  readonly behind: boolean;
+  /** Milliseconds. */
+  readonly lag: number | null;
+  /** Seconds. */
+  readonly left: number | null;
+  /** Share of decided batches, 0 to 1. */
+  readonly original: number | null;
+  readonly decided: number;
+  readonly reached: number;
+  readonly total: number;
+  /** Milliseconds. */
+  readonly trip: number | null;
+}
+
+export function numbers({ facts, status, trips }: Line): Numbers {
+  const { counters, destinations } = status;
+  const behind = farBehind(status);
+  const decided = counters ? counters.processed + counters.original : 0;
+  return {
+    group: groupOf(status, status.runningRevision !== null || trips.length > 0, behind),
+    behind,
+    lag: airLag(status),
+    left: timeLeft(trips, status.startedAt, status.onAir && !behind),
+    original: decided > 0 ? (counters?.original ?? 0) / decided : null,
+    decided,
+    reached: destinations.filter((to) => to.onAir).length,
+    total: Math.max(destinations.length, facts.settings.destinations.length),
+    trip: answers(status.processor) ? lastTrip(roundTrips(trips)) : null,
+  };
+}
+
+export const hasProblems = (line: Line): boolean => TROUBLE.includes(numbers(line).group);
+
+/** Columns that can be sorted by: their words, and how a row compares. */
+export const COLUMNS = {
+  state: "State",
+  stream: "Stream",
+  cause: "Cause",
+  since: "Since",
+  lag: "Air lag",
+  left: "Time left",
+  original: "Original",
+  destinations: "Destinations",
+  trip: "Round trip",
+} as const;
+export type Column = keyof typeof COLUMNS;
+
+export interface Order {
+  readonly column: Column;
+  readonly descending: boolean;
 }
 
 /** Trouble first: what an operator looks for must not be below the edge of the screen. */
-const URGENCY = { FAILING: 0, DEGRADED: 1, STARTING: 2, HEALTHY: 3, IDLE: 4 } as const;
+export const STANDARD: Order = { column: "state", descending: false };
 
-export function filtered<T extends Line>(rows: readonly T[], text: string, show: Show): T[] {
-  const wanted = text.trim().toLowerCase();
-  const fits = ({ id, status }: T) => !wanted || `${id}\n${status.health.reason}`.toLowerCase().includes(wanted);
-  return rows
-    .filter((row) => fits(row) && shown(row, show))
-    .sort((a, b) => URGENCY[a.status.health.state] - URGENCY[b.status.health.state] || (a.id < b.id ? -1 : 1));
+/** `lag` and `-lag`, as the address has it. What is neither is the standard order. */
+export function orderOf(text: string | null): Order {
+  const descending = text?.startsWith("-") ?? false;
+  const column = descending ? text?.slice(1) : text;
+  return column && column in COLUMNS ? { column: column as Column, descending } : STANDARD;
 }
 
-function shown({ facts, status }: Line, show: Show): boolean {
+export const orderText = ({ column, descending }: Order): string => (descending ? `-${column}` : column);
+
+/** What a click on a header leads to: the other direction where it is the one that is sorted by. */
+export const clicked = (now: Order, column: Column): Order => ({
+  column,
+  descending: now.column === column && !now.descending,
+});
+
+export function filtered<T extends Line>(rows: readonly T[], text: string, show: Show, order: Order = STANDARD): T[] {
+  const wanted = text.trim().toLowerCase();
+  const fits = ({ id, status }: T) => !wanted || `${id}\n${status.health.reason}`.toLowerCase().includes(wanted);
+  const keyed = rows
+    .filter((row) => fits(row))
+    .map((row) => ({ row, seen: numbers(row) }))
+    .filter(({ seen, row }) => shown(seen.group, row, show))
+    .map(({ row, seen }) => ({ row, key: keyOf(row, seen, order.column) }));
+  const sign = order.descending ? -1 : 1;
+  // What has no value comes last in both directions.
+  const compared = (a: string | number | null, b: string | number | null) =>
+    a === b ? 0 : a === null ? 1 : b === null ? -1 : a < b ? -sign : sign;
+  return keyed.sort((a, b) => compared(a.key, b.key) || (a.row.id < b.row.id ? -1 : 1)).map(({ row }) => row);
+}
+
+function keyOf({ id, facts, status }: Line, seen: Numbers, column: Column): string | number | null {
+  switch (column) {
+    case "state":
+      return GROUP_ORDER.indexOf(seen.group);
+    case "stream":
+      return `${facts.streamId}\n${id}`;
+    case "cause":
+      return status.health.reason;
+    case "since":
+      return Date.parse(status.health.since);
+    case "destinations":
+      return seen.total === 0 ? null : seen.reached / seen.total;
+    default:
+      return seen[column];
+  }
+}
+
+function shown(group: Group, { status }: Line, show: Show): boolean {
   switch (show) {
     case "air":
       return status.onAir;
     case "trouble":
-      return status.health.state === "DEGRADED" || status.health.state === "FAILING";
+      return TROUBLE.includes(group);
+    case "never":
     case "stopped":
-      return facts.desired === "STOPPED";
+      return group === show;
     default:
       return true;
   }
+}
+
+/** Rows by their group, the most urgent first; inside a group in the order in which they came. */
+export function grouped<T extends Line>(rows: readonly T[]): { group: Group; rows: T[] }[] {
+  return GROUP_ORDER.map((group) => ({ group, rows: rows.filter((row) => numbers(row).group === group) })).filter(
+    (one) => one.rows.length > 0,
+  );
 }

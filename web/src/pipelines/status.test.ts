@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { airLag, newer } from "./status.ts";
+import { airedAt, airLag, answers, farBehind, newer } from "./status.ts";
 
 test("an answer that comes late does not take the place of what was told after it", () => {
   const [early, late] = [{ at: "2026-01-01T00:00:01.000Z" }, { at: "2026-01-01T00:00:01.001Z" }];
@@ -10,11 +10,33 @@ test("an answer that comes late does not take the place of what was told after i
   expect(newer(late, same)).toBe(same);
 });
 
-test("there is no lag before the first packet, and it is that of the slowest destination", () => {
-  const destinations = [{ backlogMs: 20 }, { backlogMs: 4000 }];
-  expect(airLag({ phase: "STARTING", destinations })).toBeNull();
-  expect(airLag({ phase: "STOPPED", destinations })).toBeNull();
-  expect(airLag({ phase: "ON_AIR", destinations })).toBe(4000);
-  expect(airLag({ phase: "OFF_AIR", destinations })).toBe(4000);
-  expect(airLag({ phase: "ON_AIR", destinations: [] })).toBeNull();
+const destinations = [
+  { backlogMs: 20, onAir: true },
+  { backlogMs: 4000, onAir: true },
+  { backlogMs: 90_000, onAir: false },
+];
+
+test("the lag is that of the slowest destination that takes packets, and there is none off air", () => {
+  expect(airLag({ phase: "STARTING", onAir: false, destinations })).toBeNull();
+  expect(airLag({ phase: "STOPPED", onAir: false, destinations })).toBeNull();
+  expect(airLag({ phase: "ON_AIR", onAir: true, destinations })).toBe(4000);
+  expect(airLag({ phase: "OFF_AIR", onAir: false, destinations }), "0 ms or 90 s would say nothing").toBeNull();
+  expect(airLag({ phase: "ON_AIR", onAir: true, destinations: [] })).toBeNull();
+});
+
+test("41 s behind is far behind, 4 s is not", () => {
+  expect(farBehind({ phase: "ON_AIR", onAir: true, destinations })).toBe(false);
+  expect(farBehind({ phase: "ON_AIR", onAir: true, destinations: [{ backlogMs: 41_000, onAir: true }] })).toBe(true);
+});
+
+test("a batch was aired where the backlog is younger than its end", () => {
+  expect(airedAt(destinations, 5_000)).toBe(2);
+  expect(airedAt(destinations, 100_000)).toBe(3);
+});
+
+test("a processor that is away or held back by the breaker has no round trip", () => {
+  expect(answers(null)).toBe(false);
+  expect(answers({ connected: false, breaker: "CLOSED" })).toBe(false);
+  expect(answers({ connected: true, breaker: "OPEN" })).toBe(false);
+  expect(answers({ connected: true, breaker: "PROBING" })).toBe(true);
 });

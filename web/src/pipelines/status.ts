@@ -1,4 +1,4 @@
-// What a status tells, beside what it says.
+// Numbers of a status that are worth showing. What is old or means nothing is null, and shown as "–".
 
 interface Moment {
   /** When it was so, ISO 8601. */
@@ -12,14 +12,38 @@ export function newer<T extends Moment>(known: T | undefined, fresh: T): T {
 
 interface Air {
   readonly phase: string;
-  readonly destinations: readonly { readonly backlogMs: number }[];
+  readonly onAir: boolean;
+  readonly destinations: readonly { readonly backlogMs: number; readonly onAir: boolean }[];
 }
 
 /** Phases in which the air clock runs. */
-const AIRED = ["ON_AIR", "OFF_AIR", "DRAINING"];
+const AIRED = ["ON_AIR", "DRAINING"];
 
-/** How far the destination that is furthest behind is behind the air clock, in milliseconds; null while that does not run. */
-export function airLag({ phase, destinations }: Air): number | null {
-  if (!AIRED.includes(phase) || destinations.length === 0) return null;
-  return Math.max(...destinations.map((to) => to.backlogMs));
+/** A destination that is further behind the air clock than this is not well, whatever it takes. Milliseconds. */
+export const FAR_BEHIND_MS = 5_000;
+
+/**
+ * How far the slowest destination that takes packets is behind the air clock, in milliseconds. Null while nothing is on air:
+ * a backlog that does not move is no lag.
+ */
+export function airLag({ phase, onAir, destinations }: Air): number | null {
+  const taking = destinations.filter((to) => to.onAir);
+  if (!onAir || !AIRED.includes(phase) || taking.length === 0) return null;
+  return Math.max(...taking.map((to) => to.backlogMs));
 }
+
+/** It takes packets, but so late that the programme there is not the one that should be on air. */
+export const farBehind = (air: Air): boolean => (airLag(air) ?? 0) > FAR_BEHIND_MS;
+
+/** How many destinations have had all of a batch that ended `ageMs` ago. */
+export const airedAt = (destinations: Air["destinations"], ageMs: number): number =>
+  destinations.filter((to) => to.backlogMs <= ageMs).length;
+
+interface Processor {
+  readonly connected: boolean;
+  readonly breaker: string;
+}
+
+/** Whether a round trip says anything of the processor now: it is there, and is sent fragments. */
+export const answers = (processor: Processor | null): boolean =>
+  processor?.connected === true && processor.breaker !== "OPEN";

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import type { HealthState, Phase } from "../api/operations.ts";
-import { glance } from "./tone.ts";
+import { glance, groupOf } from "./tone.ts";
 
 const seen = (state: HealthState, phase: Phase, onAir: boolean) => glance({ phase, onAir, health: { state } });
 
@@ -34,4 +34,25 @@ it.each([
   ["IDLE", "ENDED", false, "Ended", "quiet"],
 ] as const)("%s in %s, on air %s: %s", (state, phase, onAir, word, tone) => {
   expect(seen(state, phase, onAir)).toEqual({ word, tone });
+});
+
+it("does not show in green what is on air far behind the clock", () => {
+  const air = { phase: "ON_AIR", onAir: true, health: { state: "HEALTHY" } } as const;
+  expect(glance(air, true)).toEqual({ word: "On air, behind", tone: "warn" });
+  expect(groupOf(air, true, true)).toBe("degraded");
+});
+
+it.each([
+  ["FAILING", "OFF_AIR", false, true, "off"],
+  ["FAILING", "WAITING", false, true, "failing"],
+  ["FAILING", "ON_AIR", true, true, "failing"],
+  ["DEGRADED", "ON_AIR", true, true, "degraded"],
+  ["STARTING", "BUFFERING", false, true, "starting"],
+  ["HEALTHY", "ON_AIR", true, true, "air"],
+  ["HEALTHY", "OFF_AIR", false, true, "off"],
+  ["IDLE", "STOPPED", false, true, "stopped"],
+  ["IDLE", "STOPPED", false, false, "never"],
+  ["IDLE", "ENDED", false, true, "ended"],
+] as const)("groups %s in %s, on air %s, ran %s: %s", (state, phase, onAir, ran, group) => {
+  expect(groupOf({ phase, onAir, health: { state } }, ran)).toBe(group);
 });

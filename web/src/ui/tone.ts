@@ -1,4 +1,4 @@
-// What a pipeline's status means at a glance: one word, and how much it should catch the eye.
+// What a pipeline's status means at a glance: one word, how much it should catch the eye, and the group that it is in.
 
 import type { HealthState, Phase } from "../api/operations.ts";
 
@@ -25,11 +25,15 @@ const WORDS: Partial<Record<Phase, string>> = {
   STOPPED: "Stopped",
 };
 
-/** "On air" is said only where packets leave; what is not on air though it should be is "Off air". */
-export function glance({ phase, onAir, health }: Seen): Glance {
+/**
+ * "On air" is said only where packets leave; what is not on air though it should be is "Off air". `behind`: a destination is
+ * so far behind the air clock that green would be wrong.
+ */
+export function glance({ phase, onAir, health }: Seen, behind = false): Glance {
   const draining = phase === "DRAINING";
   switch (health.state) {
     case "HEALTHY":
+      if (onAir && behind) return { word: "On air, behind", tone: "warn" };
       return { word: draining ? "Draining" : onAir ? "On air" : "Off air", tone: onAir ? "good" : "bad" };
     case "DEGRADED":
       return { word: onAir ? "On air, degraded" : "Degraded", tone: "warn" };
@@ -39,5 +43,37 @@ export function glance({ phase, onAir, health }: Seen): Glance {
       return { word: WORDS[phase] ?? "Starting", tone: "info" };
     case "IDLE":
       return { word: WORDS[phase] ?? "Stopped", tone: "quiet" };
+  }
+}
+
+/** Groups of the overview, the most urgent first. */
+export const GROUPS = {
+  off: "Off air",
+  failing: "Failing",
+  degraded: "Degraded",
+  never: "Never started",
+  starting: "Starting",
+  air: "On air",
+  ended: "Ended",
+  stopped: "Stopped on purpose",
+} as const;
+export type Group = keyof typeof GROUPS;
+export const GROUP_ORDER = Object.keys(GROUPS) as Group[];
+
+/** `ran`: something of it was seen to run at some time. */
+export function groupOf({ phase, onAir, health }: Seen, ran: boolean, behind = false): Group {
+  switch (health.state) {
+    case "FAILING":
+      return !onAir && phase !== "WAITING" ? "off" : "failing";
+    case "DEGRADED":
+      return "degraded";
+    case "STARTING":
+      return "starting";
+    case "HEALTHY":
+      if (!onAir) return "off";
+      return behind ? "degraded" : "air";
+    case "IDLE":
+      if (phase === "ENDED") return "ended";
+      return ran ? "stopped" : "never";
   }
 }

@@ -1,0 +1,34 @@
+// Doing one thing to many pipelines: one after the other, and what could not be done is told by name.
+
+import { ApiError, toApiError } from "../api/error.ts";
+
+export interface Chosen {
+  readonly id: string;
+  readonly name: string;
+}
+
+/** Does `what` to each; those that were refused are named in the error, the others are done. */
+export async function toEach(
+  chosen: readonly Chosen[],
+  what: (id: string) => Promise<unknown>,
+  verb: string,
+): Promise<void> {
+  const refused: { name: string; error: ApiError }[] = [];
+  for (const { id, name } of chosen) {
+    try {
+      await what(id);
+    } catch (thrown) {
+      refused.push({ name, error: toApiError(thrown) });
+    }
+  }
+  const [first] = refused;
+  if (!first) return;
+  const list = refused.map(({ name, error }) => `${name}: ${error.message}`).join(" ");
+  throw new ApiError(first.error.code, `${refused.length} of ${chosen.length} could not be ${verb}. ${list}`);
+}
+
+/** Names as a sentence has them: all of a few, the first of many. */
+export function named(chosen: readonly Chosen[], most = 8): string {
+  const names = chosen.map((one) => one.name);
+  return names.length <= most ? names.join(", ") : `${names.slice(0, most).join(", ")} and ${names.length - most} more`;
+}
