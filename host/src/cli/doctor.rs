@@ -20,7 +20,7 @@ pub struct DoctorArgs {
 /// Oldest ffmpeg that we are tested with.
 const FFMPEG_MAJOR: u32 = 5;
 /// Less free disk than this will not last long.
-const FREE_DISK_BYTES: u64 = 2 * 1024 * 1024 * 1024;
+const FREE_DISK_BYTES: u64 = 2_000_000_000;
 
 /// Checks one after the other; fails if any does.
 pub async fn run(args: &DoctorArgs) -> anyhow::Result<Ending> {
@@ -69,13 +69,11 @@ fn storage(args: &DoctorArgs) -> Result<String, String> {
 fn disk(args: &DoctorArgs) -> Result<String, String> {
     let stat = rustix::fs::statvfs(&args.storage).map_err(|error| format!("{}: {error}", args.storage.display()))?;
     let free = stat.f_bavail.saturating_mul(stat.f_frsize);
-    let gib = free as f64 / f64::from(1 << 30);
+    let gb = free as f64 / 1e9;
     if free < FREE_DISK_BYTES {
-        return Err(format!(
-            "{gib:.1} GiB free: at least 2 GiB are wise (about 3 MB/s are written for a 5 Mb/s stream)"
-        ));
+        return Err(format!("{gb:.1} GB free: at least 2 GB are recommended (a 5 Mb/s stream writes about 3 MB/s)"));
     }
-    Ok(format!("{gib:.1} GiB free"))
+    Ok(format!("{gb:.1} GB free"))
 }
 
 async fn stages() -> Result<String, String> {

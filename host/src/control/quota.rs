@@ -71,7 +71,7 @@ impl Default for Quotas {
         Self {
             pipelines: 5,
             destinations_per_pipeline: 4,
-            storage_bytes: 50 << 30,
+            storage_bytes: 50_000_000_000,
             stage_memory_bytes: STAGE_MEMORY_BYTES_DEFAULT,
             in_flight_fragments: 30,
             ffmpeg_processes: 4,
@@ -90,7 +90,7 @@ impl Quotas {
         Self {
             pipelines: 64,
             destinations_per_pipeline: QUOTA_DESTINATIONS_MAX,
-            storage_bytes: 1 << 40,
+            storage_bytes: 1_000_000_000_000,
             stage_memory_bytes: STAGE_MEMORY_BYTES_DEFAULT,
             in_flight_fragments: 1024,
             ffmpeg_processes: 64,

@@ -32,9 +32,9 @@ pub const QUOTA_PIPELINES_MAX: u32 = 1000;
 /// Most destinations of a pipeline that a tenant can be given.
 pub const QUOTA_DESTINATIONS_MAX: u32 = 16;
 /// Least storage of a tenant, bytes: a few batches.
-pub const QUOTA_STORAGE_MIN: u64 = 100 << 20;
+pub const QUOTA_STORAGE_MIN: u64 = 100_000_000;
 /// Most storage of a tenant, bytes.
-pub const QUOTA_STORAGE_MAX: u64 = 1 << 50;
+pub const QUOTA_STORAGE_MAX: u64 = 1_000_000_000_000_000;
 /// Least memory of a stage instance, bytes: Python's own needs.
 pub const QUOTA_STAGE_MEMORY_MIN: u64 = 32 << 20;
 /// Most fragments in flight that a tenant can be given.

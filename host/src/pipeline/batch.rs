@@ -184,7 +184,10 @@ impl Batcher {
                     _ => "unpaired",
                 };
                 self.status.update(|stats| *stats.gaps.entry(reason).or_default() += gap.segments);
-                let what = format_args!("source: {} segments are missing: {}", gap.segments, gap.reason);
+                let what = match gap.segments {
+                    1 => format!("source: 1 segment is missing: {}", gap.reason),
+                    count => format!("source: {count} segments are missing: {}", gap.reason),
+                };
                 self.status.warn(EventKind::SourceGap, what);
             }
             SourceEvent::NewEpoch { reason, .. } => {

@@ -111,13 +111,13 @@ pub fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
-/// Bytes as a person reads them.
+/// Bytes of a disk as a person reads them, in decimal units.
 pub fn shown(bytes: u64) -> String {
-    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];
     let mut value = bytes as f64;
     let mut unit = 0;
-    while value >= 1024.0 && unit + 1 < UNITS.len() {
-        value /= 1024.0;
+    while value >= 1000.0 && unit + 1 < UNITS.len() {
+        value /= 1000.0;
         unit += 1;
     }
     let unit_name = UNITS.get(unit).copied().unwrap_or_default();
@@ -169,14 +169,14 @@ mod tests {
     #[test]
     fn bytes_are_shown_in_the_unit_that_fits() {
         for (bytes, text) in
-            [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 KiB"), (512 << 20, "512.0 MiB"), (3 << 40, "3.0 TiB")]
+            [(0, "0 B"), (999, "999 B"), (1500, "1.5 kB"), (512_000_000, "512.0 MB"), (3_000_000_000_000, "3.0 TB")]
         {
             assert_eq!(shown(bytes), text);
         }
         assert!(!NoRoom::Disk.to_string().contains('B'), "a tenant is not told how full the disk is");
         assert_eq!(
-            NoRoom::Quota { used: 2048, quota: 1024 }.to_string(),
-            "the storage quota is reached: 2.0 KiB of 1.0 KiB"
+            NoRoom::Quota { used: 2000, quota: 1000 }.to_string(),
+            "the storage quota is reached: 2.0 kB of 1.0 kB"
         );
     }
 }

@@ -13,7 +13,7 @@ await run(async (browser, { url, tenant, publicKey, component, signature, refere
   // === the policy ===
   await page.goto(`/tenants/${tenant}`);
   await policy.getByRole('button', { name: 'Change the stage policy' }).click();
-  await policy.getByLabel('Only those that are listed').check();
+  await policy.getByLabel('Only listed components').check();
   const digests = policy.getByLabel('Digests');
   const key = policy.getByLabel('Public key');
   await digests.fill('sha256:short');
@@ -23,7 +23,7 @@ await run(async (browser, { url, tenant, publicKey, component, signature, refere
     await page.waitForFunction((one) => one.ariaInvalid === 'true', await field.elementHandle());
   }
   told.refused = await policy.locator('.problem').allTextContents();
-  await policy.getByLabel('Every component that it has').check();
+  await policy.getByLabel('Every component of the tenant').check();
   await key.fill(publicKey);
   await policy.getByRole('button', { name: 'Save' }).click();
   await policy.locator('pre').waitFor();
@@ -55,7 +55,7 @@ await run(async (browser, { url, tenant, publicKey, component, signature, refere
   told.reference = await dialog.locator('.problem').textContent();
   await dialog.getByLabel('Reference').fill(reference);
   await dialog.getByText('Name and password, signature, http').click();
-  await dialog.getByLabel('By http, without TLS').check();
+  await dialog.getByLabel('Use http, without TLS').check();
   await shoot(page, 'registry');
   await dialog.getByRole('button', { name: 'Add' }).click();
   await dialog.getByRole('heading', { name: /^Swap in/ }).waitFor();

@@ -22,7 +22,7 @@ const screens = ({ pipeline, trouble, tenant }) => [
   ['trouble', `/pipelines/${trouble}`, (page) => page.getByRole('row').filter({ hasText: 'no connection to the processor' }).first()],
   ['stop', `/pipelines/${pipeline}`, (page) => page.getByRole('alertdialog'), (page) => page.getByRole('button', { name: /^Stop / }).click()],
   ['menu', `/pipelines/${pipeline}`, (page) => page.getByRole('menu'), (page) => page.getByRole('button', { name: /^More for / }).click()],
-  ['new', '/new', (page) => page.getByText('It can be saved all the same'), fillIn],
+  ['new', '/new', (page) => page.getByText('The settings can still be saved'), fillIn],
   ['edit', `/pipelines/${pipeline}/edit`, (page) => page.getByText('Revision 1', { exact: true }), unfold],
   ['logs', '/logs', (page) => page.locator('.line').first()],
   ['log-line', '/logs', (page) => page.getByRole('region', { name: 'The line in full' }), (page) => page.locator('.line').first().click()],
@@ -32,9 +32,9 @@ const screens = ({ pipeline, trouble, tenant }) => [
   ['storage', '/storage', (page) => page.getByRole('row').nth(2)],
   ['clean', '/storage', (page) => page.getByRole('button', { name: /^Remove \d+ batch/ }), preview],
   ['tenants', '/tenants', (page) => page.getByRole('link', { name: tenant })],
-  ['tenant', `/tenants/${tenant}`, (page) => page.getByText('Given up').or(page.getByText('Failed, is tried again')).first(), deliveries],
+  ['tenant', `/tenants/${tenant}`, (page) => page.getByText('Given up').or(page.getByText('Failed, retrying')).first(), deliveries],
   ['stage-policy', `/tenants/${tenant}`, (page) => page.getByLabel('Digests'), stagePolicy],
-  ['token', `/tenants/${tenant}`, (page) => page.getByText('this once'), makeToken],
+  ['token', `/tenants/${tenant}`, (page) => page.getByText('only once'), makeToken],
   ['sign-in', '/sign-in', (page) => page.getByLabel('Token')],
   ['nowhere', '/pipelines/default:evening-news/nothing', (page) => page.getByRole('heading', { level: 1 })],
 ];
@@ -67,7 +67,7 @@ const fromRegistry = async (page) => {
 };
 const stagePolicy = async (page) => {
   await page.getByRole('button', { name: 'Change the stage policy' }).click();
-  await page.getByLabel('Only those that are listed').check();
+  await page.getByLabel('Only listed components').check();
 };
 const makeToken = async (page) => {
   await page.getByLabel('Name of a new token').fill(`looked-at-${Date.now()}`);

@@ -84,7 +84,7 @@ await run(async (browser, { url, tenants }) => {
     await page.goto(`/tenants/${mine.tenant}`);
     await viewers.getByRole('button', { name: 'Revoke looks' }).click();
     await page.getByRole('alertdialog').getByRole('button', { name: 'Revoke' }).click();
-    await page.getByText('that are revoked or have expired').waitFor();
+    await page.getByText('revoked or expired').waitFor();
     await pages[n].getByRole('heading', { name: 'Sign in to Outboard' }).waitFor();
     // The other's browser has not noticed.
     if (n === 0) assert.equal(await pages[1].getByRole('heading', { level: 1, name: 'Pipelines' }).count(), 1);

@@ -18,7 +18,7 @@ it("keeps the server's sentence, its code and the problems of all errors", () =>
 
 it("makes sense of errors that say little", () => {
   expect(fromErrors([{ message: "x", extensions: { code: "NEW_CODE" } }]).code).toBe("OTHER");
-  expect(fromErrors([{}])).toMatchObject({ code: "OTHER", message: "The server gave an error without a reason." });
+  expect(fromErrors([{}])).toMatchObject({ code: "OTHER", message: "The server reported an error without a reason." });
   expect(fromErrors([null]).problems).toEqual([]);
 });
 

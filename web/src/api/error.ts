@@ -53,7 +53,9 @@ export function fromErrors(errors: readonly unknown[]): ApiError {
   const problems = said.flatMap(({ extensions }) => (Array.isArray(extensions?.problems) ? extensions.problems : []));
   return new ApiError(
     typeof code === "string" && CODES.includes(code) ? (code as Code) : "OTHER",
-    typeof first?.message === "string" && first.message ? first.message : "The server gave an error without a reason.",
+    typeof first?.message === "string" && first.message
+      ? first.message
+      : "The server reported an error without a reason.",
     problems.filter(isProblem),
   );
 }

@@ -38,7 +38,7 @@ describe("request", () => {
       "UNAUTHENTICATED",
       "a token is needed",
     ],
-    ["<html>proxy</html>", 401, "UNAUTHENTICATED", "Sign in to go on."],
+    ["<html>proxy</html>", 401, "UNAUTHENTICATED", "Sign in to continue."],
     ["<html>proxy</html>", 502, "OTHER", "The server answered with 502 Odd"],
     ['{"data":null}', 200, "OTHER", "The server answered with 200 Odd"],
   ])("tells %s as what it is", async (body, status, code, message) => {

@@ -52,7 +52,7 @@ export async function readJson<T>(response: Response): Promise<T> {
     // GraphQL's own errors come with other statuses too.
     if (response.ok || "errors" in answer) return answer as T;
   }
-  if (response.status === 401) throw new ApiError("UNAUTHENTICATED", "Sign in to go on.");
+  if (response.status === 401) throw new ApiError("UNAUTHENTICATED", "Sign in to continue.");
   throw odd(response);
 }
 

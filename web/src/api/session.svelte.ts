@@ -28,7 +28,7 @@ export type Session =
 const ROLES: readonly Role[] = ["viewer", "operator", "admin"];
 /** While the server cannot be reached before anything was shown. */
 const AGAIN_AFTER_MS = 3_000;
-const NOT_TAKEN = "Your token is not taken any more: it was revoked or has expired.";
+const NOT_TAKEN = "Your token is no longer valid: it was revoked or has expired.";
 
 let state = $state.raw<Session>({ kind: "asking" });
 let server = $state.raw<ServerFactsFragment | undefined>();

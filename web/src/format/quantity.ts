@@ -1,4 +1,4 @@
-// Amounts with their units. Decimal units: what disks, networks and ffmpeg count in.
+// Amounts with their units. Disk and network are decimal (kB, MB, GB), memory alone is binary (MiB).
 
 const BYTES = ["B", "kB", "MB", "GB", "TB", "PB"];
 const BITS = ["bit/s", "kbit/s", "Mbit/s", "Gbit/s"];
@@ -11,6 +11,15 @@ export function bytes(count: number): string {
 /** Bits per second: `4.9 Mbit/s`. */
 export function bitrate(bitsPerSecond: number): string {
   return scaled(bitsPerSecond, BITS);
+}
+
+const MIB = 2 ** 20;
+
+/** Memory, of a process or a stage: `128 MiB`, `0.4 MiB`. */
+export function memory(count: number): string {
+  if (!Number.isFinite(count)) return "unknown";
+  const amount = count / MIB;
+  return `${amount >= 9.95 || Number.isInteger(amount) ? Math.round(amount) : amount.toFixed(1)} MiB`;
 }
 
 function scaled(amount: number, units: readonly string[]): string {

@@ -9,16 +9,16 @@ describe("a number that is typed", () => {
     ["4,5", '"4,5" is not a whole number: use 2 to 120'],
     ["Infinity", '"Infinity" is not a whole number: use 2 to 120'],
     ["2.5", "2.5 is not a whole number: use 2 to 120"],
-    ["1", "1 is too little: use 2 to 120"],
-    ["-3", "-3 is too little: use 2 to 120"],
-    ["99999999999", "99999999999 is too much: use 2 to 120"],
+    ["1", "1 is too small: use 2 to 120"],
+    ["-3", "-3 is too small: use 2 to 120"],
+    ["99999999999", "99999999999 is too large: use 2 to 120"],
   ])("%j cannot", (text, said) => expect(wrongNumber(text, batch)).toBe(said));
 
   it("may have a fraction where the field takes one, and no upper end where there is none", () => {
     expect(wrongNumber("2.5", { from: 0, to: 600 })).toBeNull();
     expect(wrongNumber("x", { from: 0, to: 600 })).toBe('"x" is not a number: use 0 to 600');
-    expect(wrongNumber("0", { from: 1, whole: true })).toBe("0 is too little: use 1 or more");
-    expect(wrongNumber("1e300", { from: 1 })).toBe("1e300 is too much: use 1 or more");
+    expect(wrongNumber("0", { from: 1, whole: true })).toBe("0 is too small: use 1 or more");
+    expect(wrongNumber("1e300", { from: 1 })).toBe("1e300 is too large: use 1 or more");
   });
 });
 

@@ -18,8 +18,8 @@ export function wrongNumber(typed: string, range: Range): string | null {
   const what = whole ? "a whole number" : "a number";
   if (!Number.isFinite(number)) return `${JSON.stringify(text)} is not ${what}: use ${use}`;
   if (whole && !Number.isInteger(number)) return `${text} is not a whole number: use ${use}`;
-  if (number < from) return `${text} is too little: use ${use}`;
-  return number > (to ?? Number.MAX_SAFE_INTEGER) ? `${text} is too much: use ${use}` : null;
+  if (number < from) return `${text} is too small: use ${use}`;
+  return number > (to ?? Number.MAX_SAFE_INTEGER) ? `${text} is too large: use ${use}` : null;
 }
 
 /** Bounds in a larger unit, rounded inwards: whatever is between them as shown is between them as they are. */

@@ -64,10 +64,10 @@ function Page() {
           type="password"
           autoComplete="off"
           spellCheck={false}
-          placeholder={known ? "one is in use; empty forgets it" : "none: only a host on loopback answers without"}
+          placeholder={known ? "in use; submit empty to forget it" : "none: enough for a server on loopback only"}
         />
         <button type="submit">{known ? "Replace" : "Use"}</button>
-        <span className="kept">kept until this tab is closed</span>
+        <span className="kept">forgotten when this tab is closed</span>
       </form>
       <Explorer key={round} />
     </>

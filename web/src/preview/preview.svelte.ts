@@ -77,7 +77,7 @@ export class Preview {
         return;
       }
       this.seen = "waiting";
-      this.problem = response?.code === 404 ? null : "The preview cannot be loaded now. It is tried again.";
+      this.problem = response?.code === 404 ? null : "The preview cannot be loaded. Trying again.";
       clearTimeout(this.#again);
       this.#again = setTimeout(() => hls.loadSource(this.#url), AGAIN_AFTER_MS);
     });

@@ -130,9 +130,9 @@ describe("numbers that are none", () => {
 
   it("are told at their fields, in the fields' units", () => {
     expect(wrong({ batchSeconds: "abc", inFlight: "17", keepHours: "-1", cushionSeconds: "1.5" })).toEqual([
-      ["input.settings.processor.inFlight", "17 is too much: use 1 to 16"],
+      ["input.settings.processor.inFlight", "17 is too large: use 1 to 16"],
       ["input.settings.batchSeconds", '"abc" is not a whole number: use 2 to 120'],
-      ["input.settings.keep.maxAgeSeconds", "-1 is too little: use 0.001 to 1193046"],
+      ["input.settings.keep.maxAgeSeconds", "-1 is too small: use 0.001 to 1193046"],
     ]);
   });
 

@@ -71,3 +71,16 @@ describe("what is typed", () => {
       metadata: "{",
     }));
 });
+
+it("keeps the schema's own order, and hides what is secret", () => {
+  const properties = {
+    url: { type: "string" },
+    api_key: { type: "string", writeOnly: true },
+    a_password: { type: "string", format: "password" },
+  };
+  expect(fieldsOf({ properties }).map(({ name, kind }) => [name, kind])).toEqual([
+    ["url", "text"],
+    ["api_key", "secret"],
+    ["a_password", "secret"],
+  ]);
+});

@@ -2,7 +2,7 @@
 // is typed and what is sent. Small on purpose: settings are flat objects of numbers, switches, choices and texts; whatever
 // else a schema has is typed as JSON, and the component itself says what is wrong with it.
 
-export type Kind = "number" | "switch" | "choice" | "text" | "json";
+export type Kind = "number" | "switch" | "choice" | "text" | "secret" | "json";
 
 export interface SchemaField {
   readonly name: string;
@@ -19,6 +19,7 @@ type Json = Readonly<Record<string, unknown>>;
 const isJson = (value: unknown): value is Json => typeof value === "object" && value !== null && !Array.isArray(value);
 const text = (value: unknown) => (typeof value === "string" ? value : "");
 
+/** In the order of the schema, which is the one that its author chose. */
 export function fieldsOf(schema: unknown): SchemaField[] {
   const properties = isJson(schema) && isJson(schema.properties) ? schema.properties : {};
   return Object.entries(properties).map(([name, given]) => {
@@ -44,7 +45,7 @@ function kindOf(property: Json): Kind {
     case "boolean":
       return "switch";
     case "string":
-      return "text";
+      return property.writeOnly === true || property.format === "password" ? "secret" : "text";
     default:
       return "json";
   }

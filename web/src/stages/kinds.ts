@@ -5,7 +5,7 @@ import type { ComponentSource, StageKind } from "../api/operations.ts";
 export const KINDS: readonly [StageKind, string, string][] = [
   ["BATCHING", "Batching", "decides when a batch is cut"],
   ["FRAMING", "Framing", "decides how a fragment is framed for the processor"],
-  ["REMUX_PLANNING", "Remux planning", "decides how the returned audio is put back, or what else goes on air"],
+  ["REMUX_PLANNING", "Remux planning", "decides how the returned audio is remuxed, or what goes on air instead"],
 ];
 
 export const kindName = (kind: StageKind): string => KINDS.find(([one]) => one === kind)?.[1] ?? kind;

@@ -6,7 +6,7 @@ const swap = (state: SwapState, taken: SwapStep[], more = {}) => ({
   state,
   steps: taken.map((step, n) => ({ step, at: "2026-11-22T14:03:22.057Z", tookMs: 4 + n, detail: null })),
   rehearsal: taken.includes("REHEARSED")
-    ? { calls: 12, same: 11, leftOut: 0, slowestMs: 1.4, memoryBytes: 1_200_000 }
+    ? { calls: 12, same: 12, leftOut: 0, slowestMs: 1.4, memoryBytes: 1_200_000 }
     : null,
   probationDone: taken.filter((step) => step === "BATCH").length,
   probationWanted: 3,
@@ -39,13 +39,26 @@ describe("the steps of a swap", () => {
     );
   });
 
+  it("have no green tick where recorded calls were answered differently", () => {
+    const rehearsal = { calls: 64, same: 0, leftOut: 0, slowestMs: 1, memoryBytes: 1 };
+    expect(states("PROBATION", ["CHECKED", "REHEARSED", "CUT_OVER"], { rehearsal })).toEqual([
+      "done",
+      "doubt",
+      "done",
+      "now",
+    ]);
+  });
+
   it("tell what was found at each", () => {
-    const seen = swap("PROBATION", ["CHECKED", "REHEARSED", "CUT_OVER", "BATCH"], { different: 2 });
+    const seen = swap("PROBATION", ["CHECKED", "REHEARSED", "CUT_OVER", "BATCH"], {
+      different: 2,
+      rehearsal: { calls: 12, same: 11, leftOut: 0, slowestMs: 1.4, memoryBytes: 1_200_000 },
+    });
     expect(stepsOf(seen).map((step) => step.detail)).toEqual([
       "4 ms",
-      "11 of 12 recorded calls answered as before, the slowest took 1 ms, 1.20 MB of memory",
-      "no call could be made for 6 ms",
-      "1 of 3 batches decided, 2 calls answered otherwise than by the old version",
+      "11 of 12 recorded calls answered as before, the slowest took 1 ms, 1.1 MiB of memory",
+      "Switched in 6 ms",
+      "1 of 3 batches decided, 2 calls answered differently from the old version",
     ]);
     expect(stepsOf(swap("CHECKING", [])).every((step) => step.detail === null)).toBe(true);
   });

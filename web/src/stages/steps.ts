@@ -2,12 +2,13 @@
 
 import type { SwapFactsFragment, SwapState, SwapStep } from "../api/operations.ts";
 import { brief } from "../format/duration.ts";
-import { bytes, counted } from "../format/quantity.ts";
+import { counted, memory } from "../format/quantity.ts";
 import type { Glance } from "../ui/tone.ts";
 
 export interface Step {
   readonly title: string;
-  readonly state: "done" | "now" | "todo" | "failed";
+  /** `doubt`: done, but what it found is no reason for a green tick. */
+  readonly state: "done" | "doubt" | "now" | "todo" | "failed";
   readonly detail: string | null;
 }
 
@@ -42,9 +43,22 @@ export function stepsOf(swap: Told): Step[] {
   const broken = OVER.includes(swap.state) ? ORDER.find(([step]) => !taken(step))?.[0] : undefined;
   return ORDER.map(([step, title]) => ({
     title,
-    state: taken(step) ? "done" : step === now ? "now" : step === broken ? "failed" : "todo",
+    state: taken(step)
+      ? step === "REHEARSED" && doubtful(swap)
+        ? "doubt"
+        : "done"
+      : step === now
+        ? "now"
+        : step === broken
+          ? "failed"
+          : "todo",
     detail: detail(swap, step, taken(step)?.tookMs ?? null),
   }));
+}
+
+/** Not all recorded calls were answered as before, or none could be compared. */
+function doubtful({ rehearsal }: Told): boolean {
+  return rehearsal !== null && rehearsal.same < rehearsal.calls;
 }
 
 function detail(swap: Told, step: SwapStep, tookMs: number | null): string | null {
@@ -54,19 +68,19 @@ function detail(swap: Told, step: SwapStep, tookMs: number | null): string | nul
       if (!rehearsal) return tookMs === null ? null : brief(tookMs);
       return [
         rehearsal.calls === 0
-          ? "nothing was recorded yet"
+          ? "no recorded calls yet"
           : `${rehearsal.same} of ${counted(rehearsal.calls, "recorded call")} answered as before`,
-        rehearsal.leftOut > 0 ? `${rehearsal.leftOut} left out for want of time` : null,
+        rehearsal.leftOut > 0 ? `${rehearsal.leftOut} not tried: out of time` : null,
         rehearsal.calls > 0 ? `the slowest took ${brief(rehearsal.slowestMs)}` : null,
-        `${bytes(rehearsal.memoryBytes)} of memory`,
+        `${memory(rehearsal.memoryBytes)} of memory`,
       ]
         .filter((part) => part !== null)
         .join(", ");
     case "CUT_OVER":
-      return tookMs === null ? null : `no call could be made for ${brief(tookMs)}`;
+      return tookMs === null ? null : `Switched in ${brief(tookMs)}`;
     case "PASSED":
       if (!hasCutOver(swap)) return null;
-      return `${done} of ${counted(wanted, "batch", "batches")} decided${different > 0 ? `, ${counted(different, "call")} answered otherwise than by the old version` : ""}`;
+      return `${done} of ${counted(wanted, "batch", "batches")} decided${different > 0 ? `, ${counted(different, "call")} answered differently from the old version` : ""}`;
     default:
       // Nothing to tell where it was compiled before.
       return tookMs ? brief(tookMs) : null;

@@ -5,11 +5,11 @@ import type { UsageFactsFragment } from "../api/operations.ts";
 export type Kind = keyof UsageFactsFragment["breakdown"];
 
 export const KINDS: readonly { readonly kind: Kind; readonly name: string; readonly colour: string }[] = [
-  { kind: "originalSegments", name: "Segments of the source", colour: "var(--step-batch)" },
-  { kind: "videoFragments", name: "Pictures of batches", colour: "var(--step-demux)" },
+  { kind: "originalSegments", name: "Source segments", colour: "var(--step-batch)" },
+  { kind: "videoFragments", name: "Video of batches", colour: "var(--step-demux)" },
   { kind: "audioFragments", name: "Original audio", colour: "var(--air-original)" },
   { kind: "processedAudio", name: "Processed audio", colour: "var(--step-exchange)" },
-  { kind: "remuxedOutput", name: "What went on air", colour: "var(--air-processed)" },
+  { kind: "remuxedOutput", name: "Output", colour: "var(--air-processed)" },
   { kind: "logs", name: "Logs", colour: "var(--edge)" },
-  { kind: "other", name: "All else", colour: "var(--line)" },
+  { kind: "other", name: "Other", colour: "var(--line)" },
 ];

@@ -1,6 +1,6 @@
-// What a tenant can be given, in the units of the form: GB and MB where the server counts bytes.
+// What a tenant can be given, in the units of the form: whole GB of disk and whole MiB of memory where the server counts bytes.
 
-import { inUnit, type Range, scaledRange, wrongNumber } from "../forms/numbers.ts";
+import { inUnit, type Range, wrongNumber } from "../forms/numbers.ts";
 
 export type QuotaName =
   | "pipelines"
@@ -13,9 +13,10 @@ export type QuotaName =
 export interface Quota {
   readonly name: QuotaName;
   readonly label: string;
+  /** Of the server's unit in one of the field's. */
   readonly unit: number;
   readonly hint?: string;
-  /** As the server has it (host/src/control/quota.rs), in its own unit. */
+  /** What the form takes, in its own unit; the server (host/src/control/quota.rs) takes all of it. */
   readonly range: Range;
 }
 
@@ -24,39 +25,51 @@ const whole = (from: number, to: number): Range => ({ from, to, whole: true });
 export const QUOTAS: readonly Quota[] = [
   { name: "pipelines", label: "Pipelines", unit: 1, hint: "Running or not", range: whole(0, 1000) },
   { name: "destinationsPerPipeline", label: "Destinations of a pipeline", unit: 1, range: whole(1, 16) },
-  { name: "storageBytes", label: "Storage in GB", unit: 1e9, range: whole(100 * 2 ** 20, 2 ** 50) },
-  { name: "stageMemoryBytes", label: "Memory of a stage in MB", unit: 1e6, range: whole(32 * 2 ** 20, 2 ** 30) },
+  { name: "storageBytes", label: "Storage in GB", unit: 1e9, range: whole(1, 1_000_000) },
+  { name: "stageMemoryBytes", label: "Memory of a stage in MiB", unit: 2 ** 20, range: whole(32, 1024) },
   {
     name: "inFlightFragments",
     label: "Fragments in flight",
     unit: 1,
-    hint: "With processors at once, all pipelines together",
+    hint: "Of all pipelines together, at all processors",
     range: whole(1, 16_000),
   },
   {
     name: "ffmpegProcesses",
     label: "ffmpeg processes at once",
     unit: 1,
-    hint: "More wait for their turn",
+    hint: "Others wait",
     range: whole(1, 256),
   },
 ];
 
+/** In the units of the form; null where a field was emptied. */
 export type Values = Readonly<Partial<Record<string, number | null>>>;
+/** As the server has them. */
+export type Quotas = Readonly<Record<QuotaName, number>>;
+
+export const toValues = (quotas: Quotas): Record<string, number | null> =>
+  Object.fromEntries(QUOTAS.map(({ name, unit }) => [name, quotas[name] / unit]));
+
+/** What was not touched stays as it is, to the byte, also where it is no whole number of the field's unit. */
+const untouched = ({ name, unit }: Quota, values: Values, before: Quotas) => values[name] === before[name] / unit;
 
 /** As it is sent. */
-export const toQuotas = (values: Values) =>
-  Object.fromEntries(QUOTAS.map(({ name, unit }) => [name, Math.round((values[name] ?? 0) * unit)]));
+export const toQuotas = (values: Values, before: Quotas) =>
+  Object.fromEntries(
+    QUOTAS.map((quota) => [
+      quota.name,
+      untouched(quota, values, before) ? before[quota.name] : Math.round((values[quota.name] ?? 0) * quota.unit),
+    ]),
+  );
 
-/** What cannot be sent, by name; judged as the server would, said in the field's unit. */
-export function wrongQuotas(values: Values): Partial<Record<QuotaName, string>> {
-  const sent = toQuotas(values);
+/** What cannot be sent, by name, in the field's unit. */
+export function wrongQuotas(values: Values, before: Quotas): Partial<Record<QuotaName, string>> {
   return Object.fromEntries(
-    QUOTAS.flatMap(({ name, unit, range }) => {
-      if (wrongNumber(String(sent[name]), range) === null) return [];
-      const typed = values[name] ?? 0;
-      const { from, to } = scaledRange(range, unit);
-      return [[name, `${typed} is too ${typed * unit < range.from ? "little" : "much"}: use ${from} to ${to}`]];
+    QUOTAS.flatMap((quota) => {
+      if (untouched(quota, values, before)) return [];
+      const wrong = wrongNumber(String(values[quota.name] ?? 0), quota.range);
+      return wrong === null ? [] : [[quota.name, wrong]];
     }),
   );
 }

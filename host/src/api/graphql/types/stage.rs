@@ -1,8 +1,7 @@
 //! Stages: components that can be chosen, and those that run.
 
-use async_graphql::{Enum, ID, InputObject, SimpleObject, Upload};
+use async_graphql::{Enum, ID, InputObject, Json, SimpleObject, Upload};
 use serde::Deserialize;
-use serde_json::Value;
 
 use super::swap::ComponentRef;
 use crate::api::graphql::scalars::{BigInt, DateTime};
@@ -54,8 +53,8 @@ pub struct StageComponentInfo {
     size_bytes: BigInt,
     /// The interfaces that it imports.
     imports: Vec<String>,
-    /// JSON schema of its settings.
-    settings_schema: Value,
+    /// JSON schema of its settings, with its properties in the component's own order.
+    settings_schema: Json<async_graphql::Value>,
     /// It came with the host.
     bundled: bool,
     /// It is the one of its kind that is used where none is chosen.
@@ -259,7 +258,7 @@ impl StageComponentInfo {
             summary: description.summary.clone(),
             size_bytes: BigInt(component.size()),
             imports: component.imports().to_vec(),
-            settings_schema: serde_json::from_str(&description.settings_schema).unwrap_or_default(),
+            settings_schema: in_order(&description.settings_schema),
             bundled: listed.source == registry::ComponentSource::Bundled,
             default: listed.default,
             contract: component.contract(),
@@ -330,5 +329,21 @@ impl From<&StageCounts> for StageCounters {
             restarts: BigInt(counts.restarts),
             states_lost: BigInt(counts.states_lost),
         }
+    }
+}
+
+/// A schema as GraphQL's own value, whose objects keep the order in which they were written; `serde_json`'s sort by name.
+fn in_order(schema: &str) -> Json<async_graphql::Value> {
+    Json(serde_json::from_str(schema).unwrap_or(async_graphql::Value::Null))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_schema_keeps_the_order_of_its_properties() {
+        let schema = r#"{"type":"object","properties":{"unit":{},"batch_seconds":{},"api_key":{}}}"#;
+        assert_eq!(serde_json::to_string(&in_order(schema).0).unwrap(), schema);
     }
 }

@@ -1,0 +1,113 @@
+// Kinds of events that a webhook can be sent, in groups, as the form has them.
+
+import type { EventKind } from "../api/operations.ts";
+
+export interface KindGroup {
+  readonly name: string;
+  readonly kinds: readonly (readonly [EventKind, string])[];
+}
+
+/** All kinds of the schema (a test holds them together), with plain words. */
+export const KIND_GROUPS: readonly KindGroup[] = [
+  {
+    name: "On air",
+    kinds: [
+      ["ON_AIR", "On air"],
+      ["OFF_AIR", "Off air"],
+      ["FALLBACK", "Original audio instead of processed"],
+      ["BATCH_LOST", "Batch lost"],
+      ["DESTINATION_CONNECTED", "Destination connected"],
+      ["DESTINATION_LOST", "Destination lost"],
+      ["DESTINATION_DROPPED", "Packets dropped for a destination"],
+    ],
+  },
+  {
+    name: "Source",
+    kinds: [
+      ["SOURCE_CONNECTED", "Source connected"],
+      ["SOURCE_LOST", "Source lost"],
+      ["SOURCE_STALE", "No new segments"],
+      ["SOURCE_FRESH", "New segments again"],
+      ["SOURCE_FAILOVER", "Switched to the other source"],
+      ["SOURCE_GAP", "Segments missing"],
+      ["SOURCE_RESTARTED", "Playlist restarted"],
+      ["SOURCE_WARNING", "Source warning"],
+    ],
+  },
+  {
+    name: "Processor and stages",
+    kinds: [
+      ["PROCESSOR_CONNECTED", "Processor connected"],
+      ["PROCESSOR_LOST", "Processor lost"],
+      ["BREAKER_OPENED", "Circuit breaker opened"],
+      ["BREAKER_CLOSED", "Circuit breaker closed"],
+      ["STAGE_FAILED", "Stage failed"],
+      ["STAGE_SWAPPED", "Stage swapped"],
+      ["STAGE_ROLLED_BACK", "Stage rolled back"],
+    ],
+  },
+  {
+    name: "Storage",
+    kinds: [
+      ["QUOTA_REACHED", "Quota reached"],
+      ["DISK_LOW", "Disk nearly full"],
+      ["STORAGE_RECOVERED", "Space available again"],
+      ["STORAGE_CLEANED", "Files removed"],
+    ],
+  },
+  {
+    name: "Pipeline",
+    kinds: [
+      ["CREATED", "Created"],
+      ["UPDATED", "Settings changed"],
+      ["ROLLED_BACK", "Settings rolled back"],
+      ["STARTED", "Started"],
+      ["STOPPED", "Stopped"],
+      ["ENDED", "Ended"],
+      ["FAILED", "Failed"],
+      ["DELETED", "Deleted"],
+    ],
+  },
+];
+
+/** What somebody who is called at night wants to be told of, and that it is over. */
+export const PROBLEMS: readonly EventKind[] = [
+  "FAILED",
+  "OFF_AIR",
+  "ON_AIR",
+  "SOURCE_LOST",
+  "SOURCE_STALE",
+  "PROCESSOR_LOST",
+  "BREAKER_OPENED",
+  "BATCH_LOST",
+  "STAGE_FAILED",
+  "DESTINATION_LOST",
+  "DESTINATION_DROPPED",
+  "QUOTA_REACHED",
+  "DISK_LOW",
+];
+
+const WORDS = new Map<string, string>(KIND_GROUPS.flatMap((group) => group.kinds));
+
+/** A kind in words; one of a newer server as it is named. */
+export const kindWord = (kind: string): string => WORDS.get(kind) ?? kind.toLowerCase().replaceAll("_", " ");
+
+export type Choice = "all" | "problems" | "some";
+
+/** Which of the three ways a list of kinds is. No kind means all. */
+export function choiceOf(kinds: readonly EventKind[]): Choice {
+  if (kinds.length === 0) return "all";
+  const same = kinds.length === PROBLEMS.length && PROBLEMS.every((kind) => kinds.includes(kind));
+  return same ? "problems" : "some";
+}
+
+/** What is sent: all is an empty list. */
+export const kindsOf = (choice: Choice, some: ReadonlySet<EventKind>): EventKind[] =>
+  choice === "all" ? [] : choice === "problems" ? [...PROBLEMS] : [...some];
+
+/** As a row of the list has room for it. */
+export function summary(kinds: readonly EventKind[]): string {
+  const choice = choiceOf(kinds);
+  if (choice !== "some") return choice === "all" ? "All events" : "Problems only";
+  return kinds.map(kindWord).join(", ");
+}
