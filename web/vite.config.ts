@@ -1,6 +1,8 @@
+import { fileURLToPath } from "node:url";
 import { svelte } from "@sveltejs/vite-plugin-svelte";
 import { defineConfig } from "vitest/config";
 import { compressed } from "./build/compressed.ts";
+import { docs } from "./build/docs.ts";
 import { licences } from "./build/licences.ts";
 import { weight } from "./build/weight.ts";
 import { withoutFonts } from "./build/without-fonts.ts";
@@ -10,7 +12,14 @@ const HOST = process.env.OUTBOARD_URL ?? "http://127.0.0.1:3000";
 
 export default defineConfig({
   publicDir: false,
-  plugins: [svelte(), withoutFonts(), licences(), compressed(), weight("index.html")],
+  plugins: [
+    svelte(),
+    withoutFonts(),
+    licences(),
+    docs(fileURLToPath(new URL("..", import.meta.url))),
+    compressed(),
+    weight("index.html"),
+  ],
   build: {
     outDir: process.env.OUTBOARD_WEB_DIST ?? "dist",
     emptyOutDir: true,
@@ -28,7 +37,7 @@ export default defineConfig({
   },
   server: {
     proxy: {
-      "^/(graphql|api|preview|metrics)": { target: HOST, ws: true },
+      "^/(graphql|api|preview|metrics|docs)": { target: HOST, ws: true },
     },
   },
   test: { include: ["src/**/*.test.ts", "build/**/*.test.ts"] },

@@ -1,8 +1,10 @@
-//! The web pages, embedded: what `scripts/web` built, each file with its type, its tag and how long it may be kept.
+//! The web pages and the documentation, embedded: what `scripts/web` built, each file with its type, its tag and how long it
+//! may be kept.
 //!
 //! In: a path and two headers. Out: the response. Nothing is read from disk and nothing depends on who asks: pages hold
 //! no data, they ask the API for it. Files below `assets/` carry a hash of their content in their names.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
@@ -72,7 +74,7 @@ pub async fn serve(method: Method, uri: Uri, headers: HeaderMap) -> Response {
 
 /// The file at `path`: 200 with its bytes, 304 where the browser has them, 404 where there is none.
 pub fn asset(path: &str, accept_encoding: Option<&str>, if_none_match: Option<&str>) -> Response {
-    let Some(file) = FILES.get(file_name(path)) else {
+    let Some(file) = FILES.get(&*file_name(path)) else {
         return response(StatusCode::NOT_FOUND, Body::from("There is nothing at this address.\n"));
     };
     let packed = file.packed.as_ref().filter(|_| takes_gzip(accept_encoding.unwrap_or_default()));
@@ -123,13 +125,18 @@ fn response(status: StatusCode, body: Body) -> Response {
 
 // === which file ===
 
-fn file_name(path: &str) -> &str {
+fn file_name(path: &str) -> Cow<'_, str> {
     let name = path.trim_start_matches('/');
     match name.split('/').next() {
-        Some("" | "index.html") => "index.html",
-        Some("graphiql") => "graphiql.html",
-        Some(first) if SCREENS.contains(&first) => "index.html",
-        _ => name,
+        Some("" | "index.html") => "index.html".into(),
+        Some("graphiql") => "graphiql.html".into(),
+        Some("docs") => match name.trim_end_matches('/') {
+            "docs" => "docs/index.html".into(),
+            page if page.contains('.') => page.into(),
+            page => format!("{page}.html").into(),
+        },
+        Some(first) if SCREENS.contains(&first) => "index.html".into(),
+        _ => name.into(),
     }
 }
 

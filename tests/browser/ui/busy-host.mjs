@@ -120,7 +120,8 @@ export async function busyHost(pipelines, linesASecond, more) {
       const answer = await execute({ schema, document: parse(query), rootValue, variableValues: variables, fieldResolver });
       return response.setHeader('content-type', 'application/json').end(JSON.stringify(answer));
     }
-    const file = normalize(pathname.startsWith('/assets/') ? pathname : '/index.html');
+    const docs = pathname === '/docs' ? '/docs/index.html' : pathname.startsWith('/docs/') && !pathname.includes('.') ? `${pathname}.html` : undefined;
+    const file = normalize(docs ?? (/^\/(assets|docs)\//.test(pathname) ? pathname : '/index.html'));
     const content = await readFile(join(DIST, file)).catch(() => undefined);
     response.writeHead(content ? 200 : 404, { 'content-type': TYPES[extname(file)] ?? 'text/plain' }).end(content);
   });

@@ -51,6 +51,12 @@ await run(async (browser) => {
     await page.locator('.timeline [role="option"]').first().waitFor();
     wrong.push(...[...(await violations(page)), ...(await overflow(page)), ...page.complaints].map((text) => `pipeline, ${look}: ${text}`));
     await shoot(page, `pipeline-off-${look}`);
+    if (look !== 'least') {
+      await page.goto('/docs/configuration');
+      await page.getByRole('heading', { level: 1 }).waitFor();
+      wrong.push(...[...(await violations(page)), ...(await overflow(page)), ...page.complaints].map((text) => `docs, ${look}: ${text}`));
+      await shoot(page, `docs-${look}`);
+    }
     await page.context().close();
   }
   assert.deepEqual(wrong, []);

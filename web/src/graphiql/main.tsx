@@ -9,15 +9,8 @@ import { GraphiQL } from "graphiql";
 import { createClient } from "graphql-ws";
 import { type FormEvent, StrictMode, useEffect, useMemo, useState } from "react";
 import { createRoot } from "react-dom/client";
+import { EXAMPLE } from "./example.ts";
 import { credentials, keepToken, token } from "./token.ts";
-
-const HELLO = `# Outboard's API. Type, and Ctrl-Space completes; Ctrl-Enter runs.
-# The book at the left has every type and field. A subscription streams until you stop it.
-
-{
-  __typename
-}
-`;
 
 function connect() {
   const url = new URL("/graphql", location.href);
@@ -34,7 +27,7 @@ function Explorer() {
   );
   // Variables may hold stream keys: what GraphiQL remembers stays in this tab as well.
   return (
-    <GraphiQL fetcher={fetcher} storage={sessionStorage} defaultQuery={HELLO} showPersistHeadersSettings={false}>
+    <GraphiQL fetcher={fetcher} storage={sessionStorage} defaultQuery={EXAMPLE} showPersistHeadersSettings={false}>
       <GraphiQL.Logo>
         <a href="/">Outboard</a>
       </GraphiQL.Logo>

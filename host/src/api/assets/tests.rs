@@ -152,3 +152,15 @@ async fn head_has_the_headers_and_no_body_and_other_methods_are_refused() {
     assert_eq!(post.status(), StatusCode::METHOD_NOT_ALLOWED);
     assert_eq!(header(&post, header::ALLOW), "GET, HEAD");
 }
+
+#[tokio::test]
+async fn the_documentation_is_served_with_the_pages() {
+    for (path, words) in [("/docs", "Documentation"), ("/docs/", "Documentation"), ("/docs/api", "GraphQL")] {
+        let page = asset(path, None, None);
+        assert_eq!((page.status(), header(&page, header::CONTENT_TYPE)), (StatusCode::OK, "text/html; charset=utf-8"));
+        assert!(header(&page, header::CONTENT_SECURITY_POLICY).contains("script-src 'self'"), "{path}");
+        assert!(String::from_utf8(body(page).await).unwrap().contains(words), "{path}");
+    }
+    assert_eq!(header(&asset("/docs/ui.png", None, None), header::CONTENT_TYPE), "image/png");
+    assert_eq!(asset("/docs/nothing", None, None).status(), StatusCode::NOT_FOUND);
+}
