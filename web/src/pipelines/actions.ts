@@ -2,7 +2,9 @@
 
 import {
   DeletePipelineDocument,
+  ReconnectDestinationDocument,
   RestartPipelineDocument,
+  SetDestinationEnabledDocument,
   StartDemoDocument,
   StartPipelineDocument,
   StopPipelineDocument,
@@ -14,4 +16,8 @@ export const start = (id: string) => request(StartPipelineDocument, { id });
 export const startDemo = () => request(StartDemoDocument, {});
 export const stop = (id: string, mode: "DRAIN" | "AT_ONCE") => request(StopPipelineDocument, { id, mode });
 export const restart = (id: string) => request(RestartPipelineDocument, { id });
+export const reconnect = (id: string, destination: string) =>
+  request(ReconnectDestinationDocument, { id, destination });
+export const setEnabled = (id: string, destination: string, enabled: boolean) =>
+  request(SetDestinationEnabledDocument, { id, destination, enabled });
 export const remove = (id: string) => request(DeletePipelineDocument, { id });

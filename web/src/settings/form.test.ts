@@ -12,8 +12,8 @@ const THERE: SettingsFactsFragment = {
   },
   processor: { url: "http://p.test/", path: null, namespace: null, hasAuth: true, headers: [], inFlight: 2 },
   destinations: [
-    { id: "a1", url: "rtmp://x.test/live/…", srsApi: "http://x.test:1985/" },
-    { id: "b2", url: "rtmp://y.test/live/…", srsApi: null },
+    { id: "a1", name: null, url: "rtmp://x.test/live/…", srsApi: "http://x.test:1985/", enabled: true },
+    { id: "b2", name: null, url: "rtmp://y.test/live/…", srsApi: null, enabled: true },
   ],
   batchSeconds: 30,
   holdSeconds: null,
@@ -55,7 +55,7 @@ describe("a change", () => {
   it("names destinations that stay by their id, without their hidden keys", () => {
     const [first, second] = before.destinations;
     if (!first || !second) throw new Error("two are there");
-    const fresh = { id: null, url: " rtmp://z.test/live/key ", srsApi: "" };
+    const fresh = { id: null, name: "", url: " rtmp://z.test/live/key ", srsApi: "", enabled: true };
     expect(change({ destinations: [first, fresh] })).toEqual({
       destinations: [{ id: "a1" }, { url: "rtmp://z.test/live/key" }],
     });
@@ -147,7 +147,7 @@ describe("numbers that are none", () => {
 it("makes a new pipeline of what was filled in", () => {
   const empty = toForm(null);
   const filled = { ...toForm(null), sourceUrl: "http://s/live.m3u8", processorUrl: "http://p/", batchSeconds: "6" };
-  filled.destinations = [{ id: null, url: "rtmp://d/live/k", srsApi: "" }];
+  filled.destinations = [{ id: null, name: "", url: "rtmp://d/live/k", srsApi: "", enabled: true }];
   expect(toInput(filled, empty)).toEqual({
     source: { url: "http://s/live.m3u8" },
     processor: { url: "http://p/" },

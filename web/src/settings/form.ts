@@ -8,8 +8,11 @@ import { type Range, wrongNumber } from "../forms/numbers.ts";
 export interface DestinationForm {
   /** Of one that is there already. */
   readonly id: string | null;
+  /** Empty: made from host and application. */
+  name: string;
   url: string;
   srsApi: string;
+  enabled: boolean;
 }
 
 /** A request header. Its value is never shown; left empty, one that is there keeps it. */
@@ -63,6 +66,8 @@ const GIGABYTE = 1e9;
 const shown = (value: string | number | null | undefined) =>
   value === null || value === undefined ? "" : String(value);
 
+export const newDestination = (): DestinationForm => ({ id: null, name: "", url: "", srsApi: "", enabled: true });
+
 export function toForm(settings: SettingsFactsFragment | null): SettingsForm {
   const { source, processor, keep, stages } = settings ?? {};
   const known = (list: readonly { readonly name: string }[] | undefined): HeaderForm[] =>
@@ -90,8 +95,14 @@ export function toForm(settings: SettingsFactsFragment | null): SettingsForm {
     processorAuth: "",
     processorAuthNone: false,
     destinations: settings
-      ? settings.destinations.map(({ id, url, srsApi }) => ({ id, url, srsApi: shown(srsApi) }))
-      : [{ id: null, url: "", srsApi: "" }],
+      ? settings.destinations.map(({ id, name, url, srsApi, enabled }) => ({
+          id,
+          name: shown(name),
+          url,
+          srsApi: shown(srsApi),
+          enabled,
+        }))
+      : [newDestination()],
     batchSeconds: shown(settings?.batchSeconds),
     holdSeconds: shown(settings?.holdSeconds),
     cushionSeconds: shown(settings?.cushionSeconds),
@@ -212,9 +223,12 @@ function destinationsChanged(now: SettingsForm, before: SettingsForm): boolean {
 function destination(one: DestinationForm, before: SettingsForm) {
   const known = before.destinations.find((other) => one.id !== null && other.id === one.id);
   const srsApi = one.srsApi.trim() || null;
+  const name = one.name.trim() || null;
   return {
     ...(known && { id: known.id }),
     ...(known?.url !== one.url && { url: one.url.trim() }),
     ...(known ? known.srsApi !== one.srsApi && { srsApi } : srsApi !== null && { srsApi }),
+    ...(known ? known.name !== one.name && { name } : name !== null && { name }),
+    ...((known?.enabled ?? true) !== one.enabled && { enabled: one.enabled }),
   };
 }
