@@ -110,6 +110,11 @@ await run(async (browser, { url, source, processor, to, stream, component }) => 
   assert.match(await confirm.textContent(), new RegExp(`${stream} is on air`));
   await confirm.getByRole('button', { name: 'Stop' }).click();
   await status.getByText('Stopped', { exact: true }).waitFor();
+  // Somebody else looks at a batch meanwhile, whose files are about to go.
+  const other = await page.context().newPage();
+  await other.goto(told.address);
+  await other.getByRole('row').filter({ hasText: /Aired(?!, cleaned)/ }).nth(1).getByRole('button').click();
+  await other.getByRole('button', { name: 'Play: Original audio' }).waitFor();
   await page.getByRole('link', { name: 'Storage' }).click();
   const used = page.locator('#use ~ .totals');
   told.usedBefore = await used.textContent();
@@ -119,6 +124,8 @@ await run(async (browser, { url, source, processor, to, stream, component }) => 
   told.question = await page.getByRole('alertdialog').textContent();
   await page.getByRole('alertdialog').getByRole('button', { name: 'Remove' }).click();
   told.cleaned = await page.getByText(/removed, .* freed/).textContent();
+  told.gone = await other.getByText(/The files of this batch were removed/).textContent();
+  assert.equal(await other.getByRole('button', { name: /^Play/ }).count(), 0, 'no sound is offered that is gone');
   assert.deepEqual(page.complaints, []);
   tell(told);
 });

@@ -33,6 +33,8 @@ export async function swapAndBack(page, { stream, component }) {
   const dialog = page.getByRole('dialog');
   told.question = await dialog.getByRole('heading').textContent();
   const where = dialog.getByLabel('Where', { exact: true });
+  assert.equal(await where.inputValue(), '', 'no pipeline is chosen before somebody does');
+  assert.ok(await dialog.getByRole('button', { name: 'Swap' }).isDisabled());
   await where.selectOption({ value: await where.locator('option').filter({ hasText: `:${stream}:` }).getAttribute('value') });
   await dialog.getByLabel('Probation in batches').fill('1');
   await dialog.getByRole('button', { name: 'Swap' }).click();
