@@ -27,6 +27,7 @@ pub mod host;
 pub mod live;
 pub mod load;
 mod observe;
+pub mod pace;
 pub mod status;
 pub mod timeline;
 pub mod watch;
@@ -50,6 +51,7 @@ use self::exchange::Exchange;
 pub use self::host::{DEFAULT_TENANT, Host, HostLimits, Owner};
 use self::live::Live;
 use self::observe::Observer;
+use self::pace::Pace;
 use self::prepare::{PrepareError, Preparer};
 use self::release::Releaser;
 use self::source::SourceError;
@@ -125,7 +127,7 @@ pub struct Pipeline {
     swaps: Swaps,
     live: Live,
     fetching: CancellationToken,
-    batch: Duration,
+    pace: Pace,
 }
 
 impl Pipeline {
@@ -139,7 +141,7 @@ impl Pipeline {
             exchange: self.exchange.as_ref().map(|exchange| exchange.watch()),
             stages: self.stages.clone(),
             progress: self.journal.progress(),
-            batch: self.batch,
+            pace: self.pace.clone(),
         }
     }
 

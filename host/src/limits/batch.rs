@@ -36,6 +36,8 @@ pub const SOURCE_EVENTS_WAITING: usize = 16;
 pub const CUSHION_PART: u32 = 10;
 /// ...but at least this: a playlist is looked at each half target duration, so batches come that unevenly.
 pub const CUSHION_MIN: Duration = Duration::from_millis(2500);
+/// Batches become longer on air as far as this part of the cushion stays in hand.
+pub const CUSHION_RESERVE_PART: u32 = 3;
 /// A stream that is resumed with media in hand starts so long after the start, so that destinations can connect.
 pub const START_AFTER_RESTART: Duration = Duration::from_millis(300);
 /// What is buffered at the end may take this much longer than it lasts: a destination may have to reconnect.

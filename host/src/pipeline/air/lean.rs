@@ -32,6 +32,11 @@ impl Lean {
         Self { target_ms: cushion.as_secs_f64() * 1000.0, slack_ms: VecDeque::with_capacity(BATCHES) }
     }
 
+    /// Aims at another slack from now on.
+    pub fn aim(&mut self, cushion: Duration) {
+        self.target_ms = cushion.as_secs_f64() * 1000.0;
+    }
+
     /// Takes the slack of the newest batch (milliseconds from ready to due, negative when it came too late) and answers
     /// the rate, from [`AIR_LEAN_MIN`] to [`AIR_LEAN_MAX`].
     pub fn observe(&mut self, slack_ms: i64) -> f64 {
