@@ -67,12 +67,13 @@ async fn batches_processor_and_destinations_change_on_air_without_an_interruptio
     let before = Processor::start(Kind::Node, "echo", &["delay=150"]).await;
     let mut after = Processor::start(Kind::Node, "echo", &["delay=150"]).await;
     let url = before.url();
-    let plan = Plan { name: "stays", clip: Clip::small(32), batch_seconds: 2, processor: Some(&url) };
+    let plan = Plan { name: "stays", clip: Clip::small(32), batch_seconds: 4, processor: Some(&url) };
     let mut channel = Channel::start(&server, None, &nginx, plan).await;
     channel.on_air(&server, &nginx).await;
     let changed = Changed { server: &server, id: channel.id.clone() };
 
-    changed.update(json!({ "batchSeconds": 4 })).await;
+    // With so much in hand, the next batch may be longer at once.
+    changed.update(json!({ "batchSeconds": 6, "cushionSeconds": 1.0 })).await;
     changed.update(json!({ "processor": { "url": after.url() }, "keep": { "batches": 3 } })).await;
     after.saw("fragment").await;
 
@@ -123,10 +124,10 @@ async fn batches_processor_and_destinations_change_on_air_without_an_interruptio
 
     let last = channel.ended(&server, Duration::from_secs(90)).await;
     channel.assert_laws(&server, &nginx, &last).await;
-    let longer = |line: &String| line.contains("another length") && line.contains("from=2") && line.contains("to=4");
+    let longer = |line: &String| line.contains("another length") && line.contains("from=4") && line.contains("to=6");
     assert!(server.log().iter().any(longer), "{:#?}", server.log());
     let count = |name: &str| last["counters"][name].as_u64().unwrap();
-    assert!(count("batches") < count("segments") - 3, "most batches have two segments: {last:#}");
+    assert!(count("batches") * 2 < count("segments"), "of 2 s, and two or three to a batch: {last:#}");
     assert_eq!((&last["restarts"], &last["counters"]["original"]), (&json!(0), &json!(0)), "{last:#}");
 }
 
