@@ -21,7 +21,7 @@ pub const SNAPSHOT_EVERY_MIN: Duration = Duration::from_millis(50);
 /// Longest name of a destination, in characters.
 pub const DESTINATION_NAME_MAX_CHARS: usize = 64;
 /// No packets leave for about this long while a pipeline on air is restarted and goes on from the journal.
-pub const RESTART_GAP: Duration = Duration::from_millis(1500);
+pub const RESTART_GAP: Duration = Duration::from_millis(500);
 /// Events of one pipeline that wait to be written down; further ones only go to the log.
 pub const NOTES_WAITING: usize = 256;
 
