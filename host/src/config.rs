@@ -13,6 +13,7 @@ use crate::limits::{
     BATCH_SECONDS_DEFAULT, BATCH_SECONDS_MAX, BATCH_SECONDS_MIN, FFMPEG_PROCESSES_MAX, FFMPEG_PROCESSES_MIN,
 };
 use crate::pipeline::HostLimits;
+use crate::pipeline::air::target::Target;
 use crate::store::files;
 
 mod destinations;
