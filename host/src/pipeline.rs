@@ -21,6 +21,7 @@ pub mod remux;
 pub mod air;
 pub mod release;
 // across the steps
+pub mod delay;
 pub mod diary;
 pub mod event;
 pub mod host;

@@ -25,6 +25,7 @@ mod disk_full;
 mod documented;
 mod dry_run;
 mod dry_run_agrees;
+mod from_wit;
 mod fuzzed;
 mod graphql_clients;
 mod guide;

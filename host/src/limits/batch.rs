@@ -36,6 +36,10 @@ pub const SOURCE_EVENTS_WAITING: usize = 16;
 pub const CUSHION_PART: u32 = 10;
 /// ...but at least this: a playlist is looked at each half target duration, so batches come that unevenly.
 pub const CUSHION_MIN: Duration = Duration::from_millis(2500);
+/// A batch that is less late was held up by chance; one that is more late, though its segments came in time, by what we do.
+pub const LATE_BY_US: Duration = Duration::from_millis(500);
+/// Segments of one batch may come so much less evenly than they last before the source counts as slow.
+pub const SOURCE_UNEVEN: Duration = Duration::from_secs(2);
 /// A stream that is resumed with media in hand starts so long after the start, so that destinations can connect.
 pub const START_AFTER_RESTART: Duration = Duration::from_millis(300);
 /// What is buffered at the end may take this much longer than it lasts: a destination may have to reconnect.

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::air::clock::AirClock;
 use super::diary::Diary;
 use super::event::{Event, EventKind, Severity};
 use super::source::segment::{Cue, Segment};
@@ -54,6 +55,10 @@ pub struct Batcher {
     pub limit: Option<u64>,
     /// Ends the source once `limit` is reached.
     pub stop: CancellationToken,
+    /// Tells how long a batch may be.
+    pub clock: AirClock,
+    /// The newest batch of which it was told that it is too long.
+    pub too_long: Option<u64>,
 }
 
 impl Batcher {
@@ -139,6 +144,10 @@ impl Batcher {
         };
         self.journal.segment(newest.as_ref(), records, state).await?;
         let buffered: Duration = self.pending.iter().map(|segment| segment.duration).sum();
+        match cut.first() {
+            Some(batch) => self.warn_too_long(batch.number, batch.segments.iter().map(|one| one.duration).sum()),
+            None => self.warn_too_long(self.next_batch, buffered),
+        }
         self.status.update(|stats| {
             stats.batches += cut.len() as u64;
             stats.buffer_ms = u64::try_from(buffered.as_millis()).unwrap_or(u64::MAX);
@@ -157,6 +166,23 @@ impl Batcher {
             return Ok(ControlFlow::Break(()));
         }
         Ok(ControlFlow::Continue(()))
+    }
+
+    /// Says once of each batch that it will be ready too late, as soon as that is known: it has so much media already.
+    fn warn_too_long(&mut self, number: u64, media: Duration) {
+        let recording = self.status.get().recording;
+        let Some(allowed) = self.status.delay().allows(&self.clock).filter(|allowed| !recording && media > *allowed)
+        else {
+            return;
+        };
+        if self.too_long.replace(number) != Some(number) {
+            let (media, allowed) = (media.as_secs_f64(), allowed.as_secs_f64());
+            let what = format!(
+                "batch {number} is {media:.1} s long, and {allowed:.1} s is the longest that is ready before it is due on air: it \
+                 comes too late. The batching stage cuts longer batches than before"
+            );
+            self.status.tell(Event::new(EventKind::BatchTooLong, Severity::Warning, what).batch(number));
+        }
     }
 
     /// The stage's cuts were checked: they are in order and name what was pushed.

@@ -14,6 +14,7 @@ use tracing::Instrument;
 use super::air::clock::AirClock;
 use super::air::lean::Lean;
 use super::air::spool::{ReadyBatch, Spool};
+use super::delay::Newest;
 use super::diary::Diary;
 use super::event::{Event, EventKind, Severity};
 use super::exchange::{Absence, Pending};
@@ -24,7 +25,7 @@ use super::remux::{self, Job, Plan, RemuxError};
 use super::status::Status;
 use crate::config::Hold;
 use crate::ffmpeg::{Slots, Turn};
-use crate::limits::{AIR_AHEAD, DISK_FULL_TRIES};
+use crate::limits::{AIR_AHEAD, DISK_FULL_TRIES, LATE_BY_US, SOURCE_UNEVEN};
 use crate::metrics;
 use crate::stage::RemuxStage;
 use crate::stage::swap::Shared;
@@ -62,6 +63,8 @@ pub struct Decider {
     pub started: Instant,
     /// End of the newest batch that was put together, in milliseconds of air time.
     pub end_ms: Option<u64>,
+    /// When the newest batch was complete.
+    pub complete: Option<Instant>,
     /// Where remuxing waits for its turn.
     pub slots: Slots,
     /// Asked where the disk is full.
@@ -109,14 +112,22 @@ impl Decider {
             if batch.complete >= self.started {
                 self.status.timings().record_step(metrics::Step::Ready, batch.complete.elapsed());
             }
+            let length_ms = batch.placed.end_ms.saturating_sub(batch.placed.start_ms);
+            let late = Duration::from_millis(u64::try_from(-slack).unwrap_or_default());
+            let by_us = !self.source_was_slow(&batch) && late >= LATE_BY_US;
             if slack < 0 {
-                self.status.update(|stats| stats.late_batches += 1);
+                self.status.update(|stats| {
+                    stats.late_batches += 1;
+                    stats.late_by_us += u64::from(by_us);
+                });
                 tracing::warn!(batch = batch.number, late_ms = -slack, "batch is ready too late");
             }
             // First written down: what leaves must be found again after a restart.
             self.journal.step(batch.number, Step::Remuxed).await?;
             self.end_ms = Some(ready.end_ms);
             self.clock.extend(ready.end_ms);
+            let work = margin.get() + batch.sent.saturating_duration_since(batch.complete);
+            self.status.delay().ready(Newest { end_ms: ready.end_ms, complete: batch.complete, work });
             self.spool.append(ready);
             // Time that was only waited away is slack all the same, or a processor that is away would slow the clock
             // down for ever.
@@ -126,7 +137,7 @@ impl Decider {
                 Hold::Auto => slack,
             };
             // A recording comes as fast as we take it: how far ahead it is says nothing about its clock.
-            let wanted = if self.status.get().recording { 1.0 } else { lean.observe(slack) };
+            let wanted = if self.status.get().recording { 1.0 } else { lean.observe(slack, length_ms) };
             let rate = self.clock.set_rate(wanted);
             tracing::debug!(batch = batch.number, slack_ms = slack, rate, "ready for air");
         }
@@ -147,6 +158,13 @@ impl Decider {
                 tokio::time::sleep_until(at).await;
             }
         }
+    }
+
+    /// Its segments took longer to come than they last: it is not late by our doing.
+    fn source_was_slow(&mut self, batch: &Prepared) -> bool {
+        let before = self.complete.replace(batch.complete);
+        let length = Duration::from_millis(batch.placed.end_ms.saturating_sub(batch.placed.start_ms));
+        before.is_some_and(|before| batch.complete.saturating_duration_since(before) > length + SOURCE_UNEVEN)
     }
 
     /// When the batch is due, once the clock runs. The clock does not look past the spool: from its end on, time runs

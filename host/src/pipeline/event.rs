@@ -84,6 +84,8 @@ kinds! {
     Fallback = "fallback",
     /// A batch, or part of it, is lost.
     BatchLost = "batch-lost",
+    /// A batch is longer than the stream is behind its source: it comes too late.
+    BatchTooLong = "batch-too-long",
     /// A stage failed; another answered for it.
     StageFailed = "stage-failed",
     /// A stage was swapped on air.

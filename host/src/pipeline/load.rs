@@ -166,6 +166,8 @@ impl Pipeline {
                 pending: resumed.uncut.clone().into(),
                 limit: batches,
                 stop: fetching.clone(),
+                clock: clock.clone(),
+                too_long: None,
             },
             preparer: Preparer {
                 demuxer: Demuxer::new(slots.clone()),
@@ -191,6 +193,7 @@ impl Pipeline {
                 batch: config.batch,
                 started: tokio::time::Instant::now(),
                 end_ms: None,
+                complete: None,
                 slots,
                 room: room.clone(),
                 output,

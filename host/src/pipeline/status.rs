@@ -6,6 +6,7 @@ use serde::Serialize;
 use tokio::sync::{broadcast, watch};
 
 use super::air::status::DestinationStatus;
+use super::delay::Delay;
 use super::event::{Event, EventKind, Severity};
 use super::source::Started;
 use crate::limits::PIPELINE_EVENTS_WAITING;
@@ -90,6 +91,8 @@ pub struct Stats {
     pub max_skew_us: u64,
     /// Batches that were ready later than their time on air.
     pub late_batches: u64,
+    /// Batches that were late by half a second or more though their segments had come in time.
+    pub late_by_us: u64,
     /// The last thing that went wrong, in a sentence.
     pub last_error: Option<String>,
     /// When that was, Unix time in milliseconds.
@@ -103,6 +106,7 @@ pub struct Status {
     stats: watch::Sender<Stats>,
     events: broadcast::Sender<Event>,
     timings: Timings,
+    delay: Delay,
 }
 
 impl Default for Status {
@@ -111,6 +115,7 @@ impl Default for Status {
             stats: watch::Sender::default(),
             events: broadcast::Sender::new(PIPELINE_EVENTS_WAITING),
             timings: Timings::default(),
+            delay: Delay::default(),
         }
     }
 }
@@ -124,6 +129,11 @@ impl Status {
     /// How long the steps take.
     pub fn timings(&self) -> &Timings {
         &self.timings
+    }
+
+    /// How far the programme on air is behind its source.
+    pub fn delay(&self) -> &Delay {
+        &self.delay
     }
 
     /// Changes of the counts.

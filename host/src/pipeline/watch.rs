@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::{broadcast, watch};
 
-use super::air::clock::AirClock;
+use super::air::clock::{AirClock, Slowed};
 use super::air::roster::Statuses;
 use super::air::spool::Spool;
 use super::air::status::DestinationStatus;
@@ -120,6 +120,26 @@ impl Watch {
     /// Batches that are ready and not yet on air everywhere.
     pub fn batches_ready(&self) -> usize {
         self.spool.len()
+    }
+
+    /// The longest batch that is ready before it is due on air, in media time; `None`: nothing is on air yet, or the source is
+    /// a recording that comes as fast as it is taken.
+    pub fn longest_batch_in_time(&self) -> Option<Duration> {
+        if self.status.get().recording {
+            return None;
+        }
+        self.status.delay().allows(&self.clock)
+    }
+
+    /// Makes the clock run as slowly as it may for as long as the answer is held.
+    #[must_use]
+    pub fn slow_down(&self) -> Slowed {
+        self.clock.slow_down()
+    }
+
+    /// Media time stands still because the next batch is not there.
+    pub fn stalled_for(&self) -> Duration {
+        self.clock.status().stalled_for
     }
 
     /// Length of a batch as set.

@@ -68,6 +68,8 @@ pub enum EventKind {
     Fallback,
     /// A batch, or part of it, is lost.
     BatchLost,
+    /// A batch is longer than the stream is behind its source: it comes too late.
+    BatchTooLong,
     /// A stage failed; another answered for it.
     StageFailed,
     /// A stage was swapped on air.
