@@ -28,6 +28,7 @@ pub mod host;
 pub mod live;
 pub mod load;
 mod observe;
+pub mod pace;
 pub mod status;
 pub mod timeline;
 pub mod watch;
@@ -51,6 +52,7 @@ use self::exchange::Exchange;
 pub use self::host::{DEFAULT_TENANT, Host, HostLimits, Owner};
 use self::live::Live;
 use self::observe::Observer;
+use self::pace::Pace;
 use self::prepare::{PrepareError, Preparer};
 use self::release::Releaser;
 use self::source::SourceError;
@@ -126,7 +128,7 @@ pub struct Pipeline {
     swaps: Swaps,
     live: Live,
     fetching: CancellationToken,
-    batch: Duration,
+    pace: Pace,
 }
 
 impl Pipeline {
@@ -140,7 +142,7 @@ impl Pipeline {
             exchange: self.exchange.as_ref().map(|exchange| exchange.watch()),
             stages: self.stages.clone(),
             progress: self.journal.progress(),
-            batch: self.batch,
+            pace: self.pace.clone(),
         }
     }
 

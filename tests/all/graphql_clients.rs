@@ -324,6 +324,14 @@ async fn pipeline(caller: &mut Caller, server: &Server, kind: Kind, settings: Va
     let server_told = caller.ask("server").await;
     assert!(server_told["ffmpegVersion"].as_str().unwrap().contains("ffmpeg"), "{server_told}");
 
+    // A destination is connected again, and enabled as it is already.
+    let to = caller.of("query", "pipeline", id).await["settings"]["destinations"][0]["id"].clone();
+    let at = ("$id: ID!, $to: ID!", "id: $id, destination: $to");
+    caller.call("mutation", "reconnectDestination", at, json!({ "id": id, "to": to })).await;
+    let on = ("$id: ID!, $to: ID!", "id: $id, destination: $to, enabled: true");
+    let same = caller.call("mutation", "setDestinationEnabled", on, json!({ "id": id, "to": to })).await;
+    assert_eq!(same["revision"], 1);
+
     // Changed, taken back, started anew, stopped, cleaned, gone.
     let change =
         json!({ "settings": { "batchSeconds": 6 }, "expectedRevision": 1, "apply": "NEXT_START", "note": "longer" });

@@ -18,6 +18,7 @@ mod alternatives;
 mod authored;
 mod bounded;
 mod broken_stages;
+mod changed_on_air;
 mod command_line;
 mod components;
 mod contract;

@@ -40,6 +40,8 @@ pub const CUSHION_MIN: Duration = Duration::from_millis(2500);
 pub const LATE_BY_US: Duration = Duration::from_millis(500);
 /// Segments of one batch may come so much less evenly than they last before the source counts as slow.
 pub const SOURCE_UNEVEN: Duration = Duration::from_secs(2);
+/// Batches become longer on air as far as this part of the cushion stays in hand.
+pub const CUSHION_RESERVE_PART: u32 = 3;
 /// A stream that is resumed with media in hand starts so long after the start, so that destinations can connect.
 pub const START_AFTER_RESTART: Duration = Duration::from_millis(300);
 /// What is buffered at the end may take this much longer than it lasts: a destination may have to reconnect.

@@ -50,6 +50,9 @@ pub const EXCHANGE_READY_TIMEOUT_DEFAULT: Duration = Duration::from_secs(15);
 pub const EXCHANGE_CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Longest ping interval, and longest ping timeout, that a server may ask for.
 pub const EXCHANGE_PING_MAX: Duration = Duration::from_secs(300);
+/// A processor that is replaced may still answer for this long after the new one is connected; what it has not answered
+/// by then is sent again to the new one.
+pub const PROCESSOR_HANDOVER_WAIT: Duration = Duration::from_secs(1);
 /// First wait before a reconnect.
 pub const RECONNECT_MIN: Duration = Duration::from_millis(250);
 /// Longest wait before a reconnect.

@@ -160,9 +160,9 @@ metrics! {
     AIR_READY = Gauge "air_ready" in Seconds [tenant, stream];
     /// Batches that are ready and not yet on air everywhere.
     AIR_BATCHES_READY = Gauge "air_batches_ready" [tenant, stream];
-    /// 1 while packets left for the destination within the last seconds.
+    /// 1 while packets left for the destination within the last seconds; absent while it is disabled.
     DESTINATION_ON_AIR = Gauge "destination_on_air" [tenant, stream, destination];
-    /// 1 for what the destination's session does, 0 for the others: waiting, connecting, publishing, retrying, done, stopped.
+    /// 1 for what the destination's session does, 0 for the others: waiting, connecting, publishing, retrying, done, stopped, disabled.
     DESTINATION_STATE = Gauge "destination_state" [tenant, stream, destination, state];
     /// How far the destination is behind the air clock, in media time.
     DESTINATION_LAG = Gauge "destination_lag" in Seconds [tenant, stream, destination];

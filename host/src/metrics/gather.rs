@@ -56,7 +56,8 @@ pub(super) const HEALTH: [(HealthState, &str); 5] = [
 ];
 const BREAKER: [(BreakerState, &str); 3] =
     [(BreakerState::Closed, "closed"), (BreakerState::Open, "open"), (BreakerState::Probing, "probing")];
-const DESTINATION_STATES: [&str; 6] = ["waiting", "connecting", "publishing", "retrying", "done", "stopped"];
+const DESTINATION_STATES: [&str; 7] =
+    ["waiting", "connecting", "publishing", "retrying", "done", "stopped", "disabled"];
 
 struct Told(Vec<Family>);
 
@@ -190,7 +191,10 @@ impl Told {
     }
 
     fn destination(&mut self, labels: &[&str], status: &DestinationStatus) {
-        self.gauge(&is::DESTINATION_ON_AIR, labels, status.on_air().into());
+        // Whoever is told when this is 0 is not to be told of one that was switched off.
+        if !status.disabled {
+            self.gauge(&is::DESTINATION_ON_AIR, labels, status.on_air().into());
+        }
         let state = if status.disabled { "disabled" } else { state_name(&status.state) };
         self.one_of(&is::DESTINATION_STATE, labels, DESTINATION_STATES.map(|name| (name, name == state)));
         self.seconds(&is::DESTINATION_LAG, labels, Duration::from_millis(status.backlog_ms));

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::air::clock::AirClock;
 use super::diary::Diary;
 use super::event::{Event, EventKind, Severity};
+use super::pace::Pace;
 use super::source::segment::{Cue, Segment};
 use super::source::{GapReason, SourceEvent};
 use super::status::{Phase, Status};
@@ -55,10 +56,12 @@ pub struct Batcher {
     pub limit: Option<u64>,
     /// Ends the source once `limit` is reached.
     pub stop: CancellationToken,
-    /// Tells how long a batch may be.
-    pub clock: AirClock,
     /// The newest batch of which it was told that it is too long.
     pub too_long: Option<u64>,
+    /// How long batches are to be.
+    pub pace: Pace,
+    /// Tells how late it is, and how long a batch may be.
+    pub clock: AirClock,
 }
 
 impl Batcher {
@@ -98,9 +101,20 @@ impl Batcher {
         new: bool,
         batches: &mpsc::Sender<Batch>,
     ) -> Result<ControlFlow<()>, JournalError> {
+        self.keep_pace(&segment).await;
         let cuts = self.stage.lock().await.push(to_wit(&segment)).await;
         self.pending.push_back(segment);
         self.cut(new, cuts, batches).await
+    }
+
+    /// Tells the stage another length of batches, where one is wanted and there is room for it.
+    async fn keep_pace(&self, segment: &Segment) {
+        let open = self.pending.iter().map(|segment| segment.duration);
+        let longest = open.chain([segment.duration]).max().unwrap_or_default();
+        if let Some((from, to)) = self.pace.next_length(&self.clock, longest) {
+            tracing::info!(from, to, "batches have another length, in seconds");
+            self.stage.lock().await.set_batch_seconds(from, to);
+        }
     }
 
     /// Journals the newest segment, if it is new, with what was cut, then hands the batches on.

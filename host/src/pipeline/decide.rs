@@ -19,6 +19,7 @@ use super::diary::Diary;
 use super::event::{Event, EventKind, Severity};
 use super::exchange::{Absence, Pending};
 use super::framer::StateKeeper;
+use super::pace::{self, Pace};
 use super::prepare::{Prepared, batch_span};
 use super::remux::output::Series;
 use super::remux::{self, Job, Plan, RemuxError};
@@ -59,6 +60,8 @@ pub struct Decider {
     pub cushion: Duration,
     /// Length of a batch as set.
     pub batch: Duration,
+    /// What the three above are now, and how long batches may be.
+    pub pace: Pace,
     /// When this run began.
     pub started: Instant,
     /// End of the newest batch that was put together, in milliseconds of air time.
@@ -76,14 +79,11 @@ pub struct Decider {
 impl Decider {
     /// Runs until no batch follows; the spool is finished then.
     pub async fn run(mut self, mut prepared: mpsc::Receiver<Prepared>) -> Result<(), JournalError> {
-        // A set hold is to stay what it is; else it is the time in hand that counts.
-        let mut lean = match self.hold {
-            Hold::After(hold) => Lean::new(hold),
-            Hold::Auto => Lean::new(self.cushion),
-        };
+        let mut lean = Lean::new(self.pace.aim());
         let mut margin = Margin::default();
         self.end_ms = self.spool.newest().map(|newest| newest.end_ms);
         while let Some(mut batch) = prepared.recv().await {
+            self.keep_pace(&mut lean);
             self.keep_back(&batch).await;
             if batch.facts.packets() == 0 {
                 // Lost at demux; the numbers in the spool go on without a hole.
@@ -97,6 +97,7 @@ impl Decider {
             self.time_exchange(sent, &decision);
             let due = self.start_clock(&batch);
             let waited_in_vain = self.waited_in_vain(&decision, &batch, due);
+            let decided = decision.returned.is_some() || sent.is_none();
             let began = Instant::now();
             let span = batch_span(batch.number);
             let ready = self.put_together(&batch, decision, due).instrument(span).await?;
@@ -106,6 +107,7 @@ impl Decider {
                 self.spool.append(ReadyBatch::empty(batch.number, batch.placed.start_ms));
                 continue;
             };
+            self.note_room(&batch, decided, arrived, began, ready.end_ms);
             let slack = signed_ms(Instant::now(), due);
             self.status.timings().time_left(slack);
             // One that an earlier run left waited for this run, not for its steps.
@@ -144,6 +146,30 @@ impl Decider {
         self.spool.finish();
         self.clock.unbound();
         Ok(())
+    }
+
+    /// Takes what was changed on air.
+    fn keep_pace(&mut self, lean: &mut Lean) {
+        let pace::Wanted { batch, hold, cushion } = self.pace.wanted();
+        (self.batch, self.hold, self.cushion) = (batch, hold, cushion);
+        lean.aim(self.pace.aim());
+    }
+
+    /// Notes how long this batch took to be ready, so that later ones may become longer. `in_hand`: its reply was, or none
+    /// was asked for; else the processor's usual time is taken for the one that was waited away.
+    fn note_room(&self, batch: &Prepared, in_hand: bool, arrived: Instant, began: Instant, end_ms: u64) {
+        // One that an earlier run left says nothing, nor does a recording, which comes as fast as we take it.
+        if batch.complete < self.started || self.status.get().recording {
+            return;
+        }
+        let work = match in_hand {
+            true => batch.complete.elapsed(),
+            false => {
+                let usual = self.status.timings().read().round_trip.mean();
+                arrived.saturating_duration_since(batch.complete) + usual + began.elapsed()
+            }
+        };
+        self.pace.ready(end_ms, batch.complete, work);
     }
 
     /// A source that delivers faster than real time must not fill the disk with what is due much later.

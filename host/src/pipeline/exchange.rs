@@ -68,6 +68,7 @@ pub struct Exchange {
     audio_format: watch::Receiver<AudioFormat>,
     heard: Heard,
     cancel: CancellationToken,
+    wanted: watch::Sender<driver::Wanted>,
     task: JoinHandle<()>,
 }
 
@@ -80,21 +81,21 @@ impl Exchange {
         mut framer: Box<dyn Framer>,
         cancel: &CancellationToken,
     ) -> Result<Self, ExchangeError> {
-        let endpoint = Endpoint::new(&config)?;
-        if !(1..=IN_FLIGHT_MAX).contains(&config.in_flight) {
-            return Err(ExchangeError::InFlight(config.in_flight));
-        }
+        let checked = checked(config)?;
+        let (wanted, wants) = watch::channel(checked.clone());
         let (audio_formats, audio_format) = watch::channel(framer.audio_format().await?);
         let (submissions, submitted) = mpsc::channel(EXCHANGE_FRAGMENTS_MAX);
         let (sender, status) = watch::channel(ExchangeStatus::default());
         let (abandoned, cancel, heard) = (Arc::new(Notify::new()), cancel.child_token(), Heard::default());
         let driver = Driver {
-            endpoint,
+            endpoint: checked.endpoint,
+            config: checked.config.clone(),
+            wanted: wants,
             stream_id: stream_id.into(),
             framer,
             audio_formats,
-            ledger: Ledger::new(&config),
-            ready_timeout: config.ready_timeout,
+            ledger: Ledger::new(&checked.config),
+            ready_timeout: checked.config.ready_timeout,
             submissions: submitted,
             abandoned: Arc::clone(&abandoned),
             status: sender,
@@ -103,7 +104,29 @@ impl Exchange {
             probes: JoinSet::new(),
         };
         let task = tokio::spawn(driver.run().in_current_span());
-        Ok(Self { submissions, abandoned, status, audio_format, heard, cancel, task })
+        Ok(Self { submissions, abandoned, status, audio_format, heard, cancel, wanted, task })
+    }
+
+    /// Gives it another processor, or other settings of it, on air. The connection to the new one is made first; fragments
+    /// that the old one does not answer meanwhile are sent again to the new one.
+    ///
+    /// # Errors
+    /// As [`Exchange::start`]; nothing was changed.
+    pub fn reconfigure(&self, config: ExchangeConfig) -> Result<(), ExchangeError> {
+        let checked = checked(config)?;
+        self.wanted.send_if_modified(|wanted| {
+            let differs = wanted.config != checked.config;
+            if differs {
+                *wanted = checked;
+            }
+            differs
+        });
+        Ok(())
+    }
+
+    #[cfg(test)]
+    fn wanted(&self) -> driver::Wanted {
+        self.wanted.borrow().clone()
     }
 
     /// The audio that fragments must hold. Another version of the stage may want another one: fragments that were
@@ -150,6 +173,15 @@ impl Exchange {
             tracing::error!(%error, "the exchange's task did not end well");
         }
     }
+}
+
+/// Checks what an exchange is told.
+fn checked(config: ExchangeConfig) -> Result<driver::Wanted, ExchangeError> {
+    let endpoint = Endpoint::new(&config)?;
+    if !(1..=IN_FLIGHT_MAX).contains(&config.in_flight) {
+        return Err(ExchangeError::InFlight(config.in_flight));
+    }
+    Ok(driver::Wanted { endpoint, config })
 }
 
 impl Drop for Exchange {

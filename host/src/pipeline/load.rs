@@ -16,6 +16,7 @@ use super::diary::Diary;
 use super::framer::StateKeeper;
 use super::host::{Host, Owner};
 use super::live::{self, Live};
+use super::pace::Pace;
 use super::prepare::Preparer;
 use super::release::{Positions, Releaser, storage_event};
 use super::remux::output::Series;
@@ -26,7 +27,7 @@ use crate::limits::AIR_EVENTS_WAITING;
 use crate::stage::StageKind;
 use crate::store::files::FilesError;
 use crate::store::journal::JournalError;
-use crate::store::retention::{self, Keep};
+use crate::store::retention;
 use going_on::{go_on, positions, reload_ready};
 use stages::Stages;
 use told::{air_config, start_exchange};
@@ -37,7 +38,7 @@ mod told;
 
 pub(crate) use stages::{batch_seconds, bundled_or_file, component_of, opening, stage_settings};
 pub use told::destination_name;
-pub(crate) use told::{cushion, destination_config, exchange_config, identity, source_config};
+pub(crate) use told::{cushion, destination_config, exchange_config, identity, keep, pace_of, source_config};
 
 /// Why a pipeline cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -119,7 +120,7 @@ impl Pipeline {
         }
         let status = Arc::new(Status::default());
         let told = status.clone();
-        let keep = Keep { batches: config.keep_batches, max_age: config.keep_age, max_bytes: config.keep_bytes };
+        let keep = keep(&config);
         let keeper = host.janitor().register(
             (owner.tenant.clone(), config.stream_id.clone()),
             journal.clone(),
@@ -156,7 +157,7 @@ impl Pipeline {
                 "going on where the last run was"
             );
         }
-        let cushion = cushion(&config);
+        let pace = Pace::new(pace_of(&config));
         Ok(Self {
             batcher: Batcher {
                 stage: stages.batching,
@@ -166,8 +167,9 @@ impl Pipeline {
                 pending: resumed.uncut.clone().into(),
                 limit: batches,
                 stop: fetching.clone(),
-                clock: clock.clone(),
                 too_long: None,
+                pace: pace.clone(),
+                clock: clock.clone(),
             },
             preparer: Preparer {
                 demuxer: Demuxer::new(slots.clone()),
@@ -189,8 +191,9 @@ impl Pipeline {
                 clock: clock.clone(),
                 spool: spool.clone(),
                 hold: config.hold,
-                cushion,
+                cushion: pace.wanted().cushion,
                 batch: config.batch,
+                pace: pace.clone(),
                 started: tokio::time::Instant::now(),
                 end_ms: None,
                 complete: None,
@@ -208,13 +211,20 @@ impl Pipeline {
                 keeper,
                 status: status.clone(),
             },
-            live: Live::new(live::Parts { destinations: air.destinations().clone(), guard: owner.guard.clone() }),
+            live: Live::new(live::Parts {
+                destinations: air.destinations().clone(),
+                exchange: exchange.as_ref().map(Arc::downgrade),
+                janitor: host.janitor().clone(),
+                pace: pace.clone(),
+                stream: (owner.tenant.clone(), config.stream_id.clone()),
+                guard: owner.guard.clone(),
+            }),
             stages: running,
             swaps,
             resume: resumed.known.last().map(source::Resume::after),
             source: source_config(&config, &owner.guard, files.segments, resumed.next_segment, room),
             resumed: waiting,
-            batch: config.batch,
+            pace,
             host: host.clone(),
             span,
             status,

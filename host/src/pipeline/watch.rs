@@ -1,7 +1,6 @@
 //! What can be seen of a running pipeline from outside. Nothing here can change it.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::{broadcast, watch};
 
@@ -11,6 +10,7 @@ use super::air::spool::Spool;
 use super::air::status::DestinationStatus;
 use super::event::Event;
 use super::exchange::ExchangeStatus;
+use super::pace::Pace;
 use super::status::{Stats, Status};
 use crate::metrics::Timings;
 use crate::stage::StageKind;
@@ -36,7 +36,7 @@ pub struct Watch {
     pub(super) exchange: Option<watch::Receiver<ExchangeStatus>>,
     pub(super) stages: Vec<RunningStage>,
     pub(super) progress: broadcast::Sender<BatchProgress>,
-    pub(super) batch: Duration,
+    pub(super) pace: Pace,
 }
 
 impl Watch {
@@ -144,6 +144,6 @@ impl Watch {
 
     /// Length of a batch as set.
     pub fn batch_seconds(&self) -> f64 {
-        self.batch.as_secs_f64()
+        self.pace.wanted().batch.as_secs_f64()
     }
 }

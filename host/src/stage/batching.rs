@@ -189,6 +189,13 @@ impl BatchingStage {
         self.answer(result)
     }
 
+    /// Batches are to have another length from the next call on: those that the host cuts, and those of versions that were
+    /// told the length before.
+    pub fn set_batch_seconds(&mut self, from: u32, to: u32) {
+        self.ledger.set_length(u64::from(to.clamp(BATCH_SECONDS_MIN, BATCH_SECONDS_MAX)) * 1_000_000);
+        self.seat.change_settings(|settings| with_length(settings, from, to));
+    }
+
     /// The last snapshot, to be stored with the journal.
     pub fn snapshot(&self) -> Option<&[u8]> {
         self.seat.snapshot()
@@ -274,6 +281,17 @@ impl Seated for BatchingStage {
     }
 }
 
+/// Settings with another length, where they have the one before; `None`: they have not.
+fn with_length(settings: &str, from: u32, to: u32) -> Option<String> {
+    let mut settings: serde_json::Value = serde_json::from_str(settings).ok()?;
+    let length = settings.as_object_mut()?.get_mut("batch_seconds")?;
+    if length.as_u64() != Some(from.into()) {
+        return None;
+    }
+    *length = to.into();
+    Some(settings.to_string())
+}
+
 /// Why the host answers a call in which the stage did not fail.
 fn still_by_host() -> StageError {
     StageError::Host { call: "push", reason: "the stage failed earlier in this batch".to_owned() }
@@ -342,6 +360,30 @@ mod tests {
             cuts.extend(own(second.push(segment(index, 4)).await));
         }
         assert_eq!(cuts, [(3, 5, Reason::Length)]);
+    }
+
+    #[tokio::test]
+    async fn another_length_counts_for_the_batch_that_is_open() {
+        let mut stage = stage(r#"{"batch_seconds":10}"#, None).await.unwrap();
+        let mut cuts = own(stage.push(segment(0, 4)).await);
+        stage.set_batch_seconds(10, 16);
+        for index in 1..4 {
+            cuts.extend(own(stage.push(segment(index, 4)).await));
+        }
+        assert_eq!(cuts, [(0, 3, Reason::Length)], "longer");
+        own(stage.push(segment(4, 4)).await);
+        stage.set_batch_seconds(16, 8);
+        assert_eq!(own(stage.push(segment(5, 4)).await), [(4, 5, Reason::Length)], "shorter");
+        let counts = stage.counters().read();
+        assert_eq!((counts.restarts, counts.failures()), (0, 0));
+    }
+
+    #[test]
+    fn a_length_that_was_set_for_the_stage_alone_stays() {
+        assert_eq!(with_length(r#"{"batch_seconds":6}"#, 6, 8).as_deref(), Some(r#"{"batch_seconds":8}"#));
+        for settings in [r#"{"batch_seconds":20}"#, "{}", ""] {
+            assert_eq!(with_length(settings, 6, 8), None, "{settings}");
+        }
     }
 
     #[tokio::test]

@@ -142,6 +142,16 @@ impl<K: Kind> Occupant<K> {
         (self.instance, self.snapshot) = (None, None);
     }
 
+    /// Changes its settings, where `change` answers others: the next call starts an instance with them, from the last
+    /// snapshot.
+    pub(super) fn change_settings(&mut self, change: impl Fn(&str) -> Option<String>) {
+        if let Some(settings) = change(&self.recipe.settings) {
+            self.recipe.settings = settings;
+            // That is no failure of the instance before.
+            (self.instance, self.in_call, self.started) = (None, false, false);
+        }
+    }
+
     /// Makes sure that an instance sits here.
     pub(super) async fn ready(&mut self, call: &'static str) -> Result<(), StageError> {
         if std::mem::take(&mut self.in_call) {

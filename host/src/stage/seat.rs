@@ -287,6 +287,19 @@ impl<K: Kind> Seat<K> {
         self.on_failure = policy;
     }
 
+    /// Changes the settings of every version here, where `change` answers others; they count from the next call on.
+    pub(super) fn change_settings(&mut self, change: impl Fn(&str) -> Option<String>) {
+        self.current.change_settings(&change);
+        if let Some(probation) = &mut self.probation {
+            probation.old.change_settings(&change);
+        }
+        if let Some(previous) = &mut self.previous
+            && let Some(settings) = change(&previous.settings)
+        {
+            previous.settings = settings;
+        }
+    }
+
     /// Takes a version on probation back; false: none is.
     pub(super) fn roll_back(&mut self, reason: String) -> bool {
         let Some(probation) = self.probation.take() else { return false };

@@ -129,6 +129,17 @@ impl Janitor {
         Keeper { janitor: self.clone(), owner }
     }
 
+    /// Changes what is kept of a running pipeline's stream.
+    pub fn set_keep(&self, owner: &Owner, keep: Keep) {
+        if let Some(stream) = self.books().streams.get_mut(owner)
+            && stream.keep != keep
+        {
+            stream.keep = keep;
+            stream.dirty = true;
+        }
+        self.0.wake.notify_one();
+    }
+
     /// Sets a tenant's quota in bytes, logs included; `None`: as much as there is.
     pub fn set_quota(&self, tenant: &str, quota: Option<u64>) {
         self.books().tenant(tenant).quota = quota;

@@ -24,6 +24,7 @@ pipeline.roll-back  |     f + + |         - - - |      f f f |           f + +
 pipeline.start      |     f + + |         - - - |      f f f |           f + +
 pipeline.stop       |     f + + |         - - - |      f f f |           f + +
 pipeline.restart    |     f + + |         - - - |      f f f |           f + +
+destination.reconnect|     f + + |         - - - |      f f f |           f + +
 pipeline.delete     |     f + + |         - - - |      f f f |           f + +
 stage.add           |     f + + |         - - - |      f f f |           f + +
 stage.remove        |     f + + |         - - - |      f f f |           f + +

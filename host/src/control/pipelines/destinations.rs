@@ -54,14 +54,17 @@ impl Control {
         let Some(live) = entry.live() else {
             return Err(ControlError::Conflict(format!("pipeline {} does not run: nothing is connected", entry.id())));
         };
+        let disabled = || {
+            let what = format!("destination {destination} of pipeline {} is disabled: enable it first", entry.id());
+            ControlError::Conflict(what)
+        };
+        if !live.parts.sends_to(destination) {
+            return Err(disabled());
+        }
         let target = format!("pipeline {}", entry.id());
         let line = NewAudit::new(actor, Action::ReconnectDestination, Some(&entry.id().tenant), target);
         self.0.registry.record(line.detail(json!({ "destination": destination }))).await?;
-        if !live.parts.reconnect(destination) {
-            let what = format!("destination {destination} of pipeline {} is disabled: enable it first", entry.id());
-            return Err(ControlError::Conflict(what));
-        }
-        Ok(entry)
+        if live.parts.reconnect(destination) { Ok(entry.clone()) } else { Err(disabled()) }
     }
 }
 

@@ -19,7 +19,7 @@ use crate::control::{Control, Inner};
 use crate::limits::BATCH_STEPS_WAITING;
 use crate::pipeline::Owner;
 use crate::pipeline::event::{Event, EventKind, Severity};
-use crate::stage::StageLimits;
+use crate::stage::{StageKind, StageLimits};
 use crate::store::page::Page;
 
 impl Control {
@@ -38,13 +38,26 @@ impl Control {
     ) -> Result<(), ControlError> {
         // What drains goes on air to its end as it is.
         let running = entry.live().filter(|_| apply == Apply::Now && entry.desired_running());
-        // Against what runs: a change that waits for the next start is part of this one.
+        // Against what runs: a change that waits for the next start is part of this one. A swap that is under way is not.
+        let running = running.map(|mut running| {
+            let (mut has, wanted) = ((*running.settings).clone(), entry.settings());
+            for kind in StageKind::ALL.into_iter().filter(|kind| self.swap_under_way(entry.id(), *kind).is_some()) {
+                has.stages.of_mut(kind).clone_from(wanted.stages.of(kind));
+            }
+            running.settings = Arc::new(has);
+            running
+        });
         let effect = running.as_ref().map(|running| running.settings.effect_of(&settings));
         let (Some(running), Some(effect)) = (running, effect.filter(ChangeEffect::is_live)) else {
             self.apply(entry, revision, settings, apply);
             return Ok(());
         };
         let config = settings.check(&entry.id().stream, self.0.host.storage()).map_err(ControlError::InvalidInput)?;
+        if let Err(error) = running.parts.apply(&config) {
+            tracing::warn!(pipeline = %entry.id(), %error, "the change cannot be taken on air: the pipeline is restarted");
+            self.apply(entry, revision, settings, apply);
+            return Ok(());
+        }
         entry.want(|wanted| {
             wanted.revision = revision;
             wanted.settings = Arc::new(settings.clone());
@@ -52,7 +65,6 @@ impl Control {
             let taken = (!effect.live.contains(&Part::Stages)).then_some(Taken { run: running.number, revision });
             wanted.taken = taken.or(wanted.taken);
         });
-        running.parts.apply(&config);
         self.swap_changed(actor, entry, &running.settings, &settings).await
     }
 

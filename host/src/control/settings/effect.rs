@@ -16,6 +16,12 @@ pub enum Part {
     StagePolicy,
     /// Where the stream goes: added, removed, named, enabled and disabled.
     Destinations,
+    /// Where the audio goes to: what the processor has already is sent again to the new one.
+    Processor,
+    /// Length of batches, hold and cushion: the air clock leans to them.
+    Pace,
+    /// What is kept of batches that went on air.
+    Keep,
     /// What is asked beside the pipeline, such as SRS.
     Beside,
 }
@@ -63,9 +69,8 @@ impl Settings {
         source_effect(source, &new.source, &mut effect);
         processor_effect(processor.as_ref(), new.processor.as_ref(), &mut effect);
         destinations_effect(destinations, &new.destinations, &mut effect);
-        effect.restart("batchSeconds", *batch_seconds != new.batch_seconds);
-        effect.restart("holdSeconds", *hold_seconds != new.hold_seconds);
-        effect.restart("cushionSeconds", *cushion_seconds != new.cushion_seconds);
+        let pace = (batch_seconds, hold_seconds, cushion_seconds);
+        effect.live(Part::Pace, pace != (&new.batch_seconds, &new.hold_seconds, &new.cushion_seconds));
         keep_effect(keep, &new.keep, &mut effect);
         stages_effect(stages, &new.stages, &mut effect);
         effect
@@ -91,12 +96,9 @@ fn processor_effect(old: Option<&Processor>, new: Option<&Processor>, effect: &m
         return;
     };
     let Processor { url, path, namespace, auth, headers, in_flight } = old;
-    effect.restart("processor.url", *url != new.url);
-    effect.restart("processor.path", *path != new.path);
-    effect.restart("processor.namespace", *namespace != new.namespace);
-    effect.restart("processor.auth", *auth != new.auth);
-    effect.restart("processor.headers", *headers != new.headers);
-    effect.restart("processor.inFlight", *in_flight != new.in_flight);
+    let place = (url, path, namespace) != (&new.url, &new.path, &new.namespace);
+    let access = (auth, headers) != (&new.auth, &new.headers);
+    effect.live(Part::Processor, place || access || *in_flight != new.in_flight);
 }
 
 fn destinations_effect(old: &[Destination], new: &[Destination], effect: &mut ChangeEffect) {
@@ -113,7 +115,7 @@ fn destinations_effect(old: &[Destination], new: &[Destination], effect: &mut Ch
 fn keep_effect(old: &Keep, new: &Keep, effect: &mut ChangeEffect) {
     let Keep { batches, max_age_seconds, max_bytes } = old;
     let differs = (batches, max_age_seconds, max_bytes) != (&new.batches, &new.max_age_seconds, &new.max_bytes);
-    effect.restart("keep", differs);
+    effect.live(Part::Keep, differs);
 }
 
 fn stages_effect(old: &Stages, new: &Stages, effect: &mut ChangeEffect) {

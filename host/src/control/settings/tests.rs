@@ -109,6 +109,34 @@ fn what_is_not_named_stays_and_what_is_null_goes() {
 }
 
 #[test]
+fn a_destination_keeps_its_id_when_it_is_renamed_or_switched_off() {
+    let before = whole();
+    let id = before.destinations[0].id();
+    let one = |value| before.patched(patch(json!({ "destinations": [value] })));
+    let renamed = one(json!({ "id": id, "name": "Main", "enabled": false })).unwrap();
+    assert_eq!(renamed.destinations[0].id(), id);
+    let config = renamed.check("tv", &storage().1).unwrap();
+    assert_eq!((config.destinations[0].name.as_str(), config.destinations[0].enabled), ("Main", false));
+    let again =
+        renamed.patched(patch(json!({ "destinations": [{ "id": id, "name": null, "enabled": null }] }))).unwrap();
+    assert_eq!(again, before, "null takes back");
+    let config = again.check("tv", &storage().1).unwrap();
+    assert_eq!((config.destinations[0].name.as_str(), config.destinations[0].enabled), ("h.test/live", true));
+}
+
+#[test]
+fn names_of_destinations_are_told_apart() {
+    let long = "x".repeat(65);
+    let named = |name: &str, n: u8| json!({ "url": format!("rtmp://h/live/{n}"), "name": name });
+    let destinations = json!([named("A", 0), named("A", 1), named(" ", 2), named(&long, 3), named("a\nb", 4)]);
+    let wrong = whole().patched(patch(json!({ "destinations": destinations }))).unwrap();
+    let problems = wrong.check("tv", &storage().1).unwrap_err();
+    let paths: Vec<_> = problems.iter().map(|problem| problem.path.as_str()).collect();
+    assert_eq!(paths, [1, 2, 3, 4].map(|n| format!("destinations[{n}].name")));
+    assert!(problems[0].message.contains("\"A\" is the name of another destination"), "{problems:?}");
+}
+
+#[test]
 fn a_change_that_refers_to_nothing_is_refused() {
     let wrong = patch(json!({
         "source": { "headers": [{ "name": "Other" }] },

@@ -22,10 +22,82 @@ async fn nothing_but_a_stop_at_once_cuts_a_drain_short() {
     assert_eq!((now.revision, now.settings.batch_seconds), (3, None), "it counts with the next start");
     place.control.stop(&local(), "acme:tv", StopMode::AtOnce).await.unwrap();
     assert_eq!(entry.wanted().mode, StopMode::AtOnce);
-    // What runs goes on with a change at once.
+    // What runs is restarted for a change that it cannot take on air.
     place.control.start(&local(), "acme:tv").await.unwrap();
-    place.control.update(&local(), "acme:tv", change(json!({ "batchSeconds": 9 }))).await.unwrap();
+    let source = change(json!({ "source": { "maxBandwidth": 9 } }));
+    place.control.update(&local(), "acme:tv", source).await.unwrap();
     assert_eq!((entry.wanted().mode, entry.wanted().turn), (StopMode::AtOnce, drained.turn + 1));
+}
+
+/// A pipeline that runs for as long as the test: its source takes connections and never answers.
+async fn waits_for_its_source(place: &Place) -> (Arc<Entry>, std::net::TcpListener) {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/live.m3u8", silent.local_addr().unwrap());
+    let mut made = new("default", "tv", true);
+    made.patch.source = patch(json!({ "source": { "url": url } })).source;
+    (place.control.create(&local(), made).await.unwrap(), silent)
+}
+
+#[tokio::test]
+async fn what_runs_takes_a_change_on_air_where_it_can_also_a_roll_back() {
+    let place = Place::new().await;
+    let (entry, _silent) = waits_for_its_source(&place).await;
+    let mut runs = entry.runs();
+    let turn = entry.wanted().turn;
+    let mut runs_with = async |revision: u64| {
+        let taken = runs.wait_for(|run| run.live.is_some() && run.revision == Some(revision));
+        let run = tokio::time::timeout(SOON, taken).await.unwrap().unwrap();
+        (run.live.as_ref().unwrap().number, run.live.as_ref().unwrap().settings.batch_seconds)
+    };
+    let (run, _) = runs_with(1).await;
+    let to = json!([{ "url": "rtmp://127.0.0.1:9/live/key", "name": "Main" }, { "url": "rtmp://127.0.0.1:9/live/b" }]);
+    let live = json!({ "batchSeconds": 9, "cushionSeconds": 4, "keep": { "batches": 3 }, "destinations": to });
+    place.control.update(&local(), "tv", change(live)).await.unwrap();
+    assert_eq!(runs_with(2).await, (run, Some(9)), "the same run");
+    let shown = entry.live().unwrap();
+    place.control.roll_back(&local(), "tv", 1, None).await.unwrap();
+    assert_eq!(runs_with(3).await, (run, None), "back again in the same run");
+    assert_eq!((entry.wanted().turn, shown.number), (turn, run));
+
+    // A change that waits for the next start is part of a later one: then it is restarted.
+    let waits = Change { apply: Apply::NextStart, ..change(json!({ "source": { "maxBandwidth": 9 } })) };
+    place.control.update(&local(), "tv", waits).await.unwrap();
+    assert_eq!(entry.wanted().turn, turn);
+    place.control.update(&local(), "tv", change(json!({ "batchSeconds": 9 }))).await.unwrap();
+    assert_eq!(entry.wanted().turn, turn + 1);
+}
+
+#[tokio::test]
+async fn destinations_are_switched_and_connected_again_by_those_who_may() {
+    let place = Place::new().await;
+    let (entry, _silent) = waits_for_its_source(&place).await;
+    let id = entry.settings().destinations[0].id();
+    let control = &place.control;
+    let off = control.set_destination_enabled(&local(), "tv", &id, false).await.unwrap();
+    assert!(!off.settings().destinations[0].enabled);
+    assert_eq!((off.revision(), off.settings().destinations[0].id()), (2, id.clone()));
+    control.set_destination_enabled(&local(), "tv", &id, false).await.unwrap();
+    assert_eq!(entry.revision(), 2, "it is so already");
+    let absent = control.set_destination_enabled(&local(), "tv", "rtmp-00000000", true).await;
+    assert!(matches!(absent, Err(ControlError::NotFound(_))), "{absent:?}");
+    let mut runs = entry.runs();
+    let taken = runs.wait_for(|run| run.live.is_some() && run.revision == Some(2));
+    tokio::time::timeout(SOON, taken).await.unwrap().unwrap();
+    let disabled = control.reconnect_destination(&local(), "tv", &id).await;
+    assert!(matches!(disabled, Err(ControlError::Conflict(_))), "{disabled:?}");
+    let viewer = Actor { role: Role::Viewer, ..local() };
+    for refused in [
+        control.set_destination_enabled(&viewer, "tv", &id, true).await,
+        control.reconnect_destination(&viewer, "tv", &id).await,
+    ] {
+        assert!(matches!(refused, Err(ControlError::Forbidden(_))), "{refused:?}");
+    }
+    control.set_destination_enabled(&local(), "tv", &id, true).await.unwrap();
+    control.reconnect_destination(&local(), "tv", &id).await.unwrap();
+    let lines = place.audit().await;
+    let told: Vec<_> = lines.iter().filter(|line| line.action == "destination.reconnect").collect();
+    assert_eq!(told.len(), 1, "what was refused is not told as done: {told:?}");
+    assert_eq!(told[0].detail, Some(json!({ "destination": id })));
 }
 
 #[tokio::test]

@@ -42,6 +42,11 @@ impl Lean {
         }
     }
 
+    /// Aims at another slack from now on.
+    pub fn aim(&mut self, cushion: Duration) {
+        self.target_ms = cushion.as_secs_f64() * 1000.0;
+    }
+
     /// Takes the slack of the newest batch (milliseconds from ready to due, negative when it came too late) and its length in
     /// milliseconds, and answers the rate, from [`AIR_LEAN_MIN`] to [`AIR_LEAN_MAX`].
     ///

@@ -286,3 +286,6 @@ fn here(spool: &Spool, clock: &AirClock) -> Option<Position> {
     cursor.skip_to(now_ms);
     Some(cursor.position())
 }
+
+#[cfg(test)]
+mod tests;

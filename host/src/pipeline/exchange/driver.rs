@@ -15,15 +15,17 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::backoff::Backoff;
+use super::config::ExchangeConfig;
 use super::framer::{self, AudioFormat, Framer};
 use super::heard::Heard;
-use super::ledger::{Ledger, Wanted};
+use super::ledger::{self, Ledger};
 use super::reply::{Absence, Outgoing, Reply, Returned};
 use super::socketio::{Connection, Endpoint, Incoming};
 use super::status::ExchangeStatus;
+use crate::limits::PROCESSOR_HANDOVER_WAIT;
 use crate::media::probe::Probe;
 use crate::unix_time;
-use session::Session;
+use session::{Next, Session};
 
 /// A fragment and whoever waits for its reply.
 pub struct Submission {
@@ -31,9 +33,20 @@ pub struct Submission {
     pub reply: oneshot::Sender<Reply>,
 }
 
+/// The processor that is wanted.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    pub endpoint: Endpoint,
+    pub config: ExchangeConfig,
+}
+
 /// All that the task owns.
 pub struct Driver {
     pub endpoint: Endpoint,
+    /// What it is told, as it was last looked at.
+    pub config: ExchangeConfig,
+    /// Another processor, or other settings of it.
+    pub wanted: watch::Receiver<Wanted>,
     pub stream_id: String,
     pub framer: Box<dyn Framer>,
     /// What fragments must hold.
@@ -53,7 +66,7 @@ pub struct Driver {
 
 /// A reply that was looked at.
 pub struct Probed {
-    wanted: Wanted,
+    wanted: ledger::Wanted,
     audio: Bytes,
     metadata: Value,
     result: Result<Probe, String>,
@@ -64,14 +77,34 @@ enum Tick {
     Cancelled,
     Submitted(Submission),
     Probed(Probed),
+    /// Another processor is wanted, or other settings of it.
+    Wanted,
     /// Something is abandoned or due.
     Sweep,
+}
+
+/// How to go on after a tick.
+#[derive(PartialEq, Eq)]
+enum Flow {
+    On,
+    Cancelled,
+    /// To another processor.
+    Moved,
+}
+
+/// How waiting ended.
+enum Waited<T> {
+    Done(T),
+    Cancelled,
+    Moved,
 }
 
 /// How a connection's life ended.
 enum End {
     Cancelled,
     Lost(String),
+    /// Another processor is wanted; the connection to it, where it came about.
+    Moved(Option<Connection>),
 }
 
 // === impl Driver ===
@@ -80,22 +113,33 @@ impl Driver {
     /// Runs until cancelled; then everybody who waits has an answer.
     pub async fn run(mut self) {
         let mut backoff = Backoff::default();
-        let mut attempt = 0;
+        let (mut attempt, mut made) = (0, None);
         loop {
-            let endpoint = self.endpoint.clone();
-            let problem = match self.while_waiting(async move { Connection::connect(&endpoint).await }).await {
-                None => break,
-                Some(Ok(connection)) => {
+            let (endpoint, ready) = (self.endpoint.clone(), made.take());
+            let connecting = async move {
+                match ready {
+                    Some(connection) => Ok(connection),
+                    None => Connection::connect(&endpoint).await,
+                }
+            };
+            let problem = match self.while_waiting(connecting).await {
+                Waited::Cancelled => break,
+                Waited::Moved => continue,
+                Waited::Done(Ok(connection)) => {
                     let since = Instant::now();
                     let end = self.session(connection, attempt).await;
                     attempt += 1;
                     backoff.lived(since.elapsed());
                     match end {
                         End::Cancelled => break,
+                        End::Moved(connection) => {
+                            (made, backoff) = (connection, Backoff::default());
+                            continue;
+                        }
                         End::Lost(reason) => reason,
                     }
                 }
-                Some(Err(error)) => {
+                Waited::Done(Err(error)) => {
                     self.ledger.counters.connect_failures += 1;
                     error.to_string()
                 }
@@ -103,8 +147,10 @@ impl Driver {
             let wait = backoff.next(rand::random());
             warn!(stream = %self.stream_id, server = %self.endpoint.server(), problem, ?wait, "no connection to the processor");
             self.publish(|status| status.problem = Some(problem));
-            if self.while_waiting(tokio::time::sleep(wait)).await.is_none() {
-                break;
+            match self.while_waiting(tokio::time::sleep(wait)).await {
+                Waited::Cancelled => break,
+                Waited::Moved => backoff = Backoff::default(),
+                Waited::Done(()) => {}
             }
         }
         self.ledger.clear(Instant::now());
@@ -112,16 +158,21 @@ impl Driver {
         self.publish(|_| {});
     }
 
-    /// Waits for something else than a connection, with the fragments kept in order meanwhile. `None`: cancelled.
-    async fn while_waiting<T>(&mut self, other: impl Future<Output = T>) -> Option<T> {
+    /// Waits for something else than a connection, with the fragments kept in order meanwhile.
+    async fn while_waiting<T>(&mut self, other: impl Future<Output = T>) -> Waited<T> {
         tokio::pin!(other);
         loop {
             let tick = tokio::select! {
-                done = &mut other => return Some(done),
+                done = &mut other => return Waited::Done(done),
                 tick = self.tick(None) => tick,
             };
-            if self.on_tick(tick) {
-                return None;
+            match self.on_tick(tick) {
+                Flow::On => {}
+                Flow::Cancelled => return Waited::Cancelled,
+                Flow::Moved => {
+                    self.moved();
+                    return Waited::Moved;
+                }
             }
         }
     }
@@ -132,7 +183,8 @@ impl Driver {
         let max_payload = connection.max_payload();
         info!(stream = %self.stream_id, server = %self.endpoint.server(), max_payload, "connected to the processor");
         let ready_by = Instant::now() + self.ready_timeout;
-        let mut session = Session { connection, attempt, ready: false, paused: false, not_before: None, ready_by };
+        let mut session =
+            Session { connection, attempt, ready: false, paused: false, not_before: None, ready_by, next: Next::None };
         // Whoever sits there now is about to greet anyway.
         self.refresh().await;
         self.publish(|status| {
@@ -143,9 +195,14 @@ impl Driver {
             Ok(()) => self.serve(&mut session).await,
             Err(reason) => End::Lost(reason),
         };
-        self.ledger.connection_lost(Instant::now());
+        let stays_connected = matches!(end, End::Moved(Some(_)));
+        match end {
+            End::Moved(_) => self.moved(),
+            _ => self.ledger.connection_lost(Instant::now()),
+        }
         let reason = match &end {
             End::Cancelled => "the pipeline stops".to_owned(),
+            End::Moved(_) => "another processor is set".to_owned(),
             End::Lost(reason) => {
                 self.ledger.counters.disconnects += 1;
                 reason.clone()
@@ -156,7 +213,9 @@ impl Driver {
             warn!(stream = %self.stream_id, %error, "on-disconnect failed");
         }
         self.publish(|status| {
-            (status.connected, status.since) = (false, SystemTime::now());
+            if !stays_connected {
+                (status.connected, status.since) = (false, SystemTime::now());
+            }
             (status.ready, status.paused) = (false, false);
         });
         end
@@ -199,6 +258,9 @@ impl Driver {
             }
             let (ready, paused) = (session.ready && !session.paused, session.paused);
             self.publish(|status| (status.ready, status.paused) = (ready, paused));
+            if session.next.is_due(self.ledger.in_flight()) {
+                return End::Moved(session.next.take());
+            }
             let due = session.due();
             tokio::select! {
                 incoming = session.connection.next() => match incoming {
@@ -210,11 +272,19 @@ impl Driver {
                     Incoming::Ack { id, arguments } => self.on_ack(id, arguments),
                     Incoming::Closed(closed) => return End::Lost(closed.to_string()),
                 },
-                tick = self.tick(due) => {
-                    if self.on_tick(tick) {
-                        return End::Cancelled;
+                connected = session.next.connected() => match connected {
+                    Ok(connection) => session.next = Next::Made(connection, Instant::now() + PROCESSOR_HANDOVER_WAIT),
+                    // It is tried again, as every connection is, and told why.
+                    Err(_) => return End::Moved(None),
+                },
+                tick = self.tick(due) => match self.on_tick(tick) {
+                    Flow::On => {}
+                    Flow::Cancelled => return End::Cancelled,
+                    Flow::Moved => {
+                        let endpoint = self.wanted.borrow().endpoint.clone();
+                        session.next = Next::Making(Box::pin(async move { Connection::connect(&endpoint).await }));
                     }
-                }
+                },
             }
             if !session.ready && session.ready_by <= Instant::now() {
                 return End::Lost(format!("the processor was not ready within {:?}", self.ready_timeout));
@@ -228,6 +298,7 @@ impl Driver {
         tokio::select! {
             biased;
             () = self.cancel.cancelled() => Tick::Cancelled,
+            Ok(()) = self.wanted.changed() => Tick::Wanted,
             Some(submission) = self.submissions.recv() => Tick::Submitted(submission),
             Some(Ok(probed)) = self.probes.join_next() => Tick::Probed(probed),
             () = self.abandoned.notified() => Tick::Sweep,
@@ -236,22 +307,38 @@ impl Driver {
         }
     }
 
-    /// True: the end.
-    fn on_tick(&mut self, tick: Tick) -> bool {
+    fn on_tick(&mut self, tick: Tick) -> Flow {
         let now = Instant::now();
         match tick {
-            Tick::Cancelled => return true,
+            Tick::Cancelled => return Flow::Cancelled,
+            Tick::Wanted => {
+                let wanted = self.wanted.borrow_and_update().clone();
+                let in_flight = wanted.config.in_flight;
+                self.ledger.set_in_flight(in_flight);
+                let before = std::mem::replace(&mut self.config, wanted.config);
+                if self.config != (ExchangeConfig { in_flight, ..before }) {
+                    return Flow::Moved;
+                }
+            }
             Tick::Submitted(submission) => self.ledger.submit(submission.outgoing, submission.reply, now),
             Tick::Probed(probed) => self.on_probed(probed, now),
             Tick::Sweep => {}
         }
         self.ledger.sweep(now);
         self.publish(|_| {});
-        false
+        Flow::On
+    }
+
+    /// To the processor that is wanted: what the old one has goes to it, and it is not blamed for the old one's failures.
+    fn moved(&mut self) {
+        let Wanted { endpoint, config } = self.wanted.borrow_and_update().clone();
+        info!(stream = %self.stream_id, server = %endpoint.server(), "another processor is set");
+        (self.endpoint, self.ready_timeout) = (endpoint, config.ready_timeout);
+        self.ledger.moved(&config);
     }
 
     fn on_probed(&mut self, probed: Probed, now: Instant) {
-        let Probed { wanted: Wanted { key, round_trip, attempts }, audio, metadata, result } = probed;
+        let Probed { wanted: ledger::Wanted { key, round_trip, attempts }, audio, metadata, result } = probed;
         let reply = match result {
             Ok(probe) => {
                 let answered = Instant::now();

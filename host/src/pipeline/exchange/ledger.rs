@@ -274,6 +274,22 @@ impl Ledger {
         }
     }
 
+    /// Another processor takes over: what the one before has is sent again, and nothing is held against the new one.
+    pub fn moved(&mut self, config: &ExchangeConfig) {
+        for key in self.sent_keys() {
+            if let Some(entry) = self.entries.get_mut(&key) {
+                (entry.state, entry.kills) = (State::Waiting, 0);
+            }
+        }
+        self.breaker = Breaker::new(config.breaker.clone());
+        self.set_in_flight(config.in_flight);
+    }
+
+    /// Fragments that the processor may have at once.
+    pub fn set_in_flight(&mut self, in_flight: usize) {
+        self.in_flight_max = in_flight.clamp(1, IN_FLIGHT_MAX);
+    }
+
     /// When something changes by time alone.
     pub fn next_due(&self, now: Instant) -> Option<Instant> {
         let waiting = self.queued() > 0;

@@ -17,11 +17,22 @@ use crate::pipeline::air::{AirConfig, DestinationConfig};
 use crate::pipeline::exchange::{Exchange, ExchangeConfig};
 use crate::pipeline::framer::{StageFramer, StateKeeper};
 use crate::pipeline::host::Host;
-use crate::pipeline::source;
+use crate::pipeline::{pace, source};
 use crate::stage::swap::Shared;
 use crate::stage::{FramingStage, StageKind};
 use crate::store::journal::StreamJournal;
+use crate::store::retention::Keep;
 use crate::store::room::Room;
+
+/// How batches and the clock are paced.
+pub(crate) fn pace_of(config: &PipelineConfig) -> pace::Wanted {
+    pace::Wanted { batch: config.batch, hold: config.hold, cushion: cushion(config) }
+}
+
+/// What is kept of batches that went on air.
+pub(crate) fn keep(config: &PipelineConfig) -> Keep {
+    Keep { batches: config.keep_batches, max_age: config.keep_age, max_bytes: config.keep_bytes }
+}
 
 /// Time in hand for slower replies.
 pub(crate) fn cushion(config: &PipelineConfig) -> Duration {

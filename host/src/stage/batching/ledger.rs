@@ -40,6 +40,11 @@ impl Ledger {
         Self { batch_us, waiting: VecDeque::new(), seen: 0 }
     }
 
+    /// The host's own batches are so long from now on.
+    pub(super) fn set_length(&mut self, batch_us: u64) {
+        self.batch_us = batch_us;
+    }
+
     pub(super) fn push(&mut self, segment: Segment) {
         self.waiting.push_back(segment);
     }

@@ -67,6 +67,28 @@ fn destinations_change_on_air() {
 }
 
 #[test]
+fn a_processor_and_what_is_kept_change_on_air() {
+    let processor = |change: fn(&mut Processor)| effect(|new| change(new.processor.as_mut().unwrap()));
+    assert_eq!(processor(|new| new.url = "http://q.test".to_owned()), live(Part::Processor));
+    assert_eq!(processor(|new| new.path = Some("/x/".to_owned())), live(Part::Processor));
+    assert_eq!(processor(|new| new.namespace = Some("/x".to_owned())), live(Part::Processor));
+    assert_eq!(processor(|new| new.auth = Some(json!(1))), live(Part::Processor));
+    assert_eq!(processor(|new| new.headers = header()), live(Part::Processor));
+    assert_eq!(processor(|new| new.in_flight = Some(1)), live(Part::Processor));
+    assert_eq!(effect(|new| new.processor = None), restart("processor"));
+    assert_eq!(effect(|new| new.keep.batches = Some(1)), live(Part::Keep));
+    assert_eq!(effect(|new| new.keep.max_age_seconds = Some(1)), live(Part::Keep));
+    assert_eq!(effect(|new| new.keep.max_bytes = Some(1)), live(Part::Keep));
+}
+
+#[test]
+fn batches_and_the_clock_change_on_air() {
+    assert_eq!(effect(|new| new.batch_seconds = Some(6)), live(Part::Pace));
+    assert_eq!(effect(|new| new.hold_seconds = Some(6.0)), live(Part::Pace));
+    assert_eq!(effect(|new| new.cushion_seconds = Some(6.0)), live(Part::Pace));
+}
+
+#[test]
 fn stages_are_swapped_on_air() {
     assert_eq!(effect(|new| new.stages.framing.component = Some("sha256:1".to_owned())), live(Part::Stages));
     assert_eq!(effect(|new| new.stages.batching.settings = Some(json!({}))), live(Part::Stages));

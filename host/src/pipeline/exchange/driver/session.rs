@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use serde_json::Value;
 use tokio::time::Instant;
 use tracing::{Span, debug, info, warn};
@@ -16,7 +17,7 @@ use crate::media::probe;
 use crate::pipeline::exchange::framer::{Event, Level, Message, Processed, Reference};
 use crate::pipeline::exchange::ledger::Key;
 use crate::pipeline::exchange::reply::{Absence, Audio};
-use crate::pipeline::exchange::socketio::{Closed, Connection, EmitError};
+use crate::pipeline::exchange::socketio::{Closed, ConnectError, Connection, EmitError};
 use crate::pipeline::exchange::text::{one_line, shortened};
 use crate::unix_time;
 
@@ -30,18 +31,56 @@ pub struct Session {
     /// No fragment before this.
     pub not_before: Option<Instant>,
     pub ready_by: Instant,
+    /// The processor that takes over.
+    pub next: Next,
+}
+
+/// The connection to the processor that takes over.
+pub enum Next {
+    None,
+    Making(BoxFuture<'static, Result<Connection, ConnectError>>),
+    /// It is there; until then the old one may still answer.
+    Made(Connection, Instant),
+}
+
+impl Next {
+    /// Waits for the connection; for ever where none is being made. Cancel safe.
+    pub(super) async fn connected(&mut self) -> Result<Connection, ConnectError> {
+        match self {
+            Self::Making(connecting) => connecting.await,
+            Self::None | Self::Made(..) => std::future::pending().await,
+        }
+    }
+
+    /// It is there, and the old one has answered all that it had, or had its time.
+    pub(super) fn is_due(&self, in_flight: usize) -> bool {
+        matches!(self, Self::Made(_, until) if in_flight == 0 || *until <= Instant::now())
+    }
+
+    /// The connection that is there.
+    pub(super) fn take(&mut self) -> Option<Connection> {
+        match std::mem::replace(self, Self::None) {
+            Self::Made(connection, _) => Some(connection),
+            Self::None | Self::Making(_) => None,
+        }
+    }
 }
 
 impl Session {
     /// May a fragment go? Forgets a wait that is over, so that nothing wakes for it again.
     pub(super) fn may_send(&mut self, now: Instant) -> bool {
         self.not_before = self.not_before.filter(|&at| at > now);
-        self.ready && !self.paused && self.not_before.is_none()
+        self.ready && !self.paused && self.not_before.is_none() && !matches!(self.next, Next::Made(..))
     }
 
     /// When something changes by time alone.
     pub(super) fn due(&self) -> Option<Instant> {
-        if self.ready { self.not_before } else { Some(self.ready_by) }
+        let by_itself = if self.ready { self.not_before } else { Some(self.ready_by) };
+        let handover = match &self.next {
+            Next::Made(_, until) => Some(*until),
+            Next::None | Next::Making(_) => None,
+        };
+        [by_itself, handover].into_iter().flatten().min()
     }
 }
 
