@@ -153,7 +153,7 @@ mod tests {
         if ended {
             text += "#EXT-X-ENDLIST\n";
         }
-        parse_media(&"http://o.test/live.m3u8".parse().unwrap(), &text).unwrap()
+        parse_media(&"http://o.test/live.m3u8".parse().unwrap(), &text, None).unwrap()
     }
 
     #[test]

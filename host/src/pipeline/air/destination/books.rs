@@ -90,7 +90,7 @@ impl Books {
             fresh: [resume.video, resume.audio],
             fresh_index: [None; 2],
             fresh_ms: [0; 2],
-            skipped_ms: [0; 2],
+            skipped_ms: [counters.skipped_ms; 2],
             unreadable: Untold::default(),
             open: VecDeque::new(),
             next_batch: resume.batch(),
