@@ -42,6 +42,11 @@ impl Lean {
         }
     }
 
+    /// Forgets the slack of batches so far: the cushion was given anew.
+    pub fn restart(&mut self) {
+        self.slack_ms.clear();
+    }
+
     /// Aims at another slack from now on.
     pub fn aim(&mut self, cushion: Duration) {
         self.target_ms = cushion.as_secs_f64() * 1000.0;

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use serde_json::Value;
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -19,7 +19,7 @@ use super::config::ExchangeConfig;
 use super::framer::{self, AudioFormat, Framer};
 use super::heard::Heard;
 use super::ledger::{self, Ledger};
-use super::reply::{Absence, Outgoing, Reply, Returned};
+use super::reply::{Absence, Outgoing, Reply, Returned, Waiting};
 use super::socketio::{Connection, Endpoint, Incoming};
 use super::status::ExchangeStatus;
 use crate::limits::PROCESSOR_HANDOVER_WAIT;
@@ -30,7 +30,7 @@ use session::{Next, Session};
 /// A fragment and whoever waits for its reply.
 pub struct Submission {
     pub outgoing: Outgoing,
-    pub reply: oneshot::Sender<Reply>,
+    pub reply: Waiting,
 }
 
 /// The processor that is wanted.

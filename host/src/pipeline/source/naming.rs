@@ -17,6 +17,8 @@ use crate::media::duration;
 pub(super) struct Naming {
     dir: PathBuf,
     next_index: u64,
+    /// The segments are of a live stream.
+    live: bool,
     /// Something before this run or in it was delivered, so there is something to break.
     begun: bool,
     /// A segment was given up since the last one that was delivered.
@@ -34,16 +36,15 @@ struct Told {
 }
 
 impl Naming {
-    pub(super) fn new(dir: &Path, first_index: u64, resume: Option<&Resume>) -> Self {
+    pub(super) fn new(dir: &Path, first_index: u64, resume: Option<&Resume>, live: bool) -> Self {
         let next_index = resume.map_or(first_index, |resume| resume.next_index);
-        Self {
-            dir: dir.to_owned(),
-            next_index,
-            begun: resume.is_some(),
-            broken: false,
-            inits: (None, None),
-            told: Told::default(),
-        }
+        let (dir, begun) = (dir.to_owned(), resume.is_some());
+        Self { dir, next_index, live, begun, broken: false, inits: (None, None), told: Told::default() }
+    }
+
+    /// The next segment does not follow on from what was delivered before.
+    pub(super) fn break_off(&mut self) {
+        self.broken = self.begun;
     }
 
     /// Another initialization section means other codec settings or time scales, with or without EXT-X-DISCONTINUITY: a
@@ -103,6 +104,7 @@ impl Naming {
             media_sequence: planned.entry.sequence,
             duration: measured.unwrap_or(listed),
             discontinuity: discontinuity && self.begun,
+            live: self.live,
             identity: planned.entry.identity(),
             cues: planned.entry.cues,
             main: picture,

@@ -3,6 +3,7 @@
 use async_graphql::{InputObject, MaybeUndefined};
 use serde_json::Value;
 
+use super::settings::WhenEnded;
 use super::stage::FailurePolicy;
 use crate::api::graphql::scalars::BigInt;
 use crate::control::settings::{
@@ -48,6 +49,8 @@ pub struct SourceInput {
     /// All headers that are sent with every request: one that is not in the list goes. Their values are to be given again
     /// with a URL of another scheme, host or port.
     headers: Option<Vec<HeaderInput>>,
+    /// What happens when a live source ends; null: WAIT.
+    when_ended: MaybeUndefined<WhenEnded>,
 }
 
 /// A request header.
@@ -167,6 +170,7 @@ impl From<SourceInput> for SourcePatch {
             resolution: input.resolution.into(),
             live_edge: input.live_edge.into(),
             headers: input.headers.map(headers),
+            when_ended: input.when_ended.map_value(Into::into).into(),
         }
     }
 }
@@ -231,7 +235,9 @@ mod tests {
             json!({}),
             json!({
                 "processor": null, "batchSeconds": null, "holdSeconds": null, "cushionSeconds": null,
-                "source": { "backupUrl": null, "maxBandwidth": null, "resolution": null, "liveEdge": null },
+                "source": {
+                    "backupUrl": null, "maxBandwidth": null, "resolution": null, "liveEdge": null, "whenEnded": null,
+                },
                 "destinations": [{ "id": "a", "name": null, "enabled": null, "srsApi": null }],
                 "stages": { "batching": null, "framing": { "component": null, "settings": null }, "remuxPlanning": {} },
             }),
