@@ -6,7 +6,7 @@
 //!
 //! The way through the files: `pipelines` (make, change, start, stop) writes to the `registry` and tells an `entry` what
 //! is wanted; its `runner` keeps the pipeline so; `snapshot` and `health` say how it is; the `recorder` writes down what
-//! happens and tells `watching` subscribers and `webhooks`. What is deleted leaves through `removing`.
+//! happens and tells `watching` subscribers and `webhooks`; `incidents` makes one problem of what repeats. What is deleted leaves through `removing`.
 
 pub mod access;
 pub mod components;
@@ -17,6 +17,7 @@ pub mod error;
 pub mod health;
 pub mod hidden;
 pub mod id;
+mod incidents;
 mod interruption;
 pub mod listing;
 mod metering;

@@ -8,7 +8,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Ending, Progress};
 use crate::config::{self, HostConfig, Layers, PipelineConfig};
-use crate::pipeline::{Host, Owner, Pipeline, Stop};
+use crate::pipeline::cause::Origin;
+use crate::pipeline::{Host, Owner, Pipeline, PipelineError, Stop};
 use crate::telemetry;
 
 /// Options of `run`; each wins over the environment and the file.
@@ -127,7 +128,10 @@ pub async fn drive(
     let ended = pipeline.run(stop).await;
     signals.abort();
     drop(shown);
-    let report = ended?;
+    let report = ended.map_err(|error| match error {
+        error @ PipelineError::Stopped => anyhow::Error::from(error),
+        error => anyhow::Error::msg(error.cause().to_string()),
+    })?;
     Ok(if batches.is_some() { Ending::Reported(report) } else { Ending::Done })
 }
 

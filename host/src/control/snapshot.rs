@@ -11,12 +11,13 @@ use futures_util::future::{BoxFuture, select_all};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::health::{Health, Signs, judge};
+use super::health::{Health, Vitals, judge};
 use super::runner::{Run, RunState};
 use super::srs::{SrsView, SrsViews};
 use crate::limits::{SNAPSHOT_EVERY, SNAPSHOT_EVERY_MIN};
 use crate::pipeline::air::status::DestinationStatus;
 use crate::pipeline::exchange::ExchangeStatus;
+use crate::pipeline::problems::{Problem, Signs};
 use crate::pipeline::status::{Phase, Stats};
 use crate::pipeline::{RunningStage, Watch};
 use crate::stage::Digest;
@@ -37,6 +38,8 @@ pub struct Snapshot {
     pub health: Health,
     /// Since when it is so, Unix time in milliseconds.
     pub health_since_ms: u64,
+    /// Every problem, the cause first.
+    pub problems: Vec<Problem>,
     /// Counts of this run, or of the last one.
     pub stats: Option<Stats>,
     /// Destinations, in the order of the settings.
@@ -77,6 +80,33 @@ impl Snapshot {
         self.destinations.iter().any(|destination| destination.on_air)
     }
 
+    /// A pipeline runs; else what is counted is of the last run, and what only makes sense now is not told.
+    pub fn live(&self) -> bool {
+        matches!(self.run.state, RunState::Running | RunState::Stopping)
+    }
+
+    /// Time in hand when the newest batch was ready, in milliseconds; `None` off air, or where it was late.
+    pub fn time_left_ms(&self) -> Option<u64> {
+        self.slack_ms().and_then(|ms| u64::try_from(ms).ok())
+    }
+
+    /// How late the newest batch was ready, or how far the destination furthest behind is behind the clock, in milliseconds;
+    /// `None` off air, and where nothing is behind.
+    pub fn behind_ms(&self) -> Option<u64> {
+        let late = self.slack_ms().filter(|ms| *ms < 0).map(i64::unsigned_abs);
+        let behind = self.destinations.iter().filter(|to| to.on_air).filter_map(|to| to.status.behind_ms());
+        behind.chain(late).max()
+    }
+
+    fn slack_ms(&self) -> Option<i64> {
+        self.stats.as_ref().filter(|_| self.live() && self.on_air())?.time_left_ms
+    }
+
+    /// A problem that is not among [`Self::problems`] is away. Before a pipeline is on air nobody knows.
+    pub(super) fn settled(&self) -> bool {
+        matches!(self.phase(), "on-air" | OFF_AIR | "draining" | "ended" | "stopped")
+    }
+
     /// The API's word for where the pipeline is: the runner's while no pipeline runs, else the pipeline's own.
     pub fn phase(&self) -> &'static str {
         match (&self.run.state, &self.stats) {
@@ -101,15 +131,15 @@ impl Snapshot {
         let stats = watch.map(Watch::stats);
         let statuses = watch.map(Watch::destinations).unwrap_or_default();
         let exchange = watch.and_then(Watch::exchange);
-        let signs = Signs {
-            run: &run.state,
-            error: run.error.as_deref(),
-            stats: stats.as_ref().filter(|_| live),
+        let signs = watch.zip(stats.as_ref()).filter(|_| live).map(|(watch, stats)| Signs {
+            stats,
             destinations: &statuses,
             exchange: exchange.as_ref(),
-            last_original: stats.as_ref().and_then(|stats| stats.last_original),
-        };
-        let health = judge(&signs);
+            room: watch.refusal(),
+            starved: watch.starved(),
+        });
+        let (ended, error) = (run.error.as_deref(), run.cause.as_ref());
+        let (health, problems) = judge(&Vitals { run: &run.state, ended, error, signs });
         let health_since_ms = if health.state == before.health.state { before.health_since_ms } else { now_ms };
         let ago = |at: Instant| u64::try_from(now.saturating_duration_since(at).as_millis()).unwrap_or(u64::MAX);
         let destinations = statuses.into_iter().map(|status| DestinationView {
@@ -121,6 +151,7 @@ impl Snapshot {
         Self {
             at_ms: now_ms,
             health,
+            problems,
             health_since_ms: if health_since_ms == 0 { now_ms } else { health_since_ms },
             destinations: destinations.collect(),
             exchange: exchange.filter(|_| live),
@@ -148,6 +179,7 @@ impl Snapshot {
             || self.run.revision != other.run.revision
             || self.run.error != other.run.error
             || self.health != other.health
+            || self.problems != other.problems
             || self.stats != other.stats
             || air(self) != air(other)
             || self.seats != other.seats

@@ -84,6 +84,8 @@ metrics! {
     PIPELINE_PHASE = Gauge "pipeline_phase" [tenant, stream, phase];
     /// 1 for the health that the pipeline has, 0 for the others: idle, starting, healthy, degraded, failing. Read off packets that left.
     PIPELINE_HEALTH = Gauge "pipeline_health" [tenant, stream, health];
+    /// 1 for the part that the pipeline's problem comes from, 0 for the others: settings, quota, disk, source, processor, stage, destination; all 0 where nothing is wrong.
+    PIPELINE_CAUSE = Gauge "pipeline_cause" [tenant, stream, cause];
     /// Starts of the pipeline after a failure, since it was last told to run.
     PIPELINE_RESTARTS = Counter "pipeline_restarts" [tenant, stream];
 

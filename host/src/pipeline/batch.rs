@@ -105,6 +105,7 @@ impl Batcher {
         answer: Answer<Vec<wit::Cut>>,
         batches: &mpsc::Sender<Batch>,
     ) -> Result<ControlFlow<()>, JournalError> {
+        self.status.stage_answered("batching", answer.failure.as_ref().map(ToString::to_string));
         if let Some(failure) = &answer.failure {
             self.status
                 .warn(EventKind::StageFailed, format_args!("batching stage: {failure}; the host's default cuts"));
@@ -214,6 +215,7 @@ impl Batcher {
             SourceEvent::Started(started) => {
                 self.status.update(|stats| {
                     stats.recording = !started.live;
+                    stats.source_problem = None;
                     stats.source = Some(started.clone());
                 });
                 let kind = if started.live { "live" } else { "a recording" };

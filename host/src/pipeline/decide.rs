@@ -14,6 +14,7 @@ use tracing::Instrument;
 use super::air::clock::AirClock;
 use super::air::lean::Lean;
 use super::air::spool::{ReadyBatch, Spool};
+use super::cause::{Cause, Origin};
 use super::diary::Diary;
 use super::event::{Event, EventKind, Severity};
 use super::exchange::{Absence, Pending};
@@ -105,6 +106,7 @@ impl Decider {
             };
             let slack = signed_ms(Instant::now(), due);
             self.status.timings().time_left(slack);
+            self.status.update(|stats| stats.time_left_ms = Some(slack));
             // One that an earlier run left waited for this run, not for its steps.
             if batch.complete >= self.started {
                 self.status.timings().record_step(metrics::Step::Ready, batch.complete.elapsed());
@@ -228,6 +230,7 @@ impl Decider {
             self.keeper.keep(stage.component().digest().to_string(), stage.snapshot()).await;
             answer
         };
+        self.status.stage_answered("remux-planning", answer.failure.as_ref().map(ToString::to_string));
         if let Some(failure) = &answer.failure {
             let what = format!("remux-planning stage: {failure}; the host's default plans");
             self.status.tell(Event::new(EventKind::StageFailed, Severity::Warning, what).batch(batch.number));
@@ -255,8 +258,11 @@ impl Decider {
             }
             Err(error) => {
                 let what = format!("batch {} is lost: {error}", batch.number);
-                self.status.tell(Event::new(EventKind::BatchLost, Severity::Error, what).batch(batch.number));
+                let lost = Some(Cause::new(error.origin(), what.clone()));
+                let event = Event::new(EventKind::BatchLost, Severity::Error, what).batch(batch.number);
+                self.status.tell(event.caused_by(error.origin()));
                 self.status.update(|stats| {
+                    stats.lost = lost;
                     *stats.failed.entry("remux").or_default() += 1;
                     stats.packets_lost += batch.facts.packets();
                 });
@@ -332,6 +338,11 @@ impl Decider {
 
     fn count(&self, batch: &Prepared, decision: &Decision, plan: &Plan, remuxed: &remux::Remuxed) {
         self.status.update(|stats| {
+            // A batch that could not be taken apart comes by without packets.
+            if batch.facts.packets() > 0 {
+                stats.lost = None;
+            }
+            stats.round_trip_ms = decision.round_trip_ms();
             stats.last_original = None;
             if plan.uses_processed() {
                 stats.processed += 1;

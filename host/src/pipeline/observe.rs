@@ -55,7 +55,12 @@ impl Observer {
         self.status.tell(if self.on_air {
             Event::new(EventKind::OnAir, Severity::Info, format!("on air at {on_air} of {all} destinations"))
         } else {
-            Event::new(EventKind::OffAir, Severity::Error, "off air: no destination took packets in the last seconds")
+            let problems = self.watch.problems();
+            match problems.first().map(|problem| &problem.cause) {
+                Some(cause) => Event::new(EventKind::OffAir, Severity::Error, format!("off air: {}", cause.message))
+                    .caused_by(cause.kind),
+                None => Event::new(EventKind::OffAir, Severity::Error, "off air: no packet left in the last seconds"),
+            }
         });
     }
 

@@ -6,6 +6,7 @@ use serde::Serialize;
 use tokio::sync::{broadcast, watch};
 
 use super::air::status::DestinationStatus;
+use super::cause::Cause;
 use super::event::{Event, EventKind, Severity};
 use super::source::Started;
 use crate::limits::PIPELINE_EVENTS_WAITING;
@@ -55,6 +56,8 @@ pub struct Stats {
     pub source: Option<Started>,
     /// Since when the source brings nothing new, Unix time in milliseconds; `None` while it does.
     pub stale_since_ms: Option<u64>,
+    /// Why the source gives nothing now, without "source: "; `None` while it is followed.
+    pub source_problem: Option<String>,
     /// Segments on disk.
     pub segments: u64,
     /// Their bytes.
@@ -73,10 +76,18 @@ pub struct Stats {
     pub original: BTreeMap<&'static str, u64>,
     /// Why the newest batch has its original audio; `None` where it has processed audio, or there is no processor.
     pub last_original: Option<&'static str>,
+    /// Milliseconds in hand when the newest batch was ready for air; negative where it was late.
+    pub time_left_ms: Option<i64>,
+    /// Milliseconds from the newest fragment's sending to its reply; `None` where the newest batch got no reply in time.
+    pub round_trip_ms: Option<u64>,
     /// Batches whose first packet left for at least one destination.
     pub published: u64,
     /// Batches that could not be put on air, by step.
     pub failed: BTreeMap<&'static str, u64>,
+    /// Why the newest batch could not be put on air; `None` where it could.
+    pub lost: Option<Cause>,
+    /// Why a stage's newest call failed, by its kind.
+    pub stage_problems: BTreeMap<&'static str, String>,
     /// Packets demuxed.
     pub packets_in: u64,
     /// Packets that remuxing lost.
@@ -158,6 +169,14 @@ impl Status {
         }
         // Nobody may be listening.
         let _ = self.events.send(event);
+    }
+
+    /// A stage's newest call went well, or failed for this.
+    pub fn stage_answered(&self, kind: &'static str, problem: Option<String>) {
+        self.stats.send_if_modified(|stats| match problem {
+            Some(problem) => stats.stage_problems.insert(kind, problem.clone()) != Some(problem),
+            None => stats.stage_problems.remove(kind).is_some(),
+        });
     }
 
     /// Tells and logs that the pipeline goes on, but not as it should.

@@ -47,8 +47,8 @@ pub struct DestinationStatus {
     attempts: u32,
     /// When the last packet left.
     last_packet_at: Option<DateTime>,
-    /// How far it is behind the clock, in milliseconds of media.
-    backlog_ms: BigInt,
+    /// How far it is behind the clock, in milliseconds of media; null while no packets leave for it.
+    backlog_ms: Option<BigInt>,
     /// Air time of the packet that is next, in seconds.
     position_seconds: Option<f64>,
     /// Air time up to which the server has surely received; null where it says nothing.
@@ -132,7 +132,7 @@ impl From<&DestinationView> for DestinationStatus {
             problem,
             attempts,
             last_packet_at: last_packet_ms.map(DateTime),
-            backlog_ms: BigInt(status.backlog_ms),
+            backlog_ms: on_air.then_some(BigInt(status.backlog_ms)),
             position_seconds: status.position.map(|position| seconds(position.air_ms)),
             acknowledged_seconds: status.acked.map(|position| seconds(position.air_ms)),
             max_gap_ms: ms(status.max_gap),

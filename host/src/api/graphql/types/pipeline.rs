@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::Problem;
 use super::batch::Batch;
 use super::event::{Event, EventFilterInput, EventKind, Severity};
+use super::incident::Incident;
 use super::log::{LogFilterInput, LogLine};
 use super::settings::PipelineSettings;
 use super::settings_input::PipelineSettingsInput;
@@ -98,6 +99,18 @@ impl Pipeline {
         let pipeline = Some(ID(self.0.id().to_string()));
         let filter = EventFilterInput { tenant: None, pipeline, kinds, min_severity };
         Box::pin(query::happened::events(ctx, &filter, first, after.as_deref())).await
+    }
+
+    /// Its problems, newest first.
+    #[graphql(complexity = "cost(first, child_complexity)")]
+    async fn incidents(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "So many, 20 if left out.")] first: Option<i32>,
+        #[graphql(desc = "Behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "Only those that are open, or only those that are over. Left out: both.")] open: Option<bool>,
+    ) -> Result<Connection<Incident>> {
+        Box::pin(query::happened::incidents(ctx, self.0.id(), open, first, after.as_deref())).await
     }
 
     /// What it was set to, newest first.
