@@ -90,6 +90,7 @@ with_each_server![
     a_lost_connection_costs_no_fragment,
     namespace_auth_and_headers_arrive,
     a_refusal_is_told_and_tried_again,
+    a_server_without_websocket_is_named_with_its_own_answer,
     what_is_too_large_is_not_sent,
     pings_are_answered,
 ];
@@ -212,6 +213,25 @@ async fn a_refusal_is_told_and_tried_again(kind: Kind) {
     assert_eq!(problem, "the processor refused the connection to namespace /: wrong token");
     assert!(!status.connected);
     assert!(matches!(pending.give_up(), Reply::Absent(Absence::Disconnected)));
+}
+
+async fn a_server_without_websocket_is_named_with_its_own_answer(kind: Kind) {
+    let processor = Processor::start(kind, "echo", &["transports=polling"]).await;
+    let exchange = connected(&processor).await;
+    let status = status(&exchange, |status| status.problem.is_some()).await;
+    let words = match kind {
+        Kind::Node => {
+            ["answered HTTP 400 to the WebSocket upgrade", "Transport unknown", "offers no WebSocket transport"]
+        }
+        // Under ASGI its "Invalid transport" gets lost, and the web server says no without a word.
+        Kind::Python => {
+            ["answered HTTP 403 to the WebSocket upgrade: ", "processor.headers", "allows the transport \"websocket\""]
+        }
+    };
+    let problem = status.problem.expect("a problem");
+    for words in words {
+        assert!(problem.contains(words), "{words:?} in {problem}");
+    }
 }
 
 async fn what_is_too_large_is_not_sent(kind: Kind) {

@@ -30,6 +30,12 @@ pub const EXCHANGE_METADATA_MAX_BYTES: usize = 64 << 10;
 pub const EXCHANGE_HISTORY_MAX: usize = 256;
 /// For DNS, TCP, TLS and the WebSocket upgrade together, and again for the Socket.IO handshake, unless set.
 pub const EXCHANGE_CONNECT_TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
+/// Most bytes that are read of the body with which a server refuses the WebSocket upgrade.
+pub const EXCHANGE_REFUSAL_MAX_BYTES: usize = 4 << 10;
+/// Most bytes of such a body, or of an unexpected frame, that are shown.
+pub const EXCHANGE_REFUSAL_SHOWN_BYTES: usize = 300;
+/// Longest wait for the rest of such a body.
+pub const EXCHANGE_REFUSAL_WAIT: Duration = Duration::from_secs(1);
 /// From the greeting to the message that means `ready`, for dialects that have one, unless set.
 pub const EXCHANGE_READY_TIMEOUT_DEFAULT: Duration = Duration::from_secs(15);
 /// For DISCONNECT and the close frame to leave.

@@ -3,7 +3,7 @@
     server.py MODE [KEY=VALUE ...]
 
 Modes: echo, nested, ack, out-of-order, duplicate, disconnect. Keys: port (0), namespace (/), token, delay (ms), count,
-max_http_buffer_size, ping_interval and ping_timeout (seconds). Prints one JSON line when it listens and one for each
+max_http_buffer_size, ping_interval and ping_timeout (seconds), transports (all; names with commas between). Prints one JSON line when it listens and one for each
 thing that a test wants to know of. Ends with its parent: standard input closed means "stop".
 """
 
@@ -26,6 +26,7 @@ server = socketio.AsyncServer(
     max_http_buffer_size=int(SETTINGS.get("max_http_buffer_size", 100_000_000)),
     ping_interval=float(SETTINGS.get("ping_interval", 25)),
     ping_timeout=float(SETTINGS.get("ping_timeout", 20)),
+    transports=SETTINGS["transports"].split(",") if "transports" in SETTINGS else None,
 )
 if MODE == "disconnect":
     # Frames that are on their way when a session ends belong to no packet any more: it complains, rightly.

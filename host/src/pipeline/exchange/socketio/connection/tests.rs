@@ -240,16 +240,20 @@ async fn a_handshake_that_is_none_is_told() {
     let text = |text: &str| WsMessage::text(text.to_owned());
     let open = r#"0{"sid":"e","pingInterval":25000,"pingTimeout":20000}"#;
     let cases = [
-        (vec![text("hello")], "the first frame is not Engine.IO's open"),
-        (vec![text("40")], "the first frame is not Engine.IO's open"),
+        (vec![text("hello\n\u{1b}[31m")], "expected Engine.IO's open as the first frame, \"hello [31m\" came"),
+        (vec![text("40")], "expected Engine.IO's open as the first frame, \"40\" came"),
         (vec![text("0{}")], "missing field `sid` at line 1 column 2"),
-        (vec![text(open), text(open)], "the first frame is not Engine.IO's open"),
+        (vec![text(open), text("5")], "expected Socket.IO's answer to CONNECT, \"5\" came"),
         (vec![text(open), text("4x")], "unknown packet type"),
         (vec![text(open), text("42[\"e\"]")], "something else came than the answer to CONNECT"),
         (vec![text(open), text("40/other,{}")], "something else came than the answer to CONNECT"),
         (vec![text(open), text("1")], "it closed the session in the handshake"),
         (vec![WsMessage::binary(vec![1])], "a binary frame came in the handshake"),
         (vec![WsMessage::Ping(Bytes::new()), WsMessage::Close(None)], "it closed the connection in the handshake"),
+        (
+            vec![WsMessage::Close(Some(CloseFrame { code: 1008.into(), reason: "no\nroom".into() }))],
+            "it closed the connection in the handshake: no room",
+        ),
     ];
     for (frames, reason) in cases {
         assert_eq!(handshake(frames).await, format!("the processor does not speak Socket.IO v4: {reason}"));
