@@ -234,6 +234,7 @@ impl Decider {
             decision.blame_stage(failure.to_string());
         }
         let mut plan = facts::to_plan(answer.value);
+        decision.planned(&plan);
         let mut remuxed = self.follow(batch, &plan, &decision, due).await;
         if let (Err(error), true) = (&remuxed, plan.uses_processed() || plan.coding != remux::plan::Coding::Copy) {
             tracing::warn!(batch = batch.number, %error, "the plan's audio could not be used");
@@ -336,7 +337,7 @@ impl Decider {
             if plan.uses_processed() {
                 stats.processed += 1;
             } else {
-                stats.last_original = Some(decision.why()).filter(|why| *why != "not-sent");
+                stats.last_original = Some(decision.why()).filter(|_| decision.is_fallback());
                 *stats.original.entry(decision.why()).or_default() += 1;
             }
             stats.packets_lost += remuxed.lost;
@@ -349,7 +350,14 @@ impl Decider {
                 note = plan.note,
                 "processed audio"
             );
-        } else if decision.why() != "not-sent" {
+        } else if decision.as_planned() {
+            tracing::info!(
+                batch = batch.number,
+                round_trip_ms = decision.round_trip_ms(),
+                note = plan.note,
+                "original audio, as planned"
+            );
+        } else if decision.is_fallback() {
             let what = format!("batch {}: original audio, {}: {}", batch.number, decision.why(), decision.reason());
             self.status.tell(Event::new(EventKind::Fallback, Severity::Warning, what).batch(batch.number));
         }
