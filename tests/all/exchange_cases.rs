@@ -10,6 +10,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use bytes::Bytes;
 use outboard::echo::{Echo, EchoConfig};
@@ -91,6 +92,7 @@ with_each_server![
     namespace_auth_and_headers_arrive,
     a_refusal_is_told_and_tried_again,
     a_server_without_websocket_is_named_with_its_own_answer,
+    what_came_instead_of_a_reply_is_named,
     what_is_too_large_is_not_sent,
     pings_are_answered,
 ];
@@ -213,6 +215,22 @@ async fn a_refusal_is_told_and_tried_again(kind: Kind) {
     assert_eq!(problem, "the processor refused the connection to namespace /: wrong token");
     assert!(!status.connected);
     assert!(matches!(pending.give_up(), Reply::Absent(Absence::Disconnected)));
+}
+
+async fn what_came_instead_of_a_reply_is_named(kind: Kind) {
+    for (mode, words) in [
+        ("by-ack", "answered by a Socket.IO ack (1 arguments); a reply must be an event"),
+        ("exception", "the processor emitted `exception` [{"),
+    ] {
+        let processor = Processor::start(kind, mode, &[]).await;
+        let patience = Some(Duration::from_secs(1));
+        let exchange =
+            exchange(ExchangeConfig { fragment_timeout: patience, ..ExchangeConfig::new(processor.url()) }).await;
+        let reply = timeout(PATIENCE, small(&exchange, 0)).await.expect("an answer in time");
+        let Reply::Absent(Absence::Unanswered(why)) = reply else { panic!("{mode}: {reply:?}") };
+        assert!(why.contains(words), "{mode}: {why}");
+        assert_eq!(why.contains("no model"), mode == "exception", "{why}");
+    }
 }
 
 async fn a_server_without_websocket_is_named_with_its_own_answer(kind: Kind) {

@@ -24,6 +24,14 @@ pub const EXCHANGE_READ_QUEUE_PACKETS: usize = 2;
 pub const EXCHANGE_EVENTS_MAX: usize = 64;
 /// Longest text of a processor's (reason, note, event name) that is kept or logged.
 pub const EXCHANGE_TEXT_MAX_BYTES: usize = 1024;
+/// Things that came from a processor and answered nothing that are remembered.
+pub const EXCHANGE_HEARD_MAX: usize = 8;
+/// Most bytes that are remembered of each.
+pub const EXCHANGE_HEARD_BYTES: usize = 300;
+/// Of those, so many are named with a fragment that got no reply.
+pub const EXCHANGE_HEARD_NAMED: usize = 3;
+/// Most bytes of an unknown event's arguments that are named.
+pub const EXCHANGE_HEARD_ARGUMENTS_BYTES: usize = 120;
 /// Largest metadata object kept with a reply.
 pub const EXCHANGE_METADATA_MAX_BYTES: usize = 64 << 10;
 /// Ids of finished fragments that are remembered, to tell late and doubled replies from unknown ones.

@@ -193,7 +193,9 @@ impl Decider {
     /// grown by a whole cushion already.
     fn waited_in_vain(&self, decision: &Decision, batch: &Prepared, due: Instant) -> bool {
         match decision.absence {
-            Some(Absence::Late) => due.saturating_duration_since(batch.complete) >= self.batch + self.cushion,
+            Some(Absence::Late | Absence::Unanswered(_)) => {
+                due.saturating_duration_since(batch.complete) >= self.batch + self.cushion
+            }
             Some(_) => true,
             None => false,
         }

@@ -3,7 +3,7 @@
 //
 //   node server.js MODE [KEY=VALUE ...]
 //
-// Modes: echo, nested, ack, out-of-order, duplicate, disconnect, kick, silent
+// Modes: echo, nested, ack, out-of-order, duplicate, disconnect, kick, silent, by-ack, exception
 // Keys: port (0), host (127.0.0.1), path (/socket.io/), namespace (/), token, maxHttpBufferSize, pingInterval, pingTimeout,
 //       delay (0, ms), count (1), cert and key (PEM files: TLS), transports (all; names with commas between)
 
@@ -91,6 +91,12 @@ namespace.on("connection", (socket) => {
       case "kick":
         if (connections <= count) return socket.disconnect();
         return later(() => answer(message));
+      case "by-ack":
+        // The answer goes into the callback.
+        return rest[0]({ fragment, data });
+      case "exception":
+        // As NestJS tells of a handler that threw.
+        return socket.emit("exception", { status: "error", message: "no model" });
       case "silent":
         return undefined;
       default:

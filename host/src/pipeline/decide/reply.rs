@@ -37,7 +37,7 @@ impl Why {
 impl From<&Absence> for Why {
     fn from(absence: &Absence) -> Self {
         let name = match absence {
-            Absence::Late => "late",
+            Absence::Late | Absence::Unanswered(_) => "late",
             Absence::Failed(_) => "failed",
             Absence::Invalid(_) => "invalid",
             Absence::Disconnected => "disconnected",

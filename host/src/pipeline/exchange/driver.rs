@@ -16,6 +16,7 @@ use tracing::{info, warn};
 
 use super::backoff::Backoff;
 use super::framer::{self, AudioFormat, Framer};
+use super::heard::Heard;
 use super::ledger::{Ledger, Wanted};
 use super::reply::{Absence, Outgoing, Reply, Returned};
 use super::socketio::{Connection, Endpoint, Incoming};
@@ -44,6 +45,8 @@ pub struct Driver {
     pub abandoned: Arc<Notify>,
     pub status: watch::Sender<ExchangeStatus>,
     pub cancel: CancellationToken,
+    /// What came and answered no fragment.
+    pub(super) heard: Heard,
     /// Replies that are being looked at: bounded by the fragments that are held.
     pub probes: JoinSet<Probed>,
 }
@@ -204,6 +207,7 @@ impl Driver {
                             return End::Lost(closed.to_string());
                         }
                     }
+                    Incoming::Ack { id, arguments } => self.on_ack(id, arguments),
                     Incoming::Closed(closed) => return End::Lost(closed.to_string()),
                 },
                 tick = self.tick(due) => {

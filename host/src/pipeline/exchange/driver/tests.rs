@@ -161,6 +161,36 @@ async fn a_wait_that_is_over_wakes_nobody_again() {
 // === messages that make no sense ===
 
 #[tokio::test]
+async fn what_came_instead_of_a_reply_is_named() {
+    let (mut scene, mut peer) = Scene::plain().await;
+    peer.event("hello", json!("before it was handed in")).await;
+    peer.event("pause", json!(null)).await;
+    scene.until(|status| status.paused).await;
+    peer.event("resume", json!(null)).await;
+    scene.until(|status| !status.paused).await;
+    let (first, second) = (scene.exchange.submit(fragment(0, tone(1))), scene.exchange.submit(fragment(1, tone(1))));
+    peer.fragment().await.unwrap();
+    peer.fragment().await.unwrap();
+    peer.event("exception", json!({"status": "error", "message": "no\nmodel"})).await;
+    peer.say("430[{\"audio\":1}]").await;
+    peer.say("431[]").await;
+    peer.answer("theirs", tone(1)).await;
+    // What is told after them shows that they were heard.
+    peer.event("pause", json!(null)).await;
+    scene.until(|status| status.paused).await;
+    let told = absence(std::future::ready(first.give_up())).await.to_string();
+    assert_eq!(
+        told,
+        "no reply in time; the processor emitted `exception` [{\"message\":\"no\\nmodel\",\"status\":\"error\"}], which the \
+         framing stage does not know; the processor answered by a Socket.IO ack (1 arguments); a reply must be an event, \
+         such as fragment:processed of dialect fragment; the processor replied to a fragment with the id \"theirs\", which \
+         was never sent"
+    );
+    let told = absence(std::future::ready(second.give_up())).await.to_string();
+    assert!(told.contains("a Socket.IO ack without arguments, and no event") && !told.contains("hello"), "{told}");
+}
+
+#[tokio::test]
 async fn nonsense_is_counted_and_changes_nothing() {
     let (mut scene, mut peer) = Scene::plain().await;
     let pending = scene.exchange.submit(fragment(0, tone(1)));

@@ -68,6 +68,17 @@ pub enum ConnectError {
     },
 }
 
+impl ConnectError {
+    /// The processor may be there later, as it is. False: another address, login or server is needed.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Network { .. } | Self::Timeout { .. } => true,
+            Self::Http { status, .. } => *status == 429 || *status >= 500,
+            Self::Denied { .. } | Self::Refused { .. } | Self::Protocol(_) | Self::CaFile { .. } => false,
+        }
+    }
+}
+
 /// Why a connection ended.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

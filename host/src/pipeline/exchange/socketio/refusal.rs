@@ -238,8 +238,8 @@ mod tests {
         );
         let version = [
             "HTTP/1.1 400 Bad Request\r\nTransfer-Encoding: chunked\r\n\r\n",
-            "17\r\n{\"code\":5,\"message\":\"Uns\r\n",
-            "1e\r\nupported protocol version\"}\n\t \u{7}\r\n0\r\n\r\n",
+            "18\r\n{\"code\":5,\"message\":\"Uns\r\n",
+            "1f\r\nupported protocol version\"}\n\t \u{7}\r\n0\r\n\r\n",
         ];
         let shown = told(&version).await;
         assert!(
