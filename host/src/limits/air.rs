@@ -61,6 +61,8 @@ pub const AIR_RECONNECT_EAGER_MAX: Duration = Duration::from_secs(1);
 pub const AIR_RECONNECT_EAGER_FOR: Duration = Duration::from_secs(30);
 /// Longest wait before a reconnect.
 pub const AIR_RECONNECT_MAX: Duration = Duration::from_secs(15);
+/// Wait after a refusal that only a person can end, such as of a login.
+pub const AIR_REFUSED_WAIT: Duration = Duration::from_secs(30);
 /// A session that lasted this long was good: the next outage starts anew.
 pub const AIR_SESSION_GOOD: Duration = Duration::from_secs(5);
 /// Wait after "stream busy": the server has not yet noticed that the last session is gone (SRS: 4-10 s).

@@ -1,6 +1,8 @@
 //! A scripted RTMP server, for faults that nginx cannot be brought to show. Built on `rml_rtmp`'s chunk layer, so that
 //! what our client writes is read by other code than its own.
 
+mod login;
+
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -13,6 +15,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
+pub use self::login::Login;
 use super::packets::Recording;
 use outboard::media::flv::TagKind;
 
@@ -42,6 +45,8 @@ pub struct Script {
     pub acks_end: Option<u64>,
     /// `connect` is refused.
     pub refuse_connect: bool,
+    /// `connect` is refused without this login.
+    pub login: Option<Login>,
     /// `publish` is answered with this code.
     pub refuse_publish: Option<&'static str>,
     /// The connection is closed instead of an answer to this command.
@@ -61,6 +66,7 @@ pub const GOOD: Script = Script {
     acks: Acks::Total,
     acks_end: None,
     refuse_connect: false,
+    login: None,
     refuse_publish: None,
     close_on: None,
     mute_on: None,
@@ -226,11 +232,18 @@ impl Session {
         }
         match name {
             "connect" => {
+                let mut app = String::new();
                 if let Amf0Value::Object(fields) = object {
-                    for field in ["app", "tcUrl"] {
-                        let text = fields.get(field).cloned().and_then(Amf0Value::get_string).expect("a text");
-                        self.log(|log| log.names.push(text));
+                    for field in ["tcUrl", "app"] {
+                        app = fields.get(field).cloned().and_then(Amf0Value::get_string).expect("a text");
+                        let text = app.clone();
+                        self.log(|log| log.names.insert(0, text));
                     }
+                }
+                if let Some(Err(description)) = self.script.login.map(|login| login.check(&app)) {
+                    self.status("_error", transaction, "error", "NetConnection.Connect.Rejected", &description, 0);
+                    self.close = true;
+                    return;
                 }
                 self.send(RtmpMessage::WindowAcknowledgement { size: 100 }, 0);
                 if self.script.refuse_connect {

@@ -26,7 +26,7 @@ use super::position::Position;
 use super::sink::{Opener, Sink, SinkError};
 use super::spool::{Spool, SpoolState};
 use super::status::{DestinationState, DestinationStatus};
-use crate::limits::AIR_CONNECT_AHEAD;
+use crate::limits::{AIR_CONNECT_AHEAD, AIR_REFUSED_WAIT};
 use crate::media::flv::{FileHeader, TagKind};
 
 /// What a destination works with.
@@ -168,7 +168,10 @@ impl Destination {
                     }
                 }
             };
-            let wait = backoff.failed(error.busy(), Instant::now(), rand::random());
+            let mut wait = backoff.failed(error.busy(), Instant::now(), rand::random());
+            if error.wants_a_person() {
+                wait = wait.max(AIR_REFUSED_WAIT);
+            }
             self.books.failed(&error, backoff.attempt(), since, wait).await;
             tokio::select! {
                 () = cancel.cancelled() => return DestinationState::Stopped,
