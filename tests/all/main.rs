@@ -24,6 +24,7 @@ mod contract;
 mod disk_full;
 mod documented;
 mod dry_run;
+mod dry_run_agrees;
 mod fuzzed;
 mod graphql_clients;
 mod guide;

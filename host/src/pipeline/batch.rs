@@ -179,7 +179,7 @@ impl Batcher {
                 let reason = match gap.reason {
                     GapReason::Marked => "marked",
                     GapReason::Missed => "missed",
-                    GapReason::GivenUp(_) => "given-up",
+                    GapReason::GivenUp(_) | GapReason::Unusable(_) => "given-up",
                     GapReason::NoRoom(_) => "no-room",
                     _ => "unpaired",
                 };

@@ -68,6 +68,11 @@ pub enum DemuxError {
 }
 
 impl DemuxError {
+    /// Another segment of the same stream may do: a run of ffmpeg was killed, or the disk was full.
+    pub fn may_pass(&self) -> bool {
+        self.is_disk_full() || matches!(self, Self::Ffmpeg(FfmpegError::Timeout { .. }))
+    }
+
     /// The disk is full.
     pub fn is_disk_full(&self) -> bool {
         match self {

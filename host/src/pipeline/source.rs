@@ -27,6 +27,7 @@ mod follow;
 mod locate;
 mod master;
 mod naming;
+mod outlook;
 mod pairing;
 mod place;
 mod playlist;

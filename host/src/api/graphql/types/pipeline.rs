@@ -250,6 +250,8 @@ pub struct ValidatePipelineInput {
 pub struct Validation {
     /// A pipeline with these settings would go on air as it was meant to.
     pub ok: bool,
+    /// Not `ok`, and each check that failed may pass without a change of the settings: somebody is away who may come back.
+    pub temporary: bool,
     /// What would happen, a sentence each.
     pub summary: Vec<String>,
     /// What was looked at, in the order of the data.
@@ -272,10 +274,12 @@ pub struct Interruption {
 /// Something that was looked at.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct ValidationCheck {
-    /// The setting that it is about: `input.settings.source.url`, and the like.
+    /// What of the input it is about: `input.settings.source.url`, `input.streamId`, and the like.
     pub path: String,
     /// It is as it should be.
     pub ok: bool,
+    /// Not `ok`, and that may pass without a change of the settings: somebody is away who may come back.
+    pub temporary: bool,
     /// What was found, in a sentence.
     pub message: String,
     /// What somebody may want to look at although it works.
@@ -288,10 +292,14 @@ pub struct ValidationCheck {
 
 impl From<dry_run::Validation> for Validation {
     fn from(found: dry_run::Validation) -> Self {
-        let path = |path: &str| format!("input.settings.{path}");
+        let path = |path: &str| match path {
+            "streamId" => "input.streamId".to_owned(),
+            setting => format!("input.settings.{setting}"),
+        };
         let check = |check: dry_run::Check| ValidationCheck {
             path: path(&check.path),
             ok: check.ok,
+            temporary: check.temporary,
             message: check.message,
             warnings: check.warnings,
             seconds: seconds(check.took_ms),
@@ -300,6 +308,7 @@ impl From<dry_run::Validation> for Validation {
         let problem = |problem: crate::config::Problem| Problem { path: path(&problem.path), message: problem.message };
         Self {
             ok: found.ok,
+            temporary: found.temporary,
             summary: found.summary,
             checks: found.checks.into_iter().map(check).collect(),
             problems: found.problems.into_iter().map(problem).collect(),
