@@ -6,7 +6,7 @@
 //!
 //! The way through the files: `pipelines` (make, change, start, stop) writes to the `registry` and tells an `entry` what
 //! is wanted; its `runner` keeps the pipeline so; `snapshot` and `health` say how it is; the `recorder` writes down what
-//! happens and tells `watching` subscribers and `webhooks`. What is deleted leaves through `removing`.
+//! happens and tells `watching` subscribers and `webhooks`; `incidents` makes one problem of what repeats. What is deleted leaves through `removing`.
 
 pub mod access;
 pub mod components;
@@ -17,6 +17,7 @@ pub mod error;
 pub mod health;
 pub mod hidden;
 pub mod id;
+mod incidents;
 mod interruption;
 pub mod listing;
 mod metering;
@@ -108,12 +109,33 @@ struct Inner {
 #[derive(Debug)]
 struct SwapBooks {
     under_way: Mutex<HashMap<(PipelineId, StageKind), u64>>,
+    /// Swaps under way that go no further, and why.
+    called_off: Mutex<HashMap<u64, String>>,
     changes: broadcast::Sender<Arc<SwapRow>>,
 }
 
 impl Default for SwapBooks {
     fn default() -> Self {
-        Self { under_way: Mutex::default(), changes: broadcast::Sender::new(SWAPS_LISTENED) }
+        let changes = broadcast::Sender::new(SWAPS_LISTENED);
+        Self { under_way: Mutex::default(), called_off: Mutex::default(), changes }
+    }
+}
+
+impl SwapBooks {
+    /// A swap that is under way goes no further; where it was cut over meanwhile, it is taken back.
+    fn call_off(&self, swap: u64, reason: String) {
+        self.called_off.lock().unwrap_or_else(PoisonError::into_inner).insert(swap, reason);
+    }
+
+    /// Why a swap was called off, if it was.
+    fn called_off(&self, swap: u64) -> Option<String> {
+        self.called_off.lock().unwrap_or_else(PoisonError::into_inner).get(&swap).cloned()
+    }
+
+    /// A swap is over.
+    fn forget(&self, seat: &(PipelineId, StageKind), swap: u64) {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(seat);
+        self.called_off.lock().unwrap_or_else(PoisonError::into_inner).remove(&swap);
     }
 }
 

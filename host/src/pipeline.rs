@@ -21,6 +21,8 @@ pub mod remux;
 pub mod air;
 pub mod release;
 // across the steps
+pub mod cause;
+pub mod delay;
 pub mod diary;
 pub mod event;
 pub mod host;
@@ -28,6 +30,7 @@ pub mod live;
 pub mod load;
 mod observe;
 pub mod pace;
+pub mod problems;
 pub mod status;
 pub mod timeline;
 pub mod watch;
@@ -43,8 +46,9 @@ use tracing::{Instrument, Span};
 use self::air::Air;
 use self::air::clock::AirClock;
 use self::air::spool::Spool;
-use self::air::status::DestinationState;
+use self::air::status::{DestinationState, DestinationStatus};
 use self::batch::Batcher;
+use self::cause::{Cause, HealthCause};
 use self::decide::Decider;
 use self::event::EventKind;
 use self::exchange::Exchange;
@@ -55,7 +59,7 @@ use self::pace::Pace;
 use self::prepare::{PrepareError, Preparer};
 use self::release::Releaser;
 use self::source::SourceError;
-use self::status::{Phase, Report, Status};
+use self::status::{Phase, Report, Stats, Status};
 pub use self::watch::{RunningStage, Watch};
 use crate::limits::{BATCHES_WAITING, DRAIN_SPARE, SOURCE_AGAIN_MAX, SOURCE_AGAIN_MIN, SOURCE_EVENTS_WAITING};
 use crate::stage::swap::Swaps;
@@ -77,9 +81,9 @@ pub enum PipelineError {
     /// It was told to end at once.
     #[error("ended before everything was on air; the next start goes on from here")]
     Stopped,
-    /// Not everything went out in time.
-    #[error("not everything went on air: a destination did not take it in time")]
-    NotDrained,
+    /// Not everything went on air.
+    #[error("not everything went on air: {}", .0.message)]
+    NotDrained(Cause),
     /// A task of ours broke.
     #[error("the {0} step ended unexpectedly: {1}")]
     Task(&'static str, tokio::task::JoinError),
@@ -137,6 +141,7 @@ impl Pipeline {
             status: self.status.clone(),
             clock: self.clock.clone(),
             spool: self.spool.clone(),
+            room: self.source.room.clone(),
             air: self.air.destinations().statuses(),
             exchange: self.exchange.as_ref().map(|exchange| exchange.watch()),
             stages: self.stages.clone(),
@@ -212,13 +217,14 @@ impl Pipeline {
             destinations = self.air.drain(limit) => destinations,
             () = stop.at_once.cancelled() => Vec::new(),
         };
+        // From here on connections end because we end them.
+        drop(observing);
         let enabled = || destinations.iter().filter(|destination| !destination.disabled);
         let drained = enabled().all(|destination| destination.state == DestinationState::Done);
         let released = joined("air", releaser.await);
         if let Some(exchange) = self.exchange.take().and_then(Arc::into_inner) {
             exchange.shutdown().await;
         }
-        drop(observing);
         for stage in &self.stages {
             let counts = serde_json::to_string(&stage.face.seated().counters.read()).unwrap_or_default();
             tracing::info!(kind = %stage.kind, %counts, "stage");
@@ -231,7 +237,7 @@ impl Pipeline {
         }
         let report = self::status::report(&self.status.get(), enabled().next());
         if !drained {
-            return Err(PipelineError::NotDrained);
+            return Err(PipelineError::NotDrained(undrained(&self.status.get(), &destinations)));
         }
         // A run that was told to stop goes on with the next start, from the next segment that the source still offers.
         if !stop.gently.is_cancelled() {
@@ -255,6 +261,7 @@ async fn fetch(
         let ended = source::run(config.clone(), resume.clone(), events.clone(), stop.clone()).await;
         match ended {
             Err(error @ SourceError::Unreachable { .. }) if resume.is_some() => {
+                status.update(|stats| stats.source_problem = Some(error.to_string()));
                 status.warn(EventKind::SourceLost, format_args!("source: {error}; trying again in {wait:?}"));
                 if stop.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
                     return Ok(());
@@ -293,6 +300,24 @@ impl Drop for Tasks {
 
 fn joined<T>(name: &'static str, result: Result<T, tokio::task::JoinError>) -> Result<T, PipelineError> {
     result.map_err(|error| PipelineError::Task(name, error))
+}
+
+/// Why not everything went on air: where nothing was ever ready for air, no destination is to blame.
+fn undrained(stats: &Stats, destinations: &[DestinationStatus]) -> Cause {
+    let ready = stats.processed + stats.original.values().sum::<u64>();
+    if let Some(lost) = stats.lost.as_ref().filter(|_| ready == 0) {
+        return lost.clone();
+    }
+    if ready == 0 {
+        return Cause::new(HealthCause::Source, "the source ended before a batch was complete");
+    }
+    let late = destinations.iter().find(|to| !to.disabled && to.state != DestinationState::Done);
+    let what = match late.map(|destination| (destination.shown(), &destination.state)) {
+        Some((name, DestinationState::Retrying { reason, .. })) => format!("{name}: {reason}"),
+        Some((name, _)) => format!("{name} did not take it in time"),
+        None => "the destinations did not take it in time".to_owned(),
+    };
+    Cause::new(HealthCause::Destination, what)
 }
 
 /// What is left to send takes as long as it lasts, and a reconnect may come in between.

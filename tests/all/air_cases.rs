@@ -11,6 +11,7 @@ mod answers;
 mod books;
 mod delivery;
 mod guarded;
+mod logins;
 mod outages;
 mod processes;
 
@@ -30,7 +31,7 @@ use outboard::pipeline::air::status::{DestinationState, DestinationStatus};
 use outboard::pipeline::air::target::Target;
 use outboard::pipeline::air::{Air, AirConfig, DestinationConfig};
 use outboard_tests::receiver::clip::{OTHER_SIZE, SMALL, audio_only};
-use outboard_tests::receiver::fake::{Acks, FakeServer, GOOD, Script};
+use outboard_tests::receiver::fake::{Acks, FakeServer, GOOD, Login, Script};
 use outboard_tests::receiver::nginx::Nginx;
 use outboard_tests::receiver::packets::{Recording, Seen, assert_same, from_first, spooled};
 use outboard_tests::receiver::tls::TlsFront;

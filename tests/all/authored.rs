@@ -1,6 +1,10 @@
 //! Stages as users write them: what `outboard stage new` writes does its work in the host, in every language, and goes on from
 //! the state of the same kind of stage in another language and of the bundled one.
-#![expect(clippy::unwrap_used, reason = "a test may stop at the first thing that is not as it should be")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test may stop at the first thing that is not as it should be"
+)]
 
 use std::time::Duration;
 
@@ -213,6 +217,23 @@ async fn settings_that_do_not_fit_are_told_by_key() {
             // serde tells what it expected, not where.
             assert!(language == "rust" || error.to_string().contains(key), "{name}: {error}");
         }
+    }
+}
+
+#[tokio::test]
+async fn an_exception_that_nobody_catches_is_told_in_the_guests_own_words() {
+    // A snapshot that is read and makes no sense later on.
+    let state = json!({ "stage": "batching-duration", "layout": 1, "state": { "last_pushed": 0, "open": 5 } });
+    for language in ["js", "python"] {
+        let component = load(&format!("{language}-batching")).await;
+        let opening = opening("", Some(state.to_string().as_bytes()));
+        let mut stage = BatchingStage::open(runtime(), component, opening, 30).await.unwrap();
+        let failure = stage.push(segment(1)).await.failure.unwrap();
+        assert!(matches!(failure, StageError::Trap { .. }), "{language}: {failure:?}");
+        let told = failure.to_string();
+        let (guest, engine) = told.split_once("; then ").unwrap_or_else(|| panic!("{language}: {told}"));
+        assert!(guest.contains("TypeError") && guest.contains("batcher."), "{language}: {told}");
+        assert!(engine.contains("wasm"), "{language}: {told}");
     }
 }
 

@@ -10,6 +10,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use bytes::Bytes;
 use outboard::echo::{Echo, EchoConfig};
@@ -90,6 +91,8 @@ with_each_server![
     a_lost_connection_costs_no_fragment,
     namespace_auth_and_headers_arrive,
     a_refusal_is_told_and_tried_again,
+    a_server_without_websocket_is_named_with_its_own_answer,
+    what_came_instead_of_a_reply_is_named,
     what_is_too_large_is_not_sent,
     pings_are_answered,
 ];
@@ -212,6 +215,36 @@ async fn a_refusal_is_told_and_tried_again(kind: Kind) {
     assert_eq!(problem, "the processor refused the connection to namespace /: wrong token");
     assert!(!status.connected);
     assert!(matches!(pending.give_up(), Reply::Absent(Absence::Disconnected)));
+}
+
+async fn what_came_instead_of_a_reply_is_named(kind: Kind) {
+    for (mode, words) in [
+        ("by-ack", "answered by a Socket.IO ack (1 arguments); a reply must be an event"),
+        ("exception", "the processor emitted `exception` [{"),
+    ] {
+        let processor = Processor::start(kind, mode, &[]).await;
+        let patience = Some(Duration::from_secs(1));
+        let exchange =
+            exchange(ExchangeConfig { fragment_timeout: patience, ..ExchangeConfig::new(processor.url()) }).await;
+        let reply = timeout(PATIENCE, small(&exchange, 0)).await.expect("an answer in time");
+        let Reply::Absent(Absence::Unanswered(why)) = reply else { panic!("{mode}: {reply:?}") };
+        assert!(why.contains(words), "{mode}: {why}");
+        assert_eq!(why.contains("no model"), mode == "exception", "{why}");
+    }
+}
+
+async fn a_server_without_websocket_is_named_with_its_own_answer(kind: Kind) {
+    let processor = Processor::start(kind, "echo", &["transports=polling"]).await;
+    let exchange = connected(&processor).await;
+    let status = status(&exchange, |status| status.problem.is_some()).await;
+    let answer = match kind {
+        Kind::Node => "Transport unknown",
+        Kind::Python => "Invalid transport",
+    };
+    let problem = status.problem.expect("a problem");
+    for words in ["answered HTTP 400 to the WebSocket upgrade", answer, "offers no WebSocket transport"] {
+        assert!(problem.contains(words), "{words:?} in {problem}");
+    }
 }
 
 async fn what_is_too_large_is_not_sent(kind: Kind) {

@@ -75,7 +75,10 @@ async fn the_guide_leads_from_nothing_to_on_air() {
     let output = tokio::time::timeout(PATIENCE, command.output()).await.unwrap().unwrap();
     let (answer, told) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{answer}\n{told}");
-    assert!(answer.contains("cuts_where_a_break_begins ... ok"), "the change and its test are in: {answer}");
+    assert!(
+        answer.contains("cuts_where_a_break_begins_and_ends_and_not_in_it ... ok"),
+        "the change and its test are in: {answer}"
+    );
     assert!(answer.contains("my-cuts.wasm: ok, a batching stage: my-cuts 0.1.0"), "{answer}");
     assert!(answer.contains(r#""batches":3"#) && answer.contains(r#""packets_lost":0"#), "{answer}");
     assert!(answer.contains(r#""name":"batching-duration""#), "the server lists what it has: {answer}");

@@ -25,6 +25,8 @@ mod contract;
 mod disk_full;
 mod documented;
 mod dry_run;
+mod dry_run_agrees;
+mod from_wit;
 mod fuzzed;
 mod graphql_clients;
 mod guide;
@@ -41,6 +43,7 @@ mod swaps;
 mod tokens;
 mod walls;
 mod webhooks;
+mod when_ended;
 
 // what needs the machine to itself
 mod alone;

@@ -178,7 +178,15 @@ async fn an_overview_of_many_is_low_sorted_and_steered_at_once_and_each_batch_of
     assert_eq!(told["behind"], "On air, behind", "41 s behind is not green: {told:#}");
     assert_eq!(told["sorted"], json!(["stream-30", "stream-29"]), "{told:#}");
     assert!(told["question"].as_str().unwrap().contains("stream-05, stream-06, stream-07"), "{told:#}");
-    let done = ["stop default:stream-05", "stop default:stream-06", "stop default:stream-07"];
+    assert!(told["cost"].as_str().unwrap().contains("off air for about 6.4 s"), "asked before: {told:#}");
+    let done = [
+        "stop default:stream-05",
+        "stop default:stream-06",
+        "stop default:stream-07",
+        "reconnect default:stream-05 a",
+        "enabled false default:stream-05 a",
+        "update default:stream-05 NEXT_START",
+    ];
     assert_eq!(told["done"], json!(done), "{told:#}");
     assert!(told["clicked"].as_u64().is_some(), "a narrow batch can be clicked: {told:#}");
     assert!(told["staleAfterMs"].as_u64().unwrap() < 4000, "a server that hangs is told: {told:#}");

@@ -6,6 +6,7 @@
 
 mod addresses;
 mod encrypted;
+mod ended;
 mod faults;
 mod fixtures;
 mod guarded;
@@ -142,7 +143,7 @@ fn in_words(event: &SourceEvent) -> String {
         SourceEvent::Started(started) => format!("started {}", if started.live { "live" } else { "vod" }),
         SourceEvent::Segment(segment) => segment_in_words(segment),
         SourceEvent::Gap(Gap { track: of, segments, reason, .. }) => match reason {
-            GapReason::GivenUp(_) => format!("gap {} {segments} given up", track(of)),
+            GapReason::GivenUp(_) | GapReason::Unusable(_) => format!("gap {} {segments} given up", track(of)),
             reason => format!("gap {} {segments} {reason:?}", track(of)).to_lowercase(),
         },
         SourceEvent::NewEpoch { track: of, epoch, reason } => {

@@ -17,7 +17,9 @@ use outboard::stage::{FailurePolicy, Opening, StageComponent, StageKind};
 use outboard_tests::guests::{load, orders, runtime};
 use serde_json::{Value, json};
 
+mod air;
 pub(crate) mod crowd;
+mod dialect;
 mod flat;
 mod on_air;
 mod policy;

@@ -25,6 +25,11 @@ pub fn path(name: &str) -> PathBuf {
     path
 }
 
+/// Whether a stage was built: those of docs/stages-from-wit.md are not everywhere.
+pub fn built(name: &str) -> bool {
+    folder().join(format!("{name}.wasm")).is_file()
+}
+
 /// The runtime that the tests of one process share. It keeps compiled code between runs: JavaScript and Python take a quarter
 /// of a minute each in a build for tests.
 ///

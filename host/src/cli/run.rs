@@ -8,7 +8,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Ending, Progress};
 use crate::config::{self, HostConfig, Layers, PipelineConfig};
-use crate::pipeline::{Host, Owner, Pipeline, Stop};
+use crate::pipeline::cause::Origin;
+use crate::pipeline::{Host, Owner, Pipeline, PipelineError, Stop};
 use crate::telemetry;
 
 /// Options of `run`; each wins over the environment and the file.
@@ -44,9 +45,15 @@ pub struct RunArgs {
     /// Take the variant of this size, such as 1280x720.
     #[arg(long, value_name = "WxH")]
     pub resolution: Option<String>,
+    /// Start a live stream so many segments before the end of its playlist.
+    #[arg(long, value_name = "N")]
+    pub live_edge: Option<String>,
     /// An extra request header for the source, "Name: value". May be given several times.
     #[arg(long, value_name = "HEADER")]
     pub header: Vec<String>,
+    /// When a live source ends: stop after what is buffered, or wait until it is back.
+    #[arg(long, value_name = "stop|wait")]
+    pub when_ended: Option<String>,
     /// When air starts: auto, or seconds after the first batch is complete.
     #[arg(long, value_name = "auto|N")]
     pub hold: Option<String>,
@@ -62,6 +69,9 @@ pub struct RunArgs {
     /// A component file instead of a bundled stage: batching=FILE, framing=FILE or remux_planning=FILE.
     #[arg(long, value_name = "KIND=FILE")]
     pub stage: Vec<String>,
+    /// Settings of a stage as a JSON object: batching=JSON, framing=JSON or remux_planning=JSON.
+    #[arg(long, value_name = "KIND=JSON")]
+    pub stage_settings: Vec<String>,
     /// Rehearse: put so many seconds of media on air in a second. For recordings, not for live streams.
     #[arg(long, value_name = "N", hide = true)]
     pub speed: Option<String>,
@@ -79,7 +89,9 @@ impl RunArgs {
             .set("source.backup_url", self.backup_source.clone())
             .set("source.max_bandwidth", self.max_bandwidth.clone())
             .set("source.resolution", self.resolution.clone())
+            .set("source.live_edge", self.live_edge.clone())
             .set("source.headers", list(&self.header))
+            .set("source.when_ended", self.when_ended.clone())
             .set("processor.url", self.processor.clone())
             .set("processor.in_flight", self.in_flight.clone())
             .set("air.to", list(&self.to))
@@ -92,10 +104,19 @@ impl RunArgs {
             .set("storage.dir", self.storage.clone());
         for stage in &self.stage {
             let (kind, file) = stage.split_once('=').unwrap_or((stage, ""));
-            layers = layers.set(&format!("stages.{kind}"), Some(file.to_owned()));
+            layers = layers.set(&format!("stages.{}", kind_key(kind)), Some(file.to_owned()));
+        }
+        for settings in &self.stage_settings {
+            let (kind, json) = settings.split_once('=').unwrap_or((settings, ""));
+            layers = layers.set(&format!("stages.{}_settings", kind_key(kind)), Some(json.to_owned()));
         }
         layers
     }
+}
+
+/// `remux-planning` is how the contract and the API write `remux_planning`.
+fn kind_key(kind: &str) -> String {
+    kind.trim().replace('-', "_")
 }
 
 /// Checks everything, then runs until the end of the source, a signal, or `--batches`.
@@ -127,7 +148,10 @@ pub async fn drive(
     let ended = pipeline.run(stop).await;
     signals.abort();
     drop(shown);
-    let report = ended?;
+    let report = ended.map_err(|error| match error {
+        error @ PipelineError::Stopped => anyhow::Error::from(error),
+        error => anyhow::Error::msg(error.cause().to_string()),
+    })?;
     Ok(if batches.is_some() { Ending::Reported(report) } else { Ending::Done })
 }
 
@@ -175,13 +199,28 @@ mod tests {
             to: vec!["rtmp://h.test/live/a".into(), "file:///tmp/b.flv".into()],
             batch_seconds: Some("6".into()),
             header: vec!["X-A: 1".into()],
+            live_edge: Some("2".into()),
             stage: vec!["framing=/x/f.wasm".into()],
             ..RunArgs::default()
         };
         let config = config::check(args.on(Layers::new()), true).unwrap().1.unwrap();
         assert_eq!((config.destinations.len(), config.batch.as_secs()), (2, 6));
         assert_eq!(config.source.headers, [("X-A".to_owned(), "1".to_owned())]);
+        assert_eq!(config.source.live_edge, Some(2));
         assert!(config.stages.files.contains_key("framing") && config.processor.is_none());
+        let with = |settings: &str| RunArgs { stage_settings: vec![settings.into()], ..RunArgs::default() };
+        let check = |settings: &str| config::check(with(settings).on(args.on(Layers::new())), true);
+        let config = check(r#"remux-planning={"duck_db":12}"#).unwrap().1.unwrap();
+        assert_eq!(config.stages.settings["remux_planning"], serde_json::json!({ "duck_db": 12 }));
+        for (wrong, problem) in [
+            ("batching={", "stages.batching_settings: is not JSON"),
+            ("batching=", "stages.batching_settings: is not JSON"),
+            ("batching=7", "stages.batching_settings: must be a table"),
+            ("batch={}", "stages.batch_settings: is not a setting of outboard; did you mean stages.batching_settings?"),
+        ] {
+            let told = check(wrong).unwrap_err().to_string();
+            assert!(told.starts_with(problem), "{wrong}: {told}");
+        }
         let bad = RunArgs { stage: vec!["frmaing=x".into()], ..args };
         let problems = config::check(bad.on(Layers::new()), true).unwrap_err().to_string();
         assert!(problems.contains("stages.frmaing"), "{problems}");

@@ -13,6 +13,7 @@ mod source;
 mod stages;
 mod storage;
 mod summary;
+pub(super) mod taken;
 
 use std::collections::HashMap;
 use std::fmt::Display;
@@ -35,6 +36,8 @@ use crate::pipeline::{Host, Owner};
 pub struct Validation {
     /// Every check is: a pipeline with these settings would go on air as it was meant to.
     pub ok: bool,
+    /// Not `ok`, and each check that failed may pass without a change of the settings.
+    pub temporary: bool,
     /// What would happen, a sentence each.
     pub summary: Vec<String>,
     /// What was looked at, in the order of the data.
@@ -45,6 +48,36 @@ pub struct Validation {
     pub interruption: Option<Interruption>,
 }
 
+impl Validation {
+    /// Destinations that somebody else publishes to fail, whatever was found there.
+    pub fn taken(mut self, taken: Vec<Check>) -> Self {
+        for check in taken {
+            match self.checks.iter_mut().find(|found| found.path == check.path) {
+                Some(found) if found.ok => *found = Check { took_ms: found.took_ms, ..check },
+                Some(found) => found.warnings.push(check.message),
+                None => self.checks.push(check),
+            }
+        }
+        self.with([])
+    }
+
+    /// Takes further checks in, in front of the others, and judges the whole anew.
+    pub fn with(mut self, checks: impl IntoIterator<Item = Check>) -> Self {
+        drop(self.checks.splice(0..0, checks));
+        self.ok = self.checks.iter().all(|check| check.ok);
+        self.temporary = !self.ok && self.checks.iter().all(|check| check.ok || check.temporary);
+        self
+    }
+}
+
+impl Check {
+    /// What is known without looking: it is not as it should be.
+    pub fn failed(path: impl Into<String>, temporary: bool, message: impl Into<String>) -> Self {
+        let (path, message) = (path.into(), message.into());
+        Self { path, ok: false, temporary, took_ms: 0, message, warnings: Vec::new(), detail: Map::new() }
+    }
+}
+
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -53,6 +86,8 @@ pub struct Check {
     pub path: String,
     /// It is as it should be.
     pub ok: bool,
+    /// It is not, and that may pass without a change of the settings: somebody is away who may come back.
+    pub temporary: bool,
     /// How long it took, in milliseconds.
     pub took_ms: u64,
     /// What was found, a sentence.
@@ -147,7 +182,7 @@ pub async fn dry_run(host: &Host, owner: &Owner, config: &PipelineConfig, on_air
     checks.extend(found.processor);
     checks.extend(found.destinations);
     checks.push(found.storage.check);
-    Validation { ok: checks.iter().all(|check| check.ok), summary, checks, problems, interruption: None }
+    Validation { ok: false, temporary: false, summary, checks, problems, interruption: None }.with([])
 }
 
 /// Everything that was found, before it is put into words.
@@ -218,23 +253,42 @@ impl Finding {
     }
 }
 
-/// Runs a check within its limit. The error is for people and must not hold a secret.
-async fn check<E: Display>(
-    path: impl Into<String>,
-    limit: Duration,
-    work: impl Future<Output = Result<Finding, E>>,
-) -> Check {
+/// Why a check failed. For people: without secrets.
+#[derive(Debug)]
+struct Fault {
+    message: String,
+    temporary: bool,
+}
+
+impl Fault {
+    fn new(why: impl Display, temporary: bool) -> Self {
+        Self { message: why.to_string(), temporary }
+    }
+
+    /// Somebody has to change something.
+    fn lasting(why: impl Display) -> Self {
+        Self::new(why, false)
+    }
+
+    /// It may be over by itself.
+    fn passing(why: impl Display) -> Self {
+        Self::new(why, true)
+    }
+}
+
+/// Runs a check within its limit.
+async fn check(path: impl Into<String>, limit: Duration, work: impl Future<Output = Result<Finding, Fault>>) -> Check {
     let began = Instant::now();
     let ended = match timeout(limit, work).await {
-        Ok(ended) => ended.map_err(|error| error.to_string()),
-        Err(_) => Err(format!("nothing came of it within {} s", limit.as_secs())),
+        Ok(ended) => ended,
+        Err(_) => Err(Fault::passing(format_args!("nothing came of it within {} s", limit.as_secs()))),
     };
     let took_ms = millis(began.elapsed());
-    let (ok, Finding { message, warnings, detail }) = match ended {
-        Ok(finding) => (true, finding),
-        Err(error) => (false, Finding::new(error)),
+    let (ok, temporary, Finding { message, warnings, detail }) = match ended {
+        Ok(finding) => (true, false, finding),
+        Err(fault) => (false, fault.temporary, Finding::new(fault.message)),
     };
-    Check { path: path.into(), ok, took_ms, message, warnings, detail }
+    Check { path: path.into(), ok, temporary, took_ms, message, warnings, detail }
 }
 
 fn millis(time: Duration) -> u64 {

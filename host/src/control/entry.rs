@@ -11,7 +11,7 @@ use super::runner::{LiveRun, Note, Run, RunState, Runner, StopMode, Wanted};
 use super::settings::Settings;
 use super::snapshot::{self, Snapshot};
 use crate::limits::NOTES_WAITING;
-use crate::pipeline::{Host, Owner};
+use crate::pipeline::{Host, Owner, Watch};
 use crate::stage::swap::Swaps;
 use crate::store::journal::BatchProgress;
 
@@ -98,6 +98,11 @@ impl Entry {
     /// What runs now, to be changed on air.
     pub(super) fn live(&self) -> Option<LiveRun> {
         self.run.borrow().live.clone()
+    }
+
+    /// What runs now, or ran last.
+    pub(super) fn watch(&self) -> Option<Watch> {
+        self.run.borrow().watch.clone()
     }
 
     /// What its runner does from now on.

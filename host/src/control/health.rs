@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::runner::RunState;
-use crate::pipeline::air::status::{DestinationState, DestinationStatus};
-use crate::pipeline::exchange::{BreakerState, ExchangeStatus};
-use crate::pipeline::status::{Phase, Stats};
+use crate::pipeline::cause::{Cause, HealthCause};
+use crate::pipeline::problems::{Problem, Signs, problems};
+use crate::pipeline::status::Phase;
 
 /// One word.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,146 +24,113 @@ pub enum HealthState {
     Failing,
 }
 
-/// One word and why.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// One word, why, and what to do.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Health {
     /// The word.
     pub state: HealthState,
     /// The reason, for people.
     pub reason: String,
+    /// Where the reason comes from; `None` where nothing is wrong.
+    pub cause: Option<HealthCause>,
+    /// What to do about it, one sentence; empty where nothing is wrong.
+    pub advice: String,
 }
 
 impl Health {
-    fn new(state: HealthState, reason: impl Into<String>) -> Self {
-        Self { state, reason: reason.into() }
+    fn well(state: HealthState, reason: impl Into<String>) -> Self {
+        Self { state, reason: reason.into(), cause: None, advice: String::new() }
+    }
+
+    fn of(state: HealthState, cause: &Cause) -> Self {
+        Self { state, reason: cause.message.clone(), cause: Some(cause.kind), advice: cause.advice().to_owned() }
     }
 }
 
 /// What health is judged by.
 #[derive(Debug)]
-pub struct Signs<'a> {
+pub struct Vitals<'a> {
     /// What the runner does.
     pub run: &'a RunState,
+    /// Why it last ended, while it is stopped.
+    pub ended: Option<&'a str>,
     /// Why it last failed.
-    pub error: Option<&'a str>,
-    /// Counts, while a pipeline is there.
-    pub stats: Option<&'a Stats>,
-    /// Destinations.
-    pub destinations: &'a [DestinationStatus],
-    /// Processor.
-    pub exchange: Option<&'a ExchangeStatus>,
-    /// The newest batch that has a decision went on air with its original audio because of this.
-    pub last_original: Option<&'a str>,
+    pub error: Option<&'a Cause>,
+    /// What can be seen of the pipeline, while one is there.
+    pub signs: Option<Signs<'a>>,
 }
 
-/// Judges.
-pub fn judge(signs: &Signs<'_>) -> Health {
+/// Judges: how it is, and every problem that was found, the cause first.
+pub fn judge(vitals: &Vitals<'_>) -> (Health, Vec<Problem>) {
     use HealthState::{Degraded, Failing, Healthy, Idle, Starting};
-    match signs.run {
-        RunState::Stopped => return Health::new(Idle, signs.error.unwrap_or("stopped")),
-        RunState::Waiting { .. } => {
-            return Health::new(Failing, signs.error.unwrap_or("it could not start and is tried again"));
-        }
+    let failed = |cause: &Cause| (Health::of(Failing, cause), vec![Problem { cause: cause.clone(), off_air: true }]);
+    let well = |state, reason: &str| (Health::well(state, reason), Vec::new());
+    match (vitals.run, vitals.error) {
+        (RunState::Stopped, _) => return well(Idle, vitals.ended.unwrap_or("stopped")),
         // One that failed and is tried again is no better for that.
-        RunState::Loading if signs.error.is_some() => return Health::new(Failing, signs.error.unwrap_or_default()),
-        RunState::Loading => return Health::new(Starting, "starting"),
-        RunState::Running | RunState::Stopping => {}
+        (RunState::Waiting { .. } | RunState::Loading, Some(error)) => return failed(error),
+        (RunState::Waiting { .. } | RunState::Loading, None) => return well(Starting, "starting"),
+        (RunState::Running | RunState::Stopping, _) => {}
     }
-    let Some(stats) = signs.stats else { return Health::new(Starting, "starting") };
-    match stats.phase {
-        Phase::Starting if signs.error.is_some() => return Health::new(Failing, signs.error.unwrap_or_default()),
-        Phase::Starting => return Health::new(Starting, "looking for the source"),
-        Phase::Buffering => return Health::new(Starting, "collecting the first batch"),
-        Phase::Holding => return Health::new(Starting, "the first batch is complete and waits for its time on air"),
-        Phase::Ended => return Health::new(Idle, "ended"),
-        Phase::OnAir | Phase::Draining => {}
-    }
-    let enabled = || signs.destinations.iter().filter(|destination| !destination.disabled);
-    let count = enabled().count();
-    if count == 0 && !signs.destinations.is_empty() {
-        return Health::new(Degraded, "every destination is disabled: no packets are sent");
-    }
-    let off: Vec<&DestinationStatus> =
-        enabled().filter(|destination| !destination.on_air() && destination.state != DestinationState::Done).collect();
-    if let Some(first) = off.first() {
-        let why = format!("{}: {}", first.label, why_off(first));
-        if off.len() == count {
-            let stale = stats.stale_since_ms.map(|_| "the source brings nothing new; ").unwrap_or_default();
-            return Health::new(Failing, format!("no packets leave: {stale}{why}"));
+    let Some(signs) = &vitals.signs else { return well(Starting, "starting") };
+    let (phase, problems) = (signs.stats.phase, problems(signs));
+    let first = problems.first();
+    let state = match (phase, first) {
+        (Phase::Ended, _) => return well(Idle, "ended"),
+        (Phase::Starting, None) if vitals.error.is_some() => return vitals.error.map(failed).unwrap_or_default(),
+        (Phase::Starting, None) => return well(Starting, "looking for the source"),
+        (Phase::Buffering, None) => return well(Starting, "collecting the first batch"),
+        (Phase::Holding, None) => return well(Starting, "the first batch is complete and waits for its time on air"),
+        (_, Some(problem)) if problem.off_air => Failing,
+        // On its way to air all the same.
+        (Phase::Starting | Phase::Buffering | Phase::Holding, Some(_)) => Starting,
+        (Phase::OnAir | Phase::Draining, Some(_)) => Degraded,
+        (Phase::OnAir | Phase::Draining, None) => Healthy,
+    };
+    let health = match first {
+        Some(Problem { cause, off_air: true }) if matches!(phase, Phase::OnAir | Phase::Draining) => {
+            Health { reason: format!("off air: {}", cause.message), ..Health::of(state, cause) }
         }
-        return Health::new(Degraded, format!("{} of {} destinations get packets; {why}", count - off.len(), count));
-    }
-    if stats.stale_since_ms.is_some() {
-        return Health::new(Degraded, "the source brings nothing new; what is buffered is on air");
-    }
-    if let Some(exchange) = signs.exchange {
-        if !exchange.connected {
-            let why = exchange.problem.as_deref().unwrap_or("no connection");
-            return Health::new(Degraded, format!("original audio: the processor is away ({why})"));
-        }
-        if exchange.breaker == BreakerState::Open {
-            return Health::new(Degraded, "original audio: the processor failed too often, nothing is sent for now");
-        }
-    }
-    if let Some(why) = signs.last_original {
-        return Health::new(Degraded, format!("original audio: the last reply was {why}"));
-    }
-    Health::new(Healthy, if signs.exchange.is_some() { "on air with processed audio" } else { "on air" })
-}
-
-fn why_off(destination: &DestinationStatus) -> String {
-    match &destination.state {
-        DestinationState::Waiting => "waits for packets".to_owned(),
-        DestinationState::Connecting => "connecting".to_owned(),
-        DestinationState::Publishing => "connected, but no packet left in the last seconds".to_owned(),
-        DestinationState::Retrying { reason, attempt } => format!("{reason} (attempt {attempt})"),
-        DestinationState::Done => "done".to_owned(),
-        DestinationState::Stopped => "stopped".to_owned(),
-    }
+        Some(problem) => Health::of(state, &problem.cause),
+        None if signs.exchange.is_some() => Health::well(Healthy, "on air with processed audio"),
+        None => Health::well(Healthy, "on air"),
+    };
+    (health, problems)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pipeline::air::status::{DestinationState, DestinationStatus};
+    use crate::pipeline::status::Stats;
 
-    fn on_air(name: &str) -> DestinationStatus {
-        DestinationStatus {
-            name: name.into(),
-            label: name.into(),
+    fn judged(stats: &Stats, destinations: &[DestinationStatus]) -> Health {
+        let signs = Signs { stats, destinations, exchange: None, room: None, starved: false };
+        judge(&Vitals { run: &RunState::Running, ended: None, error: None, signs: Some(signs) }).0
+    }
+
+    #[test]
+    fn off_air_says_so_with_cause_and_advice() {
+        let stats = Stats { phase: Phase::OnAir, ..Stats::default() };
+        let silent = DestinationStatus {
+            name: "a".into(),
+            state: DestinationState::Retrying { reason: "connection refused".into(), attempt: 3 },
+            ..DestinationStatus::default()
+        };
+        let health = judged(&stats, std::slice::from_ref(&silent));
+        assert_eq!((health.state, health.cause), (HealthState::Failing, Some(HealthCause::Destination)));
+        assert_eq!(health.reason, "off air: a: connection refused");
+        assert_eq!(health.advice, HealthCause::Destination.advice());
+        let on_air = DestinationStatus {
+            name: "b".into(),
             state: DestinationState::Publishing,
             last_packet_at: Some(tokio::time::Instant::now()),
             ..DestinationStatus::default()
-        }
-    }
-
-    fn judged(stats: &Stats, destinations: &[DestinationStatus], exchange: Option<&ExchangeStatus>) -> Health {
-        let run = RunState::Running;
-        judge(&Signs { run: &run, error: None, stats: Some(stats), destinations, exchange, last_original: None })
-    }
-
-    #[test]
-    fn on_air_means_packets_everywhere() {
-        let stats = Stats { phase: Phase::OnAir, ..Stats::default() };
-        assert_eq!(judged(&stats, &[on_air("a")], None).state, HealthState::Healthy);
-        // It lives, it is connected, and nothing leaves.
-        let silent = DestinationStatus { last_packet_at: None, ..on_air("b") };
-        let both = judged(&stats, &[on_air("a"), silent.clone()], None);
+        };
+        let both = judged(&stats, &[on_air.clone(), silent]);
         assert_eq!(both.state, HealthState::Degraded);
-        assert!(both.reason.contains("1 of 2") && both.reason.contains("b:"), "{}", both.reason);
-        let none = judged(&stats, &[silent], None);
-        assert_eq!(none.state, HealthState::Failing);
-        assert!(none.reason.contains("no packets leave"), "{}", none.reason);
-    }
-
-    #[test]
-    fn what_is_not_as_it_should_be_is_said() {
-        let stats = Stats { phase: Phase::OnAir, ..Stats::default() };
-        let away = ExchangeStatus { problem: Some("refused".into()), ..ExchangeStatus::default() };
-        let health = judged(&stats, &[on_air("a")], Some(&away));
-        assert!(health.state == HealthState::Degraded && health.reason.contains("refused"), "{health:?}");
-        let stale = Stats { stale_since_ms: Some(1), ..stats };
-        let health = judged(&stale, &[on_air("a")], None);
-        assert!(health.state == HealthState::Degraded && health.reason.contains("source"), "{health:?}");
+        assert_eq!(both.reason, "1 of 2 destinations get no packets: a: connection refused");
+        assert_eq!(judged(&stats, &[on_air]), Health::well(HealthState::Healthy, "on air"));
     }
 
     #[test]
@@ -174,17 +141,13 @@ mod tests {
             (Phase::Ended, HealthState::Idle),
         ] {
             let stats = Stats { phase, ..Stats::default() };
-            assert_eq!(judged(&stats, &[], None).state, state);
+            assert_eq!(judged(&stats, &[]).state, state);
         }
-        let waiting = RunState::Waiting { until_ms: 1 };
-        let signs = Signs {
-            run: &waiting,
-            error: Some("source: 404"),
-            stats: None,
-            destinations: &[],
-            exchange: None,
-            last_original: None,
-        };
-        assert_eq!(judge(&signs), Health::new(HealthState::Failing, "source: 404"));
+        let error = Cause::new(HealthCause::Source, "source: 404");
+        for run in [RunState::Waiting { until_ms: 1 }, RunState::Loading] {
+            let (health, problems) = judge(&Vitals { run: &run, ended: None, error: Some(&error), signs: None });
+            assert_eq!(health, Health::of(HealthState::Failing, &error));
+            assert_eq!(problems, [Problem { cause: error.clone(), off_air: true }]);
+        }
     }
 }

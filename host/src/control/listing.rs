@@ -4,7 +4,7 @@ use super::Control;
 use super::access::{Action, Actor};
 use super::error::ControlError;
 use super::id::PipelineId;
-use super::registry::{AuditRow, EventFilter, EventRow, RevisionRow, Scope};
+use super::registry::{AuditRow, EventFilter, EventRow, IncidentRow, RevisionRow, Scope};
 use crate::pipeline::event::{EventKind, Severity};
 use crate::store::journal::{BatchRecord, JournalError};
 use crate::store::page::{Listed, Page};
@@ -67,6 +67,21 @@ impl Control {
     ) -> Result<Listed<EventRow>, ControlError> {
         let filter = self.event_filter(actor, query)?;
         Ok(self.0.registry.events(filter, page).await?)
+    }
+
+    /// A pipeline's incidents, keyed by id; `open`: only those that are open, or only those that are over.
+    ///
+    /// # Errors
+    /// Any [`ControlError`].
+    pub async fn incidents(
+        &self,
+        actor: &Actor,
+        id: &str,
+        open: Option<bool>,
+        page: Page,
+    ) -> Result<Listed<IncidentRow>, ControlError> {
+        let entry = self.allowed(actor, Action::ViewEvents, id)?;
+        Ok(self.0.registry.incidents(entry.id(), open, page).await?)
     }
 
     /// Who did what, keyed by id; `tenant`: only what is about this one.

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::id::PipelineId;
-use super::registry::{NewEvent, Registry};
+use super::incidents::Change;
+use super::registry::{IncidentState, NewEvent, Registry};
 use super::webhooks::Sender;
 use crate::limits::{EVENTS_AT_ONCE_MAX, EVENTS_WAITING};
 use crate::pipeline::event::Event;
@@ -24,11 +25,14 @@ pub struct RecordedEvent {
     pub stream: Option<String>,
     /// What happened.
     pub event: Event,
+    /// The incident that it tells of.
+    pub incident: Option<u64>,
 }
 
 #[derive(Debug)]
 enum Order {
     Record(NewEvent),
+    Update(PipelineId, IncidentState),
     Flush(oneshot::Sender<()>),
 }
 
@@ -54,10 +58,24 @@ impl Recorder {
         self.record(Some(id.tenant.clone()), Some(id.stream.clone()), event).await;
     }
 
+    /// A change of an incident of a pipeline.
+    pub(super) async fn incident(&self, id: &PipelineId, change: Change) {
+        let Change { incident, event } = change;
+        let order = match event {
+            None => Order::Update(id.clone(), incident),
+            Some(event) => {
+                let (tenant, stream) = (Some(id.tenant.clone()), Some(id.stream.clone()));
+                Order::Record(NewEvent { tenant, stream, event, incident: Some(incident) })
+            }
+        };
+        // Closed only when the process ends.
+        let _ = self.0.send(order).await;
+    }
+
     /// Of a tenant, or of the host.
     pub(super) async fn record(&self, tenant: Option<String>, stream: Option<String>, event: Event) {
         // Closed only when the process ends.
-        let _ = self.0.send(Order::Record(NewEvent { tenant, stream, event, detail: None })).await;
+        let _ = self.0.send(Order::Record(NewEvent { tenant, stream, event, incident: None })).await;
     }
 
     /// Answers when everything that was handed in before is written.
@@ -77,10 +95,11 @@ async fn record(
 ) {
     let mut orders = Vec::new();
     while waiting.recv_many(&mut orders, EVENTS_AT_ONCE_MAX).await > 0 {
-        let (mut events, mut flushed) = (Vec::new(), Vec::new());
+        let (mut events, mut updates, mut flushed) = (Vec::new(), Vec::new(), Vec::new());
         for order in orders.drain(..) {
             match order {
                 Order::Record(event) => events.push(event),
+                Order::Update(id, incident) => updates.push((id, incident)),
                 Order::Flush(done) => flushed.push(done),
             }
         }
@@ -95,13 +114,19 @@ async fn record(
                         }) else {
                             continue;
                         };
-                        let (id, tenant, stream) = (row.id, row.tenant, row.stream);
+                        let incident = row.incident();
+                        let (id, tenant, stream, event) = (row.id, row.tenant, row.stream, event.clone());
                         // Nobody may be listening.
-                        let _ = listeners.send(Arc::new(RecordedEvent { id, tenant, stream, event: event.clone() }));
+                        let _ = listeners.send(Arc::new(RecordedEvent { id, tenant, stream, event, incident }));
                     }
                 }
                 Err(error) => tracing::error!(%error, "events are not kept"),
             }
+        }
+        if !updates.is_empty()
+            && let Err(error) = registry.update_incidents(updates).await
+        {
+            tracing::error!(%error, "the counts of incidents are not kept");
         }
         for done in flushed {
             let _ = done.send(());

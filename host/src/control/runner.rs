@@ -12,6 +12,7 @@ use tracing::Instrument;
 
 use super::settings::Settings;
 use crate::limits::{PIPELINE_AGAIN_MAX, PIPELINE_AGAIN_MIN, PIPELINE_GOOD_AFTER};
+use crate::pipeline::cause::{Cause, HealthCause, Origin};
 use crate::pipeline::event::{Event, EventKind, Severity};
 use crate::pipeline::live::Live;
 use crate::pipeline::{Host, Owner, Pipeline, PipelineError, Stop, Watch};
@@ -110,6 +111,27 @@ pub struct Run {
     pub restarts: u64,
     /// Why it last failed.
     pub error: Option<String>,
+    /// The same with where it comes from; `None` where it did not fail.
+    pub cause: Option<Cause>,
+    /// When that was, Unix time in milliseconds.
+    pub error_ms: Option<u64>,
+    /// The newest settings cannot run and older ones do: that is not over when the stream is well.
+    pub reverted: bool,
+}
+
+impl Run {
+    fn fail(&mut self, cause: Cause) {
+        self.error = Some(cause.message.clone());
+        self.cause = Some(cause);
+        self.error_ms = Some(now_ms());
+    }
+
+    fn forget_error(&mut self) {
+        self.error = None;
+        self.cause = None;
+        self.error_ms = None;
+        self.reverted = false;
+    }
 }
 
 /// A pipeline that runs, to be changed on air.
@@ -154,7 +176,7 @@ enum Ended {
     /// The source is over and everything was on air.
     Over,
     /// It failed.
-    Failed(String),
+    Failed(Cause),
 }
 
 impl Runner {
@@ -172,7 +194,7 @@ impl Runner {
                     return;
                 }
                 self.run.send_modify(|run| {
-                    run.error = None;
+                    run.forget_error();
                     run.restarts = 0;
                 });
                 wait = PIPELINE_AGAIN_MIN;
@@ -191,7 +213,11 @@ impl Runner {
                 return;
             }
             match ended {
-                Ended::Changed => wait = PIPELINE_AGAIN_MIN,
+                Ended::Changed => {
+                    wait = PIPELINE_AGAIN_MIN;
+                    // Whatever it was, it says nothing of what starts now.
+                    self.run.send_modify(Run::forget_error);
+                }
                 Ended::Over => {
                     self.tell(Event::new(
                         EventKind::Ended,
@@ -199,21 +225,27 @@ impl Runner {
                         "the source is over; everything was on air",
                     ))
                     .await;
-                    self.run.send_modify(|run| run.error = Some("ended: the source is over".to_owned()));
+                    self.run.send_modify(|run| {
+                        run.error = Some("ended: the source is over".to_owned());
+                        run.error_ms = Some(now_ms());
+                        run.cause = None;
+                    });
                     self.enter(RunState::Stopped);
                     // The owner writes it down and takes the wish back.
                     if self.notes.send(Note::Ended).await.is_err() || self.wanted.changed().await.is_err() {
                         return;
                     }
                 }
-                Ended::Failed(error) => {
+                Ended::Failed(cause) => {
+                    let error = cause.message.clone();
                     if began.elapsed() >= PIPELINE_GOOD_AFTER {
                         wait = PIPELINE_AGAIN_MIN;
                     }
                     let what = format!("{error}; trying again in {:.0} s", wait.as_secs_f64().ceil());
-                    self.tell(Event::new(EventKind::Failed, Severity::Error, what)).await;
+                    self.tell(Event::new(EventKind::Failed, Severity::Error, what).caused_by(cause.kind)).await;
                     self.run.send_modify(|run| {
-                        run.error = Some(error);
+                        run.fail(cause);
+                        run.reverted = false;
                         run.restarts += 1;
                     });
                     if !self.rest(wait).await {
@@ -237,12 +269,16 @@ impl Runner {
                 let Some((revision, settings)) = good.clone().filter(|(number, _)| *number != wanted.revision) else {
                     return Ended::Failed(error);
                 };
-                let what = format!("revision {} cannot run, revision {revision} goes on: {error}", wanted.revision);
-                self.tell(Event::new(EventKind::Failed, Severity::Error, what)).await;
+                let what =
+                    format!("revision {} cannot run, revision {revision} goes on: {}", wanted.revision, error.message);
+                self.tell(Event::new(EventKind::Failed, Severity::Error, what).caused_by(error.kind)).await;
                 match self.load(wanted, &settings).await {
                     Ok(pipeline) => {
-                        self.run.send_modify(|run| run.error = Some(error));
-                        self.run.send_modify(|run| run.revision = Some(revision));
+                        self.run.send_modify(|run| {
+                            run.fail(error);
+                            run.reverted = true;
+                            run.revision = Some(revision);
+                        });
                         pipeline
                     }
                     Err(_) => return Ended::Failed(error),
@@ -311,16 +347,18 @@ impl Runner {
             _ if stopping => Ended::Changed,
             Ok(_) => Ended::Over,
             Err(PipelineError::Stopped) => Ended::Changed,
-            Err(error) => Ended::Failed(error.to_string()),
+            Err(error) => Ended::Failed(error.cause()),
         }
     }
 
-    async fn load(&self, wanted: &Wanted, settings: &Settings) -> Result<Pipeline, String> {
-        let problems = |problems: Vec<crate::config::Problem>| crate::config::Problems(problems).to_string();
+    async fn load(&self, wanted: &Wanted, settings: &Settings) -> Result<Pipeline, Cause> {
+        let problems = |problems: Vec<crate::config::Problem>| {
+            Cause::new(HealthCause::Settings, crate::config::Problems(problems).to_string())
+        };
         let config = settings.check(&self.stream_id, self.host.storage()).map_err(problems)?;
         self.run.send_modify(|run| run.revision = Some(wanted.revision));
         let loading = Pipeline::load(&self.host, wanted.owner.clone(), config, None);
-        loading.in_current_span().await.map_err(|error| error.to_string())
+        loading.in_current_span().await.map_err(|error| error.cause())
     }
 
     /// False: nobody wants anything any more.

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::config::{self, Destination as Checked, Layers, PipelineConfig, Problem};
+use crate::config::{self, Destination as Checked, Layers, PipelineConfig, Problem, WhenEnded};
 use crate::limits::DESTINATION_NAME_MAX_CHARS;
 use crate::net::{Denied, Guard};
 use crate::pipeline::air::target::Target;
@@ -60,8 +60,14 @@ pub struct Source {
     pub max_bandwidth: Option<u64>,
     /// The variant of this size, such as `1280x720`.
     pub resolution: Option<String>,
+    /// A live stream starts so many segments before the end of its playlist.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub live_edge: Option<u32>,
     /// Sent with every request.
     pub headers: Vec<Header>,
+    /// What to do when a live source ends; `None`: wait until it is back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub when_ended: Option<WhenEnded>,
 }
 
 /// A request header; its value is a secret.
@@ -259,7 +265,9 @@ impl Settings {
             .set("source.backup_url", self.source.backup_url.clone())
             .set("source.max_bandwidth", self.source.max_bandwidth.map(|value| value.to_string()))
             .set("source.resolution", self.source.resolution.clone())
+            .set("source.live_edge", self.source.live_edge.map(i64::from))
             .set("source.headers", headers(&self.source.headers))
+            .set("source.when_ended", Some(self.source.when_ended.unwrap_or(WhenEnded::Wait).name()))
             .set("air.to", Some(urls));
         if let Some(processor) = &self.processor {
             layers = layers

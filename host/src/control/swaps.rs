@@ -7,6 +7,7 @@
 mod carry;
 mod roll_out;
 mod seats;
+mod told;
 
 use std::sync::{Arc, PoisonError};
 
@@ -39,8 +40,38 @@ pub struct NewSwap {
     pub settings: Option<Option<Value>>,
     /// It starts from nothing, not from the running version's state.
     pub fresh: bool,
+    /// It is carried out even where its batches come so late that the stream goes off air.
+    pub force: bool,
+    /// It ends after the rehearsal.
+    pub rehearse_only: bool,
     /// Batches of its probation; `None`: [`STAGE_PROBATION_BATCHES`].
     pub probation: Option<u32>,
+}
+
+/// What a swap may do, and how far it goes.
+#[derive(Debug, Clone, Copy)]
+struct Terms {
+    /// It starts from nothing.
+    fresh: bool,
+    /// It starts from nothing where it cannot read the running version's state.
+    fresh_if_needed: bool,
+    /// Where its batches would come late.
+    late: IfLate,
+    /// It ends after the rehearsal.
+    rehearse_only: bool,
+    /// Batches of its probation.
+    probation: u32,
+}
+
+/// What happens with a swap whose batches would come later than the stream can wait for them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum IfLate {
+    /// It is refused.
+    Refuse,
+    /// The air clock runs slower until they come in time; where that takes too long, the swap is refused.
+    Stretch,
+    /// The air clock runs slower for as long as it may; then the swap is carried out all the same.
+    Force,
 }
 
 /// What a swap task needs to know.
@@ -54,6 +85,7 @@ struct Order {
     new: Stage,
     /// The settings say so already; they are changed back if it is refused.
     written: bool,
+    terms: Terms,
     component: Arc<StageComponent>,
 }
 
@@ -83,7 +115,24 @@ impl Control {
         new: NewSwap,
         roll_out: Option<u64>,
     ) -> Result<SwapRow, ControlError> {
-        let probation = new.probation.unwrap_or(STAGE_PROBATION_BATCHES);
+        let terms = Terms::of(&new);
+        self.swap_on(actor, entry, kind, new, terms, roll_out).await
+    }
+
+    async fn swap_on(
+        &self,
+        actor: &Actor,
+        entry: &Arc<Entry>,
+        kind: StageKind,
+        new: NewSwap,
+        terms: Terms,
+        roll_out: Option<u64>,
+    ) -> Result<SwapRow, ControlError> {
+        if terms.rehearse_only && entry.swaps().is_none() {
+            let what = format!("{} does not run: there is nothing to rehearse with", entry.id());
+            return Err(ControlError::Conflict(what));
+        }
+        let probation = terms.probation;
         if !(1..=STAGE_PROBATION_BATCHES_MAX).contains(&probation) {
             let what = format!("{probation} is not from 1 to {STAGE_PROBATION_BATCHES_MAX}");
             return Err(ControlError::invalid("probationBatches", what));
@@ -102,8 +151,8 @@ impl Control {
         let wanted = stage.clone();
         let tenant = self.tenant_for(actor, Action::SwapStage, Some(&entry.id().tenant))?;
         self.check(&tenant, entry.id(), &settings)?;
-        let order = self.order(actor, entry, kind, (old, wanted), false).await?;
-        self.begin(order, new.fresh, probation, roll_out).await
+        let order = self.order(actor, entry, kind, (old, wanted), false, terms).await?;
+        self.begin(order, roll_out).await
     }
 
     /// Takes a stage back to the version before: at once while the new one is on probation, else by another swap.
@@ -115,21 +164,26 @@ impl Control {
         if let Some(swap) = self.swap_under_way(entry.id(), kind) {
             let reason = format!("{} took it back", actor.name);
             let back = match entry.swaps() {
-                Some((_, swaps)) => swaps.roll_back(kind, reason).await,
+                Some((_, swaps)) => swaps.roll_back(kind, reason.clone()).await,
                 None => false,
             };
             if !back {
-                return Err(ControlError::Conflict(format!(
-                    "swap {swap} of this stage is under way and not on probation yet; try again"
-                )));
+                // Not cut over yet: it goes no further.
+                self.0.swaps.call_off(swap, reason);
             }
-            return self.swap_ended(swap).await;
+            let ended = self.swap_ended(swap).await?;
+            if ended.swap.state != SwapState::Done {
+                return Ok(ended);
+            }
+            // Its probation was over first: it is the version before that is wanted now.
         }
         let Some(previous) = entry.settings().stages.of(kind).previous.clone() else {
             return Err(ControlError::Conflict(format!("the {kind} stage of {} has no version before", entry.id())));
         };
         let new = NewSwap { component: previous.component, settings: Some(previous.settings), ..NewSwap::default() };
-        self.swap_of(actor, &entry, kind, new, None).await
+        // The way back is never shut: neither by a state that only the newer version reads, nor by longer batches.
+        let terms = Terms { fresh_if_needed: true, late: IfLate::Force, ..Terms::of(&new) };
+        self.swap_on(actor, &entry, kind, new, terms, None).await
     }
 
     /// One swap.
@@ -219,8 +273,11 @@ impl Control {
                 swaps.set_on_failure(kind, stages.1.on_failure.unwrap_or_default()).await;
             }
             if (&stages.0.component, &stages.0.settings) != (&stages.1.component, &stages.1.settings) {
-                let order = self.order(actor, entry, kind, stages, true).await?;
-                self.begin(order, false, STAGE_PROBATION_BATCHES, None).await?;
+                // The way back to the version before is open whatever that makes of the state.
+                let back = stages.0.previous.as_ref() == Some(&PreviousStage::from(&stages.1));
+                let terms = Terms { late: IfLate::Stretch, fresh_if_needed: back, ..Terms::of(&NewSwap::default()) };
+                let order = self.order(actor, entry, kind, stages, true, terms).await?;
+                self.begin(order, None).await?;
             }
         }
         Ok(())
@@ -255,6 +312,7 @@ impl Control {
         kind: StageKind,
         (old, new): (Stage, Stage),
         written: bool,
+        terms: Terms,
     ) -> Result<Order, ControlError> {
         if let Some(swap) = self.swap_under_way(entry.id(), kind) {
             return Err(ControlError::Conflict(format!(
@@ -270,17 +328,12 @@ impl Control {
             let what = format!("is a {} stage; a {kind} stage is wanted here", component.kind());
             return Err(ControlError::invalid(path, what));
         }
-        Ok(Order { actor: actor.clone(), entry: entry.clone(), kind, old, new, written, component })
+        Ok(Order { actor: actor.clone(), entry: entry.clone(), kind, old, new, written, terms, component })
     }
 
     /// Writes a swap down and starts it.
-    async fn begin(
-        &self,
-        order: Order,
-        fresh: bool,
-        probation: u32,
-        roll_out: Option<u64>,
-    ) -> Result<SwapRow, ControlError> {
+    async fn begin(&self, order: Order, roll_out: Option<u64>) -> Result<SwapRow, ControlError> {
+        let Terms { fresh, late, rehearse_only, probation, .. } = order.terms;
         let from = self.label(&order).await;
         let record = SwapRecord {
             kind: order.kind,
@@ -288,6 +341,8 @@ impl Control {
             to: order.component.label(),
             settings_changed: order.old.settings != order.new.settings,
             fresh,
+            force: late == IfLate::Force,
+            rehearse_only,
             requested_by: order.actor.name.clone(),
             roll_out,
             state: SwapState::Checking,
@@ -379,6 +434,18 @@ impl Control {
         let event = Event::new(kind, severity, what);
         tracing::error_span!("pipeline", tenant = id.tenant, stream = id.stream).in_scope(|| event.log());
         self.0.recorder.pipeline(id, event).await;
+    }
+}
+
+impl Terms {
+    fn of(new: &NewSwap) -> Self {
+        Self {
+            fresh: new.fresh,
+            fresh_if_needed: false,
+            late: if new.force { IfLate::Force } else { IfLate::Refuse },
+            rehearse_only: new.rehearse_only,
+            probation: new.probation.unwrap_or(STAGE_PROBATION_BATCHES),
+        }
     }
 }
 

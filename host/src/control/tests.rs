@@ -14,6 +14,7 @@ use crate::store::page::Page;
 mod removing;
 mod steering;
 mod tenants;
+mod validating;
 
 /// How long a test waits for something that must come.
 const SOON: Duration = Duration::from_secs(30);

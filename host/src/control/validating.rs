@@ -1,7 +1,7 @@
 //! Settings tried without being kept.
 
 use super::access::{Action, Actor};
-use super::dry_run::Validation;
+use super::dry_run::{Validation, taken};
 use super::error::ControlError;
 use super::id::PipelineId;
 use super::pipelines::{NewPipeline, owner};
@@ -18,7 +18,8 @@ impl Control {
         let tenant = self.tenant_for(actor, Action::ValidatePipeline, new.tenant.as_deref())?;
         let (id, settings) = self.named(&tenant, new.stream_id, new.patch)?;
         self.note_trial(actor, &id).await?;
-        self.look(&tenant, &id, &settings, &[]).await
+        let found = self.look(&tenant, &id, &settings, &[]).await?;
+        Ok(found.with(taken::stream_id(&id, self.entry(&id).is_some())))
     }
 
     /// Looks at everything that a changed pipeline would need, without changing it.
@@ -53,6 +54,7 @@ impl Control {
         self.check(tenant, id, settings)?;
         let config = settings.check(&id.stream, self.0.host.storage()).map_err(ControlError::InvalidInput)?;
         // Boxed: it is 130 kB, and whoever awaits it by value has to hold that, a dozen frames deep under GraphQL.
-        Box::pin(self.0.dry_runs.run(&self.0.host, &owner(tenant), &config, on_air)).await
+        let found = Box::pin(self.0.dry_runs.run(&self.0.host, &owner(tenant), &config, on_air)).await?;
+        Ok(found.taken(taken::addresses(id, settings, &self.entries())))
     }
 }

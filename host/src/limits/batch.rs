@@ -24,10 +24,14 @@ pub const PACKET_FACTS_BYTES: usize = 16 * 1024 * 1024;
 /// A jump of the source's timestamps inside a track that is larger than this is spliced out.
 pub const TIMESTAMP_JUMP: Duration = Duration::from_secs(1);
 
-/// First wait before a resumed stream looks again for an origin that was away...
+/// First wait before a source is looked at again whose origin was away when the stream was resumed...
 pub const SOURCE_AGAIN_MIN: Duration = Duration::from_secs(1);
 /// ...and the longest one.
 pub const SOURCE_AGAIN_MAX: Duration = Duration::from_secs(15);
+/// First wait before a live source that ended is looked at again...
+pub const SOURCE_BACK_MIN: Duration = Duration::from_secs(1);
+/// ...and the longest one.
+pub const SOURCE_BACK_MAX: Duration = Duration::from_secs(5);
 /// Batches that wait between two steps; they are on disk.
 pub const BATCHES_WAITING: usize = 4;
 /// Events of the source that wait for the batch step.
@@ -36,6 +40,10 @@ pub const SOURCE_EVENTS_WAITING: usize = 16;
 pub const CUSHION_PART: u32 = 10;
 /// ...but at least this: a playlist is looked at each half target duration, so batches come that unevenly.
 pub const CUSHION_MIN: Duration = Duration::from_millis(2500);
+/// A batch that is less late was held up by chance; one that is more late, though its segments came in time, by what we do.
+pub const LATE_BY_US: Duration = Duration::from_millis(500);
+/// Segments of one batch may come so much less evenly than they last before the source counts as slow.
+pub const SOURCE_UNEVEN: Duration = Duration::from_secs(2);
 /// Batches become longer on air as far as this part of the cushion stays in hand.
 pub const CUSHION_RESERVE_PART: u32 = 3;
 /// A stream that is resumed with media in hand starts so long after the start, so that destinations can connect.
@@ -44,6 +52,8 @@ pub const START_AFTER_RESTART: Duration = Duration::from_millis(300);
 pub const DRAIN_SPARE: Duration = Duration::from_secs(20);
 /// A destination this far behind the clock loses what it has not taken.
 pub const AIR_KEEP_FOR_LATE: Duration = Duration::from_secs(60);
+/// Batches of which the spool knows how many packets they had, after they are released: two hours of 2 s each.
+pub const SPOOL_HISTORY_MAX: usize = 4096;
 /// Events of destinations that wait to be journalled.
 pub const AIR_EVENTS_WAITING: usize = 256;
 /// Time before a batch is due at which its decision falls, until remuxing has been measured...

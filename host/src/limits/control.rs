@@ -22,6 +22,21 @@ pub const SNAPSHOT_EVERY_MIN: Duration = Duration::from_millis(50);
 pub const DESTINATION_NAME_MAX_CHARS: usize = 64;
 /// No packets leave for about this long while a pipeline on air is restarted and goes on from the journal.
 pub const RESTART_GAP: Duration = Duration::from_millis(500);
+/// What went wrong in a stream that stayed healthy is shown as its last error for so long.
+pub const ERROR_OVER_AFTER: Duration = Duration::from_secs(60);
+/// A destination that is on air but further behind the clock than this is a problem: its viewers see old media, and at
+/// [`super::AIR_KEEP_FOR_LATE`] packets are dropped.
+pub const DESTINATION_BEHIND_MAX: Duration = Duration::from_secs(10);
+/// A problem that does not put the stream off air is an incident once it has been there for so long...
+pub const INCIDENT_OPEN_AFTER: Duration = Duration::from_secs(2);
+/// ...and an incident is over once its problem has been away for so long, so that what flaps is one incident.
+pub const INCIDENT_QUIET: Duration = Duration::from_secs(10);
+/// The count and message of an open incident are written down this often at most.
+pub const INCIDENT_WRITE_EVERY: Duration = Duration::from_secs(5);
+/// Open incidents are looked at this often, beside each change of a pipeline's status.
+pub const INCIDENT_LOOK_EVERY: Duration = Duration::from_secs(1);
+/// An event that repeats without an incident is written down once in this time, with how many were left out.
+pub const EVENT_REPEAT_QUIET: Duration = Duration::from_secs(60);
 /// Events of one pipeline that wait to be written down; further ones only go to the log.
 pub const NOTES_WAITING: usize = 256;
 

@@ -24,12 +24,26 @@ pub const EXCHANGE_READ_QUEUE_PACKETS: usize = 2;
 pub const EXCHANGE_EVENTS_MAX: usize = 64;
 /// Longest text of a processor's (reason, note, event name) that is kept or logged.
 pub const EXCHANGE_TEXT_MAX_BYTES: usize = 1024;
+/// Things that came from a processor and answered nothing that are remembered.
+pub const EXCHANGE_HEARD_MAX: usize = 8;
+/// Most bytes that are remembered of each.
+pub const EXCHANGE_HEARD_BYTES: usize = 300;
+/// Of those, so many are named with a fragment that got no reply.
+pub const EXCHANGE_HEARD_NAMED: usize = 3;
+/// Most bytes of an unknown event's arguments that are named.
+pub const EXCHANGE_HEARD_ARGUMENTS_BYTES: usize = 120;
 /// Largest metadata object kept with a reply.
 pub const EXCHANGE_METADATA_MAX_BYTES: usize = 64 << 10;
 /// Ids of finished fragments that are remembered, to tell late and doubled replies from unknown ones.
 pub const EXCHANGE_HISTORY_MAX: usize = 256;
 /// For DNS, TCP, TLS and the WebSocket upgrade together, and again for the Socket.IO handshake, unless set.
 pub const EXCHANGE_CONNECT_TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
+/// Most bytes that are read of the body with which a server refuses the WebSocket upgrade.
+pub const EXCHANGE_REFUSAL_MAX_BYTES: usize = 4 << 10;
+/// Most bytes of such a body, or of an unexpected frame, that are shown.
+pub const EXCHANGE_REFUSAL_SHOWN_BYTES: usize = 300;
+/// Longest wait for the rest of such a body.
+pub const EXCHANGE_REFUSAL_WAIT: Duration = Duration::from_secs(1);
 /// From the greeting to the message that means `ready`, for dialects that have one, unless set.
 pub const EXCHANGE_READY_TIMEOUT_DEFAULT: Duration = Duration::from_secs(15);
 /// For DISCONNECT and the close frame to leave.

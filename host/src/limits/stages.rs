@@ -94,8 +94,19 @@ pub const STAGE_TAPE_CALLS: usize = 64;
 pub const STAGE_TAPE_BYTES: usize = 4 << 20;
 /// How long a rehearsal may take; what was not rehearsed by then is not.
 pub const STAGE_REHEARSAL_LIMIT: Duration = Duration::from_secs(10);
+/// How long the air clock may run slower before a cut-over, so that longer batches come in time: about 30 s are gained in it.
+pub const STAGE_STRETCH_MAX: Duration = Duration::from_secs(600);
+/// How often it is looked at meanwhile whether they would.
+pub const STAGE_STRETCH_LOOK: Duration = Duration::from_millis(500);
+/// So long must nothing go on air on a probation before its version is taken back for it.
+pub const STAGE_PROBATION_SILENCE: Duration = Duration::from_secs(1);
 /// Most segments that a batch may have, whatever their durations.
 pub const BATCH_SEGMENTS_MAX: usize = 512;
+/// Fragments without a reply that a version of a framing stage is remembered for.
+pub const FRAMING_IN_FLIGHT_KEPT: usize = 64;
+/// How long a version of a framing stage is kept after another dialect took over, for the replies to what it sent: longer than a
+/// reply can be waited for.
+pub const FRAMING_FORMER_KEPT: Duration = Duration::from_secs(300);
 /// Longest name of a Socket.IO event, bytes.
 pub const FRAMING_EVENT_NAME_BYTES_MAX: usize = 128;
 /// Most messages that one call of a framing stage may send.

@@ -47,6 +47,8 @@ pub const REVISIONS_KEPT: u64 = 100;
 pub const AUDIT_ROWS_KEPT: u64 = 10_000;
 /// Events that are kept, for each stream, for each tenant itself and for the host.
 pub const EVENTS_KEPT: u64 = 1000;
+/// Incidents that are kept, for each pipeline.
+pub const INCIDENTS_KEPT: u64 = 200;
 /// Deliveries that are kept for each webhook; one that is older than that many is not tried any more.
 pub const DELIVERIES_KEPT: u64 = 1000;
 /// Rows above such a bound that may be there before the oldest are removed, all at once.

@@ -84,6 +84,8 @@ metrics! {
     PIPELINE_PHASE = Gauge "pipeline_phase" [tenant, stream, phase];
     /// 1 for the health that the pipeline has, 0 for the others: idle, starting, healthy, degraded, failing. Read off packets that left.
     PIPELINE_HEALTH = Gauge "pipeline_health" [tenant, stream, health];
+    /// 1 for the part that the pipeline's problem comes from, 0 for the others: settings, quota, disk, source, processor, stage, destination; all 0 where nothing is wrong.
+    PIPELINE_CAUSE = Gauge "pipeline_cause" [tenant, stream, cause];
     /// Starts of the pipeline after a failure, since it was last told to run.
     PIPELINE_RESTARTS = Counter "pipeline_restarts" [tenant, stream];
 
@@ -174,8 +176,10 @@ metrics! {
     DESTINATION_PACKETS = Counter "destination_packets" [tenant, stream, destination, kind];
     /// Packets written that had been written before.
     DESTINATION_REPEATED = Counter "destination_packets_repeated" [tenant, stream, destination];
-    /// Packets passed over, by reason: lag, released, unreadable; unconfirmed where they had been written to a session that was lost.
+    /// Packets skipped, by reason: lag (too far behind), released (away for too long), unreadable; unconfirmed where they had been written to a session that was lost.
     DESTINATION_DROPPED = Counter "destination_packets_dropped" [tenant, stream, destination, reason];
+    /// Programme that the destination never got because its packets were skipped.
+    DESTINATION_SKIPPED = Counter "destination_skipped" in Seconds [tenant, stream, destination];
     /// Packets that left later than a second after their time.
     DESTINATION_LATE = Counter "destination_packets_late" [tenant, stream, destination];
     /// Bytes written, with all protocol overhead.

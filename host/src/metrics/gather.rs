@@ -9,6 +9,7 @@ use crate::control::health::HealthState;
 use crate::limits::METRICS_LABEL_BYTES_MAX;
 use crate::logs::LogCounts;
 use crate::pipeline::air::status::{DestinationState, DestinationStatus};
+use crate::pipeline::cause::HealthCause;
 use crate::pipeline::exchange::{BreakerState, ExchangeStatus};
 use crate::pipeline::status::Stats;
 
@@ -108,13 +109,21 @@ impl Told {
         let labels: &[&str] = &[&sample.tenant, &sample.stream];
         self.one_of(&is::PIPELINE_PHASE, labels, PHASES.map(|phase| (phase, phase == sample.phase)));
         self.one_of(&is::PIPELINE_HEALTH, labels, HEALTH.map(|(state, name)| (name, state == sample.health)));
+        let causes = HealthCause::ALL.map(|cause| (cause.name(), Some(cause) == sample.cause));
+        self.one_of(&is::PIPELINE_CAUSE, labels, causes);
         self.count(&is::PIPELINE_RESTARTS, labels, sample.restarts);
         if let Some(stats) = &sample.stats {
             self.stats(labels, stats);
             self.timings(labels, sample);
-            let ready_ms = sample.air_ms.map_or(0, |air_ms| sample.ready_ms.saturating_sub(air_ms));
-            self.seconds(&is::AIR_READY, labels, Duration::from_millis(ready_ms));
-            self.gauge(&is::AIR_BATCHES_READY, labels, sample.batches_ready as u64);
+            if sample.live {
+                self.gauge(&is::SOURCE_STALE, labels, stats.stale_since_ms.is_some().into());
+                self.seconds(&is::BUFFER, labels, Duration::from_millis(stats.buffer_ms));
+                self.gauge(&is::AIR_BATCHES_READY, labels, sample.batches_ready as u64);
+            }
+            if let Some(air_ms) = sample.air_ms.filter(|_| sample.live) {
+                let ready = Duration::from_millis(sample.ready_ms.saturating_sub(air_ms));
+                self.seconds(&is::AIR_READY, labels, ready);
+            }
         }
         if let Some(exchange) = &sample.exchange {
             self.exchange(labels, exchange);
@@ -135,8 +144,6 @@ impl Told {
         self.count(&is::SEGMENT_BYTES, labels, stats.segment_bytes);
         self.counts(&is::SOURCE_GAPS, labels, stats.gaps.iter().map(|(reason, count)| (*reason, *count)));
         self.count(&is::SOURCE_EPOCHS, labels, stats.epochs);
-        self.gauge(&is::SOURCE_STALE, labels, stats.stale_since_ms.is_some().into());
-        self.seconds(&is::BUFFER, labels, Duration::from_millis(stats.buffer_ms));
         self.count(&is::BATCHES_CUT, labels, stats.batches);
         self.count(&is::BATCHES, &with(&with(labels, "processed"), ""), stats.processed);
         for (outcome, counts) in [("original", &stats.original), ("failed", &stats.failed)] {
@@ -167,7 +174,9 @@ impl Told {
         self.gauge(&is::PROCESSOR_CONNECTED, labels, exchange.connected.into());
         self.gauge(&is::PROCESSOR_READY, labels, exchange.ready.into());
         self.one_of(&is::PROCESSOR_BREAKER, labels, BREAKER.map(|(state, name)| (name, state == exchange.breaker)));
-        self.gauge(&is::PROCESSOR_IN_FLIGHT, labels, exchange.in_flight as u64);
+        if exchange.connected {
+            self.gauge(&is::PROCESSOR_IN_FLIGHT, labels, exchange.in_flight as u64);
+        }
         self.gauge(&is::PROCESSOR_QUEUED, labels, exchange.queued as u64);
         let counted = &exchange.counters;
         self.count(&is::PROCESSOR_SENT, labels, counted.sent);
@@ -197,7 +206,9 @@ impl Told {
         }
         let state = if status.disabled { "disabled" } else { state_name(&status.state) };
         self.one_of(&is::DESTINATION_STATE, labels, DESTINATION_STATES.map(|name| (name, name == state)));
-        self.seconds(&is::DESTINATION_LAG, labels, Duration::from_millis(status.backlog_ms));
+        if status.on_air() {
+            self.seconds(&is::DESTINATION_LAG, labels, Duration::from_millis(status.backlog_ms));
+        }
         self.seconds(&is::DESTINATION_GAP_MAX, labels, status.max_gap);
         self.seconds(&is::DESTINATION_OWN_GAP_MAX, labels, status.max_own_gap);
         let counted = &status.counters;
@@ -210,6 +221,8 @@ impl Told {
             ("unconfirmed", counted.unconfirmed),
         ];
         self.counts(&is::DESTINATION_DROPPED, labels, dropped);
+        let skipped = Duration::from_millis(counted.skipped_ms);
+        self.add(&is::DESTINATION_SKIPPED, labels, Value::CounterSeconds(skipped.as_secs_f64()));
         self.count(&is::DESTINATION_LATE, labels, counted.late);
         self.count(&is::DESTINATION_BYTES, labels, counted.bytes);
         self.count(&is::DESTINATION_SESSIONS, labels, counted.sessions);

@@ -10,6 +10,7 @@ use crate::control::webhooks::SenderStats;
 use crate::logs::{LogCounts, LogHub};
 use crate::pipeline::Host;
 use crate::pipeline::air::status::DestinationStatus;
+use crate::pipeline::cause::HealthCause;
 use crate::pipeline::exchange::ExchangeStatus;
 use crate::pipeline::status::Stats;
 use crate::stage::StageCounts;
@@ -26,6 +27,10 @@ pub struct PipelineSample {
     pub phase: &'static str,
     /// How it is.
     pub health: HealthState,
+    /// Where its problem comes from.
+    pub cause: Option<HealthCause>,
+    /// It runs; else what is only so now is not told.
+    pub live: bool,
     /// How often it was started again after a failure.
     pub restarts: u64,
     /// Counts of this run, or the last one; `None`: it never ran.
@@ -65,6 +70,8 @@ impl PipelineSample {
             stream: stream.to_owned(),
             phase: snapshot.phase(),
             health: snapshot.health.state,
+            cause: snapshot.health.cause,
+            live: snapshot.live(),
             restarts: snapshot.run.restarts,
             stats: snapshot.stats.clone(),
             timings: snapshot.run.watch.as_ref().map(|watch| watch.timings().read()).unwrap_or_default(),

@@ -10,6 +10,7 @@ use crate::control::snapshot::OFF_AIR;
 use crate::control::webhooks::SenderStats;
 use crate::logs::LogCounts;
 use crate::pipeline::air::status::{Counters, DestinationState, DestinationStatus, Dropped};
+use crate::pipeline::cause::HealthCause;
 use crate::pipeline::exchange::ExchangeStatus;
 use crate::pipeline::status::{Phase, Stats};
 use crate::stage::StageCounts;
@@ -48,6 +49,7 @@ fn pipeline(tenant: &str, stream: &str) -> PipelineSample {
         audio: 200,
         bytes: 5_000,
         dropped: Dropped { lag: 7, ..Dropped::default() },
+        skipped_ms: 2_500,
         ..Counters::default()
     };
     let destination = DestinationStatus {
@@ -68,6 +70,8 @@ fn pipeline(tenant: &str, stream: &str) -> PipelineSample {
         stream: stream.into(),
         phase: Phase::OnAir.name(),
         health: HealthState::Degraded,
+        cause: Some(HealthCause::Destination),
+        live: true,
         restarts: 1,
         stats: Some(stats),
         timings: timings.read(),
@@ -190,11 +194,14 @@ fn numbers_arrive_as_they_are() {
         ("outboard_pipeline_phase", &[("phase", "on-air")], 1.0),
         ("outboard_pipeline_phase", &[("phase", "holding")], 0.0),
         ("outboard_pipeline_health", &[("health", "degraded")], 1.0),
+        ("outboard_pipeline_cause", &[("cause", "destination")], 1.0),
+        ("outboard_pipeline_cause", &[("cause", "source")], 0.0),
         ("outboard_destination_on_air", &[to], 1.0),
         ("outboard_destination_lag_seconds", &[to], 0.3),
         ("outboard_destination_gap_max_seconds", &[to], 1.25),
         ("outboard_destination_packets_total", &[to, ("kind", "audio")], 200.0),
         ("outboard_destination_packets_dropped_total", &[to, ("reason", "lag")], 7.0),
+        ("outboard_destination_skipped_seconds_total", &[to], 2.5),
         ("outboard_destination_state", &[to, ("state", "retrying")], 1.0),
         ("outboard_destination_state", &[to, ("state", "publishing")], 0.0),
         ("outboard_stage_call_seconds_total", &stage, 1.5),
@@ -220,6 +227,25 @@ fn numbers_arrive_as_they_are() {
 }
 
 #[test]
+fn what_makes_sense_only_while_it_runs_or_is_on_air_is_not_told_after() {
+    let mut stopped = PipelineSample { live: false, ..pipeline("a", "tv") };
+    stopped.destinations[0].last_packet_at = None;
+    stopped.exchange = Some(ExchangeStatus::default());
+    let told = Exposition::parse(&render(None, &[stopped]));
+    for name in [
+        "outboard_buffer_seconds",
+        "outboard_source_stale",
+        "outboard_air_ready_seconds",
+        "outboard_air_batches_ready",
+        "outboard_destination_lag_seconds",
+        "outboard_processor_in_flight",
+    ] {
+        assert!(!told.families.contains_key(name), "{name}");
+    }
+    assert!(told.families.contains_key("outboard_destination_on_air"));
+}
+
+#[test]
 fn a_tenant_is_told_of_itself_only() {
     let told = Exposition::parse(&render(None, &[pipeline("a", "tv")]));
     for (name, family) in &told.families {
@@ -240,6 +266,7 @@ fn what_is_not_known_is_not_told() {
         names,
         [
             "outboard_build",
+            "outboard_pipeline_cause",
             "outboard_pipeline_health",
             "outboard_pipeline_phase",
             "outboard_pipeline_restarts",

@@ -1,7 +1,7 @@
 //! source -> [batch] -> demux: groups segments into batches as the batching stage decides.
 //!
 //! In: what the source tells. Out: batches whose segments, borders and stage state are in the journal. When the source
-//! ends, everything that is left becomes the last batch.
+//! ends, everything that is left becomes a batch: the last one, unless a live source is waited for.
 
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
@@ -56,9 +56,11 @@ pub struct Batcher {
     pub limit: Option<u64>,
     /// Ends the source once `limit` is reached.
     pub stop: CancellationToken,
+    /// The newest batch of which it was told that it is too long.
+    pub too_long: Option<u64>,
     /// How long batches are to be.
     pub pace: Pace,
-    /// Tells how late it is.
+    /// Tells how late it is, and how long a batch may be.
     pub clock: AirClock,
 }
 
@@ -84,13 +86,34 @@ impl Batcher {
                     }
                 }
                 SourceEvent::Ended => break,
+                SourceEvent::Over => {
+                    self.over();
+                    if self.flush(&batches).await?.is_break() {
+                        return Ok(());
+                    }
+                }
                 other => self.note(&other),
             }
         }
         self.status.enter(Phase::Draining);
-        let Answer { value, failure } = self.stage.lock().await.flush().await;
-        let _ = self.cut(false, Answer { value: value.into_iter().collect(), failure }, &batches).await?;
+        let _ = self.flush(&batches).await?;
         Ok(())
+    }
+
+    /// Everything that waits becomes a batch.
+    async fn flush(&mut self, batches: &mpsc::Sender<Batch>) -> Result<ControlFlow<()>, JournalError> {
+        let Answer { value, failure } = self.stage.lock().await.flush().await;
+        self.cut(false, Answer { value: value.into_iter().collect(), failure }, batches).await
+    }
+
+    /// A live source ended though nobody ordered it.
+    fn over(&self) {
+        self.status.update(|stats| {
+            stats.ended_since_ms = Some(unix_time::now_ms());
+            stats.stale_since_ms = None;
+        });
+        let what = "source: the live stream has ended (ENDLIST); it is looked at again until it is back";
+        self.status.tell(Event::new(EventKind::SourceLost, Severity::Error, what));
     }
 
     async fn push(
@@ -122,6 +145,7 @@ impl Batcher {
         answer: Answer<Vec<wit::Cut>>,
         batches: &mpsc::Sender<Batch>,
     ) -> Result<ControlFlow<()>, JournalError> {
+        self.status.stage_answered("batching", answer.failure.as_ref().map(ToString::to_string));
         if let Some(failure) = &answer.failure {
             self.status
                 .warn(EventKind::StageFailed, format_args!("batching stage: {failure}; the host's default cuts"));
@@ -156,6 +180,10 @@ impl Batcher {
         };
         self.journal.segment(newest.as_ref(), records, state).await?;
         let buffered: Duration = self.pending.iter().map(|segment| segment.duration).sum();
+        match cut.first() {
+            Some(batch) => self.warn_too_long(batch.number, batch.segments.iter().map(|one| one.duration).sum()),
+            None => self.warn_too_long(self.next_batch, buffered),
+        }
         self.status.update(|stats| {
             stats.batches += cut.len() as u64;
             stats.buffer_ms = u64::try_from(buffered.as_millis()).unwrap_or(u64::MAX);
@@ -174,6 +202,23 @@ impl Batcher {
             return Ok(ControlFlow::Break(()));
         }
         Ok(ControlFlow::Continue(()))
+    }
+
+    /// Says once of each batch that it will be ready too late, as soon as that is known: it has so much media already.
+    fn warn_too_long(&mut self, number: u64, media: Duration) {
+        let recording = self.status.get().recording;
+        let Some(allowed) = self.status.delay().allows(&self.clock).filter(|allowed| !recording && media > *allowed)
+        else {
+            return;
+        };
+        if self.too_long.replace(number) != Some(number) {
+            let (media, allowed) = (media.as_secs_f64(), allowed.as_secs_f64());
+            let what = format!(
+                "batch {number} is {media:.1} s long, and {allowed:.1} s is the longest that is ready before it is due on air: it \
+                 comes too late. The batching stage cuts longer batches than before"
+            );
+            self.status.tell(Event::new(EventKind::BatchTooLong, Severity::Warning, what).batch(number));
+        }
     }
 
     /// The stage's cuts were checked: they are in order and name what was pushed.
@@ -196,7 +241,7 @@ impl Batcher {
                 let reason = match gap.reason {
                     GapReason::Marked => "marked",
                     GapReason::Missed => "missed",
-                    GapReason::GivenUp(_) => "given-up",
+                    GapReason::GivenUp(_) | GapReason::Unusable(_) => "given-up",
                     GapReason::NoRoom(_) => "no-room",
                     _ => "unpaired",
                 };
@@ -224,6 +269,11 @@ impl Batcher {
                 let what = format!("source: new segments again after {:.0} s", after.as_secs_f64());
                 self.status.tell(Event::new(EventKind::SourceFresh, Severity::Info, what));
             }
+            SourceEvent::Back { after } => {
+                self.status.update(|stats| stats.ended_since_ms = None);
+                let what = format!("source: it is back after {:.0} s", after.as_secs_f64());
+                self.status.tell(Event::new(EventKind::SourceFresh, Severity::Info, what));
+            }
             SourceEvent::Failover { to, reason } => {
                 let what = format_args!("source: going on with {to}: {reason}");
                 self.status.warn(EventKind::SourceFailover, what);
@@ -231,6 +281,7 @@ impl Batcher {
             SourceEvent::Started(started) => {
                 self.status.update(|stats| {
                     stats.recording = !started.live;
+                    stats.source_problem = None;
                     stats.source = Some(started.clone());
                 });
                 let kind = if started.live { "live" } else { "a recording" };

@@ -2,7 +2,7 @@
 //!
 //! In: prepared batches in order. Out: batches in the spool, before they are due. The decision for a batch falls at its
 //! time on air minus the time that remuxing takes; a reply in hand by then is heard, else the original. The first batch
-//! starts the air clock.
+//! starts the air clock; the first one after the clock ran dry is held in the same way.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +14,8 @@ use tracing::Instrument;
 use super::air::clock::AirClock;
 use super::air::lean::Lean;
 use super::air::spool::{ReadyBatch, Spool};
+use super::cause::{Cause, Origin};
+use super::delay::Newest;
 use super::diary::Diary;
 use super::event::{Event, EventKind, Severity};
 use super::exchange::{Absence, Pending};
@@ -25,19 +27,21 @@ use super::remux::{self, Job, Plan, RemuxError};
 use super::status::Status;
 use crate::config::Hold;
 use crate::ffmpeg::{Slots, Turn};
-use crate::limits::{AIR_AHEAD, DISK_FULL_TRIES};
+use crate::limits::{AIR_AHEAD, AIR_DRY_AFTER, DISK_FULL_TRIES, LATE_BY_US, SOURCE_UNEVEN};
 use crate::metrics;
 use crate::stage::RemuxStage;
 use crate::stage::swap::Shared;
-use crate::store::journal::{JournalError, Step};
+use crate::store::journal::{JournalError, OnAir, Step};
 use crate::store::room::Room;
 
 mod facts;
 mod margin;
 mod reply;
+mod start;
 
 use margin::Margin;
 use reply::{Decision, Why};
+use start::{Answers, Start};
 
 /// The remux step.
 pub struct Decider {
@@ -65,6 +69,8 @@ pub struct Decider {
     pub started: Instant,
     /// End of the newest batch that was put together, in milliseconds of air time.
     pub end_ms: Option<u64>,
+    /// When the newest batch was complete.
+    pub complete: Option<Instant>,
     /// Where remuxing waits for its turn.
     pub slots: Slots,
     /// Asked where the disk is full.
@@ -77,7 +83,7 @@ impl Decider {
     /// Runs until no batch follows; the spool is finished then.
     pub async fn run(mut self, mut prepared: mpsc::Receiver<Prepared>) -> Result<(), JournalError> {
         let mut lean = Lean::new(self.pace.aim());
-        let mut margin = Margin::default();
+        let (mut margin, mut answers) = (Margin::default(), Answers::default());
         self.end_ms = self.spool.newest().map(|newest| newest.end_ms);
         while let Some(mut batch) = prepared.recv().await {
             self.keep_pace(&mut lean);
@@ -90,9 +96,14 @@ impl Decider {
             let pending = batch.pending.take();
             let arrived = Instant::now();
             let sent = pending.is_some().then_some(batch.sent);
-            let decision = self.wait(pending, &batch, margin).await;
-            self.time_exchange(sent, &decision);
-            let due = self.start_clock(&batch);
+            // All that came before is on air, and the clock waits for this one: it is held as the first one was.
+            let dry = self.clock.status().standing >= AIR_DRY_AFTER;
+            let decision = self.wait(pending, &batch, margin, dry, &answers).await;
+            self.time_exchange(sent, &decision, &mut answers);
+            let due = self.start_clock(&batch, dry);
+            if dry {
+                lean.restart();
+            }
             let waited_in_vain = self.waited_in_vain(&decision, &batch, due);
             let decided = decision.returned.is_some() || sent.is_none();
             let began = Instant::now();
@@ -107,18 +118,27 @@ impl Decider {
             self.note_room(&batch, decided, arrived, began, ready.end_ms);
             let slack = signed_ms(Instant::now(), due);
             self.status.timings().time_left(slack);
+            self.status.update(|stats| stats.time_left_ms = Some(slack));
             // One that an earlier run left waited for this run, not for its steps.
             if batch.complete >= self.started {
                 self.status.timings().record_step(metrics::Step::Ready, batch.complete.elapsed());
             }
+            let length_ms = batch.placed.end_ms.saturating_sub(batch.placed.start_ms);
+            let late = Duration::from_millis(u64::try_from(-slack).unwrap_or_default());
+            let by_us = !self.source_was_slow(&batch) && late >= LATE_BY_US;
             if slack < 0 {
-                self.status.update(|stats| stats.late_batches += 1);
+                self.status.update(|stats| {
+                    stats.late_batches += 1;
+                    stats.late_by_us += u64::from(by_us);
+                });
                 tracing::warn!(batch = batch.number, late_ms = -slack, "batch is ready too late");
             }
             // First written down: what leaves must be found again after a restart.
             self.journal.step(batch.number, Step::Remuxed).await?;
             self.end_ms = Some(ready.end_ms);
             self.clock.extend(ready.end_ms);
+            let work = margin.get() + batch.sent.saturating_duration_since(batch.complete);
+            self.status.delay().ready(Newest { end_ms: ready.end_ms, complete: batch.complete, work });
             self.spool.append(ready);
             // Time that was only waited away is slack all the same, or a processor that is away would slow the clock
             // down for ever.
@@ -128,7 +148,7 @@ impl Decider {
                 Hold::Auto => slack,
             };
             // A recording comes as fast as we take it: how far ahead it is says nothing about its clock.
-            let wanted = if self.status.get().recording { 1.0 } else { lean.observe(slack) };
+            let wanted = if self.status.get().recording { 1.0 } else { lean.observe(slack, length_ms) };
             let rate = self.clock.set_rate(wanted);
             tracing::debug!(batch = batch.number, slack_ms = slack, rate, "ready for air");
         }
@@ -175,6 +195,13 @@ impl Decider {
         }
     }
 
+    /// Its segments took longer to come than they last: it is not late by our doing.
+    fn source_was_slow(&mut self, batch: &Prepared) -> bool {
+        let before = self.complete.replace(batch.complete);
+        let length = Duration::from_millis(batch.placed.end_ms.saturating_sub(batch.placed.start_ms));
+        before.is_some_and(|before| batch.complete.saturating_duration_since(before) > length + SOURCE_UNEVEN)
+    }
+
     /// When the batch is due, once the clock runs. The clock does not look past the spool: from its end on, time runs
     /// at the pace of the clock.
     fn due(&self, batch: &Prepared) -> Option<Instant> {
@@ -184,57 +211,62 @@ impl Decider {
     }
 
     /// Waits for the reply until the decision falls.
-    async fn wait(&mut self, pending: Option<Pending>, batch: &Prepared, margin: Margin) -> Decision {
+    async fn wait(
+        &self,
+        pending: Option<Pending>,
+        batch: &Prepared,
+        margin: Margin,
+        dry: bool,
+        answers: &Answers,
+    ) -> Decision {
         let Some(mut pending) = pending else { return Decision::original(Why::not_sent()) };
-        let due = self.due(batch).unwrap_or_else(|| self.latest_start(batch));
+        let due = self.due(batch).filter(|_| !dry).unwrap_or_else(|| self.start().latest(batch.complete));
         let deadline = due.checked_sub(margin.get()).unwrap_or(due);
         let reply = match tokio::time::timeout_at(deadline, &mut pending).await {
             Ok(reply) => reply,
+            // A batch that came late has less time than others: no failure of the processor's.
+            Err(_) if answers.need_more_than(deadline.saturating_duration_since(batch.sent)) => pending.give_up_early(),
             Err(_) => pending.give_up(),
         };
         Decision::of(reply)
     }
 
     /// Measures the exchange of a batch whose sound was handed to it.
-    fn time_exchange(&self, sent: Option<Instant>, decision: &Decision) {
+    fn time_exchange(&self, sent: Option<Instant>, decision: &Decision, answers: &mut Answers) {
         let (Some(sent), timings) = (sent, self.status.timings()) else { return };
         let until = decision.returned.as_ref().map_or_else(Instant::now, |returned| returned.answered);
         timings.record_step(metrics::Step::Exchange, until.saturating_duration_since(sent));
         if let Some(returned) = &decision.returned {
             timings.round_trip(returned.round_trip);
+            answers.observe(until.saturating_duration_since(sent));
         }
     }
 
-    /// When the first batch goes on air whatever comes. After a restart it may have been complete long ago: then the
-    /// processor gets the cushion once more.
-    fn latest_start(&self, batch: &Prepared) -> Instant {
-        let latest = match self.hold {
-            Hold::After(hold) => batch.complete + hold,
-            Hold::Auto => batch.complete + self.batch,
-        };
-        latest.max(self.started + self.cushion.min(self.batch))
+    fn start(&self) -> Start {
+        Start { hold: self.hold, cushion: self.cushion, batch: self.batch, started: self.started }
     }
 
     /// True where no reply came that more time would have brought: nobody was there, or it is so late that the delay has
     /// grown by a whole cushion already.
     fn waited_in_vain(&self, decision: &Decision, batch: &Prepared, due: Instant) -> bool {
         match decision.absence {
-            Some(Absence::Late) => due.saturating_duration_since(batch.complete) >= self.batch + self.cushion,
+            Some(Absence::Late | Absence::Unanswered(_)) => {
+                due.saturating_duration_since(batch.complete) >= self.batch + self.cushion
+            }
             Some(_) => true,
             None => false,
         }
     }
 
-    /// Starts the clock with the first batch. Answers when the batch is due.
-    fn start_clock(&self, batch: &Prepared) -> Instant {
+    /// Starts the clock with the first batch, and holds it once more with the first one after it ran `dry`. Answers when
+    /// the batch is due.
+    fn start_clock(&self, batch: &Prepared, dry: bool) -> Instant {
         let now = Instant::now();
-        let at = match self.hold {
-            Hold::After(_) => self.latest_start(batch),
-            Hold::Auto => (now + self.cushion).min(self.latest_start(batch)),
-        };
-        if self.clock.start(batch.placed.start_ms, at.max(now)) {
+        let at = self.start().at(batch.complete, now);
+        let held = if dry { self.clock.resume_at(at) } else { self.clock.start(batch.placed.start_ms, at) };
+        if held {
             let seconds = at.saturating_duration_since(now).as_secs_f64();
-            tracing::info!(batch = batch.number, "on air in {seconds:.1} s");
+            tracing::info!(batch = batch.number, again = dry, "on air in {seconds:.1} s");
         }
         self.due(batch).unwrap_or(now)
     }
@@ -254,12 +286,14 @@ impl Decider {
             self.keeper.keep(stage.component().digest().to_string(), stage.snapshot()).await;
             answer
         };
+        self.status.stage_answered("remux-planning", answer.failure.as_ref().map(ToString::to_string));
         if let Some(failure) = &answer.failure {
             let what = format!("remux-planning stage: {failure}; the host's default plans");
             self.status.tell(Event::new(EventKind::StageFailed, Severity::Warning, what).batch(batch.number));
             decision.blame_stage(failure.to_string());
         }
         let mut plan = facts::to_plan(answer.value);
+        decision.planned(&plan);
         let mut remuxed = self.follow(batch, &plan, &decision, due).await;
         if let (Err(error), true) = (&remuxed, plan.uses_processed() || plan.coding != remux::plan::Coding::Copy) {
             tracing::warn!(batch = batch.number, %error, "the plan's audio could not be used");
@@ -272,7 +306,9 @@ impl Decider {
             remuxed = self.remux(batch, &plan, None, due).await;
         }
         let length_ms = batch.placed.end_ms.saturating_sub(batch.placed.start_ms);
-        self.journal.decided(batch.number, decision.outcome(&plan), decision.detail(&plan, length_ms)).await?;
+        let air = remuxed.as_ref().ok().map(|remuxed| OnAir::of(&remuxed.ready));
+        let detail = decision.detail(&plan, length_ms, air.as_ref());
+        self.journal.decided(batch.number, decision.outcome(&plan), detail).await?;
         match remuxed {
             Ok(remuxed) => {
                 self.keep_output(batch, &remuxed.ready).await;
@@ -281,8 +317,11 @@ impl Decider {
             }
             Err(error) => {
                 let what = format!("batch {} is lost: {error}", batch.number);
-                self.status.tell(Event::new(EventKind::BatchLost, Severity::Error, what).batch(batch.number));
+                let lost = Some(Cause::new(error.origin(), what.clone()));
+                let event = Event::new(EventKind::BatchLost, Severity::Error, what).batch(batch.number);
+                self.status.tell(event.caused_by(error.origin()));
                 self.status.update(|stats| {
+                    stats.lost = lost;
                     *stats.failed.entry("remux").or_default() += 1;
                     stats.packets_lost += batch.facts.packets();
                 });
@@ -358,11 +397,16 @@ impl Decider {
 
     fn count(&self, batch: &Prepared, decision: &Decision, plan: &Plan, remuxed: &remux::Remuxed) {
         self.status.update(|stats| {
+            // A batch that could not be taken apart comes by without packets.
+            if batch.facts.packets() > 0 {
+                stats.lost = None;
+            }
+            stats.round_trip_ms = decision.round_trip_ms();
             stats.last_original = None;
             if plan.uses_processed() {
                 stats.processed += 1;
             } else {
-                stats.last_original = Some(decision.why()).filter(|why| *why != "not-sent");
+                stats.last_original = Some(decision.why()).filter(|_| decision.is_fallback());
                 *stats.original.entry(decision.why()).or_default() += 1;
             }
             stats.packets_lost += remuxed.lost;
@@ -375,7 +419,14 @@ impl Decider {
                 note = plan.note,
                 "processed audio"
             );
-        } else if decision.why() != "not-sent" {
+        } else if decision.as_planned() {
+            tracing::info!(
+                batch = batch.number,
+                round_trip_ms = decision.round_trip_ms(),
+                note = plan.note,
+                "original audio, as planned"
+            );
+        } else if decision.is_fallback() {
             let what = format!("batch {}: original audio, {}: {}", batch.number, decision.why(), decision.reason());
             self.status.tell(Event::new(EventKind::Fallback, Severity::Warning, what).batch(batch.number));
         }

@@ -68,6 +68,11 @@ pub enum DemuxError {
 }
 
 impl DemuxError {
+    /// Another segment of the same stream may do: a run of ffmpeg was killed, or the disk was full.
+    pub fn may_pass(&self) -> bool {
+        self.is_disk_full() || matches!(self, Self::Ffmpeg(FfmpegError::Timeout { .. }))
+    }
+
     /// The disk is full.
     pub fn is_disk_full(&self) -> bool {
         match self {
@@ -295,12 +300,10 @@ pub fn has_sound(facts: &BatchFacts) -> bool {
     facts.audio.as_ref().is_some_and(|track| !track.packets.is_empty())
 }
 
-/// RTMP as SRS and nginx take it carries H.264 and AAC.
+/// What goes on air is FLV with H.264 and AAC, for every kind of destination: SRS and nginx take nothing else.
 fn check_codecs(facts: &BatchFacts) -> Result<(), DemuxError> {
     let unsupported = |what: &str, codec: &str, right: &str| {
-        Err(DemuxError::Unsupported(format!(
-            "the source's {what} codec is {codec}: only {right} can go on air over RTMP"
-        )))
+        Err(DemuxError::Unsupported(format!("the source's {what} codec is {codec}: only {right} can go on air")))
     };
     match (&facts.video, &facts.audio) {
         (Some(video), _) if video.codec != "h264" => unsupported("video", &video.codec, "h264"),

@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::cause::HealthCause;
 use crate::unix_time;
 
 /// How much an event matters.
@@ -58,7 +59,7 @@ kinds! {
     Failed = "failed",
     /// The source is there.
     SourceConnected = "source-connected",
-    /// The source cannot be reached.
+    /// The source cannot be reached, or was live and has ended; it is looked at again.
     SourceLost = "source-lost",
     /// The source brings nothing new.
     SourceStale = "source-stale",
@@ -84,6 +85,8 @@ kinds! {
     Fallback = "fallback",
     /// A batch, or part of it, is lost.
     BatchLost = "batch-lost",
+    /// A batch is longer than the stream is behind its source: it comes too late.
+    BatchTooLong = "batch-too-long",
     /// A stage failed; another answered for it.
     StageFailed = "stage-failed",
     /// A stage was swapped on air.
@@ -108,6 +111,47 @@ kinds! {
     StorageRecovered = "storage-recovered",
     /// Files of finished batches were removed to make room, or by hand.
     StorageCleaned = "storage-cleaned",
+    /// A problem began.
+    IncidentOpened = "incident-opened",
+    /// A problem became more severe.
+    IncidentEscalated = "incident-escalated",
+    /// A problem is over.
+    IncidentResolved = "incident-resolved",
+}
+
+impl EventKind {
+    /// What a webhook is told that asks for no kinds of its own.
+    pub const INCIDENTS: [Self; 3] = [Self::IncidentOpened, Self::IncidentEscalated, Self::IncidentResolved];
+
+    /// The part that it is about, where that is always the same one.
+    pub fn cause(self) -> Option<HealthCause> {
+        Some(match self {
+            Self::QuotaReached => HealthCause::Quota,
+            Self::DiskLow => HealthCause::Disk,
+            Self::SourceConnected
+            | Self::SourceLost
+            | Self::SourceStale
+            | Self::SourceFresh
+            | Self::SourceFailover
+            | Self::SourceGap
+            | Self::SourceRestarted
+            | Self::SourceWarning
+            | Self::BatchLost => HealthCause::Source,
+            Self::ProcessorConnected
+            | Self::ProcessorLost
+            | Self::BreakerOpened
+            | Self::BreakerClosed
+            | Self::Fallback => HealthCause::Processor,
+            Self::StageFailed => HealthCause::Stage,
+            Self::DestinationConnected | Self::DestinationLost | Self::DestinationDropped => HealthCause::Destination,
+            _ => return None,
+        })
+    }
+
+    /// The same problem tells it again and again: within an incident it is written down once and then counted.
+    pub fn repeats(self) -> bool {
+        self == Self::Failed || self.cause().is_some()
+    }
 }
 
 /// Something that happened.
@@ -125,18 +169,39 @@ pub struct Event {
     /// The batch that it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch: Option<u64>,
+    /// The part that it comes from, or that is back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<HealthCause>,
+    /// The destination that it is about, by its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub destination: Option<String>,
 }
 
 impl Event {
     /// An event of now.
     pub fn new(kind: EventKind, severity: Severity, message: impl Into<String>) -> Self {
-        Self { at_ms: unix_time::now_ms(), kind, severity, message: message.into(), batch: None }
+        let (at_ms, message, cause) = (unix_time::now_ms(), message.into(), kind.cause());
+        Self { at_ms, kind, severity, message, batch: None, cause, destination: None }
     }
 
     /// About this batch.
     #[must_use]
     pub fn batch(mut self, number: u64) -> Self {
         self.batch = Some(number);
+        self
+    }
+
+    /// From this part.
+    #[must_use]
+    pub fn caused_by(mut self, cause: HealthCause) -> Self {
+        self.cause = Some(cause);
+        self
+    }
+
+    /// About this destination.
+    #[must_use]
+    pub fn destination(mut self, name: impl Into<String>) -> Self {
+        self.destination = Some(name.into());
         self
     }
 

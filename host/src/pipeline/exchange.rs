@@ -13,17 +13,19 @@ mod driver;
 #[cfg(test)]
 pub(crate) mod fake;
 pub mod framer;
+mod heard;
 mod ledger;
 pub mod probe;
 mod reply;
 pub mod socketio;
 mod status;
-mod text;
+pub(crate) mod text;
 
 use std::sync::Arc;
 
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
@@ -35,7 +37,9 @@ pub use status::{BreakerState, Counters, ExchangeStatus};
 
 use driver::{Driver, Submission};
 use framer::{AudioFormat, Framer, FramerError};
+use heard::Heard;
 use ledger::Ledger;
+use reply::Asked;
 use socketio::{Endpoint, EndpointError};
 
 use crate::limits::{EXCHANGE_FRAGMENTS_MAX, IN_FLIGHT_MAX};
@@ -62,6 +66,7 @@ pub struct Exchange {
     abandoned: Arc<Notify>,
     status: watch::Receiver<ExchangeStatus>,
     audio_format: watch::Receiver<AudioFormat>,
+    heard: Heard,
     cancel: CancellationToken,
     wanted: watch::Sender<driver::Wanted>,
     task: JoinHandle<()>,
@@ -81,7 +86,7 @@ impl Exchange {
         let (audio_formats, audio_format) = watch::channel(framer.audio_format().await?);
         let (submissions, submitted) = mpsc::channel(EXCHANGE_FRAGMENTS_MAX);
         let (sender, status) = watch::channel(ExchangeStatus::default());
-        let (abandoned, cancel) = (Arc::new(Notify::new()), cancel.child_token());
+        let (abandoned, cancel, heard) = (Arc::new(Notify::new()), cancel.child_token(), Heard::default());
         let driver = Driver {
             endpoint: checked.endpoint,
             config: checked.config.clone(),
@@ -95,10 +100,11 @@ impl Exchange {
             abandoned: Arc::clone(&abandoned),
             status: sender,
             cancel: cancel.clone(),
+            heard: heard.clone(),
             probes: JoinSet::new(),
         };
         let task = tokio::spawn(driver.run().in_current_span());
-        Ok(Self { submissions, abandoned, status, audio_format, cancel, wanted, task })
+        Ok(Self { submissions, abandoned, status, audio_format, heard, cancel, wanted, task })
     }
 
     /// Gives it another processor, or other settings of it, on air. The connection to the new one is made first; fragments
@@ -137,13 +143,13 @@ impl Exchange {
 
     /// Hands a fragment in; it is sent as soon as the processor takes one. Order is the order of the calls.
     pub fn submit(&self, outgoing: Outgoing) -> Pending {
-        let (reply, pending) = Pending::new(Arc::clone(&self.abandoned), self.status.clone());
+        let asked = Asked { fragment: outgoing.fragment.id.clone(), at: Instant::now(), heard: self.heard.clone() };
+        let (reply, pending) = Pending::new(Arc::clone(&self.abandoned), self.status.clone(), asked);
         if let Err(mpsc::error::TrySendError::Full(submission)) =
             self.submissions.try_send(Submission { outgoing, reply })
         {
             let reason = format!("{EXCHANGE_FRAGMENTS_MAX} fragments wait for the processor already");
-            // `pending` is still here.
-            let _ = submission.reply.send(Reply::Absent(Absence::Failed(reason)));
+            submission.reply.send(Reply::Absent(Absence::Failed(reason)));
         }
         pending
     }

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use tracing::{Instrument, Span};
 
 use super::batch::Batch;
+use super::cause::{Cause, Origin};
 use super::demux::{self, DemuxError, Demuxer, names};
 use super::diary::Diary;
 use super::event::{Event, EventKind, Severity};
@@ -154,8 +155,13 @@ impl Preparer {
             Err(DemuxError::Files(error)) if !error.is_disk_full() => return Err(error.into()),
             Err(error) => {
                 let what = format!("batch {} is lost: {error}", batch.number);
-                self.status.tell(Event::new(EventKind::BatchLost, Severity::Error, what).batch(batch.number));
-                self.status.update(|stats| *stats.failed.entry("demux").or_default() += 1);
+                let lost = Some(Cause::new(error.origin(), what.clone()));
+                let event = Event::new(EventKind::BatchLost, Severity::Error, what).batch(batch.number);
+                self.status.tell(event.caused_by(error.origin()));
+                self.status.update(|stats| {
+                    stats.lost = lost;
+                    *stats.failed.entry("demux").or_default() += 1;
+                });
                 BatchFacts::default()
             }
         };

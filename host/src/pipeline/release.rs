@@ -14,6 +14,7 @@ use super::air::journal::{self, AirEvent, AirJournal};
 use super::air::position::Position;
 use super::air::roster::Destinations;
 use super::air::spool::Spool;
+use super::cause::HealthCause;
 use super::demux::names;
 use super::diary::Diary;
 use super::event::{Event, EventKind, Severity};
@@ -73,7 +74,8 @@ impl Releaser {
             };
             // Nothing is let go of that is not written down; the next beat tries again.
             if let Err(error) = taken.and(self.release(&mut done).await) {
-                self.status.warn(EventKind::Failed, format_args!("release: {error}"));
+                let what = format!("release: {error}");
+                self.status.tell(Event::new(EventKind::Failed, Severity::Warning, what).caused_by(HealthCause::Disk));
             }
         }
     }
@@ -99,17 +101,23 @@ impl Releaser {
             AirEvent::BatchDone { destination, batch, .. } => {
                 done.entry(batch).or_default().insert(destination);
             }
-            AirEvent::Dropped { destination, reason, video, audio, .. } => {
-                let what =
-                    format!("destination {destination}: {} packets were passed over ({reason:?})", video + audio);
-                self.status.tell(Event::new(EventKind::DestinationDropped, Severity::Error, what));
+            AirEvent::Dropped { destination, reason, video, audio, ms, .. } => {
+                let (packets, seconds) = (video + audio, ms as f64 / 1000.0);
+                let what = format!(
+                    "destination {destination}: skipped {packets} packets, {seconds:.1} s of the programme: {reason}"
+                );
+                let event = Event::new(EventKind::DestinationDropped, Severity::Error, what);
+                self.status.tell(event.destination(destination));
             }
             AirEvent::Lost { destination, reason } => {
-                self.status.warn(EventKind::DestinationLost, format_args!("destination {destination}: {reason}"));
+                let what = format!("destination {destination}: {reason}");
+                let event = Event::new(EventKind::DestinationLost, Severity::Warning, what);
+                self.status.tell(event.destination(destination));
             }
             AirEvent::Opened { destination, session, .. } => {
                 let what = format!("destination {destination}: publishing, session {session}");
-                self.status.tell(Event::new(EventKind::DestinationConnected, Severity::Info, what));
+                let event = Event::new(EventKind::DestinationConnected, Severity::Info, what);
+                self.status.tell(event.destination(destination));
             }
             AirEvent::Ended { destination } => tracing::info!(destination, "destination is done"),
         }

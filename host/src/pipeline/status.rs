@@ -6,10 +6,13 @@ use serde::Serialize;
 use tokio::sync::{broadcast, watch};
 
 use super::air::status::DestinationStatus;
+use super::cause::Cause;
+use super::delay::Delay;
 use super::event::{Event, EventKind, Severity};
 use super::source::Started;
 use crate::limits::PIPELINE_EVENTS_WAITING;
 use crate::metrics::Timings;
+use crate::unix_time::now_ms;
 
 /// Where a pipeline is in its life.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -55,6 +58,10 @@ pub struct Stats {
     pub source: Option<Started>,
     /// Since when the source brings nothing new, Unix time in milliseconds; `None` while it does.
     pub stale_since_ms: Option<u64>,
+    /// Since when a live source has ended and is looked at again, Unix time in milliseconds; `None` while it has not.
+    pub ended_since_ms: Option<u64>,
+    /// Why the source gives nothing now, without "source: "; `None` while it is followed.
+    pub source_problem: Option<String>,
     /// Segments on disk.
     pub segments: u64,
     /// Their bytes.
@@ -73,10 +80,18 @@ pub struct Stats {
     pub original: BTreeMap<&'static str, u64>,
     /// Why the newest batch has its original audio; `None` where it has processed audio, or there is no processor.
     pub last_original: Option<&'static str>,
+    /// Milliseconds in hand when the newest batch was ready for air; negative where it was late.
+    pub time_left_ms: Option<i64>,
+    /// Milliseconds from the newest fragment's sending to its reply; `None` where the newest batch got no reply in time.
+    pub round_trip_ms: Option<u64>,
     /// Batches whose first packet left for at least one destination.
     pub published: u64,
     /// Batches that could not be put on air, by step.
     pub failed: BTreeMap<&'static str, u64>,
+    /// Why the newest batch could not be put on air; `None` where it could.
+    pub lost: Option<Cause>,
+    /// Why a stage's newest call failed, by its kind.
+    pub stage_problems: BTreeMap<&'static str, String>,
     /// Packets demuxed.
     pub packets_in: u64,
     /// Packets that remuxing lost.
@@ -89,8 +104,12 @@ pub struct Stats {
     pub max_skew_us: u64,
     /// Batches that were ready later than their time on air.
     pub late_batches: u64,
+    /// Batches that were late by half a second or more though their segments had come in time.
+    pub late_by_us: u64,
     /// The last thing that went wrong, in a sentence.
     pub last_error: Option<String>,
+    /// When that was, Unix time in milliseconds.
+    pub last_error_ms: Option<u64>,
 }
 
 /// The counts of one pipeline, shared by its steps, and what happens in it. Changed once a batch or segment, never once a
@@ -100,6 +119,7 @@ pub struct Status {
     stats: watch::Sender<Stats>,
     events: broadcast::Sender<Event>,
     timings: Timings,
+    delay: Delay,
 }
 
 impl Default for Status {
@@ -108,6 +128,7 @@ impl Default for Status {
             stats: watch::Sender::default(),
             events: broadcast::Sender::new(PIPELINE_EVENTS_WAITING),
             timings: Timings::default(),
+            delay: Delay::default(),
         }
     }
 }
@@ -121,6 +142,11 @@ impl Status {
     /// How long the steps take.
     pub fn timings(&self) -> &Timings {
         &self.timings
+    }
+
+    /// How far the programme on air is behind its source.
+    pub fn delay(&self) -> &Delay {
+        &self.delay
     }
 
     /// Changes of the counts.
@@ -154,10 +180,21 @@ impl Status {
     pub fn tell(&self, event: Event) {
         event.log();
         if event.severity > Severity::Info {
-            self.stats.send_modify(|stats| stats.last_error = Some(event.message.clone()));
+            self.stats.send_modify(|stats| {
+                stats.last_error = Some(event.message.clone());
+                stats.last_error_ms = Some(now_ms());
+            });
         }
         // Nobody may be listening.
         let _ = self.events.send(event);
+    }
+
+    /// A stage's newest call went well, or failed for this.
+    pub fn stage_answered(&self, kind: &'static str, problem: Option<String>) {
+        self.stats.send_if_modified(|stats| match problem {
+            Some(problem) => stats.stage_problems.insert(kind, problem.clone()) != Some(problem),
+            None => stats.stage_problems.remove(kind).is_some(),
+        });
     }
 
     /// Tells and logs that the pipeline goes on, but not as it should.
@@ -201,9 +238,8 @@ pub fn report(stats: &Stats, destination: Option<&DestinationStatus>) -> Report 
     };
     if let Some(destination) = destination {
         let counted = &destination.counters;
-        let dropped = counted.dropped;
         report.packets_on_air = (counted.video + counted.audio).saturating_sub(counted.repeated);
-        report.packets_lost += dropped.lag + dropped.released + dropped.unreadable;
+        report.packets_lost += counted.dropped.all();
         report.max_gap_ms = u64::try_from(destination.max_own_gap.as_millis()).unwrap_or(u64::MAX);
     }
     report

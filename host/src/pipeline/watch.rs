@@ -4,18 +4,20 @@ use std::sync::Arc;
 
 use tokio::sync::{broadcast, watch};
 
-use super::air::clock::AirClock;
+use super::air::clock::{AirClock, Slowed};
 use super::air::roster::Statuses;
 use super::air::spool::Spool;
 use super::air::status::DestinationStatus;
 use super::event::Event;
 use super::exchange::ExchangeStatus;
 use super::pace::Pace;
+use super::problems::{Problem, Signs, problems};
 use super::status::{Stats, Status};
 use crate::metrics::Timings;
 use crate::stage::StageKind;
 use crate::stage::face::{Face, Seated};
 use crate::store::journal::BatchProgress;
+use crate::store::room::{NoRoom, Room};
 
 /// A stage in its seat.
 #[derive(Debug, Clone)]
@@ -32,6 +34,7 @@ pub struct Watch {
     pub(super) status: Arc<Status>,
     pub(super) clock: AirClock,
     pub(super) spool: Spool,
+    pub(super) room: Room,
     pub(super) air: watch::Receiver<Statuses>,
     pub(super) exchange: Option<watch::Receiver<ExchangeStatus>>,
     pub(super) stages: Vec<RunningStage>,
@@ -120,6 +123,48 @@ impl Watch {
     /// Batches that are ready and not yet on air everywhere.
     pub fn batches_ready(&self) -> usize {
         self.spool.len()
+    }
+
+    /// The longest batch that is ready before it is due on air, in media time; `None`: nothing is on air yet, or the source is
+    /// a recording that comes as fast as it is taken.
+    pub fn longest_batch_in_time(&self) -> Option<Duration> {
+        if self.status.get().recording {
+            return None;
+        }
+        self.status.delay().allows(&self.clock)
+    }
+
+    /// Makes the clock run as slowly as it may for as long as the answer is held.
+    #[must_use]
+    pub fn slow_down(&self) -> Slowed {
+        self.clock.slow_down()
+    }
+
+    /// Media time stands still because the next batch is not there.
+    pub fn stalled_for(&self) -> Duration {
+        self.clock.status().stalled_for
+    }
+
+    /// Why nothing more is fetched; `None` while there is room.
+    pub fn refusal(&self) -> Option<NoRoom> {
+        self.room.refusal()
+    }
+
+    /// Everything that is ready is on air already, or nothing is ready yet.
+    pub fn starved(&self) -> bool {
+        self.air_ms().unwrap_or_default() >= self.end_ms()
+    }
+
+    /// Every problem now, the cause first.
+    pub fn problems(&self) -> Vec<Problem> {
+        let (stats, destinations, exchange) = (self.stats(), self.destinations(), self.exchange());
+        problems(&Signs {
+            stats: &stats,
+            destinations: &destinations,
+            exchange: exchange.as_ref(),
+            room: self.refusal(),
+            starved: self.starved(),
+        })
     }
 
     /// Length of a batch as set.

@@ -19,6 +19,7 @@ use super::runtime::StageRuntime;
 use super::sandbox::Sandbox;
 use super::seat::{Answer, Opening, Seat};
 use super::swap::Seated;
+use super::tape::Taped;
 use crate::limits::{BATCH_SECONDS_MAX, BATCH_SECONDS_MIN};
 pub(super) use ledger::Ledger;
 use serde::{Deserialize, Serialize};
@@ -73,6 +74,11 @@ impl Kind for Batching {
             }
         };
         occupant.keep().await?;
+        if matches!(input, Input::Flush) {
+            // By the contract nothing is pushed to an instance after its flush. Where the source comes back, another one
+            // goes on from the snapshot.
+            occupant.retire();
+        }
         Ok(cuts)
     }
 
@@ -85,6 +91,22 @@ impl Kind for Batching {
 
     fn answered(books: &mut Ledger, cuts: &Vec<Cut>) {
         books.take_cuts(cuts);
+    }
+
+    fn more(recorded: &[Taped<Input>]) -> Vec<Input> {
+        let pushed = recorded.iter().filter_map(|taped| match &*taped.input {
+            Input::Push(segment) => Some(segment),
+            Input::Flush => None,
+        });
+        ledger::more_like(&pushed.cloned().collect::<Vec<_>>()).into_iter().map(Input::Push).collect()
+    }
+
+    fn batches_us(books: &Ledger, cuts: &Vec<Cut>) -> Vec<u64> {
+        books.lengths_us(cuts)
+    }
+
+    fn open_us(books: &Ledger) -> u64 {
+        books.open_us()
     }
 
     fn name(input: &Input) -> &'static str {

@@ -7,6 +7,7 @@
 mod check;
 #[cfg(any(test, feature = "fuzzing"))]
 mod fuzz;
+mod in_flight;
 #[cfg(any(test, feature = "fuzzing"))]
 pub use fuzz::messages as fuzz_messages;
 mod text;
@@ -25,6 +26,7 @@ use super::sandbox::Sandbox;
 use super::seat::{Answer, Opening, Seat};
 use super::swap::Seated;
 use bytes::Bytes;
+use in_flight::InFlight;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use wasmtime::Store;
@@ -60,6 +62,7 @@ pub(super) enum Output {
 impl Kind for Framing {
     const KIND: StageKind = StageKind::Framing;
     const DIVERGES: bool = false;
+    const KEEPS_FORMER: bool = true;
     type Guest = Guest;
     type Input = Input;
     type Output = Output;
@@ -143,6 +146,7 @@ pub struct FramingStage {
     seat: Seat<Framing>,
     /// What the version of this digest wants.
     format: Option<(Digest, Format)>,
+    in_flight: InFlight,
 }
 
 impl FramingStage {
@@ -155,7 +159,7 @@ impl FramingStage {
         component: Arc<StageComponent>,
         opening: Opening,
     ) -> Result<Self, StageError> {
-        let mut stage = Self { seat: Seat::open(runtime, component, opening).await?, format: None };
+        let mut stage = Self::new(Seat::open(runtime, component, opening).await?);
         stage.ask_format().await?;
         Ok(stage)
     }
@@ -163,9 +167,13 @@ impl FramingStage {
     /// Like [`open`](Self::open), but a stage that does not open is tried again later, and meanwhile original audio goes
     /// on air: for pipelines that were accepted before and must run.
     pub async fn resume(runtime: &StageRuntime, component: Arc<StageComponent>, opening: Opening) -> Self {
-        let mut stage = Self { seat: Seat::resume(runtime, component, opening).await, format: None };
+        let mut stage = Self::new(Seat::resume(runtime, component, opening).await);
         let _ = stage.ask_format().await;
         stage
+    }
+
+    fn new(seat: Seat<Framing>) -> Self {
+        Self { seat, format: None, in_flight: InFlight::default() }
     }
 
     /// The audio that `encode` wants. Until the stage has told, which it does when it is opened: fMP4.
@@ -186,24 +194,54 @@ impl FramingStage {
     /// The messages that send a fragment. By default none: the batch then goes on air with its original audio.
     pub async fn encode(&mut self, fragment: &Fragment, audio: Bytes) -> Answer<Vec<Message>> {
         let input = Input::Encode { fragment: fragment.clone(), audio };
+        self.in_flight.turned(self.seat.turns());
         let messages = self.seat.call(&(), input).await.map(|output| match output {
             Output::Messages(messages) => messages,
             _ => Vec::new(),
         });
+        self.in_flight.turned(self.seat.turns());
+        if messages.as_ref().is_ok_and(|messages| !messages.is_empty()) {
+            self.in_flight.sent(fragment);
+        }
         self.seat.answer(messages, Vec::new)
     }
 
-    /// What a processor's message means. By default nothing.
+    /// What a processor's message means. By default nothing. Where another dialect was swapped in, a reply to what the version
+    /// before sent is read by that version.
     pub async fn decode(&mut self, message: Message, now_ms: u64) -> Answer<Vec<Event>> {
+        self.in_flight.turned(self.seat.turns());
+        if let Some(events) = self.ask_former(&message, now_ms).await {
+            return Answer { value: events, failure: None };
+        }
         let events = self.seat.call(&(), Input::Decode { message, now_ms }).await.map(|output| match output {
             Output::Events(events) => events,
             _ => Vec::new(),
         });
+        if let Ok(events) = &events {
+            self.in_flight.answered(events);
+        }
         self.seat.answer(events, Vec::new)
+    }
+
+    /// The events of a message that is about a fragment of the version before, in that version's words.
+    async fn ask_former(&mut self, message: &Message, now_ms: u64) -> Option<Vec<Event>> {
+        if !self.in_flight.is_anything_former() {
+            self.seat.let_former_go();
+            return None;
+        }
+        let former = self.seat.former()?;
+        let input = Input::Decode { message: message.clone(), now_ms };
+        match Framing::perform(former, &(), &input).await {
+            Ok(Output::Events(events)) if self.in_flight.answered_former(&events) => Some(events),
+            _ => None,
+        }
     }
 
     /// The connection is gone; `reason` is the host's sentence.
     pub async fn on_disconnect(&mut self, reason: &str) -> Answer<()> {
+        // What is still wanted is sent again over the next one, by whoever sits here then.
+        self.in_flight = InFlight::after(self.seat.turns());
+        self.seat.let_former_go();
         let result = self.seat.call(&(), Input::Disconnect(reason.to_owned())).await.map(drop);
         self.seat.answer(result, || ())
     }

@@ -1,7 +1,7 @@
 //! A guest's stdout and stderr: lines in the pipeline's log.
 //!
-//! Limits: the length of a line and the lines in a minute; what is over is counted and told once. The last lines are
-//! kept, because a panic's message is there and belongs to the trap.
+//! Limits: the length of a line and the lines in a minute; what is over is counted and told once. The first and the last lines of
+//! a call are kept: the message of a panic or an exception is among them and belongs to the trap.
 
 use super::seat::StageLabels;
 use crate::limits::{STAGE_LOG_LINE_BYTES, STAGE_LOG_LINES_PER_MINUTE};
@@ -14,8 +14,10 @@ use wasmtime_wasi::async_trait;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
-/// Lines that are kept for a trap's message.
-const TAIL_LINES: usize = 4;
+/// First lines of a call that are kept for a trap's message: where JavaScript and Rust say what happened.
+const HEAD_LINES: usize = 4;
+/// Last lines: where Python says it.
+const TAIL_LINES: usize = 8;
 /// What a guest may write at once before it must ask again.
 const WRITE_BYTES: usize = 64 << 10;
 
@@ -24,7 +26,10 @@ struct Lines {
     labels: StageLabels,
     stage: String,
     partial: Vec<u8>,
+    head: Vec<String>,
     tail: VecDeque<String>,
+    /// Lines of the call that are in neither.
+    left_out: u64,
     budget: LineBudget,
 }
 
@@ -38,16 +43,29 @@ impl GuestLog {
             labels,
             stage,
             partial: Vec::new(),
+            head: Vec::new(),
             tail: VecDeque::new(),
+            left_out: 0,
             budget: LineBudget::new(STAGE_LOG_LINES_PER_MINUTE),
         })))
     }
 
-    /// The last lines, the newest last; an unfinished one counts.
-    pub(super) fn tail(&self) -> Vec<String> {
+    /// A call begins: what was written before belongs to another.
+    pub(super) fn begin_call(&self) {
         let mut lines = self.lock();
         lines.end_line();
-        lines.tail.iter().cloned().collect()
+        lines.head.clear();
+        lines.tail.clear();
+        lines.left_out = 0;
+    }
+
+    /// What the call wrote, oldest first: its first and its last lines, and how many there were between them. An unfinished line
+    /// counts.
+    pub(super) fn written(&self) -> Vec<String> {
+        let mut lines = self.lock();
+        lines.end_line();
+        let between = (lines.left_out > 0).then(|| format!("({} more lines)", lines.left_out));
+        lines.head.iter().cloned().chain(between).chain(lines.tail.iter().cloned()).collect()
     }
 
     fn write(&self, bytes: &[u8]) {
@@ -83,8 +101,13 @@ impl Lines {
             let line = plain(&line);
             tracing::info!(target: "stage", %tenant, stream = %pipeline, stage = %self.stage, left_out, "{line}");
         }
+        if self.head.len() < HEAD_LINES {
+            self.head.push(line);
+            return;
+        }
         if self.tail.len() == TAIL_LINES {
             self.tail.pop_front();
+            self.left_out += 1;
         }
         self.tail.push_back(line);
     }
@@ -142,7 +165,18 @@ mod tests {
         log.write(b"o\n\n");
         log.write(&vec![b'x'; STAGE_LOG_LINE_BYTES * 2]);
         log.write(b"y\nrest");
-        assert_eq!(log.tail(), ["one", "two", &"x".repeat(STAGE_LOG_LINE_BYTES), "rest"]);
+        assert_eq!(log.written(), ["one", "two", &"x".repeat(STAGE_LOG_LINE_BYTES), "rest"]);
+    }
+
+    #[test]
+    fn the_first_and_the_last_lines_of_a_call_are_kept() {
+        let log = log();
+        log.write(b"of the call before\n");
+        log.begin_call();
+        (1..=20).for_each(|n| log.write(format!("line {n}\n").as_bytes()));
+        let written = log.written();
+        assert_eq!((written.len(), written[0].as_str(), written[12].as_str()), (13, "line 1", "line 20"));
+        assert_eq!(written[3..6], ["line 4", "(8 more lines)", "line 13"]);
     }
 
     #[test]
@@ -163,14 +197,5 @@ mod tests {
         assert_eq!(lines.len(), most);
         assert_eq!(&*lines[0].message, "hello \u{fffd}[2J rtmp://h/live/…");
         assert_eq!(*lines[0].fields, [("stage", Value::Text("s".into()))]);
-    }
-
-    #[test]
-    fn only_the_last_lines_are_kept() {
-        let log = log();
-        for n in 0..10_000 {
-            log.write(format!("{n}\n").as_bytes());
-        }
-        assert_eq!(log.tail(), ["9996", "9997", "9998", "9999"]);
     }
 }

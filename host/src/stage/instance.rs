@@ -10,6 +10,7 @@ use super::guest_log::GuestLog;
 use super::occupant::Occupant;
 use super::runtime::Inner;
 use super::sandbox::{InLane, Sandbox};
+use super::tape::Taped;
 use super::ticker::Ticking;
 use crate::limits::{
     STAGE_CALL_CPU_DEFAULT, STAGE_CALL_TIMEOUT_DEFAULT, STAGE_EPOCH_TICK, STAGE_MEMORY_BYTES_DEFAULT,
@@ -81,6 +82,24 @@ pub(super) trait Kind: Send + Sync + Sized + 'static {
 
     /// Books that say "this was answered".
     fn answered(_books: &mut Self::Books, _output: &Self::Output) {}
+
+    /// What a version began, such as fragments that it sent, is ended by itself where the next one starts from nothing.
+    const KEEPS_FORMER: bool = false;
+
+    /// More inputs like those that were recorded: what a version decides of them is asked where too few were recorded.
+    fn more(_recorded: &[Taped<Self::Input>]) -> Vec<Self::Input> {
+        Vec::new()
+    }
+
+    /// Lengths of the batches that an answer decides, in microseconds of media. The books do not have the answer yet.
+    fn batches_us(_books: &Self::Books, _output: &Self::Output) -> Vec<u64> {
+        Vec::new()
+    }
+
+    /// Media that is in no batch yet, in microseconds.
+    fn open_us(_books: &Self::Books) -> u64 {
+        0
+    }
 
     /// The contract's function.
     fn name(input: &Self::Input) -> &'static str;
@@ -289,8 +308,9 @@ fn trap(call: &'static str, error: &wasmtime::Error, sandbox: &Sandbox) -> Stage
         (None, Some(I32Exit(code))) => format!("it left with exit code {code}"),
         (None, None) => error.root_cause().to_string(),
     };
-    let written = sandbox.log().tail();
-    let message = if written.is_empty() { what } else { format!("{what}; it wrote: {}", written.join(" | ")) };
+    let written = sandbox.log().written();
+    // What the guest says of it tells more than what the engine saw.
+    let message = if written.is_empty() { what } else { format!("{}; then {what}", written.join(" | ")) };
     StageError::Trap { call, message, frames: frames(error) }
 }
 

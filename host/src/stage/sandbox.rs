@@ -1,12 +1,14 @@
 //! What a guest runs in: a WASI that holds nothing, a memory limit and a share of time.
 //!
-//! WASI is linked only because guests compiled for wasm32-wasip2 import it. No environment, no files, no sockets, clocks
-//! that stand still, random numbers that are the same in every run. Output goes to the pipeline's log.
+//! WASI is linked only because guests compiled for wasm32-wasip2 import it. No environment, no files; sockets that may be asked
+//! for and are always denied; a wall clock that stands still, a monotonic clock that counts how often it is looked at, and random
+//! numbers that are the same in every run. Output goes to the pipeline's log.
 
 use super::guest_log::GuestLog;
 use crate::limits::{STAGE_ANSWER_BYTES_MAX, STAGE_HANDLES_MAX, STAGE_TABLE_ELEMENTS, STAGE_TABLES_PER_COMPONENT};
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -22,7 +24,7 @@ const RANDOM_SEED: u64 = 0x6f75_7462_6f61_7264;
 const RANDOM_BYTES: u64 = 64 << 10;
 
 /// Interfaces that a component may import, all of package `wasi`, version 0.2.
-const ALLOWED_IMPORTS: [&str; 20] = [
+const ALLOWED_IMPORTS: [&str; 27] = [
     "wasi:cli/environment",
     "wasi:cli/exit",
     "wasi:cli/stderr",
@@ -43,6 +45,14 @@ const ALLOWED_IMPORTS: [&str; 20] = [
     "wasi:random/insecure",
     "wasi:random/insecure-seed",
     "wasi:random/random",
+    // Runtimes such as Python's import these whether they use them or not.
+    "wasi:sockets/instance-network",
+    "wasi:sockets/ip-name-lookup",
+    "wasi:sockets/network",
+    "wasi:sockets/tcp",
+    "wasi:sockets/tcp-create-socket",
+    "wasi:sockets/udp",
+    "wasi:sockets/udp-create-socket",
 ];
 
 /// Whether a stage gets this import.
@@ -58,7 +68,7 @@ pub(super) fn is_allowed(import: &str) -> bool {
 /// A linker that has what [`is_allowed`] allows.
 pub(super) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Sandbox>> {
     let mut linker = Linker::new(engine);
-    // This links sockets too; components that import them are refused before, and the context below denies them.
+    // This links sockets too; the context below denies each use of them.
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     Ok(linker)
 }
@@ -116,7 +126,7 @@ impl Sandbox {
             .stdout(log.clone())
             .stderr(log.clone())
             .wall_clock(Frozen)
-            .monotonic_clock(Frozen)
+            .monotonic_clock(Looks(AtomicU64::new(0)))
             .secure_random(StdRng::seed_from_u64(RANDOM_SEED))
             .insecure_random(StdRng::seed_from_u64(RANDOM_SEED))
             .insecure_random_seed(u128::from(RANDOM_SEED))
@@ -159,6 +169,7 @@ impl Sandbox {
         sandbox.ticks_left = ticks;
         sandbox.out_of_time = false;
         sandbox.memory.refused = false;
+        sandbox.log.begin_call();
     }
 
     /// To be kept for as long as a call runs.
@@ -260,13 +271,17 @@ impl HostWallClock for Frozen {
     }
 }
 
-impl HostMonotonicClock for Frozen {
+/// A clock that shows how often it was looked at, in nanoseconds from 1 on: the same in each run, never 0 (which Go's runtime takes
+/// for a broken clock) and always later than before.
+struct Looks(AtomicU64);
+
+impl HostMonotonicClock for Looks {
     fn resolution(&self) -> u64 {
         1
     }
 
     fn now(&self) -> u64 {
-        0
+        self.0.fetch_add(1, Ordering::Relaxed).saturating_add(1)
     }
 }
 
@@ -276,11 +291,13 @@ mod tests {
 
     #[test]
     fn only_the_harmless_part_of_wasi_is_allowed() {
-        for import in ["wasi:io/streams@0.2.0", "wasi:cli/stderr@0.2.6", "outboard:stage/types@0.1.0"] {
+        for import in
+            ["wasi:io/streams@0.2.0", "wasi:cli/stderr@0.2.6", "wasi:sockets/tcp@0.2.0", "outboard:stage/types@0.1.0"]
+        {
             assert!(is_allowed(import), "{import}");
         }
         for import in [
-            "wasi:sockets/tcp@0.2.0",
+            "wasi:sockets/raw@0.2.0",
             "wasi:http/outgoing-handler@0.2.0",
             "wasi:io/streams@0.3.0",
             "wasi:io/streams",
@@ -290,6 +307,14 @@ mod tests {
         ] {
             assert!(!is_allowed(import), "{import}");
         }
+    }
+
+    #[test]
+    fn the_monotonic_clock_counts_looks_from_one_on() {
+        let (clock, again) = (Looks(AtomicU64::new(0)), Looks(AtomicU64::new(0)));
+        let three = |clock: &Looks| [clock.now(), clock.now(), clock.now()];
+        assert_eq!(three(&clock), [1, 2, 3]);
+        assert_eq!(three(&again), [1, 2, 3], "the same in each instance");
     }
 
     #[test]

@@ -114,6 +114,10 @@ pub(super) struct Seat<K: Kind> {
     face: Arc<Face>,
     /// Whoever sits here now knows nothing of what was before.
     anew: bool,
+    /// Who sat here before somebody took the seat anew: it alone understands what comes back to it.
+    former: Option<Occupant<K>>,
+    /// How often somebody took the seat anew.
+    turns: u64,
 }
 
 impl<K: Kind> Seat<K> {
@@ -150,7 +154,19 @@ impl<K: Kind> Seat<K> {
             stop: None,
         }));
         let (on_failure, witness) = (opening.on_failure, opening.witness);
-        Self { current, probation: None, previous, on_failure, witness, tape: Tape::default(), face, anew: false }
+        let tape = Tape::default();
+        Self {
+            current,
+            probation: None,
+            previous,
+            on_failure,
+            witness,
+            tape,
+            face,
+            anew: false,
+            former: None,
+            turns: 0,
+        }
     }
 
     pub(super) fn component(&self) -> &Arc<StageComponent> {
@@ -189,6 +205,24 @@ impl<K: Kind> Seat<K> {
     /// True once after somebody took this seat who knows nothing of what was before.
     pub(super) fn take_anew(&mut self) -> bool {
         std::mem::take(&mut self.anew)
+    }
+
+    /// Who sat here before somebody took the seat anew, where the kind keeps it ([`Kind::KEEPS_FORMER`]).
+    pub(super) fn former(&mut self) -> Option<&mut Occupant<K>> {
+        match &mut self.probation {
+            Some(probation) if probation.fresh && K::KEEPS_FORMER => Some(&mut probation.old),
+            _ => self.former.as_mut(),
+        }
+    }
+
+    /// Nothing comes back any more to who sat here before.
+    pub(super) fn let_former_go(&mut self) {
+        self.former = None;
+    }
+
+    /// How often somebody took the seat anew.
+    pub(super) fn turns(&self) -> u64 {
+        self.turns
     }
 
     /// The version that sits here, for calls that change nothing and are not kept.
@@ -238,7 +272,8 @@ impl<K: Kind> Seat<K> {
         let state = self.current.snapshot().filter(|_| !fresh).map(<[u8]>::to_vec);
         let new = Occupant::open_with(recipe, instance, state).await?;
         let old = std::mem::replace(&mut self.current, new);
-        self.anew = fresh;
+        (self.anew, self.former) = (fresh, None);
+        self.turns += u64::from(fresh);
         let trial = Trial { done: 0, wanted: probation.max(1), different: 0, end: None };
         let (report, followed) = watch::channel(trial.clone());
         self.probation = Some(Probation { old, fresh, behind: fresh && K::DIVERGES, trial, report });
@@ -296,6 +331,7 @@ impl<K: Kind> Seat<K> {
             probation.trial.end = Some(TrialEnd::Passed);
             probation.report.send_replace(probation.trial);
             self.previous = Some(probation.old.recipe().clone());
+            self.former = (probation.fresh && K::KEEPS_FORMER).then_some(probation.old);
             self.show();
         }
     }
@@ -372,7 +408,9 @@ impl<K: Kind> Seat<K> {
 
     fn take_over(&mut self, probation: Probation<K>, end: TrialEnd) {
         let Probation { old, fresh, behind, mut trial, report } = probation;
-        self.current = old;
+        let new = std::mem::replace(&mut self.current, old);
+        self.former = (fresh && K::KEEPS_FORMER).then_some(new);
+        self.turns += u64::from(fresh);
         self.anew = fresh || behind;
         trial.end = Some(end);
         report.send_replace(trial);

@@ -180,7 +180,7 @@ fn rehearsed<K: Kind>(
 ) -> futures_util::future::BoxFuture<'static, Result<Rehearsal, Unfit>> {
     let (candidate, running, tape, witness) =
         (recipe(seat, wanted), seat.recipe().clone(), seat.tape(), seat.witness().clone());
-    let state = seat.snapshot().filter(|_| !wanted.fresh).map(<[u8]>::to_vec);
+    let state = (seat.snapshot().map(<[u8]>::to_vec), wanted.fresh);
     Box::pin(async move { rehearse::<K>(&candidate, &running, &tape, state, &witness).await })
 }
 

@@ -69,13 +69,14 @@ function busy(pipelines, linesASecond, { shape = () => ({}), batches = 40 } = {}
     pipelineId: id, at: iso(Date.now()), phase: 'ON_AIR', onAir: true, startedAt: iso(began), since: iso(began),
     health: { state: 'HEALTHY', reason: 'on air with processed audio', since: iso(began) },
     counters: { bufferSeconds: ((Date.now() - began) / 1000) % BATCH_SECONDS, batches: batchesOf(), processed: batchesOf() - 6, original: 6 },
-    destinations: [{ id: 'a', url: 'rtmp://127.0.0.1/live/…', state: 'PUBLISHING', onAir: true, backlogMs: Date.now() % 90 }],
+    destinations: [{ id: 'a', name: 'main', enabled: true, url: 'rtmp://127.0.0.1/live/…', state: 'PUBLISHING', onAir: true, backlogMs: Date.now() % 90 }],
     processor: { connected: true, ready: true, breaker: 'CLOSED', since: iso(began) },
     airSeconds: (Date.now() - began) / 1000, readySeconds: (Date.now() - began) / 1000 + 5, runningRevision: 1, ...shape(id),
   });
   const pipeline = (id) => ({
     id, tenant: 'default', streamId: id.split(':')[1], revision: 1, desired: desiredOf(id), createdAt: iso(began),
-    settings: { batchSeconds: BATCH_SECONDS, source: { url: 'http://127.0.0.1/live.m3u8' }, processor: { url: 'http://127.0.0.1/' }, destinations: [{ id: 'a', url: 'rtmp://127.0.0.1/live/…' }] },
+    settings: { batchSeconds: BATCH_SECONDS, source: { url: 'http://127.0.0.1/live.m3u8' }, processor: { url: 'http://127.0.0.1/' }, destinations: [{ id: 'a', enabled: true, url: 'rtmp://127.0.0.1/live/…' }], stages: { batching: {}, framing: {}, remuxPlanning: {} }, keep: {} },
+    revisions: () => page([]),
     status: () => status(id), batches: paged, batch: ({ number }) => batch(number),
   });
   const ids = Array.from({ length: pipelines }, (_, n) => name(n));
@@ -96,6 +97,11 @@ function busy(pipelines, linesASecond, { shape = () => ({}), batches = 40 } = {}
   }
   return {
     told: () => lines, done, freeze: (on) => { frozen = on; },
+    // A change of settings costs air, so that the page has something to ask.
+    validatePipeline: () => ({ ok: true, interruption: { seconds: 6.4, why: 'The run is started anew with another batch length.' }, checks: [{ path: 'input.settings.source.url', ok: true, message: 'a live playlist', seconds: 0.1 }] }),
+    updatePipeline: ({ id, input }) => { done.push(`update ${id} ${input.apply}`); return pipeline(id); },
+    reconnectDestination: ({ id, destination }) => { done.push(`reconnect ${id} ${destination}`); return pipeline(id); },
+    setDestinationEnabled: ({ id, destination, enabled }) => { done.push(`enabled ${enabled} ${id} ${destination}`); return pipeline(id); },
     startPipeline: act('start'), stopPipeline: act('stop'), restartPipeline: act('restart'), deletePipeline: act('delete'),
     me: { name: 'local', role: 'ADMIN' }, pipelines: () => ids.map(pipeline), stageComponents: () => [], pipeline: ({ id }) => pipeline(id),
     server: () => each(1, 'server', () => [{ version: '0.0.0', at: iso(Date.now()) }]),

@@ -1,8 +1,10 @@
 //! A scripted RTMP server, for faults that nginx cannot be brought to show. Built on `rml_rtmp`'s chunk layer, so that
 //! what our client writes is read by other code than its own.
 
+mod login;
+
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rml_amf0::Amf0Value;
 use rml_rtmp::chunk_io::{ChunkDeserializer, ChunkSerializer};
@@ -13,6 +15,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
+pub use self::login::Login;
 use super::packets::Recording;
 use outboard::media::flv::TagKind;
 
@@ -42,6 +45,8 @@ pub struct Script {
     pub acks_end: Option<u64>,
     /// `connect` is refused.
     pub refuse_connect: bool,
+    /// `connect` is refused without this login.
+    pub login: Option<Login>,
     /// `publish` is answered with this code.
     pub refuse_publish: Option<&'static str>,
     /// The connection is closed instead of an answer to this command.
@@ -52,6 +57,8 @@ pub struct Script {
     pub close_after: Option<u64>,
     /// Nothing is read after this many bytes.
     pub stall_after: Option<u64>,
+    /// The connection is closed when nothing has come for this long, as SRS does.
+    pub close_idle: Option<Duration>,
     /// Once published, says all that a client has to put up with, then this status, if any.
     pub status: Option<(&'static str, &'static str)>,
 }
@@ -61,11 +68,13 @@ pub const GOOD: Script = Script {
     acks: Acks::Total,
     acks_end: None,
     refuse_connect: false,
+    login: None,
     refuse_publish: None,
     close_on: None,
     mute_on: None,
     close_after: None,
     stall_after: None,
+    close_idle: None,
     status: None,
 };
 
@@ -173,7 +182,9 @@ impl Session {
             if self.script.stall_after.is_some_and(|bytes| self.received > bytes) {
                 std::future::pending::<()>().await;
             }
-            let read = stream.read(&mut buffer).await?;
+            let patience = self.script.close_idle.unwrap_or(Duration::MAX);
+            let Ok(read) = tokio::time::timeout(patience, stream.read(&mut buffer)).await else { return Ok(()) };
+            let read = read?;
             if read == 0 {
                 self.log(|log| log.ended = true);
                 return Ok(());
@@ -226,11 +237,18 @@ impl Session {
         }
         match name {
             "connect" => {
+                let mut app = String::new();
                 if let Amf0Value::Object(fields) = object {
-                    for field in ["app", "tcUrl"] {
-                        let text = fields.get(field).cloned().and_then(Amf0Value::get_string).expect("a text");
-                        self.log(|log| log.names.push(text));
+                    for field in ["tcUrl", "app"] {
+                        app = fields.get(field).cloned().and_then(Amf0Value::get_string).expect("a text");
+                        let text = app.clone();
+                        self.log(|log| log.names.insert(0, text));
                     }
+                }
+                if let Some(Err(description)) = self.script.login.map(|login| login.check(&app)) {
+                    self.status("_error", transaction, "error", "NetConnection.Connect.Rejected", &description, 0);
+                    self.close = true;
+                    return;
                 }
                 self.send(RtmpMessage::WindowAcknowledgement { size: 100 }, 0);
                 if self.script.refuse_connect {

@@ -3,9 +3,9 @@
 //
 //   node server.js MODE [KEY=VALUE ...]
 //
-// Modes: echo, nested, ack, out-of-order, duplicate, disconnect, kick, silent
+// Modes: echo, nested, ack, out-of-order, duplicate, disconnect, kick, silent, by-ack, exception
 // Keys: port (0), host (127.0.0.1), path (/socket.io/), namespace (/), token, maxHttpBufferSize, pingInterval, pingTimeout,
-//       delay (0, ms), count (1), cert and key (PEM files: TLS)
+//       delay (0, ms), count (1), cert and key (PEM files: TLS), transports (all; names with commas between)
 
 import { readFileSync } from "node:fs";
 import { createServer as createHttp } from "node:http";
@@ -20,6 +20,7 @@ const say = (what) => process.stdout.write(`${JSON.stringify(what)}\n`);
 const tls = settings.cert && { cert: readFileSync(settings.cert), key: readFileSync(settings.key) };
 const http = tls ? createHttps(tls) : createHttp();
 const io = new Server(http, {
+  ...(settings.transports && { transports: settings.transports.split(",") }),
   path: settings.path ?? "/socket.io/",
   maxHttpBufferSize: number("maxHttpBufferSize", 100e6),
   pingInterval: number("pingInterval", 25000),
@@ -90,6 +91,12 @@ namespace.on("connection", (socket) => {
       case "kick":
         if (connections <= count) return socket.disconnect();
         return later(() => answer(message));
+      case "by-ack":
+        // The answer goes into the callback.
+        return rest[0]({ fragment, data });
+      case "exception":
+        // As NestJS tells of a handler that threw.
+        return socket.emit("exception", { status: "error", message: "no model" });
       case "silent":
         return undefined;
       default:

@@ -2,8 +2,8 @@
 
     server.py MODE [KEY=VALUE ...]
 
-Modes: echo, nested, ack, out-of-order, duplicate, disconnect. Keys: port (0), namespace (/), token, delay (ms), count,
-max_http_buffer_size, ping_interval and ping_timeout (seconds). Prints one JSON line when it listens and one for each
+Modes: echo, nested, ack, out-of-order, duplicate, disconnect, by-ack, exception. Keys: port (0), namespace (/), token, delay (ms), count,
+max_http_buffer_size, ping_interval and ping_timeout (seconds), transports (all; names with commas between). Prints one JSON line when it listens and one for each
 thing that a test wants to know of. Ends with its parent: standard input closed means "stop".
 """
 
@@ -26,6 +26,7 @@ server = socketio.AsyncServer(
     max_http_buffer_size=int(SETTINGS.get("max_http_buffer_size", 100_000_000)),
     ping_interval=float(SETTINGS.get("ping_interval", 25)),
     ping_timeout=float(SETTINGS.get("ping_timeout", 20)),
+    transports=SETTINGS["transports"].split(",") if "transports" in SETTINGS else None,
 )
 if MODE == "disconnect":
     # Frames that are on their way when a session ends belong to no packet any more: it complains, rightly.
@@ -84,8 +85,13 @@ async def fragment_data(sid, message):
             await answer(sid, fragment, data)
     elif MODE == "disconnect" and connections <= COUNT:
         await server.disconnect(sid, namespace=NAMESPACE)
+    elif MODE == "by-ack":
+        return {"fragment": fragment, "data": data}
+    elif MODE == "exception":
+        await server.emit("exception", {"status": "error", "message": "no model"}, to=sid, namespace=NAMESPACE)
     else:
         await answer(sid, fragment, data)
+    return None
 
 
 async def main():

@@ -13,14 +13,14 @@ export function newer<T extends Moment>(known: T | undefined, fresh: T): T {
 interface Air {
   readonly phase: string;
   readonly onAir: boolean;
-  readonly destinations: readonly { readonly backlogMs: number; readonly onAir: boolean }[];
+  readonly destinations: readonly { readonly backlogMs: number | null; readonly onAir: boolean }[];
 }
 
 /** Phases in which the air clock runs. */
 const AIRED = ["ON_AIR", "DRAINING"];
 
-/** A destination that is further behind the air clock than this is not well, whatever it takes. Milliseconds. */
-export const FAR_BEHIND_MS = 5_000;
+/** A destination that is further behind the air clock than this has a problem, here as in the host. Milliseconds. */
+export const FAR_BEHIND_MS = 10_000;
 
 /**
  * How far the slowest destination that takes packets is behind the air clock, in milliseconds. Null while nothing is on air:
@@ -29,7 +29,7 @@ export const FAR_BEHIND_MS = 5_000;
 export function airLag({ phase, onAir, destinations }: Air): number | null {
   const taking = destinations.filter((to) => to.onAir);
   if (!onAir || !AIRED.includes(phase) || taking.length === 0) return null;
-  return Math.max(...taking.map((to) => to.backlogMs));
+  return Math.max(...taking.map((to) => to.backlogMs ?? 0));
 }
 
 /** It takes packets, but so late that the programme there is not the one that should be on air. */
@@ -37,7 +37,7 @@ export const farBehind = (air: Air): boolean => (airLag(air) ?? 0) > FAR_BEHIND_
 
 /** How many destinations have had all of a batch that ended `ageMs` ago. */
 export const airedAt = (destinations: Air["destinations"], ageMs: number): number =>
-  destinations.filter((to) => to.backlogMs <= ageMs).length;
+  destinations.filter((to) => to.backlogMs !== null && to.backlogMs <= ageMs).length;
 
 interface Processor {
   readonly connected: boolean;

@@ -71,10 +71,11 @@ it("knows what is over, and has a word for each state", () => {
     "CUTTING_OVER",
     "PROBATION",
     "DONE",
+    "REHEARSED",
     "REFUSED",
     "ROLLED_BACK",
     "INTERRUPTED",
   ];
-  expect(all.filter(isOver)).toEqual(["DONE", "REFUSED", "ROLLED_BACK", "INTERRUPTED"]);
+  expect(all.filter(isOver)).toEqual(["DONE", "REHEARSED", "REFUSED", "ROLLED_BACK", "INTERRUPTED"]);
   expect(new Set(all.map((state) => swapGlance(state).word)).size).toBe(all.length);
 });

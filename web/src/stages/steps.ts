@@ -92,6 +92,8 @@ export function swapGlance(state: SwapState): Glance {
   switch (state) {
     case "DONE":
       return { word: "Done", tone: "good" };
+    case "REHEARSED":
+      return { word: "Rehearsed", tone: "info" };
     case "REFUSED":
       return { word: "Refused", tone: "bad" };
     case "ROLLED_BACK":

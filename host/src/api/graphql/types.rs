@@ -4,6 +4,7 @@ pub mod audit;
 pub mod batch;
 pub mod destination;
 pub mod event;
+pub mod incident;
 pub mod log;
 pub mod pipeline;
 pub mod processor;

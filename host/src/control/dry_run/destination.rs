@@ -4,15 +4,16 @@ use std::path::Path;
 
 use url::Url;
 
-use super::{Check, Finding, check};
+use super::{Check, Fault, Finding, check};
 use crate::config::Destination;
 use crate::limits::{DRY_RUN_DESTINATION_LIMIT, DRY_RUN_FILE_LIMIT};
-use crate::net::Guard;
+use crate::net::{Guard, NetError};
 use crate::pipeline::Owner;
 use crate::pipeline::air::rtmp::session::Session;
 use crate::pipeline::air::rtmp::transport::TlsSettings;
 use crate::pipeline::air::target::{RtmpTarget, Target};
 use crate::pipeline::load::destination_name;
+use crate::store::room;
 
 pub(super) async fn look(owner: &Owner, n: usize, destination: &Destination, on_air: &[String]) -> Check {
     let path = format!("destinations[{n}].url");
@@ -21,7 +22,8 @@ pub(super) async fn look(owner: &Owner, n: usize, destination: &Destination, on_
     let secrets = target.secrets();
     let looked = async {
         let found = match target.check(&owner.guard) {
-            Err(denied) => Err(denied.to_string()),
+            Err(denied) => Err(Fault::lasting(denied)),
+            Ok(()) if !destination.enabled => Ok(Finding::new("switched off: nothing is sent there")),
             // Many servers take one publisher of a stream, some one at all: who is there already is not to be disturbed.
             Ok(()) if on_air.contains(&destination_name(&destination.text)) => {
                 Ok(Finding::new("the pipeline is on air there now".to_owned()))
@@ -34,13 +36,16 @@ pub(super) async fn look(owner: &Owner, n: usize, destination: &Destination, on_
         };
         let shown = target.redacted();
         // A server's own words may name the key.
-        found.map(|finding| finding.fact("url", &shown)).map_err(|error| format!("{shown}: {}", secrets.hide(&error)))
+        found
+            .map(|finding| finding.fact("url", &shown))
+            .map_err(|fault| Fault { message: format!("{shown}: {}", secrets.hide(&fault.message)), ..fault })
     };
     check(path, limit, looked).await
 }
 
-async fn server(target: &RtmpTarget, guard: &Guard) -> Result<Finding, String> {
-    Session::probe(target, &TlsSettings::default(), guard).await.map_err(|error| error.to_string())?;
+async fn server(target: &RtmpTarget, guard: &Guard) -> Result<Finding, Fault> {
+    let reached = Session::probe(target, &TlsSettings::default(), guard).await;
+    reached.map_err(|error| Fault::new(&error, error.may_pass()))?;
     let spoken = if target.tls { "RTMPS" } else { "RTMP" };
     Ok(Finding::new(format!(
         "{}:{} speaks {spoken} and knows the application {}; whether it takes the stream key shows on air only",
@@ -49,17 +54,19 @@ async fn server(target: &RtmpTarget, guard: &Guard) -> Result<Finding, String> {
 }
 
 /// Nothing is sent: these schemes have no way to ask.
-async fn address(url: &Url, guard: &Guard) -> Result<Finding, String> {
+async fn address(url: &Url, guard: &Guard) -> Result<Finding, Fault> {
     let (host, port) = (url.host_str().unwrap_or_default(), url.port().unwrap_or_default());
-    let found = guard.resolve(host, port).await.map_err(|error| format!("{host}: {error}"))?;
+    let found = guard.resolve(host, port).await;
+    let found =
+        found.map_err(|error| Fault::new(format_args!("{host}: {error}"), !matches!(error, NetError::Denied(_))))?;
     let addresses: Vec<String> = found.iter().map(|address| address.ip().to_string()).collect();
-    let Some(first) = addresses.first() else { return Err(format!("{host} has no address")) };
+    let Some(first) = addresses.first() else { return Err(Fault::passing(format_args!("{host} has no address"))) };
     let message =
         format!("{host} is at {first}; whether something listens there shows on air only ({}:)", url.scheme());
     Ok(Finding::new(message).fact("addresses", addresses))
 }
 
-async fn folder(file: &Path) -> Result<Finding, String> {
+async fn folder(file: &Path) -> Result<Finding, Fault> {
     let dir = match file.parent() {
         Some(dir) if !dir.as_os_str().is_empty() => dir.to_owned(),
         _ => Path::new(".").to_owned(),
@@ -67,9 +74,11 @@ async fn folder(file: &Path) -> Result<Finding, String> {
     let exists = file.exists();
     let tried = tokio::task::spawn_blocking(move || match tempfile::tempfile_in(&dir) {
         Ok(_) => Ok(dir),
-        Err(error) => Err(format!("no file can be made in {}: {error}", dir.display())),
+        Err(error) => {
+            Err(Fault::new(format_args!("no file can be made in {}: {error}", dir.display()), room::is_full(&error)))
+        }
     });
-    let dir = tried.await.map_err(|error| error.to_string())??;
+    let dir = tried.await.map_err(Fault::passing)??;
     let other = exists.then_some("the file is there already: another name beside it would be taken");
     Ok(Finding::new(format!("{} can be written to", dir.display())).warn(other))
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::Mutex;
 
-use super::{Check, Finding, check, millis, stages};
+use super::{Check, Fault, Finding, check, millis, stages};
 use crate::config::PipelineConfig;
 use crate::limits::{DRY_RUN_PROCESSOR_LIMIT, DRY_RUN_READY_WAIT};
 use crate::pipeline::exchange::probe::{Readiness, reach};
@@ -19,7 +19,7 @@ pub(super) async fn look(host: &Host, owner: &Owner, config: &PipelineConfig) ->
     };
     let mut reached = None;
     let connecting = check("processor.url", DRY_RUN_PROCESSOR_LIMIT, async {
-        let processor = reach(&settings).await.map_err(|error| error.to_string())?;
+        let processor = reach(&settings).await.map_err(|error| Fault::new(&error, error.may_pass()))?;
         let most = processor.max_payload;
         let message = format!("{} answered in {} ms", processor.server, millis(processor.took));
         let finding = Finding::new(message)
@@ -28,7 +28,7 @@ pub(super) async fn look(host: &Host, owner: &Owner, config: &PipelineConfig) ->
             .fact("handshakeMs", millis(processor.took))
             .fact("maxPayloadBytes", most);
         reached = Some(processor);
-        Ok::<_, String>(finding)
+        Ok(finding)
     });
     let (mut check, (framing, stage)) = tokio::join!(connecting, stages::framing(host, owner, config));
     if let Some(mut processor) = reached {
@@ -58,7 +58,7 @@ fn tell(check: &mut Check, readiness: Readiness) {
             false
         }
         Readiness::No(reason) => {
-            check.ok = false;
+            (check.ok, check.temporary) = (false, true);
             check.message += &format!(", but takes no fragments: {reason}");
             false
         }

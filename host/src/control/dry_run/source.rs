@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{Check, Finding, check};
+use super::{Check, Fault, Finding, check};
 use crate::config::PipelineConfig;
 use crate::limits::{
     DRY_RUN_MEDIA_LIMIT, DRY_RUN_MEDIA_LIMIT_MAX, DRY_RUN_PLAYLIST_LIMIT, DRY_RUN_TRIES, SOURCE_EVENTS_WAITING,
@@ -42,7 +42,7 @@ pub(super) async fn look(host: &Host, owner: &Owner, config: &PipelineConfig) ->
     let dir = match host.storage().scratch() {
         Ok(dir) => dir,
         Err(error) => {
-            let failed = async { Err(error) };
+            let failed = async { Err(Fault::new(&error, error.is_disk_full())) };
             let checks = vec![check("source.url", DRY_RUN_PLAYLIST_LIMIT, failed).await];
             return Seen { checks, report: None, media: None };
         }
@@ -71,11 +71,11 @@ pub(super) async fn look(host: &Host, owner: &Owner, config: &PipelineConfig) ->
     let seen = async {
         let segment = first_segment(settings).await?;
         let facts = Demuxer::new(slots).demux(std::slice::from_ref(&segment), dir.path()).await;
-        let facts = facts.map_err(|error| error.to_string())?;
-        demux::check_sound(Some(&report.started), &facts).map_err(|error| error.to_string())?;
+        let facts = facts.map_err(|error| Fault::new(&error, error.may_pass()))?;
+        demux::check_sound(Some(&report.started), &facts).map_err(Fault::lasting)?;
         let rates = Media::of(&segment, &facts);
         media = Some(rates);
-        Ok::<_, String>(describe(&segment, &facts, rates, config))
+        Ok(describe(&segment, &facts, rates, config))
     };
     let limit = (report.started.target_duration * 2).clamp(DRY_RUN_MEDIA_LIMIT, DRY_RUN_MEDIA_LIMIT_MAX);
     checks.push(check("source", limit, seen).await);
@@ -85,10 +85,10 @@ pub(super) async fn look(host: &Host, owner: &Owner, config: &PipelineConfig) ->
 async fn playlists(path: &str, settings: &SourceConfig) -> (Check, Option<SourceReport>) {
     let mut seen = None;
     let check = check(path, DRY_RUN_PLAYLIST_LIMIT, async {
-        let report = source::probe(settings).await.map_err(|error| error.to_string())?;
+        let report = source::probe(settings).await.map_err(|error| Fault::new(&error, error.may_pass()))?;
         let finding = tell(&report);
         seen = Some(report);
-        Ok::<_, String>(finding)
+        Ok(finding)
     });
     (check.await, seen)
 }
@@ -123,27 +123,36 @@ fn tell(report: &SourceReport) -> Finding {
 }
 
 /// Runs the source until its first segment is on disk.
-async fn first_segment(settings: SourceConfig) -> Result<Segment, String> {
+async fn first_segment(settings: SourceConfig) -> Result<Segment, Fault> {
     let (events, mut received) = mpsc::channel(SOURCE_EVENTS_WAITING);
     let running = source::run(settings, None, events, CancellationToken::new());
     let first = async {
-        let mut lost = 0;
+        let (mut lost, mut why) = (0, None);
         while let Some(event) = received.recv().await {
             match event {
                 SourceEvent::Segment(segment) => return Ok(*segment),
-                SourceEvent::Gap(gap) => lost += gap.segments,
+                SourceEvent::Gap(gap) => {
+                    lost += gap.segments;
+                    why = Some(gap.reason);
+                }
                 SourceEvent::Ended => break,
                 _ => {}
             }
         }
-        Err(format!("no segment could be had ({lost} were given up)"))
+        Err(match why {
+            Some(why) => {
+                Fault::new(format_args!("of {lost} segments none could be had; the last one: {why}"), why.may_pass())
+            }
+            // An encoder that starts again writes the playlist anew.
+            None => Fault::passing("the playlist has ended and lists no segment"),
+        })
     };
     tokio::pin!(running, first);
     tokio::select! {
         biased;
         first = &mut first => first,
         ended = &mut running => match ended {
-            Err(error) => Err(error.to_string()),
+            Err(error) => Err(Fault::new(&error, error.may_pass())),
             // What it delivered last is still on its way.
             Ok(()) => first.await,
         },

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Check, Finding, check};
+use super::{Check, Fault, Finding, check};
 use crate::config::{PipelineConfig, Problem};
 use crate::limits::DRY_RUN_STAGE_LIMIT;
 use crate::pipeline::load::{batch_seconds, component_of, opening};
@@ -51,14 +51,15 @@ async fn look<T>(
     let path = if key == "remux_planning" { "stages.remuxPlanning".to_owned() } else { format!("stages.{key}") };
     let (mut problems, mut opened) = (Vec::new(), None);
     let check = check(path.clone(), DRY_RUN_STAGE_LIMIT, async {
-        let component = component_of(host.runtime(), config, kind, key).await.map_err(|error| error.to_string())?;
+        let component = component_of(host.runtime(), config, kind, key).await.map_err(Fault::lasting)?;
         let description = component.description().clone();
         let digest = component.digest().to_string();
         match open(component).await {
             Ok(stage) => opened = Some(stage),
             Err(error) => {
                 problems = problems_of(&path, &error);
-                return Err(format!("{} {}: {error}", description.name, description.version));
+                let why = format!("{} {}: {error}", description.name, description.version);
+                return Err(Fault::lasting(why));
             }
         }
         let finding = Finding::new(format!("{} {} takes its settings", description.name, description.version));

@@ -1,6 +1,6 @@
 //! The storage folder: that there is room. How much is free is the host's affair, not a tenant's, so it is not told.
 
-use super::{Check, Finding, check};
+use super::{Check, Fault, Finding, check};
 use crate::limits::DRY_RUN_FILE_LIMIT;
 use crate::pipeline::Host;
 use crate::store::usage::Space;
@@ -17,10 +17,11 @@ pub(super) async fn look(host: &Host) -> Seen {
     let mut room = None;
     let check = check("keep", DRY_RUN_FILE_LIMIT, async {
         let space = tokio::task::spawn_blocking(move || Space::of(&root)).await;
-        let space =
-            space.map_err(|error| error.to_string())?.map_err(|error| format!("the storage folder: {error}"))?;
+        let space = space
+            .map_err(Fault::passing)?
+            .map_err(|error| Fault::lasting(format_args!("the storage folder: {error}")))?;
         room = Some(space.free);
-        Ok::<_, String>(Finding::new("there is room for what would be kept"))
+        Ok(Finding::new("there is room for what would be kept"))
     })
     .await;
     Seen { check, free: room }

@@ -24,9 +24,12 @@ pub(super) fn write(config: &PipelineConfig, found: &Found) -> Vec<String> {
 fn source(found: &Found) -> String {
     let [main, rest @ ..] = found.source.checks.as_slice() else { return String::new() };
     match (&found.source.report, &found.source.media) {
-        (None, _) => "The pipeline would not start: the source cannot be read. It would be tried again until it \
-                      can."
-            .to_owned(),
+        (None, _) if rest.iter().chain([main]).any(|check| check.temporary) => {
+            "The pipeline would not start: the source cannot be read. It keeps trying.".to_owned()
+        }
+        (None, _) => {
+            "The pipeline would not start: the source cannot be read, and that does not pass by itself.".to_owned()
+        }
         (Some(_), None) => {
             let why = rest.iter().rev().find(|check| !check.ok).map_or("", |check| check.message.as_str());
             format!("Nothing would go on air: {why}.")
@@ -45,7 +48,7 @@ fn processor(config: &PipelineConfig, found: &Found) -> Option<String> {
     };
     if !check.ok {
         return Some(
-            "The original audio would go on air until the processor takes fragments; it would be tried again for ever."
+            "The original audio would go on air until the processor takes fragments; the pipeline keeps trying."
                 .to_owned(),
         );
     }
@@ -98,7 +101,7 @@ fn destinations(found: &Found) -> String {
     match all {
         _ if good == all => format!("{} would get it.", counted(all, "destination")),
         _ => {
-            format!("{good} of {} would get it; the others would be tried again for ever.", counted(all, "destination"))
+            format!("{good} of {} would get it; the pipeline keeps trying the others.", counted(all, "destination"))
         }
     }
 }

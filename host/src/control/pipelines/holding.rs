@@ -3,24 +3,26 @@
 use std::sync::{Arc, PoisonError};
 
 use serde_json::Value;
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{broadcast, mpsc, watch};
 
 use super::{Apply, tenant_guard};
+use crate::control::Control;
 use crate::control::access::Actor;
 use crate::control::entry::Entry;
 use crate::control::error::ControlError;
 use crate::control::hidden::Hidden;
 use crate::control::id::PipelineId;
-use crate::control::recorder::Recorder;
+use crate::control::incidents::Incidents;
 use crate::control::registry::{Desired, PipelineRow, Scope, TenantRow, Wish};
 use crate::control::runner::{Note, StopMode, Taken, Wanted};
 use crate::control::settings::{ChangeEffect, Part, Settings};
-use crate::control::{Control, Inner};
-use crate::limits::BATCH_STEPS_WAITING;
+use crate::control::snapshot::Snapshot;
+use crate::limits::{BATCH_STEPS_WAITING, INCIDENT_LOOK_EVERY};
 use crate::pipeline::Owner;
 use crate::pipeline::event::{Event, EventKind, Severity};
 use crate::stage::{StageKind, StageLimits};
 use crate::store::page::Page;
+use crate::unix_time::now_ms;
 
 impl Control {
     /// Gives a pipeline settings that were written down. What runs takes them on air where it can; else `apply` says
@@ -106,7 +108,7 @@ impl Control {
         let running = row.desired == Desired::Running && !tenant.disabled;
         let wanted = Wanted::new(owner(tenant), row.revision, settings, running);
         let (entry, notes) = Entry::start(&self.0.host, row.id.clone(), row.created_ms, wanted);
-        tokio::spawn(follow(row.id.clone(), notes, self.0.recorder.clone(), Arc::downgrade(&self.0)));
+        tokio::spawn(follow(entry.snapshots(), row.id.clone(), notes, self.clone()));
         self.0.entries.write().unwrap_or_else(PoisonError::into_inner).insert(row.id.clone(), entry.clone());
         self.0.roster.send_modify(|turn| *turn += 1);
         entry
@@ -116,6 +118,16 @@ impl Control {
         let event = Event::new(kind, Severity::Info, what);
         tracing::info!(tenant = id.tenant, stream = id.stream, event = kind.name(), "{}", event.message);
         self.0.recorder.pipeline(id, event).await;
+    }
+
+    /// What a pipeline's keeper tells besides events.
+    async fn noted(&self, id: &PipelineId, note: Note) {
+        match note {
+            Note::Event(event) => self.0.recorder.pipeline(id, event).await,
+            Note::Ended => self.ended(id).await,
+            Note::FellBack(kind, reason, evidence) => self.fell_back(id, kind, &reason, &evidence).await,
+            Note::StopFor(kind, reason) => self.stop_for(id, kind, &reason).await,
+        }
     }
 
     /// A pipeline came to its end by itself: it is not wanted to run any more.
@@ -141,22 +153,50 @@ pub(in crate::control) fn owner(tenant: &TenantRow) -> Owner {
     }
 }
 
-/// Writes down what happens in a pipeline, until it is deleted.
-async fn follow(id: PipelineId, mut notes: mpsc::Receiver<Note>, recorder: Recorder, control: std::sync::Weak<Inner>) {
-    while let Some(note) = notes.recv().await {
-        match note {
-            Note::Event(event) => recorder.pipeline(&id, event).await,
-            Note::Ended => {
-                let Some(control) = control.upgrade().map(Control) else { return };
-                control.ended(&id).await;
+/// Writes down what happens in a pipeline and which problems it has, until it is deleted.
+fn follow(
+    mut shown: watch::Receiver<Arc<Snapshot>>,
+    id: PipelineId,
+    mut notes: mpsc::Receiver<Note>,
+    control: Control,
+) -> impl Future<Output = ()> + Send {
+    let (registry, recorder) = (control.0.registry.clone(), control.0.recorder.clone());
+    // The control plane ends although its pipelines are followed.
+    let control = Arc::downgrade(&control.0);
+    async move {
+        let mut incidents = match registry.open_incidents(&id).await {
+            Ok(open) => Incidents::resume(open),
+            Err(error) => {
+                tracing::error!(pipeline = %id, %error, "its open incidents cannot be read");
+                Incidents::default()
             }
-            Note::FellBack(kind, reason, evidence) => {
-                let Some(control) = control.upgrade().map(Control) else { return };
-                control.fell_back(&id, kind, &reason, &evidence).await;
+        };
+        loop {
+            let waits = incidents.waits();
+            tokio::select! {
+                biased;
+                note = notes.recv() => match note {
+                    Some(Note::Event(event)) => {
+                        if let Some(event) = incidents.event(now_ms(), event) {
+                            recorder.pipeline(&id, event).await;
+                        }
+                    }
+                    Some(note) => {
+                        let Some(control) = control.upgrade().map(Control) else { return };
+                        control.noted(&id, note).await;
+                    }
+                    None => return,
+                },
+                // Where nobody shows anything any more, the notes end too.
+                Ok(()) = shown.changed() => {}
+                () = tokio::time::sleep(INCIDENT_LOOK_EVERY), if waits => {}
             }
-            Note::StopFor(kind, reason) => {
-                let Some(control) = control.upgrade().map(Control) else { return };
-                control.stop_for(&id, kind, &reason).await;
+            let snapshot = shown.borrow_and_update().clone();
+            for change in incidents.look(now_ms(), &snapshot.problems, snapshot.settled()) {
+                if let Some(event) = &change.event {
+                    tracing::error_span!("pipeline", tenant = id.tenant, stream = id.stream).in_scope(|| event.log());
+                }
+                recorder.incident(&id, change).await;
             }
         }
     }

@@ -3,10 +3,12 @@
 
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
+use super::incidents::{self, IncidentState};
 use super::{Registry, RegistryError, Scope, deliveries, kept, next_seq, parsed, prune};
 use crate::limits::{EVENT_DETAIL_BYTES_MAX, EVENTS_AT_ONCE_MAX, EVENTS_KEPT};
+use crate::pipeline::cause::HealthCause;
 use crate::pipeline::event::{Event, Severity};
 use crate::store::page::{Listed, Page};
 
@@ -19,8 +21,25 @@ pub struct NewEvent {
     pub stream: Option<String>,
     /// What happened.
     pub event: Event,
-    /// More, without secrets.
-    pub detail: Option<Value>,
+    /// The incident that it tells of.
+    pub incident: Option<IncidentState>,
+}
+
+impl NewEvent {
+    /// More than the event's own columns, without secrets.
+    fn detail(&self) -> Map<String, Value> {
+        let mut detail = Map::new();
+        if let Some(cause) = self.event.cause {
+            detail.insert("cause".into(), cause.name().into());
+            if self.event.severity > Severity::Info {
+                detail.insert("advice".into(), cause.advice().into());
+            }
+        }
+        if let Some(destination) = &self.event.destination {
+            detail.insert("destination".into(), destination.as_str().into());
+        }
+        detail
+    }
 }
 
 /// An event.
@@ -68,6 +87,16 @@ impl EventFilter {
 }
 
 impl EventRow {
+    /// The incident that it tells of.
+    pub fn incident(&self) -> Option<u64> {
+        self.detail.as_ref()?.pointer("/incident/id")?.as_u64()
+    }
+
+    /// The part that it comes from.
+    pub fn cause(&self) -> Option<HealthCause> {
+        HealthCause::of(self.detail.as_ref()?.get("cause")?.as_str()?)
+    }
+
     /// What webhooks are told.
     fn payload(&self) -> Value {
         let pipeline =
@@ -131,14 +160,21 @@ fn add(transaction: &Transaction<'_>, mut new: NewEvent) -> Result<Option<EventR
         return Ok(None);
     }
     // The last words of a pipeline that was deleted are its tenant's: nobody could look for them under its name.
+    let mut detail = new.detail();
     let known = "SELECT 1 FROM pipeline WHERE tenant = ? AND stream = ?";
     if let Some(stream) = new.stream.take()
         && let Some(tenant) = &new.tenant
     {
         if transaction.prepare_cached(known)?.exists([tenant, &stream])? {
+            if let Some(incident) = &new.incident {
+                let id = incidents::save(transaction, tenant, &stream, incident)?;
+                let IncidentState { opened_ms, resolved_ms, count, .. } = incident;
+                let told = json!({ "id": id, "openedAtMs": opened_ms, "resolvedAtMs": resolved_ms, "count": count });
+                detail.insert("incident".into(), told);
+            }
             new.stream = Some(stream);
         } else {
-            new.detail.get_or_insert_with(|| json!({ "streamId": stream }));
+            detail.insert("streamId".into(), stream.into());
         }
     }
     let newest = transaction
@@ -146,8 +182,9 @@ fn add(transaction: &Transaction<'_>, mut new: NewEvent) -> Result<Option<EventR
         .query_row(params![new.tenant, new.stream], |row| row.get(0))
         .optional()?;
     let (seq, is_time) = next_seq(newest);
-    let Event { at_ms, kind, severity, message, batch } = new.event;
-    let detail = new.detail.filter(|detail| detail.to_string().len() <= EVENT_DETAIL_BYTES_MAX);
+    let Event { at_ms, kind, severity, message, batch, .. } = new.event;
+    let detail = (!detail.is_empty()).then(|| Value::Object(detail));
+    let detail = detail.filter(|detail| detail.to_string().len() <= EVENT_DETAIL_BYTES_MAX);
     let message = kept(&message);
     transaction
         .prepare_cached(
@@ -182,11 +219,19 @@ fn add(transaction: &Transaction<'_>, mut new: NewEvent) -> Result<Option<EventR
     }))
 }
 
-fn number(severity: Severity) -> u8 {
+pub(super) fn number(severity: Severity) -> u8 {
     match severity {
         Severity::Info => 0,
         Severity::Warning => 1,
         Severity::Error => 2,
+    }
+}
+
+pub(super) fn severity(number: u8) -> Severity {
+    match number {
+        0 => Severity::Info,
+        1 => Severity::Warning,
+        _ => Severity::Error,
     }
 }
 
@@ -197,11 +242,7 @@ fn raw(row: &Row<'_>) -> rusqlite::Result<(EventRow, Option<String>)> {
         stream: row.get(2)?,
         at_ms: row.get(3)?,
         kind: row.get(4)?,
-        severity: match row.get::<_, u8>(5)? {
-            0 => Severity::Info,
-            1 => Severity::Warning,
-            _ => Severity::Error,
-        },
+        severity: severity(row.get(5)?),
         message: row.get(6)?,
         batch: row.get(7)?,
         detail: None,

@@ -27,6 +27,8 @@ words! {
         Probation = "probation",
         /// It stays.
         Done = "done",
+        /// It was rehearsed, as asked, and nothing else; nothing changed.
+        Rehearsed = "rehearsed",
         /// It was not fit; nothing changed.
         Refused = "refused",
         /// The old version decides again.
@@ -43,6 +45,8 @@ words! {
         Checked = "checked",
         /// It took the last recorded inputs.
         Rehearsed = "rehearsed",
+        /// The air clock ran slower until the longer batches of the new version come in time.
+        Stretched = "stretched",
         /// It decides from here on.
         CutOver = "cut-over",
         /// It decided one more batch of its probation.
@@ -84,6 +88,12 @@ pub struct SwapRecord {
     pub settings_changed: bool,
     /// It starts from nothing.
     pub fresh: bool,
+    /// It is carried out even where its batches come late.
+    #[serde(default)]
+    pub force: bool,
+    /// It ends after the rehearsal.
+    #[serde(default)]
+    pub rehearse_only: bool,
     /// Who asked for it.
     pub requested_by: String,
     /// The roll-out that it is part of.
@@ -128,8 +138,8 @@ const SWAP: &str = "SELECT id, tenant, stream, record FROM swap";
 impl SwapRecord {
     /// Whether nothing more happens to it.
     pub fn is_over(&self) -> bool {
-        use SwapState::{Done, Interrupted, Refused, RolledBack};
-        matches!(self.state, Done | Refused | RolledBack | Interrupted)
+        use SwapState::{Done, Interrupted, Refused, Rehearsed, RolledBack};
+        matches!(self.state, Done | Rehearsed | Refused | RolledBack | Interrupted)
     }
 
     /// Whether the new version was on air.
@@ -164,7 +174,13 @@ impl Registry {
                 let group = "tenant = ?1 AND stream = ?2";
                 prune(transaction, ("swap", group), &[&pipeline.tenant, &pipeline.stream], SWAPS_KEPT)?;
             }
-            let detail = serde_json::json!({ "kind": swap.kind, "to": swap.to.digest, "fresh": swap.fresh });
+            let detail = serde_json::json!({
+                "kind": swap.kind,
+                "to": swap.to.digest,
+                "fresh": swap.fresh,
+                "force": swap.force,
+                "rehearseOnly": swap.rehearse_only,
+            });
             NewAudit::new(&actor, Action::SwapStage, Some(&pipeline.tenant), format!("pipeline {pipeline}"))
                 .detail(detail)
                 .write(transaction)?;
@@ -228,9 +244,9 @@ impl Registry {
 }
 
 fn unfinished(transaction: &Transaction<'_>) -> Result<Vec<SwapRow>, RegistryError> {
-    let over = [SwapState::Done, SwapState::Refused, SwapState::RolledBack, SwapState::Interrupted];
-    let mut statement = transaction.prepare(&format!("{SWAP} WHERE state NOT IN (?, ?, ?, ?)"))?;
-    let rows = statement.query_map(params![over[0], over[1], over[2], over[3]], raw)?;
+    use SwapState::{Done, Interrupted, Refused, Rehearsed, RolledBack};
+    let mut statement = transaction.prepare(&format!("{SWAP} WHERE state NOT IN (?, ?, ?, ?, ?)"))?;
+    let rows = statement.query_map(params![Done, Rehearsed, Refused, RolledBack, Interrupted], raw)?;
     rows.map(|row| read(row?)).collect()
 }
 

@@ -86,7 +86,7 @@ fn event(tenant: &str, stream: Option<&str>, kind: EventKind, severity: Severity
         tenant: Some(tenant.into()),
         stream: stream.map(str::to_owned),
         event: Event::new(kind, severity, format!("{} of {stream:?}", kind.name())),
-        detail: None,
+        incident: None,
     }
 }
 

@@ -7,6 +7,7 @@ use super::{Change, NewAudit, Registry, RegistryError, count, differences, enabl
 use crate::control::access::{Action, Actor};
 use crate::control::hidden::Hidden;
 use crate::limits::WEBHOOKS_MAX;
+use crate::pipeline::event::EventKind;
 use crate::store::files::check_name;
 use crate::store::page::{Listed, Page};
 use crate::unix_time::now_ms;
@@ -69,9 +70,11 @@ pub struct WebhookRow {
 const WEBHOOK: &str = "SELECT id, tenant, name, url, secret, events, enabled, created_ms, created_by FROM webhook";
 
 impl WebhookRow {
-    /// Whether it is told of events of this kind.
+    /// Whether it is told of events of this kind. One that names no kinds is told of incidents: each problem once when it
+    /// begins, when it gets worse and when it is over.
     pub fn wants(&self, kind: &str) -> bool {
-        self.enabled && (self.events.is_empty() || self.events.iter().any(|event| event == kind))
+        let by_default = self.events.is_empty() && EventKind::INCIDENTS.iter().any(|one| one.name() == kind);
+        self.enabled && (by_default || self.events.iter().any(|event| event == kind))
     }
 
     fn target(&self) -> String {

@@ -29,7 +29,9 @@ impl Settings {
                 "backupUrl": self.source.backup_url.as_deref().map(shown_url),
                 "maxBandwidth": self.source.max_bandwidth,
                 "resolution": self.source.resolution,
+                "liveEdge": self.source.live_edge,
                 "headers": names(&self.source.headers),
+                "whenEnded": self.source.when_ended,
             },
             "processor": self.processor.as_ref().map(|processor| json!({
                 "url": shown_url(&processor.url),

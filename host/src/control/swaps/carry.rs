@@ -1,18 +1,22 @@
 //! Carries one swap out: checked, rehearsed, cut over, on probation, over. Each step is written down before the next.
 
-use std::sync::PoisonError;
+mod air;
+
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::{Control, Order, PreviousStage};
+use self::air::Before;
+use super::{Control, Order, PreviousStage, told};
 use crate::control::registry::{SwapRow, SwapState, SwapStep, SwapStepTaken};
 use crate::control::settings::{Stage, key};
-use crate::limits::BATCH_SECONDS_DEFAULT;
+use crate::limits::{BATCH_SECONDS_DEFAULT, STAGE_STRETCH_LOOK};
+use crate::pipeline::Watch;
 use crate::pipeline::event::{EventKind, Severity};
 use crate::pipeline::load::stage_settings;
 use crate::stage::face::{Trial, TrialEnd};
+use crate::stage::rehearsal::Rehearsal;
 use crate::stage::swap::{Swaps, Wanted};
 use crate::unix_time::now_ms;
 
@@ -28,11 +32,13 @@ struct Carrier {
     control: Control,
     order: Order,
     row: SwapRow,
+    /// Why it starts from nothing though that was not asked for.
+    anew: Option<&'static str>,
 }
 
 /// Runs to the swap's end.
 pub(super) async fn carry(control: Control, order: Order, row: SwapRow) {
-    let mut carrier = Carrier { control, order, row };
+    let mut carrier = Carrier { control, order, row, anew: None };
     let ended = carrier.steps().await;
     carrier.end(ended).await;
 }
@@ -48,61 +54,118 @@ impl Carrier {
                 Err(reason) => Ended::refused(reason, None),
             };
         };
-        let wanted = Wanted {
+        let mut wanted = Wanted {
             component: self.order.component.clone(),
             settings: self.opening_settings(),
             fresh: self.row.swap.fresh,
             probation: self.row.swap.probation_wanted,
         };
+        let Some(watch) = self.order.entry.watch() else {
+            return Ended::refused("the pipeline was restarted in the meantime".to_owned(), None);
+        };
         self.enter(SwapState::Rehearsing).await;
-        let began = Instant::now();
-        match swaps.rehearse(self.order.kind, &wanted).await {
-            Ok(rehearsal) => {
-                self.row.swap.rehearsal = Some(rehearsal);
-                let detail = match rehearsal.calls {
-                    0 => "nothing was recorded yet".to_owned(),
-                    calls => format!("{} of {calls} calls answered as by the running version", rehearsal.same),
-                };
-                self.step(SwapStep::Rehearsed, began.elapsed(), Some(detail)).await;
-            }
-            Err(unfit) => {
-                self.row.swap.rehearsal = Some(unfit.rehearsal);
-                return Ended::refused(unfit.error.to_string(), Some(unfit.evidence));
-            }
+        if let Err(ended) = self.rehearse(&swaps, &mut wanted, &watch).await {
+            return ended;
         }
         self.enter(SwapState::CuttingOver).await;
+        if let Err(reason) = self.stretch(&watch, run).await {
+            return Ended::refused(reason, None);
+        }
+        if let Some(reason) = self.control.0.swaps.called_off(self.row.id) {
+            return Ended::refused(reason, None);
+        }
         if self.order.entry.swaps().is_none_or(|(number, _)| number != run) {
             return Ended::refused("the pipeline was restarted in the meantime".to_owned(), None);
         }
-        let cut = match swaps.cut_over(self.order.kind, &wanted).await {
+        let mut cut = swaps.cut_over(self.order.kind, &wanted).await;
+        if let Err(error) = &cut
+            && error.is_unreadable_state()
+            && self.starts_fresh(&mut wanted)
+        {
+            cut = swaps.cut_over(self.order.kind, &wanted).await;
+        }
+        let cut = match cut {
             Ok(cut) => cut,
             Err(error) if error.is_unreadable_state() => {
                 return Ended::refused(format!("{error}; it can start without one (`fresh: true`)"), None);
             }
             Err(error) => return Ended::refused(error.to_string(), None),
         };
+        let before = Before::of(&watch);
         // What decides is what a restart would take, before anybody is told.
         if let Err(reason) = self.settle_settings().await {
             swaps.roll_back(self.order.kind, reason.clone()).await;
             return Ended { state: SwapState::RolledBack, reason: Some(reason), evidence: None };
         }
         self.row.swap.state = SwapState::Probation;
-        self.step(SwapStep::CutOver, cut.took, None).await;
-        let swap = &self.row.swap;
-        let what = format!(
-            "{}: {} {} decides instead of {} {}",
-            swap.kind, swap.to.name, swap.to.version, swap.from.name, swap.from.version
-        );
+        self.step(SwapStep::CutOver, cut.took, self.anew.map(str::to_owned)).await;
         let id = self.order.entry.id().clone();
+        let what = told::cut_over(&self.row.swap, self.anew);
         self.control.tell_stage(&id, EventKind::StageSwapped, Severity::Info, what).await;
-        self.probation(run, cut.trial, &swaps).await
+        self.probation(run, cut.trial, &swaps, (&watch, before)).await
     }
 
-    /// Follows the probation to its end, or to the pipeline's.
-    async fn probation(&mut self, run: u64, mut trial: watch::Receiver<Trial>, _alive: &Swaps) -> Ended {
+    /// Gives the version the recorded inputs, and looks at what it would do to the air. `Err`: the swap goes no further.
+    async fn rehearse(&mut self, swaps: &Swaps, wanted: &mut Wanted, watch: &Watch) -> Result<(), Ended> {
+        let began = Instant::now();
+        let mut rehearsed = swaps.rehearse(self.order.kind, wanted).await;
+        if let Err(unfit) = &rehearsed
+            && unfit.error.is_unreadable_state()
+            && self.starts_fresh(wanted)
+        {
+            rehearsed = swaps.rehearse(self.order.kind, wanted).await;
+        }
+        let mut rehearsal = rehearsed.map_err(|unfit| {
+            let reason = match unfit.error.is_unreadable_state() {
+                true => format!("{}; it can start without one (`fresh: true`)", unfit.error),
+                false => unfit.error.to_string(),
+            };
+            self.row.swap.rehearsal = Some(unfit.rehearsal);
+            Ended::refused(reason, Some(unfit.evidence))
+        })?;
+        air::judge(&mut rehearsal, watch);
+        self.row.swap.rehearsal = Some(rehearsal.clone());
+        self.step(SwapStep::Rehearsed, began.elapsed(), Some(told::rehearsed(&rehearsal))).await;
+        let terms = self.order.terms;
+        if terms.rehearse_only {
+            let reason = rehearsal.would_go_off_air().then(|| air::sentence(&rehearsal));
+            return Err(Ended { state: SwapState::Rehearsed, reason, evidence: None });
+        }
+        match air::refusal(&rehearsal, terms.late) {
+            Some(reason) => Err(Ended::refused(reason, None)),
+            None => Ok(()),
+        }
+    }
+
+    /// Where the version cannot read the running one's state and may do without: it starts from nothing.
+    fn starts_fresh(&mut self, wanted: &mut Wanted) -> bool {
+        if !self.order.terms.fresh_if_needed || wanted.fresh {
+            return false;
+        }
+        (wanted.fresh, self.row.swap.fresh) = (true, true);
+        self.anew = Some("it starts from nothing, because it cannot read the state of the version that ran");
+        true
+    }
+
+    /// Follows the probation to its end, or to the pipeline's; takes the version back where it harms the air.
+    async fn probation(
+        &mut self,
+        run: u64,
+        mut trial: watch::Receiver<Trial>,
+        swaps: &Swaps,
+        (watch, before): (&Watch, Before),
+    ) -> Ended {
         let entry = self.order.entry.clone();
-        let mut runs = entry.runs();
+        let (mut runs, mut stats) = (entry.runs(), watch.changes());
+        // A gap that was asked for is no reason to go back.
+        let asked_for = self.row.swap.rehearsal.as_ref().is_some_and(Rehearsal::would_go_off_air);
         loop {
+            if trial.borrow().end.is_none() {
+                let harm = || before.harm(self.order.kind, watch).filter(|_| !asked_for);
+                if let Some(reason) = self.control.0.swaps.called_off(self.row.id).or_else(harm) {
+                    swaps.roll_back(self.order.kind, reason).await;
+                }
+            }
             let now = trial.borrow_and_update().clone();
             self.row.swap.different = now.different;
             if now.done > self.row.swap.probation_done {
@@ -124,6 +187,8 @@ impl Carrier {
             }
             tokio::select! {
                 _ = trial.changed() => {}
+                _ = stats.changed() => {}
+                () = tokio::time::sleep(STAGE_STRETCH_LOOK) => {}
                 _ = runs.wait_for(|now| now.swaps.as_ref().is_none_or(|(number, _)| *number != run)) => {
                     if trial.borrow().end.is_some() {
                         continue;
@@ -141,7 +206,7 @@ impl Carrier {
         (self.row.swap.reason, self.row.swap.ended_ms) = (reason.clone(), Some(now_ms()));
         let (id, reason) = (self.order.entry.id().clone(), reason.unwrap_or_default());
         let swap = self.row.swap.clone();
-        let what = |verb: &str| format!("{}: {} {} {verb}: {reason}", swap.kind, swap.to.name, swap.to.version);
+        let what = |verb: &str| format!("{}: {} {verb}: {reason}", swap.kind, told::subject(&swap));
         match state {
             SwapState::Refused => {
                 if self.order.written
@@ -160,7 +225,7 @@ impl Carrier {
             _ => self.save().await,
         }
         let seat = (id, self.order.kind);
-        self.control.0.swaps.under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&seat);
+        self.control.0.swaps.forget(&seat, self.row.id);
         // Once more: whoever waits for the end may ask for the next swap now.
         self.control.tell_swap(&self.row);
     }

@@ -137,14 +137,15 @@ impl Queue {
         let have = self.registry.webhooks(tenant, Page::newest(99)).await.unwrap().rows.len();
         let (url, secret) = (url.into().into(), SECRET.to_owned().into());
         let (tenant, name) = (tenant.to_owned(), format!("hook-{have}"));
-        let new = NewWebhook { tenant, name, url, secret, secret_given: true, events: Vec::new(), enabled: true };
+        let new =
+            NewWebhook { tenant, name, url, secret, secret_given: true, events: vec!["off-air".into()], enabled: true };
         self.registry.create_webhook(&actor(), new).await.unwrap().row.id
     }
 
     /// An event of the tenant with this number.
     async fn event(&self, tenant: &str, number: u64) {
         let event = Event::new(EventKind::OffAir, Severity::Error, format!("event {number}")).batch(number);
-        let new = NewEvent { tenant: Some(tenant.into()), stream: Some("s".into()), event, detail: None };
+        let new = NewEvent { tenant: Some(tenant.into()), stream: Some("s".into()), event, incident: None };
         self.registry.add_events(vec![new]).await.unwrap();
     }
 

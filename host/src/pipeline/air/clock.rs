@@ -5,8 +5,9 @@
 //! and goes on from there when the next batch arrives, so a starved stream goes on where it stopped. No task and no
 //! timer: everything is computed from one anchor when it is asked for ([`timeline`], pure).
 
-mod timeline;
+pub(in crate::pipeline) mod timeline;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -35,12 +36,28 @@ pub struct ClockStatus {
     pub stalls: u64,
     /// How long it stood still in all.
     pub stalled_for: Duration,
+    /// How long it has stood still up to now; zero while it runs.
+    pub standing: Duration,
 }
 
 #[derive(Debug)]
 struct Shared {
     timeline: Mutex<Timeline>,
     changed: watch::Sender<()>,
+    /// Who wants it to run as slowly as it may.
+    slowed: AtomicUsize,
+}
+
+/// Keeps the clock at [`AIR_LEAN_MIN`] until it is dropped; what else sets the rate is not heard meanwhile.
+#[derive(Debug)]
+pub struct Slowed(AirClock);
+
+impl Drop for Slowed {
+    fn drop(&mut self) {
+        if self.0.shared.slowed.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.set_rate(1.0);
+        }
+    }
 }
 
 impl Default for AirClock {
@@ -58,7 +75,8 @@ impl AirClock {
     /// A clock that runs `speed` times as fast as time does: for rehearsals and tests.
     pub fn with_speed(speed: f64) -> Self {
         let speed = if speed.is_finite() && speed > 0.0 { speed } else { 1.0 };
-        let shared = Shared { timeline: Mutex::new(Timeline::new(speed)), changed: watch::Sender::new(()) };
+        let timeline = Mutex::new(Timeline::new(speed));
+        let shared = Shared { timeline, changed: watch::Sender::new(()), slowed: AtomicUsize::new(0) };
         Self { shared: Arc::new(shared) }
     }
 
@@ -66,6 +84,12 @@ impl AirClock {
     /// this was it.
     pub fn start(&self, media_ms: u64, at: Instant) -> bool {
         self.change(|timeline, _| timeline.start(media_ms, at))
+    }
+
+    /// Lets a clock that stands still at the end of the spool go on at the instant `at` and not before; says whether it
+    /// stood.
+    pub fn resume_at(&self, at: Instant) -> bool {
+        self.change(|timeline, now| timeline.resume_at(at, now))
     }
 
     /// The spool holds media up to `end_ms` now. Never goes back. A clock that stood still goes on from here.
@@ -89,6 +113,15 @@ impl AirClock {
     /// Runs faster after an outage of our own: at most [`AIR_CATCH_UP_MAX`]; ends with the next [`Self::set_rate`].
     pub fn catch_up(&self, rate: f64) -> f64 {
         self.change_rate(rate, 1.0, AIR_CATCH_UP_MAX)
+    }
+
+    /// Runs at [`AIR_LEAN_MIN`] from now on, whatever rate is set, for as long as the answer is held: so that what comes later
+    /// has more time.
+    #[must_use]
+    pub fn slow_down(&self) -> Slowed {
+        self.shared.slowed.fetch_add(1, Ordering::AcqRel);
+        self.set_rate(AIR_LEAN_MIN);
+        Slowed(self.clone())
     }
 
     /// When the packet of this media time is due; `None`: the clock has not started, or will stand still before it.
@@ -131,7 +164,11 @@ impl AirClock {
     }
 
     fn change_rate(&self, rate: f64, min: f64, max: f64) -> f64 {
-        let rate = if rate.is_finite() { rate.clamp(min, max) } else { 1.0 };
+        let rate = match self.shared.slowed.load(Ordering::Acquire) {
+            0 if rate.is_finite() => rate.clamp(min, max),
+            0 => 1.0,
+            _ => AIR_LEAN_MIN,
+        };
         self.change(|timeline, now| timeline.set_rate(rate, now));
         rate
     }
@@ -172,6 +209,12 @@ mod tests {
         assert!(!changes.has_changed().unwrap(), "no change, no wake-up");
         assert_eq!((clock.set_rate(2.0), clock.set_rate(0.1), clock.set_rate(f64::NAN)), (1.05, 0.95, 1.0));
         assert_eq!((clock.catch_up(9.0), clock.catch_up(0.5)), (1.25, 1.0));
+        let (slowed, again) = (clock.slow_down(), clock.slow_down());
+        assert_eq!((clock.status().rate, clock.set_rate(1.0), clock.catch_up(1.2)), (0.95, 0.95, 0.95));
+        drop(slowed);
+        assert_eq!(clock.set_rate(1.0), 0.95, "somebody still wants it slow");
+        drop(again);
+        assert_eq!((clock.status().rate, clock.set_rate(1.05), clock.set_rate(1.0)), (1.0, 1.05, 1.0));
         clock.unbound();
         assert!(changes.has_changed().unwrap());
         let status = clock.status();

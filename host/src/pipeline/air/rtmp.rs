@@ -8,6 +8,7 @@ pub mod acks;
 pub mod amf;
 pub mod answer;
 pub mod chunk;
+pub mod login;
 pub mod reader;
 pub mod session;
 pub mod transport;

@@ -34,6 +34,13 @@ impl SinkError {
     }
 }
 
+impl SinkError {
+    /// A person has to change something before another attempt can succeed.
+    pub(super) fn wants_a_person(&self) -> bool {
+        matches!(self, Self::Rtmp(error) if error.wants_a_person())
+    }
+}
+
 /// An open session.
 pub(super) enum Sink {
     Rtmp(Box<Session>),

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 use url::Url;
 
+use super::rtmp::login::Login;
 use crate::net::{Denied, Guard};
 
 /// Why a URL is no destination. Never holds the URL.
@@ -59,6 +60,8 @@ pub struct RtmpTarget {
     pub tc_url: String,
     /// Stream key with its query: a secret.
     pub key: String,
+    /// User and password, for servers that want a login.
+    pub login: Option<Login>,
 }
 
 /// Container of a file destination.
@@ -131,7 +134,9 @@ impl Target {
                 // Servers name the stream with or without its query.
                 let (key, query) = target.key.split_once('?').unwrap_or((&target.key, ""));
                 let values = query.split('&').filter_map(|pair| pair.split_once('=')).map(|(_, value)| value);
-                let parts = [target.key.as_str(), query].into_iter().chain(values).filter(|part| part.len() >= 6);
+                let password = target.login.iter().map(|login| login.password.as_str());
+                let parts = [target.key.as_str(), query].into_iter().chain(values).chain(password);
+                let parts = parts.filter(|part| part.len() >= 6);
                 Secrets(parts.chain([key]).map(str::to_owned).collect())
             }
             Self::Stream(url) => Secrets::of(url),
@@ -177,7 +182,33 @@ fn rtmp(url: &Url) -> Result<RtmpTarget, TargetError> {
         tc_url: format!("{scheme}://{host}{shown_port}/{app}"),
         app,
         key: url.query().map_or_else(|| key.to_owned(), |query| format!("{key}?{query}")),
+        login: login(url),
     })
+}
+
+/// User and password in front of the host, percent-decoded.
+fn login(url: &Url) -> Option<Login> {
+    let (user, password) = (decoded(url.username()), decoded(url.password().unwrap_or_default()));
+    (!user.is_empty() || !password.is_empty()).then_some(Login { user, password })
+}
+
+fn decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, more @ ..] = rest {
+        let hex = more.get(..2).filter(|_| *first == b'%').and_then(|hex| std::str::from_utf8(hex).ok());
+        match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = more.get(2..).unwrap_or_default();
+            }
+            None => {
+                bytes.push(*first);
+                rest = more;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// A URL without what gives access: scheme, host, port and the first part of the path stay; the rest of the path, the
@@ -256,6 +287,10 @@ mod tests {
         assert_eq!((full.host.as_str(), full.port, full.tls), ("::1", 1443, true));
         assert_eq!((full.app.as_str(), full.key.as_str()), ("app/inst", "key/more?x=y&z=%20"));
         assert_eq!(full.tc_url, "rtmps://[::1]:1443/app/inst");
+        assert_eq!(full.login, Some(Login { user: "user".into(), password: "pw".into() }));
+        assert_eq!(plain.login, None);
+        let escaped = rtmp_of("rtmp://me%40x:p%3Aw%zz@h/app/key").login.unwrap();
+        assert_eq!((escaped.user.as_str(), escaped.password.as_str()), ("me@x", "p:w%zz"));
         assert_eq!(rtmp_of("rtmps://h/app/key").port, 443);
         assert_eq!(rtmp_of("rtmp://h/vod/mp4:a/b").app, "vod");
     }
@@ -298,6 +333,12 @@ mod tests {
         assert_eq!(format!("{target:?}"), "Target(rtmp://h/live/…)");
         assert_eq!(format!("{:?}", rtmp_of("rtmp://h/live/SECRET")), "RtmpTarget(rtmp://h/live/…)");
         assert_eq!(target.secrets().hide("no SECRET here"), "no … here");
+        let login = Target::parse("rtmp://someone:SECRET0@h/live/key").unwrap();
+        assert_eq!(
+            (login.redacted().as_str(), format!("{login:?}").as_str()),
+            ("rtmp://h/live/…", "Target(rtmp://h/live/…)")
+        );
+        assert_eq!(login.secrets().hide("the password SECRET0 is wrong"), "the password … is wrong");
         let srt = Target::parse("srt://h:9000?passphrase=SECRET0123&mode=caller").unwrap();
         let text = srt.secrets().hide("srt://h:9000?passphrase=SECRET0123&mode=caller: failed, passphrase SECRET0123");
         assert!(!text.contains("SECRET"), "{text}");

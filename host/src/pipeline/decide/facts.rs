@@ -57,7 +57,7 @@ pub(super) fn of(batch: &Prepared, decision: &Decision, time_left_ms: i64) -> wi
 
 fn absence(absence: &Absence) -> wit::Absence {
     match absence {
-        Absence::Late => wit::Absence::Late,
+        Absence::Late | Absence::Unanswered(_) => wit::Absence::Late,
         Absence::Failed(reason) => wit::Absence::Failed(reason.clone()),
         Absence::Invalid(reason) => wit::Absence::Invalid(reason.clone()),
         Absence::Disconnected => wit::Absence::Disconnected,

@@ -12,6 +12,7 @@ use crate::pipeline::prepare::Prepared;
 use crate::pipeline::remux::RemuxError;
 use crate::pipeline::remux::encode::{Reply as ReplyFile, encode};
 use crate::pipeline::remux::plan::{Audio, Coding, Plan, Processed};
+use crate::store::journal::OnAir;
 
 /// Why a batch goes on air with its original audio.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,7 +26,7 @@ pub(super) struct Why {
 impl Why {
     /// Nothing was sent.
     pub(super) fn not_sent() -> Self {
-        Self { name: "not-sent", text: "nothing was sent to a processor".into() }
+        Self { name: NOT_SENT, text: "nothing was sent to a processor".into() }
     }
 
     /// The audio of the plan could not be made.
@@ -37,7 +38,7 @@ impl Why {
 impl From<&Absence> for Why {
     fn from(absence: &Absence) -> Self {
         let name = match absence {
-            Absence::Late => "late",
+            Absence::Late | Absence::Unanswered(_) => "late",
             Absence::Failed(_) => "failed",
             Absence::Invalid(_) => "invalid",
             Absence::Disconnected => "disconnected",
@@ -47,6 +48,11 @@ impl From<&Absence> for Why {
         Self { name, text: absence.to_string() }
     }
 }
+
+/// The name of the reason where a reply was in hand and the plan does not use it. Not a failure of anything.
+const PLANNED: &str = "planned";
+/// The name of the reason where there was nobody to send to.
+const NOT_SENT: &str = "not-sent";
 
 /// The reply, or why there is none.
 #[derive(Debug)]
@@ -60,11 +66,9 @@ impl Decision {
     pub(super) fn of(reply: Reply) -> Self {
         match reply {
             // Heard unless the plan says otherwise.
-            Reply::Returned(returned) => Self {
-                returned: Some(returned),
-                absence: None,
-                why: Why { name: "planned", text: "the plan keeps the original".into() },
-            },
+            Reply::Returned(returned) => {
+                Self { returned: Some(returned), absence: None, why: Why { name: PLANNED, text: "as planned".into() } }
+            }
             Reply::Absent(absence) => Self { why: Why::from(&absence), returned: None, absence: Some(absence) },
         }
     }
@@ -78,6 +82,23 @@ impl Decision {
         if self.returned.is_some() {
             self.why = Why { name: "stage", text };
         }
+    }
+
+    /// Takes up what the stage noted, where the plan keeps the original though a reply is in hand.
+    pub(super) fn planned(&mut self, plan: &Plan) {
+        if self.as_planned() && !plan.note.is_empty() {
+            self.why.text = format!("as planned: {}", plan.note);
+        }
+    }
+
+    /// A reply was in hand; a plan that does not use it does so on purpose.
+    pub(super) fn as_planned(&self) -> bool {
+        self.why.name == PLANNED
+    }
+
+    /// The original audio, if it goes on air, stands in for a reply that is missing or of no use.
+    pub(super) fn is_fallback(&self) -> bool {
+        ![PLANNED, NOT_SENT].contains(&self.why.name)
     }
 
     pub(super) fn why(&self) -> &'static str {
@@ -98,8 +119,8 @@ impl Decision {
         if plan.uses_processed() { "processed" } else { "original" }
     }
 
-    /// What is kept with a batch of so many milliseconds on air.
-    pub(super) fn detail(&self, plan: &Plan, duration_ms: u64) -> String {
+    /// What is kept with a batch of so many milliseconds on air; `air` is what of it goes there, where there is any.
+    pub(super) fn detail(&self, plan: &Plan, duration_ms: u64, air: Option<&OnAir>) -> String {
         let why =
             if plan.uses_processed() { Value::Null } else { json!({ "name": self.why(), "text": self.reason() }) };
         let reply = self.returned.as_ref().map(|returned| {
@@ -110,7 +131,7 @@ impl Decision {
                 "attempts": returned.attempts,
             })
         });
-        json!({ "plan": plan, "why": why, "reply": reply, "duration_ms": duration_ms }).to_string()
+        json!({ "plan": plan, "why": why, "reply": reply, "duration_ms": duration_ms, "air": air }).to_string()
     }
 }
 
@@ -154,4 +175,59 @@ async fn save(dir: &Path, returned: &Returned, plan: &Plan) -> Result<Processed,
     let packet_ns = probe.duration_us * 1000 / probe.packets.max(1);
     let priming = probe.delay_us.unwrap_or_default() * 1000 / packet_ns.max(1);
     Ok(Processed { path, format, packets: probe.packets, priming, packet_ns })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use bytes::Bytes;
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::media::probe::probe;
+    use crate::pipeline::exchange::fake::tone;
+
+    fn decision() -> Decision {
+        let audio = tone(10);
+        let probe = probe(&audio).unwrap();
+        let (metadata, round_trip) = (Value::Null, Duration::from_millis(7));
+        Decision::of(Reply::Returned(Returned {
+            audio: Bytes::new(),
+            probe,
+            metadata,
+            round_trip,
+            attempts: 1,
+            answered: Instant::now(),
+        }))
+    }
+
+    #[test]
+    fn a_plan_that_keeps_the_original_on_purpose_is_no_fallback_and_keeps_its_note() {
+        let plan = Plan::original(true, "speech only in the reply");
+        let mut planned = decision();
+        planned.planned(&plan);
+        assert!(planned.as_planned() && !planned.is_fallback());
+        assert_eq!((planned.why(), planned.outcome(&plan)), ("planned", "original"));
+        let detail: Value = serde_json::from_str(&planned.detail(&plan, 2000)).unwrap();
+        assert_eq!(detail["why"], json!({ "name": "planned", "text": "as planned: speech only in the reply" }));
+        assert_eq!(detail["reply"]["round_trip_ms"], 7);
+        let mut silent = decision();
+        silent.planned(&Plan::original(true, ""));
+        assert_eq!(silent.reason(), "as planned");
+    }
+
+    #[test]
+    fn what_stands_in_for_a_reply_is_a_fallback() {
+        let plan = Plan::original(true, "no reply");
+        let mut late = Decision::of(Reply::Absent(Absence::Late));
+        late.planned(&plan);
+        assert_eq!((late.is_fallback(), late.as_planned(), late.reason()), (true, false, "no reply in time"));
+        let mut failed = decision();
+        failed.blame_stage("it trapped".into());
+        failed.planned(&plan);
+        assert_eq!((failed.is_fallback(), failed.why(), failed.reason()), (true, "stage", "it trapped"));
+        assert!(Decision::original(Why::unusable("x".into())).is_fallback());
+        assert!(!Decision::original(Why::not_sent()).is_fallback());
+    }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use serde_json::Value;
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -17,8 +17,9 @@ use tracing::{info, warn};
 use super::backoff::Backoff;
 use super::config::ExchangeConfig;
 use super::framer::{self, AudioFormat, Framer};
+use super::heard::Heard;
 use super::ledger::{self, Ledger};
-use super::reply::{Absence, Outgoing, Reply, Returned};
+use super::reply::{Absence, Outgoing, Reply, Returned, Waiting};
 use super::socketio::{Connection, Endpoint, Incoming};
 use super::status::ExchangeStatus;
 use crate::limits::PROCESSOR_HANDOVER_WAIT;
@@ -29,7 +30,7 @@ use session::{Next, Session};
 /// A fragment and whoever waits for its reply.
 pub struct Submission {
     pub outgoing: Outgoing,
-    pub reply: oneshot::Sender<Reply>,
+    pub reply: Waiting,
 }
 
 /// The processor that is wanted.
@@ -57,6 +58,8 @@ pub struct Driver {
     pub abandoned: Arc<Notify>,
     pub status: watch::Sender<ExchangeStatus>,
     pub cancel: CancellationToken,
+    /// What came and answered no fragment.
+    pub(super) heard: Heard,
     /// Replies that are being looked at: bounded by the fragments that are held.
     pub probes: JoinSet<Probed>,
 }
@@ -266,6 +269,7 @@ impl Driver {
                             return End::Lost(closed.to_string());
                         }
                     }
+                    Incoming::Ack { id, arguments } => self.on_ack(id, arguments),
                     Incoming::Closed(closed) => return End::Lost(closed.to_string()),
                 },
                 connected = session.next.connected() => match connected {

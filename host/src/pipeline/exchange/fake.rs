@@ -222,6 +222,7 @@ impl Peer {
     pub async fn fragment(&mut self) -> Option<(String, Bytes)> {
         let text = self.hear().await?;
         let json = text.strip_prefix("451-").unwrap_or_else(|| panic!("a fragment is expected: {text}"));
+        let json = json.trim_start_matches(|letter: char| letter.is_ascii_digit());
         let body: Value = serde_json::from_str(json).unwrap();
         assert_eq!(body[0], "fragment:data");
         let id = body[1]["fragment"]["id"].as_str().unwrap().to_owned();

@@ -25,6 +25,13 @@ pub enum ProbeError {
     Connect(#[from] ConnectError),
 }
 
+impl ProbeError {
+    /// See [`ConnectError::may_pass`].
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Connect(error) if error.may_pass())
+    }
+}
+
 /// A processor that let us in.
 #[derive(Debug)]
 pub struct Reached {
@@ -102,6 +109,7 @@ impl Reached {
         loop {
             let message = match self.connection.next().await {
                 Incoming::Message(message) => message,
+                Incoming::Ack { .. } => continue,
                 Incoming::Closed(closed) => return Some(closed.to_string()),
             };
             let events = match framer.decode(message, unix_time::now_ms()).await {

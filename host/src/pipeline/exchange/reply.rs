@@ -4,6 +4,7 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::Instant;
 
 use super::framer::{AudioFormat, Fragment};
+use super::heard::Heard;
 use super::status::ExchangeStatus;
 use crate::media::probe::Probe;
 
@@ -70,6 +72,9 @@ pub enum Absence {
     /// No reply in time.
     #[error("no reply in time")]
     Late,
+    /// No reply in time; what came instead, in words.
+    #[error("no reply in time; {0}")]
+    Unanswered(String),
     /// The processor gave it up, or it could not be sent.
     #[error("{0}")]
     Failed(String),
@@ -96,28 +101,95 @@ pub enum Absence {
 pub struct Pending {
     receiver: oneshot::Receiver<Reply>,
     abandoned: Arc<Notify>,
+    early: Arc<AtomicBool>,
     status: watch::Receiver<ExchangeStatus>,
+    asked: Asked,
+}
+
+/// What is waited for.
+#[derive(Debug)]
+pub(super) struct Asked {
+    /// The fragment's id.
+    pub(super) fragment: String,
+    /// When it was handed in.
+    pub(super) at: Instant,
+    /// What comes and answers nothing.
+    pub(super) heard: Heard,
+}
+
+impl Asked {
+    /// Names what came instead of a reply.
+    fn name(&self, reply: Reply) -> Reply {
+        match reply {
+            Reply::Absent(Absence::Late) => {
+                let came = self.heard.since(self.at, &self.fragment);
+                Reply::Absent(came.map_or(Absence::Late, Absence::Unanswered))
+            }
+            other => other,
+        }
+    }
+}
+
+/// Where the reply to a fragment goes.
+#[derive(Debug)]
+pub struct Waiting {
+    pub(super) reply: oneshot::Sender<Reply>,
+    early: Arc<AtomicBool>,
+}
+
+impl Waiting {
+    /// Nobody waits any more.
+    pub(super) fn is_closed(&self) -> bool {
+        self.reply.is_closed()
+    }
+
+    /// It was given up before the processor had the time that it needs.
+    pub(super) fn gave_up_early(&self) -> bool {
+        self.early.load(Ordering::Acquire)
+    }
+
+    /// Answers. Whoever waited may have gone.
+    pub(super) fn send(self, reply: Reply) {
+        let _ = self.reply.send(reply);
+    }
+}
+
+#[cfg(test)]
+impl From<oneshot::Sender<Reply>> for Waiting {
+    fn from(reply: oneshot::Sender<Reply>) -> Self {
+        Self { reply, early: Arc::default() }
+    }
 }
 
 impl Pending {
     pub(super) fn new(
         abandoned: Arc<Notify>,
         status: watch::Receiver<ExchangeStatus>,
-    ) -> (oneshot::Sender<Reply>, Self) {
-        let (sender, receiver) = oneshot::channel();
-        (sender, Self { receiver, abandoned, status })
+        asked: Asked,
+    ) -> (Waiting, Self) {
+        let (reply, receiver) = oneshot::channel();
+        let early = Arc::<AtomicBool>::default();
+        (Waiting { reply, early: Arc::clone(&early) }, Self { receiver, abandoned, early, status, asked })
     }
 
-    /// The time has come: the reply if it is in hand, else why there is none ([`Absence::Disconnected`] or
-    /// [`Absence::Late`]). The fragment is abandoned.
+    /// As [`Pending::give_up`], before the processor had the time that it needs: the circuit breaker does not count it
+    /// as a failure.
+    pub fn give_up_early(self) -> Reply {
+        self.early.store(true, Ordering::Release);
+        self.give_up()
+    }
+
+    /// The time has come: the reply if it is in hand, else why there is none ([`Absence::Disconnected`],
+    /// [`Absence::Late`] or [`Absence::Unanswered`]). The fragment is abandoned.
     pub fn give_up(mut self) -> Reply {
         // Closing first, so that a reply is either seen here or counted as late, never lost.
         self.receiver.close();
-        match self.receiver.try_recv() {
+        let reply = match self.receiver.try_recv() {
             Ok(reply) => reply,
             Err(_) if self.status.borrow().connected => Reply::Absent(Absence::Late),
             Err(_) => Reply::Absent(Absence::Disconnected),
-        }
+        };
+        self.asked.name(reply)
     }
 }
 
@@ -127,7 +199,7 @@ impl Future for Pending {
     /// An exchange that was stopped answers [`Absence::Disconnected`].
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Reply> {
         let reply = ready!(Pin::new(&mut self.receiver).poll(context));
-        Poll::Ready(reply.unwrap_or(Reply::Absent(Absence::Disconnected)))
+        Poll::Ready(self.asked.name(reply.unwrap_or(Reply::Absent(Absence::Disconnected))))
     }
 }
 

@@ -12,6 +12,7 @@ mod error;
 pub(super) mod fuzz;
 mod handshake;
 mod packet;
+mod refusal;
 mod tls;
 
 pub use connection::{Connection, Incoming, Receipt};

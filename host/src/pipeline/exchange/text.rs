@@ -10,9 +10,20 @@ pub fn shortened(mut text: String, limit: usize) -> String {
     text
 }
 
+/// The text on one line: a run of white space and control characters becomes one space, none is left at the ends.
+pub fn one_line(text: &str) -> String {
+    let words = text.split(|letter: char| letter.is_whitespace() || letter.is_control());
+    words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
 #[cfg(test)]
 mod tests {
-    use super::shortened;
+    use super::{one_line, shortened};
+
+    #[test]
+    fn a_text_becomes_one_line() {
+        assert_eq!(one_line(" a\r\n\tb\u{1b}[31m \u{7}"), "a b [31m");
+    }
 
     #[test]
     fn a_text_is_cut_at_a_character() {

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::LoadError;
-use crate::config::{Destination, PipelineConfig};
+use crate::config::{Destination, PipelineConfig, WhenEnded};
 use crate::limits::{AIR_KEEP_FOR_LATE, CUSHION_MIN, CUSHION_PART};
 use crate::net::Guard;
 use crate::pipeline::air::position::Position;
@@ -81,6 +81,8 @@ pub(crate) fn source_config(
     settings.headers = config.source.headers.clone();
     settings.variant.max_bandwidth = config.source.max_bandwidth;
     settings.variant.resolution = config.source.resolution;
+    settings.live_edge = config.source.live_edge;
+    settings.wait_when_ended = config.source.when_ended == Some(WhenEnded::Wait);
     settings
 }
 

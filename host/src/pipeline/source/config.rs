@@ -25,6 +25,9 @@ pub struct SourceConfig {
     pub variant: VariantChoice,
     /// Which audio rendition, where the variant has separate ones.
     pub audio: AudioChoice,
+    /// Where a live source starts: so many segments before the end of the playlist; `None`: where EXT-X-START says, else
+    /// three target durations.
+    pub live_edge: Option<u32>,
     /// Where segments go: `…/original_stream/<stream-id>/`. Made if it is not there.
     pub dir: PathBuf,
     /// Number of the first segment, where no earlier run is resumed: files of an earlier run keep theirs.
@@ -35,6 +38,8 @@ pub struct SourceConfig {
     pub guard: Guard,
     /// Whether there is room for more segments.
     pub room: Room,
+    /// An end of a live source is an outage: it is looked at again until it is back ([`super::SourceEvent::Over`]).
+    pub wait_when_ended: bool,
 }
 
 impl SourceConfig {
@@ -46,11 +51,13 @@ impl SourceConfig {
             headers: Vec::new(),
             variant: VariantChoice::default(),
             audio: AudioChoice::default(),
+            live_edge: None,
             dir,
             first_index: 0,
             bounds: Bounds::default(),
             guard: Guard::open(),
             room: Room::default(),
+            wait_when_ended: false,
         }
     }
 }
@@ -145,6 +152,9 @@ pub struct Resume {
     pub media_sequence: u64,
     /// Its EXTINF.
     pub duration: Duration,
+    /// It came from a live stream: ENDLIST behind it is an end that nobody ordered.
+    #[serde(default)]
+    pub live: bool,
 }
 
 impl Resume {
@@ -155,6 +165,7 @@ impl Resume {
             identity: segment.identity.clone(),
             media_sequence: segment.media_sequence,
             duration: segment.duration,
+            live: segment.live,
         }
     }
 }

@@ -61,6 +61,14 @@ pub enum SourceEvent {
     },
     /// Something a person may want to mend; nothing was lost.
     Warning(String),
+    /// A live source ended (ENDLIST) and nobody ordered it; everything before it was delivered or accounted for. It is
+    /// looked at again until it is back.
+    Over,
+    /// A source that was [`Over`](Self::Over) has new segments; the next one carries `discontinuity`.
+    Back {
+        /// Since it ended.
+        after: Duration,
+    },
     /// ENDLIST, and everything before it was delivered or accounted for. Nothing follows.
     Ended,
 }
@@ -108,6 +116,8 @@ pub enum GapReason {
     Missed,
     /// Every try failed; the last fault in words.
     GivenUp(String),
+    /// What came cannot be used and would be the same again: it is too large, protected, no media, or forbidden.
+    Unusable(String),
     /// There was no room to keep it: the tenant's quota or the disk; which, in words.
     NoRoom(String),
     /// Sound of a separate rendition whose picture is missing or already gone.
@@ -119,6 +129,7 @@ impl From<FetchError> for GapReason {
         match &error {
             FetchError::NoRoom(_) => Self::NoRoom(error.to_string()),
             _ if error.is_disk_full() => Self::NoRoom(error.to_string()),
+            _ if !error.may_pass() => Self::Unusable(error.to_string()),
             _ => Self::GivenUp(error.to_string()),
         }
     }
@@ -129,7 +140,7 @@ impl fmt::Display for GapReason {
         match self {
             Self::Marked => f.write_str("marked as missing by the playlist"),
             Self::Missed => f.write_str("left the playlist before it was seen"),
-            Self::GivenUp(why) => write!(f, "given up: {why}"),
+            Self::GivenUp(why) | Self::Unusable(why) => write!(f, "given up: {why}"),
             Self::NoRoom(why) => write!(f, "not fetched: {why}"),
             Self::Unpaired => f.write_str("sound without its picture"),
         }

@@ -71,10 +71,13 @@ pub struct Segment {
     pub index: u64,
     /// The playlist's number.
     pub media_sequence: u64,
-    /// EXTINF.
+    /// EXTINF; the media's own length where EXTINF is far from it.
     pub duration: Duration,
     /// Timestamps or codecs may not follow on from the segment before.
     pub discontinuity: bool,
+    /// It came from a live stream, not from a recording.
+    #[serde(default)]
+    pub live: bool,
     /// Who it is.
     pub identity: Identity,
     /// Cues at its start.

@@ -98,6 +98,18 @@ impl Ledger {
         self.take(Checked(count));
     }
 
+    /// Lengths of checked cuts, in microseconds of media.
+    pub(super) fn lengths_us(&self, cuts: &[Cut]) -> Vec<u64> {
+        let within =
+            |cut: &Cut| total_us(self.waiting.iter().filter(|segment| (cut.first..=cut.last).contains(&segment.index)));
+        cuts.iter().map(within).collect()
+    }
+
+    /// Media that is not cut, in microseconds.
+    pub(super) fn open_us(&self) -> u64 {
+        total_us(self.waiting.iter())
+    }
+
     /// Everything that waits counts as not told.
     pub(super) fn rewind(&mut self) {
         self.seen = 0;
@@ -174,6 +186,32 @@ impl Ledger {
         }
         Err(format!("{named}, but segment {} is not among those that wait", cut.last))
     }
+}
+
+/// Segments that follow on from the last one and are as long as these, over and over: enough for two batches of the greatest
+/// length. They carry no cues and no discontinuities.
+pub(super) fn more_like(segments: &[Segment]) -> Vec<Segment> {
+    let Some(last) = segments.last() else { return Vec::new() };
+    let mut more: Vec<Segment> = Vec::new();
+    let mut us = 0_u64;
+    for like in segments.iter().cycle().take(2 * BATCH_SEGMENTS_MAX) {
+        let before = more.last().unwrap_or(last);
+        let began = before.program_date_time_us;
+        let next = Segment {
+            index: before.index.saturating_add(1),
+            media_sequence: before.media_sequence.saturating_add(1),
+            program_date_time_us: began.and_then(|at| at.checked_add_unsigned(before.duration_us)),
+            discontinuity: false,
+            cues: Vec::new(),
+            ..like.clone()
+        };
+        us = us.saturating_add(next.duration_us);
+        more.push(next);
+        if us > 2 * BATCH_US_MAX {
+            break;
+        }
+    }
+    more
 }
 
 fn total_us<'a>(segments: impl Iterator<Item = &'a Segment>) -> u64 {

@@ -1,7 +1,7 @@
 //! The schema, step by step. `user_version` counts how many were taken: a step that was ever released stays as it is.
 
 /// Every step, oldest first. Only ever add.
-pub(super) const SCHEMA: &[&str] = &[JOURNAL, HISTORY, CONTROL, REMOVALS, STAGES, SIGNED];
+pub(super) const SCHEMA: &[&str] = &[JOURNAL, HISTORY, CONTROL, REMOVALS, STAGES, SIGNED, INCIDENTS];
 
 /// What pipelines write down while they run.
 const JOURNAL: &str = "
@@ -225,3 +225,22 @@ CREATE INDEX component_tenant ON component (tenant);
 
 /// The key of its tenant's that a component is signed with.
 const SIGNED: &str = "ALTER TABLE component ADD COLUMN signed_by TEXT;";
+
+/// Problems of pipelines, from their beginning to their end; at most one of a cause is open.
+const INCIDENTS: &str = "
+CREATE TABLE incident (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    tenant TEXT NOT NULL,
+    stream TEXT NOT NULL,
+    cause TEXT NOT NULL,
+    severity INTEGER NOT NULL,
+    opened_ms INTEGER NOT NULL,
+    updated_ms INTEGER NOT NULL,
+    resolved_ms INTEGER,
+    count INTEGER NOT NULL,
+    message TEXT NOT NULL,
+    FOREIGN KEY (tenant, stream) REFERENCES pipeline (tenant, stream) ON DELETE CASCADE
+);
+CREATE INDEX incident_stream ON incident (tenant, stream, id);
+CREATE UNIQUE INDEX incident_open ON incident (tenant, stream, cause) WHERE resolved_ms IS NULL;
+";

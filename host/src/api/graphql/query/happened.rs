@@ -7,8 +7,10 @@ use crate::api::graphql::error::At;
 use crate::api::graphql::paging::{Connection, Piece, cost, count, key, page};
 use crate::api::graphql::types::audit::AuditRecord;
 use crate::api::graphql::types::event::{Event, EventFilterInput};
+use crate::api::graphql::types::incident::Incident;
 use crate::api::graphql::types::log::{LogFilterInput, LogLine};
 use crate::control::error::ControlError;
+use crate::control::id::PipelineId;
 use crate::logs::Take;
 use crate::store::page::Listed;
 
@@ -73,6 +75,20 @@ pub async fn events(
     let Listed { rows, more } = listed;
     let known = rows.into_iter().filter_map(|row| Some((row.id, Event::of_row(row)?)));
     Ok(Connection::new(known, page.after.is_some(), more))
+}
+
+/// Incidents of a pipeline.
+pub async fn incidents(
+    ctx: &Context<'_>,
+    id: &PipelineId,
+    open: Option<bool>,
+    first: Option<i32>,
+    after: Option<&str>,
+) -> Result<Connection<Incident>> {
+    let (control, actor) = core(ctx)?;
+    let page = page(first, after)?;
+    let listed = control.incidents(actor, &id.to_string(), open, page.clone()).await?;
+    Ok(Connection::of(listed, &page, |row| row.id, Incident::from))
 }
 
 /// Lines of a filter.

@@ -2,6 +2,7 @@
 
 use async_graphql::{Enum, ID, InputObject, SimpleObject};
 
+use super::status::HealthCause;
 use crate::api::graphql::scalars::DateTime;
 use crate::control::listing::EventQuery;
 use crate::control::recorder::RecordedEvent;
@@ -42,7 +43,7 @@ pub enum EventKind {
     Failed,
     /// The source is there.
     SourceConnected,
-    /// The source cannot be reached.
+    /// The source cannot be reached, or was live and has ended; it is looked at again.
     SourceLost,
     /// The source brings nothing new.
     SourceStale,
@@ -68,6 +69,8 @@ pub enum EventKind {
     Fallback,
     /// A batch, or part of it, is lost.
     BatchLost,
+    /// A batch is longer than the stream is behind its source: it comes too late.
+    BatchTooLong,
     /// A stage failed; another answered for it.
     StageFailed,
     /// A stage was swapped on air.
@@ -92,6 +95,12 @@ pub enum EventKind {
     StorageRecovered,
     /// Files of finished batches were removed to make room, or by hand.
     StorageCleaned,
+    /// A problem began.
+    IncidentOpened,
+    /// A problem became more severe.
+    IncidentEscalated,
+    /// A problem is over.
+    IncidentResolved,
 }
 
 /// Something that happened.
@@ -113,6 +122,10 @@ pub struct Event {
     pub message: String,
     /// The batch that it is about.
     pub batch: Option<u64>,
+    /// The part that it comes from, or that is back; null where it is about none.
+    pub cause: Option<HealthCause>,
+    /// The id of the incident that it tells of.
+    pub incident: Option<ID>,
 }
 
 /// Which events. What is left out does not narrow.
@@ -147,6 +160,8 @@ impl Event {
     pub fn of_row(row: EventRow) -> Option<Self> {
         let kind = event::EventKind::ALL.iter().find(|kind| kind.name() == row.kind)?;
         Some(Self {
+            cause: row.cause().map(Into::into),
+            incident: row.incident().map(ID::from),
             id: ID::from(row.id),
             at: DateTime(row.at_ms),
             pipeline_id: pipeline_id(row.tenant.as_deref(), row.stream.as_deref()),
@@ -161,7 +176,7 @@ impl Event {
 
 impl From<&RecordedEvent> for Event {
     fn from(recorded: &RecordedEvent) -> Self {
-        let RecordedEvent { id, tenant, stream, event } = recorded;
+        let RecordedEvent { id, tenant, stream, event, incident } = recorded;
         Self {
             id: ID::from(*id),
             at: DateTime(event.at_ms),
@@ -171,6 +186,8 @@ impl From<&RecordedEvent> for Event {
             severity: event.severity.into(),
             message: event.message.clone(),
             batch: event.batch,
+            cause: event.cause.map(Into::into),
+            incident: incident.map(ID::from),
         }
     }
 }

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::Problem;
 use super::batch::Batch;
 use super::event::{Event, EventFilterInput, EventKind, Severity};
+use super::incident::Incident;
 use super::log::{LogFilterInput, LogLine};
 use super::settings::PipelineSettings;
 use super::settings_input::PipelineSettingsInput;
@@ -98,6 +99,18 @@ impl Pipeline {
         let pipeline = Some(ID(self.0.id().to_string()));
         let filter = EventFilterInput { tenant: None, pipeline, kinds, min_severity };
         Box::pin(query::happened::events(ctx, &filter, first, after.as_deref())).await
+    }
+
+    /// Its problems, newest first.
+    #[graphql(complexity = "cost(first, child_complexity)")]
+    async fn incidents(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "So many, 20 if left out.")] first: Option<i32>,
+        #[graphql(desc = "Behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "Only those that are open, or only those that are over. Left out: both.")] open: Option<bool>,
+    ) -> Result<Connection<Incident>> {
+        Box::pin(query::happened::incidents(ctx, self.0.id(), open, first, after.as_deref())).await
     }
 
     /// What it was set to, newest first.
@@ -250,6 +263,8 @@ pub struct ValidatePipelineInput {
 pub struct Validation {
     /// A pipeline with these settings would go on air as it was meant to.
     pub ok: bool,
+    /// Not `ok`, and each check that failed may pass without a change of the settings: somebody is away who may come back.
+    pub temporary: bool,
     /// What would happen, a sentence each.
     pub summary: Vec<String>,
     /// What was looked at, in the order of the data.
@@ -272,10 +287,12 @@ pub struct Interruption {
 /// Something that was looked at.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct ValidationCheck {
-    /// The setting that it is about: `input.settings.source.url`, and the like.
+    /// What of the input it is about: `input.settings.source.url`, `input.streamId`, and the like.
     pub path: String,
     /// It is as it should be.
     pub ok: bool,
+    /// Not `ok`, and that may pass without a change of the settings: somebody is away who may come back.
+    pub temporary: bool,
     /// What was found, in a sentence.
     pub message: String,
     /// What somebody may want to look at although it works.
@@ -288,10 +305,14 @@ pub struct ValidationCheck {
 
 impl From<dry_run::Validation> for Validation {
     fn from(found: dry_run::Validation) -> Self {
-        let path = |path: &str| format!("input.settings.{path}");
+        let path = |path: &str| match path {
+            "streamId" => "input.streamId".to_owned(),
+            setting => format!("input.settings.{setting}"),
+        };
         let check = |check: dry_run::Check| ValidationCheck {
             path: path(&check.path),
             ok: check.ok,
+            temporary: check.temporary,
             message: check.message,
             warnings: check.warnings,
             seconds: seconds(check.took_ms),
@@ -300,6 +321,7 @@ impl From<dry_run::Validation> for Validation {
         let problem = |problem: crate::config::Problem| Problem { path: path(&problem.path), message: problem.message };
         Self {
             ok: found.ok,
+            temporary: found.temporary,
             summary: found.summary,
             checks: found.checks.into_iter().map(check).collect(),
             problems: found.problems.into_iter().map(problem).collect(),

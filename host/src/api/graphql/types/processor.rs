@@ -28,13 +28,16 @@ pub struct ProcessorStatus {
     ready: bool,
     /// It asked us to wait.
     paused: bool,
-    /// Fragments that it has.
-    in_flight: BigInt,
+    /// Fragments that it has; null while it is not connected.
+    in_flight: Option<BigInt>,
     /// Fragments that wait to be sent.
     queued: BigInt,
     /// The circuit breaker.
     breaker: BreakerState,
-    /// The largest message that it takes, in bytes, where it told.
+    /// From sending the newest batch's fragment to its reply, in milliseconds; null while it is not connected, and where the
+    /// newest batch got no reply in time.
+    round_trip_ms: Option<BigInt>,
+    /// The largest message that it takes, in bytes, where it told; null while it is not connected.
     max_payload_bytes: Option<BigInt>,
     /// Why there is no connection, or what last went wrong with it.
     problem: Option<String>,
@@ -79,18 +82,20 @@ pub struct ProcessorCounters {
 
 // === from the core ===
 
-impl From<&ExchangeStatus> for ProcessorStatus {
-    fn from(status: &ExchangeStatus) -> Self {
+impl ProcessorStatus {
+    /// Of the connection, and how long the newest batch's reply took.
+    pub fn new(status: &ExchangeStatus, round_trip_ms: Option<u64>) -> Self {
         let since = status.since.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         Self {
             connected: status.connected,
             since: DateTime(u64::try_from(since.as_millis()).unwrap_or(u64::MAX)),
             ready: status.ready,
             paused: status.paused,
-            in_flight: status.in_flight.into(),
+            in_flight: status.connected.then(|| status.in_flight.into()),
+            round_trip_ms: round_trip_ms.filter(|_| status.connected).map(BigInt),
             queued: status.queued.into(),
             breaker: status.breaker.into(),
-            max_payload_bytes: status.max_payload.map(BigInt),
+            max_payload_bytes: status.max_payload.filter(|_| status.connected).map(BigInt),
             problem: status.problem.clone(),
             counters: (&status.counters).into(),
         }

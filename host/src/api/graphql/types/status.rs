@@ -11,6 +11,7 @@ use crate::control::health;
 use crate::control::id::PipelineId;
 use crate::control::runner::RunState;
 use crate::control::snapshot::{OFF_AIR, Snapshot};
+use crate::pipeline::cause;
 use crate::pipeline::source::Started;
 use crate::pipeline::status::Stats;
 
@@ -37,8 +38,10 @@ pub struct PipelineStatus {
     running_revision: Option<u64>,
     /// How often it was started again after it failed.
     restarts: BigInt,
-    /// Why it last failed, or the last thing that went wrong in it.
+    /// Why it last failed, or the last thing that went wrong in it. Null when that is over: while it is healthy.
     last_error: Option<String>,
+    /// When that was.
+    last_error_at: Option<DateTime>,
     /// The source, once it was found.
     source: Option<SourceStatus>,
     /// What was counted in this run, or in the last one.
@@ -51,10 +54,16 @@ pub struct PipelineStatus {
     stages: Vec<RunningStage>,
     /// Media time that is on air, in seconds from the start of the clock; null until it runs.
     air_seconds: Option<f64>,
-    /// Media time up to which everything is ready for air, in seconds.
-    ready_seconds: f64,
-    /// Batches that are ready and not yet on air everywhere.
-    batches_ready: BigInt,
+    /// Media time up to which everything is ready for air, in seconds; null while it does not run.
+    ready_seconds: Option<f64>,
+    /// Batches that are ready and not yet on air everywhere; null while it does not run.
+    batches_ready: Option<BigInt>,
+    /// Time in hand when the newest batch was ready for air, in seconds; null while it is not on air, and where that batch
+    /// was late.
+    time_left_seconds: Option<f64>,
+    /// How late the newest batch was ready, or how far the destination that is furthest behind is behind the clock where
+    /// that is more, in seconds; null while it is not on air, and where nothing is behind.
+    behind_seconds: Option<f64>,
 }
 
 /// Where a pipeline is on its way to air.
@@ -105,6 +114,31 @@ pub struct Health {
     reason: String,
     /// Since when the word is this one.
     since: DateTime,
+    /// The part that the reason comes from; null where nothing is wrong.
+    cause: Option<HealthCause>,
+    /// What to do about it, in one sentence; empty where nothing is wrong.
+    advice: String,
+}
+
+/// The part of the way to air that a problem comes from, the first in the order of the data: a quota or a disk that is
+/// full, then the source, the processor, a stage, a destination.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "cause::HealthCause")]
+pub enum HealthCause {
+    /// The settings, or a program that the host's machine lacks.
+    Settings,
+    /// A quota of the tenant.
+    Quota,
+    /// The disk of the storage.
+    Disk,
+    /// The source.
+    Source,
+    /// The processor.
+    Processor,
+    /// A stage.
+    Stage,
+    /// A destination.
+    Destination,
 }
 
 /// What was chosen of the source.
@@ -124,7 +158,7 @@ pub struct SourceStatus {
     target_duration_seconds: f64,
     /// It goes on; false: it is a recording, of which all was there from the start.
     live: bool,
-    /// Since when it brings nothing new; null while it does.
+    /// Since when it brings nothing new; null while it does, and while the pipeline does not run.
     stale_since: Option<DateTime>,
 }
 
@@ -139,7 +173,7 @@ pub struct Counters {
     segments_missing: Vec<ReasonCount>,
     /// How often the source's playlist started anew.
     source_restarts: BigInt,
-    /// Media time in the batch that is being collected, in seconds.
+    /// Media time in the batch that is being collected, in seconds; 0 while the pipeline does not run.
     buffer_seconds: f64,
     /// Batches that were cut.
     batches: BigInt,
@@ -176,6 +210,8 @@ impl PipelineStatus {
             _ => None,
         };
         let stats = shown.stats.as_ref();
+        let (last_error, error_ms) = shown.last_error.clone().unzip();
+        let live = shown.live();
         Self {
             pipeline_id: ID(id.to_string()),
             at: DateTime(shown.at_ms),
@@ -185,23 +221,34 @@ impl PipelineStatus {
                 state: shown.health.state.into(),
                 reason: shown.health.reason.clone(),
                 since: DateTime(shown.health_since_ms),
+                cause: shown.health.cause.map(Into::into),
+                advice: shown.health.advice.clone(),
             },
             started_at: run.started_ms.map(DateTime),
             since: (run.since_ms > 0).then_some(DateTime(run.since_ms)),
             retry_at,
             running_revision: run.revision,
             restarts: BigInt(run.restarts),
-            last_error: run.error.clone().or_else(|| stats.and_then(|stats| stats.last_error.clone())),
+            last_error,
+            last_error_at: error_ms.map(DateTime),
             source: stats.and_then(|stats| {
-                stats.source.as_ref().map(|started| SourceStatus::new(started, stats.stale_since_ms))
+                stats.source.as_ref().map(|started| SourceStatus::new(started, stats.stale_since_ms.filter(|_| live)))
             }),
-            counters: stats.map(Counters::from),
+            counters: stats.map(|stats| Counters {
+                buffer_seconds: if live { seconds(stats.buffer_ms) } else { 0.0 },
+                ..Counters::from(stats)
+            }),
             destinations: shown.destinations.iter().map(DestinationStatus::from).collect(),
-            processor: shown.exchange.as_ref().map(ProcessorStatus::from),
+            processor: shown
+                .exchange
+                .as_ref()
+                .map(|exchange| ProcessorStatus::new(exchange, stats.and_then(|stats| stats.round_trip_ms))),
             stages: shown.stages().iter().map(RunningStage::from).collect(),
             air_seconds: shown.air_ms.map(seconds),
-            ready_seconds: seconds(shown.ready_ms),
-            batches_ready: shown.batches_ready.into(),
+            ready_seconds: live.then(|| seconds(shown.ready_ms)),
+            batches_ready: live.then(|| shown.batches_ready.into()),
+            time_left_seconds: shown.time_left_ms().map(seconds),
+            behind_seconds: shown.behind_ms().map(seconds),
         }
     }
 }

@@ -23,6 +23,8 @@ pub enum SwapState {
     Probation,
     /// It stays.
     Done,
+    /// It was only rehearsed, as asked (`rehearseOnly`); nothing changed.
+    Rehearsed,
     /// It was not fit; nothing changed.
     Refused,
     /// The old version decides again.
@@ -39,6 +41,8 @@ pub enum SwapStep {
     Checked,
     /// It took the last recorded inputs.
     Rehearsed,
+    /// The air clock ran slower until the longer batches of the new version come in time.
+    Stretched,
     /// It decides from here on.
     CutOver,
     /// It decided one more batch of its probation.
@@ -82,12 +86,27 @@ pub struct Rehearsal {
     calls: u32,
     /// Of them, those that were answered as by the running version.
     same: u32,
+    /// Why the answers cannot be compared with the running version's, such as `another dialect`; null: they were.
+    not_comparable: Option<String>,
     /// Recorded calls for which there was no time.
     left_out: u32,
     /// The longest call, in milliseconds.
     slowest_ms: f64,
     /// Memory of the instance afterwards.
     memory_bytes: BigInt,
+    /// The longest batch that a batching stage cut of the recorded segments and of more like them, in seconds; null for other
+    /// stages.
+    longest_batch_seconds: Option<f64>,
+    /// The longest batch that the running version cut of them, in seconds.
+    running_batch_seconds: Option<f64>,
+    /// The longest batch that would be ready before it is due on air, in seconds; null while the stream is not on air.
+    allowed_batch_seconds: Option<f64>,
+    /// How much too late the longest batch would be ready: so many seconds nothing would go on air; 0: it comes in time.
+    late_by_seconds: f64,
+    /// The swap would take the stream off air: it is refused without `force`.
+    would_go_off_air: bool,
+    /// How long the air clock runs 5 % slower before the cut-over, with `force`, so that no batch comes late, in seconds.
+    stretch_seconds: f64,
 }
 
 /// Another version of a stage, or other settings, for a pipeline that may be on air.
@@ -107,6 +126,10 @@ pub struct Swap {
     settings_changed: bool,
     /// It starts from nothing, not from the running version's state.
     fresh: bool,
+    /// It is carried out even where the rehearsal finds that it takes the stream off air.
+    force: bool,
+    /// It ends after the rehearsal, in the state `REHEARSED`, and changes nothing.
+    rehearse_only: bool,
     /// Who asked for it.
     requested_by: String,
     /// The roll-out that it is part of.
@@ -148,6 +171,13 @@ pub struct SwapStageInput {
     /// True: it starts from nothing, where it cannot read the running version's state.
     #[graphql(default)]
     pub fresh: bool,
+    /// True: the swap is carried out even where the rehearsal finds that its batches are longer than what the stream is behind
+    /// its source, which takes it off air. The air clock first runs 5 % slower to make room, for 10 minutes at most.
+    #[graphql(default)]
+    pub force: bool,
+    /// True: the swap ends after the rehearsal with what it found, and nothing is changed.
+    #[graphql(default)]
+    pub rehearse_only: bool,
     /// Batches that it decides before the old version is let go, 1 to 1000; 3 if left out.
     pub probation_batches: Option<u32>,
 }
@@ -207,6 +237,9 @@ pub struct RollOutStageInput {
     /// True: it starts from nothing, where it cannot read the running version's state.
     #[graphql(default)]
     pub fresh: bool,
+    /// True: it is carried out even where the rehearsal finds that it takes a stream off air.
+    #[graphql(default)]
+    pub force: bool,
     /// Batches that it decides in each pipeline before the old version is let go, 1 to 1000; 3 if left out.
     pub probation_batches: Option<u32>,
 }
@@ -219,16 +252,16 @@ pub fn evidence_url(pipeline: &str, id: &str) -> String {
 impl SwapStageInput {
     /// For the core.
     pub fn wanted(self) -> NewSwap {
-        let Self { component, settings, fresh, probation_batches: probation, .. } = self;
-        NewSwap { component, settings: settings.into(), fresh, probation }
+        let Self { component, settings, fresh, force, rehearse_only, probation_batches: probation, .. } = self;
+        NewSwap { component, settings: settings.into(), fresh, force, rehearse_only, probation }
     }
 }
 
 impl RollOutStageInput {
     /// For the core.
     pub fn wanted(self) -> NewSwap {
-        let Self { component, settings, fresh, probation_batches: probation, .. } = self;
-        NewSwap { component, settings: settings.into(), fresh, probation }
+        let Self { component, settings, fresh, force, probation_batches: probation, .. } = self;
+        NewSwap { component, settings: settings.into(), fresh, force, rehearse_only: false, probation }
     }
 }
 
@@ -271,9 +304,17 @@ impl From<SwapStepTaken> for SwapStepRecord {
 
 impl From<stage::rehearsal::Rehearsal> for Rehearsal {
     fn from(rehearsal: stage::rehearsal::Rehearsal) -> Self {
+        let seconds = |ms: u64| ms as f64 / 1e3;
         Self {
             calls: rehearsal.calls,
             same: rehearsal.same,
+            would_go_off_air: rehearsal.would_go_off_air(),
+            longest_batch_seconds: rehearsal.longest_batch_ms.map(seconds),
+            running_batch_seconds: rehearsal.running_batch_ms.map(seconds),
+            allowed_batch_seconds: rehearsal.allowed_batch_ms.map(seconds),
+            late_by_seconds: seconds(rehearsal.late_by_ms),
+            stretch_seconds: seconds(rehearsal.stretch_ms),
+            not_comparable: rehearsal.not_comparable,
             left_out: rehearsal.left_out,
             slowest_ms: rehearsal.slowest_us as f64 / 1e3,
             memory_bytes: BigInt(rehearsal.memory_bytes),
@@ -291,6 +332,8 @@ impl From<SwapRow> for Swap {
             to: swap.to.into(),
             settings_changed: swap.settings_changed,
             fresh: swap.fresh,
+            force: swap.force,
+            rehearse_only: swap.rehearse_only,
             requested_by: swap.requested_by,
             roll_out: swap.roll_out.map(Into::into),
             state: swap.state.into(),

@@ -20,7 +20,7 @@ pub struct Webhook {
     pub name: String,
     /// Where events are sent: scheme, host and port. What follows may give access, and is not shown.
     pub url: String,
-    /// Of which kinds; empty: of all.
+    /// Of which kinds; empty: of incidents, which tell each problem once.
     pub kinds: Vec<EventKind>,
     /// It is told of events.
     pub enabled: bool,
@@ -78,7 +78,7 @@ pub struct CreateWebhookInput {
     pub name: String,
     /// Where events are sent, `http://` or `https://`; only its scheme, host and port are shown again.
     pub url: String,
-    /// Of which kinds; left out: of all.
+    /// Of which kinds; left out: of incidents, which tell each problem once.
     pub kinds: Option<Vec<EventKind>>,
     /// What requests are signed with, 16 to 256 bytes; left out: one is made and shown once.
     pub secret: Option<String>,
@@ -92,7 +92,7 @@ pub struct CreateWebhookInput {
 pub struct UpdateWebhookInput {
     /// Where events are sent, `http://` or `https://`.
     pub url: Option<String>,
-    /// Of which kinds; empty: of all.
+    /// Of which kinds; empty: of incidents, which tell each problem once.
     pub kinds: Option<Vec<EventKind>>,
     /// What requests are signed with from now on, 16 to 256 bytes.
     pub secret: Option<String>,

@@ -1,6 +1,7 @@
 use super::*;
 use crate::control::access::Action;
-use crate::limits::{AUDIT_ROWS_KEPT, EVENT_DETAIL_BYTES_MAX, EVENTS_AT_ONCE_MAX, EVENTS_KEPT, KEPT_TEXT_CHARS_MAX};
+use crate::limits::{AUDIT_ROWS_KEPT, EVENTS_AT_ONCE_MAX, EVENTS_KEPT, INCIDENTS_KEPT, KEPT_TEXT_CHARS_MAX};
+use crate::pipeline::cause::HealthCause;
 
 #[tokio::test]
 async fn events_are_found_by_whose_they_are_what_they_are_and_how_much_they_matter() {
@@ -84,11 +85,10 @@ async fn last_words_of_a_deleted_pipeline_are_its_tenants_and_those_of_a_deleted
 }
 
 #[tokio::test]
-async fn long_texts_are_cut_and_details_that_are_too_large_left_out() {
+async fn long_texts_are_cut() {
     let (_dir, registry) = registry().await;
     let mut long = event("acme", None, EventKind::Failed, Severity::Error);
     long.event.message = "ä".repeat(KEPT_TEXT_CHARS_MAX + 1);
-    long.detail = Some(json!("x".repeat(EVENT_DETAIL_BYTES_MAX)));
     let row = registry.add_events(vec![long]).await.unwrap().remove(0);
     assert_eq!((row.message.chars().count(), row.detail), (KEPT_TEXT_CHARS_MAX, None));
 }
@@ -113,4 +113,58 @@ async fn one_tenants_noise_does_not_push_out_anothers_audit_log() {
     let kept = registry.audit(whole("other"), Page::newest(9)).await.unwrap().rows;
     assert_eq!((kept.len(), kept[0].outcome, &kept[0].actor), (1, Outcome::Unchanged, &"test".to_owned()));
     assert_eq!(kept[0].detail, Some(json!({ "why": 1 })));
+}
+
+fn incident(cause: HealthCause, opened_ms: u64) -> IncidentState {
+    let message = format!("{cause} is away");
+    let (severity, updated_ms) = (Severity::Warning, opened_ms);
+    IncidentState { cause, severity, opened_ms, updated_ms, resolved_ms: None, count: 1, message }
+}
+
+fn told(state: &IncidentState, kind: EventKind) -> NewEvent {
+    NewEvent { incident: Some(state.clone()), ..event("acme", Some("a"), kind, Severity::Warning) }
+}
+
+#[tokio::test]
+async fn one_incident_of_a_cause_is_open_and_survives_the_process() {
+    let (dir, registry) = registry().await;
+    let a = id("acme", "a");
+    registry.create_pipeline(&admin(), pipeline(a.clone())).await.unwrap();
+    let opened = incident(HealthCause::Destination, 1000);
+    let row = registry.add_events(vec![told(&opened, EventKind::IncidentOpened)]).await.unwrap().remove(0);
+    let first = row.detail.unwrap()["incident"]["id"].as_u64().unwrap();
+    // The process ended; the next one opens it once more.
+    let registry = Registry::new(Database::open(&dir.path().join("outboard.db")).unwrap());
+    assert_eq!(registry.open_incidents(&a).await.unwrap(), [opened.clone()]);
+    let worse = IncidentState { severity: Severity::Error, count: 40, updated_ms: 2000, ..opened.clone() };
+    let row = registry.add_events(vec![told(&worse, EventKind::IncidentOpened)]).await.unwrap().remove(0);
+    assert_eq!(row.detail.unwrap()["incident"]["id"], json!(first), "the same one");
+    registry.add_events(vec![told(&incident(HealthCause::Source, 1), EventKind::IncidentOpened)]).await.unwrap();
+    assert_eq!(registry.open_incidents(&a).await.unwrap().len(), 2, "one of each cause");
+    let over = IncidentState { resolved_ms: Some(3000), ..worse.clone() };
+    registry.add_events(vec![told(&over, EventKind::IncidentResolved)]).await.unwrap();
+    // A count that comes late does not open it again.
+    registry.update_incidents(vec![(a.clone(), worse)]).await.unwrap();
+    let rows = registry.incidents(&a, Some(false), Page::newest(9)).await.unwrap().rows;
+    assert_eq!(rows.into_iter().map(|row| (row.id, row.state)).collect::<Vec<_>>(), [(first, over)]);
+    assert_eq!(registry.incidents(&a, None, Page::newest(1)).await.unwrap().rows[0].state.cause, HealthCause::Source);
+    registry.delete_pipeline(&admin(), &a, false).await.unwrap();
+    assert_eq!(registry.incidents(&a, None, Page::newest(9)).await.unwrap().rows, []);
+}
+
+#[tokio::test]
+async fn incidents_are_bounded_for_each_pipeline() {
+    let (_dir, registry) = registry().await;
+    let a = id("acme", "a");
+    registry.create_pipeline(&admin(), pipeline(a.clone())).await.unwrap();
+    for n in 0..INCIDENTS_KEPT + 9 {
+        let over = IncidentState { resolved_ms: Some(n + 1), ..incident(HealthCause::Source, n) };
+        let both = vec![
+            told(&incident(HealthCause::Source, n), EventKind::IncidentOpened),
+            told(&over, EventKind::IncidentResolved),
+        ];
+        registry.add_events(both).await.unwrap();
+    }
+    let rows = registry.incidents(&a, None, Page::newest(500)).await.unwrap().rows;
+    assert_eq!((rows.len() as u64, rows[0].state.opened_ms), (INCIDENTS_KEPT, INCIDENTS_KEPT + 8));
 }

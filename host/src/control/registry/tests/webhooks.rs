@@ -13,7 +13,7 @@ fn hook(tenant: &str, name: &str) -> NewWebhook {
         url: format!("https://user:hunter2@{name}.test/").into(),
         secret: "hunter2".to_owned().into(),
         secret_given: false,
-        events: Vec::new(),
+        events: vec!["off-air".into()],
         enabled: true,
     }
 }
@@ -58,6 +58,18 @@ async fn an_event_is_told_to_the_webhooks_of_its_tenant_that_want_it() {
     );
     assert_eq!((&payload["id"], &payload["pipeline"]), (&json!(row.id), &Value::Null));
     assert!(!format!("{due:?}").contains("hunter2"), "{due:?}");
+}
+
+#[tokio::test]
+async fn a_webhook_that_names_no_kinds_is_told_of_incidents_only() {
+    let (_dir, registry) = registry().await;
+    made(&registry, NewWebhook { events: Vec::new(), ..hook("acme", "default") }).await;
+    let all = EventKind::ALL.iter().map(|kind| event("acme", None, *kind, Severity::Error));
+    registry.add_events(all.collect()).await.unwrap();
+    let row = registry.webhooks("acme", Page::newest(1)).await.unwrap().rows.remove(0);
+    let told = registry.deliveries("acme", row.id, Page::oldest(99)).await.unwrap().rows;
+    let kinds: Vec<_> = told.iter().map(|delivery| delivery.kind.as_str()).collect();
+    assert_eq!(kinds, ["incident-opened", "incident-escalated", "incident-resolved"]);
 }
 
 #[tokio::test]

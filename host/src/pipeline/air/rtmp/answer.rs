@@ -8,6 +8,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use super::amf::{self, Value};
+use super::login;
 use super::reader::ChunkError;
 use super::transport::TransportError;
 
@@ -53,6 +54,22 @@ pub enum RtmpError {
         /// The server's words.
         description: String,
     },
+    /// The server wants a login, and the destination's URL holds none. It looks permanent: tried again rarely.
+    #[error(
+        "the server wants a login ({method}), and the destination's URL holds none; expected rtmp://user:password@host/app/key"
+    )]
+    LoginMissing {
+        /// `adobe`, `llnw`, or what else the server named.
+        method: String,
+    },
+    /// The server refuses the login that the URL holds. It looks permanent: tried again rarely.
+    #[error("the server refused the login of user {user:?}: {reason}")]
+    LoginRefused {
+        /// As given, without the password.
+        user: String,
+        /// Ours or the server's words.
+        reason: String,
+    },
     /// The server refused.
     #[error("the server refused {command}: {code} {description}")]
     Refused {
@@ -73,7 +90,30 @@ pub(super) struct Command {
     pub(super) values: Vec<Value>,
 }
 
+impl RtmpError {
+    /// The server may take the stream later, as it is.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Transport(error) => error.may_pass(),
+            Self::Io { .. } | Self::Closed { .. } | Self::Timeout { .. } | Self::Busy { .. } => true,
+            Self::Handshake(_) | Self::Chunk(_) | Self::Refused { .. } => false,
+            Self::LoginMissing { .. } | Self::LoginRefused { .. } => false,
+        }
+    }
+
+    /// A person has to change something, here or at the server, before another attempt can succeed.
+    pub(in crate::pipeline::air) fn wants_a_person(&self) -> bool {
+        matches!(self, Self::LoginMissing { .. } | Self::LoginRefused { .. })
+    }
+}
+
 impl Command {
+    /// The description of the answer's information object, where it asks for a login.
+    pub(super) fn login_wanted(&self) -> Option<&str> {
+        let description = self.values.iter().find_map(|value| value.field("description"))?;
+        login::is_asked_for(description).then_some(description)
+    }
+
     /// Code and description of the answer's information object.
     pub(super) fn info(&self) -> (String, String) {
         let find = |name| self.values.iter().find_map(|value| value.field(name)).unwrap_or_default();

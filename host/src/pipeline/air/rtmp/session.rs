@@ -16,6 +16,7 @@ use super::acks::Acks;
 use super::amf::{self, Value};
 use super::answer::{Command, RtmpError};
 use super::chunk::{AUDIO, COMMAND, CONTROL, ChunkWriter, DATA, Head, VIDEO};
+use super::login::Dialogue;
 use super::reader::ChunkReader;
 use super::transport::{Io, TlsSettings, connect};
 use crate::limits::{
@@ -96,12 +97,24 @@ impl Session {
         Ok(())
     }
 
+    /// Up to an accepted `connect`. A server that wants a login refuses up to two connections before.
     async fn reach(target: &RtmpTarget, tls: &TlsSettings, guard: &Guard) -> Result<Self, RtmpError> {
-        let mut session = Self::new(connect(target, tls, guard).await?, target, Patience::default());
-        let (handshake, command) = (session.patience.handshake, session.patience.command);
-        within("handshake", handshake, session.handshake()).await?;
-        within("connect", command, session.connect(target)).await?;
-        Ok(session)
+        let mut login = Dialogue::new(target.login.as_ref(), &target.app, rand::random());
+        loop {
+            let mut session = Self::new(connect(target, tls, guard).await?, target, Patience::default());
+            let (handshake, command) = (session.patience.handshake, session.patience.command);
+            within("handshake", handshake, session.handshake()).await?;
+            let mut wanted = None;
+            let connecting = async {
+                wanted = session.connect(target, login.query()).await?;
+                Ok(())
+            };
+            within("connect", command, connecting).await?;
+            match wanted {
+                None => return Ok(session),
+                Some(description) => login.refused(&description)?,
+            }
+        }
     }
 
     fn new(io: Box<dyn Io>, target: &RtmpTarget, patience: Patience) -> Self {
@@ -152,21 +165,23 @@ impl Session {
         }
     }
 
-    async fn connect(&mut self, target: &RtmpTarget) -> Result<(), RtmpError> {
+    /// Connects to the application; `login` goes behind its name. Answers what the server said where it wants a login.
+    async fn connect(&mut self, target: &RtmpTarget, login: &str) -> Result<Option<String>, RtmpError> {
         let text = |text: &str| Value::Text(text.to_owned());
         let object = Value::Object(vec![
-            ("app".into(), text(&target.app)),
+            ("app".into(), text(&format!("{}{login}", target.app))),
             ("type".into(), text("nonprivate")),
             ("flashVer".into(), text("FMLE/3.0 (compatible; Outboard)")),
-            ("tcUrl".into(), text(&target.tc_url)),
+            ("tcUrl".into(), text(&format!("{}{login}", target.tc_url))),
         ]);
         self.command(0, "connect", 1.0, &[object]);
         self.flush().await?;
         let answer = self.answer("connect", |command| command.transaction == 1.0).await?;
         if answer.name == "_error" {
-            return Err(answer.refused("connect"));
+            let wanted = answer.login_wanted().map(str::to_owned);
+            return wanted.map(Some).ok_or_else(|| answer.refused("connect"));
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Names the stream; goes out with the next command.

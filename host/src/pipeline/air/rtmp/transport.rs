@@ -67,6 +67,17 @@ pub enum TransportError {
     Settings(String),
 }
 
+impl TransportError {
+    /// The server may be there later, as it is.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Connect { error, .. } => !matches!(error, NetError::Denied(_)),
+            Self::Timeout { .. } => true,
+            Self::Tls { .. } | Self::Settings(_) => false,
+        }
+    }
+}
+
 /// Connects.
 ///
 /// # Errors
@@ -164,6 +175,7 @@ mod tests {
             app: "a".into(),
             tc_url: String::new(),
             key: "k".into(),
+            login: None,
         };
         let error = connect(&target(false, port), &TlsSettings::default(), &Guard::open()).await.err().unwrap();
         assert!(error.to_string().starts_with(&format!("no connection to 127.0.0.1:{port}")), "{error}");

@@ -10,14 +10,15 @@ use tracing::{Span, debug, info, warn};
 
 use super::{Driver, Probed};
 use crate::limits::{
-    EXCHANGE_AUDIO_MAX_BYTES, EXCHANGE_EVENTS_MAX, EXCHANGE_METADATA_MAX_BYTES, EXCHANGE_TEXT_MAX_BYTES, SLOW_DOWN_MAX,
+    EXCHANGE_AUDIO_MAX_BYTES, EXCHANGE_EVENTS_MAX, EXCHANGE_HEARD_ARGUMENTS_BYTES, EXCHANGE_METADATA_MAX_BYTES,
+    EXCHANGE_TEXT_MAX_BYTES, SLOW_DOWN_MAX,
 };
 use crate::media::probe;
-use crate::pipeline::exchange::framer::{Event, Level, Message, Processed};
+use crate::pipeline::exchange::framer::{Event, Level, Message, Processed, Reference};
 use crate::pipeline::exchange::ledger::Key;
 use crate::pipeline::exchange::reply::{Absence, Audio};
 use crate::pipeline::exchange::socketio::{Closed, ConnectError, Connection, EmitError};
-use crate::pipeline::exchange::text::shortened;
+use crate::pipeline::exchange::text::{one_line, shortened};
 use crate::unix_time;
 
 /// What a connection's life has besides the connection.
@@ -121,7 +122,7 @@ impl Driver {
             Ok(messages) => messages,
             Err(error) => return Ok(Err(Absence::Failed(error.to_string()))),
         };
-        match session.connection.emit(messages) {
+        match session.connection.emit_asking(messages, key) {
             Ok((bytes, receipt)) => {
                 debug!(stream = %self.stream_id, batch, attempt, bytes, "fragment sent");
                 self.ledger.sent(key, bytes, receipt, Instant::now());
@@ -137,14 +138,23 @@ impl Driver {
 
     pub(super) async fn on_message(&mut self, session: &mut Session, message: Message) -> Result<(), Closed> {
         let name = shortened(message.event.clone(), EXCHANGE_TEXT_MAX_BYTES);
+        let arguments = start_of(&message.arguments);
         let events = match self.framer.decode(message, unix_time::now_ms()).await {
             Ok(events) => events,
             Err(error) => {
                 self.ledger.counters.invalid += 1;
                 warn!(stream = %self.stream_id, event = name, %error, "a message makes no sense");
+                self.hear(None, &format!("the processor's `{name}` {arguments} makes no sense: {error}"));
                 return Ok(());
             }
         };
+        if events.is_empty() {
+            debug!(stream = %self.stream_id, event = name, arguments, "an event that the framing stage does not know");
+            self.hear(
+                None,
+                &format!("the processor emitted `{name}` {arguments}, which the framing stage does not know"),
+            );
+        }
         if events.len() > EXCHANGE_EVENTS_MAX {
             warn!(stream = %self.stream_id, event = name, events = events.len(), "too many events in one message");
         }
@@ -184,15 +194,47 @@ impl Driver {
                 match note.level {
                     Level::Debug => debug!(stream = %self.stream_id, "{text}"),
                     Level::Info => info!(stream = %self.stream_id, "{text}"),
-                    Level::Warn => warn!(stream = %self.stream_id, "{text}"),
+                    Level::Warn => {
+                        warn!(stream = %self.stream_id, "{text}");
+                        self.hear(None, &text);
+                    }
                 }
             }
         }
         Ok(())
     }
 
+    /// The processor answered a fragment by Socket.IO's ack. That is no reply: only the framing stage knows what one is, and
+    /// it is asked about events alone.
+    pub(super) fn on_ack(&self, id: u64, arguments: usize) {
+        let Some((outgoing, _)) = self.ledger.outgoing(id) else { return };
+        let text = match arguments {
+            0 => "the processor sent a Socket.IO ack without arguments, and no event".to_owned(),
+            _ => format!(
+                "the processor answered by a Socket.IO ack ({arguments} arguments); a reply must be an event, such as \
+                 fragment:processed of dialect fragment"
+            ),
+        };
+        debug!(stream = %self.stream_id, batch = outgoing.fragment.batch, arguments, "a fragment was acked");
+        self.hear(Some(&outgoing.fragment.id), &text);
+    }
+
+    fn hear(&self, fragment: Option<&str>, text: &str) {
+        self.heard.note(fragment, text, Instant::now());
+    }
+
     fn on_processed(&mut self, processed: Processed, now: Instant) {
+        let unknown = self.ledger.counters.unknown;
         let Some(wanted) = self.ledger.processed(&processed.fragment, now) else {
+            if self.ledger.counters.unknown > unknown {
+                let named = match &processed.fragment {
+                    Reference::Id(id) => {
+                        format!("with the id {:?}", shortened(id.clone(), EXCHANGE_HEARD_ARGUMENTS_BYTES))
+                    }
+                    Reference::Batch(number) => format!("of batch {number}"),
+                };
+                self.hear(None, &format!("the processor replied to a fragment {named}, which was never sent"));
+            }
             debug!(stream = %self.stream_id, fragment = ?processed.fragment, "a reply that nobody waits for");
             return;
         };
@@ -216,6 +258,13 @@ impl Driver {
             _ => Value::Null,
         }
     }
+}
+
+/// The start of an event's arguments, on one line.
+fn start_of(arguments: &str) -> String {
+    let end =
+        (0..=arguments.len().min(4 * EXCHANGE_HEARD_ARGUMENTS_BYTES)).rev().find(|&at| arguments.is_char_boundary(at));
+    shortened(one_line(arguments.get(..end.unwrap_or(0)).unwrap_or_default()), EXCHANGE_HEARD_ARGUMENTS_BYTES)
 }
 
 /// The fragment's bytes. The error names the file without its folders.

@@ -162,6 +162,36 @@ async fn a_wait_that_is_over_wakes_nobody_again() {
 // === messages that make no sense ===
 
 #[tokio::test]
+async fn what_came_instead_of_a_reply_is_named() {
+    let (mut scene, mut peer) = Scene::plain().await;
+    peer.event("hello", json!("before it was handed in")).await;
+    peer.event("pause", json!(null)).await;
+    scene.until(|status| status.paused).await;
+    peer.event("resume", json!(null)).await;
+    scene.until(|status| !status.paused).await;
+    let (first, second) = (scene.exchange.submit(fragment(0, tone(1))), scene.exchange.submit(fragment(1, tone(1))));
+    peer.fragment().await.unwrap();
+    peer.fragment().await.unwrap();
+    peer.event("exception", json!({"status": "error", "message": "no\nmodel"})).await;
+    peer.say("430[{\"audio\":1}]").await;
+    peer.say("431[]").await;
+    peer.answer("theirs", tone(1)).await;
+    // What is told after them shows that they were heard.
+    peer.event("pause", json!(null)).await;
+    scene.until(|status| status.paused).await;
+    let told = absence(std::future::ready(first.give_up())).await.to_string();
+    assert_eq!(
+        told,
+        "no reply in time; the processor emitted `exception` [{\"message\":\"no\\nmodel\",\"status\":\"error\"}], which the \
+         framing stage does not know; the processor answered by a Socket.IO ack (1 arguments); a reply must be an event, \
+         such as fragment:processed of dialect fragment; the processor replied to a fragment with the id \"theirs\", which \
+         was never sent"
+    );
+    let told = absence(std::future::ready(second.give_up())).await.to_string();
+    assert!(told.contains("a Socket.IO ack without arguments, and no event") && !told.contains("hello"), "{told}");
+}
+
+#[tokio::test]
 async fn nonsense_is_counted_and_changes_nothing() {
     let (mut scene, mut peer) = Scene::plain().await;
     let pending = scene.exchange.submit(fragment(0, tone(1)));
@@ -304,7 +334,7 @@ async fn giving_up_tells_what_is_known() {
     peer.answer("s-1", tone(1)).await;
     scene.until(|status| status.counters.late == 1).await;
     // A reply that is in hand is not given up.
-    assert!(matches!(futures_util::poll!(&mut first), std::task::Poll::Ready(Reply::Returned(_))));
+    assert!(matches!(futures_util::FutureExt::now_or_never(&mut first), Some(Reply::Returned(_))));
     let third = scene.exchange.submit(fragment(2, tone(1)));
     peer.fragment().await.unwrap();
     peer.answer("s-2", tone(1)).await;

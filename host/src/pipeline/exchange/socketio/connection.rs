@@ -32,6 +32,13 @@ use crate::pipeline::exchange::text::shortened;
 pub enum Incoming {
     /// An event. If it asked for an ack, that is on its way.
     Message(Message),
+    /// The answer to a message that asked for one, see [`Connection::emit_asking`].
+    Ack {
+        /// As it was asked for.
+        id: u64,
+        /// How many arguments came with it.
+        arguments: usize,
+    },
     /// The end; nothing follows.
     Closed(Closed),
 }
@@ -107,8 +114,8 @@ impl Connection {
     pub async fn next(&mut self) -> Incoming {
         if self.ended.is_none() {
             match self.incoming.recv().await {
-                Some(Incoming::Message(message)) => return Incoming::Message(message),
                 Some(Incoming::Closed(closed)) => self.ended = Some(closed),
+                Some(other) => return other,
                 None => {}
             }
         }
@@ -117,12 +124,22 @@ impl Connection {
 
     /// Queues messages, all of them or none; the receipt is of the last one. Gives the bytes that go out.
     pub fn emit(&self, messages: Vec<Message>) -> Result<(u64, Receipt), EmitError> {
+        self.queue(messages, None)
+    }
+
+    /// The same; the last message asks for an ack under this id.
+    pub fn emit_asking(&self, messages: Vec<Message>, id: u64) -> Result<(u64, Receipt), EmitError> {
+        self.queue(messages, Some(id))
+    }
+
+    fn queue(&self, messages: Vec<Message>, ack: Option<u64>) -> Result<(u64, Receipt), EmitError> {
         let receipt = Receipt::default();
         let last = messages.len().saturating_sub(1);
         let mut bytes = 0;
         let mut packets = Vec::with_capacity(messages.len());
         for (index, message) in messages.into_iter().enumerate() {
-            let text = packet::event(&self.namespace, &message.event, &message.arguments, message.attachments.len())
+            let (ack, count) = (ack.filter(|_| index == last), message.attachments.len());
+            let text = packet::event(&self.namespace, &message.event, &message.arguments, count, ack)
                 .map_err(|error| EmitError::Invalid(error.to_string()))?;
             let mut frames = vec![WsMessage::text(format!("4{text}"))];
             frames.extend(message.attachments.into_iter().map(WsMessage::binary));
@@ -220,7 +237,7 @@ impl Reader {
             };
             let incoming = match message {
                 Ok(None) => continue,
-                Ok(Some(message)) => Incoming::Message(message),
+                Ok(Some(incoming)) => incoming,
                 Err(closed) => Incoming::Closed(closed),
             };
             let end = matches!(incoming, Incoming::Closed(_));
@@ -230,7 +247,7 @@ impl Reader {
         }
     }
 
-    fn take(&mut self, message: WsMessage, dead_at: &mut Instant) -> Result<Option<Message>, Closed> {
+    fn take(&mut self, message: WsMessage, dead_at: &mut Instant) -> Result<Option<Incoming>, Closed> {
         let whole = match message {
             WsMessage::Text(text) => match engine::frame(&text) {
                 Frame::Message(text) => self.assembly.text(text),
@@ -259,7 +276,7 @@ impl Reader {
         }
     }
 
-    fn packet(&mut self, whole: Whole) -> Result<Option<Message>, Closed> {
+    fn packet(&mut self, whole: Whole) -> Result<Option<Incoming>, Closed> {
         if whole.namespace != self.namespace {
             return Ok(None);
         }
@@ -271,10 +288,14 @@ impl Reader {
                 if let Some(id) = whole.id {
                     self.reply(format!("4{}", packet::ack(&self.namespace, id)))?;
                 }
-                Ok(Some(Message { event, arguments, attachments: whole.attachments }))
+                Ok(Some(Incoming::Message(Message { event, arguments, attachments: whole.attachments })))
             }
-            // We ask for no acks, and we are connected.
-            Kind::Ack | Kind::Connect | Kind::ConnectError => Ok(None),
+            Kind::Ack => {
+                let arguments = packet::ack_arguments(&whole.payload);
+                Ok(whole.id.map(|id| Incoming::Ack { id, arguments }))
+            }
+            // We are connected.
+            Kind::Connect | Kind::ConnectError => Ok(None),
         }
     }
 

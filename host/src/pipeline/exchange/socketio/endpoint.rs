@@ -56,6 +56,8 @@ pub struct Endpoint {
     ca_file: Option<PathBuf>,
     guard: Guard,
     connect_timeout: Duration,
+    /// What a server's text may hold of ours and must not be shown.
+    secrets: Vec<String>,
 }
 
 const DEFAULT_PATH: &str = "/socket.io/";
@@ -78,6 +80,7 @@ impl Endpoint {
         }
         let mut headers = headers(&config.headers)?;
         headers.extend(authorization(&url));
+        let secrets = secrets(config, &url);
 
         // From ws to wss and back is always allowed; so is leaving out the user.
         let _ = url.set_scheme(scheme);
@@ -103,7 +106,23 @@ impl Endpoint {
             ca_file: config.ca_file.clone(),
             guard: config.guard.clone(),
             connect_timeout: config.connect_timeout,
+            secrets,
         })
+    }
+
+    /// A server's text without what gives access to it.
+    pub fn hide(&self, text: &str) -> String {
+        self.secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret, "…"))
+    }
+
+    /// Host name or address, without brackets.
+    pub fn host(&self) -> &str {
+        self.host.trim_start_matches('[').trim_end_matches(']')
+    }
+
+    /// The path of the upgrade request.
+    pub fn path(&self) -> &str {
+        self.uri.path()
     }
 
     /// Host and port.
@@ -217,6 +236,19 @@ fn authorization(url: &Url) -> Option<(HeaderName, HeaderValue)> {
     let mut value = HeaderValue::from_str(&value).ok()?;
     value.set_sensitive(true);
     Some((header::AUTHORIZATION, value))
+}
+
+/// Password, header values, values of the query and of `auth`, longest first. Shorter ones than 6 bytes would tear holes
+/// into texts without protecting anything.
+fn secrets(config: &ExchangeConfig, url: &Url) -> Vec<String> {
+    let mut all: Vec<String> = url.password().map(str::to_owned).into_iter().collect();
+    all.extend(url.query_pairs().map(|(_, value)| value.into_owned()));
+    all.extend(config.query.iter().chain(&config.headers).map(|(_, value)| value.clone()));
+    let auth = config.auth.as_ref().and_then(Value::as_object);
+    all.extend(auth.into_iter().flatten().filter_map(|(_, value)| value.as_str()).map(str::to_owned));
+    all.retain(|secret| secret.len() >= 6);
+    all.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+    all
 }
 
 fn is_engine_key(key: &str) -> bool {

@@ -26,14 +26,16 @@ pub enum ConnectError {
         reason: String,
     },
     /// The server answered the WebSocket upgrade with something else.
-    #[error(
-        "{server} answered HTTP {status} to the WebSocket upgrade, not 101: is it a Socket.IO server, is the path right?"
-    )]
+    #[error("{server} answered HTTP {status} to the WebSocket upgrade{}{said}: {advice}", if said.is_empty() { "" } else { ", " })]
     Http {
         /// Host and port.
         server: String,
         /// Its status code.
         status: u16,
+        /// Its body on one line, without secrets of ours; may be empty.
+        said: String,
+        /// What to do.
+        advice: String,
     },
     /// Nothing came in time.
     #[error("{server} did not answer {what} within {limit:?}")]
@@ -64,6 +66,17 @@ pub enum ConnectError {
         /// Why not.
         reason: String,
     },
+}
+
+impl ConnectError {
+    /// The processor may be there later, as it is. False: another address, login or server is needed.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Network { .. } | Self::Timeout { .. } => true,
+            Self::Http { status, .. } => *status == 429 || *status >= 500,
+            Self::Denied { .. } | Self::Refused { .. } | Self::Protocol(_) | Self::CaFile { .. } => false,
+        }
+    }
 }
 
 /// Why a connection ended.

@@ -66,7 +66,7 @@ fn write(u: &mut Unstructured<'_>) -> Result<()> {
     let name: String = u.arbitrary()?;
     let arguments = if u.ratio(1, 4)? { u.arbitrary()? } else { json(u)? };
     let attachments = u.int_in_range(0..=EXCHANGE_ATTACHMENTS_MAX + 1)?;
-    let Ok(text) = packet::event(namespace, &name, &arguments, attachments) else {
+    let Ok(text) = packet::event(namespace, &name, &arguments, attachments, None) else {
         let fine = attachments <= EXCHANGE_ATTACHMENTS_MAX && serde_json::from_str::<Vec<Value>>(&arguments).is_ok();
         assert!(!fine, "refused: {arguments}");
         return Ok(());

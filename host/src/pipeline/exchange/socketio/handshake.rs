@@ -2,7 +2,9 @@
 //! bounds both steps in time.
 
 use futures_util::{SinkExt, StreamExt};
+use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error as WsError, Message as WsMessage};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
@@ -11,31 +13,42 @@ use super::endpoint::Endpoint;
 use super::engine::{self, Frame};
 use super::error::ConnectError;
 use super::packet::{self, Kind};
-use crate::limits::{EXCHANGE_FRAME_MAX_BYTES, EXCHANGE_TEXT_MAX_BYTES};
+use super::refusal::{self, Lent};
+use crate::limits::{EXCHANGE_FRAME_MAX_BYTES, EXCHANGE_REFUSAL_SHOWN_BYTES, EXCHANGE_TEXT_MAX_BYTES};
 use crate::net::NetError;
-use crate::pipeline::exchange::text::shortened;
+use crate::pipeline::exchange::text::{one_line, shortened};
 
 /// The transport.
-pub type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+pub type Socket = WebSocketStream<Lent<MaybeTlsStream<TcpStream>>>;
 
 /// TCP, TLS and the WebSocket upgrade.
 pub async fn upgrade(endpoint: &Endpoint) -> Result<Socket, ConnectError> {
     let server = || endpoint.server().to_owned();
     let network = |reason: String| ConnectError::Network { server: server(), reason };
-    let connector = super::tls::connector(endpoint.tls(), endpoint.ca_file()).await?;
     let request = endpoint.request().map_err(|error| network(error.to_string()))?;
     let config = WebSocketConfig::default()
         .max_message_size(Some(EXCHANGE_FRAME_MAX_BYTES))
         .max_frame_size(Some(EXCHANGE_FRAME_MAX_BYTES))
         .read_buffer_size(16 << 10);
+    let client = if endpoint.tls() { Some(super::tls::client(endpoint.ca_file()).await?) } else { None };
     let tcp = endpoint.dial().await.map_err(|error| match error {
         NetError::Denied(reason) => ConnectError::Denied { server: server(), reason },
         NetError::Failed(error) => network(error.to_string()),
     })?;
-    match tokio_tungstenite::client_async_tls_with_config(request, tcp, Some(config), Some(connector)).await {
+    let stream = match client {
+        None => MaybeTlsStream::Plain(tcp),
+        Some(client) => {
+            let name = ServerName::try_from(endpoint.host().to_owned()).map_err(|error| network(error.to_string()))?;
+            let tls = TlsConnector::from(client).connect(name, tcp).await;
+            MaybeTlsStream::Rustls(tls.map_err(|error| network(format!("TLS: {error}")))?)
+        }
+    };
+    let (stream, owner) = Lent::new(stream);
+    match tokio_tungstenite::client_async_with_config(request, stream, Some(config)).await {
         Ok((socket, _)) => Ok(socket),
         Err(WsError::Http(response)) => {
-            Err(ConnectError::Http { server: server(), status: response.status().as_u16() })
+            let (said, advice) = refusal::read(&response, refusal::returned(&owner), endpoint).await;
+            Err(ConnectError::Http { server: server(), status: response.status().as_u16(), said, advice })
         }
         Err(error) => Err(network(error.to_string())),
     }
@@ -54,7 +67,13 @@ pub async fn join(socket: &mut Socket, endpoint: &Endpoint) -> Result<engine::Op
         let text = match &message {
             WsMessage::Text(text) => text.as_str(),
             WsMessage::Ping(_) | WsMessage::Pong(_) => continue,
-            WsMessage::Close(_) => return Err(protocol("it closed the connection in the handshake")),
+            WsMessage::Close(frame) => {
+                // At most 123 bytes, by the protocol.
+                let reason = frame.as_ref().map(|frame| endpoint.hide(&one_line(&frame.reason)));
+                let reason = reason.filter(|reason| !reason.is_empty()).map(|reason| format!(": {reason}"));
+                let reason = reason.unwrap_or_default();
+                return Err(protocol(&format!("it closed the connection in the handshake{reason}")));
+            }
             _ => return Err(protocol("a binary frame came in the handshake")),
         };
         let reply = match (engine::frame(text), &opened) {
@@ -77,7 +96,15 @@ pub async fn join(socket: &mut Socket, endpoint: &Endpoint) -> Result<engine::Op
                 }
             }
             (Frame::Close, _) => return Err(protocol("it closed the session in the handshake")),
-            _ => return Err(protocol("the first frame is not Engine.IO's open")),
+            _ => {
+                let came = shortened(endpoint.hide(&one_line(text)), EXCHANGE_REFUSAL_SHOWN_BYTES);
+                let expected = if opened.is_none() {
+                    "Engine.IO's open as the first frame"
+                } else {
+                    "Socket.IO's answer to CONNECT"
+                };
+                return Err(protocol(&format!("expected {expected}, {came:?} came")));
+            }
         };
         if let Some(reply) = reply {
             socket.send(WsMessage::text(reply)).await.map_err(|error| ConnectError::Protocol(error.to_string()))?;

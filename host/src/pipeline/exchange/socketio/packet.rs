@@ -105,8 +105,15 @@ pub fn split_event(payload: &str) -> Result<(String, String), PacketError> {
     Ok((name, arguments))
 }
 
-/// The text of an event packet. `arguments` is checked to be a JSON array, so that it cannot break out of the packet.
-pub fn event(namespace: &str, name: &str, arguments: &str, attachments: usize) -> Result<String, PacketError> {
+/// The text of an event packet. `arguments` is checked to be a JSON array, so that it cannot break out of the packet. `ack`:
+/// asks for an ack under this id.
+pub fn event(
+    namespace: &str,
+    name: &str,
+    arguments: &str,
+    attachments: usize,
+    ack: Option<u64>,
+) -> Result<String, PacketError> {
     if attachments > EXCHANGE_ATTACHMENTS_MAX {
         return Err(PacketError::Attachments);
     }
@@ -117,6 +124,9 @@ pub fn event(namespace: &str, name: &str, arguments: &str, attachments: usize) -
     let mut text = if attachments > 0 { format!("5{attachments}-") } else { "2".to_owned() };
     text.reserve(namespace.len() + name.len() + inner.len() + 4);
     push_namespace(&mut text, namespace);
+    if let Some(id) = ack {
+        text.push_str(&id.to_string());
+    }
     text.push('[');
     text.push_str(&name);
     if inner.trim_start() != "]" {
@@ -150,6 +160,11 @@ pub fn ack(namespace: &str, id: u64) -> String {
     text.push_str(&id.to_string());
     text.push_str("[]");
     text
+}
+
+/// How many arguments the JSON array of an ack holds; 0 where it is none.
+pub fn ack_arguments(payload: &str) -> usize {
+    serde_json::from_str::<Vec<IgnoredAny>>(payload).map_or(0, |arguments| arguments.len())
 }
 
 /// The message in a CONNECT_ERROR's JSON: an object with `message` since version 5, a string before.

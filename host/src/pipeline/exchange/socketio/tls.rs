@@ -3,18 +3,15 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use rustls::ClientConfig;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use tokio_tungstenite::Connector;
 
 use super::error::ConnectError;
 
-/// The connector for a connection, with TLS or without.
-pub async fn connector(tls: bool, ca_file: Option<&Path>) -> Result<Connector, ConnectError> {
-    if !tls {
-        return Ok(Connector::Plain);
-    }
-    let Some(path) = ca_file else { return Ok(Connector::Rustls(crate::tls::client_config().await)) };
+/// The configuration of a TLS client that trusts them.
+pub async fn client(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, ConnectError> {
+    let Some(path) = ca_file else { return Ok(crate::tls::client_config().await) };
     crate::tls::install();
     let refuse = |reason: String| ConnectError::CaFile {
         file: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
@@ -29,8 +26,7 @@ pub async fn connector(tls: bool, ca_file: Option<&Path>) -> Result<Connector, C
     if roots.is_empty() {
         return Err(refuse("it holds no PEM certificate".to_owned()));
     }
-    let config = rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
-    Ok(Connector::Rustls(Arc::new(config)))
+    Ok(Arc::new(ClientConfig::builder().with_root_certificates(roots).with_no_client_auth()))
 }
 
 #[cfg(test)]
@@ -41,14 +37,13 @@ mod tests {
     async fn a_ca_file_that_is_none_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ca.pem");
-        let error = connector(true, Some(&path)).await.err().unwrap().to_string();
+        let error = client(Some(&path)).await.err().unwrap().to_string();
         assert!(error.starts_with("the CA file ca.pem cannot be used: "), "{error}");
         std::fs::write(&path, "nothing").unwrap();
-        let error = connector(true, Some(&path)).await.err().unwrap().to_string();
+        let error = client(Some(&path)).await.err().unwrap().to_string();
         assert_eq!(error, "the CA file ca.pem cannot be used: it holds no PEM certificate");
         std::fs::write(&path, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
-        assert!(connector(true, Some(&path)).await.is_err());
-        assert!(matches!(connector(false, Some(&path)).await, Ok(Connector::Plain)));
-        assert!(matches!(connector(true, None).await, Ok(Connector::Rustls(_))));
+        assert!(client(Some(&path)).await.is_err());
+        assert!(client(None).await.is_ok());
     }
 }

@@ -18,6 +18,7 @@ fn session() -> (Session, DuplexStream) {
         app: "live".into(),
         tc_url: "rtmp://h/live".into(),
         key: "key".into(),
+        login: None,
     };
     (Session::new(Box::new(ours), &target, PATIENCE), theirs)
 }

@@ -48,6 +48,20 @@ async fn pings_and_acks_are_answered_without_anybody_asking() {
 }
 
 #[tokio::test]
+async fn the_last_message_of_a_fragment_asks_for_an_ack() {
+    let (mut connection, mut peer) = connected(LONG).await;
+    connection.emit_asking(vec![message("e", "[]", &[]), message("f", "[1]", &[Bytes::from_static(b"x")])], 7).unwrap();
+    assert_eq!(peer.hear().await.as_deref(), Some("42[\"e\"]"));
+    assert_eq!(peer.hear().await.as_deref(), Some("451-7[\"f\",1]"));
+    assert!(peer.socket.next().await.unwrap().unwrap().is_binary());
+    peer.say("437[]").await;
+    assert_eq!(connection.next().await, Incoming::Ack { id: 7, arguments: 0 });
+    peer.say("461-7[{\"data\":{\"_placeholder\":true,\"num\":0}},null]").await;
+    peer.send(b"audio").await;
+    assert_eq!(connection.next().await, Incoming::Ack { id: 7, arguments: 2 });
+}
+
+#[tokio::test]
 async fn binary_is_carried_at_any_depth_both_ways() {
     let (mut connection, mut peer) = connected(LONG).await;
     let arguments = r#"[{"a":[{"_placeholder":true,"num":1}],"b":{"_placeholder":true,"num":0}}]"#;
@@ -122,14 +136,14 @@ async fn every_end_has_its_reason() {
         ("4599-[]", "the processor broke the protocol: bad attachment count (at most 16 are taken)"),
     ] {
         let (mut connection, mut peer) = connected(LONG).await;
-        // These concern nobody: another namespace, an ack we did not ask for, a second CONNECT, Engine.IO's noop.
-        for nothing in ["42/other,[\"e\"]", "431[]", "40{}", "6"] {
+        // These concern nobody: another namespace, an ack without an id, a second CONNECT, Engine.IO's noop.
+        for nothing in ["42/other,[\"e\"]", "43[]", "40{}", "6"] {
             peer.say(nothing).await;
         }
         peer.say(text).await;
         match connection.next().await {
             Incoming::Closed(closed) => assert_eq!(closed.to_string(), reason, "{text}"),
-            Incoming::Message(message) => panic!("{message:?} concerns nobody"),
+            other => panic!("{other:?} concerns nobody"),
         }
     }
     let (mut connection, mut peer) = connected(LONG).await;
@@ -240,16 +254,20 @@ async fn a_handshake_that_is_none_is_told() {
     let text = |text: &str| WsMessage::text(text.to_owned());
     let open = r#"0{"sid":"e","pingInterval":25000,"pingTimeout":20000}"#;
     let cases = [
-        (vec![text("hello")], "the first frame is not Engine.IO's open"),
-        (vec![text("40")], "the first frame is not Engine.IO's open"),
+        (vec![text("hello\n\u{1b}[31m")], "expected Engine.IO's open as the first frame, \"hello [31m\" came"),
+        (vec![text("40")], "expected Engine.IO's open as the first frame, \"40\" came"),
         (vec![text("0{}")], "missing field `sid` at line 1 column 2"),
-        (vec![text(open), text(open)], "the first frame is not Engine.IO's open"),
+        (vec![text(open), text("5")], "expected Socket.IO's answer to CONNECT, \"5\" came"),
         (vec![text(open), text("4x")], "unknown packet type"),
         (vec![text(open), text("42[\"e\"]")], "something else came than the answer to CONNECT"),
         (vec![text(open), text("40/other,{}")], "something else came than the answer to CONNECT"),
         (vec![text(open), text("1")], "it closed the session in the handshake"),
         (vec![WsMessage::binary(vec![1])], "a binary frame came in the handshake"),
         (vec![WsMessage::Ping(Bytes::new()), WsMessage::Close(None)], "it closed the connection in the handshake"),
+        (
+            vec![WsMessage::Close(Some(CloseFrame { code: 1008.into(), reason: "no\nroom".into() }))],
+            "it closed the connection in the handshake: no room",
+        ),
     ];
     for (frames, reason) in cases {
         assert_eq!(handshake(frames).await, format!("the processor does not speak Socket.IO v4: {reason}"));

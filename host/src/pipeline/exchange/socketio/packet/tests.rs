@@ -61,19 +61,22 @@ fn an_event_is_split_into_name_and_arguments() {
 
 #[test]
 fn a_stage_cannot_break_out_of_a_packet() {
-    assert_eq!(event("/", "e\",\"x", "[1]", 0).unwrap(), r#"2["e\",\"x",1]"#);
+    assert_eq!(event("/", "e\",\"x", "[1]", 0, None).unwrap(), r#"2["e\",\"x",1]"#);
     for bad in ["", "{}", "[1", "[1],[2]", "[1]]", "1", "[1]\u{0}"] {
-        assert_eq!(event("/", "e", bad, 0), Err(PacketError::Arguments), "{bad}");
+        assert_eq!(event("/", "e", bad, 0, None), Err(PacketError::Arguments), "{bad}");
     }
-    assert_eq!(event("/", "e", "[]", EXCHANGE_ATTACHMENTS_MAX + 1), Err(PacketError::Attachments));
+    assert_eq!(event("/", "e", "[]", EXCHANGE_ATTACHMENTS_MAX + 1, None), Err(PacketError::Attachments));
 }
 
 #[test]
 fn what_we_write_is_what_the_protocol_says() {
-    assert_eq!(event("/", "e", "[]", 0).unwrap(), r#"2["e"]"#);
-    assert_eq!(event("/n", "e", " [ ] ", 1).unwrap(), r#"51-/n,["e" ]"#);
+    assert_eq!(event("/", "e", "[]", 0, None).unwrap(), r#"2["e"]"#);
+    assert_eq!(event("/n", "e", " [ ] ", 1, None).unwrap(), r#"51-/n,["e" ]"#);
+    assert_eq!(event("/n", "e", "[1]", 1, Some(12)).unwrap(), r#"51-/n,12["e",1]"#);
+    let counted = [("[]", 0), ("[1,{\"a\":[2]}]", 2), ("", 0), ("{}", 0)];
+    counted.iter().for_each(|(payload, count)| assert_eq!(ack_arguments(payload), *count, "{payload}"));
     assert_eq!(
-        event("/n", "e", r#"[{"d":{"_placeholder":true,"num":0}}]"#, 1).unwrap().as_str(),
+        event("/n", "e", r#"[{"d":{"_placeholder":true,"num":0}}]"#, 1, None).unwrap().as_str(),
         r#"51-/n,["e",{"d":{"_placeholder":true,"num":0}}]"#
     );
     assert_eq!(connect("/", None), "0");
@@ -96,7 +99,7 @@ fn a_refusal_tells_its_message() {
 #[test]
 fn a_server_reads_what_we_write() {
     let (state, config) = (ParserState::default(), ParseConfig::default());
-    let text = event("/n", "fragment:data", r#"[{"data":{"_placeholder":true,"num":0}}]"#, 1).unwrap();
+    let text = event("/n", "fragment:data", r#"[{"data":{"_placeholder":true,"num":0}}]"#, 1, None).unwrap();
     let first = CommonParser.decode_str(&config, &state, Str::from(text.clone()));
     assert!(matches!(first, Err(ParseError::NeedsMoreBinaryData)));
     let packet = CommonParser.decode_bin(&config, &state, Bytes::from_static(b"audio")).unwrap();

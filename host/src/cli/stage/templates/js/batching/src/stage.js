@@ -1,6 +1,7 @@
 // {{name}}: a batching stage for Outboard. Only the contract's calls are here; the rule is in batcher.js.
-// A call that throws an object `{ tag, val }` answers with the contract's error; any other exception is a trap.
+// A call that throws an object `{ tag, val }` answers with the contract's error; any other exception is a trap, and printed.
 import { Batcher } from './batcher.js';
+import { told } from './calls.js';
 import * as settings from './settings.js';
 import * as snapshot from './snapshot.js';
 
@@ -20,7 +21,7 @@ const SETTINGS = {
 // One instance serves one pipeline, so its state may live here.
 let batcher;
 
-export const lifecycle = {
+export const lifecycle = told({
   describe() {
     return {
       name: NAME,
@@ -38,12 +39,12 @@ export const lifecycle = {
   snapshot() {
     return snapshot.write(batcher?.state);
   },
-};
+});
 
-export const batching = {
+export const batching = told({
   push: (segment) => opened().push(segment),
   flush: () => opened().flush(),
-};
+});
 
 function opened() {
   if (!batcher) throw { tag: 'other', val: 'not opened' };

@@ -1,6 +1,7 @@
 // {{name}}: a framing stage for Outboard. Only the contract's calls are here; the dialect is in framer.js.
-// A call that throws an object `{ tag, val }` answers with the contract's error; any other exception is a trap.
+// A call that throws an object `{ tag, val }` answers with the contract's error; any other exception is a trap, and printed.
 import { Framer } from './framer.js';
+import { told } from './calls.js';
 import * as settings from './settings.js';
 import * as snapshot from './snapshot.js';
 
@@ -18,7 +19,7 @@ const SETTINGS = {
 // One instance serves one pipeline, so its state may live here.
 let framer;
 
-export const lifecycle = {
+export const lifecycle = told({
   describe() {
     return {
       name: NAME,
@@ -36,16 +37,16 @@ export const lifecycle = {
   snapshot() {
     return snapshot.write(framer?.state);
   },
-};
+});
 
-export const framing = {
+export const framing = told({
   audioFormat: () => ({ tag: 'fmp4' }),
   // A dialect that has a handshake sends it here and answers `ready: false`.
   onConnect: () => ({ messages: [], ready: true }),
   encode: (fragment, audio) => [opened().encode(fragment, audio)],
   decode: (message) => opened().decode(message),
   onDisconnect: () => {},
-};
+});
 
 function opened() {
   if (!framer) throw { tag: 'other', val: 'not opened' };

@@ -1,6 +1,7 @@
 // {{name}}: a remux-planning stage for Outboard. Only the contract's calls are here; the rule is in planner.js.
-// A call that throws an object `{ tag, val }` answers with the contract's error; any other exception is a trap.
+// A call that throws an object `{ tag, val }` answers with the contract's error; any other exception is a trap, and printed.
 import { Planner } from './planner.js';
+import { told } from './calls.js';
 import * as settings from './settings.js';
 import * as snapshot from './snapshot.js';
 
@@ -20,7 +21,7 @@ const SETTINGS = {
 // One instance serves one pipeline, so its state may live here.
 let planner;
 
-export const lifecycle = {
+export const lifecycle = told({
   describe() {
     return {
       name: NAME,
@@ -38,11 +39,11 @@ export const lifecycle = {
   snapshot() {
     return snapshot.write(planner?.state);
   },
-};
+});
 
-export const remuxPlanning = {
+export const remuxPlanning = told({
   plan(facts) {
     if (!planner) throw { tag: 'other', val: 'not opened' };
     return planner.plan(facts);
   },
-};
+});
