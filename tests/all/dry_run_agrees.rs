@@ -11,9 +11,8 @@ use cbc::cipher::{BlockModeEncrypt, KeyIvInit};
 use outboard::control::dry_run::{Check, dry_run};
 use outboard::control::settings::{Destination, Settings};
 use outboard::limits::PLAYLIST_BYTES_MAX;
-use outboard::net::Guard;
+use outboard::net::{Guard, Policy};
 use outboard::pipeline::{Host, Owner, Pipeline, Stop};
-use outboard_tests::door::strict;
 use outboard_tests::media::ffmpeg;
 use outboard_tests::origin::{Origin, Reply};
 use tokio::time::timeout;
@@ -115,7 +114,7 @@ async fn the_run_does_what_the_dry_run_says() {
         case("promise", "/promise.m3u8", Some(("source", false, "promises sound"))),
     ];
     let denied = Some(("source.url", false, "the network policy"));
-    cases.push(Case { guard: strict(), ..case("policy", "/good.m3u8", denied) });
+    cases.push(Case { guard: Guard::new(Policy::strict()).unwrap(), ..case("policy", "/good.m3u8", denied) });
     for Case { name, path, guard, fails } in cases {
         let air = dir.path().join(format!("{name}.flv"));
         let mut settings = Settings::default();

@@ -1,6 +1,7 @@
 //! What can be seen of a running pipeline from outside. Nothing here can change it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{broadcast, watch};
 

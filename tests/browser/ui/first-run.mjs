@@ -42,7 +42,7 @@ await run(async (browser, { url }) => {
   await page.getByLabel('Source', { exact: true }).fill('http://127.0.0.1:9/live.m3u8');
   await page.getByLabel('RTMP URL').fill('rtmp://127.0.0.1:9/live/key');
   await page.getByRole('button', { name: 'Create pipeline' }).click();
-  await page.getByText('There is already a pipeline default:demo').waitFor();
+  await page.getByText('There is already a pipeline default:demo').first().waitFor();
   assert.equal(await id.getAttribute('aria-invalid'), 'true');
   assert.equal(new URL(page.url()).pathname, '/new');
   await page.getByRole('link', { name: 'Cancel' }).click();

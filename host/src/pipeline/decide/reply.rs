@@ -209,7 +209,7 @@ mod tests {
         planned.planned(&plan);
         assert!(planned.as_planned() && !planned.is_fallback());
         assert_eq!((planned.why(), planned.outcome(&plan)), ("planned", "original"));
-        let detail: Value = serde_json::from_str(&planned.detail(&plan, 2000)).unwrap();
+        let detail: Value = serde_json::from_str(&planned.detail(&plan, 2000, None)).unwrap();
         assert_eq!(detail["why"], json!({ "name": "planned", "text": "as planned: speech only in the reply" }));
         assert_eq!(detail["reply"]["round_trip_ms"], 7);
         let mut silent = decision();

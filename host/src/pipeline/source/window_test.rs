@@ -409,7 +409,7 @@ fn numbers_that_stand_still_are_given_up() {
 #[test]
 fn resume_without_numbers_goes_on_by_address() {
     let identity = Identity { uri: "http://h/live/c".into(), range: None, program_date_time_us: None };
-    let resume = Resume { next_index: 9, identity, media_sequence: 40, duration: Duration::from_secs(6) };
+    let resume = Resume { next_index: 9, identity, media_sequence: 40, duration: Duration::from_secs(6), live: true };
     let mut live = Live { window: Window::new(Start::LiveEdge, Some(&resume)), now: Duration::ZERO };
     assert_eq!(live.load(&unnumbered("b c d e")), ["d", "e"]);
     assert_eq!(live.window.first_listed(), 39);

@@ -102,7 +102,12 @@ async fn what_is_given_up_early_does_not_open_the_breaker() {
     let mut desk = Desk::new(|config| config.breaker.failures = 2);
     let (_, status) = tokio::sync::watch::channel(Default::default());
     let submit = |desk: &mut Desk, batch| {
-        let (reply, pending) = crate::pipeline::exchange::Pending::new(Default::default(), status.clone());
+        let asked = crate::pipeline::exchange::reply::Asked {
+            fragment: format!("s-{batch}"),
+            at: Instant::now(),
+            heard: Default::default(),
+        };
+        let (reply, pending) = crate::pipeline::exchange::Pending::new(Default::default(), status.clone(), asked);
         desk.ledger.submit(fragment(batch, Bytes::new()), reply, desk.now);
         pending
     };

@@ -107,6 +107,12 @@ fn advice(status: StatusCode, headers: &HeaderMap, said: &str, path: &str) -> St
         );
     }
     match status.as_u16() {
+        // Python's ASGI servers say 403, and nothing else, where the Socket.IO server does not take the transport.
+        403 if said.is_empty() => {
+            "check processor.headers, the user and the query in processor.url, and that the processor's \
+                                   Socket.IO server allows the transport \"websocket\""
+                .to_owned()
+        }
         401 | 403 => "check processor.headers, and the user and the query in processor.url".to_owned(),
         404 => format!("no Socket.IO server is at the path {path}; check processor.path"),
         502..=504 => "the proxy in front of the processor does not reach it".to_owned(),
