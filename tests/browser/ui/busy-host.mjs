@@ -41,7 +41,7 @@ const fieldResolver = (source, args, context, info) => {
 
 /** What happens in so many pipelines with so many lines a second, as the schema's root fields. `shape` may make a pipeline
  * otherwise: fields of its status over those of one that is well; `batches` is how many there were before. */
-function busy(pipelines, linesASecond, { shape = () => ({}), batches = 40 } = {}) {
+function busy(pipelines, linesASecond, { shape = () => ({}), incidents = () => [], batches = 40 } = {}) {
   const began = Date.now();
   const name = (n) => `default:stream-${String(n).padStart(2, '0')}`;
   const batchesOf = () => Math.floor((Date.now() - began) / (1000 * BATCH_SECONDS)) + batches;
@@ -70,13 +70,13 @@ function busy(pipelines, linesASecond, { shape = () => ({}), batches = 40 } = {}
     health: { state: 'HEALTHY', reason: 'on air with processed audio', since: iso(began) },
     counters: { bufferSeconds: ((Date.now() - began) / 1000) % BATCH_SECONDS, batches: batchesOf(), processed: batchesOf() - 6, original: 6 },
     destinations: [{ id: 'a', name: 'main', enabled: true, url: 'rtmp://127.0.0.1/live/…', state: 'PUBLISHING', onAir: true, backlogMs: Date.now() % 90 }],
-    processor: { connected: true, ready: true, breaker: 'CLOSED', since: iso(began) },
+    processor: { connected: true, ready: true, breaker: 'CLOSED', since: iso(began), roundTripMs: 540 }, timeLeftSeconds: 0.3,
     airSeconds: (Date.now() - began) / 1000, readySeconds: (Date.now() - began) / 1000 + 5, runningRevision: 1, ...shape(id),
   });
   const pipeline = (id) => ({
     id, tenant: 'default', streamId: id.split(':')[1], revision: 1, desired: desiredOf(id), createdAt: iso(began),
     settings: { batchSeconds: BATCH_SECONDS, source: { url: 'http://127.0.0.1/live.m3u8' }, processor: { url: 'http://127.0.0.1/' }, destinations: [{ id: 'a', enabled: true, url: 'rtmp://127.0.0.1/live/…' }], stages: { batching: {}, framing: {}, remuxPlanning: {} }, keep: {} },
-    revisions: () => page([]),
+    revisions: () => page([]), incidents: () => page(incidents(id)),
     status: () => status(id), batches: paged, batch: ({ number }) => batch(number),
   });
   const ids = Array.from({ length: pipelines }, (_, n) => name(n));

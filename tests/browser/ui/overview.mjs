@@ -19,19 +19,23 @@ const SINCE = new Date(Date.now() - 86_340_000).toISOString();
 const health = (state, reason) => ({ state, reason, since: SINCE });
 const away = 'no packets leave: rtmp://far-away.example.com:1935/a-long-application/…: connection refused (attempt 12)';
 const STATES = [
-  { phase: 'OFF_AIR', onAir: false, health: health('FAILING', away), destinations: [{ id: 'a', url: 'rtmp://far-away.example.com/live/…', state: 'RETRYING', onAir: false, backlogMs: 0 }] },
+  { phase: 'OFF_AIR', onAir: false, health: { ...health('FAILING', away), cause: 'DESTINATION', advice: 'See that the server runs and takes this stream key.' }, timeLeftSeconds: null, processor: null, destinations: [{ id: 'a', name: 'far-away.example.com/live', enabled: true, url: 'rtmp://far-away.example.com/live/…', state: 'RETRYING', onAir: false, backlogMs: null }] },
   { phase: 'WAITING', onAir: false, health: health('FAILING', 'source: 404 Not Found') },
   { phase: 'ON_AIR', onAir: true, health: health('DEGRADED', 'original audio: the processor is away (connection refused)'), processor: { connected: false, ready: false, breaker: 'CLOSED', since: SINCE } },
-  { phase: 'ON_AIR', onAir: true, health: health('HEALTHY', 'on air with processed audio'), destinations: [{ id: 'a', url: 'rtmp://slow/live/…', state: 'PUBLISHING', onAir: true, backlogMs: 41_000 }] },
+  { phase: 'ON_AIR', onAir: true, health: health('HEALTHY', 'on air with processed audio'), destinations: [{ id: 'a', name: 'slow/live', enabled: true, url: 'rtmp://slow/live/…', state: 'PUBLISHING', onAir: true, backlogMs: 41_000 }] },
   { phase: 'STOPPED', onAir: false, startedAt: null, health: health('IDLE', 'stopped'), destinations: [] },
 ];
 const stateOf = (id) => STATES[Number(id.slice(-2))] ?? {};
 const shape = Object.assign(stateOf, { desired: (id) => (stateOf(id).phase === 'STOPPED' ? 'STOPPED' : 'RUNNING') });
 
+const incidents = (id) => (id.endsWith('00') ? [
+  { id: '2', pipelineId: id, cause: 'DESTINATION', severity: 'ERROR', openedAt: SINCE, updatedAt: SINCE, durationSeconds: 86_340, count: 40, message: 'connection refused', advice: 'See that the server runs.' },
+  { id: '1', pipelineId: id, cause: 'PROCESSOR', severity: 'WARNING', openedAt: SINCE, updatedAt: SINCE, resolvedAt: SINCE, durationSeconds: 12, count: 1, message: 'the last reply was late', advice: '' },
+] : []);
 const names = (page) => page.locator('.row-view .stream a').allTextContents();
 
 await run(async (browser) => {
-  const host = await busyHost(ROWS, 10, { shape, batches: BATCHES });
+  const host = await busyHost(ROWS, 10, { shape, incidents, batches: BATCHES });
   const told = {};
   const wrong = [];
   for (const [look, options] of Object.entries({
@@ -49,6 +53,8 @@ await run(async (browser) => {
     }
     await page.goto('/pipelines/default:stream-00');
     await page.locator('.timeline [role="option"]').first().waitFor();
+    await page.getByText('What to do: See that the server runs and takes this stream key.').waitFor();
+    await page.getByRole('listitem').filter({ hasText: '40 events' }).waitFor();
     wrong.push(...[...(await violations(page)), ...(await overflow(page)), ...page.complaints].map((text) => `pipeline, ${look}: ${text}`));
     await shoot(page, `pipeline-off-${look}`);
     if (look !== 'least') {

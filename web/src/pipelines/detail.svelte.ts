@@ -7,6 +7,8 @@ import {
   type EventFactsFragment,
   EventsOfDocument,
   type FullStatusFragment,
+  type IncidentFactsFragment,
+  IncidentsDocument,
   KeptBatchesDocument,
   OlderBatchesDocument,
   OlderEventsDocument,
@@ -45,6 +47,8 @@ export class Detail {
   /** Newest first. */
   events = $state.raw<readonly EventFactsFragment[]>([]);
   olderEvents = $state.raw<string | null>(null);
+  /** Newest first. */
+  incidents = $state.raw<readonly IncidentFactsFragment[]>([]);
   error = $state.raw<ApiError>();
   /** It was deleted while we looked. */
   gone = $state(false);
@@ -64,6 +68,7 @@ export class Detail {
       this.batches = merge(this.batches, nodes(pipeline.batches));
       if (this.olderBatches === null) this.olderBatches = more(pipeline.batches);
       this.events = mergeEvents(this.events, nodes(pipeline.events));
+      this.incidents = pipeline.incidents.edges.map((edge) => edge.node);
       if (this.olderEvents === null) this.olderEvents = more(pipeline.events);
       this.error = undefined;
     } catch (thrown) {
@@ -98,6 +103,7 @@ export class Detail {
         {
           data: ({ events }) => {
             this.events = mergeEvents(this.events, [events]).slice(0, EVENTS_KEEP);
+            if (events.kind.startsWith("INCIDENT_")) void this.lookForIncidents();
             if (events.kind === "STORAGE_CLEANED") void this.lookForFiles();
             // Settings and what is wanted of it changed: by us, or by somebody else.
             if (["UPDATED", "ROLLED_BACK", "STARTED", "STOPPED"].includes(events.kind)) void this.load();
@@ -152,6 +158,15 @@ export class Detail {
         );
     } catch {
       // Asked again after the next batch; a connection that is lost is said elsewhere.
+    }
+  }
+
+  private async lookForIncidents(): Promise<void> {
+    try {
+      const { pipeline } = await request(IncidentsDocument, { id: this.id });
+      if (pipeline) this.incidents = pipeline.incidents.edges.map((edge) => edge.node);
+    } catch {
+      // The next one brings them; a connection that is lost is said elsewhere.
     }
   }
 

@@ -2,8 +2,7 @@
 
 import type { GlanceFragment, RowFragment, TripFragment } from "../api/operations.ts";
 import { GROUP_ORDER, type Group, groupOf } from "../ui/tone.ts";
-import { airLag, answers, farBehind } from "./status.ts";
-import { lastTrip, roundTrips, timeLeft } from "./trips.ts";
+import { airLag, farBehind } from "./status.ts";
 
 export const SHOWS = {
   all: "All",
@@ -20,7 +19,15 @@ export interface Line {
   readonly facts: Pick<RowFragment, "streamId" | "tenant" | "settings">;
   readonly status: Pick<
     GlanceFragment,
-    "phase" | "onAir" | "health" | "counters" | "destinations" | "processor" | "startedAt" | "runningRevision"
+    | "phase"
+    | "onAir"
+    | "health"
+    | "counters"
+    | "destinations"
+    | "processor"
+    | "runningRevision"
+    | "timeLeftSeconds"
+    | "behindSeconds"
   >;
   readonly trips: readonly TripFragment[];
 }
@@ -52,12 +59,12 @@ export function numbers({ facts, status, trips }: Line): Numbers {
     group: groupOf(status, status.runningRevision !== null || trips.length > 0, behind),
     behind,
     lag: airLag(status),
-    left: timeLeft(trips, status.startedAt, status.onAir && !behind),
+    left: status.timeLeftSeconds,
     original: decided > 0 ? (counters?.original ?? 0) / decided : null,
     decided,
     reached: destinations.filter((to) => to.onAir).length,
     total: Math.max(destinations.length, facts.settings.destinations.length),
-    trip: answers(status.processor) ? lastTrip(roundTrips(trips)) : null,
+    trip: status.processor?.roundTripMs ?? null,
   };
 }
 

@@ -14,6 +14,8 @@ interface Air {
   readonly phase: string;
   readonly onAir: boolean;
   readonly destinations: readonly { readonly backlogMs: number | null; readonly onAir: boolean }[];
+  /** How late the newest batch was, or how far the slowest destination is behind. */
+  readonly behindSeconds?: number | null;
 }
 
 /** Phases in which the air clock runs. */
@@ -27,23 +29,14 @@ export const FAR_BEHIND_MS = 10_000;
  * a backlog that does not move is no lag.
  */
 export function airLag({ phase, onAir, destinations }: Air): number | null {
-  const taking = destinations.filter((to) => to.onAir);
-  if (!onAir || !AIRED.includes(phase) || taking.length === 0) return null;
-  return Math.max(...taking.map((to) => to.backlogMs ?? 0));
+  const lags = destinations.flatMap((to) => (to.onAir && to.backlogMs !== null ? [to.backlogMs] : []));
+  return onAir && AIRED.includes(phase) && lags.length > 0 ? Math.max(...lags) : null;
 }
 
 /** It takes packets, but so late that the programme there is not the one that should be on air. */
-export const farBehind = (air: Air): boolean => (airLag(air) ?? 0) > FAR_BEHIND_MS;
+export const farBehind = (air: Air): boolean =>
+  Math.max(airLag(air) ?? 0, air.onAir ? 1000 * (air.behindSeconds ?? 0) : 0) > FAR_BEHIND_MS;
 
 /** How many destinations have had all of a batch that ended `ageMs` ago. */
 export const airedAt = (destinations: Air["destinations"], ageMs: number): number =>
   destinations.filter((to) => to.backlogMs !== null && to.backlogMs <= ageMs).length;
-
-interface Processor {
-  readonly connected: boolean;
-  readonly breaker: string;
-}
-
-/** Whether a round trip says anything of the processor now: it is there, and is sent fragments. */
-export const answers = (processor: Processor | null): boolean =>
-  processor?.connected === true && processor.breaker !== "OPEN";

@@ -1,12 +1,24 @@
 import { describe, expect, it } from "vitest";
 import type { SwapState, SwapStep } from "../api/operations.ts";
-import { isOver, stepsOf, swapGlance } from "./steps.ts";
+import { airCost, awaits, isOver, stepsOf, swapGlance } from "./steps.ts";
 
 const swap = (state: SwapState, taken: SwapStep[], more = {}) => ({
   state,
   steps: taken.map((step, n) => ({ step, at: "2026-11-22T14:03:22.057Z", tookMs: 4 + n, detail: null })),
   rehearsal: taken.includes("REHEARSED")
-    ? { calls: 12, same: 12, leftOut: 0, slowestMs: 1.4, memoryBytes: 1_200_000 }
+    ? {
+        calls: 12,
+        same: 12,
+        leftOut: 0,
+        slowestMs: 1.4,
+        memoryBytes: 1_200_000,
+        notComparable: null,
+        wouldGoOffAir: false,
+        lateBySeconds: 0,
+        longestBatchSeconds: null,
+        runningBatchSeconds: null,
+        stretchSeconds: 0,
+      }
     : null,
   probationDone: taken.filter((step) => step === "BATCH").length,
   probationWanted: 3,
@@ -40,7 +52,19 @@ describe("the steps of a swap", () => {
   });
 
   it("have no green tick where recorded calls were answered differently", () => {
-    const rehearsal = { calls: 64, same: 0, leftOut: 0, slowestMs: 1, memoryBytes: 1 };
+    const rehearsal = {
+      calls: 64,
+      same: 0,
+      leftOut: 0,
+      slowestMs: 1,
+      memoryBytes: 1,
+      notComparable: null,
+      wouldGoOffAir: false,
+      lateBySeconds: 0,
+      longestBatchSeconds: null,
+      runningBatchSeconds: null,
+      stretchSeconds: 0,
+    };
     expect(states("PROBATION", ["CHECKED", "REHEARSED", "CUT_OVER"], { rehearsal })).toEqual([
       "done",
       "doubt",
@@ -49,10 +73,47 @@ describe("the steps of a swap", () => {
     ]);
   });
 
+  it("say that answers cannot be compared, and what the swap would cost on air", () => {
+    const found = {
+      calls: 31,
+      same: 0,
+      leftOut: 0,
+      slowestMs: 1,
+      memoryBytes: 1 << 20,
+      longestBatchSeconds: 20,
+      runningBatchSeconds: 6,
+      stretchSeconds: 0,
+    };
+    const dialect = { ...found, notComparable: "another dialect", wouldGoOffAir: false, lateBySeconds: 0 };
+    const seen = stepsOf(swap("PROBATION", ["CHECKED", "REHEARSED", "CUT_OVER"], { rehearsal: dialect }))[1];
+    expect(seen).toMatchObject({ state: "doubt" });
+    expect(seen?.detail).toContain("31 recorded calls made, answers not comparable: another dialect");
+    const late = { ...found, same: 31, notComparable: null, wouldGoOffAir: true, lateBySeconds: 11.5 };
+    const refused = swap("REFUSED", ["CHECKED", "REHEARSED", "REFUSED"], { rehearsal: late });
+    expect(stepsOf(refused)[1]?.state).toBe("doubt");
+    expect(airCost(refused)).toBe(
+      "The stream would be off air for about 12 s. Its batches are up to 20 s long, now 6.0 s.",
+    );
+    expect([awaits(refused), awaits(swap("REHEARSED", [])), awaits(swap("REFUSED", []))]).toEqual([true, true, false]);
+    expect(airCost(swap("REHEARSED", []))).toBeNull();
+  });
+
   it("tell what was found at each", () => {
     const seen = swap("PROBATION", ["CHECKED", "REHEARSED", "CUT_OVER", "BATCH"], {
       different: 2,
-      rehearsal: { calls: 12, same: 11, leftOut: 0, slowestMs: 1.4, memoryBytes: 1_200_000 },
+      rehearsal: {
+        calls: 12,
+        same: 11,
+        leftOut: 0,
+        slowestMs: 1.4,
+        memoryBytes: 1_200_000,
+        notComparable: null,
+        wouldGoOffAir: false,
+        lateBySeconds: 0,
+        longestBatchSeconds: null,
+        runningBatchSeconds: null,
+        stretchSeconds: 0,
+      },
     });
     expect(stepsOf(seen).map((step) => step.detail)).toEqual([
       "4 ms",

@@ -1,7 +1,7 @@
 // A swap as the steps that it takes, in order: which are done, which is under way, where it ended. Pure.
 
 import type { SwapFactsFragment, SwapState, SwapStep } from "../api/operations.ts";
-import { brief } from "../format/duration.ts";
+import { brief, duration } from "../format/duration.ts";
 import { counted, memory } from "../format/quantity.ts";
 import type { Glance } from "../ui/tone.ts";
 
@@ -56,9 +56,25 @@ export function stepsOf(swap: Told): Step[] {
   }));
 }
 
-/** Not all recorded calls were answered as before, or none could be compared. */
+/** Not all recorded calls were answered as before, none could be compared, or the stream would go off air. */
 function doubtful({ rehearsal }: Told): boolean {
-  return rehearsal !== null && rehearsal.same < rehearsal.calls;
+  if (rehearsal === null) return false;
+  return rehearsal.notComparable !== null || rehearsal.wouldGoOffAir || rehearsal.same < rehearsal.calls;
+}
+
+/** It can be carried out after the rehearsal: it was only rehearsed, or refused because it would take the stream off air. */
+export const awaits = ({ state, rehearsal }: Pick<Told, "state" | "rehearsal">): boolean =>
+  state === "REHEARSED" || (state === "REFUSED" && (rehearsal?.wouldGoOffAir ?? false));
+
+/** What the swap costs on air, as a sentence; null: nothing. */
+export function airCost({ rehearsal }: Pick<Told, "rehearsal">): string | null {
+  if (!rehearsal?.wouldGoOffAir) return null;
+  const { longestBatchSeconds: longest, runningBatchSeconds: running, lateBySeconds: late } = rehearsal;
+  const lengths =
+    longest !== null && running !== null
+      ? ` Its batches are up to ${duration(1000 * longest)} long, now ${duration(1000 * running)}.`
+      : "";
+  return `The stream would be off air for about ${duration(1000 * late)}.${lengths}`;
 }
 
 function detail(swap: Told, step: SwapStep, tookMs: number | null): string | null {
@@ -69,10 +85,13 @@ function detail(swap: Told, step: SwapStep, tookMs: number | null): string | nul
       return [
         rehearsal.calls === 0
           ? "no recorded calls yet"
-          : `${rehearsal.same} of ${counted(rehearsal.calls, "recorded call")} answered as before`,
+          : rehearsal.notComparable !== null
+            ? `${counted(rehearsal.calls, "recorded call")} made, answers not comparable: ${rehearsal.notComparable}`
+            : `${rehearsal.same} of ${counted(rehearsal.calls, "recorded call")} answered as before`,
         rehearsal.leftOut > 0 ? `${rehearsal.leftOut} not tried: out of time` : null,
         rehearsal.calls > 0 ? `the slowest took ${brief(rehearsal.slowestMs)}` : null,
         `${memory(rehearsal.memoryBytes)} of memory`,
+        rehearsal.wouldGoOffAir ? `off air for about ${duration(1000 * rehearsal.lateBySeconds)}` : null,
       ]
         .filter((part) => part !== null)
         .join(", ");

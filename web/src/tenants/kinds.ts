@@ -10,12 +10,21 @@ export interface KindGroup {
 /** All kinds of the schema (a test holds them together), with plain words. */
 export const KIND_GROUPS: readonly KindGroup[] = [
   {
+    name: "Incidents",
+    kinds: [
+      ["INCIDENT_OPENED", "Incident opened"],
+      ["INCIDENT_ESCALATED", "Incident escalated"],
+      ["INCIDENT_RESOLVED", "Incident resolved"],
+    ],
+  },
+  {
     name: "On air",
     kinds: [
       ["ON_AIR", "On air"],
       ["OFF_AIR", "Off air"],
       ["FALLBACK", "Original audio instead of processed"],
       ["BATCH_LOST", "Batch lost"],
+      ["BATCH_TOO_LONG", "Batch too long to come in time"],
       ["DESTINATION_CONNECTED", "Destination connected"],
       ["DESTINATION_LOST", "Destination lost"],
       ["DESTINATION_DROPPED", "Packets dropped for a destination"],
@@ -70,22 +79,8 @@ export const KIND_GROUPS: readonly KindGroup[] = [
   },
 ];
 
-/** What somebody who is called at night wants to be told of, and that it is over. */
-export const PROBLEMS: readonly EventKind[] = [
-  "FAILED",
-  "OFF_AIR",
-  "ON_AIR",
-  "SOURCE_LOST",
-  "SOURCE_STALE",
-  "PROCESSOR_LOST",
-  "BREAKER_OPENED",
-  "BATCH_LOST",
-  "STAGE_FAILED",
-  "DESTINATION_LOST",
-  "DESTINATION_DROPPED",
-  "QUOTA_REACHED",
-  "DISK_LOW",
-];
+/** What somebody who is called at night wants: each problem once when it begins, gets worse and is over. */
+export const PROBLEMS: readonly EventKind[] = ["INCIDENT_OPENED", "INCIDENT_ESCALATED", "INCIDENT_RESOLVED"];
 
 const WORDS = new Map<string, string>(KIND_GROUPS.flatMap((group) => group.kinds));
 
