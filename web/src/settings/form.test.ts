@@ -8,6 +8,7 @@ const THERE: SettingsFactsFragment = {
     backupUrl: null,
     maxBandwidth: 5_000_000,
     resolution: null,
+    whenEnded: null,
     liveEdge: null,
     headers: [{ name: "Authorization" }],
   },
@@ -40,6 +41,7 @@ describe("a change", () => {
 
   it("goes back to the default where a field was emptied", () => {
     expect(change({ liveEdge: "2" })).toEqual({ source: { liveEdge: 2 } });
+    expect(change({ whenEnded: "STOP" })).toEqual({ source: { whenEnded: "STOP" } });
     expect(change({ maxBandwidth: "", cushionSeconds: "" })).toEqual({
       source: { maxBandwidth: null },
       cushionSeconds: null,

@@ -2,7 +2,7 @@
 // changed, because what gives access (keys, passwords, query strings) is never shown and must not be sent back as "…".
 
 import type { Problem } from "../api/error.ts";
-import type { FailurePolicy, PipelineSettingsInput, SettingsFactsFragment } from "../api/operations.ts";
+import type { FailurePolicy, PipelineSettingsInput, SettingsFactsFragment, WhenEnded } from "../api/operations.ts";
 import { type Range, wrongNumber } from "../forms/numbers.ts";
 
 export interface DestinationForm {
@@ -41,6 +41,8 @@ export interface SettingsForm {
   backupUrl: string;
   maxBandwidth: string;
   resolution: string;
+  /** Empty: as by default. */
+  whenEnded: WhenEnded | "";
   liveEdge: string;
   sourceHeaders: HeaderForm[];
   processorUrl: string;
@@ -87,6 +89,7 @@ export function toForm(settings: SettingsFactsFragment | null): SettingsForm {
     backupUrl: shown(source?.backupUrl),
     maxBandwidth: shown(source?.maxBandwidth),
     resolution: shown(source?.resolution),
+    whenEnded: source?.whenEnded ?? "",
     liveEdge: shown(source?.liveEdge),
     sourceHeaders: known(source?.headers),
     processorUrl: processor?.url ?? "",
@@ -160,6 +163,7 @@ export function toInput(typed: SettingsForm, before: SettingsForm): PipelineSett
     ...(changed("backupUrl") && { backupUrl: text("backupUrl") }),
     ...(changed("maxBandwidth") && { maxBandwidth: number("maxBandwidth") }),
     ...(changed("resolution") && { resolution: text("resolution") }),
+    ...(changed("whenEnded") && { whenEnded: now.whenEnded || null }),
     ...(changed("liveEdge") && { liveEdge: number("liveEdge") }),
     ...(differs("sourceHeaders") && { headers: headers(now.sourceHeaders) }),
   };
