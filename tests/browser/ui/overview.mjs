@@ -93,8 +93,8 @@ await run(async (browser) => {
 
   // === a destination by its name ===
   await page.goto('/pipelines/default:stream-05');
-  await page.getByRole('button', { name: 'Reconnect main now' }).click();
-  await page.getByRole('button', { name: 'Turn main off' }).click();
+  await page.getByRole('button', { name: 'Reconnect now: main' }).click();
+  await page.getByRole('button', { name: 'Turn off: main' }).click();
   await page.getByRole('alertdialog').getByRole('button', { name: 'Turn off' }).click();
   await page.getByRole('alertdialog').waitFor({ state: 'detached' });
 
