@@ -25,7 +25,7 @@ pub const FIELDS: &[Field] = &[
     Field {
         key: "cut_at_cues",
         title: "Cut at cues",
-        description: "A segment that carries a cue (EXT-X-CUE-OUT/IN, EXT-X-DATERANGE) starts a new batch.",
+        description: "A segment that carries a cue (EXT-X-CUE-OUT/IN, EXT-X-DATERANGE; not EXT-X-CUE-OUT-CONT) starts a new batch.",
         kind: Kind::Boolean { default: false },
     },
 ];

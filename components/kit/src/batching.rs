@@ -28,8 +28,13 @@ pub struct Segment {
     pub discontinuity: bool,
     /// Wall-clock time of its start, in microseconds since the Unix epoch, where the playlist tells it.
     pub program_date_time_us: Option<i64>,
-    /// True if any cue is at its start.
+    /// True if a cue that is a border is at its start.
     pub cue: bool,
+}
+
+/// Whether another cue than out and in is a border: EXT-X-CUE-OUT-CONT stands at each segment inside a break.
+pub fn is_border(tag: &str) -> bool {
+    !tag.starts_with("EXT-X-CUE-OUT-CONT")
 }
 
 /// Why a batch ended; the contract's reasons.
@@ -183,5 +188,11 @@ mod tests {
     #[test]
     fn rounding_is_two_per_cent() {
         assert_eq!((long_enough_us(30_000_000), long_enough_us(2_000_000)), (29_400_000, 1_960_000));
+    }
+
+    #[test]
+    fn inside_a_break_is_no_border() {
+        assert!(is_border("EXT-X-DATERANGE:ID=\"1\"") && is_border("EXT-OATCLS-SCTE35:/DAl"));
+        assert!(!is_border("EXT-X-CUE-OUT-CONT:10/30") && !is_border("EXT-X-CUE-OUT-CONT"));
     }
 }

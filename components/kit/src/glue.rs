@@ -64,7 +64,10 @@ macro_rules! batching_stage {
                         duration_us: segment.duration_us,
                         discontinuity: segment.discontinuity,
                         program_date_time_us: segment.program_date_time_us,
-                        cue: !segment.cues.is_empty(),
+                        cue: segment.cues.iter().any(|cue| match cue {
+                            wit::Cue::Other(tag) => kit::is_border(tag),
+                            wit::Cue::Out(_) | wit::Cue::In => true,
+                        }),
                     });
                     cuts.into_iter().map(cut).collect()
                 })
