@@ -1,6 +1,7 @@
 //! Containers and packets: what the steps know about the bytes they move.
 
 pub mod avc;
+pub mod duration;
 pub mod facts;
 pub mod flv;
 pub mod fmp4;

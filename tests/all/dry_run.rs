@@ -228,6 +228,13 @@ async fn media_that_cannot_go_on_air_is_known_before_it_should() {
     assert!(refused.summary[0].contains("Nothing would go on air"), "{:?}", refused.summary);
     assert!(check(&refused, "source.url").ok);
 
+    // Picture without the sound that the master playlist promises: as in the run, a failure.
+    let master = "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1,CODECS=\"avc1.42c00a,mp4a.40.2\"\nmute.m3u8\n";
+    origin.put("/promise.m3u8", master);
+    let silent = scene.run(&settings(origin.url("/promise.m3u8").as_str(), None, &[&to])).await;
+    let media = check(&silent, "source");
+    assert!(!media.ok && media.message.contains("promises sound (CODECS="), "{media:?}");
+
     // A backup is looked at as well, and taken where the first URL is off.
     let mut set = settings("http://127.0.0.1:9/off.m3u8", Some(&processor.url()), &[&to]);
     set.source.backup_url = Some(mute);

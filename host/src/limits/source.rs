@@ -94,3 +94,15 @@ pub const VARIABLE_NAME_BYTES_MAX: usize = 128;
 pub const VARIABLE_VALUE_BYTES_MAX: usize = 4096;
 /// Bytes of one text (a URI, an attribute) with its variables filled in.
 pub const EXPANDED_BYTES_MAX: usize = 16 * 1024;
+/// Characters of a key as `data:` URI.
+pub const KEY_URI_BYTES_MAX: usize = 1024;
+/// Most segments before the end of the playlist that a live source can be told to start at.
+pub const LIVE_EDGE_SEGMENTS_MAX: u32 = 1000;
+/// Bytes before a transport stream's first packet that are left out.
+pub const BYTES_BEFORE_SYNC_MAX: usize = 64 * 1024;
+/// Reloads in a row under other numbers, after which a playlist's numbers are not used any more.
+pub const RENUMBERED_MAX: u32 = 2;
+/// Media of one segment that is believed to be measured right; above, EXTINF counts.
+pub const SEGMENT_MEASURED_MAX: Duration = Duration::from_secs(120);
+/// EXTINF may differ from the media's own length by this much, or by a quarter of it, whichever is more.
+pub const EXTINF_TOLERANCE: Duration = Duration::from_millis(500);

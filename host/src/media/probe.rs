@@ -6,7 +6,7 @@
 
 mod aac;
 mod adts;
-mod boxes;
+pub(super) mod boxes;
 mod packets;
 
 use std::fmt;

@@ -4,7 +4,7 @@
 //! then, and everything that is not delivered is told as a [`Gap`]. Follows RFC 8216 and what origins do besides it.
 //!
 //! The way through the files: `locate` loads the first playlists (`master`, `variant`, `playlist`); `follow` loads them
-//! again (`reload` says when) and asks `window` what is new (`place` knows where to go on); `pairing` puts a separate audio rendition to the pictures;
+//! again (`reload` says when) and asks `window` what is new (`place` knows where to go on, `align` numbers what has no numbers); `pairing` puts a separate audio rendition to the pictures;
 //! `download` fetches (`fetch`, `retry`, `crypt`, `file`, `container`); `deliver` keeps the order, `naming` gives the final
 //! names, `relocate` looks for another address.
 //!
@@ -13,10 +13,12 @@
 //!
 //! Not done: low-latency parts (the whole segments are taken).
 
+mod align;
 mod attributes;
 mod config;
 mod container;
 mod crypt;
+mod data_uri;
 mod deliver;
 mod download;
 mod error;
@@ -127,7 +129,8 @@ async fn drive(
         };
         (follower, received, edges)
     };
-    let (main, main_steps, main_edge) = follower(Track::Main, Start::LiveEdge, resume);
+    let (main, main_steps, main_edge) =
+        follower(Track::Main, config.live_edge.map_or(Start::LiveEdge, Start::Behind), resume);
     let (audio, audio_steps, audio_edge) = follower(Track::Audio, Start::Beginning, None);
     let separate = found.audio.is_some();
     let target = found.main.playlist.target;

@@ -28,6 +28,18 @@ async fn rotation_with_vectors_of_both_kinds() {
 }
 
 #[tokio::test]
+async fn a_key_in_the_playlist_itself() {
+    let origin = Origin::start().await;
+    for (name, iv) in [("a", 500), ("b", 501)] {
+        origin.put(&format!("/{name}.ts"), encrypt(&ts(name), *b"0123456789abcdef", iv));
+    }
+    let base64 = "#EXT-X-KEY:METHOD=AES-128,URI=\"data:text/plain;base64,MDEyMzQ1Njc4OWFiY2RlZg==\" a";
+    let plain = "#EXT-X-KEY:METHOD=AES-128,URI=\"data:,0123456789abcdef\" b";
+    origin.put("/x.m3u8", ended(500, &format!("{base64} {plain}")));
+    assert_eq!(Run::start(origin.url("/x.m3u8")).all().await, ["0 a", "1 b", "ended"]);
+}
+
+#[tokio::test]
 async fn large_segments_are_decrypted_piece_by_piece() {
     let origin = Origin::start().await;
     let large: Vec<u8> = (0..6000).flat_map(|number| ts(&format!("part {number}"))).collect();

@@ -193,3 +193,16 @@ async fn a_name_that_cannot_be_taken_is_a_gap_not_a_stop() {
     let told = run.take(4).await;
     assert_eq!(told[1..], ["gap main 1 given up", "gap main 1 given up", "ended"]);
 }
+
+#[tokio::test]
+async fn bytes_before_the_first_packet_are_left_out_and_told_once() {
+    let origin = Origin::start().await;
+    for (name, junk) in [("a", &b"<\x80\x01"[..]), ("b", &[0x0B, 0x77]), ("c", &[0xFF; 376])] {
+        origin.put(&format!("/{name}.ts"), Reply::ok([junk, &ts(name)].concat()));
+    }
+    origin.put("/x.m3u8", ended(0, "a b c"));
+    let told = Run::start(origin.url("/x.m3u8")).all().await;
+    let warning =
+        "warning segment 0 has 3 bytes before the first packet of its transport stream; such bytes are left out";
+    assert_eq!(told, [warning, "0 a", "1 b", "2 c", "ended"]);
+}

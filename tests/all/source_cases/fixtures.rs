@@ -32,7 +32,7 @@ cases! {
     login_page low_latency_parts_are_left_to_the_whole map_changes master_audio_missing master_audio_without_address master_highest_variant master_odd_attributes
     master_separate_audio
     names_change_dates_stay old_copy_of_a_cache packed_aac relative_and_query_urls restart_told_by_its_dates
-    restart_under_the_same_numbers sample_aes sequence_goes_back slid_away title_with_commas token_in_the_path
+    restart_under_the_same_numbers sample_aes sequence_goes_back sequence_is_missing slid_away start_offset title_with_commas token_in_the_path
     token_refresh widevine
 }
 

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use outboard::pipeline::source::segment::Container;
+use outboard_tests::host::Host;
 
 use super::*;
 
@@ -102,4 +103,54 @@ async fn one_file_of_fragments_with_separate_sound_by_byte_ranges() {
     let sound: Vec<&Part> = segments.iter().flat_map(|segment| &segment.audio).collect();
     assert!(sound.iter().all(|part| part.container == Container::Fmp4));
     assert!(joined(sound) == file("sound"), "every sound segment once and in order");
+}
+
+#[tokio::test]
+async fn a_segment_is_as_long_as_its_media_whatever_the_playlist_says() {
+    let temp = tempfile::tempdir().unwrap();
+    for (kind, extinf) in [("mpegts", "0"), ("fmp4", "30"), ("mpegts", "1")] {
+        let dir = temp.path().join(format!("{kind}-{extinf}"));
+        std::fs::create_dir(&dir).unwrap();
+        ffmpeg(&dir, &format!("{INPUT} -f hls -hls_time 2 -hls_list_size 0 -hls_segment_type {kind} x.m3u8"));
+        let text = std::fs::read_to_string(dir.join("x.m3u8")).unwrap();
+        let lie = |line: &str| if line.starts_with("#EXTINF") { format!("#EXTINF:{extinf},") } else { line.to_owned() };
+        let lies = text.lines().map(lie).collect::<Vec<_>>().join("\n");
+        std::fs::write(dir.join("x.m3u8"), lies.replace("TARGETDURATION:2", "TARGETDURATION:9")).unwrap();
+        let origin = serve(&dir).await;
+        let mut run = Run::start(origin.url("/x.m3u8"));
+        let (mut lengths, mut warnings) = (Vec::new(), Vec::new());
+        while let Some(event) = run.event().await {
+            match event {
+                SourceEvent::Segment(segment) => lengths.push(segment.duration.as_millis()),
+                SourceEvent::Warning(text) => warnings.push(text),
+                _ => {}
+            }
+        }
+        assert_eq!(lengths, [2000; 3], "{kind} {extinf}: {warnings:?}");
+        let told = warnings.iter().filter(|text| text.contains("segment 0 lasts 2.000 s")).count();
+        assert_eq!(told, 1, "{warnings:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_picture_without_the_sound_that_is_promised_does_not_go_on_air() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path();
+    let picture = "-f lavfi -i testsrc2=size=160x90:rate=25:duration=4 -c:v libx264 -preset ultrafast -g 25";
+    ffmpeg(dir, &format!("{picture} -f hls -hls_time 2 -hls_list_size 0 x.m3u8"));
+    let master = "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1,CODECS=\"avc1.42c00a,mp4a.40.2\"\nx.m3u8\n";
+    std::fs::write(dir.join("master.m3u8"), master).unwrap();
+    let origin = serve(dir).await;
+    let run = async |name: &str| {
+        let storage = tempfile::tempdir().unwrap();
+        let to = format!("file://{}", storage.path().join("air.flv").display());
+        let source = origin.url(name).to_string();
+        let options = ["--source", &source, "--to", &to, "--batch-seconds", "2", "--speed", "4", "--batches", "1"];
+        Host::run(storage.path(), &options).ended(PATIENCE).await
+    };
+    let refused = run("/master.m3u8").await;
+    assert_eq!(refused.status.code(), Some(1), "{:#?}", refused.log);
+    assert!(refused.lines_with("promises sound (CODECS=") > 0, "{:#?}", refused.log);
+    let silent = run("/x.m3u8").await;
+    assert!(silent.status.success() && silent.count("packets_on_air") > 0, "a media playlist promises nothing");
 }

@@ -14,9 +14,10 @@ pub struct Facts {
 /// Most boxes looked at on one level.
 const BOXES_MAX: usize = 100_000;
 
-struct Box<'a> {
-    name: [u8; 4],
-    body: &'a [u8],
+/// A box and what is in it.
+pub(in crate::media) struct Box<'a> {
+    pub(in crate::media) name: [u8; 4],
+    pub(in crate::media) body: &'a [u8],
     /// Bytes that the header promises and the data does not hold.
     missing: u64,
 }
@@ -53,7 +54,14 @@ pub fn check(data: &[u8]) -> Result<Facts, ProbeError> {
 }
 
 /// The boxes that bytes hold, one after another. `Err`: so many bytes at the end are none.
-struct Boxes<'a>(&'a [u8]);
+pub(in crate::media) struct Boxes<'a>(&'a [u8]);
+
+impl<'a> Boxes<'a> {
+    /// What is a box in these bytes.
+    pub(in crate::media) fn of(body: &'a [u8]) -> impl Iterator<Item = Box<'a>> {
+        Self(body).take(BOXES_MAX).filter_map(Result::ok)
+    }
+}
 
 impl<'a> Iterator for Boxes<'a> {
     type Item = Result<Box<'a>, usize>;
@@ -86,13 +94,14 @@ impl<'a> Iterator for Boxes<'a> {
     }
 }
 
-fn child<'a>(body: &'a [u8], name: &[u8; 4]) -> Option<&'a [u8]> {
-    Boxes(body).take(BOXES_MAX).filter_map(Result::ok).find(|found| found.name == *name).map(|found| found.body)
+/// The first box of this name.
+pub(in crate::media) fn child<'a>(body: &'a [u8], name: &[u8; 4]) -> Option<&'a [u8]> {
+    Boxes::of(body).find(|found| found.name == *name).map(|found| found.body)
 }
 
 /// What the first audio track's first edit with media skips.
 fn delay(moov: &[u8]) -> Option<u64> {
-    let tracks = Boxes(moov).take(BOXES_MAX).filter_map(Result::ok).filter(|found| &found.name == b"trak");
+    let tracks = Boxes::of(moov).filter(|found| &found.name == b"trak");
     for track in tracks.map(|found| found.body) {
         let Some(media) = child(track, b"mdia") else { continue };
         // hdlr: version and flags, pre_defined, handler_type.
@@ -121,7 +130,8 @@ fn version(body: &[u8]) -> Option<u8> {
     body.first().copied()
 }
 
-fn number32(data: &[u8]) -> Option<u32> {
+/// The first four bytes.
+pub(in crate::media) fn number32(data: &[u8]) -> Option<u32> {
     data.first_chunk().map(|bytes| u32::from_be_bytes(*bytes))
 }
 

@@ -25,6 +25,9 @@ pub struct SourceConfig {
     pub variant: VariantChoice,
     /// Which audio rendition, where the variant has separate ones.
     pub audio: AudioChoice,
+    /// Where a live source starts: so many segments before the end of the playlist; `None`: where EXT-X-START says, else
+    /// three target durations.
+    pub live_edge: Option<u32>,
     /// Where segments go: `…/original_stream/<stream-id>/`. Made if it is not there.
     pub dir: PathBuf,
     /// Number of the first segment, where no earlier run is resumed: files of an earlier run keep theirs.
@@ -46,6 +49,7 @@ impl SourceConfig {
             headers: Vec::new(),
             variant: VariantChoice::default(),
             audio: AudioChoice::default(),
+            live_edge: None,
             dir,
             first_index: 0,
             bounds: Bounds::default(),

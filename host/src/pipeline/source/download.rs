@@ -19,7 +19,7 @@ use super::crypt::{BLOCK, Chain, implicit_iv};
 use super::error::FetchError;
 use super::fetch::Http;
 use super::file::{MediaFile, TempFile, Whole};
-use super::playlist::{Key, Map};
+use super::playlist::{Key, KeySource, Map};
 use super::retry::Retry;
 use super::segment::Container;
 use super::window::Planned;
@@ -157,7 +157,13 @@ impl Downloader {
     /// Key and initialization vector.
     async fn secret(&self, key: &Key, sequence: u64, listed: Listed<'_>) -> Result<Secret, FetchError> {
         match key {
-            Key::Aes128 { uri, iv } => Ok((self.key(uri, listed).await?, iv.unwrap_or_else(|| implicit_iv(sequence)))),
+            Key::Aes128 { source, iv } => {
+                let key = match source {
+                    KeySource::At(uri) => self.key(uri, listed).await?,
+                    KeySource::Given(key) => *key,
+                };
+                Ok((key, iv.unwrap_or_else(|| implicit_iv(sequence))))
+            }
             Key::Unsupported { method, keyformat } => {
                 Err(FetchError::Protected { method: method.clone(), keyformat: keyformat.clone() })
             }
@@ -184,7 +190,7 @@ impl Downloader {
     }
 
     async fn forget_key(&self, key: &Key) {
-        if let Key::Aes128 { uri, .. } = key {
+        if let Key::Aes128 { source: KeySource::At(uri), .. } = key {
             self.keys.lock().await.retain(|(known, _)| known != uri);
         }
     }
@@ -208,7 +214,9 @@ impl Downloader {
                 let clear = Chain::new(key, iv).finish(&mut bytes)?;
                 bytes.truncate(clear);
             }
-            Ok((sniff_init(&bytes)?, bytes))
+            let start = sniff_init(&bytes)?;
+            bytes.drain(..start.skip);
+            Ok((start.container, bytes))
         };
         let (container, bytes) =
             self.small(&map.uri, map.range, INIT_BYTES_MAX, &self.bounds.segment, listed, check).await?;

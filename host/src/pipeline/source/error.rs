@@ -154,6 +154,14 @@ pub enum PlaylistError {
         /// What is wrong; without the value, which may be a token.
         why: String,
     },
+    /// A key in the playlist itself that is none.
+    #[error("line {line}: the key's data: URI {why}")]
+    Key {
+        /// Counted from 1.
+        line: usize,
+        /// What is wrong with it.
+        why: &'static str,
+    },
     /// A reference to a variable that nothing defines.
     #[error("line {line}: variable '{name}' is not defined: no EXT-X-DEFINE before this line gives it a value")]
     Undefined {

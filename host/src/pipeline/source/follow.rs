@@ -100,7 +100,7 @@ impl Follower {
         let steps = self.window.update(playlist, self.zero.elapsed());
         let behind = self.window.is_waiting();
         if !behind {
-            self.edge.send_replace(Edge { epoch: self.window.epoch(), first: playlist.media_sequence });
+            self.edge.send_replace(Edge { epoch: self.window.epoch(), first: self.window.first_listed() });
         }
         let progress = steps.iter().any(|step| matches!(step, Step::Segment(_) | Step::Mark(Mark::Gap { .. })));
         for step in steps {

@@ -85,11 +85,17 @@ pub(super) async fn find(http: &Http, config: &SourceConfig, url: &Url) -> Resul
         .map_err(|why| SourceError::NoSound { url: redacted(url), why })?;
     let separate = rendition.and_then(|rendition| Some((rendition, rendition.url.clone().ok().flatten()?)));
     let variables = Arc::new(master.variables.clone());
-    let main = media(http, config, &variant.url, &variables).await?;
+    let mut main = media(http, config, &variant.url, &variables).await?;
+    main.playlist.start_us = main.playlist.start_us.or(master.start_us);
     let audio = match &separate {
-        Some((rendition, url)) => Some(media(http, config, url, &variables).await.map_err(|cause| {
-            SourceError::Rendition { rendition: audio_in_words(rendition), cause: Box::new(cause) }
-        })?),
+        Some((rendition, url)) => Some(match media(http, config, url, &variables).await {
+            Ok(loaded) => loaded,
+            // The rule says all.
+            Err(denied @ SourceError::Denied { .. }) => return Err(denied),
+            Err(cause) => {
+                return Err(SourceError::Rendition { rendition: audio_in_words(rendition), cause: Box::new(cause) });
+            }
+        }),
         None => None,
     };
     let started = Started {

@@ -1,6 +1,7 @@
-//! The last step of a segment: its number, its final file names, and the event that tells of it.
+//! The last step of a segment: its number, its final file names, its length, and the event that tells of it.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::config::Resume;
 use super::deliver::Download;
@@ -9,6 +10,8 @@ use super::error::FetchError;
 use super::event::{Gap, GapReason, SourceEvent, Track};
 use super::segment::{Container, Part, Segment};
 use super::window::Planned;
+use crate::limits::EXTINF_TOLERANCE;
+use crate::media::duration;
 
 /// Numbers segments in the order of delivery: what was given up takes no number.
 pub(super) struct Naming {
@@ -20,12 +23,27 @@ pub(super) struct Naming {
     broken: bool,
     /// Initialization sections of the last segment's picture and sound; their names are digests of their content.
     inits: (Option<PathBuf>, Option<PathBuf>),
+    /// What is told of the first such segment only.
+    told: Told,
+}
+
+#[derive(Default)]
+struct Told {
+    junk: bool,
+    length: bool,
 }
 
 impl Naming {
     pub(super) fn new(dir: &Path, first_index: u64, resume: Option<&Resume>) -> Self {
         let next_index = resume.map_or(first_index, |resume| resume.next_index);
-        Self { dir: dir.to_owned(), next_index, begun: resume.is_some(), broken: false, inits: (None, None) }
+        Self {
+            dir: dir.to_owned(),
+            next_index,
+            begun: resume.is_some(),
+            broken: false,
+            inits: (None, None),
+            told: Told::default(),
+        }
     }
 
     /// Another initialization section means other codec settings or time scales, with or without EXT-X-DISCONTINUITY: a
@@ -42,6 +60,9 @@ impl Naming {
     pub(super) async fn settle(&mut self, main: Download, audio: Vec<Download>) -> Vec<SourceEvent> {
         let (planned, fetched) = main;
         let mut events = Vec::new();
+        let sound = audio.iter().filter_map(|(_, fetched)| fetched.as_ref().ok());
+        let junk = fetched.iter().chain(sound).map(|fetched| fetched.whole.junk).find(|junk| *junk > 0);
+        events.extend(junk.and_then(|bytes| self.tell_junk(bytes)));
         let picture = match fetched {
             Ok(fetched) => self.keep(fetched, "").await,
             Err(error) => Err(error),
@@ -72,10 +93,15 @@ impl Naming {
             }
         }
         discontinuity |= self.changes_init(&picture, parts.first());
+        let listed = planned.entry.duration();
+        let measured = measure(&picture).await.filter(|measured| differ(listed, *measured));
+        if let Some(measured) = measured {
+            events.extend(self.tell_length(listed, measured));
+        }
         let segment = Segment {
             index: self.next_index,
             media_sequence: planned.entry.sequence,
-            duration: planned.entry.duration(),
+            duration: measured.unwrap_or(listed),
             discontinuity: discontinuity && self.begun,
             identity: planned.entry.identity(),
             cues: planned.entry.cues,
@@ -94,6 +120,28 @@ impl Naming {
         events
     }
 
+    fn tell_junk(&mut self, bytes: u64) -> Option<SourceEvent> {
+        let index = self.next_index;
+        tracing::debug!(index, bytes, "bytes before the first packet are left out");
+        let first = !std::mem::replace(&mut self.told.junk, true);
+        first.then(|| {
+            SourceEvent::Warning(format!(
+                "segment {index} has {bytes} bytes before the first packet of its transport stream; such bytes are left out"
+            ))
+        })
+    }
+
+    fn tell_length(&mut self, listed: Duration, measured: Duration) -> Option<SourceEvent> {
+        let (index, listed, measured) = (self.next_index, listed.as_secs_f64(), measured.as_secs_f64());
+        tracing::debug!(index, listed, measured, "EXTINF differs from the media");
+        let first = !std::mem::replace(&mut self.told.length, true);
+        first.then(|| {
+            SourceEvent::Warning(format!(
+                "segment {index} lasts {measured:.3} s, the playlist says {listed:.3} s (EXTINF); where they differ this much, the media counts"
+            ))
+        })
+    }
+
     async fn keep(&self, fetched: Fetched, role: &str) -> Result<Part, FetchError> {
         let Fetched { whole, init } = fetched;
         let extension = match whole.container {
@@ -105,6 +153,22 @@ impl Naming {
         whole.file.keep(&path).await?;
         Ok(Part { path, bytes: whole.bytes, container: whole.container, init })
     }
+}
+
+/// The media's own length, where it can be told.
+async fn measure(part: &Part) -> Option<Duration> {
+    let (path, init, container) = (part.path.clone(), part.init.clone(), part.container);
+    let look = move || match container {
+        Container::MpegTs => duration::of_ts(&path),
+        Container::Fmp4 => duration::of_mp4(&path, init.as_deref()),
+        Container::PackedAac => duration::of_adts(&path),
+    };
+    tokio::task::spawn_blocking(look).await.ok().flatten()
+}
+
+/// Whether EXTINF is further from the media than rounding and the borders of tracks explain.
+fn differ(listed: Duration, measured: Duration) -> bool {
+    listed.abs_diff(measured) > EXTINF_TOLERANCE.max(measured / 4)
 }
 
 fn gap(track: Track, planned: &Planned, reason: GapReason) -> SourceEvent {

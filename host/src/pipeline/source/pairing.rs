@@ -225,13 +225,14 @@ fn dates_meet(main: &MediaPlaylist, audio: &MediaPlaylist) -> bool {
 fn clock_offset(main: &MediaPlaylist, audio: &MediaPlaylist) -> i64 {
     let length = |entries: &[Entry]| entries.iter().map(|entry| entry.duration_us).sum::<i64>();
     let (main_length, audio_length) = (length(&main.entries), length(&audio.entries));
-    let both_from_their_beginning = main.ended || (main.media_sequence == 0 && audio.media_sequence == 0);
+    let numbered = main.numbered && audio.numbered;
+    let both_from_their_beginning = main.ended || (numbered && main.media_sequence == 0 && audio.media_sequence == 0);
     if both_from_their_beginning {
         return 0;
     }
     let mean = |length: i64, entries: &[Entry]| length / i64::try_from(entries.len().max(1)).unwrap_or(1);
     let (main_mean, audio_mean) = (mean(main_length, &main.entries), mean(audio_length, &audio.entries));
-    if (main_mean - audio_mean).abs() * 100 <= main_mean * SAME_GRID_PERCENT {
+    if numbered && (main_mean - audio_mean).abs() * 100 <= main_mean * SAME_GRID_PERCENT {
         let until = |playlist: &MediaPlaylist, sequence: u64| {
             let count = usize::try_from(sequence.checked_sub(playlist.media_sequence)?).ok()?;
             playlist.entries.get(..count).map(length)

@@ -131,12 +131,19 @@ pub(super) fn same_copy(known: &Known, entry: &Entry) -> bool {
         && path(&known.uri) == path(entry.uri.as_str())
 }
 
+/// Both have a date, and it is the same.
+pub(super) fn same_instant(known: &Known, entry: &Entry) -> bool {
+    let close = (known.duration_us / 2).clamp(1, SAME_INSTANT_US);
+    known.time_us.zip(entry.time_us).is_some_and(|(a, b)| a.abs_diff(b) <= close.unsigned_abs())
+}
+
 /// The same segment under any number, without dates.
 pub(super) fn same_address(known: &Known, entry: &Entry) -> bool {
     known.range == entry.range && known.uri == entry.uri.as_str()
 }
 
-fn path(uri: &str) -> &str {
+/// The path of an address: without scheme, host and query.
+pub(super) fn path(uri: &str) -> &str {
     let uri = uri.split('?').next().unwrap_or(uri);
     let after_scheme = uri.split_once("://").map_or(uri, |(_, rest)| rest);
     after_scheme.split_once('/').map_or("", |(_, path)| path)

@@ -1,5 +1,6 @@
 //! A media playlist as text becomes [`MediaPlaylist`]: every segment with all that applies to it, nothing left implicit.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use url::Url;
 
 use super::container::describe;
 use super::crypt::BLOCK;
-use super::error::PlaylistError;
+use super::error::{PlaylistError, redacted};
 use super::reader::Reader;
 use super::segment::{Cue, Identity};
 use super::variables::Variables;
@@ -19,6 +20,10 @@ pub(super) struct MediaPlaylist {
     pub(super) target: Duration,
     /// Number of the first entry.
     pub(super) media_sequence: u64,
+    /// EXT-X-MEDIA-SEQUENCE is there.
+    pub(super) numbered: bool,
+    /// EXT-X-START in microseconds: from the start of the playlist, or where negative from its end.
+    pub(super) start_us: Option<i64>,
     /// ENDLIST: no segment will be added.
     pub(super) ended: bool,
     /// In order; numbers rise by one.
@@ -36,7 +41,7 @@ pub(super) struct Entry {
     pub(super) uri: Url,
     /// First byte and length.
     pub(super) range: Option<(u64, u64)>,
-    /// EXTINF in microseconds.
+    /// EXTINF in microseconds; where it is 0, the target duration.
     pub(super) duration_us: i64,
     /// EXT-X-DISCONTINUITY stands before it.
     pub(super) discontinuity: bool,
@@ -75,7 +80,7 @@ pub(super) enum Key {
     /// Whole segments in AES-128-CBC, the key as 16 plain bytes.
     Aes128 {
         /// Where the key is.
-        uri: Url,
+        source: KeySource,
         /// `None`: the media sequence number.
         iv: Option<[u8; BLOCK]>,
     },
@@ -86,6 +91,25 @@ pub(super) enum Key {
         /// KEYFORMAT.
         keyformat: String,
     },
+}
+
+/// Where a key is.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) enum KeySource {
+    /// Absolute.
+    At(Url),
+    /// In the playlist itself, as `data:` URI.
+    Given([u8; BLOCK]),
+}
+
+impl fmt::Debug for KeySource {
+    /// Without the key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::At(url) => f.debug_tuple("At").field(&redacted(url)).finish(),
+            Self::Given(_) => f.write_str("Given(***)"),
+        }
+    }
 }
 
 /// An EXT-X-MAP.

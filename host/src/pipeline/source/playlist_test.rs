@@ -51,7 +51,7 @@ fn variables_are_filled_in_where_addresses_and_keys_stand() {
     assert_eq!(entry.uri.as_str(), "https://host/live/media/a.ts?t=a%20b");
     assert_eq!(entry.map.as_ref().unwrap().uri.path(), "/live/media/i.mp4");
     let key = Key::Aes128 {
-        uri: Url::parse("https://host/live/media/k").unwrap(),
+        source: KeySource::At(Url::parse("https://host/live/media/k").unwrap()),
         iv: Some(super::super::crypt::implicit_iv(258)),
     };
     assert_eq!(entry.key.as_deref(), Some(&key));
@@ -119,16 +119,51 @@ fn keys_apply_until_changed_and_maps_keep_theirs() {
     assert_eq!(key(0), None);
     let mut iv = [0; BLOCK];
     iv[15] = 0x10;
-    let first = Key::Aes128 { uri: url("k1"), iv: Some(iv) };
+    let first = Key::Aes128 { source: KeySource::At(url("k1")), iv: Some(iv) };
     assert_eq!(key(1), Some(&first));
-    assert_eq!(key(2), Some(&Key::Aes128 { uri: url("k2"), iv: None }));
+    assert_eq!(key(2), Some(&Key::Aes128 { source: KeySource::At(url("k2")), iv: None }));
     assert_eq!(list[2].map.as_ref().unwrap().key.as_deref(), Some(&first), "the key where EXT-X-MAP stands");
     assert_eq!(key(3), None);
     let drm = Key::Unsupported { method: "SAMPLE-AES".into(), keyformat: "com.apple.streamingkeydelivery".into() };
     assert_eq!(key(4), Some(&drm));
-    assert_eq!(key(5), Some(&Key::Aes128 { uri: url("k3"), iv: None }), "of two keys, the one that can be used");
+    assert_eq!(
+        key(5),
+        Some(&Key::Aes128 { source: KeySource::At(url("k3")), iv: None }),
+        "of two keys, the one that can be used"
+    );
     let broken = Key::Unsupported { method: "AES-128".into(), keyformat: "identity".into() };
     assert!(key(6) == Some(&broken) || key(6) == Some(&drm), "a vector that cannot be read is no vector");
+}
+
+#[test]
+fn a_key_may_stand_in_the_playlist() {
+    let list = entries("#EXT-X-KEY:METHOD=AES-128,URI=\"data:;base64,MDEyMzQ1Njc4OWFiY2RlZg==\"\n#EXTINF:6,\na.ts\n");
+    let key = Key::Aes128 { source: KeySource::Given(*b"0123456789abcdef"), iv: None };
+    assert_eq!(list[0].key.as_deref(), Some(&key));
+    assert!(!format!("{key:?}").contains("48"), "{key:?}");
+    let wrong = parse("#EXTM3U\n#EXT-X-KEY:METHOD=AES-128,URI=\"data:,short\"\n#EXTINF:6,\na.ts\n");
+    assert_eq!(wrong, Err(PlaylistError::Key { line: 2, why: "does not hold 16 bytes" }));
+}
+
+#[test]
+fn a_start_and_numbers_that_are_missing() {
+    let read = |tags: &str| parse(&format!("#EXTM3U\n#EXT-X-TARGETDURATION:6\n{tags}#EXTINF:6,\na\n")).unwrap();
+    let start = |tag: &str| read(&format!("#EXT-X-MEDIA-SEQUENCE:1\n#EXT-X-START:{tag}\n"));
+    assert_eq!(start("TIME-OFFSET=-7.25,PRECISE=YES").start_us, Some(-7_250_000));
+    assert_eq!(start("TIME-OFFSET=12").start_us, Some(12_000_000));
+    assert_eq!((start("PRECISE=NO").start_us, start("TIME-OFFSET=x").warnings.len()), (None, 1));
+    assert!(read("#EXT-X-MEDIA-SEQUENCE:0\n").numbered && read("#EXT-X-MEDIA-SEQUENCE:0\n").warnings.is_empty());
+    assert!(!read("").numbered && read("").warnings.len() == 1);
+    assert!(read("#EXT-X-PLAYLIST-TYPE:EVENT\n").warnings.is_empty(), "nothing leaves it, so it needs no numbers");
+}
+
+#[test]
+fn a_segment_without_a_length_counts_as_long_as_the_target() {
+    let text = "#EXTM3U\n#EXT-X-TARGETDURATION:6\n#EXT-X-MEDIA-SEQUENCE:0\n#EXTINF:0,\na\n#EXTINF:5,\nb\nc\n";
+    let playlist = parse(text).unwrap();
+    let durations: Vec<_> = playlist.entries.iter().map(|entry| entry.duration_us).collect();
+    assert_eq!(durations, [6_000_000, 5_000_000, 6_000_000]);
+    assert!(playlist.warnings.len() == 1 && playlist.warnings[0].contains("EXTINF"), "{:?}", playlist.warnings);
 }
 
 #[test]
@@ -148,7 +183,7 @@ fn date_times_are_carried_both_ways_but_not_over_a_discontinuity() {
 
 #[test]
 fn date_times_that_do_not_rise_are_not_used() {
-    let text = "#EXTM3U\n#EXT-X-PROGRAM-DATE-TIME:2024-01-01T00:00:02Z\n#EXTINF:2,\na\n\
+    let text = "#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:1\n#EXT-X-PROGRAM-DATE-TIME:2024-01-01T00:00:02Z\n#EXTINF:2,\na\n\
                 #EXT-X-PROGRAM-DATE-TIME:2024-01-01T00:00:02Z\n#EXTINF:2,\nb\n#EXT-X-PROGRAM-DATE-TIME:x\n#EXTINF:2,\nc\n";
     let playlist = parse(text).unwrap();
     assert!(playlist.entries.iter().all(|entry| entry.time_us.is_none()));

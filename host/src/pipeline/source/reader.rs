@@ -11,11 +11,13 @@ use url::Url;
 
 use super::attributes::Attributes;
 use super::crypt::parse_iv;
+use super::data_uri;
 use super::error::PlaylistError;
-use super::playlist::{Entry, Key, Map, MediaPlaylist};
+use super::playlist::{Entry, Key, KeySource, Map, MediaPlaylist};
 use super::segment::Cue;
-use super::tags::{cue, date_us, micros};
+use super::tags::{cue, date_us, micros, offset_us};
 use super::variables::Variables;
+use crate::limits::PLAYLIST_WARNINGS_MAX;
 
 /// What has been read so far.
 pub(super) struct Reader<'a> {
@@ -23,7 +25,11 @@ pub(super) struct Reader<'a> {
     imports: Option<&'a Variables>,
     variables: Variables,
     target: Option<Duration>,
-    media_sequence: u64,
+    /// `None`: not there, or no number.
+    media_sequence: Option<u64>,
+    /// EXT-X-PLAYLIST-TYPE: nothing leaves the playlist.
+    typed: bool,
+    start_us: Option<i64>,
     discontinuity_sequence: u64,
     ended: bool,
     entries: Vec<Entry>,
@@ -55,7 +61,9 @@ impl<'a> Reader<'a> {
             imports,
             variables: Variables::default(),
             target: None,
-            media_sequence: 0,
+            media_sequence: None,
+            typed: false,
+            start_us: None,
             discontinuity_sequence: 0,
             ended: false,
             entries: Vec::new(),
@@ -77,7 +85,12 @@ impl<'a> Reader<'a> {
         match name {
             "EXTINF" => self.next.duration_us = Some(micros(value.split(',').next().unwrap_or_default())),
             "EXT-X-TARGETDURATION" => self.target = Some(Duration::from_micros(micros(value).unsigned_abs())),
-            "EXT-X-MEDIA-SEQUENCE" => self.media_sequence = value.parse().unwrap_or_default(),
+            "EXT-X-MEDIA-SEQUENCE" => self.media_sequence = value.parse().ok(),
+            "EXT-X-PLAYLIST-TYPE" => self.typed = true,
+            "EXT-X-START" => match offset_us(Attributes::parse(value).get("TIME-OFFSET")) {
+                Some(offset) => self.start_us = Some(offset),
+                None => self.warn(format!("line {number}: EXT-X-START has no TIME-OFFSET in seconds")),
+            },
             "EXT-X-DISCONTINUITY-SEQUENCE" => self.discontinuity_sequence = value.parse().unwrap_or_default(),
             "EXT-X-DISCONTINUITY" => self.next.discontinuity = true,
             "EXT-X-ENDLIST" => self.ended = true,
@@ -87,7 +100,7 @@ impl<'a> Reader<'a> {
             "EXT-X-MAP" => self.map(number, value)?,
             "EXT-X-PROGRAM-DATE-TIME" => match date_us(value) {
                 Some(date) => self.next.date_us = Some(date),
-                None => self.warnings.push(format!("line {number}: programme date-time '{value}' cannot be read")),
+                None => self.warn(format!("line {number}: programme date-time '{value}' cannot be read")),
             },
             "EXT-X-DEFINE" => self.variables.define(number, value, self.base, self.imports)?,
             "EXT-X-I-FRAMES-ONLY" => return Err(PlaylistError::IFramesOnly),
@@ -106,15 +119,28 @@ impl<'a> Reader<'a> {
         }
         let iv = self.variables.optional(number, list.get("IV"))?.map(|iv| parse_iv(&iv));
         let key = match (method, keyformat, list.get("URI"), iv) {
-            ("AES-128", "identity", Some(uri), None) => Key::Aes128 { uri: self.resolve(number, uri)?, iv: None },
+            ("AES-128", "identity", Some(uri), None) => Key::Aes128 { source: self.key_source(number, uri)?, iv: None },
             ("AES-128", "identity", Some(uri), Some(Some(iv))) => {
-                Key::Aes128 { uri: self.resolve(number, uri)?, iv: Some(iv) }
+                Key::Aes128 { source: self.key_source(number, uri)?, iv: Some(iv) }
             }
             _ => Key::Unsupported { method: method.to_owned(), keyformat: keyformat.to_owned() },
         };
         self.keys.retain(|(format, _)| format != keyformat);
         self.keys.push((keyformat.to_owned(), Arc::new(key)));
         Ok(())
+    }
+
+    fn key_source(&self, line: usize, uri: &str) -> Result<KeySource, PlaylistError> {
+        match data_uri::key(&self.variables.expand(line, uri)?) {
+            Some(key) => key.map(KeySource::Given).map_err(|why| PlaylistError::Key { line, why }),
+            None => self.resolve(line, uri).map(KeySource::At),
+        }
+    }
+
+    fn warn(&mut self, warning: String) {
+        if self.warnings.len() < PLAYLIST_WARNINGS_MAX {
+            self.warnings.push(warning);
+        }
     }
 
     /// Of several keys for the same media, the one that we can use.
@@ -206,22 +232,49 @@ impl<'a> Reader<'a> {
     pub(super) fn finish(mut self) -> Result<MediaPlaylist, PlaylistError> {
         let longest = self.entries.iter().map(Entry::duration).max();
         let target = self.target.filter(|target| !target.is_zero()).or(longest).ok_or(PlaylistError::Empty)?;
-        for (sequence, entry) in (self.media_sequence..).zip(&mut self.entries) {
+        let media_sequence = self.media_sequence.unwrap_or_default();
+        for (sequence, entry) in (media_sequence..).zip(&mut self.entries) {
             entry.sequence = sequence;
         }
+        self.fill_in_lengths();
+        if self.media_sequence.is_none() && !self.ended && !self.typed {
+            self.warn(
+                "there is no EXT-X-MEDIA-SEQUENCE: segments are told apart by their addresses and dates".to_owned(),
+            );
+        }
         if dates_run_back(&self.entries) {
-            self.warnings.push("programme date-times do not rise; they are not used".to_owned());
+            self.warn("programme date-times do not rise; they are not used".to_owned());
             self.entries.iter_mut().for_each(|entry| (entry.date_us, entry.time_us) = (None, None));
         } else {
             carry_dates(&mut self.entries);
         }
         Ok(MediaPlaylist {
             target,
-            media_sequence: self.media_sequence,
+            media_sequence,
+            numbered: self.media_sequence.is_some(),
+            start_us: self.start_us,
             ended: self.ended,
             entries: self.entries,
             warnings: self.warnings,
         })
+    }
+}
+
+impl Reader<'_> {
+    /// Without a length of its own a segment counts as long as the target, until its media tells.
+    fn fill_in_lengths(&mut self) {
+        let Some(target) = self.target.map(|target| i64::try_from(target.as_micros()).unwrap_or(i64::MAX)) else {
+            return;
+        };
+        let mut count = 0;
+        for entry in self.entries.iter_mut().filter(|entry| entry.duration_us == 0) {
+            entry.duration_us = target;
+            count += 1;
+        }
+        if count > 0 && target > 0 {
+            let seconds = target as f64 / 1e6;
+            self.warn(format!("EXTINF is 0 or missing ({count} segments): the target duration of {seconds} s is used until the media is there"));
+        }
     }
 }
 

@@ -71,7 +71,7 @@ pub struct Segment {
     pub index: u64,
     /// The playlist's number.
     pub media_sequence: u64,
-    /// EXTINF.
+    /// EXTINF; the media's own length where EXTINF is far from it.
     pub duration: Duration,
     /// Timestamps or codecs may not follow on from the segment before.
     pub discontinuity: bool,

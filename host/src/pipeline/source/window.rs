@@ -12,13 +12,14 @@ use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
+use super::align::align;
 use super::config::Resume;
 use super::event::{EpochReason, GapReason};
 use super::place::{Known, Place, by_time, micros, offset, same_address, same_copy, same_listing};
 use super::playlist::{Entry, MediaPlaylist};
 use super::segment::Cue;
 use crate::limits::{
-    CUES_PER_SEGMENT_MAX, DATERANGES_KNOWN_MAX, LIVE_EDGE_TARGETS, OLD_COPY_TARGETS, SEGMENTS_KNOWN_MAX,
+    CUES_PER_SEGMENT_MAX, DATERANGES_KNOWN_MAX, LIVE_EDGE_TARGETS, OLD_COPY_TARGETS, RENUMBERED_MAX, SEGMENTS_KNOWN_MAX,
 };
 
 /// How far numbers may run ahead over a restart of ours, whose length is not known here.
@@ -31,8 +32,10 @@ const RENAMED_MAX: u32 = 3;
 /// Where the first playlist is entered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Start {
-    /// Three target durations before the end; at the beginning if ENDLIST is there.
+    /// Where EXT-X-START says, else three target durations before the end, or at the beginning if ENDLIST is there.
     LiveEdge,
+    /// So many segments before the end, whatever the playlist says; with ENDLIST as [`LiveEdge`](Self::LiveEdge).
+    Behind(u32),
     /// At the beginning (an audio rendition: what lies before the picture is sorted out later).
     Beginning,
 }
@@ -93,6 +96,10 @@ pub(super) struct Window {
     located_at: Option<Duration>,
     /// Restarts in a row under numbers that just went on.
     renamed: u32,
+    /// Reloads in a row that listed what we had under other numbers; past [`RENUMBERED_MAX`], numbers are not used.
+    renumbered: u32,
+    /// Number of the first entry of the last playlist, after [`align`].
+    first_listed: u64,
     ranges_seen: VecDeque<u64>,
 }
 
@@ -110,6 +117,8 @@ impl Window {
             suspicion: None,
             located_at: None,
             renamed: 0,
+            renumbered: 0,
+            first_listed: 0,
             ranges_seen: VecDeque::new(),
         }
     }
@@ -129,9 +138,28 @@ impl Window {
         self.epoch
     }
 
+    /// Number of the first entry that the last playlist listed.
+    pub(super) fn first_listed(&self) -> u64 {
+        self.first_listed
+    }
+
     /// Takes in a playlist. `now` is a monotonic reading; only differences count.
     pub(super) fn update(&mut self, playlist: &MediaPlaylist, now: Duration) -> Vec<Step> {
-        let Some(place) = self.place(playlist, now) else { return Vec::new() };
+        let numbered = playlist.numbered && self.renumbered < RENUMBERED_MAX;
+        let aligned = (!numbered && !playlist.entries.is_empty()).then(|| align(&self.known, playlist));
+        let foreign = aligned.as_ref().is_some_and(|aligned| aligned.foreign);
+        let playlist = aligned.as_ref().map_or(playlist, |aligned| &aligned.playlist);
+        let place = if foreign { Some(Place::epoch(0, EpochReason::Replaced)) } else { self.place(playlist, now) };
+        let Some(place) = place else { return Vec::new() };
+        self.first_listed = playlist.media_sequence;
+        if numbered {
+            match place.epoch {
+                Some(EpochReason::Renumbered) => self.renumbered += 1,
+                // Something new under a number that was due.
+                None if place.index < playlist.entries.len() => self.renumbered = 0,
+                _ => {}
+            }
+        }
         self.suspicion = None;
         let first = self.located_at.replace(now).is_none();
         let mut steps = Vec::new();
@@ -266,7 +294,18 @@ impl Window {
     }
 
     fn first_index(&self, playlist: &MediaPlaylist) -> usize {
-        if playlist.ended || self.start == Start::Beginning {
+        match self.start {
+            Start::Beginning => return 0,
+            Start::Behind(segments) if !playlist.ended => {
+                let segments = usize::try_from(segments.max(1)).unwrap_or(usize::MAX);
+                return playlist.entries.len().saturating_sub(segments);
+            }
+            Start::Behind(_) | Start::LiveEdge => {}
+        }
+        if let Some(offset) = playlist.start_us {
+            return index_at(&playlist.entries, offset);
+        }
+        if playlist.ended {
             return 0;
         }
         let edge = micros(playlist.target).saturating_mul(LIVE_EDGE_TARGETS.into());
@@ -321,6 +360,19 @@ impl Window {
         self.ranges_seen.push_back(hash);
         true
     }
+}
+
+/// The entry at this time: from the start of the playlist, or where negative from its end (EXT-X-START). What lies outside
+/// is the first or the last.
+fn index_at(entries: &[Entry], offset_us: i64) -> usize {
+    let length: i64 = entries.iter().map(|entry| entry.duration_us).sum();
+    let at = if offset_us < 0 { length.saturating_add(offset_us).max(0) } else { offset_us };
+    let mut end = 0_i64;
+    let over = |entry: &Entry| {
+        end = end.saturating_add(entry.duration_us);
+        end > at
+    };
+    entries.iter().position(over).unwrap_or(entries.len().saturating_sub(1))
 }
 
 fn is_range(cue: &Cue) -> bool {

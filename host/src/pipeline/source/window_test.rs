@@ -356,3 +356,80 @@ fn memory_is_bounded() {
     assert_eq!(live.window.known.len(), SEGMENTS_KNOWN_MAX);
     assert_eq!(live.load(&list(0, &format!("{} new", names.join(" ")))), ["new"]);
 }
+
+/// As [`list`], without EXT-X-MEDIA-SEQUENCE.
+fn unnumbered(words: &str) -> MediaPlaylist {
+    let mut playlist = listed(0, 6, words, "");
+    playlist.numbered = false;
+    playlist
+}
+
+#[test]
+fn a_playlist_without_numbers_goes_on_by_address() {
+    let mut live = Live::new();
+    assert_eq!(live.load(&unnumbered("a b c d")), ["b", "c", "d"]);
+    assert_eq!(live.load(&unnumbered("b c d e")), ["e"]);
+    assert_eq!(live.window.first_listed(), 1);
+    assert_eq!(live.load(&unnumbered("b c d e")), NOTHING);
+    assert_eq!(live.load(&unnumbered("d e f g")), ["f", "g"]);
+    assert_eq!(live.load(&unnumbered("b c d e")), NOTHING, "an old copy");
+    assert_eq!(live.load(&unnumbered("f g h i")), ["h", "i"]);
+    assert_eq!(live.load(&unnumbered("f?t=2 g?t=2 h?t=2 i?t=2 j?t=2")), ["j"], "other tokens");
+    assert_eq!(live.load(&unnumbered("v w x")), ["epoch 1 Replaced", "|v", "w", "x"], "nothing in common");
+    assert_eq!(live.load(&unnumbered("w x y")), ["y"]);
+}
+
+#[test]
+fn a_playlist_without_numbers_goes_on_by_date() {
+    let mut live = Live::new();
+    assert_eq!(live.load(&unnumbered("@0 a b c")), ["a", "b", "c"]);
+    assert_eq!(live.load(&unnumbered("@6 x y z")), ["z"], "other names, the same dates");
+    assert_eq!(live.load(&unnumbered("@36 p q")), ["gap 2 12s Missed", "|p", "q"]);
+}
+
+#[test]
+fn names_that_come_again_are_told_apart_by_their_neighbours() {
+    let mut live = Live::new();
+    assert_eq!(live.load(&unnumbered("a b c a b c")), ["a", "b", "c"]);
+    assert_eq!(live.load(&unnumbered("b c a b c a")), ["a"]);
+    assert_eq!(live.load(&unnumbered("c a b c a b")), ["b"]);
+}
+
+#[test]
+fn numbers_that_stand_still_are_given_up() {
+    let mut live = Live::new();
+    assert_eq!(live.load(&list(0, "a b c d")), ["b", "c", "d"]);
+    assert_eq!(live.load(&list(0, "b c d e")), ["epoch 1 Renumbered", "|e"]);
+    assert_eq!(live.load(&list(0, "c d e f")), ["epoch 2 Renumbered", "|f"]);
+    assert_eq!(live.load(&list(0, "d e f g")), ["g"]);
+    assert_eq!(live.load(&list(0, "e f g h")), ["h"]);
+}
+
+#[test]
+fn resume_without_numbers_goes_on_by_address() {
+    let identity = Identity { uri: "http://h/live/c".into(), range: None, program_date_time_us: None };
+    let resume = Resume { next_index: 9, identity, media_sequence: 40, duration: Duration::from_secs(6) };
+    let mut live = Live { window: Window::new(Start::LiveEdge, Some(&resume)), now: Duration::ZERO };
+    assert_eq!(live.load(&unnumbered("b c d e")), ["d", "e"]);
+    assert_eq!(live.window.first_listed(), 39);
+}
+
+#[test]
+fn where_a_live_source_starts_can_be_told() {
+    let at = |start, offset, ended: bool| {
+        let mut playlist = listed(10, 6, "a b c d e", if ended { "#EXT-X-ENDLIST\n" } else { "" });
+        playlist.start_us = offset;
+        let mut live = Live { window: Window::new(start, None), now: Duration::ZERO };
+        live.load(&playlist).join("")
+    };
+    assert_eq!(at(Start::Behind(1), None, false), "e");
+    assert_eq!(at(Start::Behind(2), Some(-30_000_000), false), "de", "the setting wins over EXT-X-START");
+    assert_eq!(at(Start::Behind(99), None, false), "abcde");
+    assert_eq!(at(Start::Behind(1), None, true), "abcde", "a recording is played from its start");
+    assert_eq!(at(Start::LiveEdge, Some(-7_000_000), false), "de");
+    assert_eq!(at(Start::LiveEdge, Some(-60_000_000), false), "abcde");
+    assert_eq!(at(Start::LiveEdge, Some(6_000_000), false), "bcde");
+    assert_eq!(at(Start::LiveEdge, Some(99_000_000), false), "e");
+    assert_eq!(at(Start::LiveEdge, Some(12_500_000), true), "cde");
+    assert_eq!(at(Start::Beginning, Some(12_500_000), false), "abcde");
+}

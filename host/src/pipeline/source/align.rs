@@ -1,0 +1,79 @@
+//! Numbers for playlists that have none, or whose numbers say nothing: found by the segments that both listings have in
+//! common. Pure.
+
+use std::collections::{HashMap, VecDeque};
+
+use super::place::{Known, path, same_instant};
+use super::playlist::{Entry, MediaPlaylist};
+
+/// Known segments that are looked for by date, newest first.
+const BY_DATE: usize = 8;
+/// Neighbours that are compared where one address is listed several times.
+const RUN: usize = 64;
+
+/// A playlist under numbers that go on from what is known.
+pub(super) struct Aligned {
+    pub(super) playlist: MediaPlaylist,
+    /// Nothing in it is known, and no date tells where it belongs.
+    pub(super) foreign: bool,
+}
+
+/// Numbers the entries so that a known segment has the number that it had; without one, they go on after the last.
+pub(super) fn align(known: &VecDeque<Known>, playlist: &MediaPlaylist) -> Aligned {
+    let mut playlist = playlist.clone();
+    let Some(last) = known.back() else { return Aligned { playlist, foreign: false } };
+    let entries = &playlist.entries;
+    let found = by_date(known, entries)
+        .or_else(|| by_address(known, entries, &|uri| uri))
+        .or_else(|| by_address(known, entries, &path));
+    let datable = last.time_us.is_some() && entries.iter().any(|entry| entry.time_us.is_some());
+    let foreign = found.is_none() && !datable;
+    let first = found.unwrap_or_else(|| last.sequence.saturating_add(1).saturating_add(missing(last, entries)));
+    playlist.media_sequence = first;
+    for (sequence, entry) in (first..).zip(&mut playlist.entries) {
+        entry.sequence = sequence;
+    }
+    Aligned { playlist, foreign }
+}
+
+fn by_date(known: &VecDeque<Known>, entries: &[Entry]) -> Option<u64> {
+    known.iter().rev().take(BY_DATE).find_map(|known| {
+        let index = entries.iter().rposition(|entry| same_instant(known, entry))?;
+        first_number(known, index)
+    })
+}
+
+/// By address and byte range, newest first; `part` is what counts of an address.
+fn by_address<'a>(known: &'a VecDeque<Known>, entries: &'a [Entry], part: &dyn Fn(&'a str) -> &'a str) -> Option<u64> {
+    let mut listed: HashMap<_, Vec<usize>> = HashMap::new();
+    for (index, entry) in entries.iter().enumerate() {
+        listed.entry((part(entry.uri.as_str()), entry.range)).or_default().push(index);
+    }
+    let id = |known: &'a Known| (part(known.uri.as_str()), known.range);
+    known.iter().enumerate().rev().find_map(|(place, last)| {
+        let indices = listed.get(&id(last))?;
+        // An address that comes again and again: the neighbours before it tell which one is meant.
+        let run = |index: usize| {
+            let before = known.iter().take(place).rev().zip(entries.iter().take(index).rev()).take(RUN);
+            before.take_while(|&(known, entry)| id(known) == (part(entry.uri.as_str()), entry.range)).count()
+        };
+        let index = *indices.iter().max_by_key(|index| run(**index))?;
+        first_number(last, index)
+    })
+}
+
+fn first_number(known: &Known, index: usize) -> Option<u64> {
+    known.sequence.checked_sub(index as u64)
+}
+
+/// Segments between the last known one and the first entry, by date.
+fn missing(last: &Known, entries: &[Entry]) -> u64 {
+    let hole = || {
+        let first = entries.first()?;
+        let end = last.time_us?.saturating_add(last.duration_us);
+        let hole = first.time_us?.saturating_sub(end);
+        let length = first.duration_us.max(1);
+        u64::try_from(hole.saturating_add(length / 2) / length).ok()
+    };
+    hole().unwrap_or_default()
+}
