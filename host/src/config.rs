@@ -11,6 +11,7 @@ use url::Url;
 
 use crate::limits::{
     BATCH_SECONDS_DEFAULT, BATCH_SECONDS_MAX, BATCH_SECONDS_MIN, FFMPEG_PROCESSES_MAX, FFMPEG_PROCESSES_MIN,
+    LIVE_EDGE_SEGMENTS_MAX,
 };
 use crate::pipeline::HostLimits;
 use crate::store::files;
@@ -111,6 +112,8 @@ pub struct SourceConfig {
     pub max_bandwidth: Option<u64>,
     /// The variant of this width and height.
     pub resolution: Option<(u32, u32)>,
+    /// Segments before the end of a live playlist to start at; `None`: as the playlist says, else three target durations.
+    pub live_edge: Option<u32>,
     /// Extra request headers.
     pub headers: Vec<(String, String)>,
 }
@@ -259,8 +262,10 @@ fn source(keys: &mut Keys) -> Option<SourceConfig> {
         }
         parsed
     });
+    let live_edge = keys.integer("source.live_edge", 1..=LIVE_EDGE_SEGMENTS_MAX.into());
+    let live_edge = live_edge.and_then(|segments| u32::try_from(segments).ok());
     let headers = keys.headers("source.headers");
-    Some(SourceConfig { url: url?, backup_url, max_bandwidth, resolution, headers })
+    Some(SourceConfig { url: url?, backup_url, max_bandwidth, resolution, live_edge, headers })
 }
 
 fn processor(keys: &mut Keys) -> Option<ProcessorConfig> {

@@ -44,6 +44,9 @@ pub struct RunArgs {
     /// Take the variant of this size, such as 1280x720.
     #[arg(long, value_name = "WxH")]
     pub resolution: Option<String>,
+    /// Start a live stream so many segments before the end of its playlist.
+    #[arg(long, value_name = "N")]
+    pub live_edge: Option<String>,
     /// An extra request header for the source, "Name: value". May be given several times.
     #[arg(long, value_name = "HEADER")]
     pub header: Vec<String>,
@@ -79,6 +82,7 @@ impl RunArgs {
             .set("source.backup_url", self.backup_source.clone())
             .set("source.max_bandwidth", self.max_bandwidth.clone())
             .set("source.resolution", self.resolution.clone())
+            .set("source.live_edge", self.live_edge.clone())
             .set("source.headers", list(&self.header))
             .set("processor.url", self.processor.clone())
             .set("processor.in_flight", self.in_flight.clone())
@@ -175,12 +179,14 @@ mod tests {
             to: vec!["rtmp://h.test/live/a".into(), "file:///tmp/b.flv".into()],
             batch_seconds: Some("6".into()),
             header: vec!["X-A: 1".into()],
+            live_edge: Some("2".into()),
             stage: vec!["framing=/x/f.wasm".into()],
             ..RunArgs::default()
         };
         let config = config::check(args.on(Layers::new()), true).unwrap().1.unwrap();
         assert_eq!((config.destinations.len(), config.batch.as_secs()), (2, 6));
         assert_eq!(config.source.headers, [("X-A".to_owned(), "1".to_owned())]);
+        assert_eq!(config.source.live_edge, Some(2));
         assert!(config.stages.files.contains_key("framing") && config.processor.is_none());
         let bad = RunArgs { stage: vec!["frmaing=x".into()], ..args };
         let problems = config::check(bad.on(Layers::new()), true).unwrap_err().to_string();

@@ -60,6 +60,9 @@ pub struct Source {
     pub max_bandwidth: Option<u64>,
     /// The variant of this size, such as `1280x720`.
     pub resolution: Option<String>,
+    /// A live stream starts so many segments before the end of its playlist.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub live_edge: Option<u32>,
     /// Sent with every request.
     pub headers: Vec<Header>,
 }
@@ -259,6 +262,7 @@ impl Settings {
             .set("source.backup_url", self.source.backup_url.clone())
             .set("source.max_bandwidth", self.source.max_bandwidth.map(|value| value.to_string()))
             .set("source.resolution", self.source.resolution.clone())
+            .set("source.live_edge", self.source.live_edge.map(i64::from))
             .set("source.headers", headers(&self.source.headers))
             .set("air.to", Some(urls));
         if let Some(processor) = &self.processor {

@@ -8,6 +8,7 @@ const THERE: SettingsFactsFragment = {
     backupUrl: null,
     maxBandwidth: 5_000_000,
     resolution: null,
+    liveEdge: null,
     headers: [{ name: "Authorization" }],
   },
   processor: { url: "http://p.test/", path: null, namespace: null, hasAuth: true, headers: [], inFlight: 2 },
@@ -38,6 +39,7 @@ describe("a change", () => {
   });
 
   it("goes back to the default where a field was emptied", () => {
+    expect(change({ liveEdge: "2" })).toEqual({ source: { liveEdge: 2 } });
     expect(change({ maxBandwidth: "", cushionSeconds: "" })).toEqual({
       source: { maxBandwidth: null },
       cushionSeconds: null,

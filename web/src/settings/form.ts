@@ -41,6 +41,7 @@ export interface SettingsForm {
   backupUrl: string;
   maxBandwidth: string;
   resolution: string;
+  liveEdge: string;
   sourceHeaders: HeaderForm[];
   processorUrl: string;
   processorPath: string;
@@ -86,6 +87,7 @@ export function toForm(settings: SettingsFactsFragment | null): SettingsForm {
     backupUrl: shown(source?.backupUrl),
     maxBandwidth: shown(source?.maxBandwidth),
     resolution: shown(source?.resolution),
+    liveEdge: shown(source?.liveEdge),
     sourceHeaders: known(source?.headers),
     processorUrl: processor?.url ?? "",
     processorPath: shown(processor?.path),
@@ -116,6 +118,7 @@ export function toForm(settings: SettingsFactsFragment | null): SettingsForm {
 /** Fields of numbers: where they are sent, what they are called, and what they take (host/src/config.rs), in their own units. */
 const NUMBERS = {
   maxBandwidth: { path: "source.maxBandwidth", label: "Highest bit rate", from: 1, whole: true },
+  liveEdge: { path: "source.liveEdge", label: "Segments behind live", from: 1, to: 1000, whole: true },
   inFlight: { path: "processor.inFlight", label: "Fragments in flight", from: 1, to: 16, whole: true },
   batchSeconds: { path: "batchSeconds", label: "Batch length in seconds", from: 2, to: 120, whole: true },
   holdSeconds: { path: "holdSeconds", label: "Hold in seconds", from: 0, to: 600 },
@@ -157,6 +160,7 @@ export function toInput(typed: SettingsForm, before: SettingsForm): PipelineSett
     ...(changed("backupUrl") && { backupUrl: text("backupUrl") }),
     ...(changed("maxBandwidth") && { maxBandwidth: number("maxBandwidth") }),
     ...(changed("resolution") && { resolution: text("resolution") }),
+    ...(changed("liveEdge") && { liveEdge: number("liveEdge") }),
     ...(differs("sourceHeaders") && { headers: headers(now.sourceHeaders) }),
   };
   const processor = {

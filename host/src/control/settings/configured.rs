@@ -31,6 +31,7 @@ impl Settings {
                 backup_url: config.source.backup_url.as_ref().map(ToString::to_string),
                 max_bandwidth: config.source.max_bandwidth,
                 resolution: config.source.resolution.map(|(width, height)| format!("{width}x{height}")),
+                live_edge: config.source.live_edge,
                 headers: headers(&config.source.headers),
             },
             processor: config.processor.as_ref().map(|processor| Processor {

@@ -73,11 +73,13 @@ impl Settings {
 }
 
 fn source_effect(old: &Source, new: &Source, effect: &mut ChangeEffect) {
-    let Source { url, backup_url, max_bandwidth, resolution, headers } = old;
+    let Source { url, backup_url, max_bandwidth, resolution, live_edge, headers } = old;
     effect.restart("source.url", *url != new.url);
     effect.restart("source.backupUrl", *backup_url != new.backup_url);
     effect.restart("source.maxBandwidth", *max_bandwidth != new.max_bandwidth);
     effect.restart("source.resolution", *resolution != new.resolution);
+    // Only a stream that begins looks at it.
+    effect.live(Part::Beside, *live_edge != new.live_edge);
     effect.restart("source.headers", *headers != new.headers);
     let identity = |url: &str| url::Url::parse(url).ok().map(|url| identity(&url));
     effect.anew = identity(url) != identity(&new.url);

@@ -50,6 +50,9 @@ pub struct SourcePatch {
     /// See [`Source`].
     #[serde(deserialize_with = "named")]
     pub resolution: Option<Option<String>>,
+    /// See [`Source`].
+    #[serde(deserialize_with = "named")]
+    pub live_edge: Option<Option<u32>>,
     /// All headers.
     pub headers: Option<Vec<HeaderPatch>>,
 }
@@ -216,6 +219,7 @@ fn patch_source(source: &mut Source, patch: SourcePatch, problems: &mut Vec<Prob
     set(&mut source.backup_url, patch.backup_url);
     set(&mut source.max_bandwidth, patch.max_bandwidth);
     set(&mut source.resolution, patch.resolution);
+    set(&mut source.live_edge, patch.live_edge);
     let elsewhere = source.origins().iter().any(|origin| !before.contains(origin));
     let known = Known { headers: &source.headers, elsewhere };
     source.headers = known.patched("source.headers", patch.headers, problems);

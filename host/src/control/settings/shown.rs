@@ -29,6 +29,7 @@ impl Settings {
                 "backupUrl": self.source.backup_url.as_deref().map(shown_url),
                 "maxBandwidth": self.source.max_bandwidth,
                 "resolution": self.source.resolution,
+                "liveEdge": self.source.live_edge,
                 "headers": names(&self.source.headers),
             },
             "processor": self.processor.as_ref().map(|processor| json!({

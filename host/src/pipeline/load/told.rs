@@ -70,6 +70,7 @@ pub(crate) fn source_config(
     settings.headers = config.source.headers.clone();
     settings.variant.max_bandwidth = config.source.max_bandwidth;
     settings.variant.resolution = config.source.resolution;
+    settings.live_edge = config.source.live_edge;
     settings
 }
 

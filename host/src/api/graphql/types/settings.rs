@@ -44,6 +44,9 @@ pub struct Source {
     max_bandwidth: Option<BigInt>,
     /// The variant of this size is taken, such as `1280x720`.
     resolution: Option<String>,
+    /// A live stream starts so many segments before the end of its playlist; null: where the playlist says, else three
+    /// target durations.
+    live_edge: Option<u32>,
     /// Headers that are sent with every request.
     headers: Vec<Header>,
 }

@@ -42,6 +42,9 @@ pub struct SourceInput {
     max_bandwidth: MaybeUndefined<BigInt>,
     /// The variant of this size is taken, such as `1280x720`; null: any.
     resolution: MaybeUndefined<String>,
+    /// A live stream starts so many segments before the end of its playlist, 1 to 1000; null: where the playlist says
+    /// (EXT-X-START), else three target durations before its end.
+    live_edge: MaybeUndefined<u32>,
     /// All headers that are sent with every request: one that is not in the list goes. Their values are to be given again
     /// with a URL of another scheme, host or port.
     headers: Option<Vec<HeaderInput>>,
@@ -162,6 +165,7 @@ impl From<SourceInput> for SourcePatch {
             backup_url: input.backup_url.into(),
             max_bandwidth: input.max_bandwidth.map_value(|value| value.0).into(),
             resolution: input.resolution.into(),
+            live_edge: input.live_edge.into(),
             headers: input.headers.map(headers),
         }
     }
@@ -227,13 +231,13 @@ mod tests {
             json!({}),
             json!({
                 "processor": null, "batchSeconds": null, "holdSeconds": null, "cushionSeconds": null,
-                "source": { "backupUrl": null, "maxBandwidth": null, "resolution": null },
+                "source": { "backupUrl": null, "maxBandwidth": null, "resolution": null, "liveEdge": null },
                 "destinations": [{ "id": "a", "name": null, "enabled": null, "srsApi": null }],
                 "stages": { "batching": null, "framing": { "component": null, "settings": null }, "remuxPlanning": {} },
             }),
             json!({
                 "source": {
-                    "url": "u", "backupUrl": "b", "maxBandwidth": 6_000_000_000u64, "resolution": "1x1",
+                    "url": "u", "backupUrl": "b", "maxBandwidth": 6_000_000_000u64, "resolution": "1x1", "liveEdge": 5,
                     "headers": [{ "name": "a" }, { "name": "b", "value": "c" }],
                 },
                 "processor": {
