@@ -11,6 +11,8 @@ use crate::media::facts::{BatchFacts, Packet, TrackFacts};
 
 /// A step back, or a step flagged as discontinuity, up to this size is taken as continuous.
 const TOLERANCE_US: i64 = 50_000;
+/// Steps between packets that are so many times longer than the packets' own duration belie it.
+const SLOWER_MAX: i64 = 4;
 const JUMP_US: i64 = TIMESTAMP_JUMP.as_micros() as i64;
 /// MPEG-TS timestamps are 33 bits of 90 kHz and wrap every 26.5 hours (ISO/IEC 13818-1 section 2.4.3.6).
 const WRAP_US: i64 = ((1_i128 << 33) * 1_000_000 / 90_000) as i64;
@@ -164,8 +166,10 @@ fn is_jump(difference_us: i64) -> bool {
     !(-TOLERANCE_US..=JUMP_US).contains(&difference_us)
 }
 
+/// How long a packet lasts: by its own word, unless the steps are much longer (a slow camera whose frame rate says 25).
 fn length(packet: &Packet, usual: i64) -> i64 {
-    if packet.duration_us > 0 { i64::from(packet.duration_us) } else { usual }
+    let told = i64::from(packet.duration_us);
+    if told.saturating_mul(SLOWER_MAX) > usual { told } else { usual }
 }
 
 /// Places one track.
@@ -324,6 +328,21 @@ mod tests {
         let mut timeline = Timeline::default();
         timeline.place(&batch(0, 2), false);
         assert_eq!(timeline.place(&batch(2_300_000, 2), false).start_ms, 2300);
+    }
+
+    #[test]
+    fn pictures_far_apart_are_no_jumps_whatever_their_rate_says() {
+        let mut facts = batch(0, 2);
+        (facts.audio, facts.video.as_mut().unwrap().packets) = (None, Vec::new());
+        for n in 0..8 {
+            let time = n * 1_500_000;
+            let packet = Packet { dts_us: time, pts_us: time, duration_us: 40_000, size: 1 };
+            facts.video.as_mut().unwrap().packets.push(packet);
+        }
+        let placed = Timeline::default().place(&facts, false);
+        assert!(placed.splices_us.is_empty(), "{:?}", placed.splices_us);
+        let steps: Vec<_> = placed.video.windows(2).map(|pair| pair[1].dts_ms - pair[0].dts_ms).collect();
+        assert_eq!(steps, [1500; 7]);
     }
 
     #[test]
