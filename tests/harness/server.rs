@@ -218,7 +218,7 @@ pub const STATUS: &str = "pipelineId at phase onAir health { state reason since 
     restarts lastError airSeconds batchesReady \
     counters { segments batches processed original packetsIn packetsLost maxSkewMs lateBatches } \
     destinations { id url state onAir problem maxGapMs maxOwnGapMs counters { video audio repeated droppedLagging \
-    droppedReleased droppedUnreadable late sessions reconnects } } stages { kind name digest }";
+    droppedReleased droppedUnreadable skippedPackets skippedSeconds late sessions reconnects } } stages { kind name digest }";
 
 /// Memory of a process in kB.
 pub fn resident_kb(pid: u32) -> u64 {

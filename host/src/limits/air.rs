@@ -26,6 +26,10 @@ pub const AIR_MAX_LAG_DEFAULT: Duration = Duration::from_secs(30);
 pub const AIR_LATE_AFTER: Duration = Duration::from_secs(1);
 /// A destination is on air while its last packet left less than this ago.
 pub const AIR_ON_AIR_WINDOW: Duration = Duration::from_secs(3);
+/// A session that is lost when nothing was sent on it for this long was idle: no loss, and no fault of the receiver's.
+pub const AIR_IDLE_AFTER: Duration = Duration::from_secs(3);
+/// A clock that has stood still for this long has run dry: the next batch is held as the first one was.
+pub const AIR_DRY_AFTER: Duration = Duration::from_secs(1);
 /// Positions between key frames, and of streams without pictures, are journalled this often.
 pub const AIR_POSITION_EVERY: Duration = Duration::from_secs(1);
 /// A journal call or a full event queue holds packets back for at most this long; then they go without.

@@ -24,10 +24,14 @@ pub const PACKET_FACTS_BYTES: usize = 16 * 1024 * 1024;
 /// A jump of the source's timestamps inside a track that is larger than this is spliced out.
 pub const TIMESTAMP_JUMP: Duration = Duration::from_secs(1);
 
-/// First wait before a resumed stream looks again for an origin that was away...
+/// First wait before a source is looked at again whose origin was away when the stream was resumed...
 pub const SOURCE_AGAIN_MIN: Duration = Duration::from_secs(1);
 /// ...and the longest one.
 pub const SOURCE_AGAIN_MAX: Duration = Duration::from_secs(15);
+/// First wait before a live source that ended is looked at again...
+pub const SOURCE_BACK_MIN: Duration = Duration::from_secs(1);
+/// ...and the longest one.
+pub const SOURCE_BACK_MAX: Duration = Duration::from_secs(5);
 /// Batches that wait between two steps; they are on disk.
 pub const BATCHES_WAITING: usize = 4;
 /// Events of the source that wait for the batch step.
@@ -42,6 +46,8 @@ pub const START_AFTER_RESTART: Duration = Duration::from_millis(300);
 pub const DRAIN_SPARE: Duration = Duration::from_secs(20);
 /// A destination this far behind the clock loses what it has not taken.
 pub const AIR_KEEP_FOR_LATE: Duration = Duration::from_secs(60);
+/// Batches of which the spool knows how many packets they had, after they are released: two hours of 2 s each.
+pub const SPOOL_HISTORY_MAX: usize = 4096;
 /// Events of destinations that wait to be journalled.
 pub const AIR_EVENTS_WAITING: usize = 256;
 /// Time before a batch is due at which its decision falls, until remuxing has been measured...

@@ -174,8 +174,10 @@ metrics! {
     DESTINATION_PACKETS = Counter "destination_packets" [tenant, stream, destination, kind];
     /// Packets written that had been written before.
     DESTINATION_REPEATED = Counter "destination_packets_repeated" [tenant, stream, destination];
-    /// Packets passed over, by reason: lag, released, unreadable; unconfirmed where they had been written to a session that was lost.
+    /// Packets skipped, by reason: lag (too far behind), released (away for too long), unreadable; unconfirmed where they had been written to a session that was lost.
     DESTINATION_DROPPED = Counter "destination_packets_dropped" [tenant, stream, destination, reason];
+    /// Programme that the destination never got because its packets were skipped.
+    DESTINATION_SKIPPED = Counter "destination_skipped" in Seconds [tenant, stream, destination];
     /// Packets that left later than a second after their time.
     DESTINATION_LATE = Counter "destination_packets_late" [tenant, stream, destination];
     /// Bytes written, with all protocol overhead.

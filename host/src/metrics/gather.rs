@@ -206,6 +206,8 @@ impl Told {
             ("unconfirmed", counted.unconfirmed),
         ];
         self.counts(&is::DESTINATION_DROPPED, labels, dropped);
+        let skipped = Duration::from_millis(counted.skipped_ms);
+        self.add(&is::DESTINATION_SKIPPED, labels, Value::CounterSeconds(skipped.as_secs_f64()));
         self.count(&is::DESTINATION_LATE, labels, counted.late);
         self.count(&is::DESTINATION_BYTES, labels, counted.bytes);
         self.count(&is::DESTINATION_SESSIONS, labels, counted.sessions);

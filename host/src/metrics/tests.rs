@@ -48,6 +48,7 @@ fn pipeline(tenant: &str, stream: &str) -> PipelineSample {
         audio: 200,
         bytes: 5_000,
         dropped: Dropped { lag: 7, ..Dropped::default() },
+        skipped_ms: 2_500,
         ..Counters::default()
     };
     let destination = DestinationStatus {
@@ -195,6 +196,7 @@ fn numbers_arrive_as_they_are() {
         ("outboard_destination_gap_max_seconds", &[to], 1.25),
         ("outboard_destination_packets_total", &[to, ("kind", "audio")], 200.0),
         ("outboard_destination_packets_dropped_total", &[to, ("reason", "lag")], 7.0),
+        ("outboard_destination_skipped_seconds_total", &[to], 2.5),
         ("outboard_destination_state", &[to, ("state", "retrying")], 1.0),
         ("outboard_destination_state", &[to, ("state", "publishing")], 0.0),
         ("outboard_stage_call_seconds_total", &stage, 1.5),

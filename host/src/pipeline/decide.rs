@@ -2,7 +2,7 @@
 //!
 //! In: prepared batches in order. Out: batches in the spool, before they are due. The decision for a batch falls at its
 //! time on air minus the time that remuxing takes; a reply in hand by then is heard, else the original. The first batch
-//! starts the air clock.
+//! starts the air clock; the first one after the clock ran dry is held in the same way.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,19 +24,21 @@ use super::remux::{self, Job, Plan, RemuxError};
 use super::status::Status;
 use crate::config::Hold;
 use crate::ffmpeg::{Slots, Turn};
-use crate::limits::{AIR_AHEAD, DISK_FULL_TRIES};
+use crate::limits::{AIR_AHEAD, AIR_DRY_AFTER, DISK_FULL_TRIES};
 use crate::metrics;
 use crate::stage::RemuxStage;
 use crate::stage::swap::Shared;
-use crate::store::journal::{JournalError, Step};
+use crate::store::journal::{JournalError, OnAir, Step};
 use crate::store::room::Room;
 
 mod facts;
 mod margin;
 mod reply;
+mod start;
 
 use margin::Margin;
 use reply::{Decision, Why};
+use start::{Answers, Start};
 
 /// The remux step.
 pub struct Decider {
@@ -78,7 +80,7 @@ impl Decider {
             Hold::After(hold) => Lean::new(hold),
             Hold::Auto => Lean::new(self.cushion),
         };
-        let mut margin = Margin::default();
+        let (mut margin, mut answers) = (Margin::default(), Answers::default());
         self.end_ms = self.spool.newest().map(|newest| newest.end_ms);
         while let Some(mut batch) = prepared.recv().await {
             self.keep_back(&batch).await;
@@ -90,9 +92,14 @@ impl Decider {
             let pending = batch.pending.take();
             let arrived = Instant::now();
             let sent = pending.is_some().then_some(batch.sent);
-            let decision = self.wait(pending, &batch, margin).await;
-            self.time_exchange(sent, &decision);
-            let due = self.start_clock(&batch);
+            // All that came before is on air, and the clock waits for this one: it is held as the first one was.
+            let dry = self.clock.status().standing >= AIR_DRY_AFTER;
+            let decision = self.wait(pending, &batch, margin, dry, &answers).await;
+            self.time_exchange(sent, &decision, &mut answers);
+            let due = self.start_clock(&batch, dry);
+            if dry {
+                lean.restart();
+            }
             let waited_in_vain = self.waited_in_vain(&decision, &batch, due);
             let began = Instant::now();
             let span = batch_span(batch.number);
@@ -158,35 +165,39 @@ impl Decider {
     }
 
     /// Waits for the reply until the decision falls.
-    async fn wait(&mut self, pending: Option<Pending>, batch: &Prepared, margin: Margin) -> Decision {
+    async fn wait(
+        &self,
+        pending: Option<Pending>,
+        batch: &Prepared,
+        margin: Margin,
+        dry: bool,
+        answers: &Answers,
+    ) -> Decision {
         let Some(mut pending) = pending else { return Decision::original(Why::not_sent()) };
-        let due = self.due(batch).unwrap_or_else(|| self.latest_start(batch));
+        let due = self.due(batch).filter(|_| !dry).unwrap_or_else(|| self.start().latest(batch.complete));
         let deadline = due.checked_sub(margin.get()).unwrap_or(due);
         let reply = match tokio::time::timeout_at(deadline, &mut pending).await {
             Ok(reply) => reply,
+            // A batch that came late has less time than others: no failure of the processor's.
+            Err(_) if answers.need_more_than(deadline.saturating_duration_since(batch.sent)) => pending.give_up_early(),
             Err(_) => pending.give_up(),
         };
         Decision::of(reply)
     }
 
     /// Measures the exchange of a batch whose sound was handed to it.
-    fn time_exchange(&self, sent: Option<Instant>, decision: &Decision) {
+    fn time_exchange(&self, sent: Option<Instant>, decision: &Decision, answers: &mut Answers) {
         let (Some(sent), timings) = (sent, self.status.timings()) else { return };
         let until = decision.returned.as_ref().map_or_else(Instant::now, |returned| returned.answered);
         timings.record_step(metrics::Step::Exchange, until.saturating_duration_since(sent));
         if let Some(returned) = &decision.returned {
             timings.round_trip(returned.round_trip);
+            answers.observe(until.saturating_duration_since(sent));
         }
     }
 
-    /// When the first batch goes on air whatever comes. After a restart it may have been complete long ago: then the
-    /// processor gets the cushion once more.
-    fn latest_start(&self, batch: &Prepared) -> Instant {
-        let latest = match self.hold {
-            Hold::After(hold) => batch.complete + hold,
-            Hold::Auto => batch.complete + self.batch,
-        };
-        latest.max(self.started + self.cushion.min(self.batch))
+    fn start(&self) -> Start {
+        Start { hold: self.hold, cushion: self.cushion, batch: self.batch, started: self.started }
     }
 
     /// True where no reply came that more time would have brought: nobody was there, or it is so late that the delay has
@@ -201,16 +212,15 @@ impl Decider {
         }
     }
 
-    /// Starts the clock with the first batch. Answers when the batch is due.
-    fn start_clock(&self, batch: &Prepared) -> Instant {
+    /// Starts the clock with the first batch, and holds it once more with the first one after it ran `dry`. Answers when
+    /// the batch is due.
+    fn start_clock(&self, batch: &Prepared, dry: bool) -> Instant {
         let now = Instant::now();
-        let at = match self.hold {
-            Hold::After(_) => self.latest_start(batch),
-            Hold::Auto => (now + self.cushion).min(self.latest_start(batch)),
-        };
-        if self.clock.start(batch.placed.start_ms, at.max(now)) {
+        let at = self.start().at(batch.complete, now);
+        let held = if dry { self.clock.resume_at(at) } else { self.clock.start(batch.placed.start_ms, at) };
+        if held {
             let seconds = at.saturating_duration_since(now).as_secs_f64();
-            tracing::info!(batch = batch.number, "on air in {seconds:.1} s");
+            tracing::info!(batch = batch.number, again = dry, "on air in {seconds:.1} s");
         }
         self.due(batch).unwrap_or(now)
     }
@@ -249,7 +259,9 @@ impl Decider {
             remuxed = self.remux(batch, &plan, None, due).await;
         }
         let length_ms = batch.placed.end_ms.saturating_sub(batch.placed.start_ms);
-        self.journal.decided(batch.number, decision.outcome(&plan), decision.detail(&plan, length_ms)).await?;
+        let air = remuxed.as_ref().ok().map(|remuxed| OnAir::of(&remuxed.ready));
+        let detail = decision.detail(&plan, length_ms, air.as_ref());
+        self.journal.decided(batch.number, decision.outcome(&plan), detail).await?;
         match remuxed {
             Ok(remuxed) => {
                 self.keep_output(batch, &remuxed.ready).await;

@@ -126,8 +126,7 @@ impl Exchange {
             self.submissions.try_send(Submission { outgoing, reply })
         {
             let reason = format!("{EXCHANGE_FRAGMENTS_MAX} fragments wait for the processor already");
-            // `pending` is still here.
-            let _ = submission.reply.send(Reply::Absent(Absence::Failed(reason)));
+            submission.reply.send(Reply::Absent(Absence::Failed(reason)));
         }
         pending
     }

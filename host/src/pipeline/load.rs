@@ -8,7 +8,8 @@ use tracing::Instrument;
 
 use super::air::Air;
 use super::air::clock::AirClock;
-use super::air::spool::Spool;
+use super::air::position::Position;
+use super::air::spool::{Counts, Spool};
 use super::batch::Batcher;
 use super::decide::Decider;
 use super::demux::Demuxer;
@@ -139,11 +140,18 @@ impl Pipeline {
         let (ready, waiting) = reload_ready(&files, &resumed);
         let first = waiting.first().map_or(resumed.next_batch, |row| row.number);
         let output = Series::resume(&files, first);
+        let positions = positions(&config, &resumed);
+        if let (Some(from), Some(to)) = (positions.iter().flatten().map(Position::batch).min(), resumed.oldest()) {
+            // A destination that was away may never have come to batches that are released by now.
+            for (number, air) in journal.on_air(from, to).await? {
+                let own = Counts { video: air.video, audio: air.audio };
+                spool.remember(number, own, (air.start_ms, air.end_ms));
+            }
+        }
         for batch in ready {
             clock.extend(batch.end_ms);
             spool.append(batch);
         }
-        let positions = positions(&config, &resumed);
         go_on(&clock, &spool, &positions);
         let (events, air_events) = mpsc::channel(AIR_EVENTS_WAITING);
         let destinations = air_config(host, &config, &owner.guard, &positions);
@@ -157,6 +165,10 @@ impl Pipeline {
             );
         }
         let cushion = cushion(&config);
+        let mut source =
+            source_config(&config, &owner.guard, files.segments.clone(), resumed.next_segment, room.clone());
+        // A run of so many batches is to end.
+        source.wait_when_ended &= batches.is_none();
         Ok(Self {
             batcher: Batcher {
                 stage: stages.batching,
@@ -209,7 +221,7 @@ impl Pipeline {
             stages: running,
             swaps,
             resume: resumed.known.last().map(source::Resume::after),
-            source: source_config(&config, &owner.guard, files.segments, resumed.next_segment, room),
+            source,
             resumed: waiting,
             batch: config.batch,
             host: host.clone(),

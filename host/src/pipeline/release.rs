@@ -99,9 +99,11 @@ impl Releaser {
             AirEvent::BatchDone { destination, batch, .. } => {
                 done.entry(batch).or_default().insert(destination);
             }
-            AirEvent::Dropped { destination, reason, video, audio, .. } => {
-                let what =
-                    format!("destination {destination}: {} packets were passed over ({reason:?})", video + audio);
+            AirEvent::Dropped { destination, reason, video, audio, ms, .. } => {
+                let (packets, seconds) = (video + audio, ms as f64 / 1000.0);
+                let what = format!(
+                    "destination {destination}: skipped {packets} packets, {seconds:.1} s of the programme: {reason}"
+                );
                 self.status.tell(Event::new(EventKind::DestinationDropped, Severity::Error, what));
             }
             AirEvent::Lost { destination, reason } => {

@@ -55,6 +55,8 @@ pub struct Stats {
     pub source: Option<Started>,
     /// Since when the source brings nothing new, Unix time in milliseconds; `None` while it does.
     pub stale_since_ms: Option<u64>,
+    /// Since when a live source has ended and is looked at again, Unix time in milliseconds; `None` while it has not.
+    pub ended_since_ms: Option<u64>,
     /// Segments on disk.
     pub segments: u64,
     /// Their bytes.
@@ -201,9 +203,8 @@ pub fn report(stats: &Stats, destination: Option<&DestinationStatus>) -> Report 
     };
     if let Some(destination) = destination {
         let counted = &destination.counters;
-        let dropped = counted.dropped;
         report.packets_on_air = (counted.video + counted.audio).saturating_sub(counted.repeated);
-        report.packets_lost += dropped.lag + dropped.released + dropped.unreadable;
+        report.packets_lost += counted.dropped.all();
         report.max_gap_ms = u64::try_from(destination.max_own_gap.as_millis()).unwrap_or(u64::MAX);
     }
     report

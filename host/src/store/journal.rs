@@ -21,7 +21,7 @@ mod stream;
 pub use super::database::DatabaseError as JournalError;
 pub use finished::{Finished, FinishedBatch, SegmentInit};
 pub(crate) use history::remove;
-pub use history::{BatchRecord, SnapshotInfo, StreamRecord};
+pub use history::{BatchRecord, OnAir, SnapshotInfo, StreamRecord};
 pub use progress::BatchProgress;
 pub use resume::{BatchRow, Resumed, Step};
 pub use stream::{CutRecord, StageSnapshot, StreamJournal};

@@ -218,3 +218,50 @@ async fn a_backlog_is_sent_faster_than_real_time_but_not_in_one_burst() {
     // Then it is with the clock, and ends with it: 16 s of media at four times its speed.
     assert!((3_800..4_600).contains(&took.as_millis()), "{took:?}");
 }
+
+/// A receiver that is away until the batches are released: what it misses is counted meanwhile, not when it is back.
+#[tokio::test]
+async fn what_is_released_while_the_receiver_is_away_is_counted_at_once() {
+    let dir = scratch();
+    let batches = batches(dir.path(), 6);
+    let server = FakeServer::start(|_| GOOD).await;
+    let away = FakeServer::start(|_| Script { refuse_connect: true, ..GOOD }).await;
+    let programme = Programme::new(vec![to("here", &server.url("key")), to("away", &away.url("key"))], 8.0);
+    programme.append(&batches);
+    programme.clock.start(0, Instant::now());
+    programme.until(0, "on its way", |status| status.position.is_some_and(|at| at.air_ms > 8_000)).await;
+    programme.spool.release_before(4);
+    let packets = |range: std::ops::Range<usize>| -> u64 {
+        batches[range].iter().map(|batch| (batch.video.tags.len() + batch.audio.tags.len()) as u64).sum()
+    };
+    programme.until(1, "counted", |status| status.counters.dropped.released >= packets(0..4)).await;
+    let status = programme.air.stop().await;
+    let counters = status[1].counters;
+    assert_eq!(counters.dropped.released, packets(0..4), "{counters:?}");
+    assert!((8_000..8_100).contains(&counters.skipped_ms), "{counters:?}");
+    assert_eq!((sent(&status[1]), sent(&status[0]) > 0), (0, true));
+}
+
+/// A receiver that closes a session on which nothing comes (SRS does after 5 s) is not at fault: nothing is repeated, and
+/// no session is opened before there is something to send.
+#[tokio::test]
+async fn a_session_that_is_closed_for_want_of_packets_is_no_loss() {
+    let dir = scratch();
+    let batches = batches(dir.path(), 2);
+    let idle = Script { close_idle: Some(Duration::from_millis(3_500)), ..GOOD };
+    let server = FakeServer::start(move |_| idle).await;
+    let programme = Programme::new(vec![to("a", &server.url("key"))], 4.0);
+    programme.start(&batches[..1]);
+    let waits =
+        |status: &DestinationStatus| status.counters.reconnects == 1 && status.state == DestinationState::Waiting;
+    programme.until(0, "closed by the server", waits).await;
+    programme.append(&batches[1..]);
+    let (status, events, _) = programme.drain().await;
+    let counters = status[0].counters;
+    assert_eq!((counters.sessions, counters.repeated, counters.dropped), (2, 0, Default::default()));
+    assert!(!events.iter().any(|event| matches!(event, AirEvent::Lost { .. })), "{events:?}");
+    let want = spooled(&batches);
+    let (joined, repeated) = joined(&server.logs().iter().map(|log| log.recording.clone()).collect::<Vec<_>>(), &want);
+    assert_same(&joined, &want);
+    assert_eq!(repeated, 0);
+}

@@ -4,7 +4,7 @@
 mod login;
 
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rml_amf0::Amf0Value;
 use rml_rtmp::chunk_io::{ChunkDeserializer, ChunkSerializer};
@@ -57,6 +57,8 @@ pub struct Script {
     pub close_after: Option<u64>,
     /// Nothing is read after this many bytes.
     pub stall_after: Option<u64>,
+    /// The connection is closed when nothing has come for this long, as SRS does.
+    pub close_idle: Option<Duration>,
     /// Once published, says all that a client has to put up with, then this status, if any.
     pub status: Option<(&'static str, &'static str)>,
 }
@@ -72,6 +74,7 @@ pub const GOOD: Script = Script {
     mute_on: None,
     close_after: None,
     stall_after: None,
+    close_idle: None,
     status: None,
 };
 
@@ -179,7 +182,9 @@ impl Session {
             if self.script.stall_after.is_some_and(|bytes| self.received > bytes) {
                 std::future::pending::<()>().await;
             }
-            let read = stream.read(&mut buffer).await?;
+            let patience = self.script.close_idle.unwrap_or(Duration::MAX);
+            let Ok(read) = tokio::time::timeout(patience, stream.read(&mut buffer)).await else { return Ok(()) };
+            let read = read?;
             if read == 0 {
                 self.log(|log| log.ended = true);
                 return Ok(());

@@ -138,7 +138,7 @@ mod tests {
     use crate::pipeline::air::spool::{Tag, Track};
 
     fn packet(kind: TagKind, tag: Tag) -> Packet {
-        Packet { kind, at: TrackPosition { batch: 7, tag: 0 }, tag, index: 0, entry: false }
+        Packet { kind, at: TrackPosition { batch: 7, tag: 0 }, tag, index: 0, end_ms: 0, entry: false }
     }
 
     #[tokio::test]

@@ -5,7 +5,7 @@
 //! and goes on from there when the next batch arrives, so a starved stream goes on where it stopped. No task and no
 //! timer: everything is computed from one anchor when it is asked for ([`timeline`], pure).
 
-mod timeline;
+pub(in crate::pipeline) mod timeline;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -35,6 +35,8 @@ pub struct ClockStatus {
     pub stalls: u64,
     /// How long it stood still in all.
     pub stalled_for: Duration,
+    /// How long it has stood still up to now; zero while it runs.
+    pub standing: Duration,
 }
 
 #[derive(Debug)]
@@ -66,6 +68,12 @@ impl AirClock {
     /// this was it.
     pub fn start(&self, media_ms: u64, at: Instant) -> bool {
         self.change(|timeline, _| timeline.start(media_ms, at))
+    }
+
+    /// Lets a clock that stands still at the end of the spool go on at the instant `at` and not before; says whether it
+    /// stood.
+    pub fn resume_at(&self, at: Instant) -> bool {
+        self.change(|timeline, now| timeline.resume_at(at, now))
     }
 
     /// The spool holds media up to `end_ms` now. Never goes back. A clock that stood still goes on from here.

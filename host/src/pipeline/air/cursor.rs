@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::position::{Position, TrackPosition};
-use super::spool::{ReadyBatch, Spool, Tag};
+use super::spool::{Place, ReadyBatch, Spool, Tag};
 use crate::media::flv::TagKind;
 
 /// A packet that is to be sent.
@@ -22,27 +22,65 @@ pub struct Packet {
     pub tag: Tag,
     /// Packets of its track that the spool was given before it.
     pub index: u64,
+    /// Air time in milliseconds at which it ends: where the next packet of its track starts.
+    pub end_ms: u64,
     /// A receiver can start here: a key picture, or any packet where there are no pictures.
     pub entry: bool,
 }
 
-/// Packets passed over, numbered as [`Packet::index`] does.
+/// Packets that were skipped.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Passed {
     /// Pictures.
-    pub video: Range<u64>,
+    pub video: Stretch,
     /// Audio packets.
-    pub audio: Range<u64>,
+    pub audio: Stretch,
+}
+
+/// A run of packets of one track.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Stretch {
+    /// Numbered as [`Packet::index`] does.
+    pub packets: Range<u64>,
+    /// Air time in milliseconds from the first of them to the first after them.
+    pub ms: Range<u64>,
+}
+
+impl Stretch {
+    fn between(from: Place, to: Place) -> Self {
+        if to.index <= from.index {
+            return Self::default();
+        }
+        Self { packets: from.index..to.index, ms: from.ms.min(to.ms)..to.ms }
+    }
+
+    /// How many packets.
+    pub fn len(&self) -> u64 {
+        self.packets.end.saturating_sub(self.packets.start)
+    }
+
+    /// No packet.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
 }
 
 impl Passed {
-    /// How many of both tracks.
-    pub fn len(&self) -> u64 {
-        let len = |range: &Range<u64>| range.end.saturating_sub(range.start);
-        len(&self.video) + len(&self.audio)
+    /// One packet.
+    pub fn one(packet: &Packet) -> Self {
+        let one = Stretch { packets: packet.index..packet.index + 1, ms: packet.tag.dts_ms..packet.end_ms };
+        match packet.kind {
+            TagKind::Audio => Self { audio: one, ..Self::default() },
+            _ => Self { video: one, ..Self::default() },
+        }
     }
 
-    /// Nothing was passed over.
+    /// How many of both tracks.
+    pub fn len(&self) -> u64 {
+        self.video.len() + self.audio.len()
+    }
+
+    /// Nothing was skipped.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -71,7 +109,7 @@ pub struct Cursor {
 struct TrackCursor {
     at: TrackPosition,
     batch: Option<Arc<ReadyBatch>>,
-    /// Packets of this track in the spool before `at`; `None` until its batch has been seen.
+    /// Packets of this track before `at`; `None` until it has been looked up in the spool.
     index: Option<u64>,
 }
 
@@ -107,13 +145,13 @@ impl Cursor {
 
     fn sound(&self, tag: Tag) -> Next {
         let entry = !self.audio.batch.as_ref().is_some_and(|batch| has_pictures(batch));
-        let index = self.audio.index.unwrap_or(0);
-        Next::Packet(Packet { kind: TagKind::Audio, at: self.audio.at, tag, index, entry })
+        let (index, end_ms) = (self.audio.index.unwrap_or(0), self.audio.end_ms(TagKind::Audio, tag));
+        Next::Packet(Packet { kind: TagKind::Audio, at: self.audio.at, tag, index, end_ms, entry })
     }
 
     fn picture(&self, tag: Tag) -> Next {
-        let index = self.video.index.unwrap_or(0);
-        Next::Packet(Packet { kind: TagKind::Video, at: self.video.at, tag, index, entry: tag.key })
+        let (index, end_ms) = (self.video.index.unwrap_or(0), self.video.end_ms(TagKind::Video, tag));
+        Next::Packet(Packet { kind: TagKind::Video, at: self.video.at, tag, index, end_ms, entry: tag.key })
     }
 
     /// Goes past the packet that is next in its track.
@@ -199,8 +237,8 @@ impl Cursor {
         }
     }
 
-    /// Goes forward to the first entry at or after an air time, or to the last one there is; answers what was passed
-    /// over. Stays where it is when there is no entry ahead.
+    /// Goes forward to the first entry at or after an air time, or to the last one there is; answers what was skipped.
+    /// Stays where it is when there is no entry ahead.
     pub fn skip_to(&mut self, air_ms: u64) -> Passed {
         self.peek();
         let Some(here) = self.video.batch.clone().or_else(|| self.audio.batch.clone()) else {
@@ -214,24 +252,36 @@ impl Cursor {
         }
     }
 
-    /// Goes on at the first entry that is still held; answers what was passed over.
+    /// Goes on at the first entry that is still held; answers what was skipped.
     pub fn skip_released(&mut self) -> Passed {
         let Some(oldest) = self.spool.oldest() else { return Passed::default() };
         let start = TrackPosition { batch: oldest.number, tag: 0 };
-        if self.video.at.batch >= oldest.number && has_pictures(&oldest) {
+        let oldest = self.first_with_packets(oldest);
+        if self.video.at >= start && has_pictures(&oldest) {
             // Only the sound that reached over a border is gone: the picture goes on where it is.
-            let from = std::mem::replace(&mut self.audio, TrackCursor { at: start, ..TrackCursor::default() }).index;
+            let from = self.place(TagKind::Audio);
+            self.audio = TrackCursor { at: self.audio.at.max(start), ..TrackCursor::default() };
             self.peek();
-            let audio = from.zip(self.audio.index).map_or(0..0, |(from, to)| from..to);
-            return Passed { video: 0..0, audio };
+            return Passed { video: Stretch::default(), audio: Stretch::between(from, self.place(TagKind::Audio)) };
         }
         if !has_pictures(&oldest) {
-            return self.jump(TagKind::Audio, start, 0);
+            return self.jump(TagKind::Audio, self.audio.at.max(start), 0);
         }
         match self.entry_ahead(TagKind::Video, start, 0) {
             Some((entry, tag)) => self.jump(TagKind::Video, entry, tag.dts_ms),
             None => self.jump(TagKind::Video, start, 0),
         }
+    }
+
+    /// The first held batch that is not one that was lost on the way.
+    fn first_with_packets(&self, oldest: Arc<ReadyBatch>) -> Arc<ReadyBatch> {
+        let empty = |batch: &ReadyBatch| batch.audio.tags.is_empty() && !has_pictures(batch);
+        let mut batch = oldest.clone();
+        while empty(&batch) {
+            let Some(next) = self.spool.get(batch.number + 1) else { return oldest };
+            batch = next;
+        }
+        batch
     }
 
     fn entry_ahead(&self, kind: TagKind, from: TrackPosition, air_ms: u64) -> Option<(TrackPosition, Tag)> {
@@ -256,7 +306,7 @@ impl Cursor {
 
     /// Puts the track on an entry and the other on its first packet that is not before it.
     fn jump(&mut self, kind: TagKind, entry: TrackPosition, dts_ms: u64) -> Passed {
-        let before = [self.video.index, self.audio.index];
+        let before = [TagKind::Video, TagKind::Audio].map(|kind| self.place(kind));
         let other = if kind == TagKind::Video { TagKind::Audio } else { TagKind::Video };
         let other_from = self.track(other).at.batch;
         *self.track(kind) = TrackCursor { at: entry, ..TrackCursor::default() };
@@ -272,12 +322,21 @@ impl Cursor {
                 _ => break,
             }
         }
-        let passed = |before: Option<u64>, after: Option<u64>| match (before, after) {
-            (Some(before), Some(after)) => before..after,
-            _ => 0..0,
-        };
         let [video, audio] = before;
-        Passed { video: passed(video, self.video.index), audio: passed(audio, self.audio.index) }
+        Passed {
+            video: Stretch::between(video, self.place(TagKind::Video)),
+            audio: Stretch::between(audio, self.place(TagKind::Audio)),
+        }
+    }
+
+    /// Where a track stands among all of its packets.
+    fn place(&mut self, kind: TagKind) -> Place {
+        let spool = self.spool.clone();
+        let track = self.track(kind);
+        let found = track.find(kind, &spool);
+        let known = spool.place(kind, track.at).unwrap_or_default();
+        let ms = if let Found::Tag(tag) = found { tag.dts_ms } else { known.ms };
+        Place { index: track.index.unwrap_or(known.index), ms }
     }
 
     fn track(&mut self, kind: TagKind) -> &mut TrackCursor {
@@ -289,20 +348,24 @@ impl Cursor {
 }
 
 impl TrackCursor {
+    /// Where the packet at this place ends: at the next one of its track, else with the batch.
+    fn end_ms(&self, kind: TagKind, tag: Tag) -> u64 {
+        let Some(batch) = &self.batch else { return tag.dts_ms };
+        let next = tags(batch, kind).get(self.at.tag as usize + 1);
+        next.map_or(batch.end_ms, |next| next.dts_ms).max(tag.dts_ms)
+    }
+
     fn find(&mut self, kind: TagKind, spool: &Spool) -> Found {
         loop {
             let batch = match &self.batch {
                 Some(batch) if batch.number == self.at.batch => batch,
                 _ => match spool.get(self.at.batch) {
                     Some(batch) => {
-                        let before = spool.packets_before(batch.number).map(|counts| match kind {
-                            TagKind::Audio => counts.audio,
-                            _ => counts.video,
-                        });
-                        self.index = before.map(|before| before + u64::from(self.at.tag));
+                        self.index = spool.place(kind, self.at).map(|place| place.index);
                         self.batch.insert(batch)
                     }
                     None if spool.oldest().is_some_and(|oldest| oldest.number > self.at.batch) => {
+                        self.index = self.index.or_else(|| Some(spool.place(kind, self.at)?.index));
                         return Found::Released;
                     }
                     None => return Found::End,

@@ -20,13 +20,13 @@ use super::backoff::Backoff;
 use super::bodies::Bodies;
 use super::clock::AirClock;
 use super::cursor::{Cursor, Next};
-use super::journal::{AirEvent, AirJournal};
+use super::journal::{AirEvent, AirJournal, DropReason};
 use super::marks::Marks;
 use super::position::Position;
 use super::sink::{Opener, Sink, SinkError};
 use super::spool::{Spool, SpoolState};
 use super::status::{DestinationState, DestinationStatus};
-use crate::limits::{AIR_CONNECT_AHEAD, AIR_REFUSED_WAIT};
+use crate::limits::{AIR_CONNECT_AHEAD, AIR_IDLE_AFTER, AIR_REFUSED_WAIT};
 use crate::media::flv::{FileHeader, TagKind};
 
 /// What a destination works with.
@@ -120,11 +120,16 @@ impl Destination {
     async fn sessions(&mut self, cancel: &CancellationToken) -> DestinationState {
         let mut backoff = Backoff::default();
         loop {
+            self.leave_what_is_released().await;
+            if self.cursor.peek() == Next::Wait {
+                // A session without packets is of no use; some servers close it, and the next one too.
+                self.books.state(DestinationState::Waiting);
+            }
+            if cancel.run_until_cancelled(self.wait_for_start()).await.is_none() {
+                return DestinationState::Stopped;
+            }
             if self.nothing_left() {
                 return DestinationState::Done;
-            }
-            if cancel.is_cancelled() {
-                return DestinationState::Stopped;
             }
             self.books.state(DestinationState::Connecting);
             let tracks = self.tracks();
@@ -143,6 +148,10 @@ impl Destination {
                     let end = self.publish(&mut sink, cancel).await;
                     self.resume = Some(self.cursor.position());
                     match end {
+                        End::Lost(error, _) if self.was_idle() => {
+                            self.books.closed_idle(&error);
+                            continue;
+                        }
                         End::Lost(error, since) => {
                             self.resume = Some(self.marks.resume(sink.acked(), Instant::now()));
                             self.books.lost(since);
@@ -206,12 +215,36 @@ impl Destination {
         }
     }
 
+    /// Goes on after batches that were released while there was no session, and counts them at once: whoever looks
+    /// must not have to wait until the receiver is back.
+    async fn leave_what_is_released(&mut self) {
+        let Some(resume) = self.resume else { return };
+        self.cursor.set(resume);
+        let mut moved = false;
+        while self.cursor.peek() == Next::Released {
+            let passed = self.cursor.skip_released();
+            if passed.is_empty() {
+                break;
+            }
+            moved = true;
+            self.dropped(DropReason::Released, passed).await;
+        }
+        if moved {
+            self.resume = Some(self.cursor.position());
+            self.journal_position().await;
+        }
+    }
+
+    /// Nothing was there to send for a while: all that was sent has arrived, and a server that closes the session (SRS
+    /// does after 5 s without a packet) is not at fault.
+    fn was_idle(&mut self) -> bool {
+        let quiet = self.books.last_packet().is_some_and(|at| at.elapsed() >= AIR_IDLE_AFTER);
+        quiet && self.cursor.peek() == Next::Wait
+    }
+
     /// The spool is finished and read to its end.
     fn nothing_left(&mut self) -> bool {
         let finished = self.spool_changes.borrow_and_update().finished;
-        if let Some(resume) = self.resume {
-            self.cursor.set(resume);
-        }
         finished && self.cursor.peek() == Next::Wait
     }
 

@@ -39,13 +39,23 @@ pub trait AirJournal: Send + Sync {
 #[derive(Debug, Default, Clone, Copy)]
 pub struct NoJournal;
 
+impl std::fmt::Display for DropReason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Lag => "it was too far behind",
+            Self::Released => "it was away for too long",
+            Self::Unreadable => "their file could not be read",
+        })
+    }
+}
+
 impl AirJournal for NoJournal {
     fn key_frame(&self, _destination: &str, _position: Position) -> BoxFuture<'_, Result<(), JournalError>> {
         Box::pin(std::future::ready(Ok(())))
     }
 }
 
-/// Why packets were passed over.
+/// Why packets were skipped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum DropReason {
     /// The destination was too far behind the clock.
@@ -81,7 +91,7 @@ pub enum AirEvent {
         /// Audio packets likewise.
         audio: u64,
     },
-    /// Packets were passed over.
+    /// Packets were skipped.
     Dropped {
         /// Destination name.
         destination: String,
@@ -91,6 +101,8 @@ pub enum AirEvent {
         video: u64,
         /// Audio packets.
         audio: u64,
+        /// Milliseconds of programme.
+        ms: u64,
         /// Where it goes on.
         position: Position,
     },

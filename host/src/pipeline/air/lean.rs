@@ -32,6 +32,11 @@ impl Lean {
         Self { target_ms: cushion.as_secs_f64() * 1000.0, slack_ms: VecDeque::with_capacity(BATCHES) }
     }
 
+    /// Forgets the slack of batches so far: the cushion was given anew.
+    pub fn restart(&mut self) {
+        self.slack_ms.clear();
+    }
+
     /// Takes the slack of the newest batch (milliseconds from ready to due, negative when it came too late) and answers
     /// the rate, from [`AIR_LEAN_MIN`] to [`AIR_LEAN_MAX`].
     pub fn observe(&mut self, slack_ms: i64) -> f64 {

@@ -10,6 +10,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use tokio::sync::watch;
 
+use super::position::TrackPosition;
+use crate::limits::SPOOL_HISTORY_MAX;
+use crate::media::flv::TagKind;
+
 /// One media packet of a batch: the body of an FLV tag, which is the payload of an RTMP message as it stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tag {
@@ -68,9 +72,31 @@ pub struct Spool {
 
 #[derive(Debug, Default)]
 struct Held {
-    batches: VecDeque<(Arc<ReadyBatch>, Counts)>,
+    batches: VecDeque<Arc<ReadyBatch>>,
+    /// What is known of all batches, also of released ones: the newest [`SPOOL_HISTORY_MAX`], oldest first.
+    history: VecDeque<Known>,
     /// Packets of all batches so far.
     total: Counts,
+}
+
+/// What the spool knows of a batch after its release.
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    number: u64,
+    /// Packets of the batches before it.
+    before: Counts,
+    own: Counts,
+    start_ms: u64,
+    end_ms: u64,
+}
+
+/// Where a position lies among all packets of its track.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Place {
+    /// Packets of the track before it.
+    pub index: u64,
+    /// Its air time in milliseconds; inside a released batch it is interpolated.
+    pub ms: u64,
 }
 
 /// Packets of both tracks, counted over all batches of a spool.
@@ -106,24 +132,29 @@ impl Spool {
     /// Adds the next batch. Numbers rise by one.
     pub fn append(&self, batch: ReadyBatch) {
         let number = batch.number;
+        let own = Counts { video: batch.video.tags.len() as u64, audio: batch.audio.tags.len() as u64 };
         let mut held = self.lock();
-        let before = held.total;
-        held.total.video += batch.video.tags.len() as u64;
-        held.total.audio += batch.audio.tags.len() as u64;
-        held.batches.push_back((Arc::new(batch), before));
+        held.know(number, own, (batch.start_ms, batch.end_ms));
+        held.batches.push_back(Arc::new(batch));
         drop(held);
         self.state.send_modify(|state| state.newest = Some(number));
     }
 
-    /// The batch of this number, unless it is still to come or already released.
-    pub fn get(&self, number: u64) -> Option<Arc<ReadyBatch>> {
-        self.lock().find(number).map(|(batch, _)| batch.clone())
+    /// Tells of a batch that an earlier run released, with its packets and its start and end in milliseconds of air
+    /// time, so that a reader that never came to it can count it. Before the first [`Self::append`], oldest first.
+    pub fn remember(&self, number: u64, own: Counts, times_ms: (u64, u64)) {
+        self.lock().know(number, own, times_ms);
     }
 
-    /// Packets of all batches of this spool before that of this number, which must be held. Counts what a reader
-    /// passes over when batches are released before it came to them.
-    pub fn packets_before(&self, number: u64) -> Option<Counts> {
-        self.lock().find(number).map(|(_, before)| *before)
+    /// The batch of this number, unless it is still to come or already released.
+    pub fn get(&self, number: u64) -> Option<Arc<ReadyBatch>> {
+        self.lock().find(number).cloned()
+    }
+
+    /// Where a position of a track lies, also in batches that are released. One in batches that are not known any more
+    /// is taken as the start of the oldest known one; `None` where nothing is known yet.
+    pub fn place(&self, kind: TagKind, at: TrackPosition) -> Option<Place> {
+        self.lock().place(kind, at)
     }
 
     /// How many batches are held.
@@ -138,17 +169,17 @@ impl Spool {
 
     /// The oldest batch that is held.
     pub fn oldest(&self) -> Option<Arc<ReadyBatch>> {
-        self.lock().batches.front().map(|(batch, _)| batch.clone())
+        self.lock().batches.front().cloned()
     }
 
     /// The newest batch that is held.
     pub fn newest(&self) -> Option<Arc<ReadyBatch>> {
-        self.lock().batches.back().map(|(batch, _)| batch.clone())
+        self.lock().batches.back().cloned()
     }
 
     /// Lets go of all batches before this number; their files may be cleaned then.
     pub fn release_before(&self, number: u64) {
-        self.lock().batches.retain(|(batch, _)| batch.number >= number);
+        self.lock().batches.retain(|batch| batch.number >= number);
     }
 
     /// Tells readers that no batch will follow.
@@ -167,10 +198,41 @@ impl Spool {
 }
 
 impl Held {
-    fn find(&self, number: u64) -> Option<&(Arc<ReadyBatch>, Counts)> {
-        let first = self.batches.front()?.0.number;
+    fn find(&self, number: u64) -> Option<&Arc<ReadyBatch>> {
+        let first = self.batches.front()?.number;
         let at = usize::try_from(number.checked_sub(first)?).ok()?;
-        self.batches.get(at).filter(|(batch, _)| batch.number == number)
+        self.batches.get(at).filter(|batch| batch.number == number)
+    }
+
+    fn know(&mut self, number: u64, own: Counts, (start_ms, end_ms): (u64, u64)) {
+        if self.history.len() == SPOOL_HISTORY_MAX {
+            self.history.pop_front();
+        }
+        self.history.push_back(Known { number, before: self.total, own, start_ms, end_ms });
+        self.total.video += own.video;
+        self.total.audio += own.audio;
+    }
+
+    fn place(&self, kind: TagKind, at: TrackPosition) -> Option<Place> {
+        let newest = self.history.back()?;
+        let later = self.history.partition_point(|known| known.number < at.batch);
+        let Some(known) = self.history.get(later) else {
+            return Some(Place { index: self.total.of(kind), ms: newest.end_ms });
+        };
+        let (before, own) = (known.before.of(kind), known.own.of(kind));
+        let inside = if known.number == at.batch { u64::from(at.tag).min(own) } else { 0 };
+        let length_ms = known.end_ms.saturating_sub(known.start_ms);
+        let ms = known.start_ms + (length_ms * inside).checked_div(own).unwrap_or_default();
+        Some(Place { index: before + inside, ms })
+    }
+}
+
+impl Counts {
+    fn of(self, kind: TagKind) -> u64 {
+        match kind {
+            TagKind::Audio => self.audio,
+            _ => self.video,
+        }
     }
 }
 
@@ -194,13 +256,30 @@ mod tests {
             spool.append(batch(number, 10, 20));
         }
         assert_eq!(*watch.borrow_and_update(), SpoolState { newest: Some(8), finished: false });
-        assert_eq!(spool.packets_before(7), Some(Counts { video: 20, audio: 40 }));
+        let index = |kind, batch, tag| spool.place(kind, TrackPosition { batch, tag }).map(|place| place.index);
+        assert_eq!((index(TagKind::Video, 7, 0), index(TagKind::Audio, 7, 3)), (Some(20), Some(43)));
         spool.release_before(7);
         assert_eq!(spool.get(7).unwrap().number, 7);
-        assert!(spool.get(6).is_none() && spool.get(9).is_none() && spool.packets_before(5).is_none());
+        assert!(spool.get(6).is_none() && spool.get(9).is_none());
         assert_eq!((spool.oldest().unwrap().number, spool.newest().unwrap().number), (7, 8));
-        assert_eq!(spool.packets_before(8), Some(Counts { video: 30, audio: 60 }), "releasing forgets no packet");
+        assert_eq!(index(TagKind::Video, 8, 4), Some(34), "releasing forgets no packet");
+        assert_eq!((index(TagKind::Video, 5, 4), index(TagKind::Audio, 2, 9)), (Some(4), Some(0)));
+        assert_eq!(index(TagKind::Audio, 9, 0), Some(80), "the end of all");
+        let released = spool.place(TagKind::Video, TrackPosition { batch: 6, tag: 5 });
+        assert_eq!(released, Some(Place { index: 15, ms: 0 }));
         spool.finish();
         assert!(watch.borrow_and_update().finished);
+    }
+
+    #[test]
+    fn what_is_known_of_released_batches_is_bounded() {
+        let spool = Spool::default();
+        let own = Counts { video: 2, audio: 3 };
+        (0..SPOOL_HISTORY_MAX as u64 + 10)
+            .for_each(|number| spool.remember(number, own, (number * 10, number * 10 + 10)));
+        let place = |batch, tag| spool.place(TagKind::Video, TrackPosition { batch, tag });
+        assert_eq!(place(10, 1), Some(Place { index: 21, ms: 105 }));
+        assert_eq!(place(3, 1), Some(Place { index: 20, ms: 100 }), "the oldest that is known");
+        assert!(Spool::new().place(TagKind::Audio, TrackPosition::default()).is_none());
     }
 }

@@ -30,7 +30,7 @@ pub enum DestinationState {
     Stopped,
 }
 
-/// Packets that were passed over, by reason.
+/// Packets that were skipped, by reason.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Dropped {
     /// The destination was further behind than it may be.
@@ -39,6 +39,13 @@ pub struct Dropped {
     pub released: u64,
     /// Their batch's file could not be read.
     pub unreadable: u64,
+}
+
+impl Dropped {
+    /// For whatever reason.
+    pub fn all(&self) -> u64 {
+        self.lag + self.released + self.unreadable
+    }
 }
 
 /// What a destination has counted in this run.
@@ -52,9 +59,11 @@ pub struct Counters {
     pub bytes: u64,
     /// Of the packets written, those that had been written before: `video + audio - repeated` differ.
     pub repeated: u64,
-    /// Packets passed over that were never written.
+    /// Packets that were skipped: never written.
     pub dropped: Dropped,
-    /// Packets passed over that had been written to a session that was lost before they were acknowledged.
+    /// Programme that was skipped, in milliseconds: of the track that lost more.
+    pub skipped_ms: u64,
+    /// Packets skipped that had been written to a session that was lost before they were acknowledged.
     pub unconfirmed: u64,
     /// Packets that left more than [`crate::limits::AIR_LATE_AFTER`] after their time.
     pub late: u64,

@@ -12,6 +12,7 @@ use crate::pipeline::prepare::Prepared;
 use crate::pipeline::remux::RemuxError;
 use crate::pipeline::remux::encode::{Reply as ReplyFile, encode};
 use crate::pipeline::remux::plan::{Audio, Coding, Plan, Processed};
+use crate::store::journal::OnAir;
 
 /// Why a batch goes on air with its original audio.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,8 +119,8 @@ impl Decision {
         if plan.uses_processed() { "processed" } else { "original" }
     }
 
-    /// What is kept with a batch of so many milliseconds on air.
-    pub(super) fn detail(&self, plan: &Plan, duration_ms: u64) -> String {
+    /// What is kept with a batch of so many milliseconds on air; `air` is what of it goes there, where there is any.
+    pub(super) fn detail(&self, plan: &Plan, duration_ms: u64, air: Option<&OnAir>) -> String {
         let why =
             if plan.uses_processed() { Value::Null } else { json!({ "name": self.why(), "text": self.reason() }) };
         let reply = self.returned.as_ref().map(|returned| {
@@ -130,7 +131,7 @@ impl Decision {
                 "attempts": returned.attempts,
             })
         });
-        json!({ "plan": plan, "why": why, "reply": reply, "duration_ms": duration_ms }).to_string()
+        json!({ "plan": plan, "why": why, "reply": reply, "duration_ms": duration_ms, "air": air }).to_string()
     }
 }
 
@@ -208,7 +209,7 @@ mod tests {
         planned.planned(&plan);
         assert!(planned.as_planned() && !planned.is_fallback());
         assert_eq!((planned.why(), planned.outcome(&plan)), ("planned", "original"));
-        let detail: Value = serde_json::from_str(&planned.detail(&plan, 2000)).unwrap();
+        let detail: Value = serde_json::from_str(&planned.detail(&plan, 2000, None)).unwrap();
         assert_eq!(detail["why"], json!({ "name": "planned", "text": "as planned: speech only in the reply" }));
         assert_eq!(detail["reply"]["round_trip_ms"], 7);
         let mut silent = decision();

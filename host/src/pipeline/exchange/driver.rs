@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use serde_json::Value;
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -18,7 +18,7 @@ use super::backoff::Backoff;
 use super::framer::{self, AudioFormat, Framer};
 use super::heard::Heard;
 use super::ledger::{Ledger, Wanted};
-use super::reply::{Absence, Outgoing, Reply, Returned};
+use super::reply::{Absence, Outgoing, Reply, Returned, Waiting};
 use super::socketio::{Connection, Endpoint, Incoming};
 use super::status::ExchangeStatus;
 use crate::media::probe::Probe;
@@ -28,7 +28,7 @@ use session::Session;
 /// A fragment and whoever waits for its reply.
 pub struct Submission {
     pub outgoing: Outgoing,
-    pub reply: oneshot::Sender<Reply>,
+    pub reply: Waiting,
 }
 
 /// All that the task owns.

@@ -10,13 +10,12 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::breaker::Breaker;
 use super::config::ExchangeConfig;
 use super::framer::Reference;
-use super::reply::{Absence, Outgoing, Reply};
+use super::reply::{Absence, Outgoing, Reply, Waiting};
 use super::socketio::Receipt;
 use super::status::{BreakerState, Counters};
 use crate::limits::{
@@ -43,7 +42,7 @@ pub struct Ledger {
 #[derive(Debug)]
 struct Entry {
     outgoing: Outgoing,
-    reply: oneshot::Sender<Reply>,
+    reply: Waiting,
     state: State,
     sends: u32,
     retries: u32,
@@ -99,16 +98,16 @@ impl Ledger {
     }
 
     /// Takes a fragment in, or answers at once: the breaker is open, or there are too many.
-    pub fn submit(&mut self, outgoing: Outgoing, reply: oneshot::Sender<Reply>, now: Instant) {
-        // The answer to an absence is for whoever still waits.
+    pub fn submit(&mut self, outgoing: Outgoing, reply: impl Into<Waiting>, now: Instant) {
+        let reply = reply.into();
         if self.entries.len() >= EXCHANGE_FRAGMENTS_MAX {
             let reason = format!("{EXCHANGE_FRAGMENTS_MAX} fragments wait for the processor already");
-            let _ = reply.send(Reply::Absent(Absence::Failed(reason)));
+            reply.send(Reply::Absent(Absence::Failed(reason)));
             return;
         }
         let Some(probe) = self.breaker.admit(now) else {
             self.counters.held_back += 1;
-            let _ = reply.send(Reply::Absent(Absence::BreakerOpen));
+            reply.send(Reply::Absent(Absence::BreakerOpen));
             return;
         };
         let entry = Entry { outgoing, reply, state: State::Waiting, sends: 0, retries: 0, kills: 0, probe };
@@ -130,11 +129,19 @@ impl Ledger {
             .map(|(&key, _)| key)
             .collect();
         for key in gone {
-            let sent = self.entries.get(&key).is_some_and(|entry| matches!(entry.state, State::Sent { .. }));
+            let entry = self.entries.get(&key);
+            let sent = entry.is_some_and(|entry| matches!(entry.state, State::Sent { .. }));
+            let early = entry.is_some_and(|entry| entry.reply.gave_up_early() && !over(entry));
+            let probe = entry.is_some_and(|entry| entry.probe);
             self.end(key, Reply::Absent(Absence::Late), false, now);
-            if sent {
-                self.counters.timeouts += 1;
-                self.failure(now);
+            if !sent {
+                continue;
+            }
+            self.counters.timeouts += 1;
+            match (early, probe) {
+                (false, _) => self.failure(now),
+                (true, true) => self.breaker.inconclusive(now),
+                (true, false) => {}
             }
         }
     }
@@ -352,7 +359,7 @@ impl Ledger {
         let Some(entry) = self.entries.remove(&key) else { return };
         let answered = answered && !entry.reply.is_closed();
         // Whoever waited may have gone; the counters tell.
-        let _ = entry.reply.send(reply);
+        entry.reply.send(reply);
         if entry.sends > 0 {
             if self.history.len() >= EXCHANGE_HISTORY_MAX {
                 self.history.pop_front();

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -100,6 +101,7 @@ pub enum Absence {
 pub struct Pending {
     receiver: oneshot::Receiver<Reply>,
     abandoned: Arc<Notify>,
+    early: Arc<AtomicBool>,
     status: watch::Receiver<ExchangeStatus>,
     asked: Asked,
 }
@@ -128,14 +130,53 @@ impl Asked {
     }
 }
 
+/// Where the reply to a fragment goes.
+#[derive(Debug)]
+pub struct Waiting {
+    pub(super) reply: oneshot::Sender<Reply>,
+    early: Arc<AtomicBool>,
+}
+
+impl Waiting {
+    /// Nobody waits any more.
+    pub(super) fn is_closed(&self) -> bool {
+        self.reply.is_closed()
+    }
+
+    /// It was given up before the processor had the time that it needs.
+    pub(super) fn gave_up_early(&self) -> bool {
+        self.early.load(Ordering::Acquire)
+    }
+
+    /// Answers. Whoever waited may have gone.
+    pub(super) fn send(self, reply: Reply) {
+        let _ = self.reply.send(reply);
+    }
+}
+
+#[cfg(test)]
+impl From<oneshot::Sender<Reply>> for Waiting {
+    fn from(reply: oneshot::Sender<Reply>) -> Self {
+        Self { reply, early: Arc::default() }
+    }
+}
+
 impl Pending {
     pub(super) fn new(
         abandoned: Arc<Notify>,
         status: watch::Receiver<ExchangeStatus>,
         asked: Asked,
-    ) -> (oneshot::Sender<Reply>, Self) {
-        let (sender, receiver) = oneshot::channel();
-        (sender, Self { receiver, abandoned, status, asked })
+    ) -> (Waiting, Self) {
+        let (reply, receiver) = oneshot::channel();
+        let early = Arc::<AtomicBool>::default();
+        (Waiting { reply, early: Arc::clone(&early) }, Self { receiver, abandoned, early, status, asked })
+    }
+
+    /// As [`Pending::give_up`], before the processor had the time that it needs: the circuit breaker does not count it
+    /// as a failure.
+    pub fn give_up_early(self) -> Reply {
+        self.early.store(true, Ordering::Release);
+        self.give_up()
     }
 
     /// The time has come: the reply if it is in hand, else why there is none ([`Absence::Disconnected`],

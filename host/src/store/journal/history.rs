@@ -4,11 +4,14 @@
 use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::resume::{Step, json};
+use super::stream::StreamJournal;
 use super::{Journal, JournalError};
+use crate::limits::SPOOL_HISTORY_MAX;
+use crate::pipeline::air::spool::ReadyBatch;
 use crate::store::page::{Listed, Page};
 
 /// A batch as the journal knows it.
@@ -36,6 +39,27 @@ pub struct BatchRecord {
     pub times: BTreeMap<String, u64>,
     /// Its files are gone.
     pub cleaned: bool,
+}
+
+/// What of a batch goes on air, written down with its decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OnAir {
+    /// Pictures.
+    pub video: u64,
+    /// Audio packets.
+    pub audio: u64,
+    /// Air time of its start in milliseconds.
+    pub start_ms: u64,
+    /// Air time of its end in milliseconds.
+    pub end_ms: u64,
+}
+
+impl OnAir {
+    /// Of a batch that is ready.
+    pub fn of(ready: &ReadyBatch) -> Self {
+        let (video, audio) = (ready.video.tags.len() as u64, ready.audio.tags.len() as u64);
+        Self { video, audio, start_ms: ready.start_ms, end_ms: ready.end_ms }
+    }
 }
 
 /// A stage's snapshot without its content.
@@ -66,6 +90,32 @@ impl BatchRecord {
     /// Its run ended before it was on air, and the next one did not go on with it.
     pub fn is_given_up(&self) -> bool {
         self.step == Step::Done && !self.times.contains_key(Step::Done.name())
+    }
+}
+
+impl StreamJournal {
+    /// What went on air, or should have, of the batches from `from` to before `to`, oldest first; the newest
+    /// [`SPOOL_HISTORY_MAX`] of them.
+    pub async fn on_air(&self, from: u64, to: u64) -> Result<Vec<(u64, OnAir)>, JournalError> {
+        let stream = self.stream;
+        let from = from.max(to.saturating_sub(SPOOL_HISTORY_MAX as u64));
+        let read = move |connection: &Connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT number, json_extract(detail, '$.air') FROM batch
+                 WHERE stream = ? AND number >= ? AND number < ? ORDER BY number",
+            )?;
+            let rows = statement.query_map(params![stream, from, to], |row| {
+                Ok((row.get::<_, u64>(0)?, row.get::<_, Option<String>>(1)?))
+            })?;
+            let mut found = Vec::new();
+            for row in rows {
+                if let (number, Some(air)) = row? {
+                    found.push((number, json("batch.detail", &air)?));
+                }
+            }
+            Ok(found)
+        };
+        self.journal.database.read(read).await
     }
 }
 

@@ -99,6 +99,13 @@ pub struct Resumed {
     pub air: BTreeMap<String, String>,
 }
 
+impl Resumed {
+    /// The oldest batch that is still to go on air, or the next one that will be cut.
+    pub fn oldest(&self) -> Option<u64> {
+        self.unfinished.then(|| self.batches.first().map_or(self.next_batch, |batch| batch.number))
+    }
+}
+
 /// Segments whose identity is remembered; a playlist window is far shorter.
 pub(super) const KNOWN_SEGMENTS: u64 = 512;
 

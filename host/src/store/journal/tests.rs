@@ -15,6 +15,7 @@ fn segment(index: u64) -> Segment {
         media_sequence: 100 + index,
         duration: Duration::from_secs(2),
         discontinuity: index == 0,
+        live: true,
         identity: Identity { uri: format!("http://origin.test/{index}.ts"), range: None, program_date_time_us: None },
         cues: Vec::new(),
         main: Part {

@@ -74,11 +74,15 @@ pub struct DestinationCounters {
     bytes: BigInt,
     /// Packets that were written once more after a session was lost.
     repeated: BigInt,
-    /// Packets that were passed over because the destination was too far behind.
+    /// Packets that this destination never got, whatever the reason: the three counts below together.
+    skipped_packets: BigInt,
+    /// Seconds of the programme that this destination never got.
+    skipped_seconds: f64,
+    /// Packets that were skipped because the destination was too far behind.
     dropped_lagging: BigInt,
-    /// Packets that were passed over because their batch had been let go of.
+    /// Packets that were skipped because the destination was away until their batch was released.
     dropped_released: BigInt,
-    /// Packets that were passed over because their file could not be read.
+    /// Packets that were skipped because their file could not be read.
     dropped_unreadable: BigInt,
     /// Packets that were written to a session that was lost before it acknowledged them, and not again.
     unconfirmed: BigInt,
@@ -150,6 +154,8 @@ impl From<&air::Counters> for DestinationCounters {
             audio: BigInt(counted.audio),
             bytes: BigInt(counted.bytes),
             repeated: BigInt(counted.repeated),
+            skipped_packets: BigInt(counted.dropped.all()),
+            skipped_seconds: seconds(counted.skipped_ms),
             dropped_lagging: BigInt(counted.dropped.lag),
             dropped_released: BigInt(counted.dropped.released),
             dropped_unreadable: BigInt(counted.dropped.unreadable),

@@ -9,7 +9,7 @@ use crate::limits::AIR_STALL_MIN;
 
 /// One anchor, a rate and an end.
 #[derive(Debug)]
-pub(super) struct Timeline {
+pub(in crate::pipeline) struct Timeline {
     anchor: Option<Anchor>,
     rate: f64,
     speed: f64,
@@ -29,12 +29,12 @@ struct Anchor {
 }
 
 impl Timeline {
-    pub(super) fn new(speed: f64) -> Self {
+    pub(in crate::pipeline) fn new(speed: f64) -> Self {
         let stalled_for = Duration::ZERO;
         Self { anchor: None, rate: 1.0, speed, limit_us: Some(0), stalls: 0, stalled_for, counted: false }
     }
 
-    pub(super) fn start(&mut self, media_ms: u64, at: Instant) -> bool {
+    pub(in crate::pipeline) fn start(&mut self, media_ms: u64, at: Instant) -> bool {
         let first = self.anchor.is_none();
         if first {
             self.anchor = Some(Anchor { media_us: media_ms.saturating_mul(1000), at });
@@ -42,7 +42,20 @@ impl Timeline {
         first
     }
 
-    pub(super) fn extend(&mut self, end_ms: u64, now: Instant) -> bool {
+    pub(in crate::pipeline) fn resume_at(&mut self, at: Instant, now: Instant) -> bool {
+        let stands = self.over(now) > Duration::ZERO;
+        if stands {
+            self.settle(now);
+            let more = at.saturating_duration_since(now);
+            self.stalled_for += more;
+            if let Some(anchor) = &mut self.anchor {
+                anchor.at = now + more;
+            }
+        }
+        stands
+    }
+
+    pub(in crate::pipeline) fn extend(&mut self, end_ms: u64, now: Instant) -> bool {
         let end = end_ms.saturating_mul(1000);
         let longer = self.limit_us.is_some_and(|limit| end > limit);
         if longer {
@@ -53,12 +66,12 @@ impl Timeline {
         longer
     }
 
-    pub(super) fn unbound(&mut self, now: Instant) {
+    pub(in crate::pipeline) fn unbound(&mut self, now: Instant) {
         self.settle(now);
         self.limit_us = None;
     }
 
-    pub(super) fn set_rate(&mut self, rate: f64, now: Instant) -> bool {
+    pub(in crate::pipeline) fn set_rate(&mut self, rate: f64, now: Instant) -> bool {
         let other = self.rate.to_bits() != rate.to_bits();
         if other {
             self.settle(now);
@@ -67,7 +80,7 @@ impl Timeline {
         other
     }
 
-    pub(super) fn due(&self, media_ms: u64) -> Option<Instant> {
+    pub(in crate::pipeline) fn due(&self, media_ms: u64) -> Option<Instant> {
         let anchor = self.anchor?;
         let media_us = media_ms.saturating_mul(1000);
         if self.limit_us.is_some_and(|limit| media_us > limit) {
@@ -79,27 +92,33 @@ impl Timeline {
         })
     }
 
-    pub(super) fn media_ms(&self, at: Instant) -> Option<u64> {
+    pub(in crate::pipeline) fn media_ms(&self, at: Instant) -> Option<u64> {
         self.free_us(at).map(|us| self.bounded(us) / 1000)
     }
 
-    pub(super) fn anchored_at(&self) -> Option<Instant> {
+    pub(in crate::pipeline) fn anchored_at(&self) -> Option<Instant> {
         self.anchor.map(|anchor| anchor.at)
     }
 
-    pub(super) fn speed(&self) -> f64 {
+    pub(in crate::pipeline) fn speed(&self) -> f64 {
         self.speed
     }
 
-    pub(super) fn status(&self, now: Instant) -> ClockStatus {
-        let over = self.free_us(now).map_or(Duration::ZERO, |us| self.real(us - self.bounded(us)));
+    pub(in crate::pipeline) fn status(&self, now: Instant) -> ClockStatus {
+        let over = self.over(now);
         ClockStatus {
             media_ms: self.media_ms(now),
             rate: self.rate,
             stalled: over >= AIR_STALL_MIN,
             stalls: self.stalls + u64::from(over >= AIR_STALL_MIN && !self.counted),
             stalled_for: self.stalled_for + over,
+            standing: over,
         }
+    }
+
+    /// How long media time has stood at the end of the spool.
+    fn over(&self, now: Instant) -> Duration {
+        self.free_us(now).map_or(Duration::ZERO, |us| self.real(us - self.bounded(us)))
     }
 
     /// Media time at an instant if the spool had no end.
@@ -202,6 +221,23 @@ mod tests {
         timeline.unbound(now + S);
         assert_eq!(timeline.media_ms(now + 61 * S), Some(71_000), "with nothing to follow it runs out");
         assert!(!timeline.extend(1, now + 61 * S));
+    }
+
+    #[test]
+    fn a_clock_that_ran_dry_can_be_held() {
+        let (mut timeline, start) = running();
+        assert!(!timeline.resume_at(start + 60 * S, start + 2 * S), "it runs");
+        // Dry at 9 s, media again at 20 s, held for 4 s more.
+        let now = start + 20 * S;
+        assert_eq!(timeline.status(now).standing, 11 * S);
+        assert!(timeline.resume_at(now + 4 * S, now));
+        assert_eq!((timeline.anchored_at(), timeline.media_ms(now + 4 * S)), (Some(now + 4 * S), Some(10_000)));
+        assert!(!timeline.resume_at(now + 9 * S, now + S), "once");
+        timeline.extend(16_000, now + 3 * S);
+        assert_eq!((timeline.due(10_000), timeline.due(12_000)), (Some(now + 4 * S), Some(now + 6 * S)));
+        assert_eq!(timeline.media_ms(now + 5 * S), Some(11_000));
+        let status = timeline.status(now + 5 * S);
+        assert_eq!((status.stalled_for, status.standing, status.stalls), (15 * S, Duration::ZERO, 1));
     }
 
     #[test]

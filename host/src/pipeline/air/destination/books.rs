@@ -4,7 +4,6 @@
 //! the spool that left, each once.
 
 use std::collections::VecDeque;
-use std::ops::Range;
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::mpsc::error::TrySendError;
@@ -15,7 +14,7 @@ use tokio::time::error::Elapsed;
 use crate::limits::{AIR_JOURNAL_WAIT, AIR_STATUS_EVERY};
 use crate::media::flv::TagKind;
 use crate::pipeline::air::clock::AirClock;
-use crate::pipeline::air::cursor::{Cursor, Packet, Passed};
+use crate::pipeline::air::cursor::{Cursor, Packet, Passed, Stretch};
 use crate::pipeline::air::journal::{AirEvent, DropReason, JournalError};
 use crate::pipeline::air::position::{Position, TrackPosition};
 use crate::pipeline::air::sink::SinkError;
@@ -33,9 +32,15 @@ pub(super) struct Books {
     gaps: Gaps,
     /// Packets in the write that is being put together.
     pending: Vec<Pending>,
-    /// The first packet of each track that has never left: video, audio. By place and by number.
+    /// The first packet of each track that has neither left nor been skipped: video, audio. By place and by number.
     fresh: [TrackPosition; 2],
-    fresh_index: [u64; 2],
+    fresh_index: [Option<u64>; 2],
+    /// Air time in milliseconds at which what left last ended.
+    fresh_ms: [u64; 2],
+    /// Programme that was skipped, in milliseconds of each track.
+    skipped_ms: [u64; 2],
+    /// Packets that could not be read and are not told yet.
+    unreadable: Untold,
     /// Batches of which packets have left, but not all; oldest first.
     open: VecDeque<BatchBook>,
     /// Batches before this number are not opened again.
@@ -46,7 +51,15 @@ struct Pending {
     kind: TagKind,
     at: TrackPosition,
     index: u64,
+    end_ms: u64,
     late: bool,
+}
+
+#[derive(Default)]
+struct Untold {
+    packets: [u64; 2],
+    ms: u64,
+    position: Position,
 }
 
 struct BatchBook {
@@ -75,7 +88,10 @@ impl Books {
             gaps: Gaps::default(),
             pending: Vec::with_capacity(32),
             fresh: [resume.video, resume.audio],
-            fresh_index: [0; 2],
+            fresh_index: [None; 2],
+            fresh_ms: [0; 2],
+            skipped_ms: [counters.skipped_ms; 2],
+            unreadable: Untold::default(),
             open: VecDeque::new(),
             next_batch: resume.batch(),
         }
@@ -91,7 +107,8 @@ impl Books {
 
     /// A packet is in the write that is being put together.
     pub(super) fn pushed(&mut self, packet: &Packet, late: bool) {
-        self.pending.push(Pending { kind: packet.kind, at: packet.at, index: packet.index, late });
+        let Packet { kind, at, index, end_ms, .. } = *packet;
+        self.pending.push(Pending { kind, at, index, end_ms, late });
     }
 
     /// The write failed: what it held counts when it is sent again.
@@ -113,6 +130,7 @@ impl Books {
         }
         pending.clear();
         self.pending = pending;
+        self.tell_unreadable().await;
         while let Some(book) = self.open.front()
             && cursor.past(book.number + 1)
         {
@@ -136,7 +154,9 @@ impl Books {
         *count += 1;
         self.counters.late += u64::from(packet.late);
         let slot = usize::from(audio);
-        let (Some(fresh), Some(fresh_index)) = (self.fresh.get_mut(slot), self.fresh_index.get_mut(slot)) else {
+        let (Some(fresh), Some(fresh_index), Some(fresh_ms)) =
+            (self.fresh.get_mut(slot), self.fresh_index.get_mut(slot), self.fresh_ms.get_mut(slot))
+        else {
             return;
         };
         if packet.at < *fresh {
@@ -144,7 +164,8 @@ impl Books {
             return;
         }
         *fresh = TrackPosition { batch: packet.at.batch, tag: packet.at.tag + 1 };
-        *fresh_index = packet.index + 1;
+        *fresh_index = Some(packet.index + 1);
+        *fresh_ms = packet.end_ms;
         if packet.at.batch >= self.next_batch {
             self.next_batch = packet.at.batch + 1;
             self.open.push_back(BatchBook { number: packet.at.batch, sent: Counts::default() });
@@ -158,25 +179,78 @@ impl Books {
         }
     }
 
-    /// Packets were passed over. Those that had been written before, and may have arrived, are not dropped but
-    /// unconfirmed.
-    pub(super) async fn dropped(&mut self, reason: DropReason, passed: &Passed, position: Position) {
-        let never = |range: &Range<u64>, fresh: u64| range.end.saturating_sub(range.start.max(fresh));
-        let [fresh_video, fresh_audio] = self.fresh_index;
-        let (video, audio) = (never(&passed.video, fresh_video), never(&passed.audio, fresh_audio));
-        let all = video + audio;
-        let unconfirmed = passed.len() - all;
-        self.counters.unconfirmed += unconfirmed;
+    /// Packets were skipped; `position` is where the destination goes on. Those that had been written before, and may
+    /// have arrived, are not dropped but unconfirmed. Each packet is counted once, whatever happens to it later.
+    pub(super) async fn dropped(&mut self, reason: DropReason, passed: &Passed, position: Position, spool: &Spool) {
+        let unconfirmed = self.counters.unconfirmed;
+        let mut packets = [0; 2];
+        let before = self.skipped_ms();
+        let next = [position.video, position.audio];
+        for (slot, (stretch, next)) in [&passed.video, &passed.audio].into_iter().zip(next).enumerate() {
+            if let Some(packets) = packets.get_mut(slot) {
+                *packets = self.skip(slot, stretch, next, spool);
+            }
+        }
+        let all: u64 = packets.iter().sum();
         let dropped = &mut self.counters.dropped;
         match reason {
             DropReason::Lag => dropped.lag += all,
             DropReason::Released => dropped.released += all,
             DropReason::Unreadable => dropped.unreadable += all,
         }
-        tracing::warn!(?reason, video, audio, unconfirmed, ?position, "packets passed over");
+        self.counters.skipped_ms = self.skipped_ms();
+        let ms = self.counters.skipped_ms - before;
+        let [video, audio] = packets;
+        if reason == DropReason::Unreadable {
+            // A file that is gone has hundreds of packets: they are told together.
+            self.unreadable.packets.iter_mut().zip(packets).for_each(|(all, more)| *all += more);
+            self.unreadable.ms += ms;
+            self.unreadable.position = position;
+            return;
+        }
+        let unconfirmed = self.counters.unconfirmed - unconfirmed;
+        tracing::warn!(?reason, video, audio, ms, unconfirmed, ?position, "packets skipped");
         if all > 0 {
-            let destination = self.name.clone();
-            self.tell(AirEvent::Dropped { destination, reason, video, audio, position }).await;
+            self.tell(AirEvent::Dropped { destination: self.name.clone(), reason, video, audio, ms, position }).await;
+        }
+    }
+
+    /// Counts a stretch of one track; answers how many packets of it were never written.
+    fn skip(&mut self, slot: usize, stretch: &Stretch, next: TrackPosition, spool: &Spool) -> u64 {
+        let (Some(fresh), Some(fresh_index), Some(fresh_ms), Some(skipped_ms)) = (
+            self.fresh.get_mut(slot),
+            self.fresh_index.get_mut(slot),
+            self.fresh_ms.get_mut(slot),
+            self.skipped_ms.get_mut(slot),
+        ) else {
+            return 0;
+        };
+        let kind = if slot == 0 { TagKind::Video } else { TagKind::Audio };
+        let known = fresh_index.or_else(|| Some(spool.place(kind, *fresh)?.index)).unwrap_or_default();
+        let never = stretch.packets.end.saturating_sub(stretch.packets.start.max(known));
+        self.counters.unconfirmed += stretch.len() - never;
+        if never == 0 {
+            return 0;
+        }
+        *skipped_ms += stretch.ms.end.saturating_sub(stretch.ms.start.max(*fresh_ms));
+        *fresh_index = Some(stretch.packets.end);
+        *fresh_ms = stretch.ms.end;
+        *fresh = (*fresh).max(next);
+        never
+    }
+
+    /// Milliseconds of programme that were skipped: of the track that lost more.
+    fn skipped_ms(&self) -> u64 {
+        self.skipped_ms.iter().copied().max().unwrap_or_default()
+    }
+
+    /// Tells of packets that could not be read, once the next one left or the session ended.
+    pub(super) async fn tell_unreadable(&mut self) {
+        let Untold { packets: [video, audio], ms, position } = std::mem::take(&mut self.unreadable);
+        if video + audio > 0 {
+            let (destination, reason) = (self.name.clone(), DropReason::Unreadable);
+            tracing::warn!(?reason, video, audio, ms, ?position, "packets skipped");
+            self.tell(AirEvent::Dropped { destination, reason, video, audio, ms, position }).await;
         }
     }
 
@@ -192,6 +266,22 @@ impl Books {
     pub(super) fn lost(&mut self, since: Instant) {
         self.counters.reconnects += 1;
         self.gaps.lost(since);
+    }
+
+    /// The receiver closed a session on which there was nothing to send.
+    pub(super) fn closed_idle(&mut self, error: &SinkError) {
+        self.counters.reconnects += 1;
+        let reason = self.secrets.hide(&error.to_string());
+        tracing::info!(
+            reason,
+            "the receiver closed a session on which nothing was sent; the next packet opens another"
+        );
+        self.state(DestinationState::Waiting);
+    }
+
+    /// When the last packet left.
+    pub(super) fn last_packet(&self) -> Option<Instant> {
+        self.gaps.last()
     }
 
     /// An attempt failed.
@@ -214,6 +304,7 @@ impl Books {
     }
 
     pub(super) async fn end(mut self, state: DestinationState, cursor: &mut Cursor) {
+        self.tell_unreadable().await;
         self.show(|status| {
             status.state = state;
             status.position = Some(cursor.position());
@@ -287,6 +378,7 @@ mod tests {
             at: TrackPosition { batch: 0, tag: index },
             tag: Tag { offset: 0, len: 1, dts_ms: 0, key: false },
             index: u64::from(index),
+            end_ms: u64::from(index) * 40 + 40,
             entry: false,
         };
         books.pushed(&packet(0), false);
@@ -302,8 +394,25 @@ mod tests {
         assert_eq!((video, repeated, late), (4, 2, 2));
         assert!(matches!(told.try_recv(), Ok(AirEvent::BatchOnAir { batch: 0, .. })));
         // Passed over: the two that left are unconfirmed, the one that never did is dropped.
-        books.dropped(DropReason::Lag, &Passed { video: 0..3, audio: 0..0 }, Position::default()).await;
-        assert_eq!((books.counters.unconfirmed, books.counters.dropped.lag), (2, 1));
+        let passed = |packets, ms| Passed { video: Stretch { packets, ms }, audio: Stretch::default() };
+        let after = |tag| Position { video: TrackPosition { batch: 0, tag }, ..Position::default() };
+        books.dropped(DropReason::Lag, &passed(0..3, 0..120), after(3), &spool).await;
+        assert_eq!((books.counters.unconfirmed, books.counters.dropped.lag, books.counters.skipped_ms), (2, 1, 40));
+        // A new session goes back before what was skipped: what is sent of it now does not count again.
+        books.pushed(&packet(2), false);
+        books.pushed(&packet(3), false);
+        books.flushed(10, Instant::now(), &spool, &cursor).await;
+        let Counters { video, repeated, dropped, .. } = books.counters;
+        assert_eq!(video - repeated + dropped.lag, 4, "packets 0 to 3, each once");
+        // What cannot be read is told once, together.
+        while told.try_recv().is_ok() {}
+        books.dropped(DropReason::Unreadable, &passed(4..5, 160..200), after(5), &spool).await;
+        books.dropped(DropReason::Unreadable, &passed(5..6, 200..240), after(6), &spool).await;
+        assert!(told.try_recv().is_err());
+        books.pushed(&packet(6), false);
+        books.flushed(10, Instant::now(), &spool, &cursor).await;
+        assert!(matches!(told.try_recv(), Ok(AirEvent::Dropped { video: 2, ms: 80, .. })));
+        assert_eq!((books.counters.dropped.unreadable, books.counters.skipped_ms), (2, 120));
         // The first look is shown, the next only after a while, if there is news.
         assert_eq!(books.publish(None, &mut cursor, &clock), None);
         assert_eq!(shown.borrow().counters, books.counters);

@@ -200,7 +200,10 @@ impl Destination {
                 self.cursor.advance(packet.kind);
             }
             // A body of no bytes at the end of a file: there is nothing to send.
-            None => self.cursor.advance(packet.kind),
+            None => {
+                self.cursor.advance(packet.kind);
+                self.passed_over(&packet).await;
+            }
         }
         Ok(())
     }
@@ -252,19 +255,14 @@ impl Destination {
         Ok(())
     }
 
-    async fn dropped(&mut self, reason: DropReason, passed: Passed) {
+    pub(super) async fn dropped(&mut self, reason: DropReason, passed: Passed) {
         self.session.broken = false;
         let position = self.cursor.position();
-        self.books.dropped(reason, &passed, position).await;
+        self.books.dropped(reason, &passed, position, &self.spool).await;
     }
 
     async fn passed_over(&mut self, packet: &Packet) {
-        let one = packet.index..packet.index + 1;
-        let passed = match packet.kind {
-            TagKind::Audio => Passed { video: 0..0, audio: one },
-            _ => Passed { video: one, audio: 0..0 },
-        };
         let position = self.cursor.position();
-        self.books.dropped(DropReason::Unreadable, &passed, position).await;
+        self.books.dropped(DropReason::Unreadable, &Passed::one(packet), position, &self.spool).await;
     }
 }

@@ -1,9 +1,10 @@
 use bytes::Bytes;
+use tokio::sync::oneshot;
 
 use super::*;
 use crate::limits::{BREAKER_PROBE_AFTER_DEFAULT, IN_FLIGHT_DEFAULT};
 use crate::pipeline::exchange::fake::{fragment, tone};
-use crate::pipeline::exchange::reply::Returned;
+use crate::pipeline::exchange::reply::{Asked, Returned};
 
 /// A ledger, its time, and who waits.
 struct Desk {
@@ -93,6 +94,41 @@ fn so_many_go_at_a_time_in_order() {
     desk.answer(0);
     assert_eq!(desk.send(), [3]);
     assert_eq!(desk.ledger.counters.sent, 4);
+}
+
+/// Whoever gives up before the processor had the time that it needs tells nothing about the processor.
+#[tokio::test]
+async fn what_is_given_up_early_does_not_open_the_breaker() {
+    let mut desk = Desk::new(|config| config.breaker.failures = 2);
+    let (_, status) = tokio::sync::watch::channel(Default::default());
+    let submit = |desk: &mut Desk, batch| {
+        let asked = Asked { fragment: String::new(), at: desk.now, heard: Default::default() };
+        let (reply, pending) = crate::pipeline::exchange::Pending::new(Default::default(), status.clone(), asked);
+        desk.ledger.submit(fragment(batch, Bytes::new()), reply, desk.now);
+        pending
+    };
+    for batch in 0..5 {
+        let pending = submit(&mut desk, batch);
+        assert_eq!(desk.send(), [batch]);
+        pending.give_up_early();
+        desk.pass(Duration::ZERO);
+    }
+    assert_eq!((desk.ledger.breaker().state(), desk.ledger.counters.timeouts), (BreakerState::Closed, 5));
+    for batch in 5..7 {
+        let pending = submit(&mut desk, batch);
+        assert_eq!(desk.send(), [batch]);
+        pending.give_up();
+        desk.pass(Duration::ZERO);
+    }
+    assert_eq!(desk.ledger.breaker().state(), BreakerState::Open);
+    // The probe, too, may have had too little time: another one follows.
+    desk.pass(BREAKER_PROBE_AFTER_DEFAULT);
+    let pending = submit(&mut desk, 7);
+    assert_eq!((desk.send(), desk.ledger.breaker().state()), (vec![7], BreakerState::Probing));
+    pending.give_up_early();
+    desk.pass(Duration::ZERO);
+    let _pending = submit(&mut desk, 8);
+    assert_eq!(desk.send(), [8]);
 }
 
 #[test]
