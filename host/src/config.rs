@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use tracing_subscriber::EnvFilter;
 use url::Url;
 
@@ -91,6 +92,26 @@ pub struct PipelineConfig {
     pub stages: Stages,
 }
 
+/// What it means when a live source ends and nobody ordered it: its playlist got ENDLIST.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WhenEnded {
+    /// An outage: the source is looked at again until it is back.
+    Wait,
+    /// The end: what is buffered goes on air, then the pipeline ends.
+    Stop,
+}
+
+impl WhenEnded {
+    /// The word in settings.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Wait => "wait",
+            Self::Stop => "stop",
+        }
+    }
+}
+
 /// When air starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hold {
@@ -113,6 +134,8 @@ pub struct SourceConfig {
     pub resolution: Option<(u32, u32)>,
     /// Extra request headers.
     pub headers: Vec<(String, String)>,
+    /// What to do when a live source ends; `None`: what is usual for the command.
+    pub when_ended: Option<WhenEnded>,
 }
 
 /// Settings of the processor.
@@ -260,7 +283,11 @@ fn source(keys: &mut Keys) -> Option<SourceConfig> {
         parsed
     });
     let headers = keys.headers("source.headers");
-    Some(SourceConfig { url: url?, backup_url, max_bandwidth, resolution, headers })
+    let when_ended = keys.one_of("source.when_ended", &["wait", "stop"]).map(|word| match word.as_str() {
+        "wait" => WhenEnded::Wait,
+        _ => WhenEnded::Stop,
+    });
+    Some(SourceConfig { url: url?, backup_url, max_bandwidth, resolution, headers, when_ended })
 }
 
 fn processor(keys: &mut Keys) -> Option<ProcessorConfig> {

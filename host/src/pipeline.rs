@@ -210,13 +210,14 @@ impl Pipeline {
             destinations = self.air.drain(limit) => destinations,
             () = stop.at_once.cancelled() => Vec::new(),
         };
+        // From here on connections end because we end them.
+        drop(observing);
         let enabled = || destinations.iter().filter(|destination| !destination.disabled);
         let drained = enabled().all(|destination| destination.state == DestinationState::Done);
         let released = joined("air", releaser.await);
         if let Some(exchange) = self.exchange.take().and_then(Arc::into_inner) {
             exchange.shutdown().await;
         }
-        drop(observing);
         for stage in &self.stages {
             let counts = serde_json::to_string(&stage.face.seated().counters.read()).unwrap_or_default();
             tracing::info!(kind = %stage.kind, %counts, "stage");

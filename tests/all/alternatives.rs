@@ -26,7 +26,7 @@ async fn all_three_run_by_their_digests() {
     let processor = Processor::sts("echo", &[]).await;
     let nginx = Nginx::start();
     let settings = json!({
-        "source": { "url": origin.url },
+        "source": { "url": origin.url, "whenEnded": "STOP" },
         "processor": { "url": processor.url() },
         "destinations": [{ "url": nginx.url("others") }],
         "batchSeconds": 4,

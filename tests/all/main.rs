@@ -41,6 +41,7 @@ mod swaps;
 mod tokens;
 mod walls;
 mod webhooks;
+mod when_ended;
 
 // what needs the machine to itself
 mod alone;

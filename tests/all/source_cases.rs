@@ -6,6 +6,7 @@
 
 mod addresses;
 mod encrypted;
+mod ended;
 mod faults;
 mod fixtures;
 mod guarded;

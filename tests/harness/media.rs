@@ -142,6 +142,8 @@ pub fn entries(clip: &Clip, discontinuity: bool) -> Vec<Entry> {
 }
 
 struct Programme {
+    /// How many programmes the origin had before it: part of every segment's name.
+    number: usize,
     entries: Vec<Entry>,
     started: Mutex<Option<Instant>>,
     window: usize,
@@ -156,8 +158,12 @@ struct Programme {
 pub struct LiveOrigin {
     /// The media playlist.
     pub url: String,
+    programmes: Programmes,
     server: JoinHandle<()>,
 }
+
+/// All programmes of an origin; the last one is on.
+type Programmes = Arc<Mutex<Vec<Arc<Programme>>>>;
 
 impl Drop for LiveOrigin {
     fn drop(&mut self) {
@@ -187,19 +193,28 @@ impl LiveOrigin {
     }
 
     async fn serve(entries: Vec<Entry>, vod: bool, window: usize, begins: Option<jiff::Timestamp>) -> Self {
-        let programme = Arc::new(Programme { entries, started: Mutex::new(None), window, vod, begins });
+        let programme = Programme { number: 0, entries, started: Mutex::new(None), window, vod, begins };
+        let programmes: Programmes = Arc::new(Mutex::new(vec![Arc::new(programme)]));
         let app = Router::new()
             .route("/live.m3u8", get(playlist))
             .route("/segment/{number}", get(segment))
-            .with_state(programme);
+            .with_state(programmes.clone());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/live.m3u8", listener.local_addr().unwrap());
         let server = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
-        Self { url, server }
+        Self { url, programmes, server }
+    }
+
+    /// Starts anew with other entries, as an encoder does that was restarted: numbers begin at 0, ENDLIST is gone.
+    pub fn start_over(&self, entries: Vec<Entry>) {
+        let mut programmes = self.programmes.lock().unwrap();
+        let (number, started) = (programmes.len(), Mutex::new(None));
+        programmes.push(Arc::new(Programme { number, entries, started, window: WINDOW, vod: false, begins: None }));
     }
 }
 
-async fn playlist(State(programme): State<Arc<Programme>>) -> String {
+async fn playlist(State(programmes): State<Programmes>) -> String {
+    let programme = programmes.lock().unwrap().last().unwrap().clone();
     let started = *programme.started.lock().unwrap().get_or_insert_with(Instant::now);
     let whole = Duration::from_secs(SEGMENT_SECONDS.into());
     // Three segments are there at once, so that a client starts with the first.
@@ -220,7 +235,7 @@ async fn playlist(State(programme): State<Arc<Programme>>) -> String {
             let at = begins + jiff::SignedDuration::from_secs(n as i64 * i64::from(SEGMENT_SECONDS));
             text += &format!("#EXT-X-PROGRAM-DATE-TIME:{at}\n");
         }
-        text += &format!("#EXTINF:{SEGMENT_SECONDS}.0,\nsegment/{n}.ts\n");
+        text += &format!("#EXTINF:{SEGMENT_SECONDS}.0,\nsegment/{}-{n}.ts\n", programme.number);
     }
     if end == count {
         text += "#EXT-X-ENDLIST\n";
@@ -228,9 +243,11 @@ async fn playlist(State(programme): State<Arc<Programme>>) -> String {
     text
 }
 
-async fn segment(State(programme): State<Arc<Programme>>, Name(name): Name<String>) -> Response {
-    let number: Option<usize> = name.strip_suffix(".ts").and_then(|number| number.parse().ok());
-    let Some(number) = number else { return StatusCode::NOT_FOUND.into_response() };
-    let path = &programme.entries[number].path;
+async fn segment(State(programmes): State<Programmes>, Name(name): Name<String>) -> Response {
+    let numbers = name.strip_suffix(".ts").and_then(|name| name.split_once('-'));
+    let numbers =
+        numbers.and_then(|(programme, number)| Some((programme.parse::<usize>().ok()?, number.parse::<usize>().ok()?)));
+    let Some((programme, number)) = numbers else { return StatusCode::NOT_FOUND.into_response() };
+    let path = programmes.lock().unwrap()[programme].entries[number].path.clone();
     tokio::fs::read(path).await.unwrap().into_response()
 }

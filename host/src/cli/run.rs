@@ -47,6 +47,9 @@ pub struct RunArgs {
     /// An extra request header for the source, "Name: value". May be given several times.
     #[arg(long, value_name = "HEADER")]
     pub header: Vec<String>,
+    /// When a live source ends: stop after what is buffered, or wait until it is back.
+    #[arg(long, value_name = "stop|wait")]
+    pub when_ended: Option<String>,
     /// When air starts: auto, or seconds after the first batch is complete.
     #[arg(long, value_name = "auto|N")]
     pub hold: Option<String>,
@@ -80,6 +83,7 @@ impl RunArgs {
             .set("source.max_bandwidth", self.max_bandwidth.clone())
             .set("source.resolution", self.resolution.clone())
             .set("source.headers", list(&self.header))
+            .set("source.when_ended", self.when_ended.clone())
             .set("processor.url", self.processor.clone())
             .set("processor.in_flight", self.in_flight.clone())
             .set("air.to", list(&self.to))

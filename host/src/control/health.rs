@@ -72,6 +72,9 @@ pub fn judge(signs: &Signs<'_>) -> Health {
     let Some(stats) = signs.stats else { return Health::new(Starting, "starting") };
     match stats.phase {
         Phase::Starting if signs.error.is_some() => return Health::new(Failing, signs.error.unwrap_or_default()),
+        Phase::Starting if stats.ended_since_ms.is_some() => {
+            return Health::new(Failing, "the source has ended; waiting for it to come back");
+        }
         Phase::Starting => return Health::new(Starting, "looking for the source"),
         Phase::Buffering => return Health::new(Starting, "collecting the first batch"),
         Phase::Holding => return Health::new(Starting, "the first batch is complete and waits for its time on air"),
@@ -87,11 +90,17 @@ pub fn judge(signs: &Signs<'_>) -> Health {
         enabled().filter(|destination| !destination.on_air() && destination.state != DestinationState::Done).collect();
     if let Some(first) = off.first() {
         let why = format!("{}: {}", first.label, why_off(first));
+        if off.len() == count && stats.ended_since_ms.is_some() {
+            return Health::new(Failing, "the source has ended; waiting for it to come back");
+        }
         if off.len() == count {
             let stale = stats.stale_since_ms.map(|_| "the source brings nothing new; ").unwrap_or_default();
             return Health::new(Failing, format!("no packets leave: {stale}{why}"));
         }
         return Health::new(Degraded, format!("{} of {} destinations get packets; {why}", count - off.len(), count));
+    }
+    if stats.ended_since_ms.is_some() {
+        return Health::new(Degraded, "the source has ended; what is buffered is on air");
     }
     if stats.stale_since_ms.is_some() {
         return Health::new(Degraded, "the source brings nothing new; what is buffered is on air");
@@ -161,6 +170,12 @@ mod tests {
         let away = ExchangeStatus { problem: Some("refused".into()), ..ExchangeStatus::default() };
         let health = judged(&stats, &[on_air("a")], Some(&away));
         assert!(health.state == HealthState::Degraded && health.reason.contains("refused"), "{health:?}");
+        let ended = Stats { ended_since_ms: Some(1), ..stats.clone() };
+        let silent = DestinationStatus { last_packet_at: None, ..on_air("b") };
+        for (destination, state) in [(on_air("a"), HealthState::Degraded), (silent, HealthState::Failing)] {
+            let health = judged(&ended, &[destination], Some(&away));
+            assert!(health.state == state && health.reason.contains("the source has ended"), "{health:?}");
+        }
         let stale = Stats { stale_since_ms: Some(1), ..stats };
         let health = judged(&stale, &[on_air("a")], None);
         assert!(health.state == HealthState::Degraded && health.reason.contains("source"), "{health:?}");

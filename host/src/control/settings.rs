@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::config::{self, Destination as Checked, Layers, PipelineConfig, Problem};
+use crate::config::{self, Destination as Checked, Layers, PipelineConfig, Problem, WhenEnded};
 use crate::limits::DESTINATION_NAME_MAX_CHARS;
 use crate::net::{Denied, Guard};
 use crate::pipeline::air::target::Target;
@@ -62,6 +62,9 @@ pub struct Source {
     pub resolution: Option<String>,
     /// Sent with every request.
     pub headers: Vec<Header>,
+    /// What to do when a live source ends; `None`: wait until it is back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub when_ended: Option<WhenEnded>,
 }
 
 /// A request header; its value is a secret.
@@ -260,6 +263,7 @@ impl Settings {
             .set("source.max_bandwidth", self.source.max_bandwidth.map(|value| value.to_string()))
             .set("source.resolution", self.source.resolution.clone())
             .set("source.headers", headers(&self.source.headers))
+            .set("source.when_ended", Some(self.source.when_ended.unwrap_or(WhenEnded::Wait).name()))
             .set("air.to", Some(urls));
         if let Some(processor) = &self.processor {
             layers = layers

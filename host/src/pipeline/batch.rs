@@ -1,7 +1,7 @@
 //! source -> [batch] -> demux: groups segments into batches as the batching stage decides.
 //!
 //! In: what the source tells. Out: batches whose segments, borders and stage state are in the journal. When the source
-//! ends, everything that is left becomes the last batch.
+//! ends, everything that is left becomes a batch: the last one, unless a live source is waited for.
 
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
@@ -78,13 +78,34 @@ impl Batcher {
                     }
                 }
                 SourceEvent::Ended => break,
+                SourceEvent::Over => {
+                    self.over();
+                    if self.flush(&batches).await?.is_break() {
+                        return Ok(());
+                    }
+                }
                 other => self.note(&other),
             }
         }
         self.status.enter(Phase::Draining);
-        let Answer { value, failure } = self.stage.lock().await.flush().await;
-        let _ = self.cut(false, Answer { value: value.into_iter().collect(), failure }, &batches).await?;
+        let _ = self.flush(&batches).await?;
         Ok(())
+    }
+
+    /// Everything that waits becomes a batch.
+    async fn flush(&mut self, batches: &mpsc::Sender<Batch>) -> Result<ControlFlow<()>, JournalError> {
+        let Answer { value, failure } = self.stage.lock().await.flush().await;
+        self.cut(false, Answer { value: value.into_iter().collect(), failure }, batches).await
+    }
+
+    /// A live source ended though nobody ordered it.
+    fn over(&self) {
+        self.status.update(|stats| {
+            stats.ended_since_ms = Some(unix_time::now_ms());
+            stats.stale_since_ms = None;
+        });
+        let what = "source: the live stream has ended (ENDLIST); it is looked at again until it is back";
+        self.status.tell(Event::new(EventKind::SourceLost, Severity::Error, what));
     }
 
     async fn push(
@@ -205,6 +226,11 @@ impl Batcher {
             SourceEvent::Fresh { after, .. } => {
                 self.status.update(|stats| stats.stale_since_ms = None);
                 let what = format!("source: new segments again after {:.0} s", after.as_secs_f64());
+                self.status.tell(Event::new(EventKind::SourceFresh, Severity::Info, what));
+            }
+            SourceEvent::Back { after } => {
+                self.status.update(|stats| stats.ended_since_ms = None);
+                let what = format!("source: it is back after {:.0} s", after.as_secs_f64());
                 self.status.tell(Event::new(EventKind::SourceFresh, Severity::Info, what));
             }
             SourceEvent::Failover { to, reason } => {

@@ -58,7 +58,7 @@ kinds! {
     Failed = "failed",
     /// The source is there.
     SourceConnected = "source-connected",
-    /// The source cannot be reached.
+    /// The source cannot be reached, or was live and has ended; it is looked at again.
     SourceLost = "source-lost",
     /// The source brings nothing new.
     SourceStale = "source-stale",

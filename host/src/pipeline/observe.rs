@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::air::status::DestinationState;
 use super::event::{Event, EventKind, Severity};
 use super::exchange::{BreakerState, ExchangeStatus};
-use super::status::Status;
+use super::status::{Phase, Status};
 use super::watch::Watch;
 
 /// How often packets on air are looked at.
@@ -48,7 +49,7 @@ impl Observer {
 
     fn air(&mut self) {
         let (on_air, all) = self.watch.on_air();
-        if (on_air > 0) == self.on_air {
+        if (on_air > 0) == self.on_air || (on_air == 0 && self.is_ending()) {
             return;
         }
         self.on_air = on_air > 0;
@@ -57,6 +58,15 @@ impl Observer {
         } else {
             Event::new(EventKind::OffAir, Severity::Error, "off air: no destination took packets in the last seconds")
         });
+    }
+
+    /// What was to be sent is sent, and the pipeline was told to stop: that no packet leaves is no trouble.
+    fn is_ending(&self) -> bool {
+        let away = |state: &DestinationState| {
+            matches!(state, DestinationState::Connecting | DestinationState::Retrying { .. })
+        };
+        matches!(self.watch.stats().phase, Phase::Draining | Phase::Ended)
+            && !self.watch.destinations().iter().any(|destination| away(&destination.state))
     }
 
     fn processor(&mut self, now: &ExchangeStatus) {

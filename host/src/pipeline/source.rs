@@ -6,13 +6,14 @@
 //! The way through the files: `locate` loads the first playlists (`master`, `variant`, `playlist`); `follow` loads them
 //! again (`reload` says when) and asks `window` what is new (`place` knows where to go on); `pairing` puts a separate audio rendition to the pictures;
 //! `download` fetches (`fetch`, `retry`, `crypt`, `file`, `container`); `deliver` keeps the order, `naming` gives the final
-//! names, `relocate` looks for another address.
+//! names, `relocate` looks for another address; `again` goes on with a live source that ended and came back.
 //!
 //! Before it has started, what cannot work ends in a [`SourceError`]. Once it runs, faults are retried for ever with
 //! bounded backoff, and [`SourceEvent::Stale`] tells.
 //!
 //! Not done: low-latency parts (the whole segments are taken).
 
+mod again;
 mod attributes;
 mod config;
 mod container;
@@ -63,6 +64,7 @@ use relocate::Relocator;
 use window::{Start, Window};
 
 /// Runs a source until ENDLIST ([`SourceEvent::Ended`] is sent last), until `cancel`, or until the receiver is dropped.
+/// With [`SourceConfig::wait_when_ended`] a source that was live goes on after its ENDLIST, once it is back.
 /// All of its work happens in the returned future: dropping it stops everything and removes half-written files.
 ///
 /// `resume` goes on after the last segment that an earlier run delivered: none is delivered twice, none that the
@@ -79,7 +81,7 @@ pub async fn run(
     tokio::select! {
         biased;
         () = cancel.cancelled() => Ok(()),
-        result = drive(config, resume, events) => result,
+        result = again::run(config, resume, events) => result,
     }
 }
 
@@ -89,25 +91,33 @@ pub async fn run(
 /// What [`run`] would end with.
 pub async fn probe(config: &SourceConfig) -> Result<SourceReport, SourceError> {
     let http = Http::new(config)?;
-    let (found, _, _) = find_first(&http, config).await?;
-    Ok(found.into())
+    Ok(find_first(&http, config).await?.found.into())
 }
 
-async fn drive(
-    config: SourceConfig,
-    resume: Option<Resume>,
+/// The first playlists, and which URL they came from.
+struct First {
+    found: Found,
+    on_backup: bool,
+    failover: Option<SourceEvent>,
+}
+
+/// Follows what was found until its ENDLIST, or until the receiver is dropped. `anew`: the source was followed before and
+/// had ended, so the first segment does not follow on.
+async fn follow_on(
+    http: &Http,
+    config: &SourceConfig,
+    first: First,
+    resume: Option<&Resume>,
+    anew: bool,
     events: mpsc::Sender<SourceEvent>,
-) -> Result<(), SourceError> {
-    let http = Http::new(&config)?;
-    prepare(&config).await?;
-    let (found, on_backup, failover) = find_first(&http, &config).await?;
+) {
+    let First { found, on_backup, failover } = first;
     let first = std::iter::once(SourceEvent::Started(found.started.clone()));
     for event in first.chain(failover).chain(found.warnings.iter().cloned().map(SourceEvent::Warning)) {
         if events.send(event).await.is_err() {
-            return Ok(());
+            return;
         }
     }
-    let resume = resume.as_ref();
     let zero = Instant::now();
     let (location, moves) = watch::channel(found.location.clone());
     let (notice_tx, notices) = mpsc::channel(NOTICES_WAITING_MAX);
@@ -131,7 +141,11 @@ async fn drive(
     let (audio, audio_steps, audio_edge) = follower(Track::Audio, Start::Beginning, None);
     let separate = found.audio.is_some();
     let target = found.main.playlist.target;
-    let downloader = Downloader::new(http.clone(), &config, found.started.live);
+    let downloader = Downloader::new(http.clone(), config, found.started.live);
+    let mut naming = Naming::new(&config.dir, config.first_index, resume, found.started.live);
+    if anew {
+        naming.break_off();
+    }
     let delivery = Delivery {
         downloader: &downloader,
         pairing: Pairing::new(
@@ -140,7 +154,7 @@ async fn drive(
             target.max(config.bounds.reload_min).saturating_mul(AUDIO_WAIT_TARGETS),
         ),
         inputs: Inputs { main: main_steps, audio: separate.then_some(audio_steps), notices, main_edge, audio_edge },
-        naming: Naming::new(&config.dir, config.first_index, resume),
+        naming,
         ahead: if found.started.live { config.bounds.ahead_live } else { config.bounds.ahead_vod },
         events,
         relocator: Relocator::new(http.clone(), config.clone(), location, on_backup),
@@ -152,22 +166,22 @@ async fn drive(
         std::future::pending::<()>().await;
     };
     tokio::select! {
-        () = delivery.run() => Ok(()),
-        () = following => Ok(()),
+        () = delivery.run() => {}
+        () = following => {}
     }
 }
 
 /// The configured URL, or the backup where that fails.
-async fn find_first(http: &Http, config: &SourceConfig) -> Result<(Found, bool, Option<SourceEvent>), SourceError> {
+async fn find_first(http: &Http, config: &SourceConfig) -> Result<First, SourceError> {
     let error = match find(http, config, &config.url).await {
-        Ok(found) => return Ok((found, false, None)),
+        Ok(found) => return Ok(First { found, on_backup: false, failover: None }),
         Err(error) => error,
     };
     let Some(backup) = config.backup_url.as_ref().filter(|_| error.other_url_may_work()) else { return Err(error) };
     match find(http, config, backup).await {
         Ok(found) => {
             let failover = SourceEvent::Failover { to: redacted(backup), reason: error.to_string() };
-            Ok((found, true, Some(failover)))
+            Ok(First { found, on_backup: true, failover: Some(failover) })
         }
         // The first URL is the one that the user must mend.
         Err(_) => Err(error),

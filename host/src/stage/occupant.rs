@@ -137,6 +137,12 @@ impl<K: Kind> Occupant<K> {
         self.instance.as_ref().map_or(self.failed_memory, Instance::memory_bytes)
     }
 
+    /// Lets go of the instance: the next call starts another one from the last snapshot.
+    pub(super) fn retire(&mut self) {
+        self.failed_memory = self.memory_bytes();
+        (self.instance, self.started) = (None, false);
+    }
+
     /// Forgets its state: the next call starts from nothing.
     pub(super) fn forget(&mut self) {
         (self.instance, self.snapshot) = (None, None);

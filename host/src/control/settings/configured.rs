@@ -32,6 +32,7 @@ impl Settings {
                 max_bandwidth: config.source.max_bandwidth,
                 resolution: config.source.resolution.map(|(width, height)| format!("{width}x{height}")),
                 headers: headers(&config.source.headers),
+                when_ended: config.source.when_ended,
             },
             processor: config.processor.as_ref().map(|processor| Processor {
                 url: processor.url.to_string(),

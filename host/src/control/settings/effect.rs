@@ -73,12 +73,13 @@ impl Settings {
 }
 
 fn source_effect(old: &Source, new: &Source, effect: &mut ChangeEffect) {
-    let Source { url, backup_url, max_bandwidth, resolution, headers } = old;
+    let Source { url, backup_url, max_bandwidth, resolution, headers, when_ended } = old;
     effect.restart("source.url", *url != new.url);
     effect.restart("source.backupUrl", *backup_url != new.backup_url);
     effect.restart("source.maxBandwidth", *max_bandwidth != new.max_bandwidth);
     effect.restart("source.resolution", *resolution != new.resolution);
     effect.restart("source.headers", *headers != new.headers);
+    effect.restart("source.whenEnded", *when_ended != new.when_ended);
     let identity = |url: &str| url::Url::parse(url).ok().map(|url| identity(&url));
     effect.anew = identity(url) != identity(&new.url);
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use url::Origin;
 
 use super::{Destination, Header, Keep, PreviousStage, Processor, Settings, Source, Stage};
-use crate::config::Problem;
+use crate::config::{Problem, WhenEnded};
 use crate::stage::FailurePolicy;
 
 /// A change of settings. For a new pipeline it is applied to nothing.
@@ -52,6 +52,9 @@ pub struct SourcePatch {
     pub resolution: Option<Option<String>>,
     /// All headers.
     pub headers: Option<Vec<HeaderPatch>>,
+    /// See [`Source`]; `null`: the default.
+    #[serde(deserialize_with = "named")]
+    pub when_ended: Option<Option<WhenEnded>>,
 }
 
 /// A header; without a value it keeps the one that it had.
@@ -216,6 +219,7 @@ fn patch_source(source: &mut Source, patch: SourcePatch, problems: &mut Vec<Prob
     set(&mut source.backup_url, patch.backup_url);
     set(&mut source.max_bandwidth, patch.max_bandwidth);
     set(&mut source.resolution, patch.resolution);
+    set(&mut source.when_ended, patch.when_ended);
     let elsewhere = source.origins().iter().any(|origin| !before.contains(origin));
     let known = Known { headers: &source.headers, elsewhere };
     source.headers = known.patched("source.headers", patch.headers, problems);

@@ -30,6 +30,7 @@ impl Settings {
                 "maxBandwidth": self.source.max_bandwidth,
                 "resolution": self.source.resolution,
                 "headers": names(&self.source.headers),
+                "whenEnded": self.source.when_ended,
             },
             "processor": self.processor.as_ref().map(|processor| json!({
                 "url": shown_url(&processor.url),

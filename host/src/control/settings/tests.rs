@@ -141,8 +141,9 @@ async fn the_configured_pipeline_is_what_it_was() {
     let again = settings.check(&stream_id, &storage).unwrap();
     let kept = again.stages.files["framing"].clone();
     assert_eq!(std::fs::read(&kept).unwrap(), b"not looked into here");
-    // All but where the component lies.
+    // All but where the component lies, and what is usual for a server.
     let mut expected = config;
+    expected.source.when_ended = Some(config::WhenEnded::Wait);
     expected.stages.files.insert("framing", kept);
     assert_eq!(format!("{again:?}"), format!("{expected:?}"));
 }

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::LoadError;
-use crate::config::{Destination, PipelineConfig};
+use crate::config::{Destination, PipelineConfig, WhenEnded};
 use crate::limits::{AIR_KEEP_FOR_LATE, CUSHION_MIN, CUSHION_PART};
 use crate::net::Guard;
 use crate::pipeline::air::position::Position;
@@ -70,6 +70,7 @@ pub(crate) fn source_config(
     settings.headers = config.source.headers.clone();
     settings.variant.max_bandwidth = config.source.max_bandwidth;
     settings.variant.resolution = config.source.resolution;
+    settings.wait_when_ended = config.source.when_ended == Some(WhenEnded::Wait);
     settings
 }
 

@@ -56,6 +56,7 @@ impl Media {
                     media_sequence: index,
                     duration: Duration::from_secs(2),
                     discontinuity: false,
+                    live: true,
                     identity: Identity { uri: path.display().to_string(), range: None, program_date_time_us: None },
                     cues: Vec::new(),
                     main: Part { bytes: path.metadata().unwrap().len(), path, container, init: init.clone() },

@@ -35,6 +35,8 @@ pub struct SourceConfig {
     pub guard: Guard,
     /// Whether there is room for more segments.
     pub room: Room,
+    /// An end of a live source is an outage: it is looked at again until it is back ([`super::SourceEvent::Over`]).
+    pub wait_when_ended: bool,
 }
 
 impl SourceConfig {
@@ -51,6 +53,7 @@ impl SourceConfig {
             bounds: Bounds::default(),
             guard: Guard::open(),
             room: Room::default(),
+            wait_when_ended: false,
         }
     }
 }
@@ -145,6 +148,9 @@ pub struct Resume {
     pub media_sequence: u64,
     /// Its EXTINF.
     pub duration: Duration,
+    /// It came from a live stream: ENDLIST behind it is an end that nobody ordered.
+    #[serde(default)]
+    pub live: bool,
 }
 
 impl Resume {
@@ -155,6 +161,7 @@ impl Resume {
             identity: segment.identity.clone(),
             media_sequence: segment.media_sequence,
             duration: segment.duration,
+            live: segment.live,
         }
     }
 }

@@ -61,6 +61,14 @@ pub enum SourceEvent {
     },
     /// Something a person may want to mend; nothing was lost.
     Warning(String),
+    /// A live source ended (ENDLIST) and nobody ordered it; everything before it was delivered or accounted for. It is
+    /// looked at again until it is back.
+    Over,
+    /// A source that was [`Over`](Self::Over) has new segments; the next one carries `discontinuity`.
+    Back {
+        /// Since it ended.
+        after: Duration,
+    },
     /// ENDLIST, and everything before it was delivered or accounted for. Nothing follows.
     Ended,
 }

@@ -14,6 +14,8 @@ use super::window::Planned;
 pub(super) struct Naming {
     dir: PathBuf,
     next_index: u64,
+    /// The segments are of a live stream.
+    live: bool,
     /// Something before this run or in it was delivered, so there is something to break.
     begun: bool,
     /// A segment was given up since the last one that was delivered.
@@ -23,9 +25,15 @@ pub(super) struct Naming {
 }
 
 impl Naming {
-    pub(super) fn new(dir: &Path, first_index: u64, resume: Option<&Resume>) -> Self {
+    pub(super) fn new(dir: &Path, first_index: u64, resume: Option<&Resume>, live: bool) -> Self {
         let next_index = resume.map_or(first_index, |resume| resume.next_index);
-        Self { dir: dir.to_owned(), next_index, begun: resume.is_some(), broken: false, inits: (None, None) }
+        let (dir, begun) = (dir.to_owned(), resume.is_some());
+        Self { dir, next_index, live, begun, broken: false, inits: (None, None) }
+    }
+
+    /// The next segment does not follow on from what was delivered before.
+    pub(super) fn break_off(&mut self) {
+        self.broken = self.begun;
     }
 
     /// Another initialization section means other codec settings or time scales, with or without EXT-X-DISCONTINUITY: a
@@ -77,6 +85,7 @@ impl Naming {
             media_sequence: planned.entry.sequence,
             duration: planned.entry.duration(),
             discontinuity: discontinuity && self.begun,
+            live: self.live,
             identity: planned.entry.identity(),
             cues: planned.entry.cues,
             main: picture,

@@ -75,6 +75,9 @@ pub struct Segment {
     pub duration: Duration,
     /// Timestamps or codecs may not follow on from the segment before.
     pub discontinuity: bool,
+    /// It came from a live stream, not from a recording.
+    #[serde(default)]
+    pub live: bool,
     /// Who it is.
     pub identity: Identity,
     /// Cues at its start.

@@ -261,6 +261,7 @@ fn resume_goes_on_after_the_last_segment() {
         identity: Identity { uri: format!("http://h/live/{name}"), range: None, program_date_time_us: None },
         media_sequence: sequence,
         duration: Duration::from_secs(6),
+        live: true,
     };
     let start = |resume: &Resume, playlist: &MediaPlaylist| {
         told(&Window::new(Start::LiveEdge, Some(resume)).update(playlist, Duration::ZERO))

@@ -42,7 +42,7 @@ pub enum EventKind {
     Failed,
     /// The source is there.
     SourceConnected,
-    /// The source cannot be reached.
+    /// The source cannot be reached, or was live and has ended; it is looked at again.
     SourceLost,
     /// The source brings nothing new.
     SourceStale,

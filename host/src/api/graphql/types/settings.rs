@@ -1,7 +1,7 @@
 //! What a pipeline is set to, as it may be shown. Read from what the core shows ([`Settings::shown`]), which is the one place that
 //! takes secrets out.
 
-use async_graphql::SimpleObject;
+use async_graphql::{Enum, SimpleObject};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -46,6 +46,19 @@ pub struct Source {
     resolution: Option<String>,
     /// Headers that are sent with every request.
     headers: Vec<Header>,
+    /// What happens when a live source ends; null: WAIT.
+    when_ended: Option<WhenEnded>,
+}
+
+/// What happens when a live source ends and nobody ordered it: its playlist got ENDLIST.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, Deserialize)]
+#[graphql(remote = "crate::config::WhenEnded")]
+#[serde(rename_all = "lowercase")]
+pub enum WhenEnded {
+    /// An outage: the source is looked at again until it is back. The pipeline stays wanted, its health says so.
+    Wait,
+    /// The end: what is buffered goes on air, then the pipeline stops.
+    Stop,
 }
 
 /// A request header. Its value is never shown.
@@ -164,7 +177,7 @@ mod tests {
     #[test]
     fn everything_that_the_core_shows_is_read() {
         let patch: Patch = serde_json::from_value(json!({
-            "source": { "url": "http://u:pw@o.test/live.m3u8?t=SECRET", "maxBandwidth": 5_000_000, "headers": [{ "name": "X-Key", "value": "SECRET" }] },
+            "source": { "url": "http://u:pw@o.test/live.m3u8?t=SECRET", "maxBandwidth": 5_000_000, "whenEnded": "stop", "headers": [{ "name": "X-Key", "value": "SECRET" }] },
             "processor": { "url": "https://p.test/ns?key=SECRET", "auth": { "token": "SECRET" }, "inFlight": 2 },
             "destinations": [{ "url": "rtmp://h.test/live/SECRET", "srsApi": "http://127.0.0.1:1985" }],
             "batchSeconds": 6,
@@ -176,6 +189,7 @@ mod tests {
         let shown: PipelineSettings = (&settings).into();
         assert_eq!(shown.source.headers[0].name, "X-Key");
         assert_eq!(shown.source.max_bandwidth, Some(BigInt(5_000_000)));
+        assert_eq!(shown.source.when_ended, Some(WhenEnded::Stop));
         assert!(shown.processor.as_ref().unwrap().has_auth);
         assert_eq!(shown.destinations[0].id, settings.destinations[0].id());
         assert_eq!((shown.batch_seconds, shown.keep.max_bytes), (Some(6), Some(BigInt(10_000_000_000))));

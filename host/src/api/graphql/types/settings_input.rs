@@ -3,6 +3,7 @@
 use async_graphql::{InputObject, MaybeUndefined};
 use serde_json::Value;
 
+use super::settings::WhenEnded;
 use super::stage::FailurePolicy;
 use crate::api::graphql::scalars::BigInt;
 use crate::control::settings::{
@@ -45,6 +46,8 @@ pub struct SourceInput {
     /// All headers that are sent with every request: one that is not in the list goes. Their values are to be given again
     /// with a URL of another scheme, host or port.
     headers: Option<Vec<HeaderInput>>,
+    /// What happens when a live source ends; null: WAIT.
+    when_ended: MaybeUndefined<WhenEnded>,
 }
 
 /// A request header.
@@ -163,6 +166,7 @@ impl From<SourceInput> for SourcePatch {
             max_bandwidth: input.max_bandwidth.map_value(|value| value.0).into(),
             resolution: input.resolution.into(),
             headers: input.headers.map(headers),
+            when_ended: input.when_ended.map_value(Into::into).into(),
         }
     }
 }
@@ -227,7 +231,7 @@ mod tests {
             json!({}),
             json!({
                 "processor": null, "batchSeconds": null, "holdSeconds": null, "cushionSeconds": null,
-                "source": { "backupUrl": null, "maxBandwidth": null, "resolution": null },
+                "source": { "backupUrl": null, "maxBandwidth": null, "resolution": null, "whenEnded": null },
                 "destinations": [{ "id": "a", "name": null, "enabled": null, "srsApi": null }],
                 "stages": { "batching": null, "framing": { "component": null, "settings": null }, "remuxPlanning": {} },
             }),
