@@ -2,7 +2,7 @@
 //! checked as a whole before any I/O, with every problem named at once.
 
 use crate::stage::FailurePolicy;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use crate::limits::{
     BATCH_SECONDS_DEFAULT, BATCH_SECONDS_MAX, BATCH_SECONDS_MIN, FFMPEG_PROCESSES_MAX, FFMPEG_PROCESSES_MIN,
 };
 use crate::pipeline::HostLimits;
+use crate::pipeline::air::target::Target;
 use crate::store::files;
 
 mod destinations;
@@ -60,6 +61,24 @@ pub struct ServerConfig {
     pub hosts: Vec<String>,
     /// Cookies are for https only (`server.secure_cookies`): behind a proxy that speaks TLS.
     pub secure_cookies: bool,
+    /// What a new pipeline gets that `POST /api/pipeline/start` names only a source for (`defaults.…`).
+    pub defaults: Defaults,
+}
+
+/// Addresses for new pipelines where the REST call leaves them out.
+#[derive(Debug, Clone)]
+pub struct Defaults {
+    /// The processor (`defaults.processor_url`); `None` where it is set to `none`: the original audio stays.
+    pub processor_url: Option<String>,
+    /// The destination without its last part, the stream id (`defaults.rtmp_base`).
+    pub rtmp_base: String,
+}
+
+impl Defaults {
+    /// The destination of a stream.
+    pub fn destination(&self, stream_id: &str) -> String {
+        format!("{}/{stream_id}", self.rtmp_base.trim_end_matches('/'))
+    }
 }
 
 /// One pipeline, checked.
@@ -161,28 +180,48 @@ pub const STAGE_KINDS: [&str; 3] = ["batching", "framing", "remux_planning"];
 const KEEP_BATCHES: u64 = 5;
 /// Fragments in flight unless set.
 const IN_FLIGHT: u64 = 3;
+/// The processor of a new pipeline that REST names none for.
+const PROCESSOR_URL: &str = "http://localhost:5000";
+/// Where a new pipeline goes on air that REST names no destination for: below this, under its stream id.
+const RTMP_BASE: &str = "rtmp://localhost/live";
+/// How a processor's address may begin.
+const PROCESSOR_SCHEMES: [&str; 4] = ["http", "https", "ws", "wss"];
 
 /// Checks the settings of host and pipeline together. `needs_pipeline`: a source and a destination must be there.
 pub fn check(layers: Layers, needs_pipeline: bool) -> Result<(HostConfig, Option<PipelineConfig>), Problems> {
+    let (mut layers, known) = (layers, known());
+    layers.refuse_strays(&known);
     let mut keys = layers.into_keys();
+    let host = host(&mut keys);
+    let pipeline =
+        (needs_pipeline || keys.has_section("source") || keys.has_section("air")).then(|| pipeline(&mut keys));
+    keys.finish(&known)?;
+    Ok((host, pipeline.flatten()))
+}
+
+/// The path of every setting.
+pub fn known() -> BTreeSet<String> {
+    let mut keys = Layers::new().into_keys();
+    host(&mut keys);
+    pipeline(&mut keys);
+    keys.asked()
+}
+
+fn host(keys: &mut Keys) -> HostConfig {
     let log_level = keys.text("log.level").unwrap_or_else(|| "info".into());
     if let Err(error) = EnvFilter::try_new(&log_level) {
         keys.problem("log.level", format!("{log_level:?} is not a level or filter: {error}"));
     }
-    let host = HostConfig {
+    HostConfig {
         storage: PathBuf::from(keys.text("storage.dir").unwrap_or_else(|| "storage".into())),
-        server: server(&mut keys),
+        server: server(keys),
         log_level,
         log_json: keys.one_of("log.format", &["text", "json"]).as_deref() == Some("json"),
         min_free: keys.bytes("storage.min_free"),
         ffmpeg_processes: keys
             .integer("limits.ffmpeg_processes", FFMPEG_PROCESSES_MIN as u64..=FFMPEG_PROCESSES_MAX as u64)
             .and_then(|count| usize::try_from(count).ok()),
-    };
-    let pipeline =
-        (needs_pipeline || keys.has_section("source") || keys.has_section("air")).then(|| pipeline(&mut keys));
-    keys.finish()?;
-    Ok((host, pipeline.flatten()))
+    }
 }
 
 fn server(keys: &mut Keys) -> ServerConfig {
@@ -201,7 +240,24 @@ fn server(keys: &mut Keys) -> ServerConfig {
         cors_origins,
         hosts: keys.list("server.hosts").unwrap_or_default(),
         secure_cookies: keys.one_of("server.secure_cookies", &["true", "false"]).as_deref() == Some("true"),
+        defaults: defaults(keys),
     }
+}
+
+fn defaults(keys: &mut Keys) -> Defaults {
+    let processor_url = keys.text("defaults.processor_url").unwrap_or_else(|| PROCESSOR_URL.to_owned());
+    let processor_url = (processor_url != "none").then_some(processor_url);
+    if let Some(url) = &processor_url {
+        keys.parse_url("defaults.processor_url", url, &PROCESSOR_SCHEMES);
+    }
+    let rtmp_base = keys.text("defaults.rtmp_base").unwrap_or_else(|| RTMP_BASE.to_owned());
+    let defaults = Defaults { processor_url, rtmp_base };
+    match Target::parse(&defaults.destination("live")) {
+        Ok(Target::Rtmp(_)) => {}
+        Ok(_) => keys.problem("defaults.rtmp_base", "must start with rtmp:// or rtmps://".into()),
+        Err(error) => keys.problem("defaults.rtmp_base", error.to_string()),
+    }
+    defaults
 }
 
 fn pipeline(keys: &mut Keys) -> Option<PipelineConfig> {
@@ -264,7 +320,7 @@ fn source(keys: &mut Keys) -> Option<SourceConfig> {
 }
 
 fn processor(keys: &mut Keys) -> Option<ProcessorConfig> {
-    let url = keys.url("processor.url", &["http", "https", "ws", "wss"]);
+    let url = keys.url("processor.url", &PROCESSOR_SCHEMES);
     let path = keys.text("processor.path");
     let namespace = keys.text("processor.namespace");
     for (key, value) in [("processor.path", &path), ("processor.namespace", &namespace)] {

@@ -1,5 +1,7 @@
 //! Reads settings by their key's path and collects what is wrong with them, all at once.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -16,6 +18,9 @@ pub struct Problem {
     pub message: String,
 }
 
+/// From this likeness on, out of 1, a known name is offered for an unknown one.
+const NEAR: f64 = 0.5;
+
 /// Everything wrong with the settings.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct Problems(pub Vec<Problem>);
@@ -29,17 +34,24 @@ impl fmt::Display for Problems {
     }
 }
 
-/// A table that is taken apart key by key; what is left at the end nobody knows.
+/// A table that is taken apart key by key; what is left at the end was not read by anybody.
 #[derive(Debug)]
 pub struct Keys {
     table: Table,
     problems: Vec<Problem>,
+    /// Every path that was asked for, whether it was set or not.
+    asked: RefCell<BTreeSet<String>>,
 }
 
 impl Keys {
     /// Of a table of sections; `problems` are those found so far.
     pub fn new(table: Table, problems: Vec<Problem>) -> Self {
-        Self { table, problems }
+        Self { table, problems, asked: RefCell::default() }
+    }
+
+    /// The paths that were asked for so far.
+    pub fn asked(self) -> BTreeSet<String> {
+        self.asked.into_inner()
     }
 
     /// Notes a problem.
@@ -52,27 +64,42 @@ impl Keys {
         self.table.get(section).and_then(Value::as_table).is_some_and(|table| !table.is_empty())
     }
 
-    /// Ends reading: all problems, those of unknown keys included.
-    pub fn finish(mut self) -> Result<(), Problems> {
+    /// Ends reading.
+    ///
+    /// # Errors
+    /// All problems. What was not read is one: a setting out of `known` is named as one that has no effect here, any other
+    /// with the known setting whose name is nearest.
+    pub fn finish(mut self, known: &BTreeSet<String>) -> Result<(), Problems> {
         for (section, value) in std::mem::take(&mut self.table) {
             match value {
                 Value::Table(table) => {
                     for key in table.keys() {
-                        self.problem(&format!("{section}.{key}"), "is not a setting that outboard knows".into());
+                        let path = format!("{section}.{key}");
+                        let message = unread(&path, known);
+                        self.problem(&path, message);
                     }
                 }
-                _ => self.problem(&section, "is not a section that outboard knows".into()),
+                _ => {
+                    let nearest = nearest_section(&section, known);
+                    let hint = nearest.map(|name| format!("; did you mean the section [{name}]?")).unwrap_or_default();
+                    self.problem(
+                        &section,
+                        format!("is not a section: settings are written below [section] lines{hint}"),
+                    );
+                }
             }
         }
         if self.problems.is_empty() { Ok(()) } else { Err(Problems(self.problems)) }
     }
 
     fn get(&self, path: &str) -> Option<&Value> {
+        self.asked.borrow_mut().insert(path.to_owned());
         let (section, key) = path.split_once('.')?;
         self.table.get(section)?.as_table()?.get(key)
     }
 
     fn take(&mut self, path: &str) -> Option<Value> {
+        self.asked.get_mut().insert(path.to_owned());
         let (section, key) = path.split_once('.')?;
         self.table.get_mut(section)?.as_table_mut()?.remove(key)
     }
@@ -231,6 +258,37 @@ impl Keys {
     }
 }
 
+/// Why a setting that nobody read is refused.
+fn unread(path: &str, known: &BTreeSet<String>) -> String {
+    if known.contains(path) {
+        return "is a setting of a pipeline, but no pipeline is configured: set source.url and air.to too".into();
+    }
+    match nearest(path, known) {
+        Some(name) => format!("is not a setting of outboard; did you mean {name}?"),
+        None => "is not a setting of outboard; docs/configuration.md lists all settings".into(),
+    }
+}
+
+/// The known path that is most like this one, as a whole or by section and key. The same key in another section is near.
+fn nearest<'a>(path: &str, known: &'a BTreeSet<String>) -> Option<&'a str> {
+    let (section, key) = path.split_once('.')?;
+    let score = |name: &str| {
+        let (known_section, known_key) = name.split_once('.').unwrap_or((name, ""));
+        let whole = strsim::normalized_damerau_levenshtein(path, name);
+        let sections = strsim::normalized_damerau_levenshtein(section, known_section);
+        let keys = strsim::normalized_damerau_levenshtein(key, known_key);
+        whole.max((sections + keys) / 2.0)
+    };
+    let best = known.iter().map(|name| (score(name), name.as_str())).max_by(|(a, _), (b, _)| a.total_cmp(b))?;
+    (best.0 >= NEAR).then_some(best.1)
+}
+
+fn nearest_section<'a>(section: &str, known: &'a BTreeSet<String>) -> Option<&'a str> {
+    let sections = known.iter().filter_map(|name| name.split_once('.')).map(|(section, _)| section);
+    let scored = sections.map(|name| (strsim::normalized_damerau_levenshtein(section, name), name));
+    scored.max_by(|(a, _), (b, _)| a.total_cmp(b)).filter(|(score, _)| *score >= NEAR).map(|(_, name)| name)
+}
+
 fn parse_bytes(text: &str) -> Option<u64> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at_checked(digits)?;
@@ -260,6 +318,26 @@ fn plain(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_nearest_name_is_offered_for_an_unknown_one() {
+        let known = crate::config::known();
+        for (unknown, right) in [
+            ("storage.path", Some("storage.dir")),
+            ("storage.directory", Some("storage.dir")),
+            ("source.max_bandwith", Some("source.max_bandwidth")),
+            ("sorce.url", Some("source.url")),
+            ("stages.frmaing", Some("stages.framing")),
+            ("pipeline.batch_length", Some("pipeline.batch_seconds")),
+            ("log.levels", Some("log.level")),
+            ("pipeline.max_bandwidth", Some("source.max_bandwidth")),
+            ("xyzzy.qqq", None),
+        ] {
+            assert_eq!(nearest(unknown, &known), right, "{unknown}");
+        }
+        assert_eq!(nearest_section("sever", &known), Some("server"));
+        assert_eq!(nearest_section("speed", &known), None);
+    }
 
     #[test]
     fn bytes_are_read_with_and_without_a_unit() {

@@ -1,5 +1,6 @@
 //! The layers that settings come from; a later one wins.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use toml::{Table, Value};
@@ -14,6 +15,8 @@ const PREFIX: &str = "OUTBOARD_";
 pub struct Layers {
     table: Table,
     problems: Vec<Problem>,
+    /// Variables of the environment that begin like a setting and are none.
+    strays: Vec<String>,
 }
 
 impl Layers {
@@ -51,9 +54,12 @@ impl Layers {
     #[must_use]
     pub fn environment(mut self, variables: impl Iterator<Item = (String, String)>) -> Self {
         for (name, value) in variables {
-            let path = name.strip_prefix(PREFIX).and_then(|rest| rest.split_once("__"));
-            if let Some((section, key)) = path {
-                self.put(&section.to_lowercase(), &key.to_lowercase(), Value::String(value));
+            let Some(rest) = name.strip_prefix(PREFIX) else { continue };
+            match rest.split_once("__") {
+                Some((section, key)) => {
+                    self.put(&section.to_lowercase(), &key.to_lowercase(), Value::String(value));
+                }
+                None => self.strays.push(name),
             }
         }
         self
@@ -66,6 +72,18 @@ impl Layers {
             self.put(section, key, value.into());
         }
         self
+    }
+
+    /// Notes a variable such as `OUTBOARD_STORAGE_DIR`, with one `_` where a setting has two. Other variables with that
+    /// prefix belong to commands and scripts.
+    pub(super) fn refuse_strays(&mut self, known: &BTreeSet<String>) {
+        for name in std::mem::take(&mut self.strays) {
+            let variable = |path: &str, between: &str| format!("{PREFIX}{}", path.replace('.', between).to_uppercase());
+            if let Some(path) = known.iter().find(|path| variable(path, "_") == name) {
+                let message = format!("is not read; did you mean {}?", variable(path, "__"));
+                self.problems.push(Problem { path: name, message });
+            }
+        }
     }
 
     /// All layers together, to be read.

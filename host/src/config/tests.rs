@@ -83,7 +83,7 @@ framing_settings = 3
     let expected = [
         "source.url: starts with ftp:",
         "source.resolution: \"big\"",
-        "source.max_bandwith: is not a setting",
+        "source.max_bandwith: is not a setting of outboard; did you mean source.max_bandwidth?",
         "processor.url: is not a URL",
         "processor.namespace: \"x\" must start with '/'",
         "processor.in_flight: 0 must be a whole number from 1 to 16",
@@ -121,4 +121,47 @@ fn a_file_that_cannot_be_read_or_parsed_is_named() {
 fn secrets_of_a_bad_url_are_not_repeated() {
     let layers = Layers::new().set("source.url", Some("http://u:secret@")).set("air.to", Some("rtmp://h/a/k"));
     assert!(!problems(layers).contains("secret"));
+}
+
+#[test]
+fn an_unknown_setting_is_refused_with_the_nearest_known_name() {
+    let file = problems(layers(&format!("{GOOD}[storage]\npath = \"/x\"\n")));
+    assert_eq!(file, "storage.path: is not a setting of outboard; did you mean storage.dir?");
+    let environment = |name: &str| {
+        let variables = [(name.to_owned(), "20".to_owned())];
+        problems(layers(GOOD).environment(variables.into_iter()))
+    };
+    let variable = environment("OUTBOARD_PIPELINE__BATCH_SECOND");
+    assert_eq!(variable, "pipeline.batch_second: is not a setting of outboard; did you mean pipeline.batch_seconds?");
+    let one_dash = environment("OUTBOARD_STORAGE_DIR");
+    assert_eq!(one_dash, "OUTBOARD_STORAGE_DIR: is not read; did you mean OUTBOARD_STORAGE__DIR?");
+    // A variable of the command line's and one of the scripts'.
+    let variables = ["OUTBOARD_URL", "OUTBOARD_TEST_THREADS"].map(|name| (name.to_owned(), "4".to_owned()));
+    check(layers(GOOD).environment(variables.into_iter()), true).unwrap();
+}
+
+#[test]
+fn a_setting_of_a_pipeline_without_a_pipeline_is_told_apart_from_an_unknown_one() {
+    let text = check(layers("[processor]\nurl = \"http://localhost:5000\"\n"), false).unwrap_err().to_string();
+    assert!(text.starts_with("processor.url: is a setting of a pipeline, but no pipeline is configured"), "{text}");
+}
+
+#[test]
+fn defaults_for_new_pipelines_are_checked() {
+    let read = |text: &str| check(layers(text), false).map(|(host, _)| host.server.defaults);
+    let usual = read("").unwrap();
+    assert_eq!(usual.processor_url.as_deref(), Some("http://localhost:5000"));
+    assert_eq!(usual.destination("tv"), "rtmp://localhost/live/tv");
+    let set = read("[defaults]\nprocessor_url = \"none\"\nrtmp_base = \"rtmps://in.example/app/\"\n").unwrap();
+    assert!(set.processor_url.is_none());
+    assert_eq!(set.destination("tv"), "rtmps://in.example/app/tv");
+    for (text, problem) in [
+        ("processor_url = \"ftp://x/\"", "defaults.processor_url: starts with ftp:"),
+        ("rtmp_base = \"file:/tmp\"", "defaults.rtmp_base: "),
+        ("rtmp_base = \"srt://h:1\"", "defaults.rtmp_base: must start with rtmp:// or rtmps://"),
+        ("rtmp_base = \"rtmp://h\"", "defaults.rtmp_base: "),
+    ] {
+        let told = read(&format!("[defaults]\n{text}\n")).unwrap_err().to_string();
+        assert!(told.starts_with(problem), "{told}");
+    }
 }
