@@ -24,6 +24,7 @@ mod ticker;
 pub(crate) mod bundled;
 mod component;
 mod runtime;
+mod schema;
 pub(crate) use bundled::is_bundled;
 pub use component::{ComponentLabel, Digest, StageComponent, StageKind};
 pub use runtime::{StageRuntime, StageRuntimeConfig};

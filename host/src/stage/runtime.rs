@@ -9,6 +9,7 @@ use super::error::{LoadError, RuntimeError, StageError};
 use super::guest_log::GuestLog;
 use super::instance::{self, StageLimits};
 use super::sandbox::{self, Sandbox};
+use super::schema;
 use super::seat::StageLabels;
 use super::ticker::Ticker;
 use crate::limits::{
@@ -24,6 +25,9 @@ use wasmtime::component::{Component, Linker};
 
 /// Longest settings schema, bytes.
 const SCHEMA_BYTES_MAX: usize = 256 << 10;
+
+/// Longest version, bytes.
+const VERSION_BYTES_MAX: usize = 64;
 
 /// How the runtime is set up.
 #[derive(Debug, Clone)]
@@ -260,8 +264,11 @@ fn check_description(description: &contract::Description) -> Result<(), String> 
     if !well_named {
         return Err("its name is not 1 to 64 lower-case letters, digits and hyphens".to_owned());
     }
-    if version.is_empty() || version.len() > 64 || version.chars().any(char::is_control) {
-        return Err("its version is not 1 to 64 printable characters".to_owned());
+    if version.len() > VERSION_BYTES_MAX || semver::Version::parse(version).is_err() {
+        let shown: String = version.chars().filter(|c| !c.is_control()).take(VERSION_BYTES_MAX).collect();
+        return Err(format!(
+            "its version {shown:?} is not a semantic version of at most {VERSION_BYTES_MAX} characters, such as 1.0.0"
+        ));
     }
     if summary.chars().count() > STAGE_TEXT_CHARS_MAX || summary.chars().any(char::is_control) {
         return Err(format!("its summary is not one line of at most {STAGE_TEXT_CHARS_MAX} characters"));
@@ -270,8 +277,7 @@ fn check_description(description: &contract::Description) -> Result<(), String> 
         return Err(format!("its settings schema has {} bytes, more than {SCHEMA_BYTES_MAX}", settings_schema.len()));
     }
     match serde_json::from_str(settings_schema) {
-        Ok(serde_json::Value::Object(_)) => Ok(()),
-        Ok(_) => Err("its settings schema is not a JSON object".to_owned()),
+        Ok(schema) => schema::check(&schema).map_err(|wrong| format!("its settings schema: {wrong}")),
         Err(error) => Err(format!("its settings schema is not JSON: {error}")),
     }
 }
@@ -302,13 +308,21 @@ mod tests {
             contract::Description { name: String::new(), ..good.clone() },
             contract::Description { name: "A B".into(), ..good.clone() },
             contract::Description { version: "\n".into(), ..good.clone() },
+            contract::Description { version: "1.0".into(), ..good.clone() },
+            contract::Description { version: "v1.0.0".into(), ..good.clone() },
+            contract::Description { version: "latest".into(), ..good.clone() },
+            contract::Description { version: format!("1.0.0-{}", "a".repeat(64)), ..good.clone() },
+            contract::Description { settings_schema: r#"{"type":"text"}"#.into(), ..good.clone() },
             contract::Description { summary: "two\nlines".into(), ..good.clone() },
             contract::Description { settings_schema: "[]".into(), ..good.clone() },
             contract::Description { settings_schema: "{".into(), ..good.clone() },
-            contract::Description { settings_schema: " ".repeat(SCHEMA_BYTES_MAX + 1), ..good },
+            contract::Description { settings_schema: " ".repeat(SCHEMA_BYTES_MAX + 1), ..good.clone() },
         ];
         for description in wrong {
             assert!(check_description(&description).is_err(), "{description:?}");
+        }
+        for version in ["1.0.0", "0.1.0-rc.1+build.5", "10.20.30"] {
+            assert_eq!(check_description(&contract::Description { version: version.into(), ..good.clone() }), Ok(()));
         }
     }
 }
