@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, StatusCode};
 use futures_util::TryStreamExt;
 
 use crate::control::error::ControlError;
-use crate::limits::{GRAPHQL_UPLOAD_TIMEOUT, STAGE_COMPONENT_BYTES_MAX};
+use crate::limits::{GRAPHQL_BODY_BYTES_MAX, GRAPHQL_UPLOAD_TIMEOUT, STAGE_COMPONENT_BYTES_MAX};
 
 /// Any value will do.
 const PREFLIGHT: &str = "graphql-require-preflight";
@@ -22,9 +22,9 @@ pub async fn read(headers: &HeaderMap, kind: &str, body: Body) -> Result<Request
             ControlError::invalid("GraphQL-Require-Preflight", "must be there with an upload: any value will do");
         return Err((StatusCode::BAD_REQUEST, error));
     }
-    let most = usize::try_from(STAGE_COMPONENT_BYTES_MAX).unwrap_or(usize::MAX);
+    // The reader counts the whole body: a component of the largest size, and beside it what any request may have.
+    let most = usize::try_from(STAGE_COMPONENT_BYTES_MAX).unwrap_or(usize::MAX).saturating_add(GRAPHQL_BODY_BYTES_MAX);
     let options = MultipartOptions::default().max_file_size(most).max_num_files(1);
-    // The whole of it has no more than one file may have: the reader stops there.
     let chunks = body.into_data_stream().map_err(std::io::Error::other);
     let reading = receive_body(Some(kind), chunks.into_async_read(), options);
     match tokio::time::timeout(GRAPHQL_UPLOAD_TIMEOUT, reading).await {

@@ -10,6 +10,8 @@ use serde_json::{Value, json};
 
 use crate::cli::{Ending, complain, say};
 use crate::control::components::signature::Signature;
+use crate::limits::STAGE_COMPONENT_BYTES_MAX;
+use crate::stage::LoadError;
 
 /// The server, and for whom.
 #[derive(Debug, Args)]
@@ -64,7 +66,7 @@ const PULL: &str =
 pub async fn push(args: &PushArgs) -> anyhow::Result<Ending> {
     crate::tls::install();
     let PushArgs { file, to } = args;
-    let bytes = tokio::fs::read(file).await.with_context(|| file.display().to_string())?;
+    let bytes = read_component(file).await.with_context(|| file.display().to_string())?;
     let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let input = json!({
         "file": null, "tenant": to.tenant, "shared": to.shared, "signature": to.signature().await?,
@@ -141,6 +143,15 @@ impl ToArgs {
         say(&told("digest"));
         Ok(Ending::Done)
     }
+}
+
+/// Refuses what the server would refuse, before it is sent.
+async fn read_component(file: &Path) -> anyhow::Result<Vec<u8>> {
+    let (size, limit) = (tokio::fs::metadata(file).await?.len(), STAGE_COMPONENT_BYTES_MAX);
+    if size > limit {
+        return Err(LoadError::TooLarge { size, limit }.into());
+    }
+    Ok(tokio::fs::read(file).await?)
 }
 
 async fn read_signature(path: &Path) -> anyhow::Result<Signature> {
