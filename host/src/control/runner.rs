@@ -110,6 +110,23 @@ pub struct Run {
     pub restarts: u64,
     /// Why it last failed.
     pub error: Option<String>,
+    /// When that was, Unix time in milliseconds.
+    pub error_ms: Option<u64>,
+    /// The newest settings cannot run and older ones do: that is not over when the stream is well.
+    pub reverted: bool,
+}
+
+impl Run {
+    fn fail(&mut self, error: String) {
+        self.error = Some(error);
+        self.error_ms = Some(now_ms());
+    }
+
+    fn forget_error(&mut self) {
+        self.error = None;
+        self.error_ms = None;
+        self.reverted = false;
+    }
 }
 
 /// A pipeline that runs, to be changed on air.
@@ -172,7 +189,7 @@ impl Runner {
                     return;
                 }
                 self.run.send_modify(|run| {
-                    run.error = None;
+                    run.forget_error();
                     run.restarts = 0;
                 });
                 wait = PIPELINE_AGAIN_MIN;
@@ -191,7 +208,11 @@ impl Runner {
                 return;
             }
             match ended {
-                Ended::Changed => wait = PIPELINE_AGAIN_MIN,
+                Ended::Changed => {
+                    wait = PIPELINE_AGAIN_MIN;
+                    // Whatever it was, it says nothing of what starts now.
+                    self.run.send_modify(Run::forget_error);
+                }
                 Ended::Over => {
                     self.tell(Event::new(
                         EventKind::Ended,
@@ -199,7 +220,7 @@ impl Runner {
                         "the source is over; everything was on air",
                     ))
                     .await;
-                    self.run.send_modify(|run| run.error = Some("ended: the source is over".to_owned()));
+                    self.run.send_modify(|run| run.fail("ended: the source is over".to_owned()));
                     self.enter(RunState::Stopped);
                     // The owner writes it down and takes the wish back.
                     if self.notes.send(Note::Ended).await.is_err() || self.wanted.changed().await.is_err() {
@@ -213,7 +234,8 @@ impl Runner {
                     let what = format!("{error}; trying again in {:.0} s", wait.as_secs_f64().ceil());
                     self.tell(Event::new(EventKind::Failed, Severity::Error, what)).await;
                     self.run.send_modify(|run| {
-                        run.error = Some(error);
+                        run.fail(error);
+                        run.reverted = false;
                         run.restarts += 1;
                     });
                     if !self.rest(wait).await {
@@ -241,8 +263,11 @@ impl Runner {
                 self.tell(Event::new(EventKind::Failed, Severity::Error, what)).await;
                 match self.load(wanted, &settings).await {
                     Ok(pipeline) => {
-                        self.run.send_modify(|run| run.error = Some(error));
-                        self.run.send_modify(|run| run.revision = Some(revision));
+                        self.run.send_modify(|run| {
+                            run.fail(error);
+                            run.reverted = true;
+                            run.revision = Some(revision);
+                        });
                         pipeline
                     }
                     Err(_) => return Ended::Failed(error),

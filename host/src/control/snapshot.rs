@@ -11,10 +11,10 @@ use futures_util::future::{BoxFuture, select_all};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::health::{Health, Signs, judge};
+use super::health::{Health, HealthState, Signs, judge};
 use super::runner::{Run, RunState};
 use super::srs::{SrsView, SrsViews};
-use crate::limits::{SNAPSHOT_EVERY, SNAPSHOT_EVERY_MIN};
+use crate::limits::{ERROR_OVER_AFTER, SNAPSHOT_EVERY, SNAPSHOT_EVERY_MIN};
 use crate::pipeline::air::status::DestinationStatus;
 use crate::pipeline::exchange::ExchangeStatus;
 use crate::pipeline::status::{Phase, Stats};
@@ -37,6 +37,10 @@ pub struct Snapshot {
     pub health: Health,
     /// Since when it is so, Unix time in milliseconds.
     pub health_since_ms: u64,
+    /// What last went wrong and is not over, and when (Unix time in milliseconds).
+    pub last_error: Option<(String, u64)>,
+    /// Errors up to this time are over, Unix time in milliseconds.
+    over_ms: u64,
     /// Counts of this run, or of the last one.
     pub stats: Option<Stats>,
     /// Destinations, in the order of the settings.
@@ -111,6 +115,14 @@ impl Snapshot {
         };
         let health = judge(&signs);
         let health_since_ms = if health.state == before.health.state { before.health_since_ms } else { now_ms };
+        let happened = (run.error_ms, stats.as_ref().and_then(|stats| stats.last_error_ms));
+        let over_ms = match health.state {
+            HealthState::Healthy => {
+                over(happened.0, health_since_ms, now_ms).max(over(happened.1, health_since_ms, now_ms))
+            }
+            _ => 0,
+        };
+        let over_ms = over_ms.max(before.over_ms);
         let ago = |at: Instant| u64::try_from(now.saturating_duration_since(at).as_millis()).unwrap_or(u64::MAX);
         let destinations = statuses.into_iter().map(|status| DestinationView {
             on_air: live && status.on_air(),
@@ -121,6 +133,8 @@ impl Snapshot {
         Self {
             at_ms: now_ms,
             health,
+            last_error: last_error(run, stats.as_ref(), over_ms),
+            over_ms,
             health_since_ms: if health_since_ms == 0 { now_ms } else { health_since_ms },
             destinations: destinations.collect(),
             exchange: exchange.filter(|_| live),
@@ -148,12 +162,29 @@ impl Snapshot {
             || self.run.revision != other.run.revision
             || self.run.error != other.run.error
             || self.health != other.health
+            || self.last_error != other.last_error
             || self.stats != other.stats
             || air(self) != air(other)
             || self.seats != other.seats
             || self.exchange.as_ref().map(|e| (e.connected, e.ready, e.paused, e.in_flight, e.breaker))
                 != other.exchange.as_ref().map(|e| (e.connected, e.ready, e.paused, e.in_flight, e.breaker))
     }
+}
+
+/// When an error happened that is over, else 0: a healthy stream began after it, or went on healthy for
+/// [`ERROR_OVER_AFTER`].
+fn over(at_ms: Option<u64>, healthy_since_ms: u64, now_ms: u64) -> u64 {
+    let long_ago =
+        |at: u64| now_ms.saturating_sub(at) > u64::try_from(ERROR_OVER_AFTER.as_millis()).unwrap_or(u64::MAX);
+    at_ms.filter(|at| *at < healthy_since_ms || long_ago(*at)).unwrap_or_default()
+}
+
+/// Why the pipeline last failed, or else what last went wrong in it, unless that is over. Settings that cannot run stay an
+/// error while older ones run well.
+fn last_error(run: &Run, stats: Option<&Stats>, over_ms: u64) -> Option<(String, u64)> {
+    let failed = run.error.clone().zip(run.error_ms).filter(|(_, at)| run.reverted || *at > over_ms);
+    let wrong = stats.and_then(|stats| stats.last_error.clone().zip(stats.last_error_ms));
+    failed.or_else(|| wrong.filter(|(_, at)| *at > over_ms))
 }
 
 fn seats(watch: &Watch) -> Vec<(Digest, Option<Trial>)> {
@@ -215,4 +246,36 @@ fn change<T: Send + Sync + 'static>(mut receiver: watch::Receiver<T>) -> BoxFutu
             std::future::pending::<()>().await;
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stats(at_ms: u64) -> Stats {
+        Stats { last_error: Some("a destination was lost".into()), last_error_ms: Some(at_ms), ..Stats::default() }
+    }
+
+    #[test]
+    fn an_error_is_over_when_a_healthy_stream_began_after_it() {
+        let (before, after) = (over(Some(1_000), 2_000, 2_100), over(Some(2_050), 2_000, 2_100));
+        assert_eq!((before, after), (1_000, 0));
+        assert_eq!(last_error(&Run::default(), Some(&stats(1_000)), before), None);
+        let (what, at) = last_error(&Run::default(), Some(&stats(2_050)), before).unwrap();
+        assert_eq!((what.as_str(), at), ("a destination was lost", 2_050));
+    }
+
+    #[test]
+    fn an_error_that_changes_no_health_is_over_after_a_while() {
+        let later = 2_050 + u64::try_from(ERROR_OVER_AFTER.as_millis()).unwrap();
+        assert_eq!((over(Some(2_050), 2_000, later), over(Some(2_050), 2_000, later + 1)), (0, 2_050));
+    }
+
+    #[test]
+    fn settings_that_cannot_run_stay_an_error() {
+        let run = Run { error: Some("no stage".into()), error_ms: Some(1_000), ..Run::default() };
+        assert_eq!(last_error(&run, None, 1_000), None);
+        let run = Run { reverted: true, ..run };
+        assert_eq!(last_error(&run, None, 1_000), Some(("no stage".into(), 1_000)));
+    }
 }

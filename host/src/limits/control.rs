@@ -22,6 +22,8 @@ pub const SNAPSHOT_EVERY_MIN: Duration = Duration::from_millis(50);
 pub const DESTINATION_NAME_MAX_CHARS: usize = 64;
 /// No packets leave for about this long while a pipeline on air is restarted and goes on from the journal.
 pub const RESTART_GAP: Duration = Duration::from_millis(1500);
+/// What went wrong in a stream that stayed healthy is shown as its last error for so long.
+pub const ERROR_OVER_AFTER: Duration = Duration::from_secs(60);
 /// Events of one pipeline that wait to be written down; further ones only go to the log.
 pub const NOTES_WAITING: usize = 256;
 

@@ -10,6 +10,7 @@ use super::event::{Event, EventKind, Severity};
 use super::source::Started;
 use crate::limits::PIPELINE_EVENTS_WAITING;
 use crate::metrics::Timings;
+use crate::unix_time::now_ms;
 
 /// Where a pipeline is in its life.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -91,6 +92,8 @@ pub struct Stats {
     pub late_batches: u64,
     /// The last thing that went wrong, in a sentence.
     pub last_error: Option<String>,
+    /// When that was, Unix time in milliseconds.
+    pub last_error_ms: Option<u64>,
 }
 
 /// The counts of one pipeline, shared by its steps, and what happens in it. Changed once a batch or segment, never once a
@@ -154,7 +157,10 @@ impl Status {
     pub fn tell(&self, event: Event) {
         event.log();
         if event.severity > Severity::Info {
-            self.stats.send_modify(|stats| stats.last_error = Some(event.message.clone()));
+            self.stats.send_modify(|stats| {
+                stats.last_error = Some(event.message.clone());
+                stats.last_error_ms = Some(now_ms());
+            });
         }
         // Nobody may be listening.
         let _ = self.events.send(event);

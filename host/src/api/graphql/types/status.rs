@@ -37,8 +37,10 @@ pub struct PipelineStatus {
     running_revision: Option<u64>,
     /// How often it was started again after it failed.
     restarts: BigInt,
-    /// Why it last failed, or the last thing that went wrong in it.
+    /// Why it last failed, or the last thing that went wrong in it. Null when that is over: while it is healthy.
     last_error: Option<String>,
+    /// When that was.
+    last_error_at: Option<DateTime>,
     /// The source, once it was found.
     source: Option<SourceStatus>,
     /// What was counted in this run, or in the last one.
@@ -176,6 +178,7 @@ impl PipelineStatus {
             _ => None,
         };
         let stats = shown.stats.as_ref();
+        let (last_error, error_ms) = shown.last_error.clone().unzip();
         Self {
             pipeline_id: ID(id.to_string()),
             at: DateTime(shown.at_ms),
@@ -191,7 +194,8 @@ impl PipelineStatus {
             retry_at,
             running_revision: run.revision,
             restarts: BigInt(run.restarts),
-            last_error: run.error.clone().or_else(|| stats.and_then(|stats| stats.last_error.clone())),
+            last_error,
+            last_error_at: error_ms.map(DateTime),
             source: stats.and_then(|stats| {
                 stats.source.as_ref().map(|started| SourceStatus::new(started, stats.stale_since_ms))
             }),
