@@ -8,7 +8,7 @@ use std::sync::Arc;
 use axum::Router;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::ServerConfig;
+use crate::config::{Defaults, ServerConfig};
 use crate::control::Control;
 
 pub mod answer;
@@ -36,6 +36,8 @@ pub struct Api {
     pub sessions: Arc<session::Sessions>,
     /// Which pipelines REST started last.
     pub latest: Arc<rest::Latest>,
+    /// What a REST call leaves out of a new pipeline.
+    pub defaults: Arc<Defaults>,
     /// Cancelled when the server is to end: streams end then, too.
     pub stop: CancellationToken,
     /// The last look at whether the host can work.
@@ -56,6 +58,7 @@ impl Api {
             door: Arc::new(Door::new(config, loopback)),
             sessions: Arc::new(session::Sessions::new(config.secure_cookies)),
             latest: Arc::default(),
+            defaults: Arc::new(config.defaults.clone()),
             stop,
             checked: Arc::default(),
             origins: config.cors_origins.as_slice().into(),

@@ -53,7 +53,8 @@ async fn a_script_starts_watches_stops_and_cleans() {
     let (host, url) = Host::serve(storage.path(), &[]).await;
     let rest = Rest::new(&url, None);
     assert_eq!(rest.get("/api/health").await.0, 200);
-    assert_eq!(rest.get(STATUS).await.0, 404);
+    let (status, none) = rest.get(STATUS).await;
+    assert_eq!((status, &none["isRunning"]), (200, &json!(false)), "{none}");
 
     let start = json!({
         "sourceUrl": origin.url, "streamId": "script", "bufferDuration": 4, "audioProcessorUrl": processor.url(),

@@ -1,15 +1,39 @@
-//! Answers that say no: JSON with the core's code and sentence, under the HTTP status that fits.
+//! What answers of REST have in common; those that say no are JSON with the core's code and sentence, under the HTTP status
+//! that fits.
 
 use axum::Json;
 use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
+use serde::Serialize;
 use serde_json::json;
 
 use crate::control::error::ControlError;
 
 /// Characters of what a caller sent that are shown back.
 const PATH_CHARS_SHOWN: usize = 100;
+
+/// An answer of REST with `success` and `message` beside its own fields.
+#[derive(Debug, Serialize)]
+pub struct Told<T> {
+    success: bool,
+    /// One sentence for people.
+    message: String,
+    #[serde(flatten)]
+    answer: T,
+}
+
+impl<T> Told<T> {
+    /// What was asked for is done, or is told.
+    pub fn new(message: impl Into<String>, answer: T) -> Self {
+        Self { success: true, message: message.into(), answer }
+    }
+
+    /// The same, where it may be bad news.
+    pub fn with(success: bool, message: impl Into<String>, answer: T) -> Self {
+        Self { success, message: message.into(), answer }
+    }
+}
 
 /// A refusal of the core, as a response.
 #[derive(Debug)]
@@ -37,7 +61,10 @@ pub fn status(error: &ControlError) -> StatusCode {
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let Self(error) = self;
-        let body = json!({ "error": error.to_string(), "code": error.code(), "problems": error.problems() });
+        let text = error.to_string();
+        let body = json!({
+            "success": false, "message": text, "error": text, "code": error.code(), "problems": error.problems(),
+        });
         let mut response = (status(&error), Json(body)).into_response();
         let headers = response.headers_mut();
         match error {
@@ -55,7 +82,8 @@ impl IntoResponse for Refusal {
 
 /// A refusal of HTTP's own, in the same form.
 fn refuse(status: StatusCode, code: &'static str, error: String) -> Response {
-    (status, Json(json!({ "error": error, "code": code, "problems": [] }))).into_response()
+    let body = json!({ "success": false, "message": error, "error": error, "code": code, "problems": [] });
+    (status, Json(body)).into_response()
 }
 
 /// There is nothing at this address.

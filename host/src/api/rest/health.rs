@@ -12,7 +12,7 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::api::Api;
-use crate::api::answer::Refusal;
+use crate::api::answer::{Refusal, Told};
 use crate::api::auth::Caller;
 use crate::control::Control;
 use crate::control::access::Actor;
@@ -88,7 +88,8 @@ pub async fn health(
         pipelines,
     };
     let status = if well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    Ok((status, Json(report)).into_response())
+    let message = if well { "ok".to_owned() } else { report.reasons.join("; ") };
+    Ok((status, Json(Told::with(well, message, report))).into_response())
 }
 
 /// What keeps the host from working, whoever asks.

@@ -9,9 +9,9 @@ use super::body::{Body, Fields};
 use super::status::Status;
 use super::to_the_end;
 use crate::api::Api;
-use crate::api::answer::Refusal;
+use crate::api::answer::{Refusal, Told};
 use crate::api::auth::Caller;
-use crate::config::Problem;
+use crate::config::{Defaults, Problem};
 use crate::control::access::Actor;
 use crate::control::entry::Entry;
 use crate::control::error::ControlError;
@@ -22,51 +22,61 @@ use crate::limits::BATCH_SECONDS_DEFAULT;
 /// The stream id where none is given.
 const STREAM_ID: &str = "live";
 
-/// What a caller wants to run.
+/// What a caller wants to run. What is left out is, of a new pipeline, the default, and of one that is there, what it has.
 #[derive(Debug, Clone)]
 struct Wish {
     stream_id: String,
     source_url: String,
-    batch_seconds: u32,
-    processor_url: Option<String>,
-    destination_url: String,
+    batch_seconds: Option<u32>,
+    /// `Some(None)`: none, the original audio stays.
+    processor_url: Option<Option<String>>,
+    destination_url: Option<String>,
 }
 
 /// The handler.
-pub async fn start(State(api): State<Api>, Caller(actor): Caller, body: Body) -> Result<Json<Status>, Refusal> {
+pub async fn start(State(api): State<Api>, Caller(actor): Caller, body: Body) -> Result<Json<Told<Status>>, Refusal> {
     let wish = Wish::read(body.fields())?;
-    let entry = to_the_end(async move {
-        let entry = wish.fulfil(&api.control, &actor).await.map_err(under_callers_names)?;
+    let started = to_the_end(async move {
+        let (entry, what) = wish.fulfil(&api.control, &api.defaults, &actor).await.map_err(under_callers_names)?;
         api.latest.note(entry.id());
-        Ok(entry)
+        Ok((entry, what))
     });
-    Ok(Json(Status::of(&*entry.await?)))
+    let (entry, what) = started.await?;
+    let message = format!("pipeline {:?} {what}", entry.id().stream);
+    Ok(Json(Told::new(message, Status::of(&entry))))
 }
 
 // === impl Wish ===
 
 impl Wish {
     fn read(mut fields: Fields) -> Result<Self, ControlError> {
+        let filled = |url: String| (!url.trim().is_empty()).then_some(url);
         let wish = Self {
             source_url: fields.needed_text("sourceUrl").unwrap_or_default(),
             stream_id: fields.text("streamId").unwrap_or_else(|| STREAM_ID.to_owned()),
-            batch_seconds: fields.whole("bufferDuration").unwrap_or(BATCH_SECONDS_DEFAULT),
-            // Scripts leave it empty where there is none.
-            processor_url: fields.text("audioProcessorUrl").filter(|url| !url.trim().is_empty()),
-            destination_url: fields.needed_text("srsRtmpUrl").unwrap_or_default(),
+            batch_seconds: fields.whole("bufferDuration"),
+            // An empty text says that there is none.
+            processor_url: fields.text("audioProcessorUrl").map(filled),
+            destination_url: fields.text("srsRtmpUrl").and_then(filled),
         };
         fields.finish()?;
         Ok(wish)
     }
 
-    async fn fulfil(&self, control: &Control, actor: &Actor) -> Result<Arc<Entry>, ControlError> {
+    /// Answers the pipeline, and in words what was done.
+    async fn fulfil(
+        &self,
+        control: &Control,
+        defaults: &Defaults,
+        actor: &Actor,
+    ) -> Result<(Arc<Entry>, &'static str), ControlError> {
         match control.pipeline(actor, &self.stream_id) {
             Ok(entry) => self.start_again(control, actor, &entry).await,
             Err(ControlError::NotFound(_)) => {
                 let new = NewPipeline {
                     tenant: None,
                     stream_id: self.stream_id.clone(),
-                    patch: self.patch(),
+                    patch: self.completed(defaults).patch(),
                     start: true,
                     note: None,
                 };
@@ -76,10 +86,20 @@ impl Wish {
                         let entry = control.pipeline(actor, &self.stream_id)?;
                         self.start_again(control, actor, &entry).await
                     }
-                    created => created,
+                    created => Ok((created?, "is new and starts")),
                 }
             }
             Err(error) => Err(error),
+        }
+    }
+
+    /// With the defaults for what was left out.
+    fn completed(&self, defaults: &Defaults) -> Self {
+        Self {
+            batch_seconds: self.batch_seconds.or(Some(BATCH_SECONDS_DEFAULT)),
+            processor_url: self.processor_url.clone().or_else(|| Some(defaults.processor_url.clone())),
+            destination_url: self.destination_url.clone().or_else(|| Some(defaults.destination(&self.stream_id))),
+            ..self.clone()
         }
     }
 
@@ -88,8 +108,9 @@ impl Wish {
         control: &Control,
         actor: &Actor,
         entry: &Arc<Entry>,
-    ) -> Result<Arc<Entry>, ControlError> {
+    ) -> Result<(Arc<Entry>, &'static str), ControlError> {
         let id = entry.id().to_string();
+        let what = if entry.desired_running() { "runs already, with these settings" } else { "starts" };
         if !self.is_met_by(&entry.settings()) {
             if entry.desired_running() {
                 let stream = &entry.id().stream;
@@ -106,31 +127,31 @@ impl Wish {
             control.update(actor, &id, change).await?;
         }
         // Nothing changes where it runs; whether the caller may do this is found out in any case.
-        control.start(actor, &id).await
+        Ok((control.start(actor, &id).await?, what))
     }
 
     /// Whether a pipeline with these settings is what is wished for. What REST cannot say may be anything.
     fn is_met_by(&self, settings: &Settings) -> bool {
         // What is wrong with the wish is told by the change that it takes.
         let Ok(wished) = settings.patched(self.patch()) else { return false };
-        let seconds = settings.batch_seconds.or(Some(BATCH_SECONDS_DEFAULT));
-        wished == Settings { batch_seconds: seconds, ..settings.clone() }
+        let seconds = |settings: &Settings| settings.batch_seconds.or(Some(BATCH_SECONDS_DEFAULT));
+        let same_seconds = seconds(&wished) == seconds(settings);
+        same_seconds && wished == Settings { batch_seconds: wished.batch_seconds, ..settings.clone() }
     }
 
     fn patch(&self) -> Patch {
-        let destination = Destination { url: self.destination_url.clone(), ..Destination::default() };
+        let processor = |url: &String| ProcessorPatch { url: Some(url.clone()), ..ProcessorPatch::default() };
+        // By its id too: one that is there keeps what else is set of it.
+        let destination = |url: &String| DestinationPatch {
+            id: Some(Destination { url: url.clone(), ..Destination::default() }.id()),
+            url: Some(url.clone()),
+            ..DestinationPatch::default()
+        };
         Patch {
             source: Some(SourcePatch { url: Some(self.source_url.clone()), ..SourcePatch::default() }),
-            processor: Some(
-                self.processor_url.clone().map(|url| ProcessorPatch { url: Some(url), ..ProcessorPatch::default() }),
-            ),
-            // By its id too: one that is there keeps what else is set of it.
-            destinations: Some(vec![DestinationPatch {
-                id: Some(destination.id()),
-                url: Some(destination.url),
-                ..DestinationPatch::default()
-            }]),
-            batch_seconds: Some(Some(self.batch_seconds)),
+            processor: self.processor_url.as_ref().map(|url| url.as_ref().map(processor)),
+            destinations: self.destination_url.as_ref().map(|url| vec![destination(url)]),
+            batch_seconds: self.batch_seconds.map(Some),
             ..Patch::default()
         }
     }

@@ -10,9 +10,10 @@ use serde_json::Value;
 use super::body::Query;
 use super::chosen;
 use crate::api::Api;
-use crate::api::answer::Refusal;
+use crate::api::answer::{Refusal, Told};
 use crate::api::auth::Caller;
 use crate::control::entry::Entry;
+use crate::control::error::ControlError;
 use crate::control::health::Health;
 use crate::control::runner::RunState;
 use crate::control::settings::Settings;
@@ -26,10 +27,11 @@ use crate::unix_time::now_ms;
 pub struct Status {
     is_running: bool,
     phase: &'static str,
-    stream_id: String,
-    source_url: String,
+    stream_id: Option<String>,
+    source_url: Option<String>,
     stats: Counts,
     last_error: Option<String>,
+    last_error_time: Option<String>,
     start_time: Option<String>,
     uptime: u64,
     on_air: bool,
@@ -50,11 +52,22 @@ struct Counts {
 }
 
 /// The handler.
-pub async fn status(State(api): State<Api>, Caller(actor): Caller, query: Query) -> Result<Json<Status>, Refusal> {
+pub async fn status(
+    State(api): State<Api>,
+    Caller(actor): Caller,
+    query: Query,
+) -> Result<Json<Told<Status>>, Refusal> {
     let mut fields = query.fields();
     let stream = fields.text("streamId");
     fields.finish()?;
-    Ok(Json(Status::of(&*chosen(&api, &actor, stream)?)))
+    let any = stream.is_none();
+    let status = match chosen(&api, &actor, stream) {
+        Ok(entry) => Status::of(&entry),
+        // There is none at all: that is an answer, not a mistake of the caller's.
+        Err(ControlError::NotFound(_)) if any => Status::none(),
+        Err(error) => return Err(error.into()),
+    };
+    Ok(Json(Told::new(status.health.reason.clone(), status)))
 }
 
 // === impl Status ===
@@ -66,6 +79,32 @@ impl Status {
         Self::new(&entry.id().stream, &entry.settings(), &snapshot, entry.desired_running())
     }
 
+    /// It is meant to run, or still ends.
+    pub fn is_running(&self) -> bool {
+        self.is_running
+    }
+
+    /// Where there is no pipeline.
+    fn none() -> Self {
+        Self {
+            is_running: false,
+            phase: "stopped",
+            stream_id: None,
+            source_url: None,
+            stats: Counts::default(),
+            last_error: None,
+            last_error_time: None,
+            start_time: None,
+            uptime: 0,
+            on_air: false,
+            health: Health {
+                reason: "there is no pipeline; POST /api/pipeline/start makes one".into(),
+                ..Health::default()
+            },
+            health_since: None,
+        }
+    }
+
     fn new(stream: &str, settings: &Settings, snapshot: &Arc<Snapshot>, wanted: bool) -> Self {
         let run = &snapshot.run;
         // What was just told to start counts as running, and so does what still drains.
@@ -73,14 +112,15 @@ impl Status {
         let phase = if wanted && run.state == RunState::Stopped { "starting" } else { snapshot.phase() };
         let started = run.started_ms.filter(|_| is_running);
         let shown = settings.shown();
-        let failed = snapshot.stats.as_ref().and_then(|stats| stats.last_error.clone());
+        let (last_error, error_ms) = snapshot.last_error.clone().unzip();
         Self {
             is_running,
             phase,
-            stream_id: stream.to_owned(),
-            source_url: shown.pointer("/source/url").and_then(Value::as_str).unwrap_or_default().to_owned(),
+            stream_id: Some(stream.to_owned()),
+            source_url: shown.pointer("/source/url").and_then(Value::as_str).map(str::to_owned),
             stats: Counts::of(snapshot),
-            last_error: run.error.clone().or(failed),
+            last_error,
+            last_error_time: error_ms.and_then(written),
             start_time: run.started_ms.and_then(written),
             uptime: started.map_or(0, |started| now_ms().saturating_sub(started) / 1000),
             on_air: snapshot.on_air(),

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::body::{Body, Query};
 use super::to_the_end;
 use crate::api::Api;
-use crate::api::answer::Refusal;
+use crate::api::answer::{Refusal, Told};
 use crate::api::auth::Caller;
 use crate::config::Problem;
 use crate::control::Cleaning;
@@ -48,7 +48,7 @@ pub struct Cleaned {
 }
 
 /// `GET /api/storage/stats`
-pub async fn stats(State(api): State<Api>, Caller(actor): Caller, query: Query) -> Result<Json<Stats>, Refusal> {
+pub async fn stats(State(api): State<Api>, Caller(actor): Caller, query: Query) -> Result<Json<Told<Stats>>, Refusal> {
     let mut fields = query.fields();
     let stream = fields.text("streamId");
     fields.finish()?;
@@ -62,16 +62,18 @@ pub async fn stats(State(api): State<Api>, Caller(actor): Caller, query: Query) 
         None => all.totals,
     };
     let left = all.quota.map_or(u64::MAX, |quota| quota.saturating_sub(all.totals.all().bytes));
-    Ok(Json(Stats {
+    let stats = Stats {
         total_size: shown.all().bytes,
         file_count: shown.all().files,
         breakdown: Breakdown::of(&shown),
         available_space: all.space.free.min(left),
-    }))
+    };
+    let message = format!("{} files with {} bytes", stats.file_count, stats.total_size);
+    Ok(Json(Told::new(message, stats)))
 }
 
 /// `POST /api/storage/clean`
-pub async fn clean(State(api): State<Api>, Caller(actor): Caller, body: Body) -> Result<Json<Cleaned>, Refusal> {
+pub async fn clean(State(api): State<Api>, Caller(actor): Caller, body: Body) -> Result<Json<Told<Cleaned>>, Refusal> {
     let mut fields = body.fields();
     let keep: u32 = fields.whole("keepLast").unwrap_or(REST_CLEAN_KEEPS);
     let stream = fields.text("streamId");
@@ -94,7 +96,13 @@ pub async fn clean(State(api): State<Api>, Caller(actor): Caller, body: Body) ->
         }
         Ok(all)
     });
-    Ok(Json(cleaned.await?))
+    let cleaned = cleaned.await?;
+    let Cleaned { removed_batches: batches, freed_bytes: bytes, .. } = &cleaned;
+    let message = match dry_run {
+        true => format!("{batches} batches with {bytes} bytes would be removed"),
+        false => format!("{batches} batches with {bytes} bytes were removed"),
+    };
+    Ok(Json(Told::new(message, cleaned)))
 }
 
 /// Problems under the names of the call's fields.

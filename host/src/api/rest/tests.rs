@@ -118,7 +118,78 @@ async fn starting_makes_a_pipeline_once_and_the_same_again_changes_nothing() {
     assert_eq!((entry.revision(), entry.desired_running()), (1, true));
     let settings = entry.settings();
     assert_eq!(settings.source.url, wish()["sourceUrl"]);
-    assert_eq!((settings.batch_seconds, settings.processor.is_none()), (Some(30), true));
+    assert_eq!(
+        (settings.batch_seconds, settings.processor.as_ref().unwrap().url.as_str()),
+        (Some(30), "http://localhost:5000")
+    );
+}
+
+#[tokio::test]
+async fn a_source_and_a_stream_id_are_enough() {
+    let server = Server::start(true).await;
+    let local = server.control.local_actor();
+    let short = json!({ "sourceUrl": wish()["sourceUrl"], "streamId": "tv" });
+    let started = server.post("", START, short.clone()).await;
+    assert_eq!((started.status, &started.body["success"]), (200, &json!(true)), "{}", started.body);
+    assert_eq!(started.body["message"], "pipeline \"tv\" is new and starts");
+    let entry = server.control.pipeline(&local, "tv").unwrap();
+    let settings = entry.settings();
+    assert_eq!(settings.processor.as_ref().unwrap().url, "http://localhost:5000");
+    assert_eq!(
+        settings.destinations.iter().map(|to| to.url.as_str()).collect::<Vec<_>>(),
+        ["rtmp://localhost/live/tv"]
+    );
+    let again = server.post("", START, short.clone()).await;
+    assert_eq!(again.body["message"], "pipeline \"tv\" runs already, with these settings", "{}", again.body);
+    assert_eq!(entry.revision(), 1);
+    // An empty processor is none.
+    let none = with(with(short, "streamId", json!("plain")), "audioProcessorUrl", json!(""));
+    assert_eq!(server.post("", START, none).await.status, 200);
+    assert!(server.control.pipeline(&local, "plain").unwrap().settings().processor.is_none());
+}
+
+#[tokio::test]
+async fn what_a_call_leaves_out_stays_as_it_was_set() {
+    let server = Server::start(true).await;
+    let local = server.control.local_actor();
+    let full = with(with(wish(), "bufferDuration", json!(20)), "audioProcessorUrl", json!("http://127.0.0.1:1/audio"));
+    server.post("", START, full).await;
+    let entry = server.control.pipeline(&local, "live").unwrap();
+    let before = entry.settings();
+    server.post("", STOP, json!({ "drain": false })).await;
+    let short = server.post("", START, json!({ "sourceUrl": wish()["sourceUrl"] })).await;
+    assert_eq!((short.status, &short.body["message"]), (200, &json!("pipeline \"live\" starts")), "{}", short.body);
+    assert_eq!((entry.settings(), entry.revision()), (before, 1));
+}
+
+#[tokio::test]
+async fn status_before_any_pipeline_is_an_answer() {
+    let server = Server::start(true).await;
+    let none = server.get("", STATUS).await;
+    assert_eq!((none.status, &none.body["isRunning"], &none.body["streamId"]), (200, &json!(false), &Value::Null));
+    assert_eq!((&none.body["success"], &none.body["health"]["state"]), (&json!(true), &json!("idle")), "{}", none.body);
+    // One that is named and not there is a mistake all the same.
+    assert_eq!(server.get("", &format!("{STATUS}?streamId=tv")).await.code(), (404, "NOT_FOUND"));
+}
+
+#[tokio::test]
+async fn the_last_error_has_its_time() {
+    let server = Server::start(true).await;
+    let before = jiff::Timestamp::now();
+    server.post("", START, wish()).await;
+    let failed = async {
+        loop {
+            let status = server.get("", STATUS).await;
+            if status.body["lastError"].is_string() {
+                return status;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    let failed = tokio::time::timeout(std::time::Duration::from_secs(30), failed).await.unwrap();
+    let at: jiff::Timestamp = failed.body["lastErrorTime"].as_str().unwrap().parse().unwrap();
+    let now = jiff::Timestamp::now();
+    assert!(at.as_millisecond() >= before.as_millisecond() && at <= now, "{}", failed.body);
 }
 
 #[tokio::test]
@@ -207,7 +278,8 @@ async fn everything_that_is_wrong_is_told_under_the_callers_names() {
     let server = Server::start(true).await;
     let empty = server.post("", START, json!({})).await;
     assert_eq!(empty.code(), (400, "INVALID_INPUT"));
-    assert_eq!(empty.problems(), ["sourceUrl", "srsRtmpUrl"]);
+    assert_eq!(empty.problems(), ["sourceUrl"]);
+    assert_eq!((&empty.body["success"], &empty.body["message"]), (&json!(false), &empty.body["error"]));
     let strange = json!({ "sourceUrl": 1, "srsRtmpUrl": true, "bufferDuration": "30", "sourceURL": "x", "port": 1 });
     let strange = server.post("", START, strange).await;
     assert_eq!(strange.problems(), ["sourceUrl", "bufferDuration", "srsRtmpUrl", "port", "sourceURL"]);
@@ -265,7 +337,7 @@ async fn without_a_name_it_is_the_last_one_started_else_the_only_one() {
         let new = NewPipeline { stream_id: stream.into(), patch, ..NewPipeline::default() };
         server.control.create(&local, new).await.unwrap();
     };
-    assert_eq!(server.get("", STATUS).await.code(), (404, "NOT_FOUND"));
+    assert_eq!(server.get("", STATUS).await.body["streamId"], Value::Null);
     make("one").await;
     assert_eq!(server.get("", STATUS).await.body["streamId"], "one");
     make("two").await;
@@ -329,7 +401,7 @@ async fn tenants_are_walls_and_roles_are_kept() {
     }
     let foreign = server.post(&globex, START, with(wish(), "streamId", json!("acme:tv"))).await;
     assert_eq!((foreign.code(), foreign.problems()), ((400, "INVALID_INPUT"), vec!["streamId"]));
-    assert_eq!(server.get(&globex, STATUS).await.code(), (404, "NOT_FOUND"));
+    assert_eq!(server.get(&globex, STATUS).await.body["streamId"], Value::Null);
     let health = server.get(&globex, "/api/health").await;
     assert_eq!((health.status, &health.body["pipelines"]["all"]), (200, &json!(0)), "{}", health.body);
     // Viewers look.

@@ -14,7 +14,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use super::*;
 use crate::api::graphql::endpoint::Waits;
 use crate::api::{Api, router, server};
-use crate::config::ServerConfig;
+use crate::config::{self, Layers, ServerConfig};
 
 /// For what must come; nothing takes that long.
 const SOON: Duration = Duration::from_secs(20);
@@ -50,6 +50,7 @@ impl Listening {
             cors_origins: vec!["https://ui.example".into()],
             hosts: Vec::new(),
             secure_cookies: false,
+            ..config::check(Layers::new(), false).unwrap().0.server
         };
         let mut api = Api::new(control.clone(), &config, true, stop.clone());
         api.graphql = Endpoint::with_waits(control.clone(), stop.clone(), waits);
