@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use outboard_tests::host::Host;
+use outboard_tests::processor::{Kind, Processor};
 
 #[tokio::test]
 async fn the_demo_ends_with_its_report() {
@@ -18,6 +19,43 @@ async fn the_demo_ends_with_its_report() {
     assert!(ended.count("max_gap_ms") <= 1000 && ended.report()["max_skew_ms"].as_f64().unwrap() <= 1.0);
     let playlist = std::fs::read_to_string(dir.path().join("received/live.m3u8")).unwrap();
     assert!(playlist.contains(".m4s"), "the receiver made something to watch: {playlist}");
+}
+
+#[tokio::test]
+async fn the_demo_takes_a_processor_a_port_and_settings_of_stages() {
+    let processor = Processor::start(Kind::Node, "echo", &[]).await;
+    // A port on which nobody listens now.
+    let page = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+    let port = page.to_string();
+    let url = processor.url();
+    let options = ["--processor", &url, "--port", &port, "--rtmp-port", "0"];
+    let settings = ["--stage-settings", r#"framing={"duration_unit":"s"}"#];
+    let demo = ["demo", "--batches", "2", "--batch-seconds", "2"];
+    let demo = Host::spawn(&[&demo[..], &options, &settings].concat());
+    demo.until("WATCH", Duration::from_secs(60)).await;
+    outboard::tls::install();
+    assert!(reqwest::get(format!("http://127.0.0.1:{port}/")).await.unwrap().status().is_success());
+    let ended = demo.ended(Duration::from_secs(90)).await;
+    assert_eq!((ended.status.code(), ended.count("processed")), (Some(0), 2), "{:#?}", ended.log);
+    assert_eq!(ended.lines_with("echoes after"), 0, "the echo was not started: {:#?}", ended.log);
+
+    let taken = std::net::TcpListener::bind(("127.0.0.1", page)).unwrap();
+    let refused = Host::spawn(&["demo", "--port", &port]).ended(Duration::from_secs(60)).await;
+    assert_eq!(
+        (refused.status.code(), refused.lines_with(&format!("--port {page}: "))),
+        (Some(1), 1),
+        "{:#?}",
+        refused.log
+    );
+    drop(taken);
+    let wrong =
+        Host::spawn(&["demo", "--port", "0", "--stage-settings", "framing={"]).ended(Duration::from_secs(60)).await;
+    assert_eq!(
+        (wrong.status.code(), wrong.lines_with("stages.framing_settings: is not JSON")),
+        (Some(2), 1),
+        "{:#?}",
+        wrong.log
+    );
 }
 
 #[tokio::test]

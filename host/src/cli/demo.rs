@@ -11,7 +11,8 @@ use clap::Args;
 use super::run::{self, RunArgs};
 use super::{Ending, Progress, complain};
 use crate::config::{self, Layers};
-use crate::demo::{CUSHION_SECONDS, Places, USUAL_PORTS};
+use crate::demo::{CUSHION_SECONDS, Places, Port, USUAL_PORTS};
+use crate::pipeline::source::redacted;
 use crate::telemetry;
 
 /// Options of `demo`.
@@ -23,12 +24,27 @@ pub struct DemoArgs {
     /// Length of a batch in seconds, 2 to 120.
     #[arg(long, value_name = "N", default_value = "6")]
     pub batch_seconds: String,
-    /// Milliseconds that the processor takes.
+    /// A processor (Socket.IO) instead of the echo that the demo starts.
+    #[arg(long, value_name = "URL", conflicts_with_all = ["delay_ms", "echo_port"])]
+    pub processor: Option<String>,
+    /// Milliseconds that the echo processor takes.
     #[arg(long, value_name = "MS", default_value_t = 100)]
     pub delay_ms: u64,
+    /// Port of the page to watch; 0 takes a free one [default: 8090, or a free one]
+    #[arg(long, value_name = "PORT")]
+    pub port: Option<u16>,
+    /// Port of the echo processor; 0 takes a free one [default: 5000, or a free one]
+    #[arg(long, value_name = "PORT")]
+    pub echo_port: Option<u16>,
+    /// Port of the RTMP receiver; 0 takes a free one [default: 1935, or a free one]
+    #[arg(long, value_name = "PORT")]
+    pub rtmp_port: Option<u16>,
     /// A component file instead of a bundled stage: batching=FILE, framing=FILE or remux_planning=FILE.
     #[arg(long, value_name = "KIND=FILE")]
     pub stage: Vec<String>,
+    /// Settings of a stage as a JSON object: batching=JSON, framing=JSON or remux_planning=JSON.
+    #[arg(long, value_name = "KIND=JSON")]
+    pub stage_settings: Vec<String>,
     /// Keep everything in this folder instead of a temporary one.
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
@@ -41,17 +57,24 @@ pub async fn run(args: &DemoArgs, layers: Layers) -> anyhow::Result<Ending> {
     std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
     let dir = dir.canonicalize()?;
 
-    let places = Places::find(USUAL_PORTS).await?;
+    let given = [(args.port, "--port"), (args.echo_port, "--echo-port"), (args.rtmp_port, "--rtmp-port")];
+    let places = Places::find(std::array::from_fn(|n| match given[n] {
+        (Some(port), option) => Port::Given(port, option),
+        (None, _) => Port::Usual(USUAL_PORTS[n]),
+    }));
+    let places = places.await?;
     let (source, page, to) = (places.source(), places.page(), places.destination());
+    let processor = args.processor.clone().unwrap_or_else(|| places.processor());
     let run_args = RunArgs {
         source: Some(source.clone()),
-        processor: Some(places.processor()),
+        processor: Some(processor.clone()),
         to: vec![to.clone()],
         batch_seconds: Some(args.batch_seconds.clone()),
         stream_id: Some("demo".into()),
         storage: Some(dir.join("storage").display().to_string()),
         cushion_seconds: Some(CUSHION_SECONDS.to_string()),
         stage: args.stage.clone(),
+        stage_settings: args.stage_settings.clone(),
         ..RunArgs::default()
     };
     let (host, pipeline) = match config::check(run_args.on(layers), true) {
@@ -63,17 +86,19 @@ pub async fn run(args: &DemoArgs, layers: Layers) -> anyhow::Result<Ending> {
     telemetry::start(&host.log_level, host.log_json, progress.bars());
 
     complain("making half a minute of test picture and sound (once)");
-    let (stop, processor) = (run::stop_signal(), places.processor());
-    let Some(parts) = stop.run_until_cancelled(places.start(&dir, args.delay_ms)).await else {
+    let stop = run::stop_signal();
+    let shown = pipeline.processor.as_ref().map(|processor| redacted(&processor.url)).unwrap_or_default();
+    let echo_delay = args.processor.is_none().then_some(args.delay_ms);
+    let Some(parts) = stop.run_until_cancelled(places.start(&dir, echo_delay)).await else {
         return Ok(Ending::Done);
     };
     let parts = parts?;
     complain(&format!(
         "source     {source} (live HLS, 720p30 with a clock and a beep)\n\
-         processor  {processor} (echoes after {} ms)\n\
+         processor  {}\n\
          receiver   {to}\n\
          WATCH      {page} (picture in about {} s; also {page}received/live.m3u8)",
-        args.delay_ms,
+        echo_delay.map_or(shown, |ms| format!("{processor} (echoes after {ms} ms)")),
         args.batch_seconds.parse::<u64>().unwrap_or(0) + 12,
     ));
     let ended = run::drive(&host, pipeline, args.batches, progress).await;

@@ -62,6 +62,9 @@ pub struct RunArgs {
     /// A component file instead of a bundled stage: batching=FILE, framing=FILE or remux_planning=FILE.
     #[arg(long, value_name = "KIND=FILE")]
     pub stage: Vec<String>,
+    /// Settings of a stage as a JSON object: batching=JSON, framing=JSON or remux_planning=JSON.
+    #[arg(long, value_name = "KIND=JSON")]
+    pub stage_settings: Vec<String>,
     /// Rehearse: put so many seconds of media on air in a second. For recordings, not for live streams.
     #[arg(long, value_name = "N", hide = true)]
     pub speed: Option<String>,
@@ -92,10 +95,19 @@ impl RunArgs {
             .set("storage.dir", self.storage.clone());
         for stage in &self.stage {
             let (kind, file) = stage.split_once('=').unwrap_or((stage, ""));
-            layers = layers.set(&format!("stages.{kind}"), Some(file.to_owned()));
+            layers = layers.set(&format!("stages.{}", kind_key(kind)), Some(file.to_owned()));
+        }
+        for settings in &self.stage_settings {
+            let (kind, json) = settings.split_once('=').unwrap_or((settings, ""));
+            layers = layers.set(&format!("stages.{}_settings", kind_key(kind)), Some(json.to_owned()));
         }
         layers
     }
+}
+
+/// `remux-planning` is how the contract and the API write `remux_planning`.
+fn kind_key(kind: &str) -> String {
+    kind.trim().replace('-', "_")
 }
 
 /// Checks everything, then runs until the end of the source, a signal, or `--batches`.
@@ -182,6 +194,19 @@ mod tests {
         assert_eq!((config.destinations.len(), config.batch.as_secs()), (2, 6));
         assert_eq!(config.source.headers, [("X-A".to_owned(), "1".to_owned())]);
         assert!(config.stages.files.contains_key("framing") && config.processor.is_none());
+        let with = |settings: &str| RunArgs { stage_settings: vec![settings.into()], ..RunArgs::default() };
+        let check = |settings: &str| config::check(with(settings).on(args.on(Layers::new())), true);
+        let config = check(r#"remux-planning={"duck_db":12}"#).unwrap().1.unwrap();
+        assert_eq!(config.stages.settings["remux_planning"], serde_json::json!({ "duck_db": 12 }));
+        for (wrong, problem) in [
+            ("batching={", "stages.batching_settings: is not JSON"),
+            ("batching=", "stages.batching_settings: is not JSON"),
+            ("batching=7", "stages.batching_settings: must be a table"),
+            ("batch={}", "stages.batch_settings: is not a setting of outboard; did you mean stages.batching_settings?"),
+        ] {
+            let told = check(wrong).unwrap_err().to_string();
+            assert!(told.starts_with(problem), "{wrong}: {told}");
+        }
         let bad = RunArgs { stage: vec!["frmaing=x".into()], ..args };
         let problems = config::check(bad.on(Layers::new()), true).unwrap_err().to_string();
         assert!(problems.contains("stages.frmaing"), "{problems}");

@@ -52,7 +52,7 @@ impl Control {
             "cushionSeconds": CUSHION_SECONDS,
         });
         let patch = serde_json::from_value(patch).map_err(|error| failed(error.into()))?;
-        let parts = places.start(dir.path(), DELAY_MS).await.map_err(failed)?;
+        let parts = places.start(dir.path(), Some(DELAY_MS)).await.map_err(failed)?;
         *running = Some((parts, dir));
         let note = Some("the demo on this machine".to_owned());
         if self.entry(&id).is_some() {
