@@ -80,6 +80,27 @@ step_clippy_wasm() {
   if [ -f $GUESTS ]; then cargo clippy --manifest-path $GUESTS --workspace "${common[@]}" -- -D warnings; fi
 }
 
+# Every package as somebody builds it who builds nothing else: without what other packages switch on in its dependencies.
+# With its default features, then with each of the others alone.
+step_alone() {
+  local package feature
+  while read -r package feature; do
+    say "$package${feature:+ with the feature $feature alone}"
+    # shellcheck disable=SC2086 # no word where there is no feature
+    cargo check --quiet --locked --package "$package" ${feature:+--no-default-features --features "$feature"}
+  done < <(packages_and_features)
+}
+
+# A line for each package of the workspace, and one for each of its features: "package [feature]".
+packages_and_features() {
+  # shellcheck disable=SC2016 # the dollars are JavaScript's
+  cargo metadata --no-deps --locked --format-version 1 | node -e '
+    const { packages } = JSON.parse(require("fs").readFileSync(0));
+    for (const { name, features } of packages)
+      for (const feature of ["", ...Object.keys(features).filter((one) => one !== "default")])
+        console.log(`${name} ${feature}`.trim());'
+}
+
 # === tests ===
 
 # The servers and clients in other languages that the tests speak to and through, as pinned by their lock files. Skipped
