@@ -333,7 +333,7 @@ async fn giving_up_tells_what_is_known() {
     peer.answer("s-1", tone(1)).await;
     scene.until(|status| status.counters.late == 1).await;
     // A reply that is in hand is not given up.
-    assert!(matches!(futures_util::poll!(&mut first), std::task::Poll::Ready(Reply::Returned(_))));
+    assert!(matches!(futures_util::FutureExt::now_or_never(&mut first), Some(Reply::Returned(_))));
     let third = scene.exchange.submit(fragment(2, tone(1)));
     peer.fragment().await.unwrap();
     peer.answer("s-2", tone(1)).await;
