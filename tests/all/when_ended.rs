@@ -1,6 +1,8 @@
 //! A live channel whose encoder is restarted: the playlist gets ENDLIST, and later the stream is there again. Nobody
 //! ordered an end, so a server's pipeline waits for it and goes on; `outboard run` ends.
 
+#![allow(clippy::expect_used, clippy::panic, reason = "a test stops at the first thing that is wrong")]
+
 use std::time::Duration;
 
 use outboard_tests::host::Host;
@@ -51,7 +53,7 @@ async fn a_live_source_that_ends_is_waited_for_and_goes_on_when_it_is_back() {
     origin.start_over(entries(&Clip::small(60), false));
     let healthy = |status: &Value| status["health"]["state"] == "HEALTHY" && sent(status) > sent(&off) + 30;
     let back = server.until(None, &id, "back on air", SOON, healthy).await;
-    assert_eq!((&back["at"] != &off["at"], &back["restarts"]), (true, &json!(0)), "the same run: {back}");
+    assert_eq!(back["restarts"], 0, "the same run: {back}");
     assert_eq!(back["destinations"][0]["counters"]["skippedPackets"], 0, "{back}");
 
     // A stop that was ordered is no trouble of the processor's or of a destination's.

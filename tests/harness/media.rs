@@ -245,8 +245,9 @@ async fn playlist(State(programmes): State<Programmes>) -> String {
 
 async fn segment(State(programmes): State<Programmes>, Name(name): Name<String>) -> Response {
     let numbers = name.strip_suffix(".ts").and_then(|name| name.split_once('-'));
-    let numbers = numbers.and_then(|(programme, number)| Some((programme.parse().ok()?, number.parse().ok()?)));
-    let Some::<(usize, usize)>((programme, number)) = numbers else { return StatusCode::NOT_FOUND.into_response() };
+    let numbers =
+        numbers.and_then(|(programme, number)| Some((programme.parse::<usize>().ok()?, number.parse::<usize>().ok()?)));
+    let Some((programme, number)) = numbers else { return StatusCode::NOT_FOUND.into_response() };
     let path = programmes.lock().unwrap()[programme].entries[number].path.clone();
     tokio::fs::read(path).await.unwrap().into_response()
 }

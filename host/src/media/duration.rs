@@ -3,6 +3,7 @@
 //! In: files from a stranger. Out: a length, or `None` where it cannot be told. Blocks for some milliseconds; nothing but
 //! headers is kept in memory.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
@@ -12,6 +13,8 @@ use super::probe::boxes::{Boxes, child, number32};
 use crate::limits::SEGMENT_MEASURED_MAX;
 
 const TS_PACKET: usize = 188;
+/// stream_id of AC-3 and other private data.
+const PRIVATE: u8 = 0xBD;
 const TS_CLOCK_HZ: u64 = 90_000;
 /// Steps between two pictures or sounds that are longer are jumps of the clock.
 const STEP_MAX: u64 = 10 * TS_CLOCK_HZ;
@@ -25,22 +28,36 @@ const AAC_FRAME: u64 = 1024;
 const AAC_RATES: [u64; 13] =
     [96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350];
 
-/// The length of a transport stream: of its pictures, else of its sound.
-pub fn of_ts(path: &Path) -> Option<Duration> {
+/// What a transport stream tells of itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ts {
+    /// Of its pictures, else of its sound.
+    pub length: Option<Duration>,
+    /// PIDs of its pictures and its MPEG sound.
+    pub pids: BTreeSet<u16>,
+}
+
+/// Looks at a transport stream.
+pub fn of_ts(path: &Path) -> Option<Ts> {
     let mut reader = BufReader::with_capacity(348 * TS_PACKET, File::open(path).ok()?);
     let mut packet = [0; TS_PACKET];
     let mut streams: Vec<Stream> = Vec::new();
     while reader.read_exact(&mut packet).is_ok() {
-        let Some((pid, video, time)) = pes_start(&packet) else { continue };
+        let Some((pid, kind, time)) = pes_start(&packet) else { continue };
         let room = streams.len() < STREAMS_MAX;
         match streams.iter_mut().find(|stream| stream.pid == pid) {
             Some(stream) => stream.add(time),
-            None if room => streams.push(Stream { pid, video, last: time, steps: 0, ticks: 0 }),
+            None if room => {
+                let (video, private) = (kind & 0xF0 == 0xE0, kind == PRIVATE);
+                streams.push(Stream { pid, video, private, last: time, steps: 0, ticks: 0 });
+            }
             None => {}
         }
     }
     let longest = |video: bool| streams.iter().filter(|stream| stream.video == video).filter_map(Stream::length).max();
-    believed(longest(true).or_else(|| longest(false))?)
+    let length = longest(true).or_else(|| longest(false)).and_then(believed);
+    let pids = streams.iter().filter(|stream| !stream.private).map(|stream| stream.pid).collect();
+    Some(Ts { length, pids })
 }
 
 /// The length of a fragmented MP4 segment, as in [`of_ts`]; `init` has its `moov` unless the segment brings its own.
@@ -115,6 +132,7 @@ fn believed(length: Duration) -> Option<Duration> {
 struct Stream {
     pid: u16,
     video: bool,
+    private: bool,
     last: u64,
     steps: u64,
     /// Sum of the steps in ticks of 90 kHz; jumps of the clock are none.
@@ -138,17 +156,16 @@ impl Stream {
     }
 }
 
-/// PID, whether it has pictures, and the decoding time, of a packet in which a PES packet with times begins.
-fn pes_start(packet: &[u8; TS_PACKET]) -> Option<(u16, bool, u64)> {
+/// PID, stream_id and decoding time of a packet in which a PES packet with times begins.
+fn pes_start(packet: &[u8; TS_PACKET]) -> Option<(u16, u8, u64)> {
     let [0x47, second, third, fourth, ..] = *packet else { return None };
     if second & 0x40 == 0 || fourth & 0x10 == 0 {
         return None;
     }
     let at = if fourth & 0x20 == 0 { 4 } else { 5 + usize::from(*packet.get(4)?) };
     let [0, 0, 1, stream, _, _, mark, flags, _, times @ ..] = packet.get(at..)? else { return None };
-    let video = stream & 0xF0 == 0xE0;
     // Video, MPEG audio and private streams (AC-3 and others) have the optional header with its mark.
-    if !(video || stream & 0xE0 == 0xC0 || *stream == 0xBD) || mark & 0xC0 != 0x80 {
+    if !(stream & 0xF0 == 0xE0 || stream & 0xE0 == 0xC0 || *stream == PRIVATE) || mark & 0xC0 != 0x80 {
         return None;
     }
     let time = match flags >> 6 {
@@ -158,7 +175,7 @@ fn pes_start(packet: &[u8; TS_PACKET]) -> Option<(u16, bool, u64)> {
     };
     let bits = |n: usize| time.get(n).copied().map(u64::from);
     let time = (bits(0)? >> 1 & 7) << 30 | bits(1)? << 22 | (bits(2)? >> 1) << 15 | bits(3)? << 7 | bits(4)? >> 1;
-    Some((u16::from(second & 0x1F) << 8 | u16::from(third), video, time))
+    Some((u16::from(second & 0x1F) << 8 | u16::from(third), *stream, time))
 }
 
 struct Track {

@@ -29,7 +29,7 @@ fn ts(times: impl IntoIterator<Item = u64>) -> Vec<u8> {
 
 #[test]
 fn a_transport_stream_lasts_as_long_as_its_pictures() {
-    let length = |bytes: &[u8]| of_ts(file(bytes).path());
+    let length = |bytes: &[u8]| of_ts(file(bytes).path()).unwrap().length;
     assert_eq!(length(&ts((0..50).map(|n| n * 3600))), Some(Duration::from_secs(2)));
     let wrapped = (0..50).map(|n| ((1_u64 << 33) - 20 * 3600).wrapping_add(n * 3600));
     assert_eq!(length(&ts(wrapped)), Some(Duration::from_secs(2)), "over the end of the 33 bits");
@@ -42,6 +42,13 @@ fn a_transport_stream_lasts_as_long_as_its_pictures() {
     assert_eq!(length(&[0x47; 1000]), None);
     assert_eq!(length(&[]), None);
     assert_eq!(length(&ts((0..1000).map(|n| n * 90_000))), None, "not to be believed");
+}
+
+#[test]
+fn a_transport_stream_names_its_pids() {
+    let all = [pes(256, 0xE0, 0), pes(257, 0xC0, 0), pes(258, 0xBD, 0), pes(256, 0xE0, 3600)].concat();
+    assert_eq!(of_ts(file(&all).path()).unwrap().pids, BTreeSet::from([256, 257]));
+    assert_eq!(of_ts(Path::new("/nonexistent")), None);
 }
 
 fn boxed(name: &[u8; 4], parts: &[&[u8]]) -> Vec<u8> {

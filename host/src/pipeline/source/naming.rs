@@ -1,5 +1,6 @@
 //! The last step of a segment: its number, its final file names, its length, and the event that tells of it.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -25,6 +26,8 @@ pub(super) struct Naming {
     broken: bool,
     /// Initialization sections of the last segment's picture and sound; their names are digests of their content.
     inits: (Option<PathBuf>, Option<PathBuf>),
+    /// PIDs of the last transport stream.
+    pids: BTreeSet<u16>,
     /// What is told of the first such segment only.
     told: Told,
 }
@@ -39,7 +42,8 @@ impl Naming {
     pub(super) fn new(dir: &Path, first_index: u64, resume: Option<&Resume>, live: bool) -> Self {
         let next_index = resume.map_or(first_index, |resume| resume.next_index);
         let (dir, begun) = (dir.to_owned(), resume.is_some());
-        Self { dir, next_index, live, begun, broken: false, inits: (None, None), told: Told::default() }
+        let (pids, told) = (BTreeSet::new(), Told::default());
+        Self { dir, next_index, live, begun, broken: false, inits: (None, None), pids, told }
     }
 
     /// The next segment does not follow on from what was delivered before.
@@ -55,6 +59,16 @@ impl Naming {
         let change = changed(&self.inits.0, &inits.0) || changed(&self.inits.1, &inits.1);
         self.inits = (inits.0.or_else(|| self.inits.0.take()), inits.1.or_else(|| self.inits.1.take()));
         change
+    }
+
+    /// Other PIDs instead of those before mean another multiplex (an advertisement's), with or without EXT-X-DISCONTINUITY:
+    /// a demuxer would go on with the old ones and lose the new. A stream that comes or goes is none.
+    fn changes_pids(&mut self, pids: BTreeSet<u16>) -> bool {
+        if pids.is_empty() {
+            return false;
+        }
+        let before = std::mem::replace(&mut self.pids, pids);
+        before.difference(&self.pids).next().is_some() && self.pids.difference(&before).next().is_some()
     }
 
     /// Gives fetched files their names; what failed becomes gaps.
@@ -95,7 +109,9 @@ impl Naming {
         }
         discontinuity |= self.changes_init(&picture, parts.first());
         let listed = planned.entry.duration();
-        let measured = measure(&picture).await.filter(|measured| differ(listed, *measured));
+        let (length, pids) = measure(&picture).await;
+        discontinuity |= self.changes_pids(pids);
+        let measured = length.filter(|measured| differ(listed, *measured));
         if let Some(measured) = measured {
             events.extend(self.tell_length(listed, measured));
         }
@@ -157,15 +173,15 @@ impl Naming {
     }
 }
 
-/// The media's own length, where it can be told.
-async fn measure(part: &Part) -> Option<Duration> {
+/// The media's own length, where it can be told, and the PIDs of a transport stream.
+async fn measure(part: &Part) -> (Option<Duration>, BTreeSet<u16>) {
     let (path, init, container) = (part.path.clone(), part.init.clone(), part.container);
     let look = move || match container {
-        Container::MpegTs => duration::of_ts(&path),
-        Container::Fmp4 => duration::of_mp4(&path, init.as_deref()),
-        Container::PackedAac => duration::of_adts(&path),
+        Container::MpegTs => duration::of_ts(&path).map(|ts| (ts.length, ts.pids)).unwrap_or_default(),
+        Container::Fmp4 => (duration::of_mp4(&path, init.as_deref()), BTreeSet::new()),
+        Container::PackedAac => (duration::of_adts(&path), BTreeSet::new()),
     };
-    tokio::task::spawn_blocking(look).await.ok().flatten()
+    tokio::task::spawn_blocking(look).await.unwrap_or_default()
 }
 
 /// Whether EXTINF is further from the media than rounding and the borders of tracks explain.
@@ -175,4 +191,28 @@ fn differ(listed: Duration, measured: Duration) -> bool {
 
 fn gap(track: Track, planned: &Planned, reason: GapReason) -> SourceEvent {
     SourceEvent::Gap(Gap { track, segments: 1, duration: planned.entry.duration(), reason })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_multiplex_breaks_a_stream_that_comes_or_goes_does_not() {
+        let mut naming = Naming::new(Path::new("/tmp"), 0, None);
+        let mut changes = |pids: &[u16]| naming.changes_pids(pids.iter().copied().collect());
+        assert!(!changes(&[256, 257]), "the first");
+        assert!(!changes(&[256, 257]) && !changes(&[]) && !changes(&[256, 257]));
+        assert!(!changes(&[256]), "the sound went");
+        assert!(!changes(&[256, 257]), "and came back");
+        assert!(changes(&[256, 300]), "another sound");
+        assert!(changes(&[356, 357]) && !changes(&[356, 357]), "another multiplex");
+    }
+
+    #[test]
+    fn rounding_is_no_lie() {
+        let ms = Duration::from_millis;
+        assert!(!differ(ms(2000), ms(2480)) && !differ(ms(2000), ms(1520)) && !differ(ms(6000), ms(7000)));
+        assert!(differ(ms(1000), ms(2000)) && differ(ms(10_000), ms(2000)) && differ(ms(0), ms(600)));
+    }
 }
