@@ -49,7 +49,7 @@ fn a_full_quota_is_the_cause_and_not_the_destination_that_gets_nothing() {
     let full = Signs { room: Some(FULL), starved: true, ..signs(&stats, &to) };
     let (kind, off_air, message) = first(&full);
     assert_eq!((kind, off_air), (HealthCause::Quota, true));
-    assert_eq!(message, "the storage quota is reached: 2.0 KiB of 1.0 KiB: no new segment is fetched");
+    assert_eq!(message, "the storage quota is reached: 2.0 kB of 1.0 kB: no new segment is fetched");
     assert_eq!(problems(&full).len(), 1, "the source and the destination are not to blame");
     // What was buffered is still on air.
     let to = [on_air("a")];
