@@ -199,7 +199,7 @@ mod tests {
 
     #[test]
     fn another_multiplex_breaks_a_stream_that_comes_or_goes_does_not() {
-        let mut naming = Naming::new(Path::new("/tmp"), 0, None);
+        let mut naming = Naming::new(Path::new("/tmp"), 0, None, true);
         let mut changes = |pids: &[u16]| naming.changes_pids(pids.iter().copied().collect());
         assert!(!changes(&[256, 257]), "the first");
         assert!(!changes(&[256, 257]) && !changes(&[]) && !changes(&[256, 257]));
