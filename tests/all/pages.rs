@@ -173,7 +173,10 @@ async fn screens_let_everybody_in_fit_a_phone_and_tell_when_they_are_not_live() 
 async fn an_overview_of_many_is_low_sorted_and_steered_at_once_and_each_batch_of_an_hour_is_reached() {
     let told = Script::start("ui/overview.mjs", &json!({})).result(LIMIT).await;
     assert_eq!(told["first"], json!(["stream-00", "stream-01", "stream-02", "stream-03"]), "trouble first: {told:#}");
-    assert!(told["cause"].as_str().unwrap().starts_with("Destination: No packets leave: connection refused"), "{told:#}");
+    assert!(
+        told["cause"].as_str().unwrap().starts_with("Destination: No packets leave: connection refused"),
+        "{told:#}"
+    );
     assert_eq!(told["offAirNumbers"], json!(["–", "–"]), "no number that comforts: {told:#}");
     assert_eq!(told["behind"], "On air, behind", "41 s behind is not green: {told:#}");
     assert_eq!(told["sorted"], json!(["stream-30", "stream-29"]), "{told:#}");

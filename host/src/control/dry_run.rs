@@ -157,15 +157,16 @@ impl Drop for Place {
 pub async fn dry_run(host: &Host, owner: &Owner, config: &PipelineConfig, on_air: &[String]) -> Validation {
     let destinations = config.destinations.iter().enumerate().map(|(n, one)| destination::look(owner, n, one, on_air));
     let (source, stages, destinations, storage) = tokio::join!(
-        source::look(host, owner, config),
-        async {
+        // Each holds a whole step of a pipeline: side by side they would not fit on a small stack.
+        Box::pin(source::look(host, owner, config)),
+        Box::pin(async {
             let (batching, remux, (framing, processor)) = tokio::join!(
                 stages::batching(host, owner, config),
                 stages::remux_planning(host, owner, config),
-                processor::look(host, owner, config),
+                Box::pin(processor::look(host, owner, config)),
             );
             (batching, framing, remux, processor)
-        },
+        }),
         futures_util::future::join_all(destinations),
         storage::look(host),
     );

@@ -69,8 +69,8 @@ pub(super) async fn look(host: &Host, owner: &Owner, config: &PipelineConfig) ->
     let Some(report) = main.or(backup.flatten()) else { return Seen { checks, report: None, media: None } };
     let (mut media, slots) = (None, host.queue().tenant(&owner.tenant, owner.ffmpeg_processes));
     let seen = async {
-        let segment = first_segment(settings).await?;
-        let facts = Demuxer::new(slots).demux(std::slice::from_ref(&segment), dir.path()).await;
+        let segment = Box::pin(first_segment(settings)).await?;
+        let facts = Box::pin(Demuxer::new(slots).demux(std::slice::from_ref(&segment), dir.path())).await;
         let facts = facts.map_err(|error| Fault::new(&error, error.may_pass()))?;
         demux::check_sound(Some(&report.started), &facts).map_err(Fault::lasting)?;
         let rates = Media::of(&segment, &facts);
@@ -85,7 +85,7 @@ pub(super) async fn look(host: &Host, owner: &Owner, config: &PipelineConfig) ->
 async fn playlists(path: &str, settings: &SourceConfig) -> (Check, Option<SourceReport>) {
     let mut seen = None;
     let check = check(path, DRY_RUN_PLAYLIST_LIMIT, async {
-        let report = source::probe(settings).await.map_err(|error| Fault::new(&error, error.may_pass()))?;
+        let report = Box::pin(source::probe(settings)).await.map_err(|error| Fault::new(&error, error.may_pass()))?;
         let finding = tell(&report);
         seen = Some(report);
         Ok(finding)
@@ -125,7 +125,7 @@ fn tell(report: &SourceReport) -> Finding {
 /// Runs the source until its first segment is on disk.
 async fn first_segment(settings: SourceConfig) -> Result<Segment, Fault> {
     let (events, mut received) = mpsc::channel(SOURCE_EVENTS_WAITING);
-    let running = source::run(settings, None, events, CancellationToken::new());
+    let running = Box::pin(source::run(settings, None, events, CancellationToken::new()));
     let first = async {
         let (mut lost, mut why) = (0, None);
         while let Some(event) = received.recv().await {

@@ -121,7 +121,7 @@ impl Destination {
         let mut backoff = Backoff::default();
         loop {
             self.leave_what_is_released().await;
-            if self.cursor.peek() == Next::Wait {
+            if !self.has_something() {
                 // A session without packets is of no use; some servers close it, and the next one too.
                 self.books.state(DestinationState::Waiting);
             }
@@ -202,7 +202,7 @@ impl Destination {
                 self.resume = Some(start);
                 self.cursor.set(start);
             }
-            let ready = self.resume.is_some() && self.cursor.peek() != Next::Wait;
+            let ready = self.resume.is_some() && self.has_something();
             let start = self.clock.anchored_at().map(|at| at.checked_sub(AIR_CONNECT_AHEAD).unwrap_or(at));
             if (ready && start.is_some_and(|start| start <= Instant::now())) || (finished && !ready) {
                 return;
@@ -239,7 +239,17 @@ impl Destination {
     /// does after 5 s without a packet) is not at fault.
     fn was_idle(&mut self) -> bool {
         let quiet = self.books.last_packet().is_some_and(|at| at.elapsed() >= AIR_IDLE_AFTER);
-        quiet && self.cursor.peek() == Next::Wait
+        quiet && !self.has_something()
+    }
+
+    /// The next packet is there, and the clock reaches it before more media comes: the last sounds of a batch reach over
+    /// its end, where the clock stands still until the next one is there.
+    fn has_something(&mut self) -> bool {
+        match self.cursor.peek() {
+            Next::Wait => false,
+            Next::Packet(packet) => self.clock.anchored_at().is_none() || self.clock.due(packet.tag.dts_ms).is_some(),
+            Next::Released => true,
+        }
     }
 
     /// The spool is finished and read to its end.
