@@ -1,10 +1,6 @@
 //! Stages as users write them: what `outboard stage new` writes does its work in the host, in every language, and goes on from
 //! the state of the same kind of stage in another language and of the bundled one.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test may stop at the first thing that is not as it should be"
-)]
+#![expect(clippy::unwrap_used, reason = "a test may stop at the first thing that is not as it should be")]
 
 use std::time::Duration;
 

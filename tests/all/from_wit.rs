@@ -1,10 +1,5 @@
 //! The recipes of docs/stages-from-wit.md: what `scripts/stages` built of the page, in C and in Go, does a batching stage's work in
 //! the host. Where their tools cannot be had they are not built, and this says so.
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stderr,
-    reason = "a test may stop at the first thing that is not as it should be, and tells what it left out"
-)]
 
 use outboard::stage::batching::{Cut, Reason, Segment};
 use outboard::stage::{BatchingStage, Opening, StageError, StageKind};

@@ -1,5 +1,6 @@
 //! Law 7 in the status that people see: a pipeline whose destination is gone lives, fetches and remuxes, and is off air; it
 //! is on air again when packets leave again.
+#![expect(clippy::unwrap_used, reason = "a test may stop at the first thing that is not as it should be")]
 
 use std::time::Duration;
 
@@ -33,7 +34,7 @@ async fn a_pipeline_from_which_nothing_leaves_is_off_air_whatever_its_clock_does
     let (_host, url) = Host::serve(storage.path(), &[]).await;
     let rest = Rest::new(&url, None);
     let start = json!({
-        "sourceUrl": origin.url, "streamId": "tv", "bufferDuration": 4, "srsRtmpUrl": nginx.url("key"),
+        "sourceUrl": origin.url, "streamId": "tv", "bufferDuration": 4, "srsRtmpUrl": nginx.url("key"), "audioProcessorUrl": "",
     });
     assert_eq!(rest.post("/api/pipeline/start", &start).await.0, 200);
     let phase = |status: &Value| status["phase"].as_str().map(str::to_owned);

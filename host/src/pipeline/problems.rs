@@ -147,10 +147,8 @@ impl Found {
         } else if exchange.breaker == BreakerState::Open {
             let what = "original audio: the processor failed too often, and nothing is sent to it for now";
             self.add(HealthCause::Processor, false, what);
-        } else if let Some(why) = signs.stats.last_original {
-            if let Some((kind, what)) = original(why) {
-                self.add(kind, false, format!("original audio: {what}"));
-            }
+        } else if let Some((kind, what)) = signs.stats.last_original.and_then(original) {
+            self.add(kind, false, format!("original audio: {what}"));
         }
     }
 

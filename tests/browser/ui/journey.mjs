@@ -94,7 +94,7 @@ await run(async (browser, { url, source, processor, to, stream, component }) => 
 
   // === the processor dies ===
   await ask('kill-processor');
-  await status.getByText(/original audio/).waitFor();
+  await status.getByText(/original audio/i).waitFor();
   told.why = await status.textContent();
   const originals = page.getByRole('row').filter({ hasText: 'Original' }).filter({ hasText: 'no connection to the processor' });
   await originals.first().waitFor();

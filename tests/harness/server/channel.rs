@@ -44,7 +44,7 @@ impl Channel {
         // A wide window: a server that is away for a while misses nothing.
         let origin = LiveOrigin::start_wide(programme.clone(), 15).await;
         let settings = json!({
-            "source": { "url": origin.url },
+            "source": { "url": origin.url, "whenEnded": "STOP" },
             "processor": plan.processor.map(|url| json!({ "url": url })),
             "destinations": [{ "url": nginx.url(plan.name) }],
             "batchSeconds": plan.batch_seconds,

@@ -183,7 +183,7 @@ fn add(transaction: &Transaction<'_>, mut new: NewEvent) -> Result<Option<EventR
         .optional()?;
     let (seq, is_time) = next_seq(newest);
     let Event { at_ms, kind, severity, message, batch, .. } = new.event;
-    let detail = (!detail.is_empty()).then(|| Value::Object(detail));
+    let detail = (!detail.is_empty()).then_some(Value::Object(detail));
     let detail = detail.filter(|detail| detail.to_string().len() <= EVENT_DETAIL_BYTES_MAX);
     let message = kept(&message);
     transaction

@@ -91,7 +91,7 @@ impl Naming {
                 return events;
             }
         };
-        let mut discontinuity = planned.discontinuity || std::mem::take(&mut self.broken);
+        let mut discontinuity = std::mem::take(&mut self.broken) || planned.discontinuity;
         let mut parts = Vec::new();
         for (sound, fetched) in audio {
             discontinuity |= sound.discontinuity;

@@ -135,7 +135,7 @@ async fn one_incident_of_a_cause_is_open_and_survives_the_process() {
     let first = row.detail.unwrap()["incident"]["id"].as_u64().unwrap();
     // The process ended; the next one opens it once more.
     let registry = Registry::new(Database::open(&dir.path().join("outboard.db")).unwrap());
-    assert_eq!(registry.open_incidents(&a).await.unwrap(), [opened.clone()]);
+    assert_eq!(registry.open_incidents(&a).await.unwrap(), std::slice::from_ref(&opened));
     let worse = IncidentState { severity: Severity::Error, count: 40, updated_ms: 2000, ..opened.clone() };
     let row = registry.add_events(vec![told(&worse, EventKind::IncidentOpened)]).await.unwrap().remove(0);
     assert_eq!(row.detail.unwrap()["incident"]["id"], json!(first), "the same one");
