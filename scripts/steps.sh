@@ -13,9 +13,9 @@ COVERAGE_DIR=$ROOT/coverage
 # Percent of the lines of host and components.
 COVERAGE_MIN=${OUTBOARD_COVERAGE_MIN:-90}
 # Whole-path tests run at the speed of the stream and mostly wait, so more of them than cores run at once.
-TEST_THREADS=${OUTBOARD_TEST_THREADS:-4}
+TEST_THREADS=${OUTBOARD_TEST_THREADS:-5}
 # A test that hangs must not hang CI: minutes after which the whole run is ended.
-TEST_TIMEOUT_MINUTES=${OUTBOARD_TEST_TIMEOUT_MINUTES:-25}
+TEST_TIMEOUT_MINUTES=${OUTBOARD_TEST_TIMEOUT_MINUTES:-40}
 
 # Named <kind>-<policy>; what they share lies beside them under a plain name.
 component_names() {
