@@ -178,8 +178,7 @@ impl StorageEvents for Ear {
         let (tenant, stream) = match scope {
             janitor::Scope::Host => (None, None),
             janitor::Scope::Tenant(tenant) => (Some(tenant.to_owned()), None),
-            // The pipeline tells its own.
-            janitor::Scope::Stream(..) => return,
+            janitor::Scope::Stream(tenant, stream) => (Some(tenant.to_owned()), Some(stream.to_owned())),
         };
         if self.0.try_send((tenant, stream, storage_event(event))).is_err() {
             tracing::warn!("an event of the storage is not kept: {event}");

@@ -64,7 +64,7 @@ pub enum Scope<'a> {
     Stream(&'a str, &'a str),
 }
 
-/// Is told each event once. Must not block.
+/// Is told each event of the host, of a tenant, and of a stream that no pipeline runs, once. Must not block.
 pub trait StorageEvents: Send + Sync {
     /// Something happened.
     fn storage_event(&self, scope: Scope<'_>, event: StorageEvent);

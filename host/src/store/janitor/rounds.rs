@@ -343,6 +343,10 @@ impl Janitor {
             _ => tracing::warn!(?scope, "{event}"),
         }
         concerned.iter().for_each(|tell| tell(event));
+        // A pipeline that runs tells what concerns its stream; nobody else does while it is stopped.
+        if matches!(scope, Scope::Stream(..)) && !concerned.is_empty() {
+            return;
+        }
         let listener = locked(&self.0.listener).clone();
         if let Some(listener) = listener {
             listener.storage_event(scope, event);
