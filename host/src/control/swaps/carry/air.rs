@@ -82,19 +82,23 @@ impl Before {
 
     /// Why the version on probation is to be taken back: batches come late since it decides, though their segments come in time.
     pub(super) fn harm(&self, kind: StageKind, watch: &Watch) -> Option<String> {
-        let stats = watch.stats();
-        if stats.late_by_us > self.late {
+        let open_ms = watch.stats().buffer_ms;
+        self.harm_by(kind, &Self::of(watch), open_ms, watch.longest_batch_in_time().map(millis))
+    }
+
+    /// `open_ms`: media in the batch that is not ended yet; `allowed_ms`: the longest batch that is ready in time.
+    fn harm_by(&self, kind: StageKind, now: &Self, open_ms: u64, allowed_ms: Option<u64>) -> Option<String> {
+        if now.late > self.late {
             return Some("a batch was ready too late for its time on air since this version decides".to_owned());
         }
-        let silent = watch.stalled_for().saturating_sub(self.stalled_for);
-        let allowed = watch.longest_batch_in_time().map(millis)?;
+        let silent = now.stalled_for.saturating_sub(self.stalled_for);
         // Only a batch that is too long already: a source that is away is not the stage's doing.
-        let too_long = kind == StageKind::Batching && stats.buffer_ms > allowed;
-        (too_long && silent >= STAGE_PROBATION_SILENCE).then(|| {
+        let allowed_ms = allowed_ms.filter(|allowed| kind == StageKind::Batching && open_ms > *allowed)?;
+        (silent >= STAGE_PROBATION_SILENCE).then(|| {
             format!(
                 "nothing goes on air: it has not ended a batch in {:.1} s of media, and {:.1} s is the longest that is ready in time",
-                stats.buffer_ms as f64 / 1e3,
-                allowed as f64 / 1e3
+                open_ms as f64 / 1e3,
+                allowed_ms as f64 / 1e3
             )
         })
     }
@@ -172,5 +176,23 @@ mod tests {
             assert!(!rehearsal.would_go_off_air(), "{rehearsal:?}");
             assert_eq!(refusal(&rehearsal, IfLate::Refuse), None);
         }
+    }
+
+    #[test]
+    fn a_version_on_probation_is_taken_back_for_what_it_does_to_the_air_and_for_nothing_else() {
+        let before = Before { late: 2, stalled_for: Duration::from_secs(1) };
+        let silent = Before { late: 2, stalled_for: before.stalled_for + STAGE_PROBATION_SILENCE };
+        let (batching, framing) = (StageKind::Batching, StageKind::Framing);
+        for kind in [batching, framing] {
+            assert_eq!(before.harm_by(kind, &before, 9_000, Some(8_500)), None, "nothing has happened yet");
+            let late = Before { late: 3, ..before };
+            assert!(before.harm_by(kind, &late, 0, Some(8_500)).unwrap().contains("too late"));
+        }
+        let told = before.harm_by(batching, &silent, 9_000, Some(8_500)).unwrap();
+        assert!(told.contains("9.0 s of media") && told.contains("8.5 s is the longest"), "{told}");
+        // The source is away: the open batch is short. A recording knows no lateness. Only batching ends batches.
+        assert_eq!(before.harm_by(batching, &silent, 4_000, Some(8_500)), None);
+        assert_eq!(before.harm_by(batching, &silent, 9_000, None), None);
+        assert_eq!(before.harm_by(framing, &silent, 9_000, Some(8_500)), None);
     }
 }
