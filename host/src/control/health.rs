@@ -81,6 +81,10 @@ pub fn judge(vitals: &Vitals<'_>) -> (Health, Vec<Problem>) {
         (Phase::Starting, None) => return well(Starting, "looking for the source"),
         (Phase::Buffering, None) => return well(Starting, "collecting the first batch"),
         (Phase::Holding, None) => return well(Starting, "the first batch is complete and waits for its time on air"),
+        // It ends, and nothing is left that would leave: it is well only if it did not fail before.
+        (Phase::Draining, None) if !signs.destinations.iter().any(|to| to.on_air()) => {
+            return vitals.error.map_or_else(|| well(Idle, "ending; everything was sent"), failed);
+        }
         (_, Some(problem)) if problem.off_air => Failing,
         // On its way to air all the same.
         (Phase::Starting | Phase::Buffering | Phase::Holding, Some(_)) => Starting,
@@ -107,6 +111,19 @@ mod tests {
     fn judged(stats: &Stats, destinations: &[DestinationStatus]) -> Health {
         let signs = Signs { stats, destinations, exchange: None, room: None, starved: false };
         judge(&Vitals { run: &RunState::Running, ended: None, error: None, signs: Some(signs) }).0
+    }
+
+    #[test]
+    fn one_that_failed_is_not_well_while_it_ends() {
+        let stats = Stats { phase: Phase::Draining, ..Stats::default() };
+        let waiting = DestinationStatus { name: "a".into(), ..DestinationStatus::default() };
+        let cause = Cause::new(HealthCause::Source, "source: 404");
+        let judged = |error| {
+            let destinations = std::slice::from_ref(&waiting);
+            let signs = Signs { stats: &stats, destinations, exchange: None, room: None, starved: true };
+            judge(&Vitals { run: &RunState::Running, ended: None, error, signs: Some(signs) }).0
+        };
+        assert_eq!((judged(Some(&cause)).state, judged(None).state), (HealthState::Failing, HealthState::Idle));
     }
 
     #[test]
