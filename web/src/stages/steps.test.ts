@@ -2,24 +2,25 @@ import { describe, expect, it } from "vitest";
 import type { SwapState, SwapStep } from "../api/operations.ts";
 import { airCost, awaits, isOver, stepsOf, swapGlance } from "./steps.ts";
 
+/** A rehearsal in which nothing went wrong. */
+const REHEARSAL = {
+  calls: 12,
+  same: 12,
+  leftOut: 0,
+  slowestMs: 1.4,
+  memoryBytes: 1_200_000,
+  notComparable: null,
+  wouldGoOffAir: false,
+  lateBySeconds: 0,
+  longestBatchSeconds: null,
+  runningBatchSeconds: null,
+  stretchSeconds: 0,
+};
+
 const swap = (state: SwapState, taken: SwapStep[], more = {}) => ({
   state,
   steps: taken.map((step, n) => ({ step, at: "2026-11-22T14:03:22.057Z", tookMs: 4 + n, detail: null })),
-  rehearsal: taken.includes("REHEARSED")
-    ? {
-        calls: 12,
-        same: 12,
-        leftOut: 0,
-        slowestMs: 1.4,
-        memoryBytes: 1_200_000,
-        notComparable: null,
-        wouldGoOffAir: false,
-        lateBySeconds: 0,
-        longestBatchSeconds: null,
-        runningBatchSeconds: null,
-        stretchSeconds: 0,
-      }
-    : null,
+  rehearsal: taken.includes("REHEARSED") ? REHEARSAL : null,
   probationDone: taken.filter((step) => step === "BATCH").length,
   probationWanted: 3,
   different: 0,
@@ -101,19 +102,7 @@ describe("the steps of a swap", () => {
   it("tell what was found at each", () => {
     const seen = swap("PROBATION", ["CHECKED", "REHEARSED", "CUT_OVER", "BATCH"], {
       different: 2,
-      rehearsal: {
-        calls: 12,
-        same: 11,
-        leftOut: 0,
-        slowestMs: 1.4,
-        memoryBytes: 1_200_000,
-        notComparable: null,
-        wouldGoOffAir: false,
-        lateBySeconds: 0,
-        longestBatchSeconds: null,
-        runningBatchSeconds: null,
-        stretchSeconds: 0,
-      },
+      rehearsal: { ...REHEARSAL, same: 11 },
     });
     expect(stepsOf(seen).map((step) => step.detail)).toEqual([
       "4 ms",
