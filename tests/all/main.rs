@@ -15,6 +15,7 @@ mod restart;
 // by promise
 mod again;
 mod alternatives;
+mod attacks;
 mod authored;
 mod bounded;
 mod broken_stages;

@@ -1,0 +1,1 @@
+//! What ffmpeg may reach, and how a hung one ends.

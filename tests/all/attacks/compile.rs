@@ -1,0 +1,1 @@
+//! Components that end or hold up the compiler.

@@ -1,0 +1,1 @@
+//! Numbers from outside that become waits, sizes and counts.

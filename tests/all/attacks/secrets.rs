@@ -1,0 +1,1 @@
+//! Where secrets could go: other hosts, messages, logs.

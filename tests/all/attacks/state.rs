@@ -1,0 +1,1 @@
+//! State that strangers can grow, and storage that is taken away under the server.

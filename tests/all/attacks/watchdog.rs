@@ -1,0 +1,1 @@
+//! A process that hangs, and one that was away.
