@@ -177,7 +177,7 @@ async fn webhooks(caller: &mut Caller, url: &str) -> String {
 /// What the webhook was sent meanwhile: the test, and that the pipeline was started.
 async fn deliveries(caller: &mut Caller, hook: &str) {
     let declared = ("$hook: ID!", "webhook: $hook");
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(90);
     let edges = loop {
         let listed = caller.call("query", "deliveries", declared, json!({ "hook": hook })).await;
         let edges = listed["edges"].as_array().unwrap().clone();
@@ -230,7 +230,7 @@ async fn swaps(caller: &mut Caller, id: &str) {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(30), over).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(90), over).await.unwrap();
     let again = "mutation($input: RollOutStageInput!) { rollOutStage(input: $input) { id } }";
     assert_eq!(caller.client.ask(again, json!({ "input": wanted })).await.code(), "CONFLICT");
     caller.client.stop(&changes).await;
