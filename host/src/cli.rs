@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::config::{Layers, Problems};
 use crate::echo::{Echo, EchoArgs};
 use crate::pipeline::status::Report;
+use crate::stage::WorkerArgs;
 
 mod demo;
 mod doctor;
@@ -57,6 +58,9 @@ pub enum Command {
     Token(token::TokenArgs),
     /// Check that this machine has what is needed.
     Doctor(doctor::DoctorArgs),
+    /// Compile one component, for another process of this program.
+    #[command(hide = true)]
+    CompileComponent(WorkerArgs),
     /// Serve the API and the web pages; pipelines of many tenants, until it is stopped.
     Serve(serve::ServeArgs),
 }
@@ -86,10 +90,12 @@ pub async fn main(cli: Cli) -> ExitCode {
         Command::Run(args) => run::run(args, layers(args.config.as_ref())).await,
         Command::Demo(args) => demo::run(args, layers(None)).await,
         Command::Echo(args) => echo(args, layers(None)).await,
-        Command::Stage(args) => stage::run(args).await,
+        Command::Stage(args) => stage::run(args, layers(None)).await,
         Command::Token(args) => token::run(args, layers(args.config.as_ref())).await,
         Command::Doctor(args) => doctor::run(args).await,
         Command::Serve(args) => serve::run(args, layers(args.config.as_ref())).await,
+        // It has no tasks: `main` runs it by itself.
+        Command::CompileComponent(_) => return ExitCode::FAILURE,
     };
     crate::telemetry::finish();
     match ended {

@@ -1,7 +1,7 @@
 //! Settings: from `outboard.toml`, `OUTBOARD_SECTION__KEY` in the environment and the command line, in that order;
 //! checked as a whole before any I/O, with every problem named at once.
 
-use crate::stage::FailurePolicy;
+use crate::stage::{ChildCompiler, Compiler, FailurePolicy};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -18,10 +18,12 @@ use crate::pipeline::HostLimits;
 use crate::pipeline::air::target::Target;
 use crate::store::files;
 
+mod compiling;
 mod destinations;
 mod keys;
 mod layers;
 
+pub use compiling::compiling;
 pub use destinations::{Destination, names as destination_names};
 pub use keys::{Keys, Problem, Problems};
 pub use layers::Layers;
@@ -41,12 +43,18 @@ pub struct HostConfig {
     pub ffmpeg_processes: Option<usize>,
     /// Bytes of the disk that stay free (`storage.min_free`); `None`: by its size.
     pub min_free: Option<u64>,
+    /// How components are compiled that do not come with the host (`limits.compile_…`).
+    pub compiler: ChildCompiler,
 }
 
 impl HostConfig {
     /// Limits of what pipelines share.
     pub fn limits(&self) -> HostLimits {
-        HostLimits { ffmpeg_processes: self.ffmpeg_processes, min_free: self.min_free }
+        HostLimits {
+            ffmpeg_processes: self.ffmpeg_processes,
+            min_free: self.min_free,
+            compiler: Compiler::Child(self.compiler.clone()),
+        }
     }
 }
 
@@ -244,6 +252,7 @@ fn host(keys: &mut Keys) -> HostConfig {
         log_level,
         log_json: keys.one_of("log.format", &["text", "json"]).as_deref() == Some("json"),
         min_free: keys.bytes("storage.min_free"),
+        compiler: compiling::compiler(keys),
         ffmpeg_processes: keys
             .integer("limits.ffmpeg_processes", FFMPEG_PROCESSES_MIN as u64..=FFMPEG_PROCESSES_MAX as u64)
             .and_then(|count| usize::try_from(count).ok()),

@@ -3,38 +3,35 @@
 //! What pipelines run per batch takes its [`Turn`] in the [`queue`] first; [`output`] and [`background`] are for the host's
 //! own runs (version, doctor, demo). What ffmpeg says is logged under the target `ffmpeg`.
 //!
-//! `ffmpeg-sidecar` finds the binary and builds the command. The process itself is tokio's: the sidecar's is driven by
-//! blocking threads, cannot be killed with its owner, and takes stdout for its own parser, where we need the bytes.
+//! `ffmpeg-sidecar` finds the binary and builds the command. The process itself is started by [`crate::process`]: the
+//! sidecar's is driven by blocking threads, cannot be killed with its owner, and takes stdout for its own parser, where we
+//! need the bytes.
 
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use ffmpeg_sidecar::command::FfmpegCommand;
-use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::process::{Child, ChildStdout};
-use tokio::task::JoinHandle;
+use tokio::io::AsyncReadExt;
+use tokio::process::ChildStdout;
 use tokio::time::Instant;
-use tracing::Instrument;
 
-use crate::limits::{FFMPEG_LOG_LINE_BYTES, FFMPEG_LOG_LINES, FFMPEG_MEMORY_BYTES, FFMPEG_STDERR_BYTES};
-use crate::logs::Lines;
+use crate::process::{Child, Ended, LaunchError};
 
+mod command;
 pub mod queue;
+mod said;
 
+pub(crate) use command::walls;
+pub use command::{Command, command};
 pub use queue::{Permit, Queue, Slots};
+use said::Said;
 
 /// Why an ffmpeg run failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FfmpegError {
     /// The binary could not be started.
-    #[error("cannot start {program}: {source} (install ffmpeg 5.1 or newer, or put it beside the outboard binary)")]
-    Start {
-        /// What was to be run.
-        program: String,
-        /// Why not.
-        source: std::io::Error,
-    },
+    #[error("{0} (install ffmpeg 5.1 or newer, or put it beside the outboard binary)")]
+    Start(#[from] LaunchError),
     /// It ended with an error.
     #[error("ffmpeg ({what}) failed with {status}: {stderr}")]
     Failed {
@@ -83,19 +80,10 @@ impl FfmpegError {
     }
 }
 
-/// A command with what every run of ours has: no stdin, no banner, errors only, the named protocols only.
-///
-/// `protocols` is ffmpeg's whitelist, such as `file,pipe`.
-pub fn command(protocols: &str) -> FfmpegCommand {
-    let mut command = FfmpegCommand::new();
-    command.args(["-nostdin", "-hide_banner", "-loglevel", "error", "-y", "-protocol_whitelist", protocols]);
-    command
-}
-
-/// Starts ffmpeg with nothing connected, to run until it is killed or dropped.
-pub fn background(mut command: FfmpegCommand) -> Result<Child, FfmpegError> {
-    let mut process = process(&mut command);
-    process.stdout(Stdio::null()).stderr(Stdio::null()).spawn().map_err(|source| not_started(&mut command, source))
+/// Starts ffmpeg with nothing connected and without an end to its time, until it ends by itself, is killed or dropped.
+pub fn background(mut command: Command) -> Result<Child, FfmpegError> {
+    command.walls.cpu = None;
+    command.launch(Stdio::null(), Stdio::null())
 }
 
 /// A running ffmpeg. Dropping it kills it.
@@ -103,7 +91,7 @@ pub fn background(mut command: FfmpegCommand) -> Result<Child, FfmpegError> {
 pub struct Running {
     what: &'static str,
     child: Child,
-    stderr: JoinHandle<String>,
+    said: Said,
     /// Its slot, free again when it has ended: dropped after the process.
     _permit: Option<Permit>,
 }
@@ -122,7 +110,7 @@ impl Turn<'_> {
     pub async fn output(
         self,
         what: &'static str,
-        command: FfmpegCommand,
+        command: Command,
         most: usize,
         limit: Duration,
     ) -> Result<Vec<u8>, FfmpegError> {
@@ -131,11 +119,7 @@ impl Turn<'_> {
     }
 
     /// Starts ffmpeg with stdout on a pipe, once it is its turn. `what` names the job in errors.
-    pub async fn spawn(
-        self,
-        what: &'static str,
-        command: FfmpegCommand,
-    ) -> Result<(Running, ChildStdout), FfmpegError> {
+    pub async fn spawn(self, what: &'static str, command: Command) -> Result<(Running, ChildStdout), FfmpegError> {
         let permit = self.slots.acquire(self.by).await?;
         let (mut running, stdout) = spawn(what, command)?;
         running._permit = Some(permit);
@@ -143,62 +127,41 @@ impl Turn<'_> {
     }
 }
 
-fn spawn(what: &'static str, mut command: FfmpegCommand) -> Result<(Running, ChildStdout), FfmpegError> {
-    let mut process = process(&mut command);
-    process.stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = process.spawn().map_err(|source| not_started(&mut command, source))?;
-    limit_memory(&child);
+fn spawn(what: &'static str, command: Command) -> Result<(Running, ChildStdout), FfmpegError> {
+    let mut child = command.launch(Stdio::piped(), Stdio::piped())?;
     match (child.stdout.take(), child.stderr.take()) {
         (Some(stdout), Some(stderr)) => {
-            let stderr = tokio::spawn(tail(what, stderr).in_current_span());
-            Ok((Running { what, child, stderr, _permit: None }, stdout))
+            Ok((Running { what, child, said: Said::by(what, stderr), _permit: None }, stdout))
         }
-        _ => Err(not_started(&mut command, std::io::Error::other("its output is not connected"))),
+        _ => Err(FfmpegError::Output { what, source: std::io::Error::other("it is not connected") }),
     }
-}
-
-/// tokio's process for a command: without input, in a process group of its own, ended with its owner.
-fn process(command: &mut FfmpegCommand) -> tokio::process::Command {
-    let inner = command.as_inner_mut();
-    let mut process = tokio::process::Command::new(inner.get_program());
-    if let Some(dir) = inner.get_current_dir() {
-        process.current_dir(dir);
-    }
-    // Ctrl-C at the terminal is for us alone: a batch under way is still to be finished.
-    process.args(inner.get_args()).stdin(Stdio::null()).process_group(0).kill_on_drop(true);
-    process
-}
-
-fn not_started(command: &mut FfmpegCommand, source: std::io::Error) -> FfmpegError {
-    FfmpegError::Start { program: command.as_inner_mut().get_program().to_string_lossy().into_owned(), source }
 }
 
 impl Running {
-    /// Waits for the end; kills it when `limit` is over.
+    /// Waits for the end; kills it, and all that it started, when `limit` is over.
     pub async fn finish(mut self, limit: Duration) -> Result<(), FfmpegError> {
         let what = self.what;
-        let status = match tokio::time::timeout(limit, self.child.wait()).await {
-            Ok(status) => status.map_err(|source| FfmpegError::Output { what, source })?,
-            Err(_) => {
-                self.child.start_kill().ok();
-                self.child.wait().await.ok();
-                return Err(FfmpegError::Timeout { what, limit, stderr: self.last_words().await });
-            }
+        let status = match self.child.wait_for(limit).await {
+            Ok(Ended::Itself(status)) => status,
+            Ok(Ended::Killed) => return Err(FfmpegError::Timeout { what, limit, stderr: self.said.all().await }),
+            Err(source) => return Err(FfmpegError::Output { what, source }),
         };
-        let stderr = self.last_words().await;
+        let stderr = self.said.all().await;
         let written = !DISK_FULL.iter().chain(&NOT_WRITTEN).any(|words| stderr.contains(words));
         if status.success() && written { Ok(()) } else { Err(FfmpegError::Failed { what, status, stderr }) }
     }
 
-    async fn last_words(&mut self) -> String {
-        (&mut self.stderr).await.unwrap_or_default()
+    /// Kills it, and all that it started: `limit`, which is over, was its time.
+    pub async fn overdue(mut self, limit: Duration) -> FfmpegError {
+        self.child.end().await;
+        FfmpegError::Timeout { what: self.what, limit, stderr: self.said.all().await }
     }
 }
 
 /// Runs to the end and returns what it wrote to stdout, at most `most` bytes.
 pub async fn output(
     what: &'static str,
-    command: FfmpegCommand,
+    command: Command,
     most: usize,
     limit: Duration,
 ) -> Result<Vec<u8>, FfmpegError> {
@@ -211,52 +174,17 @@ pub async fn output(
     match tokio::time::timeout(limit, read).await {
         Ok(Ok(())) => running.finish(limit).await?,
         Ok(Err(source)) => return Err(FfmpegError::Output { what, source }),
-        Err(_) => running.finish(Duration::ZERO).await?,
+        Err(_) => return Err(running.overdue(limit).await),
     }
     Ok(bytes)
 }
 
 /// The first line of `ffmpeg -version`, such as `ffmpeg version 5.1.9`.
 pub async fn version() -> Result<String, FfmpegError> {
-    let mut command = FfmpegCommand::new();
+    let mut command = Command::bare();
     command.arg("-version");
     let text = output("version", command, 64 * 1024, Duration::from_secs(10)).await?;
     Ok(String::from_utf8_lossy(&text).lines().next().unwrap_or_default().trim().to_owned())
-}
-
-/// Bounds the child's address space; a runaway ffmpeg must not take the host with it.
-fn limit_memory(child: &Child) {
-    #[cfg(target_os = "linux")]
-    if let Some(pid) = child.id().and_then(|id| rustix::process::Pid::from_raw(i32::try_from(id).ok()?)) {
-        let limit = rustix::process::Rlimit { current: Some(FFMPEG_MEMORY_BYTES), maximum: Some(FFMPEG_MEMORY_BYTES) };
-        if let Err(error) = rustix::process::prlimit(Some(pid), rustix::process::Resource::As, limit) {
-            tracing::debug!(%error, "no memory limit for ffmpeg");
-        }
-    }
-}
-
-/// Reads to the end, logs the first lines and keeps the last part, so that a flood of messages costs nothing.
-async fn tail(what: &'static str, mut from: impl AsyncRead + Unpin) -> String {
-    let mut kept: Vec<u8> = Vec::new();
-    let mut chunk = [0; 4096];
-    let (mut lines, mut said) = (Lines::new(FFMPEG_LOG_LINE_BYTES), 0);
-    let mut say = |line: &str| {
-        said += 1;
-        if said <= FFMPEG_LOG_LINES {
-            tracing::info!(target: "ffmpeg", run = what, "{line}");
-        }
-    };
-    while let Ok(n @ 1..) = from.read(&mut chunk).await {
-        lines.feed(chunk.get(..n).unwrap_or_default(), &mut say);
-        kept.extend_from_slice(chunk.get(..n).unwrap_or_default());
-        let over = kept.len().saturating_sub(FFMPEG_STDERR_BYTES);
-        kept.drain(..over);
-    }
-    lines.end(&mut say);
-    if said > FFMPEG_LOG_LINES {
-        tracing::info!(target: "ffmpeg", run = what, left_out = said - FFMPEG_LOG_LINES, "ffmpeg wrote more");
-    }
-    String::from_utf8_lossy(&kept).trim().replace('\n', " | ")
 }
 
 #[cfg(test)]
@@ -281,6 +209,7 @@ mod tests {
         let run = |to: &'static str| async move {
             let mut command = command("file,pipe");
             command.args(["-f", "lavfi", "-i", "testsrc2=s=64x64:d=1", "-f", "rawvideo", to]);
+            command.writes("/dev/full");
             output("test", command, 1000, Duration::from_secs(10)).await.unwrap_err()
         };
         let full = run("/dev/full").await;
@@ -306,7 +235,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_missing_binary_is_named() {
-        let error = spawn("test", FfmpegCommand::new_with_path("/nonexistent/ffmpeg")).unwrap_err().to_string();
+        let error = spawn("test", Command::of("/nonexistent/ffmpeg")).unwrap_err().to_string();
         assert!(error.contains("/nonexistent/ffmpeg") && error.contains("install"), "{error}");
     }
 }

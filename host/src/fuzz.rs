@@ -7,15 +7,22 @@
 
 pub use crate::pipeline::exchange::fuzz_packets as packets;
 pub use crate::stage::{
-    fuzz_cuts as cuts, fuzz_messages as messages, fuzz_plans as plans, fuzz_snapshots as snapshots,
+    fuzz_components as components, fuzz_cuts as cuts, fuzz_messages as messages, fuzz_plans as plans,
+    fuzz_snapshots as snapshots,
 };
 
 /// A target.
 pub type Target = fn(&[u8]);
 
 /// All of them, by name.
-pub const TARGETS: [(&str, Target); 5] =
-    [("cuts", cuts), ("messages", messages), ("plans", plans), ("snapshots", snapshots), ("packets", packets)];
+pub const TARGETS: [(&str, Target); 6] = [
+    ("components", components),
+    ("cuts", cuts),
+    ("messages", messages),
+    ("plans", plans),
+    ("snapshots", snapshots),
+    ("packets", packets),
+];
 
 #[cfg(test)]
 mod tests {
@@ -61,6 +68,11 @@ mod tests {
                 std::panic::resume_unwind(panic);
             }
         }
+    }
+
+    #[test]
+    fn components_hold() {
+        run("components", 3000);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 mod air;
 mod api;
 mod batch;
+mod children;
 mod control;
 mod exchange;
 mod source;
@@ -15,6 +16,7 @@ mod telemetry;
 pub use air::*;
 pub use api::*;
 pub use batch::*;
+pub use children::*;
 pub use control::*;
 pub use exchange::*;
 pub use source::*;

@@ -3,9 +3,13 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use outboard::cli::{Cli, Command};
 
 fn main() -> ExitCode {
-    let cli = outboard::cli::Cli::parse();
+    let cli = Cli::parse();
+    if let Command::CompileComponent(args) = &cli.command {
+        return outboard::stage::compile_component(args);
+    }
     // Answering a deep query takes more stack than tokio's default in an unoptimised build.
     let runtime = tokio::runtime::Builder::new_multi_thread().thread_stack_size(8 << 20).enable_all().build();
     match runtime {

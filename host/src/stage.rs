@@ -22,10 +22,14 @@ mod ticker;
 
 // what is loaded
 pub(crate) mod bundled;
+mod compile;
 mod component;
+mod precheck;
 mod runtime;
 mod schema;
 pub(crate) use bundled::is_bundled;
+pub use compile::worker::{WorkerArgs, run as compile_component};
+pub use compile::{Asker, ChildCompiler, Compiler, release};
 pub use component::{ComponentLabel, Digest, StageComponent, StageKind};
 pub use runtime::{StageRuntime, StageRuntimeConfig};
 
@@ -58,5 +62,7 @@ pub mod inspect;
 
 #[cfg(any(test, feature = "fuzzing"))]
 mod fuzz;
+#[cfg(any(test, feature = "fuzzing"))]
+pub use precheck::fuzz::components as fuzz_components;
 #[cfg(any(test, feature = "fuzzing"))]
 pub use {batching::fuzz_cuts, framing::fuzz_messages, fuzz::snapshots as fuzz_snapshots, remux::fuzz_plans};

@@ -27,6 +27,7 @@ pub async fn run(args: &DoctorArgs) -> anyhow::Result<Ending> {
     let checks = [
         ("ffmpeg", ffmpeg().await),
         ("encoders", encoders().await),
+        ("walls", Ok(crate::process::standing().to_string())),
         ("storage", storage(args)),
         ("disk", disk(args)),
         ("stages", stages().await),

@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::{Ending, complain, say};
-use crate::stage::{StageRuntime, StageRuntimeConfig, inspect};
-use crate::store::files::keep_component;
+use crate::config::{Layers, compiling};
+use crate::stage::{Compiler, StageRuntime, StageRuntimeConfig, inspect};
+use crate::store::files::{aot_dir, keep_component};
 
 mod new;
 mod play;
@@ -38,6 +39,14 @@ enum StageCommand {
         #[arg(long, value_name = "DIR", env = "OUTBOARD_STORAGE__DIR", default_value = "storage")]
         storage: PathBuf,
     },
+    /// Let a server try a component again that ended its compiler, or the limits of its compilation.
+    Release {
+        /// sha256:… of the component.
+        digest: String,
+        /// The server's storage folder.
+        #[arg(long, value_name = "DIR", env = "OUTBOARD_STORAGE__DIR", default_value = "storage")]
+        storage: PathBuf,
+    },
     /// Send the component to a server, which lists it for its tenant.
     Push(push::PushArgs),
     /// Have a server fetch the component from an OCI registry and list it for its tenant.
@@ -54,18 +63,31 @@ enum StageCommand {
 }
 
 /// Prints what was found; a component that cannot be used is a failure.
-pub async fn run(args: &StageArgs) -> anyhow::Result<Ending> {
+pub async fn run(args: &StageArgs, layers: Layers) -> anyhow::Result<Ending> {
+    let compiler = match compiling(layers) {
+        Ok(compiler) => Compiler::Child(compiler),
+        Err(problems) => return Ok(Ending::Refused(problems)),
+    };
+    let config = StageRuntimeConfig { compiler, ..StageRuntimeConfig::default() };
     let (file, whole) = match &args.command {
         StageCommand::New(args) => return new::run(args),
         StageCommand::Check { file } => (file, false),
         StageCommand::Inspect { file } => (file, true),
         StageCommand::Add { file, .. } => (file, false),
+        StageCommand::Release { digest, storage } => {
+            let released = crate::stage::release(&aot_dir(storage), digest).await;
+            complain(&match released {
+                true => format!("{digest} is tried again when it is added, or a pipeline needs it"),
+                false => format!("{digest} is not held back in {}", storage.display()),
+            });
+            return Ok(if released { Ending::Done } else { Ending::Failed });
+        }
         StageCommand::Push(args) => return push::push(args).await,
         StageCommand::Pull(args) => return push::pull(args).await,
-        StageCommand::Test(args) => return play::test(args).await,
-        StageCommand::Replay(args) => return play::replay(args).await,
+        StageCommand::Test(args) => return play::test(args, &config).await,
+        StageCommand::Replay(args) => return play::replay(args, &config).await,
     };
-    let runtime = StageRuntime::new(&StageRuntimeConfig::default())?;
+    let runtime = StageRuntime::new(&config)?;
     let report = inspect::inspect(&runtime, file).await;
     if let (StageCommand::Add { file, storage }, true) = (&args.command, report.is_usable()) {
         say(&keep_component(storage, file).await?);

@@ -92,6 +92,14 @@ impl Keys {
         if self.problems.is_empty() { Ok(()) } else { Err(Problems(self.problems)) }
     }
 
+    /// Ends reading where only some settings are of interest.
+    ///
+    /// # Errors
+    /// What is wrong with those that were read.
+    pub fn finish_part(self) -> Result<(), Problems> {
+        if self.problems.is_empty() { Ok(()) } else { Err(Problems(self.problems)) }
+    }
+
     fn get(&self, path: &str) -> Option<&Value> {
         self.asked.borrow_mut().insert(path.to_owned());
         let (section, key) = path.split_once('.')?;

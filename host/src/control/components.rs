@@ -26,7 +26,7 @@ use super::access::{Action, Actor};
 use super::error::ControlError;
 use super::registry::{ComponentRow, ComponentSource, NewComponent, TenantRow};
 use crate::limits::COMPONENTS_LISTED_MAX;
-use crate::stage::{self, Digest, StageComponent, StageKind};
+use crate::stage::{self, Asker, Digest, LoadError, StageComponent, StageKind};
 use crate::store::files::{component_file, components_dir, keep_component_bytes};
 use crate::unix_time::now_ms;
 
@@ -113,6 +113,7 @@ impl Control {
         }
         let rows = self.0.registry.components().await?;
         let policy = StagePolicy::of(&tenant);
+        let asker = Asker::of(Some(&tenant.name));
         let mut stored = Vec::new();
         for file in self.stored_components().await {
             let digest = format!("sha256:{}", file.file_stem().unwrap_or_default().to_string_lossy());
@@ -126,7 +127,7 @@ impl Control {
             let mine = |row: &&ComponentRow| row.component.digest == digest;
             let row = rows.iter().filter(mine).find(|row| row.component.tenant.as_deref() == Some(&tenant.name));
             let row = row.or_else(|| rows.iter().filter(mine).find(|row| row.component.tenant.is_none()));
-            match runtime.load_file(&file).await {
+            match runtime.load_file_for(&file, &asker).await {
                 Ok(component) => stored.push(listed(component, row)),
                 Err(error) => tracing::warn!(%error, file = %file.display(), "a stored component cannot be used"),
             }
@@ -167,6 +168,8 @@ impl Control {
         };
         let (component, signed_by) = match self.judge_component(&policy, &offered).await {
             Ok(judged) => judged,
+            // It may be taken later.
+            Err(error @ ControlError::Unavailable(_)) => return Err(error),
             Err(error) => {
                 let Offered { tenant, source, origin, .. } = offered;
                 let reason = error.to_string();
@@ -214,8 +217,13 @@ impl Control {
         let digest = format!("sha256:{}", Digest::of(&offered.bytes));
         let path = if offered.source == ComponentSource::Registry { "reference" } else { "file" };
         let signed_by = policy.admit(path, &digest, &offered.bytes, signature.as_ref())?;
-        let loaded = self.0.host.runtime().load(offered.bytes.clone()).await;
-        Ok((loaded.map_err(|error| ControlError::invalid(path, error.to_string()))?, signed_by))
+        let asker = Asker::of(offered.tenant.as_deref());
+        let loaded = self.0.host.runtime().load_for(offered.bytes.clone(), &asker).await;
+        let refused = |error: LoadError| match error.passes() {
+            true => ControlError::Unavailable(error.to_string()),
+            false => ControlError::invalid(path, error.to_string()),
+        };
+        Ok((loaded.map_err(refused)?, signed_by))
     }
 
     /// Takes a component away. False: there was none.
@@ -256,13 +264,15 @@ impl Control {
         }
         let (removed, last) = self.0.registry.remove_component(actor, digest, of.as_deref()).await?;
         self.0.shelf.forget(digest, of.as_deref());
+        // Whoever may remove it for everybody may have it tried again.
+        let released = actor.tenant.is_none() && self.0.host.runtime().release(digest).await;
         if (removed && last) || (shared && file.is_file() && last) {
             if let Err(error) = tokio::fs::remove_file(&file).await {
                 tracing::warn!(%error, file = %file.display(), "a component's file stays");
             }
             return Ok(true);
         }
-        Ok(removed)
+        Ok(removed || released)
     }
 
     /// Before a tenant goes: the files that only it has. One without an owner would be everybody's.

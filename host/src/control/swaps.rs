@@ -27,7 +27,7 @@ use crate::limits::{STAGE_PROBATION_BATCHES, STAGE_PROBATION_BATCHES_MAX};
 use crate::pipeline::event::{Event, EventKind, Severity};
 use crate::pipeline::load::bundled_or_file;
 use crate::stage::tape::Recording;
-use crate::stage::{ComponentLabel, LoadError, StageComponent, StageKind};
+use crate::stage::{Asker, ComponentLabel, LoadError, StageComponent, StageKind};
 use crate::store::page::{Listed, Page};
 use crate::unix_time::now_ms;
 
@@ -321,7 +321,7 @@ impl Control {
             )));
         }
         // Compiled before anything is promised: what cannot run here at all is the caller's mistake.
-        let component = self.load_component(kind, new.component.as_deref()).await;
+        let component = self.load_component(&Asker::of(Some(&entry.id().tenant)), kind, new.component.as_deref()).await;
         let path = format!("stages.{}.component", super::settings::camel(super::settings::key(kind)));
         let component = component.map_err(|error| ControlError::invalid(&path, error.to_string()))?;
         if component.kind() != kind {
@@ -365,9 +365,14 @@ impl Control {
     }
 
     /// The component of a digest that was checked, or the default of a kind.
-    async fn load_component(&self, kind: StageKind, digest: Option<&str>) -> Result<Arc<StageComponent>, LoadError> {
+    async fn load_component(
+        &self,
+        asker: &Asker,
+        kind: StageKind,
+        digest: Option<&str>,
+    ) -> Result<Arc<StageComponent>, LoadError> {
         let file = digest.and_then(|digest| self.0.host.storage().component(digest));
-        bundled_or_file(self.0.host.runtime(), kind, file.as_deref()).await
+        bundled_or_file(self.0.host.runtime(), asker, kind, file.as_deref()).await
     }
 
     /// The version that a stage is set to, by its own account where it runs.
@@ -375,7 +380,10 @@ impl Control {
         if let Some((_, swaps)) = order.entry.swaps() {
             return swaps.face(order.kind).await.seated().component.label();
         }
-        match self.load_component(order.kind, order.old.component.as_deref()).await {
+        match self
+            .load_component(&Asker::of(Some(&order.entry.id().tenant)), order.kind, order.old.component.as_deref())
+            .await
+        {
             Ok(component) => component.label(),
             Err(_) => ComponentLabel {
                 digest: order.old.component.clone().unwrap_or_default(),

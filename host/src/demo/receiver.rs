@@ -30,7 +30,7 @@ impl Receiver {
                 tokio::select! {
                     _ = child.wait() => {}
                     () = token.cancelled() => {
-                        child.kill().await.ok();
+                        child.end().await;
                     }
                 }
                 tokio::time::sleep(AGAIN_AFTER).await;
@@ -46,11 +46,16 @@ impl Receiver {
     }
 }
 
-fn command(dir: &Path, port: u16) -> ffmpeg_sidecar::command::FfmpegCommand {
+fn command(dir: &Path, port: u16) -> ffmpeg::Command {
     let mut command = ffmpeg::command("file,pipe,rtmp,tcp");
     command.args(["-listen", "1", "-f", "flv", "-i"]).arg(format!("rtmp://127.0.0.1:{port}/live/demo"));
     command.args(["-c", "copy", "-f", "hls", "-hls_time", "2", "-hls_list_size", "10"]);
     command.args(["-hls_segment_type", "fmp4", "-hls_flags", "delete_segments", "-hls_fmp4_init_filename", "init.mp4"]);
-    command.arg("-hls_segment_filename").arg(dir.join("part-%d.m4s")).arg(dir.join("live.m3u8"));
+    command
+        .listens(port)
+        .writes(dir)
+        .arg("-hls_segment_filename")
+        .arg(dir.join("part-%d.m4s"))
+        .arg(dir.join("live.m3u8"));
     command
 }

@@ -3,10 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::Context;
-use tokio::process::Child;
-
 use crate::ffmpeg;
+use crate::process::Child;
+use anyhow::Context;
 
 /// Seconds of the clip.
 const CLIP_SECONDS: u32 = 30;
@@ -34,7 +33,7 @@ impl Source {
         command.args(["-re", "-stream_loop", "-1", "-f", "mpegts", "-i"]).arg(&clip);
         command.args(["-c", "copy", "-f", "hls", "-hls_time", "2", "-hls_list_size", "8"]);
         command.args(["-hls_flags", "delete_segments+program_date_time", "-hls_segment_filename"]);
-        command.arg(dir.join("segment-%d.ts")).arg(dir.join("live.m3u8"));
+        command.writes(dir).arg(dir.join("segment-%d.ts")).arg(dir.join("live.m3u8"));
         let child = ffmpeg::background(command)?;
         let playlist = dir.join("live.m3u8");
         let listed = async {
@@ -48,7 +47,7 @@ impl Source {
 
     /// Ends it.
     pub async fn stop(mut self) {
-        self.child.kill().await.ok();
+        self.child.end().await;
     }
 }
 
@@ -62,6 +61,7 @@ async fn encode(clip: &Path) -> anyhow::Result<()> {
     command.args(["-c:v", "libx264", "-preset", "veryfast", "-profile:v", "main", "-pix_fmt", "yuv420p"]);
     command.args(["-b:v", "2500k", "-bf", "2", "-g", "60", "-keyint_min", "60", "-sc_threshold", "0"]);
     command.args(["-c:a", "aac", "-b:a", "128k", "-ac", "2", "-f", "mpegts"]).arg(&temporary);
+    command.writes(clip.parent().unwrap_or(clip));
     ffmpeg::output("demo clip", command, 0, Duration::from_secs(300)).await.context("encoding the demo clip")?;
     std::fs::rename(&temporary, clip)?;
     Ok(())

@@ -1,13 +1,10 @@
-//! What the test processor does to audio: damage by hand, other lengths and containers by ffmpeg (arguments as a vector,
-//! bounded in time, killed with the task).
-
-use std::process::Stdio;
+//! What the test processor does to audio: damage by hand, other lengths and containers by ffmpeg.
 
 use bytes::Bytes;
-use tokio::process::Command;
 
 use super::fault::{Fault, mixed};
-use crate::limits::FFMPEG_TIMEOUT;
+use crate::ffmpeg::{self, FfmpegError};
+use crate::limits::{EXCHANGE_ATTACHMENTS_MAX_BYTES, FFMPEG_TIMEOUT};
 use crate::media::probe::{Container, probe};
 
 /// Why audio could not be changed.
@@ -17,15 +14,12 @@ pub enum ChangeError {
     /// It is none.
     #[error("the audio to change: {0}")]
     Input(#[from] crate::media::probe::ProbeError),
-    /// ffmpeg did not run.
-    #[error("ffmpeg: {0}")]
-    Run(#[from] std::io::Error),
-    /// ffmpeg took too long.
-    #[error("ffmpeg took longer than {FFMPEG_TIMEOUT:?}")]
-    Timeout,
-    /// ffmpeg failed.
-    #[error("ffmpeg: {0}")]
-    Failed(String),
+    /// It could not be given to ffmpeg.
+    #[error("the audio to change: {0}")]
+    File(#[from] std::io::Error),
+    /// ffmpeg did not run, failed or took too long.
+    #[error(transparent)]
+    Ffmpeg(#[from] FfmpegError),
 }
 
 /// The audio as this fault leaves it. Faults that do not concern audio leave it as it is.
@@ -37,12 +31,12 @@ pub async fn changed(data: Bytes, fault: Fault) -> Result<Bytes, ChangeError> {
         Fault::Empty => Bytes::new(),
         Fault::Length(percent) => {
             let filter = format!("atempo={:.6}", 100.0 / f64::from(percent));
-            ffmpeg(&data, &["-af", &filter, "-c:a", "aac", "-f", "mp4", "-movflags", "empty_moov+frag_keyframe"])
+            converted(&data, &["-af", &filter, "-c:a", "aac", "-f", "mp4", "-movflags", "empty_moov+frag_keyframe"])
                 .await?
         }
-        Fault::Wav => ffmpeg(&data, &["-c:a", "pcm_s16le", "-f", "wav"]).await?,
-        Fault::Adts => ffmpeg(&data, &["-c:a", "copy", "-f", "adts"]).await?,
-        Fault::Mp3 => ffmpeg(&data, &["-c:a", "libmp3lame", "-f", "mp3"]).await?,
+        Fault::Wav => converted(&data, &["-c:a", "pcm_s16le", "-f", "wav"]).await?,
+        Fault::Adts => converted(&data, &["-c:a", "copy", "-f", "adts"]).await?,
+        Fault::Mp3 => converted(&data, &["-c:a", "libmp3lame", "-f", "mp3"]).await?,
         Fault::Drop
         | Fault::Silent
         | Fault::Fail { .. }
@@ -63,7 +57,7 @@ fn corrupt(data: &Bytes) -> Bytes {
     bytes.into()
 }
 
-async fn ffmpeg(data: &Bytes, output: &[&str]) -> Result<Bytes, ChangeError> {
+async fn converted(data: &Bytes, output: &[&str]) -> Result<Bytes, ChangeError> {
     let format = match probe(data)?.container {
         Container::Fmp4 => "mov",
         Container::Adts => "aac",
@@ -73,28 +67,16 @@ async fn ffmpeg(data: &Bytes, output: &[&str]) -> Result<Bytes, ChangeError> {
     // A file, because an MP4 may have to be read from its end.
     let input = tempfile::NamedTempFile::new()?;
     tokio::fs::write(input.path(), data).await?;
-    let child = Command::new("ffmpeg")
-        .args(["-nostdin", "-hide_banner", "-v", "error", "-protocol_whitelist", "file,pipe", "-f", format, "-i"])
-        .arg(input.path())
-        .args(["-map", "0:a:0"])
-        .args(output)
-        .arg("pipe:1")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()?;
-    let done =
-        tokio::time::timeout(FFMPEG_TIMEOUT, child.wait_with_output()).await.map_err(|_| ChangeError::Timeout)??;
-    if !done.status.success() {
-        let text = String::from_utf8_lossy(&done.stderr);
-        return Err(ChangeError::Failed(text.lines().last().unwrap_or("no reason given").to_owned()));
-    }
-    Ok(done.stdout.into())
+    let mut command = ffmpeg::command("file,pipe");
+    command.reads(input.path()).args(["-f", format, "-i"]).arg(input.path());
+    command.args(["-map", "0:a:0"]).args(output).arg("pipe:1");
+    Ok(ffmpeg::output("echo", command, EXCHANGE_ATTACHMENTS_MAX_BYTES, FFMPEG_TIMEOUT).await?.into())
 }
 
 #[cfg(test)]
 mod tests {
+    use tokio::process::Command;
+
     use super::*;
 
     async fn tone() -> Bytes {
@@ -146,6 +128,6 @@ mod tests {
         let error = changed(Bytes::from_static(b"hello"), Fault::Wav).await.unwrap_err().to_string();
         assert_eq!(error, "the audio to change: its 5 bytes are neither MP4, ADTS, WAV nor MP3");
         let wav = changed(tone().await, Fault::Wav).await.unwrap();
-        assert!(matches!(changed(wav, Fault::Adts).await, Err(ChangeError::Failed(_))), "PCM does not fit ADTS");
+        assert!(matches!(changed(wav, Fault::Adts).await, Err(ChangeError::Ffmpeg(_))), "PCM does not fit ADTS");
     }
 }

@@ -4,6 +4,47 @@ use std::time::Duration;
 
 /// Largest component file: Python stages have 18 MB, JavaScript ones 12 MB.
 pub const STAGE_COMPONENT_BYTES_MAX: u64 = 64 << 20;
+/// Modules and components in one component.
+pub const STAGE_PARTS_MAX: usize = 1_000;
+/// Components in components in a component's file, and declared types in types: interfaces need two or three.
+pub const STAGE_NESTING_MAX: usize = 24;
+/// Types that a component declares, those inside of others included. Python's stages have 4,000.
+pub const STAGE_TYPES_MAX: u64 = 100_000;
+/// Functions in one component. Python's stages have 14,000, JavaScript's 16,000.
+pub const STAGE_FUNCTIONS_MAX: u64 = 200_000;
+/// Locals of one function: optimised code of large ones has some hundreds.
+pub const STAGE_LOCALS_MAX: u64 = 10_000;
+/// Imports of a component and of everything in it. Python's stages have 4,000.
+pub const STAGE_IMPORTS_MAX: u64 = 100_000;
+/// Exports of a component and of everything in it. Python's stages have 5,000.
+pub const STAGE_EXPORTS_MAX: u64 = 100_000;
+/// Code of one function, bytes: a compiler's time grows faster than that.
+pub const STAGE_FUNCTION_BYTES_MAX: u64 = 1 << 20;
+/// Code of all functions, bytes. JavaScript's stages have 8 MB.
+pub const STAGE_CODE_BYTES_MAX: u64 = 32 << 20;
+/// Time of execution that a stranger's component may take to be compiled, unless set. In a build without optimisation Python's and
+/// JavaScript's stages take 16 s.
+pub const STAGE_COMPILE_CPU: Duration = Duration::from_secs(60);
+/// Least and most that can be set, seconds.
+pub const STAGE_COMPILE_SECONDS: std::ops::RangeInclusive<u64> = 1..=3_600;
+/// So much longer a compilation may take from start to end: what runs live goes before, and a busy machine is not the file's fault.
+pub const STAGE_COMPILE_GRACE: Duration = Duration::from_secs(180);
+/// Memory that may be taken to compile a stranger's component, bytes, unless set. Python's and JavaScript's stages take 340 MB.
+pub const STAGE_COMPILE_BYTES: u64 = 2 << 30;
+/// Least and most that can be set, bytes.
+pub const STAGE_COMPILE_BYTES_RANGE: std::ops::RangeInclusive<u64> = 128 << 20..=1 << 40;
+/// Call stack of the thread that compiles, bytes.
+pub const STAGE_COMPILE_STACK_BYTES: usize = 16 << 20;
+/// Compiled code of one component, bytes. That of Python's stages has 60 MB.
+pub const STAGE_COMPILED_BYTES_MAX: u64 = 256 << 20;
+/// Bytes of what a compiler says of a component besides its code.
+pub const STAGE_COMPILER_WORDS_BYTES: usize = 64 << 10;
+/// Compilations of strangers' components at once.
+pub const STAGE_COMPILES_AT_ONCE: usize = 2;
+/// Components of one tenant that wait to be compiled; more are refused.
+pub const STAGE_COMPILES_WAITING_MAX: usize = 32;
+/// Components that are remembered because their compilation was ended.
+pub const STAGE_QUARANTINED_MAX: usize = 256;
 /// Stage instances in one host unless set: about 80 pipelines.
 pub const STAGE_INSTANCES_DEFAULT: u32 = 256;
 /// Most memory that one instance can be given.

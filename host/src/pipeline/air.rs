@@ -19,6 +19,7 @@ pub mod position;
 pub mod roster;
 pub mod rtmp;
 pub mod runtime;
+mod secret;
 pub mod sink;
 pub mod spool;
 pub mod status;

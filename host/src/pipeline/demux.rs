@@ -6,8 +6,6 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use ffmpeg_sidecar::command::FfmpegCommand;
-
 use crate::ffmpeg::{self, FfmpegError, Slots, Turn};
 use crate::limits::{FFMPEG_TIMEOUT, PACKET_FACTS_BYTES};
 use crate::media::facts::{BatchFacts, FactsError, OFFSET};
@@ -147,6 +145,7 @@ impl Demuxer {
     async fn run(&self, inputs: &Inputs, dir: &Path) -> Result<BatchFacts, DemuxError> {
         let mut command = ffmpeg::command("file,pipe,concat");
         inputs.add_to(&mut command);
+        command.writes(dir);
         let video_map = "0:v:0";
         let audio_map = format!("{}:a:0", inputs.audio_index());
         // -copyinkf: pictures before the first key frame are packets like any other.
@@ -239,9 +238,9 @@ impl Inputs {
         Ok(Self { main: Input::of(&parts), audio: (!audio.is_empty()).then(|| Input::of(&audio)), dir })
     }
 
-    fn add_to(&self, command: &mut FfmpegCommand) {
+    fn add_to(&self, command: &mut ffmpeg::Command) {
         // Names without folders: the storage path may hold the separator of `concat:`.
-        command.as_inner_mut().current_dir(&self.dir);
+        command.reads(&self.dir).as_inner_mut().current_dir(&self.dir);
         command.arg("-copyts");
         for input in std::iter::once(&self.main).chain(&self.audio) {
             command.args(["-f", input.format]).arg("-i").arg(&input.url);

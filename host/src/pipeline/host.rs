@@ -12,7 +12,7 @@ use crate::ffmpeg::Queue;
 use crate::limits::BATCH_STEPS_WAITING;
 use crate::net::Guard;
 use crate::stage::evidence::Witness;
-use crate::stage::{StageLimits, StageRuntime, StageRuntimeConfig};
+use crate::stage::{Compiler, StageLimits, StageRuntime, StageRuntimeConfig};
 use crate::store::database::Database;
 use crate::store::evidence::EvidenceStore;
 use crate::store::files::{Storage, keep_component_bytes};
@@ -43,6 +43,8 @@ pub struct HostLimits {
     pub ffmpeg_processes: Option<usize>,
     /// Bytes of the disk that stay free (`storage.min_free`).
     pub min_free: Option<u64>,
+    /// Where components are compiled that do not come with the host.
+    pub compiler: Compiler,
 }
 
 impl Host {
@@ -65,8 +67,12 @@ impl Host {
         keep_bundled(&storage).await;
         let database = Database::open(&storage.journal())?;
         let journal = Journal::new(database.clone());
-        let runtime =
-            StageRuntime::new(&StageRuntimeConfig { aot_dir: Some(storage.aot()), ..StageRuntimeConfig::default() })?;
+        let runtime = StageRuntime::new(&StageRuntimeConfig {
+            aot_dir: Some(storage.aot()),
+            aot_key: Some(storage.key()),
+            compiler: limits.compiler,
+            ..StageRuntimeConfig::default()
+        })?;
         let queue = limits.ffmpeg_processes.map_or_else(Queue::default, Queue::new);
         let janitor = Janitor::start(storage.root(), journal.clone(), limits.min_free);
         let air = AirRuntime::start().map_err(LoadError::Threads)?;

@@ -287,7 +287,7 @@ async fn outgoing(dir: &Path, format: AudioFormat, audio: &TrackFacts, turn: Tur
         AudioFormat::Pcm(pcm) => pcm_file(as_it_is("outgoing.pcm", "pcm_s16le", "audio/L16"), pcm, "s16le"),
     };
     let mut command = ffmpeg::command("file,pipe");
-    command.args(["-f", "mp4", "-i"]).arg(dir.join(names::AUDIO)).args(arguments).arg(&file.path);
+    command.writes(dir).args(["-f", "mp4", "-i"]).arg(dir.join(names::AUDIO)).args(arguments).arg(&file.path);
     turn.output("convert", command, 0, FFMPEG_TIMEOUT).await?;
     Ok(file)
 }

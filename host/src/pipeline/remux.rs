@@ -6,7 +6,6 @@
 
 use std::path::Path;
 
-use ffmpeg_sidecar::command::FfmpegCommand;
 use tokio::io::AsyncReadExt;
 
 use crate::ffmpeg::{self, FfmpegError, Turn};
@@ -128,7 +127,7 @@ pub async fn remux(job: Job<'_>) -> Result<Remuxed, RemuxError> {
             }
             done?;
         }
-        Err(_) => running.finish(std::time::Duration::ZERO).await?,
+        Err(_) => return Err(running.overdue(FFMPEG_TIMEOUT).await.into()),
     }
     let remuxed = spooler.finish()?;
     rename(&part(job.dir, names::AIR), &job.dir.join(names::AIR)).await?;
@@ -136,8 +135,9 @@ pub async fn remux(job: Job<'_>) -> Result<Remuxed, RemuxError> {
 }
 
 /// The command that writes FLV tags to stdout, all copied.
-fn command(job: &Job<'_>) -> FfmpegCommand {
+fn command(job: &Job<'_>) -> ffmpeg::Command {
     let mut command = ffmpeg::command("file,pipe");
+    command.reads(job.dir);
     let mut maps: Vec<&str> = Vec::new();
     if job.facts.video.is_some() {
         command.args(["-f", "mp4", "-i"]).arg(job.dir.join(names::VIDEO));
@@ -146,7 +146,7 @@ fn command(job: &Job<'_>) -> FfmpegCommand {
     if job.has_audio() {
         maps.extend(["-map", if maps.is_empty() { "0:a:0" } else { "1:a:0" }]);
         match job.processed {
-            Some(processed) => command.args(["-f", processed.format, "-i"]).arg(&processed.path),
+            Some(processed) => command.reads(&processed.path).args(["-f", processed.format, "-i"]).arg(&processed.path),
             None => command.args(["-f", "mp4", "-i"]).arg(job.dir.join(names::AUDIO)),
         };
         maps.extend(["-bsf:a", "aac_adtstoasc"]);

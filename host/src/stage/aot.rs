@@ -1,19 +1,23 @@
 //! The cache of compiled components on disk.
 //!
-//! In: a component's bytes and digest. Out: its code, from the cache if the entry is whole and of this very engine, else
-//! compiled. An entry is `<digest>-<engine>.cwasm` and beside it `….sum`, the SHA-256 of its content; both are
-//! written to a temporary name and renamed. Compiled code runs with the host's rights, so the directory is the host's own
-//! (0700), and an entry whose checksum does not fit is compiled again, never run.
+//! In: a component's digest and its compiled code. Out: the code, if the entry is this host's own, whole, and of this very
+//! engine. An entry is `<digest>-<engine>.cwasm` and beside it `….mac`, the HMAC-SHA256 of its name and content; both are
+//! written to a temporary name and renamed. Compiled code runs with the host's rights. So the directory is the host's own
+//! (0700), the [key](key) lies outside of it, and an entry that this key did not make is compiled again, never loaded.
 //!
 //! Limits: the cache's size on disk; other entries of the same component (another wasmtime) go when it is compiled.
 
+mod key;
+
+use self::key::{Key, Mac};
 use super::component::Digest;
 use crate::limits::STAGE_AOT_BYTES_MAX;
 use sha2::{Digest as _, Sha256};
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::hash::{Hash as _, Hasher};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::os::fd::AsRawFd as _;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 use wasmtime::component::Component;
@@ -22,27 +26,41 @@ use wasmtime::{Engine, Precompiled};
 /// The cache of one host.
 #[derive(Debug, Clone)]
 pub(super) struct Cache {
-    dir: Option<PathBuf>,
+    place: Option<Place>,
     /// Tells engines apart whose code does not fit each other.
     engine: String,
 }
 
+/// Where entries lie, and the key that they are told by.
+#[derive(Debug, Clone)]
+struct Place {
+    dir: PathBuf,
+    key: Key,
+}
+
 impl Cache {
-    /// Opens the cache. Without a directory, or with one that cannot be made private, nothing is cached.
-    pub(super) fn open(dir: Option<&Path>, engine: &Engine) -> Self {
-        let dir = dir.and_then(|dir| match make_private(dir) {
-            Ok(()) => Some(dir.to_owned()),
+    /// Opens the cache; without a file for the key, that lies beside the directory as `<directory>.key`. Without a directory, or where it or the key is
+    /// not this user's alone, nothing is cached.
+    pub(super) fn open(dir: Option<&Path>, key: Option<&Path>, engine: &Engine) -> Self {
+        let place = dir.and_then(|dir| match Place::open(dir, key) {
+            Ok(place) => Some(place),
             Err(error) => {
                 tracing::warn!(dir = %dir.display(), %error, "compiled stages are not cached");
                 None
             }
         });
-        Self { dir, engine: engine_key(engine) }
+        Self { place, engine: engine_key(engine) }
+    }
+
+    /// Tells engines apart whose code does not fit each other.
+    pub(super) fn engine(&self) -> &str {
+        &self.engine
     }
 
     /// A component's code from the cache, if there is any of use.
     pub(super) fn find(&self, engine: &Engine, digest: &Digest) -> Option<Component> {
-        match read_entry(engine, &self.entry(digest)?) {
+        let place = self.place.as_ref()?;
+        match place.read(engine, &self.name(digest)) {
             Ok(found) => found,
             Err(reason) => {
                 tracing::warn!(%digest, %reason, "a compiled stage in the cache is of no use; compiling again");
@@ -51,66 +69,94 @@ impl Cache {
         }
     }
 
-    /// Compiles a component and keeps its code. Takes milliseconds for Rust, seconds for languages with a runtime.
+    /// Compiles a component in this process and keeps its code. Takes milliseconds for Rust, seconds for languages with a
+    /// runtime.
     pub(super) fn compile(&self, engine: &Engine, digest: &Digest, wasm: &[u8]) -> wasmtime::Result<Component> {
-        let compiled = match self.entry(digest) {
-            None => Component::new(engine, wasm),
-            Some(path) => {
-                let code = engine.precompile_component(wasm)?;
-                match self.write_entry(digest, &path, &code) {
-                    Ok(()) => deserialize_file(engine, &path),
-                    Err(error) => {
-                        tracing::warn!(%digest, %error, "a compiled stage could not be cached");
-                        Component::new(engine, wasm)
-                    }
-                }
-            }
-        };
+        let compiled = engine.precompile_component(wasm).and_then(|code| self.keep(engine, digest, &code));
         give_memory_back();
         compiled
     }
 
-    fn entry(&self, digest: &Digest) -> Option<PathBuf> {
-        self.dir.as_ref().map(|dir| dir.join(format!("{digest}-{}.cwasm", self.engine)))
+    /// Keeps what this host's compiler made of a component, and loads it.
+    pub(super) fn keep(&self, engine: &Engine, digest: &Digest, code: &[u8]) -> wasmtime::Result<Component> {
+        if let Some(place) = &self.place {
+            let name = self.name(digest);
+            match place.write(digest, &name, code) {
+                Ok(()) => return deserialize_file(engine, &place.dir.join(name)),
+                Err(error) => tracing::warn!(%digest, %error, "a compiled stage could not be cached"),
+            }
+        }
+        deserialize(engine, code)
     }
 
-    fn write_entry(&self, digest: &Digest, path: &Path, code: &[u8]) -> io::Result<()> {
-        let Some(dir) = &self.dir else { return Ok(()) };
-        remove_others(dir, digest, path)?;
-        make_room(dir, STAGE_AOT_BYTES_MAX.saturating_sub(code.len() as u64))?;
-        // The checksum first: an entry without one is not read.
-        write_renamed(&sum_path(path), hex(&Sha256::digest(code)).as_bytes())?;
-        write_renamed(path, code)
+    fn name(&self, digest: &Digest) -> String {
+        format!("{digest}-{}.cwasm", self.engine)
     }
 }
 
-/// Code of this engine from a whole entry; `None` if there is no entry.
-fn read_entry(engine: &Engine, path: &Path) -> Result<Option<Component>, String> {
-    let mut file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error.to_string()),
-    };
-    let sum = fs::read_to_string(sum_path(path)).map_err(|error| format!("its checksum: {error}"))?;
-    if sum != checksum(&mut file).map_err(|error| error.to_string())? {
-        return Err("its checksum does not fit".to_owned());
+// === impl Place ===
+
+impl Place {
+    fn open(dir: &Path, key: Option<&Path>) -> io::Result<Self> {
+        make_private(dir)?;
+        let key = key.map_or_else(|| dir.with_extension("key"), Path::to_owned);
+        Ok(Self { dir: dir.to_owned(), key: Key::open(&key)? })
     }
-    match Engine::detect_precompiled_file(path) {
-        Ok(Some(Precompiled::Component)) => {
-            deserialize_file(engine, path).map(Some).map_err(|error| format!("{error:#}"))
+
+    fn write(&self, digest: &Digest, name: &str, code: &[u8]) -> io::Result<()> {
+        let path = self.dir.join(name);
+        remove_others(&self.dir, digest, &path)?;
+        make_room(&self.dir, STAGE_AOT_BYTES_MAX.saturating_sub(code.len() as u64))?;
+        let mut mac = self.key.mac(name);
+        mac.update(code);
+        // The MAC first: an entry without one is not read.
+        write_renamed(&mac_path(&path), mac.text().as_bytes())?;
+        write_renamed(&path, code)
+    }
+
+    /// Code of this engine from an entry that is this host's own; `None` if there is no entry.
+    fn read(&self, engine: &Engine, name: &str) -> Result<Option<Component>, String> {
+        let path = self.dir.join(name);
+        let mut file = match File::options().read(true).custom_flags(libc::O_NOFOLLOW).open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error.to_string()),
+        };
+        own(&file.metadata().map_err(|error| error.to_string())?, 0o022).map_err(|error| error.to_string())?;
+        let told = fs::read_to_string(mac_path(&path)).map_err(|error| format!("its MAC: {error}"))?;
+        let mut mac = self.key.mac(name);
+        take_all(&mut file, &mut mac).map_err(|error| error.to_string())?;
+        if !mac.is(&told) {
+            return Err("this host's key did not make it".to_owned());
         }
-        Ok(_) => Err("it is not a compiled component".to_owned()),
-        Err(error) => Err(format!("{error:#}")),
+        // The very file that was looked at, whatever its name stands for by now.
+        let opened = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
+        let path = if opened.exists() { opened } else { path };
+        match Engine::detect_precompiled_file(&path) {
+            Ok(Some(Precompiled::Component)) => {
+                deserialize_file(engine, &path).map(Some).map_err(|error| format!("{error:#}"))
+            }
+            Ok(_) => Err("it is not a compiled component".to_owned()),
+            Err(error) => Err(format!("{error:#}")),
+        }
     }
 }
 
 #[expect(unsafe_code, reason = "compiled code can only be loaded on trust")]
 fn deserialize_file(engine: &Engine, path: &Path) -> wasmtime::Result<Component> {
-    // SAFETY: the file is what this host's own engine compiled: it lies in a directory that only the host's user can
+    // SAFETY: the file is what this host's own compiler made: it lies in a directory that only the host's user can
     // write to, its name has the digest of the component and the engine's compatibility hash, its content was just
-    // written or fits its checksum, and files there are only ever replaced by renaming, never changed in place, so the
-    // mapping stays as it was checked. wasmtime itself checks version, target and settings in the file.
+    // written or has a MAC of the host's key, and files there are only ever replaced by renaming, never changed in place,
+    // so the mapping stays as it was checked. wasmtime itself checks version, target and settings in the file.
     unsafe { Component::deserialize_file(engine, path) }
+}
+
+/// Loads code that was just compiled.
+#[expect(unsafe_code, reason = "compiled code can only be loaded on trust")]
+pub(super) fn deserialize(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
+    // SAFETY: callers have the code from this host's own compiler, in this process or in one that this process started.
+    // wasmtime itself checks version, target and settings in it.
+    unsafe { Component::deserialize(engine, code) }
 }
 
 /// Returns what a compilation took (tens of megabytes, hundreds for JavaScript) to the system: glibc would keep it.
@@ -125,24 +171,37 @@ fn give_memory_back() {
     }
 }
 
-fn checksum(file: &mut File) -> io::Result<String> {
-    let mut hash = Sha256::new();
+fn take_all(file: &mut File, mac: &mut Mac) -> io::Result<()> {
     let mut buffer = vec![0; 64 << 10];
     loop {
         match file.read(&mut buffer)? {
-            0 => return Ok(hex(&hash.finalize())),
-            read => hash.update(buffer.get(..read).unwrap_or_default()),
+            0 => return Ok(()),
+            read => mac.update(buffer.get(..read).unwrap_or_default()),
         }
     }
 }
 
-fn make_private(dir: &Path) -> io::Result<()> {
+/// Makes a directory that is for this user only, or makes one so.
+pub(super) fn make_private(dir: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
-    // Only the owner may do this, so it also shows that the directory is ours.
+    own(&fs::metadata(dir)?, 0)?;
     fs::set_permissions(dir, Permissions::from_mode(0o700))
 }
 
-fn write_renamed(path: &Path, bytes: &[u8]) -> io::Result<()> {
+/// Whether a file is this user's, and has none of these rights.
+fn own(facts: &fs::Metadata, without: u32) -> io::Result<()> {
+    let (of, we) = (facts.uid(), rustix::process::geteuid().as_raw());
+    if of != we {
+        return Err(io::Error::other(format!("it belongs to user {of}, and this process runs as user {we}")));
+    }
+    let mode = facts.mode() & 0o777;
+    match mode & without {
+        0 => Ok(()),
+        _ => Err(io::Error::other(format!("its mode is {mode:04o}: others than its owner may use it"))),
+    }
+}
+
+pub(super) fn write_renamed(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let dir = path.parent().unwrap_or(Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(dir)?;
     file.write_all(bytes)?;
@@ -150,8 +209,8 @@ fn write_renamed(path: &Path, bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-fn sum_path(path: &Path) -> PathBuf {
-    path.with_extension("sum")
+fn mac_path(path: &Path) -> PathBuf {
+    path.with_extension("mac")
 }
 
 /// Removes what other engines compiled of the same component.
@@ -160,7 +219,7 @@ fn remove_others(dir: &Path, digest: &Digest, keep: &Path) -> io::Result<()> {
     for entry in fs::read_dir(dir)? {
         let path = entry?.path();
         let of_digest = path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(&prefix));
-        if of_digest && path != keep && path != sum_path(keep) {
+        if of_digest && path != keep && path != mac_path(keep) {
             remove(&path)?;
         }
     }
@@ -184,25 +243,21 @@ fn make_room(dir: &Path, limit: u64) -> io::Result<()> {
             break;
         }
         remove(&path)?;
-        remove(&sum_path(&path))?;
+        remove(&mac_path(&path))?;
         total = total.saturating_sub(size);
     }
     Ok(())
 }
 
-fn remove(path: &Path) -> io::Result<()> {
+pub(super) fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// wasmtime's version, target, compiler flags and tunables in a few characters.
-fn engine_key(engine: &Engine) -> String {
+pub(super) fn engine_key(engine: &Engine) -> String {
     struct Sha(Sha256);
     impl Hasher for Sha {
         fn write(&mut self, bytes: &[u8]) {
@@ -220,119 +275,4 @@ fn engine_key(engine: &Engine) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The smallest component there is: the cache does not care what is in it.
-    const EMPTY: &[u8] = b"\0asm\x0d\0\x01\0";
-
-    fn fixture() -> (tempfile::TempDir, Engine, Digest, &'static [u8]) {
-        let (engine, _) = crate::stage::engine::build(4).unwrap();
-        (tempfile::tempdir().unwrap(), engine, Digest::of(EMPTY), EMPTY)
-    }
-
-    fn files(dir: &Path) -> Vec<String> {
-        let mut names: Vec<_> =
-            fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-        names.sort();
-        names
-    }
-
-    #[test]
-    fn compiled_once_then_taken_from_a_private_directory() {
-        let (tmp, engine, digest, wasm) = fixture();
-        let dir = tmp.path().join("aot");
-        let cache = Cache::open(Some(&dir), &engine);
-        assert!(cache.find(&engine, &digest).is_none());
-        cache.compile(&engine, &digest, wasm).unwrap();
-        assert!(cache.find(&engine, &digest).is_some());
-        assert_eq!(fs::metadata(&dir).unwrap().permissions().mode() & 0o777, 0o700);
-        let name = format!("{digest}-{}", engine_key(&engine));
-        assert_eq!(files(&dir), [format!("{name}.cwasm"), format!("{name}.sum")]);
-    }
-
-    #[test]
-    fn a_damaged_entry_is_not_used_and_can_be_replaced() {
-        let (tmp, engine, digest, wasm) = fixture();
-        let cache = Cache::open(Some(tmp.path()), &engine);
-        cache.compile(&engine, &digest, wasm).unwrap();
-        let path = cache.entry(&digest).unwrap();
-        let good = fs::read(&path).unwrap();
-
-        let mut flipped = good.clone();
-        let middle = flipped.len() / 2;
-        flipped[middle] ^= 1;
-        let wrong: [&[u8]; 3] = [&flipped, &good[..good.len() / 2], b""];
-        for content in wrong {
-            // Replaced, not changed in place: the first component's code is mapped from the old file.
-            write_renamed(&path, content).unwrap();
-            assert!(cache.find(&engine, &digest).is_none());
-            cache.compile(&engine, &digest, wasm).unwrap();
-            assert!(cache.find(&engine, &digest).is_some(), "the entry is whole again");
-        }
-        fs::remove_file(sum_path(&path)).unwrap();
-        assert!(cache.find(&engine, &digest).is_none());
-    }
-
-    #[test]
-    fn what_is_not_compiled_code_is_refused_even_with_its_checksum() {
-        let (tmp, engine, digest, wasm) = fixture();
-        let cache = Cache::open(Some(tmp.path()), &engine);
-        let path = cache.entry(&digest).unwrap();
-        for content in [b"garbage".as_slice(), wasm] {
-            write_renamed(&path, content).unwrap();
-            write_renamed(&sum_path(&path), hex(&Sha256::digest(content)).as_bytes()).unwrap();
-            assert!(cache.find(&engine, &digest).is_none());
-        }
-    }
-
-    #[test]
-    fn another_engines_code_is_not_used_and_goes() {
-        let (tmp, engine, digest, wasm) = fixture();
-        let mut config = wasmtime::Config::new();
-        config.cranelift_opt_level(wasmtime::OptLevel::None);
-        let other = Engine::new(&config).unwrap();
-        assert_ne!(engine_key(&engine), engine_key(&other));
-        Cache::open(Some(tmp.path()), &other).compile(&other, &digest, wasm).unwrap();
-        let cache = Cache::open(Some(tmp.path()), &engine);
-        assert!(cache.find(&engine, &digest).is_none());
-        // Even under this engine's name wasmtime itself refuses it.
-        let theirs = Cache::open(Some(tmp.path()), &other).entry(&digest).unwrap();
-        fs::copy(&theirs, cache.entry(&digest).unwrap()).unwrap();
-        fs::copy(sum_path(&theirs), sum_path(&cache.entry(&digest).unwrap())).unwrap();
-        assert!(cache.find(&engine, &digest).is_none());
-        cache.compile(&engine, &digest, wasm).unwrap();
-        assert_eq!(files(tmp.path()).len(), 2);
-    }
-
-    #[test]
-    fn the_cache_is_bounded_oldest_first() {
-        let tmp = tempfile::tempdir().unwrap();
-        for (age, name) in [(3, "a"), (2, "b"), (1, "c")] {
-            for extension in ["cwasm", "sum"] {
-                let path = tmp.path().join(name).with_extension(extension);
-                fs::write(&path, [0; 100]).unwrap();
-                let time = SystemTime::now() - std::time::Duration::from_secs(age * 60);
-                File::options().write(true).open(&path).unwrap().set_modified(time).unwrap();
-            }
-        }
-        make_room(tmp.path(), 200).unwrap();
-        assert_eq!(files(tmp.path()), ["b.cwasm", "b.sum", "c.cwasm", "c.sum"]);
-    }
-
-    #[test]
-    fn without_a_usable_directory_it_still_compiles() {
-        let (tmp, engine, digest, wasm) = fixture();
-        let file = tmp.path().join("file");
-        fs::write(&file, "").unwrap();
-        for dir in [None, Some(file.as_path())] {
-            let cache = Cache::open(dir, &engine);
-            cache.compile(&engine, &digest, wasm).unwrap();
-            assert!(cache.find(&engine, &digest).is_none());
-        }
-        let gone = tmp.path().join("gone");
-        let cache = Cache::open(Some(&gone), &engine);
-        fs::remove_dir(&gone).unwrap();
-        cache.compile(&engine, &digest, wasm).unwrap();
-    }
-}
+mod tests;

@@ -23,16 +23,22 @@ pub(super) fn build(instances: u32) -> Result<(Engine, bool), RuntimeError> {
         Ok(engine) => Ok((engine, true)),
         Err(error) => {
             tracing::warn!(%error, "no pool for stage instances; they allocate for themselves");
-            let mut unpooled = common();
-            unpooled
-                .allocation_strategy(InstanceAllocationStrategy::OnDemand)
-                .memory_reservation(UNPOOLED_RESERVATION_BYTES)
-                .memory_reservation_for_growth(UNPOOLED_RESERVATION_BYTES)
-                .memory_guard_size(UNPOOLED_GUARD_BYTES);
-            let engine = Engine::new(&unpooled).map_err(|error| RuntimeError::Engine(format!("{error:#}")))?;
-            Ok((engine, false))
+            Ok((for_compiling(false)?, false))
         }
     }
+}
+
+/// An engine whose code fits one with a pool, or one without. It has no pool itself.
+pub(super) fn for_compiling(pooled: bool) -> Result<Engine, RuntimeError> {
+    let mut config = common();
+    config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
+    if !pooled {
+        config
+            .memory_reservation(UNPOOLED_RESERVATION_BYTES)
+            .memory_reservation_for_growth(UNPOOLED_RESERVATION_BYTES)
+            .memory_guard_size(UNPOOLED_GUARD_BYTES);
+    }
+    Engine::new(&config).map_err(|error| RuntimeError::Engine(format!("{error:#}")))
 }
 
 fn common() -> Config {
@@ -77,6 +83,15 @@ mod tests {
 
     /// Set in the child process, which has little address space.
     const CHILD: &str = "OUTBOARD_TEST_LITTLE_ADDRESS_SPACE";
+
+    #[test]
+    fn the_compilers_engine_makes_code_for_the_one_that_runs_it() {
+        let (running, pooled) = super::build(4).unwrap();
+        assert!(pooled);
+        let name = crate::stage::aot::engine_key;
+        assert_eq!(name(&super::for_compiling(true).unwrap()), name(&running));
+        assert_ne!(name(&super::for_compiling(false).unwrap()), name(&running));
+    }
 
     /// Runs itself again in a process with 1.5 GB of address space, where no pool can be had.
     #[tokio::test]

@@ -1,7 +1,7 @@
 //! What can go wrong with a stage, kept apart by whose doing it is: the stage decided so (error value), the stage broke
 //! (trap, limit, invalid answer), or we broke (host failure).
 
-use super::component::StageKind;
+use super::component::{Digest, StageKind};
 use super::contract;
 use crate::limits::{STAGE_PROBLEMS_MAX, STAGE_TEXT_CHARS_MAX};
 use std::fmt;
@@ -140,9 +140,45 @@ pub enum LoadError {
     /// It failed in its first call, `describe`.
     #[error(transparent)]
     Describe(#[from] StageError),
+    /// It failed in its first call, in a process of its own.
+    #[error("{0}")]
+    FirstCall(String),
+    /// It is over a bound of what is compiled at all, or cannot be read.
+    #[error("the component is not compiled: {0}")]
+    Unfit(String),
     /// The host could not compile or load it.
     #[error("the component could not be compiled: {0}")]
     Compile(String),
+    /// It ended the process that compiled it, or reached its limits.
+    #[error("the component could not be compiled: {0}. It is not tried again")]
+    Broke(String),
+    /// It did so before.
+    #[error(
+        "sha256:{digest} is not compiled again: when it was, {reason}. It is tried again once limits.compile_seconds or \
+         limits.compile_memory is raised, or the host's operator runs: outboard stage release sha256:{digest}"
+    )]
+    Quarantined {
+        /// The file's digest.
+        digest: Digest,
+        /// What happened then.
+        reason: String,
+    },
+    /// Too many of the tenant's components wait to be compiled.
+    #[error("{waiting} components of this tenant wait to be compiled already; try again later")]
+    Busy {
+        /// So many.
+        waiting: usize,
+    },
+    /// The host cannot compile now; not for a reason in the component.
+    #[error("the component cannot be compiled now: {0}")]
+    Unavailable(String),
+}
+
+impl LoadError {
+    /// Whether the same file may be taken later.
+    pub fn passes(&self) -> bool {
+        matches!(self, Self::Busy { .. } | Self::Unavailable(_))
+    }
 }
 
 /// Why the stage runtime could not start.

@@ -1,13 +1,15 @@
 //! The stage runtime of one host: the engine, the loaded components, the instances that may run at once.
 
-use super::aot::Cache;
+use super::aot::{self, Cache};
 use super::bundled;
-use super::component::{self, Digest, Facts, StageComponent, StageKind};
+use super::compile::{Asker, Compiler, Strangers};
+use super::component::{self, Digest, Facts, Linked, StageComponent, StageKind};
 use super::contract;
 use super::engine;
 use super::error::{LoadError, RuntimeError, StageError};
 use super::guest_log::GuestLog;
 use super::instance::{self, StageLimits};
+use super::precheck;
 use super::sandbox::{self, Sandbox};
 use super::schema;
 use super::seat::StageLabels;
@@ -34,15 +36,25 @@ const VERSION_BYTES_MAX: usize = 64;
 pub struct StageRuntimeConfig {
     /// Where compiled components are kept; absent: nowhere. The directory is made private (0700).
     pub aot_dir: Option<PathBuf>,
+    /// The key that its entries are told by, made at first use; absent: `<directory>.key`.
+    pub aot_key: Option<PathBuf>,
     /// Instances at once in the whole host.
     pub instances: u32,
     /// Largest component file, bytes.
     pub component_bytes: u64,
+    /// Where components that do not come with the host are compiled.
+    pub compiler: Compiler,
 }
 
 impl Default for StageRuntimeConfig {
     fn default() -> Self {
-        Self { aot_dir: None, instances: STAGE_INSTANCES_DEFAULT, component_bytes: STAGE_COMPONENT_BYTES_MAX }
+        Self {
+            aot_dir: None,
+            aot_key: None,
+            instances: STAGE_INSTANCES_DEFAULT,
+            component_bytes: STAGE_COMPONENT_BYTES_MAX,
+            compiler: Compiler::default(),
+        }
     }
 }
 
@@ -61,8 +73,10 @@ pub(super) struct Inner {
     pooled: bool,
     cache: Cache,
     component_bytes: u64,
-    /// One compilation at a time.
+    /// One compilation at a time in this process.
     compiling: tokio::sync::Mutex<()>,
+    /// `None`: this process compiles what strangers made, too.
+    strangers: Option<Strangers>,
     loaded: Mutex<HashMap<Digest, Weak<StageComponent>>>,
 }
 
@@ -73,6 +87,17 @@ impl StageRuntime {
     /// [`RuntimeError`] if the engine or its ticker cannot start.
     pub fn new(config: &StageRuntimeConfig) -> Result<Self, RuntimeError> {
         let (engine, pooled) = engine::build(config.instances)?;
+        Self::assemble(engine, pooled, config)
+    }
+
+    /// As the process has it that compiles for a runtime with a pool, or without.
+    pub(super) fn in_worker(pooled: bool) -> Result<Self, RuntimeError> {
+        let config = StageRuntimeConfig { instances: 1, ..StageRuntimeConfig::default() };
+        Self::assemble(engine::for_compiling(pooled)?, false, &config)
+    }
+
+    fn assemble(engine: Engine, pooled: bool, config: &StageRuntimeConfig) -> Result<Self, RuntimeError> {
+        let aot_dir = config.aot_dir.as_deref();
         let linker = sandbox::linker(&engine).map_err(|error| RuntimeError::Engine(format!("{error:#}")))?;
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Ok(Self(Arc::new(Inner {
@@ -82,9 +107,13 @@ impl StageRuntime {
             slow_calls: Arc::new(Semaphore::new(cores * STAGE_SLOW_CALLS_A_CORE)),
             linker,
             pooled,
-            cache: Cache::open(config.aot_dir.as_deref(), &engine),
+            cache: Cache::open(aot_dir, config.aot_key.as_deref(), &engine),
             component_bytes: config.component_bytes,
             compiling: tokio::sync::Mutex::new(()),
+            strangers: match &config.compiler {
+                Compiler::InProcess => None,
+                Compiler::Child(child) => Some(Strangers::new(child.clone(), aot_dir)),
+            },
             loaded: Mutex::default(),
             engine,
         })))
@@ -121,22 +150,42 @@ impl StageRuntime {
         all
     }
 
+    /// Loads a component from a file, for the host itself.
+    ///
+    /// # Errors
+    /// [`LoadError`]: unreadable, or as with [`load_for`](Self::load_for).
+    pub async fn load_file(&self, path: &Path) -> Result<Arc<StageComponent>, LoadError> {
+        self.load_file_for(path, &Asker::default()).await
+    }
+
     /// Loads a component from a file.
     ///
     /// # Errors
-    /// [`LoadError`]: unreadable, or as with [`load`](Self::load).
-    pub async fn load_file(&self, path: &Path) -> Result<Arc<StageComponent>, LoadError> {
+    /// As with [`load_file`](Self::load_file).
+    pub async fn load_file_for(&self, path: &Path, asker: &Asker) -> Result<Arc<StageComponent>, LoadError> {
         let wasm = read(path, self.0.component_bytes).await?;
-        self.load(wasm).await
+        self.load_for(wasm, asker).await
+    }
+
+    /// Loads a component for the host itself.
+    ///
+    /// # Errors
+    /// As with [`load_for`](Self::load_for).
+    pub async fn load(&self, wasm: impl Into<bytes::Bytes>) -> Result<Arc<StageComponent>, LoadError> {
+        self.load_for(wasm, &Asker::default()).await
     }
 
     /// Loads a component: checks it against the contract, takes its code from the cache or compiles it, asks it to
-    /// describe itself. The same file is loaded once as long as anything uses it.
+    /// describe itself. The same file is loaded once as long as anything uses it. Dropping the future ends the compilation.
     ///
     /// # Errors
     /// [`LoadError`]: too large, no component, forbidden imports, not exactly one world of the contract, a trap or limit
-    /// in `describe`.
-    pub async fn load(&self, wasm: impl Into<bytes::Bytes>) -> Result<Arc<StageComponent>, LoadError> {
+    /// in `describe`, or a limit of its compilation.
+    pub async fn load_for(
+        &self,
+        wasm: impl Into<bytes::Bytes>,
+        asker: &Asker,
+    ) -> Result<Arc<StageComponent>, LoadError> {
         let wasm: bytes::Bytes = wasm.into();
         let (size, limit) = (wasm.len() as u64, self.0.component_bytes);
         if size > limit {
@@ -151,7 +200,7 @@ impl StageRuntime {
         if let Some(component) = self.loaded(&digest) {
             return Ok(component);
         }
-        let component = Arc::new(self.prepare(digest, wasm).await?);
+        let component = Arc::new(self.prepare(digest, wasm, asker).await?);
         let mut loaded = self.0.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         loaded.retain(|_, component| component.strong_count() > 0);
         loaded.insert(digest, Arc::downgrade(&component));
@@ -166,20 +215,53 @@ impl StageRuntime {
         self.0.loaded.lock().unwrap_or_else(PoisonError::into_inner).get(digest).and_then(Weak::upgrade)
     }
 
-    async fn prepare(&self, digest: Digest, wasm: bytes::Bytes) -> Result<StageComponent, LoadError> {
+    /// Has a file compiled again that ended its compiler. False: there is nothing against it.
+    pub async fn release(&self, digest: &str) -> bool {
+        match &self.0.strangers {
+            Some(strangers) => strangers.release(digest).await,
+            None => false,
+        }
+    }
+
+    /// Tells engines apart whose code does not fit each other.
+    pub(super) fn engine_name(&self) -> &str {
+        self.0.cache.engine()
+    }
+
+    async fn prepare(&self, digest: Digest, wasm: bytes::Bytes, asker: &Asker) -> Result<StageComponent, LoadError> {
         let size = wasm.len() as u64;
         let code = match self.cached(digest).await? {
             Some(code) => code,
-            None => self.compile(digest, wasm).await?,
+            None => self.compile(digest, wasm, asker).await?,
         };
-        let facts = Facts::of(&code);
-        let linked = component::link(&self.0.linker, &code, &facts)?;
-        let log = GuestLog::new(StageLabels::default(), digest.to_string());
-        let mut instance = instance::start(&self.0, &linked, StageLimits::default(), log).await?.checked(&linked)?;
-        let description = instance.describe(&self.0).await?;
-        check_description(&description).map_err(|reason| StageError::Invalid { call: "describe", reason })?;
+        let (facts, linked) = self.link(&code)?;
+        let description = self.describe(digest, &linked).await?;
         tracing::debug!(%digest, name = %description.name, "stage loaded");
         Ok(StageComponent::new(digest, size, facts, description, linked))
+    }
+
+    fn link(&self, code: &Component) -> Result<(Facts, Linked), LoadError> {
+        let facts = Facts::of(code);
+        let linked = component::link(&self.0.linker, code, &facts)?;
+        Ok((facts, linked))
+    }
+
+    /// Compiles, checks and links a component on this thread.
+    pub(super) fn compile_here(&self, wasm: &[u8]) -> Result<(Vec<u8>, Linked), LoadError> {
+        let failed = |error: wasmtime::Error| LoadError::Compile(format!("{error:#}"));
+        let code = self.0.engine.precompile_component(wasm).map_err(failed)?;
+        let component = aot::deserialize(&self.0.engine, &code).map_err(failed)?;
+        let (_, linked) = self.link(&component)?;
+        Ok((code, linked))
+    }
+
+    /// A component's first call.
+    pub(super) async fn describe(&self, digest: Digest, linked: &Linked) -> Result<contract::Description, LoadError> {
+        let log = GuestLog::new(StageLabels::default(), digest.to_string());
+        let mut instance = instance::start(&self.0, linked, StageLimits::default(), log).await?.checked(linked)?;
+        let description = instance.describe(&self.0).await?;
+        check_description(&description).map_err(|reason| StageError::Invalid { call: "describe", reason })?;
+        Ok(description)
     }
 
     async fn cached(&self, digest: Digest) -> Result<Option<Component>, LoadError> {
@@ -187,9 +269,26 @@ impl StageRuntime {
         blocking(move || inner.cache.find(&inner.engine, &digest)).await
     }
 
-    /// Compiles apart from live media: one component at a time, on a thread of its own with low priority. Loading others
-    /// that are in the cache does not wait for it.
-    async fn compile(&self, digest: Digest, wasm: bytes::Bytes) -> Result<Component, LoadError> {
+    /// Compiles apart from live media. What comes with the host is compiled here, what strangers made is looked at first and
+    /// then compiled in a process of its own. Loading others that are in the cache does not wait for it.
+    async fn compile(&self, digest: Digest, wasm: bytes::Bytes, asker: &Asker) -> Result<Component, LoadError> {
+        if bundled::is_bundled(&format!("sha256:{digest}")) {
+            return self.compile_in_process(digest, wasm).await;
+        }
+        let looked_at = wasm.clone();
+        blocking(move || precheck::check(&looked_at)).await?.map_err(LoadError::Unfit)?;
+        let Some(strangers) = &self.0.strangers else { return self.compile_in_process(digest, wasm).await };
+        let keep = async |code: Vec<u8>| {
+            let inner = Arc::clone(&self.0);
+            let kept = blocking(move || inner.cache.keep(&inner.engine, &digest, &code)).await?;
+            kept.map_err(|error| LoadError::Compile(format!("{error:#}")))
+        };
+        let engine = (self.engine_name(), self.0.pooled);
+        strangers.compile((digest, wasm), asker, engine, async || self.cached(digest).await, keep).await
+    }
+
+    /// One component at a time, on a thread of its own with low priority.
+    async fn compile_in_process(&self, digest: Digest, wasm: bytes::Bytes) -> Result<Component, LoadError> {
         let _one_at_a_time = self.0.compiling.lock().await;
         if let Some(code) = self.cached(digest).await? {
             return Ok(code);
@@ -236,7 +335,7 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 }
 
 /// Lets everything else on this machine go before the calling thread.
-fn lower_priority() {
+pub(super) fn lower_priority() {
     #[cfg(target_os = "linux")]
     {
         const NICE: libc::c_int = 10;

@@ -83,9 +83,14 @@ impl Storage {
         database_file(&self.root)
     }
 
+    /// The key that compiled components are told by.
+    pub fn key(&self) -> PathBuf {
+        self.root.join("outboard.key")
+    }
+
     /// Compiled components.
     pub fn aot(&self) -> PathBuf {
-        self.root.join("aot")
+        aot_dir(&self.root)
     }
 
     /// The file of a stage component, see [`component_file`].
@@ -113,6 +118,11 @@ impl Storage {
 /// The database in a storage folder.
 pub fn database_file(storage: &Path) -> PathBuf {
     storage.join("outboard.db")
+}
+
+/// Compiled components in a storage folder.
+pub fn aot_dir(storage: &Path) -> PathBuf {
+    storage.join("aot")
 }
 
 /// The folder of stage components in a storage folder.

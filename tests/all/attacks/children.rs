@@ -1,1 +1,213 @@
 //! What ffmpeg may reach, and how a hung one ends.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use outboard::ffmpeg::{self, FfmpegError};
+use outboard_tests::door::Door;
+use outboard_tests::host::{Host, binary};
+use outboard_tests::media::{Clip, LiveOrigin, entries, packets};
+use outboard_tests::receiver::free_port;
+use tokio::process::Command;
+
+/// Nothing here takes longer, unless it is broken.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// The processes whose parent is `parent`.
+fn children(parent: u32) -> Vec<PathBuf> {
+    let all = std::fs::read_dir("/proc").unwrap().filter_map(|entry| Some(entry.ok()?.path()));
+    let ours = |path: &PathBuf| {
+        let stat = std::fs::read_to_string(path.join("stat")).unwrap_or_default();
+        let after = stat.rsplit_once(") ").map(|(_, rest)| rest.split(' ').nth(1).unwrap_or_default().to_owned());
+        after.is_some_and(|id| id == parent.to_string())
+    };
+    all.filter(ours).collect()
+}
+
+/// Whether a process runs with `word` as its last argument.
+fn runs(word: &str) -> bool {
+    let all = std::fs::read_dir("/proc").unwrap().filter_map(|entry| Some(entry.ok()?.path()));
+    let ends = format!("\0{word}\0");
+    all.filter_map(|path| std::fs::read(path.join("cmdline")).ok()).any(|line| line.ends_with(ends.as_bytes()))
+}
+
+async fn until(what: &str, mut is: impl FnMut() -> bool) {
+    let waited = tokio::time::timeout(PATIENCE, async {
+        while !is() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    });
+    assert!(waited.await.is_ok(), "{what}: not in {PATIENCE:?}");
+}
+
+/// A folder with an `ffmpeg` that is this script, and a PATH that finds it first.
+fn wrapper(script: &str) -> (tempfile::TempDir, String) {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("ffmpeg");
+    std::fs::write(&file, format!("#!/bin/sh\n{script}\n")).unwrap();
+    std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", dir.path().display(), std::env::var("PATH").unwrap());
+    (dir, path)
+}
+
+/// The wrapper is killed, and so is what it waits for, which holds its messages open.
+#[tokio::test]
+async fn a_hung_ffmpeg_behind_a_wrapper_ends_with_all_it_started() {
+    // Tells this sleep from every other one on the machine.
+    let long = format!("{}.{}", 1_000_000, std::process::id());
+    let storage = tempfile::tempdir().unwrap();
+    let (_dir, path) = wrapper(&format!("echo hung >&2; sleep {long} & wait"));
+    let doctor = Command::new(binary())
+        .args(["doctor", "--storage", storage.path().to_str().unwrap()])
+        .env("PATH", path)
+        .output();
+    let doctor = tokio::spawn(doctor);
+    until("the wrapper has started something", || runs(&long)).await;
+    let output = tokio::time::timeout(PATIENCE, doctor).await.expect("the check ends").unwrap().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("took longer than 10s and was ended: hung"), "{text}");
+    assert!(!runs(&long), "what the wrapper started is still there");
+}
+
+/// All that other users of the machine can see of the host's children, and what the children are given.
+#[tokio::test]
+async fn children_have_no_secrets_in_their_arguments_and_no_environment() {
+    const PASSPHRASE: &str = "PASSPHRASE-0123456789";
+    const STREAM: &str = "STREAM-0123456789";
+    let origin = LiveOrigin::start(entries(&Clip::small(24), false)).await;
+    let (storage, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (port, file) = (free_port(), out.path().join("srt.ts"));
+    let mut listener = Command::new("ffmpeg")
+        .args(["-nostdin", "-loglevel", "error", "-i"])
+        .arg(format!("srt://127.0.0.1:{port}?mode=listener&passphrase={PASSPHRASE}"))
+        .args(["-map", "0", "-c", "copy", "-f", "mpegts"])
+        .arg(&file)
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let to = format!("srt://127.0.0.1:{port}?passphrase={PASSPHRASE}&streamid=#!::r={STREAM},m=publish");
+    let storage = storage.path().to_str().unwrap();
+    let options = ["run", "--storage", storage, "--source", &origin.url, "--batch-seconds", "4", "--batches", "3"];
+    let host = Host::spawn_with(&options, &[("OUTBOARD_AIR__TO", &to), ("SECRET_OF_OURS", PASSPHRASE)]);
+    let pid = host.pid();
+    let ended = tokio::spawn(host.ended(PATIENCE));
+    let (mut lines, mut names) = (HashSet::new(), HashSet::new());
+    while !ended.is_finished() {
+        for child in children(pid) {
+            let line = String::from_utf8_lossy(&std::fs::read(child.join("cmdline")).unwrap_or_default()).into_owned();
+            // Between fork and exec it is still the host.
+            if !line.split('\0').next().is_some_and(|program| program.ends_with("ffmpeg")) {
+                continue;
+            }
+            let environment = std::fs::read(child.join("environ")).unwrap_or_default();
+            let environment = String::from_utf8_lossy(&environment).into_owned();
+            let set = environment.split('\0').filter_map(|set| Some(set.split_once('=')?.0.to_owned()));
+            names.extend(set);
+            lines.insert(line);
+        }
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    let ended = ended.await.unwrap();
+    assert!(ended.status.success(), "{:#?}", ended.log);
+    let to: Vec<_> = lines.iter().filter(|line| line.contains("srt://127.0.0.1")).collect();
+    assert_eq!(to.len(), 1, "{lines:#?}");
+    assert!(lines.iter().all(|line| !line.contains(PASSPHRASE) && !line.contains(STREAM)), "{lines:#?}");
+    let mut names: Vec<_> = names.into_iter().collect();
+    names.sort_unstable();
+    assert_eq!(names, ["LC_ALL", "PATH"]);
+    // The listener takes nobody without the passphrase.
+    tokio::time::timeout(PATIENCE, listener.wait()).await.unwrap().unwrap();
+    assert!(packets(&file, "v").len() > 100, "too little arrived");
+    assert_eq!(ended.lines_with(PASSPHRASE), 0, "the log");
+}
+
+/// Runs ffmpeg on what a stranger wrote, with the protocols wide open: the walls alone hold.
+async fn reads(dir: &Path, arguments: &[&str]) -> Result<Vec<u8>, FfmpegError> {
+    let mut command = ffmpeg::command("file,pipe,concat,subfile,crypto,data,http,tcp,udp,unix");
+    command.reads(dir).args(arguments).args(["-map", "0", "-c", "copy", "-f", "data", "pipe:1"]);
+    ffmpeg::output("attack", command, 1 << 20, PATIENCE).await
+}
+
+/// Lists that name files and addresses elsewhere, as a segment could be one.
+#[tokio::test]
+async fn a_list_in_the_place_of_media_reaches_nothing_outside() {
+    if outboard::process::standing().landlock_abi.is_none() {
+        return;
+    }
+    let (dir, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let door = Door::at("127.0.0.1").await;
+    let segment = Clip::small(24).segments().join("segment-0.ts");
+    let (inner, outer) = (dir.path().join("inner.ts"), outside.path().join("outer.ts"));
+    std::fs::copy(&segment, &inner).unwrap();
+    std::fs::copy(&segment, &outer).unwrap();
+    let write = |name: &str, text: String| {
+        std::fs::write(dir.path().join(name), text).unwrap();
+        dir.path().join(name).display().to_string()
+    };
+    let hls = |at: &str| format!("#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:2,\n{at}\n#EXT-X-ENDLIST\n");
+    let (inner, outer, port) = (inner.display(), outer.display(), door.port());
+    // What the list says is done where it may be, or the rest of this proves nothing.
+    let good = write("good.m3u8", hls(&format!("file://{inner}")));
+    assert!(!reads(dir.path(), &["-f", "hls", "-i", &good]).await.unwrap().is_empty());
+    let good = write("good.txt", format!("ffconcat version 1.0\nfile 'file:{inner}'\n"));
+    assert!(!reads(dir.path(), &["-f", "concat", "-safe", "0", "-i", &good]).await.unwrap().is_empty());
+
+    let file = write("file.m3u8", hls(&format!("file://{outer}")));
+    let http = write("http.m3u8", hls(&format!("http://127.0.0.1:{port}/x.ts")));
+    let concat = write("concat.txt", format!("ffconcat version 1.0\nfile 'file:{outer}'\n"));
+    let passwd = write("passwd.txt", "ffconcat version 1.0\nfile 'file:/etc/passwd'\n".to_owned());
+    let subfile = format!("subfile,,start,0,end,1000,,:{outer}");
+    let joined = format!("concat:{inner}|{outer}");
+    for arguments in [
+        &["-f", "hls", "-i", &file][..],
+        &["-f", "hls", "-i", &http],
+        &["-f", "concat", "-safe", "0", "-i", &concat],
+        &["-f", "concat", "-safe", "0", "-i", &passwd],
+        &["-f", "mpegts", "-i", &subfile],
+        &["-f", "mpegts", "-i", &joined],
+        &["-f", "mpegts", "-i", &format!("udp://127.0.0.1:{port}?timeout=1000")],
+    ] {
+        let error = reads(dir.path(), arguments).await.expect_err(&arguments.join(" ")).to_string();
+        let said = ["ermission denied", "not permitted"].iter().any(|words| error.contains(words));
+        assert!(said, "{arguments:?}: {error}");
+    }
+    assert_eq!(door.came().await, (0, false));
+}
+
+/// What a run makes lies in its own folder.
+#[tokio::test]
+async fn a_run_writes_where_it_may_and_nowhere_else() {
+    if outboard::process::standing().landlock_abi.is_none() {
+        return;
+    }
+    let (dir, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let run = async |to: PathBuf| {
+        let mut command = ffmpeg::command("file,pipe");
+        command.args(["-f", "lavfi", "-i", "sine=d=0.1", "-f", "wav"]).writes(dir.path()).arg(&to);
+        ffmpeg::output("attack", command, 0, PATIENCE).await.map(|_| to)
+    };
+    assert!(run(dir.path().join("in.wav")).await.unwrap().exists());
+    let outer = outside.path().join("out.wav");
+    let error = run(outer.clone()).await.unwrap_err().to_string();
+    assert!(error.contains("ermission denied") && !outer.exists(), "{error}");
+}
+
+/// systemd's own judgement of the units, from 0 (walled) to 10.
+#[tokio::test]
+async fn the_units_leave_the_service_few_rights() {
+    /// 2.5 of 10, as the tool takes it.
+    const MOST: &str = "--threshold=25";
+    for unit in ["outboard.service", "outboard@.service"] {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy").join(unit);
+        assert!(file.exists(), "{}", file.display());
+        let judged =
+            Command::new("systemd-analyze").args(["security", "--offline=true", MOST]).arg(&file).output().await;
+        // Not every machine that runs the tests has systemd.
+        let Ok(judged) = judged else { return };
+        let text = String::from_utf8_lossy(&judged.stdout);
+        assert!(text.contains("Overall exposure level"), "{text} {}", String::from_utf8_lossy(&judged.stderr));
+        assert!(judged.status.success(), "{unit}: {text}");
+    }
+}

@@ -40,8 +40,8 @@ pub struct ReplayArgs {
 }
 
 /// Makes the recorded calls; a call that fails is a failure.
-pub async fn test(args: &TestArgs) -> anyhow::Result<Ending> {
-    let runtime = &StageRuntime::new(&StageRuntimeConfig::default())?;
+pub async fn test(args: &TestArgs, config: &StageRuntimeConfig) -> anyhow::Result<Ending> {
+    let runtime = &StageRuntime::new(config)?;
     let recording: Recording = read(&args.recording, "a recording")?;
     let component = load(runtime, &args.file).await?;
     let settings = args.settings.clone().unwrap_or_else(|| recording.settings.clone());
@@ -56,8 +56,8 @@ pub async fn test(args: &TestArgs) -> anyhow::Result<Ending> {
 }
 
 /// Makes the call again that failed; a component that fails again is a failure.
-pub async fn replay(args: &ReplayArgs) -> anyhow::Result<Ending> {
-    let runtime = &StageRuntime::new(&StageRuntimeConfig::default())?;
+pub async fn replay(args: &ReplayArgs, config: &StageRuntimeConfig) -> anyhow::Result<Ending> {
+    let runtime = &StageRuntime::new(config)?;
     let evidence: Evidence = read(&args.bundle, "evidence")?;
     let component = load(runtime, &args.component).await?;
     let label = component.label();

@@ -13,6 +13,7 @@ use std::sync::{PoisonError, Weak};
 use std::time::SystemTime;
 
 use serde_json::Value;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::signature::Signature;
 use super::{Control, Offered, Refused, is_wasm};
@@ -66,17 +67,28 @@ enum Verdict {
 /// Files by path.
 type Known = HashMap<PathBuf, Seen>;
 
+/// Folders whose files are being added, by whose they are: a file that compiles for long keeps nobody else's waiting.
+type Working = HashMap<Option<String>, AbortOnDropHandle<Vec<(PathBuf, Found, Verdict)>>>;
+
 /// Looks into the folders for as long as the control plane lives.
 pub(super) async fn watch(control: Weak<Inner>) {
-    let mut known = Known::default();
+    let (mut known, mut working) = (Known::default(), Working::default());
     loop {
         tokio::time::sleep(STAGE_FOLDER_EVERY).await;
         let Some(control) = control.upgrade().map(Control) else { return };
-        look(&control, &mut known).await;
+        look(&control, &mut known, &mut working).await;
     }
 }
 
-async fn look(control: &Control, known: &mut Known) {
+async fn look(control: &Control, known: &mut Known, working: &mut Working) {
+    let done: Vec<_> = working.iter().filter(|(_, work)| work.is_finished()).map(|(of, _)| of.clone()).collect();
+    for work in done.iter().filter_map(|of| working.remove(of)) {
+        for (path, found, verdict) in work.await.unwrap_or_default() {
+            if let Some(seen) = known.get_mut(&path).filter(|seen| seen.found == found) {
+                seen.verdict = verdict;
+            }
+        }
+    }
     let root = control.0.host.storage().root().to_owned();
     let mut folders = vec![Folder { dir: shared_stages_dir(&root), tenant: None, policy: None }];
     {
@@ -93,6 +105,7 @@ async fn look(control: &Control, known: &mut Known) {
     });
     let Ok(found) = found.await else { return };
     known.retain(|path, _| found.iter().any(|(_, (there, _))| there == path));
+    let mut new: HashMap<Option<String>, Vec<(Folder, PathBuf, Found)>> = HashMap::new();
     for (folder, (path, found)) in found {
         match known.get_mut(&path) {
             Some(seen) if seen.found == found => {
@@ -101,15 +114,27 @@ async fn look(control: &Control, known: &mut Known) {
                     Verdict::Taken => false,
                     Verdict::Refused(policy) => *policy != folder.policy,
                 };
-                if again && found.component.bytes > 0 {
-                    let taken = take(control, folder.tenant, &path, found.signature.is_some()).await;
-                    seen.verdict = if taken { Verdict::Taken } else { Verdict::Refused(folder.policy) };
+                if again && found.component.bytes > 0 && !working.contains_key(&folder.tenant) {
+                    new.entry(folder.tenant.clone()).or_default().push((folder, path, found));
                 }
             }
             // The first look, still being written, or another file under the same name: that is remembered, no more.
             _ => drop(known.insert(path, Seen { found, verdict: Verdict::Waits })),
         }
     }
+    for (of, files) in new {
+        working.insert(of, AbortOnDropHandle::new(tokio::spawn(take_all(control.clone(), files))));
+    }
+}
+
+/// Adds the components of one folder, one after the other.
+async fn take_all(control: Control, files: Vec<(Folder, PathBuf, Found)>) -> Vec<(PathBuf, Found, Verdict)> {
+    let mut verdicts = Vec::new();
+    for (folder, path, found) in files {
+        let taken = take(&control, folder.tenant, &path, found.signature.is_some()).await;
+        verdicts.push((path, found, if taken { Verdict::Taken } else { Verdict::Refused(folder.policy) }));
+    }
+    verdicts
 }
 
 /// Adds a component; false: it is refused.

@@ -7,7 +7,7 @@ use crate::config::{PipelineConfig, Problem};
 use crate::limits::DRY_RUN_STAGE_LIMIT;
 use crate::pipeline::load::{batch_seconds, component_of, opening};
 use crate::pipeline::{Host, Owner};
-use crate::stage::{BatchingStage, FramingStage, RemuxStage, StageComponent, StageError, StageKind, contract};
+use crate::stage::{Asker, BatchingStage, FramingStage, RemuxStage, StageComponent, StageError, StageKind, contract};
 
 /// What was seen of a stage.
 pub(super) struct Seen {
@@ -18,7 +18,7 @@ pub(super) struct Seen {
 
 pub(super) async fn batching(host: &Host, owner: &Owner, config: &PipelineConfig) -> Seen {
     let seconds = batch_seconds(config);
-    let (seen, _) = look(host, config, StageKind::Batching, "batching", async |component| {
+    let (seen, _) = look((host, owner), config, StageKind::Batching, "batching", async |component| {
         BatchingStage::open(host.runtime(), component, opening(owner, config, "batching"), seconds).await
     })
     .await;
@@ -26,7 +26,7 @@ pub(super) async fn batching(host: &Host, owner: &Owner, config: &PipelineConfig
 }
 
 pub(super) async fn remux_planning(host: &Host, owner: &Owner, config: &PipelineConfig) -> Seen {
-    let (seen, _) = look(host, config, StageKind::RemuxPlanning, "remux_planning", async |component| {
+    let (seen, _) = look((host, owner), config, StageKind::RemuxPlanning, "remux_planning", async |component| {
         RemuxStage::open(host.runtime(), component, opening(owner, config, "remux_planning")).await
     })
     .await;
@@ -35,23 +35,24 @@ pub(super) async fn remux_planning(host: &Host, owner: &Owner, config: &Pipeline
 
 /// The stage too, if it opened.
 pub(super) async fn framing(host: &Host, owner: &Owner, config: &PipelineConfig) -> (Seen, Option<FramingStage>) {
-    look(host, config, StageKind::Framing, "framing", async |component| {
+    look((host, owner), config, StageKind::Framing, "framing", async |component| {
         FramingStage::open(host.runtime(), component, opening(owner, config, "framing")).await
     })
     .await
 }
 
 async fn look<T>(
-    host: &Host,
+    (host, owner): (&Host, &Owner),
     config: &PipelineConfig,
     kind: StageKind,
     key: &'static str,
     open: impl AsyncFnOnce(Arc<StageComponent>) -> Result<T, StageError>,
 ) -> (Seen, Option<T>) {
     let path = if key == "remux_planning" { "stages.remuxPlanning".to_owned() } else { format!("stages.{key}") };
+    let asker = Asker::of(Some(&owner.tenant));
     let (mut problems, mut opened) = (Vec::new(), None);
     let check = check(path.clone(), DRY_RUN_STAGE_LIMIT, async {
-        let component = component_of(host.runtime(), config, kind, key).await.map_err(Fault::lasting)?;
+        let component = component_of(host.runtime(), &asker, config, kind, key).await.map_err(Fault::lasting)?;
         let description = component.description().clone();
         let digest = component.digest().to_string();
         match open(component).await {

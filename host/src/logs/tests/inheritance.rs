@@ -42,7 +42,7 @@ async fn a_run_that_writes_much_is_cut_short() {
     let (hub, _guard) = hearing();
     let dir = tempfile::tempdir().unwrap();
     let program = script(dir.path(), "for n in $(seq 500); do echo line $n >&2; done; exit 1");
-    let command = ffmpeg_sidecar::command::FfmpegCommand::new_with_path(program);
+    let command = ffmpeg::Command::of(program);
     let run = ffmpeg::output("demux", command, 1024, PATIENCE);
     run.instrument(pipeline()).await.unwrap_err();
     let lines = of(&hub, "ffmpeg");

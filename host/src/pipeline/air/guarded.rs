@@ -51,8 +51,8 @@ const UDP: [&str; 8] =
 pub(super) async fn target(target: &Target, guard: &Guard) -> Result<Target, NetError> {
     match target {
         Target::File(..) => guard.check_files()?,
-        Target::Stream(url) if !guard.allows_all() => {
-            let options = options(url, guard)?;
+        Target::Stream(url) => {
+            let options = if guard.allows_all() { all_options(url).to_owned() } else { options(url, guard)? };
             let port = url.port().unwrap_or_default();
             let addresses = guard.resolve(url.host_str().unwrap_or_default(), port).await?;
             if let Some(address) = addresses.first() {
@@ -60,7 +60,7 @@ pub(super) async fn target(target: &Target, guard: &Guard) -> Result<Target, Net
             }
         }
         // RTMP connects by itself, through the guard.
-        Target::Stream(_) | Target::Rtmp(_) => {}
+        Target::Rtmp(_) => {}
     }
     Ok(target.clone())
 }
@@ -86,8 +86,7 @@ pub(super) fn check(target: &Target, guard: &Guard) -> Result<(), Denied> {
 /// ids begin with a `#`), at each `&`, names as they are written.
 fn options(url: &Url, guard: &Guard) -> Result<String, Denied> {
     let (scheme, known): (_, &[&str]) = if url.scheme() == "srt" { ("srt", &SRT) } else { ("udp", &UDP) };
-    // A question mark behind a `#` would count for ffmpeg alone: without a query nothing is passed on.
-    let options = url.query().map_or("", |_| &url[url::Position::BeforeQuery..]);
+    let options = all_options(url);
     for option in options.split('&').filter(|option| !option.is_empty()) {
         let (name, value) = option.split_once('=').unwrap_or((option, ""));
         if !known.contains(&name) {
@@ -98,6 +97,11 @@ fn options(url: &Url, guard: &Guard) -> Result<String, Denied> {
         }
     }
     Ok(options.to_owned())
+}
+
+/// A question mark behind a `#` would count for ffmpeg alone: without a query nothing is passed on.
+fn all_options(url: &Url) -> &str {
+    url.query().map_or("", |_| &url[url::Position::BeforeQuery..])
 }
 
 /// Put together anew, so that nothing of the user's is read otherwise by ffmpeg than by us.
@@ -155,8 +159,12 @@ mod tests {
         for url in ["srt://u:p@1.2.3.4:9000/x", "srt://1.2.3.4:9000#?mode=listener"] {
             assert_eq!(shown(url, &strict("5.6.7.8")).await.unwrap(), "srt://1.2.3.4:9000");
         }
-        // Whoever allows everything lets ffmpeg do what it always did.
-        assert_eq!(shown("srt://name.test:9000?mode=listener", &Guard::open()).await.unwrap().len(), 34);
+        // Whoever allows everything lets ffmpeg have all its options, but look no name up.
+        let open = Guard::open().with_resolver(Arc::new(At("1.2.3.4")));
+        assert_eq!(
+            shown("srt://name.test:9000?mode=listener&localaddr=10.0.0.1", &open).await.unwrap(),
+            "srt://1.2.3.4:9000?mode=listener&localaddr=10.0.0.1"
+        );
     }
 
     #[tokio::test]

@@ -1,39 +1,41 @@
 //! Destinations that ffmpeg speaks: one long-lived process, fed with FLV on its standard input.
 //!
 //! In: tag bodies with their times. Out: whatever the URL asks for (SRT and UDP as MPEG-TS, files by their ending). The
-//! process copies, it never encodes. Limits: a timeout on writes, the end of its stderr. It has a process group
-//! of its own, so that a terminal's Ctrl-C reaches us alone and the stream can be drained.
+//! process copies, it never encodes. Limits: a timeout on writes, the end of its stderr. It reaches one port by UDP, or
+//! writes one file.
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use thiserror::Error;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::process::{Child, ChildStderr, ChildStdin, Command};
+use tokio::process::{ChildStderr, ChildStdin};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 use tracing::Instrument;
 
+use super::secret;
 use super::target::{FileFormat, Secrets, Target};
+use crate::ffmpeg;
 use crate::limits::{AIR_CLOSE_TIMEOUT, AIR_STDERR_BYTES, AIR_WRITE_BYTES, AIR_WRITE_TIMEOUT};
 use crate::limits::{FFMPEG_LOG_LINE_BYTES, FFMPEG_LOG_LINES_PER_MINUTE};
 use crate::logs::{LineBudget, Lines};
 use crate::media::flv::{FileHeader, FlvError, TagKind, write_tag};
+use crate::process::{Child, Launch, LaunchError, Network, Walls};
 
 /// Why the process is of no use, or no longer.
 #[derive(Debug, Error)]
 pub enum PipeError {
     /// It did not start.
-    #[error("{program} did not start: {error}")]
-    Spawn {
-        /// The program.
-        program: String,
-        /// What the system said.
-        error: std::io::Error,
-    },
+    #[error(transparent)]
+    Launch(#[from] LaunchError),
+    /// The options that are nobody's business could not be handed over.
+    #[error("the secret options for ffmpeg cannot be handed over: {0}")]
+    Secrets(std::io::Error),
     /// No file could be made to write to.
     #[error("{path}: {error}")]
     File {
@@ -80,14 +82,14 @@ impl Pipe {
     /// Starts the process for a destination that is not RTMP.
     ///
     /// # Errors
-    /// [`PipeError::Spawn`] or [`PipeError::File`].
+    /// [`PipeError::Launch`], [`PipeError::Secrets`] or [`PipeError::File`].
     pub fn spawn(ffmpeg: &Path, target: &Target, header: FileHeader) -> Result<Self, PipeError> {
-        let args = arguments(target)?;
-        let mut command = Command::new(ffmpeg);
-        command.args(args).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
-        command.process_group(0).kill_on_drop(true);
-        let spawn = |error| PipeError::Spawn { program: ffmpeg.display().to_string(), error };
-        let mut child = command.spawn().map_err(spawn)?;
+        let Order { args, secrets, walls } = Order::of(target)?;
+        let mut launch = Launch::new(ffmpeg, walls).args(args).stdin(Stdio::piped()).stderr(Stdio::piped());
+        if let Some(secrets) = secrets {
+            launch = launch.pass(secrets);
+        }
+        let mut child = launch.launch()?;
         let tail = Tail::default();
         let stderr = child
             .stderr
@@ -167,9 +169,7 @@ impl Pipe {
         drop(self.stdin.take());
         if timeout(AIR_CLOSE_TIMEOUT, self.child.wait()).await.is_err() {
             tracing::warn!(tail = self.tail(), "ffmpeg did not end by itself, it is killed");
-            if let Err(error) = self.child.kill().await {
-                tracing::warn!(%error, "ffmpeg could not be killed");
-            }
+            self.child.end().await;
         }
         if let Some(stderr) = self.stderr {
             stderr.abort();
@@ -211,32 +211,54 @@ async fn keep_tail(mut stderr: ChildStderr, tail: Tail, secrets: Secrets) {
     }
 }
 
-fn arguments(target: &Target) -> Result<Vec<OsString>, PipeError> {
-    let words = |words: &str| words.split(' ').map(OsString::from).collect::<Vec<_>>();
-    let mut args = words("-nostdin -hide_banner -nostats -loglevel warning -protocol_whitelist pipe");
-    // Little probing: sequence headers come first. (`nobuffer` would throw away what was probed.)
-    args.extend(words("-analyzeduration 1000000 -f flv -i pipe:0 -map 0 -dn -c copy"));
-    match target {
-        Target::File(path, format) => {
-            args.extend(match format {
-                FileFormat::Flv => words("-f flv -flvflags no_duration_filesize"),
-                FileFormat::Ts => words("-f mpegts"),
-                FileFormat::Mp4 => words("-f mp4 -movflags +frag_keyframe+empty_moov+default_base_moof"),
-                FileFormat::Mkv => words("-f matroska"),
-            });
-            args.push("-y".into());
-            let mut file = OsString::from("file:");
-            file.push(free_name(path)?);
-            args.push(file);
+/// What the process is to do, and what it may touch.
+struct Order {
+    args: Vec<OsString>,
+    /// Options that are read from a pipe, since arguments are for everybody to see.
+    secrets: Option<OwnedFd>,
+    walls: Walls,
+}
+
+impl Order {
+    fn of(target: &Target) -> Result<Self, PipeError> {
+        let words = |words: &str| words.split(' ').map(OsString::from).collect::<Vec<_>>();
+        let mut args = words("-nostdin -hide_banner -nostats -loglevel warning -protocol_whitelist pipe");
+        // Little probing: sequence headers come first. (`nobuffer` would throw away what was probed.)
+        args.extend(words("-analyzeduration 1000000 -f flv -i pipe:0 -map 0 -dn -c copy"));
+        // It lives as long as the stream, and writes as much.
+        let mut walls = Walls { cpu: None, file_bytes: Some(0), ..ffmpeg::walls() };
+        let mut secrets = None;
+        match target {
+            Target::File(path, format) => {
+                args.extend(match format {
+                    FileFormat::Flv => words("-f flv -flvflags no_duration_filesize"),
+                    FileFormat::Ts => words("-f mpegts"),
+                    FileFormat::Mp4 => words("-f mp4 -movflags +frag_keyframe+empty_moov+default_base_moof"),
+                    FileFormat::Mkv => words("-f matroska"),
+                });
+                args.push("-y".into());
+                let path = free_name(path)?;
+                let mut file = OsString::from("file:");
+                file.push(&path);
+                args.push(file);
+                walls.file_bytes = None;
+                walls.write.push(path);
+            }
+            Target::Stream(url) => {
+                // Times on air go on over restarts of the process.
+                args.extend(words("-copyts -muxdelay 0 -muxpreload 0 -flush_packets 1 -f mpegts -mpegts_copyts 1"));
+                let open = secret::taken_out(url);
+                if let Some(pipe) = secret::pipe(&open.secrets).map_err(PipeError::Secrets)? {
+                    args.extend(["-fpre".into(), secret::name(&pipe)]);
+                    secrets = Some(pipe);
+                }
+                args.push(open.url.into());
+                walls.network = Network::Udp { port: open.port };
+            }
+            Target::Rtmp(target) => args.push(target.tc_url.clone().into()),
         }
-        Target::Stream(url) => {
-            // Times on air go on over restarts of the process.
-            args.extend(words("-copyts -muxdelay 0 -muxpreload 0 -flush_packets 1 -f mpegts -mpegts_copyts 1"));
-            args.push(url.as_str().into());
-        }
-        Target::Rtmp(target) => args.push(target.tc_url.clone().into()),
+        Ok(Self { args, secrets, walls })
     }
-    Ok(args)
 }
 
 /// Makes the file, or the first of `name-2.ext`, `name-3.ext`... that is not there: what was recorded is never
@@ -278,8 +300,8 @@ mod tests {
     #[test]
     fn arguments_are_words_and_follow_the_target() {
         let line = |target: &str| {
-            let args = arguments(&Target::parse(target).unwrap()).unwrap();
-            args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
+            let order = Order::of(&Target::parse(target).unwrap()).unwrap();
+            order.args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
         };
         let srt = line("srt://h:9000?passphrase=0123456789 x");
         assert!(srt.starts_with("-nostdin -hide_banner") && srt.contains("-f mpegts"), "{srt}");
@@ -295,7 +317,7 @@ mod tests {
     async fn what_went_wrong_is_told_with_its_last_words_and_without_secrets() {
         let target = Target::parse("srt://127.0.0.1:9?passphrase=SECRET-SECRET").unwrap();
         let error = Pipe::spawn(Path::new("/nowhere/ffmpeg"), &target, HEADER).unwrap_err();
-        assert!(error.to_string().starts_with("/nowhere/ffmpeg did not start"), "{error}");
+        assert!(error.to_string().starts_with("cannot start /nowhere/ffmpeg: "), "{error}");
         // Not ffmpeg, but it ends at once and says its arguments.
         let dir = tempfile::tempdir().unwrap();
         let program = dir.path().join("talker");

@@ -11,7 +11,7 @@ use crate::pipeline::host::{Host, Owner};
 use crate::pipeline::watch::RunningStage;
 use crate::stage::swap::{Shared, Swaps};
 use crate::stage::{
-    BatchingStage, FramingStage, Opening, RemuxStage, StageComponent, StageKind, StageLabels, StageRuntime,
+    Asker, BatchingStage, FramingStage, Opening, RemuxStage, StageComponent, StageKind, StageLabels, StageRuntime,
 };
 use crate::store::journal::Resumed;
 
@@ -30,10 +30,11 @@ impl Stages {
         resumed: &Resumed,
     ) -> Result<Self, LoadError> {
         let (runtime, batch_seconds) = (host.runtime(), batch_seconds(config));
+        let asker = Asker::starting(&owner.tenant);
         let open = async |kind: StageKind, key: &'static str| -> Result<_, LoadError> {
-            let component = component_of(runtime, config, kind, key).await?;
+            let component = component_of(runtime, &asker, config, kind, key).await?;
             let state = resumed.stages.get(kind.name()).map(|snapshot| snapshot.state.clone());
-            let previous = previous_of(runtime, config, kind, key).await;
+            let previous = previous_of(runtime, &asker, config, kind, key).await;
             let opening = Opening { state, previous, witness: host.witness(), ..opening(owner, config, key) };
             Ok((component, opening))
         };
@@ -108,11 +109,12 @@ pub(crate) fn stage_settings(key: &str, own: bool, settings: Option<serde_json::
 /// A component from its file, or the bundled one of a kind.
 pub(crate) async fn bundled_or_file(
     runtime: &StageRuntime,
+    asker: &Asker,
     kind: StageKind,
     file: Option<&Path>,
 ) -> Result<Arc<StageComponent>, crate::stage::LoadError> {
     match file {
-        Some(file) => runtime.load_file(file).await,
+        Some(file) => runtime.load_file_for(file, asker).await,
         None => runtime.bundled(kind).await,
     }
 }
@@ -120,13 +122,14 @@ pub(crate) async fn bundled_or_file(
 /// The version of a stage that was on air before, with its settings. One that cannot be loaded any more is none.
 async fn previous_of(
     runtime: &StageRuntime,
+    asker: &Asker,
     config: &PipelineConfig,
     wanted: StageKind,
     key: &str,
 ) -> Option<(Arc<StageComponent>, String)> {
     let previous = config.stages.previous.get(key)?;
     let settings = || stage_settings(key, previous.file.is_some(), previous.settings.clone(), batch_seconds(config));
-    match bundled_or_file(runtime, wanted, previous.file.as_deref()).await {
+    match bundled_or_file(runtime, asker, wanted, previous.file.as_deref()).await {
         Ok(component) if component.kind() == wanted => Some((component, settings())),
         Ok(_) => None,
         Err(error) => {
@@ -139,12 +142,13 @@ async fn previous_of(
 /// The component of a stage. `kind`: its kind in the settings.
 pub(crate) async fn component_of(
     runtime: &StageRuntime,
+    asker: &Asker,
     config: &PipelineConfig,
     wanted: StageKind,
     kind: &'static str,
 ) -> Result<Arc<StageComponent>, LoadError> {
     let file = config.stages.files.get(kind).map(PathBuf::as_path);
-    let component = bundled_or_file(runtime, wanted, file).await;
+    let component = bundled_or_file(runtime, asker, wanted, file).await;
     let component = component.map_err(|source| LoadError::Component { kind, source })?;
     let Some(file) = file.filter(|_| component.kind() != wanted) else { return Ok(component) };
     Err(LoadError::Kind { kind, file: file.display().to_string(), found: component.kind().name() })

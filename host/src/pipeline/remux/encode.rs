@@ -4,8 +4,6 @@
 
 use std::path::Path;
 
-use ffmpeg_sidecar::command::FfmpegCommand;
-
 use super::RemuxError;
 use super::plan::{Audio, Coding, Fit, Plan, Processed};
 use crate::ffmpeg::{self, Turn};
@@ -50,7 +48,12 @@ pub async fn encode(
     })
 }
 
-fn command(dir: &Path, audio: &TrackFacts, plan: &Plan, reply: Option<Reply<'_>>) -> Result<FfmpegCommand, RemuxError> {
+fn command(
+    dir: &Path,
+    audio: &TrackFacts,
+    plan: &Plan,
+    reply: Option<Reply<'_>>,
+) -> Result<ffmpeg::Command, RemuxError> {
     let Coding::Encode(bitrate) = plan.coding else { return Err(RemuxError::Missing("an encoder")) };
     let mut command = ffmpeg::command("file,pipe");
     let mut inputs = 0..;
@@ -61,14 +64,14 @@ fn command(dir: &Path, audio: &TrackFacts, plan: &Plan, reply: Option<Reply<'_>>
     }
     if plan.uses_processed() {
         let reply = reply.ok_or(RemuxError::Missing("processed audio"))?;
-        command.args(["-f", reply.format, "-i"]).arg(reply.path);
+        command.reads(reply.path).args(["-f", reply.format, "-i"]).arg(reply.path);
         processed = inputs.next();
     }
     let graph = filter_graph(plan, audio, original.unwrap_or(0), processed.unwrap_or(0));
     let bitrate = bitrate.unwrap_or(AUDIO_BITRATE).to_string();
     command.args(["-filter_complex", &graph, "-map", "[out]", "-c:a", "aac", "-b:a", &bitrate]);
     command.args(["-f", "mp4", "-movflags", "empty_moov+default_base_moof", "-frag_duration", "5000000"]);
-    command.arg(part(dir, names::PROCESSED_AUDIO));
+    command.writes(dir).arg(part(dir, names::PROCESSED_AUDIO));
     Ok(command)
 }
 

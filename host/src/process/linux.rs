@@ -1,0 +1,118 @@
+//! Linux's walls: what is prepared before the fork, and put up after it.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use landlock::RulesetCreated;
+use rustix::process::{Pid, PidfdFlags, Resource, Rlimit, pidfd_open};
+use seccompiler::BpfProgram;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::process::Command;
+
+use super::{Standing, Walls, standing};
+
+mod calls;
+mod files;
+
+/// The version of Landlock that the kernel has, and whether it filters system calls.
+pub(super) fn probe() -> Standing {
+    let seccomp = calls::supported();
+    Standing {
+        landlock_abi: files::abi(),
+        seccomp,
+        no_new_privileges: rustix::thread::no_new_privs().is_ok(),
+        process_handles: pidfd_open(rustix::process::getpid(), PidfdFlags::empty()).is_ok(),
+    }
+}
+
+/// What becomes readable when a child of ours ends, before it is reaped.
+pub(super) fn handle(child: Pid) -> Option<AsyncFd<OwnedFd>> {
+    let handle = pidfd_open(child, PidfdFlags::empty()).ok()?;
+    // SAFETY: an `OwnedFd` is the same open descriptor until it is dropped, and the `AsyncFd` drops it.
+    #[expect(unsafe_code, reason = "tokio has no safe way to wait for a descriptor")]
+    let watched = unsafe { AsyncFd::register_with_interest(handle, Interest::READABLE) };
+    watched.ok()
+}
+
+/// Makes the command put its walls up before it executes the program.
+pub(super) fn surround(command: &mut Command, program: &Path, walls: &Walls, pass: Vec<OwnedFd>) -> Result<(), String> {
+    let standing = standing();
+    let ruleset = standing.landlock_abi.map(|_| files::ruleset(program, walls)).transpose()?;
+    let filters = if standing.seccomp { calls::filters(&walls.network)? } else { &[] };
+    let no_new_privileges = standing.no_new_privileges;
+    let mut prepared = Prepared { limits: limits(walls), no_new_privileges, ruleset, filters, pass };
+    // SAFETY: between fork and exec only one thread lives, and whatever another one had locked stays locked. `put_up`
+    // makes system calls on what was prepared, and neither allocates nor takes a lock.
+    #[expect(unsafe_code, reason = "the walls are for the child alone, so they are put up between fork and exec")]
+    unsafe {
+        command.pre_exec(move || prepared.put_up());
+    }
+    Ok(())
+}
+
+/// What the child needs of us after the fork.
+struct Prepared {
+    limits: [(Resource, Rlimit); 6],
+    no_new_privileges: bool,
+    ruleset: Option<RulesetCreated>,
+    filters: &'static [BpfProgram],
+    pass: Vec<OwnedFd>,
+}
+
+impl Prepared {
+    fn put_up(&mut self) -> io::Result<()> {
+        close_on_exec();
+        for fd in &self.pass {
+            rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::empty())?;
+        }
+        for (resource, limit) in &self.limits {
+            rustix::process::setrlimit(*resource, *limit)?;
+        }
+        if self.no_new_privileges {
+            rustix::thread::set_no_new_privs(true)?;
+        }
+        if let Some(ruleset) = self.ruleset.take() {
+            ruleset.restrict_self().map_err(|_| io::Error::last_os_error())?;
+        }
+        for filter in self.filters {
+            seccompiler::apply_filter(filter).map_err(|_| io::Error::last_os_error())?;
+        }
+        Ok(())
+    }
+}
+
+/// Descriptors of ours are closed at exec anyway; those of a library that forgot to say so are too.
+fn close_on_exec() {
+    const FIRST: libc::c_uint = 3;
+    // SAFETY: no memory is passed. A kernel before 5.11 answers with an error and changes nothing.
+    #[expect(unsafe_code, reason = "no crate of ours wraps this system call")]
+    unsafe {
+        libc::syscall(libc::SYS_close_range, FIRST, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC);
+    }
+}
+
+fn limits(walls: &Walls) -> [(Resource, Rlimit); 6] {
+    let cpu = walls.cpu.map(|time| time.as_secs().max(1));
+    let plain = |resource, most: Option<u64>| (resource, below(resource, most, most));
+    [
+        plain(Resource::As, Some(walls.memory_bytes)),
+        // First a signal, a second later the end.
+        (Resource::Cpu, below(Resource::Cpu, cpu, cpu.map(|seconds| seconds + 1))),
+        plain(Resource::Fsize, walls.file_bytes),
+        plain(Resource::Stack, walls.stack_bytes),
+        plain(Resource::Nofile, Some(walls.open_files)),
+        plain(Resource::Core, Some(0)),
+    ]
+}
+
+/// Limits can only become smaller.
+fn below(resource: Resource, current: Option<u64>, maximum: Option<u64>) -> Rlimit {
+    let ours = rustix::process::getrlimit(resource);
+    let least = |a: Option<u64>, b: Option<u64>| a.into_iter().chain(b).min();
+    let maximum = least(maximum, ours.maximum);
+    // Where nothing is asked for, what we have stays.
+    let current = current.or(ours.current);
+    Rlimit { current: least(current, maximum), maximum }
+}
