@@ -15,13 +15,17 @@ pub mod answer;
 pub mod assets;
 pub mod auth;
 pub mod graphql;
+mod held;
 pub mod layers;
 mod metrics;
+pub mod peers;
 pub mod preview;
 pub mod rest;
+pub mod runtime;
 pub mod server;
 pub mod session;
 mod stages;
+mod watched;
 
 use auth::Door;
 

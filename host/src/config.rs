@@ -3,16 +3,18 @@
 
 use crate::stage::{ChildCompiler, Compiler, FailurePolicy};
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::EnvFilter;
 use url::Url;
 
 use crate::limits::{
-    BATCH_SECONDS_DEFAULT, BATCH_SECONDS_MAX, BATCH_SECONDS_MIN, FFMPEG_PROCESSES_MAX, FFMPEG_PROCESSES_MIN,
-    LIVE_EDGE_SEGMENTS_MAX,
+    API_CONNECTIONS_MAX, API_CONNECTIONS_OF_PEER, BATCH_SECONDS_DEFAULT, BATCH_SECONDS_MAX, BATCH_SECONDS_MIN,
+    FFMPEG_PROCESSES_MAX, FFMPEG_PROCESSES_MIN, LIVE_EDGE_SEGMENTS_MAX,
 };
 use crate::pipeline::HostLimits;
 use crate::pipeline::air::target::Target;
@@ -71,6 +73,10 @@ pub struct ServerConfig {
     pub hosts: Vec<String>,
     /// Cookies are for https only (`server.secure_cookies`): behind a proxy that speaks TLS.
     pub secure_cookies: bool,
+    /// Connections of one address at a time (`server.connections_per_peer`).
+    pub connections_per_peer: usize,
+    /// Addresses that this does not hold for (`server.trusted_proxies`): many clients come through each.
+    pub trusted_proxies: Vec<IpNet>,
     /// What a new pipeline gets that `POST /api/pipeline/start` names only a source for (`defaults.…`).
     pub defaults: Defaults,
 }
@@ -218,6 +224,8 @@ const IN_FLIGHT: u64 = 3;
 const PROCESSOR_URL: &str = "http://localhost:5000";
 /// Where a new pipeline goes on air that REST names no destination for: below this, under its stream id.
 const RTMP_BASE: &str = "rtmp://localhost/live";
+/// Where proxies may be that many clients come through, unless told otherwise: on this machine.
+const TRUSTED_PROXIES: [&str; 2] = ["127.0.0.0/8", "::1"];
 /// How a processor's address may begin.
 const PROCESSOR_SCHEMES: [&str; 4] = ["http", "https", "ws", "wss"];
 
@@ -275,8 +283,29 @@ fn server(keys: &mut Keys) -> ServerConfig {
         cors_origins,
         hosts: keys.list("server.hosts").unwrap_or_default(),
         secure_cookies: keys.one_of("server.secure_cookies", &["true", "false"]).as_deref() == Some("true"),
+        connections_per_peer: keys
+            .integer("server.connections_per_peer", 1..=API_CONNECTIONS_MAX as u64)
+            .and_then(|count| usize::try_from(count).ok())
+            .unwrap_or(API_CONNECTIONS_OF_PEER),
+        trusted_proxies: trusted_proxies(keys),
         defaults: defaults(keys),
     }
+}
+
+fn trusted_proxies(keys: &mut Keys) -> Vec<IpNet> {
+    let given = keys.list("server.trusted_proxies");
+    let mut nets = Vec::new();
+    for (n, text) in given.unwrap_or_else(|| TRUSTED_PROXIES.map(str::to_owned).into()).iter().enumerate() {
+        // An address alone is a network of one.
+        match text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)) {
+            Ok(net) => nets.push(net),
+            Err(_) => {
+                let problem = format!("{text:?} is not an address or a network, such as 10.0.0.7 or 10.0.0.0/24");
+                keys.problem(&format!("server.trusted_proxies[{n}]"), problem);
+            }
+        }
+    }
+    nets
 }
 
 fn defaults(keys: &mut Keys) -> Defaults {

@@ -45,6 +45,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::sync::{broadcast, watch};
 use tokio::time::Instant;
 
@@ -82,6 +83,8 @@ pub struct Control(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     host: Host,
+    /// Where it was opened. What goes on after a call has returned runs there, whoever calls from wherever.
+    home: Handle,
     registry: Registry,
     tokens: Tokens,
     entries: RwLock<BTreeMap<PipelineId, Arc<Entry>>>,
@@ -164,6 +167,7 @@ impl Control {
             tokens: Tokens::new(registry.clone()),
             registry,
             host,
+            home: Handle::current(),
             entries: RwLock::default(),
             roster: watch::Sender::new(0),
             tenants,

@@ -6,3 +6,4 @@ mod log_subscribers;
 mod noisy_neighbour;
 mod spinning;
 mod two_tenants;
+mod worst_requests;

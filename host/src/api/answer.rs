@@ -1,6 +1,8 @@
 //! What answers of REST have in common; those that say no are JSON with the core's code and sentence, under the HTTP status
 //! that fits.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, Method, StatusCode};
@@ -101,6 +103,11 @@ pub fn wrong_method(method: &Method) -> Response {
 /// The body is larger than it may be.
 pub fn too_large(max: usize) -> Response {
     refuse(StatusCode::PAYLOAD_TOO_LARGE, "LIMIT_EXCEEDED", format!("the body is larger than {max} bytes"))
+}
+
+/// The body did not come in time.
+pub fn too_late(wait: Duration) -> Response {
+    refuse(StatusCode::REQUEST_TIMEOUT, "LIMIT_EXCEEDED", format!("the body was not there within {wait:?}"))
 }
 
 /// The body is not of the type that is taken.

@@ -163,7 +163,10 @@ impl FromRequestParts<Api> for Caller {
             Credential::Local => api.control.local_actor(),
             Credential::Bearer(secret) | Credential::Cookie(secret) => api.control.authenticate(secret).await?,
         };
-        Ok(Self(Arc::new(actor)))
+        let actor = Arc::new(actor);
+        // For what reads the body afterwards.
+        parts.extensions.insert(Self(actor.clone()));
+        Ok(Self(actor))
     }
 }
 

@@ -1,14 +1,17 @@
 //! The GraphQL API: HTTP, WebSocket and server-sent events over one schema.
 //!
 //! In: requests, and who is calling (`api/auth.rs`). Out: the core's answers, each error with its code. The way through the
-//! files: [`http`], [`socket`] and [`sse`] are the transports; [`admit`] refuses what is too large, [`endpoint`] runs the
-//! rest; `query`, `mutation` and `subscription` translate to the core, `types` translate back. Nothing here decides who
+//! files: [`http`], [`socket`] and [`sse`] are the transports, [`upload`] reads requests with a file; [`slots`] and [`budget`] are
+//! asked before anything is read, [`admit`] refuses what is too large, [`endpoint`] runs the rest; `query`, `mutation` and `subscription` translate to the core, `types` translate back. Nothing here decides who
 //! may do what: the core does.
 
 mod admit;
+mod budget;
 mod context;
 mod endpoint;
 mod error;
+mod form;
+mod greetings;
 mod http;
 mod mutation;
 mod paging;
@@ -20,12 +23,14 @@ mod sse;
 mod subscription;
 mod types;
 mod upload;
+mod written;
 
 use async_graphql::SDLExportOptions;
 use axum::Router;
 use axum::routing::{get, post};
 
 pub use endpoint::Endpoint;
+pub use slots::{Kind, Slot};
 
 use super::Api;
 

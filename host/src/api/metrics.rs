@@ -9,6 +9,7 @@ use axum::routing::get;
 use super::Api;
 use super::answer::Refusal;
 use super::auth::Caller;
+use super::held;
 use crate::metrics;
 
 /// Its route.
@@ -17,6 +18,8 @@ pub(super) fn router() -> Router<Api> {
 }
 
 async fn scrape(State(api): State<Api>, Caller(actor): Caller) -> Result<Response, Refusal> {
+    let place = api.graphql.place(&actor)?;
     let (host, pipelines) = api.control.samples(&actor).await?;
-    Ok(([(CONTENT_TYPE, metrics::CONTENT_TYPE)], metrics::render(host.as_ref(), &pipelines)).into_response())
+    let text = metrics::render(host.as_ref(), &pipelines);
+    Ok(([(CONTENT_TYPE, metrics::CONTENT_TYPE)], held::body(text, place)).into_response())
 }

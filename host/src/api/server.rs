@@ -1,13 +1,16 @@
-//! Takes connections: so many at a time, each with a bound on how long its next request may take to arrive.
+//! Takes connections: so many at a time, in all and of one address, each with a bound on how long its next request may take
+//! to arrive, and on how long its client may take nothing.
 //!
-//! In: a listener and a router. Out: requests for the router, until told to stop; requests under way then have
-//! [`API_CLOSE_MAX`] to end. `axum::serve` has no bound for a client that never ends its request.
+//! In: a listener and a router. Out: requests for the router, each with the [`Peer`] that it is from, until told to stop;
+//! requests under way then have [`API_CLOSE_MAX`] to end. `axum::serve` has no bound for a client that never ends its request.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -16,12 +19,17 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::limits::{API_ACCEPT_AGAIN, API_CLOSE_MAX, API_CONNECTIONS_MAX, API_HEAD_BYTES_MAX, API_HEAD_WAIT_MAX};
+use super::peers::{Connected, Peer, Peers};
+use super::watched::Watched;
+use crate::limits::{
+    API_ACCEPT_AGAIN, API_CLOSE_MAX, API_CONNECTIONS_MAX, API_HEAD_BYTES_MAX, API_HEAD_WAIT_MAX, API_WRITE_STALL_MAX,
+};
 
 /// Serves until `stop`, and then until what is under way has ended or had its time.
-pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
-    let bounds = Bounds { places: places(), head: API_HEAD_WAIT_MAX, close: API_CLOSE_MAX };
-    serve_within(listener, router, stop, bounds).await;
+pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken, peers: Peers) {
+    let bounds =
+        Bounds { places: places(), head: API_HEAD_WAIT_MAX, close: API_CLOSE_MAX, patience: API_WRITE_STALL_MAX };
+    serve_within(listener, router, stop, peers, bounds).await;
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -32,19 +40,24 @@ struct Bounds {
     head: Duration,
     /// For what is under way at the end.
     close: Duration,
+    /// For a client to take something of what is sent to it.
+    patience: Duration,
 }
 
-async fn serve_within(listener: TcpListener, router: Router, stop: CancellationToken, bounds: Bounds) {
+/// A connection that was taken, and its places.
+struct Taken {
+    stream: TcpStream,
+    peer: Peer,
+    places: (OwnedSemaphorePermit, Connected),
+}
+
+async fn serve_within(listener: TcpListener, router: Router, stop: CancellationToken, peers: Peers, bounds: Bounds) {
     let places = Arc::new(Semaphore::new(bounds.places));
     let connections = TaskTracker::new();
     let end = CancellationToken::new();
-    while let Some((place, stream)) = next(&listener, &places, &stop).await {
-        let connection = converse(stream, router.clone(), stop.clone(), bounds.head);
-        let end = end.clone();
-        connections.spawn(async move {
-            let _place = place;
-            end.run_until_cancelled_owned(connection).await;
-        });
+    while let Some(taken) = next(&listener, &places, &peers, &stop).await {
+        let connection = converse(taken, router.clone(), stop.clone(), bounds);
+        connections.spawn(end.clone().run_until_cancelled_owned(connection));
     }
     // Nobody connects to a server that is about to go.
     drop(listener);
@@ -56,17 +69,25 @@ async fn serve_within(listener: TcpListener, router: Router, stop: CancellationT
     }
 }
 
-/// The next connection, once there is a place for it; `None`: stop. Callers wait in the system's queue until then.
+/// The next connection, once there is a place for it; `None`: stop. Callers wait in the system's queue until then; one whose
+/// address has as many as it may have is hung up on.
 async fn next(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
+    peers: &Peers,
     stop: &CancellationToken,
-) -> Option<(OwnedSemaphorePermit, TcpStream)> {
+) -> Option<Taken> {
     let accepted = async {
         let place = places.clone().acquire_owned().await.ok()?;
         loop {
             match listener.accept().await {
-                Ok((stream, _)) => return Some((place, stream)),
+                Ok((stream, from)) => match peers.connect(from.ip()) {
+                    Some(connected) => {
+                        let peer = Peer(Some(from.ip()));
+                        return Some(Taken { stream, peer, places: (place, connected) });
+                    }
+                    None => tracing::debug!(from = %from.ip(), "an address has too many connections"),
+                },
                 // Gone before it was taken, or no file descriptors left: others may end meanwhile.
                 Err(error) => {
                     tracing::debug!(%error, "a connection was not taken");
@@ -78,12 +99,21 @@ async fn next(
     stop.run_until_cancelled(accepted).await.flatten()
 }
 
-async fn converse(stream: TcpStream, router: Router, stop: CancellationToken, head: Duration) {
-    // Answers are small, and written whole.
-    stream.set_nodelay(true).ok();
+async fn converse(taken: Taken, router: Router, stop: CancellationToken, bounds: Bounds) {
+    let Taken { stream, peer, places } = taken;
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(head).max_buf_size(API_HEAD_BYTES_MAX).pipeline_flush(false);
-    let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router)).with_upgrades();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(bounds.head)
+        .max_buf_size(API_HEAD_BYTES_MAX)
+        .pipeline_flush(false);
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+        request.extensions_mut().insert(peer);
+        router.call(request)
+    });
+    // The places go with the stream: after an upgrade this function ends, and the WebSocket has it.
+    let stream = Watched::new(stream, bounds.patience, places);
+    let connection = http.serve_connection(TokioIo::new(stream), service).with_upgrades();
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
@@ -144,7 +174,12 @@ mod tests {
             .route("/", get(async || "fine"))
             .route("/slow", get(slow))
             .route("/never", get(async || std::future::pending::<&'static str>().await));
-        (address, stop.clone(), tokio::spawn(serve_within(listener, routes, stop, Bounds { places, head, close })))
+        let bounds = Bounds { places, head, close, patience: LONG };
+        (address, stop.clone(), tokio::spawn(serve_within(listener, routes, stop, peers(), bounds)))
+    }
+
+    fn peers() -> Peers {
+        Peers::new(&crate::config::check(crate::config::Layers::new(), false).unwrap().0.server)
     }
 
     async fn sent(address: SocketAddr, request: &[u8]) -> TcpStream {

@@ -8,6 +8,8 @@ use axum::response::{IntoResponse, Response};
 use super::Api;
 use super::answer::Refusal;
 use super::auth::Caller;
+use super::graphql::Slot;
+use super::held;
 use crate::control::error::ControlError;
 use crate::stage::StageKind;
 
@@ -23,10 +25,11 @@ pub async fn recording(
         ControlError::NotFound(format!("there is no recording {file:?}; there are {known}"))
     };
     let kind = kind.ok_or_else(absent)?;
+    let place = api.graphql.place(&actor)?;
     let recording = api.control.recording(&actor, &pipeline, kind).await?;
     let text = serde_json::to_vec(&recording);
     let text = text.map_err(|error| ControlError::Unavailable(format!("the recording cannot be written: {error}")))?;
-    Ok(download(&format!("{kind}-recording.json"), text))
+    Ok(download(&format!("{kind}-recording.json"), text, place))
 }
 
 /// `GET /evidence/{pipeline}/{id}.json`
@@ -36,17 +39,19 @@ pub async fn evidence(
     Path((pipeline, file)): Path<(String, String)>,
 ) -> Result<Response, Refusal> {
     let id = file.strip_suffix(".json").unwrap_or(&file);
+    let place = api.graphql.place(&actor)?;
     let path = api.control.evidence(&actor, &pipeline, id)?;
     let gone = |_| ControlError::NotFound(format!("there is no evidence {id:?} any more"));
     let text = tokio::fs::read(path).await.map_err(gone)?;
-    Ok(download(&format!("evidence-{id}.json"), text))
+    Ok(download(&format!("evidence-{id}.json"), text, place))
 }
 
-fn download(name: &str, text: Vec<u8>) -> Response {
+/// `place`: the request's among its tenant's, until the client has taken the text.
+fn download(name: &str, text: Vec<u8>, place: Slot) -> Response {
     let headers = [
         (CONTENT_TYPE, "application/json".to_owned()),
         (CACHE_CONTROL, "no-store".to_owned()),
         (CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")),
     ];
-    (headers, text).into_response()
+    (headers, held::body(text, place)).into_response()
 }

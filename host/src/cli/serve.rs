@@ -8,6 +8,8 @@ use clap::Args;
 use tokio::net::TcpListener;
 
 use super::{Ending, Progress, run};
+use crate::api::peers::Peers;
+use crate::api::runtime::ApiRuntime;
 use crate::api::{self, Api};
 use crate::config::{self, HostConfig, Layers, PipelineConfig};
 use crate::control::Control;
@@ -49,8 +51,11 @@ pub async fn run(args: &ServeArgs, layers: Layers) -> anyhow::Result<Ending> {
     let host = Host::open_with(&config.storage, config.limits()).await?;
     telemetry::write_below(&config.storage);
     let control = Control::open(host).await?;
-    let served = serve(&config, pipeline, &control, stop).await;
+    let threads = ApiRuntime::start().context("the threads that answer requests cannot be started")?;
+    let served = serve(&config, pipeline, &control, &threads, stop).await;
     control.shutdown(StopMode::AtOnce, SHUTDOWN_LIMIT).await;
+    // Only now: what requests began there was ended by the shutdown, or has ended by itself.
+    drop(threads);
     served?;
     Ok(Ending::Done)
 }
@@ -59,6 +64,7 @@ async fn serve(
     config: &HostConfig,
     pipeline: Option<PipelineConfig>,
     control: &Control,
+    threads: &ApiRuntime,
     stop: tokio_util::sync::CancellationToken,
 ) -> anyhow::Result<()> {
     let listen = &config.server.listen;
@@ -74,8 +80,16 @@ async fn serve(
         control.configure(&stream_id, settings).await?;
     }
     let api = Api::new(control.clone(), &config.server, loopback, stop.clone());
+    // What is read of a socket is read by the runtime that it was made in.
+    let listener = listener.into_std()?;
+    let listener = {
+        let handle = threads.handle();
+        let _in = handle.enter();
+        TcpListener::from_std(listener)?
+    };
     tracing::info!("serving http://{address}/");
-    api::server::serve(listener, api::router(api), stop).await;
+    let peers = Peers::new(&config.server);
+    threads.handle().spawn(api::server::serve(listener, api::router(api), stop, peers)).await?;
     Ok(())
 }
 

@@ -5,17 +5,19 @@
 //! to describe itself. What is refused is remembered with the reason ([`Refused`]).
 
 mod folder;
+mod known;
 pub mod oci;
 mod policy;
 mod pull;
 mod shelf;
 pub mod signature;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
+pub use self::known::Known;
 pub use self::policy::StagePolicy;
 pub use self::pull::NewPull;
 pub use self::shelf::Shelf;
@@ -33,8 +35,8 @@ use crate::unix_time::now_ms;
 /// A component that can be used.
 #[derive(Debug, Clone)]
 pub struct ListedComponent {
-    /// It, checked and compiled.
-    pub component: Arc<StageComponent>,
+    /// What it is.
+    pub component: Arc<Known>,
     /// It is used where none is chosen.
     pub default: bool,
     /// Whose; `None`: every tenant's.
@@ -83,7 +85,8 @@ pub struct Offered {
 
 impl Control {
     /// What a tenant can use: the bundled components in the order of the data, each kind's default first, then those in the
-    /// host's store that its policy lets it use. A file that cannot be used any more is left out and logged.
+    /// host's store that its policy lets it use. A file that cannot be used any more is left out and logged. What was told
+    /// once is known; nothing is read for it again.
     ///
     /// # Errors
     /// Any [`ControlError`].
@@ -94,48 +97,43 @@ impl Control {
     ) -> Result<Vec<ListedComponent>, ControlError> {
         let tenant = self.tenant_for(actor, Action::ViewStages, tenant)?;
         let runtime = self.0.host.runtime();
-        let mut all = Vec::new();
-        for kind in StageKind::ALL {
-            for (n, loaded) in runtime.all_bundled(kind).await.into_iter().enumerate() {
-                match loaded {
-                    Ok(component) => all.push(ListedComponent {
-                        component,
-                        default: n == 0,
-                        tenant: None,
-                        source: ComponentSource::Bundled,
-                        origin: None,
-                        added: None,
-                        signed_by: None,
-                    }),
-                    Err(error) => tracing::error!(%error, "a bundled component cannot be used"),
-                }
-            }
-        }
+        let facts = self.0.shelf.facts();
+        let of_host = |(component, default): &(Arc<Known>, bool)| ListedComponent {
+            component: component.clone(),
+            default: *default,
+            tenant: None,
+            source: ComponentSource::Bundled,
+            origin: None,
+            added: None,
+            signed_by: None,
+        };
+        let mut all: Vec<ListedComponent> = facts.bundled(runtime).await.iter().map(of_host).collect();
         let rows = self.0.registry.components().await?;
         let policy = StagePolicy::of(&tenant);
         let asker = Asker::of(Some(&tenant.name));
         let mut stored = Vec::new();
-        for file in self.stored_components().await {
-            let digest = format!("sha256:{}", file.file_stem().unwrap_or_default().to_string_lossy());
+        let files = known::files_in(components_dir(self.0.host.storage().root())).await;
+        facts.keep_only(&files);
+        for file in &files {
+            let digest = format!("sha256:{}", file.path.file_stem().unwrap_or_default().to_string_lossy());
             let standing = self.0.shelf.standing(&tenant.name, &digest);
-            if standing.is_none_or(|standing| policy.check(&digest, &standing).is_err())
-                || all.iter().any(|one| one.component.label().digest == digest)
-            {
+            // Of those that this tenant may use: what others have takes no place in its list.
+            if stored.len() >= COMPONENTS_LISTED_MAX {
+                break;
+            }
+            if standing.is_none_or(|standing| policy.check(&digest, &standing).is_err()) || stage::is_bundled(&digest) {
                 continue;
             }
             // The tenant's own label before the operator's.
             let mine = |row: &&ComponentRow| row.component.digest == digest;
             let row = rows.iter().filter(mine).find(|row| row.component.tenant.as_deref() == Some(&tenant.name));
             let row = row.or_else(|| rows.iter().filter(mine).find(|row| row.component.tenant.is_none()));
-            match runtime.load_file_for(&file, &asker).await {
-                Ok(component) => stored.push(listed(component, row)),
-                Err(error) => tracing::warn!(%error, file = %file.display(), "a stored component cannot be used"),
-            }
+            stored.extend(facts.stored(runtime, file, &asker).await.map(|component| listed(component, row)));
         }
-        stored.sort_by_key(|one| {
-            let description = one.component.description();
-            (one.component.kind(), description.name.clone(), one.added.clone().map(|(_, at)| at))
-        });
+        let order = |one: &ListedComponent| {
+            (one.component.kind, one.component.name.clone(), one.added.as_ref().map(|(_, at)| *at))
+        };
+        stored.sort_by_key(order);
         all.extend(stored);
         Ok(all)
     }
@@ -203,7 +201,7 @@ impl Control {
         if added.changed || !there {
             self.follow_names(actor, tenant.as_deref(), &component).await;
         }
-        Ok(listed(component, Some(&added.row)))
+        Ok(listed(Arc::new(Known::from(&*component)), Some(&added.row)))
     }
 
     /// Holds a component against the tenant's policy, then against the contract: what may not be used is not compiled.
@@ -368,23 +366,9 @@ impl Control {
             }
         }
     }
-
-    /// The files in the host's store, at most [`COMPONENTS_LISTED_MAX`].
-    async fn stored_components(&self) -> Vec<PathBuf> {
-        let mut files = Vec::new();
-        // Nothing was ever put there.
-        let Ok(mut dir) = tokio::fs::read_dir(components_dir(self.0.host.storage().root())).await else { return files };
-        while let Ok(Some(entry)) = dir.next_entry().await {
-            let path = entry.path();
-            if is_wasm(&path) && files.len() < COMPONENTS_LISTED_MAX {
-                files.push(path);
-            }
-        }
-        files
-    }
 }
 
-fn listed(component: Arc<StageComponent>, row: Option<&ComponentRow>) -> ListedComponent {
+fn listed(component: Arc<Known>, row: Option<&ComponentRow>) -> ListedComponent {
     ListedComponent {
         component,
         default: false,

@@ -57,7 +57,7 @@ impl Control {
     /// Ends what runs and removes what was deleted, whether or not the caller waits for it. `guard` is held until then.
     pub(super) async fn remove_behind(&self, guard: impl Send + 'static, removal: Removal, entry: Option<Arc<Entry>>) {
         let control = self.clone();
-        let removing = tokio::spawn(async move {
+        let removing = self.0.home.spawn(async move {
             if let Some(entry) = entry {
                 entry.end(StopMode::AtOnce).await;
             }

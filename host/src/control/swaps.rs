@@ -360,7 +360,7 @@ impl Control {
         let seat = (order.entry.id().clone(), order.kind);
         self.0.swaps.under_way.lock().unwrap_or_else(PoisonError::into_inner).insert(seat, row.id);
         self.tell_swap(&row);
-        tokio::spawn(carry::carry(self.clone(), order, row.clone()));
+        self.0.home.spawn(carry::carry(self.clone(), order, row.clone()));
         Ok(row)
     }
 

@@ -8,6 +8,8 @@ use std::time::Duration;
 pub const API_BODY_BYTES_MAX: usize = 1 << 20;
 /// Largest body of a REST call, bytes.
 pub const REST_BODY_BYTES_MAX: usize = 64 << 10;
+/// From a REST call's head to the end of its body.
+pub const REST_BODY_TIMEOUT: Duration = Duration::from_secs(15);
 /// A response begins within this time or is given up.
 pub const API_ANSWER_MAX: Duration = Duration::from_secs(90);
 /// Connections at a time; further ones wait in the system's queue.
@@ -16,8 +18,36 @@ pub const API_CONNECTIONS_MAX: usize = 8192;
 pub const API_ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 /// A connection without a whole request head for so long is closed.
 pub const API_HEAD_WAIT_MAX: Duration = Duration::from_secs(30);
-/// Largest request line with all headers, bytes.
-pub const API_HEAD_BYTES_MAX: usize = 64 << 10;
+/// Largest request line with all headers, bytes; a connection reads and writes in buffers of at most this size.
+pub const API_HEAD_BYTES_MAX: usize = 32 << 10;
+/// Connections of one address at a time (`server.connections_per_peer`), unless it is a trusted proxy's.
+pub const API_CONNECTIONS_OF_PEER: usize = 512;
+/// A client that takes nothing of what is sent to it for so long is disconnected.
+pub const API_WRITE_STALL_MAX: Duration = Duration::from_secs(20);
+/// The system ends a connection whose data was not acknowledged for so long.
+pub const API_UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(40);
+/// Bytes that the system keeps of what a client has not taken yet; Linux takes twice that.
+pub const API_SEND_BUFFER_BYTES: usize = 64 << 10;
+/// Threads that answer requests, at least; no more than the machine has cores otherwise.
+pub const API_THREADS_MIN: usize = 2;
+/// Threads that answer requests, at most.
+pub const API_THREADS_MAX: usize = 8;
+/// Threads for what answers wait for, such as files, at most.
+pub const API_BLOCKING_THREADS_MAX: usize = 64;
+/// How far threads that answer requests stand back behind those of media, as `nice` counts.
+pub const API_NICE: i32 = 5;
+/// Stack of a thread that answers requests, bytes: a deep query takes more than tokio's default in an unoptimised build.
+pub const API_STACK_BYTES: usize = 8 << 20;
+/// Time of a processor that the requests of one tenant may have taken beyond its share.
+pub const API_BUSY_BURST: Duration = Duration::from_secs(20);
+/// Share of one processor that a tenant's requests may take on and on, in hundredths.
+pub const API_BUSY_PERCENT: u32 = 50;
+/// An answer is handed to its connection in pieces of so many bytes, so that it is known what was taken.
+pub const API_PIECE_BYTES: usize = 64 << 10;
+/// Bytes of one tenant's answers that wait to be taken by their clients.
+pub const API_WAITING_BYTES_OF_TENANT_MAX: usize = 64 << 20;
+/// The same of all tenants together.
+pub const API_WAITING_BYTES_MAX: usize = 256 << 20;
 /// Requests that are under way when the server stops have so long to end.
 pub const API_CLOSE_MAX: Duration = Duration::from_secs(5);
 /// How long a browser may keep what another origin may do.
@@ -52,6 +82,26 @@ pub const NET_CONNECT_STAGGER: Duration = Duration::from_millis(300);
 
 /// Bytes of a request's body.
 pub const GRAPHQL_BODY_BYTES_MAX: usize = 256 << 10;
+/// Bytes of a request's query; the rest of its body is for variables.
+pub const GRAPHQL_QUERY_BYTES_MAX: usize = 64 << 10;
+/// Words, numbers, strings and signs in a request's query: the parser takes some memory and time for each.
+pub const GRAPHQL_TOKENS_MAX: usize = 8_000;
+/// Values in a request's JSON, variables included.
+pub const GRAPHQL_VALUES_MAX: usize = 20_000;
+/// Lists and objects in each other in a request's JSON.
+pub const GRAPHQL_VALUES_DEPTH_MAX: usize = 64;
+/// Bytes of an answer.
+pub const GRAPHQL_ANSWER_BYTES_MAX: usize = 16 << 20;
+/// Bytes of the `map` of a request with a file.
+pub const GRAPHQL_MAP_BYTES_MAX: usize = 1 << 10;
+/// Bytes of the headers of one part of a request with a file.
+pub const GRAPHQL_PART_HEAD_BYTES_MAX: usize = 4 << 10;
+/// Characters of an uploaded file's name that are kept.
+pub const GRAPHQL_FILE_NAME_CHARS_MAX: usize = 255;
+/// Requests with a file of one tenant at once.
+pub const GRAPHQL_UPLOADS_MAX: usize = 2;
+/// Requests with a file of all tenants at once.
+pub const GRAPHQL_UPLOADS_IN_ALL_MAX: usize = 8;
 /// From the head of a request with a file to the end of its body.
 pub const GRAPHQL_UPLOAD_TIMEOUT: Duration = Duration::from_secs(120);
 /// From any other request's head to the end of its body.
@@ -87,18 +137,21 @@ pub const GRAPHQL_PAGE_DEFAULT: usize = 20;
 pub const GRAPHQL_PAGE_MAX: usize = 200;
 /// Queries and mutations of one tenant under way at once.
 pub const GRAPHQL_ANSWERS_MAX: usize = 64;
+/// Queries and mutations of all tenants under way at once.
+pub const GRAPHQL_ANSWERS_IN_ALL_MAX: usize = 512;
 /// Subscriptions of one tenant at once, over all its connections.
 pub const GRAPHQL_SUBSCRIPTIONS_MAX: usize = 2000;
 /// WebSocket connections of one tenant at once.
 pub const GRAPHQL_SOCKETS_MAX: usize = 2000;
-/// WebSocket connections that have not said yet who they are.
+/// WebSocket connections that have not said yet who they are; one more ends the oldest of the address that has most.
 pub const GRAPHQL_GREETINGS_MAX: usize = 256;
 /// Operations of one WebSocket connection at once.
 pub const GRAPHQL_SOCKET_OPERATIONS_MAX: usize = 128;
 /// Bytes of a client's name for an operation.
 pub const GRAPHQL_OPERATION_ID_BYTES_MAX: usize = 128;
-/// Bytes of a WebSocket message from a client.
-pub const GRAPHQL_MESSAGE_BYTES_MAX: usize = GRAPHQL_BODY_BYTES_MAX;
+/// Bytes of a WebSocket message from a client. There may be thousands of connections, each with the beginning of one; what
+/// is larger goes by POST.
+pub const GRAPHQL_MESSAGE_BYTES_MAX: usize = 64 << 10;
 /// Bytes that a WebSocket connection reads at once; each has such a buffer for as long as it lasts.
 pub const GRAPHQL_SOCKET_READ_BYTES: usize = 4 << 10;
 /// Bytes that wait to be written to a WebSocket connection, beyond the answer that is being written.

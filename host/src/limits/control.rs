@@ -105,7 +105,9 @@ pub const PREVIEW_WINDOW: Duration = Duration::from_secs(180);
 pub const PREVIEW_BATCHES_MAX: usize = 100;
 /// Fragments in a preview's playlist.
 pub const PREVIEW_FRAGMENTS_MAX: usize = 2000;
-/// Components in the host's store that are listed.
+/// Files in the host's store of components that are looked at for a list, those of all tenants.
+pub const COMPONENT_FILES_MAX: usize = 4096;
+/// Components in the host's store that are listed for one tenant.
 pub const COMPONENTS_LISTED_MAX: usize = 64;
 
 // === webhooks ===

@@ -62,6 +62,21 @@ impl Socket {
         }
     }
 
+    /// Asks, and waits for whatever ends the operation: its answer, or that it is refused. `None`: the connection ended.
+    pub async fn ask(&mut self, query: &str, variables: &Value) -> Option<Value> {
+        let id = self.subscribe(query, variables).await;
+        let mut answer = None;
+        loop {
+            let message = self.hear().await?;
+            match message["type"].as_str() {
+                Some("ping") => self.say(&json!({ "type": "pong" })).await,
+                Some("error") if message["id"] == *id => return Some(message),
+                Some("complete") if message["id"] == *id => return answer.or(Some(message)),
+                _ => answer = Some(message),
+            }
+        }
+    }
+
     async fn say(&mut self, message: &Value) {
         // It may be gone; then there is nothing more to hear either.
         let _ = self.socket.send(Message::text(message.to_string())).await;

@@ -18,18 +18,22 @@ use super::context::Result;
 use crate::control::error::ControlError;
 use crate::limits::{
     GRAPHQL_ALIASES_MAX, GRAPHQL_BRACKETS_MAX, GRAPHQL_COMPLEXITY_MAX, GRAPHQL_DEPTH_MAX, GRAPHQL_DIRECTIVES_MAX,
-    GRAPHQL_INTROSPECTION_LISTS_MAX, GRAPHQL_NESTING_MAX, GRAPHQL_OPERATIONS_MAX, GRAPHQL_ROOT_FIELDS_MAX,
-    GRAPHQL_SELECTIONS_MAX,
+    GRAPHQL_INTROSPECTION_LISTS_MAX, GRAPHQL_NESTING_MAX, GRAPHQL_OPERATIONS_MAX, GRAPHQL_QUERY_BYTES_MAX,
+    GRAPHQL_ROOT_FIELDS_MAX, GRAPHQL_SELECTIONS_MAX, GRAPHQL_TOKENS_MAX, GRAPHQL_VALUES_DEPTH_MAX, GRAPHQL_VALUES_MAX,
 };
 
-/// Refuses text whose brackets nest so deep that parsing it would not end well.
+/// Refuses text that is long, has many words and signs, or whose brackets nest so deep that parsing it would not end well.
 ///
 /// # Errors
 /// [`ControlError::LimitExceeded`].
 pub fn text(query: &str) -> Result<()> {
-    let (mut depth, mut rest) = (0usize, query.as_bytes());
+    bound("bytes of text", query.len(), GRAPHQL_QUERY_BYTES_MAX)?;
+    let (mut depth, mut tokens, mut in_word, mut rest) = (0usize, 0usize, false, query.as_bytes());
     while let Some((byte, after)) = rest.split_first() {
         rest = after;
+        let (was_in_word, of_word) =
+            (in_word, byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'+' | b'.'));
+        in_word = of_word;
         match byte {
             b'{' | b'[' | b'(' => depth += 1,
             b'}' | b']' | b')' => depth = depth.saturating_sub(1),
@@ -37,9 +41,48 @@ pub fn text(query: &str) -> Result<()> {
             b'"' => rest = skip_string(rest),
             _ => {}
         }
+        let begins = of_word && !was_in_word || !of_word && !matches!(byte, b' ' | b',' | b'\t' | b'\n' | b'\r' | b'#');
+        tokens += usize::from(begins);
         bound("brackets in brackets", depth, GRAPHQL_BRACKETS_MAX)?;
+        bound("words and signs", tokens, GRAPHQL_TOKENS_MAX)?;
     }
     Ok(())
+}
+
+/// Refuses JSON that nests deep or has many values, before it is taken apart. What it says of text that is no JSON does not matter:
+/// it is not counted too low.
+///
+/// # Errors
+/// [`ControlError::LimitExceeded`].
+pub fn json(text: &[u8]) -> Result<()> {
+    let (mut depth, mut values, mut rest) = (0usize, 0usize, text);
+    while let Some((byte, after)) = rest.split_first() {
+        rest = after;
+        match byte {
+            b'{' | b'[' => {
+                depth += 1;
+                values += 1;
+            }
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            b',' | b':' => values += 1,
+            b'"' => rest = skip_json_string(rest),
+            _ => {}
+        }
+        bound("lists and objects in each other", depth, GRAPHQL_VALUES_DEPTH_MAX)?;
+        bound("values", values, GRAPHQL_VALUES_MAX)?;
+    }
+    Ok(())
+}
+
+fn skip_json_string(mut rest: &[u8]) -> &[u8] {
+    while let Some(at) = memchr::memchr2(b'"', b'\\', rest) {
+        let escape = rest.get(at) == Some(&b'\\');
+        rest = rest.get(at + 1 + usize::from(escape)..).unwrap_or_default();
+        if !escape {
+            return rest;
+        }
+    }
+    &[]
 }
 
 fn skip_line(text: &[u8]) -> &[u8] {
@@ -307,7 +350,7 @@ mod tests {
     #[test]
     fn text_that_nests_too_deep_is_not_parsed() {
         for deep in ["{a", "[", "(a:[", "{a(b:{c:"] {
-            assert_eq!(text(&deep.repeat(50_000)).map_err(|error| error.code()), Err("LIMIT_EXCEEDED"), "{deep}");
+            assert_eq!(text(&deep.repeat(5_000)).map_err(|error| error.code()), Err("LIMIT_EXCEEDED"), "{deep}");
         }
         // Strings and comments hide nothing that the parser would see.
         let hidden = format!("{{ a(b: \"\\\"\", c: \"\"\" \\\"\"\" \"\"\") # \"\n {}", "{a".repeat(100));
@@ -315,6 +358,36 @@ mod tests {
         // Unclosed.
         for open in ["\"", "\"\"\"", "\"\\", "#"] {
             assert!(text(&format!("{open}{}", "[".repeat(1000))).is_ok(), "{open}");
+        }
+    }
+
+    #[test]
+    fn text_is_as_long_as_its_words_and_signs() {
+        let judged = |query: &str| text(query).map_err(|error| error.code());
+        for (piece, tokens) in
+            [("a ", 1), ("a,", 1), ("@", 1), ("-1.5e+3 ", 1), ("...a ", 1), ("$a:", 3), ("\"}{\" ", 1)]
+        {
+            assert_eq!(judged(&piece.repeat(GRAPHQL_TOKENS_MAX / tokens)), Ok(()), "{piece}");
+            assert_eq!(judged(&piece.repeat(GRAPHQL_TOKENS_MAX / tokens + 1)), Err("LIMIT_EXCEEDED"), "{piece}");
+        }
+        // Comments and blanks are nothing, but for their length.
+        assert_eq!(judged(&"# a b c\n ,".repeat(6_000)), Ok(()));
+        assert_eq!(judged(&" ".repeat(GRAPHQL_QUERY_BYTES_MAX + 1)), Err("LIMIT_EXCEEDED"));
+    }
+
+    #[test]
+    fn json_is_bounded_by_its_depth_and_its_values() {
+        let judged = |text: &str| json(text.as_bytes()).map_err(|error| error.code());
+        let deep = |n: usize| format!("{}{}", "[{\"a\":".repeat(n), "}]".repeat(n));
+        assert_eq!(judged(&deep(GRAPHQL_VALUES_DEPTH_MAX / 2)), Ok(()));
+        assert_eq!(judged(&deep(GRAPHQL_VALUES_DEPTH_MAX / 2 + 1)), Err("LIMIT_EXCEEDED"));
+        assert_eq!(judged(&format!("[1{}]", ",1".repeat(GRAPHQL_VALUES_MAX))), Err("LIMIT_EXCEEDED"));
+        assert_eq!(judged(&format!("{{{}}}", "\"a\":1,".repeat(GRAPHQL_VALUES_MAX / 2))), Err("LIMIT_EXCEEDED"));
+        // Strings hide what is in them, and nothing else.
+        assert_eq!(judged(&format!("{{\"a\\\"\":\"{}\"}}", ",[{".repeat(GRAPHQL_VALUES_MAX))), Ok(()));
+        assert_eq!(judged(&format!("\"\\\\\"{}", "[".repeat(1000))), Err("LIMIT_EXCEEDED"));
+        for open in ["\"", "\"\\", "\"\\\""] {
+            assert_eq!(judged(&format!("{open}{}", "[".repeat(1000))), Ok(()), "{open}");
         }
     }
 

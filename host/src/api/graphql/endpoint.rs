@@ -14,11 +14,13 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use super::admit::{self, Complexity};
+use super::budget::Budget;
 use super::context::Result;
 use super::error::{finish, refusal};
+use super::greetings::Greetings;
 use super::mutation::Mutation;
 use super::query::Query;
-use super::slots::{Kind, Slots};
+use super::slots::{Kind, Slot, Slots};
 use super::subscription::Subscription;
 use crate::control::Control;
 use crate::control::access::Actor;
@@ -38,6 +40,8 @@ struct Inner {
     schema: OutboardSchema,
     control: Control,
     slots: Slots,
+    greetings: Greetings,
+    budget: Budget,
     stop: CancellationToken,
     waits: Waits,
 }
@@ -87,7 +91,15 @@ impl Endpoint {
     /// The same with other waits.
     pub(super) fn with_waits(control: Control, stop: CancellationToken, waits: Waits) -> Self {
         let schema = bare().data(control.clone()).finish();
-        Self(Arc::new(Inner { schema, control, slots: Slots::default(), stop, waits }))
+        Self(Arc::new(Inner {
+            schema,
+            control,
+            slots: Slots::default(),
+            greetings: Greetings::default(),
+            budget: Budget::default(),
+            stop,
+            waits,
+        }))
     }
 
     /// How long clients are waited for.
@@ -110,11 +122,29 @@ impl Endpoint {
         &self.0.slots
     }
 
-    /// Holds a request against the limits.
+    /// Connections of nobody yet.
+    pub fn greetings(&self) -> &Greetings {
+        &self.0.greetings
+    }
+
+    /// A place for a request of the caller's: taken before the request is read, held until its answer was taken.
+    ///
+    /// # Errors
+    /// [`ControlError::LimitExceeded`]: the tenant has too many under way, or spent too much.
+    pub fn place(&self, actor: &Actor) -> Result<Slot> {
+        self.0.budget.check(actor)?;
+        self.0.slots.take(Kind::Answer, actor)
+    }
+
+    /// Reads a request's JSON and holds the request against the limits.
     ///
     /// # Errors
     /// The answer that says what is wrong with it.
-    pub fn admit(&self, mut request: Request) -> std::result::Result<Admitted, Box<Response>> {
+    pub fn admit(&self, actor: &Actor, request: Request) -> std::result::Result<Admitted, Box<Response>> {
+        self.0.budget.measured(actor, ()).at_once(|()| self.admit_at_once(request))
+    }
+
+    fn admit_at_once(&self, mut request: Request) -> std::result::Result<Admitted, Box<Response>> {
         admit::text(&request.query).map_err(|error| Box::new(refusal(&error)))?;
         let name = request.operation_name.clone();
         let document = request.parsed_query().map_err(|error| Box::new(finish(Response::from_errors(vec![error]))))?;
@@ -122,24 +152,30 @@ impl Endpoint {
         Ok(Admitted { request, kind })
     }
 
-    /// Answers a query or a mutation.
-    pub async fn answer(&self, actor: Arc<Actor>, Admitted { request, kind }: Admitted) -> Response {
+    /// Answers a query or a mutation. Its place is held until the work has ended, whether or not somebody waits for it.
+    pub async fn answer(&self, actor: Arc<Actor>, Admitted { request, kind }: Admitted, place: Arc<Slot>) -> Response {
         if kind == OperationType::Subscription {
             let text = "subscriptions are answered over WebSocket, or to requests that accept text/event-stream";
             return refusal(&ControlError::invalid("query", text));
         }
-        match self.run(actor, request, kind).await {
+        match self.run(actor, request, kind, place).await {
             Ok(response) => response,
             Err(error) => refusal(&error),
         }
     }
 
-    async fn run(&self, actor: Arc<Actor>, request: Request, kind: OperationType) -> Result<Response> {
-        let slot = self.0.slots.take(Kind::Answer, &actor)?;
-        let schema = self.0.schema.clone();
+    async fn run(
+        &self,
+        actor: Arc<Actor>,
+        request: Request,
+        kind: OperationType,
+        place: Arc<Slot>,
+    ) -> Result<Response> {
+        let (schema, budget) = (self.0.schema.clone(), self.0.budget.clone());
         let running = async move {
-            let answer = Box::pin(schema.execute(request.data(actor))).await;
-            drop(slot);
+            let answering = Box::pin(schema.execute(request.data(actor.clone())));
+            let answer = budget.measured(&actor, answering).await;
+            drop(place);
             finish(answer)
         };
         // A task of its own: what breaks in it breaks no connection, and a mutation that was begun is ended.
@@ -160,13 +196,24 @@ impl Endpoint {
     ///
     /// # Errors
     /// [`ControlError::LimitExceeded`].
-    pub fn follow(&self, actor: Arc<Actor>, admitted: Admitted) -> Result<BoxStream<'static, Response>> {
+    pub fn follow(
+        &self,
+        actor: Arc<Actor>,
+        admitted: Admitted,
+        place: Arc<Slot>,
+    ) -> Result<BoxStream<'static, Response>> {
         if admitted.kind != OperationType::Subscription {
             let endpoint = self.clone();
-            return Ok(stream::once(async move { endpoint.answer(actor, admitted).await }).boxed());
+            // The place is held until the stream's end is asked for: the answer was taken then.
+            let answers = stream::unfold((Some(admitted), place), move |(admitted, place)| {
+                let (endpoint, actor) = (endpoint.clone(), actor.clone());
+                async move { Some((endpoint.answer(actor, admitted?, place.clone()).await, (None, place))) }
+            });
+            return Ok(answers.boxed());
         }
         let slot = self.0.slots.take(Kind::Subscription, &actor)?;
-        let responses = self.0.schema.execute_stream(admitted.request.data(actor));
+        let responses = self.0.schema.execute_stream(admitted.request.data(actor.clone()));
+        let responses = self.0.budget.measured(&actor, responses.boxed());
         Ok(stream::unfold(Some((responses, slot)), |following| async move {
             let (mut responses, slot) = following?;
             let response = finish(responses.next().await?);

@@ -2,6 +2,11 @@
 //!
 //! Other pages cannot call it through a browser that knows the UI's cookie: a form cannot send `application/json`, and a
 //! script of another origin is asked for leave first (and does not get it). One request at a time: no batches.
+//!
+//! A request has its place among its tenant's ([`super::Kind::Answer`]) before a byte of its body is read, and keeps it until its answer
+//! was taken; what that answer holds in memory is counted as well ([`super::Kind::Waiting`]).
+
+use std::sync::Arc;
 
 use async_graphql::{Request, Response as Answer};
 use axum::body::{Body, Bytes};
@@ -10,12 +15,14 @@ use axum::http::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
-use super::endpoint::is_over;
+use super::endpoint::{Endpoint, is_over};
 use super::error::refusal;
-use super::{sse, upload};
+use super::{admit, sse, upload, written};
 use crate::api::Api;
 use crate::api::answer::{Refusal, status};
 use crate::api::auth::Caller;
+use crate::api::held;
+use crate::control::access::Actor;
 use crate::control::error::ControlError;
 use crate::limits::{GRAPHQL_BODY_BYTES_MAX, GRAPHQL_BODY_TIMEOUT};
 
@@ -38,24 +45,33 @@ pub async fn post(State(api): State<Api>, caller: Result<Caller, Refusal>, heade
         Ok(caller) => caller,
         Err(Refusal(error)) => return refused(&error, accepted),
     };
-    let request = match read(&headers, body).await {
+    let endpoint = &api.graphql;
+    let place = match endpoint.place(&actor) {
+        Ok(place) => Arc::new(place),
+        Err(error) => return refused(&error, accepted),
+    };
+    let request = match read(endpoint, &actor, &headers, body).await {
         Ok(request) => request,
         Err((status, error)) => return answered(status, &refusal(&error), accepted),
     };
-    let endpoint = &api.graphql;
-    let admitted = match endpoint.admit(request) {
+    let admitted = match endpoint.admit(&actor, request) {
         Ok(admitted) => admitted,
         Err(answer) => return answered(not_run(accepted), &answer, accepted),
     };
     if accepted == Accepted::Events {
-        return match endpoint.follow(actor.clone(), admitted) {
+        return match endpoint.follow(actor.clone(), admitted, place) {
             Ok(answers) => sse::respond(endpoint.clone(), actor, answers),
             Err(error) => refused(&error, accepted),
         };
     }
-    let answer = endpoint.answer(actor, admitted).await;
+    let answer = endpoint.answer(actor.clone(), admitted, place.clone()).await;
     let run = !is_over(&answer) || answer.errors.iter().any(|error| !error.path.is_empty());
-    answered(if run { StatusCode::OK } else { not_run(accepted) }, &answer, accepted)
+    let status = if run { StatusCode::OK } else { not_run(accepted) };
+    // Writing it down is work of the caller's, too.
+    match written::answer(endpoint.slots(), &actor, &answer) {
+        Ok((json, waiting)) => respond(status, held::body(json, (place, waiting)), accepted),
+        Err(error) => answered(status, &refusal(&error), accepted),
+    }
 }
 
 /// The first of what the client accepts; JSON where it does not say.
@@ -78,11 +94,16 @@ fn not_run(accepted: Accepted) -> StatusCode {
     if accepted == Accepted::Json { StatusCode::OK } else { StatusCode::BAD_REQUEST }
 }
 
-async fn read(headers: &HeaderMap, body: Body) -> Result<Request, (StatusCode, ControlError)> {
+async fn read(
+    endpoint: &Endpoint,
+    actor: &Actor,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Request, (StatusCode, ControlError)> {
     let whole = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let kind = whole.split(';').next().unwrap_or_default().trim();
     if kind.eq_ignore_ascii_case("multipart/form-data") {
-        return upload::read(headers, whole, body).await;
+        return upload::read(endpoint, actor, headers, whole, body).await;
     }
     if !kind.eq_ignore_ascii_case("application/json") {
         let error =
@@ -101,13 +122,19 @@ async fn read(headers: &HeaderMap, body: Body) -> Result<Request, (StatusCode, C
             return Err((StatusCode::REQUEST_TIMEOUT, ControlError::LimitExceeded(text)));
         }
     };
+    request(&bytes)
+}
+
+/// A request, from its JSON.
+pub fn request(bytes: &[u8]) -> Result<Request, (StatusCode, ControlError)> {
+    admit::json(bytes).map_err(|error| (StatusCode::BAD_REQUEST, error))?;
     if bytes.trim_ascii_start().first() == Some(&b'[') {
         return Err((
             StatusCode::BAD_REQUEST,
             ControlError::invalid("body", "must be one request: batches are not taken"),
         ));
     }
-    serde_json::from_slice(&bytes).map_err(|error| {
+    serde_json::from_slice(bytes).map_err(|error| {
         let message = format!("is not a request such as {{\"query\": \"…\", \"variables\": {{…}}}}: {error}");
         (StatusCode::BAD_REQUEST, ControlError::invalid("body", message))
     })
@@ -125,9 +152,13 @@ fn refused(error: &ControlError, accepted: Accepted) -> Response {
     response
 }
 
+/// A short answer.
 fn answered(status: StatusCode, answer: &Answer, accepted: Accepted) -> Response {
+    respond(status, serde_json::to_vec(answer).unwrap_or_default().into(), accepted)
+}
+
+fn respond(status: StatusCode, body: Body, accepted: Accepted) -> Response {
     let kind = if accepted == Accepted::GraphqlJson { GRAPHQL_JSON } else { JSON };
-    let body = serde_json::to_vec(answer).unwrap_or_default();
     let headers = [(CONTENT_TYPE, kind), (CACHE_CONTROL, HeaderValue::from_static("no-store"))];
     (status, headers, body).into_response()
 }

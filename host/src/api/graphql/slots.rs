@@ -1,5 +1,5 @@
-//! How much of the API one tenant may take at once: answers under way, connections, subscriptions. One tenant that takes all
-//! of its own leaves the others theirs.
+//! How much of the API may be taken at once, by one tenant and by all: answers under way, uploads, connections, subscriptions,
+//! bytes that wait to be taken. One tenant that takes all of its own leaves the others theirs.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,19 +9,38 @@ use tokio::sync::watch;
 use super::context::Result;
 use crate::control::access::Actor;
 use crate::control::error::ControlError;
-use crate::limits::{GRAPHQL_ANSWERS_MAX, GRAPHQL_GREETINGS_MAX, GRAPHQL_SOCKETS_MAX, GRAPHQL_SUBSCRIPTIONS_MAX};
+use crate::limits::{
+    API_CONNECTIONS_MAX, API_WAITING_BYTES_MAX, API_WAITING_BYTES_OF_TENANT_MAX, GRAPHQL_ANSWERS_IN_ALL_MAX,
+    GRAPHQL_ANSWERS_MAX, GRAPHQL_SOCKETS_MAX, GRAPHQL_SUBSCRIPTIONS_MAX, GRAPHQL_UPLOADS_IN_ALL_MAX,
+    GRAPHQL_UPLOADS_MAX,
+};
 
 /// What is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
-    /// Queries and mutations under way.
+    /// Requests under way, from before they are read until their answer was taken.
     Answer,
-    /// WebSocket connections of nobody yet.
-    Greeting,
+    /// Requests with a file.
+    Upload,
     /// WebSocket connections.
     Socket,
     /// Subscriptions, over any transport.
     Subscription,
+    /// Bytes of answers that their clients have not taken.
+    Waiting,
+}
+
+impl Kind {
+    /// What it is called, the most of one tenant, the most in all.
+    fn bounds(self) -> (&'static str, usize, usize) {
+        match self {
+            Self::Answer => ("requests under way", GRAPHQL_ANSWERS_MAX, GRAPHQL_ANSWERS_IN_ALL_MAX),
+            Self::Upload => ("uploads under way", GRAPHQL_UPLOADS_MAX, GRAPHQL_UPLOADS_IN_ALL_MAX),
+            Self::Socket => ("connections", GRAPHQL_SOCKETS_MAX, API_CONNECTIONS_MAX),
+            Self::Subscription => ("subscriptions", GRAPHQL_SUBSCRIPTIONS_MAX, usize::MAX),
+            Self::Waiting => ("bytes of answers not taken", API_WAITING_BYTES_OF_TENANT_MAX, API_WAITING_BYTES_MAX),
+        }
+    }
 }
 
 /// The counts. Cheap to clone.
@@ -29,13 +48,21 @@ pub enum Kind {
 pub struct Slots(Arc<watch::Sender<HashMap<Key, usize>>>);
 
 /// Whose, and of what.
-type Key = (Option<String>, Kind);
+type Key = (Whose, Kind);
 
-/// One of a count, until it is dropped.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Whose {
+    All,
+    Host,
+    Tenant(String),
+}
+
+/// Some of a count, until it is dropped.
 #[derive(Debug)]
 pub struct Slot {
     slots: Slots,
     key: Key,
+    taken: usize,
 }
 
 impl Slots {
@@ -44,51 +71,60 @@ impl Slots {
     /// # Errors
     /// [`ControlError::LimitExceeded`].
     pub fn take(&self, kind: Kind, actor: &Actor) -> Result<Slot> {
-        self.count((actor.tenant.clone(), kind))
+        self.take_some(kind, actor, 1)
     }
 
-    /// Takes one for somebody who has not said yet who they are.
+    /// Takes so many.
     ///
     /// # Errors
     /// [`ControlError::LimitExceeded`].
-    pub fn greet(&self) -> Result<Slot> {
-        self.count((None, Kind::Greeting))
-    }
-
-    fn count(&self, key: Key) -> Result<Slot> {
-        let (most, what) = match key.1 {
-            Kind::Answer => (GRAPHQL_ANSWERS_MAX, "requests under way"),
-            Kind::Greeting => (GRAPHQL_GREETINGS_MAX, "connections that have not said who they are"),
-            Kind::Socket => (GRAPHQL_SOCKETS_MAX, "connections"),
-            Kind::Subscription => (GRAPHQL_SUBSCRIPTIONS_MAX, "subscriptions"),
-        };
-        let free = self.0.send_if_modified(|counts| {
-            let count = counts.entry(key.clone()).or_default();
-            let free = *count < most;
-            *count += usize::from(free);
-            free
+    pub fn take_some(&self, kind: Kind, actor: &Actor, taken: usize) -> Result<Slot> {
+        let whose = actor.tenant.clone().map_or(Whose::Host, Whose::Tenant);
+        let (what, most, in_all) = kind.bounds();
+        let mut full = None;
+        self.0.send_if_modified(|counts| {
+            let has = |whose: &Whose| counts.get(&(whose.clone(), kind)).copied().unwrap_or_default();
+            let fits = |whose, most| has(whose).checked_add(taken).is_some_and(|sum| sum <= most);
+            if !fits(&whose, most) {
+                full = Some((most, ""));
+            } else if !fits(&Whose::All, in_all) {
+                full = Some((in_all, " of all tenants"));
+            } else {
+                for whose in [whose.clone(), Whose::All] {
+                    *counts.entry((whose, kind)).or_default() += taken;
+                }
+            }
+            full.is_none()
         });
-        if free {
-            return Ok(Slot { slots: self.clone(), key });
+        match full {
+            None => Ok(Slot { slots: self.clone(), key: (whose, kind), taken }),
+            Some((most, whose)) => {
+                let text = format!("there are {most} {what}{whose} already; end some of them first");
+                Err(ControlError::LimitExceeded(text))
+            }
         }
-        Err(ControlError::LimitExceeded(format!("there are {most} {what} already; end some of them first")))
     }
 
     /// Waits until so many are taken, of all kinds together.
     #[cfg(test)]
     pub async fn until(&self, taken: usize) {
+        let of_all = |counts: &HashMap<Key, usize>| -> usize {
+            counts.iter().filter(|((whose, _), _)| *whose == Whose::All).map(|(_, count)| count).sum()
+        };
         let mut counts = self.0.subscribe();
-        counts.wait_for(|counts| counts.values().sum::<usize>() == taken).await.unwrap();
+        counts.wait_for(|counts| of_all(counts) == taken).await.unwrap();
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
         self.slots.0.send_modify(|counts| {
-            if let Some(count) = counts.get_mut(&self.key) {
-                *count -= 1;
-                if *count == 0 {
-                    counts.remove(&self.key);
+            for key in [self.key.clone(), (Whose::All, self.key.1)] {
+                if let Some(count) = counts.get_mut(&key) {
+                    *count = count.saturating_sub(self.taken);
+                    if *count == 0 {
+                        counts.remove(&key);
+                    }
                 }
             }
         });
@@ -100,10 +136,12 @@ mod tests {
     use super::*;
     use crate::control::access::Role;
 
+    fn of(tenant: &str) -> Actor {
+        Actor { tenant: Some(tenant.into()), role: Role::Viewer, token: None, name: "x".into() }
+    }
+
     #[test]
     fn one_tenant_cannot_take_the_others() {
-        let of =
-            |tenant: &str| Actor { tenant: Some(tenant.into()), role: Role::Viewer, token: None, name: "x".into() };
         let slots = Slots::default();
         let mut held: Vec<Slot> =
             (0..GRAPHQL_SUBSCRIPTIONS_MAX).map(|_| slots.take(Kind::Subscription, &of("a")).unwrap()).collect();
@@ -114,5 +152,18 @@ mod tests {
         held.push(slots.take(Kind::Subscription, &of("a")).unwrap());
         drop((held, _other, _else));
         assert!(slots.0.borrow().is_empty());
+    }
+
+    #[test]
+    fn all_of_them_together_have_a_bound() {
+        let slots = Slots::default();
+        let tenants = API_WAITING_BYTES_MAX / API_WAITING_BYTES_OF_TENANT_MAX;
+        let take = |n: usize, bytes| slots.take_some(Kind::Waiting, &of(&format!("t{n}")), bytes);
+        assert!(take(0, API_WAITING_BYTES_OF_TENANT_MAX + 1).is_err());
+        let held: Vec<Slot> = (0..tenants).map(|n| take(n, API_WAITING_BYTES_OF_TENANT_MAX).unwrap()).collect();
+        assert!(take(tenants, 1).unwrap_err().to_string().contains("of all tenants"));
+        drop(held);
+        assert!(take(tenants, usize::MAX).is_err());
+        assert!(take(tenants, 1).is_ok());
     }
 }

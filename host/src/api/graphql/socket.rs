@@ -1,7 +1,8 @@
 //! GraphQL over WebSocket, by the protocol `graphql-transport-ws`.
 //!
 //! In: a connection and, in its `connection_init`, a token (`{"token": "…"}` or `{"authorization": "Bearer …"}`; not
-//! needed where the request that opened it had one, or needs none). Out: the answers of its operations. One task a
+//! needed where the request that opened it had one, or needs none). Whoever is known by that request has a place among its
+//! tenant's connections at once; only who is not waits among the [`super::greetings`]. Out: the answers of its operations. One task a
 //! connection owns all of it: when the client goes away, or does not take what is sent to it, the task ends and
 //! everything is let go of. Bounds: [`crate::limits`], section GraphQL.
 
@@ -15,17 +16,20 @@ use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse, Response};
 
 use super::http;
+use super::slots::Kind;
 use crate::api::Api;
 use crate::api::answer::Refusal;
 use crate::api::auth::Caller;
+use crate::api::peers::Peer;
 use crate::limits::{GRAPHQL_MESSAGE_BYTES_MAX, GRAPHQL_SOCKET_READ_BYTES, GRAPHQL_SOCKET_WRITE_BYTES_MAX};
 use protocol::PROTOCOL;
-use session::Session;
+use session::{Guest, Session};
 
 /// `GET /graphql`.
 pub async fn open(
     State(api): State<Api>,
     caller: Result<Caller, Refusal>,
+    peer: Peer,
     headers: HeaderMap,
     uri: Uri,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
@@ -35,9 +39,13 @@ pub async fn open(
     if let Err(error) = api.door.check_origin(&headers, &uri) {
         return Refusal(error).into_response();
     }
-    let greeting = match api.graphql.slots().greet() {
-        Ok(slot) => slot,
-        Err(error) => return Refusal(error).into_response(),
+    let guest = match caller {
+        Ok(Caller(actor)) => match api.graphql.slots().take(Kind::Socket, &actor) {
+            Ok(slot) => Guest::Known(actor, slot),
+            Err(error) => return Refusal(error).into_response(),
+        },
+        // It may still say so.
+        Err(_) => Guest::Unknown(api.graphql.greetings().enter(peer)),
     };
     upgrade
         .protocols([PROTOCOL])
@@ -46,5 +54,5 @@ pub async fn open(
         .max_write_buffer_size(GRAPHQL_SOCKET_WRITE_BYTES_MAX)
         .max_message_size(GRAPHQL_MESSAGE_BYTES_MAX)
         .max_frame_size(GRAPHQL_MESSAGE_BYTES_MAX)
-        .on_upgrade(move |socket| Session::new(api.graphql, socket).run(caller.ok(), greeting))
+        .on_upgrade(move |socket| Session::new(api.graphql, socket).run(guest))
 }

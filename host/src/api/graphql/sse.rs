@@ -16,6 +16,8 @@ use tokio::time::sleep;
 
 use super::endpoint::Endpoint;
 use super::error::refusal;
+use super::slots::Slot;
+use super::written;
 use crate::control::access::Actor;
 use crate::control::error::ControlError;
 
@@ -25,6 +27,10 @@ const PING: Bytes = Bytes::from_static(b":\n\n");
 const COMPLETE: Bytes = Bytes::from_static(b"event: complete\ndata: \n\n");
 
 struct Events {
+    endpoint: Endpoint,
+    actor: Arc<Actor>,
+    /// What was written last waits to be taken, until the next is asked for.
+    waiting: Option<Slot>,
     answers: BoxStream<'static, Answer>,
     unwelcome: BoxFuture<'static, ControlError>,
     ping: Duration,
@@ -33,8 +39,10 @@ struct Events {
 /// The stream of answers, until the caller's token is not taken any more.
 pub fn respond(endpoint: Endpoint, actor: Arc<Actor>, answers: BoxStream<'static, Answer>) -> Response {
     let (ping, stop) = (endpoint.waits().ping, endpoint.stop().clone().cancelled_owned());
-    let unwelcome = Box::pin(async move { endpoint.control().until_unwelcome(&actor).await });
-    let events = Events { answers: answers.take_until(stop).boxed(), unwelcome, ping };
+    let (control, caller) = (endpoint.control().clone(), actor.clone());
+    let unwelcome = Box::pin(async move { control.until_unwelcome(&caller).await });
+    let answers = answers.take_until(stop).boxed();
+    let events = Events { endpoint, actor, waiting: None, answers, unwelcome, ping };
     let events = stream::unfold(Some(events), |events| async move { Some(events?.next().await) });
     let headers = [
         (CONTENT_TYPE, "text/event-stream"),
@@ -48,11 +56,18 @@ pub fn respond(endpoint: Endpoint, actor: Arc<Actor>, answers: BoxStream<'static
 impl Events {
     /// What is written next, and whether there is more.
     async fn next(mut self) -> (Bytes, Option<Self>) {
+        self.waiting = None;
         tokio::select! {
             biased;
             error = &mut self.unwelcome => ([next(&refusal(&error)), COMPLETE].concat().into(), None),
             answer = self.answers.next() => match answer {
-                Some(answer) => (next(&answer), Some(self)),
+                Some(answer) => match written::answer(self.endpoint.slots(), &self.actor, &answer) {
+                    Ok((json, waiting)) => {
+                        self.waiting = Some(waiting);
+                        (event(&json), Some(self))
+                    }
+                    Err(error) => ([next(&refusal(&error)), COMPLETE].concat().into(), None),
+                },
                 None => (COMPLETE, None),
             },
             () = sleep(self.ping) => (PING, Some(self)),
@@ -61,6 +76,9 @@ impl Events {
 }
 
 fn next(answer: &Answer) -> Bytes {
-    let json = serde_json::to_string(answer).unwrap_or_default();
-    format!("event: next\ndata: {json}\n\n").into()
+    event(&serde_json::to_vec(answer).unwrap_or_default())
+}
+
+fn event(json: &[u8]) -> Bytes {
+    [b"event: next\ndata: ", json, b"\n\n"].concat().into()
 }

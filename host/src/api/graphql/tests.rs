@@ -33,8 +33,9 @@ impl Server {
     /// The whole answer, as JSON.
     async fn asked_by(&self, actor: &Actor, query: &str, variables: Value) -> Value {
         let request = Request::new(query).variables(async_graphql::Variables::from_json(variables));
-        let answer = match self.endpoint.admit(request) {
-            Ok(admitted) => self.endpoint.answer(Arc::new(actor.clone()), admitted).await,
+        let place = Arc::new(self.endpoint.place(actor).unwrap());
+        let answer = match self.endpoint.admit(actor, request) {
+            Ok(admitted) => self.endpoint.answer(Arc::new(actor.clone()), admitted, place).await,
             Err(answer) => *answer,
         };
         serde_json::to_value(answer).unwrap()

@@ -8,11 +8,14 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value};
+use tokio::time::timeout;
 
+use crate::api::Api;
 use crate::api::answer::{self, Refusal};
+use crate::api::auth::Caller;
 use crate::config::Problem;
 use crate::control::error::ControlError;
-use crate::limits::REST_BODY_BYTES_MAX;
+use crate::limits::{REST_BODY_BYTES_MAX, REST_BODY_TIMEOUT, REST_NAMES_SHOWN};
 
 /// A JSON object; none at all is an empty one.
 #[derive(Debug, Default)]
@@ -39,17 +42,22 @@ impl Body {
     }
 }
 
-impl<S: Send + Sync> FromRequest<S> for Body {
+impl FromRequest<Api> for Body {
     type Rejection = Response;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
+    /// Where the caller is known already, the body is read in a place among the requests of its tenant.
+    async fn from_request(request: Request, api: &Api) -> Result<Self, Response> {
+        let caller = request.extensions().get::<Caller>().cloned();
+        let place = caller.map(|Caller(actor)| api.graphql.place(&actor)).transpose();
+        let _place = place.map_err(|error| Refusal(error).into_response())?;
         let kind = request.headers().get(CONTENT_TYPE).map(|kind| kind.to_str().unwrap_or_default().to_owned());
-        let bytes = match Bytes::from_request(request, state).await {
-            Ok(bytes) => bytes,
-            Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+        let bytes = match timeout(REST_BODY_TIMEOUT, Bytes::from_request(request, api)).await {
+            Ok(Ok(bytes)) => bytes,
+            Err(_) => return Err(answer::too_late(REST_BODY_TIMEOUT)),
+            Ok(Err(rejection)) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
                 return Err(answer::too_large(REST_BODY_BYTES_MAX));
             }
-            Err(_) => return Err(invalid("body", "did not arrive whole")),
+            Ok(Err(_)) => return Err(invalid("body", "did not arrive whole")),
         };
         if bytes.is_empty() {
             return Ok(Self::default());
@@ -159,7 +167,8 @@ impl Fields {
             [] => "this call takes none".to_owned(),
             known => format!("known are {}", known.join(", ")),
         };
-        for name in self.left.keys() {
+        // Enough of them to see what is wrong; there may be thousands.
+        for name in self.left.keys().take(REST_NAMES_SHOWN) {
             let message = format!("is not a field of this call; {known}");
             self.problems.push(Problem { path: shown(name), message });
         }

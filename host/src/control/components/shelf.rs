@@ -1,22 +1,24 @@
-//! What is known of components, for checks that cannot wait for the database.
+//! What is kept in memory of components, for checks that cannot wait for the database and lists that read no files.
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::{Mutex, PoisonError, RwLock};
 
 use super::Refused;
+use super::known::Facts;
 use crate::control::error::ControlError;
 use crate::limits::COMPONENTS_REFUSED_KEPT;
 
 /// Owners of a digest (`None`: the operator), each with the id of the key that theirs is signed with.
 type Owners = BTreeMap<Option<String>, Option<String>>;
 
-/// Whose components are, what was refused, and who is fetching one.
+/// Whose components are, what they are, what was refused, and who is fetching one.
 #[derive(Debug, Default)]
 pub struct Shelf {
     /// By digest. What is in the store and not here is the operator's.
     owners: RwLock<BTreeMap<String, Owners>>,
     refused: Mutex<VecDeque<Refused>>,
     pulling: Mutex<HashSet<Option<String>>>,
+    facts: Facts,
 }
 
 /// How a tenant comes to have a component.
@@ -44,6 +46,11 @@ impl Drop for Pulling<'_> {
 // === impl Shelf ===
 
 impl Shelf {
+    /// What components are.
+    pub(super) fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
     /// How a tenant has a digest; `None`: it does not.
     pub(super) fn standing(&self, tenant: &str, digest: &str) -> Option<Standing> {
         let owners = self.owners.read().unwrap_or_else(PoisonError::into_inner);

@@ -107,8 +107,10 @@ impl Control {
     pub(super) fn hold(&self, row: &PipelineRow, settings: Arc<Settings>, tenant: &TenantRow) -> Arc<Entry> {
         let running = row.desired == Desired::Running && !tenant.disabled;
         let wanted = Wanted::new(owner(tenant), row.revision, settings, running);
+        // Its runner is spawned in there.
+        let _home = self.0.home.enter();
         let (entry, notes) = Entry::start(&self.0.host, row.id.clone(), row.created_ms, wanted);
-        tokio::spawn(follow(entry.snapshots(), row.id.clone(), notes, self.clone()));
+        self.0.home.spawn(follow(entry.snapshots(), row.id.clone(), notes, self.clone()));
         self.0.entries.write().unwrap_or_else(PoisonError::into_inner).insert(row.id.clone(), entry.clone());
         self.0.roster.send_modify(|turn| *turn += 1);
         entry

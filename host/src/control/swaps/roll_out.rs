@@ -62,7 +62,7 @@ impl Control {
             ended_ms: None,
         };
         let row = self.0.registry.create_roll_out(actor, &tenant.name, record).await?;
-        tokio::spawn(carry(self.clone(), actor.clone(), row.clone(), new));
+        self.0.home.spawn(carry(self.clone(), actor.clone(), row.clone(), new));
         Ok(row)
     }
 

@@ -1,5 +1,7 @@
 //! Stages: components added and taken away, stages swapped and taken back.
 
+use std::sync::Arc;
+
 use async_graphql::{Context, ID, Object};
 
 use crate::api::graphql::context::{Maybe, Result, boxed, core, named};
@@ -9,6 +11,7 @@ use crate::api::graphql::types::stage::{
     UploadStagePayload,
 };
 use crate::api::graphql::types::swap::{RollOut, RollOutStageInput, Swap, SwapStageInput};
+use crate::api::graphql::upload::Uploaded;
 use crate::config::Problem;
 use crate::control::components::oci::Credentials;
 use crate::control::components::{NewPull, Offered};
@@ -100,12 +103,13 @@ async fn upload(ctx: &Context<'_>, input: UploadStageInput) -> Result<UploadStag
     let (control, actor) = core(ctx)?;
     let UploadStageInput { file, tenant, shared, signature } = input;
     let unread = |error: std::io::Error| ControlError::invalid("input.file", format!("cannot be read: {error}"));
-    let file = file.value(ctx).map_err(unread)?;
-    let origin = file.filename.clone();
-    let mut bytes = Vec::new();
-    std::io::Read::read_to_end(&mut file.into_read(), &mut bytes).map_err(unread)?;
+    let origin = file.value(ctx).map_err(unread)?.filename;
+    let uploaded = ctx.data_opt::<Arc<Uploaded>>().cloned();
+    let uploaded =
+        uploaded.ok_or_else(|| ControlError::invalid("input.file", "must come with the request, as a file"))?;
+    let bytes = uploaded.read().await.map_err(unread)?;
     let tenant = (!shared).then(|| tenant.map_or_else(|| actor.home().to_owned(), |id| id.0));
-    let offered = Offered { tenant, bytes: bytes.into(), source: ComponentSource::Upload, origin, signature };
+    let offered = Offered { tenant, bytes, source: ComponentSource::Upload, origin, signature };
     let listed = control.add_component(actor, offered).await.at_input("input")?;
     Ok(UploadStagePayload { component: StageComponentInfo::new(&listed, Vec::new()) })
 }

@@ -59,7 +59,7 @@ async fn components(ctx: &Context<'_>, tenant: Option<ID>) -> Result<Vec<StageCo
     let (control, actor) = core(ctx)?;
     let all = control.stage_components(actor, named(tenant.as_ref())).await?;
     let users =
-        |listed: &ListedComponent| control.users_of(actor, listed.component.digest()).into_iter().map(ID).collect();
+        |listed: &ListedComponent| control.users_of(actor, listed.component.digest).into_iter().map(ID).collect();
     Ok(all.iter().map(|listed| StageComponentInfo::new(listed, users(listed))).collect())
 }
 

@@ -9,10 +9,11 @@ use futures_util::stream::{self, AbortHandle, BoxStream, SelectAll, StreamExt};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 
 use super::protocol::{Closing, FromClient, PROTOCOL, ToClient, token};
-use crate::api::auth::Caller;
 use crate::api::graphql::endpoint::{Endpoint, is_over};
 use crate::api::graphql::error::refusal;
+use crate::api::graphql::greetings::Greeting;
 use crate::api::graphql::slots::{Kind, Slot};
+use crate::api::graphql::{admit, written};
 use crate::control::access::Actor;
 use crate::control::error::ControlError;
 use crate::limits::{GRAPHQL_OPERATION_ID_BYTES_MAX, GRAPHQL_SOCKET_OPERATIONS_MAX};
@@ -23,6 +24,15 @@ pub struct Session {
     socket: WebSocket,
     running: HashMap<Arc<str>, AbortHandle>,
     answers: SelectAll<BoxStream<'static, (Arc<str>, Option<Response>)>>,
+}
+
+/// Who opened a connection, as far as that is known.
+#[derive(Debug)]
+pub enum Guest {
+    /// By the request that opened it; with a place among its tenant's connections.
+    Known(Arc<Actor>, Slot),
+    /// Nobody yet.
+    Unknown(Greeting),
 }
 
 /// Why a session ends.
@@ -44,13 +54,10 @@ impl Session {
         Self { endpoint, socket, running: HashMap::new(), answers: SelectAll::new() }
     }
 
-    /// Serves the connection to its end. `caller`: who opened it, as far as that is known.
-    pub async fn run(mut self, caller: Option<Caller>, greeting: Slot) {
-        let end = match self.greet(caller).await {
-            Ok((actor, _slot)) => {
-                drop(greeting);
-                self.serve(&actor).await
-            }
+    /// Serves the connection to its end.
+    pub async fn run(mut self, guest: Guest) {
+        let end = match self.greet(guest).await {
+            Ok((actor, _slot)) => self.serve(&actor).await,
             Err(end) => end,
         };
         self.answers.clear();
@@ -62,8 +69,25 @@ impl Session {
         }
     }
 
-    /// Who it is.
-    async fn greet(&mut self, caller: Option<Caller>) -> Result<(Arc<Actor>, Slot), End> {
+    /// Who it is. One that nobody knows may have to make room for others before it has said so.
+    async fn greet(&mut self, guest: Guest) -> Result<(Arc<Actor>, Slot), End> {
+        let (known, greeting) = match guest {
+            Guest::Known(actor, slot) => (Some((actor, slot)), None),
+            Guest::Unknown(greeting) => (None, Some(greeting)),
+        };
+        let pushed_out = async {
+            match &greeting {
+                Some(greeting) => greeting.until_its_end().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            welcomed = self.welcome(known) => welcomed,
+            () = pushed_out => Err(Closing::InitTimeout.into()),
+        }
+    }
+
+    async fn welcome(&mut self, known: Option<(Arc<Actor>, Slot)>) -> Result<(Arc<Actor>, Slot), End> {
         if self.socket.protocol().is_none_or(|protocol| protocol.as_bytes() != PROTOCOL.as_bytes()) {
             return Err(Closing::WrongProtocol.into());
         }
@@ -73,15 +97,19 @@ impl Session {
             Ok(None) => return Err(Closing::GoingAway.into()),
             Err(_) => return Err(Closing::InitTimeout.into()),
         };
-        let actor = match (token(payload.as_ref())?, caller) {
-            (Some(token), _) => Arc::new(self.endpoint.control().authenticate(&token).await.map_err(Closing::from)?),
-            (None, Some(Caller(actor))) => actor,
+        let (actor, slot) = match (token(payload.as_ref())?, known) {
+            (Some(token), known) => {
+                drop(known);
+                let actor = Arc::new(self.endpoint.control().authenticate(&token).await.map_err(Closing::from)?);
+                let slot = self.endpoint.slots().take(Kind::Socket, &actor).map_err(Closing::from)?;
+                (actor, slot)
+            }
+            (None, Some(known)) => known,
             (None, None) => {
                 let why = "a token is needed in connection_init: {\"token\": \"…\"}";
                 return Err(Closing::Unauthorized(why.to_owned()).into());
             }
         };
-        let slot = self.endpoint.slots().take(Kind::Socket, &actor).map_err(Closing::from)?;
         self.say(&ToClient::ConnectionAck).await?;
         Ok((actor, slot))
     }
@@ -120,7 +148,7 @@ impl Session {
                         Err(end) => Err(end),
                     }
                 }
-                Some((id, answer)) = self.answers.next(), if !self.answers.is_empty() => self.tell(&id, answer).await,
+                Some((id, answer)) = self.answers.next(), if !self.answers.is_empty() => self.tell(&id, answer, actor).await,
                 _ = ping.tick() => {
                     if !std::mem::take(&mut heard) {
                         return End::Gone;
@@ -180,12 +208,13 @@ impl Session {
                 format!("a connection runs {GRAPHQL_SOCKET_OPERATIONS_MAX} operations at once; open another one");
             return Err(refused(ControlError::LimitExceeded(text)));
         }
-        let admitted = self.endpoint.admit(request)?;
-        self.endpoint.follow(actor.clone(), admitted).map_err(refused)
+        let place = Arc::new(self.endpoint.place(actor).map_err(refused)?);
+        let admitted = self.endpoint.admit(actor, request)?;
+        self.endpoint.follow(actor.clone(), admitted, place).map_err(refused)
     }
 
-    /// Sends an operation's next answer, or that it ended.
-    async fn tell(&mut self, id: &Arc<str>, answer: Option<Response>) -> Result<(), End> {
+    /// Sends an operation's next answer, or that it ended. The answer is counted as long as the client has not taken it.
+    async fn tell(&mut self, id: &Arc<str>, answer: Option<Response>, actor: &Actor) -> Result<(), End> {
         // One that the client ended may still have had an answer under way.
         let Some(running) = self.running.get(id) else { return Ok(()) };
         match answer {
@@ -194,7 +223,21 @@ impl Session {
                 self.running.remove(id);
                 self.say(&ToClient::Error { id, payload: &answer.errors }).await
             }
-            Some(answer) => self.say(&ToClient::Next { id, payload: &answer }).await,
+            Some(answer) => {
+                let next = ToClient::Next { id, payload: &answer };
+                match written::answer(self.endpoint.slots(), actor, &next) {
+                    Ok((json, _waiting)) => {
+                        drop(answer);
+                        let text = String::from_utf8(json).unwrap_or_default();
+                        self.send(Message::Text(text.into())).await
+                    }
+                    Err(error) => {
+                        running.abort();
+                        self.running.remove(id);
+                        self.say(&ToClient::Error { id, payload: &refusal(&error).errors }).await
+                    }
+                }
+            }
             None => {
                 self.running.remove(id);
                 self.say(&ToClient::Complete { id }).await
@@ -239,6 +282,7 @@ fn read(message: Option<Result<Message, axum::Error>>) -> Result<Option<FromClie
         Some(Ok(Message::Binary(_))) => return Err(Closing::BadRequest("messages are text".to_owned()).into()),
         Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(End::Gone),
     };
+    admit::json(text.as_bytes()).map_err(|error| Closing::BadRequest(error.to_string()))?;
     let said = serde_json::from_str(&text);
     said.map(Some).map_err(|error| Closing::BadRequest(format!("Invalid message: {error}")).into())
 }

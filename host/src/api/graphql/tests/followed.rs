@@ -13,8 +13,9 @@ const SOON: Duration = Duration::from_secs(20);
 
 impl Server {
     fn follow(&self, actor: &Actor, query: &str) -> futures_util::stream::BoxStream<'static, Value> {
-        let admitted = self.endpoint.admit(Request::new(query)).unwrap();
-        let answers = self.endpoint.follow(Arc::new(actor.clone()), admitted).unwrap();
+        let admitted = self.endpoint.admit(actor, Request::new(query)).unwrap();
+        let place = Arc::new(self.endpoint.place(actor).unwrap());
+        let answers = self.endpoint.follow(Arc::new(actor.clone()), admitted, place).unwrap();
         answers.map(|answer| serde_json::to_value(answer).unwrap()).boxed()
     }
 

@@ -13,6 +13,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 use super::*;
 use crate::api::graphql::endpoint::Waits;
+use crate::api::peers::Peers;
 use crate::api::{Api, router, server};
 use crate::config::{self, Layers, ServerConfig};
 
@@ -57,7 +58,7 @@ impl Listening {
         let endpoint = api.graphql.clone();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        tokio::spawn(server::serve(listener, router(api), stop.clone()));
+        tokio::spawn(server::serve(listener, router(api), stop.clone(), Peers::new(&config)));
         Self { control, endpoint, address, stop, _storage: storage }
     }
 
@@ -189,7 +190,13 @@ async fn a_request_is_json_of_a_bounded_length_and_one_at_a_time() {
         ("{\"query\":7}".to_owned(), StatusCode::BAD_REQUEST, "INVALID_INPUT"),
         (String::new(), StatusCode::BAD_REQUEST, "INVALID_INPUT"),
         (json!({ "query": "#".repeat(300 << 10) }).to_string(), StatusCode::PAYLOAD_TOO_LARGE, "LIMIT_EXCEEDED"),
-        (json!({ "query": "{a".repeat(60_000) }).to_string(), StatusCode::OK, "LIMIT_EXCEEDED"),
+        (json!({ "query": "{a".repeat(6_000) }).to_string(), StatusCode::OK, "LIMIT_EXCEEDED"),
+        (json!({ "query": "#".repeat(65 << 10) }).to_string(), StatusCode::OK, "LIMIT_EXCEEDED"),
+        (
+            json!({ "query": "{ me { name } }", "variables": { "a": vec![1; 25_000] } }).to_string(),
+            StatusCode::BAD_REQUEST,
+            "LIMIT_EXCEEDED",
+        ),
         (json!({ "query": "{ nothing }" }).to_string(), StatusCode::OK, "INVALID_INPUT"),
         (json!({ "query": "" }).to_string(), StatusCode::OK, "INVALID_INPUT"),
     ] {

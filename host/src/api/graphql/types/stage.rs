@@ -8,7 +8,7 @@ use crate::api::graphql::scalars::{BigInt, DateTime};
 use crate::control::components::{ListedComponent, Refused};
 use crate::control::registry;
 use crate::pipeline;
-use crate::stage::{self, StageComponent, StageCounts};
+use crate::stage::{self, Digest, StageCounts};
 
 /// What a stage decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
@@ -241,27 +241,26 @@ pub struct StageCounters {
 // === from the core ===
 
 /// As settings name it.
-pub fn digest(component: &StageComponent) -> String {
-    format!("sha256:{}", component.digest())
+pub fn digest(digest: Digest) -> String {
+    format!("sha256:{digest}")
 }
 
 impl StageComponentInfo {
     /// Of a component, and the pipelines that it decides in.
     pub fn new(listed: &ListedComponent, used_by: Vec<ID>) -> Self {
         let component = &*listed.component;
-        let description = component.description();
         Self {
-            digest: digest(component),
-            kind: component.kind().into(),
-            name: description.name.clone(),
-            version: description.version.clone(),
-            summary: description.summary.clone(),
-            size_bytes: BigInt(component.size()),
-            imports: component.imports().to_vec(),
-            settings_schema: in_order(&description.settings_schema),
+            digest: digest(component.digest),
+            kind: component.kind.into(),
+            name: component.name.clone(),
+            version: component.version.clone(),
+            summary: component.summary.clone(),
+            size_bytes: BigInt(component.size),
+            imports: component.imports.clone(),
+            settings_schema: in_order(&component.settings_schema),
             bundled: listed.source == registry::ComponentSource::Bundled,
             default: listed.default,
-            contract: component.contract(),
+            contract: component.contract.clone(),
             tenant: listed.tenant.clone().map(ID),
             source: listed.source.into(),
             origin: listed.origin.clone(),
@@ -293,7 +292,7 @@ impl From<&pipeline::RunningStage> for RunningStage {
             kind: running.kind.into(),
             name: description.name.clone(),
             version: description.version.clone(),
-            digest: digest(&seated.component),
+            digest: digest(seated.component.digest()),
             previous: seated.previous.map(Into::into),
             probation: seated.trial.map(|trial| Probation {
                 done: trial.done,
