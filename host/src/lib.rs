@@ -16,6 +16,7 @@ pub mod logs;
 pub mod media;
 pub mod metrics;
 pub mod net;
+pub mod redact;
 pub mod telemetry;
 pub mod tls;
 pub mod unix_time;
