@@ -14,10 +14,11 @@ use url::Url;
 
 use crate::limits::{
     API_CONNECTIONS_MAX, API_CONNECTIONS_OF_PEER, BATCH_SECONDS_DEFAULT, BATCH_SECONDS_MAX, BATCH_SECONDS_MIN,
-    FFMPEG_PROCESSES_MAX, FFMPEG_PROCESSES_MIN, LIVE_EDGE_SEGMENTS_MAX,
+    FFMPEG_PROCESSES_MAX, FFMPEG_PROCESSES_MIN, HEADER_HOSTS_MAX, LIVE_EDGE_SEGMENTS_MAX,
 };
 use crate::pipeline::HostLimits;
 use crate::pipeline::air::target::Target;
+use crate::pipeline::source::HeaderHost;
 use crate::store::files;
 
 mod compiling;
@@ -170,6 +171,8 @@ pub struct SourceConfig {
     pub live_edge: Option<u32>,
     /// Extra request headers.
     pub headers: Vec<(String, String)>,
+    /// Hosts besides the source's own that they are sent to.
+    pub header_hosts: Vec<String>,
     /// What to do when a live source ends; `None`: what is usual for the command.
     pub when_ended: Option<WhenEnded>,
 }
@@ -382,11 +385,20 @@ fn source(keys: &mut Keys) -> Option<SourceConfig> {
     let live_edge = keys.integer("source.live_edge", 1..=LIVE_EDGE_SEGMENTS_MAX.into());
     let live_edge = live_edge.and_then(|segments| u32::try_from(segments).ok());
     let headers = keys.headers("source.headers");
+    let header_hosts = keys.list("source.header_hosts").unwrap_or_default();
+    if header_hosts.len() > HEADER_HOSTS_MAX {
+        let count = header_hosts.len();
+        keys.problem("source.header_hosts", format!("has {count} hosts; at most {HEADER_HOSTS_MAX} can be named"));
+    }
+    for problem in header_hosts.iter().filter_map(|host| HeaderHost::parse(host).err()) {
+        keys.problem("source.header_hosts", problem);
+    }
     let when_ended = keys.one_of("source.when_ended", &["wait", "stop"]).map(|word| match word.as_str() {
         "wait" => WhenEnded::Wait,
         _ => WhenEnded::Stop,
     });
-    Some(SourceConfig { url: url?, backup_url, max_bandwidth, resolution, live_edge, headers, when_ended })
+    let url = url?;
+    Some(SourceConfig { url, backup_url, max_bandwidth, resolution, live_edge, headers, header_hosts, when_ended })
 }
 
 fn processor(keys: &mut Keys) -> Option<ProcessorConfig> {

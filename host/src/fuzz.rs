@@ -5,6 +5,7 @@
 //! of seeded inputs; `tests/fuzz` runs them with cargo-fuzz for as long as one likes. An input that was found to break
 //! something goes into `tests/fuzz/corpus/<target>/`.
 
+pub use crate::media::probe::fuzz_replies as replies;
 pub use crate::pipeline::exchange::fuzz_packets as packets;
 pub use crate::stage::{
     fuzz_components as components, fuzz_cuts as cuts, fuzz_messages as messages, fuzz_plans as plans,
@@ -15,13 +16,14 @@ pub use crate::stage::{
 pub type Target = fn(&[u8]);
 
 /// All of them, by name.
-pub const TARGETS: [(&str, Target); 6] = [
+pub const TARGETS: [(&str, Target); 7] = [
     ("components", components),
     ("cuts", cuts),
     ("messages", messages),
     ("plans", plans),
     ("snapshots", snapshots),
     ("packets", packets),
+    ("replies", replies),
 ];
 
 #[cfg(test)]
@@ -98,5 +100,10 @@ mod tests {
     #[test]
     fn packets_hold() {
         run("packets", 20_000);
+    }
+
+    #[test]
+    fn replies_hold() {
+        run("replies", 5000);
     }
 }

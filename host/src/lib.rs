@@ -17,6 +17,7 @@ pub mod media;
 pub mod metrics;
 pub mod net;
 pub mod process;
+pub mod redact;
 pub mod telemetry;
 pub mod tls;
 pub mod unix_time;

@@ -13,7 +13,6 @@
 mod bucket;
 mod line_budget;
 mod lines;
-mod redact;
 
 // a line and who may read it
 mod filter;
@@ -46,7 +45,6 @@ pub use layer::HubLayer;
 pub use line_budget::LineBudget;
 pub use lines::{Lines, plain};
 pub use record::{Level, LogRecord, Value};
-pub use redact::redact;
 
 use crate::limits::LOG_QUERY_MAX;
 use files::Files;

@@ -9,6 +9,7 @@
 //! Limits: [`crate::limits`], section network. Not done: who may connect to *us*; ports; NAT64 with an operator's own
 //! prefix, which looks like any other address (deny its range).
 
+mod cookies;
 mod dial;
 mod error;
 mod host;
@@ -24,6 +25,7 @@ use std::sync::Arc;
 use tokio::net::TcpStream;
 use url::Url;
 
+pub use cookies::Jar;
 pub use error::{Denied, NetError};
 pub use policy::Policy;
 pub use resolve::Resolver;

@@ -12,7 +12,8 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, fmt, registry};
 
 use crate::limits::LOG_FLUSH_TIMEOUT;
-use crate::logs::{LogHub, redact};
+use crate::logs::LogHub;
+use crate::redact::{redact, steers};
 
 /// Libraries whose remarks are not for operators, unless `level` names them.
 const QUIET: &str = "symphonia_core=error,symphonia_format_isomp4=error,symphonia_format_riff=error,\
@@ -28,8 +29,8 @@ pub fn start(level: &str, json: bool, progress: Option<MultiProgress>) -> LogHub
     // What a demuxer thinks of a stranger's file is told by the probe, in our words.
     let quiet = |level: &str| EnvFilter::try_new(format!("{QUIET},{level}"));
     let filter = quiet(level).unwrap_or_else(|_| EnvFilter::new("info"));
-    let lines = fmt::layer().with_writer(Above(progress));
     let ansi = io::IsTerminal::is_terminal(&io::stderr());
+    let lines = fmt::layer().with_writer(Above { progress, ansi: ansi && !json });
     let all = registry().with(filter).with(hub.layer());
     let started = match json {
         true => all.with(lines.json()).try_init(),
@@ -61,18 +62,23 @@ pub fn finish() {
 }
 
 /// Writes above the progress bars, where there are any.
-struct Above(Option<MultiProgress>);
+struct Above {
+    progress: Option<MultiProgress>,
+    /// Lines are coloured.
+    ansi: bool,
+}
 
 struct Line {
     bytes: Vec<u8>,
     progress: Option<MultiProgress>,
+    ansi: bool,
 }
 
 impl<'a> MakeWriter<'a> for Above {
     type Writer = Line;
 
     fn make_writer(&'a self) -> Line {
-        Line { bytes: Vec::new(), progress: self.0.clone() }
+        Line { bytes: Vec::new(), progress: self.progress.clone(), ansi: self.ansi }
     }
 }
 
@@ -83,7 +89,7 @@ impl Write for Line {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        let line = shown(&std::mem::take(&mut self.bytes));
+        let line = shown(&std::mem::take(&mut self.bytes), self.ansi);
         let write = || io::stderr().lock().write_all(line.as_bytes());
         match &self.progress {
             Some(progress) => progress.suspend(write),
@@ -92,9 +98,36 @@ impl Write for Line {
     }
 }
 
-/// A formatted line without secrets.
-fn shown(bytes: &[u8]) -> String {
-    redact(&String::from_utf8_lossy(bytes)).into_owned()
+/// A formatted line without secrets, and one line whatever was logged: only its end and, where it is coloured, colours stay
+/// of what steers a terminal.
+fn shown(bytes: &[u8], ansi: bool) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let text = redact(&text);
+    let (line, end) = text.strip_suffix('\n').map_or((&*text, ""), |line| (line, "\n"));
+    if !line.contains(steers) {
+        return text.into_owned();
+    }
+    let mut shown = String::with_capacity(line.len() + 16);
+    let mut rest = line;
+    while let Some(letter) = rest.chars().next() {
+        let (taken, put) = match (letter, colour(rest).filter(|_| ansi)) {
+            (_, Some(code)) => (code.len(), code),
+            ('\n', None) => (1, " | "),
+            (letter, None) if steers(letter) => (letter.len_utf8(), "\u{fffd}"),
+            (letter, None) => (letter.len_utf8(), rest.get(..letter.len_utf8()).unwrap_or_default()),
+        };
+        shown.push_str(put);
+        rest = rest.get(taken..).unwrap_or_default();
+    }
+    shown + end
+}
+
+/// The code for a colour that a text begins with.
+fn colour(text: &str) -> Option<&str> {
+    let body = text.strip_prefix("\u{1b}[")?;
+    let length = body.find(|letter: char| !letter.is_ascii_digit() && letter != ';')?;
+    let end = body.get(length..)?.starts_with('m').then_some(length + 3)?;
+    text.get(..end)
 }
 
 impl Drop for Line {
@@ -114,11 +147,11 @@ mod tests {
 
     /// Keeps what a layer writes as the console would show it.
     #[derive(Clone, Default)]
-    struct Seen(Arc<Mutex<String>>);
+    struct Seen(Arc<Mutex<String>>, bool);
 
     impl Write for Seen {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().push_str(&shown(bytes));
+            self.0.lock().unwrap().push_str(&shown(bytes, self.1));
             Ok(bytes.len())
         }
 
@@ -130,7 +163,7 @@ mod tests {
     #[test]
     fn secrets_are_not_shown_however_lines_are_formatted() {
         for (json, ansi) in [(true, false), (false, false), (false, true)] {
-            let seen = Seen::default();
+            let seen = Seen(Arc::default(), ansi);
             let writer = seen.clone();
             let layer = fmt::layer().with_writer(move || writer.clone()).with_ansi(ansi);
             let layer = if json { layer.json().boxed() } else { layer.boxed() };
@@ -145,5 +178,30 @@ mod tests {
             assert!(!text.contains("SECRET"), "{text}");
             assert!(text.matches("rtmp://h:1935/live/…").count() >= 4 && text.contains("token=***"), "{text}");
         }
+    }
+
+    #[test]
+    fn a_line_is_one_line_whatever_is_logged() {
+        for (json, ansi) in [(true, false), (false, false), (false, true)] {
+            let seen = Seen(Arc::default(), ansi);
+            let writer = seen.clone();
+            let layer = fmt::layer().with_writer(move || writer.clone()).with_ansi(ansi);
+            let layer = if json { layer.json().boxed() } else { layer.boxed() };
+            let said = "a\rb\n2030-01-01T00:00:00Z ERROR forged\u{1b}[2J\u{9b}2J\u{202e}\u{7}";
+            tracing::subscriber::with_default(registry().with(layer), || {
+                tracing::info!(field = said, shown = %said, debugged = ?said, "{said}");
+            });
+            let text = seen.0.lock().unwrap().clone();
+            let line = text.strip_suffix('\n').unwrap();
+            let rest = if ansi { strip_colours(line) } else { line.to_owned() };
+            assert!(!rest.contains(steers), "json {json}, ansi {ansi}: {rest:?}");
+            assert!(text.contains("forged"), "{text}");
+        }
+    }
+
+    fn strip_colours(line: &str) -> String {
+        let mut parts = line.split("\u{1b}[");
+        let first = parts.next().unwrap_or_default().to_owned();
+        parts.fold(first, |text, part| text + part.split_once('m').unwrap_or_default().1)
     }
 }

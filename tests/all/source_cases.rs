@@ -20,7 +20,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use outboard::pipeline::source::segment::{Part, Segment};
-use outboard::pipeline::source::{Gap, GapReason, Resume, SourceConfig, SourceError, SourceEvent, Track, run};
+use outboard::pipeline::source::{
+    Gap, GapReason, HeaderHost, Resume, SourceConfig, SourceError, SourceEvent, Track, run,
+};
 use outboard_tests::origin::{Origin, Reply, name_of, ts};
 use tempfile::TempDir;
 use tokio::sync::mpsc;

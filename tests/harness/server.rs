@@ -83,6 +83,11 @@ impl Server {
         self.process.take().unwrap().kill().await
     }
 
+    /// The process alone, to wait for its end.
+    pub fn into_process(mut self) -> Host {
+        self.process.take().unwrap()
+    }
+
     /// The process.
     pub fn process(&self) -> &Host {
         self.process.as_ref().unwrap()

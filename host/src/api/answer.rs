@@ -10,7 +10,9 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::json;
 
+use crate::config::Problem;
 use crate::control::error::ControlError;
+use crate::redact::plain_lines;
 
 /// Characters of what a caller sent that are shown back.
 const PATH_CHARS_SHOWN: usize = 100;
@@ -63,9 +65,13 @@ pub fn status(error: &ControlError) -> StatusCode {
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let Self(error) = self;
-        let text = error.to_string();
+        // It may quote what a caller or a server wrote.
+        let text = plain_lines(&error.to_string()).into_owned();
+        let problem =
+            |problem: &Problem| json!({ "path": plain_lines(&problem.path), "message": plain_lines(&problem.message) });
+        let problems: Vec<_> = error.problems().iter().map(problem).collect();
         let body = json!({
-            "success": false, "message": text, "error": text, "code": error.code(), "problems": error.problems(),
+            "success": false, "message": text, "error": text, "code": error.code(), "problems": problems,
         });
         let mut response = (status(&error), Json(body)).into_response();
         let headers = response.headers_mut();

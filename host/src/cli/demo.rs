@@ -12,7 +12,7 @@ use super::run::{self, RunArgs};
 use super::{Ending, Progress, complain};
 use crate::config::{self, Layers};
 use crate::demo::{CUSHION_SECONDS, Places, Port, USUAL_PORTS};
-use crate::pipeline::source::redacted;
+use crate::redact;
 use crate::telemetry;
 
 /// Options of `demo`.
@@ -87,7 +87,7 @@ pub async fn run(args: &DemoArgs, layers: Layers) -> anyhow::Result<Ending> {
 
     complain("making half a minute of test picture and sound (once)");
     let stop = run::stop_signal();
-    let shown = pipeline.processor.as_ref().map(|processor| redacted(&processor.url)).unwrap_or_default();
+    let shown = pipeline.processor.as_ref().map(|processor| redact::url(processor.url.as_str())).unwrap_or_default();
     let echo_delay = args.processor.is_none().then_some(args.delay_ms);
     let Some(parts) = stop.run_until_cancelled(places.start(&dir, echo_delay)).await else {
         return Ok(Ending::Done);

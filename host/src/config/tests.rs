@@ -11,6 +11,7 @@ const GOOD: &str = r#"
 url = "http://origin.test/live.m3u8"
 resolution = "1280x720"
 headers = { "X-Token" = "a" }
+header_hosts = ["cdn.test"]
 [processor]
 url = "http://localhost:5000"
 [air]
@@ -18,6 +19,11 @@ to = ["rtmp://127.0.0.1/live/key"]
 [pipeline]
 batch_seconds = 10
 "#;
+
+fn layers_of_many_hosts() -> Layers {
+    let hosts: Vec<String> = (0..17).map(|n| format!("h{n}.test")).chain(["*.test".to_owned()]).collect();
+    layers(GOOD).set("source.header_hosts", Some(hosts))
+}
 
 fn problems(layers: Layers) -> String {
     check(layers, true).unwrap_err().to_string()
@@ -32,6 +38,7 @@ fn a_whole_file_is_read_with_defaults() {
     assert_eq!((pipeline.hold, pipeline.cushion, pipeline.keep_batches), (Hold::Auto, None, 5));
     assert_eq!(pipeline.source.resolution, Some((1280, 720)));
     assert_eq!(pipeline.source.headers, [("X-Token".to_owned(), "a".to_owned())]);
+    assert_eq!(pipeline.source.header_hosts, ["cdn.test"]);
     let processor = pipeline.processor.unwrap();
     assert_eq!((processor.in_flight, processor.namespace, processor.path), (3, None, None));
 }
@@ -44,6 +51,7 @@ fn the_environment_wins_over_the_file_and_the_command_line_over_both() {
         ("OUTBOARD_PROCESSOR__AUTH", r#"{"token":"t"}"#),
         ("OUTBOARD_AIR__TO", "rtmp://a.test/live/1, srt://b.test:9000"),
         ("OUTBOARD_SOURCE__HEADERS", "A: 1\nB: 2"),
+        ("OUTBOARD_SOURCE__HEADER_HOSTS", "a.test, http://b.test:81"),
         ("PATH", "/bin"),
     ];
     let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
@@ -53,6 +61,9 @@ fn the_environment_wins_over_the_file_and_the_command_line_over_both() {
     assert_eq!(pipeline.hold, Hold::After(Duration::from_millis(4500)));
     assert_eq!(pipeline.destinations.len(), 2);
     assert_eq!(pipeline.source.headers.len(), 2);
+    assert_eq!(pipeline.source.header_hosts, ["a.test", "http://b.test:81"]);
+    let wrong = super::check(layers_of_many_hosts(), true).unwrap_err().to_string();
+    assert!(wrong.contains("source.header_hosts: \"*.test\" is no host") && wrong.contains("has 18 hosts"), "{wrong}");
     assert_eq!(pipeline.processor.unwrap().auth.unwrap()["token"], "t");
 }
 

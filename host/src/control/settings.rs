@@ -14,7 +14,7 @@ use crate::limits::DESTINATION_NAME_MAX_CHARS;
 use crate::net::{Denied, Guard};
 use crate::pipeline::air::target::Target;
 use crate::pipeline::load::destination_name;
-use crate::pipeline::source::redacted;
+use crate::redact;
 use crate::stage::{FailurePolicy, StageKind};
 use crate::store::files::Storage;
 
@@ -63,8 +63,11 @@ pub struct Source {
     /// A live stream starts so many segments before the end of its playlist.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub live_edge: Option<u32>,
-    /// Sent with every request.
+    /// Sent with every request to the source's own origins.
     pub headers: Vec<Header>,
+    /// Further hosts that they are sent to.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub header_hosts: Vec<String>,
     /// What to do when a live source ends; `None`: wait until it is back.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub when_ended: Option<WhenEnded>,
@@ -252,6 +255,7 @@ impl Settings {
             (!headers.is_empty())
                 .then(|| headers.iter().map(|h| format!("{}: {}", h.name, h.value)).collect::<Vec<_>>())
         };
+        let hosts = (!self.source.header_hosts.is_empty()).then(|| self.source.header_hosts.clone());
         let urls: Vec<String> = self.destinations.iter().map(|destination| destination.url.clone()).collect();
         let mut layers = Layers::new()
             .set("pipeline.stream_id", Some(stream_id))
@@ -267,6 +271,7 @@ impl Settings {
             .set("source.resolution", self.source.resolution.clone())
             .set("source.live_edge", self.source.live_edge.map(i64::from))
             .set("source.headers", headers(&self.source.headers))
+            .set("source.header_hosts", hosts)
             .set("source.when_ended", Some(self.source.when_ended.unwrap_or(WhenEnded::Wait).name()))
             .set("air.to", Some(urls));
         if let Some(processor) = &self.processor {
@@ -404,7 +409,7 @@ fn given(url: &str) -> String {
 
 /// A source's URL without what gives access; what is no URL is not shown.
 pub(crate) fn shown_url(url: &str) -> String {
-    url::Url::parse(url).map_or_else(|_| "…".to_owned(), |url| redacted(&url))
+    redact::url(url)
 }
 
 /// A problem under the path that this type gives it.

@@ -62,6 +62,9 @@ pub const EVENTS_WAITING: usize = 256;
 pub const EVENTS_LISTENED: usize = 1024;
 /// For pipelines to stop when the server ends, and again to be ended at once.
 pub const SHUTDOWN_LIMIT: Duration = Duration::from_secs(10);
+/// For threads that block (files, replies that are being read) when all else has ended; the process does not wait for
+/// them any longer.
+pub const BLOCKING_END_LIMIT: Duration = Duration::from_secs(2);
 
 // === dry run ===
 

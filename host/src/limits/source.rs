@@ -18,6 +18,18 @@ pub const REDIRECTS_MAX: usize = 5;
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(8);
 /// Idle connections kept per host.
 pub const IDLE_CONNECTIONS_MAX: usize = 4;
+/// An idle connection is closed after so long: a playlist may name another host with each segment.
+pub const IDLE_CONNECTION_KEPT: Duration = Duration::from_secs(30);
+/// Bytes of one Set-Cookie header; a longer one is passed over.
+pub const COOKIE_BYTES_MAX: usize = 4096;
+/// Set-Cookie headers of one answer that are looked at.
+pub const COOKIES_PER_ANSWER_MAX: usize = 50;
+/// Cookies kept for one host or domain; the oldest goes.
+pub const COOKIES_PER_HOST_MAX: usize = 50;
+/// Cookies kept for one source, of all its hosts; the oldest goes.
+pub const COOKIES_MAX: usize = 200;
+/// Hosts besides the source's own that its headers can be sent to.
+pub const HEADER_HOSTS_MAX: usize = 16;
 
 /// Playlist: from the request to the first byte.
 pub const PLAYLIST_FIRST_BYTE: Duration = Duration::from_secs(10);
@@ -58,6 +70,18 @@ pub const AUDIO_WAIT_TARGETS: u32 = 3;
 pub const RELOCATE_AFTER_REFUSALS: u32 = 3;
 /// Shortest time between two loads of a playlist, whatever target duration it claims.
 pub const RELOAD_MIN: Duration = Duration::from_millis(500);
+/// Longest time between two loads of a live playlist that is well, whatever target duration it claims.
+pub const RELOAD_WAIT_MAX: Duration = Duration::from_secs(30);
+/// Target duration that is believed; a longer one counts as this. All waits are multiples of it.
+pub const TARGET_DURATION_MAX: Duration = Duration::from_secs(60);
+/// EXTINF that is believed; a longer one counts as this.
+pub const EXTINF_MAX: Duration = Duration::from_secs(3600);
+/// EXT-X-MEDIA-SEQUENCE that is believed; a larger one counts as none.
+pub const MEDIA_SEQUENCE_MAX: u64 = 1 << 53;
+/// Segments of one playlist; a longer one is refused. 27 hours of segments of 1 s.
+pub const PLAYLIST_ENTRIES_MAX: usize = 100_000;
+/// Key formats in force at once in one playlist; further ones are passed over.
+pub const KEY_FORMATS_MAX: usize = 16;
 
 /// Downloads under way at once.
 pub const DOWNLOADS_IN_FLIGHT: usize = 3;

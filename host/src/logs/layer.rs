@@ -14,9 +14,9 @@ use tracing_subscriber::registry::LookupSpan;
 use super::LogHub;
 use super::hub::TOLD;
 use super::record::{LogRecord, Value};
-use super::redact::redact;
 use super::ring::Key;
 use crate::limits::{LOG_FIELDS_MAX, LOG_MESSAGE_BYTES_MAX, LOG_VALUE_BYTES_MAX};
+use crate::redact::{plain_lines, redact};
 use crate::store::files::check_name;
 use crate::unix_time;
 
@@ -264,8 +264,10 @@ fn clean(text: String) -> Box<str> {
         std::borrow::Cow::Borrowed(_) => text,
         std::borrow::Cow::Owned(clean) => clean,
     };
-    let steers = |letter: char| letter.is_control() && !matches!(letter, '\n' | '\t');
-    if text.contains(steers) { text.replace(steers, "\u{fffd}").into() } else { text.into() }
+    match plain_lines(&text) {
+        std::borrow::Cow::Borrowed(_) => text.into(),
+        std::borrow::Cow::Owned(plain) => plain.into(),
+    }
 }
 
 #[cfg(test)]

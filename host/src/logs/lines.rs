@@ -35,9 +35,9 @@ impl Lines {
     }
 }
 
-/// The text without what would steer a terminal or begin a new line.
+/// The text without blanks around it and without what would steer a terminal or begin a new line.
 pub fn plain(text: &str) -> String {
-    text.trim().replace(|letter: char| letter.is_control() && letter != '\t', "\u{fffd}")
+    crate::redact::plain(text.trim()).into_owned()
 }
 
 #[cfg(test)]

@@ -1,13 +1,20 @@
 //! Probes audio that a processor returned, before it is used: container, codec, rate, channels, duration from the packets.
 //!
 //! In: a file's bytes, from a stranger. Out: a [`Probe`], or the reason why the bytes cannot be used. One AAC packet in 8
-//! is decoded, nothing else; 30 s of audio take a few milliseconds. Bounded by [`PROBE_PACKETS_MAX`] and
-//! [`PROBE_TIME_MAX`]. Damage to a few packets may go unseen.
+//! is decoded, nothing else; 30 s of audio take a few milliseconds. Damage to a few packets may go unseen.
+//!
+//! Bounded before a library sees the bytes: our own readers (`tables`, `chunks`, `adts`) refuse what counts more than
+//! there is, or asks for more than [`crate::limits::PROBE_STEPS_MAX`]. Bounded while it reads: [`PROBE_PACKETS_MAX`], and
+//! [`PROBE_TIME_MAX`], at which its reads fail.
 
 mod aac;
 mod adts;
 pub(super) mod boxes;
+mod chunks;
+#[cfg(any(test, feature = "fuzzing"))]
+mod fuzz;
 mod packets;
+mod tables;
 
 use std::fmt;
 
@@ -120,9 +127,14 @@ pub fn probe(data: &[u8]) -> Result<Probe, ProbeError> {
         Container::Adts => adts::probe(skip_id3(data)),
         Container::Fmp4 => {
             let facts = boxes::check(data)?;
+            tables::check(data)?;
             Ok(Probe { delay_us: facts.delay_us, ..packets::probe(data, container)? })
         }
-        Container::Wav | Container::Mp3 => packets::probe(data, container),
+        Container::Wav => {
+            chunks::check(data)?;
+            packets::probe(data, container)
+        }
+        Container::Mp3 => packets::probe(skip_id3(data), container),
     };
     // The readers calculate with what a stranger wrote, and some sums overflow (seen in symphonia 0.6.1 with a changed
     // `moof`): a panic in debug builds, which is then the file's fault, not ours.
@@ -158,6 +170,9 @@ fn skip_id3(data: &[u8]) -> &[u8] {
     let footer = if flags & 0x10 == 0 { 0 } else { 10 };
     data.get(10 + size + footer..).unwrap_or_default()
 }
+
+#[cfg(any(test, feature = "fuzzing"))]
+pub use fuzz::replies as fuzz_replies;
 
 #[cfg(test)]
 mod tests;

@@ -76,7 +76,7 @@ pub fn reason(error: &reqwest::Error) -> String {
 }
 
 /// The causes of an error, in their own words; empty where there is none besides reqwest.
-pub fn words(error: &reqwest::Error) -> String {
+fn words(error: &reqwest::Error) -> String {
     let mut words = Vec::new();
     let mut cause = error.source();
     while let Some(error) = cause {

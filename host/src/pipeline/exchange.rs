@@ -23,7 +23,7 @@ pub(crate) mod text;
 
 use std::sync::Arc;
 
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -42,7 +42,7 @@ use ledger::Ledger;
 use reply::Asked;
 use socketio::{Endpoint, EndpointError};
 
-use crate::limits::{EXCHANGE_FRAGMENTS_MAX, IN_FLIGHT_MAX};
+use crate::limits::{EXCHANGE_FRAGMENTS_MAX, IN_FLIGHT_MAX, PROBES_AT_ONCE};
 
 /// Why an exchange does not start.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -102,6 +102,7 @@ impl Exchange {
             cancel: cancel.clone(),
             heard: heard.clone(),
             probes: JoinSet::new(),
+            places: Arc::new(Semaphore::new(PROBES_AT_ONCE)),
         };
         let task = tokio::spawn(driver.run().in_current_span());
         Ok(Self { submissions, abandoned, status, audio_format, heard, cancel, wanted, task })

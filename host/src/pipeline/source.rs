@@ -49,8 +49,9 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-pub use config::{AudioChoice, Bounds, Budget, Resume, SourceConfig, VariantChoice};
-pub use error::{FetchError, PlaylistError, SourceError, redacted};
+pub use config::{AudioChoice, Bounds, Budget, HeaderHost, Resume, SourceConfig, VariantChoice};
+use error::redacted;
+pub use error::{FetchError, PlaylistError, SourceError};
 pub use event::{EpochReason, Gap, GapReason, SourceEvent, Started, Track};
 pub use locate::SourceReport;
 

@@ -49,7 +49,7 @@ async fn what_a_server_refuses_is_named_without_secrets() {
             Script { status: Some(("error", "NetStream.Failed")), ..GOOD },
             "the server refused publishing: NetStream.Failed",
         ),
-        (Script { refuse_publish: Some("SECRET-KEY is wrong"), ..GOOD }, "… is wrong"),
+        (Script { refuse_publish: Some("SECRET-KEY is wrong"), ..GOOD }, "refused publish: (its words quote a secret"),
     ];
     let dir = scratch();
     let batches = batches(dir.path(), 1);

@@ -1,1 +1,126 @@
-//! Replies that pin a core.
+//! Replies that pin a core: small files that a processor returns, made so that reading them has no end. Each is refused in
+//! its time, the original sound is on air, and neither a deletion nor a signal waits for anything.
+#![expect(clippy::unwrap_used, reason = "a test may stop at the first thing that is not as it should be")]
+
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+use outboard_tests::host::Host;
+use outboard_tests::media::{Clip, LiveOrigin, entries};
+use outboard_tests::processor::{Kind, Processor, fmp4, wav};
+use outboard_tests::server::Server;
+use serde_json::{Value, json};
+
+/// For what a slow machine needs some seconds for.
+const PATIENCE: Duration = Duration::from_secs(90);
+/// What the process computes is counted over this time.
+const MEASURED: Duration = Duration::from_secs(4);
+/// Of one core, while nothing is to be done.
+const IDLE_MOST: f64 = 0.35;
+/// From SIGTERM to the end: the server's own limits, 10 s and 2 s, and a machine that has other things to do.
+const END_WITHIN: Duration = Duration::from_secs(40);
+
+/// Where a box of this name begins, after others of the same name.
+fn find(file: &[u8], name: &[u8; 4], after: usize) -> usize {
+    after + file[after..].windows(4).position(|window| window == name).unwrap() - 4
+}
+
+/// Puts bytes at the end of a box and makes it, and those around it, longer.
+fn append(file: &mut Vec<u8>, path: &[&[u8; 4]], bytes: &[u8]) {
+    let mut at = 0;
+    let mut end = 0;
+    for name in path {
+        at = find(file, name, at);
+        let size = u32::from_be_bytes(file[at..at + 4].try_into().unwrap());
+        end = at + size as usize;
+        let longer = size + u32::try_from(bytes.len()).unwrap();
+        file[at..at + 4].copy_from_slice(&longer.to_be_bytes());
+    }
+    file.splice(end..end, bytes.iter().copied());
+}
+
+/// A run that counts as many samples as there are numbers and has no field for any of them.
+fn endless_run() -> Vec<u8> {
+    let mut file = fmp4(1);
+    let at = find(&file, b"trun", 0) + 8;
+    file[at..at + 4].copy_from_slice(&1_u32.to_be_bytes());
+    file[at + 4..at + 8].copy_from_slice(&u32::MAX.to_be_bytes());
+    file
+}
+
+/// Runs without samples, so many that looking for one sample among them takes long, and each sample is looked for.
+fn empty_runs() -> Vec<u8> {
+    let mut file = fmp4(8);
+    let run = [&16_u32.to_be_bytes()[..], b"trun", &[0; 8]].concat();
+    append(&mut file, &[b"moof", b"traf"], &run.repeat(200_000));
+    file
+}
+
+/// A file of chunks that mean nothing.
+fn endless_chunks() -> Vec<u8> {
+    let mut file = wav(1);
+    let at = find(&file, b"fmt ", 0) + 4;
+    file.splice(at..at, b"junk\0\0\0\0".repeat(500_000));
+    file
+}
+
+/// What the process has computed so far, all threads together.
+fn cpu(process: &Host) -> Duration {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", process.pid())).unwrap();
+    let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+    let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
+    // USER_HZ is 100 on every Linux that there is.
+    Duration::from_millis(ticks * 10)
+}
+
+#[tokio::test]
+async fn a_reply_without_end_holds_no_core_and_nobody_up() {
+    let storage = tempfile::tempdir().unwrap();
+    let server = Server::start(storage.path()).await;
+    let origin = LiveOrigin::start(entries(&Clip::small(36), false)).await;
+    let kinds = [
+        ("endless-run", endless_run(), "more than 50000 packets"),
+        ("empty-runs", empty_runs(), "more than 100000 boxes"),
+        ("endless-chunks", endless_chunks(), "more than 1024 chunks"),
+    ];
+    let mut running = Vec::new();
+    for (name, file, _) in &kinds {
+        let path = storage.path().join(name);
+        std::fs::write(&path, file).unwrap();
+        let answer = format!("answer={}", path.display());
+        let processor = Processor::start(Kind::Node, "echo", &[&answer]).await;
+        let to = format!("file://{}", storage.path().join(format!("{name}.flv")).display());
+        let settings = json!({
+            "source": { "url": origin.url },
+            "processor": { "url": processor.url() },
+            "destinations": [{ "url": to }],
+            "batchSeconds": 2,
+        });
+        running.push((server.create(None, name, &settings, true).await, processor));
+    }
+    for ((id, _), (name, ..)) in running.iter().zip(&kinds) {
+        let fallen_back = |status: &Value| status["counters"]["original"].as_u64() >= Some(3);
+        let status = server.until(None, id, "on air with the original sound", PATIENCE, fallen_back).await;
+        assert_eq!(status["counters"]["processed"], 0, "{name}: {status:#}");
+    }
+    let log = server.log();
+    for (name, _, why) in &kinds {
+        let told = |line: &&String| line.contains("a reply cannot be used") && line.contains(name);
+        let line = log.iter().find(told).unwrap_or_else(|| panic!("{name}: no reply was refused: {log:#?}"));
+        assert!(line.contains(why), "{name}: {line}");
+    }
+
+    for (id, _) in &running {
+        let delete = "mutation($id: ID!) { deletePipeline(id: $id) { deleted } }";
+        server.graphql(None, delete, &json!({ "id": id })).await.data("deletePipeline");
+    }
+    let (before, began) = (cpu(server.process()), Instant::now());
+    tokio::time::sleep(MEASURED).await;
+    let share = (cpu(server.process()) - before).as_secs_f64() / began.elapsed().as_secs_f64();
+    assert!(share < IDLE_MOST, "with nothing to do it takes {share:.2} of a core: {:#?}", server.log());
+
+    let process = server.into_process();
+    process.signal(Signal::SIGTERM);
+    let ended = process.ended(END_WITHIN).await;
+    assert!(ended.status.success(), "{:#?}", ended.log);
+}

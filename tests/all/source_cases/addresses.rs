@@ -59,22 +59,45 @@ async fn cookies_come_back() {
 }
 
 #[tokio::test]
-async fn headers_go_everywhere_secrets_only_home() {
-    let (origin, other) = (origin_with("a").await, origin_with("b").await);
-    let far = other.url("/b.ts");
-    origin.put("/x.m3u8", format!("#EXTM3U\n#EXTINF:1,\na.ts\n#EXTINF:1,\n{far}\n#EXT-X-ENDLIST\n"));
+async fn headers_go_home_and_where_they_are_listed() {
+    let (origin, other, listed) = (origin_with("a").await, origin_with("b d").await, origin_with("c").await);
+    let (far, near) = (other.url("/b.ts"), listed.url("/c.ts"));
+    // A redirect leads as far as a playlist does.
+    origin.put("/d.ts", Reply::redirect(other.url("/d.ts").as_str()));
+    origin.put(
+        "/x.m3u8",
+        format!("#EXTM3U\n#EXTINF:1,\na.ts\n#EXTINF:1,\n{far}\n#EXTINF:1,\n{near}\n#EXTINF:1,\nd.ts\n#EXT-X-ENDLIST\n"),
+    );
     let run = Run::with(origin.url("/x.m3u8"), |config| {
-        let headers = [("Referer", "https://site/"), ("Authorization", "Bearer abc"), ("X-Key", "1")];
+        let headers =
+            [("Referer", "https://site/"), ("Authorization", "Bearer abc"), ("X-Key", "1"), ("User-Agent", "u/1")];
         config.headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+        config.header_hosts = vec![HeaderHost::parse(&format!("http://{}", near.authority())).unwrap()];
     });
-    assert_eq!(run.all().await, ["0 a", "1 b", "ended"]);
-    let (home, away) = (&origin.asked("/a.ts")[0], &other.asked("/b.ts")[0]);
-    for asked in [home, away] {
-        assert_eq!(asked.header("user-agent"), format!("outboard/{}", env!("CARGO_PKG_VERSION")));
-        assert_eq!((asked.header("referer"), asked.header("x-key")), ("https://site/".into(), "1".into()));
+    assert_eq!(run.all().await, ["0 a", "1 b", "2 c", "3 d", "ended"]);
+    let secrets = ["authorization", "x-key", "referer"];
+    for (home, path) in [(&origin, "/x.m3u8"), (&origin, "/a.ts"), (&origin, "/d.ts"), (&listed, "/c.ts")] {
+        let asked = &home.asked(path)[0];
+        assert_eq!(secrets.map(|name| asked.header(name)), ["Bearer abc", "1", "https://site/"], "{path}");
+        assert_eq!(asked.header("user-agent"), "u/1");
     }
-    assert_eq!(home.header("authorization"), "Bearer abc");
-    assert_eq!(away.header("authorization"), "");
+    for path in ["/b.ts", "/d.ts"] {
+        let asked = &other.asked(path)[0];
+        assert_eq!(secrets.map(|name| asked.header(name)), ["", "", ""], "{path}");
+        assert_eq!(asked.header("user-agent"), "u/1");
+    }
+}
+
+#[tokio::test]
+async fn media_is_taken_as_it_is_and_not_unpacked() {
+    let origin = origin_with("a").await;
+    origin.put("/b.ts", Reply::ok(ts("b")).gzip()).put("/x.m3u8", ended(0, "a b"));
+    let mut run = Run::start(origin.url("/x.m3u8"));
+    assert_eq!(run.take(2).await, ["started vod", "0 a"]);
+    let event = run.event().await;
+    let Some(SourceEvent::Gap(Gap { reason: GapReason::Unusable(why), .. })) = event else { panic!("{event:?}") };
+    assert_eq!(why, "expected media that is not compressed, got a body with Content-Encoding gzip");
+    assert!(origin.asked("/b.ts").iter().all(|asked| asked.header("accept-encoding") == "identity"));
 }
 
 #[tokio::test]

@@ -5,7 +5,8 @@
 //
 // Modes: echo, nested, ack, out-of-order, duplicate, disconnect, kick, silent, by-ack, exception
 // Keys: port (0), host (127.0.0.1), path (/socket.io/), namespace (/), token, maxHttpBufferSize, pingInterval, pingTimeout,
-//       delay (0, ms), count (1), cert and key (PEM files: TLS), transports (all; names with commas between)
+//       delay (0, ms), count (1), cert and key (PEM files: TLS), transports (all; names with commas between),
+//       answer (a file: what it returns for each fragment)
 
 import { readFileSync } from "node:fs";
 import { createServer as createHttp } from "node:http";
@@ -29,6 +30,7 @@ const io = new Server(http, {
 const namespace = io.of(settings.namespace ?? "/");
 const delay = number("delay", 0);
 const count = number("count", 1);
+const returned = settings.answer && readFileSync(settings.answer);
 
 if (settings.token) {
   namespace.use((socket, next) => {
@@ -51,7 +53,7 @@ namespace.on("connection", (socket) => {
 
   const answer = ({ fragment, data }) => {
     const metadata = { processingTime: delay, language: "fr" };
-    socket.emit("fragment:processed", { fragment, data, metadata });
+    socket.emit("fragment:processed", { fragment, data: returned ?? data, metadata });
   };
 
   socket.on("fragment:data", (message, ...rest) => {

@@ -3,11 +3,14 @@
 //! Resolvers answer the core's errors as they are. Here, where answers leave, each gets its code. What the GraphQL
 //! library itself found wrong with a request is INVALID_INPUT as well. Paths of problems start with an argument's name.
 
+use std::borrow::Cow;
+
 use async_graphql::{ErrorExtensionValues, Response, ServerError, Value};
 
 use super::context::Result;
 use crate::config::Problem;
 use crate::control::error::ControlError;
+use crate::redact::plain_lines;
 
 /// Gives every error its code.
 pub fn finish(mut response: Response) -> Response {
@@ -16,6 +19,10 @@ pub fn finish(mut response: Response) -> Response {
 }
 
 fn code(error: &mut ServerError) {
+    // It may quote what a caller, a playlist or a server wrote.
+    if let Cow::Owned(text) = plain_lines(&error.message) {
+        error.message = text;
+    }
     let of_core = error.source::<ControlError>().cloned();
     let extensions = error.extensions.get_or_insert_with(ErrorExtensionValues::default);
     if let Some(of_core) = &of_core {
@@ -30,14 +37,17 @@ fn code(error: &mut ServerError) {
 fn describe(extensions: &mut ErrorExtensionValues, error: &ControlError) {
     extensions.set("code", error.code());
     if let ControlError::InvalidInput(problems) = error {
-        let problem = |problem: &Problem| async_graphql::value!({ "path": problem.path.clone(), "message": problem.message.clone() });
+        let problem = |problem: &Problem| {
+            let (path, message) = (plain_lines(&problem.path), plain_lines(&problem.message));
+            async_graphql::value!({ "path": path.as_ref(), "message": message.as_ref() })
+        };
         extensions.set("problems", Value::List(problems.iter().map(problem).collect()));
     }
 }
 
 /// An answer that only says what went wrong.
 pub fn refusal(error: &ControlError) -> Response {
-    let mut told = ServerError::new(error.to_string(), None);
+    let mut told = ServerError::new(plain_lines(&error.to_string()), None);
     describe(told.extensions.get_or_insert_with(ErrorExtensionValues::default), error);
     Response::from_errors(vec![told])
 }

@@ -19,7 +19,6 @@ pub(super) async fn look(owner: &Owner, n: usize, destination: &Destination, on_
     let path = format!("destinations[{n}].url");
     let target = &destination.target;
     let limit = if matches!(target, Target::File(..)) { DRY_RUN_FILE_LIMIT } else { DRY_RUN_DESTINATION_LIMIT };
-    let secrets = target.secrets();
     let looked = async {
         let found = match target.check(&owner.guard) {
             Err(denied) => Err(Fault::lasting(denied)),
@@ -35,17 +34,17 @@ pub(super) async fn look(owner: &Owner, n: usize, destination: &Destination, on_
             },
         };
         let shown = target.redacted();
-        // A server's own words may name the key.
         found
             .map(|finding| finding.fact("url", &shown))
-            .map_err(|fault| Fault { message: format!("{shown}: {}", secrets.hide(&fault.message)), ..fault })
+            .map_err(|fault| Fault { message: format!("{shown}: {}", fault.message), ..fault })
     };
     check(path, limit, looked).await
 }
 
 async fn server(target: &RtmpTarget, guard: &Guard) -> Result<Finding, Fault> {
     let reached = Session::probe(target, &TlsSettings::default(), guard).await;
-    reached.map_err(|error| Fault::new(&error, error.may_pass()))?;
+    let secrets = Target::Rtmp(target.clone()).secrets();
+    reached.map_err(|error| Fault::new(error.told(&secrets), error.may_pass()))?;
     let spoken = if target.tls { "RTMPS" } else { "RTMP" };
     Ok(Finding::new(format!(
         "{}:{} speaks {spoken} and knows the application {}; whether it takes the stream key shows on air only",

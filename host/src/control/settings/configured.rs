@@ -33,6 +33,7 @@ impl Settings {
                 resolution: config.source.resolution.map(|(width, height)| format!("{width}x{height}")),
                 live_edge: config.source.live_edge,
                 headers: headers(&config.source.headers),
+                header_hosts: config.source.header_hosts.clone(),
                 when_ended: config.source.when_ended,
             },
             processor: config.processor.as_ref().map(|processor| Processor {

@@ -78,7 +78,7 @@ impl Settings {
 }
 
 fn source_effect(old: &Source, new: &Source, effect: &mut ChangeEffect) {
-    let Source { url, backup_url, max_bandwidth, resolution, live_edge, headers, when_ended } = old;
+    let Source { url, backup_url, max_bandwidth, resolution, live_edge, headers, header_hosts, when_ended } = old;
     effect.restart("source.url", *url != new.url);
     effect.restart("source.backupUrl", *backup_url != new.backup_url);
     effect.restart("source.maxBandwidth", *max_bandwidth != new.max_bandwidth);
@@ -86,6 +86,7 @@ fn source_effect(old: &Source, new: &Source, effect: &mut ChangeEffect) {
     // Only a stream that begins looks at it.
     effect.live(Part::Beside, *live_edge != new.live_edge);
     effect.restart("source.headers", *headers != new.headers);
+    effect.restart("source.headerHosts", *header_hosts != new.header_hosts);
     effect.restart("source.whenEnded", *when_ended != new.when_ended);
     let identity = |url: &str| url::Url::parse(url).ok().map(|url| identity(&url));
     effect.anew = identity(url) != identity(&new.url);

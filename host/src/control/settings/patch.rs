@@ -55,6 +55,9 @@ pub struct SourcePatch {
     pub live_edge: Option<Option<u32>>,
     /// All headers.
     pub headers: Option<Vec<HeaderPatch>>,
+    /// All hosts besides the source's own that they are sent to; `null`: none.
+    #[serde(deserialize_with = "named")]
+    pub header_hosts: Option<Option<Vec<String>>>,
     /// See [`Source`]; `null`: the default.
     #[serde(deserialize_with = "named")]
     pub when_ended: Option<Option<WhenEnded>>,
@@ -224,7 +227,12 @@ fn patch_source(source: &mut Source, patch: SourcePatch, problems: &mut Vec<Prob
     set(&mut source.resolution, patch.resolution);
     set(&mut source.live_edge, patch.live_edge);
     set(&mut source.when_ended, patch.when_ended);
-    let elsewhere = source.origins().iter().any(|origin| !before.contains(origin));
+    let hosts_before = source.header_hosts.clone();
+    if let Some(hosts) = patch.header_hosts {
+        source.header_hosts = hosts.unwrap_or_default();
+    }
+    let elsewhere = source.origins().iter().any(|origin| !before.contains(origin))
+        || source.header_hosts.iter().any(|host| !hosts_before.contains(host));
     let known = Known { headers: &source.headers, elsewhere };
     source.headers = known.patched("source.headers", patch.headers, problems);
 }

@@ -31,6 +31,7 @@ impl Settings {
                 "resolution": self.source.resolution,
                 "liveEdge": self.source.live_edge,
                 "headers": names(&self.source.headers),
+                "headerHosts": self.source.header_hosts,
                 "whenEnded": self.source.when_ended,
             },
             "processor": self.processor.as_ref().map(|processor| json!({

@@ -200,6 +200,11 @@ fn hidden_values_go_to_no_other_server_than_before() {
     for url in ["http://O.test:80/other.m3u8", "http://u2:pw2@o.test/live.m3u8"] {
         assert_eq!(fine(json!({ "source": { "url": url } })).source.headers, whole().source.headers, "{url}");
     }
+    let hosts = json!({ "source": { "headerHosts": ["mine.test"] } });
+    assert_eq!(wrong(hosts), "source.headers[0].value", "a host that they are sent to");
+    let given = json!({ "source": { "headerHosts": ["cdn.test"], "headers": [{ "name": "X-Key", "value": "new" }] } });
+    let listed = fine(given).patched(patch(json!({ "source": { "headerHosts": null } }))).unwrap();
+    assert_eq!((listed.source.headers.len(), listed.source.header_hosts.len()), (1, 0));
     let backup = json!({ "source": { "url": "http://o.test/b.m3u8", "backupUrl": "http://o.test/a.m3u8" } });
     assert_eq!(fine(backup).source.headers, whole().source.headers);
 

@@ -11,15 +11,15 @@ pub struct Facts {
     pub delay_us: Option<u64>,
 }
 
-/// Most boxes looked at on one level.
-const BOXES_MAX: usize = 100_000;
+/// Most boxes looked at: on one level, and by `tables` on all of them.
+pub(super) const BOXES_MAX: usize = 100_000;
 
 /// A box and what is in it.
 pub(in crate::media) struct Box<'a> {
     pub(in crate::media) name: [u8; 4],
     pub(in crate::media) body: &'a [u8],
     /// Bytes that the header promises and the data does not hold.
-    missing: u64,
+    pub(super) missing: u64,
 }
 
 /// Checks a whole file.
@@ -57,6 +57,11 @@ pub fn check(data: &[u8]) -> Result<Facts, ProbeError> {
 pub(in crate::media) struct Boxes<'a>(&'a [u8]);
 
 impl<'a> Boxes<'a> {
+    /// All that these bytes hold, and how many are no box.
+    pub(super) fn checked(body: &'a [u8]) -> Self {
+        Self(body)
+    }
+
     /// What is a box in these bytes.
     pub(in crate::media) fn of(body: &'a [u8]) -> impl Iterator<Item = Box<'a>> {
         Self(body).take(BOXES_MAX).filter_map(Result::ok)

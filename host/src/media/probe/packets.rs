@@ -1,6 +1,6 @@
 //! Reads a file's packets with symphonia's demuxers (MP4, WAV, MP3): codec, rate, channels, durations.
 
-use std::io::Cursor;
+use std::io::{Cursor, ErrorKind, Seek, SeekFrom};
 use std::time::Instant;
 
 use symphonia::core::codecs::audio::well_known::profiles::CODEC_PROFILE_AAC_LC;
@@ -10,10 +10,9 @@ use symphonia::core::codecs::audio::well_known::{
 };
 use symphonia::core::codecs::audio::{AudioCodecId, AudioCodecParameters};
 use symphonia::core::errors::Error;
-use symphonia::core::formats::probe::Hint;
 use symphonia::core::formats::{FormatOptions, FormatReader, Track, TrackType};
-use symphonia::core::io::MediaSourceStream;
-use symphonia::core::meta::MetadataOptions;
+use symphonia::core::io::{MediaSource, MediaSourceStream, ReadBytes as _};
+use symphonia::default::formats::{IsoMp4Reader, MpaReader, WavReader};
 
 use super::{Container, Probe, ProbeError, aac};
 use crate::limits::{PROBE_PACKETS_MAX, PROBE_TIME_MAX};
@@ -23,10 +22,8 @@ const CLOCK_EVERY: u64 = 64;
 
 /// Reads a file whose container is known.
 pub fn probe(data: &[u8], container: Container) -> Result<Probe, ProbeError> {
-    let source = MediaSourceStream::new(Box::new(Cursor::new(data)), Default::default());
-    let mut reader = symphonia::default::get_probe()
-        .probe(&Hint::new(), source, FormatOptions::default(), MetadataOptions::default())
-        .map_err(|error| damage(container, &error))?;
+    let until = Instant::now() + PROBE_TIME_MAX;
+    let mut reader = open(data, container, until).map_err(|error| damage(container, &error))?;
     let track = reader.default_track(TrackType::Audio).cloned().ok_or(ProbeError::NoAudio(container))?;
     let parameters = track.codec_params.as_ref().and_then(|params| params.audio());
     let parameters = parameters.ok_or(ProbeError::NoAudio(container))?;
@@ -36,7 +33,7 @@ pub fn probe(data: &[u8], container: Container) -> Result<Probe, ProbeError> {
     let channels = parameters.channels.as_ref().map_or(0, |channels| channels.count());
     let channels = u32::try_from(channels).unwrap_or(u32::MAX);
 
-    let read = read(reader.as_mut(), &track, parameters, channels, container)?;
+    let read = read(reader.as_mut(), &track, parameters, channels, container, until)?;
     check_length(&read, &track, container, data)?;
     let base = track.time_base.ok_or(ProbeError::NoAudio(container))?;
     let duration = u128::from(read.ticks) * 1_000_000 * u128::from(base.numer.get()) / u128::from(base.denom.get());
@@ -55,6 +52,54 @@ pub fn probe(data: &[u8], container: Container) -> Result<Probe, ProbeError> {
     })
 }
 
+/// The reader of this container and no other: a probe over all of them would look for any start of any of them in the
+/// first MiB, also for one that was not checked.
+fn open<'a>(data: &'a [u8], container: Container, until: Instant) -> Result<Box<dyn FormatReader + 'a>, Error> {
+    let timed = Timed { bytes: Cursor::new(data), until };
+    let mut source = MediaSourceStream::new(Box::new(timed), Default::default());
+    let options = FormatOptions::default();
+    Ok(match container {
+        Container::Wav => Box::new(WavReader::try_new(source, options)?),
+        Container::Mp3 => Box::new(MpaReader::try_new(source, options)?),
+        Container::Fmp4 | Container::Adts => {
+            // It steps back over the size of the first box.
+            source.read_quad_bytes()?;
+            Box::new(IsoMp4Reader::try_new(source, options)?)
+        }
+    })
+}
+
+/// A file's bytes until the time is up; then reads fail, so that who reads on and on comes to an end.
+struct Timed<'a> {
+    bytes: Cursor<&'a [u8]>,
+    until: Instant,
+}
+
+impl std::io::Read for Timed<'_> {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        if Instant::now() > self.until {
+            return Err(ErrorKind::TimedOut.into());
+        }
+        self.bytes.read(into)
+    }
+}
+
+impl Seek for Timed<'_> {
+    fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
+        self.bytes.seek(to)
+    }
+}
+
+impl MediaSource for Timed<'_> {
+    fn is_seekable(&self) -> bool {
+        true
+    }
+
+    fn byte_len(&self) -> Option<u64> {
+        Some(self.bytes.get_ref().len() as u64)
+    }
+}
+
 /// What the packets add up to.
 #[derive(Default)]
 struct Read {
@@ -69,15 +114,15 @@ fn read(
     parameters: &AudioCodecParameters,
     channels: u32,
     container: Container,
+    until: Instant,
 ) -> Result<Read, ProbeError> {
-    let started = Instant::now();
     let mut read = Read::default();
     let mut inspector = (parameters.codec == CODEC_ID_AAC).then(|| aac::Inspector::new(parameters, channels));
     loop {
         let packet = match reader.next_packet() {
             Ok(Some(packet)) => packet,
             Ok(None) => return Ok(read),
-            Err(Error::IoError(error)) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+            Err(Error::IoError(error)) if error.kind() == ErrorKind::UnexpectedEof => {
                 read.cut_off = true;
                 return Ok(read);
             }
@@ -97,7 +142,7 @@ fn read(
         if read.packets > PROBE_PACKETS_MAX {
             return Err(ProbeError::TooManyPackets(container));
         }
-        if read.packets.is_multiple_of(CLOCK_EVERY) && started.elapsed() > PROBE_TIME_MAX {
+        if read.packets.is_multiple_of(CLOCK_EVERY) && Instant::now() > until {
             return Err(ProbeError::TooSlow(container));
         }
     }
@@ -157,9 +202,10 @@ fn frame_bytes(id: AudioCodecId, channels: u32) -> Option<u64> {
 
 fn damage(container: Container, error: &Error) -> ProbeError {
     match error {
-        Error::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+        Error::IoError(error) if error.kind() == ErrorKind::UnexpectedEof => {
             ProbeError::Truncated { container, what: "its header is not whole".to_owned() }
         }
+        Error::IoError(error) if error.kind() == ErrorKind::TimedOut => ProbeError::TooSlow(container),
         other => ProbeError::Damaged { container, what: other.to_string() },
     }
 }

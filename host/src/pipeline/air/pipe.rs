@@ -19,13 +19,14 @@ use tokio::time::{Instant, timeout};
 use tracing::Instrument;
 
 use super::secret;
-use super::target::{FileFormat, Secrets, Target};
+use super::target::{FileFormat, Target};
 use crate::ffmpeg;
 use crate::limits::{AIR_CLOSE_TIMEOUT, AIR_STDERR_BYTES, AIR_WRITE_BYTES, AIR_WRITE_TIMEOUT};
 use crate::limits::{FFMPEG_LOG_LINE_BYTES, FFMPEG_LOG_LINES_PER_MINUTE};
 use crate::logs::{LineBudget, Lines};
 use crate::media::flv::{FileHeader, FlvError, TagKind, write_tag};
 use crate::process::{Child, Launch, LaunchError, Network, Walls};
+use crate::redact::Secrets;
 
 /// Why the process is of no use, or no longer.
 #[derive(Debug, Error)]
@@ -181,7 +182,8 @@ impl Pipe {
         let text = String::from_utf8_lossy(&bytes);
         // The first line may have lost its start, and with it a part of a secret.
         let whole = if bytes.len() < AIR_STDERR_BYTES { &text } else { text.split_once('\n').unwrap_or_default().1 };
-        self.secrets.hide(whole).trim().replace('\n', " | ")
+        let lines = whole.trim().lines().map(|line| self.secrets.hide(line.trim_end()));
+        lines.collect::<Vec<_>>().join(" | ")
     }
 }
 

@@ -12,6 +12,7 @@ use super::rtmp::transport::TlsSettings;
 use super::target::Target;
 use crate::media::flv::{FileHeader, TagKind};
 use crate::net::{Guard, NetError};
+use crate::redact::{Secrets, plain, redact};
 
 /// Why a session is over, or did not come about.
 #[derive(Debug, Error)]
@@ -35,6 +36,14 @@ impl SinkError {
 }
 
 impl SinkError {
+    /// In words that may be shown: what the other side said may quote a secret.
+    pub(super) fn told(&self, secrets: &Secrets) -> String {
+        match self {
+            Self::Rtmp(error) => error.told(secrets),
+            Self::Pipe(_) | Self::Net(_) => plain(&redact(&self.to_string())).into_owned(),
+        }
+    }
+
     /// A person has to change something before another attempt can succeed.
     pub(super) fn wants_a_person(&self) -> bool {
         matches!(self, Self::Rtmp(error) if error.wants_a_person())

@@ -1,7 +1,7 @@
 //! Where a destination is: its URL, checked and taken apart, and the form of it that may be shown.
 //!
 //! In: a URL as users paste it. Out: what the RTMP client or ffmpeg needs. Keys, queries and credentials stay in here:
-//! everything that is logged or shown goes through [`redact_url`] or [`Secrets`].
+//! everything that is logged or shown goes through [`redact`] or [`Secrets`].
 
 use std::path::PathBuf;
 
@@ -10,6 +10,7 @@ use url::Url;
 
 use super::rtmp::login::Login;
 use crate::net::{Denied, Guard};
+use crate::redact::{self, Secrets};
 
 /// Why a URL is no destination. Never holds the URL.
 #[derive(Debug, Error, PartialEq, Eq)]
@@ -122,7 +123,7 @@ impl Target {
     pub fn redacted(&self) -> String {
         match self {
             Self::Rtmp(target) => format!("{}/…", target.tc_url),
-            Self::Stream(url) => redact_url(url.as_str()),
+            Self::Stream(url) => redact::url(url.as_str()),
             Self::File(path, _) => format!("file:{}", path.display()),
         }
     }
@@ -136,10 +137,13 @@ impl Target {
                 let values = query.split('&').filter_map(|pair| pair.split_once('=')).map(|(_, value)| value);
                 let password = target.login.iter().map(|login| login.password.as_str());
                 let parts = [target.key.as_str(), query].into_iter().chain(values).chain(password);
-                let parts = parts.filter(|part| part.len() >= 6);
-                Secrets(parts.chain([key]).map(str::to_owned).collect())
+                Secrets::new(parts.map(str::to_owned)).and_key(key)
             }
-            Self::Stream(url) => Secrets::of(url),
+            Self::Stream(url) => {
+                // Behind `streamid=`, as SRS wants it, there is a fragment.
+                let parts = url.query().into_iter().chain(url.fragment()).chain(url.password()).map(str::to_owned);
+                Secrets::new(parts.chain(url.query_pairs().map(|(_, value)| value.into_owned())))
+            }
             Self::File(..) => Secrets::default(),
         }
     }
@@ -211,64 +215,10 @@ fn decoded(text: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// A URL without what gives access: scheme, host, port and the first part of the path stay; the rest of the path, the
-/// query and the credentials become `…`.
-pub fn redact_url(text: &str) -> String {
-    let Ok(url) = Url::parse(text.trim()) else { return "…".to_owned() };
-    if url.scheme() == "file" {
-        return text.trim().to_owned();
-    }
-    let host = url.host_str().unwrap_or_default();
-    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-    let mut parts = url.path().trim_start_matches('/').splitn(2, '/');
-    let first = parts.next().filter(|part| !part.is_empty());
-    let more = parts.next().is_some_and(|part| !part.is_empty());
-    let path = match (first, more) {
-        (None, _) => String::new(),
-        // Nothing behind it: it may be a key itself.
-        (Some(_), false) => "/…".to_owned(),
-        (Some(app), true) => format!("/{app}/…"),
-    };
-    let query = if url.query().is_some() { "?…" } else { "" };
-    format!("{}://{host}{port}{path}{query}", url.scheme())
-}
-
-/// Texts that must not be shown.
-#[derive(Clone, Default)]
-pub struct Secrets(Vec<String>);
-
-impl std::fmt::Debug for Secrets {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Secrets({})", self.0.len())
-    }
-}
-
-impl Secrets {
-    fn of(url: &Url) -> Self {
-        let mut all = vec![url.as_str().to_owned()];
-        all.extend(url.query().map(str::to_owned));
-        // Behind `streamid=`, as SRS wants it.
-        all.extend(url.fragment().map(str::to_owned));
-        all.extend(url.query_pairs().map(|(_, value)| value.into_owned()));
-        all.extend(url.password().map(str::to_owned));
-        // Values as short as a port or a flag would tear holes into texts without protecting anything.
-        all.retain(|secret| secret.len() >= 6);
-        all.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-        Self(all)
-    }
-
-    /// The text with `…` in the place of each secret.
-    pub fn hide(&self, text: &str) -> String {
-        self.0
-            .iter()
-            .filter(|secret| !secret.is_empty())
-            .fold(text.to_owned(), |text, secret| text.replace(secret, "…"))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::redact::LEFT_OUT;
 
     fn rtmp_of(text: &str) -> RtmpTarget {
         match Target::parse(text).unwrap() {
@@ -320,28 +270,24 @@ mod tests {
 
     #[test]
     fn secrets_are_hidden() {
-        for text in
-            ["rtmp://u:pw@h:1/app/SECRET?t=SECRET", "rtmp://h:1/SECRET", "srt://h:9000?passphrase=SECRET&mode=caller"]
-        {
-            let shown = redact_url(text);
-            assert!(!shown.contains("SECRET") && !shown.contains("pw") && shown.contains("://h:"), "{shown}");
-        }
-        assert_eq!(redact_url("SECRET"), "…");
-        assert_eq!(redact_url("file:/x.ts"), "file:/x.ts");
-        assert_eq!(redact_url("rtmp://h"), "rtmp://h");
         let target = Target::parse("rtmp://h/live/SECRET").unwrap();
         assert_eq!(format!("{target:?}"), "Target(rtmp://h/live/…)");
         assert_eq!(format!("{:?}", rtmp_of("rtmp://h/live/SECRET")), "RtmpTarget(rtmp://h/live/…)");
-        assert_eq!(target.secrets().hide("no SECRET here"), "no … here");
+        assert_eq!(target.secrets().hide("no SECRET here"), LEFT_OUT);
         let login = Target::parse("rtmp://someone:SECRET0@h/live/key").unwrap();
         assert_eq!(
             (login.redacted().as_str(), format!("{login:?}").as_str()),
             ("rtmp://h/live/…", "Target(rtmp://h/live/…)")
         );
-        assert_eq!(login.secrets().hide("the password SECRET0 is wrong"), "the password … is wrong");
+        assert_eq!(login.secrets().hide("the password SECRET0 is wrong"), LEFT_OUT);
+        assert_eq!(
+            (login.secrets().hide("stream key is busy"), login.secrets().hide("keys")),
+            (LEFT_OUT.into(), "keys".into())
+        );
         let srt = Target::parse("srt://h:9000?passphrase=SECRET0123&mode=caller").unwrap();
-        let text = srt.secrets().hide("srt://h:9000?passphrase=SECRET0123&mode=caller: failed, passphrase SECRET0123");
-        assert!(!text.contains("SECRET"), "{text}");
+        let shown = srt.secrets().hide("srt://h:9000?passphrase=SECRET0123&mode=caller: failed");
+        assert_eq!(shown, "srt://h:9000?… failed");
+        assert_eq!(srt.secrets().hide("passphrase SECRET0123"), LEFT_OUT);
         assert_eq!(Target::parse("file:a.ts").unwrap().secrets().hide("a"), "a");
     }
 }

@@ -11,6 +11,7 @@ use crate::limits::{
     EXCHANGE_READY_TIMEOUT_DEFAULT, IN_FLIGHT_DEFAULT,
 };
 use crate::net::Guard;
+use crate::redact;
 
 /// When the exchange stops sending to a processor that only fails.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,7 +85,7 @@ impl fmt::Debug for ExchangeConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names = |pairs: &[(String, String)]| pairs.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
         f.debug_struct("ExchangeConfig")
-            .field("url", &redacted(&self.url))
+            .field("url", &redact::url(&self.url))
             .field("path", &self.path)
             .field("namespace", &self.namespace)
             .field("auth", &self.auth.as_ref().map(|_| "…"))
@@ -99,17 +100,6 @@ impl fmt::Debug for ExchangeConfig {
             .field("breaker", &self.breaker)
             .finish()
     }
-}
-
-/// The URL without user, password, query and fragment; of what is no URL, nothing.
-fn redacted(url: &str) -> String {
-    let Ok(mut url) = url::Url::parse(url) else { return "(not a URL)".to_owned() };
-    // Fails for URLs that cannot have a user at all.
-    let _ = url.set_username("");
-    let _ = url.set_password(None);
-    url.set_query(None);
-    url.set_fragment(None);
-    url.into()
 }
 
 #[cfg(test)]

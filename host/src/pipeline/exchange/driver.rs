@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use serde_json::Value;
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -62,6 +62,8 @@ pub struct Driver {
     pub(super) heard: Heard,
     /// Replies that are being looked at: bounded by the fragments that are held.
     pub probes: JoinSet<Probed>,
+    /// For [`PROBES_AT_ONCE`](crate::limits::PROBES_AT_ONCE) of them.
+    pub places: Arc<Semaphore>,
 }
 
 /// A reply that was looked at.
@@ -154,7 +156,7 @@ impl Driver {
             }
         }
         self.ledger.clear(Instant::now());
-        while self.probes.join_next().await.is_some() {}
+        self.probes.shutdown().await;
         self.publish(|_| {});
     }
 

@@ -1,13 +1,19 @@
-//! Texts that others wrote, bounded before they are kept or logged.
+//! Texts that others wrote, bounded and on one line before they are kept or logged.
 
-/// At most so many bytes of the text, cut at a character, with an ellipsis where something is missing.
+use crate::redact::plain;
+
+/// At most so many bytes of the text, cut at a character, with an ellipsis where something is missing; what would steer a
+/// terminal or begin a line is taken out.
 pub fn shortened(mut text: String, limit: usize) -> String {
     if text.len() > limit {
         let end = (0..=limit).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
         text.truncate(end);
         text.push('…');
     }
-    text
+    match plain(&text) {
+        std::borrow::Cow::Borrowed(_) => text,
+        std::borrow::Cow::Owned(plain) => plain,
+    }
 }
 
 /// The text on one line: a run of white space and control characters becomes one space, none is left at the ends.
@@ -31,5 +37,6 @@ mod tests {
         assert_eq!(shortened("été".to_owned(), 4), "ét…");
         assert_eq!(shortened("été".to_owned(), 1), "…");
         assert_eq!(shortened(String::new(), 0), "");
+        assert_eq!(shortened("a\r\nb".to_owned(), 9), "a\u{fffd}\u{fffd}b");
     }
 }

@@ -79,6 +79,9 @@ pub(crate) fn source_config(
     settings.room = room;
     settings.backup_url = config.source.backup_url.clone();
     settings.headers = config.source.headers.clone();
+    // They were checked with the rest.
+    settings.header_hosts =
+        config.source.header_hosts.iter().filter_map(|host| source::HeaderHost::parse(host).ok()).collect();
     settings.variant.max_bandwidth = config.source.max_bandwidth;
     settings.variant.resolution = config.source.resolution;
     settings.live_edge = config.source.live_edge;

@@ -18,9 +18,11 @@ pub struct SourceConfig {
     pub url: Url,
     /// Another origin of the same programme, taken when this one is stale or cannot be reached.
     pub backup_url: Option<Url>,
-    /// Sent with every request (`authorization` and `cookie` only to the hosts of the two URLs). `user-agent` replaces
-    /// the default `outboard/<version>`.
+    /// Sent to the origins (scheme, host, port) of the two URLs and to `header_hosts`, and to no other host that a playlist
+    /// or a redirect names. `user-agent` goes everywhere and replaces the default `outboard/<version>`.
     pub headers: Vec<(String, String)>,
+    /// Further hosts that the headers are sent to.
+    pub header_hosts: Vec<HeaderHost>,
     /// Which variant of a master playlist.
     pub variant: VariantChoice,
     /// Which audio rendition, where the variant has separate ones.
@@ -49,6 +51,7 @@ impl SourceConfig {
             url,
             backup_url: None,
             headers: Vec::new(),
+            header_hosts: Vec::new(),
             variant: VariantChoice::default(),
             audio: AudioChoice::default(),
             live_edge: None,
@@ -59,6 +62,43 @@ impl SourceConfig {
             room: Room::default(),
             wait_when_ended: false,
         }
+    }
+}
+
+/// A host besides the source's own that its headers are sent to, told apart by scheme, host and port as an origin is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeaderHost {
+    host: String,
+    port: Option<u16>,
+    /// http instead of https.
+    plain: bool,
+}
+
+impl HeaderHost {
+    /// Reads `host`, `host:port`, or an origin with its scheme; http only where it is written.
+    ///
+    /// # Errors
+    /// What is wrong, to be said after the key's path.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let wrong = || {
+            format!("{text:?} is no host; cdn.example.com, cdn.example.com:8443 or http://10.0.0.7:8080 would be right")
+        };
+        let url = if text.contains("://") { text.parse() } else { format!("https://{text}").parse::<Url>() };
+        let url = url.map_err(|_| wrong())?;
+        let bare = url.username().is_empty() && url.password().is_none() && url.path() == "/";
+        let bare = bare && url.query().is_none() && url.fragment().is_none();
+        match url.host_str() {
+            Some(host) if bare && matches!(url.scheme(), "http" | "https") && !host.contains('*') => {
+                Ok(Self { host: host.to_owned(), port: url.port_or_known_default(), plain: url.scheme() == "http" })
+            }
+            _ => Err(wrong()),
+        }
+    }
+
+    /// The headers may go to this address.
+    pub(super) fn is(&self, url: &Url) -> bool {
+        let scheme = if self.plain { "http" } else { "https" };
+        url.scheme() == scheme && url.host_str() == Some(&self.host) && url.port_or_known_default() == self.port
     }
 }
 
@@ -166,6 +206,29 @@ impl Resume {
             media_sequence: segment.media_sequence,
             duration: segment.duration,
             live: segment.live,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_of_headers_are_origins() {
+        let is = |text: &str, url: &str| HeaderHost::parse(text).unwrap().is(&url.parse().unwrap());
+        assert!(is("cdn.test", "https://CDN.test/x?y") && is("cdn.test:443", "https://cdn.test/"));
+        assert!(is("http://[::1]:8080", "http://[::1]:8080/x") && is("cdn.test:8443", "https://cdn.test:8443/"));
+        for (text, url) in [
+            ("cdn.test", "http://cdn.test/"),
+            ("cdn.test", "https://cdn.test:8443/"),
+            ("cdn.test", "https://a.cdn.test/"),
+            ("http://cdn.test", "https://cdn.test/"),
+        ] {
+            assert!(!is(text, url), "{text} {url}");
+        }
+        for wrong in ["", "a b", "*.test", "cdn.test/x", "u:p@cdn.test", "ftp://cdn.test", "cdn.test?x"] {
+            assert!(HeaderHost::parse(wrong).unwrap_err().contains("is no host"), "{wrong}");
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use thiserror::Error;
 use url::Url;
 
-use crate::limits::REDIRECTS_MAX;
+use crate::limits::{PLAYLIST_ENTRIES_MAX, REDIRECTS_MAX};
 use crate::net::Denied;
 use crate::store::room::{self, NoRoom};
 
@@ -170,6 +170,9 @@ pub enum PlaylistError {
         /// Its name.
         name: String,
     },
+    /// More segments than are held.
+    #[error("more than {PLAYLIST_ENTRIES_MAX} segments")]
+    TooLong,
     /// Neither segments nor a target duration: not a media playlist.
     #[error("no EXT-X-TARGETDURATION and no segment: not a media playlist")]
     Empty,
@@ -295,33 +298,14 @@ impl FetchError {
     }
 }
 
-/// A URL for logs and error texts: no user name, no password, no query values, no fragment.
-pub fn redacted(url: &Url) -> String {
-    let mut shown = url.clone();
-    // Neither can fail for the http(s) URLs that get here; where it does, nothing was there to remove.
-    let _ = shown.set_username("");
-    let _ = shown.set_password(None);
-    shown.set_fragment(None);
-    shown.set_query(None);
-    // A name without a value may be the token itself.
-    let hide = |(name, value): (std::borrow::Cow<'_, str>, std::borrow::Cow<'_, str>)| {
-        if value.is_empty() { "***".to_owned() } else { format!("{name}=***") }
-    };
-    let names: Vec<String> = url.query_pairs().map(hide).collect();
-    if names.is_empty() { shown.into() } else { format!("{shown}?{}", names.join("&")) }
+/// A URL for logs and error texts.
+pub(super) fn redacted(url: &Url) -> String {
+    crate::redact::url(url.as_str())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn secrets_never_show() {
-        let url = Url::parse("https://ann:pw@host:8443/live/x.m3u8?token=abc&e=1#frag").unwrap();
-        assert_eq!(redacted(&url), "https://host:8443/live/x.m3u8?token=***&e=***");
-        assert_eq!(redacted(&Url::parse("http://h/x").unwrap()), "http://h/x");
-        assert_eq!(redacted(&Url::parse("http://h/x?c2VjcmV0").unwrap()), "http://h/x?***");
-    }
 
     #[test]
     fn says_whether_again_can_help() {

@@ -1,27 +1,47 @@
 //! One HTTP request and its body: headers, redirects, timeouts, lengths. No retries here.
+//!
+//! The configured headers go to the source's own origins and to the hosts that the settings list, to no other: a playlist
+//! names any host, and so does a redirect. Redirects are followed here and not by reqwest, which would take all headers
+//! along but four. Playlists may come compressed, their size counts unpacked; media is asked for as it is, and refused
+//! where it comes compressed all the same.
+
+use std::sync::Arc;
 
 use bytes::Bytes;
 use reqwest::header::{
-    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, COOKIE, HeaderMap, HeaderName, HeaderValue, RANGE,
+    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, HeaderMap, HeaderName, HeaderValue, LOCATION,
+    RANGE, USER_AGENT,
 };
-use reqwest::header::{PROXY_AUTHORIZATION, USER_AGENT};
 use reqwest::{Method, Response, StatusCode};
 use tokio::time::{Instant, timeout_at};
 use url::{Origin, Url};
 
-use super::config::{Budget, SourceConfig};
+use super::config::{Budget, HeaderHost, SourceConfig};
 use super::error::{FetchError, SourceError};
-use crate::limits::{CONNECT_TIMEOUT, IDLE_CONNECTIONS_MAX, PLAYLIST_BYTES_MAX, REDIRECTS_MAX};
-use crate::net::http::{Client, denied, reason, words};
+use crate::limits::{CONNECT_TIMEOUT, IDLE_CONNECTION_KEPT, IDLE_CONNECTIONS_MAX, PLAYLIST_BYTES_MAX, REDIRECTS_MAX};
+use crate::net::Jar;
+use crate::net::http::{Client, denied, reason};
 
 /// Requests of one source.
 #[derive(Clone)]
 pub(super) struct Http {
-    client: Client,
+    /// For playlists: answers are unpacked.
+    packed: Client,
+    /// For media and keys: answers are as they lie there.
+    plain: Client,
     common: HeaderMap,
-    /// Only for the hosts in `homes`.
+    /// Only for the hosts in `homes` and `hosts`.
     private: HeaderMap,
     homes: Vec<Home>,
+    hosts: Vec<HeaderHost>,
+}
+
+/// What is asked for.
+#[derive(Clone, Copy)]
+struct Wanted {
+    /// First byte and length.
+    range: Option<(u64, u64)>,
+    packed: bool,
 }
 
 /// A configured origin and the login that its URL carried, still percent-encoded.
@@ -35,10 +55,19 @@ impl Http {
     /// # Errors
     /// [`SourceError::Header`] and [`SourceError::Client`].
     pub(super) fn new(config: &SourceConfig) -> Result<Self, SourceError> {
-        let client = Client::new(&config.guard, REDIRECTS_MAX, |builder| {
-            builder.cookie_store(true).connect_timeout(CONNECT_TIMEOUT).pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
-        });
-        let client = client.map_err(SourceError::Client)?;
+        let jar = Arc::new(Jar::default());
+        let client = |packed| {
+            let client = Client::new(&config.guard, 0, |builder| {
+                builder
+                    .gzip(packed)
+                    .cookie_provider(Arc::clone(&jar))
+                    .connect_timeout(CONNECT_TIMEOUT)
+                    .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
+                    .pool_idle_timeout(IDLE_CONNECTION_KEPT)
+            });
+            client.map_err(SourceError::Client)
+        };
+        let (packed, plain) = (client(true)?, client(false)?);
         let (mut common, mut private) = (HeaderMap::new(), HeaderMap::new());
         common.insert(USER_AGENT, HeaderValue::from_static(concat!("outboard/", env!("CARGO_PKG_VERSION"))));
         for (name, value) in &config.headers {
@@ -46,22 +75,20 @@ impl Http {
             let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong())?;
             let mut value = HeaderValue::from_str(value).map_err(|_| wrong())?;
             value.set_sensitive(true);
-            let secret = [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION].contains(&header);
-            let map = if secret { &mut private } else { &mut common };
             if header == USER_AGENT {
-                map.insert(header, value);
+                common.insert(header, value);
             } else {
-                map.append(header, value);
+                private.append(header, value);
             }
         }
         let homes = [Some(&config.url), config.backup_url.as_ref()].into_iter().flatten().map(|url| Home {
             origin: url.origin(),
             login: (!url.username().is_empty()).then(|| (url.username().to_owned(), url.password().map(str::to_owned))),
         });
-        Ok(Self { client, common, private, homes: homes.collect() })
+        Ok(Self { packed, plain, common, private, homes: homes.collect(), hosts: config.header_hosts.clone() })
     }
 
-    /// Sends a GET and waits for the headers. `limit` bounds the body in bytes, `range` is first byte and length.
+    /// Sends a GET for media and waits for the headers. `limit` bounds the body in bytes, `range` is first byte and length.
     ///
     /// # Errors
     /// Any [`FetchError`] about status, time, transport, redirects or range.
@@ -72,36 +99,58 @@ impl Http {
         limit: u64,
         budget: &Budget,
     ) -> Result<Body, FetchError> {
-        if !matches!(url.scheme(), "http" | "https") {
+        self.get(url, Wanted { range, packed: false }, limit, budget).await
+    }
+
+    async fn get(&self, url: &Url, wanted: Wanted, limit: u64, budget: &Budget) -> Result<Body, FetchError> {
+        if !is_http(url) {
             return Err(FetchError::Scheme(url.scheme().to_owned()));
         }
         let began = Instant::now();
+        let until = began + budget.first_byte;
+        let mut url = url.clone();
+        for _ in 0..=REDIRECTS_MAX {
+            let response = match timeout_at(until, self.ask(&url, wanted)).await {
+                Ok(answer) => answer?,
+                Err(_) => return Err(FetchError::FirstByte(budget.first_byte)),
+            };
+            match location(&response)? {
+                Some(next) => url = next,
+                None => return Body::new(response, wanted, limit, budget, began),
+            }
+        }
+        Err(FetchError::Redirect("too many".to_owned()))
+    }
+
+    /// One request to one host.
+    async fn ask(&self, url: &Url, wanted: Wanted) -> Result<Response, FetchError> {
         let mut address = url.clone();
         let mut headers = self.common.clone();
         let origin = url.origin();
-        if let Some(home) = self.homes.iter().find(|home| home.origin == origin) {
+        let home = self.homes.iter().find(|home| home.origin == origin);
+        if home.is_some() || self.hosts.iter().any(|host| host.is(url)) {
             headers.extend(self.private.iter().map(|(name, value)| (name.clone(), value.clone())));
-            if let Some((user, password)) = &home.login {
-                // Cannot fail for an http(s) URL; reqwest makes the header of it.
-                let _ = address.set_username(user);
-                let _ = address.set_password(password.as_deref());
-            }
         }
-        if let Some((first, length)) = range {
+        if let Some(home) = home
+            && let Some((user, password)) = &home.login
+        {
+            // Cannot fail for an http(s) URL; reqwest makes the header of it.
+            let _ = address.set_username(user);
+            let _ = address.set_password(password.as_deref());
+        }
+        if let Some((first, length)) = wanted.range {
             let last = first.saturating_add(length).saturating_sub(1);
             let value = format!("bytes={first}-{last}");
             headers.insert(
                 RANGE,
                 HeaderValue::try_from(value).map_err(|_| FetchError::Length { expected: length, got: 0 })?,
             );
+        }
+        if !wanted.packed {
             headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }
-        let answer = self.client.request(Method::GET, address)?.headers(headers).send();
-        let response = match timeout_at(began + budget.first_byte, answer).await {
-            Ok(answer) => answer.map_err(transport)?,
-            Err(_) => return Err(FetchError::FirstByte(budget.first_byte)),
-        };
-        Body::new(response, range, limit, budget, began)
+        let client = if wanted.packed { &self.packed } else { &self.plain };
+        client.request(Method::GET, address)?.headers(headers).send().await.map_err(transport)
     }
 
     /// A whole small body in memory, and the address that it finally came from.
@@ -115,12 +164,7 @@ impl Http {
         limit: u64,
         budget: &Budget,
     ) -> Result<(Url, Vec<u8>), FetchError> {
-        let mut body = self.open(url, range, limit, budget).await?;
-        let mut bytes = Vec::new();
-        while let Some(chunk) = body.chunk().await? {
-            bytes.extend_from_slice(&chunk);
-        }
-        Ok((body.url().clone(), bytes))
+        self.open(url, range, limit, budget).await?.whole().await
     }
 
     /// A playlist as text, and the address that relative URIs in it resolve against.
@@ -128,7 +172,8 @@ impl Http {
     /// # Errors
     /// As [`Self::read`].
     pub(super) async fn playlist(&self, url: &Url, budget: &Budget) -> Result<(Url, String), FetchError> {
-        let (url, bytes) = self.read(url, None, PLAYLIST_BYTES_MAX, budget).await?;
+        let wanted = Wanted { range: None, packed: true };
+        let (url, bytes) = self.get(url, wanted, PLAYLIST_BYTES_MAX, budget).await?.whole().await?;
         Ok((
             url,
             String::from_utf8(bytes).unwrap_or_else(|wrong| String::from_utf8_lossy(wrong.as_bytes()).into_owned()),
@@ -153,7 +198,7 @@ pub(super) struct Body {
 impl Body {
     fn new(
         response: Response,
-        range: Option<(u64, u64)>,
+        wanted: Wanted,
         limit: u64,
         budget: &Budget,
         began: Instant,
@@ -166,6 +211,12 @@ impl Body {
         if !status.is_success() {
             return Err(FetchError::Status(status.as_u16()));
         }
+        let coding = response.headers().get(CONTENT_ENCODING).filter(|coding| *coding != "identity");
+        if let Some(coding) = coding.filter(|_| !wanted.packed) {
+            let got = format!("a body with Content-Encoding {}", String::from_utf8_lossy(coding.as_bytes()));
+            return Err(FetchError::Content { expected: "media that is not compressed", got });
+        }
+        let range = wanted.range;
         let length = range.map(|(_, length)| length);
         let mut skip = 0;
         if let Some((first, length)) = range {
@@ -223,6 +274,15 @@ impl Body {
         }
     }
 
+    /// All of it, and where it finally came from.
+    async fn whole(mut self) -> Result<(Url, Vec<u8>), FetchError> {
+        let mut bytes = Vec::new();
+        while let Some(chunk) = self.chunk().await? {
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok((self.url().clone(), bytes))
+    }
+
     fn end(&self) -> Result<Option<Bytes>, FetchError> {
         match (self.range, self.due) {
             (Some(expected), Some(due)) if due > 0 => Err(FetchError::Length { expected, got: expected - due }),
@@ -259,9 +319,24 @@ fn transport(error: reqwest::Error) -> FetchError {
     if let Some(denied) = denied(&error) {
         return FetchError::Denied(denied.clone());
     }
-    if !error.is_redirect() {
-        return FetchError::Transport(reason(&error));
+    FetchError::Transport(reason(&error))
+}
+
+fn is_http(url: &Url) -> bool {
+    matches!(url.scheme(), "http" | "https")
+}
+
+/// Where an answer sends us; the address may hold a token and is not in any text.
+fn location(response: &Response) -> Result<Option<Url>, FetchError> {
+    if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
+        return Ok(None);
     }
-    let words = words(&error);
-    FetchError::Redirect(if words.is_empty() { "not allowed".to_owned() } else { words })
+    let Some(to) = response.headers().get(LOCATION) else { return Ok(None) };
+    let to = to.to_str().ok().and_then(|to| response.url().join(to).ok());
+    let mut to = to.ok_or_else(|| FetchError::Redirect("to something that is no address".to_owned()))?;
+    if !is_http(&to) {
+        return Err(FetchError::Redirect(format!("to a {}: address", to.scheme())));
+    }
+    to.set_fragment(None);
+    Ok(Some(to))
 }

@@ -7,6 +7,7 @@ use url::Url;
 
 use super::attributes::Attributes;
 use super::error::PlaylistError;
+use super::playlist::showable;
 use super::tags::offset_us;
 use super::variables::Variables;
 use crate::limits::{MASTER_ENTRIES_MAX, PLAYLIST_WARNINGS_MAX};
@@ -69,6 +70,7 @@ pub struct Rendition {
 pub(super) fn parse_master(base: &Url, text: &str) -> Result<Master, PlaylistError> {
     let mut master = Master::default();
     let mut pending = None;
+    let text = showable(text);
     for (number, line) in (1..).zip(text.lines().map(str::trim)) {
         let (name, value) = line.split_once(':').unwrap_or((line, ""));
         match name.trim_end() {

@@ -1,5 +1,6 @@
 //! A media playlist as text becomes [`MediaPlaylist`]: every segment with all that applies to it, nothing left implicit.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use super::error::{PlaylistError, redacted};
 use super::reader::Reader;
 use super::segment::{Cue, Identity};
 use super::variables::Variables;
+use crate::redact::{plain, steers};
 
 /// A media playlist, normalised.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -136,6 +138,14 @@ pub(super) fn is_master(text: &str) -> Result<bool, PlaylistError> {
     Ok(text.lines().map(str::trim_start).any(of_master))
 }
 
+/// The text with nothing in its lines that would steer a terminal: warnings and errors quote them.
+pub(super) fn showable(text: &str) -> Cow<'_, str> {
+    if !text.lines().any(|line| line.trim().contains(steers)) {
+        return text.into();
+    }
+    text.lines().map(|line| plain(line.trim())).collect::<Vec<_>>().join("\n").into()
+}
+
 /// Reads a media playlist; `base` is the address that it finally came from, `imports` are the variables of the master
 /// playlist that led to it.
 ///
@@ -146,7 +156,7 @@ pub(super) fn parse_media(base: &Url, text: &str, imports: Option<&Variables>) -
         return Err(PlaylistError::NestedMaster);
     }
     let mut reader = Reader::new(base, imports);
-    for (number, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
+    for (number, line) in showable(text.trim_start_matches('\u{feff}')).lines().enumerate() {
         reader.line(number + 1, line.trim())?;
     }
     reader.finish()

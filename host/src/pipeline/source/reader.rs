@@ -13,11 +13,14 @@ use super::attributes::Attributes;
 use super::crypt::parse_iv;
 use super::data_uri;
 use super::error::PlaylistError;
+use super::place;
 use super::playlist::{Entry, Key, KeySource, Map, MediaPlaylist};
 use super::segment::Cue;
 use super::tags::{cue, date_us, micros, offset_us};
 use super::variables::Variables;
-use crate::limits::PLAYLIST_WARNINGS_MAX;
+use crate::limits::{
+    EXTINF_MAX, KEY_FORMATS_MAX, MEDIA_SEQUENCE_MAX, PLAYLIST_ENTRIES_MAX, PLAYLIST_WARNINGS_MAX, TARGET_DURATION_MAX,
+};
 
 /// What has been read so far.
 pub(super) struct Reader<'a> {
@@ -83,9 +86,15 @@ impl<'a> Reader<'a> {
         let (name, value) = tag.split_once(':').unwrap_or((tag, ""));
         let value = value.trim();
         match name {
-            "EXTINF" => self.next.duration_us = Some(micros(value.split(',').next().unwrap_or_default())),
-            "EXT-X-TARGETDURATION" => self.target = Some(Duration::from_micros(micros(value).unsigned_abs())),
-            "EXT-X-MEDIA-SEQUENCE" => self.media_sequence = value.parse().ok(),
+            "EXTINF" => {
+                let seconds = value.split(',').next().unwrap_or_default();
+                let length = self.believed(number, "EXTINF", seconds, EXTINF_MAX);
+                self.next.duration_us = Some(place::micros(length));
+            }
+            "EXT-X-TARGETDURATION" => self.target = Some(self.believed(number, name, value, TARGET_DURATION_MAX)),
+            "EXT-X-MEDIA-SEQUENCE" => {
+                self.media_sequence = value.parse().ok().filter(|sequence| *sequence <= MEDIA_SEQUENCE_MAX);
+            }
             "EXT-X-PLAYLIST-TYPE" => self.typed = true,
             "EXT-X-START" => match offset_us(Attributes::parse(value).get("TIME-OFFSET")) {
                 Some(offset) => self.start_us = Some(offset),
@@ -126,7 +135,9 @@ impl<'a> Reader<'a> {
             _ => Key::Unsupported { method: method.to_owned(), keyformat: keyformat.to_owned() },
         };
         self.keys.retain(|(format, _)| format != keyformat);
-        self.keys.push((keyformat.to_owned(), Arc::new(key)));
+        if self.keys.len() < KEY_FORMATS_MAX {
+            self.keys.push((keyformat.to_owned(), Arc::new(key)));
+        }
         Ok(())
     }
 
@@ -135,6 +146,15 @@ impl<'a> Reader<'a> {
             Some(key) => key.map(KeySource::Given).map_err(|why| PlaylistError::Key { line, why }),
             None => self.resolve(line, uri).map(KeySource::At),
         }
+    }
+
+    /// Seconds, and no more of them than waits and sums may be made of.
+    fn believed(&mut self, number: usize, name: &str, value: &str, most: Duration) -> Duration {
+        let told = Duration::from_micros(micros(value).unsigned_abs());
+        if told > most {
+            self.warn(format!("line {number}: {name} of {} s is taken as {} s", told.as_secs(), most.as_secs()));
+        }
+        told.min(most)
     }
 
     fn warn(&mut self, warning: String) {
@@ -163,6 +183,9 @@ impl<'a> Reader<'a> {
     }
 
     fn segment(&mut self, number: usize, line: &str) -> Result<(), PlaylistError> {
+        if self.entries.len() >= PLAYLIST_ENTRIES_MAX {
+            return Err(PlaylistError::TooLong);
+        }
         let uri = self.resolve(number, line)?;
         let next = std::mem::take(&mut self.next);
         let range = match next.range {
@@ -232,6 +255,8 @@ impl<'a> Reader<'a> {
     pub(super) fn finish(mut self) -> Result<MediaPlaylist, PlaylistError> {
         let longest = self.entries.iter().map(Entry::duration).max();
         let target = self.target.filter(|target| !target.is_zero()).or(longest).ok_or(PlaylistError::Empty)?;
+        // Without a tag it is the longest segment.
+        let target = target.min(TARGET_DURATION_MAX);
         let media_sequence = self.media_sequence.unwrap_or_default();
         for (sequence, entry) in (media_sequence..).zip(&mut self.entries) {
             entry.sequence = sequence;

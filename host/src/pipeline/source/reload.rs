@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::retry::jittered;
-use crate::limits::{RELOAD_STEP_MAX, STALE_TARGETS};
+use crate::limits::{RELOAD_STEP_MAX, RELOAD_WAIT_MAX, STALE_TARGETS};
 
 /// What a load brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +49,8 @@ impl Pace {
     }
 
     /// The next load, after one that began at `began` and ended at `now`: a target duration after a change, half of it
-    /// where nothing changed, both measured from the beginning of the load; after a fault, a jittered backoff from now.
+    /// where nothing changed, both measured from the beginning of the load and at most [`RELOAD_WAIT_MAX`]; after a fault, a
+    /// jittered backoff from now.
     pub(super) fn next_load(&mut self, load: Load, target: Option<Duration>, began: Instant, now: Instant) -> Instant {
         self.target = target.unwrap_or(self.target);
         let wait = match load {
@@ -61,7 +62,7 @@ impl Pace {
             }
         };
         self.failures = 0;
-        (began + wait.max(self.reload_min)).max(now)
+        (began + wait.clamp(self.reload_min, RELOAD_WAIT_MAX.max(self.reload_min))).max(now)
     }
 
     /// Failed loads in a row.
@@ -115,6 +116,16 @@ mod tests {
         assert_eq!(pace.next_load(Load::Changed, Some(2 * SECOND), began, now), began + 2 * SECOND);
         assert_eq!(pace.next_load(Load::Unchanged, Some(SECOND / 10), began, began), began + SECOND / 2, "the floor");
         assert_eq!(pace.next_load(Load::Changed, None, began, began + 9 * SECOND), began + 9 * SECOND, "a slow load");
+    }
+
+    #[test]
+    fn no_target_duration_makes_it_wait_long() {
+        let began = Instant::now();
+        let mut pace = pace(began);
+        for target in [60 * SECOND, 3600 * SECOND, Duration::MAX / 8] {
+            assert_eq!(pace.next_load(Load::Changed, Some(target), began, began), began + RELOAD_WAIT_MAX);
+            assert_eq!(pace.next_load(Load::Unchanged, Some(target), began, began), began + RELOAD_WAIT_MAX);
+        }
     }
 
     #[test]

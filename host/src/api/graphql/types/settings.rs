@@ -47,8 +47,10 @@ pub struct Source {
     /// A live stream starts so many segments before the end of its playlist; null: where the playlist says, else three
     /// target durations.
     live_edge: Option<u32>,
-    /// Headers that are sent with every request.
+    /// Headers that are sent with every request to the source's own origins (scheme, host and port) and to `headerHosts`.
     headers: Vec<Header>,
+    /// Hosts besides the source's own that the headers are sent to.
+    header_hosts: Vec<String>,
     /// What happens when a live source ends; null: WAIT.
     when_ended: Option<WhenEnded>,
 }

@@ -46,9 +46,13 @@ pub struct SourceInput {
     /// A live stream starts so many segments before the end of its playlist, 1 to 1000; null: where the playlist says
     /// (EXT-X-START), else three target durations before its end.
     live_edge: MaybeUndefined<u32>,
-    /// All headers that are sent with every request: one that is not in the list goes. Their values are to be given again
-    /// with a URL of another scheme, host or port.
+    /// All headers that are sent with every request to the source's own origins (scheme, host and port) and to
+    /// `headerHosts`: one that is not in the list goes. Their values are to be given again with a URL of another scheme,
+    /// host or port, and with a further host in `headerHosts`.
     headers: Option<Vec<HeaderInput>>,
+    /// All hosts besides the source's own that the headers are sent to, such as `cdn.example.com`, `cdn.example.com:8443`
+    /// or, without TLS, `http://10.0.0.7:8080`; at most 16. Null: none.
+    header_hosts: MaybeUndefined<Vec<String>>,
     /// What happens when a live source ends; null: WAIT.
     when_ended: MaybeUndefined<WhenEnded>,
 }
@@ -170,6 +174,7 @@ impl From<SourceInput> for SourcePatch {
             resolution: input.resolution.into(),
             live_edge: input.live_edge.into(),
             headers: input.headers.map(headers),
+            header_hosts: input.header_hosts.into(),
             when_ended: input.when_ended.map_value(Into::into).into(),
         }
     }
@@ -237,6 +242,7 @@ mod tests {
                 "processor": null, "batchSeconds": null, "holdSeconds": null, "cushionSeconds": null,
                 "source": {
                     "backupUrl": null, "maxBandwidth": null, "resolution": null, "liveEdge": null, "whenEnded": null,
+                    "headerHosts": null,
                 },
                 "destinations": [{ "id": "a", "name": null, "enabled": null, "srsApi": null }],
                 "stages": { "batching": null, "framing": { "component": null, "settings": null }, "remuxPlanning": {} },
@@ -244,7 +250,7 @@ mod tests {
             json!({
                 "source": {
                     "url": "u", "backupUrl": "b", "maxBandwidth": 6_000_000_000u64, "resolution": "1x1", "liveEdge": 5,
-                    "headers": [{ "name": "a" }, { "name": "b", "value": "c" }],
+                    "headers": [{ "name": "a" }, { "name": "b", "value": "c" }], "headerHosts": ["h.test"],
                 },
                 "processor": {
                     "url": "p", "path": "/s", "namespace": "/n", "auth": { "k": [1, null] }, "headers": [], "inFlight": 3,

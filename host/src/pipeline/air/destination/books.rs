@@ -20,7 +20,7 @@ use crate::pipeline::air::position::{Position, TrackPosition};
 use crate::pipeline::air::sink::SinkError;
 use crate::pipeline::air::spool::{Counts, Spool};
 use crate::pipeline::air::status::{Counters, DestinationState, DestinationStatus, Gaps};
-use crate::pipeline::air::target::Secrets;
+use crate::redact::Secrets;
 
 pub(super) struct Books {
     name: String,
@@ -271,7 +271,7 @@ impl Books {
     /// The receiver closed a session on which there was nothing to send.
     pub(super) fn closed_idle(&mut self, error: &SinkError) {
         self.counters.reconnects += 1;
-        let reason = self.secrets.hide(&error.to_string());
+        let reason = error.told(&self.secrets);
         tracing::info!(
             reason,
             "the receiver closed a session on which nothing was sent; the next packet opens another"
@@ -287,7 +287,7 @@ impl Books {
     /// An attempt failed.
     pub(super) async fn failed(&mut self, error: &SinkError, attempt: u32, since: Instant, wait: Duration) {
         self.gaps.lost(since);
-        let reason = self.secrets.hide(&error.to_string());
+        let reason = error.told(&self.secrets);
         tracing::warn!(reason, attempt, wait_ms = wait.as_millis() as u64, "no session");
         self.state(DestinationState::Retrying { reason: reason.clone(), attempt });
         self.tell(AirEvent::Lost { destination: self.name.clone(), reason }).await;

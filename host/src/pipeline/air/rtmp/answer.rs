@@ -11,6 +11,7 @@ use super::amf::{self, Value};
 use super::login;
 use super::reader::ChunkError;
 use super::transport::TransportError;
+use crate::redact::{Secrets, plain, redact};
 
 /// Why there is no session, or no longer.
 #[derive(Debug, Error)]
@@ -99,6 +100,23 @@ impl RtmpError {
             Self::Handshake(_) | Self::Chunk(_) | Self::Refused { .. } => false,
             Self::LoginMissing { .. } | Self::LoginRefused { .. } => false,
         }
+    }
+
+    /// In words that may be shown: a server's own may name the key.
+    pub fn told(&self, secrets: &Secrets) -> String {
+        let (code, description) = match self {
+            Self::Busy { code, description } | Self::Refused { code, description, .. } => (code, description),
+            Self::LoginRefused { user, reason } => {
+                return Self::LoginRefused { user: user.clone(), reason: secrets.hide(reason) }.to_string();
+            }
+            other => return plain(&redact(&other.to_string())).into_owned(),
+        };
+        let (code, description) = (secrets.hide(code), secrets.hide(description));
+        match self {
+            Self::Refused { command, .. } => Self::Refused { command, code, description },
+            _ => Self::Busy { code, description },
+        }
+        .to_string()
     }
 
     /// A person has to change something, here or at the server, before another attempt can succeed.

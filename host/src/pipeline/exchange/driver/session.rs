@@ -1,19 +1,21 @@
 //! What goes over a live connection: fragments out, messages in.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use serde_json::Value;
-use tokio::time::Instant;
-use tracing::{Span, debug, info, warn};
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout_at};
+use tracing::{Instrument as _, Span, debug, info, warn};
 
 use super::{Driver, Probed};
 use crate::limits::{
     EXCHANGE_AUDIO_MAX_BYTES, EXCHANGE_EVENTS_MAX, EXCHANGE_HEARD_ARGUMENTS_BYTES, EXCHANGE_METADATA_MAX_BYTES,
-    EXCHANGE_TEXT_MAX_BYTES, SLOW_DOWN_MAX,
+    EXCHANGE_TEXT_MAX_BYTES, PROBE_WAIT_MAX, SLOW_DOWN_MAX,
 };
-use crate::media::probe;
+use crate::media::probe::{self, Probe};
 use crate::pipeline::exchange::framer::{Event, Level, Message, Processed, Reference};
 use crate::pipeline::exchange::ledger::Key;
 use crate::pipeline::exchange::reply::{Absence, Audio};
@@ -240,11 +242,12 @@ impl Driver {
         };
         let metadata = self.metadata(&processed.metadata);
         let audio = processed.audio;
-        let span = Span::current();
-        self.probes.spawn_blocking(move || {
-            let result = span.in_scope(|| probe::probe(&audio)).map_err(|error| error.to_string());
+        let places = Arc::clone(&self.places);
+        let reading = async move {
+            let result = read_reply(places, audio.clone()).await;
             Probed { wanted, audio, metadata, result }
-        });
+        };
+        self.probes.spawn(reading.in_current_span());
     }
 
     fn metadata(&self, json: &str) -> Value {
@@ -257,6 +260,25 @@ impl Driver {
             Ok(Value::Object(object)) => Value::Object(object),
             _ => Value::Null,
         }
+    }
+}
+
+/// Looks at returned audio on a thread of its own, of which each rendition has [`crate::limits::PROBES_AT_ONCE`]: one that never came
+/// back would keep its place, and nobody waits for it longer than [`PROBE_WAIT_MAX`].
+async fn read_reply(places: Arc<Semaphore>, audio: Bytes) -> Result<Probe, String> {
+    let until = Instant::now() + PROBE_WAIT_MAX;
+    let Ok(Ok(place)) = timeout_at(until, places.acquire_owned()).await else {
+        return Err(format!("other replies were still being read after {PROBE_WAIT_MAX:?}"));
+    };
+    let span = Span::current();
+    let reading = tokio::task::spawn_blocking(move || {
+        let _place = place;
+        span.in_scope(|| probe::probe(&audio)).map_err(|error| error.to_string())
+    });
+    match timeout_at(until, reading).await {
+        Ok(Ok(result)) => result,
+        Ok(Err(_)) => Err("reading it failed".to_owned()),
+        Err(_) => Err(format!("it was not read within {PROBE_WAIT_MAX:?}")),
     }
 }
 

@@ -15,6 +15,7 @@ use url::Url;
 
 use super::super::config::ExchangeConfig;
 use crate::net::{Guard, NetError};
+use crate::redact::Secrets;
 
 /// What is wrong with the configuration; names the key, never a value that may be secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -57,7 +58,7 @@ pub struct Endpoint {
     guard: Guard,
     connect_timeout: Duration,
     /// What a server's text may hold of ours and must not be shown.
-    secrets: Vec<String>,
+    secrets: Secrets,
 }
 
 const DEFAULT_PATH: &str = "/socket.io/";
@@ -110,9 +111,14 @@ impl Endpoint {
         })
     }
 
-    /// A server's text without what gives access to it.
+    /// Whether a server's text quotes what gives access to it.
+    pub fn is_quoted_in(&self, text: &str) -> bool {
+        self.secrets.quoted_in(text)
+    }
+
+    /// A server's text on one line, left out if it quotes what gives access to it.
     pub fn hide(&self, text: &str) -> String {
-        self.secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret, "…"))
+        self.secrets.hide(text)
     }
 
     /// Host name or address, without brackets.
@@ -238,17 +244,14 @@ fn authorization(url: &Url) -> Option<(HeaderName, HeaderValue)> {
     Some((header::AUTHORIZATION, value))
 }
 
-/// Password, header values, values of the query and of `auth`, longest first. Shorter ones than 6 bytes would tear holes
-/// into texts without protecting anything.
-fn secrets(config: &ExchangeConfig, url: &Url) -> Vec<String> {
+/// Password, header values, values of the query and of `auth`.
+fn secrets(config: &ExchangeConfig, url: &Url) -> Secrets {
     let mut all: Vec<String> = url.password().map(str::to_owned).into_iter().collect();
     all.extend(url.query_pairs().map(|(_, value)| value.into_owned()));
     all.extend(config.query.iter().chain(&config.headers).map(|(_, value)| value.clone()));
     let auth = config.auth.as_ref().and_then(Value::as_object);
     all.extend(auth.into_iter().flatten().filter_map(|(_, value)| value.as_str()).map(str::to_owned));
-    all.retain(|secret| secret.len() >= 6);
-    all.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-    all
+    Secrets::new(all)
 }
 
 fn is_engine_key(key: &str) -> bool {

@@ -89,7 +89,7 @@ pub async fn join(socket: &mut Socket, endpoint: &Endpoint) -> Result<engine::Op
                     Kind::Connect if head.namespace == endpoint.namespace() => return Ok(open.clone()),
                     Kind::ConnectError => {
                         let namespace = endpoint.namespace().to_owned();
-                        let message = shortened(packet::refusal(head.payload), EXCHANGE_TEXT_MAX_BYTES);
+                        let message = endpoint.hide(&shortened(packet::refusal(head.payload), EXCHANGE_TEXT_MAX_BYTES));
                         return Err(ConnectError::Refused { namespace, message });
                     }
                     _ => return Err(protocol("something else came than the answer to CONNECT")),

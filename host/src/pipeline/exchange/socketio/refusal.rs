@@ -14,8 +14,8 @@ use tokio_tungstenite::tungstenite::http::{HeaderMap, StatusCode, header};
 
 use super::endpoint::Endpoint;
 use crate::limits::{EXCHANGE_REFUSAL_MAX_BYTES, EXCHANGE_REFUSAL_SHOWN_BYTES, EXCHANGE_REFUSAL_WAIT};
-use crate::pipeline::air::target::redact_url;
 use crate::pipeline::exchange::text::{one_line, shortened};
+use crate::redact::{LEFT_OUT, redact};
 
 /// The answer in one line, without secrets of ours, and what to do about it.
 pub(super) async fn read<S: AsyncRead + Unpin>(
@@ -23,8 +23,11 @@ pub(super) async fn read<S: AsyncRead + Unpin>(
     stream: Option<S>,
     endpoint: &Endpoint,
 ) -> (String, String) {
-    let body = endpoint.hide(&body(response, stream).await);
-    let said = said(response.headers(), &body);
+    let body = body(response, stream).await;
+    let said = match endpoint.is_quoted_in(&body) {
+        true => LEFT_OUT.to_owned(),
+        false => redact(&said(response.headers(), &body)).into_owned(),
+    };
     let advice = advice(response.status(), response.headers(), &said, endpoint.path());
     (said, advice)
 }
@@ -101,7 +104,8 @@ fn advice(status: StatusCode, headers: &HeaderMap, said: &str, path: &str) -> St
             .to_owned();
     }
     if let Some(place) = headers.get(header::LOCATION).and_then(|place| place.to_str().ok()) {
-        let place = if place.contains("://") { redact_url(place) } else { "another path".to_owned() };
+        let origin = url::Url::parse(place).ok().map(|place| place.origin().ascii_serialization());
+        let place = origin.unwrap_or_else(|| "another path".to_owned());
         return format!(
             "it redirects to {place}, and redirects are not followed; set processor.url to where the server is"
         );
@@ -261,7 +265,7 @@ mod tests {
         let shown = told(&["HTTP/1.1 401 Unauthorized\r\n\r\nno such key: SECRET0123"]).await;
         assert_eq!(
             shown,
-            "401 to the WebSocket upgrade, no such key: …: check processor.headers, and the user and the query in processor.url"
+            "401 to the WebSocket upgrade, (its words quote a secret and are left out): check processor.headers, and the user and the query in processor.url"
         );
         let long = format!("HTTP/1.1 500 Oops\r\n\r\n{}", "x".repeat(100_000));
         assert!(told(&[&long]).await.len() < EXCHANGE_REFUSAL_SHOWN_BYTES + 200);
@@ -269,7 +273,7 @@ mod tests {
             told(&["HTTP/1.1 301 Moved\r\nLocation: https://p.test/a/SECRET0123?x\r\nContent-Length: 0\r\n\r\n"]).await;
         assert_eq!(
             shown,
-            "301 to the WebSocket upgrade: it redirects to https://p.test/a/…?…, and redirects are not followed; set processor.url to where the server is"
+            "301 to the WebSocket upgrade: it redirects to https://p.test, and redirects are not followed; set processor.url to where the server is"
         );
         assert!(told(&["HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"]).await.contains("expected 101"));
         assert!(told(&["HTTP/1.1 502 Bad\r\nContent-Length: 0\r\n\r\n"]).await.contains("proxy"));

@@ -1,0 +1,86 @@
+//! What others said, where it may quote a secret of ours.
+
+use super::{plain, redact};
+
+/// Stands for words that quote a secret.
+pub const LEFT_OUT: &str = "(its words quote a secret and are left out)";
+
+/// Shorter values of a query, a header or a setting are words like any other, such as `1` or `live`.
+const VALUE_MIN: usize = 6;
+
+/// Texts that must not be shown.
+#[derive(Clone, Default)]
+pub struct Secrets {
+    values: Vec<String>,
+    /// A secret of any length: its place says that it is one.
+    key: Option<String>,
+}
+
+impl std::fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Secrets({})", self.values.len() + usize::from(self.key.is_some()))
+    }
+}
+
+impl Secrets {
+    /// Values that may be secrets; short ones are none.
+    pub fn new(values: impl IntoIterator<Item = String>) -> Self {
+        let values = values.into_iter().filter(|value| value.len() >= VALUE_MIN).collect();
+        Self { values, key: None }
+    }
+
+    /// And a key, which is one however short it is.
+    pub fn and_key(self, key: &str) -> Self {
+        Self { key: (!key.is_empty()).then(|| key.to_owned()), ..self }
+    }
+
+    /// What somebody else said, on one line and without URLs' secrets; all of it is left out if it quotes one of these. Never
+    /// a part alone: what is missing from words that are known would tell what stood there. Words of ours do not belong
+    /// in here.
+    pub fn hide(&self, said: &str) -> String {
+        let text = redact(said);
+        if self.quoted_in(&text) { LEFT_OUT.to_owned() } else { plain(&text).into_owned() }
+    }
+
+    /// Whether a text quotes one of them.
+    pub fn quoted_in(&self, text: &str) -> bool {
+        self.key.as_deref().is_some_and(|key| has_word(text, key))
+            || self.values.iter().any(|value| text.contains(value.as_str()))
+    }
+}
+
+/// Whether a text has this word: a short key is part of many words.
+fn has_word(text: &str, word: &str) -> bool {
+    let joins = |letter: char| letter.is_alphanumeric() || letter == '_';
+    let ends = |before: Option<char>, inside: Option<char>| !before.is_some_and(joins) || !inside.is_some_and(joins);
+    text.match_indices(word).any(|(at, _)| {
+        let (before, after) = (text.get(..at).unwrap_or_default(), text.get(at + word.len()..).unwrap_or_default());
+        word.len() >= VALUE_MIN
+            || (ends(before.chars().next_back(), word.chars().next())
+                && ends(after.chars().next(), word.chars().next_back()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_that_quote_a_secret_are_left_out_as_a_whole() {
+        let secrets = Secrets::new(["PASSWORD".to_owned(), "1".to_owned()]).and_key("a");
+        for said in ["the PASSWORD is wrong", "stream a is busy", "live/a", "a", "xPASSWORDx"] {
+            assert_eq!(secrets.hide(said), LEFT_OUT, "{said}");
+        }
+        for (said, shown) in [
+            ("stream is already publishing", "stream is already publishing"),
+            ("1 of 3", "1 of 3"),
+            ("bad\r\nline", "bad\u{fffd}\u{fffd}line"),
+            ("rtmp://h/live/PASSWORD: no", "rtmp://h/live/… no"),
+        ] {
+            assert_eq!(secrets.hide(said), shown);
+        }
+        assert_eq!(Secrets::default().and_key("long-key").hide("xlong-keyx"), LEFT_OUT);
+        assert_eq!(Secrets::default().hide("anything"), "anything");
+        assert_eq!(format!("{secrets:?}"), "Secrets(2)");
+    }
+}
