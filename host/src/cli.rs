@@ -11,6 +11,7 @@ use crate::config::{Layers, Problems};
 use crate::echo::{Echo, EchoArgs};
 use crate::pipeline::status::Report;
 
+mod database;
 mod demo;
 mod doctor;
 mod progress;
@@ -55,6 +56,8 @@ pub enum Command {
     Stage(stage::StageArgs),
     /// Make, list and revoke the tokens of a server; also while it runs.
     Token(token::TokenArgs),
+    /// Back up, restore or begin the database of a storage folder.
+    Database(database::DatabaseArgs),
     /// Check that this machine has what is needed.
     Doctor(doctor::DoctorArgs),
     /// Serve the API and the web pages; pipelines of many tenants, until it is stopped.
@@ -88,6 +91,7 @@ pub async fn main(cli: Cli) -> ExitCode {
         Command::Echo(args) => echo(args, layers(None)).await,
         Command::Stage(args) => stage::run(args).await,
         Command::Token(args) => token::run(args, layers(args.config.as_ref())).await,
+        Command::Database(args) => database::run(args, layers(args.config.as_ref())).await,
         Command::Doctor(args) => doctor::run(args).await,
         Command::Serve(args) => serve::run(args, layers(args.config.as_ref())).await,
     };

@@ -45,6 +45,8 @@ pub(super) struct Books {
     open: VecDeque<BatchBook>,
     /// Batches before this number are not opened again.
     next_batch: u64,
+    /// The journal refused the last position.
+    unjournalled: bool,
 }
 
 struct Pending {
@@ -94,6 +96,7 @@ impl Books {
             unreadable: Untold::default(),
             open: VecDeque::new(),
             next_batch: resume.batch(),
+            unjournalled: false,
         }
     }
 
@@ -295,12 +298,20 @@ impl Books {
 
     pub(super) fn journalled(&mut self, done: Result<Result<(), JournalError>, Elapsed>) {
         let error = match done {
-            Ok(Ok(())) => return,
+            Ok(Ok(())) => {
+                if std::mem::take(&mut self.unjournalled) {
+                    tracing::info!("positions are journalled again");
+                }
+                return;
+            }
             Ok(Err(error)) => error.to_string(),
             Err(_) => format!("no answer within {} ms", AIR_JOURNAL_WAIT.as_millis()),
         };
         self.counters.journal_failures += 1;
-        tracing::error!(error, "a position was not journalled, packets leave without");
+        // Twice a second, for as long as the journal is away: told once.
+        if !std::mem::replace(&mut self.unjournalled, true) {
+            tracing::error!(error, "positions are not journalled, packets leave without");
+        }
     }
 
     pub(super) async fn end(mut self, state: DestinationState, cursor: &mut Cursor) {
