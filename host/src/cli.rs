@@ -1,6 +1,6 @@
 //! The command line: what can be asked of the binary, and the exit codes that scripts rely on.
 //!
-//! 0 done, 1 failed, 2 usage or configuration (every problem listed with its key).
+//! 0 done, 1 failed, 2 usage or configuration (every problem listed with its key), 3 it hung and ended itself.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -112,6 +112,14 @@ pub async fn main(cli: Cli) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Says why nothing could begin: the system gave no threads or no poller.
+pub fn cannot_begin(error: &std::io::Error) -> ExitCode {
+    complain(&format!(
+        "outboard: cannot start its threads: {error}. Raise the limits of memory and processes (ulimit -v, -u)"
+    ));
+    ExitCode::FAILURE
 }
 
 /// An error with its causes, each said once: ours repeat their cause in their own words.

@@ -12,7 +12,7 @@ use url::Url;
 
 use crate::limits::{
     BATCH_SECONDS_DEFAULT, BATCH_SECONDS_MAX, BATCH_SECONDS_MIN, FFMPEG_PROCESSES_MAX, FFMPEG_PROCESSES_MIN,
-    LIVE_EDGE_SEGMENTS_MAX,
+    HANG_SECONDS_DEFAULT, HANG_SECONDS_MAX, HANG_SECONDS_MIN, LIVE_EDGE_SEGMENTS_MAX,
 };
 use crate::pipeline::HostLimits;
 use crate::pipeline::air::target::Target;
@@ -41,6 +41,8 @@ pub struct HostConfig {
     pub ffmpeg_processes: Option<usize>,
     /// Bytes of the disk that stay free (`storage.min_free`); `None`: by its size.
     pub min_free: Option<u64>,
+    /// Threads that have not run for so long end the process (`limits.hang_seconds`).
+    pub hang: Duration,
 }
 
 impl HostConfig {
@@ -244,6 +246,9 @@ fn host(keys: &mut Keys) -> HostConfig {
         log_level,
         log_json: keys.one_of("log.format", &["text", "json"]).as_deref() == Some("json"),
         min_free: keys.bytes("storage.min_free"),
+        hang: Duration::from_secs(
+            keys.integer("limits.hang_seconds", HANG_SECONDS_MIN..=HANG_SECONDS_MAX).unwrap_or(HANG_SECONDS_DEFAULT),
+        ),
         ffmpeg_processes: keys
             .integer("limits.ffmpeg_processes", FFMPEG_PROCESSES_MIN as u64..=FFMPEG_PROCESSES_MAX as u64)
             .and_then(|count| usize::try_from(count).ok()),

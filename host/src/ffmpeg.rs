@@ -190,6 +190,14 @@ impl Running {
         if status.success() && written { Ok(()) } else { Err(FfmpegError::Failed { what, status, stderr }) }
     }
 
+    /// It took longer than `limit` already: kills it, unless it has just ended.
+    pub async fn overdue(self, limit: Duration) -> Result<(), FfmpegError> {
+        match self.finish(Duration::ZERO).await {
+            Err(FfmpegError::Timeout { what, stderr, .. }) => Err(FfmpegError::Timeout { what, limit, stderr }),
+            ended => ended,
+        }
+    }
+
     async fn last_words(&mut self) -> String {
         (&mut self.stderr).await.unwrap_or_default()
     }
@@ -211,7 +219,7 @@ pub async fn output(
     match tokio::time::timeout(limit, read).await {
         Ok(Ok(())) => running.finish(limit).await?,
         Ok(Err(source)) => return Err(FfmpegError::Output { what, source }),
-        Err(_) => running.finish(Duration::ZERO).await?,
+        Err(_) => running.overdue(limit).await?,
     }
     Ok(bytes)
 }

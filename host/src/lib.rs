@@ -19,6 +19,7 @@ pub mod net;
 pub mod telemetry;
 pub mod tls;
 pub mod unix_time;
+pub mod watchdog;
 
 pub mod pipeline;
 

@@ -11,6 +11,7 @@ mod source;
 mod stages;
 mod store;
 mod telemetry;
+mod watchdog;
 
 pub use air::*;
 pub use api::*;
@@ -21,3 +22,4 @@ pub use source::*;
 pub use stages::*;
 pub use store::*;
 pub use telemetry::*;
+pub use watchdog::*;

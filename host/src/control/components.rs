@@ -8,6 +8,7 @@ mod folder;
 pub mod oci;
 mod policy;
 mod pull;
+mod room;
 mod shelf;
 pub mod signature;
 
@@ -165,7 +166,11 @@ impl Control {
                 StagePolicy::default()
             }
         };
-        let (component, signed_by) = match self.judge_component(&policy, &offered).await {
+        let judged = match self.take_room(&offered) {
+            Ok(room) => self.judge_component(&policy, &offered).await.map(|judged| (judged, room)),
+            Err(error) => Err(error),
+        };
+        let ((component, signed_by), room) = match judged {
             Ok(judged) => judged,
             Err(error) => {
                 let Offered { tenant, source, origin, .. } = offered;
@@ -195,6 +200,7 @@ impl Control {
             tracing::error!(%error, "a component cannot be kept");
             ControlError::Unavailable("the component cannot be kept: the server's storage does not take it".to_owned())
         })?;
+        room.keep();
         self.0.shelf.take_back_refusal(tenant.as_deref(), &origin);
         // What was there before is nothing newer: a folder's files are looked at anew after each start of the server.
         if added.changed || !there {
@@ -256,6 +262,7 @@ impl Control {
         }
         let (removed, last) = self.0.registry.remove_component(actor, digest, of.as_deref()).await?;
         self.0.shelf.forget(digest, of.as_deref());
+        self.give_room_back(digest, of.as_deref());
         if (removed && last) || (shared && file.is_file() && last) {
             if let Err(error) = tokio::fs::remove_file(&file).await {
                 tracing::warn!(%error, file = %file.display(), "a component's file stays");
@@ -272,6 +279,7 @@ impl Control {
         for row in rows.iter().filter(|row| of(row)) {
             let digest = &row.component.digest;
             self.0.shelf.forget(digest, Some(tenant));
+            self.give_room_back(digest, Some(tenant));
             let alone = !rows.iter().any(|other| other.component.digest == *digest && !of(other));
             if let Some(file) = component_file(self.0.host.storage().root(), digest).filter(|_| alone)
                 && let Err(error) = tokio::fs::remove_file(&file).await
@@ -332,6 +340,7 @@ impl Control {
     /// Reads what is kept of components, and begins to look into the folders.
     pub(super) async fn load_components(&self) -> Result<(), ControlError> {
         for row in self.0.registry.components().await? {
+            self.count_component(&row);
             self.0.shelf.know(&row.component.digest, row.component.tenant, row.component.signed_by);
         }
         tokio::spawn(folder::watch(Arc::downgrade(&self.0)));

@@ -128,7 +128,7 @@ pub async fn remux(job: Job<'_>) -> Result<Remuxed, RemuxError> {
             }
             done?;
         }
-        Err(_) => running.finish(std::time::Duration::ZERO).await?,
+        Err(_) => running.overdue(FFMPEG_TIMEOUT).await?,
     }
     let remuxed = spooler.finish()?;
     rename(&part(job.dir, names::AIR), &job.dir.join(names::AIR)).await?;

@@ -1,1 +1,3 @@
 //! State that strangers can grow, and storage that is taken away under the server.
+
+mod storage;

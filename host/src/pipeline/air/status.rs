@@ -96,6 +96,8 @@ pub struct DestinationStatus {
     pub url: String,
     /// What it is doing.
     pub state: DestinationState,
+    /// Why the last attempt failed, until one succeeds: also while the next is under way.
+    pub failing: Option<String>,
     /// What it has counted.
     pub counters: Counters,
     /// When the last packet left.

@@ -72,6 +72,8 @@ impl FileWatch {
         if id == 0 {
             id = rand::random_range(1..i32::MAX);
             connection.pragma_update(None, "application_id", id)?;
+            // Into the file itself, as far as nobody reads what was before.
+            connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
         }
         let failed = |source| DatabaseError::File { path: path.to_owned(), source };
         let file = File::open(path).map_err(failed)?;
@@ -116,7 +118,12 @@ impl FileWatch {
         }
         self.size = own;
         match header(&self.file) {
-            Ok(Some((magic, id))) if magic == *MAGIC && self.ids.contains(&id) => {}
+            Ok(Some((magic, id))) if magic == *MAGIC && self.ids.contains(&id) => {
+                let [_, last] = self.ids;
+                if id == last {
+                    self.ids = [last; 2];
+                }
+            }
             _ => return Some(FileTrouble::Overwritten),
         }
         match std::fs::metadata(&self.path) {

@@ -259,7 +259,7 @@ impl Books {
 
     pub(super) async fn opened(&mut self, position: Position) {
         self.counters.sessions += 1;
-        self.state(DestinationState::Publishing);
+        self.show(|status| (status.state, status.failing) = (DestinationState::Publishing, None));
         tracing::info!(session = self.counters.sessions, ?position, "session opened");
         let (destination, session) = (self.name.clone(), self.counters.sessions);
         self.tell(AirEvent::Opened { destination, session, position }).await;
@@ -292,7 +292,10 @@ impl Books {
         self.gaps.lost(since);
         let reason = self.secrets.hide(&error.to_string());
         tracing::warn!(reason, attempt, wait_ms = wait.as_millis() as u64, "no session");
-        self.state(DestinationState::Retrying { reason: reason.clone(), attempt });
+        self.show(|status| {
+            status.state = DestinationState::Retrying { reason: reason.clone(), attempt };
+            status.failing = Some(reason.clone());
+        });
         self.tell(AirEvent::Lost { destination: self.name.clone(), reason }).await;
     }
 
