@@ -9,7 +9,9 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Layers, Problems};
 use crate::echo::{Echo, EchoArgs};
+use crate::limits::ADDRESS_SPACE_MIN;
 use crate::pipeline::status::Report;
+use crate::store::room::shown;
 
 mod database;
 mod demo;
@@ -112,6 +114,24 @@ pub async fn main(cli: Cli) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Refuses to begin live work where the process may not have the address space for it; `None`: it may.
+pub fn too_small(cli: &Cli) -> Option<ExitCode> {
+    if !matches!(cli.command, Command::Serve(_) | Command::Run(_) | Command::Demo(_)) {
+        return None;
+    }
+    let allowed = rustix::process::getrlimit(rustix::process::Resource::As).current?;
+    if allowed >= ADDRESS_SPACE_MIN {
+        return None;
+    }
+    complain(&format!(
+        "outboard: this process may use {} of address space (ulimit -v), and needs at least {}: raise the limit, or bound its \
+         memory by a cgroup (MemoryMax= in a systemd unit) instead",
+        shown(allowed),
+        shown(ADDRESS_SPACE_MIN)
+    ));
+    Some(ExitCode::FAILURE)
 }
 
 /// Says why nothing could begin: the system gave no threads or no poller.

@@ -6,6 +6,9 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     let cli = outboard::cli::Cli::parse();
+    if let Some(code) = outboard::cli::too_small(&cli) {
+        return code;
+    }
     // Answering a deep query takes more stack than tokio's default in an unoptimised build.
     let runtime = tokio::runtime::Builder::new_multi_thread().thread_stack_size(8 << 20).enable_all().build();
     match runtime {

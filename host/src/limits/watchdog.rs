@@ -25,5 +25,8 @@ pub const SHUTDOWN_HANGS_AFTER: Duration = Duration::from_secs(26);
 pub const WATCHDOG_REPORT: Duration = Duration::from_secs(2);
 /// Threads that are listed in such a report.
 pub const WATCHDOG_THREADS: usize = 256;
+/// A process that may have less address space than this (`ulimit -v`), in bytes, does not begin: threads and memory would be
+/// refused in the middle of the work.
+pub const ADDRESS_SPACE_MIN: u64 = 1 << 30;
 /// At the end of the process, for work that cannot be called off: a read from a disk, a compilation.
 pub const RUNTIME_STOP_LIMIT: Duration = Duration::from_secs(2);

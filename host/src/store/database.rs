@@ -98,6 +98,9 @@ pub enum DatabaseError {
         /// The first fault.
         what: String,
     },
+    /// The system gave no thread to work in.
+    #[error("the database gets no thread: {0}; raise the limits of processes and memory (ulimit -u, -v)")]
+    Threads(#[source] std::io::Error),
     /// Its threads ended, or the work broke off.
     #[error("the database is closed")]
     Closed,
@@ -374,7 +377,7 @@ fn work<C: Send + 'static>(
             }
         }
     };
-    std::thread::Builder::new().name(name.into()).spawn(run).map_err(|_| DatabaseError::Closed)?;
+    std::thread::Builder::new().name(name.into()).spawn(run).map_err(DatabaseError::Threads)?;
     Ok(())
 }
 

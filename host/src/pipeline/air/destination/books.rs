@@ -259,7 +259,10 @@ impl Books {
 
     pub(super) async fn opened(&mut self, position: Position) {
         self.counters.sessions += 1;
-        self.show(|status| (status.state, status.failing) = (DestinationState::Publishing, None));
+        self.show(|status| {
+            status.state = DestinationState::Publishing;
+            (status.failing, status.stalled) = (None, false);
+        });
         tracing::info!(session = self.counters.sessions, ?position, "session opened");
         let (destination, session) = (self.name.clone(), self.counters.sessions);
         self.tell(AirEvent::Opened { destination, session, position }).await;
@@ -338,8 +341,11 @@ impl Books {
         acked: Option<Position>,
         cursor: &mut Cursor,
         clock: &AirClock,
+        stalled: bool,
     ) -> Option<Instant> {
-        if let Some(next) = self.shown_at.map(|at| at + AIR_STATUS_EVERY)
+        let changed = self.status.borrow().stalled != stalled;
+        if !changed
+            && let Some(next) = self.shown_at.map(|at| at + AIR_STATUS_EVERY)
             && next > Instant::now()
         {
             let (writes, shown) = (self.counters.writes, self.status.borrow().counters.writes);
@@ -349,6 +355,7 @@ impl Books {
         self.show(|status| {
             status.position = Some(position);
             status.acked = acked;
+            status.stalled = stalled;
             status.backlog_ms = clock.now_ms().unwrap_or(0).saturating_sub(position.air_ms);
         });
         None
@@ -428,10 +435,10 @@ mod tests {
         assert!(matches!(told.try_recv(), Ok(AirEvent::Dropped { video: 2, ms: 80, .. })));
         assert_eq!((books.counters.dropped.unreadable, books.counters.skipped_ms), (2, 120));
         // The first look is shown, the next only after a while, if there is news.
-        assert_eq!(books.publish(None, &mut cursor, &clock), None);
+        assert_eq!(books.publish(None, &mut cursor, &clock, false), None);
         assert_eq!(shown.borrow().counters, books.counters);
-        assert_eq!(books.publish(None, &mut cursor, &clock), None);
+        assert_eq!(books.publish(None, &mut cursor, &clock, false), None);
         books.flushed(10, Instant::now(), &spool, &cursor).await;
-        assert!(books.publish(None, &mut cursor, &clock).is_some_and(|at| at > Instant::now()));
+        assert!(books.publish(None, &mut cursor, &clock, false).is_some_and(|at| at > Instant::now()));
     }
 }
