@@ -14,6 +14,8 @@ COVERAGE_DIR=$ROOT/coverage
 COVERAGE_MIN=${OUTBOARD_COVERAGE_MIN:-90}
 # Whole-path tests run at the speed of the stream and mostly wait, so more of them than cores run at once.
 TEST_THREADS=${OUTBOARD_TEST_THREADS:-5}
+# Seconds for somebody else's server to answer, before what needs it is left out.
+REACH_SECONDS=${OUTBOARD_REACH_SECONDS:-30}
 # A test that hangs must not hang CI: minutes after which the whole run is ended.
 TEST_TIMEOUT_MINUTES=${OUTBOARD_TEST_TIMEOUT_MINUTES:-40}
 
@@ -53,7 +55,46 @@ step_shell() {
   shellcheck --external-sources "${scripts[@]}"
 }
 
-step_deny() { cargo-deny --all-features --log-level warn check --hide-inclusion-graph licenses bans sources; }
+deny() { cargo-deny --all-features --log-level warn "$@"; }
+
+# What needs somebody else's server is done where that can be reached, and is told, not failed, where it cannot.
+step_deny() {
+  deny check --hide-inclusion-graph licenses bans sources
+  step_advisories
+  step_npm_signatures
+}
+
+# Known weaknesses of the crates in Cargo.lock. The database is a repository of RustSec's.
+step_advisories() {
+  if timeout "$REACH_SECONDS" cargo-deny --all-features --log-level off fetch db >/dev/null 2>&1; then
+    deny check --disable-fetch --hide-inclusion-graph advisories
+  else
+    warn "advisories were NOT checked: the database of RustSec cannot be reached"
+  fi
+}
+
+# Whether the packages in the npm locks are signed by the registry that they say they come from. A package with a wrong
+# signature fails; one without (from a mirror) is told.
+step_npm_signatures() {
+  local lock out rc
+  for lock in web/package-lock.json tests/*/package-lock.json tests/*/*/package-lock.json; do
+    [ -d "${lock%/*}/node_modules" ] || continue
+    rc=0
+    out=$(cd "${lock%/*}" && timeout "$REACH_SECONDS" npm audit signatures 2>&1) || rc=$?
+    case $rc,$out in
+      0,*) ;;
+      *invalid*signature* | *invalid*attestation*)
+        fail "$out"
+        return 1
+        ;;
+      124,* | *,)
+        warn "signatures of npm packages were NOT checked: the registry's keys cannot be reached"
+        return 0
+        ;;
+      *) warn "$lock: signatures were NOT checked: $(tail -n 1 <<<"$out")" ;;
+    esac
+  done
+}
 
 # Rust components, and the guests that misbehave in the tests. Not instrumented: what runs in Wasm is measured by the
 # components' native tests.

@@ -1,6 +1,6 @@
 //! The command line: what can be asked of the binary, and the exit codes that scripts rely on.
 //!
-//! 0 done, 1 failed, 2 usage or configuration (every problem listed with its key).
+//! 0 done, 1 failed, 2 usage or configuration (every problem listed with its key), 3 it hung and ended itself.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -9,9 +9,12 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Layers, Problems};
 use crate::echo::{Echo, EchoArgs};
+use crate::limits::ADDRESS_SPACE_MIN;
 use crate::pipeline::status::Report;
 use crate::stage::WorkerArgs;
+use crate::store::room::shown;
 
+mod database;
 mod demo;
 mod doctor;
 mod progress;
@@ -56,6 +59,8 @@ pub enum Command {
     Stage(stage::StageArgs),
     /// Make, list and revoke the tokens of a server; also while it runs.
     Token(token::TokenArgs),
+    /// Back up, restore or begin the database of a storage folder.
+    Database(database::DatabaseArgs),
     /// Check that this machine has what is needed.
     Doctor(doctor::DoctorArgs),
     /// Compile one component, for another process of this program.
@@ -92,6 +97,7 @@ pub async fn main(cli: Cli) -> ExitCode {
         Command::Echo(args) => echo(args, layers(None)).await,
         Command::Stage(args) => stage::run(args, layers(None)).await,
         Command::Token(args) => token::run(args, layers(args.config.as_ref())).await,
+        Command::Database(args) => database::run(args, layers(args.config.as_ref())).await,
         Command::Doctor(args) => doctor::run(args).await,
         Command::Serve(args) => serve::run(args, layers(args.config.as_ref())).await,
         // It has no tasks: `main` runs it by itself.
@@ -114,6 +120,32 @@ pub async fn main(cli: Cli) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Refuses to begin live work where the process may not have the address space for it; `None`: it may.
+pub fn too_small(cli: &Cli) -> Option<ExitCode> {
+    if !matches!(cli.command, Command::Serve(_) | Command::Run(_) | Command::Demo(_)) {
+        return None;
+    }
+    let allowed = rustix::process::getrlimit(rustix::process::Resource::As).current?;
+    if allowed >= ADDRESS_SPACE_MIN {
+        return None;
+    }
+    complain(&format!(
+        "outboard: this process may use {} of address space (ulimit -v), and needs at least {}: raise the limit, or bound its \
+         memory by a cgroup (MemoryMax= in a systemd unit) instead",
+        shown(allowed),
+        shown(ADDRESS_SPACE_MIN)
+    ));
+    Some(ExitCode::FAILURE)
+}
+
+/// Says why nothing could begin: the system gave no threads or no poller.
+pub fn cannot_begin(error: &std::io::Error) -> ExitCode {
+    complain(&format!(
+        "outboard: cannot start its threads: {error}. Raise the limits of memory and processes (ulimit -v, -u)"
+    ));
+    ExitCode::FAILURE
 }
 
 /// An error with its causes, each said once: ours repeat their cause in their own words.

@@ -14,7 +14,8 @@ use url::Url;
 
 use crate::limits::{
     API_CONNECTIONS_MAX, API_CONNECTIONS_OF_PEER, BATCH_SECONDS_DEFAULT, BATCH_SECONDS_MAX, BATCH_SECONDS_MIN,
-    FFMPEG_PROCESSES_MAX, FFMPEG_PROCESSES_MIN, HEADER_HOSTS_MAX, LIVE_EDGE_SEGMENTS_MAX,
+    FFMPEG_PROCESSES_MAX, FFMPEG_PROCESSES_MIN, HANG_SECONDS_DEFAULT, HANG_SECONDS_MAX, HANG_SECONDS_MIN,
+    HEADER_HOSTS_MAX, LIVE_EDGE_SEGMENTS_MAX,
 };
 use crate::pipeline::HostLimits;
 use crate::pipeline::air::target::Target;
@@ -48,6 +49,8 @@ pub struct HostConfig {
     pub min_free: Option<u64>,
     /// How components are compiled that do not come with the host (`limits.compile_…`).
     pub compiler: ChildCompiler,
+    /// Threads that have not run for so long end the process (`limits.hang_seconds`).
+    pub hang: Duration,
 }
 
 impl HostConfig {
@@ -264,6 +267,9 @@ fn host(keys: &mut Keys) -> HostConfig {
         log_json: keys.one_of("log.format", &["text", "json"]).as_deref() == Some("json"),
         min_free: keys.bytes("storage.min_free"),
         compiler: compiling::compiler(keys),
+        hang: Duration::from_secs(
+            keys.integer("limits.hang_seconds", HANG_SECONDS_MIN..=HANG_SECONDS_MAX).unwrap_or(HANG_SECONDS_DEFAULT),
+        ),
         ffmpeg_processes: keys
             .integer("limits.ffmpeg_processes", FFMPEG_PROCESSES_MIN as u64..=FFMPEG_PROCESSES_MAX as u64)
             .and_then(|count| usize::try_from(count).ok()),

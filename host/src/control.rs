@@ -74,6 +74,7 @@ use crate::logs::{Filter, LogHub};
 use crate::net::Guard;
 use crate::pipeline::Host;
 use crate::stage::StageKind;
+use crate::store::database::DatabaseError;
 use crate::telemetry;
 
 /// A handle to the control plane. Cheap to clone.
@@ -273,13 +274,21 @@ impl Control {
         })
     }
 
-    /// Whether calls can be answered now: the database writes and reads.
+    /// Whether the host can work now: the database writes and reads, and there is room on the disk.
     ///
     /// # Errors
     /// [`ControlError::Unavailable`] with what does not work.
     pub async fn ready(&self) -> Result<(), ControlError> {
-        self.0.host.database().write(|_| Ok(())).await.map_err(listing::unread)?;
-        self.0.host.database().read(|_| Ok(())).await.map_err(listing::unread)
+        // As a change that is answered is written: what that refuses, this must not call well.
+        let written = self.0.host.database().write_durable_or(|_| Ok::<_, DatabaseError>(())).await;
+        written.map_err(listing::unread)?;
+        self.0.host.database().read(|_| Ok(())).await.map_err(listing::unread)?;
+        if self.0.host.janitor().is_disk_full() {
+            return Err(ControlError::Unavailable(
+                "the disk is full and no finished batch is left to remove: sources are not fetched".to_owned(),
+            ));
+        }
+        Ok(())
     }
 
     /// How long the server has been up, and since when (Unix time in milliseconds).

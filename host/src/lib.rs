@@ -21,6 +21,7 @@ pub mod redact;
 pub mod telemetry;
 pub mod tls;
 pub mod unix_time;
+pub mod watchdog;
 
 pub mod pipeline;
 

@@ -12,6 +12,7 @@ mod source;
 mod stages;
 mod store;
 mod telemetry;
+mod watchdog;
 
 pub use air::*;
 pub use api::*;
@@ -23,3 +24,4 @@ pub use source::*;
 pub use stages::*;
 pub use store::*;
 pub use telemetry::*;
+pub use watchdog::*;

@@ -10,6 +10,9 @@ fn main() -> ExitCode {
     if let Command::CompileComponent(args) = &cli.command {
         return outboard::stage::compile_component(args);
     }
+    if let Some(code) = outboard::cli::too_small(&cli) {
+        return code;
+    }
     // Answering a deep query takes more stack than tokio's default in an unoptimised build.
     let runtime = tokio::runtime::Builder::new_multi_thread().thread_stack_size(8 << 20).enable_all().build();
     match runtime {
@@ -19,6 +22,6 @@ fn main() -> ExitCode {
             runtime.shutdown_timeout(outboard::limits::BLOCKING_END_LIMIT);
             ended
         }
-        Err(_) => ExitCode::FAILURE,
+        Err(error) => outboard::cli::cannot_begin(&error),
     }
 }

@@ -25,6 +25,7 @@ pub mod cause;
 pub mod delay;
 pub mod diary;
 pub mod event;
+mod folders;
 pub mod host;
 pub mod live;
 pub mod load;
@@ -169,6 +170,8 @@ impl Pipeline {
     async fn drive(mut self, stop: Stop) -> Result<Report, PipelineError> {
         let mut observing = Tasks(Vec::new());
         observing.own(tokio::spawn(Observer::new(self.watch(), self.status.clone()).run().in_current_span()));
+        let folders = folders::keep(self.preparer.files.clone(), self.status.clone());
+        observing.own(tokio::spawn(folders.in_current_span()));
         let (events, events_in) = mpsc::channel(SOURCE_EVENTS_WAITING);
         let (batches, batches_in) = mpsc::channel(BATCHES_WAITING);
         let (prepared, prepared_in) = mpsc::channel(BATCHES_WAITING);

@@ -1,6 +1,7 @@
 //! `outboard run`: one pipeline in the foreground.
 
 use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
@@ -8,9 +9,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Ending, Progress};
 use crate::config::{self, HostConfig, Layers, PipelineConfig};
+use crate::limits::SHUTDOWN_HANGS_AFTER;
 use crate::pipeline::cause::Origin;
 use crate::pipeline::{Host, Owner, Pipeline, PipelineError, Stop};
 use crate::telemetry;
+use crate::watchdog::Watchdog;
 
 /// Options of `run`; each wins over the environment and the file.
 #[derive(Debug, Args, Default)]
@@ -140,8 +143,11 @@ pub async fn drive(
     progress: Progress,
 ) -> anyhow::Result<Ending> {
     let stop = Stop::default();
-    let signals = tokio::spawn(obey_signals(stop.clone()));
+    let watchdog: Arc<OnceLock<Watchdog>> = Arc::default();
+    let signals = tokio::spawn(obey_signals(stop.clone(), watchdog.clone()));
     let shared = Host::open_with(&host.storage, host.limits()).await?;
+    let started = watch_over(&shared, host)?;
+    watchdog.get_or_init(|| started);
     let pipeline = Pipeline::load(&shared, Owner::default(), config, batches).await?;
     telemetry::write_below(&host.storage);
     let shown = progress.follow(pipeline.watch());
@@ -156,13 +162,22 @@ pub async fn drive(
 }
 
 /// First signal: stop fetching, let what is there go on air. Second: end at once; the journal has everything.
-async fn obey_signals(stop: Stop) {
+async fn obey_signals(stop: Stop, watchdog: Arc<OnceLock<Watchdog>>) {
     wait_for_signal().await;
     tracing::warn!("stopping: what is buffered goes on air first; a second signal ends at once");
     stop.gently();
     wait_for_signal().await;
     tracing::warn!("ending at once; the next start goes on from here");
+    if let Some(watchdog) = watchdog.get() {
+        watchdog.ending(SHUTDOWN_HANGS_AFTER);
+    }
     stop.at_once();
+}
+
+/// Looks after the threads that put media on air, and those that do all else.
+pub(super) fn watch_over(host: &Host, config: &HostConfig) -> std::io::Result<Watchdog> {
+    let runtimes = [("media", host.air()), ("main", tokio::runtime::Handle::current())];
+    Watchdog::start(&runtimes, config.hang)
 }
 
 /// A token that the first signal cancels.

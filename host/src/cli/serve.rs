@@ -15,7 +15,7 @@ use crate::config::{self, HostConfig, Layers, PipelineConfig};
 use crate::control::Control;
 use crate::control::runner::StopMode;
 use crate::control::settings::Settings;
-use crate::limits::SHUTDOWN_LIMIT;
+use crate::limits::{SHUTDOWN_HANGS_AFTER, SHUTDOWN_LIMIT};
 use crate::pipeline::Host;
 use crate::telemetry;
 
@@ -49,10 +49,18 @@ pub async fn run(args: &ServeArgs, layers: Layers) -> anyhow::Result<Ending> {
     telemetry::start(&config.log_level, config.log_json, Progress::new().bars());
     let stop = run::stop_signal();
     let host = Host::open_with(&config.storage, config.limits()).await?;
+    let watchdog = std::sync::Arc::new(run::watch_over(&host, &config)?);
+    let (watched, stopped) = (watchdog.clone(), stop.clone());
+    tokio::spawn(async move {
+        stopped.cancelled().await;
+        watched.ending(SHUTDOWN_HANGS_AFTER);
+    });
     telemetry::write_below(&config.storage);
     let control = Control::open(host).await?;
     let threads = ApiRuntime::start().context("the threads that answer requests cannot be started")?;
     let served = serve(&config, pipeline, &control, &threads, stop).await;
+    // Also where it could not begin to serve.
+    watchdog.ending(SHUTDOWN_HANGS_AFTER);
     control.shutdown(StopMode::AtOnce, SHUTDOWN_LIMIT).await;
     // Only now: what requests began there was ended by the shutdown, or has ended by itself.
     drop(threads);
@@ -73,7 +81,7 @@ async fn serve(
     let address = listener.local_addr()?;
     let loopback = address.ip().is_loopback();
     if (!loopback || config.server.needs_token) && !control.has_host_admin().await? {
-        anyhow::bail!(no_admin(address, &config.storage));
+        anyhow::bail!(no_admin(address, loopback, &config.storage));
     }
     if let Some(pipeline) = pipeline {
         let (stream_id, settings) = Settings::configured(&pipeline, control.host().storage()).await?;
@@ -94,11 +102,36 @@ async fn serve(
 }
 
 /// What is to be done before anyone but this machine may connect.
-fn no_admin(address: SocketAddr, storage: &std::path::Path) -> String {
+fn no_admin(address: SocketAddr, loopback: bool, storage: &std::path::Path) -> String {
+    let (why, other) = match loopback {
+        true => (
+            "server.auth is \"token\": callers need tokens, on this machine too".to_owned(),
+            "or set server.auth to \"auto\", which asks for none on 127.0.0.1",
+        ),
+        false => (
+            format!(
+                "server.listen: {address} can be reached without anybody having to be on this machine, so callers need tokens"
+            ),
+            "or listen on 127.0.0.1, which needs none",
+        ),
+    };
     format!(
-        "server.listen: {address} can be reached without anybody having to be on this machine, so callers need tokens, and \
-         there is no admin's token yet. Make one with\n\n    outboard token create --role admin --storage {}\n\nand start \
-         again; or listen on 127.0.0.1, which needs none",
+        "{why}, and there is no admin's token yet. Make one with\n\n    outboard token create --role admin --storage {}\n\nand \
+         start again; {other}",
         storage.display()
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_advised_where_there_is_no_token_fits_where_it_listens() {
+        let told = |address: &str, loopback| no_admin(address.parse().unwrap(), loopback, "/srv/x".as_ref());
+        let (far, near) = (told("0.0.0.0:3000", false), told("127.0.0.1:3000", true));
+        assert!(far.contains("0.0.0.0:3000 can be reached") && far.contains("listen on 127.0.0.1"), "{far}");
+        assert!(near.contains("server.auth") && !near.contains("or listen on"), "it does listen there: {near}");
+        assert!([far, near].iter().all(|text| text.contains("token create --role admin --storage /srv/x")));
+    }
 }

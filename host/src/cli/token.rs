@@ -15,7 +15,7 @@ use crate::control::access::{Actor, Role};
 use crate::control::registry::{NewToken, Registry, Scope, TokenRow};
 use crate::control::tokens::make_secret;
 use crate::limits::{PAGE_ROWS_MAX, TOKEN_DAYS_MAX};
-use crate::store::database::Database;
+use crate::store::database::{Database, check};
 use crate::store::files::database_file;
 use crate::store::page::Page;
 use crate::unix_time::now_ms;
@@ -142,6 +142,7 @@ async fn revoke(storage: &Path, id: u64) -> anyhow::Result<()> {
 }
 
 fn open(storage: &Path) -> anyhow::Result<Registry> {
+    check::not_forgotten(storage)?;
     Ok(Registry::new(Database::open(&database_file(storage))?))
 }
 

@@ -9,6 +9,7 @@ mod known;
 pub mod oci;
 mod policy;
 mod pull;
+mod room;
 mod shelf;
 pub mod signature;
 
@@ -164,7 +165,11 @@ impl Control {
                 StagePolicy::default()
             }
         };
-        let (component, signed_by) = match self.judge_component(&policy, &offered).await {
+        let judged = match self.take_room(&offered) {
+            Ok(room) => self.judge_component(&policy, &offered).await.map(|judged| (judged, room)),
+            Err(error) => Err(error),
+        };
+        let ((component, signed_by), room) = match judged {
             Ok(judged) => judged,
             // It may be taken later.
             Err(error @ ControlError::Unavailable(_)) => return Err(error),
@@ -196,6 +201,7 @@ impl Control {
             tracing::error!(%error, "a component cannot be kept");
             ControlError::Unavailable("the component cannot be kept: the server's storage does not take it".to_owned())
         })?;
+        room.keep();
         self.0.shelf.take_back_refusal(tenant.as_deref(), &origin);
         // What was there before is nothing newer: a folder's files are looked at anew after each start of the server.
         if added.changed || !there {
@@ -264,6 +270,7 @@ impl Control {
         self.0.shelf.forget(digest, of.as_deref());
         // Whoever may remove it for everybody may have it tried again.
         let released = actor.tenant.is_none() && self.0.host.runtime().release(digest).await;
+        self.give_room_back(digest, of.as_deref());
         if (removed && last) || (shared && file.is_file() && last) {
             if let Err(error) = tokio::fs::remove_file(&file).await {
                 tracing::warn!(%error, file = %file.display(), "a component's file stays");
@@ -280,6 +287,7 @@ impl Control {
         for row in rows.iter().filter(|row| of(row)) {
             let digest = &row.component.digest;
             self.0.shelf.forget(digest, Some(tenant));
+            self.give_room_back(digest, Some(tenant));
             let alone = !rows.iter().any(|other| other.component.digest == *digest && !of(other));
             if let Some(file) = component_file(self.0.host.storage().root(), digest).filter(|_| alone)
                 && let Err(error) = tokio::fs::remove_file(&file).await
@@ -340,6 +348,7 @@ impl Control {
     /// Reads what is kept of components, and begins to look into the folders.
     pub(super) async fn load_components(&self) -> Result<(), ControlError> {
         for row in self.0.registry.components().await? {
+            self.count_component(&row);
             self.0.shelf.know(&row.component.digest, row.component.tenant, row.component.signed_by);
         }
         tokio::spawn(folder::watch(Arc::downgrade(&self.0)));

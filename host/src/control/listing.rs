@@ -132,6 +132,12 @@ impl Control {
 
 /// The journal could not be read.
 pub(crate) fn unread(error: JournalError) -> ControlError {
-    tracing::error!(%error, "the journal does not answer");
-    ControlError::Unavailable("the server's database does not answer".to_owned())
+    match error {
+        // Logged when it was found.
+        JournalError::Lost(trouble) => ControlError::Unavailable(format!("the server's database file {trouble}")),
+        error => {
+            tracing::error!(%error, "the journal does not answer");
+            ControlError::Unavailable("the server's database does not answer".to_owned())
+        }
+    }
 }

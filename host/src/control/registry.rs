@@ -154,6 +154,9 @@ impl From<RegistryError> for ControlError {
                 tracing::error!(%error, "the control plane cannot write");
                 Self::Unavailable("the server's disk is full; nothing was changed".into())
             }
+            RegistryError::Database(DatabaseError::Lost(trouble)) => {
+                Self::Unavailable(format!("the server's database file {trouble}; nothing was changed"))
+            }
             // What SQLite says is for whoever runs the server.
             RegistryError::Database(error) => {
                 tracing::error!(%error, "the control plane's database failed");

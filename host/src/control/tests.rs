@@ -11,6 +11,7 @@ use super::registry::{AuditRow, NewTenant, TenantPatch};
 use super::*;
 use crate::store::page::Page;
 
+mod component_room;
 mod removing;
 mod steering;
 mod tenants;

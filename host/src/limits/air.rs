@@ -76,8 +76,9 @@ pub const AIR_BUSY_FOR: Duration = Duration::from_secs(15);
 
 /// Chunk size that we announce: nearly every packet in one chunk; nginx-rtmp, SRS and the large services take it.
 pub const RTMP_CHUNK_BYTES: usize = 60_000;
-/// Bytes after which the server is asked to acknowledge: 0.4 s of a 5 Mb/s stream.
-pub const RTMP_ACK_WINDOW: u32 = 256 * 1024;
+/// Bytes after which the server is asked to acknowledge: 2.6 s of a 100 kb/s stream, 20 times a second at 5 Mb/s. Whether a
+/// server takes what lies in the sockets' buffers shows after two of them.
+pub const RTMP_ACK_WINDOW: u32 = 32 * 1024;
 /// Longest message that a server may send us, in bytes: commands are some hundred.
 pub const RTMP_MESSAGE_MAX: usize = 256 * 1024;
 /// Chunk streams that a server may use towards us.

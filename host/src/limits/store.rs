@@ -14,6 +14,8 @@ pub const DATABASE_READERS: usize = 3;
 pub const DATABASE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Between two tries to open the database while another process makes or closes it.
 pub const DATABASE_BUSY_STEP: Duration = Duration::from_millis(5);
+/// How long a server's start looks for damage in its database; a larger one is looked at in part.
+pub const DATABASE_CHECK_LIMIT: Duration = Duration::from_secs(10);
 /// Size to which the write-ahead log is cut back, bytes.
 pub const DATABASE_WAL_BYTES: u64 = 64 << 20;
 /// Statements that a connection keeps prepared.
@@ -103,6 +105,8 @@ pub const FFMPEG_WAITING_MAX: usize = 256;
 /// A run without a deadline takes its place in the queue as if it were due so long after it came.
 pub const FFMPEG_SOFT_WAIT: Duration = Duration::from_secs(3);
 
+/// A running pipeline's folders are looked for this often, and made again where they were removed.
+pub const FOLDERS_LOOK_EVERY: Duration = Duration::from_millis(500);
 /// Running pipelines' files are counted this often, and the bounds of the storage looked at.
 pub const STORAGE_LOOK_EVERY: Duration = Duration::from_secs(5);
 /// All files are counted this often, those of streams included that nobody runs.

@@ -212,6 +212,8 @@ metrics! {
     // --- storage ---
     /// Bytes that a stream's files take, by kind: originalSegments, videoFragments, audioFragments, processedAudio, remuxedOutput, other, logs.
     STORAGE = Gauge "storage" in Bytes [tenant, stream, kind];
+    /// Bytes of the stage components that a tenant added; they count in its storage quota. For host-wide callers.
+    STORAGE_COMPONENTS = Gauge "storage_components" in Bytes [tenant];
     /// Bytes that may still be written where the storage lies.
     STORAGE_FREE = Gauge "storage_free" in Bytes [];
     /// Size of the file system that the storage lies on.

@@ -276,6 +276,9 @@ impl Told {
                 self.gauge(metric, &[], number);
             }
         }
+        for (tenant, bytes) in &host.components {
+            self.gauge(&is::STORAGE_COMPONENTS, &[tenant], *bytes);
+        }
         if let Some(cpu) = process.cpu {
             self.add(&is::CPU, &[], Value::CounterSeconds(cpu.as_secs_f64()));
         }

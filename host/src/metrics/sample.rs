@@ -81,7 +81,11 @@ impl PipelineSample {
             air_ms: snapshot.air_ms,
             ready_ms: snapshot.ready_ms,
             batches_ready: snapshot.batches_ready,
-            storage: Kind::ALL.into_iter().map(|kind| (kind.name(), files.of(kind).bytes)).collect(),
+            storage: Kind::ALL
+                .into_iter()
+                .filter(|kind| *kind != Kind::Components)
+                .map(|kind| (kind.name(), files.of(kind).bytes))
+                .collect(),
         }
     }
 }
@@ -118,6 +122,8 @@ pub struct HostSample {
     pub database: Option<DatabaseSample>,
     /// Bytes free and in all where the storage lies.
     pub storage: Option<(u64, u64)>,
+    /// Bytes of the stage components of each tenant that has any.
+    pub components: Vec<(String, u64)>,
     /// Subscriptions that are open.
     pub subscriptions: Option<usize>,
     /// What webhooks were sent.
@@ -132,6 +138,7 @@ impl HostSample {
         let queue = host.queue().counts();
         let waiting = host.database().waiting();
         let space = host.janitor().usage().space().ok();
+        let components = host.janitor().usage().components();
         Self {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             ffmpeg: host.ffmpeg().to_owned(),
@@ -146,6 +153,11 @@ impl HostSample {
             stage_instances_free: Some(host.runtime().instances_free()),
             database: Some(DatabaseSample { writes: waiting.writes, reads: waiting.reads }),
             storage: space.map(|space| (space.free, space.total)),
+            components: components
+                .tenants()
+                .into_iter()
+                .map(|tenant| (tenant.clone(), components.bytes(&tenant)))
+                .collect(),
             subscriptions: Some(subscriptions),
             webhooks: None,
             logs: Some(logs.counts()),

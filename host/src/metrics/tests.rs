@@ -107,6 +107,7 @@ fn host() -> HostSample {
         stage_instances_free: Some(250),
         database: Some(DatabaseSample { writes: 1, reads: 2 }),
         storage: Some((10, 100)),
+        components: vec![("acme".into(), 296_000)],
         subscriptions: Some(5),
         webhooks: Some(WebhookSample {
             sent: SenderStats { sending: 1, delivered: 20, failed: 3, given_up: 2 },

@@ -83,7 +83,7 @@ impl Diary {
         let give_up = Instant::now() + JOURNAL_PATIENCE;
         loop {
             match self.write_all(&mut late).await {
-                Err(error @ JournalError::Full(_)) if late.len() <= JOURNAL_LATE_MAX => {
+                Err(error @ (JournalError::Full(_) | JournalError::Lost(_))) if late.len() <= JOURNAL_LATE_MAX => {
                     if was_late {
                         return Ok(());
                     }

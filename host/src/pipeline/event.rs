@@ -111,6 +111,8 @@ kinds! {
     StorageRecovered = "storage-recovered",
     /// Files of finished batches were removed to make room, or by hand.
     StorageCleaned = "storage-cleaned",
+    /// Folders of the stream were removed while it runs; they are made again.
+    FilesLost = "files-lost",
     /// A problem began.
     IncidentOpened = "incident-opened",
     /// A problem became more severe.

@@ -65,7 +65,7 @@ impl Host {
         let ffmpeg = crate::ffmpeg::version().await?;
         let storage = Storage::open(storage)?;
         keep_bundled(&storage).await;
-        let database = Database::open(&storage.journal())?;
+        let database = Database::open_checked(storage.root())?;
         let journal = Journal::new(database.clone());
         let runtime = StageRuntime::new(&StageRuntimeConfig {
             aot_dir: Some(storage.aot()),

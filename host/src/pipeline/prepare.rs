@@ -18,6 +18,7 @@ use super::diary::Diary;
 use super::event::{Event, EventKind, Severity};
 use super::exchange::framer::{AudioFormat, Fragment, Pcm};
 use super::exchange::{Audio, Exchange, Outgoing, Pending};
+use super::source::segment::Segment;
 use super::status::Status;
 use super::timeline::{Placed, Timeline};
 use crate::ffmpeg::{self, FfmpegError, Slots, Turn};
@@ -213,9 +214,32 @@ impl Preparer {
                     tracing::warn!(batch = batch.number, %error, "the disk is full; demuxing is tried again");
                     self.room.make().await;
                 }
+                Err(error) if !error.is_disk_full() => {
+                    return match self.what_is_left(batch) {
+                        Some(left) => Ok(self.demuxer.demux(&left, dir).await?),
+                        None => Err(error),
+                    };
+                }
                 demuxed => return demuxed,
             }
         }
+    }
+
+    /// Where somebody removed segments of a batch, and not all of them: those that are there. What is missing is told.
+    fn what_is_left(&self, batch: &Batch) -> Option<Vec<Segment>> {
+        let left: Vec<Segment> = batch.segments.iter().filter(|segment| segment.is_there()).cloned().collect();
+        let missing = batch.segments.len() - left.len();
+        if missing == 0 {
+            return None;
+        }
+        self.status.update(|stats| *stats.gaps.entry("removed").or_default() += missing as u64);
+        if left.is_empty() {
+            return None;
+        }
+        let what =
+            format!("batch {}: {missing} of its segments were removed from the disk; it goes on without", batch.number);
+        self.status.tell(Event::new(EventKind::BatchLost, Severity::Error, what).batch(batch.number));
+        Some(left)
     }
 
     async fn send(&self, batch: &Batch, dir: &Path, facts: &BatchFacts) -> Option<Pending> {

@@ -93,6 +93,8 @@ fn judged<'a>(signs: &Signs<'a>) -> impl Iterator<Item = &'a DestinationStatus> 
 fn refused(destination: &DestinationStatus) -> Option<&str> {
     match &destination.state {
         DestinationState::Retrying { reason, .. } => Some(reason),
+        // The next attempt is under way: it may take as long as the last one.
+        DestinationState::Connecting => destination.failing.as_deref(),
         _ => None,
     }
 }
@@ -216,7 +218,7 @@ fn why_off(destination: &DestinationStatus, starved: bool) -> Option<&str> {
         DestinationState::Retrying { reason, .. } => Some(reason),
         // A receiver that would take packets, if there were any.
         _ if starved => None,
-        DestinationState::Connecting => Some("connecting"),
+        DestinationState::Connecting => Some(destination.failing.as_deref().unwrap_or("connecting")),
         DestinationState::Publishing => Some("it is connected and takes no packets"),
         DestinationState::Waiting => Some("no session is open"),
         DestinationState::Stopped => Some("it was stopped"),

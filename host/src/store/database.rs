@@ -18,13 +18,20 @@ use std::time::Instant;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, ffi};
 use tokio::sync::{mpsc, oneshot};
 
+use self::file::FileWatch;
 use self::schema::SCHEMA;
+use super::files::database_file;
 use crate::limits::{
-    DATABASE_BUSY_STEP, DATABASE_BUSY_TIMEOUT, DATABASE_READERS, DATABASE_READS_WAITING, DATABASE_STATEMENTS,
-    DATABASE_WAL_BYTES, DATABASE_WRITES_WAITING,
+    DATABASE_BUSY_STEP, DATABASE_BUSY_TIMEOUT, DATABASE_CHECK_LIMIT, DATABASE_READERS, DATABASE_READS_WAITING,
+    DATABASE_STATEMENTS, DATABASE_WAL_BYTES, DATABASE_WRITES_WAITING,
 };
 
+pub mod backup;
+pub mod check;
+mod file;
 mod schema;
+
+pub use file::FileTrouble;
 
 /// Why the database did not take or give something.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +69,38 @@ pub enum DatabaseError {
         /// Ours.
         known: i64,
     },
+    /// Somebody took its file away while it is open.
+    #[error("the database file {0}")]
+    Lost(FileTrouble),
+    /// There is none, or an empty one, where streams have files.
+    #[error(
+        "the database {path} is missing or empty, but streams have files in this storage ({media}): it was removed, or this is \
+         not the folder that was meant. Restore a backup with `outboard database restore FILE --storage {storage}`; or begin \
+         anew, without the tenants, tokens, pipelines and places on air of before, with \
+         `outboard database init --storage {storage}`"
+    )]
+    Empty {
+        /// The file.
+        path: PathBuf,
+        /// The storage folder.
+        storage: PathBuf,
+        /// A folder with files of a stream.
+        media: PathBuf,
+    },
+    /// SQLite found faults in it.
+    #[error(
+        "the database {path} is damaged ({what}): restore a backup with `outboard database restore FILE`, or try sqlite3's \
+         .recover on a copy"
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// The first fault.
+        what: String,
+    },
+    /// The system gave no thread to work in.
+    #[error("the database gets no thread: {0}; raise the limits of processes and memory (ulimit -u, -v)")]
+    Threads(#[source] std::io::Error),
     /// Its threads ended, or the work broke off.
     #[error("the database is closed")]
     Closed,
@@ -86,13 +125,21 @@ enum Durability {
     Power,
 }
 
-type Job = Box<dyn FnOnce(&mut Connection) + Send>;
+/// The writer, and its file.
+#[derive(Debug)]
+struct Writer {
+    connection: Connection,
+    // Below the connection: see `file`.
+    file: FileWatch,
+}
+
+type Job<C> = Box<dyn FnOnce(&mut C) + Send>;
 
 /// A handle to the database. Cheap to clone; the file closes with the last one.
 #[derive(Debug, Clone)]
 pub struct Database {
-    writes: mpsc::Sender<Job>,
-    reads: mpsc::Sender<Job>,
+    writes: mpsc::Sender<Job<Writer>>,
+    reads: mpsc::Sender<Job<Connection>>,
 }
 
 /// Work that waits for its turn.
@@ -107,6 +154,25 @@ pub struct Waiting {
 // === impl Database ===
 
 impl Database {
+    /// As [`Self::open`], the database of a storage folder, for whoever works with it for long.
+    ///
+    /// # Errors
+    /// Also [`DatabaseError::Empty`] where streams have files and the database has nothing, and [`DatabaseError::Damaged`]
+    /// where [`DATABASE_CHECK_LIMIT`] was enough to find faults.
+    pub fn open_checked(storage: &Path) -> Result<Self, DatabaseError> {
+        check::not_forgotten(storage)?;
+        let path = database_file(storage);
+        if std::fs::metadata(&path).is_ok_and(|found| found.len() > 0)
+            && patiently(|| check::whole(&path, DATABASE_CHECK_LIMIT))? == check::Checked::Unfinished
+        {
+            tracing::warn!(
+                path = %path.display(),
+                "the database was not looked at to its end within {DATABASE_CHECK_LIMIT:?}; what was looked at is whole"
+            );
+        }
+        Self::open(&path)
+    }
+
     /// Opens or makes the file, for its owner alone, and brings its schema up to date.
     pub fn open(path: &Path) -> Result<Self, DatabaseError> {
         keep_private(path).map_err(|source| DatabaseError::File { path: path.to_owned(), source })?;
@@ -164,8 +230,8 @@ impl Database {
         E: From<DatabaseError> + Send + 'static,
     {
         let (answer, answered) = oneshot::channel();
-        let job: Job = Box::new(move |connection| {
-            answer.send(written(connection, durability, work)).ok();
+        let job: Job<Writer> = Box::new(move |writer| {
+            answer.send(written(writer, durability, work)).ok();
         });
         self.writes.send(job).await.map_err(|_| DatabaseError::Closed)?;
         answered.await.map_err(|_| DatabaseError::Closed)?
@@ -176,8 +242,8 @@ impl Database {
         &self,
         work: impl FnOnce(&Transaction<'_>) -> Result<(), DatabaseError> + Send + 'static,
     ) -> bool {
-        let job: Job = Box::new(move |connection| {
-            if let Err(error) = written(connection, Durability::Process, work) {
+        let job: Job<Writer> = Box::new(move |writer| {
+            if let Err(error) = written(writer, Durability::Process, work) {
                 tracing::warn!(%error, "a write that nobody waits for failed");
             }
         });
@@ -199,7 +265,7 @@ impl Database {
         E: From<DatabaseError> + Send + 'static,
     {
         let (answer, answered) = oneshot::channel();
-        let job: Job = Box::new(move |connection| {
+        let job: Job<Connection> = Box::new(move |connection| {
             // Nobody misses a read whose caller went away.
             if !answer.is_closed() {
                 let read = |transaction: &Transaction<'_>| work(transaction);
@@ -212,23 +278,38 @@ impl Database {
 
     /// How much work waits for its turn, at this moment.
     pub fn waiting(&self) -> Waiting {
-        let of = |queue: &mpsc::Sender<Job>| queue.max_capacity() - queue.capacity();
+        fn of<C>(queue: &mpsc::Sender<Job<C>>) -> usize {
+            queue.max_capacity() - queue.capacity()
+        }
         Waiting { writes: of(&self.writes), reads: of(&self.reads) }
     }
 }
 
 /// A transaction of the writer. SQLite takes the setting between transactions, for the one that follows.
+///
+/// Nothing is answered that the file under the database's name will not have. What a pipeline notes goes on into a file
+/// that has only lost its name: it may come back.
 fn written<T, E: From<DatabaseError>>(
-    connection: &mut Connection,
+    Writer { connection, file }: &mut Writer,
     durability: Durability,
     work: impl FnOnce(&Transaction<'_>) -> Result<T, E>,
 ) -> Result<T, E> {
+    let mut kept = |durability| match file.look() {
+        Some(trouble) if durability == Durability::Power || !trouble.is_whole() => Err(DatabaseError::Lost(trouble)),
+        _ => Ok(()),
+    };
+    kept(durability)?;
     let synchronous = match durability {
         Durability::Process => "NORMAL",
         Durability::Power => "FULL",
     };
     connection.pragma_update(None, "synchronous", synchronous).map_err(DatabaseError::from)?;
-    in_transaction(connection, TransactionBehavior::Immediate, work)
+    let value = in_transaction(connection, TransactionBehavior::Immediate, work)?;
+    // It may have gone meanwhile.
+    if durability == Durability::Power {
+        kept(durability)?;
+    }
+    Ok(value)
 }
 
 fn in_transaction<T, E: From<DatabaseError>>(
@@ -242,7 +323,7 @@ fn in_transaction<T, E: From<DatabaseError>>(
     Ok(value)
 }
 
-fn open_writer(path: &Path) -> Result<Connection, DatabaseError> {
+fn open_writer(path: &Path) -> Result<Writer, DatabaseError> {
     let mut writer = Connection::open(path)?;
     writer.busy_timeout(DATABASE_BUSY_TIMEOUT)?;
     writer.pragma_update(None, "journal_mode", "WAL")?;
@@ -250,7 +331,8 @@ fn open_writer(path: &Path) -> Result<Connection, DatabaseError> {
     writer.pragma_update(None, "journal_size_limit", DATABASE_WAL_BYTES)?;
     writer.set_prepared_statement_cache_capacity(DATABASE_STATEMENTS);
     migrate(&mut writer, path)?;
-    Ok(writer)
+    let file = FileWatch::of(path, &writer)?;
+    Ok(Writer { connection: writer, file })
 }
 
 fn open_reader(path: &Path) -> Result<Connection, DatabaseError> {
@@ -279,7 +361,11 @@ fn patiently<T>(open: impl Fn() -> Result<T, DatabaseError>) -> Result<T, Databa
 }
 
 /// Starts a thread that takes jobs until the last handle is gone.
-fn work(name: &str, mut connection: Connection, queue: Arc<Mutex<mpsc::Receiver<Job>>>) -> Result<(), DatabaseError> {
+fn work<C: Send + 'static>(
+    name: &str,
+    mut connection: C,
+    queue: Arc<Mutex<mpsc::Receiver<Job<C>>>>,
+) -> Result<(), DatabaseError> {
     let run = move || {
         loop {
             // One thread waits in the queue, the others for the lock: whoever is free takes the next job.
@@ -291,7 +377,7 @@ fn work(name: &str, mut connection: Connection, queue: Arc<Mutex<mpsc::Receiver<
             }
         }
     };
-    std::thread::Builder::new().name(name.into()).spawn(run).map_err(|_| DatabaseError::Closed)?;
+    std::thread::Builder::new().name(name.into()).spawn(run).map_err(DatabaseError::Threads)?;
     Ok(())
 }
 

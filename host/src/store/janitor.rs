@@ -176,6 +176,11 @@ impl Janitor {
         self.books().tenants.get(tenant)?.gate.borrow().map(|(_, why)| why)
     }
 
+    /// Whether the disk is full up to what is to stay free, and nothing may go.
+    pub fn is_disk_full(&self) -> bool {
+        self.books().disk.level() == pressure::Level::Full
+    }
+
     /// What [`Self::clean`] would remove, oldest first; at most [`CLEAN_PLAN_MAX`] batches are listed.
     pub async fn plan_clean(&self, tenant: &str, stream: &str, keep: usize) -> Result<Vec<Candidate>, JournalError> {
         let Some(journal) = self.0.journal.find(tenant, stream).await? else { return Ok(Vec::new()) };

@@ -12,8 +12,10 @@ use tokio::sync::watch;
 
 use super::files::{StreamFiles, check_name};
 
+mod components;
 mod scan;
 
+use components::Components;
 use scan::Scan;
 pub(super) use scan::segment_index;
 
@@ -35,11 +37,13 @@ pub enum Kind {
     Other,
     /// Log files of the stream.
     Logs,
+    /// Stage components that the tenant added: of no stream.
+    Components,
 }
 
 impl Kind {
     /// All of them, in the order of the data.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::OriginalSegments,
         Self::VideoFragments,
         Self::AudioFragments,
@@ -47,6 +51,7 @@ impl Kind {
         Self::RemuxedOutput,
         Self::Other,
         Self::Logs,
+        Self::Components,
     ];
 
     /// The name in the API and in metrics.
@@ -59,6 +64,7 @@ impl Kind {
             Self::RemuxedOutput => "remuxedOutput",
             Self::Other => "other",
             Self::Logs => "logs",
+            Self::Components => "components",
         }
     }
 }
@@ -134,6 +140,7 @@ struct Books {
     /// Held while folders are looked at: never by whoever only reads.
     scans: Mutex<BTreeMap<Owner, Scan>>,
     shown: Mutex<BTreeMap<Owner, Totals>>,
+    components: Components,
     changes: watch::Sender<u64>,
 }
 
@@ -144,6 +151,7 @@ impl Ledger {
             root: root.to_owned(),
             scans: Mutex::default(),
             shown: Mutex::default(),
+            components: Components::default(),
             changes: watch::Sender::new(0),
         }))
     }
@@ -155,12 +163,23 @@ impl Ledger {
 
     /// What a tenant holds.
     pub fn tenant(&self, tenant: &str) -> Totals {
-        self.sum(|owner| owner.0 == tenant)
+        let mut totals = self.sum(|owner| owner.0 == tenant);
+        self.0.components.sizes(tenant).into_iter().for_each(|bytes| totals.add_file(Kind::Components, bytes));
+        totals
     }
 
     /// What all tenants hold.
     pub fn all(&self) -> Totals {
-        self.sum(|_| true)
+        let mut totals = self.sum(|_| true);
+        for tenant in self.0.components.tenants() {
+            self.0.components.sizes(&tenant).into_iter().for_each(|bytes| totals.add_file(Kind::Components, bytes));
+        }
+        totals
+    }
+
+    /// Stage components of tenants, which count in their quotas.
+    pub fn components(&self) -> &Components {
+        &self.0.components
     }
 
     /// Every stream that holds anything.

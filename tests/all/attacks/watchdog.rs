@@ -1,1 +1,132 @@
 //! A process that hangs, and one that was away.
+#![expect(clippy::unwrap_used, reason = "a test may stop at the first thing that is not as it should be")]
+
+use std::time::Duration;
+
+use nix::sys::ptrace;
+use nix::sys::signal::Signal;
+use nix::sys::wait::{WaitPidFlag, waitpid};
+use nix::unistd::Pid;
+use outboard_tests::host::Host;
+use outboard_tests::media::{Clip, LiveOrigin, entries};
+use outboard_tests::receiver::nginx::Nginx;
+use outboard_tests::server::Server;
+use serde_json::{Value, json};
+
+/// For a pipeline to be on air, on a machine that does much else.
+const ON_AIR_LIMIT: Duration = Duration::from_secs(120);
+
+/// Longer than what a watchdog of this setting waits.
+const AWAY: Duration = Duration::from_secs(7);
+/// The window of "on air", and the time in which twice the bytes between two acknowledgements leave.
+const OFF_AIR_WITHIN: Duration = Duration::from_secs(20);
+const HANG_SECONDS: &str = "5";
+
+fn video(status: &Value) -> u64 {
+    status["destinations"][0]["counters"]["video"].as_u64().unwrap_or_default()
+}
+
+#[tokio::test]
+async fn a_process_that_was_stopped_is_no_hang() {
+    let origin = LiveOrigin::start_wide(entries(&Clip::small(60), false), 30).await;
+    let (nginx, storage) = (Nginx::start(), tempfile::tempdir().unwrap());
+    let server = Server::start_with(storage.path(), &[("OUTBOARD_LIMITS__HANG_SECONDS", HANG_SECONDS)]).await;
+    let settings = json!({
+        "source": { "url": origin.url, "whenEnded": "STOP" },
+        "destinations": [{ "url": nginx.url("tv") }],
+        "batchSeconds": 4,
+    });
+    let id = server.create(None, "tv", &settings, true).await;
+    let before = server.until(None, &id, "on air", ON_AIR_LIMIT, |status| status["onAir"] == true).await;
+    server.process().signal(Signal::SIGSTOP);
+    // What is tested is time that passes: there is nothing to wait for.
+    tokio::time::sleep(AWAY).await;
+    server.process().signal(Signal::SIGCONT);
+    server.process().until("the process was not run for", Duration::from_secs(60)).await;
+    let wanted = video(&before) + 300;
+    server.until(None, &id, "sending again", ON_AIR_LIMIT, |status| video(status) >= wanted).await;
+    assert!(!server.log().iter().any(|line| line.contains("ends with code")), "{:#?}", server.log());
+}
+
+/// Law 7: what lies in the buffers of sockets is not on air.
+#[tokio::test]
+async fn a_receiver_that_was_stopped_is_not_called_on_air_for_long() {
+    let origin = LiveOrigin::start_wide(entries(&Clip::small(90), false), 30).await;
+    let (nginx, storage) = (Nginx::start(), tempfile::tempdir().unwrap());
+    let server = Server::start(storage.path()).await;
+    let settings = json!({
+        "source": { "url": origin.url, "whenEnded": "STOP" },
+        "destinations": [{ "url": nginx.url("tv") }],
+        "batchSeconds": 4,
+    });
+    let id = server.create(None, "tv", &settings, true).await;
+    server.until(None, &id, "on air", ON_AIR_LIMIT, |status| status["onAir"] == true).await;
+    // Until it is known that this receiver acknowledges what it takes.
+    let first = server.status(None, &id).await;
+    let wanted = video(&first) + 300;
+    server.until(None, &id, "sending", ON_AIR_LIMIT, |status| video(status) >= wanted).await;
+    nginx.freeze();
+    let off = server.until(None, &id, "off air", OFF_AIR_WITHIN, |status| status["onAir"] == false).await;
+    assert_eq!(off["health"]["state"], "FAILING", "{off:#}");
+    nginx.thaw();
+    server.until(None, &id, "on air again", ON_AIR_LIMIT, |status| status["onAir"] == true).await;
+}
+
+/// Stops every thread of this name until `until` is told; false: this machine does not let us.
+fn hold(pid: u32, name: &str, until: &std::sync::mpsc::Receiver<()>) -> bool {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap().map(|task| task.unwrap().path());
+    let named = tasks.filter(|task| std::fs::read_to_string(task.join("comm")).unwrap_or_default().trim() == name);
+    let threads: Vec<Pid> =
+        named.map(|task| Pid::from_raw(task.file_name().unwrap().to_str().unwrap().parse().unwrap())).collect();
+    assert!(!threads.is_empty(), "no thread is called {name}");
+    for thread in &threads {
+        if ptrace::seize(*thread, ptrace::Options::empty()).is_err() {
+            return false;
+        }
+        ptrace::interrupt(*thread).unwrap();
+        waitpid(*thread, Some(WaitPidFlag::__WALL)).unwrap();
+    }
+    let _ = until.recv();
+    true
+}
+
+#[tokio::test]
+async fn threads_that_hang_are_named_and_end_the_process_to_be_started_again() {
+    let storage = tempfile::tempdir().unwrap();
+    let (server, _) = Host::serve(storage.path(), &[("OUTBOARD_LIMITS__HANG_SECONDS", HANG_SECONDS)]).await;
+    let pid = server.pid();
+    let (end, until) = std::sync::mpsc::channel::<()>();
+    // All of ptrace has to come from one thread.
+    let holder = std::thread::spawn(move || hold(pid, "air", &until));
+    let said = async {
+        while !holder.is_finished() && !server.log().iter().any(|line| line.contains("ends with code 3")) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let said = tokio::time::timeout(Duration::from_secs(60), said).await;
+    assert!(said.is_ok(), "{:#?}", server.log());
+    drop(end);
+    if !holder.join().unwrap() {
+        eprintln!("SKIPPED: this process may not hold the threads of another");
+        return;
+    }
+    let ended = server.ended(Duration::from_secs(60)).await;
+    assert_eq!(ended.status.code(), Some(3), "{:#?}", ended.log);
+    assert!(ended.lines_with("the media threads have not run for") >= 2, "a warning, then the end: {:#?}", ended.log);
+    assert!(ended.lines_with("\"air\": state t") >= 1, "{:#?}", ended.log);
+}
+
+#[tokio::test]
+async fn a_process_that_may_have_too_little_memory_says_so_and_does_not_begin() {
+    let storage = tempfile::tempdir().unwrap();
+    let begin = format!("ulimit -v 600000; exec '{}' \"$@\"", outboard_tests::host::binary().display());
+    let path = storage.path().display().to_string();
+    let serve = tokio::process::Command::new("sh")
+        .args(["-c", &begin, "sh", "serve", "--listen", "127.0.0.1:0", "--storage", &path])
+        .kill_on_drop(true)
+        .output();
+    let ended = tokio::time::timeout(Duration::from_secs(60), serve).await.unwrap().unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(1), "{said}");
+    assert!(said.contains("ulimit -v") && !said.contains("panicked"), "{said}");
+}

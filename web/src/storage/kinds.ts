@@ -10,6 +10,7 @@ export const KINDS: readonly { readonly kind: Kind; readonly name: string; reado
   { kind: "audioFragments", name: "Original audio", colour: "var(--air-original)" },
   { kind: "processedAudio", name: "Processed audio", colour: "var(--step-exchange)" },
   { kind: "remuxedOutput", name: "Output", colour: "var(--air-processed)" },
+  { kind: "components", name: "Stage components", colour: "var(--step-remux)" },
   { kind: "logs", name: "Logs", colour: "var(--edge)" },
   { kind: "other", name: "Other", colour: "var(--line)" },
 ];

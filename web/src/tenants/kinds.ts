@@ -62,6 +62,7 @@ export const KIND_GROUPS: readonly KindGroup[] = [
       ["DISK_LOW", "Disk nearly full"],
       ["STORAGE_RECOVERED", "Space available again"],
       ["STORAGE_CLEANED", "Files removed"],
+      ["FILES_LOST", "Files lost"],
     ],
   },
   {

@@ -36,6 +36,7 @@ struct Breakdown {
     remuxed_output: u64,
     other: u64,
     logs: u64,
+    components: u64,
 }
 
 /// What was removed, or would be.
@@ -123,6 +124,7 @@ impl Breakdown {
             remuxed_output: bytes(Kind::RemuxedOutput),
             other: bytes(Kind::Other),
             logs: bytes(Kind::Logs),
+            components: bytes(Kind::Components),
         }
     }
 }

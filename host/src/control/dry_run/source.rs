@@ -67,9 +67,12 @@ pub(super) async fn look(host: &Host, owner: &Owner, config: &PipelineConfig) ->
     let mut checks = vec![main_check];
     checks.extend(backup_check);
     let Some(report) = main.or(backup.flatten()) else { return Seen { checks, report: None, media: None } };
+    let limit = (report.started.target_duration * 2).clamp(DRY_RUN_MEDIA_LIMIT, DRY_RUN_MEDIA_LIMIT_MAX);
+    // Before the limit of the whole: what is known of why nothing came is told.
+    let patience = limit.mul_f64(0.9);
     let (mut media, slots) = (None, host.queue().tenant(&owner.tenant, owner.ffmpeg_processes));
     let seen = async {
-        let segment = Box::pin(first_segment(settings)).await?;
+        let segment = Box::pin(first_segment(settings, patience)).await?;
         let facts = Box::pin(Demuxer::new(slots).demux(std::slice::from_ref(&segment), dir.path())).await;
         let facts = facts.map_err(|error| Fault::new(&error, error.may_pass()))?;
         demux::check_sound(Some(&report.started), &facts).map_err(Fault::lasting)?;
@@ -77,7 +80,6 @@ pub(super) async fn look(host: &Host, owner: &Owner, config: &PipelineConfig) ->
         media = Some(rates);
         Ok(describe(&segment, &facts, rates, config))
     };
-    let limit = (report.started.target_duration * 2).clamp(DRY_RUN_MEDIA_LIMIT, DRY_RUN_MEDIA_LIMIT_MAX);
     checks.push(check("source", limit, seen).await);
     Seen { checks, report: Some(report), media }
 }
@@ -122,18 +124,29 @@ fn tell(report: &SourceReport) -> Finding {
         .fact("encrypted", report.encrypted)
 }
 
-/// Runs the source until its first segment is on disk.
-async fn first_segment(settings: SourceConfig) -> Result<Segment, Fault> {
+/// Runs the source until its first segment is on disk; gives up after `patience`, and at once where none can be had for a
+/// reason that stays, such as the network policy.
+async fn first_segment(settings: SourceConfig, patience: Duration) -> Result<Segment, Fault> {
+    let give_up = tokio::time::Instant::now() + patience;
     let (events, mut received) = mpsc::channel(SOURCE_EVENTS_WAITING);
     let running = Box::pin(source::run(settings, None, events, CancellationToken::new()));
     let first = async {
         let (mut lost, mut why) = (0, None);
-        while let Some(event) = received.recv().await {
+        let mut late = false;
+        while let Some(event) = tokio::time::timeout_at(give_up, received.recv()).await.unwrap_or_else(|_| {
+            late = true;
+            None
+        }) {
             match event {
                 SourceEvent::Segment(segment) => return Ok(*segment),
                 SourceEvent::Gap(gap) => {
                     lost += gap.segments;
+                    let stays = !gap.reason.may_pass();
                     why = Some(gap.reason);
+                    // One may be odd; of the next, none is better.
+                    if stays && lost > 1 {
+                        break;
+                    }
                 }
                 SourceEvent::Ended => break,
                 _ => {}
@@ -143,6 +156,7 @@ async fn first_segment(settings: SourceConfig) -> Result<Segment, Fault> {
             Some(why) => {
                 Fault::new(format_args!("of {lost} segments none could be had; the last one: {why}"), why.may_pass())
             }
+            None if late => Fault::passing(format_args!("no segment came within {:.0} s", patience.as_secs_f64())),
             // An encoder that starts again writes the playlist anew.
             None => Fault::passing("the playlist has ended and lists no segment"),
         })

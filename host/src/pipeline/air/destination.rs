@@ -292,7 +292,10 @@ impl Destination {
             if let Some(bytes) = acked {
                 self.marks.acked(bytes);
             }
-            let show = self.books.publish(acked.map(|bytes| self.marks.arrived(bytes)), &mut self.cursor, &self.clock);
+            let show = {
+                let arrived = acked.map(|bytes| self.marks.arrived(bytes));
+                self.books.publish(arrived, &mut self.cursor, &self.clock, sink.is_stalled())
+            };
             let wake = [wake, show].into_iter().flatten().min();
             tokio::select! {
                 biased;

@@ -10,6 +10,7 @@ use super::rtmp::answer::RtmpError;
 use super::rtmp::session::Session;
 use super::rtmp::transport::TlsSettings;
 use super::target::Target;
+use crate::limits::AIR_ON_AIR_WINDOW;
 use crate::media::flv::{FileHeader, TagKind};
 use crate::net::{Guard, NetError};
 use crate::redact::{Secrets, plain, redact};
@@ -105,6 +106,14 @@ impl Sink {
         match self {
             Self::Rtmp(session) => session.acked(),
             Self::Pipe(_) => None,
+        }
+    }
+
+    /// The receiver says what has arrived, and nothing has for [`AIR_ON_AIR_WINDOW`] though much is under way.
+    pub(super) fn is_stalled(&self) -> bool {
+        match self {
+            Self::Rtmp(session) => session.is_stalled(AIR_ON_AIR_WINDOW),
+            Self::Pipe(_) => false,
         }
     }
 

@@ -96,10 +96,14 @@ pub struct DestinationStatus {
     pub url: String,
     /// What it is doing.
     pub state: DestinationState,
+    /// Why the last attempt failed, until one succeeds: also while the next is under way.
+    pub failing: Option<String>,
     /// What it has counted.
     pub counters: Counters,
     /// When the last packet left.
     pub last_packet_at: Option<Instant>,
+    /// What leaves does not arrive: the receiver acknowledges nothing of it.
+    pub stalled: bool,
     /// Longest time between two packets, first to last.
     pub max_gap: Duration,
     /// The same without the time in which the receiver was gone or took nothing.
@@ -113,9 +117,9 @@ pub struct DestinationStatus {
 }
 
 impl DestinationStatus {
-    /// Packets left within the last [`AIR_ON_AIR_WINDOW`].
+    /// Packets left within the last [`AIR_ON_AIR_WINDOW`], and as far as the receiver says, it takes them.
     pub fn on_air(&self) -> bool {
-        !self.disabled && self.last_packet_at.is_some_and(|at| at.elapsed() < AIR_ON_AIR_WINDOW)
+        !self.disabled && !self.stalled && self.last_packet_at.is_some_and(|at| at.elapsed() < AIR_ON_AIR_WINDOW)
     }
 }
 
@@ -184,6 +188,9 @@ mod tests {
         assert!(!status.on_air());
         status.last_packet_at = Some(Instant::now());
         assert!(status.on_air());
+        status.stalled = true;
+        assert!(!status.on_air(), "they lie in buffers");
+        status.stalled = false;
         status.last_packet_at = Instant::now().checked_sub(AIR_ON_AIR_WINDOW);
         assert!(!status.on_air());
     }

@@ -151,3 +151,18 @@ fn what_has_been_drained_is_no_outage() {
     assert_eq!(problems(&Signs { starved: true, ..signs(&stats, &to) }), []);
     assert!(off_air(&signs(&stats, &to)), "there is still something to send");
 }
+
+/// Between two attempts there is one under way, which may take as long: it is not well for that.
+#[test]
+fn a_destination_that_is_tried_again_is_still_failing() {
+    let stats = Stats { phase: Phase::Holding, ..Stats::default() };
+    let again = DestinationStatus {
+        state: DestinationState::Connecting,
+        failing: Some("connection refused".into()),
+        ..silent("a")
+    };
+    let to = [again.clone()];
+    assert_eq!(first(&signs(&stats, &to)), (HealthCause::Destination, true, "a: connection refused".to_owned()));
+    let to = [DestinationStatus { failing: None, ..again }];
+    assert_eq!(problems(&signs(&stats, &to)), [], "the first attempt");
+}

@@ -89,6 +89,14 @@ pub struct Segment {
     pub audio: Vec<Part>,
 }
 
+impl Segment {
+    /// Whether all of its files are still on disk.
+    pub fn is_there(&self) -> bool {
+        let mut parts = std::iter::once(&self.main).chain(&self.audio);
+        parts.all(|part| part.path.is_file() && part.init.as_ref().is_none_or(|init| init.is_file()))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

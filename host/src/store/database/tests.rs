@@ -4,6 +4,8 @@ use rusqlite::params;
 
 use super::*;
 
+mod lost;
+
 fn temporary() -> (tempfile::TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("outboard.db");

@@ -68,6 +68,10 @@ impl Janitor {
             };
             self.look(streams).await;
         }
+        if look != Look::Dirty {
+            // Says so, where its file is not there any more.
+            self.0.journal.look_after().await;
+        }
         if let Err(error) = self.clean_up().await {
             tracing::warn!(%error, "the storage could not be cleaned");
         }

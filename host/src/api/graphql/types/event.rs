@@ -95,6 +95,8 @@ pub enum EventKind {
     StorageRecovered,
     /// Files of finished batches were removed to make room, or by hand.
     StorageCleaned,
+    /// Folders of the stream were removed while it runs; they are made again.
+    FilesLost,
     /// A problem began.
     IncidentOpened,
     /// A problem became more severe.

@@ -32,6 +32,8 @@ pub struct StorageBreakdown {
     pub processed_audio: BigInt,
     /// What goes on air, and previews.
     pub remuxed_output: BigInt,
+    /// Stage components that the tenant added; of no pipeline.
+    pub components: BigInt,
     /// Log files.
     pub logs: BigInt,
     /// All else.
@@ -96,6 +98,7 @@ impl From<&Totals> for StorageUsage {
                 audio_fragments: bytes(Kind::AudioFragments),
                 processed_audio: bytes(Kind::ProcessedAudio),
                 remuxed_output: bytes(Kind::RemuxedOutput),
+                components: bytes(Kind::Components),
                 logs: bytes(Kind::Logs),
                 other: bytes(Kind::Other),
             },

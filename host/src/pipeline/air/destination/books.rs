@@ -45,6 +45,8 @@ pub(super) struct Books {
     open: VecDeque<BatchBook>,
     /// Batches before this number are not opened again.
     next_batch: u64,
+    /// The journal refused the last position.
+    unjournalled: bool,
 }
 
 struct Pending {
@@ -94,6 +96,7 @@ impl Books {
             unreadable: Untold::default(),
             open: VecDeque::new(),
             next_batch: resume.batch(),
+            unjournalled: false,
         }
     }
 
@@ -256,7 +259,10 @@ impl Books {
 
     pub(super) async fn opened(&mut self, position: Position) {
         self.counters.sessions += 1;
-        self.state(DestinationState::Publishing);
+        self.show(|status| {
+            status.state = DestinationState::Publishing;
+            (status.failing, status.stalled) = (None, false);
+        });
         tracing::info!(session = self.counters.sessions, ?position, "session opened");
         let (destination, session) = (self.name.clone(), self.counters.sessions);
         self.tell(AirEvent::Opened { destination, session, position }).await;
@@ -289,18 +295,29 @@ impl Books {
         self.gaps.lost(since);
         let reason = error.told(&self.secrets);
         tracing::warn!(reason, attempt, wait_ms = wait.as_millis() as u64, "no session");
-        self.state(DestinationState::Retrying { reason: reason.clone(), attempt });
+        self.show(|status| {
+            status.state = DestinationState::Retrying { reason: reason.clone(), attempt };
+            status.failing = Some(reason.clone());
+        });
         self.tell(AirEvent::Lost { destination: self.name.clone(), reason }).await;
     }
 
     pub(super) fn journalled(&mut self, done: Result<Result<(), JournalError>, Elapsed>) {
         let error = match done {
-            Ok(Ok(())) => return,
+            Ok(Ok(())) => {
+                if std::mem::take(&mut self.unjournalled) {
+                    tracing::info!("positions are journalled again");
+                }
+                return;
+            }
             Ok(Err(error)) => error.to_string(),
             Err(_) => format!("no answer within {} ms", AIR_JOURNAL_WAIT.as_millis()),
         };
         self.counters.journal_failures += 1;
-        tracing::error!(error, "a position was not journalled, packets leave without");
+        // Twice a second, for as long as the journal is away: told once.
+        if !std::mem::replace(&mut self.unjournalled, true) {
+            tracing::error!(error, "positions are not journalled, packets leave without");
+        }
     }
 
     pub(super) async fn end(mut self, state: DestinationState, cursor: &mut Cursor) {
@@ -324,8 +341,11 @@ impl Books {
         acked: Option<Position>,
         cursor: &mut Cursor,
         clock: &AirClock,
+        stalled: bool,
     ) -> Option<Instant> {
-        if let Some(next) = self.shown_at.map(|at| at + AIR_STATUS_EVERY)
+        let changed = self.status.borrow().stalled != stalled;
+        if !changed
+            && let Some(next) = self.shown_at.map(|at| at + AIR_STATUS_EVERY)
             && next > Instant::now()
         {
             let (writes, shown) = (self.counters.writes, self.status.borrow().counters.writes);
@@ -335,6 +355,7 @@ impl Books {
         self.show(|status| {
             status.position = Some(position);
             status.acked = acked;
+            status.stalled = stalled;
             status.backlog_ms = clock.now_ms().unwrap_or(0).saturating_sub(position.air_ms);
         });
         None
@@ -414,10 +435,10 @@ mod tests {
         assert!(matches!(told.try_recv(), Ok(AirEvent::Dropped { video: 2, ms: 80, .. })));
         assert_eq!((books.counters.dropped.unreadable, books.counters.skipped_ms), (2, 120));
         // The first look is shown, the next only after a while, if there is news.
-        assert_eq!(books.publish(None, &mut cursor, &clock), None);
+        assert_eq!(books.publish(None, &mut cursor, &clock, false), None);
         assert_eq!(shown.borrow().counters, books.counters);
-        assert_eq!(books.publish(None, &mut cursor, &clock), None);
+        assert_eq!(books.publish(None, &mut cursor, &clock, false), None);
         books.flushed(10, Instant::now(), &spool, &cursor).await;
-        assert!(books.publish(None, &mut cursor, &clock).is_some_and(|at| at > Instant::now()));
+        assert!(books.publish(None, &mut cursor, &clock, false).is_some_and(|at| at > Instant::now()));
     }
 }

@@ -32,6 +32,8 @@ pub(super) struct SessionState {
     backlog: Option<(u64, Instant)>,
     /// Pictures are passed over until the next key picture, as one before could not be read.
     broken: bool,
+    /// The batch whose file could not be read last: a file that is gone is told of once.
+    unreadable: Option<u64>,
 }
 
 /// What there is to do after a round.
@@ -181,7 +183,9 @@ impl Destination {
         if let Some(batch) = self.cursor.batch(packet.kind).cloned()
             && let Err(error) = self.bodies.load(&packet, &batch).await
         {
-            tracing::error!(%error, "a packet could not be read");
+            if self.session.unreadable.replace(batch.number) != Some(batch.number) {
+                tracing::error!(%error, "packets of a batch cannot be read, they are skipped");
+            }
             self.session.broken |= packet.kind == TagKind::Video;
             self.cursor.advance(packet.kind);
             self.passed_over(&packet).await;

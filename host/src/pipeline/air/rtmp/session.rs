@@ -356,6 +356,13 @@ impl Session {
         self.acks.bytes()
     }
 
+    /// The server acknowledges, and has acknowledged nothing for `time` though much is under way: it takes nothing, and what
+    /// is written lies in the sockets' buffers.
+    pub fn is_stalled(&self, time: Duration) -> bool {
+        let waits = |acked| self.written - acked > 2 * self.longest_step;
+        self.acked_at.elapsed() > time && self.acks.bytes().is_some_and(waits)
+    }
+
     /// Writes what is buffered.
     ///
     /// # Errors
@@ -373,13 +380,9 @@ impl Session {
         self.written += self.out.len() as u64;
         self.out.clear();
         self.out.shrink_to(2 * AIR_WRITE_BYTES);
-        let silent = self.acked_at.elapsed() > self.patience.ack;
-        match self.acks.bytes() {
-            // What lies in the sockets' buffers is not with the server: its acknowledgements tell.
-            Some(acked) if silent && self.written - acked > 2 * self.longest_step => {
-                Err(RtmpError::Timeout { during: "acknowledging", after: self.patience.ack })
-            }
-            _ => Ok(()),
+        match self.is_stalled(self.patience.ack) {
+            true => Err(RtmpError::Timeout { during: "acknowledging", after: self.patience.ack }),
+            false => Ok(()),
         }
     }
 

@@ -1,0 +1,99 @@
+//! `outboard database backup|restore|init`: copies of what must survive.
+//!
+//! A backup is taken beside a running server. Restoring and beginning anew need the storage for themselves.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::{Args, Subcommand};
+
+use super::{Ending, complain};
+use crate::config::{self, Layers};
+use crate::limits::DATABASE_CHECK_LIMIT;
+use crate::store::database::check::Checked;
+use crate::store::database::{Database, backup};
+use crate::store::files::{Storage, database_file};
+
+/// Options of `database`.
+#[derive(Debug, Args)]
+pub struct DatabaseArgs {
+    #[command(subcommand)]
+    command: DatabaseCommand,
+    /// The storage folder.
+    #[arg(long, value_name = "DIR", global = true)]
+    storage: Option<String>,
+    /// Settings from a TOML file.
+    #[arg(long, value_name = "FILE", global = true)]
+    pub config: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum DatabaseCommand {
+    /// Write all that was acknowledged into a new file; also while the server runs. It holds keys of destinations.
+    Backup {
+        /// The file to make.
+        file: PathBuf,
+    },
+    /// Put a backup in the database's place, while no server runs. The database that was there is kept beside it.
+    Restore {
+        /// A backup.
+        file: PathBuf,
+    },
+    /// Make an empty database, also where streams have files: for a storage whose database is lost for good.
+    Init,
+}
+
+/// Does one of the three.
+pub async fn run(args: &DatabaseArgs, layers: Layers) -> anyhow::Result<Ending> {
+    let host = match config::check(layers.set("storage.dir", args.storage.clone()), false) {
+        Ok((host, _)) => host,
+        Err(problems) => return Ok(Ending::Refused(problems)),
+    };
+    let storage = host.storage;
+    match &args.command {
+        DatabaseCommand::Backup { file } => {
+            let (storage, to) = (storage, file.clone());
+            let checked = tokio::task::spawn_blocking(move || backup::back_up(&storage, &to)).await??;
+            if checked == Checked::Unfinished {
+                complain(&format!(
+                    "the copy was looked at for {DATABASE_CHECK_LIMIT:?}, not to its end; what was looked at is whole"
+                ));
+            }
+            complain(&format!("the database is backed up in {}; it holds secrets", file.display()));
+        }
+        DatabaseCommand::Restore { file } => {
+            let file = file.clone();
+            tokio::task::spawn_blocking(move || restore(&storage, &file)).await??;
+        }
+        DatabaseCommand::Init => init(&storage)?,
+    }
+    Ok(Ending::Done)
+}
+
+fn restore(storage: &Path, file: &Path) -> anyhow::Result<()> {
+    let storage = Storage::open(storage).context("a backup can only be restored while no server runs")?;
+    if let Some(old) = backup::restore(&storage, file)? {
+        complain(&format!("the database that was there is {} now", old.display()));
+    }
+    complain(&format!("{} is restored; start the server", file.display()));
+    Ok(())
+}
+
+fn init(storage: &Path) -> anyhow::Result<()> {
+    let storage = Storage::open(storage)?;
+    let path = database_file(storage.root());
+    anyhow::ensure!(
+        std::fs::metadata(&path).map_or(0, |found| found.len()) == 0,
+        "{} has something in it already: move it away first",
+        path.display()
+    );
+    for suffix in ["-wal", "-shm"] {
+        // The log of the database that was there would be taken for the new one's.
+        let mut left = path.clone().into_os_string();
+        left.push(suffix);
+        std::fs::remove_file(left).ok();
+    }
+    Database::open(&path)?;
+    complain(&format!("{} is new and empty", path.display()));
+    Ok(())
+}

@@ -1,0 +1,75 @@
+//! Components and the storage quota: a tenant's component is counted before it is looked at, and given back when it is not
+//! taken or goes.
+
+use super::{Control, Offered};
+use crate::control::error::ControlError;
+use crate::control::registry::ComponentRow;
+use crate::stage::Digest;
+use crate::store::files::component_file;
+use crate::store::usage::Ledger;
+
+/// Room that is taken for a component; given back unless it is kept.
+#[must_use]
+pub(super) struct Taken {
+    ledger: Ledger,
+    /// `None`: nothing was taken, as it is the operator's or was there already.
+    of: Option<(String, String)>,
+}
+
+impl Taken {
+    /// The component is there to stay.
+    pub(super) fn keep(mut self) {
+        self.of = None;
+    }
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        if let Some((tenant, digest)) = self.of.take() {
+            self.ledger.components().give_back(&tenant, &digest);
+        }
+    }
+}
+
+impl Control {
+    /// Takes room for a component out of its tenant's quota.
+    ///
+    /// # Errors
+    /// [`ControlError::LimitExceeded`] where there is not so much left.
+    pub(super) fn take_room(&self, offered: &Offered) -> Result<Taken, ControlError> {
+        let janitor = self.0.host.janitor();
+        let ledger = janitor.usage().clone();
+        let Some(tenant) = &offered.tenant else { return Ok(Taken { ledger, of: None }) };
+        let (digest, bytes) = (format!("sha256:{}", Digest::of(&offered.bytes)), offered.bytes.len() as u64);
+        // Counted first: of two at once, each sees the other.
+        if !ledger.components().hold(tenant, &digest, bytes) {
+            return Ok(Taken { ledger, of: None });
+        }
+        let taken = Taken { ledger: ledger.clone(), of: Some((tenant.clone(), digest)) };
+        let used = ledger.tenant(tenant).all().bytes;
+        match janitor.quota(tenant) {
+            Some(quota) if used > quota => Err(ControlError::LimitExceeded(format!(
+                "a component of {bytes} bytes does not fit into the storage quota of tenant {tenant}: {} of {quota} bytes are \
+                 in use. Remove components or clean storage",
+                used - bytes
+            ))),
+            _ => Ok(taken),
+        }
+    }
+
+    /// Counts what is kept already.
+    pub(super) fn count_component(&self, row: &ComponentRow) {
+        let (digest, Some(tenant)) = (&row.component.digest, &row.component.tenant) else { return };
+        let file = component_file(self.0.host.storage().root(), digest);
+        if let Some(found) = file.and_then(|file| std::fs::metadata(file).ok()) {
+            self.0.host.janitor().usage().components().hold(tenant, digest, found.len());
+        }
+    }
+
+    /// A tenant's component goes; `None`: the operator's.
+    pub(super) fn give_room_back(&self, digest: &str, tenant: Option<&str>) {
+        if let Some(tenant) = tenant {
+            self.0.host.janitor().usage().components().give_back(tenant, digest);
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! A thread that looks whether the others still run. Where those that do the work have not run for long, or a shutdown does
+//! not come to its end, it writes down where every thread stands, and ends the process with [`EXIT_HUNG`]: whatever started
+//! it starts it again, and the journal has what that needs.
+//!
+//! It is told apart from a process that was not run as a whole (SIGSTOP, suspend, a machine without a moment to spare): there
+//! the watchdog's own look comes late, and time in which it did not run itself counts for nobody.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak, mpsc};
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Handle;
+use tokio::task::AbortHandle;
+
+use self::silence::{Seen, Silence};
+use crate::limits::{WATCHDOG_AWAY, WATCHDOG_BEAT, WATCHDOG_LOOK, WATCHDOG_REPORT, WATCHDOG_WARN, WATCHDOG_WARN_EVERY};
+
+mod silence;
+mod threads;
+
+/// The exit code of a process that hung.
+pub const EXIT_HUNG: i32 = 3;
+
+/// Looks until it is dropped.
+#[derive(Debug)]
+pub struct Watchdog(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    beats: Vec<Beat>,
+    /// What is left of the time in which everything is to end.
+    ending: Mutex<Option<Duration>>,
+}
+
+/// Threads that share their work.
+#[derive(Debug)]
+struct Beat {
+    name: &'static str,
+    count: Arc<AtomicU64>,
+    task: AbortHandle,
+}
+
+impl Drop for Beat {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// What hangs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Hang {
+    /// Threads that have not run for so long.
+    Threads(&'static str, Duration),
+    /// The shutdown.
+    Shutdown,
+}
+
+impl std::fmt::Display for Hang {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Threads(name, silent) => {
+                write!(f, "the {name} threads have not run for {:.0} s", silent.as_secs_f64())
+            }
+            Self::Shutdown => f.write_str("the shutdown does not come to its end"),
+        }
+    }
+}
+
+impl Watchdog {
+    /// Looks after these runtimes, each with its name; one that has not run for `hang` ends the process.
+    ///
+    /// # Errors
+    /// The system gave no thread.
+    pub fn start(runtimes: &[(&'static str, Handle)], hang: Duration) -> std::io::Result<Self> {
+        Self::start_with(runtimes, hang, |hang| end(&hang))
+    }
+
+    fn start_with(
+        runtimes: &[(&'static str, Handle)],
+        hang: Duration,
+        hung: impl FnOnce(Hang) + Send + 'static,
+    ) -> std::io::Result<Self> {
+        let beats = runtimes.iter().map(|(name, handle)| Beat::of(name, handle)).collect();
+        let shared = Arc::new(Shared { beats, ending: Mutex::default() });
+        let watched = Arc::downgrade(&shared);
+        let watch = move || {
+            if let Some(hang) = watch(&watched, hang) {
+                hung(hang);
+            }
+        };
+        std::thread::Builder::new().name("watchdog".into()).spawn(watch)?;
+        Ok(Self(shared))
+    }
+
+    /// Everything is to have ended within `limit` from now on.
+    pub fn ending(&self, limit: Duration) {
+        self.0.ending.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(limit);
+    }
+}
+
+impl Beat {
+    fn of(name: &'static str, runtime: &Handle) -> Self {
+        let count = Arc::new(AtomicU64::new(0));
+        let counted = count.clone();
+        let beat = async move {
+            loop {
+                counted.fetch_add(1, Ordering::Relaxed);
+                tokio::time::sleep(WATCHDOG_BEAT).await;
+            }
+        };
+        Self { name, count, task: runtime.spawn(beat).abort_handle() }
+    }
+}
+
+/// Looks until something hangs, or nobody holds the watchdog any more.
+fn watch(shared: &Weak<Shared>, hang: Duration) -> Option<Hang> {
+    let beats = shared.upgrade()?.beats.len();
+    let mut silences = vec![Silence::new(WATCHDOG_WARN, hang, WATCHDOG_WARN_EVERY); beats];
+    let mut looked = Instant::now();
+    loop {
+        std::thread::sleep(WATCHDOG_LOOK);
+        let now = Instant::now();
+        let passed = now.duration_since(looked);
+        looked = now;
+        if passed > WATCHDOG_AWAY {
+            let seconds = passed.as_secs_f64();
+            tracing::warn!(
+                "the process was not run for {seconds:.1} s: it was stopped, or the machine was busy or asleep"
+            );
+        }
+        let counted = passed.min(WATCHDOG_LOOK * 2);
+        let shared = shared.upgrade()?;
+        for (beat, silence) in shared.beats.iter().zip(&mut silences) {
+            match silence.look(beat.count.load(Ordering::Relaxed), counted) {
+                Seen::Runs => {}
+                Seen::Quiet(silent) => {
+                    tracing::warn!("the {} threads have not run for {:.1} s", beat.name, silent.as_secs_f64());
+                }
+                Seen::Back(silent) => {
+                    tracing::warn!("the {} threads run again, after {:.1} s", beat.name, silent.as_secs_f64());
+                }
+                Seen::Hangs(silent) => return Some(Hang::Threads(beat.name, silent)),
+            }
+        }
+        let mut ending = shared.ending.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(left) = ending.as_mut() {
+            *left = left.saturating_sub(counted);
+            if left.is_zero() {
+                return Some(Hang::Shutdown);
+            }
+        }
+    }
+}
+
+/// Says where every thread stands, and ends the process.
+fn end(hang: &Hang) {
+    let what = format!("{hang}; the process ends with code {EXIT_HUNG}, to be started again");
+    let (said, done) = mpsc::channel();
+    // In a thread of its own: the log may be what hangs.
+    let say = move || {
+        tracing::error!("{what}");
+        threads::list().iter().for_each(|line| tracing::error!("{line}"));
+        crate::telemetry::finish();
+        let _ = said.send(());
+    };
+    if std::thread::Builder::new().name("watchdog-says".into()).spawn(say).is_ok() {
+        let _ = done.recv_timeout(WATCHDOG_REPORT);
+    }
+    // An exit that hangs too is cut short.
+    let _ = std::thread::Builder::new().name("watchdog-ends".into()).spawn(|| {
+        std::thread::sleep(WATCHDOG_REPORT);
+        std::process::abort();
+    });
+    std::process::exit(EXIT_HUNG);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn runtime() -> tokio::runtime::Runtime {
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
+    }
+
+    #[test]
+    fn a_runtime_whose_threads_are_held_up_is_found_and_one_that_runs_is_not() {
+        let (held, runs) = (runtime(), runtime());
+        let (hung, heard) = mpsc::channel();
+        let runtimes = [("runs", runs.handle().clone()), ("held", held.handle().clone())];
+        let watchdog =
+            Watchdog::start_with(&runtimes, Duration::from_secs(2), move |hang| hung.send(hang).unwrap()).unwrap();
+        let (end, until) = mpsc::channel::<()>();
+        held.spawn(async move {
+            let _ = until.recv();
+        });
+        let hang = heard.recv_timeout(Duration::from_secs(60)).unwrap();
+        assert!(matches!(hang, Hang::Threads("held", silent) if silent >= Duration::from_secs(2)), "{hang:?}");
+        let listed = threads::list();
+        assert!(listed.iter().any(|line| line.contains("tokio")), "{listed:#?}");
+        drop((end, watchdog));
+    }
+
+    #[test]
+    fn a_shutdown_has_an_end_and_a_watchdog_that_is_dropped_says_nothing() {
+        let runs = runtime();
+        let (hung, heard) = mpsc::channel();
+        let runtimes = [("runs", runs.handle().clone())];
+        let start = || {
+            let hung = hung.clone();
+            Watchdog::start_with(&runtimes, Duration::from_secs(3600), move |hang| hung.send(hang).unwrap()).unwrap()
+        };
+        let (ends, goes) = (start(), start());
+        goes.ending(WATCHDOG_LOOK * 4);
+        drop(goes);
+        ends.ending(WATCHDOG_LOOK * 4);
+        assert_eq!(heard.recv_timeout(Duration::from_secs(60)).unwrap(), Hang::Shutdown);
+        drop((hung, ends));
+        assert!(heard.recv_timeout(Duration::from_secs(60)).is_err(), "the other one ended without a word");
+    }
+}

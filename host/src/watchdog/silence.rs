@@ -1,0 +1,75 @@
+//! How long a counter has stood: pure.
+
+use std::time::Duration;
+
+/// What a look found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Seen {
+    /// It runs, or not for long.
+    Runs,
+    /// It has stood for so long; told once a while.
+    Quiet(Duration),
+    /// It runs again, after so long that it was told.
+    Back(Duration),
+    /// It has stood for too long.
+    Hangs(Duration),
+}
+
+/// Follows one counter.
+#[derive(Debug, Clone)]
+pub(super) struct Silence {
+    warn: Duration,
+    hang: Duration,
+    /// Least time between two warnings.
+    every: Duration,
+    last: u64,
+    silent: Duration,
+    /// This silence was told.
+    told: bool,
+    since_told: Option<Duration>,
+}
+
+impl Silence {
+    pub(super) fn new(warn: Duration, hang: Duration, every: Duration) -> Self {
+        Self { warn, hang, every, last: 0, silent: Duration::ZERO, told: false, since_told: None }
+    }
+
+    /// The counter is at `count`; `passed` since the last look.
+    pub(super) fn look(&mut self, count: u64, passed: Duration) -> Seen {
+        if let Some(since) = &mut self.since_told {
+            *since += passed;
+        }
+        if count != self.last {
+            self.last = count;
+            let silent = std::mem::take(&mut self.silent);
+            return if std::mem::take(&mut self.told) { Seen::Back(silent) } else { Seen::Runs };
+        }
+        self.silent += passed;
+        let may_tell = !self.told && self.since_told.is_none_or(|since| since >= self.every);
+        match self.silent {
+            silent if silent >= self.hang => Seen::Hangs(silent),
+            silent if silent >= self.warn && may_tell => {
+                (self.told, self.since_told) = (true, Some(Duration::ZERO));
+                Seen::Quiet(silent)
+            }
+            _ => Seen::Runs,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tells_a_silence_once_and_not_each_of_many() {
+        let seconds = Duration::from_secs;
+        let mut silence = Silence::new(seconds(2), seconds(10), seconds(20));
+        let mut look = |count| silence.look(count, seconds(1));
+        assert_eq!([look(1), look(1), look(1), look(1)], [Seen::Runs, Seen::Runs, Seen::Quiet(seconds(2)), Seen::Runs]);
+        assert_eq!((look(2), look(3)), (Seen::Back(seconds(3)), Seen::Runs));
+        // Another one soon after is not told, unless it does not end.
+        assert!((0..9).all(|_| look(3) == Seen::Runs));
+        assert_eq!(look(3), Seen::Hangs(seconds(10)));
+    }
+}
