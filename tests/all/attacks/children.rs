@@ -115,7 +115,7 @@ async fn children_have_no_secrets_in_their_arguments_and_no_environment() {
         .kill_on_drop(true)
         .spawn()
         .unwrap();
-    let to = format!("srt://127.0.0.1:{port}?passphrase={PASSPHRASE}&streamid=#!::r={STREAM},m=publish");
+    let to = format!("srt://127.0.0.1:{port}?passphrase={PASSPHRASE}&streamid=#!::r={STREAM}");
     let storage = storage.path().to_str().unwrap();
     let options = ["run", "--storage", storage, "--source", &origin.url, "--batch-seconds", "4", "--batches", "3"];
     let host = Host::spawn_with(&options, &[("OUTBOARD_AIR__TO", &to), ("SECRET_OF_OURS", PASSPHRASE)]);
