@@ -100,7 +100,7 @@ async fn the_doctor_finds_this_machine_fit() {
     let doctor = Host::spawn(&["doctor", "--storage", storage.path().to_str().unwrap()]);
     let ended = doctor.ended(Duration::from_secs(60)).await;
     assert!(ended.status.success(), "{}", ended.stdout);
-    assert_eq!(ended.stdout.lines().filter(|line| line.starts_with("ok")).count(), 5, "{}", ended.stdout);
+    assert_eq!(ended.stdout.lines().filter(|line| line.starts_with("ok")).count(), 6, "{}", ended.stdout);
 }
 
 #[tokio::test]

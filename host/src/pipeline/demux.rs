@@ -119,7 +119,10 @@ impl Demuxer {
             Ok(facts) => facts,
             // Mostly a track that is not there, or a codec that the muxer refuses: look closer. A run that was killed
             // is tried once more.
-            Err(DemuxError::Ffmpeg(FfmpegError::Failed { .. } | FfmpegError::Timeout { .. })) => {
+            Err(DemuxError::Ffmpeg(error @ (FfmpegError::Failed { .. } | FfmpegError::Timeout { .. }))) => {
+                if matches!(error, FfmpegError::Timeout { .. }) {
+                    tracing::warn!(%error, "the batch is taken apart once more");
+                }
                 let found = self.probe(&inputs).await?;
                 check_codecs(&found)?;
                 self.tracks = Tracks::of(&found);

@@ -13,7 +13,7 @@ use crate::process::{Network, Walls};
 const KNOWN: ABI = ABI::V10;
 
 /// Where programs and their libraries are: read and executed. No folders that people keep data in.
-const PROGRAMS: [&str; 19] = [
+const PROGRAMS: [&str; 20] = [
     "/bin",
     "/sbin",
     "/lib",
@@ -27,6 +27,7 @@ const PROGRAMS: [&str; 19] = [
     "/usr/lib64",
     "/usr/libexec",
     "/usr/local/bin",
+    "/usr/local/sbin",
     "/usr/local/lib",
     "/usr/local/lib64",
     "/usr/local/libexec",
