@@ -9,6 +9,8 @@ use anyhow::Context;
 
 /// Seconds of the clip.
 const CLIP_SECONDS: u32 = 30;
+/// How long encoding it may take; as many processors as it may use are four at most.
+const CLIP_ENCODED: Duration = Duration::from_secs(300);
 
 /// How long the first segment may take.
 const FIRST_SEGMENT: Duration = Duration::from_secs(20);
@@ -61,8 +63,8 @@ async fn encode(clip: &Path) -> anyhow::Result<()> {
     command.args(["-c:v", "libx264", "-preset", "veryfast", "-profile:v", "main", "-pix_fmt", "yuv420p"]);
     command.args(["-b:v", "2500k", "-bf", "2", "-g", "60", "-keyint_min", "60", "-sc_threshold", "0"]);
     command.args(["-c:a", "aac", "-b:a", "128k", "-ac", "2", "-f", "mpegts"]).arg(&temporary);
-    command.writes(clip.parent().unwrap_or(clip));
-    ffmpeg::output("demo clip", command, 0, Duration::from_secs(300)).await.context("encoding the demo clip")?;
+    command.writes(clip.parent().unwrap_or(clip)).takes(4 * CLIP_ENCODED);
+    ffmpeg::output("demo clip", command, 0, CLIP_ENCODED).await.context("encoding the demo clip")?;
     std::fs::rename(&temporary, clip)?;
     Ok(())
 }

@@ -3,6 +3,7 @@
 use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::Duration;
 
 use ffmpeg_sidecar::command::FfmpegCommand;
 
@@ -56,6 +57,12 @@ impl Command {
     /// It may change a file, or what is in a folder.
     pub fn writes(&mut self, path: impl AsRef<Path>) -> &mut Self {
         self.walls.write.push(path.as_ref().to_owned());
+        self
+    }
+
+    /// It may take more processor time than a pipeline's run.
+    pub fn takes(&mut self, cpu: Duration) -> &mut Self {
+        self.walls.cpu = Some(cpu);
         self
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// A child that was killed, or that ended, has closed its outputs: what it said last is waited for no longer than this.
 /// Only a process that left its group can hold them open.
-pub const CHILD_LAST_WORDS: Duration = Duration::from_secs(1);
+pub const CHILD_LAST_WORDS: Duration = Duration::from_secs(5);
 /// A child that was killed is gone from the system after this. What takes longer waits inside the kernel for a disk or
 /// a network file system.
 pub const CHILD_REAPED: Duration = Duration::from_secs(5);

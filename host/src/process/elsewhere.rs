@@ -1,4 +1,4 @@
-//! Systems other than Linux: resource limits and an empty environment, no more.
+//! Systems other than Linux: a process group and an empty environment, no more.
 
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -8,9 +8,17 @@ use tokio::process::Command;
 use super::{Standing, Walls};
 
 pub(super) fn probe() -> Standing {
-    Standing { landlock_abi: None, seccomp: false, no_new_privileges: false, process_handles: false }
+    Standing { limits: false, landlock_abi: None, seccomp: false, no_new_privileges: false, process_handles: false }
 }
 
-pub(super) fn surround(_: &mut Command, _: &Path, _: &Walls, pass: Vec<OwnedFd>) -> Result<(), String> {
-    if pass.is_empty() { Ok(()) } else { Err("descriptors are handed over on Linux only".to_owned()) }
+pub(super) fn surround(command: &mut Command, _: &Path, _: &Walls, pass: Vec<OwnedFd>) -> Result<(), String> {
+    // SAFETY: between fork and exec, one system call for each descriptor and nothing else.
+    #[expect(unsafe_code, reason = "descriptors are handed over to the child alone, so between fork and exec")]
+    unsafe {
+        command.pre_exec(move || {
+            pass.iter().try_for_each(|fd| rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::empty()))?;
+            Ok(())
+        });
+    }
+    Ok(())
 }

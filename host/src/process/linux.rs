@@ -20,6 +20,7 @@ mod files;
 pub(super) fn probe() -> Standing {
     let seccomp = calls::supported();
     Standing {
+        limits: true,
         landlock_abi: files::abi(),
         seccomp,
         no_new_privileges: rustix::thread::no_new_privs().is_ok(),

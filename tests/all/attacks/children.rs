@@ -71,6 +71,34 @@ async fn a_hung_ffmpeg_behind_a_wrapper_ends_with_all_it_started() {
     assert!(!runs(&long), "what the wrapper started is still there");
 }
 
+/// A run that hangs costs its time, not the stream.
+#[tokio::test]
+async fn a_hung_run_is_done_again_and_the_stream_goes_on() {
+    let long = format!("{}.{}", 2_000_000, std::process::id());
+    let path = std::env::var("PATH").unwrap();
+    let real = std::env::split_paths(&path).map(|dir| dir.join("ffmpeg")).find(|file| file.exists()).unwrap();
+    // Taking batch 1 apart hangs once: there is a file then.
+    let (_dir, path) = wrapper(&format!(
+        "for word in \"$@\"; do case $word in */batch-1/*.part) dir=${{word%/*}};; esac; done
+         set -C
+         if [ -n \"$dir\" ] && {{ true > \"$dir/hung\"; }} 2> /dev/null; then sleep {long} & wait; fi
+         exec {} \"$@\"",
+        real.display()
+    ));
+    let origin = LiveOrigin::start(entries(&Clip::small(24), false)).await;
+    let (storage, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let to = format!("file:{}/out.mkv", out.path().display());
+    let storage = storage.path().to_str().unwrap();
+    let options = ["run", "--storage", storage, "--source", &origin.url, "--batch-seconds", "4", "--batches", "3"];
+    let host = Host::spawn_with(&[&options[..], &["--to", &to]].concat(), &[("PATH", &path)]);
+    until("the wrapper has started something", || runs(&long)).await;
+    let ended = host.ended(PATIENCE).await;
+    assert!(ended.status.success(), "{:#?}", ended.log);
+    assert_eq!(ended.count("batches"), 3, "{:#?}", ended.log);
+    assert!(ended.lines_with("took longer than 30s") > 0, "{:#?}", ended.log);
+    assert!(!runs(&long), "what the wrapper started is still there");
+}
+
 /// All that other users of the machine can see of the host's children, and what the children are given.
 #[tokio::test]
 async fn children_have_no_secrets_in_their_arguments_and_no_environment() {
@@ -107,12 +135,12 @@ async fn children_have_no_secrets_in_their_arguments_and_no_environment() {
             names.extend(set);
             lines.insert(line);
         }
-        tokio::time::sleep(Duration::from_millis(2)).await;
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let ended = ended.await.unwrap();
     assert!(ended.status.success(), "{:#?}", ended.log);
     let to: Vec<_> = lines.iter().filter(|line| line.contains("srt://127.0.0.1")).collect();
-    assert_eq!(to.len(), 1, "{lines:#?}");
+    assert!(!to.is_empty(), "{lines:#?}");
     assert!(lines.iter().all(|line| !line.contains(PASSPHRASE) && !line.contains(STREAM)), "{lines:#?}");
     let mut names: Vec<_> = names.into_iter().collect();
     names.sort_unstable();
@@ -126,7 +154,7 @@ async fn children_have_no_secrets_in_their_arguments_and_no_environment() {
 /// Runs ffmpeg on what a stranger wrote, with the protocols wide open: the walls alone hold.
 async fn reads(dir: &Path, arguments: &[&str]) -> Result<Vec<u8>, FfmpegError> {
     let mut command = ffmpeg::command("file,pipe,concat,subfile,crypto,data,http,tcp,udp,unix");
-    command.reads(dir).args(arguments).args(["-map", "0", "-c", "copy", "-f", "data", "pipe:1"]);
+    command.reads(dir).args(arguments).args(["-map", "0", "-c", "copy", "-f", "mpegts", "pipe:1"]);
     ffmpeg::output("attack", command, 1 << 20, PATIENCE).await
 }
 
@@ -160,19 +188,21 @@ async fn a_list_in_the_place_of_media_reaches_nothing_outside() {
     let passwd = write("passwd.txt", "ffconcat version 1.0\nfile 'file:/etc/passwd'\n".to_owned());
     let subfile = format!("subfile,,start,0,end,1000,,:{outer}");
     let joined = format!("concat:{inner}|{outer}");
+    // A segment that cannot be opened is passed over by the reader of playlists, and nothing is left.
+    for list in [&file, &http] {
+        reads(dir.path(), &["-f", "hls", "-i", list]).await.expect_err(list);
+    }
     for arguments in [
-        &["-f", "hls", "-i", &file][..],
-        &["-f", "hls", "-i", &http],
-        &["-f", "concat", "-safe", "0", "-i", &concat],
+        &["-f", "concat", "-safe", "0", "-i", &concat][..],
         &["-f", "concat", "-safe", "0", "-i", &passwd],
         &["-f", "mpegts", "-i", &subfile],
         &["-f", "mpegts", "-i", &joined],
-        &["-f", "mpegts", "-i", &format!("udp://127.0.0.1:{port}?timeout=1000")],
     ] {
         let error = reads(dir.path(), arguments).await.expect_err(&arguments.join(" ")).to_string();
-        let said = ["ermission denied", "not permitted"].iter().any(|words| error.contains(words));
-        assert!(said, "{arguments:?}: {error}");
+        assert!(error.contains("ermission denied"), "{arguments:?}: {error}");
     }
+    let to = format!("udp://127.0.0.1:{port}");
+    reads(dir.path(), &["-i", &inner.to_string(), "-c", "copy", "-f", "mpegts", &to]).await.expect_err(&to);
     assert_eq!(door.came().await, (0, false));
 }
 
@@ -185,7 +215,7 @@ async fn a_run_writes_where_it_may_and_nowhere_else() {
     let (dir, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let run = async |to: PathBuf| {
         let mut command = ffmpeg::command("file,pipe");
-        command.args(["-f", "lavfi", "-i", "sine=d=0.1", "-f", "wav"]).writes(dir.path()).arg(&to);
+        command.writes(dir.path()).args(["-f", "lavfi", "-i", "sine=d=0.1", "-f", "wav"]).arg(&to);
         ffmpeg::output("attack", command, 0, PATIENCE).await.map(|_| to)
     };
     assert!(run(dir.path().join("in.wav")).await.unwrap().exists());
