@@ -33,6 +33,8 @@ pub const STAGE_COMPILE_GRACE: Duration = Duration::from_secs(180);
 pub const STAGE_COMPILE_BYTES: u64 = 2 << 30;
 /// Least and most that can be set, bytes.
 pub const STAGE_COMPILE_BYTES_RANGE: std::ops::RangeInclusive<u64> = 128 << 20..=1 << 40;
+/// Address space for what is only reserved meanwhile, bytes: four memories of 4 GiB with what guards them.
+pub const STAGE_COMPILE_RESERVED_BYTES: u64 = 64 << 30;
 /// Call stack of the thread that compiles, bytes.
 pub const STAGE_COMPILE_STACK_BYTES: usize = 16 << 20;
 /// Compiled code of one component, bytes. That of Python's stages has 60 MB.

@@ -64,6 +64,11 @@ impl Default for ChildCompiler {
 }
 
 impl ChildCompiler {
+    /// Time of execution as the system counts it, whole seconds.
+    pub(super) fn cpu_seconds(&self) -> u64 {
+        self.cpu.as_secs() + u64::from(self.cpu.subsec_nanos() > 0)
+    }
+
     /// Time from start to end.
     pub(super) fn wall_clock(&self) -> Duration {
         self.cpu + self.grace

@@ -22,7 +22,7 @@ async fn what_is_no_stage_is_refused_in_terms_of_the_contract() {
         (path("trap-in-describe"), "describe: the stage trapped"),
         (text, "not a WebAssembly component"),
         (module, "core module"),
-        (damaged, "could not be compiled"),
+        (damaged, "the component is not compiled: it cannot be read: "),
         (empty, "it exports nothing"),
         (tmp.path().join("absent.wasm"), "No such file"),
     ] {

@@ -5,15 +5,17 @@
 //! nothing in it. How the process ends says which limit it reached.
 
 use std::os::unix::process::ExitStatusExt as _;
+use std::path::Path;
 use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::process::{Child, Command};
 
 use super::ChildCompiler;
-use crate::limits::{STAGE_COMPILED_BYTES_MAX, STAGE_COMPILER_WORDS_BYTES};
+use crate::limits::{STAGE_COMPILE_RESERVED_BYTES, STAGE_COMPILED_BYTES_MAX, STAGE_COMPILER_WORDS_BYTES};
+use crate::process::{Child, Launch, Walls};
 use crate::stage::error::LoadError;
 
 /// The command of `outboard` that does it.
@@ -64,31 +66,29 @@ pub(super) async fn compile(
 ) -> Result<Vec<u8>, Ended> {
     let mut child = start(compiler, pooled)?;
     let wall_clock = compiler.wall_clock();
+    // Dropping the child ends it.
     match tokio::time::timeout(wall_clock, talk(&mut child, wasm, engine, compiler)).await {
         Ok(ended) => ended,
-        Err(_) => {
-            child.start_kill().ok();
-            Err(Ended::Broke(format!("it took more than {} s from start to end", wall_clock.as_secs_f64())))
-        }
+        Err(_) => Err(Ended::Broke(format!("it took more than {} s from start to end", wall_clock.as_secs_f64()))),
     }
 }
 
-/// The process, with its pipes.
+/// The process, with its pipes. It reaches no files and no network.
 fn start(compiler: &ChildCompiler, pooled: bool) -> Result<Child, Ended> {
-    let mut command = Command::new(&compiler.program);
-    command
-        .arg(COMMAND)
-        .args(["--cpu-seconds", &compiler.cpu.as_secs_f64().ceil().to_string()])
-        .args(["--memory-bytes", &compiler.memory_bytes.to_string()])
-        .args(pooled.then_some("--pooled"))
-        .env_clear()
-        .current_dir("/")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .process_group(0)
-        .kill_on_drop(true);
-    command.spawn().map_err(|error| Ended::Unable(format!("the compiler does not start: {error}")))
+    let walls = Walls {
+        // What counts is what it writes to, and it bounds that itself. A component's memories are reserved at their full size.
+        memory_bytes: compiler.memory_bytes.saturating_add(STAGE_COMPILE_RESERVED_BYTES),
+        // Memories' first content lies in files in memory.
+        file_bytes: Some(STAGE_COMPILED_BYTES_MAX),
+        ..Walls::closed(0, Duration::from_secs(compiler.cpu_seconds()))
+    };
+    let mut args = vec![COMMAND.to_owned()];
+    args.extend(["--cpu-seconds".to_owned(), compiler.cpu_seconds().to_string()]);
+    args.extend(["--memory-bytes".to_owned(), compiler.memory_bytes.to_string()]);
+    args.extend(pooled.then(|| "--pooled".to_owned()));
+    let launch = Launch::new(&compiler.program, walls).args(args).dir(Some(Path::new("/")));
+    let launch = launch.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    launch.launch().map_err(|error| Ended::Unable(error.to_string()))
 }
 
 async fn talk(child: &mut Child, wasm: Bytes, engine: &str, limits: &ChildCompiler) -> Result<Vec<u8>, Ended> {

@@ -48,19 +48,18 @@ fn take_limits(args: &WorkerArgs) -> rustix::io::Result<()> {
     // Whom it works for is gone, so its work is of no use.
     #[cfg(target_os = "linux")]
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
-    let most = |resource, limit: u64| {
-        // One that is lower already stays.
-        let inherited = rustix::process::getrlimit(resource).maximum.unwrap_or(u64::MAX);
-        let limit = Some(limit.min(inherited));
-        setrlimit(resource, Rlimit { current: limit, maximum: limit })
+    // One that is lower already stays.
+    let below = |resource, limit: u64, last: u64| {
+        let maximum = last.min(rustix::process::getrlimit(resource).maximum.unwrap_or(u64::MAX));
+        setrlimit(resource, Rlimit { current: Some(limit.min(maximum)), maximum: Some(maximum) })
     };
-    let cpu = |seconds: u64| Rlimit { current: Some(seconds), maximum: Some(seconds + 1) };
-    setrlimit(Resource::Cpu, cpu(args.cpu_seconds))?;
+    // First a signal that says so, a second later the end.
+    below(Resource::Cpu, args.cpu_seconds, args.cpu_seconds.saturating_add(1))?;
     // Memory that is only reserved does not count, as an instance reserves more than it can ever use.
-    most(Resource::Data, args.memory_bytes)?;
-    most(Resource::Core, 0)?;
+    below(Resource::Data, args.memory_bytes, args.memory_bytes)?;
+    below(Resource::Core, 0, 0)?;
     // Memory's first content lies in a file in memory.
-    most(Resource::Fsize, STAGE_COMPILED_BYTES_MAX)
+    below(Resource::Fsize, STAGE_COMPILED_BYTES_MAX, STAGE_COMPILED_BYTES_MAX)
 }
 
 fn work(pooled: bool) -> io::Result<()> {
