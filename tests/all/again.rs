@@ -138,7 +138,7 @@ async fn without_ffmpeg_nothing_starts_and_it_is_said() {
     let storage = tempfile::tempdir().unwrap();
     let arguments =
         ["run", "--storage", storage.path().to_str().unwrap(), "--source", &origin.url, "--to", "rtmp://h.test/a/k"];
-    let ended = Host::spawn_with(&arguments, &[("PATH", "/nonexistent")]).ended(Duration::from_secs(20)).await;
+    let ended = Host::spawn_with(&arguments, &[("PATH", "/nonexistent")]).ended(Duration::from_secs(90)).await;
     assert_eq!(ended.status.code(), Some(1));
     assert!(ended.lines_with("install ffmpeg") > 0, "{:#?}", ended.log);
 }

@@ -41,7 +41,7 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 /// Nothing here takes longer, unless it is broken.
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(60);
 
 /// What has been journalled, in order.
 #[derive(Debug, Default)]

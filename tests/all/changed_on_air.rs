@@ -55,7 +55,7 @@ impl Changed<'_> {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(10), looked).await.expect("the destination is as wanted in time")
+        tokio::time::timeout(Duration::from_secs(60), looked).await.expect("the destination is as wanted in time")
     }
 }
 

@@ -62,12 +62,12 @@ async fn the_demo_takes_a_processor_a_port_and_settings_of_stages() {
 async fn every_mistake_in_the_configuration_is_named_and_ends_with_2() {
     let storage = tempfile::tempdir().unwrap();
     let run = Host::run(storage.path(), &["--source", "ftp://x/y", "--batch-seconds", "1", "--to", "gopher://x/y"]);
-    let ended = run.ended(Duration::from_secs(20)).await;
+    let ended = run.ended(Duration::from_secs(90)).await;
     assert_eq!(ended.status.code(), Some(2));
     for key in ["source.url", "pipeline.batch_seconds", "air.to[0]"] {
         assert_eq!(ended.lines_with(key), 1, "{key}: {:#?}", ended.log);
     }
-    assert_eq!(Host::spawn(&["run", "--nonsense"]).ended(Duration::from_secs(20)).await.status.code(), Some(2));
+    assert_eq!(Host::spawn(&["run", "--nonsense"]).ended(Duration::from_secs(90)).await.status.code(), Some(2));
 }
 
 #[tokio::test]
@@ -106,7 +106,7 @@ async fn the_doctor_finds_this_machine_fit() {
 #[tokio::test]
 async fn serve_answers_on_loopback_and_refuses_elsewhere() {
     let serve = Host::spawn(&["serve", "--log-level", "info"]);
-    serve.until("serving http://", Duration::from_secs(20)).await;
+    serve.until("serving http://", Duration::from_secs(90)).await;
     let line = serve.log().into_iter().find(|line| line.contains("serving http://")).unwrap();
     let url = line.split("serving ").nth(1).unwrap().trim().to_owned();
     outboard::tls::install();
@@ -114,7 +114,7 @@ async fn serve_answers_on_loopback_and_refuses_elsewhere() {
     assert!(health.contains("\"status\":\"ok\""), "{health}");
     assert!(reqwest::get(&url).await.unwrap().text().await.unwrap().contains("Outboard"));
     serve.signal(nix::sys::signal::Signal::SIGTERM);
-    assert!(serve.ended(Duration::from_secs(20)).await.status.success());
+    assert!(serve.ended(Duration::from_secs(90)).await.status.success());
 }
 
 #[tokio::test]
@@ -123,7 +123,7 @@ async fn a_new_stage_project_touches_nothing_that_is_there() {
     let place = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
     let new = async |options: &[&str]| {
         let arguments = [&["stage", "new", "--kind", "batching", "--lang", "js"], options].concat();
-        Host::spawn(&arguments).ended(Duration::from_secs(20)).await
+        Host::spawn(&arguments).ended(Duration::from_secs(90)).await
     };
     let made = new(&[&place("my-cuts")]).await;
     assert!(made.status.success() && made.stdout.contains("npm ci"), "{}", made.stdout);
@@ -144,5 +144,5 @@ async fn a_new_stage_project_touches_nothing_that_is_there() {
     }
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "what was refused left nothing behind");
     let unknown = Host::spawn(&["stage", "new", "--kind", "batching", "--lang", "cobol", &place("b")]);
-    assert_eq!(unknown.ended(Duration::from_secs(20)).await.status.code(), Some(2));
+    assert_eq!(unknown.ended(Duration::from_secs(90)).await.status.code(), Some(2));
 }

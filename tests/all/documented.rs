@@ -60,7 +60,7 @@ async fn the_examples_work_as_written() {
     }
     assert!(run >= 10, "only {run} examples were found");
     host.signal(Signal::SIGTERM);
-    assert!(host.ended(Duration::from_secs(30)).await.status.success());
+    assert!(host.ended(Duration::from_secs(90)).await.status.success());
 }
 
 #[tokio::test]

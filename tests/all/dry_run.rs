@@ -252,7 +252,7 @@ async fn a_fragment_that_is_too_large_for_the_processor_is_warned_of() {
     let origin = LiveOrigin::vod(entries(&Clip::small(12), false)).await;
     let small = ["--listen", "127.0.0.1:0", "--max-payload", "20000"];
     let echo = Host::spawn(&[&["echo"], &small[..]].concat());
-    echo.until("echo processor on ", Duration::from_secs(20)).await;
+    echo.until("echo processor on ", Duration::from_secs(90)).await;
     let line = echo.log().into_iter().find(|line| line.contains("echo processor on ")).unwrap();
     let url = line.split("echo processor on ").nth(1).unwrap();
     let dir = tempfile::tempdir().unwrap();

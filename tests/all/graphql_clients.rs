@@ -70,6 +70,14 @@ impl Caller {
         let query = self.query("subscription", field, declared, arguments);
         self.client.follow(&query, variables).await
     }
+
+    /// Waits until what was followed before this is under way: subscriptions of one connection begin in order, and this one
+    /// begins with an answer. Calls take another way and could overtake them.
+    async fn followed(&mut self, id: &str) {
+        let status = self.follow("pipelineStatus", "$id: ID!", "id: $id", json!({ "id": id })).await;
+        self.client.until(&status, "pipelineStatus", |_| true).await;
+        self.client.stop(&status).await;
+    }
 }
 
 async fn everything(kind: Kind) {
@@ -169,7 +177,7 @@ async fn webhooks(caller: &mut Caller, url: &str) -> String {
 /// What the webhook was sent meanwhile: the test, and that the pipeline was started.
 async fn deliveries(caller: &mut Caller, hook: &str) {
     let declared = ("$hook: ID!", "webhook: $hook");
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(90);
     let edges = loop {
         let listed = caller.call("query", "deliveries", declared, json!({ "hook": hook })).await;
         let edges = listed["edges"].as_array().unwrap().clone();
@@ -198,6 +206,7 @@ async fn pulled(caller: &mut Caller) {
 /// Of a pipeline that does not run: `swaps::on_air` has those that do.
 async fn swaps(caller: &mut Caller, id: &str) {
     let changes = caller.follow("swapChanged", "$id: ID!", "pipelineId: $id", json!({ "id": id })).await;
+    caller.followed(id).await;
     let wanted = json!({ "pipelineId": id, "kind": "BATCHING", "settings": { "batch_seconds": 5 } });
     let asked = caller.input("swapStage", "SwapStageInput", wanted).await;
     assert_eq!((&asked["to"]["name"], &asked["settingsChanged"]), (&json!("batching-duration"), &json!(true)));
@@ -221,7 +230,7 @@ async fn swaps(caller: &mut Caller, id: &str) {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(30), over).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(90), over).await.unwrap();
     let again = "mutation($input: RollOutStageInput!) { rollOutStage(input: $input) { id } }";
     assert_eq!(caller.client.ask(again, json!({ "input": wanted })).await.code(), "CONFLICT");
     caller.client.stop(&changes).await;
@@ -253,6 +262,7 @@ async fn pipeline(caller: &mut Caller, server: &Server, kind: Kind, settings: Va
     } else {
         None
     };
+    caller.followed(id).await;
     caller.client.until(&status, "pipelineStatus", |status| status["phase"] == "STOPPED").await;
     caller.of("mutation", "startPipeline", id).await;
     let on_air = |status: &Value| {

@@ -99,5 +99,5 @@ async fn the_guide_leads_from_nothing_to_on_air() {
     assert!(tokio::time::timeout(PATIENCE, swapped).await.is_ok(), "{:#?}", host.log());
 
     host.signal(Signal::SIGTERM);
-    assert!(host.ended(Duration::from_secs(30)).await.status.success());
+    assert!(host.ended(Duration::from_secs(90)).await.status.success());
 }

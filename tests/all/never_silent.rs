@@ -64,7 +64,7 @@ async fn a_processor_that_misbehaves_in_every_way_is_not_heard() {
     let nginx = Nginx::start();
     let storage = tempfile::tempdir().unwrap();
     let host = start(&origin, &url, &nginx, &storage);
-    host.until("publishing", Duration::from_secs(30)).await;
+    host.until("publishing", Duration::from_secs(90)).await;
     let gaps = watch(&nginx);
     let ended = host.ended(Duration::from_secs(120)).await;
     let longest = gaps.longest().await;
@@ -93,7 +93,7 @@ async fn a_processor_that_is_silent_or_away_leaves_the_original_on_air() {
         let nginx = Nginx::start();
         let storage = tempfile::tempdir().unwrap();
         let host = start(&origin, &url.map_or_else(|| silent.url(), Into::into), &nginx, &storage);
-        host.until("publishing", Duration::from_secs(30)).await;
+        host.until("publishing", Duration::from_secs(90)).await;
         let gaps = watch(&nginx);
         let ended = host.ended(Duration::from_secs(90)).await;
         assert!(ended.status.success(), "{:#?}", ended.log);
@@ -118,7 +118,7 @@ async fn a_receiver_that_restarts_misses_nothing() {
     let host = start(&origin, &url, &nginx, &storage);
     host.until("on air batch=3", Duration::from_secs(60)).await;
     nginx.kill();
-    host.until(" destination rtmp-", Duration::from_secs(20)).await;
+    host.until(" destination rtmp-", Duration::from_secs(90)).await;
     nginx.start_again();
     let ended = host.ended(Duration::from_secs(120)).await;
 

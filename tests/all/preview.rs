@@ -42,7 +42,7 @@ async fn a_browser_plays_what_goes_on_air_while_it_goes_on_air() {
     let dir = storage.path().display().to_string();
     let variables = [("OUTBOARD_SERVER__LISTEN", "127.0.0.1:0"), ("OUTBOARD_STORAGE__DIR", dir.as_str())];
     let server = Host::spawn_with(&["serve"], &variables);
-    server.until("serving http://", Duration::from_secs(30)).await;
+    server.until("serving http://", Duration::from_secs(90)).await;
     let log = server.log();
     let line = log.iter().find(|line| line.contains("serving http://")).unwrap();
     let address = line.split("serving ").nth(1).unwrap().split_whitespace().next().unwrap().trim_end_matches('/');

@@ -107,7 +107,7 @@ async fn a_script_starts_watches_stops_and_cleans() {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     };
-    let counted = tokio::time::timeout(Duration::from_secs(30), counted).await;
+    let counted = tokio::time::timeout(Duration::from_secs(90), counted).await;
     let (before, full) = stored().await;
     assert!(counted.is_ok(), "{before} of {}: {full}", media());
     let kinds = full["breakdown"].as_object().unwrap();
@@ -142,7 +142,7 @@ async fn a_script_starts_watches_stops_and_cleans() {
     until(&rest, &host, "stopped at once", |status| status["phase"] == "stopped").await;
     rest.fits().await;
     host.signal(Signal::SIGTERM);
-    let ended = host.ended(Duration::from_secs(30)).await;
+    let ended = host.ended(Duration::from_secs(90)).await;
     assert!(ended.status.success(), "{:#?}", ended.log);
     assert_eq!(ended.lines_with("key-secret"), 0, "{:#?}", ended.log);
 }

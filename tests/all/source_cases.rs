@@ -29,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 /// How long a test waits for something that must come.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running source and the directory it writes to.
 struct Run {

@@ -121,7 +121,7 @@ async fn in_a_pause_nothing_is_sent_and_after_it_everything() {
     let mut run = Run::start("pause", &[], json!({})).await;
     let mut told = run.processor.saw_until("paused").await;
     // Another batch is there, and one that waits for the processor.
-    run.host.until("batch is complete batch=3", Duration::from_secs(30)).await;
+    run.host.until("batch is complete batch=3", Duration::from_secs(90)).await;
     run.processor.order("resume").await;
     told.extend(run.processor.saw_until("resumed").await);
     let done = run.done(told).await;

@@ -9,7 +9,7 @@ use outboard_tests::host::{Ended, Host};
 async fn token(storage: &Path, words: &[&str]) -> Ended {
     let storage = storage.to_str().unwrap();
     let ended = Host::spawn(&[&["token"], words, &["--storage", storage]].concat());
-    ended.ended(Duration::from_secs(30)).await
+    ended.ended(Duration::from_secs(90)).await
 }
 
 #[tokio::test]

@@ -112,7 +112,7 @@ impl Host {
         let mut arguments = vec!["echo", "--listen", "127.0.0.1:0", "--delay-ms", &delay];
         faults.iter().for_each(|fault| arguments.extend(["--fault", fault]));
         let echo = Self::spawn(&arguments);
-        echo.until(ECHO_READY, Duration::from_secs(20)).await;
+        echo.until(ECHO_READY, Duration::from_secs(90)).await;
         let url = echo.log().iter().find_map(|line| Some(line.split_once(ECHO_READY)?.1.to_owned()));
         (echo, url.unwrap())
     }

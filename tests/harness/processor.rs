@@ -21,7 +21,7 @@ pub use framer::FragmentFramer;
 pub use tone::{fmp4, wav};
 
 /// Longest wait for something that a processor has to do at once.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Which server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

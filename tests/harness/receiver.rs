@@ -12,9 +12,23 @@ pub mod packets;
 pub mod tls;
 
 use std::net::TcpListener;
+use std::sync::atomic::{AtomicU32, Ordering};
 
-/// A port on 127.0.0.1 that was free a moment ago.
+/// Ports that the system gives to nobody who asks for any: below Linux's ephemeral range (32768 to 60999).
+const PORTS: std::ops::Range<u16> = 20_000..32_000;
+
+/// A port on 127.0.0.1 for a server that must be told one. Each call of a test run answers another. From the ephemeral range
+/// it could be taken before that server listens: by a listener, by a connection that somebody opens, or by the very
+/// connection that asks whether the server listens.
 pub fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("its address").port()
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let count = u32::from(PORTS.end - PORTS.start);
+    // Runs of several test programs begin at different places.
+    let first = std::process::id().wrapping_mul(97);
+    let port = || {
+        let nth = first.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % count;
+        PORTS.start + u16::try_from(nth).expect("less than the range")
+    };
+    let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    std::iter::repeat_with(port).take(count as usize).find(is_free).expect("a free port")
 }

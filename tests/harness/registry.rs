@@ -20,7 +20,7 @@ pub const USER: &str = "cuts";
 pub const PASSWORD: &str = "registry-secret";
 /// Both as a line of an htpasswd file (bcrypt).
 const HTPASSWD: &str = "cuts:$2b$05$lS4oHfyoRuujwqLjIR4bhO8Ohmydlq1Qd14FqqE93f3PVKBx3cpb.\n";
-const STARTS_WITHIN: Duration = Duration::from_secs(10);
+const STARTS_WITHIN: Duration = Duration::from_secs(60);
 
 /// A registry at `127.0.0.1:<port>`; killed when dropped.
 pub struct Registry {

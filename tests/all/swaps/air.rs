@@ -27,7 +27,7 @@ async fn ended(server: &Server, swap: &Value) -> Value {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
-    let over = tokio::time::timeout(Duration::from_secs(30), over).await;
+    let over = tokio::time::timeout(Duration::from_secs(90), over).await;
     over.unwrap_or_else(|_| panic!("swap {swap} does not end: {:#?}", server.log()))
 }
 

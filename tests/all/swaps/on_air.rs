@@ -38,7 +38,7 @@ async fn swapped(server: &Server, id: &str, kind: &str, component: &str, setting
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
-    let over = tokio::time::timeout(Duration::from_secs(30), over).await;
+    let over = tokio::time::timeout(Duration::from_secs(90), over).await;
     over.unwrap_or_else(|_| panic!("swap {swap} of {kind} does not end: {:#?}", server.log()))
 }
 
@@ -147,7 +147,7 @@ async fn settings_of_a_stage_are_taken_on_air_and_what_was_cut_over_survives_the
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
-    let told = tokio::time::timeout(Duration::from_secs(30), on_probation(&server)).await.unwrap();
+    let told = tokio::time::timeout(Duration::from_secs(90), on_probation(&server)).await.unwrap();
     assert_eq!(told["swaps"]["edges"][0]["node"]["settingsChanged"], true);
     assert_eq!(server.log().iter().filter(|line| line.contains("connected to the processor")).count(), 1);
 
@@ -158,7 +158,7 @@ async fn settings_of_a_stage_are_taken_on_air_and_what_was_cut_over_survives_the
     let input = json!({ "pipelineId": channel.id, "kind": "FRAMING", "component": digest, "probationBatches": 1000 });
     let asked = server.graphql(None, SWAP, &json!({ "input": input })).await;
     let swap = asked.data("swapStage")["id"].clone();
-    tokio::time::timeout(Duration::from_secs(30), on_probation(&server)).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(90), on_probation(&server)).await.unwrap();
     server.kill().await;
     server.start_again().await;
     let row = server.graphql(None, FOLLOW, &json!({ "id": swap })).await.data("swap").clone();

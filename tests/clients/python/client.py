@@ -13,6 +13,9 @@ from gql.transport.exceptions import TransportQueryError, TransportServerError
 from gql.transport.requests import RequestsHTTPTransport
 from gql.transport.websockets import WebsocketsTransport
 
+# Seconds for everything that gql gives up after 10: a busy machine may take longer to connect and to describe the schema.
+PATIENCE = 60
+
 ADDRESS = sys.argv[1]
 TOKEN = sys.argv[2] if len(sys.argv) > 2 else None
 
@@ -25,8 +28,8 @@ def tell(**message) -> None:
 
 def http_client() -> Client:
     headers = {"authorization": f"Bearer {TOKEN}"} if TOKEN else {}
-    transport = RequestsHTTPTransport(url=f"http://{ADDRESS}/graphql", headers=headers, timeout=60)
-    return Client(transport=transport, fetch_schema_from_transport=True, execute_timeout=60)
+    transport = RequestsHTTPTransport(url=f"http://{ADDRESS}/graphql", headers=headers, timeout=PATIENCE)
+    return Client(transport=transport, fetch_schema_from_transport=True, execute_timeout=PATIENCE)
 
 
 def call(client: Client, order: dict) -> None:
@@ -63,10 +66,13 @@ async def main() -> None:
     http = http_client()
     subprotocols = [WebsocketsTransport.GRAPHQLWS_SUBPROTOCOL]
     init = {"token": TOKEN} if TOKEN else {}
-    transport = WebsocketsTransport(url=f"ws://{ADDRESS}/graphql", init_payload=init, subprotocols=subprotocols)
+    waits = {"connect_timeout": PATIENCE, "close_timeout": PATIENCE, "ack_timeout": PATIENCE}
+    transport = WebsocketsTransport(
+        url=f"ws://{ADDRESS}/graphql", init_payload=init, subprotocols=subprotocols, **waits
+    )
     lines = asyncio.StreamReader(limit=1 << 20)
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
-    async with Client(transport=transport, fetch_schema_from_transport=True) as session:
+    async with Client(transport=transport, fetch_schema_from_transport=True, execute_timeout=PATIENCE) as session:
         running: dict[str, asyncio.Task] = {}
         while line := await lines.readline():
             order = json.loads(line)

@@ -12,7 +12,7 @@ use super::packets::Recording;
 
 const PROGRAM: &str = "/usr/sbin/nginx";
 const MODULE: &str = "/usr/lib/nginx/modules/ngx_rtmp_module.so";
-const STARTS_WITHIN: Duration = Duration::from_secs(10);
+const STARTS_WITHIN: Duration = Duration::from_secs(60);
 
 /// A receiver at `rtmp://127.0.0.1:<port>/live/<key>`; killed when dropped.
 pub struct Nginx {
