@@ -72,6 +72,6 @@ impl Api {
 
 /// Everything that the server answers.
 pub fn router(api: Api) -> Router {
-    let routes = rest::router().merge(graphql::router()).merge(metrics::router());
+    let routes = rest::router(&api).merge(graphql::router()).merge(metrics::router());
     layers::around_all(routes, &api.origins).with_state(api)
 }

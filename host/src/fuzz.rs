@@ -1,10 +1,11 @@
-//! What crosses the border from a stage or a processor, made up. A target takes bytes, makes input of them, and panics where
+//! What crosses the border from a stage, a processor or a client of the API, made up. A target takes bytes, makes input of them, and panics where
 //! a property does not hold.
 //!
 //! Compiled for tests and with the feature `fuzzing` only. The test below runs every target over its corpus and some thousands
 //! of seeded inputs; `tests/fuzz` runs them with cargo-fuzz for as long as one likes. An input that was found to break
 //! something goes into `tests/fuzz/corpus/<target>/`.
 
+pub use crate::api::graphql::fuzz_requests as requests;
 pub use crate::media::probe::fuzz_replies as replies;
 pub use crate::pipeline::exchange::fuzz_packets as packets;
 pub use crate::stage::{
@@ -16,7 +17,7 @@ pub use crate::stage::{
 pub type Target = fn(&[u8]);
 
 /// All of them, by name.
-pub const TARGETS: [(&str, Target); 7] = [
+pub const TARGETS: [(&str, Target); 8] = [
     ("components", components),
     ("cuts", cuts),
     ("messages", messages),
@@ -24,6 +25,7 @@ pub const TARGETS: [(&str, Target); 7] = [
     ("snapshots", snapshots),
     ("packets", packets),
     ("replies", replies),
+    ("requests", requests),
 ];
 
 #[cfg(test)]
@@ -85,6 +87,11 @@ mod tests {
     #[test]
     fn messages_hold() {
         run("messages", 20_000);
+    }
+
+    #[test]
+    fn requests_hold() {
+        run("requests", 20_000);
     }
 
     #[test]

@@ -29,7 +29,12 @@ use async_graphql::SDLExportOptions;
 use axum::Router;
 use axum::routing::{get, post};
 
+#[cfg(any(test, feature = "fuzzing"))]
+mod fuzz;
+
 pub use endpoint::Endpoint;
+#[cfg(any(test, feature = "fuzzing"))]
+pub use fuzz::requests as fuzz_requests;
 pub use slots::{Kind, Slot};
 
 use super::Api;

@@ -7,11 +7,15 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, FromRequestParts, Request, State};
 use axum::handler::Handler;
 use axum::http::Method;
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{self, MethodRouter};
 
+use super::answer::Refusal;
+use super::auth::Caller;
 use super::{Api, preview, session, stages};
 use crate::control::access::Actor;
 use crate::control::entry::Entry;
@@ -53,10 +57,40 @@ fn table() -> Vec<Route> {
     ]
 }
 
+/// What is answered to anybody, and what takes its place itself, to keep it until its answer was taken.
+const WITHOUT_PLACE: [&str; 7] = [
+    "/api/session",
+    "/api/health",
+    "/livez",
+    "/readyz",
+    "/api/openapi.json",
+    "/recordings/{pipeline}/{file}",
+    "/evidence/{pipeline}/{file}",
+];
+
 /// All of it.
-pub(super) fn router() -> Router<Api> {
-    let add = |router: Router<Api>, (_, path, handler): Route| router.route(path, handler);
+pub(super) fn router(api: &Api) -> Router<Api> {
+    let add = |router: Router<Api>, (_, path, handler): Route| {
+        let bounded = !WITHOUT_PLACE.contains(&path);
+        router.route(path, if bounded { handler.layer(from_fn_with_state(api.clone(), in_place)) } else { handler })
+    };
     table().into_iter().fold(Router::new(), add).layer(DefaultBodyLimit::max(REST_BODY_BYTES_MAX))
+}
+
+/// Runs a request in a place among those of its tenant: taken before the body is read, held until the answer begins. Who may
+/// not call at all is told so by the handler.
+async fn in_place(State(api): State<Api>, request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let place = match Caller::from_request_parts(&mut parts, &api).await {
+        Ok(Caller(actor)) => match api.graphql.place(&actor) {
+            Ok(place) => Some(place),
+            Err(error) => return Refusal(error).into_response(),
+        },
+        Err(_) => None,
+    };
+    let response = next.run(Request::from_parts(parts, body)).await;
+    drop(place);
+    response
 }
 
 fn get<H: Handler<T, Api>, T: 'static>(path: &'static str, handler: H) -> Route {

@@ -81,7 +81,8 @@ impl Form {
             if let Some(end) = memmem::find(&self.have, b"\r\n\r\n") {
                 break end;
             }
-            if self.have.len() > GRAPHQL_PART_HEAD_BYTES_MAX {
+            // An end within the bound would have been seen.
+            if self.have.len() >= GRAPHQL_PART_HEAD_BYTES_MAX + 4 {
                 break self.have.len();
             }
             self.more().await?;

@@ -25,6 +25,12 @@ use crate::limits::{GRAPHQL_MESSAGE_BYTES_MAX, GRAPHQL_SOCKET_READ_BYTES, GRAPHQ
 use protocol::PROTOCOL;
 use session::{Guest, Session};
 
+/// Whether a text would be taken as a client's message.
+#[cfg(any(test, feature = "fuzzing"))]
+pub fn is_message(text: &[u8]) -> bool {
+    std::str::from_utf8(text).is_ok_and(|text| session::said(text).is_ok())
+}
+
 /// `GET /graphql`.
 pub async fn open(
     State(api): State<Api>,

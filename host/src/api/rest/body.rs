@@ -10,9 +10,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value};
 use tokio::time::timeout;
 
-use crate::api::Api;
 use crate::api::answer::{self, Refusal};
-use crate::api::auth::Caller;
 use crate::config::Problem;
 use crate::control::error::ControlError;
 use crate::limits::{REST_BODY_BYTES_MAX, REST_BODY_TIMEOUT, REST_NAMES_SHOWN};
@@ -42,16 +40,12 @@ impl Body {
     }
 }
 
-impl FromRequest<Api> for Body {
+impl<S: Send + Sync> FromRequest<S> for Body {
     type Rejection = Response;
 
-    /// Where the caller is known already, the body is read in a place among the requests of its tenant.
-    async fn from_request(request: Request, api: &Api) -> Result<Self, Response> {
-        let caller = request.extensions().get::<Caller>().cloned();
-        let place = caller.map(|Caller(actor)| api.graphql.place(&actor)).transpose();
-        let _place = place.map_err(|error| Refusal(error).into_response())?;
+    async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
         let kind = request.headers().get(CONTENT_TYPE).map(|kind| kind.to_str().unwrap_or_default().to_owned());
-        let bytes = match timeout(REST_BODY_TIMEOUT, Bytes::from_request(request, api)).await {
+        let bytes = match timeout(REST_BODY_TIMEOUT, Bytes::from_request(request, state)).await {
             Ok(Ok(bytes)) => bytes,
             Err(_) => return Err(answer::too_late(REST_BODY_TIMEOUT)),
             Ok(Err(rejection)) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {

@@ -282,7 +282,11 @@ fn read(message: Option<Result<Message, axum::Error>>) -> Result<Option<FromClie
         Some(Ok(Message::Binary(_))) => return Err(Closing::BadRequest("messages are text".to_owned()).into()),
         Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(End::Gone),
     };
+    Ok(Some(said(&text)?))
+}
+
+/// What a text says.
+pub fn said(text: &str) -> Result<FromClient, Closing> {
     admit::json(text.as_bytes()).map_err(|error| Closing::BadRequest(error.to_string()))?;
-    let said = serde_json::from_str(&text);
-    said.map(Some).map_err(|error| Closing::BadRequest(format!("Invalid message: {error}")).into())
+    serde_json::from_str(text).map_err(|error| Closing::BadRequest(format!("Invalid message: {error}")))
 }
