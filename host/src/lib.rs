@@ -3,8 +3,8 @@
 //!
 //! The map, in the order of the data: [`pipeline`] is the spine (source, batch, demux, exchange, remux, air);
 //! [`stage`] runs the WebAssembly components that decide; [`media`] knows containers and packets; [`store`] keeps what
-//! must survive; [`net`] says what may be reached; [`preview`] shows what went on air; [`api`] is what is served over HTTP.
-//! [`echo`] is the test processor.
+//! must survive; [`net`] says what may be reached, [`redact`] what may be shown; [`preview`] shows what went on air; [`api`] is
+//! what is served over HTTP. [`echo`] is the test processor.
 
 pub mod api;
 pub mod cli;

@@ -18,7 +18,9 @@ pub const REDIRECTS_MAX: usize = 5;
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(8);
 /// Idle connections kept per host.
 pub const IDLE_CONNECTIONS_MAX: usize = 4;
-/// An idle connection is closed after so long: a playlist may name another host with each segment.
+/// Hosts of one source whose idle connections are kept; those of further ones end with their answer.
+pub const HOSTS_KEPT_MAX: usize = 16;
+/// An idle connection is closed after so long.
 pub const IDLE_CONNECTION_KEPT: Duration = Duration::from_secs(30);
 /// Bytes of one Set-Cookie header; a longer one is passed over.
 pub const COOKIE_BYTES_MAX: usize = 4096;

@@ -2,6 +2,9 @@
 //! its time, the original sound is on air, and neither a deletion nor a signal waits for anything.
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first thing that is not as it should be")]
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
@@ -10,6 +13,8 @@ use outboard_tests::media::{Clip, LiveOrigin, entries};
 use outboard_tests::processor::{Kind, Processor, fmp4, wav};
 use outboard_tests::server::Server;
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
 
 /// For what a slow machine needs some seconds for.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -71,6 +76,48 @@ fn cpu(process: &Host) -> Duration {
     let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
     // USER_HZ is 100 on every Linux that there is.
     Duration::from_millis(ticks * 10)
+}
+
+/// A thread that reads a file and never gets any of it: nothing in the process can end it.
+#[tokio::test]
+async fn the_end_waits_for_no_thread_that_hangs() {
+    let storage = tempfile::tempdir().unwrap();
+    let server = Server::start(storage.path()).await;
+    let origin = LiveOrigin::start(entries(&Clip::small(36), false)).await;
+    let to = format!("file://{}", storage.path().join("out.flv").display());
+    let settings = json!({ "source": { "url": origin.url }, "destinations": [{ "url": to }], "batchSeconds": 2 });
+    let id = server.create(None, "hangs", &settings, true).await;
+    let aired = |status: &Value| status["counters"]["batches"].as_u64() >= Some(3) && status["onAir"] == true;
+    server.until(None, &id, "on air", PATIENCE, aired).await;
+    // What the preview reads of each batch becomes a pipe that nobody writes to.
+    let batches = storage.path().join("default/processed_fragments/hangs");
+    let mut pipes = Vec::new();
+    for batch in std::fs::read_dir(batches).unwrap().map(|entry| entry.unwrap().path()) {
+        let file = batch.join("output.fmp4");
+        if file.exists() {
+            std::fs::remove_file(&file).unwrap();
+            assert!(std::process::Command::new("mkfifo").arg(&file).status().unwrap().success());
+            pipes.push(file);
+        }
+    }
+    let mut asking = TcpStream::connect(server.address()).await.unwrap();
+    let request = format!("GET /preview/{id}/index.m3u8 HTTP/1.1\r\nHost: {}\r\n\r\n", server.address());
+    asking.write_all(request.as_bytes()).await.unwrap();
+    // A pipe can be opened for writing, without waiting, once somebody opened it for reading.
+    let open = |pipe: &PathBuf| OpenOptions::new().write(true).custom_flags(nix::libc::O_NONBLOCK).open(pipe).ok();
+    let began = Instant::now();
+    let hung = loop {
+        match pipes.iter().find_map(open) {
+            Some(pipe) => break pipe,
+            None => assert!(began.elapsed() < PATIENCE, "nobody reads {pipes:?}: {:#?}", server.log()),
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    let process = server.into_process();
+    process.signal(Signal::SIGTERM);
+    let ended = process.ended(END_WITHIN).await;
+    assert!(ended.status.success(), "{:#?}", ended.log);
+    drop(hung);
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@
 //! along but four. Playlists may come compressed, their size counts unpacked; media is asked for as it is, and refused
 //! where it comes compressed all the same.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use reqwest::header::{
@@ -14,11 +14,13 @@ use reqwest::header::{
 };
 use reqwest::{Method, Response, StatusCode};
 use tokio::time::{Instant, timeout_at};
-use url::{Origin, Url};
+use url::{Origin, Position, Url};
 
 use super::config::{Budget, HeaderHost, SourceConfig};
 use super::error::{FetchError, SourceError};
-use crate::limits::{CONNECT_TIMEOUT, IDLE_CONNECTION_KEPT, IDLE_CONNECTIONS_MAX, PLAYLIST_BYTES_MAX, REDIRECTS_MAX};
+use crate::limits::{
+    CONNECT_TIMEOUT, HOSTS_KEPT_MAX, IDLE_CONNECTION_KEPT, IDLE_CONNECTIONS_MAX, PLAYLIST_BYTES_MAX, REDIRECTS_MAX,
+};
 use crate::net::Jar;
 use crate::net::http::{Client, denied, reason};
 
@@ -29,6 +31,10 @@ pub(super) struct Http {
     packed: Client,
     /// For media and keys: answers are as they lie there.
     plain: Client,
+    /// The same for hosts that are not in `kept`: no connection outlives its answer.
+    passing: Client,
+    /// Hosts whose connections are kept for the next request, at most [`HOSTS_KEPT_MAX`].
+    kept: Arc<Mutex<Vec<String>>>,
     common: HeaderMap,
     /// Only for the hosts in `homes` and `hosts`.
     private: HeaderMap,
@@ -56,18 +62,19 @@ impl Http {
     /// [`SourceError::Header`] and [`SourceError::Client`].
     pub(super) fn new(config: &SourceConfig) -> Result<Self, SourceError> {
         let jar = Arc::new(Jar::default());
-        let client = |packed| {
+        let client = |packed, idle| {
             let client = Client::new(&config.guard, 0, |builder| {
                 builder
                     .gzip(packed)
                     .cookie_provider(Arc::clone(&jar))
                     .connect_timeout(CONNECT_TIMEOUT)
-                    .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
+                    .pool_max_idle_per_host(idle)
                     .pool_idle_timeout(IDLE_CONNECTION_KEPT)
             });
             client.map_err(SourceError::Client)
         };
-        let (packed, plain) = (client(true)?, client(false)?);
+        let (packed, plain) = (client(true, IDLE_CONNECTIONS_MAX)?, client(false, IDLE_CONNECTIONS_MAX)?);
+        let (passing, kept) = (client(false, 0)?, Arc::default());
         let (mut common, mut private) = (HeaderMap::new(), HeaderMap::new());
         common.insert(USER_AGENT, HeaderValue::from_static(concat!("outboard/", env!("CARGO_PKG_VERSION"))));
         for (name, value) in &config.headers {
@@ -85,7 +92,16 @@ impl Http {
             origin: url.origin(),
             login: (!url.username().is_empty()).then(|| (url.username().to_owned(), url.password().map(str::to_owned))),
         });
-        Ok(Self { packed, plain, common, private, homes: homes.collect(), hosts: config.header_hosts.clone() })
+        Ok(Self {
+            packed,
+            plain,
+            passing,
+            kept,
+            common,
+            private,
+            homes: homes.collect(),
+            hosts: config.header_hosts.clone(),
+        })
     }
 
     /// Sends a GET for media and waits for the headers. `limit` bounds the body in bytes, `range` is first byte and length.
@@ -149,8 +165,22 @@ impl Http {
         if !wanted.packed {
             headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }
-        let client = if wanted.packed { &self.packed } else { &self.plain };
+        let client = match wanted.packed {
+            true => &self.packed,
+            false if self.keeps(url) => &self.plain,
+            false => &self.passing,
+        };
         client.request(Method::GET, address)?.headers(headers).send().await.map_err(transport)
+    }
+
+    /// Whether connections to this host are kept: a playlist may name another host with each segment.
+    fn keeps(&self, url: &Url) -> bool {
+        let host = &url[Position::BeforeHost..Position::AfterPort];
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() < HOSTS_KEPT_MAX && !kept.iter().any(|known| known == host) {
+            kept.push(host.to_owned());
+        }
+        kept.iter().any(|known| known == host)
     }
 
     /// A whole small body in memory, and the address that it finally came from.

@@ -1,15 +1,90 @@
-//! What an origin can make us keep: cookies without end. How many are held is bounded in `net/cookies.rs` and tested there;
+//! What an origin can make us keep: cookies without end, connections to hosts without number. How many cookies are held is bounded in `net/cookies.rs` and tested there;
 //! here, that a source has that jar.
 
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first thing that is not as it should be")]
 
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use outboard::limits::{COOKIE_BYTES_MAX, COOKIES_PER_HOST_MAX};
-use outboard::pipeline::source::{SourceConfig, run};
+use futures_util::future::BoxFuture;
+use outboard::limits::{COOKIE_BYTES_MAX, COOKIES_PER_HOST_MAX, HOSTS_KEPT_MAX};
+use outboard::net::{Guard, Resolver};
+use outboard::pipeline::source::{SourceConfig, SourceEvent, run};
 use outboard_tests::origin::{Origin, Reply, ts};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+
+/// Counts what is open of the connections that it answers on, one segment a request.
+struct Counting {
+    port: u16,
+    open: Arc<AtomicUsize>,
+    most: Arc<AtomicUsize>,
+}
+
+impl Counting {
+    async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let this = Self { port: listener.local_addr().unwrap().port(), open: Arc::default(), most: Arc::default() };
+        let (open, most) = (this.open.clone(), this.most.clone());
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let now = open.fetch_add(1, Ordering::SeqCst) + 1;
+                most.fetch_max(now, Ordering::SeqCst);
+                let open = open.clone();
+                tokio::spawn(async move {
+                    let (mut piece, body) = ([0; 4096], ts("a"));
+                    // Requests are small and have no body: what comes in one piece is one.
+                    while stream.read(&mut piece).await.is_ok_and(|read| read > 0) {
+                        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
+                        if stream.write_all(&[head.as_bytes(), &body].concat()).await.is_err() {
+                            break;
+                        }
+                    }
+                    open.fetch_sub(1, Ordering::SeqCst);
+                });
+            }
+        });
+        this
+    }
+}
+
+/// Every name is this machine.
+#[derive(Debug)]
+struct Everywhere;
+
+impl Resolver for Everywhere {
+    fn lookup(&self, _host: &str, port: u16) -> BoxFuture<'static, std::io::Result<Vec<SocketAddr>>> {
+        Box::pin(async move { Ok(vec![SocketAddr::from(([127, 0, 0, 1], port))]) })
+    }
+}
+
+#[tokio::test]
+async fn a_host_for_each_segment_leaves_no_connection_for_each() {
+    let (origin, counting) = (Origin::start().await, Counting::start().await);
+    let list: String = (0..200).map(|n| format!("#EXTINF:1,\nhttp://h{n}.test:{}/a.ts\n", counting.port)).collect();
+    origin.put("/x.m3u8", format!("#EXTM3U\n#EXT-X-TARGETDURATION:1\n{list}#EXT-X-ENDLIST\n"));
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = SourceConfig::new(origin.url("/x.m3u8"), dir.path().join("stream"));
+    config.guard = Guard::open().with_resolver(Arc::new(Everywhere));
+    let (sender, mut events) = mpsc::channel(16);
+    let task = tokio::spawn(run(config, None, sender, CancellationToken::new()));
+    let mut segments = 0;
+    let reading = async {
+        while let Some(event) = events.recv().await {
+            segments += usize::from(matches!(event, SourceEvent::Segment(_)));
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), reading).await.unwrap();
+    task.await.unwrap().unwrap();
+    assert_eq!(segments, 200);
+    let most = counting.most.load(Ordering::SeqCst);
+    // Those that end are closed by us, and seen by the server a moment later.
+    assert!(most <= HOSTS_KEPT_MAX + 50, "{most} connections were open at once");
+}
 
 /// Segments, each of which sets as many cookies as a client reads.
 const SEGMENTS: usize = 60;
