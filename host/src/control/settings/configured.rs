@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Destination, Header, Keep, Processor, Settings, Source, Stage, Stages};
-use crate::config::{Hold, PipelineConfig};
+use crate::config::{CatchUp, Hold, PipelineConfig};
 use crate::store::files::{FilesError, Storage, keep_component};
 
 impl Settings {
@@ -34,6 +34,7 @@ impl Settings {
                 live_edge: config.source.live_edge,
                 headers: headers(&config.source.headers),
                 when_ended: config.source.when_ended,
+                catch_up: Some(config.source.catch_up).filter(|catch_up| *catch_up != CatchUp::default()),
             },
             processor: config.processor.as_ref().map(|processor| Processor {
                 url: processor.url.to_string(),

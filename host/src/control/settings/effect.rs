@@ -78,7 +78,7 @@ impl Settings {
 }
 
 fn source_effect(old: &Source, new: &Source, effect: &mut ChangeEffect) {
-    let Source { url, backup_url, max_bandwidth, resolution, live_edge, headers, when_ended } = old;
+    let Source { url, backup_url, max_bandwidth, resolution, live_edge, headers, when_ended, catch_up } = old;
     effect.restart("source.url", *url != new.url);
     effect.restart("source.backupUrl", *backup_url != new.backup_url);
     effect.restart("source.maxBandwidth", *max_bandwidth != new.max_bandwidth);
@@ -87,6 +87,7 @@ fn source_effect(old: &Source, new: &Source, effect: &mut ChangeEffect) {
     effect.live(Part::Beside, *live_edge != new.live_edge);
     effect.restart("source.headers", *headers != new.headers);
     effect.restart("source.whenEnded", *when_ended != new.when_ended);
+    effect.restart("source.catchUp", *catch_up != new.catch_up);
     let identity = |url: &str| url::Url::parse(url).ok().map(|url| identity(&url));
     effect.anew = identity(url) != identity(&new.url);
 }

@@ -32,6 +32,7 @@ impl Settings {
                 "liveEdge": self.source.live_edge,
                 "headers": names(&self.source.headers),
                 "whenEnded": self.source.when_ended,
+                "catchUp": self.source.catch_up,
             },
             "processor": self.processor.as_ref().map(|processor| json!({
                 "url": shown_url(&processor.url),

@@ -3,7 +3,7 @@
 use async_graphql::{InputObject, MaybeUndefined};
 use serde_json::Value;
 
-use super::settings::WhenEnded;
+use super::settings::{CatchUp, WhenEnded};
 use super::stage::FailurePolicy;
 use crate::api::graphql::scalars::BigInt;
 use crate::control::settings::{
@@ -51,6 +51,8 @@ pub struct SourceInput {
     headers: Option<Vec<HeaderInput>>,
     /// What happens when a live source ends; null: WAIT.
     when_ended: MaybeUndefined<WhenEnded>,
+    /// What becomes of media that has piled up while the source or the server was away; null: ALL.
+    catch_up: MaybeUndefined<CatchUp>,
 }
 
 /// A request header.
@@ -171,6 +173,7 @@ impl From<SourceInput> for SourcePatch {
             live_edge: input.live_edge.into(),
             headers: input.headers.map(headers),
             when_ended: input.when_ended.map_value(Into::into).into(),
+            catch_up: input.catch_up.map_value(Into::into).into(),
         }
     }
 }
@@ -237,6 +240,7 @@ mod tests {
                 "processor": null, "batchSeconds": null, "holdSeconds": null, "cushionSeconds": null,
                 "source": {
                     "backupUrl": null, "maxBandwidth": null, "resolution": null, "liveEdge": null, "whenEnded": null,
+                    "catchUp": null,
                 },
                 "destinations": [{ "id": "a", "name": null, "enabled": null, "srsApi": null }],
                 "stages": { "batching": null, "framing": { "component": null, "settings": null }, "remuxPlanning": {} },
