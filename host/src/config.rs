@@ -150,6 +150,27 @@ impl WhenEnded {
     }
 }
 
+/// What becomes of media that has piled up while the source, the network or this process was away.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CatchUp {
+    /// All of it goes on air; the stream is behind its source by as much from then on.
+    #[default]
+    All,
+    /// It is skipped and counted; the stream goes on at the live edge.
+    Live,
+}
+
+impl CatchUp {
+    /// The word in settings.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Live => "live",
+        }
+    }
+}
+
 /// When air starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hold {
@@ -178,6 +199,8 @@ pub struct SourceConfig {
     pub header_hosts: Vec<String>,
     /// What to do when a live source ends; `None`: what is usual for the command.
     pub when_ended: Option<WhenEnded>,
+    /// What becomes of media that has piled up (`source.catch_up`).
+    pub catch_up: CatchUp,
 }
 
 /// Settings of the processor.
@@ -403,8 +426,21 @@ fn source(keys: &mut Keys) -> Option<SourceConfig> {
         "wait" => WhenEnded::Wait,
         _ => WhenEnded::Stop,
     });
-    let url = url?;
-    Some(SourceConfig { url, backup_url, max_bandwidth, resolution, live_edge, headers, header_hosts, when_ended })
+    let catch_up = match keys.one_of("source.catch_up", &["all", "live"]).as_deref() {
+        Some("live") => CatchUp::Live,
+        _ => CatchUp::All,
+    };
+    Some(SourceConfig {
+        url: url?,
+        backup_url,
+        max_bandwidth,
+        resolution,
+        live_edge,
+        headers,
+        header_hosts,
+        when_ended,
+        catch_up,
+    })
 }
 
 fn processor(keys: &mut Keys) -> Option<ProcessorConfig> {

@@ -57,6 +57,9 @@ pub struct RunArgs {
     /// When a live source ends: stop after what is buffered, or wait until it is back.
     #[arg(long, value_name = "stop|wait")]
     pub when_ended: Option<String>,
+    /// What piled up while the source or this process was away: put all on air, or go on at the live edge.
+    #[arg(long, value_name = "all|live")]
+    pub catch_up: Option<String>,
     /// When air starts: auto, or seconds after the first batch is complete.
     #[arg(long, value_name = "auto|N")]
     pub hold: Option<String>,
@@ -95,6 +98,7 @@ impl RunArgs {
             .set("source.live_edge", self.live_edge.clone())
             .set("source.headers", list(&self.header))
             .set("source.when_ended", self.when_ended.clone())
+            .set("source.catch_up", self.catch_up.clone())
             .set("processor.url", self.processor.clone())
             .set("processor.in_flight", self.in_flight.clone())
             .set("air.to", list(&self.to))

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::config::{self, Destination as Checked, Layers, PipelineConfig, Problem, WhenEnded};
+use crate::config::{self, CatchUp, Destination as Checked, Layers, PipelineConfig, Problem, WhenEnded};
 use crate::limits::DESTINATION_NAME_MAX_CHARS;
 use crate::net::{Denied, Guard};
 use crate::pipeline::air::target::Target;
@@ -71,6 +71,9 @@ pub struct Source {
     /// What to do when a live source ends; `None`: wait until it is back.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub when_ended: Option<WhenEnded>,
+    /// What becomes of media that has piled up; `None`: all of it goes on air.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub catch_up: Option<CatchUp>,
 }
 
 /// A request header; its value is a secret.
@@ -273,6 +276,7 @@ impl Settings {
             .set("source.headers", headers(&self.source.headers))
             .set("source.header_hosts", hosts)
             .set("source.when_ended", Some(self.source.when_ended.unwrap_or(WhenEnded::Wait).name()))
+            .set("source.catch_up", self.source.catch_up.map(CatchUp::name))
             .set("air.to", Some(urls));
         if let Some(processor) = &self.processor {
             layers = layers

@@ -52,6 +52,8 @@ pub const START_AFTER_RESTART: Duration = Duration::from_millis(300);
 pub const DRAIN_SPARE: Duration = Duration::from_secs(20);
 /// A destination this far behind the clock loses what it has not taken.
 pub const AIR_KEEP_FOR_LATE: Duration = Duration::from_secs(60);
+/// A destination of a stream that is to be live (`source.catch_up`) skips what is later than this.
+pub const AIR_LIVE_LAG: Duration = Duration::from_secs(2);
 /// Batches of which the spool knows how many packets they had, after they are released: two hours of 2 s each.
 pub const SPOOL_HISTORY_MAX: usize = 4096;
 /// Events of destinations that wait to be journalled.

@@ -132,3 +132,6 @@ pub const RENUMBERED_MAX: u32 = 2;
 pub const SEGMENT_MEASURED_MAX: Duration = Duration::from_secs(120);
 /// EXTINF may differ from the media's own length by this much, or by a quarter of it, whichever is more.
 pub const EXTINF_TOLERANCE: Duration = Duration::from_millis(500);
+/// Media that lies before the live edge is skipped where a stream is to catch up and so many target durations have piled up:
+/// fewer come with one slow load.
+pub const CATCH_UP_TARGETS: u32 = 2;

@@ -241,6 +241,7 @@ impl Batcher {
                 let reason = match gap.reason {
                     GapReason::Marked => "marked",
                     GapReason::Missed => "missed",
+                    GapReason::Behind => "behind",
                     GapReason::GivenUp(_) | GapReason::Unusable(_) => "given-up",
                     GapReason::NoRoom(_) => "no-room",
                     _ => "unpaired",

@@ -4,7 +4,7 @@ use std::sync::{Arc, Weak};
 
 use super::air::roster::Destinations;
 use super::exchange::{Exchange, ExchangeError};
-use super::load::{destination_config, exchange_config, keep, pace_of};
+use super::load::{destination_config, exchange_config, keep, lag, pace_of};
 use super::pace::Pace;
 use crate::config::PipelineConfig;
 use crate::net::Guard;
@@ -50,7 +50,8 @@ impl Live {
         }
         pace.set(pace_of(config));
         janitor.set_keep(stream, keep(config));
-        destinations.set(config.destinations.iter().map(|one| destination_config(one, guard, None)).collect());
+        destinations
+            .set(config.destinations.iter().map(|one| destination_config(one, guard, None, lag(config))).collect());
         Ok(())
     }
 

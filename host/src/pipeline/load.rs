@@ -39,7 +39,7 @@ mod told;
 
 pub(crate) use stages::{batch_seconds, bundled_or_file, component_of, opening, stage_settings};
 pub use told::destination_name;
-pub(crate) use told::{cushion, destination_config, exchange_config, identity, keep, pace_of, source_config};
+pub(crate) use told::{cushion, destination_config, exchange_config, identity, keep, lag, pace_of, source_config};
 
 /// Why a pipeline cannot be opened.
 #[derive(Debug, thiserror::Error)]

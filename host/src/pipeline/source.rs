@@ -131,7 +131,7 @@ async fn follow_on(
             track,
             http: http.clone(),
             bounds: config.bounds,
-            window: Window::new(start, resume),
+            window: Window::new(start, resume).catching_up(config.catch_up_live && track == Track::Main),
             location: moves.clone(),
             steps,
             notices: notice_tx.clone(),

@@ -32,7 +32,7 @@ async fn a_receiver_that_is_killed_and_comes_back_misses_nothing() {
     // Some that the dead nginx had taken it did not write down, so it may have recorded fewer repeats than were sent.
     assert!(counters.repeated >= repeated as u64 && counters.repeated > 0, "{} < {repeated}", counters.repeated);
     assert_eq!(sent(&status[0]) - counters.repeated, want.len() as u64);
-    // 256 KiB between acknowledgements is much of this small stream, but never more than all of it.
+    // What lies between acknowledgements is much of this small stream, but never more than all of it.
     assert!(counters.repeated < 2 * want.len() as u64);
     assert!(status[0].max_own_gap < Duration::from_secs(1), "{:?}", status[0].max_own_gap);
 }

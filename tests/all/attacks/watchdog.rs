@@ -8,7 +8,8 @@ use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
 use outboard_tests::host::Host;
-use outboard_tests::media::{Clip, LiveOrigin, entries};
+use outboard_tests::media::{Clip, LiveOrigin, Packet, entries};
+use outboard_tests::onair::{hashes, monotonic, of_entries};
 use outboard_tests::receiver::nginx::Nginx;
 use outboard_tests::server::Server;
 use serde_json::{Value, json};
@@ -46,6 +47,45 @@ async fn a_process_that_was_stopped_is_no_hang() {
     let wanted = video(&before) + 300;
     server.until(None, &id, "sending again", ON_AIR_LIMIT, |status| video(status) >= wanted).await;
     assert!(!server.log().iter().any(|line| line.contains("ends with code")), "{:#?}", server.log());
+}
+
+/// Long enough for more to pile up than a slow load brings.
+const LONG_AWAY: Duration = Duration::from_secs(16);
+
+#[tokio::test]
+async fn a_stream_that_is_to_be_live_skips_what_piled_up_while_the_process_was_away() {
+    let programme = entries(&Clip::small(90), false);
+    let origin = LiveOrigin::start_wide(programme.clone(), 30).await;
+    let (nginx, storage) = (Nginx::start(), tempfile::tempdir().unwrap());
+    let server = Server::start(storage.path()).await;
+    let settings = json!({
+        "source": { "url": origin.url, "whenEnded": "STOP", "catchUp": "LIVE" },
+        "destinations": [{ "url": nginx.url("tv") }],
+        "batchSeconds": 4,
+    });
+    let id = server.create(None, "tv", &settings, true).await;
+    server.until(None, &id, "on air", ON_AIR_LIMIT, |status| status["onAir"] == true).await;
+    server.process().signal(Signal::SIGSTOP);
+    tokio::time::sleep(LONG_AWAY).await;
+    server.process().signal(Signal::SIGCONT);
+    server.process().until("skipped to be live again", Duration::from_secs(60)).await;
+    server.until(None, &id, "over", ON_AIR_LIMIT, |status| status["phase"] == "STOPPED").await;
+    let query =
+        "query($id: ID!) { pipeline(id: $id) { status { counters { segments segmentsMissing { reason count } } } } }";
+    let answer = server.graphql(None, query, &json!({ "id": id })).await;
+    let counters = &answer.data("pipeline")["status"]["counters"];
+    let missing = counters["segmentsMissing"].as_array().unwrap();
+    let behind = missing.iter().find(|one| one["reason"] == "behind").and_then(|one| one["count"].as_u64());
+    // Away for eight segments of 2 s; those of the live edge are fetched.
+    assert!(behind.is_some_and(|count| (3..=8).contains(&count)), "{counters}");
+    for stream in ["v", "a"] {
+        let source: Vec<Packet> = of_entries(&programme, stream).concat();
+        let sent: Vec<Packet> = nginx.files(1, "tv").iter().flat_map(|file| monotonic(file, stream)).collect();
+        let (want, air) = (hashes(&source), hashes(&sent));
+        let mut rest = want.iter();
+        assert!(air.iter().all(|packet| rest.any(|wanted| wanted == packet)), "{stream}: in order, and none twice");
+        assert!(air.last() == want.last(), "{stream}: on air to the end");
+    }
 }
 
 /// Law 7: what lies in the buffers of sockets is not on air.

@@ -9,6 +9,7 @@ const THERE: SettingsFactsFragment = {
     maxBandwidth: 5_000_000,
     resolution: null,
     whenEnded: null,
+    catchUp: null,
     liveEdge: null,
     headers: [{ name: "Authorization" }],
   },
@@ -42,6 +43,7 @@ describe("a change", () => {
   it("goes back to the default where a field was emptied", () => {
     expect(change({ liveEdge: "2" })).toEqual({ source: { liveEdge: 2 } });
     expect(change({ whenEnded: "STOP" })).toEqual({ source: { whenEnded: "STOP" } });
+    expect(change({ catchUp: "LIVE" })).toEqual({ source: { catchUp: "LIVE" } });
     expect(change({ maxBandwidth: "", cushionSeconds: "" })).toEqual({
       source: { maxBandwidth: null },
       cushionSeconds: null,

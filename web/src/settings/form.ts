@@ -2,7 +2,13 @@
 // changed, because what gives access (keys, passwords, query strings) is never shown and must not be sent back as "…".
 
 import type { Problem } from "../api/error.ts";
-import type { FailurePolicy, PipelineSettingsInput, SettingsFactsFragment, WhenEnded } from "../api/operations.ts";
+import type {
+  CatchUp,
+  FailurePolicy,
+  PipelineSettingsInput,
+  SettingsFactsFragment,
+  WhenEnded,
+} from "../api/operations.ts";
 import { type Range, wrongNumber } from "../forms/numbers.ts";
 
 export interface DestinationForm {
@@ -43,6 +49,8 @@ export interface SettingsForm {
   resolution: string;
   /** Empty: as by default. */
   whenEnded: WhenEnded | "";
+  /** Empty: as by default. */
+  catchUp: CatchUp | "";
   liveEdge: string;
   sourceHeaders: HeaderForm[];
   processorUrl: string;
@@ -90,6 +98,7 @@ export function toForm(settings: SettingsFactsFragment | null): SettingsForm {
     maxBandwidth: shown(source?.maxBandwidth),
     resolution: shown(source?.resolution),
     whenEnded: source?.whenEnded ?? "",
+    catchUp: source?.catchUp ?? "",
     liveEdge: shown(source?.liveEdge),
     sourceHeaders: known(source?.headers),
     processorUrl: processor?.url ?? "",
@@ -164,6 +173,7 @@ export function toInput(typed: SettingsForm, before: SettingsForm): PipelineSett
     ...(changed("maxBandwidth") && { maxBandwidth: number("maxBandwidth") }),
     ...(changed("resolution") && { resolution: text("resolution") }),
     ...(changed("whenEnded") && { whenEnded: now.whenEnded || null }),
+    ...(changed("catchUp") && { catchUp: now.catchUp || null }),
     ...(changed("liveEdge") && { liveEdge: number("liveEdge") }),
     ...(differs("sourceHeaders") && { headers: headers(now.sourceHeaders) }),
   };

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Destination, Header, Keep, Processor, Settings, Source, Stage, Stages};
-use crate::config::{Hold, PipelineConfig};
+use crate::config::{CatchUp, Hold, PipelineConfig};
 use crate::store::files::{FilesError, Storage, keep_component};
 
 impl Settings {
@@ -35,6 +35,7 @@ impl Settings {
                 headers: headers(&config.source.headers),
                 header_hosts: config.source.header_hosts.clone(),
                 when_ended: config.source.when_ended,
+                catch_up: Some(config.source.catch_up).filter(|catch_up| *catch_up != CatchUp::default()),
             },
             processor: config.processor.as_ref().map(|processor| Processor {
                 url: processor.url.to_string(),

@@ -78,7 +78,8 @@ impl Settings {
 }
 
 fn source_effect(old: &Source, new: &Source, effect: &mut ChangeEffect) {
-    let Source { url, backup_url, max_bandwidth, resolution, live_edge, headers, header_hosts, when_ended } = old;
+    let Source { url, backup_url, max_bandwidth, resolution, live_edge, headers, header_hosts, when_ended, catch_up } =
+        old;
     effect.restart("source.url", *url != new.url);
     effect.restart("source.backupUrl", *backup_url != new.backup_url);
     effect.restart("source.maxBandwidth", *max_bandwidth != new.max_bandwidth);
@@ -88,6 +89,7 @@ fn source_effect(old: &Source, new: &Source, effect: &mut ChangeEffect) {
     effect.restart("source.headers", *headers != new.headers);
     effect.restart("source.headerHosts", *header_hosts != new.header_hosts);
     effect.restart("source.whenEnded", *when_ended != new.when_ended);
+    effect.restart("source.catchUp", *catch_up != new.catch_up);
     let identity = |url: &str| url::Url::parse(url).ok().map(|url| identity(&url));
     effect.anew = identity(url) != identity(&new.url);
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use url::Origin;
 
 use super::{Destination, Header, Keep, PreviousStage, Processor, Settings, Source, Stage};
-use crate::config::{Problem, WhenEnded};
+use crate::config::{CatchUp, Problem, WhenEnded};
 use crate::stage::FailurePolicy;
 
 /// A change of settings. For a new pipeline it is applied to nothing.
@@ -61,6 +61,9 @@ pub struct SourcePatch {
     /// See [`Source`]; `null`: the default.
     #[serde(deserialize_with = "named")]
     pub when_ended: Option<Option<WhenEnded>>,
+    /// See [`Source`]; `null`: the default.
+    #[serde(deserialize_with = "named")]
+    pub catch_up: Option<Option<CatchUp>>,
 }
 
 /// A header; without a value it keeps the one that it had.
@@ -227,6 +230,7 @@ fn patch_source(source: &mut Source, patch: SourcePatch, problems: &mut Vec<Prob
     set(&mut source.resolution, patch.resolution);
     set(&mut source.live_edge, patch.live_edge);
     set(&mut source.when_ended, patch.when_ended);
+    set(&mut source.catch_up, patch.catch_up);
     let hosts_before = source.header_hosts.clone();
     if let Some(hosts) = patch.header_hosts {
         source.header_hosts = hosts.unwrap_or_default();

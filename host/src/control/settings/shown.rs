@@ -33,6 +33,7 @@ impl Settings {
                 "headers": names(&self.source.headers),
                 "headerHosts": self.source.header_hosts,
                 "whenEnded": self.source.when_ended,
+                "catchUp": self.source.catch_up,
             },
             "processor": self.processor.as_ref().map(|processor| json!({
                 "url": shown_url(&processor.url),

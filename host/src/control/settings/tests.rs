@@ -159,6 +159,7 @@ async fn the_configured_pipeline_is_what_it_was() {
         .set("source.url", Some("http://o.test/live.m3u8"))
         .set("source.resolution", Some("640x360"))
         .set("source.headers", Some(vec!["X-Key: 1".to_owned()]))
+        .set("source.catch_up", Some("live"))
         .set("processor.url", Some("http://p.test/ns"))
         .set("air.to", Some(vec!["rtmp://h/live/k".to_owned(), "file:/tmp/a.flv".to_owned()]))
         .set("pipeline.stream_id", Some("tv"))

@@ -9,8 +9,8 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::LoadError;
-use crate::config::{Destination, PipelineConfig, WhenEnded};
-use crate::limits::{AIR_KEEP_FOR_LATE, CUSHION_MIN, CUSHION_PART};
+use crate::config::{CatchUp, Destination, PipelineConfig, WhenEnded};
+use crate::limits::{AIR_KEEP_FOR_LATE, AIR_LIVE_LAG, CUSHION_MIN, CUSHION_PART};
 use crate::net::Guard;
 use crate::pipeline::air::position::Position;
 use crate::pipeline::air::{AirConfig, DestinationConfig};
@@ -85,6 +85,7 @@ pub(crate) fn source_config(
     settings.variant.max_bandwidth = config.source.max_bandwidth;
     settings.variant.resolution = config.source.resolution;
     settings.live_edge = config.source.live_edge;
+    settings.catch_up_live = config.source.catch_up == CatchUp::Live;
     settings.wait_when_ended = config.source.when_ended == Some(WhenEnded::Wait);
     settings
 }
@@ -95,24 +96,34 @@ pub(super) fn air_config(
     guard: &Guard,
     positions: &[Option<Position>],
 ) -> AirConfig {
-    let destination =
-        |(configured, position): (&Destination, &Option<Position>)| destination_config(configured, guard, *position);
+    let destination = |(configured, position): (&Destination, &Option<Position>)| {
+        destination_config(configured, guard, *position, lag(config))
+    };
     let destinations = config.destinations.iter().zip(positions).map(destination).collect();
     let ffmpeg = ffmpeg_sidecar::paths::ffmpeg_path();
     AirConfig { stream: config.stream_id.clone(), destinations, ffmpeg, runtime: host.air() }
 }
 
-/// What a destination is told. `resume`: where it goes on.
+/// How late packets of a pipeline may leave.
+pub(crate) fn lag(config: &PipelineConfig) -> Duration {
+    match config.source.catch_up {
+        CatchUp::All => AIR_KEEP_FOR_LATE,
+        CatchUp::Live => AIR_LIVE_LAG,
+    }
+}
+
+/// What a destination is told. `resume`: where it goes on; `lag`: how late its packets may be.
 pub(crate) fn destination_config(
     configured: &Destination,
     guard: &Guard,
     resume: Option<Position>,
+    lag: Duration,
 ) -> DestinationConfig {
     let mut destination = DestinationConfig::new(destination_name(&configured.text), configured.target.clone());
     destination.label.clone_from(&configured.name);
     destination.enabled = configured.enabled;
     destination.resume = resume;
-    destination.max_lag = AIR_KEEP_FOR_LATE;
+    destination.max_lag = lag;
     destination.guard = guard.clone();
     destination
 }

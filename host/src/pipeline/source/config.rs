@@ -42,6 +42,8 @@ pub struct SourceConfig {
     pub room: Room,
     /// An end of a live source is an outage: it is looked at again until it is back ([`super::SourceEvent::Over`]).
     pub wait_when_ended: bool,
+    /// Of a live playlist that is far ahead, what lies before the live edge is skipped.
+    pub catch_up_live: bool,
 }
 
 impl SourceConfig {
@@ -61,6 +63,7 @@ impl SourceConfig {
             guard: Guard::open(),
             room: Room::default(),
             wait_when_ended: false,
+            catch_up_live: false,
         }
     }
 }

@@ -114,6 +114,8 @@ pub enum GapReason {
     Marked,
     /// It left the playlist before it was seen.
     Missed,
+    /// It had piled up while we were away, and was skipped to be live again.
+    Behind,
     /// Every try failed; the last fault in words.
     GivenUp(String),
     /// What came cannot be used and would be the same again: it is too large, protected, no media, or forbidden.
@@ -139,6 +141,7 @@ impl fmt::Display for GapReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Marked => f.write_str("marked as missing by the playlist"),
+            Self::Behind => f.write_str("skipped to be live again"),
             Self::Missed => f.write_str("left the playlist before it was seen"),
             Self::GivenUp(why) | Self::Unusable(why) => write!(f, "given up: {why}"),
             Self::NoRoom(why) => write!(f, "not fetched: {why}"),

@@ -19,7 +19,8 @@ use super::place::{Known, Place, by_time, micros, offset, same_address, same_cop
 use super::playlist::{Entry, MediaPlaylist};
 use super::segment::Cue;
 use crate::limits::{
-    CUES_PER_SEGMENT_MAX, DATERANGES_KNOWN_MAX, LIVE_EDGE_TARGETS, OLD_COPY_TARGETS, RENUMBERED_MAX, SEGMENTS_KNOWN_MAX,
+    CATCH_UP_TARGETS, CUES_PER_SEGMENT_MAX, DATERANGES_KNOWN_MAX, LIVE_EDGE_TARGETS, OLD_COPY_TARGETS, RENUMBERED_MAX,
+    SEGMENTS_KNOWN_MAX,
 };
 
 /// How far numbers may run ahead over a restart of ours, whose length is not known here.
@@ -101,6 +102,8 @@ pub(super) struct Window {
     /// Number of the first entry of the last playlist, after [`align`].
     first_listed: u64,
     ranges_seen: VecDeque<u64>,
+    /// What has piled up before the live edge is skipped.
+    catch_up: bool,
 }
 
 impl Window {
@@ -120,7 +123,13 @@ impl Window {
             renumbered: 0,
             first_listed: 0,
             ranges_seen: VecDeque::new(),
+            catch_up: false,
         }
+    }
+
+    /// Skips what has piled up while we were away, where that is wanted.
+    pub(super) fn catching_up(self, catch_up: bool) -> Self {
+        Self { catch_up, ..self }
     }
 
     /// The next playlist comes from another origin: numbers do not compare, and the next segment breaks continuity.
@@ -175,7 +184,8 @@ impl Window {
             self.clock_us = self.clock_us.saturating_add(micros(duration));
             steps.push(Step::Mark(Mark::Gap { segments, duration, reason: GapReason::Missed }));
         }
-        let (old, new) = playlist.entries.split_at_checked(place.index).unwrap_or((&playlist.entries, &[]));
+        let from = self.live_again(playlist, place.index, &mut steps);
+        let (old, new) = playlist.entries.split_at_checked(from).unwrap_or((&playlist.entries, &[]));
         if first {
             // The clock reads zero at the first entry listed, so that a rendition's clock can be laid beside it.
             self.clock_us = old.iter().map(|entry| entry.duration_us).sum();
@@ -189,6 +199,24 @@ impl Window {
         }
         self.remember(playlist, reason.is_some());
         steps
+    }
+
+    /// Where to go on to be live, of a playlist that is read up to `index`: there, unless more than
+    /// [`CATCH_UP_TARGETS`] target durations have piled up before the place where a new stream would begin.
+    fn live_again(&mut self, playlist: &MediaPlaylist, index: usize, steps: &mut Vec<Step>) -> usize {
+        if !self.catch_up || !self.begun || playlist.ended {
+            return index;
+        }
+        let edge = self.first_index(playlist);
+        let piled = playlist.entries.get(index..edge).unwrap_or_default();
+        let duration: Duration = piled.iter().map(Entry::duration).sum();
+        if duration <= playlist.target.saturating_mul(CATCH_UP_TARGETS) {
+            return index;
+        }
+        self.broken = true;
+        self.clock_us = self.clock_us.saturating_add(micros(duration));
+        steps.push(Step::Mark(Mark::Gap { segments: piled.len() as u64, duration, reason: GapReason::Behind }));
+        edge
     }
 
     fn take(&mut self, entry: &Entry, carried: &mut Vec<Cue>, steps: &mut Vec<Step>) {

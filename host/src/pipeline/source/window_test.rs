@@ -48,6 +48,26 @@ fn told(steps: &[Step]) -> Vec<String> {
     words.collect()
 }
 
+#[test]
+fn a_stream_that_is_to_be_live_skips_what_piled_up() {
+    let names = |from: u32, to: u32| (from..to).map(|n| format!("s{n}")).collect::<Vec<_>>().join(" ");
+    let update = |window: &mut Window, from: u32, to: u32| {
+        told(&window.update(&list(u64::from(from), &names(from, to)), Duration::from_secs(u64::from(to) * 6)))
+    };
+    let new = |live| Window::new(Start::LiveEdge, None).catching_up(live);
+    let mut window = new(true);
+    assert_eq!(update(&mut window, 0, 6), ["s3", "s4", "s5"], "a start is no catching up");
+    // Two that lie before the edge come with one slow load.
+    assert_eq!(update(&mut window, 3, 11), ["s6", "s7", "s8", "s9", "s10"]);
+    // Away for ten segments.
+    assert_eq!(update(&mut window, 8, 21), ["gap 7 42s Behind", "|s18", "s19", "s20"]);
+    assert_eq!(update(&mut window, 9, 22), ["s21"]);
+    // What left the playlist is missed, what is listed is skipped.
+    assert_eq!(update(&mut window, 30, 40), ["gap 8 48s Missed", "gap 7 42s Behind", "|s37", "s38", "s39"]);
+    let mut window = new(false);
+    assert_eq!(update(&mut window, 0, 6).len() + update(&mut window, 3, 16).len(), 13, "by default nothing is skipped");
+}
+
 struct Live {
     window: Window,
     now: Duration,

@@ -71,9 +71,9 @@ async fn media_folders_that_are_removed_are_made_again_and_the_stream_goes_on() 
     }
     // Long past what was in hand when the folders went.
     more_leaves(&server, &id, &before, 600).await;
-    let events =
-        server.graphql(None, "{ events(filter: { kinds: [FILES_LOST] }) { edges { node { message } } } }", &json!({}));
-    let told = events.await.data("events")["edges"].as_array().unwrap().len();
+    let events = "{ events(filter: { kinds: [FILES_LOST] }) { edges { node { message } } } }";
+    let events = server.graphql(None, events, &json!({})).await;
+    let told = events.data("events")["edges"].as_array().unwrap().len();
     assert!((1..=2).contains(&told), "{told} events; two folders may go between two looks");
     let over = |status: &Value| status["phase"] == "STOPPED";
     let last = server.until(None, &id, "over", ON_AIR_LIMIT, over).await;

@@ -53,6 +53,19 @@ pub struct Source {
     header_hosts: Vec<String>,
     /// What happens when a live source ends; null: WAIT.
     when_ended: Option<WhenEnded>,
+    /// What becomes of media that has piled up while the source or the server was away; null: ALL.
+    catch_up: Option<CatchUp>,
+}
+
+/// What becomes of media that has piled up while the source, the network or the server was away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, Deserialize)]
+#[graphql(remote = "crate::config::CatchUp")]
+#[serde(rename_all = "lowercase")]
+pub enum CatchUp {
+    /// All of it goes on air; the stream is behind its source by as much from then on.
+    All,
+    /// It is skipped and counted; the stream goes on at the live edge.
+    Live,
 }
 
 /// What happens when a live source ends and nobody ordered it: its playlist got ENDLIST.

@@ -3,7 +3,7 @@
 use async_graphql::{InputObject, MaybeUndefined};
 use serde_json::Value;
 
-use super::settings::WhenEnded;
+use super::settings::{CatchUp, WhenEnded};
 use super::stage::FailurePolicy;
 use crate::api::graphql::scalars::BigInt;
 use crate::control::settings::{
@@ -55,6 +55,8 @@ pub struct SourceInput {
     header_hosts: MaybeUndefined<Vec<String>>,
     /// What happens when a live source ends; null: WAIT.
     when_ended: MaybeUndefined<WhenEnded>,
+    /// What becomes of media that has piled up while the source or the server was away; null: ALL.
+    catch_up: MaybeUndefined<CatchUp>,
 }
 
 /// A request header.
@@ -176,6 +178,7 @@ impl From<SourceInput> for SourcePatch {
             headers: input.headers.map(headers),
             header_hosts: input.header_hosts.into(),
             when_ended: input.when_ended.map_value(Into::into).into(),
+            catch_up: input.catch_up.map_value(Into::into).into(),
         }
     }
 }
@@ -243,6 +246,7 @@ mod tests {
                 "source": {
                     "backupUrl": null, "maxBandwidth": null, "resolution": null, "liveEdge": null, "whenEnded": null,
                     "headerHosts": null,
+                    "catchUp": null,
                 },
                 "destinations": [{ "id": "a", "name": null, "enabled": null, "srsApi": null }],
                 "stages": { "batching": null, "framing": { "component": null, "settings": null }, "remuxPlanning": {} },
