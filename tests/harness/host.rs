@@ -11,6 +11,8 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
 
+use crate::compiled;
+
 /// The binary that was built with these tests.
 pub fn binary() -> PathBuf {
     let tests = std::env::current_exe().unwrap();
@@ -65,6 +67,7 @@ impl Ended {
 impl Host {
     /// Runs `outboard run` with these options and a storage folder.
     pub fn run(storage: &Path, options: &[&str]) -> Self {
+        compiled::put_into(storage);
         let mut arguments = vec!["run", "--storage", storage.to_str().unwrap(), "--log-level", "info,outboard=debug"];
         arguments.extend(options);
         Self::spawn(&arguments)
@@ -120,6 +123,7 @@ impl Host {
     /// Runs `outboard serve` on this storage and a free port, with these environment variables. Answers its URL too,
     /// without a slash at its end.
     pub async fn serve(storage: &Path, variables: &[(&str, &str)]) -> (Self, String) {
+        compiled::put_into(storage);
         let arguments = ["serve", "--listen", "127.0.0.1:0", "--storage", storage.to_str().unwrap()];
         let arguments = [&arguments[..], &["--log-level", "info,outboard=debug"]].concat();
         let server = Self::spawn_with(&arguments, variables);

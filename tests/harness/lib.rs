@@ -6,6 +6,7 @@
 pub mod authored;
 pub mod browser;
 pub mod clients;
+pub mod compiled;
 pub mod door;
 pub mod drivers;
 pub mod guests;
