@@ -1,5 +1,7 @@
 //! What ffmpeg may reach, and how a hung one ends.
 
+#![expect(clippy::unwrap_used, reason = "a test may stop at the first thing that is not as it should be")]
+
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
