@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use super::admit::{self, Complexity};
-use super::context::Result;
+use super::context::{Gone, Result};
 use super::error::{finish, refusal};
 use super::mutation::Mutation;
 use super::query::Query;
@@ -137,8 +137,11 @@ impl Endpoint {
     async fn run(&self, actor: Arc<Actor>, request: Request, kind: OperationType) -> Result<Response> {
         let slot = self.0.slots.take(Kind::Answer, &actor)?;
         let schema = self.0.schema.clone();
+        let gone = CancellationToken::new();
+        let request = request.data(actor).data(Gone(gone.clone()));
+        let _gone = gone.drop_guard();
         let running = async move {
-            let answer = Box::pin(schema.execute(request.data(actor))).await;
+            let answer = Box::pin(schema.execute(request)).await;
             drop(slot);
             finish(answer)
         };
