@@ -76,7 +76,7 @@ mod tests {
 
     #[test]
     fn components_hold() {
-        run("components", 3000);
+        run("components", 1000);
     }
 
     #[test]

@@ -17,6 +17,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use tokio_util::sync::CancellationToken;
 
 pub use self::known::Known;
 pub use self::policy::StagePolicy;
@@ -80,6 +81,8 @@ pub struct Offered {
     pub origin: String,
     /// Its detached signature, in base64.
     pub signature: Option<String>,
+    /// Cancelled once nobody waits for the answer: then it is not compiled on.
+    pub gone: CancellationToken,
 }
 
 // === impl Control ===
@@ -222,7 +225,10 @@ impl Control {
         let path = if offered.source == ComponentSource::Registry { "reference" } else { "file" };
         let signed_by = policy.admit(path, &digest, &offered.bytes, signature.as_ref())?;
         let asker = Asker::of(offered.tenant.as_deref());
-        let loaded = self.0.host.runtime().load_for(offered.bytes.clone(), &asker).await;
+        let loading = self.0.host.runtime().load_for(offered.bytes.clone(), &asker);
+        let Some(loaded) = offered.gone.run_until_cancelled(loading).await else {
+            return Err(ControlError::Unavailable("nobody waited for the component any more".to_owned()));
+        };
         let refused = |error: LoadError| match error.passes() {
             true => ControlError::Unavailable(error.to_string()),
             false => ControlError::invalid(path, error.to_string()),

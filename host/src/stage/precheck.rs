@@ -113,7 +113,10 @@ fn types(mut reader: BinaryReader<'_>, counts: &mut Counts) -> Result<(), String
             }
         }
     }
-    Ok(())
+    match reader.eof() {
+        true => Ok(()),
+        false => Err("it cannot be read: there is more in a section than its types".to_owned()),
+    }
 }
 
 /// A type; of one that holds others, its beginning.

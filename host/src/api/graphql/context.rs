@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_graphql::{Context, ID};
 use futures_util::future::BoxFuture;
+use tokio_util::sync::CancellationToken;
 
 use crate::control::Control;
 use crate::control::access::Actor;
@@ -31,6 +32,15 @@ pub fn core<'a>(ctx: &Context<'a>) -> Result<(&'a Control, &'a Actor)> {
         (Some(control), Some(actor)) => Ok((control, actor)),
         _ => Err(ControlError::Unavailable("this request was run without a caller".to_owned())),
     }
+}
+
+/// Cancelled once nobody waits for the request's answer any more.
+#[derive(Debug, Clone)]
+pub struct Gone(pub CancellationToken);
+
+/// Whether somebody still waits; for work of a mutation that is of no use then. What it wrote down stays.
+pub fn gone(ctx: &Context<'_>) -> CancellationToken {
+    ctx.data_opt::<Gone>().map(|Gone(gone)| gone.clone()).unwrap_or_default()
 }
 
 /// An optional id as the core takes it.

@@ -15,7 +15,7 @@ use tracing::Instrument;
 
 use super::admit::{self, Complexity};
 use super::budget::Budget;
-use super::context::Result;
+use super::context::{Gone, Result};
 use super::error::{finish, refusal};
 use super::greetings::Greetings;
 use super::mutation::Mutation;
@@ -172,8 +172,11 @@ impl Endpoint {
         place: Arc<Slot>,
     ) -> Result<Response> {
         let (schema, budget) = (self.0.schema.clone(), self.0.budget.clone());
+        let gone = CancellationToken::new();
+        let request = request.data(actor.clone()).data(Gone(gone.clone()));
+        let _gone = gone.drop_guard();
         let running = async move {
-            let answering = Box::pin(schema.execute(request.data(actor.clone())));
+            let answering = Box::pin(schema.execute(request));
             let answer = budget.measured(&actor, answering).await;
             drop(place);
             finish(answer)

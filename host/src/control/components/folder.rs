@@ -13,6 +13,7 @@ use std::sync::{PoisonError, Weak};
 use std::time::SystemTime;
 
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::signature::Signature;
@@ -161,7 +162,9 @@ async fn take(control: &Control, tenant: Option<String>, path: &Path, signed: bo
         None
     };
     let actor = Actor::local("stages folder");
-    let offered = Offered { tenant: tenant.clone(), bytes: bytes.into(), source, origin: origin.clone(), signature };
+    let gone = CancellationToken::new();
+    let offered =
+        Offered { tenant: tenant.clone(), bytes: bytes.into(), source, origin: origin.clone(), signature, gone };
     match control.add_component(&actor, offered).await {
         Ok(listed) => {
             let label = listed.component.label();

@@ -1,5 +1,7 @@
 //! Components that are fetched from a registry.
 
+use tokio_util::sync::CancellationToken;
+
 use super::oci::{self, Bounds, Credentials, OciError, Reference, Wanted};
 use super::{Control, ListedComponent, Offered, Refused};
 use crate::control::access::{Action, Actor};
@@ -21,6 +23,8 @@ pub struct NewPull {
     pub insecure: bool,
     /// Its detached signature in base64; `None`: the one that the registry has with it.
     pub signature: Option<String>,
+    /// Cancelled once nobody waits for the answer.
+    pub gone: CancellationToken,
 }
 
 // === impl Control ===
@@ -33,7 +37,7 @@ impl Control {
     /// Any [`ControlError`]; [`ControlError::InvalidInput`] at `reference`, `auth` or `signature`, [`ControlError::Unavailable`] where the
     /// registry does not answer.
     pub async fn pull_component(&self, actor: &Actor, new: NewPull) -> Result<ListedComponent, ControlError> {
-        let NewPull { reference, tenant, credentials, insecure, signature } = new;
+        let NewPull { reference, tenant, credentials, insecure, signature, gone } = new;
         let row = match &tenant {
             Some(tenant) => self.tenant_for(actor, Action::AddStage, Some(tenant))?,
             None => {
@@ -62,7 +66,8 @@ impl Control {
         };
         drop(pulling);
         let signature = signature.or(pulled.signature);
-        let offered = Offered { tenant, bytes: pulled.bytes, source: ComponentSource::Registry, origin, signature };
+        let source = ComponentSource::Registry;
+        let offered = Offered { tenant, bytes: pulled.bytes, source, origin, signature, gone };
         self.add_component(actor, offered).await
     }
 }

@@ -73,7 +73,7 @@ fn what_another_key_made_is_not_used_nor_what_stood_under_another_name() {
     cache.compile(&engine, &digest, wasm).unwrap();
     let path = entry(&cache, &digest);
     // Whole and of this engine, but of another host.
-    let theirs = Cache::open(Some(&tmp.path().join("theirs")), &engine);
+    let theirs = Cache::open(Some(&tmp.path().join("theirs")), None, &engine);
     theirs.compile(&engine, &digest, wasm).unwrap();
     assert_eq!(fs::read(&path).unwrap(), fs::read(entry(&theirs, &digest)).unwrap());
     fs::copy(mac_path(&entry(&theirs, &digest)), mac_path(&path)).unwrap();

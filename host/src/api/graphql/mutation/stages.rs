@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_graphql::{Context, ID, Object};
 
-use crate::api::graphql::context::{Maybe, Result, boxed, core, named};
+use crate::api::graphql::context::{Maybe, Result, boxed, core, gone, named};
 use crate::api::graphql::error::At;
 use crate::api::graphql::types::stage::{
     PullStageInput, PullStagePayload, RemoveStagePayload, StageComponentInfo, StageKind, UploadStageInput,
@@ -109,7 +109,8 @@ async fn upload(ctx: &Context<'_>, input: UploadStageInput) -> Result<UploadStag
         uploaded.ok_or_else(|| ControlError::invalid("input.file", "must come with the request, as a file"))?;
     let bytes = uploaded.read().await.map_err(unread)?;
     let tenant = (!shared).then(|| tenant.map_or_else(|| actor.home().to_owned(), |id| id.0));
-    let offered = Offered { tenant, bytes, source: ComponentSource::Upload, origin, signature };
+    let (source, gone) = (ComponentSource::Upload, gone(ctx));
+    let offered = Offered { tenant, bytes, source, origin, signature, gone };
     let listed = control.add_component(actor, offered).await.at_input("input")?;
     Ok(UploadStagePayload { component: StageComponentInfo::new(&listed, Vec::new()) })
 }
@@ -119,7 +120,7 @@ async fn pull(ctx: &Context<'_>, input: PullStageInput) -> Result<PullStagePaylo
     let PullStageInput { reference, tenant, shared, auth, insecure, signature } = input;
     let tenant = (!shared).then(|| tenant.map_or_else(|| actor.home().to_owned(), |id| id.0));
     let credentials = auth.map(|auth| Credentials { username: auth.username, password: Hidden::new(auth.password) });
-    let new = NewPull { reference, tenant, credentials, insecure, signature };
+    let new = NewPull { reference, tenant, credentials, insecure, signature, gone: gone(ctx) };
     let listed = control.pull_component(actor, new).await.at_input("input")?;
     Ok(PullStagePayload { component: StageComponentInfo::new(&listed, Vec::new()) })
 }
