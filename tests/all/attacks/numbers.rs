@@ -30,11 +30,7 @@ async fn delivered(origin: &Origin) -> Result<Vec<String>, String> {
         }
     };
     tokio::time::timeout(PATIENCE, reading).await.map_err(|_| format!("it did not end, after {names:?}"))?;
-    match task.await {
-        Ok(Ok(())) => Ok(names),
-        Ok(Err(error)) => Err(error.to_string()),
-        Err(panic) => panic!("{panic}"),
-    }
+    task.await.unwrap().map(|()| names).map_err(|error| error.to_string())
 }
 
 async fn origin(names: &[&str]) -> Origin {
