@@ -1,6 +1,5 @@
 //! Storage that is taken away under the server: folders of media, the database. What is lost is counted and told once; what
 //! was acknowledged is kept or refused, never forgotten without a word.
-#![expect(clippy::unwrap_used, reason = "a test may stop at the first thing that is not as it should be")]
 
 use std::path::Path;
 use std::time::Duration;
