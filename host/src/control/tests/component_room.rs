@@ -16,6 +16,7 @@ fn offered(tenant: Option<&str>, bytes: &[u8]) -> Offered {
         source: ComponentSource::Upload,
         origin: "test.wasm".to_owned(),
         signature: None,
+        gone: tokio_util::sync::CancellationToken::new(),
     }
 }
 
