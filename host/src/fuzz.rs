@@ -8,6 +8,7 @@
 pub use crate::api::graphql::fuzz_requests as requests;
 pub use crate::media::probe::fuzz_replies as replies;
 pub use crate::pipeline::exchange::fuzz_packets as packets;
+pub use crate::pipeline::source::fuzz_playlists as playlists;
 pub use crate::stage::{
     fuzz_components as components, fuzz_cuts as cuts, fuzz_messages as messages, fuzz_plans as plans,
     fuzz_snapshots as snapshots,
@@ -17,13 +18,14 @@ pub use crate::stage::{
 pub type Target = fn(&[u8]);
 
 /// All of them, by name.
-pub const TARGETS: [(&str, Target); 8] = [
+pub const TARGETS: [(&str, Target); 9] = [
     ("components", components),
     ("cuts", cuts),
     ("messages", messages),
     ("plans", plans),
     ("snapshots", snapshots),
     ("packets", packets),
+    ("playlists", playlists),
     ("replies", replies),
     ("requests", requests),
 ];
@@ -102,6 +104,11 @@ mod tests {
     #[test]
     fn snapshots_hold() {
         run("snapshots", 1500);
+    }
+
+    #[test]
+    fn playlists_hold() {
+        run("playlists", 20_000);
     }
 
     #[test]

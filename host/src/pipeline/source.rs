@@ -27,6 +27,8 @@ mod event;
 mod fetch;
 mod file;
 mod follow;
+#[cfg(any(test, feature = "fuzzing"))]
+mod fuzz;
 mod locate;
 mod master;
 mod naming;
@@ -53,6 +55,8 @@ pub use config::{AudioChoice, Bounds, Budget, HeaderHost, Resume, SourceConfig, 
 use error::redacted;
 pub use error::{FetchError, PlaylistError, SourceError};
 pub use event::{EpochReason, Gap, GapReason, SourceEvent, Started, Track};
+#[cfg(any(test, feature = "fuzzing"))]
+pub use fuzz::playlists as fuzz_playlists;
 pub use locate::SourceReport;
 
 use crate::limits::{AUDIO_WAIT_TARGETS, NOTICES_WAITING_MAX, STEPS_WAITING_MAX};
