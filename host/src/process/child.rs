@@ -69,7 +69,11 @@ impl Child {
             self.kill();
         }
         let status = self.inner.wait().await;
-        if let Some(group) = self.group.take() {
+        let group = self.group.take();
+        // Ended above; by now the number may be another's.
+        #[cfg(target_os = "linux")]
+        let group = group.filter(|_| self.handle.is_none());
+        if let Some(group) = group {
             kill_process_group(group, Signal::KILL).ok();
         }
         status

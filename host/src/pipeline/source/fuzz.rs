@@ -66,7 +66,7 @@ pub fn playlists(data: &[u8]) {
     };
     // An address that is constant, and can be parsed.
     let Ok(base) = Url::parse("http://origin.example/live/index.m3u8") else { return };
-    let mut windows = [Start::LiveEdge, Start::Behind(2), Start::Beginning].map(|start| Followed::new(start));
+    let mut windows = [Start::LiveEdge, Start::Behind(2), Start::Beginning].map(Followed::new);
     for (n, text) in texts.iter().take(RELOADS).enumerate() {
         if is_master(text).is_ok_and(|master| master) {
             let _ = parse_master(&base, text);
