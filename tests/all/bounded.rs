@@ -6,17 +6,12 @@ use std::time::Duration;
 use outboard_tests::host::Host;
 use outboard_tests::media::{Clip, LiveOrigin, entries};
 use outboard_tests::processor::{Kind, Processor};
+use outboard_tests::server::resident_kb;
 
 /// What the process may grow by between batch 50 and batch 200.
 const GROWTH_KB: u64 = 6 * 1024;
 /// What the storage may hold with 3 kept batches, those on their way and the source's head start.
 const STORAGE_BYTES: u64 = 160 * 1024 * 1024;
-
-fn resident_kb(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse().unwrap()
-}
 
 fn open_files(pid: u32) -> usize {
     std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count()

@@ -49,6 +49,22 @@ pub fn monotonic(file: &std::path::Path, stream: &str) -> Vec<Packet> {
     list
 }
 
+/// Packets of the source may be missing on air; what is there of the first run's sessions under this key is in order, none of it
+/// twice, and the last one is the source's.
+///
+/// # Panics
+/// If it is not so.
+pub fn assert_in_order_to_the_end(nginx: &Nginx, key: &str, programme: &[Entry]) {
+    for stream in ["v", "a"] {
+        let source: Vec<Packet> = of_entries(programme, stream).concat();
+        let sent: Vec<Packet> = nginx.files(1, key).iter().flat_map(|file| monotonic(file, stream)).collect();
+        let (want, air) = (hashes(&source), hashes(&sent));
+        let mut rest = want.iter();
+        assert!(air.iter().all(|packet| rest.any(|wanted| wanted == packet)), "{stream}: in order, and none twice");
+        assert!(air.last() == want.last(), "{stream}: on air to the end");
+    }
+}
+
 /// Joins recordings of several sessions, each of which may repeat the end of the one before. Answers the joined hashes
 /// and how many packets each session repeated. Panics where a session does not follow on.
 pub fn join_sessions<'a>(sessions: &'a [Vec<Packet>], want: &[&str], what: &str) -> (Vec<&'a str>, Vec<usize>) {

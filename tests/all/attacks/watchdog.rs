@@ -8,8 +8,8 @@ use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
 use outboard_tests::host::Host;
-use outboard_tests::media::{Clip, LiveOrigin, Packet, entries};
-use outboard_tests::onair::{hashes, monotonic, of_entries};
+use outboard_tests::media::{Clip, LiveOrigin, entries};
+use outboard_tests::onair::assert_in_order_to_the_end;
 use outboard_tests::receiver::nginx::Nginx;
 use outboard_tests::server::Server;
 use serde_json::{Value, json};
@@ -78,14 +78,7 @@ async fn a_stream_that_is_to_be_live_skips_what_piled_up_while_the_process_was_a
     let behind = missing.iter().find(|one| one["reason"] == "behind").and_then(|one| one["count"].as_u64());
     // Away for eight segments of 2 s; those of the live edge are fetched.
     assert!(behind.is_some_and(|count| (3..=8).contains(&count)), "{counters}");
-    for stream in ["v", "a"] {
-        let source: Vec<Packet> = of_entries(&programme, stream).concat();
-        let sent: Vec<Packet> = nginx.files(1, "tv").iter().flat_map(|file| monotonic(file, stream)).collect();
-        let (want, air) = (hashes(&source), hashes(&sent));
-        let mut rest = want.iter();
-        assert!(air.iter().all(|packet| rest.any(|wanted| wanted == packet)), "{stream}: in order, and none twice");
-        assert!(air.last() == want.last(), "{stream}: on air to the end");
-    }
+    assert_in_order_to_the_end(&nginx, "tv", &programme);
 }
 
 /// Law 7: what lies in the buffers of sockets is not on air.

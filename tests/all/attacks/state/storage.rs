@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use outboard_tests::host::Host;
-use outboard_tests::media::{Clip, LiveOrigin, Packet, entries};
-use outboard_tests::onair::{hashes, monotonic, of_entries};
+use outboard_tests::media::{Clip, LiveOrigin, entries};
+use outboard_tests::onair::assert_in_order_to_the_end;
 use outboard_tests::receiver::nginx::Nginx;
 use outboard_tests::server::Server;
 use serde_json::{Value, json};
@@ -85,14 +85,7 @@ async fn media_folders_that_are_removed_are_made_again_and_the_stream_goes_on() 
     let on_air = counter(to, "video") + counter(to, "audio") - counter(to, "repeated");
     let counted = on_air + counter(to, "skippedPackets") + counter(&last, "packetsLost");
     assert!(counted >= counter(&last, "packetsIn"), "{counted} of {}: {last:#}", counter(&last, "packetsIn"));
-    for stream in ["v", "a"] {
-        let source: Vec<Packet> = of_entries(&programme, stream).concat();
-        let sent: Vec<Packet> = nginx.files(1, "tv").iter().flat_map(|file| monotonic(file, stream)).collect();
-        let (want, air) = (hashes(&source), hashes(&sent));
-        let mut rest = want.iter();
-        assert!(air.iter().all(|packet| rest.any(|wanted| wanted == packet)), "{stream}: in order, and none twice");
-        assert!(air.last() == want.last(), "{stream}: on air to the end");
-    }
+    assert_in_order_to_the_end(&nginx, "tv", &programme);
 }
 
 /// The address of the API of a new server; `Err`: what it said when it refused to start.
