@@ -274,6 +274,20 @@ web_tests_counted() {
     "$WEB_TEST_LOG"
 }
 
+# What the failing tests said, and the last lines of a test program that ended before its summary. Printed last, so that a
+# log that is cut in the middle keeps it: 40 lines of each test's output, 200 in all.
+tests_told() {
+  [ -f "$TEST_LOG" ] || return 0
+  awk '
+    /^---- .* stdout ----$/ { left = 40 }
+    /^stack backtrace:$/ || (/^failures:$/ && told) { left = 0 }
+    left > 0 { print; left--; told = 1 }
+    /^error: test failed/ { for (n = NR - 20; n < NR; n++) print last[n % 20]; print }
+    /^  process didn.t exit|^ended after/ { print }
+    { last[NR % 20] = $0 }
+  ' "$TEST_LOG" | head -n 200 | cut -c 1-400
+}
+
 # "passed failed", summed over all test programs of the last run.
 tests_counted() {
   [ -f "$TEST_LOG" ] || {

@@ -145,6 +145,6 @@ async fn a_second_signal_ends_at_once() {
     host.signal(Signal::SIGINT);
     host.until("a second signal ends at once", Duration::from_secs(90)).await;
     host.signal(Signal::SIGINT);
-    let ended = host.ended(Duration::from_secs(10)).await;
+    let ended = host.ended(Duration::from_secs(60)).await;
     assert_eq!(ended.status.code(), Some(1), "{:#?}", ended.log);
 }

@@ -26,7 +26,7 @@ use tokio::task::JoinHandle;
 use url::Url;
 
 /// How long a test waits for something that must come.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// An origin; it ends when it is dropped.
 pub struct Origin {
