@@ -27,8 +27,8 @@ async fn air(faults: &[&str]) -> Aired {
     let storage = tempfile::tempdir().unwrap();
     let to = nginx.url("time");
     let options = ["--source", &origin.url, "--processor", &url, "--to", &to, "--batch-seconds", "4"];
-    let more = ["--batches", "100", "--cushion-seconds", "3"];
-    let ended = Host::run(storage.path(), &[&options[..], &more[..]].concat()).ended(Duration::from_secs(90)).await;
+    let more = ["--batches", "100", "--cushion-seconds", "6"];
+    let ended = Host::run(storage.path(), &[&options[..], &more[..]].concat()).ended(Duration::from_secs(180)).await;
     assert!(ended.status.success(), "{:#?}", ended.log);
     Aired { programme, nginx, ended }
 }

@@ -69,9 +69,9 @@ pub fn orders(orders: &Value) -> Opening {
         settings: orders.to_string(),
         limits: StageLimits {
             memory_bytes: 16 << 20,
-            call_cpu: Duration::from_millis(200),
-            call_timeout: Duration::from_millis(600),
-            open_timeout: Duration::from_secs(2),
+            call_cpu: Duration::from_millis(100),
+            call_timeout: Duration::from_secs(3),
+            open_timeout: Duration::from_secs(10),
             snapshot_bytes: 64 << 10,
         },
         labels: StageLabels::new("tests", "faulty"),

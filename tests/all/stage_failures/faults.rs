@@ -33,8 +33,8 @@ async fn each_fault_gives_the_default_and_names_its_cause() {
     let faults: [(Value, Cause, &str); 12] = [
         (json!({"fault": "trap", "call": "plan"}), |c| c.traps, "told to trap in plan"),
         (json!({"fault": "exit", "call": "plan"}), |c| c.traps, "it left with exit code 1"),
-        (json!({"fault": "spin", "call": "plan"}), |c| c.over_cpu, "200ms of execution"),
-        (json!({"fault": "sleep", "call": "plan", "ms": 60_000}), |c| c.over_wall_clock, "600ms from start to end"),
+        (json!({"fault": "spin", "call": "plan"}), |c| c.over_cpu, "100ms of execution"),
+        (json!({"fault": "sleep", "call": "plan", "ms": 60_000}), |c| c.over_wall_clock, "3s from start to end"),
         (json!({"fault": "hoard", "call": "plan"}), |c| c.over_memory, "16777216 bytes of memory"),
         (json!({"fault": "stack", "call": "plan"}), |c| c.over_stack, "its limit of stack"),
         (json!({"fault": "lie", "call": "plan", "lie": "processed"}), |c| c.invalid_answers, "none came back"),
