@@ -51,7 +51,7 @@ async fn until_ready(server: &Server, wanted: impl Fn(u16, &str) -> bool) -> (u1
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     };
-    match tokio::time::timeout(Duration::from_secs(30), asked).await {
+    match tokio::time::timeout(Duration::from_secs(90), asked).await {
         Ok(last) => last,
         Err(_) => unreachable!("/readyz stays {last:?}: {:#?}", server.log()),
     }
