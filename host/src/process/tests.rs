@@ -227,7 +227,8 @@ fn starts_children_and_stays(out: &Path) {
         child
     };
     let finishes = runtime.block_on(finishes);
-    println!("\n{CHILDREN} {} {}", stays.id().unwrap(), finishes.id().unwrap());
+    let line = format!("\n{CHILDREN} {} {}\n", stays.id().unwrap(), finishes.id().unwrap());
+    std::io::Write::write_all(&mut std::io::stdout(), line.as_bytes()).unwrap();
     loop {
         std::thread::park();
     }
