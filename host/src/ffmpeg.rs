@@ -81,9 +81,9 @@ impl FfmpegError {
 }
 
 /// Starts ffmpeg with nothing connected and without an end to its time, until it ends by itself, is killed or dropped.
-pub fn background(mut command: Command) -> Result<Child, FfmpegError> {
+pub async fn background(mut command: Command) -> Result<Child, FfmpegError> {
     command.walls.cpu = None;
-    command.launch(Stdio::null(), Stdio::null())
+    command.launch(Stdio::null(), Stdio::null()).await
 }
 
 /// A running ffmpeg. Dropping it kills it.
@@ -121,14 +121,14 @@ impl Turn<'_> {
     /// Starts ffmpeg with stdout on a pipe, once it is its turn. `what` names the job in errors.
     pub async fn spawn(self, what: &'static str, command: Command) -> Result<(Running, ChildStdout), FfmpegError> {
         let permit = self.slots.acquire(self.by).await?;
-        let (mut running, stdout) = spawn(what, command)?;
+        let (mut running, stdout) = spawn(what, command).await?;
         running._permit = Some(permit);
         Ok((running, stdout))
     }
 }
 
-fn spawn(what: &'static str, command: Command) -> Result<(Running, ChildStdout), FfmpegError> {
-    let mut child = command.launch(Stdio::piped(), Stdio::piped())?;
+async fn spawn(what: &'static str, command: Command) -> Result<(Running, ChildStdout), FfmpegError> {
+    let mut child = command.launch(Stdio::piped(), Stdio::piped()).await?;
     match (child.stdout.take(), child.stderr.take()) {
         (Some(stdout), Some(stderr)) => {
             Ok((Running { what, child, said: Said::by(what, stderr), _permit: None }, stdout))
@@ -165,7 +165,7 @@ pub async fn output(
     most: usize,
     limit: Duration,
 ) -> Result<Vec<u8>, FfmpegError> {
-    let (running, stdout) = spawn(what, command)?;
+    let (running, stdout) = spawn(what, command).await?;
     let mut bytes = Vec::new();
     let read = async {
         stdout.take(most as u64 + 1).read_to_end(&mut bytes).await?;
@@ -235,7 +235,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_missing_binary_is_named() {
-        let error = spawn("test", Command::of("/nonexistent/ffmpeg")).unwrap_err().to_string();
+        let error = spawn("test", Command::of("/nonexistent/ffmpeg")).await.unwrap_err().to_string();
         assert!(error.contains("/nonexistent/ffmpeg") && error.contains("install"), "{error}");
     }
 }

@@ -7,6 +7,7 @@
 //! what is served over HTTP. [`echo`] is the test processor.
 
 pub mod api;
+pub mod asleep;
 pub mod cli;
 pub mod config;
 pub mod control;

@@ -7,7 +7,7 @@
 //! it has and that cannot be put up is an error: the child does not run.
 //!
 //! The walls are put up between fork and exec, so children are forked; everything is prepared before the fork, and only
-//! system calls are made after it.
+//! system calls are made after it. Children are forked by threads of their own (`launcher`) and end with this process.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -19,11 +19,13 @@ use std::time::Duration;
 mod child;
 #[cfg(not(target_os = "linux"))]
 mod elsewhere;
+mod launcher;
 #[cfg(target_os = "linux")]
 mod linux;
 mod standing;
 
 pub use child::{Child, Ended};
+pub use launcher::begin;
 pub use standing::{Standing, standing};
 
 #[cfg(not(target_os = "linux"))]
@@ -122,6 +124,7 @@ pub struct Launch {
     stdout: Stdio,
     stderr: Stdio,
     pass: Vec<OwnedFd>,
+    finishes: bool,
     walls: Walls,
 }
 
@@ -136,6 +139,7 @@ impl Launch {
             stdout: Stdio::null(),
             stderr: Stdio::null(),
             pass: Vec::new(),
+            finishes: false,
             walls,
         }
     }
@@ -176,11 +180,19 @@ impl Launch {
         self
     }
 
-    /// Starts it. Dropping the child ends its whole process group.
+    /// When this process ends without a word (`kill -9`), it is not killed: it does what is left of its input, which ends
+    /// then, and ends with it.
+    pub fn finishes_its_input(mut self) -> Self {
+        self.finishes = true;
+        self
+    }
+
+    /// Starts it. Dropping the child ends its whole process group; when this process ends, the child is killed. Within
+    /// [`CHILD_LAUNCH_TIME`](crate::limits::CHILD_LAUNCH_TIME). Cancel-safe: a child that nobody waits for is killed.
     ///
     /// # Errors
     /// [`LaunchError`].
-    pub fn launch(self) -> Result<Child, LaunchError> {
+    pub async fn launch(self) -> Result<Child, LaunchError> {
         let mut command = tokio::process::Command::new(&self.program);
         command.args(&self.args).stdin(self.stdin).stdout(self.stdout).stderr(self.stderr);
         if let Some(dir) = &self.dir {
@@ -190,10 +202,9 @@ impl Launch {
         // Ctrl-C at the terminal is for us alone: what is under way is still to be finished.
         command.process_group(0).kill_on_drop(true);
         let program = self.program;
-        system::surround(&mut command, &program, &self.walls, self.pass)
+        system::surround(&mut command, &program, &self.walls, self.pass, self.finishes)
             .map_err(|reason| LaunchError::Walls { program: program.clone(), reason })?;
-        let child = command.spawn().map_err(|source| LaunchError::Start { program, source })?;
-        Ok(Child::new(child))
+        launcher::start(command).await.map_err(|source| LaunchError::Start { program, source })
     }
 }
 

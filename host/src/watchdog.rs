@@ -7,12 +7,13 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak, mpsc};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 
 use self::silence::{Seen, Silence};
+use crate::asleep::Stopwatch;
 use crate::limits::{WATCHDOG_AWAY, WATCHDOG_BEAT, WATCHDOG_LOOK, WATCHDOG_REPORT, WATCHDOG_WARN, WATCHDOG_WARN_EVERY};
 
 mod silence;
@@ -112,23 +113,38 @@ impl Beat {
     }
 }
 
+/// The watchdog's own looks: how late they come tells whether the process as a whole was run.
+struct Looks(Stopwatch);
+
+/// One of them.
+struct Look {
+    /// Time that counts for those that are watched.
+    counted: Duration,
+    /// How long the process was not run, if that is worth a word.
+    away: Option<Duration>,
+}
+
+impl Looks {
+    fn look(&mut self) -> Look {
+        let passed = self.0.lap();
+        Look { counted: passed.min(WATCHDOG_LOOK * 2), away: Some(passed).filter(|passed| *passed > WATCHDOG_AWAY) }
+    }
+}
+
 /// Looks until something hangs, or nobody holds the watchdog any more.
 fn watch(shared: &Weak<Shared>, hang: Duration) -> Option<Hang> {
     let beats = shared.upgrade()?.beats.len();
     let mut silences = vec![Silence::new(WATCHDOG_WARN, hang, WATCHDOG_WARN_EVERY); beats];
-    let mut looked = Instant::now();
+    let mut looks = Looks(Stopwatch::start());
     loop {
         std::thread::sleep(WATCHDOG_LOOK);
-        let now = Instant::now();
-        let passed = now.duration_since(looked);
-        looked = now;
-        if passed > WATCHDOG_AWAY {
-            let seconds = passed.as_secs_f64();
+        let Look { counted, away } = looks.look();
+        if let Some(away) = away {
+            let seconds = away.as_secs_f64();
             tracing::warn!(
                 "the process was not run for {seconds:.1} s: it was stopped, or the machine was busy or asleep"
             );
         }
-        let counted = passed.min(WATCHDOG_LOOK * 2);
         let shared = shared.upgrade()?;
         for (beat, silence) in shared.beats.iter().zip(&mut silences) {
             match silence.look(beat.count.load(Ordering::Relaxed), counted) {
@@ -176,6 +192,8 @@ fn end(hang: &Hang) {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
 
     fn runtime() -> tokio::runtime::Runtime {
@@ -198,6 +216,17 @@ mod tests {
         let listed = threads::list();
         assert!(listed.iter().any(|line| line.contains("tokio")), "{listed:#?}");
         drop((end, watchdog));
+    }
+
+    #[test]
+    fn a_suspended_machine_was_away_and_nobody_hung() {
+        const SUSPENDED: Duration = Duration::from_secs(600);
+        thread_local!(static SLEPT: Cell<Duration> = const { Cell::new(Duration::ZERO) });
+        let mut looks = Looks(Stopwatch::beside(|| SLEPT.get()));
+        SLEPT.set(SUSPENDED);
+        let Look { counted, away } = looks.look();
+        assert!(away.is_some_and(|away| away >= SUSPENDED), "{away:?}");
+        assert_eq!(counted, WATCHDOG_LOOK * 2);
     }
 
     #[test]

@@ -17,8 +17,10 @@ use outboard_tests::server::channel::{Channel, Plan};
 use outboard_tests::server::{Answer, Server};
 use serde_json::{Value, json};
 
+/// For a pipeline to be on air after a start.
+const ON_AIR_LIMIT: Duration = Duration::from_secs(120);
 /// For the demo to be on air: its clip is encoded first.
-const DEMO_LIMIT: Duration = Duration::from_secs(120);
+const DEMO_LIMIT: Duration = Duration::from_secs(240);
 
 fn from_environment(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
@@ -169,7 +171,7 @@ async fn what_was_acknowledged_survives_and_pipelines_go_on() {
     let node = Processor::start(Kind::Node, "echo", &["delay=100"]).await;
     let url = node.url();
     // As long as all the rounds, and then some to see that it goes on.
-    let length = 24 + u32::try_from(kills).unwrap() * 7;
+    let length = 24 + u32::try_from(kills).unwrap() * 12;
     let mut channels = Vec::new();
     for (name, width, processor) in [("kept-a", 320, Some(url.as_str())), ("kept-b", 336, None)] {
         let clip = Clip { size: Some((width, 180)), ..Clip::small(length) };
@@ -182,6 +184,11 @@ async fn what_was_acknowledged_survives_and_pipelines_go_on() {
     let books: Vec<Arc<Mutex<Books>>> = (0..3).map(|_| Arc::default()).collect();
     let mut slowest = Duration::ZERO;
     for round in 1..=kills {
+        // Every other time on air; else at any time, as early as may be.
+        for channel in channels.iter().filter(|_| round % 2 == 0) {
+            let on_air = |status: &Value| status["onAir"] == true || status["phase"] == "STOPPED";
+            server.until(Some(&token), &channel.id, "on air again", ON_AIR_LIMIT, on_air).await;
+        }
         let moment = Duration::from_millis(1500 + dice.below(2500));
         let mut own: Vec<Dice> = (0..3).map(|_| Dice(dice.below(u64::MAX - 1) + 1)).collect();
         {

@@ -14,6 +14,7 @@ pub mod host;
 pub mod media;
 pub mod onair;
 pub mod origin;
+pub mod processes;
 pub mod processor;
 pub mod receiver;
 pub mod registry;

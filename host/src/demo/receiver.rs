@@ -26,7 +26,7 @@ impl Receiver {
         let token = stop.clone();
         let task = tokio::spawn(async move {
             while !token.is_cancelled() {
-                let Ok(mut child) = ffmpeg::background(command(&dir, port)) else { return };
+                let Ok(mut child) = ffmpeg::background(command(&dir, port)).await else { return };
                 tokio::select! {
                     _ = child.wait() => {}
                     () = token.cancelled() => {

@@ -36,7 +36,7 @@ impl Source {
         command.args(["-c", "copy", "-f", "hls", "-hls_time", "2", "-hls_list_size", "8"]);
         command.args(["-hls_flags", "delete_segments+program_date_time", "-hls_segment_filename"]);
         command.writes(dir).arg(dir.join("segment-%d.ts")).arg(dir.join("live.m3u8"));
-        let child = ffmpeg::background(command)?;
+        let child = ffmpeg::background(command).await?;
         let playlist = dir.join("live.m3u8");
         let listed = async {
             while !playlist.exists() {

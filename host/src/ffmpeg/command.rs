@@ -72,11 +72,11 @@ impl Command {
         self
     }
 
-    pub(super) fn launch(mut self, stdout: Stdio, stderr: Stdio) -> Result<Child, FfmpegError> {
+    pub(super) async fn launch(mut self, stdout: Stdio, stderr: Stdio) -> Result<Child, FfmpegError> {
         let inner = self.inner.as_inner_mut();
         let program = PathBuf::from(inner.get_program());
         let launch = Launch::new(program, self.walls).args(inner.get_args()).dir(inner.get_current_dir());
-        Ok(launch.stdout(stdout).stderr(stderr).launch()?)
+        Ok(launch.stdout(stdout).stderr(stderr).launch().await?)
     }
 }
 

@@ -62,6 +62,8 @@ impl Host {
     /// [`LoadError`]: ffmpeg is not there, the storage is in use or cannot be read, stages cannot run here.
     pub async fn open_with(storage: &Path, limits: HostLimits) -> Result<Self, LoadError> {
         crate::tls::install();
+        // From here, so that no child has the priority of a thread that stands back.
+        crate::process::begin().map_err(LoadError::Threads)?;
         let ffmpeg = crate::ffmpeg::version().await?;
         let storage = Storage::open(storage)?;
         keep_bundled(&storage).await;

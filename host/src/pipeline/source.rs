@@ -48,7 +48,6 @@ mod window;
 
 use futures_util::future::OptionFuture;
 use tokio::sync::{mpsc, watch};
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 pub use config::{AudioChoice, Bounds, Budget, HeaderHost, Resume, SourceConfig, VariantChoice};
@@ -59,6 +58,7 @@ pub use event::{EpochReason, Gap, GapReason, SourceEvent, Started, Track};
 pub use fuzz::playlists as fuzz_playlists;
 pub use locate::SourceReport;
 
+use crate::asleep::Stopwatch;
 use crate::limits::{AUDIO_WAIT_TARGETS, NOTICES_WAITING_MAX, STEPS_WAITING_MAX};
 use deliver::{Delivery, Inputs};
 use download::{Downloader, Edge};
@@ -125,7 +125,7 @@ async fn follow_on(
             return;
         }
     }
-    let zero = Instant::now();
+    let clock = Stopwatch::start();
     let (location, moves) = watch::channel(found.location.clone());
     let (notice_tx, notices) = mpsc::channel(NOTICES_WAITING_MAX);
     let follower = |track, start, resume| {
@@ -140,7 +140,7 @@ async fn follow_on(
             steps,
             notices: notice_tx.clone(),
             edge,
-            zero,
+            clock,
         };
         (follower, received, edges)
     };

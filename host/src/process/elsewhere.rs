@@ -11,7 +11,13 @@ pub(super) fn probe() -> Standing {
     Standing { limits: false, landlock_abi: None, seccomp: false, no_new_privileges: false, process_handles: false }
 }
 
-pub(super) fn surround(command: &mut Command, _: &Path, _: &Walls, pass: Vec<OwnedFd>) -> Result<(), String> {
+pub(super) fn surround(
+    command: &mut Command,
+    _: &Path,
+    _: &Walls,
+    pass: Vec<OwnedFd>,
+    _finishes: bool,
+) -> Result<(), String> {
     // SAFETY: between fork and exec, one system call for each descriptor and nothing else.
     #[expect(unsafe_code, reason = "descriptors are handed over to the child alone, so between fork and exec")]
     unsafe {

@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use landlock::RulesetCreated;
-use rustix::process::{Pid, PidfdFlags, Resource, Rlimit, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, Resource, Rlimit, Signal, pidfd_open};
 use seccompiler::BpfProgram;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -37,13 +37,21 @@ pub(super) fn handle(child: Pid) -> Option<AsyncFd<OwnedFd>> {
     watched.ok()
 }
 
-/// Makes the command put its walls up before it executes the program.
-pub(super) fn surround(command: &mut Command, program: &Path, walls: &Walls, pass: Vec<OwnedFd>) -> Result<(), String> {
+/// Makes the command put its walls up before it executes the program. Unless it finishes its input, it is killed when the
+/// thread that starts it ends.
+pub(super) fn surround(
+    command: &mut Command,
+    program: &Path,
+    walls: &Walls,
+    pass: Vec<OwnedFd>,
+    finishes: bool,
+) -> Result<(), String> {
     let standing = standing();
     let ruleset = standing.landlock_abi.map(|_| files::ruleset(program, walls)).transpose()?;
     let filters = if standing.seccomp { calls::filters(&walls.network)? } else { &[] };
     let no_new_privileges = standing.no_new_privileges;
-    let mut prepared = Prepared { limits: limits(walls), no_new_privileges, ruleset, filters, pass };
+    let ends_with = (!finishes).then(rustix::process::getpid);
+    let mut prepared = Prepared { limits: limits(walls), no_new_privileges, ruleset, ends_with, filters, pass };
     // SAFETY: between fork and exec only one thread lives, and whatever another one had locked stays locked. `put_up`
     // makes system calls on what was prepared, and neither allocates nor takes a lock.
     #[expect(unsafe_code, reason = "the walls are for the child alone, so they are put up between fork and exec")]
@@ -58,6 +66,8 @@ struct Prepared {
     limits: [(Resource, Rlimit); 6],
     no_new_privileges: bool,
     ruleset: Option<RulesetCreated>,
+    /// The process with which it ends.
+    ends_with: Option<Pid>,
     filters: &'static [BpfProgram],
     pass: Vec<OwnedFd>,
 }
@@ -77,11 +87,21 @@ impl Prepared {
         if let Some(ruleset) = self.ruleset.take() {
             ruleset.restrict_self().map_err(|_| io::Error::last_os_error())?;
         }
+        if let Some(parent) = self.ends_with {
+            end_with(parent)?;
+        }
         for filter in self.filters {
             seccompiler::apply_filter(filter).map_err(|_| io::Error::last_os_error())?;
         }
         Ok(())
     }
+}
+
+/// The kernel kills this process when the thread that forked it ends, which lives as long as `parent`.
+fn end_with(parent: Pid) -> io::Result<()> {
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+    // It may have ended before that was said.
+    if rustix::process::getppid() == Some(parent) { Ok(()) } else { Err(rustix::io::Errno::SRCH.into()) }
 }
 
 /// Descriptors of ours are closed at exec anyway; those of a library that forgot to say so are too.

@@ -2,7 +2,7 @@ use std::net::{TcpListener, UdpSocket};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::ChildStdout;
 
 use super::*;
@@ -20,7 +20,7 @@ async fn script(walls: Walls, script: &str) -> (String, ExitStatus) {
 }
 
 async fn run(program: &str, args: &[&str], walls: Walls) -> (String, ExitStatus) {
-    let mut child = Launch::new(program, walls).args(args).stdout(Stdio::piped()).launch().unwrap();
+    let mut child = Launch::new(program, walls).args(args).stdout(Stdio::piped()).launch().await.unwrap();
     let mut text = String::new();
     let mut stdout = child.stdout.take().unwrap();
     tokio::time::timeout(PATIENCE, stdout.read_to_string(&mut text)).await.unwrap().unwrap();
@@ -58,7 +58,7 @@ async fn a_child_has_its_three_streams_and_no_other_descriptor() {
     let dir = tempfile::tempdir().unwrap();
     let leaked = std::fs::File::create(dir.path().join("leaked")).unwrap();
     rustix::io::fcntl_setfd(&leaked, rustix::io::FdFlags::empty()).unwrap();
-    let mut child = Launch::new("sleep", closed()).args(["1000"]).launch().unwrap();
+    let mut child = Launch::new("sleep", closed()).args(["1000"]).launch().await.unwrap();
     let open = std::fs::read_dir(format!("/proc/{}/fd", child.id().unwrap())).unwrap();
     let mut open: Vec<_> = open.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     open.sort_unstable();
@@ -76,7 +76,7 @@ async fn a_descriptor_is_passed_under_its_number() {
     drop(writer);
     let number = reader.as_raw_fd().to_string();
     let launch = Launch::new("bash", closed()).args(["-c", &format!("cat <&{number}")]).pass(reader.into());
-    let mut child = launch.stdout(Stdio::piped()).launch().unwrap();
+    let mut child = launch.stdout(Stdio::piped()).launch().await.unwrap();
     let mut text = String::new();
     child.stdout.take().unwrap().read_to_string(&mut text).await.unwrap();
     assert_eq!(text, "secret");
@@ -177,7 +177,7 @@ async fn processor_time_and_memory_end() {
 
 /// Starts a script of bash's; its first line, and what may still come.
 async fn first_line(script: &str) -> (Child, String, BufReader<ChildStdout>) {
-    let mut child = Launch::new("bash", closed()).args(["-c", script]).stdout(Stdio::piped()).launch().unwrap();
+    let mut child = Launch::new("bash", closed()).args(["-c", script]).stdout(Stdio::piped()).launch().await.unwrap();
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
     let mut line = String::new();
     tokio::time::timeout(PATIENCE, stdout.read_line(&mut line)).await.unwrap().unwrap();
@@ -208,6 +208,65 @@ async fn what_a_child_started_ends_when_it_is_dropped() {
     gone(&grandchild).await;
 }
 
+/// The first word of the line with which a process of this test's says which children it has.
+const CHILDREN: &str = "children";
+
+/// Starts children as a host does that is killed then: one that would run on, from a thread that ends before, and one that
+/// finishes its input.
+fn starts_children_and_stays(out: &Path) {
+    let out = std::fs::File::create(out).unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let handle = runtime.handle().clone();
+    let launch = || handle.block_on(Launch::new("sleep", closed()).args(["1000"]).launch()).unwrap();
+    let stays = std::thread::scope(|scope| scope.spawn(launch).join().unwrap());
+    let finishes = async {
+        let walls = Walls { file_bytes: None, ..closed() };
+        let launch = Launch::new("bash", walls).args(["-c", "sleep 1; cat"]).finishes_its_input();
+        let mut child = launch.stdin(Stdio::piped()).stdout(out.into()).launch().await.unwrap();
+        child.stdin.as_mut().unwrap().write_all(b"all of it").await.unwrap();
+        child
+    };
+    let finishes = runtime.block_on(finishes);
+    let line = format!("\n{CHILDREN} {} {}\n", stays.id().unwrap(), finishes.id().unwrap());
+    std::io::Write::write_all(&mut std::io::stdout(), line.as_bytes()).unwrap();
+    loop {
+        std::thread::park();
+    }
+}
+
+#[tokio::test]
+async fn children_end_with_the_process_and_not_with_the_thread_that_asked_for_them() {
+    const NAME: &str = "process::tests::children_end_with_the_process_and_not_with_the_thread_that_asked_for_them";
+    const OUT: &str = "OUTBOARD_TEST_OUT";
+    if let Some(out) = std::env::var_os(OUT) {
+        return tokio::task::spawn_blocking(move || starts_children_and_stays(Path::new(&out))).await.unwrap();
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("out");
+    let mut host = tokio::process::Command::new(std::env::current_exe().unwrap());
+    host.args(["--exact", NAME, "--nocapture"]).env(OUT, &out).stdout(Stdio::piped()).kill_on_drop(true);
+    let mut host = host.spawn().unwrap();
+    let mut lines = BufReader::new(host.stdout.take().unwrap()).lines();
+    let children = async {
+        loop {
+            let line = lines.next_line().await.unwrap().expect("it starts children");
+            let mut words = line.split(' ').map(str::to_owned);
+            if words.next().as_deref() == Some(CHILDREN) {
+                return words.collect::<Vec<_>>();
+            }
+        }
+    };
+    let children = tokio::time::timeout(PATIENCE, children).await.unwrap();
+    let [stays, finishes] = &children[..] else { panic!("{children:?}") };
+    assert!(lives(stays), "it ended with the thread");
+    host.kill().await.unwrap();
+    if cfg!(target_os = "linux") {
+        gone(stays).await;
+    }
+    gone(finishes).await;
+    assert_eq!(std::fs::read_to_string(out).unwrap(), "all of it");
+}
+
 #[tokio::test]
 async fn nobody_leaves_the_group() {
     if !standing().seccomp {
@@ -216,7 +275,10 @@ async fn nobody_leaves_the_group() {
     // In the shell's background it leads no group, so nothing but the wall forbids it.
     let (text, status) = script(closed(), "setsid sleep 0 & wait $!").await;
     assert!(!status.success() && text.contains("not permitted"), "{text}");
-    for attack in ["unshare -U true", "unshare -r -n true", "mount -t tmpfs none /mnt"] {
+    // The last one: out of what ends with us.
+    let attacks =
+        ["unshare -U true", "unshare -r -n true", "mount -t tmpfs none /mnt", "setpriv --pdeathsig clear true"];
+    for attack in attacks {
         let (text, status) = script(closed(), attack).await;
         assert!(!status.success() && text.contains("ermi"), "{attack}: {text}");
     }
@@ -224,7 +286,7 @@ async fn nobody_leaves_the_group() {
 
 #[tokio::test]
 async fn rights_cannot_be_gained_and_calls_are_filtered() {
-    let mut child = Launch::new("sleep", closed()).args(["1000"]).launch().unwrap();
+    let mut child = Launch::new("sleep", closed()).args(["1000"]).launch().await.unwrap();
     let status = std::fs::read_to_string(format!("/proc/{}/status", child.id().unwrap())).unwrap();
     let line = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default().trim();
     assert_eq!(line("NoNewPrivs:"), if standing().no_new_privileges { "1" } else { "0" });
@@ -234,9 +296,9 @@ async fn rights_cannot_be_gained_and_calls_are_filtered() {
 
 #[tokio::test]
 async fn what_is_not_there_is_named() {
-    let error = Launch::new("/nonexistent/program", closed()).launch().unwrap_err().to_string();
+    let error = Launch::new("/nonexistent/program", closed()).launch().await.unwrap_err().to_string();
     assert!(error.starts_with("cannot start /nonexistent/program: No such file"), "{error}");
-    let error = Launch::new("no-program-of-this-name", closed()).launch().unwrap_err().to_string();
+    let error = Launch::new("no-program-of-this-name", closed()).launch().await.unwrap_err().to_string();
     assert!(error.starts_with("cannot start no-program-of-this-name: "), "{error}");
 }
 

@@ -14,7 +14,7 @@ use outboard_tests::receiver::free_port;
 use tokio::process::Command;
 
 /// Nothing here takes longer, unless it is broken.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(240);
 
 /// The processes whose parent is `parent`.
 fn children(parent: u32) -> Vec<PathBuf> {
@@ -70,7 +70,8 @@ async fn a_hung_ffmpeg_behind_a_wrapper_ends_with_all_it_started() {
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(1), "{text}");
     assert!(text.contains("took longer than 10s and was ended: hung"), "{text}");
-    assert!(!runs(&long), "what the wrapper started is still there");
+    // It would sleep for days.
+    until("what the wrapper started is gone", || !runs(&long)).await;
 }
 
 /// A run that hangs costs its time, not the stream.
@@ -98,7 +99,7 @@ async fn a_hung_run_is_done_again_and_the_stream_goes_on() {
     assert!(ended.status.success(), "{:#?}", ended.log);
     assert_eq!(ended.count("batches"), 3, "{:#?}", ended.log);
     assert!(ended.lines_with("took longer than 30s") > 0, "{:#?}", ended.log);
-    assert!(!runs(&long), "what the wrapper started is still there");
+    until("what the wrapper started is gone", || !runs(&long)).await;
 }
 
 /// All that other users of the machine can see of the host's children, and what the children are given.

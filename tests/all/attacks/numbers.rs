@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 /// For what comes soon on any machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Names of what a source delivers, and how it ended.
 async fn delivered(origin: &Origin) -> Result<Vec<String>, String> {

@@ -16,7 +16,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 pub use self::login::Login;
-use super::packets::Recording;
+use super::packets::{Recording, key_picture};
 use outboard::media::flv::TagKind;
 
 /// Bytes between acknowledgements.
@@ -89,6 +89,8 @@ pub struct Log {
     pub recording: Recording,
     /// When each media message came.
     pub times: Vec<Instant>,
+    /// When each key picture came, and its digest.
+    pub keys: Vec<(Instant, [u8; 8])>,
     /// Pings that were answered.
     pub pongs: u32,
     /// The connection was ended by the client.
@@ -222,7 +224,9 @@ impl Session {
     fn media(&mut self, kind: TagKind, at: u64, body: &[u8]) {
         self.log(|log| {
             log.recording.take(kind, at, body);
-            log.times.push(Instant::now());
+            let now = Instant::now();
+            log.times.push(now);
+            log.keys.extend(key_picture(kind, body).map(|digest| (now, digest)));
         });
     }
 

@@ -97,6 +97,27 @@ pub fn assert_same(got: &[Seen], want: &[Seen]) {
     assert_eq!(got.len(), want.len(), "number of packets");
 }
 
+/// The digest of a key picture alone, whatever its composition time was rounded to; `None`: the tag is none.
+pub fn key_picture(kind: TagKind, body: &[u8]) -> Option<[u8; 8]> {
+    /// Kind of picture and codec, kind of packet, composition time.
+    const HEADER_BYTES: usize = 5;
+    let facts = (kind == TagKind::Video).then(|| VideoFacts::parse(body).expect("a plain video body"))?;
+    let media = facts.packet == PacketType::Media && facts.is_key_picture();
+    media.then(|| digest(&body[HEADER_BYTES..]))
+}
+
+/// The digests of all key pictures of an FLV file, in order.
+pub fn key_pictures(path: &Path) -> Vec<[u8; 8]> {
+    let bytes = std::fs::read(path).expect("a recording");
+    let mut reader = TagReader::new();
+    reader.feed(&bytes);
+    let mut keys = Vec::new();
+    while let Some(tag) = reader.next_tag().expect("whole tags") {
+        keys.extend(key_picture(tag.kind, tag.body));
+    }
+    keys
+}
+
 fn digest(body: &[u8]) -> [u8; 8] {
     let digest = Sha256::digest(body);
     digest[..8].try_into().expect("eight bytes")

@@ -59,7 +59,8 @@ async fn a_destinations_ffmpeg_speaks_without_its_secrets() {
     let program = script(dir.path(), "echo \"$@\" >&2; echo SECRET-SECRET is wrong >&2; exit 3");
     let target = Target::parse("srt://127.0.0.1:9?passphrase=SECRET-SECRET").unwrap();
     let header = FileHeader { audio: true, video: true };
-    pipeline().in_scope(|| Pipe::spawn(&program, &target, header)).unwrap().ended().await;
+    let pipe = Pipe::spawn(&program, &target, header).instrument(pipeline()).await;
+    pipe.unwrap().ended().await;
     let lines = of(&hub, "ffmpeg");
     assert_eq!(lines.len(), 2, "{lines:?}");
     assert!(lines[0].message.contains("-f mpegts") && !lines[0].message.contains("SECRET"), "{lines:?}");

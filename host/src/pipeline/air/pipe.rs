@@ -84,13 +84,17 @@ impl Pipe {
     ///
     /// # Errors
     /// [`PipeError::Launch`], [`PipeError::Secrets`] or [`PipeError::File`].
-    pub fn spawn(ffmpeg: &Path, target: &Target, header: FileHeader) -> Result<Self, PipeError> {
+    pub async fn spawn(ffmpeg: &Path, target: &Target, header: FileHeader) -> Result<Self, PipeError> {
         let Order { args, secrets, walls } = Order::of(target)?;
         let mut launch = Launch::new(ffmpeg, walls).args(args).stdin(Stdio::piped()).stderr(Stdio::piped());
         if let Some(secrets) = secrets {
             launch = launch.pass(secrets);
         }
-        let mut child = launch.launch()?;
+        if matches!(target, Target::File(..)) {
+            // What it was given is in the file, whatever becomes of us: the journal counts it as sent.
+            launch = launch.finishes_its_input();
+        }
+        let mut child = launch.launch().await?;
         let tail = Tail::default();
         let stderr = child
             .stderr
@@ -318,7 +322,7 @@ mod tests {
     #[tokio::test]
     async fn what_went_wrong_is_told_with_its_last_words_and_without_secrets() {
         let target = Target::parse("srt://127.0.0.1:9?passphrase=SECRET-SECRET").unwrap();
-        let error = Pipe::spawn(Path::new("/nowhere/ffmpeg"), &target, HEADER).unwrap_err();
+        let error = Pipe::spawn(Path::new("/nowhere/ffmpeg"), &target, HEADER).await.unwrap_err();
         assert!(error.to_string().starts_with("cannot start /nowhere/ffmpeg: "), "{error}");
         // Not ffmpeg, but it ends at once and says its arguments.
         let dir = tempfile::tempdir().unwrap();
@@ -329,7 +333,7 @@ mod tests {
         )
         .unwrap();
         std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-        let mut pipe = Pipe::spawn(&program, &target, HEADER).unwrap();
+        let mut pipe = Pipe::spawn(&program, &target, HEADER).await.unwrap();
         assert!(pipe.new_header_needs_new());
         let error = pipe.ended().await.to_string();
         assert!(error.contains("exit status: 3") && error.contains("12 -nostdin"), "{error}");

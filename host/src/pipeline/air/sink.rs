@@ -72,7 +72,7 @@ impl Opener {
             Target::Rtmp(target) => Sink::Rtmp(Box::new(Session::open(target, &self.tls, &self.guard).await?)),
             other => {
                 let allowed = guarded::target(other, &self.guard).await?;
-                Sink::Pipe(Box::new(Pipe::spawn(&self.ffmpeg, &allowed, header)?))
+                Sink::Pipe(Box::new(Pipe::spawn(&self.ffmpeg, &allowed, header).await?))
             }
         })
     }

@@ -15,6 +15,7 @@ use super::playlist::{MediaPlaylist, parse_media};
 use super::reload::{Health, Load, Pace};
 use super::variables::Variables;
 use super::window::{Mark, Step, Window};
+use crate::asleep::Stopwatch;
 use crate::limits::RELOCATE_AFTER_REFUSALS;
 
 /// What a follower tells besides its steps.
@@ -39,8 +40,8 @@ pub(super) struct Follower {
     pub(super) notices: mpsc::Sender<Notice>,
     /// What is still listed, for the downloads.
     pub(super) edge: watch::Sender<Edge>,
-    /// Zero of the window's clock readings.
-    pub(super) zero: Instant,
+    /// The window's clock. It goes on while the machine is suspended, as the source does.
+    pub(super) clock: Stopwatch,
 }
 
 impl Follower {
@@ -97,7 +98,7 @@ impl Follower {
 
     /// Sends on what is new in a playlist.
     async fn take(&mut self, playlist: &MediaPlaylist, pace: &mut Pace) -> Next {
-        let steps = self.window.update(playlist, self.zero.elapsed());
+        let steps = self.window.update(playlist, self.clock.elapsed());
         let behind = self.window.is_waiting();
         if !behind {
             self.edge.send_replace(Edge { epoch: self.window.epoch(), first: self.window.first_listed() });

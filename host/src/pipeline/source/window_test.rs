@@ -454,3 +454,15 @@ fn where_a_live_source_starts_can_be_told() {
     assert_eq!(at(Start::LiveEdge, Some(12_500_000), true), "cde");
     assert_eq!(at(Start::Beginning, Some(12_500_000), false), "abcde");
 }
+
+#[test]
+fn time_in_which_the_machine_was_suspended_explains_what_is_missed() {
+    let later = list(113, "f g h i j");
+    let mut live = Live::new();
+    live.load(&list(10, "a b c d e"));
+    assert_eq!(live.after(600, &later), ["gap 98 588s Missed", "|f", "g", "h", "i", "j"]);
+    // By a clock that stood still meanwhile it is another stream, of which the live edge alone is taken.
+    let mut stood = Live::new();
+    stood.load(&list(10, "a b c d e"));
+    assert_eq!(stood.after(6, &later), ["epoch 1 Jumped", "|h", "i", "j"]);
+}

@@ -126,6 +126,9 @@ fn make(kind: Option<libc::c_int>) -> Result<[BpfProgram; 2], BackendError> {
     // Its own limits, not another's.
     denied.insert(libc::SYS_prlimit64, vec![SeccompRule::new(vec![argument(0, SeccompCmpOp::Ne, 0)?])?]);
     denied.insert(libc::SYS_clone, namespaces()?);
+    // It ends with the host.
+    let death_signal = argument(0, SeccompCmpOp::Eq, libc::PR_SET_PDEATHSIG)?;
+    denied.insert(libc::SYS_prctl, vec![SeccompRule::new(vec![death_signal])?]);
     // Its flags are in memory, where a filter cannot look. libc takes the answer for an old kernel's and uses `clone`.
     let unknown = BTreeMap::from([(libc::SYS_clone3, Vec::new())]);
     Ok([program(denied, libc::EPERM)?, program(unknown, libc::ENOSYS)?])

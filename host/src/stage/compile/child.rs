@@ -64,7 +64,7 @@ pub(super) async fn compile(
     wasm: Bytes,
     (engine, pooled): (&str, bool),
 ) -> Result<Vec<u8>, Ended> {
-    let mut child = start(compiler, pooled)?;
+    let mut child = start(compiler, pooled).await?;
     let wall_clock = compiler.wall_clock();
     // Dropping the child ends it.
     match tokio::time::timeout(wall_clock, talk(&mut child, wasm, engine, compiler)).await {
@@ -74,7 +74,7 @@ pub(super) async fn compile(
 }
 
 /// The process, with its pipes. It reaches no files and no network.
-fn start(compiler: &ChildCompiler, pooled: bool) -> Result<Child, Ended> {
+async fn start(compiler: &ChildCompiler, pooled: bool) -> Result<Child, Ended> {
     let walls = Walls {
         // What counts is what it writes to, and it bounds that itself. A component's memories are reserved at their full size.
         memory_bytes: compiler.memory_bytes.saturating_add(STAGE_COMPILE_RESERVED_BYTES),
@@ -88,7 +88,7 @@ fn start(compiler: &ChildCompiler, pooled: bool) -> Result<Child, Ended> {
     args.extend(pooled.then(|| "--pooled".to_owned()));
     let launch = Launch::new(&compiler.program, walls).args(args).dir(Some(Path::new("/")));
     let launch = launch.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    launch.launch().map_err(|error| Ended::Unable(error.to_string()))
+    launch.launch().await.map_err(|error| Ended::Unable(error.to_string()))
 }
 
 async fn talk(child: &mut Child, wasm: Bytes, engine: &str, limits: &ChildCompiler) -> Result<Vec<u8>, Ended> {
