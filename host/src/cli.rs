@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::address_space;
 use crate::config::{Layers, Problems};
 use crate::echo::{Echo, EchoArgs};
 use crate::limits::ADDRESS_SPACE_MIN;
@@ -127,7 +128,7 @@ pub fn too_small(cli: &Cli) -> Option<ExitCode> {
     if !matches!(cli.command, Command::Serve(_) | Command::Run(_) | Command::Demo(_)) {
         return None;
     }
-    let allowed = rustix::process::getrlimit(rustix::process::Resource::As).current?;
+    let allowed = address_space::allowed()?;
     if allowed >= ADDRESS_SPACE_MIN {
         return None;
     }

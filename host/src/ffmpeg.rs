@@ -223,6 +223,24 @@ mod tests {
         command.args(["-re", "-f", "lavfi", "-i", "testsrc2=s=64x64", "-f", "null", "-"]);
         let error = output("test", command, 1024, Duration::from_millis(200)).await.unwrap_err();
         assert!(matches!(error, FfmpegError::Timeout { .. }), "{error}");
+        // What ran out, and how much it was, though none of it was left when the run was ended.
+        let text = error.to_string();
+        assert!(text.starts_with("ffmpeg (test) took longer than 200ms and was ended"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn what_is_left_of_a_limit_is_not_what_is_told() {
+        let endless = || {
+            let mut command = command("file,pipe");
+            command.args(["-re", "-f", "lavfi", "-i", "testsrc2=s=64x64", "-f", "null", "-"]);
+            spawn("test", command).unwrap()
+        };
+        let (running, _stdout) = endless();
+        let error = running.finish(Duration::from_millis(100)).await.unwrap_err().to_string();
+        assert!(error.starts_with("ffmpeg (test) took longer than 100ms and was ended"), "{error}");
+        let (running, _stdout) = endless();
+        let error = running.overdue(Duration::from_secs(30)).await.to_string();
+        assert!(error.starts_with("ffmpeg (test) took longer than 30s and was ended"), "{error}");
     }
 
     #[tokio::test]

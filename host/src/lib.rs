@@ -6,6 +6,7 @@
 //! must survive; [`net`] says what may be reached, [`redact`] what may be shown; [`preview`] shows what went on air; [`api`] is
 //! what is served over HTTP. [`echo`] is the test processor.
 
+pub mod address_space;
 pub mod api;
 pub mod asleep;
 pub mod cli;

@@ -7,6 +7,7 @@ use outboard::cli::{Cli, Command};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    outboard::address_space::spare();
     if let Command::CompileComponent(args) = &cli.command {
         return outboard::stage::compile_component(args);
     }

@@ -194,9 +194,39 @@ async fn nothing_is_reached_that_the_tenant_may_not_reach() {
     let paths: Vec<_> = reaching.iter().map(|check| check.path.as_str()).collect();
     assert_eq!(paths.len(), 6, "{paths:?}");
     for check in reaching {
-        assert!(!check.ok && check.message.contains("the network policy"), "{check:?}");
+        let address = if check.path == "destinations[2].url" { "files is off" } else { "127.0.0.1" };
+        let told = check.message.contains("the network policy") && check.message.contains(address);
+        assert!(!check.ok && !check.temporary && told, "{check:?}");
+        assert!(!check.message.contains("nothing came of it"), "{check:?}");
     }
     let knocked = tokio::time::timeout(Duration::from_millis(100), listener.accept()).await;
+    assert!(knocked.is_err(), "not one connection was made");
+}
+
+#[tokio::test]
+async fn segments_on_a_host_that_the_tenant_may_not_reach_are_told_of_with_policy_and_address() {
+    let scene = Scene::new().await;
+    let elsewhere = TcpListener::bind("127.0.0.2:0").await.unwrap();
+    let media = elsewhere.local_addr().unwrap();
+    let origin = Origin::start().await;
+    let list = |end: &str| {
+        let segments: String = (0..6).map(|n| format!("#EXTINF:2,\nhttp://{media}/{n}.ts\n")).collect();
+        format!("#EXTM3U\n#EXT-X-TARGETDURATION:2\n{segments}{end}")
+    };
+    origin.put("/live.m3u8", list("")).put("/vod.m3u8", list("#EXT-X-ENDLIST\n"));
+    let policy = Policy { allow_ranges: vec!["127.0.0.1".to_owned()], ..Policy::strict() };
+    let owner = Owner { guard: Guard::new(policy).unwrap(), ..Owner::default() };
+    for name in ["/live.m3u8", "/vod.m3u8"] {
+        let set = settings(origin.url(name).as_str(), None, &["rtmp://127.0.0.1:9/live/key"]);
+        let validation = scene.run_as(&owner, &set).await;
+        assert!(check(&validation, "source.url").ok, "{validation:#?}");
+        let source = check(&validation, "source");
+        assert!(!source.ok && !source.temporary, "{source:?}");
+        for words in ["the network policy does not allow", "127.0.0.2"] {
+            assert!(source.message.contains(words), "{words:?} in {source:?}");
+        }
+    }
+    let knocked = tokio::time::timeout(Duration::from_millis(100), elsewhere.accept()).await;
     assert!(knocked.is_err(), "not one connection was made");
 }
 

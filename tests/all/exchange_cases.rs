@@ -27,7 +27,8 @@ use tokio_util::sync::CancellationToken;
 static SMALL: LazyLock<Bytes> = LazyLock::new(|| fmp4(2).into());
 
 async fn exchange(config: ExchangeConfig) -> Exchange {
-    Exchange::start(config, "s", Box::new(FragmentFramer), &CancellationToken::new()).await.expect("it starts")
+    let readers = outboard::pipeline::exchange::Readers::default();
+    Exchange::start(config, "s", Box::new(FragmentFramer), readers, &CancellationToken::new()).await.expect("it starts")
 }
 
 async fn connected(processor: &Processor) -> Exchange {

@@ -4,7 +4,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::pipeline::exchange::fake::{FakeFramer, fragment, tone};
-use crate::pipeline::exchange::{Absence, Exchange, ExchangeConfig, Reply};
+use crate::pipeline::exchange::{Absence, Exchange, ExchangeConfig, Readers, Reply};
 
 /// An echo with these faults and an exchange that is connected to it.
 async fn pair(faults: &[&str], change: impl FnOnce(&mut EchoConfig)) -> (Echo, Exchange) {
@@ -15,7 +15,7 @@ async fn pair(faults: &[&str], change: impl FnOnce(&mut EchoConfig)) -> (Echo, E
     let echo = Echo::start(config).await.unwrap();
     let framer = Box::new(FakeFramer::default());
     let config = ExchangeConfig::new(echo.url());
-    let exchange = Exchange::start(config, "s", framer, &CancellationToken::new()).await.unwrap();
+    let exchange = Exchange::start(config, "s", framer, Readers::default(), &CancellationToken::new()).await.unwrap();
     (echo, exchange)
 }
 

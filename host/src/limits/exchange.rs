@@ -89,6 +89,14 @@ pub const PROBE_CHANNELS_MAX: u32 = 32;
 pub const PROBE_TAGS_BYTES_MAX: usize = 2 << 20;
 /// Returned files of one rendition that are read at once; further ones wait.
 pub const PROBES_AT_ONCE: usize = 2;
+/// Returned files of one tenant that are read at once; further ones wait.
+pub const PROBES_PER_TENANT: usize = 4;
+/// Returned files that are read at once in the whole process, this many a core; further ones wait.
+pub const PROBES_PER_CORE: usize = 2;
+/// Bytes of a tenant's returned files that are read or wait for it; further ones are refused.
+pub const PROBE_BYTES_PER_TENANT: u64 = 512 << 20;
+/// Bytes of all returned files that are read or wait for it.
+pub const PROBE_BYTES_MAX: u64 = 2 << 30;
 /// From the reply to the end of reading it, the wait for others included; then it cannot be used.
 pub const PROBE_WAIT_MAX: Duration = Duration::from_secs(10);
 

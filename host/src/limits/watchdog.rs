@@ -28,3 +28,6 @@ pub const WATCHDOG_THREADS: usize = 256;
 /// A process that may have less address space than this (`ulimit -v`), in bytes, does not begin: threads and memory would be
 /// refused in the middle of the work.
 pub const ADDRESS_SPACE_MIN: u64 = 1 << 30;
+/// Areas that the C library allocates from in a process whose address space is limited: each reserves 64 MiB, and by default
+/// there are eight a core.
+pub const MALLOC_ARENAS_SCARCE: i32 = 2;

@@ -16,6 +16,7 @@ pub mod framer;
 mod heard;
 mod ledger;
 pub mod probe;
+mod readers;
 mod reply;
 pub mod socketio;
 mod status;
@@ -23,13 +24,14 @@ pub(crate) mod text;
 
 use std::sync::Arc;
 
-use tokio::sync::{Notify, Semaphore, mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 pub use config::{BreakerConfig, ExchangeConfig};
+pub use readers::{ReadPool, Readers};
 pub use reply::{Absence, Audio, Outgoing, Pending, Reply, Returned};
 #[cfg(any(test, feature = "fuzzing"))]
 pub use socketio::fuzz::packets as fuzz_packets;
@@ -42,7 +44,7 @@ use ledger::Ledger;
 use reply::Asked;
 use socketio::{Endpoint, EndpointError};
 
-use crate::limits::{EXCHANGE_FRAGMENTS_MAX, IN_FLIGHT_MAX, PROBES_AT_ONCE};
+use crate::limits::{EXCHANGE_FRAGMENTS_MAX, IN_FLIGHT_MAX};
 
 /// Why an exchange does not start.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -74,11 +76,13 @@ pub struct Exchange {
 
 impl Exchange {
     /// Checks the configuration, asks the stage for its audio format and starts to connect. Does not wait for the
-    /// processor: it may come up later. Cancelling `cancel` does what [`Exchange::shutdown`] does.
+    /// processor: it may come up later. `readers` look at what comes back. Cancelling `cancel` does what
+    /// [`Exchange::shutdown`] does.
     pub async fn start(
         config: ExchangeConfig,
         stream_id: impl Into<String>,
         mut framer: Box<dyn Framer>,
+        readers: Readers,
         cancel: &CancellationToken,
     ) -> Result<Self, ExchangeError> {
         let checked = checked(config)?;
@@ -102,7 +106,7 @@ impl Exchange {
             cancel: cancel.clone(),
             heard: heard.clone(),
             probes: JoinSet::new(),
-            places: Arc::new(Semaphore::new(PROBES_AT_ONCE)),
+            readers,
         };
         let task = tokio::spawn(driver.run().in_current_span());
         Ok(Self { submissions, abandoned, status, audio_format, heard, cancel, wanted, task })

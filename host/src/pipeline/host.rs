@@ -7,6 +7,7 @@ use tokio::runtime::Handle;
 use tokio::sync::broadcast;
 
 use super::air::runtime::AirRuntime;
+use super::exchange::{ReadPool, Readers};
 use super::load::LoadError;
 use crate::ffmpeg::Queue;
 use crate::limits::BATCH_STEPS_WAITING;
@@ -34,6 +35,7 @@ struct Inner {
     janitor: Janitor,
     air: AirRuntime,
     evidence: EvidenceStore,
+    read_pool: ReadPool,
 }
 
 /// Limits of everything that pipelines share; the default is what is right for this machine.
@@ -79,7 +81,9 @@ impl Host {
         let janitor = Janitor::start(storage.root(), journal.clone(), limits.min_free);
         let air = AirRuntime::start().map_err(LoadError::Threads)?;
         let evidence = EvidenceStore::start(storage.root()).map_err(LoadError::Threads)?;
-        Ok(Self(Arc::new(Inner { storage, database, journal, runtime, ffmpeg, queue, janitor, air, evidence })))
+        let read_pool = ReadPool::default();
+        let inner = Inner { storage, database, journal, runtime, ffmpeg, queue, janitor, air, evidence, read_pool };
+        Ok(Self(Arc::new(inner)))
     }
 
     /// The storage folder.
@@ -115,6 +119,11 @@ impl Host {
     /// Where destinations run.
     pub fn air(&self) -> Handle {
         self.0.air.handle()
+    }
+
+    /// Where one more rendition of a tenant has replies of its processor read.
+    pub fn readers(&self, tenant: &str) -> Readers {
+        self.0.read_pool.rendition(tenant)
     }
 
     /// Where evidence of stages that failed is kept.

@@ -133,7 +133,9 @@ impl Pipeline {
         let stages = Stages::open(host, &owner, &config, &resumed).await?;
         let running = stages.running().await;
         let fetching = CancellationToken::new();
-        let exchange = start_exchange(&config, &owner.guard, stages.framing.clone(), &journal).await?;
+        let exchange =
+            start_exchange(&config, &owner.guard, host.readers(&owner.tenant), stages.framing.clone(), &journal)
+                .await?;
         let swaps = stages.swaps(exchange.as_deref());
 
         let slots = host.queue().tenant(&owner.tenant, owner.ffmpeg_processes);

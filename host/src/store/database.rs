@@ -18,7 +18,7 @@ use std::time::Instant;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, ffi};
 use tokio::sync::{mpsc, oneshot};
 
-use self::file::FileWatch;
+use self::file::{FileWatch, Opener};
 use self::schema::SCHEMA;
 use super::files::database_file;
 use crate::limits::{
@@ -154,7 +154,8 @@ pub struct Waiting {
 // === impl Database ===
 
 impl Database {
-    /// As [`Self::open`], the database of a storage folder, for whoever works with it for long.
+    /// As [`Self::open`], the database of a storage folder, for whoever holds that folder and works with it for long: the file
+    /// gets a new id, so that a copy that is written over it shows.
     ///
     /// # Errors
     /// Also [`DatabaseError::Empty`] where streams have files and the database has nothing, and [`DatabaseError::Damaged`]
@@ -170,13 +171,17 @@ impl Database {
                 "the database was not looked at to its end within {DATABASE_CHECK_LIMIT:?}; what was looked at is whole"
             );
         }
-        Self::open(&path)
+        Self::open_as(&path, Opener::Server)
     }
 
-    /// Opens or makes the file, for its owner alone, and brings its schema up to date.
+    /// Opens or makes the file, for its owner alone, and brings its schema up to date. A server may have it open, too.
     pub fn open(path: &Path) -> Result<Self, DatabaseError> {
+        Self::open_as(path, Opener::Guest)
+    }
+
+    fn open_as(path: &Path, opener: Opener) -> Result<Self, DatabaseError> {
         keep_private(path).map_err(|source| DatabaseError::File { path: path.to_owned(), source })?;
-        let writer = patiently(|| open_writer(path))?;
+        let writer = patiently(|| open_writer(path, opener))?;
         let (writes, queue) = mpsc::channel(DATABASE_WRITES_WAITING);
         work("db-write", writer, Arc::new(Mutex::new(queue)))?;
         let (reads, queue) = mpsc::channel(DATABASE_READS_WAITING);
@@ -323,7 +328,7 @@ fn in_transaction<T, E: From<DatabaseError>>(
     Ok(value)
 }
 
-fn open_writer(path: &Path) -> Result<Writer, DatabaseError> {
+fn open_writer(path: &Path, opener: Opener) -> Result<Writer, DatabaseError> {
     let mut writer = Connection::open(path)?;
     writer.busy_timeout(DATABASE_BUSY_TIMEOUT)?;
     writer.pragma_update(None, "journal_mode", "WAL")?;
@@ -331,7 +336,7 @@ fn open_writer(path: &Path) -> Result<Writer, DatabaseError> {
     writer.pragma_update(None, "journal_size_limit", DATABASE_WAL_BYTES)?;
     writer.set_prepared_statement_cache_capacity(DATABASE_STATEMENTS);
     migrate(&mut writer, path)?;
-    let file = FileWatch::of(path, &writer)?;
+    let file = FileWatch::of(path, &writer, opener)?;
     Ok(Writer { connection: writer, file })
 }
 

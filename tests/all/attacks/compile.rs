@@ -237,6 +237,34 @@ async fn what_takes_long_or_much_is_ended_and_others_neither_wait_nor_leave_the_
 }
 
 #[tokio::test]
+async fn a_host_wide_admin_who_removes_a_quarantined_file_has_it_tried_again_and_no_tenant_does() {
+    const REMOVE: &str = "mutation($digest: String!) { removeStage(digest: $digest) { removed } }";
+    const LIMIT: &str = "it took more than 256 MiB of memory";
+    const NOT_AGAIN: &str = "is not compiled again";
+    let storage = tempfile::tempdir().unwrap();
+    let server = Server::start_with(storage.path(), &LIMITS).await;
+    let token = server.tenant("bad").await;
+    let file = write(storage.path(), "large.wasm", &large());
+    let pushed = async || refused(&push(&server, &token, &file).output().await.unwrap());
+    let (first, second) = (pushed().await, pushed().await);
+    assert!(first.contains(LIMIT) && !first.contains(NOT_AGAIN), "{first}");
+    assert!(second.contains(NOT_AGAIN), "{second}");
+    let digest = second.split_whitespace().find(|word| word.starts_with("sha256:")).unwrap();
+    let remove = async |token: Option<&str>, digest: &str| {
+        let answer = server.graphql(token, REMOVE, &json!({ "digest": digest })).await;
+        answer.data("removeStage")["removed"].as_bool().unwrap()
+    };
+    assert!(!remove(Some(&token), digest).await, "the tenant has no such component");
+    assert!(!remove(None, &format!("sha256:{}", "0".repeat(64))).await, "another digest");
+    let third = pushed().await;
+    assert!(third.contains(NOT_AGAIN), "{third}");
+    assert!(remove(None, digest).await, "what is released is told to be removed");
+    let fourth = pushed().await;
+    assert!(fourth.contains(LIMIT) && !fourth.contains(NOT_AGAIN), "{fourth}");
+    assert!(remove(None, digest).await && !remove(None, digest).await, "once a time");
+}
+
+#[tokio::test]
 async fn who_goes_away_ends_the_compilation_and_the_file_is_not_held_against_anybody() {
     let storage = tempfile::tempdir().unwrap();
     let server = Server::start(storage.path()).await;

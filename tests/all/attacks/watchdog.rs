@@ -219,3 +219,34 @@ async fn a_process_that_may_have_too_little_memory_says_so_and_does_not_begin() 
     assert_eq!(ended.status.code(), Some(1), "{said}");
     assert!(said.contains("ulimit -v") && !said.contains("panicked"), "{said}");
 }
+
+/// What is not too little is enough: threads and allocations are not refused in the middle of the work.
+#[tokio::test]
+async fn a_process_that_has_just_enough_address_space_runs_a_pipeline_to_its_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().display().to_string();
+    let options = [
+        "--port",
+        "0",
+        "--echo-port",
+        "0",
+        "--rtmp-port",
+        "0",
+        "--batches",
+        "3",
+        "--batch-seconds",
+        "4",
+        "--dir",
+        &path,
+    ];
+    let kib = outboard::limits::ADDRESS_SPACE_MIN / 1024;
+    let begin = format!("ulimit -v {kib}; exec '{}' demo \"$@\"", outboard_tests::host::binary().display());
+    let demo = tokio::process::Command::new("sh").args(["-c", &begin, "sh"]).args(options).kill_on_drop(true).output();
+    let ended = tokio::time::timeout(Duration::from_secs(240), demo).await.unwrap().unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(0), "{said}");
+    assert!(!said.contains("panicked") && !said.contains("memory allocation"), "{said}");
+    let report = String::from_utf8_lossy(&ended.stdout).lines().last().unwrap_or_default().to_owned();
+    let report: Value = serde_json::from_str(&report).unwrap();
+    assert_eq!((&report["batches"], &report["packets_lost"]), (&json!(3), &json!(0)), "{report}");
+}

@@ -1,11 +1,12 @@
 //! What is known of the components in the host's store, so that telling it reads none of them.
 //!
 //! A component is its digest: what it said of itself when it was loaded first stays true. Loading reads, hashes and links a file and
-//! runs it once; a list does that for files that are new to it, one at a time, and never twice.
+//! runs it once; a list does that for files that are new to it, one at a time of each tenant, and never twice. No tenant waits
+//! for what another's files take.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::SystemTime;
 
 use tokio::sync::OnceCell;
@@ -50,9 +51,12 @@ pub(super) struct Facts {
     /// Each kind's default first.
     bundled: OnceCell<Vec<Bundled>>,
     stored: Mutex<HashMap<PathBuf, Look>>,
-    /// One file at a time is loaded to be listed.
-    loading: tokio::sync::Mutex<()>,
+    /// By tenant, while one loads: one file at a time of each is loaded to be listed.
+    loading: Mutex<HashMap<String, Weak<Loading>>>,
 }
+
+/// Held while a file of a tenant's list is loaded.
+type Loading = tokio::sync::Mutex<()>;
 
 /// A component that comes with the host, and whether it is its kind's default.
 type Bundled = (Arc<Known>, bool);
@@ -111,7 +115,8 @@ impl Facts {
         if let Some(look) = self.look(file) {
             return look.found;
         }
-        let _one_at_a_time = self.loading.lock().await;
+        let loading = self.loading(&asker.tenant);
+        let _one_at_a_time = loading.lock().await;
         if let Some(look) = self.look(file) {
             return look.found;
         }
@@ -131,6 +136,18 @@ impl Facts {
     pub(super) fn keep_only(&self, files: &[StoredFile]) {
         let there: HashSet<&Path> = files.iter().map(|file| file.path.as_path()).collect();
         self.stored.lock().unwrap_or_else(PoisonError::into_inner).retain(|path, _| there.contains(path.as_path()));
+    }
+
+    /// What a tenant's loads wait for. It is forgotten once none waits or loads.
+    fn loading(&self, tenant: &str) -> Arc<Loading> {
+        let mut all = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(loading) = all.get(tenant).and_then(Weak::upgrade) {
+            return loading;
+        }
+        all.retain(|_, loading| loading.strong_count() > 0);
+        let loading = Arc::<Loading>::default();
+        all.insert(tenant.to_owned(), Arc::downgrade(&loading));
+        loading
     }
 
     fn look(&self, file: &StoredFile) -> Option<Look> {
@@ -177,5 +194,36 @@ mod tests {
         assert_eq!(facts.stored.lock().unwrap().len(), 1);
         facts.keep_only(&[]);
         assert!(facts.stored.lock().unwrap().is_empty());
+    }
+    #[tokio::test]
+    async fn a_file_of_one_tenant_that_takes_long_holds_up_its_own_list_and_no_other() {
+        /// For what takes a moment, on a machine that does much else.
+        const SOON: std::time::Duration = std::time::Duration::from_secs(120);
+        let dir = tempfile::tempdir().unwrap();
+        let (runtime, facts) = (StageRuntime::new(&StageRuntimeConfig::default()).unwrap(), Arc::<Facts>::default());
+        // A file that can be read once somebody has written it.
+        let slow = dir.path().join("slow.wasm");
+        nix::unistd::mkfifo(&slow, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let fine = dir.path().join("fine.wasm");
+        std::fs::write(&fine, crate::stage::bundled::files().next().unwrap()).unwrap();
+        let ask = |tenant: &'static str, path: &Path| {
+            let (runtime, facts) = (runtime.clone(), facts.clone());
+            let file = StoredFile { path: path.to_owned(), written: None };
+            tokio::spawn(async move { facts.stored(&runtime, &file, &Asker::of(Some(tenant))).await })
+        };
+        let held = ask("a", &slow);
+        let pipe = slow.clone();
+        // Opened once the other end is being read.
+        let opening = tokio::task::spawn_blocking(move || std::fs::OpenOptions::new().write(true).open(pipe).unwrap());
+        let pipe = tokio::time::timeout(SOON, opening).await.unwrap().unwrap();
+        let own = ask("a", &fine);
+        let other = tokio::time::timeout(SOON, ask("b", &fine)).await.expect("it waits for the other tenant's file");
+        assert!(other.unwrap().is_some());
+        assert!(!held.is_finished() && !own.is_finished(), "of the first tenant one is loaded");
+        drop(pipe);
+        assert_eq!(held.await.unwrap(), None, "an empty file is no component");
+        assert!(own.await.unwrap().is_some());
+        facts.loading("c");
+        assert_eq!(facts.loading.lock().unwrap().len(), 1, "nothing is kept of tenants that wait for nothing");
     }
 }

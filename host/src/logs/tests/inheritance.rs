@@ -10,7 +10,7 @@ use crate::media::flv::FileHeader;
 use crate::pipeline::air::pipe::Pipe;
 use crate::pipeline::air::target::Target;
 use crate::pipeline::exchange::fake::FakeFramer;
-use crate::pipeline::exchange::{Exchange, ExchangeConfig};
+use crate::pipeline::exchange::{Exchange, ExchangeConfig, Readers};
 
 /// Lines of the stream from this origin.
 fn of(hub: &LogHub, target: &str) -> Vec<Arc<LogRecord>> {
@@ -75,7 +75,7 @@ async fn the_exchanges_task_is_the_pipelines() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let config = ExchangeConfig::new(format!("http://127.0.0.1:{port}"));
     let cancel = CancellationToken::new();
-    let start = Exchange::start(config, "tv", Box::new(FakeFramer::default()), &cancel);
+    let start = Exchange::start(config, "tv", Box::new(FakeFramer::default()), Readers::default(), &cancel);
     let exchange = start.instrument(pipeline()).await.unwrap();
     let Item::Record(line) = next(&mut feed).await else { panic!("a line") };
     assert_eq!((line.tenant.as_deref(), line.stream.as_deref()), (Some("a"), Some("tv")), "{line:?}");

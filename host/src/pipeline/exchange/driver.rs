@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use serde_json::Value;
-use tokio::sync::{Notify, Semaphore, mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -19,6 +19,7 @@ use super::config::ExchangeConfig;
 use super::framer::{self, AudioFormat, Framer};
 use super::heard::Heard;
 use super::ledger::{self, Ledger};
+use super::readers::Readers;
 use super::reply::{Absence, Outgoing, Reply, Returned, Waiting};
 use super::socketio::{Connection, Endpoint, Incoming};
 use super::status::ExchangeStatus;
@@ -62,8 +63,8 @@ pub struct Driver {
     pub(super) heard: Heard,
     /// Replies that are being looked at: bounded by the fragments that are held.
     pub probes: JoinSet<Probed>,
-    /// For [`PROBES_AT_ONCE`](crate::limits::PROBES_AT_ONCE) of them.
-    pub places: Arc<Semaphore>,
+    /// Where they are looked at.
+    pub readers: Readers,
 }
 
 /// A reply that was looked at.

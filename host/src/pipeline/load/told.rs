@@ -14,7 +14,7 @@ use crate::limits::{AIR_KEEP_FOR_LATE, AIR_LIVE_LAG, CUSHION_MIN, CUSHION_PART};
 use crate::net::Guard;
 use crate::pipeline::air::position::Position;
 use crate::pipeline::air::{AirConfig, DestinationConfig};
-use crate::pipeline::exchange::{Exchange, ExchangeConfig};
+use crate::pipeline::exchange::{Exchange, ExchangeConfig, Readers};
 use crate::pipeline::framer::{StageFramer, StateKeeper};
 use crate::pipeline::host::Host;
 use crate::pipeline::{pace, source};
@@ -42,13 +42,15 @@ pub(crate) fn cushion(config: &PipelineConfig) -> Duration {
 pub(super) async fn start_exchange(
     config: &PipelineConfig,
     guard: &Guard,
+    readers: Readers,
     stage: Shared<FramingStage>,
     journal: &StreamJournal,
 ) -> Result<Option<Arc<Exchange>>, LoadError> {
     let Some(settings) = exchange_config(config, guard) else { return Ok(None) };
     let keeper = StateKeeper::new(journal.clone(), StageKind::Framing.name());
     let framer = StageFramer::new(stage, Some(keeper));
-    let exchange = Exchange::start(settings, &config.stream_id, Box::new(framer), &CancellationToken::new()).await?;
+    let exchange =
+        Exchange::start(settings, &config.stream_id, Box::new(framer), readers, &CancellationToken::new()).await?;
     Ok(Some(Arc::new(exchange)))
 }
 

@@ -9,6 +9,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::DatabaseError;
 use super::check::{self, Checked};
+use super::file::give_new_id;
 use crate::limits::{DATABASE_BUSY_TIMEOUT, DATABASE_CHECK_LIMIT};
 use crate::store::files::{Storage, database_file};
 
@@ -42,6 +43,10 @@ pub fn back_up(storage: &Path, to: &Path) -> Result<Checked, DatabaseError> {
     let name = part.0.to_str().ok_or_else(|| failed(to)(io::Error::other("its name must be UTF-8")))?;
     connection.execute("VACUUM INTO ?", [name])?;
     drop(connection);
+    // Another one than the server's: see `file`.
+    let copy = Connection::open_with_flags(&part.0, flags)?;
+    give_new_id(&copy)?;
+    copy.close().map_err(|(_, error)| error)?;
     let checked = check::whole(&part.0, DATABASE_CHECK_LIMIT)?;
     keep(&part.0, to).map_err(failed(to))?;
     Ok(checked)

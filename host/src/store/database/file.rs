@@ -3,6 +3,9 @@
 //! SQLite holds its file open and never looks at the name again: where somebody removes, replaces or cuts the file, writes
 //! go on to succeed into what nobody will read. Looked at with one `stat` and one read of the header. The file must be
 //! opened here before SQLite closes it last: closing a file drops the locks that this process has on it.
+//!
+//! Contents are told apart by an id in the header (`application_id`). A server gives its file a new one at each start, and a
+//! backup has one of its own, so that what was written over the file shows also where it is a copy of the very same database.
 
 use std::fmt;
 use std::fs::File;
@@ -52,6 +55,26 @@ impl fmt::Display for FileTrouble {
     }
 }
 
+/// Who opens a database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Opener {
+    /// Whoever holds the storage: copies that were made before are told from the file.
+    Server,
+    /// Another process for a moment, perhaps beside a server.
+    Guest,
+}
+
+/// Gives a database an id that no other has, nor an earlier copy of it. Answers the id.
+pub(super) fn give_new_id(connection: &Connection) -> rusqlite::Result<i32> {
+    let before: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let id = match rand::random_range(1..i32::MAX) {
+        same if same == before => i32::MAX,
+        other => other,
+    };
+    connection.pragma_update(None, "application_id", id)?;
+    Ok(id)
+}
+
 /// Looks at an open database's file.
 #[derive(Debug)]
 pub(super) struct FileWatch {
@@ -66,14 +89,23 @@ pub(super) struct FileWatch {
 }
 
 impl FileWatch {
-    /// Of the file that `connection` has just opened. Gives a database that has none an id of its own.
-    pub(super) fn of(path: &Path, connection: &Connection) -> Result<Self, DatabaseError> {
+    /// Of the file that `connection` has just opened.
+    pub(super) fn of(path: &Path, connection: &Connection, opener: Opener) -> Result<Self, DatabaseError> {
         let mut id: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
-        if id == 0 {
-            id = rand::random_range(1..i32::MAX);
-            connection.pragma_update(None, "application_id", id)?;
-            // Into the file itself, as far as nobody reads what was before.
-            connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
+        if id == 0 || opener == Opener::Server {
+            match give_new_id(connection).map_err(DatabaseError::from) {
+                Ok(new) => id = new,
+                // A server begins also where it can write nothing; only copies are not told from its file then.
+                Err(DatabaseError::Full(error)) if id != 0 => {
+                    tracing::warn!(%error, "the database keeps the id that it has");
+                }
+                Err(error) => return Err(error),
+            }
+            // Into the file itself, as far as nobody reads what was before and the disk takes it: `ids` has both.
+            let written = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+            if let Err(error) = written {
+                tracing::debug!(%error, "the database's id is in its log only");
+            }
         }
         let failed = |source| DatabaseError::File { path: path.to_owned(), source };
         let file = File::open(path).map_err(failed)?;

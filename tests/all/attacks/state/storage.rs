@@ -1,6 +1,8 @@
 //! Storage that is taken away under the server: folders of media, the database. What is lost is counted and told once; what
 //! was acknowledged is kept or refused, never forgotten without a word.
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -132,4 +134,44 @@ async fn a_database_that_is_removed_is_told_of_and_its_backup_brings_all_of_it_b
     let own = server.graphql(Some(&token), "{ pipelines { id } }", &json!({})).await;
     assert_eq!(own.data("pipelines").as_array().map(Vec::len), Some(0), "the tenant and its token are back");
     server.process().signal(Signal::SIGTERM);
+}
+
+#[tokio::test]
+async fn a_backup_that_is_written_over_the_open_database_is_told_of_and_no_change_is_taken() {
+    let dir = tempfile::tempdir().unwrap();
+    let (storage, backup) = (dir.path().join("storage"), dir.path().join("backup.db"));
+    let server = Server::start(&storage).await;
+    server.tenant("before").await;
+    let arguments = ["database", "backup", backup.to_str().unwrap(), "--storage", storage.to_str().unwrap()];
+    let (done, said) = outboard(&arguments).await;
+    assert!(done, "{said}");
+    server.tenant("after").await;
+    until_ready(&server, |status, _| status == 200).await;
+    // In place, never shorter than it was: the file and its name stay the same.
+    let file = storage.join("outboard.db");
+    let mut content = std::fs::read(&backup).unwrap();
+    let size = usize::try_from(std::fs::metadata(&file).unwrap().len()).unwrap();
+    content.resize(content.len().max(size), 0);
+    OpenOptions::new().write(true).open(&file).unwrap().write_all_at(&content, 0).unwrap();
+    let make = "mutation($input: CreateTenantInput!) { createTenant(input: $input) { id } }";
+    let refused = server.graphql(None, make, &json!({ "input": { "name": "late" } })).await;
+    assert_eq!(refused.code(), Some("UNAVAILABLE"), "{}", refused.body);
+    let (_, why) = until_ready(&server, |status, _| status == 503).await;
+    assert!(why.contains("was written over while the server runs"), "{why}");
+    let told = server.log().iter().filter(|line| line.contains("was written over while the server runs")).count();
+    assert_eq!(told, 1, "{:#?}", server.log());
+}
+
+#[tokio::test]
+async fn a_disk_below_its_reserve_is_told_by_readyz_with_the_cause() {
+    let storage = tempfile::tempdir().unwrap();
+    // More than any disk has.
+    let server = Server::start_with(storage.path(), &[("OUTBOARD_STORAGE__MIN_FREE", "1000000 TiB")]).await;
+    let (_, why) = until_ready(&server, |status, _| status == 503).await;
+    assert_eq!(why.trim(), "the disk is full and no finished batch is left to remove: sources are not fetched");
+    let (status, health) = server.get(None, "/api/health").await;
+    let health: Value = serde_json::from_str(&health).unwrap();
+    assert_eq!((status, &health["status"]), (503, &json!("failing")), "{health:#}");
+    assert_eq!(health["reasons"], json!([why.trim()]), "{health:#}");
+    assert_eq!(server.get(None, "/livez").await.0, 200, "it is no reason to start it again");
 }

@@ -1,13 +1,11 @@
 //! What goes over a live connection: fragments out, messages in.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use serde_json::Value;
-use tokio::sync::Semaphore;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 use tracing::{Instrument as _, Span, debug, info, warn};
 
 use super::{Driver, Probed};
@@ -18,6 +16,7 @@ use crate::limits::{
 use crate::media::probe::{self, Probe};
 use crate::pipeline::exchange::framer::{Event, Level, Message, Processed, Reference};
 use crate::pipeline::exchange::ledger::Key;
+use crate::pipeline::exchange::readers::Readers;
 use crate::pipeline::exchange::reply::{Absence, Audio};
 use crate::pipeline::exchange::socketio::{Closed, ConnectError, Connection, EmitError};
 use crate::pipeline::exchange::text::{one_line, shortened};
@@ -242,9 +241,9 @@ impl Driver {
         };
         let metadata = self.metadata(&processed.metadata);
         let audio = processed.audio;
-        let places = Arc::clone(&self.places);
+        let readers = self.readers.clone();
         let reading = async move {
-            let result = read_reply(places, audio.clone()).await;
+            let result = read_reply(&readers, audio.clone()).await;
             Probed { wanted, audio, metadata, result }
         };
         self.probes.spawn(reading.in_current_span());
@@ -263,23 +262,12 @@ impl Driver {
     }
 }
 
-/// Looks at returned audio on a thread of its own, of which each rendition has [`crate::limits::PROBES_AT_ONCE`]: one that never came
-/// back would keep its place, and nobody waits for it longer than [`PROBE_WAIT_MAX`].
-async fn read_reply(places: Arc<Semaphore>, audio: Bytes) -> Result<Probe, String> {
-    let until = Instant::now() + PROBE_WAIT_MAX;
-    let Ok(Ok(place)) = timeout_at(until, places.acquire_owned()).await else {
-        return Err(format!("other replies were still being read after {PROBE_WAIT_MAX:?}"));
-    };
+/// Looks at returned audio on a thread of its own, once it is its turn. Nobody waits longer than [`PROBE_WAIT_MAX`].
+async fn read_reply(readers: &Readers, audio: Bytes) -> Result<Probe, String> {
     let span = Span::current();
-    let reading = tokio::task::spawn_blocking(move || {
-        let _place = place;
-        span.in_scope(|| probe::probe(&audio)).map_err(|error| error.to_string())
-    });
-    match timeout_at(until, reading).await {
-        Ok(Ok(result)) => result,
-        Ok(Err(_)) => Err("reading it failed".to_owned()),
-        Err(_) => Err(format!("it was not read within {PROBE_WAIT_MAX:?}")),
-    }
+    let (until, bytes) = (Instant::now() + PROBE_WAIT_MAX, audio.len());
+    let read = readers.read(until, bytes, move || span.in_scope(|| probe::probe(&audio))).await?;
+    read.map_err(|error| error.to_string())
 }
 
 /// The start of an event's arguments, on one line.

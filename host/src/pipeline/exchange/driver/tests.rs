@@ -10,7 +10,7 @@ use crate::limits::{
 };
 use crate::pipeline::exchange::Audio;
 use crate::pipeline::exchange::fake::{FakeFramer, PATIENCE, Peer, Script, fragment, tone};
-use crate::pipeline::exchange::{BreakerState, Exchange, ExchangeConfig, ExchangeError};
+use crate::pipeline::exchange::{BreakerState, Exchange, ExchangeConfig, ExchangeError, Readers};
 
 const LONG: Duration = Duration::from_secs(60);
 
@@ -27,7 +27,8 @@ impl Scene {
         let mut config = ExchangeConfig::new(url);
         change(&mut config);
         let cancel = CancellationToken::new();
-        let exchange = Exchange::start(config, "s", Box::new(framer.clone()), &cancel).await.unwrap();
+        let exchange =
+            Exchange::start(config, "s", Box::new(framer.clone()), Readers::default(), &cancel).await.unwrap();
         let watch = exchange.watch();
         Self { script, exchange, framer, watch }
     }
@@ -72,7 +73,10 @@ async fn a_fragment_goes_out_and_comes_back() {
 #[tokio::test]
 async fn a_configuration_that_is_wrong_never_starts() {
     let start = async |config: ExchangeConfig, framer: FakeFramer| {
-        Exchange::start(config, "s", Box::new(framer), &CancellationToken::new()).await.err().unwrap()
+        Exchange::start(config, "s", Box::new(framer), Readers::default(), &CancellationToken::new())
+            .await
+            .err()
+            .unwrap()
     };
     let mut config = ExchangeConfig::new("ftp://host");
     let error = start(config.clone(), FakeFramer::default()).await;
@@ -408,7 +412,7 @@ async fn an_exchange_stops_at_any_moment() {
     let start = async || {
         let framer = Box::new(FakeFramer { fail_on: Some("on_disconnect"), ..FakeFramer::default() });
         let cancel = CancellationToken::new();
-        Exchange::start(ExchangeConfig::new(url.clone()), "s", framer, &cancel).await.unwrap()
+        Exchange::start(ExchangeConfig::new(url.clone()), "s", framer, Readers::default(), &cancel).await.unwrap()
     };
     let exchange = start().await;
     let pending = exchange.submit(fragment(0, tone(1)));
@@ -428,7 +432,7 @@ async fn an_exchange_stops_at_any_moment() {
     // Submitting to one whose task is gone, by its parent's token, is answered too.
     let cancel = CancellationToken::new();
     let framer = Box::new(FakeFramer::default());
-    let exchange = Exchange::start(ExchangeConfig::new(url), "s", framer, &cancel).await.unwrap();
+    let exchange = Exchange::start(ExchangeConfig::new(url), "s", framer, Readers::default(), &cancel).await.unwrap();
     cancel.cancel();
     let mut watch = exchange.watch();
     while watch.changed().await.is_ok() {}

@@ -1,5 +1,6 @@
 //! A database that is taken away, damaged, copied and put back.
 
+use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
 use super::*;
@@ -59,15 +60,59 @@ async fn another_content_in_the_same_file_is_seen() {
     let foreign = Connection::open(&other).unwrap();
     foreign.execute_batch("CREATE TABLE t (x); INSERT INTO t VALUES (zeroblob(2000000))").unwrap();
     foreign.close().unwrap();
-    // As `cp` does it: the file stays the same.
-    let content = std::fs::read(&other).unwrap();
-    assert!(content.len() as u64 > std::fs::metadata(&path).unwrap().len());
-    OpenOptions::new()
-        .write(true)
-        .open(&path)
-        .and_then(|mut file| std::io::Write::write_all(&mut file, &content))
-        .unwrap();
+    write_over(&path, &other);
     assert_eq!(lost(change(&database, "b").await), FileTrouble::Overwritten);
+}
+
+/// As `cp` does it: the file stays the same. It is not cut.
+fn write_over(path: &Path, with: &Path) {
+    let mut content = std::fs::read(with).unwrap();
+    let size = usize::try_from(std::fs::metadata(path).unwrap().len()).unwrap();
+    content.resize(content.len().max(size), 0);
+    let written = OpenOptions::new().write(true).open(path).unwrap().write_all_at(&content, 0);
+    written.unwrap();
+}
+
+#[tokio::test]
+async fn copies_of_the_same_database_in_its_place_are_seen() {
+    // What this server's own command makes, or the file as an earlier run left it.
+    for backed_up in [true, false] {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, copy) = (database_file(dir.path()), dir.path().join("copy.db"));
+        let database = Database::open_checked(dir.path()).unwrap();
+        change(&database, "a").await.unwrap();
+        let database = if backed_up {
+            backup::back_up(dir.path(), &copy).unwrap();
+            database
+        } else {
+            let other = Connection::open(&path).unwrap();
+            other.query_row("PRAGMA wal_checkpoint(FULL)", [], |_| Ok(())).unwrap();
+            std::fs::copy(&path, &copy).unwrap();
+            drop(database);
+            Database::open_checked(dir.path()).unwrap()
+        };
+        assert_eq!(rows(&copy), 1);
+        change(&database, "b").await.unwrap();
+        let kept = std::fs::read(&path).unwrap();
+        write_over(&path, &copy);
+        assert_eq!(lost(change(&database, "c").await), FileTrouble::Overwritten, "backed up: {backed_up}");
+        assert_eq!(lost(database.write(|transaction| add(transaction, "d")).await), FileTrouble::Overwritten);
+        // What was written meanwhile would be missing.
+        OpenOptions::new().write(true).open(&path).unwrap().write_all_at(&kept, 0).unwrap();
+        assert_eq!(lost(change(&database, "c").await), FileTrouble::Overwritten);
+    }
+}
+
+#[tokio::test]
+async fn another_process_beside_a_server_leaves_its_file_as_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Database::open_checked(dir.path()).unwrap();
+    change(&server, "a").await.unwrap();
+    let guest = Database::open(&database_file(dir.path())).unwrap();
+    change(&guest, "b").await.unwrap();
+    backup::back_up(dir.path(), &dir.path().join("copy.db")).unwrap();
+    change(&server, "c").await.unwrap();
+    change(&guest, "d").await.unwrap();
 }
 
 #[test]
