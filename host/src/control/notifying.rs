@@ -6,7 +6,7 @@ use super::error::ControlError;
 use super::hidden::Hidden;
 use super::registry::{self, DeliveryRow, WebhookPatch, WebhookRow};
 use super::webhooks::{check_secret, make_secret};
-use crate::config::Problem;
+use crate::config::{Problem, printable};
 use crate::limits::WEBHOOK_URL_BYTES_MAX;
 use crate::store::page::{Listed, Page};
 
@@ -164,6 +164,8 @@ fn check(url: Option<&str>, secret: Option<&String>) -> Result<(), ControlError>
     if let Some(url) = url {
         if url.len() > WEBHOOK_URL_BYTES_MAX {
             problem("url", format!("has {} bytes; at most {WEBHOOK_URL_BYTES_MAX} are possible", url.len()));
+        } else if let Err(message) = printable::check_hidden(url) {
+            problem("url", message);
         } else if !url::Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host()) {
             problem("url", "must be an http:// or https:// URL".to_owned());
         }
@@ -189,7 +191,17 @@ mod tests {
             assert!(paths(url, secret).is_empty(), "{url}");
         }
         let long = format!("https://h.test/{}", "x".repeat(WEBHOOK_URL_BYTES_MAX));
-        for url in ["", "not a url", "h.test/x", "file:///etc/passwd", "ftp://h.test/", "http://", "data:,x", &long] {
+        for url in [
+            "",
+            "not a url",
+            "h.test/x",
+            "file:///etc/passwd",
+            "ftp://h.test/",
+            "http://",
+            "data:,x",
+            "http://h.test/a\r\nb",
+            &long,
+        ] {
             assert_eq!(paths(url, secret), ["url"], "{url}");
         }
         for secret in ["", "a", "fifteen bytes..", "whsec_sixteen bytes..."] {
