@@ -20,6 +20,8 @@ pub mod layers;
 mod metrics;
 pub mod peers;
 pub mod preview;
+#[cfg(test)]
+mod refused_text_test;
 pub mod rest;
 pub mod runtime;
 pub mod server;

@@ -22,6 +22,7 @@ mod progress;
 mod run;
 mod serve;
 mod stage;
+mod storage;
 mod token;
 
 pub use progress::Progress;
@@ -62,6 +63,8 @@ pub enum Command {
     Token(token::TokenArgs),
     /// Back up, restore or begin the database of a storage folder.
     Database(database::DatabaseArgs),
+    /// Clean a storage folder while no server runs on it.
+    Storage(storage::StorageArgs),
     /// Check that this machine has what is needed.
     Doctor(doctor::DoctorArgs),
     /// Compile one component, for another process of this program.
@@ -99,6 +102,7 @@ pub async fn main(cli: Cli) -> ExitCode {
         Command::Stage(args) => stage::run(args, layers(None)).await,
         Command::Token(args) => token::run(args, layers(args.config.as_ref())).await,
         Command::Database(args) => database::run(args, layers(args.config.as_ref())).await,
+        Command::Storage(args) => storage::run(args, layers(args.config.as_ref())).await,
         Command::Doctor(args) => doctor::run(args).await,
         Command::Serve(args) => serve::run(args, layers(args.config.as_ref())).await,
         // It has no tasks: `main` runs it by itself.

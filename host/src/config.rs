@@ -26,10 +26,11 @@ mod compiling;
 mod destinations;
 mod keys;
 mod layers;
+pub mod printable;
 
 pub use compiling::compiling;
 pub use destinations::{Destination, names as destination_names};
-pub use keys::{Keys, Problem, Problems};
+pub use keys::{Keys, Problem, Problems, nearest_of};
 pub use layers::Layers;
 
 /// What a process is told besides its pipeline.
@@ -452,7 +453,7 @@ fn processor(keys: &mut Keys) -> Option<ProcessorConfig> {
             keys.problem(key, format!("{value:?} must start with '/'"));
         }
     }
-    let auth = keys.json("processor.auth");
+    let auth = keys.printable_json("processor.auth");
     let headers = keys.headers("processor.headers");
     let in_flight = keys.integer("processor.in_flight", 1..=16).unwrap_or(IN_FLIGHT);
     let in_flight = usize::try_from(in_flight).unwrap_or(1);

@@ -9,6 +9,8 @@ use std::time::Duration;
 use toml::{Table, Value};
 use url::Url;
 
+use super::printable;
+
 /// One thing wrong with the settings.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Problem {
@@ -106,7 +108,45 @@ impl Keys {
         self.table.get(section)?.as_table()?.get(key)
     }
 
+    /// Takes a setting. What no setting may hold is a problem, and is left out of what is returned, so that the rest of it
+    /// is checked too.
     fn take(&mut self, path: &str) -> Option<Value> {
+        let value = self.take_raw(path)?;
+        Some(self.printable(path, value))
+    }
+
+    fn printable(&mut self, path: &str, value: Value) -> Value {
+        match value {
+            Value::String(text) => Value::String(self.printable_text(path, text)),
+            Value::Array(values) => {
+                let values = values.into_iter().enumerate();
+                Value::Array(values.map(|(n, value)| self.printable(&format!("{path}[{n}]"), value)).collect())
+            }
+            Value::Table(table) => Value::Table(
+                table
+                    .into_iter()
+                    .map(|(name, value)| {
+                        let below = format!("{path}.{}", printable::cleaned(&name));
+                        let value = self.printable(&below, value);
+                        (self.printable_text(path, name), value)
+                    })
+                    .collect(),
+            ),
+            other => other,
+        }
+    }
+
+    fn printable_text(&mut self, path: &str, text: String) -> String {
+        match printable::check_setting(path, &text) {
+            Ok(()) => text,
+            Err(message) => {
+                self.problem(path, message);
+                printable::cleaned(&text)
+            }
+        }
+    }
+
+    fn take_raw(&mut self, path: &str) -> Option<Value> {
         self.asked.get_mut().insert(path.to_owned());
         let (section, key) = path.split_once('.')?;
         self.table.get_mut(section)?.as_table_mut()?.remove(key)
@@ -217,9 +257,12 @@ impl Keys {
 
     /// A list of texts; the environment gives it with commas.
     pub fn list(&mut self, path: &str) -> Option<Vec<String>> {
-        match self.take(path)? {
-            Value::Array(values) => Some(values.iter().map(plain).collect()),
-            Value::String(text) => Some(text.split(',').map(|part| part.trim().to_owned()).collect()),
+        let listed = match self.take_raw(path)? {
+            Value::String(text) => Value::Array(text.split(',').map(Value::from).collect()),
+            other => other,
+        };
+        match self.printable(path, listed) {
+            Value::Array(values) => Some(values.iter().map(|value| plain(value).trim().to_owned()).collect()),
             other => {
                 self.problem(path, format!("{} must be a list of texts", plain(&other)));
                 None
@@ -229,36 +272,57 @@ impl Keys {
 
     /// Headers: a table, or lines of `Name: value`.
     pub fn headers(&mut self, path: &str) -> Vec<(String, String)> {
-        let lines: Vec<(String, String)> = match self.take(path) {
-            None => return Vec::new(),
-            Some(Value::Table(table)) => table.iter().map(|(name, value)| (name.clone(), plain(value))).collect(),
-            Some(other) => {
-                let text = match &other {
-                    Value::Array(values) => values.iter().map(plain).collect::<Vec<_>>().join("\n"),
-                    other => plain(other),
-                };
-                let pair = |line: &str| {
-                    let (name, value) = line.split_once(':').unwrap_or((line, ""));
-                    (name.trim().to_owned(), value.trim().to_owned())
-                };
-                text.lines().map(pair).collect()
-            }
+        let Some(value) = self.take_raw(path) else { return Vec::new() };
+        // Only a text has lines: an item of a list, or a value of a table, is one header.
+        let value = match value {
+            Value::String(text) => Value::Array(text.lines().map(Value::from).collect()),
+            other => other,
         };
-        for (name, value) in &lines {
-            let fits = !name.is_empty()
-                && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
-                && value.bytes().all(|byte| byte >= b' ' && byte != 0x7f);
+        let pair = |line: String| {
+            // Without a colon it has no name.
+            let (name, value) = line.split_once(':').unwrap_or(("", &line));
+            (name.trim().to_owned(), value.trim().to_owned())
+        };
+        let headers: Vec<(String, String)> = match self.printable(path, value) {
+            Value::Table(table) => table.iter().map(|(name, value)| (name.clone(), plain(value))).collect(),
+            Value::Array(lines) => lines.iter().map(|line| pair(plain(line))).collect(),
+            other => vec![pair(plain(&other))],
+        };
+        for (name, _) in &headers {
+            let fits =
+                !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
             if !fits {
                 // Without a colon the name may be the secret.
                 self.problem(path, "has a line that is not a header: \"Name: value\" would be right".into());
             }
         }
-        lines
+        headers
+    }
+
+    /// What is sent as JSON, with texts that are checked as those of other settings.
+    pub fn printable_json(&mut self, path: &str) -> Option<serde_json::Value> {
+        let value = self.json(path)?;
+        self.printable_texts(path, &value);
+        Some(value)
+    }
+
+    fn printable_texts(&mut self, path: &str, value: &serde_json::Value) {
+        match value {
+            serde_json::Value::String(text) => {
+                self.printable_text(path, text.clone());
+            }
+            serde_json::Value::Array(values) => values.iter().for_each(|value| self.printable_texts(path, value)),
+            serde_json::Value::Object(fields) => fields.iter().for_each(|(name, value)| {
+                self.printable_text(path, name.clone());
+                self.printable_texts(path, value);
+            }),
+            _ => {}
+        }
     }
 
     /// Anything, as JSON; the environment gives it as JSON text.
     pub fn json(&mut self, path: &str) -> Option<serde_json::Value> {
-        let parsed = match self.take(path)? {
+        let parsed = match self.take_raw(path)? {
             Value::String(text) => serde_json::from_str(&text).map_err(|error| error.to_string()),
             other => serde_json::to_value(other).map_err(|error| error.to_string()),
         };
@@ -292,8 +356,12 @@ fn nearest<'a>(path: &str, known: &'a BTreeSet<String>) -> Option<&'a str> {
 }
 
 fn nearest_section<'a>(section: &str, known: &'a BTreeSet<String>) -> Option<&'a str> {
-    let sections = known.iter().filter_map(|name| name.split_once('.')).map(|(section, _)| section);
-    let scored = sections.map(|name| (strsim::normalized_damerau_levenshtein(section, name), name));
+    nearest_of(section, known.iter().filter_map(|name| name.split_once('.')).map(|(section, _)| section))
+}
+
+/// The name that is most like this one, if any is near.
+pub fn nearest_of<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let scored = known.map(|other| (strsim::normalized_damerau_levenshtein(name, other), other));
     scored.max_by(|(a, _), (b, _)| a.total_cmp(b)).filter(|(score, _)| *score >= NEAR).map(|(_, name)| name)
 }
 

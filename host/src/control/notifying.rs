@@ -5,13 +5,10 @@ use super::access::{Action, Actor};
 use super::error::ControlError;
 use super::hidden::Hidden;
 use super::registry::{self, DeliveryRow, WebhookPatch, WebhookRow};
-use super::tokens::make_key;
-use crate::config::Problem;
-use crate::limits::{WEBHOOK_SECRET_BYTES_MAX, WEBHOOK_SECRET_BYTES_MIN, WEBHOOK_URL_BYTES_MAX};
+use super::webhooks::{check_secret, make_secret};
+use crate::config::{Problem, printable};
+use crate::limits::WEBHOOK_URL_BYTES_MAX;
 use crate::store::page::{Listed, Page};
-
-/// Begins the secrets that are made here, so that one is known for what it is wherever it turns up.
-const SECRET_PREFIX: &str = "whsec_";
 
 /// A webhook to be made.
 #[derive(Debug, Clone)]
@@ -69,7 +66,7 @@ impl Control {
             tenant: tenant.name.clone(),
             name: new.name,
             url: Hidden::new(new.url),
-            secret: secret.unwrap_or_else(|| make_key(SECRET_PREFIX)),
+            secret: secret.unwrap_or_else(make_secret),
             secret_given,
             events: new.events,
             enabled: new.enabled,
@@ -167,16 +164,14 @@ fn check(url: Option<&str>, secret: Option<&String>) -> Result<(), ControlError>
     if let Some(url) = url {
         if url.len() > WEBHOOK_URL_BYTES_MAX {
             problem("url", format!("has {} bytes; at most {WEBHOOK_URL_BYTES_MAX} are possible", url.len()));
+        } else if let Err(message) = printable::check_hidden(url) {
+            problem("url", message);
         } else if !url::Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host()) {
             problem("url", "must be an http:// or https:// URL".to_owned());
         }
     }
-    if let Some(secret) = secret {
-        let range = WEBHOOK_SECRET_BYTES_MIN..=WEBHOOK_SECRET_BYTES_MAX;
-        if !range.contains(&secret.len()) {
-            let (least, most) = range.into_inner();
-            problem("secret", format!("has {} bytes; it must have {least} to {most}", secret.len()));
-        }
+    if let Some(Err(message)) = secret.map(|secret| check_secret(secret)) {
+        problem("secret", message);
     }
     if problems.is_empty() { Ok(()) } else { Err(ControlError::InvalidInput(problems)) }
 }
@@ -196,10 +191,20 @@ mod tests {
             assert!(paths(url, secret).is_empty(), "{url}");
         }
         let long = format!("https://h.test/{}", "x".repeat(WEBHOOK_URL_BYTES_MAX));
-        for url in ["", "not a url", "h.test/x", "file:///etc/passwd", "ftp://h.test/", "http://", "data:,x", &long] {
+        for url in [
+            "",
+            "not a url",
+            "h.test/x",
+            "file:///etc/passwd",
+            "ftp://h.test/",
+            "http://",
+            "data:,x",
+            "http://h.test/a\r\nb",
+            &long,
+        ] {
             assert_eq!(paths(url, secret), ["url"], "{url}");
         }
-        for secret in ["", "a", "fifteen bytes..", &"x".repeat(WEBHOOK_SECRET_BYTES_MAX + 1)] {
+        for secret in ["", "a", "fifteen bytes..", "whsec_sixteen bytes..."] {
             assert_eq!(paths("https://h.test/", secret), ["secret"], "{secret}");
         }
         assert_eq!(paths("x", "x"), ["url", "secret"], "all that is wrong at once");

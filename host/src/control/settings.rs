@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::config::{self, CatchUp, Destination as Checked, Layers, PipelineConfig, Problem, WhenEnded};
+use crate::config::{self, CatchUp, Destination as Checked, Layers, PipelineConfig, Problem, WhenEnded, printable};
 use crate::limits::DESTINATION_NAME_MAX_CHARS;
 use crate::net::{Denied, Guard};
 use crate::pipeline::air::target::Target;
@@ -46,6 +46,10 @@ pub struct Settings {
     pub keep: Keep,
     /// Settings of the stages.
     pub stages: Stages,
+    /// Seconds of media that go on air in a second; `None`: 1. Only of a pipeline in the server's configuration: rehearsals of
+    /// recordings.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub speed: Option<f64>,
 }
 
 /// The source.
@@ -206,13 +210,14 @@ impl Settings {
     fn check_here(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         for (n, destination) in self.destinations.iter().enumerate() {
-            if let Some(text) = &destination.srs_api
-                && !url::Url::parse(text)
-                    .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.host_str().is_some())
-            {
-                let message = "must be the base URL of SRS's HTTP API, such as http://127.0.0.1:1985".to_owned();
-                problems.push(Problem { path: format!("destinations[{n}].srsApi"), message });
-            }
+            let Some(text) = &destination.srs_api else { continue };
+            let is_url = |url: url::Url| matches!(url.scheme(), "http" | "https") && url.host_str().is_some();
+            let message = match printable::check_hidden(text) {
+                Ok(()) if url::Url::parse(text).is_ok_and(is_url) => continue,
+                Ok(()) => "must be the base URL of SRS's HTTP API, such as http://127.0.0.1:1985".to_owned(),
+                Err(message) => message,
+            };
+            problems.push(Problem { path: format!("destinations[{n}].srsApi"), message });
         }
         problems.extend(self.wrong_names());
         problems
@@ -229,8 +234,8 @@ impl Settings {
                 "is empty: leave it out, and a name is made of host and application".to_owned()
             } else if name.chars().count() > DESTINATION_NAME_MAX_CHARS {
                 format!("has {} characters, at most {DESTINATION_NAME_MAX_CHARS} are possible", name.chars().count())
-            } else if name.chars().any(char::is_control) {
-                "has a control character".to_owned()
+            } else if let Err(message) = printable::check(name) {
+                message
             } else if before {
                 format!("{name:?} is the name of another destination of this pipeline")
             } else {
@@ -277,7 +282,8 @@ impl Settings {
             .set("source.header_hosts", hosts)
             .set("source.when_ended", Some(self.source.when_ended.unwrap_or(WhenEnded::Wait).name()))
             .set("source.catch_up", self.source.catch_up.map(CatchUp::name))
-            .set("air.to", Some(urls));
+            .set("air.to", Some(urls))
+            .set("air.speed", number(self.speed));
         if let Some(processor) = &self.processor {
             layers = layers
                 // Given, but empty, is not the same as none.
@@ -427,6 +433,7 @@ fn renamed(problem: Problem) -> Problem {
         "pipeline.keep_batches" => "keep.batches".to_owned(),
         "pipeline.keep_seconds" => "keep.maxAgeSeconds".to_owned(),
         "pipeline.keep_bytes" => "keep.maxBytes".to_owned(),
+        "air.speed" => "speed".to_owned(),
         "air.to" => "destinations".to_owned(),
         path if path.starts_with("stages.") => format!("{}.settings", camel(path.trim_end_matches("_settings"))),
         path => match path.strip_prefix("air.to") {

@@ -14,6 +14,7 @@ use crate::limits::STORAGE_EVENTS_WAITING;
 use crate::pipeline::event::Event;
 use crate::pipeline::release::storage_event;
 use crate::store::janitor::{self, Cleaned, StorageEvent, StorageEvents};
+use crate::store::retention::Keep;
 use crate::store::usage::{Space, Totals};
 
 /// What lies on disk, as far as a caller may see.
@@ -104,13 +105,13 @@ impl Control {
         };
         let PipelineId { tenant, stream } = entry.id();
         let janitor = self.0.host.janitor();
-        let planned = janitor.plan_clean(tenant, stream, keep).await.map_err(super::listing::unread)?;
+        let planned = janitor.plan_clean(tenant, stream, Keep::newest(keep)).await.map_err(super::listing::unread)?;
         let planned = Cleaned { batches: planned.len() as u64, bytes: planned.iter().map(|batch| batch.bytes).sum() };
         if dry_run {
             return Ok(Cleaning { pipeline: entry.id().clone(), cleaned: planned });
         }
         self.note_cleaning(actor, entry.id(), keep, planned).await?;
-        let cleaned = janitor.clean(tenant, stream, keep).await.map_err(super::listing::unread)?;
+        let cleaned = janitor.clean(tenant, stream, Keep::newest(keep)).await.map_err(super::listing::unread)?;
         Ok(Cleaning { pipeline: entry.id().clone(), cleaned })
     }
 

@@ -71,12 +71,6 @@ pub fn make_secret() -> (Hidden<String>, TokenHash) {
     (Hidden::new(text), Sha256::digest(secret).into())
 }
 
-/// Makes a secret that is no token: what it begins with, and 256 random bits.
-pub fn make_key(prefix: &str) -> Hidden<String> {
-    let secret: [u8; SECRET_BYTES] = rand::random();
-    Hidden::new(format!("{prefix}{}", URL_SAFE_NO_PAD.encode(secret)))
-}
-
 /// The hash of what a caller sent; `None` for what cannot be a secret.
 fn hash_of(secret: &str) -> Option<TokenHash> {
     // Longer texts are not even decoded.

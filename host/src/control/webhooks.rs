@@ -1,7 +1,7 @@
 //! events -> [webhooks] -> the tenants' receivers: sends what is due, until it is taken or was tried too often.
 //!
-//! In: the queue of deliveries in the [`Registry`], which survives the process. Out: signed POST requests through the
-//! tenant's own [`Guard`], and how each went, back in the queue. At least once: a receiver tells a repeated one by its
+//! In: the queue of deliveries in the [`Registry`], which survives the process. Out: POST requests, signed in the form
+//! of [Standard Webhooks](https://www.standardwebhooks.com), through the tenant's own [`Guard`], and how each went, back in the queue. At least once: a receiver tells a repeated one by its
 //! delivery id. One request at a time for each webhook, so that a healthy receiver gets events in their order; a few for
 //! each tenant, so that dead receivers hold up nobody but themselves. Nothing waits in memory: only what can be sent at
 //! once is claimed.
@@ -23,7 +23,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 pub use schedule::Schedule;
-pub use sign::signature;
+pub use sign::{check_secret, make_secret, signature};
 
 use super::registry::{Busy, Due, Registry, RegistryError};
 use crate::limits::{

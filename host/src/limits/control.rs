@@ -117,9 +117,13 @@ pub const COMPONENTS_LISTED_MAX: usize = 64;
 
 /// Bytes of a webhook's URL.
 pub const WEBHOOK_URL_BYTES_MAX: usize = 2048;
-/// Least bytes of a webhook's secret: 128 bits, if they are random.
+/// Least bytes of the key that a webhook's secret holds behind `whsec_`, as Standard Webhooks demands.
+pub const WEBHOOK_KEY_BYTES_MIN: usize = 24;
+/// Most bytes of it.
+pub const WEBHOOK_KEY_BYTES_MAX: usize = 64;
+/// Least bytes of a webhook's secret without `whsec_`: 128 bits, if they are random.
 pub const WEBHOOK_SECRET_BYTES_MIN: usize = 16;
-/// Most bytes of a webhook's secret.
+/// Most bytes of it.
 pub const WEBHOOK_SECRET_BYTES_MAX: usize = 256;
 
 /// Requests to receivers under way at once; each is a socket and a small task.

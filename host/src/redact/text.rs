@@ -62,7 +62,9 @@ fn redact_ours(word: &str) -> Cow<'_, str> {
         let mut from = 0;
         while let Some(at) = word.get(from..).and_then(|rest| rest.find(prefix)) {
             from += at + prefix.len();
-            let letters = |letter: char| letter.is_ascii_alphanumeric() || letter == '-' || letter == '_';
+            // Base64, in either alphabet; a token is in the one for URLs, and may stand in a path.
+            let more = if prefix == "whsec_" { "-_+/=" } else { "-_" };
+            let letters = |letter: char| letter.is_ascii_alphanumeric() || more.contains(letter);
             let length = word.get(from..).map_or(0, |rest| rest.find(|letter| !letters(letter)).unwrap_or(rest.len()));
             if length >= OURS_LETTERS_MIN {
                 word.to_mut().replace_range(from..from + length, "***");
@@ -169,6 +171,7 @@ mod tests {
             ("basic  dXNlcjpTRUNSRVQ=", "basic  ***"),
             ("token obt_SECRETSECRETSECRETSECRET0123456789-_abcdefg, no", "token obt_***, no"),
             (r#"{"secret":"whsec_SECRETSECRETSECRETSECRET0123456789-_abcdefg"}"#, r#"{"secret":"whsec_***"}"#),
+            (r#"{"secret":"whsec_SECRET+SECRET/SECRET/SECRET+0123456789+/abcdef="}"#, r#"{"secret":"whsec_***"}"#),
             ("/x/obt_SECRETSECRETSECRETSECRET/whsec_SECRETSECRETSECRETSECRET", "/x/obt_***/whsec_***"),
         ] {
             assert_eq!(redact(text), shown);

@@ -16,10 +16,11 @@ use tokio::time::Instant;
 
 use super::files::StreamFiles;
 use super::journal::{Journal, JournalError, StreamJournal};
-use super::retention::{Candidate, Keep};
+use super::retention::{self, Candidate, Keep};
 use super::room::{Gate, NoRoom, Room};
-use super::usage::{Ledger, Owner, Space};
+use super::usage::{Kind, Ledger, Owner, Space};
 use crate::limits::{CLEAN_PLAN_MAX, STORAGE_MIN_FREE_BYTES, STORAGE_MIN_FREE_PART};
+use crate::unix_time::now_ms;
 
 mod event;
 mod pressure;
@@ -182,22 +183,22 @@ impl Janitor {
     }
 
     /// What [`Self::clean`] would remove, oldest first; at most [`CLEAN_PLAN_MAX`] batches are listed.
-    pub async fn plan_clean(&self, tenant: &str, stream: &str, keep: usize) -> Result<Vec<Candidate>, JournalError> {
+    pub async fn plan_clean(&self, tenant: &str, stream: &str, keep: Keep) -> Result<Vec<Candidate>, JournalError> {
         let Some(journal) = self.0.journal.find(tenant, stream).await? else { return Ok(Vec::new()) };
         let owner = (tenant.to_owned(), stream.to_owned());
         self.look(vec![owner.clone()]).await;
         let mut held = self.held(&owner, &journal, CLEAN_PLAN_MAX).await?;
-        held.oldest.truncate(held.count.saturating_sub(keep));
+        held.oldest.truncate(keep.surplus(&held, now_ms()));
         Ok(held.oldest)
     }
 
-    /// Removes finished batches of a stream but the newest `keep`.
-    pub async fn clean(&self, tenant: &str, stream: &str, keep: usize) -> Result<Cleaned, JournalError> {
+    /// Removes the finished batches of a stream that are beyond `keep`.
+    pub async fn clean(&self, tenant: &str, stream: &str, keep: Keep) -> Result<Cleaned, JournalError> {
         let Some(journal) = self.0.journal.find(tenant, stream).await? else { return Ok(Cleaned::default()) };
         let owner = (tenant.to_owned(), stream.to_owned());
         let _broom = self.0.broom.lock().await;
         self.look(vec![owner.clone()]).await;
-        let cleaned = self.keep(&owner, &journal, Keep::newest(keep)).await?;
+        let cleaned = self.keep(&owner, &journal, keep).await?;
         if cleaned.batches > 0 {
             let Cleaned { batches, bytes } = cleaned;
             self.tell_stream(&owner, StorageEvent::Cleaned { batches, bytes });
@@ -237,6 +238,34 @@ impl Janitor {
         let folders = move || std::fs::read_dir(files.batches).into_iter().flatten().flatten().count();
         let batches = tokio::task::spawn_blocking(folders).await.unwrap_or_default();
         Cleaned { batches: batches as u64, bytes }
+    }
+
+    /// What [`Self::remove_media`] would remove.
+    pub async fn media(&self, tenant: &str, stream: &str) -> Cleaned {
+        let Cleaned { batches, bytes } = self.left_behind(tenant, stream).await;
+        let logs = self.0.ledger.stream(tenant, stream).of(Kind::Logs).bytes;
+        Cleaned { batches, bytes: bytes.saturating_sub(logs) }
+    }
+
+    /// Removes all batches and segments of a stream, also what is not yet on air; its next run starts anew. Its pipeline
+    /// must not run.
+    ///
+    /// # Errors
+    /// The journal cannot be read or written; nothing is removed then.
+    pub async fn remove_media(&self, tenant: &str, stream: &str) -> Result<Cleaned, JournalError> {
+        let media = self.media(tenant, stream).await;
+        let owner = (tenant.to_owned(), stream.to_owned());
+        let _broom = self.0.broom.lock().await;
+        // First, so that no run goes on with what is gone.
+        if let Some(journal) = self.0.journal.find(tenant, stream).await? {
+            journal.finish().await?;
+        }
+        let files = self.files(&owner);
+        if let Err(error) = tokio::task::spawn_blocking(move || retention::remove_media(&files)).await {
+            tracing::error!(%error, "removing a stream's media ended unexpectedly");
+        }
+        self.look(vec![owner]).await;
+        Ok(media)
     }
 
     fn books(&self) -> MutexGuard<'_, Books> {

@@ -91,6 +91,12 @@ pub fn remove(files: &StreamFiles, batches: &[Candidate]) -> Vec<u64> {
     batches.iter().map(|batch| batch.batch).filter(|number| remove_dir(&files.batch(*number))).collect()
 }
 
+/// Removes all batches and segments. Blocks.
+pub fn remove_media(files: &StreamFiles) {
+    remove_dir(&files.batches);
+    remove_dir(&files.segments);
+}
+
 /// Removes initialization sections that no segment on disk needs and that nobody used since `unused_since`. Blocks.
 ///
 /// Where a segment is on disk that the journal does not know (of an earlier run, or not written down yet), nothing goes: it

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use tokio::time::timeout;
 
 use crate::api::answer::{self, Refusal};
-use crate::config::Problem;
+use crate::config::{self, Problem, printable};
 use crate::control::error::ControlError;
 use crate::limits::{REST_BODY_BYTES_MAX, REST_BODY_TIMEOUT, REST_NAMES_SHOWN};
 
@@ -163,7 +163,9 @@ impl Fields {
         };
         // Enough of them to see what is wrong; there may be thousands.
         for name in self.left.keys().take(REST_NAMES_SHOWN) {
-            let message = format!("is not a field of this call; {known}");
+            let nearest = config::nearest_of(&shown(name), self.known.iter().copied());
+            let hint = nearest.map(|right| format!("did you mean {right}? ")).unwrap_or_default();
+            let message = format!("is not a field of this call; {hint}{known}");
             self.problems.push(Problem { path: shown(name), message });
         }
         if self.problems.is_empty() { Ok(()) } else { Err(ControlError::InvalidInput(self.problems)) }
@@ -193,7 +195,7 @@ impl Fields {
 
 /// A name as a caller wrote it, fit to be shown.
 fn shown(name: &str) -> String {
-    name.chars().filter(|c| !c.is_control()).take(64).collect()
+    name.chars().filter(|c| !printable::is_refused(*c)).take(64).collect()
 }
 
 #[cfg(test)]
@@ -228,6 +230,20 @@ mod tests {
         assert_eq!(told[0].1, "must be a text, not 1");
         assert_eq!(told[3].1, "is missing");
         assert!(told[6].1.ends_with("known are a, b, c, d, e"), "{told:?}");
+    }
+
+    #[test]
+    fn an_unknown_field_is_told_with_the_nearest_known_one() {
+        let mut given = fields(json!({"sourceURL": "x", "qqq": 1, "b\u{2028}c": 1}));
+        assert_eq!((given.text("sourceUrl"), given.text("streamId")), (None, None));
+        let told = told(given);
+        let of = |path: &str| told.iter().find(|(one, _)| one == path).map(|(_, message)| message.as_str()).unwrap();
+        assert_eq!(
+            of("sourceURL"),
+            "is not a field of this call; did you mean sourceUrl? known are sourceUrl, streamId"
+        );
+        assert_eq!(of("qqq"), "is not a field of this call; known are sourceUrl, streamId");
+        assert_eq!(of("bc"), "is not a field of this call; known are sourceUrl, streamId");
     }
 
     #[test]

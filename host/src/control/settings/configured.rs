@@ -52,12 +52,17 @@ impl Settings {
                 Hold::After(after) => Some(after.as_secs_f64()),
             },
             cushion_seconds: config.cushion.map(|cushion| cushion.as_secs_f64()),
-            keep: Keep { batches: u32::try_from(config.keep_batches).ok(), ..Keep::default() },
+            keep: Keep {
+                batches: u32::try_from(config.keep_batches).ok(),
+                max_age_seconds: config.keep_age.map(|age| age.as_secs()),
+                max_bytes: config.keep_bytes,
+            },
             stages: Stages {
                 batching: stage("batching"),
                 framing: stage("framing"),
                 remux_planning: stage("remux_planning"),
             },
+            speed: Some(config.speed).filter(|speed| *speed > 1.0),
         };
         Ok((config.stream_id.clone(), settings))
     }

@@ -65,7 +65,8 @@ impl Settings {
     /// What changing these settings to `new` does to a pipeline that runs.
     pub fn effect_of(&self, new: &Self) -> ChangeEffect {
         let mut effect = ChangeEffect::default();
-        let Self { source, processor, destinations, batch_seconds, hold_seconds, cushion_seconds, keep, stages } = self;
+        let Self { source, processor, destinations, batch_seconds, hold_seconds, cushion_seconds, keep, stages, speed } =
+            self;
         source_effect(source, &new.source, &mut effect);
         processor_effect(processor.as_ref(), new.processor.as_ref(), &mut effect);
         destinations_effect(destinations, &new.destinations, &mut effect);
@@ -73,6 +74,7 @@ impl Settings {
         effect.live(Part::Pace, pace != (&new.batch_seconds, &new.hold_seconds, &new.cushion_seconds));
         keep_effect(keep, &new.keep, &mut effect);
         stages_effect(stages, &new.stages, &mut effect);
+        effect.restart("speed", *speed != new.speed);
         effect
     }
 }

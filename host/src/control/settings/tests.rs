@@ -164,6 +164,10 @@ async fn the_configured_pipeline_is_what_it_was() {
         .set("air.to", Some(vec!["rtmp://h/live/k".to_owned(), "file:/tmp/a.flv".to_owned()]))
         .set("pipeline.stream_id", Some("tv"))
         .set("pipeline.hold", Some("7.5"))
+        .set("pipeline.keep_batches", Some(7))
+        .set("pipeline.keep_seconds", Some(3600))
+        .set("pipeline.keep_bytes", Some("3 GiB"))
+        .set("air.speed", Some("2.5"))
         .set("stages.framing", Some(file.to_string_lossy().into_owned()));
     let config = config::check(layers, true).unwrap().1.unwrap();
     let (stream_id, settings) = Settings::configured(&config, &storage).await.unwrap();

@@ -12,6 +12,9 @@ use crate::net::Guard;
 use crate::net::http::{Client, reason};
 use crate::unix_time::now_ms;
 
+/// Begins `webhook-id`; the delivery's number follows.
+const ID_PREFIX: &str = "msg_";
+
 /// Why a receiver did not take a delivery.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Failure {
@@ -49,16 +52,15 @@ async fn request(due: &Due, guard: &Guard) -> Result<u16, Failure> {
         builder.pool_max_idle_per_host(0).tls_backend_preconfigured(rustls::ClientConfig::clone(&tls))
     });
     let client = client.map_err(|error| Failure::new(reason(&error)))?;
-    let timestamp = now_ms() / 1000;
+    let (id, timestamp) = (format!("{ID_PREFIX}{}", due.delivery.id), now_ms() / 1000);
     let body = due.delivery.payload.clone();
     let request = client.request(Method::POST, url).map_err(|denied| Failure::new(denied.to_string()))?;
     let answer = request
         .header(CONTENT_TYPE, "application/json")
         .header(USER_AGENT, concat!("outboard/", env!("CARGO_PKG_VERSION")))
-        .header("X-Outboard-Event", &due.delivery.kind)
-        .header("X-Outboard-Delivery", due.delivery.id)
-        .header("X-Outboard-Timestamp", timestamp)
-        .header("X-Outboard-Signature", signature(due.secret.get(), timestamp, body.as_bytes()))
+        .header("webhook-signature", signature(due.secret.get(), &id, timestamp, body.as_bytes()))
+        .header("webhook-id", id)
+        .header("webhook-timestamp", timestamp)
         .body(body)
         .send()
         .await;

@@ -23,7 +23,7 @@ use crate::store::page::Page;
 
 /// How long a test waits for something that must come.
 const SOON: Duration = Duration::from_secs(20);
-const SECRET: &str = "whsec-SECRET";
+const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
 /// What a receiver does with a request.
 #[derive(Debug, Clone, Copy)]
@@ -197,13 +197,13 @@ async fn a_delivery_is_signed_and_says_what_it_is() {
     let row = queue.until("acme", hook, DeliveryState::Delivered).await;
     assert_eq!((row.attempts, row.status, row.error.as_deref()), (1, Some(204), None));
     let header = |name: &str| asked.headers[name].clone();
-    assert_eq!((header("content-type"), header("x-outboard-event")), ("application/json".into(), "off-air".into()));
-    assert_eq!(header("x-outboard-delivery"), row.id.to_string());
+    assert_eq!((header("content-type"), header("webhook-id")), ("application/json".into(), format!("msg_{}", row.id)));
     assert!(header("user-agent").starts_with("outboard/"));
-    let timestamp: u64 = header("x-outboard-timestamp").parse().unwrap();
+    let timestamp: u64 = header("webhook-timestamp").parse().unwrap();
     assert!(timestamp.abs_diff(now_ms() / 1000) < 20, "{timestamp}");
-    assert_eq!(header("x-outboard-signature"), signature(SECRET, timestamp, &asked.body));
-    assert_ne!(header("x-outboard-signature"), signature("whsec-other", timestamp, &asked.body));
+    assert_eq!(header("webhook-signature"), signature(SECRET, &header("webhook-id"), timestamp, &asked.body));
+    let former: Vec<_> = asked.headers.keys().filter(|name| name.starts_with("x-")).collect();
+    assert!(former.is_empty(), "{former:?}");
     let body: Value = serde_json::from_slice(&asked.body).unwrap();
     assert_eq!((&body["tenant"], &body["message"]), (&json!("acme"), &json!("event 7")));
     assert_eq!((&body["kind"], &body["severity"], &body["batch"]), (&json!("off-air"), &json!("error"), &json!(7)));
@@ -227,8 +227,8 @@ async fn what_fails_is_tried_again_and_given_up_in_the_end() {
     }
     let row = queue.until("acme", back, DeliveryState::Delivered).await;
     assert_eq!((row.attempts, row.status), (3, Some(200)));
-    let ids: Vec<_> = comes_back.asked().iter().map(|asked| asked.headers["x-outboard-delivery"].clone()).collect();
-    assert!(ids.iter().all(|id| *id == row.id.to_string()), "the same delivery each time: {ids:?}");
+    let ids: Vec<_> = comes_back.asked().iter().map(|asked| asked.headers["webhook-id"].clone()).collect();
+    assert!(ids.iter().all(|id| *id == format!("msg_{}", row.id)), "the same delivery each time: {ids:?}");
     let row = queue.until("other", never, DeliveryState::GaveUp).await;
     assert_eq!((row.attempts, row.status, row.error.as_deref()), (3, Some(500), Some("HTTP status 500")));
     assert_eq!(broken.asked().len(), 3);

@@ -109,7 +109,7 @@ async fn a_batch_that_is_not_done_is_never_removed_whatever_is_asked() {
         case.round().await;
         case.janitor.make_room().await;
         for (tenant, name, _) in &wanted {
-            case.janitor.clean(tenant, name, 0).await.unwrap();
+            case.janitor.clean(tenant, name, Keep::newest(0)).await.unwrap();
         }
         case.round().await;
         for (tenant, name, kept) in &wanted {
@@ -188,7 +188,7 @@ async fn where_nothing_is_left_to_remove_the_room_closes_and_opens_again_by_itse
     case.round().await;
     assert!(keeper.room().refusal().is_some() && !waiting.is_finished());
     stream.step(1, Step::Done).await.unwrap();
-    case.janitor.clean("a", "one", 0).await.unwrap();
+    case.janitor.clean("a", "one", Keep::newest(0)).await.unwrap();
     case.round().await;
     assert_eq!(waiting.await.unwrap(), Ok(()));
     assert_eq!(case.on_disk("a", "one"), [2]);
@@ -223,13 +223,16 @@ async fn a_preview_tells_what_cleaning_removes_and_removes_nothing() {
     let mut steps = [Step::Done; 5];
     steps[1] = Step::OnAir;
     case.stream("a", "one", &steps).await;
-    let plan = case.janitor.plan_clean("a", "one", 2).await.unwrap();
+    let plan = case.janitor.plan_clean("a", "one", Keep::newest(2)).await.unwrap();
     assert_eq!(plan.iter().map(|batch| (batch.batch, batch.bytes)).collect::<Vec<_>>(), [(0, BATCH), (2, BATCH)]);
     assert_eq!(case.on_disk("a", "one").len(), 5);
-    assert_eq!(case.janitor.clean("a", "one", 2).await.unwrap(), Cleaned { batches: 2, bytes: 2 * BATCH });
+    assert_eq!(
+        case.janitor.clean("a", "one", Keep::newest(2)).await.unwrap(),
+        Cleaned { batches: 2, bytes: 2 * BATCH }
+    );
     assert_eq!(case.on_disk("a", "one"), [1, 3, 4]);
-    assert_eq!(case.janitor.clean("a", "one", 2).await.unwrap(), Cleaned::default());
-    assert_eq!(case.janitor.plan_clean("a", "nobody", 0).await.unwrap(), []);
+    assert_eq!(case.janitor.clean("a", "one", Keep::newest(2)).await.unwrap(), Cleaned::default());
+    assert_eq!(case.janitor.plan_clean("a", "nobody", Keep::newest(0)).await.unwrap(), []);
 }
 
 #[tokio::test]

@@ -8,8 +8,8 @@ use crate::control::access::Actor;
 use crate::control::error::ControlError;
 use crate::control::registry::{self, DeliveryRow, WebhookRow};
 
-/// A URL that is told of events. Each request is signed: `X-Outboard-Signature` is the HMAC-SHA256 of the timestamp, a
-/// dot and the body, with the webhook's secret.
+/// A URL that is told of events. Each request is signed in the form of Standard Webhooks: `webhook-signature` is
+/// `v1,` and the base64 of HMAC-SHA256 over `<webhook-id>.<webhook-timestamp>.<body>`.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct Webhook {
     /// Its id.
@@ -80,7 +80,8 @@ pub struct CreateWebhookInput {
     pub url: String,
     /// Of which kinds; left out: of incidents, which tell each problem once.
     pub kinds: Option<Vec<EventKind>>,
-    /// What requests are signed with, 16 to 256 bytes; left out: one is made and shown once.
+    /// What requests are signed with: `whsec_` and base64 of 24 to 64 bytes, or any other 16 to 256 bytes of text. Left out:
+    /// one is made and shown once.
     pub secret: Option<String>,
     /// It is told of events.
     #[graphql(default = true)]
@@ -94,7 +95,7 @@ pub struct UpdateWebhookInput {
     pub url: Option<String>,
     /// Of which kinds; empty: of incidents, which tell each problem once.
     pub kinds: Option<Vec<EventKind>>,
-    /// What requests are signed with from now on, 16 to 256 bytes.
+    /// What requests are signed with from now on: `whsec_` and base64 of 24 to 64 bytes, or any other 16 to 256 bytes of text.
     pub secret: Option<String>,
     /// It is told of events.
     pub enabled: Option<bool>,
