@@ -2,13 +2,13 @@
 //! what our client writes is read by other code than its own.
 
 mod login;
+mod opening;
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rml_amf0::Amf0Value;
 use rml_rtmp::chunk_io::{ChunkDeserializer, ChunkSerializer};
-use rml_rtmp::handshake::{Handshake, HandshakeProcessResult, PeerType};
 use rml_rtmp::messages::{MessagePayload, RtmpMessage, UserControlEventType};
 use rml_rtmp::time::RtmpTimestamp;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -16,6 +16,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 pub use self::login::Login;
+pub use self::opening::Opening;
 use super::packets::{Recording, key_picture};
 use outboard::media::flv::TagKind;
 
@@ -39,6 +40,8 @@ pub enum Acks {
 /// What one session does.
 #[derive(Debug, Clone, Copy)]
 pub struct Script {
+    /// How the connection opens.
+    pub opening: Opening,
     /// How acknowledgements count.
     pub acks: Acks,
     /// No acknowledgement goes out after this many bytes.
@@ -65,6 +68,7 @@ pub struct Script {
 
 /// A well-behaved server.
 pub const GOOD: Script = Script {
+    opening: Opening::Digest,
     acks: Acks::Total,
     acks_end: None,
     refuse_connect: false,
@@ -157,18 +161,8 @@ impl Session {
     }
 
     async fn run(mut self, mut stream: TcpStream) -> std::io::Result<()> {
-        let mut shake = Handshake::new(PeerType::Server);
         let mut buffer = vec![0; 16 * 1024];
-        let mut rest = loop {
-            let read = stream.read(&mut buffer).await?;
-            match shake.process_bytes(&buffer[..read]).map_err(std::io::Error::other)? {
-                HandshakeProcessResult::InProgress { response_bytes } => stream.write_all(&response_bytes).await?,
-                HandshakeProcessResult::Completed { response_bytes, remaining_bytes } => {
-                    stream.write_all(&response_bytes).await?;
-                    break remaining_bytes;
-                }
-            }
-        };
+        let Some(mut rest) = self.script.opening.open(&mut stream).await? else { return Ok(()) };
         loop {
             self.received += rest.len() as u64;
             if self.script.close_after.is_some_and(|bytes| self.received > bytes) {

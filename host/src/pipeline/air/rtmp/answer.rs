@@ -8,6 +8,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use super::amf::{self, Value};
+use super::handshake::HandshakeError;
 use super::login;
 use super::reader::ChunkError;
 use super::transport::TransportError;
@@ -41,9 +42,9 @@ pub enum RtmpError {
         /// How long was waited.
         after: Duration,
     },
-    /// The server's handshake is not RTMP's.
-    #[error("RTMP handshake: {0}")]
-    Handshake(String),
+    /// The server's handshake is not RTMP's, or not complete.
+    #[error(transparent)]
+    Handshake(#[from] HandshakeError),
     /// The server's bytes are not RTMP.
     #[error(transparent)]
     Chunk(#[from] ChunkError),
@@ -97,7 +98,8 @@ impl RtmpError {
         match self {
             Self::Transport(error) => error.may_pass(),
             Self::Io { .. } | Self::Closed { .. } | Self::Timeout { .. } | Self::Busy { .. } => true,
-            Self::Handshake(_) | Self::Chunk(_) | Self::Refused { .. } => false,
+            Self::Handshake(error) => error.may_pass(),
+            Self::Chunk(_) | Self::Refused { .. } => false,
             Self::LoginMissing { .. } | Self::LoginRefused { .. } => false,
         }
     }

@@ -6,9 +6,9 @@
 //!
 //! Source: Adobe RTMP specification 1.0 sections 5 to 7; order of the commands as FMLE, OBS and ffmpeg send them.
 
+use std::io::{self, ErrorKind};
 use std::time::Duration;
 
-use rml_rtmp::handshake::{Handshake, HandshakeProcessResult, PeerType};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout};
 
@@ -16,6 +16,7 @@ use super::acks::Acks;
 use super::amf::{self, Value};
 use super::answer::{Command, RtmpError};
 use super::chunk::{AUDIO, COMMAND, CONTROL, ChunkWriter, DATA, Head, VIDEO};
+use super::handshake::{Form, Handshake, HandshakeError, Place};
 use super::login::Dialogue;
 use super::reader::ChunkReader;
 use super::transport::{Io, TlsSettings, connect};
@@ -97,13 +98,22 @@ impl Session {
         Ok(())
     }
 
-    /// Up to an accepted `connect`. A server that wants a login refuses up to two connections before.
+    /// Up to an accepted `connect`. A server that wants a login refuses up to two connections before; one that takes
+    /// only the simple handshake closes one.
     async fn reach(target: &RtmpTarget, tls: &TlsSettings, guard: &Guard) -> Result<Self, RtmpError> {
         let mut login = Dialogue::new(target.login.as_ref(), &target.app, rand::random());
+        // FMS takes the digest at the first place only; all others look at both.
+        let mut form = Form::Digest(Place::First);
         loop {
             let mut session = Self::new(connect(target, tls, guard).await?, target, Patience::default());
             let (handshake, command) = (session.patience.handshake, session.patience.command);
-            within("handshake", handshake, session.handshake()).await?;
+            match within("handshake", handshake, session.handshake(form)).await {
+                Err(RtmpError::Handshake(HandshakeError::Closed { received: 0 })) if form != Form::Simple => {
+                    form = Form::Simple;
+                    continue;
+                }
+                done => done?,
+            }
             let mut wanted = None;
             let connecting = async {
                 wanted = session.connect(target, login.query()).await?;
@@ -137,32 +147,39 @@ impl Session {
         }
     }
 
-    async fn handshake(&mut self) -> Result<(), RtmpError> {
-        const DURING: &str = "handshake";
-        let wrong = |error: &dyn std::fmt::Display| RtmpError::Handshake(error.to_string());
-        let lost = |error| RtmpError::Io { during: DURING, error };
-        let mut shake = Handshake::new(PeerType::Client);
-        let first = shake.generate_outbound_p0_and_p1().map_err(|error| wrong(&error))?;
-        self.io.write_all(&first).await.map_err(lost)?;
-        self.io.flush().await.map_err(lost)?;
+    async fn handshake(&mut self, form: Form) -> Result<(), RtmpError> {
+        let mut shake = Handshake::new(form, rand::fill);
+        let lost = |error: io::Error, received| match error.kind() {
+            ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::UnexpectedEof => {
+                RtmpError::Handshake(HandshakeError::Closed { received })
+            }
+            _ => RtmpError::Io { during: "handshake", error },
+        };
+        self.send_now(shake.hello()).await.map_err(|error| lost(error, 0))?;
         loop {
-            let read = self.io.read(&mut self.input).await.map_err(lost)?;
+            let received = shake.received();
+            let read = self.io.read(&mut self.input).await.map_err(|error| lost(error, received))?;
             let bytes = self.input.get(..read).filter(|bytes| !bytes.is_empty());
-            let bytes = bytes.ok_or(RtmpError::Closed { during: DURING })?;
-            let (response, rest) = match shake.process_bytes(bytes).map_err(|error| wrong(&error))? {
-                HandshakeProcessResult::InProgress { response_bytes } => (response_bytes, None),
-                HandshakeProcessResult::Completed { response_bytes, remaining_bytes } => {
-                    (response_bytes, Some(remaining_bytes))
-                }
-            };
-            self.io.write_all(&response).await.map_err(lost)?;
-            self.io.flush().await.map_err(lost)?;
-            if let Some(rest) = rest {
+            let step = shake.take(bytes.ok_or(HandshakeError::Closed { received })?)?;
+            if let Some(rest) = step.rest {
                 self.received = rest.len() as u64;
-                self.reader.feed(&rest);
+                self.reader.feed(rest);
+                tracing::debug!(sent = ?form, answer = ?shake.answer(), "RTMP handshake");
+            }
+            let done = step.rest.is_some();
+            if let Some(c2) = step.reply {
+                self.send_now(&c2[..]).await.map_err(|error| lost(error, shake.received()))?;
+            }
+            if done {
                 return Ok(());
             }
         }
+    }
+
+    /// Writes bytes past the buffer.
+    async fn send_now(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.io.write_all(bytes).await?;
+        self.io.flush().await
     }
 
     /// Connects to the application; `login` goes behind its name. Answers what the server said where it wants a login.

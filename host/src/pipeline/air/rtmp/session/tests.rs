@@ -6,6 +6,7 @@ use super::super::reader::ChunkError;
 use super::*;
 
 const SHORT: Duration = Duration::from_millis(30);
+const DIGEST: Form = Form::Digest(Place::First);
 const PATIENCE: Patience = Patience { handshake: SHORT, command: SHORT, write: SHORT, ack: SHORT, close: SHORT };
 
 /// A session whose other end is in hand; the pipe between them holds 64 KiB.
@@ -46,14 +47,14 @@ fn status(level: &str, code: &str) -> [Value; 4] {
 #[tokio::test]
 async fn a_handshake_that_does_not_come_is_not_waited_for() {
     let (mut session, mut server) = session();
-    let error = within("handshake", SHORT, session.handshake()).await.unwrap_err();
+    let error = within("handshake", SHORT, session.handshake(DIGEST)).await.unwrap_err();
     assert!(matches!(error, RtmpError::Timeout { during: "handshake", .. }), "{error}");
     server.write_all(b"HTTP/1.1 400 Bad Request").await.unwrap();
-    let error = session.handshake().await.unwrap_err();
-    assert!(matches!(error, RtmpError::Handshake(_)), "{error}");
+    let error = session.handshake(DIGEST).await.unwrap_err();
+    assert!(matches!(error, RtmpError::Handshake(HandshakeError::Version(b'H'))), "{error}");
     drop(server);
-    let error = session.handshake().await.unwrap_err();
-    assert!(matches!(error, RtmpError::Io { .. } | RtmpError::Closed { .. }), "{error}");
+    let error = session.handshake(DIGEST).await.unwrap_err();
+    assert!(matches!(error, RtmpError::Handshake(HandshakeError::Closed { received: 0 })), "{error}");
 }
 
 #[tokio::test]
