@@ -118,7 +118,7 @@ impl Control {
             return Ok(entry);
         }
         let entry = self.hold(&made.row, Arc::new(settings), &tenant);
-        self.tell(&id, EventKind::Created, format!("made by {}", actor.name)).await;
+        self.tell(&id, EventKind::Created, format!("created by {}", actor.name)).await;
         if new.start {
             self.tell(&id, EventKind::Started, format!("started by {}", actor.name)).await;
         }

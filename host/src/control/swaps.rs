@@ -405,7 +405,7 @@ impl Control {
             }
             // Lagged: look again.
             if let Err(tokio::sync::broadcast::error::RecvError::Closed) = changes.recv().await {
-                return Err(ControlError::Unavailable("the server is ending".to_owned()));
+                return Err(ControlError::Unavailable("the server is shutting down".to_owned()));
             }
         }
     }

@@ -56,7 +56,7 @@ impl Control {
         };
         let config = settings.check(&entry.id().stream, self.0.host.storage()).map_err(ControlError::InvalidInput)?;
         if let Err(error) = running.parts.apply(&config) {
-            tracing::warn!(pipeline = %entry.id(), %error, "the change cannot be taken on air: the pipeline is restarted");
+            tracing::warn!(pipeline = %entry.id(), %error, "the change cannot be applied on air; restarting the pipeline");
             self.apply(entry, revision, settings, apply);
             return Ok(());
         }
@@ -137,7 +137,7 @@ impl Control {
         let _changing = self.0.changing.lock().await;
         let Some(entry) = self.entry(id) else { return };
         if let Err(error) = self.0.registry.set_desired(&Actor::local("host"), id, Wish::stop()).await {
-            tracing::error!(pipeline = %id, %error, "its end is not written down");
+            tracing::error!(pipeline = %id, %error, "failed to store that the pipeline ended");
         }
         entry.want(|wanted| wanted.running = false);
     }
@@ -169,7 +169,7 @@ fn follow(
         let mut incidents = match registry.open_incidents(&id).await {
             Ok(open) => Incidents::resume(open),
             Err(error) => {
-                tracing::error!(pipeline = %id, %error, "its open incidents cannot be read");
+                tracing::error!(pipeline = %id, %error, "failed to read the open incidents of the pipeline");
                 Incidents::default()
             }
         };

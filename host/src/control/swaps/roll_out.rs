@@ -107,6 +107,6 @@ async fn carry(control: Control, actor: Actor, mut row: RollOutRow, new: NewSwap
 
 async fn save(control: &Control, row: &RollOutRow) {
     if let Err(error) = control.0.registry.save_roll_out(row).await {
-        tracing::error!(roll_out = row.id, %error, "how far a roll-out is, is not written down");
+        tracing::error!(roll_out = row.id, %error, "failed to store the progress of a rollout");
     }
 }

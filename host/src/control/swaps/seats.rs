@@ -19,7 +19,7 @@ impl Control {
         };
         let note = format!("the version before took over: {reason}");
         if let Err(error) = self.set_stage(&Actor::local("host"), &entry, kind, change, note).await {
-            tracing::error!(pipeline = %id, %error, "the settings do not say which version decides");
+            tracing::error!(pipeline = %id, %error, "failed to store in the settings which version decides");
         }
         let what = format!("{kind}: the version before decides again: {reason} (evidence {evidence})");
         self.tell_stage(id, EventKind::StageRolledBack, Severity::Warning, what).await;
@@ -30,7 +30,7 @@ impl Control {
         let what = format!("{kind}: {reason}; the pipeline is stopped, as it is set");
         self.tell_stage(id, EventKind::StageFailed, Severity::Error, what).await;
         if let Err(error) = self.stop(&Actor::local("host"), &id.to_string(), StopMode::Drain).await {
-            tracing::error!(pipeline = %id, %error, "it is not stopped");
+            tracing::error!(pipeline = %id, %error, "failed to stop the pipeline");
         }
     }
 }
