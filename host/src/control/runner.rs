@@ -392,7 +392,7 @@ impl Runner {
     /// Never waits: the stream does not wait for its books.
     fn note(&self, note: Note) {
         if self.notes.try_send(note).is_err() {
-            tracing::warn!("an event is not kept: too many wait to be written down");
+            tracing::warn!("an event was dropped: too many are waiting to be stored");
         }
     }
 }

@@ -87,7 +87,7 @@ fn hash_of(secret: &str) -> Option<TokenHash> {
 
 fn not_good() -> ControlError {
     ControlError::Unauthenticated(
-        "this token is not known, or no longer good; make one with `outboard token create`".to_owned(),
+        "this token is unknown or no longer valid; create one with `outboard token create`".to_owned(),
     )
 }
 

@@ -93,7 +93,9 @@ impl Control {
                 let Some(tenant) = self.tenant_row(&row.id.tenant) else { continue };
                 match read(row.settings.get()) {
                     Ok(settings) => drop(self.hold(&row, Arc::new(settings), &tenant)),
-                    Err(error) => tracing::error!(pipeline = %row.id, %error, "is left out"),
+                    Err(error) => {
+                        tracing::error!(pipeline = %row.id, %error, "skipping a pipeline whose settings cannot be read")
+                    }
                 }
             }
             match last.filter(|_| listed.more) {

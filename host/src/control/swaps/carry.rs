@@ -253,7 +253,7 @@ impl Carrier {
         let change = move |stage: &mut Stage| {
             (stage.component, stage.settings, stage.previous) = (old.component, old.settings, old.previous);
         };
-        self.write(change, format!("swap {} was taken back", self.row.id)).await
+        self.write(change, format!("swap {} was rolled back", self.row.id)).await
     }
 
     async fn write(&self, change: impl FnOnce(&mut Stage), note: String) -> Result<(), String> {

@@ -17,11 +17,11 @@ impl Control {
                 (stage.component, stage.settings) = (previous.component, previous.settings);
             }
         };
-        let note = format!("the version before took over: {reason}");
+        let note = format!("the previous version took over: {reason}");
         if let Err(error) = self.set_stage(&Actor::local("host"), &entry, kind, change, note).await {
             tracing::error!(pipeline = %id, %error, "failed to store in the settings which version decides");
         }
-        let what = format!("{kind}: the version before decides again: {reason} (evidence {evidence})");
+        let what = format!("{kind}: the previous version decides again: {reason} (evidence {evidence})");
         self.tell_stage(id, EventKind::StageRolledBack, Severity::Warning, what).await;
     }
 
