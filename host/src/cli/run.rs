@@ -168,10 +168,10 @@ pub async fn drive(
 /// First signal: stop fetching, let what is there go on air. Second: end at once; the journal has everything.
 async fn obey_signals(stop: Stop, watchdog: Arc<OnceLock<Watchdog>>) {
     wait_for_signal().await;
-    tracing::warn!("stopping: what is buffered goes on air first; a second signal ends at once");
+    tracing::warn!("stopping after all buffered media was sent; a second signal stops immediately");
     stop.gently();
     wait_for_signal().await;
-    tracing::warn!("ending at once; the next start goes on from here");
+    tracing::warn!("stopping immediately; the next start resumes from here");
     if let Some(watchdog) = watchdog.get() {
         watchdog.ending(SHUTDOWN_HANGS_AFTER);
     }

@@ -328,7 +328,7 @@ impl Control {
         let path = format!("stages.{}.component", super::settings::camel(super::settings::key(kind)));
         let component = component.map_err(|error| ControlError::invalid(&path, error.to_string()))?;
         if component.kind() != kind {
-            let what = format!("is a {} stage; a {kind} stage is wanted here", component.kind());
+            let what = format!("is a {} stage; expected a {kind} stage", component.kind());
             return Err(ControlError::invalid(path, what));
         }
         Ok(Order { actor: actor.clone(), entry: entry.clone(), kind, old, new, written, terms, component })

@@ -27,7 +27,7 @@ impl Control {
 
     /// A stage failed whose pipeline is to be stopped for that.
     pub(in crate::control) async fn stop_for(&self, id: &PipelineId, kind: StageKind, reason: &str) {
-        let what = format!("{kind}: {reason}; the pipeline is stopped, as it is set");
+        let what = format!("{kind}: {reason}; stopping the pipeline, as configured (onFailure: STOP)");
         self.tell_stage(id, EventKind::StageFailed, Severity::Error, what).await;
         if let Err(error) = self.stop(&Actor::local("host"), &id.to_string(), StopMode::Drain).await {
             tracing::error!(pipeline = %id, %error, "failed to stop the pipeline");
