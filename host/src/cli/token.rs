@@ -72,7 +72,7 @@ struct CreateArgs {
 /// A role, as it is given.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum RoleArg {
-    /// Read.
+    /// Read pipelines, stages, logs and storage.
     Viewer,
     /// Also create, change, start, stop and delete pipelines, and add and swap stages.
     Operator,

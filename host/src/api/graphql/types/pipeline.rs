@@ -183,7 +183,8 @@ pub enum StopMode {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[graphql(remote = "control::Apply")]
 pub enum ApplyChange {
-    /// Immediately. A running pipeline resumes on air at its current position with the new settings.
+    /// Immediately. A running pipeline applies the change on air if possible; otherwise it restarts and resumes at its
+    /// current position on air.
     Now,
     /// At the next start or restart of the pipeline.
     NextStart,

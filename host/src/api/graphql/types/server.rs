@@ -39,7 +39,7 @@ pub struct Server {
     pub limits: Vec<Limit>,
 }
 
-/// A limit.
+/// A limit of the server.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct Limit {
     /// Name of the limit.

@@ -214,7 +214,7 @@ pub struct Probation {
 /// Counters of the calls of a stage.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct StageCounters {
-    /// Calls.
+    /// Calls made.
     calls: BigInt,
     /// Total duration of all calls, in milliseconds.
     call_ms_total: f64,

@@ -11,7 +11,7 @@ use crate::unix_time::now_ms;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[graphql(remote = "access::Role")]
 pub enum Role {
-    /// Read.
+    /// Read everything of the tenant except tokens, webhooks and the audit log.
     Viewer,
     /// Create, change, start, stop and delete pipelines, add and swap stages, and clean storage.
     Operator,
