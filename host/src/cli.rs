@@ -27,11 +27,11 @@ mod token;
 
 pub use progress::Progress;
 
-/// Live HLS in, audio out to a processor and back, RTMP out, never silent.
+/// Receive a live HLS stream, have its audio processed and send the result to RTMP destinations.
 #[derive(Debug, Parser)]
 #[command(name = "outboard", version, max_term_width = 110)]
 pub struct Cli {
-    /// What to do.
+    /// The command to run.
     #[command(subcommand)]
     pub command: Command,
     #[command(flatten)]
@@ -40,10 +40,10 @@ pub struct Cli {
 
 #[derive(Debug, Args)]
 struct LogArgs {
-    /// What is logged: error, warn, info, debug, or tracing directives.
+    /// Log filter: error, warn, info, debug, trace, or tracing directives.
     #[arg(long, global = true, value_name = "FILTER")]
     log_level: Option<String>,
-    /// How it is logged: text or json.
+    /// Log format: text or json.
     #[arg(long, global = true, value_name = "FORMAT")]
     log_format: Option<String>,
 }
@@ -53,24 +53,24 @@ struct LogArgs {
 pub enum Command {
     /// Run one pipeline in the foreground, without a server.
     Run(Box<run::RunArgs>),
-    /// Show the main job on this machine alone: a live source, a processor and a receiver, and the pipeline between.
+    /// Run a self-contained demo: a live source, a processor, a receiver and a pipeline that connects them.
     Demo(demo::DemoArgs),
-    /// Run the test processor: echoes audio fragments, and misbehaves when told to.
+    /// Run the test processor, which echoes audio fragments and can simulate faults.
     Echo(EchoArgs),
-    /// Look at stage components.
+    /// Create, check, test and publish stage components.
     Stage(stage::StageArgs),
-    /// Make, list and revoke the tokens of a server; also while it runs.
+    /// Create, list and revoke tokens of a server. The server may be running.
     Token(token::TokenArgs),
-    /// Back up, restore or begin the database of a storage folder.
+    /// Back up, restore or initialize the database of a storage directory.
     Database(database::DatabaseArgs),
-    /// Clean a storage folder while no server runs on it.
+    /// Remove finished batches from a storage directory while no server runs on it.
     Storage(storage::StorageArgs),
-    /// Check that this machine has what is needed.
+    /// Check that this machine meets the requirements.
     Doctor(doctor::DoctorArgs),
     /// Compile one component, for another process of this program.
     #[command(hide = true)]
     CompileComponent(WorkerArgs),
-    /// Serve the API and the web pages; pipelines of many tenants, until it is stopped.
+    /// Run the server: API, web UI and the pipelines of all tenants.
     Serve(serve::ServeArgs),
 }
 

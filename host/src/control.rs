@@ -205,7 +205,7 @@ impl Control {
         let entries = self.entries();
         let ending = entries.iter().map(|entry| entry.end(mode));
         if tokio::time::timeout(limit, futures_util::future::join_all(ending)).await.is_err() {
-            tracing::warn!("not every pipeline was stopped within {limit:?}; the next start goes on from the journal");
+            tracing::warn!("not every pipeline stopped within {limit:?}; the next start resumes from the journal");
             let ending = entries.iter().map(|entry| entry.end(StopMode::AtOnce));
             let _ = tokio::time::timeout(SHUTDOWN_LIMIT, futures_util::future::join_all(ending)).await;
         }
@@ -228,7 +228,7 @@ impl Control {
     /// ends for an actor without a token.
     pub async fn until_unwelcome(&self, actor: &Actor) -> ControlError {
         self.0.tokens.until_bad(actor).await;
-        ControlError::Unauthenticated("this token is not good any more".to_owned())
+        ControlError::Unauthenticated("this token is no longer valid".to_owned())
     }
 
     /// Whoever can reach a server that only this machine can reach.

@@ -143,7 +143,7 @@ async fn a_second_signal_ends_at_once() {
     let host = Host::run(storage.path(), &["--source", &origin.url, "--to", &to, "--batch-seconds", "4"]);
     host.until("on air batch=0", Duration::from_secs(60)).await;
     host.signal(Signal::SIGINT);
-    host.until("a second signal ends at once", Duration::from_secs(90)).await;
+    host.until("a second signal stops immediately", Duration::from_secs(90)).await;
     host.signal(Signal::SIGINT);
     let ended = host.ended(Duration::from_secs(60)).await;
     assert_eq!(ended.status.code(), Some(1), "{:#?}", ended.log);

@@ -124,7 +124,7 @@ pub fn wrong_type() -> Response {
 
 /// The answer did not come in time.
 pub fn too_slow() -> Response {
-    let error = ControlError::Unavailable("this took too long and was given up; it may have been done".to_owned());
+    let error = ControlError::Unavailable("the request timed out; it may still have taken effect".to_owned());
     Refusal(error).into_response()
 }
 

@@ -110,7 +110,7 @@ impl Door {
         }
         let shown: String = origin.chars().filter(|c| !c.is_control()).take(100).collect();
         Err(ControlError::Forbidden(format!(
-            "pages of {shown} may not call this server; add the origin to server.cors_origins if they are to"
+            "pages of {shown} may not call this server; to allow them, add the origin to server.cors_origins"
         )))
     }
 

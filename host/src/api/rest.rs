@@ -109,7 +109,7 @@ fn delete<H: Handler<T, Api>, T: 'static>(path: &'static str, handler: H) -> Rou
 async fn to_the_end<T: Send + 'static>(
     work: impl Future<Output = Result<T, ControlError>> + Send + 'static,
 ) -> Result<T, ControlError> {
-    let failed = |_| ControlError::Unavailable("it broke off; the log has the details".to_owned());
+    let failed = |_| ControlError::Unavailable("the request failed; the log has the details".to_owned());
     tokio::spawn(work).await.map_err(failed)?
 }
 
@@ -143,7 +143,10 @@ fn chosen(api: &Api, actor: &Actor, stream: Option<String>) -> Result<Arc<Entry>
         [only] => Ok(only.clone()),
         several => {
             let names: Vec<&str> = several.iter().map(|entry| entry.id().stream.as_str()).collect();
-            Err(ControlError::Conflict(format!("which one? Give one of these as streamId: {}", listed(&names))))
+            Err(ControlError::Conflict(format!(
+                "there are several pipelines; set streamId to one of: {}",
+                listed(&names)
+            )))
         }
     }
 }

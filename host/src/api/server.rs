@@ -90,7 +90,7 @@ async fn next(
                 },
                 // Gone before it was taken, or no file descriptors left: others may end meanwhile.
                 Err(error) => {
-                    tracing::debug!(%error, "a connection was not taken");
+                    tracing::debug!(%error, "failed to accept a connection");
                     tokio::time::sleep(API_ACCEPT_AGAIN).await;
                 }
             }

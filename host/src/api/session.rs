@@ -113,7 +113,7 @@ pub async fn open(State(api): State<Api>, headers: HeaderMap, uri: Uri, body: Bo
     let actor = match api.control.authenticate(&token).await {
         Ok(actor) => actor,
         Err(ControlError::Unauthenticated(why)) if api.sessions.may_fail() => {
-            tracing::warn!("somebody tried to sign in with a token that is not valid");
+            tracing::warn!("sign-in with an invalid token was rejected");
             return Err(Refusal(ControlError::Unauthenticated(why)));
         }
         Err(ControlError::Unauthenticated(_)) => return Ok(wait()),

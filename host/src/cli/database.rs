@@ -19,27 +19,29 @@ use crate::store::files::{Storage, database_file};
 pub struct DatabaseArgs {
     #[command(subcommand)]
     command: DatabaseCommand,
-    /// The storage folder.
+    /// Storage directory.
     #[arg(long, value_name = "DIR", global = true)]
     storage: Option<String>,
-    /// Settings from a TOML file.
+    /// TOML configuration file.
     #[arg(long, value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
 enum DatabaseCommand {
-    /// Write all that was acknowledged into a new file; also while the server runs. It holds keys of destinations.
+    /// Back up the database to a new file. The server may be running. The file contains the stream keys of
+    /// destinations.
     Backup {
-        /// The file to make.
+        /// The file to create.
         file: PathBuf,
     },
-    /// Put a backup in the database's place, while no server runs. The database that was there is kept beside it.
+    /// Replace the database with a backup. The server must not run. The previous database is kept in the same
+    /// directory.
     Restore {
-        /// A backup.
+        /// The backup file.
         file: PathBuf,
     },
-    /// Make an empty database, also where streams have files: for a storage whose database is lost for good.
+    /// Create an empty database, even if streams have files. For a storage directory whose database is lost.
     Init,
 }
 

@@ -18,34 +18,34 @@ use crate::telemetry;
 /// Options of `demo`.
 #[derive(Debug, Args)]
 pub struct DemoArgs {
-    /// Stop after so many batches on air and print one JSON line.
+    /// Stop after N batches on air and print one JSON line.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub batches: Option<u64>,
-    /// Length of a batch in seconds, 2 to 120.
+    /// Length of a batch, in seconds, 2 to 120.
     #[arg(long, value_name = "N", default_value = "6")]
     pub batch_seconds: String,
-    /// A processor (Socket.IO) instead of the echo that the demo starts.
+    /// URL of a processor (Socket.IO) to use instead of the demo's echo processor.
     #[arg(long, value_name = "URL", conflicts_with_all = ["delay_ms", "echo_port"])]
     pub processor: Option<String>,
-    /// Milliseconds that the echo processor takes.
+    /// Delay of the echo processor, in milliseconds.
     #[arg(long, value_name = "MS", default_value_t = 100)]
     pub delay_ms: u64,
-    /// Port of the page to watch; 0 takes a free one [default: 8090, or a free one]
+    /// Port of the web page with the result; 0 selects a free port [default: 8090, or a free port]
     #[arg(long, value_name = "PORT")]
     pub port: Option<u16>,
-    /// Port of the echo processor; 0 takes a free one [default: 5000, or a free one]
+    /// Port of the echo processor; 0 selects a free port [default: 5000, or a free port]
     #[arg(long, value_name = "PORT")]
     pub echo_port: Option<u16>,
-    /// Port of the RTMP receiver; 0 takes a free one [default: 1935, or a free one]
+    /// Port of the RTMP receiver; 0 selects a free port [default: 1935, or a free port]
     #[arg(long, value_name = "PORT")]
     pub rtmp_port: Option<u16>,
-    /// A component file instead of a bundled stage: batching=FILE, framing=FILE or remux_planning=FILE.
+    /// Component file to use instead of a bundled stage: batching=FILE, framing=FILE or remux_planning=FILE.
     #[arg(long, value_name = "KIND=FILE")]
     pub stage: Vec<String>,
     /// Settings of a stage as a JSON object: batching=JSON, framing=JSON or remux_planning=JSON.
     #[arg(long, value_name = "KIND=JSON")]
     pub stage_settings: Vec<String>,
-    /// Keep everything in this folder instead of a temporary one.
+    /// Directory for all files. Default: a temporary directory, removed at the end.
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
 }

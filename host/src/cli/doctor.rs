@@ -12,7 +12,7 @@ use crate::store::files::Storage;
 /// Options of `doctor`.
 #[derive(Debug, Args)]
 pub struct DoctorArgs {
-    /// The storage folder to try.
+    /// Storage directory to check.
     #[arg(long, value_name = "DIR", default_value = "storage")]
     storage: PathBuf,
 }

@@ -18,70 +18,70 @@ use crate::watchdog::Watchdog;
 /// Options of `run`; each wins over the environment and the file.
 #[derive(Debug, Args, Default)]
 pub struct RunArgs {
-    /// The HLS playlist (master or media).
+    /// URL of the HLS playlist (master or media).
     #[arg(long, value_name = "URL")]
     pub source: Option<String>,
-    /// The audio processor (Socket.IO); without one the original audio stays.
+    /// URL of the audio processor (Socket.IO). Without one, the original audio goes on air.
     #[arg(long, value_name = "URL")]
     pub processor: Option<String>,
-    /// A destination: rtmp://, rtmps://, srt://, udp:// or file:. May be given several times.
+    /// URL of a destination: rtmp://, rtmps://, srt://, udp:// or file:. Repeat for several destinations.
     #[arg(long, value_name = "URL")]
     pub to: Vec<String>,
-    /// Length of a batch in seconds, 2 to 120.
+    /// Length of a batch, in seconds, 2 to 120.
     #[arg(long, value_name = "N")]
     pub batch_seconds: Option<String>,
-    /// Stop after so many batches on air and print one JSON line.
+    /// Stop after N batches on air and print one JSON line.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub batches: Option<u64>,
-    /// Names the stream in storage, fragments and logs.
+    /// ID of the stream in storage, fragments and logs.
     #[arg(long, value_name = "ID")]
     pub stream_id: Option<String>,
-    /// Where segments, batches and the journal are kept.
+    /// Storage directory for segments, batches and the journal.
     #[arg(long, value_name = "DIR")]
     pub storage: Option<String>,
-    /// Another playlist with the same content, for when the first goes stale.
+    /// URL of a second playlist with the same content, used while the first is stale or unavailable.
     #[arg(long, value_name = "URL")]
     pub backup_source: Option<String>,
-    /// Take the best variant up to this many bits a second.
+    /// Use the variant with the highest bitrate up to this one, in bits per second.
     #[arg(long, value_name = "BPS")]
     pub max_bandwidth: Option<String>,
-    /// Take the variant of this size, such as 1280x720.
+    /// Use the variant with this resolution, such as 1280x720.
     #[arg(long, value_name = "WxH")]
     pub resolution: Option<String>,
-    /// Start a live stream so many segments before the end of its playlist.
+    /// Start a live stream N segments before the end of its playlist, 1 to 1000.
     #[arg(long, value_name = "N")]
     pub live_edge: Option<String>,
-    /// An extra request header for the source, "Name: value". May be given several times.
+    /// Additional request header for the source, "Name: value". Repeat for several headers.
     #[arg(long, value_name = "HEADER")]
     pub header: Vec<String>,
-    /// When a live source ends: stop after what is buffered, or wait until it is back.
+    /// What to do when a live source ends: stop after sending all buffered media, or wait until the source is back.
     #[arg(long, value_name = "stop|wait")]
     pub when_ended: Option<String>,
-    /// What piled up while the source or this process was away: put all on air, or go on at the live edge.
+    /// How to handle media that accumulated during an outage: send all of it, or resume at the live edge.
     #[arg(long, value_name = "all|live")]
     pub catch_up: Option<String>,
-    /// When air starts: auto, or seconds after the first batch is complete.
+    /// When air starts: auto (when the first reply has arrived), or N seconds after the first batch is complete.
     #[arg(long, value_name = "auto|N")]
     pub hold: Option<String>,
-    /// Seconds in hand for slower replies.
+    /// Reserve time for slow replies, in seconds.
     #[arg(long, value_name = "N")]
     pub cushion_seconds: Option<String>,
-    /// Batches kept after they went on air.
+    /// Number of batches to keep after they were on air.
     #[arg(long, value_name = "N")]
     pub keep_batches: Option<String>,
-    /// Fragments under way at the processor at once.
+    /// Maximum number of unanswered fragments, 1 to 16.
     #[arg(long, value_name = "N")]
     pub in_flight: Option<String>,
-    /// A component file instead of a bundled stage: batching=FILE, framing=FILE or remux_planning=FILE.
+    /// Component file to use instead of a bundled stage: batching=FILE, framing=FILE or remux_planning=FILE.
     #[arg(long, value_name = "KIND=FILE")]
     pub stage: Vec<String>,
     /// Settings of a stage as a JSON object: batching=JSON, framing=JSON or remux_planning=JSON.
     #[arg(long, value_name = "KIND=JSON")]
     pub stage_settings: Vec<String>,
-    /// Rehearse: put so many seconds of media on air in a second. For recordings, not for live streams.
+    /// Send N seconds of media per second. For tests with recordings, not for live streams.
     #[arg(long, value_name = "N", hide = true)]
     pub speed: Option<String>,
-    /// Settings from a TOML file.
+    /// TOML configuration file.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 }
@@ -168,10 +168,10 @@ pub async fn drive(
 /// First signal: stop fetching, let what is there go on air. Second: end at once; the journal has everything.
 async fn obey_signals(stop: Stop, watchdog: Arc<OnceLock<Watchdog>>) {
     wait_for_signal().await;
-    tracing::warn!("stopping: what is buffered goes on air first; a second signal ends at once");
+    tracing::warn!("stopping after all buffered media was sent; a second signal stops immediately");
     stop.gently();
     wait_for_signal().await;
-    tracing::warn!("ending at once; the next start goes on from here");
+    tracing::warn!("stopping immediately; the next start resumes from here");
     if let Some(watchdog) = watchdog.get() {
         watchdog.ending(SHUTDOWN_HANGS_AFTER);
     }

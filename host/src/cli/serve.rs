@@ -22,13 +22,13 @@ use crate::telemetry;
 /// Options of `serve`.
 #[derive(Debug, Args)]
 pub struct ServeArgs {
-    /// Settings from a TOML file.
+    /// TOML configuration file.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Where the API listens; port 0 takes a free one.
+    /// Address on which the API listens. Port 0 selects a free port.
     #[arg(long, value_name = "ADDR")]
     pub listen: Option<String>,
-    /// Where everything is kept.
+    /// Storage directory.
     #[arg(long, value_name = "DIR")]
     pub storage: Option<String>,
 }

@@ -24,40 +24,40 @@ pub struct StageArgs {
 
 #[derive(Debug, Subcommand)]
 enum StageCommand {
-    /// Write a project to start from: a stage that works, with its tests.
+    /// Create a project with a working stage and its tests.
     New(new::NewArgs),
-    /// Say whether this host can run the component; exit with 1 and the reasons if not.
+    /// Check whether this host can run a component. Exits with 1 and the reasons if it cannot.
     Check {
-        /// The component, a .wasm file.
+        /// The component file (.wasm).
         file: PathBuf,
     },
-    /// Put the component into a storage's store, so that pipelines of its server can name it by the digest printed.
+    /// Add a component to a storage directory and print the digest by which pipelines refer to it.
     Add {
-        /// The component, a .wasm file.
+        /// The component file (.wasm).
         file: PathBuf,
-        /// The server's storage folder.
+        /// Storage directory of the server.
         #[arg(long, value_name = "DIR", env = "OUTBOARD_STORAGE__DIR", default_value = "storage")]
         storage: PathBuf,
     },
-    /// Let a server try a component again that ended its compiler, or the limits of its compilation.
+    /// Allow a server to compile a component again after its compilation crashed or exceeded a limit.
     Release {
-        /// sha256:… of the component.
+        /// Digest of the component (sha256:…).
         digest: String,
-        /// The server's storage folder.
+        /// Storage directory of the server.
         #[arg(long, value_name = "DIR", env = "OUTBOARD_STORAGE__DIR", default_value = "storage")]
         storage: PathBuf,
     },
-    /// Send the component to a server, which lists it for its tenant.
+    /// Upload a component to a server and add it for a tenant.
     Push(push::PushArgs),
-    /// Have a server fetch the component from an OCI registry and list it for its tenant.
+    /// Have a server fetch a component from an OCI registry and add it for a tenant.
     Pull(push::PullArgs),
-    /// Run the component on recorded calls; print what it answered, how long it took and how much memory it has.
+    /// Run a component on recorded calls and print its answers, durations and memory use.
     Test(play::TestArgs),
-    /// Make the call again in which a stage failed, from a server's evidence.
+    /// Repeat the call in which a stage failed, from the evidence of a server.
     Replay(play::ReplayArgs),
-    /// Tell everything that is known of the component, as JSON.
+    /// Print all information about a component as JSON.
     Inspect {
-        /// The component, a .wasm file.
+        /// The component file (.wasm).
         file: PathBuf,
     },
 }

@@ -25,46 +25,46 @@ use crate::unix_time::now_ms;
 pub struct TokenArgs {
     #[command(subcommand)]
     command: TokenCommand,
-    /// The storage folder of the server.
+    /// Storage directory of the server.
     #[arg(long, value_name = "DIR", global = true)]
     storage: Option<String>,
-    /// Settings from a TOML file.
+    /// TOML configuration file.
     #[arg(long, value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
 enum TokenCommand {
-    /// Make a token. Its secret alone is printed on standard output, and cannot be shown again.
+    /// Create a token. Only its secret is printed on standard output; it cannot be shown again.
     Create(CreateArgs),
-    /// List tokens, without their secrets.
+    /// List tokens without their secrets.
     List {
-        /// Only this tenant's.
+        /// Only tokens of this tenant.
         #[arg(long, value_name = "NAME")]
         tenant: Option<String>,
-        /// One JSON object a line.
+        /// Print one JSON object per line.
         #[arg(long)]
         json: bool,
     },
-    /// Revoke a token, for good.
+    /// Revoke a token permanently.
     Revoke {
-        /// Its id, from `token list`.
+        /// ID of the token, from `token list`.
         id: u64,
     },
 }
 
 #[derive(Debug, Args)]
 struct CreateArgs {
-    /// Whose: a tenant's name. Without it the token is good for the whole host.
+    /// Tenant that the token belongs to. Without it, the token is valid for the whole host.
     #[arg(long, value_name = "NAME")]
     tenant: Option<String>,
-    /// What it may.
+    /// Role of the token.
     #[arg(long, value_enum, default_value_t = RoleArg::Admin)]
     role: RoleArg,
-    /// Names it in lists and in the audit log; made up if not given.
+    /// Name of the token in lists and in the audit log. Default: generated.
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// Days after which it is not taken any more; without it, it does not expire.
+    /// Number of days until the token expires. Default: never.
     #[arg(long, value_name = "D", value_parser = clap::value_parser!(u64).range(1..=TOKEN_DAYS_MAX))]
     expires_days: Option<u64>,
 }
@@ -72,11 +72,11 @@ struct CreateArgs {
 /// A role, as it is given.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum RoleArg {
-    /// Look.
+    /// Read pipelines, stages, logs and storage.
     Viewer,
-    /// Also create, change, start, stop and delete pipelines.
+    /// Also create, change, start, stop and delete pipelines, and add and swap stages.
     Operator,
-    /// Also manage tokens and webhooks; without --tenant also tenants.
+    /// Also manage tokens and webhooks, and without --tenant also tenants.
     Admin,
 }
 

@@ -179,7 +179,7 @@ impl Control {
             Err(error) => {
                 let Offered { tenant, source, origin, .. } = offered;
                 let reason = error.to_string();
-                tracing::warn!(tenant, origin, reason, "a component is refused");
+                tracing::warn!(tenant, origin, reason, "a component was rejected");
                 self.0.shelf.refuse(Refused { tenant, origin, source, reason, at_ms: now_ms() });
                 return Err(error);
             }
@@ -201,8 +201,10 @@ impl Control {
         let there = component_file(self.0.host.storage().root(), &label.digest).is_some_and(|file| file.is_file());
         let added = self.0.registry.add_component(actor, new).await?;
         keep_component_bytes(self.0.host.storage().root(), &bytes).await.map_err(|error| {
-            tracing::error!(%error, "a component cannot be kept");
-            ControlError::Unavailable("the component cannot be kept: the server's storage does not take it".to_owned())
+            tracing::error!(%error, "failed to store a component");
+            ControlError::Unavailable(
+                "failed to store the component: the server cannot write to its storage".to_owned(),
+            )
         })?;
         room.keep();
         self.0.shelf.take_back_refusal(tenant.as_deref(), &origin);
@@ -227,7 +229,7 @@ impl Control {
         let asker = Asker::of(offered.tenant.as_deref());
         let loading = self.0.host.runtime().load_for(offered.bytes.clone(), &asker);
         let Some(loaded) = offered.gone.run_until_cancelled(loading).await else {
-            return Err(ControlError::Unavailable("nobody waited for the component any more".to_owned()));
+            return Err(ControlError::Unavailable("the client disconnected before the component was added".to_owned()));
         };
         let refused = |error: LoadError| match error.passes() {
             true => ControlError::Unavailable(error.to_string()),
@@ -279,7 +281,7 @@ impl Control {
         self.give_room_back(digest, of.as_deref());
         if (removed && last) || (shared && file.is_file() && last) {
             if let Err(error) = tokio::fs::remove_file(&file).await {
-                tracing::warn!(%error, file = %file.display(), "a component's file stays");
+                tracing::warn!(%error, file = %file.display(), "failed to remove the file of a component");
             }
             return Ok(true);
         }
@@ -377,7 +379,7 @@ impl Control {
             }
             let new = super::NewSwap { component: Some(label.digest.clone()), ..super::NewSwap::default() };
             if let Err(error) = self.swap_of(actor, &entry, kind, new, None).await {
-                tracing::warn!(pipeline = %entry.id(), %error, "a newer component is not swapped in");
+                tracing::warn!(pipeline = %entry.id(), %error, "failed to swap in a newer component");
             }
         }
     }

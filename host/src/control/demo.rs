@@ -40,7 +40,7 @@ impl Control {
             // Of a pipeline that was deleted.
             parts.stop().await;
         }
-        let failed = |error: anyhow::Error| ControlError::Unavailable(format!("the demo does not start: {error:#}"));
+        let failed = |error: anyhow::Error| ControlError::Unavailable(format!("cannot start the demo: {error:#}"));
         let dir = tempfile::Builder::new().prefix("outboard-demo-").tempdir();
         let dir = dir.map_err(|error| failed(error.into()))?;
         let places = Places::find(ANY_PORTS).await.map_err(failed)?;

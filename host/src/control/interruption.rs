@@ -33,7 +33,7 @@ impl Interruption {
         let paths = effect.restart.iter().copied().collect::<Vec<_>>().join(", ");
         let restart = RESTART_GAP.as_secs_f64();
         if !effect.anew {
-            let why = format!("{paths} can only change with a restart, which goes on from the same place on air");
+            let why = format!("{paths} can only change with a restart, which resumes at the same position on air");
             return Some(Self { seconds: restart, why });
         }
         // The first batch is collected, and waits for its reply: at most as long as it is.

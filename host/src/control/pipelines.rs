@@ -118,7 +118,7 @@ impl Control {
             return Ok(entry);
         }
         let entry = self.hold(&made.row, Arc::new(settings), &tenant);
-        self.tell(&id, EventKind::Created, format!("made by {}", actor.name)).await;
+        self.tell(&id, EventKind::Created, format!("created by {}", actor.name)).await;
         if new.start {
             self.tell(&id, EventKind::Started, format!("started by {}", actor.name)).await;
         }
@@ -172,7 +172,10 @@ impl Control {
         judge(&tenant, &settings)?;
         let changed = self.0.registry.roll_back_pipeline(actor, entry.id(), revision, expected).await?;
         if changed.changed {
-            let what = format!("back to revision {revision}, as {}, by {}", changed.row.revision, actor.name);
+            let what = format!(
+                "rolled back to revision {revision}, stored as revision {}, by {}",
+                changed.row.revision, actor.name
+            );
             self.tell(entry.id(), EventKind::RolledBack, what).await;
             self.take(actor, &entry, changed.row.revision, settings, Apply::Now).await?;
         }
@@ -238,7 +241,10 @@ impl Control {
         let _changing = self.0.changing.lock().await;
         let started = entry.started_ms();
         if expected.is_some() && expected != started {
-            let text = format!("pipeline {} was not started then, or is restarted already: look again", entry.id());
+            let text = format!(
+                "pipeline {} was started at another time, or is being restarted: read its status again",
+                entry.id()
+            );
             return Err(ControlError::Conflict(text));
         }
         self.may_start(&entry)?;

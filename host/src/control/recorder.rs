@@ -120,13 +120,13 @@ async fn record(
                         let _ = listeners.send(Arc::new(RecordedEvent { id, tenant, stream, event, incident }));
                     }
                 }
-                Err(error) => tracing::error!(%error, "events are not kept"),
+                Err(error) => tracing::error!(%error, "failed to store events"),
             }
         }
         if !updates.is_empty()
             && let Err(error) = registry.update_incidents(updates).await
         {
-            tracing::error!(%error, "the counts of incidents are not kept");
+            tracing::error!(%error, "failed to store the counts of incidents");
         }
         for done in flushed {
             let _ = done.send(());

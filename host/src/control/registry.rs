@@ -151,7 +151,7 @@ impl From<RegistryError> for ControlError {
             RegistryError::Invalid(problems) => Self::InvalidInput(problems),
             RegistryError::Limit(text) => Self::LimitExceeded(text),
             RegistryError::Database(error @ DatabaseError::Full(_)) => {
-                tracing::error!(%error, "the control plane cannot write");
+                tracing::error!(%error, "failed to write to the database");
                 Self::Unavailable("the server's disk is full; nothing was changed".into())
             }
             RegistryError::Database(DatabaseError::Lost(trouble)) => {
@@ -159,7 +159,7 @@ impl From<RegistryError> for ControlError {
             }
             // What SQLite says is for whoever runs the server.
             RegistryError::Database(error) => {
-                tracing::error!(%error, "the control plane's database failed");
+                tracing::error!(%error, "the database failed");
                 Self::Unavailable("the server's database does not answer; nothing was changed".into())
             }
         }

@@ -62,21 +62,21 @@ impl Control {
                 entry.end(StopMode::AtOnce).await;
             }
             if let Err(error) = control.remove(removal).await {
-                tracing::error!(%error, "what was deleted is not gone; it is tried again later");
+                tracing::error!(%error, "deletion incomplete; will retry");
             }
             drop(guard);
         });
         if removing.await.is_err() {
-            tracing::error!("removing what was deleted broke off; the next start goes on with it");
+            tracing::error!("deletion interrupted; the next start of the server resumes it");
         }
     }
 
     /// Goes on with what an earlier process could not do any more.
     pub(super) async fn finish_removals(&self) -> Result<(), ControlError> {
         for removal in self.0.registry.removals().await? {
-            tracing::info!(tenant = removal.tenant, stream = removal.stream, "what was deleted is removed");
+            tracing::info!(tenant = removal.tenant, stream = removal.stream, "deletion complete");
             if let Err(error) = self.remove(removal).await {
-                tracing::error!(%error, "what was deleted is not gone; it is tried again later");
+                tracing::error!(%error, "deletion incomplete; will retry");
             }
         }
         Ok(())
@@ -94,7 +94,7 @@ impl Control {
             None => {
                 logs.forget_tenant(&removal.tenant).await;
                 if let Err(error) = janitor.remove_tenant(&removal.tenant).await {
-                    tracing::error!(tenant = removal.tenant, %error, "a tenant's folder cannot be removed");
+                    tracing::error!(tenant = removal.tenant, %error, "failed to remove the directory of a tenant");
                     return Err(ControlError::Unavailable(format!(
                         "files of an earlier tenant {} are still in the storage and cannot be removed",
                         removal.tenant

@@ -269,8 +269,10 @@ impl Runner {
                 let Some((revision, settings)) = good.clone().filter(|(number, _)| *number != wanted.revision) else {
                     return Ended::Failed(error);
                 };
-                let what =
-                    format!("revision {} cannot run, revision {revision} goes on: {}", wanted.revision, error.message);
+                let what = format!(
+                    "revision {} cannot run, revision {revision} continues: {}",
+                    wanted.revision, error.message
+                );
                 self.tell(Event::new(EventKind::Failed, Severity::Error, what).caused_by(error.kind)).await;
                 match self.load(wanted, &settings).await {
                     Ok(pipeline) => {
@@ -392,7 +394,7 @@ impl Runner {
     /// Never waits: the stream does not wait for its books.
     fn note(&self, note: Note) {
         if self.notes.try_send(note).is_err() {
-            tracing::warn!("an event is not kept: too many wait to be written down");
+            tracing::warn!("an event was dropped: too many are waiting to be stored");
         }
     }
 }

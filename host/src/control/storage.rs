@@ -182,7 +182,7 @@ impl StorageEvents for Ear {
             janitor::Scope::Stream(tenant, stream) => (Some(tenant.to_owned()), Some(stream.to_owned())),
         };
         if self.0.try_send((tenant, stream, storage_event(event))).is_err() {
-            tracing::warn!("an event of the storage is not kept: {event}");
+            tracing::warn!("failed to store an event of the storage: {event}");
         }
     }
 }

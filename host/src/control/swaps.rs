@@ -146,7 +146,10 @@ impl Control {
             stage.settings = settings;
         }
         if (&stage.component, &stage.settings) == (&old.component, &old.settings) && !new.fresh {
-            return Err(ControlError::Conflict(format!("{} runs that already, with these settings", entry.id())));
+            return Err(ControlError::Conflict(format!(
+                "{} already runs this version with these settings",
+                entry.id()
+            )));
         }
         let wanted = stage.clone();
         let tenant = self.tenant_for(actor, Action::SwapStage, Some(&entry.id().tenant))?;
@@ -178,7 +181,7 @@ impl Control {
             // Its probation was over first: it is the version before that is wanted now.
         }
         let Some(previous) = entry.settings().stages.of(kind).previous.clone() else {
-            return Err(ControlError::Conflict(format!("the {kind} stage of {} has no version before", entry.id())));
+            return Err(ControlError::Conflict(format!("the {kind} stage of {} has no previous version", entry.id())));
         };
         let new = NewSwap { component: previous.component, settings: Some(previous.settings), ..NewSwap::default() };
         // The way back is never shut: neither by a state that only the newer version reads, nor by longer batches.
@@ -325,7 +328,7 @@ impl Control {
         let path = format!("stages.{}.component", super::settings::camel(super::settings::key(kind)));
         let component = component.map_err(|error| ControlError::invalid(&path, error.to_string()))?;
         if component.kind() != kind {
-            let what = format!("is a {} stage; a {kind} stage is wanted here", component.kind());
+            let what = format!("is a {} stage; expected a {kind} stage", component.kind());
             return Err(ControlError::invalid(path, what));
         }
         Ok(Order { actor: actor.clone(), entry: entry.clone(), kind, old, new, written, terms, component })
@@ -405,7 +408,7 @@ impl Control {
             }
             // Lagged: look again.
             if let Err(tokio::sync::broadcast::error::RecvError::Closed) = changes.recv().await {
-                return Err(ControlError::Unavailable("the server is ending".to_owned()));
+                return Err(ControlError::Unavailable("the server is shutting down".to_owned()));
             }
         }
     }

@@ -247,7 +247,7 @@ impl Control {
             None => actor.check(Action::CreateToken, None)?,
         }
         if new.expires_ms.is_some_and(|at| at <= now_ms()) {
-            return Err(ControlError::invalid("expiresAt", "is past: the token would never be taken"));
+            return Err(ControlError::invalid("expiresAt", "is in the past: the token would never be valid"));
         }
         let (secret, hash) = super::tokens::make_secret();
         let new = registry::NewToken { tenant, name: new.name, role: new.role, expires_ms: new.expires_ms, hash };

@@ -81,7 +81,7 @@ fn hash_of(secret: &str) -> Option<TokenHash> {
 
 fn not_good() -> ControlError {
     ControlError::Unauthenticated(
-        "this token is not known, or no longer good; make one with `outboard token create`".to_owned(),
+        "this token is unknown or no longer valid; create one with `outboard token create`".to_owned(),
     )
 }
 
@@ -117,7 +117,7 @@ impl Tokens {
                 // Nobody can tell a guess from a token that was made a moment ago.
                 let turn = tokio::time::timeout(TOKEN_LOOKUP_WAIT, self.0.lookups.acquire()).await;
                 let _turn = turn.map_err(|_| {
-                    ControlError::Unavailable("too many unknown tokens at once; try again in a moment".to_owned())
+                    ControlError::Unavailable("too many requests with unknown tokens; retry in a moment".to_owned())
                 })?;
                 self.look_up(hash).await?
             }
@@ -154,7 +154,7 @@ impl Tokens {
                 Ok(_) => return,
                 // It was good, and nobody said otherwise.
                 Err(error) => {
-                    tracing::warn!(%error, "a token cannot be looked up again");
+                    tracing::warn!(%error, "failed to look up a token again");
                     Duration::MAX
                 }
             };

@@ -128,7 +128,7 @@ impl Sender {
             }
         };
         if timeout(limit, ended).await.is_err() {
-            tracing::debug!("webhooks that are under way are sent again by the next start");
+            tracing::debug!("webhook requests in progress will be sent again after the next start");
             self.abort.abort();
         }
     }
@@ -159,7 +159,7 @@ impl Driver {
         let cancel = self.cancel.clone();
         while !cancel.is_cancelled() {
             let wait = self.claim().await.unwrap_or_else(|error| {
-                tracing::warn!(%error, "webhooks: the queue cannot be read");
+                tracing::warn!(%error, "webhooks: failed to read the queue");
                 self.patience.look
             });
             tokio::select! {
@@ -216,7 +216,7 @@ impl Driver {
         let task = self.sending.spawn(async move {
             if let Err(error) = deliver(due, guard, &registry, &patience, &counters).await {
                 // It is sent again when its lease ends.
-                tracing::warn!(%error, "webhooks: how a delivery went is not written down");
+                tracing::warn!(%error, "webhooks: failed to record the delivery result");
             }
         });
         self.busy.insert(task.id(), of);
@@ -224,7 +224,7 @@ impl Driver {
 
     fn done(&mut self, ended: Result<Id, tokio::task::JoinError>) {
         let id = ended.unwrap_or_else(|error| {
-            tracing::error!(%error, "webhooks: a delivery's task did not end well");
+            tracing::error!(%error, "webhooks: the task of a delivery failed");
             error.id()
         });
         self.busy.remove(&id);
@@ -260,13 +260,19 @@ async fn deliver(
     let (status, reason) = (failure.status, failure.reason);
     match patience.schedule.wait_after(attempts, rand::random()).filter(|_| !failure.last) {
         Some(wait) => {
-            tracing::debug!(webhook, delivery = id, attempts, reason, ?wait, "webhook failed, it is tried again");
+            tracing::debug!(webhook, delivery = id, attempts, reason, ?wait, "webhook delivery failed; will retry");
             let wait = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
             registry.delivery_failed(id, status, &reason, now_ms().saturating_add(wait)).await
         }
         None => {
             count(&counters.given_up);
-            tracing::info!(webhook, delivery = id, attempts, reason, "webhook given up");
+            tracing::info!(
+                webhook,
+                delivery = id,
+                attempts,
+                reason,
+                "webhook delivery failed permanently; no more retries"
+            );
             registry.give_up_delivery(id, status, &reason).await
         }
     }

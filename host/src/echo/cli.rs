@@ -13,16 +13,16 @@ pub struct EchoArgs {
     /// Address to listen on.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:5000")]
     pub listen: SocketAddr,
-    /// Milliseconds from a fragment to its answer.
+    /// Delay between a fragment and its reply, in milliseconds.
     #[arg(long, value_name = "MS", default_value_t = 100)]
     pub delay_ms: u64,
-    /// Largest frame to take, in bytes (Node's Socket.IO takes 1000000 by default).
+    /// Largest frame to accept, in bytes (Node's Socket.IO accepts 1000000 by default).
     #[arg(long, value_name = "BYTES", default_value_t = ECHO_PAYLOAD_DEFAULT_BYTES)]
     pub max_payload: u64,
-    /// Send fragment:ack for each fragment first.
+    /// Send fragment:ack for each fragment before the reply.
     #[arg(long)]
     pub ack: bool,
-    /// What to do wrong, as FAULT@WHICH; may be given again.
+    /// Fault to simulate, as FAULT@WHICH. Repeat for several faults.
     #[arg(long, value_name = "SPEC", long_help = super::fault::HELP)]
     pub fault: Vec<Rule>,
 }

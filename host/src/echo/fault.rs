@@ -7,32 +7,32 @@ use std::time::Duration;
 
 /// The language, for `--help`.
 pub const HELP: &str = "\
-What to do wrong, as FAULT@WHICH; may be given again, all that fit a fragment apply in order.
+Fault to simulate, as FAULT@WHICH. Repeat for several faults; all faults that match a fragment apply, in order.
 
 FAULT
-  drop              take no notice of it: no ack, no answer
-  silent            ack it if acks are on, never answer
-  fail              answer fragment:error, not worth another try
-  fail:retryable    answer fragment:error, worth another try
-  late:MS           answer after MS milliseconds
-  duplicate         answer twice
-  reorder           answer after the next answer
-  disconnect        end the session instead of answering
+  drop              ignore the fragment: no ack, no reply
+  silent            send the ack if --ack is set, never reply
+  fail              reply fragment:error, not retryable
+  fail:retryable    reply fragment:error, retryable
+  late:MS           reply after MS milliseconds
+  duplicate         reply twice
+  reorder           reply after the next reply
+  disconnect        close the session instead of replying
   corrupt           flip bits in the middle of the audio
-  garbage           answer random bytes
-  truncate          answer the first half of the bytes
-  empty             answer no bytes
-  shorten:P%        make it P per cent shorter (ffmpeg, 1 to 50)
-  lengthen:P%       make it P per cent longer (ffmpeg, 1 to 50)
-  wav, adts, mp3    answer in that container (ffmpeg)
+  garbage           reply with random bytes
+  truncate          reply with the first half of the bytes
+  empty             reply with no bytes
+  shorten:P%        make the audio P per cent shorter (ffmpeg, 1 to 50)
+  lengthen:P%       make the audio P per cent longer (ffmpeg, 1 to 50)
+  wav, adts, mp3    reply in this container (ffmpeg)
 
 WHICH, by batch number from 0
-  3                 this one
+  3                 this batch
   2..4              from 2 to 4
-  every:N           every Nth: with 4 these are 3, 7, 11, …
-  all               all
-  random:P%[:SEED]  P per cent of them, the same ones in each run with this seed
-  first:WHICH       of these, only the first time that each one comes";
+  every:N           every Nth batch: with 4, these are 3, 7, 11, …
+  all               all batches
+  random:P%[:SEED]  P per cent of the batches, the same ones in each run with the same seed
+  first:WHICH       of these, only the first time that each one is received";
 
 /// What to do to a fragment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -188,10 +188,12 @@ impl Endpoint {
         match tokio::time::timeout(GRAPHQL_ANSWER_TIMEOUT, task).await {
             Ok(Ok(response)) => Ok(response),
             Ok(Err(error)) => {
-                tracing::error!(%error, "a GraphQL request broke");
-                Err(ControlError::Unavailable("the server failed to answer; its log says more".to_owned()))
+                tracing::error!(%error, "a GraphQL request failed");
+                Err(ControlError::Unavailable(
+                    "the server failed to process the request; its log has the details".to_owned(),
+                ))
             }
-            Err(_) => Err(ControlError::Unavailable(format!("there was no answer within {GRAPHQL_ANSWER_TIMEOUT:?}"))),
+            Err(_) => Err(ControlError::Unavailable(format!("no response within {GRAPHQL_ANSWER_TIMEOUT:?}"))),
         }
     }
 

@@ -131,7 +131,7 @@ pub fn request(bytes: &[u8]) -> Result<Request, (StatusCode, ControlError)> {
     if bytes.trim_ascii_start().first() == Some(&b'[') {
         return Err((
             StatusCode::BAD_REQUEST,
-            ControlError::invalid("body", "must be one request: batches are not taken"),
+            ControlError::invalid("body", "must be a single request: batched requests are not supported"),
         ));
     }
     serde_json::from_slice(bytes).map_err(|error| {

@@ -9,8 +9,11 @@ pub mod webhooks;
 
 use async_graphql::MergedObject;
 
-/// What can be done. What is answered without an error is written down and survives the death of the server; asking for
-/// the same again changes nothing more, or is a CONFLICT.
+/// All mutations. A mutation that returns without an error is stored and survives a crash of the server. Mutations are
+/// idempotent unless their description says otherwise: a repeated call changes nothing or fails with CONFLICT. Every
+/// mutation can fail with UNAUTHENTICATED, FORBIDDEN (the role is not sufficient), NOT_FOUND (also for objects of other
+/// tenants), INVALID_INPUT (`extensions.problems` lists every invalid field), LIMIT_EXCEEDED and UNAVAILABLE (retry
+/// later).
 #[derive(Debug, Default, MergedObject)]
 pub struct Mutation(
     pipelines::PipelineMutation,

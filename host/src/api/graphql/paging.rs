@@ -9,37 +9,36 @@ use crate::control::error::ControlError;
 use crate::limits::{GRAPHQL_PAGE_DEFAULT, GRAPHQL_PAGE_MAX};
 use crate::store::page::{Listed, Page};
 
-/// A piece of a long list.
+/// A page of a list.
 #[derive(Debug, Clone, SimpleObject)]
 #[graphql(name_type)]
 pub struct Connection<T: OutputType> {
-    /// What the piece holds, in the list's order.
+    /// The edges of the page, in the order of the list.
     edges: Vec<Edge<T>>,
-    /// Where the piece lies in the list.
+    /// Position of the page in the list.
     page_info: PageInfo,
 }
 
-/// One thing of a list, and its place there.
+/// An entry of a list with its cursor.
 #[derive(Debug, Clone, SimpleObject)]
 #[graphql(name_type)]
 pub struct Edge<T: OutputType> {
-    /// Its place: give it as `after` to go on behind it.
+    /// Cursor of the entry. Pass it as `after` to get the next page.
     cursor: String,
-    /// The thing itself.
+    /// The entry.
     node: T,
 }
 
-/// Where a piece lies in its list.
+/// The position of a page in its list.
 #[derive(Debug, Clone, Default, SimpleObject)]
 pub struct PageInfo {
-    /// There is more behind the last edge.
+    /// True if there are edges after this page.
     has_next_page: bool,
-    /// There is more before the first edge. Known for sure only when going backwards; going forwards it says whether
-    /// `after` was given.
+    /// True if there are edges before this page. Exact only for `last`; with `first` it is true if `after` was set.
     has_previous_page: bool,
-    /// Cursor of the first edge.
+    /// Cursor of the first edge. Null if the page is empty.
     start_cursor: Option<String>,
-    /// Cursor of the last edge: the next piece's `after`.
+    /// Cursor of the last edge, to pass as `after` for the next page. Null if the page is empty.
     end_cursor: Option<String>,
 }
 

@@ -9,7 +9,7 @@ pub mod tenancy;
 
 use async_graphql::MergedObject;
 
-/// What can be asked.
+/// All queries.
 #[derive(Debug, Default, MergedObject)]
 pub struct Query(
     server::ServerQuery,

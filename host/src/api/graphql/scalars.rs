@@ -11,8 +11,8 @@ const SAFE_MAX: u64 = (1 << 53) - 1;
 #[serde(transparent)]
 pub struct BigInt(pub u64);
 
-/// A whole number from 0 up, larger than `Int` where need be: counters and bytes. A JSON number up to 2^53 - 1, which
-/// every client reads exactly; a string of digits beyond that. Either is taken as input.
+/// An integer from 0 to 2^64 - 1, for counters and bytes. Values up to 2^53 - 1 are JSON numbers, which every client
+/// reads exactly; larger values are strings of digits. Input may have either form.
 #[Scalar]
 impl ScalarType for BigInt {
     fn parse(value: Value) -> InputValueResult<Self> {
@@ -45,7 +45,7 @@ impl From<usize> for BigInt {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct DateTime(pub u64);
 
-/// A moment as RFC 3339 has it, in UTC with milliseconds: `2026-01-31T23:59:59.123Z`. Any offset is taken as input.
+/// A time in RFC 3339 form, in UTC with milliseconds: `2026-01-31T23:59:59.123Z`. Input may have any UTC offset.
 #[Scalar]
 impl ScalarType for DateTime {
     fn parse(value: Value) -> InputValueResult<Self> {

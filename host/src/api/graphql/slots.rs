@@ -38,7 +38,7 @@ impl Kind {
             Self::Upload => ("uploads under way", GRAPHQL_UPLOADS_MAX, GRAPHQL_UPLOADS_IN_ALL_MAX),
             Self::Socket => ("connections", GRAPHQL_SOCKETS_MAX, API_CONNECTIONS_MAX),
             Self::Subscription => ("subscriptions", GRAPHQL_SUBSCRIPTIONS_MAX, usize::MAX),
-            Self::Waiting => ("bytes of answers not taken", API_WAITING_BYTES_OF_TENANT_MAX, API_WAITING_BYTES_MAX),
+            Self::Waiting => ("bytes of unread responses", API_WAITING_BYTES_OF_TENANT_MAX, API_WAITING_BYTES_MAX),
         }
     }
 }

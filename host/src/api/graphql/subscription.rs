@@ -11,8 +11,8 @@ use futures_util::stream::BoxStream;
 
 use super::context::Result;
 
-/// What can be followed. A subscription ends when what it follows is deleted, and with the error UNAUTHENTICATED when the
-/// caller's token is not taken any more.
+/// All subscriptions. A subscription ends when the object that it follows is deleted. It ends with the error
+/// UNAUTHENTICATED when the caller's token expires or is revoked.
 #[derive(Debug, Default, MergedSubscription)]
 pub struct Subscription(
     pipelines::PipelineSubscription,

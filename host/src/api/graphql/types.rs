@@ -24,21 +24,21 @@ use serde::Deserialize;
 
 use super::scalars::BigInt;
 
-/// How often something happened for one reason.
+/// Number of occurrences for one reason.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct ReasonCount {
-    /// The reason, a word.
+    /// The reason, as a keyword.
     pub reason: String,
-    /// How often.
+    /// Number of occurrences.
     pub count: BigInt,
 }
 
-/// A setting that is wrong, by where it is.
+/// An invalid setting.
 #[derive(Debug, Clone, SimpleObject, Deserialize)]
 pub struct Problem {
-    /// Where it is, by the names of the arguments: `input.settings.destinations[0].url`.
+    /// Path of the setting, starting at the argument: `input.settings.destinations[0].url`.
     pub path: String,
-    /// What is wrong and what would be right; it reads on from the path.
+    /// What is invalid and what is expected. The sentence continues the path.
     pub message: String,
 }
 

@@ -144,8 +144,8 @@ fn place(map: &[u8]) -> Result<(String, String), Failed> {
 /// Puts the part into a file without a name, and says how long it is.
 async fn keep(root: &Path, form: &mut Form) -> Result<(std::fs::File, u64), Failed> {
     let lost = |error: std::io::Error| {
-        tracing::error!(%error, "an upload cannot be kept");
-        let text = "the upload cannot be kept: the server's storage does not take it".to_owned();
+        tracing::error!(%error, "failed to store an upload");
+        let text = "failed to store the upload: the server cannot write to its storage".to_owned();
         (StatusCode::SERVICE_UNAVAILABLE, ControlError::Unavailable(text))
     };
     let root = root.to_owned();

@@ -19,13 +19,13 @@ pub struct NewArgs {
     /// What the stage decides.
     #[arg(long, value_enum)]
     kind: Kind,
-    /// The language that it is written in.
+    /// Programming language of the stage.
     #[arg(long, value_enum)]
     lang: Language,
-    /// The stage's name, in lower-case letters, digits and hyphens; the folder's name if not given.
+    /// Name of the stage: lower-case letters, digits and hyphens. Default: the name of the directory.
     #[arg(long, value_parser = |name: &str| check_name(name).map(|()| name.to_owned()))]
     name: Option<String>,
-    /// The folder of the project; made, or empty.
+    /// Directory of the project. It is created if it does not exist, and must be empty.
     dir: PathBuf,
 }
 

@@ -19,12 +19,12 @@ const ANSWER_CHARS: usize = 160;
 /// Options of `stage test`.
 #[derive(Debug, Args)]
 pub struct TestArgs {
-    /// The component, a .wasm file.
+    /// The component file (.wasm).
     file: PathBuf,
-    /// Recorded calls, from /recordings/<pipeline>/<kind>.json of a server.
+    /// The recording, from /recordings/<pipeline>/<kind>.json of a server.
     #[arg(long, value_name = "FILE")]
     recording: PathBuf,
-    /// Settings, a JSON object; those of the recording unless given.
+    /// Settings as a JSON object. Default: the settings of the recording.
     #[arg(long, value_name = "JSON")]
     settings: Option<String>,
 }

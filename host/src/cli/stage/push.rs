@@ -16,19 +16,19 @@ use crate::stage::LoadError;
 /// The server, and for whom.
 #[derive(Debug, Args)]
 struct ToArgs {
-    /// The server.
+    /// URL of the server.
     #[arg(long, value_name = "URL", env = "OUTBOARD_URL", default_value = "http://127.0.0.1:3000")]
     server: String,
-    /// A token of the server, where it asks for one.
+    /// Token of the server, if it requires one.
     #[arg(long, value_name = "TOKEN", env = "OUTBOARD_TOKEN", hide_env_values = true)]
     token: Option<String>,
-    /// The tenant that it is for; the token's own unless given.
+    /// Tenant that will own the component. Default: the tenant of the token.
     #[arg(long, value_name = "NAME")]
     tenant: Option<String>,
-    /// For every tenant.
+    /// Make the component available to every tenant.
     #[arg(long, conflicts_with = "tenant")]
     shared: bool,
-    /// The component's detached signature, as cosign sign-blob makes it, where the tenant has a key.
+    /// File with the component's detached signature from cosign sign-blob, if the tenant has a public key.
     #[arg(long, value_name = "FILE")]
     signature: Option<PathBuf>,
 }
@@ -36,7 +36,7 @@ struct ToArgs {
 /// Options of `stage push`.
 #[derive(Debug, Args)]
 pub struct PushArgs {
-    /// The component, a .wasm file.
+    /// The component file (.wasm).
     file: PathBuf,
     #[command(flatten)]
     to: ToArgs,
@@ -45,14 +45,14 @@ pub struct PushArgs {
 /// Options of `stage pull`.
 #[derive(Debug, Args)]
 pub struct PullArgs {
-    /// The component: oci://host[:port]/name[:tag]@sha256:…
+    /// Reference of the component: oci://host[:port]/name[:tag]@sha256:…
     reference: String,
     #[command(flatten)]
     to: ToArgs,
-    /// The registry's user, where it asks for one; the password is read from OUTBOARD_REGISTRY_PASSWORD.
+    /// User name for the registry, if it requires one. The password is read from OUTBOARD_REGISTRY_PASSWORD.
     #[arg(long, value_name = "NAME")]
     username: Option<String>,
-    /// By http, without TLS.
+    /// Use HTTP without TLS for the registry.
     #[arg(long)]
     insecure: bool,
 }

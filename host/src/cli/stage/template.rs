@@ -21,9 +21,9 @@ const NAME_CHARS_MAX: usize = 64;
 pub enum Kind {
     /// Where one batch ends and the next begins.
     Batching,
-    /// How fragments become a processor's messages, and its messages events.
+    /// How fragments become messages to the processor, and its messages become events.
     Framing,
-    /// Which audio goes under the picture, and how.
+    /// Which audio goes on air with the video, and how.
     RemuxPlanning,
 }
 

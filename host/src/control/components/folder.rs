@@ -143,7 +143,7 @@ async fn take(control: &Control, tenant: Option<String>, path: &Path, signed: bo
     let origin = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let source = ComponentSource::Folder;
     let refuse = |reason: String| {
-        tracing::warn!(tenant, origin, reason, "a file in a stages folder is refused");
+        tracing::warn!(tenant, origin, reason, "a component file in a stages folder was rejected");
         let (tenant, origin) = (tenant.clone(), origin.clone());
         control.0.shelf.refuse(Refused { tenant, origin, source, reason, at_ms: now_ms() });
         false

@@ -101,7 +101,7 @@ impl Facts {
                 for (n, loaded) in runtime.all_bundled(kind).await.into_iter().enumerate() {
                     match loaded {
                         Ok(component) => all.push((Arc::new(Known::from(&*component)), n == 0)),
-                        Err(error) => tracing::error!(%error, "a bundled component cannot be used"),
+                        Err(error) => tracing::error!(%error, "failed to load a bundled component"),
                     }
                 }
             }
@@ -123,7 +123,7 @@ impl Facts {
         let found = match runtime.load_file_for(&file.path, asker).await {
             Ok(component) => Some(Arc::new(Known::from(&*component))),
             Err(error) => {
-                tracing::warn!(%error, file = %file.path.display(), "a stored component cannot be used");
+                tracing::warn!(%error, file = %file.path.display(), "failed to load a stored component");
                 None
             }
         };

@@ -34,7 +34,7 @@ impl StagePolicy {
     pub fn of(tenant: &TenantRow) -> Self {
         let Some(kept) = &tenant.stages else { return Self::default() };
         Self::deserialize(kept).unwrap_or_else(|error| {
-            tracing::error!(tenant = tenant.name, %error, "the stage policy cannot be read: nothing is let through");
+            tracing::error!(tenant = tenant.name, %error, "failed to read the stage policy: no component is permitted");
             Self { allow: Some(Vec::new()), public_key: None }
         })
     }

@@ -54,7 +54,7 @@ impl Control {
             Ok(pulled) => pulled,
             Err(error) => {
                 let reason = error.to_string();
-                tracing::warn!(tenant, origin, reason, "a component is not pulled");
+                tracing::warn!(tenant, origin, reason, "failed to pull a component");
                 if error.passes() {
                     return Err(ControlError::Unavailable(reason));
                 }

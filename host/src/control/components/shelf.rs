@@ -103,6 +103,8 @@ impl Shelf {
             return Ok(Pulling { shelf: self, tenant });
         }
         let whose = tenant.map_or_else(|| "every tenant".to_owned(), |tenant| format!("tenant {tenant}"));
-        Err(ControlError::LimitExceeded(format!("a component for {whose} is being pulled already: one at a time")))
+        Err(ControlError::LimitExceeded(format!(
+            "a component for {whose} is already being pulled; only one can be pulled at a time"
+        )))
     }
 }

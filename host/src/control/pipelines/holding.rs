@@ -56,7 +56,7 @@ impl Control {
         };
         let config = settings.check(&entry.id().stream, self.0.host.storage()).map_err(ControlError::InvalidInput)?;
         if let Err(error) = running.parts.apply(&config) {
-            tracing::warn!(pipeline = %entry.id(), %error, "the change cannot be taken on air: the pipeline is restarted");
+            tracing::warn!(pipeline = %entry.id(), %error, "the change cannot be applied on air; restarting the pipeline");
             self.apply(entry, revision, settings, apply);
             return Ok(());
         }
@@ -93,7 +93,9 @@ impl Control {
                 let Some(tenant) = self.tenant_row(&row.id.tenant) else { continue };
                 match read(row.settings.get()) {
                     Ok(settings) => drop(self.hold(&row, Arc::new(settings), &tenant)),
-                    Err(error) => tracing::error!(pipeline = %row.id, %error, "is left out"),
+                    Err(error) => {
+                        tracing::error!(pipeline = %row.id, %error, "skipping a pipeline whose settings cannot be read")
+                    }
                 }
             }
             match last.filter(|_| listed.more) {
@@ -137,7 +139,7 @@ impl Control {
         let _changing = self.0.changing.lock().await;
         let Some(entry) = self.entry(id) else { return };
         if let Err(error) = self.0.registry.set_desired(&Actor::local("host"), id, Wish::stop()).await {
-            tracing::error!(pipeline = %id, %error, "its end is not written down");
+            tracing::error!(pipeline = %id, %error, "failed to store that the pipeline ended");
         }
         entry.want(|wanted| wanted.running = false);
     }
@@ -169,7 +171,7 @@ fn follow(
         let mut incidents = match registry.open_incidents(&id).await {
             Ok(open) => Incidents::resume(open),
             Err(error) => {
-                tracing::error!(pipeline = %id, %error, "its open incidents cannot be read");
+                tracing::error!(pipeline = %id, %error, "failed to read the open incidents of the pipeline");
                 Incidents::default()
             }
         };

@@ -131,7 +131,7 @@ impl Registry {
                 }
                 if !found.is_empty() {
                     return Err(RegistryError::Conflict(format!(
-                        "pipeline {id} is there already and differs in: {}",
+                        "pipeline {id} already exists and differs in: {}",
                         found.join(", ")
                     )));
                 }
@@ -293,7 +293,7 @@ impl Registry {
 fn expect(row: &PipelineRow, expected: Option<u64>) -> Result<(), RegistryError> {
     match expected {
         Some(expected) if expected != row.revision => Err(RegistryError::Conflict(format!(
-            "pipeline {} is at revision {}, not at {expected}: look at it again",
+            "pipeline {} is at revision {}, not at {expected}: read it again",
             row.id, row.revision
         ))),
         _ => Ok(()),

@@ -101,7 +101,7 @@ impl Registry {
                 let found = differences(&kept, &wanted);
                 if !found.is_empty() {
                     let found = found.join(", ");
-                    return Err(RegistryError::Conflict(format!("tenant {} is there with other {found}", new.name)));
+                    return Err(RegistryError::Conflict(format!("tenant {} exists with different {found}", new.name)));
                 }
                 audit.changed(false).write(transaction)?;
                 return Ok(Change::none(there));
@@ -111,7 +111,10 @@ impl Registry {
                 .optional()?;
             if let Some(alike) = alike {
                 // Their folders would be one where file names know no case.
-                return Err(RegistryError::Conflict(format!("tenant {} is too like tenant {alike}", new.name)));
+                return Err(RegistryError::Conflict(format!(
+                    "tenant {} differs from tenant {alike} only in upper and lower case",
+                    new.name
+                )));
             }
             if count(transaction, "SELECT count(*) FROM tenant WHERE name != ?", "")? >= TENANTS_MAX {
                 return Err(RegistryError::Limit(format!(

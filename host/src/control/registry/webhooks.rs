@@ -103,7 +103,7 @@ impl Registry {
                 found.extend((new.secret_given && new.secret != there.secret).then(|| "secret".to_owned()));
                 if !found.is_empty() {
                     let (name, found) = (&new.name, found.join(", "));
-                    return Err(RegistryError::Conflict(format!("webhook {name} is there with other {found}")));
+                    return Err(RegistryError::Conflict(format!("webhook {name} exists with different {found}")));
                 }
                 NewAudit::new(&actor, Action::CreateWebhook, Some(&new.tenant), there.target())
                     .changed(false)

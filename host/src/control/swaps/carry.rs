@@ -179,7 +179,7 @@ impl Carrier {
                 }
                 Some(TrialEnd::RolledBack { reason, evidence }) => {
                     if let Err(error) = self.restore_settings().await {
-                        tracing::error!(error, "the settings do not say that the old version decides again");
+                        tracing::error!(error, "failed to store in the settings that the old version decides again");
                     }
                     return Ended { state: SwapState::RolledBack, reason: Some(reason), evidence };
                 }
@@ -212,7 +212,7 @@ impl Carrier {
                 if self.order.written
                     && let Err(error) = self.restore_settings().await
                 {
-                    tracing::error!(error, "the settings do not say that the old version stays");
+                    tracing::error!(error, "failed to store in the settings that the old version stays");
                 }
                 self.step(SwapStep::Refused, Duration::ZERO, None).await;
                 self.control.tell_stage(&id, EventKind::StageFailed, Severity::Warning, what("was refused")).await;
@@ -253,7 +253,7 @@ impl Carrier {
         let change = move |stage: &mut Stage| {
             (stage.component, stage.settings, stage.previous) = (old.component, old.settings, old.previous);
         };
-        self.write(change, format!("swap {} was taken back", self.row.id)).await
+        self.write(change, format!("swap {} was rolled back", self.row.id)).await
     }
 
     async fn write(&self, change: impl FnOnce(&mut Stage), note: String) -> Result<(), String> {
@@ -274,7 +274,7 @@ impl Carrier {
 
     async fn save(&self) {
         if let Err(error) = self.control.0.registry.save_swap(&self.row).await {
-            tracing::error!(swap = self.row.id, %error, "a step of a swap is not written down");
+            tracing::error!(swap = self.row.id, %error, "failed to store a step of a swap");
         }
         self.control.tell_swap(&self.row);
     }

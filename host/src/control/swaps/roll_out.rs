@@ -47,7 +47,8 @@ impl Control {
             .map(|entry| entry.id().stream.clone())
             .collect();
         if waiting.is_empty() {
-            let what = format!("no pipeline of {} would change: each runs that already, or is pinned", tenant.name);
+            let what =
+                format!("no pipeline of {} would change: each already runs this version, or is pinned", tenant.name);
             return Err(ControlError::Conflict(what));
         }
         let record = RollOutRecord {
@@ -71,7 +72,7 @@ impl Control {
     /// # Errors
     /// [`ControlError::NotFound`].
     pub async fn roll_out(&self, actor: &Actor, id: u64) -> Result<RollOutRow, ControlError> {
-        let absent = || ControlError::NotFound(format!("there is no roll-out {id}"));
+        let absent = || ControlError::NotFound(format!("there is no rollout {id}"));
         let row = self.0.registry.roll_out(id).await?.ok_or_else(absent)?;
         actor.check(Action::ViewPipelines, Some(&row.tenant)).map_err(|denied| denied.or_absent(absent()))?;
         Ok(row)
@@ -107,6 +108,6 @@ async fn carry(control: Control, actor: Actor, mut row: RollOutRow, new: NewSwap
 
 async fn save(control: &Control, row: &RollOutRow) {
     if let Err(error) = control.0.registry.save_roll_out(row).await {
-        tracing::error!(roll_out = row.id, %error, "how far a roll-out is, is not written down");
+        tracing::error!(roll_out = row.id, %error, "failed to store the progress of a rollout");
     }
 }

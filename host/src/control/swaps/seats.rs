@@ -17,20 +17,20 @@ impl Control {
                 (stage.component, stage.settings) = (previous.component, previous.settings);
             }
         };
-        let note = format!("the version before took over: {reason}");
+        let note = format!("the previous version took over: {reason}");
         if let Err(error) = self.set_stage(&Actor::local("host"), &entry, kind, change, note).await {
-            tracing::error!(pipeline = %id, %error, "the settings do not say which version decides");
+            tracing::error!(pipeline = %id, %error, "failed to store in the settings which version decides");
         }
-        let what = format!("{kind}: the version before decides again: {reason} (evidence {evidence})");
+        let what = format!("{kind}: the previous version decides again: {reason} (evidence {evidence})");
         self.tell_stage(id, EventKind::StageRolledBack, Severity::Warning, what).await;
     }
 
     /// A stage failed whose pipeline is to be stopped for that.
     pub(in crate::control) async fn stop_for(&self, id: &PipelineId, kind: StageKind, reason: &str) {
-        let what = format!("{kind}: {reason}; the pipeline is stopped, as it is set");
+        let what = format!("{kind}: {reason}; stopping the pipeline, as configured (onFailure: STOP)");
         self.tell_stage(id, EventKind::StageFailed, Severity::Error, what).await;
         if let Err(error) = self.stop(&Actor::local("host"), &id.to_string(), StopMode::Drain).await {
-            tracing::error!(pipeline = %id, %error, "it is not stopped");
+            tracing::error!(pipeline = %id, %error, "failed to stop the pipeline");
         }
     }
 }

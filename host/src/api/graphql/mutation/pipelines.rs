@@ -21,106 +21,120 @@ const BESIDE: &[&str] = &["tenant", "streamId", "id", "expectedRevision", "note"
 
 #[Object]
 impl PipelineMutation {
-    /// Makes a pipeline. The same again is the same pipeline; one with that name and other settings is a CONFLICT.
+    /// Creates a pipeline. Idempotent: identical settings return the existing pipeline. Fails with CONFLICT if a
+    /// pipeline of this name has other settings. For operators and admins.
     async fn create_pipeline(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to make.")] input: CreatePipelineInput,
+        #[graphql(desc = "The pipeline to create.")] input: CreatePipelineInput,
     ) -> Maybe<Pipeline> {
         boxed(create(ctx, input)).await
     }
 
-    /// Starts the demo on the server's machine: a live source, the echo processor and an RTMP receiver on free ports of
-    /// loopback, and the pipeline `demo` of the tenant `default` between them. What runs of it already goes on. The parts end
-    /// with the server, where the pipeline is stopped too, and with the pipeline when it is deleted. For operators and admins of the whole host; UNAVAILABLE with the reason
-    /// where a part does not start.
+    /// Starts the demo on the server: a live source, the echo processor and an RTMP receiver on free loopback ports,
+    /// and the pipeline `demo` of the tenant `default` that connects them. Idempotent: parts that already run continue.
+    /// The parts stop when the server stops, which also stops the pipeline, and when the pipeline is deleted. Fails
+    /// with UNAVAILABLE if a part does not start. For operators and admins of the whole host.
     async fn start_demo(&self, ctx: &Context<'_>) -> Maybe<Pipeline> {
         boxed(demo(ctx)).await
     }
 
-    /// Changes what a pipeline is set to, as a new revision.
+    /// Changes the settings of a pipeline and stores them as a new revision. Fails with CONFLICT if `expectedRevision`
+    /// is not the current revision. For operators and admins.
     async fn update_pipeline(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The pipeline.")] id: ID,
-        #[graphql(desc = "What to change.")] input: UpdatePipelineInput,
+        #[graphql(desc = "ID of the pipeline.")] id: ID,
+        #[graphql(desc = "The changes.")] input: UpdatePipelineInput,
     ) -> Maybe<Pipeline> {
         boxed(update(ctx, &id, input)).await
     }
 
-    /// Sets a pipeline to what it was at an earlier revision, as a new one. It comes into effect now.
+    /// Rolls the settings of a pipeline back to an earlier revision. They are stored as a new revision and take effect
+    /// immediately. Fails with CONFLICT if `expectedRevision` is not the current revision. For operators and admins.
     async fn roll_back_pipeline(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The pipeline.")] id: ID,
-        #[graphql(desc = "The revision to go back to.")] revision: u64,
-        #[graphql(desc = "The revision that was looked at: if there is another one by now, the answer is CONFLICT.")]
+        #[graphql(desc = "ID of the pipeline.")] id: ID,
+        #[graphql(desc = "Number of the revision to restore.")] revision: u64,
+        #[graphql(desc = "The revision that the caller read. If the current revision differs, the mutation \
+                    fails with CONFLICT.")]
         expected_revision: Option<u64>,
     ) -> Maybe<Pipeline> {
         boxed(roll_back(ctx, &id, revision, expected_revision)).await
     }
 
-    /// Starts a pipeline. One that is started already goes on.
-    async fn start_pipeline(&self, ctx: &Context<'_>, #[graphql(desc = "The pipeline.")] id: ID) -> Maybe<Pipeline> {
+    /// Starts a pipeline. Idempotent: a pipeline that is already started continues. For operators and admins.
+    async fn start_pipeline(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "ID of the pipeline.")] id: ID,
+    ) -> Maybe<Pipeline> {
         boxed(start(ctx, &id)).await
     }
 
-    /// Stops a pipeline. Answers at once: draining goes on for as long as media is buffered.
+    /// Stops a pipeline. Idempotent. Returns immediately; with `DRAIN` the pipeline continues until all buffered media
+    /// was sent. For operators and admins.
     async fn stop_pipeline(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The pipeline.")] id: ID,
-        #[graphql(desc = "How. One that drains may be told to end at once.", default_with = "StopMode::Drain")]
+        #[graphql(desc = "ID of the pipeline.")] id: ID,
+        #[graphql(
+            desc = "How the pipeline is stopped. A pipeline that is draining can be stopped with \
+                    `AT_ONCE`.",
+            default_with = "StopMode::Drain"
+        )]
         mode: StopMode,
     ) -> Maybe<Pipeline> {
         boxed(stop(ctx, &id, mode)).await
     }
 
-    /// Stops a pipeline that runs and starts it again; starts one that does not. Each call does so, unless it says which
-    /// start it means to end.
+    /// Stops a pipeline if it runs, then starts it. Not idempotent unless `expectedStartedAt` is set. For operators and
+    /// admins.
     async fn restart_pipeline(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The pipeline.")] id: ID,
-        #[graphql(desc = "How it is stopped.", default_with = "StopMode::Drain")] mode: StopMode,
-        #[graphql(
-            desc = "`startedAt` of its status when it was looked at: if it was started again since, or is being restarted, \
-                    the answer is CONFLICT."
-        )]
+        #[graphql(desc = "ID of the pipeline.")] id: ID,
+        #[graphql(desc = "How the running pipeline is stopped.", default_with = "StopMode::Drain")] mode: StopMode,
+        #[graphql(desc = "`status.startedAt` that the caller read. If the pipeline was started again since, or \
+                    is being restarted, the mutation fails with CONFLICT.")]
         expected_started_at: Option<DateTime>,
     ) -> Maybe<Pipeline> {
         boxed(restart(ctx, &id, mode, expected_started_at)).await
     }
 
-    /// Switches a destination on or off. The others go on; one that is switched on begins at the place that is on air.
+    /// Enables or disables a destination. Idempotent. The other destinations are not interrupted. An enabled
+    /// destination starts at the current position on air. For operators and admins.
     async fn set_destination_enabled(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The pipeline.")] id: ID,
-        #[graphql(desc = "The destination's id.")] destination: ID,
-        #[graphql(desc = "True: packets are sent there.")] enabled: bool,
+        #[graphql(desc = "ID of the pipeline.")] id: ID,
+        #[graphql(desc = "ID of the destination.")] destination: ID,
+        #[graphql(desc = "True: enable the destination. False: disable it.")] enabled: bool,
     ) -> Maybe<Pipeline> {
         boxed(set_enabled(ctx, &id, &destination, enabled)).await
     }
 
-    /// Ends a destination's session and opens another one at once, also where it waits before the next attempt. CONFLICT
-    /// where the pipeline does not run or the destination is disabled.
+    /// Closes the session of a destination and opens a new one immediately, without waiting for the next retry. Fails
+    /// with CONFLICT if the pipeline does not run or the destination is disabled. For operators and admins.
     async fn reconnect_destination(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The pipeline.")] id: ID,
-        #[graphql(desc = "The destination's id.")] destination: ID,
+        #[graphql(desc = "ID of the pipeline.")] id: ID,
+        #[graphql(desc = "ID of the destination.")] destination: ID,
     ) -> Maybe<Pipeline> {
         boxed(reconnect(ctx, &id, &destination)).await
     }
 
-    /// Deletes a pipeline, with all that is on disk of it. One that runs is stopped at once.
+    /// Deletes a pipeline and its files. A running pipeline is stopped immediately. Idempotent: `deleted` is false if
+    /// there is no such pipeline. For operators and admins.
     async fn delete_pipeline(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The pipeline.")] id: ID,
+        #[graphql(desc = "ID of the pipeline.")] id: ID,
         #[graphql(
-            desc = "Leave its files where they are. They count against the tenant's quota; `cleanStorage` removes them.",
+            desc = "True: keep the files. They count towards the tenant's quota until `cleanStorage` \
+                    removes them.",
             default
         )]
         keep_files: bool,
@@ -128,12 +142,12 @@ impl PipelineMutation {
         boxed(delete(ctx, id, keep_files)).await
     }
 
-    /// Tries settings without keeping anything: checks them, fetches the playlist, connects to the processor and the
-    /// destinations, and says what would happen.
+    /// Validates settings without storing them: checks them, fetches the playlist, connects to the processor and to the
+    /// destinations, and reports what a pipeline with these settings would do. For operators and admins.
     async fn validate_pipeline(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to try.")] input: ValidatePipelineInput,
+        #[graphql(desc = "The settings to validate.")] input: ValidatePipelineInput,
     ) -> Maybe<Validation> {
         boxed(validate(ctx, input)).await
     }

@@ -25,68 +25,78 @@ pub struct StageMutation;
 
 #[Object]
 impl StageMutation {
-    /// Adds a component: a multipart request with one file. It is checked, compiled and asked to describe itself before it is
-    /// listed; what is refused is told in terms of the contract. The same file again is the same component. Stages that
-    /// follow its name (`autoSwap`) are swapped for it.
+    /// Adds a component from a multipart request with one file. The component is checked, compiled and asked to
+    /// describe itself before it is listed. Fails with INVALID_INPUT and the reason if it violates the contract.
+    /// Idempotent: an identical file returns the existing component. Stages with `autoSwap` whose component has the
+    /// same name are swapped to it. For operators and admins.
     async fn upload_stage(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The component.")] input: UploadStageInput,
+        #[graphql(desc = "The component to add.")] input: UploadStageInput,
     ) -> Maybe<UploadStagePayload> {
         boxed(upload(ctx, input)).await
     }
 
-    /// Fetches a component from an OCI registry and adds it as `uploadStage` does: an image manifest with one layer
-    /// `application/wasm`. Manifest and file have to hash to their digests. A registry that does not answer is UNAVAILABLE; one
-    /// at an address that the tenant's network policy does not allow is not asked. One at a time for each tenant.
+    /// Fetches a component from an OCI registry and adds it in the same way as `uploadStage`. The image manifest must
+    /// have one layer of the type `application/wasm`; the manifest and the file must match their digests. Addresses
+    /// that the tenant's network policy blocks are not contacted. Fails with UNAVAILABLE if the registry does not
+    /// answer. Each tenant can pull one component at a time. For operators and admins.
     async fn pull_stage(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to fetch.")] input: PullStageInput,
+        #[graphql(desc = "The component to fetch.")] input: PullStageInput,
     ) -> Maybe<PullStagePayload> {
         boxed(pull(ctx, input)).await
     }
 
-    /// Takes a component away. One that a pipeline is set to, now or as its version before, is a CONFLICT.
+    /// Removes a component. Fails with CONFLICT while a pipeline uses it, now or for rollback. Idempotent: `removed` is
+    /// false if there is no such component. For operators and admins.
     async fn remove_stage(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Its digest.")] digest: String,
-        #[graphql(desc = "Of this tenant; left out: the caller's own.")] tenant: Option<ID>,
-        #[graphql(desc = "True: of every tenant; for operators of the whole host.", default)] shared: bool,
+        #[graphql(desc = "Digest of the component, `sha256:…`.")] digest: String,
+        #[graphql(desc = "The tenant. Default: the caller's tenant.")] tenant: Option<ID>,
+        #[graphql(
+            desc = "True: remove a component that is available to every tenant. For operators and admins \
+                    of the whole host.",
+            default
+        )]
+        shared: bool,
     ) -> Maybe<RemoveStagePayload> {
         boxed(remove(ctx, digest, tenant, shared)).await
     }
 
-    /// Swaps a stage of a pipeline, which stays on air: the component is checked and compiled, given the last recorded
-    /// inputs, opened with the running version's state, and decides from the next call on. The old version runs beside it
-    /// for some batches and takes over where it fails. Answers once the swap is written down; `swapChanged` follows it. What
-    /// runs already, and a stage whose swap is under way, is a CONFLICT.
+    /// Swaps a stage of a pipeline without taking the pipeline off air. The component is checked, compiled, rehearsed
+    /// with the last recorded inputs and opened with the state of the running version; it decides from the next call
+    /// on. During the probation the old version runs beside it and takes over if it fails. Returns as soon as the swap
+    /// is stored; the subscription `swapChanged` sends each step. Fails with CONFLICT if the requested version already
+    /// runs or a swap of this stage is in progress. For operators and admins.
     async fn swap_stage(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to swap.")] input: SwapStageInput,
+        #[graphql(desc = "The swap to perform.")] input: SwapStageInput,
     ) -> Maybe<Swap> {
         boxed(swap(ctx, input)).await
     }
 
-    /// Swaps a stage in all of a tenant's pipelines, one after the other; the first that does not end well stops it. Pinned
-    /// stages and those that run that already are left out; where none is left, the answer is CONFLICT.
+    /// Swaps a stage in all pipelines of a tenant, one after the other, and stops at the first swap that fails. Pinned
+    /// stages and stages that already run the version are skipped. Fails with CONFLICT if no pipeline is left. For
+    /// operators and admins.
     async fn roll_out_stage(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to roll out.")] input: RollOutStageInput,
+        #[graphql(desc = "The rollout to perform.")] input: RollOutStageInput,
     ) -> Maybe<RollOut> {
         boxed(roll_out(ctx, input)).await
     }
 
-    /// Takes a stage back to the version before: at once while the new one is on probation, else by another swap. Where
-    /// there is no version before, the answer is CONFLICT.
+    /// Rolls a stage back to the previous version: immediately during a probation, otherwise with another swap. Fails
+    /// with CONFLICT if there is no previous version. For operators and admins.
     async fn roll_back_stage(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The pipeline.")] pipeline_id: ID,
-        #[graphql(desc = "Which stage.")] kind: StageKind,
+        #[graphql(desc = "ID of the pipeline.")] pipeline_id: ID,
+        #[graphql(desc = "The kind of the stage.")] kind: StageKind,
     ) -> Maybe<Swap> {
         boxed(roll_back(ctx, &pipeline_id, kind)).await
     }

@@ -13,15 +13,15 @@ pub struct StorageMutation;
 
 #[Object]
 impl StorageMutation {
-    /// Removes the files of a pipeline's batches that went on air, but of the newest. Batches that are not yet on air
-    /// everywhere always stay. Of a pipeline that was deleted and whose files were kept, removes all that is left; nothing
-    /// of that can stay.
+    /// Removes the files of a pipeline's finished batches, except the newest `keepBatches`. Batches that are not yet
+    /// sent to every destination are never removed. For a deleted pipeline whose files were kept, removes all remaining
+    /// files, whatever `keepBatches` says. Idempotent. For operators and admins.
     async fn clean_storage(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The pipeline.")] pipeline: ID,
-        #[graphql(desc = "So many of the newest finished batches stay.")] keep_batches: u32,
-        #[graphql(desc = "Remove nothing, only say what would be removed.", default)] dry_run: bool,
+        #[graphql(desc = "ID of the pipeline.")] pipeline: ID,
+        #[graphql(desc = "Number of the newest finished batches to keep.")] keep_batches: u32,
+        #[graphql(desc = "True: remove nothing and report what would be removed.", default)] dry_run: bool,
     ) -> Maybe<CleanStoragePayload> {
         boxed(clean(ctx, pipeline, keep_batches, dry_run)).await
     }

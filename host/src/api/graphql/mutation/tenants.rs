@@ -14,31 +14,35 @@ pub struct TenantMutation;
 
 #[Object]
 impl TenantMutation {
-    /// Makes a tenant. The same again is the same tenant. For admins of the whole host.
+    /// Creates a tenant. Idempotent: identical settings return the existing tenant. Fails with CONFLICT if a tenant of
+    /// this name has other settings, or if the name of another tenant differs only in upper and lower case. For admins
+    /// of the whole host.
     async fn create_tenant(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to make.")] input: CreateTenantInput,
+        #[graphql(desc = "The tenant to create.")] input: CreateTenantInput,
     ) -> Maybe<Tenant> {
         boxed(create(ctx, input)).await
     }
 
-    /// Changes what a tenant may use and reach, or shuts it out: all that is asked for or, where something is wrong,
-    /// nothing. For admins of the whole host.
+    /// Changes the quotas and policies of a tenant, or disables or enables it. Atomic: if one change is invalid,
+    /// nothing is changed. Fails with CONFLICT if the tenant `default` would be disabled. Idempotent. For admins of the
+    /// whole host.
     async fn update_tenant(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Its name.")] id: ID,
-        #[graphql(desc = "What to change.")] input: UpdateTenantInput,
+        #[graphql(desc = "Name of the tenant.")] id: ID,
+        #[graphql(desc = "The changes.")] input: UpdateTenantInput,
     ) -> Maybe<Tenant> {
         boxed(update(ctx, &id, input)).await
     }
 
-    /// Deletes a tenant that has no pipelines any more. For admins of the whole host.
+    /// Deletes a tenant. Fails with CONFLICT while it has pipelines, and always for the tenant `default`. Idempotent:
+    /// `deleted` is false if there is no such tenant. For admins of the whole host.
     async fn delete_tenant(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Its name.")] id: ID,
+        #[graphql(desc = "Name of the tenant.")] id: ID,
     ) -> Maybe<DeleteTenantPayload> {
         boxed(delete(ctx, id)).await
     }

@@ -14,17 +14,19 @@ pub struct TokenMutation;
 
 #[Object]
 impl TokenMutation {
-    /// Makes a token, and shows its secret this once. A name that is in use is a CONFLICT. For admins.
+    /// Creates a token and returns its secret, which cannot be read again. Fails with CONFLICT if the name is in use.
+    /// For admins.
     async fn create_token(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to make.")] input: CreateTokenInput,
+        #[graphql(desc = "The token to create.")] input: CreateTokenInput,
     ) -> Maybe<CreateTokenPayload> {
         boxed(create(ctx, input)).await
     }
 
-    /// Revokes a token for good: it is not taken any more, and subscriptions that came with it end. For admins.
-    async fn revoke_token(&self, ctx: &Context<'_>, #[graphql(desc = "The token.")] id: ID) -> Maybe<Token> {
+    /// Revokes a token permanently. The token is no longer accepted, and subscriptions that were opened with it end.
+    /// Idempotent. For admins.
+    async fn revoke_token(&self, ctx: &Context<'_>, #[graphql(desc = "ID of the token.")] id: ID) -> Maybe<Token> {
         boxed(revoke(ctx, &id)).await
     }
 }

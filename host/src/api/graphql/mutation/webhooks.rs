@@ -18,43 +18,48 @@ pub struct WebhookMutation;
 
 #[Object]
 impl WebhookMutation {
-    /// Makes a webhook. The same again is the same webhook; one with that name and other settings, or another secret
-    /// than the given one, is a CONFLICT. For admins.
+    /// Creates a webhook. Idempotent: identical settings return the existing webhook. Fails with CONFLICT if a webhook
+    /// of this name has other settings or another secret than the given one. For admins.
     async fn create_webhook(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to make.")] input: CreateWebhookInput,
+        #[graphql(desc = "The webhook to create.")] input: CreateWebhookInput,
     ) -> Maybe<CreateWebhookPayload> {
         boxed(create(ctx, input)).await
     }
 
-    /// Changes a webhook. For admins.
+    /// Changes a webhook. Idempotent. For admins.
     async fn update_webhook(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The webhook.")] id: ID,
-        #[graphql(desc = "What to change.")] input: UpdateWebhookInput,
+        #[graphql(desc = "ID of the webhook.")] id: ID,
+        #[graphql(desc = "The changes.")] input: UpdateWebhookInput,
     ) -> Maybe<Webhook> {
         boxed(update(ctx, &id, input)).await
     }
 
-    /// Deletes a webhook, with what waits to be delivered. For admins.
+    /// Deletes a webhook and its pending deliveries. Idempotent: `deleted` is false if there is no such webhook. For
+    /// admins.
     async fn delete_webhook(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The webhook.")] id: ID,
+        #[graphql(desc = "ID of the webhook.")] id: ID,
     ) -> Maybe<DeleteWebhookPayload> {
         boxed(delete(ctx, id)).await
     }
 
-    /// Sends a webhook something to try it, each time that it is called. What became of it is among its deliveries. For
-    /// admins.
-    async fn test_webhook(&self, ctx: &Context<'_>, #[graphql(desc = "The webhook.")] id: ID) -> Maybe<Delivery> {
+    /// Sends a test delivery to a webhook. Not idempotent: each call sends one. The query `deliveries` shows its
+    /// result. For admins.
+    async fn test_webhook(&self, ctx: &Context<'_>, #[graphql(desc = "ID of the webhook.")] id: ID) -> Maybe<Delivery> {
         boxed(test(ctx, &id)).await
     }
 
-    /// Sends a delivery once more, each time that it is called. For admins.
-    async fn deliver_again(&self, ctx: &Context<'_>, #[graphql(desc = "The delivery.")] id: ID) -> Maybe<Delivery> {
+    /// Repeats a delivery. Not idempotent: each call sends it once more. For admins.
+    async fn deliver_again(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "ID of the delivery.")] id: ID,
+    ) -> Maybe<Delivery> {
         boxed(deliver_again(ctx, &id)).await
     }
 }

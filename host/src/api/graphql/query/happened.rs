@@ -20,43 +20,45 @@ pub struct HappenedQuery;
 
 #[Object]
 impl HappenedQuery {
-    /// What happened, newest first.
+    /// Events, newest first.
     #[graphql(complexity = "cost(first, child_complexity)")]
     async fn events(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which events.")] filter: Option<EventFilterInput>,
-        #[graphql(desc = "So many, 20 if left out.")] first: Option<i32>,
-        #[graphql(desc = "Behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "Selects events. Default: all events that the caller may read.")] filter: Option<
+            EventFilterInput,
+        >,
+        #[graphql(desc = "Maximum number of edges, 0 to 200. Default: 20.")] first: Option<i32>,
+        #[graphql(desc = "Only edges after this cursor.")] after: Option<String>,
     ) -> Maybe<Connection<Event>> {
         boxed(events(ctx, &filter.unwrap_or_default(), first, after.as_deref())).await
     }
 
-    /// Lines of the log that are in memory, oldest first: the newest `last`, or the first `first` behind a cursor.
+    /// Log lines in memory, oldest first: the newest `last` lines, or the first `first` lines after a cursor.
     #[graphql(complexity = "cost(first.or(last), child_complexity)")]
     async fn logs(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which lines.")] filter: Option<LogFilterInput>,
-        #[graphql(desc = "So many from the oldest on.")] first: Option<i32>,
-        #[graphql(desc = "Behind this cursor.")] after: Option<String>,
-        #[graphql(desc = "So many up to the newest; 20 if neither it nor `first` is given.")] last: Option<i32>,
-        #[graphql(desc = "Before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Selects log lines. Default: all lines from `INFO` up that the caller may read.")]
+        filter: Option<LogFilterInput>,
+        #[graphql(desc = "Number of lines from the oldest on, 0 to 200. Not together with `last`.")] first: Option<i32>,
+        #[graphql(desc = "Only edges after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Number of newest lines, 0 to 200. Default: 20 if `first` is not set.")] last: Option<i32>,
+        #[graphql(desc = "Only edges before this cursor.")] before: Option<String>,
     ) -> Maybe<Connection<LogLine>> {
         Some(logs(ctx, &filter.unwrap_or_default(), &Piece { first, after, last, before }))
     }
 
-    /// Who did what, newest first. For admins.
+    /// The audit log, newest first. For admins.
     #[graphql(complexity = "cost(first, child_complexity)")]
     async fn audit(
         &self,
         ctx: &Context<'_>,
-        #[graphql(
-            desc = "Only what is about this tenant. Left out: the caller's own; for callers of the whole host, all."
-        )]
+        #[graphql(desc = "Only records of this tenant. Default: the caller's tenant; for host-wide callers, \
+                    all records.")]
         tenant: Option<ID>,
-        #[graphql(desc = "So many, 20 if left out.")] first: Option<i32>,
-        #[graphql(desc = "Behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "Maximum number of edges, 0 to 200. Default: 20.")] first: Option<i32>,
+        #[graphql(desc = "Only edges after this cursor.")] after: Option<String>,
     ) -> Maybe<Connection<AuditRecord>> {
         boxed(audit(ctx, tenant.as_ref(), first, after.as_deref())).await
     }

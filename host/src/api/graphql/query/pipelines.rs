@@ -15,22 +15,23 @@ pub struct PipelineQuery;
 
 #[Object]
 impl PipelineQuery {
-    /// The pipelines that the caller may see, by id. A tenant's quota bounds how many there are.
+    /// The pipelines that the caller may read, ordered by ID. The quotas of the tenants limit their number.
     #[graphql(complexity = "GRAPHQL_LIST_COST * child_complexity + 1")]
     async fn pipelines(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Only this tenant's. Left out: the caller's own; for callers of the whole host, all.")]
+        #[graphql(desc = "Only pipelines of this tenant. Default: the caller's tenant; for host-wide callers, \
+                    all tenants.")]
         tenant: Option<ID>,
     ) -> Maybe<Vec<Pipeline>> {
         Some(pipelines(ctx, tenant.as_ref()))
     }
 
-    /// One pipeline.
+    /// One pipeline. Fails with NOT_FOUND if it does not exist or belongs to another tenant.
     async fn pipeline(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Its id, or its stream id for one of the caller's own tenant.")] id: ID,
+        #[graphql(desc = "ID of the pipeline, or its stream ID if it belongs to the caller's tenant.")] id: ID,
     ) -> Maybe<Pipeline> {
         Some(core(ctx).and_then(|(control, actor)| control.pipeline(actor, &id)).map(Pipeline))
     }

@@ -12,7 +12,7 @@ pub struct ServerQuery;
 
 #[Object]
 impl ServerQuery {
-    /// Who is calling, and what they may do.
+    /// The caller and the caller's role.
     async fn me(&self, ctx: &Context<'_>) -> Result<Me> {
         let (_, actor) = core(ctx)?;
         Ok(Me {
@@ -23,7 +23,7 @@ impl ServerQuery {
         })
     }
 
-    /// The server: version, uptime, limits.
+    /// The server: version, uptime and limits.
     async fn server(&self, ctx: &Context<'_>) -> Result<Server> {
         let (control, actor) = core(ctx)?;
         server::now(control, actor)

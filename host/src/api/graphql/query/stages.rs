@@ -17,34 +17,33 @@ pub struct StageQuery;
 
 #[Object]
 impl StageQuery {
-    /// The components that stages can be made of: those that are bundled, and those in the host's store that the tenant may
-    /// use.
+    /// The components that the tenant may use as stages: bundled components and those in the host's store.
     #[graphql(complexity = "GRAPHQL_LIST_COST * child_complexity + 1")]
     async fn stage_components(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Of this tenant; left out: the caller's own.")] tenant: Option<ID>,
+        #[graphql(desc = "The tenant. Default: the caller's tenant.")] tenant: Option<ID>,
     ) -> Maybe<Vec<StageComponentInfo>> {
         boxed(components(ctx, tenant)).await
     }
 
-    /// Components that were not taken, and why, newest first. They are not kept over a restart of the server.
+    /// Rejected components with the reasons, newest first. A restart of the server clears the list.
     #[graphql(complexity = "GRAPHQL_LIST_COST * child_complexity + 1")]
     async fn refused_components(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Of this tenant; left out: the caller's own.")] tenant: Option<ID>,
+        #[graphql(desc = "The tenant. Default: the caller's tenant.")] tenant: Option<ID>,
     ) -> Maybe<Vec<RefusedComponent>> {
         boxed(refused(ctx, tenant)).await
     }
 
-    /// One roll-out.
-    async fn roll_out(&self, ctx: &Context<'_>, #[graphql(desc = "Its id.")] id: ID) -> Maybe<RollOut> {
+    /// One rollout. Fails with NOT_FOUND if it does not exist.
+    async fn roll_out(&self, ctx: &Context<'_>, #[graphql(desc = "ID of the rollout.")] id: ID) -> Maybe<RollOut> {
         boxed(roll_out(ctx, id)).await
     }
 
-    /// One swap of a stage.
-    async fn swap(&self, ctx: &Context<'_>, #[graphql(desc = "Its id.")] id: ID) -> Maybe<Swap> {
+    /// One swap. Fails with NOT_FOUND if it does not exist.
+    async fn swap(&self, ctx: &Context<'_>, #[graphql(desc = "ID of the swap.")] id: ID) -> Maybe<Swap> {
         boxed(swap(ctx, id)).await
     }
 }

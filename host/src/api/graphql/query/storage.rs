@@ -14,11 +14,12 @@ pub struct StorageQuery;
 
 #[Object]
 impl StorageQuery {
-    /// What lies on disk, by kind of file and by pipeline, and how much room there is.
+    /// Disk usage by kind of file and by pipeline, and available space.
     async fn storage(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Of this tenant. Left out: the caller's own; for callers of the whole host, all together.")]
+        #[graphql(desc = "The tenant. Default: the caller's tenant; for host-wide callers, all tenants \
+                    together.")]
         tenant: Option<ID>,
     ) -> Maybe<StorageStatistics> {
         Some(statistics(ctx, tenant.as_ref()))

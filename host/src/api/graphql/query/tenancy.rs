@@ -16,55 +16,56 @@ pub struct TenancyQuery;
 
 #[Object]
 impl TenancyQuery {
-    /// All tenants for callers of the whole host; for others their own.
+    /// All tenants for host-wide callers; for all others their own tenant.
     #[graphql(complexity = "GRAPHQL_LIST_COST * child_complexity + 1")]
     async fn tenants(&self, ctx: &Context<'_>) -> Maybe<Vec<Tenant>> {
         boxed(tenants(ctx)).await
     }
 
-    /// One tenant.
+    /// One tenant. Fails with NOT_FOUND if it does not exist or is not the caller's own.
     async fn tenant(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Its name. Left out: the caller's own; `default` for callers of the whole host.")] id: Option<
-            ID,
-        >,
+        #[graphql(desc = "Name of the tenant. Default: the caller's tenant; `default` for host-wide callers.")]
+        id: Option<ID>,
     ) -> Maybe<Tenant> {
         boxed(tenant(ctx, id.as_ref())).await
     }
 
-    /// Tokens, the newest first, revoked ones too. Never their secrets. For admins.
+    /// Tokens without their secrets, newest first, including revoked ones. For admins.
     #[graphql(complexity = "cost(first, child_complexity)")]
     async fn tokens(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Of this tenant. Left out: the caller's own; for callers of the whole host, all.")]
+        #[graphql(desc = "Only tokens of this tenant. Default: the caller's tenant; for host-wide callers, all \
+                    tokens.")]
         tenant: Option<ID>,
-        #[graphql(desc = "So many, 20 if left out.")] first: Option<i32>,
-        #[graphql(desc = "Behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "Maximum number of edges, 0 to 200. Default: 20.")] first: Option<i32>,
+        #[graphql(desc = "Only edges after this cursor.")] after: Option<String>,
     ) -> Maybe<Connection<Token>> {
         boxed(tokens(ctx, tenant.as_ref(), first, after.as_deref())).await
     }
 
-    /// A tenant's webhooks. For admins.
+    /// The webhooks of a tenant. For admins.
     #[graphql(complexity = "GRAPHQL_LIST_COST * child_complexity + 1")]
     async fn webhooks(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Of this tenant. Left out: the caller's own; `default` for callers of the whole host.")]
-        tenant: Option<ID>,
+        #[graphql(desc = "The tenant. Default: the caller's tenant; `default` for host-wide callers.")] tenant: Option<
+            ID,
+        >,
     ) -> Maybe<Vec<Webhook>> {
         boxed(webhooks(ctx, tenant.as_ref())).await
     }
 
-    /// What a webhook was sent, newest first. For admins.
+    /// The deliveries of a webhook, newest first. For admins.
     #[graphql(complexity = "cost(first, child_complexity)")]
     async fn deliveries(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The webhook.")] webhook: ID,
-        #[graphql(desc = "So many, 20 if left out.")] first: Option<i32>,
-        #[graphql(desc = "Behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "ID of the webhook.")] webhook: ID,
+        #[graphql(desc = "Maximum number of edges, 0 to 200. Default: 20.")] first: Option<i32>,
+        #[graphql(desc = "Only edges after this cursor.")] after: Option<String>,
     ) -> Maybe<Connection<Delivery>> {
         boxed(deliveries(ctx, &webhook, first, after.as_deref())).await
     }

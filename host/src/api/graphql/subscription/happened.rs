@@ -28,12 +28,14 @@ pub struct HappenedSubscription;
 
 #[Subscription]
 impl HappenedSubscription {
-    /// What happens from now on, each once it is written down. A reader that was too slow for some gets them from what
-    /// was written, as far as it is kept.
+    /// New events, each sent after it is stored. A slow subscriber gets the events that it missed from the store, as
+    /// far as they are retained.
     async fn events(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which events.")] filter: Option<EventFilterInput>,
+        #[graphql(desc = "Selects events. Default: all events that the caller may read.")] filter: Option<
+            EventFilterInput,
+        >,
     ) -> Result<Follow<Event>> {
         let (control, actor) = core(ctx)?;
         let filter = filter.unwrap_or_default();
@@ -41,13 +43,14 @@ impl HappenedSubscription {
         until_deleted(control, actor, filter.pipeline.as_ref(), events.into_stream())
     }
 
-    /// Lines of the log: the newest ones at once, then each new one, several in one answer where they come fast. A reader
-    /// that is too slow loses the oldest and is told how many.
+    /// Log lines: first the newest `last` lines, then each new line. A slow subscriber skips the oldest lines;
+    /// `dropped` counts them.
     async fn logs(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which lines.")] filter: Option<LogFilterInput>,
-        #[graphql(desc = "So many of the newest first; 20 if left out.")] last: Option<i32>,
+        #[graphql(desc = "Selects log lines. Default: all lines from `INFO` up that the caller may read.")]
+        filter: Option<LogFilterInput>,
+        #[graphql(desc = "Number of the newest lines to send first, 0 to 200. Default: 20.")] last: Option<i32>,
     ) -> Result<Follow<LogUpdate>> {
         let (control, actor) = core(ctx)?;
         let filter = filter.unwrap_or_default();

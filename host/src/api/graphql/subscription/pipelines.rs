@@ -15,13 +15,13 @@ pub struct PipelineSubscription;
 
 #[Subscription]
 impl PipelineSubscription {
-    /// How a pipeline is, or how all pipelines are that the caller may see: at once, after each change, and each second
-    /// while one runs. A reader that is too slow gets the newest and skips what was in between.
+    /// The status of one pipeline, or of all pipelines that the caller may read: immediately, after each change, and
+    /// every second while a pipeline runs. A slow subscriber gets the newest status and skips the ones between.
     async fn pipeline_status(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The pipeline; left out: all, those that are made later too.")] id: Option<ID>,
-        #[graphql(desc = "Where no pipeline is named: only this tenant's.")] tenant: Option<ID>,
+        #[graphql(desc = "ID of the pipeline. Default: all pipelines, including those created later.")] id: Option<ID>,
+        #[graphql(desc = "Only pipelines of this tenant. Ignored if `id` is set.")] tenant: Option<ID>,
     ) -> Result<Follow<PipelineStatus>> {
         let (control, actor) = core(ctx)?;
         let seen = match &id {
@@ -31,11 +31,12 @@ impl PipelineSubscription {
         Ok(seen.map(|(id, shown)| Ok(PipelineStatus::new(&id, &shown))).boxed())
     }
 
-    /// The steps that a pipeline's batches take from now on.
+    /// Every step that the pipeline's batches complete from now on. A slow subscriber skips steps; `dropped` counts
+    /// them.
     async fn batch_progress(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The pipeline.")] id: ID,
+        #[graphql(desc = "ID of the pipeline.")] id: ID,
     ) -> Result<Follow<BatchProgress>> {
         let (control, actor) = core(ctx)?;
         let id = control.pipeline(actor, &id)?.id().clone();

@@ -21,13 +21,14 @@ pub struct ServerSubscription;
 
 #[Subscription]
 impl ServerSubscription {
-    /// What lies on disk: at once, and then at intervals.
+    /// Disk usage: immediately, then at regular intervals.
     async fn storage(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Of this tenant. Left out: the caller's own; for callers of the whole host, all together.")]
+        #[graphql(desc = "The tenant. Default: the caller's tenant; for host-wide callers, all tenants \
+                    together.")]
         tenant: Option<ID>,
-        #[graphql(desc = "Each so many seconds, from 1 to 3600; 10 if left out.")] every_seconds: Option<i32>,
+        #[graphql(desc = "Interval in seconds, 1 to 3600. Default: 10.")] every_seconds: Option<i32>,
     ) -> Result<Follow<StorageStatistics>> {
         let (control, actor) = core(ctx)?;
         let (control, actor) = (control.clone(), actor.clone());
@@ -37,11 +38,11 @@ impl ServerSubscription {
         Ok(ticks.map(move |_| storage::seen(&control, &actor, tenant.as_ref())).boxed())
     }
 
-    /// The server's numbers: at once, and then at intervals.
+    /// The state of the server: immediately, then at regular intervals.
     async fn server(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Each so many seconds, from 1 to 3600; 5 if left out.")] every_seconds: Option<i32>,
+        #[graphql(desc = "Interval in seconds, 1 to 3600. Default: 5.")] every_seconds: Option<i32>,
     ) -> Result<Follow<Server>> {
         let (control, actor) = core(ctx)?;
         let (control, actor) = (control.clone(), actor.clone());

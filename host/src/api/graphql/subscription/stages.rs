@@ -14,12 +14,14 @@ pub struct StageSubscription;
 
 #[Subscription]
 impl StageSubscription {
-    /// Swaps of stages: each from now on, whenever it takes a step. A reader that is too slow skips steps; the next swap that it
-    /// gets holds them all.
+    /// Every swap that completes a step from now on. A slow subscriber skips updates; each update has all steps of its
+    /// swap so far.
     async fn swap_changed(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Of this pipeline; left out: of all that the caller may see.")] pipeline_id: Option<ID>,
+        #[graphql(desc = "ID of the pipeline. Default: all pipelines that the caller may read.")] pipeline_id: Option<
+            ID,
+        >,
     ) -> Result<Follow<Swap>> {
         let (control, actor) = core(ctx)?;
         let swaps = control.watch_swaps(actor, named(pipeline_id.as_ref()))?;

@@ -6,36 +6,36 @@ use serde_json::Value;
 use crate::api::graphql::scalars::DateTime;
 use crate::control::registry::{self, AuditRow};
 
-/// How something that was asked for ended.
+/// The outcome of an audited action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[graphql(remote = "registry::Outcome")]
 pub enum AuditOutcome {
-    /// It was done.
+    /// The action changed something.
     Done,
-    /// It was so already.
+    /// The action changed nothing: the requested state already existed.
     Unchanged,
 }
 
-/// A line of the audit log.
+/// A record of the audit log: who did what, to what, and with which outcome.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct AuditRecord {
-    /// Its id; it rises with time.
+    /// ID of the record. IDs increase over time.
     pub id: ID,
-    /// When.
+    /// Time of the action.
     pub at: DateTime,
-    /// The tenant that it is about; null: the host.
+    /// The tenant that the action concerns. Null: the whole host.
     pub tenant: Option<ID>,
-    /// Who did it.
+    /// Name of the caller.
     pub actor: String,
-    /// The token that they came with; null without one.
+    /// ID of the token that authenticated the caller. Null if no token was used.
     pub token_id: Option<ID>,
-    /// What they did, such as `pipeline.create`.
+    /// Name of the action, such as `pipeline.create`.
     pub action: String,
-    /// What they did it to.
+    /// The object of the action, such as `pipeline acme:tv`.
     pub target: String,
-    /// How it ended.
+    /// Outcome of the action.
     pub outcome: AuditOutcome,
-    /// More about it, without secrets.
+    /// Details of the action, without secrets. Null if there are none.
     pub detail: Option<Value>,
 }
 

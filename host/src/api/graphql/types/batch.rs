@@ -7,100 +7,103 @@ use crate::api::graphql::scalars::{BigInt, DateTime};
 use crate::control::id::PipelineId;
 use crate::store::journal::{self, BatchProgress as Progress, BatchRecord};
 
-/// A step of a batch on its way to air, in this order.
+/// A processing step of a batch. The values are listed in processing order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[graphql(remote = "journal::Step")]
 pub enum BatchStep {
-    /// Its segments are known and on disk.
+    /// All segments of the batch are known and stored on disk.
     Cut,
-    /// Picture and sound are apart, and it has its place on the timeline.
+    /// Video and audio are demultiplexed, and the batch has its position on the timeline.
     Demuxed,
-    /// Its audio was given to the connection to the processor.
+    /// The audio of the batch was handed to the connection to the processor.
     Sent,
-    /// It is decided whose audio goes on air.
+    /// The audio that goes on air is chosen: processed or original.
     Decided,
-    /// It is ready for air.
+    /// The batch is ready for air.
     Remuxed,
-    /// Its first packet went out.
+    /// The first packet of the batch was sent.
     OnAir,
-    /// Its last packet went out to every destination.
+    /// The last packet of the batch was sent to every destination.
     Done,
 }
 
-/// Whose audio a batch has on air.
+/// The audio that a batch has on air.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 pub enum BatchOutcome {
-    /// The processor's.
+    /// The audio that the processor returned.
     Processed,
-    /// The source's own.
+    /// The audio of the source (the fallback).
     Original,
 }
 
-/// A batch: some seconds of the stream that take their way to air together.
+/// A batch: some seconds of the stream that are processed and sent as one unit.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct Batch {
-    /// Its number; it rises by one, over restarts too.
+    /// Number of the batch. It increases by one with each batch, also across restarts.
     number: u64,
-    /// The furthest step that it took.
+    /// The last step that the batch completed.
     step: BatchStep,
-    /// Each step that it took.
+    /// Every step that the batch completed, in order.
     steps: Vec<StepTaken>,
-    /// Whose audio it has on air; null until it is decided.
+    /// The audio that goes on air. Null before the step `DECIDED`.
     outcome: Option<BatchOutcome>,
-    /// Why it kept its original audio, in a word, as in the counters; null where it did not.
+    /// Reason for the fallback to the original audio, as a keyword; the same keywords as in
+    /// `counters.originalByReason`. Null if there was no fallback.
     original_reason: Option<String>,
-    /// The same in a sentence.
+    /// Reason for the fallback to the original audio, as a sentence. Null if there was no fallback.
     original_message: Option<String>,
-    /// From sending the fragment to its reply, in milliseconds; null where none came in time.
+    /// Time from sending the fragment to receiving its reply, in milliseconds. Null if no reply arrived in time.
     round_trip_ms: Option<BigInt>,
-    /// All that was decided, as the host keeps it: the plan, why, what the reply was. Its fields may change between
-    /// versions.
+    /// Everything that was decided about the batch: the remux plan, the reasons and the reply. Null before the step
+    /// `DECIDED`. The fields may change between versions.
     decision: Option<Value>,
-    /// Why it was cut where it was: `length`, `discontinuity`, `cue`, `aligned` (wall clock), `flush` (the end), `other`.
+    /// Reason for the end of the batch: `length`, `discontinuity`, `cue`, `aligned` (wall clock), `flush` (end of the
+    /// stream) or `other`.
     cut_reason: String,
-    /// How long it is on air, in seconds; null until it is decided.
+    /// Duration on air, in seconds. Null before the step `DECIDED`.
     duration_seconds: Option<f64>,
-    /// When its last segment was on disk.
+    /// Time at which the last segment of the batch was stored on disk.
     complete_at: DateTime,
-    /// Index of its first segment in the run.
+    /// Index of the first segment of the batch, counted from the start of the run.
     first_segment: BigInt,
-    /// Index of its last segment in the run.
+    /// Index of the last segment of the batch, counted from the start of the run.
     last_segment: BigInt,
-    /// Its timestamps may not follow on from the batch before.
+    /// True if the timestamps of the batch need not continue those of the previous batch.
     discontinuity: bool,
-    /// Its run ended before it was on air, and the next one did not go on with it.
+    /// True if the run ended before the batch was on air and the next run did not resume with it.
     given_up: bool,
-    /// Its files are gone.
+    /// True if the files of the batch were removed.
     cleaned: bool,
 }
 
-/// A step that a batch took.
+/// A step that a batch completed.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct StepTaken {
     /// The step.
     step: BatchStep,
-    /// When the work that led to it began: when the step before was taken.
+    /// Time at which the work for this step started: the completion of the previous step.
     started_at: DateTime,
-    /// When it was taken, and written down.
+    /// Time at which the step was completed and recorded.
     at: DateTime,
-    /// How long it took, in seconds.
+    /// Duration of the step, in seconds.
     seconds: f64,
 }
 
-/// A batch took a step.
+/// A step that a batch has just completed.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct BatchProgress {
-    /// The pipeline.
+    /// ID of the pipeline.
     pipeline_id: ID,
-    /// The batch's number.
+    /// Number of the batch.
     number: u64,
-    /// The step.
+    /// The step that was completed.
     step: BatchStep,
-    /// When it was taken, and written down.
+    /// Time at which the step was completed and recorded.
     at: DateTime,
-    /// Whose audio it has on air; null until it is decided.
+    /// The audio that goes on air. Null before the step `DECIDED`.
     outcome: Option<BatchOutcome>,
-    /// Steps that this subscriber was too slow for, just before this one. What they led to is told by the batch itself.
+    /// Number of steps that were skipped just before this one because the subscriber was too slow. The batch itself
+    /// (`pipeline.batch`) has all of its steps.
     dropped: BigInt,
 }
 

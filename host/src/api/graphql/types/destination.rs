@@ -7,7 +7,7 @@ use crate::control::snapshot::DestinationView;
 use crate::control::srs::SrsView;
 use crate::pipeline::air::status as air;
 
-/// What a destination is doing.
+/// The state of a destination.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 pub enum DestinationState {
     /// There is nothing to send yet.
@@ -16,96 +16,100 @@ pub enum DestinationState {
     Connecting,
     /// A session is open.
     Publishing,
-    /// The last session was lost, or none came about; the next attempt follows.
+    /// The last session was lost or could not be opened. A retry follows.
     Retrying,
     /// Everything was sent and the session was closed.
     Done,
-    /// It was stopped before everything was sent.
+    /// The destination was stopped before everything was sent.
     Stopped,
-    /// It is switched off: no packets are sent there.
+    /// The destination is disabled. No packets are sent to it.
     Disabled,
 }
 
-/// A destination, as we see it and as the server itself sees it.
+/// The status of a destination, as measured by Outboard and, with SRS, as reported by the server.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct DestinationStatus {
-    /// Names it, here as in settings and events.
+    /// ID of the destination. Settings and events use the same ID.
     id: String,
-    /// The name that people see: given, or made of host and application. Unique in the pipeline.
+    /// Display name, unique within the pipeline: the configured name, or one made from host and application.
     name: String,
-    /// False: it is switched off, and no packets are sent there.
+    /// False if the destination is disabled and no packets are sent to it.
     enabled: bool,
-    /// Its URL without the stream key.
+    /// URL of the destination, without the stream key.
     url: String,
-    /// What it is doing.
+    /// State of the destination.
     state: DestinationState,
-    /// Packets left for it within the last seconds.
+    /// True if packets were sent to the destination within the last 3 seconds and the receiver accepts them.
     on_air: bool,
-    /// Why the last session was lost or none came about, while it is tried again.
+    /// Reason why the last session was lost or could not be opened. Null unless the state is `RETRYING`.
     problem: Option<String>,
-    /// How many attempts failed in a row.
+    /// Number of consecutive failed attempts to connect.
     attempts: u32,
-    /// When the last packet left.
+    /// Time at which the last packet was sent. Null before the first packet.
     last_packet_at: Option<DateTime>,
-    /// How far it is behind the clock, in milliseconds of media; null while no packets leave for it.
+    /// Backlog: how far the destination is behind the air clock, in milliseconds of media. Null while the destination
+    /// is not on air.
     backlog_ms: Option<BigInt>,
-    /// Air time of the packet that is next, in seconds.
+    /// Air time of the next packet to send, in seconds. Null before the destination has a position.
     position_seconds: Option<f64>,
-    /// Air time up to which the server has surely received; null where it says nothing.
+    /// Air time up to which the server acknowledged the media, in seconds. Null if the server sends no
+    /// acknowledgements.
     acknowledged_seconds: Option<f64>,
-    /// The longest time between two packets, in milliseconds.
+    /// Longest time between two packets, in milliseconds.
     max_gap_ms: BigInt,
-    /// The same without the time in which the server was away or took nothing.
+    /// Longest time between two packets, in milliseconds, without the time in which the server was unavailable or
+    /// accepted nothing.
     max_own_gap_ms: BigInt,
-    /// What was counted.
+    /// Counters of the destination.
     counters: DestinationCounters,
-    /// What SRS says of our stream; null where its API is not set, or it was not asked yet.
+    /// What SRS reports about the stream. Null if `srsApi` is not set or has not been queried yet.
     srs: Option<SrsStatus>,
 }
 
-/// What a destination has counted.
+/// Counters of a destination, from the start of the run.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct DestinationCounters {
-    /// Pictures that were written, repeats included.
+    /// Video frames written, including repeats.
     video: BigInt,
-    /// Audio packets that were written, repeats included.
+    /// Audio packets written, including repeats.
     audio: BigInt,
-    /// Bytes that were written, with all that the protocol adds.
+    /// Bytes written, including protocol overhead.
     bytes: BigInt,
-    /// Packets that were written once more after a session was lost.
+    /// Packets that were written again after a session was lost.
     repeated: BigInt,
-    /// Packets that this destination never got, whatever the reason: the three counts below together.
+    /// Packets that were never written to this destination: the sum of the three `dropped…` counters.
     skipped_packets: BigInt,
-    /// Seconds of the programme that this destination never got.
+    /// Duration of the media that was never written to this destination, in seconds.
     skipped_seconds: f64,
-    /// Packets that were skipped because the destination was too far behind.
+    /// Packets skipped because the backlog of the destination was too large.
     dropped_lagging: BigInt,
-    /// Packets that were skipped because the destination was away until their batch was released.
+    /// Packets skipped because the destination was unavailable until their batch was released.
     dropped_released: BigInt,
-    /// Packets that were skipped because their file could not be read.
+    /// Packets skipped because their file could not be read.
     dropped_unreadable: BigInt,
-    /// Packets that were written to a session that was lost before it acknowledged them, and not again.
+    /// Packets that were written to a session that was lost before the server acknowledged them, and that were not
+    /// repeated.
     unconfirmed: BigInt,
-    /// Packets that left late.
+    /// Packets sent more than 1 second after their time on air.
     late: BigInt,
-    /// Sessions that were opened.
+    /// Sessions opened.
     sessions: BigInt,
-    /// Sessions that were lost.
+    /// Sessions lost.
     reconnects: BigInt,
 }
 
-/// What SRS says of our stream.
+/// What the HTTP API of SRS reports about the stream.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct SrsStatus {
-    /// Its API answered.
+    /// True if the API answered.
     reachable: bool,
-    /// It has our stream, with a publisher.
+    /// True if SRS has the stream and an active publisher for it.
     publishing: bool,
-    /// Who is connected to the stream there.
+    /// Number of clients connected to the stream at SRS. Null if unknown.
     clients: Option<BigInt>,
-    /// What it receives, in kilobits per second.
+    /// Bitrate that SRS receives, in kilobits per second. Null if unknown.
     receive_kbps: Option<f64>,
-    /// Why there is no view of it.
+    /// Reason why SRS could not be queried. Null if there is no problem.
     problem: Option<String>,
 }
 

@@ -9,137 +9,137 @@ use crate::control::recorder::RecordedEvent;
 use crate::control::registry::EventRow;
 use crate::pipeline::event;
 
-/// How much an event matters.
+/// The severity of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[graphql(remote = "event::Severity")]
 pub enum Severity {
-    /// Good to know.
+    /// Normal operation.
     Info,
-    /// The stream goes on, but not as it should.
+    /// The stream is on air, but degraded.
     Warning,
-    /// Something was lost, or the stream is off air.
+    /// Media was lost, or the stream is off air.
     Error,
 }
 
-/// What happened. Further kinds may be added.
+/// The kind of an event. More kinds may be added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[graphql(remote = "event::EventKind")]
 pub enum EventKind {
-    /// The pipeline was made.
+    /// The pipeline was created.
     Created,
-    /// Its settings were changed.
+    /// The settings of the pipeline were changed.
     Updated,
-    /// Its settings went back to an earlier revision.
+    /// The settings of the pipeline were rolled back to an earlier revision.
     RolledBack,
-    /// It was deleted.
+    /// The pipeline was deleted.
     Deleted,
-    /// It was told to run.
+    /// A caller started the pipeline.
     Started,
-    /// It was told to stop.
+    /// A caller stopped the pipeline.
     Stopped,
-    /// It ended by itself: the source is over.
+    /// The pipeline ended by itself because its source ended.
     Ended,
-    /// It could not start or go on; it is tried again.
+    /// The pipeline failed to start or failed while running. A retry follows.
     Failed,
-    /// The source is there.
+    /// The source is reachable.
     SourceConnected,
-    /// The source cannot be reached, or was live and has ended; it is looked at again.
+    /// The source is unreachable, or its live playlist has ended. A retry follows.
     SourceLost,
-    /// The source brings nothing new.
+    /// The playlist has no new segments.
     SourceStale,
-    /// The source goes on.
+    /// The playlist has new segments again.
     SourceFresh,
-    /// The other URL is followed.
+    /// The pipeline switched between the source URL and the backup URL.
     SourceFailover,
-    /// Segments will not come.
+    /// Segments are missing and will not be fetched.
     SourceGap,
-    /// The playlist started anew.
+    /// The playlist restarted with a new sequence.
     SourceRestarted,
-    /// Something about the source that a person may want to mend.
+    /// The source has a defect that an operator may want to correct.
     SourceWarning,
     /// The processor is connected.
     ProcessorConnected,
-    /// The processor is away.
+    /// The connection to the processor was lost.
     ProcessorLost,
-    /// The circuit breaker holds fragments back.
+    /// The circuit breaker opened: no fragments are sent to the processor.
     BreakerOpened,
-    /// The circuit breaker lets fragments through again.
+    /// The circuit breaker closed: fragments are sent to the processor again.
     BreakerClosed,
-    /// A batch goes on air with its original audio though there is a processor.
+    /// A batch goes on air with its original audio although a processor is configured.
     Fallback,
-    /// A batch, or part of it, is lost.
+    /// A batch, or part of it, was lost.
     BatchLost,
-    /// A batch is longer than the stream is behind its source: it comes too late.
+    /// A batch is longer than the delay between source and air, so it is ready too late.
     BatchTooLong,
-    /// A stage failed; another answered for it.
+    /// A stage failed. The previous version or the host answered in its place.
     StageFailed,
     /// A stage was swapped on air.
     StageSwapped,
-    /// A swap was taken back.
+    /// A swap of a stage was rolled back.
     StageRolledBack,
-    /// Packets leave for at least one destination.
+    /// Packets are sent to at least one destination.
     OnAir,
-    /// Packets leave for no destination any more.
+    /// No packets are sent to any destination any more.
     OffAir,
-    /// A destination takes packets.
+    /// A destination accepts packets.
     DestinationConnected,
-    /// A destination is away, or takes nothing.
+    /// A destination is unavailable or accepts no packets.
     DestinationLost,
-    /// Packets were passed over for a destination.
+    /// Packets were skipped for a destination.
     DestinationDropped,
     /// A quota of the tenant is reached.
     QuotaReached,
     /// The disk is nearly full.
     DiskLow,
-    /// There is room again, below the quota or on the disk.
+    /// Space is available again, within the quota or on the disk.
     StorageRecovered,
-    /// Files of finished batches were removed to make room, or by hand.
+    /// Files of finished batches were removed, by retention or by a caller.
     StorageCleaned,
-    /// Folders of the stream were removed while it runs; they are made again.
+    /// Directories of the stream were removed while it runs. They are created again.
     FilesLost,
-    /// A problem began.
+    /// An incident was opened.
     IncidentOpened,
-    /// A problem became more severe.
+    /// The severity of an incident increased.
     IncidentEscalated,
-    /// A problem is over.
+    /// An incident was resolved.
     IncidentResolved,
 }
 
-/// Something that happened.
+/// An event of a pipeline, a tenant or the host.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct Event {
-    /// Its id; it rises with time.
+    /// ID of the event. IDs increase over time.
     pub id: ID,
-    /// When.
+    /// Time of the event.
     pub at: DateTime,
-    /// Whose it is; null: the host's.
+    /// The tenant that the event belongs to. Null: the host.
     pub tenant: Option<ID>,
-    /// The pipeline in which it happened; null: it is about the tenant.
+    /// ID of the pipeline that the event belongs to. Null if it belongs to no single pipeline.
     pub pipeline_id: Option<ID>,
-    /// What.
+    /// Kind of the event.
     pub kind: EventKind,
-    /// How much it matters.
+    /// Severity of the event.
     pub severity: Severity,
-    /// In a sentence, for people.
+    /// Description of the event, as a sentence.
     pub message: String,
-    /// The batch that it is about.
+    /// Number of the batch that the event concerns. Null if it concerns no single batch.
     pub batch: Option<u64>,
-    /// The part that it comes from, or that is back; null where it is about none.
+    /// The component that caused the problem, or that recovered. Null if the event concerns none.
     pub cause: Option<HealthCause>,
-    /// The id of the incident that it tells of.
+    /// ID of the incident that the event belongs to. Null if it belongs to none.
     pub incident: Option<ID>,
 }
 
-/// Which events. What is left out does not narrow.
+/// Selects events. Fields that are not set match all events.
 #[derive(Debug, Clone, Default, InputObject)]
 pub struct EventFilterInput {
-    /// Of this tenant. Left out: of the caller's own; for callers of the whole host, of all tenants.
+    /// Only events of this tenant. Default: the caller's tenant; for host-wide callers, all tenants.
     pub tenant: Option<ID>,
-    /// Of this pipeline.
+    /// Only events of this pipeline.
     pub pipeline: Option<ID>,
-    /// Of these kinds.
+    /// Only events of these kinds.
     pub kinds: Option<Vec<EventKind>>,
-    /// That matter at least so much.
+    /// Only events of this severity or higher.
     pub min_severity: Option<Severity>,
 }
 

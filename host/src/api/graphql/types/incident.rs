@@ -7,30 +7,31 @@ use super::status::HealthCause;
 use crate::api::graphql::scalars::{BigInt, DateTime, seconds};
 use crate::control::registry::IncidentRow;
 
-/// A problem of a pipeline. At most one of a cause is open; what flaps is one, until it has been away for 10 s.
+/// A problem of a pipeline, from start to end. A pipeline has at most one open incident for each cause. A problem that
+/// recurs within 10 seconds belongs to the same incident.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct Incident {
-    /// Its id; it rises with time.
+    /// ID of the incident. IDs increase over time.
     pub id: ID,
-    /// The pipeline.
+    /// ID of the pipeline.
     pub pipeline_id: ID,
-    /// The part that the problem comes from.
+    /// The component that causes the problem.
     pub cause: HealthCause,
-    /// How much it mattered at its worst: ERROR while it kept the pipeline off air.
+    /// Highest severity of the incident so far. `ERROR` if it took the pipeline off air.
     pub severity: Severity,
-    /// When it was first seen.
+    /// Time at which the problem was first detected.
     pub opened_at: DateTime,
-    /// When it was last heard of.
+    /// Time at which the problem was last detected.
     pub updated_at: DateTime,
-    /// When it was gone; null while it is open.
+    /// Time at which the incident was resolved. Null while it is open.
     pub resolved_at: Option<DateTime>,
-    /// How long it lasted, or has lasted when it was last heard of, in seconds.
+    /// Duration of the incident, in seconds: until `resolvedAt` or, while it is open, until `updatedAt`.
     pub duration_seconds: f64,
-    /// How many events it stands for: lost connections, late replies, and the like.
+    /// Number of occurrences in this incident, such as lost connections or late replies.
     pub count: BigInt,
-    /// What the problem is, in a sentence.
+    /// Description of the problem, as a sentence.
     pub message: String,
-    /// What to do about it, in a sentence.
+    /// Recommended action, as a sentence.
     pub advice: String,
 }
 

@@ -10,73 +10,75 @@ use crate::control::Control;
 use crate::control::access::Actor;
 use crate::logs::{self, Filter, LogRecord};
 
-/// How much a line matters.
+/// The level of a log line.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Enum)]
 #[graphql(remote = "logs::Level")]
 pub enum LogLevel {
     /// Every detail.
     Trace,
-    /// For those who look for a fault.
+    /// Details for debugging.
     Debug,
-    /// What happens.
+    /// Normal operation.
     #[default]
     Info,
-    /// What should not happen; the stream goes on.
+    /// Unexpected conditions that do not interrupt the stream.
     Warn,
-    /// What somebody must look at.
+    /// Conditions that need attention.
     Error,
 }
 
-/// A line of the log.
+/// A log line.
 #[derive(Debug, Clone, Default, SimpleObject)]
 pub struct LogLine {
-    /// Its id; it rises with time.
+    /// ID of the line. IDs increase over time.
     pub id: ID,
-    /// When.
+    /// Time at which the line was logged.
     pub at: DateTime,
-    /// How much it matters.
+    /// Level of the line.
     pub level: LogLevel,
-    /// Where it comes from: a part of the host such as `source` or `air`, `ffmpeg`, or `stage`.
+    /// The component that logged the line: a part of the host such as `source` or `air`, `ffmpeg`, or `stage`.
     pub target: String,
-    /// Whose it is; null: the host's own.
+    /// The tenant that the line belongs to. Null: the host.
     pub tenant: Option<ID>,
-    /// The pipeline that it is about.
+    /// ID of the pipeline that the line belongs to. Null if it belongs to none.
     pub pipeline_id: Option<ID>,
-    /// The batch that it is about.
+    /// Number of the batch that the line concerns. Null if it concerns none.
     pub batch: Option<u64>,
-    /// What it says.
+    /// Text of the line.
     pub message: String,
-    /// What else it says, by name.
+    /// Further values of the line, by name.
     pub fields: Value,
 }
 
-/// Lines of the log, as they are written: some at once, several times a second at most.
+/// New log lines. Lines that are logged in quick succession arrive in one update; there are at most 5 updates per
+/// second.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct LogUpdate {
     /// The next lines, oldest first.
     pub lines: Vec<LogLine>,
-    /// Lines that this subscriber was too slow for, just before these.
+    /// Number of lines that were skipped just before these because the subscriber was too slow.
     pub dropped: BigInt,
 }
 
-/// Which lines. What is left out does not narrow.
+/// Selects log lines. Fields that are not set match all lines, except `tenant` and `level`.
 #[derive(Debug, Clone, Default, InputObject)]
 pub struct LogFilterInput {
-    /// Of this tenant. Left out: of the caller's own; for callers of the whole host, of all tenants and the host itself.
+    /// Only lines of this tenant. Default: the caller's tenant; for host-wide callers, all tenants and the host.
     pub tenant: Option<ID>,
-    /// About this pipeline.
+    /// Only lines of this pipeline.
     pub pipeline: Option<ID>,
-    /// Of this level and above; left out: from `INFO` on.
+    /// Only lines of this level or higher. Default: `INFO`.
     pub level: Option<LogLevel>,
-    /// From there: a part of the host such as `source` or `air`, `ffmpeg`, or `stage`.
+    /// Only lines of this component: a part of the host such as `source` or `air`, `ffmpeg`, or `stage`.
     pub target: Option<String>,
-    /// With this text in the message or a field, in upper or lower case.
+    /// Only lines with this text in the message or in a field. Upper and lower case ASCII letters are equal. At most
+    /// 256 bytes.
     pub text: Option<String>,
-    /// From this moment on.
+    /// Only lines logged at or after this time.
     pub since: Option<DateTime>,
-    /// Before this moment.
+    /// Only lines logged before this time.
     pub until: Option<DateTime>,
-    /// About this batch.
+    /// Only lines of the batch with this number.
     pub batch: Option<u64>,
 }
 

@@ -26,180 +26,182 @@ use crate::control::{self, dry_run, runner};
 /// A pipeline that exists.
 pub struct Pipeline(pub Arc<Entry>);
 
-/// A stream that is fetched, processed and put on air.
+/// A pipeline: it fetches a live stream, has its audio processed and sends the result to destinations.
 #[Object]
 impl Pipeline {
-    /// Its id: the tenant's name, a colon, its stream id. Where ids are taken, the stream id alone means one of the caller's
-    /// own tenant.
+    /// ID of the pipeline: `<tenant>:<stream ID>`. Arguments also accept the stream ID alone, for a pipeline of the
+    /// caller's tenant.
     async fn id(&self) -> ID {
         ID(self.0.id().to_string())
     }
 
-    /// Whose it is.
+    /// The tenant that owns the pipeline.
     async fn tenant(&self) -> ID {
         ID(self.0.id().tenant.clone())
     }
 
-    /// Its name, unique with its tenant.
+    /// Name of the pipeline, unique within its tenant.
     async fn stream_id(&self) -> &str {
         &self.0.id().stream
     }
 
-    /// When it was made.
+    /// Time at which the pipeline was created.
     async fn created_at(&self) -> DateTime {
         DateTime(self.0.created_ms())
     }
 
-    /// The revision of its settings. What runs may still have an older one: see `status.runningRevision`.
+    /// Current revision of the settings. The running pipeline may still use an older one: see `status.runningRevision`.
     async fn revision(&self) -> u64 {
         self.0.revision()
     }
 
-    /// What it is meant to do. It survives restarts of the server.
+    /// Desired state of the pipeline. It survives restarts of the server.
     async fn desired(&self) -> DesiredState {
         if self.0.desired_running() { DesiredState::Running } else { DesiredState::Stopped }
     }
 
-    /// What it is set to, without what gives access.
+    /// Current settings, without secrets.
     async fn settings(&self) -> PipelineSettings {
         PipelineSettings::from(&*self.0.settings())
     }
 
-    /// How it is now. `pipelineStatus` of the subscriptions follows it.
+    /// Current status. The subscription `pipelineStatus` sends each change.
     async fn status(&self) -> PipelineStatus {
         PipelineStatus::new(self.0.id(), &self.0.snapshot())
     }
 
-    /// Its batches, newest first.
+    /// Batches of the pipeline, newest first.
     #[graphql(complexity = "cost(first, child_complexity)")]
     async fn batches(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "So many, 20 if left out.")] first: Option<i32>,
-        #[graphql(desc = "Behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "Maximum number of edges, 0 to 200. Default: 20.")] first: Option<i32>,
+        #[graphql(desc = "Only edges after this cursor.")] after: Option<String>,
     ) -> Result<Connection<Batch>> {
         Box::pin(query::pipelines::batches(ctx, self.0.id(), first, after.as_deref())).await
     }
 
-    /// One batch.
-    async fn batch(&self, ctx: &Context<'_>, #[graphql(desc = "Its number.")] number: u64) -> Maybe<Batch> {
+    /// One batch by number. Fails with NOT_FOUND if the batch does not exist or is no longer in the journal.
+    async fn batch(&self, ctx: &Context<'_>, #[graphql(desc = "Number of the batch.")] number: u64) -> Maybe<Batch> {
         boxed(query::pipelines::batch(ctx, self.0.id(), number)).await
     }
 
-    /// What happened in it, newest first.
+    /// Events of the pipeline, newest first.
     #[graphql(complexity = "cost(first, child_complexity)")]
     async fn events(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "So many, 20 if left out.")] first: Option<i32>,
-        #[graphql(desc = "Behind this cursor.")] after: Option<String>,
-        #[graphql(desc = "Of these kinds.")] kinds: Option<Vec<EventKind>>,
-        #[graphql(desc = "That matter at least so much.")] min_severity: Option<Severity>,
+        #[graphql(desc = "Maximum number of edges, 0 to 200. Default: 20.")] first: Option<i32>,
+        #[graphql(desc = "Only edges after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Only events of these kinds.")] kinds: Option<Vec<EventKind>>,
+        #[graphql(desc = "Only events of this severity or higher.")] min_severity: Option<Severity>,
     ) -> Result<Connection<Event>> {
         let pipeline = Some(ID(self.0.id().to_string()));
         let filter = EventFilterInput { tenant: None, pipeline, kinds, min_severity };
         Box::pin(query::happened::events(ctx, &filter, first, after.as_deref())).await
     }
 
-    /// Its problems, newest first.
+    /// Incidents of the pipeline, newest first.
     #[graphql(complexity = "cost(first, child_complexity)")]
     async fn incidents(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "So many, 20 if left out.")] first: Option<i32>,
-        #[graphql(desc = "Behind this cursor.")] after: Option<String>,
-        #[graphql(desc = "Only those that are open, or only those that are over. Left out: both.")] open: Option<bool>,
+        #[graphql(desc = "Maximum number of edges, 0 to 200. Default: 20.")] first: Option<i32>,
+        #[graphql(desc = "Only edges after this cursor.")] after: Option<String>,
+        #[graphql(desc = "True: only open incidents. False: only resolved ones. Default: both.")] open: Option<bool>,
     ) -> Result<Connection<Incident>> {
         Box::pin(query::happened::incidents(ctx, self.0.id(), open, first, after.as_deref())).await
     }
 
-    /// What it was set to, newest first.
+    /// Revisions of the settings, newest first.
     #[graphql(complexity = "cost(first, child_complexity)")]
     async fn revisions(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "So many, 20 if left out.")] first: Option<i32>,
-        #[graphql(desc = "Behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "Maximum number of edges, 0 to 200. Default: 20.")] first: Option<i32>,
+        #[graphql(desc = "Only edges after this cursor.")] after: Option<String>,
     ) -> Result<Connection<Revision>> {
         Box::pin(query::pipelines::revisions(ctx, self.0.id(), first, after.as_deref())).await
     }
 
-    /// Swaps of its stages, newest first.
+    /// Swaps of the pipeline's stages, newest first.
     #[graphql(complexity = "cost(first, child_complexity)")]
     async fn swaps(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "So many, 20 if left out.")] first: Option<i32>,
-        #[graphql(desc = "Behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "Maximum number of edges, 0 to 200. Default: 20.")] first: Option<i32>,
+        #[graphql(desc = "Only edges after this cursor.")] after: Option<String>,
     ) -> Result<Connection<Swap>> {
         Box::pin(query::stages::swaps(ctx, self.0.id(), first, after.as_deref())).await
     }
 
-    /// Lines of the log about it, oldest first: the newest `last`, or the first `first` behind a cursor.
+    /// Log lines of the pipeline that are in memory, oldest first: the newest `last` lines, or the first `first` lines
+    /// after a cursor.
     #[graphql(complexity = "cost(first.or(last), child_complexity)")]
     async fn logs(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Narrows further; its tenant and pipeline are not needed here.")] filter: Option<
-            LogFilterInput,
-        >,
-        #[graphql(desc = "So many from the oldest on.")] first: Option<i32>,
-        #[graphql(desc = "Behind this cursor.")] after: Option<String>,
-        #[graphql(desc = "So many up to the newest; 20 if neither it nor `first` is given.")] last: Option<i32>,
-        #[graphql(desc = "Before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Selects log lines of this pipeline. `tenant` and `pipeline` of the filter are \
+                    ignored.")]
+        filter: Option<LogFilterInput>,
+        #[graphql(desc = "Number of lines from the oldest on, 0 to 200. Not together with `last`.")] first: Option<i32>,
+        #[graphql(desc = "Only edges after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Number of newest lines, 0 to 200. Default: 20 if `first` is not set.")] last: Option<i32>,
+        #[graphql(desc = "Only edges before this cursor.")] before: Option<String>,
     ) -> Result<Connection<LogLine>> {
         let filter =
             LogFilterInput { tenant: None, pipeline: Some(ID(self.0.id().to_string())), ..filter.unwrap_or_default() };
         query::happened::logs(ctx, &filter, &Piece { first, after, last, before })
     }
 
-    /// What it has on disk.
+    /// Disk usage of the pipeline.
     async fn storage(&self, ctx: &Context<'_>) -> Maybe<PipelineStorage> {
         Some(query::storage::of_pipeline(ctx, self.0.id()))
     }
 }
 
-/// What a pipeline is meant to do.
+/// The desired state of a pipeline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 pub enum DesiredState {
-    /// To run.
+    /// The pipeline should run.
     Running,
-    /// Not to run.
+    /// The pipeline should not run.
     Stopped,
 }
 
-/// How a pipeline that runs is stopped.
+/// How a running pipeline is stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[graphql(remote = "runner::StopMode")]
 pub enum StopMode {
-    /// What is buffered goes on air first.
+    /// Send all buffered media to the destinations first, then stop.
     Drain,
-    /// Now; the next start goes on from there.
+    /// Stop immediately. The next start resumes at the same position.
     AtOnce,
 }
 
-/// When a change comes into effect.
+/// When a change of settings takes effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[graphql(remote = "control::Apply")]
 pub enum ApplyChange {
-    /// Now: a pipeline that runs goes on with the new settings from the place on air where it is.
+    /// Immediately. A running pipeline applies the change on air if possible; otherwise it restarts and resumes at its
+    /// current position on air.
     Now,
-    /// When the pipeline is started or restarted next.
+    /// At the next start or restart of the pipeline.
     NextStart,
 }
 
-/// What a pipeline was set to.
+/// A revision of a pipeline's settings.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct Revision {
-    /// Its number; it rises by one with each change.
+    /// Number of the revision. It increases by one with each change.
     pub number: u64,
-    /// When it was made.
+    /// Time at which the revision was created.
     pub made_at: DateTime,
-    /// Who made it.
+    /// Name of the caller who created the revision.
     pub made_by: String,
-    /// Why, in their words.
+    /// Note of the caller. Null if none was given.
     pub note: Option<String>,
-    /// The settings, without what gives access.
+    /// Settings of the revision, without secrets.
     pub settings: PipelineSettings,
 }
 
@@ -215,91 +217,94 @@ impl From<RevisionRow> for Revision {
     }
 }
 
-/// A pipeline to make.
+/// A pipeline to create.
 #[derive(Debug, InputObject)]
 pub struct CreatePipelineInput {
-    /// Whose it is to be. Left out: the caller's own tenant; `default` for callers of the whole host.
+    /// The tenant that will own the pipeline. Default: the caller's tenant; `default` for host-wide callers.
     pub tenant: Option<ID>,
-    /// Its name, unique with its tenant: letters, digits, `-`, `_` and `.`.
+    /// Name of the pipeline, unique within its tenant. Allowed characters: letters, digits, `-`, `_` and `.`.
     pub stream_id: String,
-    /// What it is set to. A source and a destination are needed.
+    /// Settings of the pipeline. A source and a destination are required.
     pub settings: PipelineSettingsInput,
-    /// Start it at once.
+    /// True: start the pipeline immediately.
     #[graphql(default)]
     pub start: bool,
-    /// Why, kept with its first revision.
+    /// Note to store with the first revision.
     pub note: Option<String>,
 }
 
-/// What to change of a pipeline.
+/// Changes to a pipeline.
 #[derive(Debug, InputObject)]
 pub struct UpdatePipelineInput {
-    /// What to change of its settings.
+    /// Settings to change.
     pub settings: PipelineSettingsInput,
-    /// The revision that was looked at: if there is another one by now, nothing is changed and the answer is CONFLICT.
+    /// The revision that the caller read. If the current revision differs, nothing is changed and the mutation fails
+    /// with CONFLICT.
     pub expected_revision: Option<u64>,
-    /// When it comes into effect.
+    /// When the change takes effect.
     #[graphql(default_with = "ApplyChange::Now")]
     pub apply: ApplyChange,
-    /// Why, kept with the revision.
+    /// Note to store with the new revision.
     pub note: Option<String>,
 }
 
-/// Settings to try.
+/// Settings to validate. Set either `id` or `streamId`.
 #[derive(Debug, InputObject)]
 pub struct ValidatePipelineInput {
-    /// A pipeline that is there, to try a change of its settings. Left out: a new one is tried.
+    /// ID of an existing pipeline, to validate a change of its settings.
     pub id: Option<ID>,
-    /// Whose a new one is to be.
+    /// The tenant of the new pipeline. Default: the caller's tenant.
     pub tenant: Option<ID>,
-    /// The name of a new one.
+    /// Name of a new pipeline, to validate its settings.
     pub stream_id: Option<String>,
-    /// The settings, or what to change of those that are there.
+    /// Settings of the new pipeline, or the settings to change.
     pub settings: PipelineSettingsInput,
 }
 
-/// What would happen with settings. Nothing was kept.
+/// The result of a validation. Nothing was stored.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct Validation {
-    /// A pipeline with these settings would go on air as it was meant to.
+    /// True if a pipeline with these settings would go on air as configured.
     pub ok: bool,
-    /// Not `ok`, and each check that failed may pass without a change of the settings: somebody is away who may come back.
+    /// True if `ok` is false but every failed check may succeed later without a change of the settings, for example
+    /// after a server is reachable again.
     pub temporary: bool,
-    /// What would happen, a sentence each.
+    /// What a pipeline with these settings would do, one sentence each.
     pub summary: Vec<String>,
-    /// What was looked at, in the order of the data.
+    /// Every check, in the order of the data flow.
     pub checks: Vec<ValidationCheck>,
-    /// What is wrong with settings that only the stages know. Other wrong settings are errors.
+    /// Invalid settings that only the stages can detect. Other invalid settings fail with INVALID_INPUT.
     pub problems: Vec<Problem>,
-    /// What applying the change now would cost a pipeline that is on air; null: it stays on air.
+    /// How long applying the change now would take a running pipeline off air. Null if it stays on air.
     pub interruption: Option<Interruption>,
 }
 
 /// A time off air.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct Interruption {
-    /// About how long no packets leave, in seconds.
+    /// Approximate time without packets, in seconds.
     pub seconds: f64,
-    /// Why, in a sentence.
+    /// Reason for the interruption, as a sentence.
     pub why: String,
 }
 
-/// Something that was looked at.
+/// One check of a validation.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct ValidationCheck {
-    /// What of the input it is about: `input.settings.source.url`, `input.streamId`, and the like.
+    /// The input that was checked, such as `input.settings.source.url` or `input.streamId`.
     pub path: String,
-    /// It is as it should be.
+    /// True if the check succeeded.
     pub ok: bool,
-    /// Not `ok`, and that may pass without a change of the settings: somebody is away who may come back.
+    /// True if `ok` is false but the check may succeed later without a change of the settings, for example after a
+    /// server is reachable again.
     pub temporary: bool,
-    /// What was found, in a sentence.
+    /// Result of the check, as a sentence.
     pub message: String,
-    /// What somebody may want to look at although it works.
+    /// Findings that do not fail the check but may need attention.
     pub warnings: Vec<String>,
-    /// How long it took, in seconds.
+    /// Duration of the check, in seconds.
     pub seconds: f64,
-    /// Facts by name. They may change between versions.
+    /// Measured values, by name. The names may change between versions.
     pub detail: Value,
 }
 
@@ -330,11 +335,11 @@ impl From<dry_run::Validation> for Validation {
     }
 }
 
-/// A pipeline that was deleted.
+/// The result of `deletePipeline`.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct DeletePipelinePayload {
-    /// Its id.
+    /// ID of the pipeline.
     pub id: ID,
-    /// It was there; false: it had been deleted before, or there never was one.
+    /// True if this call deleted the pipeline. False if there was no such pipeline.
     pub deleted: bool,
 }

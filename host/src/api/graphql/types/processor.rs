@@ -5,78 +5,79 @@ use async_graphql::{Enum, SimpleObject};
 use crate::api::graphql::scalars::{BigInt, DateTime};
 use crate::pipeline::exchange::{self, ExchangeStatus};
 
-/// State of the circuit breaker before the processor.
+/// The state of the circuit breaker in front of the processor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[graphql(remote = "exchange::BreakerState")]
 pub enum BreakerState {
     /// Fragments are sent.
     Closed,
-    /// None are sent: too many failed in a row.
+    /// No fragments are sent, because too many failed in a row.
     Open,
-    /// One is on its way, to see whether it works again.
+    /// One fragment is sent to test whether the processor works again.
     Probing,
 }
 
-/// The connection to the processor.
+/// The status of the connection to the processor.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct ProcessorStatus {
-    /// It is connected.
+    /// True if the connection is open.
     connected: bool,
-    /// Since when it is or is not.
+    /// Time at which `connected` last changed.
     since: DateTime,
-    /// It takes fragments: connected, ready, not paused.
+    /// True if the processor accepts fragments: it is connected, ready and not paused.
     ready: bool,
-    /// It asked us to wait.
+    /// True if the processor asked to pause.
     paused: bool,
-    /// Fragments that it has; null while it is not connected.
+    /// Number of fragments sent and not answered yet. Null while the connection is closed.
     in_flight: Option<BigInt>,
-    /// Fragments that wait to be sent.
+    /// Number of fragments waiting to be sent.
     queued: BigInt,
-    /// The circuit breaker.
+    /// State of the circuit breaker.
     breaker: BreakerState,
-    /// From sending the newest batch's fragment to its reply, in milliseconds; null while it is not connected, and where the
-    /// newest batch got no reply in time.
+    /// Time from sending the newest batch's fragment to its reply, in milliseconds. Null while the connection is
+    /// closed, and if the newest batch got no reply in time.
     round_trip_ms: Option<BigInt>,
-    /// The largest message that it takes, in bytes, where it told; null while it is not connected.
+    /// Largest message that the processor accepts, in bytes. Null while the connection is closed, and if the processor
+    /// announced none.
     max_payload_bytes: Option<BigInt>,
-    /// Why there is no connection, or what last went wrong with it.
+    /// Reason why the connection is closed, or its last problem. Null if there is none.
     problem: Option<String>,
-    /// What was counted.
+    /// Counters of the connection.
     counters: ProcessorCounters,
 }
 
-/// What the connection to the processor has counted.
+/// Counters of the connection to the processor, from the start of the run.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct ProcessorCounters {
-    /// Fragments that were sent, each sending counted.
+    /// Fragments sent, including repeats.
     sent: BigInt,
-    /// Of them, those that were sent again.
+    /// Fragments sent again. They are part of `sent`.
     resent: BigInt,
-    /// Bytes of them, as they leave.
+    /// Bytes of all fragments sent.
     bytes: BigInt,
-    /// Replies that were used.
+    /// Replies used.
     replies: BigInt,
-    /// Replies to fragments that had one already.
+    /// Replies to fragments that already had a reply.
     duplicates: BigInt,
-    /// Replies that came too late.
+    /// Replies that arrived too late to be used.
     late: BigInt,
-    /// Replies and messages to fragments that were never sent.
+    /// Replies and messages that refer to fragments that were never sent.
     unknown: BigInt,
-    /// Replies and messages that made no sense.
+    /// Replies and messages that are malformed.
     invalid: BigInt,
-    /// Failures that it told.
+    /// Failures reported by the processor.
     failed: BigInt,
-    /// Fragments that it did not answer in time.
+    /// Fragments without a reply in time.
     timeouts: BigInt,
-    /// Fragments that were larger than it takes.
+    /// Fragments that exceeded the maximum payload of the processor.
     too_large: BigInt,
-    /// Fragments that the circuit breaker held back.
+    /// Fragments that were not sent because the circuit breaker was open.
     held_back: BigInt,
-    /// Connections that were made.
+    /// Connections opened.
     connects: BigInt,
-    /// Connections that were lost.
+    /// Connections lost.
     disconnects: BigInt,
-    /// Attempts to connect that failed.
+    /// Failed attempts to connect.
     connect_failures: BigInt,
 }
 

@@ -9,43 +9,44 @@ use crate::control::access::Actor;
 use crate::limits;
 use crate::unix_time::now_ms;
 
-/// The server, now.
+/// The current state of the server.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct Server {
-    /// When these numbers were read.
+    /// Time of these values.
     pub at: DateTime,
-    /// Its version.
+    /// Version of Outboard.
     pub version: String,
-    /// The version of ffmpeg that it runs.
+    /// Version of the ffmpeg that the server runs.
     pub ffmpeg_version: String,
-    /// The version of wasmtime that it is built with.
+    /// Version of the built-in wasmtime.
     pub wasmtime_version: String,
-    /// When it was started.
+    /// Time at which the server was started.
     pub started_at: DateTime,
-    /// How long it has been running, in seconds.
+    /// Time since the start of the server, in seconds.
     pub uptime_seconds: f64,
-    /// Pipelines that the caller may see.
+    /// Number of pipelines visible to the caller.
     pub pipelines: BigInt,
-    /// Of them, those that run.
+    /// Number of these pipelines whose desired state is `RUNNING`.
     pub pipelines_running: BigInt,
-    /// Of them, those that are on air.
+    /// Number of these pipelines that are on air.
     pub pipelines_on_air: BigInt,
-    /// Memory of its process, in bytes; null for callers of one tenant.
+    /// Resident memory of the server process, in bytes. Null if not measured or not visible to the caller; see
+    /// `/metrics`.
     pub rss_bytes: Option<BigInt>,
-    /// Its child processes, such as ffmpeg; null for callers of one tenant.
+    /// Number of child processes, such as ffmpeg. Null if not measured or not visible to the caller; see `/metrics`.
     pub child_processes: Option<BigInt>,
-    /// What the API and the pipelines are bounded by.
+    /// Limits of the API and of the pipelines.
     pub limits: Vec<Limit>,
 }
 
-/// A bound.
+/// A limit of the server.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct Limit {
-    /// Its name.
+    /// Name of the limit.
     pub name: String,
-    /// How much.
+    /// Value of the limit.
     pub value: BigInt,
-    /// Of what.
+    /// Unit of the value.
     pub unit: String,
 }
 

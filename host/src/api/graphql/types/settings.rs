@@ -9,161 +9,163 @@ use super::stage::FailurePolicy;
 use crate::api::graphql::scalars::BigInt;
 use crate::control::settings::Settings;
 
-/// What a pipeline is set to, without what gives access: keys, passwords, query strings and header values show as `…`.
+/// The settings of a pipeline, without secrets: keys, passwords, query strings and header values are shown as `…`.
 #[derive(Debug, Clone, Default, SimpleObject, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct PipelineSettings {
-    /// Where the stream comes from.
+    /// The source of the stream.
     source: Source,
-    /// Where the audio goes to and comes back from; without one the original audio stays.
+    /// The processor of the audio. Null: the original audio goes on air.
     processor: Option<Processor>,
-    /// Where the stream goes on air.
+    /// The destinations of the stream.
     destinations: Vec<Destination>,
-    /// Length of a batch in seconds; null: the default.
+    /// Length of a batch, in seconds. Null: the default, 30.
     batch_seconds: Option<u32>,
-    /// When air starts, in seconds after the first batch is complete; null: as soon as its reply is in hand.
+    /// Delay between the completion of the first batch and the start of air, in seconds. Null: air starts when the
+    /// first reply has arrived.
     hold_seconds: Option<f64>,
-    /// Time in hand for slower replies, in seconds; null: worked out.
+    /// Reserve time for slow replies, in seconds. Null: 10 % of the batch length, at least 2.5.
     cushion_seconds: Option<f64>,
-    /// What is kept of batches that went on air.
+    /// Retention of batches that were on air.
     keep: Keep,
-    /// The stages that decide.
+    /// The stages of the pipeline.
     stages: Stages,
 }
 
-/// Where the stream comes from.
+/// The source of a stream.
 #[derive(Debug, Clone, Default, SimpleObject, Deserialize)]
 #[graphql(name = "SourceSettings")]
 #[serde(rename_all = "camelCase", default)]
 pub struct Source {
-    /// The HLS playlist.
+    /// URL of the HLS playlist, without secrets.
     url: String,
-    /// Another playlist with the same content, for when the first is away.
+    /// URL of a second playlist with the same content, used while the first is unavailable. Null: none.
     backup_url: Option<String>,
-    /// The highest variant up to this many bits per second is taken.
+    /// Maximum bitrate of the variant, in bits per second. The highest variant within it is used. Null: no maximum.
     max_bandwidth: Option<BigInt>,
-    /// The variant of this size is taken, such as `1280x720`.
+    /// Resolution of the variant, such as `1280x720`. Null: any.
     resolution: Option<String>,
-    /// A live stream starts so many segments before the end of its playlist; null: where the playlist says, else three
-    /// target durations.
+    /// Start position in a live playlist, in segments before its end. Null: as the playlist says, or else three target
+    /// durations before its end.
     live_edge: Option<u32>,
-    /// Headers that are sent with every request to the source's own origins (scheme, host and port) and to `headerHosts`.
+    /// Request headers that are sent to the source's origins (scheme, host and port) and to `headerHosts`.
     headers: Vec<Header>,
-    /// Hosts besides the source's own that the headers are sent to.
+    /// Further hosts that receive the headers.
     header_hosts: Vec<String>,
-    /// What happens when a live source ends; null: WAIT.
+    /// What happens when a live source ends. Null: `WAIT`.
     when_ended: Option<WhenEnded>,
-    /// What becomes of media that has piled up while the source or the server was away; null: ALL.
+    /// How to handle media that accumulated during an outage. Null: `ALL`.
     catch_up: Option<CatchUp>,
 }
 
-/// What becomes of media that has piled up while the source, the network or the server was away.
+/// How to handle media that accumulated while the source, the network or the server was unavailable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, Deserialize)]
 #[graphql(remote = "crate::config::CatchUp")]
 #[serde(rename_all = "lowercase")]
 pub enum CatchUp {
-    /// All of it goes on air; the stream is behind its source by as much from then on.
+    /// Send all of it. The stream stays behind its source by the length of the outage.
     All,
-    /// It is skipped and counted; the stream goes on at the live edge.
+    /// Skip it, count it as missing and resume at the live edge.
     Live,
 }
 
-/// What happens when a live source ends and nobody ordered it: its playlist got ENDLIST.
+/// What happens when a live source ends unexpectedly, that is, when its playlist gets `EXT-X-ENDLIST`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, Deserialize)]
 #[graphql(remote = "crate::config::WhenEnded")]
 #[serde(rename_all = "lowercase")]
 pub enum WhenEnded {
-    /// An outage: the source is looked at again until it is back. The pipeline stays wanted, its health says so.
+    /// Treat it as an outage: the pipeline keeps running, reports the problem in its health and retries until the
+    /// source is back.
     Wait,
-    /// The end: what is buffered goes on air, then the pipeline stops.
+    /// Treat it as the end: send all buffered media, then stop the pipeline.
     Stop,
 }
 
-/// A request header. Its value is never shown.
+/// A request header. Its value is never returned.
 #[derive(Debug, Clone, Default, SimpleObject, Deserialize)]
 #[serde(default)]
 pub struct Header {
-    /// Its name.
+    /// Name of the header.
     name: String,
 }
 
-/// Where the audio goes to and comes back from.
+/// The processor of the audio.
 #[derive(Debug, Clone, Default, SimpleObject, Deserialize)]
 #[graphql(name = "ProcessorSettings")]
 #[serde(rename_all = "camelCase", default)]
 pub struct Processor {
-    /// The Socket.IO server.
+    /// URL of the Socket.IO server, without secrets.
     url: String,
-    /// Engine.IO's path; null: the default.
+    /// Engine.IO path. Null: the default, `/socket.io/`.
     path: Option<String>,
-    /// The Socket.IO namespace; null: that of the URL.
+    /// Socket.IO namespace. Null: the path of the URL.
     namespace: Option<String>,
-    /// Something is sent in Socket.IO's CONNECT. What it is is never shown.
+    /// True if a payload is configured for Socket.IO's CONNECT packet. The payload is never returned.
     #[serde(rename = "auth", deserialize_with = "is_there")]
     has_auth: bool,
-    /// Headers that are sent with the WebSocket's upgrade.
+    /// Request headers of the WebSocket upgrade.
     headers: Vec<Header>,
-    /// Fragments under way at once; null: the default.
+    /// Maximum number of unanswered fragments. Null: the default, 3.
     in_flight: Option<u32>,
 }
 
-/// Where the stream goes on air.
+/// A destination of the stream.
 #[derive(Debug, Clone, Default, SimpleObject, Deserialize)]
 #[graphql(name = "DestinationSettings")]
 #[serde(rename_all = "camelCase", default)]
 pub struct Destination {
-    /// Names it in status, events and changes; it stays the same as long as the URL does.
+    /// ID of the destination in status, events and changes. It stays the same as long as the URL does.
     id: String,
-    /// Its URL without the stream key.
+    /// URL of the destination, without the stream key.
     url: String,
-    /// The name that it was given; null: its name is made of host and application, see its status.
+    /// Configured display name. Null: the name is made from host and application; `status.destinations` has it.
     name: Option<String>,
-    /// Packets go there.
+    /// True if packets are sent to the destination.
     enabled: bool,
-    /// Base URL of SRS's HTTP API, which is asked what it sees.
+    /// Base URL of the SRS HTTP API that is queried about the stream. Null: none.
     srs_api: Option<String>,
 }
 
-/// What is kept of batches that went on air; whichever limit comes first.
+/// Retention of batches that were on air. A batch is removed as soon as it exceeds one of the limits.
 #[derive(Debug, Clone, Default, SimpleObject, Deserialize)]
 #[graphql(name = "KeepSettings")]
 #[serde(rename_all = "camelCase", default)]
 pub struct Keep {
-    /// So many batches.
+    /// Maximum number of batches. Null: the default, 5.
     batches: Option<u32>,
-    /// Batches not older than so many seconds.
+    /// Maximum age of a batch, in seconds. Null: no limit.
     max_age_seconds: Option<BigInt>,
-    /// So many bytes.
+    /// Maximum size of the stream's files, in bytes. Null: no limit.
     max_bytes: Option<BigInt>,
 }
 
-/// The stages that decide.
+/// The stages of a pipeline.
 #[derive(Debug, Clone, Default, SimpleObject, Deserialize)]
 #[graphql(name = "StagesSettings")]
 #[serde(rename_all = "camelCase", default)]
 pub struct Stages {
-    /// When a batch is cut.
+    /// The stage that decides where a batch is cut.
     batching: Stage,
-    /// How a fragment is framed for the processor.
+    /// The stage that decides how a fragment is framed for the processor.
     framing: Stage,
-    /// How the returned audio is put back.
+    /// The stage that decides how the returned audio is put on air.
     remux_planning: Stage,
 }
 
-/// A stage: which component, with which settings.
+/// A stage: a component and its settings.
 #[derive(Debug, Clone, Default, SimpleObject, Deserialize)]
 #[graphql(name = "StageSettings")]
 #[serde(rename_all = "camelCase", default)]
 pub struct Stage {
-    /// Digest of a component in the host's store, `sha256:…`; null: the default of its kind.
+    /// Digest of a component in the host's store, `sha256:…`. Null: the default component of this kind.
     component: Option<String>,
-    /// Its settings, an object after the component's own schema; null: its defaults.
+    /// Settings object that matches the component's JSON schema. Null: the component's defaults.
     settings: Option<Value>,
-    /// Who goes on where it fails; null: the version before, else the host.
+    /// Fallback if the stage fails. Null: the previous version if there is one, or else the host.
     on_failure: Option<FailurePolicy>,
-    /// A newer file of the same name is swapped in when it is there.
+    /// True if a newer file of the same name is swapped in automatically.
     auto_swap: bool,
-    /// Neither a newer file nor a roll-out changes it.
+    /// True if neither a newer file nor a rollout changes the stage.
     pinned: bool,
 }
 

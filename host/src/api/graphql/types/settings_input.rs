@@ -10,137 +10,140 @@ use crate::control::settings::{
     DestinationPatch, HeaderPatch, Keep, Patch, ProcessorPatch, SourcePatch, StagePatch, StagesPatch,
 };
 
-/// Settings to make or change. What is left out stays as it is; `null` takes back to the default or removes.
+/// Settings to set or change. Fields that are not set stay unchanged; null resets a field to its default.
 #[derive(Debug, Default, InputObject)]
 pub struct PipelineSettingsInput {
-    /// Where the stream comes from.
+    /// The source of the stream.
     source: Option<SourceInput>,
-    /// Where the audio goes to and comes back from; null: nowhere, the original audio stays.
+    /// The processor of the audio. Null removes it: the original audio goes on air.
     processor: MaybeUndefined<ProcessorInput>,
-    /// All destinations: one that is not in the list goes.
+    /// The complete list of destinations. Destinations that are not listed are removed.
     destinations: Option<Vec<DestinationInput>>,
-    /// Length of a batch in seconds; null: the default.
+    /// Length of a batch, in seconds, 2 to 120. Null: the default, 30.
     batch_seconds: MaybeUndefined<u32>,
-    /// When air starts, in seconds after the first batch is complete; null: as soon as its reply is in hand.
+    /// Delay between the completion of the first batch and the start of air, in seconds. Null: air starts when the
+    /// first reply has arrived.
     hold_seconds: MaybeUndefined<f64>,
-    /// Time in hand for slower replies, in seconds; null: worked out.
+    /// Reserve time for slow replies, in seconds. Null: 10 % of the batch length, at least 2.5.
     cushion_seconds: MaybeUndefined<f64>,
-    /// What is kept of batches that went on air, as a whole.
+    /// Retention of batches that were on air. Replaces all retention settings.
     keep: Option<KeepInput>,
-    /// The stages that decide.
+    /// The stages of the pipeline.
     stages: Option<StagesInput>,
 }
 
-/// Where the stream comes from.
+/// The source of a stream.
 #[derive(Debug, Default, InputObject)]
 #[graphql(name = "SourceSettingsInput")]
 pub struct SourceInput {
-    /// The HLS playlist. Never shown again with its secrets.
+    /// URL of the HLS playlist. Its secrets are never returned.
     url: Option<String>,
-    /// Another playlist with the same content; null: none.
+    /// URL of a second playlist with the same content, used while the first is unavailable. Null: none.
     backup_url: MaybeUndefined<String>,
-    /// The highest variant up to this many bits per second is taken; null: any.
+    /// Maximum bitrate of the variant, in bits per second. The highest variant within it is used. Null: no maximum.
     max_bandwidth: MaybeUndefined<BigInt>,
-    /// The variant of this size is taken, such as `1280x720`; null: any.
+    /// Resolution of the variant, such as `1280x720`. Null: any.
     resolution: MaybeUndefined<String>,
-    /// A live stream starts so many segments before the end of its playlist, 1 to 1000; null: where the playlist says
-    /// (EXT-X-START), else three target durations before its end.
+    /// Start position in a live playlist, in segments before its end, 1 to 1000. Null: as the playlist says
+    /// (`EXT-X-START`), or else three target durations before its end.
     live_edge: MaybeUndefined<u32>,
-    /// All headers that are sent with every request to the source's own origins (scheme, host and port) and to
-    /// `headerHosts`: one that is not in the list goes. Their values are to be given again with a URL of another scheme,
-    /// host or port, and with a further host in `headerHosts`.
+    /// The complete list of request headers. They are sent to the source's origins (scheme, host and port) and to
+    /// `headerHosts`. Headers that are not listed are removed. Header values must be given again together with a URL of
+    /// another scheme, host or port, and with a new host in `headerHosts`.
     headers: Option<Vec<HeaderInput>>,
-    /// All hosts besides the source's own that the headers are sent to, such as `cdn.example.com`, `cdn.example.com:8443`
-    /// or, without TLS, `http://10.0.0.7:8080`; at most 16. Null: none.
+    /// The complete list of further hosts that receive the headers, such as `cdn.example.com`, `cdn.example.com:8443`
+    /// or, without TLS, `http://10.0.0.7:8080`. At most 16. Null: none.
     header_hosts: MaybeUndefined<Vec<String>>,
-    /// What happens when a live source ends; null: WAIT.
+    /// What happens when a live source ends. Null: `WAIT`.
     when_ended: MaybeUndefined<WhenEnded>,
-    /// What becomes of media that has piled up while the source or the server was away; null: ALL.
+    /// How to handle media that accumulated during an outage. Null: `ALL`.
     catch_up: MaybeUndefined<CatchUp>,
 }
 
 /// A request header.
 #[derive(Debug, InputObject)]
 pub struct HeaderInput {
-    /// Its name.
+    /// Name of the header.
     name: String,
-    /// Its value, never shown again; left out: the one that it had, as long as it goes to the same scheme, host and port.
+    /// Value of the header. It is never returned. If not set, the header keeps its value, provided that it is sent to
+    /// the same scheme, host and port.
     value: Option<String>,
 }
 
-/// Where the audio goes to and comes back from.
+/// The processor of the audio.
 #[derive(Debug, Default, InputObject)]
 #[graphql(name = "ProcessorSettingsInput")]
 pub struct ProcessorInput {
-    /// The Socket.IO server. Never shown again with its secrets.
+    /// URL of the Socket.IO server. Its secrets are never returned.
     url: Option<String>,
-    /// Engine.IO's path; null: the default.
+    /// Engine.IO path. Null: the default, `/socket.io/`.
     path: MaybeUndefined<String>,
-    /// The Socket.IO namespace; null: that of the URL.
+    /// Socket.IO namespace. Null: the path of the URL.
     namespace: MaybeUndefined<String>,
-    /// What is sent in Socket.IO's CONNECT, never shown again; null: nothing. To be given again with a URL of another
-    /// scheme, host or port.
+    /// Payload of Socket.IO's CONNECT packet. It is never returned. Null: none. It must be given again together with a
+    /// URL of another scheme, host or port.
     auth: MaybeUndefined<Value>,
-    /// All headers that are sent with the WebSocket's upgrade: one that is not in the list goes. Their values are to be
-    /// given again with a URL of another scheme, host or port.
+    /// The complete list of request headers of the WebSocket upgrade. Headers that are not listed are removed. Header
+    /// values must be given again together with a URL of another scheme, host or port.
     headers: Option<Vec<HeaderInput>>,
-    /// Fragments under way at once; null: the default.
+    /// Maximum number of unanswered fragments, 1 to 16. Null: the default, 3.
     in_flight: MaybeUndefined<u32>,
 }
 
-/// Where the stream goes on air.
+/// A destination of the stream.
 #[derive(Debug, Default, InputObject)]
 #[graphql(name = "DestinationSettingsInput")]
 pub struct DestinationInput {
-    /// Of a destination that is there already, to keep or to change it.
+    /// ID of an existing destination to keep or change.
     id: Option<String>,
-    /// Its URL with the stream key, which is never shown again; not needed with an id.
+    /// URL with the stream key, which is never returned. Not required if `id` is set.
     url: Option<String>,
-    /// The name that people see, unique in the pipeline; null: made of host and application.
+    /// Display name, unique within the pipeline. Null: made from host and application.
     name: MaybeUndefined<String>,
-    /// Packets go there; null: yes. Changed on air, without an interruption of the other destinations.
+    /// True: send packets to the destination. Null: true. A change takes effect on air and does not interrupt the other
+    /// destinations.
     enabled: MaybeUndefined<bool>,
-    /// Base URL of SRS's HTTP API, which is then asked what it sees; null: none.
+    /// Base URL of the SRS HTTP API to query about the stream. Null: none.
     srs_api: MaybeUndefined<String>,
 }
 
-/// What is kept of batches that went on air; whichever limit comes first. What is left out is no limit.
+/// Retention of batches that were on air. A batch is removed as soon as it exceeds one of the limits.
 #[derive(Debug, Default, InputObject)]
 #[graphql(name = "KeepSettingsInput")]
 pub struct KeepInput {
-    /// So many batches.
+    /// Maximum number of batches. Default: 5.
     batches: Option<u32>,
-    /// Batches not older than so many seconds.
+    /// Maximum age of a batch, in seconds. Default: no limit.
     max_age_seconds: Option<BigInt>,
-    /// So many bytes.
+    /// Maximum size of the stream's files, in bytes. Default: no limit.
     max_bytes: Option<BigInt>,
 }
 
-/// The stages that decide; null: the default of its kind with its own defaults.
+/// The stages of a pipeline. Null resets a stage to the default component with its default settings.
 #[derive(Debug, Default, InputObject)]
 #[graphql(name = "StagesSettingsInput")]
 pub struct StagesInput {
-    /// When a batch is cut.
+    /// The stage that decides where a batch is cut.
     batching: MaybeUndefined<StageInput>,
-    /// How a fragment is framed for the processor.
+    /// The stage that decides how a fragment is framed for the processor.
     framing: MaybeUndefined<StageInput>,
-    /// How the returned audio is put back.
+    /// The stage that decides how the returned audio is put on air.
     remux_planning: MaybeUndefined<StageInput>,
 }
 
-/// A stage: which component, with which settings.
+/// A stage: a component and its settings.
 #[derive(Debug, Default, InputObject)]
 #[graphql(name = "StageSettingsInput")]
 pub struct StageInput {
-    /// Digest of a component in the host's store, `sha256:…`; null: the default of its kind.
+    /// Digest of a component in the host's store, `sha256:…`. Null: the default component of this kind.
     component: MaybeUndefined<String>,
-    /// Its settings, a whole object after the component's own schema; null: its defaults.
+    /// Complete settings object that matches the component's JSON schema. Null: the component's defaults.
     settings: MaybeUndefined<Value>,
-    /// Who goes on where it fails; null: the version before, else the host.
+    /// Fallback if the stage fails. Null: the previous version if there is one, or else the host.
     on_failure: MaybeUndefined<FailurePolicy>,
-    /// A newer file of the same name is swapped in when it is there; null: no.
+    /// True: swap in a newer file of the same name automatically. Null: false.
     auto_swap: MaybeUndefined<bool>,
-    /// Neither a newer file nor a roll-out changes it; null: no.
+    /// True: neither a newer file nor a rollout changes the stage. Null: false.
     pinned: MaybeUndefined<bool>,
 }
 

@@ -10,28 +10,28 @@ use crate::control::registry;
 use crate::pipeline;
 use crate::stage::{self, Digest, StageCounts};
 
-/// What a stage decides.
+/// The kind of a stage: what it decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[graphql(remote = "stage::StageKind")]
 pub enum StageKind {
-    /// When a batch is cut.
+    /// Where a batch is cut.
     Batching,
     /// How a fragment is framed for the processor.
     Framing,
-    /// How the returned audio is put back, or what else goes on air.
+    /// How the returned audio is put on air, or what goes on air instead.
     RemuxPlanning,
 }
 
-/// Who goes on where a stage fails outside of a probation.
+/// The fallback for a stage that fails outside of a probation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, Deserialize)]
 #[graphql(remote = "stage::FailurePolicy")]
 #[serde(rename_all = "kebab-case")]
 pub enum FailurePolicy {
-    /// The version before it, where there is one; else the host.
+    /// The previous version if there is one, or else the host.
     Previous,
-    /// The host answers; the same version is tried again at the next call.
+    /// The host answers in place of the stage. The next call uses the same version again.
     HostDefault,
-    /// The host answers, and the pipeline is stopped after what is buffered.
+    /// The host answers in place of the stage, and the pipeline stops after the buffered media was sent.
     Stop,
 }
 
@@ -39,123 +39,123 @@ pub enum FailurePolicy {
 #[derive(Debug, Clone, SimpleObject)]
 #[graphql(name = "StageComponent")]
 pub struct StageComponentInfo {
-    /// Its identity, for settings: `sha256:` and the SHA-256 of its file.
+    /// ID of the component for settings: `sha256:` and the SHA-256 of its file.
     digest: String,
-    /// What it decides.
+    /// The kind of stage that the component implements.
     kind: StageKind,
-    /// Its name, by its own account.
+    /// Name that the component reports.
     name: String,
-    /// Its version, by its own account.
+    /// Version that the component reports.
     version: String,
-    /// What it does, by its own account.
+    /// Summary that the component reports.
     summary: String,
-    /// Size of its file.
+    /// Size of the file, in bytes.
     size_bytes: BigInt,
-    /// The interfaces that it imports.
+    /// Names of the interfaces that the component imports.
     imports: Vec<String>,
-    /// JSON schema of its settings, with its properties in the component's own order.
+    /// JSON schema of the settings. The properties keep the order of the component.
     settings_schema: Json<async_graphql::Value>,
-    /// It came with the host.
+    /// True if the component is part of the host.
     bundled: bool,
-    /// It is the one of its kind that is used where none is chosen.
+    /// True if this is the default component of its kind.
     default: bool,
-    /// The contract that it was built against, such as `outboard:stage@0.1.0`.
+    /// The contract that the component was built for, such as `outboard:stage@0.1.0`.
     contract: String,
-    /// The tenant that it belongs to; null: every tenant may use it.
+    /// The tenant that owns the component. Null: every tenant may use it.
     tenant: Option<ID>,
-    /// How it came.
+    /// How the component was added.
     source: ComponentSource,
-    /// The name of the file, or the reference, that it came by.
+    /// File name or registry reference of the component. Null if there is none.
     origin: Option<String>,
-    /// Who added it.
+    /// Name of the caller who added the component. Null for bundled components.
     added_by: Option<String>,
-    /// When it was added.
+    /// Time at which the component was added. Null for bundled components.
     added_at: Option<DateTime>,
-    /// The key of its tenant's that it is signed with: `sha256:` and the SHA-256 of the key as DER. Null where the tenant had
-    /// none when it was added.
+    /// The tenant's public key that verified the signature: `sha256:` and the SHA-256 of the key in DER form. Null if
+    /// the tenant had no key when the component was added.
     signed_by: Option<String>,
-    /// Pipelines of the caller's that it decides in now.
+    /// IDs of the caller's pipelines that use the component now.
     used_by: Vec<ID>,
 }
 
-/// How a component came.
+/// How a component was added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[graphql(remote = "registry::ComponentSource")]
 pub enum ComponentSource {
-    /// With the host.
+    /// It is part of the host.
     Bundled,
-    /// By `outboard stage add`.
+    /// With `outboard stage add`.
     CommandLine,
-    /// It was dropped into a folder.
+    /// As a file in a watched directory.
     Folder,
-    /// Over the API.
+    /// With an API upload.
     Upload,
-    /// From a registry.
+    /// From an OCI registry.
     Registry,
 }
 
-/// A component that was not taken.
+/// A component that was rejected.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct RefusedComponent {
-    /// The tenant that it would belong to; null: every tenant.
+    /// The tenant that the component was meant for. Null: every tenant.
     tenant: Option<ID>,
-    /// The name of the file, or the reference, that it came by.
+    /// File name or registry reference of the component.
     origin: String,
-    /// How it came.
+    /// How the component was submitted.
     source: ComponentSource,
-    /// Why it was not taken, in terms of the contract.
+    /// Reason for the rejection, in terms of the contract.
     reason: String,
-    /// When.
+    /// Time of the rejection.
     at: DateTime,
 }
 
-/// A component to be added.
+/// A component to add.
 #[derive(Debug, InputObject)]
 pub struct UploadStageInput {
-    /// The component, a .wasm file: sent as the multipart request specification has it.
+    /// The component as a `.wasm` file, sent as the GraphQL multipart request specification defines.
     pub file: Upload,
-    /// The tenant that it is for; left out: the caller's own.
+    /// The tenant that will own the component. Default: the caller's tenant.
     pub tenant: Option<ID>,
-    /// True: for every tenant; for operators of the whole host.
+    /// True: make the component available to every tenant. For operators and admins of the whole host.
     #[graphql(default)]
     pub shared: bool,
-    /// Its detached signature in base64, where the tenant's stage policy has a key.
+    /// Detached signature in base64. Required if the tenant's stage policy has a public key.
     pub signature: Option<String>,
 }
 
-/// What was added.
+/// The result of `uploadStage`.
 #[derive(Debug, SimpleObject)]
 pub struct UploadStagePayload {
-    /// The component.
+    /// The added component.
     pub component: StageComponentInfo,
 }
 
-/// A component to be fetched from a registry.
+/// A component to fetch from a registry.
 #[derive(Debug, InputObject)]
 pub struct PullStageInput {
-    /// `oci://host[:port]/name[:tag]@sha256:…`, with the digest of its manifest.
+    /// Reference of the image with the digest of its manifest: `oci://host[:port]/name[:tag]@sha256:…`.
     pub reference: String,
-    /// The tenant that it is for; left out: the caller's own.
+    /// The tenant that will own the component. Default: the caller's tenant.
     pub tenant: Option<ID>,
-    /// True: for every tenant; for operators of the whole host.
+    /// True: make the component available to every tenant. For operators and admins of the whole host.
     #[graphql(default)]
     pub shared: bool,
-    /// Who we are to the registry, where it asks.
+    /// Credentials for the registry, if it requires them.
     pub auth: Option<RegistryAuthInput>,
-    /// True: by http, without TLS. A password goes to this machine only then.
+    /// True: use HTTP without TLS. A password is then sent only to a registry on this machine.
     #[graphql(default)]
     pub insecure: bool,
-    /// Its detached signature in base64, where the tenant's stage policy has a key; left out: the one in the annotation
-    /// `outboard.stage.signature`.
+    /// Detached signature in base64. Required if the tenant's stage policy has a public key. Default: the value of the
+    /// annotation `outboard.stage.signature`.
     pub signature: Option<String>,
 }
 
-/// A user of a registry.
+/// Credentials for a registry.
 #[derive(InputObject)]
 pub struct RegistryAuthInput {
-    /// Name.
+    /// User name.
     pub username: String,
-    /// Password or access token. Used for this one call; never shown, kept or logged.
+    /// Password or access token. It is used for this call only and never stored, logged or returned.
     pub password: String,
 }
 
@@ -165,76 +165,77 @@ impl std::fmt::Debug for RegistryAuthInput {
     }
 }
 
-/// What was fetched and added.
+/// The result of `pullStage`.
 #[derive(Debug, SimpleObject)]
 pub struct PullStagePayload {
-    /// The component.
+    /// The added component.
     pub component: StageComponentInfo,
 }
 
-/// What was taken away.
+/// The result of `removeStage`.
 #[derive(Debug, SimpleObject)]
 pub struct RemoveStagePayload {
-    /// Its digest.
+    /// Digest of the component.
     pub digest: String,
-    /// It was there.
+    /// True if this call removed the component. False if there was no such component.
     pub removed: bool,
 }
 
-/// A stage of a pipeline, and what happened in its calls.
+/// A stage of a pipeline and the counters of its calls.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct RunningStage {
-    /// What it decides.
+    /// The kind of the stage.
     kind: StageKind,
-    /// The component's name.
+    /// Name of the component.
     name: String,
-    /// The component's version.
+    /// Version of the component.
     version: String,
-    /// The component's identity: `sha256:` and the SHA-256 of its file.
+    /// ID of the component: `sha256:` and the SHA-256 of its file.
     digest: String,
-    /// The version that takes over where this one fails; null: none, the host answers.
+    /// The version that takes over if this one fails. Null: the host answers instead.
     previous: Option<ComponentRef>,
-    /// Its probation, while it is on one.
+    /// Progress of the probation. Null if there is none.
     probation: Option<Probation>,
-    /// What was counted of this version.
+    /// Counters of this version.
     counters: StageCounters,
 }
 
-/// A new version decides, and the old one beside it.
+/// The probation of a new version. The previous version runs beside it.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct Probation {
-    /// Batches that it decided.
+    /// Number of batches decided by the new version so far.
     done: u32,
-    /// Batches that it has to decide.
+    /// Number of batches that the new version must decide.
     wanted: u32,
-    /// Calls that the old version would have answered otherwise.
+    /// Number of calls that the previous version would have answered differently.
     different: BigInt,
 }
 
-/// What happened in a stage's calls.
+/// Counters of the calls of a stage.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct StageCounters {
-    /// Calls.
+    /// Calls made.
     calls: BigInt,
-    /// Time in all calls together, in milliseconds.
+    /// Total duration of all calls, in milliseconds.
     call_ms_total: f64,
-    /// The longest call, in milliseconds.
+    /// Duration of the longest call, in milliseconds.
     call_ms_max: f64,
-    /// Calls that failed, whatever the cause.
+    /// Failed calls, for any reason.
     failures: BigInt,
-    /// Calls that it answered with an error.
+    /// Calls that the component answered with an error.
     errors: BigInt,
     /// Calls that trapped.
     traps: BigInt,
-    /// Calls over a limit: memory, execution time, wall-clock time, stack, size of a snapshot, instances.
+    /// Calls that exceeded a limit: memory, execution time, wall-clock time, stack, snapshot size or number of
+    /// instances.
     over_limits: BigInt,
-    /// Answers that break the contract.
+    /// Answers that violate the contract.
     invalid_answers: BigInt,
-    /// Calls that the host answered in its place.
+    /// Calls that the host answered in place of the component.
     defaults: BigInt,
-    /// Instances that were started after the first.
+    /// Instances started after the first.
     restarts: BigInt,
-    /// Restarts that could not go on from a snapshot.
+    /// Restarts that could not resume from a snapshot.
     states_lost: BigInt,
 }
 

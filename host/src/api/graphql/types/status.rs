@@ -15,121 +15,124 @@ use crate::pipeline::cause;
 use crate::pipeline::source::Started;
 use crate::pipeline::status::Stats;
 
-/// How a pipeline is at one moment. What is counted is counted since the run began.
+/// The status of a pipeline at one moment. All counters start at the start of the run.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct PipelineStatus {
-    /// The pipeline.
+    /// ID of the pipeline.
     pipeline_id: ID,
-    /// The moment.
+    /// Time of this status.
     at: DateTime,
-    /// Where it is on its way to air.
+    /// Phase of the pipeline.
     phase: Phase,
-    /// Packets left for at least one destination within the last seconds.
+    /// True if packets were sent to at least one destination within the last 3 seconds.
     on_air: bool,
-    /// How it is, and why.
+    /// Health of the pipeline, with the reason.
     health: Health,
-    /// When it was started; kept when it is started again by itself. Null while it is not meant to run.
+    /// Time at which the pipeline was started. Automatic restarts do not change it. Null while the desired state is
+    /// `STOPPED`.
     started_at: Option<DateTime>,
-    /// Since when it is loading, running, stopping, waiting or stopped.
+    /// Time of the last change between loading, running, stopping, waiting for a retry and stopped. Null before the
+    /// first.
     since: Option<DateTime>,
-    /// When it is tried again, after it failed.
+    /// Time of the next retry. Null unless the phase is `WAITING`.
     retry_at: Option<DateTime>,
-    /// The revision of its settings that runs or ran last.
+    /// Revision of the settings that the current or last run uses. Null before the first run.
     running_revision: Option<u64>,
-    /// How often it was started again after it failed.
+    /// Number of automatic restarts after failures.
     restarts: BigInt,
-    /// Why it last failed, or the last thing that went wrong in it. Null when that is over: while it is healthy.
+    /// The last error of the pipeline. Null once the pipeline is healthy again.
     last_error: Option<String>,
-    /// When that was.
+    /// Time of the last error. Null if `lastError` is null.
     last_error_at: Option<DateTime>,
-    /// The source, once it was found.
+    /// The source. Null until it was found.
     source: Option<SourceStatus>,
-    /// What was counted in this run, or in the last one.
+    /// Counters of the current or last run. Null before the first run.
     counters: Option<Counters>,
-    /// Destinations, in the order of the settings.
+    /// Status of each destination, in the order of the settings.
     destinations: Vec<DestinationStatus>,
-    /// The connection to the processor while it runs; null without one.
+    /// Status of the connection to the processor. Null if the pipeline does not run or has no processor.
     processor: Option<ProcessorStatus>,
-    /// The stages that decide.
+    /// The stages of the pipeline.
     stages: Vec<RunningStage>,
-    /// Media time that is on air, in seconds from the start of the clock; null until it runs.
+    /// Position of the air clock: seconds of media since air started. Null before air starts.
     air_seconds: Option<f64>,
-    /// Media time up to which everything is ready for air, in seconds; null while it does not run.
+    /// Position up to which media is ready for air, in seconds. Null while the pipeline does not run.
     ready_seconds: Option<f64>,
-    /// Batches that are ready and not yet on air everywhere; null while it does not run.
+    /// Number of batches that are ready and not yet sent to every destination. Null while the pipeline does not run.
     batches_ready: Option<BigInt>,
-    /// Time in hand when the newest batch was ready for air, in seconds; null while it is not on air, and where that batch
-    /// was late.
+    /// How long before its time on air the newest batch was ready, in seconds. Null while the pipeline is not on air,
+    /// and if that batch was late.
     time_left_seconds: Option<f64>,
-    /// How late the newest batch was ready, or how far the destination that is furthest behind is behind the clock where
-    /// that is more, in seconds; null while it is not on air, and where nothing is behind.
+    /// The larger of two values, in seconds: how late the newest batch was ready, and the largest backlog of a
+    /// destination. Null while the pipeline is not on air, and if nothing is behind schedule.
     behind_seconds: Option<f64>,
 }
 
-/// Where a pipeline is on its way to air.
+/// The phase of a pipeline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 pub enum Phase {
-    /// It does not run and is not meant to.
+    /// The pipeline does not run, and its desired state is `STOPPED`.
     Stopped,
-    /// It failed and is tried again.
+    /// The pipeline failed and waits for a retry.
     Waiting,
-    /// It is being opened, or looks for its source.
+    /// The pipeline is being opened, or searches for its source.
     Starting,
-    /// It collects the first batch.
+    /// The pipeline collects the first batch.
     Buffering,
-    /// The first batch is complete and waits for its reply and its time.
+    /// The first batch is complete and waits for its reply and its time on air.
     Holding,
-    /// Packets left for at least one destination within the last seconds.
+    /// Packets were sent to at least one destination within the last 3 seconds.
     OnAir,
-    /// It was on air, and no packet left for any destination within the last seconds; `health` has the reason.
+    /// The pipeline was on air, but no packets were sent to any destination within the last 3 seconds. `health` has the
+    /// reason.
     OffAir,
-    /// It fetches no more; what is there goes on air.
+    /// The pipeline fetches no more media and sends what is buffered.
     Draining,
-    /// Its source is over and everything was on air.
+    /// The source ended and all media was sent.
     Ended,
 }
 
-/// How it is in one word.
+/// The health of a pipeline as one value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[graphql(remote = "health::HealthState")]
 pub enum HealthState {
-    /// It is not meant to run.
+    /// The pipeline is not meant to run.
     Idle,
-    /// On its way to air, in time.
+    /// The pipeline is starting, without delay so far.
     Starting,
-    /// On air everywhere, with what it should have.
+    /// Every destination receives the stream as configured.
     Healthy,
-    /// On air, but not as it should be.
+    /// The pipeline is on air with problems.
     Degraded,
-    /// Not on air though it should be.
+    /// The pipeline should be on air and is not.
     Failing,
 }
 
-/// How a pipeline is: judged by packets that left, not by processes that live.
+/// The health of a pipeline, derived from the packets that were sent and not from running processes.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct Health {
-    /// In one word.
+    /// Health as one value.
     state: HealthState,
-    /// Why, in a sentence.
+    /// Reason for the state, as a sentence.
     reason: String,
-    /// Since when the word is this one.
+    /// Time at which the state last changed.
     since: DateTime,
-    /// The part that the reason comes from; null where nothing is wrong.
+    /// The component that causes the problem. Null if there is no problem.
     cause: Option<HealthCause>,
-    /// What to do about it, in one sentence; empty where nothing is wrong.
+    /// Recommended action, as a sentence. Empty if there is no problem.
     advice: String,
 }
 
-/// The part of the way to air that a problem comes from, the first in the order of the data: a quota or a disk that is
-/// full, then the source, the processor, a stage, a destination.
+/// The component that causes a problem. If several have problems, the first in this order: quota or disk, source,
+/// processor, stage, destination.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[graphql(remote = "cause::HealthCause")]
 pub enum HealthCause {
-    /// The settings, or a program that the host's machine lacks.
+    /// The settings, or a program that is missing on the host.
     Settings,
     /// A quota of the tenant.
     Quota,
-    /// The disk of the storage.
+    /// The disk of the storage directory.
     Disk,
     /// The source.
     Source,
@@ -141,61 +144,61 @@ pub enum HealthCause {
     Destination,
 }
 
-/// What was chosen of the source.
+/// The selected variant of the source.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct SourceStatus {
-    /// Bits per second of the variant, where the playlist says.
+    /// Bitrate of the variant, in bits per second. Null if the playlist does not state it.
     bandwidth: Option<BigInt>,
-    /// Its width in pixels, where the playlist says.
+    /// Width of the variant, in pixels. Null if the playlist does not state it.
     width: Option<u32>,
-    /// Its height in pixels, where the playlist says.
+    /// Height of the variant, in pixels. Null if the playlist does not state it.
     height: Option<u32>,
-    /// Its codecs, as the playlist writes them.
+    /// Codecs of the variant, as written in the playlist. Null if the playlist does not state them.
     codecs: Option<String>,
-    /// The separate audio rendition that is followed, by name and language.
+    /// Name and language of the separate audio rendition. Null if there is none.
     audio: Option<String>,
-    /// The longest segment that the playlist announces, in seconds.
+    /// Target duration of the playlist (the longest segment), in seconds.
     target_duration_seconds: f64,
-    /// It goes on; false: it is a recording, of which all was there from the start.
+    /// True for a live stream. False for a recording, which is complete from the start.
     live: bool,
-    /// Since when it brings nothing new; null while it does, and while the pipeline does not run.
+    /// Time since which the playlist has had no new segments. Null while it has, and while the pipeline does not run.
     stale_since: Option<DateTime>,
 }
 
-/// What a run counted. The numbers only rise.
+/// Counters of a run. They never decrease.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct Counters {
-    /// Segments on disk.
+    /// Segments stored on disk.
     segments: BigInt,
-    /// Their bytes.
+    /// Bytes of all stored segments.
     segment_bytes: BigInt,
-    /// Segments that the source did not give, by reason.
+    /// Segments that could not be fetched, by reason.
     segments_missing: Vec<ReasonCount>,
-    /// How often the source's playlist started anew.
+    /// Restarts of the source's playlist.
     source_restarts: BigInt,
-    /// Media time in the batch that is being collected, in seconds; 0 while the pipeline does not run.
+    /// Duration of the media in the current, incomplete batch, in seconds. 0 while the pipeline does not run.
     buffer_seconds: f64,
-    /// Batches that were cut.
+    /// Batches cut.
     batches: BigInt,
-    /// Batches that got the processor's audio.
+    /// Batches with processed audio.
     processed: BigInt,
-    /// Batches that kept the original audio, all reasons together.
+    /// Batches with original audio (fallbacks), for any reason.
     original: BigInt,
-    /// Batches that kept the original audio, by reason.
+    /// Batches with original audio (fallbacks), by reason.
     original_by_reason: Vec<ReasonCount>,
     /// Batches that could not be put on air, by the step that failed.
     failed: Vec<ReasonCount>,
-    /// Batches that were ready later than their time on air.
+    /// Batches that were ready after their time on air.
     late_batches: BigInt,
-    /// Media packets that came from the source.
+    /// Media packets received from the source.
     packets_in: BigInt,
-    /// Of them, those that were lost on the way to air.
+    /// Media packets received from the source that were lost before air.
     packets_lost: BigInt,
-    /// Packets of processed audio beyond a batch's length, which were cut off.
+    /// Packets of processed audio that were cut off because they exceeded the length of their batch.
     packets_trimmed: BigInt,
-    /// Jumps of the source's time that were spliced out.
+    /// Jumps in the source's timestamps that were removed.
     splices: BigInt,
-    /// The most that rounding moved sound against picture, in milliseconds.
+    /// Largest shift between audio and video caused by rounding, in milliseconds.
     max_skew_ms: f64,
 }
 

@@ -8,78 +8,78 @@ use crate::control::id::PipelineId;
 use crate::store::usage::{Kind, Totals};
 use crate::unix_time::now_ms;
 
-/// Bytes and files on disk, by kind.
+/// Disk usage by kind of file.
 #[derive(Debug, Clone, Default, SimpleObject)]
 pub struct StorageUsage {
-    /// All bytes together.
+    /// Total size of all files, in bytes.
     pub total_bytes: BigInt,
-    /// All files together.
+    /// Total number of files.
     pub files: BigInt,
     /// Bytes by kind of file.
     pub breakdown: StorageBreakdown,
 }
 
-/// Bytes on disk by kind of file.
+/// Disk usage by kind of file, in bytes.
 #[derive(Debug, Clone, Default, SimpleObject)]
 pub struct StorageBreakdown {
-    /// Segments of the source, as they came.
+    /// Segments as fetched from the source.
     pub original_segments: BigInt,
-    /// Pictures of batches.
+    /// Video of the batches.
     pub video_fragments: BigInt,
-    /// Original sound of batches.
+    /// Original audio of the batches.
     pub audio_fragments: BigInt,
-    /// Sound that the processor sent back.
+    /// Audio returned by the processor.
     pub processed_audio: BigInt,
-    /// What goes on air, and previews.
+    /// Remuxed output for air, and previews.
     pub remuxed_output: BigInt,
-    /// Stage components that the tenant added; of no pipeline.
+    /// Stage components that the tenant added. They belong to no pipeline.
     pub components: BigInt,
     /// Log files.
     pub logs: BigInt,
-    /// All else.
+    /// All other files.
     pub other: BigInt,
 }
 
-/// What one pipeline has on disk.
+/// Disk usage of one pipeline.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct PipelineStorage {
-    /// The pipeline.
+    /// ID of the pipeline.
     pub pipeline_id: ID,
-    /// What it has.
+    /// Disk usage of the pipeline.
     pub usage: StorageUsage,
 }
 
-/// What lies on disk.
+/// Disk usage of a tenant or of the whole host.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct StorageStatistics {
-    /// When it was counted.
+    /// Time of these values.
     pub at: DateTime,
-    /// The tenant; null: all tenants together.
+    /// The tenant. Null: all tenants together.
     pub tenant: Option<ID>,
-    /// All together.
+    /// Total disk usage.
     pub usage: StorageUsage,
-    /// By pipeline.
+    /// Disk usage by pipeline.
     pub pipelines: Vec<PipelineStorage>,
-    /// What the tenant may have; null for all tenants together.
+    /// Storage quota of the tenant, in bytes. Null for all tenants together.
     pub quota_bytes: Option<BigInt>,
-    /// What the disk has left for new files.
+    /// Disk space available for new files, in bytes.
     pub available_bytes: BigInt,
-    /// The size of the disk.
+    /// Size of the disk, in bytes.
     pub disk_bytes: BigInt,
-    /// Why no segments are fetched for the tenant now, in a sentence; null while they are.
+    /// Reason why no segments are fetched for the tenant, as a sentence. Null while segments are fetched.
     pub refusal: Option<String>,
 }
 
-/// What cleaning removed, or would remove.
+/// The result of `cleanStorage`.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct CleanStoragePayload {
-    /// The pipeline.
+    /// ID of the pipeline.
     pub pipeline: ID,
-    /// Batches whose files were removed.
+    /// Number of batches whose files were removed or, with `dryRun`, would be removed.
     pub batches: BigInt,
-    /// Bytes that were freed.
+    /// Number of bytes freed or, with `dryRun`, that would be freed.
     pub bytes: BigInt,
-    /// Nothing was removed: it was only asked.
+    /// True if nothing was removed because `dryRun` was set.
     pub dry_run: bool,
 }
 

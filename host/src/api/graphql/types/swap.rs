@@ -9,238 +9,244 @@ use crate::control::NewSwap;
 use crate::control::registry::{self, RollOutRow, SwapRow, SwapStepTaken};
 use crate::stage;
 
-/// How far a swap is.
+/// The state of a swap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[graphql(remote = "registry::SwapState")]
 pub enum SwapState {
-    /// The component is checked and compiled.
+    /// The component is being checked and compiled.
     Checking,
-    /// It is given the running version's last inputs, apart from the stream.
+    /// The component is given the last inputs of the running version, without effect on the stream.
     Rehearsing,
-    /// It is opened with the running version's state.
+    /// The component is being opened with the state of the running version.
     CuttingOver,
-    /// It decides; the old version runs beside it and takes over if it fails.
+    /// The new version decides. The old version runs beside it and takes over if the new one fails.
     Probation,
-    /// It stays.
+    /// The swap succeeded: the new version stays.
     Done,
-    /// It was only rehearsed, as asked (`rehearseOnly`); nothing changed.
+    /// The rehearsal is complete and nothing was changed, as requested with `rehearseOnly`.
     Rehearsed,
-    /// It was not fit; nothing changed.
+    /// The component was rejected. Nothing was changed.
     Refused,
-    /// The old version decides again.
+    /// The swap was rolled back: the old version decides again.
     RolledBack,
-    /// The server or the pipeline ended in the middle; `reason` says which version stays.
+    /// The server or the pipeline stopped during the swap. `reason` says which version stays.
     Interrupted,
 }
 
-/// A step of a swap that was taken.
+/// A step that a swap completed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[graphql(remote = "registry::SwapStep")]
 pub enum SwapStep {
-    /// It is a component of the kind, and compiled.
+    /// The component is valid for this kind of stage and compiled.
     Checked,
-    /// It took the last recorded inputs.
+    /// The component processed the last recorded inputs.
     Rehearsed,
-    /// The air clock ran slower until the longer batches of the new version come in time.
+    /// The air clock ran slower, so that the longer batches of the new version are ready in time.
     Stretched,
-    /// It decides from here on.
+    /// The new version decides from here on.
     CutOver,
-    /// It decided one more batch of its probation.
+    /// The new version decided one more batch of its probation.
     Batch,
-    /// The probation is over.
+    /// The probation is complete.
     Passed,
-    /// It was not fit.
+    /// The component was rejected.
     Refused,
     /// The old version took over again.
     RolledBack,
 }
 
-/// A component's identity, and what it calls itself.
+/// Identity of a component.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct ComponentRef {
-    /// Its identity: `sha256:` and the SHA-256 of its file.
+    /// ID of the component: `sha256:` and the SHA-256 of its file.
     digest: String,
-    /// Its name, by its own account.
+    /// Name that the component reports.
     name: String,
-    /// Its version, by its own account.
+    /// Version that the component reports.
     version: String,
 }
 
-/// A step that a swap took.
+/// A step that a swap completed.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct SwapStepRecord {
-    /// Which.
+    /// The step.
     step: SwapStep,
-    /// When it was done.
+    /// Time at which the step was completed.
     at: DateTime,
-    /// How long it took, in milliseconds; for `CUT_OVER` how long no call could be made.
+    /// Duration of the step, in milliseconds. For `CUT_OVER`: the time during which no call was possible.
     took_ms: f64,
-    /// More, in a sentence.
+    /// Details of the step, as a sentence. Null if there are none.
     detail: Option<String>,
 }
 
-/// How a version did with the running version's last inputs.
+/// The result of a rehearsal: the new version is given the last inputs of the running version.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct Rehearsal {
-    /// Recorded calls that were made.
+    /// Number of recorded calls that were made.
     calls: u32,
-    /// Of them, those that were answered as by the running version.
+    /// Number of these calls with the same answer as from the running version.
     same: u32,
-    /// Why the answers cannot be compared with the running version's, such as `another dialect`; null: they were.
+    /// Reason why the answers cannot be compared with those of the running version, such as `another dialect`. Null if
+    /// they were compared.
     not_comparable: Option<String>,
-    /// Recorded calls for which there was no time.
+    /// Number of recorded calls that were skipped because the time was up.
     left_out: u32,
-    /// The longest call, in milliseconds.
+    /// Duration of the longest call, in milliseconds.
     slowest_ms: f64,
-    /// Memory of the instance afterwards.
+    /// Memory of the instance after the rehearsal, in bytes.
     memory_bytes: BigInt,
-    /// The longest batch that a batching stage cut of the recorded segments and of more like them, in seconds; null for other
-    /// stages.
+    /// Longest batch that the new version cut of the recorded segments and of further ones like them, in seconds. Null
+    /// for stages other than batching.
     longest_batch_seconds: Option<f64>,
-    /// The longest batch that the running version cut of them, in seconds.
+    /// Longest batch that the running version cut of the same segments, in seconds. Null for stages other than
+    /// batching.
     running_batch_seconds: Option<f64>,
-    /// The longest batch that would be ready before it is due on air, in seconds; null while the stream is not on air.
+    /// Longest batch that would be ready before its time on air, in seconds. Null while the stream is not on air.
     allowed_batch_seconds: Option<f64>,
-    /// How much too late the longest batch would be ready: so many seconds nothing would go on air; 0: it comes in time.
+    /// How late the longest batch would be ready, in seconds; the stream would be off air for that time. 0 if it would
+    /// be in time.
     late_by_seconds: f64,
-    /// The swap would take the stream off air: it is refused without `force`.
+    /// True if the swap would take the stream off air. Such a swap is rejected without `force`.
     would_go_off_air: bool,
-    /// How long the air clock runs 5 % slower before the cut-over, with `force`, so that no batch comes late, in seconds.
+    /// With `force`: how long the air clock runs 5 % slower before the cut-over so that no batch is late, in seconds.
     stretch_seconds: f64,
 }
 
-/// Another version of a stage, or other settings, for a pipeline that may be on air.
+/// A swap of a pipeline's stage to another version or other settings. The pipeline may be on air.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct Swap {
-    /// Its id.
+    /// ID of the swap.
     id: ID,
-    /// The pipeline.
+    /// ID of the pipeline.
     pipeline_id: ID,
-    /// Which stage.
+    /// The kind of the stage.
     kind: StageKind,
-    /// The version that ran, or would have.
+    /// The version before the swap.
     from: ComponentRef,
-    /// The version that is wanted.
+    /// The requested version.
     to: ComponentRef,
-    /// Its settings are others than before.
+    /// True if the swap changes the settings of the stage.
     settings_changed: bool,
-    /// It starts from nothing, not from the running version's state.
+    /// True if the new version starts without the state of the running version.
     fresh: bool,
-    /// It is carried out even where the rehearsal finds that it takes the stream off air.
+    /// True if the swap proceeds even if the rehearsal shows that it takes the stream off air.
     force: bool,
-    /// It ends after the rehearsal, in the state `REHEARSED`, and changes nothing.
+    /// True if the swap ends after the rehearsal in the state `REHEARSED` and changes nothing.
     rehearse_only: bool,
-    /// Who asked for it.
+    /// Name of the caller who requested the swap.
     requested_by: String,
-    /// The roll-out that it is part of.
+    /// ID of the rollout that the swap belongs to. Null if it belongs to none.
     roll_out: Option<ID>,
-    /// How far it is.
+    /// State of the swap.
     state: SwapState,
-    /// Why it ended as it did, in a sentence.
+    /// Reason for the outcome, as a sentence. Null if there is none.
     reason: Option<String>,
-    /// When it was asked for.
+    /// Time of the request.
     started_at: DateTime,
-    /// When it was over.
+    /// Time at which the swap ended. Null until then.
     ended_at: Option<DateTime>,
-    /// The steps taken so far.
+    /// The steps completed so far.
     steps: Vec<SwapStepRecord>,
-    /// How the rehearsal went.
+    /// Result of the rehearsal. Null before the rehearsal.
     rehearsal: Option<Rehearsal>,
-    /// Batches of its probation that it decided.
+    /// Number of batches decided during the probation so far.
     probation_done: u32,
-    /// Batches that it has to decide.
+    /// Number of batches that the probation requires.
     probation_wanted: u32,
-    /// Calls that the old version would have answered otherwise.
+    /// Number of calls that the old version would have answered differently.
     different: BigInt,
-    /// Where the evidence of its failure is fetched, with the same token: input, error, backtrace, limits, timings; for
-    /// `outboard stage replay`.
+    /// Path of the evidence of a failure, for `outboard stage replay`: input, error, backtrace, limits and timings. It
+    /// requires the same token. Null if there is none.
     evidence_url: Option<String>,
 }
 
-/// What to swap.
+/// A swap to perform.
 #[derive(Debug, InputObject)]
 pub struct SwapStageInput {
-    /// The pipeline.
+    /// ID of the pipeline.
     pub pipeline_id: ID,
-    /// Which stage.
+    /// The kind of the stage.
     pub kind: StageKind,
-    /// Digest of a component that the tenant may use, `sha256:…`; null: the bundled one.
+    /// Digest of a component that the tenant may use, `sha256:…`. Null: the bundled component.
     pub component: Option<String>,
-    /// Its settings, a whole object; null: its defaults; left out: as they are set now.
+    /// Complete settings object. Null: the component's defaults. Not set: the current settings.
     pub settings: MaybeUndefined<Value>,
-    /// True: it starts from nothing, where it cannot read the running version's state.
+    /// True: start without the state of the running version, for a component that cannot read it.
     #[graphql(default)]
     pub fresh: bool,
-    /// True: the swap is carried out even where the rehearsal finds that its batches are longer than what the stream is behind
-    /// its source, which takes it off air. The air clock first runs 5 % slower to make room, for 10 minutes at most.
+    /// True: proceed even if the rehearsal shows that the batches of the new version are longer than the delay between
+    /// source and air, which takes the stream off air. The air clock first runs 5 % slower to increase the delay, for
+    /// at most 10 minutes.
     #[graphql(default)]
     pub force: bool,
-    /// True: the swap ends after the rehearsal with what it found, and nothing is changed.
+    /// True: end after the rehearsal, report its result and change nothing.
     #[graphql(default)]
     pub rehearse_only: bool,
-    /// Batches that it decides before the old version is let go, 1 to 1000; 3 if left out.
+    /// Number of batches that the new version decides before the old version is released, 1 to 1000. Default: 3.
     pub probation_batches: Option<u32>,
 }
 
-/// How far a roll-out is.
+/// The state of a rollout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[graphql(remote = "registry::RollOutState")]
 pub enum RollOutState {
-    /// Swaps are under way.
+    /// Swaps are in progress.
     Running,
-    /// Every pipeline has it.
+    /// Every pipeline runs the new version.
     Done,
-    /// A swap did not end well; the pipelines after it were left as they are.
+    /// A swap failed. The remaining pipelines were not changed.
     Stopped,
-    /// The server ended in the middle.
+    /// The server stopped during the rollout.
     Interrupted,
 }
 
-/// The same swap in all pipelines of a tenant, one after the other. `swapChanged` follows the swaps.
+/// The same swap in all pipelines of a tenant, one after the other. The subscription `swapChanged` sends each step of
+/// its swaps.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct RollOut {
-    /// Its id.
+    /// ID of the rollout.
     id: ID,
-    /// In whose pipelines.
+    /// The tenant that owns the pipelines.
     tenant: ID,
-    /// Which stage.
+    /// The kind of the stage.
     kind: StageKind,
-    /// The version that is wanted.
+    /// The requested version.
     to: ComponentRef,
-    /// Who asked for it.
+    /// Name of the caller who requested the rollout.
     requested_by: String,
-    /// How far it is.
+    /// State of the rollout.
     state: RollOutState,
-    /// Why it ended as it did, in a sentence.
+    /// Reason for the outcome, as a sentence. Null if there is none.
     reason: Option<String>,
-    /// Ids of its swaps so far, oldest first.
+    /// IDs of the swaps so far, oldest first.
     swaps: Vec<ID>,
-    /// Pipelines whose turn is still to come.
+    /// IDs of the pipelines whose swap has not started yet.
     waiting: Vec<ID>,
-    /// When it was asked for.
+    /// Time of the request.
     started_at: DateTime,
-    /// When it was over.
+    /// Time at which the rollout ended. Null until then.
     ended_at: Option<DateTime>,
 }
 
-/// What to roll out.
+/// A rollout to perform.
 #[derive(Debug, InputObject)]
 pub struct RollOutStageInput {
-    /// In whose pipelines; left out: the caller's own tenant.
+    /// The tenant that owns the pipelines. Default: the caller's tenant.
     pub tenant: Option<ID>,
-    /// Which stage.
+    /// The kind of the stage.
     pub kind: StageKind,
-    /// Digest of a component that the tenant may use, `sha256:…`; null: the bundled one.
+    /// Digest of a component that the tenant may use, `sha256:…`. Null: the bundled component.
     pub component: Option<String>,
-    /// Its settings, a whole object; null: its defaults; left out: as they are set in each pipeline.
+    /// Complete settings object. Null: the component's defaults. Not set: the current settings of each pipeline.
     pub settings: MaybeUndefined<Value>,
-    /// True: it starts from nothing, where it cannot read the running version's state.
+    /// True: start without the state of the running version, for a component that cannot read it.
     #[graphql(default)]
     pub fresh: bool,
-    /// True: it is carried out even where the rehearsal finds that it takes a stream off air.
+    /// True: proceed even if a rehearsal shows that the swap takes a stream off air.
     #[graphql(default)]
     pub force: bool,
-    /// Batches that it decides in each pipeline before the old version is let go, 1 to 1000; 3 if left out.
+    /// Number of batches that the new version decides in each pipeline before the old version is released, 1 to 1000.
+    /// Default: 3.
     pub probation_batches: Option<u32>,
 }
 

@@ -9,157 +9,158 @@ use crate::control::registry::TenantRow;
 use crate::control::{components, tenant_policy};
 use crate::net::Policy;
 
-/// Someone who shares this host, behind walls.
+/// A tenant: a user of this host, isolated from all others.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct Tenant {
-    /// Its name, which is its id.
+    /// Name of the tenant, which is also its ID.
     pub id: ID,
-    /// When it was made.
+    /// Time at which the tenant was created.
     pub created_at: DateTime,
-    /// It is shut out: its tokens are not taken, its pipelines do not run.
+    /// True if the tenant is disabled: its tokens are rejected and its pipelines do not run.
     pub disabled: bool,
-    /// What it may use.
+    /// Quotas of the tenant.
     pub quotas: Quotas,
-    /// Which addresses it may reach.
+    /// Addresses that the tenant may reach.
     pub network_policy: NetworkPolicy,
-    /// Which components it may use as stages.
+    /// Components that the tenant may use as stages.
     pub stage_policy: StagePolicy,
 }
 
-/// What a tenant may use.
+/// The quotas of a tenant.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct Quotas {
-    /// Pipelines, running or not.
+    /// Maximum number of pipelines, running or not.
     pub pipelines: u32,
-    /// Destinations of one pipeline.
+    /// Maximum number of destinations per pipeline.
     pub destinations_per_pipeline: u32,
-    /// Bytes in storage, of all pipelines together.
+    /// Maximum storage of all pipelines together, in bytes.
     pub storage_bytes: BigInt,
-    /// Memory of one stage instance, in bytes.
+    /// Maximum memory of one stage instance, in bytes.
     pub stage_memory_bytes: BigInt,
-    /// Fragments with processors at once, of all pipelines together.
+    /// Maximum number of unanswered fragments at processors, of all pipelines together.
     pub in_flight_fragments: u32,
-    /// ffmpeg processes at once, of all pipelines together; more wait for their turn.
+    /// Maximum number of concurrent ffmpeg processes of all pipelines together. Further ones wait.
     pub ffmpeg_processes: u32,
 }
 
-/// Which addresses a tenant's sources, processors, destinations and webhooks may reach. In this order: what is denied
-/// is never reached; what is in `allowRanges` is; others as `public` and `private` say, with `allowHosts` as exceptions
-/// on the public internet.
+/// The addresses that a tenant's sources, processors, destinations and webhooks may reach. The first rule that applies
+/// decides: `denyHosts` and `denyRanges` block; `allowRanges` permits; `public` and `private` decide about all other
+/// addresses, and `allowHosts` permits further hosts on the public internet.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct NetworkPolicy {
-    /// Names that are never reached: `example.com`, or `*.example.com` for all names below it.
+    /// Blocked host names: `example.com`, or `*.example.com` for all names below it.
     pub deny_hosts: Vec<String>,
-    /// Addresses that are never reached, as `192.0.2.0/24`, `2001:db8::/32` or a single address.
+    /// Blocked addresses: `192.0.2.0/24`, `2001:db8::/32` or a single address.
     pub deny_ranges: Vec<String>,
-    /// Names that are reached although `public` is off.
+    /// Host names that are permitted although `public` is false.
     pub allow_hosts: Vec<String>,
-    /// Addresses that are reached although `public` or `private` is off.
+    /// Addresses that are permitted although `public` or `private` is false.
     pub allow_ranges: Vec<String>,
-    /// Addresses on the public internet.
+    /// True to permit addresses on the public internet.
     pub public: bool,
-    /// All other addresses: loopback, private, link-local, shared, reserved.
+    /// True to permit all other addresses: loopback, private, link-local, shared and reserved.
     pub private: bool,
-    /// Destinations that are files of this machine.
+    /// True to permit destinations that are files on this machine.
     pub files: bool,
 }
 
-/// Which components a tenant may use as stages, besides those that come with the host, which it always may.
+/// The components that a tenant may use as stages. Bundled components are always permitted.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct StagePolicy {
-    /// Digests; no others may be used. Null: any that it has. Of a tenant with a key, shared components that are listed here may be
-    /// used although nobody signed them.
+    /// Digests of the only permitted components. Null: every component that is available to the tenant. If `publicKey`
+    /// is set, a shared component that is listed here needs no signature.
     pub allow: Option<Vec<String>>,
-    /// The public key, PEM, that its own components have to be signed with. Null: they need not be signed.
+    /// Public key in PEM form. The tenant's own components must be signed with it. Null: no signature is required.
     pub public_key: Option<String>,
 }
 
-/// A tenant to make.
+/// A tenant to create.
 #[derive(Debug, Clone, InputObject)]
 pub struct CreateTenantInput {
-    /// Its name, which is its id: letters, digits, `-`, `_` and `.`.
+    /// Name of the tenant, which is also its ID. Allowed characters: letters, digits, `-`, `_` and `.`.
     pub name: String,
-    /// What it may use.
+    /// Quotas of the tenant. Default: the quotas of every new tenant.
     pub quotas: Option<QuotasInput>,
-    /// Which addresses it may reach; left out: the public internet.
+    /// Addresses that the tenant may reach. Default: the public internet.
     pub network_policy: Option<NetworkPolicyInput>,
-    /// Which components it may use as stages; left out: any that it has.
+    /// Components that the tenant may use as stages. Default: every component that is available to it.
     pub stage_policy: Option<StagePolicyInput>,
 }
 
-/// What to change of a tenant. What is left out stays as it is.
+/// Changes to a tenant. Fields that are not set stay unchanged.
 #[derive(Debug, Clone, InputObject)]
 pub struct UpdateTenantInput {
-    /// Shut it out, or let it in again.
+    /// True: disable the tenant. False: enable it again.
     pub disabled: Option<bool>,
-    /// What it may use.
+    /// Quotas to change.
     pub quotas: Option<QuotasInput>,
-    /// Which addresses it may reach, as a whole; null: as for every new tenant.
+    /// Addresses that the tenant may reach. Replaces the whole policy. Null: the policy of a new tenant.
     pub network_policy: MaybeUndefined<NetworkPolicyInput>,
-    /// Which components it may use as stages, as a whole; null: any that it has. What is on air stays on air; a pipeline that is
-    /// set to another one is not changed, swapped or started any more.
+    /// Components that the tenant may use as stages. Replaces the whole policy. Null: every component that is available
+    /// to the tenant. Pipelines that are on air stay on air. A pipeline whose settings name a component that is no
+    /// longer permitted can no longer be changed, swapped or started.
     pub stage_policy: MaybeUndefined<StagePolicyInput>,
 }
 
-/// A tenant that was deleted.
+/// The result of `deleteTenant`.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct DeleteTenantPayload {
-    /// Its name.
+    /// Name of the tenant.
     pub id: ID,
-    /// It was there; false: it had been deleted before, or there never was one.
+    /// True if this call deleted the tenant. False if there was no such tenant.
     pub deleted: bool,
 }
 
-/// What a tenant may use. What is left out stays as it is; for a new tenant, as for every other.
+/// Quotas to set. Fields that are not set stay unchanged; for a new tenant they get the default of every new tenant.
 #[derive(Debug, Clone, Default, InputObject)]
 pub struct QuotasInput {
-    /// Pipelines, running or not.
+    /// Maximum number of pipelines, running or not.
     pub pipelines: Option<u32>,
-    /// Destinations of one pipeline.
+    /// Maximum number of destinations per pipeline.
     pub destinations_per_pipeline: Option<u32>,
-    /// Bytes in storage, of all pipelines together.
+    /// Maximum storage of all pipelines together, in bytes.
     pub storage_bytes: Option<BigInt>,
-    /// Memory of one stage instance, in bytes.
+    /// Maximum memory of one stage instance, in bytes.
     pub stage_memory_bytes: Option<BigInt>,
-    /// Fragments with processors at once, of all pipelines together.
+    /// Maximum number of unanswered fragments at processors, of all pipelines together.
     pub in_flight_fragments: Option<u32>,
-    /// ffmpeg processes at once, of all pipelines together.
+    /// Maximum number of concurrent ffmpeg processes of all pipelines together. Further ones wait.
     pub ffmpeg_processes: Option<u32>,
 }
 
-/// Which addresses a tenant may reach.
+/// The addresses that a tenant may reach.
 #[derive(Debug, Clone, InputObject)]
 pub struct NetworkPolicyInput {
-    /// Names that are never reached: `example.com`, or `*.example.com` for all names below it.
+    /// Blocked host names: `example.com`, or `*.example.com` for all names below it.
     #[graphql(default)]
     pub deny_hosts: Vec<String>,
-    /// Addresses that are never reached, as `192.0.2.0/24`, `2001:db8::/32` or a single address.
+    /// Blocked addresses: `192.0.2.0/24`, `2001:db8::/32` or a single address.
     #[graphql(default)]
     pub deny_ranges: Vec<String>,
-    /// Names that are reached although `public` is off.
+    /// Host names that are permitted although `public` is false.
     #[graphql(default)]
     pub allow_hosts: Vec<String>,
-    /// Addresses that are reached although `public` or `private` is off.
+    /// Addresses that are permitted although `public` or `private` is false.
     #[graphql(default)]
     pub allow_ranges: Vec<String>,
-    /// Addresses on the public internet.
+    /// True: permit addresses on the public internet.
     #[graphql(default = true)]
     pub public: bool,
-    /// All other addresses: loopback, private, link-local, shared, reserved.
+    /// True: permit all other addresses: loopback, private, link-local, shared and reserved.
     #[graphql(default)]
     pub private: bool,
-    /// Destinations that are files of this machine.
+    /// True: permit destinations that are files on this machine.
     #[graphql(default)]
     pub files: bool,
 }
 
-/// Which components a tenant may use as stages.
+/// The components that a tenant may use as stages.
 #[derive(Debug, Clone, InputObject)]
 pub struct StagePolicyInput {
-    /// Digests, `sha256:…`; left out: any that it has.
+    /// Digests of the only permitted components, `sha256:…`. Default: every component that is available to the tenant.
     pub allow: Option<Vec<String>>,
-    /// A public key, Ed25519 or ECDSA P-256, as PEM. Components that are added have to be signed with it, and those that are not
-    /// cannot be used.
+    /// Public key in PEM form, Ed25519 or ECDSA P-256. The tenant's own components must be signed with it; unsigned
+    /// ones can neither be added nor used.
     pub public_key: Option<String>,
 }
 

@@ -7,75 +7,75 @@ use crate::control::access;
 use crate::control::registry::TokenRow;
 use crate::unix_time::now_ms;
 
-/// What a caller may do; each may also do what those before it may.
+/// The role of a caller. Each role includes the permissions of the roles before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[graphql(remote = "access::Role")]
 pub enum Role {
-    /// Look.
+    /// Read everything of the tenant except tokens, webhooks and the audit log.
     Viewer,
-    /// Create, change, start, stop and delete pipelines, and clean storage.
+    /// Create, change, start, stop and delete pipelines, add and swap stages, and clean storage.
     Operator,
-    /// Manage tokens and webhooks; for the whole host also tenants, quotas and network policies.
+    /// Manage tokens and webhooks and read the audit log; for the whole host also manage tenants, quotas and policies.
     Admin,
 }
 
-/// Who is calling.
+/// The caller.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct Me {
-    /// What they are called in the audit log.
+    /// Name of the caller in the audit log.
     pub name: String,
-    /// Their tenant; null: the whole host, and so all tenants.
+    /// Tenant of the caller. Null: the whole host, and so all tenants.
     pub tenant: Option<ID>,
-    /// What they may do there.
+    /// Role of the caller.
     pub role: Role,
-    /// The token that they came with; null: none was needed.
+    /// ID of the token that authenticated the caller. Null if no token was required.
     pub token_id: Option<ID>,
 }
 
-/// A token. Its secret was shown once, when it was made.
+/// A token. Its secret was returned once, when the token was created.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct Token {
-    /// Its id.
+    /// ID of the token.
     pub id: ID,
-    /// Its name.
+    /// Name of the token.
     pub name: String,
-    /// Whose it is; null: the host's, good for all tenants.
+    /// The tenant that the token belongs to. Null: the whole host, and so all tenants.
     pub tenant: Option<ID>,
-    /// What it may do.
+    /// Role of the token.
     pub role: Role,
-    /// When it was made.
+    /// Time at which the token was created.
     pub created_at: DateTime,
-    /// Who made it.
+    /// Name of the caller who created the token.
     pub created_by: String,
-    /// When it was last used, to the minute.
+    /// Time of the last use, with a precision of one minute. Null if the token was never used.
     pub last_used_at: Option<DateTime>,
-    /// From when on it is not taken; null: it does not expire.
+    /// Time at which the token expires. Null: never.
     pub expires_at: Option<DateTime>,
-    /// When it was revoked.
+    /// Time at which the token was revoked. Null if it was not revoked.
     pub revoked_at: Option<DateTime>,
-    /// It is taken now.
+    /// True if the token is accepted now: neither expired nor revoked.
     pub usable: bool,
 }
 
-/// A token to make.
+/// A token to create.
 #[derive(Debug, Clone, InputObject)]
 pub struct CreateTokenInput {
-    /// Whose it is to be. Left out: the caller's own tenant; for callers of the whole host, the whole host.
+    /// The tenant that the token belongs to. Default: the caller's tenant; for host-wide callers, the whole host.
     pub tenant: Option<ID>,
-    /// Its name, once for its tenant.
+    /// Name of the token, unique within its tenant.
     pub name: String,
-    /// What it may do.
+    /// Role of the token.
     pub role: Role,
-    /// From when on it is not taken; left out: it does not expire.
+    /// Time at which the token expires. Default: never.
     pub expires_at: Option<DateTime>,
 }
 
-/// A token that was made.
+/// The result of `createToken`.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct CreateTokenPayload {
-    /// The token.
+    /// The created token.
     pub token: Token,
-    /// Its secret, shown this once and never again: what goes behind `Bearer`.
+    /// Secret of the token, for the header `Authorization: Bearer <secret>`. It is returned only once.
     pub secret: String,
 }
 

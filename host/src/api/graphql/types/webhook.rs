@@ -12,110 +12,111 @@ use crate::control::registry::{self, DeliveryRow, WebhookRow};
 /// `v1,` and the base64 of HMAC-SHA256 over `<webhook-id>.<webhook-timestamp>.<body>`.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct Webhook {
-    /// Its id.
+    /// ID of the webhook.
     pub id: ID,
-    /// Whose it is.
+    /// The tenant that owns the webhook.
     pub tenant: ID,
-    /// Its name.
+    /// Name of the webhook.
     pub name: String,
-    /// Where events are sent: scheme, host and port. What follows may give access, and is not shown.
+    /// Scheme, host and port of the URL that receives the events. Path and query are not returned, because they may
+    /// grant access.
     pub url: String,
-    /// Of which kinds; empty: of incidents, which tell each problem once.
+    /// Kinds of events that are delivered. Empty: incident events only, which report each problem once.
     pub kinds: Vec<EventKind>,
-    /// It is told of events.
+    /// True if events are delivered.
     pub enabled: bool,
-    /// When it was made.
+    /// Time at which the webhook was created.
     pub created_at: DateTime,
 }
 
-/// What became of a delivery.
+/// The state of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[graphql(remote = "registry::DeliveryState")]
 pub enum DeliveryState {
-    /// It waits for its turn.
+    /// The delivery waits for its first attempt.
     Pending,
-    /// The receiver took it.
+    /// The receiver accepted the delivery.
     Delivered,
-    /// It was not taken, and is tried again.
+    /// The last attempt failed. A retry follows.
     Failed,
-    /// It was not taken, and is not tried any more.
+    /// The delivery failed and is not retried any more.
     GaveUp,
 }
 
-/// One event for one webhook.
+/// The delivery of one event to one webhook.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct Delivery {
-    /// Its id.
+    /// ID of the delivery.
     pub id: ID,
-    /// The webhook.
+    /// ID of the webhook.
     pub webhook_id: ID,
-    /// The event; null: it only tries the webhook.
+    /// ID of the event. Null for a test delivery.
     pub event_id: Option<ID>,
-    /// What happened, as the request says it: the word of an event's kind, or `test`.
+    /// Kind of the event as written in the request, or `test`.
     pub kind: String,
-    /// What became of it.
+    /// State of the delivery.
     pub state: DeliveryState,
-    /// How often it was tried.
+    /// Number of attempts.
     pub attempts: u32,
-    /// When it was made.
+    /// Time at which the delivery was created.
     pub created_at: DateTime,
-    /// When it was last tried.
+    /// Time of the last attempt. Null before the first.
     pub last_attempt_at: Option<DateTime>,
-    /// When it is tried next.
+    /// Time of the next attempt. Null if none follows.
     pub next_attempt_at: Option<DateTime>,
-    /// HTTP status of the last answer.
+    /// HTTP status of the last response. Null if there was none.
     pub status: Option<u32>,
-    /// Why the last attempt failed.
+    /// Reason why the last attempt failed. Null if it succeeded.
     pub error: Option<String>,
 }
 
-/// A webhook to make.
+/// A webhook to create.
 #[derive(Debug, Clone, InputObject)]
 pub struct CreateWebhookInput {
-    /// Whose it is to be. Left out: the caller's own tenant; `default` for callers of the whole host.
+    /// The tenant that will own the webhook. Default: the caller's tenant; `default` for host-wide callers.
     pub tenant: Option<ID>,
-    /// Its name, once for its tenant.
+    /// Name of the webhook, unique within its tenant.
     pub name: String,
-    /// Where events are sent, `http://` or `https://`; only its scheme, host and port are shown again.
+    /// URL that receives the events, `http://` or `https://`. Only its scheme, host and port are returned later.
     pub url: String,
-    /// Of which kinds; left out: of incidents, which tell each problem once.
+    /// Kinds of events to deliver. Default: incident events only, which report each problem once.
     pub kinds: Option<Vec<EventKind>>,
     /// What requests are signed with: `whsec_` and base64 of 24 to 64 bytes, or any other 16 to 256 bytes of text. Left out:
     /// one is made and shown once.
     pub secret: Option<String>,
-    /// It is told of events.
+    /// True: deliver events.
     #[graphql(default = true)]
     pub enabled: bool,
 }
 
-/// What to change of a webhook. What is left out stays as it is.
+/// Changes to a webhook. Fields that are not set stay unchanged.
 #[derive(Debug, Clone, InputObject)]
 pub struct UpdateWebhookInput {
-    /// Where events are sent, `http://` or `https://`.
+    /// URL that receives the events, `http://` or `https://`.
     pub url: Option<String>,
-    /// Of which kinds; empty: of incidents, which tell each problem once.
+    /// Kinds of events to deliver. Empty: incident events only, which report each problem once.
     pub kinds: Option<Vec<EventKind>>,
     /// What requests are signed with from now on: `whsec_` and base64 of 24 to 64 bytes, or any other 16 to 256 bytes of text.
     pub secret: Option<String>,
-    /// It is told of events.
+    /// True: deliver events.
     pub enabled: Option<bool>,
 }
 
-/// A webhook that was made.
+/// The result of `createWebhook`.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct CreateWebhookPayload {
-    /// The webhook.
+    /// The created webhook.
     pub webhook: Webhook,
     /// What requests are signed with, where it was made with this call: shown this once and never again.
     pub secret: Option<String>,
 }
 
-/// A webhook that was deleted.
+/// The result of `deleteWebhook`.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct DeleteWebhookPayload {
-    /// Its id.
+    /// ID of the webhook.
     pub id: ID,
-    /// It was there; false: it had been deleted before, or there never was one.
+    /// True if this call deleted the webhook. False if there was no such webhook.
     pub deleted: bool,
 }
 

@@ -20,7 +20,7 @@ async fn the_same_pipeline_again_is_the_same_and_another_under_its_name_a_confli
     assert_eq!((first.row.created_by.as_str(), first.row.desired_by.as_str()), ("test", "test"));
     let other = NewPipeline { settings: settings("another-secret"), desired: Desired::Running, ..new() };
     let text = conflict(registry.create_pipeline(&admin(), other).await);
-    assert_eq!(text, "pipeline acme:tv is there already and differs in: it is stopped, destinations[0].url");
+    assert_eq!(text, "pipeline acme:tv already exists and differs in: it is stopped, destinations[0].url");
     registry.create_pipeline(&admin(), pipeline(id("other", "tv"))).await.unwrap();
     let lines = audit(&registry, whole("acme")).await;
     let outcomes: Vec<_> = lines.iter().map(|row| (row.0.as_str(), row.2)).collect();
@@ -39,7 +39,7 @@ async fn a_change_is_made_to_what_the_caller_saw_or_not_at_all() {
     let again = registry.update_pipeline(&actor, &tv, settings("two"), Some(1), note()).await.unwrap();
     assert_eq!((again.changed, again.row.revision), (false, 2));
     let text = conflict(registry.update_pipeline(&actor, &tv, settings("three"), Some(1), None).await);
-    assert_eq!(text, "pipeline acme:tv is at revision 2, not at 1: look at it again");
+    assert_eq!(text, "pipeline acme:tv is at revision 2, not at 1: read it again");
     registry.update_pipeline(&actor, &tv, settings("three"), None, None).await.unwrap();
 
     assert!(conflict(registry.roll_back_pipeline(&actor, &tv, 1, Some(2)).await).contains("revision 3"));

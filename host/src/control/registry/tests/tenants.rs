@@ -44,7 +44,7 @@ async fn the_same_tenant_again_is_the_same_and_another_under_its_name_a_conflict
     let network = Some(json!({ "allow": ["10.0.0.0/8"] }));
     let text = conflict(registry.create_tenant(&admin(), NewTenant { network, ..tenant("new") }).await);
     assert!(text.contains("network") && text.contains("quotas.pipelines"), "{text}");
-    assert!(conflict(registry.create_tenant(&admin(), tenant("NEW")).await).contains("like tenant new"));
+    assert!(conflict(registry.create_tenant(&admin(), tenant("NEW")).await).contains("differs from tenant new"));
     let outcomes: Vec<_> = audit(&registry, Scope::Host).await.into_iter().skip(2).map(|row| row.2).collect();
     assert_eq!(outcomes, [Outcome::Done, Outcome::Unchanged], "a conflict changes nothing");
 }

@@ -186,10 +186,10 @@ async fn the_same_webhook_again_is_the_same_and_changes_are_told_without_secrets
         |secret: &str| NewWebhook { secret: secret.to_owned().into(), secret_given: true, ..hook("acme", "all") };
     assert!(!registry.create_webhook(&admin(), given("hunter2")).await.unwrap().changed);
     let conflict = registry.create_webhook(&admin(), given("hunter4")).await.unwrap_err();
-    assert_eq!(conflict.to_string(), "webhook all is there with other secret");
+    assert_eq!(conflict.to_string(), "webhook all exists with different secret");
     let differs = NewWebhook { events: vec!["on-air".into()], ..hook("acme", "all") };
     let conflict = registry.create_webhook(&admin(), differs).await.unwrap_err();
-    assert_eq!(conflict.to_string(), "webhook all is there with other events[0]");
+    assert_eq!(conflict.to_string(), "webhook all exists with different events[0]");
     let secret = WebhookPatch { secret: Some("hunter3".to_owned().into()), ..WebhookPatch::default() };
     let changed = registry.update_webhook(&admin(), "acme", first.row.id, secret).await.unwrap();
     assert_eq!((changed.changed, changed.row.secret.get().as_str()), (true, "hunter3"));
