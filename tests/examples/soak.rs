@@ -52,7 +52,7 @@ const TOLERANCES: [Tolerance; 5] = [
     Tolerance { name: "descriptors", unit: "", of: |look| look.descriptors, most: 8 },
     Tolerance { name: "threads", unit: "", of: |look| look.threads, most: 4 },
     Tolerance { name: "database", unit: "bytes", of: |look| look.database_bytes, most: 256 << 10 },
-    Tolerance { name: "write-ahead log", unit: "bytes", of: |look| look.log_bytes, most: 1 << 20 },
+    Tolerance { name: "write-ahead log", unit: "bytes", of: |look| look.log_bytes, most: 4 << 20 },
 ];
 
 #[tokio::main]
