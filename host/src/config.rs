@@ -15,11 +15,13 @@ use url::Url;
 use crate::limits::{
     API_CONNECTIONS_MAX, API_CONNECTIONS_OF_PEER, BATCH_SECONDS_DEFAULT, BATCH_SECONDS_MAX, BATCH_SECONDS_MIN,
     FFMPEG_PROCESSES_MAX, FFMPEG_PROCESSES_MIN, HANG_SECONDS_DEFAULT, HANG_SECONDS_MAX, HANG_SECONDS_MIN,
-    HEADER_HOSTS_MAX, LIVE_EDGE_SEGMENTS_MAX,
+    HEADER_HOSTS_MAX, HISTORY_BATCHES, HISTORY_BATCHES_DEFAULT, HISTORY_EVENTS, HISTORY_EVENTS_DEFAULT,
+    LIVE_EDGE_SEGMENTS_MAX,
 };
 use crate::pipeline::HostLimits;
 use crate::pipeline::air::target::Target;
 use crate::pipeline::source::HeaderHost;
+use crate::store::database::History;
 use crate::store::files;
 
 mod compiling;
@@ -48,6 +50,8 @@ pub struct HostConfig {
     pub ffmpeg_processes: Option<usize>,
     /// Bytes of the disk that stay free (`storage.min_free`); `None`: by its size.
     pub min_free: Option<u64>,
+    /// What the database keeps of each stream (`storage.history_batches`, `storage.history_events`).
+    pub history: History,
     /// How components are compiled that do not come with the host (`limits.compile_…`).
     pub compiler: ChildCompiler,
     /// Threads that have not run for so long end the process (`limits.hang_seconds`).
@@ -60,6 +64,7 @@ impl HostConfig {
         HostLimits {
             ffmpeg_processes: self.ffmpeg_processes,
             min_free: self.min_free,
+            history: self.history,
             compiler: Compiler::Child(self.compiler.clone()),
         }
     }
@@ -290,6 +295,10 @@ fn host(keys: &mut Keys) -> HostConfig {
         log_level,
         log_json: keys.one_of("log.format", &["text", "json"]).as_deref() == Some("json"),
         min_free: keys.bytes("storage.min_free"),
+        history: History {
+            batches: keys.integer("storage.history_batches", HISTORY_BATCHES).unwrap_or(HISTORY_BATCHES_DEFAULT),
+            events: keys.integer("storage.history_events", HISTORY_EVENTS).unwrap_or(HISTORY_EVENTS_DEFAULT),
+        },
         compiler: compiling::compiler(keys),
         hang: Duration::from_secs(
             keys.integer("limits.hang_seconds", HANG_SECONDS_MIN..=HANG_SECONDS_MAX).unwrap_or(HANG_SECONDS_DEFAULT),

@@ -9,6 +9,7 @@ pub mod clients;
 pub mod compiled;
 pub mod door;
 pub mod drivers;
+pub mod footprint;
 pub mod guests;
 pub mod host;
 pub mod media;

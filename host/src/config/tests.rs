@@ -176,3 +176,15 @@ fn defaults_for_new_pipelines_are_checked() {
         assert!(told.starts_with(problem), "{told}");
     }
 }
+
+#[test]
+fn what_the_database_keeps_is_set_within_its_bounds() {
+    let read = |text: &str| check(layers(text), false).map(|(host, _)| host.limits().history);
+    assert_eq!(read("").unwrap(), History { batches: 2880, events: 1000 });
+    let set = read("[storage]\nhistory_batches = 100\nhistory_events = 1000000\n").unwrap();
+    assert_eq!(set, History { batches: 100, events: 1_000_000 });
+    let told = read("[storage]\nhistory_batches = 99\nhistory_events = 1000001\n").unwrap_err().to_string();
+    for problem in ["storage.history_batches: ", "storage.history_events: "] {
+        assert!(told.contains(problem), "{told}");
+    }
+}

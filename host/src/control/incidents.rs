@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 use super::registry::IncidentState;
-use crate::limits::{EVENT_REPEAT_QUIET, INCIDENT_OPEN_AFTER, INCIDENT_QUIET, INCIDENT_WRITE_EVERY};
+use crate::limits::{EVENT_REPEAT_QUIET, INCIDENT_OPEN_AFTER, INCIDENT_QUIET, INCIDENT_TOLD_MAX, INCIDENT_WRITE_EVERY};
 use crate::pipeline::cause::HealthCause;
 use crate::pipeline::event::{Event, EventKind, Severity};
 use crate::pipeline::problems::Problem;
@@ -88,7 +88,8 @@ impl Incidents {
         if let Some(open) = self.open.get_mut(&cause) {
             open.state.count += u64::from(counts);
             open.state.updated_ms = now_ms;
-            return open.told.insert(key).then_some(event);
+            // What is not remembered as told would be told each time.
+            return (open.told.len() < INCIDENT_TOLD_MAX && open.told.insert(key)).then_some(event);
         }
         if !counts {
             return Some(event);
@@ -104,6 +105,12 @@ impl Incidents {
             return None;
         }
         let left_out = self.told.insert(key, (now_ms, 0)).map_or(0, |(_, left_out)| left_out);
+        // Destinations that came and went; how many were left out of the oldest is told no more.
+        if self.told.len() > INCIDENT_TOLD_MAX
+            && let Some(oldest) = self.told.iter().min_by_key(|(_, (at_ms, _))| *at_ms).map(|(key, _)| key.clone())
+        {
+            self.told.remove(&oldest);
+        }
         if left_out > 0 {
             event.message = format!("{} ({left_out} more like this since the last one)", event.message);
         }

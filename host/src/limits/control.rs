@@ -31,6 +31,8 @@ pub const DESTINATION_BEHIND_MAX: Duration = Duration::from_secs(10);
 pub const INCIDENT_OPEN_AFTER: Duration = Duration::from_secs(2);
 /// ...and an incident is over once its problem has been away for so long, so that what flaps is one incident.
 pub const INCIDENT_QUIET: Duration = Duration::from_secs(10);
+/// Kinds of events, each of a destination, that are remembered as told of a pipeline and of each of its open incidents.
+pub const INCIDENT_TOLD_MAX: usize = 256;
 /// The count and message of an open incident are written down this often at most.
 pub const INCIDENT_WRITE_EVERY: Duration = Duration::from_secs(5);
 /// Open incidents are looked at this often, beside each change of a pipeline's status.

@@ -20,8 +20,15 @@ pub const DATABASE_CHECK_LIMIT: Duration = Duration::from_secs(10);
 pub const DATABASE_WAL_BYTES: u64 = 64 << 20;
 /// Statements that a connection keeps prepared.
 pub const DATABASE_STATEMENTS: usize = 96;
-/// Batches that stay in the journal, counted back from the newest, after their files are gone: a day of 30 s each.
-pub const BATCH_HISTORY_ROWS: u64 = 2880;
+/// Pages that a connection keeps in memory, KiB; there is one connection more than [`DATABASE_READERS`].
+pub const DATABASE_CACHE_KIB: i64 = 2048;
+/// Pages in the write-ahead log from which on its content is moved into the file: 4 MiB.
+pub const DATABASE_WAL_PAGES: u32 = 1000;
+/// Batches of each stream that stay in the journal, counted back from the newest, after their files are gone, unless set
+/// (`storage.history_batches`): a day of 30 s each.
+pub const HISTORY_BATCHES_DEFAULT: u64 = 2880;
+/// Fewest and most that can be set.
+pub const HISTORY_BATCHES: std::ops::RangeInclusive<u64> = 100..=1_000_000;
 /// Rows of a list that one call answers at most.
 pub const PAGE_ROWS_MAX: usize = 500;
 
@@ -47,8 +54,10 @@ pub const EVIDENCE_WAITING: usize = 16;
 pub const REVISIONS_KEPT: u64 = 100;
 /// Rows of the audit log that are kept, for each tenant and for the host.
 pub const AUDIT_ROWS_KEPT: u64 = 10_000;
-/// Events that are kept, for each stream, for each tenant itself and for the host.
-pub const EVENTS_KEPT: u64 = 1000;
+/// Events that are kept, for each stream, for each tenant itself and for the host, unless set (`storage.history_events`).
+pub const HISTORY_EVENTS_DEFAULT: u64 = 1000;
+/// Fewest and most that can be set.
+pub const HISTORY_EVENTS: std::ops::RangeInclusive<u64> = 100..=1_000_000;
 /// Incidents that are kept, for each pipeline.
 pub const INCIDENTS_KEPT: u64 = 200;
 /// Deliveries that are kept for each webhook; one that is older than that many is not tried any more.

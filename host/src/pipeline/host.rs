@@ -14,7 +14,7 @@ use crate::limits::BATCH_STEPS_WAITING;
 use crate::net::Guard;
 use crate::stage::evidence::Witness;
 use crate::stage::{Compiler, StageLimits, StageRuntime, StageRuntimeConfig};
-use crate::store::database::Database;
+use crate::store::database::{Database, History};
 use crate::store::evidence::EvidenceStore;
 use crate::store::files::{Storage, keep_component_bytes};
 use crate::store::janitor::Janitor;
@@ -45,6 +45,8 @@ pub struct HostLimits {
     pub ffmpeg_processes: Option<usize>,
     /// Bytes of the disk that stay free (`storage.min_free`).
     pub min_free: Option<u64>,
+    /// What the database keeps of each stream (`storage.history_…`).
+    pub history: History,
     /// Where components are compiled that do not come with the host.
     pub compiler: Compiler,
 }
@@ -69,7 +71,7 @@ impl Host {
         let ffmpeg = crate::ffmpeg::version().await?;
         let storage = Storage::open(storage)?;
         keep_bundled(&storage).await;
-        let database = Database::open_checked(storage.root())?;
+        let database = Database::open_checked(storage.root())?.keeping(limits.history);
         let journal = Journal::new(database.clone());
         let runtime = StageRuntime::new(&StageRuntimeConfig {
             aot_dir: Some(storage.aot()),

@@ -2,7 +2,6 @@
 //!
 //! A destination that is away must not keep batches for ever: beyond [`AIR_KEEP_FOR_LATE`] behind the clock they go.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,11 +23,12 @@ use crate::store::files::StreamFiles;
 use crate::store::janitor::{Keeper, StorageEvent};
 use crate::store::journal::{JournalError, Step, StreamJournal};
 
+mod done;
+
+use done::Done;
+
 /// How often batches are looked at that no destination finishes.
 const EVERY: Duration = Duration::from_secs(2);
-
-/// Destinations that a batch was sent to, by its number.
-type Done = BTreeMap<u64, BTreeSet<String>>;
 
 /// Follows the destinations.
 pub struct Releaser {
@@ -53,7 +53,7 @@ pub struct Releaser {
 impl Releaser {
     /// Runs until all destinations ended.
     pub async fn run(mut self) -> Result<(), JournalError> {
-        let mut done: Done = BTreeMap::new();
+        let mut done = Done::default();
         let mut newest = None;
         let mut beat = tokio::time::interval(EVERY);
         loop {
@@ -99,7 +99,7 @@ impl Releaser {
                 self.journal.step(batch, Step::OnAir).await?;
             }
             AirEvent::BatchDone { destination, batch, .. } => {
-                done.entry(batch).or_default().insert(destination);
+                done.add(batch, destination);
             }
             AirEvent::Dropped { destination, reason, video, audio, ms, .. } => {
                 let (packets, seconds) = (video + audio, ms as f64 / 1000.0);
@@ -131,7 +131,7 @@ impl Releaser {
         let (mut released, needs) = (false, self.destinations.needs());
         while let Some(oldest) = self.spool.oldest() {
             let nothing = oldest.video.tags.is_empty() && oldest.audio.tags.is_empty();
-            let sent_to = |name: &String| done.get(&oldest.number).is_some_and(|sent| sent.contains(name));
+            let sent_to = |name: &String| done.has(oldest.number, name);
             let sent = match needs.is_empty() {
                 // Nobody takes it: it is over when its time is.
                 true => oldest.end_ms <= now_ms,
@@ -143,7 +143,7 @@ impl Releaser {
             }
             self.journal.step(oldest.number, Step::Done).await?;
             self.spool.release_before(oldest.number + 1);
-            done.remove(&oldest.number);
+            done.forget_through(oldest.number);
             // output.fmp4 has the same media; this file was for sending.
             tokio::fs::remove_file(self.files.batch(oldest.number).join(names::AIR)).await.ok();
             released = true;

@@ -22,8 +22,9 @@ use self::file::{FileWatch, Opener};
 use self::schema::SCHEMA;
 use super::files::database_file;
 use crate::limits::{
-    DATABASE_BUSY_STEP, DATABASE_BUSY_TIMEOUT, DATABASE_CHECK_LIMIT, DATABASE_READERS, DATABASE_READS_WAITING,
-    DATABASE_STATEMENTS, DATABASE_WAL_BYTES, DATABASE_WRITES_WAITING,
+    DATABASE_BUSY_STEP, DATABASE_BUSY_TIMEOUT, DATABASE_CACHE_KIB, DATABASE_CHECK_LIMIT, DATABASE_READERS,
+    DATABASE_READS_WAITING, DATABASE_STATEMENTS, DATABASE_WAL_BYTES, DATABASE_WAL_PAGES, DATABASE_WRITES_WAITING,
+    HISTORY_BATCHES_DEFAULT, HISTORY_EVENTS_DEFAULT,
 };
 
 pub mod backup;
@@ -140,6 +141,22 @@ type Job<C> = Box<dyn FnOnce(&mut C) + Send>;
 pub struct Database {
     writes: mpsc::Sender<Job<Writer>>,
     reads: mpsc::Sender<Job<Connection>>,
+    history: History,
+}
+
+/// How much of what is over is kept of each stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct History {
+    /// Batches, counted back from the newest; those that have files are kept in any case.
+    pub batches: u64,
+    /// Events; as many of each tenant itself and of the host.
+    pub events: u64,
+}
+
+impl Default for History {
+    fn default() -> Self {
+        Self { batches: HISTORY_BATCHES_DEFAULT, events: HISTORY_EVENTS_DEFAULT }
+    }
 }
 
 /// Work that waits for its turn.
@@ -190,7 +207,18 @@ impl Database {
             let reader = patiently(|| open_reader(path))?;
             work("db-read", reader, queue.clone())?;
         }
-        Ok(Self { writes, reads })
+        Ok(Self { writes, reads, history: History::default() })
+    }
+
+    /// The same, keeping so much from its next writes on.
+    #[must_use]
+    pub fn keeping(self, history: History) -> Self {
+        Self { history, ..self }
+    }
+
+    /// How much of what is over it keeps.
+    pub fn history(&self) -> History {
+        self.history
     }
 
     /// Runs `work` in one transaction; it survives the process when this answers `Ok`, and is undone if it answers `Err`.
@@ -334,6 +362,8 @@ fn open_writer(path: &Path, opener: Opener) -> Result<Writer, DatabaseError> {
     writer.pragma_update(None, "journal_mode", "WAL")?;
     writer.pragma_update(None, "foreign_keys", true)?;
     writer.pragma_update(None, "journal_size_limit", DATABASE_WAL_BYTES)?;
+    writer.pragma_update(None, "wal_autocheckpoint", DATABASE_WAL_PAGES)?;
+    writer.pragma_update(None, "cache_size", -DATABASE_CACHE_KIB)?;
     writer.set_prepared_statement_cache_capacity(DATABASE_STATEMENTS);
     migrate(&mut writer, path)?;
     let file = FileWatch::of(path, &writer, opener)?;
@@ -344,6 +374,7 @@ fn open_reader(path: &Path) -> Result<Connection, DatabaseError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let reader = Connection::open_with_flags(path, flags)?;
     reader.busy_timeout(DATABASE_BUSY_TIMEOUT)?;
+    reader.pragma_update(None, "cache_size", -DATABASE_CACHE_KIB)?;
     reader.set_prepared_statement_cache_capacity(DATABASE_STATEMENTS);
     Ok(reader)
 }

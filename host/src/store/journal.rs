@@ -1,9 +1,9 @@
 //! The journal: every step of every batch, before the next step begins, so that `kill -9` loses nothing.
 //!
 //! Kept in the [`Database`]; a call answers when what it says is committed. Media files are renamed into place before the
-//! step that names them. A batch stays as history after its files are gone, [`BATCH_HISTORY_ROWS`] numbers long.
+//! step that names them. A batch stays as history after its files are gone, [`History::batches`] numbers long.
 //!
-//! [`BATCH_HISTORY_ROWS`]: crate::limits::BATCH_HISTORY_ROWS
+//! [`History::batches`]: super::database::History::batches
 
 #[cfg(test)]
 use std::path::Path;

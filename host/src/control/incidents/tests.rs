@@ -145,3 +145,26 @@ fn counts_are_written_now_and_then() {
     }
     assert!((10..=13).contains(&writes), "{writes}");
 }
+
+/// A tenant may name a thousand destinations one after the other, each with events that are left out.
+#[test]
+fn what_is_remembered_of_destinations_that_came_and_went_is_bounded() {
+    let mut incidents = Incidents::default();
+    for n in 0..10 * INCIDENT_TOLD_MAX as u64 {
+        let name = format!("gone-{n}");
+        assert!(incidents.event(n * 100 * S, lost(&name)).is_some());
+        assert!(incidents.event(n * 100 * S + 1, lost(&name)).is_none());
+    }
+    assert_eq!(incidents.told.len(), INCIDENT_TOLD_MAX);
+    // The newest is still known.
+    let last = format!("gone-{}", 10 * INCIDENT_TOLD_MAX - 1);
+    let again = incidents.event((10 * INCIDENT_TOLD_MAX as u64) * 100 * S, lost(&last)).unwrap();
+    assert!(again.message.ends_with("(1 more like this since the last one)"), "{}", again.message);
+    // The same while an incident is open.
+    incidents.look(u64::MAX / 2, &refused(true), true);
+    let told =
+        (0..10 * INCIDENT_TOLD_MAX).filter(|n| incidents.event(u64::MAX / 2, lost(&format!("new-{n}"))).is_some());
+    assert_eq!(told.count(), INCIDENT_TOLD_MAX);
+    let open = &incidents.open[&HealthCause::Destination];
+    assert_eq!((open.told.len(), open.state.count), (INCIDENT_TOLD_MAX, 10 * INCIDENT_TOLD_MAX as u64));
+}

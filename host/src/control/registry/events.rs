@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::incidents::{self, IncidentState};
 use super::{Registry, RegistryError, Scope, deliveries, kept, next_seq, parsed, prune};
-use crate::limits::{EVENT_DETAIL_BYTES_MAX, EVENTS_AT_ONCE_MAX, EVENTS_KEPT};
+use crate::limits::{EVENT_DETAIL_BYTES_MAX, EVENTS_AT_ONCE_MAX};
 use crate::pipeline::cause::HealthCause;
 use crate::pipeline::event::{Event, Severity};
 use crate::store::page::{Listed, Page};
@@ -115,10 +115,11 @@ impl Registry {
     /// Writes events in their order, at most [`EVENTS_AT_ONCE_MAX`] a call, and a delivery for each webhook that wants
     /// one. Events of tenants that are gone are left out.
     pub async fn add_events(&self, events: Vec<NewEvent>) -> Result<Vec<EventRow>, RegistryError> {
+        let kept = self.database.history().events;
         self.note(move |transaction| {
             let mut written = Vec::new();
             for new in events.into_iter().take(EVENTS_AT_ONCE_MAX) {
-                if let Some(row) = add(transaction, new)? {
+                if let Some(row) = add(transaction, new, kept)? {
                     deliveries::fan_out(transaction, &row, &row.payload())?;
                     written.push(row);
                 }
@@ -152,7 +153,7 @@ impl Registry {
     }
 }
 
-fn add(transaction: &Transaction<'_>, mut new: NewEvent) -> Result<Option<EventRow>, RegistryError> {
+fn add(transaction: &Transaction<'_>, mut new: NewEvent, most: u64) -> Result<Option<EventRow>, RegistryError> {
     let known = "SELECT 1 FROM tenant WHERE name = ?";
     if let Some(tenant) = &new.tenant
         && !transaction.prepare_cached(known)?.exists([tenant])?
@@ -204,7 +205,7 @@ fn add(transaction: &Transaction<'_>, mut new: NewEvent) -> Result<Option<EventR
         ])?;
     let id = u64::try_from(transaction.last_insert_rowid()).unwrap_or_default();
     if is_time {
-        prune(transaction, ("event", "tenant IS ?1 AND stream IS ?2"), &[&new.tenant, &new.stream], EVENTS_KEPT)?;
+        prune(transaction, ("event", "tenant IS ?1 AND stream IS ?2"), &[&new.tenant, &new.stream], most)?;
     }
     Ok(Some(EventRow {
         id,

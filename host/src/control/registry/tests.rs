@@ -10,6 +10,7 @@ use crate::control::quota::QuotaPatch;
 use crate::pipeline::event::{Event, EventKind, Severity};
 use crate::store::page::{Listed, Page};
 
+mod bounds;
 mod happenings;
 mod lists;
 mod pipelines;

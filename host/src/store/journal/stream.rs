@@ -7,7 +7,7 @@ use tokio::sync::broadcast;
 use super::progress::BatchProgress;
 use super::resume::{self, KNOWN_SEGMENTS, Resumed, Step};
 use super::{Journal, JournalError};
-use crate::limits::{BATCH_HISTORY_ROWS, BATCH_STEPS_WAITING};
+use crate::limits::BATCH_STEPS_WAITING;
 use crate::pipeline::source::segment::Segment;
 use crate::pipeline::timeline::Timeline;
 use crate::unix_time::now_ms;
@@ -212,16 +212,19 @@ impl StreamJournal {
         self.journal.write(work).await
     }
 
-    /// A batch's files are gone: it is history from now on, and the oldest history goes.
+    /// A batch's files are gone: it is history from now on, and the oldest history goes. Nobody looks for its place on the
+    /// timeline any more.
     pub async fn forget(&self, number: u64) -> Result<(), JournalError> {
-        let stream = self.stream;
+        let (stream, kept) = (self.stream, self.journal.database.history().batches);
         let work = move |transaction: &rusqlite::Transaction<'_>| {
-            transaction
-                .execute("UPDATE batch SET cleaned = 1 WHERE stream = ? AND number = ?", params![stream, number])?;
+            transaction.execute(
+                "UPDATE batch SET cleaned = 1, timeline = NULL WHERE stream = ? AND number = ?",
+                params![stream, number],
+            )?;
             transaction.execute(
                 "DELETE FROM batch WHERE stream = ?1 AND cleaned = 1
                  AND number < (SELECT next_batch FROM stream WHERE id = ?1) - ?2",
-                params![stream, BATCH_HISTORY_ROWS],
+                params![stream, kept],
             )?;
             Ok(())
         };

@@ -3,10 +3,11 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use super::*;
-use crate::limits::BATCH_HISTORY_ROWS;
+use crate::limits::HISTORY_BATCHES_DEFAULT;
 use crate::media::facts::BatchFacts;
 use crate::pipeline::source::segment::{Container, Identity, Part, Segment};
 use crate::pipeline::timeline::Timeline;
+use crate::store::database::History;
 use crate::store::page::{Listed, Page};
 
 fn segment(index: u64) -> Segment {
@@ -200,10 +201,52 @@ async fn history_is_bounded_and_never_costs_a_batch_that_has_files() {
     journal.segment(Some(&segment(0)), vec![cut(0, 0, 0)], None).await.unwrap();
     pass(&journal, 1..4).await;
     // Years later.
-    let next = BATCH_HISTORY_ROWS + 2;
+    let next = HISTORY_BATCHES_DEFAULT + 2;
     let database = Connection::open(&path).unwrap();
     database.execute("UPDATE stream SET next_batch = ?, next_segment = ?", [next, next]).unwrap();
     pass(&journal, next..next + 1).await;
     let kept = all.batches("default", "tv", Page::oldest(9)).await.unwrap().rows;
     assert_eq!(kept.iter().map(|batch| batch.number).collect::<Vec<_>>(), [0, 3, next]);
+}
+
+/// A batch of one segment from its cut to the end of its files, every step written down.
+async fn whole_life(journal: &StreamJournal, number: u64) {
+    journal.segment(Some(&segment(number)), vec![cut(number, number, number)], Some(stage(&[7; 500]))).await.unwrap();
+    let (before, mut after) = (Timeline::default(), Timeline::default());
+    after.place(&BatchFacts::default(), false);
+    journal.demuxed(number, &before, &after).await.unwrap();
+    for step in [Step::Sent, Step::Remuxed, Step::OnAir, Step::Done] {
+        journal.step(number, step).await.unwrap();
+    }
+    let why = "w".repeat(300);
+    journal.decided(number, "original", serde_json::json!({ "why": why }).to_string()).await.unwrap();
+    journal.air("main", serde_json::json!({ "batch": number }).to_string()).await.unwrap();
+    journal.forget(number).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_stream_that_runs_on_takes_no_more_room() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("outboard.db");
+    let history = History { batches: 100, events: 100 };
+    let all = Journal::new(Database::open(&path).unwrap().keeping(history));
+    let (journal, _) = all.begin("default", "tv", "u").await.unwrap();
+    let rows = |table: &str| -> u64 {
+        let count = format!("SELECT count(*) FROM {table}");
+        Connection::open(&path).unwrap().query_row(&count, [], |row| row.get(0)).unwrap()
+    };
+    // Past both bounds: of batches, and of segments that are remembered.
+    let first = 600;
+    for number in 0..first {
+        whole_life(&journal, number).await;
+    }
+    let pages = all.pages().await;
+    for number in first..3 * first {
+        whole_life(&journal, number).await;
+    }
+    assert_eq!(rows("batch"), history.batches);
+    assert!(rows("segment") <= 513, "{} segments", rows("segment"));
+    assert_eq!((rows("air"), rows("stage"), rows("stream")), (1, 1, 1));
+    let later = all.pages().await;
+    assert!(later <= pages + pages / 20, "{pages} pages, then {later}");
 }

@@ -52,7 +52,7 @@ pub struct Limit {
 
 // === from the core ===
 
-/// What bounds callers, so that they can be told before they run into it.
+/// What bounds callers, so that they can be told before they run into it. What can be set comes on top.
 const LIMITS: &[(&str, usize, &str)] = &[
     ("graphqlBody", limits::GRAPHQL_BODY_BYTES_MAX, "bytes"),
     ("graphqlComplexity", limits::GRAPHQL_COMPLEXITY_MAX, "values"),
@@ -66,7 +66,6 @@ const LIMITS: &[(&str, usize, &str)] = &[
     ("graphqlConnections", limits::GRAPHQL_SOCKETS_MAX, "connections"),
     ("graphqlOperationsPerConnection", limits::GRAPHQL_SOCKET_OPERATIONS_MAX, "operations"),
     ("logLinesKeptPerStream", limits::LOG_RING_RECORDS, "lines"),
-    ("batchesKeptInJournal", limits::BATCH_HISTORY_ROWS as usize, "batches"),
 ];
 
 /// The server now, as a caller may see it.
@@ -78,11 +77,16 @@ pub fn now(control: &Control, actor: &Actor) -> Result<Server> {
     let running = pipelines.iter().filter(|entry| entry.desired_running()).count();
     let on_air = pipelines.iter().filter(|entry| entry.snapshot().on_air()).count();
     let (uptime, started_ms) = control.uptime();
-    let limit = |(name, value, unit): &(&str, usize, &str)| Limit {
-        name: (*name).to_owned(),
-        value: (*value).into(),
-        unit: (*unit).to_owned(),
+    let limit = |(name, value, unit): (&str, usize, &str)| Limit {
+        name: name.to_owned(),
+        value: value.into(),
+        unit: unit.to_owned(),
     };
+    let history = control.host().database().history();
+    let set = [
+        ("batchesKeptInJournal", history.batches as usize, "batches"),
+        ("eventsKeptPerStream", history.events as usize, "events"),
+    ];
     Ok(Server {
         at: DateTime(now_ms()),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -95,6 +99,6 @@ pub fn now(control: &Control, actor: &Actor) -> Result<Server> {
         pipelines_on_air: on_air.into(),
         rss_bytes: None,
         child_processes: None,
-        limits: LIMITS.iter().map(limit).collect(),
+        limits: LIMITS.iter().copied().chain(set).map(limit).collect(),
     })
 }

@@ -1,6 +1,6 @@
 use super::*;
 use crate::control::access::Action;
-use crate::limits::{AUDIT_ROWS_KEPT, EVENTS_AT_ONCE_MAX, EVENTS_KEPT, INCIDENTS_KEPT, KEPT_TEXT_CHARS_MAX};
+use crate::limits::{AUDIT_ROWS_KEPT, EVENTS_AT_ONCE_MAX, HISTORY_EVENTS_DEFAULT, INCIDENTS_KEPT, KEPT_TEXT_CHARS_MAX};
 use crate::pipeline::cause::HealthCause;
 
 #[tokio::test]
@@ -49,12 +49,12 @@ async fn events_are_bounded_for_each_stream() {
         let many = vec![one("noisy"); EVENTS_AT_ONCE_MAX];
         last = registry.add_events(many).await.unwrap();
         let rows = all(async |page| registry.events(of("noisy"), page).await.unwrap()).await;
-        assert!(rows.len() as u64 <= EVENTS_KEPT + PRUNE_EVERY, "{}", rows.len());
+        assert!(rows.len() as u64 <= HISTORY_EVENTS_DEFAULT + PRUNE_EVERY, "{}", rows.len());
         assert_eq!(rows.first(), last.last(), "the newest stay");
     }
     assert_eq!(last.len(), EVENTS_AT_ONCE_MAX);
     let rows = all(async |page| registry.events(of("noisy"), page).await.unwrap()).await;
-    assert!(rows.len() as u64 >= EVENTS_KEPT);
+    assert!(rows.len() as u64 >= HISTORY_EVENTS_DEFAULT);
     assert_eq!(registry.events(of("quiet"), Page::newest(9)).await.unwrap().rows, quiet, "others lose nothing");
 }
 

@@ -6,7 +6,7 @@ use crate::unix_time::now_ms;
 
 const LEASE_MS: u64 = 30_000;
 
-fn hook(tenant: &str, name: &str) -> NewWebhook {
+pub(super) fn hook(tenant: &str, name: &str) -> NewWebhook {
     NewWebhook {
         tenant: tenant.into(),
         name: name.into(),
