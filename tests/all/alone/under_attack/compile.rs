@@ -23,7 +23,7 @@ impl Attacker<'_> {
         push.args(["stage", "push"]).arg(file).args(["--server", &self.server.url(""), "--token", self.token]);
         let output = push.kill_on_drop(true).output().await.unwrap();
         assert!(!output.status.success(), "{output:?}");
-        String::from_utf8_lossy(&output.stderr).into_owned()
+        [output.stdout, output.stderr].map(|said| String::from_utf8_lossy(&said).into_owned()).concat()
     }
 }
 
