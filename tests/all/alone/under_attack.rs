@@ -143,7 +143,8 @@ async fn no_attack_of_a_tenant_makes_a_gap_in_the_streams_of_two_others() {
     if optimised.is_some() {
         let quiet = during[0].1.longest.iter().max().copied().unwrap_or_default();
         for (what, window) in &during[1..] {
-            let allowed = ATTACKED_MOST.max(quiet) + window.overslept;
+            // A packet passes two processes on its way, the server and the receiver: each may be kept waiting.
+            let allowed = ATTACKED_MOST.max(quiet) + 2 * window.overslept;
             assert!(
                 window.longest.iter().all(|longest| *longest <= allowed),
                 "{what}: {window:?}, {quiet:?} without an attack"
