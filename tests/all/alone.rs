@@ -6,4 +6,5 @@ mod log_subscribers;
 mod noisy_neighbour;
 mod spinning;
 mod two_tenants;
+mod under_attack;
 mod worst_requests;

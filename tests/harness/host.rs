@@ -21,6 +21,14 @@ pub fn binary() -> PathBuf {
     path
 }
 
+/// An optimised build, for the tests whose verdict is a time: the one that this variable names. Without it they have the build
+/// that was made with these tests, whose times say little.
+pub fn optimised() -> Option<PathBuf> {
+    let path = PathBuf::from(std::env::var_os("OUTBOARD_RELEASE_BINARY").filter(|path| !path.is_empty())?);
+    assert!(path.is_file(), "OUTBOARD_RELEASE_BINARY: there is no {}", path.display());
+    Some(path.canonicalize().unwrap())
+}
+
 /// What the echo processor says before its URL.
 const ECHO_READY: &str = "echo processor on ";
 
@@ -80,7 +88,12 @@ impl Host {
 
     /// Runs `outboard` with these arguments and environment variables.
     pub fn spawn_with(arguments: &[&str], variables: &[(&str, &str)]) -> Self {
-        let mut child = Command::new(binary())
+        Self::spawn_program(&binary(), arguments, variables)
+    }
+
+    /// Runs this build of `outboard` with these arguments and environment variables.
+    pub fn spawn_program(program: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+        let mut child = Command::new(program)
             .args(arguments)
             .envs(variables.iter().copied())
             .stdin(Stdio::null())
@@ -123,10 +136,15 @@ impl Host {
     /// Runs `outboard serve` on this storage and a free port, with these environment variables. Answers its URL too,
     /// without a slash at its end.
     pub async fn serve(storage: &Path, variables: &[(&str, &str)]) -> (Self, String) {
+        Self::serve_program(&binary(), storage, variables).await
+    }
+
+    /// The same with this build of `outboard`.
+    pub async fn serve_program(program: &Path, storage: &Path, variables: &[(&str, &str)]) -> (Self, String) {
         compiled::put_into(storage);
         let arguments = ["serve", "--listen", "127.0.0.1:0", "--storage", storage.to_str().unwrap()];
         let arguments = [&arguments[..], &["--log-level", "info,outboard=debug"]].concat();
-        let server = Self::spawn_with(&arguments, variables);
+        let server = Self::spawn_program(program, &arguments, variables);
         server.until(SERVE_READY, Duration::from_secs(60)).await;
         let url = server.log().iter().find_map(|line| {
             let from = line.find(SERVE_READY)? + SERVE_READY.len() - "http://".len();

@@ -3,6 +3,7 @@
 //! Real parts wherever a user would have them (ffmpeg, nginx-rtmp, Node's Socket.IO, Debian's registry); fakes only for faults that real
 //! ones cannot be brought to show.
 
+pub mod attacks;
 pub mod authored;
 pub mod browser;
 pub mod clients;

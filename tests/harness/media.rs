@@ -145,12 +145,37 @@ struct Programme {
     /// How many programmes the origin had before it: part of every segment's name.
     number: usize,
     entries: Vec<Entry>,
-    started: Mutex<Option<Instant>>,
+    clock: Mutex<Clock>,
     window: usize,
     /// All there from the start.
     vod: bool,
     /// EXT-X-PROGRAM-DATE-TIME of the first entry; each follows on from the one before.
     begins: Option<jiff::Timestamp>,
+}
+
+/// How far a programme is.
+#[derive(Default)]
+struct Clock {
+    started: Option<Instant>,
+    /// How many of its entries there are, once it was ended before the last.
+    ended: Option<usize>,
+}
+
+impl Programme {
+    /// How many entries were published so far, and how many there are. Then it ends there, if that is wanted.
+    fn published(&self, end: bool) -> (usize, usize) {
+        let mut clock = self.clock.lock().unwrap();
+        let started = *clock.started.get_or_insert_with(Instant::now);
+        let whole = Duration::from_secs(SEGMENT_SECONDS.into());
+        // Three segments are there at once, so that a client starts with the first.
+        let published = 3 + (started.elapsed().as_millis() / whole.as_millis()) as usize;
+        let count = clock.ended.unwrap_or(self.entries.len());
+        let published = if self.vod { count } else { published.min(count) };
+        if end {
+            clock.ended = Some(published);
+        }
+        (published, clock.ended.unwrap_or(count))
+    }
 }
 
 /// A live HLS origin: publishes a segment each [`SEGMENT_SECONDS`] and ends with EXT-X-ENDLIST. The pace starts with the
@@ -193,7 +218,7 @@ impl LiveOrigin {
     }
 
     async fn serve(entries: Vec<Entry>, vod: bool, window: usize, begins: Option<jiff::Timestamp>) -> Self {
-        let programme = Programme { number: 0, entries, started: Mutex::new(None), window, vod, begins };
+        let programme = Programme { number: 0, entries, clock: Mutex::default(), window, vod, begins };
         let programmes: Programmes = Arc::new(Mutex::new(vec![Arc::new(programme)]));
         let app = Router::new()
             .route("/live.m3u8", get(playlist))
@@ -205,22 +230,23 @@ impl LiveOrigin {
         Self { url, programmes, server }
     }
 
+    /// Ends the programme with the segment that was published last. Answers how many there are in all.
+    pub fn end(&self) -> usize {
+        let programme = self.programmes.lock().unwrap().last().unwrap().clone();
+        programme.published(true).0
+    }
+
     /// Starts anew with other entries, as an encoder does that was restarted: numbers begin at 0, ENDLIST is gone.
     pub fn start_over(&self, entries: Vec<Entry>) {
         let mut programmes = self.programmes.lock().unwrap();
-        let (number, started) = (programmes.len(), Mutex::new(None));
-        programmes.push(Arc::new(Programme { number, entries, started, window: WINDOW, vod: false, begins: None }));
+        let (number, clock) = (programmes.len(), Mutex::default());
+        programmes.push(Arc::new(Programme { number, entries, clock, window: WINDOW, vod: false, begins: None }));
     }
 }
 
 async fn playlist(State(programmes): State<Programmes>) -> String {
     let programme = programmes.lock().unwrap().last().unwrap().clone();
-    let started = *programme.started.lock().unwrap().get_or_insert_with(Instant::now);
-    let whole = Duration::from_secs(SEGMENT_SECONDS.into());
-    // Three segments are there at once, so that a client starts with the first.
-    let published = 3 + (started.elapsed().as_millis() / whole.as_millis()) as usize;
-    let count = programme.entries.len();
-    let end = if programme.vod { count } else { published.min(count) };
+    let (end, count) = programme.published(false);
     let first = if programme.vod { 0 } else { end.saturating_sub(programme.window) };
     let jumps = programme.entries[..first].iter().filter(|entry| entry.discontinuity).count();
     let mut text = format!(

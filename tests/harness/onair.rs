@@ -1,6 +1,8 @@
 //! What was on air: the recordings of a receiver against the packets of the source.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a harness that cannot do its part fails the test")]
 
+pub mod windows;
+
 use std::path::PathBuf;
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
@@ -88,6 +90,16 @@ pub fn join_sessions<'a>(sessions: &'a [Vec<Packet>], want: &[&str], what: &str)
     (joined, repeats)
 }
 
+/// Looks how many bytes a receiver's first run has recorded under a key.
+pub fn recorded(nginx: &Nginx, key: &str) -> impl Fn() -> u64 + Send + 'static {
+    let (dir, key) = (nginx.record_dir(1), key.to_owned());
+    move || {
+        let files = std::fs::read_dir(&dir).into_iter().flatten().flatten();
+        let of_key = files.filter(|entry| belongs(&entry.path(), &key));
+        of_key.filter_map(|entry| Some(entry.metadata().ok()?.len())).sum()
+    }
+}
+
 /// Watches a growing set of files: the longest time without growth between the first and the last byte. On a thread of
 /// its own: a test that is busy for a moment (comparing another stream, say) must not look like a gap.
 pub struct GapWatch {
@@ -119,12 +131,7 @@ impl GapWatch {
 
     /// Starts to look at what a receiver records under a key.
     pub fn of(nginx: &Nginx, key: &str) -> Self {
-        let (dir, key) = (nginx.record_dir(1), key.to_owned());
-        Self::start(move || {
-            let files = std::fs::read_dir(&dir).into_iter().flatten().flatten();
-            let of_key = files.filter(|entry| belongs(&entry.path(), &key));
-            of_key.filter_map(|entry| Some(entry.metadata().ok()?.len())).sum()
-        })
+        Self::start(recorded(nginx, key))
     }
 
     /// The longest gap.

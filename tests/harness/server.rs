@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::host::Host;
+use crate::host::{Host, binary};
 use socket::Socket;
 
 /// For an answer: above the 80 s of the server itself.
@@ -20,6 +20,7 @@ const ANSWERS_WITHIN: Duration = Duration::from_secs(120);
 
 /// A running server.
 pub struct Server {
+    program: PathBuf,
     process: Option<Host>,
     storage: PathBuf,
     variables: Vec<(String, String)>,
@@ -60,11 +61,16 @@ impl Server {
 
     /// The same with these environment variables.
     pub async fn start_with(storage: &Path, variables: &[(&str, &str)]) -> Self {
+        Self::start_program(binary(), storage, variables).await
+    }
+
+    /// The same with this build of `outboard`.
+    pub async fn start_program(program: PathBuf, storage: &Path, variables: &[(&str, &str)]) -> Self {
         outboard::tls::install();
         let all = variables.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         let http = reqwest::Client::builder().timeout(ANSWERS_WITHIN).build().unwrap();
-        let mut server =
-            Self { process: None, storage: storage.to_owned(), variables: all, address: String::new(), http };
+        let (storage, address) = (storage.to_owned(), String::new());
+        let mut server = Self { program, process: None, storage, variables: all, address, http };
         server.start_again().await;
         server
     }
@@ -73,7 +79,7 @@ impl Server {
     pub async fn start_again(&mut self) {
         assert!(self.process.is_none(), "it runs already");
         let variables: Vec<(&str, &str)> = self.variables.iter().map(|(key, value)| (&**key, &**value)).collect();
-        let (process, url) = Host::serve(&self.storage, &variables).await;
+        let (process, url) = Host::serve_program(&self.program, &self.storage, &variables).await;
         url.trim_start_matches("http://").clone_into(&mut self.address);
         self.process = Some(process);
     }
@@ -96,6 +102,11 @@ impl Server {
     /// Its log so far.
     pub fn log(&self) -> Vec<String> {
         self.process().log()
+    }
+
+    /// The build of `outboard` that it is.
+    pub fn program(&self) -> &Path {
+        &self.program
     }
 
     /// Its storage folder.

@@ -7,6 +7,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use outboard_tests::attacks::origins;
 use outboard_tests::guests;
 use outboard_tests::host::Host;
 use outboard_tests::media::{Clip, LiveOrigin, entries};
@@ -19,8 +20,6 @@ use sha2::{Digest as _, Sha256};
 
 /// Pipelines that cannot run, of five kinds.
 const FAILING: usize = 50;
-/// Entries of a playlist that is as large as one may be: 4 MiB.
-const HUGE_ENTRIES: usize = 60_000;
 
 /// Puts a guest into the host's store of components; answers how settings name it.
 fn component(storage: &Path, guest: &str) -> String {
@@ -49,13 +48,7 @@ impl Noise {
         let to = |name: &str| format!("file://{}", dir.path().join(format!("{name}.flv")).display());
         let origin = Origin::start().await;
         origin.put("/page.m3u8", Reply::ok("<html>log in first</html>"));
-        // All of it new each time that it is looked at, and not one segment that is there.
-        let huge: String =
-            (0..HUGE_ENTRIES).map(|n| format!("#EXTINF:2.0,\nsegment-of-a-long-name-{n:09}-{n:09}.ts\n")).collect();
-        let huge = (0..40).map(|round| {
-            format!("#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:{}\n{huge}", round * HUGE_ENTRIES)
-        });
-        origin.script("/huge.m3u8", huge.collect::<Vec<_>>());
+        origins::huge_playlist(&origin, "/huge.m3u8");
         let (echo, slow) = Host::echo(60_000, &[]).await;
 
         // 50 that fail: nothing listens, no playlist, no such path, segments that are not there, no receiver.

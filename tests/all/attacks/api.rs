@@ -4,12 +4,13 @@
 use std::path::Path;
 use std::time::Duration;
 
+use outboard_tests::attacks::connections;
 use outboard_tests::guests;
 use outboard_tests::host::Host;
 use outboard_tests::server::Server;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
 /// For what must come; nothing takes that long.
@@ -37,19 +38,6 @@ fn open_files(server: &Server) -> usize {
 
 async fn connect(server: &Server) -> TcpStream {
     TcpStream::connect(server.address()).await.unwrap()
-}
-
-/// From another address of this machine.
-async fn connect_from(server: &Server, from: &str) -> TcpStream {
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.bind(format!("{from}:0").parse().unwrap()).unwrap();
-    socket.connect(server.address().parse().unwrap()).await.unwrap()
-}
-
-/// A request's head.
-fn head(server: &Server, method: &str, path: &str, headers: &[(&str, &str)]) -> String {
-    let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-    format!("{method} {path} HTTP/1.1\r\nHost: {}\r\n{headers}\r\n", server.address())
 }
 
 /// What is answered, up to `end` or the connection's end.
@@ -96,7 +84,7 @@ fn upload(server: &Server, token: &str, length: u64, body: &str) -> String {
         ("graphql-require-preflight", "1"),
         ("content-length", length.as_str()),
     ];
-    head(server, "POST", "/graphql", &headers) + body
+    connections::head(server, "POST", "/graphql", &headers) + body
 }
 
 fn part(name: &str, file: &str) -> String {
@@ -203,17 +191,10 @@ async fn sockets_that_never_greet_lock_nobody_out() {
     let storage = tempfile::tempdir().unwrap();
     let admin = made_admin(storage.path()).await;
     let server = Server::start_with(storage.path(), &[("OUTBOARD_SERVER__AUTH", "token")]).await;
-    let opening = [
-        ("connection", "upgrade"),
-        ("upgrade", "websocket"),
-        ("sec-websocket-version", "13"),
-        ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
-        ("sec-websocket-protocol", "graphql-transport-ws"),
-    ];
-    let opening = head(&server, "GET", "/graphql", &opening);
+    let opening = connections::opening(&server);
     let mut silent = Vec::new();
     for _ in 0..300 {
-        let mut stream = connect_from(&server, "127.0.0.9").await;
+        let mut stream = connections::from(&server, "127.0.0.9").await;
         stream.write_all(opening.as_bytes()).await.unwrap();
         let answer = heard(&mut stream, "\r\n\r\n").await;
         assert!(answer.starts_with("HTTP/1.1 101"), "{answer}");
@@ -247,10 +228,10 @@ async fn an_address_has_so_many_connections_and_a_proxy_more() {
     let storage = tempfile::tempdir().unwrap();
     let bounds = [("OUTBOARD_SERVER__CONNECTIONS_PER_PEER", "20"), ("OUTBOARD_SERVER__TRUSTED_PROXIES", "127.0.0.1")];
     let server = Server::start_with(storage.path(), &bounds).await;
-    let request = head(&server, "GET", "/livez", &[]);
+    let request = connections::head(&server, "GET", "/livez", &[]);
     let mut held = Vec::new();
     let mut ask = async |from: &str| {
-        let mut stream = connect_from(&server, from).await;
+        let mut stream = connections::from(&server, from).await;
         // One that is hung up on may notice when it writes.
         stream.write_all(request.as_bytes()).await.ok();
         let answered = heard(&mut stream, "\r\n\r\n").await.starts_with("HTTP/1.1 200");
@@ -274,26 +255,8 @@ async fn clients_that_never_read_are_let_go_of_and_hold_little() {
     let viewer = token(&server, &admin, "VIEWER").await;
     answers_others(&server, &other).await;
     let (files, memory) = (open_files(&server), resident(&server));
-    // Answers of some hundred kB, asked for again and again on each connection; nobody reads one.
-    let query = "{ __schema { types { name description fields { name description args { name description } } } } }";
-    let body = json!({ "query": query }).to_string();
-    let (bearer, length) = (format!("Bearer {viewer}"), body.len().to_string());
     for accept in ["application/json", "text/event-stream"] {
-        let headers = [
-            ("authorization", bearer.as_str()),
-            ("content-type", "application/json"),
-            ("accept", accept),
-            ("content-length", length.as_str()),
-        ];
-        let request = head(&server, "POST", "/graphql", &headers) + &body;
-        let mut greedy = Vec::new();
-        for _ in 0..200 {
-            let socket = TcpSocket::new_v4().unwrap();
-            socket.set_recv_buffer_size(4 << 10).unwrap();
-            let mut stream = socket.connect(server.address().parse().unwrap()).await.unwrap();
-            stream.write_all(request.repeat(4).as_bytes()).await.unwrap();
-            greedy.push(stream);
-        }
+        let greedy = connections::that_never_read(&server, &viewer, accept, 200).await;
         answers_others(&server, &other).await;
         let grown = resident(&server).saturating_sub(memory);
         eprintln!("memory with 200 clients that read nothing ({accept}): {} KiB more", grown >> 10);

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use outboard::ffmpeg::{self, FfmpegError};
+use outboard_tests::attacks::ffmpeg::{real, runs, wrapper};
 use outboard_tests::door::Door;
 use outboard_tests::host::{Host, binary};
 use outboard_tests::media::{Clip, LiveOrigin, entries, packets};
@@ -27,13 +28,6 @@ fn children(parent: u32) -> Vec<PathBuf> {
     all.filter(ours).collect()
 }
 
-/// Whether a process runs with `word` as its last argument.
-fn runs(word: &str) -> bool {
-    let all = std::fs::read_dir("/proc").unwrap().filter_map(|entry| Some(entry.ok()?.path()));
-    let ends = format!("\0{word}\0");
-    all.filter_map(|path| std::fs::read(path.join("cmdline")).ok()).any(|line| line.ends_with(ends.as_bytes()))
-}
-
 async fn until(what: &str, mut is: impl FnMut() -> bool) {
     let waited = tokio::time::timeout(PATIENCE, async {
         while !is() {
@@ -41,16 +35,6 @@ async fn until(what: &str, mut is: impl FnMut() -> bool) {
         }
     });
     assert!(waited.await.is_ok(), "{what}: not in {PATIENCE:?}");
-}
-
-/// A folder with an `ffmpeg` that is this script, and a PATH that finds it first.
-fn wrapper(script: &str) -> (tempfile::TempDir, String) {
-    let dir = tempfile::tempdir().unwrap();
-    let file = dir.path().join("ffmpeg");
-    std::fs::write(&file, format!("#!/bin/sh\n{script}\n")).unwrap();
-    std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-    let path = format!("{}:{}", dir.path().display(), std::env::var("PATH").unwrap());
-    (dir, path)
 }
 
 /// The wrapper is killed, and so is what it waits for, which holds its messages open.
@@ -78,15 +62,13 @@ async fn a_hung_ffmpeg_behind_a_wrapper_ends_with_all_it_started() {
 #[tokio::test]
 async fn a_hung_run_is_done_again_and_the_stream_goes_on() {
     let long = format!("{}.{}", 2_000_000, std::process::id());
-    let path = std::env::var("PATH").unwrap();
-    let real = std::env::split_paths(&path).map(|dir| dir.join("ffmpeg")).find(|file| file.exists()).unwrap();
     // Taking batch 1 apart hangs once: there is a file then.
     let (_dir, path) = wrapper(&format!(
         "for word in \"$@\"; do case $word in */batch-1/*.part) dir=${{word%/*}};; esac; done
          set -C
          if [ -n \"$dir\" ] && {{ true > \"$dir/hung\"; }} 2> /dev/null; then sleep {long} & wait; fi
          exec {} \"$@\"",
-        real.display()
+        real().display()
     ));
     let origin = LiveOrigin::start(entries(&Clip::small(24), false)).await;
     let (storage, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());

@@ -8,9 +8,10 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
+use outboard_tests::attacks::replies;
 use outboard_tests::host::Host;
 use outboard_tests::media::{Clip, LiveOrigin, entries};
-use outboard_tests::processor::{Kind, Processor, fmp4, wav};
+use outboard_tests::processor::{Kind, Processor};
 use outboard_tests::server::Server;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
@@ -26,50 +27,6 @@ const IDLE_WITHIN: Duration = Duration::from_secs(16);
 const IDLE_MOST: f64 = 0.35;
 /// From SIGTERM to the end: the server's own limits, 10 s and 2 s, and a machine that has other things to do.
 const END_WITHIN: Duration = Duration::from_secs(40);
-
-/// Where a box of this name begins, after others of the same name.
-fn find(file: &[u8], name: &[u8; 4], after: usize) -> usize {
-    after + file[after..].windows(4).position(|window| window == name).unwrap() - 4
-}
-
-/// Puts bytes at the end of a box and makes it, and those around it, longer.
-fn append(file: &mut Vec<u8>, path: &[&[u8; 4]], bytes: &[u8]) {
-    let mut at = 0;
-    let mut end = 0;
-    for name in path {
-        at = find(file, name, at);
-        let size = u32::from_be_bytes(file[at..at + 4].try_into().unwrap());
-        end = at + size as usize;
-        let longer = size + u32::try_from(bytes.len()).unwrap();
-        file[at..at + 4].copy_from_slice(&longer.to_be_bytes());
-    }
-    file.splice(end..end, bytes.iter().copied());
-}
-
-/// A run that counts as many samples as there are numbers and has no field for any of them.
-fn endless_run() -> Vec<u8> {
-    let mut file = fmp4(1);
-    let at = find(&file, b"trun", 0) + 8;
-    file[at..at + 4].copy_from_slice(&1_u32.to_be_bytes());
-    file[at + 4..at + 8].copy_from_slice(&u32::MAX.to_be_bytes());
-    file
-}
-
-/// Runs without samples, so many that looking for one sample among them takes long, and each sample is looked for.
-fn empty_runs() -> Vec<u8> {
-    let mut file = fmp4(8);
-    let run = [&16_u32.to_be_bytes()[..], b"trun", &[0; 8]].concat();
-    append(&mut file, &[b"moof", b"traf"], &run.repeat(200_000));
-    file
-}
-
-/// A file of chunks that mean nothing.
-fn endless_chunks() -> Vec<u8> {
-    let mut file = wav(1);
-    let at = find(&file, b"fmt ", 0) + 4;
-    file.splice(at..at, b"junk\0\0\0\0".repeat(500_000));
-    file
-}
 
 /// What the process has computed so far, all threads together.
 fn cpu(process: &Host) -> Duration {
@@ -127,11 +84,7 @@ async fn a_reply_without_end_holds_no_core_and_nobody_up() {
     let storage = tempfile::tempdir().unwrap();
     let server = Server::start(storage.path()).await;
     let origin = LiveOrigin::start(entries(&Clip::small(36), false)).await;
-    let kinds = [
-        ("endless-run", endless_run(), "more than 50000 packets"),
-        ("empty-runs", empty_runs(), "more than 100000 boxes"),
-        ("endless-chunks", endless_chunks(), "more than 1024 chunks"),
-    ];
+    let kinds = replies::all();
     let mut running = Vec::new();
     for (name, file, _) in &kinds {
         let path = storage.path().join(name);

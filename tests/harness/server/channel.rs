@@ -34,7 +34,7 @@ pub struct Channel {
     token: Option<String>,
     programme: Vec<Entry>,
     gaps: Option<GapWatch>,
-    _origin: LiveOrigin,
+    origin: LiveOrigin,
 }
 
 impl Channel {
@@ -51,7 +51,7 @@ impl Channel {
             "cushionSeconds": 3.0,
         });
         let id = server.create(token, plan.name, &settings, true).await;
-        Self { name: plan.name.to_owned(), id, token: token.map(str::to_owned), programme, gaps: None, _origin: origin }
+        Self { name: plan.name.to_owned(), id, token: token.map(str::to_owned), programme, gaps: None, origin }
     }
 
     /// Waits until packets leave, and watches from then on that they do not stop.
@@ -59,6 +59,16 @@ impl Channel {
         let limit = Duration::from_secs(90);
         server.until(self.token.as_deref(), &self.id, "on air", limit, |status| status["onAir"] == true).await;
         self.gaps = Some(GapWatch::of(nginx, &self.name));
+    }
+
+    /// Ends the programme with what was published of it so far.
+    ///
+    /// # Panics
+    /// If there is no more of it: what was to be seen took longer than the clip.
+    pub fn end(&mut self) {
+        let published = self.origin.end();
+        assert!(published < self.programme.len(), "{}: the clip was over before the test", self.name);
+        self.programme.truncate(published);
     }
 
     /// Waits until all of it was on air; answers the last status.

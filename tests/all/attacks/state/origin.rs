@@ -12,7 +12,8 @@ use futures_util::future::BoxFuture;
 use outboard::limits::{COOKIE_BYTES_MAX, COOKIES_PER_HOST_MAX, HOSTS_KEPT_MAX};
 use outboard::net::{Guard, Resolver};
 use outboard::pipeline::source::{SourceConfig, SourceEvent, run};
-use outboard_tests::origin::{Origin, Reply, ts};
+use outboard_tests::attacks::origins;
+use outboard_tests::origin::{Origin, ts};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -93,18 +94,7 @@ const COOKIES: usize = 40;
 #[tokio::test]
 async fn cookies_of_an_origin_are_bounded_in_number_and_size() {
     let origin = Origin::start().await;
-    let mut playlist = "#EXTM3U\n#EXT-X-TARGETDURATION:1\n".to_owned();
-    for segment in 0..SEGMENTS {
-        let mut reply = Reply::ok(ts("a"));
-        for n in 0..COOKIES {
-            let value = "x".repeat(2000);
-            reply = reply.header("set-cookie", &format!("c{segment}-{n}={value}; Path=/"));
-        }
-        let huge = "y".repeat(2 * COOKIE_BYTES_MAX);
-        origin.put(&format!("/{segment}.ts"), reply.header("set-cookie", &format!("huge{segment}={huge}; Path=/")));
-        playlist += &format!("#EXTINF:1,\n{segment}.ts\n");
-    }
-    origin.put("/x.m3u8", format!("{playlist}#EXT-X-ENDLIST\n"));
+    origins::cookies(&origin, "/x.m3u8", SEGMENTS, COOKIES, 2 * COOKIE_BYTES_MAX);
     let dir = tempfile::tempdir().unwrap();
     let config = SourceConfig::new(origin.url("/x.m3u8"), dir.path().join("stream"));
     let (sender, mut events) = mpsc::channel(16);

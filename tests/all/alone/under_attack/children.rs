@@ -1,0 +1,44 @@
+//! ffmpeg that hangs, in all pipelines of the attacker.
+
+use std::path::PathBuf;
+
+use outboard_tests::attacks::ffmpeg::{real, runs, wrapper};
+
+use super::{Attacker, PATIENCE, WINDOW};
+
+/// Pipelines whose ffmpeg hangs: as many as hold every place that there is on a small machine.
+const HUNG: usize = 4;
+
+/// What tells its sleep from every other one on the machine.
+fn long() -> String {
+    format!("3000000.{}", std::process::id())
+}
+
+/// An ffmpeg that hangs on batches of streams that are called `hung-…`, and works on all others.
+pub fn hanging() -> (tempfile::TempDir, String) {
+    let real: PathBuf = real();
+    wrapper(&format!(
+        "case \"$*\" in */processed_fragments/hung-*) sleep {} & wait;; esac\nexec {} \"$@\"",
+        long(),
+        real.display()
+    ))
+}
+
+pub async fn hung(attacker: &Attacker<'_>) {
+    let mut running = Vec::new();
+    for n in 0..HUNG {
+        let (name, origin) = (format!("hung-{n}"), attacker.live().await);
+        running.push((attacker.start(&name, &attacker.settings(&origin.url, &name)).await, origin));
+    }
+    let hangs = async {
+        while !runs(&long()) {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    assert!(tokio::time::timeout(PATIENCE, hangs).await.is_ok(), "no ffmpeg hangs: {:#?}", attacker.server.log());
+    tokio::time::sleep(WINDOW).await;
+    assert!(runs(&long()), "it hangs still");
+    for (id, _) in &running {
+        attacker.delete(id).await;
+    }
+}

@@ -1,0 +1,30 @@
+//! Origins: cookies, a playlist as large as one may be, a target duration of an hour.
+
+use outboard::limits::COOKIE_BYTES_MAX;
+use outboard_tests::attacks::origins;
+use outboard_tests::origin::Origin;
+
+use super::{Attacker, WINDOW};
+
+/// Segments, and cookies that each of them sets.
+const SEGMENTS: usize = 60;
+const COOKIES: usize = 40;
+
+pub async fn playlists(attacker: &Attacker<'_>) {
+    let origin = Origin::start().await;
+    origins::cookies(&origin, "/cookies.m3u8", SEGMENTS, COOKIES, 2 * COOKIE_BYTES_MAX);
+    origins::huge_playlist(&origin, "/huge.m3u8");
+    origin.put("/hour.m3u8", "#EXTM3U\n#EXT-X-TARGETDURATION:3600\n#EXTINF:2,\n0.ts\n");
+    let mut running = Vec::new();
+    for name in ["cookies", "huge", "hour"] {
+        let url = origin.url(&format!("/{name}.m3u8"));
+        running.push(attacker.start(name, &attacker.settings(url.as_str(), name)).await);
+    }
+    // What is looked at is what others notice meanwhile.
+    tokio::time::sleep(WINDOW).await;
+    assert!(origin.asked("/1.ts").iter().any(|asked| asked.header("cookie").contains("c0-")), "cookies come back");
+    assert!(!origin.asked("/huge.m3u8").is_empty() && !origin.asked("/hour.m3u8").is_empty());
+    for id in &running {
+        attacker.delete(id).await;
+    }
+}

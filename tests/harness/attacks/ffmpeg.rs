@@ -1,0 +1,27 @@
+//! Wrappers around ffmpeg that hang, as an ffmpeg does that a stranger's media brought to it.
+#![expect(clippy::unwrap_used, reason = "a harness that cannot do its part fails the test")]
+
+use std::path::PathBuf;
+
+/// Whether a process runs with `word` as its last argument.
+pub fn runs(word: &str) -> bool {
+    let all = std::fs::read_dir("/proc").unwrap().filter_map(|entry| Some(entry.ok()?.path()));
+    let ends = format!("\0{word}\0");
+    all.filter_map(|path| std::fs::read(path.join("cmdline")).ok()).any(|line| line.ends_with(ends.as_bytes()))
+}
+
+/// A folder with an `ffmpeg` that is this script, and a PATH that finds it first.
+pub fn wrapper(script: &str) -> (tempfile::TempDir, String) {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("ffmpeg");
+    std::fs::write(&file, format!("#!/bin/sh\n{script}\n")).unwrap();
+    std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", dir.path().display(), std::env::var("PATH").unwrap());
+    (dir, path)
+}
+
+/// The ffmpeg that the PATH of the tests names.
+pub fn real() -> PathBuf {
+    let path = std::env::var("PATH").unwrap();
+    std::env::split_paths(&path).map(|dir| dir.join("ffmpeg")).find(|file| file.exists()).unwrap()
+}
