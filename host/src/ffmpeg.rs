@@ -230,15 +230,15 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_left_of_a_limit_is_not_what_is_told() {
-        let endless = || {
+        let endless = async || {
             let mut command = command("file,pipe");
             command.args(["-re", "-f", "lavfi", "-i", "testsrc2=s=64x64", "-f", "null", "-"]);
-            spawn("test", command).unwrap()
+            spawn("test", command).await.unwrap()
         };
-        let (running, _stdout) = endless();
+        let (running, _stdout) = endless().await;
         let error = running.finish(Duration::from_millis(100)).await.unwrap_err().to_string();
         assert!(error.starts_with("ffmpeg (test) took longer than 100ms and was ended"), "{error}");
-        let (running, _stdout) = endless();
+        let (running, _stdout) = endless().await;
         let error = running.overdue(Duration::from_secs(30)).await.to_string();
         assert!(error.starts_with("ffmpeg (test) took longer than 30s and was ended"), "{error}");
     }
