@@ -125,7 +125,7 @@ const CREATE: &str = "mutation($input: CreatePipelineInput!) { createPipeline(in
 const TENANT: &str = "mutation($input: CreateTenantInput!) { createTenant(input: $input) { id } }";
 const TOKEN: &str = "mutation($input: CreateTokenInput!) { createToken(input: $input) { secret } }";
 const WEBHOOK: &str = "mutation($input: CreateWebhookInput!) { createWebhook(input: $input) { secret } }";
-const PULL: &str = "mutation($input: PullStageInput!) { pullStage(input: $input) { digest } }";
+const PULL: &str = "mutation($input: PullStageInput!) { pullStage(input: $input) { component { digest } } }";
 
 /// What is asked, where in its input a text stands, and what the text is; `%` stands for the character.
 const TEXTS: [(&str, &str, &str); 23] = [

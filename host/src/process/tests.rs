@@ -58,7 +58,10 @@ async fn a_child_has_its_three_streams_and_no_other_descriptor() {
     let dir = tempfile::tempdir().unwrap();
     let leaked = std::fs::File::create(dir.path().join("leaked")).unwrap();
     rustix::io::fcntl_setfd(&leaked, rustix::io::FdFlags::empty()).unwrap();
-    let mut child = Launch::new("sleep", closed()).args(["1000"]).launch().await.unwrap();
+    let mut child = Launch::new("cat", closed()).stdin(Stdio::piped()).stdout(Stdio::piped()).launch().await.unwrap();
+    // It runs its own code when it answers: before that its loader opens libraries.
+    child.stdin.as_mut().unwrap().write_all(b"x").await.unwrap();
+    child.stdout.as_mut().unwrap().read_exact(&mut [0]).await.unwrap();
     let open = std::fs::read_dir(format!("/proc/{}/fd", child.id().unwrap())).unwrap();
     let mut open: Vec<_> = open.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     open.sort_unstable();

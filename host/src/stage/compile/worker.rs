@@ -45,9 +45,6 @@ pub fn run(args: &WorkerArgs) -> ExitCode {
 
 fn take_limits(args: &WorkerArgs) -> rustix::io::Result<()> {
     lower_priority();
-    // Whom it works for is gone, so its work is of no use.
-    #[cfg(target_os = "linux")]
-    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
     // One that is lower already stays.
     let below = |resource, limit: u64, last: u64| {
         let maximum = last.min(rustix::process::getrlimit(resource).maximum.unwrap_or(u64::MAX));
