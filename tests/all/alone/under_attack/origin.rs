@@ -22,7 +22,10 @@ pub async fn playlists(attacker: &Attacker<'_>) {
     }
     // What is looked at is what others notice meanwhile.
     tokio::time::sleep(WINDOW).await;
-    assert!(origin.asked("/1.ts").iter().any(|asked| asked.header("cookie").contains("c0-")), "cookies come back");
+    // Several segments are asked for at once: the first ones may go without what the first answer set.
+    let asked = origin.log();
+    let came_back = asked.iter().any(|asked| asked.header("cookie").contains("c0-"));
+    assert!(came_back, "cookies come back: {:?}", asked.iter().map(|asked| &asked.path).collect::<Vec<_>>());
     assert!(!origin.asked("/huge.m3u8").is_empty() && !origin.asked("/hour.m3u8").is_empty());
     for id in &running {
         attacker.delete(id).await;
