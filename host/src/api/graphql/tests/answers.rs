@@ -241,3 +241,15 @@ async fn the_server_says_what_it_is_built_with() {
     let parts: Vec<u32> = version.split('.').map(|part| part.parse().unwrap()).collect();
     assert!(parts.len() == 3 && parts[0] >= 48, "{version}");
 }
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn what_the_process_uses_is_told_to_callers_of_the_whole_host_only() {
+    let server = Server::start().await;
+    let query = "{ server { rssBytes childProcesses } }";
+    let told = server.told(query, json!({})).await;
+    assert!(told["server"]["rssBytes"].as_u64().is_some_and(|bytes| bytes > 1 << 20), "{told}");
+    assert!(told["server"]["childProcesses"].is_u64(), "{told}");
+    let told = server.asked_by(&of("default", Role::Admin), query, json!({})).await;
+    assert_eq!(told["data"]["server"], json!({ "rssBytes": null, "childProcesses": null }), "{told}");
+}

@@ -7,6 +7,7 @@ use crate::api::graphql::scalars::{BigInt, DateTime};
 use crate::control::Control;
 use crate::control::access::Actor;
 use crate::limits;
+use crate::metrics::ProcessSample;
 use crate::unix_time::now_ms;
 
 /// The current state of the server.
@@ -30,10 +31,9 @@ pub struct Server {
     pub pipelines_running: BigInt,
     /// Number of these pipelines that are on air.
     pub pipelines_on_air: BigInt,
-    /// Resident memory of the server process, in bytes. Null if not measured or not visible to the caller; see
-    /// `/metrics`.
+    /// Resident memory of the server process, in bytes. Null for callers of one tenant, and where the system does not tell it.
     pub rss_bytes: Option<BigInt>,
-    /// Number of child processes, such as ffmpeg. Null if not measured or not visible to the caller; see `/metrics`.
+    /// Number of child processes, such as ffmpeg. Null for callers of one tenant, and where the system does not tell it.
     pub child_processes: Option<BigInt>,
     /// Limits of the API and of the pipelines.
     pub limits: Vec<Limit>,
@@ -87,6 +87,8 @@ pub fn now(control: &Control, actor: &Actor) -> Result<Server> {
         ("batchesKeptInJournal", history.batches as usize, "batches"),
         ("eventsKeptPerStream", history.events as usize, "events"),
     ];
+    // What the host uses as a whole is not a tenant's to know.
+    let process = if actor.tenant.is_none() { ProcessSample::take() } else { ProcessSample::default() };
     Ok(Server {
         at: DateTime(now_ms()),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -97,8 +99,8 @@ pub fn now(control: &Control, actor: &Actor) -> Result<Server> {
         pipelines: pipelines.len().into(),
         pipelines_running: running.into(),
         pipelines_on_air: on_air.into(),
-        rss_bytes: None,
-        child_processes: None,
+        rss_bytes: process.resident_bytes.map(BigInt::from),
+        child_processes: process.children.map(BigInt::from),
         limits: LIMITS.iter().copied().chain(set).map(limit).collect(),
     })
 }
