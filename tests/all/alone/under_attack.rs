@@ -75,6 +75,7 @@ struct Seen {
 }
 
 impl Seen {
+    #[expect(clippy::print_stderr, reason = "what was measured is told where the test's output is read")]
     async fn watch(&mut self, what: &'static str, attack: impl Future<Output = ()>) {
         self.windows.next();
         tokio::join!(attack, tokio::time::sleep(WINDOW));
