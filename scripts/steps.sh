@@ -111,6 +111,12 @@ step_web_lint() {
 
 step_clippy() { cargo clippy --workspace --all-targets --locked -- -D warnings; }
 
+# Private items too: links between them are what a contributor follows.
+step_doc() {
+  RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" \
+    cargo doc --workspace --no-deps --document-private-items --locked --quiet
+}
+
 # The components once more as what they become: code behind cfg(target_arch = "wasm32") is seen only here. The same
 # profile and folder as scripts/components, so that their macros are built once.
 step_clippy_wasm() {

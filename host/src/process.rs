@@ -3,7 +3,7 @@
 //! A child gets an environment of its own (`PATH` and the language `C`, nothing of ours), no file descriptors but its
 //! three streams, a process group of its own, resource limits, no way to gain rights, the files that are named and the
 //! programs and libraries of the system to read, and the network only where it is given. [`Walls`] says what one child may
-//! use, [`standing`] which walls this machine has. A wall that the kernel does not have is left out and told once; one that
+//! use, [`standing()`] which walls this machine has. A wall that the kernel does not have is left out and told once; one that
 //! it has and that cannot be put up is an error: the child does not run.
 //!
 //! The walls are put up between fork and exec, so children are forked; everything is prepared before the fork, and only

@@ -3,7 +3,7 @@
 //! Secrets are found by where they stand in a URL ([`redact`], [`url()`]), not by looking for them in a text: a search for a
 //! short key would tear holes into every message, and the holes would tell the key. Words that somebody else said may quote
 //! a secret without a URL around it; such words are left out as a whole ([`Secrets`]). What would steer a terminal or
-//! begin a line of its own is taken out where texts of others come in and where lines go out ([`plain`]).
+//! begin a line of its own is taken out where texts of others come in and where lines go out ([`plain()`]).
 
 mod plain;
 mod secrets;

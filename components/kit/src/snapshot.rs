@@ -41,7 +41,7 @@ pub fn write<T: Serialize>(origin: Origin, state: &T) -> Vec<u8> {
     serde_json::to_vec(&Outgoing { stage, layout, state }).unwrap_or_default()
 }
 
-/// Reads what [`write`] wrote, by any of `readable`.
+/// Reads what [`write()`] wrote, by any of `readable`.
 ///
 /// # Errors
 /// A sentence: not a snapshot, of a stage or layout that is not readable, or a state that does not fit.

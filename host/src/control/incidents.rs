@@ -1,4 +1,4 @@
-//! problems and events -> [incidents] -> what is written down: one incident for each cause, instead of an event for each
+//! problems and events -> **incidents** -> what is written down: one incident for each cause, instead of an event for each
 //! attempt.
 //!
 //! Pure: it is told what the time is. An incident opens when a problem is seen, escalates when the problem becomes more

@@ -1,4 +1,4 @@
-//! events -> [webhooks] -> the tenants' receivers: sends what is due, until it is taken or was tried too often.
+//! events -> **webhooks** -> the tenants' receivers: sends what is due, until it is taken or was tried too often.
 //!
 //! In: the queue of deliveries in the [`Registry`], which survives the process. Out: POST requests, signed in the form
 //! of [Standard Webhooks](https://www.standardwebhooks.com), through the tenant's own [`Guard`], and how each went, back in the queue. At least once: a receiver tells a repeated one by its

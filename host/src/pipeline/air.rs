@@ -1,4 +1,4 @@
-//! remux -> [air]: FLV tags become RTMP messages on the air clock.
+//! remux -> **air**: FLV tags become RTMP messages on the air clock.
 //!
 //! In: batches in the [`spool`] and one [`clock`] per programme. Out: packets at their time at every destination, each
 //! once; positions for the journal, events, status. Each destination is a task of its own with its own place in the

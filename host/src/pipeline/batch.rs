@@ -1,4 +1,4 @@
-//! source -> [batch] -> demux: groups segments into batches as the batching stage decides.
+//! source -> **batch** -> demux: groups segments into batches as the batching stage decides.
 //!
 //! In: what the source tells. Out: batches whose segments, borders and stage state are in the journal. When the source
 //! ends, everything that is left becomes a batch: the last one, unless a live source is waited for.

@@ -1,4 +1,4 @@
-//! exchange -> [remux] -> air: waits for each reply until the decision falls, plans and remuxes in time.
+//! exchange -> **remux** -> air: waits for each reply until the decision falls, plans and remuxes in time.
 //!
 //! In: prepared batches in order. Out: batches in the spool, before they are due. The decision for a batch falls at its
 //! time on air minus the time that remuxing takes; a reply in hand by then is heard, else the original. The first batch

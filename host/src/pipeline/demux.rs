@@ -1,4 +1,4 @@
-//! batch -> [demux] -> exchange: splits a batch into picture and sound, and notes every packet's time.
+//! batch -> **demux** -> exchange: splits a batch into picture and sound, and notes every packet's time.
 //!
 //! In: the segments of one batch. Out: `video.fmp4`, `audio.fmp4` and `packets.txt` in the batch's folder, from one
 //! ffmpeg run that copies every packet. Nothing is cut at the borders: a track may reach over them.

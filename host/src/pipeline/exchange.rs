@@ -1,4 +1,4 @@
-//! demux -> [exchange] -> remux: audio out to the processor and back, over Socket.IO.
+//! demux -> **exchange** -> remux: audio out to the processor and back, over Socket.IO.
 //!
 //! In: a fragment a batch ([`Outgoing`]). Out: for each one a [`Reply`], audio that was probed or the reason why there is
 //! none; whoever waits decides how long. One connection a pipeline, made again for ever; several fragments in flight,

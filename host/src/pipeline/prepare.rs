@@ -1,4 +1,4 @@
-//! batch -> [demux] -> exchange: takes each batch apart, gives it its place on the timeline and sends its sound out.
+//! batch -> **demux** -> exchange: takes each batch apart, gives it its place on the timeline and sends its sound out.
 //!
 //! In: batches in order. Out: prepared batches in order, each with the wait for its reply. Several may be under way at
 //! the processor while the next is demuxed. A batch that cannot be demuxed is counted as lost and the stream goes on.

@@ -1,4 +1,4 @@
-//! air -> [release]: journals what is on air and lets go of batches that went out everywhere.
+//! air -> **release**: journals what is on air and lets go of batches that went out everywhere.
 //!
 //! A destination that is away must not keep batches for ever: beyond [`AIR_KEEP_FOR_LATE`] behind the clock they go.
 

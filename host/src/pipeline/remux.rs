@@ -1,4 +1,4 @@
-//! exchange -> [remux] -> air: puts the chosen audio under the untouched picture.
+//! exchange -> **remux** -> air: puts the chosen audio under the untouched picture.
 //!
 //! In: a batch's files, its place on the timeline, and the plan. Out: `air.flv` in the batch's folder from one ffmpeg run,
 //! and the index that the air step sends from; then `output.fmp4` of the same packets, to be kept. ffmpeg joins containers;

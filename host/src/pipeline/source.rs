@@ -1,4 +1,4 @@
-//! HLS -> [source] -> batch: follows a playlist and puts each segment on disk, once and in order.
+//! HLS -> **source** -> batch: follows a playlist and puts each segment on disk, once and in order.
 //!
 //! In: the URL of a master or media playlist. Out: [`SourceEvent`]s on a bounded channel; segments are whole files by
 //! then, and everything that is not delivered is told as a [`Gap`]. Follows RFC 8216 and what origins do besides it.

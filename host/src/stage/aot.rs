@@ -3,7 +3,7 @@
 //! In: a component's digest and its compiled code. Out: the code, if the entry is this host's own, whole, and of this very
 //! engine. An entry is `<digest>-<engine>.cwasm` and beside it `….mac`, the HMAC-SHA256 of its name and content; both are
 //! written to a temporary name and renamed. Compiled code runs with the host's rights. So the directory is the host's own
-//! (0700), the [key](key) lies outside of it, and an entry that this key did not make is compiled again, never loaded.
+//! (0700), the [`key`] lies outside of it, and an entry that this key did not make is compiled again, never loaded.
 //!
 //! Limits: the cache's size on disk; other entries of the same component (another wasmtime) go when it is compiled.
 

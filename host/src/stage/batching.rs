@@ -1,4 +1,4 @@
-//! source -> [batch] -> demux: one pipeline's batching stage.
+//! source -> **batch** -> demux: one pipeline's batching stage.
 //!
 //! In: segments in order. Out: cuts that keep the contract's rules, whoever made them. The [`ledger`] knows which segments
 //! wait and checks each cut. Where the stage failed, the host cuts that batch by its wanted length; the stage goes on with

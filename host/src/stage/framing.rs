@@ -1,4 +1,4 @@
-//! demux -> [exchange] -> remux: one pipeline's framing stage.
+//! demux -> **exchange** -> remux: one pipeline's framing stage.
 //!
 //! In: fragments and a processor's messages. Out: messages and events that keep the contract's rules ([`check`]). Where the
 //! stage fails, the host's default is to send nothing and to hear nothing, so that the batch ends in its original audio

@@ -1,4 +1,4 @@
-//! exchange -> [remux] -> air: one pipeline's remux-planning stage.
+//! exchange -> **remux** -> air: one pipeline's remux-planning stage.
 //!
 //! In: the facts of a batch. Out: a plan whose every number is within the policy ([`check`]). Where the stage fails, the
 //! host's default is the original audio, copied, or none where the batch has none.

@@ -21,7 +21,7 @@ const ANSWER_CHARS: usize = 160;
 pub struct TestArgs {
     /// The component file (.wasm).
     file: PathBuf,
-    /// The recording, from /recordings/<pipeline>/<kind>.json of a server.
+    /// The recording, from `/recordings/<pipeline>/<kind>.json` of a server.
     #[arg(long, value_name = "FILE")]
     recording: PathBuf,
     /// Settings as a JSON object. Default: the settings of the recording.
@@ -32,7 +32,7 @@ pub struct TestArgs {
 /// Options of `stage replay`.
 #[derive(Debug, Args)]
 pub struct ReplayArgs {
-    /// The evidence, from /evidence/<pipeline>/<id>.json of a server.
+    /// The evidence, from `/evidence/<pipeline>/<id>.json` of a server.
     bundle: PathBuf,
     /// The component that failed, or another version of it.
     #[arg(long, value_name = "FILE")]

@@ -45,7 +45,7 @@ pub struct PushArgs {
 /// Options of `stage pull`.
 #[derive(Debug, Args)]
 pub struct PullArgs {
-    /// Reference of the component: oci://host[:port]/name[:tag]@sha256:…
+    /// Reference of the component: `oci://host[:port]/name[:tag]@sha256:…`
     reference: String,
     #[command(flatten)]
     to: ToArgs,
