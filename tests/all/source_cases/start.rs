@@ -27,16 +27,11 @@ async fn faults_before_the_start_use_four_tries() {
 
 #[tokio::test]
 async fn nobody_listens() {
-    let origin = Origin::start().await;
-    let url = origin.url("/x.m3u8");
-    drop(origin);
-    // The port is free once the server task has ended.
-    let error = loop {
-        match Run::start(url.clone()).error().await {
-            SourceError::Unreachable { cause: FetchError::Status(_), .. } => tokio::task::yield_now().await,
-            error => break error,
-        }
-    };
+    // Bound, so that nobody else gets the port, and not listening.
+    let nobody = tokio::net::TcpSocket::new_v4().unwrap();
+    nobody.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let url = format!("http://{}/x.m3u8", nobody.local_addr().unwrap()).parse().unwrap();
+    let error = Run::start(url).error().await;
     assert!(matches!(error, SourceError::Unreachable { cause: FetchError::Transport(_), .. }), "{error:?}");
     assert!(error.to_string().contains("cannot connect"), "{error}");
 }

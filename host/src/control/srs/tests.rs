@@ -8,7 +8,7 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::JoinHandle;
 
 use super::*;
@@ -223,8 +223,10 @@ async fn what_is_no_srs_is_named() {
         let problem = view.problem.unwrap();
         assert!(!view.reachable && problem.contains(words) && !problem.contains("SECRET"), "{words}: {problem}");
     }
-    let url = api.url.clone();
-    drop(api);
+    // Bound, so that nobody else gets the port, and not listening.
+    let nobody = TcpSocket::new_v4().unwrap();
+    nobody.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let url = format!("http://{}", nobody.local_addr().unwrap());
     let view = asker(&url, "rtmp://h/live/SECRET", &Guard::open()).ask().await;
     let problem = view.problem.unwrap();
     assert!(!view.reachable && problem.contains("cannot connect") && !problem.contains("SECRET"), "{problem}");

@@ -12,7 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 use super::*;
 use crate::control::hidden::Hidden;
@@ -157,10 +157,10 @@ async fn a_registry_that_is_broken_is_told_from_one_that_has_nothing() {
         assert!(matches!(error, OciError::Status { .. }) && error.passes() == passes, "{error}");
         assert!(error.to_string().contains(&format!("answers {status}")), "{error}");
     }
-    // Nobody listens there any more.
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let gone = listener.local_addr().unwrap().to_string();
-    drop(listener);
+    // Bound, so that nobody else gets the port, and not listening.
+    let nobody = TcpSocket::new_v4().unwrap();
+    nobody.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let gone = nobody.local_addr().unwrap().to_string();
     let error = pull(&Guard::open(), &wanted(&gone, &any), quick()).await.unwrap_err();
     assert!(error.passes() && error.to_string().contains(&format!("{gone} does not answer")), "{error}");
     // TLS is asked for unless told otherwise.
