@@ -10,7 +10,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 
 use super::*;
@@ -302,10 +302,10 @@ async fn an_answer_without_end_is_not_read() {
 #[tokio::test]
 async fn the_tenants_guard_is_asked_and_no_secret_is_told() {
     let (queue, inner) = (Queue::new().await, Receiver::at("127.0.0.2", &[Act::Answer(200)]).await);
-    let port = {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        listener.local_addr().unwrap().port()
-    };
+    // Bound, so that nobody else gets the port, and not listening.
+    let nobody = TcpSocket::new_v4().unwrap();
+    nobody.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let port = nobody.local_addr().unwrap().port();
     let denied = queue.hook("acme", format!("http://user:SECRET@{}/SECRET?t=SECRET", inner.address)).await;
     let allowed = queue.hook("other", inner.url()).await;
     let dead = queue.hook("third", format!("http://user:SECRET@127.0.0.1:{port}/SECRET")).await;
