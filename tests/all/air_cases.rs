@@ -98,6 +98,18 @@ impl Programme {
         Self { air, spool, clock, journal, events: receiver }
     }
 
+    /// Why the next session is lost.
+    async fn lost(&mut self) -> String {
+        let lost = async {
+            loop {
+                if let Some(AirEvent::Lost { reason, .. }) = self.events.recv().await {
+                    return reason;
+                }
+            }
+        };
+        timeout(SOON, lost).await.unwrap()
+    }
+
     fn append(&self, batches: &[ReadyBatch]) {
         batches.iter().for_each(|batch| self.spool.append(batch.clone()));
     }

@@ -1,6 +1,6 @@
 //! Another version for a running pipeline's stage: prepared apart from live media, then cut over to between two calls.
 //!
-//! A [`Swaps`] is one pipeline's three stages as whoever steers them sees them. The pipeline's own steps hold the same
+//! [`Swaps`] is one pipeline's three stages as whoever steers them sees them. The pipeline's own steps hold the same
 //! stages and take a lock for each call; a cut-over takes that lock for the time of one `open`.
 
 use super::batching::BatchingStage;

@@ -57,14 +57,7 @@ async fn what_a_server_refuses_is_named_without_secrets() {
         let server = FakeServer::start(move |_| script).await;
         let mut programme = Programme::new(vec![to("a", &server.url("SECRET-KEY"))], 1.0);
         programme.start(&batches);
-        let lost = async {
-            loop {
-                if let Some(AirEvent::Lost { reason, .. }) = programme.events.recv().await {
-                    return reason;
-                }
-            }
-        };
-        let reason = timeout(SOON, lost).await.unwrap();
+        let reason = programme.lost().await;
         assert!(reason.contains(want) && !reason.contains("SECRET"), "{reason}");
         let status = programme.air.stop().await;
         assert_eq!(status[0].state, DestinationState::Stopped);
@@ -81,11 +74,7 @@ async fn nginx_says_busy_and_stopping_ends_cleanly() {
     programme.until(1, "on air", |status| status.on_air()).await;
     let mut second = Programme::new(vec![to("b", &nginx.url("key"))], 4.0);
     second.start(&batches);
-    let reason = loop {
-        if let AirEvent::Lost { reason, .. } = timeout(SOON, second.events.recv()).await.unwrap().unwrap() {
-            break reason;
-        }
-    };
+    let reason = second.lost().await;
     assert_eq!(reason, "the stream is busy: NetStream.Publish.BadName Already publishing");
     let stopped = second.air.stop().await;
     assert_eq!((stopped[0].state.clone(), stopped[0].counters.sessions), (DestinationState::Stopped, 0));

@@ -40,14 +40,7 @@ async fn a_handshake_that_is_wrong_is_named() {
         let server = FakeServer::start(move |_| Script { opening: Opening::Says(bytes), ..GOOD }).await;
         let mut programme = Programme::new(vec![to("a", &server.url("key"))], 1.0);
         programme.start(&batches);
-        let lost = async {
-            loop {
-                if let Some(AirEvent::Lost { reason, .. }) = programme.events.recv().await {
-                    return reason;
-                }
-            }
-        };
-        let reason = timeout(SOON, lost).await.unwrap();
+        let reason = programme.lost().await;
         assert!(reason.starts_with("RTMP handshake: ") && reason.contains(want), "{reason}");
         let status = programme.air.stop().await;
         assert_eq!((status[0].state.clone(), status[0].counters.sessions), (DestinationState::Stopped, 0));
