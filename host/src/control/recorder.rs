@@ -4,6 +4,7 @@
 //! ([`crate::limits::NOTES_WAITING`]), and so one that floods loses its own events, not another's.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::{broadcast, mpsc, oneshot};
 
@@ -38,19 +39,32 @@ enum Order {
 
 /// A handle to the task. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Recorder(mpsc::Sender<Order>);
+pub struct Recorder {
+    orders: mpsc::Sender<Order>,
+    /// Id of the newest event that listeners were told, or that an earlier run stored; 0: none.
+    newest: Arc<AtomicU64>,
+}
 
 // === impl Recorder ===
 
 impl Recorder {
+    /// `newest`: id of the newest event that is stored already.
     pub(super) fn start(
+        newest: u64,
         registry: Registry,
         listeners: broadcast::Sender<Arc<RecordedEvent>>,
         webhooks: Arc<Sender>,
     ) -> Self {
         let (orders, waiting) = mpsc::channel(EVENTS_WAITING);
-        tokio::spawn(record(registry, listeners, webhooks, waiting));
-        Self(orders)
+        let newest = Arc::new(AtomicU64::new(newest));
+        tokio::spawn(record(newest.clone(), registry, listeners, webhooks, waiting));
+        Self { orders, newest }
+    }
+
+    /// Id of the newest event that listeners were told; 0: none. Who subscribes after this call is told of every later
+    /// event, or finds it in the registry.
+    pub(super) fn newest(&self) -> u64 {
+        self.newest.load(Ordering::Acquire)
     }
 
     /// Of a pipeline. Waits while too many others do.
@@ -69,25 +83,26 @@ impl Recorder {
             }
         };
         // Closed only when the process ends.
-        let _ = self.0.send(order).await;
+        let _ = self.orders.send(order).await;
     }
 
     /// Of a tenant, or of the host.
     pub(super) async fn record(&self, tenant: Option<String>, stream: Option<String>, event: Event) {
         // Closed only when the process ends.
-        let _ = self.0.send(Order::Record(NewEvent { tenant, stream, event, incident: None })).await;
+        let _ = self.orders.send(Order::Record(NewEvent { tenant, stream, event, incident: None })).await;
     }
 
     /// Answers when everything that was handed in before is written.
     pub(super) async fn flush(&self) {
         let (done, wait) = oneshot::channel();
-        if self.0.send(Order::Flush(done)).await.is_ok() {
+        if self.orders.send(Order::Flush(done)).await.is_ok() {
             let _ = wait.await;
         }
     }
 }
 
 async fn record(
+    newest: Arc<AtomicU64>,
     registry: Registry,
     listeners: broadcast::Sender<Arc<RecordedEvent>>,
     webhooks: Arc<Sender>,
@@ -118,6 +133,7 @@ async fn record(
                         let (id, tenant, stream, event) = (row.id, row.tenant, row.stream, event.clone());
                         // Nobody may be listening.
                         let _ = listeners.send(Arc::new(RecordedEvent { id, tenant, stream, event, incident }));
+                        newest.store(id, Ordering::Release);
                     }
                 }
                 Err(error) => tracing::error!(%error, "failed to store events"),

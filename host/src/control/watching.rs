@@ -78,6 +78,12 @@ impl Control {
         Ok(Box::pin(received(entry.progress()).take_until(entry.gone().clone().cancelled_owned())))
     }
 
+    /// Id of the newest event that was told to listeners; 0: none. A reader that takes it before it calls
+    /// [`Control::watch_events`] can list the events after it and misses none.
+    pub fn newest_event(&self) -> u64 {
+        self.0.recorder.newest()
+    }
+
     /// What happens from now on, each once it is written down.
     ///
     /// # Errors

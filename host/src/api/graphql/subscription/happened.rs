@@ -39,7 +39,7 @@ impl HappenedSubscription {
     ) -> Result<Follow<Event>> {
         let (control, actor) = core(ctx)?;
         let filter = filter.unwrap_or_default();
-        let events = Events::follow(control, actor, filter.query()).await?;
+        let events = Events::follow(control, actor, filter.query())?;
         until_deleted(control, actor, filter.pipeline.as_ref(), events.into_stream())
     }
 
@@ -86,11 +86,11 @@ struct Events {
 }
 
 impl Events {
-    async fn follow(control: &Control, actor: &Actor, query: EventQuery) -> Result<Self> {
-        // In this order: what comes between the two is told twice rather than not at all, and once in the end.
-        let newest = control.events(actor, &query, Page::newest(1)).await?;
+    /// Begins with the next event after this call: nothing is awaited before it listens.
+    fn follow(control: &Control, actor: &Actor, query: EventQuery) -> Result<Self> {
+        // In this order: `catch_up` finds what comes between the two, and what comes twice is told once.
+        let seen = control.newest_event();
         let live = control.watch_events(actor, &query)?.boxed();
-        let seen = newest.rows.first().map_or(0, |row| row.id);
         let (control, actor) = (control.clone(), actor.clone());
         Ok(Self { control, actor, query, live, missed: VecDeque::new(), seen, behind: true })
     }

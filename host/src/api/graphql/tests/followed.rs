@@ -74,6 +74,33 @@ async fn no_event_is_lost_by_a_reader_that_others_outrun() {
 }
 
 #[tokio::test]
+async fn events_are_told_from_the_first_look_on_though_the_database_is_busy() {
+    let server = Server::start().await;
+    server.made("default:tv").await;
+    let (release, wait) = std::sync::mpsc::channel::<()>();
+    let wait = Arc::new(std::sync::Mutex::new(wait));
+    let database = server.endpoint.control().host().database().clone();
+    let (started, mut busy) = tokio::sync::mpsc::channel(crate::limits::DATABASE_READERS);
+    for _ in 0..crate::limits::DATABASE_READERS {
+        let (database, wait, started) = (database.clone(), wait.clone(), started.clone());
+        tokio::spawn(async move {
+            let stand = move |_: &rusqlite::Connection| {
+                started.blocking_send(()).unwrap();
+                let _ = wait.lock().unwrap().recv();
+                Ok(())
+            };
+            database.read(stand).await.unwrap();
+        });
+        busy.recv().await.unwrap();
+    }
+    let mut events = server.follow(&local(), "subscription { events(filter: { kinds: [UPDATED] }) { message } }");
+    assert!(events.next().now_or_never().is_none());
+    server.stir("default:tv", 1).await;
+    drop(release);
+    assert!(next(&mut events).await["data"]["events"]["message"].as_str().unwrap().starts_with("revision 2 "));
+}
+
+#[tokio::test]
 async fn the_log_begins_with_the_last_lines_and_tells_what_a_slow_reader_lost() {
     let server = Server::start().await;
     let hub = server.endpoint.control().logs().clone();
