@@ -155,7 +155,7 @@ mod tests {
 
     use super::*;
 
-    const LONG: Duration = Duration::from_secs(30);
+    const LONG: Duration = Duration::from_secs(120);
     const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
 
     async fn started(
@@ -167,7 +167,7 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
         let slow = async || {
-            tokio::time::sleep(Duration::from_millis(500)).await;
+            tokio::time::sleep(Duration::from_millis(300)).await;
             "slow"
         };
         let routes = Router::new()
@@ -225,7 +225,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_under_way_at_the_end_has_its_time_and_no_more() {
-        let close = Duration::from_millis(1500);
+        let close = Duration::from_secs(4);
         let (address, stop, serving) = started(9, LONG, close).await;
         let mut slow = sent(address, b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n").await;
         let mut never = sent(address, b"GET /never HTTP/1.1\r\nHost: x\r\n\r\n").await;

@@ -18,7 +18,7 @@ mod tenants;
 mod validating;
 
 /// How long a test waits for something that must come.
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_secs(120);
 
 struct Place {
     dir: tempfile::TempDir,

@@ -15,7 +15,7 @@ mod inheritance;
 mod keeping;
 
 /// Longest wait for what comes soon.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A hub that hears what this thread says.
 fn hearing() -> (LogHub, DefaultGuard) {

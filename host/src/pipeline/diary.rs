@@ -167,17 +167,17 @@ mod tests {
         let pages = case.journal.pages().await;
         case.journal.let_grow_to(pages).await;
         let began = Instant::now();
-        for number in 1..4 {
+        for number in 1..21 {
             case.diary.segment(None, cut(number), None).await.unwrap();
             case.diary.step(number, Step::Remuxed).await.unwrap();
         }
-        assert!(began.elapsed() < JOURNAL_PATIENCE * 3, "only the first one waits: {:?}", began.elapsed());
+        assert!(began.elapsed() < JOURNAL_PATIENCE * 20, "only the first one waits: {:?}", began.elapsed());
         assert!(case.status.get().last_error.unwrap().contains("full"));
         assert!(matches!(case.diary.catch_up().await.unwrap_err(), JournalError::Full(_)));
         assert_eq!(steps(&case).await, [(0, Step::Cut)]);
         case.journal.let_grow_to(pages + 1000).await;
         case.diary.step(0, Step::Done).await.unwrap();
-        assert_eq!(steps(&case).await, [(1, Step::Remuxed), (2, Step::Remuxed), (3, Step::Remuxed)]);
+        assert_eq!(steps(&case).await, (1..21).map(|number| (number, Step::Remuxed)).collect::<Vec<_>>());
         case.diary.catch_up().await.unwrap();
         drop(case.dir);
     }

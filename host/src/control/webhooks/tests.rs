@@ -22,7 +22,7 @@ use crate::store::database::Database;
 use crate::store::page::Page;
 
 /// How long a test waits for something that must come.
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(120);
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
 /// What a receiver does with a request.

@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 
 use super::*;
 
-const LIMIT: Duration = Duration::from_secs(30);
+const LIMIT: Duration = Duration::from_secs(120);
 
 /// Takes every slot, with tenants of their own.
 async fn fill(queue: &Queue) -> Vec<Permit> {

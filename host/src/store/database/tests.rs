@@ -94,7 +94,7 @@ async fn readers_do_not_wait_for_a_write_and_do_not_see_half_of_it() {
             let work = move |transaction: &Transaction<'_>| {
                 add(transaction, "a")?;
                 begun.send(()).ok();
-                ended.recv_timeout(Duration::from_secs(30)).unwrap();
+                ended.recv_timeout(Duration::from_secs(120)).unwrap();
                 Ok(())
             };
             database.write(work).await
@@ -119,7 +119,7 @@ async fn one_long_read_does_not_hold_up_the_others() {
         let work = move |connection: &Connection| {
             let before = count(connection)?;
             begun.send(()).ok();
-            ended.recv_timeout(Duration::from_secs(30)).unwrap();
+            ended.recv_timeout(Duration::from_secs(120)).unwrap();
             Ok((before, count(connection)?))
         };
         async move { database.read(work).await }
@@ -150,7 +150,7 @@ async fn waiting_work_is_counted_and_bounded() {
     tasks.spawn(async move {
         let work = move |_: &Transaction<'_>| {
             begun.send(()).ok();
-            ended.recv_timeout(Duration::from_secs(30)).unwrap();
+            ended.recv_timeout(Duration::from_secs(120)).unwrap();
             Ok(())
         };
         blocked.write(work).await
@@ -167,7 +167,7 @@ async fn waiting_work_is_counted_and_bounded() {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(30), full).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(120), full).await.unwrap();
     tokio::task::yield_now().await;
     assert_eq!(database.waiting().writes, DATABASE_WRITES_WAITING);
     end.send(()).unwrap();

@@ -259,7 +259,7 @@ async fn the_task_works_by_itself_and_ends_with_the_last_handle() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), cleaned).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(120), cleaned).await.unwrap();
     let task = locked(&case.janitor.0.task).clone().unwrap();
     drop((keeper, case.janitor));
     let ended = async {
@@ -267,7 +267,7 @@ async fn the_task_works_by_itself_and_ends_with_the_last_handle() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), ended).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(120), ended).await.unwrap();
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use super::*;
 use crate::control::{Change, NewPipeline};
 
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(120);
 
 impl Server {
     fn follow(&self, actor: &Actor, query: &str) -> futures_util::stream::BoxStream<'static, Value> {

@@ -18,7 +18,7 @@ use crate::api::{Api, router, server};
 use crate::config::{self, Layers, ServerConfig};
 
 /// For what must come; nothing takes that long.
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(120);
 
 /// A server that listens.
 struct Listening {

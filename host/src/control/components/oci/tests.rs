@@ -83,8 +83,8 @@ fn me(mut wanted: Wanted) -> Wanted {
 
 /// Nothing here is far away.
 fn quick() -> Bounds {
-    let idle = Duration::from_millis(400);
-    Bounds { connect: Duration::from_secs(2), idle, whole: Duration::from_secs(10), bytes: 1000 }
+    let idle = Duration::from_secs(2);
+    Bounds { connect: Duration::from_secs(30), idle, whole: Duration::from_secs(60), bytes: 1000 }
 }
 
 fn manifest() -> Value {

@@ -7,7 +7,7 @@ use super::*;
 use crate::pipeline::air::journal::{self, AirEvent};
 use crate::pipeline::air::target::Target;
 
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Tells which destinations it forgets.
 struct Forgets(UnboundedSender<String>);

@@ -14,7 +14,7 @@ use crate::pipeline::exchange::Audio;
 use crate::pipeline::exchange::fake::{FakeFramer, PATIENCE, Peer, Script, fragment, tone};
 use crate::pipeline::exchange::{BreakerState, Exchange, ExchangeConfig, ExchangeError, Readers};
 
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_secs(120);
 
 struct Scene {
     script: Script,

@@ -5,7 +5,7 @@ use tokio::io::{DuplexStream, duplex};
 use super::super::reader::ChunkError;
 use super::*;
 
-const SHORT: Duration = Duration::from_millis(30);
+const SHORT: Duration = Duration::from_millis(300);
 const DIGEST: Form = Form::Digest(Place::First);
 const PATIENCE: Patience = Patience { handshake: SHORT, command: SHORT, write: SHORT, ack: SHORT, close: SHORT };
 
