@@ -29,7 +29,6 @@ pub mod recorder;
 pub mod registry;
 mod removing;
 pub mod runner;
-pub mod settings;
 pub mod snapshot;
 pub mod srs;
 mod storage;

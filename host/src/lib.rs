@@ -20,6 +20,7 @@ pub mod metrics;
 pub mod net;
 pub mod process;
 pub mod redact;
+pub mod settings;
 pub mod telemetry;
 pub mod tls;
 pub mod unix_time;

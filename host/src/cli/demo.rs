@@ -78,7 +78,7 @@ pub async fn run(args: &DemoArgs, layers: Layers) -> anyhow::Result<Ending> {
         ..RunArgs::default()
     };
     let (host, pipeline) = match config::check(run_args.on(layers), true) {
-        Ok((host, Some(pipeline))) => (host, pipeline),
+        Ok((host, Some(configured))) => (host, configured.pipeline),
         Ok((_, None)) => return Ok(Ending::Failed),
         Err(problems) => return Ok(Ending::Refused(problems)),
     };

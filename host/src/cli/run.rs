@@ -8,10 +8,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::{Ending, Progress};
-use crate::config::{self, HostConfig, Layers, PipelineConfig};
+use crate::config::{self, HostConfig, Layers};
 use crate::limits::SHUTDOWN_HANGS_AFTER;
 use crate::pipeline::cause::Origin;
 use crate::pipeline::{Host, Owner, Pipeline, PipelineError, Stop};
+use crate::settings::PipelineConfig;
 use crate::telemetry;
 use crate::watchdog::Watchdog;
 
@@ -132,7 +133,7 @@ pub async fn run(args: &RunArgs, layers: Layers) -> anyhow::Result<Ending> {
         Ok((host, Some(pipeline))) => {
             let progress = Progress::new();
             telemetry::start(&host.log_level, host.log_json, progress.bars());
-            drive(&host, pipeline, args.batches, progress).await
+            drive(&host, pipeline.pipeline, args.batches, progress).await
         }
         Ok((_, None)) => Ok(Ending::Failed),
         Err(problems) => Ok(Ending::Refused(problems)),
@@ -222,14 +223,14 @@ mod tests {
             stage: vec!["framing=/x/f.wasm".into()],
             ..RunArgs::default()
         };
-        let config = config::check(args.on(Layers::new()), true).unwrap().1.unwrap();
+        let config = config::check(args.on(Layers::new()), true).unwrap().1.unwrap().pipeline;
         assert_eq!((config.destinations.len(), config.batch.as_secs()), (2, 6));
         assert_eq!(config.source.headers, [("X-A".to_owned(), "1".to_owned())]);
         assert_eq!(config.source.live_edge, Some(2));
         assert!(config.stages.files.contains_key("framing") && config.processor.is_none());
         let with = |settings: &str| RunArgs { stage_settings: vec![settings.into()], ..RunArgs::default() };
         let check = |settings: &str| config::check(with(settings).on(args.on(Layers::new())), true);
-        let config = check(r#"remux-planning={"duck_db":12}"#).unwrap().1.unwrap();
+        let config = check(r#"remux-planning={"duck_db":12}"#).unwrap().1.unwrap().pipeline;
         assert_eq!(config.stages.settings["remux_planning"], serde_json::json!({ "duck_db": 12 }));
         for (wrong, problem) in [
             ("batching={", "stages.batching_settings: is not JSON"),

@@ -11,10 +11,9 @@ use super::{Ending, Progress, run};
 use crate::api::peers::Peers;
 use crate::api::runtime::ApiRuntime;
 use crate::api::{self, Api};
-use crate::config::{self, HostConfig, Layers, PipelineConfig};
+use crate::config::{self, Configured, HostConfig, Layers};
 use crate::control::Control;
 use crate::control::runner::StopMode;
-use crate::control::settings::Settings;
 use crate::limits::{SHUTDOWN_HANGS_AFTER, SHUTDOWN_LIMIT};
 use crate::pipeline::Host;
 use crate::telemetry;
@@ -70,7 +69,7 @@ pub async fn run(args: &ServeArgs, layers: Layers) -> anyhow::Result<Ending> {
 
 async fn serve(
     config: &HostConfig,
-    pipeline: Option<PipelineConfig>,
+    pipeline: Option<Configured>,
     control: &Control,
     threads: &ApiRuntime,
     stop: tokio_util::sync::CancellationToken,
@@ -84,7 +83,7 @@ async fn serve(
         anyhow::bail!(no_admin(address, loopback, &config.storage));
     }
     if let Some(pipeline) = pipeline {
-        let (stream_id, settings) = Settings::configured(&pipeline, control.host().storage()).await?;
+        let (stream_id, settings) = pipeline.kept(control.host().storage()).await?;
         control.configure(&stream_id, settings).await?;
     }
     let api = Api::new(control.clone(), &config.server, loopback, stop.clone());

@@ -4,12 +4,13 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::RangeInclusive;
-use std::time::Duration;
 
 use toml::{Table, Value};
 use url::Url;
 
 use super::printable;
+use crate::settings::Header;
+use crate::settings::checks::{no_seconds, no_whole_number, parse_url};
 
 /// One thing wrong with the settings.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -170,6 +171,12 @@ impl Keys {
         }
     }
 
+    /// One of a few words, as what it stands for.
+    pub fn word<T: Copy>(&mut self, path: &str, words: &[(&str, T)]) -> Option<T> {
+        let text = self.one_of(path, &words.iter().map(|(word, _)| *word).collect::<Vec<_>>())?;
+        words.iter().find(|(word, _)| *word == text).map(|(_, meaning)| *meaning)
+    }
+
     /// One of a few words.
     pub fn one_of(&mut self, path: &str, words: &[&str]) -> Option<String> {
         let text = self.text(path)?;
@@ -186,9 +193,7 @@ impl Keys {
         match plain(&value).parse::<u64>() {
             Ok(number) if range.contains(&number) => Some(number),
             _ => {
-                let (from, to) = (range.start(), range.end());
-                let upper = if *to == u64::MAX { String::new() } else { format!(" to {to}") };
-                self.problem(path, format!("{} must be a whole number from {from}{upper}", plain(&value)));
+                self.problem(path, no_whole_number(&plain(&value), &range));
                 None
             }
         }
@@ -206,62 +211,32 @@ impl Keys {
         bytes
     }
 
-    /// Seconds, with or without a fraction.
-    pub fn seconds(&mut self, path: &str, range: RangeInclusive<f64>) -> Option<Duration> {
-        let value = self.take(path)?;
-        match plain(&value).parse::<f64>() {
-            Ok(number) if range.contains(&number) => Some(Duration::from_secs_f64(number)),
-            _ => {
-                let (from, to) = (range.start(), range.end());
-                self.problem(path, format!("{} must be seconds from {from} to {to}", plain(&value)));
-                None
-            }
-        }
-    }
-
-    /// A URL of one of the schemes.
-    pub fn url(&mut self, path: &str, schemes: &[&str]) -> Option<Url> {
-        let text = self.text(path)?;
-        self.parse_url(path, &text, schemes)
-    }
-
-    /// A URL that must be there.
-    pub fn required_url(&mut self, path: &str, schemes: &[&str]) -> Option<Url> {
-        if self.peek_text(path).is_none_or(|text| text.is_empty()) {
-            self.problem(path, format!("is missing: a URL ({})", schemes.join(", ")));
-            return None;
-        }
-        self.url(path, schemes)
-    }
-
     /// Parses a URL that was found under `path`.
     pub fn parse_url(&mut self, path: &str, text: &str, schemes: &[&str]) -> Option<Url> {
-        let right = schemes.iter().map(|scheme| format!("{scheme}:")).collect::<Vec<_>>().join(", ");
-        // The text may hold a key or a password: name what is wrong, not the value.
-        match Url::parse(text) {
-            Ok(url) if !schemes.contains(&url.scheme()) => {
-                self.problem(path, format!("starts with {}: but must start with one of {right}", url.scheme()));
-                None
-            }
-            Ok(url) if url.scheme() != "file" && url.host_str().is_none_or(str::is_empty) => {
-                self.problem(path, "has no host".into());
-                None
-            }
-            Ok(url) => Some(url),
-            Err(error) => {
-                self.problem(path, format!("is not a URL ({error}); it must start with one of {right}"));
-                None
-            }
-        }
+        parse_url(text, schemes).map_err(|message| self.problem(path, message)).ok()
     }
 
     /// A list of texts; the environment gives it with commas.
     pub fn list(&mut self, path: &str) -> Option<Vec<String>> {
-        let listed = match self.take_raw(path)? {
-            Value::String(text) => Value::Array(text.split(',').map(Value::from).collect()),
-            other => other,
-        };
-        match self.printable(path, listed) {
+        let listed = self.raw_list(path)?.into_iter().enumerate();
+        Some(listed.map(|(n, text)| self.printable_text(&format!("{path}[{n}]"), text)).collect())
+    }
+
+    /// As [`Keys::text`], for a text whose characters are checked later.
+    pub fn raw_text(&mut self, path: &str) -> Option<String> {
+        match self.take_raw(path)? {
+            Value::String(text) => Some(text).filter(|text| !text.is_empty()),
+            other => {
+                self.problem(path, format!("{} must be a text", plain(&other)));
+                None
+            }
+        }
+    }
+
+    /// As [`Keys::list`], for texts whose characters are checked later.
+    pub fn raw_list(&mut self, path: &str) -> Option<Vec<String>> {
+        match self.take_raw(path)? {
+            Value::String(text) => Some(text.split(',').map(|text| text.trim().to_owned()).collect()),
             Value::Array(values) => Some(values.iter().map(|value| plain(value).trim().to_owned()).collect()),
             other => {
                 self.problem(path, format!("{} must be a list of texts", plain(&other)));
@@ -270,53 +245,34 @@ impl Keys {
         }
     }
 
-    /// Headers: a table, or lines of `Name: value`.
-    pub fn headers(&mut self, path: &str) -> Vec<(String, String)> {
-        let Some(value) = self.take_raw(path) else { return Vec::new() };
-        // Only a text has lines: an item of a list, or a value of a table, is one header.
-        let value = match value {
-            Value::String(text) => Value::Array(text.lines().map(Value::from).collect()),
-            other => other,
-        };
-        let pair = |line: String| {
-            // Without a colon it has no name.
-            let (name, value) = line.split_once(':').unwrap_or(("", &line));
-            (name.trim().to_owned(), value.trim().to_owned())
-        };
-        let headers: Vec<(String, String)> = match self.printable(path, value) {
-            Value::Table(table) => table.iter().map(|(name, value)| (name.clone(), plain(value))).collect(),
-            Value::Array(lines) => lines.iter().map(|line| pair(plain(line))).collect(),
-            other => vec![pair(plain(&other))],
-        };
-        for (name, _) in &headers {
-            let fits =
-                !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
-            if !fits {
-                // Without a colon the name may be the secret.
-                self.problem(path, "has a line that is not a header: \"Name: value\" would be right".into());
-            }
-        }
-        headers
+    /// A whole number whose range is checked later; it is named where this is no number at all.
+    pub fn whole(&mut self, path: &str, range: &RangeInclusive<u64>) -> Option<u64> {
+        let value = plain(&self.take(path)?);
+        value.parse().map_err(|_| self.problem(path, no_whole_number(&value, range))).ok()
     }
 
-    /// What is sent as JSON, with texts that are checked as those of other settings.
-    pub fn printable_json(&mut self, path: &str) -> Option<serde_json::Value> {
-        let value = self.json(path)?;
-        self.printable_texts(path, &value);
-        Some(value)
+    /// Seconds whose range is checked later; it is named where this is no number at all.
+    pub fn seconds(&mut self, path: &str, range: &RangeInclusive<f64>) -> Option<f64> {
+        let value = plain(&self.take(path)?);
+        value.parse().map_err(|_| self.problem(path, no_seconds(&value, range))).ok()
     }
 
-    fn printable_texts(&mut self, path: &str, value: &serde_json::Value) {
-        match value {
-            serde_json::Value::String(text) => {
-                self.printable_text(path, text.clone());
+    /// Headers, which are checked later: a table, or lines of `Name: value`.
+    pub fn headers(&mut self, path: &str) -> Vec<Header> {
+        // Without a colon it has no name.
+        let header = |line: &str| {
+            let (name, value) = line.split_once(':').unwrap_or(("", line));
+            Header { name: name.trim().to_owned(), value: value.trim().to_owned() }
+        };
+        match self.take_raw(path) {
+            None => Vec::new(),
+            // Only a text has lines: an item of a list, or a value of a table, is one header.
+            Some(Value::String(text)) => text.lines().map(header).collect(),
+            Some(Value::Array(lines)) => lines.iter().map(|line| header(&plain(line))).collect(),
+            Some(Value::Table(table)) => {
+                table.into_iter().map(|(name, value)| Header { name, value: plain(&value) }).collect()
             }
-            serde_json::Value::Array(values) => values.iter().for_each(|value| self.printable_texts(path, value)),
-            serde_json::Value::Object(fields) => fields.iter().for_each(|(name, value)| {
-                self.printable_text(path, name.clone());
-                self.printable_texts(path, value);
-            }),
-            _ => {}
+            Some(other) => vec![header(&plain(&other))],
         }
     }
 

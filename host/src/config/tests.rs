@@ -1,4 +1,7 @@
+use std::time::Duration;
+
 use super::*;
+use crate::settings::Hold;
 
 fn layers(text: &str) -> Layers {
     let file = tempfile::NamedTempFile::new().unwrap();
@@ -32,10 +35,10 @@ fn problems(layers: Layers) -> String {
 #[test]
 fn a_whole_file_is_read_with_defaults() {
     let (host, pipeline) = check(layers(GOOD), true).unwrap();
-    let pipeline = pipeline.unwrap();
+    let pipeline = pipeline.unwrap().pipeline;
     assert_eq!((host.storage.to_str().unwrap(), host.log_json), ("storage", false));
     assert_eq!((pipeline.stream_id.as_str(), pipeline.batch), ("live", Duration::from_secs(10)));
-    assert_eq!((pipeline.hold, pipeline.cushion, pipeline.keep_batches), (Hold::Auto, None, 5));
+    assert_eq!((pipeline.hold, pipeline.cushion, pipeline.keep.batches), (Hold::Auto, None, 5));
     assert_eq!(pipeline.source.resolution, Some((1280, 720)));
     assert_eq!(pipeline.source.headers, [("X-Token".to_owned(), "a".to_owned())]);
     assert_eq!(pipeline.source.header_hosts, ["cdn.test"]);
@@ -56,7 +59,7 @@ fn the_environment_wins_over_the_file_and_the_command_line_over_both() {
     ];
     let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     let layers = layers(GOOD).environment(variables).set("pipeline.batch_seconds", Some(40));
-    let pipeline = check(layers, true).unwrap().1.unwrap();
+    let pipeline = check(layers, true).unwrap().1.unwrap().pipeline;
     assert_eq!(pipeline.batch, Duration::from_secs(40));
     assert_eq!(pipeline.hold, Hold::After(Duration::from_millis(4500)));
     assert_eq!(pipeline.destinations.len(), 2);

@@ -324,7 +324,7 @@ impl Control {
     pub(super) fn check_components(
         &self,
         tenant: &TenantRow,
-        settings: &super::settings::Settings,
+        settings: &crate::settings::Settings,
     ) -> Result<(), ControlError> {
         let policy = StagePolicy::of(tenant);
         for kind in StageKind::ALL {
@@ -338,7 +338,7 @@ impl Control {
                 None => Err(format!("{digest} is not in this host's store")),
             };
             judged.map_err(|wrong| {
-                let path = format!("stages.{}.component", super::settings::camel(super::settings::key(kind)));
+                let path = crate::settings::component_path(kind);
                 ControlError::invalid(path, wrong)
             })?;
         }

@@ -1,6 +1,6 @@
 //! Validates without saving: looks at everything that a pipeline would need, and says what would happen.
 //!
-//! In: settings that were checked already ([`super::settings`]). Out: a [`Validation`]: one [`Check`] for each thing that
+//! In: settings that were checked already ([`crate::settings`]). Out: a [`Validation`]: one [`Check`] for each thing that
 //! was looked at, problems with stages' settings under their paths, and a summary in plain words. The playlist is
 //! fetched and one segment of it, the processor is connected to and left, RTMP servers are spoken to up to `publish`,
 //! stages are opened and dropped. Nothing of it is kept and nothing that runs is touched: no fragment is sent, no stream
@@ -26,9 +26,10 @@ use tokio::time::{Instant, timeout};
 
 use super::Interruption;
 use super::error::ControlError;
-use crate::config::{PipelineConfig, Problem};
+use crate::config::Problem;
 use crate::limits::DRY_RUNS_PER_TENANT;
 use crate::pipeline::{Host, Owner};
+use crate::settings::PipelineConfig;
 
 /// What a dry run found.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]

@@ -8,10 +8,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::id::PipelineId;
 use super::runner::{LiveRun, Note, Run, RunState, Runner, StopMode, Wanted};
-use super::settings::Settings;
 use super::snapshot::{self, Snapshot};
 use crate::limits::NOTES_WAITING;
 use crate::pipeline::{Host, Owner, Watch};
+use crate::settings::Settings;
 use crate::stage::swap::Swaps;
 use crate::store::journal::BatchProgress;
 

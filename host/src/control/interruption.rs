@@ -3,11 +3,11 @@
 use serde::Serialize;
 
 use super::entry::Entry;
-use super::settings::{ChangeEffect, Settings};
 use super::snapshot::Snapshot;
-use crate::config::PipelineConfig;
 use crate::limits::RESTART_GAP;
 use crate::pipeline::load::cushion;
+use crate::settings::PipelineConfig;
+use crate::settings::{ChangeEffect, Settings};
 
 /// A time off air that a change of settings costs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -39,12 +39,12 @@ impl Interruption {
         // The first batch is collected, and waits for its reply: at most as long as it is.
         let batch = config.batch.as_secs_f64();
         let hold = match config.hold {
-            crate::config::Hold::After(hold) => hold.as_secs_f64(),
-            crate::config::Hold::Auto if config.processor.is_some() => {
+            crate::settings::Hold::After(hold) => hold.as_secs_f64(),
+            crate::settings::Hold::Auto if config.processor.is_some() => {
                 let round_trip = now.run.watch.as_ref().map(|watch| watch.timings().read().round_trip.mean());
                 (round_trip.unwrap_or_default() + cushion(config)).as_secs_f64().min(batch)
             }
-            crate::config::Hold::Auto => cushion(config).as_secs_f64().min(batch),
+            crate::settings::Hold::Auto => cushion(config).as_secs_f64().min(batch),
         };
         let why = format!("{paths} can only change with a restart, and the stream begins anew with a first batch");
         Some(Self { seconds: restart + batch + hold, why })

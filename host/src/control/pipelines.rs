@@ -11,8 +11,8 @@ use super::error::ControlError;
 use super::id::PipelineId;
 use super::registry::{self, Desired, Origin, Wish};
 use super::runner::StopMode;
-use super::settings::{Patch, Settings};
 use crate::pipeline::event::{Event, EventKind, Severity};
+use crate::settings::{Patch, Settings};
 use allowed::judge;
 
 mod allowed;

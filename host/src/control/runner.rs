@@ -10,12 +10,12 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tracing::Instrument;
 
-use super::settings::Settings;
 use crate::limits::{PIPELINE_AGAIN_MAX, PIPELINE_AGAIN_MIN, PIPELINE_GOOD_AFTER};
 use crate::pipeline::cause::{Cause, HealthCause, Origin};
 use crate::pipeline::event::{Event, EventKind, Severity};
 use crate::pipeline::live::Live;
 use crate::pipeline::{Host, Owner, Pipeline, PipelineError, Stop, Watch};
+use crate::settings::Settings;
 use crate::stage::StageKind;
 use crate::stage::face::Seated;
 use crate::stage::swap::Swaps;

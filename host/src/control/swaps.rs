@@ -21,11 +21,11 @@ use super::error::ControlError;
 use super::id::PipelineId;
 use super::registry::{SwapRecord, SwapRow, SwapState};
 use super::runner::Taken;
-use super::settings::{PreviousStage, Settings, Stage};
 use super::watching::{Watched, received};
 use crate::limits::{STAGE_PROBATION_BATCHES, STAGE_PROBATION_BATCHES_MAX};
 use crate::pipeline::event::{Event, EventKind, Severity};
 use crate::pipeline::load::bundled_or_file;
+use crate::settings::{PreviousStage, Settings, Stage};
 use crate::stage::tape::Recording;
 use crate::stage::{Asker, ComponentLabel, LoadError, StageComponent, StageKind};
 use crate::store::page::{Listed, Page};
@@ -325,7 +325,7 @@ impl Control {
         }
         // Compiled before anything is promised: what cannot run here at all is the caller's mistake.
         let component = self.load_component(&Asker::of(Some(&entry.id().tenant)), kind, new.component.as_deref()).await;
-        let path = format!("stages.{}.component", super::settings::camel(super::settings::key(kind)));
+        let path = crate::settings::component_path(kind);
         let component = component.map_err(|error| ControlError::invalid(&path, error.to_string()))?;
         if component.kind() != kind {
             let what = format!("is a {} stage; expected a {kind} stage", component.kind());

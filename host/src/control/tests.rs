@@ -74,7 +74,7 @@ fn local() -> Actor {
     Actor::local("test")
 }
 
-fn patch(value: Value) -> settings::Patch {
+fn patch(value: Value) -> crate::settings::Patch {
     serde_json::from_value(value).unwrap()
 }
 

@@ -6,8 +6,8 @@ use super::error::ControlError;
 use super::id::PipelineId;
 use super::pipelines::{NewPipeline, owner};
 use super::registry::{NewAudit, TenantRow};
-use super::settings::{Patch, Settings};
 use super::{Control, Interruption};
+use crate::settings::{Patch, Settings};
 
 impl Control {
     /// Looks at everything that a new pipeline would need, without making it.

@@ -6,8 +6,8 @@ use super::air::roster::Destinations;
 use super::exchange::{Exchange, ExchangeError};
 use super::load::{destination_config, exchange_config, keep, lag, pace_of};
 use super::pace::Pace;
-use crate::config::PipelineConfig;
 use crate::net::Guard;
+use crate::settings::PipelineConfig;
 use crate::store::janitor::Janitor;
 
 /// The parts of a running pipeline that take new settings on air. Cheap to clone; after the pipeline's end it does nothing.

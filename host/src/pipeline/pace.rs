@@ -12,8 +12,8 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::air::clock::AirClock;
-use crate::config::Hold;
 use crate::limits::{BATCH_SECONDS_MAX, CUSHION_RESERVE_PART};
+use crate::settings::Hold;
 
 /// What is wanted.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -15,9 +15,9 @@ use crate::config::{Defaults, Problem};
 use crate::control::access::Actor;
 use crate::control::entry::Entry;
 use crate::control::error::ControlError;
-use crate::control::settings::{Destination, DestinationPatch, Patch, ProcessorPatch, Settings, SourcePatch};
 use crate::control::{Apply, Change, Control, NewPipeline};
 use crate::limits::BATCH_SECONDS_DEFAULT;
+use crate::settings::{Destination, DestinationPatch, Patch, ProcessorPatch, Settings, SourcePatch};
 
 /// The stream id where none is given.
 const STREAM_ID: &str = "live";

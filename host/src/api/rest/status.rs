@@ -16,9 +16,9 @@ use crate::control::entry::Entry;
 use crate::control::error::ControlError;
 use crate::control::health::Health;
 use crate::control::runner::RunState;
-use crate::control::settings::Settings;
 use crate::control::snapshot::Snapshot;
 use crate::metrics::Step;
+use crate::settings::Settings;
 use crate::unix_time::now_ms;
 
 /// A pipeline now.

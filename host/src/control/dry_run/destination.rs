@@ -5,7 +5,6 @@ use std::path::Path;
 use url::Url;
 
 use super::{Check, Fault, Finding, check};
-use crate::config::Destination;
 use crate::limits::{DRY_RUN_DESTINATION_LIMIT, DRY_RUN_FILE_LIMIT};
 use crate::net::{Guard, NetError};
 use crate::pipeline::Owner;
@@ -13,9 +12,10 @@ use crate::pipeline::air::rtmp::session::Session;
 use crate::pipeline::air::rtmp::transport::TlsSettings;
 use crate::pipeline::air::target::{RtmpTarget, Target};
 use crate::pipeline::load::destination_name;
+use crate::settings::CheckedDestination;
 use crate::store::room;
 
-pub(super) async fn look(owner: &Owner, n: usize, destination: &Destination, on_air: &[String]) -> Check {
+pub(super) async fn look(owner: &Owner, n: usize, destination: &CheckedDestination, on_air: &[String]) -> Check {
     let path = format!("destinations[{n}].url");
     let target = &destination.target;
     let limit = if matches!(target, Target::File(..)) { DRY_RUN_FILE_LIMIT } else { DRY_RUN_DESTINATION_LIMIT };

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use tokio::sync::Mutex;
 
 use super::{Check, Fault, Finding, check, millis, stages};
-use crate::config::PipelineConfig;
 use crate::limits::{DRY_RUN_PROCESSOR_LIMIT, DRY_RUN_READY_WAIT};
 use crate::pipeline::exchange::probe::{Readiness, reach};
 use crate::pipeline::framer::StageFramer;
 use crate::pipeline::load::exchange_config;
 use crate::pipeline::{Host, Owner};
+use crate::settings::PipelineConfig;
 
 /// The framing stage, which knows how to greet, and the processor, if there is one.
 pub(super) async fn look(host: &Host, owner: &Owner, config: &PipelineConfig) -> (stages::Seen, Option<Check>) {

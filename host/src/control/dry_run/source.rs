@@ -6,7 +6,6 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::{Check, Fault, Finding, check};
-use crate::config::PipelineConfig;
 use crate::limits::{
     DRY_RUN_MEDIA_LIMIT, DRY_RUN_MEDIA_LIMIT_MAX, DRY_RUN_PLAYLIST_LIMIT, DRY_RUN_TRIES, SOURCE_EVENTS_WAITING,
 };
@@ -16,6 +15,7 @@ use crate::pipeline::load::source_config;
 use crate::pipeline::source::segment::Segment;
 use crate::pipeline::source::{self, SourceConfig, SourceEvent, SourceReport};
 use crate::pipeline::{Host, Owner};
+use crate::settings::PipelineConfig;
 use crate::store::room::Room;
 
 /// What was seen of the source.

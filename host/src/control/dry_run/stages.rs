@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::{Check, Fault, Finding, check};
-use crate::config::{PipelineConfig, Problem};
+use crate::config::Problem;
 use crate::limits::DRY_RUN_STAGE_LIMIT;
 use crate::pipeline::load::{batch_seconds, component_of, opening};
 use crate::pipeline::{Host, Owner};
+use crate::settings::PipelineConfig;
 use crate::stage::{Asker, BatchingStage, FramingStage, RemuxStage, StageComponent, StageError, StageKind, contract};
 
 /// What was seen of a stage.

@@ -2,9 +2,9 @@
 
 use super::Found;
 use super::source::Media;
-use crate::config::{Hold, PipelineConfig};
 use crate::limits::LIVE_EDGE_TARGETS;
 use crate::pipeline::load::cushion;
+use crate::settings::{Hold, PipelineConfig};
 
 /// How often a batch lies on disk: as segments, split into picture and sound, and put together again. Rounded up: the
 /// processed sound is small.
@@ -112,13 +112,13 @@ fn disk(config: &PipelineConfig, media: &Media) -> String {
         "It would write about {} an hour and keep about {}: {} that were on air, and those on their way.",
         size(hour),
         size(bytes_kept(config, media)),
-        counted(config.keep_batches, "batch")
+        counted(config.keep.batches, "batch")
     )
 }
 
 /// Bytes on disk when a pipeline has run for a while.
 pub(super) fn bytes_kept(config: &PipelineConfig, media: &Media) -> u64 {
-    let batches = UNDER_WAY + config.keep_batches as u64;
+    let batches = UNDER_WAY + config.keep.batches as u64;
     let batch = (media.bits_per_second as f64 / 8.0 * config.batch.as_secs_f64()) as u64;
     batch.saturating_mul(COPIES).saturating_mul(batches)
 }

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use super::Check;
 use crate::control::entry::Entry;
 use crate::control::id::PipelineId;
-use crate::control::settings::{Destination, Settings};
 use crate::pipeline::air::target::Target;
+use crate::settings::{Destination, Settings};
 
 /// A new pipeline's name, if there is one of that name.
 pub fn stream_id(id: &PipelineId, there: bool) -> Option<Check> {

@@ -6,9 +6,9 @@ use crate::control::Control;
 use crate::control::error::ControlError;
 use crate::control::id::PipelineId;
 use crate::control::registry::TenantRow;
-use crate::control::settings::{Patch, Settings};
 use crate::net::{Guard, Policy};
 use crate::pipeline::DEFAULT_TENANT;
+use crate::settings::{Patch, Settings};
 
 /// Stands for a name that cannot be one: what is wrong with settings is wrong whatever they are of.
 const ANY_NAME: &str = "stream";

@@ -10,7 +10,7 @@ use crate::control::access::{Action, Actor};
 use crate::control::entry::Entry;
 use crate::control::error::ControlError;
 use crate::control::registry::NewAudit;
-use crate::control::settings::{DestinationPatch, Patch};
+use crate::settings::{DestinationPatch, Patch};
 
 impl Control {
     /// Switches a destination on or off, as a revision of its own. What runs takes it on air.

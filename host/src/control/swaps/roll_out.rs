@@ -6,7 +6,7 @@ use crate::control::access::{Action, Actor};
 use crate::control::error::ControlError;
 use crate::control::id::PipelineId;
 use crate::control::registry::{RollOutRecord, RollOutRow, RollOutState, SwapState};
-use crate::control::settings::Settings;
+use crate::settings::Settings;
 use crate::stage::{Asker, StageKind};
 use crate::unix_time::now_ms;
 

@@ -4,8 +4,8 @@ use crate::control::Control;
 use crate::control::access::Actor;
 use crate::control::id::PipelineId;
 use crate::control::runner::StopMode;
-use crate::control::settings::Stage;
 use crate::pipeline::event::{EventKind, Severity};
+use crate::settings::Stage;
 use crate::stage::StageKind;
 
 impl Control {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::config::Hold;
+use crate::settings::Hold;
 
 /// What decides when air starts.
 #[derive(Debug, Clone, Copy)]

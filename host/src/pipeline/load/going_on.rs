@@ -1,13 +1,13 @@
 //! Where the last run was: its batches that are ready, and the place on air of each destination.
 
 use super::told::destination_name;
-use crate::config::{Destination, PipelineConfig};
 use crate::limits::START_AFTER_RESTART;
 use crate::pipeline::air::clock::AirClock;
 use crate::pipeline::air::position::Position;
 use crate::pipeline::air::spool::{ReadyBatch, Spool};
 use crate::pipeline::timeline::Timeline;
 use crate::pipeline::{demux, remux};
+use crate::settings::{CheckedDestination, PipelineConfig};
 use crate::store::files::StreamFiles;
 use crate::store::journal::{BatchRow, Resumed, Step};
 
@@ -43,7 +43,7 @@ fn reload(files: &StreamFiles, row: &BatchRow) -> Option<ReadyBatch> {
 
 /// Where each destination was, by its name.
 pub(super) fn positions(config: &PipelineConfig, resumed: &Resumed) -> Vec<Option<Position>> {
-    let of = |to: &Destination| serde_json::from_str(resumed.air.get(&destination_name(&to.text))?).ok();
+    let of = |to: &CheckedDestination| serde_json::from_str(resumed.air.get(&destination_name(&to.text))?).ok();
     config.destinations.iter().map(|to| of(to).filter(|_| to.enabled)).collect()
 }
 

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::LoadError;
-use crate::config::PipelineConfig;
 use crate::pipeline::exchange::Exchange;
 use crate::pipeline::host::{Host, Owner};
 use crate::pipeline::watch::RunningStage;
+use crate::settings::PipelineConfig;
 use crate::stage::swap::{Shared, Swaps};
 use crate::stage::{
     Asker, BatchingStage, FramingStage, Opening, RemuxStage, StageComponent, StageKind, StageLabels, StageRuntime,

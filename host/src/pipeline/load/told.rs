@@ -9,7 +9,6 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::LoadError;
-use crate::config::{CatchUp, Destination, PipelineConfig, WhenEnded};
 use crate::limits::{AIR_KEEP_FOR_LATE, AIR_LIVE_LAG, CUSHION_MIN, CUSHION_PART};
 use crate::net::Guard;
 use crate::pipeline::air::position::Position;
@@ -18,6 +17,7 @@ use crate::pipeline::exchange::{Exchange, ExchangeConfig, Readers};
 use crate::pipeline::framer::{StageFramer, StateKeeper};
 use crate::pipeline::host::Host;
 use crate::pipeline::{pace, source};
+use crate::settings::{CatchUp, CheckedDestination, PipelineConfig, WhenEnded};
 use crate::stage::swap::Shared;
 use crate::stage::{FramingStage, StageKind};
 use crate::store::journal::StreamJournal;
@@ -31,7 +31,7 @@ pub(crate) fn pace_of(config: &PipelineConfig) -> pace::Wanted {
 
 /// What is kept of batches that went on air.
 pub(crate) fn keep(config: &PipelineConfig) -> Keep {
-    Keep { batches: config.keep_batches, max_age: config.keep_age, max_bytes: config.keep_bytes }
+    Keep { batches: config.keep.batches, max_age: config.keep.age, max_bytes: config.keep.bytes }
 }
 
 /// Time in hand for slower replies.
@@ -98,7 +98,7 @@ pub(super) fn air_config(
     guard: &Guard,
     positions: &[Option<Position>],
 ) -> AirConfig {
-    let destination = |(configured, position): (&Destination, &Option<Position>)| {
+    let destination = |(configured, position): (&CheckedDestination, &Option<Position>)| {
         destination_config(configured, guard, *position, lag(config))
     };
     let destinations = config.destinations.iter().zip(positions).map(destination).collect();
@@ -116,7 +116,7 @@ pub(crate) fn lag(config: &PipelineConfig) -> Duration {
 
 /// What a destination is told. `resume`: where it goes on; `lag`: how late its packets may be.
 pub(crate) fn destination_config(
-    configured: &Destination,
+    configured: &CheckedDestination,
     guard: &Guard,
     resume: Option<Position>,
     lag: Duration,

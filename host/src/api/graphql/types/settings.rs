@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::stage::FailurePolicy;
 use crate::api::graphql::scalars::BigInt;
-use crate::control::settings::Settings;
+use crate::settings::Settings;
 
 /// The settings of a pipeline, without secrets: keys, passwords, query strings and header values are shown as `…`.
 #[derive(Debug, Clone, Default, SimpleObject, Deserialize)]
@@ -60,7 +60,7 @@ pub struct Source {
 
 /// How to handle media that accumulated while the source, the network or the server was unavailable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, Deserialize)]
-#[graphql(remote = "crate::config::CatchUp")]
+#[graphql(remote = "crate::settings::CatchUp")]
 #[serde(rename_all = "lowercase")]
 pub enum CatchUp {
     /// Send all of it. The stream stays behind its source by the length of the outage.
@@ -71,7 +71,7 @@ pub enum CatchUp {
 
 /// What happens when a live source ends unexpectedly, that is, when its playlist gets `EXT-X-ENDLIST`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, Deserialize)]
-#[graphql(remote = "crate::config::WhenEnded")]
+#[graphql(remote = "crate::settings::WhenEnded")]
 #[serde(rename_all = "lowercase")]
 pub enum WhenEnded {
     /// Treat it as an outage: the pipeline keeps running, reports the problem in its health and retries until the
@@ -192,7 +192,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::control::settings::Patch;
+    use crate::settings::Patch;
 
     #[test]
     fn everything_that_the_core_shows_is_read() {

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::settings::{CatchUp, WhenEnded};
 use super::stage::FailurePolicy;
 use crate::api::graphql::scalars::BigInt;
-use crate::control::settings::{
+use crate::settings::{
     DestinationPatch, HeaderPatch, Keep, Patch, ProcessorPatch, SourcePatch, StagePatch, StagesPatch,
 };
 

@@ -1,7 +1,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::control::settings::{Header, PreviousStage};
+use crate::settings::{Destination, Header, PreviousStage, Processor, Source};
 use crate::stage::FailurePolicy;
 
 fn before() -> Settings {

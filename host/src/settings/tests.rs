@@ -1,6 +1,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::config::{self, Layers};
 
 fn patch(value: serde_json::Value) -> Patch {
     serde_json::from_value(value).unwrap()
@@ -169,14 +170,15 @@ async fn the_configured_pipeline_is_what_it_was() {
         .set("pipeline.keep_bytes", Some("3 GiB"))
         .set("air.speed", Some("2.5"))
         .set("stages.framing", Some(file.to_string_lossy().into_owned()));
-    let config = config::check(layers, true).unwrap().1.unwrap();
-    let (stream_id, settings) = Settings::configured(&config, &storage).await.unwrap();
+    let configured = config::check(layers, true).unwrap().1.unwrap();
+    let config = configured.pipeline.clone();
+    let (stream_id, settings) = configured.kept(&storage).await.unwrap();
     let again = settings.check(&stream_id, &storage).unwrap();
     let kept = again.stages.files["framing"].clone();
     assert_eq!(std::fs::read(&kept).unwrap(), b"not looked into here");
     // All but where the component lies, and what is usual for a server.
     let mut expected = config;
-    expected.source.when_ended = Some(config::WhenEnded::Wait);
+    expected.source.when_ended = Some(WhenEnded::Wait);
     expected.stages.files.insert("framing", kept);
     assert_eq!(format!("{again:?}"), format!("{expected:?}"));
 }

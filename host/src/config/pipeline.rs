@@ -1,0 +1,135 @@
+//! The pipeline of a configuration: its keys are read into [`Settings`], which are checked like those of any other pipeline.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use super::{Keys, Problem};
+use crate::limits::{BATCH_SECONDS, CUSHION_SECONDS, HOLD_SECONDS, IN_FLIGHT, KEEP_BATCHES, KEEP_SECONDS, LIVE_EDGE};
+use crate::limits::{MAX_BANDWIDTH, SPEED};
+use crate::settings::{
+    Caller, CatchUp, Destination, Keep, PipelineConfig, Processor, STAGE_KINDS, Settings, Source, Stage, Stages,
+    WhenEnded,
+};
+use crate::store::files::{FilesError, Storage, keep_component};
+
+/// The pipeline that is configured.
+#[derive(Debug, Clone)]
+pub struct Configured {
+    /// Names the stream.
+    pub stream_id: String,
+    /// What it is set to, without the components of its stages.
+    pub settings: Settings,
+    /// Files of components, by kind, instead of the bundled ones.
+    pub components: BTreeMap<&'static str, PathBuf>,
+    /// All of that, checked.
+    pub pipeline: PipelineConfig,
+}
+
+// === impl Configured ===
+
+impl Configured {
+    /// The settings with the components' files put into a server's store, by whose digests they are named then.
+    ///
+    /// # Errors
+    /// [`FilesError`]: a component's file cannot be read or kept.
+    pub async fn kept(mut self, storage: &Storage) -> Result<(String, Settings), FilesError> {
+        let Stages { batching, framing, remux_planning } = &mut self.settings.stages;
+        for (kind, stage) in STAGE_KINDS.into_iter().zip([batching, framing, remux_planning]) {
+            if let Some(file) = self.components.get(kind) {
+                stage.component = Some(keep_component(storage.root(), file).await?);
+            }
+        }
+        Ok((self.stream_id, self.settings))
+    }
+}
+
+/// Reads and checks a pipeline; its problems are noted with those of `keys`.
+pub(super) fn checked(keys: &mut Keys) -> Option<Configured> {
+    let (stream_id, settings, components) = read(keys);
+    match settings.resolve(&stream_id, None, Caller::Configuration) {
+        Ok(mut pipeline) => {
+            pipeline.stages.files.clone_from(&components);
+            Some(Configured { stream_id, settings, components, pipeline })
+        }
+        Err(problems) => {
+            for Problem { path, message } in problems.0 {
+                keys.problem(&path, message);
+            }
+            None
+        }
+    }
+}
+
+/// Reads a pipeline: its stream id, its settings, and the files of its components by kind. What is not of its setting's type
+/// is noted as a problem and left out.
+pub(super) fn read(keys: &mut Keys) -> (String, Settings, BTreeMap<&'static str, PathBuf>) {
+    let stream_id = keys.raw_text("pipeline.stream_id").unwrap_or_else(|| "live".to_owned());
+    let settings = Settings {
+        batch_seconds: small(keys.whole("pipeline.batch_seconds", &BATCH_SECONDS)),
+        hold_seconds: hold(keys),
+        cushion_seconds: keys.seconds("pipeline.cushion_seconds", &CUSHION_SECONDS),
+        keep: Keep {
+            batches: small(keys.whole("pipeline.keep_batches", &KEEP_BATCHES)),
+            max_age_seconds: keys.whole("pipeline.keep_seconds", &KEEP_SECONDS),
+            max_bytes: keys.bytes("pipeline.keep_bytes"),
+        },
+        source: Source {
+            url: keys.raw_text("source.url").unwrap_or_default(),
+            backup_url: keys.raw_text("source.backup_url"),
+            max_bandwidth: keys.whole("source.max_bandwidth", &MAX_BANDWIDTH),
+            resolution: keys.raw_text("source.resolution"),
+            live_edge: small(keys.whole("source.live_edge", &LIVE_EDGE)),
+            headers: keys.headers("source.headers"),
+            header_hosts: keys.raw_list("source.header_hosts").unwrap_or_default(),
+            when_ended: keys.word("source.when_ended", &WhenEnded::WORDS),
+            catch_up: keys.word("source.catch_up", &CatchUp::WORDS),
+        },
+        processor: processor(keys),
+        destinations: destinations(keys),
+        speed: keys.seconds("air.speed", &SPEED),
+        stages: Stages {
+            batching: stage(keys, "batching"),
+            framing: stage(keys, "framing"),
+            remux_planning: stage(keys, "remux_planning"),
+        },
+    };
+    let components = STAGE_KINDS.into_iter();
+    let components = components.filter_map(|kind| Some((kind, keys.text(&format!("stages.{kind}"))?.into()))).collect();
+    (stream_id, settings, components)
+}
+
+fn hold(keys: &mut Keys) -> Option<f64> {
+    const PATH: &str = "pipeline.hold";
+    if keys.peek_text(PATH).is_some_and(|text| text == "auto") {
+        keys.text(PATH);
+        return None;
+    }
+    keys.seconds(PATH, &HOLD_SECONDS)
+}
+
+/// `None` where nothing of it is set.
+fn processor(keys: &mut Keys) -> Option<Processor> {
+    let processor = Processor {
+        url: keys.raw_text("processor.url").unwrap_or_default(),
+        path: keys.raw_text("processor.path"),
+        namespace: keys.raw_text("processor.namespace"),
+        auth: keys.json("processor.auth"),
+        headers: keys.headers("processor.headers"),
+        in_flight: small(keys.whole("processor.in_flight", &IN_FLIGHT)),
+    };
+    Some(processor).filter(|processor| *processor != Processor::default())
+}
+
+fn destinations(keys: &mut Keys) -> Vec<Destination> {
+    let urls = keys.raw_list("air.to").unwrap_or_default();
+    urls.into_iter().map(|url| Destination { url, ..Destination::default() }).collect()
+}
+
+fn stage(keys: &mut Keys, kind: &str) -> Stage {
+    Stage { settings: keys.json(&format!("stages.{kind}_settings")), ..Stage::default() }
+}
+
+/// What is too large for the type is out of every range, and stays so.
+fn small(number: Option<u64>) -> Option<u32> {
+    number.map(|number| u32::try_from(number).unwrap_or(u32::MAX))
+}

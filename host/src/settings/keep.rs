@@ -1,0 +1,54 @@
+//! What is kept of batches that went on air: the settings, their check, and what a change does on air.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::checks::Checks;
+use super::effect::{ChangeEffect, Part};
+use crate::limits::{KEEP_BATCHES, KEEP_BATCHES_DEFAULT, KEEP_SECONDS};
+
+/// What is kept of batches that went on air; whichever limit comes first.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Keep {
+    /// So many.
+    pub batches: Option<u32>,
+    /// Not older than so many seconds.
+    pub max_age_seconds: Option<u64>,
+    /// Not more than so many bytes.
+    pub max_bytes: Option<u64>,
+}
+
+/// A checked [`Keep`].
+#[derive(Debug, Clone, Copy)]
+pub struct KeepConfig {
+    /// Batches that are kept after they went on air.
+    pub batches: usize,
+    /// Batches that went on air longer ago go; `None`: of any age.
+    pub age: Option<Duration>,
+    /// The oldest batches that went on air go while all files are more; `None`: as many bytes as it takes.
+    pub bytes: Option<u64>,
+}
+
+// === impl Keep ===
+
+impl Keep {
+    pub(super) fn resolve(&self, checks: &mut Checks) -> KeepConfig {
+        let path = checks.name("keep.batches", "pipeline.keep_batches");
+        let batches = checks.whole(path, self.batches.map(u64::from), &KEEP_BATCHES).unwrap_or(KEEP_BATCHES_DEFAULT);
+        let path = checks.name("keep.maxAgeSeconds", "pipeline.keep_seconds");
+        let age = checks.whole(path, self.max_age_seconds, &KEEP_SECONDS);
+        KeepConfig {
+            batches: usize::try_from(batches).unwrap_or(usize::MAX),
+            age: age.map(Duration::from_secs),
+            bytes: self.max_bytes,
+        }
+    }
+
+    pub(super) fn effect(&self, new: &Self, effect: &mut ChangeEffect) {
+        let Self { batches, max_age_seconds, max_bytes } = self;
+        let differs = (batches, max_age_seconds, max_bytes) != (&new.batches, &new.max_age_seconds, &new.max_bytes);
+        effect.live(Part::Keep, differs);
+    }
+}
