@@ -10,7 +10,6 @@ pub mod pipeline;
 pub mod processor;
 pub mod server;
 pub mod settings;
-pub mod settings_input;
 pub mod stage;
 pub mod status;
 pub mod storage;

@@ -1,13 +1,27 @@
-//! What a pipeline is set to, as it may be shown. Read from what the core shows ([`Settings::shown`]), which is the one place that
-//! takes secrets out.
+//! What a pipeline is set to, as it may be shown and as it is changed: one file per section, as in [`crate::settings`].
+//!
+//! Shown settings are read from what the core shows ([`Settings::shown`]), which is the one place that takes secrets out. In a
+//! change, what is left out stays as it is, and what is `null` goes back to its default.
 
-use async_graphql::{Enum, SimpleObject};
+use async_graphql::{InputObject, MaybeUndefined, SimpleObject};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::stage::FailurePolicy;
-use crate::api::graphql::scalars::BigInt;
-use crate::settings::Settings;
+use crate::settings::{Patch, Settings};
+
+mod destinations;
+mod headers;
+mod keep;
+mod processor;
+mod source;
+mod stages;
+
+use destinations::{Destination, DestinationInput};
+use keep::Keep;
+use keep::KeepInput;
+use processor::{Processor, ProcessorInput};
+use source::{Source, SourceInput};
+use stages::{Stages, StagesInput};
 
 /// The settings of a pipeline, without secrets: keys, passwords, query strings and header values are shown as `…`.
 #[derive(Debug, Clone, Default, SimpleObject, Deserialize)]
@@ -32,141 +46,26 @@ pub struct PipelineSettings {
     stages: Stages,
 }
 
-/// The source of a stream.
-#[derive(Debug, Clone, Default, SimpleObject, Deserialize)]
-#[graphql(name = "SourceSettings")]
-#[serde(rename_all = "camelCase", default)]
-pub struct Source {
-    /// URL of the HLS playlist, without secrets.
-    url: String,
-    /// URL of a second playlist with the same content, used while the first is unavailable. Null: none.
-    backup_url: Option<String>,
-    /// Maximum bitrate of the variant, in bits per second. The highest variant within it is used. Null: no maximum.
-    max_bandwidth: Option<BigInt>,
-    /// Resolution of the variant, such as `1280x720`. Null: any.
-    resolution: Option<String>,
-    /// Start position in a live playlist, in segments before its end. Null: as the playlist says, or else three target
-    /// durations before its end.
-    live_edge: Option<u32>,
-    /// Request headers that are sent to the source's origins (scheme, host and port) and to `headerHosts`.
-    headers: Vec<Header>,
-    /// Further hosts that receive the headers.
-    header_hosts: Vec<String>,
-    /// What happens when a live source ends. Null: `WAIT`.
-    when_ended: Option<WhenEnded>,
-    /// How to handle media that accumulated during an outage. Null: `ALL`.
-    catch_up: Option<CatchUp>,
-}
-
-/// How to handle media that accumulated while the source, the network or the server was unavailable.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, Deserialize)]
-#[graphql(remote = "crate::settings::CatchUp")]
-#[serde(rename_all = "lowercase")]
-pub enum CatchUp {
-    /// Send all of it. The stream stays behind its source by the length of the outage.
-    All,
-    /// Skip it, count it as missing and resume at the live edge.
-    Live,
-}
-
-/// What happens when a live source ends unexpectedly, that is, when its playlist gets `EXT-X-ENDLIST`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, Deserialize)]
-#[graphql(remote = "crate::settings::WhenEnded")]
-#[serde(rename_all = "lowercase")]
-pub enum WhenEnded {
-    /// Treat it as an outage: the pipeline keeps running, reports the problem in its health and retries until the
-    /// source is back.
-    Wait,
-    /// Treat it as the end: send all buffered media, then stop the pipeline.
-    Stop,
-}
-
-/// A request header. Its value is never returned.
-#[derive(Debug, Clone, Default, SimpleObject, Deserialize)]
-#[serde(default)]
-pub struct Header {
-    /// Name of the header.
-    name: String,
-}
-
-/// The processor of the audio.
-#[derive(Debug, Clone, Default, SimpleObject, Deserialize)]
-#[graphql(name = "ProcessorSettings")]
-#[serde(rename_all = "camelCase", default)]
-pub struct Processor {
-    /// URL of the Socket.IO server, without secrets.
-    url: String,
-    /// Engine.IO path. Null: the default, `/socket.io/`.
-    path: Option<String>,
-    /// Socket.IO namespace. Null: the path of the URL.
-    namespace: Option<String>,
-    /// True if a payload is configured for Socket.IO's CONNECT packet. The payload is never returned.
-    #[serde(rename = "auth", deserialize_with = "is_there")]
-    has_auth: bool,
-    /// Request headers of the WebSocket upgrade.
-    headers: Vec<Header>,
-    /// Maximum number of unanswered fragments. Null: the default, 3.
-    in_flight: Option<u32>,
-}
-
-/// A destination of the stream.
-#[derive(Debug, Clone, Default, SimpleObject, Deserialize)]
-#[graphql(name = "DestinationSettings")]
-#[serde(rename_all = "camelCase", default)]
-pub struct Destination {
-    /// ID of the destination in status, events and changes. It stays the same as long as the URL does.
-    id: String,
-    /// URL of the destination, without the stream key.
-    url: String,
-    /// Configured display name. Null: the name is made from host and application; `status.destinations` has it.
-    name: Option<String>,
-    /// True if packets are sent to the destination.
-    enabled: bool,
-    /// Base URL of the SRS HTTP API that is queried about the stream. Null: none.
-    srs_api: Option<String>,
-}
-
-/// Retention of batches that were on air. A batch is removed as soon as it exceeds one of the limits.
-#[derive(Debug, Clone, Default, SimpleObject, Deserialize)]
-#[graphql(name = "KeepSettings")]
-#[serde(rename_all = "camelCase", default)]
-pub struct Keep {
-    /// Maximum number of batches. Null: the default, 5.
-    batches: Option<u32>,
-    /// Maximum age of a batch, in seconds. Null: no limit.
-    max_age_seconds: Option<BigInt>,
-    /// Maximum size of the stream's files, in bytes. Null: no limit.
-    max_bytes: Option<BigInt>,
-}
-
-/// The stages of a pipeline.
-#[derive(Debug, Clone, Default, SimpleObject, Deserialize)]
-#[graphql(name = "StagesSettings")]
-#[serde(rename_all = "camelCase", default)]
-pub struct Stages {
-    /// The stage that decides where a batch is cut.
-    batching: Stage,
-    /// The stage that decides how a fragment is framed for the processor.
-    framing: Stage,
-    /// The stage that decides how the returned audio is put on air.
-    remux_planning: Stage,
-}
-
-/// A stage: a component and its settings.
-#[derive(Debug, Clone, Default, SimpleObject, Deserialize)]
-#[graphql(name = "StageSettings")]
-#[serde(rename_all = "camelCase", default)]
-pub struct Stage {
-    /// Digest of a component in the host's store, `sha256:…`. Null: the default component of this kind.
-    component: Option<String>,
-    /// Settings object that matches the component's JSON schema. Null: the component's defaults.
-    settings: Option<Value>,
-    /// Fallback if the stage fails. Null: the previous version if there is one, or else the host.
-    on_failure: Option<FailurePolicy>,
-    /// True if a newer file of the same name is swapped in automatically.
-    auto_swap: bool,
-    /// True if neither a newer file nor a rollout changes the stage.
-    pinned: bool,
+/// Settings to set or change. Fields that are not set stay unchanged; null resets a field to its default.
+#[derive(Debug, Default, InputObject)]
+pub struct PipelineSettingsInput {
+    /// The source of the stream.
+    source: Option<SourceInput>,
+    /// The processor of the audio. Null removes it: the original audio goes on air.
+    processor: MaybeUndefined<ProcessorInput>,
+    /// The complete list of destinations. Destinations that are not listed are removed.
+    destinations: Option<Vec<DestinationInput>>,
+    /// Length of a batch, in seconds, 2 to 120. Null: the default, 30.
+    batch_seconds: MaybeUndefined<u32>,
+    /// Delay between the completion of the first batch and the start of air, in seconds. Null: air starts when the
+    /// first reply has arrived.
+    hold_seconds: MaybeUndefined<f64>,
+    /// Reserve time for slow replies, in seconds. Null: 10 % of the batch length, at least 2.5.
+    cushion_seconds: MaybeUndefined<f64>,
+    /// Retention of batches that were on air. Replaces all retention settings.
+    keep: Option<KeepInput>,
+    /// The stages of the pipeline.
+    stages: Option<StagesInput>,
 }
 
 impl From<&Settings> for PipelineSettings {
@@ -182,17 +81,29 @@ impl PipelineSettings {
     }
 }
 
-/// Whether there is a value.
-fn is_there<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
-    Option::<Value>::deserialize(deserializer).map(|value| value.is_some())
+impl From<PipelineSettingsInput> for Patch {
+    fn from(input: PipelineSettingsInput) -> Self {
+        Self {
+            source: input.source.map(Into::into),
+            processor: input.processor.map_value(Into::into).into(),
+            destinations: input.destinations.map(|list| list.into_iter().map(Into::into).collect()),
+            batch_seconds: input.batch_seconds.into(),
+            hold_seconds: input.hold_seconds.into(),
+            cushion_seconds: input.cushion_seconds.into(),
+            keep: input.keep.map(Into::into),
+            stages: input.stages.map(Into::into),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use async_graphql::{InputType, Value as Given};
     use serde_json::json;
 
+    use super::source::WhenEnded;
     use super::*;
-    use crate::settings::Patch;
+    use crate::api::graphql::scalars::BigInt;
 
     #[test]
     fn everything_that_the_core_shows_is_read() {
@@ -215,5 +126,45 @@ mod tests {
         assert_eq!((shown.batch_seconds, shown.keep.max_bytes), (Some(6), Some(BigInt(10_000_000_000))));
         assert_eq!(shown.stages.batching.settings, Some(json!({ "batch_seconds": 6 })));
         assert!(!format!("{shown:?}").contains("SECRET"), "{shown:?}");
+    }
+
+    /// By the way of GraphQL and by the way of JSON.
+    fn both(given: serde_json::Value) -> (Patch, Patch) {
+        let by_graphql = PipelineSettingsInput::parse(Some(Given::from_json(given.clone()).unwrap()));
+        (by_graphql.map_err(|_| "not taken").unwrap().into(), serde_json::from_value(given).unwrap())
+    }
+
+    #[test]
+    fn what_is_left_out_and_what_is_null_stay_apart() {
+        for given in [
+            json!({}),
+            json!({
+                "processor": null, "batchSeconds": null, "holdSeconds": null, "cushionSeconds": null,
+                "source": {
+                    "backupUrl": null, "maxBandwidth": null, "resolution": null, "liveEdge": null, "whenEnded": null,
+                    "headerHosts": null,
+                    "catchUp": null,
+                },
+                "destinations": [{ "id": "a", "name": null, "enabled": null, "srsApi": null }],
+                "stages": { "batching": null, "framing": { "component": null, "settings": null }, "remuxPlanning": {} },
+            }),
+            json!({
+                "source": {
+                    "url": "u", "backupUrl": "b", "maxBandwidth": 6_000_000_000u64, "resolution": "1x1", "liveEdge": 5,
+                    "headers": [{ "name": "a" }, { "name": "b", "value": "c" }], "headerHosts": ["h.test"],
+                },
+                "processor": {
+                    "url": "p", "path": "/s", "namespace": "/n", "auth": { "k": [1, null] }, "headers": [], "inFlight": 3,
+                },
+                "destinations": [{ "url": "d", "name": "n", "enabled": false, "srsApi": "s" }],
+                "batchSeconds": 6, "holdSeconds": 1.5, "cushionSeconds": 2.0,
+                "keep": { "batches": 1, "maxAgeSeconds": 2, "maxBytes": 3 },
+                "stages": { "batching": { "component": "c", "settings": { "x": 1 } } },
+            }),
+            json!({ "processor": { "path": null, "namespace": null, "auth": null, "inFlight": null } }),
+        ] {
+            let (by_graphql, by_json) = both(given.clone());
+            assert_eq!(by_graphql, by_json, "{given}");
+        }
     }
 }
