@@ -254,12 +254,17 @@ async fn the_task_works_by_itself_and_ends_with_the_last_handle() {
     case.stream("a", "one", &[Step::Done; 3]).await;
     let (keeper, _) = case.run("a", "one", Keep::newest(1)).await;
     keeper.released();
+    // A batch goes piece by piece.
+    let files = case.storage.stream("a", "one").unwrap();
+    let is_there =
+        |number: u64| files.batch(number).exists() || files.segments.join(format!("segment-{number}.ts")).exists();
     let cleaned = async {
-        while case.on_disk("a", "one") != [2] {
+        while is_there(0) || is_there(1) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
     tokio::time::timeout(Duration::from_secs(120), cleaned).await.unwrap();
+    assert_eq!(case.on_disk("a", "one"), [2]);
     let task = locked(&case.janitor.0.task).clone().unwrap();
     drop((keeper, case.janitor));
     let ended = async {
