@@ -163,7 +163,8 @@ impl Control {
             Arc::new(guard)
         };
         let webhooks = Arc::new(Sender::start(registry.clone(), guards, Patience::default()));
-        let recorder = Recorder::start(registry.newest_event().await?, registry.clone(), events.clone(), webhooks.clone());
+        let recorder =
+            Recorder::start(registry.newest_event().await?, registry.clone(), events.clone(), webhooks.clone());
         let control = Self(Arc::new(Inner {
             tokens: Tokens::new(registry.clone()),
             registry,
@@ -285,7 +286,7 @@ impl Control {
         self.0.host.database().read(|_| Ok(())).await.map_err(listing::unread)?;
         if self.0.host.janitor().is_disk_full() {
             return Err(ControlError::Unavailable(
-                "the disk is full and no finished batch is left to remove: sources are not fetched".to_owned(),
+                "the disk is full and no finished batch is left to remove: fetching is paused".to_owned(),
             ));
         }
         Ok(())

@@ -80,7 +80,7 @@ pub enum PipelineError {
     #[error(transparent)]
     Journal(#[from] JournalError),
     /// It was told to end at once.
-    #[error("ended before everything was on air; the next start goes on from here")]
+    #[error("ended before everything was on air; the next start resumes from here")]
     Stopped,
     /// Not everything went on air.
     #[error("not everything went on air: {}", .0.message)]

@@ -146,7 +146,7 @@ mod tests {
         };
         let both = judged(&stats, &[on_air.clone(), silent]);
         assert_eq!(both.state, HealthState::Degraded);
-        assert_eq!(both.reason, "1 of 2 destinations get no packets: a: connection refused");
+        assert_eq!(both.reason, "1 of 2 destinations receive no packets: a: connection refused");
         assert_eq!(judged(&stats, &[on_air]), Health::well(HealthState::Healthy, "on air"));
     }
 

@@ -46,7 +46,7 @@ impl Interruption {
             }
             crate::config::Hold::Auto => cushion(config).as_secs_f64().min(batch),
         };
-        let why = format!("{paths} can only change with a restart, and the stream begins anew with a first batch");
+        let why = format!("{paths} can only change with a restart, after which a first batch must be collected");
         Some(Self { seconds: restart + batch + hold, why })
     }
 }

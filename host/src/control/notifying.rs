@@ -163,7 +163,7 @@ fn check(url: Option<&str>, secret: Option<&String>) -> Result<(), ControlError>
     let mut problem = |path: &str, message: String| problems.push(Problem { path: path.to_owned(), message });
     if let Some(url) = url {
         if url.len() > WEBHOOK_URL_BYTES_MAX {
-            problem("url", format!("has {} bytes; at most {WEBHOOK_URL_BYTES_MAX} are possible", url.len()));
+            problem("url", format!("has {} bytes; the limit is {WEBHOOK_URL_BYTES_MAX}", url.len()));
         } else if let Err(message) = printable::check_hidden(url) {
             problem("url", message);
         } else if !url::Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host()) {

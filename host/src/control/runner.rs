@@ -222,11 +222,11 @@ impl Runner {
                     self.tell(Event::new(
                         EventKind::Ended,
                         Severity::Info,
-                        "the source is over; everything was on air",
+                        "the source has ended; everything was on air",
                     ))
                     .await;
                     self.run.send_modify(|run| {
-                        run.error = Some("ended: the source is over".to_owned());
+                        run.error = Some("ended: the source has no more segments".to_owned());
                         run.error_ms = Some(now_ms());
                         run.cause = None;
                     });

@@ -231,9 +231,9 @@ impl Settings {
             let Some(name) = &destination.name else { continue };
             let before = self.destinations.iter().take(n).filter_map(name_of).any(|other| other == *name);
             let message = if name.trim().is_empty() {
-                "is empty: leave it out, and a name is made of host and application".to_owned()
+                "is empty: omit it to have a name made from host and application".to_owned()
             } else if name.chars().count() > DESTINATION_NAME_MAX_CHARS {
-                format!("has {} characters, at most {DESTINATION_NAME_MAX_CHARS} are possible", name.chars().count())
+                format!("has {} characters; the limit is {DESTINATION_NAME_MAX_CHARS}", name.chars().count())
             } else if let Err(message) = printable::check(name) {
                 message
             } else if before {
@@ -392,9 +392,7 @@ impl Stages {
                 Some(file) if file.is_file() => drop(files.insert(kind, file)),
                 Some(_) => problems.push(Problem {
                     path: format!("stages.{}.component", camel(kind)),
-                    message: format!(
-                        "{component} is not in this host's store; `outboard stage add FILE` puts it there"
-                    ),
+                    message: format!("{component} is not in this host's store; add it with `outboard stage add FILE`"),
                 }),
                 None => problems.push(Problem {
                     path: format!("stages.{}.component", camel(kind)),

@@ -134,7 +134,8 @@ impl Control {
             return Err(PipelineId::absent(id));
         }
         if keep > 0 {
-            let message = format!("must be 0: pipeline {pipeline} was deleted, and all that it left goes at once");
+            let message =
+                format!("must be 0: pipeline {pipeline} was deleted, and its files can only be removed all at once");
             return Err(ControlError::invalid("keepBatches", message));
         }
         let cleaned = janitor.left_behind(tenant, stream).await;

@@ -246,7 +246,7 @@ async fn deliver(
     };
     let Some(guard) = guard else {
         count(&counters.given_up);
-        return registry.give_up_delivery(id, None, "its tenant is gone").await;
+        return registry.give_up_delivery(id, None, "its tenant was deleted").await;
     };
     let failure = match send::once(&due, &guard, patience.answer).await {
         Ok(status) => {

@@ -40,7 +40,7 @@ pub enum DemuxError {
     Unsupported(String),
     /// The master playlist promises sound, and the media has none. Trying again does not help.
     #[error(
-        "the playlist promises sound ({promise}), but the segments have none; to put the picture on air alone, give the address of the variant's media playlist as the source"
+        "the playlist declares audio ({promise}), but the segments have none; to send video without audio, set the source to the variant's media playlist"
     )]
     NoSound {
         /// What promises it.
@@ -121,7 +121,7 @@ impl Demuxer {
             // is tried once more.
             Err(DemuxError::Ffmpeg(error @ (FfmpegError::Failed { .. } | FfmpegError::Timeout { .. }))) => {
                 if matches!(error, FfmpegError::Timeout { .. }) {
-                    tracing::warn!(%error, "the batch is taken apart once more");
+                    tracing::warn!(%error, "demuxing the batch again");
                 }
                 let found = self.probe(&inputs).await?;
                 check_codecs(&found)?;
@@ -310,7 +310,7 @@ fn check_codecs(facts: &BatchFacts) -> Result<(), DemuxError> {
     match (&facts.video, &facts.audio) {
         (Some(video), _) if video.codec != "h264" => unsupported("video", &video.codec, "h264"),
         (_, Some(audio)) if audio.codec != "aac" => unsupported("audio", &audio.codec, "aac"),
-        (None, None) => Err(DemuxError::Unsupported("the source has neither pictures nor sound that we know".into())),
+        (None, None) => Err(DemuxError::Unsupported("the source has no supported video or audio".into())),
         _ => Ok(()),
     }
 }
@@ -328,7 +328,7 @@ mod tests {
         let promise = Started { promised_sound: Some("AUDIO=\"a\"".into()), ..Started::default() };
         for silent in [facts(None), facts(track(Vec::new()))] {
             let why = check_sound(Some(&promise), &silent).unwrap_err().to_string();
-            assert!(why.contains("promises sound (AUDIO=\"a\")"), "{why}");
+            assert!(why.contains("declares audio (AUDIO=\"a\")"), "{why}");
             check_sound(Some(&Started::default()), &silent).unwrap();
             check_sound(None, &silent).unwrap();
         }

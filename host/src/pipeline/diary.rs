@@ -90,7 +90,7 @@ impl Diary {
                     self.room.nudge();
                     if Instant::now() >= give_up {
                         let what =
-                            format!("{error}; the stream goes on, and steps are written down when there is room");
+                            format!("{error}; the stream continues, and its steps are journalled once there is space");
                         self.status.tell(Event::new(EventKind::DiskLow, Severity::Error, what));
                         return Ok(());
                     }

@@ -153,7 +153,7 @@ impl Exchange {
         if let Err(mpsc::error::TrySendError::Full(submission)) =
             self.submissions.try_send(Submission { outgoing, reply })
         {
-            let reason = format!("{EXCHANGE_FRAGMENTS_MAX} fragments wait for the processor already");
+            let reason = format!("{EXCHANGE_FRAGMENTS_MAX} fragments are already waiting for the processor");
             submission.reply.send(Reply::Absent(Absence::Failed(reason)));
         }
         pending
@@ -174,7 +174,7 @@ impl Exchange {
     pub async fn shutdown(mut self) {
         self.cancel.cancel();
         if let Err(error) = (&mut self.task).await {
-            tracing::error!(%error, "the exchange's task did not end well");
+            tracing::error!(%error, "the exchange task failed");
         }
     }
 }

@@ -149,7 +149,7 @@ impl Host {
 async fn keep_bundled(storage: &Storage) {
     for wasm in crate::stage::bundled::files() {
         if let Err(error) = keep_component_bytes(storage.root(), wasm).await {
-            tracing::warn!(%error, "a bundled stage cannot be named by its digest");
+            tracing::warn!(%error, "failed to store a bundled stage under its digest");
         }
     }
 }

@@ -164,7 +164,7 @@ impl Pipeline {
             tracing::info!(
                 batches = resumed.batches.len(),
                 segments = resumed.uncut.len(),
-                "going on where the last run was"
+                "resuming where the last run ended"
             );
         }
         let pace = Pace::new(pace_of(&config));

@@ -84,7 +84,7 @@ impl Default for Bounds {
 #[derive(Debug, thiserror::Error)]
 pub enum OciError {
     /// No answer, or one that broke off.
-    #[error("the registry {registry} does not answer: {reason}")]
+    #[error("the registry {registry} cannot be reached: {reason}")]
     Down {
         /// Host and port.
         registry: String,
@@ -110,7 +110,7 @@ pub enum OciError {
         status: StatusCode,
     },
     /// What it has is not what was asked for.
-    #[error("the registry {registry} sent a {what} with the digest {found}; asked for was {wanted}")]
+    #[error("the registry {registry} sent a {what} with the digest {found}; expected {wanted}")]
     Digest {
         /// Host and port.
         registry: String,
@@ -122,7 +122,7 @@ pub enum OciError {
         found: String,
     },
     /// More than it may be, or than it said.
-    #[error("the {what} is longer than {most} bytes, which is all that it may have")]
+    #[error("the {what} is longer than the limit of {most} bytes")]
     Long {
         /// Manifest, component or token.
         what: &'static str,
@@ -203,9 +203,13 @@ impl Session<'_> {
         match answer.status() {
             StatusCode::OK => Ok(answer),
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(OciError::Auth(format!(
-                "the registry {} does not let {} have the {what}",
+                "the registry {} denies {} the {what}",
                 self.registry,
-                if self.wanted.credentials.is_some() { "this user" } else { "whoever gives no user name and password" }
+                if self.wanted.credentials.is_some() {
+                    "this user"
+                } else {
+                    "access without a user name and password to"
+                }
             ))),
             status => Err(OciError::Status { registry: self.registry.clone(), what, status }),
         }
@@ -262,23 +266,23 @@ fn layer(manifest: &[u8], most: u64) -> Result<(Descriptor, Option<String>), Oci
     let read: serde_json::Value =
         serde_json::from_slice(manifest).map_err(|error| wrong(format!("is not JSON: {error}")))?;
     if read.get("manifests").is_some() {
-        return Err(wrong("is an index of several images; give the digest of the component's own manifest".to_owned()));
+        return Err(wrong("is an index of several images; use the digest of the component's own manifest".to_owned()));
     }
     let read: ImageManifest =
-        serde_json::from_value(read).map_err(|error| wrong(format!("is not one of an OCI image: {error}")))?;
+        serde_json::from_value(read).map_err(|error| wrong(format!("is not an OCI image manifest: {error}")))?;
     let config = read.config().media_type();
     if config.as_ref() != CONFIG {
-        return Err(wrong(format!("is of a {config}; a Wasm component's configuration is {CONFIG}")));
+        return Err(wrong(format!("has a configuration of type {config}; expected {CONFIG}")));
     }
     let [layer] = read.layers().as_slice() else {
-        return Err(wrong(format!("has {} layers; a component is one", read.layers().len())));
+        return Err(wrong(format!("has {} layers; expected 1", read.layers().len())));
     };
     if layer.media_type().as_ref() != LAYER {
-        return Err(wrong(format!("has a layer {}; a component's is {LAYER}", layer.media_type())));
+        return Err(wrong(format!("has a layer of type {}; expected {LAYER}", layer.media_type())));
     }
     is_sha256(layer.digest()).map_err(|what| wrong(format!("has a layer with the digest {what}")))?;
     if layer.size() > most {
-        return Err(wrong(format!("is of a component of {} bytes; it may have {most}", layer.size())));
+        return Err(wrong(format!("has a layer of {} bytes; the limit is {most}", layer.size())));
     }
     let signature = [layer.annotations().as_ref(), read.annotations().as_ref()]
         .into_iter()
@@ -291,7 +295,7 @@ fn layer(manifest: &[u8], most: u64) -> Result<(Descriptor, Option<String>), Oci
 fn is_sha256(digest: &Digest) -> Result<(), String> {
     match digest.algorithm() {
         DigestAlgorithm::Sha256 => Ok(()),
-        other => Err(format!("{digest}: {other} is not known here; wanted is sha256")),
+        other => Err(format!("{digest}: {other} is not supported; expected sha256")),
     }
 }
 

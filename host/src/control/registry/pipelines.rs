@@ -305,7 +305,7 @@ fn check(settings: &Hidden<Value>) -> Result<(), RegistryError> {
     if bytes <= SETTINGS_BYTES_MAX {
         return Ok(());
     }
-    let message = format!("the settings are {bytes} bytes of JSON; at most {SETTINGS_BYTES_MAX} are kept");
+    let message = format!("the settings are {bytes} bytes of JSON; the limit is {SETTINGS_BYTES_MAX}");
     Err(RegistryError::invalid("settings", message))
 }
 

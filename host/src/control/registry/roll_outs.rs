@@ -110,7 +110,7 @@ impl Registry {
             let rows = statement.query_map([RollOutState::Running], raw)?;
             for row in rows.collect::<Result<Vec<_>, _>>()? {
                 let mut row = read(row)?;
-                let reason = "the server ended in the middle; what was swapped stays, the others are as they were";
+                let reason = "the server ended during the rollout; pipelines already swapped keep the new version, the others are unchanged";
                 row.roll_out.state = RollOutState::Interrupted;
                 (row.roll_out.reason, row.roll_out.ended_ms) = (Some(reason.to_owned()), Some(now_ms()));
                 transaction.execute(

@@ -228,7 +228,7 @@ impl Registry {
             for row in &mut interrupted {
                 let swap = &mut row.swap;
                 swap.reason = Some(match swap.was_cut_over() {
-                    true => "the server ended on its probation; the new version stays".to_owned(),
+                    true => "the server ended during probation; the new version stays".to_owned(),
                     false => "the server ended before the cut-over; nothing changed".to_owned(),
                 });
                 (swap.state, swap.ended_ms) = (SwapState::Interrupted, Some(now_ms()));

@@ -117,9 +117,7 @@ impl Registry {
                 )));
             }
             if count(transaction, "SELECT count(*) FROM tenant WHERE name != ?", "")? >= TENANTS_MAX {
-                return Err(RegistryError::Limit(format!(
-                    "this host has {TENANTS_MAX} tenants, and may not have more"
-                )));
+                return Err(RegistryError::Limit(format!("this host has {TENANTS_MAX} tenants, which is the limit")));
             }
             transaction.execute(
                 "INSERT INTO tenant (name, created_ms, quotas, network, stages) VALUES (?, ?, ?, ?, ?)",
@@ -254,7 +252,7 @@ impl NewTenant {
         let wrong = match check_name("tenant", &self.name) {
             Err(error) => Some(error.to_string()),
             Ok(()) if is_reserved(&self.name) => {
-                Some(format!("{:?} is a folder of the host's own in storage; choose another name", self.name))
+                Some(format!("{:?} is the name of a storage folder of the host; choose another name", self.name))
             }
             Ok(()) => None,
         };

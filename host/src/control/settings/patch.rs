@@ -208,7 +208,7 @@ impl Settings {
             }
             (_, Some(url)) => Destination { url, ..Destination::default() },
             (None, None) => {
-                let message = "is missing: the URL of a new destination, or the id of one that is there".to_owned();
+                let message = "is missing: give the URL of a new destination, or the id of an existing one".to_owned();
                 problems.push(Problem { path: format!("destinations[{n}].url"), message });
                 return None;
             }
@@ -250,7 +250,7 @@ fn patch_processor(processor: &mut Processor, patch: ProcessorPatch, problems: &
     set(&mut processor.namespace, patch.namespace);
     let elsewhere = origin(&processor.url) != before;
     if elsewhere && processor.auth.is_some() && patch.auth.is_none() {
-        let message = "must be given again, or null: it would go to another server than before".to_owned();
+        let message = "must be given again, or null: it would be sent to another server than before".to_owned();
         problems.push(Problem { path: "processor.auth".to_owned(), message });
     }
     set(&mut processor.auth, patch.auth);
@@ -328,7 +328,7 @@ impl Known<'_> {
                     headers.push(Header { name, value: before.value.clone() });
                     continue;
                 }
-                (None, Some(_)) => format!("must be given again: {name} would go to another server than before"),
+                (None, Some(_)) => format!("must be given again: {name} would be sent to another server than before"),
                 (None, None) => "is missing: this header had no value before".to_owned(),
             };
             problems.push(Problem { path: format!("{path}[{n}].value"), message: problem });

@@ -35,7 +35,7 @@ pub enum BodyReadError {
         error: std::io::Error,
     },
     /// The runtime is shutting down.
-    #[error("reading was given up, the program ends")]
+    #[error("reading was cancelled: the program is shutting down")]
     Ended,
 }
 

@@ -158,12 +158,12 @@ impl Destination {
                             (error, since)
                         }
                         End::Renew => {
-                            tracing::info!("the stream's headers changed, a new session follows");
+                            tracing::info!("the stream's codec headers changed; opening a new session");
                             sink.close().await;
                             continue;
                         }
                         End::Asked => {
-                            tracing::info!("an operator asked for a new session");
+                            tracing::info!("an operator requested a reconnect; opening a new session");
                             sink.close().await;
                             continue;
                         }

@@ -43,7 +43,7 @@ impl std::fmt::Display for DropReason {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Lag => "it was too far behind",
-            Self::Released => "it was away for too long",
+            Self::Released => "it was disconnected for too long",
             Self::Unreadable => "their file could not be read",
         })
     }

@@ -35,7 +35,7 @@ pub enum PipeError {
     #[error(transparent)]
     Launch(#[from] LaunchError),
     /// The options that are nobody's business could not be handed over.
-    #[error("the secret options for ffmpeg cannot be handed over: {0}")]
+    #[error("failed to pass the secret options to ffmpeg: {0}")]
     Secrets(std::io::Error),
     /// No file could be made to write to.
     #[error("{path}: {error}")]
@@ -54,7 +54,7 @@ pub enum PipeError {
         tail: String,
     },
     /// It took no bytes.
-    #[error("ffmpeg took no bytes for {} s: {tail}", AIR_WRITE_TIMEOUT.as_secs())]
+    #[error("ffmpeg accepted no data for {} s: {tail}", AIR_WRITE_TIMEOUT.as_secs())]
     Stalled {
         /// The last lines of its stderr, without secrets.
         tail: String,
@@ -173,7 +173,7 @@ impl Pipe {
         }
         drop(self.stdin.take());
         if timeout(AIR_CLOSE_TIMEOUT, self.child.wait()).await.is_err() {
-            tracing::warn!(tail = self.tail(), "ffmpeg did not end by itself, it is killed");
+            tracing::warn!(tail = self.tail(), "ffmpeg did not exit in time; killing it");
             self.child.end().await;
         }
         if let Some(stderr) = self.stderr {

@@ -101,7 +101,7 @@ impl Ledger {
     pub fn submit(&mut self, outgoing: Outgoing, reply: impl Into<Waiting>, now: Instant) {
         let reply = reply.into();
         if self.entries.len() >= EXCHANGE_FRAGMENTS_MAX {
-            let reason = format!("{EXCHANGE_FRAGMENTS_MAX} fragments wait for the processor already");
+            let reason = format!("{EXCHANGE_FRAGMENTS_MAX} fragments are already waiting for the processor");
             reply.send(Reply::Absent(Absence::Failed(reason)));
             return;
         }

@@ -69,7 +69,7 @@ pub enum SourceError {
         offered: String,
     },
     /// The variant's sound is in a playlist of its own, and none of those has an address that can be used.
-    #[error("playlist {url} promises sound that cannot be used: {why}")]
+    #[error("playlist {url} declares audio that cannot be used: {why}")]
     NoSound {
         /// Redacted.
         url: String,
@@ -77,7 +77,7 @@ pub enum SourceError {
         why: String,
     },
     /// The variant's sound is in a playlist of its own, and that cannot be used.
-    #[error("the sound ({rendition}) is in a playlist of its own, which cannot be used: {cause}")]
+    #[error("the audio ({rendition}) has a playlist of its own, which cannot be used: {cause}")]
     Rendition {
         /// NAME and LANGUAGE.
         rendition: String,
@@ -189,7 +189,7 @@ pub enum FetchError {
     #[error("no answer within {0:?}")]
     FirstByte(Duration),
     /// The body stopped coming.
-    #[error("the body stood still for {0:?}")]
+    #[error("no more of the body arrived for {0:?}")]
     Stalled(Duration),
     /// The body came too slowly.
     #[error("not complete within {0:?}")]
@@ -216,7 +216,7 @@ pub enum FetchError {
     #[error("an empty body")]
     Empty,
     /// Other than announced or asked for.
-    #[error("{got} bytes came where {expected} were due")]
+    #[error("got {got} bytes, expected {expected}")]
     Length {
         /// Announced by Content-Length or asked for by Range.
         expected: u64,

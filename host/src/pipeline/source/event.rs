@@ -114,7 +114,7 @@ pub enum GapReason {
     Marked,
     /// It left the playlist before it was seen.
     Missed,
-    /// It had piled up while we were away, and was skipped to be live again.
+    /// It had piled up while we were away, and was skipped to return to the live edge.
     Behind,
     /// Every try failed; the last fault in words.
     GivenUp(String),
@@ -141,11 +141,11 @@ impl fmt::Display for GapReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Marked => f.write_str("marked as missing by the playlist"),
-            Self::Behind => f.write_str("skipped to be live again"),
+            Self::Behind => f.write_str("skipped to return to the live edge"),
             Self::Missed => f.write_str("left the playlist before it was seen"),
             Self::GivenUp(why) | Self::Unusable(why) => write!(f, "given up: {why}"),
             Self::NoRoom(why) => write!(f, "not fetched: {why}"),
-            Self::Unpaired => f.write_str("sound without its picture"),
+            Self::Unpaired => f.write_str("audio without its video"),
         }
     }
 }
@@ -182,7 +182,7 @@ mod tests {
             (FetchError::NoRoom(NoRoom::Disk).into(), "not fetched: the disk is nearly full"),
             (FetchError::Disk(full).into(), "not fetched: disk: No space left on device (os error 28)"),
             (FetchError::Status(404).into(), "given up: HTTP status 404"),
-            (GapReason::Unpaired, "sound without its picture"),
+            (GapReason::Unpaired, "audio without its video"),
         ];
         for (reason, text) in words {
             assert_eq!(reason.to_string(), text);

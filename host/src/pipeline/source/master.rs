@@ -155,7 +155,7 @@ impl Master {
             url,
         };
         if rendition.group.is_empty() {
-            self.warn(format!("line {line}: EXT-X-MEDIA without GROUP-ID: no variant can use this sound"));
+            self.warn(format!("line {line}: EXT-X-MEDIA without GROUP-ID: no variant can use this audio"));
         }
         self.audio.push(rendition);
         Ok(())

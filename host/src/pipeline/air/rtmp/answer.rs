@@ -58,7 +58,7 @@ pub enum RtmpError {
     },
     /// The server wants a login, and the destination's URL holds none. It looks permanent: tried again rarely.
     #[error(
-        "the server wants a login ({method}), and the destination's URL holds none; expected rtmp://user:password@host/app/key"
+        "the server requires a login ({method}), and the destination's URL has none; expected rtmp://user:password@host/app/key"
     )]
     LoginMissing {
         /// `adobe`, `llnw`, or what else the server named.

@@ -218,8 +218,8 @@ fn part_at(received: usize) -> &'static str {
 /// What a server speaks that begins with this byte.
 fn advice(first: u8) -> &'static str {
     match first {
-        b'H' => "; this is how HTTP answers: is the port right?",
-        0x15 | 0x16 => "; this is how TLS answers: does the URL begin with rtmps?",
+        b'H' => "; this is an HTTP answer; check the port",
+        0x15 | 0x16 => "; this is a TLS answer; the URL must begin with rtmps:",
         6 | 8 | 9 => "; this is RTMPE, which is not supported",
         _ => "",
     }

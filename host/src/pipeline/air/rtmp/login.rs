@@ -76,7 +76,7 @@ impl<'a> Dialogue<'a> {
             _ => {}
         }
         if !["adobe", "llnw"].contains(&method) {
-            return Err(refuse(&format!("it wants the method {method:?}; adobe and llnw are supported")));
+            return Err(refuse(&format!("it requires the method {method:?}; adobe and llnw are supported")));
         }
         let user = escaped(&login.user);
         match (self.step, asked) {
@@ -247,7 +247,7 @@ mod tests {
         }
         let mut nobody = Dialogue::new(None, "live", RANDOM);
         let missing = nobody.refused(needed).unwrap_err().to_string();
-        assert!(missing.contains("wants a login (adobe)") && missing.contains("user:password@"), "{missing}");
+        assert!(missing.contains("requires a login (adobe)") && missing.contains("user:password@"), "{missing}");
         assert!(is_asked_for(needed) && !is_asked_for("go away"));
         assert!(!format!("{:?}", login()).contains("secret"));
     }

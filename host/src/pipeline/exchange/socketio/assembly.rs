@@ -13,13 +13,13 @@ pub enum AssemblyError {
     #[error(transparent)]
     Packet(#[from] PacketError),
     /// A text frame came while attachments were missing.
-    #[error("a text frame came, {0} attachments of the packet before it are missing")]
+    #[error("a text frame arrived while {0} attachments of the previous packet were missing")]
     TextInside(usize),
     /// A binary frame came on its own.
-    #[error("a binary frame came that belongs to no packet")]
+    #[error("a binary frame arrived that belongs to no packet")]
     StrayBinary,
     /// Too many bytes.
-    #[error("attachments of {0} bytes, at most {EXCHANGE_ATTACHMENTS_MAX_BYTES} are taken")]
+    #[error("attachments of {0} bytes; the limit is {EXCHANGE_ATTACHMENTS_MAX_BYTES}")]
     TooLarge(usize),
 }
 

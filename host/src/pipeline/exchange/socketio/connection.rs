@@ -259,7 +259,7 @@ impl Reader {
                 Frame::Noop => return Ok(None),
                 Frame::Close => return Err(Closed::ByPeer(String::new())),
                 Frame::Open(_) | Frame::Unknown => {
-                    return Err(Closed::Protocol("an unknown text frame came".to_owned()));
+                    return Err(Closed::Protocol("an unknown text frame arrived".to_owned()));
                 }
             },
             WsMessage::Binary(data) => self.assembly.binary(data),

@@ -22,10 +22,10 @@ use crate::redact::Secrets;
 #[non_exhaustive]
 pub enum EndpointError {
     /// Not a URL, or one without a host.
-    #[error("url: not a URL of a server ({0}); http://, https://, ws:// or wss:// and a host are wanted")]
+    #[error("url: not a URL of a server ({0}); expected http://, https://, ws:// or wss:// and a host")]
     Url(String),
     /// Another scheme.
-    #[error("url: scheme {0:?}; http, https, ws or wss is wanted")]
+    #[error("url: scheme {0:?}; expected http, https, ws or wss")]
     Scheme(String),
     /// No absolute path.
     #[error("path: {0:?} does not start with a slash")]
@@ -34,7 +34,7 @@ pub enum EndpointError {
     #[error("namespace: {0:?} does not start with a slash, or holds a comma or a question mark")]
     Namespace(String),
     /// CONNECT's payload is an object.
-    #[error("auth: a JSON object is wanted")]
+    #[error("auth: expected a JSON object")]
     Auth,
     /// No HTTP header.
     #[error("headers: {0:?} is not a valid header (name or value)")]
@@ -331,7 +331,7 @@ mod tests {
         assert!(wrong(|c| c.url = "localhost".to_owned()).starts_with("url: not a URL of a server"));
         assert_eq!(
             wrong(|c| c.url = "localhost:5000".to_owned()),
-            "url: scheme \"localhost\"; http, https, ws or wss is wanted"
+            "url: scheme \"localhost\"; expected http, https, ws or wss"
         );
         assert!(wrong(|c| c.url = "http://".to_owned()).starts_with("url: "));
         assert!(wrong(|c| c.path = Some("rt".to_owned())).starts_with("path: \"rt\""));

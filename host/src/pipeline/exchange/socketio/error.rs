@@ -99,7 +99,7 @@ pub enum Closed {
     #[error("the processor broke the protocol: {0}")]
     Protocol(String),
     /// Packets pile up because the peer does not read.
-    #[error("the processor does not read: {0} packets wait")]
+    #[error("the processor does not read: {0} packets are waiting")]
     Stuck(usize),
 }
 
@@ -108,7 +108,7 @@ pub enum Closed {
 #[non_exhaustive]
 pub enum EmitError {
     /// A frame is larger than the server takes; it would drop the connection without a word.
-    #[error("{bytes} bytes in one frame, the processor takes {limit} (maxPayload)")]
+    #[error("{bytes} bytes in one frame; the processor's limit is {limit} (maxPayload)")]
     TooLarge {
         /// Size of the largest frame.
         bytes: usize,
