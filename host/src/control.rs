@@ -95,7 +95,7 @@ struct Inner {
     tenants: Arc<RwLock<BTreeMap<String, Arc<TenantRow>>>>,
     /// One change at a time, so that memory and database tell the same.
     changing: tokio::sync::Mutex<()>,
-    /// Taken before [`Self::changing`].
+    /// Lock order: taken before [`Self::changing`].
     removing: Removing,
     events: broadcast::Sender<Arc<RecordedEvent>>,
     recorder: Recorder,

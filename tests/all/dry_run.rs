@@ -290,7 +290,7 @@ async fn a_fragment_that_is_too_large_for_the_processor_is_warned_of() {
     let validation = scene.run(&settings(&origin.url, Some(url), &[&to])).await;
     let processor = check(&validation, "processor.url");
     assert!(processor.ok && processor.warnings.len() == 1, "{processor:?}");
-    assert!(processor.warnings[0].contains("takes 20000 at once"), "{processor:?}");
+    assert!(processor.warnings[0].contains("accepts 20000 in one message"), "{processor:?}");
 }
 
 #[tokio::test]

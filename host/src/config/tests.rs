@@ -63,7 +63,7 @@ fn the_environment_wins_over_the_file_and_the_command_line_over_both() {
     assert_eq!(pipeline.source.headers.len(), 2);
     assert_eq!(pipeline.source.header_hosts, ["a.test", "http://b.test:81"]);
     let wrong = super::check(layers_of_many_hosts(), true).unwrap_err().to_string();
-    assert!(wrong.contains("source.header_hosts: \"*.test\" is no host") && wrong.contains("has 18 hosts"), "{wrong}");
+    assert!(wrong.contains("source.header_hosts: \"*.test\" is not a host") && wrong.contains("has 18 hosts"), "{wrong}");
     assert_eq!(pipeline.processor.unwrap().auth.unwrap()["token"], "t");
 }
 

@@ -15,7 +15,7 @@ use crate::pipeline::load::cushion;
 pub struct Interruption {
     /// About how long no packets leave, in seconds.
     pub seconds: f64,
-    /// Why, a sentence.
+    /// The settings that cause it and what follows, in one sentence.
     pub why: String,
 }
 

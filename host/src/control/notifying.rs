@@ -17,7 +17,7 @@ pub struct NewWebhook {
     pub tenant: Option<String>,
     /// Names it, once for its tenant.
     pub name: String,
-    /// Where to.
+    /// Receiver of the deliveries, `http://` or `https://`.
     pub url: String,
     /// Signs what is sent; `None`: one is made.
     pub secret: Option<String>,
@@ -30,7 +30,7 @@ pub struct NewWebhook {
 /// A webhook, and its secret where that was made just now.
 #[derive(Debug, Clone)]
 pub struct MadeWebhook {
-    /// The webhook.
+    /// The webhook as it is stored.
     pub row: WebhookRow,
     /// Made for this call, and never shown again; `None`: it was given, or the webhook was there before.
     pub secret: Option<Hidden<String>>,

@@ -52,11 +52,11 @@ pub struct Settings {
     pub speed: Option<f64>,
 }
 
-/// The source.
+/// The HLS source of a pipeline.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Source {
-    /// HLS playlist.
+    /// URL of the HLS playlist, master or media. May hold credentials.
     pub url: String,
     /// Another one with the same content.
     pub backup_url: Option<String>,
@@ -83,21 +83,21 @@ pub struct Source {
 /// A request header; its value is a secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Header {
-    /// Its name.
+    /// Name of the header, as it is sent.
     pub name: String,
-    /// Its value.
+    /// Value of the header; a secret.
     pub value: String,
 }
 
-/// The processor.
+/// The Socket.IO server that processes the audio.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Processor {
-    /// Socket.IO server.
+    /// URL of the server: http, https, ws or wss. May hold credentials.
     pub url: String,
-    /// Engine.IO path.
+    /// Path of Engine.IO on the server; `None`: `/socket.io/`.
     pub path: Option<String>,
-    /// Socket.IO namespace.
+    /// Namespace to connect to; `None`: the path of the URL.
     pub namespace: Option<String>,
     /// Sent in Socket.IO's CONNECT; a secret.
     pub auth: Option<Value>,
@@ -107,7 +107,7 @@ pub struct Processor {
     pub in_flight: Option<u32>,
 }
 
-/// A destination.
+/// A receiver of the stream.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Destination {
@@ -131,7 +131,7 @@ impl Default for Destination {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Keep {
-    /// So many.
+    /// Number of aired batches to keep, the newest ones.
     pub batches: Option<u32>,
     /// Not older than so many seconds.
     pub max_age_seconds: Option<u64>,
@@ -177,9 +177,9 @@ pub struct Stage {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct PreviousStage {
-    /// As in [`Stage`].
+    /// The component of that version, see [`Stage::component`].
     pub component: Option<String>,
-    /// As in [`Stage`].
+    /// The stage's own settings, see [`Stage::settings`].
     pub settings: Option<Value>,
 }
 

@@ -66,7 +66,7 @@ struct Terms {
 /// What happens with a swap whose batches would come later than the stream can wait for them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum IfLate {
-    /// It is refused.
+    /// Refuses the swap and changes nothing.
     Refuse,
     /// The air clock runs slower until they come in time; where that takes too long, the swap is refused.
     Stretch,

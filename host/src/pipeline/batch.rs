@@ -30,7 +30,7 @@ use crate::unix_time;
 pub struct Batch {
     /// 0-based over the stream's life.
     pub number: u64,
-    /// Oldest first.
+    /// Segments of the batch, oldest first.
     pub segments: Vec<Segment>,
     /// Its timestamps may not follow on from the batch before.
     pub discontinuity: bool,
@@ -40,13 +40,13 @@ pub struct Batch {
     pub complete_ms: u64,
 }
 
-/// The batch step.
+/// The batch step: asks the stage where to cut, checks the answer, and hands batches on.
 pub struct Batcher {
     /// The stage that decides.
     pub stage: Shared<BatchingStage>,
     /// Where cuts are written down.
     pub journal: Diary,
-    /// Counts.
+    /// Phase and counters of the pipeline, which the step updates.
     pub status: Arc<Status>,
     /// Number of the next batch.
     pub next_batch: u64,

@@ -17,7 +17,7 @@ use crate::store::room;
 
 /// Names in a batch's folder.
 pub mod names {
-    /// The picture, copied.
+    /// Video of the batch, copied from the segments.
     pub const VIDEO: &str = "video.fmp4";
     /// The original sound, copied.
     pub const AUDIO: &str = "audio.fmp4";
@@ -43,10 +43,10 @@ pub enum DemuxError {
         "the playlist declares audio ({promise}), but the segments have none; to send video without audio, set the source to the variant's media playlist"
     )]
     NoSound {
-        /// What promises it.
+        /// The attribute of the master playlist that declares audio, such as `CODECS="mp4a.40.2"`.
         promise: String,
     },
-    /// ffmpeg failed.
+    /// The ffmpeg run failed or exceeded a limit.
     #[error(transparent)]
     Ffmpeg(#[from] FfmpegError),
     /// The batch's folder could not be made.
@@ -58,9 +58,9 @@ pub enum DemuxError {
     /// A file of the batch could not be written or read.
     #[error("{path}: {source}")]
     File {
-        /// The file.
+        /// The file that could not be read or written.
         path: PathBuf,
-        /// Why.
+        /// The system's error for that file.
         source: std::io::Error,
     },
 }
@@ -85,9 +85,9 @@ impl DemuxError {
 /// Which tracks a stream has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tracks {
-    /// It has pictures.
+    /// The batch has video packets.
     pub video: bool,
-    /// It has sound.
+    /// The batch has audio packets.
     pub audio: bool,
 }
 

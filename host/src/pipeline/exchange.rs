@@ -164,7 +164,7 @@ impl Exchange {
         self.status.borrow().clone()
     }
 
-    /// Its changes.
+    /// Receives each change of the status; a slow receiver gets the newest.
     pub fn watch(&self) -> watch::Receiver<ExchangeStatus> {
         self.status.clone()
     }

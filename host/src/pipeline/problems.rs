@@ -17,9 +17,9 @@ use crate::store::room::NoRoom;
 /// What a running pipeline is judged by.
 #[derive(Debug, Clone, Copy)]
 pub struct Signs<'a> {
-    /// Counts.
+    /// Counters and phase of the run.
     pub stats: &'a Stats,
-    /// Destinations.
+    /// The state of each destination, enabled or not.
     pub destinations: &'a [DestinationStatus],
     /// The processor; `None` without one.
     pub exchange: Option<&'a ExchangeStatus>,

@@ -58,14 +58,14 @@ struct Seen {
 /// What was made of a file as it is.
 #[derive(Debug, PartialEq)]
 enum Verdict {
-    /// Nothing yet.
+    /// The file may still be changing; it is read once two scans find it equal.
     Waits,
     Taken,
-    /// Under this policy.
+    /// Rejected under this stage policy; it is read again when the policy changes.
     Refused(Option<Value>),
 }
 
-/// Files by path.
+/// Files of all folders with what the last scan found.
 type Known = HashMap<PathBuf, Seen>;
 
 /// Folders whose files are being added, by whose they are: a file that compiles for long keeps nobody else's waiting.

@@ -39,18 +39,18 @@ const SIGNATURE: &str = "outboard.stage.signature";
 /// What to pull, and how.
 #[derive(Debug, Clone)]
 pub struct Wanted {
-    /// Which component.
+    /// Registry, repository and digest of the component.
     pub reference: Reference,
     /// Who we are, where the registry asks.
     pub credentials: Option<Credentials>,
-    /// Without TLS.
+    /// Uses http instead of https. A password is then sent to this machine only.
     pub insecure: bool,
 }
 
 /// A component from a registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pulled {
-    /// The file.
+    /// The component's file; its digest was verified.
     pub bytes: Bytes,
     /// The signature that was stored with it.
     pub signature: Option<String>,
@@ -59,11 +59,11 @@ pub struct Pulled {
 /// How long it may take, and how much it may be.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
-    /// To a connection.
+    /// Limit for opening a connection.
     pub connect: Duration,
-    /// Without a byte.
+    /// Limit for a pause without a byte.
     pub idle: Duration,
-    /// All of it.
+    /// Limit for the whole pull, with redirects and authentication.
     pub whole: Duration,
     /// Of the component's file.
     pub bytes: u64,
@@ -86,7 +86,7 @@ pub enum OciError {
     /// No answer, or one that broke off.
     #[error("the registry {registry} cannot be reached: {reason}")]
     Down {
-        /// Host and port.
+        /// The registry's host and port.
         registry: String,
         /// In the system's words.
         reason: String,
@@ -94,7 +94,7 @@ pub enum OciError {
     /// It takes too long.
     #[error("the registry {registry} did not send the component within {limit:?}")]
     Slow {
-        /// Host and port.
+        /// The registry's host and port.
         registry: String,
         /// For all of it.
         limit: Duration,
@@ -102,23 +102,23 @@ pub enum OciError {
     /// An answer that is none.
     #[error("the registry {registry} answers {status} when asked for the {what}")]
     Status {
-        /// Host and port.
+        /// The registry's host and port.
         registry: String,
         /// Manifest, component or token.
         what: &'static str,
-        /// Of the answer.
+        /// HTTP status of the response.
         status: StatusCode,
     },
     /// What it has is not what was asked for.
     #[error("the registry {registry} sent a {what} with the digest {found}; expected {wanted}")]
     Digest {
-        /// Host and port.
+        /// The registry's host and port.
         registry: String,
-        /// Manifest or component.
+        /// What was requested: manifest or component.
         what: &'static str,
-        /// `sha256:…`.
+        /// The expected digest, `sha256:` and 64 hexadecimal digits.
         wanted: String,
-        /// Of what came.
+        /// The digest of the bytes that were received.
         found: String,
     },
     /// More than it may be, or than it said.
@@ -126,7 +126,7 @@ pub enum OciError {
     Long {
         /// Manifest, component or token.
         what: &'static str,
-        /// Bytes.
+        /// The limit in bytes.
         most: u64,
     },
     /// Not in the layout.

@@ -69,7 +69,7 @@ impl fmt::Debug for PublicKey {
     }
 }
 
-/// A detached signature.
+/// A detached signature over a component's file, Ed25519 or ECDSA P-256.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signature(Vec<u8>);
 
@@ -91,7 +91,7 @@ impl Signature {
         }
     }
 
-    /// As base64.
+    /// The signature in base64, as it is stored.
     pub fn text(&self) -> String {
         STANDARD.encode(&self.0)
     }

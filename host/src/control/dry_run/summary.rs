@@ -136,7 +136,7 @@ fn bits(bits: u64) -> String {
     format!("{:.1} Mbit", bits as f64 / 1e6)
 }
 
-/// Bytes for people.
+/// A size for people, in decimal units (kB, MB, GB).
 pub(super) fn size(bytes: u64) -> String {
     match bytes {
         0..1_000_000 => format!("{} kB", bytes.div_ceil(1000)),

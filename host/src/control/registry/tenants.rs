@@ -47,7 +47,7 @@ pub struct TenantPatch {
 pub struct TenantChange {
     /// The row as it is now.
     pub row: TenantRow,
-    /// Its quotas changed.
+    /// Whether a quota has another value than before.
     pub quotas: bool,
     /// Its network policy changed.
     pub network: bool,
@@ -55,7 +55,7 @@ pub struct TenantChange {
     pub disabled: bool,
 }
 
-/// A tenant.
+/// A tenant as it is stored, with quotas and policies.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TenantRow {
     /// Its name, which is its id.
@@ -130,7 +130,7 @@ impl Registry {
         .await
     }
 
-    /// One tenant.
+    /// Reads one tenant; `None`: it does not exist.
     pub async fn tenant(&self, name: &str) -> Result<Option<TenantRow>, RegistryError> {
         let name = name.to_owned();
         self.read(move |connection| one(connection, &name)).await

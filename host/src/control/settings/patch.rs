@@ -13,7 +13,7 @@ use crate::stage::FailurePolicy;
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Patch {
-    /// The source.
+    /// Changes of the source.
     pub source: Option<SourcePatch>,
     /// The processor; `null` removes it.
     #[serde(deserialize_with = "named")]
@@ -29,9 +29,9 @@ pub struct Patch {
     /// Time in hand; `null`: worked out.
     #[serde(deserialize_with = "named")]
     pub cushion_seconds: Option<Option<f64>>,
-    /// What is kept.
+    /// New retention; `None` keeps the old one.
     pub keep: Option<Keep>,
-    /// Settings of stages.
+    /// Changes of the stages.
     pub stages: Option<StagesPatch>,
 }
 
@@ -39,21 +39,21 @@ pub struct Patch {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct SourcePatch {
-    /// See [`Source`].
+    /// New value of [`Source::url`].
     pub url: Option<String>,
-    /// See [`Source`].
+    /// New value of [`Source::backup_url`]; `Some(None)` removes it.
     #[serde(deserialize_with = "named")]
     pub backup_url: Option<Option<String>>,
-    /// See [`Source`].
+    /// New value of [`Source::max_bandwidth`]; `Some(None)` removes it.
     #[serde(deserialize_with = "named")]
     pub max_bandwidth: Option<Option<u64>>,
-    /// See [`Source`].
+    /// New value of [`Source::resolution`]; `Some(None)` removes it.
     #[serde(deserialize_with = "named")]
     pub resolution: Option<Option<String>>,
-    /// See [`Source`].
+    /// New value of [`Source::live_edge`]; `Some(None)` removes it.
     #[serde(deserialize_with = "named")]
     pub live_edge: Option<Option<u32>>,
-    /// All headers.
+    /// All headers from now on; those not in the list are removed.
     pub headers: Option<Vec<HeaderPatch>>,
     /// All hosts besides the source's own that they are sent to; `null`: none.
     #[serde(deserialize_with = "named")]
@@ -70,9 +70,9 @@ pub struct SourcePatch {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HeaderPatch {
-    /// Its name.
+    /// Name of the header, compared without case.
     pub name: String,
-    /// Its value.
+    /// New value; `None` keeps the old one.
     #[serde(default)]
     pub value: Option<String>,
 }
@@ -81,20 +81,20 @@ pub struct HeaderPatch {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct ProcessorPatch {
-    /// See [`Processor`].
+    /// New value of [`Processor::url`].
     pub url: Option<String>,
-    /// See [`Processor`].
+    /// New value of [`Processor::path`]; `Some(None)` removes it.
     #[serde(deserialize_with = "named")]
     pub path: Option<Option<String>>,
-    /// See [`Processor`].
+    /// New value of [`Processor::namespace`]; `Some(None)` removes it.
     #[serde(deserialize_with = "named")]
     pub namespace: Option<Option<String>>,
-    /// See [`Processor`].
+    /// New value of [`Processor::auth`]; `Some(None)` removes it.
     #[serde(deserialize_with = "named")]
     pub auth: Option<Option<Value>>,
-    /// All headers.
+    /// All headers from now on; those not in the list are removed.
     pub headers: Option<Vec<HeaderPatch>>,
-    /// See [`Processor`].
+    /// New value of [`Processor::in_flight`]; `Some(None)` removes it.
     #[serde(deserialize_with = "named")]
     pub in_flight: Option<Option<u32>>,
 }
@@ -107,18 +107,18 @@ pub struct DestinationPatch {
     pub id: Option<String>,
     /// Its URL; not needed with an id.
     pub url: Option<String>,
-    /// See [`Destination`].
+    /// New value of [`Destination::name`]; `Some(None)` removes it.
     #[serde(deserialize_with = "named")]
     pub name: Option<Option<String>>,
     /// See [`Destination`]; `null`: true.
     #[serde(deserialize_with = "named")]
     pub enabled: Option<Option<bool>>,
-    /// See [`Destination`].
+    /// New value of [`Destination::srs_api`]; `Some(None)` removes it.
     #[serde(deserialize_with = "named")]
     pub srs_api: Option<Option<String>>,
 }
 
-/// Changes of stages.
+/// Changes of each stage's settings.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct StagesPatch {

@@ -18,7 +18,7 @@ const ID_PREFIX: &str = "msg_";
 /// Why a receiver did not take a delivery.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Failure {
-    /// Of its answer.
+    /// HTTP status of the response, if there was one.
     pub(super) status: Option<u16>,
     /// In words, without the URL.
     pub(super) reason: String,

@@ -67,7 +67,7 @@ pub(super) struct Destination {
 
 /// How a session ended.
 enum End {
-    /// Everything is sent.
+    /// The stream has ended and everything was sent.
     Done,
     /// We were told to stop.
     Stopped,

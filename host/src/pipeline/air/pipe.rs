@@ -40,15 +40,15 @@ pub enum PipeError {
     /// No file could be made to write to.
     #[error("{path}: {error}")]
     File {
-        /// The file.
+        /// The file that ffmpeg writes.
         path: PathBuf,
         /// What the system said.
         error: std::io::Error,
     },
-    /// It ended.
+    /// ffmpeg exited by itself.
     #[error("ffmpeg ended ({status}): {tail}")]
     Ended {
-        /// Its exit status.
+        /// Exit code or signal, for people.
         status: String,
         /// The last lines of its stderr, without secrets.
         tail: String,
@@ -66,7 +66,7 @@ pub enum PipeError {
 
 type Tail = Arc<Mutex<VecDeque<u8>>>;
 
-/// A running process.
+/// A running ffmpeg that sends or writes one destination.
 #[derive(Debug)]
 pub struct Pipe {
     child: Child,
@@ -126,12 +126,12 @@ impl Pipe {
         Ok(write_tag(&mut self.out, kind, dts_ms as u32, body)?)
     }
 
-    /// Bytes buffered.
+    /// Bytes that ffmpeg has not accepted yet.
     pub fn buffered(&self) -> usize {
         self.out.len()
     }
 
-    /// Bytes written.
+    /// Bytes that ffmpeg has accepted since it started.
     pub fn written(&self) -> u64 {
         self.written
     }

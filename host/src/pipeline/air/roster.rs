@@ -67,7 +67,7 @@ struct Slot {
 /// A destination that waits for batches.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Needs {
-    /// Its name.
+    /// Name of the destination, unique in its pipeline.
     pub name: String,
     /// The first batch that it needs.
     pub from: u64,

@@ -91,11 +91,11 @@ enum Tick {
 enum Flow {
     On,
     Cancelled,
-    /// To another processor.
+    /// The settings name another processor.
     Moved,
 }
 
-/// How waiting ended.
+/// Why a wait has ended.
 enum Waited<T> {
     Done(T),
     Cancelled,

@@ -73,7 +73,7 @@ struct Past {
 /// A reply that somebody waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wanted {
-    /// Whose.
+    /// The fragment to send.
     pub key: Key,
     /// From the last sending to now.
     pub round_trip: Duration,
@@ -84,7 +84,7 @@ pub struct Wanted {
 // === impl Ledger ===
 
 impl Ledger {
-    /// An empty ledger.
+    /// A ledger without fragments, with these limits.
     pub fn new(config: &ExchangeConfig) -> Self {
         Self {
             entries: BTreeMap::new(),
@@ -330,7 +330,7 @@ impl Ledger {
         self.entries.values().filter(|entry| matches!(entry.state, State::Waiting)).count()
     }
 
-    /// The circuit breaker.
+    /// The circuit breaker, for its state and the time of its next probe.
     pub fn breaker(&self) -> &Breaker {
         &self.breaker
     }

@@ -125,7 +125,7 @@ pub struct VariantChoice {
 pub struct AudioChoice {
     /// LANGUAGE, compared without case; `en` also finds `en-GB`.
     pub language: Option<String>,
-    /// NAME, exactly.
+    /// NAME of the rendition, compared exactly.
     pub name: Option<String>,
 }
 
@@ -147,7 +147,7 @@ pub struct Bounds {
     pub playlist: Budget,
     /// Segments and initialization sections.
     pub segment: Budget,
-    /// Decryption keys.
+    /// Budget for fetching a decryption key.
     pub key: Budget,
     /// First step of every backoff.
     pub retry_step: Duration,
@@ -195,7 +195,7 @@ pub struct Resume {
     pub identity: Identity,
     /// Its number in the playlist.
     pub media_sequence: u64,
-    /// Its EXTINF.
+    /// Duration by EXTINF in the playlist.
     pub duration: Duration,
     /// It came from a live stream: ENDLIST behind it is an end that nobody ordered.
     #[serde(default)]

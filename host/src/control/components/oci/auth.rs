@@ -13,7 +13,7 @@ use crate::limits::OCI_TOKEN_BYTES_MAX;
 /// A user of a registry.
 #[derive(Debug, Clone)]
 pub struct Credentials {
-    /// Name.
+    /// User name at the registry.
     pub username: String,
     /// Never shown, kept or logged.
     pub password: Hidden<String>,

@@ -52,12 +52,12 @@ impl Reference {
         self.inner.resolve_registry()
     }
 
-    /// The name there.
+    /// Name of the repository in the registry, without host, tag and digest.
     pub fn repository(&self) -> &str {
         self.inner.repository()
     }
 
-    /// The manifest's: `sha256:…`.
+    /// Digest of the manifest: `sha256:` and 64 hexadecimal digits.
     pub fn digest(&self) -> &str {
         &self.digest
     }

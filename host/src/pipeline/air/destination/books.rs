@@ -287,7 +287,7 @@ impl Books {
         self.gaps.last()
     }
 
-    /// An attempt failed.
+    /// Records a failed attempt, and when the next one follows.
     pub(super) async fn failed(&mut self, error: &SinkError, attempt: u32, since: Instant, wait: Duration) {
         self.gaps.lost(since);
         let reason = error.told(&self.secrets);

@@ -101,13 +101,13 @@ pub struct Step<'a> {
 /// One handshake, until a [`Step`] with `rest` or an error.
 #[derive(Debug)]
 pub struct Handshake {
-    /// C0 and C1.
+    /// C0 and C1, as they are sent.
     hello: Vec<u8>,
     /// The digest in C1.
     digest: Option<Digest>,
     /// Random bytes for C2.
     noise: Box<Part>,
-    /// At most [`SERVER_BYTES`].
+    /// Bytes from the server so far, at most [`SERVER_BYTES`].
     received: Vec<u8>,
     /// The digest in S1; set when S1 is complete.
     theirs: Option<Option<(Place, Digest)>>,

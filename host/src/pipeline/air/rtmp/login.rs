@@ -11,12 +11,12 @@ use md5::{Digest, Md5};
 use super::answer::RtmpError;
 use crate::pipeline::exchange::text::{one_line, shortened};
 
-/// User and password.
+/// User and password from the destination's URL.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Login {
-    /// May be shown.
+    /// User name, which errors may show.
     pub user: String,
-    /// A secret.
+    /// Password, which is never shown or logged.
     pub password: String,
 }
 
@@ -29,7 +29,7 @@ impl std::fmt::Debug for Login {
 /// How far a login is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
-    /// Nothing was asked.
+    /// The server has not asked for a login yet.
     Start,
     /// The server knows the user.
     Named,

@@ -24,16 +24,16 @@ pub enum ChunkError {
     TooManyStreams,
 }
 
-/// A whole message.
+/// A message, assembled from its chunks.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Message<'a> {
-    /// Its type.
+    /// Message type id, such as 20 for an AMF0 command.
     pub kind: u8,
     /// Its timestamp in milliseconds.
     pub timestamp_ms: u32,
-    /// Its message stream.
+    /// Message stream id; 0 is the connection itself.
     pub stream: u32,
-    /// Its body.
+    /// The message's payload, valid until the next read.
     pub body: &'a [u8],
 }
 

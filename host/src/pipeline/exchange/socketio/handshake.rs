@@ -18,7 +18,7 @@ use crate::limits::{EXCHANGE_FRAME_MAX_BYTES, EXCHANGE_REFUSAL_SHOWN_BYTES, EXCH
 use crate::net::NetError;
 use crate::pipeline::exchange::text::{one_line, shortened};
 
-/// The transport.
+/// A WebSocket over TCP or TLS.
 pub type Socket = WebSocketStream<Lent<MaybeTlsStream<TcpStream>>>;
 
 /// TCP, TLS and the WebSocket upgrade.
