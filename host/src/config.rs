@@ -427,7 +427,7 @@ fn source(keys: &mut Keys) -> Option<SourceConfig> {
     let header_hosts = keys.list("source.header_hosts").unwrap_or_default();
     if header_hosts.len() > HEADER_HOSTS_MAX {
         let count = header_hosts.len();
-        keys.problem("source.header_hosts", format!("has {count} hosts; at most {HEADER_HOSTS_MAX} can be named"));
+        keys.problem("source.header_hosts", format!("has {count} hosts; the limit is {HEADER_HOSTS_MAX}"));
     }
     for problem in header_hosts.iter().filter_map(|host| HeaderHost::parse(host).err()) {
         keys.problem("source.header_hosts", problem);

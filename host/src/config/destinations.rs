@@ -33,13 +33,15 @@ pub(super) fn destinations(keys: &mut Keys) -> Vec<Destination> {
         keys.problem("air.to", "is missing: where is the stream to go, such as rtmp://127.0.0.1/live/key".into());
     }
     if list.len() > DESTINATIONS_MOST {
-        keys.problem("air.to", format!("has {} destinations, at most {DESTINATIONS_MOST} are possible", list.len()));
+        keys.problem("air.to", format!("has {} destinations; the limit is {DESTINATIONS_MOST}", list.len()));
     }
     let mut destinations: Vec<Destination> = Vec::new();
     for (n, text) in list.into_iter().enumerate() {
         let key = format!("air.to[{n}]");
         match Target::parse(&text) {
-            Ok(_) if destinations.iter().any(|other| other.text == text) => keys.problem(&key, "is there twice".into()),
+            Ok(_) if destinations.iter().any(|other| other.text == text) => {
+                keys.problem(&key, "is listed twice".into())
+            }
             Ok(target) => destinations.push(Destination { text, target, name: String::new(), enabled: true }),
             Err(error) => keys.problem(&key, error.to_string()),
         }

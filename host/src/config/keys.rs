@@ -293,7 +293,7 @@ impl Keys {
                 !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
             if !fits {
                 // Without a colon the name may be the secret.
-                self.problem(path, "has a line that is not a header: \"Name: value\" would be right".into());
+                self.problem(path, "has a line that is not a header; expected \"Name: value\"".into());
             }
         }
         headers

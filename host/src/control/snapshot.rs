@@ -54,7 +54,7 @@ pub struct Snapshot {
     pub air_ms: Option<u64>,
     /// Media time up to which everything is ready, in milliseconds.
     pub ready_ms: u64,
-    /// Batches that are ready and not yet on air everywhere.
+    /// Batches that are ready and have not aired at every destination.
     pub batches_ready: usize,
     /// Who sits in the stages' seats: digests, and how far a probation is.
     seats: Vec<(Digest, Option<Trial>)>,

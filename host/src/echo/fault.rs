@@ -108,7 +108,7 @@ pub struct Rule {
 #[non_exhaustive]
 pub enum FaultError {
     /// Not FAULT@WHICH.
-    #[error("{0:?} has no @: FAULT@WHICH is wanted, such as drop@3")]
+    #[error("{0:?} has no @; expected FAULT@WHICH, such as drop@3")]
     NoSelection(String),
     /// Unknown fault.
     #[error(

@@ -68,9 +68,9 @@ pub struct Stats {
     pub segment_bytes: u64,
     /// Media time in the batch that is being collected, in milliseconds.
     pub buffer_ms: u64,
-    /// Segments that the source did not give, by reason.
+    /// Segments missing, by reason.
     pub gaps: BTreeMap<&'static str, u64>,
-    /// Playlists that started anew.
+    /// Restarts of the playlist.
     pub epochs: u64,
     /// Batches cut, since the start of the run.
     pub batches: u64,
@@ -98,7 +98,7 @@ pub struct Stats {
     pub packets_lost: u64,
     /// Packets of processed audio beyond a batch's length.
     pub packets_trimmed: u64,
-    /// Jumps of the source's time that were spliced out.
+    /// Jumps in the source's timestamps that were spliced.
     pub splices: u64,
     /// The most that rounding moved sound against picture, in microseconds.
     pub max_skew_us: u64,

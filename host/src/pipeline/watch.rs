@@ -121,7 +121,7 @@ impl Watch {
         self.spool.newest().map_or(0, |batch| batch.end_ms)
     }
 
-    /// Batches that are ready and not yet on air everywhere.
+    /// Batches that are ready and have not aired at every destination.
     pub fn batches_ready(&self) -> usize {
         self.spool.len()
     }

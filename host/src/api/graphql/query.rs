@@ -9,7 +9,7 @@ pub mod tenancy;
 
 use async_graphql::MergedObject;
 
-/// The root type of queries, merged from one type for each part of the API.
+/// All queries.
 #[derive(Debug, Default, MergedObject)]
 pub struct Query(
     server::ServerQuery,

@@ -320,12 +320,12 @@ impl Ledger {
         }
     }
 
-    /// Fragments that the processor has.
+    /// Fragments sent and not yet answered.
     pub fn in_flight(&self) -> usize {
         self.entries.values().filter(|entry| matches!(entry.state, State::Sent { .. })).count()
     }
 
-    /// Fragments that wait to be sent.
+    /// Fragments waiting to be sent.
     pub fn queued(&self) -> usize {
         self.entries.values().filter(|entry| matches!(entry.state, State::Waiting)).count()
     }

@@ -63,9 +63,9 @@ pub struct ExchangeStatus {
     pub ready: bool,
     /// The processor asked to wait.
     pub paused: bool,
-    /// Fragments that the processor has.
+    /// Fragments sent and not yet answered.
     pub in_flight: usize,
-    /// Fragments that wait to be sent.
+    /// Fragments waiting to be sent.
     pub queued: usize,
     /// State of the circuit breaker.
     pub breaker: BreakerState,

@@ -33,7 +33,7 @@ impl Reference {
         // A library would make Docker's registry of a name without a host.
         let host = rest.split_once('/').map_or("", |(host, _)| host);
         if host.contains('@') {
-            return Err("contains credentials; give them as auth".to_owned());
+            return Err("has credentials; give them as auth".to_owned());
         }
         if !(host.contains(['.', ':']) || host == "localhost") {
             return Err(format!("{text:?} names no registry (a name with a dot or a port, or localhost); {WANTED}"));
