@@ -34,7 +34,7 @@ use auth::Door;
 /// What handlers work with. Cheap to clone.
 #[derive(Clone)]
 pub struct Api {
-    /// The core.
+    /// The core that GraphQL, REST and the pages share.
     pub control: Control,
     /// Who may call without a token, and from which pages.
     pub door: Arc<Door>,
@@ -48,7 +48,7 @@ pub struct Api {
     pub stop: CancellationToken,
     /// The last look at whether the host can work.
     checked: Arc<rest::Checked>,
-    /// The GraphQL API.
+    /// The GraphQL schema with its limits and slots.
     pub graphql: graphql::Endpoint,
     origins: Arc<[String]>,
 }

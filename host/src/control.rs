@@ -94,7 +94,7 @@ struct Inner {
     tenants: Arc<RwLock<BTreeMap<String, Arc<TenantRow>>>>,
     /// One change at a time, so that memory and database tell the same.
     changing: tokio::sync::Mutex<()>,
-    /// Taken before [`Self::changing`].
+    /// Lock order: taken before [`Self::changing`].
     removing: Removing,
     events: broadcast::Sender<Arc<RecordedEvent>>,
     recorder: Recorder,
@@ -285,7 +285,7 @@ impl Control {
         self.0.host.database().read(|_| Ok(())).await.map_err(listing::unread)?;
         if self.0.host.janitor().is_disk_full() {
             return Err(ControlError::Unavailable(
-                "the disk is full and no finished batch is left to remove: sources are not fetched".to_owned(),
+                "the disk is full and no finished batch is left to remove: fetching is paused".to_owned(),
             ));
         }
         Ok(())

@@ -151,7 +151,7 @@ impl Echo {
     pub async fn shutdown(mut self) {
         self.shared.cancel.cancel();
         if let Err(error) = (&mut self.server).await {
-            tracing::error!(%error, "the echo processor's task did not end well");
+            tracing::error!(%error, "the echo processor's task failed");
         }
     }
 }

@@ -76,11 +76,11 @@ pub enum PipelineError {
     /// The stream cannot go on air, or the storage failed.
     #[error(transparent)]
     Prepare(#[from] PrepareError),
-    /// The journal failed.
+    /// A step could not be written to the journal.
     #[error(transparent)]
     Journal(#[from] JournalError),
     /// It was told to end at once.
-    #[error("ended before everything was on air; the next start goes on from here")]
+    #[error("ended before everything was on air; the next start resumes from here")]
     Stopped,
     /// Not everything went on air.
     #[error("not everything went on air: {}", .0.message)]
@@ -103,7 +103,7 @@ impl Stop {
         self.gently.cancel();
     }
 
-    /// End now.
+    /// Ends the run at once: buffered media is not sent, and the next start resumes there.
     pub fn at_once(&self) {
         self.gently.cancel();
         self.at_once.cancel();

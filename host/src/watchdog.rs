@@ -62,7 +62,7 @@ impl std::fmt::Display for Hang {
             Self::Threads(name, silent) => {
                 write!(f, "the {name} threads have not run for {:.0} s", silent.as_secs_f64())
             }
-            Self::Shutdown => f.write_str("the shutdown does not come to its end"),
+            Self::Shutdown => f.write_str("the shutdown does not end"),
         }
     }
 }
@@ -142,7 +142,7 @@ fn watch(shared: &Weak<Shared>, hang: Duration) -> Option<Hang> {
         if let Some(away) = away {
             let seconds = away.as_secs_f64();
             tracing::warn!(
-                "the process was not run for {seconds:.1} s: it was stopped, or the machine was busy or asleep"
+                "the process did not run for {seconds:.1} s: it was stopped, or the machine was busy or suspended"
             );
         }
         let shared = shared.upgrade()?;
@@ -170,7 +170,7 @@ fn watch(shared: &Weak<Shared>, hang: Duration) -> Option<Hang> {
 
 /// Says where every thread stands, and ends the process.
 fn end(hang: &Hang) {
-    let what = format!("{hang}; the process ends with code {EXIT_HUNG}, to be started again");
+    let what = format!("{hang}; the process ends with code {EXIT_HUNG} and can be restarted");
     let (said, done) = mpsc::channel();
     // In a thread of its own: the log may be what hangs.
     let say = move || {

@@ -124,7 +124,9 @@ async fn batches_processor_and_destinations_change_on_air_without_an_interruptio
 
     let last = channel.ended(&server, Duration::from_secs(90)).await;
     channel.assert_laws(&server, &nginx, &last).await;
-    let longer = |line: &String| line.contains("another length") && line.contains("from=4") && line.contains("to=6");
+    let longer = |line: &String| {
+        line.contains("changed the length of batches") && line.contains("from=4") && line.contains("to=6")
+    };
     assert!(server.log().iter().any(longer), "{:#?}", server.log());
     let count = |name: &str| last["counters"][name].as_u64().unwrap();
     assert!(count("batches") * 2 < count("segments"), "of 2 s, and two or three to a batch: {last:#}");

@@ -111,7 +111,7 @@ async fn the_run_does_what_the_dry_run_says() {
         case("wrong", "/wrong.m3u8", Some(("source", false, "given up"))),
         case("mpeg2", "/mpeg2.m3u8", Some(("source", false, "mpeg2video"))),
         case("ac3", "/ac3.m3u8", Some(("source", false, "ac3"))),
-        case("promise", "/promise.m3u8", Some(("source", false, "promises sound"))),
+        case("promise", "/promise.m3u8", Some(("source", false, "declares audio"))),
     ];
     let denied = Some(("source.url", false, "the network policy"));
     cases.push(Case { guard: Guard::new(Policy::strict()).unwrap(), ..case("policy", "/good.m3u8", denied) });

@@ -262,7 +262,7 @@ async fn what_is_too_large_is_not_sent(kind: Kind) {
     let exchange = connected(&processor).await;
     let large = submit(&exchange, 0, Audio::Bytes(vec![0; 100_001].into()));
     let Reply::Absent(Absence::TooLarge(reason)) = timeout(PATIENCE, large).await.unwrap() else { panic!("too large") };
-    assert_eq!(reason, "100001 bytes in one frame, the processor takes 100000 (maxPayload)");
+    assert_eq!(reason, "100001 bytes in one frame; the processor's limit is 100000 (maxPayload)");
     // The same connection takes the next one.
     returned(small(&exchange, 1)).await;
     let status = exchange.status();

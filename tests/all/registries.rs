@@ -102,7 +102,7 @@ async fn a_registrys_password_is_used_and_kept_nowhere() {
     let reference = registry.push("mine", variant(&bundled_file("remux-replace"), 1), &[]).await;
     let with = |auth: Value| json!({ "reference": reference, "insecure": true, "auth": auth });
     let (at, why) = problem(&pull(&server, None, with(Value::Null)).await);
-    assert!(at == "input.auth" && why.contains("asks for a user name"), "{at}: {why}");
+    assert!(at == "input.auth" && why.contains("requires a user name"), "{at}: {why}");
     let wrong = pull(&server, None, with(json!({ "username": USER, "password": "wrong-secret" }))).await;
     assert_eq!(problem(&wrong).0, "input.auth");
     assert!(!wrong.body.to_string().contains("wrong-secret"), "{}", wrong.body);

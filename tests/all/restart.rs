@@ -66,7 +66,7 @@ async fn killed_at(moments: &[Moment]) {
     }
     let ended = Host::run(storage.path(), &options).ended(Duration::from_secs(120)).await;
     assert!(ended.status.success(), "{moments:?}: {:#?}", ended.log);
-    assert_eq!(ended.lines_with("going on where the last run was"), 1, "{moments:?}: {:#?}", ended.log);
+    assert_eq!(ended.lines_with("resuming where the last run ended"), 1, "{moments:?}: {:#?}", ended.log);
     for (stream, group) in [("v", 60), ("a", 95)] {
         let source: Vec<_> = of_entries(&programme, stream).concat();
         let want = hashes(&source);

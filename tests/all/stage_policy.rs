@@ -100,12 +100,12 @@ async fn a_tenant_with_a_key_takes_what_is_signed_by_every_way_in() {
         assert!(unsigned.contains("signature is missing"), "{unsigned}");
         let other = signer.sign(&component(3));
         let wrong = push(&server, &component(2), Some(&other), &ACME).await.unwrap_err();
-        assert!(wrong.contains("is not of this file"), "{wrong}");
+        assert!(wrong.contains("does not match this file"), "{wrong}");
         let stranger =
             push(&server, &component(2), Some(&Signer::p256().sign(&component(2))), &ACME).await.unwrap_err();
-        assert!(stranger.contains("is not of this file"), "{stranger}");
+        assert!(stranger.contains("does not match this file"), "{stranger}");
         let nonsense = push(&server, &component(2), Some("?"), &ACME).await.unwrap_err();
-        assert!(nonsense.contains("is no signature"), "{nonsense}");
+        assert!(nonsense.contains("is not a signature"), "{nonsense}");
         push(&server, &component(2), Some(&signer.sign(&component(2))), &ACME).await.unwrap();
         // What is there already may be signed later.
         push(&server, &before, Some(&signer.sign(&before)), &ACME).await.unwrap();
@@ -123,7 +123,7 @@ async fn a_tenant_with_a_key_takes_what_is_signed_by_every_way_in() {
     drop_in(storage.path(), "late.wasm", &dropped);
     until("refused", async || refused(&server, "late.wasm").await.contains("signature is missing")).await;
     drop_in(storage.path(), "late.wasm.sig", b"?");
-    until("told", async || refused(&server, "late.wasm").await.contains("is no signature")).await;
+    until("told", async || refused(&server, "late.wasm").await.contains("is not a signature")).await;
     drop_in(storage.path(), "late.wasm.sig", signer.sign(&dropped).as_bytes());
     until("taken", async || usable(&server).await == [digest(&dropped)]).await;
     assert_eq!(refused(&server, "late.wasm").await, "");

@@ -11,6 +11,7 @@ import type { Plugin } from "vite";
 const ORDER = [
   "readme",
   "ui",
+  "examples",
   "configuration",
   "deployment",
   "troubleshooting",

@@ -40,7 +40,7 @@ const KEEP: &str = "public, max-age=31536000, immutable";
 /// May be kept, but is asked about each time; the tag makes that cheap.
 const ASK: &str = "no-cache";
 
-/// One embedded file.
+/// A file that was embedded when the host was built.
 #[derive(Debug)]
 struct File {
     kind: &'static str,

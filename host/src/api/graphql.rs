@@ -44,7 +44,7 @@ pub fn sdl() -> String {
     endpoint::bare().finish().sdl_with_options(SDLExportOptions::new().prefer_single_line_descriptions())
 }
 
-/// Its routes.
+/// Routes of GraphQL: POST, WebSocket and the schema as a file.
 pub fn router() -> Router<Api> {
     Router::new()
         .route("/graphql", post(http::post).get(socket::open).fallback(http::other))

@@ -12,7 +12,7 @@ use super::auth::Caller;
 use super::held;
 use crate::metrics;
 
-/// Its route.
+/// The route `GET /metrics`, which needs the role viewer.
 pub(super) fn router() -> Router<Api> {
     Router::new().route("/metrics", get(scrape))
 }

@@ -9,7 +9,7 @@ use super::answer::{self, Refusal};
 use super::auth::Caller;
 use crate::preview::{Wanted, serve};
 
-/// `GET /preview/{pipeline}/index.m3u8`
+/// `GET /preview/{pipeline}/index.m3u8`: the HLS playlist of what went on air.
 pub async fn playlist(
     State(api): State<Api>,
     Caller(actor): Caller,
@@ -20,7 +20,7 @@ pub async fn playlist(
     Ok(serve(preview, Wanted::Playlist, &request.into_parts().0).await)
 }
 
-/// `GET /preview/{pipeline}/batch/{number}/{media}`
+/// `GET /preview/{pipeline}/batch/{number}/{media}`: a file of one batch, with byte ranges.
 pub async fn media(
     State(api): State<Api>,
     Caller(actor): Caller,

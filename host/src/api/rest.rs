@@ -68,7 +68,7 @@ const WITHOUT_PLACE: [&str; 7] = [
     "/evidence/{pipeline}/{file}",
 ];
 
-/// All of it.
+/// All routes of the REST API.
 pub(super) fn router(api: &Api) -> Router<Api> {
     let add = |router: Router<Api>, (_, path, handler): Route| {
         let bounded = !WITHOUT_PLACE.contains(&path);

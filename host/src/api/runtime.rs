@@ -36,7 +36,7 @@ impl ApiRuntime {
         Ok(Self { handle: runtime.handle().clone(), runtime: Some(runtime) })
     }
 
-    /// Where to spawn.
+    /// Handle to spawn tasks of the API on these threads.
     pub fn handle(&self) -> Handle {
         self.handle.clone()
     }

@@ -38,7 +38,7 @@ struct Budget {
     since: Instant,
 }
 
-/// Who is calling.
+/// The identity of the caller, as JSON.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Who {
@@ -98,12 +98,12 @@ impl From<&Actor> for Who {
     }
 }
 
-/// `GET /api/session`
+/// `GET /api/session`: the identity of the caller.
 pub async fn show(Caller(actor): Caller) -> Json<Who> {
     Json(Who::from(&*actor))
 }
 
-/// `POST /api/session`
+/// `POST /api/session`: checks a token and sets it as a cookie.
 pub async fn open(State(api): State<Api>, headers: HeaderMap, uri: Uri, body: Body) -> Result<Response, Refusal> {
     api.door.check_origin(&headers, &uri)?;
     let mut fields = body.fields();

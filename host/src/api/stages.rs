@@ -13,7 +13,7 @@ use super::held;
 use crate::control::error::ControlError;
 use crate::stage::StageKind;
 
-/// `GET /recordings/{pipeline}/{kind}.json`
+/// `GET /recordings/{pipeline}/{kind}.json`: the last calls of a running stage.
 pub async fn recording(
     State(api): State<Api>,
     Caller(actor): Caller,
@@ -32,7 +32,7 @@ pub async fn recording(
     Ok(download(&format!("{kind}-recording.json"), text, place))
 }
 
-/// `GET /evidence/{pipeline}/{id}.json`
+/// `GET /evidence/{pipeline}/{id}.json`: the evidence of a stage's failure.
 pub async fn evidence(
     State(api): State<Api>,
     Caller(actor): Caller,

@@ -58,7 +58,7 @@ pub async fn run(args: &DatabaseArgs, layers: Layers) -> anyhow::Result<Ending> 
             let checked = tokio::task::spawn_blocking(move || backup::back_up(&storage, &to)).await??;
             if checked == Checked::Unfinished {
                 complain(&format!(
-                    "the copy was looked at for {DATABASE_CHECK_LIMIT:?}, not to its end; what was looked at is whole"
+                    "the copy was checked for {DATABASE_CHECK_LIMIT:?}, not completely; no damage was found"
                 ));
             }
             complain(&format!("the database is backed up in {}; it holds secrets", file.display()));
@@ -75,7 +75,7 @@ pub async fn run(args: &DatabaseArgs, layers: Layers) -> anyhow::Result<Ending> 
 fn restore(storage: &Path, file: &Path) -> anyhow::Result<()> {
     let storage = Storage::open(storage).context("a backup can only be restored while no server runs")?;
     if let Some(old) = backup::restore(&storage, file)? {
-        complain(&format!("the database that was there is {} now", old.display()));
+        complain(&format!("the previous database is now {}", old.display()));
     }
     complain(&format!("{} is restored; start the server", file.display()));
     Ok(())
@@ -86,7 +86,7 @@ fn init(storage: &Path) -> anyhow::Result<()> {
     let path = database_file(storage.root());
     anyhow::ensure!(
         std::fs::metadata(&path).map_or(0, |found| found.len()) == 0,
-        "{} has something in it already: move it away first",
+        "{} is not empty: move it away first",
         path.display()
     );
     for suffix in ["-wal", "-shm"] {

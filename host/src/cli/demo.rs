@@ -54,7 +54,7 @@ pub struct DemoArgs {
 pub async fn run(args: &DemoArgs, layers: Layers) -> anyhow::Result<Ending> {
     let temporary = tempfile::Builder::new().prefix("outboard-demo-").tempdir()?;
     let dir = args.dir.clone().unwrap_or_else(|| temporary.path().to_owned());
-    std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
+    std::fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
     let dir = dir.canonicalize()?;
 
     let given = [(args.port, "--port"), (args.echo_port, "--echo-port"), (args.rtmp_port, "--rtmp-port")];
@@ -85,7 +85,7 @@ pub async fn run(args: &DemoArgs, layers: Layers) -> anyhow::Result<Ending> {
     let progress = Progress::new();
     telemetry::start(&host.log_level, host.log_json, progress.bars());
 
-    complain("making half a minute of test picture and sound (once)");
+    complain("encoding 30 s of test video and audio (once)");
     let stop = run::stop_signal();
     let shown = pipeline.processor.as_ref().map(|processor| redact::url(processor.url.as_str())).unwrap_or_default();
     let echo_delay = args.processor.is_none().then_some(args.delay_ms);

@@ -108,9 +108,7 @@ fn no_admin(address: SocketAddr, loopback: bool, storage: &std::path::Path) -> S
             "or set server.auth to \"auto\", which asks for none on 127.0.0.1",
         ),
         false => (
-            format!(
-                "server.listen: {address} can be reached without anybody having to be on this machine, so callers need tokens"
-            ),
+            format!("server.listen: {address} can be reached from other machines, so callers need tokens"),
             "or listen on 127.0.0.1, which needs none",
         ),
     };

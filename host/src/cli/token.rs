@@ -96,7 +96,7 @@ pub async fn run(args: &TokenArgs, layers: Layers) -> anyhow::Result<Ending> {
 
 async fn create(storage: &Path, args: &CreateArgs) -> anyhow::Result<()> {
     // A server that was never started may need its first token to start.
-    std::fs::create_dir_all(storage).with_context(|| format!("cannot make storage {}", storage.display()))?;
+    std::fs::create_dir_all(storage).with_context(|| format!("cannot create storage {}", storage.display()))?;
     let registry = open(storage)?;
     let role = args.role.into();
     let (secret, hash) = make_secret();
@@ -109,7 +109,7 @@ async fn create(storage: &Path, args: &CreateArgs) -> anyhow::Result<()> {
     };
     let row = registry.create_token(&who(), new).await?;
     complain(&format!("token {} ({}): {}", row.id, row.name, described(&row)));
-    complain("keep the secret: it is not kept here and cannot be shown again");
+    complain("keep the secret: it is not stored and cannot be shown again");
     say(secret.get());
     Ok(())
 }

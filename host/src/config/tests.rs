@@ -66,7 +66,10 @@ fn the_environment_wins_over_the_file_and_the_command_line_over_both() {
     assert_eq!(pipeline.source.headers.len(), 2);
     assert_eq!(pipeline.source.header_hosts, ["a.test", "http://b.test:81"]);
     let wrong = super::check(layers_of_many_hosts(), true).unwrap_err().to_string();
-    assert!(wrong.contains("source.header_hosts: \"*.test\" is no host") && wrong.contains("has 18 hosts"), "{wrong}");
+    assert!(
+        wrong.contains("source.header_hosts: \"*.test\" is not a host") && wrong.contains("has 18 hosts"),
+        "{wrong}"
+    );
     assert_eq!(pipeline.processor.unwrap().auth.unwrap()["token"], "t");
 }
 
@@ -103,7 +106,7 @@ framing_settings = 3
         "processor.in_flight: 0 must be a whole number from 1 to 16",
         "air.to[0]: ",
         "air.to[1]: ",
-        "air.to[3]: is there twice",
+        "air.to[3]: is listed twice",
         "pipeline.batch_seconds: 1 must be a whole number from 2 to 120",
         "pipeline.stream_id: ",
         "pipeline.hold: soon must be seconds",

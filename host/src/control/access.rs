@@ -15,7 +15,7 @@ use crate::pipeline::host::DEFAULT_TENANT;
 words! {
     /// What a caller may do; each may also do what those before it may.
     pub enum Role {
-        /// Look.
+        /// May read everything of its tenant but tokens, webhooks and the audit log.
         Viewer = "viewer",
         /// Create, change, start, stop and delete pipelines, and clean storage.
         Operator = "operator",
@@ -42,7 +42,7 @@ macro_rules! actions {
         pub enum Action { $($(#[$doc])* $name,)* }
 
         impl Action {
-            /// All of them.
+            /// Every action, in the order of the table.
             pub const ALL: &'static [Self] = &[$(Self::$name),*];
 
             /// The word in the audit log.
@@ -66,11 +66,11 @@ actions! {
 
     /// Pipelines: settings without secrets, status, batches, revisions.
     ViewPipelines = "pipeline.view", Tenant, Viewer;
-    /// What happened.
+    /// Query and subscribe to events.
     ViewEvents = "event.view", Tenant, Viewer;
-    /// The log.
+    /// Query, subscribe to and download log lines.
     ViewLogs = "log.view", Tenant, Viewer;
-    /// What is measured.
+    /// Scrape the metrics of pipelines.
     ViewMetrics = "metrics.view", Tenant, Viewer;
     /// What went on air, and the audio before and after.
     ViewMedia = "media.view", Tenant, Viewer;
@@ -83,15 +83,15 @@ actions! {
 
     /// Try settings without keeping them; reaches out to the addresses in them.
     ValidatePipeline = "pipeline.validate", Tenant, Operator;
-    /// Make a pipeline.
+    /// Create a pipeline, started or not.
     CreatePipeline = "pipeline.create", Tenant, Operator;
-    /// Change its settings.
+    /// Change a pipeline's settings, which adds a revision.
     UpdatePipeline = "pipeline.update", Tenant, Operator;
     /// Go back to earlier settings.
     RollBackPipeline = "pipeline.roll-back", Tenant, Operator;
-    /// Start it.
+    /// Start a pipeline; a running one stays as it is.
     StartPipeline = "pipeline.start", Tenant, Operator;
-    /// Stop it.
+    /// Stop a pipeline, with or without draining.
     StopPipeline = "pipeline.stop", Tenant, Operator;
     /// Stop it and start it again.
     RestartPipeline = "pipeline.restart", Tenant, Operator;
@@ -114,31 +114,31 @@ actions! {
 
     /// Tokens, without their secrets.
     ViewTokens = "token.view", Tenant, Admin;
-    /// Make a token.
+    /// Create a token; its secret is shown to the caller once.
     CreateToken = "token.create", Tenant, Admin;
-    /// Revoke a token.
+    /// Revoke a token, which cannot be undone.
     RevokeToken = "token.revoke", Tenant, Admin;
     /// Webhooks, without their secrets, and what was delivered.
     ViewWebhooks = "webhook.view", Tenant, Admin;
-    /// Make a webhook.
+    /// Create a webhook with its signing secret.
     CreateWebhook = "webhook.create", Tenant, Admin;
-    /// Change a webhook.
+    /// Change a webhook's URL, secret, kinds or state.
     UpdateWebhook = "webhook.update", Tenant, Admin;
-    /// Delete a webhook.
+    /// Delete a webhook and its deliveries.
     DeleteWebhook = "webhook.delete", Tenant, Admin;
     /// Send a delivery once more, or one to try it.
     DeliverWebhook = "webhook.deliver", Tenant, Admin;
-    /// Who did what.
+    /// Read the audit log of the tenant.
     ViewAudit = "audit.view", Tenant, Admin;
 
     /// Start the demo's parts on the server's machine, and its pipeline.
     StartDemo = "demo.start", Host, Operator;
 
-    /// All tenants.
+    /// List all tenants with quotas and policies.
     ListTenants = "tenant.list", Host, Viewer;
-    /// Make a tenant.
+    /// Create a tenant with quotas and policies.
     CreateTenant = "tenant.create", Host, Admin;
-    /// Delete a tenant.
+    /// Delete a tenant without pipelines, and its data.
     DeleteTenant = "tenant.delete", Host, Admin;
     /// Shut a tenant out, or let it in again.
     DisableTenant = "tenant.disable", Host, Admin;
@@ -150,7 +150,7 @@ actions! {
     SetStagePolicy = "tenant.set-stages", Host, Admin;
 }
 
-/// Who is calling.
+/// The caller of an action, as a token or the local machine identifies it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Actor {
     /// The tenant that they belong to; `None`: the host, and so all tenants.
@@ -169,9 +169,9 @@ pub enum Denied {
     /// They are of the tenant, and their role is not enough.
     #[error("{}", forbidden(*.action, *.role, *.needs, *.host_wide))]
     Forbidden {
-        /// What they tried.
+        /// The action that was denied.
         action: Action,
-        /// Their role.
+        /// The role that the caller has.
         role: Role,
         /// The least that would do.
         needs: Role,

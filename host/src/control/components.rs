@@ -37,13 +37,13 @@ use crate::unix_time::now_ms;
 /// A component that can be used.
 #[derive(Debug, Clone)]
 pub struct ListedComponent {
-    /// What it is.
+    /// Description of the component, without its code.
     pub component: Arc<Known>,
     /// It is used where none is chosen.
     pub default: bool,
     /// Whose; `None`: every tenant's.
     pub tenant: Option<String>,
-    /// How it came.
+    /// The way by which it was added.
     pub source: ComponentSource,
     /// File or reference that it came by.
     pub origin: Option<String>,
@@ -60,7 +60,7 @@ pub struct Refused {
     pub tenant: Option<String>,
     /// File or reference that it came by.
     pub origin: String,
-    /// How it came.
+    /// The way by which it was offered.
     pub source: ComponentSource,
     /// Why it was not taken.
     pub reason: String,
@@ -73,9 +73,9 @@ pub struct Refused {
 pub struct Offered {
     /// Whose it will be; `None`: every tenant's.
     pub tenant: Option<String>,
-    /// The file.
+    /// The component's binary, not yet validated.
     pub bytes: Bytes,
-    /// How it came.
+    /// The way by which it is added.
     pub source: ComponentSource,
     /// File or reference that it came by.
     pub origin: String,

@@ -133,7 +133,7 @@ impl DryRuns {
         let count = under_way.entry(tenant.to_owned()).or_default();
         if *count >= DRY_RUNS_PER_TENANT {
             return Err(ControlError::LimitExceeded(format!(
-                "{count} dry runs of this tenant are under way already; wait until one is done"
+                "{count} dry runs of this tenant are in progress, which is the limit; wait until one ends"
             )));
         }
         *count += 1;
@@ -206,7 +206,7 @@ impl Found {
                 && fragment > most
             {
                 processor.warnings.push(format!(
-                    "a batch of {seconds} s has about {fragment} bytes of audio, and the processor takes {most} at once \
+                    "a batch of {seconds} s has about {fragment} bytes of audio, and the processor accepts {most} in one message \
                      (maxPayload): the original audio would go on air"
                 ));
             }
@@ -219,7 +219,10 @@ impl Found {
             if self.storage.free.is_some_and(|free| free < kept) {
                 self.storage.check.message = "the disk is nearly full".to_owned();
                 let kept = summary::size(kept);
-                self.storage.check.warnings.push(format!("about {kept} would be kept, and less is free"));
+                self.storage
+                    .check
+                    .warnings
+                    .push(format!("about {kept} would be kept, which is more than the free space"));
             }
         }
     }
@@ -283,7 +286,7 @@ async fn check(path: impl Into<String>, limit: Duration, work: impl Future<Outpu
     let began = Instant::now();
     let ended = match timeout(limit, work).await {
         Ok(ended) => ended,
-        Err(_) => Err(Fault::passing(format_args!("nothing came of it within {} s", limit.as_secs()))),
+        Err(_) => Err(Fault::passing(format_args!("not finished within {} s", limit.as_secs()))),
     };
     let took_ms = millis(began.elapsed());
     let (ok, temporary, Finding { message, warnings, detail }) = match ended {

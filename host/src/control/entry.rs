@@ -65,7 +65,7 @@ impl Entry {
         (Arc::new(entry), noted)
     }
 
-    /// Its name.
+    /// Tenant and stream id; neither ever changes.
     pub fn id(&self) -> &PipelineId {
         &self.id
     }
@@ -122,7 +122,7 @@ impl Entry {
         self.run.borrow().started_ms.filter(|started| over != Some(*started))
     }
 
-    /// It now.
+    /// The newest snapshot, without waiting. It is at most about a second old while the pipeline runs.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.shown.borrow().clone()
     }

@@ -7,7 +7,7 @@ use crate::pipeline::cause::{Cause, HealthCause};
 use crate::pipeline::problems::{Problem, Signs, problems};
 use crate::pipeline::status::Phase;
 
-/// One word.
+/// A pipeline's health, judged by the packets sent in the last seconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum HealthState {
@@ -27,7 +27,7 @@ pub enum HealthState {
 /// One word, why, and what to do.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Health {
-    /// The word.
+    /// The state that the reason explains.
     pub state: HealthState,
     /// The reason, for people.
     pub reason: String,
@@ -146,7 +146,7 @@ mod tests {
         };
         let both = judged(&stats, &[on_air.clone(), silent]);
         assert_eq!(both.state, HealthState::Degraded);
-        assert_eq!(both.reason, "1 of 2 destinations get no packets: a: connection refused");
+        assert_eq!(both.reason, "1 of 2 destinations receive no packets: a: connection refused");
         assert_eq!(judged(&stats, &[on_air]), Health::well(HealthState::Healthy, "on air"));
     }
 

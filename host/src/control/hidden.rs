@@ -7,17 +7,17 @@ use std::fmt;
 pub struct Hidden<T>(T);
 
 impl<T> Hidden<T> {
-    /// Hides it.
+    /// Wraps a secret.
     pub fn new(value: T) -> Self {
         Self(value)
     }
 
-    /// Looks at it.
+    /// The secret itself; the caller must not print, log or store it in the clear.
     pub fn get(&self) -> &T {
         &self.0
     }
 
-    /// Takes it out.
+    /// Unwraps the secret; the caller is then responsible for hiding it.
     pub fn take(self) -> T {
         self.0
     }

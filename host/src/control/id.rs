@@ -8,7 +8,7 @@ use crate::store::files::check_name;
 /// Names a pipeline. Neither part can hold a colon.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PipelineId {
-    /// Whose it is.
+    /// Name of the tenant that owns the pipeline.
     pub tenant: String,
     /// Its stream id, unique with its tenant.
     pub stream: String,

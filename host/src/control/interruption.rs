@@ -15,7 +15,7 @@ use crate::settings::{ChangeEffect, Settings};
 pub struct Interruption {
     /// About how long no packets leave, in seconds.
     pub seconds: f64,
-    /// Why, a sentence.
+    /// The settings that cause it and what follows, in one sentence.
     pub why: String,
 }
 
@@ -46,7 +46,7 @@ impl Interruption {
             }
             crate::settings::Hold::Auto => cushion(config).as_secs_f64().min(batch),
         };
-        let why = format!("{paths} can only change with a restart, and the stream begins anew with a first batch");
+        let why = format!("{paths} can only change with a restart, after which a first batch must be collected");
         Some(Self { seconds: restart + batch + hold, why })
     }
 }

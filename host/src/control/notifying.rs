@@ -17,7 +17,7 @@ pub struct NewWebhook {
     pub tenant: Option<String>,
     /// Names it, once for its tenant.
     pub name: String,
-    /// Where to.
+    /// Receiver of the deliveries, `http://` or `https://`.
     pub url: String,
     /// Signs what is sent; `None`: one is made.
     pub secret: Option<String>,
@@ -30,7 +30,7 @@ pub struct NewWebhook {
 /// A webhook, and its secret where that was made just now.
 #[derive(Debug, Clone)]
 pub struct MadeWebhook {
-    /// The webhook.
+    /// The webhook as it is stored.
     pub row: WebhookRow,
     /// Made for this call, and never shown again; `None`: it was given, or the webhook was there before.
     pub secret: Option<Hidden<String>>,
@@ -163,7 +163,7 @@ fn check(url: Option<&str>, secret: Option<&String>) -> Result<(), ControlError>
     let mut problem = |path: &str, message: String| problems.push(Problem { path: path.to_owned(), message });
     if let Some(url) = url {
         if url.len() > WEBHOOK_URL_BYTES_MAX {
-            problem("url", format!("has {} bytes; at most {WEBHOOK_URL_BYTES_MAX} are possible", url.len()));
+            problem("url", format!("has {} bytes; the limit is {WEBHOOK_URL_BYTES_MAX}", url.len()));
         } else if let Err(message) = printable::check_hidden(url) {
             problem("url", message);
         } else if !url::Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host()) {

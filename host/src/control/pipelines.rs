@@ -51,11 +51,11 @@ pub enum Apply {
 /// A change of settings.
 #[derive(Debug, Clone, Default)]
 pub struct Change {
-    /// What changes.
+    /// The settings to change; others keep their values.
     pub patch: Patch,
     /// The revision that the caller saw; another one is a conflict.
     pub expected_revision: Option<u64>,
-    /// When it counts.
+    /// Whether a running pipeline applies the change now or at its next start.
     pub apply: Apply,
     /// A person's words for the revision.
     pub note: Option<String>,

@@ -34,22 +34,22 @@ pub struct Quotas {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct QuotaPatch {
-    /// See [`Quotas::pipelines`].
+    /// New value of [`Quotas::pipelines`]; `None` keeps the old one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pipelines: Option<u32>,
-    /// See [`Quotas::destinations_per_pipeline`].
+    /// New value of [`Quotas::destinations_per_pipeline`]; `None` keeps the old one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub destinations_per_pipeline: Option<u32>,
-    /// See [`Quotas::storage_bytes`].
+    /// New value of [`Quotas::storage_bytes`]; `None` keeps the old one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub storage_bytes: Option<u64>,
-    /// See [`Quotas::stage_memory_bytes`].
+    /// New value of [`Quotas::stage_memory_bytes`]; `None` keeps the old one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stage_memory_bytes: Option<u64>,
-    /// See [`Quotas::in_flight_fragments`].
+    /// New value of [`Quotas::in_flight_fragments`]; `None` keeps the old one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub in_flight_fragments: Option<u32>,
-    /// See [`Quotas::ffmpeg_processes`].
+    /// New value of [`Quotas::ffmpeg_processes`]; `None` keeps the old one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ffmpeg_processes: Option<u32>,
 }

@@ -15,16 +15,16 @@ use super::webhooks::Sender;
 use crate::limits::{EVENTS_AT_ONCE_MAX, EVENTS_WAITING};
 use crate::pipeline::event::Event;
 
-/// An event, kept.
+/// An event after it was stored, as subscribers get it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RecordedEvent {
-    /// Rises with time.
+    /// Number in the database; later events have higher ones.
     pub id: u64,
     /// Whose; `None`: the host's.
     pub tenant: Option<String>,
-    /// Of which pipeline.
+    /// Stream id of the pipeline; `None`: the event is about the tenant or the host.
     pub stream: Option<String>,
-    /// What happened.
+    /// The event as its source reported it.
     pub event: Event,
     /// The incident that it tells of.
     pub incident: Option<u64>,

@@ -81,19 +81,19 @@ pub struct Change<T> {
     pub changed: bool,
 }
 
-/// Whose rows.
+/// Selects rows by their owner.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scope {
-    /// Everybody's.
+    /// Rows of every tenant and of the host.
     All,
     /// The host's own, which belong to no tenant.
     Host,
-    /// One tenant's.
+    /// Rows of this tenant only.
     Tenant(String),
 }
 
 impl Registry {
-    /// Of a database.
+    /// Reads and writes the control plane's tables in this database.
     pub fn new(database: Database) -> Self {
         Self { database }
     }

@@ -52,11 +52,11 @@ pub struct Wanted {
     pub turn: u64,
     /// The start ([`Run::started_ms`]) that a restart was asked for: what runs after it has another.
     pub over_ms: Option<u64>,
-    /// Which settings.
+    /// Number of the revision that is to run.
     pub revision: u64,
     /// The revision that what runs has taken on air, without being restarted.
     pub taken: Option<Taken>,
-    /// The settings.
+    /// The settings of that revision.
     pub settings: Arc<Settings>,
     /// Whose it is and what it may use.
     pub owner: Owner,
@@ -67,7 +67,7 @@ pub struct Wanted {
 pub struct Taken {
     /// The number of the run.
     pub run: u64,
-    /// The revision.
+    /// Number of the revision that runs.
     pub revision: u64,
 }
 
@@ -79,7 +79,7 @@ pub enum RunState {
     Stopped,
     /// A pipeline is being opened.
     Loading,
-    /// A pipeline runs.
+    /// The pipeline is loaded and its steps run.
     Running,
     /// A pipeline was told to stop.
     Stopping,
@@ -90,7 +90,7 @@ pub enum RunState {
     },
 }
 
-/// What is.
+/// The state of a pipeline's run, as the runner publishes it.
 #[derive(Debug, Clone, Default)]
 pub struct Run {
     /// What the runner does.
@@ -139,7 +139,7 @@ impl Run {
 pub struct LiveRun {
     /// The number of the run.
     pub number: u64,
-    /// Its parts.
+    /// Handles to the running parts, for changes on air.
     pub parts: Live,
     /// The settings that it has.
     pub settings: Arc<Settings>,
@@ -148,7 +148,7 @@ pub struct LiveRun {
 /// What the runner tells its owner.
 #[derive(Debug)]
 pub enum Note {
-    /// Something happened.
+    /// The pipeline reported an event.
     Event(Event),
     /// It ended by itself and is not to run any more.
     Ended,
@@ -158,7 +158,7 @@ pub enum Note {
     StopFor(StageKind, String),
 }
 
-/// One pipeline's keeper.
+/// The task that makes one pipeline run as wanted: loads, runs, stops, and restarts it after failures.
 pub(super) struct Runner {
     pub(super) host: Host,
     pub(super) stream_id: String,
@@ -175,7 +175,7 @@ enum Ended {
     Changed,
     /// The source is over and everything was on air.
     Over,
-    /// It failed.
+    /// The run failed for this cause; the runner tries again.
     Failed(Cause),
 }
 
@@ -222,11 +222,11 @@ impl Runner {
                     self.tell(Event::new(
                         EventKind::Ended,
                         Severity::Info,
-                        "the source is over; everything was on air",
+                        "the source has ended; everything was on air",
                     ))
                     .await;
                     self.run.send_modify(|run| {
-                        run.error = Some("ended: the source is over".to_owned());
+                        run.error = Some("ended: the source has no more segments".to_owned());
                         run.error_ms = Some(now_ms());
                         run.cause = None;
                     });

@@ -34,7 +34,7 @@ pub struct Snapshot {
     pub at_ms: u64,
     /// What the runner does, since when, with which revision, and why it last failed.
     pub run: Run,
-    /// How it is.
+    /// Health at that moment.
     pub health: Health,
     /// Since when it is so, Unix time in milliseconds.
     pub health_since_ms: u64,
@@ -54,7 +54,7 @@ pub struct Snapshot {
     pub air_ms: Option<u64>,
     /// Media time up to which everything is ready, in milliseconds.
     pub ready_ms: u64,
-    /// Batches that are ready and not yet on air everywhere.
+    /// Batches that are ready and have not aired at every destination.
     pub batches_ready: usize,
     /// Who sits in the stages' seats: digests, and how far a probation is.
     seats: Vec<(Digest, Option<Trial>)>,
@@ -63,7 +63,7 @@ pub struct Snapshot {
 /// A destination, as we and as the server see it.
 #[derive(Debug, Clone)]
 pub struct DestinationView {
-    /// Our view.
+    /// State and counters of our own session.
     pub status: DestinationStatus,
     /// Packets left within the last seconds.
     pub on_air: bool,

@@ -23,7 +23,7 @@ use crate::pipeline::Watch;
 /// SRS's view of our stream.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct SrsView {
-    /// Its API answered.
+    /// Whether SRS's API answered the last query.
     pub reachable: bool,
     /// It has our stream, with a publisher.
     pub publishing: bool,

@@ -22,11 +22,11 @@ use crate::store::usage::{Space, Totals};
 pub struct StorageView {
     /// Of everything below, by kind of file.
     pub totals: Totals,
-    /// By pipeline.
+    /// Use of each pipeline, including deleted ones with files.
     pub pipelines: Vec<(PipelineId, Totals)>,
     /// The tenant's quota in bytes; `None` for all tenants together, and without a quota.
     pub quota: Option<u64>,
-    /// The file system.
+    /// Size and free space of the file system.
     pub space: Space,
     /// Why segments are not fetched now, in a sentence.
     pub refusal: Option<String>,
@@ -37,7 +37,7 @@ pub struct StorageView {
 pub struct Cleaning {
     /// The pipeline, which may be deleted already.
     pub pipeline: PipelineId,
-    /// How much.
+    /// Batches and bytes that were removed, or would be in a dry run.
     pub cleaned: Cleaned,
 }
 
@@ -134,7 +134,8 @@ impl Control {
             return Err(PipelineId::absent(id));
         }
         if keep > 0 {
-            let message = format!("must be 0: pipeline {pipeline} was deleted, and all that it left goes at once");
+            let message =
+                format!("must be 0: pipeline {pipeline} was deleted, and its files can only be removed all at once");
             return Err(ControlError::invalid("keepBatches", message));
         }
         let cleaned = janitor.left_behind(tenant, stream).await;

@@ -66,7 +66,7 @@ struct Terms {
 /// What happens with a swap whose batches would come later than the stream can wait for them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum IfLate {
-    /// It is refused.
+    /// Refuses the swap and changes nothing.
     Refuse,
     /// The air clock runs slower until they come in time; where that takes too long, the swap is refused.
     Stretch,
@@ -129,12 +129,12 @@ impl Control {
         roll_out: Option<u64>,
     ) -> Result<SwapRow, ControlError> {
         if terms.rehearse_only && entry.swaps().is_none() {
-            let what = format!("{} does not run: there is nothing to rehearse with", entry.id());
+            let what = format!("{} is not running: a rehearsal needs recorded calls of a running pipeline", entry.id());
             return Err(ControlError::Conflict(what));
         }
         let probation = terms.probation;
         if !(1..=STAGE_PROBATION_BATCHES_MAX).contains(&probation) {
-            let what = format!("{probation} is not from 1 to {STAGE_PROBATION_BATCHES_MAX}");
+            let what = format!("must be from 1 to {STAGE_PROBATION_BATCHES_MAX}, not {probation}");
             return Err(ControlError::invalid("probationBatches", what));
         }
         let _changing = self.0.changing.lock().await;
@@ -165,7 +165,7 @@ impl Control {
     pub async fn roll_back_stage(&self, actor: &Actor, id: &str, kind: StageKind) -> Result<SwapRow, ControlError> {
         let entry = self.allowed(actor, Action::SwapStage, id)?;
         if let Some(swap) = self.swap_under_way(entry.id(), kind) {
-            let reason = format!("{} took it back", actor.name);
+            let reason = format!("rolled back by {}", actor.name);
             let back = match entry.swaps() {
                 Some((_, swaps)) => swaps.roll_back(kind, reason.clone()).await,
                 None => false,
@@ -247,7 +247,7 @@ impl Control {
         let entry = self.allowed(actor, Action::ViewMedia, id)?;
         match entry.swaps() {
             Some((_, swaps)) => Ok(swaps.recording(kind).await),
-            None => Err(ControlError::Conflict(format!("{} does not run: there is no recording", entry.id()))),
+            None => Err(ControlError::Conflict(format!("{} is not running: there is no recording", entry.id()))),
         }
     }
 
@@ -294,7 +294,7 @@ impl Control {
                 && let Some(swap) = self.swap_under_way(entry.id(), kind)
             {
                 return Err(ControlError::Conflict(format!(
-                    "swap {swap} of the {kind} stage of {} is under way: wait for its end, or roll it back",
+                    "swap {swap} of the {kind} stage of {} is in progress: wait until it ends, or roll it back",
                     entry.id()
                 )));
             }
@@ -319,7 +319,7 @@ impl Control {
     ) -> Result<Order, ControlError> {
         if let Some(swap) = self.swap_under_way(entry.id(), kind) {
             return Err(ControlError::Conflict(format!(
-                "swap {swap} of the {kind} stage of {} is under way: wait for its end, or roll it back",
+                "swap {swap} of the {kind} stage of {} is in progress: wait until it ends, or roll it back",
                 entry.id()
             )));
         }

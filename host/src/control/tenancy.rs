@@ -26,7 +26,7 @@ pub struct NewToken {
     pub tenant: Option<String>,
     /// Names it, once for its tenant.
     pub name: String,
-    /// What it may.
+    /// Role that the token gives its bearer.
     pub role: Role,
     /// Unix time in milliseconds from which on it is not taken.
     pub expires_ms: Option<u64>,
@@ -35,7 +35,7 @@ pub struct NewToken {
 /// A token that was just made, with the secret that is never shown again.
 #[derive(Debug, Clone)]
 pub struct TokenSecret {
-    /// The token.
+    /// The token as it is stored, without its secret.
     pub row: TokenRow,
     /// What a client sends.
     pub secret: Hidden<String>,

@@ -60,7 +60,7 @@ struct Memory {
 struct Recent<T> {
     most: usize,
     entries: HashMap<TokenHash, (Instant, T)>,
-    /// Oldest first.
+    /// Keys in the order of insertion; the oldest is evicted first.
     order: VecDeque<TokenHash>,
 }
 
@@ -211,13 +211,13 @@ impl Tokens {
 
 /// What memory says of a hash.
 enum Remembered {
-    /// This.
+    /// The token that the hash belongs to.
     Known(TokenRow),
     /// It is no token's.
     Unknown,
     /// It was a token's a while ago.
     Stale,
-    /// Nothing.
+    /// Never seen before: the database must be asked.
     Never,
 }
 

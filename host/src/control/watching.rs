@@ -22,7 +22,7 @@ use crate::store::journal::BatchProgress;
 /// The next thing, or how many were lost before it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Watched<T> {
-    /// It.
+    /// The next item.
     Item(T),
     /// The reader was too slow: so many are gone.
     Lost(u64),

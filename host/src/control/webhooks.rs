@@ -57,11 +57,11 @@ impl Default for Patience {
 /// What was sent since the start of the process.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SenderStats {
-    /// Requests under way.
+    /// Requests in progress now.
     pub sending: u64,
     /// Deliveries that a receiver took.
     pub delivered: u64,
-    /// Requests in vain.
+    /// Requests that failed, since the start of the server.
     pub failed: u64,
     /// Deliveries that were tried in vain too often.
     pub given_up: u64,
@@ -110,7 +110,7 @@ impl Sender {
         self.wake.notify_one();
     }
 
-    /// What was sent.
+    /// Counters of all webhooks since the start of the server.
     pub fn stats(&self) -> SenderStats {
         let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let Counters { sending, delivered, failed, given_up } = &*self.counters;
@@ -246,7 +246,7 @@ async fn deliver(
     };
     let Some(guard) = guard else {
         count(&counters.given_up);
-        return registry.give_up_delivery(id, None, "its tenant is gone").await;
+        return registry.give_up_delivery(id, None, "its tenant was deleted").await;
     };
     let failure = match send::once(&due, &guard, patience.answer).await {
         Ok(status) => {

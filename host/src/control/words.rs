@@ -11,12 +11,12 @@ macro_rules! words {
             /// All of them, in order.
             pub const ALL: &'static [Self] = &[$(Self::$variant),*];
 
-            /// The word.
+            /// The name in the database and in JSON; it never changes.
             pub fn name(self) -> &'static str {
                 match self { $(Self::$variant => $word,)* }
             }
 
-            /// By its word.
+            /// The variant with this name; `None`: there is none.
             pub fn of(word: &str) -> Option<Self> {
                 Self::ALL.iter().copied().find(|one| one.name() == word)
             }

@@ -108,7 +108,7 @@ pub struct Rule {
 #[non_exhaustive]
 pub enum FaultError {
     /// Not FAULT@WHICH.
-    #[error("{0:?} has no @: FAULT@WHICH is wanted, such as drop@3")]
+    #[error("{0:?} has no @; expected FAULT@WHICH, such as drop@3")]
     NoSelection(String),
     /// Unknown fault.
     #[error(
@@ -116,7 +116,7 @@ pub enum FaultError {
     )]
     Fault(String),
     /// A wrong argument.
-    #[error("{fault}: {value:?} is wrong, {wanted} is wanted")]
+    #[error("{fault}: {value:?} is invalid; expected {wanted}")]
     Argument {
         /// Of this fault or selection.
         fault: &'static str,
@@ -126,7 +126,7 @@ pub enum FaultError {
         wanted: &'static str,
     },
     /// Unknown selection.
-    #[error("unknown selection {0:?}; a number, FROM..TO, every:N, all, random:P%[:SEED] or first:WHICH is wanted")]
+    #[error("unknown selection {0:?}; expected a number, FROM..TO, every:N, all, random:P%[:SEED] or first:WHICH")]
     Selection(String),
 }
 

@@ -47,7 +47,7 @@ pub struct PipelineSample {
     pub air_ms: Option<u64>,
     /// Media time up to which everything is ready, in milliseconds.
     pub ready_ms: u64,
-    /// Batches that are ready and not yet on air everywhere.
+    /// Batches that are ready and have not aired at every destination.
     pub batches_ready: usize,
     /// Bytes of its files by kind.
     pub storage: Vec<(&'static str, u64)>,

@@ -111,9 +111,9 @@ pub struct TimingsReading {
     pub steps: [Reading; Step::ALL.len()],
     /// From the last byte of a fragment to its reply.
     pub round_trip: Reading,
-    /// Time in hand when a batch was ready for air.
+    /// Time between a batch being ready and its time on air.
     pub time_left: Reading,
-    /// How much too late a batch was ready, where it was.
+    /// How late a batch was ready; late batches only.
     pub overrun: Reading,
 }
 

@@ -52,7 +52,7 @@ use crate::net::Guard;
 pub struct AirConfig {
     /// The stream's name, for the log.
     pub stream: String,
-    /// All destinations.
+    /// All destinations of the pipeline.
     pub destinations: Vec<DestinationConfig>,
     /// The ffmpeg for destinations that are not RTMP.
     pub ffmpeg: PathBuf,
@@ -60,7 +60,7 @@ pub struct AirConfig {
     pub runtime: Handle,
 }
 
-/// One destination.
+/// One destination and how it is reached.
 #[derive(Debug, Clone)]
 pub struct DestinationConfig {
     /// Its name in the journal, events and status; unique in the programme and the same over restarts.
@@ -69,7 +69,7 @@ pub struct DestinationConfig {
     pub label: String,
     /// False: it gets no packets until it is enabled.
     pub enabled: bool,
-    /// Where it is.
+    /// Protocol and address; holds secrets.
     pub target: Target,
     /// Whom to trust for RTMPS.
     pub tls: TlsSettings,

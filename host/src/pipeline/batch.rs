@@ -30,7 +30,7 @@ use crate::unix_time;
 pub struct Batch {
     /// 0-based over the stream's life.
     pub number: u64,
-    /// Oldest first.
+    /// Segments of the batch, oldest first.
     pub segments: Vec<Segment>,
     /// Its timestamps may not follow on from the batch before.
     pub discontinuity: bool,
@@ -40,13 +40,13 @@ pub struct Batch {
     pub complete_ms: u64,
 }
 
-/// The batch step.
+/// The batch step: asks the stage where to cut, checks the answer, and hands batches on.
 pub struct Batcher {
     /// The stage that decides.
     pub stage: Shared<BatchingStage>,
     /// Where cuts are written down.
     pub journal: Diary,
-    /// Counts.
+    /// Phase and counters of the pipeline, which the step updates.
     pub status: Arc<Status>,
     /// Number of the next batch.
     pub next_batch: u64,
@@ -112,7 +112,7 @@ impl Batcher {
             stats.ended_since_ms = Some(unix_time::now_ms());
             stats.stale_since_ms = None;
         });
-        let what = "source: the live stream has ended (ENDLIST); it is looked at again until it is back";
+        let what = "source: the live stream has ended (ENDLIST); checking it until it returns";
         self.status.tell(Event::new(EventKind::SourceLost, Severity::Error, what));
     }
 
@@ -133,7 +133,7 @@ impl Batcher {
         let open = self.pending.iter().map(|segment| segment.duration);
         let longest = open.chain([segment.duration]).max().unwrap_or_default();
         if let Some((from, to)) = self.pace.next_length(&self.clock, longest) {
-            tracing::info!(from, to, "batches have another length, in seconds");
+            tracing::info!(from, to, "changed the length of batches (seconds)");
             self.stage.lock().await.set_batch_seconds(from, to);
         }
     }
@@ -147,8 +147,10 @@ impl Batcher {
     ) -> Result<ControlFlow<()>, JournalError> {
         self.status.stage_answered("batching", answer.failure.as_ref().map(ToString::to_string));
         if let Some(failure) = &answer.failure {
-            self.status
-                .warn(EventKind::StageFailed, format_args!("batching stage: {failure}; the host's default cuts"));
+            self.status.warn(
+                EventKind::StageFailed,
+                format_args!("batching stage: {failure}; the host's default cuts batches"),
+            );
         }
         let (complete, complete_ms) = (Instant::now(), unix_time::now_ms());
         let newest = self.pending.back().filter(|_| new).cloned();
@@ -255,7 +257,7 @@ impl Batcher {
             }
             SourceEvent::NewEpoch { reason, .. } => {
                 self.status.update(|stats| stats.epochs += 1);
-                let what = format_args!("source: the playlist started anew ({reason:?})");
+                let what = format_args!("source: the playlist restarted ({reason:?})");
                 self.status.warn(EventKind::SourceRestarted, what);
             }
             SourceEvent::Stale { unchanged_for, .. } => {
@@ -272,11 +274,11 @@ impl Batcher {
             }
             SourceEvent::Back { after } => {
                 self.status.update(|stats| stats.ended_since_ms = None);
-                let what = format!("source: it is back after {:.0} s", after.as_secs_f64());
+                let what = format!("source: available again after {:.0} s", after.as_secs_f64());
                 self.status.tell(Event::new(EventKind::SourceFresh, Severity::Info, what));
             }
             SourceEvent::Failover { to, reason } => {
-                let what = format_args!("source: going on with {to}: {reason}");
+                let what = format_args!("source: switched to {to}: {reason}");
                 self.status.warn(EventKind::SourceFailover, what);
             }
             SourceEvent::Started(started) => {
@@ -286,7 +288,7 @@ impl Batcher {
                     stats.source = Some(started.clone());
                 });
                 let kind = if started.live { "live" } else { "a recording" };
-                let what = format!("source: it is there, {kind}");
+                let what = format!("source: connected, {kind}");
                 self.status.tell(Event::new(EventKind::SourceConnected, Severity::Info, what));
             }
             SourceEvent::Warning(text) => self.status.warn(EventKind::SourceWarning, format_args!("source: {text}")),

@@ -53,7 +53,7 @@ impl HealthCause {
         }
     }
 
-    /// By its word.
+    /// The cause with this name; `None`: there is none.
     pub fn of(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|cause| cause.name() == word)
     }
@@ -115,7 +115,7 @@ pub trait Origin: fmt::Display {
     /// The part that it comes from.
     fn origin(&self) -> HealthCause;
 
-    /// With its text.
+    /// The cause that explains this failure, with its text.
     fn cause(&self) -> Cause {
         Cause::new(self.origin(), self.to_string())
     }

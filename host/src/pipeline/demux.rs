@@ -17,7 +17,7 @@ use crate::store::room;
 
 /// Names in a batch's folder.
 pub mod names {
-    /// The picture, copied.
+    /// Video of the batch, copied from the segments.
     pub const VIDEO: &str = "video.fmp4";
     /// The original sound, copied.
     pub const AUDIO: &str = "audio.fmp4";
@@ -40,13 +40,13 @@ pub enum DemuxError {
     Unsupported(String),
     /// The master playlist promises sound, and the media has none. Trying again does not help.
     #[error(
-        "the playlist promises sound ({promise}), but the segments have none; to put the picture on air alone, give the address of the variant's media playlist as the source"
+        "the playlist declares audio ({promise}), but the segments have none; to send video without audio, set the source to the variant's media playlist"
     )]
     NoSound {
-        /// What promises it.
+        /// The attribute of the master playlist that declares audio, such as `CODECS="mp4a.40.2"`.
         promise: String,
     },
-    /// ffmpeg failed.
+    /// The ffmpeg run failed or exceeded a limit.
     #[error(transparent)]
     Ffmpeg(#[from] FfmpegError),
     /// The batch's folder could not be made.
@@ -58,9 +58,9 @@ pub enum DemuxError {
     /// A file of the batch could not be written or read.
     #[error("{path}: {source}")]
     File {
-        /// The file.
+        /// The file that could not be read or written.
         path: PathBuf,
-        /// Why.
+        /// The system's error for that file.
         source: std::io::Error,
     },
 }
@@ -85,9 +85,9 @@ impl DemuxError {
 /// Which tracks a stream has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tracks {
-    /// It has pictures.
+    /// The batch has video packets.
     pub video: bool,
-    /// It has sound.
+    /// The batch has audio packets.
     pub audio: bool,
 }
 
@@ -121,7 +121,7 @@ impl Demuxer {
             // is tried once more.
             Err(DemuxError::Ffmpeg(error @ (FfmpegError::Failed { .. } | FfmpegError::Timeout { .. }))) => {
                 if matches!(error, FfmpegError::Timeout { .. }) {
-                    tracing::warn!(%error, "the batch is taken apart once more");
+                    tracing::warn!(%error, "demuxing the batch again");
                 }
                 let found = self.probe(&inputs).await?;
                 check_codecs(&found)?;
@@ -310,7 +310,7 @@ fn check_codecs(facts: &BatchFacts) -> Result<(), DemuxError> {
     match (&facts.video, &facts.audio) {
         (Some(video), _) if video.codec != "h264" => unsupported("video", &video.codec, "h264"),
         (_, Some(audio)) if audio.codec != "aac" => unsupported("audio", &audio.codec, "aac"),
-        (None, None) => Err(DemuxError::Unsupported("the source has neither pictures nor sound that we know".into())),
+        (None, None) => Err(DemuxError::Unsupported("the source has no supported video or audio".into())),
         _ => Ok(()),
     }
 }
@@ -328,7 +328,7 @@ mod tests {
         let promise = Started { promised_sound: Some("AUDIO=\"a\"".into()), ..Started::default() };
         for silent in [facts(None), facts(track(Vec::new()))] {
             let why = check_sound(Some(&promise), &silent).unwrap_err().to_string();
-            assert!(why.contains("promises sound (AUDIO=\"a\")"), "{why}");
+            assert!(why.contains("declares audio (AUDIO=\"a\")"), "{why}");
             check_sound(Some(&Started::default()), &silent).unwrap();
             check_sound(None, &silent).unwrap();
         }

@@ -40,12 +40,12 @@ enum Entry {
 }
 
 impl Diary {
-    /// Of one pipeline.
+    /// Writes the journal of one stream; what the disk refuses is kept in memory.
     pub fn new(journal: StreamJournal, status: Arc<Status>, room: Room) -> Self {
         Self { journal, status, room, late: Arc::default() }
     }
 
-    /// See [`StreamJournal::segment`].
+    /// Writes a segment, see [`StreamJournal::segment`]; kept in memory while the disk is full.
     pub async fn segment(
         &self,
         segment: Option<&Segment>,
@@ -55,17 +55,17 @@ impl Diary {
         self.write(Entry::Segment(segment.cloned().map(Box::new), cuts, stage)).await
     }
 
-    /// See [`StreamJournal::demuxed`].
+    /// Writes a demuxed batch, see [`StreamJournal::demuxed`]; kept in memory while the disk is full.
     pub async fn demuxed(&self, number: u64, before: &Timeline, after: &Timeline) -> Result<(), JournalError> {
         self.write(Entry::Demuxed(number, Box::new((before.clone(), after.clone())))).await
     }
 
-    /// See [`StreamJournal::decided`].
+    /// Writes a decision, see [`StreamJournal::decided`]; kept in memory while the disk is full.
     pub async fn decided(&self, number: u64, outcome: &str, detail: String) -> Result<(), JournalError> {
         self.write(Entry::Decided(number, outcome.to_owned(), detail)).await
     }
 
-    /// See [`StreamJournal::step`].
+    /// Writes a step, see [`StreamJournal::step`]; kept in memory while the disk is full.
     pub async fn step(&self, number: u64, step: Step) -> Result<(), JournalError> {
         self.write(Entry::Step(number, step)).await
     }
@@ -90,7 +90,7 @@ impl Diary {
                     self.room.nudge();
                     if Instant::now() >= give_up {
                         let what =
-                            format!("{error}; the stream goes on, and steps are written down when there is room");
+                            format!("{error}; the stream continues, and its steps are journalled once there is space");
                         self.status.tell(Event::new(EventKind::DiskLow, Severity::Error, what));
                         return Ok(());
                     }

@@ -10,7 +10,7 @@ use crate::unix_time;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Severity {
-    /// Good to know.
+    /// Normal operation; nothing has to be done.
     Info,
     /// The stream goes on, but not as it should.
     Warning,
@@ -27,7 +27,7 @@ macro_rules! kinds {
         }
 
         impl EventKind {
-            /// All of them.
+            /// Every kind, in the order of their definition.
             pub const ALL: &'static [Self] = &[$(Self::$name),*];
 
             /// The word in the journal, the API and webhooks.
@@ -47,7 +47,7 @@ kinds! {
     Updated = "updated",
     /// Its settings went back to an earlier revision.
     RolledBack = "rolled-back",
-    /// It was deleted.
+    /// A user deleted the pipeline.
     Deleted = "deleted",
     /// It was told to run.
     Started = "started",
@@ -156,13 +156,13 @@ impl EventKind {
     }
 }
 
-/// Something that happened.
+/// Something that a user may want to know of, before it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Event {
     /// Unix time in milliseconds.
     pub at_ms: u64,
-    /// What.
+    /// The kind, which also determines the name.
     pub kind: EventKind,
     /// How much it matters.
     pub severity: Severity,
@@ -186,21 +186,21 @@ impl Event {
         Self { at_ms, kind, severity, message, batch: None, cause, destination: None }
     }
 
-    /// About this batch.
+    /// Sets the number of the batch concerned.
     #[must_use]
     pub fn batch(mut self, number: u64) -> Self {
         self.batch = Some(number);
         self
     }
 
-    /// From this part.
+    /// Sets the part that causes the event.
     #[must_use]
     pub fn caused_by(mut self, cause: HealthCause) -> Self {
         self.cause = Some(cause);
         self
     }
 
-    /// About this destination.
+    /// Sets the name of the destination concerned.
     #[must_use]
     pub fn destination(mut self, name: impl Into<String>) -> Self {
         self.destination = Some(name.into());

@@ -153,7 +153,7 @@ impl Exchange {
         if let Err(mpsc::error::TrySendError::Full(submission)) =
             self.submissions.try_send(Submission { outgoing, reply })
         {
-            let reason = format!("{EXCHANGE_FRAGMENTS_MAX} fragments wait for the processor already");
+            let reason = format!("{EXCHANGE_FRAGMENTS_MAX} fragments are already waiting for the processor");
             submission.reply.send(Reply::Absent(Absence::Failed(reason)));
         }
         pending
@@ -164,7 +164,7 @@ impl Exchange {
         self.status.borrow().clone()
     }
 
-    /// Its changes.
+    /// Receives each change of the status; a slow receiver gets the newest.
     pub fn watch(&self) -> watch::Receiver<ExchangeStatus> {
         self.status.clone()
     }
@@ -174,7 +174,7 @@ impl Exchange {
     pub async fn shutdown(mut self) {
         self.cancel.cancel();
         if let Err(error) = (&mut self.task).await {
-            tracing::error!(%error, "the exchange's task did not end well");
+            tracing::error!(%error, "the exchange task failed");
         }
     }
 }

@@ -24,14 +24,14 @@ pub(super) async fn keep(files: StreamFiles, status: Arc<Status>) {
             Ok(made) => {
                 refused = false;
                 let what = format!(
-                    "storage: folders of the stream were removed while it runs ({}); they are made again, and media that was \
+                    "storage: folders of the stream were removed while it runs ({}); they are recreated, and media that was \
                      in them is skipped",
                     made.join(", ")
                 );
                 status.tell(Event::new(EventKind::FilesLost, Severity::Error, what));
             }
             Err((folder, error)) if !std::mem::replace(&mut refused, true) => {
-                let what = format!("storage: {folder} of the stream was removed and cannot be made again: {error}");
+                let what = format!("storage: {folder} of the stream was removed and cannot be recreated: {error}");
                 status.tell(Event::new(EventKind::FilesLost, Severity::Error, what));
             }
             Err(_) => {}

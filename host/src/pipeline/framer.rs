@@ -38,7 +38,7 @@ impl StateKeeper {
 
 /// The framing stage in its seat.
 pub struct StageFramer {
-    /// The stage.
+    /// The framing stage, shared with swaps.
     pub stage: Shared<FramingStage>,
     /// Its state in the journal; `None`: what it learns is not kept.
     pub keeper: Option<StateKeeper>,

@@ -88,22 +88,22 @@ impl Host {
         Ok(Self(Arc::new(inner)))
     }
 
-    /// The storage folder.
+    /// The storage folder, locked by this process.
     pub fn storage(&self) -> &Storage {
         &self.0.storage
     }
 
-    /// The database.
+    /// The database, opened once for the process.
     pub fn database(&self) -> &Database {
         &self.0.database
     }
 
-    /// The batch journal.
+    /// The journal of all streams.
     pub fn journal(&self) -> &Journal {
         &self.0.journal
     }
 
-    /// Where stages run.
+    /// The runtime that compiles and runs stages.
     pub fn runtime(&self) -> &StageRuntime {
         &self.0.runtime
     }
@@ -118,7 +118,7 @@ impl Host {
         &self.0.janitor
     }
 
-    /// Where destinations run.
+    /// Handle of the threads that send to destinations.
     pub fn air(&self) -> Handle {
         self.0.air.handle()
     }
@@ -149,7 +149,7 @@ impl Host {
 async fn keep_bundled(storage: &Storage) {
     for wasm in crate::stage::bundled::files() {
         if let Err(error) = keep_component_bytes(storage.root(), wasm).await {
-            tracing::warn!(%error, "a bundled stage cannot be named by its digest");
+            tracing::warn!(%error, "failed to store a bundled stage under its digest");
         }
     }
 }

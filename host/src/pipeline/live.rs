@@ -32,7 +32,7 @@ pub struct Parts {
 }
 
 impl Live {
-    /// Steers these parts.
+    /// Controls the running parts of one pipeline.
     pub fn new(parts: Parts) -> Self {
         Self(Arc::new(parts))
     }

@@ -48,24 +48,24 @@ pub enum LoadError {
     /// ffmpeg is not there.
     #[error(transparent)]
     Ffmpeg(#[from] crate::ffmpeg::FfmpegError),
-    /// The storage.
+    /// A folder of the stream could not be created or read.
     #[error(transparent)]
     Files(#[from] FilesError),
-    /// The journal.
+    /// The journal could not be read.
     #[error(transparent)]
     Journal(#[from] JournalError),
     /// No threads for what leaves.
     #[error("the threads that send to destinations could not be started: {0}")]
     Threads(#[source] std::io::Error),
-    /// The stage runtime.
+    /// The runtime of stages could not be started.
     #[error("stages: {0}")]
     Runtime(#[from] crate::stage::RuntimeError),
-    /// A component.
+    /// A component cannot be used as this stage.
     #[error("stages.{kind}: {source}")]
     Component {
         /// Its kind in the settings.
         kind: &'static str,
-        /// Why not.
+        /// Why it cannot be loaded.
         source: crate::stage::LoadError,
     },
     /// A component of another kind than its place asks for.
@@ -73,9 +73,9 @@ pub enum LoadError {
     Kind {
         /// Its kind in the settings.
         kind: &'static str,
-        /// The file.
+        /// Name of the component's file.
         file: String,
-        /// What it is.
+        /// The kind of stage that it is.
         found: &'static str,
     },
     /// A stage that does not open.
@@ -83,10 +83,10 @@ pub enum LoadError {
     Stage {
         /// Its kind in the settings.
         kind: &'static str,
-        /// Why not.
+        /// The stage's error or trap.
         source: crate::stage::StageError,
     },
-    /// The exchange.
+    /// The exchange could not be started.
     #[error(transparent)]
     Exchange(#[from] super::exchange::ExchangeError),
 }
@@ -164,7 +164,7 @@ impl Pipeline {
             tracing::info!(
                 batches = resumed.batches.len(),
                 segments = resumed.uncut.len(),
-                "going on where the last run was"
+                "resuming where the last run ended"
             );
         }
         let pace = Pace::new(pace_of(&config));

@@ -87,10 +87,9 @@ impl Observer {
         let (open, was_open) = (now.breaker == BreakerState::Open, self.breaker == BreakerState::Open);
         // Probing is neither: it ends in one of the two.
         if open && !was_open {
-            self.status
-                .warn(EventKind::BreakerOpened, "processor: too many failures in a row, nothing is sent for now");
+            self.status.warn(EventKind::BreakerOpened, "processor: too many failures in a row; sending is paused");
         } else if now.breaker == BreakerState::Closed && self.breaker != BreakerState::Closed {
-            let what = "processor: it answers again, fragments are sent";
+            let what = "processor: answers again; sending resumes";
             self.status.tell(Event::new(EventKind::BreakerClosed, Severity::Info, what));
         }
         self.breaker = now.breaker;

@@ -17,9 +17,9 @@ use crate::store::room::NoRoom;
 /// What a running pipeline is judged by.
 #[derive(Debug, Clone, Copy)]
 pub struct Signs<'a> {
-    /// Counts.
+    /// Counters and phase of the run.
     pub stats: &'a Stats,
-    /// Destinations.
+    /// The state of each destination, enabled or not.
     pub destinations: &'a [DestinationStatus],
     /// The processor; `None` without one.
     pub exchange: Option<&'a ExchangeStatus>,
@@ -147,7 +147,7 @@ impl Found {
             let why = exchange.problem.as_deref().unwrap_or("no connection");
             self.add(HealthCause::Processor, false, format!("original audio: the processor is not connected: {why}"));
         } else if exchange.breaker == BreakerState::Open {
-            let what = "original audio: the processor failed too often, and nothing is sent to it for now";
+            let what = "original audio: the processor failed too often; sending is paused";
             self.add(HealthCause::Processor, false, what);
         } else if let Some((kind, what)) = signs.stats.last_original.and_then(original) {
             self.add(kind, false, format!("original audio: {what}"));
@@ -174,7 +174,7 @@ impl Found {
             let what = if judged.len() == 1 {
                 format!("{}: {why}", first.shown())
             } else {
-                format!("{} of {} destinations get no packets: {}: {why}", away.len(), judged.len(), first.shown())
+                format!("{} of {} destinations receive no packets: {}: {why}", away.len(), judged.len(), first.shown())
             };
             self.add(HealthCause::Destination, all && self.off_air, what);
         }
@@ -198,12 +198,12 @@ fn nothing_left(signs: &Signs<'_>) -> bool {
 fn original(why: &str) -> Option<(HealthCause, &str)> {
     Some(match why {
         "not-sent" | "planned" => return None,
-        "late" => (HealthCause::Processor, "the last reply did not come in time"),
+        "late" => (HealthCause::Processor, "the last reply was late"),
         "failed" => (HealthCause::Processor, "the last fragment failed"),
         "invalid" => (HealthCause::Processor, "the last reply could not be used"),
         "disconnected" => (HealthCause::Processor, "the processor was not connected for the last batch"),
         "breaker-open" => (HealthCause::Processor, "nothing was sent to the processor for the last batch"),
-        "too-large" => (HealthCause::Processor, "the last fragment was larger than the processor takes"),
+        "too-large" => (HealthCause::Processor, "the last fragment was larger than the processor accepts"),
         "stage" => (HealthCause::Stage, "the remux-planning stage failed"),
         other => (HealthCause::Processor, other),
     })
@@ -219,7 +219,7 @@ fn why_off(destination: &DestinationStatus, starved: bool) -> Option<&str> {
         // A receiver that would take packets, if there were any.
         _ if starved => None,
         DestinationState::Connecting => Some(destination.failing.as_deref().unwrap_or("connecting")),
-        DestinationState::Publishing => Some("it is connected and takes no packets"),
+        DestinationState::Publishing => Some("connected, but accepts no packets"),
         DestinationState::Waiting => Some("no session is open"),
         DestinationState::Stopped => Some("it was stopped"),
         DestinationState::Done => None,

@@ -30,13 +30,13 @@ use done::Done;
 /// How often batches are looked at that no destination finishes.
 const EVERY: Duration = Duration::from_secs(2);
 
-/// Follows the destinations.
+/// Follows the destinations, and releases batches that all of them have sent.
 pub struct Releaser {
     /// What happens on air.
     pub events: mpsc::Receiver<AirEvent>,
     /// Who needs which batches.
     pub destinations: Destinations,
-    /// Ready batches.
+    /// Batches that are ready for air.
     pub spool: Spool,
     /// Tells how late it is.
     pub clock: AirClock,
@@ -46,7 +46,7 @@ pub struct Releaser {
     pub files: StreamFiles,
     /// Cleans up after batches that went out.
     pub keeper: Keeper,
-    /// Counts.
+    /// Phase and counters of the pipeline, which the step updates.
     pub status: Arc<Status>,
 }
 

@@ -33,7 +33,7 @@ pub use spooling::reload;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RemuxError {
-    /// ffmpeg failed.
+    /// The ffmpeg run failed or exceeded a limit.
     #[error(transparent)]
     Ffmpeg(#[from] FfmpegError),
     /// What ffmpeg wrote is not FLV.
@@ -68,11 +68,11 @@ impl RemuxError {
 /// All that the remux step needs of a batch.
 #[derive(Debug, Clone, Copy)]
 pub struct Job<'a> {
-    /// Batch number.
+    /// Number of the batch, from 0.
     pub number: u64,
-    /// The batch's folder.
+    /// Folder of the batch's files.
     pub dir: &'a Path,
-    /// Its packets.
+    /// Packets and codecs of the batch, as demuxing found them.
     pub facts: &'a BatchFacts,
     /// Its place on the timeline.
     pub placed: &'a Placed,
@@ -93,7 +93,7 @@ impl Job<'_> {
 /// A batch that is ready for air.
 #[derive(Debug, Clone)]
 pub struct Remuxed {
-    /// For the spool.
+    /// The batch as the spool takes it.
     pub ready: ReadyBatch,
     /// Packets that were demuxed and did not come out again.
     pub lost: u64,

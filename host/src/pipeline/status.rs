@@ -29,7 +29,7 @@ pub enum Phase {
     OnAir,
     /// No more is fetched; what is there goes on air.
     Draining,
-    /// Over.
+    /// The run has ended; nothing more is sent.
     Ended,
 }
 
@@ -50,7 +50,7 @@ impl Phase {
 /// Counts since the start of the run.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Stats {
-    /// Now.
+    /// The current phase of the run.
     pub phase: Phase,
     /// The source is a recording: all of it was there from the start.
     pub recording: bool,
@@ -62,17 +62,17 @@ pub struct Stats {
     pub ended_since_ms: Option<u64>,
     /// Why the source gives nothing now, without "source: "; `None` while it is followed.
     pub source_problem: Option<String>,
-    /// Segments on disk.
+    /// Segments fetched to disk since the start of the run.
     pub segments: u64,
-    /// Their bytes.
+    /// Bytes of the fetched segments.
     pub segment_bytes: u64,
     /// Media time in the batch that is being collected, in milliseconds.
     pub buffer_ms: u64,
-    /// Segments that the source did not give, by reason.
+    /// Segments missing, by reason.
     pub gaps: BTreeMap<&'static str, u64>,
-    /// Playlists that started anew.
+    /// Restarts of the playlist.
     pub epochs: u64,
-    /// Batches cut.
+    /// Batches cut, since the start of the run.
     pub batches: u64,
     /// Batches with processed audio on air.
     pub processed: u64,
@@ -92,13 +92,13 @@ pub struct Stats {
     pub lost: Option<Cause>,
     /// Why a stage's newest call failed, by its kind.
     pub stage_problems: BTreeMap<&'static str, String>,
-    /// Packets demuxed.
+    /// Packets that demuxing found.
     pub packets_in: u64,
     /// Packets that remuxing lost.
     pub packets_lost: u64,
     /// Packets of processed audio beyond a batch's length.
     pub packets_trimmed: u64,
-    /// Jumps of the source's time that were spliced out.
+    /// Jumps in the source's timestamps that were spliced.
     pub splices: u64,
     /// The most that rounding moved sound against picture, in microseconds.
     pub max_skew_us: u64,
@@ -134,7 +134,7 @@ impl Default for Status {
 }
 
 impl Status {
-    /// The counts now.
+    /// A copy of the current counters.
     pub fn get(&self) -> Stats {
         self.stats.borrow().clone()
     }
@@ -159,7 +159,7 @@ impl Status {
         self.events.subscribe()
     }
 
-    /// Changes the counts.
+    /// Changes the counters in one step: readers see all of it or nothing.
     pub fn update(&self, change: impl FnOnce(&mut Stats)) {
         self.stats.send_modify(change);
     }
@@ -206,7 +206,7 @@ impl Status {
 /// The JSON line at the end of a run; the names are scripted against.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Report {
-    /// Batches on air.
+    /// Batches that went on air, since the start of the run.
     pub batches: u64,
     /// Of them with the processor's audio.
     pub processed: u64,

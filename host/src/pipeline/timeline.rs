@@ -172,7 +172,7 @@ fn length(packet: &Packet, usual: i64) -> i64 {
     if told.saturating_mul(SLOWER_MAX) > usual { told } else { usual }
 }
 
-/// Places one track.
+/// Maps the packets of one track of a batch to air time.
 struct Place<'a> {
     /// Jumps of the other track, if there is one: a hole in one track alone stays a hole, or it would come out of step.
     other: Option<&'a [i64]>,

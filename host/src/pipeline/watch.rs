@@ -23,7 +23,7 @@ use crate::store::room::{NoRoom, Room};
 /// A stage in its seat.
 #[derive(Debug, Clone)]
 pub struct RunningStage {
-    /// What it decides.
+    /// The kind of stage.
     pub kind: StageKind,
     /// Who sits there.
     pub face: Arc<Face>,
@@ -51,7 +51,7 @@ impl Watch {
         (count(DestinationStatus::on_air), count(|status| !status.disabled))
     }
 
-    /// Counts now.
+    /// A copy of the current counters.
     pub fn stats(&self) -> Stats {
         self.status.get()
     }
@@ -121,7 +121,7 @@ impl Watch {
         self.spool.newest().map_or(0, |batch| batch.end_ms)
     }
 
-    /// Batches that are ready and not yet on air everywhere.
+    /// Batches that are ready and have not aired at every destination.
     pub fn batches_ready(&self) -> usize {
         self.spool.len()
     }

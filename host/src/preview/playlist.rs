@@ -13,7 +13,7 @@ use crate::pipeline::demux::names;
 
 /// Nothing that went on air is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("nothing that went on air is kept: wait for the first batch, or keep more")]
+#[error("no aired batch is stored: wait for the first batch, or keep more")]
 pub struct Empty;
 
 /// The shown part of a batch.

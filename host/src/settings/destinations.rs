@@ -14,7 +14,7 @@ use crate::limits::{DESTINATION_NAME_MAX_CHARS, DESTINATIONS_MAX};
 use crate::pipeline::air::target::Target;
 use crate::pipeline::load::destination_name;
 
-/// A destination.
+/// A receiver of the stream.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Destination {
@@ -36,13 +36,13 @@ pub struct DestinationPatch {
     pub id: Option<String>,
     /// Its URL; not needed with an id.
     pub url: Option<String>,
-    /// See [`Destination`].
+    /// New value of [`Destination::name`]; `Some(None)` removes it.
     #[serde(deserialize_with = "named")]
     pub name: Option<Option<String>>,
     /// See [`Destination`]; `null`: true.
     #[serde(deserialize_with = "named")]
     pub enabled: Option<Option<bool>>,
-    /// See [`Destination`].
+    /// New value of [`Destination::srs_api`]; `Some(None)` removes it.
     #[serde(deserialize_with = "named")]
     pub srs_api: Option<Option<String>>,
 }
@@ -105,7 +105,7 @@ pub(super) fn resolve(destinations: &[Destination], checks: &mut Checks) -> Vec<
     }
     if destinations.len() > DESTINATIONS_MAX {
         let count = destinations.len();
-        checks.wrong(all, format!("has {count} destinations, at most {DESTINATIONS_MAX} are possible"));
+        checks.wrong(all, format!("has {count} destinations; the limit is {DESTINATIONS_MAX}"));
     }
     let mut resolved: Vec<CheckedDestination> = Vec::new();
     let mut given: Vec<Option<&str>> = Vec::new();
@@ -113,7 +113,7 @@ pub(super) fn resolve(destinations: &[Destination], checks: &mut Checks) -> Vec<
         let path = checks.name(format!("destinations[{n}].url"), format!("air.to[{n}]"));
         let text = checks.secret(&path, url);
         match Target::parse(&text) {
-            Ok(_) if resolved.iter().any(|other| other.text == text) => checks.wrong(path, "is there twice"),
+            Ok(_) if resolved.iter().any(|other| other.text == text) => checks.wrong(path, "is listed twice"),
             Ok(target) => {
                 resolved.push(CheckedDestination { text, target, name: String::new(), enabled: *enabled });
                 given.push(name.as_deref());
@@ -137,9 +137,9 @@ pub(super) fn resolve(destinations: &[Destination], checks: &mut Checks) -> Vec<
 /// Why a destination may not have this name beside those before it.
 fn wrong_name(name: &str, before: &[Destination]) -> Option<String> {
     if name.trim().is_empty() {
-        Some("is empty: leave it out, and a name is made of host and application".to_owned())
+        Some("is empty: omit it to have a name made from host and application".to_owned())
     } else if name.chars().count() > DESTINATION_NAME_MAX_CHARS {
-        Some(format!("has {} characters, at most {DESTINATION_NAME_MAX_CHARS} are possible", name.chars().count()))
+        Some(format!("has {} characters; the limit is {DESTINATION_NAME_MAX_CHARS}", name.chars().count()))
     } else if let Err(message) = printable::check(name) {
         Some(message)
     } else if before.iter().any(|other| other.name.as_deref() == Some(name)) {
@@ -178,7 +178,7 @@ impl Settings {
             }
             (_, Some(url)) => Destination { url, ..Destination::default() },
             (None, None) => {
-                let message = "is missing: the URL of a new destination, or the id of one that is there".to_owned();
+                let message = "is missing: give the URL of a new destination, or the id of an existing one".to_owned();
                 problems.push(Problem { path: format!("destinations[{n}].url"), message });
                 return None;
             }

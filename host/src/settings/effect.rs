@@ -38,7 +38,7 @@ pub struct ChangeEffect {
 }
 
 impl ChangeEffect {
-    /// Nothing differs.
+    /// True if the settings are equal, so that nothing has to be applied.
     pub fn is_nothing(&self) -> bool {
         self.live.is_empty() && self.restart.is_empty()
     }

@@ -8,9 +8,9 @@ use crate::config::{Problem, printable};
 /// A request header; its value is a secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Header {
-    /// Its name.
+    /// Name of the header, as it is sent.
     pub name: String,
-    /// Its value.
+    /// Value of the header; a secret.
     pub value: String,
 }
 
@@ -18,9 +18,9 @@ pub struct Header {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HeaderPatch {
-    /// Its name.
+    /// Name of the header, compared without case.
     pub name: String,
-    /// Its value.
+    /// New value; `None` keeps the old one.
     #[serde(default)]
     pub value: Option<String>,
 }
@@ -36,7 +36,7 @@ pub(super) fn resolve(headers: &[Header], of: &str, checks: &mut Checks) -> Vec<
         let (name, value) = (checks.secret(&path, name), checks.secret(&path, value));
         if !is_name(&name) {
             // Without a colon the name may be the secret.
-            let right = "is not a header: \"Name: value\" would be right, its name of letters, digits, '-' and '_'";
+            let right = "is not a header; expected \"Name: value\", with a name of letters, digits, '-' and '_'";
             let path = checks.name(path.as_str(), of).to_owned();
             checks.wrong(path, right);
         }
@@ -79,7 +79,7 @@ impl Known<'_> {
                     headers.push(Header { name, value: before.value.clone() });
                     continue;
                 }
-                (None, Some(_)) => format!("must be given again: {name} would go to another server than before"),
+                (None, Some(_)) => format!("must be given again: {name} would be sent to another server than before"),
                 (None, None) => "is missing: this header had no value before".to_owned(),
             };
             problems.push(Problem { path: format!("{path}[{n}].value"), message: problem });

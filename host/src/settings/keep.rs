@@ -12,7 +12,7 @@ use crate::limits::{KEEP_BATCHES, KEEP_BATCHES_DEFAULT, KEEP_SECONDS};
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Keep {
-    /// So many.
+    /// Number of aired batches to keep, the newest ones.
     pub batches: Option<u32>,
     /// Not older than so many seconds.
     pub max_age_seconds: Option<u64>,

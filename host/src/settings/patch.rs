@@ -11,7 +11,7 @@ use crate::config::Problem;
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Patch {
-    /// The source.
+    /// Changes of the source.
     pub source: Option<SourcePatch>,
     /// The processor; `null` removes it.
     #[serde(deserialize_with = "named")]
@@ -27,9 +27,9 @@ pub struct Patch {
     /// Time in hand; `null`: worked out.
     #[serde(deserialize_with = "named")]
     pub cushion_seconds: Option<Option<f64>>,
-    /// What is kept.
+    /// New retention; `None` keeps the old one.
     pub keep: Option<Keep>,
-    /// Settings of stages.
+    /// Changes of the stages.
     pub stages: Option<StagesPatch>,
 }
 

@@ -15,15 +15,15 @@ use crate::limits::{IN_FLIGHT, IN_FLIGHT_DEFAULT};
 /// How a processor's address may begin.
 pub const PROCESSOR_SCHEMES: [&str; 4] = ["http", "https", "ws", "wss"];
 
-/// The processor.
+/// The Socket.IO server that processes the audio.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Processor {
-    /// Socket.IO server.
+    /// URL of the server: http, https, ws or wss. May hold credentials.
     pub url: String,
-    /// Engine.IO path.
+    /// Path of Engine.IO on the server; `None`: `/socket.io/`.
     pub path: Option<String>,
-    /// Socket.IO namespace.
+    /// Namespace to connect to; `None`: the path of the URL.
     pub namespace: Option<String>,
     /// Sent in Socket.IO's CONNECT; a secret.
     pub auth: Option<Value>,
@@ -37,20 +37,20 @@ pub struct Processor {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct ProcessorPatch {
-    /// See [`Processor`].
+    /// New value of [`Processor::url`].
     pub url: Option<String>,
-    /// See [`Processor`].
+    /// New value of [`Processor::path`]; `Some(None)` removes it.
     #[serde(deserialize_with = "named")]
     pub path: Option<Option<String>>,
-    /// See [`Processor`].
+    /// New value of [`Processor::namespace`]; `Some(None)` removes it.
     #[serde(deserialize_with = "named")]
     pub namespace: Option<Option<String>>,
-    /// See [`Processor`].
+    /// New value of [`Processor::auth`]; `Some(None)` removes it.
     #[serde(deserialize_with = "named")]
     pub auth: Option<Option<Value>>,
-    /// All headers.
+    /// All headers from now on; those not in the list are removed.
     pub headers: Option<Vec<HeaderPatch>>,
-    /// See [`Processor`].
+    /// New value of [`Processor::in_flight`]; `Some(None)` removes it.
     #[serde(deserialize_with = "named")]
     pub in_flight: Option<Option<u32>>,
 }
@@ -105,7 +105,7 @@ impl Processor {
         set(&mut self.namespace, patch.namespace);
         let elsewhere = origin(&self.url) != before;
         if elsewhere && self.auth.is_some() && patch.auth.is_none() {
-            let message = "must be given again, or null: it would go to another server than before".to_owned();
+            let message = "must be given again, or null: it would be sent to another server than before".to_owned();
             problems.push(Problem { path: "processor.auth".to_owned(), message });
         }
         set(&mut self.auth, patch.auth);

@@ -17,11 +17,11 @@ use crate::pipeline::source::HeaderHost;
 /// How the URL of a source may begin.
 const SCHEMES: [&str; 2] = ["http", "https"];
 
-/// The source.
+/// The HLS source of a pipeline.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Source {
-    /// HLS playlist.
+    /// URL of the HLS playlist, master or media. May hold credentials.
     pub url: String,
     /// Another one with the same content, for when the first goes stale.
     pub backup_url: Option<String>,
@@ -71,21 +71,21 @@ pub enum CatchUp {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct SourcePatch {
-    /// See [`Source`].
+    /// New value of [`Source::url`].
     pub url: Option<String>,
-    /// See [`Source`].
+    /// New value of [`Source::backup_url`]; `Some(None)` removes it.
     #[serde(deserialize_with = "named")]
     pub backup_url: Option<Option<String>>,
-    /// See [`Source`].
+    /// New value of [`Source::max_bandwidth`]; `Some(None)` removes it.
     #[serde(deserialize_with = "named")]
     pub max_bandwidth: Option<Option<u64>>,
-    /// See [`Source`].
+    /// New value of [`Source::resolution`]; `Some(None)` removes it.
     #[serde(deserialize_with = "named")]
     pub resolution: Option<Option<String>>,
-    /// See [`Source`].
+    /// New value of [`Source::live_edge`]; `Some(None)` removes it.
     #[serde(deserialize_with = "named")]
     pub live_edge: Option<Option<u32>>,
-    /// All headers.
+    /// All headers from now on; those not in the list are removed.
     pub headers: Option<Vec<HeaderPatch>>,
     /// All hosts besides the source's own that they are sent to; `null`: none.
     #[serde(deserialize_with = "named")]
@@ -223,7 +223,7 @@ fn resolve_resolution(text: &str, checks: &mut Checks) -> Option<(u32, u32)> {
 fn resolve_hosts(hosts: &[String], checks: &mut Checks) -> Vec<String> {
     let path = checks.name("source.headerHosts", "source.header_hosts");
     if hosts.len() > HEADER_HOSTS_MAX {
-        checks.wrong(path, format!("has {} hosts; at most {HEADER_HOSTS_MAX} can be named", hosts.len()));
+        checks.wrong(path, format!("has {} hosts; the limit is {HEADER_HOSTS_MAX}", hosts.len()));
     }
     let mut resolved = Vec::new();
     for (n, host) in hosts.iter().enumerate() {

@@ -50,13 +50,13 @@ pub struct Stage {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct PreviousStage {
-    /// As in [`Stage`].
+    /// The component of that version, see [`Stage::component`].
     pub component: Option<String>,
-    /// As in [`Stage`].
+    /// The stage's own settings, see [`Stage::settings`].
     pub settings: Option<Value>,
 }
 
-/// Changes of stages.
+/// Changes of each stage's settings.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct StagesPatch {
@@ -231,7 +231,7 @@ impl Stages {
 fn file(component: &str, kind: StageKind, storage: &Storage, checks: &mut Checks) -> Option<PathBuf> {
     let wrong = match storage.component(component) {
         Some(file) if file.is_file() => return Some(file),
-        Some(_) => format!("{component} is not in this host's store; `outboard stage add FILE` puts it there"),
+        Some(_) => format!("{component} is not in this host's store; add it with `outboard stage add FILE`"),
         None => format!("{component:?} is not a digest: \"sha256:\" and 64 hexadecimal digits"),
     };
     checks.wrong(component_path(kind), wrong);

@@ -29,9 +29,9 @@ async fn a_handshake_that_is_wrong_is_named() {
     let cases: [(&'static [u8], &str); 5] = [
         (
             &b"HTTP/1.1 400 Bad Request\r\n\r\n"[..],
-            "is 0x48, expected 0x03 (RTMP without encryption); this is how HTTP",
+            "is 0x48, expected 0x03 (RTMP without encryption); this is an HTTP answer",
         ),
-        (b"\x15\x03\x01\x00\x02\x02\x46", "is 0x15, expected 0x03 (RTMP without encryption); this is how TLS"),
+        (b"\x15\x03\x01\x00\x02\x02\x46", "is 0x15, expected 0x03 (RTMP without encryption); this is a TLS answer"),
         (b"", "the server closed the connection after 0 bytes, in S0, expected 3073"),
         (SHORT, "the server closed the connection after 700 bytes, in S1, expected 3073"),
         (LONG, "the server closed the connection after 3000 bytes, in S2, expected 3073"),

@@ -39,7 +39,7 @@ async fn a_login_that_is_refused_is_named_and_not_tried_again_at_once() {
     for (given, connections, want) in [
         (Some("me%40studio:SECRET2"), 3, "the server refused the login of user \"me@studio\": wrong user or password"),
         (Some("you:SECRET2"), 2, "the server refused the login of user \"you\": the server does not know the user"),
-        (None, 1, "the server wants a login (adobe), and the destination's URL holds none"),
+        (None, 1, "the server requires a login (adobe), and the destination's URL has none"),
     ] {
         let server = FakeServer::start(|_| Script { login: Some(ADOBE), ..GOOD }).await;
         let url = given.map_or_else(|| server.url("key"), |login| with_login(&server.url("key"), login));

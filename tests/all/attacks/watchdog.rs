@@ -48,7 +48,7 @@ async fn a_process_that_was_stopped_is_no_hang() {
     // What is tested is time that passes: there is nothing to wait for.
     tokio::time::sleep(AWAY).await;
     server.process().signal(Signal::SIGCONT);
-    server.process().until("the process was not run for", Duration::from_secs(60)).await;
+    server.process().until("the process did not run for", Duration::from_secs(60)).await;
     let wanted = video(&before) + 300;
     server.until(None, &id, "sending again", ON_AIR_LIMIT, |status| video(status) >= wanted).await;
     assert!(!server.log().iter().any(|line| line.contains("ends with code")), "{:#?}", server.log());
@@ -109,7 +109,7 @@ async fn a_stream_that_is_to_be_live_skips_what_piled_up_while_the_process_was_a
     tokio::time::sleep(LONG_AWAY).await;
     let back = Instant::now();
     server.process().signal(Signal::SIGCONT);
-    server.process().until("skipped to be live again", Duration::from_secs(60)).await;
+    server.process().until("skipped to return to the live edge", Duration::from_secs(60)).await;
     server.until(None, &id, "over", ON_AIR_LIMIT, |status| status["phase"] == "STOPPED").await;
     let query =
         "query($id: ID!) { pipeline(id: $id) { status { counters { segments segmentsMissing { reason count } } } } }";

@@ -150,7 +150,7 @@ async fn a_picture_without_the_sound_that_is_promised_does_not_go_on_air() {
     };
     let refused = run("/master.m3u8").await;
     assert_eq!(refused.status.code(), Some(1), "{:#?}", refused.log);
-    assert!(refused.lines_with("promises sound (CODECS=") > 0, "{:#?}", refused.log);
+    assert!(refused.lines_with("declares audio (CODECS=") > 0, "{:#?}", refused.log);
     let silent = run("/x.m3u8").await;
     assert!(silent.status.success() && silent.count("packets_on_air") > 0, "a media playlist promises nothing");
 }

@@ -174,6 +174,6 @@ async fn a_backup_with_its_sound_arranged_otherwise_is_not_used() {
     let mut run = Run::with(origin.url("/x.m3u8"), |config| config.backup_url = Some(origin.url("/backup.m3u8")));
     assert_eq!(run.take(3).await, ["started live", "0 a", "stale main"]);
     let warning = run.told().await;
-    assert!(warning.contains("arranged otherwise"), "{warning}");
+    assert!(warning.contains("carries its audio differently"), "{warning}");
     run.stop().await;
 }

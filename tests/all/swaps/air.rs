@@ -81,7 +81,7 @@ async fn a_swap_that_would_take_the_stream_off_air_is_refused_with_numbers_and_t
     let back = ended(&server, &back.data("rollBackStage")["id"]).await;
     assert_eq!((&back["state"], &back["fresh"]), (&json!("DONE"), &json!(true)), "{back:#}");
     let cut = back["steps"].as_array().unwrap().iter().find(|step| step["step"] == "CUT_OVER").unwrap();
-    assert!(cut["detail"].as_str().unwrap().contains("starts from nothing"), "{back:#}");
-    assert!(server.log().iter().any(|line| line.contains("it starts from nothing")), "{:#?}", server.log());
+    assert!(cut["detail"].as_str().unwrap().contains("starts without state"), "{back:#}");
+    assert!(server.log().iter().any(|line| line.contains("it starts without state")), "{:#?}", server.log());
     assert_eq!(server.log().iter().filter(|line| line.contains("off-air")).count(), 0, "{:#?}", server.log());
 }

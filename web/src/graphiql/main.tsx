@@ -57,10 +57,10 @@ function Page() {
           type="password"
           autoComplete="off"
           spellCheck={false}
-          placeholder={known ? "in use; submit empty to forget it" : "none: enough for a server on loopback only"}
+          placeholder={known ? "set; submit an empty field to remove it" : "none; a server on loopback only needs none"}
         />
         <button type="submit">{known ? "Replace" : "Use"}</button>
-        <span className="kept">forgotten when this tab is closed</span>
+        <span className="kept">removed when this tab is closed</span>
       </form>
       <Explorer key={round} />
     </>

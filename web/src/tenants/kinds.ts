@@ -24,7 +24,7 @@ export const KIND_GROUPS: readonly KindGroup[] = [
       ["OFF_AIR", "Off air"],
       ["FALLBACK", "Original audio instead of processed"],
       ["BATCH_LOST", "Batch lost"],
-      ["BATCH_TOO_LONG", "Batch too long to come in time"],
+      ["BATCH_TOO_LONG", "Batch too long for its deadline"],
       ["DESTINATION_CONNECTED", "Destination connected"],
       ["DESTINATION_LOST", "Destination lost"],
       ["DESTINATION_DROPPED", "Packets dropped for a destination"],

@@ -155,7 +155,7 @@ fn bound(what: &str, found: usize, most: usize) -> Result<()> {
 /// What a selection set comes to with all its fragments.
 #[derive(Debug, Clone, Copy, Default)]
 struct Size {
-    /// Fields and spreads.
+    /// Fields and fragment spreads so far.
     selections: usize,
     /// Fields of the set itself, those of its fragments included.
     first: usize,

@@ -29,7 +29,7 @@ use crate::limits::{
     GRAPHQL_ANSWER_TIMEOUT, GRAPHQL_INIT_TIMEOUT, GRAPHQL_NESTING_MAX, GRAPHQL_PING_EVERY, GRAPHQL_WRITE_TIMEOUT,
 };
 
-/// The schema.
+/// The schema with its root types, built once for each server.
 pub type OutboardSchema = Schema<Query, Mutation, Subscription>;
 
 /// The GraphQL API of a server. Cheap to clone.
@@ -107,7 +107,7 @@ impl Endpoint {
         self.0.waits
     }
 
-    /// The core.
+    /// The core that the resolvers call.
     pub fn control(&self) -> &Control {
         &self.0.control
     }

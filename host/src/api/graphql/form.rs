@@ -25,7 +25,7 @@ pub enum Wrong {
 /// The head of a part.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Part {
-    /// The field's name.
+    /// Name of the form's field, from Content-Disposition.
     pub name: String,
     /// The name of the file, if it is one.
     pub file: Option<String>,

@@ -38,7 +38,7 @@ pub struct Greeting {
 }
 
 impl Greetings {
-    /// One more.
+    /// Admits one more unauthenticated WebSocket; the oldest of the busiest address is ended if there are too many.
     pub fn enter(&self, Peer(from): Peer) -> Greeting {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if waiting.there.len() >= GRAPHQL_GREETINGS_MAX {

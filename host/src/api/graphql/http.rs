@@ -38,7 +38,7 @@ enum Accepted {
     Events,
 }
 
-/// `POST /graphql`.
+/// `POST /graphql`: one operation as JSON, answered as JSON or as server-sent events.
 pub async fn post(State(api): State<Api>, caller: Result<Caller, Refusal>, headers: HeaderMap, body: Body) -> Response {
     let accepted = accepted(&headers);
     let Caller(actor) = match caller {

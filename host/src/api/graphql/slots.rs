@@ -15,14 +15,14 @@ use crate::limits::{
     GRAPHQL_UPLOADS_MAX,
 };
 
-/// What is counted.
+/// The kinds of use that a tenant has a limit of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// Requests under way, from before they are read until their answer was taken.
     Answer,
     /// Requests with a file.
     Upload,
-    /// WebSocket connections.
+    /// An open WebSocket, with or without subscriptions.
     Socket,
     /// Subscriptions, over any transport.
     Subscription,

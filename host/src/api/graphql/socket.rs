@@ -31,7 +31,7 @@ pub fn is_message(text: &[u8]) -> bool {
     std::str::from_utf8(text).is_ok_and(|text| session::said(text).is_ok())
 }
 
-/// `GET /graphql`.
+/// `GET /graphql`: upgrades to a WebSocket with the protocol `graphql-transport-ws`.
 pub async fn open(
     State(api): State<Api>,
     caller: Result<Caller, Refusal>,

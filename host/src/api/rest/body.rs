@@ -19,7 +19,7 @@ use crate::limits::{REST_BODY_BYTES_MAX, REST_BODY_TIMEOUT, REST_NAMES_SHOWN};
 #[derive(Debug, Default)]
 pub struct Body(Map<String, Value>);
 
-/// A query string.
+/// The parameters of a query string, as REST reads them.
 #[derive(Debug, Default)]
 pub struct Query(Map<String, Value>);
 
@@ -34,7 +34,7 @@ pub struct Fields {
 // === impl Body ===
 
 impl Body {
-    /// To be read.
+    /// Reads the parameters as typed fields; problems are collected.
     pub fn fields(self) -> Fields {
         Fields { left: self.0, known: Vec::new(), problems: Vec::new() }
     }
@@ -84,7 +84,7 @@ fn invalid(path: &str, message: &str) -> Response {
 // === impl Query ===
 
 impl Query {
-    /// To be read.
+    /// Reads the body as typed fields; problems are collected.
     pub fn fields(self) -> Fields {
         Fields { left: self.0, known: Vec::new(), problems: Vec::new() }
     }
@@ -139,7 +139,7 @@ impl Fields {
         }
     }
 
-    /// `true` or `false`.
+    /// Reads `true` or `false`; anything else is a problem.
     pub fn flag(&mut self, name: &'static str) -> Option<bool> {
         match self.take(name)? {
             Value::Bool(flag) => Some(flag),

@@ -20,11 +20,11 @@ use crate::control::error::ControlError;
 use crate::control::health::HealthState;
 use crate::limits::{HEALTH_CHECK_EVERY, HEALTH_CHECK_MAX, REST_NAMES_SHOWN};
 
-/// How we are.
+/// The health of the server as JSON.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Report {
-    /// `ok` or `failing`.
+    /// `ok` or `failing`, with the reasons beside it.
     status: &'static str,
     version: &'static str,
     uptime_seconds: u64,
@@ -48,12 +48,12 @@ struct Pipelines {
     failing: usize,
 }
 
-/// `GET /livez`
+/// `GET /livez`: the process answers requests.
 pub async fn alive() -> &'static str {
     "ok\n"
 }
 
-/// `GET /readyz`
+/// `GET /readyz`: the server can accept work; else 503 and the reasons.
 pub async fn ready(State(api): State<Api>) -> Response {
     match troubles(&api).await.as_slice() {
         [] => "ok\n".into_response(),
@@ -61,7 +61,7 @@ pub async fn ready(State(api): State<Api>) -> Response {
     }
 }
 
-/// `GET /api/health`
+/// `GET /api/health`: the health of the server and of the pipelines that the caller may see.
 pub async fn health(
     State(api): State<Api>,
     headers: HeaderMap,

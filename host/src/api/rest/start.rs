@@ -33,7 +33,7 @@ struct Wish {
     destination_url: Option<String>,
 }
 
-/// The handler.
+/// `POST /api/pipeline/start`: creates, changes or starts a pipeline.
 pub async fn start(State(api): State<Api>, Caller(actor): Caller, body: Body) -> Result<Json<Told<Status>>, Refusal> {
     let wish = Wish::read(body.fields())?;
     let started = to_the_end(async move {

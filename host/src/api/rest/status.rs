@@ -21,7 +21,7 @@ use crate::metrics::Step;
 use crate::settings::Settings;
 use crate::unix_time::now_ms;
 
-/// A pipeline now.
+/// The status of one pipeline as REST shows it.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Status {
@@ -51,7 +51,7 @@ struct Counts {
     current_buffer_size: f64,
 }
 
-/// The handler.
+/// `GET /api/pipeline/status`: the status of one pipeline.
 pub async fn status(
     State(api): State<Api>,
     Caller(actor): Caller,
@@ -73,7 +73,7 @@ pub async fn status(
 // === impl Status ===
 
 impl Status {
-    /// Of a pipeline.
+    /// The status of this pipeline now.
     pub fn of(entry: &Entry) -> Self {
         let snapshot = entry.snapshot();
         Self::new(&entry.id().stream, &entry.settings(), &snapshot, entry.desired_running())

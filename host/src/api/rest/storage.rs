@@ -48,7 +48,7 @@ pub struct Cleaned {
     dry_run: bool,
 }
 
-/// `GET /api/storage/stats`
+/// `GET /api/storage/stats`: the disk usage of the tenant or of one pipeline.
 pub async fn stats(State(api): State<Api>, Caller(actor): Caller, query: Query) -> Result<Json<Told<Stats>>, Refusal> {
     let mut fields = query.fields();
     let stream = fields.text("streamId");
@@ -73,7 +73,7 @@ pub async fn stats(State(api): State<Api>, Caller(actor): Caller, query: Query) 
     Ok(Json(Told::new(message, stats)))
 }
 
-/// `POST /api/storage/clean`
+/// `POST /api/storage/clean`: removes files of aired batches.
 pub async fn clean(State(api): State<Api>, Caller(actor): Caller, body: Body) -> Result<Json<Told<Cleaned>>, Refusal> {
     let mut fields = body.fields();
     let keep: u32 = fields.whole("keepLast").unwrap_or(REST_CLEAN_KEEPS);

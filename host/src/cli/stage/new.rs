@@ -63,11 +63,11 @@ fn name(args: &NewArgs) -> Result<String, Problem> {
 
 /// Makes the folder; one that is there must be empty, so that nothing of the user's is touched.
 fn make_empty(dir: &Path) -> anyhow::Result<()> {
-    std::fs::create_dir_all(dir).with_context(|| format!("cannot make the folder {}", dir.display()))?;
+    std::fs::create_dir_all(dir).with_context(|| format!("cannot create the folder {}", dir.display()))?;
     let mut entries = std::fs::read_dir(dir).with_context(|| format!("cannot read the folder {}", dir.display()))?;
     if let Some(entry) = entries.next() {
         let held = entry.map(|entry| entry.file_name().to_string_lossy().into_owned()).unwrap_or_default();
-        bail!("{} is not empty, it holds {held}; name a folder that is empty or not there yet", dir.display());
+        bail!("{} is not empty, it holds {held}; name an empty or a new folder", dir.display());
     }
     Ok(())
 }

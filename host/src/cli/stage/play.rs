@@ -70,7 +70,7 @@ pub async fn replay(args: &ReplayArgs, config: &StageRuntimeConfig) -> anyhow::R
     say(&format!("then: {}", evidence.error));
     let (played, again) = replay::evidence(runtime, component, &evidence).await?;
     show(&played);
-    say(if again { "it fails again" } else { "it does not fail: what it did then is not in what was kept" });
+    say(if again { "it fails again" } else { "it does not fail: the recorded calls do not reproduce the failure" });
     Ok(if again { Ending::Failed } else { Ending::Done })
 }
 

@@ -58,14 +58,14 @@ struct Seen {
 /// What was made of a file as it is.
 #[derive(Debug, PartialEq)]
 enum Verdict {
-    /// Nothing yet.
+    /// The file may still be changing; it is read once two scans find it equal.
     Waits,
     Taken,
-    /// Under this policy.
+    /// Rejected under this stage policy; it is read again when the policy changes.
     Refused(Option<Value>),
 }
 
-/// Files by path.
+/// Files of all folders with what the last scan found.
 type Known = HashMap<PathBuf, Seen>;
 
 /// Folders whose files are being added, by whose they are: a file that compiles for long keeps nobody else's waiting.
@@ -156,7 +156,7 @@ async fn take(control: &Control, tenant: Option<String>, path: &Path, signed: bo
         let file = read(&signature_of(path), STAGE_SIGNATURE_BYTES_MAX as u64, "a signature").await;
         match file.and_then(|file| Signature::read(&file)) {
             Ok(signature) => Some(signature.text()),
-            Err(reason) => return refuse(format!("its signature file: {reason}")),
+            Err(reason) => return refuse(format!("signature file: {reason}")),
         }
     } else {
         None
@@ -174,7 +174,7 @@ async fn take(control: &Control, tenant: Option<String>, path: &Path, signed: bo
                 name = label.name,
                 version = label.version,
                 digest = label.digest,
-                "a component was dropped in"
+                "added a component from a stages folder"
             );
             true
         }
@@ -185,10 +185,10 @@ async fn take(control: &Control, tenant: Option<String>, path: &Path, signed: bo
 }
 
 async fn read(path: &Path, most: u64, what: &str) -> Result<Vec<u8>, String> {
-    let unread = |error: std::io::Error| format!("it cannot be read: {error}");
+    let unread = |error: std::io::Error| format!("cannot be read: {error}");
     let bytes = tokio::fs::metadata(path).await.map_err(unread)?.len();
     if bytes > most {
-        return Err(format!("{bytes} bytes; {what} may have {most} at most"));
+        return Err(format!("has {bytes} bytes; the limit for {what} is {most}"));
     }
     tokio::fs::read(path).await.map_err(unread)
 }

@@ -19,7 +19,7 @@ use crate::stage::{Asker, ComponentLabel, Digest, StageComponent, StageKind, Sta
 pub struct Known {
     /// Identity: the SHA-256 of the file.
     pub digest: Digest,
-    /// What it decides.
+    /// The kind of stage, which is the world that it implements.
     pub kind: StageKind,
     /// By its own account.
     pub name: String,
@@ -27,9 +27,9 @@ pub struct Known {
     pub version: String,
     /// By its own account.
     pub summary: String,
-    /// JSON.
+    /// JSON Schema of its settings, as JSON text.
     pub settings_schema: String,
-    /// The file, bytes.
+    /// Size of the file in bytes.
     pub size: u64,
     /// Names of the interfaces it imports.
     pub imports: Vec<String>,
@@ -45,7 +45,7 @@ impl Known {
     }
 }
 
-/// All of it.
+/// Descriptions of all components that were loaded before, and the turns of those that are loading.
 #[derive(Debug, Default)]
 pub(super) struct Facts {
     /// Each kind's default first.

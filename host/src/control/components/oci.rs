@@ -39,18 +39,18 @@ const SIGNATURE: &str = "outboard.stage.signature";
 /// What to pull, and how.
 #[derive(Debug, Clone)]
 pub struct Wanted {
-    /// Which component.
+    /// Registry, repository and digest of the component.
     pub reference: Reference,
     /// Who we are, where the registry asks.
     pub credentials: Option<Credentials>,
-    /// Without TLS.
+    /// Uses http instead of https. A password is then sent to this machine only.
     pub insecure: bool,
 }
 
 /// A component from a registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pulled {
-    /// The file.
+    /// The component's file; its digest was verified.
     pub bytes: Bytes,
     /// The signature that was stored with it.
     pub signature: Option<String>,
@@ -59,11 +59,11 @@ pub struct Pulled {
 /// How long it may take, and how much it may be.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
-    /// To a connection.
+    /// Limit for opening a connection.
     pub connect: Duration,
-    /// Without a byte.
+    /// Limit for a pause without a byte.
     pub idle: Duration,
-    /// All of it.
+    /// Limit for the whole pull, with redirects and authentication.
     pub whole: Duration,
     /// Of the component's file.
     pub bytes: u64,
@@ -84,9 +84,9 @@ impl Default for Bounds {
 #[derive(Debug, thiserror::Error)]
 pub enum OciError {
     /// No answer, or one that broke off.
-    #[error("the registry {registry} does not answer: {reason}")]
+    #[error("the registry {registry} cannot be reached: {reason}")]
     Down {
-        /// Host and port.
+        /// The registry's host and port.
         registry: String,
         /// In the system's words.
         reason: String,
@@ -94,7 +94,7 @@ pub enum OciError {
     /// It takes too long.
     #[error("the registry {registry} did not send the component within {limit:?}")]
     Slow {
-        /// Host and port.
+        /// The registry's host and port.
         registry: String,
         /// For all of it.
         limit: Duration,
@@ -102,31 +102,31 @@ pub enum OciError {
     /// An answer that is none.
     #[error("the registry {registry} answers {status} when asked for the {what}")]
     Status {
-        /// Host and port.
+        /// The registry's host and port.
         registry: String,
         /// Manifest, component or token.
         what: &'static str,
-        /// Of the answer.
+        /// HTTP status of the response.
         status: StatusCode,
     },
     /// What it has is not what was asked for.
-    #[error("the registry {registry} sent a {what} with the digest {found}; asked for was {wanted}")]
+    #[error("the registry {registry} sent a {what} with the digest {found}; expected {wanted}")]
     Digest {
-        /// Host and port.
+        /// The registry's host and port.
         registry: String,
-        /// Manifest or component.
+        /// What was requested: manifest or component.
         what: &'static str,
-        /// `sha256:…`.
+        /// The expected digest, `sha256:` and 64 hexadecimal digits.
         wanted: String,
-        /// Of what came.
+        /// The digest of the bytes that were received.
         found: String,
     },
     /// More than it may be, or than it said.
-    #[error("the {what} is longer than {most} bytes, which is all that it may have")]
+    #[error("the {what} is longer than the limit of {most} bytes")]
     Long {
         /// Manifest, component or token.
         what: &'static str,
-        /// Bytes.
+        /// The limit in bytes.
         most: u64,
     },
     /// Not in the layout.
@@ -203,9 +203,13 @@ impl Session<'_> {
         match answer.status() {
             StatusCode::OK => Ok(answer),
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(OciError::Auth(format!(
-                "the registry {} does not let {} have the {what}",
+                "the registry {} denies {} the {what}",
                 self.registry,
-                if self.wanted.credentials.is_some() { "this user" } else { "whoever gives no user name and password" }
+                if self.wanted.credentials.is_some() {
+                    "this user"
+                } else {
+                    "access without a user name and password to"
+                }
             ))),
             status => Err(OciError::Status { registry: self.registry.clone(), what, status }),
         }
@@ -262,23 +266,23 @@ fn layer(manifest: &[u8], most: u64) -> Result<(Descriptor, Option<String>), Oci
     let read: serde_json::Value =
         serde_json::from_slice(manifest).map_err(|error| wrong(format!("is not JSON: {error}")))?;
     if read.get("manifests").is_some() {
-        return Err(wrong("is an index of several images; give the digest of the component's own manifest".to_owned()));
+        return Err(wrong("is an index of several images; use the digest of the component's own manifest".to_owned()));
     }
     let read: ImageManifest =
-        serde_json::from_value(read).map_err(|error| wrong(format!("is not one of an OCI image: {error}")))?;
+        serde_json::from_value(read).map_err(|error| wrong(format!("is not an OCI image manifest: {error}")))?;
     let config = read.config().media_type();
     if config.as_ref() != CONFIG {
-        return Err(wrong(format!("is of a {config}; a Wasm component's configuration is {CONFIG}")));
+        return Err(wrong(format!("has a configuration of type {config}; expected {CONFIG}")));
     }
     let [layer] = read.layers().as_slice() else {
-        return Err(wrong(format!("has {} layers; a component is one", read.layers().len())));
+        return Err(wrong(format!("has {} layers; expected 1", read.layers().len())));
     };
     if layer.media_type().as_ref() != LAYER {
-        return Err(wrong(format!("has a layer {}; a component's is {LAYER}", layer.media_type())));
+        return Err(wrong(format!("has a layer of type {}; expected {LAYER}", layer.media_type())));
     }
     is_sha256(layer.digest()).map_err(|what| wrong(format!("has a layer with the digest {what}")))?;
     if layer.size() > most {
-        return Err(wrong(format!("is of a component of {} bytes; it may have {most}", layer.size())));
+        return Err(wrong(format!("has a layer of {} bytes; the limit is {most}", layer.size())));
     }
     let signature = [layer.annotations().as_ref(), read.annotations().as_ref()]
         .into_iter()
@@ -291,7 +295,7 @@ fn layer(manifest: &[u8], most: u64) -> Result<(Descriptor, Option<String>), Oci
 fn is_sha256(digest: &Digest) -> Result<(), String> {
     match digest.algorithm() {
         DigestAlgorithm::Sha256 => Ok(()),
-        other => Err(format!("{digest}: {other} is not known here; wanted is sha256")),
+        other => Err(format!("{digest}: {other} is not supported; expected sha256")),
     }
 }
 

@@ -44,7 +44,7 @@ impl StagePolicy {
         let mut problems = Vec::new();
         let listed = self.allow.as_deref().unwrap_or_default();
         if listed.len() > STAGE_POLICY_DIGESTS_MAX {
-            let message = format!("has {} digests, at most {STAGE_POLICY_DIGESTS_MAX} are possible", listed.len());
+            let message = format!("has {} digests; the limit is {STAGE_POLICY_DIGESTS_MAX}", listed.len());
             problems.push(Problem { path: "allow".to_owned(), message });
         } else {
             let wrong = listed.iter().enumerate().filter(|(_, digest)| !is_digest(digest));
@@ -78,12 +78,12 @@ impl StagePolicy {
         let Some(key) = self.key().map_err(wrong)? else { return Ok(None) };
         match signature {
             None => Err(wrong(format!(
-                "is missing: this tenant takes components that are signed with its key {} only",
+                "is missing: this tenant accepts only components that are signed with its key {}",
                 key.id()
             ))),
             Some(signature) if key.verifies(bytes, signature) => Ok(Some(key.id())),
             Some(_) => Err(wrong(format!(
-                "is not of this file ({digest}) with the tenant's key {}; sign the file as it is",
+                "does not match this file ({digest}) and the tenant's key {}; sign the unchanged file",
                 key.id()
             ))),
         }
@@ -120,7 +120,7 @@ impl StagePolicy {
 
     fn key(&self) -> Result<Option<PublicKey>, String> {
         let key = self.public_key.as_deref().map(PublicKey::from_pem).transpose();
-        key.map_err(|error| format!("cannot be held against the tenant's key, which {error}"))
+        key.map_err(|error| format!("cannot be verified: the tenant's key {error}"))
     }
 }
 

@@ -13,13 +13,13 @@ use crate::unix_time::now_ms;
 /// A component to be fetched.
 #[derive(Debug, Clone)]
 pub struct NewPull {
-    /// `oci://host[:port]/name[:tag]@sha256:…`.
+    /// Address of the image, `oci://host[:port]/name[:tag]@sha256:…`; the digest is required.
     pub reference: String,
     /// Whose it will be; `None`: every tenant's.
     pub tenant: Option<String>,
     /// Who we are to the registry.
     pub credentials: Option<Credentials>,
-    /// Without TLS.
+    /// Uses http instead of https. A password is then sent to this machine only.
     pub insecure: bool,
     /// Its detached signature in base64; `None`: the one that the registry has with it.
     pub signature: Option<String>,

@@ -24,7 +24,7 @@ pub struct Shelf {
 /// How a tenant comes to have a component.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Standing {
-    /// As everybody.
+    /// Whether the component is shared with every tenant.
     pub shared: bool,
     /// As its own; within, the id of the key that it is signed with.
     pub own: Option<Option<String>>,
@@ -46,7 +46,7 @@ impl Drop for Pulling<'_> {
 // === impl Shelf ===
 
 impl Shelf {
-    /// What components are.
+    /// Descriptions of components that were loaded before.
     pub(super) fn facts(&self) -> &Facts {
         &self.facts
     }

@@ -35,19 +35,19 @@ impl PublicKey {
     /// # Errors
     /// What is wrong, and what would be right.
     pub fn from_pem(pem: &str) -> Result<Self, String> {
-        const WANTED: &str = "wanted is an Ed25519 or ECDSA P-256 public key as PEM (-----BEGIN PUBLIC KEY-----)";
+        const WANTED: &str = "expected an Ed25519 or ECDSA P-256 public key as PEM (-----BEGIN PUBLIC KEY-----)";
         if pem.len() > STAGE_POLICY_KEY_BYTES_MAX {
-            return Err(format!("has {} bytes; it may have {STAGE_POLICY_KEY_BYTES_MAX}", pem.len()));
+            return Err(format!("has {} bytes; the limit is {STAGE_POLICY_KEY_BYTES_MAX}", pem.len()));
         }
         let der = SubjectPublicKeyInfoDer::from_pem_slice(pem.as_bytes());
-        let der = der.map_err(|_| format!("is no public key; {WANTED}"))?;
+        let der = der.map_err(|_| format!("is not a public key; {WANTED}"))?;
         // ECDSA: the point in full, 4 and both coordinates.
         let key = match (der.strip_prefix(ED25519_HEAD), der.strip_prefix(P256_HEAD)) {
             (Some(key), _) if key.len() == 32 => UnparsedPublicKey::new(&ED25519 as _, key.to_vec()),
             (_, Some(key)) if key.len() == 65 && key[0] == 4 => {
                 UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1 as _, key.to_vec())
             }
-            _ => return Err(format!("is a public key of another kind; {WANTED}")),
+            _ => return Err(format!("is a public key of an unsupported kind; {WANTED}")),
         };
         Ok(Self { key, id: Digest::of(&der) })
     }
@@ -69,7 +69,7 @@ impl fmt::Debug for PublicKey {
     }
 }
 
-/// A detached signature.
+/// A detached signature over a component's file, Ed25519 or ECDSA P-256.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signature(Vec<u8>);
 
@@ -82,16 +82,16 @@ impl Signature {
     /// It is neither.
     pub fn read(file: &[u8]) -> Result<Self, String> {
         if file.len() > STAGE_SIGNATURE_BYTES_MAX {
-            return Err(format!("has {} bytes; a signature may have {STAGE_SIGNATURE_BYTES_MAX}", file.len()));
+            return Err(format!("has {} bytes; the limit is {STAGE_SIGNATURE_BYTES_MAX}", file.len()));
         }
         match STANDARD.decode(file.trim_ascii()) {
             Ok(bytes) if !bytes.is_empty() => Ok(Self(bytes)),
             _ if RAW_BYTES.contains(&file.len()) => Ok(Self(file.to_vec())),
-            _ => Err("is no signature; wanted is one in base64, as cosign sign-blob prints it".to_owned()),
+            _ => Err("is not a signature; expected base64, as cosign sign-blob prints it".to_owned()),
         }
     }
 
-    /// As base64.
+    /// The signature in base64, as it is stored.
     pub fn text(&self) -> String {
         STANDARD.encode(&self.0)
     }
@@ -143,20 +143,20 @@ RcJqslAVez+aK2sCe4i3z/xrcGKQNGjBmy12Ex+uCJdbxmAOkw9a4k0/5/Jgsrhu
         assert_eq!(Signature::read(format!("{ED25519_SIGNATURE}\n").as_bytes()).unwrap(), signature);
         assert_eq!(Signature::read(&signature.0).unwrap(), signature);
         for file in [&b""[..], b"\n", b"not a signature", &[0xff; 40]] {
-            assert!(Signature::read(file).unwrap_err().contains("is no signature"), "{file:?}");
+            assert!(Signature::read(file).unwrap_err().contains("is not a signature"), "{file:?}");
         }
-        assert!(Signature::read(&[b'A'; 2000]).unwrap_err().contains("may have"));
+        assert!(Signature::read(&[b'A'; 2000]).unwrap_err().contains("the limit is"));
     }
 
     #[test]
     fn other_keys_are_named() {
         for (pem, says) in [
-            (P384_KEY, "of another kind"),
-            ("", "is no public key"),
-            ("-----BEGIN PUBLIC KEY-----\nnon?sense\n-----END PUBLIC KEY-----", "is no public key"),
-            ("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----", "of another kind"),
-            (&ED25519_KEY.replace("PUBLIC", "PRIVATE"), "is no public key"),
-            (&"x".repeat(5000), "may have"),
+            (P384_KEY, "of an unsupported kind"),
+            ("", "is not a public key"),
+            ("-----BEGIN PUBLIC KEY-----\nnon?sense\n-----END PUBLIC KEY-----", "is not a public key"),
+            ("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----", "of an unsupported kind"),
+            (&ED25519_KEY.replace("PUBLIC", "PRIVATE"), "is not a public key"),
+            (&"x".repeat(5000), "the limit is"),
         ] {
             let error = PublicKey::from_pem(pem).unwrap_err();
             assert!(error.contains(says), "{pem}: {error}");

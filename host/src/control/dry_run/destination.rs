@@ -22,7 +22,7 @@ pub(super) async fn look(owner: &Owner, n: usize, destination: &CheckedDestinati
     let looked = async {
         let found = match target.check(&owner.guard) {
             Err(denied) => Err(Fault::lasting(denied)),
-            Ok(()) if !destination.enabled => Ok(Finding::new("switched off: nothing is sent there")),
+            Ok(()) if !destination.enabled => Ok(Finding::new("disabled: nothing is sent to it")),
             // Many servers take one publisher of a stream, some one at all: who is there already is not to be disturbed.
             Ok(()) if on_air.contains(&destination_name(&destination.text)) => {
                 Ok(Finding::new("the pipeline is on air there now".to_owned()))
@@ -47,7 +47,7 @@ async fn server(target: &RtmpTarget, guard: &Guard) -> Result<Finding, Fault> {
     reached.map_err(|error| Fault::new(error.told(&secrets), error.may_pass()))?;
     let spoken = if target.tls { "RTMPS" } else { "RTMP" };
     Ok(Finding::new(format!(
-        "{}:{} speaks {spoken} and knows the application {}; whether it takes the stream key shows on air only",
+        "{}:{} speaks {spoken} and accepts the application {}; the stream key is checked only when publishing starts",
         target.host, target.port, target.app
     )))
 }
@@ -59,9 +59,11 @@ async fn address(url: &Url, guard: &Guard) -> Result<Finding, Fault> {
     let found =
         found.map_err(|error| Fault::new(format_args!("{host}: {error}"), !matches!(error, NetError::Denied(_))))?;
     let addresses: Vec<String> = found.iter().map(|address| address.ip().to_string()).collect();
-    let Some(first) = addresses.first() else { return Err(Fault::passing(format_args!("{host} has no address"))) };
+    let Some(first) = addresses.first() else {
+        return Err(Fault::passing(format_args!("{host} does not resolve to an address")));
+    };
     let message =
-        format!("{host} is at {first}; whether something listens there shows on air only ({}:)", url.scheme());
+        format!("{host} resolves to {first}; a dry run cannot tell whether anything listens there ({}:)", url.scheme());
     Ok(Finding::new(message).fact("addresses", addresses))
 }
 
@@ -74,10 +76,10 @@ async fn folder(file: &Path) -> Result<Finding, Fault> {
     let tried = tokio::task::spawn_blocking(move || match tempfile::tempfile_in(&dir) {
         Ok(_) => Ok(dir),
         Err(error) => {
-            Err(Fault::new(format_args!("no file can be made in {}: {error}", dir.display()), room::is_full(&error)))
+            Err(Fault::new(format_args!("no file can be created in {}: {error}", dir.display()), room::is_full(&error)))
         }
     });
     let dir = tried.await.map_err(Fault::passing)??;
-    let other = exists.then_some("the file is there already: another name beside it would be taken");
-    Ok(Finding::new(format!("{} can be written to", dir.display())).warn(other))
+    let other = exists.then_some("the file exists: a new name next to it would be used");
+    Ok(Finding::new(format!("{} is writable", dir.display())).warn(other))
 }

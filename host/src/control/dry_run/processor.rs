@@ -54,12 +54,12 @@ fn tell(check: &mut Check, readiness: Readiness) {
         }
         Readiness::NotYet => {
             let seconds = DRY_RUN_READY_WAIT.as_secs();
-            check.warnings.push(format!("it did not say within {seconds} s that it is ready for fragments"));
+            check.warnings.push(format!("it did not report within {seconds} s that it is ready for fragments"));
             false
         }
         Readiness::No(reason) => {
             (check.ok, check.temporary) = (false, true);
-            check.message += &format!(", but takes no fragments: {reason}");
+            check.message += &format!(", but accepts no fragments: {reason}");
             false
         }
     };

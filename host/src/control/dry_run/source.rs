@@ -98,7 +98,7 @@ async fn playlists(path: &str, settings: &SourceConfig) -> (Check, Option<Source
 fn tell(report: &SourceReport) -> Finding {
     let kind = if report.started.live { "a live stream" } else { "a recording" };
     let chosen = match (&report.chosen, report.variants.len()) {
-        (Some(chosen), 2..) => format!("; of {} variants, {chosen} is taken", report.variants.len()),
+        (Some(chosen), 2..) => format!("; of {} variants, {chosen} is used", report.variants.len()),
         (Some(chosen), _) => format!("; its variant is {chosen}"),
         (None, _) => String::new(),
     };
@@ -153,10 +153,11 @@ async fn first_segment(settings: SourceConfig, patience: Duration) -> Result<Seg
             }
         }
         Err(match why {
-            Some(why) => {
-                Fault::new(format_args!("of {lost} segments none could be had; the last one: {why}"), why.may_pass())
-            }
-            None if late => Fault::passing(format_args!("no segment came within {:.0} s", patience.as_secs_f64())),
+            Some(why) => Fault::new(
+                format_args!("none of {lost} segments could be fetched; the last one: {why}"),
+                why.may_pass(),
+            ),
+            None if late => Fault::passing(format_args!("no segment arrived within {:.0} s", patience.as_secs_f64())),
             // An encoder that starts again writes the playlist anew.
             None => Fault::passing("the playlist has ended and lists no segment"),
         })
@@ -199,7 +200,7 @@ fn describe(segment: &Segment, facts: &BatchFacts, rates: Media, config: &Pipeli
     let video = facts.video.as_ref().map(|track| {
         let (width, height) = track.dimensions;
         let frames = frames(track);
-        let words = format!("{} {width}x{height} at {frames} pictures a second", track.codec);
+        let words = format!("{} {width}x{height} at {frames} frames per second", track.codec);
         (
             words,
             serde_json::json!({ "codec": track.codec, "width": width, "height": height, "framesPerSecond": frames }),
@@ -214,7 +215,7 @@ fn describe(segment: &Segment, facts: &BatchFacts, rates: Media, config: &Pipeli
         (words, facts)
     });
     let tracks: Vec<&str> = video.iter().chain(&audio).map(|(words, _)| words.as_str()).collect();
-    let message = format!("a segment was fetched and can go on air as it is: {}", tracks.join(", "));
+    let message = format!("a segment was fetched and can go on air unchanged: {}", tracks.join(", "));
     let silent = config.processor.is_some() && audio.is_none();
     Finding::new(message)
         .warn(silent.then_some("it has no audio for the processor"))

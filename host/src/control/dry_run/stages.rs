@@ -64,7 +64,7 @@ async fn look<T>(
                 return Err(Fault::lasting(why));
             }
         }
-        let finding = Finding::new(format!("{} {} takes its settings", description.name, description.version));
+        let finding = Finding::new(format!("{} {} accepts its settings", description.name, description.version));
         Ok(finding.fact("name", description.name).fact("version", description.version).fact("digest", digest))
     });
     (Seen { check: check.await, problems }, opened)

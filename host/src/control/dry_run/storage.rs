@@ -21,7 +21,7 @@ pub(super) async fn look(host: &Host) -> Seen {
             .map_err(Fault::passing)?
             .map_err(|error| Fault::lasting(format_args!("the storage folder: {error}")))?;
         room = Some(space.free);
-        Ok(Finding::new("there is room for what would be kept"))
+        Ok(Finding::new("there is enough free space for what would be kept"))
     })
     .await;
     Seen { check, free: room }

@@ -28,7 +28,7 @@ fn source(found: &Found) -> String {
             "The pipeline would not start: the source cannot be read. It keeps trying.".to_owned()
         }
         (None, _) => {
-            "The pipeline would not start: the source cannot be read, and that does not pass by itself.".to_owned()
+            "The pipeline would not start: the source cannot be read, and trying again would not help.".to_owned()
         }
         (Some(_), None) => {
             let why = rest.iter().rev().find(|check| !check.ok).map_or("", |check| check.message.as_str());
@@ -37,14 +37,14 @@ fn source(found: &Found) -> String {
         (Some(report), Some(media)) => {
             let kind = if report.started.live { "live stream" } else { "recording, from its beginning" };
             let from = if main.ok { "" } else { " from the backup URL" };
-            format!("It would take the {kind}{from}, with {} a second.", bits(media.bits_per_second))
+            format!("It would fetch the {kind}{from}, with {} per second.", bits(media.bits_per_second))
         }
     }
 }
 
 fn processor(config: &PipelineConfig, found: &Found) -> Option<String> {
     let Some(check) = &found.processor else {
-        return Some("There is no processor: the original audio would stay.".to_owned());
+        return Some("There is no processor: the original audio would go on air.".to_owned());
     };
     if !check.ok {
         return Some(
@@ -55,7 +55,7 @@ fn processor(config: &PipelineConfig, found: &Found) -> Option<String> {
     let media = found.source.media.as_ref()?;
     let bytes = (media.audio_bits_per_second as f64 * config.batch.as_secs_f64() / 8.0) as u64;
     Some(format!(
-        "Each {} about {} of audio would be sent to the processor; what does not come back in time goes on air with \
+        "Each {} about {} of audio would be sent to the processor; a batch without a reply in time goes on air with \
          its original audio.",
         seconds(config.batch.as_secs_f64()),
         size(bytes)
@@ -99,9 +99,9 @@ fn delay(config: &PipelineConfig, found: &Found) -> String {
 fn destinations(found: &Found) -> String {
     let (all, good) = (found.destinations.len(), found.destinations.iter().filter(|check| check.ok).count());
     match all {
-        _ if good == all => format!("{} would get it.", counted(all, "destination")),
+        _ if good == all => format!("{} would receive it.", counted(all, "destination")),
         _ => {
-            format!("{good} of {} would get it; the pipeline keeps trying the others.", counted(all, "destination"))
+            format!("{good} of {} would receive it; the pipeline keeps trying the others.", counted(all, "destination"))
         }
     }
 }
@@ -109,7 +109,7 @@ fn destinations(found: &Found) -> String {
 fn disk(config: &PipelineConfig, media: &Media) -> String {
     let hour = media.bits_per_second / 8 * 3600 * COPIES;
     format!(
-        "It would write about {} an hour and keep about {}: {} that were on air, and those on their way.",
+        "It would write about {} an hour and keep about {}: {} after airing, and those not yet aired.",
         size(hour),
         size(bytes_kept(config, media)),
         counted(config.keep.batches, "batch")
@@ -136,7 +136,7 @@ fn bits(bits: u64) -> String {
     format!("{:.1} Mbit", bits as f64 / 1e6)
 }
 
-/// Bytes for people.
+/// A size for people, in decimal units (kB, MB, GB).
 pub(super) fn size(bytes: u64) -> String {
     match bytes {
         0..1_000_000 => format!("{} kB", bytes.div_ceil(1000)),

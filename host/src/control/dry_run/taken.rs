@@ -38,7 +38,7 @@ pub fn addresses(id: &PipelineId, settings: &Settings, others: &[Arc<Entry>]) ->
         } else {
             "another pipeline of this host".to_owned()
         };
-        let message = format!("{who} publishes to this address; most servers take one publisher of a stream");
+        let message = format!("{who} publishes to this address; most servers accept only one publisher per stream");
         Some(Check::failed(format!("destinations[{n}].url"), true, message))
     });
     taken.collect()

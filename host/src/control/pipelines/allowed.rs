@@ -83,7 +83,7 @@ pub fn tenant_policy(tenant: &TenantRow) -> Policy {
         None => return Policy::strict(),
     };
     policy.unwrap_or_else(|error| {
-        tracing::error!(tenant = tenant.name, error, "the network policy cannot be read: nothing is let through");
+        tracing::error!(tenant = tenant.name, error, "failed to read the network policy: every address is denied");
         Policy { public: false, ..Policy::strict() }
     })
 }
@@ -91,7 +91,7 @@ pub fn tenant_policy(tenant: &TenantRow) -> Policy {
 /// Holds a tenant to its policy.
 pub(in crate::control) fn tenant_guard(tenant: &TenantRow) -> Guard {
     Guard::new(tenant_policy(tenant)).unwrap_or_else(|problems| {
-        tracing::error!(tenant = tenant.name, %problems, "the network policy is wrong: nothing is let through");
+        tracing::error!(tenant = tenant.name, %problems, "the network policy is invalid: every address is denied");
         Guard::new(Policy { public: false, ..Policy::strict() }).unwrap_or_default()
     })
 }

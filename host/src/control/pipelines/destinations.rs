@@ -52,7 +52,10 @@ impl Control {
         let entry = self.allowed(actor, Action::ReconnectDestination, id)?;
         known(&entry, destination)?;
         let Some(live) = entry.live() else {
-            return Err(ControlError::Conflict(format!("pipeline {} does not run: nothing is connected", entry.id())));
+            return Err(ControlError::Conflict(format!(
+                "pipeline {} is not running: no destination is connected",
+                entry.id()
+            )));
         };
         let disabled = || {
             let what = format!("destination {destination} of pipeline {} is disabled: enable it first", entry.id());

@@ -215,5 +215,5 @@ pub(in crate::control) fn kept(settings: &Settings) -> Result<Hidden<Value>, Con
 /// Settings from how they are kept.
 pub(in crate::control) fn read(value: &Value) -> Result<Settings, ControlError> {
     serde_json::from_value(value.clone())
-        .map_err(|error| ControlError::Unavailable(format!("the kept settings cannot be read: {error}")))
+        .map_err(|error| ControlError::Unavailable(format!("the stored settings cannot be read: {error}")))
 }

@@ -13,9 +13,9 @@ use crate::store::page::{Listed, Page};
 use crate::unix_time::now_ms;
 
 words! {
-    /// How it went.
+    /// Result of an audited action. Rejected actions are not audited.
     pub enum Outcome {
-        /// Done.
+        /// The action changed something.
         Done = "done",
         /// It was so already.
         Unchanged = "unchanged",
@@ -27,38 +27,38 @@ words! {
 pub struct NewAudit {
     /// Whom it is about; `None`: the host.
     pub tenant: Option<String>,
-    /// Who.
+    /// The caller, with role and token.
     pub actor: Actor,
-    /// What.
+    /// The permitted action.
     pub action: Action,
     /// To what, such as `pipeline acme:tv`.
     pub target: String,
-    /// How it went.
+    /// Whether the action changed anything.
     pub outcome: Outcome,
-    /// More, without secrets.
+    /// Further facts, such as paths of changed settings; never secrets.
     pub detail: Option<Value>,
 }
 
-/// A line.
+/// A stored entry of the audit log.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct AuditRow {
-    /// Grows with time.
+    /// Number of the entry; later entries have higher ones.
     pub id: u64,
     /// Unix time in milliseconds.
     pub at_ms: u64,
     /// Whom it is about; `None`: the host.
     pub tenant: Option<String>,
-    /// Who, by name.
+    /// Name of the caller, as it was then.
     pub actor: String,
     /// The token that they came with.
     pub token: Option<u64>,
-    /// What, by [`Action::name`].
+    /// Name of the action, see [`Action::name`].
     pub action: String,
-    /// To what.
+    /// The object of the action, such as `pipeline acme:tv`.
     pub target: String,
-    /// How it went.
+    /// Whether the action changed anything.
     pub outcome: Outcome,
-    /// More.
+    /// Further facts, such as paths of changed settings; never secrets.
     pub detail: Option<Value>,
 }
 
@@ -77,7 +77,7 @@ impl NewAudit {
         }
     }
 
-    /// With more.
+    /// Adds further facts, which must not hold secrets.
     #[must_use]
     pub fn detail(self, detail: Value) -> Self {
         Self { detail: Some(detail), ..self }

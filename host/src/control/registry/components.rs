@@ -14,15 +14,15 @@ use crate::unix_time::now_ms;
 words! {
     /// How a component came.
     pub enum ComponentSource {
-        /// With the host.
+        /// Bundled with the host's binary.
         Bundled = "bundled",
         /// By `outboard stage add`.
         CommandLine = "command-line",
         /// It was dropped into a folder.
         Folder = "folder",
-        /// Over the API.
+        /// Uploaded over the API.
         Upload = "upload",
-        /// From a registry.
+        /// Pulled from an OCI registry.
         Registry = "registry",
     }
 }
@@ -30,17 +30,17 @@ words! {
 /// A component to be written down.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewComponent {
-    /// `sha256:…`.
+    /// Identity: `sha256:` and the SHA-256 of the file, hexadecimal.
     pub digest: String,
     /// Whose; `None`: every tenant's.
     pub tenant: Option<String>,
-    /// Its kind.
+    /// Kind of stage, by [`crate::stage::StageKind::name`].
     pub kind: String,
     /// By its own account.
     pub name: String,
     /// By its own account.
     pub version: String,
-    /// How it came.
+    /// The way by which it was added.
     pub source: ComponentSource,
     /// File or reference that it came by.
     pub origin: Option<String>,
@@ -48,14 +48,14 @@ pub struct NewComponent {
     pub signed_by: Option<String>,
 }
 
-/// A component.
+/// A component as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ComponentRow {
     /// What was written down.
     pub component: NewComponent,
     /// Unix time in milliseconds.
     pub added_ms: u64,
-    /// Who added it.
+    /// Name of the caller who added it.
     pub added_by: String,
 }
 

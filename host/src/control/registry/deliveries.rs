@@ -23,7 +23,7 @@ use crate::unix_time::now_ms;
 words! {
     /// How far a delivery is.
     pub enum DeliveryState {
-        /// Not yet tried.
+        /// Waits for its first attempt.
         Pending = "pending",
         /// The receiver took it.
         Delivered = "delivered",
@@ -34,12 +34,12 @@ words! {
     }
 }
 
-/// A delivery.
+/// An event or a test that is sent to one webhook, with its attempts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DeliveryRow {
     /// Grows with time; the receiver can tell a repeated one by it.
     pub id: u64,
-    /// The webhook.
+    /// Number of the webhook.
     pub webhook: u64,
     /// The event, if it is about one.
     pub event: Option<u64>,
@@ -68,11 +68,11 @@ pub struct DeliveryRow {
 pub struct Due {
     /// The delivery; `attempts` counts this one already.
     pub delivery: DeliveryRow,
-    /// Whose.
+    /// Name of the webhook's tenant.
     pub tenant: String,
-    /// Where to.
+    /// URL of the webhook when the delivery was claimed.
     pub url: Hidden<String>,
-    /// Signs it.
+    /// Secret that signs the request.
     pub secret: Hidden<String>,
 }
 

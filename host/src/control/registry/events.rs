@@ -19,7 +19,7 @@ pub struct NewEvent {
     pub tenant: Option<String>,
     /// The pipeline's stream; `None`: of the tenant itself, as is what comes from a pipeline that is gone.
     pub stream: Option<String>,
-    /// What happened.
+    /// The event as its source reported it.
     pub event: Event,
     /// The incident that it tells of.
     pub incident: Option<IncidentState>,
@@ -42,34 +42,34 @@ impl NewEvent {
     }
 }
 
-/// An event.
+/// An event as it is stored.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EventRow {
-    /// Grows with time.
+    /// Number of the event; later events have higher ones.
     pub id: u64,
     /// Whose; `None`: the host's.
     pub tenant: Option<String>,
-    /// The pipeline's stream.
+    /// Stream id of the pipeline; `None`: the event is about the tenant or the host.
     pub stream: Option<String>,
     /// Unix time in milliseconds.
     pub at_ms: u64,
-    /// What, by [`crate::pipeline::event::EventKind::name`].
+    /// Name of the kind, see [`crate::pipeline::event::EventKind::name`].
     pub kind: String,
     /// How much it matters.
     pub severity: Severity,
-    /// In a sentence.
+    /// A sentence for people; its wording may change.
     pub message: String,
     /// The batch that it is about.
     pub batch: Option<u64>,
-    /// More.
+    /// Cause, advice, destination and incident, as a JSON object.
     pub detail: Option<Value>,
 }
 
-/// Which events.
+/// Selects events; all conditions must hold.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EventFilter {
-    /// Whose.
+    /// The owners whose events are selected.
     pub scope: Scope,
     /// Only of this stream.
     pub stream: Option<String>,

@@ -12,7 +12,7 @@ use crate::pipeline::cause::HealthCause;
 use crate::pipeline::event::Severity;
 use crate::store::page::{Listed, Page};
 
-/// An incident.
+/// One problem from its first event to its end, however often it recurs meanwhile.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct IncidentState {
@@ -35,11 +35,11 @@ pub struct IncidentState {
 /// An incident that is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IncidentRow {
-    /// Grows with time.
+    /// Number of the incident; later incidents have higher ones.
     pub id: u64,
-    /// Of which pipeline.
+    /// The pipeline that has the problem.
     pub pipeline: PipelineId,
-    /// The incident.
+    /// The incident as it was last stored.
     pub state: IncidentState,
 }
 

@@ -22,7 +22,7 @@ words! {
     pub enum Desired {
         /// On air as soon and as long as can be.
         Running = "running",
-        /// Not on air.
+        /// Not running, until it is started.
         Stopped = "stopped",
     }
 }
@@ -30,7 +30,7 @@ words! {
 words! {
     /// Where a pipeline was made.
     pub enum Origin {
-        /// With GraphQL.
+        /// Created over GraphQL.
         Api = "api",
         /// With the REST API of the original plan.
         Rest = "rest",
@@ -59,7 +59,7 @@ pub struct NewPipeline {
 /// What somebody wants of a pipeline.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Wish {
-    /// What they do.
+    /// The action, for the audit log.
     pub action: Action,
     /// What is wanted from now on.
     pub desired: Desired,
@@ -69,14 +69,14 @@ pub struct Wish {
     pub detail: Option<Value>,
 }
 
-/// A pipeline.
+/// A pipeline as it is stored, with the settings of its newest revision.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PipelineRow {
     /// Whose, and its stream.
     pub id: PipelineId,
     /// Unix time in milliseconds.
     pub created_ms: u64,
-    /// Who made it.
+    /// Name of the caller who created it.
     pub created_by: String,
     /// Where it was made.
     pub origin: Origin,
@@ -93,7 +93,7 @@ pub struct PipelineRow {
 }
 
 impl Wish {
-    /// It runs.
+    /// Wants the pipeline to run; a running one stays as it is.
     pub fn start() -> Self {
         Self { action: Action::StartPipeline, desired: Desired::Running, acts: false, detail: None }
     }
@@ -103,7 +103,7 @@ impl Wish {
         Self { action: Action::StopPipeline, desired: Desired::Stopped, acts: false, detail: None }
     }
 
-    /// It starts anew.
+    /// Wants the pipeline to start again, also if it is running.
     pub fn restart() -> Self {
         Self { action: Action::RestartPipeline, desired: Desired::Running, acts: true, detail: None }
     }
@@ -266,7 +266,7 @@ impl Registry {
         .await
     }
 
-    /// One pipeline.
+    /// Reads one pipeline; `None`: it does not exist.
     pub async fn pipeline(&self, id: &PipelineId) -> Result<Option<PipelineRow>, RegistryError> {
         let id = id.clone();
         self.read(move |connection| one(connection, &id)).await
@@ -305,7 +305,7 @@ fn check(settings: &Hidden<Value>) -> Result<(), RegistryError> {
     if bytes <= SETTINGS_BYTES_MAX {
         return Ok(());
     }
-    let message = format!("the settings are {bytes} bytes of JSON; at most {SETTINGS_BYTES_MAX} are kept");
+    let message = format!("the settings are {bytes} bytes of JSON; the limit is {SETTINGS_BYTES_MAX}");
     Err(RegistryError::invalid("settings", message))
 }
 

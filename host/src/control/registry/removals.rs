@@ -9,7 +9,7 @@ use crate::store::journal;
 /// What a deleted pipeline or tenant left on disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Removal {
-    /// Whose it was.
+    /// Name of the tenant whose files are to be removed.
     pub tenant: String,
     /// The pipeline's stream; `None`: all that was the tenant's.
     pub stream: Option<String>,

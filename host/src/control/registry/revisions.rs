@@ -19,9 +19,9 @@ pub struct RevisionRow {
     pub settings: Hidden<Value>,
     /// Unix time in milliseconds.
     pub made_ms: u64,
-    /// Who made it.
+    /// Name of the caller who made the change.
     pub made_by: String,
-    /// A person's words.
+    /// The caller's reason for the change.
     pub note: Option<String>,
 }
 
@@ -51,7 +51,7 @@ impl Registry {
         .await
     }
 
-    /// One revision.
+    /// Reads one revision; `None`: it does not exist, or was removed as the oldest.
     pub async fn revision(&self, id: &PipelineId, number: u64) -> Result<Option<RevisionRow>, RegistryError> {
         let id = id.clone();
         self.read(move |connection| one(connection, &id, number)).await

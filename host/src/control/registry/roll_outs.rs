@@ -30,7 +30,7 @@ words! {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RollOutRecord {
-    /// Which stage.
+    /// The stage that is swapped in each pipeline.
     pub kind: StageKind,
     /// The version that is wanted.
     pub to: ComponentLabel,
@@ -50,14 +50,14 @@ pub struct RollOutRecord {
     pub ended_ms: Option<u64>,
 }
 
-/// A roll-out.
+/// A roll-out as it is stored.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RollOutRow {
-    /// Grows with time.
+    /// Number of the roll-out; later ones have higher numbers.
     pub id: u64,
-    /// In whose pipelines.
+    /// The tenant whose pipelines are swapped.
     pub tenant: String,
-    /// The roll-out.
+    /// Its progress as it was last stored.
     pub roll_out: RollOutRecord,
 }
 
@@ -98,7 +98,7 @@ impl Registry {
         .await
     }
 
-    /// One roll-out.
+    /// Reads one roll-out; `None`: it does not exist, or was removed as the oldest.
     pub async fn roll_out(&self, id: u64) -> Result<Option<RollOutRow>, RegistryError> {
         self.read(move |connection| one(connection, id)).await
     }
@@ -110,7 +110,7 @@ impl Registry {
             let rows = statement.query_map([RollOutState::Running], raw)?;
             for row in rows.collect::<Result<Vec<_>, _>>()? {
                 let mut row = read(row)?;
-                let reason = "the server ended in the middle; what was swapped stays, the others are as they were";
+                let reason = "the server ended during the rollout; pipelines already swapped keep the new version, the others are unchanged";
                 row.roll_out.state = RollOutState::Interrupted;
                 (row.roll_out.reason, row.roll_out.ended_ms) = (Some(reason.to_owned()), Some(now_ms()));
                 transaction.execute(

@@ -25,7 +25,7 @@ words! {
         CuttingOver = "cutting-over",
         /// It decides, and the old version beside it.
         Probation = "probation",
-        /// It stays.
+        /// The probation has passed; the new version stays.
         Done = "done",
         /// It was rehearsed, as asked, and nothing else; nothing changed.
         Rehearsed = "rehearsed",
@@ -64,7 +64,7 @@ words! {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SwapStepTaken {
-    /// Which.
+    /// The step that was completed.
     pub step: SwapStep,
     /// When it was done, Unix time in milliseconds.
     pub at_ms: u64,
@@ -78,7 +78,7 @@ pub struct SwapStepTaken {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SwapRecord {
-    /// Which stage.
+    /// The stage that is swapped.
     pub kind: StageKind,
     /// The version that ran, or would have.
     pub from: ComponentLabel,
@@ -106,7 +106,7 @@ pub struct SwapRecord {
     pub started_ms: u64,
     /// Unix time in milliseconds.
     pub ended_ms: Option<u64>,
-    /// Steps taken.
+    /// Completed steps, oldest first.
     pub steps: Vec<SwapStepTaken>,
     /// How the rehearsal went.
     pub rehearsal: Option<Rehearsal>,
@@ -120,14 +120,14 @@ pub struct SwapRecord {
     pub evidence: Option<String>,
 }
 
-/// A swap.
+/// A swap as it is stored.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SwapRow {
-    /// Grows with time.
+    /// Number of the swap; later ones have higher numbers.
     pub id: u64,
-    /// Of which pipeline.
+    /// The pipeline whose stage is swapped.
     pub pipeline: PipelineId,
-    /// The swap.
+    /// Its progress as it was last stored.
     pub swap: SwapRecord,
 }
 
@@ -201,7 +201,7 @@ impl Registry {
         .await
     }
 
-    /// One swap.
+    /// Reads one swap; `None`: it does not exist, or was removed as the oldest.
     pub async fn swap(&self, id: u64) -> Result<Option<SwapRow>, RegistryError> {
         self.read(move |connection| one(connection, id)).await
     }
@@ -228,7 +228,7 @@ impl Registry {
             for row in &mut interrupted {
                 let swap = &mut row.swap;
                 swap.reason = Some(match swap.was_cut_over() {
-                    true => "the server ended on its probation; the new version stays".to_owned(),
+                    true => "the server ended during probation; the new version stays".to_owned(),
                     false => "the server ended before the cut-over; nothing changed".to_owned(),
                 });
                 (swap.state, swap.ended_ms) = (SwapState::Interrupted, Some(now_ms()));

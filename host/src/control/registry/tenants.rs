@@ -47,7 +47,7 @@ pub struct TenantPatch {
 pub struct TenantChange {
     /// The row as it is now.
     pub row: TenantRow,
-    /// Its quotas changed.
+    /// Whether a quota has another value than before.
     pub quotas: bool,
     /// Its network policy changed.
     pub network: bool,
@@ -55,7 +55,7 @@ pub struct TenantChange {
     pub disabled: bool,
 }
 
-/// A tenant.
+/// A tenant as it is stored, with quotas and policies.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TenantRow {
     /// Its name, which is its id.
@@ -117,9 +117,7 @@ impl Registry {
                 )));
             }
             if count(transaction, "SELECT count(*) FROM tenant WHERE name != ?", "")? >= TENANTS_MAX {
-                return Err(RegistryError::Limit(format!(
-                    "this host has {TENANTS_MAX} tenants, and may not have more"
-                )));
+                return Err(RegistryError::Limit(format!("this host has {TENANTS_MAX} tenants, which is the limit")));
             }
             transaction.execute(
                 "INSERT INTO tenant (name, created_ms, quotas, network, stages) VALUES (?, ?, ?, ?, ?)",
@@ -132,7 +130,7 @@ impl Registry {
         .await
     }
 
-    /// One tenant.
+    /// Reads one tenant; `None`: it does not exist.
     pub async fn tenant(&self, name: &str) -> Result<Option<TenantRow>, RegistryError> {
         let name = name.to_owned();
         self.read(move |connection| one(connection, &name)).await
@@ -254,7 +252,7 @@ impl NewTenant {
         let wrong = match check_name("tenant", &self.name) {
             Err(error) => Some(error.to_string()),
             Ok(()) if is_reserved(&self.name) => {
-                Some(format!("{:?} is a folder of the host's own in storage; choose another name", self.name))
+                Some(format!("{:?} is the name of a storage folder of the host; choose another name", self.name))
             }
             Ok(()) => None,
         };

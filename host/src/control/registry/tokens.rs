@@ -18,7 +18,7 @@ pub struct NewToken {
     pub tenant: Option<String>,
     /// Names it, once for its tenant.
     pub name: String,
-    /// What it may.
+    /// Role that the token gives its bearer.
     pub role: Role,
     /// Unix time in milliseconds from which on it is not taken.
     pub expires_ms: Option<u64>,
@@ -29,17 +29,17 @@ pub struct NewToken {
 /// A token, without its secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TokenRow {
-    /// Its id.
+    /// Number of the token, as callers name it.
     pub id: u64,
     /// Whose; `None`: the host's.
     pub tenant: Option<String>,
-    /// Its name.
+    /// Name for people, unique among the valid tokens of its owner.
     pub name: String,
-    /// What it may.
+    /// Role that the token gives its bearer.
     pub role: Role,
     /// Unix time in milliseconds.
     pub created_ms: u64,
-    /// Who made it.
+    /// Name of the caller who created it.
     pub created_by: String,
     /// When it was last used, to the minute.
     pub last_used_ms: Option<u64>,
@@ -121,7 +121,7 @@ impl Registry {
         .await
     }
 
-    /// One token.
+    /// Reads one token; `None`: it does not exist. Revoked and expired ones are returned, too.
     pub async fn token(&self, id: u64) -> Result<Option<TokenRow>, RegistryError> {
         self.read(move |connection| one(connection, id)).await
     }

@@ -15,7 +15,7 @@ use crate::unix_time::now_ms;
 /// A webhook to be made.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewWebhook {
-    /// Whose.
+    /// Name of the tenant that owns the webhook.
     pub tenant: String,
     /// Names it, once for its tenant.
     pub name: String,
@@ -34,24 +34,24 @@ pub struct NewWebhook {
 /// Changes to a webhook; what is `None` stays.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct WebhookPatch {
-    /// See [`NewWebhook::url`].
+    /// New value of [`NewWebhook::url`]; `None` keeps the old one.
     pub url: Option<Hidden<String>>,
-    /// See [`NewWebhook::secret`].
+    /// New value of [`NewWebhook::secret`]; `None` keeps the old one.
     pub secret: Option<Hidden<String>>,
-    /// See [`NewWebhook::events`].
+    /// New value of [`NewWebhook::events`]; `None` keeps the old one.
     pub events: Option<Vec<String>>,
-    /// See [`NewWebhook::enabled`].
+    /// New value of [`NewWebhook::enabled`]; `None` keeps the old one.
     pub enabled: Option<bool>,
 }
 
-/// A webhook.
+/// A webhook as it is stored.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WebhookRow {
-    /// Its id.
+    /// Number of the webhook.
     pub id: u64,
-    /// Whose.
+    /// Name of the tenant that owns the webhook.
     pub tenant: String,
-    /// Its name.
+    /// Name for people, unique within the tenant.
     pub name: String,
     /// Where to; may hold credentials.
     pub url: Hidden<String>,
@@ -63,7 +63,7 @@ pub struct WebhookRow {
     pub enabled: bool,
     /// Unix time in milliseconds.
     pub created_ms: u64,
-    /// Who made it.
+    /// Name of the caller who created it.
     pub created_by: String,
 }
 
@@ -140,7 +140,7 @@ impl Registry {
         .await
     }
 
-    /// Changes a webhook.
+    /// Changes the given fields of a webhook, and writes the audit entry in the same transaction.
     pub async fn update_webhook(
         &self,
         actor: &Actor,

@@ -31,7 +31,7 @@ pub(super) struct Stream {
     /// The publisher among them.
     #[serde(deserialize_with = "lenient")]
     pub(super) clients: u64,
-    /// In all.
+    /// Bytes received over the publisher's connection so far.
     #[serde(deserialize_with = "lenient")]
     pub(super) recv_bytes: Option<u64>,
     #[serde(deserialize_with = "lenient")]

@@ -98,7 +98,7 @@ impl Asker {
             Ok(Some(stream)) => self.view(&stream),
             Ok(None) => {
                 (self.id, self.received) = (None, None);
-                let problem = Some("SRS does not know our stream".to_owned());
+                let problem = Some("SRS does not list this stream".to_owned());
                 SrsView { reachable: true, problem, ..SrsView::default() }
             }
             Err(problem) => {
@@ -136,7 +136,7 @@ impl Asker {
             recv_kbps: if active { rate.or(given) } else { None },
             video: stream.video_in_words(),
             audio: stream.audio_in_words(),
-            problem: (!active).then(|| "SRS knows our stream, but nobody publishes it".to_owned()),
+            problem: (!active).then(|| "SRS lists this stream, but without a publisher".to_owned()),
         }
     }
 
@@ -154,7 +154,7 @@ impl Asker {
     /// Our stream at SRS; `Err` in words, without secrets.
     async fn find(&mut self) -> Result<Option<Stream>, String> {
         let Some((app, name)) = self.place.stream.clone() else {
-            return Err("SRS can only be asked about rtmp: and rtmps: destinations".to_owned());
+            return Err("SRS has a status only for rtmp: and rtmps: destinations".to_owned());
         };
         let ours = |stream: &Stream| stream.app == app && stream.name == name;
         let client = match &self.client {
@@ -197,7 +197,7 @@ impl Asker {
             200 => {}
             401 | 403 => {
                 return Err(format!(
-                    "SRS's API wants a user name and a password (HTTP status {status}): http://user:password@host:1985",
+                    "SRS's API requires a user name and a password (HTTP status {status}); expected http://user:password@host:1985",
                     status = status.as_u16()
                 ));
             }
@@ -207,7 +207,7 @@ impl Asker {
         }
         let body = body(answer).await?;
         let answer: Answer =
-            from_slice(&body).map_err(|_| "what answered is not SRS's API (no JSON object)".to_owned())?;
+            from_slice(&body).map_err(|_| "the answer is not from SRS's API (not a JSON object)".to_owned())?;
         match answer.code {
             0 => Ok(answer),
             _ if id.is_some() => Ok(Answer::default()),

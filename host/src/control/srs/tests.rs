@@ -145,7 +145,7 @@ async fn what_changes_at_srs_is_seen() {
     let mut asker = api.asker("key");
     let idle = asker.ask().await;
     assert!(
-        idle.reachable && !idle.publishing && idle.problem.as_deref().unwrap().contains("nobody publishes"),
+        idle.reachable && !idle.publishing && idle.problem.as_deref().unwrap().contains("without a publisher"),
         "{idle:?}"
     );
     assert_eq!((idle.clients, idle.video.as_deref()), (Some(3), None));
@@ -162,7 +162,7 @@ async fn what_changes_at_srs_is_seen() {
     api.set(|shared| shared.streams.clear());
     let gone = asker.ask().await;
     assert!(gone.reachable && !gone.publishing, "{gone:?}");
-    assert_eq!(gone.problem.as_deref(), Some("SRS does not know our stream"));
+    assert_eq!(gone.problem.as_deref(), Some("SRS does not list this stream"));
     assert!(gone.since_ms >= restarted.since_ms);
 }
 
@@ -213,7 +213,7 @@ async fn what_is_no_srs_is_named() {
     let huge = format!("{{\"code\":0,\"x\":\"{}\"}}", "x".repeat(SRS_ANSWER_BYTES_MAX));
     for (status, body, words) in [
         (StatusCode::NOT_FOUND, String::new(), "HTTP status 404: is this SRS's API?"),
-        (StatusCode::OK, "<html>SECRET".to_owned(), "no JSON object"),
+        (StatusCode::OK, "<html>SECRET".to_owned(), "not a JSON object"),
         (StatusCode::OK, r#"{"code":100}"#.to_owned(), "code 100"),
         (StatusCode::OK, huge, "more than 1048576 bytes"),
         (StatusCode::FOUND, String::new(), "HTTP status 302"),

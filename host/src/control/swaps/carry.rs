@@ -50,7 +50,7 @@ impl Carrier {
         self.step(SwapStep::Checked, Duration::ZERO, Some(what)).await;
         let Some((run, swaps)) = self.order.entry.swaps() else {
             return match self.settle_settings().await {
-                Ok(()) => Ended::done(Some("the pipeline does not run; its next start takes this version".to_owned())),
+                Ok(()) => Ended::done(Some("the pipeline is not running; its next start uses this version".to_owned())),
                 Err(reason) => Ended::refused(reason, None),
             };
         };
@@ -143,7 +143,7 @@ impl Carrier {
             return false;
         }
         (wanted.fresh, self.row.swap.fresh) = (true, true);
-        self.anew = Some("it starts from nothing, because it cannot read the state of the version that ran");
+        self.anew = Some("it starts without state, because it cannot read the state of the previous version");
         true
     }
 
@@ -179,7 +179,10 @@ impl Carrier {
                 }
                 Some(TrialEnd::RolledBack { reason, evidence }) => {
                     if let Err(error) = self.restore_settings().await {
-                        tracing::error!(error, "failed to store in the settings that the old version decides again");
+                        tracing::error!(
+                            error,
+                            "failed to store in the settings that the previous version is in use again"
+                        );
                     }
                     return Ended { state: SwapState::RolledBack, reason: Some(reason), evidence };
                 }
@@ -193,7 +196,7 @@ impl Carrier {
                     if trial.borrow().end.is_some() {
                         continue;
                     }
-                    let reason = "the pipeline ended on its probation; the new version stays".to_owned();
+                    let reason = "the pipeline ended during probation; the new version stays".to_owned();
                     return Ended { state: SwapState::Interrupted, reason: Some(reason), evidence: None };
                 }
             }
@@ -212,7 +215,7 @@ impl Carrier {
                 if self.order.written
                     && let Err(error) = self.restore_settings().await
                 {
-                    tracing::error!(error, "failed to store in the settings that the old version stays");
+                    tracing::error!(error, "failed to store in the settings that the previous version stays in use");
                 }
                 self.step(SwapStep::Refused, Duration::ZERO, None).await;
                 self.control.tell_stage(&id, EventKind::StageFailed, Severity::Warning, what("was refused")).await;

@@ -19,9 +19,9 @@ impl Control {
         };
         let note = format!("the previous version took over: {reason}");
         if let Err(error) = self.set_stage(&Actor::local("host"), &entry, kind, change, note).await {
-            tracing::error!(pipeline = %id, %error, "failed to store in the settings which version decides");
+            tracing::error!(pipeline = %id, %error, "failed to store in the settings which version is in use");
         }
-        let what = format!("{kind}: the previous version decides again: {reason} (evidence {evidence})");
+        let what = format!("{kind}: the previous version took over again: {reason} (evidence {evidence})");
         self.tell_stage(id, EventKind::StageRolledBack, Severity::Warning, what).await;
     }
 

@@ -11,7 +11,7 @@ pub(super) fn subject(swap: &SwapRecord) -> String {
     }
 }
 
-/// A version decides from now on. `anew`: why it starts from nothing though that was not asked for.
+/// A version decides from now on. `anew`: why it starts without state though that was not asked for.
 pub(super) fn cut_over(swap: &SwapRecord, anew: Option<&str>) -> String {
     let (kind, to, from) = (swap.kind, &swap.to, &swap.from);
     let changed = match only_settings(swap) {
@@ -28,7 +28,7 @@ pub(super) fn cut_over(swap: &SwapRecord, anew: Option<&str>) -> String {
 /// How a rehearsal went.
 pub(super) fn rehearsed(rehearsal: &Rehearsal) -> String {
     match (rehearsal.calls, &rehearsal.not_comparable) {
-        (0, _) => "nothing was recorded yet".to_owned(),
+        (0, _) => "no calls were recorded yet".to_owned(),
         (calls, Some(why)) => format!("{calls} calls made; the answers are not comparable: {why}"),
         (calls, None) => format!("{} of {calls} calls answered as by the running version", rehearsal.same),
     }
@@ -78,8 +78,8 @@ mod tests {
         assert_eq!(cut_over(&swap("1", "1", true), None), "batching: settings of thirds 0.1.0 changed");
         assert_eq!(cut_over(&swap("1", "1", false), None), "batching: thirds 0.1.0 started again");
         assert_eq!(cut_over(&swap("1", "2", true), None), "batching: thirds 0.2.0 decides instead of thirds 0.1.0");
-        let anew = cut_over(&swap("1", "2", false), Some("it starts from nothing"));
-        assert_eq!(anew, "batching: thirds 0.2.0 decides instead of thirds 0.1.0; it starts from nothing");
+        let anew = cut_over(&swap("1", "2", false), Some("it starts without state"));
+        assert_eq!(anew, "batching: thirds 0.2.0 decides instead of thirds 0.1.0; it starts without state");
         assert_eq!(subject(&swap("1", "1", true)), "the new settings of thirds 0.1.0");
     }
 

@@ -18,7 +18,7 @@ const ID_PREFIX: &str = "msg_";
 /// Why a receiver did not take a delivery.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Failure {
-    /// Of its answer.
+    /// HTTP status of the response, if there was one.
     pub(super) status: Option<u16>,
     /// In words, without the URL.
     pub(super) reason: String,
@@ -70,8 +70,10 @@ async fn request(due: &Due, guard: &Guard) -> Result<u16, Failure> {
 fn judge(status: u16) -> Result<u16, Failure> {
     let reason = match status {
         200..=299 => return Ok(status),
-        300..=399 => format!("HTTP status {status}: redirects are not followed, give the address that it leads to"),
-        410 => "HTTP status 410 (Gone): it is not tried again".to_owned(),
+        300..=399 => {
+            format!("HTTP status {status}: redirects are not followed; set the webhook's URL to the final address")
+        }
+        410 => "HTTP status 410 (Gone): not retried".to_owned(),
         _ => format!("HTTP status {status}"),
     };
     Err(Failure { status: Some(status), reason, last: status == 410 })

@@ -33,9 +33,9 @@ pub fn check_secret(secret: &str) -> Result<(), String> {
     let outside = |range: RangeInclusive<usize>, length: usize| (!range.contains(&length)).then_some(range);
     let (what, length, outside) = match secret.strip_prefix(SECRET_PREFIX) {
         Some(encoded) => {
-            let key = STANDARD_PAD_INDIFFERENT.decode(encoded).map_err(|_| {
-                "begins with whsec_, so base64 must follow (A-Z, a-z, 0-9, + and /); it does not".to_owned()
-            })?;
+            let key = STANDARD_PAD_INDIFFERENT
+                .decode(encoded)
+                .map_err(|_| "has no valid base64 (A-Z, a-z, 0-9, + and /) after whsec_".to_owned())?;
             let range = WEBHOOK_KEY_BYTES_MIN..=WEBHOOK_KEY_BYTES_MAX;
             ("holds a key of", key.len(), outside(range, key.len()))
         }
@@ -137,7 +137,7 @@ mod tests {
             (of(23), "holds a key of 23 bytes; it must be 24 to 64"),
             (of(65), "holds a key of 65 bytes"),
             ("whsec_".to_owned(), "holds a key of 0 bytes"),
-            ("whsec_hunter2-hunter2_hunter2-hunter2_".to_owned(), "base64 must follow"),
+            ("whsec_hunter2-hunter2_hunter2-hunter2_".to_owned(), "has no valid base64"),
             (String::new(), "has 0 bytes; it must be 16 to 256"),
             ("hunter2".to_owned(), "has 7 bytes"),
             ("x".repeat(257), "has 257 bytes"),

@@ -391,7 +391,10 @@ async fn tenants_that_are_shut_out_or_gone_are_sent_nothing() {
     let guards: Guards = Arc::new(|tenant: &str| (tenant != "third").then(Guard::open));
     let sender = Sender::start(queue.registry.clone(), guards, once());
     queue.until("other", open, DeliveryState::Delivered).await;
-    assert_eq!(queue.until("third", gone, DeliveryState::GaveUp).await.error.as_deref(), Some("its tenant is gone"));
+    assert_eq!(
+        queue.until("third", gone, DeliveryState::GaveUp).await.error.as_deref(),
+        Some("its tenant was deleted")
+    );
     assert_eq!(receiver.asked().len(), 1);
     queue.registry.set_disabled(&actor(), "acme", false).await.unwrap();
     sender.wake();

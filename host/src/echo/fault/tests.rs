@@ -63,15 +63,15 @@ fn every_fault_reads_as_it_prints() {
 #[test]
 fn what_is_wrong_is_told_with_what_is_right() {
     let wrong = |text: &str| text.parse::<Rule>().unwrap_err().to_string();
-    assert_eq!(wrong("drop"), r#""drop" has no @: FAULT@WHICH is wanted, such as drop@3"#);
+    assert_eq!(wrong("drop"), r#""drop" has no @; expected FAULT@WHICH, such as drop@3"#);
     assert!(wrong("explode@3").starts_with(r#"unknown fault "explode"; there are drop, "#));
     assert!(wrong("drop:1@3").starts_with("unknown fault"));
-    assert_eq!(wrong("late@3"), r#"late: "" is wrong, a number of milliseconds is wanted"#);
-    assert_eq!(wrong("shorten:60%@3"), r#"shorten: "60" is wrong, per cent from 1 to 50 is wanted"#);
-    assert_eq!(wrong("drop@every:0"), r#"every: "0" is wrong, a number from 1 is wanted"#);
-    assert_eq!(wrong("drop@4..2"), r#"range: "4..2" is wrong, FROM..TO with FROM not above TO is wanted"#);
-    assert_eq!(wrong("drop@2.."), r#"range: "" is wrong, a batch number is wanted"#);
-    assert_eq!(wrong("drop@random:101%"), r#"random: "101" is wrong, per cent from 0 to 100 is wanted"#);
-    assert_eq!(wrong("drop@random:1%:x"), r#"random: "x" is wrong, a number as seed is wanted"#);
-    assert!(wrong("drop@-1").starts_with(r#"unknown selection "-1"; a number, "#));
+    assert_eq!(wrong("late@3"), r#"late: "" is invalid; expected a number of milliseconds"#);
+    assert_eq!(wrong("shorten:60%@3"), r#"shorten: "60" is invalid; expected per cent from 1 to 50"#);
+    assert_eq!(wrong("drop@every:0"), r#"every: "0" is invalid; expected a number from 1"#);
+    assert_eq!(wrong("drop@4..2"), r#"range: "4..2" is invalid; expected FROM..TO with FROM not above TO"#);
+    assert_eq!(wrong("drop@2.."), r#"range: "" is invalid; expected a batch number"#);
+    assert_eq!(wrong("drop@random:101%"), r#"random: "101" is invalid; expected per cent from 0 to 100"#);
+    assert_eq!(wrong("drop@random:1%:x"), r#"random: "x" is invalid; expected a number as seed"#);
+    assert!(wrong("drop@-1").starts_with(r#"unknown selection "-1"; expected a number, "#));
 }

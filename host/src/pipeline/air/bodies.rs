@@ -23,19 +23,19 @@ pub enum BodyReadError {
     /// The file did not open or did not give the bytes.
     #[error("batch {batch}: {len} bytes at {offset} of {path}: {error}")]
     Io {
-        /// Batch number.
+        /// Number of the batch, from 0.
         batch: u64,
-        /// Its file.
+        /// The batch's file of FLV tags.
         path: PathBuf,
         /// Where the bytes should be.
         offset: u64,
-        /// How many.
+        /// Number of bytes to read.
         len: u64,
         /// What the system said.
         error: std::io::Error,
     },
     /// The runtime is shutting down.
-    #[error("reading was given up, the program ends")]
+    #[error("reading was cancelled: the program is shutting down")]
     Ended,
 }
 

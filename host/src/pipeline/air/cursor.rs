@@ -14,9 +14,9 @@ use crate::media::flv::TagKind;
 /// A packet that is to be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Packet {
-    /// Picture or sound.
+    /// Whether it is video or audio.
     pub kind: TagKind,
-    /// Which one.
+    /// Position of the packet in its track.
     pub at: TrackPosition,
     /// Where its body is, and when it is due.
     pub tag: Tag,
@@ -31,9 +31,9 @@ pub struct Packet {
 /// Packets that were skipped.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Passed {
-    /// Pictures.
+    /// Video packets, by position in the track.
     pub video: Stretch,
-    /// Audio packets.
+    /// Audio packets, by position in the track.
     pub audio: Stretch,
 }
 
@@ -54,19 +54,19 @@ impl Stretch {
         Self { packets: from.index..to.index, ms: from.ms.min(to.ms)..to.ms }
     }
 
-    /// How many packets.
+    /// Number of packets, video and audio together.
     pub fn len(&self) -> u64 {
         self.packets.end.saturating_sub(self.packets.start)
     }
 
-    /// No packet.
+    /// True if it holds neither video nor audio packets.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 }
 
 impl Passed {
-    /// One packet.
+    /// A range of this packet alone.
     pub fn one(packet: &Packet) -> Self {
         let one = Stretch { packets: packet.index..packet.index + 1, ms: packet.tag.dts_ms..packet.end_ms };
         match packet.kind {
@@ -80,7 +80,7 @@ impl Passed {
         self.video.len() + self.audio.len()
     }
 
-    /// Nothing was skipped.
+    /// True if no packet was skipped.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -127,7 +127,7 @@ impl Cursor {
         cursor
     }
 
-    /// What is next.
+    /// The next packet in order of time, without advancing.
     pub fn peek(&mut self) -> Next {
         let video = self.video.find(TagKind::Video, &self.spool);
         let audio = self.audio.find(TagKind::Audio, &self.spool);

@@ -67,7 +67,7 @@ pub(super) struct Destination {
 
 /// How a session ended.
 enum End {
-    /// Everything is sent.
+    /// The stream has ended and everything was sent.
     Done,
     /// We were told to stop.
     Stopped,
@@ -158,12 +158,12 @@ impl Destination {
                             (error, since)
                         }
                         End::Renew => {
-                            tracing::info!("the stream's headers changed, a new session follows");
+                            tracing::info!("the stream's codec headers changed; opening a new session");
                             sink.close().await;
                             continue;
                         }
                         End::Asked => {
-                            tracing::info!("an operator asked for a new session");
+                            tracing::info!("an operator requested a reconnect; opening a new session");
                             sink.close().await;
                             continue;
                         }

@@ -93,7 +93,7 @@ fn options(url: &Url, guard: &Guard) -> Result<String, Denied> {
             return Err(Denied::Option { scheme, option: name.to_owned() });
         }
         if name == "mode" && value != "caller" {
-            guard.check_listen("an srt: destination that is no caller")?;
+            guard.check_listen("an srt: destination that is not a caller")?;
         }
     }
     Ok(options.to_owned())

@@ -43,7 +43,7 @@ impl std::fmt::Display for DropReason {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Lag => "it was too far behind",
-            Self::Released => "it was away for too long",
+            Self::Released => "it was disconnected for too long",
             Self::Unreadable => "their file could not be read",
         })
     }
@@ -71,60 +71,60 @@ pub enum DropReason {
 pub enum AirEvent {
     /// The first packet of a batch left.
     BatchOnAir {
-        /// Destination name.
+        /// Name of the destination, without secrets.
         destination: String,
-        /// Batch number.
+        /// Number of the batch, from 0.
         batch: u64,
-        /// When.
+        /// Time at which the packet was sent.
         at: SystemTime,
     },
     /// The last packet of a batch left.
     BatchDone {
-        /// Destination name.
+        /// Name of the destination, without secrets.
         destination: String,
-        /// Batch number.
+        /// Number of the batch, from 0.
         batch: u64,
-        /// When.
+        /// Time at which the packet was sent.
         at: SystemTime,
         /// Pictures of the batch that this run sent, repeats not counted.
         video: u64,
         /// Audio packets likewise.
         audio: u64,
     },
-    /// Packets were skipped.
+    /// Packets were skipped for a destination, and will not be sent to it.
     Dropped {
-        /// Destination name.
+        /// Name of the destination, without secrets.
         destination: String,
-        /// Why.
+        /// Why they were skipped.
         reason: DropReason,
-        /// Pictures.
+        /// Number of video packets.
         video: u64,
-        /// Audio packets.
+        /// Number of audio packets.
         audio: u64,
-        /// Milliseconds of programme.
+        /// Duration of the skipped programme in milliseconds.
         ms: u64,
         /// Where it goes on.
         position: Position,
     },
     /// A session was opened.
     Opened {
-        /// Destination name.
+        /// Name of the destination, without secrets.
         destination: String,
         /// How many this is.
         session: u64,
-        /// Where it starts.
+        /// Position of the first packet of the session.
         position: Position,
     },
     /// A session was lost or did not come about.
     Lost {
-        /// Destination name.
+        /// Name of the destination, without secrets.
         destination: String,
-        /// Why, without secrets.
+        /// The failure, without secrets, for people.
         reason: String,
     },
     /// The destination has sent everything, or was stopped.
     Ended {
-        /// Destination name.
+        /// Name of the destination, without secrets.
         destination: String,
     },
 }

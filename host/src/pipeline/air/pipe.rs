@@ -35,26 +35,26 @@ pub enum PipeError {
     #[error(transparent)]
     Launch(#[from] LaunchError),
     /// The options that are nobody's business could not be handed over.
-    #[error("the secret options for ffmpeg cannot be handed over: {0}")]
+    #[error("failed to pass the secret options to ffmpeg: {0}")]
     Secrets(std::io::Error),
     /// No file could be made to write to.
     #[error("{path}: {error}")]
     File {
-        /// The file.
+        /// The file that ffmpeg writes.
         path: PathBuf,
         /// What the system said.
         error: std::io::Error,
     },
-    /// It ended.
+    /// ffmpeg exited by itself.
     #[error("ffmpeg ended ({status}): {tail}")]
     Ended {
-        /// Its exit status.
+        /// Exit code or signal, for people.
         status: String,
         /// The last lines of its stderr, without secrets.
         tail: String,
     },
     /// It took no bytes.
-    #[error("ffmpeg took no bytes for {} s: {tail}", AIR_WRITE_TIMEOUT.as_secs())]
+    #[error("ffmpeg accepted no data for {} s: {tail}", AIR_WRITE_TIMEOUT.as_secs())]
     Stalled {
         /// The last lines of its stderr, without secrets.
         tail: String,
@@ -66,7 +66,7 @@ pub enum PipeError {
 
 type Tail = Arc<Mutex<VecDeque<u8>>>;
 
-/// A running process.
+/// A running ffmpeg that sends or writes one destination.
 #[derive(Debug)]
 pub struct Pipe {
     child: Child,
@@ -126,12 +126,12 @@ impl Pipe {
         Ok(write_tag(&mut self.out, kind, dts_ms as u32, body)?)
     }
 
-    /// Bytes buffered.
+    /// Bytes that ffmpeg has not accepted yet.
     pub fn buffered(&self) -> usize {
         self.out.len()
     }
 
-    /// Bytes written.
+    /// Bytes that ffmpeg has accepted since it started.
     pub fn written(&self) -> u64 {
         self.written
     }
@@ -173,7 +173,7 @@ impl Pipe {
         }
         drop(self.stdin.take());
         if timeout(AIR_CLOSE_TIMEOUT, self.child.wait()).await.is_err() {
-            tracing::warn!(tail = self.tail(), "ffmpeg did not end by itself, it is killed");
+            tracing::warn!(tail = self.tail(), "ffmpeg did not exit in time; killing it");
             self.child.end().await;
         }
         if let Some(stderr) = self.stderr {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// The next packet of one track.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct TrackPosition {
-    /// Batch number.
+    /// Number of the batch, from 0.
     pub batch: u64,
     /// Index into the batch's tags of this track; their number when the track is at the end of the batch.
     pub tag: u32,

@@ -67,7 +67,7 @@ struct Slot {
 /// A destination that waits for batches.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Needs {
-    /// Its name.
+    /// Name of the destination, unique in its pipeline.
     pub name: String,
     /// The first batch that it needs.
     pub from: u64,
@@ -249,7 +249,7 @@ impl Destinations {
                 let _ = before.await;
             }
             if let Err(error) = journal.forget(&name).await {
-                tracing::warn!(destination = name, %error, "its place on air is not forgotten");
+                tracing::warn!(destination = name, %error, "failed to delete the journalled position of a destination");
             }
         };
         let (span, subscriber) = (self.0.span.clone(), self.0.subscriber.clone());

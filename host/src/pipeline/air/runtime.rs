@@ -24,7 +24,7 @@ impl AirRuntime {
         Ok(Self { handle: runtime.handle().clone(), runtime: Some(runtime) })
     }
 
-    /// Where to spawn.
+    /// Handle to spawn destinations on these threads.
     pub fn handle(&self) -> Handle {
         self.handle.clone()
     }

@@ -66,7 +66,7 @@ pub(super) fn pipe(secrets: &[(&str, String)]) -> io::Result<Option<OwnedFd>> {
     }
     if lines.len() > MOST_BYTES {
         return Err(io::Error::other(format!(
-            "{} bytes of passphrase and stream id, {MOST_BYTES} at most",
+            "passphrase and stream id have {} bytes; the limit is {MOST_BYTES}",
             lines.len()
         )));
     }
@@ -117,6 +117,6 @@ mod tests {
         assert_eq!(text, "passphrase=secret\nsrt_streamid=id\n");
         assert!(super::pipe(&[]).unwrap().is_none());
         let long = super::pipe(&[("srt_streamid", "x".repeat(5000))]).unwrap_err().to_string();
-        assert!(long.contains("4096 at most"), "{long}");
+        assert!(long.contains("the limit is 4096"), "{long}");
     }
 }

@@ -18,10 +18,10 @@ use crate::redact::{Secrets, plain, redact};
 /// Why a session is over, or did not come about.
 #[derive(Debug, Error)]
 pub enum SinkError {
-    /// RTMP.
+    /// The RTMP session failed.
     #[error(transparent)]
     Rtmp(#[from] RtmpError),
-    /// ffmpeg.
+    /// The ffmpeg process failed.
     #[error(transparent)]
     Pipe(#[from] PipeError),
     /// The network policy, or the lookup of a host that ffmpeg would have sent to.
@@ -51,7 +51,7 @@ impl SinkError {
     }
 }
 
-/// An open session.
+/// An open session to a receiver, or an ffmpeg that writes to it.
 pub(super) enum Sink {
     Rtmp(Box<Session>),
     Pipe(Box<Pipe>),

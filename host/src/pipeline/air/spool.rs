@@ -39,7 +39,7 @@ pub struct Track {
 /// A batch whose bytes are on disk, ready to be sent.
 #[derive(Debug, Clone)]
 pub struct ReadyBatch {
-    /// Batch number.
+    /// Number of the batch, from 0.
     pub number: u64,
     /// An FLV file; tags point into it.
     pub path: PathBuf,
@@ -102,9 +102,9 @@ pub struct Place {
 /// Packets of both tracks, counted over all batches of a spool.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Pictures.
+    /// Number of video packets.
     pub video: u64,
-    /// Audio packets.
+    /// Number of audio packets.
     pub audio: u64,
 }
 
@@ -124,7 +124,7 @@ impl Default for Spool {
 }
 
 impl Spool {
-    /// An empty spool.
+    /// A spool without batches.
     pub fn new() -> Self {
         Self { batches: Arc::default(), state: watch::Sender::new(SpoolState::default()) }
     }

@@ -19,7 +19,7 @@ pub enum DestinationState {
     Publishing,
     /// The last session was lost, or none came about; the next attempt follows.
     Retrying {
-        /// Why, without secrets.
+        /// The failure, without secrets, for people.
         reason: String,
         /// How many attempts failed in a row.
         attempt: u32,
@@ -42,7 +42,7 @@ pub struct Dropped {
 }
 
 impl Dropped {
-    /// For whatever reason.
+    /// Skipped packets for all reasons together.
     pub fn all(&self) -> u64 {
         self.lag + self.released + self.unreadable
     }
@@ -67,19 +67,19 @@ pub struct Counters {
     pub unconfirmed: u64,
     /// Packets that left more than [`crate::limits::AIR_LATE_AFTER`] after their time.
     pub late: u64,
-    /// Sequence headers sent.
+    /// Sequence headers sent, in all sessions of the run.
     pub headers: u64,
-    /// `onMetaData` sent.
+    /// `onMetaData` messages sent, in all sessions of the run.
     pub metadata: u64,
-    /// Sessions opened.
+    /// Sessions opened since the run started.
     pub sessions: u64,
-    /// Sessions lost.
+    /// Sessions lost since the run started.
     pub reconnects: u64,
     /// Journal calls that failed or took too long.
     pub journal_failures: u64,
     /// Events that found the channel full for too long.
     pub events_lost: u64,
-    /// Writes.
+    /// Writes to the socket or to ffmpeg.
     pub writes: u64,
 }
 

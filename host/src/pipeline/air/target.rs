@@ -21,13 +21,13 @@ pub enum TargetError {
     /// A scheme that is not supported.
     #[error("destinations with {0}: are not supported, expected rtmp:, rtmps:, srt:, udp: or file:")]
     Scheme(String),
-    /// No host.
+    /// The URL of this scheme has no host.
     #[error("the {0}: destination names no host")]
     NoHost(String),
     /// No application or no stream key.
     #[error("the {0}: destination must have the form {0}://host[:port]/app/key")]
     NoKey(String),
-    /// No port.
+    /// The URL of this scheme has no port.
     #[error("the {0}: destination names no port")]
     NoPort(String),
     /// The file's ending does not say what it is to be.
@@ -35,7 +35,7 @@ pub enum TargetError {
     Extension(String),
 }
 
-/// A destination.
+/// Protocol and address of a destination; holds secrets.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Target {
     /// RTMP or RTMPS, spoken by the host itself.
@@ -53,7 +53,7 @@ pub struct RtmpTarget {
     pub tls: bool,
     /// Host name or address, without brackets.
     pub host: String,
-    /// TCP port.
+    /// TCP port of the server.
     pub port: u16,
     /// Application, with its instance if there is one.
     pub app: String,

@@ -24,12 +24,12 @@ enum State {
 }
 
 impl Breaker {
-    /// A closed breaker.
+    /// A closed breaker without failures.
     pub fn new(config: BreakerConfig) -> Self {
         Self { config, state: State::Closed { failures: 0 } }
     }
 
-    /// For the status.
+    /// The state as the status shows it.
     pub fn state(&self) -> BreakerState {
         match self.state {
             State::Closed { .. } => BreakerState::Closed,
@@ -50,7 +50,7 @@ impl Breaker {
         }
     }
 
-    /// The processor answered.
+    /// Records that the processor answered, which closes the breaker.
     pub fn success(&mut self) {
         self.state = State::Closed { failures: 0 };
     }

@@ -56,7 +56,7 @@ pub struct ExchangeConfig {
     pub in_flight: usize,
     /// How long an answer may take from the sending on; `None`: only whoever waits decides.
     pub fragment_timeout: Option<Duration>,
-    /// The circuit breaker.
+    /// Limits of the circuit breaker.
     pub breaker: BreakerConfig,
 }
 

@@ -91,11 +91,11 @@ enum Tick {
 enum Flow {
     On,
     Cancelled,
-    /// To another processor.
+    /// The settings name another processor.
     Moved,
 }
 
-/// How waiting ended.
+/// Why a wait has ended.
 enum Waited<T> {
     Done(T),
     Cancelled,
@@ -205,7 +205,7 @@ impl Driver {
         }
         let reason = match &end {
             End::Cancelled => "the pipeline stops".to_owned(),
-            End::Moved(_) => "another processor is set".to_owned(),
+            End::Moved(_) => "another processor is configured".to_owned(),
             End::Lost(reason) => {
                 self.ledger.counters.disconnects += 1;
                 reason.clone()
@@ -335,7 +335,7 @@ impl Driver {
     /// To the processor that is wanted: what the old one has goes to it, and it is not blamed for the old one's failures.
     fn moved(&mut self) {
         let Wanted { endpoint, config } = self.wanted.borrow_and_update().clone();
-        info!(stream = %self.stream_id, server = %endpoint.server(), "another processor is set");
+        info!(stream = %self.stream_id, server = %endpoint.server(), "another processor is configured");
         (self.endpoint, self.ready_timeout) = (endpoint, config.ready_timeout);
         self.ledger.moved(&config);
     }

@@ -44,9 +44,9 @@ pub trait Framer: Send {
 /// PCM, signed 16 bit little endian; what is `None` stays as in the source.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Pcm {
-    /// Samples a second.
+    /// Sample rate in Hz.
     pub sample_rate_hz: Option<u32>,
-    /// Number of channels.
+    /// Number of audio channels.
     pub channels: Option<u32>,
 }
 
@@ -57,7 +57,7 @@ pub enum AudioFormat {
     Fmp4,
     /// AAC in ADTS, not encoded again.
     Adts,
-    /// A WAV file.
+    /// A WAV file with PCM samples in this format.
     Wav(Pcm),
     /// Samples without a header.
     Pcm(Pcm),
@@ -75,24 +75,24 @@ pub struct Refresh {
 /// Facts of a connection that was just made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Connection {
-    /// The stream's id.
+    /// Stream id of the pipeline.
     pub stream_id: String,
     /// 0 for the first connection of the run, then 1, 2, ….
     pub attempt: u64,
     /// The largest packet that the server takes, where it told.
     pub max_payload_bytes: Option<u64>,
-    /// Unix time.
+    /// Unix time in milliseconds.
     pub now_ms: u64,
 }
 
 /// The facts of one batch's audio.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fragment {
-    /// Unique: `<stream-id>-<batch>`.
+    /// Unique id of the fragment: `<stream-id>-<batch>`.
     pub id: String,
-    /// The stream's id.
+    /// Stream id of the pipeline.
     pub stream_id: String,
-    /// 0-based batch number.
+    /// Number of the batch, from 0.
     pub batch: u64,
     /// Presentation time of the first sample in the source's own time, in microseconds.
     pub pts_us: i64,
@@ -100,9 +100,9 @@ pub struct Fragment {
     pub duration_us: u64,
     /// Codec as probed, in ffmpeg's words.
     pub codec: String,
-    /// Samples a second.
+    /// Sample rate in Hz.
     pub sample_rate_hz: u32,
-    /// Number of channels.
+    /// Number of audio channels.
     pub channels: u32,
     /// MIME type of the bytes.
     pub content_type: String,
@@ -119,7 +119,7 @@ pub struct Fragment {
 /// A Socket.IO event message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
-    /// The event's name.
+    /// Name of the Socket.IO event.
     pub event: String,
     /// Its arguments as a JSON array, binary as `{"_placeholder":true,"num":n}` at any depth.
     pub arguments: String,
@@ -130,16 +130,16 @@ pub struct Message {
 /// Which fragment an event is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reference {
-    /// By fragment id.
+    /// The id of the fragment, as it was sent.
     Id(String),
     /// By batch number, where the processor did not return the id.
     Batch(u64),
 }
 
-/// Audio came back.
+/// A reply with audio, as the stage understood it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Processed {
-    /// Whose.
+    /// The fragment that it answers.
     pub fragment: Reference,
     /// The audio file's bytes.
     pub audio: Bytes,
@@ -172,9 +172,9 @@ pub enum Level {
 /// A line for the pipeline's log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Note {
-    /// For whom.
+    /// Level of the log line.
     pub level: Level,
-    /// The line.
+    /// Text of the log line, without line breaks.
     pub text: String,
 }
 
@@ -185,19 +185,19 @@ pub enum Event {
     Ready,
     /// The processor has this fragment.
     Acknowledged(Reference),
-    /// Audio came back.
+    /// The processor returned audio for a fragment.
     Processed(Processed),
     /// The processor gave a fragment, or the stream, up.
     Failed(Failure),
     /// Send no further fragments until [`Event::Resume`].
     Pause,
-    /// Send fragments again.
+    /// The processor accepts fragments again.
     Resume,
     /// Wait so many milliseconds before the next fragment.
     SlowDown(u32),
     /// Send this to the processor.
     Reply(Message),
-    /// For the log.
+    /// A line for the pipeline's log.
     Note(Note),
 }
 

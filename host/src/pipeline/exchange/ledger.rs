@@ -73,7 +73,7 @@ struct Past {
 /// A reply that somebody waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wanted {
-    /// Whose.
+    /// The fragment to send.
     pub key: Key,
     /// From the last sending to now.
     pub round_trip: Duration,
@@ -84,7 +84,7 @@ pub struct Wanted {
 // === impl Ledger ===
 
 impl Ledger {
-    /// An empty ledger.
+    /// A ledger without fragments, with these limits.
     pub fn new(config: &ExchangeConfig) -> Self {
         Self {
             entries: BTreeMap::new(),
@@ -101,7 +101,7 @@ impl Ledger {
     pub fn submit(&mut self, outgoing: Outgoing, reply: impl Into<Waiting>, now: Instant) {
         let reply = reply.into();
         if self.entries.len() >= EXCHANGE_FRAGMENTS_MAX {
-            let reason = format!("{EXCHANGE_FRAGMENTS_MAX} fragments wait for the processor already");
+            let reason = format!("{EXCHANGE_FRAGMENTS_MAX} fragments are already waiting for the processor");
             reply.send(Reply::Absent(Absence::Failed(reason)));
             return;
         }
@@ -320,17 +320,17 @@ impl Ledger {
         }
     }
 
-    /// Fragments that the processor has.
+    /// Fragments sent and not yet answered.
     pub fn in_flight(&self) -> usize {
         self.entries.values().filter(|entry| matches!(entry.state, State::Sent { .. })).count()
     }
 
-    /// Fragments that wait to be sent.
+    /// Fragments waiting to be sent.
     pub fn queued(&self) -> usize {
         self.entries.values().filter(|entry| matches!(entry.state, State::Waiting)).count()
     }
 
-    /// The circuit breaker.
+    /// The circuit breaker, for its state and the time of its next probe.
     pub fn breaker(&self) -> &Breaker {
         &self.breaker
     }

@@ -17,16 +17,16 @@ use crate::unix_time;
 /// Why a processor was not reached.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProbeError {
-    /// The configuration.
+    /// The settings of the processor are invalid.
     #[error(transparent)]
     Endpoint(#[from] EndpointError),
-    /// The connection.
+    /// The connection or the handshake failed.
     #[error(transparent)]
     Connect(#[from] ConnectError),
 }
 
 impl ProbeError {
-    /// See [`ConnectError::may_pass`].
+    /// Whether another attempt may succeed, see [`ConnectError::may_pass`].
     pub fn may_pass(&self) -> bool {
         matches!(self, Self::Connect(error) if error.may_pass())
     }
@@ -36,7 +36,7 @@ impl ProbeError {
 #[derive(Debug)]
 pub struct Reached {
     connection: Connection,
-    /// Host and port.
+    /// Host and port of the processor.
     pub server: String,
     /// The namespace that was joined.
     pub namespace: String,

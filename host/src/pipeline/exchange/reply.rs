@@ -22,7 +22,7 @@ use crate::media::probe::Probe;
 /// Where a fragment's audio is.
 #[derive(Debug, Clone)]
 pub enum Audio {
-    /// In memory.
+    /// Audio that is in memory already.
     Bytes(Bytes),
     /// On disk; read at each sending, so that waiting fragments take no memory.
     File(PathBuf),
@@ -33,7 +33,7 @@ pub enum Audio {
 pub struct Outgoing {
     /// Its facts; `now_ms` and `attempt` are set by the exchange.
     pub fragment: Fragment,
-    /// Its audio.
+    /// The audio that is sent for the batch.
     pub audio: Audio,
     /// What that is: the format that [`super::Exchange::audio_format`] told.
     pub format: AudioFormat,
@@ -44,16 +44,16 @@ pub struct Outgoing {
 pub enum Reply {
     /// Audio that can be used.
     Returned(Returned),
-    /// None, and why.
+    /// There is no usable reply, for this reason.
     Absent(Absence),
 }
 
 /// Audio from the processor, probed.
 #[derive(Debug, Clone)]
 pub struct Returned {
-    /// The file's bytes.
+    /// The reply's file as it was received.
     pub audio: Bytes,
-    /// What they are.
+    /// Container, codec and duration of the file.
     pub probe: Probe,
     /// Whatever the processor told besides: an object, or null.
     pub metadata: Value,
@@ -109,7 +109,7 @@ pub struct Pending {
 /// What is waited for.
 #[derive(Debug)]
 pub(super) struct Asked {
-    /// The fragment's id.
+    /// Id of the fragment that is waited for.
     pub(super) fragment: String,
     /// When it was handed in.
     pub(super) at: Instant,

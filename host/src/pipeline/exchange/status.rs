@@ -8,10 +8,10 @@ use serde::Serialize;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum BreakerState {
-    /// Fragments are sent.
+    /// Normal operation: fragments are sent.
     #[default]
     Closed,
-    /// None are sent.
+    /// Too many failures in a row: no fragment is sent.
     Open,
     /// One is on its way, to see.
     Probing,
@@ -44,9 +44,9 @@ pub struct Counters {
     pub too_large: u64,
     /// Fragments that the open breaker held back.
     pub held_back: u64,
-    /// Connections made.
+    /// Connections opened since the exchange started.
     pub connects: u64,
-    /// Connections lost.
+    /// Connections lost since the exchange started.
     pub disconnects: u64,
     /// Attempts to connect that failed.
     pub connect_failures: u64,
@@ -63,17 +63,17 @@ pub struct ExchangeStatus {
     pub ready: bool,
     /// The processor asked to wait.
     pub paused: bool,
-    /// Fragments that the processor has.
+    /// Fragments sent and not yet answered.
     pub in_flight: usize,
-    /// Fragments that wait to be sent.
+    /// Fragments waiting to be sent.
     pub queued: usize,
-    /// The circuit breaker.
+    /// State of the circuit breaker.
     pub breaker: BreakerState,
     /// The largest frame that the server takes, where it told.
     pub max_payload: Option<u64>,
     /// Why there is no connection, or what last went wrong with one.
     pub problem: Option<String>,
-    /// Counts.
+    /// Counters since the start of the run.
     pub counters: Counters,
 }
 

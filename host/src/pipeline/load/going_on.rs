@@ -35,7 +35,7 @@ fn reload(files: &StreamFiles, row: &BatchRow) -> Option<ReadyBatch> {
     match remux::reload(row.number, &dir, (placed.start_ms, placed.end_ms)) {
         Ok(batch) => Some(batch),
         Err(error) => {
-            tracing::warn!(batch = row.number, %error, "not ready any more, put together again");
+            tracing::warn!(batch = row.number, %error, "a remuxed batch can no longer be used; remuxing it again");
             None
         }
     }

@@ -133,7 +133,7 @@ async fn previous_of(
         Ok(component) if component.kind() == wanted => Some((component, settings())),
         Ok(_) => None,
         Err(error) => {
-            tracing::warn!(kind = wanted.name(), %error, "the version before cannot be used any more");
+            tracing::warn!(kind = wanted.name(), %error, "the previous version can no longer be used");
             None
         }
     }

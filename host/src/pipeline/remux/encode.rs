@@ -21,7 +21,7 @@ const AUDIO_BITRATE: u32 = 160_000;
 /// A file that the processor returned, as it came.
 #[derive(Debug, Clone, Copy)]
 pub struct Reply<'a> {
-    /// The file.
+    /// The file with the audio.
     pub path: &'a Path,
     /// ffmpeg's name of its container.
     pub format: &'a str,

@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 pub enum Audio {
     /// The batch has none.
     None,
-    /// The source's own.
+    /// The original audio of the source.
     Original,
-    /// The processor's.
+    /// The audio that the processor returned.
     Processed,
     /// Both, with gains in hundredths of a decibel and ramps at both ends in milliseconds.
     Mix {
@@ -31,7 +31,7 @@ pub enum Audio {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Coding {
-    /// As they are.
+    /// Packets are copied without encoding.
     Copy,
     /// To AAC with the original's rate and channels; bits per second.
     Encode(Option<u32>),
@@ -43,22 +43,22 @@ pub enum Coding {
 pub enum Fit {
     /// Cut or fill to the original's length.
     TrimOrPad,
-    /// Leave it.
+    /// The length stays as it is.
     Leave,
 }
 
 /// The decision for one batch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
-    /// Which audio.
+    /// The audio that goes on air.
     pub audio: Audio,
-    /// Copied or encoded.
+    /// Whether the audio is copied or encoded.
     pub coding: Coding,
     /// New length over old in per mille of change; 50 is 5 % longer.
     pub stretch_permille: i32,
-    /// At the end.
+    /// How the audio is fitted to the batch at its end.
     pub fit: Fit,
-    /// Later is positive.
+    /// Shift of the audio in microseconds; positive is later.
     pub offset_us: i64,
     /// Why, for the operator.
     pub note: String,
@@ -89,11 +89,11 @@ impl Plan {
 /// The processor's audio on disk, as the probe found it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Processed {
-    /// The file.
+    /// The file with the processed audio.
     pub path: PathBuf,
     /// ffmpeg's name of its container: `mp4`, `aac`, `wav`, `mp3`.
     pub format: &'static str,
-    /// Packets in it.
+    /// Number of packets in the file.
     pub packets: u64,
     /// Packets at its start that hold only the encoder's delay.
     pub priming: u64,

@@ -86,7 +86,7 @@ impl<'a> Spooler<'a> {
         let out = (ready.video.tags.len() + own_audio) as u64;
         let extra = self.video_seen.saturating_sub(self.video_times.len());
         if extra > 0 {
-            tracing::warn!(batch = ready.number, extra, "remux wrote more pictures than were demuxed");
+            tracing::warn!(batch = ready.number, extra, "remuxing wrote more video frames than were demuxed");
         }
         Ok(Remuxed { lost: self.expected.saturating_sub(out), trimmed: self.trimmed, ready })
     }

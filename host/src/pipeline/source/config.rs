@@ -84,7 +84,9 @@ impl HeaderHost {
     /// What is wrong, to be said after the key's path.
     pub fn parse(text: &str) -> Result<Self, String> {
         let wrong = || {
-            format!("{text:?} is no host; cdn.example.com, cdn.example.com:8443 or http://10.0.0.7:8080 would be right")
+            format!(
+                "{text:?} is not a host; expected for example cdn.example.com, cdn.example.com:8443 or http://10.0.0.7:8080"
+            )
         };
         let url = if text.contains("://") { text.parse() } else { format!("https://{text}").parse::<Url>() };
         let url = url.map_err(|_| wrong())?;
@@ -123,7 +125,7 @@ pub struct VariantChoice {
 pub struct AudioChoice {
     /// LANGUAGE, compared without case; `en` also finds `en-GB`.
     pub language: Option<String>,
-    /// NAME, exactly.
+    /// NAME of the rendition, compared exactly.
     pub name: Option<String>,
 }
 
@@ -145,7 +147,7 @@ pub struct Bounds {
     pub playlist: Budget,
     /// Segments and initialization sections.
     pub segment: Budget,
-    /// Decryption keys.
+    /// Budget for fetching a decryption key.
     pub key: Budget,
     /// First step of every backoff.
     pub retry_step: Duration,
@@ -193,7 +195,7 @@ pub struct Resume {
     pub identity: Identity,
     /// Its number in the playlist.
     pub media_sequence: u64,
-    /// Its EXTINF.
+    /// Duration by EXTINF in the playlist.
     pub duration: Duration,
     /// It came from a live stream: ENDLIST behind it is an end that nobody ordered.
     #[serde(default)]
@@ -231,7 +233,7 @@ mod tests {
             assert!(!is(text, url), "{text} {url}");
         }
         for wrong in ["", "a b", "*.test", "cdn.test/x", "u:p@cdn.test", "ftp://cdn.test", "cdn.test?x"] {
-            assert!(HeaderHost::parse(wrong).unwrap_err().contains("is no host"), "{wrong}");
+            assert!(HeaderHost::parse(wrong).unwrap_err().contains("is not a host"), "{wrong}");
         }
     }
 }

@@ -50,14 +50,14 @@ impl Chain {
     pub(super) fn finish(mut self, buffer: &mut [u8]) -> Result<usize, FetchError> {
         let (blocks, rest) = Array::slice_as_chunks_mut(buffer);
         if blocks.is_empty() || !rest.is_empty() {
-            return Err(FetchError::Decrypt("the length is no multiple of 16 bytes"));
+            return Err(FetchError::Decrypt("the length is not a multiple of 16 bytes"));
         }
         self.0.decrypt_blocks(blocks);
         let padding = buffer.last().copied().map_or(0, usize::from);
         let clear = buffer.len().checked_sub(padding).filter(|_| (1..=BLOCK).contains(&padding));
         match clear.and_then(|clear| buffer.get(clear..).map(|tail| (clear, tail))) {
             Some((clear, tail)) if tail.iter().all(|&byte| usize::from(byte) == padding) => Ok(clear),
-            _ => Err(FetchError::Decrypt("the padding is wrong: another key or initialization vector")),
+            _ => Err(FetchError::Decrypt("the padding is wrong: the key or initialization vector does not match")),
         }
     }
 }

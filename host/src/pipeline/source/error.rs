@@ -18,9 +18,9 @@ pub enum SourceError {
     /// Only the two schemes that HLS is served over.
     #[error("{url}: '{scheme}' URLs cannot be read; give an http:// or https:// URL")]
     Scheme {
-        /// Redacted.
+        /// The URL, without credentials and query.
         url: String,
-        /// What was given.
+        /// Scheme of the given URL.
         scheme: String,
     },
     /// A header of the configuration that HTTP does not allow.
@@ -32,27 +32,27 @@ pub enum SourceError {
     /// A playlist could not be had.
     #[error("playlist {url}: {cause} (after {tries} tries); check the URL, its token and that the stream is on")]
     Unreachable {
-        /// Redacted.
+        /// The playlist's URL, without credentials and query.
         url: String,
-        /// Requests made.
+        /// Number of requests made.
         tries: u32,
-        /// The last fault.
+        /// The failure of the last request.
         #[source]
         cause: FetchError,
     },
     /// The network policy does not allow where the playlist is, or where it was redirected to.
     #[error("playlist {url}: {cause}")]
     Denied {
-        /// Redacted.
+        /// The playlist's URL, without credentials and query.
         url: String,
-        /// The rule.
+        /// The rule of the policy that denies it.
         #[source]
         cause: Denied,
     },
     /// What came is no playlist that can be followed.
     #[error("playlist {url}: {cause}")]
     Playlist {
-        /// Redacted.
+        /// The playlist's URL, without credentials and query.
         url: String,
         /// What is wrong with it.
         #[source]
@@ -61,7 +61,7 @@ pub enum SourceError {
     /// No variant is what was asked for.
     #[error("playlist {url} has no variant for {wanted}; it offers {offered}")]
     NoVariant {
-        /// Redacted.
+        /// The playlist's URL, without credentials and query.
         url: String,
         /// The choice in words.
         wanted: String,
@@ -69,17 +69,17 @@ pub enum SourceError {
         offered: String,
     },
     /// The variant's sound is in a playlist of its own, and none of those has an address that can be used.
-    #[error("playlist {url} promises sound that cannot be used: {why}")]
+    #[error("playlist {url} declares audio that cannot be used: {why}")]
     NoSound {
-        /// Redacted.
+        /// The playlist's URL, without credentials and query.
         url: String,
         /// What is wrong with each.
         why: String,
     },
     /// The variant's sound is in a playlist of its own, and that cannot be used.
-    #[error("the sound ({rendition}) is in a playlist of its own, which cannot be used: {cause}")]
+    #[error("the audio ({rendition}) has a playlist of its own, which cannot be used: {cause}")]
     Rendition {
-        /// NAME and LANGUAGE.
+        /// NAME and LANGUAGE of the rendition.
         rendition: String,
         /// What is wrong with its playlist.
         #[source]
@@ -90,11 +90,11 @@ pub enum SourceError {
         "playlist {url}: segments are encrypted with {method} ({keyformat}); only AES-128 with plain keys can be read, so give a clear or AES-128 stream"
     )]
     Encrypted {
-        /// Redacted.
+        /// The playlist's URL, without credentials and query.
         url: String,
-        /// METHOD.
+        /// METHOD of EXT-X-KEY.
         method: String,
-        /// KEYFORMAT.
+        /// KEYFORMAT of EXT-X-KEY.
         keyformat: String,
     },
     /// The place for the segments cannot be used.
@@ -127,13 +127,13 @@ pub enum PlaylistError {
     /// A master playlist that lists nothing playable.
     #[error("a master playlist without a usable variant (EXT-X-STREAM-INF with a URI)")]
     NoVariants,
-    /// EXT-X-I-FRAMES-ONLY.
+    /// A playlist with EXT-X-I-FRAMES-ONLY.
     #[error("an I-frame playlist has no continuous media; give the normal variant")]
     IFramesOnly,
     /// A URI that cannot be resolved, or not to http(s).
     #[error("line {line}: '{what}' is not an http(s) address")]
     Uri {
-        /// Counted from 1.
+        /// Line of the playlist, counted from 1.
         line: usize,
         /// The scheme, or the text up to its query.
         what: String,
@@ -141,15 +141,15 @@ pub enum PlaylistError {
     /// EXT-X-BYTERANGE without an offset needs a range of the same resource before it (RFC 8216 section 4.3.2.2).
     #[error("line {line}: byte range '{value}' cannot be placed; expected <length>@<offset>")]
     ByteRange {
-        /// Counted from 1.
+        /// Line of the playlist, counted from 1.
         line: usize,
-        /// The tag's value.
+        /// The value of EXT-X-BYTERANGE.
         value: String,
     },
     /// EXT-X-DEFINE that cannot be used.
     #[error("line {line}: EXT-X-DEFINE: {why}")]
     Define {
-        /// Counted from 1.
+        /// Line of the playlist, counted from 1.
         line: usize,
         /// What is wrong; without the value, which may be a token.
         why: String,
@@ -157,7 +157,7 @@ pub enum PlaylistError {
     /// A key in the playlist itself that is none.
     #[error("line {line}: the key's data: URI {why}")]
     Key {
-        /// Counted from 1.
+        /// Line of the playlist, counted from 1.
         line: usize,
         /// What is wrong with it.
         why: &'static str,
@@ -165,9 +165,9 @@ pub enum PlaylistError {
     /// A reference to a variable that nothing defines.
     #[error("line {line}: variable '{name}' is not defined: no EXT-X-DEFINE before this line gives it a value")]
     Undefined {
-        /// Counted from 1.
+        /// Line of the playlist, counted from 1.
         line: usize,
-        /// Its name.
+        /// Name of the variable.
         name: String,
     },
     /// More segments than are held.
@@ -189,7 +189,7 @@ pub enum FetchError {
     #[error("no answer within {0:?}")]
     FirstByte(Duration),
     /// The body stopped coming.
-    #[error("the body stood still for {0:?}")]
+    #[error("no more of the body arrived for {0:?}")]
     Stalled(Duration),
     /// The body came too slowly.
     #[error("not complete within {0:?}")]
@@ -200,35 +200,35 @@ pub enum FetchError {
     /// Too many redirects, or one to somewhere that must not be followed.
     #[error("redirects: {0} (at most {REDIRECTS_MAX}, http and https only)")]
     Redirect(String),
-    /// The network policy.
+    /// The network policy denies the address.
     #[error(transparent)]
     Denied(#[from] Denied),
-    /// The URL's scheme.
+    /// The URL has this scheme, which is not supported.
     #[error("'{0}' URLs cannot be read; only http and https can")]
     Scheme(String),
     /// The body is larger than allowed.
     #[error("larger than {limit} bytes")]
     TooLarge {
-        /// In bytes.
+        /// The limit in bytes.
         limit: u64,
     },
-    /// Nothing came.
+    /// The response has no body.
     #[error("an empty body")]
     Empty,
     /// Other than announced or asked for.
-    #[error("{got} bytes came where {expected} were due")]
+    #[error("got {got} bytes, expected {expected}")]
     Length {
         /// Announced by Content-Length or asked for by Range.
         expected: u64,
-        /// What came.
+        /// Number of bytes received.
         got: u64,
     },
     /// Another byte range than asked for.
     #[error("asked for bytes {wanted}, got '{got}'")]
     Range {
-        /// `first-last`.
+        /// The requested range, `first-last`.
         wanted: String,
-        /// Content-Range as sent.
+        /// Content-Range of the response.
         got: String,
     },
     /// Bytes that are not what they should be.
@@ -245,15 +245,15 @@ pub enum FetchError {
     /// Protection that cannot be undone here.
     #[error("encrypted with {method} ({keyformat})")]
     Protected {
-        /// METHOD.
+        /// METHOD of EXT-X-KEY.
         method: String,
-        /// KEYFORMAT.
+        /// KEYFORMAT of EXT-X-KEY.
         keyformat: String,
     },
     /// A text that is no playlist.
     #[error("{0}")]
     Playlist(#[from] PlaylistError),
-    /// Our own disk.
+    /// The host's own disk failed or is full.
     #[error("disk: {0}")]
     Disk(#[from] io::Error),
     /// There is no room to keep it.
@@ -268,7 +268,7 @@ pub(super) enum Again {
     Yes,
     /// A couple of times: the server answered and said no.
     Few,
-    /// Not at all.
+    /// Another attempt would fail, too.
     Never,
 }
 

@@ -31,30 +31,30 @@ pub enum SourceEvent {
     Gap(Gap),
     /// The playlist's numbering or content started anew; the stream goes on, the next segment carries `discontinuity`.
     NewEpoch {
-        /// Of which playlist.
+        /// The playlist concerned: main or audio.
         track: Track,
         /// Count over the run, from 1.
         epoch: u64,
-        /// What was seen.
+        /// What showed that the playlist restarted.
         reason: EpochReason,
     },
     /// No new segment for three target durations. Loads go on; a backup URL is tried.
     Stale {
-        /// Of which playlist.
+        /// The playlist concerned: main or audio.
         track: Track,
         /// Since the last new segment.
         unchanged_for: Duration,
     },
     /// New segments again after [`Stale`](Self::Stale).
     Fresh {
-        /// Of which playlist.
+        /// The playlist concerned: main or audio.
         track: Track,
         /// How long it stood.
         after: Duration,
     },
     /// The other URL is followed from now on.
     Failover {
-        /// Redacted.
+        /// The new URL, without credentials and query.
         to: String,
         /// Why the former one was left.
         reason: String,
@@ -66,7 +66,7 @@ pub enum SourceEvent {
     Over,
     /// A source that was [`Over`](Self::Over) has new segments; the next one carries `discontinuity`.
     Back {
-        /// Since it ended.
+        /// Time since the source ended.
         after: Duration,
     },
     /// ENDLIST, and everything before it was delivered or accounted for. Nothing follows.
@@ -80,7 +80,7 @@ pub struct Started {
     pub bandwidth: Option<u64>,
     /// Width and height, where the master playlist says.
     pub resolution: Option<(u32, u32)>,
-    /// CODECS as written.
+    /// CODECS as the playlist has it.
     pub codecs: Option<String>,
     /// The separate audio rendition (NAME and LANGUAGE), if one is followed.
     pub audio: Option<String>,
@@ -96,13 +96,13 @@ pub struct Started {
 /// A run of media that will not come.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Gap {
-    /// Of which playlist.
+    /// The playlist concerned: main or audio.
     pub track: Track,
     /// How many segments, as far as the numbering tells.
     pub segments: u64,
     /// How much media time, measured by programme date-time or estimated from the target duration.
     pub duration: Duration,
-    /// Why.
+    /// Why the segments are missing.
     pub reason: GapReason,
 }
 
@@ -114,7 +114,7 @@ pub enum GapReason {
     Marked,
     /// It left the playlist before it was seen.
     Missed,
-    /// It had piled up while we were away, and was skipped to be live again.
+    /// It had piled up while we were away, and was skipped to return to the live edge.
     Behind,
     /// Every try failed; the last fault in words.
     GivenUp(String),
@@ -141,11 +141,11 @@ impl fmt::Display for GapReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Marked => f.write_str("marked as missing by the playlist"),
-            Self::Behind => f.write_str("skipped to be live again"),
+            Self::Behind => f.write_str("skipped to return to the live edge"),
             Self::Missed => f.write_str("left the playlist before it was seen"),
             Self::GivenUp(why) | Self::Unusable(why) => write!(f, "given up: {why}"),
             Self::NoRoom(why) => write!(f, "not fetched: {why}"),
-            Self::Unpaired => f.write_str("sound without its picture"),
+            Self::Unpaired => f.write_str("audio without its video"),
         }
     }
 }
@@ -163,7 +163,7 @@ pub enum EpochReason {
     Renumbered,
     /// Segments that we had were replaced by others.
     Replaced,
-    /// Another origin.
+    /// The playlist now comes from another origin.
     Moved,
 }
 
@@ -182,7 +182,7 @@ mod tests {
             (FetchError::NoRoom(NoRoom::Disk).into(), "not fetched: the disk is nearly full"),
             (FetchError::Disk(full).into(), "not fetched: disk: No space left on device (os error 28)"),
             (FetchError::Status(404).into(), "given up: HTTP status 404"),
-            (GapReason::Unpaired, "sound without its picture"),
+            (GapReason::Unpaired, "audio without its video"),
         ];
         for (reason, text) in words {
             assert_eq!(reason.to_string(), text);

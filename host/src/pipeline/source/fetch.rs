@@ -236,7 +236,10 @@ impl Body {
         let status = response.status();
         if status.is_redirection() {
             // What can be followed was followed.
-            return Err(FetchError::Redirect(format!("status {} to where no source may go", status.as_u16())));
+            return Err(FetchError::Redirect(format!(
+                "status {} to an address that sources may not reach",
+                status.as_u16()
+            )));
         }
         if !status.is_success() {
             return Err(FetchError::Status(status.as_u16()));
@@ -363,7 +366,7 @@ fn location(response: &Response) -> Result<Option<Url>, FetchError> {
     }
     let Some(to) = response.headers().get(LOCATION) else { return Ok(None) };
     let to = to.to_str().ok().and_then(|to| response.url().join(to).ok());
-    let mut to = to.ok_or_else(|| FetchError::Redirect("to something that is no address".to_owned()))?;
+    let mut to = to.ok_or_else(|| FetchError::Redirect("to an invalid address".to_owned()))?;
     if !is_http(&to) {
         return Err(FetchError::Redirect(format!("to a {}: address", to.scheme())));
     }

@@ -21,7 +21,7 @@ use crate::limits::RELOCATE_AFTER_REFUSALS;
 /// What a follower tells besides its steps.
 #[derive(Debug)]
 pub(super) enum Notice {
-    /// For the receiver.
+    /// An event that the receiver passes on.
     Event(SourceEvent),
     /// This address does not deliver; another one should be found.
     Trouble(String),

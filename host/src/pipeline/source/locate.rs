@@ -21,7 +21,7 @@ use super::variant::{audio_in_words, choose, choose_audio, in_words, promised_so
 /// Addresses of the media playlists that are followed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Location {
-    /// The variant.
+    /// URL of the variant's media playlist.
     pub(super) main: Url,
     /// The separate audio rendition.
     pub(super) audio: Option<Url>,
@@ -52,7 +52,7 @@ pub(super) struct Found {
     pub(super) warnings: Vec<String>,
     /// Every variant of the master playlist in words.
     pub(super) variants: Vec<String>,
-    /// The chosen one.
+    /// The chosen variant, in words.
     pub(super) chosen: Option<String>,
 }
 
@@ -199,7 +199,7 @@ pub struct SourceReport {
     pub chosen: Option<String>,
     /// Every variant of the master playlist in words.
     pub variants: Vec<String>,
-    /// Segments listed now.
+    /// Number of segments in the playlist.
     pub segments: usize,
     /// Their length in all.
     pub listed: Duration,

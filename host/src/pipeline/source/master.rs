@@ -27,7 +27,7 @@ pub(super) struct Master {
     pub(super) warnings: Vec<String>,
 }
 
-/// One EXT-X-STREAM-INF.
+/// A variant, from one EXT-X-STREAM-INF.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Variant {
     /// Absolute, may carry a token.
@@ -38,9 +38,9 @@ pub struct Variant {
     pub name: Option<String>,
     /// BANDWIDTH in bits per second, else AVERAGE-BANDWIDTH; 0 where both are missing.
     pub bandwidth: u64,
-    /// Width and height.
+    /// Width and height in pixels.
     pub resolution: Option<(u32, u32)>,
-    /// CODECS as written.
+    /// CODECS as the playlist has it.
     pub codecs: Option<String>,
     /// Group of separate audio renditions.
     pub audio_group: Option<String>,
@@ -155,7 +155,7 @@ impl Master {
             url,
         };
         if rendition.group.is_empty() {
-            self.warn(format!("line {line}: EXT-X-MEDIA without GROUP-ID: no variant can use this sound"));
+            self.warn(format!("line {line}: EXT-X-MEDIA without GROUP-ID: no variant can use this audio"));
         }
         self.audio.push(rendition);
         Ok(())

@@ -32,7 +32,7 @@ impl FetchError {
 }
 
 impl GapReason {
-    /// See [`SourceError::may_pass`].
+    /// Whether another attempt may succeed, see [`SourceError::may_pass`].
     pub fn may_pass(&self) -> bool {
         !matches!(self, Self::Unusable(_) | Self::Unpaired)
     }

@@ -39,7 +39,7 @@ pub(super) struct MediaPlaylist {
 pub(super) struct Entry {
     /// Number in the playlist.
     pub(super) sequence: u64,
-    /// Absolute.
+    /// The segment's URL, absolute.
     pub(super) uri: Url,
     /// First byte and length.
     pub(super) range: Option<(u64, u64)>,
@@ -98,14 +98,14 @@ pub(super) enum Key {
 /// Where a key is.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) enum KeySource {
-    /// Absolute.
+    /// URL of the key, absolute.
     At(Url),
     /// In the playlist itself, as `data:` URI.
     Given([u8; BLOCK]),
 }
 
 impl fmt::Debug for KeySource {
-    /// Without the key.
+    /// Shows everything but the key itself.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::At(url) => f.debug_tuple("At").field(&redacted(url)).finish(),
@@ -114,10 +114,10 @@ impl fmt::Debug for KeySource {
     }
 }
 
-/// An EXT-X-MAP.
+/// The initialization section of an EXT-X-MAP.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Map {
-    /// Absolute.
+    /// The section's URL, absolute.
     pub(super) uri: Url,
     /// First byte and length.
     pub(super) range: Option<(u64, u64)>,

@@ -70,7 +70,7 @@ impl Relocator {
     fn move_to(&mut self, mut location: Location, backup: bool, reason: String) -> Option<SourceEvent> {
         let current = self.location.borrow().clone();
         if location.audio.is_some() != current.audio.is_some() {
-            let text = "the other address has its sound arranged otherwise (separate rendition or not) and is not used";
+            let text = "the other address carries its audio differently (separate rendition or not) and is not used";
             return Some(SourceEvent::Warning(format!("{reason}; {text}")));
         }
         let other = backup != self.on_backup;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Container {
-    /// MPEG transport stream.
+    /// MPEG-2 transport stream (`.ts`).
     MpegTs,
     /// Fragmented MP4 (CMAF); needs the initialization section.
     Fmp4,
@@ -45,7 +45,7 @@ impl fmt::Debug for Identity {
 pub enum Cue {
     /// A break starts, with its planned length in microseconds.
     Out(Option<u64>),
-    /// A break ends.
+    /// A break ends; programme follows.
     In,
     /// Any other cue, as the tag's text.
     Other(String),
@@ -56,7 +56,7 @@ pub enum Cue {
 pub struct Part {
     /// The whole file: downloaded, decrypted, renamed to its final name.
     pub path: PathBuf,
-    /// Its size.
+    /// Size of the file in bytes.
     pub bytes: u64,
     /// What is in it.
     pub container: Container,
@@ -69,7 +69,7 @@ pub struct Part {
 pub struct Segment {
     /// Our own count over the whole run, from 0; names the file `segment-<index>`.
     pub index: u64,
-    /// The playlist's number.
+    /// Number of the segment in its playlist.
     pub media_sequence: u64,
     /// EXTINF; the media's own length where EXTINF is far from it.
     pub duration: Duration,
@@ -78,7 +78,7 @@ pub struct Segment {
     /// It came from a live stream, not from a recording.
     #[serde(default)]
     pub live: bool,
-    /// Who it is.
+    /// How the segment is recognised when it is listed again.
     pub identity: Identity,
     /// Cues at its start.
     pub cues: Vec<Cue>,

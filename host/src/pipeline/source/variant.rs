@@ -74,7 +74,8 @@ pub(super) fn choose_audio<'a>(
         Some(rendition) => Ok((Some(rendition), None)),
         None => {
             let offered: Vec<String> = members.iter().map(|rendition| audio_in_words(rendition)).collect();
-            let warning = format!("no audio rendition is as asked for; taking the default of: {}", offered.join(", "));
+            let warning =
+                format!("no audio rendition matches the settings; using the default of: {}", offered.join(", "));
             Ok((preferred(&members), Some(warning)))
         }
     }

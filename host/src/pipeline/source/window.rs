@@ -44,9 +44,9 @@ pub(super) enum Start {
 /// What a new playlist brings, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Step {
-    /// A new segment.
+    /// A segment that was not seen before.
     Segment(Box<Planned>),
-    /// Something between segments.
+    /// A mark between segments, such as a gap or a new epoch.
     Mark(Mark),
 }
 
@@ -62,7 +62,7 @@ pub(super) enum Mark {
 /// A segment to be fetched.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Planned {
-    /// As listed.
+    /// The entry of the playlist.
     pub(super) entry: Entry,
     /// Tag, gap or epoch before it.
     pub(super) discontinuity: bool,

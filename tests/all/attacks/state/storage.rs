@@ -79,7 +79,7 @@ async fn media_folders_that_are_removed_are_made_again_and_the_stream_goes_on() 
     let over = |status: &Value| status["phase"] == "STOPPED";
     let last = server.until(None, &id, "over", ON_AIR_LIMIT, over).await;
     // A line a batch that could not be read, not one a packet.
-    let unreadable = server.log().iter().filter(|line| line.contains("cannot be read, they are skipped")).count();
+    let unreadable = server.log().iter().filter(|line| line.contains("failed to read packets of a batch")).count();
     assert!(unreadable <= 4, "{unreadable} lines: {:#?}", server.log());
     // Law 1: what was demuxed left, or is counted.
     let counter = |of: &Value, name: &str| of["counters"][name].as_u64().unwrap();
@@ -168,7 +168,7 @@ async fn a_disk_below_its_reserve_is_told_by_readyz_with_the_cause() {
     // More than any disk has.
     let server = Server::start_with(storage.path(), &[("OUTBOARD_STORAGE__MIN_FREE", "1000000 TiB")]).await;
     let (_, why) = until_ready(&server, |status, _| status == 503).await;
-    assert_eq!(why.trim(), "the disk is full and no finished batch is left to remove: sources are not fetched");
+    assert_eq!(why.trim(), "the disk is full and no finished batch is left to remove: fetching is paused");
     let (status, health) = server.get(None, "/api/health").await;
     let health: Value = serde_json::from_str(&health).unwrap();
     assert_eq!((status, &health["status"]), (503, &json!("failing")), "{health:#}");

@@ -12,7 +12,7 @@ use crate::api::graphql::types::pipeline::{
 use crate::control::error::ControlError;
 use crate::control::{Change, NewPipeline};
 
-/// See [`super::Mutation`].
+/// Mutations of pipelines, merged into [`super::Mutation`].
 #[derive(Debug, Default)]
 pub struct PipelineMutation;
 

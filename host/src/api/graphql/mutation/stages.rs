@@ -19,7 +19,7 @@ use crate::control::error::ControlError;
 use crate::control::hidden::Hidden;
 use crate::control::registry::ComponentSource;
 
-/// See [`super::Mutation`].
+/// Mutations of components and swaps, merged into [`super::Mutation`].
 #[derive(Debug, Default)]
 pub struct StageMutation;
 

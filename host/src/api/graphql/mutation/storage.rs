@@ -7,7 +7,7 @@ use crate::api::graphql::scalars::BigInt;
 use crate::api::graphql::types::storage::CleanStoragePayload;
 use crate::control::Cleaning;
 
-/// See [`super::Mutation`].
+/// Mutations of storage, merged into [`super::Mutation`].
 #[derive(Debug, Default)]
 pub struct StorageMutation;
 

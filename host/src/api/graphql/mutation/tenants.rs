@@ -8,7 +8,7 @@ use crate::api::graphql::error::At;
 use crate::api::graphql::types::tenant::{CreateTenantInput, DeleteTenantPayload, Tenant, UpdateTenantInput};
 use crate::control::registry::{NewTenant, TenantPatch};
 
-/// See [`super::Mutation`].
+/// Mutations of tenants, merged into [`super::Mutation`].
 #[derive(Debug, Default)]
 pub struct TenantMutation;
 

@@ -8,7 +8,7 @@ use crate::api::graphql::types::token::{CreateTokenInput, CreateTokenPayload, To
 use crate::control::NewToken;
 use crate::control::error::ControlError;
 
-/// See [`super::Mutation`].
+/// Mutations of tokens, merged into [`super::Mutation`].
 #[derive(Debug, Default)]
 pub struct TokenMutation;
 

@@ -12,7 +12,7 @@ use crate::control::NewWebhook;
 use crate::control::hidden::Hidden;
 use crate::control::registry::WebhookPatch;
 
-/// See [`super::Mutation`].
+/// Mutations of webhooks, merged into [`super::Mutation`].
 #[derive(Debug, Default)]
 pub struct WebhookMutation;
 

@@ -14,7 +14,7 @@ use crate::control::id::PipelineId;
 use crate::logs::Take;
 use crate::store::page::Listed;
 
-/// See [`super::Query`].
+/// Queries of events and logs, merged into [`super::Query`].
 #[derive(Debug, Default)]
 pub struct HappenedQuery;
 

@@ -9,7 +9,7 @@ use crate::api::graphql::types::pipeline::{Pipeline, Revision};
 use crate::control::id::PipelineId;
 use crate::limits::GRAPHQL_LIST_COST;
 
-/// See [`super::Query`].
+/// Queries of pipelines, merged into [`super::Query`].
 #[derive(Debug, Default)]
 pub struct PipelineQuery;
 

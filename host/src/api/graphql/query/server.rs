@@ -6,7 +6,7 @@ use crate::api::graphql::context::{Result, core};
 use crate::api::graphql::types::server::{self, Server};
 use crate::api::graphql::types::token::Me;
 
-/// See [`super::Query`].
+/// Queries of the server, merged into [`super::Query`].
 #[derive(Debug, Default)]
 pub struct ServerQuery;
 

@@ -11,7 +11,7 @@ use crate::control::error::ControlError;
 use crate::control::id::PipelineId;
 use crate::limits::GRAPHQL_LIST_COST;
 
-/// See [`super::Query`].
+/// Queries of components and swaps, merged into [`super::Query`].
 #[derive(Debug, Default)]
 pub struct StageQuery;
 

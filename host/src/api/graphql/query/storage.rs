@@ -8,7 +8,7 @@ use crate::control::Control;
 use crate::control::access::Actor;
 use crate::control::id::PipelineId;
 
-/// See [`super::Query`].
+/// Queries of storage, merged into [`super::Query`].
 #[derive(Debug, Default)]
 pub struct StorageQuery;
 

@@ -10,7 +10,7 @@ use crate::api::graphql::types::webhook::{Delivery, Webhook, WebhookId};
 use crate::limits::GRAPHQL_LIST_COST;
 use crate::store::page::Page;
 
-/// See [`super::Query`].
+/// Queries of tenants, tokens, webhooks and the audit log, merged into [`super::Query`].
 #[derive(Debug, Default)]
 pub struct TenancyQuery;
 

@@ -7,14 +7,14 @@ use serde_json::Value;
 
 use crate::control::error::ControlError;
 
-/// The subprotocol's name.
+/// Name of the subprotocol in `Sec-WebSocket-Protocol`.
 pub const PROTOCOL: &str = "graphql-transport-ws";
 
 /// What a client says.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum FromClient {
-    /// Who it is.
+    /// Opens the session; its payload may hold the token.
     ConnectionInit {
         /// May hold a token.
         #[serde(default)]
@@ -22,45 +22,45 @@ pub enum FromClient {
     },
     /// Asks for a pong.
     Ping {},
-    /// Answers a ping.
+    /// The client's answer to our ping.
     Pong {},
-    /// Begins an operation.
+    /// Begins the operation with this id.
     Subscribe {
         /// The client's name for it.
         id: String,
-        /// What is asked.
+        /// Query, variables and operation name.
         payload: Box<Request>,
     },
-    /// Ends an operation.
+    /// Ends the operation with this id; no more results are sent for it.
     Complete {
         /// The client's name for it.
         id: String,
     },
 }
 
-/// What we say.
+/// A message from the server to the client.
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ToClient<'a> {
     /// The client is known.
     ConnectionAck,
-    /// Answers a ping.
+    /// Our answer to the client's ping.
     Pong,
     /// An answer of an operation.
     Next {
         /// The client's name for it.
         id: &'a str,
-        /// The answer.
+        /// The data and errors of one result.
         payload: &'a Response,
     },
     /// An operation ended with this.
     Error {
         /// The client's name for it.
         id: &'a str,
-        /// What went wrong.
+        /// Why the operation was not begun.
         payload: &'a [ServerError],
     },
-    /// An operation ended.
+    /// The operation with this id has ended; no more results follow.
     Complete {
         /// The client's name for it.
         id: &'a str,
@@ -84,7 +84,7 @@ pub enum Closing {
     SubscriberExists(String),
     /// It said twice who it is.
     TooManyInits,
-    /// The server ends.
+    /// The server is shutting down; the client may reconnect.
     GoingAway,
 }
 

@@ -31,7 +31,7 @@ pub struct Session {
 pub enum Guest {
     /// By the request that opened it; with a place among its tenant's connections.
     Known(Arc<Actor>, Slot),
-    /// Nobody yet.
+    /// Not authenticated yet; holds its place among such connections.
     Unknown(Greeting),
 }
 
@@ -39,7 +39,7 @@ pub enum Guest {
 enum End {
     /// The client went away, or takes nothing.
     Gone,
-    /// We close it.
+    /// The server closes the connection for this reason.
     Closing(Closing),
 }
 
@@ -200,7 +200,7 @@ impl Session {
         }
     }
 
-    /// An operation's answers.
+    /// Starts an operation; the stream yields its results and ends with it.
     fn begin(&self, request: Request, actor: &Arc<Actor>) -> Result<BoxStream<'static, Response>, Box<Response>> {
         let refused = |error| Box::new(refusal(&error));
         if self.running.len() >= GRAPHQL_SOCKET_OPERATIONS_MAX {

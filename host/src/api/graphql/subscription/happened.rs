@@ -22,7 +22,7 @@ use crate::limits::{GRAPHQL_LOG_LINES_AT_ONCE, GRAPHQL_LOG_UPDATE_EVERY, GRAPHQL
 use crate::logs::{Feed, Item};
 use crate::store::page::Page;
 
-/// See [`super::Subscription`].
+/// Subscriptions to events and logs, merged into [`super::Subscription`].
 #[derive(Debug, Default)]
 pub struct HappenedSubscription;
 

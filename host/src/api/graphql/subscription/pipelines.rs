@@ -9,7 +9,7 @@ use crate::api::graphql::types::batch::BatchProgress;
 use crate::api::graphql::types::status::PipelineStatus;
 use crate::control::Watched;
 
-/// See [`super::Subscription`].
+/// Subscriptions to pipelines, merged into [`super::Subscription`].
 #[derive(Debug, Default)]
 pub struct PipelineSubscription;
 

@@ -15,7 +15,7 @@ use crate::api::graphql::types::storage::StorageStatistics;
 use crate::control::error::ControlError;
 use crate::limits::{GRAPHQL_EVERY_SECONDS_MAX, GRAPHQL_SERVER_EVERY_SECONDS, GRAPHQL_STORAGE_EVERY_SECONDS};
 
-/// See [`super::Subscription`].
+/// Subscriptions to the server, merged into [`super::Subscription`].
 #[derive(Debug, Default)]
 pub struct ServerSubscription;
 

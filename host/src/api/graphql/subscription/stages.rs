@@ -8,7 +8,7 @@ use crate::api::graphql::context::{Result, core, named};
 use crate::api::graphql::types::swap::Swap;
 use crate::control::Watched;
 
-/// See [`super::Subscription`].
+/// Subscriptions to swaps, merged into [`super::Subscription`].
 #[derive(Debug, Default)]
 pub struct StageSubscription;
 

@@ -205,7 +205,7 @@ pub struct Counters {
 // === from the core ===
 
 impl PipelineStatus {
-    /// Of a snapshot.
+    /// The status of a pipeline as this snapshot has it.
     pub fn new(id: &PipelineId, shown: &Snapshot) -> Self {
         let run = &shown.run;
         let retry_at = match run.state {

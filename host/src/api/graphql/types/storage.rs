@@ -123,7 +123,7 @@ impl StorageStatistics {
 }
 
 impl PipelineStorage {
-    /// Of one pipeline.
+    /// The disk usage of one pipeline.
     pub fn new(id: &PipelineId, totals: &Totals) -> Self {
         Self { pipeline_id: ID(id.to_string()), usage: totals.into() }
     }

@@ -256,7 +256,7 @@ pub fn evidence_url(pipeline: &str, id: &str) -> String {
 }
 
 impl SwapStageInput {
-    /// For the core.
+    /// The input as the core takes it.
     pub fn wanted(self) -> NewSwap {
         let Self { component, settings, fresh, force, rehearse_only, probation_batches: probation, .. } = self;
         NewSwap { component, settings: settings.into(), fresh, force, rehearse_only, probation }
@@ -264,7 +264,7 @@ impl SwapStageInput {
 }
 
 impl RollOutStageInput {
-    /// For the core.
+    /// The input as the core takes it.
     pub fn wanted(self) -> NewSwap {
         let Self { component, settings, fresh, force, probation_batches: probation, .. } = self;
         NewSwap { component, settings: settings.into(), fresh, force, rehearse_only: false, probation }

@@ -123,9 +123,9 @@ pub struct DeleteWebhookPayload {
 /// Names a webhook or a delivery: its tenant's name, a colon, its number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WebhookId {
-    /// Whose it is.
+    /// Name of the tenant in the id, `<tenant>:<number>`.
     pub tenant: String,
-    /// Its number.
+    /// Number of the row in the id, `<tenant>:<number>`.
     pub number: u64,
 }
 

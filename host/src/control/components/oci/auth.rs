@@ -13,7 +13,7 @@ use crate::limits::OCI_TOKEN_BYTES_MAX;
 /// A user of a registry.
 #[derive(Debug, Clone)]
 pub struct Credentials {
-    /// Name.
+    /// User name at the registry.
     pub username: String,
     /// Never shown, kept or logged.
     pub password: Hidden<String>,
@@ -61,10 +61,10 @@ impl Session<'_> {
                 Ok(Pass::Basic(who.clone()))
             }
             (Some(_), None) => {
-                Err(OciError::Auth(format!("the registry {} asks for a user name and a password", self.registry)))
+                Err(OciError::Auth(format!("the registry {} requires a user name and a password", self.registry)))
             }
             (None, _) => Err(OciError::Auth(format!(
-                "the registry {} asks who we are in a way that is not known here; known are Basic and Bearer",
+                "the registry {} requires an authentication scheme that is not supported; expected Basic or Bearer",
                 self.registry
             ))),
         }
@@ -76,13 +76,13 @@ impl Session<'_> {
             let found = challenge.params.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
             found.map(|(_, value)| value.to_unescaped())
         };
-        let wrong = |what: &str| OciError::Auth(format!("the registry {} sends to a gatekeeper {what}", self.registry));
+        let wrong = |what: &str| OciError::Auth(format!("the token service of the registry {} {what}", self.registry));
         let realm = parameter("realm").and_then(|realm| Url::parse(&realm).ok());
-        let mut url = realm.filter(|url| url.has_host()).ok_or_else(|| wrong("without saying where it is"))?;
+        let mut url = realm.filter(|url| url.has_host()).ok_or_else(|| wrong("has no valid address (realm)"))?;
         let secure = url.scheme() == "https";
         let asked = self.wanted.insecure && url.scheme() == "http";
         if !(secure || asked) {
-            return Err(wrong("that is not reached by https"));
+            return Err(wrong("is not reached by https"));
         }
         let scope = format!("repository:{}:pull", self.wanted.reference.repository());
         url.query_pairs_mut().append_pair("scope", &parameter("scope").unwrap_or(scope));
@@ -100,12 +100,12 @@ impl Session<'_> {
             status if status.is_server_error() => {
                 return Err(OciError::Status { registry: self.registry.clone(), what: "token", status });
             }
-            status => return Err(wrong(&format!("that answers {status}"))),
+            status => return Err(wrong(&format!("answers {status}"))),
         }
         let body = self.body("token", answer, OCI_TOKEN_BYTES_MAX).await?;
         let read: Option<Token> = serde_json::from_slice(&body).ok();
         let token = read.and_then(|read| read.token.or(read.access_token)).filter(|token| !token.is_empty());
-        token.map(|token| Pass::Bearer(Hidden::new(token))).ok_or_else(|| wrong("that answers without a token"))
+        token.map(|token| Pass::Bearer(Hidden::new(token))).ok_or_else(|| wrong("answers without a token"))
     }
 
     /// A password goes over TLS or stays on this machine.
@@ -120,8 +120,8 @@ impl Session<'_> {
             return Ok(());
         }
         Err(OciError::Auth(format!(
-            "the registry {} asks for a password without TLS, where others may read it; \
-             insecure is for registries on this machine and those that ask for none",
+            "the registry {} requires a password without TLS; \
+             insecure is for registries on this machine and for registries without a login",
             self.registry
         )))
     }

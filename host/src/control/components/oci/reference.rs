@@ -9,7 +9,7 @@ use oci_spec::image::Digest;
 use crate::limits::OCI_REFERENCE_BYTES_MAX;
 
 /// What a reference has to look like.
-const WANTED: &str = "wanted is oci://host[:port]/name[:tag]@sha256: and 64 hexadecimal digits in lower case";
+const WANTED: &str = "expected oci://host[:port]/name[:tag]@sha256: and 64 hexadecimal digits in lower case";
 
 /// A component in a registry, named by its manifest's digest.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,7 +25,7 @@ impl Reference {
     /// What is wrong, and what would be right. Does not repeat what may be a password.
     pub fn parse(text: &str) -> Result<Self, String> {
         if text.len() > OCI_REFERENCE_BYTES_MAX {
-            return Err(format!("has {} bytes; it may have {OCI_REFERENCE_BYTES_MAX}", text.len()));
+            return Err(format!("has {} bytes; the limit is {OCI_REFERENCE_BYTES_MAX}", text.len()));
         }
         let Some(rest) = text.strip_prefix("oci://") else {
             return Err(format!("does not begin with oci://; {WANTED}"));
@@ -33,14 +33,14 @@ impl Reference {
         // A library would make Docker's registry of a name without a host.
         let host = rest.split_once('/').map_or("", |(host, _)| host);
         if host.contains('@') {
-            return Err("has credentials in it; give user name and password beside it".to_owned());
+            return Err("has credentials; give them as auth".to_owned());
         }
         if !(host.contains(['.', ':']) || host == "localhost") {
             return Err(format!("{text:?} names no registry (a name with a dot or a port, or localhost); {WANTED}"));
         }
         let inner = distribution::Reference::from_str(rest).map_err(|error| format!("{text:?}: {error}; {WANTED}"))?;
         let Some(digest) = inner.digest() else {
-            return Err(format!("{text:?} has no digest, and what a tag alone names may change; {WANTED}"));
+            return Err(format!("{text:?} has no digest, and a tag may move to another image; {WANTED}"));
         };
         let digest: Digest = digest.parse().map_err(|error| format!("{text:?}: {error}; {WANTED}"))?;
         super::is_sha256(&digest)?;
@@ -52,12 +52,12 @@ impl Reference {
         self.inner.resolve_registry()
     }
 
-    /// The name there.
+    /// Name of the repository in the registry, without host, tag and digest.
     pub fn repository(&self) -> &str {
         self.inner.repository()
     }
 
-    /// The manifest's: `sha256:…`.
+    /// Digest of the manifest: `sha256:` and 64 hexadecimal digits.
     pub fn digest(&self) -> &str {
         &self.digest
     }
@@ -95,15 +95,15 @@ mod tests {
             (format!("oci://a.test/Cuts@sha256:{hex}"), "invalid reference format"),
             (format!("oci://a.test/../cuts@sha256:{hex}"), "invalid reference format"),
             (format!("oci://a.test/cuts?x=1@sha256:{hex}"), "invalid reference format"),
-            (format!("oci://a.test/cuts@sha256:{}", "0F".repeat(32)), "wanted is oci://"),
-            ("oci://a.test/cuts@sha256:0f".to_owned(), "wanted is oci://"),
-            (format!("oci://a.test/cuts@sha512:{}", "0f".repeat(64)), "wanted is sha256"),
-            (format!("oci://a.test/{}@sha256:{hex}", "c".repeat(2000)), "bytes; it may have"),
+            (format!("oci://a.test/cuts@sha256:{}", "0F".repeat(32)), "expected oci://"),
+            ("oci://a.test/cuts@sha256:0f".to_owned(), "expected oci://"),
+            (format!("oci://a.test/cuts@sha512:{}", "0f".repeat(64)), "expected sha256"),
+            (format!("oci://a.test/{}@sha256:{hex}", "c".repeat(2000)), "bytes; the limit is"),
         ] {
             let error = Reference::parse(&text).unwrap_err();
             assert!(error.contains(says), "{text}: {error}");
         }
         let error = Reference::parse(&format!("oci://me:hunter2@a.test/cuts@sha256:{hex}")).unwrap_err();
-        assert!(error.contains("beside it") && !error.contains("hunter2"), "{error}");
+        assert!(error.contains("give them as auth") && !error.contains("hunter2"), "{error}");
     }
 }

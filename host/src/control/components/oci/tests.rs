@@ -133,14 +133,14 @@ async fn what_is_no_component_is_told_by_what_is_wrong() {
     let layer = manifest()["layers"][0].clone();
     for (manifest, says) in [
         (json!({ "schemaVersion": 2, "manifests": [] }), "is an index of several images"),
-        (json!([]), "is not one of an OCI image"),
+        (json!([]), "is not an OCI image manifest"),
         (changed("/config/mediaType", json!("application/vnd.oci.image.config.v1+json")), CONFIG),
         (changed("/layers/0/mediaType", json!("application/vnd.oci.image.layer.v1.tar+gzip")), LAYER),
         (changed("/layers", json!([])), "has 0 layers"),
         (changed("/layers", json!([layer, layer])), "has 2 layers"),
-        (changed("/layers/0/digest", json!(format!("sha512:{}", "0".repeat(128)))), "wanted is sha256"),
-        (changed("/layers/0/digest", json!("nonsense")), "is not one of an OCI image"),
-        (changed("/layers/0/size", json!(1001)), "it may have 1000"),
+        (changed("/layers/0/digest", json!(format!("sha512:{}", "0".repeat(128)))), "expected sha256"),
+        (changed("/layers/0/digest", json!("nonsense")), "is not an OCI image manifest"),
+        (changed("/layers/0/size", json!(1001)), "the limit is 1000"),
     ] {
         let (fake, digest) = Fake::having(manifest, FILE).await;
         let error = fake.pull(&digest).await.unwrap_err();
@@ -162,7 +162,7 @@ async fn a_registry_that_is_broken_is_told_from_one_that_has_nothing() {
     nobody.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let gone = nobody.local_addr().unwrap().to_string();
     let error = pull(&Guard::open(), &wanted(&gone, &any), quick()).await.unwrap_err();
-    assert!(error.passes() && error.to_string().contains(&format!("{gone} does not answer")), "{error}");
+    assert!(error.passes() && error.to_string().contains(&format!("{gone} cannot be reached")), "{error}");
     // TLS is asked for unless told otherwise.
     let (fake, digest) = Fake::having(manifest(), FILE).await;
     let secure = Wanted { insecure: false, ..fake.wanted(&digest) };
@@ -257,10 +257,10 @@ async fn a_password_goes_where_nobody_reads_along() {
     let error = pull(&named, &me(fake.wanted(&digest)), quick()).await.unwrap_err();
     assert!(error.to_string().contains("without TLS"), "{error}");
     for (challenge, says) in [
-        (Some("Bearer service=\"x\"".to_owned()), "without saying where"),
-        (bearer("file:///etc/passwd"), "without saying where"),
+        (Some("Bearer service=\"x\"".to_owned()), "has no valid address"),
+        (bearer("file:///etc/passwd"), "has no valid address"),
         (bearer("ftp://a.test/"), "not reached by https"),
-        (Some("Negotiate".to_owned()), "known are Basic and Bearer"),
+        (Some("Negotiate".to_owned()), "expected Basic or Bearer"),
     ] {
         let (fake, digest) = guarded(challenge).await;
         let error = fake.pull(&digest).await.unwrap_err();

@@ -37,7 +37,7 @@ fn allow(rehearsal: &mut Rehearsal, allowed: Duration) {
 pub(super) fn sentence(rehearsal: &Rehearsal) -> String {
     let seconds = |ms: u64| ms as f64 / 1e3;
     format!(
-        "its batches are up to {:.1} s long, and {:.1} s is the longest that is ready before it is due on air: the stream would \
+        "its batches are up to {:.1} s long, and only batches of up to {:.1} s are ready before they are due on air: the stream would \
          go off air for {:.1} s",
         seconds(rehearsal.longest_batch_ms.unwrap_or_default()),
         seconds(rehearsal.allowed_batch_ms.unwrap_or_default()),
@@ -89,14 +89,14 @@ impl Before {
     /// `open_ms`: media in the batch that is not ended yet; `allowed_ms`: the longest batch that is ready in time.
     fn harm_by(&self, kind: StageKind, now: &Self, open_ms: u64, allowed_ms: Option<u64>) -> Option<String> {
         if now.late > self.late {
-            return Some("a batch was ready too late for its time on air since this version decides".to_owned());
+            return Some("since this version took over, a batch was ready too late for its time on air".to_owned());
         }
         let silent = now.stalled_for.saturating_sub(self.stalled_for);
         // Only a batch that is too long already: a source that is away is not the stage's doing.
         let allowed_ms = allowed_ms.filter(|allowed| kind == StageKind::Batching && open_ms > *allowed)?;
         (silent >= STAGE_PROBATION_SILENCE).then(|| {
             format!(
-                "nothing goes on air: it has not ended a batch in {:.1} s of media, and {:.1} s is the longest that is ready in time",
+                "nothing goes on air: it has not cut a batch in {:.1} s of media, and only batches of up to {:.1} s are ready in time",
                 open_ms as f64 / 1e3,
                 allowed_ms as f64 / 1e3
             )
@@ -131,8 +131,8 @@ impl Carrier {
         };
         drop(slowed);
         let what = match enough {
-            true => "the air clock ran 5 % slower; the longer batches come in time",
-            false => "the air clock ran 5 % slower for as long as it may; the first longer batch comes late",
+            true => "the air clock ran 5 % slower; the longer batches are ready in time",
+            false => "the air clock ran 5 % slower for the longest time allowed; the first longer batch is late",
         };
         self.step(SwapStep::Stretched, began.elapsed(), Some(what.to_owned())).await;
         Ok(())
@@ -159,7 +159,9 @@ mod tests {
         assert!(rehearsal.would_go_off_air());
         assert_eq!((rehearsal.late_by_ms, rehearsal.stretch_ms), (11_500, 230_000));
         let told = refusal(&rehearsal, IfLate::Refuse).unwrap();
-        for part in ["up to 20.0 s long", "8.5 s is the longest", "off air for 11.5 s", "`force: true`", "for 230 s"] {
+        for part in
+            ["up to 20.0 s long", "only batches of up to 8.5 s", "off air for 11.5 s", "`force: true`", "for 230 s"]
+        {
             assert!(told.contains(part), "{part}: {told}");
         }
         assert_eq!((refusal(&rehearsal, IfLate::Stretch), refusal(&rehearsal, IfLate::Force)), (None, None));
@@ -189,7 +191,7 @@ mod tests {
             assert!(before.harm_by(kind, &late, 0, Some(8_500)).unwrap().contains("too late"));
         }
         let told = before.harm_by(batching, &silent, 9_000, Some(8_500)).unwrap();
-        assert!(told.contains("9.0 s of media") && told.contains("8.5 s is the longest"), "{told}");
+        assert!(told.contains("9.0 s of media") && told.contains("only batches of up to 8.5 s"), "{told}");
         // The source is away: the open batch is short. A recording knows no lateness. Only batching ends batches.
         assert_eq!(before.harm_by(batching, &silent, 4_000, Some(8_500)), None);
         assert_eq!(before.harm_by(batching, &silent, 9_000, None), None);

@@ -278,10 +278,7 @@ impl Books {
     pub(super) fn closed_idle(&mut self, error: &SinkError) {
         self.counters.reconnects += 1;
         let reason = error.told(&self.secrets);
-        tracing::info!(
-            reason,
-            "the receiver closed a session on which nothing was sent; the next packet opens another"
-        );
+        tracing::info!(reason, "the receiver closed an idle session; the next packet opens a new one");
         self.state(DestinationState::Waiting);
     }
 
@@ -290,7 +287,7 @@ impl Books {
         self.gaps.last()
     }
 
-    /// An attempt failed.
+    /// Records a failed attempt, and when the next one follows.
     pub(super) async fn failed(&mut self, error: &SinkError, attempt: u32, since: Instant, wait: Duration) {
         self.gaps.lost(since);
         let reason = error.told(&self.secrets);
@@ -316,7 +313,7 @@ impl Books {
         self.counters.journal_failures += 1;
         // Twice a second, for as long as the journal is away: told once.
         if !std::mem::replace(&mut self.unjournalled, true) {
-            tracing::error!(error, "positions are not journalled, packets leave without");
+            tracing::error!(error, "failed to journal positions on air; packets are sent nevertheless");
         }
     }
 

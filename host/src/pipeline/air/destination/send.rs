@@ -184,7 +184,7 @@ impl Destination {
             && let Err(error) = self.bodies.load(&packet, &batch).await
         {
             if self.session.unreadable.replace(batch.number) != Some(batch.number) {
-                tracing::error!(%error, "packets of a batch cannot be read, they are skipped");
+                tracing::error!(%error, "failed to read packets of a batch; skipping them");
             }
             self.session.broken |= packet.kind == TagKind::Video;
             self.cursor.advance(packet.kind);

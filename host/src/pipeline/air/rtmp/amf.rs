@@ -50,7 +50,7 @@ impl Value {
     }
 }
 
-/// Appends values.
+/// Appends the values to `out` in AMF0.
 pub fn write(out: &mut Vec<u8>, values: &[Value]) {
     for value in values {
         match value {

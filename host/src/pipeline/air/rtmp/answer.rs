@@ -17,10 +17,10 @@ use crate::redact::{Secrets, plain, redact};
 /// Why there is no session, or no longer.
 #[derive(Debug, Error)]
 pub enum RtmpError {
-    /// No connection.
+    /// The TCP or TLS connection could not be opened.
     #[error(transparent)]
     Transport(#[from] TransportError),
-    /// The connection broke.
+    /// The connection broke while a command was in progress.
     #[error("connection lost during {during}: {error}")]
     Io {
         /// What was going on.
@@ -51,14 +51,14 @@ pub enum RtmpError {
     /// The stream name is in use: nearly always by our own last session, which the server has not yet missed.
     #[error("the stream is busy: {code} {description}")]
     Busy {
-        /// The server's code.
+        /// The code in the server's `onStatus` or `_error`.
         code: String,
-        /// The server's words.
+        /// The description that came with the code.
         description: String,
     },
     /// The server wants a login, and the destination's URL holds none. It looks permanent: tried again rarely.
     #[error(
-        "the server wants a login ({method}), and the destination's URL holds none; expected rtmp://user:password@host/app/key"
+        "the server requires a login ({method}), and the destination's URL has none; expected rtmp://user:password@host/app/key"
     )]
     LoginMissing {
         /// `adobe`, `llnw`, or what else the server named.
@@ -72,14 +72,14 @@ pub enum RtmpError {
         /// Ours or the server's words.
         reason: String,
     },
-    /// The server refused.
+    /// The server answered a command with an error.
     #[error("the server refused {command}: {code} {description}")]
     Refused {
-        /// What was refused.
+        /// The command, such as `connect` or `publish`.
         command: &'static str,
-        /// The server's code.
+        /// The code in the server's `onStatus` or `_error`.
         code: String,
-        /// The server's words.
+        /// The description that came with the code.
         description: String,
     },
 }

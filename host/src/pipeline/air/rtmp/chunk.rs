@@ -31,7 +31,7 @@ pub struct Head {
     pub kind: u8,
     /// Message stream; 0 for control and connection commands.
     pub stream: u32,
-    /// Timestamp in milliseconds.
+    /// Timestamp of the message in milliseconds, absolute.
     pub timestamp_ms: u32,
 }
 

@@ -101,13 +101,13 @@ pub struct Step<'a> {
 /// One handshake, until a [`Step`] with `rest` or an error.
 #[derive(Debug)]
 pub struct Handshake {
-    /// C0 and C1.
+    /// C0 and C1, as they are sent.
     hello: Vec<u8>,
     /// The digest in C1.
     digest: Option<Digest>,
     /// Random bytes for C2.
     noise: Box<Part>,
-    /// At most [`SERVER_BYTES`].
+    /// Bytes from the server so far, at most [`SERVER_BYTES`].
     received: Vec<u8>,
     /// The digest in S1; set when S1 is complete.
     theirs: Option<Option<(Place, Digest)>>,
@@ -218,8 +218,8 @@ fn part_at(received: usize) -> &'static str {
 /// What a server speaks that begins with this byte.
 fn advice(first: u8) -> &'static str {
     match first {
-        b'H' => "; this is how HTTP answers: is the port right?",
-        0x15 | 0x16 => "; this is how TLS answers: does the URL begin with rtmps?",
+        b'H' => "; this is an HTTP answer; check the port",
+        0x15 | 0x16 => "; this is a TLS answer; the URL must begin with rtmps:",
         6 | 8 | 9 => "; this is RTMPE, which is not supported",
         _ => "",
     }

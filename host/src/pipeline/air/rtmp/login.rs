@@ -11,12 +11,12 @@ use md5::{Digest, Md5};
 use super::answer::RtmpError;
 use crate::pipeline::exchange::text::{one_line, shortened};
 
-/// User and password.
+/// User and password from the destination's URL.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Login {
-    /// May be shown.
+    /// User name, which errors may show.
     pub user: String,
-    /// A secret.
+    /// Password, which is never shown or logged.
     pub password: String,
 }
 
@@ -29,7 +29,7 @@ impl std::fmt::Debug for Login {
 /// How far a login is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
-    /// Nothing was asked.
+    /// The server has not asked for a login yet.
     Start,
     /// The server knows the user.
     Named,
@@ -76,7 +76,7 @@ impl<'a> Dialogue<'a> {
             _ => {}
         }
         if !["adobe", "llnw"].contains(&method) {
-            return Err(refuse(&format!("it wants the method {method:?}; adobe and llnw are supported")));
+            return Err(refuse(&format!("it requires the method {method:?}; adobe and llnw are supported")));
         }
         let user = escaped(&login.user);
         match (self.step, asked) {
@@ -247,7 +247,7 @@ mod tests {
         }
         let mut nobody = Dialogue::new(None, "live", RANDOM);
         let missing = nobody.refused(needed).unwrap_err().to_string();
-        assert!(missing.contains("wants a login (adobe)") && missing.contains("user:password@"), "{missing}");
+        assert!(missing.contains("requires a login (adobe)") && missing.contains("user:password@"), "{missing}");
         assert!(is_asked_for(needed) && !is_asked_for("go away"));
         assert!(!format!("{:?}", login()).contains("secret"));
     }

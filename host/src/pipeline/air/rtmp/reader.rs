@@ -14,26 +14,26 @@ use crate::limits::{RTMP_CHUNK_STREAMS_MAX, RTMP_MESSAGE_MAX};
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum ChunkError {
     /// A continuation without a start.
-    #[error("chunk stream {0} goes on without having started")]
+    #[error("chunk stream {0} continues a message that has not started")]
     NoStart(u32),
     /// A message past the limit.
-    #[error("a message of {0} bytes from the server, at most {RTMP_MESSAGE_MAX}")]
+    #[error("the server sent a message of {0} bytes; the limit is {RTMP_MESSAGE_MAX}")]
     TooLong(usize),
     /// Chunk streams past the limit.
     #[error("the server uses more than {RTMP_CHUNK_STREAMS_MAX} chunk streams")]
     TooManyStreams,
 }
 
-/// A whole message.
+/// A message, assembled from its chunks.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Message<'a> {
-    /// Its type.
+    /// Message type id, such as 20 for an AMF0 command.
     pub kind: u8,
     /// Its timestamp in milliseconds.
     pub timestamp_ms: u32,
-    /// Its message stream.
+    /// Message stream id; 0 is the connection itself.
     pub stream: u32,
-    /// Its body.
+    /// The message's payload, valid until the next read.
     pub body: &'a [u8],
 }
 

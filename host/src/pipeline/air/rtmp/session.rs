@@ -358,7 +358,7 @@ impl Session {
         }
     }
 
-    /// Bytes buffered.
+    /// Bytes that the socket has not accepted yet.
     pub fn buffered(&self) -> usize {
         self.out.len()
     }

@@ -39,9 +39,9 @@ pub enum TransportError {
     /// TCP or name resolution failed, or the network policy does not allow it.
     #[error("no connection to {host}:{port}: {error}")]
     Connect {
-        /// Host.
+        /// Host name or address, as in the URL.
         host: String,
-        /// Port.
+        /// TCP port of the server.
         port: u16,
         /// What the system or the policy said.
         error: NetError,
@@ -49,17 +49,17 @@ pub enum TransportError {
     /// It took too long.
     #[error("no connection to {host}:{port} within {} s", AIR_CONNECT_TIMEOUT.as_secs())]
     Timeout {
-        /// Host.
+        /// Host name or address, as in the URL.
         host: String,
-        /// Port.
+        /// TCP port of the server.
         port: u16,
     },
     /// The TLS handshake failed.
     #[error("no TLS with {host}: {error}")]
     Tls {
-        /// Host.
+        /// Host name or address, as in the URL.
         host: String,
-        /// What rustls said.
+        /// The error of the TLS handshake.
         error: std::io::Error,
     },
     /// The TLS settings are of no use.

@@ -118,7 +118,7 @@ impl Driver {
         let batch = fragment.batch;
         let messages = match self.framer.encode(fragment, audio).await {
             Ok(messages) if messages.is_empty() => {
-                return Ok(Err(Absence::Failed("the framing stage made no message of the fragment".to_owned())));
+                return Ok(Err(Absence::Failed("the framing stage returned no message for the fragment".to_owned())));
             }
             Ok(messages) => messages,
             Err(error) => return Ok(Err(Absence::Failed(error.to_string()))),
@@ -144,13 +144,13 @@ impl Driver {
             Ok(events) => events,
             Err(error) => {
                 self.ledger.counters.invalid += 1;
-                warn!(stream = %self.stream_id, event = name, %error, "a message makes no sense");
-                self.hear(None, &format!("the processor's `{name}` {arguments} makes no sense: {error}"));
+                warn!(stream = %self.stream_id, event = name, %error, "invalid message from the processor");
+                self.hear(None, &format!("the processor's `{name}` {arguments} is invalid: {error}"));
                 return Ok(());
             }
         };
         if events.is_empty() {
-            debug!(stream = %self.stream_id, event = name, arguments, "an event that the framing stage does not know");
+            debug!(stream = %self.stream_id, event = name, arguments, "event unknown to the framing stage");
             self.hear(
                 None,
                 &format!("the processor emitted `{name}` {arguments}, which the framing stage does not know"),
@@ -236,7 +236,7 @@ impl Driver {
                 };
                 self.hear(None, &format!("the processor replied to a fragment {named}, which was never sent"));
             }
-            debug!(stream = %self.stream_id, fragment = ?processed.fragment, "a reply that nobody waits for");
+            debug!(stream = %self.stream_id, fragment = ?processed.fragment, "reply to a fragment that is not in flight");
             return;
         };
         let metadata = self.metadata(&processed.metadata);
@@ -252,7 +252,7 @@ impl Driver {
     fn metadata(&self, json: &str) -> Value {
         if json.len() > EXCHANGE_METADATA_MAX_BYTES {
             let bytes = json.len();
-            warn!(stream = %self.stream_id, bytes, limit = EXCHANGE_METADATA_MAX_BYTES, "a reply's metadata is left out");
+            warn!(stream = %self.stream_id, bytes, limit = EXCHANGE_METADATA_MAX_BYTES, "discarding a reply's metadata: it is too large");
             return Value::Null;
         }
         match serde_json::from_str(json) {
@@ -287,7 +287,7 @@ async fn read(audio: &Audio) -> Result<Bytes, Absence> {
     let failed = |error: std::io::Error| Absence::Failed(format!("{} cannot be read: {error}", name()));
     let size = tokio::fs::metadata(path).await.map_err(failed)?.len();
     if size > EXCHANGE_AUDIO_MAX_BYTES {
-        return Err(Absence::TooLarge(format!("{size} bytes, at most {EXCHANGE_AUDIO_MAX_BYTES} are sent")));
+        return Err(Absence::TooLarge(format!("{size} bytes; the limit is {EXCHANGE_AUDIO_MAX_BYTES}")));
     }
     Ok(tokio::fs::read(path).await.map_err(failed)?.into())
 }

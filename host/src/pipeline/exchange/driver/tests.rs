@@ -82,7 +82,7 @@ async fn a_configuration_that_is_wrong_never_starts() {
     };
     let mut config = ExchangeConfig::new("ftp://host");
     let error = start(config.clone(), FakeFramer::default()).await;
-    assert_eq!(error.to_string(), "processor.url: scheme \"ftp\"; http, https, ws or wss is wanted");
+    assert_eq!(error.to_string(), "processor.url: scheme \"ftp\"; expected http, https, ws or wss");
     config.url = "http://host".to_owned();
     config.in_flight = 0;
     assert_eq!(start(config.clone(), FakeFramer::default()).await, ExchangeError::InFlight(0));
@@ -266,7 +266,7 @@ async fn the_processors_failures_are_told() {
 async fn what_the_stage_cannot_frame_fails_alone() {
     for (fail_on, expected) in [
         ("encode", "the framing stage: told to fail in encode"),
-        ("encode nothing", "the framing stage made no message of the fragment"),
+        ("encode nothing", "the framing stage returned no message for the fragment"),
         ("encode badly", "the framing stage: not a Socket.IO message: arguments are a JSON array"),
     ] {
         let framer = FakeFramer { fail_on: Some(fail_on), ..FakeFramer::default() };
@@ -292,7 +292,7 @@ async fn audio_is_read_from_disk_when_it_is_sent() {
     assert!(gone.starts_with("gone cannot be read: "), "no folder in it: {gone}");
     std::fs::File::create(&path).unwrap().set_len(EXCHANGE_AUDIO_MAX_BYTES + 1).unwrap();
     let large = absence(scene.exchange.submit(from(2, &path))).await;
-    assert_eq!(large, Absence::TooLarge("50331649 bytes, at most 50331648 are sent".to_owned()));
+    assert_eq!(large, Absence::TooLarge("50331649 bytes; the limit is 50331648".to_owned()));
     assert_eq!(scene.until(|status| status.queued == 0).await.counters.too_large, 1);
 }
 
@@ -321,7 +321,7 @@ async fn a_processor_that_does_not_read_is_left() {
         }
     }
     let problem = scene.until(|status| status.problem.is_some()).await.problem;
-    assert_eq!(problem.as_deref(), Some("the processor does not read: 128 packets wait"));
+    assert_eq!(problem.as_deref(), Some("the processor does not read: 128 packets are waiting"));
 }
 
 // === time ===
@@ -448,7 +448,7 @@ async fn more_fragments_than_are_held_are_refused() {
     let (scene, _peer) = Scene::plain().await;
     // The task does not run before the first await: the queue to it fills up.
     let many: Vec<_> = (0..100).map(|batch| scene.exchange.submit(fragment(batch, tone(1)))).collect();
-    let reason = "64 fragments wait for the processor already".to_owned();
+    let reason = "64 fragments are already waiting for the processor".to_owned();
     let refused = many.into_iter().last().unwrap();
     assert_eq!(absence(refused).await, Absence::Failed(reason));
 }

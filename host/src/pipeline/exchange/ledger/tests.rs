@@ -194,7 +194,7 @@ fn more_than_the_limit_is_refused() {
     let mut desk = Desk::new(|_| {});
     let _waiting: Vec<_> = (0..EXCHANGE_FRAGMENTS_MAX as u64).map(|batch| desk.submit(batch)).collect();
     let refused = absence(&mut desk.submit(99));
-    assert_eq!(refused, Some(Absence::Failed("64 fragments wait for the processor already".to_owned())));
+    assert_eq!(refused, Some(Absence::Failed("64 fragments are already waiting for the processor".to_owned())));
 }
 
 #[test]

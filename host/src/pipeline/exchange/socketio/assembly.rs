@@ -13,13 +13,13 @@ pub enum AssemblyError {
     #[error(transparent)]
     Packet(#[from] PacketError),
     /// A text frame came while attachments were missing.
-    #[error("a text frame came, {0} attachments of the packet before it are missing")]
+    #[error("a text frame arrived while {0} attachments of the previous packet were missing")]
     TextInside(usize),
     /// A binary frame came on its own.
-    #[error("a binary frame came that belongs to no packet")]
+    #[error("a binary frame arrived that belongs to no packet")]
     StrayBinary,
-    /// Too many bytes.
-    #[error("attachments of {0} bytes, at most {EXCHANGE_ATTACHMENTS_MAX_BYTES} are taken")]
+    /// The attachments of one packet exceed the limit in bytes.
+    #[error("attachments of {0} bytes; the limit is {EXCHANGE_ATTACHMENTS_MAX_BYTES}")]
     TooLarge(usize),
 }
 
@@ -28,13 +28,13 @@ pub enum AssemblyError {
 pub struct Whole {
     /// What it is for.
     pub kind: Kind,
-    /// Its namespace.
+    /// Namespace of the packet, `/` by default.
     pub namespace: String,
-    /// Ack id.
+    /// Id for the ack, if one is requested.
     pub id: Option<u64>,
-    /// Its JSON text.
+    /// JSON text with placeholders for attachments.
     pub payload: String,
-    /// Its binary frames.
+    /// Binary frames, in the order of their numbers.
     pub attachments: Vec<Bytes>,
 }
 

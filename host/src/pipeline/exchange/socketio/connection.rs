@@ -27,7 +27,7 @@ use crate::limits::{
 use crate::pipeline::exchange::framer::Message;
 use crate::pipeline::exchange::text::shortened;
 
-/// What comes in.
+/// What the connection receives.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Incoming {
     /// An event. If it asked for an ack, that is on its way.
@@ -65,7 +65,7 @@ struct Outgoing {
     receipt: Receipt,
 }
 
-/// A joined namespace.
+/// An open connection to one namespace.
 #[derive(Debug)]
 pub struct Connection {
     max_payload: Option<u64>,
@@ -259,7 +259,7 @@ impl Reader {
                 Frame::Noop => return Ok(None),
                 Frame::Close => return Err(Closed::ByPeer(String::new())),
                 Frame::Open(_) | Frame::Unknown => {
-                    return Err(Closed::Protocol("an unknown text frame came".to_owned()));
+                    return Err(Closed::Protocol("an unknown text frame arrived".to_owned()));
                 }
             },
             WsMessage::Binary(data) => self.assembly.binary(data),

@@ -22,21 +22,21 @@ use crate::redact::Secrets;
 #[non_exhaustive]
 pub enum EndpointError {
     /// Not a URL, or one without a host.
-    #[error("url: not a URL of a server ({0}); http://, https://, ws:// or wss:// and a host are wanted")]
+    #[error("url: not a URL of a server ({0}); expected http://, https://, ws:// or wss:// and a host")]
     Url(String),
-    /// Another scheme.
-    #[error("url: scheme {0:?}; http, https, ws or wss is wanted")]
+    /// The URL has a scheme that is not supported.
+    #[error("url: scheme {0:?}; expected http, https, ws or wss")]
     Scheme(String),
-    /// No absolute path.
+    /// The path does not begin with a slash.
     #[error("path: {0:?} does not start with a slash")]
     Path(String),
-    /// No namespace.
+    /// The namespace is not valid.
     #[error("namespace: {0:?} does not start with a slash, or holds a comma or a question mark")]
     Namespace(String),
     /// CONNECT's payload is an object.
-    #[error("auth: a JSON object is wanted")]
+    #[error("auth: expected a JSON object")]
     Auth,
-    /// No HTTP header.
+    /// A header's name or value is not valid in HTTP.
     #[error("headers: {0:?} is not a valid header (name or value)")]
     Header(String),
     /// A header that the WebSocket upgrade needs for itself.
@@ -64,7 +64,7 @@ pub struct Endpoint {
 const DEFAULT_PATH: &str = "/socket.io/";
 
 impl Endpoint {
-    /// Checks the configuration.
+    /// Checks the settings of the processor, without connecting.
     pub fn new(config: &ExchangeConfig) -> Result<Self, EndpointError> {
         let mut url = Url::parse(&config.url).map_err(|error| EndpointError::Url(error.to_string()))?;
         let scheme = match url.scheme() {
@@ -131,7 +131,7 @@ impl Endpoint {
         self.uri.path()
     }
 
-    /// Host and port.
+    /// Host and port, which logs may show.
     pub fn server(&self) -> &str {
         &self.server
     }
@@ -141,7 +141,7 @@ impl Endpoint {
         &self.namespace
     }
 
-    /// CONNECT's payload.
+    /// Payload of CONNECT; a secret.
     pub fn auth(&self) -> Option<&Value> {
         self.auth.as_ref()
     }
@@ -156,7 +156,7 @@ impl Endpoint {
         self.guard.connect(&self.host, self.port).await
     }
 
-    /// TLS is spoken.
+    /// Whether the connection uses TLS.
     pub fn tls(&self) -> bool {
         self.uri.scheme_str() == Some("wss")
     }
@@ -331,7 +331,7 @@ mod tests {
         assert!(wrong(|c| c.url = "localhost".to_owned()).starts_with("url: not a URL of a server"));
         assert_eq!(
             wrong(|c| c.url = "localhost:5000".to_owned()),
-            "url: scheme \"localhost\"; http, https, ws or wss is wanted"
+            "url: scheme \"localhost\"; expected http, https, ws or wss"
         );
         assert!(wrong(|c| c.url = "http://".to_owned()).starts_with("url: "));
         assert!(wrong(|c| c.path = Some("rt".to_owned())).starts_with("path: \"rt\""));

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::limits::EXCHANGE_PING_MAX;
 
-/// One text frame.
+/// A text frame of Engine.IO, by its first character.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Frame<'a> {
     /// 0: the session's facts, JSON.
@@ -20,7 +20,7 @@ pub enum Frame<'a> {
     Message(&'a str),
     /// 6, and 3, which a server has no reason to send: nothing to do.
     Noop,
-    /// Nothing of Engine.IO's.
+    /// A frame that Engine.IO does not define.
     Unknown,
 }
 

@@ -9,42 +9,42 @@ use crate::net::Denied;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
-    /// The network policy.
+    /// The network policy denies the address.
     #[error("no connection to {server}: {reason}")]
     Denied {
-        /// Host and port.
+        /// Host and port of the processor.
         server: String,
-        /// The rule.
+        /// The rule of the policy that denies it.
         reason: Denied,
     },
     /// DNS, TCP or TLS.
     #[error("no connection to {server}: {reason}")]
     Network {
-        /// Host and port.
+        /// Host and port of the processor.
         server: String,
-        /// The system's words.
+        /// The error of the system or of TLS.
         reason: String,
     },
     /// The server answered the WebSocket upgrade with something else.
     #[error("{server} answered HTTP {status} to the WebSocket upgrade{}{said}: {advice}", if said.is_empty() { "" } else { ", " })]
     Http {
-        /// Host and port.
+        /// Host and port of the processor.
         server: String,
-        /// Its status code.
+        /// HTTP status of the response to the upgrade.
         status: u16,
         /// Its body on one line, without secrets of ours; may be empty.
         said: String,
-        /// What to do.
+        /// What to check or change, for the operator.
         advice: String,
     },
     /// Nothing came in time.
     #[error("{server} did not answer {what} within {limit:?}")]
     Timeout {
-        /// Host and port.
+        /// Host and port of the processor.
         server: String,
         /// What was waited for.
         what: &'static str,
-        /// For how long.
+        /// The time limit that was exceeded.
         limit: Duration,
     },
     /// The server refused the namespace (CONNECT_ERROR), such as for wrong credentials.
@@ -52,7 +52,7 @@ pub enum ConnectError {
     Refused {
         /// The namespace that was asked for.
         namespace: String,
-        /// The server's message.
+        /// The server's message, shortened.
         message: String,
     },
     /// The server does not speak Engine.IO 4 with Socket.IO 5.
@@ -63,7 +63,7 @@ pub enum ConnectError {
     CaFile {
         /// Its name, without folders.
         file: String,
-        /// Why not.
+        /// Why the file cannot be used.
         reason: String,
     },
 }
@@ -86,20 +86,20 @@ pub enum Closed {
     /// Interval plus timeout went by without a ping.
     #[error("the processor sent no ping for {} ms", .0.as_millis())]
     PingTimeout(Duration),
-    /// Socket.IO DISCONNECT.
+    /// The processor sent Socket.IO's DISCONNECT.
     #[error("the processor ended the session (DISCONNECT)")]
     Disconnected,
     /// A close frame or Engine.IO close.
     #[error("the processor closed the connection{0}")]
     ByPeer(String),
-    /// The transport broke.
+    /// The connection broke, for this reason.
     #[error("the connection broke: {0}")]
     Broken(String),
     /// The peer sent what the protocol does not allow, or more than we take.
     #[error("the processor broke the protocol: {0}")]
     Protocol(String),
     /// Packets pile up because the peer does not read.
-    #[error("the processor does not read: {0} packets wait")]
+    #[error("the processor does not read: {0} packets are waiting")]
     Stuck(usize),
 }
 
@@ -108,14 +108,14 @@ pub enum Closed {
 #[non_exhaustive]
 pub enum EmitError {
     /// A frame is larger than the server takes; it would drop the connection without a word.
-    #[error("{bytes} bytes in one frame, the processor takes {limit} (maxPayload)")]
+    #[error("{bytes} bytes in one frame; the processor's limit is {limit} (maxPayload)")]
     TooLarge {
         /// Size of the largest frame.
         bytes: usize,
-        /// The server's limit.
+        /// The server's `maxPayload` in bytes.
         limit: u64,
     },
-    /// Not a message.
+    /// The stage's message cannot be sent over Socket.IO.
     #[error("not a Socket.IO message: {0}")]
     Invalid(String),
     /// The connection is gone, or has to go.

@@ -18,7 +18,7 @@ use crate::limits::{EXCHANGE_FRAME_MAX_BYTES, EXCHANGE_REFUSAL_SHOWN_BYTES, EXCH
 use crate::net::NetError;
 use crate::pipeline::exchange::text::{one_line, shortened};
 
-/// The transport.
+/// A WebSocket over TCP or TLS.
 pub type Socket = WebSocketStream<Lent<MaybeTlsStream<TcpStream>>>;
 
 /// TCP, TLS and the WebSocket upgrade.
@@ -62,7 +62,7 @@ pub async fn join(socket: &mut Socket, endpoint: &Endpoint) -> Result<engine::Op
         let message = match socket.next().await {
             Some(Ok(message)) => message,
             Some(Err(error)) => return Err(ConnectError::Protocol(error.to_string())),
-            None => return Err(protocol("it closed the connection in the handshake")),
+            None => return Err(protocol("it closed the connection during the handshake")),
         };
         let text = match &message {
             WsMessage::Text(text) => text.as_str(),
@@ -72,9 +72,9 @@ pub async fn join(socket: &mut Socket, endpoint: &Endpoint) -> Result<engine::Op
                 let reason = frame.as_ref().map(|frame| endpoint.hide(&one_line(&frame.reason)));
                 let reason = reason.filter(|reason| !reason.is_empty()).map(|reason| format!(": {reason}"));
                 let reason = reason.unwrap_or_default();
-                return Err(protocol(&format!("it closed the connection in the handshake{reason}")));
+                return Err(protocol(&format!("it closed the connection during the handshake{reason}")));
             }
-            _ => return Err(protocol("a binary frame came in the handshake")),
+            _ => return Err(protocol("a binary frame arrived during the handshake")),
         };
         let reply = match (engine::frame(text), &opened) {
             (Frame::Open(json), None) => {
@@ -92,10 +92,10 @@ pub async fn join(socket: &mut Socket, endpoint: &Endpoint) -> Result<engine::Op
                         let message = endpoint.hide(&shortened(packet::refusal(head.payload), EXCHANGE_TEXT_MAX_BYTES));
                         return Err(ConnectError::Refused { namespace, message });
                     }
-                    _ => return Err(protocol("something else came than the answer to CONNECT")),
+                    _ => return Err(protocol("another packet arrived instead of the answer to CONNECT")),
                 }
             }
-            (Frame::Close, _) => return Err(protocol("it closed the session in the handshake")),
+            (Frame::Close, _) => return Err(protocol("it closed the session during the handshake")),
             _ => {
                 let came = shortened(endpoint.hide(&one_line(text)), EXCHANGE_REFUSAL_SHOWN_BYTES);
                 let expected = if opened.is_none() {
@@ -103,7 +103,7 @@ pub async fn join(socket: &mut Socket, endpoint: &Endpoint) -> Result<engine::Op
                 } else {
                     "Socket.IO's answer to CONNECT"
                 };
-                return Err(protocol(&format!("expected {expected}, {came:?} came")));
+                return Err(protocol(&format!("expected {expected}, got {came:?}")));
             }
         };
         if let Some(reply) = reply {

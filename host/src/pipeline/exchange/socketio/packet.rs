@@ -13,7 +13,7 @@ pub enum PacketError {
     #[error("unknown packet type")]
     Type,
     /// A binary packet without a count, or with more attachments than we take.
-    #[error("bad attachment count (at most {EXCHANGE_ATTACHMENTS_MAX} are taken)")]
+    #[error("bad attachment count (the limit is {EXCHANGE_ATTACHMENTS_MAX})")]
     Attachments,
     /// An ack id that is no number.
     #[error("bad ack id")]

@@ -215,10 +215,10 @@ fn a_digest_in_s1_wants_a_signature_or_an_echo_in_s2() {
 #[test]
 fn other_protocols_are_named_at_their_first_byte() {
     let cases: [(&[u8], &str); 4] = [
-        (b"HTTP/1.1 400 Bad Request", "0x48, expected 0x03 (RTMP without encryption); this is how HTTP answers"),
+        (b"HTTP/1.1 400 Bad Request", "0x48, expected 0x03 (RTMP without encryption); this is an HTTP answer"),
         (
             &[0x15, 3, 1],
-            "0x15, expected 0x03 (RTMP without encryption); this is how TLS answers: does the URL begin with rtmps?",
+            "0x15, expected 0x03 (RTMP without encryption); this is a TLS answer; the URL must begin with rtmps:",
         ),
         (&[6], "0x06, expected 0x03 (RTMP without encryption); this is RTMPE, which is not supported"),
         (&[0; 5000], "0x00, expected 0x03 (RTMP without encryption)"),

@@ -129,11 +129,11 @@ async fn every_end_has_its_reason() {
     for (text, reason) in [
         ("41", "the processor ended the session (DISCONNECT)"),
         ("1", "the processor closed the connection"),
-        ("x", "the processor broke the protocol: an unknown text frame came"),
-        ("0{}", "the processor broke the protocol: an unknown text frame came"),
+        ("x", "the processor broke the protocol: an unknown text frame arrived"),
+        ("0{}", "the processor broke the protocol: an unknown text frame arrived"),
         ("4x", "the processor broke the protocol: unknown packet type"),
         ("42{}", "the processor broke the protocol: an event is a JSON array that starts with its name"),
-        ("4599-[]", "the processor broke the protocol: bad attachment count (at most 16 are taken)"),
+        ("4599-[]", "the processor broke the protocol: bad attachment count (the limit is 16)"),
     ] {
         let (mut connection, mut peer) = connected(LONG).await;
         // These concern nobody: another namespace, an ack without an id, a second CONNECT, Engine.IO's noop.
@@ -148,12 +148,12 @@ async fn every_end_has_its_reason() {
     }
     let (mut connection, mut peer) = connected(LONG).await;
     peer.send(b"stray").await;
-    assert!(closed(&mut connection).await.contains("a binary frame came that belongs to no packet"));
+    assert!(closed(&mut connection).await.contains("a binary frame arrived that belongs to no packet"));
     let (mut connection, mut peer) = connected(LONG).await;
     peer.say("452-[\"e\"]").await;
     peer.say("2").await;
     peer.say("42[\"e\"]").await;
-    assert!(closed(&mut connection).await.contains("2 attachments of the packet before it are missing"));
+    assert!(closed(&mut connection).await.contains("2 attachments of the previous packet were missing"));
 }
 
 #[tokio::test]
@@ -254,19 +254,19 @@ async fn a_handshake_that_is_none_is_told() {
     let text = |text: &str| WsMessage::text(text.to_owned());
     let open = r#"0{"sid":"e","pingInterval":25000,"pingTimeout":20000}"#;
     let cases = [
-        (vec![text("hello\n\u{1b}[31m")], "expected Engine.IO's open as the first frame, \"hello [31m\" came"),
-        (vec![text("40")], "expected Engine.IO's open as the first frame, \"40\" came"),
+        (vec![text("hello\n\u{1b}[31m")], "expected Engine.IO's open as the first frame, got \"hello [31m\""),
+        (vec![text("40")], "expected Engine.IO's open as the first frame, got \"40\""),
         (vec![text("0{}")], "missing field `sid` at line 1 column 2"),
-        (vec![text(open), text("5")], "expected Socket.IO's answer to CONNECT, \"5\" came"),
+        (vec![text(open), text("5")], "expected Socket.IO's answer to CONNECT, got \"5\""),
         (vec![text(open), text("4x")], "unknown packet type"),
-        (vec![text(open), text("42[\"e\"]")], "something else came than the answer to CONNECT"),
-        (vec![text(open), text("40/other,{}")], "something else came than the answer to CONNECT"),
-        (vec![text(open), text("1")], "it closed the session in the handshake"),
-        (vec![WsMessage::binary(vec![1])], "a binary frame came in the handshake"),
-        (vec![WsMessage::Ping(Bytes::new()), WsMessage::Close(None)], "it closed the connection in the handshake"),
+        (vec![text(open), text("42[\"e\"]")], "another packet arrived instead of the answer to CONNECT"),
+        (vec![text(open), text("40/other,{}")], "another packet arrived instead of the answer to CONNECT"),
+        (vec![text(open), text("1")], "it closed the session during the handshake"),
+        (vec![WsMessage::binary(vec![1])], "a binary frame arrived during the handshake"),
+        (vec![WsMessage::Ping(Bytes::new()), WsMessage::Close(None)], "it closed the connection during the handshake"),
         (
             vec![WsMessage::Close(Some(CloseFrame { code: 1008.into(), reason: "no\nroom".into() }))],
-            "it closed the connection in the handshake: no room",
+            "it closed the connection during the handshake: no room",
         ),
     ];
     for (frames, reason) in cases {
