@@ -14,7 +14,9 @@ pub mod prepare;
 // out to the processor and back
 pub mod exchange;
 pub mod framer;
-// what goes on air, and when
+// when: a reply's deadline, the hold, the clock's rate
+pub mod deadline;
+// what goes on air
 pub mod decide;
 pub mod remux;
 // out
@@ -22,7 +24,6 @@ pub mod air;
 pub mod release;
 // across the steps
 pub mod cause;
-pub mod delay;
 pub mod diary;
 pub mod event;
 mod folders;

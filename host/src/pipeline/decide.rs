@@ -5,29 +5,26 @@
 //! starts the air clock; the first one after the clock ran dry is held in the same way.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tracing::Instrument;
 
 use super::air::clock::AirClock;
-use super::air::lean::Lean;
 use super::air::spool::{ReadyBatch, Spool};
 use super::cause::{Cause, Origin};
-use super::delay::Newest;
+use super::deadline::{BatchTimes, Deadline, Deadlines, Work, signed_ms};
 use super::diary::Diary;
 use super::event::{Event, EventKind, Severity};
-use super::exchange::{Absence, Pending};
+use super::exchange::Pending;
 use super::framer::StateKeeper;
-use super::pace::{self, Pace};
+use super::pace::Pace;
 use super::prepare::{Prepared, batch_span};
 use super::remux::output::Series;
 use super::remux::{self, Job, Plan, RemuxError};
 use super::status::Status;
-use crate::config::Hold;
 use crate::ffmpeg::{Slots, Turn};
-use crate::limits::{AIR_AHEAD, AIR_DRY_AFTER, DISK_FULL_TRIES, LATE_BY_US, SOURCE_UNEVEN};
+use crate::limits::DISK_FULL_TRIES;
 use crate::metrics;
 use crate::stage::RemuxStage;
 use crate::stage::swap::Shared;
@@ -35,13 +32,9 @@ use crate::store::journal::{JournalError, OnAir, Step};
 use crate::store::room::Room;
 
 mod facts;
-mod margin;
 mod reply;
-mod start;
 
-use margin::Margin;
 use reply::{Decision, Why};
-use start::{Answers, Start};
 
 /// The remux step.
 pub struct Decider {
@@ -57,20 +50,10 @@ pub struct Decider {
     pub clock: AirClock,
     /// Where ready batches go.
     pub spool: Spool,
-    /// When air starts.
-    pub hold: Hold,
-    /// Time in hand for slower replies.
-    pub cushion: Duration,
-    /// Length of a batch as set.
-    pub batch: Duration,
-    /// What the three above are now, and how long batches may be.
+    /// How batches and the clock are paced now, and how long batches may be.
     pub pace: Pace,
-    /// When this run began.
-    pub started: Instant,
-    /// End of the newest batch that was put together, in milliseconds of air time.
-    pub end_ms: Option<u64>,
-    /// When the newest batch was complete.
-    pub complete: Option<Instant>,
+    /// Until when each reply counts, and all other times.
+    pub deadlines: Deadlines,
     /// Where remuxing waits for its turn.
     pub slots: Slots,
     /// Asked where the disk is full.
@@ -82,191 +65,116 @@ pub struct Decider {
 impl Decider {
     /// Runs until no batch follows; the spool is finished then.
     pub async fn run(mut self, mut prepared: mpsc::Receiver<Prepared>) -> Result<(), JournalError> {
-        let mut lean = Lean::new(self.pace.aim());
-        let (mut margin, mut answers) = (Margin::default(), Answers::default());
-        self.end_ms = self.spool.newest().map(|newest| newest.end_ms);
+        self.deadlines.go_on_from(self.spool.newest().map(|newest| newest.end_ms));
         while let Some(mut batch) = prepared.recv().await {
-            self.keep_pace(&mut lean);
-            self.keep_back(&batch).await;
+            self.deadlines.set(self.pace.settings(), self.pace.length());
+            let times = batch.times();
+            self.keep_back(&times).await;
             if batch.facts.packets() == 0 {
                 // Lost at demux; the numbers in the spool go on without a hole.
                 self.spool.append(ReadyBatch::empty(batch.number, batch.placed.start_ms));
                 continue;
             }
-            let pending = batch.pending.take();
             let arrived = Instant::now();
-            let sent = pending.is_some().then_some(batch.sent);
-            // All that came before is on air, and the clock waits for this one: it is held as the first one was.
-            let dry = self.clock.status().standing >= AIR_DRY_AFTER;
-            let decision = self.wait(pending, &batch, margin, dry, &answers).await;
-            self.time_exchange(sent, &decision, &mut answers);
-            let due = self.start_clock(&batch, dry);
-            if dry {
-                lean.restart();
-            }
-            let waited_in_vain = self.waited_in_vain(&decision, &batch, due);
-            let decided = decision.returned.is_some() || sent.is_none();
+            let deadline = self.deadlines.of(&times, self.due(&times), self.clock.status().standing);
+            let decision = decide(batch.pending.take(), deadline).await;
+            self.time_exchange(&times, &decision);
+            let reply = decision.reply_outcome();
+            let due = self.start_clock(batch.number, &times, deadline);
             let began = Instant::now();
             let span = batch_span(batch.number);
-            let ready = self.put_together(&batch, decision, due).instrument(span).await?;
-            margin.observe(began.elapsed());
+            let put_together = self.put_together(&batch, decision, due).instrument(span).await?;
+            self.deadlines.remuxed(began.elapsed());
             self.status.timings().record_step(metrics::Step::Remux, began.elapsed());
-            let Some(ready) = ready else {
+            let Some(ready) = put_together else {
                 self.spool.append(ReadyBatch::empty(batch.number, batch.placed.start_ms));
                 continue;
             };
-            self.note_room(&batch, decided, arrived, began, ready.end_ms);
-            let slack = signed_ms(Instant::now(), due);
-            self.status.timings().time_left(slack);
-            self.status.update(|stats| stats.time_left_ms = Some(slack));
-            // One that an earlier run left waited for this run, not for its steps.
-            if batch.complete >= self.started {
-                self.status.timings().record_step(metrics::Step::Ready, batch.complete.elapsed());
-            }
-            let length_ms = batch.placed.end_ms.saturating_sub(batch.placed.start_ms);
-            let late = Duration::from_millis(u64::try_from(-slack).unwrap_or_default());
-            let by_us = !self.source_was_slow(&batch) && late >= LATE_BY_US;
-            if slack < 0 {
-                self.status.update(|stats| {
-                    stats.late_batches += 1;
-                    stats.late_by_us += u64::from(by_us);
-                });
-                tracing::warn!(batch = batch.number, late_ms = -slack, "batch is ready too late");
-            }
-            // First written down: what leaves must be found again after a restart.
-            self.journal.step(batch.number, Step::Remuxed).await?;
-            self.end_ms = Some(ready.end_ms);
-            self.clock.extend(ready.end_ms);
-            let work = margin.get() + batch.sent.saturating_duration_since(batch.complete);
-            self.status.delay().ready(Newest { end_ms: ready.end_ms, complete: batch.complete, work });
-            self.spool.append(ready);
-            // Time that was only waited away is slack all the same, or a processor that is away would slow the clock
-            // down for ever.
-            let slack = match self.hold {
-                Hold::After(_) => signed_ms(batch.complete, due),
-                Hold::Auto if waited_in_vain => signed_ms(arrived + began.elapsed(), due),
-                Hold::Auto => slack,
+            let work = Work {
+                arrived,
+                began,
+                ready: Instant::now(),
+                due,
+                reply,
+                usual_reply: self.status.timings().read().round_trip.mean(),
+                recording: self.status.get().recording,
             };
-            // A recording comes as fast as we take it: how far ahead it is says nothing about its clock.
-            let wanted = if self.status.get().recording { 1.0 } else { lean.observe(slack, length_ms) };
-            let rate = self.clock.set_rate(wanted);
-            tracing::debug!(batch = batch.number, slack_ms = slack, rate, "ready for air");
+            self.hand_on(batch.number, &times, ready, &work).await?;
         }
         self.spool.finish();
         self.clock.unbound();
         Ok(())
     }
 
-    /// Takes what was changed on air.
-    fn keep_pace(&mut self, lean: &mut Lean) {
-        let pace::Wanted { batch, hold, cushion } = self.pace.wanted();
-        (self.batch, self.hold, self.cushion) = (batch, hold, cushion);
-        lean.aim(self.pace.aim());
-    }
-
-    /// Notes how long this batch took to be ready, so that later ones may become longer. `in_hand`: its reply was, or none
-    /// was asked for; else the processor's usual time is taken for the one that was waited away.
-    fn note_room(&self, batch: &Prepared, in_hand: bool, arrived: Instant, began: Instant, end_ms: u64) {
-        // One that an earlier run left says nothing, nor does a recording, which comes as fast as we take it.
-        if batch.complete < self.started || self.status.get().recording {
-            return;
+    /// Gives a batch to air and measures it.
+    async fn hand_on(
+        &mut self,
+        number: u64,
+        times: &BatchTimes,
+        ready: ReadyBatch,
+        work: &Work,
+    ) -> Result<(), JournalError> {
+        let readiness = self.deadlines.ready(times, ready.end_ms, work);
+        let slack = readiness.slack_ms;
+        self.status.timings().time_left(slack);
+        self.status.update(|stats| stats.time_left_ms = Some(slack));
+        if let Some(took) = readiness.took {
+            self.status.timings().record_step(metrics::Step::Ready, took);
         }
-        let work = match in_hand {
-            true => batch.complete.elapsed(),
-            false => {
-                let usual = self.status.timings().read().round_trip.mean();
-                arrived.saturating_duration_since(batch.complete) + usual + began.elapsed()
-            }
-        };
-        self.pace.ready(end_ms, batch.complete, work);
+        if slack < 0 {
+            self.status.update(|stats| {
+                stats.late_batches += 1;
+                stats.late_by_us += u64::from(readiness.late_by_us);
+            });
+            tracing::warn!(batch = number, late_ms = -slack, "batch is ready too late");
+        }
+        // First written down: what leaves must be found again after a restart.
+        self.journal.step(number, Step::Remuxed).await?;
+        self.clock.extend(ready.end_ms);
+        self.pace.ready(readiness.newest);
+        self.spool.append(ready);
+        let rate = self.clock.set_rate(readiness.rate);
+        tracing::debug!(batch = number, slack_ms = slack, rate, "ready for air");
+        Ok(())
     }
 
     /// A source that delivers faster than real time must not fill the disk with what is due much later.
-    async fn keep_back(&mut self, batch: &Prepared) {
-        if let Some(due) = self.due(batch) {
-            let hold = match self.hold {
-                Hold::After(hold) => hold,
-                Hold::Auto => Duration::ZERO,
-            };
-            let ahead = AIR_AHEAD.max(self.batch * 3).max(hold + self.batch).div_f64(self.clock.speed());
-            if let Some(at) = due.checked_sub(ahead) {
-                tokio::time::sleep_until(at).await;
-            }
+    async fn keep_back(&self, batch: &BatchTimes) {
+        let at = self.due(batch).and_then(|due| self.deadlines.not_before(due, self.clock.speed()));
+        if let Some(at) = at {
+            tokio::time::sleep_until(at).await;
         }
     }
 
-    /// Its segments took longer to come than they last: it is not late by our doing.
-    fn source_was_slow(&mut self, batch: &Prepared) -> bool {
-        let before = self.complete.replace(batch.complete);
-        let length = Duration::from_millis(batch.placed.end_ms.saturating_sub(batch.placed.start_ms));
-        before.is_some_and(|before| batch.complete.saturating_duration_since(before) > length + SOURCE_UNEVEN)
-    }
-
-    /// When the batch is due, once the clock runs. The clock does not look past the spool: from its end on, time runs
-    /// at the pace of the clock.
-    fn due(&self, batch: &Prepared) -> Option<Instant> {
-        let end_ms = self.end_ms.unwrap_or(batch.placed.start_ms);
-        let due = self.clock.due(batch.placed.start_ms.min(end_ms))?;
-        Some(due + Duration::from_millis(batch.placed.start_ms.saturating_sub(end_ms)))
-    }
-
-    /// Waits for the reply until the decision falls.
-    async fn wait(
-        &self,
-        pending: Option<Pending>,
-        batch: &Prepared,
-        margin: Margin,
-        dry: bool,
-        answers: &Answers,
-    ) -> Decision {
-        let Some(mut pending) = pending else { return Decision::original(Why::not_sent()) };
-        let due = self.due(batch).filter(|_| !dry).unwrap_or_else(|| self.start().latest(batch.complete));
-        let deadline = due.checked_sub(margin.get()).unwrap_or(due);
-        let reply = match tokio::time::timeout_at(deadline, &mut pending).await {
-            Ok(reply) => reply,
-            // A batch that came late has less time than others: no failure of the processor's.
-            Err(_) if answers.need_more_than(deadline.saturating_duration_since(batch.sent)) => pending.give_up_early(),
-            Err(_) => pending.give_up(),
-        };
-        Decision::of(reply)
+    /// When the batch is due, once the clock runs.
+    fn due(&self, batch: &BatchTimes) -> Option<Instant> {
+        let known = self.clock.due(self.deadlines.known_ms(batch.start_ms))?;
+        Some(self.deadlines.due(batch.start_ms, known))
     }
 
     /// Measures the exchange of a batch whose sound was handed to it.
-    fn time_exchange(&self, sent: Option<Instant>, decision: &Decision, answers: &mut Answers) {
-        let (Some(sent), timings) = (sent, self.status.timings()) else { return };
+    fn time_exchange(&mut self, batch: &BatchTimes, decision: &Decision) {
+        if !batch.asked {
+            return;
+        }
         let until = decision.returned.as_ref().map_or_else(Instant::now, |returned| returned.answered);
-        timings.record_step(metrics::Step::Exchange, until.saturating_duration_since(sent));
+        let (took, timings) = (until.saturating_duration_since(batch.sent), self.status.timings());
+        timings.record_step(metrics::Step::Exchange, took);
         if let Some(returned) = &decision.returned {
             timings.round_trip(returned.round_trip);
-            answers.observe(until.saturating_duration_since(sent));
+            self.deadlines.answered(took);
         }
     }
 
-    fn start(&self) -> Start {
-        Start { hold: self.hold, cushion: self.cushion, batch: self.batch, started: self.started }
-    }
-
-    /// True where no reply came that more time would have brought: nobody was there, or it is so late that the delay has
-    /// grown by a whole cushion already.
-    fn waited_in_vain(&self, decision: &Decision, batch: &Prepared, due: Instant) -> bool {
-        match decision.absence {
-            Some(Absence::Late | Absence::Unanswered(_)) => {
-                due.saturating_duration_since(batch.complete) >= self.batch + self.cushion
-            }
-            Some(_) => true,
-            None => false,
-        }
-    }
-
-    /// Starts the clock with the first batch, and holds it once more with the first one after it ran `dry`. Answers when
+    /// Starts the clock with the first batch, and holds it once more with the first one after it ran dry. Answers when
     /// the batch is due.
-    fn start_clock(&self, batch: &Prepared, dry: bool) -> Instant {
-        let now = Instant::now();
-        let at = self.start().at(batch.complete, now);
-        let held = if dry { self.clock.resume_at(at) } else { self.clock.start(batch.placed.start_ms, at) };
+    fn start_clock(&mut self, number: u64, batch: &BatchTimes, deadline: Deadline) -> Instant {
+        let (now, again) = (Instant::now(), deadline.dry);
+        let at = self.deadlines.air_start(batch, again, now);
+        let held = if again { self.clock.resume_at(at) } else { self.clock.start(batch.start_ms, at) };
         if held {
             let seconds = at.saturating_duration_since(now).as_secs_f64();
-            tracing::info!(batch = batch.number, again = dry, "on air in {seconds:.1} s");
+            tracing::info!(batch = number, again, "on air in {seconds:.1} s");
         }
         self.due(batch).unwrap_or(now)
     }
@@ -437,11 +345,63 @@ impl Decider {
     }
 }
 
-/// Milliseconds from one instant to another; negative where it lies before.
-fn signed_ms(from: Instant, to: Instant) -> i64 {
-    let ms = |span: Duration| i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
-    match to.checked_duration_since(from) {
-        Some(ahead) => ms(ahead),
-        None => -ms(from.duration_since(to)),
+/// Waits for the reply until the decision falls. A reply that is in hand by then is used.
+async fn decide(pending: Option<Pending>, deadline: Deadline) -> Decision {
+    let Some(mut pending) = pending else { return Decision::original(Why::not_sent()) };
+    let reply = match tokio::time::timeout_at(deadline.at, &mut pending).await {
+        Ok(reply) => reply,
+        // A batch that came late has less time than others: no failure of the processor's.
+        Err(_) if deadline.short => pending.give_up_early(),
+        Err(_) => pending.give_up(),
+    };
+    Decision::of(reply)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::deadline::ReplyOutcome;
+    use super::super::exchange::fake::pending;
+    use super::*;
+
+    /// Longer than a slow machine holds a test up.
+    const FAR: Duration = Duration::from_secs(600);
+
+    fn deadline(at: Instant, short: bool) -> Deadline {
+        Deadline { at, dry: false, short }
+    }
+
+    #[tokio::test]
+    async fn a_reply_that_comes_before_the_deadline_is_used_at_once() {
+        let (processor, pending) = pending();
+        let until = Instant::now() + FAR;
+        let deciding = tokio::spawn(decide(Some(pending), deadline(until, false)));
+        tokio::task::yield_now().await;
+        processor.answer();
+        assert_eq!(deciding.await.unwrap().reply_outcome(), ReplyOutcome::Answered);
+        assert!(Instant::now() < until, "it was waited for the deadline");
+    }
+
+    /// A step that was held up must not throw away what came in time.
+    #[tokio::test]
+    async fn a_reply_that_is_in_hand_is_used_though_the_deadline_is_past() {
+        let (processor, pending) = pending();
+        processor.answer();
+        let past = deadline(Instant::now(), false);
+        assert_eq!(decide(Some(pending), past).await.reply_outcome(), ReplyOutcome::Answered);
+    }
+
+    #[tokio::test]
+    async fn without_a_reply_the_decision_falls_at_the_deadline() {
+        for short in [false, true] {
+            let (processor, pending) = pending();
+            let decision = decide(Some(pending), deadline(Instant::now(), short)).await;
+            assert_eq!((decision.reply_outcome(), decision.is_fallback()), (ReplyOutcome::TimedOut, true));
+            assert!(processor.given_up());
+            assert_eq!(processor.gave_up_early(), short, "whether it is the processor's failure");
+        }
+        let decision = decide(None, deadline(Instant::now() + FAR, false)).await;
+        assert_eq!((decision.reply_outcome(), decision.is_fallback()), (ReplyOutcome::NotAsked, false));
     }
 }

@@ -11,6 +11,7 @@ use super::air::clock::AirClock;
 use super::air::position::Position;
 use super::air::spool::{Counts, Spool};
 use super::batch::Batcher;
+use super::deadline::Deadlines;
 use super::decide::Decider;
 use super::demux::Demuxer;
 use super::diary::Diary;
@@ -204,13 +205,8 @@ impl Pipeline {
                 status: status.clone(),
                 clock: clock.clone(),
                 spool: spool.clone(),
-                hold: config.hold,
-                cushion: pace.wanted().cushion,
-                batch: config.batch,
+                deadlines: Deadlines::new(pace.settings(), tokio::time::Instant::now()),
                 pace: pace.clone(),
-                started: tokio::time::Instant::now(),
-                end_ms: None,
-                complete: None,
                 slots,
                 room: room.clone(),
                 output,

@@ -13,6 +13,7 @@ use tracing::{Instrument, Span};
 
 use super::batch::Batch;
 use super::cause::{Cause, Origin};
+use super::deadline::BatchTimes;
 use super::demux::{self, DemuxError, Demuxer, names};
 use super::diary::Diary;
 use super::event::{Event, EventKind, Severity};
@@ -65,6 +66,19 @@ pub struct Prepared {
     pub complete: Instant,
     /// When its sound was handed to the exchange, if it was.
     pub sent: Instant,
+}
+
+impl Prepared {
+    /// Its times, for its deadline.
+    pub fn times(&self) -> BatchTimes {
+        BatchTimes {
+            start_ms: self.placed.start_ms,
+            end_ms: self.placed.end_ms,
+            complete: self.complete,
+            sent: self.sent,
+            asked: self.pending.is_some(),
+        }
+    }
 }
 
 /// The demux step.
