@@ -1,116 +1,18 @@
-//! What always holds of deadlines, held against many made-up pipelines: ordinary times, the edges, and times that no one
-//! would configure. A failure names the seed of its case; the same seed makes the same case.
+//! What always holds of deadlines, held against many made-up pipelines ([`made_up`]). A failure names the seed of its case.
 
-use rand::rngs::StdRng;
-use rand::seq::IndexedRandom as _;
-use rand::{RngExt as _, SeedableRng as _};
+use rand::RngExt as _;
 
-use super::arithmetic::SPAN_MAX;
 use super::length::{aim, next_length, whole_seconds};
 use super::*;
-use crate::limits::{AIR_LEAN_MAX, AIR_LEAN_MIN, BATCH_SECONDS_MAX, REMUX_MARGIN_MAX, REMUX_MARGIN_MIN};
+use crate::limits::{
+    AIR_LEAN_MAX, AIR_LEAN_MIN, BATCH_SECONDS_MAX, CUSHION_RESERVE_PART, REMUX_MARGIN_MAX, REMUX_MARGIN_MIN,
+};
 use crate::pipeline::air::clock::timeline::Timeline;
+use made_up::{Case, each_case};
+
+mod made_up;
 
 const S: Duration = Duration::from_secs(1);
-const CASES: u64 = 2_000;
-
-/// A source of made-up times.
-struct Case {
-    seed: u64,
-    random: StdRng,
-    base: Instant,
-}
-
-impl Drop for Case {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            eprintln!("the law does not hold for the case of seed {}", self.seed);
-        }
-    }
-}
-
-fn each_case(law: impl Fn(&mut Case)) {
-    for seed in 0..CASES {
-        law(&mut Case { seed, random: StdRng::seed_from_u64(seed), base: Instant::now() });
-    }
-}
-
-impl Case {
-    fn one_in(&mut self, count: u32) -> bool {
-        self.random.random_range(0..count) == 0
-    }
-
-    /// Up to so many seconds.
-    fn up_to(&mut self, seconds: u64) -> Duration {
-        Duration::from_micros(self.random.random_range(0..=seconds * 1_000_000))
-    }
-
-    /// Any length of time: mostly an ordinary one.
-    fn span(&mut self) -> Duration {
-        let edges = [Duration::ZERO, Duration::from_nanos(1), SPAN_MAX, Duration::from_millis(u64::MAX), Duration::MAX];
-        if self.one_in(4) { *edges.choose(&mut self.random).unwrap() } else { self.up_to(200) }
-    }
-
-    /// Any instant near `base`, or as far away as saturating goes.
-    fn instant(&mut self) -> Instant {
-        let span = self.span();
-        if self.one_in(2) { after(self.base, span) } else { before(self.base, span.min(SPAN_MAX)) }
-    }
-
-    fn ms(&mut self) -> u64 {
-        if self.one_in(8) { u64::MAX } else { self.random.random_range(0..10_000_000) }
-    }
-
-    fn settings_of(&mut self, span: impl Fn(&mut Self) -> Duration) -> PaceSettings {
-        let hold = if self.one_in(2) { Hold::Auto } else { Hold::After(span(self)) };
-        PaceSettings { batch: span(self), hold, cushion: span(self) }
-    }
-
-    fn batch(&mut self) -> BatchTimes {
-        let (start_ms, complete) = (self.ms(), self.instant());
-        let end_ms = start_ms.saturating_add(self.ms());
-        BatchTimes { start_ms, end_ms, complete, sent: after(complete, self.span()), asked: self.one_in(2) }
-    }
-
-    fn work(&mut self) -> Work {
-        let arrived = self.instant();
-        let began = after(arrived, self.span());
-        let replies = [ReplyOutcome::NotAsked, ReplyOutcome::Answered, ReplyOutcome::TimedOut, ReplyOutcome::Absent];
-        Work {
-            arrived,
-            began,
-            ready: after(began, self.span()),
-            due: self.instant(),
-            reply: *replies.choose(&mut self.random).unwrap(),
-            usual_reply: self.span(),
-            recording: self.one_in(4),
-        }
-    }
-
-    /// Deadlines after a history of any kind.
-    fn deadlines(&mut self) -> Deadlines {
-        let settings = self.settings_of(Self::span);
-        let mut deadlines = Deadlines::new(settings, self.instant());
-        if self.one_in(2) {
-            deadlines.go_on_from(Some(self.ms()));
-        }
-        for _ in 0..self.random.random_range(0..6) {
-            deadlines.remuxed(self.span());
-            deadlines.answered(self.span());
-            let (batch, work) = (self.batch(), self.work());
-            deadlines.ready(&batch, batch.end_ms, &work);
-        }
-        deadlines
-    }
-
-    fn due(&mut self) -> Option<Instant> {
-        (!self.one_in(3)).then(|| self.instant())
-    }
-
-    fn standing(&mut self) -> Duration {
-        if self.one_in(2) { Duration::ZERO } else { self.span() }
-    }
-}
 
 #[test]
 fn a_decision_falls_the_margin_before_air_at_the_latest() {
@@ -260,20 +162,23 @@ fn a_batch_that_has_its_cushion_leaves_the_clock_alone() {
 #[test]
 fn a_batch_grows_only_into_the_room_that_there_is() {
     each_case(|case| {
-        let (settings, segment) = (case.settings_of(Case::span), case.span());
+        let ordinary = case.one_in(2);
+        let segment = if ordinary { case.up_to(12) } else { case.span() };
+        let settings = case.settings_of(move |case| if ordinary { case.up_to(120) } else { case.span() });
         let now = case.random.random_range(0..=BATCH_SECONDS_MAX);
         let wanted = whole_seconds(settings.batch);
-        let newest = deadlines_newest(case);
-        let due = case.due();
+        let newest = case.newest();
+        let due = case.due_after(newest.complete);
         let next = next_length(now, &settings, newest.room(due), segment);
         assert!(next <= BATCH_SECONDS_MAX && (now.min(wanted)..=now.max(wanted)).contains(&next));
         if wanted <= now || newest.work.is_none() {
             assert_eq!(next, wanted, "at once");
         } else if next > now {
-            // Cut at a whole segment, ready in the usual time, it is ready before it is due.
-            let length = Duration::from_secs(next.into());
+            // Cut at a whole segment and ready in the usual time, it is ready before it is due, with some of the cushion left.
+            let length = segment_end(next, segment);
             let ready = after(newest.complete, length.saturating_add(newest.work.unwrap()));
-            assert!(due.is_some_and(|due| ready <= due));
+            let reserve = settings.cushion / CUSHION_RESERVE_PART;
+            assert!(due.is_some_and(|due| after(ready, reserve) <= due));
         }
         // No room that was asked for is forgotten: the clock aims at what is missing.
         let more = settings.batch.saturating_sub(Duration::from_secs(next.into()));
@@ -281,11 +186,24 @@ fn a_batch_grows_only_into_the_room_that_there_is() {
     });
 }
 
+/// When the segment ends in which a batch of so many seconds is cut.
+fn segment_end(seconds: u32, segment: Duration) -> Duration {
+    let (wanted, mut end) = (Duration::from_secs(seconds.into()), segment);
+    if segment < S / 10 {
+        return wanted;
+    }
+    while end < wanted {
+        end = end.saturating_add(segment);
+    }
+    end
+}
+
 /// A source in real time: a batch of that length or less is complete, and worked on, before the one before it has gone out.
 #[test]
 fn a_batch_within_the_live_delay_is_in_time() {
     each_case(|case| {
-        let (newest, end_due) = (deadlines_newest(case), case.instant());
+        let newest = case.newest();
+        let Some(end_due) = case.due_after(newest.complete) else { return };
         let longest = newest.longest_in_time(end_due, 1.0);
         let length = longest.mul_f64(case.random.random_range(0.0..1.0));
         if longest > Duration::ZERO {
@@ -296,11 +214,6 @@ fn a_batch_within_the_live_delay_is_in_time() {
             newest.longest_in_time(end_due, speed);
         }
     });
-}
-
-fn deadlines_newest(case: &mut Case) -> Newest {
-    let (mut deadlines, batch, work) = (case.deadlines(), case.batch(), case.work());
-    deadlines.ready(&batch, batch.end_ms, &work).newest
 }
 
 #[test]
@@ -384,7 +297,7 @@ fn in_a_whole_run_replies_in_time_are_used_and_no_decision_makes_a_batch_late() 
     });
 }
 
-/// The rest of the unit is as pure as its head says: whoever wants to read a clock here has to change this test first.
+/// The unit is as pure as its head says: whoever wants to read a clock here has to change this test first.
 #[test]
 fn the_unit_reads_no_clock_and_waits_for_nothing() {
     let files = [
