@@ -10,14 +10,12 @@ pub mod source;
 pub mod batch;
 // splits batches and sends their sound out
 pub mod demux;
-pub mod prepare;
 // out to the processor and back
 pub mod exchange;
 pub mod framer;
 // when: a reply's deadline, the hold, the clock's rate
 pub mod deadline;
 // what goes on air
-pub mod decide;
 pub mod remux;
 // out
 pub mod air;
@@ -51,15 +49,15 @@ use self::air::spool::Spool;
 use self::air::status::{DestinationState, DestinationStatus};
 use self::batch::Batcher;
 use self::cause::{Cause, HealthCause};
-use self::decide::Decider;
+use self::demux::{DemuxStepError, Demuxer};
 use self::event::EventKind;
 use self::exchange::Exchange;
 pub use self::host::{DEFAULT_TENANT, Host, HostLimits, Owner};
 use self::live::Live;
 use self::observe::Observer;
 use self::pace::Pace;
-use self::prepare::{PrepareError, Preparer};
 use self::release::Releaser;
+use self::remux::Remuxer;
 use self::source::SourceError;
 use self::status::{Phase, Report, Stats, Status};
 pub use self::watch::{RunningStage, Watch};
@@ -76,7 +74,7 @@ pub enum PipelineError {
     Source(#[from] SourceError),
     /// The stream cannot go on air, or the storage failed.
     #[error(transparent)]
-    Prepare(#[from] PrepareError),
+    Demux(#[from] DemuxStepError),
     /// The journal failed.
     #[error(transparent)]
     Journal(#[from] JournalError),
@@ -125,9 +123,9 @@ pub struct Pipeline {
     source: source::SourceConfig,
     resume: Option<source::Resume>,
     batcher: Batcher,
-    preparer: Preparer,
+    demuxer: Demuxer,
     resumed: Vec<BatchRow>,
-    decider: Decider,
+    remuxer: Remuxer,
     releaser: Releaser,
     stages: Vec<RunningStage>,
     swaps: Swaps,
@@ -171,11 +169,11 @@ impl Pipeline {
     async fn drive(mut self, stop: Stop) -> Result<Report, PipelineError> {
         let mut observing = Tasks(Vec::new());
         observing.own(tokio::spawn(Observer::new(self.watch(), self.status.clone()).run().in_current_span()));
-        let folders = folders::keep(self.preparer.files.clone(), self.status.clone());
+        let folders = folders::keep(self.demuxer.files.clone(), self.status.clone());
         observing.own(tokio::spawn(folders.in_current_span()));
         let (events, events_in) = mpsc::channel(SOURCE_EVENTS_WAITING);
         let (batches, batches_in) = mpsc::channel(BATCHES_WAITING);
-        let (prepared, prepared_in) = mpsc::channel(BATCHES_WAITING);
+        let (demuxed, demuxed_in) = mpsc::channel(BATCHES_WAITING);
         let fetching = self.fetching.clone();
         let gentle = stop.gently.clone();
         let forward = tokio::spawn(async move {
@@ -189,21 +187,21 @@ impl Pipeline {
         let fetching = self.fetching.clone();
         let batching = or_cancel(self.batcher.run(events_in, batches), fetching.clone());
         let batcher = tasks.own(tokio::spawn(batching.in_current_span()));
-        let preparing = or_cancel(self.preparer.run(self.resumed, batches_in, prepared), fetching.clone());
-        let preparer = tasks.own(tokio::spawn(preparing.in_current_span()));
-        let deciding = or_cancel(self.decider.run(prepared_in), fetching);
-        let decider = tasks.own(tokio::spawn(deciding.in_current_span()));
+        let demuxing = or_cancel(self.demuxer.run(self.resumed, batches_in, demuxed), fetching.clone());
+        let demuxer = tasks.own(tokio::spawn(demuxing.in_current_span()));
+        let remuxing = or_cancel(self.remuxer.run(demuxed_in), fetching);
+        let remuxer = tasks.own(tokio::spawn(remuxing.in_current_span()));
         let steps = async {
             // In the order of the data: each ends because the one before it ended.
             let source = joined("source", source.await);
             let batcher = joined("batch", batcher.await);
-            let preparer = joined("demux", preparer.await);
-            let decider = joined("remux", decider.await);
+            let demuxer = joined("demux", demuxer.await);
+            let remuxer = joined("remux", remuxer.await);
             // The step nearest to the cause speaks.
-            preparer??;
+            demuxer??;
             source??;
             batcher??;
-            decider??;
+            remuxer??;
             Ok::<_, PipelineError>(())
         };
         let ended = tokio::select! {

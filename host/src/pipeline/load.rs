@@ -12,16 +12,17 @@ use super::air::position::Position;
 use super::air::spool::{Counts, Spool};
 use super::batch::Batcher;
 use super::deadline::Deadlines;
-use super::decide::Decider;
-use super::demux::Demuxer;
+use super::demux::demuxer::FragmentSender;
+use super::demux::{Demuxer, Splitter};
 use super::diary::Diary;
 use super::framer::StateKeeper;
 use super::host::{Host, Owner};
 use super::live::{self, Live};
 use super::pace::Pace;
-use super::prepare::Preparer;
 use super::release::{Positions, Releaser, storage_event};
+use super::remux::assembler::Assembler;
 use super::remux::output::Series;
+use super::remux::{Planner, Remuxer, Reporter};
 use super::status::Status;
 use super::{Pipeline, source};
 use crate::config::PipelineConfig;
@@ -186,30 +187,31 @@ impl Pipeline {
                 pace: pace.clone(),
                 clock: clock.clone(),
             },
-            preparer: Preparer {
-                demuxer: Demuxer::new(slots.clone()),
+            demuxer: Demuxer {
+                splitter: Splitter::new(slots.clone()),
                 timeline: resumed.timeline.clone().unwrap_or_default(),
                 files: files.clone(),
                 journal: diary.clone(),
                 status: status.clone(),
-                exchange: exchange.clone(),
-                stream_id: config.stream_id.clone(),
-                slots: slots.clone(),
+                sender: exchange.clone().map(|exchange| FragmentSender {
+                    exchange,
+                    stream_id: config.stream_id.clone(),
+                    slots: slots.clone(),
+                }),
                 room: room.clone(),
                 silent: false,
             },
-            decider: Decider {
-                keeper: StateKeeper::new(journal.clone(), StageKind::RemuxPlanning.name()),
-                stage: stages.remux,
-                journal: diary.clone(),
-                status: status.clone(),
-                clock: clock.clone(),
-                spool: spool.clone(),
+            remuxer: Remuxer {
+                planner: Planner {
+                    keeper: StateKeeper::new(journal.clone(), StageKind::RemuxPlanning.name()),
+                    stage: stages.remux,
+                },
+                assembler: Assembler { slots, room: room.clone(), output },
                 deadlines: Deadlines::new(pace.settings(), tokio::time::Instant::now()),
                 pace: pace.clone(),
-                slots,
-                room: room.clone(),
-                output,
+                clock: clock.clone(),
+                spool: spool.clone(),
+                reporter: Reporter { journal: diary.clone(), status: status.clone() },
             },
             releaser: Releaser {
                 events: air_events,

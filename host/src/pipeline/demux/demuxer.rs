@@ -1,6 +1,6 @@
-//! batch -> **demux** -> exchange: takes each batch apart, gives it its place on the timeline and sends its sound out.
+//! The demux step: splits each batch, gives it its place on the timeline and sends its sound out.
 //!
-//! In: batches in order. Out: prepared batches in order, each with the wait for its reply. Several may be under way at
+//! In: batches in order. Out: demuxed batches in order, each with the wait for its reply. Several may be under way at
 //! the processor while the next is demuxed. A batch that cannot be demuxed is counted as lost and the stream goes on.
 
 use std::path::{Path, PathBuf};
@@ -11,21 +11,21 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tracing::{Instrument, Span};
 
-use super::batch::Batch;
-use super::cause::{Cause, Origin};
-use super::deadline::BatchTimes;
-use super::demux::{self, DemuxError, Demuxer, names};
-use super::diary::Diary;
-use super::event::{Event, EventKind, Severity};
-use super::exchange::framer::{AudioFormat, Fragment, Pcm};
-use super::exchange::{Audio, Exchange, Outgoing, Pending};
-use super::source::segment::Segment;
-use super::status::Status;
-use super::timeline::{Placed, Timeline};
-use crate::ffmpeg::{self, FfmpegError, Slots, Turn};
-use crate::limits::{FFMPEG_TIMEOUT, ROOM_PATIENCE};
-use crate::media::facts::{BatchFacts, TrackFacts};
+pub use super::outgoing::FragmentSender;
+use super::{DemuxError, Splitter, check_sound, reload};
+use crate::ffmpeg::FfmpegError;
+use crate::limits::ROOM_PATIENCE;
+use crate::media::facts::BatchFacts;
 use crate::metrics;
+use crate::pipeline::batch::Batch;
+use crate::pipeline::cause::{Cause, Origin};
+use crate::pipeline::deadline::BatchTimes;
+use crate::pipeline::diary::Diary;
+use crate::pipeline::event::{Event, EventKind, Severity};
+use crate::pipeline::exchange::Pending;
+use crate::pipeline::source::segment::Segment;
+use crate::pipeline::status::Status;
+use crate::pipeline::timeline::{Placed, Timeline};
 use crate::store::files::{FilesError, StreamFiles};
 use crate::store::journal::{BatchRow, JournalError, Step};
 use crate::store::room::Room;
@@ -34,7 +34,7 @@ use crate::unix_time;
 /// Why the pipeline cannot go on.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum PrepareError {
+pub enum DemuxStepError {
     /// The stream cannot go on air at all.
     #[error("{0}")]
     Unsupported(String),
@@ -51,7 +51,7 @@ pub enum PrepareError {
 
 /// A batch on its way through the processor.
 #[derive(Debug)]
-pub struct Prepared {
+pub struct Demuxed {
     /// Its number.
     pub number: u64,
     /// Its folder.
@@ -68,7 +68,7 @@ pub struct Prepared {
     pub sent: Instant,
 }
 
-impl Prepared {
+impl Demuxed {
     /// Its times, for its deadline.
     pub fn times(&self) -> BatchTimes {
         BatchTimes {
@@ -82,9 +82,9 @@ impl Prepared {
 }
 
 /// The demux step.
-pub struct Preparer {
+pub struct Demuxer {
     /// Remembers the stream's tracks.
-    pub demuxer: Demuxer,
+    pub splitter: Splitter,
     /// The one timeline.
     pub timeline: Timeline,
     /// The stream's folders.
@@ -94,25 +94,21 @@ pub struct Preparer {
     /// Counts.
     pub status: Arc<Status>,
     /// `None`: the original audio stays.
-    pub exchange: Option<Arc<Exchange>>,
-    /// For fragment ids.
-    pub stream_id: String,
-    /// Where conversions wait for their turn.
-    pub slots: Slots,
+    pub sender: Option<FragmentSender>,
     /// Asked where the disk is full.
     pub room: Room,
     /// The batch before had no sound, though the playlist promises it.
     pub silent: bool,
 }
 
-impl Preparer {
+impl Demuxer {
     /// First the batches that a restart left behind, then new ones, until none follow.
     pub async fn run(
         mut self,
         resumed: Vec<BatchRow>,
         mut batches: mpsc::Receiver<Batch>,
-        prepared: mpsc::Sender<Prepared>,
-    ) -> Result<(), PrepareError> {
+        demuxed: mpsc::Sender<Demuxed>,
+    ) -> Result<(), DemuxStepError> {
         for row in resumed {
             let known = row.timeline.filter(|_| row.step >= Step::Demuxed);
             let batch = Batch {
@@ -123,13 +119,13 @@ impl Preparer {
                 complete_ms: row.complete_ms,
             };
             let span = batch_span(batch.number);
-            if !self.take(batch, known, &prepared).instrument(span).await? {
+            if !self.take(batch, known, &demuxed).instrument(span).await? {
                 return Ok(());
             }
         }
         while let Some(batch) = batches.recv().await {
             let span = batch_span(batch.number);
-            if !self.take(batch, None, &prepared).instrument(span).await? {
+            if !self.take(batch, None, &demuxed).instrument(span).await? {
                 return Ok(());
             }
         }
@@ -141,13 +137,13 @@ impl Preparer {
         &mut self,
         batch: Batch,
         known: Option<Timeline>,
-        prepared: &mpsc::Sender<Prepared>,
-    ) -> Result<bool, PrepareError> {
+        demuxed: &mpsc::Sender<Demuxed>,
+    ) -> Result<bool, DemuxStepError> {
         let dir = self.files.batch(batch.number);
         self.status.timings().complete(batch.number, batch.complete);
         let facts = match known {
             Some(before) => {
-                let facts = demux::reload(&dir).await;
+                let facts = reload(&dir).await;
                 if facts.is_ok() {
                     self.timeline = before;
                 }
@@ -155,7 +151,7 @@ impl Preparer {
             }
             None => {
                 let began = Instant::now();
-                let facts = self.demux(&batch, &dir).await.and_then(|facts| self.check_sound(batch.number, facts));
+                let facts = self.split(&batch, &dir).await.and_then(|facts| self.check_sound(batch.number, facts));
                 self.status.timings().record_step(metrics::Step::Demux, began.elapsed());
                 facts
             }
@@ -164,7 +160,7 @@ impl Preparer {
             Ok(facts) => facts,
             // In mid-stream one such batch (an advertisement, say) is lost and the stream goes on.
             Err(error @ (DemuxError::Unsupported(_) | DemuxError::NoSound { .. })) if !self.timeline.begun() => {
-                return Err(PrepareError::Unsupported(error.to_string()));
+                return Err(DemuxStepError::Unsupported(error.to_string()));
             }
             Err(DemuxError::Ffmpeg(error @ FfmpegError::Start { .. })) => return Err(error.into()),
             Err(DemuxError::Files(error)) if !error.is_disk_full() => return Err(error.into()),
@@ -191,17 +187,29 @@ impl Preparer {
             tracing::info!(batch = batch.number, jump_us = jump, "spliced out a jump of the source's time");
         }
         self.journal.demuxed(batch.number, &before, &self.timeline).await?;
-        let pending = self.send(&batch, &dir, &facts).await;
+        let pending = match &self.sender {
+            Some(sender) => self.note_sending(batch.number, sender.send(&batch, &dir, &facts).await),
+            None => None,
+        };
         let sent = Instant::now();
         self.journal.step(batch.number, Step::Sent).await?;
         let (number, complete) = (batch.number, batch.complete);
-        Ok(prepared.send(Prepared { number, dir, facts, placed, pending, complete, sent }).await.is_ok())
+        Ok(demuxed.send(Demuxed { number, dir, facts, placed, pending, complete, sent }).await.is_ok())
+    }
+
+    /// A batch whose sound could not be sent goes on with its original audio.
+    fn note_sending(&self, batch: u64, sent: Result<Option<Pending>, FfmpegError>) -> Option<Pending> {
+        sent.unwrap_or_else(|error| {
+            let what = format!("batch {batch} is not sent: {error}");
+            self.status.tell(Event::new(EventKind::Fallback, Severity::Warning, what).batch(batch));
+            None
+        })
     }
 
     /// Nothing begins without the sound that the playlist promises. Where it goes away later, the picture goes on and an
     /// event says so, once.
     fn check_sound(&mut self, batch: u64, facts: BatchFacts) -> Result<BatchFacts, DemuxError> {
-        let checked = demux::check_sound(self.status.get().source.as_ref(), &facts);
+        let checked = check_sound(self.status.get().source.as_ref(), &facts);
         let was_silent = std::mem::replace(&mut self.silent, checked.is_err());
         match checked {
             Err(error) if !self.timeline.begun() => Err(error),
@@ -215,26 +223,26 @@ impl Preparer {
         }
     }
 
-    /// Demuxes; where the disk is full, again for some time.
-    async fn demux(&mut self, batch: &Batch, dir: &Path) -> Result<BatchFacts, DemuxError> {
+    /// Splits a batch; where the disk is full, again for some time.
+    async fn split(&mut self, batch: &Batch, dir: &Path) -> Result<BatchFacts, DemuxError> {
         let give_up = Instant::now() + ROOM_PATIENCE;
         loop {
-            let demuxed = match self.files.make_batch(batch.number) {
-                Ok(_) => self.demuxer.demux(&batch.segments, dir).await,
+            let split = match self.files.make_batch(batch.number) {
+                Ok(_) => self.splitter.split(&batch.segments, dir).await,
                 Err(error) => Err(error.into()),
             };
-            match demuxed {
+            match split {
                 Err(error) if error.is_disk_full() && Instant::now() < give_up => {
                     tracing::warn!(batch = batch.number, %error, "the disk is full; demuxing is tried again");
                     self.room.make().await;
                 }
                 Err(error) if !error.is_disk_full() => {
                     return match self.what_is_left(batch) {
-                        Some(left) => Ok(self.demuxer.demux(&left, dir).await?),
+                        Some(left) => Ok(self.splitter.split(&left, dir).await?),
                         None => Err(error),
                     };
                 }
-                demuxed => return demuxed,
+                split => return split,
             }
         }
     }
@@ -255,39 +263,10 @@ impl Preparer {
         self.status.tell(Event::new(EventKind::BatchLost, Severity::Error, what).batch(batch.number));
         Some(left)
     }
-
-    async fn send(&self, batch: &Batch, dir: &Path, facts: &BatchFacts) -> Option<Pending> {
-        let (exchange, audio) = (self.exchange.as_ref()?, facts.audio.as_ref()?);
-        let format = exchange.audio_format();
-        let file = match outgoing(dir, format, audio, Turn { slots: &self.slots, by: None }).await {
-            Ok(file) => file,
-            Err(error) => {
-                let what = format!("batch {} is not sent: {error}", batch.number);
-                self.status.tell(Event::new(EventKind::Fallback, Severity::Warning, what).batch(batch.number));
-                return None;
-            }
-        };
-        let fragment = Fragment {
-            id: format!("{}-{}", self.stream_id, batch.number),
-            stream_id: self.stream_id.clone(),
-            batch: batch.number,
-            pts_us: audio.first_pts_us(),
-            duration_us: audio.duration_us(),
-            codec: file.codec.to_owned(),
-            sample_rate_hz: file.sample_rate,
-            channels: file.channels,
-            content_type: file.content_type.to_owned(),
-            file_name: file.path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned(),
-            created_ms: batch.complete_ms,
-            now_ms: 0,
-            attempt: 0,
-        };
-        Some(exchange.submit(Outgoing { fragment, audio: Audio::File(file.path), format }))
-    }
 }
 
 /// What is logged inside is about this batch, whatever the level of the log is.
-pub(super) fn batch_span(batch: u64) -> Span {
+pub(in crate::pipeline) fn batch_span(batch: u64) -> Span {
     tracing::error_span!("batch", batch)
 }
 
@@ -295,44 +274,4 @@ pub(super) fn batch_span(batch: u64) -> Span {
 fn before_now(ms: u64) -> Instant {
     let now = Instant::now();
     now.checked_sub(Duration::from_millis(ms)).unwrap_or(now)
-}
-
-/// A file in the form that the processor wants.
-struct File {
-    path: PathBuf,
-    codec: &'static str,
-    content_type: &'static str,
-    sample_rate: u32,
-    channels: u32,
-}
-
-/// The batch's audio as the processor wants it: as demuxed, or converted with one more ffmpeg run.
-async fn outgoing(dir: &Path, format: AudioFormat, audio: &TrackFacts, turn: Turn<'_>) -> Result<File, FfmpegError> {
-    let (rate, channels) = (audio.sample_rate, audio.channels);
-    let as_it_is = |name: &str, codec, content_type| File {
-        path: dir.join(name),
-        codec,
-        content_type,
-        sample_rate: rate,
-        channels,
-    };
-    let (file, arguments): (File, Vec<String>) = match format {
-        AudioFormat::Fmp4 => return Ok(as_it_is(names::AUDIO, "aac", "audio/mp4")),
-        AudioFormat::Adts => {
-            (as_it_is("outgoing.aac", "aac", "audio/aac"), ["-c", "copy", "-f", "adts"].map(Into::into).into())
-        }
-        AudioFormat::Wav(pcm) => pcm_file(as_it_is("outgoing.wav", "pcm_s16le", "audio/wav"), pcm, "wav"),
-        AudioFormat::Pcm(pcm) => pcm_file(as_it_is("outgoing.pcm", "pcm_s16le", "audio/L16"), pcm, "s16le"),
-    };
-    let mut command = ffmpeg::command("file,pipe");
-    command.writes(dir).args(["-f", "mp4", "-i"]).arg(dir.join(names::AUDIO)).args(arguments).arg(&file.path);
-    turn.output("convert", command, 0, FFMPEG_TIMEOUT).await?;
-    Ok(file)
-}
-
-fn pcm_file(mut file: File, pcm: Pcm, format: &str) -> (File, Vec<String>) {
-    file.sample_rate = pcm.sample_rate_hz.unwrap_or(file.sample_rate);
-    file.channels = pcm.channels.unwrap_or(file.channels);
-    let (rate, channels) = (file.sample_rate.to_string(), file.channels.to_string());
-    (file, ["-c:a", "pcm_s16le", "-ar", &rate, "-ac", &channels, "-f", format].map(Into::into).into())
 }

@@ -4,15 +4,15 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use super::RemuxError;
+use super::encode::{Reply as ReplyFile, encode};
+use super::plan::{Audio, Coding, Plan, Processed};
 use crate::ffmpeg::Turn;
 use crate::media::probe::Container;
 use crate::pipeline::deadline::ReplyOutcome;
+use crate::pipeline::demux::Demuxed;
 use crate::pipeline::demux::{DemuxError, names, part, rename};
 use crate::pipeline::exchange::{Absence, Reply, Returned};
-use crate::pipeline::prepare::Prepared;
-use crate::pipeline::remux::RemuxError;
-use crate::pipeline::remux::encode::{Reply as ReplyFile, encode};
-use crate::pipeline::remux::plan::{Audio, Coding, Plan, Processed};
 use crate::store::journal::OnAir;
 
 /// Why a batch goes on air with its original audio.
@@ -147,8 +147,8 @@ impl Decision {
 }
 
 /// Makes the audio file that the plan asks for; `None` for the original as it is.
-pub(super) async fn prepare(
-    batch: &Prepared,
+pub(super) async fn processed_audio(
+    batch: &Demuxed,
     plan: &Plan,
     decision: &Decision,
     turn: Turn<'_>,
