@@ -2,6 +2,8 @@
 //!
 //! [`Pipeline::load`] checks and opens everything, in the one right order; [`Pipeline::run`] drives it until the source
 //! ends, the wanted batches are on air, or it is stopped. Every task is joined here.
+//!
+//! Where a reply's deadline is decided: [`deadline`], in [`deadline::Deadlines::of`].
 
 // source -> batch -> demux -> exchange -> remux -> air
 
@@ -31,6 +33,7 @@ pub mod load;
 mod observe;
 pub mod pace;
 pub mod problems;
+pub mod report;
 pub mod status;
 pub mod timeline;
 pub mod watch;

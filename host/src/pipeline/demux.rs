@@ -20,6 +20,8 @@ pub mod demuxer;
 mod inputs;
 // a batch's sound on its way to the processor
 mod outgoing;
+// what the step tells
+mod report;
 
 pub use demuxer::{DemuxStepError, Demuxed, Demuxer};
 use inputs::Inputs;

@@ -22,7 +22,8 @@ use super::pace::Pace;
 use super::release::{Positions, Releaser, storage_event};
 use super::remux::assembler::Assembler;
 use super::remux::output::Series;
-use super::remux::{Planner, Remuxer, Reporter};
+use super::remux::{Planner, Remuxer};
+use super::report::Reporter;
 use super::status::Status;
 use super::{Pipeline, source};
 use crate::config::PipelineConfig;
@@ -170,6 +171,7 @@ impl Pipeline {
             );
         }
         let pace = Pace::new(pace_of(&config));
+        let reporter = Reporter { journal: diary.clone(), status: status.clone() };
         let mut source =
             source_config(&config, &owner.guard, files.segments.clone(), resumed.next_segment, room.clone());
         // A run of so many batches is to end.
@@ -191,8 +193,7 @@ impl Pipeline {
                 splitter: Splitter::new(slots.clone()),
                 timeline: resumed.timeline.clone().unwrap_or_default(),
                 files: files.clone(),
-                journal: diary.clone(),
-                status: status.clone(),
+                reporter: reporter.clone(),
                 sender: exchange.clone().map(|exchange| FragmentSender {
                     exchange,
                     stream_id: config.stream_id.clone(),
@@ -211,7 +212,7 @@ impl Pipeline {
                 pace: pace.clone(),
                 clock: clock.clone(),
                 spool: spool.clone(),
-                reporter: Reporter { journal: diary.clone(), status: status.clone() },
+                reporter,
             },
             releaser: Releaser {
                 events: air_events,

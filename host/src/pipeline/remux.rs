@@ -41,7 +41,6 @@ mod times;
 pub use plan::{Plan, Processed};
 pub use planner::Planner;
 pub use remuxer::Remuxer;
-pub use report::Reporter;
 pub use spooling::reload;
 
 /// Why a batch could not be put together.

@@ -4,7 +4,6 @@
 //! the processor while the next is demuxed. A batch that cannot be demuxed is counted as lost and the stream goes on.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -12,19 +11,16 @@ use tokio::time::Instant;
 use tracing::{Instrument, Span};
 
 pub use super::outgoing::FragmentSender;
+use super::report::Outcome;
 use super::{DemuxError, Splitter, check_sound, reload};
 use crate::ffmpeg::FfmpegError;
 use crate::limits::ROOM_PATIENCE;
 use crate::media::facts::BatchFacts;
-use crate::metrics;
 use crate::pipeline::batch::Batch;
-use crate::pipeline::cause::{Cause, Origin};
 use crate::pipeline::deadline::BatchTimes;
-use crate::pipeline::diary::Diary;
-use crate::pipeline::event::{Event, EventKind, Severity};
 use crate::pipeline::exchange::Pending;
+use crate::pipeline::report::Reporter;
 use crate::pipeline::source::segment::Segment;
-use crate::pipeline::status::Status;
 use crate::pipeline::timeline::{Placed, Timeline};
 use crate::store::files::{FilesError, StreamFiles};
 use crate::store::journal::{BatchRow, JournalError, Step};
@@ -89,10 +85,8 @@ pub struct Demuxer {
     pub timeline: Timeline,
     /// The stream's folders.
     pub files: StreamFiles,
-    /// Where steps are written down.
-    pub journal: Diary,
-    /// Counts.
-    pub status: Arc<Status>,
+    /// Tells what came of each batch.
+    pub reporter: Reporter,
     /// `None`: the original audio stays.
     pub sender: Option<FragmentSender>,
     /// Asked where the disk is full.
@@ -140,7 +134,7 @@ impl Demuxer {
         demuxed: &mpsc::Sender<Demuxed>,
     ) -> Result<bool, DemuxStepError> {
         let dir = self.files.batch(batch.number);
-        self.status.timings().complete(batch.number, batch.complete);
+        self.reporter.demux(batch.number, Outcome::Complete(batch.complete)).await?;
         let facts = match known {
             Some(before) => {
                 let facts = reload(&dir).await;
@@ -151,8 +145,11 @@ impl Demuxer {
             }
             None => {
                 let began = Instant::now();
-                let facts = self.split(&batch, &dir).await.and_then(|facts| self.check_sound(batch.number, facts));
-                self.status.timings().record_step(metrics::Step::Demux, began.elapsed());
+                let facts = match self.split(&batch, &dir).await? {
+                    Ok(facts) => self.check_sound(batch.number, facts).await?,
+                    Err(error) => Err(error),
+                };
+                self.reporter.demux(batch.number, Outcome::Split { took: began.elapsed() }).await?;
                 facts
             }
         };
@@ -165,66 +162,54 @@ impl Demuxer {
             Err(DemuxError::Ffmpeg(error @ FfmpegError::Start { .. })) => return Err(error.into()),
             Err(DemuxError::Files(error)) if !error.is_disk_full() => return Err(error.into()),
             Err(error) => {
-                let what = format!("batch {} is lost: {error}", batch.number);
-                let lost = Some(Cause::new(error.origin(), what.clone()));
-                let event = Event::new(EventKind::BatchLost, Severity::Error, what).batch(batch.number);
-                self.status.tell(event.caused_by(error.origin()));
-                self.status.update(|stats| {
-                    stats.lost = lost;
-                    *stats.failed.entry("demux").or_default() += 1;
-                });
+                self.reporter.demux(batch.number, Outcome::Lost(&error)).await?;
                 BatchFacts::default()
             }
         };
         let before = self.timeline.clone();
         let placed = self.timeline.place(&facts, batch.discontinuity);
-        self.status.update(|stats| {
-            stats.packets_in += facts.packets();
-            stats.splices += placed.splices_us.len() as u64;
-            stats.max_skew_us = stats.max_skew_us.max(placed.max_skew_us);
-        });
-        for jump in &placed.splices_us {
-            tracing::info!(batch = batch.number, jump_us = jump, "spliced out a jump of the source's time");
-        }
-        self.journal.demuxed(batch.number, &before, &self.timeline).await?;
-        let pending = match &self.sender {
-            Some(sender) => self.note_sending(batch.number, sender.send(&batch, &dir, &facts).await),
-            None => None,
-        };
+        let outcome = Outcome::Placed { facts: &facts, placed: &placed, before: &before, after: &self.timeline };
+        self.reporter.demux(batch.number, outcome).await?;
+        let pending = self.send(&batch, &dir, &facts).await?;
         let sent = Instant::now();
-        self.journal.step(batch.number, Step::Sent).await?;
+        self.reporter.demux(batch.number, Outcome::Sent).await?;
         let (number, complete) = (batch.number, batch.complete);
         Ok(demuxed.send(Demuxed { number, dir, facts, placed, pending, complete, sent }).await.is_ok())
     }
 
-    /// A batch whose sound could not be sent goes on with its original audio.
-    fn note_sending(&self, batch: u64, sent: Result<Option<Pending>, FfmpegError>) -> Option<Pending> {
-        sent.unwrap_or_else(|error| {
-            let what = format!("batch {batch} is not sent: {error}");
-            self.status.tell(Event::new(EventKind::Fallback, Severity::Warning, what).batch(batch));
-            None
-        })
+    /// Hands the sound of a batch to the exchange. Where that fails, the batch goes on with its original audio.
+    async fn send(&self, batch: &Batch, dir: &Path, facts: &BatchFacts) -> Result<Option<Pending>, JournalError> {
+        let Some(sender) = &self.sender else { return Ok(None) };
+        match sender.send(batch, dir, facts).await {
+            Ok(pending) => Ok(pending),
+            Err(error) => {
+                self.reporter.demux(batch.number, Outcome::NotSent(&error)).await?;
+                Ok(None)
+            }
+        }
     }
 
     /// Nothing begins without the sound that the playlist promises. Where it goes away later, the picture goes on and an
     /// event says so, once.
-    fn check_sound(&mut self, batch: u64, facts: BatchFacts) -> Result<BatchFacts, DemuxError> {
-        let checked = check_sound(self.status.get().source.as_ref(), &facts);
+    async fn check_sound(
+        &mut self,
+        batch: u64,
+        facts: BatchFacts,
+    ) -> Result<Result<BatchFacts, DemuxError>, JournalError> {
+        let checked = check_sound(self.reporter.status.get().source.as_ref(), &facts);
         let was_silent = std::mem::replace(&mut self.silent, checked.is_err());
         match checked {
-            Err(error) if !self.timeline.begun() => Err(error),
+            Err(error) if !self.timeline.begun() => return Ok(Err(error)),
             Err(DemuxError::NoSound { promise }) if !was_silent => {
-                let what =
-                    format_args!("source: batch {batch} has no sound, though the playlist promises it ({promise})");
-                self.status.warn(EventKind::SourceWarning, what);
-                Ok(facts)
+                self.reporter.demux(batch, Outcome::NoSound { promise: &promise }).await?;
             }
-            _ => Ok(facts),
+            _ => {}
         }
+        Ok(Ok(facts))
     }
 
     /// Splits a batch; where the disk is full, again for some time.
-    async fn split(&mut self, batch: &Batch, dir: &Path) -> Result<BatchFacts, DemuxError> {
+    async fn split(&mut self, batch: &Batch, dir: &Path) -> Result<Result<BatchFacts, DemuxError>, JournalError> {
         let give_up = Instant::now() + ROOM_PATIENCE;
         loop {
             let split = match self.files.make_batch(batch.number) {
@@ -237,31 +222,25 @@ impl Demuxer {
                     self.room.make().await;
                 }
                 Err(error) if !error.is_disk_full() => {
-                    return match self.what_is_left(batch) {
-                        Some(left) => Ok(self.splitter.split(&left, dir).await?),
+                    return Ok(match self.what_is_left(batch).await? {
+                        Some(left) => self.splitter.split(&left, dir).await,
                         None => Err(error),
-                    };
+                    });
                 }
-                split => return split,
+                split => return Ok(split),
             }
         }
     }
 
     /// Where somebody removed segments of a batch, and not all of them: those that are there. What is missing is told.
-    fn what_is_left(&self, batch: &Batch) -> Option<Vec<Segment>> {
+    async fn what_is_left(&self, batch: &Batch) -> Result<Option<Vec<Segment>>, JournalError> {
         let left: Vec<Segment> = batch.segments.iter().filter(|segment| segment.is_there()).cloned().collect();
-        let missing = batch.segments.len() - left.len();
-        if missing == 0 {
-            return None;
+        let removed = batch.segments.len() - left.len();
+        if removed == 0 {
+            return Ok(None);
         }
-        self.status.update(|stats| *stats.gaps.entry("removed").or_default() += missing as u64);
-        if left.is_empty() {
-            return None;
-        }
-        let what =
-            format!("batch {}: {missing} of its segments were removed from the disk; it goes on without", batch.number);
-        self.status.tell(Event::new(EventKind::BatchLost, Severity::Error, what).batch(batch.number));
-        Some(left)
+        self.reporter.demux(batch.number, Outcome::SegmentsRemoved { removed, left: left.len() }).await?;
+        Ok(Some(left).filter(|left| !left.is_empty()))
     }
 }
 

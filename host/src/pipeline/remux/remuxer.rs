@@ -11,7 +11,7 @@ use tracing::Instrument;
 use super::assembler::Assembler;
 use super::planner::Planner;
 use super::reply::{Decision, Why};
-use super::report::{Outcome, Reporter};
+use super::report::Outcome;
 use crate::pipeline::air::clock::AirClock;
 use crate::pipeline::air::spool::{ReadyBatch, Spool};
 use crate::pipeline::deadline::{BatchTimes, Deadline, Deadlines, Work, signed_ms};
@@ -19,6 +19,7 @@ use crate::pipeline::demux::Demuxed;
 use crate::pipeline::demux::demuxer::batch_span;
 use crate::pipeline::exchange::Pending;
 use crate::pipeline::pace::Pace;
+use crate::pipeline::report::Reporter;
 use crate::store::journal::JournalError;
 
 /// The remux step.
@@ -73,7 +74,7 @@ impl Remuxer {
         let assembled = self.assemble(&batch, decision, due).instrument(batch_span(number)).await?;
         let took = began.elapsed();
         self.deadlines.remuxed(took);
-        self.reporter.report(number, Outcome::Remuxed { took }).await?;
+        self.reporter.remux(number, Outcome::Remuxed { took }).await?;
         let Some(ready) = assembled else { return Ok(false) };
         let work = Work {
             arrived,
@@ -86,7 +87,7 @@ impl Remuxer {
         };
         let readiness = self.deadlines.ready(times, ready.end_ms, &work);
         // First written down: what leaves must be found again after a restart.
-        self.reporter.report(number, Outcome::Ready(&readiness)).await?;
+        self.reporter.remux(number, Outcome::Ready(&readiness)).await?;
         self.clock.extend(ready.end_ms);
         self.pace.ready(readiness.newest);
         self.spool.append(ready);
@@ -103,9 +104,9 @@ impl Remuxer {
         due: Instant,
     ) -> Result<Option<ReadyBatch>, JournalError> {
         let planned = self.planner.plan(batch, &mut decision, signed_ms(Instant::now(), due)).await;
-        self.reporter.report(batch.number, Outcome::Planned { failure: planned.failure.as_deref() }).await?;
+        self.reporter.remux(batch.number, Outcome::Planned { failure: planned.failure.as_deref() }).await?;
         let assembled = self.assembler.assemble(batch, planned.plan, decision, due).await;
-        self.reporter.report(batch.number, Outcome::Assembled { batch, assembled: &assembled }).await?;
+        self.reporter.remux(batch.number, Outcome::Assembled { batch, assembled: &assembled }).await?;
         Ok(assembled.remuxed.ok().map(|remuxed| remuxed.ready))
     }
 
@@ -139,7 +140,7 @@ impl Remuxer {
             self.deadlines.answered(took);
         }
         let round_trip = decision.returned.as_ref().map(|returned| returned.round_trip);
-        self.reporter.report(number, Outcome::Exchanged { took, round_trip }).await
+        self.reporter.remux(number, Outcome::Exchanged { took, round_trip }).await
     }
 
     /// Starts the clock with the first batch, and holds it once more with the first one after it ran dry. Answers when
@@ -156,7 +157,7 @@ impl Remuxer {
         let due = self.due(batch).unwrap_or(now);
         if held {
             let starts_in = at.saturating_duration_since(now);
-            self.reporter.report(number, Outcome::ClockHeld { starts_in, again }).await?;
+            self.reporter.remux(number, Outcome::ClockHeld { starts_in, again }).await?;
         }
         Ok(due)
     }

@@ -1,7 +1,5 @@
-//! The one place where the remux step tells what it did. In: one typed [`Outcome`] at a time, in the order of the data. Out:
-//! counts, timings, events, the journal and the log, each as far as the outcome concerns it.
+//! What the remux step tells, and who records it.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::assembler::Assembled;
@@ -12,12 +10,11 @@ use crate::metrics;
 use crate::pipeline::cause::{Cause, Origin};
 use crate::pipeline::deadline::Readiness;
 use crate::pipeline::demux::Demuxed;
-use crate::pipeline::diary::Diary;
 use crate::pipeline::event::{Event, EventKind, Severity};
-use crate::pipeline::status::Status;
+use crate::pipeline::report::Reporter;
 use crate::store::journal::{JournalError, OnAir, Step};
 
-/// What came of a part of the step, for one batch.
+/// What came of a part of the remux step, for one batch.
 #[derive(Debug)]
 pub(super) enum Outcome<'a> {
     /// The wait for a reply is over, so long after the batch was sent.
@@ -38,21 +35,12 @@ pub(super) enum Outcome<'a> {
     Ready(&'a Readiness),
 }
 
-/// Tells outcomes to all who record them.
-#[derive(Debug, Clone)]
-pub struct Reporter {
-    /// Where steps are written down.
-    pub journal: Diary,
-    /// Counts, timings, events.
-    pub status: Arc<Status>,
-}
-
 impl Reporter {
-    /// Tells what came of a batch. When it returns, the journal has what it must have before the next step begins.
+    /// Tells an outcome of the remux step. When it returns, the journal has what it must have before the next step begins.
     ///
     /// # Errors
-    /// [`JournalError`]: see [`Diary`].
-    pub(super) async fn report(&self, batch: u64, outcome: Outcome<'_>) -> Result<(), JournalError> {
+    /// [`JournalError`]: see [`crate::pipeline::diary::Diary`].
+    pub(super) async fn remux(&self, batch: u64, outcome: Outcome<'_>) -> Result<(), JournalError> {
         match outcome {
             Outcome::Exchanged { took, round_trip } => {
                 self.status.timings().record_step(metrics::Step::Exchange, took);
@@ -165,7 +153,6 @@ impl Reporter {
 mod tests {
     use std::path::PathBuf;
 
-    use tokio::sync::broadcast;
     use tokio::time::Instant;
 
     use super::*;
@@ -174,50 +161,13 @@ mod tests {
     use crate::pipeline::cause::HealthCause;
     use crate::pipeline::deadline::length::Newest;
     use crate::pipeline::exchange::{Absence, Reply};
+    use crate::pipeline::report::tests::Case;
     use crate::pipeline::timeline::Placed;
-    use crate::store::files::Storage;
-    use crate::store::journal::{BatchRow, CutRecord, Journal};
-    use crate::store::room::Room;
 
     const MS: Duration = Duration::from_millis(1);
 
-    /// Batch 0 is cut.
-    struct Case {
-        _dir: tempfile::TempDir,
-        journal: Journal,
-        reporter: Reporter,
-        events: broadcast::Receiver<Event>,
-    }
-
-    impl Case {
-        async fn new() -> Self {
-            let dir = tempfile::tempdir().unwrap();
-            let journal = Journal::open(&Storage::open(dir.path()).unwrap().journal()).unwrap();
-            let (stream, _) = journal.begin("default", "tv", "u").await.unwrap();
-            let status = Arc::new(Status::default());
-            let diary = Diary::new(stream, status.clone(), Room::default());
-            let cut = CutRecord {
-                number: 0,
-                first: 0,
-                last: 0,
-                reason: "length".into(),
-                discontinuity: false,
-                complete_ms: 0,
-            };
-            diary.segment(None, vec![cut], None).await.unwrap();
-            let events = status.events();
-            Self { _dir: dir, journal, reporter: Reporter { journal: diary, status }, events }
-        }
-
-        async fn report(&self, outcome: Outcome<'_>) {
-            self.reporter.report(0, outcome).await.unwrap();
-        }
-
-        /// Batch 0 in the journal.
-        async fn row(&self) -> BatchRow {
-            let (_, resumed) = self.journal.begin("default", "tv", "u").await.unwrap();
-            resumed.batches.into_iter().next().unwrap()
-        }
+    async fn report(case: &Case, outcome: Outcome<'_>) {
+        case.reporter.remux(0, outcome).await.unwrap();
     }
 
     /// Two packets.
@@ -244,7 +194,7 @@ mod tests {
     async fn a_fallback_reaches_the_counts_the_listeners_and_the_journal() {
         let mut case = Case::new().await;
         let remuxed = Remuxed { ready: ReadyBatch::empty(0, 0), lost: 3, trimmed: 2 };
-        case.report(Outcome::Assembled { batch: &batch(), assembled: &late(Ok(remuxed)) }).await;
+        report(&case, Outcome::Assembled { batch: &batch(), assembled: &late(Ok(remuxed)) }).await;
         let stats = case.reporter.status.get();
         assert_eq!((stats.processed, stats.original.get("late"), stats.last_original), (0, Some(&1), Some("late")));
         assert_eq!((stats.packets_lost, stats.packets_trimmed, stats.lost), (3, 2, None));
@@ -260,7 +210,7 @@ mod tests {
     async fn a_lost_batch_is_counted_packet_by_packet_and_named_as_the_problem() {
         let mut case = Case::new().await;
         let assembled = late(Err(RemuxError::Missing("a reply")));
-        case.report(Outcome::Assembled { batch: &batch(), assembled: &assembled }).await;
+        report(&case, Outcome::Assembled { batch: &batch(), assembled: &assembled }).await;
         let stats = case.reporter.status.get();
         assert_eq!((stats.failed.get("remux"), stats.packets_lost, stats.original.len()), (Some(&1), 2, 0));
         assert_eq!(stats.lost.map(|lost| lost.kind), Some(HealthCause::Stage));
@@ -273,9 +223,9 @@ mod tests {
     #[tokio::test]
     async fn readiness_reaches_the_timings_the_counts_and_the_journal() {
         let case = Case::new().await;
-        case.report(Outcome::Ready(&readiness(5, false))).await;
-        case.report(Outcome::Ready(&readiness(-600, true))).await;
-        case.report(Outcome::Ready(&readiness(-600, false))).await;
+        report(&case, Outcome::Ready(&readiness(5, false))).await;
+        report(&case, Outcome::Ready(&readiness(-600, true))).await;
+        report(&case, Outcome::Ready(&readiness(-600, false))).await;
         let (stats, timings) = (case.reporter.status.get(), case.reporter.status.timings().read());
         assert_eq!((stats.time_left_ms, stats.late_batches, stats.late_by_us), (Some(-600), 2, 1));
         assert_eq!((timings.time_left.count(), timings.overrun.count()), (1, 2));
@@ -286,17 +236,17 @@ mod tests {
     #[tokio::test]
     async fn exchange_plan_and_remux_reach_who_records_them() {
         let mut case = Case::new().await;
-        case.report(Outcome::Exchanged { took: 4 * MS, round_trip: Some(3 * MS) }).await;
-        case.report(Outcome::Exchanged { took: 4 * MS, round_trip: None }).await;
-        case.report(Outcome::Remuxed { took: 2 * MS }).await;
+        report(&case, Outcome::Exchanged { took: 4 * MS, round_trip: Some(3 * MS) }).await;
+        report(&case, Outcome::Exchanged { took: 4 * MS, round_trip: None }).await;
+        report(&case, Outcome::Remuxed { took: 2 * MS }).await;
         let timings = case.reporter.status.timings().read();
         let sums = [metrics::Step::Exchange, metrics::Step::Remux].map(|step| timings.step(step).sum_us);
         assert_eq!((sums, timings.round_trip.count()), ([8_000, 2_000], 1));
         assert_eq!(case.reporter.usual_reply(), 3 * MS);
-        case.report(Outcome::Planned { failure: Some("it trapped") }).await;
+        report(&case, Outcome::Planned { failure: Some("it trapped") }).await;
         assert_eq!(case.reporter.status.get().stage_problems.get("remux-planning").unwrap(), "it trapped");
         assert_eq!(case.events.try_recv().unwrap().kind, EventKind::StageFailed);
-        case.report(Outcome::Planned { failure: None }).await;
+        report(&case, Outcome::Planned { failure: None }).await;
         assert!(case.reporter.status.get().stage_problems.is_empty() && case.events.try_recv().is_err());
         assert_eq!(case.row().await.step, Step::Cut, "nothing to be found again after a restart");
     }
