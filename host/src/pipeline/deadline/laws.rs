@@ -61,6 +61,9 @@ fn a_decision_is_never_forced_before_the_hold_ends_and_air_never_starts_before_i
     });
 }
 
+/// Sets one of the times that a deadline is made from.
+type Change<'a> = &'a dyn Fn(&mut Deadlines, &mut BatchTimes, Duration);
+
 #[test]
 fn more_hold_more_cushion_and_a_later_batch_never_mean_less_time() {
     each_case(|case| {
@@ -69,14 +72,14 @@ fn more_hold_more_cushion_and_a_later_batch_never_mean_less_time() {
             let (one, other) = (case.span(), case.span());
             (one.min(other), one.max(other))
         };
-        let mut times = |change: &dyn Fn(&mut Deadlines, &mut BatchTimes, Duration)| {
+        let mut times = |change: Change<'_>| {
             [less, more].map(|span| {
                 change(&mut deadlines, &mut batch, span);
                 (deadlines.of(&batch, None, Duration::ZERO).at, deadlines.air_start(&batch, false, now))
             })
         };
         let base = case.base;
-        let changes: [&dyn Fn(&mut Deadlines, &mut BatchTimes, Duration); 4] = [
+        let changes: [Change<'_>; 4] = [
             &|deadlines, _, span| deadlines.settings.cushion = span,
             &|deadlines, _, span| deadlines.settings.hold = Hold::After(span),
             &|_, batch, span| batch.complete = after(base, span),
@@ -171,14 +174,14 @@ fn a_batch_grows_only_into_the_room_that_there_is() {
         let due = case.due_after(newest.complete);
         let next = next_length(now, &settings, newest.room(due), segment);
         assert!(next <= BATCH_SECONDS_MAX && (now.min(wanted)..=now.max(wanted)).contains(&next));
-        if wanted <= now || newest.work.is_none() {
-            assert_eq!(next, wanted, "at once");
-        } else if next > now {
-            // Cut at a whole segment and ready in the usual time, it is ready before it is due, with some of the cushion left.
-            let length = segment_end(next, segment);
-            let ready = after(newest.complete, length.saturating_add(newest.work.unwrap()));
-            let reserve = settings.cushion / CUSHION_RESERVE_PART;
-            assert!(due.is_some_and(|due| after(ready, reserve) <= due));
+        match newest.work {
+            Some(work) if wanted > now => {
+                // Cut at a whole segment and ready in the usual time, it is ready before it is due, with some of the cushion left.
+                let ready = after(newest.complete, segment_end(next, segment).saturating_add(work));
+                let reserve = settings.cushion / CUSHION_RESERVE_PART;
+                assert!(next == now || due.is_some_and(|due| after(ready, reserve) <= due));
+            }
+            _ => assert_eq!(next, wanted, "at once"),
         }
         // No room that was asked for is forgotten: the clock aims at what is missing.
         let more = settings.batch.saturating_sub(Duration::from_secs(next.into()));
@@ -251,7 +254,7 @@ fn in_a_whole_run_replies_in_time_are_used_and_no_decision_makes_a_batch_late() 
             deadlines.set(settings, whole_seconds(settings.batch));
             let length = case.up_to(59) + S;
             let away = if case.one_in(10) { case.up_to(90) } else { Duration::ZERO };
-            complete = complete + length + away;
+            complete += length + away;
             let sent = complete.max(now) + case.up_to(1);
             let end_ms = air_ms + u64::try_from(length.as_millis()).unwrap();
             let batch = BatchTimes { start_ms: air_ms, end_ms, complete, sent, asked: true };
