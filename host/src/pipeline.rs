@@ -2,6 +2,8 @@
 //!
 //! [`Pipeline::load`] checks and opens everything, in the one right order; [`Pipeline::run`] drives it until the source
 //! ends, the wanted batches are on air, or it is stopped. Every task is joined here.
+//!
+//! Where a reply's deadline is decided: [`deadline`], in [`deadline::Deadlines::of`].
 
 // source -> batch -> demux -> exchange -> remux -> air
 
@@ -10,19 +12,18 @@ pub mod source;
 pub mod batch;
 // splits batches and sends their sound out
 pub mod demux;
-pub mod prepare;
 // out to the processor and back
 pub mod exchange;
 pub mod framer;
-// what goes on air, and when
-pub mod decide;
+// when: a reply's deadline, the hold, the clock's rate
+pub mod deadline;
+// what goes on air
 pub mod remux;
 // out
 pub mod air;
 pub mod release;
 // across the steps
 pub mod cause;
-pub mod delay;
 pub mod diary;
 pub mod event;
 mod folders;
@@ -32,6 +33,7 @@ pub mod load;
 mod observe;
 pub mod pace;
 pub mod problems;
+pub mod report;
 pub mod status;
 pub mod timeline;
 pub mod watch;
@@ -50,15 +52,15 @@ use self::air::spool::Spool;
 use self::air::status::{DestinationState, DestinationStatus};
 use self::batch::Batcher;
 use self::cause::{Cause, HealthCause};
-use self::decide::Decider;
+use self::demux::{DemuxStepError, Demuxer};
 use self::event::EventKind;
 use self::exchange::Exchange;
 pub use self::host::{DEFAULT_TENANT, Host, HostLimits, Owner};
 use self::live::Live;
 use self::observe::Observer;
 use self::pace::Pace;
-use self::prepare::{PrepareError, Preparer};
 use self::release::Releaser;
+use self::remux::Remuxer;
 use self::source::SourceError;
 use self::status::{Phase, Report, Stats, Status};
 pub use self::watch::{RunningStage, Watch};
@@ -75,7 +77,7 @@ pub enum PipelineError {
     Source(#[from] SourceError),
     /// The stream cannot go on air, or the storage failed.
     #[error(transparent)]
-    Prepare(#[from] PrepareError),
+    Demux(#[from] DemuxStepError),
     /// A step could not be written to the journal.
     #[error(transparent)]
     Journal(#[from] JournalError),
@@ -124,9 +126,9 @@ pub struct Pipeline {
     source: source::SourceConfig,
     resume: Option<source::Resume>,
     batcher: Batcher,
-    preparer: Preparer,
+    demuxer: Demuxer,
     resumed: Vec<BatchRow>,
-    decider: Decider,
+    remuxer: Remuxer,
     releaser: Releaser,
     stages: Vec<RunningStage>,
     swaps: Swaps,
@@ -170,11 +172,11 @@ impl Pipeline {
     async fn drive(mut self, stop: Stop) -> Result<Report, PipelineError> {
         let mut observing = Tasks(Vec::new());
         observing.own(tokio::spawn(Observer::new(self.watch(), self.status.clone()).run().in_current_span()));
-        let folders = folders::keep(self.preparer.files.clone(), self.status.clone());
+        let folders = folders::keep(self.demuxer.files.clone(), self.status.clone());
         observing.own(tokio::spawn(folders.in_current_span()));
         let (events, events_in) = mpsc::channel(SOURCE_EVENTS_WAITING);
         let (batches, batches_in) = mpsc::channel(BATCHES_WAITING);
-        let (prepared, prepared_in) = mpsc::channel(BATCHES_WAITING);
+        let (demuxed, demuxed_in) = mpsc::channel(BATCHES_WAITING);
         let fetching = self.fetching.clone();
         let gentle = stop.gently.clone();
         let forward = tokio::spawn(async move {
@@ -188,21 +190,21 @@ impl Pipeline {
         let fetching = self.fetching.clone();
         let batching = or_cancel(self.batcher.run(events_in, batches), fetching.clone());
         let batcher = tasks.own(tokio::spawn(batching.in_current_span()));
-        let preparing = or_cancel(self.preparer.run(self.resumed, batches_in, prepared), fetching.clone());
-        let preparer = tasks.own(tokio::spawn(preparing.in_current_span()));
-        let deciding = or_cancel(self.decider.run(prepared_in), fetching);
-        let decider = tasks.own(tokio::spawn(deciding.in_current_span()));
+        let demuxing = or_cancel(self.demuxer.run(self.resumed, batches_in, demuxed), fetching.clone());
+        let demuxer = tasks.own(tokio::spawn(demuxing.in_current_span()));
+        let remuxing = or_cancel(self.remuxer.run(demuxed_in), fetching);
+        let remuxer = tasks.own(tokio::spawn(remuxing.in_current_span()));
         let steps = async {
             // In the order of the data: each ends because the one before it ended.
             let source = joined("source", source.await);
             let batcher = joined("batch", batcher.await);
-            let preparer = joined("demux", preparer.await);
-            let decider = joined("remux", decider.await);
+            let demuxer = joined("demux", demuxer.await);
+            let remuxer = joined("remux", remuxer.await);
             // The step nearest to the cause speaks.
-            preparer??;
+            demuxer??;
             source??;
             batcher??;
-            decider??;
+            remuxer??;
             Ok::<_, PipelineError>(())
         };
         let ended = tokio::select! {

@@ -72,14 +72,14 @@ fn lines(hub: &LogHub, filter: Filter) -> Vec<Arc<LogRecord>> {
 #[tokio::test]
 async fn every_line_of_a_pipeline_is_its_tenants_and_its_steps_are_timed() {
     let Run { hub, storage, watches } = run(LevelFilter::INFO).await;
-    let steps = ["source", "batch", "prepare", "exchange", "decide", "remux", "air", "release", "event", "pipeline"];
+    let steps = ["source", "batch", "demux", "exchange", "remux", "air", "release", "event", "pipeline"];
     let all = lines(&hub, Filter::of_host());
     for line in all.iter().filter(|line| steps.contains(&line.target)) {
         assert!(line.tenant.is_some() && line.stream.as_deref() == Some("tv"), "{line:?}");
     }
     for (tenant, other) in [("a", "b"), ("b", "a")] {
         let own = lines(&hub, Filter::of_tenant(tenant));
-        for target in ["batch", "exchange", "decide", "air", "release"] {
+        for target in ["batch", "exchange", "remux", "air", "release"] {
             assert!(own.iter().any(|line| line.target == target), "nothing from {target}: {own:#?}");
         }
         let foreign = format!("/{other}.flv");

@@ -12,7 +12,6 @@ pub mod cursor;
 mod destination;
 mod guarded;
 pub mod journal;
-pub mod lean;
 mod marks;
 pub mod pipe;
 pub mod position;

@@ -209,7 +209,7 @@ impl Batcher {
     /// Says once of each batch that it will be ready too late, as soon as that is known: it has so much media already.
     fn warn_too_long(&mut self, number: u64, media: Duration) {
         let recording = self.status.get().recording;
-        let Some(allowed) = self.status.delay().allows(&self.clock).filter(|allowed| !recording && media > *allowed)
+        let Some(allowed) = self.pace.longest_in_time(&self.clock).filter(|allowed| !recording && media > *allowed)
         else {
             return;
         };

@@ -6,9 +6,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::PipelineError;
-use super::demux::DemuxError;
+use super::demux::{DemuxError, DemuxStepError};
 use super::load::LoadError;
-use super::prepare::PrepareError;
 use super::remux::RemuxError;
 use super::source::{FetchError, SourceError};
 use crate::ffmpeg::FfmpegError;
@@ -186,7 +185,7 @@ impl Origin for RemuxError {
     }
 }
 
-impl Origin for PrepareError {
+impl Origin for DemuxStepError {
     fn origin(&self) -> HealthCause {
         match self {
             Self::Unsupported(_) => HealthCause::Source,
@@ -210,7 +209,7 @@ impl Origin for PipelineError {
     fn origin(&self) -> HealthCause {
         match self {
             Self::Source(error) => error.origin(),
-            Self::Prepare(error) => error.origin(),
+            Self::Demux(error) => error.origin(),
             Self::Journal(_) => HealthCause::Disk,
             Self::NotDrained(cause) => cause.kind,
             // The step that broke.
@@ -246,7 +245,7 @@ mod tests {
             (unreachable(FetchError::NoRoom(NoRoom::Quota { used: 2, quota: 1 })), HealthCause::Quota),
             (unreachable(FetchError::NoRoom(NoRoom::Disk)), HealthCause::Disk),
             (unreachable(FetchError::Disk(full)), HealthCause::Disk),
-            (PrepareError::Unsupported("no sound".into()).into(), HealthCause::Source),
+            (DemuxStepError::Unsupported("no sound".into()).into(), HealthCause::Source),
             (PipelineError::NotDrained(Cause::new(HealthCause::Source, "x")), HealthCause::Source),
         ] {
             assert_eq!(error.origin(), origin, "{error}");

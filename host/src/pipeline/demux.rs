@@ -1,19 +1,30 @@
-//! batch -> **demux** -> exchange: splits a batch into picture and sound, and notes every packet's time.
+//! batch -> **demux** -> exchange: the [`Demuxer`] takes each batch in order. This file splits one batch into picture and sound,
+//! and notes every packet's time.
 //!
 //! In: the segments of one batch. Out: `video.fmp4`, `audio.fmp4` and `packets.txt` in the batch's folder, from one
 //! ffmpeg run that copies every packet. Nothing is cut at the borders: a track may reach over them.
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::ffmpeg::{self, FfmpegError, Slots, Turn};
 use crate::limits::{FFMPEG_TIMEOUT, PACKET_FACTS_BYTES};
 use crate::media::facts::{BatchFacts, FactsError, OFFSET};
-use crate::media::id3;
 use crate::pipeline::source::Started;
-use crate::pipeline::source::segment::{Container, Part, Segment};
+use crate::pipeline::source::segment::Segment;
 use crate::store::files::FilesError;
 use crate::store::room;
+
+// the step
+pub mod demuxer;
+// what ffmpeg reads
+mod inputs;
+// a batch's sound on its way to the processor
+mod outgoing;
+// what the step tells
+mod report;
+
+pub use demuxer::{DemuxStepError, Demuxed, Demuxer};
+use inputs::Inputs;
 
 /// Names in a batch's folder.
 pub mod names {
@@ -99,21 +110,21 @@ impl Tracks {
     }
 }
 
-/// Takes batches apart; remembers which tracks the stream has, so that a batch is one ffmpeg run.
+/// Splits batches; remembers which tracks the stream has, so that a batch is one ffmpeg run.
 #[derive(Debug)]
-pub struct Demuxer {
+pub struct Splitter {
     tracks: Tracks,
     slots: Slots,
 }
 
-impl Demuxer {
+impl Splitter {
     /// For a new stream.
     pub fn new(slots: Slots) -> Self {
         Self { tracks: Tracks::BOTH, slots }
     }
 
-    /// Demuxes `segments` into `dir`, which exists. Files appear whole under their names or not at all.
-    pub async fn demux(&mut self, segments: &[Segment], dir: &Path) -> Result<BatchFacts, DemuxError> {
+    /// Splits `segments` into files in `dir`, which exists. Files appear whole under their names or not at all.
+    pub async fn split(&mut self, segments: &[Segment], dir: &Path) -> Result<BatchFacts, DemuxError> {
         let inputs = Inputs::of(segments)?;
         let mut facts = match self.run(&inputs, dir).await {
             Ok(facts) => facts,
@@ -216,73 +227,6 @@ pub fn part(dir: &Path, name: &str) -> PathBuf {
 /// Renames, with the file in the error.
 pub async fn rename(from: &Path, to: &Path) -> Result<(), DemuxError> {
     tokio::fs::rename(from, to).await.map_err(|source| DemuxError::File { path: from.to_owned(), source })
-}
-
-/// What ffmpeg reads: the batch's files joined by bytes, which is right within one discontinuity sequence.
-struct Inputs {
-    dir: PathBuf,
-    main: Input,
-    audio: Option<Input>,
-}
-
-struct Input {
-    format: &'static str,
-    url: OsString,
-    /// Packed audio tells its time in an ID3 tag, which ffmpeg passes over.
-    offset_us: Option<i64>,
-}
-
-impl Inputs {
-    fn of(segments: &[Segment]) -> Result<Self, DemuxError> {
-        let parts: Vec<&Part> = segments.iter().map(|segment| &segment.main).collect();
-        let audio: Vec<&Part> = segments.iter().flat_map(|segment| &segment.audio).collect();
-        let first = parts.first().ok_or_else(|| DemuxError::Unsupported("a batch without segments".into()))?;
-        let dir = first.path.parent().unwrap_or(Path::new(".")).to_owned();
-        Ok(Self { main: Input::of(&parts), audio: (!audio.is_empty()).then(|| Input::of(&audio)), dir })
-    }
-
-    fn add_to(&self, command: &mut ffmpeg::Command) {
-        // Names without folders: the storage path may hold the separator of `concat:`.
-        command.reads(&self.dir).as_inner_mut().current_dir(&self.dir);
-        command.arg("-copyts");
-        for input in std::iter::once(&self.main).chain(&self.audio) {
-            command.args(["-f", input.format]).arg("-i").arg(&input.url);
-        }
-    }
-
-    fn audio_index(&self) -> &'static str {
-        if self.audio.is_some() { "1" } else { "0" }
-    }
-}
-
-impl Input {
-    fn of(parts: &[&Part]) -> Self {
-        let mut url = OsString::from("concat:");
-        let mut init = None;
-        let mut join = |path: &Path| {
-            if url != "concat:" {
-                url.push("|");
-            }
-            url.push(path.file_name().unwrap_or_default());
-        };
-        for part in parts {
-            if part.init.is_some() && part.init != init {
-                init.clone_from(&part.init);
-                part.init.iter().for_each(|path| join(path));
-            }
-            join(&part.path);
-        }
-        let format = match parts.first().map(|part| part.container) {
-            Some(Container::Fmp4) => "mp4",
-            Some(Container::PackedAac) => "aac",
-            Some(Container::MpegTs) | None => "mpegts",
-        };
-        let offset_us = match parts.first() {
-            Some(part) if part.container == Container::PackedAac => id3::timestamp_us(&part.path),
-            _ => None,
-        };
-        Self { format, url, offset_us }
-    }
 }
 
 /// Holds the media against what the master playlist promises.

@@ -11,16 +11,19 @@ use super::air::clock::AirClock;
 use super::air::position::Position;
 use super::air::spool::{Counts, Spool};
 use super::batch::Batcher;
-use super::decide::Decider;
-use super::demux::Demuxer;
+use super::deadline::Deadlines;
+use super::demux::demuxer::FragmentSender;
+use super::demux::{Demuxer, Splitter};
 use super::diary::Diary;
 use super::framer::StateKeeper;
 use super::host::{Host, Owner};
 use super::live::{self, Live};
 use super::pace::Pace;
-use super::prepare::Preparer;
 use super::release::{Positions, Releaser, storage_event};
+use super::remux::assembler::Assembler;
 use super::remux::output::Series;
+use super::remux::{Planner, Remuxer};
+use super::report::Reporter;
 use super::status::Status;
 use super::{Pipeline, source};
 use crate::limits::AIR_EVENTS_WAITING;
@@ -168,6 +171,7 @@ impl Pipeline {
             );
         }
         let pace = Pace::new(pace_of(&config));
+        let reporter = Reporter { journal: diary.clone(), status: status.clone() };
         let mut source =
             source_config(&config, &owner.guard, files.segments.clone(), resumed.next_segment, room.clone());
         // A run of so many batches is to end.
@@ -185,35 +189,30 @@ impl Pipeline {
                 pace: pace.clone(),
                 clock: clock.clone(),
             },
-            preparer: Preparer {
-                demuxer: Demuxer::new(slots.clone()),
+            demuxer: Demuxer {
+                splitter: Splitter::new(slots.clone()),
                 timeline: resumed.timeline.clone().unwrap_or_default(),
                 files: files.clone(),
-                journal: diary.clone(),
-                status: status.clone(),
-                exchange: exchange.clone(),
-                stream_id: config.stream_id.clone(),
-                slots: slots.clone(),
+                reporter: reporter.clone(),
+                sender: exchange.clone().map(|exchange| FragmentSender {
+                    exchange,
+                    stream_id: config.stream_id.clone(),
+                    slots: slots.clone(),
+                }),
                 room: room.clone(),
                 silent: false,
             },
-            decider: Decider {
-                keeper: StateKeeper::new(journal.clone(), StageKind::RemuxPlanning.name()),
-                stage: stages.remux,
-                journal: diary.clone(),
-                status: status.clone(),
+            remuxer: Remuxer {
+                planner: Planner {
+                    keeper: StateKeeper::new(journal.clone(), StageKind::RemuxPlanning.name()),
+                    stage: stages.remux,
+                },
+                assembler: Assembler { slots, room: room.clone(), output },
+                deadlines: Deadlines::new(pace.settings(), tokio::time::Instant::now()),
+                pace: pace.clone(),
                 clock: clock.clone(),
                 spool: spool.clone(),
-                hold: config.hold,
-                cushion: pace.wanted().cushion,
-                batch: config.batch,
-                pace: pace.clone(),
-                started: tokio::time::Instant::now(),
-                end_ms: None,
-                complete: None,
-                slots,
-                room: room.clone(),
-                output,
+                reporter,
             },
             releaser: Releaser {
                 events: air_events,

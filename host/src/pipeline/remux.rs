@@ -1,4 +1,5 @@
-//! exchange -> **remux** -> air: puts the chosen audio under the untouched picture.
+//! exchange -> **remux** -> air: puts the chosen audio under the untouched picture. The [`Remuxer`] is the step: it takes each
+//! batch in order, in time. This file puts one batch together.
 //!
 //! In: a batch's files, its place on the timeline, and the plan. Out: `air.flv` in the batch's folder from one ffmpeg run,
 //! and the index that the air step sends from; then `output.fmp4` of the same packets, to be kept. ffmpeg joins containers;
@@ -17,6 +18,17 @@ use crate::pipeline::demux::{DemuxError, names, part, rename};
 use crate::pipeline::timeline::Placed;
 use crate::store::room;
 
+// the step
+pub mod remuxer;
+// what came of the exchange
+mod reply;
+// the stage's plan
+mod facts;
+mod planner;
+// one batch, from its plan to its files
+pub mod assembler;
+// what the step tells
+mod report;
 // what is to be done
 pub mod plan;
 // audio that cannot be copied
@@ -27,6 +39,8 @@ mod spooling;
 mod times;
 
 pub use plan::{Plan, Processed};
+pub use planner::Planner;
+pub use remuxer::Remuxer;
 pub use spooling::reload;
 
 /// Why a batch could not be put together.

@@ -7,7 +7,6 @@ use tokio::sync::{broadcast, watch};
 
 use super::air::status::DestinationStatus;
 use super::cause::Cause;
-use super::delay::Delay;
 use super::event::{Event, EventKind, Severity};
 use super::source::Started;
 use crate::limits::PIPELINE_EVENTS_WAITING;
@@ -119,7 +118,6 @@ pub struct Status {
     stats: watch::Sender<Stats>,
     events: broadcast::Sender<Event>,
     timings: Timings,
-    delay: Delay,
 }
 
 impl Default for Status {
@@ -128,7 +126,6 @@ impl Default for Status {
             stats: watch::Sender::default(),
             events: broadcast::Sender::new(PIPELINE_EVENTS_WAITING),
             timings: Timings::default(),
-            delay: Delay::default(),
         }
     }
 }
@@ -142,11 +139,6 @@ impl Status {
     /// How long the steps take.
     pub fn timings(&self) -> &Timings {
         &self.timings
-    }
-
-    /// How far the programme on air is behind its source.
-    pub fn delay(&self) -> &Delay {
-        &self.delay
     }
 
     /// Changes of the counts.

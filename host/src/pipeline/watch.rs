@@ -132,7 +132,7 @@ impl Watch {
         if self.status.get().recording {
             return None;
         }
-        self.status.delay().allows(&self.clock)
+        self.pace.longest_in_time(&self.clock)
     }
 
     /// Makes the clock run as slowly as it may for as long as the answer is held.
@@ -170,6 +170,6 @@ impl Watch {
 
     /// Length of a batch as set.
     pub fn batch_seconds(&self) -> f64 {
-        self.pace.wanted().batch.as_secs_f64()
+        self.pace.settings().batch.as_secs_f64()
     }
 }

@@ -10,7 +10,7 @@ use crate::limits::{
     DRY_RUN_MEDIA_LIMIT, DRY_RUN_MEDIA_LIMIT_MAX, DRY_RUN_PLAYLIST_LIMIT, DRY_RUN_TRIES, SOURCE_EVENTS_WAITING,
 };
 use crate::media::facts::{BatchFacts, TrackFacts};
-use crate::pipeline::demux::{self, Demuxer};
+use crate::pipeline::demux::{self, Splitter};
 use crate::pipeline::load::source_config;
 use crate::pipeline::source::segment::Segment;
 use crate::pipeline::source::{self, SourceConfig, SourceEvent, SourceReport};
@@ -73,7 +73,7 @@ pub(super) async fn look(host: &Host, owner: &Owner, config: &PipelineConfig) ->
     let (mut media, slots) = (None, host.queue().tenant(&owner.tenant, owner.ffmpeg_processes));
     let seen = async {
         let segment = Box::pin(first_segment(settings, patience)).await?;
-        let facts = Box::pin(Demuxer::new(slots).demux(std::slice::from_ref(&segment), dir.path())).await;
+        let facts = Box::pin(Splitter::new(slots).split(std::slice::from_ref(&segment), dir.path())).await;
         let facts = facts.map_err(|error| Fault::new(&error, error.may_pass()))?;
         demux::check_sound(Some(&report.started), &facts).map_err(Fault::lasting)?;
         let rates = Media::of(&segment, &facts);

@@ -7,14 +7,53 @@ use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message as WsMessage;
 
 use super::framer::*;
-use super::{Audio, Outgoing};
+use super::heard::Heard;
+use super::reply::{Asked, Waiting};
+use super::{Audio, ExchangeStatus, Outgoing, Pending, Reply, Returned};
+use crate::media::probe::probe;
 
 /// Longest wait for something that comes at once.
 pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A reply of ten packets.
+pub fn returned() -> Returned {
+    let audio = tone(10);
+    let (metadata, round_trip) = (Value::Null, Duration::from_millis(7));
+    let probe = probe(&audio).unwrap();
+    Returned { audio, probe, metadata, round_trip, attempts: 1, answered: Instant::now() }
+}
+
+/// A fragment that is on its way to a processor that is connected.
+pub fn pending() -> (OnItsWay, Pending) {
+    let (_, status) = watch::channel(ExchangeStatus { connected: true, ..ExchangeStatus::default() });
+    let asked = Asked { fragment: "tv-0".to_owned(), at: Instant::now(), heard: Heard::default() };
+    let (waiting, pending) = Pending::new(Arc::default(), status, asked);
+    (OnItsWay(waiting), pending)
+}
+
+/// The processor's side of [`pending`].
+pub struct OnItsWay(Waiting);
+
+impl OnItsWay {
+    pub fn answer(self) {
+        self.0.send(Reply::Returned(returned()));
+    }
+
+    /// Nobody waits any more, and that is no failure of the processor's.
+    pub fn gave_up_early(&self) -> bool {
+        self.0.is_closed() && self.0.gave_up_early()
+    }
+
+    pub fn given_up(&self) -> bool {
+        self.0.is_closed()
+    }
+}
 
 /// The `fragment` dialect, as much of it as the tests need. What it sees is kept.
 #[derive(Default, Clone)]

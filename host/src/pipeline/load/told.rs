@@ -13,10 +13,11 @@ use crate::limits::{AIR_KEEP_FOR_LATE, AIR_LIVE_LAG, CUSHION_MIN, CUSHION_PART};
 use crate::net::Guard;
 use crate::pipeline::air::position::Position;
 use crate::pipeline::air::{AirConfig, DestinationConfig};
+use crate::pipeline::deadline::PaceSettings;
 use crate::pipeline::exchange::{Exchange, ExchangeConfig, Readers};
 use crate::pipeline::framer::{StageFramer, StateKeeper};
 use crate::pipeline::host::Host;
-use crate::pipeline::{pace, source};
+use crate::pipeline::source;
 use crate::settings::{CatchUp, CheckedDestination, PipelineConfig, WhenEnded};
 use crate::stage::swap::Shared;
 use crate::stage::{FramingStage, StageKind};
@@ -25,8 +26,8 @@ use crate::store::retention::Keep;
 use crate::store::room::Room;
 
 /// How batches and the clock are paced.
-pub(crate) fn pace_of(config: &PipelineConfig) -> pace::Wanted {
-    pace::Wanted { batch: config.batch, hold: config.hold, cushion: cushion(config) }
+pub(crate) fn pace_of(config: &PipelineConfig) -> PaceSettings {
+    PaceSettings { batch: config.batch, hold: config.hold, cushion: cushion(config) }
 }
 
 /// What is kept of batches that went on air.

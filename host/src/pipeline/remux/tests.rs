@@ -11,7 +11,7 @@ use super::*;
 use crate::ffmpeg::{Queue, Slots};
 use crate::media::facts::TrackFacts;
 use crate::pipeline::air::spool::Track;
-use crate::pipeline::demux::{self, Demuxer};
+use crate::pipeline::demux::{self, Splitter};
 use crate::pipeline::source::segment::{Container, Identity, Part, Segment};
 use crate::pipeline::timeline::Timeline;
 use crate::store::files::StreamFiles;
@@ -113,13 +113,13 @@ fn slots() -> Slots {
     Queue::new(2).tenant("test", 2)
 }
 
-fn demuxer() -> Demuxer {
-    Demuxer::new(slots())
+fn splitter() -> Splitter {
+    Splitter::new(slots())
 }
 
 async fn through(media: &Media) -> (BatchFacts, Placed, Remuxed) {
     let dir = media.batch();
-    let facts = demuxer().demux(&media.segments, &dir).await.unwrap();
+    let facts = splitter().split(&media.segments, &dir).await.unwrap();
     let placed = Timeline::default().place(&facts, false);
     let slots = slots();
     let turn = Turn { slots: &slots, by: None };
@@ -147,7 +147,7 @@ impl Line {
         let (number, slots) = (self.next, slots());
         self.next += 1;
         let dir = self.files.make_batch(number).unwrap();
-        let facts = demuxer().demux(segments, &dir).await.unwrap();
+        let facts = splitter().split(segments, &dir).await.unwrap();
         let placed = self.timeline.place(&facts, discontinuity);
         let turn = Turn { slots: &slots, by: None };
         let job = Job { number, dir: &dir, facts: &facts, placed: &placed, with_audio: true, processed: None, turn };
@@ -211,15 +211,15 @@ async fn a_stream_without_sound_and_one_without_pictures_work() {
 #[tokio::test]
 async fn sound_that_goes_away_comes_back() {
     let (with, without) = (Media::ts(&format!("{PICTURE}{SOUND}")), Media::ts(PICTURE));
-    let mut demuxer = Demuxer::new(slots());
+    let mut splitter = Splitter::new(slots());
     let tracks = |facts: &BatchFacts| (facts.video.is_some(), facts.audio.is_some());
     for (media, sound) in [(&with, true), (&without, false), (&with, true), (&without, false)] {
-        let facts = demuxer.demux(&media.segments, &media.batch()).await.unwrap();
+        let facts = splitter.split(&media.segments, &media.batch()).await.unwrap();
         assert_eq!(tracks(&facts), (true, sound));
         assert_eq!(facts.video.unwrap().packets.len(), 180);
     }
     let packets = media_packets(&with);
-    assert_eq!(demuxer.demux(&with.segments, &with.batch()).await.unwrap().packets(), packets);
+    assert_eq!(splitter.split(&with.segments, &with.batch()).await.unwrap().packets(), packets);
 }
 
 fn media_packets(media: &Media) -> u64 {
@@ -229,7 +229,7 @@ fn media_packets(media: &Media) -> u64 {
 #[tokio::test]
 async fn packed_audio_keeps_its_time() {
     let mut media = Media::ts(&format!("{PICTURE}{SOUND}"));
-    let apart = demuxer().demux(&media.segments, &media.batch()).await.unwrap();
+    let apart = splitter().split(&media.segments, &media.batch()).await.unwrap();
     for segment in &mut media.segments {
         let name = format!("segment-{}-audio-0.aac", segment.index);
         let from = segment.main.path.display();
@@ -243,7 +243,7 @@ async fn packed_audio_keeps_its_time() {
         std::fs::write(&path, bytes).unwrap();
         segment.audio = vec![Part { path, bytes: 0, container: Container::PackedAac, init: None }];
     }
-    let facts = demuxer().demux(&media.segments, &media.batch()).await.unwrap();
+    let facts = splitter().split(&media.segments, &media.batch()).await.unwrap();
     let (audio, expected) = (facts.audio.unwrap(), apart.audio.unwrap());
     assert_eq!(audio.packets.len(), expected.packets.len());
     let worst = audio.packets.iter().zip(&expected.packets).map(|(got, want)| (got.pts_us - want.pts_us).abs()).max();
@@ -260,7 +260,7 @@ async fn unsupported_codecs_are_refused_by_name() {
         let mut media = Media { dir: tempfile::tempdir().unwrap(), segments: Media::ts(PICTURE).segments };
         media.segments.truncate(1);
         media.segments[0].main.path = path;
-        let error = demuxer().demux(&media.segments, &media.batch()).await.unwrap_err();
+        let error = splitter().split(&media.segments, &media.batch()).await.unwrap_err();
         assert!(matches!(error, DemuxError::Unsupported(_)) && error.to_string().contains(named), "{error}");
     }
 }
@@ -269,7 +269,7 @@ async fn unsupported_codecs_are_refused_by_name() {
 async fn encoded_replies_fill_the_originals_place() {
     let media = Media::ts(&format!("{PICTURE}{SOUND}"));
     let dir = media.batch();
-    let facts = demuxer().demux(&media.segments, &dir).await.unwrap();
+    let facts = splitter().split(&media.segments, &dir).await.unwrap();
     let placed = Timeline::default().place(&facts, false);
     let audio = facts.audio.clone().unwrap();
     ffmpeg_in(&dir, "-f lavfi -i sine=f=880:r=22050:d=5.5 -ac 1 reply.wav");
@@ -302,7 +302,7 @@ async fn a_broken_segment_is_an_error_not_a_batch() {
     for segment in &media.segments {
         std::fs::write(&segment.main.path, b"not a transport stream").unwrap();
     }
-    let error = demuxer().demux(&media.segments, &media.batch()).await.unwrap_err().to_string();
+    let error = splitter().split(&media.segments, &media.batch()).await.unwrap_err().to_string();
     assert!(error.contains("ffmpeg"), "{error}");
     assert!(!media.batch().join(names::VIDEO).exists());
 }

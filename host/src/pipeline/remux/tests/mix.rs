@@ -23,7 +23,7 @@ fn level(file: &Path, tone: u32, from: f64, to: f64) -> f64 {
 async fn mixed(original_centibel: i32, processed_centibel: i32, ramp_ms: u32) -> [[f64; 3]; 2] {
     let media = Media::ts(&format!("{PICTURE}{SOUND}"));
     let dir = media.batch();
-    let facts = demuxer().demux(&media.segments, &dir).await.unwrap();
+    let facts = splitter().split(&media.segments, &dir).await.unwrap();
     ffmpeg_in(&dir, "-f lavfi -i sine=f=2000:r=44100:d=6 reply.wav");
     let path = dir.join("reply.wav");
     let audio = Audio::Mix { original_centibel, processed_centibel, ramp_ms };

@@ -1,4 +1,4 @@
-//! How the air clock leans: from the slack of the last batches to a rate.
+//! How fast the air clock runs: from the slack of the last batches to a rate.
 //!
 //! In: for each batch, how long before its time on air it was ready. Out: the rate to set on the clock. Too little slack
 //! makes the clock slower, so that later batches have more time; too much makes it faster, so that the delay does not
@@ -25,16 +25,16 @@ const DEAD_BAND_MIN: Duration = Duration::from_millis(200);
 
 /// The controller of one programme. Pure: no clock of its own.
 #[derive(Debug, Clone)]
-pub struct Lean {
+pub(super) struct ClockRateController {
     target_ms: f64,
     slack_ms: VecDeque<f64>,
     /// Lengths of the batches of the last [`LENGTHS_OVER`] of media, in milliseconds.
     lengths_ms: VecDeque<f64>,
 }
 
-impl Lean {
+impl ClockRateController {
     /// Aims at batches being ready this long before their time on air.
-    pub fn new(cushion: Duration) -> Self {
+    pub(super) fn new(cushion: Duration) -> Self {
         Self {
             target_ms: cushion.as_secs_f64() * 1000.0,
             slack_ms: VecDeque::with_capacity(BATCHES),
@@ -43,12 +43,12 @@ impl Lean {
     }
 
     /// Forgets the slack of batches so far: the cushion was given anew.
-    pub fn restart(&mut self) {
+    pub(super) fn restart(&mut self) {
         self.slack_ms.clear();
     }
 
     /// Aims at another slack from now on.
-    pub fn aim(&mut self, cushion: Duration) {
+    pub(super) fn aim(&mut self, cushion: Duration) {
         self.target_ms = cushion.as_secs_f64() * 1000.0;
     }
 
@@ -57,7 +57,7 @@ impl Lean {
     ///
     /// A batch that is shorter than others has more slack by just that: it is no reason to go faster, or the next long one
     /// would come too late.
-    pub fn observe(&mut self, slack_ms: i64, length_ms: u64) -> f64 {
+    pub(super) fn observe(&mut self, slack_ms: i64, length_ms: u64) -> f64 {
         let longest = self.longest(length_ms as f64);
         if self.slack_ms.len() == BATCHES {
             self.slack_ms.pop_front();
@@ -91,24 +91,24 @@ mod tests {
 
     #[test]
     fn rests_near_the_target() {
-        let mut lean = Lean::new(Duration::from_secs(3));
+        let mut control = ClockRateController::new(Duration::from_secs(3));
         for slack in [3_000, 2_400, 3_600] {
-            assert_eq!(lean.observe(slack, 10_000), 1.0);
+            assert_eq!(control.observe(slack, 10_000), 1.0);
         }
-        let mut lean = Lean::new(Duration::ZERO);
-        assert_eq!(lean.observe(150, 10_000), 1.0);
+        let mut control = ClockRateController::new(Duration::ZERO);
+        assert_eq!(control.observe(150, 10_000), 1.0);
     }
 
     #[test]
     fn slows_down_at_once_and_speeds_up_only_when_all_agree() {
-        let mut lean = Lean::new(Duration::from_secs(3));
-        assert_eq!(lean.observe(9_000, 10_000), 1.05);
-        let slower = lean.observe(1_000, 10_000);
+        let mut control = ClockRateController::new(Duration::from_secs(3));
+        assert_eq!(control.observe(9_000, 10_000), 1.05);
+        let slower = control.observe(1_000, 10_000);
         assert!((0.95..1.0).contains(&slower), "{slower}");
-        assert!(lean.observe(9_000, 10_000) < 1.0, "one scarce batch holds");
-        assert_eq!(lean.observe(-60_000, 10_000), 0.95);
+        assert!(control.observe(9_000, 10_000) < 1.0, "one scarce batch holds");
+        assert_eq!(control.observe(-60_000, 10_000), 0.95);
         assert_eq!(
-            (lean.observe(9_000, 10_000), lean.observe(9_000, 10_000), lean.observe(9_000, 10_000)),
+            (control.observe(9_000, 10_000), control.observe(9_000, 10_000), control.observe(9_000, 10_000)),
             (0.95, 0.95, 1.05)
         );
     }
@@ -117,12 +117,12 @@ mod tests {
     #[test]
     fn follows_a_source_whose_clock_is_off() {
         for drift in [0.999, 1.001] {
-            let mut lean = Lean::new(Duration::from_secs(2));
+            let mut control = ClockRateController::new(Duration::from_secs(2));
             let (mut slack, mut rate) = (2_000.0, 1.0);
             for _ in 0..10_000 {
                 // A batch of 10 media seconds takes 10 / drift seconds to arrive and 10 / rate seconds on air.
                 slack += 10_000.0 / rate - 10_000.0 / drift;
-                rate = lean.observe(slack as i64, 10_000);
+                rate = control.observe(slack as i64, 10_000);
             }
             assert!((slack - 2_000.0f64).abs() < 700.0, "{drift}: {slack}");
         }
@@ -131,15 +131,15 @@ mod tests {
     /// A batch a segment in a break, then batches of 30 s again: the delay must still be there for them.
     #[test]
     fn short_batches_do_not_spend_what_long_ones_need() {
-        let mut lean = Lean::new(Duration::from_secs(3));
-        assert_eq!(lean.observe(3_000, 30_000), 1.0);
+        let mut control = ClockRateController::new(Duration::from_secs(3));
+        assert_eq!(control.observe(3_000, 30_000), 1.0);
         for _ in 0..20 {
-            assert_eq!(lean.observe(27_000, 6_000), 1.0, "24 s shorter, 24 s more slack");
+            assert_eq!(control.observe(27_000, 6_000), 1.0, "24 s shorter, 24 s more slack");
         }
         // Batches that stay short for long do not keep the delay for ever.
         let mut rate = 1.0;
         for _ in 0..100 {
-            rate = lean.observe(27_000, 6_000);
+            rate = control.observe(27_000, 6_000);
         }
         assert_eq!(rate, 1.05);
     }

@@ -17,7 +17,7 @@ impl Default for Margin {
 impl Margin {
     /// Takes a measured time: rises at once, falls slowly.
     pub(super) fn observe(&mut self, took: Duration) {
-        let wanted = took * 3;
+        let wanted = took.saturating_mul(3);
         self.0 = if wanted > self.0 { wanted } else { (self.0 * 7 + wanted) / 8 };
         self.0 = self.0.clamp(REMUX_MARGIN_MIN, REMUX_MARGIN_MAX);
     }

@@ -1,14 +1,14 @@
 //! Facts for the remux-planning stage, and its plan in the host's terms.
 
+use super::plan::{Audio, Coding, Fit, Plan};
 use super::reply::Decision;
 use crate::limits::{PLAN_GAIN_CENTIBEL_MAX, PLAN_OFFSET_MAX, PLAN_STRETCH_PERMILLE_MAX};
+use crate::pipeline::demux::Demuxed;
 use crate::pipeline::exchange::Absence;
-use crate::pipeline::prepare::Prepared;
-use crate::pipeline::remux::plan::{Audio, Coding, Fit, Plan};
 use crate::stage::contract::remux as wit;
 
 /// All that a plan is made from.
-pub(super) fn of(batch: &Prepared, decision: &Decision, time_left_ms: i64) -> wit::Facts {
+pub(super) fn of(batch: &Demuxed, decision: &Decision, time_left_ms: i64) -> wit::Facts {
     let audio = batch.facts.audio.as_ref();
     wit::Facts {
         batch: batch.number,

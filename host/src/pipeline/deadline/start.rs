@@ -4,16 +4,15 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::PaceSettings;
+use super::arithmetic::after;
 use crate::settings::Hold;
 
 /// What decides when air starts.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Start {
-    pub(super) hold: Hold,
-    /// Time in hand for slower replies.
-    pub(super) cushion: Duration,
-    /// Length of a batch as set.
-    pub(super) batch: Duration,
+    /// Hold, cushion and batch length as set.
+    pub(super) settings: PaceSettings,
     /// When this run began.
     pub(super) started: Instant,
 }
@@ -22,26 +21,27 @@ impl Start {
     /// When a batch goes on air that was complete at this instant, whatever comes. After a restart it may have been
     /// complete long ago: then the processor gets the cushion once more.
     pub(super) fn latest(&self, complete: Instant) -> Instant {
-        let latest = match self.hold {
-            Hold::After(hold) => complete + hold,
-            Hold::Auto => complete + self.batch,
+        let PaceSettings { batch, hold, cushion } = self.settings;
+        let latest = match hold {
+            Hold::After(hold) => after(complete, hold),
+            Hold::Auto => after(complete, batch),
         };
-        latest.max(self.started + self.cushion.min(self.batch))
+        latest.max(after(self.started, cushion.min(batch)))
     }
 
     /// When it goes on air if its decision fell at `now`.
     pub(super) fn at(&self, complete: Instant, now: Instant) -> Instant {
         let latest = self.latest(complete);
-        match self.hold {
+        match self.settings.hold {
             Hold::After(_) => latest,
-            Hold::Auto => (now + self.cushion).min(latest),
+            Hold::Auto => after(now, self.settings.cushion).min(latest),
         }
         .max(now)
     }
 }
 
 /// How long the processor took lately, at most.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Answers {
     /// Of the last [`ANSWERS`] replies.
     took: [Duration; ANSWERS],
@@ -76,7 +76,8 @@ mod tests {
     const S: Duration = Duration::from_secs(1);
 
     fn start(hold: Hold) -> Start {
-        Start { hold, cushion: 5 * S / 2, batch: 6 * S, started: Instant::now() }
+        let settings = PaceSettings { batch: 6 * S, hold, cushion: 5 * S / 2 };
+        Start { settings, started: Instant::now() }
     }
 
     #[test]
@@ -87,7 +88,7 @@ mod tests {
         assert_eq!(start.at(complete, complete + 5 * S), complete + 6 * S);
         assert_eq!(start.at(complete, complete + 9 * S), complete + 9 * S, "not in the past");
         assert_eq!(start.latest(start.started - 60 * S), start.started + 5 * S / 2, "complete before this run");
-        let set = Start { hold: Hold::After(4 * S), ..start };
+        let set = Start { settings: PaceSettings { hold: Hold::After(4 * S), ..start.settings }, ..start };
         assert_eq!((set.at(complete, complete + S), set.latest(complete)), (complete + 4 * S, complete + 4 * S));
     }
 
@@ -112,7 +113,7 @@ mod tests {
             air_ms += 6000;
             clock.extend(air_ms, now);
             let due = clock.due(air_ms - 6000).unwrap();
-            assert_eq!(due - complete, answer + start.cushion, "batch {number}");
+            assert_eq!(due - complete, answer + start.settings.cushion, "batch {number}");
         }
     }
 

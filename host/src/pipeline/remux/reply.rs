@@ -4,14 +4,15 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use super::RemuxError;
+use super::encode::{Reply as ReplyFile, encode};
+use super::plan::{Audio, Coding, Plan, Processed};
 use crate::ffmpeg::Turn;
 use crate::media::probe::Container;
+use crate::pipeline::deadline::ReplyOutcome;
+use crate::pipeline::demux::Demuxed;
 use crate::pipeline::demux::{DemuxError, names, part, rename};
 use crate::pipeline::exchange::{Absence, Reply, Returned};
-use crate::pipeline::prepare::Prepared;
-use crate::pipeline::remux::RemuxError;
-use crate::pipeline::remux::encode::{Reply as ReplyFile, encode};
-use crate::pipeline::remux::plan::{Audio, Coding, Plan, Processed};
 use crate::store::journal::OnAir;
 
 /// Why a batch goes on air with its original audio.
@@ -109,6 +110,16 @@ impl Decision {
         &self.why.text
     }
 
+    /// What came of the wait for the reply.
+    pub(super) fn reply_outcome(&self) -> ReplyOutcome {
+        match (&self.returned, &self.absence) {
+            (Some(_), _) => ReplyOutcome::Answered,
+            (None, None) => ReplyOutcome::NotAsked,
+            (None, Some(Absence::Late | Absence::Unanswered(_))) => ReplyOutcome::TimedOut,
+            (None, Some(_)) => ReplyOutcome::Absent,
+        }
+    }
+
     pub(super) fn round_trip_ms(&self) -> Option<u64> {
         let returned = self.returned.as_ref()?;
         u64::try_from(returned.round_trip.as_millis()).ok()
@@ -136,8 +147,8 @@ impl Decision {
 }
 
 /// Makes the audio file that the plan asks for; `None` for the original as it is.
-pub(super) async fn prepare(
-    batch: &Prepared,
+pub(super) async fn processed_audio(
+    batch: &Demuxed,
     plan: &Plan,
     decision: &Decision,
     turn: Turn<'_>,
@@ -179,27 +190,11 @@ async fn save(dir: &Path, returned: &Returned, plan: &Plan) -> Result<Processed,
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use bytes::Bytes;
-    use tokio::time::Instant;
-
     use super::*;
-    use crate::media::probe::probe;
-    use crate::pipeline::exchange::fake::tone;
+    use crate::pipeline::exchange::fake::returned;
 
     fn decision() -> Decision {
-        let audio = tone(10);
-        let probe = probe(&audio).unwrap();
-        let (metadata, round_trip) = (Value::Null, Duration::from_millis(7));
-        Decision::of(Reply::Returned(Returned {
-            audio: Bytes::new(),
-            probe,
-            metadata,
-            round_trip,
-            attempts: 1,
-            answered: Instant::now(),
-        }))
+        Decision::of(Reply::Returned(returned()))
     }
 
     #[test]
