@@ -105,8 +105,11 @@ fn value(text: &str, name: &Name<'_>) -> Option<(usize, usize)> {
     }
     match separator {
         '=' if spaces == 0 => {
-            let length = word_end(rest).min(rest.find('&').unwrap_or(rest.len()));
-            Some((skipped(rest), length))
+            let whole = word_end(rest);
+            let pair = whole.min(rest.find('&').unwrap_or(rest.len()));
+            // A URL that follows without a space may have the sign in its password.
+            let followed = rest.get(..pair).is_some_and(|value| value.contains("://"));
+            Some((skipped(rest), if followed { whole } else { pair }))
         }
         ':' if name.header => Some(header_value(rest, name)).map(|(start, length)| (skipped(rest) + start, length)),
         _ => None,
@@ -186,6 +189,7 @@ mod tests {
             (r#"Auth { password: Some("SECRET"), n: 1 }"#, r#"Auth { password: Some("***"), n: 1 }"#),
             (r#"{"cookie":["SECRET","SECRET"],"n":1}"#, r#"{"cookie":[***],"n":1}"#),
             ("/x?token=SECRET&e=1", "/x?token=***&e=1"),
+            ("/x?token=SECRET,http://u:SEC&RET=@h/ n=1", "/x?token=*** n=1"),
             ("password = 'SECRET SECRET', n = 1", "password = '***', n = 1"),
             ("\u{1b}[3mtoken\u{1b}[0m\u{1b}[2m=\u{1b}[0mSECRET n", "\u{1b}[3mtoken\u{1b}[0m\u{1b}[2m=\u{1b}[0m*** n"),
         ] {

@@ -18,6 +18,8 @@ const KEYED: [&str; 7] = ["rtmp", "rtmps", "rtmpt", "rtmpe", "rtmpts", "srt", "u
 
 /// Begin what this server makes: tokens, and secrets of webhooks.
 const OURS: [&str; 2] = ["obt_", "whsec_"];
+/// URLs that stand in each other's path, or follow each other without a space; what is behind them is not shown.
+const NESTED_URLS_MAX: usize = 16;
 /// A longer name of a query's value may be a secret itself, bytes.
 const QUERY_NAME_BYTES_MAX: usize = 32;
 /// What can follow a URL in a text.
@@ -54,7 +56,7 @@ pub fn redact(text: &str) -> Cow<'_, str> {
 
 /// One URL or word without what gives access, whatever letters it has.
 pub(super) fn redact_whole(word: &str, clean: &mut String) {
-    redact_word(&redact_ours(word), clean);
+    redact_word(&redact_ours(word), clean, NESTED_URLS_MAX);
 }
 
 /// Whether there can be something to cut out.
@@ -109,7 +111,8 @@ fn redact_ours(word: &str) -> Cow<'_, str> {
     word
 }
 
-fn redact_word(word: &str, clean: &mut String) {
+fn redact_word(word: &str, clean: &mut String, nested: usize) {
+    let Some(nested) = nested.checked_sub(1) else { return clean.push('…') };
     let (scheme, rest) = match word.split_once("://") {
         // A query before it: the URL is a part of a value.
         Some((before, _)) if before.split_once('?').is_some_and(|(_, query)| query.contains('=')) => (word, None),
@@ -133,7 +136,7 @@ fn redact_word(word: &str, clean: &mut String) {
     let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
     if authority.ends_with(':') && path.starts_with("//") {
         // Another URL follows a host without a path.
-        return redact_word(rest, clean);
+        return redact_word(rest, clean, nested);
     }
     clean.push_str(authority);
     let (path, rest) = path.split_at(path.find(['?', '#']).unwrap_or(path.len()));
@@ -147,7 +150,7 @@ fn redact_word(word: &str, clean: &mut String) {
     }
     // One URL may stand in another's path.
     if path.contains("://") {
-        redact_word(path, clean)
+        redact_word(path, clean, nested)
     } else {
         redact_encoded(path, clean)
     }
@@ -299,6 +302,13 @@ mod tests {
                 assert!(matches!(redact(text), Cow::Borrowed(_)), "{text}");
             }
         }
+    }
+
+    #[test]
+    fn urls_in_urls_end() {
+        let shown = redact(&"http://u:SECRET@h/".repeat(100_000)).into_owned();
+        assert_eq!(shown, format!("{}…", "http://h/".repeat(NESTED_URLS_MAX)));
+        assert_eq!(redact(&shown), shown);
     }
 
     #[test]

@@ -17,7 +17,6 @@ use super::seat::{Opening, StageLabels};
 use crate::limits::{STAGE_LOG_LINES_PER_MINUTE, STAGE_REST};
 use crate::logs::LineBudget;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::time::Instant;
 use wasmtime::Store;
 
@@ -308,6 +307,8 @@ impl Rest {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
