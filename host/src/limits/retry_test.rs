@@ -5,9 +5,12 @@ use std::time::Duration;
 use crate::backoff::Schedule;
 use crate::limits as of;
 
+/// Name, schedule, waits that grow, last wait, jitter, healthy life.
+type Row = (&'static str, Schedule, &'static [u64], u64, (u32, u32), Option<u64>);
+
 /// Each schedule with its waits in milliseconds: those that grow, and the last one, which repeats; the range of the
 /// jitter in percent; the life that counts as healthy, in seconds.
-const SCHEDULES: [(&str, Schedule, &[u64], u64, (u32, u32), Option<u64>); 11] = [
+const SCHEDULES: [Row; 11] = [
     ("processor", of::PROCESSOR_RECONNECT, &[250, 500, 1000, 2000, 4000, 8000, 16_000], 30_000, (50, 100), Some(10)),
     ("air", of::AIR_RECONNECT, &[100, 200, 400, 800, 1600, 3200, 6400, 12_800], 15_000, (75, 100), Some(5)),
     ("air, young", of::AIR_RECONNECT_YOUNG, &[100, 200, 400, 800, 1000], 1000, (75, 100), Some(5)),
