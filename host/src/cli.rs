@@ -24,6 +24,8 @@ mod serve;
 mod stage;
 mod storage;
 mod token;
+#[cfg(test)]
+mod unknown_test;
 
 pub use progress::Progress;
 

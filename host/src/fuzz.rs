@@ -9,6 +9,7 @@ pub use crate::api::graphql::fuzz_requests as requests;
 pub use crate::media::probe::fuzz_replies as replies;
 pub use crate::pipeline::exchange::fuzz_packets as packets;
 pub use crate::pipeline::source::fuzz_playlists as playlists;
+pub use crate::redact::fuzz::redactions;
 pub use crate::stage::{
     fuzz_components as components, fuzz_cuts as cuts, fuzz_messages as messages, fuzz_plans as plans,
     fuzz_snapshots as snapshots,
@@ -18,7 +19,7 @@ pub use crate::stage::{
 pub type Target = fn(&[u8]);
 
 /// All of them, by name.
-pub const TARGETS: [(&str, Target); 9] = [
+pub const TARGETS: [(&str, Target); 10] = [
     ("components", components),
     ("cuts", cuts),
     ("messages", messages),
@@ -26,6 +27,7 @@ pub const TARGETS: [(&str, Target); 9] = [
     ("snapshots", snapshots),
     ("packets", packets),
     ("playlists", playlists),
+    ("redactions", redactions),
     ("replies", replies),
     ("requests", requests),
 ];
@@ -109,6 +111,11 @@ mod tests {
     #[test]
     fn playlists_hold() {
         run("playlists", 20_000);
+    }
+
+    #[test]
+    fn redactions_hold() {
+        run("redactions", 5000);
     }
 
     #[test]

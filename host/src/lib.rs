@@ -9,6 +9,7 @@
 pub mod address_space;
 pub mod api;
 pub mod asleep;
+pub mod backoff;
 pub mod cli;
 pub mod config;
 pub mod control;

@@ -27,3 +27,6 @@ pub use stages::*;
 pub use store::*;
 pub use telemetry::*;
 pub use watchdog::*;
+
+#[cfg(test)]
+mod retry_test;

@@ -64,7 +64,8 @@ use self::remux::Remuxer;
 use self::source::SourceError;
 use self::status::{Phase, Report, Stats, Status};
 pub use self::watch::{RunningStage, Watch};
-use crate::limits::{BATCHES_WAITING, DRAIN_SPARE, SOURCE_AGAIN_MAX, SOURCE_AGAIN_MIN, SOURCE_EVENTS_WAITING};
+use crate::backoff::Backoff;
+use crate::limits::{BATCHES_WAITING, DRAIN_SPARE, SOURCE_AGAIN, SOURCE_EVENTS_WAITING};
 use crate::stage::swap::Swaps;
 use crate::store::journal::{BatchRow, JournalError, StreamJournal};
 
@@ -261,17 +262,17 @@ async fn fetch(
     stop: CancellationToken,
     status: Arc<Status>,
 ) -> Result<(), SourceError> {
-    let mut wait = SOURCE_AGAIN_MIN;
+    let mut again = Backoff::new(SOURCE_AGAIN);
     loop {
         let ended = source::run(config.clone(), resume.clone(), events.clone(), stop.clone()).await;
         match ended {
             Err(error @ SourceError::Unreachable { .. }) if resume.is_some() => {
+                let wait = again.failed();
                 status.update(|stats| stats.source_problem = Some(error.to_string()));
                 status.warn(EventKind::SourceLost, format_args!("source: {error}; trying again in {wait:?}"));
                 if stop.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
                     return Ok(());
                 }
-                wait = (wait * 2).min(SOURCE_AGAIN_MAX);
             }
             ended => return ended,
         }

@@ -5,6 +5,9 @@
 //! a secret without a URL around it; such words are left out as a whole ([`Secrets`]). What would steer a terminal or
 //! begin a line of its own is taken out where texts of others come in and where lines go out ([`plain()`]).
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
+mod named;
 mod plain;
 mod secrets;
 mod text;
@@ -14,17 +17,21 @@ pub use secrets::{LEFT_OUT, Secrets};
 pub use text::redact;
 
 /// A URL without what gives access: user, password, what follows the application of RTMP and SRT, values of the query, the
-/// fragment. What is no URL is not shown; a `file:` URL is.
+/// fragment. What is no URL, or names no host, is not shown; a `file:` URL is.
 pub fn url(text: &str) -> String {
     let text = text.trim();
     match ::url::Url::parse(text) {
         Ok(parsed) if parsed.scheme() == "file" => text.to_owned(),
         // A fragment alone is nothing that anybody looks for.
-        Ok(mut parsed) => {
+        Ok(mut parsed) if parsed.has_authority() => {
             parsed.set_fragment(None);
-            redact(parsed.as_str()).into_owned()
+            let mut clean = String::new();
+            text::redact_whole(parsed.as_str(), &mut clean);
+            clean
         }
-        Err(_) => "…".to_owned(),
+        // A key in a playlist, or a name and a secret that look like a scheme and a path.
+        Ok(parsed) if parsed.scheme() == "data" => "data:…".to_owned(),
+        _ => "…".to_owned(),
     }
 }
 
@@ -48,6 +55,11 @@ mod tests {
             ("rtmp://h", "rtmp://h"),
             ("file:/x.ts", "file:/x.ts"),
             ("SECRET", "…"),
+            ("ann:SECRET", "…"),
+            ("localhost:3000/live/SECRET", "…"),
+            ("rtmp:/h/live/SECRET", "…"),
+            ("data:text/plain;base64,SECRET", "data:…"),
+            ("http://u:p'SECRET@h/x'SECRET?a|SECRET", "http://h/x'SECRET?***"),
         ] {
             assert_eq!(url(whole), shown);
             assert_eq!(url(shown.trim()), shown, "what is shown stays as it is");

@@ -14,6 +14,7 @@ mod form;
 mod greetings;
 mod http;
 mod mutation;
+mod nearest;
 mod paging;
 mod query;
 mod scalars;

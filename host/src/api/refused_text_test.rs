@@ -125,14 +125,17 @@ fn no_option_of_the_command_line_holds_a_control_character() {
 // === the API ===
 
 const CREATE: &str = "mutation($input: CreatePipelineInput!) { createPipeline(input: $input) { id } }";
+const UPDATE: &str = "mutation($input: UpdatePipelineInput!) { updatePipeline(id: \"there\", input: $input) { id } }";
 const TENANT: &str = "mutation($input: CreateTenantInput!) { createTenant(input: $input) { id } }";
 const TOKEN: &str = "mutation($input: CreateTokenInput!) { createToken(input: $input) { secret } }";
 const WEBHOOK: &str = "mutation($input: CreateWebhookInput!) { createWebhook(input: $input) { secret } }";
 const PULL: &str = "mutation($input: PullStageInput!) { pullStage(input: $input) { component { digest } } }";
 
 /// What is asked, where in its input a text stands, and what the text is; `%` stands for the character.
-const TEXTS: [(&str, &str, &str); 23] = [
+const TEXTS: [(&str, &str, &str); 25] = [
     (CREATE, "/streamId", "t%v"),
+    (CREATE, "/note", "longer% batches"),
+    (UPDATE, "/note", "longer% batches"),
     (CREATE, "/settings/source/url", "http://u:SECRET@h.test/a%b"),
     (CREATE, "/settings/source/backupUrl", "http://u:SECRET@h.test/a%b"),
     (CREATE, "/settings/source/resolution", "640x%360"),
@@ -160,7 +163,7 @@ const TEXTS: [(&str, &str, &str); 23] = [
 /// An input in which nothing is wrong.
 fn input(query: &str) -> Value {
     match query {
-        CREATE => json!({ "streamId": "tv", "settings": {
+        CREATE => json!({ "streamId": "tv", "note": "first", "settings": {
             "source": { "url": "http://h.test/x.m3u8", "backupUrl": null, "resolution": null,
                         "headers": [{ "name": "X-Key", "value": "1" }], "headerHosts": ["cdn.test"] },
             "processor": { "url": "http://h.test/", "path": null, "namespace": null, "auth": { "token": "1" },
@@ -168,6 +171,7 @@ fn input(query: &str) -> Value {
             "destinations": [{ "url": "rtmp://h.test/live/k", "name": null, "srsApi": null }],
             "stages": { "batching": { "component": null } },
         } }),
+        UPDATE => json!({ "settings": { "batchSeconds": 10 }, "note": "longer batches" }),
         TENANT => json!({ "name": "acme", "networkPolicy": { "denyHosts": ["h.test"] } }),
         TOKEN => json!({ "name": "ci", "role": "VIEWER" }),
         WEBHOOK => json!({ "name": "ops", "url": "http://h.test/" }),
@@ -222,6 +226,11 @@ fn assert_told(told: &Value, path: &str, letter: char, answer: &Value) {
 #[tokio::test]
 async fn no_input_of_the_graphql_api_holds_a_control_character() {
     let server = Server::start().await;
+    // The one that is updated.
+    let mut there = input(CREATE);
+    there["streamId"] = "there".into();
+    let answer = server.post("/graphql", &json!({ "query": CREATE, "variables": { "input": there } })).await;
+    assert_eq!(answer["data"]["createPipeline"]["id"], "default:there", "{answer}");
     for (query, pointer, text) in TEXTS {
         for letter in REFUSED {
             let mut input = input(query);

@@ -9,6 +9,10 @@ use super::keys::{Keys, Problem};
 
 /// Prefix of settings in the environment.
 const PREFIX: &str = "OUTBOARD_";
+/// A longer name behind it is compared with no setting, bytes.
+const NAME_BYTES_MAX: usize = 64;
+/// From this likeness on, out of 1, a variable is taken for a setting that is misspelt: one letter in four is another.
+const NEAR: f64 = 0.75;
 
 /// Settings as they pile up.
 #[derive(Debug, Default)]
@@ -74,13 +78,25 @@ impl Layers {
         self
     }
 
-    /// Notes a variable such as `OUTBOARD_STORAGE_DIR`, with one `_` where a setting has two. Other variables with that
-    /// prefix belong to commands and scripts.
+    /// Notes a variable such as `OUTBOARD_STORAGE_DIR`, with one `_` where a setting has two, or `OUTBOARD_STORGE_DIR`, which
+    /// is nearly that. Other variables with that prefix belong to commands, to scripts, or to Kubernetes, which sets
+    /// `OUTBOARD_SERVICE_HOST` and more for a service of that name: they are left alone.
     pub(super) fn refuse_strays(&mut self, known: &BTreeSet<String>) {
+        let variables = |between: &str| {
+            let variable = |path: &String| path.replace('.', between).to_uppercase();
+            known.iter().map(variable).collect::<Vec<_>>()
+        };
+        let (with_one, with_two) = (variables("_"), variables("__"));
         for name in std::mem::take(&mut self.strays) {
-            let variable = |path: &str, between: &str| format!("{PREFIX}{}", path.replace('.', between).to_uppercase());
-            if let Some(path) = known.iter().find(|path| variable(path, "_") == name) {
-                let message = format!("is not read; did you mean {}?", variable(path, "__"));
+            let given = name.strip_prefix(PREFIX).unwrap_or_default().to_uppercase();
+            if given.len() > NAME_BYTES_MAX {
+                continue;
+            }
+            let likeness = |one: &String| strsim::normalized_damerau_levenshtein(&given, one);
+            let scored = with_one.iter().map(likeness).zip(&with_two);
+            let nearest = scored.max_by(|(a, _), (b, _)| a.total_cmp(b)).filter(|(likeness, _)| *likeness >= NEAR);
+            if let Some((_, meant)) = nearest {
+                let message = format!("is not read; did you mean {PREFIX}{meant}?");
                 self.problems.push(Problem { path: name, message });
             }
         }

@@ -152,9 +152,54 @@ fn an_unknown_setting_is_refused_with_the_nearest_known_name() {
     assert_eq!(variable, "pipeline.batch_second: is not a setting of outboard; did you mean pipeline.batch_seconds?");
     let one_dash = environment("OUTBOARD_STORAGE_DIR");
     assert_eq!(one_dash, "OUTBOARD_STORAGE_DIR: is not read; did you mean OUTBOARD_STORAGE__DIR?");
-    // A variable of the command line's and one of the scripts'.
-    let variables = ["OUTBOARD_URL", "OUTBOARD_TEST_THREADS"].map(|name| (name.to_owned(), "4".to_owned()));
-    check(layers(GOOD).environment(variables.into_iter()), true).unwrap();
+    for (name, meant) in [
+        ("OUTBOARD_STORGE_DIR", "OUTBOARD_STORAGE__DIR"),
+        ("OUTBOARD_LOGLEVEL", "OUTBOARD_LOG__LEVEL"),
+        ("OUTBOARD_SERVER_LISTN", "OUTBOARD_SERVER__LISTEN"),
+        ("OUTBOARD_pipeline_batch_second", "OUTBOARD_PIPELINE__BATCH_SECONDS"),
+    ] {
+        assert_eq!(environment(name), format!("{name}: is not read; did you mean {meant}?"));
+    }
+}
+
+/// Every variable with our prefix that the sources of commands, scripts and tests name.
+fn variables_of_the_tree(folder: &std::path::Path, found: &mut std::collections::BTreeSet<String>) {
+    for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        let (path, kind) = (entry.path(), entry.file_type().unwrap());
+        let name = entry.file_name().into_string().unwrap();
+        // The settings' own tests misspell them.
+        let left_out = ["target", "node_modules", "config"].contains(&name.as_str());
+        if kind.is_dir() && !left_out && !name.starts_with('.') {
+            variables_of_the_tree(&path, found);
+        } else if kind.is_file()
+            && let Ok(text) = std::fs::read_to_string(&path)
+        {
+            for (at, prefix) in text.match_indices("OUTBOARD_") {
+                let letters = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+                let rest = text[at..].split(|letter| !letters(letter)).next().unwrap_or_default();
+                if rest.len() > prefix.len() && !rest.contains("__") {
+                    found.insert(rest.to_owned());
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn variables_of_commands_scripts_and_kubernetes_are_left_alone() {
+    let mut variables = std::collections::BTreeSet::new();
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    for folder in ["scripts", "tests", "deploy", "host/src"] {
+        variables_of_the_tree(&root.join(folder), &mut variables);
+    }
+    for known in ["OUTBOARD_URL", "OUTBOARD_TOKEN", "OUTBOARD_TEST_THREADS", "OUTBOARD_RELEASE_BINARY"] {
+        assert!(variables.contains(known), "{known} is not found in {variables:?}");
+    }
+    let kubernetes =
+        ["SERVICE_HOST", "SERVICE_PORT", "SERVICE_PORT_HTTP", "PORT", "PORT_3000_TCP", "PORT_3000_TCP_ADDR"];
+    variables.extend(kubernetes.map(|name| format!("OUTBOARD_{name}")));
+    let set = variables.into_iter().map(|name| (name, "4".to_owned()));
+    check(layers(GOOD).environment(set), true).unwrap();
 }
 
 #[test]

@@ -105,11 +105,13 @@ impl Control {
         origin: Origin,
     ) -> Result<Arc<Entry>, ControlError> {
         let tenant = self.tenant_for(actor, Action::CreatePipeline, new.tenant.as_deref())?;
-        let (id, settings) = self.named(&tenant, new.stream_id, new.patch)?;
+        let note = new.note.as_deref();
+        let named = self.named(&tenant, new.stream_id, new.patch);
+        let (id, settings) = named.or_else(|error| Self::with_note(Err(error), note))?;
         // One of that name that is being deleted is gone first.
         let _making = self.make_room_for(&tenant.name).await?;
         let _changing = self.0.changing.lock().await;
-        self.check(&tenant, &id, &settings)?;
+        Self::with_note(self.check(&tenant, &id, &settings), note)?;
         judge(&tenant, &settings)?;
         let desired = if new.start { Desired::Running } else { Desired::Stopped };
         let row = registry::NewPipeline { id: id.clone(), settings: kept(&settings)?, desired, origin, note: new.note };
@@ -132,9 +134,11 @@ impl Control {
     pub async fn update(&self, actor: &Actor, id: &str, change: Change) -> Result<Arc<Entry>, ControlError> {
         let entry = self.allowed(actor, Action::UpdatePipeline, id)?;
         let _changing = self.0.changing.lock().await;
-        let settings = entry.settings().patched(change.patch).map_err(ControlError::InvalidInput)?;
+        let (note, patched) = (change.note.as_deref(), entry.settings().patched(change.patch));
+        let settings =
+            patched.map_err(ControlError::InvalidInput).or_else(|error| Self::with_note(Err(error), note))?;
         let tenant = self.tenant_for(actor, Action::UpdatePipeline, Some(&entry.id().tenant))?;
-        self.check(&tenant, entry.id(), &settings)?;
+        Self::with_note(self.check(&tenant, entry.id(), &settings), note)?;
         self.no_swap_under_way(&entry, &settings)?;
         judge(&tenant, &settings)?;
         let kept = kept(&settings)?;

@@ -10,7 +10,8 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tracing::Instrument;
 
-use crate::limits::{PIPELINE_AGAIN_MAX, PIPELINE_AGAIN_MIN, PIPELINE_GOOD_AFTER};
+use crate::backoff::Backoff;
+use crate::limits::PIPELINE_AGAIN;
 use crate::pipeline::cause::{Cause, HealthCause, Origin};
 use crate::pipeline::event::{Event, EventKind, Severity};
 use crate::pipeline::live::Live;
@@ -182,7 +183,7 @@ enum Ended {
 impl Runner {
     /// Runs until what is wanted cannot change any more; a running pipeline is stopped at once then.
     pub(super) async fn run(mut self) {
-        let mut wait = PIPELINE_AGAIN_MIN;
+        let mut again = Backoff::new(PIPELINE_AGAIN);
         // The last settings that ran.
         let mut good: Option<(u64, Arc<Settings>)> = None;
         loop {
@@ -197,7 +198,7 @@ impl Runner {
                     run.forget_error();
                     run.restarts = 0;
                 });
-                wait = PIPELINE_AGAIN_MIN;
+                again.reset();
                 continue;
             }
             self.run.send_if_modified(|run| {
@@ -214,7 +215,7 @@ impl Runner {
             }
             match ended {
                 Ended::Changed => {
-                    wait = PIPELINE_AGAIN_MIN;
+                    again.reset();
                     // Whatever it was, it says nothing of what starts now.
                     self.run.send_modify(Run::forget_error);
                 }
@@ -238,9 +239,8 @@ impl Runner {
                 }
                 Ended::Failed(cause) => {
                     let error = cause.message.clone();
-                    if began.elapsed() >= PIPELINE_GOOD_AFTER {
-                        wait = PIPELINE_AGAIN_MIN;
-                    }
+                    again.lived(began.elapsed());
+                    let wait = again.failed();
                     let what = format!("{error}; trying again in {:.0} s", wait.as_secs_f64().ceil());
                     self.tell(Event::new(EventKind::Failed, Severity::Error, what).caused_by(cause.kind)).await;
                     self.run.send_modify(|run| {
@@ -251,7 +251,6 @@ impl Runner {
                     if !self.rest(wait).await {
                         return;
                     }
-                    wait = (wait * 2).min(PIPELINE_AGAIN_MAX);
                 }
             }
         }

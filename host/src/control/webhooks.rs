@@ -8,7 +8,6 @@
 //!
 //! Limits: [`crate::limits`], section webhooks. For receivers: docs/webhooks.md.
 
-mod schedule;
 mod send;
 mod sign;
 
@@ -22,12 +21,13 @@ use tokio::task::{AbortHandle, Id, JoinHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-pub use schedule::Schedule;
 pub use sign::{check_secret, make_secret, signature};
 
 use super::registry::{Busy, Due, Registry, RegistryError};
+use crate::backoff::Schedule;
 use crate::limits::{
-    WEBHOOK_LEASE, WEBHOOK_LOOK_EVERY, WEBHOOK_SENDINGS_MAX, WEBHOOK_TENANT_SENDINGS_MAX, WEBHOOK_TIMEOUT,
+    WEBHOOK_LEASE, WEBHOOK_LOOK_EVERY, WEBHOOK_RETRY, WEBHOOK_SENDINGS_MAX, WEBHOOK_TENANT_SENDINGS_MAX,
+    WEBHOOK_TIMEOUT,
 };
 use crate::net::Guard;
 use crate::unix_time::now_ms;
@@ -50,7 +50,7 @@ pub struct Patience {
 
 impl Default for Patience {
     fn default() -> Self {
-        Self { answer: WEBHOOK_TIMEOUT, lease: WEBHOOK_LEASE, look: WEBHOOK_LOOK_EVERY, schedule: Schedule::default() }
+        Self { answer: WEBHOOK_TIMEOUT, lease: WEBHOOK_LEASE, look: WEBHOOK_LOOK_EVERY, schedule: WEBHOOK_RETRY }
     }
 }
 
@@ -258,7 +258,7 @@ async fn deliver(
     };
     count(&counters.failed);
     let (status, reason) = (failure.status, failure.reason);
-    match patience.schedule.wait_after(attempts, rand::random()).filter(|_| !failure.last) {
+    match patience.schedule.next_attempt(attempts.max(1), rand::random()).filter(|_| !failure.last) {
         Some(wait) => {
             tracing::debug!(webhook, delivery = id, attempts, reason, ?wait, "webhook delivery failed; will retry");
             let wait = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::backoff::Schedule;
+
 /// Packets due within this time leave in one write: about 20 writes and timer wake-ups a second per destination.
 pub const AIR_QUANTUM: Duration = Duration::from_millis(50);
 /// One write holds at most this many bytes of packets (and one packet more).
@@ -57,20 +59,20 @@ pub const AIR_ACK_TIMEOUT: Duration = Duration::from_secs(8);
 pub const AIR_CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
 /// A write that is under way when we are told to stop has this long to end.
 pub const AIR_STOP_GRACE: Duration = Duration::from_secs(1);
-/// First wait before a reconnect, doubled each time, with jitter.
-pub const AIR_RECONNECT_MIN: Duration = Duration::from_millis(100);
-/// Longest wait before a reconnect while an outage is young, see [`AIR_RECONNECT_EAGER_FOR`].
-pub const AIR_RECONNECT_EAGER_MAX: Duration = Duration::from_secs(1);
+/// Waits before a reconnect, for ever: 100 ms doubling to 15 s, a quarter of each by chance. A session that lasted 5 s was
+/// good: the next outage starts anew.
+pub const AIR_RECONNECT: Schedule = Schedule::doubling(Duration::from_millis(100), Duration::from_secs(15))
+    .jitter(75, 100)
+    .healthy_after(Duration::from_secs(5));
+/// The same while an outage is young, see [`AIR_OUTAGE_YOUNG_FOR`]: 1 s at most.
+pub const AIR_RECONNECT_YOUNG: Schedule = Schedule { longest: Duration::from_secs(1), ..AIR_RECONNECT };
 /// An outage is young for this long.
-pub const AIR_RECONNECT_EAGER_FOR: Duration = Duration::from_secs(30);
-/// Longest wait before a reconnect.
-pub const AIR_RECONNECT_MAX: Duration = Duration::from_secs(15);
+pub const AIR_OUTAGE_YOUNG_FOR: Duration = Duration::from_secs(30);
 /// Wait after a refusal that only a person can end, such as of a login.
 pub const AIR_REFUSED_WAIT: Duration = Duration::from_secs(30);
-/// A session that lasted this long was good: the next outage starts anew.
-pub const AIR_SESSION_GOOD: Duration = Duration::from_secs(5);
-/// Wait after "stream busy": the server has not yet noticed that the last session is gone (SRS: 4-10 s).
-pub const AIR_BUSY_WAIT: Duration = Duration::from_millis(1200);
+/// Wait after "stream busy", a quarter of it by chance: the server has not yet noticed that the last session is gone (SRS:
+/// 4-10 s).
+pub const AIR_BUSY: Schedule = Schedule::constant(Duration::from_millis(1200)).jitter(75, 100);
 /// "Stream busy" is expected for this long after a session was lost.
 pub const AIR_BUSY_FOR: Duration = Duration::from_secs(15);
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::backoff::Schedule;
+
 // === batch ===
 
 /// Shortest batch that can be set.
@@ -24,14 +26,10 @@ pub const PACKET_FACTS_BYTES: usize = 16 * 1024 * 1024;
 /// A jump of the source's timestamps inside a track that is larger than this is spliced out.
 pub const TIMESTAMP_JUMP: Duration = Duration::from_secs(1);
 
-/// First wait before a source is looked at again whose origin was away when the stream was resumed...
-pub const SOURCE_AGAIN_MIN: Duration = Duration::from_secs(1);
-/// ...and the longest one.
-pub const SOURCE_AGAIN_MAX: Duration = Duration::from_secs(15);
-/// First wait before a live source that ended is looked at again...
-pub const SOURCE_BACK_MIN: Duration = Duration::from_secs(1);
-/// ...and the longest one.
-pub const SOURCE_BACK_MAX: Duration = Duration::from_secs(5);
+/// Waits before a source is looked at again whose origin was away when the stream was resumed: 1 s doubling to 15 s.
+pub const SOURCE_AGAIN: Schedule = Schedule::doubling(Duration::from_secs(1), Duration::from_secs(15));
+/// Waits before a live source that ended is looked at again: 1 s doubling to 5 s.
+pub const SOURCE_BACK: Schedule = Schedule::doubling(Duration::from_secs(1), Duration::from_secs(5));
 /// Batches that wait between two steps; they are on disk.
 pub const BATCHES_WAITING: usize = 4;
 /// Events of the source that wait for the batch step.

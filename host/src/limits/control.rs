@@ -2,18 +2,17 @@
 
 use std::time::Duration;
 
+use crate::backoff::Schedule;
+
 // === control plane ===
 
 /// Events of a pipeline that a listener may be behind; then it loses the oldest.
 pub const PIPELINE_EVENTS_WAITING: usize = 512;
 /// Steps of batches that a listener may be behind; then it loses the oldest.
 pub const BATCH_STEPS_WAITING: usize = 256;
-/// First wait before a pipeline that failed is started again; doubled each time.
-pub const PIPELINE_AGAIN_MIN: Duration = Duration::from_secs(1);
-/// Longest wait before a pipeline that failed is started again.
-pub const PIPELINE_AGAIN_MAX: Duration = Duration::from_secs(60);
-/// A pipeline that ran so long was a good one: the next wait is the first again.
-pub const PIPELINE_GOOD_AFTER: Duration = Duration::from_secs(60);
+/// Waits before a pipeline that failed is started again, for ever: 1 s doubling to 60 s. One that ran for 60 s was healthy.
+pub const PIPELINE_AGAIN: Schedule =
+    Schedule::doubling(Duration::from_secs(1), Duration::from_secs(60)).healthy_after(Duration::from_secs(60));
 /// A pipeline's status is made anew this often while it runs, so that nobody takes old numbers for new ones...
 pub const SNAPSHOT_EVERY: Duration = Duration::from_secs(1);
 /// ...and after a change, but not more often than this.
@@ -141,7 +140,7 @@ pub const WEBHOOK_LOOK_EVERY: Duration = Duration::from_secs(5);
 /// At the end of the process, for requests that are under way; what is cut off is sent again by the next start.
 pub const WEBHOOK_STOP_LIMIT: Duration = Duration::from_secs(2);
 /// Waits between the attempts of one delivery: 16 hours in all, then it is given up.
-pub const WEBHOOK_WAITS: [Duration; 9] = [
+const WEBHOOK_WAITS: [Duration; 9] = [
     Duration::from_secs(5),
     Duration::from_secs(30),
     Duration::from_secs(2 * 60),
@@ -152,8 +151,10 @@ pub const WEBHOOK_WAITS: [Duration; 9] = [
     Duration::from_secs(4 * 3600),
     Duration::from_secs(8 * 3600),
 ];
-/// Part of a wait by which it is made longer or shorter at random.
-pub const WEBHOOK_JITTER: f64 = 0.2;
+/// The schedule of these waits, each up to 20 % longer or shorter by chance: receivers that failed together are not tried
+/// together.
+pub const WEBHOOK_RETRY: Schedule =
+    Schedule::steps(&WEBHOOK_WAITS, Duration::from_secs(8 * 3600 * 12 / 10)).jitter(80, 120);
 
 // === SRS ===
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::backoff::Schedule;
+
 /// Fragments that a processor works on at once, unless set.
 pub const IN_FLIGHT_DEFAULT: usize = 3;
 /// Most fragments in flight that can be set.
@@ -53,12 +55,11 @@ pub const EXCHANGE_PING_MAX: Duration = Duration::from_secs(300);
 /// A processor that is replaced may still answer for this long after the new one is connected; what it has not answered
 /// by then is sent again to the new one.
 pub const PROCESSOR_HANDOVER_WAIT: Duration = Duration::from_secs(1);
-/// First wait before a reconnect.
-pub const RECONNECT_MIN: Duration = Duration::from_millis(250);
-/// Longest wait before a reconnect.
-pub const RECONNECT_MAX: Duration = Duration::from_secs(30);
-/// A connection that lived so long was a healthy one: the next reconnect starts from the first wait.
-pub const RECONNECT_HEALTHY_AFTER: Duration = Duration::from_secs(10);
+/// Waits before a reconnect, for ever: 250 ms doubling to 30 s, half of each by chance. A connection that lived 10 s was
+/// healthy.
+pub const PROCESSOR_RECONNECT: Schedule = Schedule::doubling(Duration::from_millis(250), Duration::from_secs(30))
+    .jitter(50, 100)
+    .healthy_after(Duration::from_secs(10));
 /// Longest wait that a processor can ask for with `slow-down`.
 pub const SLOW_DOWN_MAX: Duration = Duration::from_secs(60);
 /// A connection that is lost so soon after a fragment was written is taken to have been killed by it.

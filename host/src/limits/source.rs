@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::backoff::Schedule;
+
 /// Bytes of a playlist after decompression; a larger one is refused.
 pub const PLAYLIST_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// Bytes of a segment; a larger one is given up.
@@ -53,12 +55,13 @@ pub const KEY_WHOLE: Duration = Duration::from_secs(20);
 pub const KEY_TRIES: u32 = 8;
 /// Tries where the server says "not there" or "not allowed" (4xx): a segment may appear a moment after it was listed.
 pub const REFUSED_TRIES: u32 = 3;
-/// First step of the exponential backoff; each wait is drawn from zero to the step (full jitter).
+/// First wait of the two schedules below.
 pub const RETRY_STEP: Duration = Duration::from_millis(400);
-/// Largest step of the backoff for segments and keys.
-pub const RETRY_STEP_MAX: Duration = Duration::from_secs(8);
-/// Largest step of the backoff for reloads of a live playlist, which are tried for ever.
-pub const RELOAD_STEP_MAX: Duration = Duration::from_secs(30);
+/// Waits before another request for a segment, a key or a first playlist: up to 400 ms doubling to 8 s (full jitter).
+pub const REQUEST_RETRY: Schedule = Schedule::doubling(RETRY_STEP, Duration::from_secs(8)).jitter(0, 100);
+/// Waits before another load of a live playlist that could not be loaded, for ever: up to 400 ms doubling to 30 s (full
+/// jitter).
+pub const RELOAD_RETRY: Schedule = Schedule::doubling(RETRY_STEP, Duration::from_secs(30)).jitter(0, 100);
 
 /// A live source starts this many target durations before the end of the playlist (RFC 8216 section 6.3.3).
 pub const LIVE_EDGE_TARGETS: u32 = 3;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::backoff::Schedule;
+
 /// Largest component file: Python stages have 18 MB, JavaScript ones 12 MB.
 pub const STAGE_COMPONENT_BYTES_MAX: u64 = 64 << 20;
 /// Modules and components in one component.
@@ -89,12 +91,10 @@ pub const STAGE_LOG_LINE_BYTES: usize = 1024;
 pub const STAGE_LOG_LINES_PER_MINUTE: u32 = 60;
 /// Size of the cache of compiled components on disk; the least recently written go first.
 pub const STAGE_AOT_BYTES_MAX: u64 = 1 << 30;
-/// Rest after a stage's second failure; doubles with each further one.
-pub const STAGE_REST_MIN: Duration = Duration::from_secs(1);
-/// Longest rest of a stage that keeps failing.
-pub const STAGE_REST_MAX: Duration = Duration::from_secs(60);
-/// A stage that ran so long without a failure starts its count anew.
-pub const STAGE_HEALTHY_AFTER: Duration = Duration::from_secs(120);
+/// Rests of a stage that keeps failing, from its second failure on: 1 s doubling to 60 s. One that ran for 120 s was
+/// healthy.
+pub const STAGE_REST: Schedule =
+    Schedule::doubling(Duration::from_secs(1), Duration::from_secs(60)).healthy_after(Duration::from_secs(120));
 /// Batches that a new version decides before the old one is let go, unless set.
 pub const STAGE_PROBATION_BATCHES: u32 = 3;
 /// Most that can be set.

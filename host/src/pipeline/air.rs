@@ -5,7 +5,6 @@
 //! spool: one that is dead or slow holds up no other and never moves the clock. They run apart from the rest of the host
 //! ([`runtime`]). Limits: `limits/air.rs`.
 
-mod backoff;
 pub mod bodies;
 pub mod clock;
 pub mod cursor;
@@ -13,6 +12,7 @@ mod destination;
 mod guarded;
 pub mod journal;
 mod marks;
+mod outage;
 pub mod pipe;
 pub mod position;
 pub mod roster;

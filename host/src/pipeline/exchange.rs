@@ -6,7 +6,6 @@
 //! connection, packets, order, limits and the circuit breaker. Bounded by the constants under `exchange` in
 //! [`crate::limits`].
 
-mod backoff;
 mod breaker;
 mod config;
 mod driver;

@@ -1,5 +1,7 @@
 //! What others said, where it may quote a secret of ours.
 
+use std::borrow::Cow;
+
 use super::{plain, redact};
 
 /// Stands for words that quote a secret.
@@ -23,10 +25,21 @@ impl std::fmt::Debug for Secrets {
 }
 
 impl Secrets {
-    /// Values that may be secrets; short ones are none.
+    /// Values that may be secrets, such as parts of a URL and values of headers; short ones are none. Each is also known
+    /// without its percent-encoding and, where it holds several parts as an `Authorization` or a `Cookie` does, by them.
     pub fn new(values: impl IntoIterator<Item = String>) -> Self {
-        let values = values.into_iter().filter(|value| value.len() >= VALUE_MIN).collect();
-        Self { values, key: None }
+        let mut known = Vec::new();
+        for value in values {
+            let pairs = value.split([';', ',']).filter_map(|pair| pair.split_once('=')).map(|(_, value)| value);
+            let mut words = value.split_whitespace();
+            let credential = (words.next().and(words.next())).filter(|_| words.next().is_none());
+            let parts = pairs.chain(credential).map(|part| part.trim().trim_matches('"')).chain([value.as_str()]);
+            known.extend(parts.flat_map(|part| [part.to_owned(), decoded(part).into_owned()]));
+        }
+        known.retain(|value| value.len() >= VALUE_MIN);
+        known.sort_unstable();
+        known.dedup();
+        Self { values: known, key: None }
     }
 
     /// And a key, which is one however short it is.
@@ -44,9 +57,36 @@ impl Secrets {
 
     /// Whether a text quotes one of them.
     pub fn quoted_in(&self, text: &str) -> bool {
-        self.key.as_deref().is_some_and(|key| has_word(text, key))
-            || self.values.iter().any(|value| text.contains(value.as_str()))
+        let plain = decoded(text);
+        [text, &*plain].into_iter().any(|text| {
+            self.key.as_deref().is_some_and(|key| has_word(text, key) || has_word(text, &decoded(key)))
+                || self.values.iter().any(|value| text.contains(value.as_str()))
+        })
     }
+}
+
+/// The text with what is percent-encoded in it as it is meant.
+pub(super) fn decoded(text: &str) -> Cow<'_, str> {
+    if !text.contains('%') {
+        return Cow::Borrowed(text);
+    }
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, after @ ..] = rest {
+        let digits = after.get(..2).filter(|digits| *first == b'%' && digits.iter().all(u8::is_ascii_hexdigit));
+        let digits = digits.and_then(|digits| std::str::from_utf8(digits).ok());
+        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = after.get(2..).unwrap_or_default();
+            }
+            None => {
+                bytes.push(*first);
+                rest = after;
+            }
+        }
+    }
+    Cow::Owned(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// Whether a text has this word: a short key is part of many words.
@@ -82,5 +122,22 @@ mod tests {
         assert_eq!(Secrets::default().and_key("long-key").hide("xlong-keyx"), LEFT_OUT);
         assert_eq!(Secrets::default().hide("anything"), "anything");
         assert_eq!(format!("{secrets:?}"), "Secrets(2)");
+    }
+
+    #[test]
+    fn a_secret_is_known_in_every_form_it_can_be_quoted_in() {
+        let secrets = |value: &str| Secrets::new([value.to_owned()]);
+        for (value, said) in [
+            ("pass%2Fword", "wrong password: pass/word"),
+            ("pass/word", "no such path: /a/pass%2fword"),
+            ("Bearer SECRET1", "SECRET1 has expired"),
+            ("sid=SECRET1; theme=dark", "no session SECRET1"),
+            ("Digest username=\"ann\", response=\"SECRET1\"", "bad response SECRET1"),
+        ] {
+            assert_eq!(secrets(value).hide(said), LEFT_OUT, "{said}");
+        }
+        assert_eq!(Secrets::default().and_key("a%20b").hide("no stream a b here"), LEFT_OUT);
+        assert_eq!(secrets("Bearer SECRET1").hide("no scheme but Bearer"), "no scheme but Bearer");
+        assert_eq!(secrets("sid=SECRET1; theme=dark").hide("100 % dark, %zz"), "100 % dark, %zz");
     }
 }

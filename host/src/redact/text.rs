@@ -2,7 +2,8 @@
 //!
 //! Those who log must not hand secrets in at all; this catches what slips through. It knows URLs: user, password, the
 //! path of RTMP and SRT behind the application (the stream key), values of the query, the fragment; the word after
-//! `Bearer`, and after `Basic` where it is a name and a password; our own tokens and webhook secrets, wherever they stand.
+//! `Bearer`, and after `Basic` where it is a name and a password; our own tokens and webhook secrets, wherever they stand;
+//! and what a name before it tells to be a secret ([`redact_named`]).
 //! A text without any of these is not copied.
 
 use std::borrow::Cow;
@@ -10,44 +11,80 @@ use std::borrow::Cow;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use super::named::redact_named;
+
 /// Schemes whose path holds a key.
 const KEYED: [&str; 7] = ["rtmp", "rtmps", "rtmpt", "rtmpe", "rtmpts", "srt", "udp"];
 
 /// Begin what this server makes: tokens, and secrets of webhooks.
 const OURS: [&str; 2] = ["obt_", "whsec_"];
+/// URLs that stand in each other's path, or follow each other without a space; what is behind them is not shown.
+const NESTED_URLS_MAX: usize = 16;
+/// A longer name of a query's value may be a secret itself, bytes.
+const QUERY_NAME_BYTES_MAX: usize = 32;
+/// What can follow a URL in a text.
+const PUNCTUATION: [char; 7] = [',', ';', ':', ')', ']', '}', '.'];
+/// `://` in percent-encoding.
+const ENCODED: &str = "%3a%2f%2f";
 /// Fewer letters behind that are a word like any other.
 const OURS_LETTERS_MIN: usize = 20;
 
 /// The text without what gives access.
 pub fn redact(text: &str) -> Cow<'_, str> {
-    let signs = ["://", "?", "earer ", "asic "];
-    if !signs.iter().chain(&OURS).any(|sign| text.contains(sign)) {
-        return Cow::Borrowed(text);
+    let named = redact_named(text);
+    if !has_signs(&named) {
+        return named;
     }
-    let mut clean = String::with_capacity(text.len());
-    let (mut bearer, mut basic) = (false, false);
-    for part in text.split_inclusive(ends_word) {
-        let (word, end) = match part.char_indices().next_back() {
-            Some((at, last)) if ends_word(last) => part.split_at(at),
-            _ => (part, ""),
-        };
+    let mut clean = String::with_capacity(named.len());
+    let (mut bearer, mut basic, mut rest) = (false, false, &*named);
+    while !rest.is_empty() {
+        let (word, after) = rest.split_at(word_end(rest));
         if !word.is_empty() && (bearer || (basic && is_name_and_password(word))) {
             clean.push_str("***");
             (bearer, basic) = (false, false);
         } else {
-            redact_word(&redact_ours(word), &mut clean);
+            redact_whole(word, &mut clean);
             let lower = word.to_ascii_lowercase();
             bearer = lower.ends_with("bearer") || (bearer && word.is_empty());
             basic = lower.ends_with("basic") || (basic && word.is_empty());
         }
-        clean.push_str(end);
+        rest = after.strip_prefix(|_: char| true).unwrap_or_default();
+        clean.push_str(after.strip_suffix(rest).unwrap_or_default());
     }
     if clean == text { Cow::Borrowed(text) } else { Cow::Owned(clean) }
 }
 
-/// What cannot stand in a URL. A bracket or a comma can, and goes with what it follows.
-fn ends_word(letter: char) -> bool {
-    letter.is_whitespace() || letter.is_control() || matches!(letter, '"' | '\'' | '<' | '>' | '`' | '\\' | '|')
+/// One URL or word without what gives access, whatever letters it has.
+pub(super) fn redact_whole(word: &str, clean: &mut String) {
+    redact_word(&redact_ours(word), clean, NESTED_URLS_MAX);
+}
+
+/// Whether there can be something to cut out.
+fn has_signs(text: &str) -> bool {
+    let signs = ["://", "?"];
+    let any_case = ["bearer", "basic", ENCODED];
+    signs.iter().chain(&OURS).any(|sign| text.contains(sign))
+        || any_case.iter().any(|sign| find_any_case(text, sign).is_some())
+}
+
+/// Where a text of ASCII letters stands in another, in upper or lower case.
+fn find_any_case(text: &str, sign: &str) -> Option<usize> {
+    text.as_bytes().windows(sign.len()).position(|window| window.eq_ignore_ascii_case(sign.as_bytes()))
+}
+
+/// Where the word ends that a text begins with: before what cannot stand in a URL. A bracket or a comma can, and goes with
+/// what it follows; so can some quotes, which end a word only where nothing of it can follow.
+pub(super) fn word_end(text: &str) -> usize {
+    let hard = |letter: char| letter.is_whitespace() || letter.is_control() || matches!(letter, '"' | '<' | '>');
+    let soft = |letter: char| matches!(letter, '\'' | '`' | '\\' | '|');
+    let closes = |rest: &str| {
+        let behind = rest.trim_start_matches(PUNCTUATION);
+        behind.chars().next().is_none_or(|letter| hard(letter) || (soft(letter) && behind.len() < rest.len()))
+    };
+    let ends = |(at, letter): &(usize, char)| {
+        hard(*letter) || (soft(*letter) && closes(text.get(at + letter.len_utf8()..).unwrap_or_default()))
+    };
+    text.char_indices().find(ends).map_or(text.len(), |(at, _)| at)
 }
 
 /// What follows `Basic` in a header; other words do too.
@@ -74,23 +111,35 @@ fn redact_ours(word: &str) -> Cow<'_, str> {
     word
 }
 
-fn redact_word(word: &str, clean: &mut String) {
-    let Some((scheme, rest)) = word.split_once("://") else {
+fn redact_word(word: &str, clean: &mut String, nested: usize) {
+    let Some(nested) = nested.checked_sub(1) else { return clean.push('…') };
+    let (scheme, rest) = match word.split_once("://") {
+        // A query before it: the URL is a part of a value.
+        Some((before, _)) if before.split_once('?').is_some_and(|(_, query)| query.contains('=')) => (word, None),
+        Some((scheme, rest)) => (scheme, Some(rest)),
+        None => (word, None),
+    };
+    let Some(rest) = rest else {
         // A relative URL; a question has no '=' behind its mark.
         match word.split_once('?') {
             Some((path, query)) if query.contains('=') => {
-                clean.push_str(path);
+                redact_encoded(path, clean);
                 redact_query(query, clean);
             }
-            _ => clean.push_str(word),
+            _ => redact_encoded(word, clean),
         }
         return;
     };
-    clean.push_str(scheme);
+    redact_encoded(scheme, clean);
     clean.push_str("://");
-    let (authority, rest) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
-    clean.push_str(authority.rsplit_once('@').map_or(authority, |(_, host)| host));
-    let (path, rest) = rest.split_at(rest.find(['?', '#']).unwrap_or(rest.len()));
+    let rest = without_login(rest);
+    let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    if authority.ends_with(':') && path.starts_with("//") {
+        // Another URL follows a host without a path.
+        return redact_word(rest, clean, nested);
+    }
+    clean.push_str(authority);
+    let (path, rest) = path.split_at(path.find(['?', '#']).unwrap_or(path.len()));
     // Letters may stand before the scheme, such as the codes that colour a terminal.
     if KEYED.iter().any(|keyed| scheme.to_ascii_lowercase().ends_with(keyed)) {
         redact_key(path, clean);
@@ -101,14 +150,44 @@ fn redact_word(word: &str, clean: &mut String) {
     }
     // One URL may stand in another's path.
     if path.contains("://") {
-        redact_word(path, clean)
+        redact_word(path, clean, nested)
     } else {
-        clean.push_str(path)
+        redact_encoded(path, clean)
     }
     match rest.strip_prefix('?') {
         Some(query) => redact_query(query, clean),
         None if rest.is_empty() => {}
         None => clean.push_str("#…"),
+    }
+}
+
+/// What follows `://`, without user and password. People write passwords as they are, with signs that end an authority; then
+/// what should be a port is none.
+fn without_login(rest: &str) -> &str {
+    let authority = rest.get(..rest.find(['/', '?', '#']).unwrap_or(rest.len())).unwrap_or_default();
+    if let Some((login, _)) = authority.rsplit_once('@') {
+        return rest.get(login.len() + 1..).unwrap_or_default();
+    }
+    let port = authority.rsplit_once(':').map_or("", |(_, port)| port);
+    let odd = !authority.starts_with('[') && port.contains(|letter: char| !letter.is_ascii_digit());
+    match rest.rsplit_once('@') {
+        Some((_, host)) if odd => host,
+        _ => rest,
+    }
+}
+
+/// A text that may hold a URL in percent-encoding: of that only scheme and host are left.
+fn redact_encoded(text: &str, clean: &mut String) {
+    let Some(at) = find_any_case(text, ENCODED) else { return clean.push_str(text) };
+    let (scheme, rest) = text.split_at(at + ENCODED.len());
+    clean.push_str(scheme);
+    let ends = ["%2f", "%3f", "%23"].iter().filter_map(|sign| find_any_case(rest, sign));
+    let end = ends.chain(rest.find(['/', '?', '#', '&'])).min().unwrap_or(rest.len());
+    let authority = rest.get(..end).unwrap_or_default();
+    let host = authority.rsplit_once("%40").map_or(authority, |(_, host)| host);
+    clean.push_str(host.rsplit_once('@').map_or(host, |(_, host)| host));
+    if end < rest.len() {
+        clean.push('…');
     }
 }
 
@@ -118,6 +197,8 @@ fn redact_key(path: &str, clean: &mut String) {
     match (parts.next().filter(|part| !part.is_empty()), parts.next().filter(|part| !part.is_empty())) {
         (None, _) => {}
         (Some(_), None) => clean.push_str("/…"),
+        // Another URL follows a key alone.
+        (Some(_), Some(_)) if path.contains("://") => clean.push_str("/…"),
         (Some(app), Some(_)) => {
             clean.push('/');
             clean.push_str(app);
@@ -126,19 +207,33 @@ fn redact_key(path: &str, clean: &mut String) {
     }
 }
 
-/// Names stay; a name without a value may be the secret itself.
+/// Whether this names a value of a query.
+fn is_name(text: &str) -> bool {
+    let letters = |letter: char| letter.is_ascii_alphanumeric() || "-_.~[]%:$".contains(letter);
+    text.len() <= QUERY_NAME_BYTES_MAX && text.chars().all(letters)
+}
+
+/// Whether the sign behind a `=` says that a secret stands before it, in base64 with its padding.
+fn ends_no_name(sign: char) -> bool {
+    matches!(sign, '=' | '|') || PUNCTUATION.contains(&sign)
+}
+
+/// Names stay; a name without a value may be the secret itself, with the padding of base64 behind it.
 fn redact_query(query: &str, clean: &mut String) {
     let query = query.split_once('#').map_or(query, |(query, _)| query);
+    // What follows a URL in a value may be a part of its password.
+    let mut names = true;
     for (n, pair) in query.split('&').enumerate() {
         clean.push(if n == 0 { '?' } else { '&' });
         match pair.split_once('=') {
-            Some((name, _)) => {
+            Some((name, value)) if names && is_name(name) && value.starts_with(|sign| !ends_no_name(sign)) => {
                 clean.push_str(name);
                 clean.push_str("=***");
             }
             None if pair.is_empty() => {}
-            None => clean.push_str("***"),
+            _ => clean.push_str("***"),
         }
+        names &= !pair.contains("://");
     }
 }
 
@@ -167,11 +262,18 @@ mod tests {
             ("url=rtmp://h/live/SECRET why=x", "url=rtmp://h/live/… why=x"),
             ("Authorization: Bearer SECRET, next", "Authorization: Bearer *** next"),
             ("bearer  SECRET", "bearer  ***"),
+            ("BEARER SECRET", "BEARER ***"),
+            ("https://h,https://u:SECRET@i/x", "https://h,https://i/x"),
+            ("rtmp://u:SEC/RET?S#S@h/live/SECRET", "rtmp://h/live/…"),
+            ("'http://u:p'SECRET@h/x', 'http://i/'", "'http://h/x', 'http://i/'"),
+            ("/x?t=SECRET&next=http://h/", "/x?t=***&next=***"),
+            ("http://h/x?U0VDUkVUU0VDUkVU=", "http://h/x?***"),
+            ("http://h/p/https%3A%2F%2Fu%3ASECRET%40i%2Fx", "http://h/p/https%3A%2F%2Fi…"),
             ("Authorization: Basic dXNlcjpTRUNSRVQ=, next", "Authorization: Basic *** next"),
             ("basic  dXNlcjpTRUNSRVQ=", "basic  ***"),
             ("token obt_SECRETSECRETSECRETSECRET0123456789-_abcdefg, no", "token obt_***, no"),
-            (r#"{"secret":"whsec_SECRETSECRETSECRETSECRET0123456789-_abcdefg"}"#, r#"{"secret":"whsec_***"}"#),
-            (r#"{"secret":"whsec_SECRET+SECRET/SECRET/SECRET+0123456789+/abcdef="}"#, r#"{"secret":"whsec_***"}"#),
+            (r#"{"secret":"whsec_SECRETSECRETSECRETSECRET0123456789-_abcdefg"}"#, r#"{"secret":"***"}"#),
+            (r#"["whsec_SECRET+SECRET/SECRET/SECRET+0123456789+/abcdef="]"#, r#"["whsec_***"]"#),
             ("/x/obt_SECRETSECRETSECRETSECRET/whsec_SECRETSECRETSECRETSECRET", "/x/obt_***/whsec_***"),
         ] {
             assert_eq!(redact(text), shown);
@@ -200,6 +302,13 @@ mod tests {
                 assert!(matches!(redact(text), Cow::Borrowed(_)), "{text}");
             }
         }
+    }
+
+    #[test]
+    fn urls_in_urls_end() {
+        let shown = redact(&"http://u:SECRET@h/".repeat(100_000)).into_owned();
+        assert_eq!(shown, format!("{}…", "http://h/".repeat(NESTED_URLS_MAX)));
+        assert_eq!(redact(&shown), shown);
     }
 
     #[test]

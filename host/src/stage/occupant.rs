@@ -2,8 +2,8 @@
 //!
 //! After each call that was answered well a snapshot is taken. A trap, a limit or an answer that breaks the contract ends
 //! the instance; the next call starts a new one from the last snapshot. A version that keeps failing rests before it is
-//! started again: not after its first failure, then [`STAGE_REST_MIN`] and twice as long each time up to
-//! [`STAGE_REST_MAX`]; running well for [`STAGE_HEALTHY_AFTER`] clears the count.
+//! started again: at once after its first failure, then by [`STAGE_REST`], from which
+//! running well for long enough clears the count.
 
 use super::component::StageComponent;
 use super::contract;
@@ -14,10 +14,9 @@ use super::instance::{self, Instance, Kind, Meter, Outcome, StageLimits};
 use super::runtime::StageRuntime;
 use super::sandbox::Sandbox;
 use super::seat::{Opening, StageLabels};
-use crate::limits::{STAGE_HEALTHY_AFTER, STAGE_LOG_LINES_PER_MINUTE, STAGE_REST_MAX, STAGE_REST_MIN};
+use crate::limits::{STAGE_LOG_LINES_PER_MINUTE, STAGE_REST};
 use crate::logs::LineBudget;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::time::Instant;
 use wasmtime::Store;
 
@@ -288,18 +287,13 @@ impl Rest {
     }
 
     fn failed(&mut self, now: Instant) {
-        if self.started.is_some_and(|started| now.duration_since(started) >= STAGE_HEALTHY_AFTER) {
+        if self.started.is_some_and(|started| STAGE_REST.healthy(now.duration_since(started))) {
             self.failures = 0;
         }
         self.started = None;
         self.failures = self.failures.saturating_add(1);
-        let delay = match self.failures.checked_sub(2) {
-            None => Duration::ZERO,
-            Some(doublings) => {
-                STAGE_REST_MIN.saturating_mul(2_u32.saturating_pow(doublings.min(16))).min(STAGE_REST_MAX)
-            }
-        };
-        self.not_before = now.checked_add(delay);
+        // The first failure costs no rest.
+        self.not_before = now.checked_add(STAGE_REST.wait(self.failures - 1, 1.0));
     }
 
     fn check(&self, call: &'static str, now: Instant) -> Result<(), StageError> {
@@ -313,6 +307,8 @@ impl Rest {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -332,7 +328,7 @@ mod tests {
             rests.push(remaining.as_secs());
         }
         assert_eq!(rests, [0, 1, 2, 4, 8, 16, 32, 60, 60]);
-        now += STAGE_HEALTHY_AFTER;
+        now += STAGE_REST.healthy_after.unwrap();
         rest.failed(now);
         assert!(rest.check("push", now).is_ok(), "it ran well for long: this is a first failure again");
     }

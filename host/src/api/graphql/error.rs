@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use async_graphql::{ErrorExtensionValues, Response, ServerError, Value};
 
 use super::context::Result;
+use super::nearest;
 use crate::config::Problem;
 use crate::control::error::ControlError;
 use crate::redact::plain_lines;
@@ -24,6 +25,11 @@ fn code(error: &mut ServerError) {
         error.message = text;
     }
     let of_core = error.source::<ControlError>().cloned();
+    if of_core.is_none()
+        && let Some(hint) = nearest::hint(&error.message)
+    {
+        error.message.push_str(&hint);
+    }
     let extensions = error.extensions.get_or_insert_with(ErrorExtensionValues::default);
     if let Some(of_core) = &of_core {
         describe(extensions, of_core);

@@ -4,6 +4,7 @@ mod answers;
 mod followed;
 mod schema;
 mod transports;
+mod unknown_names;
 mod upload;
 
 use std::sync::Arc;

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use crate::config::{Problem, printable};
 use crate::control::Control;
 use crate::control::error::ControlError;
 use crate::control::id::PipelineId;
@@ -31,6 +32,24 @@ impl Control {
         });
         let mut problems = wrong.problems().to_vec();
         problems.extend(checked.err().iter().flat_map(ControlError::problems).cloned());
+        Err(ControlError::InvalidInput(problems))
+    }
+
+    /// What was checked, and whether a revision's note is one line as every other text; all problems at once.
+    ///
+    /// # Errors
+    /// [`ControlError::InvalidInput`] with the problem of `note` too; any other error as it was.
+    pub(in crate::control) fn with_note<T>(
+        checked: Result<T, ControlError>,
+        note: Option<&str>,
+    ) -> Result<T, ControlError> {
+        let Err(message) = note.map_or(Ok(()), printable::check) else { return checked };
+        let mut problems = match checked {
+            Ok(_) => Vec::new(),
+            Err(ControlError::InvalidInput(problems)) => problems,
+            Err(other) => return Err(other),
+        };
+        problems.push(Problem { path: "note".to_owned(), message });
         Err(ControlError::InvalidInput(problems))
     }
 

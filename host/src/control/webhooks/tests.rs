@@ -174,13 +174,14 @@ fn actor() -> Actor {
 
 /// Short waits between attempts.
 fn quick() -> Patience {
-    let schedule = Schedule::new([Duration::from_millis(5), Duration::from_millis(10)]);
+    const WAITS: [Duration; 2] = [Duration::from_millis(5), Duration::from_millis(10)];
+    let schedule = Schedule::steps(&WAITS, WAITS[1]);
     Patience { answer: SOON, lease: Duration::from_secs(60), look: Duration::from_millis(20), schedule }
 }
 
 /// Tries each event once.
 fn once() -> Patience {
-    Patience { schedule: Schedule::new([]), ..quick() }
+    Patience { schedule: Schedule::steps(&[], Duration::ZERO), ..quick() }
 }
 
 fn number(asked: &Asked) -> u64 {

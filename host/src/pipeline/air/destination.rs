@@ -16,12 +16,12 @@ use tokio_util::sync::CancellationToken;
 
 use self::books::Books;
 use self::send::{Failed, Sent};
-use super::backoff::Backoff;
 use super::bodies::Bodies;
 use super::clock::AirClock;
 use super::cursor::{Cursor, Next};
 use super::journal::{AirEvent, AirJournal, DropReason};
 use super::marks::Marks;
+use super::outage::Outage;
 use super::position::Position;
 use super::sink::{Opener, Sink, SinkError};
 use super::spool::{Spool, SpoolState};
@@ -118,7 +118,7 @@ impl Destination {
     }
 
     async fn sessions(&mut self, cancel: &CancellationToken) -> DestinationState {
-        let mut backoff = Backoff::default();
+        let mut outage = Outage::default();
         loop {
             self.leave_what_is_released().await;
             if !self.has_something() {
@@ -143,7 +143,7 @@ impl Destination {
             let (error, since) = match opened {
                 Err(error) => (error, Instant::now()),
                 Ok(mut sink) => {
-                    backoff.opened(Instant::now());
+                    outage.opened(Instant::now());
                     self.begin().await;
                     let end = self.publish(&mut sink, cancel).await;
                     self.resume = Some(self.cursor.position());
@@ -177,14 +177,14 @@ impl Destination {
                     }
                 }
             };
-            let mut wait = backoff.failed(error.busy(), Instant::now(), rand::random());
+            let mut wait = outage.failed(error.busy(), Instant::now(), rand::random());
             if error.wants_a_person() {
                 wait = wait.max(AIR_REFUSED_WAIT);
             }
-            self.books.failed(&error, backoff.attempt(), since, wait).await;
+            self.books.failed(&error, outage.failures(), since, wait).await;
             tokio::select! {
                 () = cancel.cancelled() => return DestinationState::Stopped,
-                () = self.reconnect.notified() => backoff = Backoff::default(),
+                () = self.reconnect.notified() => outage = Outage::default(),
                 () = sleep(wait) => {}
             }
         }

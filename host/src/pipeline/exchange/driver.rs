@@ -14,7 +14,6 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::backoff::Backoff;
 use super::config::ExchangeConfig;
 use super::framer::{self, AudioFormat, Framer};
 use super::heard::Heard;
@@ -23,7 +22,8 @@ use super::readers::Readers;
 use super::reply::{Absence, Outgoing, Reply, Returned, Waiting};
 use super::socketio::{Connection, Endpoint, Incoming};
 use super::status::ExchangeStatus;
-use crate::limits::PROCESSOR_HANDOVER_WAIT;
+use crate::backoff::Backoff;
+use crate::limits::{PROCESSOR_HANDOVER_WAIT, PROCESSOR_RECONNECT};
 use crate::media::probe::Probe;
 use crate::unix_time;
 use session::{Next, Session};
@@ -115,7 +115,7 @@ enum End {
 impl Driver {
     /// Runs until cancelled; then everybody who waits has an answer.
     pub async fn run(mut self) {
-        let mut backoff = Backoff::default();
+        let mut backoff = Backoff::new(PROCESSOR_RECONNECT);
         let (mut attempt, mut made) = (0, None);
         loop {
             let (endpoint, ready) = (self.endpoint.clone(), made.take());
@@ -136,7 +136,8 @@ impl Driver {
                     match end {
                         End::Cancelled => break,
                         End::Moved(connection) => {
-                            (made, backoff) = (connection, Backoff::default());
+                            backoff.reset();
+                            made = connection;
                             continue;
                         }
                         End::Lost(reason) => reason,
@@ -147,12 +148,12 @@ impl Driver {
                     error.to_string()
                 }
             };
-            let wait = backoff.next(rand::random());
+            let wait = backoff.failed();
             warn!(stream = %self.stream_id, server = %self.endpoint.server(), problem, ?wait, "no connection to the processor");
             self.publish(|status| status.problem = Some(problem));
             match self.while_waiting(tokio::time::sleep(wait)).await {
                 Waited::Cancelled => break,
-                Waited::Moved => backoff = Backoff::default(),
+                Waited::Moved => backoff.reset(),
                 Waited::Done(()) => {}
             }
         }

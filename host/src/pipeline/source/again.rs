@@ -16,7 +16,8 @@ use super::fetch::Http;
 use super::playlist::MediaPlaylist;
 use super::window::{Mark, Start, Step, Window};
 use super::{First, find_first, follow_on, prepare};
-use crate::limits::{SOURCE_BACK_MAX, SOURCE_BACK_MIN};
+use crate::backoff::Backoff;
+use crate::limits::SOURCE_BACK;
 
 /// The receiver of the events is gone.
 struct Gone;
@@ -105,8 +106,9 @@ impl Run {
 
     /// Looks at the source again and again. What is wrong with it meanwhile is told once.
     async fn until_back(&self, http: &Http, config: &SourceConfig) -> Result<First, Gone> {
-        let (mut wait, mut told) = (SOURCE_BACK_MIN, false);
+        let (mut looks, mut told) = (Backoff::new(SOURCE_BACK), false);
         loop {
+            let wait = looks.failed();
             tokio::select! {
                 () = sleep(wait) => {}
                 () = self.events.closed() => return Err(Gone),
@@ -121,7 +123,6 @@ impl Run {
                     }
                 }
             }
-            wait = (wait * 2).min(SOURCE_BACK_MAX);
         }
     }
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::retry::jittered;
-use crate::limits::{RELOAD_STEP_MAX, RELOAD_WAIT_MAX, STALE_TARGETS};
+use crate::backoff::{Backoff, Schedule};
+use crate::limits::{RELOAD_RETRY, RELOAD_WAIT_MAX, STALE_TARGETS};
 
 /// What a load brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,8 +32,7 @@ pub(super) enum Health {
 pub(super) struct Pace {
     target: Duration,
     reload_min: Duration,
-    retry_step: Duration,
-    failures: u32,
+    failed: Backoff,
     progress_at: Instant,
     stale_at: Instant,
     stale: bool,
@@ -42,8 +41,8 @@ pub(super) struct Pace {
 impl Pace {
     /// A pace that starts with a good load at `now`.
     pub(super) fn new(target: Duration, reload_min: Duration, retry_step: Duration, now: Instant) -> Self {
-        let mut pace =
-            Self { target, reload_min, retry_step, failures: 0, progress_at: now, stale_at: now, stale: false };
+        let failed = Backoff::new(Schedule { first: retry_step, ..RELOAD_RETRY });
+        let mut pace = Self { target, reload_min, failed, progress_at: now, stale_at: now, stale: false };
         pace.stale_at = now + pace.patience();
         pace
     }
@@ -56,18 +55,15 @@ impl Pace {
         let wait = match load {
             Load::Changed => self.target,
             Load::Unchanged => self.target / 2,
-            Load::Failed => {
-                self.failures = self.failures.saturating_add(1);
-                return now + jittered(self.retry_step, RELOAD_STEP_MAX, self.failures);
-            }
+            Load::Failed => return now + self.failed.failed(),
         };
-        self.failures = 0;
+        self.failed.reset();
         (began + wait.clamp(self.reload_min, RELOAD_WAIT_MAX.max(self.reload_min))).max(now)
     }
 
     /// Failed loads in a row.
     pub(super) fn failures(&self) -> u32 {
-        self.failures
+        self.failed.failures()
     }
 
     /// New segments came.
@@ -134,12 +130,12 @@ mod tests {
         let mut pace = pace(now);
         let mut longest = Duration::ZERO;
         for failures in 1..200 {
-            let step = (SECOND * 2_u32.saturating_pow(failures - 1)).min(RELOAD_STEP_MAX);
+            let step = (SECOND * 2_u32.saturating_pow(failures - 1)).min(RELOAD_RETRY.longest);
             let wait = pace.next_load(Load::Failed, None, now, now) - now;
             assert!(wait <= step, "{wait:?} after {failures}");
             longest = longest.max(wait);
         }
-        assert!(longest > RELOAD_STEP_MAX / 2 && pace.failures() == 199);
+        assert!(longest > RELOAD_RETRY.longest / 2 && pace.failures() == 199);
         pace.next_load(Load::Unchanged, None, now, now);
         assert_eq!(pace.failures(), 0);
     }

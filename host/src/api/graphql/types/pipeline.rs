@@ -228,7 +228,7 @@ pub struct CreatePipelineInput {
     /// True: start the pipeline immediately.
     #[graphql(default)]
     pub start: bool,
-    /// Note to store with the first revision.
+    /// Note to store with the first revision: one line without control characters.
     pub note: Option<String>,
 }
 
@@ -243,7 +243,7 @@ pub struct UpdatePipelineInput {
     /// When the change takes effect.
     #[graphql(default_with = "ApplyChange::Now")]
     pub apply: ApplyChange,
-    /// Note to store with the new revision.
+    /// Note to store with the new revision: one line without control characters.
     pub note: Option<String>,
 }
 

@@ -244,14 +244,25 @@ fn authorization(url: &Url) -> Option<(HeaderName, HeaderValue)> {
     Some((header::AUTHORIZATION, value))
 }
 
-/// Password, header values, values of the query and of `auth`.
+/// Password (or the name where it is alone), header values, values of the query and all texts of `auth`.
 fn secrets(config: &ExchangeConfig, url: &Url) -> Secrets {
-    let mut all: Vec<String> = url.password().map(str::to_owned).into_iter().collect();
+    let mut all = vec![url.password().unwrap_or(url.username()).to_owned()];
     all.extend(url.query_pairs().map(|(_, value)| value.into_owned()));
     all.extend(config.query.iter().chain(&config.headers).map(|(_, value)| value.clone()));
-    let auth = config.auth.as_ref().and_then(Value::as_object);
-    all.extend(auth.into_iter().flatten().filter_map(|(_, value)| value.as_str()).map(str::to_owned));
+    if let Some(auth) = &config.auth {
+        texts(auth, &mut all);
+    }
     Secrets::new(all)
+}
+
+/// Every text in a JSON value; no deeper than JSON is read.
+fn texts(value: &Value, found: &mut Vec<String>) {
+    match value {
+        Value::String(text) => found.push(text.clone()),
+        Value::Array(values) => values.iter().for_each(|value| texts(value, found)),
+        Value::Object(values) => values.values().for_each(|value| texts(value, found)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
 }
 
 fn is_engine_key(key: &str) -> bool {
