@@ -32,8 +32,9 @@ pub mod printable;
 
 pub use compiling::compiling;
 pub use destinations::{Destination, names as destination_names};
-pub use keys::{Keys, Problem, Problems, nearest_of};
+pub use keys::{Keys, nearest_of};
 pub use layers::Layers;
+pub use outboard_base::{Problem, Problems};
 
 /// What a process is told besides its pipeline.
 #[derive(Debug, Clone)]

@@ -163,7 +163,8 @@ impl Control {
             Arc::new(guard)
         };
         let webhooks = Arc::new(Sender::start(registry.clone(), guards, Patience::default()));
-        let recorder = Recorder::start(registry.newest_event().await?, registry.clone(), events.clone(), webhooks.clone());
+        let recorder =
+            Recorder::start(registry.newest_event().await?, registry.clone(), events.clone(), webhooks.clone());
         let control = Self(Arc::new(Inner {
             tokens: Tokens::new(registry.clone()),
             registry,

@@ -131,8 +131,10 @@ impl Registry {
 
     /// Id of the newest event of all tenants; 0: none.
     pub async fn newest_event(&self) -> Result<u64, RegistryError> {
-        self.read(|connection| Ok(connection.query_row("SELECT coalesce(max(id), 0) FROM event", [], |row| row.get(0))?))
-            .await
+        self.read(
+            |connection| Ok(connection.query_row("SELECT coalesce(max(id), 0) FROM event", [], |row| row.get(0))?),
+        )
+        .await
     }
 
     /// Events, keyed by id.
