@@ -183,9 +183,12 @@ mod tests {
         assert_eq!(written[3..6], ["line 4", "(8 more lines)", "line 13"]);
     }
 
-    /// Keeps what is logged: the target, the fields and the message of each event.
+    /// An event's target, and its fields with the message.
+    type Told = (String, BTreeMap<&'static str, String>);
+
+    /// Keeps what is logged.
     #[derive(Default, Clone)]
-    struct Logged(Arc<Mutex<Vec<(String, BTreeMap<&'static str, String>)>>>);
+    struct Logged(Arc<Mutex<Vec<Told>>>);
 
     impl<S: tracing::Subscriber> Layer<S> for Logged {
         fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
