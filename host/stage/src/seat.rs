@@ -162,7 +162,7 @@ impl<K: Perform> Seat<K> {
         std::mem::take(&mut self.anew)
     }
 
-    /// Who sat here before somebody took the seat anew, where the kind keeps it ([`Kind::KEEPS_FORMER`]).
+    /// Who sat here before somebody took the seat anew, where the kind keeps it ([`KEEPS_FORMER`](super::calls::Kind::KEEPS_FORMER)).
     pub(super) fn former(&mut self) -> Option<&mut Occupant<K>> {
         match &mut self.probation {
             Some(probation) if probation.fresh && K::KEEPS_FORMER => Some(&mut probation.old),
