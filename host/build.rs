@@ -1,42 +1,16 @@
-//! The host embeds the bundled stages and the web pages; scripts/components and scripts/web build them. It tells which
-//! wasmtime it is built with, which that does not say itself.
+//! The host embeds the web pages, which scripts/web builds, and the contract for what `outboard stage new` writes.
 //!
 //! Not built here on purpose: cargo inside cargo hides what is built when, and a plain script step is easy to see.
 
 use std::path::Path;
 
-const BUNDLED: [&str; 6] =
-    ["batching-duration", "batching-aligned", "framing-fragment", "framing-sts", "remux-replace", "remux-duck"];
-
 fn main() {
-    let dist = Path::new(env!("CARGO_MANIFEST_DIR")).join("../components/dist");
-    let missing: Vec<_> = BUNDLED.into_iter().filter(|name| !dist.join(format!("{name}.wasm")).is_file()).collect();
-    for name in BUNDLED {
-        println!("cargo::rerun-if-changed=../components/dist/{name}.wasm");
-    }
     println!("cargo::rerun-if-changed=../wit");
     // What `outboard stage new` writes; as a folder, so that new files are taken in as well.
     println!("cargo::rerun-if-changed=src/cli/stage/templates");
-    if !missing.is_empty() {
-        println!("cargo::error=components/dist lacks {}; run ./scripts/components first", missing.join(", "));
-    }
-    println!("cargo::rerun-if-changed=../Cargo.lock");
-    match wasmtime_version() {
-        Some(version) => println!("cargo::rustc-env=WASMTIME_VERSION={version}"),
-        None => println!("cargo::error=Cargo.lock names no version of wasmtime"),
-    }
     // The folder as a whole: names change with the content, and what is new must be taken in as well.
     println!("cargo::rerun-if-changed=../web/dist");
     if !Path::new(env!("CARGO_MANIFEST_DIR")).join("../web/dist/index.html").is_file() {
         println!("cargo::error=web/dist lacks the web pages; run ./scripts/web first");
     }
-}
-
-/// As it is locked.
-fn wasmtime_version() -> Option<String> {
-    let lock = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.lock");
-    let lock = std::fs::read_to_string(lock).ok()?;
-    let mut lines = lock.lines().skip_while(|line| *line != "name = \"wasmtime\"");
-    let version = lines.nth(1)?.strip_prefix("version = ")?;
-    Some(version.trim_matches('"').to_owned())
 }

@@ -3,8 +3,9 @@
 In: lcov.info. Out: the table on stdout and in --summary; with --readme the short form between the README's two
 coverage markers. Exit code 1 when the total is below --min percent, or when nothing was measured.
 
-Counted are the lines of host/src and components/*/src. Test code is not, because it would always be covered: what
-stands in a `#[cfg(test)] mod name { ... }`, and the files of a `#[cfg(test)] mod name;`. Standard library only.
+Counted are the lines of host/src, of the crates below host (host/*/src) and of components/*/src. Test code is not,
+because it would always be covered: what stands in a `#[cfg(test)] mod name { ... }`, and the files of a
+`#[cfg(test)] mod name;`. Standard library only.
 """
 
 import argparse
@@ -13,7 +14,7 @@ import sys
 from pathlib import Path
 
 MARKERS = ("<!-- coverage: written by scripts/coverage --readme -->", "<!-- /coverage -->")
-COUNTED = re.compile(r"^(host|components/[^/]+)/src/")
+COUNTED = re.compile(r"^(host(?:/[^/]+)?|components/[^/]+)/src/")
 
 
 MODULE = re.compile(r"\s*(?:pub(?:\(.*\))? )?mod (\w+)\s*([{;])")
@@ -63,7 +64,7 @@ def read_lcov(path: Path, root: Path) -> dict[str, tuple[int, int]]:
     files.pop("", None)
     tests = {name: test_code(root / name) for name in files}
     # A file without code of its own is in no report, but may name test modules all the same.
-    for file in [*root.glob("host/src/**/*.rs"), *root.glob("components/*/src/**/*.rs")]:
+    for file in [file for crates in ("host", "host/*", "components/*") for file in root.glob(f"{crates}/src/**/*.rs")]:
         tests.setdefault(file.relative_to(root).as_posix(), test_code(file))
     test_modules = [module for _, modules in tests.values() for module in modules]
     result = {}
@@ -88,9 +89,12 @@ def add(pairs) -> tuple[int, int]:
 
 
 def by_part(files: dict[str, tuple[int, int]]) -> dict[str, tuple[int, int]]:
-    """host, then each component."""
-    parts = sorted({COUNTED.match(name).group(1) for name in files}, key=lambda part: (part != "host", part))
-    return {part: add(pair for name, pair in files.items() if name.startswith(part + "/")) for part in parts}
+    """host, then the crates below it, then each component."""
+    of_part: dict[str, list[tuple[int, int]]] = {}
+    for name, pair in files.items():
+        of_part.setdefault(COUNTED.match(name).group(1), []).append(pair)
+    parts = sorted(of_part, key=lambda part: (part.split("/")[0] != "host", part))
+    return {part: add(of_part[part]) for part in parts}
 
 
 def write_readme(path: Path, parts: dict[str, tuple[int, int]], total: tuple[int, int]) -> None:

@@ -27,8 +27,9 @@ mod pipeline;
 pub mod printable;
 
 pub use compiling::compiling;
-pub use keys::{Keys, Problem, Problems, nearest_of};
+pub use keys::{Keys, nearest_of};
 pub use layers::Layers;
+pub use outboard_base::{Problem, Problems};
 pub use pipeline::Configured;
 
 /// What a process is told besides its pipeline.

@@ -6,32 +6,31 @@
 //! must survive; [`net`] says what may be reached, [`redact`] what may be shown; [`preview`] shows what went on air; [`api`] is
 //! what is served over HTTP. [`echo`] is the test processor.
 
+// Crates of their own, under the names that the modules below know them by. A line goes when the modules that use it have
+// become crates that name what they need in their own Cargo.toml.
+pub use outboard_base::{asleep, backoff, redact, unix_time};
+pub use outboard_ffmpeg as ffmpeg;
+pub use outboard_media as media;
+pub use outboard_net as net;
+pub use outboard_net::tls;
+pub use outboard_process as process;
+pub use outboard_stage as stage;
+
 pub mod address_space;
 pub mod api;
-pub mod asleep;
-pub mod backoff;
 pub mod cli;
 pub mod config;
 pub mod control;
-pub mod ffmpeg;
 pub mod limits;
 pub mod logs;
-pub mod media;
 pub mod metrics;
-pub mod net;
-pub mod process;
-pub mod redact;
 pub mod settings;
 pub mod telemetry;
-pub mod tls;
-pub mod unix_time;
 pub mod watchdog;
 
 pub mod pipeline;
 
 pub mod preview;
-
-pub mod stage;
 
 pub mod store;
 

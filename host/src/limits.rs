@@ -1,11 +1,11 @@
 //! Every bound on the media path, with its unit. A queue, retry, body, file or wait without a limit here is a bug.
 //!
-//! One file per part of the host; all names are used from here.
+//! One file per part of the host; all names are used from here. Parts that are crates of their own have their bounds in their
+//! own `limits.rs`, and are listed here with the others.
 
 mod air;
 mod api;
 mod batch;
-mod children;
 mod control;
 mod exchange;
 mod settings;
@@ -15,10 +15,17 @@ mod store;
 mod telemetry;
 mod watchdog;
 
+// Lines that go when the last module that uses such a bound is a crate that names where it is from.
+pub use outboard_base::limits::*;
+pub use outboard_ffmpeg::limits::*;
+pub use outboard_media::limits::*;
+pub use outboard_net::limits::*;
+pub use outboard_process::limits::*;
+pub use outboard_stage::limits::*;
+
 pub use air::*;
 pub use api::*;
 pub use batch::*;
-pub use children::*;
 pub use control::*;
 pub use exchange::*;
 pub use settings::*;

@@ -11,8 +11,6 @@
 //! [`crate::limits`], section logs.
 
 mod bucket;
-mod line_budget;
-mod lines;
 
 // a line and who may read it
 mod filter;
@@ -42,8 +40,6 @@ use tokio::sync::oneshot;
 pub use feed::{Feed, Item};
 pub use filter::Filter;
 pub use layer::HubLayer;
-pub use line_budget::LineBudget;
-pub use lines::{Lines, plain};
 pub use record::{Level, LogRecord, Value};
 
 use crate::limits::LOG_QUERY_MAX;

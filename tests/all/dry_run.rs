@@ -7,12 +7,12 @@
 
 use std::time::{Duration, Instant};
 
-use outboard::config::PipelineConfig;
 use outboard::control::dry_run::{Check, DryRuns, Validation, dry_run};
-use outboard::control::settings::{Destination, Header, Processor, Settings};
 use outboard::net::{Guard, Policy};
 use outboard::pipeline::load::destination_name;
 use outboard::pipeline::{Host as Process, Owner};
+use outboard::settings::PipelineConfig;
+use outboard::settings::{Destination, Header, Processor, Settings};
 use outboard_tests::host::Host;
 use outboard_tests::media::{Clip, LiveOrigin, entries};
 use outboard_tests::onair::{assert_same_packets, hashes, monotonic, of_entries};

@@ -33,6 +33,7 @@ mod fuzzed;
 mod graphql_clients;
 mod guide;
 mod kill_server;
+mod layers;
 mod left_behind;
 mod observed;
 mod off_air;

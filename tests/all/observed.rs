@@ -5,11 +5,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use outboard::config::{Layers, PipelineConfig, check};
+use outboard::config::{Layers, check};
 use outboard::echo::{Echo, EchoConfig};
 use outboard::logs::{Filter, LogHub, LogRecord, Take};
 use outboard::metrics::Step;
 use outboard::pipeline::{Host, Owner, Pipeline, Stop, Watch};
+use outboard::settings::PipelineConfig;
 use outboard_tests::media::{Clip, LiveOrigin, entries};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt;
@@ -33,7 +34,7 @@ fn config(source: &str, processor: &str, to: &str) -> PipelineConfig {
         .set("pipeline.batch_seconds", Some("4".to_owned()))
         .set("pipeline.cushion_seconds", Some("5".to_owned()))
         .set("pipeline.stream_id", Some("tv".to_owned()));
-    check(layers, true).unwrap().1.unwrap()
+    check(layers, true).unwrap().1.unwrap().pipeline
 }
 
 /// Runs the same stream for two tenants, next to each other.

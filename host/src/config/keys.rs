@@ -2,9 +2,9 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
-use std::fmt;
 use std::ops::RangeInclusive;
 
+use outboard_base::{Problem, Problems};
 use toml::{Table, Value};
 use url::Url;
 
@@ -12,30 +12,8 @@ use super::printable;
 use crate::settings::Header;
 use crate::settings::checks::{no_seconds, no_whole_number, parse_url};
 
-/// One thing wrong with the settings.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Problem {
-    /// The key's path, such as `source.url`.
-    pub path: String,
-    /// What is wrong and what would be right.
-    pub message: String,
-}
-
 /// From this likeness on, out of 1, a known name is offered for an unknown one.
 const NEAR: f64 = 0.5;
-
-/// Everything wrong with the settings.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub struct Problems(pub Vec<Problem>);
-
-impl fmt::Display for Problems {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (n, problem) in self.0.iter().enumerate() {
-            write!(f, "{}{}: {}", if n > 0 { "\n" } else { "" }, problem.path, problem.message)?;
-        }
-        Ok(())
-    }
-}
 
 /// A table that is taken apart key by key; what is left at the end was not read by anybody.
 #[derive(Debug)]

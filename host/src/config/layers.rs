@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use outboard_base::Problem;
 use toml::{Table, Value};
 
-use super::keys::{Keys, Problem};
+use super::keys::Keys;
 
 /// Prefix of settings in the environment.
 const PREFIX: &str = "OUTBOARD_";

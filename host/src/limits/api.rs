@@ -1,4 +1,4 @@
-//! HTTP, GraphQL and the network.
+//! HTTP and GraphQL.
 
 use std::time::Duration;
 
@@ -64,19 +64,6 @@ pub const HEALTH_CHECK_MAX: Duration = Duration::from_secs(3);
 pub const REST_CLEAN_KEEPS: u32 = 5;
 /// Names and reasons that one REST answer lists.
 pub const REST_NAMES_SHOWN: usize = 20;
-
-// === network ===
-
-/// Entries in each list of a network policy.
-pub const NET_RULES_MAX: usize = 256;
-/// A name that is not looked up by then is given up.
-pub const NET_LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
-/// Lookups under way at once for one tenant's guard; each holds a thread until the name server answers.
-pub const NET_LOOKUPS_AT_ONCE: usize = 8;
-/// Addresses of one name that are tried.
-pub const NET_ADDRESSES_MAX: usize = 16;
-/// An address that has not answered by then gets company from the next one.
-pub const NET_CONNECT_STAGGER: Duration = Duration::from_millis(300);
 
 // === GraphQL ===
 

@@ -6,21 +6,8 @@ use crate::backoff::Schedule;
 
 // === batch ===
 
-/// Shortest batch that can be set.
-pub const BATCH_SECONDS_MIN: u32 = 2;
-/// Longest batch that can be set.
-pub const BATCH_SECONDS_MAX: u32 = 120;
-/// Batch length unless set.
-pub const BATCH_SECONDS_DEFAULT: u32 = 30;
-
 // === demux and remux (ffmpeg) ===
 
-/// An ffmpeg run that takes longer is killed. A 120 s batch takes well under a second.
-pub const FFMPEG_TIMEOUT: Duration = Duration::from_secs(30);
-/// Address space of one ffmpeg process. Copying a 120 s batch maps about 0.5 GB, most of it libraries.
-pub const FFMPEG_MEMORY_BYTES: u64 = 4 * 1024 * 1024 * 1024;
-/// Last part of what ffmpeg wrote to stderr that is kept for the error.
-pub const FFMPEG_STDERR_BYTES: usize = 2 * 1024;
 /// Packet facts of one batch, as text: about 60 bytes a packet, so two tracks of 120 s take under 1 MB.
 pub const PACKET_FACTS_BYTES: usize = 16 * 1024 * 1024;
 /// A jump of the source's timestamps inside a track that is larger than this is spliced out.

@@ -97,10 +97,6 @@ const _: () = {
     assert!(source < answer && processor < answer && DRY_RUN_DESTINATION_LIMIT.as_secs() < answer);
     assert!(answer < super::API_ANSWER_MAX.as_secs());
 };
-/// Fragments of one `output.fmp4`: at least [`OUTPUT_FRAGMENT_MIN`] each, so 120 s have 120.
-pub const OUTPUT_FRAGMENTS_MAX: usize = 1024;
-/// Bytes at the start of an `output.fmp4` that tell where its fragments lie.
-pub const OUTPUT_HEAD_BYTES_MAX: u64 = 64 << 10;
 /// Shortest fragment of an `output.fmp4`; it ends with the next key frame.
 pub const OUTPUT_FRAGMENT_MIN: Duration = Duration::from_secs(1);
 /// Media time that a preview of a running pipeline goes back.

@@ -74,20 +74,6 @@ pub const FRAGMENT_RETRIES: u32 = 1;
 pub const BREAKER_FAILURES_DEFAULT: u32 = 5;
 /// How long the open breaker waits before it lets one fragment through, unless set.
 pub const BREAKER_PROBE_AFTER_DEFAULT: Duration = Duration::from_secs(30);
-/// Most packets that a returned file may hold: 120 s of AAC at 96 kHz is 11 250.
-pub const PROBE_PACKETS_MAX: u64 = 50_000;
-/// A returned file that takes longer to read is made to.
-pub const PROBE_TIME_MAX: Duration = Duration::from_secs(2);
-/// Entries of its tables that reading a returned MP4 file may ask for: a fragment of 120 s of AAC takes 32 million.
-pub const PROBE_STEPS_MAX: u64 = 400_000_000;
-/// Tracks of a returned MP4 file.
-pub const PROBE_TRACKS_MAX: u64 = 16;
-/// Chunks of a returned WAV file before its sound.
-pub const PROBE_CHUNKS_MAX: usize = 1024;
-/// Channels of a returned WAV file.
-pub const PROBE_CHANNELS_MAX: u32 = 32;
-/// Bytes of tags and pictures in a returned file.
-pub const PROBE_TAGS_BYTES_MAX: usize = 2 << 20;
 /// Returned files of one rendition that are read at once; further ones wait.
 pub const PROBES_AT_ONCE: usize = 2;
 /// Returned files of one tenant that are read at once; further ones wait.
@@ -98,8 +84,6 @@ pub const PROBES_PER_CORE: usize = 2;
 pub const PROBE_BYTES_PER_TENANT: u64 = 512 << 20;
 /// Bytes of all returned files that are read or wait for it.
 pub const PROBE_BYTES_MAX: u64 = 2 << 30;
-/// From the reply to the end of reading it, the wait for others included; then it cannot be used.
-pub const PROBE_WAIT_MAX: Duration = Duration::from_secs(10);
 
 // --- the echo processor ---
 

@@ -24,14 +24,6 @@ pub const IDLE_CONNECTIONS_MAX: usize = 4;
 pub const HOSTS_KEPT_MAX: usize = 16;
 /// An idle connection is closed after so long.
 pub const IDLE_CONNECTION_KEPT: Duration = Duration::from_secs(30);
-/// Bytes of one Set-Cookie header; a longer one is passed over.
-pub const COOKIE_BYTES_MAX: usize = 4096;
-/// Set-Cookie headers of one answer that are looked at.
-pub const COOKIES_PER_ANSWER_MAX: usize = 50;
-/// Cookies kept for one host or domain; the oldest goes.
-pub const COOKIES_PER_HOST_MAX: usize = 50;
-/// Cookies kept for one source, of all its hosts; the oldest goes.
-pub const COOKIES_MAX: usize = 200;
 /// Hosts besides the source's own that its headers can be sent to.
 pub const HEADER_HOSTS_MAX: usize = 16;
 
@@ -131,8 +123,6 @@ pub const LIVE_EDGE_SEGMENTS_MAX: u32 = 1000;
 pub const BYTES_BEFORE_SYNC_MAX: usize = 64 * 1024;
 /// Reloads in a row under other numbers, after which a playlist's numbers are not used any more.
 pub const RENUMBERED_MAX: u32 = 2;
-/// Media of one segment that is believed to be measured right; above, EXTINF counts.
-pub const SEGMENT_MEASURED_MAX: Duration = Duration::from_secs(120);
 /// EXTINF may differ from the media's own length by this much, or by a quarter of it, whichever is more.
 pub const EXTINF_TOLERANCE: Duration = Duration::from_millis(500);
 /// Media that lies before the live edge is skipped where a stream is to catch up and so many target durations have piled up:

@@ -1,4 +1,4 @@
-//! The database, the registry, storage and the ffmpeg queue.
+//! The database, the registry and storage.
 
 use std::time::Duration;
 
@@ -100,19 +100,7 @@ pub const TOKEN_RECHECK: Duration = Duration::from_secs(10);
 /// Longest life of a token that expires, days.
 pub const TOKEN_DAYS_MAX: u64 = 3650;
 
-// === storage and the ffmpeg queue ===
-
-/// ffmpeg processes of all pipelines at once, unless set: this many a core, since one
-/// computes while another waits for the disk.
-pub const FFMPEG_PROCESSES_PER_CORE: usize = 2;
-/// Fewest that can be set: a hung run must not stop all others.
-pub const FFMPEG_PROCESSES_MIN: usize = 2;
-/// Most that can be set.
-pub const FFMPEG_PROCESSES_MAX: usize = 256;
-/// Runs of one tenant that wait for their turn; a pipeline has at most three, so more are refused.
-pub const FFMPEG_WAITING_MAX: usize = 256;
-/// A run without a deadline takes its place in the queue as if it were due so long after it came.
-pub const FFMPEG_SOFT_WAIT: Duration = Duration::from_secs(3);
+// === storage ===
 
 /// A running pipeline's folders are looked for this often, and made again where they were removed.
 pub const FOLDERS_LOOK_EVERY: Duration = Duration::from_millis(500);

@@ -48,12 +48,8 @@ pub const LOG_FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 pub const LOG_TEXT_FILTER_BYTES: usize = 256;
 /// Lines in one answer, and lines that a feed begins with.
 pub const LOG_QUERY_MAX: usize = 1000;
-/// Lines that one run of ffmpeg may write to the log; the rest is counted.
-pub const FFMPEG_LOG_LINES: u64 = 20;
 /// Lines that the ffmpeg of a destination may write to the log in a minute; the rest is counted.
 pub const FFMPEG_LOG_LINES_PER_MINUTE: u32 = 30;
-/// Bytes of a line of ffmpeg's; a longer one is cut.
-pub const FFMPEG_LOG_LINE_BYTES: usize = 1024;
 /// Bytes of a label's value; a longer one is cut.
 pub const METRICS_LABEL_BYTES_MAX: usize = 256;
 /// Batches between complete and on air whose time is measured; beyond it the oldest are not.

@@ -139,7 +139,8 @@ where
 
 /// A module's path as an operator knows it: the step or part that speaks.
 fn origin(target: &'static str) -> &'static str {
-    let Some(own) = target.strip_prefix("outboard::") else {
+    // Parts that are crates of their own are named `outboard_net` and the like.
+    let Some(own) = target.strip_prefix("outboard::").or_else(|| target.strip_prefix("outboard_")) else {
         return target.split("::").next().unwrap_or(target);
     };
     let own = own.strip_prefix("pipeline::").unwrap_or(own);
@@ -280,6 +281,9 @@ mod tests {
             ("outboard::pipeline::air::rtmp::session", "air"),
             ("outboard::pipeline", "pipeline"),
             ("outboard::stage::seat", "stage-host"),
+            ("outboard_stage::seat", "stage-host"),
+            ("outboard_net::tls", "net"),
+            ("outboard_ffmpeg", "ffmpeg"),
             ("outboard::store::retention", "store"),
             ("outboard", "outboard"),
             ("stage", "stage"),

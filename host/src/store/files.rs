@@ -3,6 +3,9 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use outboard_base::NameError;
+pub use outboard_base::check_name;
+
 use super::room;
 
 /// Why a storage folder cannot be used.
@@ -24,13 +27,8 @@ pub enum FilesError {
         path: PathBuf,
     },
     /// An id that cannot be a folder's name.
-    #[error("{what} {value:?} must be 1 to 64 letters, digits, '-', '_' or '.', and not start with '.'")]
-    Name {
-        /// Which id.
-        what: &'static str,
-        /// Its value.
-        value: String,
-    },
+    #[error(transparent)]
+    Name(#[from] NameError),
 }
 
 impl FilesError {
@@ -223,14 +221,6 @@ impl StreamFiles {
         make(&dir)?;
         Ok(dir)
     }
-}
-
-/// Tells whether an id can be a folder's name on every system.
-pub fn check_name(what: &'static str, value: &str) -> Result<(), FilesError> {
-    let fits = (1..=64).contains(&value.len())
-        && !value.starts_with('.')
-        && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
-    if fits { Ok(()) } else { Err(FilesError::Name { what, value: value.to_owned() }) }
 }
 
 fn make(dir: &Path) -> Result<(), FilesError> {

@@ -5,7 +5,7 @@
 const KNOWN: readonly string[] = [
   ...["source", "batch", "demux", "framer", "exchange", "remux", "release", "air"],
   ...["event", "status", "diary", "load", "pipeline", "host", "stage", "stage-host", "ffmpeg", "preview"],
-  ...["control", "store", "api", "echo", "demo", "logs", "telemetry", "tls", "cli"],
+  ...["control", "store", "api", "echo", "demo", "logs", "telemetry", "net", "cli"],
 ];
 
 /** What is offered: those that are known, then others that were seen or are asked for, in alphabetical order. */

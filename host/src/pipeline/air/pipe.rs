@@ -23,10 +23,10 @@ use super::target::{FileFormat, Target};
 use crate::ffmpeg;
 use crate::limits::{AIR_CLOSE_TIMEOUT, AIR_STDERR_BYTES, AIR_WRITE_BYTES, AIR_WRITE_TIMEOUT};
 use crate::limits::{FFMPEG_LOG_LINE_BYTES, FFMPEG_LOG_LINES_PER_MINUTE};
-use crate::logs::{LineBudget, Lines};
 use crate::media::flv::{FileHeader, FlvError, TagKind, write_tag};
 use crate::process::{Child, Launch, LaunchError, Network, Walls};
 use crate::redact::Secrets;
+use outboard_base::{LineBudget, Lines};
 
 /// Why the process is of no use, or no longer.
 #[derive(Debug, Error)]

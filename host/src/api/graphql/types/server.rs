@@ -93,7 +93,7 @@ pub fn now(control: &Control, actor: &Actor) -> Result<Server> {
         at: DateTime(now_ms()),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         ffmpeg_version: control.host().ffmpeg().to_owned(),
-        wasmtime_version: env!("WASMTIME_VERSION").to_owned(),
+        wasmtime_version: crate::stage::WASMTIME_VERSION.to_owned(),
         started_at: DateTime(started_ms),
         uptime_seconds: uptime.as_secs_f64(),
         pipelines: pipelines.len().into(),

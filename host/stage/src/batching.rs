@@ -1,0 +1,419 @@
+//! source -> **batch** -> demux: one pipeline's batching stage.
+//!
+//! In: segments in order. Out: cuts that keep the contract's rules, whoever made them. The [`ledger`] knows which segments
+//! wait and checks each cut. Where the stage failed, the host cuts that batch by its wanted length; the stage goes on with
+//! the batch after it, from its last snapshot.
+
+mod ledger;
+#[cfg(any(test, feature = "fuzzing"))]
+pub use ledger::fuzz::cuts as fuzz_cuts;
+
+use super::calls::Kind;
+use super::calls::Taped;
+use super::component::{KindIndices, StageComponent};
+pub use super::contract::batching::{Cue, Cut, Reason, Segment};
+use super::contract::exports::batching::Guest;
+use super::counters::StageCounters;
+use super::error::StageError;
+use super::kind::StageKind;
+use super::occupant::{Occupant, Perform};
+use super::opening::Opening;
+use super::runtime::StageRuntime;
+use super::sandbox::Sandbox;
+use super::seat::{Answer, Seat};
+use super::seated::Seated;
+use crate::limits::{BATCH_SECONDS_MAX, BATCH_SECONDS_MIN};
+pub(super) use ledger::Ledger;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use wasmtime::Store;
+
+pub(super) struct Batching;
+
+/// A call of a batching stage.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) enum Input {
+    Push(Segment),
+    Flush,
+}
+
+impl Kind for Batching {
+    const KIND: StageKind = StageKind::Batching;
+    // Where one has cut and the other has not, they hold different batches from then on.
+    const DIVERGES: bool = true;
+    type Guest = Guest;
+    type Input = Input;
+    type Output = Vec<Cut>;
+    type Books = Ledger;
+
+    fn find(
+        indices: &KindIndices,
+        store: &mut Store<Sandbox>,
+        instance: &wasmtime::component::Instance,
+    ) -> Option<wasmtime::Result<Guest>> {
+        match indices {
+            KindIndices::Batching(indices) => Some(indices.load(store, instance)),
+            _ => None,
+        }
+    }
+
+    fn given(books: &mut Ledger, input: &Input) {
+        if let Input::Push(segment) = input {
+            books.push(segment.clone());
+            while books.unseen().is_some() {}
+        }
+    }
+
+    fn answered(books: &mut Ledger, cuts: &Vec<Cut>) {
+        books.take_cuts(cuts);
+    }
+
+    fn more(recorded: &[Taped<Input>]) -> Vec<Input> {
+        let pushed = recorded.iter().filter_map(|taped| match &*taped.input {
+            Input::Push(segment) => Some(segment),
+            Input::Flush => None,
+        });
+        ledger::more_like(&pushed.cloned().collect::<Vec<_>>()).into_iter().map(Input::Push).collect()
+    }
+
+    fn batches_us(books: &Ledger, cuts: &Vec<Cut>) -> Vec<u64> {
+        books.lengths_us(cuts)
+    }
+
+    fn open_us(books: &Ledger) -> u64 {
+        books.open_us()
+    }
+
+    fn name(input: &Input) -> &'static str {
+        match input {
+            Input::Push(_) => "push",
+            Input::Flush => "flush",
+        }
+    }
+
+    fn bytes(_: &Input) -> usize {
+        size_of::<Segment>()
+    }
+
+    fn is_batch(_: &Input, cuts: &Vec<Cut>) -> bool {
+        !cuts.is_empty()
+    }
+}
+
+impl Perform for Batching {
+    async fn perform(occupant: &mut Occupant<Self>, books: &Ledger, input: &Input) -> Result<Vec<Cut>, StageError> {
+        let call = Self::name(input);
+        occupant.ready(call).await?;
+        let (meter, guest, store) = occupant.begin(call)?;
+        let cuts = match input {
+            Input::Push(segment) => {
+                let outcome = meter.run(guest.call_push(store, segment)).await;
+                let cuts = occupant.settle(outcome)?;
+                books.check(&cuts).map_err(|reason| occupant.reject(call, reason))?;
+                cuts
+            }
+            Input::Flush => {
+                let outcome = meter.run(guest.call_flush(store)).await;
+                let cut = occupant.settle(outcome)?;
+                books.check_flush(cut).map_err(|reason| occupant.reject(call, reason))?;
+                cut.into_iter().collect()
+            }
+        };
+        occupant.keep().await?;
+        if matches!(input, Input::Flush) {
+            // By the contract nothing is pushed to an instance after its flush. Where the source comes back, another one
+            // goes on from the snapshot.
+            occupant.retire();
+        }
+        Ok(cuts)
+    }
+}
+
+/// One pipeline's batching stage.
+pub struct BatchingStage {
+    seat: Seat<Batching>,
+    ledger: Ledger,
+    /// The host cuts the open batch, because the stage failed in it.
+    by_host: bool,
+    /// Cuts that were made and not yet answered.
+    done: Vec<Cut>,
+}
+
+impl BatchingStage {
+    /// Opens the stage. `batch_seconds` is the length of the batches that the host cuts where the stage fails.
+    ///
+    /// After a restart, `opening.state` is the snapshot and every segment after the last journalled cut is pushed again.
+    ///
+    /// # Errors
+    /// [`StageError`] of `instantiate` or `open`, such as settings that do not fit.
+    pub async fn open(
+        runtime: &StageRuntime,
+        component: Arc<StageComponent>,
+        opening: Opening,
+        batch_seconds: u32,
+    ) -> Result<Self, StageError> {
+        Ok(Self::new(Seat::open(runtime, component, opening).await?, batch_seconds))
+    }
+
+    /// Like [`open`](Self::open), but a stage that does not open leaves the work to the host and is tried again later: for
+    /// pipelines that were accepted before and must run.
+    pub async fn resume(
+        runtime: &StageRuntime,
+        component: Arc<StageComponent>,
+        opening: Opening,
+        batch_seconds: u32,
+    ) -> Self {
+        Self::new(Seat::resume(runtime, component, opening).await, batch_seconds)
+    }
+
+    fn new(seat: Seat<Batching>, batch_seconds: u32) -> Self {
+        let seconds = batch_seconds.clamp(BATCH_SECONDS_MIN, BATCH_SECONDS_MAX);
+        Self { seat, ledger: Ledger::new(u64::from(seconds) * 1_000_000), by_host: false, done: Vec::new() }
+    }
+
+    /// Takes the next segment; answers the batches that are complete now, oldest first. If the answer is not waited for to
+    /// the end, no batch is lost: the next call answers it.
+    pub async fn push(&mut self, segment: Segment) -> Answer<Vec<Cut>> {
+        self.ledger.push(segment);
+        let result = self.push_unseen().await;
+        if result.is_err() {
+            let own = self.ledger.cut_by_length();
+            // Until the host has cut, the batch is the host's; from the next one on it is the stage's again.
+            self.by_host = own.is_empty();
+            self.done.extend(own);
+        }
+        self.answer(result)
+    }
+
+    /// No segment will follow: everything that waits.
+    pub async fn flush(&mut self) -> Answer<Vec<Cut>> {
+        let mut result = self.push_unseen().await;
+        if result.is_ok() {
+            result = self.flush_stage().await;
+        }
+        if result.is_err() {
+            self.done.extend(self.ledger.cut_all());
+            self.by_host = false;
+        }
+        self.answer(result)
+    }
+
+    /// Batches are to have another length from the next call on: those that the host cuts, and those of versions that were
+    /// told the length before.
+    pub fn set_batch_seconds(&mut self, from: u32, to: u32) {
+        self.ledger.set_length(u64::from(to.clamp(BATCH_SECONDS_MIN, BATCH_SECONDS_MAX)) * 1_000_000);
+        self.seat.change_settings(|settings| with_length(settings, from, to));
+    }
+
+    /// The last snapshot, to be stored with the journal.
+    pub fn snapshot(&self) -> Option<&[u8]> {
+        self.seat.snapshot()
+    }
+
+    /// What happened so far, by cause.
+    pub fn counters(&self) -> &Arc<StageCounters> {
+        self.seat.counters()
+    }
+
+    /// The component that sits here.
+    pub fn component(&self) -> &Arc<StageComponent> {
+        self.seat.component()
+    }
+
+    /// Pushes what the stage has not seen. The cuts before a failure stand.
+    async fn push_unseen(&mut self) -> Result<(), StageError> {
+        if self.by_host {
+            return Err(still_by_host());
+        }
+        // If this is dropped in the middle, the host cuts the rest of the batch.
+        self.by_host = true;
+        self.push_all().await?;
+        self.by_host = false;
+        Ok(())
+    }
+
+    async fn push_all(&mut self) -> Result<(), StageError> {
+        while let Some(segment) = self.ledger.unseen() {
+            self.push_one(segment).await?;
+        }
+        Ok(())
+    }
+
+    /// Where another version takes over that does not know the open batch, it is told all of it.
+    async fn push_one(&mut self, segment: Segment) -> Result<(), StageError> {
+        let result = self.seat.call(&self.ledger, Input::Push(segment)).await;
+        if self.seat.take_anew() {
+            self.ledger.rewind();
+            return Ok(());
+        }
+        self.cut(result?);
+        Ok(())
+    }
+
+    async fn flush_stage(&mut self) -> Result<(), StageError> {
+        let result = self.seat.call(&self.ledger, Input::Flush).await;
+        if self.seat.take_anew() {
+            self.ledger.rewind();
+            self.push_all().await?;
+            let cuts = self.seat.call(&self.ledger, Input::Flush).await?;
+            self.cut(cuts);
+            return Ok(());
+        }
+        self.cut(result?);
+        Ok(())
+    }
+
+    /// Takes cuts that were checked.
+    fn cut(&mut self, cuts: Vec<Cut>) {
+        self.ledger.take_cuts(&cuts);
+        self.done.extend(cuts);
+    }
+
+    fn answer(&mut self, result: Result<(), StageError>) -> Answer<Vec<Cut>> {
+        let Answer { failure, .. } = self.seat.answer(result, || ());
+        Answer { value: std::mem::take(&mut self.done), failure }
+    }
+}
+
+impl Seated for BatchingStage {
+    type Kind = Batching;
+
+    fn seat(&mut self) -> &mut Seat<Batching> {
+        &mut self.seat
+    }
+
+    /// After another version took over that knows nothing of the open batch.
+    fn settle_in(&mut self) {
+        if self.seat.take_anew() {
+            self.ledger.rewind();
+        }
+    }
+}
+
+/// Settings with another length, where they have the one before; `None`: they have not.
+fn with_length(settings: &str, from: u32, to: u32) -> Option<String> {
+    let mut settings: serde_json::Value = serde_json::from_str(settings).ok()?;
+    let length = settings.as_object_mut()?.get_mut("batch_seconds")?;
+    if length.as_u64() != Some(from.into()) {
+        return None;
+    }
+    *length = to.into();
+    Some(settings.to_string())
+}
+
+/// Why the host answers a call in which the stage did not fail.
+fn still_by_host() -> StageError {
+    StageError::Host { call: "push", reason: "the stage failed earlier in this batch".to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::StageRuntimeConfig;
+
+    fn segment(index: u64, seconds: u64) -> Segment {
+        Segment {
+            index,
+            media_sequence: 100 + index,
+            duration_us: seconds * 1_000_000,
+            size_bytes: 1_000_000,
+            discontinuity: false,
+            program_date_time_us: Some(1_700_000_000_000_000),
+            cues: vec![Cue::Out(Some(5)), Cue::In, Cue::Other("#EXT-X-DATERANGE".into())],
+        }
+    }
+
+    async fn stage(settings: &str, state: Option<Vec<u8>>) -> Result<BatchingStage, StageError> {
+        let runtime = StageRuntime::new(&StageRuntimeConfig { instances: 4, ..Default::default() }).unwrap();
+        let component = runtime.bundled(StageKind::Batching).await.unwrap();
+        let opening = Opening { settings: settings.into(), state, ..Opening::default() };
+        BatchingStage::open(&runtime, component, opening, 10).await
+    }
+
+    fn own(answer: Answer<Vec<Cut>>) -> Vec<(u64, u64, Reason)> {
+        assert!(!answer.is_default(), "{:?}", answer.failure);
+        answer.value.iter().map(|cut| (cut.first, cut.last, cut.reason)).collect()
+    }
+
+    #[tokio::test]
+    async fn the_bundled_stage_cuts_batches() {
+        let mut stage = stage(r#"{"batch_seconds":10}"#, None).await.unwrap();
+        let mut cuts = Vec::new();
+        for index in 0..6 {
+            cuts.extend(own(stage.push(segment(index, 4)).await));
+        }
+        let broken = Segment { discontinuity: true, ..segment(7, 4) };
+        cuts.extend(own(stage.push(segment(6, 4)).await));
+        cuts.extend(own(stage.push(broken).await));
+        cuts.extend(own(stage.flush().await));
+        assert_eq!(
+            cuts,
+            [(0, 2, Reason::Length), (3, 5, Reason::Length), (6, 6, Reason::Discontinuity), (7, 7, Reason::Flush)]
+        );
+        let counts = stage.counters().read();
+        assert_eq!((counts.calls, counts.failures(), counts.defaults), (9, 0, 0));
+        assert!(counts.call_ns_max > 0 && counts.call_ns_total >= counts.call_ns_max);
+    }
+
+    #[tokio::test]
+    async fn a_restart_goes_on_with_snapshot_and_segments_pushed_again() {
+        let settings = r#"{"batch_seconds":10}"#;
+        let mut first = stage(settings, None).await.unwrap();
+        for index in 0..5 {
+            own(first.push(segment(index, 4)).await);
+        }
+        let state = first.snapshot().unwrap().to_vec();
+        let mut second = stage(settings, Some(state)).await.unwrap();
+        let mut cuts = Vec::new();
+        for index in 3..6 {
+            cuts.extend(own(second.push(segment(index, 4)).await));
+        }
+        assert_eq!(cuts, [(3, 5, Reason::Length)]);
+    }
+
+    #[tokio::test]
+    async fn another_length_counts_for_the_batch_that_is_open() {
+        let mut stage = stage(r#"{"batch_seconds":10}"#, None).await.unwrap();
+        let mut cuts = own(stage.push(segment(0, 4)).await);
+        stage.set_batch_seconds(10, 16);
+        for index in 1..4 {
+            cuts.extend(own(stage.push(segment(index, 4)).await));
+        }
+        assert_eq!(cuts, [(0, 3, Reason::Length)], "longer");
+        own(stage.push(segment(4, 4)).await);
+        stage.set_batch_seconds(16, 8);
+        assert_eq!(own(stage.push(segment(5, 4)).await), [(4, 5, Reason::Length)], "shorter");
+        let counts = stage.counters().read();
+        assert_eq!((counts.restarts, counts.failures()), (0, 0));
+    }
+
+    #[test]
+    fn a_length_that_was_set_for_the_stage_alone_stays() {
+        assert_eq!(with_length(r#"{"batch_seconds":6}"#, 6, 8).as_deref(), Some(r#"{"batch_seconds":8}"#));
+        for settings in [r#"{"batch_seconds":20}"#, "{}", ""] {
+            assert_eq!(with_length(settings, 6, 8), None, "{settings}");
+        }
+    }
+
+    #[tokio::test]
+    async fn settings_that_do_not_fit_are_all_told() {
+        let error = stage(r#"{"batch_seconds":1,"cuts":2}"#, None).await.err().unwrap().to_string();
+        assert!(error.contains("batch_seconds: 1 is not") && error.contains("cuts: there is no"), "{error}");
+        let error = stage("", Some(b"not ours".to_vec())).await.err().unwrap().to_string();
+        assert!(error.contains("the state cannot be read"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_call_that_was_given_up_does_not_lose_segments() {
+        let mut stage = stage(r#"{"batch_seconds":10}"#, None).await.unwrap();
+        own(stage.push(segment(0, 4)).await);
+        // Polled once and dropped, as in a `select!` that something else won; the call may have been half done.
+        stage.seat.current().ready("push").await.unwrap();
+        let _ = stage.seat.current().begin("push").unwrap();
+        let mut cuts = own(stage.push(segment(1, 4)).await);
+        cuts.extend(own(stage.push(segment(2, 4)).await));
+        assert_eq!(cuts, [(0, 2, Reason::Length)]);
+        let counts = stage.counters().read();
+        assert_eq!((counts.cancelled, counts.restarts, counts.defaults), (1, 1, 0));
+    }
+}

@@ -1,0 +1,58 @@
+//! Makes the evidence of a call that failed, see [`super::evidence`].
+
+use super::calls::{Kind, Taped};
+use super::error::StageError;
+use super::evidence::{Evidence, Making};
+use super::occupant::Occupant;
+use super::tape::{RECORDING_FORMAT, written};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use outboard_base::unix_time::now_ms;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// A new name for evidence; sorts by time.
+fn new_id() -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    format!("{}-{}", now_ms(), NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// Evidence of a call that just failed; answers its id and how it is made. `calls` end with the one that failed.
+pub(super) fn evidence<K: Kind>(
+    failed: &Occupant<K>,
+    calls: Vec<Taped<K::Input>>,
+    error: &StageError,
+    took: Duration,
+) -> (String, Making) {
+    let id = new_id();
+    let recipe = failed.recipe();
+    let (frames, limit) = match error {
+        StageError::Trap { frames, .. } => (frames.clone(), None),
+        StageError::Limit { limit, .. } => (Vec::new(), Some(limit.to_string())),
+        _ => (Vec::new(), None),
+    };
+    let labels = recipe.labels.clone();
+    let facts = Evidence {
+        format: RECORDING_FORMAT,
+        id: id.clone(),
+        at_ms: now_ms(),
+        tenant: labels.tenant,
+        stream: labels.pipeline,
+        kind: K::KIND,
+        component: recipe.component.label(),
+        settings: recipe.settings.clone(),
+        call: error.call().to_owned(),
+        error: error.to_string(),
+        frames,
+        limit,
+        took_us: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+        memory_bytes: failed.memory_bytes(),
+        counts: failed.counters().read(),
+        state: None,
+        calls: Vec::new(),
+    };
+    let state = failed.snapshot().map(<[u8]>::to_vec);
+    let making =
+        move || Evidence { state: state.map(|state| STANDARD.encode(state)), calls: written::<K>(&calls), ..facts };
+    (id, Box::new(making))
+}

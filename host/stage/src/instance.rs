@@ -1,0 +1,260 @@
+//! One instance of a stage, and the bounds of each of its calls.
+//!
+//! A call is begun ([`Instance::begin`]), run under a [`Meter`], and its outcome judged ([`Instance::judge`]): the guest
+//! decided, the guest broke, or we broke. An instance that broke is of no more use; its owner drops it with its store.
+
+use super::calls::Kind;
+use super::component::{KindIndices, Linked};
+use super::contract::{self, exports};
+use super::error::{Limit, LoadError, StageError, clipped};
+use super::guest_log::GuestLog;
+use super::instance_host::InstanceHost;
+use super::sandbox::{InLane, Sandbox};
+use super::ticker::Ticking;
+use crate::limits::{
+    STAGE_CALL_CPU_DEFAULT, STAGE_CALL_TIMEOUT_DEFAULT, STAGE_EPOCH_TICK, STAGE_MEMORY_BYTES_DEFAULT,
+    STAGE_OPEN_TIMEOUT_DEFAULT, STAGE_SNAPSHOT_BYTES_DEFAULT,
+};
+use std::time::{Duration, Instant};
+use tokio::sync::OwnedSemaphorePermit;
+use wasmtime::component::Instance as WasmInstance;
+use wasmtime::{Store, Trap, WasmBacktrace};
+use wasmtime_wasi::I32Exit;
+
+/// The name under which the start of an instance stands in errors.
+const START: &str = "instantiate";
+/// Frames of a trap that are kept.
+const FRAMES_MAX: usize = 32;
+
+/// What one instance may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StageLimits {
+    /// All linear memories and tables together, bytes.
+    pub memory_bytes: u64,
+    /// Execution in one call.
+    pub call_cpu: Duration,
+    /// One call from start to end.
+    pub call_timeout: Duration,
+    /// Start of an instance, and `open`, each.
+    pub open_timeout: Duration,
+    /// A snapshot, bytes.
+    pub snapshot_bytes: u64,
+}
+
+impl Default for StageLimits {
+    fn default() -> Self {
+        Self {
+            memory_bytes: STAGE_MEMORY_BYTES_DEFAULT,
+            call_cpu: STAGE_CALL_CPU_DEFAULT,
+            call_timeout: STAGE_CALL_TIMEOUT_DEFAULT,
+            open_timeout: STAGE_OPEN_TIMEOUT_DEFAULT,
+            snapshot_bytes: STAGE_SNAPSHOT_BYTES_DEFAULT,
+        }
+    }
+}
+
+/// An instance whose functions were not looked up yet.
+pub(super) struct Bare {
+    store: Store<Sandbox>,
+    instance: WasmInstance,
+    limits: StageLimits,
+    permit: OwnedSemaphorePermit,
+}
+
+/// One instance with its store.
+pub(super) struct Instance<G> {
+    store: Store<Sandbox>,
+    lifecycle: exports::lifecycle::Guest,
+    guest: G,
+    limits: StageLimits,
+    _permit: OwnedSemaphorePermit,
+}
+
+/// Starts an instance, not yet opened.
+pub(super) async fn start(
+    host: &InstanceHost,
+    linked: &Linked,
+    limits: StageLimits,
+    log: GuestLog,
+) -> Result<Bare, StageError> {
+    let no_instance = || StageError::Limit { call: START, limit: Limit::Instances(host.instances_max) };
+    let permit = host.instances.clone().try_acquire_owned().map_err(|_| no_instance())?;
+    let mut store = Sandbox::store(&host.engine, limits.memory_bytes, log, &host.slow_calls);
+    let meter = Meter::start(host, START, &mut store, limits.open_timeout, limits.open_timeout);
+    let outcome = meter.run(linked.pre.instantiate_async(&mut store)).await;
+    let by_host = matches!(&outcome.result, Ok(Err(error)) if !error.is::<Trap>() && !error.is::<I32Exit>());
+    let pool_empty = matches!(&outcome.result, Ok(Err(error)) if error.is::<wasmtime::PoolConcurrencyLimitError>());
+    let instance = judge(&store, &limits, outcome).map_err(|error| match error {
+        StageError::Trap { .. } if pool_empty => no_instance(),
+        StageError::Trap { call, message, .. } if by_host => StageError::Host { call, reason: message },
+        other => other,
+    })?;
+    Ok(Bare { store, instance, limits, permit })
+}
+
+impl Bare {
+    /// Finds the functions of a kind.
+    pub(super) fn of_kind<K: Kind>(mut self, linked: &Linked) -> Result<Instance<K::Guest>, StageError> {
+        let host = |reason: String| StageError::Host { call: START, reason };
+        let found = |error: wasmtime::Error| host(format!("{error:#}"));
+        let lifecycle = linked.lifecycle.load(&mut self.store, &self.instance).map_err(found)?;
+        let guest = K::find(&linked.kind, &mut self.store, &self.instance)
+            .ok_or_else(|| host(format!("this is a {} stage, not a {} stage", linked.kind.kind(), K::KIND)))?
+            .map_err(found)?;
+        Ok(Instance { store: self.store, lifecycle, guest, limits: self.limits, _permit: self.permit })
+    }
+
+    /// Checks the types of all functions against the contract.
+    pub(super) fn checked(mut self, linked: &Linked) -> Result<Instance<()>, LoadError> {
+        let (store, instance) = (&mut self.store, &self.instance);
+        let misfit = |name: &str, error: wasmtime::Error| {
+            LoadError::World(format!("its {name} does not fit the contract: {error:#}"))
+        };
+        let lifecycle = linked.lifecycle.load(&mut *store, instance).map_err(|error| misfit("lifecycle", error))?;
+        match &linked.kind {
+            KindIndices::Batching(indices) => indices.load(store, instance).map(drop),
+            KindIndices::Framing(indices) => indices.load(store, instance).map(drop),
+            KindIndices::RemuxPlanning(indices) => indices.load(store, instance).map(drop),
+        }
+        .map_err(|error| misfit(linked.kind.kind().name(), error))?;
+        Ok(Instance { store: self.store, lifecycle, guest: (), limits: self.limits, _permit: self.permit })
+    }
+}
+
+impl<G> Instance<G> {
+    /// Its linear memories and tables, in bytes.
+    pub(super) fn memory_bytes(&self) -> u64 {
+        self.store.data().memory_used()
+    }
+
+    /// Begins a call of the kind's functions.
+    pub(super) fn begin(&mut self, host: &InstanceHost, call: &'static str) -> (Meter, &G, &mut Store<Sandbox>) {
+        let Instance { store, guest, limits, .. } = self;
+        let meter = Meter::start(host, call, store, limits.call_cpu, limits.call_timeout);
+        (meter, guest, store)
+    }
+
+    /// Judges a call's outcome.
+    pub(super) fn judge<T>(&self, outcome: Outcome<T>) -> Result<T, StageError> {
+        judge(&self.store, &self.limits, outcome)
+    }
+
+    pub(super) async fn describe(&mut self, host: &InstanceHost) -> Result<contract::Description, StageError> {
+        let Instance { store, lifecycle, limits, .. } = self;
+        let meter = Meter::start(host, "describe", store, limits.open_timeout, limits.open_timeout);
+        let outcome = meter.run(lifecycle.call_describe(store)).await;
+        self.judge(outcome)
+    }
+
+    pub(super) async fn open(
+        &mut self,
+        host: &InstanceHost,
+        settings: &str,
+        state: Option<&[u8]>,
+    ) -> Result<(), StageError> {
+        let Instance { store, lifecycle, limits, .. } = self;
+        let meter = Meter::start(host, "open", store, limits.open_timeout, limits.open_timeout);
+        let outcome = meter.run(lifecycle.call_open(store, settings, state)).await;
+        self.judge(outcome)?.map_err(|error| StageError::answered("open", error))
+    }
+
+    /// A snapshot within its limit.
+    pub(super) async fn snapshot(&mut self, host: &InstanceHost) -> Result<Vec<u8>, StageError> {
+        const CALL: &str = "snapshot";
+        let Instance { store, lifecycle, limits, .. } = self;
+        let meter = Meter::start(host, CALL, store, limits.call_cpu, limits.call_timeout);
+        let outcome = meter.run(lifecycle.call_snapshot(store)).await;
+        let snapshot = self.judge(outcome)?;
+        let (size, limit) = (snapshot.len() as u64, self.limits.snapshot_bytes);
+        if size > limit {
+            return Err(StageError::Limit { call: CALL, limit: Limit::Snapshot { size, limit } });
+        }
+        Ok(snapshot)
+    }
+}
+
+/// The bounds of one running call.
+pub(super) struct Meter {
+    call: &'static str,
+    cpu: Duration,
+    wall_clock: Duration,
+    started: Instant,
+    _ticking: Ticking,
+    _in_lane: InLane,
+}
+
+/// How a call ended.
+pub(super) struct Outcome<T> {
+    pub(super) call: &'static str,
+    pub(super) took: Duration,
+    cpu: Duration,
+    wall_clock: Duration,
+    /// `Err`: the wall-clock bound cut it off.
+    result: Result<wasmtime::Result<T>, tokio::time::error::Elapsed>,
+}
+
+impl Meter {
+    fn start(
+        host: &InstanceHost,
+        call: &'static str,
+        store: &mut Store<Sandbox>,
+        cpu: Duration,
+        wall_clock: Duration,
+    ) -> Self {
+        let ticks = cpu.as_nanos().div_ceil(STAGE_EPOCH_TICK.as_nanos());
+        Sandbox::begin(store, u64::try_from(ticks).unwrap_or(u64::MAX));
+        let (ticking, in_lane) = (host.ticker.guard(), store.data().in_lane());
+        Self { call, cpu, wall_clock, started: Instant::now(), _ticking: ticking, _in_lane: in_lane }
+    }
+
+    /// Runs the call. If this is dropped in the middle, the instance is of no more use.
+    pub(super) async fn run<T>(self, call: impl Future<Output = wasmtime::Result<T>>) -> Outcome<T> {
+        let result = tokio::time::timeout(self.wall_clock, call).await;
+        Outcome { call: self.call, took: self.started.elapsed(), cpu: self.cpu, wall_clock: self.wall_clock, result }
+    }
+}
+
+fn judge<T>(store: &Store<Sandbox>, limits: &StageLimits, outcome: Outcome<T>) -> Result<T, StageError> {
+    let call = outcome.call;
+    let error = match outcome.result {
+        Ok(Ok(answer)) => return Ok(answer),
+        Ok(Err(error)) => error,
+        Err(_) => return Err(StageError::Limit { call, limit: Limit::WallClock(outcome.wall_clock) }),
+    };
+    let sandbox = store.data();
+    let limit = if sandbox.out_of_time() {
+        Some(Limit::Cpu(outcome.cpu))
+    } else if error.downcast_ref::<Trap>() == Some(&Trap::StackOverflow) {
+        Some(Limit::Stack)
+    } else if sandbox.memory_refused() {
+        Some(Limit::Memory(limits.memory_bytes))
+    } else {
+        None
+    };
+    Err(match limit {
+        Some(limit) => StageError::Limit { call, limit },
+        None => trap(call, &error, sandbox),
+    })
+}
+
+fn trap(call: &'static str, error: &wasmtime::Error, sandbox: &Sandbox) -> StageError {
+    let what = match (error.downcast_ref::<Trap>(), error.downcast_ref::<I32Exit>()) {
+        (Some(trap), _) => trap.to_string(),
+        (None, Some(I32Exit(code))) => format!("it left with exit code {code}"),
+        (None, None) => error.root_cause().to_string(),
+    };
+    let written = sandbox.log().written();
+    // What the guest says of it tells more than what the engine saw.
+    let message = if written.is_empty() { what } else { format!("{}; then {what}", written.join(" | ")) };
+    StageError::Trap { call, message, frames: frames(error) }
+}
+
+/// Function names of a backtrace. wasmtime demangles them only in its text, one frame a line: `  0: 0x1f - module!name`.
+fn frames(error: &wasmtime::Error) -> Vec<String> {
+    let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else {
+        return Vec::new();
+    };
+    let text = backtrace.to_string();
+    let names = text.lines().filter_map(|line| line.split_once('!').map(|(_, name)| clipped(name.to_owned())));
+    names.take(FRAMES_MAX).collect()
+}

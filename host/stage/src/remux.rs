@@ -1,0 +1,199 @@
+//! exchange -> **remux** -> air: one pipeline's remux-planning stage.
+//!
+//! In: the facts of a batch. Out: a plan whose every number is within the policy ([`check`]). Where the stage fails, the
+//! host's default is the original audio, copied, or none where the batch has none.
+
+mod check;
+#[cfg(any(test, feature = "fuzzing"))]
+mod fuzz;
+#[cfg(any(test, feature = "fuzzing"))]
+pub use fuzz::plans as fuzz_plans;
+
+use super::calls::Kind;
+use super::component::{KindIndices, StageComponent};
+use super::contract::exports::remux_planning::Guest;
+pub use super::contract::remux::{
+    Absence, AudioChoice, AudioTrack, Coding, Facts, Fit, Mix, Policy, RemuxPlan, Reply, ReturnedAudio, VideoTrack,
+};
+use super::counters::StageCounters;
+use super::error::{StageError, clipped};
+use super::kind::StageKind;
+use super::occupant::{Occupant, Perform};
+use super::opening::Opening;
+use super::runtime::StageRuntime;
+use super::sandbox::Sandbox;
+use super::seat::{Answer, Seat};
+use super::seated::Seated;
+use std::sync::Arc;
+use wasmtime::Store;
+
+pub(super) struct RemuxPlanning;
+
+impl Kind for RemuxPlanning {
+    const KIND: StageKind = StageKind::RemuxPlanning;
+    const DIVERGES: bool = false;
+    type Guest = Guest;
+    type Input = Facts;
+    type Output = RemuxPlan;
+    type Books = ();
+
+    fn find(
+        indices: &KindIndices,
+        store: &mut Store<Sandbox>,
+        instance: &wasmtime::component::Instance,
+    ) -> Option<wasmtime::Result<Guest>> {
+        match indices {
+            KindIndices::RemuxPlanning(indices) => Some(indices.load(store, instance)),
+            _ => None,
+        }
+    }
+
+    fn name(_: &Facts) -> &'static str {
+        "plan"
+    }
+
+    fn bytes(facts: &Facts) -> usize {
+        let metadata = match &facts.reply {
+            Reply::Returned(returned) => returned.metadata.len(),
+            Reply::Absent(_) => 0,
+        };
+        size_of::<Facts>() + metadata
+    }
+
+    fn is_batch(_: &Facts, _: &RemuxPlan) -> bool {
+        true
+    }
+}
+
+impl Perform for RemuxPlanning {
+    async fn perform(occupant: &mut Occupant<Self>, (): &(), facts: &Facts) -> Result<RemuxPlan, StageError> {
+        let call = Self::name(facts);
+        occupant.ready(call).await?;
+        let (meter, guest, store) = occupant.begin(call)?;
+        let outcome = meter.run(guest.call_plan(store, facts)).await;
+        let mut plan = occupant.settle(outcome)?;
+        check::plan(facts, &mut plan).map_err(|reason| occupant.reject(call, reason))?;
+        occupant.keep().await?;
+        Ok(plan)
+    }
+}
+
+/// One pipeline's remux-planning stage.
+pub struct RemuxStage {
+    seat: Seat<RemuxPlanning>,
+}
+
+impl RemuxStage {
+    /// Opens the stage.
+    ///
+    /// # Errors
+    /// [`StageError`] of `instantiate` or `open`, such as settings that do not fit.
+    pub async fn open(
+        runtime: &StageRuntime,
+        component: Arc<StageComponent>,
+        opening: Opening,
+    ) -> Result<Self, StageError> {
+        Ok(Self { seat: Seat::open(runtime, component, opening).await? })
+    }
+
+    /// Like [`open`](Self::open), but a stage that does not open is tried again later, and meanwhile original audio goes
+    /// on air: for pipelines that were accepted before and must run.
+    pub async fn resume(runtime: &StageRuntime, component: Arc<StageComponent>, opening: Opening) -> Self {
+        Self { seat: Seat::resume(runtime, component, opening).await }
+    }
+
+    /// The plan for one batch.
+    pub async fn plan(&mut self, facts: &Facts) -> Answer<RemuxPlan> {
+        let result = self.seat.call(&(), facts.clone()).await;
+        let note = result.as_ref().err().map(|error| clipped(error.to_string()));
+        self.seat.answer(result, || original(facts, note.unwrap_or_default()))
+    }
+
+    /// The last snapshot, to be stored with the journal.
+    pub fn snapshot(&self) -> Option<&[u8]> {
+        self.seat.snapshot()
+    }
+
+    /// What happened so far, by cause.
+    pub fn counters(&self) -> &Arc<StageCounters> {
+        self.seat.counters()
+    }
+
+    /// The component that sits here.
+    pub fn component(&self) -> &Arc<StageComponent> {
+        self.seat.component()
+    }
+}
+
+impl Seated for RemuxStage {
+    type Kind = RemuxPlanning;
+
+    fn seat(&mut self) -> &mut Seat<RemuxPlanning> {
+        &mut self.seat
+    }
+}
+
+/// The host's default: the original audio, copied, or none where there is none.
+pub fn original(facts: &Facts, note: String) -> RemuxPlan {
+    RemuxPlan {
+        audio: if facts.audio.is_some() { AudioChoice::Original } else { AudioChoice::None },
+        coding: Coding::Copy,
+        stretch_permille: 0,
+        fit: Fit::Leave,
+        offset_us: 0,
+        note,
+        marked: true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::StageRuntimeConfig;
+
+    #[tokio::test]
+    async fn the_bundled_stage_plans() {
+        let runtime = StageRuntime::new(&StageRuntimeConfig { instances: 4, ..Default::default() }).unwrap();
+        let component = runtime.bundled(StageKind::RemuxPlanning).await.unwrap();
+        let mut stage = RemuxStage::open(&runtime, component, Opening::default()).await.unwrap();
+        let audio = AudioTrack {
+            codec: "aac".into(),
+            first_pts_us: 1_400_000,
+            duration_us: 30_000_000,
+            packets: 1406,
+            sample_rate_hz: 48_000,
+            channels: 2,
+            packet_us: 21_333,
+        };
+        let returned = ReturnedAudio {
+            container: "wav".into(),
+            codec: "pcm_s16le".into(),
+            duration_us: 28_000_000,
+            packets: 1,
+            sample_rate_hz: 48_000,
+            channels: 2,
+            copyable: false,
+            metadata: "{}".into(),
+        };
+        let mut facts = Facts {
+            batch: 0,
+            video: None,
+            audio: Some(audio),
+            reply: Reply::Returned(returned),
+            time_left_ms: 4_000,
+            policy: Policy { max_stretch_permille: 200, max_offset_us: 0, max_gain_centibel: 0 },
+        };
+        let plan = stage.plan(&facts).await;
+        assert!(!plan.is_default(), "{:?}", plan.failure);
+        assert_eq!((plan.value.audio, plan.value.stretch_permille), (AudioChoice::Processed, 71));
+        assert_eq!((plan.value.coding, plan.value.fit), (Coding::Encode(None), Fit::TrimOrPad));
+
+        facts.reply = Reply::Absent(Absence::Failed("no voice".into()));
+        let plan = stage.plan(&facts).await;
+        assert!(!plan.is_default() && plan.value.audio == AudioChoice::Original);
+        assert!(plan.value.note.contains("no voice"));
+
+        facts.audio = None;
+        assert_eq!(stage.plan(&facts).await.value.audio, AudioChoice::None);
+    }
+}
