@@ -11,6 +11,7 @@ mod named;
 mod plain;
 mod secrets;
 mod text;
+mod words;
 
 pub use plain::{plain, plain_lines, steers};
 pub use secrets::{LEFT_OUT, Secrets};

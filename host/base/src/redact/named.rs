@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::text::word_end;
+use super::words::word_end;
 
 /// Ends of the names of secrets, in lower case.
 const NAMES: [&str; 20] = [

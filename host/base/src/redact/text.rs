@@ -12,6 +12,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::named::redact_named;
+use super::words::{PUNCTUATION, word_end};
 
 /// Schemes whose path holds a key.
 const KEYED: [&str; 7] = ["rtmp", "rtmps", "rtmpt", "rtmpe", "rtmpts", "srt", "udp"];
@@ -22,8 +23,6 @@ const OURS: [&str; 2] = ["obt_", "whsec_"];
 const NESTED_URLS_MAX: usize = 16;
 /// A longer name of a query's value may be a secret itself, bytes.
 const QUERY_NAME_BYTES_MAX: usize = 32;
-/// What can follow a URL in a text.
-const PUNCTUATION: [char; 7] = [',', ';', ':', ')', ']', '}', '.'];
 /// `://` in percent-encoding.
 const ENCODED: &str = "%3a%2f%2f";
 /// Fewer letters behind that are a word like any other.
@@ -70,21 +69,6 @@ fn has_signs(text: &str) -> bool {
 /// Where a text of ASCII letters stands in another, in upper or lower case.
 fn find_any_case(text: &str, sign: &str) -> Option<usize> {
     text.as_bytes().windows(sign.len()).position(|window| window.eq_ignore_ascii_case(sign.as_bytes()))
-}
-
-/// Where the word ends that a text begins with: before what cannot stand in a URL. A bracket or a comma can, and goes with
-/// what it follows; so can some quotes, which end a word only where nothing of it can follow.
-pub(super) fn word_end(text: &str) -> usize {
-    let hard = |letter: char| letter.is_whitespace() || letter.is_control() || matches!(letter, '"' | '<' | '>');
-    let soft = |letter: char| matches!(letter, '\'' | '`' | '\\' | '|');
-    let closes = |rest: &str| {
-        let behind = rest.trim_start_matches(PUNCTUATION);
-        behind.chars().next().is_none_or(|letter| hard(letter) || (soft(letter) && behind.len() < rest.len()))
-    };
-    let ends = |(at, letter): &(usize, char)| {
-        hard(*letter) || (soft(*letter) && closes(text.get(at + letter.len_utf8()..).unwrap_or_default()))
-    };
-    text.char_indices().find(ends).map_or(text.len(), |(at, _)| at)
 }
 
 /// What follows `Basic` in a header; other words do too.
@@ -307,7 +291,7 @@ mod tests {
     #[test]
     fn urls_in_urls_end() {
         let shown = redact(&"http://u:SECRET@h/".repeat(100_000)).into_owned();
-        assert_eq!(shown, format!("{}…", "http://h/".repeat(NESTED_URLS_MAX)));
+        assert_eq!(shown, format!("{}…", "http://h/".repeat(NESTED_URLS_MAX).trim_end_matches('/')));
         assert_eq!(redact(&shown), shown);
     }
 
