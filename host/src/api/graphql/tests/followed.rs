@@ -77,6 +77,12 @@ async fn no_event_is_lost_by_a_reader_that_others_outrun() {
 async fn events_are_told_from_the_first_look_on_though_the_database_is_busy() {
     let server = Server::start().await;
     server.made("default:tv").await;
+    let query = "subscription { events(filter: { kinds: [UPDATED] }) { message } }";
+    // One that listens already: what it is told was told to all.
+    let mut witness = server.follow(&local(), query);
+    assert!(witness.next().now_or_never().is_none());
+    server.stir("default:tv", 1).await;
+    next(&mut witness).await;
     let (release, wait) = std::sync::mpsc::channel::<()>();
     let wait = Arc::new(std::sync::Mutex::new(wait));
     let database = server.endpoint.control().host().database().clone();
@@ -93,11 +99,12 @@ async fn events_are_told_from_the_first_look_on_though_the_database_is_busy() {
         });
         busy.recv().await.unwrap();
     }
-    let mut events = server.follow(&local(), "subscription { events(filter: { kinds: [UPDATED] }) { message } }");
+    let mut events = server.follow(&local(), query);
     assert!(events.next().now_or_never().is_none());
     server.stir("default:tv", 1).await;
+    next(&mut witness).await;
     drop(release);
-    assert!(next(&mut events).await["data"]["events"]["message"].as_str().unwrap().starts_with("revision 2 "));
+    assert!(next(&mut events).await["data"]["events"]["message"].as_str().unwrap().starts_with("revision 3 "));
 }
 
 #[tokio::test]
