@@ -15,31 +15,27 @@ use crate::store::files::{FilesError, Storage, keep_component};
 /// The pipeline that is configured.
 #[derive(Debug, Clone)]
 pub struct Configured {
-    /// Names the stream.
-    pub stream_id: String,
-    /// What it is set to, without the components of its stages.
+    /// What it is set to, without the components of its stages: a configuration names their files.
     pub settings: Settings,
-    /// Files of components, by kind, instead of the bundled ones.
-    pub components: BTreeMap<&'static str, PathBuf>,
-    /// All of that, checked.
+    /// The settings, checked, with the stream id and the files of components.
     pub pipeline: PipelineConfig,
 }
 
 // === impl Configured ===
 
 impl Configured {
-    /// The settings with the components' files put into a server's store, by whose digests they are named then.
+    /// The stream id, and the settings with the components' files put into a server's store, by whose digests they are named then.
     ///
     /// # Errors
     /// [`FilesError`]: a component's file cannot be read or kept.
     pub async fn kept(mut self, storage: &Storage) -> Result<(String, Settings), FilesError> {
         let Stages { batching, framing, remux_planning } = &mut self.settings.stages;
         for (kind, stage) in STAGE_KINDS.into_iter().zip([batching, framing, remux_planning]) {
-            if let Some(file) = self.components.get(kind) {
+            if let Some(file) = self.pipeline.stages.files.get(kind) {
                 stage.component = Some(keep_component(storage.root(), file).await?);
             }
         }
-        Ok((self.stream_id, self.settings))
+        Ok((self.pipeline.stream_id, self.settings))
     }
 }
 
@@ -48,8 +44,8 @@ pub(super) fn checked(keys: &mut Keys) -> Option<Configured> {
     let (stream_id, settings, components) = read(keys);
     match settings.resolve(&stream_id, None, Caller::Configuration) {
         Ok(mut pipeline) => {
-            pipeline.stages.files.clone_from(&components);
-            Some(Configured { stream_id, settings, components, pipeline })
+            pipeline.stages.files = components;
+            Some(Configured { settings, pipeline })
         }
         Err(problems) => {
             for Problem { path, message } in problems.0 {
