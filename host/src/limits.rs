@@ -8,31 +8,33 @@ mod api;
 mod batch;
 mod control;
 mod exchange;
+mod pipeline;
+mod registry;
 mod settings;
 mod source;
 mod stages;
-mod store;
-mod telemetry;
 mod watchdog;
 
 // Lines that go when the last module that uses such a bound is a crate that names where it is from.
 pub use outboard_base::limits::*;
 pub use outboard_ffmpeg::limits::*;
+pub use outboard_logs::limits::*;
 pub use outboard_media::limits::*;
 pub use outboard_net::limits::*;
 pub use outboard_process::limits::*;
 pub use outboard_stage::limits::*;
+pub use outboard_store::limits::*;
 
 pub use air::*;
 pub use api::*;
 pub use batch::*;
 pub use control::*;
 pub use exchange::*;
+pub use pipeline::*;
+pub use registry::*;
 pub use settings::*;
 pub use source::*;
 pub use stages::*;
-pub use store::*;
-pub use telemetry::*;
 pub use watchdog::*;
 
 #[cfg(test)]

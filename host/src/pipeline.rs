@@ -26,6 +26,7 @@ pub mod release;
 pub mod cause;
 pub mod diary;
 pub mod event;
+pub mod evidence;
 mod folders;
 pub mod host;
 pub mod live;
@@ -35,7 +36,7 @@ pub mod pace;
 pub mod problems;
 pub mod report;
 pub mod status;
-pub mod timeline;
+
 pub mod watch;
 
 use std::sync::Arc;

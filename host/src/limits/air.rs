@@ -92,3 +92,5 @@ pub const AMF_VALUES_MAX: usize = 512;
 
 /// Bytes of a receiver ffmpeg's stderr that are kept for the error: its end.
 pub const AIR_STDERR_BYTES: usize = 2048;
+/// Lines that the ffmpeg of a destination may write to the log in a minute; the rest is counted.
+pub const FFMPEG_LOG_LINES_PER_MINUTE: u32 = 30;

@@ -8,8 +8,6 @@ use crate::backoff::Schedule;
 
 /// Events of a pipeline that a listener may be behind; then it loses the oldest.
 pub const PIPELINE_EVENTS_WAITING: usize = 512;
-/// Steps of batches that a listener may be behind; then it loses the oldest.
-pub const BATCH_STEPS_WAITING: usize = 256;
 /// Waits before a pipeline that failed is started again, for ever: 1 s doubling to 60 s. One that ran for 60 s was healthy.
 pub const PIPELINE_AGAIN: Schedule =
     Schedule::doubling(Duration::from_secs(1), Duration::from_secs(60)).healthy_after(Duration::from_secs(60));

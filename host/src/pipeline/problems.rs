@@ -12,7 +12,7 @@ use super::event::Severity;
 use super::exchange::{BreakerState, ExchangeStatus};
 use super::status::{Phase, Stats};
 use crate::limits::DESTINATION_BEHIND_MAX;
-use crate::store::room::NoRoom;
+use crate::room::NoRoom;
 
 /// What a running pipeline is judged by.
 #[derive(Debug, Clone, Copy)]

@@ -40,7 +40,6 @@ mod reader;
 mod reload;
 mod relocate;
 mod retry;
-pub mod segment;
 mod tags;
 mod variables;
 mod variant;

@@ -145,8 +145,8 @@ fn is_back(playlist: &MediaPlaylist, last: Option<&Resume>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::media::segment::Identity;
     use crate::pipeline::source::playlist::parse_media;
-    use crate::pipeline::source::segment::Identity;
 
     fn playlist(from: u64, to: u64, name: &str, ended: bool) -> MediaPlaylist {
         let mut text = format!("#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:{from}\n");

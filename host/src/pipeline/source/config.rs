@@ -6,10 +6,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::segment::{Identity, Segment};
 use crate::limits;
+use crate::media::segment::{Identity, Segment};
 use crate::net::Guard;
-use crate::store::room::Room;
+use crate::room::Room;
 
 /// One source of one pipeline. It holds secrets (URLs, headers), so it has no `Debug`.
 #[derive(Clone)]

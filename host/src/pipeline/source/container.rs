@@ -1,8 +1,8 @@
 //! What the first bytes of a file are: the containers that can be used, or a name for what came instead.
 
 use super::error::FetchError;
-use super::segment::Container;
 use crate::limits::BYTES_BEFORE_SYNC_MAX;
+use crate::media::segment::Container;
 
 /// Bytes that [`sniff`] wants to see unless the file is shorter.
 pub(super) const SNIFF_BYTES: usize = 1024;

@@ -21,10 +21,10 @@ use super::fetch::Http;
 use super::file::{MediaFile, TempFile, Whole};
 use super::playlist::{Key, KeySource, Map};
 use super::retry::Retry;
-use super::segment::Container;
 use super::window::Planned;
 use crate::limits::{INIT_BYTES_MAX, INITS_MAX, KEY_BYTES_MAX, KEYS_MAX, ROOM_PATIENCE, SEGMENT_BYTES_MAX};
-use crate::store::room::Room;
+use crate::media::segment::Container;
+use crate::room::Room;
 
 /// The oldest segment that the playlist still lists.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

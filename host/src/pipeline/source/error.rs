@@ -9,7 +9,7 @@ use url::Url;
 
 use crate::limits::{PLAYLIST_ENTRIES_MAX, REDIRECTS_MAX};
 use crate::net::Denied;
-use crate::store::room::{self, NoRoom};
+use crate::room::{self, NoRoom};
 
 /// Why a source cannot start. Once it runs, faults are retried for ever and told as events instead.
 #[derive(Debug, Error)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::error::FetchError;
-use super::segment::Segment;
+use crate::media::segment::Segment;
 
 /// Which of the two playlists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -170,7 +170,7 @@ pub enum EpochReason {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::room::NoRoom;
+    use crate::room::NoRoom;
 
     #[test]
     fn reasons_read_well() {

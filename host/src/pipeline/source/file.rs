@@ -11,8 +11,8 @@ use tokio::io::AsyncWriteExt;
 use super::container::{SNIFF_BYTES, SNIFF_BYTES_MAX, Start, TS_PACKET, sniff};
 use super::crypt::Chain;
 use super::error::FetchError;
-use super::segment::Container;
 use crate::limits::SEGMENT_WRITE_BYTES;
+use crate::media::segment::Container;
 
 const SUFFIX: &str = ".part";
 static NUMBER: AtomicU64 = AtomicU64::new(0);

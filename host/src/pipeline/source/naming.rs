@@ -9,10 +9,10 @@ use super::deliver::Download;
 use super::download::Fetched;
 use super::error::FetchError;
 use super::event::{Gap, GapReason, SourceEvent, Track};
-use super::segment::{Container, Part, Segment};
 use super::window::Planned;
 use crate::limits::EXTINF_TOLERANCE;
 use crate::media::duration;
+use crate::media::segment::{Container, Part, Segment};
 
 /// Numbers segments in the order of delivery: what was given up takes no number.
 pub(super) struct Naming {

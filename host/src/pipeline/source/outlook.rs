@@ -3,7 +3,7 @@
 
 use super::error::{FetchError, SourceError};
 use super::event::GapReason;
-use crate::store::room;
+use crate::room;
 
 impl SourceError {
     /// True: the source may be there later, as it is. False: another address, token or stream is needed.

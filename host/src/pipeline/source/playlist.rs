@@ -11,8 +11,8 @@ use super::container::describe;
 use super::crypt::BLOCK;
 use super::error::{PlaylistError, redacted};
 use super::reader::Reader;
-use super::segment::{Cue, Identity};
 use super::variables::Variables;
+use crate::media::segment::{Cue, Identity};
 use crate::redact::{plain, steers};
 
 /// A media playlist, normalised.

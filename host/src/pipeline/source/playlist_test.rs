@@ -1,6 +1,6 @@
-use super::super::segment::Cue;
 use super::super::tags::date_us;
 use super::*;
+use crate::media::segment::Cue;
 
 fn parse(text: &str) -> Result<MediaPlaylist, PlaylistError> {
     parse_media(&Url::parse("https://host/live/index.m3u8?token=1").unwrap(), text, None)

@@ -15,12 +15,12 @@ use super::data_uri;
 use super::error::PlaylistError;
 use super::place;
 use super::playlist::{Entry, Key, KeySource, Map, MediaPlaylist};
-use super::segment::Cue;
 use super::tags::{cue, date_us, micros, offset_us};
 use super::variables::Variables;
 use crate::limits::{
     EXTINF_MAX, KEY_FORMATS_MAX, MEDIA_SEQUENCE_MAX, PLAYLIST_ENTRIES_MAX, PLAYLIST_WARNINGS_MAX, TARGET_DURATION_MAX,
 };
+use crate::media::segment::Cue;
 
 /// What has been read so far.
 pub(super) struct Reader<'a> {

@@ -1,7 +1,7 @@
 //! Values of single tags: seconds, date-times, ad markers.
 
 use super::attributes::Attributes;
-use super::segment::Cue;
+use crate::media::segment::Cue;
 
 /// Decimal seconds in microseconds; what cannot be read counts as zero, and a day is the limit.
 pub(super) fn micros(text: &str) -> i64 {

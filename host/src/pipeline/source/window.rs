@@ -17,11 +17,11 @@ use super::config::Resume;
 use super::event::{EpochReason, GapReason};
 use super::place::{Known, Place, by_time, micros, offset, same_address, same_copy, same_listing};
 use super::playlist::{Entry, MediaPlaylist};
-use super::segment::Cue;
 use crate::limits::{
     CATCH_UP_TARGETS, CUES_PER_SEGMENT_MAX, DATERANGES_KNOWN_MAX, LIVE_EDGE_TARGETS, OLD_COPY_TARGETS, RENUMBERED_MAX,
     SEGMENTS_KNOWN_MAX,
 };
+use crate::media::segment::Cue;
 
 /// How far numbers may run ahead over a restart of ours, whose length is not known here.
 const RESUME_AWAY: Duration = Duration::from_secs(24 * 3600);

@@ -1,8 +1,8 @@
 use url::Url;
 
 use super::super::playlist::parse_media;
-use super::super::segment::Identity;
 use super::*;
+use crate::media::segment::Identity;
 
 /// A playlist of 6 s segments, `name` with its number each.
 fn list(sequence: u64, names: &str) -> MediaPlaylist {
