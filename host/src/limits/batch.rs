@@ -13,8 +13,6 @@ pub const PACKET_FACTS_BYTES: usize = 16 * 1024 * 1024;
 
 /// Waits before a source is looked at again whose origin was away when the stream was resumed: 1 s doubling to 15 s.
 pub const SOURCE_AGAIN: Schedule = Schedule::doubling(Duration::from_secs(1), Duration::from_secs(15));
-/// Waits before a live source that ended is looked at again: 1 s doubling to 5 s.
-pub const SOURCE_BACK: Schedule = Schedule::doubling(Duration::from_secs(1), Duration::from_secs(5));
 /// Batches that wait between two steps; they are on disk.
 pub const BATCHES_WAITING: usize = 4;
 /// Events of the source that wait for the batch step.

@@ -15,3 +15,5 @@ pub const DISK_FULL_TRIES: u32 = 3;
 pub const JOURNAL_PATIENCE: Duration = Duration::from_millis(500);
 /// Steps of one pipeline that wait to be journalled while the disk refuses; beyond, the pipeline ends.
 pub const JOURNAL_LATE_MAX: usize = 4096;
+/// A clock that has stood still for this long has run dry: the next batch is held as the first one was.
+pub const AIR_DRY_AFTER: Duration = Duration::from_secs(1);
