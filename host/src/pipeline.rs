@@ -232,7 +232,7 @@ impl Pipeline {
             exchange.shutdown().await;
         }
         for stage in &self.stages {
-            let counts = serde_json::to_string(&stage.face.seated().counters.read()).unwrap_or_default();
+            let counts = serde_json::to_string(&stage.status.current().counters.read()).unwrap_or_default();
             tracing::info!(kind = %stage.kind, %counts, "stage");
         }
         self.status.enter(Phase::Ended);

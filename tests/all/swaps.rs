@@ -26,7 +26,7 @@ mod policy;
 mod rollback;
 
 /// A pipeline's three stages, apart from any pipeline; what they do wrong is kept.
-struct Seats {
+struct Stages {
     batching: Shared<BatchingStage>,
     framing: Shared<FramingStage>,
     remux: Shared<RemuxStage>,
@@ -34,7 +34,7 @@ struct Seats {
     evidence: Arc<Mutex<Vec<Evidence>>>,
 }
 
-impl Seats {
+impl Stages {
     /// With the bundled versions.
     async fn bundled() -> Self {
         Self::with(FailurePolicy::default()).await
@@ -62,7 +62,7 @@ impl Seats {
 
     /// Who decides.
     async fn name(&self, kind: StageKind) -> String {
-        self.swaps.face(kind).await.seated().component.description().name.clone()
+        self.swaps.status_feed(kind).await.current().component.description().name.clone()
     }
 
     fn evidence(&self) -> Vec<Evidence> {

@@ -311,7 +311,7 @@ impl Control {
     /// Ids of the caller's pipelines in which a component decides now.
     pub fn users_of(&self, actor: &Actor, digest: Digest) -> Vec<String> {
         let runs = |entry: &super::entry::Entry| {
-            entry.snapshot().stages().iter().any(|stage| stage.face.seated().component.digest() == digest)
+            entry.snapshot().stages().iter().any(|stage| stage.status.current().component.digest() == digest)
         };
         let entries = self.entries().into_iter().filter(|entry| actor.knows(&entry.id().tenant));
         entries.filter(|entry| entry.swaps().is_some() && runs(entry)).map(|entry| entry.id().to_string()).collect()
@@ -373,7 +373,7 @@ impl Control {
                 continue;
             }
             let Some((_, swaps)) = entry.swaps() else { continue };
-            let runs = swaps.face(kind).await.seated().component.label();
+            let runs = swaps.status_feed(kind).await.current().component.label();
             if runs.name != label.name || runs.digest == label.digest {
                 continue;
             }

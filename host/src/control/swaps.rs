@@ -381,7 +381,7 @@ impl Control {
     /// The version that a stage is set to, by its own account where it runs.
     async fn label(&self, order: &Order) -> ComponentLabel {
         if let Some((_, swaps)) = order.entry.swaps() {
-            return swaps.face(order.kind).await.seated().component.label();
+            return swaps.status_feed(order.kind).await.current().component.label();
         }
         match self
             .load_component(&Asker::of(Some(&order.entry.id().tenant)), order.kind, order.old.component.as_deref())

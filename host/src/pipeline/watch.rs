@@ -16,17 +16,17 @@ use super::problems::{Problem, Signs, problems};
 use super::status::{Stats, Status};
 use crate::metrics::Timings;
 use crate::stage::StageKind;
-use crate::stage::face::{Face, Seated};
+use crate::stage::slot_status::{SlotStatus, SlotStatusFeed};
 use crate::store::journal::BatchProgress;
 use crate::store::room::{NoRoom, Room};
 
-/// A stage in its seat.
+/// A stage of a running pipeline.
 #[derive(Debug, Clone)]
 pub struct RunningStage {
     /// The kind of stage.
     pub kind: StageKind,
-    /// Who sits there.
-    pub face: Arc<Face>,
+    /// The status of its slot: version, counts, probation.
+    pub status: Arc<SlotStatusFeed>,
 }
 
 /// A view of a running pipeline, also after its end. Cheap to clone.
@@ -102,8 +102,8 @@ impl Watch {
     }
 
     /// Changes of who decides, in the order of [`Self::stages`].
-    pub fn stage_changes(&self) -> Vec<watch::Receiver<Seated>> {
-        self.stages.iter().map(|stage| stage.face.changes()).collect()
+    pub fn stage_changes(&self) -> Vec<watch::Receiver<SlotStatus>> {
+        self.stages.iter().map(|stage| stage.status.subscribe()).collect()
     }
 
     /// The stages that decide.

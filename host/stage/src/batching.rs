@@ -20,8 +20,8 @@ use super::occupant::{Occupant, Perform};
 use super::opening::Opening;
 use super::runtime::StageRuntime;
 use super::sandbox::Sandbox;
-use super::seat::{Answer, Seat};
-use super::seated::Seated;
+use super::slot::{Answer, StageSlot};
+use super::swappable::Swappable;
 use crate::limits::{BATCH_SECONDS_MAX, BATCH_SECONDS_MIN};
 pub(super) use ledger::Ledger;
 use serde::{Deserialize, Serialize};
@@ -131,7 +131,7 @@ impl Perform for Batching {
 
 /// One pipeline's batching stage.
 pub struct BatchingStage {
-    seat: Seat<Batching>,
+    slot: StageSlot<Batching>,
     ledger: Ledger,
     /// The host cuts the open batch, because the stage failed in it.
     by_host: bool,
@@ -152,7 +152,7 @@ impl BatchingStage {
         opening: Opening,
         batch_seconds: u32,
     ) -> Result<Self, StageError> {
-        Ok(Self::new(Seat::open(runtime, component, opening).await?, batch_seconds))
+        Ok(Self::new(StageSlot::open(runtime, component, opening).await?, batch_seconds))
     }
 
     /// Like [`open`](Self::open), but a stage that does not open leaves the work to the host and is tried again later: for
@@ -163,12 +163,12 @@ impl BatchingStage {
         opening: Opening,
         batch_seconds: u32,
     ) -> Self {
-        Self::new(Seat::resume(runtime, component, opening).await, batch_seconds)
+        Self::new(StageSlot::resume(runtime, component, opening).await, batch_seconds)
     }
 
-    fn new(seat: Seat<Batching>, batch_seconds: u32) -> Self {
+    fn new(slot: StageSlot<Batching>, batch_seconds: u32) -> Self {
         let seconds = batch_seconds.clamp(BATCH_SECONDS_MIN, BATCH_SECONDS_MAX);
-        Self { seat, ledger: Ledger::new(u64::from(seconds) * 1_000_000), by_host: false, done: Vec::new() }
+        Self { slot, ledger: Ledger::new(u64::from(seconds) * 1_000_000), by_host: false, done: Vec::new() }
     }
 
     /// Takes the next segment; answers the batches that are complete now, oldest first. If the answer is not waited for to
@@ -202,22 +202,22 @@ impl BatchingStage {
     /// told the length before.
     pub fn set_batch_seconds(&mut self, from: u32, to: u32) {
         self.ledger.set_length(u64::from(to.clamp(BATCH_SECONDS_MIN, BATCH_SECONDS_MAX)) * 1_000_000);
-        self.seat.change_settings(|settings| with_length(settings, from, to));
+        self.slot.change_settings(|settings| with_length(settings, from, to));
     }
 
     /// The last snapshot, to be stored with the journal.
     pub fn snapshot(&self) -> Option<&[u8]> {
-        self.seat.snapshot()
+        self.slot.snapshot()
     }
 
     /// What happened so far, by cause.
     pub fn counters(&self) -> &Arc<StageCounters> {
-        self.seat.counters()
+        self.slot.counters()
     }
 
-    /// The component that sits here.
+    /// The component of the version that decides now.
     pub fn component(&self) -> &Arc<StageComponent> {
-        self.seat.component()
+        self.slot.component()
     }
 
     /// Pushes what the stage has not seen. The cuts before a failure stand.
@@ -241,8 +241,8 @@ impl BatchingStage {
 
     /// Where another version takes over that does not know the open batch, it is told all of it.
     async fn push_one(&mut self, segment: Segment) -> Result<(), StageError> {
-        let result = self.seat.call(&self.ledger, Input::Push(segment)).await;
-        if self.seat.take_anew() {
+        let result = self.slot.call(&self.ledger, Input::Push(segment)).await;
+        if self.slot.take_fresh_start() {
             self.ledger.rewind();
             return Ok(());
         }
@@ -251,11 +251,11 @@ impl BatchingStage {
     }
 
     async fn flush_stage(&mut self) -> Result<(), StageError> {
-        let result = self.seat.call(&self.ledger, Input::Flush).await;
-        if self.seat.take_anew() {
+        let result = self.slot.call(&self.ledger, Input::Flush).await;
+        if self.slot.take_fresh_start() {
             self.ledger.rewind();
             self.push_all().await?;
-            let cuts = self.seat.call(&self.ledger, Input::Flush).await?;
+            let cuts = self.slot.call(&self.ledger, Input::Flush).await?;
             self.cut(cuts);
             return Ok(());
         }
@@ -270,21 +270,21 @@ impl BatchingStage {
     }
 
     fn answer(&mut self, result: Result<(), StageError>) -> Answer<Vec<Cut>> {
-        let Answer { failure, .. } = self.seat.answer(result, || ());
+        let Answer { failure, .. } = self.slot.answer(result, || ());
         Answer { value: std::mem::take(&mut self.done), failure }
     }
 }
 
-impl Seated for BatchingStage {
+impl Swappable for BatchingStage {
     type Kind = Batching;
 
-    fn seat(&mut self) -> &mut Seat<Batching> {
-        &mut self.seat
+    fn slot(&mut self) -> &mut StageSlot<Batching> {
+        &mut self.slot
     }
 
     /// After another version took over that knows nothing of the open batch.
-    fn settle_in(&mut self) {
-        if self.seat.take_anew() {
+    fn after_takeover(&mut self) {
+        if self.slot.take_fresh_start() {
             self.ledger.rewind();
         }
     }
@@ -408,8 +408,8 @@ mod tests {
         let mut stage = stage(r#"{"batch_seconds":10}"#, None).await.unwrap();
         own(stage.push(segment(0, 4)).await);
         // Polled once and dropped, as in a `select!` that something else won; the call may have been half done.
-        stage.seat.current().ready("push").await.unwrap();
-        let _ = stage.seat.current().begin("push").unwrap();
+        stage.slot.current().ready("push").await.unwrap();
+        let _ = stage.slot.current().begin("push").unwrap();
         let mut cuts = own(stage.push(segment(1, 4)).await);
         cuts.extend(own(stage.push(segment(2, 4)).await));
         assert_eq!(cuts, [(0, 2, Reason::Length)]);

@@ -44,7 +44,7 @@ pub(super) trait Kind: Send + Sync + Sized + 'static {
     fn answered(_books: &mut Self::Books, _output: &Self::Output) {}
 
     /// What a version began, such as fragments that it sent, is ended by itself where the next one starts from nothing.
-    const KEEPS_FORMER: bool = false;
+    const KEEPS_PREDECESSOR: bool = false;
 
     /// More inputs like those that were recorded: what a version decides of them is asked where too few were recorded.
     fn more(_recorded: &[Taped<Self::Input>]) -> Vec<Self::Input> {

@@ -25,8 +25,8 @@ use super::occupant::{Occupant, Perform};
 use super::opening::Opening;
 use super::runtime::StageRuntime;
 use super::sandbox::Sandbox;
-use super::seat::{Answer, Seat};
-use super::seated::Seated;
+use super::slot::{Answer, StageSlot};
+use super::swappable::Swappable;
 use bytes::Bytes;
 use in_flight::InFlight;
 use outboard_base::Digest;
@@ -65,7 +65,7 @@ pub(super) enum Output {
 impl Kind for Framing {
     const KIND: StageKind = StageKind::Framing;
     const DIVERGES: bool = false;
-    const KEEPS_FORMER: bool = true;
+    const KEEPS_PREDECESSOR: bool = true;
     type Guest = Guest;
     type Input = Input;
     type Output = Output;
@@ -148,7 +148,7 @@ impl Perform for Framing {
 
 /// One pipeline's framing stage.
 pub struct FramingStage {
-    seat: Seat<Framing>,
+    slot: StageSlot<Framing>,
     /// What the version of this digest wants.
     format: Option<(Digest, Format)>,
     in_flight: InFlight,
@@ -164,7 +164,7 @@ impl FramingStage {
         component: Arc<StageComponent>,
         opening: Opening,
     ) -> Result<Self, StageError> {
-        let mut stage = Self::new(Seat::open(runtime, component, opening).await?);
+        let mut stage = Self::new(StageSlot::open(runtime, component, opening).await?);
         stage.ask_format().await?;
         Ok(stage)
     }
@@ -172,122 +172,122 @@ impl FramingStage {
     /// Like [`open`](Self::open), but a stage that does not open is tried again later, and meanwhile original audio goes
     /// on air: for pipelines that were accepted before and must run.
     pub async fn resume(runtime: &StageRuntime, component: Arc<StageComponent>, opening: Opening) -> Self {
-        let mut stage = Self::new(Seat::resume(runtime, component, opening).await);
+        let mut stage = Self::new(StageSlot::resume(runtime, component, opening).await);
         let _ = stage.ask_format().await;
         stage
     }
 
-    fn new(seat: Seat<Framing>) -> Self {
-        Self { seat, format: None, in_flight: InFlight::default() }
+    fn new(slot: StageSlot<Framing>) -> Self {
+        Self { slot, format: None, in_flight: InFlight::default() }
     }
 
     /// The audio that `encode` wants. Until the stage has told, which it does when it is opened: fMP4.
     pub async fn audio_format(&mut self) -> Answer<Format> {
         let result = self.ask_format().await;
-        self.seat.answer(result, || Format::Fmp4)
+        self.slot.answer(result, || Format::Fmp4)
     }
 
     /// A connection was made. By default nothing is said and fragments may follow.
     pub async fn on_connect(&mut self, connection: &Connection) -> Answer<Greeting> {
-        let greeting = self.seat.call(&(), Input::Connect(connection.clone())).await.map(|output| match output {
+        let greeting = self.slot.call(&(), Input::Connect(connection.clone())).await.map(|output| match output {
             Output::Greeting(greeting) => greeting,
             _ => quiet(),
         });
-        self.seat.answer(greeting, quiet)
+        self.slot.answer(greeting, quiet)
     }
 
     /// The messages that send a fragment. By default none: the batch then goes on air with its original audio.
     pub async fn encode(&mut self, fragment: &Fragment, audio: Bytes) -> Answer<Vec<Message>> {
         let input = Input::Encode { fragment: fragment.clone(), audio };
-        self.in_flight.turned(self.seat.turns());
-        let messages = self.seat.call(&(), input).await.map(|output| match output {
+        self.in_flight.note_fresh_starts(self.slot.fresh_starts());
+        let messages = self.slot.call(&(), input).await.map(|output| match output {
             Output::Messages(messages) => messages,
             _ => Vec::new(),
         });
-        self.in_flight.turned(self.seat.turns());
+        self.in_flight.note_fresh_starts(self.slot.fresh_starts());
         if messages.as_ref().is_ok_and(|messages| !messages.is_empty()) {
             self.in_flight.sent(fragment);
         }
-        self.seat.answer(messages, Vec::new)
+        self.slot.answer(messages, Vec::new)
     }
 
     /// What a processor's message means. By default nothing. Where another dialect was swapped in, a reply to what the version
     /// before sent is read by that version.
     pub async fn decode(&mut self, message: Message, now_ms: u64) -> Answer<Vec<Event>> {
-        self.in_flight.turned(self.seat.turns());
-        if let Some(events) = self.ask_former(&message, now_ms).await {
+        self.in_flight.note_fresh_starts(self.slot.fresh_starts());
+        if let Some(events) = self.ask_predecessor(&message, now_ms).await {
             return Answer { value: events, failure: None };
         }
-        let events = self.seat.call(&(), Input::Decode { message, now_ms }).await.map(|output| match output {
+        let events = self.slot.call(&(), Input::Decode { message, now_ms }).await.map(|output| match output {
             Output::Events(events) => events,
             _ => Vec::new(),
         });
         if let Ok(events) = &events {
             self.in_flight.answered(events);
         }
-        self.seat.answer(events, Vec::new)
+        self.slot.answer(events, Vec::new)
     }
 
     /// The events of a message that is about a fragment of the version before, in that version's words.
-    async fn ask_former(&mut self, message: &Message, now_ms: u64) -> Option<Vec<Event>> {
-        if !self.in_flight.is_anything_former() {
-            self.seat.let_former_go();
+    async fn ask_predecessor(&mut self, message: &Message, now_ms: u64) -> Option<Vec<Event>> {
+        if !self.in_flight.awaits_predecessor_replies() {
+            self.slot.drop_predecessor();
             return None;
         }
-        let former = self.seat.former()?;
+        let predecessor = self.slot.predecessor()?;
         let input = Input::Decode { message: message.clone(), now_ms };
-        match Framing::perform(former, &(), &input).await {
-            Ok(Output::Events(events)) if self.in_flight.answered_former(&events) => Some(events),
+        match Framing::perform(predecessor, &(), &input).await {
+            Ok(Output::Events(events)) if self.in_flight.answered_by_predecessor(&events) => Some(events),
             _ => None,
         }
     }
 
     /// The connection is gone; `reason` is the host's sentence.
     pub async fn on_disconnect(&mut self, reason: &str) -> Answer<()> {
-        // What is still wanted is sent again over the next one, by whoever sits here then.
-        self.in_flight = InFlight::after(self.seat.turns());
-        self.seat.let_former_go();
-        let result = self.seat.call(&(), Input::Disconnect(reason.to_owned())).await.map(drop);
-        self.seat.answer(result, || ())
+        // What is still wanted is sent again over the next connection, by the version that is in use then.
+        self.in_flight = InFlight::after(self.slot.fresh_starts());
+        self.slot.drop_predecessor();
+        let result = self.slot.call(&(), Input::Disconnect(reason.to_owned())).await.map(drop);
+        self.slot.answer(result, || ())
     }
 
     /// True once after another version took over that knows nothing of the connection: it is to be greeted again.
     pub fn take_greeting_due(&mut self) -> bool {
-        self.seat.take_anew()
+        self.slot.take_fresh_start()
     }
 
     /// The last snapshot, to be stored with the journal.
     pub fn snapshot(&self) -> Option<&[u8]> {
-        self.seat.snapshot()
+        self.slot.snapshot()
     }
 
     /// What happened so far, by cause.
     pub fn counters(&self) -> &Arc<StageCounters> {
-        self.seat.counters()
+        self.slot.counters()
     }
 
-    /// The component that sits here.
+    /// The component of the version that decides now.
     pub fn component(&self) -> &Arc<StageComponent> {
-        self.seat.component()
+        self.slot.component()
     }
 
     async fn ask_format(&mut self) -> Result<Format, StageError> {
-        let digest = self.seat.component().digest();
+        let digest = self.slot.component().digest();
         match self.format {
             Some((of, format)) if of == digest => return Ok(format),
             _ => {}
         }
-        let format = format_of(self.seat.current()).await?;
+        let format = format_of(self.slot.current()).await?;
         self.format = Some((digest, format));
         Ok(format)
     }
 }
 
-impl Seated for FramingStage {
+impl Swappable for FramingStage {
     type Kind = Framing;
 
-    fn seat(&mut self) -> &mut Seat<Framing> {
-        &mut self.seat
+    fn slot(&mut self) -> &mut StageSlot<Framing> {
+        &mut self.slot
     }
 }
 

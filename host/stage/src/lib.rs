@@ -53,19 +53,19 @@ mod instance_host;
 mod labels;
 mod occupant;
 mod opening;
-mod seat;
-mod seated;
+mod slot;
+mod swappable;
 pub use counters::{StageCounters, StageCounts};
 pub use instance::StageLimits;
 pub use labels::StageLabels;
 pub use opening::{FailurePolicy, Opening};
-pub use seat::Answer;
+pub use slot::Answer;
 
-// another version in the same seat
+// another version in the same slot
 pub mod evidence;
-pub mod face;
 pub mod rehearsal;
 pub mod replay;
+pub mod slot_status;
 pub mod swap;
 pub mod tape;
 

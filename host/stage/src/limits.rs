@@ -113,7 +113,7 @@ pub const BATCH_SEGMENTS_MAX: usize = 512;
 pub const FRAMING_IN_FLIGHT_KEPT: usize = 64;
 /// How long a version of a framing stage is kept after another dialect took over, for the replies to what it sent: longer than a
 /// reply can be waited for.
-pub const FRAMING_FORMER_KEPT: Duration = Duration::from_secs(300);
+pub const FRAMING_PREDECESSOR_KEPT: Duration = Duration::from_secs(300);
 /// Longest name of a Socket.IO event, bytes.
 pub const FRAMING_EVENT_NAME_BYTES_MAX: usize = 128;
 /// Most messages that one call of a framing stage may send.

@@ -1,4 +1,4 @@
-//! One version of a stage in a pipeline's seat: the instance that decides now, the snapshot that the next one starts from.
+//! One version of a stage in a pipeline's slot: the instance that decides now, the snapshot that the next one starts from.
 //!
 //! After each call that was answered well a snapshot is taken. A trap, a limit or an answer that breaks the contract ends
 //! the instance; the next call starts a new one from the last snapshot. A version that keeps failing rests before it is

@@ -22,8 +22,8 @@ use super::occupant::{Occupant, Perform};
 use super::opening::Opening;
 use super::runtime::StageRuntime;
 use super::sandbox::Sandbox;
-use super::seat::{Answer, Seat};
-use super::seated::Seated;
+use super::slot::{Answer, StageSlot};
+use super::swappable::Swappable;
 use std::sync::Arc;
 use wasmtime::Store;
 
@@ -80,7 +80,7 @@ impl Perform for RemuxPlanning {
 
 /// One pipeline's remux-planning stage.
 pub struct RemuxStage {
-    seat: Seat<RemuxPlanning>,
+    slot: StageSlot<RemuxPlanning>,
 }
 
 impl RemuxStage {
@@ -93,43 +93,43 @@ impl RemuxStage {
         component: Arc<StageComponent>,
         opening: Opening,
     ) -> Result<Self, StageError> {
-        Ok(Self { seat: Seat::open(runtime, component, opening).await? })
+        Ok(Self { slot: StageSlot::open(runtime, component, opening).await? })
     }
 
     /// Like [`open`](Self::open), but a stage that does not open is tried again later, and meanwhile original audio goes
     /// on air: for pipelines that were accepted before and must run.
     pub async fn resume(runtime: &StageRuntime, component: Arc<StageComponent>, opening: Opening) -> Self {
-        Self { seat: Seat::resume(runtime, component, opening).await }
+        Self { slot: StageSlot::resume(runtime, component, opening).await }
     }
 
     /// The plan for one batch.
     pub async fn plan(&mut self, facts: &Facts) -> Answer<RemuxPlan> {
-        let result = self.seat.call(&(), facts.clone()).await;
+        let result = self.slot.call(&(), facts.clone()).await;
         let note = result.as_ref().err().map(|error| clipped(error.to_string()));
-        self.seat.answer(result, || original(facts, note.unwrap_or_default()))
+        self.slot.answer(result, || original(facts, note.unwrap_or_default()))
     }
 
     /// The last snapshot, to be stored with the journal.
     pub fn snapshot(&self) -> Option<&[u8]> {
-        self.seat.snapshot()
+        self.slot.snapshot()
     }
 
     /// What happened so far, by cause.
     pub fn counters(&self) -> &Arc<StageCounters> {
-        self.seat.counters()
+        self.slot.counters()
     }
 
-    /// The component that sits here.
+    /// The component of the version that decides now.
     pub fn component(&self) -> &Arc<StageComponent> {
-        self.seat.component()
+        self.slot.component()
     }
 }
 
-impl Seated for RemuxStage {
+impl Swappable for RemuxStage {
     type Kind = RemuxPlanning;
 
-    fn seat(&mut self) -> &mut Seat<RemuxPlanning> {
-        &mut self.seat
+    fn slot(&mut self) -> &mut StageSlot<RemuxPlanning> {
+        &mut self.slot
     }
 }
 

@@ -6,15 +6,15 @@
 use super::batching::BatchingStage;
 use super::component::StageComponent;
 use super::error::StageError;
-use super::face::{Face, Trial};
 use super::framing::FramingStage;
 use super::kind::StageKind;
 use super::occupant::{Perform, Recipe};
 use super::opening::FailurePolicy;
 use super::rehearsal::{Rehearsal, Unfit, rehearse};
 use super::remux::RemuxStage;
-use super::seat::{Candidate, Seat};
-use super::seated::Seated;
+use super::slot::{Candidate, StageSlot};
+use super::slot_status::{ProbationStatus, SlotStatusFeed};
+use super::swappable::Swappable;
 use super::tape::{RECORDING_FORMAT, Recording, written};
 use std::fmt;
 use std::sync::Arc;
@@ -51,10 +51,10 @@ pub struct CutOver {
     /// How long no call could be made.
     pub took: Duration,
     /// The probation, to be followed.
-    pub trial: watch::Receiver<Trial>,
+    pub probation: watch::Receiver<ProbationStatus>,
 }
 
-/// A version that is wanted in a stage's seat.
+/// A version that is wanted in a stage's slot.
 #[derive(Debug, Clone)]
 pub struct Wanted {
     /// The component.
@@ -88,9 +88,9 @@ impl Swaps {
         Self { batching, framing, remux, wake: Arc::new(wake) }
     }
 
-    /// What is seen of a stage's seat.
-    pub async fn face(&self, kind: StageKind) -> Arc<Face> {
-        of!(self, kind, stage => stage.lock().await.seat().face().clone())
+    /// What is seen of a stage's slot.
+    pub async fn status_feed(&self, kind: StageKind) -> Arc<SlotStatusFeed> {
+        of!(self, kind, stage => stage.lock().await.slot().status_feed().clone())
     }
 
     /// Gives a version the running one's last inputs, apart from live media.
@@ -98,8 +98,8 @@ impl Swaps {
     /// # Errors
     /// [`Unfit`] with the evidence.
     pub async fn rehearse(&self, kind: StageKind, wanted: &Wanted) -> Result<Rehearsal, Box<Unfit>> {
-        // The seat is let go of first: live calls go on meanwhile.
-        let rehearsal = of!(self, kind, stage => rehearsed(stage.lock().await.seat(), wanted));
+        // The slot is let go of first: live calls go on meanwhile.
+        let rehearsal = of!(self, kind, stage => rehearsed(stage.lock().await.slot(), wanted));
         rehearsal.await.map_err(Box::new)
     }
 
@@ -117,8 +117,8 @@ impl Swaps {
     pub async fn roll_back(&self, kind: StageKind, reason: String) -> bool {
         let back = of!(self, kind, stage => {
             let mut stage = stage.lock().await;
-            let back = stage.seat().roll_back(reason);
-            stage.settle_in();
+            let back = stage.slot().roll_back(reason);
+            stage.after_takeover();
             back
         });
         self.wake_for(kind);
@@ -127,12 +127,12 @@ impl Swaps {
 
     /// Who goes on where a stage fails, from now on.
     pub async fn set_on_failure(&self, kind: StageKind, policy: FailurePolicy) {
-        of!(self, kind, stage => stage.lock().await.seat().set_on_failure(policy));
+        of!(self, kind, stage => stage.lock().await.slot().set_on_failure(policy));
     }
 
     /// A stage's last calls.
     pub async fn recording(&self, kind: StageKind) -> Recording {
-        of!(self, kind, stage => recording(stage.lock().await.seat()))
+        of!(self, kind, stage => recording(stage.lock().await.slot()))
     }
 
     /// The processor may have to be greeted by another version.
@@ -149,50 +149,50 @@ impl fmt::Debug for Swaps {
     }
 }
 
-async fn cut_over<S: Seated>(shared: &Shared<S>, wanted: &Wanted) -> Result<CutOver, StageError> {
-    let candidate = begun(shared.lock().await.seat(), wanted);
+async fn cut_over<S: Swappable>(shared: &Shared<S>, wanted: &Wanted) -> Result<CutOver, StageError> {
+    let candidate = begun(shared.lock().await.slot(), wanted);
     let candidate = candidate.await?;
     let mut stage = shared.lock().await;
     let began = Instant::now();
-    let trial = stage.seat().cut_over(candidate).await?;
-    stage.settle_in();
-    Ok(CutOver { took: began.elapsed(), trial })
+    let probation = stage.slot().cut_over(candidate).await?;
+    stage.after_takeover();
+    Ok(CutOver { took: began.elapsed(), probation })
 }
 
-fn recipe<K: Perform>(seat: &Seat<K>, wanted: &Wanted) -> Recipe {
-    Recipe { component: wanted.component.clone(), settings: wanted.settings.clone(), ..seat.recipe().clone() }
+fn recipe<K: Perform>(slot: &StageSlot<K>, wanted: &Wanted) -> Recipe {
+    Recipe { component: wanted.component.clone(), settings: wanted.settings.clone(), ..slot.recipe().clone() }
 }
 
-/// Takes what a rehearsal needs at once; the seat is free again when this returns.
+/// Takes what a rehearsal needs at once; the slot is free again when this returns.
 fn rehearsed<K: Perform>(
-    seat: &Seat<K>,
+    slot: &StageSlot<K>,
     wanted: &Wanted,
 ) -> futures_util::future::BoxFuture<'static, Result<Rehearsal, Unfit>> {
     let (candidate, running, tape, witness) =
-        (recipe(seat, wanted), seat.recipe().clone(), seat.tape(), seat.witness().clone());
-    let state = (seat.snapshot().map(<[u8]>::to_vec), wanted.fresh);
+        (recipe(slot, wanted), slot.recipe().clone(), slot.tape(), slot.witness().clone());
+    let state = (slot.snapshot().map(<[u8]>::to_vec), wanted.fresh);
     Box::pin(async move { rehearse::<K>(&candidate, &running, &tape, state, &witness).await })
 }
 
-/// Starts an instance of what is wanted; the seat is free again when this returns.
+/// Starts an instance of what is wanted; the slot is free again when this returns.
 fn begun<K: Perform>(
-    seat: &Seat<K>,
+    slot: &StageSlot<K>,
     wanted: &Wanted,
 ) -> futures_util::future::BoxFuture<'static, Result<Candidate<K>, StageError>> {
-    let (recipe, fresh, probation) = (recipe(seat, wanted), wanted.fresh, wanted.probation);
+    let (recipe, fresh, probation) = (recipe(slot, wanted), wanted.fresh, wanted.probation);
     Box::pin(async move {
         let instance = recipe.begin::<K>().await?;
         Ok(Candidate { recipe, instance, fresh, probation })
     })
 }
 
-fn recording<K: Perform>(seat: &Seat<K>) -> Recording {
-    let recipe = seat.recipe();
+fn recording<K: Perform>(slot: &StageSlot<K>) -> Recording {
+    let recipe = slot.recipe();
     Recording {
         format: RECORDING_FORMAT,
         kind: K::KIND,
         component: recipe.component.label(),
         settings: recipe.settings.clone(),
-        calls: written::<K>(&seat.tape()),
+        calls: written::<K>(&slot.tape()),
     }
 }

@@ -15,8 +15,8 @@ use crate::pipeline::Watch;
 use crate::pipeline::event::{EventKind, Severity};
 use crate::pipeline::load::stage_settings;
 use crate::settings::{Stage, key};
-use crate::stage::face::{Trial, TrialEnd};
 use crate::stage::rehearsal::Rehearsal;
+use crate::stage::slot_status::{ProbationEnd, ProbationStatus};
 use crate::stage::swap::{Swaps, Wanted};
 use crate::unix_time::now_ms;
 
@@ -102,7 +102,7 @@ impl Carrier {
         let id = self.order.entry.id().clone();
         let what = told::cut_over(&self.row.swap, self.anew);
         self.control.tell_stage(&id, EventKind::StageSwapped, Severity::Info, what).await;
-        self.probation(run, cut.trial, &swaps, (&watch, before)).await
+        self.probation(run, cut.probation, &swaps, (&watch, before)).await
     }
 
     /// Gives the version the recorded inputs, and looks at what it would do to the air. `Err`: the swap goes no further.
@@ -151,7 +151,7 @@ impl Carrier {
     async fn probation(
         &mut self,
         run: u64,
-        mut trial: watch::Receiver<Trial>,
+        mut trial: watch::Receiver<ProbationStatus>,
         swaps: &Swaps,
         (watch, before): (&Watch, Before),
     ) -> Ended {
@@ -173,11 +173,11 @@ impl Carrier {
                 self.step(SwapStep::Batch, Duration::ZERO, Some(format!("{} of {}", now.done, now.wanted))).await;
             }
             match now.end {
-                Some(TrialEnd::Passed) => {
+                Some(ProbationEnd::Passed) => {
                     self.step(SwapStep::Passed, Duration::ZERO, None).await;
                     return Ended::done(None);
                 }
-                Some(TrialEnd::RolledBack { reason, evidence }) => {
+                Some(ProbationEnd::RolledBack { reason, evidence }) => {
                     if let Err(error) = self.restore_settings().await {
                         tracing::error!(
                             error,

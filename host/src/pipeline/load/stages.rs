@@ -71,7 +71,7 @@ impl Stages {
         let swaps = self.swaps(None);
         let mut running = Vec::new();
         for kind in StageKind::ALL {
-            running.push(RunningStage { kind, face: swaps.face(kind).await });
+            running.push(RunningStage { kind, status: swaps.status_feed(kind).await });
         }
         running
     }

@@ -1,22 +1,22 @@
-//! A pipeline's seat for a stage: the version that decides now, and the one that takes over when it fails.
+//! A pipeline's slot for one stage: holds the version that decides now and the one that takes over when it fails.
 //!
-//! A new version is cut over between two calls ([`Seat::cut_over`]) and is on probation for some batches: the old one is
-//! given every input too, so that it can answer the very call in which the new one fails, and take over again. After
-//! the probation the old version is kept as a recipe. Each call comes back with an answer or with the reason why there is
-//! none; who then answers is the kind's affair.
+//! A new version takes over between two calls ([`StageSlot::cut_over`]) and is then on probation for some batches. During
+//! the probation the old version gets every input too, so that it can answer the call in which the new version fails, and
+//! take over again. After the probation only the old version's recipe is kept. Each call returns an answer, or the reason
+//! why there is none; the caller ([`BatchingStage`](super::BatchingStage), …) then answers with the host's default.
 
 use super::calls::Taped;
 use super::component::StageComponent;
 use super::counters::StageCounters;
 use super::error::StageError;
 use super::evidence::Witness;
-use super::face::{Face, Seated, Trial, TrialEnd};
 use super::failure;
 use super::instance::Instance;
 use super::kind::ComponentLabel;
 use super::occupant::{Occupant, Perform, Recipe};
 use super::opening::{FailurePolicy, Opening};
 use super::runtime::StageRuntime;
+use super::slot_status::{ProbationEnd, ProbationStatus, SlotStatus, SlotStatusFeed};
 use super::tape::Tape;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,60 +26,61 @@ use tokio::time::Instant;
 /// The answer to a call: the stage's own, or the host's default with the reason.
 #[derive(Debug)]
 pub struct Answer<T> {
-    /// What to do.
+    /// The decision that the caller carries out.
     pub value: T,
-    /// Why the host's default answered; absent if the stage did.
+    /// Why the host's default answered; `None` if the stage answered.
     pub failure: Option<StageError>,
 }
 
 impl<T> Answer<T> {
-    /// Whether the host's default answered.
+    /// True if the host's default answered.
     pub fn is_default(&self) -> bool {
         self.failure.is_some()
     }
 }
 
-/// A version that is ready to be cut over to: an instance was started, which waits to be opened.
+/// A version that is ready for a cut-over: its instance is started and not opened yet.
 pub(super) struct Candidate<K: Perform> {
     pub(super) recipe: Recipe,
     pub(super) instance: Instance<K::Guest>,
-    /// It starts from nothing, not from the running version's state.
+    /// True: the version starts without the running version's state.
     pub(super) fresh: bool,
-    /// Batches of its probation.
+    /// Length of its probation, in batches.
     pub(super) probation: u32,
 }
 
-/// The old version, beside the new one.
+/// A probation in progress: the old version runs beside the new one.
 struct Probation<K: Perform> {
     old: Occupant<K>,
     fresh: bool,
-    /// The old version is not where the new one is; taking over, it starts from nothing.
+    /// The old version's state differs from the new one's; if it takes over, it starts without state.
     behind: bool,
-    trial: Trial,
-    report: watch::Sender<Trial>,
+    status: ProbationStatus,
+    report: watch::Sender<ProbationStatus>,
 }
 
-pub(super) struct Seat<K: Perform> {
+/// A pipeline's slot for one stage of the kind `K`.
+pub(super) struct StageSlot<K: Perform> {
     current: Occupant<K>,
     probation: Option<Probation<K>>,
     previous: Option<Recipe>,
     on_failure: FailurePolicy,
     witness: Witness,
     tape: Tape<K>,
-    face: Arc<Face>,
-    /// Whoever sits here now knows nothing of what was before.
-    anew: bool,
-    /// Who sat here before somebody took the seat anew: it alone understands what comes back to it.
-    former: Option<Occupant<K>>,
-    /// How often somebody took the seat anew.
-    turns: u64,
+    status_feed: Arc<SlotStatusFeed>,
+    /// The current version started without state and was not told yet what is open; see [`Self::take_fresh_start`].
+    fresh_start: bool,
+    /// The version before the last fresh start: only it understands the replies to what it sent.
+    predecessor: Option<Occupant<K>>,
+    /// How many versions took over without state.
+    fresh_starts: u64,
 }
 
-impl<K: Perform> Seat<K> {
+impl<K: Perform> StageSlot<K> {
     /// Opens the first instance.
     ///
     /// # Errors
-    /// Whatever kept the stage from opening; the caller decides what that means.
+    /// The [`StageError`] that kept the stage from opening.
     pub(super) async fn open(
         runtime: &StageRuntime,
         component: Arc<StageComponent>,
@@ -90,7 +91,7 @@ impl<K: Perform> Seat<K> {
         Ok(Self::new(occupant, opening))
     }
 
-    /// Opens the first instance if it can; else the host's defaults answer until a later start succeeds.
+    /// Opens the first instance. If that fails, the host's defaults answer until a later start succeeds.
     pub(super) async fn resume(runtime: &StageRuntime, component: Arc<StageComponent>, opening: Opening) -> Self {
         let recipe = Recipe::new(runtime, component, &opening);
         let occupant = Occupant::resume(recipe, opening.state.clone()).await;
@@ -100,11 +101,11 @@ impl<K: Perform> Seat<K> {
     fn new(current: Occupant<K>, opening: Opening) -> Self {
         let recipe = current.recipe();
         let previous = opening.previous.map(|(component, settings)| Recipe { component, settings, ..recipe.clone() });
-        let face = Arc::new(Face::new(Seated {
+        let status_feed = Arc::new(SlotStatusFeed::new(SlotStatus {
             component: current.component().clone(),
             counters: current.counters().clone(),
             previous: previous.as_ref().map(|recipe| recipe.component.label()),
-            trial: None,
+            probation: None,
             fell_back: None,
             stop: None,
         }));
@@ -117,10 +118,10 @@ impl<K: Perform> Seat<K> {
             on_failure,
             witness,
             tape,
-            face,
-            anew: false,
-            former: None,
-            turns: 0,
+            status_feed,
+            fresh_start: false,
+            predecessor: None,
+            fresh_starts: 0,
         }
     }
 
@@ -132,17 +133,17 @@ impl<K: Perform> Seat<K> {
         self.current.counters()
     }
 
-    /// What is seen of it from outside.
-    pub(super) fn face(&self) -> &Arc<Face> {
-        &self.face
+    /// Publishes the slot's status to API and metrics.
+    pub(super) fn status_feed(&self) -> &Arc<SlotStatusFeed> {
+        &self.status_feed
     }
 
-    /// The last snapshot: what a restart or another version goes on from.
+    /// The last snapshot, from which a restart or another version resumes.
     pub(super) fn snapshot(&self) -> Option<&[u8]> {
         self.current.snapshot()
     }
 
-    /// How the version that sits here is started.
+    /// How instances of the current version are started.
     pub(super) fn recipe(&self) -> &Recipe {
         self.current.recipe()
     }
@@ -152,40 +153,43 @@ impl<K: Perform> Seat<K> {
         self.tape.calls()
     }
 
-    /// Where evidence goes.
+    /// Receives the evidence of failures.
     pub(super) fn witness(&self) -> &Witness {
         &self.witness
     }
 
-    /// True once after somebody took this seat who knows nothing of what was before.
-    pub(super) fn take_anew(&mut self) -> bool {
-        std::mem::take(&mut self.anew)
+    /// True once after a version took over without state: it must be told what is open.
+    pub(super) fn take_fresh_start(&mut self) -> bool {
+        std::mem::take(&mut self.fresh_start)
     }
 
-    /// Who sat here before somebody took the seat anew, where the kind keeps it ([`KEEPS_FORMER`](super::calls::Kind::KEEPS_FORMER)).
-    pub(super) fn former(&mut self) -> Option<&mut Occupant<K>> {
+    /// The version before the last fresh start, if the kind keeps it ([`KEEPS_PREDECESSOR`](super::calls::Kind::KEEPS_PREDECESSOR)).
+    pub(super) fn predecessor(&mut self) -> Option<&mut Occupant<K>> {
         match &mut self.probation {
-            Some(probation) if probation.fresh && K::KEEPS_FORMER => Some(&mut probation.old),
-            _ => self.former.as_mut(),
+            Some(probation) if probation.fresh && K::KEEPS_PREDECESSOR => Some(&mut probation.old),
+            _ => self.predecessor.as_mut(),
         }
     }
 
-    /// Nothing comes back any more to who sat here before.
-    pub(super) fn let_former_go(&mut self) {
-        self.former = None;
+    /// Drops the version before the last fresh start: no replies to it are expected any more.
+    pub(super) fn drop_predecessor(&mut self) {
+        self.predecessor = None;
     }
 
-    /// How often somebody took the seat anew.
-    pub(super) fn turns(&self) -> u64 {
-        self.turns
+    /// How many versions took over without state since the slot was opened.
+    pub(super) fn fresh_starts(&self) -> u64 {
+        self.fresh_starts
     }
 
-    /// The version that sits here, for calls that change nothing and are not kept.
+    /// The current version, for calls that change no state and are not recorded.
     pub(super) fn current(&mut self) -> &mut Occupant<K> {
         &mut self.current
     }
 
-    /// Makes a call: by the version that sits here; where that fails, by the one before it.
+    /// Makes a call to the current version; if it fails, to the previous one.
+    ///
+    /// # Errors
+    /// The current version's [`StageError`], if no other version could answer.
     pub(super) async fn call(&mut self, books: &K::Books, input: K::Input) -> Result<K::Output, StageError> {
         let (input, began) = (Arc::new(input), Instant::now());
         let result = K::perform(&mut self.current, books, &input).await;
@@ -200,7 +204,7 @@ impl<K: Perform> Seat<K> {
         }
     }
 
-    /// The stage's answer, or the default in its place.
+    /// Wraps a result: the stage's answer, or `default` with the reason; counts defaults.
     pub(super) fn answer<T>(&self, result: Result<T, StageError>, default: impl FnOnce() -> T) -> Answer<T> {
         match result {
             Ok(value) => Answer { value, failure: None },
@@ -213,12 +217,15 @@ impl<K: Perform> Seat<K> {
 
     // --- probation ---
 
-    /// Lets another version decide from the next call on. Where it cannot open, nothing changes.
+    /// Makes another version decide from the next call on. If it fails to open, nothing changes.
     ///
     /// # Errors
     /// [`StageError`] of `open` or `snapshot`, such as a state that it cannot read; [`StageError::Host`] while another
     /// version is on probation.
-    pub(super) async fn cut_over(&mut self, candidate: Candidate<K>) -> Result<watch::Receiver<Trial>, StageError> {
+    pub(super) async fn cut_over(
+        &mut self,
+        candidate: Candidate<K>,
+    ) -> Result<watch::Receiver<ProbationStatus>, StageError> {
         if self.probation.is_some() {
             let reason = "another version is on probation".to_owned();
             return Err(StageError::Host { call: "open", reason });
@@ -227,22 +234,22 @@ impl<K: Perform> Seat<K> {
         let state = self.current.snapshot().filter(|_| !fresh).map(<[u8]>::to_vec);
         let new = Occupant::open_with(recipe, instance, state).await?;
         let old = std::mem::replace(&mut self.current, new);
-        (self.anew, self.former) = (fresh, None);
-        self.turns += u64::from(fresh);
-        let trial = Trial { done: 0, wanted: probation.max(1), different: 0, end: None };
-        let (report, followed) = watch::channel(trial.clone());
-        self.probation = Some(Probation { old, fresh, behind: fresh && K::DIVERGES, trial, report });
-        self.face.change(|seated| seated.fell_back = None);
-        self.show();
+        (self.fresh_start, self.predecessor) = (fresh, None);
+        self.fresh_starts += u64::from(fresh);
+        let status = ProbationStatus { done: 0, wanted: probation.max(1), different: 0, end: None };
+        let (report, followed) = watch::channel(status.clone());
+        self.probation = Some(Probation { old, fresh, behind: fresh && K::DIVERGES, status, report });
+        self.status_feed.change(|status| status.fell_back = None);
+        self.publish();
         Ok(followed)
     }
 
-    /// Another policy from now on.
+    /// Sets what happens when a version fails after its probation; applies to the next failure.
     pub(super) fn set_on_failure(&mut self, policy: FailurePolicy) {
         self.on_failure = policy;
     }
 
-    /// Changes the settings of every version here, where `change` answers others; they count from the next call on.
+    /// Replaces the settings of every version for which `change` returns new ones; they apply from the next call on.
     pub(super) fn change_settings(&mut self, change: impl Fn(&str) -> Option<String>) {
         self.current.change_settings(&change);
         if let Some(probation) = &mut self.probation {
@@ -255,20 +262,20 @@ impl<K: Perform> Seat<K> {
         }
     }
 
-    /// Takes a version on probation back; false: none is.
+    /// Ends a probation by returning to the old version. False: no version is on probation.
     pub(super) fn roll_back(&mut self, reason: String) -> bool {
         let Some(probation) = self.probation.take() else { return false };
-        self.take_over(probation, TrialEnd::RolledBack { reason, evidence: None });
+        self.take_over(probation, ProbationEnd::RolledBack { reason, evidence: None });
         true
     }
 
-    /// Gives the old version what the new one was given, and counts the batches of the probation.
+    /// Passes the new version's input to the old one as well, compares the answers, and counts the probation's batches.
     async fn shadow(&mut self, books: &K::Books, input: &Arc<K::Input>, output: &K::Output) {
         let Some(probation) = &mut self.probation else { return };
         if !probation.behind {
             let same = K::perform(&mut probation.old, books, input).await.is_ok_and(|old| old == *output);
             if !same {
-                probation.trial.different += 1;
+                probation.status.different += 1;
                 if K::DIVERGES {
                     probation.old.forget();
                     probation.behind = true;
@@ -278,20 +285,20 @@ impl<K: Perform> Seat<K> {
         if !K::is_batch(input, output) {
             return;
         }
-        probation.trial.done += 1;
-        if probation.trial.done < probation.trial.wanted {
-            probation.report.send_replace(probation.trial.clone());
-            self.show();
+        probation.status.done += 1;
+        if probation.status.done < probation.status.wanted {
+            probation.report.send_replace(probation.status.clone());
+            self.publish();
         } else if let Some(mut probation) = self.probation.take() {
-            probation.trial.end = Some(TrialEnd::Passed);
-            probation.report.send_replace(probation.trial);
+            probation.status.end = Some(ProbationEnd::Passed);
+            probation.report.send_replace(probation.status);
             self.previous = Some(probation.old.recipe().clone());
-            self.former = (probation.fresh && K::KEEPS_FORMER).then_some(probation.old);
-            self.show();
+            self.predecessor = (probation.fresh && K::KEEPS_PREDECESSOR).then_some(probation.old);
+            self.publish();
         }
     }
 
-    /// Somebody else answers the call that failed, if there is anybody.
+    /// Handles a failed call: reports it, and lets the previous version answer where probation or policy say so.
     async fn failed(
         &mut self,
         books: &K::Books,
@@ -302,28 +309,28 @@ impl<K: Perform> Seat<K> {
         let answered = !error.ends_instance();
         if let Some(mut probation) = self.probation.take() {
             let old = match probation.behind {
-                // It is asked again by whoever keeps the books, for all that it missed.
+                // The caller calls it again with everything that it missed.
                 true => Err(error.clone()),
                 false => K::perform(&mut probation.old, books, input).await,
             };
             if answered && old.is_err() && !probation.behind {
-                // Both refuse it: no reason to go back.
+                // Both versions reject the input, so a roll-back would not help.
                 self.probation = Some(probation);
                 return Err(error);
             }
-            let evidence = self.testify(input, &error, took);
-            self.take_over(probation, TrialEnd::RolledBack { reason: error.to_string(), evidence: Some(evidence) });
+            let evidence = self.report_failure(input, &error, took);
+            self.take_over(probation, ProbationEnd::RolledBack { reason: error.to_string(), evidence: Some(evidence) });
             return old;
         }
         if answered || !error.is_guests_doing() {
             return Err(error);
         }
-        let evidence = self.testify(input, &error, took);
+        let evidence = self.report_failure(input, &error, took);
         match (self.on_failure, self.previous.take()) {
             (FailurePolicy::Previous, Some(recipe)) => self.fall_back(recipe, books, input, error, evidence).await,
             (FailurePolicy::Stop, previous) => {
                 self.previous = previous;
-                self.face.change(|seated| seated.stop = Some(error.to_string()));
+                self.status_feed.change(|status| status.stop = Some(error.to_string()));
                 Err(error)
             }
             (_, previous) => {
@@ -333,7 +340,7 @@ impl<K: Perform> Seat<K> {
         }
     }
 
-    /// The version before goes on from the state of the one that failed, or from nothing where it cannot read that.
+    /// Replaces the failed version by the previous one: with its state, or without state if it cannot read that.
     async fn fall_back(
         &mut self,
         recipe: Recipe,
@@ -345,38 +352,39 @@ impl<K: Perform> Seat<K> {
         let state = self.current.snapshot().map(<[u8]>::to_vec);
         let opened = match Occupant::open(recipe.clone(), state).await {
             Err(refused) if refused.is_unreadable_state() => {
-                self.anew = true;
+                self.fresh_start = true;
                 Occupant::open(recipe, None).await
             }
             opened => opened,
         };
         let Ok(old) = opened else { return Err(error) };
         self.current = old;
-        self.show();
+        self.publish();
         let fell_back = Some((error.to_string(), evidence));
-        self.face.change(|seated| seated.fell_back = fell_back);
-        if self.anew && K::DIVERGES {
+        self.status_feed.change(|status| status.fell_back = fell_back);
+        if self.fresh_start && K::DIVERGES {
             return Err(error);
         }
         K::perform(&mut self.current, books, input).await
     }
 
-    fn take_over(&mut self, probation: Probation<K>, end: TrialEnd) {
-        let Probation { old, fresh, behind, mut trial, report } = probation;
+    /// Ends a probation: the old version becomes the current one again.
+    fn take_over(&mut self, probation: Probation<K>, end: ProbationEnd) {
+        let Probation { old, fresh, behind, mut status, report } = probation;
         let new = std::mem::replace(&mut self.current, old);
-        self.former = (fresh && K::KEEPS_FORMER).then_some(new);
-        self.turns += u64::from(fresh);
-        self.anew = fresh || behind;
-        trial.end = Some(end);
-        report.send_replace(trial);
-        self.show();
+        self.predecessor = (fresh && K::KEEPS_PREDECESSOR).then_some(new);
+        self.fresh_starts += u64::from(fresh);
+        self.fresh_start = fresh || behind;
+        status.end = Some(end);
+        report.send_replace(status);
+        self.publish();
     }
 
-    /// Keeps evidence of a call that failed; answers its id.
-    fn testify(&self, input: &Arc<K::Input>, error: &StageError, took: Duration) -> String {
+    /// Reports a failed call; returns the id of its evidence.
+    fn report_failure(&self, input: &Arc<K::Input>, error: &StageError, took: Duration) -> String {
         let mut calls = self.tape.calls();
         if calls.last().is_none_or(|last| !Arc::ptr_eq(&last.input, input)) {
-            // It is too large for the tape, but it is what the evidence is about.
+            // The failed call must be in the evidence, even if it was too large to be recorded.
             calls.push(Taped { input: input.clone(), took });
         }
         let (id, making) = failure::evidence(&self.current, calls, error, took);
@@ -384,13 +392,14 @@ impl<K: Perform> Seat<K> {
         id
     }
 
-    fn show(&self) {
+    /// Publishes the slot's status.
+    fn publish(&self) {
         let label = |recipe: &Recipe| -> ComponentLabel { recipe.component.label() };
-        self.face.change(|seated| {
-            seated.component = self.current.component().clone();
-            seated.counters = self.current.counters().clone();
-            seated.trial = self.probation.as_ref().map(|probation| probation.trial.clone());
-            seated.previous = match &self.probation {
+        self.status_feed.change(|status| {
+            status.component = self.current.component().clone();
+            status.counters = self.current.counters().clone();
+            status.probation = self.probation.as_ref().map(|probation| probation.status.clone());
+            status.previous = match &self.probation {
                 Some(probation) => Some(label(probation.old.recipe())),
                 None => self.previous.as_ref().map(label),
             };
