@@ -16,11 +16,11 @@ use super::contract::exports::batching::Guest;
 use super::counters::StageCounters;
 use super::error::StageError;
 use super::kind::StageKind;
-use super::occupant::{Occupant, Perform};
 use super::opening::Opening;
 use super::runtime::StageRuntime;
 use super::sandbox::Sandbox;
 use super::slot::{Answer, StageSlot};
+use super::supervised_instance::{CallableStage, SupervisedInstance};
 use super::swappable::Swappable;
 use crate::limits::{BATCH_SECONDS_MAX, BATCH_SECONDS_MIN};
 pub(super) use ledger::Ledger;
@@ -100,30 +100,34 @@ impl Kind for Batching {
     }
 }
 
-impl Perform for Batching {
-    async fn perform(occupant: &mut Occupant<Self>, books: &Ledger, input: &Input) -> Result<Vec<Cut>, StageError> {
+impl CallableStage for Batching {
+    async fn perform_call(
+        supervised: &mut SupervisedInstance<Self>,
+        books: &Ledger,
+        input: &Input,
+    ) -> Result<Vec<Cut>, StageError> {
         let call = Self::name(input);
-        occupant.ready(call).await?;
-        let (meter, guest, store) = occupant.begin(call)?;
+        supervised.ensure_started(call).await?;
+        let (meter, guest, store) = supervised.begin(call)?;
         let cuts = match input {
             Input::Push(segment) => {
                 let outcome = meter.run(guest.call_push(store, segment)).await;
-                let cuts = occupant.settle(outcome)?;
-                books.check(&cuts).map_err(|reason| occupant.reject(call, reason))?;
+                let cuts = supervised.finish(outcome)?;
+                books.check(&cuts).map_err(|reason| supervised.reject(call, reason))?;
                 cuts
             }
             Input::Flush => {
                 let outcome = meter.run(guest.call_flush(store)).await;
-                let cut = occupant.settle(outcome)?;
-                books.check_flush(cut).map_err(|reason| occupant.reject(call, reason))?;
+                let cut = supervised.finish(outcome)?;
+                books.check_flush(cut).map_err(|reason| supervised.reject(call, reason))?;
                 cut.into_iter().collect()
             }
         };
-        occupant.keep().await?;
+        supervised.save_state().await?;
         if matches!(input, Input::Flush) {
             // By the contract nothing is pushed to an instance after its flush. Where the source comes back, another one
             // goes on from the snapshot.
-            occupant.retire();
+            supervised.retire();
         }
         Ok(cuts)
     }
@@ -408,7 +412,7 @@ mod tests {
         let mut stage = stage(r#"{"batch_seconds":10}"#, None).await.unwrap();
         own(stage.push(segment(0, 4)).await);
         // Polled once and dropped, as in a `select!` that something else won; the call may have been half done.
-        stage.slot.current().ready("push").await.unwrap();
+        stage.slot.current().ensure_started("push").await.unwrap();
         let _ = stage.slot.current().begin("push").unwrap();
         let mut cuts = own(stage.push(segment(1, 4)).await);
         cuts.extend(own(stage.push(segment(2, 4)).await));

@@ -114,7 +114,7 @@ impl StageCounters {
         self.call_ns_max.fetch_max(ns, Ordering::Relaxed);
     }
 
-    /// Counts a failure by its cause. Rest is no failure of its own.
+    /// Counts a failure by its cause. A call that came during the wait before a restart counts as none.
     pub(super) fn failure(&self, error: &StageError) {
         let counter = match error {
             StageError::Answered { .. } => &self.errors,
@@ -129,7 +129,7 @@ impl StageCounters {
             },
             StageError::Invalid { .. } => &self.invalid_answers,
             StageError::Host { .. } => &self.host_failures,
-            StageError::Resting { .. } => return,
+            StageError::BackingOff { .. } => return,
         };
         add(counter, 1);
     }

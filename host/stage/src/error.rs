@@ -55,14 +55,14 @@ pub enum StageError {
         /// What failed.
         reason: String,
     },
-    /// The stage failed before and rests until it is started again.
-    #[error("{call}: the stage failed {failures} times and rests for another {remaining:?}")]
-    Resting {
+    /// The stage failed before, and the wait before its next start is not over.
+    #[error("{call}: the stage failed {failures} times; it is restarted in {remaining:?}")]
+    BackingOff {
         /// The contract's function.
         call: &'static str,
-        /// Failures since it last ran well.
+        /// Failures since an instance last ran long enough to reset the count.
         failures: u32,
-        /// Until the next start.
+        /// Time until it may be started again.
         remaining: Duration,
     },
 }
@@ -220,7 +220,7 @@ impl StageError {
             | StageError::Limit { call, .. }
             | StageError::Invalid { call, .. }
             | StageError::Host { call, .. }
-            | StageError::Resting { call, .. } => call,
+            | StageError::BackingOff { call, .. } => call,
         }
     }
 
@@ -231,7 +231,7 @@ impl StageError {
 
     /// Whether the instance is of no more use.
     pub(super) fn ends_instance(&self) -> bool {
-        !matches!(self, StageError::Answered { .. } | StageError::Resting { .. })
+        !matches!(self, StageError::Answered { .. } | StageError::BackingOff { .. })
     }
 
     /// Whether the guest broke, not the host or a shortage in it.
@@ -239,7 +239,7 @@ impl StageError {
         match self {
             StageError::Trap { .. } | StageError::Invalid { .. } => true,
             StageError::Limit { limit, .. } => !matches!(limit, Limit::Instances(_)),
-            StageError::Answered { .. } | StageError::Host { .. } | StageError::Resting { .. } => false,
+            StageError::Answered { .. } | StageError::Host { .. } | StageError::BackingOff { .. } => false,
         }
     }
 }

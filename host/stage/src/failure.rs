@@ -3,7 +3,7 @@
 use super::calls::{Kind, Taped};
 use super::error::StageError;
 use super::evidence::{Evidence, Making};
-use super::occupant::Occupant;
+use super::supervised_instance::SupervisedInstance;
 use super::tape::{RECORDING_FORMAT, written};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -19,19 +19,19 @@ fn new_id() -> String {
 
 /// Evidence of a call that just failed; answers its id and how it is made. `calls` end with the one that failed.
 pub(super) fn evidence<K: Kind>(
-    failed: &Occupant<K>,
+    failed: &SupervisedInstance<K>,
     calls: Vec<Taped<K::Input>>,
     error: &StageError,
     took: Duration,
 ) -> (String, Making) {
     let id = new_id();
-    let recipe = failed.recipe();
+    let spec = failed.spec();
     let (frames, limit) = match error {
         StageError::Trap { frames, .. } => (frames.clone(), None),
         StageError::Limit { limit, .. } => (Vec::new(), Some(limit.to_string())),
         _ => (Vec::new(), None),
     };
-    let labels = recipe.labels.clone();
+    let labels = spec.labels.clone();
     let facts = Evidence {
         format: RECORDING_FORMAT,
         id: id.clone(),
@@ -39,8 +39,8 @@ pub(super) fn evidence<K: Kind>(
         tenant: labels.tenant,
         stream: labels.pipeline,
         kind: K::KIND,
-        component: recipe.component.label(),
-        settings: recipe.settings.clone(),
+        component: spec.component.label(),
+        settings: spec.settings.clone(),
         call: error.call().to_owned(),
         error: error.to_string(),
         frames,

@@ -21,11 +21,11 @@ pub use super::contract::framing::{
 use super::counters::StageCounters;
 use super::error::StageError;
 use super::kind::StageKind;
-use super::occupant::{Occupant, Perform};
 use super::opening::Opening;
 use super::runtime::StageRuntime;
 use super::sandbox::Sandbox;
 use super::slot::{Answer, StageSlot};
+use super::supervised_instance::{CallableStage, SupervisedInstance};
 use super::swappable::Swappable;
 use bytes::Bytes;
 use in_flight::InFlight;
@@ -111,37 +111,41 @@ impl Kind for Framing {
     }
 }
 
-impl Perform for Framing {
-    async fn perform(occupant: &mut Occupant<Self>, (): &(), input: &Input) -> Result<Output, StageError> {
+impl CallableStage for Framing {
+    async fn perform_call(
+        supervised: &mut SupervisedInstance<Self>,
+        (): &(),
+        input: &Input,
+    ) -> Result<Output, StageError> {
         let call = Self::name(input);
-        occupant.ready(call).await?;
-        let (meter, guest, store) = occupant.begin(call)?;
+        supervised.ensure_started(call).await?;
+        let (meter, guest, store) = supervised.begin(call)?;
         let output = match input {
             Input::Connect(connection) => {
                 let outcome = meter.run(guest.call_on_connect(store, connection)).await;
-                let greeting = occupant.settle(outcome)?;
-                check::messages(&greeting.messages).map_err(|reason| occupant.reject(call, reason))?;
+                let greeting = supervised.finish(outcome)?;
+                check::messages(&greeting.messages).map_err(|reason| supervised.reject(call, reason))?;
                 Output::Greeting(greeting)
             }
             Input::Encode { fragment, audio } => {
                 let outcome = meter.run(guest.call_encode(store, fragment, audio)).await;
-                let messages = occupant.settle(outcome)?;
-                check::encoded(&messages).map_err(|reason| occupant.reject(call, reason))?;
+                let messages = supervised.finish(outcome)?;
+                check::encoded(&messages).map_err(|reason| supervised.reject(call, reason))?;
                 Output::Messages(messages)
             }
             Input::Decode { message, now_ms } => {
                 let outcome = meter.run(guest.call_decode(store, message, *now_ms)).await;
-                let mut events = occupant.settle(outcome)?;
-                check::events(&mut events).map_err(|reason| occupant.reject(call, reason))?;
+                let mut events = supervised.finish(outcome)?;
+                check::events(&mut events).map_err(|reason| supervised.reject(call, reason))?;
                 Output::Events(events)
             }
             Input::Disconnect(reason) => {
                 let outcome = meter.run(guest.call_on_disconnect(store, reason)).await;
-                occupant.settle(outcome)?;
+                supervised.finish(outcome)?;
                 Output::Nothing
             }
         };
-        occupant.keep().await?;
+        supervised.save_state().await?;
         Ok(output)
     }
 }
@@ -236,7 +240,7 @@ impl FramingStage {
         }
         let predecessor = self.slot.predecessor()?;
         let input = Input::Decode { message: message.clone(), now_ms };
-        match Framing::perform(predecessor, &(), &input).await {
+        match Framing::perform_call(predecessor, &(), &input).await {
             Ok(Output::Events(events)) if self.in_flight.answered_by_predecessor(&events) => Some(events),
             _ => None,
         }
@@ -292,13 +296,13 @@ impl Swappable for FramingStage {
 }
 
 /// Asks a version which audio it wants.
-pub(super) async fn format_of(occupant: &mut Occupant<Framing>) -> Result<Format, StageError> {
+pub(super) async fn format_of(supervised: &mut SupervisedInstance<Framing>) -> Result<Format, StageError> {
     const CALL: &str = "audio-format";
-    occupant.ready(CALL).await?;
-    let (meter, guest, store) = occupant.begin(CALL)?;
+    supervised.ensure_started(CALL).await?;
+    let (meter, guest, store) = supervised.begin(CALL)?;
     let outcome = meter.run(guest.call_audio_format(store)).await;
-    let format = occupant.settle_plain(outcome)?;
-    check::format(&format).map_err(|reason| occupant.reject(CALL, reason))?;
+    let format = supervised.finish_infallible(outcome)?;
+    check::format(&format).map_err(|reason| supervised.reject(CALL, reason))?;
     Ok(format)
 }
 

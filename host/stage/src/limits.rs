@@ -97,9 +97,9 @@ pub const STAGE_LOG_LINE_BYTES: usize = 1024;
 pub const STAGE_LOG_LINES_PER_MINUTE: u32 = 60;
 /// Size of the cache of compiled components on disk; the least recently written go first.
 pub const STAGE_AOT_BYTES_MAX: u64 = 1 << 30;
-/// Rests of a stage that keeps failing, from its second failure on: 1 s doubling to 60 s. One that ran for 120 s was
-/// healthy.
-pub const STAGE_REST: Schedule =
+/// Waits before a stage that keeps failing is restarted, from its second failure on: 1 s doubling to 60 s. An instance that
+/// ran for 120 s resets the count.
+pub const STAGE_RESTART_BACKOFF: Schedule =
     Schedule::doubling(Duration::from_secs(1), Duration::from_secs(60)).healthy_after(Duration::from_secs(120));
 /// Calls of a stage that are kept to rehearse on.
 pub const STAGE_TAPE_CALLS: usize = 64;

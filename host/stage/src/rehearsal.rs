@@ -9,7 +9,7 @@ use super::error::StageError;
 use super::evidence::Witness;
 use super::failure;
 use super::kind::StageKind;
-use super::occupant::{Occupant, Perform, Recipe};
+use super::supervised_instance::{CallableStage, InstanceSpec, SupervisedInstance};
 use crate::limits::STAGE_REHEARSAL_LIMIT;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -68,9 +68,9 @@ pub struct Unfit {
 }
 
 /// Rehearses. `state`: the running version's; `fresh`: the candidate will be opened without it.
-pub(super) async fn rehearse<K: Perform>(
-    candidate: &Recipe,
-    running: &Recipe,
+pub(super) async fn rehearse<K: CallableStage>(
+    candidate: &InstanceSpec,
+    running: &InstanceSpec,
     tape: &[Taped<K::Input>],
     (state, fresh): (Option<Vec<u8>>, bool),
     witness: &Witness,
@@ -82,12 +82,12 @@ pub(super) async fn rehearse<K: Perform>(
     rehearsal.not_comparable = other_dialect.then(|| "another dialect".to_owned());
     let until = Instant::now() + STAGE_REHEARSAL_LIMIT;
     let unfit = |rehearsal, error, evidence| Unfit { rehearsal, error, evidence };
-    let mut new = match Occupant::<K>::open(candidate.clone(), None).await {
+    let mut new = match SupervisedInstance::<K>::open(candidate.clone(), None).await {
         Ok(new) => new,
         Err(error) => return Err(unfit(rehearsal, error.clone(), unopened::<K>(candidate, None, &error, witness))),
     };
     // A running version that does not open has nothing to compare with.
-    let mut old = Occupant::<K>::open(running.clone(), None).await.ok();
+    let mut old = SupervisedInstance::<K>::open(running.clone(), None).await.ok();
     let (mut new_books, mut old_books) = (K::Books::default(), K::Books::default());
     let (mut longest_us, mut running_us) = (0, 0);
     for (n, taped) in tape.iter().enumerate() {
@@ -98,7 +98,7 @@ pub(super) async fn rehearse<K: Perform>(
         let before = match &mut old {
             Some(old) => {
                 K::given(&mut old_books, input);
-                K::perform(old, &old_books, input).await.ok()
+                K::perform_call(old, &old_books, input).await.ok()
             }
             None => None,
         };
@@ -108,7 +108,7 @@ pub(super) async fn rehearse<K: Perform>(
         }
         K::given(&mut new_books, input);
         let began = Instant::now();
-        let result = K::perform(&mut new, &new_books, input).await;
+        let result = K::perform_call(&mut new, &new_books, input).await;
         let took = began.elapsed();
         rehearsal.calls += 1;
         rehearsal.left_out -= 1;
@@ -145,7 +145,7 @@ pub(super) async fn rehearse<K: Perform>(
     rehearsal.memory_bytes = new.memory_bytes();
     if state.is_some() {
         let began = Instant::now();
-        if let Err(error) = Occupant::<K>::open(candidate.clone(), state.clone()).await {
+        if let Err(error) = SupervisedInstance::<K>::open(candidate.clone(), state.clone()).await {
             let evidence = unopened::<K>(candidate, state, &error, witness);
             return Err(unfit(rehearsal, error, evidence));
         }
@@ -157,8 +157,8 @@ pub(super) async fn rehearse<K: Perform>(
 
 /// The longest of the next two batches that a version decides of more segments, in microseconds of media; where it fails or does
 /// not come to an end, what it had not cut by then.
-async fn longest<K: Perform>(
-    version: &mut Occupant<K>,
+async fn longest<K: CallableStage>(
+    version: &mut SupervisedInstance<K>,
     books: &mut K::Books,
     more: &[K::Input],
     until: Instant,
@@ -169,7 +169,7 @@ async fn longest<K: Perform>(
             return longest;
         }
         K::given(books, input);
-        let Ok(output) = K::perform(version, books, input).await else { break };
+        let Ok(output) = K::perform_call(version, books, input).await else { break };
         for us in K::batches_us(books, &output) {
             (longest, batches) = (longest.max(us), batches + 1);
         }
@@ -179,17 +179,22 @@ async fn longest<K: Perform>(
 }
 
 /// Whether a version can go on from a state.
-async fn reads<K: Perform>(version: &Recipe, state: Option<Vec<u8>>) -> bool {
-    match Occupant::<K>::open(version.clone(), state).await {
+async fn reads<K: CallableStage>(version: &InstanceSpec, state: Option<Vec<u8>>) -> bool {
+    match SupervisedInstance::<K>::open(version.clone(), state).await {
         Ok(_) => true,
         Err(error) => !error.is_unreadable_state(),
     }
 }
 
 /// Evidence of a candidate that does not open.
-fn unopened<K: Perform>(candidate: &Recipe, state: Option<Vec<u8>>, error: &StageError, witness: &Witness) -> String {
-    let occupant = Occupant::<K>::unopened(candidate.clone(), state);
-    let (id, making) = failure::evidence(&occupant, Vec::new(), error, Duration::ZERO);
+fn unopened<K: CallableStage>(
+    candidate: &InstanceSpec,
+    state: Option<Vec<u8>>,
+    error: &StageError,
+    witness: &Witness,
+) -> String {
+    let supervised = SupervisedInstance::<K>::unopened(candidate.clone(), state);
+    let (id, making) = failure::evidence(&supervised, Vec::new(), error, Duration::ZERO);
     witness.take(making);
     id
 }

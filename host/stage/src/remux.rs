@@ -18,11 +18,11 @@ pub use super::contract::remux::{
 use super::counters::StageCounters;
 use super::error::{StageError, clipped};
 use super::kind::StageKind;
-use super::occupant::{Occupant, Perform};
 use super::opening::Opening;
 use super::runtime::StageRuntime;
 use super::sandbox::Sandbox;
 use super::slot::{Answer, StageSlot};
+use super::supervised_instance::{CallableStage, SupervisedInstance};
 use super::swappable::Swappable;
 use std::sync::Arc;
 use wasmtime::Store;
@@ -65,15 +65,19 @@ impl Kind for RemuxPlanning {
     }
 }
 
-impl Perform for RemuxPlanning {
-    async fn perform(occupant: &mut Occupant<Self>, (): &(), facts: &Facts) -> Result<RemuxPlan, StageError> {
+impl CallableStage for RemuxPlanning {
+    async fn perform_call(
+        supervised: &mut SupervisedInstance<Self>,
+        (): &(),
+        facts: &Facts,
+    ) -> Result<RemuxPlan, StageError> {
         let call = Self::name(facts);
-        occupant.ready(call).await?;
-        let (meter, guest, store) = occupant.begin(call)?;
+        supervised.ensure_started(call).await?;
+        let (meter, guest, store) = supervised.begin(call)?;
         let outcome = meter.run(guest.call_plan(store, facts)).await;
-        let mut plan = occupant.settle(outcome)?;
-        check::plan(facts, &mut plan).map_err(|reason| occupant.reject(call, reason))?;
-        occupant.keep().await?;
+        let mut plan = supervised.finish(outcome)?;
+        check::plan(facts, &mut plan).map_err(|reason| supervised.reject(call, reason))?;
+        supervised.save_state().await?;
         Ok(plan)
     }
 }

@@ -8,9 +8,9 @@ use super::framing::Framing;
 use super::instance::StageLimits;
 use super::kind::StageKind;
 use super::labels::StageLabels;
-use super::occupant::{Occupant, Perform, Recipe};
 use super::remux::RemuxPlanning;
 use super::runtime::StageRuntime;
+use super::supervised_instance::{CallableStage, InstanceSpec, SupervisedInstance};
 use super::tape::{RecordedCall, Recording, read};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -122,7 +122,7 @@ async fn play(
     }
 }
 
-async fn play_as<K: Perform>(
+async fn play_as<K: CallableStage>(
     runtime: &StageRuntime,
     component: Arc<StageComponent>,
     start: Start,
@@ -130,14 +130,14 @@ async fn play_as<K: Perform>(
 ) -> Result<Vec<Played>, ReplayError> {
     let inputs = read::<K>(calls).map_err(ReplayError::Calls)?;
     let Start { settings, state, limits } = start;
-    let recipe = Recipe { runtime: runtime.clone(), component, settings, limits, labels: StageLabels::default() };
-    let mut stage = Occupant::<K>::open(recipe, state).await?;
+    let spec = InstanceSpec { runtime: runtime.clone(), component, settings, limits, labels: StageLabels::default() };
+    let mut stage = SupervisedInstance::<K>::open(spec, state).await?;
     let mut books = K::Books::default();
     let mut played = Vec::new();
     for (call, input) in calls.iter().zip(&inputs) {
         K::given(&mut books, input);
         let began = Instant::now();
-        let result = K::perform(&mut stage, &books, input).await;
+        let result = K::perform_call(&mut stage, &books, input).await;
         let took = began.elapsed();
         if let Ok(output) = &result {
             K::answered(&mut books, output);

@@ -2,7 +2,7 @@
 //!
 //! A new version takes over between two calls ([`StageSlot::cut_over`]) and is then on probation for some batches. During
 //! the probation the old version gets every input too, so that it can answer the call in which the new version fails, and
-//! take over again. After the probation only the old version's recipe is kept. Each call returns an answer, or the reason
+//! take over again. After the probation only the old version's spec is kept. Each call returns an answer, or the reason
 //! why there is none; the caller ([`BatchingStage`](super::BatchingStage), …) then answers with the host's default.
 
 use super::calls::Taped;
@@ -13,10 +13,10 @@ use super::evidence::Witness;
 use super::failure;
 use super::instance::Instance;
 use super::kind::ComponentLabel;
-use super::occupant::{Occupant, Perform, Recipe};
 use super::opening::{FailurePolicy, Opening};
 use super::runtime::StageRuntime;
 use super::slot_status::{ProbationEnd, ProbationStatus, SlotStatus, SlotStatusFeed};
+use super::supervised_instance::{CallableStage, InstanceSpec, SupervisedInstance};
 use super::tape::Tape;
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,8 +40,8 @@ impl<T> Answer<T> {
 }
 
 /// A version that is ready for a cut-over: its instance is started and not opened yet.
-pub(super) struct Candidate<K: Perform> {
-    pub(super) recipe: Recipe,
+pub(super) struct Candidate<K: CallableStage> {
+    pub(super) spec: InstanceSpec,
     pub(super) instance: Instance<K::Guest>,
     /// True: the version starts without the running version's state.
     pub(super) fresh: bool,
@@ -50,8 +50,8 @@ pub(super) struct Candidate<K: Perform> {
 }
 
 /// A probation in progress: the old version runs beside the new one.
-struct Probation<K: Perform> {
-    old: Occupant<K>,
+struct Probation<K: CallableStage> {
+    old: SupervisedInstance<K>,
     fresh: bool,
     /// The old version's state differs from the new one's; if it takes over, it starts without state.
     behind: bool,
@@ -60,10 +60,10 @@ struct Probation<K: Perform> {
 }
 
 /// A pipeline's slot for one stage of the kind `K`.
-pub(super) struct StageSlot<K: Perform> {
-    current: Occupant<K>,
+pub(super) struct StageSlot<K: CallableStage> {
+    current: SupervisedInstance<K>,
     probation: Option<Probation<K>>,
-    previous: Option<Recipe>,
+    previous: Option<InstanceSpec>,
     on_failure: FailurePolicy,
     witness: Witness,
     tape: Tape<K>,
@@ -71,12 +71,12 @@ pub(super) struct StageSlot<K: Perform> {
     /// The current version started without state and was not told yet what is open; see [`Self::take_fresh_start`].
     fresh_start: bool,
     /// The version before the last fresh start: only it understands the replies to what it sent.
-    predecessor: Option<Occupant<K>>,
+    predecessor: Option<SupervisedInstance<K>>,
     /// How many versions took over without state.
     fresh_starts: u64,
 }
 
-impl<K: Perform> StageSlot<K> {
+impl<K: CallableStage> StageSlot<K> {
     /// Opens the first instance.
     ///
     /// # Errors
@@ -86,25 +86,26 @@ impl<K: Perform> StageSlot<K> {
         component: Arc<StageComponent>,
         opening: Opening,
     ) -> Result<Self, StageError> {
-        let recipe = Recipe::new(runtime, component, &opening);
-        let occupant = Occupant::open(recipe, opening.state.clone()).await?;
-        Ok(Self::new(occupant, opening))
+        let spec = InstanceSpec::new(runtime, component, &opening);
+        let supervised = SupervisedInstance::open(spec, opening.state.clone()).await?;
+        Ok(Self::new(supervised, opening))
     }
 
     /// Opens the first instance. If that fails, the host's defaults answer until a later start succeeds.
     pub(super) async fn resume(runtime: &StageRuntime, component: Arc<StageComponent>, opening: Opening) -> Self {
-        let recipe = Recipe::new(runtime, component, &opening);
-        let occupant = Occupant::resume(recipe, opening.state.clone()).await;
-        Self::new(occupant, opening)
+        let spec = InstanceSpec::new(runtime, component, &opening);
+        let supervised = SupervisedInstance::resume(spec, opening.state.clone()).await;
+        Self::new(supervised, opening)
     }
 
-    fn new(current: Occupant<K>, opening: Opening) -> Self {
-        let recipe = current.recipe();
-        let previous = opening.previous.map(|(component, settings)| Recipe { component, settings, ..recipe.clone() });
+    fn new(current: SupervisedInstance<K>, opening: Opening) -> Self {
+        let spec = current.spec();
+        let previous =
+            opening.previous.map(|(component, settings)| InstanceSpec { component, settings, ..spec.clone() });
         let status_feed = Arc::new(SlotStatusFeed::new(SlotStatus {
             component: current.component().clone(),
             counters: current.counters().clone(),
-            previous: previous.as_ref().map(|recipe| recipe.component.label()),
+            previous: previous.as_ref().map(|spec| spec.component.label()),
             probation: None,
             fell_back: None,
             stop: None,
@@ -144,8 +145,8 @@ impl<K: Perform> StageSlot<K> {
     }
 
     /// How instances of the current version are started.
-    pub(super) fn recipe(&self) -> &Recipe {
-        self.current.recipe()
+    pub(super) fn spec(&self) -> &InstanceSpec {
+        self.current.spec()
     }
 
     /// The last calls, oldest first.
@@ -164,7 +165,7 @@ impl<K: Perform> StageSlot<K> {
     }
 
     /// The version before the last fresh start, if the kind keeps it ([`KEEPS_PREDECESSOR`](super::calls::Kind::KEEPS_PREDECESSOR)).
-    pub(super) fn predecessor(&mut self) -> Option<&mut Occupant<K>> {
+    pub(super) fn predecessor(&mut self) -> Option<&mut SupervisedInstance<K>> {
         match &mut self.probation {
             Some(probation) if probation.fresh && K::KEEPS_PREDECESSOR => Some(&mut probation.old),
             _ => self.predecessor.as_mut(),
@@ -182,7 +183,7 @@ impl<K: Perform> StageSlot<K> {
     }
 
     /// The current version, for calls that change no state and are not recorded.
-    pub(super) fn current(&mut self) -> &mut Occupant<K> {
+    pub(super) fn current(&mut self) -> &mut SupervisedInstance<K> {
         &mut self.current
     }
 
@@ -192,7 +193,7 @@ impl<K: Perform> StageSlot<K> {
     /// The current version's [`StageError`], if no other version could answer.
     pub(super) async fn call(&mut self, books: &K::Books, input: K::Input) -> Result<K::Output, StageError> {
         let (input, began) = (Arc::new(input), Instant::now());
-        let result = K::perform(&mut self.current, books, &input).await;
+        let result = K::perform_call(&mut self.current, books, &input).await;
         let took = began.elapsed();
         self.tape.record(input.clone(), took);
         match result {
@@ -230,9 +231,9 @@ impl<K: Perform> StageSlot<K> {
             let reason = "another version is on probation".to_owned();
             return Err(StageError::Host { call: "open", reason });
         }
-        let Candidate { recipe, instance, fresh, probation } = candidate;
+        let Candidate { spec, instance, fresh, probation } = candidate;
         let state = self.current.snapshot().filter(|_| !fresh).map(<[u8]>::to_vec);
-        let new = Occupant::open_with(recipe, instance, state).await?;
+        let new = SupervisedInstance::open_with(spec, instance, state).await?;
         let old = std::mem::replace(&mut self.current, new);
         (self.fresh_start, self.predecessor) = (fresh, None);
         self.fresh_starts += u64::from(fresh);
@@ -273,11 +274,11 @@ impl<K: Perform> StageSlot<K> {
     async fn shadow(&mut self, books: &K::Books, input: &Arc<K::Input>, output: &K::Output) {
         let Some(probation) = &mut self.probation else { return };
         if !probation.behind {
-            let same = K::perform(&mut probation.old, books, input).await.is_ok_and(|old| old == *output);
+            let same = K::perform_call(&mut probation.old, books, input).await.is_ok_and(|old| old == *output);
             if !same {
                 probation.status.different += 1;
                 if K::DIVERGES {
-                    probation.old.forget();
+                    probation.old.reset();
                     probation.behind = true;
                 }
             }
@@ -292,7 +293,7 @@ impl<K: Perform> StageSlot<K> {
         } else if let Some(mut probation) = self.probation.take() {
             probation.status.end = Some(ProbationEnd::Passed);
             probation.report.send_replace(probation.status);
-            self.previous = Some(probation.old.recipe().clone());
+            self.previous = Some(probation.old.spec().clone());
             self.predecessor = (probation.fresh && K::KEEPS_PREDECESSOR).then_some(probation.old);
             self.publish();
         }
@@ -311,7 +312,7 @@ impl<K: Perform> StageSlot<K> {
             let old = match probation.behind {
                 // The caller calls it again with everything that it missed.
                 true => Err(error.clone()),
-                false => K::perform(&mut probation.old, books, input).await,
+                false => K::perform_call(&mut probation.old, books, input).await,
             };
             if answered && old.is_err() && !probation.behind {
                 // Both versions reject the input, so a roll-back would not help.
@@ -327,7 +328,7 @@ impl<K: Perform> StageSlot<K> {
         }
         let evidence = self.report_failure(input, &error, took);
         match (self.on_failure, self.previous.take()) {
-            (FailurePolicy::Previous, Some(recipe)) => self.fall_back(recipe, books, input, error, evidence).await,
+            (FailurePolicy::Previous, Some(spec)) => self.fall_back(spec, books, input, error, evidence).await,
             (FailurePolicy::Stop, previous) => {
                 self.previous = previous;
                 self.status_feed.change(|status| status.stop = Some(error.to_string()));
@@ -343,17 +344,17 @@ impl<K: Perform> StageSlot<K> {
     /// Replaces the failed version by the previous one: with its state, or without state if it cannot read that.
     async fn fall_back(
         &mut self,
-        recipe: Recipe,
+        spec: InstanceSpec,
         books: &K::Books,
         input: &Arc<K::Input>,
         error: StageError,
         evidence: String,
     ) -> Result<K::Output, StageError> {
         let state = self.current.snapshot().map(<[u8]>::to_vec);
-        let opened = match Occupant::open(recipe.clone(), state).await {
+        let opened = match SupervisedInstance::open(spec.clone(), state).await {
             Err(refused) if refused.is_unreadable_state() => {
                 self.fresh_start = true;
-                Occupant::open(recipe, None).await
+                SupervisedInstance::open(spec, None).await
             }
             opened => opened,
         };
@@ -365,7 +366,7 @@ impl<K: Perform> StageSlot<K> {
         if self.fresh_start && K::DIVERGES {
             return Err(error);
         }
-        K::perform(&mut self.current, books, input).await
+        K::perform_call(&mut self.current, books, input).await
     }
 
     /// Ends a probation: the old version becomes the current one again.
@@ -394,13 +395,13 @@ impl<K: Perform> StageSlot<K> {
 
     /// Publishes the slot's status.
     fn publish(&self) {
-        let label = |recipe: &Recipe| -> ComponentLabel { recipe.component.label() };
+        let label = |spec: &InstanceSpec| -> ComponentLabel { spec.component.label() };
         self.status_feed.change(|status| {
             status.component = self.current.component().clone();
             status.counters = self.current.counters().clone();
             status.probation = self.probation.as_ref().map(|probation| probation.status.clone());
             status.previous = match &self.probation {
-                Some(probation) => Some(label(probation.old.recipe())),
+                Some(probation) => Some(label(probation.old.spec())),
                 None => self.previous.as_ref().map(label),
             };
         });

@@ -8,12 +8,12 @@ use super::component::StageComponent;
 use super::error::StageError;
 use super::framing::FramingStage;
 use super::kind::StageKind;
-use super::occupant::{Perform, Recipe};
 use super::opening::FailurePolicy;
 use super::rehearsal::{Rehearsal, Unfit, rehearse};
 use super::remux::RemuxStage;
 use super::slot::{Candidate, StageSlot};
 use super::slot_status::{ProbationStatus, SlotStatusFeed};
+use super::supervised_instance::{CallableStage, InstanceSpec};
 use super::swappable::Swappable;
 use super::tape::{RECORDING_FORMAT, Recording, written};
 use std::fmt;
@@ -159,40 +159,40 @@ async fn cut_over<S: Swappable>(shared: &Shared<S>, wanted: &Wanted) -> Result<C
     Ok(CutOver { took: began.elapsed(), probation })
 }
 
-fn recipe<K: Perform>(slot: &StageSlot<K>, wanted: &Wanted) -> Recipe {
-    Recipe { component: wanted.component.clone(), settings: wanted.settings.clone(), ..slot.recipe().clone() }
+fn spec<K: CallableStage>(slot: &StageSlot<K>, wanted: &Wanted) -> InstanceSpec {
+    InstanceSpec { component: wanted.component.clone(), settings: wanted.settings.clone(), ..slot.spec().clone() }
 }
 
 /// Takes what a rehearsal needs at once; the slot is free again when this returns.
-fn rehearsed<K: Perform>(
+fn rehearsed<K: CallableStage>(
     slot: &StageSlot<K>,
     wanted: &Wanted,
 ) -> futures_util::future::BoxFuture<'static, Result<Rehearsal, Unfit>> {
     let (candidate, running, tape, witness) =
-        (recipe(slot, wanted), slot.recipe().clone(), slot.tape(), slot.witness().clone());
+        (spec(slot, wanted), slot.spec().clone(), slot.tape(), slot.witness().clone());
     let state = (slot.snapshot().map(<[u8]>::to_vec), wanted.fresh);
     Box::pin(async move { rehearse::<K>(&candidate, &running, &tape, state, &witness).await })
 }
 
 /// Starts an instance of what is wanted; the slot is free again when this returns.
-fn begun<K: Perform>(
+fn begun<K: CallableStage>(
     slot: &StageSlot<K>,
     wanted: &Wanted,
 ) -> futures_util::future::BoxFuture<'static, Result<Candidate<K>, StageError>> {
-    let (recipe, fresh, probation) = (recipe(slot, wanted), wanted.fresh, wanted.probation);
+    let (spec, fresh, probation) = (spec(slot, wanted), wanted.fresh, wanted.probation);
     Box::pin(async move {
-        let instance = recipe.begin::<K>().await?;
-        Ok(Candidate { recipe, instance, fresh, probation })
+        let instance = spec.begin::<K>().await?;
+        Ok(Candidate { spec, instance, fresh, probation })
     })
 }
 
-fn recording<K: Perform>(slot: &StageSlot<K>) -> Recording {
-    let recipe = slot.recipe();
+fn recording<K: CallableStage>(slot: &StageSlot<K>) -> Recording {
+    let spec = slot.spec();
     Recording {
         format: RECORDING_FORMAT,
         kind: K::KIND,
-        component: recipe.component.label(),
-        settings: recipe.settings.clone(),
+        component: spec.component.label(),
+        settings: spec.settings.clone(),
         calls: written::<K>(&slot.tape()),
     }
 }

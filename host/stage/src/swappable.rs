@@ -1,12 +1,12 @@
 //! What the stages of all kinds have in common for whoever swaps them.
 
-use super::occupant::Perform;
 use super::slot::StageSlot;
+use super::supervised_instance::CallableStage;
 
 /// A stage whose version can be swapped.
 pub(super) trait Swappable {
     /// The kind of stage.
-    type Kind: Perform;
+    type Kind: CallableStage;
 
     /// The slot that holds its versions.
     fn slot(&mut self) -> &mut StageSlot<Self::Kind>;
