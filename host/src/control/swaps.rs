@@ -26,7 +26,7 @@ use crate::limits::{STAGE_PROBATION_BATCHES, STAGE_PROBATION_BATCHES_MAX};
 use crate::pipeline::event::{Event, EventKind, Severity};
 use crate::pipeline::load::bundled_or_file;
 use crate::settings::{PreviousStage, Settings, Stage};
-use crate::stage::tape::Recording;
+use crate::stage::recording::Recording;
 use crate::stage::{Asker, ComponentLabel, LoadError, StageComponent, StageKind};
 use crate::store::page::{Listed, Page};
 use crate::unix_time::now_ms;

@@ -8,8 +8,8 @@ mod ledger;
 #[cfg(any(test, feature = "fuzzing"))]
 pub use ledger::fuzz::cuts as fuzz_cuts;
 
-use super::calls::Kind;
-use super::calls::Taped;
+use super::calls::StageInterface;
+use super::calls::TimedCall;
 use super::component::{KindIndices, StageComponent};
 pub use super::contract::batching::{Cue, Cut, Reason, Segment};
 use super::contract::exports::batching::Guest;
@@ -37,14 +37,14 @@ pub(super) enum Input {
     Flush,
 }
 
-impl Kind for Batching {
+impl StageInterface for Batching {
     const KIND: StageKind = StageKind::Batching;
     // Where one has cut and the other has not, they hold different batches from then on.
     const DIVERGES: bool = true;
     type Guest = Guest;
     type Input = Input;
     type Output = Vec<Cut>;
-    type Books = Ledger;
+    type CallHistory = Ledger;
 
     fn find(
         indices: &KindIndices,
@@ -57,31 +57,31 @@ impl Kind for Batching {
         }
     }
 
-    fn given(books: &mut Ledger, input: &Input) {
+    fn record_input(history: &mut Ledger, input: &Input) {
         if let Input::Push(segment) = input {
-            books.push(segment.clone());
-            while books.unseen().is_some() {}
+            history.push(segment.clone());
+            while history.unseen().is_some() {}
         }
     }
 
-    fn answered(books: &mut Ledger, cuts: &Vec<Cut>) {
-        books.take_cuts(cuts);
+    fn record_output(history: &mut Ledger, cuts: &Vec<Cut>) {
+        history.take_cuts(cuts);
     }
 
-    fn more(recorded: &[Taped<Input>]) -> Vec<Input> {
-        let pushed = recorded.iter().filter_map(|taped| match &*taped.input {
+    fn more(recorded: &[TimedCall<Input>]) -> Vec<Input> {
+        let pushed = recorded.iter().filter_map(|call| match &*call.input {
             Input::Push(segment) => Some(segment),
             Input::Flush => None,
         });
         ledger::more_like(&pushed.cloned().collect::<Vec<_>>()).into_iter().map(Input::Push).collect()
     }
 
-    fn batches_us(books: &Ledger, cuts: &Vec<Cut>) -> Vec<u64> {
-        books.lengths_us(cuts)
+    fn batches_us(history: &Ledger, cuts: &Vec<Cut>) -> Vec<u64> {
+        history.lengths_us(cuts)
     }
 
-    fn open_us(books: &Ledger) -> u64 {
-        books.open_us()
+    fn open_us(history: &Ledger) -> u64 {
+        history.open_us()
     }
 
     fn name(input: &Input) -> &'static str {
@@ -103,7 +103,7 @@ impl Kind for Batching {
 impl CallableStage for Batching {
     async fn perform_call(
         supervised: &mut SupervisedInstance<Self>,
-        books: &Ledger,
+        history: &Ledger,
         input: &Input,
     ) -> Result<Vec<Cut>, StageError> {
         let call = Self::name(input);
@@ -113,13 +113,13 @@ impl CallableStage for Batching {
             Input::Push(segment) => {
                 let outcome = meter.run(guest.call_push(store, segment)).await;
                 let cuts = supervised.finish(outcome)?;
-                books.check(&cuts).map_err(|reason| supervised.reject(call, reason))?;
+                history.check(&cuts).map_err(|reason| supervised.reject(call, reason))?;
                 cuts
             }
             Input::Flush => {
                 let outcome = meter.run(guest.call_flush(store)).await;
                 let cut = supervised.finish(outcome)?;
-                books.check_flush(cut).map_err(|reason| supervised.reject(call, reason))?;
+                history.check_flush(cut).map_err(|reason| supervised.reject(call, reason))?;
                 cut.into_iter().collect()
             }
         };
@@ -280,7 +280,7 @@ impl BatchingStage {
 }
 
 impl Swappable for BatchingStage {
-    type Kind = Batching;
+    type Interface = Batching;
 
     fn slot(&mut self) -> &mut StageSlot<Batching> {
         &mut self.slot

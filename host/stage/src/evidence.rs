@@ -3,7 +3,7 @@
 
 use super::counters::StageCounts;
 use super::kind::{ComponentLabel, StageKind};
-use super::tape::RecordedCall;
+use super::recording::RecordedCall;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,7 @@ use std::sync::Arc;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Evidence {
-    /// [`RECORDING_FORMAT`](super::tape::RECORDING_FORMAT).
+    /// [`RECORDING_FORMAT`](super::recording::RECORDING_FORMAT).
     pub format: u32,
     /// Names it.
     pub id: String,

@@ -1,10 +1,10 @@
 //! Makes the evidence of a call that failed, see [`super::evidence`].
 
-use super::calls::{Kind, Taped};
+use super::calls::{StageInterface, TimedCall};
 use super::error::StageError;
 use super::evidence::{Evidence, Making};
+use super::recording::{RECORDING_FORMAT, to_recorded};
 use super::supervised_instance::SupervisedInstance;
-use super::tape::{RECORDING_FORMAT, written};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use outboard_base::unix_time::now_ms;
@@ -18,9 +18,9 @@ fn new_id() -> String {
 }
 
 /// Evidence of a call that just failed; answers its id and how it is made. `calls` end with the one that failed.
-pub(super) fn evidence<K: Kind>(
+pub(super) fn evidence<K: StageInterface>(
     failed: &SupervisedInstance<K>,
-    calls: Vec<Taped<K::Input>>,
+    calls: Vec<TimedCall<K::Input>>,
     error: &StageError,
     took: Duration,
 ) -> (String, Making) {
@@ -53,6 +53,6 @@ pub(super) fn evidence<K: Kind>(
     };
     let state = failed.snapshot().map(<[u8]>::to_vec);
     let making =
-        move || Evidence { state: state.map(|state| STANDARD.encode(state)), calls: written::<K>(&calls), ..facts };
+        move || Evidence { state: state.map(|state| STANDARD.encode(state)), calls: to_recorded::<K>(&calls), ..facts };
     (id, Box::new(making))
 }

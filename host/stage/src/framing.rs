@@ -12,7 +12,7 @@ mod in_flight;
 pub use fuzz::messages as fuzz_messages;
 mod text;
 
-use super::calls::Kind;
+use super::calls::StageInterface;
 use super::component::{KindIndices, StageComponent};
 use super::contract::exports::framing::Guest;
 pub use super::contract::framing::{
@@ -62,14 +62,14 @@ pub(super) enum Output {
     Nothing,
 }
 
-impl Kind for Framing {
+impl StageInterface for Framing {
     const KIND: StageKind = StageKind::Framing;
     const DIVERGES: bool = false;
     const KEEPS_PREDECESSOR: bool = true;
     type Guest = Guest;
     type Input = Input;
     type Output = Output;
-    type Books = ();
+    type CallHistory = ();
 
     fn find(
         indices: &KindIndices,
@@ -288,7 +288,7 @@ impl FramingStage {
 }
 
 impl Swappable for FramingStage {
-    type Kind = Framing;
+    type Interface = Framing;
 
     fn slot(&mut self) -> &mut StageSlot<Framing> {
         &mut self.slot

@@ -3,7 +3,7 @@
 //! A call is begun ([`Instance::begin`]), run under a [`Meter`], and its outcome judged ([`Instance::judge`]): the guest
 //! decided, the guest broke, or we broke. An instance that broke is of no more use; its owner drops it with its store.
 
-use super::calls::Kind;
+use super::calls::StageInterface;
 use super::component::{KindIndices, Linked};
 use super::contract::{self, exports};
 use super::error::{Limit, LoadError, StageError, clipped};
@@ -94,7 +94,7 @@ pub(super) async fn start(
 
 impl Bare {
     /// Finds the functions of a kind.
-    pub(super) fn of_kind<K: Kind>(mut self, linked: &Linked) -> Result<Instance<K::Guest>, StageError> {
+    pub(super) fn of_kind<K: StageInterface>(mut self, linked: &Linked) -> Result<Instance<K::Guest>, StageError> {
         let host = |reason: String| StageError::Host { call: START, reason };
         let found = |error: wasmtime::Error| host(format!("{error:#}"));
         let lifecycle = linked.lifecycle.load(&mut self.store, &self.instance).map_err(found)?;

@@ -45,6 +45,7 @@ pub use outboard_base::Digest;
 pub use runtime::{StageRuntime, StageRuntimeConfig};
 
 // one pipeline's instances
+mod call_recorder;
 mod calls;
 mod counters;
 mod failure;
@@ -63,11 +64,11 @@ pub use slot::Answer;
 
 // another version in the same slot
 pub mod evidence;
+pub mod recording;
 pub mod rehearsal;
 pub mod replay;
 pub mod slot_status;
 pub mod swap;
-pub mod tape;
 
 // the kinds
 pub mod batching;

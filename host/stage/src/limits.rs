@@ -102,9 +102,9 @@ pub const STAGE_AOT_BYTES_MAX: u64 = 1 << 30;
 pub const STAGE_RESTART_BACKOFF: Schedule =
     Schedule::doubling(Duration::from_secs(1), Duration::from_secs(60)).healthy_after(Duration::from_secs(120));
 /// Calls of a stage that are kept to rehearse on.
-pub const STAGE_TAPE_CALLS: usize = 64;
+pub const STAGE_RECORDED_CALLS: usize = 64;
 /// Their inputs together, bytes: a batch's audio out and back, and room for what is around it.
-pub const STAGE_TAPE_BYTES: usize = 4 << 20;
+pub const STAGE_RECORDED_BYTES: usize = 4 << 20;
 /// How long a rehearsal may take; what was not rehearsed by then is not.
 pub const STAGE_REHEARSAL_LIMIT: Duration = Duration::from_secs(10);
 /// Most segments that a batch may have, whatever their durations.

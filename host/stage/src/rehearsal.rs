@@ -4,7 +4,7 @@
 //! breaks the contract, or refuses what the running version takes, is not cut over to. Then it is opened with the running
 //! version's state, as the cut-over will do. Bounded by [`STAGE_REHEARSAL_LIMIT`].
 
-use super::calls::Taped;
+use super::calls::TimedCall;
 use super::error::StageError;
 use super::evidence::Witness;
 use super::failure;
@@ -71,14 +71,14 @@ pub struct Unfit {
 pub(super) async fn rehearse<K: CallableStage>(
     candidate: &InstanceSpec,
     running: &InstanceSpec,
-    tape: &[Taped<K::Input>],
+    calls: &[TimedCall<K::Input>],
     (state, fresh): (Option<Vec<u8>>, bool),
     witness: &Witness,
 ) -> Result<Rehearsal, Unfit> {
     // Versions that do not read each other's state speak another dialect: neither makes sense of the other's messages.
     let other_dialect = K::KIND == StageKind::Framing && fresh && !reads::<K>(candidate, state.clone()).await;
     let state = state.filter(|_| !fresh);
-    let mut rehearsal = Rehearsal { left_out: u32::try_from(tape.len()).unwrap_or(u32::MAX), ..Rehearsal::default() };
+    let mut rehearsal = Rehearsal { left_out: u32::try_from(calls.len()).unwrap_or(u32::MAX), ..Rehearsal::default() };
     rehearsal.not_comparable = other_dialect.then(|| "another dialect".to_owned());
     let until = Instant::now() + STAGE_REHEARSAL_LIMIT;
     let unfit = |rehearsal, error, evidence| Unfit { rehearsal, error, evidence };
@@ -88,27 +88,27 @@ pub(super) async fn rehearse<K: CallableStage>(
     };
     // A running version that does not open has nothing to compare with.
     let mut old = SupervisedInstance::<K>::open(running.clone(), None).await.ok();
-    let (mut new_books, mut old_books) = (K::Books::default(), K::Books::default());
+    let (mut new_history, mut old_history) = (K::CallHistory::default(), K::CallHistory::default());
     let (mut longest_us, mut running_us) = (0, 0);
-    for (n, taped) in tape.iter().enumerate() {
+    for (n, call) in calls.iter().enumerate() {
         if Instant::now() >= until {
             break;
         }
-        let input = &*taped.input;
+        let input = &*call.input;
         let before = match &mut old {
             Some(old) => {
-                K::given(&mut old_books, input);
-                K::perform_call(old, &old_books, input).await.ok()
+                K::record_input(&mut old_history, input);
+                K::perform_call(old, &old_history, input).await.ok()
             }
             None => None,
         };
         if let Some(output) = &before {
-            running_us = K::batches_us(&old_books, output).into_iter().fold(running_us, u64::max);
-            K::answered(&mut old_books, output);
+            running_us = K::batches_us(&old_history, output).into_iter().fold(running_us, u64::max);
+            K::record_output(&mut old_history, output);
         }
-        K::given(&mut new_books, input);
+        K::record_input(&mut new_history, input);
         let began = Instant::now();
-        let result = K::perform_call(&mut new, &new_books, input).await;
+        let result = K::perform_call(&mut new, &new_history, input).await;
         let took = began.elapsed();
         rehearsal.calls += 1;
         rehearsal.left_out -= 1;
@@ -116,14 +116,14 @@ pub(super) async fn rehearse<K: CallableStage>(
         match result {
             Ok(output) => {
                 rehearsal.same += u32::from(before.is_some_and(|before| before == output));
-                longest_us = K::batches_us(&new_books, &output).into_iter().fold(longest_us, u64::max);
-                K::answered(&mut new_books, &output);
+                longest_us = K::batches_us(&new_history, &output).into_iter().fold(longest_us, u64::max);
+                K::record_output(&mut new_history, &output);
             }
             // What the running version refuses too says nothing about this one.
             Err(error) if !error.ends_instance() && before.is_none() => rehearsal.same += 1,
             Err(error) if !error.ends_instance() && other_dialect => {}
             Err(error) => {
-                let calls = tape.get(..=n).unwrap_or(tape).to_vec();
+                let calls = calls.get(..=n).unwrap_or(calls).to_vec();
                 let (id, making) = failure::evidence(&new, calls, &error, took);
                 witness.take(making);
                 return Err(unfit(rehearsal, error, id));
@@ -131,11 +131,11 @@ pub(super) async fn rehearse<K: CallableStage>(
         }
     }
     if K::KIND == StageKind::Batching {
-        let more: Vec<K::Input> = K::more(tape);
-        longest_us = longest_us.max(longest::<K>(&mut new, &mut new_books, &more, until).await);
+        let more: Vec<K::Input> = K::more(calls);
+        longest_us = longest_us.max(longest::<K>(&mut new, &mut new_history, &more, until).await);
         rehearsal.longest_batch_ms = Some(longest_us / 1000);
         if let Some(old) = &mut old {
-            running_us = running_us.max(longest::<K>(old, &mut old_books, &more, until).await);
+            running_us = running_us.max(longest::<K>(old, &mut old_history, &more, until).await);
             rehearsal.running_batch_ms = Some(running_us / 1000);
         }
     }
@@ -159,7 +159,7 @@ pub(super) async fn rehearse<K: CallableStage>(
 /// not come to an end, what it had not cut by then.
 async fn longest<K: CallableStage>(
     version: &mut SupervisedInstance<K>,
-    books: &mut K::Books,
+    history: &mut K::CallHistory,
     more: &[K::Input],
     until: Instant,
 ) -> u64 {
@@ -168,14 +168,14 @@ async fn longest<K: CallableStage>(
         if batches >= 2 || Instant::now() >= until {
             return longest;
         }
-        K::given(books, input);
-        let Ok(output) = K::perform_call(version, books, input).await else { break };
-        for us in K::batches_us(books, &output) {
+        K::record_input(history, input);
+        let Ok(output) = K::perform_call(version, history, input).await else { break };
+        for us in K::batches_us(history, &output) {
             (longest, batches) = (longest.max(us), batches + 1);
         }
-        K::answered(books, &output);
+        K::record_output(history, &output);
     }
-    if batches >= 2 { longest } else { longest.max(K::open_us(books)) }
+    if batches >= 2 { longest } else { longest.max(K::open_us(history)) }
 }
 
 /// Whether a version can go on from a state.

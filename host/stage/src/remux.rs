@@ -9,7 +9,7 @@ mod fuzz;
 #[cfg(any(test, feature = "fuzzing"))]
 pub use fuzz::plans as fuzz_plans;
 
-use super::calls::Kind;
+use super::calls::StageInterface;
 use super::component::{KindIndices, StageComponent};
 use super::contract::exports::remux_planning::Guest;
 pub use super::contract::remux::{
@@ -29,13 +29,13 @@ use wasmtime::Store;
 
 pub(super) struct RemuxPlanning;
 
-impl Kind for RemuxPlanning {
+impl StageInterface for RemuxPlanning {
     const KIND: StageKind = StageKind::RemuxPlanning;
     const DIVERGES: bool = false;
     type Guest = Guest;
     type Input = Facts;
     type Output = RemuxPlan;
-    type Books = ();
+    type CallHistory = ();
 
     fn find(
         indices: &KindIndices,
@@ -130,7 +130,7 @@ impl RemuxStage {
 }
 
 impl Swappable for RemuxStage {
-    type Kind = RemuxPlanning;
+    type Interface = RemuxPlanning;
 
     fn slot(&mut self) -> &mut StageSlot<RemuxPlanning> {
         &mut self.slot

@@ -8,10 +8,10 @@ use super::framing::Framing;
 use super::instance::StageLimits;
 use super::kind::StageKind;
 use super::labels::StageLabels;
+use super::recording::{RecordedCall, Recording, read_inputs};
 use super::remux::RemuxPlanning;
 use super::runtime::StageRuntime;
 use super::supervised_instance::{CallableStage, InstanceSpec, SupervisedInstance};
-use super::tape::{RecordedCall, Recording, read};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -128,19 +128,19 @@ async fn play_as<K: CallableStage>(
     start: Start,
     calls: &[RecordedCall],
 ) -> Result<Vec<Played>, ReplayError> {
-    let inputs = read::<K>(calls).map_err(ReplayError::Calls)?;
+    let inputs = read_inputs::<K>(calls).map_err(ReplayError::Calls)?;
     let Start { settings, state, limits } = start;
     let spec = InstanceSpec { runtime: runtime.clone(), component, settings, limits, labels: StageLabels::default() };
     let mut stage = SupervisedInstance::<K>::open(spec, state).await?;
-    let mut books = K::Books::default();
+    let mut history = K::CallHistory::default();
     let mut played = Vec::new();
     for (call, input) in calls.iter().zip(&inputs) {
-        K::given(&mut books, input);
+        K::record_input(&mut history, input);
         let began = Instant::now();
-        let result = K::perform_call(&mut stage, &books, input).await;
+        let result = K::perform_call(&mut stage, &history, input).await;
         let took = began.elapsed();
         if let Ok(output) = &result {
-            K::answered(&mut books, output);
+            K::record_output(&mut history, output);
         }
         let result = result.map(|output| format!("{output:?}"));
         let failed = result.is_err();

@@ -5,7 +5,8 @@
 //! take over again. After the probation only the old version's spec is kept. Each call returns an answer, or the reason
 //! why there is none; the caller ([`BatchingStage`](super::BatchingStage), …) then answers with the host's default.
 
-use super::calls::Taped;
+use super::call_recorder::CallRecorder;
+use super::calls::TimedCall;
 use super::component::StageComponent;
 use super::counters::StageCounters;
 use super::error::StageError;
@@ -17,7 +18,6 @@ use super::opening::{FailurePolicy, Opening};
 use super::runtime::StageRuntime;
 use super::slot_status::{ProbationEnd, ProbationStatus, SlotStatus, SlotStatusFeed};
 use super::supervised_instance::{CallableStage, InstanceSpec, SupervisedInstance};
-use super::tape::Tape;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -66,7 +66,7 @@ pub(super) struct StageSlot<K: CallableStage> {
     previous: Option<InstanceSpec>,
     on_failure: FailurePolicy,
     witness: Witness,
-    tape: Tape<K>,
+    recorder: CallRecorder<K>,
     status_feed: Arc<SlotStatusFeed>,
     /// The current version started without state and was not told yet what is open; see [`Self::take_fresh_start`].
     fresh_start: bool,
@@ -111,14 +111,14 @@ impl<K: CallableStage> StageSlot<K> {
             stop: None,
         }));
         let (on_failure, witness) = (opening.on_failure, opening.witness);
-        let tape = Tape::default();
+        let recorder = CallRecorder::default();
         Self {
             current,
             probation: None,
             previous,
             on_failure,
             witness,
-            tape,
+            recorder,
             status_feed,
             fresh_start: false,
             predecessor: None,
@@ -150,8 +150,8 @@ impl<K: CallableStage> StageSlot<K> {
     }
 
     /// The last calls, oldest first.
-    pub(super) fn tape(&self) -> Vec<Taped<K::Input>> {
-        self.tape.calls()
+    pub(super) fn recorded_calls(&self) -> Vec<TimedCall<K::Input>> {
+        self.recorder.calls()
     }
 
     /// Receives the evidence of failures.
@@ -164,7 +164,7 @@ impl<K: CallableStage> StageSlot<K> {
         std::mem::take(&mut self.fresh_start)
     }
 
-    /// The version before the last fresh start, if the kind keeps it ([`KEEPS_PREDECESSOR`](super::calls::Kind::KEEPS_PREDECESSOR)).
+    /// The version before the last fresh start, if the kind keeps it ([`KEEPS_PREDECESSOR`](super::calls::StageInterface::KEEPS_PREDECESSOR)).
     pub(super) fn predecessor(&mut self) -> Option<&mut SupervisedInstance<K>> {
         match &mut self.probation {
             Some(probation) if probation.fresh && K::KEEPS_PREDECESSOR => Some(&mut probation.old),
@@ -191,17 +191,17 @@ impl<K: CallableStage> StageSlot<K> {
     ///
     /// # Errors
     /// The current version's [`StageError`], if no other version could answer.
-    pub(super) async fn call(&mut self, books: &K::Books, input: K::Input) -> Result<K::Output, StageError> {
+    pub(super) async fn call(&mut self, history: &K::CallHistory, input: K::Input) -> Result<K::Output, StageError> {
         let (input, began) = (Arc::new(input), Instant::now());
-        let result = K::perform_call(&mut self.current, books, &input).await;
+        let result = K::perform_call(&mut self.current, history, &input).await;
         let took = began.elapsed();
-        self.tape.record(input.clone(), took);
+        self.recorder.record(input.clone(), took);
         match result {
             Ok(output) => {
-                self.shadow(books, &input, &output).await;
+                self.shadow(history, &input, &output).await;
                 Ok(output)
             }
-            Err(error) => self.failed(books, &input, error, took).await,
+            Err(error) => self.failed(history, &input, error, took).await,
         }
     }
 
@@ -271,10 +271,10 @@ impl<K: CallableStage> StageSlot<K> {
     }
 
     /// Passes the new version's input to the old one as well, compares the answers, and counts the probation's batches.
-    async fn shadow(&mut self, books: &K::Books, input: &Arc<K::Input>, output: &K::Output) {
+    async fn shadow(&mut self, history: &K::CallHistory, input: &Arc<K::Input>, output: &K::Output) {
         let Some(probation) = &mut self.probation else { return };
         if !probation.behind {
-            let same = K::perform_call(&mut probation.old, books, input).await.is_ok_and(|old| old == *output);
+            let same = K::perform_call(&mut probation.old, history, input).await.is_ok_and(|old| old == *output);
             if !same {
                 probation.status.different += 1;
                 if K::DIVERGES {
@@ -302,7 +302,7 @@ impl<K: CallableStage> StageSlot<K> {
     /// Handles a failed call: reports it, and lets the previous version answer where probation or policy say so.
     async fn failed(
         &mut self,
-        books: &K::Books,
+        history: &K::CallHistory,
         input: &Arc<K::Input>,
         error: StageError,
         took: Duration,
@@ -312,7 +312,7 @@ impl<K: CallableStage> StageSlot<K> {
             let old = match probation.behind {
                 // The caller calls it again with everything that it missed.
                 true => Err(error.clone()),
-                false => K::perform_call(&mut probation.old, books, input).await,
+                false => K::perform_call(&mut probation.old, history, input).await,
             };
             if answered && old.is_err() && !probation.behind {
                 // Both versions reject the input, so a roll-back would not help.
@@ -328,7 +328,7 @@ impl<K: CallableStage> StageSlot<K> {
         }
         let evidence = self.report_failure(input, &error, took);
         match (self.on_failure, self.previous.take()) {
-            (FailurePolicy::Previous, Some(spec)) => self.fall_back(spec, books, input, error, evidence).await,
+            (FailurePolicy::Previous, Some(spec)) => self.fall_back(spec, history, input, error, evidence).await,
             (FailurePolicy::Stop, previous) => {
                 self.previous = previous;
                 self.status_feed.change(|status| status.stop = Some(error.to_string()));
@@ -345,7 +345,7 @@ impl<K: CallableStage> StageSlot<K> {
     async fn fall_back(
         &mut self,
         spec: InstanceSpec,
-        books: &K::Books,
+        history: &K::CallHistory,
         input: &Arc<K::Input>,
         error: StageError,
         evidence: String,
@@ -366,7 +366,7 @@ impl<K: CallableStage> StageSlot<K> {
         if self.fresh_start && K::DIVERGES {
             return Err(error);
         }
-        K::perform_call(&mut self.current, books, input).await
+        K::perform_call(&mut self.current, history, input).await
     }
 
     /// Ends a probation: the old version becomes the current one again.
@@ -383,10 +383,10 @@ impl<K: CallableStage> StageSlot<K> {
 
     /// Reports a failed call; returns the id of its evidence.
     fn report_failure(&self, input: &Arc<K::Input>, error: &StageError, took: Duration) -> String {
-        let mut calls = self.tape.calls();
+        let mut calls = self.recorder.calls();
         if calls.last().is_none_or(|last| !Arc::ptr_eq(&last.input, input)) {
             // The failed call must be in the evidence, even if it was too large to be recorded.
-            calls.push(Taped { input: input.clone(), took });
+            calls.push(TimedCall { input: input.clone(), took });
         }
         let (id, making) = failure::evidence(&self.current, calls, error, took);
         self.witness.take(making);

@@ -4,7 +4,7 @@
 //! the instance; the next call starts a new one from the last snapshot. The first failure is followed by a restart at once,
 //! later ones by the waits of [`STAGE_RESTART_BACKOFF`]; an instance that ran long enough resets the count.
 
-use super::calls::Kind;
+use super::calls::StageInterface;
 use super::component::StageComponent;
 use super::contract;
 use super::counters::StageCounters;
@@ -33,14 +33,14 @@ pub(super) struct InstanceSpec {
 
 impl InstanceSpec {
     /// Starts an instance without opening it: all of the work that needs no state.
-    pub(super) async fn begin<K: Kind>(&self) -> Result<Instance<K::Guest>, StageError> {
+    pub(super) async fn begin<K: StageInterface>(&self) -> Result<Instance<K::Guest>, StageError> {
         let linked = self.component.linked();
         let log = GuestLog::new(self.labels.clone(), self.component.description().name.clone());
         instance::start(self.runtime.host(), linked, self.limits, log).await?.of_kind::<K>(linked)
     }
 
     /// Starts and opens an instance.
-    async fn start<K: Kind>(&self, state: Option<&[u8]>) -> Result<Instance<K::Guest>, StageError> {
+    async fn start<K: StageInterface>(&self, state: Option<&[u8]>) -> Result<Instance<K::Guest>, StageError> {
         let mut instance = self.begin::<K>().await?;
         instance.open(self.runtime.host(), &self.settings, state).await?;
         Ok(instance)
@@ -48,20 +48,20 @@ impl InstanceSpec {
 }
 
 /// A kind of stage, with the code that makes its calls.
-pub(super) trait CallableStage: Kind {
+pub(super) trait CallableStage: StageInterface {
     /// Makes a call, checks the answer by the contract's rules, and takes a snapshot if the call may have changed the state.
     ///
     /// # Errors
     /// The [`StageError`] of the call or of the snapshot; an answer that breaks a rule is [`StageError::Invalid`].
     fn perform_call(
         supervised: &mut SupervisedInstance<Self>,
-        books: &Self::Books,
+        history: &Self::CallHistory,
         input: &Self::Input,
     ) -> impl Future<Output = Result<Self::Output, StageError>> + Send;
 }
 
 /// One version of a stage: its instance, if one runs, and what is needed to start the next one.
-pub(super) struct SupervisedInstance<K: Kind> {
+pub(super) struct SupervisedInstance<K: StageInterface> {
     spec: InstanceSpec,
     counters: Arc<StageCounters>,
     instance: Option<Instance<K::Guest>>,
@@ -76,7 +76,7 @@ pub(super) struct SupervisedInstance<K: Kind> {
     logged: LineBudget,
 }
 
-impl<K: Kind> SupervisedInstance<K> {
+impl<K: StageInterface> SupervisedInstance<K> {
     /// Opens the first instance.
     ///
     /// # Errors

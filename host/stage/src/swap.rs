@@ -9,13 +9,13 @@ use super::error::StageError;
 use super::framing::FramingStage;
 use super::kind::StageKind;
 use super::opening::FailurePolicy;
+use super::recording::{RECORDING_FORMAT, Recording, to_recorded};
 use super::rehearsal::{Rehearsal, Unfit, rehearse};
 use super::remux::RemuxStage;
 use super::slot::{Candidate, StageSlot};
 use super::slot_status::{ProbationStatus, SlotStatusFeed};
 use super::supervised_instance::{CallableStage, InstanceSpec};
 use super::swappable::Swappable;
-use super::tape::{RECORDING_FORMAT, Recording, written};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -168,10 +168,10 @@ fn rehearsed<K: CallableStage>(
     slot: &StageSlot<K>,
     wanted: &Wanted,
 ) -> futures_util::future::BoxFuture<'static, Result<Rehearsal, Unfit>> {
-    let (candidate, running, tape, witness) =
-        (spec(slot, wanted), slot.spec().clone(), slot.tape(), slot.witness().clone());
+    let (candidate, running, calls, witness) =
+        (spec(slot, wanted), slot.spec().clone(), slot.recorded_calls(), slot.witness().clone());
     let state = (slot.snapshot().map(<[u8]>::to_vec), wanted.fresh);
-    Box::pin(async move { rehearse::<K>(&candidate, &running, &tape, state, &witness).await })
+    Box::pin(async move { rehearse::<K>(&candidate, &running, &calls, state, &witness).await })
 }
 
 /// Starts an instance of what is wanted; the slot is free again when this returns.
@@ -193,6 +193,6 @@ fn recording<K: CallableStage>(slot: &StageSlot<K>) -> Recording {
         kind: K::KIND,
         component: spec.component.label(),
         settings: spec.settings.clone(),
-        calls: written::<K>(&slot.tape()),
+        calls: to_recorded::<K>(&slot.recorded_calls()),
     }
 }

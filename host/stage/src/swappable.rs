@@ -6,10 +6,10 @@ use super::supervised_instance::CallableStage;
 /// A stage whose version can be swapped.
 pub(super) trait Swappable {
     /// The kind of stage.
-    type Kind: CallableStage;
+    type Interface: CallableStage;
 
     /// The slot that holds its versions.
-    fn slot(&mut self) -> &mut StageSlot<Self::Kind>;
+    fn slot(&mut self) -> &mut StageSlot<Self::Interface>;
 
     /// Called after another version took over: tells it what the stage remembers, if it started without state.
     fn after_takeover(&mut self) {}

@@ -9,8 +9,8 @@ use serde::de::DeserializeOwned;
 use crate::cli::{Ending, complain, say};
 use crate::limits::STAGE_FILE_BYTES_MAX;
 use crate::stage::evidence::Evidence;
+use crate::stage::recording::Recording;
 use crate::stage::replay::{self, Played, Start};
-use crate::stage::tape::Recording;
 use crate::stage::{StageComponent, StageRuntime, StageRuntimeConfig};
 
 /// Characters of an answer that are shown.
