@@ -9,7 +9,7 @@
 use std::sync::{Arc, Mutex};
 
 use outboard::stage::batching::{BatchingStage, Segment};
-use outboard::stage::evidence::{Evidence, Witness};
+use outboard::stage::evidence::{Evidence, FailureSink};
 use outboard::stage::framing::{Connection, Format, Fragment, FramingStage, Message};
 use outboard::stage::remux::{Facts, RemuxStage};
 use outboard::stage::swap::{Shared, Swaps, Wanted};
@@ -43,11 +43,11 @@ impl Stages {
     async fn with(on_failure: FailurePolicy) -> Self {
         let evidence = Arc::<Mutex<Vec<Evidence>>>::default();
         let kept = evidence.clone();
-        let witness = Witness::new(move |making| kept.lock().unwrap().push(making()));
+        let failure_sink = FailureSink::new(move |report| kept.lock().unwrap().push(report()));
         let opening = |settings: &str| Opening {
             settings: settings.to_owned(),
             on_failure,
-            witness: witness.clone(),
+            failure_sink: failure_sink.clone(),
             ..orders(&json!({}))
         };
         let bundled = async |kind| runtime().bundled(kind).await.unwrap();

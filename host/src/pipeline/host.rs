@@ -12,7 +12,7 @@ use super::load::LoadError;
 use crate::ffmpeg::Queue;
 use crate::limits::BATCH_STEPS_WAITING;
 use crate::net::Guard;
-use crate::stage::evidence::Witness;
+use crate::stage::evidence::FailureSink;
 use crate::stage::{Compiler, StageLimits, StageRuntime, StageRuntimeConfig};
 use crate::store::database::{Database, History};
 use crate::store::evidence::EvidenceStore;
@@ -134,8 +134,8 @@ impl Host {
     }
 
     /// Keeps what stages do wrong.
-    pub fn witness(&self) -> Witness {
-        self.0.evidence.witness()
+    pub fn failure_sink(&self) -> FailureSink {
+        self.0.evidence.failure_sink()
     }
 
     /// The first line of `ffmpeg -version`.

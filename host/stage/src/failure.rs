@@ -2,7 +2,7 @@
 
 use super::calls::{StageInterface, TimedCall};
 use super::error::StageError;
-use super::evidence::{Evidence, Making};
+use super::evidence::{Evidence, LazyReport};
 use super::recording::{RECORDING_FORMAT, to_recorded};
 use super::supervised_instance::SupervisedInstance;
 use base64::Engine as _;
@@ -23,7 +23,7 @@ pub(super) fn evidence<K: StageInterface>(
     calls: Vec<TimedCall<K::Input>>,
     error: &StageError,
     took: Duration,
-) -> (String, Making) {
+) -> (String, LazyReport) {
     let id = new_id();
     let spec = failed.spec();
     let (frames, limit) = match error {
@@ -52,7 +52,7 @@ pub(super) fn evidence<K: StageInterface>(
         calls: Vec::new(),
     };
     let state = failed.snapshot().map(<[u8]>::to_vec);
-    let making =
+    let report =
         move || Evidence { state: state.map(|state| STANDARD.encode(state)), calls: to_recorded::<K>(&calls), ..facts };
-    (id, Box::new(making))
+    (id, Box::new(report))
 }

@@ -6,7 +6,7 @@
 
 use super::calls::TimedCall;
 use super::error::StageError;
-use super::evidence::Witness;
+use super::evidence::FailureSink;
 use super::failure;
 use super::kind::StageKind;
 use super::supervised_instance::{CallableStage, InstanceSpec, SupervisedInstance};
@@ -73,7 +73,7 @@ pub(super) async fn rehearse<K: CallableStage>(
     running: &InstanceSpec,
     calls: &[TimedCall<K::Input>],
     (state, fresh): (Option<Vec<u8>>, bool),
-    witness: &Witness,
+    failure_sink: &FailureSink,
 ) -> Result<Rehearsal, Unfit> {
     // Versions that do not read each other's state speak another dialect: neither makes sense of the other's messages.
     let other_dialect = K::KIND == StageKind::Framing && fresh && !reads::<K>(candidate, state.clone()).await;
@@ -84,7 +84,9 @@ pub(super) async fn rehearse<K: CallableStage>(
     let unfit = |rehearsal, error, evidence| Unfit { rehearsal, error, evidence };
     let mut new = match SupervisedInstance::<K>::open(candidate.clone(), None).await {
         Ok(new) => new,
-        Err(error) => return Err(unfit(rehearsal, error.clone(), unopened::<K>(candidate, None, &error, witness))),
+        Err(error) => {
+            return Err(unfit(rehearsal, error.clone(), unopened::<K>(candidate, None, &error, failure_sink)));
+        }
     };
     // A running version that does not open has nothing to compare with.
     let mut old = SupervisedInstance::<K>::open(running.clone(), None).await.ok();
@@ -124,8 +126,8 @@ pub(super) async fn rehearse<K: CallableStage>(
             Err(error) if !error.ends_instance() && other_dialect => {}
             Err(error) => {
                 let calls = calls.get(..=n).unwrap_or(calls).to_vec();
-                let (id, making) = failure::evidence(&new, calls, &error, took);
-                witness.take(making);
+                let (id, report) = failure::evidence(&new, calls, &error, took);
+                failure_sink.report(report);
                 return Err(unfit(rehearsal, error, id));
             }
         }
@@ -146,7 +148,7 @@ pub(super) async fn rehearse<K: CallableStage>(
     if state.is_some() {
         let began = Instant::now();
         if let Err(error) = SupervisedInstance::<K>::open(candidate.clone(), state.clone()).await {
-            let evidence = unopened::<K>(candidate, state, &error, witness);
+            let evidence = unopened::<K>(candidate, state, &error, failure_sink);
             return Err(unfit(rehearsal, error, evidence));
         }
         let took = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
@@ -191,10 +193,10 @@ fn unopened<K: CallableStage>(
     candidate: &InstanceSpec,
     state: Option<Vec<u8>>,
     error: &StageError,
-    witness: &Witness,
+    failure_sink: &FailureSink,
 ) -> String {
     let supervised = SupervisedInstance::<K>::unopened(candidate.clone(), state);
-    let (id, making) = failure::evidence(&supervised, Vec::new(), error, Duration::ZERO);
-    witness.take(making);
+    let (id, report) = failure::evidence(&supervised, Vec::new(), error, Duration::ZERO);
+    failure_sink.report(report);
     id
 }

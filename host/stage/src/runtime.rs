@@ -132,7 +132,7 @@ impl StageRuntime {
     /// The default stage of a kind: the one that is used where none is chosen.
     ///
     /// # Errors
-    /// [`LoadError`]; only of the host's making.
+    /// [`LoadError`]; only of the host's report.
     pub async fn bundled(&self, kind: StageKind) -> Result<Arc<StageComponent>, LoadError> {
         let (_, wasm) = bundled::default_of(kind);
         self.load(wasm).await
@@ -141,7 +141,7 @@ impl StageRuntime {
     /// All stages of a kind that come with the host, the default first.
     ///
     /// # Errors
-    /// [`LoadError`] of each; only of the host's making.
+    /// [`LoadError`] of each; only of the host's report.
     pub async fn all_bundled(&self, kind: StageKind) -> Vec<Result<Arc<StageComponent>, LoadError>> {
         let mut all = Vec::new();
         for (_, wasm) in bundled::of_kind(kind) {

@@ -10,7 +10,7 @@ use super::calls::TimedCall;
 use super::component::StageComponent;
 use super::counters::StageCounters;
 use super::error::StageError;
-use super::evidence::Witness;
+use super::evidence::FailureSink;
 use super::failure;
 use super::instance::Instance;
 use super::kind::ComponentLabel;
@@ -65,7 +65,7 @@ pub(super) struct StageSlot<K: CallableStage> {
     probation: Option<Probation<K>>,
     previous: Option<InstanceSpec>,
     on_failure: FailurePolicy,
-    witness: Witness,
+    failure_sink: FailureSink,
     recorder: CallRecorder<K>,
     status_feed: Arc<SlotStatusFeed>,
     /// The current version started without state and was not told yet what is open; see [`Self::take_fresh_start`].
@@ -110,14 +110,14 @@ impl<K: CallableStage> StageSlot<K> {
             fell_back: None,
             stop: None,
         }));
-        let (on_failure, witness) = (opening.on_failure, opening.witness);
+        let (on_failure, failure_sink) = (opening.on_failure, opening.failure_sink);
         let recorder = CallRecorder::default();
         Self {
             current,
             probation: None,
             previous,
             on_failure,
-            witness,
+            failure_sink,
             recorder,
             status_feed,
             fresh_start: false,
@@ -155,8 +155,8 @@ impl<K: CallableStage> StageSlot<K> {
     }
 
     /// Receives the evidence of failures.
-    pub(super) fn witness(&self) -> &Witness {
-        &self.witness
+    pub(super) fn failure_sink(&self) -> &FailureSink {
+        &self.failure_sink
     }
 
     /// True once after a version took over without state: it must be told what is open.
@@ -388,8 +388,8 @@ impl<K: CallableStage> StageSlot<K> {
             // The failed call must be in the evidence, even if it was too large to be recorded.
             calls.push(TimedCall { input: input.clone(), took });
         }
-        let (id, making) = failure::evidence(&self.current, calls, error, took);
-        self.witness.take(making);
+        let (id, report) = failure::evidence(&self.current, calls, error, took);
+        self.failure_sink.report(report);
         id
     }
 

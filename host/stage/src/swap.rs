@@ -168,10 +168,10 @@ fn rehearsed<K: CallableStage>(
     slot: &StageSlot<K>,
     wanted: &Wanted,
 ) -> futures_util::future::BoxFuture<'static, Result<Rehearsal, Unfit>> {
-    let (candidate, running, calls, witness) =
-        (spec(slot, wanted), slot.spec().clone(), slot.recorded_calls(), slot.witness().clone());
+    let (candidate, running, calls, failure_sink) =
+        (spec(slot, wanted), slot.spec().clone(), slot.recorded_calls(), slot.failure_sink().clone());
     let state = (slot.snapshot().map(<[u8]>::to_vec), wanted.fresh);
-    Box::pin(async move { rehearse::<K>(&candidate, &running, &calls, state, &witness).await })
+    Box::pin(async move { rehearse::<K>(&candidate, &running, &calls, state, &failure_sink).await })
 }
 
 /// Starts an instance of what is wanted; the slot is free again when this returns.

@@ -35,7 +35,7 @@ impl Stages {
             let component = component_of(runtime, &asker, config, kind, key).await?;
             let state = resumed.stages.get(kind.name()).map(|snapshot| snapshot.state.clone());
             let previous = previous_of(runtime, &asker, config, kind, key).await;
-            let opening = Opening { state, previous, witness: host.witness(), ..opening(owner, config, key) };
+            let opening = Opening { state, previous, failure_sink: host.failure_sink(), ..opening(owner, config, key) };
             Ok((component, opening))
         };
         // A stream that was on air goes on, whatever its stages make of their old state: they are tried again later.
