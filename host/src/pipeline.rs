@@ -66,7 +66,7 @@ use self::status::{Phase, Report, Stats, Status};
 pub use self::watch::{RunningStage, Watch};
 use crate::backoff::Backoff;
 use crate::limits::{BATCHES_WAITING, DRAIN_SPARE, SOURCE_AGAIN, SOURCE_EVENTS_WAITING};
-use crate::stage::swap::Swaps;
+use crate::stage::swap::StageSlots;
 use crate::store::journal::{BatchRow, JournalError, StreamJournal};
 
 /// Why a pipeline ended before its end.
@@ -132,7 +132,7 @@ pub struct Pipeline {
     remuxer: Remuxer,
     releaser: Releaser,
     stages: Vec<RunningStage>,
-    swaps: Swaps,
+    swaps: StageSlots,
     live: Live,
     fetching: CancellationToken,
     pace: Pace,
@@ -155,7 +155,7 @@ impl Pipeline {
     }
 
     /// Its stages, to be swapped while it runs.
-    pub fn swaps(&self) -> Swaps {
+    pub fn swaps(&self) -> StageSlots {
         self.swaps.clone()
     }
 

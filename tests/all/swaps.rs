@@ -12,7 +12,7 @@ use outboard::stage::batching::{BatchingStage, Segment};
 use outboard::stage::evidence::{Evidence, FailureSink};
 use outboard::stage::framing::{Connection, Format, Fragment, FramingStage, Message};
 use outboard::stage::remux::{Facts, RemuxStage};
-use outboard::stage::swap::{Shared, Swaps, Wanted};
+use outboard::stage::swap::{NewVersion, Shared, StageSlots};
 use outboard::stage::{FailurePolicy, Opening, StageComponent, StageKind};
 use outboard_tests::guests::{load, orders, runtime};
 use serde_json::{Value, json};
@@ -30,7 +30,7 @@ struct Stages {
     batching: Shared<BatchingStage>,
     framing: Shared<FramingStage>,
     remux: Shared<RemuxStage>,
-    swaps: Swaps,
+    slots: StageSlots,
     evidence: Arc<Mutex<Vec<Evidence>>>,
 }
 
@@ -56,13 +56,13 @@ impl Stages {
         let framing = FramingStage::open(runtime(), bundled(StageKind::Framing).await, opening("")).await.unwrap();
         let remux = RemuxStage::open(runtime(), bundled(StageKind::RemuxPlanning).await, opening("")).await.unwrap();
         let (batching, framing, remux) = (shared(batching), shared(framing), shared(remux));
-        let swaps = Swaps::new(batching.clone(), framing.clone(), remux.clone(), || {});
-        Self { batching, framing, remux, swaps, evidence }
+        let slots = StageSlots::new(batching.clone(), framing.clone(), remux.clone(), || {});
+        Self { batching, framing, remux, slots, evidence }
     }
 
     /// Who decides.
     async fn name(&self, kind: StageKind) -> String {
-        self.swaps.status_feed(kind).await.current().component.description().name.clone()
+        self.slots.status_feed(kind).await.current().component.description().name.clone()
     }
 
     fn evidence(&self) -> Vec<Evidence> {
@@ -75,12 +75,12 @@ fn shared<S>(stage: S) -> Shared<S> {
 }
 
 /// A faulty guest that does as ordered.
-async fn faulty(name: &'static str, ordered: &Value) -> Wanted {
-    wanted(load(name).await, &ordered.to_string())
+async fn faulty(name: &'static str, ordered: &Value) -> NewVersion {
+    new_version(load(name).await, &ordered.to_string())
 }
 
-fn wanted(component: Arc<StageComponent>, settings: &str) -> Wanted {
-    Wanted { component, settings: settings.to_owned(), fresh: false, probation: 3 }
+fn new_version(component: Arc<StageComponent>, settings: &str) -> NewVersion {
+    NewVersion { component, settings: settings.to_owned(), fresh: false, probation: 3 }
 }
 
 fn segment(index: u64) -> Segment {

@@ -48,7 +48,7 @@ pub use runtime::{StageRuntime, StageRuntimeConfig};
 mod call_recorder;
 mod calls;
 mod counters;
-mod failure;
+mod failure_evidence;
 mod instance;
 mod instance_host;
 mod labels;

@@ -7,7 +7,7 @@
 use super::calls::TimedCall;
 use super::error::StageError;
 use super::evidence::FailureSink;
-use super::failure;
+use super::failure_evidence;
 use super::kind::StageKind;
 use super::supervised_instance::{CallableStage, InstanceSpec, SupervisedInstance};
 use crate::limits::STAGE_REHEARSAL_LIMIT;
@@ -126,7 +126,7 @@ pub(super) async fn rehearse<K: CallableStage>(
             Err(error) if !error.ends_instance() && other_dialect => {}
             Err(error) => {
                 let calls = calls.get(..=n).unwrap_or(calls).to_vec();
-                let (id, report) = failure::evidence(&new, calls, &error, took);
+                let (id, report) = failure_evidence::of(&new, calls, &error, took);
                 failure_sink.report(report);
                 return Err(unfit(rehearsal, error, id));
             }
@@ -196,7 +196,7 @@ fn unopened<K: CallableStage>(
     failure_sink: &FailureSink,
 ) -> String {
     let supervised = SupervisedInstance::<K>::unopened(candidate.clone(), state);
-    let (id, report) = failure::evidence(&supervised, Vec::new(), error, Duration::ZERO);
+    let (id, report) = failure_evidence::of(&supervised, Vec::new(), error, Duration::ZERO);
     failure_sink.report(report);
     id
 }

@@ -11,7 +11,7 @@ use super::component::StageComponent;
 use super::counters::StageCounters;
 use super::error::StageError;
 use super::evidence::FailureSink;
-use super::failure;
+use super::failure_evidence;
 use super::instance::Instance;
 use super::kind::ComponentLabel;
 use super::opening::{FailurePolicy, Opening};
@@ -388,7 +388,7 @@ impl<K: CallableStage> StageSlot<K> {
             // The failed call must be in the evidence, even if it was too large to be recorded.
             calls.push(TimedCall { input: input.clone(), took });
         }
-        let (id, report) = failure::evidence(&self.current, calls, error, took);
+        let (id, report) = failure_evidence::of(&self.current, calls, error, took);
         self.failure_sink.report(report);
         id
     }

@@ -1,7 +1,7 @@
-//! Another version for a running pipeline's stage: prepared apart from live media, then cut over to between two calls.
+//! Swaps a stage of a running pipeline: the new version is prepared apart from live media, then takes over between two calls.
 //!
-//! [`Swaps`] is one pipeline's three stages as whoever steers them sees them. The pipeline's own steps hold the same
-//! stages and take a lock for each call; a cut-over takes that lock for the time of one `open`.
+//! [`StageSlots`] gives the control plane access to the three stages of a pipeline. The pipeline's steps share them and lock
+//! one for each call; a cut-over locks it while the new version is opened.
 
 use super::batching::BatchingStage;
 use super::component::StageComponent;
@@ -22,10 +22,10 @@ use std::time::Duration;
 use tokio::sync::{Mutex, watch};
 use tokio::time::Instant;
 
-/// A stage that its pipeline's step and whoever swaps it share.
+/// A stage shared by its pipeline's step and the control plane, which swaps it.
 pub type Shared<S> = Arc<Mutex<S>>;
 
-/// The same for the stage of a kind, whichever it is.
+/// Runs the same code with the stage of a kind, whose type depends on the kind.
 macro_rules! of {
     ($swaps:ident, $kind:ident, $stage:ident => $does:expr) => {
         match $kind {
@@ -45,40 +45,40 @@ macro_rules! of {
     };
 }
 
-/// What a cut-over left.
+/// The result of a cut-over.
 #[derive(Debug)]
 pub struct CutOver {
-    /// How long no call could be made.
+    /// How long calls of the stage had to wait.
     pub took: Duration,
-    /// The probation, to be followed.
+    /// The new version's probation, batch by batch. The channel closes when the probation ends.
     pub probation: watch::Receiver<ProbationStatus>,
 }
 
-/// A version that is wanted in a stage's slot.
+/// A version that is to be put into a stage's slot.
 #[derive(Debug, Clone)]
-pub struct Wanted {
+pub struct NewVersion {
     /// The component.
     pub component: Arc<StageComponent>,
-    /// Its settings: a JSON object as text; empty: the defaults.
+    /// Its settings, a JSON object as text; empty: the defaults.
     pub settings: String,
-    /// It starts from nothing, not from the running version's state.
+    /// True: it starts without the running version's state.
     pub fresh: bool,
-    /// Batches of its probation, at least 1.
+    /// Length of its probation in batches, at least 1.
     pub probation: u32,
 }
 
-/// The three stages of a pipeline. Cheap to clone.
+/// The slots of a pipeline's three stages. Cheap to clone; clones share the stages.
 #[derive(Clone)]
-pub struct Swaps {
+pub struct StageSlots {
     batching: Shared<BatchingStage>,
     framing: Shared<FramingStage>,
     remux: Shared<RemuxStage>,
-    /// Wakes the exchange, which may have to greet the processor again.
+    /// Wakes the exchange, which may have to call `on-connect` of the new framing stage.
     wake: Arc<dyn Fn() + Send + Sync>,
 }
 
-impl Swaps {
-    /// Of a pipeline's stages.
+impl StageSlots {
+    /// The slots of these stages. `wake` is called after each change of the framing stage; it must not block.
     pub fn new(
         batching: Shared<BatchingStage>,
         framing: Shared<FramingStage>,
@@ -88,32 +88,32 @@ impl Swaps {
         Self { batching, framing, remux, wake: Arc::new(wake) }
     }
 
-    /// What is seen of a stage's slot.
+    /// The status of a stage's slot, for the API and metrics.
     pub async fn status_feed(&self, kind: StageKind) -> Arc<SlotStatusFeed> {
         of!(self, kind, stage => stage.lock().await.slot().status_feed().clone())
     }
 
-    /// Gives a version the running one's last inputs, apart from live media.
+    /// Rehearses a version on the running one's last inputs; live calls continue meanwhile. See [`rehearsal`](super::rehearsal).
     ///
     /// # Errors
-    /// [`Unfit`] with the evidence.
-    pub async fn rehearse(&self, kind: StageKind, wanted: &Wanted) -> Result<Rehearsal, Box<Unfit>> {
-        // The slot is let go of first: live calls go on meanwhile.
-        let rehearsal = of!(self, kind, stage => rehearsed(stage.lock().await.slot(), wanted));
+    /// [`Unfit`], with the evidence, if the version must not be put into the slot.
+    pub async fn rehearse(&self, kind: StageKind, new_version: &NewVersion) -> Result<Rehearsal, Box<Unfit>> {
+        // The lock is released before the rehearsal runs.
+        let rehearsal = of!(self, kind, stage => rehearsed(stage.lock().await.slot(), new_version));
         rehearsal.await.map_err(Box::new)
     }
 
-    /// Lets a version decide from the next call on.
+    /// Makes a version decide from the next call on and begins its probation.
     ///
     /// # Errors
-    /// [`StageError`]: it cannot start or open; nothing changed.
-    pub async fn cut_over(&self, kind: StageKind, wanted: &Wanted) -> Result<CutOver, StageError> {
-        let cut = of!(self, kind, stage => cut_over(stage, wanted).await)?;
+    /// [`StageError`] if it cannot start or open; nothing changed then.
+    pub async fn cut_over(&self, kind: StageKind, new_version: &NewVersion) -> Result<CutOver, StageError> {
+        let cut = of!(self, kind, stage => cut_over(stage, new_version).await)?;
         self.wake_for(kind);
         Ok(cut)
     }
 
-    /// Takes a version on probation back; false: none is.
+    /// Ends a probation by returning to the old version. False: no version is on probation.
     pub async fn roll_back(&self, kind: StageKind, reason: String) -> bool {
         let back = of!(self, kind, stage => {
             let mut stage = stage.lock().await;
@@ -125,17 +125,17 @@ impl Swaps {
         back
     }
 
-    /// Who goes on where a stage fails, from now on.
+    /// Sets what happens when the stage fails after a probation; applies to the next failure.
     pub async fn set_on_failure(&self, kind: StageKind, policy: FailurePolicy) {
         of!(self, kind, stage => stage.lock().await.slot().set_on_failure(policy));
     }
 
-    /// A stage's last calls.
+    /// The stage's last calls, as a file.
     pub async fn recording(&self, kind: StageKind) -> Recording {
         of!(self, kind, stage => recording(stage.lock().await.slot()))
     }
 
-    /// The processor may have to be greeted by another version.
+    /// Wakes the exchange if the framing stage changed: its `on-connect` may have to be called.
     fn wake_for(&self, kind: StageKind) {
         if kind == StageKind::Framing {
             (self.wake)();
@@ -143,14 +143,14 @@ impl Swaps {
     }
 }
 
-impl fmt::Debug for Swaps {
+impl fmt::Debug for StageSlots {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Swaps").finish_non_exhaustive()
+        f.debug_struct("StageSlots").finish_non_exhaustive()
     }
 }
 
-async fn cut_over<S: Swappable>(shared: &Shared<S>, wanted: &Wanted) -> Result<CutOver, StageError> {
-    let candidate = begun(shared.lock().await.slot(), wanted);
+async fn cut_over<S: Swappable>(shared: &Shared<S>, new_version: &NewVersion) -> Result<CutOver, StageError> {
+    let candidate = begun(shared.lock().await.slot(), new_version);
     let candidate = candidate.await?;
     let mut stage = shared.lock().await;
     let began = Instant::now();
@@ -159,27 +159,31 @@ async fn cut_over<S: Swappable>(shared: &Shared<S>, wanted: &Wanted) -> Result<C
     Ok(CutOver { took: began.elapsed(), probation })
 }
 
-fn spec<K: CallableStage>(slot: &StageSlot<K>, wanted: &Wanted) -> InstanceSpec {
-    InstanceSpec { component: wanted.component.clone(), settings: wanted.settings.clone(), ..slot.spec().clone() }
+fn spec<K: CallableStage>(slot: &StageSlot<K>, new_version: &NewVersion) -> InstanceSpec {
+    InstanceSpec {
+        component: new_version.component.clone(),
+        settings: new_version.settings.clone(),
+        ..slot.spec().clone()
+    }
 }
 
-/// Takes what a rehearsal needs at once; the slot is free again when this returns.
+/// Prepares a rehearsal. The slot is not borrowed any more when this returns.
 fn rehearsed<K: CallableStage>(
     slot: &StageSlot<K>,
-    wanted: &Wanted,
+    new_version: &NewVersion,
 ) -> futures_util::future::BoxFuture<'static, Result<Rehearsal, Unfit>> {
     let (candidate, running, calls, failure_sink) =
-        (spec(slot, wanted), slot.spec().clone(), slot.recorded_calls(), slot.failure_sink().clone());
-    let state = (slot.snapshot().map(<[u8]>::to_vec), wanted.fresh);
+        (spec(slot, new_version), slot.spec().clone(), slot.recorded_calls(), slot.failure_sink().clone());
+    let state = (slot.snapshot().map(<[u8]>::to_vec), new_version.fresh);
     Box::pin(async move { rehearse::<K>(&candidate, &running, &calls, state, &failure_sink).await })
 }
 
-/// Starts an instance of what is wanted; the slot is free again when this returns.
+/// Prepares the start of a new version's instance. The slot is not borrowed any more when this returns.
 fn begun<K: CallableStage>(
     slot: &StageSlot<K>,
-    wanted: &Wanted,
+    new_version: &NewVersion,
 ) -> futures_util::future::BoxFuture<'static, Result<Candidate<K>, StageError>> {
-    let (spec, fresh, probation) = (spec(slot, wanted), wanted.fresh, wanted.probation);
+    let (spec, fresh, probation) = (spec(slot, new_version), new_version.fresh, new_version.probation);
     Box::pin(async move {
         let instance = spec.begin::<K>().await?;
         Ok(Candidate { spec, instance, fresh, probation })

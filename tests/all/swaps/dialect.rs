@@ -7,9 +7,9 @@ use outboard_tests::guests::{bundled_file, variant};
 use super::*;
 
 /// The bundled stage of the other dialect, from nothing.
-async fn sts(probation: u32) -> Wanted {
+async fn sts(probation: u32) -> NewVersion {
     let component = runtime().load_file(&bundled_file("framing-sts")).await.unwrap();
-    Wanted { fresh: true, probation, ..wanted(component, "") }
+    NewVersion { fresh: true, probation, ..new_version(component, "") }
 }
 
 /// Sends a fragment and makes the reply that an echo gives to it.
@@ -42,7 +42,7 @@ async fn replies_to_what_the_dialect_before_sent_are_read_by_it() {
     let stages = Stages::bundled().await;
     stages.framing.lock().await.on_connect(&connection()).await;
     let (first, second) = (sent(&stages, 0).await, sent(&stages, 1).await);
-    let cut = stages.swaps.cut_over(StageKind::Framing, &sts(1).await).await.unwrap();
+    let cut = stages.slots.cut_over(StageKind::Framing, &sts(1).await).await.unwrap();
     ready(&stages).await;
     assert_eq!(processed(&stages, first.clone()).await, [Reference::Id("tv-0".into())], "on probation");
     sent(&stages, 2).await;
@@ -62,15 +62,15 @@ async fn another_dialect_is_not_compared_with_the_running_one() {
         let reply = sent(&stages, batch).await;
         assert_eq!(processed(&stages, reply).await.len(), 1);
     }
-    let other = stages.swaps.rehearse(kind, &sts(1).await).await.unwrap();
+    let other = stages.slots.rehearse(kind, &sts(1).await).await.unwrap();
     assert_eq!((other.calls, other.same, other.not_comparable.as_deref()), (7, 0, Some("another dialect")));
 
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("v.wasm");
     std::fs::write(&file, variant(&bundled_file("framing-fragment"), 1)).unwrap();
-    let next = wanted(runtime().load_file(&file).await.unwrap(), "");
+    let next = new_version(runtime().load_file(&file).await.unwrap(), "");
     for fresh in [false, true] {
-        let same = stages.swaps.rehearse(kind, &Wanted { fresh, ..next.clone() }).await.unwrap();
+        let same = stages.slots.rehearse(kind, &NewVersion { fresh, ..next.clone() }).await.unwrap();
         assert_eq!((same.calls, same.same, same.not_comparable), (7, 7, None), "fresh: {fresh}");
     }
 }

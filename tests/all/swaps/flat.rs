@@ -40,15 +40,16 @@ fn memory_handles_and_threads_stay_flat_over_ten_thousand_swaps() {
     runtime.block_on(async {
         let stages = Stages::bundled().await;
         let guest = faulty("faulty-remux", &json!({})).await;
-        let bundled = wanted(outboard_tests::guests::runtime().bundled(StageKind::RemuxPlanning).await.unwrap(), "");
+        let bundled =
+            new_version(outboard_tests::guests::runtime().bundled(StageKind::RemuxPlanning).await.unwrap(), "");
         let mut longest = Duration::ZERO;
         let mut before = None;
         for n in 0..WARM + SWAPS {
             if n == WARM {
                 before = Some((status("VmRSS"), handles(), status("Threads")));
             }
-            let next = Wanted { probation: 1, fresh: true, ..if n % 2 == 0 { &guest } else { &bundled }.clone() };
-            let cut = stages.swaps.cut_over(StageKind::RemuxPlanning, &next).await.unwrap();
+            let next = NewVersion { probation: 1, fresh: true, ..if n % 2 == 0 { &guest } else { &bundled }.clone() };
+            let cut = stages.slots.cut_over(StageKind::RemuxPlanning, &next).await.unwrap();
             longest = longest.max(cut.took);
             let answer = stages.remux.lock().await.plan(&facts(n.into())).await;
             assert!(answer.failure.is_none(), "{n}: {:?}", answer.failure);

@@ -44,8 +44,8 @@ async fn the_version_before_plans_the_very_batch_in_which_a_candidate_fails() {
         let (stages, alone) = (Stages::bundled().await, Stages::bundled().await);
         stages.remux.lock().await.plan(&facts(0)).await;
         let candidate = faulty("faulty-remux", &restored(ordered.clone())).await;
-        stages.swaps.rehearse(kind, &candidate).await.unwrap();
-        let cut = stages.swaps.cut_over(kind, &candidate).await.unwrap();
+        stages.slots.rehearse(kind, &candidate).await.unwrap();
+        let cut = stages.slots.cut_over(kind, &candidate).await.unwrap();
         assert_eq!(stages.name(kind).await, "guest-faulty-remux", "{ordered}");
         let mut batch = 1;
         while stages.name(kind).await == "guest-faulty-remux" {
@@ -86,8 +86,8 @@ async fn the_version_before_cuts_the_very_batch_in_which_a_candidate_fails() {
             // In the middle of a batch.
             if index == 4 {
                 let candidate = faulty("faulty-batching", &restored(ordered.clone())).await;
-                stages.swaps.rehearse(kind, &candidate).await.unwrap();
-                probation = Some(stages.swaps.cut_over(kind, &candidate).await.unwrap().probation);
+                stages.slots.rehearse(kind, &candidate).await.unwrap();
+                probation = Some(stages.slots.cut_over(kind, &candidate).await.unwrap().probation);
             }
             let answer = stages.batching.lock().await.push(segment(index)).await;
             assert!(answer.failure.is_none(), "{ordered}: nobody cut at {index}: {:?}", answer.failure);
@@ -112,7 +112,7 @@ async fn the_version_before_speaks_where_a_candidate_fails_in_the_middle_of_a_co
             let stages = Stages::bundled().await;
             stages.framing.lock().await.on_connect(&connection()).await;
             let candidate = faulty("faulty-framing", &restored(ordered.clone())).await;
-            let cut = stages.swaps.cut_over(kind, &candidate).await.unwrap();
+            let cut = stages.slots.cut_over(kind, &candidate).await.unwrap();
             for batch in 0..3 {
                 let sent = stages.framing.lock().await.encode(&fragment(batch), vec![1, 2, 3].into()).await;
                 assert!(sent.failure.is_none() && !sent.value.is_empty(), "{ordered}: {:?}", sent.failure);
@@ -144,7 +144,7 @@ async fn what_a_rehearsal_finds_is_not_cut_over_to() {
         for batch in 0..3 {
             stages.remux.lock().await.plan(&facts(batch)).await;
         }
-        let unfit = stages.swaps.rehearse(kind, &faulty("faulty-remux", &ordered).await).await.unwrap_err();
+        let unfit = stages.slots.rehearse(kind, &faulty("faulty-remux", &ordered).await).await.unwrap_err();
         assert!(unfit.error.to_string().contains(says), "{ordered}: {}", unfit.error);
         let kept = stages.evidence();
         assert_eq!(kept.iter().map(|one| &one.id).collect::<Vec<_>>(), [&unfit.evidence], "{ordered}");
@@ -159,11 +159,11 @@ async fn a_state_that_is_refused_changes_nothing_unless_it_may_start_from_nothin
     let kind = StageKind::RemuxPlanning;
     let stages = Stages::bundled().await;
     let refuses = faulty("faulty-remux", &json!({"fault": "refuse-state"})).await;
-    let error = stages.swaps.cut_over(kind, &refuses).await.unwrap_err();
+    let error = stages.slots.cut_over(kind, &refuses).await.unwrap_err();
     assert!(error.is_unreadable_state(), "{error}");
     assert_eq!(stages.name(kind).await, "remux-replace");
-    let fresh = Wanted { fresh: true, ..refuses };
-    stages.swaps.cut_over(kind, &fresh).await.unwrap();
+    let fresh = NewVersion { fresh: true, ..refuses };
+    stages.slots.cut_over(kind, &fresh).await.unwrap();
     assert_eq!(stages.name(kind).await, "guest-faulty-remux");
     assert!(stages.remux.lock().await.plan(&facts(0)).await.failure.is_none());
 }
@@ -175,8 +175,8 @@ async fn a_version_that_starts_from_nothing_is_told_of_what_is_open() {
     for index in 0..12 {
         // Two segments of a batch of three wait.
         if index == 5 {
-            let fresh = Wanted { fresh: true, ..faulty("faulty-batching", &json!({})).await };
-            stages.swaps.cut_over(StageKind::Batching, &fresh).await.unwrap();
+            let fresh = NewVersion { fresh: true, ..faulty("faulty-batching", &json!({})).await };
+            stages.slots.cut_over(StageKind::Batching, &fresh).await.unwrap();
         }
         let answer = stages.batching.lock().await.push(segment(index)).await;
         assert!(answer.failure.is_none(), "{:?}", answer.failure);
@@ -186,7 +186,7 @@ async fn a_version_that_starts_from_nothing_is_told_of_what_is_open() {
 
     let framing = faulty("faulty-framing", &json!({})).await;
     stages.framing.lock().await.on_connect(&connection()).await;
-    stages.swaps.cut_over(StageKind::Framing, &Wanted { fresh: true, ..framing }).await.unwrap();
+    stages.slots.cut_over(StageKind::Framing, &NewVersion { fresh: true, ..framing }).await.unwrap();
     let mut stage = stages.framing.lock().await;
     assert!(stage.take_greeting_due() && !stage.take_greeting_due());
     assert!(matches!(stage.audio_format().await.value, Format::Adts), "the guest is asked what it wants");
@@ -198,12 +198,12 @@ async fn a_version_on_probation_can_be_taken_back_by_hand() {
     let mut cuts = Vec::new();
     for index in 0..12 {
         if index == 4 {
-            let fresh = Wanted { fresh: true, ..faulty("faulty-batching", &json!({})).await };
-            stages.swaps.cut_over(StageKind::Batching, &fresh).await.unwrap();
+            let fresh = NewVersion { fresh: true, ..faulty("faulty-batching", &json!({})).await };
+            stages.slots.cut_over(StageKind::Batching, &fresh).await.unwrap();
         }
         if index == 6 {
-            assert!(stages.swaps.roll_back(StageKind::Batching, "by hand".into()).await);
-            assert!(!stages.swaps.roll_back(StageKind::Batching, "again".into()).await, "nothing is on probation");
+            assert!(stages.slots.roll_back(StageKind::Batching, "by hand".into()).await);
+            assert!(!stages.slots.roll_back(StageKind::Batching, "again".into()).await, "nothing is on probation");
         }
         let answer = stages.batching.lock().await.push(segment(index)).await;
         assert!(answer.failure.is_none(), "{:?}", answer.failure);

@@ -9,7 +9,7 @@ use crate::pipeline::exchange::Exchange;
 use crate::pipeline::host::{Host, Owner};
 use crate::pipeline::watch::RunningStage;
 use crate::settings::PipelineConfig;
-use crate::stage::swap::{Shared, Swaps};
+use crate::stage::swap::{Shared, StageSlots};
 use crate::stage::{
     Asker, BatchingStage, FramingStage, Opening, RemuxStage, StageComponent, StageKind, StageLabels, StageRuntime,
 };
@@ -61,10 +61,10 @@ impl Stages {
         Ok(Self { batching: shared(batching), framing: shared(framing), remux: shared(remux) })
     }
 
-    pub(super) fn swaps(&self, exchange: Option<&Exchange>) -> Swaps {
+    pub(super) fn swaps(&self, exchange: Option<&Exchange>) -> StageSlots {
         let wake = exchange.map(Exchange::waker);
         let wake = move || wake.iter().for_each(|wake| wake());
-        Swaps::new(self.batching.clone(), self.framing.clone(), self.remux.clone(), wake)
+        StageSlots::new(self.batching.clone(), self.framing.clone(), self.remux.clone(), wake)
     }
 
     pub(super) async fn running(&self) -> Vec<RunningStage> {

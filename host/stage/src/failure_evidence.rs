@@ -1,4 +1,4 @@
-//! Makes the evidence of a call that failed, see [`super::evidence`].
+//! Collects the [evidence](super::evidence) of a failed call.
 
 use super::calls::{StageInterface, TimedCall};
 use super::error::StageError;
@@ -11,14 +11,15 @@ use outboard_base::unix_time::now_ms;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// A new name for evidence; sorts by time.
+/// A new id for evidence; ids sort by time.
 fn new_id() -> String {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     format!("{}-{}", now_ms(), NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// Evidence of a call that just failed; answers its id and how it is made. `calls` end with the one that failed.
-pub(super) fn evidence<K: StageInterface>(
+/// Collects the evidence of a call that just failed: returns its id, and the function that produces it. The failed call is the
+/// last of `calls`.
+pub(super) fn of<K: StageInterface>(
     failed: &SupervisedInstance<K>,
     calls: Vec<TimedCall<K::Input>>,
     error: &StageError,
