@@ -38,7 +38,7 @@ mod runtime;
 mod schema;
 pub use bundled::is_bundled;
 pub use compile::worker::{WorkerArgs, run as compile_component};
-pub use compile::{Asker, ChildCompiler, Compiler, release};
+pub use compile::{ChildCompiler, CompileRequester, Compiler, release};
 pub use component::StageComponent;
 pub use kind::{ComponentLabel, StageKind};
 pub use outboard_base::Digest;

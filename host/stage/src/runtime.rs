@@ -2,7 +2,7 @@
 
 use super::aot::{self, Cache};
 use super::bundled;
-use super::compile::{Asker, Compiler, Strangers};
+use super::compile::{CompileRequester, Compiler, UntrustedCompiler};
 use super::component::{self, Facts, Linked, StageComponent};
 use super::contract;
 use super::engine;
@@ -74,7 +74,7 @@ struct Inner {
     /// One compilation at a time in this process.
     compiling: tokio::sync::Mutex<()>,
     /// `None`: this process compiles what strangers made, too.
-    strangers: Option<Strangers>,
+    untrusted: Option<UntrustedCompiler>,
     loaded: Mutex<HashMap<Digest, Weak<StageComponent>>>,
 }
 
@@ -104,9 +104,9 @@ impl StageRuntime {
             cache: Cache::open(aot_dir, config.aot_key.as_deref(), &engine),
             component_bytes: config.component_bytes,
             compiling: tokio::sync::Mutex::new(()),
-            strangers: match &config.compiler {
+            untrusted: match &config.compiler {
                 Compiler::InProcess => None,
-                Compiler::Child(child) => Some(Strangers::new(child.clone(), aot_dir)),
+                Compiler::Child(child) => Some(UntrustedCompiler::new(child.clone(), aot_dir)),
             },
             loaded: Mutex::default(),
             host: InstanceHost {
@@ -155,16 +155,20 @@ impl StageRuntime {
     /// # Errors
     /// [`LoadError`]: unreadable, or as with [`load_for`](Self::load_for).
     pub async fn load_file(&self, path: &Path) -> Result<Arc<StageComponent>, LoadError> {
-        self.load_file_for(path, &Asker::default()).await
+        self.load_file_for(path, &CompileRequester::default()).await
     }
 
     /// Loads a component from a file.
     ///
     /// # Errors
     /// As with [`load_file`](Self::load_file).
-    pub async fn load_file_for(&self, path: &Path, asker: &Asker) -> Result<Arc<StageComponent>, LoadError> {
+    pub async fn load_file_for(
+        &self,
+        path: &Path,
+        requester: &CompileRequester,
+    ) -> Result<Arc<StageComponent>, LoadError> {
         let wasm = read(path, self.0.component_bytes).await?;
-        self.load_for(wasm, asker).await
+        self.load_for(wasm, requester).await
     }
 
     /// Loads a component for the host itself.
@@ -172,7 +176,7 @@ impl StageRuntime {
     /// # Errors
     /// As with [`load_for`](Self::load_for).
     pub async fn load(&self, wasm: impl Into<bytes::Bytes>) -> Result<Arc<StageComponent>, LoadError> {
-        self.load_for(wasm, &Asker::default()).await
+        self.load_for(wasm, &CompileRequester::default()).await
     }
 
     /// Loads a component: checks it against the contract, takes its code from the cache or compiles it, asks it to
@@ -184,7 +188,7 @@ impl StageRuntime {
     pub async fn load_for(
         &self,
         wasm: impl Into<bytes::Bytes>,
-        asker: &Asker,
+        requester: &CompileRequester,
     ) -> Result<Arc<StageComponent>, LoadError> {
         let wasm: bytes::Bytes = wasm.into();
         let (size, limit) = (wasm.len() as u64, self.0.component_bytes);
@@ -200,7 +204,7 @@ impl StageRuntime {
         if let Some(component) = self.loaded(&digest) {
             return Ok(component);
         }
-        let component = Arc::new(self.prepare(digest, wasm, asker).await?);
+        let component = Arc::new(self.prepare(digest, wasm, requester).await?);
         let mut loaded = self.0.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         loaded.retain(|_, component| component.strong_count() > 0);
         loaded.insert(digest, Arc::downgrade(&component));
@@ -217,8 +221,8 @@ impl StageRuntime {
 
     /// Has a file compiled again that ended its compiler. False: there is nothing against it.
     pub async fn release(&self, digest: &str) -> bool {
-        match &self.0.strangers {
-            Some(strangers) => strangers.release(digest).await,
+        match &self.0.untrusted {
+            Some(untrusted) => untrusted.release(digest).await,
             None => false,
         }
     }
@@ -228,11 +232,16 @@ impl StageRuntime {
         self.0.cache.engine()
     }
 
-    async fn prepare(&self, digest: Digest, wasm: bytes::Bytes, asker: &Asker) -> Result<StageComponent, LoadError> {
+    async fn prepare(
+        &self,
+        digest: Digest,
+        wasm: bytes::Bytes,
+        requester: &CompileRequester,
+    ) -> Result<StageComponent, LoadError> {
         let size = wasm.len() as u64;
         let code = match self.cached(digest).await? {
             Some(code) => code,
-            None => self.compile(digest, wasm, asker).await?,
+            None => self.compile(digest, wasm, requester).await?,
         };
         let (facts, linked) = self.link(&code)?;
         let description = self.describe(digest, &linked).await?;
@@ -271,20 +280,25 @@ impl StageRuntime {
 
     /// Compiles apart from live media. What comes with the host is compiled here, what strangers made is looked at first and
     /// then compiled in a process of its own. Loading others that are in the cache does not wait for it.
-    async fn compile(&self, digest: Digest, wasm: bytes::Bytes, asker: &Asker) -> Result<Component, LoadError> {
+    async fn compile(
+        &self,
+        digest: Digest,
+        wasm: bytes::Bytes,
+        requester: &CompileRequester,
+    ) -> Result<Component, LoadError> {
         if bundled::is_bundled(&format!("sha256:{digest}")) {
             return self.compile_in_process(digest, wasm).await;
         }
         let looked_at = wasm.clone();
         blocking(move || precheck::check(&looked_at)).await?.map_err(LoadError::Unfit)?;
-        let Some(strangers) = &self.0.strangers else { return self.compile_in_process(digest, wasm).await };
+        let Some(untrusted) = &self.0.untrusted else { return self.compile_in_process(digest, wasm).await };
         let keep = async |code: Vec<u8>| {
             let inner = Arc::clone(&self.0);
             let kept = blocking(move || inner.cache.keep(&inner.host.engine, &digest, &code)).await?;
             kept.map_err(|error| LoadError::Compile(format!("{error:#}")))
         };
         let engine = (self.engine_name(), self.0.pooled);
-        strangers.compile((digest, wasm), asker, engine, async || self.cached(digest).await, keep).await
+        untrusted.compile((digest, wasm), requester, engine, async || self.cached(digest).await, keep).await
     }
 
     /// One component at a time, on a thread of its own with low priority.

@@ -11,7 +11,8 @@ use crate::pipeline::watch::RunningStage;
 use crate::settings::PipelineConfig;
 use crate::stage::swap::{Shared, StageSlots};
 use crate::stage::{
-    Asker, BatchingStage, FramingStage, Opening, RemuxStage, StageComponent, StageKind, StageLabels, StageRuntime,
+    BatchingStage, CompileRequester, FramingStage, Opening, RemuxStage, StageComponent, StageKind, StageLabels,
+    StageRuntime,
 };
 use crate::store::journal::Resumed;
 
@@ -30,7 +31,7 @@ impl Stages {
         resumed: &Resumed,
     ) -> Result<Self, LoadError> {
         let (runtime, batch_seconds) = (host.runtime(), batch_seconds(config));
-        let asker = Asker::starting(&owner.tenant);
+        let asker = CompileRequester::starting(&owner.tenant);
         let open = async |kind: StageKind, key: &'static str| -> Result<_, LoadError> {
             let component = component_of(runtime, &asker, config, kind, key).await?;
             let state = resumed.stages.get(kind.name()).map(|snapshot| snapshot.state.clone());
@@ -109,7 +110,7 @@ pub(crate) fn stage_settings(key: &str, own: bool, settings: Option<serde_json::
 /// A component from its file, or the bundled one of a kind.
 pub(crate) async fn bundled_or_file(
     runtime: &StageRuntime,
-    asker: &Asker,
+    asker: &CompileRequester,
     kind: StageKind,
     file: Option<&Path>,
 ) -> Result<Arc<StageComponent>, crate::stage::LoadError> {
@@ -122,7 +123,7 @@ pub(crate) async fn bundled_or_file(
 /// The version of a stage that was on air before, with its settings. One that cannot be loaded any more is none.
 async fn previous_of(
     runtime: &StageRuntime,
-    asker: &Asker,
+    asker: &CompileRequester,
     config: &PipelineConfig,
     wanted: StageKind,
     key: &str,
@@ -142,7 +143,7 @@ async fn previous_of(
 /// The component of a stage. `kind`: its kind in the settings.
 pub(crate) async fn component_of(
     runtime: &StageRuntime,
-    asker: &Asker,
+    asker: &CompileRequester,
     config: &PipelineConfig,
     wanted: StageKind,
     kind: &'static str,
