@@ -138,9 +138,9 @@ struct Ticks {
     count: usize,
 }
 
-/// What a value was, as far as a placeholder's two keys are concerned.
+/// The value of a key that may be one of a placeholder's two: `_placeholder` (true) or `num` (a number).
 #[derive(Clone, Copy, PartialEq)]
-enum Seen {
+enum PlaceholderKey {
     True,
     Number(u64),
     Other,
@@ -151,8 +151,8 @@ impl Placeholders<'_> {
         Placeholders { ticks: self.ticks, top: false }
     }
 
-    fn tick<E: serde::de::Error>(&mut self, number: Seen) -> Result<(), E> {
-        let Seen::Number(number) = number else {
+    fn tick<E: serde::de::Error>(&mut self, number: PlaceholderKey) -> Result<(), E> {
+        let PlaceholderKey::Number(number) = number else {
             return Err(E::custom("a placeholder has no number"));
         };
         match usize::try_from(number).ok().and_then(|at| self.ticks.used.get_mut(at)) {
@@ -168,51 +168,51 @@ impl Placeholders<'_> {
 }
 
 impl<'de> DeserializeSeed<'de> for Placeholders<'_> {
-    type Value = Seen;
+    type Value = PlaceholderKey;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Seen, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<PlaceholderKey, D::Error> {
         if self.top { deserializer.deserialize_seq(self) } else { deserializer.deserialize_any(self) }
     }
 }
 
 impl<'de> Visitor<'de> for Placeholders<'_> {
-    type Value = Seen;
+    type Value = PlaceholderKey;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON array")
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<Seen, E> {
-        Ok(if value { Seen::True } else { Seen::Other })
+    fn visit_bool<E>(self, value: bool) -> Result<PlaceholderKey, E> {
+        Ok(if value { PlaceholderKey::True } else { PlaceholderKey::Other })
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<Seen, E> {
-        Ok(Seen::Number(value))
+    fn visit_u64<E>(self, value: u64) -> Result<PlaceholderKey, E> {
+        Ok(PlaceholderKey::Number(value))
     }
 
-    fn visit_i64<E>(self, _: i64) -> Result<Seen, E> {
-        Ok(Seen::Other)
+    fn visit_i64<E>(self, _: i64) -> Result<PlaceholderKey, E> {
+        Ok(PlaceholderKey::Other)
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<Seen, E> {
-        Ok(Seen::Other)
+    fn visit_f64<E>(self, _: f64) -> Result<PlaceholderKey, E> {
+        Ok(PlaceholderKey::Other)
     }
 
-    fn visit_str<E>(self, _: &str) -> Result<Seen, E> {
-        Ok(Seen::Other)
+    fn visit_str<E>(self, _: &str) -> Result<PlaceholderKey, E> {
+        Ok(PlaceholderKey::Other)
     }
 
-    fn visit_unit<E>(self) -> Result<Seen, E> {
-        Ok(Seen::Other)
+    fn visit_unit<E>(self) -> Result<PlaceholderKey, E> {
+        Ok(PlaceholderKey::Other)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(mut self, mut seq: A) -> Result<Seen, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut seq: A) -> Result<PlaceholderKey, A::Error> {
         while seq.next_element_seed(self.inner())?.is_some() {}
-        Ok(Seen::Other)
+        Ok(PlaceholderKey::Other)
     }
 
-    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Seen, A::Error> {
-        let (mut marked, mut number) = (Seen::Other, Seen::Other);
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<PlaceholderKey, A::Error> {
+        let (mut marked, mut number) = (PlaceholderKey::Other, PlaceholderKey::Other);
         let before = self.ticks.count;
         // Whoever reads the message keeps the last of two equal keys: a placeholder in the first would be lost.
         let mut holding: Vec<String> = Vec::new();
@@ -231,14 +231,14 @@ impl<'de> Visitor<'de> for Placeholders<'_> {
                 _ => {}
             }
         }
-        if marked == Seen::True {
+        if marked == PlaceholderKey::True {
             // It is replaced as a whole, with all that is in it.
             if self.ticks.count > before {
                 return Err(A::Error::custom("a placeholder within a placeholder"));
             }
             self.tick::<A::Error>(number)?;
         }
-        Ok(Seen::Other)
+        Ok(PlaceholderKey::Other)
     }
 }
 
