@@ -19,7 +19,7 @@ use bytes::Bytes;
 
 pub use self::queue::CompileRequester;
 
-use self::child::Ended;
+use self::child::CompileFailure;
 use self::quarantine::Quarantine;
 use self::queue::CompileQueue;
 use super::error::LoadError;
@@ -121,9 +121,9 @@ impl UntrustedCompiler {
         }
         match child::compile(&self.compiler, wasm, (engine, pooled)).await {
             Ok(code) => made(code).await,
-            Err(Ended::Refused(refusal)) => Err(refusal),
-            Err(Ended::Unable(reason)) => Err(LoadError::Unavailable(reason)),
-            Err(Ended::Broke(reason)) => {
+            Err(CompileFailure::Refused(refusal)) => Err(refusal),
+            Err(CompileFailure::Unable(reason)) => Err(LoadError::Unavailable(reason)),
+            Err(CompileFailure::Broke(reason)) => {
                 tracing::warn!(%digest, tenant = requester.tenant, reason, "a component ended its compiler; it is not tried again");
                 self.quarantine.keep(&digest, engine, &reason, &self.compiler).await;
                 Err(LoadError::Broke(reason))

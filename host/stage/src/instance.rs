@@ -9,8 +9,8 @@ use super::contract::{self, exports};
 use super::error::{Limit, LoadError, StageError, clipped};
 use super::guest_log::GuestLog;
 use super::instance_host::InstanceHost;
-use super::sandbox::{InLane, Sandbox};
-use super::ticker::Ticking;
+use super::sandbox::{Sandbox, SlowCallGuard};
+use super::ticker::TickerGuard;
 use crate::limits::{
     STAGE_CALL_CPU_DEFAULT, STAGE_CALL_TIMEOUT_DEFAULT, STAGE_EPOCH_TICK, STAGE_MEMORY_BYTES_DEFAULT,
     STAGE_OPEN_TIMEOUT_DEFAULT, STAGE_SNAPSHOT_BYTES_DEFAULT,
@@ -54,7 +54,7 @@ impl Default for StageLimits {
 }
 
 /// An instance whose functions were not looked up yet.
-pub(super) struct Bare {
+pub(super) struct UncheckedInstance {
     store: Store<Sandbox>,
     instance: WasmInstance,
     limits: StageLimits,
@@ -76,7 +76,7 @@ pub(super) async fn start(
     linked: &Linked,
     limits: StageLimits,
     log: GuestLog,
-) -> Result<Bare, StageError> {
+) -> Result<UncheckedInstance, StageError> {
     let no_instance = || StageError::Limit { call: START, limit: Limit::Instances(host.instances_max) };
     let permit = host.instances.clone().try_acquire_owned().map_err(|_| no_instance())?;
     let mut store = Sandbox::store(&host.engine, limits.memory_bytes, log, &host.slow_calls);
@@ -89,10 +89,10 @@ pub(super) async fn start(
         StageError::Trap { call, message, .. } if by_host => StageError::Host { call, reason: message },
         other => other,
     })?;
-    Ok(Bare { store, instance, limits, permit })
+    Ok(UncheckedInstance { store, instance, limits, permit })
 }
 
-impl Bare {
+impl UncheckedInstance {
     /// Finds the functions of a kind.
     pub(super) fn of_kind<K: StageInterface>(mut self, linked: &Linked) -> Result<Instance<K::Guest>, StageError> {
         let host = |reason: String| StageError::Host { call: START, reason };
@@ -179,8 +179,8 @@ pub(super) struct Meter {
     cpu: Duration,
     wall_clock: Duration,
     started: Instant,
-    _ticking: Ticking,
-    _in_lane: InLane,
+    _ticker: TickerGuard,
+    _slow_call: SlowCallGuard,
 }
 
 /// How a call ended.
@@ -203,8 +203,8 @@ impl Meter {
     ) -> Self {
         let ticks = cpu.as_nanos().div_ceil(STAGE_EPOCH_TICK.as_nanos());
         Sandbox::begin(store, u64::try_from(ticks).unwrap_or(u64::MAX));
-        let (ticking, in_lane) = (host.ticker.guard(), store.data().in_lane());
-        Self { call, cpu, wall_clock, started: Instant::now(), _ticking: ticking, _in_lane: in_lane }
+        let (ticker, slow_call) = (host.ticker.guard(), store.data().slow_call());
+        Self { call, cpu, wall_clock, started: Instant::now(), _ticker: ticker, _slow_call: slow_call }
     }
 
     /// Runs the call. If this is dropped in the middle, the instance is of no more use.

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 /// How a component is opened for its calls.
 #[derive(Debug, Clone, Default)]
-pub struct Start {
+pub struct ReplayStart {
     /// Its settings: a JSON object as text; empty: the defaults.
     pub settings: String,
     /// A snapshot to go on from.
@@ -28,7 +28,7 @@ pub struct Start {
 
 /// A call that was made again.
 #[derive(Debug)]
-pub struct Played {
+pub struct ReplayedCall {
     /// The contract's function.
     pub call: String,
     /// What it answered, in the contract's words, or how it failed.
@@ -61,14 +61,14 @@ pub enum ReplayError {
 /// Makes the calls of a recording to a component that starts from nothing.
 ///
 /// # Errors
-/// [`ReplayError`]. A call that fails is no error: it is among what was played.
+/// [`ReplayError`]. A call that fails is no error: it is among what was replayed.
 pub async fn recording(
     runtime: &StageRuntime,
     component: Arc<StageComponent>,
-    start: Start,
+    start: ReplayStart,
     recording: &Recording,
-) -> Result<Vec<Played>, ReplayError> {
-    play(runtime, component, start, recording.kind, &recording.calls).await
+) -> Result<Vec<ReplayedCall>, ReplayError> {
+    replay(runtime, component, start, recording.kind, &recording.calls).await
 }
 
 /// Makes the call again in which a stage failed: from the state before it, and where that does not fail, all that was kept
@@ -80,17 +80,17 @@ pub async fn evidence(
     runtime: &StageRuntime,
     component: Arc<StageComponent>,
     evidence: &Evidence,
-) -> Result<(Vec<Played>, bool), ReplayError> {
-    let start = |state| Start { settings: evidence.settings.clone(), state, limits: StageLimits::default() };
+) -> Result<(Vec<ReplayedCall>, bool), ReplayError> {
+    let start = |state| ReplayStart { settings: evidence.settings.clone(), state, limits: StageLimits::default() };
     let state = evidence.state_bytes().map_err(ReplayError::Calls)?;
     let last = evidence.calls.last().map(std::slice::from_ref).unwrap_or_default();
     let tries = [(state, last), (None, &evidence.calls[..])];
-    let mut played = Vec::new();
+    let mut replayed = Vec::new();
     for (state, calls) in tries {
-        match play(runtime, component.clone(), start(state), evidence.kind, calls).await {
-            Ok(now) => played.extend(now),
+        match replay(runtime, component.clone(), start(state), evidence.kind, calls).await {
+            Ok(now) => replayed.extend(now),
             // It failed in `open`: that is how it failed then, or worse.
-            Err(ReplayError::Open(error)) => played.push(Played {
+            Err(ReplayError::Open(error)) => replayed.push(ReplayedCall {
                 call: error.call().to_owned(),
                 result: Err(error),
                 took: Duration::ZERO,
@@ -98,42 +98,42 @@ pub async fn evidence(
             }),
             Err(error) => return Err(error),
         }
-        if played.last().is_some_and(|last| last.result.is_err()) {
-            return Ok((played, true));
+        if replayed.last().is_some_and(|last| last.result.is_err()) {
+            return Ok((replayed, true));
         }
     }
-    Ok((played, false))
+    Ok((replayed, false))
 }
 
-async fn play(
+async fn replay(
     runtime: &StageRuntime,
     component: Arc<StageComponent>,
-    start: Start,
+    start: ReplayStart,
     kind: StageKind,
     calls: &[RecordedCall],
-) -> Result<Vec<Played>, ReplayError> {
+) -> Result<Vec<ReplayedCall>, ReplayError> {
     if component.kind() != kind {
         return Err(ReplayError::Kind { calls: kind, component: component.kind() });
     }
     match kind {
-        StageKind::Batching => play_as::<Batching>(runtime, component, start, calls).await,
-        StageKind::Framing => play_as::<Framing>(runtime, component, start, calls).await,
-        StageKind::RemuxPlanning => play_as::<RemuxPlanning>(runtime, component, start, calls).await,
+        StageKind::Batching => replay_as::<Batching>(runtime, component, start, calls).await,
+        StageKind::Framing => replay_as::<Framing>(runtime, component, start, calls).await,
+        StageKind::RemuxPlanning => replay_as::<RemuxPlanning>(runtime, component, start, calls).await,
     }
 }
 
-async fn play_as<K: CallableStage>(
+async fn replay_as<K: CallableStage>(
     runtime: &StageRuntime,
     component: Arc<StageComponent>,
-    start: Start,
+    start: ReplayStart,
     calls: &[RecordedCall],
-) -> Result<Vec<Played>, ReplayError> {
+) -> Result<Vec<ReplayedCall>, ReplayError> {
     let inputs = read_inputs::<K>(calls).map_err(ReplayError::Calls)?;
-    let Start { settings, state, limits } = start;
+    let ReplayStart { settings, state, limits } = start;
     let spec = InstanceSpec { runtime: runtime.clone(), component, settings, limits, labels: StageLabels::default() };
     let mut stage = SupervisedInstance::<K>::open(spec, state).await?;
     let mut history = K::CallHistory::default();
-    let mut played = Vec::new();
+    let mut replayed = Vec::new();
     for (call, input) in calls.iter().zip(&inputs) {
         K::record_input(&mut history, input);
         let began = Instant::now();
@@ -144,10 +144,10 @@ async fn play_as<K: CallableStage>(
         }
         let result = result.map(|output| format!("{output:?}"));
         let failed = result.is_err();
-        played.push(Played { call: call.call.clone(), result, took, memory_bytes: stage.memory_bytes() });
+        replayed.push(ReplayedCall { call: call.call.clone(), result, took, memory_bytes: stage.memory_bytes() });
         if failed {
             break;
         }
     }
-    Ok(played)
+    Ok(replayed)
 }

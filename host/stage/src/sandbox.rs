@@ -83,39 +83,39 @@ pub(super) struct Sandbox {
     /// The running call used up its ticks.
     out_of_time: bool,
     log: GuestLog,
-    lane: Lane,
+    slow_calls: SlowCallQueue,
 }
 
 /// Where calls that take long wait for their turn, one tick at a time.
 #[derive(Debug, Clone)]
-struct Lane {
-    slow: Arc<Semaphore>,
+struct SlowCallQueue {
+    running: Arc<Semaphore>,
     /// The turn of this instance's call.
     mine: Arc<Mutex<Option<OwnedSemaphorePermit>>>,
 }
 
-impl Lane {
+impl SlowCallQueue {
     /// Gives the turn back and waits for the next one.
-    async fn turn(self) {
-        self.leave();
+    async fn next_turn(self) {
+        self.release();
         // A yield even where nobody waits: others want this thread.
         tokio::task::yield_now().await;
-        let turn = self.slow.clone().acquire_owned().await.ok();
+        let turn = self.running.clone().acquire_owned().await.ok();
         *self.mine.lock().unwrap_or_else(PoisonError::into_inner) = turn;
     }
 
-    fn leave(&self) {
+    fn release(&self) {
         self.mine.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 }
 
 /// A call; when it is dropped, its turn is somebody else's.
 #[derive(Debug)]
-pub(super) struct InLane(Lane);
+pub(super) struct SlowCallGuard(SlowCallQueue);
 
-impl Drop for InLane {
+impl Drop for SlowCallGuard {
     fn drop(&mut self) {
-        self.0.leave();
+        self.0.release();
     }
 }
 
@@ -125,8 +125,8 @@ impl Sandbox {
         let wasi = WasiCtx::builder()
             .stdout(log.clone())
             .stderr(log.clone())
-            .wall_clock(Frozen)
-            .monotonic_clock(Looks(AtomicU64::new(0)))
+            .wall_clock(FrozenClock)
+            .monotonic_clock(CountingClock(AtomicU64::new(0)))
             .secure_random(StdRng::seed_from_u64(RANDOM_SEED))
             .insecure_random(StdRng::seed_from_u64(RANDOM_SEED))
             .insecure_random_seed(u128::from(RANDOM_SEED))
@@ -136,10 +136,10 @@ impl Sandbox {
             .allow_ip_name_lookup(false)
             .build();
         let memory = Memory { limit: memory_bytes, used: 0, asked: 0, refused: false };
-        let lane = Lane { slow: Arc::clone(slow), mine: Arc::default() };
+        let slow_calls = SlowCallQueue { running: Arc::clone(slow), mine: Arc::default() };
         let mut table = ResourceTable::new();
         table.set_max_capacity(STAGE_HANDLES_MAX);
-        let sandbox = Sandbox { wasi, table, memory, ticks_left: 0, out_of_time: false, log, lane };
+        let sandbox = Sandbox { wasi, table, memory, ticks_left: 0, out_of_time: false, log, slow_calls };
         let mut store = Store::new(engine, sandbox);
         store.set_max_component_handles(STAGE_HANDLES_MAX);
         // An answer's lists may point to the same memory many times over, so it can be larger than the guest is.
@@ -151,7 +151,7 @@ impl Sandbox {
                 // Yielding lets others run on this thread, and lets the bound on wall-clock time be seen.
                 Some(left) => {
                     sandbox.ticks_left = left;
-                    Ok(UpdateDeadline::YieldCustom(1, Box::pin(sandbox.lane.clone().turn())))
+                    Ok(UpdateDeadline::YieldCustom(1, Box::pin(sandbox.slow_calls.clone().next_turn())))
                 }
                 None => {
                     sandbox.out_of_time = true;
@@ -173,8 +173,8 @@ impl Sandbox {
     }
 
     /// To be kept for as long as a call runs.
-    pub(super) fn in_lane(&self) -> InLane {
-        InLane(self.lane.clone())
+    pub(super) fn slow_call(&self) -> SlowCallGuard {
+        SlowCallGuard(self.slow_calls.clone())
     }
 
     pub(super) fn out_of_time(&self) -> bool {
@@ -259,9 +259,9 @@ impl ResourceLimiter for Memory {
 }
 
 /// A clock that stands still.
-struct Frozen;
+struct FrozenClock;
 
-impl HostWallClock for Frozen {
+impl HostWallClock for FrozenClock {
     fn resolution(&self) -> Duration {
         Duration::from_secs(1)
     }
@@ -273,9 +273,9 @@ impl HostWallClock for Frozen {
 
 /// A clock that shows how often it was looked at, in nanoseconds from 1 on: the same in each run, never 0 (which Go's runtime takes
 /// for a broken clock) and always later than before.
-struct Looks(AtomicU64);
+struct CountingClock(AtomicU64);
 
-impl HostMonotonicClock for Looks {
+impl HostMonotonicClock for CountingClock {
     fn resolution(&self) -> u64 {
         1
     }
@@ -311,8 +311,8 @@ mod tests {
 
     #[test]
     fn the_monotonic_clock_counts_looks_from_one_on() {
-        let (clock, again) = (Looks(AtomicU64::new(0)), Looks(AtomicU64::new(0)));
-        let three = |clock: &Looks| [clock.now(), clock.now(), clock.now()];
+        let (clock, again) = (CountingClock(AtomicU64::new(0)), CountingClock(AtomicU64::new(0)));
+        let three = |clock: &CountingClock| [clock.now(), clock.now(), clock.now()];
         assert_eq!(three(&clock), [1, 2, 3]);
         assert_eq!(three(&again), [1, 2, 3], "the same in each instance");
     }

@@ -33,11 +33,11 @@ impl Ticker {
     }
 
     /// Keeps the epoch going until the guard is dropped.
-    pub(super) fn guard(&self) -> Ticking {
+    pub(super) fn guard(&self) -> TickerGuard {
         if self.shared.running.fetch_add(1, Ordering::SeqCst) == 0 {
             self.thread.unpark();
         }
-        Ticking(Arc::clone(&self.shared))
+        TickerGuard(Arc::clone(&self.shared))
     }
 }
 
@@ -69,9 +69,9 @@ impl Drop for Ticker {
 
 /// While this lives, the epoch advances.
 #[derive(Debug)]
-pub(super) struct Ticking(Arc<Shared>);
+pub(super) struct TickerGuard(Arc<Shared>);
 
-impl Drop for Ticking {
+impl Drop for TickerGuard {
     fn drop(&mut self) {
         self.0.running.fetch_sub(1, Ordering::SeqCst);
     }
