@@ -1,8 +1,8 @@
 //! demux -> **exchange** -> remux: one pipeline's framing stage.
 //!
-//! In: fragments and a processor's messages. Out: messages and events that keep the contract's rules ([`check`]). Where the
-//! stage fails, the host's default is to send nothing and to hear nothing, so that the batch ends in its original audio
-//! while the connection stays up.
+//! In: fragments and a processor's messages. Out: messages and events that keep the contract's rules ([`check`]). If the stage
+//! fails, the host's default is to send nothing and to ignore the message: the batch goes on air with its original audio, and the
+//! connection stays open.
 
 mod check;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -53,7 +53,7 @@ pub(super) enum Input {
     Disconnect(String),
 }
 
-/// What it answers.
+/// The answer of a framing stage's call.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Output {
     Greeting(Greeting),
@@ -153,13 +153,13 @@ impl CallableStage for Framing {
 /// One pipeline's framing stage.
 pub struct FramingStage {
     slot: StageSlot<Framing>,
-    /// What the version of this digest wants.
+    /// The audio format that the version with this digest wants.
     format: Option<(Digest, Format)>,
     in_flight: InFlight,
 }
 
 impl FramingStage {
-    /// Opens the stage and asks which audio it wants.
+    /// Opens the stage and asks which audio format it wants.
     ///
     /// # Errors
     /// [`StageError`] of `instantiate`, `open` or `audio-format`.
@@ -173,8 +173,8 @@ impl FramingStage {
         Ok(stage)
     }
 
-    /// Like [`open`](Self::open), but a stage that does not open is tried again later, and meanwhile original audio goes
-    /// on air: for pipelines that were accepted before and must run.
+    /// Like [`open`](Self::open), but if the stage does not open, the start is tried again later, and original audio goes on air
+    /// meanwhile. For pipelines that were accepted before and must run.
     pub async fn resume(runtime: &StageRuntime, component: Arc<StageComponent>, opening: Opening) -> Self {
         let mut stage = Self::new(StageSlot::resume(runtime, component, opening).await);
         let _ = stage.ask_format().await;
@@ -185,13 +185,13 @@ impl FramingStage {
         Self { slot, format: None, in_flight: InFlight::default() }
     }
 
-    /// The audio that `encode` wants. Until the stage has told, which it does when it is opened: fMP4.
+    /// The audio format that `encode` wants. The default, if the stage fails to answer, is fMP4.
     pub async fn audio_format(&mut self) -> Answer<Format> {
         let result = self.ask_format().await;
         self.slot.answer(result, || Format::Fmp4)
     }
 
-    /// A connection was made. By default nothing is said and fragments may follow.
+    /// Tells the stage of a new connection. The default is to send nothing and to allow fragments.
     pub async fn on_connect(&mut self, connection: &Connection) -> Answer<Greeting> {
         let greeting = self.slot.call(&(), Input::Connect(connection.clone())).await.map(|output| match output {
             Output::Greeting(greeting) => greeting,
@@ -200,7 +200,7 @@ impl FramingStage {
         self.slot.answer(greeting, quiet)
     }
 
-    /// The messages that send a fragment. By default none: the batch then goes on air with its original audio.
+    /// Encodes a fragment as messages. The default is none: the batch then goes on air with its original audio.
     pub async fn encode(&mut self, fragment: &Fragment, audio: Bytes) -> Answer<Vec<Message>> {
         let input = Input::Encode { fragment: fragment.clone(), audio };
         self.in_flight.note_fresh_starts(self.slot.fresh_starts());
@@ -215,8 +215,8 @@ impl FramingStage {
         self.slot.answer(messages, Vec::new)
     }
 
-    /// What a processor's message means. By default nothing. Where another dialect was swapped in, a reply to what the version
-    /// before sent is read by that version.
+    /// Decodes a processor's message into events. The default is none. If a version with another dialect took over, replies to
+    /// fragments of the version before it are decoded by that version.
     pub async fn decode(&mut self, message: Message, now_ms: u64) -> Answer<Vec<Event>> {
         self.in_flight.note_fresh_starts(self.slot.fresh_starts());
         if let Some(events) = self.ask_predecessor(&message, now_ms).await {
@@ -232,7 +232,7 @@ impl FramingStage {
         self.slot.answer(events, Vec::new)
     }
 
-    /// The events of a message that is about a fragment of the version before, in that version's words.
+    /// Decodes a message with the version before, if it is about one of that version's fragments.
     async fn ask_predecessor(&mut self, message: &Message, now_ms: u64) -> Option<Vec<Event>> {
         if !self.in_flight.awaits_predecessor_replies() {
             self.slot.drop_predecessor();
@@ -246,7 +246,7 @@ impl FramingStage {
         }
     }
 
-    /// The connection is gone; `reason` is the host's sentence.
+    /// Tells the stage that the connection was lost; `reason` is the host's sentence.
     pub async fn on_disconnect(&mut self, reason: &str) -> Answer<()> {
         // What is still wanted is sent again over the next connection, by the version that is in use then.
         self.in_flight = InFlight::after(self.slot.fresh_starts());
@@ -255,17 +255,17 @@ impl FramingStage {
         self.slot.answer(result, || ())
     }
 
-    /// True once after another version took over that knows nothing of the connection: it is to be greeted again.
+    /// True once after a version took over without state: the caller must call [`on_connect`](Self::on_connect) again.
     pub fn take_greeting_due(&mut self) -> bool {
         self.slot.take_fresh_start()
     }
 
-    /// The last snapshot, to be stored with the journal.
+    /// The last snapshot, to be stored in the journal.
     pub fn snapshot(&self) -> Option<&[u8]> {
         self.slot.snapshot()
     }
 
-    /// What happened so far, by cause.
+    /// Counts of the stage's calls, by outcome.
     pub fn counters(&self) -> &Arc<StageCounters> {
         self.slot.counters()
     }
@@ -295,7 +295,7 @@ impl Swappable for FramingStage {
     }
 }
 
-/// Asks a version which audio it wants.
+/// Asks a version which audio format it wants.
 pub(super) async fn format_of(supervised: &mut SupervisedInstance<Framing>) -> Result<Format, StageError> {
     const CALL: &str = "audio-format";
     supervised.ensure_started(CALL).await?;
@@ -306,7 +306,7 @@ pub(super) async fn format_of(supervised: &mut SupervisedInstance<Framing>) -> R
     Ok(format)
 }
 
-/// The host's default at a new connection.
+/// The host's default at a new connection: nothing is sent, and fragments may follow.
 fn quiet() -> Greeting {
     Greeting { messages: Vec::new(), ready: true }
 }
@@ -335,7 +335,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_bundled_stage_sends_and_hears() {
+    async fn the_bundled_stage_encodes_and_decodes() {
         let runtime = StageRuntime::new(&StageRuntimeConfig { instances: 4, ..Default::default() }).unwrap();
         let component = runtime.bundled(StageKind::Framing).await.unwrap();
         let mut stage = FramingStage::open(&runtime, component, Opening::default()).await.unwrap();

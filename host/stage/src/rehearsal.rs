@@ -1,8 +1,8 @@
-//! A candidate is given the running version's last inputs, apart from live media and before it decides anything.
+//! Rehearses a candidate on the running version's last inputs, apart from live media, before it may decide anything.
 //!
-//! Both versions start from nothing and are given the same; answers are compared. A candidate that traps, goes over a limit,
-//! breaks the contract, or refuses what the running version takes, is not cut over to. Then it is opened with the running
-//! version's state, as the cut-over will do. Bounded by [`STAGE_REHEARSAL_LIMIT`].
+//! Both versions start without state and get the same inputs; their answers are compared. A candidate that traps, exceeds a limit,
+//! breaks the contract, or rejects an input that the running version accepts, is unfit. Then the candidate is opened with the
+//! running version's state, as the cut-over will do. Takes at most [`STAGE_REHEARSAL_LIMIT`], and then skips the remaining calls.
 
 use super::calls::TimedCall;
 use super::error::StageError;
@@ -15,59 +15,62 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How a rehearsal went.
+/// The result of a rehearsal.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Rehearsal {
     /// Recorded calls that were made.
     pub calls: u32,
-    /// Of them, those that were answered as by the running version.
+    /// Calls that both versions answered in the same way.
     pub same: u32,
-    /// Recorded calls for which there was no time.
+    /// Recorded calls that were skipped for lack of time.
     pub left_out: u32,
-    /// The longest call, in microseconds.
+    /// Time of the longest call, in microseconds.
     pub slowest_us: u64,
-    /// Memory of the instance afterwards, in bytes.
+    /// Memory of the instance after the calls, in bytes.
     pub memory_bytes: u64,
-    /// Why the answers cannot be compared with the running version's; `None`: they were.
+    /// Why the answers cannot be compared with the running version's; `None`: they were compared.
     #[serde(default)]
     pub not_comparable: Option<String>,
-    /// A batching stage: the longest batch that it cut, in milliseconds of media.
+    /// The longest batch that the candidate cut, in milliseconds of media; `None` for other kinds of stage.
     #[serde(default)]
     pub longest_batch_ms: Option<u64>,
-    /// The longest batch that the running version cut of the same segments, in milliseconds of media.
+    /// The longest batch that the running version cut from the same segments, in milliseconds of media.
     #[serde(default)]
     pub running_batch_ms: Option<u64>,
     /// The longest batch that would be ready before it is due on air, in milliseconds of media; `None`: not on air.
     #[serde(default)]
     pub allowed_batch_ms: Option<u64>,
-    /// How much too late the longest batch would be ready, in milliseconds: so long nothing would go on air.
+    /// How much too late the longest batch would be ready, in milliseconds. The stream would be off air for that time.
     #[serde(default)]
     pub late_by_ms: u64,
-    /// How long the air clock would have to run slower first so that no batch is late, in milliseconds.
+    /// How long the air clock must run slower before the swap so that no batch is late, in milliseconds.
     #[serde(default)]
     pub stretch_ms: u64,
 }
 
 impl Rehearsal {
-    /// Its batches come later than the stream can wait for them.
+    /// True if the candidate's batches would be ready too late.
     pub fn would_go_off_air(&self) -> bool {
         self.late_by_ms > 0
     }
 }
 
-/// A candidate that is not fit.
+/// A candidate that must not be cut over to.
 #[derive(Debug, Clone)]
 pub struct Unfit {
-    /// How far it came.
+    /// The result up to the failure.
     pub rehearsal: Rehearsal,
-    /// What it did.
+    /// The error that made it unfit.
     pub error: StageError,
-    /// The evidence.
+    /// The id of the evidence that was reported.
     pub evidence: String,
 }
 
-/// Rehearses. `state`: the running version's; `fresh`: the candidate will be opened without it.
+/// Rehearses a candidate. `state`: the running version's snapshot; `fresh`: the cut-over will open the candidate without it.
+///
+/// # Errors
+/// [`Unfit`] with the evidence, which was passed to `failure_sink`.
 pub(super) async fn rehearse<K: CallableStage>(
     candidate: &InstanceSpec,
     running: &InstanceSpec,
@@ -75,7 +78,7 @@ pub(super) async fn rehearse<K: CallableStage>(
     (state, fresh): (Option<Vec<u8>>, bool),
     failure_sink: &FailureSink,
 ) -> Result<Rehearsal, Unfit> {
-    // Versions that do not read each other's state speak another dialect: neither makes sense of the other's messages.
+    // Framing versions that cannot read each other's state speak different dialects, and cannot decode each other's messages.
     let other_dialect = K::KIND == StageKind::Framing && fresh && !reads::<K>(candidate, state.clone()).await;
     let state = state.filter(|_| !fresh);
     let mut rehearsal = Rehearsal { left_out: u32::try_from(calls.len()).unwrap_or(u32::MAX), ..Rehearsal::default() };
@@ -88,7 +91,7 @@ pub(super) async fn rehearse<K: CallableStage>(
             return Err(unfit(rehearsal, error.clone(), unopened::<K>(candidate, None, &error, failure_sink)));
         }
     };
-    // A running version that does not open has nothing to compare with.
+    // If the running version does not open, there are no answers to compare with.
     let mut old = SupervisedInstance::<K>::open(running.clone(), None).await.ok();
     let (mut new_history, mut old_history) = (K::CallHistory::default(), K::CallHistory::default());
     let (mut longest_us, mut running_us) = (0, 0);
@@ -121,7 +124,7 @@ pub(super) async fn rehearse<K: CallableStage>(
                 longest_us = K::batches_us(&new_history, &output).into_iter().fold(longest_us, u64::max);
                 K::record_output(&mut new_history, &output);
             }
-            // What the running version refuses too says nothing about this one.
+            // An input that the running version rejects too is no reason against the candidate.
             Err(error) if !error.ends_instance() && before.is_none() => rehearsal.same += 1,
             Err(error) if !error.ends_instance() && other_dialect => {}
             Err(error) => {
@@ -157,8 +160,8 @@ pub(super) async fn rehearse<K: CallableStage>(
     Ok(rehearsal)
 }
 
-/// The longest of the next two batches that a version decides of more segments, in microseconds of media; where it fails or does
-/// not come to an end, what it had not cut by then.
+/// The longest of the next two batches that a version cuts from more segments, in microseconds of media. If it fails or does not
+/// cut, the length of the open batch counts.
 async fn longest<K: CallableStage>(
     version: &mut SupervisedInstance<K>,
     history: &mut K::CallHistory,
@@ -180,7 +183,7 @@ async fn longest<K: CallableStage>(
     if batches >= 2 { longest } else { longest.max(K::open_us(history)) }
 }
 
-/// Whether a version can go on from a state.
+/// True if a version can be opened with a state.
 async fn reads<K: CallableStage>(version: &InstanceSpec, state: Option<Vec<u8>>) -> bool {
     match SupervisedInstance::<K>::open(version.clone(), state).await {
         Ok(_) => true,
@@ -188,7 +191,7 @@ async fn reads<K: CallableStage>(version: &InstanceSpec, state: Option<Vec<u8>>)
     }
 }
 
-/// Evidence of a candidate that does not open.
+/// Reports the evidence of a candidate that does not open; returns its id.
 fn unopened<K: CallableStage>(
     candidate: &InstanceSpec,
     state: Option<Vec<u8>>,

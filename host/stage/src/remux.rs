@@ -1,7 +1,7 @@
 //! exchange -> **remux** -> air: one pipeline's remux-planning stage.
 //!
-//! In: the facts of a batch. Out: a plan whose every number is within the policy ([`check`]). Where the stage fails, the
-//! host's default is the original audio, copied, or none where the batch has none.
+//! In: the facts of a batch. Out: a plan that can be executed and is within the policy ([`check`]). If the stage fails, the host's
+//! default is the original audio, copied; none if the batch has none.
 
 mod check;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -88,10 +88,10 @@ pub struct RemuxStage {
 }
 
 impl RemuxStage {
-    /// Opens the stage.
+    /// Opens the stage with the options of `opening`.
     ///
     /// # Errors
-    /// [`StageError`] of `instantiate` or `open`, such as settings that do not fit.
+    /// [`StageError`] of `instantiate` or `open`, such as invalid settings.
     pub async fn open(
         runtime: &StageRuntime,
         component: Arc<StageComponent>,
@@ -100,25 +100,25 @@ impl RemuxStage {
         Ok(Self { slot: StageSlot::open(runtime, component, opening).await? })
     }
 
-    /// Like [`open`](Self::open), but a stage that does not open is tried again later, and meanwhile original audio goes
-    /// on air: for pipelines that were accepted before and must run.
+    /// Like [`open`](Self::open), but if the stage does not open, the start is tried again later, and original audio goes on air
+    /// meanwhile. For pipelines that were accepted before and must run.
     pub async fn resume(runtime: &StageRuntime, component: Arc<StageComponent>, opening: Opening) -> Self {
         Self { slot: StageSlot::resume(runtime, component, opening).await }
     }
 
-    /// The plan for one batch.
+    /// Plans one batch. The default is [`original`].
     pub async fn plan(&mut self, facts: &Facts) -> Answer<RemuxPlan> {
         let result = self.slot.call(&(), facts.clone()).await;
         let note = result.as_ref().err().map(|error| clipped(error.to_string()));
         self.slot.answer(result, || original(facts, note.unwrap_or_default()))
     }
 
-    /// The last snapshot, to be stored with the journal.
+    /// The last snapshot, to be stored in the journal.
     pub fn snapshot(&self) -> Option<&[u8]> {
         self.slot.snapshot()
     }
 
-    /// What happened so far, by cause.
+    /// Counts of the stage's calls, by outcome.
     pub fn counters(&self) -> &Arc<StageCounters> {
         self.slot.counters()
     }
@@ -137,7 +137,7 @@ impl Swappable for RemuxStage {
     }
 }
 
-/// The host's default: the original audio, copied, or none where there is none.
+/// The host's default plan: the original audio, copied, or none if the batch has none. `note` says why, for the operator.
 pub fn original(facts: &Facts, note: String) -> RemuxPlan {
     RemuxPlan {
         audio: if facts.audio.is_some() { AudioChoice::Original } else { AudioChoice::None },

@@ -1,4 +1,4 @@
-//! Recorded calls, made again to a component apart from any pipeline: `outboard stage test` and `outboard stage replay`.
+//! Makes recorded calls again to a component, apart from any pipeline: for `outboard stage test` and `outboard stage replay`.
 
 use super::batching::Batching;
 use super::component::StageComponent;
@@ -15,53 +15,53 @@ use super::supervised_instance::{CallableStage, InstanceSpec, SupervisedInstance
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How a component is opened for its calls.
+/// The options a component is opened with.
 #[derive(Debug, Clone, Default)]
 pub struct ReplayStart {
-    /// Its settings: a JSON object as text; empty: the defaults.
+    /// Its settings, a JSON object as text; empty: the defaults.
     pub settings: String,
-    /// A snapshot to go on from.
+    /// The snapshot to resume from; `None`: it starts without state.
     pub state: Option<Vec<u8>>,
-    /// What it may use.
+    /// Limits of memory, time and snapshot size.
     pub limits: StageLimits,
 }
 
-/// A call that was made again.
+/// A call that was made again, and its result.
 #[derive(Debug)]
 pub struct ReplayedCall {
-    /// The contract's function.
+    /// The contract's function that was called.
     pub call: String,
-    /// What it answered, in the contract's words, or how it failed.
+    /// The answer, as Rust debug text of the contract's types, or the error.
     pub result: Result<String, StageError>,
-    /// How long it took.
+    /// How long the call took.
     pub took: Duration,
-    /// Memory of the instance after it, in bytes.
+    /// Memory of the instance after the call, in bytes.
     pub memory_bytes: u64,
 }
 
-/// Why calls could not be made.
+/// Why recorded calls could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
-    /// The calls are another kind's.
+    /// The calls are those of another kind of stage.
     #[error("these are calls of a {calls} stage; the component is a {component} stage")]
     Kind {
-        /// Whose calls.
+        /// The kind of stage of the calls.
         calls: StageKind,
-        /// The component's kind.
+        /// The kind of the component.
         component: StageKind,
     },
-    /// They cannot be read.
+    /// The calls cannot be read; the sentence says which.
     #[error("{0}")]
     Calls(String),
-    /// The component does not open.
+    /// The component could not be opened.
     #[error(transparent)]
     Open(#[from] StageError),
 }
 
-/// Makes the calls of a recording to a component that starts from nothing.
+/// Makes the calls of a recording to a component. Ends after the first call that fails; that call is the last of the result.
 ///
 /// # Errors
-/// [`ReplayError`]. A call that fails is no error: it is among what was replayed.
+/// [`ReplayError`] if no call could be made.
 pub async fn recording(
     runtime: &StageRuntime,
     component: Arc<StageComponent>,
@@ -71,11 +71,11 @@ pub async fn recording(
     replay(runtime, component, start, recording.kind, &recording.calls).await
 }
 
-/// Makes the call again in which a stage failed: from the state before it, and where that does not fail, all that was kept
-/// from the start. True: it failed again.
+/// Makes the failed call of an evidence bundle again: first from the state before it; if it does not fail, after all recorded calls,
+/// without state. Returns the calls, and true if one failed again.
 ///
 /// # Errors
-/// [`ReplayError`].
+/// [`ReplayError`] if no call could be made.
 pub async fn evidence(
     runtime: &StageRuntime,
     component: Arc<StageComponent>,
@@ -89,7 +89,7 @@ pub async fn evidence(
     for (state, calls) in tries {
         match replay(runtime, component.clone(), start(state), evidence.kind, calls).await {
             Ok(now) => replayed.extend(now),
-            // It failed in `open`: that is how it failed then, or worse.
+            // A failure of `open` counts as a failure that was reproduced.
             Err(ReplayError::Open(error)) => replayed.push(ReplayedCall {
                 call: error.call().to_owned(),
                 result: Err(error),

@@ -1,5 +1,5 @@
-//! Fragments that were sent and are not answered yet, by the version that sent them: where one of another dialect takes over, the
-//! replies to them still come in the old one.
+//! Fragments that were sent and are not answered yet, by the version that sent them. If a version with another dialect takes over,
+//! the replies to earlier fragments still arrive in the old dialect.
 //!
 //! Bounded: [`FRAMING_IN_FLIGHT_KEPT`] fragments of each version, those of the version before for [`FRAMING_PREDECESSOR_KEPT`].
 
@@ -25,14 +25,14 @@ impl Sent {
     }
 }
 
-/// Oldest first.
+/// The fragments in flight of the current version and of the one before it, oldest first.
 #[derive(Debug, Default)]
 pub(super) struct InFlight {
     /// Sent by the current version.
     current: VecDeque<Sent>,
-    /// Of the version before it.
+    /// Sent by the version before the last fresh start.
     predecessor: VecDeque<Sent>,
-    /// Since when there is a version before.
+    /// When the last fresh start was seen.
     since: Option<Instant>,
     /// [`StageSlot::fresh_starts`](crate::slot::StageSlot::fresh_starts) at the last call.
     fresh_starts: u64,
@@ -54,7 +54,7 @@ impl InFlight {
 
     /// Records that the current version sent a fragment.
     pub(super) fn sent(&mut self, fragment: &Fragment) {
-        // Sent again: it is this version's now.
+        // A fragment that is sent again belongs to the current version.
         self.predecessor.retain(|sent| sent.id != fragment.id);
         self.current.retain(|sent| sent.id != fragment.id);
         if self.current.len() >= FRAMING_IN_FLIGHT_KEPT {
@@ -63,12 +63,12 @@ impl InFlight {
         self.current.push_back(Sent { id: fragment.id.clone(), batch: fragment.batch });
     }
 
-    /// Forgets what these events end.
+    /// Removes the fragments that these events answer.
     pub(super) fn answered(&mut self, events: &[Event]) {
         forget(&mut self.current, events);
     }
 
-    /// Whether replies to the predecessor version may still come.
+    /// True if replies to the version before may still arrive.
     pub(super) fn awaits_predecessor_replies(&mut self) -> bool {
         if self.since.is_some_and(|since| since.elapsed() > FRAMING_PREDECESSOR_KEPT) {
             self.predecessor.clear();
@@ -76,7 +76,7 @@ impl InFlight {
         !self.predecessor.is_empty()
     }
 
-    /// Whether one of these events is about a fragment of the predecessor version; forgets what they end.
+    /// True if one of these events is about a fragment of the version before; removes the fragments that they answer.
     pub(super) fn answered_by_predecessor(&mut self, events: &[Event]) -> bool {
         let about = |event: &Event| about(event).is_some_and(|of| self.predecessor.iter().any(|sent| sent.is(of)));
         let any = events.iter().any(about);
@@ -95,7 +95,7 @@ fn forget(sent: &mut VecDeque<Sent>, events: &[Event]) {
     }
 }
 
-/// The fragment that an event is about.
+/// The fragment that an event refers to.
 fn about(event: &Event) -> Option<&Reference> {
     match event {
         Event::Acknowledged(of) => Some(of),
