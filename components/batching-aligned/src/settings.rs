@@ -1,6 +1,6 @@
 //! The stage's settings.
 
-use stage_kit::settings::{self, Field, Kind, Problem};
+use stage_kit::settings::{self, Field, FieldKind, Problem};
 
 /// Every setting, for the schema and for reading.
 pub const FIELDS: &[Field] = &[
@@ -8,25 +8,25 @@ pub const FIELDS: &[Field] = &[
         key: "every_seconds",
         title: "Border every",
         description: "A border of wall-clock time lies at each multiple of so many seconds since the Unix epoch. Where the source tells no date-time, batches are this long.",
-        kind: Kind::Integer { min: 2, max: 120, default: 30 },
+        kind: FieldKind::Integer { min: 2, max: 120, default: 30 },
     },
     Field {
         key: "offset_ms",
         title: "Offset",
         description: "Shifts all borders by so many milliseconds; positive is later.",
-        kind: Kind::Integer { min: -120_000, max: 120_000, default: 0 },
+        kind: FieldKind::Integer { min: -120_000, max: 120_000, default: 0 },
     },
     Field {
         key: "max_seconds",
         title: "Longest batch",
         description: "A batch that would become longer ends before, in seconds of media.",
-        kind: Kind::Integer { min: 2, max: 120, default: 120 },
+        kind: FieldKind::Integer { min: 2, max: 120, default: 120 },
     },
     Field {
         key: "cut_at_cues",
         title: "Cut at cues",
         description: "A segment that carries a cue (EXT-X-CUE-OUT/IN, EXT-X-DATERANGE; not EXT-X-CUE-OUT-CONT) starts a new batch.",
-        kind: Kind::Boolean { default: false },
+        kind: FieldKind::Boolean { default: false },
     },
 ];
 

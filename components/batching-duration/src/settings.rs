@@ -1,6 +1,6 @@
 //! The stage's settings.
 
-use stage_kit::settings::{self, Field, Kind, Problem};
+use stage_kit::settings::{self, Field, FieldKind, Problem};
 
 /// Every setting, for the schema and for reading.
 pub const FIELDS: &[Field] = &[
@@ -8,13 +8,13 @@ pub const FIELDS: &[Field] = &[
         key: "batch_seconds",
         title: "Batch length",
         description: "A batch ends with the segment that makes it this long, in seconds of media.",
-        kind: Kind::Integer { min: 2, max: 120, default: 30 },
+        kind: FieldKind::Integer { min: 2, max: 120, default: 30 },
     },
     Field {
         key: "cut_at_cues",
         title: "Cut at cues",
         description: "A segment that carries a cue (EXT-X-CUE-OUT/IN, EXT-X-DATERANGE; not EXT-X-CUE-OUT-CONT) starts a new batch.",
-        kind: Kind::Boolean { default: false },
+        kind: FieldKind::Boolean { default: false },
     },
 ];
 

@@ -1,7 +1,7 @@
 //! The stage's settings.
 
 use serde_json::{Map, Value};
-use stage_kit::settings::{self, Field, Kind, Problem};
+use stage_kit::settings::{self, Field, FieldKind, Problem};
 
 /// Every setting, for the schema and for reading.
 pub const FIELDS: &[Field] = &[
@@ -9,13 +9,13 @@ pub const FIELDS: &[Field] = &[
         key: "duration_unit",
         title: "Unit of durations",
         description: "The unit of a fragment's `duration`: milliseconds, or seconds for services that expect them.",
-        kind: Kind::Choice { options: &["ms", "s"] },
+        kind: FieldKind::Choice { options: &["ms", "s"] },
     },
     Field {
         key: "metadata",
         title: "Extra metadata",
         description: "Keys that are added to every fragment's `metadata`, such as languages or a voice.",
-        kind: Kind::Object,
+        kind: FieldKind::Object,
     },
 ];
 

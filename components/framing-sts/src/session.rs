@@ -2,7 +2,7 @@
 //!
 //! In: what the host asks and what the processor says. Out: messages and events. Limits: the last [`SENT_MAX`] fragments.
 
-use crate::decode::{self, Named, Said};
+use crate::decode::{self, FragmentRef, ProcessorMessage};
 use crate::dialect;
 use crate::encode::{self, Fragment};
 use crate::flow::Flow;
@@ -91,7 +91,7 @@ impl Session {
     pub fn decode(&mut self, message: &Message, now_ms: u64) -> Result<Vec<Event>, String> {
         let mut events = Vec::new();
         match decode::decode(&self.settings, message)? {
-            Said::Ready { session, max_inflight } => {
+            ProcessorMessage::Ready { session, max_inflight } => {
                 let grant = max_inflight.map_or(String::new(), |most| format!(", {most} fragments at once"));
                 let text = format!("session {session:?}{grant}");
                 self.state.granted = max_inflight;
@@ -101,32 +101,34 @@ impl Session {
                 }
                 events.push(Event::Note { warn: false, text });
             }
-            Said::Acknowledged(fragment) => events.extend(self.reference(fragment).map(Event::Acknowledged)),
-            Said::Processed { fragment, audio, metadata } => {
+            ProcessorMessage::Acknowledged(fragment) => {
+                events.extend(self.reference(fragment).map(Event::Acknowledged))
+            }
+            ProcessorMessage::Processed { fragment, audio, metadata } => {
                 events.extend(acknowledge(&fragment, now_ms));
                 if let Some(fragment) = self.answered(fragment) {
                     events.push(Event::Processed { fragment, audio, metadata });
                 }
             }
-            Said::Failed { fragment: Some(fragment), answer, reason, retryable } => {
+            ProcessorMessage::Failed { fragment: Some(fragment), answer, reason, retryable } => {
                 if answer {
                     events.extend(acknowledge(&fragment, now_ms));
                 }
                 let fragment = self.answered(fragment);
                 events.push(Event::Failed { fragment, reason, retryable });
             }
-            Said::Failed { fragment: None, reason, retryable, .. } => {
+            ProcessorMessage::Failed { fragment: None, reason, retryable, .. } => {
                 self.state.sent.iter_mut().for_each(|sent| sent.out_since_ms = None);
                 events.push(Event::Failed { fragment: None, reason, retryable });
             }
-            Said::Pause => self.state.flow.pause(),
-            Said::SlowDown(ms) => {
+            ProcessorMessage::Pause => self.state.flow.pause(),
+            ProcessorMessage::SlowDown(ms) => {
                 let wait_ms = ms.unwrap_or(self.settings.slow_down_ms);
                 self.state.flow.slow_down(now_ms.saturating_add(wait_ms));
             }
-            Said::Resume => self.state.flow.resume(),
-            Said::Note { warn, text } => events.push(Event::Note { warn, text }),
-            Said::Nothing => {}
+            ProcessorMessage::Resume => self.state.flow.resume(),
+            ProcessorMessage::Note { warn, text } => events.push(Event::Note { warn, text }),
+            ProcessorMessage::Nothing => {}
         }
         let full_until_ms = self.full_until_ms(now_ms);
         events.extend(self.state.flow.changes(now_ms, full_until_ms));
@@ -150,7 +152,7 @@ impl Session {
     }
 
     /// Ours, by what the processor calls it.
-    fn reference(&self, named: Named) -> Option<Reference> {
+    fn reference(&self, named: FragmentRef) -> Option<Reference> {
         let ours =
             named.id.as_ref().and_then(|id| self.state.sent.iter().find(|sent| encode::fragment_id(&sent.id) == *id));
         match (ours, named.sequence, named.id) {
@@ -161,7 +163,7 @@ impl Session {
     }
 
     /// The same, and it is not out any more.
-    fn answered(&mut self, named: Named) -> Option<Reference> {
+    fn answered(&mut self, named: FragmentRef) -> Option<Reference> {
         let reference = self.reference(named)?;
         // Our ids end in the batch's number.
         let is_it = |id: &str| match &reference {
@@ -175,7 +177,7 @@ impl Session {
     }
 }
 
-fn acknowledge(fragment: &Named, now_ms: u64) -> Option<Event> {
+fn acknowledge(fragment: &FragmentRef, now_ms: u64) -> Option<Event> {
     let id = fragment.id.as_deref()?;
     Some(Event::Reply(dialect::received(id, now_ms)))
 }

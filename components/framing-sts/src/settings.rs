@@ -1,6 +1,6 @@
 //! The stage's settings.
 
-use stage_kit::settings::{self, Field, Kind, Problem};
+use stage_kit::settings::{self, Field, FieldKind, Problem};
 
 /// Every setting, for the schema and for reading.
 pub const FIELDS: &[Field] = &[
@@ -8,67 +8,67 @@ pub const FIELDS: &[Field] = &[
         key: "source_language",
         title: "Language of the source",
         description: "As the processor names it, such as `en` or `en-US`; empty: not told.",
-        kind: Kind::Text { max: 35, default: "" },
+        kind: FieldKind::Text { max: 35, default: "" },
     },
     Field {
         key: "target_language",
         title: "Language wanted",
         description: "As the processor names it, such as `de`; empty: not told.",
-        kind: Kind::Text { max: 35, default: "" },
+        kind: FieldKind::Text { max: 35, default: "" },
     },
     Field {
         key: "voice_profile",
         title: "Voice",
         description: "The processor's name of a voice; empty: not told.",
-        kind: Kind::Text { max: 100, default: "" },
+        kind: FieldKind::Text { max: 100, default: "" },
     },
     Field {
         key: "audio_format",
         title: "Audio sent",
         description: "`m4a` sends the source's AAC as it is; `pcm_s16le` sends samples.",
-        kind: Kind::Choice { options: &["m4a", "pcm_s16le"] },
+        kind: FieldKind::Choice { options: &["m4a", "pcm_s16le"] },
     },
     Field {
         key: "sample_rate_hz",
         title: "Sample rate",
         description: "Told at the start of the session; samples are converted to it, AAC is not.",
-        kind: Kind::Integer { min: 8_000, max: 96_000, default: 48_000 },
+        kind: FieldKind::Integer { min: 8_000, max: 96_000, default: 48_000 },
     },
     Field {
         key: "channels",
         title: "Channels",
         description: "Told at the start of the session; samples are converted to it, AAC is not.",
-        kind: Kind::Integer { min: 1, max: 8, default: 2 },
+        kind: FieldKind::Integer { min: 1, max: 8, default: 2 },
     },
     Field {
         key: "chunk_duration_ms",
         title: "Length of fragments",
         description: "Told at the start of the session, in milliseconds; to be set to the pipeline's batch length.",
-        kind: Kind::Integer { min: 1_000, max: 120_000, default: 30_000 },
+        kind: FieldKind::Integer { min: 1_000, max: 120_000, default: 30_000 },
     },
     Field {
         key: "max_inflight",
         title: "Fragments in flight",
         description: "How many the processor is asked to take at once; it may answer with fewer.",
-        kind: Kind::Integer { min: 1, max: 32, default: 3 },
+        kind: FieldKind::Integer { min: 1, max: 32, default: 3 },
     },
     Field {
         key: "timeout_ms",
         title: "Time for a fragment",
         description: "Told at the start of the session, in milliseconds; a fragment that is out for longer is not counted as in flight any more.",
-        kind: Kind::Integer { min: 1_000, max: 600_000, default: 8_000 },
+        kind: FieldKind::Integer { min: 1_000, max: 600_000, default: 8_000 },
     },
     Field {
         key: "slow_down_ms",
         title: "Wait when slowed down",
         description: "Wait before the next fragment where the processor asks to slow down without saying by how much, in milliseconds.",
-        kind: Kind::Integer { min: 100, max: 60_000, default: 1_000 },
+        kind: FieldKind::Integer { min: 100, max: 60_000, default: 1_000 },
     },
     Field {
         key: "worker_id",
         title: "Worker",
         description: "What the processor is told as the sender's name.",
-        kind: Kind::Text { max: 64, default: "outboard" },
+        kind: FieldKind::Text { max: 64, default: "outboard" },
     },
 ];
 

@@ -3,7 +3,7 @@
 //!
 //! They remember nothing, so each reads the others' snapshots.
 
-use crate::settings::{Field, Kind, Problem, Values};
+use crate::settings::{Field, FieldKind, Problem, Values};
 use crate::snapshot::{self, Origin};
 use serde::de::IgnoredAny;
 
@@ -127,7 +127,7 @@ pub const TOLERANCE: Field = Field {
     key: "tolerance_frames",
     title: "Left as it is up to",
     description: "Processed audio that is longer or shorter than the original by at most so many frames of the original is not stretched; what is over is cut, what is missing is silence.",
-    kind: Kind::Integer { min: 1, max: 10, default: 1 },
+    kind: FieldKind::Integer { min: 1, max: 10, default: 1 },
 };
 
 /// The setting [`Lengths::stretch_permille`].
@@ -135,7 +135,7 @@ pub const STRETCH: Field = Field {
     key: "stretch_percent",
     title: "Stretch up to",
     description: "Processed audio whose length differs from the original's by at most so many per cent is stretched to fit.",
-    kind: Kind::Integer { min: 0, max: 50, default: 10 },
+    kind: FieldKind::Integer { min: 0, max: 50, default: 10 },
 };
 
 /// The setting [`Lengths::stretch_marked_permille`].
@@ -143,7 +143,7 @@ pub const STRETCH_MARKED: Field = Field {
     key: "stretch_marked_percent",
     title: "Stretch and mark up to",
     description: "Up to so many per cent it is stretched too, and the batch is marked for the operator. Above it the original goes on air, marked.",
-    kind: Kind::Integer { min: 0, max: 50, default: 20 },
+    kind: FieldKind::Integer { min: 0, max: 50, default: 20 },
 };
 
 /// The setting that [`bitrate`] reads.
@@ -151,7 +151,7 @@ pub const BITRATE: Field = Field {
     key: "bitrate_kbps",
     title: "Bit rate",
     description: "Bit rate of audio that must be encoded, in kbit/s; 0 leaves it to the host.",
-    kind: Kind::Integer { min: 0, max: 512, default: 0 },
+    kind: FieldKind::Integer { min: 0, max: 512, default: 0 },
 };
 
 /// Lowest bit rate that AAC is of use at.
@@ -238,7 +238,7 @@ fn stretch_permille(was: u64, is: u64) -> Option<i32> {
 }
 
 /// The difference in length, for a note.
-pub fn told(audio: Audio, returned: Returned) -> String {
+pub fn length_difference(audio: Audio, returned: Returned) -> String {
     let (was, is) = (audio.duration_us, returned.duration_us);
     let difference_ms = was.abs_diff(is) / 1000;
     match is.cmp(&was) {

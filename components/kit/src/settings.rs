@@ -14,12 +14,12 @@ pub struct Field {
     /// What it does, with its unit.
     pub description: &'static str,
     /// What values it takes.
-    pub kind: Kind,
+    pub kind: FieldKind,
 }
 
 /// What values a field takes.
 #[derive(Debug, Clone, Copy)]
-pub enum Kind {
+pub enum FieldKind {
     /// A whole number from `min` to `max`.
     Integer {
         /// Smallest value.
@@ -95,15 +95,15 @@ pub fn schema(title: &str, fields: &[Field]) -> String {
     let mut properties = Map::new();
     for field in fields {
         let mut property = match field.kind {
-            Kind::Integer { min, max, default } => {
+            FieldKind::Integer { min, max, default } => {
                 json!({ "type": "integer", "minimum": min, "maximum": max, "default": default })
             }
-            Kind::Boolean { default } => json!({ "type": "boolean", "default": default }),
-            Kind::Choice { options } => {
+            FieldKind::Boolean { default } => json!({ "type": "boolean", "default": default }),
+            FieldKind::Choice { options } => {
                 json!({ "type": "string", "enum": options, "default": options.first() })
             }
-            Kind::Text { max, default } => json!({ "type": "string", "maxLength": max, "default": default }),
-            Kind::Object => json!({ "type": "object", "default": {} }),
+            FieldKind::Text { max, default } => json!({ "type": "string", "maxLength": max, "default": default }),
+            FieldKind::Object => json!({ "type": "object", "default": {} }),
         };
         property["title"] = field.title.into();
         property["description"] = field.description.into();
@@ -159,46 +159,46 @@ fn parse(settings: &str) -> Result<Map<String, Value>, String> {
     }
 }
 
-impl Kind {
+impl FieldKind {
     fn default_value(self) -> Value {
         match self {
-            Kind::Integer { default, .. } => default.into(),
-            Kind::Boolean { default } => default.into(),
-            Kind::Choice { options } => options.first().copied().unwrap_or_default().into(),
-            Kind::Text { default, .. } => default.into(),
-            Kind::Object => Value::Object(Map::new()),
+            FieldKind::Integer { default, .. } => default.into(),
+            FieldKind::Boolean { default } => default.into(),
+            FieldKind::Choice { options } => options.first().copied().unwrap_or_default().into(),
+            FieldKind::Text { default, .. } => default.into(),
+            FieldKind::Object => Value::Object(Map::new()),
         }
     }
 
     /// What is wrong with a value, if anything.
     fn fault(self, value: &Value) -> Option<String> {
         let wanted = match self {
-            Kind::Integer { min, max, .. } => {
+            FieldKind::Integer { min, max, .. } => {
                 if value.as_i64().is_some_and(|n| (min..=max).contains(&n)) {
                     return None;
                 }
                 format!("a whole number from {min} to {max}")
             }
-            Kind::Boolean { .. } => {
+            FieldKind::Boolean { .. } => {
                 if value.is_boolean() {
                     return None;
                 }
                 "true or false".to_owned()
             }
-            Kind::Choice { options } => {
+            FieldKind::Choice { options } => {
                 if value.as_str().is_some_and(|word| options.contains(&word)) {
                     return None;
                 }
                 format!("one of: {}", options.join(", "))
             }
-            Kind::Text { max, .. } => {
+            FieldKind::Text { max, .. } => {
                 let fits = |text: &str| text.chars().count() <= max && !text.chars().any(char::is_control);
                 if value.as_str().is_some_and(fits) {
                     return None;
                 }
                 format!("one line of at most {max} characters")
             }
-            Kind::Object => {
+            FieldKind::Object => {
                 if value.is_object() {
                     return None;
                 }
@@ -233,11 +233,16 @@ mod tests {
     use super::*;
 
     const FIELDS: &[Field] = &[
-        Field { key: "n", title: "N", description: "A number.", kind: Kind::Integer { min: 2, max: 120, default: 30 } },
-        Field { key: "b", title: "B", description: "A switch.", kind: Kind::Boolean { default: true } },
-        Field { key: "c", title: "C", description: "A word.", kind: Kind::Choice { options: &["ms", "s"] } },
-        Field { key: "t", title: "T", description: "A line.", kind: Kind::Text { max: 3, default: "def" } },
-        Field { key: "o", title: "O", description: "An object.", kind: Kind::Object },
+        Field {
+            key: "n",
+            title: "N",
+            description: "A number.",
+            kind: FieldKind::Integer { min: 2, max: 120, default: 30 },
+        },
+        Field { key: "b", title: "B", description: "A switch.", kind: FieldKind::Boolean { default: true } },
+        Field { key: "c", title: "C", description: "A word.", kind: FieldKind::Choice { options: &["ms", "s"] } },
+        Field { key: "t", title: "T", description: "A line.", kind: FieldKind::Text { max: 3, default: "def" } },
+        Field { key: "o", title: "O", description: "An object.", kind: FieldKind::Object },
     ];
 
     #[test]

@@ -1,7 +1,7 @@
 //! The stage's settings.
 
 use stage_kit::remux::{self, Lengths};
-use stage_kit::settings::{self, Field, Kind, Problem};
+use stage_kit::settings::{self, Field, FieldKind, Problem};
 
 /// Every setting, for the schema and for reading.
 pub const FIELDS: &[Field] = &[
@@ -9,19 +9,19 @@ pub const FIELDS: &[Field] = &[
         key: "original_gain_db",
         title: "Level of the original",
         description: "How far the original is turned down under the processed audio, in decibels.",
-        kind: Kind::Integer { min: -60, max: 0, default: -15 },
+        kind: FieldKind::Integer { min: -60, max: 0, default: -15 },
     },
     Field {
         key: "processed_gain_db",
         title: "Level of the processed audio",
         description: "How far the processed audio is turned up or down, in decibels.",
-        kind: Kind::Integer { min: -30, max: 20, default: 0 },
+        kind: FieldKind::Integer { min: -30, max: 20, default: 0 },
     },
     Field {
         key: "ramp_ms",
         title: "Ramp",
         description: "How long the levels take to change at both ends of a batch, in milliseconds.",
-        kind: Kind::Integer { min: 0, max: 2_000, default: 40 },
+        kind: FieldKind::Integer { min: 0, max: 2_000, default: 40 },
     },
     remux::TOLERANCE,
     remux::STRETCH,

@@ -3,7 +3,7 @@
 //! In: the facts of a batch. Out: a plan. Holds no state. Every plan keeps within the policy in the facts.
 
 use crate::settings::Settings;
-use stage_kit::remux::{self, Audio, Choice, Facts, Fit, Plan, Returned, told};
+use stage_kit::remux::{self, Audio, Choice, Facts, Fit, Plan, Returned, length_difference};
 
 /// Makes the plan for one batch.
 pub fn plan(settings: &Settings, facts: &Facts) -> Plan {
@@ -11,7 +11,7 @@ pub fn plan(settings: &Settings, facts: &Facts) -> Plan {
 }
 
 fn replace(settings: &Settings, audio: Audio, returned: Returned, max_stretch_permille: u32) -> Plan {
-    let told = told(audio, returned);
+    let difference = length_difference(audio, returned);
     let encoded = |stretch_permille: i32, note: String, marked: bool| Plan {
         choice: Choice::Processed,
         encode: Some(settings.bitrate),
@@ -25,13 +25,13 @@ fn replace(settings: &Settings, audio: Audio, returned: Returned, max_stretch_pe
             encode: None,
             // The host leaves one packet more or less; of more, whole packets are cut.
             trim_or_pad: audio.duration_us.abs_diff(returned.duration_us) > audio.packet_us,
-            ..encoded(0, format!("processed audio, {told}: copied"), false)
+            ..encoded(0, format!("processed audio, {difference}: copied"), false)
         },
-        Fit::AsItIs => encoded(0, format!("processed audio, {told}: encoded"), false),
+        Fit::AsItIs => encoded(0, format!("processed audio, {difference}: encoded"), false),
         Fit::Stretch { permille, marked } => {
-            encoded(permille, format!("processed audio, {told}: stretched by {permille} per mille"), marked)
+            encoded(permille, format!("processed audio, {difference}: stretched by {permille} per mille"), marked)
         }
-        Fit::TooFar => Plan::original(&format!("the processed audio is {told}: too much to stretch"), true),
+        Fit::TooFar => Plan::original(&format!("the processed audio is {difference}: too much to stretch"), true),
     }
 }
 
