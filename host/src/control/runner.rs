@@ -19,7 +19,7 @@ use crate::pipeline::{Host, Owner, Pipeline, PipelineError, Stop, Watch};
 use crate::settings::Settings;
 use crate::stage::StageKind;
 use crate::stage::slot_status::SlotStatus;
-use crate::stage::swap::Swaps;
+use crate::stage::swap::StageSlots;
 use crate::unix_time::now_ms;
 
 /// How a running pipeline is stopped.
@@ -101,7 +101,7 @@ pub struct Run {
     /// The pipeline that runs or ran last.
     pub watch: Option<Watch>,
     /// The stages of the pipeline that runs, and the number of the run.
-    pub swaps: Option<(u64, Swaps)>,
+    pub swaps: Option<(u64, StageSlots)>,
     /// What else of it takes new settings on air.
     pub live: Option<LiveRun>,
     /// Which settings it has.
