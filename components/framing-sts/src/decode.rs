@@ -1,7 +1,7 @@
-//! What a processor's message says, read field by field.
+//! Parses a processor's messages, field by field.
 //!
-//! In: one Socket.IO event. Out: what it says, in our words; the [session](crate::session) makes events of it. What cannot
-//! be read is a note, so that the host's deadline decides.
+//! In: one Socket.IO event. Out: a [`ProcessorMessage`], from which the [session](crate::session) makes events. A message that cannot
+//! be read becomes a note, and the fragment's deadline passes.
 
 use crate::dialect::{ACK, BACKPRESSURE, COMPLETE, ERROR, PROCESSED, READY};
 use crate::settings::{PCM, Settings};
@@ -9,65 +9,65 @@ use crate::wav;
 use serde_json::{Map, Value};
 use stage_kit::framing::{Message, clip, from_base64, is_retryable, metadata, plain, whole};
 
-/// What a message says.
+/// A processor's message, parsed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ProcessorMessage {
-    /// The session is there.
+    /// The session is ready.
     Ready {
-        /// Its name; empty where none was told.
+        /// The processor's id of the session; empty if it has none.
         session: String,
-        /// How many fragments may be in flight, where it was told.
+        /// How many fragments may be in flight, if the processor said so.
         max_inflight: Option<u64>,
     },
-    /// A fragment is there.
+    /// A fragment was received.
     Acknowledged(FragmentRef),
-    /// Audio came back.
+    /// The processor returned audio.
     Processed {
-        /// Whose.
+        /// The fragment that was processed.
         fragment: FragmentRef,
         /// The audio file's bytes.
         audio: Vec<u8>,
-        /// What was told besides, as a JSON object.
+        /// Further facts from the processor: a JSON object as text.
         metadata: String,
     },
-    /// A fragment, or the session where none is named, is given up.
+    /// The processor failed to process a fragment, or, if none is named, the session.
     Failed {
-        /// Whose.
+        /// The fragment that failed; `None`: all of the session.
         fragment: Option<FragmentRef>,
-        /// True if it is the answer to the fragment, which is to be acknowledged.
+        /// True if this is the reply to the fragment, which must be acknowledged.
         answer: bool,
-        /// Why.
+        /// The reason, in a sentence.
         reason: String,
         /// True if sending it again may help.
         retryable: bool,
     },
     /// Send no fragments until further notice.
     Pause,
-    /// Leave so many milliseconds before the next fragment, where it was told how many.
+    /// Wait before the next fragment: this many milliseconds, if the processor said so.
     SlowDown(Option<u64>),
-    /// Send as before.
+    /// Send fragments without a wait again.
     Resume,
-    /// For the log.
+    /// A line for the log.
     Note {
-        /// True: an operator should look.
+        /// True: a warning; false: information.
         warn: bool,
-        /// The line.
+        /// The text of the line.
         text: String,
     },
-    /// Nothing that this dialect knows.
+    /// An event that is not in this dialect; it is ignored.
     Nothing,
 }
 
-/// How a message names a fragment.
+/// The ways in which a message names a fragment; at least one is present.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FragmentRef {
     /// The id that was sent with it.
     pub id: Option<String>,
-    /// Its number.
+    /// The number of its batch.
     pub sequence: Option<u64>,
 }
 
-/// Reads a message.
+/// Parses a message.
 ///
 /// # Errors
 /// A sentence if the arguments are not a JSON array.
@@ -131,7 +131,7 @@ fn processed(settings: &Settings, mut body: Map<String, Value>, fragment: Fragme
     }
 }
 
-/// The file in `dubbed_audio`.
+/// The audio in `dubbed_audio`, as a file.
 fn audio(settings: &Settings, facts: &Map<String, Value>, data: Option<&str>) -> Result<Vec<u8>, String> {
     let bytes = from_base64(data.ok_or("the reply holds no audio")?)?;
     if bytes.is_empty() {
@@ -140,8 +140,8 @@ fn audio(settings: &Settings, facts: &Map<String, Value>, data: Option<&str>) ->
     if field(facts, "format") != PCM {
         return Ok(bytes);
     }
-    let told = |key: &str, otherwise: u32| facts.get(key).and_then(whole).unwrap_or(otherwise.into());
-    wav::of_samples(&bytes, told("sample_rate_hz", settings.sample_rate_hz), told("channels", settings.channels))
+    let number = |key: &str, otherwise: u32| facts.get(key).and_then(whole).unwrap_or(otherwise.into());
+    wav::of_samples(&bytes, number("sample_rate_hz", settings.sample_rate_hz), number("channels", settings.channels))
         .map_err(|why| format!("the reply's samples: {why}"))
 }
 
@@ -157,7 +157,7 @@ fn backpressure(body: &Map<String, Value>) -> ProcessorMessage {
 fn error(body: &Map<String, Value>) -> ProcessorMessage {
     let fragment = named(body);
     let (reason, retryable) = reason(body);
-    // Of the session as a whole, only what is fatal ends what is in flight.
+    // An error of the whole session ends the fragments in flight only if it is fatal.
     match field(body, "severity").as_str() {
         "warning" => ProcessorMessage::Note { warn: true, text: format!("the processor warns: {reason}") },
         "fatal" => ProcessorMessage::Failed { fragment, answer: false, reason, retryable },
@@ -166,7 +166,7 @@ fn error(body: &Map<String, Value>) -> ProcessorMessage {
     }
 }
 
-/// Why something failed, and whether another try may help: as told, else by the code.
+/// The reason of a failure, and whether sending again may help: as the processor says, else by the code.
 fn reason(error: &Map<String, Value>) -> (String, bool) {
     let (code, message, stage) = (field(error, "code"), field(error, "message"), field(error, "stage"));
     let retryable = error.get("retryable").and_then(Value::as_bool).unwrap_or_else(|| is_retryable(&code));

@@ -1,6 +1,6 @@
-//! What goes on air: the original, turned down, under the processed audio; the original alone where nothing usable came.
+//! Plans a mix of the processed audio and the original at lower volume; the original alone if there is no usable processed audio.
 //!
-//! In: the facts of a batch. Out: a plan. Holds no state. Every plan keeps within the policy in the facts.
+//! In: the facts of a batch. Out: a plan within the policy of the facts. It has no state.
 
 use crate::settings::Settings;
 use stage_kit::remux::{self, Audio, Choice, Facts, Fit, Plan, Returned, length_difference};

@@ -1,9 +1,9 @@
-//! The stage's settings.
+//! The settings of `remux-duck`.
 
 use stage_kit::remux::{self, Lengths};
 use stage_kit::settings::{self, Field, FieldKind, Problem};
 
-/// Every setting, for the schema and for reading.
+/// All settings, for the schema and for reading.
 pub const FIELDS: &[Field] = &[
     Field {
         key: "original_gain_db",
@@ -29,26 +29,26 @@ pub const FIELDS: &[Field] = &[
     remux::BITRATE,
 ];
 
-/// Checked settings.
+/// The settings after all checks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
     /// Gain of the original in hundredths of a decibel.
     pub original_centibel: i32,
     /// Gain of the processed audio in hundredths of a decibel.
     pub processed_centibel: i32,
-    /// Ramp at both ends of a batch.
+    /// Length of the gain ramp at each end of a batch, in milliseconds.
     pub ramp_ms: u32,
     /// How far the returned audio's length may differ.
     pub lengths: Lengths,
-    /// Bits per second of what is encoded.
+    /// Bit rate of encoded audio, in bits per second; `None`: the host's default.
     pub bitrate: Option<u32>,
 }
 
 impl Settings {
-    /// Reads the settings object's text.
+    /// Reads the settings from JSON text; empty: the defaults.
     ///
     /// # Errors
-    /// Every problem at once.
+    /// All problems, each with its key.
     pub fn read(text: &str) -> Result<Self, Vec<Problem>> {
         let values = settings::read(FIELDS, text)?;
         let mut problems = Vec::new();
@@ -57,7 +57,7 @@ impl Settings {
         if !problems.is_empty() {
             return Err(problems);
         }
-        // Bounded by the table.
+        // The table of fields limits the numbers.
         let centibel = |key: &str| i32::try_from(values.integer(key) * 100).unwrap_or_default();
         Ok(Self {
             original_centibel: centibel("original_gain_db"),
@@ -69,7 +69,7 @@ impl Settings {
     }
 }
 
-/// The JSON Schema of the settings.
+/// The JSON Schema of the settings, as text.
 pub fn schema() -> String {
     settings::schema("The original under the processed audio", FIELDS)
 }
