@@ -6,33 +6,33 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use crate::limits::{EVIDENCE_KEPT, EVIDENCE_WAITING};
-use outboard_stage::evidence::{Evidence, Making, Witness};
+use outboard_stage::evidence::{Evidence, FailureSink, LazyReport};
 use outboard_store::files::StreamFiles;
 
-/// Where evidence lies.
+/// Stores the evidence of failed stages in files.
 #[derive(Debug)]
 pub struct EvidenceStore {
     root: PathBuf,
-    makings: SyncSender<Making>,
+    reports: SyncSender<LazyReport>,
 }
 
 impl EvidenceStore {
-    /// Below a storage folder.
+    /// Starts the writing thread; `root` is the storage folder.
     ///
     /// # Errors
-    /// No thread could be started.
+    /// The thread could not be started.
     pub fn start(root: &Path) -> std::io::Result<Self> {
-        let (makings, waiting) = sync_channel(EVIDENCE_WAITING);
+        let (reports, waiting) = sync_channel(EVIDENCE_WAITING);
         let of_thread = root.to_owned();
         std::thread::Builder::new().name("evidence".to_owned()).spawn(move || keep(&of_thread, &waiting))?;
-        Ok(Self { root: root.to_owned(), makings })
+        Ok(Self { root: root.to_owned(), reports })
     }
 
-    /// Takes evidence here. Never waits.
-    pub fn witness(&self) -> Witness {
-        let makings = self.makings.clone();
-        Witness::new(move |making| {
-            if makings.try_send(making).is_err() {
+    /// The sink that passes evidence to the writing thread. It never blocks; evidence is dropped while the queue is full.
+    pub fn failure_sink(&self) -> FailureSink {
+        let reports = self.reports.clone();
+        FailureSink::new(move |report| {
+            if reports.try_send(report).is_err() {
                 tracing::warn!("evidence of a stage's failure is left out: too much waits to be written");
             }
         })
@@ -49,10 +49,10 @@ fn file(root: &Path, tenant: &str, stream: &str, id: &str) -> PathBuf {
     StreamFiles::below(&root.join(tenant), stream).evidence.join(format!("{id}.json"))
 }
 
-/// Ends when nobody can send any more.
-fn keep(root: &Path, waiting: &Receiver<Making>) {
-    for making in waiting {
-        let evidence = making();
+/// Writes evidence until the last sink and the store are dropped.
+fn keep(root: &Path, waiting: &Receiver<LazyReport>) {
+    for report in waiting {
+        let evidence = report();
         let path = file(root, &evidence.tenant, &evidence.stream, &evidence.id);
         if let Err(error) = write(&path, &evidence) {
             tracing::warn!(path = %path.display(), %error, "evidence of a stage's failure is not kept");
@@ -108,13 +108,13 @@ mod tests {
     #[test]
     fn the_newest_stay() {
         let dir = tempfile::tempdir().unwrap();
-        let (sender, waiting) = sync_channel::<Making>(100);
+        let (sender, waiting) = sync_channel::<LazyReport>(100);
         for n in 0..EVIDENCE_KEPT + 5 {
             sender.send(Box::new(move || evidence(&format!("{}-{n}", 1_700_000_000_000_u64 + n as u64)))).unwrap();
         }
         drop(sender);
         keep(dir.path(), &waiting);
-        let store = EvidenceStore { root: dir.path().to_owned(), makings: sync_channel(1).0 };
+        let store = EvidenceStore { root: dir.path().to_owned(), reports: sync_channel(1).0 };
         let of = |n: u64| store.file("acme", "tv", &format!("{}-{n}", 1_700_000_000_000 + n)).unwrap();
         assert!(!of(4).exists() && of(5).exists());
         let read: Evidence = serde_json::from_slice(&fs::read(of(44)).unwrap()).unwrap();
