@@ -1,12 +1,16 @@
 //! The one place where the steps tell what they did. In: typed outcomes of a step, in the order of the data. Out: counts,
 //! timings, events, the journal and the log, each as far as the outcome concerns it.
 //!
-//! What a step can tell is beside the step: `demux/report.rs`, `remux/report.rs`.
+//! What a step can tell is beside the step: `demux/report.rs`, `remux/report.rs`, `release/report.rs`. What parts tell that
+//! know nothing of a pipeline is below: [`air`].
+
+pub(super) mod air;
 
 use std::sync::Arc;
 
 use super::diary::Diary;
 use super::status::Status;
+use crate::store::journal::JournalError;
 
 /// Tells outcomes to all who record them. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -17,6 +21,16 @@ pub struct Reporter {
     pub status: Arc<Status>,
 }
 
+impl Reporter {
+    /// Writes what a full disk kept out of the journal, if it takes that now.
+    ///
+    /// # Errors
+    /// [`JournalError`]: it does not; everything is kept in memory.
+    pub(super) async fn catch_up(&self) -> Result<(), JournalError> {
+        self.journal.catch_up().await
+    }
+}
+
 #[cfg(test)]
 pub(super) mod tests {
     use tokio::sync::broadcast;
@@ -24,7 +38,8 @@ pub(super) mod tests {
     use super::*;
     use crate::pipeline::event::Event;
     use crate::store::files::Storage;
-    use crate::store::journal::{BatchRow, CutRecord, Journal};
+    use crate::store::journal::{BatchRow, CutRecord, Journal, Step};
+    use crate::store::page::Page;
     use crate::store::room::Room;
 
     /// A reporter of a pipeline whose batch 0 is cut, and those who record what it tells.
@@ -55,7 +70,12 @@ pub(super) mod tests {
             Self { _dir: dir, journal, reporter: Reporter { journal: diary, status }, events }
         }
 
-        /// Batch 0 in the journal.
+        /// The step that batch 0 has reached in the journal, also when it is done.
+        pub(in crate::pipeline) async fn step(&self) -> Step {
+            self.journal.batches("default", "tv", Page::oldest(1)).await.unwrap().rows.remove(0).step
+        }
+
+        /// Batch 0 in the journal; none once it is done.
         pub(in crate::pipeline) async fn row(&self) -> BatchRow {
             let (_, resumed) = self.journal.begin("default", "tv", "u").await.unwrap();
             resumed.batches.into_iter().next().unwrap()
