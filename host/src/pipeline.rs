@@ -53,7 +53,6 @@ use self::air::status::{DestinationState, DestinationStatus};
 use self::batch::Batcher;
 use self::cause::{Cause, HealthCause};
 use self::demux::{DemuxStepError, Demuxer};
-use self::event::EventKind;
 use self::exchange::Exchange;
 pub use self::host::{DEFAULT_TENANT, Host, HostLimits, Owner};
 use self::live::Live;
@@ -61,8 +60,9 @@ use self::observe::Observer;
 use self::pace::Pace;
 use self::release::Releaser;
 use self::remux::Remuxer;
+use self::report::Reporter;
 use self::source::SourceError;
-use self::status::{Phase, Report, Stats, Status};
+use self::status::{Phase, Report, Stats};
 pub use self::watch::{RunningStage, Watch};
 use crate::backoff::Backoff;
 use crate::limits::{BATCHES_WAITING, DRAIN_SPARE, SOURCE_AGAIN, SOURCE_EVENTS_WAITING};
@@ -118,7 +118,7 @@ pub struct Pipeline {
     /// Holds the storage for as long as the pipeline lives.
     host: Host,
     span: Span,
-    status: Arc<Status>,
+    reporter: Reporter,
     journal: StreamJournal,
     clock: AirClock,
     spool: Spool,
@@ -142,7 +142,7 @@ impl Pipeline {
     /// A view that outlives the pipeline.
     pub fn watch(&self) -> Watch {
         Watch {
-            status: self.status.clone(),
+            status: self.reporter.status.clone(),
             clock: self.clock.clone(),
             spool: self.spool.clone(),
             room: self.source.room.clone(),
@@ -172,8 +172,8 @@ impl Pipeline {
 
     async fn drive(mut self, stop: Stop) -> Result<Report, PipelineError> {
         let mut observing = Tasks(Vec::new());
-        observing.own(tokio::spawn(Observer::new(self.watch(), self.status.clone()).run().in_current_span()));
-        let folders = folders::keep(self.demuxer.files.clone(), self.status.clone());
+        observing.own(tokio::spawn(Observer::new(self.watch(), self.reporter.status.clone()).run().in_current_span()));
+        let folders = folders::keep(self.demuxer.files.clone(), self.reporter.status.clone());
         observing.own(tokio::spawn(folders.in_current_span()));
         let (events, events_in) = mpsc::channel(SOURCE_EVENTS_WAITING);
         let (batches, batches_in) = mpsc::channel(BATCHES_WAITING);
@@ -186,7 +186,7 @@ impl Pipeline {
         });
         let releaser = tokio::spawn(self.releaser.run().in_current_span());
         let mut tasks = Tasks(Vec::new());
-        let fetch = fetch(self.source, self.resume, events, self.fetching.clone(), self.status.clone());
+        let fetch = fetch(self.source, self.resume, events, self.fetching.clone(), self.reporter.clone());
         let source = tasks.own(tokio::spawn(fetch.in_current_span()));
         let fetching = self.fetching.clone();
         let batching = or_cancel(self.batcher.run(events_in, batches), fetching.clone());
@@ -214,7 +214,7 @@ impl Pipeline {
         };
         drop(tasks);
         forward.abort();
-        self.status.enter(Phase::Draining);
+        self.reporter.status.enter(Phase::Draining);
         // Nothing more will come, even where the remux step did not get to say so.
         self.spool.finish();
         self.clock.unbound();
@@ -235,15 +235,15 @@ impl Pipeline {
             let counts = serde_json::to_string(&stage.face.seated().counters.read()).unwrap_or_default();
             tracing::info!(kind = %stage.kind, %counts, "stage");
         }
-        self.status.enter(Phase::Ended);
+        self.reporter.status.enter(Phase::Ended);
         ended?;
         released??;
         if stop.at_once.is_cancelled() {
             return Err(PipelineError::Stopped);
         }
-        let report = self::status::report(&self.status.get(), enabled().next());
+        let report = self::status::report(&self.reporter.status.get(), enabled().next());
         if !drained {
-            return Err(PipelineError::NotDrained(undrained(&self.status.get(), &destinations)));
+            return Err(PipelineError::NotDrained(undrained(&self.reporter.status.get(), &destinations)));
         }
         // A run that was told to stop goes on with the next start, from the next segment that the source still offers.
         if !stop.gently.is_cancelled() {
@@ -260,7 +260,7 @@ async fn fetch(
     resume: Option<source::Resume>,
     events: mpsc::Sender<source::SourceEvent>,
     stop: CancellationToken,
-    status: Arc<Status>,
+    reporter: Reporter,
 ) -> Result<(), SourceError> {
     let mut again = Backoff::new(SOURCE_AGAIN);
     loop {
@@ -268,8 +268,7 @@ async fn fetch(
         match ended {
             Err(error @ SourceError::Unreachable { .. }) if resume.is_some() => {
                 let wait = again.failed();
-                status.update(|stats| stats.source_problem = Some(error.to_string()));
-                status.warn(EventKind::SourceLost, format_args!("source: {error}; trying again in {wait:?}"));
+                reporter.source(report::source::Outcome::Unreachable { error: &error, wait });
                 if stop.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
                     return Ok(());
                 }

@@ -171,7 +171,7 @@ impl Pipeline {
             );
         }
         let pace = Pace::new(pace_of(&config));
-        let reporter = Reporter { journal: diary.clone(), status: status.clone() };
+        let reporter = Reporter { journal: diary, status };
         let mut source =
             source_config(&config, &owner.guard, files.segments.clone(), resumed.next_segment, room.clone());
         // A run of so many batches is to end.
@@ -179,8 +179,7 @@ impl Pipeline {
         Ok(Self {
             batcher: Batcher {
                 stage: stages.batching,
-                journal: diary.clone(),
-                status: status.clone(),
+                reporter: reporter.clone(),
                 next_batch: resumed.next_batch,
                 pending: resumed.uncut.clone().into(),
                 limit: batches,
@@ -221,7 +220,7 @@ impl Pipeline {
                 clock: clock.clone(),
                 files: files.clone(),
                 keeper,
-                reporter,
+                reporter: reporter.clone(),
             },
             live: Live::new(live::Parts {
                 destinations: air.destinations().clone(),
@@ -239,7 +238,7 @@ impl Pipeline {
             pace,
             host: host.clone(),
             span,
-            status,
+            reporter,
             journal,
             clock,
             spool,

@@ -1,10 +1,11 @@
 //! The one place where the steps tell what they did. In: typed outcomes of a step, in the order of the data. Out: counts,
 //! timings, events, the journal and the log, each as far as the outcome concerns it.
 //!
-//! What a step can tell is beside the step: `demux/report.rs`, `remux/report.rs`, `release/report.rs`. What parts tell that
-//! know nothing of a pipeline is below: [`air`].
+//! What a step can tell is beside the step: `batch/report.rs`, `demux/report.rs` and so on. What parts tell that know
+//! nothing of a pipeline is below: [`source`], [`air`].
 
 pub(super) mod air;
+pub(super) mod source;
 
 use std::sync::Arc;
 
@@ -29,6 +30,11 @@ impl Reporter {
     pub(super) async fn catch_up(&self) -> Result<(), JournalError> {
         self.journal.catch_up().await
     }
+
+    /// The source is a recording: all of it was there from the start.
+    pub(super) fn recording(&self) -> bool {
+        self.status.get().recording
+    }
 }
 
 #[cfg(test)]
@@ -37,8 +43,9 @@ pub(super) mod tests {
 
     use super::*;
     use crate::pipeline::event::Event;
+    use crate::pipeline::source::segment::{Container, Identity, Part, Segment};
     use crate::store::files::Storage;
-    use crate::store::journal::{BatchRow, CutRecord, Journal, Step};
+    use crate::store::journal::{BatchRow, CutRecord, Journal, Resumed, Step};
     use crate::store::page::Page;
     use crate::store::room::Room;
 
@@ -77,8 +84,29 @@ pub(super) mod tests {
 
         /// Batch 0 in the journal; none once it is done.
         pub(in crate::pipeline) async fn row(&self) -> BatchRow {
-            let (_, resumed) = self.journal.begin("default", "tv", "u").await.unwrap();
-            resumed.batches.into_iter().next().unwrap()
+            self.resumed().await.batches.into_iter().next().unwrap()
+        }
+
+        /// What a restart would go on from.
+        pub(in crate::pipeline) async fn resumed(&self) -> Resumed {
+            self.journal.begin("default", "tv", "u").await.unwrap().1
+        }
+    }
+
+    /// A segment of two seconds and 15 bytes, 5 of them in a separate audio rendition.
+    pub(in crate::pipeline) fn segment(index: u64) -> Segment {
+        let part = |bytes| Part { path: "s.ts".into(), bytes, container: Container::MpegTs, init: None };
+        let identity = Identity { uri: format!("http://o/{index}.ts"), range: None, program_date_time_us: None };
+        Segment {
+            index,
+            media_sequence: index,
+            duration: std::time::Duration::from_secs(2),
+            discontinuity: false,
+            live: true,
+            identity,
+            cues: Vec::new(),
+            main: part(10),
+            audio: vec![part(5)],
         }
     }
 }

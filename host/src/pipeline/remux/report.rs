@@ -70,11 +70,6 @@ impl Reporter {
         self.status.timings().read().round_trip.mean()
     }
 
-    /// The source is a recording.
-    pub(super) fn recording(&self) -> bool {
-        self.status.get().recording
-    }
-
     async fn assembled(&self, batch: &Demuxed, assembled: &Assembled) -> Result<(), JournalError> {
         let Assembled { decision, plan, remuxed } = assembled;
         let length_ms = batch.placed.end_ms.saturating_sub(batch.placed.start_ms);
