@@ -172,7 +172,7 @@ impl Pipeline {
 
     async fn drive(mut self, stop: Stop) -> Result<Report, PipelineError> {
         let mut observing = Tasks(Vec::new());
-        observing.own(tokio::spawn(Observer::new(self.watch(), self.reporter.status.clone()).run().in_current_span()));
+        observing.own(tokio::spawn(Observer::new(self.watch(), self.reporter.clone()).run().in_current_span()));
         let folders = folders::keep(self.demuxer.files.clone(), self.reporter.status.clone());
         observing.own(tokio::spawn(folders.in_current_span()));
         let (events, events_in) = mpsc::channel(SOURCE_EVENTS_WAITING);

@@ -2,15 +2,15 @@
 //!
 //! "On air" is read off packets that left, so it is looked at on a beat; everything else wakes it.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 
 use super::air::status::DestinationState;
 use super::event::{Event, EventKind, Severity};
-use super::exchange::{BreakerState, ExchangeStatus};
-use super::status::{Phase, Status};
+use super::exchange::ExchangeStatus;
+use super::report::{Reporter, exchange};
+use super::status::Phase;
 use super::watch::Watch;
 
 /// How often packets on air are looked at.
@@ -19,15 +19,14 @@ const EVERY: Duration = Duration::from_millis(500);
 /// Follows a pipeline until it is dropped.
 pub(super) struct Observer {
     watch: Watch,
-    status: Arc<Status>,
+    reporter: Reporter,
     on_air: bool,
-    connected: bool,
-    breaker: BreakerState,
+    exchange: ExchangeStatus,
 }
 
 impl Observer {
-    pub(super) fn new(watch: Watch, status: Arc<Status>) -> Self {
-        Self { watch, status, on_air: false, connected: false, breaker: BreakerState::Closed }
+    pub(super) fn new(watch: Watch, reporter: Reporter) -> Self {
+        Self { watch, reporter, on_air: false, exchange: ExchangeStatus::default() }
     }
 
     /// Runs for as long as anybody polls it.
@@ -42,7 +41,7 @@ impl Observer {
             }
             if let Some(receiver) = &mut exchange {
                 let now = receiver.borrow_and_update().clone();
-                self.processor(&now);
+                self.processor(now);
             }
         }
     }
@@ -53,7 +52,7 @@ impl Observer {
             return;
         }
         self.on_air = on_air > 0;
-        self.status.tell(if self.on_air {
+        self.reporter.status.tell(if self.on_air {
             Event::new(EventKind::OnAir, Severity::Info, format!("on air at {on_air} of {all} destinations"))
         } else {
             let problems = self.watch.problems();
@@ -74,25 +73,11 @@ impl Observer {
             && !self.watch.destinations().iter().any(|destination| away(&destination.state))
     }
 
-    fn processor(&mut self, now: &ExchangeStatus) {
-        if now.connected != self.connected {
-            self.connected = now.connected;
-            if now.connected {
-                self.status.tell(Event::new(EventKind::ProcessorConnected, Severity::Info, "processor: connected"));
-            } else {
-                let why = now.problem.as_deref().unwrap_or("the connection ended");
-                self.status.warn(EventKind::ProcessorLost, format_args!("processor: {why}"));
-            }
+    fn processor(&mut self, now: ExchangeStatus) {
+        for change in now.changes_since(&self.exchange) {
+            self.reporter.exchange(exchange::Outcome::Changed(&change));
         }
-        let (open, was_open) = (now.breaker == BreakerState::Open, self.breaker == BreakerState::Open);
-        // Probing is neither: it ends in one of the two.
-        if open && !was_open {
-            self.status.warn(EventKind::BreakerOpened, "processor: too many failures in a row; sending is paused");
-        } else if now.breaker == BreakerState::Closed && self.breaker != BreakerState::Closed {
-            let what = "processor: answers again; sending resumes";
-            self.status.tell(Event::new(EventKind::BreakerClosed, Severity::Info, what));
-        }
-        self.breaker = now.breaker;
+        self.exchange = now;
     }
 }
 

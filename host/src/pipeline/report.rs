@@ -2,9 +2,10 @@
 //! timings, events, the journal and the log, each as far as the outcome concerns it.
 //!
 //! What a step can tell is beside the step: `batch/report.rs`, `demux/report.rs` and so on. What parts tell that know
-//! nothing of a pipeline is below: [`source`], [`air`].
+//! nothing of a pipeline is below: [`source`], [`exchange`], [`air`].
 
 pub(super) mod air;
+pub(super) mod exchange;
 pub(super) mod source;
 
 use std::sync::Arc;

@@ -19,7 +19,7 @@ use crate::pipeline::demux::Demuxed;
 use crate::pipeline::demux::demuxer::batch_span;
 use crate::pipeline::exchange::Pending;
 use crate::pipeline::pace::Pace;
-use crate::pipeline::report::Reporter;
+use crate::pipeline::report::{Reporter, exchange};
 use crate::store::journal::JournalError;
 
 /// The remux step.
@@ -67,7 +67,7 @@ impl Remuxer {
         let (number, arrived) = (batch.number, Instant::now());
         let deadline = self.deadlines.of(times, self.due(times), self.clock.status().standing);
         let decision = decide(batch.pending.take(), deadline).await;
-        self.time_exchange(number, times, &decision).await?;
+        self.time_exchange(times, &decision);
         let reply = decision.reply_outcome();
         let due = self.start_clock(number, times, deadline).await?;
         let began = Instant::now();
@@ -125,14 +125,9 @@ impl Remuxer {
     }
 
     /// Measures the exchange of a batch whose sound was handed to it.
-    async fn time_exchange(
-        &mut self,
-        number: u64,
-        batch: &BatchTimes,
-        decision: &Decision,
-    ) -> Result<(), JournalError> {
+    fn time_exchange(&mut self, batch: &BatchTimes, decision: &Decision) {
         if !batch.asked {
-            return Ok(());
+            return;
         }
         let until = decision.returned.as_ref().map_or_else(Instant::now, |returned| returned.answered);
         let took = until.saturating_duration_since(batch.sent);
@@ -140,7 +135,7 @@ impl Remuxer {
             self.deadlines.answered(took);
         }
         let round_trip = decision.returned.as_ref().map(|returned| returned.round_trip);
-        self.reporter.remux(number, Outcome::Exchanged { took, round_trip }).await
+        self.reporter.exchange(exchange::Outcome::Waited { took, round_trip });
     }
 
     /// Starts the clock with the first batch, and holds it once more with the first one after it ran dry. Answers when
