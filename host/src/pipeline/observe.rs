@@ -1,4 +1,5 @@
-//! Turns what destinations and processor report into events: on and off air, processor there and away.
+//! Looks for what destinations and processor tell no step of: on and off air, processor there and away. Each change goes to
+//! the [`Reporter`].
 //!
 //! "On air" is read off packets that left, so it is looked at on a beat; everything else wakes it.
 
@@ -7,8 +8,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::air::status::DestinationState;
-use super::event::{Event, EventKind, Severity};
 use super::exchange::ExchangeStatus;
+use super::report::air::OnAirChange;
 use super::report::{Reporter, exchange};
 use super::status::Phase;
 use super::watch::Watch;
@@ -52,16 +53,11 @@ impl Observer {
             return;
         }
         self.on_air = on_air > 0;
-        self.reporter.status.tell(if self.on_air {
-            Event::new(EventKind::OnAir, Severity::Info, format!("on air at {on_air} of {all} destinations"))
-        } else {
-            let problems = self.watch.problems();
-            match problems.first().map(|problem| &problem.cause) {
-                Some(cause) => Event::new(EventKind::OffAir, Severity::Error, format!("off air: {}", cause.message))
-                    .caused_by(cause.kind),
-                None => Event::new(EventKind::OffAir, Severity::Error, "off air: no packet left in the last seconds"),
-            }
-        });
+        if self.on_air {
+            return self.reporter.on_air(OnAirChange::Began { destinations: on_air, of: all });
+        }
+        let problems = self.watch.problems();
+        self.reporter.on_air(OnAirChange::Ended { cause: problems.first().map(|problem| &problem.cause) });
     }
 
     /// What was to be sent is sent, and the pipeline was told to stop: that no packet leaves is no trouble.

@@ -218,7 +218,7 @@ impl Demuxer {
             };
             match split {
                 Err(error) if error.is_disk_full() && Instant::now() < give_up => {
-                    tracing::warn!(batch = batch.number, %error, "the disk is full; demuxing is tried again");
+                    self.reporter.demux(batch.number, Outcome::DiskFull(&error)).await?;
                     self.room.make().await;
                 }
                 Err(error) if !error.is_disk_full() => {

@@ -23,6 +23,8 @@ pub(super) enum Outcome<'a> {
     SegmentsRemoved { removed: usize, left: usize },
     /// It has no sound, though the playlist promises it; the batch before had.
     NoSound { promise: &'a str },
+    /// The disk has no room for its files; splitting it is tried again.
+    DiskFull(&'a DemuxError),
     /// Splitting it took so long, whatever came of it.
     Split { took: Duration },
     /// It cannot be split: it is lost, and the stream goes on.
@@ -56,6 +58,9 @@ impl Reporter {
                 let what =
                     format_args!("source: batch {batch} has no sound, though the playlist promises it ({promise})");
                 self.status.warn(EventKind::SourceWarning, what);
+            }
+            Outcome::DiskFull(error) => {
+                tracing::warn!(batch, %error, "the disk is full; demuxing is tried again");
             }
             Outcome::Split { took } => self.status.timings().record_step(metrics::Step::Demux, took),
             Outcome::Lost(error) => {

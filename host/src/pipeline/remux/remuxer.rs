@@ -92,7 +92,7 @@ impl Remuxer {
         self.pace.ready(readiness.newest);
         self.spool.append(ready);
         let rate = self.clock.set_rate(readiness.rate);
-        tracing::debug!(batch = number, slack_ms = readiness.slack_ms, rate, "ready for air");
+        self.reporter.remux(number, Outcome::Spooled { slack_ms: readiness.slack_ms, rate }).await?;
         Ok(true)
     }
 

@@ -25,8 +25,10 @@ pub(super) enum Outcome<'a> {
     Assembled { batch: &'a Demuxed, assembled: &'a Assembled },
     /// Planning it and putting it together took so long, whatever came of it.
     Remuxed { took: Duration },
-    /// It is ready for air.
+    /// It is ready for air: it may leave once the journal has that.
     Ready(&'a Readiness),
+    /// It is in the spool. `rate`: the clock's from now on, in media seconds per second.
+    Spooled { slack_ms: i64, rate: f64 },
 }
 
 impl Reporter {
@@ -49,6 +51,7 @@ impl Reporter {
             Outcome::Assembled { batch, assembled } => self.assembled(batch, assembled).await?,
             Outcome::Remuxed { took } => self.status.timings().record_step(metrics::Step::Remux, took),
             Outcome::Ready(readiness) => self.ready(batch, readiness).await?,
+            Outcome::Spooled { slack_ms, rate } => tracing::debug!(batch, slack_ms, rate, "ready for air"),
         }
         Ok(())
     }

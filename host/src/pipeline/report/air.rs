@@ -1,6 +1,7 @@
 //! What destinations on air tell, and who records it.
 
 use crate::pipeline::air::journal::AirEvent;
+use crate::pipeline::cause::Cause;
 use crate::pipeline::event::{Event, EventKind, Severity};
 use crate::pipeline::report::Reporter;
 use crate::pipeline::status::Phase;
@@ -18,7 +19,41 @@ pub(in crate::pipeline) enum Outcome<'a> {
     Told(&'a AirEvent),
 }
 
+/// The whole programme went on or off air: what all destinations together come to.
+#[derive(Debug)]
+pub(in crate::pipeline) enum OnAirChange<'a> {
+    /// Packets leave for the first destination.
+    Began {
+        /// How many destinations packets leave for.
+        destinations: usize,
+        /// How many destinations are enabled.
+        of: usize,
+    },
+    /// Packets leave for no destination any more, and the pipeline is not about to end.
+    Ended {
+        /// The problem that explains it; `None`: nothing that is known does.
+        cause: Option<&'a Cause>,
+    },
+}
+
 impl Reporter {
+    /// Tells that the programme went on or off air.
+    pub(in crate::pipeline) fn on_air(&self, change: OnAirChange<'_>) {
+        self.status.tell(match change {
+            OnAirChange::Began { destinations, of } => {
+                let what = format!("on air at {destinations} of {of} destinations");
+                Event::new(EventKind::OnAir, Severity::Info, what)
+            }
+            OnAirChange::Ended { cause: Some(cause) } => {
+                let what = format!("off air: {}", cause.message);
+                Event::new(EventKind::OffAir, Severity::Error, what).caused_by(cause.kind)
+            }
+            OnAirChange::Ended { cause: None } => {
+                Event::new(EventKind::OffAir, Severity::Error, "off air: no packet left in the last seconds")
+            }
+        });
+    }
+
     /// Tells what came of sending. When it returns, the journal knows which batch is on air.
     ///
     /// # Errors
@@ -77,6 +112,7 @@ mod tests {
     use crate::metrics;
     use crate::pipeline::air::journal::DropReason;
     use crate::pipeline::air::position::Position;
+    use crate::pipeline::cause::HealthCause;
     use crate::pipeline::report::tests::Case;
 
     async fn told(case: &Case, event: &AirEvent) {
@@ -147,5 +183,34 @@ mod tests {
         told(&case, &AirEvent::Ended { destination: name() }).await;
         assert!(case.events.try_recv().is_err());
         assert_eq!((case.step().await, case.reporter.status.get().published), (Step::Cut, 0));
+    }
+
+    #[tokio::test]
+    async fn on_and_off_air_are_events_of_the_programme_with_the_cause_that_is_known() {
+        let mut case = Case::new().await;
+        let cause = Cause::new(HealthCause::Processor, "it is away");
+        let silent = "off air: no packet left in the last seconds";
+        for (change, kind, severity, message, cause) in [
+            (
+                OnAirChange::Began { destinations: 1, of: 2 },
+                EventKind::OnAir,
+                Severity::Info,
+                "on air at 1 of 2 destinations",
+                None,
+            ),
+            (
+                OnAirChange::Ended { cause: Some(&cause) },
+                EventKind::OffAir,
+                Severity::Error,
+                "off air: it is away",
+                Some(HealthCause::Processor),
+            ),
+            (OnAirChange::Ended { cause: None }, EventKind::OffAir, Severity::Error, silent, None),
+        ] {
+            case.reporter.on_air(change);
+            let event = case.events.try_recv().unwrap();
+            assert_eq!((event.kind, event.severity, event.message.as_str()), (kind, severity, message));
+            assert_eq!((event.cause, event.destination), (cause, None));
+        }
     }
 }
