@@ -3,36 +3,37 @@
 //! One file per part of the host; all names are used from here. Parts that are crates of their own have their bounds in their
 //! own `limits.rs`, and are listed here with the others.
 
-mod air;
 mod api;
 mod batch;
 mod control;
-mod exchange;
+mod echo;
+mod pipeline;
+mod registry;
 mod settings;
-mod source;
 mod stages;
-mod store;
-mod telemetry;
 mod watchdog;
 
 // Lines that go when the last module that uses such a bound is a crate that names where it is from.
 pub use outboard_base::limits::*;
+pub use outboard_egress::limits::*;
+pub use outboard_exchange::limits::*;
 pub use outboard_ffmpeg::limits::*;
+pub use outboard_hls::limits::*;
+pub use outboard_logs::limits::*;
 pub use outboard_media::limits::*;
 pub use outboard_net::limits::*;
 pub use outboard_process::limits::*;
 pub use outboard_stage::limits::*;
+pub use outboard_store::limits::*;
 
-pub use air::*;
 pub use api::*;
 pub use batch::*;
 pub use control::*;
-pub use exchange::*;
+pub use echo::*;
+pub use pipeline::*;
+pub use registry::*;
 pub use settings::*;
-pub use source::*;
 pub use stages::*;
-pub use store::*;
-pub use telemetry::*;
 pub use watchdog::*;
 
 #[cfg(test)]

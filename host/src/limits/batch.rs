@@ -10,13 +10,9 @@ use crate::backoff::Schedule;
 
 /// Packet facts of one batch, as text: about 60 bytes a packet, so two tracks of 120 s take under 1 MB.
 pub const PACKET_FACTS_BYTES: usize = 16 * 1024 * 1024;
-/// A jump of the source's timestamps inside a track that is larger than this is spliced out.
-pub const TIMESTAMP_JUMP: Duration = Duration::from_secs(1);
 
 /// Waits before a source is looked at again whose origin was away when the stream was resumed: 1 s doubling to 15 s.
 pub const SOURCE_AGAIN: Schedule = Schedule::doubling(Duration::from_secs(1), Duration::from_secs(15));
-/// Waits before a live source that ended is looked at again: 1 s doubling to 5 s.
-pub const SOURCE_BACK: Schedule = Schedule::doubling(Duration::from_secs(1), Duration::from_secs(5));
 /// Batches that wait between two steps; they are on disk.
 pub const BATCHES_WAITING: usize = 4;
 /// Events of the source that wait for the batch step.
@@ -39,8 +35,6 @@ pub const DRAIN_SPARE: Duration = Duration::from_secs(20);
 pub const AIR_KEEP_FOR_LATE: Duration = Duration::from_secs(60);
 /// A destination of a stream that is to be live (`source.catch_up`) skips what is later than this.
 pub const AIR_LIVE_LAG: Duration = Duration::from_secs(2);
-/// Batches of which the spool knows how many packets they had, after they are released: two hours of 2 s each.
-pub const SPOOL_HISTORY_MAX: usize = 4096;
 /// Events of destinations that wait to be journalled.
 pub const AIR_EVENTS_WAITING: usize = 256;
 /// Time before a batch is due at which its decision falls, until remuxing has been measured...

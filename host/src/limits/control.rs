@@ -8,8 +8,6 @@ use crate::backoff::Schedule;
 
 /// Events of a pipeline that a listener may be behind; then it loses the oldest.
 pub const PIPELINE_EVENTS_WAITING: usize = 512;
-/// Steps of batches that a listener may be behind; then it loses the oldest.
-pub const BATCH_STEPS_WAITING: usize = 256;
 /// Waits before a pipeline that failed is started again, for ever: 1 s doubling to 60 s. One that ran for 60 s was healthy.
 pub const PIPELINE_AGAIN: Schedule =
     Schedule::doubling(Duration::from_secs(1), Duration::from_secs(60)).healthy_after(Duration::from_secs(60));
@@ -23,9 +21,6 @@ pub const DESTINATION_NAME_MAX_CHARS: usize = 64;
 pub const RESTART_GAP: Duration = Duration::from_millis(500);
 /// What went wrong in a stream that stayed healthy is shown as its last error for so long.
 pub const ERROR_OVER_AFTER: Duration = Duration::from_secs(60);
-/// A destination that is on air but further behind the clock than this is a problem: its viewers see old media, and at
-/// [`super::AIR_KEEP_FOR_LATE`] packets are dropped.
-pub const DESTINATION_BEHIND_MAX: Duration = Duration::from_secs(10);
 /// A problem that does not put the stream off air is an incident once it has been there for so long...
 pub const INCIDENT_OPEN_AFTER: Duration = Duration::from_secs(2);
 /// ...and an incident is over once its problem has been away for so long, so that what flaps is one incident.

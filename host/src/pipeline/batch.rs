@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::source::segment::Segment;
+use crate::media::segment::Segment;
 
 // the step
 pub mod batcher;

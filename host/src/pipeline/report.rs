@@ -43,12 +43,12 @@ pub(super) mod tests {
     use tokio::sync::broadcast;
 
     use super::*;
+    use crate::media::segment::{Container, Identity, Part, Segment};
     use crate::pipeline::event::Event;
-    use crate::pipeline::source::segment::{Container, Identity, Part, Segment};
+    use crate::room::Room;
     use crate::store::files::Storage;
     use crate::store::journal::{BatchRow, CutRecord, Journal, Resumed, Step};
     use crate::store::page::Page;
-    use crate::store::room::Room;
 
     /// A reporter of a pipeline whose batch 0 is cut, and those who record what it tells.
     pub(in crate::pipeline) struct Case {

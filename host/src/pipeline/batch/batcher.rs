@@ -14,11 +14,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::Batch;
 use super::report::Outcome;
+use crate::media::segment::{Cue, Segment};
 use crate::pipeline::air::clock::AirClock;
 use crate::pipeline::pace::Pace;
 use crate::pipeline::report::{Reporter, source};
 use crate::pipeline::source::SourceEvent;
-use crate::pipeline::source::segment::{Cue, Segment};
 use crate::stage::contract::batching as wit;
 use crate::stage::swap::Shared;
 use crate::stage::{Answer, BatchingStage};

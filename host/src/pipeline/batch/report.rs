@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use crate::media::segment::Segment;
 use crate::pipeline::event::{Event, EventKind, Severity};
 use crate::pipeline::report::Reporter;
-use crate::pipeline::source::segment::Segment;
 use crate::pipeline::status::Phase;
 use crate::store::journal::{CutRecord, JournalError, StageSnapshot};
 

@@ -15,9 +15,8 @@ use crate::pipeline::air::clock::AirClock;
 use crate::pipeline::air::journal::AirEvent;
 use crate::pipeline::air::roster::Destinations;
 use crate::pipeline::air::spool::Spool;
-use crate::pipeline::demux::names;
 use crate::pipeline::report::{Reporter, air};
-use crate::store::files::StreamFiles;
+use crate::store::files::{StreamFiles, names};
 use crate::store::janitor::Keeper;
 use crate::store::journal::JournalError;
 

@@ -1,0 +1,224 @@
+//! The air clock: what media time it is on air, and when a packet is due.
+//!
+//! In: one start, the end of what the spool holds, leans. Out: media milliseconds <-> instants. All destinations of a
+//! programme share one clock and none can move it. Media time never runs past the spool: at its end it stands still
+//! and goes on from there when the next batch arrives, so a starved stream goes on where it stopped. No task and no
+//! timer: everything is computed from one anchor when it is asked for ([`timeline`], pure).
+
+pub mod timeline;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use self::timeline::Timeline;
+use crate::limits::{AIR_CATCH_UP_MAX, AIR_LEAN_MAX, AIR_LEAN_MIN};
+
+/// The clock of one programme. Cheap to clone; clones are the same clock.
+#[derive(Debug, Clone)]
+pub struct AirClock {
+    shared: Arc<Shared>,
+}
+
+/// What the clock is doing.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ClockStatus {
+    /// Media time in milliseconds; `None` before the start.
+    pub media_ms: Option<u64>,
+    /// Media seconds per second as set, from [`AIR_LEAN_MIN`] to [`AIR_CATCH_UP_MAX`].
+    pub rate: f64,
+    /// Media time stands still because the spool is at its end.
+    pub stalled: bool,
+    /// How often it stood still.
+    pub stalls: u64,
+    /// How long it stood still in all.
+    pub stalled_for: Duration,
+    /// How long it has stood still up to now; zero while it runs.
+    pub standing: Duration,
+}
+
+#[derive(Debug)]
+struct Shared {
+    timeline: Mutex<Timeline>,
+    changed: watch::Sender<()>,
+    /// Who wants it to run as slowly as it may.
+    slowed: AtomicUsize,
+}
+
+/// Keeps the clock at [`AIR_LEAN_MIN`] until it is dropped; what else sets the rate is not heard meanwhile.
+#[derive(Debug)]
+pub struct Slowed(AirClock);
+
+impl Drop for Slowed {
+    fn drop(&mut self) {
+        if self.0.shared.slowed.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.set_rate(1.0);
+        }
+    }
+}
+
+impl Default for AirClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl AirClock {
+    /// A clock that has not started and may not pass 0 yet.
+    pub fn new() -> Self {
+        Self::with_speed(1.0)
+    }
+
+    /// A clock that runs `speed` times as fast as time does: for rehearsals and tests.
+    pub fn with_speed(speed: f64) -> Self {
+        let speed = if speed.is_finite() && speed > 0.0 { speed } else { 1.0 };
+        let timeline = Mutex::new(Timeline::new(speed));
+        let shared = Shared { timeline, changed: watch::Sender::new(()), slowed: AtomicUsize::new(0) };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Media time is `media_ms` at the instant `at`, which may lie ahead. Only the first start counts; says whether
+    /// this was it.
+    pub fn start(&self, media_ms: u64, at: Instant) -> bool {
+        self.change(|timeline, _| timeline.start(media_ms, at))
+    }
+
+    /// Lets a clock that stands still at the end of the spool go on at the instant `at` and not before; says whether it
+    /// stood.
+    pub fn resume_at(&self, at: Instant) -> bool {
+        self.change(|timeline, now| timeline.resume_at(at, now))
+    }
+
+    /// The spool holds media up to `end_ms` now. Never goes back. A clock that stood still goes on from here.
+    pub fn extend(&self, end_ms: u64) {
+        self.change(|timeline, now| timeline.extend(end_ms, now));
+    }
+
+    /// Nothing will follow in the spool: media time may run past its end.
+    pub fn unbound(&self) {
+        self.change(|timeline, now| {
+            timeline.unbound(now);
+            true
+        });
+    }
+
+    /// Leans: sets the rate, kept within [`AIR_LEAN_MIN`]..=[`AIR_LEAN_MAX`], and says what it became.
+    pub fn set_rate(&self, rate: f64) -> f64 {
+        self.change_rate(rate, AIR_LEAN_MIN, AIR_LEAN_MAX)
+    }
+
+    /// Runs faster after an outage of our own: at most [`AIR_CATCH_UP_MAX`]; ends with the next [`Self::set_rate`].
+    pub fn catch_up(&self, rate: f64) -> f64 {
+        self.change_rate(rate, 1.0, AIR_CATCH_UP_MAX)
+    }
+
+    /// Runs at [`AIR_LEAN_MIN`] from now on, whatever rate is set, for as long as the answer is held: so that what comes later
+    /// has more time.
+    #[must_use]
+    pub fn slow_down(&self) -> Slowed {
+        self.shared.slowed.fetch_add(1, Ordering::AcqRel);
+        self.set_rate(AIR_LEAN_MIN);
+        Slowed(self.clone())
+    }
+
+    /// When the packet of this media time is due; `None`: the clock has not started, or will stand still before it.
+    pub fn due(&self, media_ms: u64) -> Option<Instant> {
+        self.lock().due(media_ms)
+    }
+
+    /// Media time now in milliseconds; `None` before [`Self::start`].
+    pub fn now_ms(&self) -> Option<u64> {
+        self.lock().media_ms(Instant::now())
+    }
+
+    /// Packets up to this media time may leave now when packets may leave by `ahead` before their time; `None` before
+    /// the start.
+    pub fn horizon_ms(&self, ahead: Duration) -> Option<u64> {
+        let timeline = self.lock();
+        let at = Instant::now() + ahead;
+        timeline.anchored_at().filter(|start| *start <= at)?;
+        timeline.media_ms(at)
+    }
+
+    /// The instant of the start while it lies ahead, later that of the last change; `None` before [`Self::start`].
+    pub fn anchored_at(&self) -> Option<Instant> {
+        self.lock().anchored_at()
+    }
+
+    /// How many seconds of the clock a real second is, leans aside.
+    pub fn speed(&self) -> f64 {
+        self.lock().speed()
+    }
+
+    /// Wakes on start, extension and changes of the rate.
+    pub fn watch(&self) -> watch::Receiver<()> {
+        self.shared.changed.subscribe()
+    }
+
+    /// What the clock is doing.
+    pub fn status(&self) -> ClockStatus {
+        self.lock().status(Instant::now())
+    }
+
+    fn change_rate(&self, rate: f64, min: f64, max: f64) -> f64 {
+        let rate = match self.shared.slowed.load(Ordering::Acquire) {
+            0 if rate.is_finite() => rate.clamp(min, max),
+            0 => 1.0,
+            _ => AIR_LEAN_MIN,
+        };
+        self.change(|timeline, now| timeline.set_rate(rate, now));
+        rate
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Timeline, Instant) -> bool) -> bool {
+        let changed = change(&mut self.lock(), Instant::now());
+        if changed {
+            self.shared.changed.send_replace(());
+        }
+        changed
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Timeline> {
+        self.shared.timeline.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The wall-clock face of the clock; the arithmetic is tested in `timeline`.
+    #[test]
+    fn runs_on_real_time_and_wakes_watchers() {
+        let clock = AirClock::default();
+        let mut changes = clock.watch();
+        assert_eq!((clock.now_ms(), clock.horizon_ms(Duration::ZERO), clock.anchored_at()), (None, None, None));
+        clock.extend(1_000_000);
+        let start = Instant::now() + Duration::from_secs(60);
+        assert!(clock.start(1_000, start) && !clock.start(0, start));
+        assert!(changes.has_changed().unwrap());
+        assert_eq!((clock.now_ms(), clock.horizon_ms(Duration::ZERO)), (Some(1_000), None));
+        assert!(clock.horizon_ms(Duration::from_secs(62)).unwrap() >= 2_000);
+        assert_eq!(clock.anchored_at(), Some(start));
+        assert_eq!(clock.due(2_000), Some(start + Duration::from_secs(1)));
+        changes.mark_unchanged();
+        assert_eq!(clock.set_rate(1.0), 1.0);
+        assert!(!changes.has_changed().unwrap(), "no change, no wake-up");
+        assert_eq!((clock.set_rate(2.0), clock.set_rate(0.1), clock.set_rate(f64::NAN)), (1.05, 0.95, 1.0));
+        assert_eq!((clock.catch_up(9.0), clock.catch_up(0.5)), (1.25, 1.0));
+        let (slowed, again) = (clock.slow_down(), clock.slow_down());
+        assert_eq!((clock.status().rate, clock.set_rate(1.0), clock.catch_up(1.2)), (0.95, 0.95, 0.95));
+        drop(slowed);
+        assert_eq!(clock.set_rate(1.0), 0.95, "somebody still wants it slow");
+        drop(again);
+        assert_eq!((clock.status().rate, clock.set_rate(1.05), clock.set_rate(1.0)), (1.0, 1.05, 1.0));
+        clock.unbound();
+        assert!(changes.has_changed().unwrap());
+        let status = clock.status();
+        assert_eq!((status.media_ms, status.rate, status.stalls), (Some(1_000), 1.0, 0));
+        assert_eq!((AirClock::with_speed(8.0).speed(), AirClock::with_speed(-1.0).speed()), (8.0, 1.0));
+    }
+}

@@ -1,0 +1,124 @@
+//! Why there is no connection, no longer one, or why a message does not fit it. No text here holds a credential, a query or
+//! a header of ours.
+
+use std::time::Duration;
+
+use outboard_net::Denied;
+
+/// Why no connection came about. All may be tried again.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The network policy denies the address.
+    #[error("no connection to {server}: {reason}")]
+    Denied {
+        /// Host and port of the processor.
+        server: String,
+        /// The rule of the policy that denies it.
+        reason: Denied,
+    },
+    /// DNS, TCP or TLS.
+    #[error("no connection to {server}: {reason}")]
+    Network {
+        /// Host and port of the processor.
+        server: String,
+        /// The error of the system or of TLS.
+        reason: String,
+    },
+    /// The server answered the WebSocket upgrade with something else.
+    #[error("{server} answered HTTP {status} to the WebSocket upgrade{}{said}: {advice}", if said.is_empty() { "" } else { ", " })]
+    Http {
+        /// Host and port of the processor.
+        server: String,
+        /// HTTP status of the response to the upgrade.
+        status: u16,
+        /// Its body on one line, without secrets of ours; may be empty.
+        said: String,
+        /// What to check or change, for the operator.
+        advice: String,
+    },
+    /// Nothing came in time.
+    #[error("{server} did not answer {what} within {limit:?}")]
+    Timeout {
+        /// Host and port of the processor.
+        server: String,
+        /// What was waited for.
+        what: &'static str,
+        /// The time limit that was exceeded.
+        limit: Duration,
+    },
+    /// The server refused the namespace (CONNECT_ERROR), such as for wrong credentials.
+    #[error("the processor refused the connection to namespace {namespace}: {message}")]
+    Refused {
+        /// The namespace that was asked for.
+        namespace: String,
+        /// The server's message, shortened.
+        message: String,
+    },
+    /// The server does not speak Engine.IO 4 with Socket.IO 5.
+    #[error("the processor does not speak Socket.IO v4: {0}")]
+    Protocol(String),
+    /// The certificate authority's file cannot be used.
+    #[error("the CA file {file} cannot be used: {reason}")]
+    CaFile {
+        /// Its name, without folders.
+        file: String,
+        /// Why the file cannot be used.
+        reason: String,
+    },
+}
+
+impl ConnectError {
+    /// The processor may be there later, as it is. False: another address, login or server is needed.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Network { .. } | Self::Timeout { .. } => true,
+            Self::Http { status, .. } => *status == 429 || *status >= 500,
+            Self::Denied { .. } | Self::Refused { .. } | Self::Protocol(_) | Self::CaFile { .. } => false,
+        }
+    }
+}
+
+/// Why a connection ended.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Closed {
+    /// Interval plus timeout went by without a ping.
+    #[error("the processor sent no ping for {} ms", .0.as_millis())]
+    PingTimeout(Duration),
+    /// The processor sent Socket.IO's DISCONNECT.
+    #[error("the processor ended the session (DISCONNECT)")]
+    Disconnected,
+    /// A close frame or Engine.IO close.
+    #[error("the processor closed the connection{0}")]
+    ByPeer(String),
+    /// The connection broke, for this reason.
+    #[error("the connection broke: {0}")]
+    Broken(String),
+    /// The peer sent what the protocol does not allow, or more than we take.
+    #[error("the processor broke the protocol: {0}")]
+    Protocol(String),
+    /// Packets pile up because the peer does not read.
+    #[error("the processor does not read: {0} packets are waiting")]
+    Stuck(usize),
+}
+
+/// Why a message was not queued. Except for [`EmitError::Closed`], the connection is not touched by it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EmitError {
+    /// A frame is larger than the server takes; it would drop the connection without a word.
+    #[error("{bytes} bytes in one frame; the processor's limit is {limit} (maxPayload)")]
+    TooLarge {
+        /// Size of the largest frame.
+        bytes: usize,
+        /// The server's `maxPayload` in bytes.
+        limit: u64,
+    },
+    /// The stage's message cannot be sent over Socket.IO.
+    #[error("not a Socket.IO message: {0}")]
+    Invalid(String),
+    /// The connection is gone, or has to go.
+    #[error(transparent)]
+    Closed(#[from] Closed),
+}
