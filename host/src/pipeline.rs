@@ -27,11 +27,11 @@ pub use outboard_egress as air;
 pub mod release;
 // across the steps
 pub mod cause;
-pub mod diary;
 pub mod event;
 pub mod evidence;
 mod folders;
 pub mod host;
+pub mod journal_writer;
 pub mod live;
 pub mod load;
 mod observe;

@@ -14,9 +14,9 @@ use super::batch::Batcher;
 use super::deadline::Deadlines;
 use super::demux::demuxer::FragmentSender;
 use super::demux::{Demuxer, Splitter};
-use super::diary::Diary;
 use super::framer::StateKeeper;
 use super::host::{Host, Owner};
+use super::journal_writer::JournalWriter;
 use super::live::{self, Live};
 use super::pace::Pace;
 use super::release::{Positions, Releaser, storage_event};
@@ -132,7 +132,7 @@ impl Pipeline {
             Arc::new(move |event| told.tell(storage_event(event))),
         );
         let room = keeper.room();
-        let diary = Diary::new(journal.clone(), status.clone(), room.clone());
+        let writer = JournalWriter::new(journal.clone(), status.clone(), room.clone());
         let stages = Stages::open(host, &owner, &config, &resumed).await?;
         let running = stages.running().await;
         let fetching = CancellationToken::new();
@@ -171,7 +171,7 @@ impl Pipeline {
             );
         }
         let pace = Pace::new(pace_of(&config));
-        let reporter = Reporter { journal: diary, status };
+        let reporter = Reporter { journal: writer, status };
         let mut source =
             source_config(&config, &owner.guard, files.segments.clone(), resumed.next_segment, room.clone());
         // A run of so many batches is to end.

@@ -10,7 +10,7 @@ pub(super) mod source;
 
 use std::sync::Arc;
 
-use super::diary::Diary;
+use super::journal_writer::JournalWriter;
 use super::status::Status;
 use crate::store::journal::JournalError;
 
@@ -18,7 +18,7 @@ use crate::store::journal::JournalError;
 #[derive(Debug, Clone)]
 pub struct Reporter {
     /// Where steps are written down.
-    pub journal: Diary,
+    pub journal: JournalWriter,
     /// Counts, timings, events.
     pub status: Arc<Status>,
 }
@@ -64,7 +64,7 @@ pub(super) mod tests {
             let journal = Journal::open(&Storage::open(dir.path()).unwrap().journal()).unwrap();
             let (stream, _) = journal.begin("default", "tv", "u").await.unwrap();
             let status = Arc::new(Status::default());
-            let diary = Diary::new(stream, status.clone(), Room::default());
+            let writer = JournalWriter::new(stream, status.clone(), Room::default());
             let cut = CutRecord {
                 number: 0,
                 first: 0,
@@ -73,9 +73,9 @@ pub(super) mod tests {
                 discontinuity: false,
                 complete_ms: 0,
             };
-            diary.segment(None, vec![cut], None).await.unwrap();
+            writer.segment(None, vec![cut], None).await.unwrap();
             let events = status.events();
-            Self { _dir: dir, journal, reporter: Reporter { journal: diary, status }, events }
+            Self { _dir: dir, journal, reporter: Reporter { journal: writer, status }, events }
         }
 
         /// The step that batch 0 has reached in the journal, also when it is done.

@@ -38,7 +38,7 @@ impl Reporter {
     /// Tells an outcome of the batch step. When it returns, the journal has what it must have before the next step begins.
     ///
     /// # Errors
-    /// [`JournalError`]: see [`crate::pipeline::diary::Diary`].
+    /// [`JournalError`]: see [`crate::pipeline::journal_writer::JournalWriter`].
     pub(super) async fn batch(&self, outcome: Outcome<'_>) -> Result<(), JournalError> {
         match outcome {
             Outcome::LengthChanged { from, to } => {

@@ -41,7 +41,7 @@ impl Reporter {
     /// Tells an outcome of the demux step. When it returns, the journal has what it must have before the next step begins.
     ///
     /// # Errors
-    /// [`JournalError`]: see [`crate::pipeline::diary::Diary`].
+    /// [`JournalError`]: see [`crate::pipeline::journal_writer::JournalWriter`].
     pub(super) async fn demux(&self, batch: u64, outcome: Outcome<'_>) -> Result<(), JournalError> {
         match outcome {
             Outcome::Complete(at) => self.status.timings().complete(batch, at),

@@ -20,7 +20,7 @@ impl Reporter {
     /// of.
     ///
     /// # Errors
-    /// [`JournalError`]: see [`crate::pipeline::diary::Diary`].
+    /// [`JournalError`]: see [`crate::pipeline::journal_writer::JournalWriter`].
     pub(super) async fn release(&self, outcome: Outcome<'_>) -> Result<(), JournalError> {
         match outcome {
             Outcome::Done { batch } => self.journal.step(batch, Step::Done).await?,

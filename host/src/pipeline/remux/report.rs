@@ -36,7 +36,7 @@ impl Reporter {
     /// Tells an outcome of the remux step. When it returns, the journal has what it must have before the next step begins.
     ///
     /// # Errors
-    /// [`JournalError`]: see [`crate::pipeline::diary::Diary`].
+    /// [`JournalError`]: see [`crate::pipeline::journal_writer::JournalWriter`].
     pub(super) async fn remux(&self, batch: u64, outcome: Outcome<'_>) -> Result<(), JournalError> {
         match outcome {
             Outcome::ClockHeld { starts_in, again } => {

@@ -57,7 +57,7 @@ impl Reporter {
     /// Tells what came of sending. When it returns, the journal knows which batch is on air.
     ///
     /// # Errors
-    /// [`JournalError`]: see [`crate::pipeline::diary::Diary`].
+    /// [`JournalError`]: see [`crate::pipeline::journal_writer::JournalWriter`].
     pub(in crate::pipeline) async fn air(&self, outcome: Outcome<'_>) -> Result<(), JournalError> {
         match outcome {
             Outcome::Published => self.status.update(|stats| stats.published += 1),
