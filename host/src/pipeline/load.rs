@@ -32,17 +32,19 @@ use crate::stage::StageKind;
 use crate::store::files::FilesError;
 use crate::store::journal::JournalError;
 use crate::store::retention;
-use going_on::{go_on, positions, reload_ready};
+use resume::{positions, reload_ready, start_clock};
 use stages::Stages;
-use told::{air_config, start_exchange};
+use step_config::{air_config, start_exchange};
 
-mod going_on;
+mod resume;
 mod stages;
-mod told;
+mod step_config;
 
 pub(crate) use stages::{batch_seconds, bundled_or_file, component_of, opening, stage_settings};
-pub use told::destination_name;
-pub(crate) use told::{cushion, destination_config, exchange_config, identity, keep, lag, pace_of, source_config};
+pub use step_config::destination_name;
+pub(crate) use step_config::{
+    cushion, destination_config, exchange_config, identity, keep, lag, pace_of, source_config,
+};
 
 /// Why a pipeline cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -123,13 +125,13 @@ impl Pipeline {
             retention::clean_unused(&journal, &files).await?;
         }
         let status = Arc::new(Status::default());
-        let told = status.clone();
+        let storage_status = status.clone();
         let keep = keep(&config);
         let keeper = host.janitor().register(
             (owner.tenant.clone(), config.stream_id.clone()),
             journal.clone(),
             keep,
-            Arc::new(move |event| told.tell(storage_event(event))),
+            Arc::new(move |event| storage_status.tell(storage_event(event))),
         );
         let room = keeper.room();
         let writer = JournalWriter::new(journal.clone(), status.clone(), room.clone());
@@ -158,7 +160,7 @@ impl Pipeline {
             clock.extend(batch.end_ms);
             spool.append(batch);
         }
-        go_on(&clock, &spool, &positions);
+        start_clock(&clock, &spool, &positions);
         let (events, air_events) = mpsc::channel(AIR_EVENTS_WAITING);
         let destinations = air_config(host, &config, &owner.guard, &positions);
         let positions = Arc::new(Positions(journal.clone()));

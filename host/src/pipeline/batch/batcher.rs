@@ -68,13 +68,13 @@ impl Batcher {
                 break;
             }
             self.reporter.source(source::Outcome::Told(&event));
-            let going_on = match event {
+            let flow = match event {
                 SourceEvent::Segment(segment) => self.push(*segment, true, &batches).await?,
                 // The next segment may come much later.
                 SourceEvent::Over => self.flush(&batches).await?,
                 _ => ControlFlow::Continue(()),
             };
-            if going_on.is_break() {
+            if flow.is_break() {
                 return Ok(());
             }
         }

@@ -1,4 +1,4 @@
-//! What each part of a pipeline is told of its configuration.
+//! The configuration of each step, made of the pipeline's.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,17 +25,17 @@ use crate::stage::{FramingStage, StageKind};
 use crate::store::journal::StreamJournal;
 use crate::store::retention::Keep;
 
-/// How batches and the clock are paced.
+/// Length of batches, hold and cushion, for the batch step and the deadlines.
 pub(crate) fn pace_of(config: &PipelineConfig) -> PaceSettings {
     PaceSettings { batch: config.batch, hold: config.hold, cushion: cushion(config) }
 }
 
-/// What is kept of batches that went on air.
+/// What is kept of batches that went on air, for the janitor.
 pub(crate) fn keep(config: &PipelineConfig) -> Keep {
     Keep { batches: config.keep.batches, max_age: config.keep.age, max_bytes: config.keep.bytes }
 }
 
-/// Time in hand for slower replies.
+/// Time in hand for slower replies: as configured, else a part of a batch and [`CUSHION_MIN`] at least.
 pub(crate) fn cushion(config: &PipelineConfig) -> Duration {
     config.cushion.unwrap_or_else(|| CUSHION_MIN.max(config.batch / CUSHION_PART))
 }
@@ -55,7 +55,7 @@ pub(super) async fn start_exchange(
     Ok(Some(Arc::new(exchange)))
 }
 
-/// What the exchange is told; `None`: the original audio stays.
+/// Configuration of the exchange; `None`: there is no processor, the original audio stays.
 pub(crate) fn exchange_config(config: &PipelineConfig, guard: &Guard) -> Option<ExchangeConfig> {
     let processor = config.processor.as_ref()?;
     let mut settings = ExchangeConfig::new(processor.url.as_str());
@@ -68,7 +68,7 @@ pub(crate) fn exchange_config(config: &PipelineConfig, guard: &Guard) -> Option<
     Some(settings)
 }
 
-/// What the source is told.
+/// Configuration of the source. `dir`: where its segments go; `first_index`: number of the first one.
 pub(crate) fn source_config(
     config: &PipelineConfig,
     guard: &Guard,
@@ -107,7 +107,7 @@ pub(super) fn air_config(
     AirConfig { stream: config.stream_id.clone(), destinations, ffmpeg, runtime: host.air() }
 }
 
-/// How late packets of a pipeline may leave.
+/// How far behind the clock packets may leave; what is later is skipped.
 pub(crate) fn lag(config: &PipelineConfig) -> Duration {
     match config.source.catch_up {
         CatchUp::All => AIR_KEEP_FOR_LATE,
@@ -115,7 +115,7 @@ pub(crate) fn lag(config: &PipelineConfig) -> Duration {
     }
 }
 
-/// What a destination is told. `resume`: where it goes on; `lag`: how late its packets may be.
+/// Configuration of a destination. `resume`: where it goes on; `lag`: how far behind the clock its packets may leave.
 pub(crate) fn destination_config(
     configured: &CheckedDestination,
     guard: &Guard,

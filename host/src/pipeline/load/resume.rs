@@ -1,6 +1,6 @@
-//! Where the last run was: its batches that are ready, and the place on air of each destination.
+//! Resumes a run: its batches that are ready, and the place on air of each destination.
 
-use super::told::destination_name;
+use super::step_config::destination_name;
 use crate::limits::START_AFTER_RESTART;
 use crate::media::timeline::Timeline;
 use crate::pipeline::air::clock::AirClock;
@@ -48,7 +48,7 @@ pub(super) fn positions(config: &PipelineConfig, resumed: &Resumed) -> Vec<Optio
 }
 
 /// Starts the clock where air was, if there is anything to send; else the first batch will.
-pub(super) fn go_on(clock: &AirClock, spool: &Spool, positions: &[Option<Position>]) {
+pub(super) fn start_clock(clock: &AirClock, spool: &Spool, positions: &[Option<Position>]) {
     let Some(oldest) = spool.oldest() else { return };
     let furthest = positions.iter().flatten().map(|position| position.air_ms).max();
     let from_ms = furthest.unwrap_or(oldest.start_ms).max(oldest.start_ms);
