@@ -29,72 +29,22 @@ use super::{Pipeline, source};
 use crate::limits::AIR_EVENTS_WAITING;
 use crate::settings::PipelineConfig;
 use crate::stage::StageKind;
-use crate::store::files::FilesError;
-use crate::store::journal::JournalError;
 use crate::store::retention;
 use resume::{positions, reload_ready, start_clock};
 use stages::Stages;
 use step_config::{air_config, start_exchange};
 
+pub mod error;
+pub mod identity;
 mod resume;
 mod stages;
 mod step_config;
 
+pub use error::LoadError;
+pub use identity::destination_name;
+pub(crate) use identity::identity;
 pub(crate) use stages::{batch_seconds, bundled_or_file, component_of, opening, stage_settings};
-pub use step_config::destination_name;
-pub(crate) use step_config::{
-    cushion, destination_config, exchange_config, identity, keep, lag, pace_of, source_config,
-};
-
-/// Why a pipeline cannot be opened.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum LoadError {
-    /// ffmpeg is not there.
-    #[error(transparent)]
-    Ffmpeg(#[from] crate::ffmpeg::FfmpegError),
-    /// A folder of the stream could not be created or read.
-    #[error(transparent)]
-    Files(#[from] FilesError),
-    /// The journal could not be read.
-    #[error(transparent)]
-    Journal(#[from] JournalError),
-    /// No threads for what leaves.
-    #[error("the threads that send to destinations could not be started: {0}")]
-    Threads(#[source] std::io::Error),
-    /// The runtime of stages could not be started.
-    #[error("stages: {0}")]
-    Runtime(#[from] crate::stage::RuntimeError),
-    /// A component cannot be used as this stage.
-    #[error("stages.{kind}: {source}")]
-    Component {
-        /// Its kind in the settings.
-        kind: &'static str,
-        /// Why it cannot be loaded.
-        source: crate::stage::LoadError,
-    },
-    /// A component of another kind than its place asks for.
-    #[error("stages.{kind}: {file} is a {found} stage")]
-    Kind {
-        /// Its kind in the settings.
-        kind: &'static str,
-        /// Name of the component's file.
-        file: String,
-        /// The kind of stage that it is.
-        found: &'static str,
-    },
-    /// A stage that does not open.
-    #[error("stages.{kind}: {source}")]
-    Stage {
-        /// Its kind in the settings.
-        kind: &'static str,
-        /// The stage's error or trap.
-        source: crate::stage::StageError,
-    },
-    /// The exchange could not be started.
-    #[error(transparent)]
-    Exchange(#[from] super::exchange::ExchangeError),
-}
+pub(crate) use step_config::{cushion, destination_config, exchange_config, keep, lag, pace_of, source_config};
 
 impl Pipeline {
     /// Opens a pipeline; goes on with an unfinished run of the same stream and source. `batches`: stop after so many.

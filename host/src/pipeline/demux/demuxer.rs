@@ -19,6 +19,7 @@ use crate::media::facts::BatchFacts;
 use crate::media::segment::Segment;
 use crate::media::timeline::{Placed, Timeline};
 use crate::pipeline::batch::Batch;
+use crate::pipeline::cause::{HealthCause, Origin};
 use crate::pipeline::deadline::BatchTimes;
 use crate::pipeline::exchange::Pending;
 use crate::pipeline::report::Reporter;
@@ -43,6 +44,16 @@ pub enum DemuxStepError {
     /// ffmpeg cannot be started any more.
     #[error(transparent)]
     Ffmpeg(#[from] FfmpegError),
+}
+
+impl Origin for DemuxStepError {
+    fn origin(&self) -> HealthCause {
+        match self {
+            Self::Unsupported(_) => HealthCause::Source,
+            Self::Journal(_) | Self::Files(_) => HealthCause::Disk,
+            Self::Ffmpeg(error) => error.origin(),
+        }
+    }
 }
 
 /// A batch on its way through the processor.

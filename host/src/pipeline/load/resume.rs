@@ -1,6 +1,6 @@
 //! Resumes a run: its batches that are ready, and the place on air of each destination.
 
-use super::step_config::destination_name;
+use super::identity::destination_name;
 use crate::limits::START_AFTER_RESTART;
 use crate::media::timeline::Timeline;
 use crate::pipeline::air::clock::AirClock;

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::LoadError;
+use super::error::LoadError;
 use crate::pipeline::exchange::Exchange;
 use crate::pipeline::host::{Host, Owner};
 use crate::pipeline::watch::RunningStage;

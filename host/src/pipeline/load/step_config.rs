@@ -4,11 +4,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
-use url::Url;
 
-use super::LoadError;
+use super::error::LoadError;
+use super::identity::destination_name;
 use crate::limits::{AIR_KEEP_FOR_LATE, AIR_LIVE_LAG, CUSHION_MIN, CUSHION_PART};
 use crate::net::Guard;
 use crate::pipeline::air::position::Position;
@@ -129,22 +128,4 @@ pub(crate) fn destination_config(
     destination.max_lag = lag;
     destination.guard = guard.clone();
     destination
-}
-
-/// A name that stays the same over restarts and tells no key: the scheme and part of a digest.
-pub fn destination_name(url: &str) -> String {
-    let digest = Sha256::digest(url.as_bytes());
-    let part: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-    format!("{}-{part}", url.split(':').next().unwrap_or_default())
-}
-
-/// Tells sources apart: without user, password, query and fragment, which may change with every token.
-pub(crate) fn identity(url: &Url) -> String {
-    format!(
-        "{}://{}:{}{}",
-        url.scheme(),
-        url.host_str().unwrap_or_default(),
-        url.port_or_known_default().unwrap_or(0),
-        url.path()
-    )
 }
