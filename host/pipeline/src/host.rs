@@ -12,7 +12,7 @@ use outboard_egress::runtime::AirRuntime;
 use outboard_exchange::{ReadPool, Readers};
 use outboard_ffmpeg::Queue;
 use outboard_net::Guard;
-use outboard_stage::evidence::{FailureSink};
+use outboard_stage::evidence::FailureSink;
 use outboard_stage::{Compiler, StageLimits, StageRuntime, StageRuntimeConfig};
 use outboard_store::database::{Database, History};
 use outboard_store::files::{Storage, keep_component_bytes};

@@ -17,8 +17,8 @@ use outboard_egress::spool::Spool;
 use outboard_egress::status::DestinationStatus;
 use outboard_exchange::ExchangeStatus;
 use outboard_stage::StageKind;
-use outboard_store::journal::BatchProgress;
 use outboard_stage::slot_status::{SlotStatus, SlotStatusFeed};
+use outboard_store::journal::BatchProgress;
 
 /// A stage of a running pipeline.
 #[derive(Debug, Clone)]

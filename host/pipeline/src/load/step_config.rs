@@ -1,40 +1,41 @@
-//! What each part of a pipeline is told of its configuration.
+//! The configuration of each step, made of the pipeline's.
 
+use crate::limits::{AIR_KEEP_FOR_LATE, AIR_LIVE_LAG, CUSHION_MIN, CUSHION_PART};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
-use url::Url;
 
-use super::LoadError;
+use super::error::LoadError;
+use super::identity::destination_name;
+
 use crate::deadline::PaceSettings;
 use crate::framer::{StageFramer, StateKeeper};
 use crate::host::Host;
-use crate::limits::{AIR_KEEP_FOR_LATE, AIR_LIVE_LAG, CUSHION_MIN, CUSHION_PART};
 use crate::settings::{CatchUp, CheckedDestination, PipelineConfig, WhenEnded};
 use outboard_base::room::Room;
 use outboard_egress::position::Position;
 use outboard_egress::{AirConfig, DestinationConfig};
 use outboard_exchange::{Exchange, ExchangeConfig, Readers};
+use outboard_hls as source;
 use outboard_net::Guard;
 use outboard_stage::swap::Shared;
 use outboard_stage::{FramingStage, StageKind};
 use outboard_store::journal::StreamJournal;
 use outboard_store::retention::Keep;
 
-/// How batches and the clock are paced.
+/// Length of batches, hold and cushion, for the batch step and the deadlines.
 pub fn pace_of(config: &PipelineConfig) -> PaceSettings {
     PaceSettings { batch: config.batch, hold: config.hold, cushion: cushion(config) }
 }
 
-/// What is kept of batches that went on air.
+/// What is kept of batches that went on air, for the janitor.
 pub fn keep(config: &PipelineConfig) -> Keep {
     Keep { batches: config.keep.batches, max_age: config.keep.age, max_bytes: config.keep.bytes }
 }
 
-/// Time in hand for slower replies.
+/// Time in hand for slower replies: as configured, else a part of a batch and [`CUSHION_MIN`] at least.
 pub fn cushion(config: &PipelineConfig) -> Duration {
     config.cushion.unwrap_or_else(|| CUSHION_MIN.max(config.batch / CUSHION_PART))
 }
@@ -54,7 +55,7 @@ pub(super) async fn start_exchange(
     Ok(Some(Arc::new(exchange)))
 }
 
-/// What the exchange is told; `None`: the original audio stays.
+/// Configuration of the exchange; `None`: there is no processor, the original audio stays.
 pub fn exchange_config(config: &PipelineConfig, guard: &Guard) -> Option<ExchangeConfig> {
     let processor = config.processor.as_ref()?;
     let mut settings = ExchangeConfig::new(processor.url.as_str());
@@ -67,15 +68,15 @@ pub fn exchange_config(config: &PipelineConfig, guard: &Guard) -> Option<Exchang
     Some(settings)
 }
 
-/// What the source is told.
+/// Configuration of the source. `dir`: where its segments go; `first_index`: number of the first one.
 pub fn source_config(
     config: &PipelineConfig,
     guard: &Guard,
     dir: PathBuf,
     first_index: u64,
     room: Room,
-) -> outboard_hls::SourceConfig {
-    let mut settings = outboard_hls::SourceConfig::new(config.source.url.clone(), dir);
+) -> source::SourceConfig {
+    let mut settings = source::SourceConfig::new(config.source.url.clone(), dir);
     settings.guard = guard.clone();
     settings.first_index = first_index;
     settings.room = room;
@@ -83,7 +84,7 @@ pub fn source_config(
     settings.headers = config.source.headers.clone();
     // They were checked with the rest.
     settings.header_hosts =
-        config.source.header_hosts.iter().filter_map(|host| outboard_hls::HeaderHost::parse(host).ok()).collect();
+        config.source.header_hosts.iter().filter_map(|host| source::HeaderHost::parse(host).ok()).collect();
     settings.variant.max_bandwidth = config.source.max_bandwidth;
     settings.variant.resolution = config.source.resolution;
     settings.live_edge = config.source.live_edge;
@@ -106,7 +107,7 @@ pub(super) fn air_config(
     AirConfig { stream: config.stream_id.clone(), destinations, ffmpeg, runtime: host.air() }
 }
 
-/// How late packets of a pipeline may leave.
+/// How far behind the clock packets may leave; what is later is skipped.
 pub fn lag(config: &PipelineConfig) -> Duration {
     match config.source.catch_up {
         CatchUp::All => AIR_KEEP_FOR_LATE,
@@ -114,7 +115,7 @@ pub fn lag(config: &PipelineConfig) -> Duration {
     }
 }
 
-/// What a destination is told. `resume`: where it goes on; `lag`: how late its packets may be.
+/// Configuration of a destination. `resume`: where it goes on; `lag`: how far behind the clock its packets may leave.
 pub fn destination_config(
     configured: &CheckedDestination,
     guard: &Guard,
@@ -128,22 +129,4 @@ pub fn destination_config(
     destination.max_lag = lag;
     destination.guard = guard.clone();
     destination
-}
-
-/// A name that stays the same over restarts and tells no key: the scheme and part of a digest.
-pub fn destination_name(url: &str) -> String {
-    let digest = Sha256::digest(url.as_bytes());
-    let part: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-    format!("{}-{part}", url.split(':').next().unwrap_or_default())
-}
-
-/// Tells sources apart: without user, password, query and fragment, which may change with every token.
-pub fn identity(url: &Url) -> String {
-    format!(
-        "{}://{}:{}{}",
-        url.scheme(),
-        url.host_str().unwrap_or_default(),
-        url.port_or_known_default().unwrap_or(0),
-        url.path()
-    )
 }

@@ -4,6 +4,7 @@
 //! written, in the same order, as soon as there is room. A process that is killed in between goes on from the last step
 //! that was written. Bounded: past [`JOURNAL_LATE_MAX`] steps the error comes through.
 
+use crate::limits::{JOURNAL_LATE_MAX, JOURNAL_PATIENCE};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use tokio::time::Instant;
 
 use super::event::{Event, EventKind, Severity};
 use super::status::Status;
-use crate::limits::{JOURNAL_LATE_MAX, JOURNAL_PATIENCE};
+
 use outboard_base::room::Room;
 use outboard_media::segment::Segment;
 use outboard_media::timeline::Timeline;
@@ -21,9 +22,9 @@ use outboard_store::journal::{CutRecord, JournalError, StageSnapshot, Step, Stre
 /// Pauses between tries within [`JOURNAL_PATIENCE`].
 const PAUSES: u32 = 5;
 
-/// A pipeline's way to its journal. Cheap to clone; the steps share one order.
+/// Writes a pipeline's journal. Cheap to clone; all clones write in one order.
 #[derive(Debug, Clone)]
-pub struct Diary {
+pub struct JournalWriter {
     journal: StreamJournal,
     status: Arc<Status>,
     room: Room,
@@ -39,7 +40,7 @@ enum Entry {
     Step(u64, Step),
 }
 
-impl Diary {
+impl JournalWriter {
     /// Writes the journal of one stream; what the disk refuses is kept in memory.
     pub fn new(journal: StreamJournal, status: Arc<Status>, room: Room) -> Self {
         Self { journal, status, room, late: Arc::default() }
@@ -136,7 +137,7 @@ mod tests {
     struct Case {
         dir: tempfile::TempDir,
         journal: Journal,
-        diary: Diary,
+        writer: JournalWriter,
         status: Arc<Status>,
     }
 
@@ -146,8 +147,8 @@ mod tests {
         let journal = Journal::open(&storage.journal()).unwrap();
         let (stream, _) = journal.begin("default", "tv", "u").await.unwrap();
         let status = Arc::new(Status::default());
-        let diary = Diary::new(stream, status.clone(), Room::default());
-        Case { dir, journal, diary, status }
+        let writer = JournalWriter::new(stream, status.clone(), Room::default());
+        Case { dir, journal, writer, status }
     }
 
     fn cut(number: u64) -> Vec<CutRecord> {
@@ -163,22 +164,22 @@ mod tests {
     #[tokio::test]
     async fn steps_that_a_full_disk_refuses_are_written_in_order_once_there_is_room() {
         let case = case().await;
-        case.diary.segment(None, cut(0), None).await.unwrap();
+        case.writer.segment(None, cut(0), None).await.unwrap();
         let pages = case.journal.pages().await;
         case.journal.let_grow_to(pages).await;
         let began = Instant::now();
         for number in 1..21 {
-            case.diary.segment(None, cut(number), None).await.unwrap();
-            case.diary.step(number, Step::Remuxed).await.unwrap();
+            case.writer.segment(None, cut(number), None).await.unwrap();
+            case.writer.step(number, Step::Remuxed).await.unwrap();
         }
         assert!(began.elapsed() < JOURNAL_PATIENCE * 20, "only the first one waits: {:?}", began.elapsed());
         assert!(case.status.get().last_error.unwrap().contains("full"));
-        assert!(matches!(case.diary.catch_up().await.unwrap_err(), JournalError::Full(_)));
+        assert!(matches!(case.writer.catch_up().await.unwrap_err(), JournalError::Full(_)));
         assert_eq!(steps(&case).await, [(0, Step::Cut)]);
         case.journal.let_grow_to(pages + 1000).await;
-        case.diary.step(0, Step::Done).await.unwrap();
+        case.writer.step(0, Step::Done).await.unwrap();
         assert_eq!(steps(&case).await, (1..21).map(|number| (number, Step::Remuxed)).collect::<Vec<_>>());
-        case.diary.catch_up().await.unwrap();
+        case.writer.catch_up().await.unwrap();
         drop(case.dir);
     }
 
@@ -187,10 +188,10 @@ mod tests {
         let case = case().await;
         let pages = case.journal.pages().await;
         case.journal.let_grow_to(pages).await;
-        case.diary.segment(None, cut(0), None).await.unwrap();
+        case.writer.segment(None, cut(0), None).await.unwrap();
         for _ in 1..JOURNAL_LATE_MAX {
-            case.diary.late.lock().await.push_back(Entry::Step(0, Step::OnAir));
+            case.writer.late.lock().await.push_back(Entry::Step(0, Step::OnAir));
         }
-        assert!(matches!(case.diary.step(0, Step::Done).await.unwrap_err(), JournalError::Full(_)));
+        assert!(matches!(case.writer.step(0, Step::Done).await.unwrap_err(), JournalError::Full(_)));
     }
 }

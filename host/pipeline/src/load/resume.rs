@@ -1,7 +1,8 @@
-//! Where the last run was: its batches that are ready, and the place on air of each destination.
+//! Resumes a run: its batches that are ready, and the place on air of each destination.
 
-use super::told::destination_name;
+use super::identity::destination_name;
 use crate::limits::START_AFTER_RESTART;
+
 use crate::remux;
 use crate::settings::{CheckedDestination, PipelineConfig};
 use outboard_egress::clock::AirClock;
@@ -48,7 +49,7 @@ pub(super) fn positions(config: &PipelineConfig, resumed: &Resumed) -> Vec<Optio
 }
 
 /// Starts the clock where air was, if there is anything to send; else the first batch will.
-pub(super) fn go_on(clock: &AirClock, spool: &Spool, positions: &[Option<Position>]) {
+pub(super) fn start_clock(clock: &AirClock, spool: &Spool, positions: &[Option<Position>]) {
     let Some(oldest) = spool.oldest() else { return };
     let furthest = positions.iter().flatten().map(|position| position.air_ms).max();
     let from_ms = furthest.unwrap_or(oldest.start_ms).max(oldest.start_ms);
