@@ -12,7 +12,6 @@ pub mod access;
 pub mod components;
 mod demo;
 pub mod dry_run;
-pub mod entry;
 pub mod error;
 pub mod health;
 pub mod hidden;
@@ -21,7 +20,8 @@ mod incidents;
 mod interruption;
 pub mod listing;
 mod metering;
-mod notifying;
+mod pipeline_directory;
+pub mod pipeline_handle;
 mod pipelines;
 mod preview;
 pub mod quota;
@@ -34,43 +34,48 @@ pub mod srs;
 mod storage;
 mod swaps;
 mod tenancy;
+mod tenant_directory;
+mod tenant_network;
 pub mod tokens;
 mod validating;
 pub mod watching;
 pub mod webhooks;
 mod words;
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::sync::{broadcast, watch};
+use tokio::sync::broadcast;
 use tokio::time::Instant;
 
 pub use self::interruption::Interruption;
-pub use self::notifying::{MadeWebhook, NewWebhook};
-pub use self::pipelines::{Apply, Change, NewPipeline, tenant_policy};
+pub use self::pipelines::{Apply, Change, NewPipeline};
 pub use self::storage::{Cleaning, StorageView};
 pub use self::swaps::NewSwap;
 pub use self::tenancy::{NewToken, TokenSecret};
+pub use self::tenant_network::tenant_policy;
 pub use self::watching::Watched;
+pub use self::webhooks::{MadeWebhook, NewWebhook};
 
 use self::access::{Action, Actor, Denied};
-use self::components::Shelf;
+use self::components::ComponentStore;
 use self::dry_run::DryRuns;
-use self::entry::Entry;
 use self::error::ControlError;
 use self::id::PipelineId;
-use self::recorder::{RecordedEvent, Recorder};
+use self::pipeline_directory::PipelineDirectory;
+use self::pipeline_handle::PipelineHandle;
+use self::recorder::Recorder;
 use self::registry::{Registry, Scope, SwapRow, TenantRow};
 use self::removing::Removing;
 use self::runner::StopMode;
+use self::tenant_directory::TenantDirectory;
 use self::tokens::Tokens;
-use self::webhooks::{Patience, Sender};
-use crate::limits::{EVENTS_LISTENED, SHUTDOWN_LIMIT, SWAPS_LISTENED, WEBHOOK_STOP_LIMIT};
+use self::webhooks::Webhooks;
+use self::webhooks::sender::{Patience, Sender};
+use crate::limits::{SHUTDOWN_LIMIT, SWAPS_LISTENED, WEBHOOK_STOP_LIMIT};
 use crate::logs::{Filter, LogHub};
-use crate::net::Guard;
 use crate::pipeline::Host;
 use crate::stage::StageKind;
 use crate::store::database::DatabaseError;
@@ -87,22 +92,15 @@ struct Inner {
     home: Handle,
     registry: Registry,
     tokens: Tokens,
-    entries: RwLock<BTreeMap<PipelineId, Arc<Entry>>>,
-    /// Rises with each pipeline that is made or deleted.
-    roster: watch::Sender<u64>,
-    /// By name; written through.
-    tenants: Arc<RwLock<BTreeMap<String, Arc<TenantRow>>>>,
-    /// One change at a time, so that memory and database tell the same.
-    changing: tokio::sync::Mutex<()>,
-    /// Lock order: taken before [`Self::changing`].
-    removing: Removing,
-    events: broadcast::Sender<Arc<RecordedEvent>>,
+    directory: Arc<PipelineDirectory>,
+    tenants: Arc<TenantDirectory>,
+    removing: Arc<Removing>,
     recorder: Recorder,
-    webhooks: Arc<Sender>,
+    webhooks: Webhooks,
     logs: LogHub,
     dry_runs: DryRuns,
     swaps: SwapBooks,
-    shelf: Shelf,
+    store: ComponentStore,
     demo: demo::Running,
     started: Instant,
     started_ms: u64,
@@ -151,43 +149,34 @@ impl Control {
     /// The database cannot be read.
     pub async fn open(host: Host) -> Result<Self, ControlError> {
         let registry = Registry::new(host.database().clone());
-        let events = broadcast::Sender::new(EVENTS_LISTENED);
-        let tenants = Arc::<RwLock<BTreeMap<String, Arc<TenantRow>>>>::default();
-        let guards = {
-            let tenants = tenants.clone();
-            let guard = move |name: &str| -> Option<Guard> {
-                let tenants = tenants.read().unwrap_or_else(PoisonError::into_inner);
-                Some(pipelines::tenant_guard(tenants.get(name).filter(|tenant| !tenant.disabled)?))
-            };
-            Arc::new(guard)
-        };
-        let webhooks = Arc::new(Sender::start(registry.clone(), guards, Patience::default()));
-        let recorder =
-            Recorder::start(registry.newest_event().await?, registry.clone(), events.clone(), webhooks.clone());
+        let (home, logs) = (Handle::current(), telemetry::hub());
+        let (tenants, directory) = (Arc::<TenantDirectory>::default(), Arc::<PipelineDirectory>::default());
+        let removing = Removing::new(host.clone(), home.clone(), registry.clone(), logs.clone());
+        let guards = tenants.clone();
+        let guards = Arc::new(move |tenant: &str| guards.guard(tenant));
+        let sender = Arc::new(Sender::start(registry.clone(), guards, Patience::default()));
+        let recorder = Recorder::start(registry.newest_event().await?, registry.clone(), sender.clone());
         let control = Self(Arc::new(Inner {
             tokens: Tokens::new(registry.clone()),
+            webhooks: Webhooks::new(registry.clone(), tenants.clone(), sender),
             registry,
             host,
-            home: Handle::current(),
-            entries: RwLock::default(),
-            roster: watch::Sender::new(0),
+            home,
+            directory,
             tenants,
-            changing: tokio::sync::Mutex::new(()),
-            removing: Removing::default(),
-            events,
+            removing: Arc::new(removing),
             recorder,
-            webhooks,
-            logs: telemetry::hub(),
+            logs,
             dry_runs: DryRuns::default(),
             swaps: SwapBooks::default(),
-            shelf: Shelf::default(),
+            store: ComponentStore::default(),
             demo: demo::Running::default(),
             started: Instant::now(),
             started_ms: crate::unix_time::now_ms(),
         }));
         control.hear_storage();
         control.load_tenants().await?;
-        control.finish_removals().await?;
+        control.0.removing.finish_removals().await?;
         control.0.registry.interrupt_roll_outs().await?;
         for row in control.0.registry.interrupt_swaps().await? {
             let reason = row.swap.reason.unwrap_or_default();
@@ -297,31 +286,35 @@ impl Control {
     }
 
     /// Every pipeline, whoever's; for the process's own books, not for callers.
-    pub(crate) fn entries(&self) -> Vec<Arc<Entry>> {
-        self.0.entries.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    pub(crate) fn entries(&self) -> Vec<Arc<PipelineHandle>> {
+        self.0.directory.all()
     }
 
-    fn entry(&self, id: &PipelineId) -> Option<Arc<Entry>> {
-        self.0.entries.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+    fn entry(&self, id: &PipelineId) -> Option<Arc<PipelineHandle>> {
+        self.0.directory.get(id)
     }
 
     /// The pipeline that a caller names, if they may do that with it.
-    fn allowed(&self, actor: &Actor, action: Action, id: &str) -> Result<Arc<Entry>, ControlError> {
-        let parsed = PipelineId::parse(id, actor.home())?;
-        actor.check(action, Some(&parsed.tenant)).map_err(|denied| denied.or_absent(PipelineId::absent(id)))?;
-        self.entry(&parsed).ok_or_else(|| PipelineId::absent(id))
+    fn allowed(&self, actor: &Actor, action: Action, id: &str) -> Result<Arc<PipelineHandle>, ControlError> {
+        self.0.directory.allowed(actor, action, id)
     }
 
     /// The tenant that a caller names or means, if they may do that there.
     fn tenant_for(&self, actor: &Actor, action: Action, tenant: Option<&str>) -> Result<Arc<TenantRow>, ControlError> {
-        let name = tenant.unwrap_or_else(|| actor.home());
-        let absent = || ControlError::NotFound(format!("there is no tenant {name:?}"));
-        actor.check(action, Some(name)).map_err(|denied| denied.or_absent(absent()))?;
-        self.tenant_row(name).ok_or_else(absent)
+        self.0.tenants.allowed(actor, action, tenant)
     }
 
     fn tenant_row(&self, name: &str) -> Option<Arc<TenantRow>> {
-        self.0.tenants.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+        self.0.tenants.get(name)
+    }
+
+    fn scope(&self, actor: &Actor, action: Action, tenant: Option<&str>) -> Result<Scope, ControlError> {
+        self.0.tenants.scope(actor, action, tenant)
+    }
+
+    /// Webhooks of tenants, and what they were sent.
+    pub fn webhooks(&self) -> &Webhooks {
+        &self.0.webhooks
     }
 }
 

@@ -18,9 +18,9 @@ use super::answer::Refusal;
 use super::auth::Caller;
 use super::{Api, preview, session, stages};
 use crate::control::access::Actor;
-use crate::control::entry::Entry;
 use crate::control::error::ControlError;
 use crate::control::id::PipelineId;
+use crate::control::pipeline_handle::PipelineHandle;
 use crate::limits::{REST_BODY_BYTES_MAX, REST_NAMES_SHOWN};
 
 pub mod body;
@@ -129,7 +129,7 @@ impl Latest {
 }
 
 /// The pipeline that a call is about: the one that it names, else the one that REST started last, else the only one.
-fn chosen(api: &Api, actor: &Actor, stream: Option<String>) -> Result<Arc<Entry>, ControlError> {
+fn chosen(api: &Api, actor: &Actor, stream: Option<String>) -> Result<Arc<PipelineHandle>, ControlError> {
     if let Some(stream) = stream {
         return api.control.pipeline(actor, &stream);
     }

@@ -10,8 +10,8 @@ pub mod oci;
 mod policy;
 mod pull;
 mod room;
-mod shelf;
 pub mod signature;
+mod store;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 pub use self::known::Known;
 pub use self::policy::StagePolicy;
 pub use self::pull::NewPull;
-pub use self::shelf::Shelf;
+pub use self::store::ComponentStore;
 
 use self::signature::Signature;
 use super::Control;
@@ -101,7 +101,7 @@ impl Control {
     ) -> Result<Vec<ListedComponent>, ControlError> {
         let tenant = self.tenant_for(actor, Action::ViewStages, tenant)?;
         let runtime = self.0.host.runtime();
-        let facts = self.0.shelf.facts();
+        let facts = self.0.store.facts();
         let of_host = |(component, default): &(Arc<Known>, bool)| ListedComponent {
             component: component.clone(),
             default: *default,
@@ -120,7 +120,7 @@ impl Control {
         facts.keep_only(&files);
         for file in &files {
             let digest = format!("sha256:{}", file.path.file_stem().unwrap_or_default().to_string_lossy());
-            let standing = self.0.shelf.standing(&tenant.name, &digest);
+            let standing = self.0.store.standing(&tenant.name, &digest);
             // Of those that this tenant may use: what others have takes no place in its list.
             if stored.len() >= COMPONENTS_LISTED_MAX {
                 break;
@@ -150,7 +150,7 @@ impl Control {
         let tenant = self.tenant_for(actor, Action::ViewStages, tenant)?;
         let host_wide = actor.tenant.is_none();
         let wanted = |one: &Refused| one.tenant.as_ref().map_or(host_wide, |of| *of == tenant.name);
-        Ok(self.0.shelf.refused(wanted))
+        Ok(self.0.store.refused(wanted))
     }
 
     /// Adds a component. The same again is the same component. Where the tenant's pipelines follow its name, they are swapped
@@ -180,14 +180,14 @@ impl Control {
                 let Offered { tenant, source, origin, .. } = offered;
                 let reason = error.to_string();
                 tracing::warn!(tenant, origin, reason, "a component was rejected");
-                self.0.shelf.refuse(Refused { tenant, origin, source, reason, at_ms: now_ms() });
+                self.0.store.refuse(Refused { tenant, origin, source, reason, at_ms: now_ms() });
                 return Err(error);
             }
         };
         let Offered { tenant, bytes, source, origin, .. } = offered;
         let label = component.label();
         // In this order: what is only half added is a file that its owner may add again, never a stranger's to see.
-        self.0.shelf.know(&label.digest, tenant.clone(), signed_by.clone());
+        self.0.store.know(&label.digest, tenant.clone(), signed_by.clone());
         let new = NewComponent {
             digest: label.digest.clone(),
             tenant: tenant.clone(),
@@ -207,7 +207,7 @@ impl Control {
             )
         })?;
         room.keep();
-        self.0.shelf.take_back_refusal(tenant.as_deref(), &origin);
+        self.0.store.take_back_refusal(tenant.as_deref(), &origin);
         // What was there before is nothing newer: a folder's files are looked at anew after each start of the server.
         if added.changed || !there {
             self.follow_names(actor, tenant.as_deref(), &component).await;
@@ -260,7 +260,7 @@ impl Control {
             let what = format!("{digest:?} is not a digest: \"sha256:\" and 64 hexadecimal digits");
             return Err(ControlError::invalid("digest", what));
         };
-        let _changing = self.0.changing.lock().await;
+        let _changing = self.0.directory.change().await;
         let users: Vec<String> = self
             .entries()
             .iter()
@@ -275,7 +275,7 @@ impl Control {
             )));
         }
         let (removed, last) = self.0.registry.remove_component(actor, digest, of.as_deref()).await?;
-        self.0.shelf.forget(digest, of.as_deref());
+        self.0.store.forget(digest, of.as_deref());
         // Whoever may remove it for everybody may have it tried again.
         let released = actor.tenant.is_none() && self.0.host.runtime().release(digest).await;
         self.give_room_back(digest, of.as_deref());
@@ -294,7 +294,7 @@ impl Control {
         let of = |row: &ComponentRow| row.component.tenant.as_deref() == Some(tenant);
         for row in rows.iter().filter(|row| of(row)) {
             let digest = &row.component.digest;
-            self.0.shelf.forget(digest, Some(tenant));
+            self.0.store.forget(digest, Some(tenant));
             self.give_room_back(digest, Some(tenant));
             let alone = !rows.iter().any(|other| other.component.digest == *digest && !of(other));
             if let Some(file) = component_file(self.0.host.storage().root(), digest).filter(|_| alone)
@@ -310,7 +310,7 @@ impl Control {
 
     /// Ids of the caller's pipelines in which a component decides now.
     pub fn users_of(&self, actor: &Actor, digest: Digest) -> Vec<String> {
-        let runs = |entry: &super::entry::Entry| {
+        let runs = |entry: &super::pipeline_handle::PipelineHandle| {
             entry.snapshot().stages().iter().any(|stage| stage.face.seated().component.digest() == digest)
         };
         let entries = self.entries().into_iter().filter(|entry| actor.knows(&entry.id().tenant));
@@ -332,7 +332,7 @@ impl Control {
             if stage::is_bundled(digest) {
                 continue;
             }
-            let standing = self.0.shelf.standing(&tenant.name, digest);
+            let standing = self.0.store.standing(&tenant.name, digest);
             let judged = match standing {
                 Some(standing) => policy.check(digest, &standing),
                 None => Err(format!("{digest} is not in this host's store")),
@@ -346,7 +346,7 @@ impl Control {
     }
 
     /// Whether a pipeline may start with the components that it is set to: the tenant's policy may have changed since.
-    pub(super) fn may_start(&self, entry: &super::entry::Entry) -> Result<(), ControlError> {
+    pub(super) fn may_start(&self, entry: &super::pipeline_handle::PipelineHandle) -> Result<(), ControlError> {
         // Of one without a tenant nothing is left to start.
         let Some(tenant) = self.tenant_row(&entry.id().tenant) else { return Ok(()) };
         let wrong = |error| ControlError::Conflict(format!("pipeline {} cannot start: {error}", entry.id()));
@@ -357,7 +357,7 @@ impl Control {
     pub(super) async fn load_components(&self) -> Result<(), ControlError> {
         for row in self.0.registry.components().await? {
             self.count_component(&row);
-            self.0.shelf.know(&row.component.digest, row.component.tenant, row.component.signed_by);
+            self.0.store.know(&row.component.digest, row.component.tenant, row.component.signed_by);
         }
         tokio::spawn(folder::watch(Arc::downgrade(&self.0)));
         Ok(())

@@ -3,9 +3,9 @@
 use serde_json::json;
 
 use super::access::{Action, Actor};
-use super::entry::Entry;
 use super::error::ControlError;
 use super::id::PipelineId;
+use super::pipeline_handle::PipelineHandle;
 use super::registry::{Desired, Origin, Wish};
 use super::{Change, Control, NewPipeline};
 use crate::demo::{ANY_PORTS, CUSHION_SECONDS, Parts, Places, SOURCE_PATH};
@@ -27,7 +27,7 @@ impl Control {
     ///
     /// # Errors
     /// Any [`ControlError`]; [`ControlError::Unavailable`] with the reason where a part does not start.
-    pub async fn start_demo(&self, actor: &Actor) -> Result<Arc<Entry>, ControlError> {
+    pub async fn start_demo(&self, actor: &Actor) -> Result<Arc<PipelineHandle>, ControlError> {
         actor.check(Action::StartDemo, None)?;
         let mut running = self.0.demo.lock().await;
         let id = PipelineId::new(DEFAULT_TENANT, STREAM)?;
@@ -70,8 +70,8 @@ impl Control {
     pub(super) async fn start_idle_demo(
         &self,
         actor: &Actor,
-        entry: &Entry,
-    ) -> Result<Option<Arc<Entry>>, ControlError> {
+        entry: &PipelineHandle,
+    ) -> Result<Option<Arc<PipelineHandle>>, ControlError> {
         let id = entry.id();
         if !is_demo(id)
             || actor.check(Action::StartDemo, None).is_err()

@@ -98,18 +98,6 @@ impl Control {
         Ok(self.0.registry.audit(scope, page).await?)
     }
 
-    /// Whose rows a caller may see, if they may do that at all: one tenant's, or everybody's for a host-wide caller that
-    /// names none.
-    pub(super) fn scope(&self, actor: &Actor, action: Action, tenant: Option<&str>) -> Result<Scope, ControlError> {
-        match tenant.or(actor.tenant.as_deref()) {
-            Some(tenant) => Ok(Scope::Tenant(self.tenant_for(actor, action, Some(tenant))?.name.clone())),
-            None => {
-                actor.check(action, None)?;
-                Ok(Scope::All)
-            }
-        }
-    }
-
     pub(super) fn event_filter(&self, actor: &Actor, query: &EventQuery) -> Result<EventFilter, ControlError> {
         let (scope, stream) = match &query.pipeline {
             Some(id) => {

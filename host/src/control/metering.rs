@@ -15,7 +15,7 @@ impl Control {
     pub async fn samples(&self, actor: &Actor) -> Result<(Option<HostSample>, Vec<PipelineSample>), ControlError> {
         let scope = self.scope(actor, Action::ViewMetrics, None)?;
         let usage = self.0.host.janitor().usage();
-        let sample = |entry: &std::sync::Arc<super::entry::Entry>| {
+        let sample = |entry: &std::sync::Arc<super::pipeline_handle::PipelineHandle>| {
             let PipelineId { tenant, stream } = entry.id();
             PipelineSample::of(tenant, stream, &entry.snapshot(), &usage.stream(tenant, stream))
         };
@@ -29,7 +29,7 @@ impl Control {
             return Ok((None, pipelines));
         }
         let (uptime, _) = self.uptime();
-        let host = HostSample::take(&self.0.host, &self.0.logs, uptime, self.0.events.receiver_count());
+        let host = HostSample::take(&self.0.host, &self.0.logs, uptime, self.0.recorder.listeners());
         // A database that does not answer shows elsewhere; the rest is told all the same.
         let waiting = self.0.registry.deliveries_waiting().await.ok();
         let webhooks = Some(WebhookSample { sent: self.0.webhooks.stats(), waiting });

@@ -1,14 +1,14 @@
 //! Pipelines: made, changed, started, stopped, deleted. Each change is in the database before anything runs by it.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use serde_json::json;
 
 use super::Control;
 use super::access::{Action, Actor};
-use super::entry::Entry;
 use super::error::ControlError;
 use super::id::PipelineId;
+use super::pipeline_handle::PipelineHandle;
 use super::registry::{self, Desired, Origin, Wish};
 use super::runner::StopMode;
 use crate::pipeline::event::{Event, EventKind, Severity};
@@ -17,11 +17,9 @@ use allowed::judge;
 
 mod allowed;
 mod destinations;
-mod holding;
+mod registration;
 
-pub(super) use allowed::tenant_guard;
-pub use allowed::tenant_policy;
-pub(super) use holding::{kept, owner, read};
+pub(super) use registration::{kept, read};
 
 /// A pipeline to be made.
 #[derive(Debug, Clone, Default)]
@@ -68,7 +66,7 @@ impl Control {
     ///
     /// # Errors
     /// A tenant that is not there for them.
-    pub fn pipelines(&self, actor: &Actor, tenant: Option<&str>) -> Result<Vec<Arc<Entry>>, ControlError> {
+    pub fn pipelines(&self, actor: &Actor, tenant: Option<&str>) -> Result<Vec<Arc<PipelineHandle>>, ControlError> {
         let only = match (tenant, &actor.tenant) {
             (None, None) => {
                 actor.check(Action::ViewPipelines, None)?;
@@ -86,7 +84,7 @@ impl Control {
     ///
     /// # Errors
     /// [`ControlError::NotFound`].
-    pub fn pipeline(&self, actor: &Actor, id: &str) -> Result<Arc<Entry>, ControlError> {
+    pub fn pipeline(&self, actor: &Actor, id: &str) -> Result<Arc<PipelineHandle>, ControlError> {
         self.allowed(actor, Action::ViewPipelines, id)
     }
 
@@ -94,7 +92,7 @@ impl Control {
     ///
     /// # Errors
     /// Any [`ControlError`]; [`ControlError::Conflict`] where one of that name has other settings.
-    pub async fn create(&self, actor: &Actor, new: NewPipeline) -> Result<Arc<Entry>, ControlError> {
+    pub async fn create(&self, actor: &Actor, new: NewPipeline) -> Result<Arc<PipelineHandle>, ControlError> {
         self.create_as(actor, new, Origin::Api).await
     }
 
@@ -103,14 +101,14 @@ impl Control {
         actor: &Actor,
         new: NewPipeline,
         origin: Origin,
-    ) -> Result<Arc<Entry>, ControlError> {
+    ) -> Result<Arc<PipelineHandle>, ControlError> {
         let tenant = self.tenant_for(actor, Action::CreatePipeline, new.tenant.as_deref())?;
         let note = new.note.as_deref();
         let named = self.named(&tenant, new.stream_id, new.patch);
         let (id, settings) = named.or_else(|error| Self::with_note(Err(error), note))?;
         // One of that name that is being deleted is gone first.
-        let _making = self.make_room_for(&tenant.name).await?;
-        let _changing = self.0.changing.lock().await;
+        let _making = self.0.removing.make_room_for(&tenant.name).await?;
+        let _changing = self.0.directory.change().await;
         Self::with_note(self.check(&tenant, &id, &settings), note)?;
         judge(&tenant, &settings)?;
         let desired = if new.start { Desired::Running } else { Desired::Stopped };
@@ -131,9 +129,9 @@ impl Control {
     ///
     /// # Errors
     /// Any [`ControlError`]; [`ControlError::Conflict`] where the revision is not the expected one.
-    pub async fn update(&self, actor: &Actor, id: &str, change: Change) -> Result<Arc<Entry>, ControlError> {
+    pub async fn update(&self, actor: &Actor, id: &str, change: Change) -> Result<Arc<PipelineHandle>, ControlError> {
         let entry = self.allowed(actor, Action::UpdatePipeline, id)?;
-        let _changing = self.0.changing.lock().await;
+        let _changing = self.0.directory.change().await;
         let (note, patched) = (change.note.as_deref(), entry.settings().patched(change.patch));
         let settings =
             patched.map_err(ControlError::InvalidInput).or_else(|error| Self::with_note(Err(error), note))?;
@@ -162,9 +160,9 @@ impl Control {
         id: &str,
         revision: u64,
         expected: Option<u64>,
-    ) -> Result<Arc<Entry>, ControlError> {
+    ) -> Result<Arc<PipelineHandle>, ControlError> {
         let entry = self.allowed(actor, Action::RollBackPipeline, id)?;
-        let _changing = self.0.changing.lock().await;
+        let _changing = self.0.directory.change().await;
         let absent =
             || ControlError::NotFound(format!("pipeline {} has no revision {revision} (any more)", entry.id()));
         let old = self.0.registry.revision(entry.id(), revision).await?.ok_or_else(absent)?;
@@ -190,12 +188,12 @@ impl Control {
     ///
     /// # Errors
     /// Any [`ControlError`].
-    pub async fn start(&self, actor: &Actor, id: &str) -> Result<Arc<Entry>, ControlError> {
+    pub async fn start(&self, actor: &Actor, id: &str) -> Result<Arc<PipelineHandle>, ControlError> {
         let entry = self.allowed(actor, Action::StartPipeline, id)?;
         if let Some(started) = self.start_idle_demo(actor, &entry).await? {
             return Ok(started);
         }
-        let _changing = self.0.changing.lock().await;
+        let _changing = self.0.directory.change().await;
         if !entry.desired_running() {
             self.may_start(&entry)?;
         }
@@ -211,9 +209,9 @@ impl Control {
     ///
     /// # Errors
     /// Any [`ControlError`].
-    pub async fn stop(&self, actor: &Actor, id: &str, mode: StopMode) -> Result<Arc<Entry>, ControlError> {
+    pub async fn stop(&self, actor: &Actor, id: &str, mode: StopMode) -> Result<Arc<PipelineHandle>, ControlError> {
         let entry = self.allowed(actor, Action::StopPipeline, id)?;
-        let _changing = self.0.changing.lock().await;
+        let _changing = self.0.directory.change().await;
         let hastens = mode == StopMode::AtOnce && entry.drains();
         let detail = Some(json!({ "mode": mode.name() }));
         let wish = Wish { acts: hastens, detail, ..Wish::stop() };
@@ -240,9 +238,9 @@ impl Control {
         id: &str,
         mode: StopMode,
         expected: Option<u64>,
-    ) -> Result<Arc<Entry>, ControlError> {
+    ) -> Result<Arc<PipelineHandle>, ControlError> {
         let entry = self.allowed(actor, Action::RestartPipeline, id)?;
-        let _changing = self.0.changing.lock().await;
+        let _changing = self.0.directory.change().await;
         let started = entry.started_ms();
         if expected.is_some() && expected != started {
             let text = format!(
@@ -278,15 +276,14 @@ impl Control {
         };
         let id = entry.id().clone();
         let removing = self.0.removing.begin(&id.tenant).await;
-        let changing = self.0.changing.lock().await;
+        let changing = self.0.directory.change().await;
         if self.entry(&id).is_none_or(|there| !Arc::ptr_eq(&there, &entry)) {
             return Ok(false);
         }
         self.0.registry.delete_pipeline(actor, &id, !keep_files).await?;
-        self.0.entries.write().unwrap_or_else(PoisonError::into_inner).remove(&id);
-        self.0.roster.send_modify(|turn| *turn += 1);
+        self.0.directory.remove(&id);
         drop(changing);
-        self.remove_behind(removing, id.removal(!keep_files), Some(entry)).await;
+        self.0.removing.remove_behind(removing, id.removal(!keep_files), Some(entry)).await;
         self.end_demo_of(&id).await;
         let what = Event::new(EventKind::Deleted, Severity::Info, format!("{id} was deleted by {}", actor.name));
         what.log();
@@ -298,20 +295,20 @@ impl Control {
     ///
     /// # Errors
     /// Any [`ControlError`].
-    pub async fn configure(&self, stream_id: &str, settings: Settings) -> Result<Arc<Entry>, ControlError> {
+    pub async fn configure(&self, stream_id: &str, settings: Settings) -> Result<Arc<PipelineHandle>, ControlError> {
         let actor = Actor::local("configuration");
         let tenant = self.tenant_for(&actor, Action::UpdatePipeline, None)?;
         let id = PipelineId::new(&tenant.name, stream_id)?;
         if let Some(entry) = self.entry(&id) {
-            let _changing = self.0.changing.lock().await;
+            let _changing = self.0.directory.change().await;
             let changed = self.0.registry.update_pipeline(&actor, &id, kept(&settings)?, None, None).await?;
             if changed.changed {
                 self.take(&actor, &entry, changed.row.revision, settings, Apply::Now).await?;
             }
             return Ok(entry);
         }
-        let _making = self.make_room_for(&tenant.name).await?;
-        let _changing = self.0.changing.lock().await;
+        let _making = self.0.removing.make_room_for(&tenant.name).await?;
+        let _changing = self.0.directory.change().await;
         let row = registry::NewPipeline {
             id,
             settings: kept(&settings)?,

@@ -141,7 +141,7 @@ impl Control {
         let cleaned = janitor.left_behind(tenant, stream).await;
         if action == Action::CleanStorage {
             self.note_cleaning(actor, &pipeline, keep, cleaned).await?;
-            self.remove_behind(removing, pipeline.removal(true), None).await;
+            self.0.removing.remove_behind(removing, pipeline.removal(true), None).await;
         }
         Ok(Cleaning { pipeline, cleaned })
     }

@@ -16,9 +16,9 @@ use serde_json::Value;
 
 use super::Control;
 use super::access::{Action, Actor};
-use super::entry::Entry;
 use super::error::ControlError;
 use super::id::PipelineId;
+use super::pipeline_handle::PipelineHandle;
 use super::registry::{SwapRecord, SwapRow, SwapState};
 use super::runner::Taken;
 use super::watching::{Watched, received};
@@ -77,7 +77,7 @@ enum IfLate {
 /// What a swap task needs to know.
 struct Order {
     actor: Actor,
-    entry: Arc<Entry>,
+    entry: Arc<PipelineHandle>,
     kind: StageKind,
     /// The stage as it was set before.
     old: Stage,
@@ -110,7 +110,7 @@ impl Control {
     pub(super) async fn swap_of(
         &self,
         actor: &Actor,
-        entry: &Arc<Entry>,
+        entry: &Arc<PipelineHandle>,
         kind: StageKind,
         new: NewSwap,
         roll_out: Option<u64>,
@@ -122,7 +122,7 @@ impl Control {
     async fn swap_on(
         &self,
         actor: &Actor,
-        entry: &Arc<Entry>,
+        entry: &Arc<PipelineHandle>,
         kind: StageKind,
         new: NewSwap,
         terms: Terms,
@@ -137,7 +137,7 @@ impl Control {
             let what = format!("must be from 1 to {STAGE_PROBATION_BATCHES_MAX}, not {probation}");
             return Err(ControlError::invalid("probationBatches", what));
         }
-        let _changing = self.0.changing.lock().await;
+        let _changing = self.0.directory.change().await;
         let mut settings = (*entry.settings()).clone();
         let old = settings.stages.of(kind).clone();
         let stage = settings.stages.of_mut(kind);
@@ -266,7 +266,7 @@ impl Control {
     pub(super) async fn swap_changed(
         &self,
         actor: &Actor,
-        entry: &Arc<Entry>,
+        entry: &Arc<PipelineHandle>,
         old: &Settings,
         new: &Settings,
     ) -> Result<(), ControlError> {
@@ -287,7 +287,7 @@ impl Control {
     }
 
     /// A stage whose swap is under way is not set to something else meanwhile.
-    pub(super) fn no_swap_under_way(&self, entry: &Entry, settings: &Settings) -> Result<(), ControlError> {
+    pub(super) fn no_swap_under_way(&self, entry: &PipelineHandle, settings: &Settings) -> Result<(), ControlError> {
         let now = entry.settings();
         for kind in StageKind::ALL {
             if now.stages.of(kind) != settings.stages.of(kind)
@@ -311,7 +311,7 @@ impl Control {
     async fn order(
         &self,
         actor: &Actor,
-        entry: &Arc<Entry>,
+        entry: &Arc<PipelineHandle>,
         kind: StageKind,
         (old, new): (Stage, Stage),
         written: bool,
@@ -422,12 +422,12 @@ impl Control {
     async fn set_stage(
         &self,
         actor: &Actor,
-        entry: &Arc<Entry>,
+        entry: &Arc<PipelineHandle>,
         kind: StageKind,
         change: impl FnOnce(&mut Stage),
         note: String,
     ) -> Result<(), ControlError> {
-        let _changing = self.0.changing.lock().await;
+        let _changing = self.0.directory.change().await;
         let mut settings = (*entry.settings()).clone();
         change(settings.stages.of_mut(kind));
         let kept = super::pipelines::kept(&settings)?;

@@ -1,6 +1,6 @@
 //! Tenants, their quotas and network policies, and their tokens.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -10,10 +10,10 @@ use super::access::{Action, Actor, Role};
 use super::components::StagePolicy;
 use super::error::ControlError;
 use super::hidden::Hidden;
-use super::pipelines::owner;
 use super::quota::Quotas;
 use super::registry::{self, NewTenant, TenantPatch, TenantRow, TokenRow};
 use super::runner::StopMode;
+use super::tenant_network::owner;
 use crate::config::Problem;
 use crate::net::Policy;
 use crate::store::page::{Listed, Page};
@@ -53,7 +53,7 @@ impl Control {
             Some(own) => Ok(vec![self.tenant_for(actor, Action::ViewTenant, Some(own))?]),
             None => {
                 actor.check(Action::ListTenants, None)?;
-                Ok(self.0.tenants.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect())
+                Ok(self.0.tenants.all())
             }
         }
     }
@@ -77,8 +77,8 @@ impl Control {
         problems.extend(policy_problems("stagePolicy", new.stages.as_ref(), StagePolicy::problems));
         told(problems)?;
         // Whoever had the name before is gone from the disk first.
-        let _making = self.make_room_for(&new.name).await?;
-        let _changing = self.0.changing.lock().await;
+        let _making = self.0.removing.make_room_for(&new.name).await?;
+        let _changing = self.0.directory.change().await;
         Ok(self.know(self.0.registry.create_tenant(actor, new).await?.row))
     }
 
@@ -109,7 +109,7 @@ impl Control {
         problems.extend(policy_problems("networkPolicy", network.and_then(Option::as_ref), Policy::problems));
         problems.extend(policy_problems("stagePolicy", stages.and_then(Option::as_ref), StagePolicy::problems));
         told(problems)?;
-        let _changing = self.0.changing.lock().await;
+        let _changing = self.0.directory.change().await;
         let new = self.0.registry.update_tenant(actor, tenant, patch).await?;
         let row = self.know(new.row);
         if new.quotas || new.network {
@@ -131,14 +131,14 @@ impl Control {
             Err(ControlError::NotFound(_)) => return Ok(false),
             Err(error) => return Err(error),
         }
-        let making = self.make_room_for(tenant).await?;
-        let changing = self.0.changing.lock().await;
+        let making = self.0.removing.make_room_for(tenant).await?;
+        let changing = self.0.directory.change().await;
         self.remove_components_of(tenant).await?;
         let row = self.0.registry.delete_tenant(actor, tenant).await?;
-        self.0.tenants.write().unwrap_or_else(PoisonError::into_inner).remove(tenant);
+        self.0.tenants.remove(tenant);
         self.0.tokens.forget_all();
         drop(changing);
-        self.remove_behind(making, row.removal(), None).await;
+        self.0.removing.remove_behind(making, row.removal(), None).await;
         Ok(true)
     }
 
@@ -159,11 +159,8 @@ impl Control {
 
     /// Remembers a tenant as it is in the database.
     fn know(&self, row: TenantRow) -> Arc<TenantRow> {
-        let row = Arc::new(row);
         self.0.host.janitor().set_quota(&row.name, Some(row.quotas().storage_bytes));
-        let mut tenants = self.0.tenants.write().unwrap_or_else(PoisonError::into_inner);
-        tenants.insert(row.name.clone(), row.clone());
-        row
+        self.0.tenants.put(row)
     }
 
     /// Stops the pipelines of a tenant that was shut out, at once; those of one that was let in go on as they are meant to.

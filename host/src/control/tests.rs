@@ -40,7 +40,7 @@ impl Place {
     }
 
     /// Makes a pipeline that may reach what it names.
-    async fn pipeline(&self, tenant: &str, stream: &str, start: bool) -> Arc<Entry> {
+    async fn pipeline(&self, tenant: &str, stream: &str, start: bool) -> Arc<PipelineHandle> {
         let network = Some(Some(json!({ "private": true })));
         if tenant != "default" {
             let patch = TenantPatch { network, ..TenantPatch::default() };

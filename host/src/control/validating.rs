@@ -4,8 +4,9 @@ use super::access::{Action, Actor};
 use super::dry_run::{Validation, taken};
 use super::error::ControlError;
 use super::id::PipelineId;
-use super::pipelines::{NewPipeline, owner};
+use super::pipelines::NewPipeline;
 use super::registry::{NewAudit, TenantRow};
+use super::tenant_network::owner;
 use super::{Control, Interruption};
 use crate::settings::{Patch, Settings};
 

@@ -10,10 +10,10 @@ use tokio_stream::wrappers::WatchStream;
 
 use super::Control;
 use super::access::{Action, Actor};
-use super::entry::Entry;
 use super::error::ControlError;
 use super::id::PipelineId;
 use super::listing::EventQuery;
+use super::pipeline_handle::PipelineHandle;
 use super::recorder::RecordedEvent;
 use super::registry::{EventFilter, Scope};
 use super::snapshot::Snapshot;
@@ -58,7 +58,7 @@ impl Control {
         // Checks the caller once; whose pipelines they see does not change.
         self.pipelines(actor, tenant)?;
         let (control, actor, tenant) = (self.clone(), actor.clone(), tenant.map(str::to_owned));
-        let all = All { seen: Vec::new(), feeds: SelectAll::new(), roster: self.0.roster.subscribe() };
+        let all = All { seen: Vec::new(), feeds: SelectAll::new(), roster: self.0.directory.turns() };
         Ok(stream::unfold((control, actor, tenant, all), |(control, actor, tenant, mut all)| async move {
             let next = all.next(&control, &actor, tenant.as_deref()).await?;
             Some((next, (control, actor, tenant, all)))
@@ -101,7 +101,7 @@ impl Control {
                 Watched::Lost(_) => true,
             })
         };
-        Ok(Box::pin(received(self.0.events.subscribe()).filter(wanted)))
+        Ok(Box::pin(received(self.0.recorder.listen()).filter(wanted)))
     }
 }
 
@@ -118,7 +118,7 @@ fn matches(filter: &EventFilter, event: &RecordedEvent) -> bool {
 }
 
 /// One pipeline's snapshots; always the newest, so that a slow reader skips some.
-fn snapshots(entry: &Arc<Entry>) -> BoxStream<'static, Seen> {
+fn snapshots(entry: &Arc<PipelineHandle>) -> BoxStream<'static, Seen> {
     let id = entry.id().clone();
     let gone = entry.gone().clone().cancelled_owned();
     WatchStream::new(entry.snapshots()).map(move |snapshot| (id.clone(), snapshot)).take_until(gone).boxed()

@@ -13,8 +13,8 @@ use crate::api::answer::{Refusal, Told};
 use crate::api::auth::Caller;
 use crate::config::{Defaults, Problem};
 use crate::control::access::Actor;
-use crate::control::entry::Entry;
 use crate::control::error::ControlError;
+use crate::control::pipeline_handle::PipelineHandle;
 use crate::control::{Apply, Change, Control, NewPipeline};
 use crate::limits::BATCH_SECONDS_DEFAULT;
 use crate::settings::{Destination, DestinationPatch, Patch, ProcessorPatch, Settings, SourcePatch};
@@ -69,7 +69,7 @@ impl Wish {
         control: &Control,
         defaults: &Defaults,
         actor: &Actor,
-    ) -> Result<(Arc<Entry>, &'static str), ControlError> {
+    ) -> Result<(Arc<PipelineHandle>, &'static str), ControlError> {
         match control.pipeline(actor, &self.stream_id) {
             Ok(entry) => self.start_again(control, actor, &entry).await,
             Err(ControlError::NotFound(_)) => {
@@ -107,8 +107,8 @@ impl Wish {
         &self,
         control: &Control,
         actor: &Actor,
-        entry: &Arc<Entry>,
-    ) -> Result<(Arc<Entry>, &'static str), ControlError> {
+        entry: &Arc<PipelineHandle>,
+    ) -> Result<(Arc<PipelineHandle>, &'static str), ControlError> {
         let id = entry.id().to_string();
         let what = if entry.desired_running() { "runs already, with these settings" } else { "starts" };
         if !self.is_met_by(&entry.settings()) {

@@ -9,7 +9,7 @@
 use std::collections::HashMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{PoisonError, Weak};
+use std::sync::Weak;
 use std::time::SystemTime;
 
 use serde_json::Value;
@@ -92,14 +92,11 @@ async fn look(control: &Control, known: &mut Known, working: &mut Working) {
     }
     let root = control.0.host.storage().root().to_owned();
     let mut folders = vec![Folder { dir: shared_stages_dir(&root), tenant: None, policy: None }];
-    {
-        let tenants = control.0.tenants.read().unwrap_or_else(PoisonError::into_inner);
-        folders.extend(tenants.values().filter(|tenant| !tenant.disabled).map(|tenant| Folder {
-            dir: tenant_stages_dir(&root, &tenant.name),
-            tenant: Some(tenant.name.clone()),
-            policy: tenant.stages.clone(),
-        }));
-    }
+    folders.extend(control.0.tenants.all().iter().filter(|tenant| !tenant.disabled).map(|tenant| Folder {
+        dir: tenant_stages_dir(&root, &tenant.name),
+        tenant: Some(tenant.name.clone()),
+        policy: tenant.stages.clone(),
+    }));
     let found = tokio::task::spawn_blocking(move || {
         let list = |folder: Folder| files(&folder.dir).into_iter().map(move |one| (folder.clone(), one));
         folders.into_iter().flat_map(list).collect::<Vec<_>>()
@@ -145,7 +142,7 @@ async fn take(control: &Control, tenant: Option<String>, path: &Path, signed: bo
     let refuse = |reason: String| {
         tracing::warn!(tenant, origin, reason, "a component file in a stages folder was rejected");
         let (tenant, origin) = (tenant.clone(), origin.clone());
-        control.0.shelf.refuse(Refused { tenant, origin, source, reason, at_ms: now_ms() });
+        control.0.store.refuse(Refused { tenant, origin, source, reason, at_ms: now_ms() });
         false
     };
     let bytes = match read(path, STAGE_COMPONENT_BYTES_MAX, "a component").await {

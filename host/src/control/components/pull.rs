@@ -47,8 +47,8 @@ impl Control {
         };
         let reference = Reference::parse(&reference).map_err(|wrong| ControlError::invalid("reference", wrong))?;
         let origin = reference.to_string();
-        let pulling = self.0.shelf.pulling(tenant.clone())?;
-        let guard = crate::control::pipelines::tenant_guard(&row);
+        let pulling = self.0.store.pulling(tenant.clone())?;
+        let guard = crate::control::tenant_network::tenant_guard(&row);
         let wanted = Wanted { reference, credentials, insecure };
         let pulled = match oci::pull(&guard, &wanted, Bounds::default()).await {
             Ok(pulled) => pulled,
@@ -60,7 +60,7 @@ impl Control {
                 }
                 let path = if matches!(error, OciError::Auth(_)) { "auth" } else { "reference" };
                 let source = ComponentSource::Registry;
-                self.0.shelf.refuse(Refused { tenant, origin, source, reason: reason.clone(), at_ms: now_ms() });
+                self.0.store.refuse(Refused { tenant, origin, source, reason: reason.clone(), at_ms: now_ms() });
                 return Err(ControlError::invalid(path, reason));
             }
         };

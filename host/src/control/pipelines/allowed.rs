@@ -1,14 +1,11 @@
 //! Whether settings may be: the rules, the tenant's quotas, components and network policy.
 
-use serde::Deserialize;
-
 use crate::config::{Problem, printable};
 use crate::control::Control;
 use crate::control::error::ControlError;
 use crate::control::id::PipelineId;
 use crate::control::registry::TenantRow;
-use crate::net::{Guard, Policy};
-use crate::pipeline::DEFAULT_TENANT;
+use crate::control::tenant_network::tenant_guard;
 use crate::settings::{Patch, Settings};
 
 /// Stands for a name that cannot be one: what is wrong with settings is wrong whatever they are of.
@@ -91,26 +88,4 @@ impl Control {
 pub(super) fn judge(tenant: &TenantRow, settings: &Settings) -> Result<(), ControlError> {
     let problems = settings.denied(&tenant_guard(tenant));
     if problems.is_empty() { Ok(()) } else { Err(ControlError::InvalidInput(problems)) }
-}
-
-/// What a tenant may reach: what was set, else everything for the host's own tenant and the public internet for others.
-/// A policy that cannot be read lets nothing through.
-pub fn tenant_policy(tenant: &TenantRow) -> Policy {
-    let policy = match &tenant.network {
-        Some(value) => Policy::deserialize(value).map_err(|error| error.to_string()),
-        None if tenant.name == DEFAULT_TENANT => return Policy::open(),
-        None => return Policy::strict(),
-    };
-    policy.unwrap_or_else(|error| {
-        tracing::error!(tenant = tenant.name, error, "failed to read the network policy: every address is denied");
-        Policy { public: false, ..Policy::strict() }
-    })
-}
-
-/// Holds a tenant to its policy.
-pub(in crate::control) fn tenant_guard(tenant: &TenantRow) -> Guard {
-    Guard::new(tenant_policy(tenant)).unwrap_or_else(|problems| {
-        tracing::error!(tenant = tenant.name, %problems, "the network policy is invalid: every address is denied");
-        Guard::new(Policy { public: false, ..Policy::strict() }).unwrap_or_default()
-    })
 }

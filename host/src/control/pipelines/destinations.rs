@@ -7,8 +7,8 @@ use serde_json::json;
 use super::Change;
 use crate::control::Control;
 use crate::control::access::{Action, Actor};
-use crate::control::entry::Entry;
 use crate::control::error::ControlError;
+use crate::control::pipeline_handle::PipelineHandle;
 use crate::control::registry::NewAudit;
 use crate::settings::{DestinationPatch, Patch};
 
@@ -23,7 +23,7 @@ impl Control {
         id: &str,
         destination: &str,
         enabled: bool,
-    ) -> Result<Arc<Entry>, ControlError> {
+    ) -> Result<Arc<PipelineHandle>, ControlError> {
         let entry = self.allowed(actor, Action::UpdatePipeline, id)?;
         let settings = entry.settings();
         known(&entry, destination)?;
@@ -48,7 +48,7 @@ impl Control {
         actor: &Actor,
         id: &str,
         destination: &str,
-    ) -> Result<Arc<Entry>, ControlError> {
+    ) -> Result<Arc<PipelineHandle>, ControlError> {
         let entry = self.allowed(actor, Action::ReconnectDestination, id)?;
         known(&entry, destination)?;
         let Some(live) = entry.live() else {
@@ -71,7 +71,7 @@ impl Control {
     }
 }
 
-fn known(entry: &Entry, destination: &str) -> Result<(), ControlError> {
+fn known(entry: &PipelineHandle, destination: &str) -> Result<(), ControlError> {
     match entry.settings().destinations.iter().any(|one| one.id() == destination) {
         true => Ok(()),
         false => Err(ControlError::NotFound(format!("pipeline {} has no destination {destination:?}", entry.id()))),

@@ -30,7 +30,7 @@ async fn nothing_but_a_stop_at_once_cuts_a_drain_short() {
 }
 
 /// A pipeline that runs for as long as the test: its source takes connections and never answers.
-async fn waits_for_its_source(place: &Place) -> (Arc<Entry>, std::net::TcpListener) {
+async fn waits_for_its_source(place: &Place) -> (Arc<PipelineHandle>, std::net::TcpListener) {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/live.m3u8", silent.local_addr().unwrap());
     let mut made = new("default", "tv", true);

@@ -71,7 +71,7 @@ async fn a_webhooks_secret_is_shown_to_who_made_it_and_to_nobody_else() {
         events: Vec::new(),
         enabled: true,
     };
-    let create = async |secret| place.control.create_webhook(&local(), hook(secret)).await;
+    let create = async |secret| place.control.webhooks().create(&local(), hook(secret)).await;
     let made = create(None).await.unwrap();
     assert!(made.secret.clone().unwrap().get().starts_with("whsec_"));
     let again = create(None).await.unwrap();
@@ -81,7 +81,7 @@ async fn a_webhooks_secret_is_shown_to_who_made_it_and_to_nobody_else() {
     let other = create(Some("another-secret-of-mine")).await;
     assert!(matches!(other, Err(ControlError::Conflict(_))), "{other:?}");
     let update = registry::WebhookPatch { secret: Some("a".to_owned().into()), ..Default::default() };
-    let refused = place.control.update_webhook(&local(), None, made.row.id, update).await.unwrap_err();
+    let refused = place.control.webhooks().update(&local(), None, made.row.id, update).await.unwrap_err();
     assert_eq!(refused.problems()[0].path, "secret");
 }
 

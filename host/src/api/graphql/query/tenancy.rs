@@ -95,7 +95,7 @@ async fn tokens(
 
 async fn webhooks(ctx: &Context<'_>, tenant: Option<&ID>) -> Result<Vec<Webhook>> {
     let (control, actor) = core(ctx)?;
-    let listed = control.webhooks(actor, named(tenant), Page::oldest(usize::MAX)).await?;
+    let listed = control.webhooks().list(actor, named(tenant), Page::oldest(usize::MAX)).await?;
     Ok(listed.rows.into_iter().map(Webhook::from).collect())
 }
 
@@ -108,6 +108,6 @@ async fn deliveries(
     let (control, actor) = core(ctx)?;
     let page = page(first, after)?;
     let WebhookId { tenant, number } = WebhookId::parse(webhook, actor)?;
-    let listed = control.deliveries(actor, Some(&tenant), number, page.clone()).await?;
+    let listed = control.webhooks().deliveries(actor, Some(&tenant), number, page.clone()).await?;
     Ok(Connection::of(listed, &page, |row| row.id, |row| Delivery::new(&tenant, row)))
 }

@@ -13,7 +13,7 @@ type Owners = BTreeMap<Option<String>, Option<String>>;
 
 /// Whose components are, what they are, what was refused, and who is fetching one.
 #[derive(Debug, Default)]
-pub struct Shelf {
+pub struct ComponentStore {
     /// By digest. What is in the store and not here is the operator's.
     owners: RwLock<BTreeMap<String, Owners>>,
     refused: Mutex<VecDeque<Refused>>,
@@ -33,19 +33,19 @@ pub(super) struct Standing {
 /// Somebody fetches a component, until it is dropped.
 #[derive(Debug)]
 pub(super) struct Pulling<'a> {
-    shelf: &'a Shelf,
+    store: &'a ComponentStore,
     tenant: Option<String>,
 }
 
 impl Drop for Pulling<'_> {
     fn drop(&mut self) {
-        self.shelf.pulling.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.tenant);
+        self.store.pulling.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.tenant);
     }
 }
 
-// === impl Shelf ===
+// === impl ComponentStore ===
 
-impl Shelf {
+impl ComponentStore {
     /// Descriptions of components that were loaded before.
     pub(super) fn facts(&self) -> &Facts {
         &self.facts
@@ -100,7 +100,7 @@ impl Shelf {
     pub(super) fn pulling(&self, tenant: Option<String>) -> Result<Pulling<'_>, ControlError> {
         let new = self.pulling.lock().unwrap_or_else(PoisonError::into_inner).insert(tenant.clone());
         if new {
-            return Ok(Pulling { shelf: self, tenant });
+            return Ok(Pulling { store: self, tenant });
         }
         let whose = tenant.map_or_else(|| "every tenant".to_owned(), |tenant| format!("tenant {tenant}"));
         Err(ControlError::LimitExceeded(format!(

@@ -1,26 +1,26 @@
 //! Pipelines as they are held: each with a keeper that makes what runs like what is wanted, and what happens written down.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use serde_json::Value;
-use tokio::sync::{broadcast, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 
-use super::{Apply, tenant_guard};
+use super::Apply;
 use crate::control::Control;
 use crate::control::access::Actor;
-use crate::control::entry::Entry;
 use crate::control::error::ControlError;
 use crate::control::hidden::Hidden;
 use crate::control::id::PipelineId;
 use crate::control::incidents::Incidents;
+use crate::control::pipeline_handle::PipelineHandle;
 use crate::control::registry::{Desired, PipelineRow, Scope, TenantRow, Wish};
 use crate::control::runner::{Note, StopMode, Taken, Wanted};
 use crate::control::snapshot::Snapshot;
-use crate::limits::{BATCH_STEPS_WAITING, INCIDENT_LOOK_EVERY};
-use crate::pipeline::Owner;
+use crate::control::tenant_network::owner;
+use crate::limits::INCIDENT_LOOK_EVERY;
 use crate::pipeline::event::{Event, EventKind, Severity};
 use crate::settings::{ChangeEffect, Part, Settings};
-use crate::stage::{StageKind, StageLimits};
+use crate::stage::StageKind;
 use crate::store::page::Page;
 use crate::unix_time::now_ms;
 
@@ -33,7 +33,7 @@ impl Control {
     pub(super) async fn take(
         &self,
         actor: &Actor,
-        entry: &Arc<Entry>,
+        entry: &Arc<PipelineHandle>,
         revision: u64,
         settings: Settings,
         apply: Apply,
@@ -71,7 +71,7 @@ impl Control {
     }
 
     /// New settings for what exists.
-    fn apply(&self, entry: &Entry, revision: u64, settings: Settings, apply: Apply) {
+    fn apply(&self, entry: &PipelineHandle, revision: u64, settings: Settings, apply: Apply) {
         entry.want(|wanted| {
             wanted.revision = revision;
             wanted.settings = Arc::new(settings);
@@ -106,15 +106,14 @@ impl Control {
     }
 
     /// Starts to keep a pipeline as it is wanted.
-    pub(super) fn hold(&self, row: &PipelineRow, settings: Arc<Settings>, tenant: &TenantRow) -> Arc<Entry> {
+    pub(super) fn hold(&self, row: &PipelineRow, settings: Arc<Settings>, tenant: &TenantRow) -> Arc<PipelineHandle> {
         let running = row.desired == Desired::Running && !tenant.disabled;
         let wanted = Wanted::new(owner(tenant), row.revision, settings, running);
         // Its runner is spawned in there.
         let _home = self.0.home.enter();
-        let (entry, notes) = Entry::start(&self.0.host, row.id.clone(), row.created_ms, wanted);
+        let (entry, notes) = PipelineHandle::start(&self.0.host, row.id.clone(), row.created_ms, wanted);
         self.0.home.spawn(follow(entry.snapshots(), row.id.clone(), notes, self.clone()));
-        self.0.entries.write().unwrap_or_else(PoisonError::into_inner).insert(row.id.clone(), entry.clone());
-        self.0.roster.send_modify(|turn| *turn += 1);
+        self.0.directory.insert(entry.clone());
         entry
     }
 
@@ -136,24 +135,12 @@ impl Control {
 
     /// A pipeline came to its end by itself: it is not wanted to run any more.
     async fn ended(&self, id: &PipelineId) {
-        let _changing = self.0.changing.lock().await;
+        let _changing = self.0.directory.change().await;
         let Some(entry) = self.entry(id) else { return };
         if let Err(error) = self.0.registry.set_desired(&Actor::local("host"), id, Wish::stop()).await {
             tracing::error!(pipeline = %id, %error, "failed to store that the pipeline ended");
         }
         entry.want(|wanted| wanted.running = false);
-    }
-}
-
-/// What a tenant's pipelines may use.
-pub(in crate::control) fn owner(tenant: &TenantRow) -> Owner {
-    let quotas = tenant.quotas();
-    Owner {
-        tenant: tenant.name.clone(),
-        stage_limits: StageLimits { memory_bytes: quotas.stage_memory_bytes, ..StageLimits::default() },
-        progress: broadcast::Sender::new(BATCH_STEPS_WAITING),
-        ffmpeg_processes: quotas.ffmpeg_processes as usize,
-        guard: tenant_guard(tenant),
     }
 }
 
