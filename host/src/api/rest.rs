@@ -131,9 +131,9 @@ impl Latest {
 /// The pipeline that a call is about: the one that it names, else the one that REST started last, else the only one.
 fn chosen(api: &Api, actor: &Actor, stream: Option<String>) -> Result<Arc<PipelineHandle>, ControlError> {
     if let Some(stream) = stream {
-        return api.control.pipeline(actor, &stream);
+        return api.control.pipelines().get(actor, &stream);
     }
-    let own = api.control.pipelines(actor, Some(actor.home()))?;
+    let own = api.control.pipelines().list(actor, Some(actor.home()))?;
     let latest = api.latest.of(actor.home());
     if let Some(found) = latest.and_then(|latest| own.iter().find(|entry| entry.id().stream == latest)) {
         return Ok(found.clone());

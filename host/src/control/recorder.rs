@@ -79,6 +79,12 @@ impl Recorder {
         self.record(Some(id.tenant.clone()), Some(id.stream.clone()), event).await;
     }
 
+    /// Logs an event of a pipeline as the pipeline would, and stores it.
+    pub(super) async fn report(&self, id: &PipelineId, event: Event) {
+        tracing::error_span!("pipeline", tenant = id.tenant, stream = id.stream).in_scope(|| event.log());
+        self.pipeline(id, event).await;
+    }
+
     /// A change of an incident of a pipeline.
     pub(super) async fn incident(&self, id: &PipelineId, change: Change) {
         let Change { incident, event } = change;

@@ -70,7 +70,7 @@ impl Wish {
         defaults: &Defaults,
         actor: &Actor,
     ) -> Result<(Arc<PipelineHandle>, &'static str), ControlError> {
-        match control.pipeline(actor, &self.stream_id) {
+        match control.pipelines().get(actor, &self.stream_id) {
             Ok(entry) => self.start_again(control, actor, &entry).await,
             Err(ControlError::NotFound(_)) => {
                 let new = NewPipeline {
@@ -80,10 +80,10 @@ impl Wish {
                     start: true,
                     note: None,
                 };
-                match control.create(actor, new).await {
+                match control.pipelines().create(actor, new).await {
                     // Somebody else was faster.
                     Err(ControlError::Conflict(_)) => {
-                        let entry = control.pipeline(actor, &self.stream_id)?;
+                        let entry = control.pipelines().get(actor, &self.stream_id)?;
                         self.start_again(control, actor, &entry).await
                     }
                     created => Ok((created?, "is new and starts")),
@@ -124,10 +124,10 @@ impl Wish {
                 apply: Apply::NextStart,
                 note: None,
             };
-            control.update(actor, &id, change).await?;
+            control.pipelines().update(actor, &id, change).await?;
         }
         // Nothing changes where it runs; whether the caller may do this is found out in any case.
-        Ok((control.start(actor, &id).await?, what))
+        Ok((control.pipelines().start(actor, &id).await?, what))
     }
 
     /// Whether a pipeline with these settings is what is wished for. What REST cannot say may be anything.

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::{Mutex, PoisonError, RwLock};
 
-use super::Refused;
 use super::known::Facts;
+use super::offered::Refused;
 use crate::control::error::ControlError;
 use crate::limits::COMPONENTS_REFUSED_KEPT;
 
@@ -13,7 +13,7 @@ type Owners = BTreeMap<Option<String>, Option<String>>;
 
 /// Whose components are, what they are, what was refused, and who is fetching one.
 #[derive(Debug, Default)]
-pub struct ComponentStore {
+pub(super) struct ComponentStore {
     /// By digest. What is in the store and not here is the operator's.
     owners: RwLock<BTreeMap<String, Owners>>,
     refused: Mutex<VecDeque<Refused>>,
@@ -69,6 +69,7 @@ impl ComponentStore {
         }
     }
 
+    /// The owner has the digest no more; `None`: the operator.
     pub(super) fn forget(&self, digest: &str, tenant: Option<&str>) {
         let mut owners = self.owners.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(of) = owners.get_mut(digest) {
@@ -76,6 +77,7 @@ impl ComponentStore {
         }
     }
 
+    /// Remembers a refusal in place of the last one of the same origin. The oldest go beyond [`COMPONENTS_REFUSED_KEPT`].
     pub(super) fn refuse(&self, refused: Refused) {
         let mut kept = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
         kept.retain(|one| (&one.tenant, &one.origin) != (&refused.tenant, &refused.origin));
@@ -85,6 +87,7 @@ impl ComponentStore {
         }
     }
 
+    /// What was refused before was taken now.
     pub(super) fn take_back_refusal(&self, tenant: Option<&str>, origin: &str) {
         let mut kept = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
         kept.retain(|one| (one.tenant.as_deref(), one.origin.as_str()) != (tenant, origin));

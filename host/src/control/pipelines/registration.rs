@@ -1,20 +1,19 @@
-//! Pipelines as they are held: each with a keeper that makes what runs like what is wanted, and what happens written down.
+//! Pipelines are registered with this process: each gets a handle, whose runner makes what runs like what is wanted, and a task that
+//! stores what happens.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
-use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 
-use super::Apply;
-use crate::control::Control;
+use super::{Apply, Inner, Pipelines};
 use crate::control::access::Actor;
 use crate::control::error::ControlError;
-use crate::control::hidden::Hidden;
 use crate::control::id::PipelineId;
 use crate::control::incidents::Incidents;
 use crate::control::pipeline_handle::PipelineHandle;
 use crate::control::registry::{Desired, PipelineRow, Scope, TenantRow, Wish};
 use crate::control::runner::{Note, StopMode, Taken, Wanted};
+use crate::control::settings_rules::read;
 use crate::control::snapshot::Snapshot;
 use crate::control::tenant_network::owner;
 use crate::limits::INCIDENT_LOOK_EVERY;
@@ -24,7 +23,7 @@ use crate::stage::StageKind;
 use crate::store::page::Page;
 use crate::unix_time::now_ms;
 
-impl Control {
+impl Pipelines {
     /// Gives a pipeline settings that were written down. What runs takes them on air where it can; else `apply` says
     /// whether it is restarted for them.
     ///
@@ -33,17 +32,17 @@ impl Control {
     pub(super) async fn take(
         &self,
         actor: &Actor,
-        entry: &Arc<PipelineHandle>,
+        handle: &Arc<PipelineHandle>,
         revision: u64,
         settings: Settings,
         apply: Apply,
     ) -> Result<(), ControlError> {
         // What drains goes on air to its end as it is.
-        let running = entry.live().filter(|_| apply == Apply::Now && entry.desired_running());
+        let running = handle.live().filter(|_| apply == Apply::Now && handle.desired_running());
         // Against what runs: a change that waits for the next start is part of this one. A swap that is under way is not.
         let running = running.map(|mut running| {
-            let (mut has, wanted) = ((*running.settings).clone(), entry.settings());
-            for kind in StageKind::ALL.into_iter().filter(|kind| self.swap_under_way(entry.id(), *kind).is_some()) {
+            let (mut has, wanted) = ((*running.settings).clone(), handle.settings());
+            for kind in StageKind::ALL.into_iter().filter(|kind| self.0.swaps.under_way(handle.id(), *kind).is_some()) {
                 has.stages.of_mut(kind).clone_from(wanted.stages.of(kind));
             }
             running.settings = Arc::new(has);
@@ -51,28 +50,28 @@ impl Control {
         });
         let effect = running.as_ref().map(|running| running.settings.effect_of(&settings));
         let (Some(running), Some(effect)) = (running, effect.filter(ChangeEffect::is_live)) else {
-            self.apply(entry, revision, settings, apply);
+            self.apply(handle, revision, settings, apply);
             return Ok(());
         };
-        let config = settings.check(&entry.id().stream, self.0.host.storage()).map_err(ControlError::InvalidInput)?;
+        let config = settings.check(&handle.id().stream, self.0.host.storage()).map_err(ControlError::InvalidInput)?;
         if let Err(error) = running.parts.apply(&config) {
-            tracing::warn!(pipeline = %entry.id(), %error, "the change cannot be applied on air; restarting the pipeline");
-            self.apply(entry, revision, settings, apply);
+            tracing::warn!(pipeline = %handle.id(), %error, "the change cannot be applied on air; restarting the pipeline");
+            self.apply(handle, revision, settings, apply);
             return Ok(());
         }
-        entry.want(|wanted| {
+        handle.want(|wanted| {
             wanted.revision = revision;
             wanted.settings = Arc::new(settings.clone());
             // Where stages are swapped, the swap says when they are taken.
             let taken = (!effect.live.contains(&Part::Stages)).then_some(Taken { run: running.number, revision });
             wanted.taken = taken.or(wanted.taken);
         });
-        self.swap_changed(actor, entry, &running.settings, &settings).await
+        self.0.swaps.swap_changed(actor, handle, &running.settings, &settings).await
     }
 
     /// New settings for what exists.
-    fn apply(&self, entry: &PipelineHandle, revision: u64, settings: Settings, apply: Apply) {
-        entry.want(|wanted| {
+    fn apply(&self, handle: &PipelineHandle, revision: u64, settings: Settings, apply: Apply) {
+        handle.want(|wanted| {
             wanted.revision = revision;
             wanted.settings = Arc::new(settings);
             // What drains goes on air to its end.
@@ -84,13 +83,13 @@ impl Control {
         });
     }
 
-    pub(in crate::control) async fn load_pipelines(&self) -> Result<(), ControlError> {
+    pub(in crate::control) async fn load(&self) -> Result<(), ControlError> {
         let mut page = Page::oldest(usize::MAX);
         loop {
             let listed = self.0.registry.pipelines(Scope::All, page.clone()).await?;
             let last = listed.rows.last().map(|row| row.id.clone());
             for row in listed.rows {
-                let Some(tenant) = self.tenant_row(&row.id.tenant) else { continue };
+                let Some(tenant) = self.0.tenants.get(&row.id.tenant) else { continue };
                 match read(row.settings.get()) {
                     Ok(settings) => drop(self.hold(&row, Arc::new(settings), &tenant)),
                     Err(error) => {
@@ -111,10 +110,10 @@ impl Control {
         let wanted = Wanted::new(owner(tenant), row.revision, settings, running);
         // Its runner is spawned in there.
         let _home = self.0.home.enter();
-        let (entry, notes) = PipelineHandle::start(&self.0.host, row.id.clone(), row.created_ms, wanted);
-        self.0.home.spawn(follow(entry.snapshots(), row.id.clone(), notes, self.clone()));
-        self.0.directory.insert(entry.clone());
-        entry
+        let (handle, notes) = PipelineHandle::start(&self.0.host, row.id.clone(), row.created_ms, wanted);
+        self.0.home.spawn(follow(handle.snapshots(), row.id.clone(), notes, self.clone()));
+        self.0.directory.insert(handle.clone());
+        handle
     }
 
     pub(super) async fn tell(&self, id: &PipelineId, kind: EventKind, what: String) {
@@ -128,7 +127,7 @@ impl Control {
         match note {
             Note::Event(event) => self.0.recorder.pipeline(id, event).await,
             Note::Ended => self.ended(id).await,
-            Note::FellBack(kind, reason, evidence) => self.fell_back(id, kind, &reason, &evidence).await,
+            Note::FellBack(kind, reason, evidence) => self.0.swaps.fell_back(id, kind, &reason, &evidence).await,
             Note::StopFor(kind, reason) => self.stop_for(id, kind, &reason).await,
         }
     }
@@ -136,11 +135,11 @@ impl Control {
     /// A pipeline came to its end by itself: it is not wanted to run any more.
     async fn ended(&self, id: &PipelineId) {
         let _changing = self.0.directory.change().await;
-        let Some(entry) = self.entry(id) else { return };
+        let Some(handle) = self.0.directory.get(id) else { return };
         if let Err(error) = self.0.registry.set_desired(&Actor::local("host"), id, Wish::stop()).await {
             tracing::error!(pipeline = %id, %error, "failed to store that the pipeline ended");
         }
-        entry.want(|wanted| wanted.running = false);
+        handle.want(|wanted| wanted.running = false);
     }
 }
 
@@ -149,11 +148,11 @@ fn follow(
     mut shown: watch::Receiver<Arc<Snapshot>>,
     id: PipelineId,
     mut notes: mpsc::Receiver<Note>,
-    control: Control,
+    pipelines: Pipelines,
 ) -> impl Future<Output = ()> + Send {
-    let (registry, recorder) = (control.0.registry.clone(), control.0.recorder.clone());
-    // The control plane ends although its pipelines are followed.
-    let control = Arc::downgrade(&control.0);
+    let (registry, recorder) = (pipelines.0.registry.clone(), pipelines.0.recorder.clone());
+    // The service ends although its pipelines are followed.
+    let pipelines: Weak<Inner> = Arc::downgrade(&pipelines.0);
     async move {
         let mut incidents = match registry.open_incidents(&id).await {
             Ok(open) => Incidents::resume(open),
@@ -173,8 +172,8 @@ fn follow(
                         }
                     }
                     Some(note) => {
-                        let Some(control) = control.upgrade().map(Control) else { return };
-                        control.noted(&id, note).await;
+                        let Some(pipelines) = pipelines.upgrade().map(Pipelines) else { return };
+                        pipelines.noted(&id, note).await;
                     }
                     None => return,
                 },
@@ -191,16 +190,4 @@ fn follow(
             }
         }
     }
-}
-
-/// Settings as they are kept.
-pub(in crate::control) fn kept(settings: &Settings) -> Result<Hidden<Value>, ControlError> {
-    let value = serde_json::to_value(settings);
-    value.map(Into::into).map_err(|error| ControlError::invalid("settings", error.to_string()))
-}
-
-/// Settings from how they are kept.
-pub(in crate::control) fn read(value: &Value) -> Result<Settings, ControlError> {
-    serde_json::from_value(value.clone())
-        .map_err(|error| ControlError::Unavailable(format!("the stored settings cannot be read: {error}")))
 }

@@ -1,0 +1,98 @@
+//! Which swaps are under way in this process. A new process has none: see [`Registry::interrupt_swaps`].
+//!
+//! [`Registry::interrupt_swaps`]: crate::control::registry::Registry::interrupt_swaps
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::broadcast;
+
+use crate::control::error::ControlError;
+use crate::control::id::PipelineId;
+use crate::control::pipeline_handle::PipelineHandle;
+use crate::control::registry::SwapRow;
+use crate::limits::SWAPS_LISTENED;
+use crate::settings::Settings;
+use crate::stage::StageKind;
+
+/// The stage of a pipeline; it has one swap at a time.
+pub(super) type Slot = (PipelineId, StageKind);
+
+/// Swaps under way, and who listens to them.
+#[derive(Debug)]
+pub(super) struct SwapsUnderWay {
+    by_slot: Mutex<HashMap<Slot, u64>>,
+    /// Swaps under way that go no further, and why.
+    called_off: Mutex<HashMap<u64, String>>,
+    changes: broadcast::Sender<Arc<SwapRow>>,
+}
+
+impl Default for SwapsUnderWay {
+    fn default() -> Self {
+        let changes = broadcast::Sender::new(SWAPS_LISTENED);
+        Self { by_slot: Mutex::default(), called_off: Mutex::default(), changes }
+    }
+}
+
+impl SwapsUnderWay {
+    /// The number of the swap of a stage that is under way.
+    pub(super) fn get(&self, pipeline: &PipelineId, kind: StageKind) -> Option<u64> {
+        let by_slot = self.by_slot.lock().unwrap_or_else(PoisonError::into_inner);
+        by_slot.get(&(pipeline.clone(), kind)).copied()
+    }
+
+    /// A swap begins.
+    pub(super) fn begin(&self, slot: Slot, swap: u64) {
+        self.by_slot.lock().unwrap_or_else(PoisonError::into_inner).insert(slot, swap);
+    }
+
+    /// A swap goes no further; where it was cut over meanwhile, it is rolled back.
+    pub(super) fn call_off(&self, swap: u64, reason: String) {
+        self.called_off.lock().unwrap_or_else(PoisonError::into_inner).insert(swap, reason);
+    }
+
+    /// Why a swap was called off, if it was.
+    pub(super) fn called_off(&self, swap: u64) -> Option<String> {
+        self.called_off.lock().unwrap_or_else(PoisonError::into_inner).get(&swap).cloned()
+    }
+
+    /// A swap is over.
+    pub(super) fn end(&self, slot: &Slot, swap: u64) {
+        self.by_slot.lock().unwrap_or_else(PoisonError::into_inner).remove(slot);
+        self.called_off.lock().unwrap_or_else(PoisonError::into_inner).remove(&swap);
+    }
+
+    /// Each change of any swap from now on; who is behind by more than [`SWAPS_LISTENED`] loses the oldest.
+    pub(super) fn listen(&self) -> broadcast::Receiver<Arc<SwapRow>> {
+        self.changes.subscribe()
+    }
+
+    /// Tells listeners that a swap changed.
+    pub(super) fn tell(&self, row: &SwapRow) {
+        // Nobody may be listening.
+        let _ = self.changes.send(Arc::new(row.clone()));
+    }
+
+    /// Whether settings leave the stages alone whose swap is under way.
+    ///
+    /// # Errors
+    /// [`ControlError::Conflict`] that names the swap.
+    pub(super) fn check_untouched(&self, handle: &PipelineHandle, settings: &Settings) -> Result<(), ControlError> {
+        let now = handle.settings();
+        let touched = |kind: &StageKind| now.stages.of(*kind) != settings.stages.of(*kind);
+        StageKind::ALL.into_iter().filter(touched).try_for_each(|kind| self.check_idle(handle.id(), kind))
+    }
+
+    /// Whether no swap of a stage is under way.
+    ///
+    /// # Errors
+    /// [`ControlError::Conflict`] that names the swap.
+    pub(super) fn check_idle(&self, pipeline: &PipelineId, kind: StageKind) -> Result<(), ControlError> {
+        match self.get(pipeline, kind) {
+            None => Ok(()),
+            Some(swap) => Err(ControlError::Conflict(format!(
+                "swap {swap} of the {kind} stage of {pipeline} is in progress: wait until it ends, or roll it back"
+            ))),
+        }
+    }
+}
