@@ -16,7 +16,7 @@ use super::id::PipelineId;
 use super::pipeline_directory::PipelineDirectory;
 use super::pipeline_handle::PipelineHandle;
 use super::recorder::Recorder;
-use super::registry::{self, Desired, Origin, Registry};
+use super::registry::{self, Desired, Origin, Registry, SettingsChange};
 use super::removing::Removing;
 use super::settings_rules::{SettingsRules, judge, kept, read};
 use super::swaps::StageSwaps;
@@ -25,6 +25,7 @@ use crate::pipeline::Host;
 use crate::pipeline::event::EventKind;
 use crate::settings::{Patch, Settings};
 
+mod change;
 mod demo;
 mod destinations;
 mod preview;
@@ -210,16 +211,12 @@ impl Pipelines {
             patched.map_err(ControlError::InvalidInput).or_else(|error| SettingsRules::with_note(Err(error), note))?;
         let tenant = self.0.tenants.allowed(actor, Action::UpdatePipeline, Some(&handle.id().tenant))?;
         SettingsRules::with_note(self.0.rules.check(&tenant, handle.id(), &settings), note)?;
-        self.0.swaps.check_untouched(&handle, &settings)?;
+        let settings = self.0.swaps.leave_alone(&handle, settings)?;
         judge(&tenant, &settings)?;
-        let kept = kept(&settings)?;
-        let changed =
-            self.0.registry.update_pipeline(actor, handle.id(), kept, change.expected_revision, change.note).await?;
-        if changed.changed {
-            let what = format!("revision {} by {}", changed.row.revision, actor.name);
-            self.tell(handle.id(), EventKind::Updated, what).await;
-            self.take(actor, &handle, changed.row.revision, settings, change.apply).await?;
-        }
+        let what = |revision| (EventKind::Updated, format!("revision {revision} by {}", actor.name));
+        let planned = self.plan(actor, &handle, settings, change.apply, note).await?;
+        let new = SettingsChange { expected: change.expected_revision, note: change.note, ..SettingsChange::default() };
+        self.commit(actor, &handle, planned, new, Some(&what)).await?;
         Ok(handle)
     }
 
@@ -243,17 +240,16 @@ impl Pipelines {
         let tenant = self.0.tenants.allowed(actor, Action::RollBackPipeline, Some(&handle.id().tenant))?;
         // What was allowed once may not be any more.
         self.0.rules.check(&tenant, handle.id(), &settings)?;
-        self.0.swaps.check_untouched(&handle, &settings)?;
+        let settings = self.0.swaps.leave_alone(&handle, settings)?;
         judge(&tenant, &settings)?;
-        let changed = self.0.registry.roll_back_pipeline(actor, handle.id(), revision, expected).await?;
-        if changed.changed {
-            let what = format!(
-                "rolled back to revision {revision}, stored as revision {}, by {}",
-                changed.row.revision, actor.name
-            );
-            self.tell(handle.id(), EventKind::RolledBack, what).await;
-            self.take(actor, &handle, changed.row.revision, settings, Apply::Now).await?;
-        }
+        let what = |new| {
+            let what = format!("rolled back to revision {revision}, stored as revision {new}, by {}", actor.name);
+            (EventKind::RolledBack, what)
+        };
+        let note = format!("back to revision {revision}");
+        let planned = self.plan(actor, &handle, settings, Apply::Now, Some(&note)).await?;
+        let new = SettingsChange { expected, back_to: Some(revision), ..SettingsChange::default() };
+        self.commit(actor, &handle, planned, new, Some(&what)).await?;
         Ok(handle)
     }
 
@@ -267,10 +263,9 @@ impl Pipelines {
         let id = PipelineId::new(&tenant.name, stream_id)?;
         if let Some(handle) = self.0.directory.get(&id) {
             let _changing = self.0.directory.change().await;
-            let changed = self.0.registry.update_pipeline(&actor, &id, kept(&settings)?, None, None).await?;
-            if changed.changed {
-                self.take(&actor, &handle, changed.row.revision, settings, Apply::Now).await?;
-            }
+            let settings = self.0.swaps.leave_alone(&handle, settings)?;
+            let planned = self.plan(&actor, &handle, settings, Apply::Now, None).await?;
+            self.commit(&actor, &handle, planned, SettingsChange::default(), None).await?;
             return Ok(handle);
         }
         let _making = self.0.removing.make_room_for(&tenant.name).await?;

@@ -4,10 +4,12 @@
 //! followed). Owns which swaps are under way; their rows are the registry's. Depends on the directories, on the components and on the
 //! rules for settings, never on [`super::pipelines`].
 //!
-//! A swap that is acknowledged is in the database, and so is each of its steps before the next begins. What decides after a
-//! restart is what the pipeline's settings say: they are changed right after a cut-over, and changed back where the old
-//! version took over again.
+//! A swap has one order. First the wish is stored: the swap's row, which is in the database before a swap is acknowledged. Then, once the
+//! new version decides, the settings are changed together with the row, and so again where the old version took over. What decides
+//! after a restart is what the settings say; what becomes of a swap that the server's end interrupted is in
+//! [`Registry::interrupt_swaps`].
 
+mod changed;
 mod executor;
 mod fallback;
 mod job;
@@ -15,6 +17,8 @@ mod past;
 mod roll_out;
 mod told;
 mod under_way;
+
+pub(super) use changed::PendingSwaps;
 
 use std::sync::Arc;
 
@@ -28,9 +32,9 @@ use super::id::PipelineId;
 use super::pipeline_directory::PipelineDirectory;
 use super::pipeline_handle::PipelineHandle;
 use super::recorder::Recorder;
-use super::registry::{Registry, SwapRecord, SwapRow, SwapState};
+use super::registry::{NextStart, Registry, SwapRecord, SwapRow, SwapState};
 use super::runner::Taken;
-use super::settings_rules::{SettingsRules, kept};
+use super::settings_rules::{SettingsRules, kept, read};
 use super::tenant_directory::TenantDirectory;
 use crate::limits::STAGE_PROBATION_BATCHES_MAX;
 use crate::pipeline::Host;
@@ -101,7 +105,7 @@ impl StageSwaps {
     /// The database cannot be written.
     pub(super) async fn interrupt(&self) -> Result<(), ControlError> {
         self.registry.interrupt_roll_outs().await?;
-        for row in self.registry.interrupt_swaps().await? {
+        for row in self.registry.interrupt_swaps(settled).await? {
             let reason = row.swap.reason.unwrap_or_default();
             tracing::warn!(pipeline = %row.pipeline, swap = row.id, reason, "a swap was interrupted");
         }
@@ -171,8 +175,11 @@ impl StageSwaps {
         let wanted = stage.clone();
         let tenant = self.tenants.allowed(actor, Action::SwapStage, Some(&handle.id().tenant))?;
         self.rules.check(&tenant, handle.id(), &settings)?;
-        let job = self.prepare(actor, handle, kind, (old, wanted), false, terms).await?;
-        self.begin(job, roll_out).await
+        let job = self.prepare(actor, handle, kind, (old, wanted), terms, None).await?;
+        let record = self.record(&job, roll_out).await;
+        let row = self.registry.create_swap(actor, handle.id(), record).await?;
+        self.begin(job, row.clone());
+        Ok(row)
     }
 
     /// Takes a stage back to the version before: at once while the new one is on probation, else by another swap.
@@ -206,36 +213,12 @@ impl StageSwaps {
         self.swap_on(actor, &handle, kind, new, terms, None).await
     }
 
-    /// After a change of settings that is of stages only: what runs takes them on air.
-    pub(super) async fn swap_changed(
-        &self,
-        actor: &Actor,
-        handle: &Arc<PipelineHandle>,
-        old: &Settings,
-        new: &Settings,
-    ) -> Result<(), ControlError> {
-        for kind in StageKind::ALL {
-            let stages = (old.stages.of(kind).clone(), new.stages.of(kind).clone());
-            if let Some((_, swaps)) = handle.swaps() {
-                swaps.set_on_failure(kind, stages.1.on_failure.unwrap_or_default()).await;
-            }
-            if (&stages.0.component, &stages.0.settings) != (&stages.1.component, &stages.1.settings) {
-                // The way back to the version before is open whatever that makes of the state.
-                let back = stages.0.previous.as_ref() == Some(&PreviousStage::from(&stages.1));
-                let terms = Terms { late: IfLate::Stretch, fresh_if_needed: back, ..Terms::of(&NewSwap::default()) };
-                let job = self.prepare(actor, handle, kind, stages, true, terms).await?;
-                self.begin(job, None).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether settings leave the stages alone whose swap is under way.
+    /// Settings in which a stage whose swap is under way stays as it is; one that is wanted as that swap wants it is no change.
     ///
     /// # Errors
-    /// [`ControlError::Conflict`] that names the swap.
-    pub(super) fn check_untouched(&self, handle: &PipelineHandle, settings: &Settings) -> Result<(), ControlError> {
-        self.under_way.check_untouched(handle, settings)
+    /// [`ControlError::Conflict`] that names the swap of a stage that is wanted otherwise.
+    pub(super) fn leave_alone(&self, handle: &PipelineHandle, settings: Settings) -> Result<Settings, ControlError> {
+        self.under_way.leave_alone(handle, settings)
     }
 
     /// The number of the swap of a stage that is under way.
@@ -250,8 +233,8 @@ impl StageSwaps {
         handle: &Arc<PipelineHandle>,
         kind: StageKind,
         (old, new): (Stage, Stage),
-        written: bool,
         terms: Terms,
+        note: Option<&str>,
     ) -> Result<SwapJob, ControlError> {
         self.under_way.check_idle(handle.id(), kind)?;
         // Compiled before anything is promised: what cannot run here at all is the caller's mistake.
@@ -263,16 +246,24 @@ impl StageSwaps {
             let what = format!("is a {} stage; expected a {kind} stage", component.kind());
             return Err(ControlError::invalid(path, what));
         }
-        Ok(SwapJob { actor: actor.clone(), handle: handle.clone(), kind, old, new, written, terms, component })
+        Ok(SwapJob {
+            actor: actor.clone(),
+            handle: handle.clone(),
+            kind,
+            old,
+            new,
+            terms,
+            component,
+            note: note.map(str::to_owned),
+        })
     }
 
-    /// Writes a swap down and starts it.
-    async fn begin(&self, job: SwapJob, roll_out: Option<u64>) -> Result<SwapRow, ControlError> {
+    /// The row of a swap that has not begun.
+    async fn record(&self, job: &SwapJob, roll_out: Option<u64>) -> SwapRecord {
         let Terms { fresh, late, rehearse_only, probation, .. } = job.terms;
-        let from = self.label(&job).await;
-        let record = SwapRecord {
+        SwapRecord {
             kind: job.kind,
-            from,
+            from: self.label(job).await,
             to: job.component.label(),
             settings_changed: job.old.settings != job.new.settings,
             fresh,
@@ -290,12 +281,15 @@ impl StageSwaps {
             probation_wanted: probation,
             different: 0,
             evidence: None,
-        };
-        let row = self.registry.create_swap(&job.actor, job.handle.id(), record).await?;
-        self.under_way.begin((job.handle.id().clone(), job.kind), row.id);
+            next_start: None,
+        }
+    }
+
+    /// Begins a swap whose row is stored. The caller holds the lock for changes.
+    fn begin(&self, job: SwapJob, row: SwapRow) {
+        self.under_way.begin((job.handle.id().clone(), job.kind), row.id, &job.new);
         self.under_way.tell(&row);
-        self.home.spawn(executor::carry_out(self.clone(), job, row.clone()));
-        Ok(row)
+        self.home.spawn(executor::carry_out(self.clone(), job, row));
     }
 
     /// The version that a stage is set to, by its own account where it runs.
@@ -334,30 +328,58 @@ impl StageSwaps {
         }
     }
 
-    /// Sets what a stage is after it was swapped. What runs has it already.
-    async fn set_stage(
+    /// Changes the settings of a stage together with the row of its swap. What runs has the version already.
+    async fn settle(
         &self,
-        actor: &Actor,
-        handle: &Arc<PipelineHandle>,
-        kind: StageKind,
+        job: &SwapJob,
+        row: &SwapRow,
         change: impl FnOnce(&mut Stage),
-        note: String,
-    ) -> Result<(), ControlError> {
+        note: &str,
+    ) -> Result<u64, ControlError> {
         let _changing = self.directory.change().await;
-        let mut settings = (*handle.settings()).clone();
-        change(settings.stages.of_mut(kind));
-        let kept = kept(&settings)?;
-        let changed = self.registry.update_pipeline(actor, handle.id(), kept, None, Some(note)).await?;
-        let (revision, run) = (changed.row.revision, handle.live().map(|live| live.number));
-        handle.want(|wanted| {
-            wanted.revision = revision;
-            wanted.settings = Arc::new(settings);
-            wanted.taken = run.map(|run| Taken { run, revision });
-        });
-        Ok(())
+        self.settle_locked(job, row, change, note).await
+    }
+
+    /// [`Self::settle`] of a caller who holds the lock for changes. Answers the number of the revision.
+    async fn settle_locked(
+        &self,
+        job: &SwapJob,
+        row: &SwapRow,
+        change: impl FnOnce(&mut Stage),
+        note: &str,
+    ) -> Result<u64, ControlError> {
+        let mut settings = (*job.handle.settings()).clone();
+        change(settings.stages.of_mut(job.kind));
+        let changed = self.registry.settle_swap(&job.actor, row, kept(&settings)?, note.to_owned()).await?;
+        let revision = changed.row.revision;
+        has_taken(&job.handle, revision, settings);
+        Ok(revision)
     }
 
     async fn tell_stage(&self, id: &PipelineId, kind: EventKind, severity: Severity, what: String) {
         self.recorder.report(id, Event::new(kind, severity, what)).await;
     }
+}
+
+/// What runs has these settings of a revision already.
+fn has_taken(handle: &PipelineHandle, revision: u64, settings: Settings) {
+    let run = handle.live().map(|live| live.number);
+    handle.want(|wanted| {
+        wanted.revision = revision;
+        wanted.settings = Arc::new(settings);
+        wanted.taken = run.map(|run| Taken { run, revision });
+    });
+}
+
+/// Stored settings with the version of a stage that they are changed to; `None`: they cannot be read.
+fn settled(stored: &Value, kind: StageKind, to: NextStart) -> Option<Value> {
+    let mut settings = read(stored).ok()?;
+    set_version(settings.stages.of_mut(kind), to);
+    serde_json::to_value(settings).ok()
+}
+
+/// Sets a stage to another version; the one that it had is the version before.
+fn set_version(stage: &mut Stage, to: NextStart) {
+    stage.previous = Some(PreviousStage::from(&*stage));
+    (stage.component, stage.settings) = (to.component, to.settings);
 }

@@ -15,6 +15,7 @@ use crate::store::page::Page;
 mod component_room;
 mod removing;
 mod steering;
+mod swaps;
 mod tenants;
 mod validating;
 

@@ -5,84 +5,28 @@ use std::sync::{Arc, Weak};
 
 use tokio::sync::{mpsc, watch};
 
-use super::{Apply, Inner, Pipelines};
+use super::{Inner, Pipelines};
 use crate::control::access::Actor;
 use crate::control::error::ControlError;
 use crate::control::id::PipelineId;
 use crate::control::incidents::Incidents;
 use crate::control::pipeline_handle::PipelineHandle;
 use crate::control::registry::{Desired, PipelineRow, Scope, TenantRow, Wish};
-use crate::control::runner::{Note, StopMode, Taken, Wanted};
+use crate::control::runner::{Note, Wanted};
 use crate::control::settings_rules::read;
 use crate::control::snapshot::Snapshot;
 use crate::control::tenant_network::owner;
 use crate::limits::INCIDENT_LOOK_EVERY;
 use crate::pipeline::event::{Event, EventKind, Severity};
-use crate::settings::{ChangeEffect, Part, Settings};
-use crate::stage::StageKind;
+use crate::settings::Settings;
 use crate::store::page::Page;
 use crate::unix_time::now_ms;
 
 impl Pipelines {
-    /// Gives a pipeline settings that were written down. What runs takes them on air where it can; else `apply` says
-    /// whether it is restarted for them.
+    /// Registers every pipeline that is stored; one whose settings cannot be read is logged and left out.
     ///
     /// # Errors
-    /// Any [`ControlError`] of the swaps that changed stages take.
-    pub(super) async fn take(
-        &self,
-        actor: &Actor,
-        handle: &Arc<PipelineHandle>,
-        revision: u64,
-        settings: Settings,
-        apply: Apply,
-    ) -> Result<(), ControlError> {
-        // What drains goes on air to its end as it is.
-        let running = handle.live().filter(|_| apply == Apply::Now && handle.desired_running());
-        // Against what runs: a change that waits for the next start is part of this one. A swap that is under way is not.
-        let running = running.map(|mut running| {
-            let (mut has, wanted) = ((*running.settings).clone(), handle.settings());
-            for kind in StageKind::ALL.into_iter().filter(|kind| self.0.swaps.under_way(handle.id(), *kind).is_some()) {
-                has.stages.of_mut(kind).clone_from(wanted.stages.of(kind));
-            }
-            running.settings = Arc::new(has);
-            running
-        });
-        let effect = running.as_ref().map(|running| running.settings.effect_of(&settings));
-        let (Some(running), Some(effect)) = (running, effect.filter(ChangeEffect::is_live)) else {
-            self.apply(handle, revision, settings, apply);
-            return Ok(());
-        };
-        let config = settings.check(&handle.id().stream, self.0.host.storage()).map_err(ControlError::InvalidInput)?;
-        if let Err(error) = running.parts.apply(&config) {
-            tracing::warn!(pipeline = %handle.id(), %error, "the change cannot be applied on air; restarting the pipeline");
-            self.apply(handle, revision, settings, apply);
-            return Ok(());
-        }
-        handle.want(|wanted| {
-            wanted.revision = revision;
-            wanted.settings = Arc::new(settings.clone());
-            // Where stages are swapped, the swap says when they are taken.
-            let taken = (!effect.live.contains(&Part::Stages)).then_some(Taken { run: running.number, revision });
-            wanted.taken = taken.or(wanted.taken);
-        });
-        self.0.swaps.swap_changed(actor, handle, &running.settings, &settings).await
-    }
-
-    /// New settings for what exists.
-    fn apply(&self, handle: &PipelineHandle, revision: u64, settings: Settings, apply: Apply) {
-        handle.want(|wanted| {
-            wanted.revision = revision;
-            wanted.settings = Arc::new(settings);
-            // What drains goes on air to its end.
-            if apply == Apply::Now && wanted.running {
-                // The journal has the place on air: the stream goes on there.
-                wanted.mode = StopMode::AtOnce;
-                wanted.turn += 1;
-            }
-        });
-    }
-
+    /// The database cannot be read.
     pub(in crate::control) async fn load(&self) -> Result<(), ControlError> {
         let mut page = Page::oldest(usize::MAX);
         loop {

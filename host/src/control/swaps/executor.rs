@@ -12,8 +12,8 @@ use tokio::time::Instant;
 
 use self::air::Before;
 use super::job::SwapJob;
-use super::{PreviousStage, StageSwaps, told};
-use crate::control::registry::{SwapRow, SwapState, SwapStep, SwapStepTaken};
+use super::{StageSwaps, set_version, told};
+use crate::control::registry::{NextStart, SwapRow, SwapState, SwapStep, SwapStepTaken};
 use crate::limits::{BATCH_SECONDS_DEFAULT, STAGE_STRETCH_LOOK};
 use crate::pipeline::Watch;
 use crate::pipeline::event::{EventKind, Severity};
@@ -53,10 +53,7 @@ impl Executor {
         let what = format!("{} {}, {} bytes", description.name, description.version, self.job.component.size());
         self.step(SwapStep::Checked, Duration::ZERO, Some(what)).await;
         let Some((run, swaps)) = self.job.handle.swaps() else {
-            return match self.settle_settings().await {
-                Ok(()) => Ended::done(Some("the pipeline is not running; its next start uses this version".to_owned())),
-                Err(reason) => Ended::refused(reason, None),
-            };
+            return self.end_without_a_run().await;
         };
         let mut wanted = Wanted {
             component: self.job.component.clone(),
@@ -97,12 +94,13 @@ impl Executor {
         };
         let before = Before::of(&watch);
         // What decides is what a restart would take, before anybody is told.
-        if let Err(reason) = self.settle_settings().await {
+        let mut decides = self.row.clone();
+        decides.swap.state = SwapState::Probation;
+        decides.swap.steps.push(taken(SwapStep::CutOver, cut.took, self.anew.map(str::to_owned)));
+        if let Err(reason) = self.settle(decides).await {
             swaps.roll_back(self.job.kind, reason.clone()).await;
             return Ended { state: SwapState::RolledBack, reason: Some(reason), evidence: None };
         }
-        self.row.swap.state = SwapState::Probation;
-        self.step(SwapStep::CutOver, cut.took, self.anew.map(str::to_owned)).await;
         let id = self.job.handle.id().clone();
         let what = told::cut_over(&self.row.swap, self.anew);
         self.service.tell_stage(&id, EventKind::StageSwapped, Severity::Info, what).await;
@@ -182,12 +180,6 @@ impl Executor {
                     return Ended::done(None);
                 }
                 Some(TrialEnd::RolledBack { reason, evidence }) => {
-                    if let Err(error) = self.restore_settings().await {
-                        tracing::error!(
-                            error,
-                            "failed to store in the settings that the previous version is in use again"
-                        );
-                    }
                     return Ended { state: SwapState::RolledBack, reason: Some(reason), evidence };
                 }
                 None => {}
@@ -207,25 +199,36 @@ impl Executor {
         }
     }
 
+    /// Nothing runs that could be swapped: the next start takes the version.
+    async fn end_without_a_run(&mut self) -> Ended {
+        let ended = Ended::done(Some("the pipeline is not running; its next start uses this version".to_owned()));
+        let mut done = self.row.clone();
+        (done.swap.state, done.swap.reason, done.swap.ended_ms) = (ended.state, ended.reason.clone(), Some(now_ms()));
+        match self.settle(done).await {
+            Ok(()) => ended,
+            Err(reason) => Ended::refused(reason, None),
+        }
+    }
+
+    /// Stores the end, and with it the settings where the old version took over from one that was cut over.
     async fn end(&mut self, ended: Ended) {
         let Ended { state, reason, evidence } = ended;
-        (self.row.swap.state, self.row.swap.evidence) = (state, evidence);
+        (self.row.swap.state, self.row.swap.evidence, self.row.swap.next_start) = (state, evidence, None);
         (self.row.swap.reason, self.row.swap.ended_ms) = (reason.clone(), Some(now_ms()));
         let (id, reason) = (self.job.handle.id().clone(), reason.unwrap_or_default());
         let swap = self.row.swap.clone();
         let what = |verb: &str| format!("{}: {} {verb}: {reason}", swap.kind, told::subject(&swap));
         match state {
             SwapState::Refused => {
-                if self.job.written
-                    && let Err(error) = self.restore_settings().await
-                {
-                    tracing::error!(error, "failed to store in the settings that the previous version stays in use");
-                }
                 self.step(SwapStep::Refused, Duration::ZERO, None).await;
                 self.service.tell_stage(&id, EventKind::StageFailed, Severity::Warning, what("was refused")).await;
             }
             SwapState::RolledBack => {
-                self.step(SwapStep::RolledBack, Duration::ZERO, None).await;
+                self.row.swap.steps.push(taken(SwapStep::RolledBack, Duration::ZERO, None));
+                match self.row.swap.was_cut_over() {
+                    true => self.restore().await,
+                    false => self.save().await,
+                }
                 let what = what("was rolled back");
                 self.service.tell_stage(&id, EventKind::StageRolledBack, Severity::Warning, what).await;
             }
@@ -244,28 +247,32 @@ impl Executor {
         stage_settings(key(*kind), new.component.is_some(), new.settings.clone(), batch_seconds)
     }
 
-    /// The settings say what decides from now on.
-    async fn settle_settings(&self) -> Result<(), String> {
-        let (old, new) = (self.job.old.clone(), self.job.new.clone());
-        let change = move |stage: &mut Stage| {
-            (stage.component, stage.settings) = (new.component, new.settings);
-            stage.previous = Some(PreviousStage::from(&old));
-        };
-        self.write(change, format!("swap {}", self.row.id)).await
+    /// The settings say what decides from now on, and the swap's row that it does.
+    async fn settle(&mut self, mut row: SwapRow) -> Result<(), String> {
+        let is_change = row.swap.next_start.take().is_some();
+        let note = self.job.note_of(&row);
+        let stored = self.service.settle(&self.job, &row, taken_over(&self.job), &note).await;
+        let revision = stored.map_err(|error| error.to_string())?;
+        self.row = row;
+        self.service.under_way.tell(&self.row);
+        if is_change {
+            let what = format!("revision {revision} by {}", self.job.actor.name);
+            self.service.tell_stage(self.job.handle.id(), EventKind::Updated, Severity::Info, what).await;
+        }
+        Ok(())
     }
 
-    /// The settings say again what they said before.
-    async fn restore_settings(&self) -> Result<(), String> {
+    /// The settings say again what they said before, and the swap's row that the old version decides.
+    async fn restore(&mut self) {
         let old = self.job.old.clone();
         let change = move |stage: &mut Stage| {
             (stage.component, stage.settings, stage.previous) = (old.component, old.settings, old.previous);
         };
-        self.write(change, format!("swap {} was rolled back", self.row.id)).await
-    }
-
-    async fn write(&self, change: impl FnOnce(&mut Stage), note: String) -> Result<(), String> {
-        let SwapJob { actor, handle, kind, .. } = &self.job;
-        self.service.set_stage(actor, handle, *kind, change, note).await.map_err(|error| error.to_string())
+        let note = format!("swap {} was rolled back", self.row.id);
+        if let Err(error) = self.service.settle(&self.job, &self.row, change, &note).await {
+            tracing::error!(%error, "failed to store in the settings that the previous version is in use again");
+        }
+        self.service.under_way.tell(&self.row);
     }
 
     async fn enter(&mut self, state: SwapState) {
@@ -274,8 +281,7 @@ impl Executor {
     }
 
     async fn step(&mut self, step: SwapStep, took: Duration, detail: Option<String>) {
-        let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        self.row.swap.steps.push(SwapStepTaken { step, at_ms: now_ms(), took_us, detail });
+        self.row.swap.steps.push(taken(step, took, detail));
         self.save().await;
     }
 
@@ -295,4 +301,16 @@ impl Ended {
     fn refused(reason: String, evidence: Option<String>) -> Self {
         Self { state: SwapState::Refused, reason: Some(reason), evidence }
     }
+}
+
+/// A step that was just taken.
+fn taken(step: SwapStep, took: Duration, detail: Option<String>) -> SwapStepTaken {
+    let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+    SwapStepTaken { step, at_ms: now_ms(), took_us, detail }
+}
+
+/// What the settings of the stage become once the new version decides.
+pub(super) fn taken_over(job: &SwapJob) -> impl FnOnce(&mut Stage) + use<> {
+    let (component, settings) = (job.new.component.clone(), job.new.settings.clone());
+    move |stage| set_version(stage, NextStart { component, settings })
 }

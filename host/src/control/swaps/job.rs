@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::control::access::Actor;
 use crate::control::pipeline_handle::PipelineHandle;
+use crate::control::registry::SwapRow;
 use crate::limits::STAGE_PROBATION_BATCHES;
 use crate::settings::{PreviousStage, Stage};
 use crate::stage::{StageComponent, StageKind};
@@ -46,10 +47,17 @@ pub(super) struct SwapJob {
     pub(super) old: Stage,
     /// The stage as it is wanted.
     pub(super) new: Stage,
-    /// The settings say so already; they are changed back if it is refused.
-    pub(super) written: bool,
     pub(super) terms: Terms,
     pub(super) component: Arc<StageComponent>,
+    /// A person's words for the revision that it makes; `None`: its number.
+    pub(super) note: Option<String>,
+}
+
+impl SwapJob {
+    /// The note of the revision that it makes.
+    pub(super) fn note_of(&self, row: &SwapRow) -> String {
+        self.note.clone().unwrap_or_else(|| format!("swap {}", row.id))
+    }
 }
 
 impl Terms {

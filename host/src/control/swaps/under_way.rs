@@ -12,16 +12,23 @@ use crate::control::id::PipelineId;
 use crate::control::pipeline_handle::PipelineHandle;
 use crate::control::registry::SwapRow;
 use crate::limits::SWAPS_LISTENED;
-use crate::settings::Settings;
+use crate::settings::{PreviousStage, Settings, Stage};
 use crate::stage::StageKind;
 
 /// The stage of a pipeline; it has one swap at a time.
 pub(super) type Slot = (PipelineId, StageKind);
 
+/// A swap's number, and the version that it leads to.
+#[derive(Debug)]
+struct Wanted {
+    swap: u64,
+    version: PreviousStage,
+}
+
 /// Swaps under way, and who listens to them.
 #[derive(Debug)]
 pub(super) struct SwapsUnderWay {
-    by_slot: Mutex<HashMap<Slot, u64>>,
+    by_slot: Mutex<HashMap<Slot, Wanted>>,
     /// Swaps under way that go no further, and why.
     called_off: Mutex<HashMap<u64, String>>,
     changes: broadcast::Sender<Arc<SwapRow>>,
@@ -38,12 +45,19 @@ impl SwapsUnderWay {
     /// The number of the swap of a stage that is under way.
     pub(super) fn get(&self, pipeline: &PipelineId, kind: StageKind) -> Option<u64> {
         let by_slot = self.by_slot.lock().unwrap_or_else(PoisonError::into_inner);
-        by_slot.get(&(pipeline.clone(), kind)).copied()
+        by_slot.get(&(pipeline.clone(), kind)).map(|wanted| wanted.swap)
     }
 
-    /// A swap begins.
-    pub(super) fn begin(&self, slot: Slot, swap: u64) {
-        self.by_slot.lock().unwrap_or_else(PoisonError::into_inner).insert(slot, swap);
+    /// A swap begins that leads to this stage.
+    pub(super) fn begin(&self, slot: Slot, swap: u64, stage: &Stage) {
+        let wanted = Wanted { swap, version: stage.into() };
+        self.by_slot.lock().unwrap_or_else(PoisonError::into_inner).insert(slot, wanted);
+    }
+
+    /// Whether the swap of a stage that is under way leads to this version.
+    fn wants(&self, pipeline: &PipelineId, kind: StageKind, stage: &Stage) -> bool {
+        let by_slot = self.by_slot.lock().unwrap_or_else(PoisonError::into_inner);
+        by_slot.get(&(pipeline.clone(), kind)).is_some_and(|wanted| wanted.version == stage.into())
     }
 
     /// A swap goes no further; where it was cut over meanwhile, it is rolled back.
@@ -73,14 +87,27 @@ impl SwapsUnderWay {
         let _ = self.changes.send(Arc::new(row.clone()));
     }
 
-    /// Whether settings leave the stages alone whose swap is under way.
+    /// Settings in which a stage whose swap is under way stays as it is; one that is wanted as that swap wants it is no change.
     ///
     /// # Errors
     /// [`ControlError::Conflict`] that names the swap.
-    pub(super) fn check_untouched(&self, handle: &PipelineHandle, settings: &Settings) -> Result<(), ControlError> {
+    pub(super) fn leave_alone(
+        &self,
+        handle: &PipelineHandle,
+        mut settings: Settings,
+    ) -> Result<Settings, ControlError> {
         let now = handle.settings();
-        let touched = |kind: &StageKind| now.stages.of(*kind) != settings.stages.of(*kind);
-        StageKind::ALL.into_iter().filter(touched).try_for_each(|kind| self.check_idle(handle.id(), kind))
+        for kind in StageKind::ALL {
+            let (stage, has) = (settings.stages.of_mut(kind), now.stages.of(kind));
+            if self.wants(handle.id(), kind, stage) {
+                (stage.component, stage.settings) = (has.component.clone(), has.settings.clone());
+                stage.previous.clone_from(&has.previous);
+            }
+            if stage != has {
+                self.check_idle(handle.id(), kind)?;
+            }
+        }
+        Ok(settings)
     }
 
     /// Whether no swap of a stage is under way.

@@ -40,7 +40,8 @@ impl PipelineMutation {
     }
 
     /// Changes the settings of a pipeline and stores them as a new revision. Fails with CONFLICT if `expectedRevision`
-    /// is not the current revision. For operators and admins.
+    /// is not the current revision. Stages of a running pipeline are swapped; their settings follow in a revision of
+    /// their own when the new version is cut over. For operators and admins.
     async fn update_pipeline(
         &self,
         ctx: &Context<'_>,
