@@ -1,7 +1,7 @@
-//! What must survive: the database, the journal in it, and the files, each behind its own handle.
+//! Durable state: the database, the journal in it, and the files, each behind its own handle.
 //!
-//! [`usage`] counts the files, [`janitor`] keeps them within their bounds (`retention` says what may go), [`room`] tells the
-//! source whether there is room for more. [`evidence`] is of stages that failed.
+//! [`usage`] counts the files, [`janitor`] keeps them within their limits (`retention` chooses what is removed), and
+//! [`room`] tells the source whether it may fetch more. [`evidence`] stores reports of failed stages.
 
 pub mod database;
 pub mod evidence;

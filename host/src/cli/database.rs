@@ -1,6 +1,6 @@
-//! `outboard database backup|restore|init`: copies of what must survive.
+//! `outboard database backup|restore|init`: backup, restore and creation of the database.
 //!
-//! A backup is taken beside a running server. Restoring and beginning anew need the storage for themselves.
+//! A backup can be made while a server runs. `restore` and `init` need the storage folder's lock, so no server may run.
 
 use std::path::{Path, PathBuf};
 
@@ -45,7 +45,7 @@ enum DatabaseCommand {
     Init,
 }
 
-/// Does one of the three.
+/// Runs the chosen subcommand.
 pub async fn run(args: &DatabaseArgs, layers: Layers) -> anyhow::Result<Ending> {
     let host = match config::check(layers.set("storage.dir", args.storage.clone()), false) {
         Ok((host, _)) => host,
@@ -90,7 +90,7 @@ fn init(storage: &Path) -> anyhow::Result<()> {
         path.display()
     );
     for suffix in ["-wal", "-shm"] {
-        // The log of the database that was there would be taken for the new one's.
+        // SQLite would apply the log of the previous database to the new one.
         let mut left = path.clone().into_os_string();
         left.push(suffix);
         std::fs::remove_file(left).ok();

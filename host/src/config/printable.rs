@@ -1,11 +1,11 @@
-//! The one check of every text that comes from a setting: it is one line that shows as it is written.
+//! The common check of all texts in settings: one line of characters that are displayed as they are written.
 //!
-//! Settings end up in request headers, log lines, playlists, arguments of ffmpeg and RTMP messages. A character that ends a
-//! line or steers a terminal would mean something there that nobody wrote.
+//! Settings are used in request headers, log lines, playlists, arguments of ffmpeg and RTMP messages. Control
+//! characters there could add a line or change the terminal, which the author of the setting did not intend.
 
 use crate::redact::steers;
 
-/// Settings that may hold a key or a password, by the start of their path: their values are never shown.
+/// Prefixes of settings that may contain a key or a password: their values are never shown.
 const SECRET: [&str; 8] = [
     "source.url",
     "source.backup_url",
@@ -16,11 +16,11 @@ const SECRET: [&str; 8] = [
     "air.to",
     "defaults.",
 ];
-/// Characters of a wrong value that are shown.
+/// Characters of an invalid value that are shown.
 const SHOWN_CHARS_MAX: usize = 80;
 
-/// Whether a setting may not hold this character: a control character, a separator of lines, or one that turns the direction
-/// of reading.
+/// Whether a setting may not contain this character: a control character, a line separator, or one that changes the
+/// writing direction.
 pub fn is_refused(letter: char) -> bool {
     letter.is_control() || steers(letter)
 }
@@ -28,7 +28,7 @@ pub fn is_refused(letter: char) -> bool {
 /// Checks a text that is not secret.
 ///
 /// # Errors
-/// The value with what is refused written as an escape, and what would be right.
+/// The value with the refused characters escaped, and what would be valid.
 pub fn check(text: &str) -> Result<(), String> {
     check_hidden(text).map_err(|wrong| {
         let shown: String = text.chars().take(SHOWN_CHARS_MAX).collect();
@@ -39,7 +39,7 @@ pub fn check(text: &str) -> Result<(), String> {
 /// Checks a text that may be secret.
 ///
 /// # Errors
-/// The character that is refused, written as an escape, and what would be right; without the value.
+/// The refused character, escaped, and what would be valid; without the value.
 pub fn check_hidden(text: &str) -> Result<(), String> {
     match text.chars().enumerate().find(|(_, letter)| is_refused(*letter)) {
         None => Ok(()),
@@ -51,16 +51,16 @@ pub fn check_hidden(text: &str) -> Result<(), String> {
     }
 }
 
-/// Checks the text of a setting, by whether its value may be shown.
+/// Checks the text of the setting `path`, as secret or not.
 ///
 /// # Errors
-/// As [`check`] or [`check_hidden`].
+/// Those of [`check`] or [`check_hidden`].
 pub fn check_setting(path: &str, text: &str) -> Result<(), String> {
     let secret = SECRET.iter().any(|start| path.starts_with(start));
     if secret { check_hidden(text) } else { check(text) }
 }
 
-/// The text without what is refused: what is checked further once the problem is noted.
+/// The text without the refused characters, for further checks after the problem is reported.
 pub fn cleaned(text: &str) -> String {
     text.chars().filter(|letter| !is_refused(*letter)).collect()
 }

@@ -162,12 +162,12 @@ fn an_unknown_setting_is_refused_with_the_nearest_known_name() {
     }
 }
 
-/// Every variable with our prefix that the sources of commands, scripts and tests name.
+/// Every variable with our prefix that occurs in the sources of commands, scripts and tests.
 fn variables_of_the_tree(folder: &std::path::Path, found: &mut std::collections::BTreeSet<String>) {
     for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
         let (path, kind) = (entry.path(), entry.file_type().unwrap());
         let name = entry.file_name().into_string().unwrap();
-        // The settings' own tests misspell them.
+        // The tests of settings misspell variables on purpose.
         let left_out = ["target", "node_modules", "config"].contains(&name.as_str());
         if kind.is_dir() && !left_out && !name.starts_with('.') {
             variables_of_the_tree(&path, found);

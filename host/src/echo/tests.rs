@@ -6,7 +6,7 @@ use super::*;
 use crate::pipeline::exchange::fake::{FakeFramer, fragment, tone};
 use crate::pipeline::exchange::{Absence, Exchange, ExchangeConfig, Readers, Reply};
 
-/// An echo with these faults and an exchange that is connected to it.
+/// Starts an echo processor with these faults and an exchange that is connected to it.
 async fn pair(faults: &[&str], change: impl FnOnce(&mut EchoConfig)) -> (Echo, Exchange) {
     let mut config = EchoConfig::new(([127, 0, 0, 1], 0).into());
     config.delay_ms = 0;
@@ -99,7 +99,7 @@ async fn answers_can_come_twice_late_never_and_in_another_order() {
     for (n, pending) in none {
         assert!(matches!(pending.give_up(), Reply::Absent(Absence::Late)), "batch {n}");
     }
-    // Three places are free again.
+    // Three slots are free again.
     assert!(matches!(exchange.submit(fragment(8, tone(40))).await, Reply::Returned(_)));
     assert_eq!(exchange.status().counters.timeouts, 3);
     echo.shutdown().await;

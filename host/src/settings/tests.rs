@@ -176,7 +176,7 @@ async fn the_configured_pipeline_is_what_it_was() {
     let again = settings.check(&stream_id, &storage).unwrap();
     let kept = again.stages.files["framing"].clone();
     assert_eq!(std::fs::read(&kept).unwrap(), b"not looked into here");
-    // All but where the component lies, and what is usual for a server.
+    // All but the component's file and a server's defaults.
     let mut expected = config;
     expected.source.when_ended = Some(WhenEnded::Wait);
     expected.stages.files.insert("framing", kept);

@@ -1,5 +1,5 @@
-//! Evidence of stages that failed, one JSON file each: `<tenant>/evidence/<stream>/<id>.json`. Written by a thread of its
-//! own, so that a failure costs the stream nothing; the newest [`EVIDENCE_KEPT`] of a stream stay.
+//! Evidence of failed stages, one JSON file each: `<tenant>/evidence/<stream>/<id>.json`. A separate thread writes the
+//! files, so that a failure does not delay the stream. The newest [`EVIDENCE_KEPT`] files of a stream are kept.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use super::files::StreamFiles;
 use crate::limits::{EVIDENCE_KEPT, EVIDENCE_WAITING};
 use crate::stage::evidence::{Evidence, Making, Witness};
 
-/// Where evidence lies.
+/// Writes the evidence of failed stages below a storage folder.
 #[derive(Debug)]
 pub struct EvidenceStore {
     root: PathBuf,
@@ -17,10 +17,10 @@ pub struct EvidenceStore {
 }
 
 impl EvidenceStore {
-    /// Below a storage folder.
+    /// Starts the thread that writes below `root`.
     ///
     /// # Errors
-    /// No thread could be started.
+    /// The thread could not be started.
     pub fn start(root: &Path) -> std::io::Result<Self> {
         let (makings, waiting) = sync_channel(EVIDENCE_WAITING);
         let of_thread = root.to_owned();
@@ -28,7 +28,7 @@ impl EvidenceStore {
         Ok(Self { root: root.to_owned(), makings })
     }
 
-    /// Takes evidence here. Never waits.
+    /// A handle that accepts evidence; it never blocks.
     pub fn witness(&self) -> Witness {
         let makings = self.makings.clone();
         Witness::new(move |making| {
@@ -38,7 +38,7 @@ impl EvidenceStore {
         })
     }
 
-    /// The file of some evidence, whether it exists or not; `None` for what is no id.
+    /// The path of an evidence file, whether it exists or not. `None` if `id` is not a valid id.
     pub fn file(&self, tenant: &str, stream: &str, id: &str) -> Option<PathBuf> {
         let fits = (1..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
         fits.then(|| file(&self.root, tenant, stream, id))
@@ -49,7 +49,7 @@ fn file(root: &Path, tenant: &str, stream: &str, id: &str) -> PathBuf {
     StreamFiles::below(&root.join(tenant), stream).evidence.join(format!("{id}.json"))
 }
 
-/// Ends when nobody can send any more.
+/// Writes evidence until the last sender is dropped.
 fn keep(root: &Path, waiting: &Receiver<Making>) {
     for making in waiting {
         let evidence = making();
@@ -67,7 +67,7 @@ fn write(path: &Path, evidence: &Evidence) -> std::io::Result<()> {
     fs::write(&part, serde_json::to_vec(evidence)?)?;
     fs::rename(&part, path)?;
     let mut kept: Vec<PathBuf> = fs::read_dir(dir)?.flatten().map(|entry| entry.path()).collect();
-    // By the number in front: milliseconds since the epoch, of the same length for the next 250 years.
+    // Names begin with milliseconds since the epoch, which keep the same number of digits for the next 250 years.
     kept.sort();
     let surplus = kept.len().saturating_sub(EVIDENCE_KEPT);
     kept.iter().take(surplus).try_for_each(fs::remove_file)

@@ -1,5 +1,5 @@
-//! Whether there is room to fetch more. Kept up to date by the [`super::janitor`]; asked by the source before each segment,
-//! and told by whoever was refused by the disk.
+//! Whether the source may fetch more. The [`super::janitor`] keeps the state up to date; the source asks before each
+//! segment, and reports when the disk refused a write.
 
 use std::fmt;
 use std::io;
@@ -14,14 +14,14 @@ use crate::limits::DISK_FULL_WAIT;
 /// Why nothing more is fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoRoom {
-    /// The tenant's files are more than its quota, and none of them may go.
+    /// The tenant's files exceed its quota, and none can be removed.
     Quota {
         /// Bytes in use.
         used: u64,
-        /// Bytes allowed.
+        /// The quota in bytes.
         quota: u64,
     },
-    /// The disk is nearly full, and nothing may go.
+    /// The disk is nearly full, and no file can be removed.
     Disk,
 }
 
@@ -31,13 +31,13 @@ impl fmt::Display for NoRoom {
             Self::Quota { used, quota } => {
                 write!(f, "the storage quota is reached: {} of {}", shown(*used), shown(*quota))
             }
-            // How full is not a tenant's to know.
+            // The state of the disk is not shown to tenants.
             Self::Disk => f.write_str("the disk is nearly full"),
         }
     }
 }
 
-/// A tenant's room. Cheap to clone.
+/// Whether one tenant may write more. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Room {
     gate: watch::Receiver<Gate>,
@@ -45,11 +45,11 @@ pub struct Room {
     janitor: Option<Janitor>,
 }
 
-/// Since when, and why, nothing is fetched.
+/// When and why fetching stopped; `None`: open.
 pub(super) type Gate = Option<(Instant, NoRoom)>;
 
 impl Default for Room {
-    /// Room without end, for a source that nobody cleans after.
+    /// Unlimited room, for a source without a janitor.
     fn default() -> Self {
         Self { gate: watch::Sender::new(None).subscribe(), janitor: None }
     }
@@ -60,18 +60,19 @@ impl Room {
         Self { gate, janitor: Some(janitor) }
     }
 
-    /// Why there is none now.
+    /// Why nothing may be fetched now; `None` if there is room.
     pub fn refusal(&self) -> Option<NoRoom> {
         self.gate.borrow().map(|(_, why)| why)
     }
 
-    /// Waits for room: `patience` from when it ran out, however late one asks; without it, for as long as it takes.
+    /// Waits for room. Fails after `patience`, counted from the moment when the room ran out; without `patience`, waits
+    /// without limit.
     pub async fn wait(&self, patience: Option<Duration>) -> Result<(), NoRoom> {
         let mut gate = self.gate.clone();
         loop {
             let Some((since, why)) = *gate.borrow_and_update() else { return Ok(()) };
             let changed = async {
-                // Without a janitor the gate stays as it is.
+                // Without a janitor the state never changes.
                 if gate.changed().await.is_err() {
                     std::future::pending::<()>().await;
                 }
@@ -87,7 +88,8 @@ impl Room {
         }
     }
 
-    /// The disk refused a write: removes what may go, and where nothing may, waits for [`DISK_FULL_WAIT`].
+    /// Called when the disk refused a write: removes finished batches, or waits for [`DISK_FULL_WAIT`] if there are
+    /// none.
     pub async fn make(&self) {
         let made = match &self.janitor {
             Some(janitor) => janitor.make_room().await,
@@ -98,7 +100,7 @@ impl Room {
         }
     }
 
-    /// The disk refused a write; somebody else will try again.
+    /// Wakes the janitor after the disk refused a write; the caller does not retry.
     pub fn nudge(&self) {
         if let Some(janitor) = &self.janitor {
             janitor.nudge();
@@ -106,12 +108,12 @@ impl Room {
     }
 }
 
-/// Whether a write failed because the disk, or what we may use of it, is full.
+/// Whether a write failed because the disk is full or a disk quota is exceeded.
 pub fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
-/// Bytes of a disk as a person reads them, in decimal units.
+/// Formats a number of bytes for people, in decimal units.
 pub fn shown(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];
     let mut value = bytes as f64;

@@ -1,7 +1,7 @@
-//! `outboard stage new`: writes a project that the ordinary tools of its language make a stage of.
+//! `outboard stage new`: writes a stage project that the usual tools of its language build.
 //!
-//! In: kind, language, name. Out: a folder with the contract, a stage that works, its tests, a README with the commands.
-//! The text is in `templates/<language>/{any,<kind>}/`; how it is filled in is in `template.rs`.
+//! In: kind, language, name. Out: a folder with the contract, a working stage, its tests, and a README with the
+//! commands. The texts are in `templates/<language>/{any,<kind>}/`; `template.rs` fills them in.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -29,10 +29,10 @@ pub struct NewArgs {
     dir: PathBuf,
 }
 
-/// Writes the project and prints what to do next.
+/// Writes the project and prints the next steps.
 ///
 /// # Errors
-/// If the folder holds something already or cannot be written.
+/// The folder is not empty or cannot be written.
 pub fn run(args: &NewArgs) -> anyhow::Result<Ending> {
     let name = match name(args) {
         Ok(name) => name,
@@ -48,7 +48,7 @@ pub fn run(args: &NewArgs) -> anyhow::Result<Ending> {
     Ok(Ending::Done)
 }
 
-/// The name that was given, or the folder's.
+/// The given name, or the name of the folder.
 fn name(args: &NewArgs) -> Result<String, Problem> {
     if let Some(name) = &args.name {
         return Ok(name.clone());
@@ -61,7 +61,7 @@ fn name(args: &NewArgs) -> Result<String, Problem> {
     }
 }
 
-/// Makes the folder; one that is there must be empty, so that nothing of the user's is touched.
+/// Creates the folder. An existing folder must be empty, so that no file of the user is changed.
 fn make_empty(dir: &Path) -> anyhow::Result<()> {
     std::fs::create_dir_all(dir).with_context(|| format!("cannot create the folder {}", dir.display()))?;
     let mut entries = std::fs::read_dir(dir).with_context(|| format!("cannot read the folder {}", dir.display()))?;

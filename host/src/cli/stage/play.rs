@@ -1,4 +1,5 @@
-//! `outboard stage test` and `outboard stage replay`: a component on recorded traffic, or on the call in which it failed.
+//! `outboard stage test` and `outboard stage replay`: run a component on recorded calls, or on the call in which it
+//! failed.
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +14,7 @@ use crate::stage::replay::{self, Played, Start};
 use crate::stage::tape::Recording;
 use crate::stage::{StageComponent, StageRuntime, StageRuntimeConfig};
 
-/// Characters of an answer that are shown.
+/// Characters of an answer that are printed.
 const ANSWER_CHARS: usize = 160;
 
 /// Options of `stage test`.
@@ -39,7 +40,7 @@ pub struct ReplayArgs {
     component: PathBuf,
 }
 
-/// Makes the recorded calls; a call that fails is a failure.
+/// Repeats the recorded calls; fails if any call fails.
 pub async fn test(args: &TestArgs, config: &StageRuntimeConfig) -> anyhow::Result<Ending> {
     let runtime = &StageRuntime::new(config)?;
     let recording: Recording = read(&args.recording, "a recording")?;
@@ -55,7 +56,7 @@ pub async fn test(args: &TestArgs, config: &StageRuntimeConfig) -> anyhow::Resul
     Ok(if failed { Ending::Failed } else { Ending::Done })
 }
 
-/// Makes the call again that failed; a component that fails again is a failure.
+/// Repeats the call that failed; fails if the component fails again.
 pub async fn replay(args: &ReplayArgs, config: &StageRuntimeConfig) -> anyhow::Result<Ending> {
     let runtime = &StageRuntime::new(config)?;
     let evidence: Evidence = read(&args.bundle, "evidence")?;

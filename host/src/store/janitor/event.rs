@@ -1,33 +1,34 @@
-//! What the janitor tells.
+//! Events of the storage.
 
 use std::fmt;
 
 use crate::store::room::shown;
 
-/// Something happened to the storage. A tenant is told of its own only, and of a full disk without numbers.
+/// A storage event. A tenant only receives its own events, and those of a full disk without numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StorageEvent {
-    /// A tenant's files reached its quota; the oldest finished batches go.
+    /// A tenant's files reached its quota; the oldest finished batches are removed.
     QuotaReached {
         /// Bytes in use.
         used: u64,
-        /// Bytes allowed.
+        /// The quota in bytes.
         quota: u64,
-        /// Nothing is left to remove: segments are not fetched until there is room.
+        /// No finished batch is left: segments are not fetched until there is room.
         full: bool,
     },
-    /// The disk is nearly full; the oldest finished batches go.
+    /// The disk is nearly full; the oldest finished batches are removed.
     DiskLow {
-        /// Nothing is left to remove: segments are not fetched until there is room.
+        /// No finished batch is left: segments are not fetched until there is room.
         full: bool,
     },
-    /// There is room again.
+    /// There is enough room again.
     Recovered,
-    /// Finished batches were removed to make room, or by hand. What goes by a pipeline's own settings is not told.
+    /// Finished batches were removed to free space, or by a request. Removals by a pipeline's own retention are not
+    /// reported.
     Cleaned {
-        /// How many.
+        /// Number of batches.
         batches: u64,
-        /// Their bytes.
+        /// Bytes of the batches.
         bytes: u64,
     },
 }
@@ -53,19 +54,19 @@ impl fmt::Display for StorageEvent {
     }
 }
 
-/// Whom an event is about.
+/// The subject of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope<'a> {
-    /// The disk that all share.
+    /// The disk, which all tenants share.
     Host,
-    /// A tenant.
+    /// One tenant.
     Tenant(&'a str),
-    /// A tenant's stream.
+    /// One stream of a tenant.
     Stream(&'a str, &'a str),
 }
 
-/// Is told each event of the host, of a tenant, and of a stream that no pipeline runs, once. Must not block.
+/// Receives each event of the host, of a tenant, and of a stream without a running pipeline, once. Must not block.
 pub trait StorageEvents: Send + Sync {
-    /// Something happened.
+    /// Called with each event.
     fn storage_event(&self, scope: Scope<'_>, event: StorageEvent);
 }
