@@ -1,10 +1,10 @@
-//! Whatever a candidate does: the version before answers the very call, and there is evidence.
+//! Whatever a new version does, the previous version answers the same call, and evidence is stored.
 
 use outboard::stage::face::TrialEnd;
 
 use super::*;
 
-/// Faults that show only once an instance goes on from a state, so that a rehearsal does not find them.
+/// Faults that occur only after an instance resumed from a state, so that a rehearsal does not find them.
 fn restored(mut ordered: Value) -> Value {
     ordered["restored_only"] = true.into();
     ordered
@@ -25,7 +25,7 @@ fn faults(call: &str) -> Vec<(Value, &'static str)> {
     ]
 }
 
-/// Follows a probation that must have ended in a roll-back; answers why.
+/// Follows a probation that must end in a roll-back; returns the reason.
 fn rolled_back(trial: &tokio::sync::watch::Receiver<outboard::stage::face::Trial>) -> (String, String) {
     match trial.borrow().end.clone() {
         Some(TrialEnd::RolledBack { reason, evidence }) => (reason, evidence.unwrap()),
@@ -61,7 +61,7 @@ async fn the_version_before_plans_the_very_batch_in_which_a_candidate_fails() {
         let input: Facts = serde_json::from_value(one.calls.last().unwrap().input.clone()).unwrap();
         assert_eq!(input, facts(batch - 1), "{ordered}: the evidence has the input that caused it");
         assert!(one.state_bytes().unwrap().is_some(), "{ordered}");
-        // The old one is where it would be without the swap.
+        // The previous version is where it would be without the swap.
         for batch in 0..batch {
             alone.remux.lock().await.plan(&facts(batch)).await;
         }
@@ -94,7 +94,7 @@ async fn the_version_before_cuts_the_very_batch_in_which_a_candidate_fails() {
             wanted_cuts.extend(answer.value.iter().map(|cut| (cut.first, cut.last)));
         }
         let (reason, _) = rolled_back(&trial.unwrap());
-        // The guest cuts in twos and knows nothing of what was open: that is found too, if nothing else is before.
+        // The guest cuts in twos and does not know the open batch: this is detected too, if nothing else is before.
         assert!(reason.contains(says) || reason.contains("breaks the contract"), "{ordered}: {reason}");
         assert_eq!(seats.name(kind).await, "batching-duration", "{ordered}");
         assert_eq!(cuts, wanted_cuts, "{ordered}");
@@ -147,7 +147,7 @@ async fn what_a_rehearsal_finds_is_not_cut_over_to() {
         let kept = seats.evidence();
         assert_eq!(kept.iter().map(|one| &one.id).collect::<Vec<_>>(), [&unfit.evidence], "{ordered}");
         assert_eq!(seats.name(kind).await, "remux-replace");
-        // The running version felt nothing of it.
+        // The running version was not affected.
         assert_eq!(seats.remux.lock().await.counters().read().calls, 3, "{ordered}");
     }
 }
@@ -171,7 +171,7 @@ async fn a_version_that_starts_from_nothing_is_told_of_what_is_open() {
     let seats = Seats::bundled().await;
     let mut cuts = Vec::new();
     for index in 0..12 {
-        // Two segments of a batch of three wait.
+        // Two segments of a batch of three are waiting.
         if index == 5 {
             let fresh = Wanted { fresh: true, ..faulty("faulty-batching", &json!({})).await };
             seats.swaps.cut_over(StageKind::Batching, &fresh).await.unwrap();
