@@ -140,8 +140,8 @@ pub fn too_small(cli: &Cli) -> Option<ExitCode> {
         return None;
     }
     complain(&format!(
-        "outboard: this process may use {} of address space (ulimit -v), and needs at least {}: raise the limit, or bound its \
-         memory by a cgroup (MemoryMax= in a systemd unit) instead",
+        "outboard: the address space of this process is limited to {} (ulimit -v), but at least {} is needed: raise the limit, or limit \
+         memory with a cgroup (MemoryMax= in a systemd unit) instead",
         shown(allowed),
         shown(ADDRESS_SPACE_MIN)
     ));

@@ -207,7 +207,7 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>) {
                 tracing::error!(%error, "the echo processor stopped");
             }
         }
-        () = deadline => tracing::debug!("the echo processor's connections did not end in time"),
+        () = deadline => tracing::debug!("the echo processor's connections did not close in time"),
     }
 }
 

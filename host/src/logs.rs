@@ -113,7 +113,7 @@ impl LogHub {
         let thread = std::thread::Builder::new().name("logs".into());
         if let Err(error) = thread.spawn(move || writer::run(&of_thread, files)) {
             // Lines are still stored in memory and can be queried.
-            tracing::error!(%error, "no thread for the log: no files and no live feed");
+            tracing::error!(%error, "cannot start the log's thread: no log files and no live feed");
             shared.close();
         }
         Self(Arc::new(Owner { shared, failures }))

@@ -62,7 +62,7 @@ impl std::fmt::Display for Hang {
             Self::Threads(name, silent) => {
                 write!(f, "the {name} threads have not run for {:.0} s", silent.as_secs_f64())
             }
-            Self::Shutdown => f.write_str("the shutdown does not end"),
+            Self::Shutdown => f.write_str("the shutdown did not finish in time"),
         }
     }
 }

@@ -140,7 +140,7 @@ async fn a_new_stage_project_touches_nothing_that_is_there() {
     for options in [&["--name", "My_Cuts", &place("a")][..], &[&place("My_Cuts")]] {
         let refused = new(options).await;
         assert_eq!(refused.status.code(), Some(2), "{options:?}: {:#?}", refused.log);
-        assert!(refused.lines_with("\"My_Cuts\" is not a stage's name") > 0, "{options:?}: {:#?}", refused.log);
+        assert!(refused.lines_with("\"My_Cuts\" is not a valid stage name") > 0, "{options:?}: {:#?}", refused.log);
     }
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "what was refused left nothing behind");
     let unknown = Host::spawn(&["stage", "new", "--kind", "batching", "--lang", "cobol", &place("b")]);

@@ -277,7 +277,7 @@ async fn a_newer_file_of_a_name_that_is_followed_goes_on_air_and_its_failure_is_
     let guest = path("faulty-remux");
     let again = outboard(&["stage", "replay", bundle.to_str().unwrap(), "--component", guest.to_str().unwrap()]).await;
     assert_eq!(again.status.code(), Some(1), "{again:?}");
-    assert!(text(&again.stdout).contains("it fails again"), "{again:?}");
+    assert!(text(&again.stdout).contains("the component fails again"), "{again:?}");
     let bundled = bundled_file("remux-replace");
     let well = outboard(&["stage", "test", bundled.to_str().unwrap(), "--recording", taped.to_str().unwrap()]).await;
     assert!(well.status.success() && text(&well.stdout).contains(" calls, the slowest"), "{well:?}");

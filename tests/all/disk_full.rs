@@ -54,7 +54,7 @@ async fn what_is_on_disk_goes_on_air_while_nothing_more_is_fetched() {
     host.signal(Signal::SIGTERM);
     let ended = host.ended(Duration::from_secs(60)).await;
     assert_eq!(ended.status.code(), Some(0), "{:#?}", ended.log);
-    assert!(ended.lines_with("nothing is left to remove, so segments are not fetched") >= 1, "{:#?}", ended.log);
+    assert!(ended.lines_with("no finished batch is left to remove; fetching stops") >= 1, "{:#?}", ended.log);
     for stream in ["v", "a"] {
         let source = of_entries(&programme, stream).concat();
         let want = hashes(&source);

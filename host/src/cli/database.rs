@@ -61,7 +61,7 @@ pub async fn run(args: &DatabaseArgs, layers: Layers) -> anyhow::Result<Ending> 
                     "the copy was checked for {DATABASE_CHECK_LIMIT:?}, not completely; no damage was found"
                 ));
             }
-            complain(&format!("the database is backed up in {}; it holds secrets", file.display()));
+            complain(&format!("backup written to {}; it contains secrets", file.display()));
         }
         DatabaseCommand::Restore { file } => {
             let file = file.clone();
@@ -73,7 +73,8 @@ pub async fn run(args: &DatabaseArgs, layers: Layers) -> anyhow::Result<Ending> 
 }
 
 fn restore(storage: &Path, file: &Path) -> anyhow::Result<()> {
-    let storage = Storage::open(storage).context("a backup can only be restored while no server runs")?;
+    let storage =
+        Storage::open(storage).context("cannot restore a backup while a server runs: stop the server first")?;
     if let Some(old) = backup::restore(&storage, file)? {
         complain(&format!("the previous database is now {}", old.display()));
     }
@@ -86,7 +87,7 @@ fn init(storage: &Path) -> anyhow::Result<()> {
     let path = database_file(storage.root());
     anyhow::ensure!(
         std::fs::metadata(&path).map_or(0, |found| found.len()) == 0,
-        "{} is not empty: move it away first",
+        "{} already contains a database: move it away first",
         path.display()
     );
     for suffix in ["-wal", "-shm"] {
@@ -96,6 +97,6 @@ fn init(storage: &Path) -> anyhow::Result<()> {
         std::fs::remove_file(left).ok();
     }
     Database::open(&path)?;
-    complain(&format!("{} is new and empty", path.display()));
+    complain(&format!("created an empty database: {}", path.display()));
     Ok(())
 }

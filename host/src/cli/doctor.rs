@@ -62,7 +62,7 @@ async fn encoders() -> Result<String, String> {
 
 fn storage(args: &DoctorArgs) -> Result<String, String> {
     match Storage::open(&args.storage) {
-        Ok(_) => Ok(format!("{} can be written", args.storage.display())),
+        Ok(_) => Ok(format!("{} is writable", args.storage.display())),
         Err(error) => Err(error.to_string()),
     }
 }
@@ -84,6 +84,10 @@ async fn stages() -> Result<String, String> {
         let component = runtime.bundled(kind).await.map_err(|error| format!("{kind}: {error}"))?;
         names.push(component.description().name.clone());
     }
-    let pool = if runtime.is_pooled() { "" } else { " (no address space for a pool: slower to start)" };
+    let pool = if runtime.is_pooled() {
+        ""
+    } else {
+        " (not enough address space for an instance pool: stages start more slowly)"
+    };
     Ok(format!("{} run here{pool}", names.join(", ")))
 }

@@ -85,7 +85,7 @@ fn line(watch: &Watch) -> String {
     let originals: u64 = stats.original.values().sum();
     let batches = format!("batches {} ({} processed, {originals} original)", stats.batches, stats.processed);
     match stats.phase {
-        Phase::Starting => "looking for the source".into(),
+        Phase::Starting => "connecting to the source".into(),
         Phase::Buffering => format!("buffering {buffer:.0} of {:.0} s", watch.batch_seconds()),
         Phase::Holding => format!("first batch is with the processor, buffering {buffer:.0} s · {batches}"),
         Phase::OnAir => {

@@ -104,16 +104,16 @@ async fn serve(
 fn no_admin(address: SocketAddr, loopback: bool, storage: &std::path::Path) -> String {
     let (why, other) = match loopback {
         true => (
-            "server.auth is \"token\": callers need tokens, on this machine too".to_owned(),
-            "or set server.auth to \"auto\", which asks for none on 127.0.0.1",
+            "server.auth is \"token\": tokens are required, also on this machine".to_owned(),
+            "or set server.auth to \"auto\", which requires none on 127.0.0.1",
         ),
         false => (
-            format!("server.listen: {address} can be reached from other machines, so callers need tokens"),
-            "or listen on 127.0.0.1, which needs none",
+            format!("server.listen: {address} can be reached from other machines, so tokens are required"),
+            "or listen on 127.0.0.1, which requires none",
         ),
     };
     format!(
-        "{why}, and there is no admin's token yet. Make one with\n\n    outboard token create --role admin --storage {}\n\nand \
+        "{why}, but there is no admin token yet. Create one with\n\n    outboard token create --role admin --storage {}\n\nand \
          start again; {other}",
         storage.display()
     )

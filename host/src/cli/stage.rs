@@ -77,8 +77,8 @@ pub async fn run(args: &StageArgs, layers: Layers) -> anyhow::Result<Ending> {
         StageCommand::Release { digest, storage } => {
             let released = crate::stage::release(&aot_dir(storage), digest).await;
             complain(&match released {
-                true => format!("{digest} is tried again when it is added, or a pipeline needs it"),
-                false => format!("{digest} is not held back in {}", storage.display()),
+                true => format!("{digest} will be compiled again when it is added or a pipeline needs it"),
+                false => format!("{digest} is not marked as failed in {}", storage.display()),
             });
             return Ok(if released { Ending::Done } else { Ending::Failed });
         }

@@ -97,7 +97,7 @@ async fn clean(root: &Path, args: &CleanArgs) -> anyhow::Result<Vec<String>> {
         root.display()
     );
     let storage = Storage::open(root).context(
-        "a storage can be cleaned only while no server runs on it: stop the server, or clean over its API (POST /api/storage/clean)",
+        "cannot clean a storage folder while a server runs on it: stop the server, or use its API (POST /api/storage/clean)",
     )?;
     let database = Database::open_checked(storage.root())?;
     // Without a minimum of free space, so that only the requested files are removed.
@@ -128,7 +128,7 @@ async fn clean(root: &Path, args: &CleanArgs) -> anyhow::Result<Vec<String>> {
 
 /// Parses a number of seconds, minutes, hours or days.
 fn age(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("{text:?} is not an age: a whole number and s, m, h or d, such as 12h");
+    let wrong = || format!("{text:?} is not an age; expected a whole number and s, m, h or d, such as 12h");
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at_checked(digits).ok_or_else(wrong)?;
     let seconds: u64 = match unit {
@@ -233,7 +233,7 @@ mod tests {
         // Locked as by a server.
         let held = Storage::open(dir.path()).unwrap();
         let refused = format!("{:#}", clean(dir.path(), &everything).await.unwrap_err());
-        assert!(refused.contains("while no server runs") && refused.contains("/api/storage/clean"), "{refused}");
+        assert!(refused.contains("while a server runs") && refused.contains("/api/storage/clean"), "{refused}");
         assert_eq!(on_disk(&files).len(), 8);
         drop(held);
         clean(dir.path(), &everything).await.unwrap();

@@ -151,7 +151,7 @@ fn open_old(storage: &Path) -> anyhow::Result<Registry> {
     let file = database_file(storage);
     anyhow::ensure!(
         file.exists(),
-        "there is no {}: is storage.dir right, and was a token ever made or a server started there?",
+        "{} does not exist: check storage.dir, or create the first token with `outboard token create`",
         file.display()
     );
     open(storage)

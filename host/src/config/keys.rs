@@ -267,7 +267,7 @@ impl Keys {
 /// The error message for a setting that was not read.
 fn unread(path: &str, known: &BTreeSet<String>) -> String {
     if known.contains(path) {
-        return "is a setting of a pipeline, but no pipeline is configured: set source.url and air.to too".into();
+        return "is a setting of a pipeline, but no pipeline is configured: also set source.url and air.to".into();
     }
     match nearest(path, known) {
         Some(name) => format!("is not a setting of outboard; did you mean {name}?"),

@@ -97,7 +97,7 @@ impl Layers {
             let scored = with_one.iter().map(likeness).zip(&with_two);
             let nearest = scored.max_by(|(a, _), (b, _)| a.total_cmp(b)).filter(|(likeness, _)| *likeness >= NEAR);
             if let Some((_, meant)) = nearest {
-                let message = format!("is not read; did you mean {PREFIX}{meant}?");
+                let message = format!("is not a setting; did you mean {PREFIX}{meant}?");
                 self.problems.push(Problem { path: name, message });
             }
         }

@@ -44,7 +44,7 @@ pub fn check_hidden(text: &str) -> Result<(), String> {
     match text.chars().enumerate().find(|(_, letter)| is_refused(*letter)) {
         None => Ok(()),
         Some((n, letter)) => Err(format!(
-            "holds {} as its character {}; it must be one line without control characters",
+            "contains {} as character {}; it must be one line without control characters",
             letter.escape_debug(),
             n + 1
         )),
@@ -80,7 +80,7 @@ mod tests {
             assert!(!wrong.contains(is_refused), "{wrong:?}");
             for path in ["source.headers[0]", "air.to[3]", "processor.auth"] {
                 let hidden = check_setting(path, &text).unwrap_err();
-                assert!(hidden.starts_with("holds \\") && !hidden.contains("SECRET"), "{hidden}");
+                assert!(hidden.starts_with("contains \\") && !hidden.contains("SECRET"), "{hidden}");
             }
             assert_eq!(cleaned(&text), "aSECRET");
         }

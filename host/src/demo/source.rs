@@ -43,7 +43,9 @@ impl Source {
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         };
-        tokio::time::timeout(FIRST_SEGMENT, listed).await.context("the demo's live source made no segment in time")?;
+        tokio::time::timeout(FIRST_SEGMENT, listed)
+            .await
+            .context("the demo's live source produced no segment in time")?;
         Ok(Self { child })
     }
 

@@ -12,10 +12,10 @@ use crate::media::probe::{Container, probe};
 #[non_exhaustive]
 pub enum ChangeError {
     /// The data is not audio.
-    #[error("the audio to change: {0}")]
+    #[error("cannot change the audio: {0}")]
     Input(#[from] crate::media::probe::ProbeError),
     /// The temporary file could not be written.
-    #[error("the audio to change: {0}")]
+    #[error("cannot change the audio: {0}")]
     File(#[from] std::io::Error),
     /// ffmpeg did not start, failed or exceeded its time.
     #[error(transparent)]
@@ -126,7 +126,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_no_audio_cannot_be_changed() {
         let error = changed(Bytes::from_static(b"hello"), Fault::Wav).await.unwrap_err().to_string();
-        assert_eq!(error, "the audio to change: its 5 bytes are neither MP4, ADTS, WAV nor MP3");
+        assert_eq!(error, "cannot change the audio: its 5 bytes are neither MP4, ADTS, WAV nor MP3");
         let wav = changed(tone().await, Fault::Wav).await.unwrap();
         assert!(matches!(changed(wav, Fault::Adts).await, Err(ChangeError::Ffmpeg(_))), "PCM does not fit ADTS");
     }

@@ -112,7 +112,7 @@ pub enum FaultError {
     NoSelection(String),
     /// The fault is unknown.
     #[error(
-        "unknown fault {0:?}; there are drop, silent, fail, late:MS, duplicate, reorder, disconnect, corrupt, garbage, truncate, empty, shorten:P%, lengthen:P%, wav, adts, mp3"
+        "unknown fault {0:?}; expected one of drop, silent, fail, late:MS, duplicate, reorder, disconnect, corrupt, garbage, truncate, empty, shorten:P%, lengthen:P%, wav, adts, mp3"
     )]
     Fault(String),
     /// The argument is invalid.

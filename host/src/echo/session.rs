@@ -72,7 +72,7 @@ impl Session {
             Ok(incoming) => incoming,
             Err(error) => {
                 count(&counters.errors, 1);
-                let reason = format!("fragment:data holds {{fragment, data}}, data as binary: {error}");
+                let reason = format!("fragment:data must contain {{fragment, data}} with data as binary: {error}");
                 self.emit(socket, "fragment:error", &json!({"fragment": null, "error": reason, "retryable": false}));
                 return;
             }
@@ -136,7 +136,7 @@ impl Session {
                 Fault::Late(other) => delay = other,
                 Fault::Fail { retryable } => {
                     tokio::time::sleep_until(arrived + delay).await;
-                    return Err(Failure { reason: "told to fail".to_owned(), retryable, told: true });
+                    return Err(Failure { reason: "simulated failure".to_owned(), retryable, told: true });
                 }
                 other => {
                     data = audio::changed(data, other).await.map_err(|error| Failure {

@@ -61,10 +61,10 @@ async fn each_fault_has_its_effect() {
         "shorten:10%@10",
     ];
     let (echo, exchange) = pair(&rules, |_| {}).await;
-    assert_eq!(absence(&exchange, 0).await, Absence::Failed("told to fail".to_owned()));
+    assert_eq!(absence(&exchange, 0).await, Absence::Failed("simulated failure".to_owned()));
     let Reply::Returned(again) = exchange.submit(fragment(1, tone(40))).await else { panic!("sent again") };
     assert_eq!(again.attempts, 2);
-    assert_eq!(absence(&exchange, 2).await, Absence::Failed("told to fail".to_owned()));
+    assert_eq!(absence(&exchange, 2).await, Absence::Failed("simulated failure".to_owned()));
     for batch in 3..=6 {
         assert!(matches!(absence(&exchange, batch).await, Absence::Invalid(_)), "batch {batch}");
     }
@@ -114,7 +114,7 @@ async fn a_message_without_binary_data_is_answered_with_the_reason() {
     }) else {
         panic!("failed")
     };
-    assert_eq!(reason, "the audio to change: its 5 bytes are neither MP4, ADTS, WAV nor MP3");
+    assert_eq!(reason, "cannot change the audio: its 5 bytes are neither MP4, ADTS, WAV nor MP3");
     assert_eq!(echo.stats().errors, 1);
 }
 

@@ -62,7 +62,7 @@ impl Files {
             let again = Instant::now() + LOG_FILE_RETRY;
             // Logged once per failure as a line of the host: a line of the stream would fail again.
             if !matches!(self.known.insert(key, State::Failed { again }), Some(State::Failed { .. })) {
-                tracing::warn!(path = %dir.join(NAME).display(), %error, "a log file cannot be written");
+                tracing::warn!(path = %dir.join(NAME).display(), %error, "failed to write a log file");
             }
         }
     }
@@ -76,7 +76,7 @@ impl Files {
             if let Err(error) = std::fs::remove_dir_all(&dir)
                 && error.kind() != io::ErrorKind::NotFound
             {
-                tracing::warn!(path = %dir.display(), %error, "a folder of log files cannot be removed");
+                tracing::warn!(path = %dir.display(), %error, "failed to remove a folder of log files");
             }
             return;
         }
@@ -86,7 +86,7 @@ impl Files {
             if let Err(error) = std::fs::remove_file(path(&dir, n))
                 && error.kind() != io::ErrorKind::NotFound
             {
-                tracing::warn!(path = %path(&dir, n).display(), %error, "a log file cannot be removed");
+                tracing::warn!(path = %path(&dir, n).display(), %error, "failed to remove a log file");
             }
         }
         // The folder stays if it contains other files.

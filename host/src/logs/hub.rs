@@ -101,7 +101,7 @@ impl Shared {
                 continue;
             }
             let Key { tenant, stream } = ring.key.clone();
-            let said = "log lines were left out: more came than may be written";
+            let said = "log lines were dropped: the rate limit was exceeded";
             let console = self.console.lock().unwrap_or_else(PoisonError::into_inner).clone();
             if let Some(console) = console.and_then(|console| console.upgrade()) {
                 let (tenant, stream) = (tenant.as_deref(), stream.as_deref());

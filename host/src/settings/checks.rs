@@ -144,5 +144,5 @@ pub fn no_whole_number(value: &str, range: &RangeInclusive<u64>) -> String {
 
 /// The message for a value that is not a number of seconds of the range.
 pub fn no_seconds(value: &str, range: &RangeInclusive<f64>) -> String {
-    format!("{value} must be seconds from {} to {}", range.start(), range.end())
+    format!("{value} must be a number of seconds from {} to {}", range.start(), range.end())
 }

@@ -100,7 +100,7 @@ impl std::fmt::Debug for CheckedDestination {
 pub(super) fn resolve(destinations: &[Destination], checks: &mut Checks) -> Vec<CheckedDestination> {
     let all = checks.name("destinations", "air.to");
     if destinations.is_empty() {
-        checks.wrong(all, "is missing: where is the stream to go, such as rtmp://127.0.0.1/live/key");
+        checks.wrong(all, "is missing: give the URL of a destination, such as rtmp://127.0.0.1/live/key");
     }
     if destinations.len() > DESTINATIONS_MAX {
         let count = destinations.len();
@@ -136,7 +136,7 @@ pub(super) fn resolve(destinations: &[Destination], checks: &mut Checks) -> Vec<
 /// Why a destination may not have this name, given the destinations before it.
 fn wrong_name(name: &str, before: &[Destination]) -> Option<String> {
     if name.trim().is_empty() {
-        Some("is empty: omit it to have a name made from host and application".to_owned())
+        Some("is empty: omit it to use a name derived from host and application".to_owned())
     } else if name.chars().count() > DESTINATION_NAME_MAX_CHARS {
         Some(format!("has {} characters; the limit is {DESTINATION_NAME_MAX_CHARS}", name.chars().count()))
     } else if let Err(message) = printable::check(name) {

@@ -79,7 +79,9 @@ impl Known<'_> {
                     headers.push(Header { name, value: before.value.clone() });
                     continue;
                 }
-                (None, Some(_)) => format!("must be given again: {name} would be sent to another server than before"),
+                (None, Some(_)) => {
+                    format!("must be given again, because {name} would be sent to another server than before")
+                }
                 (None, None) => "is missing: this header had no value before".to_owned(),
             };
             problems.push(Problem { path: format!("{path}[{n}].value"), message: problem });

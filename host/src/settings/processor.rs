@@ -105,7 +105,8 @@ impl Processor {
         set(&mut self.namespace, patch.namespace);
         let elsewhere = origin(&self.url) != before;
         if elsewhere && self.auth.is_some() && patch.auth.is_none() {
-            let message = "must be given again, or null: it would be sent to another server than before".to_owned();
+            let message =
+                "must be given again or set to null, because it would be sent to another server than before".to_owned();
             problems.push(Problem { path: "processor.auth".to_owned(), message });
         }
         set(&mut self.auth, patch.auth);

@@ -43,10 +43,10 @@ pub enum DatabaseError {
     #[error("database: {0}")]
     Sqlite(#[source] rusqlite::Error),
     /// The disk is full. The transaction was rolled back and the file is unchanged.
-    #[error("database: its disk is full: {0}")]
+    #[error("database: the disk is full: {0}")]
     Full(#[source] rusqlite::Error),
     /// A stored value could not be parsed.
-    #[error("the database holds something unreadable in {what}: {source}")]
+    #[error("database: a value in {what} is unreadable: {source}")]
     Unreadable {
         /// The table or field that holds the value.
         what: &'static str,
@@ -77,8 +77,8 @@ pub enum DatabaseError {
     /// The database is missing or empty although streams have media files.
     #[error(
         "the database {path} is missing or empty, but streams have files in this storage ({media}): it was removed, or this is \
-         not the folder that was meant. Restore a backup with `outboard database restore FILE --storage {storage}`; or begin \
-         anew, without the tenants, tokens, pipelines and places on air of before, with \
+         the wrong folder. Restore a backup with `outboard database restore FILE --storage {storage}`; or create an empty \
+         database, without the previous tenants, tokens, pipelines and positions on air, with \
          `outboard database init --storage {storage}`"
     )]
     Empty {
@@ -101,7 +101,7 @@ pub enum DatabaseError {
         what: String,
     },
     /// The operating system refused to start a thread.
-    #[error("the database gets no thread: {0}; raise the limits of processes and memory (ulimit -u, -v)")]
+    #[error("database: cannot start a thread: {0}; raise the limits of processes and memory (ulimit -u, -v)")]
     Threads(#[source] std::io::Error),
     /// The database's threads ended, or the closure panicked.
     #[error("the database is closed")]
@@ -186,7 +186,7 @@ impl Database {
         {
             tracing::warn!(
                 path = %path.display(),
-                "the database was not looked at to its end within {DATABASE_CHECK_LIMIT:?}; what was looked at is whole"
+                "the check of the database did not finish within {DATABASE_CHECK_LIMIT:?}; no damage was found in the checked part"
             );
         }
         Self::open_as(&path, Opener::Server)
@@ -280,7 +280,7 @@ impl Database {
     ) -> bool {
         let job: Job<Writer> = Box::new(move |writer| {
             if let Err(error) = written(writer, Durability::Process, work) {
-                tracing::warn!(%error, "a write that nobody waits for failed");
+                tracing::warn!(%error, "a background write to the database failed");
             }
         });
         self.writes.try_send(job).is_ok()
@@ -413,7 +413,7 @@ fn work<C: Send + 'static>(
             let Some(job) = job else { return };
             // A panic in one job rolls back its transaction and fails its caller; the thread continues.
             if catch_unwind(AssertUnwindSafe(|| job(&mut connection))).is_err() {
-                tracing::error!("work on the database broke off");
+                tracing::error!("a database operation panicked; its transaction was rolled back");
             }
         }
     };

@@ -33,7 +33,7 @@ impl EvidenceStore {
         let makings = self.makings.clone();
         Witness::new(move |making| {
             if makings.try_send(making).is_err() {
-                tracing::warn!("evidence of a stage's failure is left out: too much waits to be written");
+                tracing::warn!("dropped evidence of a stage failure: the queue is full");
             }
         })
     }
@@ -55,7 +55,7 @@ fn keep(root: &Path, waiting: &Receiver<Making>) {
         let evidence = making();
         let path = file(root, &evidence.tenant, &evidence.stream, &evidence.id);
         if let Err(error) = write(&path, &evidence) {
-            tracing::warn!(path = %path.display(), %error, "evidence of a stage's failure is not kept");
+            tracing::warn!(path = %path.display(), %error, "failed to store evidence of a stage failure");
         }
     }
 }

@@ -189,7 +189,7 @@ fn sweep_scratch(root: &Path) {
     let entries = std::fs::read_dir(root).into_iter().flatten().flatten();
     for entry in entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(SCRATCH)) {
         if let Err(error) = std::fs::remove_dir_all(entry.path()) {
-            tracing::warn!(path = %entry.path().display(), %error, "a folder of an earlier run stays");
+            tracing::warn!(path = %entry.path().display(), %error, "failed to remove a temporary folder of an earlier run");
         }
     }
 }

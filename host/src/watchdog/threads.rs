@@ -7,7 +7,7 @@ use crate::limits::WATCHDOG_THREADS;
 /// One line per thread: number, name, state, kernel wait channel and system call.
 pub(super) fn list() -> Vec<String> {
     let Ok(entries) = std::fs::read_dir("/proc/self/task") else {
-        return vec!["the threads cannot be listed: /proc cannot be read".to_owned()];
+        return vec!["cannot list the threads: /proc is not readable".to_owned()];
     };
     let mut lines: Vec<String> = entries.flatten().take(WATCHDOG_THREADS).map(|entry| line(&entry.path())).collect();
     lines.sort();

@@ -43,7 +43,7 @@ pub fn run(args: &NewArgs) -> anyhow::Result<Ending> {
     for (path, text) in project.files() {
         write(&args.dir.join(path), text)?;
     }
-    say(&format!("{name}: a {} stage in {}. Next, as its README.md says:", args.kind.name(), args.lang.name()));
+    say(&format!("{name}: a {} stage in {}. Next steps, from its README.md:", args.kind.name(), args.lang.name()));
     say(&format!("\ncd {}\n{}", args.dir.display(), project.commands().trim_end()));
     Ok(Ending::Done)
 }
@@ -57,7 +57,7 @@ fn name(args: &NewArgs) -> Result<String, Problem> {
     let name = whole.file_name().unwrap_or_default().to_string_lossy().into_owned();
     match check_name(&name) {
         Ok(()) => Ok(name),
-        Err(why) => Err(Problem { path: "DIR".to_owned(), message: format!("{why}; name the stage with --name") }),
+        Err(why) => Err(Problem { path: "DIR".to_owned(), message: format!("{why}; set a name with --name") }),
     }
 }
 
@@ -67,7 +67,7 @@ fn make_empty(dir: &Path) -> anyhow::Result<()> {
     let mut entries = std::fs::read_dir(dir).with_context(|| format!("cannot read the folder {}", dir.display()))?;
     if let Some(entry) = entries.next() {
         let held = entry.map(|entry| entry.file_name().to_string_lossy().into_owned()).unwrap_or_default();
-        bail!("{} is not empty, it holds {held}; name an empty or a new folder", dir.display());
+        bail!("{} is not empty: it contains {held}; give an empty or a new folder", dir.display());
     }
     Ok(())
 }

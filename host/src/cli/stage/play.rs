@@ -64,14 +64,18 @@ pub async fn replay(args: &ReplayArgs, config: &StageRuntimeConfig) -> anyhow::R
     let label = component.label();
     if label.digest != evidence.component.digest {
         say(&format!(
-            "another version than the one that failed, {} {}",
+            "note: the component that failed was another version, {} {}",
             evidence.component.name, evidence.component.version
         ));
     }
     say(&format!("then: {}", evidence.error));
     let (played, again) = replay::evidence(runtime, component, &evidence).await?;
     show(&played);
-    say(if again { "it fails again" } else { "it does not fail: the recorded calls do not reproduce the failure" });
+    say(if again {
+        "the component fails again"
+    } else {
+        "the component does not fail: the recorded calls do not reproduce the failure"
+    });
     Ok(if again { Ending::Failed } else { Ending::Done })
 }
 
@@ -97,7 +101,7 @@ fn read<T: DeserializeOwned>(file: &Path, what: &str) -> anyhow::Result<T> {
     let size = std::fs::metadata(file).with_context(|| file.display().to_string())?.len();
     anyhow::ensure!(
         size <= STAGE_FILE_BYTES_MAX,
-        "{}: {size} bytes; {what} has {STAGE_FILE_BYTES_MAX} at most",
+        "{}: {size} bytes; the limit for {what} is {STAGE_FILE_BYTES_MAX}",
         file.display()
     );
     let text = std::fs::read(file).with_context(|| file.display().to_string())?;

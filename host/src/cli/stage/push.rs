@@ -126,11 +126,11 @@ impl ToArgs {
 
     async fn send(&self, request: RequestBuilder, field: &str, what: &str) -> anyhow::Result<Ending> {
         let url = self.url();
-        let response = request.send().await.with_context(|| format!("no answer from {url}"))?;
+        let response = request.send().await.with_context(|| format!("no response from {url}"))?;
         let status = response.status();
         let text = response.text().await?;
         let answer: Value = serde_json::from_str(&text)
-            .with_context(|| format!("{url} answers {status}, and not as an outboard server"))?;
+            .with_context(|| format!("{url} answered with status {status}; it is not an outboard server"))?;
         if let Some(errors) = answer["errors"].as_array() {
             for error in errors {
                 complain(&format!("{what}: {}", error["message"].as_str().unwrap_or("refused")));

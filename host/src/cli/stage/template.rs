@@ -41,20 +41,20 @@ impl Kind {
     fn marks(self) -> [(&'static str, &'static str); 4] {
         let [summary, decides, like, rule] = match self {
             Kind::Batching => [
-                "Cuts batches of a wanted length",
+                "Cuts batches of a configured length",
                 "it decides where one batch ends and the next begins",
                 "batching-duration",
                 "batcher",
             ],
             Kind::Framing => [
                 "Speaks the fragment dialect",
-                "it turns fragments into a processor's messages, and its messages into events",
+                "it converts fragments into a processor's messages, and its messages into events",
                 "framing-fragment",
                 "framer",
             ],
             Kind::RemuxPlanning => [
-                "Processed audio where there is some that fits, else the original",
-                "it decides which audio goes under the picture, and how",
+                "Uses the processed audio if it fits, else the original",
+                "it decides which audio goes on air with the video, and how",
                 "remux-replace",
                 "planner",
             ],
@@ -104,7 +104,7 @@ pub fn check_name(name: &str) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "{name:?} is not a stage's name: lower-case letters and digits with single hyphens between, a letter first, \
+        "{name:?} is not a valid stage name: lower-case letters and digits with single hyphens between, a letter first, \
          {NAME_CHARS_MAX} characters at most, such as my-batching"
     ))
 }

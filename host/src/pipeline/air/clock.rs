@@ -3,7 +3,7 @@
 //! In: one start, the end of the spool's media, changes of the rate. Out: conversion between media milliseconds and
 //! instants. All destinations of a programme share one clock, and none can change it. Media time never runs past the
 //! spool: at its end it stands still and continues from there when the next batch arrives, so a starved stream
-//! continues where it stopped. No task and no timer: everything is computed from one anchor on request ([`timeline`],
+//! continues where it stopped. No task and no timer: everything is computed from one anchor on request (`timeline`,
 //! pure).
 
 pub(in crate::pipeline) mod timeline;

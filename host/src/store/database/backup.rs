@@ -28,13 +28,13 @@ pub fn back_up(storage: &Path, to: &Path) -> Result<Checked, DatabaseError> {
         move |source| DatabaseError::File { path, source }
     };
     if to.try_exists().map_err(failed(to))? {
-        let exists = io::Error::new(io::ErrorKind::AlreadyExists, "it exists already; name a file that does not");
+        let exists = io::Error::new(io::ErrorKind::AlreadyExists, "the file already exists; give a new file name");
         return Err(failed(to)(exists));
     }
     if std::fs::metadata(&from).map_err(failed(&from))?.len() == 0 {
         return Err(failed(&from)(io::Error::new(
             io::ErrorKind::InvalidData,
-            "it is empty; there is nothing to back up",
+            "the database is empty; there is nothing to back up",
         )));
     }
     let part = Part(beside(to, ".part"));
@@ -77,7 +77,8 @@ pub fn restore(storage: &Storage, from: &Path) -> Result<Option<PathBuf>, Databa
     bring_up_to_date(&part.0).map_err(|error| match error {
         Foreign::Database(error) => error,
         Foreign::Other => {
-            let foreign = io::Error::new(io::ErrorKind::InvalidData, "it is no backup of outboard's database");
+            let foreign =
+                io::Error::new(io::ErrorKind::InvalidData, "the file is not a backup of an outboard database");
             failed(from)(foreign)
         }
     })?;

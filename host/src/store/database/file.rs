@@ -50,8 +50,8 @@ impl fmt::Display for FileTrouble {
         f.write_str(match self {
             Self::Gone => "was removed while the server runs",
             Self::Replaced => "was replaced by another file while the server runs",
-            Self::Cut => "was emptied or cut while the server runs",
-            Self::Overwritten => "was written over while the server runs",
+            Self::Cut => "was truncated while the server runs",
+            Self::Overwritten => "was overwritten while the server runs",
         })
     }
 }
@@ -98,14 +98,14 @@ impl FileWatch {
                 Ok(new) => id = new,
                 // A server starts even when it cannot write; then only overwriting with a copy is not detected.
                 Err(DatabaseError::Full(error)) if id != 0 => {
-                    tracing::warn!(%error, "the database keeps the id that it has");
+                    tracing::warn!(%error, "failed to set a new id for the database; it keeps the previous one");
                 }
                 Err(error) => return Err(error),
             }
             // Writes back to the file as far as readers and the disk allow: `ids` accepts both values.
             let written = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
             if let Err(error) = written {
-                tracing::debug!(%error, "the database's id is in its log only");
+                tracing::debug!(%error, "failed to checkpoint the database; its new id is only in the write-ahead log");
             }
         }
         let failed = |source| DatabaseError::File { path: path.to_owned(), source };
@@ -130,10 +130,10 @@ impl FileWatch {
             match found {
                 Some(trouble) => tracing::error!(
                     %path,
-                    "the database {trouble}; changes are refused and what is on air goes on. Put the file back, or stop \
+                    "the database {trouble}; changes are refused; running pipelines stay on air. Put the file back, or stop \
                      the server and restore a backup (outboard database restore)"
                 ),
-                None => tracing::info!(%path, "the database is back under its name; changes are taken again"),
+                None => tracing::info!(%path, "the database file is back in place; changes are accepted again"),
             }
             self.trouble = found;
         }

@@ -40,15 +40,15 @@ impl fmt::Display for StorageEvent {
                 (format!("the storage quota is reached, {} of {} are in use", shown(*used), shown(*quota)), *full)
             }
             Self::DiskLow { full } => ("the disk is nearly full".to_owned(), *full),
-            Self::Recovered => return f.write_str("storage: there is room again"),
+            Self::Recovered => return f.write_str("storage: space is available again"),
             Self::Cleaned { batches, bytes } => {
-                return write!(f, "storage: {batches} finished batches were removed, {}", shown(*bytes));
+                return write!(f, "storage: {batches} finished batches removed, {} freed", shown(*bytes));
             }
         };
         let then = if full {
-            "nothing is left to remove, so segments are not fetched until there is room; what is on disk still goes on air"
+            "no finished batch is left to remove; fetching stops until there is room, and buffered media still goes on air"
         } else {
-            "the oldest finished batches go"
+            "removing the oldest finished batches"
         };
         write!(f, "storage: {what}: {then}")
     }

@@ -73,7 +73,7 @@ impl Janitor {
             self.0.journal.look_after().await;
         }
         if let Err(error) = self.clean_up().await {
-            tracing::warn!(%error, "the storage could not be cleaned");
+            tracing::warn!(%error, "failed to clean the storage");
         }
     }
 
@@ -184,7 +184,7 @@ impl Janitor {
         for tenant in self.tenants_by_size() {
             match self.remove_oldest(&tenant, 1).await {
                 Ok(cleaned) => room |= cleaned.batches > 0,
-                Err(error) => tracing::warn!(%error, "no room could be made"),
+                Err(error) => tracing::warn!(%error, "failed to free disk space"),
             }
             if room {
                 break;
@@ -203,7 +203,7 @@ impl Janitor {
         };
         self.look(vec![owner.clone()]).await;
         if let Err(error) = self.keep(owner, &journal, keep).await {
-            tracing::warn!(%error, "finished batches could not be cleaned");
+            tracing::warn!(%error, "failed to remove finished batches");
         }
     }
 
@@ -271,7 +271,9 @@ impl Janitor {
             cleaned.bytes += batch.bytes;
             match journal.forget(batch.batch).await {
                 // The row is found again later; the space is freed because the files are gone.
-                Err(error @ JournalError::Full(_)) => tracing::warn!(%error, "a cleaned batch is still journalled"),
+                Err(error @ JournalError::Full(_)) => {
+                    tracing::warn!(%error, "failed to remove a cleaned batch from the journal")
+                }
                 forgotten => forgotten?,
             }
         }

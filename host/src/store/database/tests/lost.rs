@@ -177,14 +177,14 @@ async fn a_backup_taken_beside_writers_is_restored_with_all_that_was_acknowledge
     assert_eq!(backed_up.unwrap(), check::Checked::Whole);
     assert_eq!(std::fs::metadata(&to).unwrap().permissions().mode() & 0o777, 0o600);
     let error = backup::back_up(storage.root(), &to).unwrap_err().to_string();
-    assert!(error.contains("exists already"), "{error}");
+    assert!(error.contains("already exists"), "{error}");
     change(&database, "after").await.unwrap();
     drop(database);
     // A file that is not a backup changes nothing.
     let other = dir.path().join("other.db");
     Connection::open(&other).unwrap().execute_batch("CREATE TABLE t (x)").unwrap();
     let error = backup::restore(&storage, &other).unwrap_err().to_string();
-    assert!(error.contains("no backup"), "{error}");
+    assert!(error.contains("not a backup"), "{error}");
     assert_eq!(rows(&storage.journal()), 2);
     let old = backup::restore(&storage, &to).unwrap().unwrap();
     assert_eq!((rows(&storage.journal()), rows(&old)), (1, 2));
