@@ -36,7 +36,7 @@ def test_code(file: Path) -> tuple[set[int], list[Path]]:
             if module and module.group(2) == ";":
                 modules.append(folder / module.group(1))
             elif module:
-                # rustfmt puts the closing brace under the `mod`.
+                # rustfmt aligns the closing brace with the `mod`.
                 end = source[number][: len(source[number]) - len(source[number].lstrip())] + "}"
                 while number < len(source) and source[number].rstrip() != end:
                     number += 1
@@ -55,7 +55,7 @@ def read_lcov(path: Path, root: Path) -> dict[str, tuple[int, int]]:
                 name = Path(line[3:]).resolve().relative_to(root).as_posix()
             except ValueError:
                 name = ""
-            # An old test program may still count lines of a file that has been moved since.
+            # An old test program may still count lines of a file that was moved since.
             counted = COUNTED.match(name) and (root / name).is_file()
             current = files.setdefault(name, {}) if counted else None
         elif line.startswith("DA:") and current is not None:
@@ -63,7 +63,7 @@ def read_lcov(path: Path, root: Path) -> dict[str, tuple[int, int]]:
             current[number] = max(current.get(number, 0), count)
     files.pop("", None)
     tests = {name: test_code(root / name) for name in files}
-    # A file without code of its own is in no report, but may name test modules all the same.
+    # A file without code of its own is in no report, but may declare test modules.
     for file in [file for crates in ("host", "host/*", "components/*") for file in root.glob(f"{crates}/src/**/*.rs")]:
         tests.setdefault(file.relative_to(root).as_posix(), test_code(file))
     test_modules = [module for _, modules in tests.values() for module in modules]

@@ -10,18 +10,18 @@ class Batcher:
         """`state`: what another instance had; see the attribute."""
         self.wanted_us = seconds * 1_000_000
         state = state or {}
-        # All that another instance needs to go on.
+        # The state that another instance needs to continue.
         self.state: dict[str, Any] = {"last_pushed": state.get("last_pushed"), "open": state.get("open")}
 
     def push(self, segment: Segment) -> list[Cut]:
         cuts = []
         last = self.state["last_pushed"]
         if last is None or last + 1 != segment.index:
-            # The host cut by itself in between, or pushes again: what was open is open no more.
+            # The host has cut the open batch itself, or sends segments again: the open batch is dropped.
             self.state["open"] = None
         self.state["last_pushed"] = segment.index
         if segment.discontinuity:
-            # A batch must not go over it, whatever its length.
+            # A batch must not span a discontinuity, whatever its length.
             cuts += self._close(Reason.DISCONTINUITY)
         open_batch = self.state["open"] or {"first": segment.index, "duration_us": 0}
         open_batch["last"] = segment.index

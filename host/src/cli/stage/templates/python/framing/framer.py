@@ -19,7 +19,7 @@ from wit_world.exports.framing import (
 )
 from wit_world.imports.types import Error_InvalidInput
 
-# More than are ever in flight.
+# More fragments than are ever in flight.
 SENT_MAX = 64
 
 
@@ -27,8 +27,8 @@ class Framer:
     def __init__(self, metadata: dict[str, Any], state: dict[str, Any] | None) -> None:
         """`state`: what another instance had; see the attribute."""
         self.metadata = metadata
-        # All that another instance needs to go on, on the connection that is up: ids of fragments that were sent, oldest
-        # first, because a processor may answer with ids of its own.
+        # The state that another instance needs to continue on the same connection: ids of sent fragments, oldest first,
+        # because a processor may answer with its own ids.
         self.state: dict[str, list[str]] = {"sent": (state or {}).get("sent", [])}
 
     def encode(self, fragment: Fragment, audio: bytes) -> Message:

@@ -19,7 +19,7 @@ from wit_world.exports.remux_planning import (
     ReturnedAudio,
 )
 
-# Audio that differs from the original's length by more than one in so many parts is not used.
+# Processed audio is rejected if its length differs from the original's by more than one part in this many.
 DIFFERENCE_PART = 10
 
 
@@ -27,8 +27,8 @@ class Planner:
     def __init__(self, mark_after: int, state: dict[str, Any] | None) -> None:
         """`state`: what another instance had; see the attribute."""
         self.mark_after = mark_after
-        # All that another instance needs to go on: batches in a row that went on air with their original audio, though
-        # audio was sent.
+        # The state that another instance needs to continue: consecutive batches that went on air with original audio
+        # although audio was sent.
         self.state: dict[str, int] = {"originals_in_a_row": (state or {}).get("originals_in_a_row", 0)}
 
     def plan(self, facts: Facts) -> RemuxPlan:
