@@ -13,7 +13,7 @@ from gql.transport.exceptions import TransportQueryError, TransportServerError
 from gql.transport.requests import RequestsHTTPTransport
 from gql.transport.websockets import WebsocketsTransport
 
-# Seconds for everything that gql gives up after 10: a busy machine may take longer to connect and to describe the schema.
+# Seconds for steps that gql limits to 10: a busy machine may take longer to connect and to send the schema.
 PATIENCE = 60
 
 ADDRESS = sys.argv[1]
@@ -21,7 +21,7 @@ TOKEN = sys.argv[2] if len(sys.argv) > 2 else None
 
 
 def tell(**message) -> None:
-    # One write: two threads may have something to say at once.
+    # One write, because two threads may write at the same time.
     sys.stdout.write(json.dumps(message) + "\n")
     sys.stdout.flush()
 

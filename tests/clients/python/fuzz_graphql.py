@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from hypothesis_graphql import from_schema, nodes
 
 CODES = {"UNAUTHENTICATED", "FORBIDDEN", "NOT_FOUND", "INVALID_INPUT", "CONFLICT", "LIMIT_EXCEEDED"}
-# Seconds; the machine is busy with other tests, and a first compilation of the stages is among the answers.
+# Seconds; the machine is busy with other tests, and a response may include a first compilation of the stages.
 TIMEOUT = 60
-# Seconds without an event after which a subscription counts as one that waits. It is not asked for again.
+# Seconds without an event after which a subscription counts as waiting. It is not requested again.
 QUIET = 0.5
 
 
@@ -34,7 +34,7 @@ SCALARS = {
     "BigInt": st.integers(-1, 2**60).map(nodes.Int) | st.text(max_size=8).map(nodes.String),
     "DateTime": st.sampled_from(["2026-01-31T23:59:59.123Z", "yesterday", ""]).map(nodes.String),
     "JSON": json_values(),
-    # A file is in a request's other part; here there is none, whatever is said of it.
+    # A file would be in another part of the request; here there is none.
     "Upload": st.text(max_size=8).map(nodes.String) | st.just(nodes.Null),
 }
 
