@@ -4,7 +4,7 @@ In: lcov.info. Out: the table on stdout and in --summary; with --readme the shor
 coverage markers. Exit code 1 when the total is below --min percent, or when nothing was measured.
 
 Counted are the lines of host/src, of the crates below host (host/*/src) and of components/*/src. Test code is not,
-because it would always be covered: what stands in a `#[cfg(test)] mod name { ... }`, and the files of a
+because it would always be covered: the content of a `#[cfg(test)] mod name { ... }`, and the files of a
 `#[cfg(test)] mod name;`. Standard library only.
 """
 
@@ -21,7 +21,7 @@ MODULE = re.compile(r"\s*(?:pub(?:\(.*\))? )?mod (\w+)\s*([{;])")
 
 
 def test_code(file: Path) -> tuple[set[int], list[Path]]:
-    """What of a source file is test code: numbers (from 1) of its own lines, and paths of its modules without `.rs`."""
+    """The test code of a source file: numbers (from 1) of its own lines, and paths of its test modules without `.rs`."""
     source = file.read_text(encoding="utf-8").splitlines()
     lines: set[int] = set()
     modules: list[Path] = []
@@ -89,7 +89,7 @@ def add(pairs) -> tuple[int, int]:
 
 
 def by_part(files: dict[str, tuple[int, int]]) -> dict[str, tuple[int, int]]:
-    """host, then the crates below it, then each component."""
+    """Sort order: host, then the crates below it, then each component."""
     of_part: dict[str, list[tuple[int, int]]] = {}
     for name, pair in files.items():
         of_part.setdefault(COUNTED.match(name).group(1), []).append(pair)

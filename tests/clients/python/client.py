@@ -1,4 +1,4 @@
-"""Drives gql by orders on standard input, one JSON object a line: calls over HTTP, subscriptions over a WebSocket.
+"""Drives gql by orders on standard input, one JSON object per line: calls over HTTP, subscriptions over a WebSocket.
 
 The orders and what is told are those of ../node/client.js. Queries are held against the schema that the server itself
 describes (introspection) before they are sent: a second opinion on both. Ends when standard input closes.

@@ -1,4 +1,4 @@
-"""Holds answers of a server against its OpenAPI file.
+"""Checks responses of a server against its OpenAPI file.
 
 validate.py OPENAPI.json <ANSWERS.json: a list of {"method", "path" (as in the file), "status", "body"}. Says what does not
 fit, and fails then. Formats count: a date-time has to be one.

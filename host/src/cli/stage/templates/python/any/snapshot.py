@@ -1,4 +1,4 @@
-"""Snapshots: JSON that says what wrote it, so that foreign state is refused and not misread.
+"""Snapshots: JSON with the name of the format, so that state in a foreign format is rejected instead of misread.
 
 Raise LAYOUT when the state changes so that old snapshots cannot be read as they are.
 """

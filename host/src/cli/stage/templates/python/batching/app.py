@@ -1,4 +1,4 @@
-"""{{name}}: a batching stage for Outboard. Only the contract's calls are here; the rule is in batcher.py.
+"""{{name}}: a batching stage for Outboard. This file contains only the contract's calls; the rule is in batcher.py.
 
 A call that raises `Err` answers with the contract's error; any other exception is a trap.
 """

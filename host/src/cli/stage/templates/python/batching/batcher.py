@@ -1,4 +1,4 @@
-"""When a batch ends: with the segment that makes it long enough, and before a discontinuity."""
+"""Decides where a batch ends: with the segment that makes it long enough, and before a discontinuity."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from wit_world.exports.batching import Cut, Reason, Segment
 
 class Batcher:
     def __init__(self, seconds: int, state: dict[str, Any] | None) -> None:
-        """`state`: what another instance had; see the attribute."""
+        """`state`: the state of another instance; see the attribute."""
         self.wanted_us = seconds * 1_000_000
         state = state or {}
         # The state that another instance needs to continue.
@@ -32,7 +32,7 @@ class Batcher:
         return cuts
 
     def flush(self) -> Cut | None:
-        """No segment will follow."""
+        """Cuts the open batch; no segment will follow."""
         return next(iter(self._close(Reason.FLUSH)), None)
 
     def _close(self, reason: Reason) -> list[Cut]:

@@ -1,4 +1,4 @@
-"""{{name}}: a framing stage for Outboard. Only the contract's calls are here; the dialect is in framer.py.
+"""{{name}}: a framing stage for Outboard. This file contains only the contract's calls; the dialect is in framer.py.
 
 A call that raises `Err` answers with the contract's error; any other exception is a trap.
 """
