@@ -13,8 +13,8 @@ use crate::config::{Layers, Problems};
 use crate::echo::{Echo, EchoArgs};
 use crate::limits::ADDRESS_SPACE_MIN;
 use crate::pipeline::status::Report;
+use crate::room::shown;
 use crate::stage::WorkerArgs;
-use crate::store::room::shown;
 
 mod database;
 mod demo;

@@ -8,13 +8,16 @@
 
 // Crates of their own, under the names that the modules below know them by. A line goes when the modules that use it have
 // become crates that name what they need in their own Cargo.toml.
-pub use outboard_base::{asleep, backoff, redact, unix_time};
+pub use outboard_base::{asleep, backoff, redact, room, unix_time};
 pub use outboard_ffmpeg as ffmpeg;
+pub use outboard_logs as logs;
+pub use outboard_logs::telemetry;
 pub use outboard_media as media;
 pub use outboard_net as net;
 pub use outboard_net::tls;
 pub use outboard_process as process;
 pub use outboard_stage as stage;
+pub use outboard_store as store;
 
 pub mod address_space;
 pub mod api;
@@ -22,20 +25,19 @@ pub mod cli;
 pub mod config;
 pub mod control;
 pub mod limits;
-pub mod logs;
 pub mod metrics;
 pub mod settings;
-pub mod telemetry;
 pub mod watchdog;
 
 pub mod pipeline;
 
 pub mod preview;
 
-pub mod store;
-
 pub mod demo;
 pub mod echo;
 
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzz;
+
+#[cfg(test)]
+mod scope_tests;

@@ -3,36 +3,37 @@
 //! One file per part of the host; all names are re-exported here. Parts in their own crates have a `limits.rs` of their
 //! own, which is re-exported here too.
 
-mod air;
 mod api;
 mod batch;
 mod control;
-mod exchange;
+mod echo;
+mod pipeline;
+mod registry;
 mod settings;
-mod source;
 mod stages;
-mod store;
-mod telemetry;
 mod watchdog;
 
 // Re-exports that can be removed once no module uses such a limit without naming its crate.
 pub use outboard_base::limits::*;
+pub use outboard_egress::limits::*;
+pub use outboard_exchange::limits::*;
 pub use outboard_ffmpeg::limits::*;
+pub use outboard_hls::limits::*;
+pub use outboard_logs::limits::*;
 pub use outboard_media::limits::*;
 pub use outboard_net::limits::*;
 pub use outboard_process::limits::*;
 pub use outboard_stage::limits::*;
+pub use outboard_store::limits::*;
 
-pub use air::*;
 pub use api::*;
 pub use batch::*;
 pub use control::*;
-pub use exchange::*;
+pub use echo::*;
+pub use pipeline::*;
+pub use registry::*;
 pub use settings::*;
-pub use source::*;
 pub use stages::*;
-pub use store::*;
-pub use telemetry::*;
 pub use watchdog::*;
 
 #[cfg(test)]

@@ -7,25 +7,29 @@
 
 // source -> batch -> demux -> exchange -> remux -> air
 
-pub mod source;
+/// Follows the playlist.
+pub use outboard_hls as source;
 // groups segments
 pub mod batch;
 // splits batches and sends their sound out
 pub mod demux;
 // out to the processor and back
-pub mod exchange;
+/// Audio out to the processor and back.
+pub use outboard_exchange as exchange;
 pub mod framer;
 // when: a reply's deadline, the hold, the clock's rate
 pub mod deadline;
 // what goes on air
 pub mod remux;
 // out
-pub mod air;
+/// Paced sending to destinations.
+pub use outboard_egress as air;
 pub mod release;
 // across the steps
 pub mod cause;
 pub mod diary;
 pub mod event;
+pub mod evidence;
 mod folders;
 pub mod host;
 pub mod live;
@@ -35,7 +39,7 @@ pub mod pace;
 pub mod problems;
 pub mod report;
 pub mod status;
-pub mod timeline;
+
 pub mod watch;
 
 use std::sync::Arc;

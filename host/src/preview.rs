@@ -12,8 +12,8 @@ use axum::http::request::Parts;
 use axum::response::Response;
 
 use crate::limits::PREVIEW_BATCHES_MAX;
-use crate::pipeline::demux::names;
 use crate::store::files::StreamFiles;
+use crate::store::files::names;
 use crate::store::journal::{BatchRecord, Journal, JournalError, Step};
 use crate::store::page::Page;
 

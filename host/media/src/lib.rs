@@ -4,6 +4,8 @@
 //! [`probe()`](probe::probe)), and bytes to write ([`flv`], [`fmp4`]). What is read comes from strangers: whatever it holds, the answer is facts
 //! or an error, within [`limits`].
 //!
+//! [`segment`] is what a source delivers, [`timeline`] gives each packet its time on air.
+//!
 //! It uses no other crate of ours, and does no I/O of its own: no network, no task, no thread, no program.
 
 pub mod avc;
@@ -14,3 +16,5 @@ pub mod fmp4;
 pub mod id3;
 pub mod limits;
 pub mod probe;
+pub mod segment;
+pub mod timeline;

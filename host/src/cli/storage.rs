@@ -12,12 +12,12 @@ use clap::{Args, Subcommand};
 
 use super::{Ending, say};
 use crate::config::{self, Layers};
+use crate::room::shown;
 use crate::store::database::Database;
 use crate::store::files::{Storage, database_file};
 use crate::store::janitor::{Cleaned, Janitor};
 use crate::store::journal::Journal;
 use crate::store::retention::Keep;
-use crate::store::room::shown;
 
 /// Finished batches of a stream that are kept when no option says otherwise.
 const KEEP_BATCHES: usize = 5;

@@ -161,3 +161,10 @@ pub const GRAPHQL_STORAGE_EVERY_SECONDS: u32 = 10;
 pub const GRAPHQL_SERVER_EVERY_SECONDS: u32 = 5;
 /// Longest interval between two readings that a client may request, in seconds.
 pub const GRAPHQL_EVERY_SECONDS_MAX: u32 = 3600;
+
+// === metrics ===
+
+/// Bytes of a label's value; a longer one is cut.
+pub const METRICS_LABEL_BYTES_MAX: usize = 256;
+/// Batches between complete and on air whose time is measured; beyond it the oldest are not.
+pub const METRICS_BATCHES_UNDER_WAY_MAX: usize = 256;

@@ -10,13 +10,9 @@ use crate::backoff::Schedule;
 
 /// Bytes of the packet list of one batch: about 60 bytes per packet, so two tracks of 120 s need less than 1 MB.
 pub const PACKET_FACTS_BYTES: usize = 16 * 1024 * 1024;
-/// A larger jump of the source's timestamps within a track is spliced out.
-pub const TIMESTAMP_JUMP: Duration = Duration::from_secs(1);
 
 /// Delays before retrying a source that was unavailable when the stream was resumed: 1 s, doubling to 15 s.
 pub const SOURCE_AGAIN: Schedule = Schedule::doubling(Duration::from_secs(1), Duration::from_secs(15));
-/// Delays before retrying a live source that ended: 1 s, doubling to 5 s.
-pub const SOURCE_BACK: Schedule = Schedule::doubling(Duration::from_secs(1), Duration::from_secs(5));
 /// Batches queued between two steps; their media is on disk.
 pub const BATCHES_WAITING: usize = 4;
 /// Source events queued for the batch step.
@@ -41,8 +37,6 @@ pub const DRAIN_SPARE: Duration = Duration::from_secs(20);
 pub const AIR_KEEP_FOR_LATE: Duration = Duration::from_secs(60);
 /// A destination of a stream with `source.catch_up = "live"` skips packets that are later than this.
 pub const AIR_LIVE_LAG: Duration = Duration::from_secs(2);
-/// Released batches whose packet counts the spool remembers: two hours of batches of 2 s.
-pub const SPOOL_HISTORY_MAX: usize = 4096;
 /// Destination events queued for the journal.
 pub const AIR_EVENTS_WAITING: usize = 256;
 /// Time before a batch is due at which the decision is made, until remuxing has been measured.

@@ -8,8 +8,6 @@ use crate::backoff::Schedule;
 
 /// Events of a pipeline that a listener may be behind; after that it loses the oldest.
 pub const PIPELINE_EVENTS_WAITING: usize = 512;
-/// Steps of batches that a listener may be behind; after that it loses the oldest.
-pub const BATCH_STEPS_WAITING: usize = 256;
 /// Delays before a failed pipeline is restarted, without end: 1 s, doubling to 60 s. After a run of 60 s the delays
 /// start from the beginning.
 pub const PIPELINE_AGAIN: Schedule =
@@ -24,9 +22,6 @@ pub const DESTINATION_NAME_MAX_CHARS: usize = 64;
 pub const RESTART_GAP: Duration = Duration::from_millis(500);
 /// An error in a stream that stayed healthy is shown as its last error for this long.
 pub const ERROR_OVER_AFTER: Duration = Duration::from_secs(60);
-/// A destination that is on air but further behind the clock than this is a problem: its viewers see old media, and at
-/// [`super::AIR_KEEP_FOR_LATE`] packets are dropped.
-pub const DESTINATION_BEHIND_MAX: Duration = Duration::from_secs(10);
 /// A problem that does not put the stream off air becomes an incident after this time.
 pub const INCIDENT_OPEN_AFTER: Duration = Duration::from_secs(2);
 /// An incident is closed when its problem has been absent for this long, so that a flapping problem is one incident.

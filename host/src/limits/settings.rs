@@ -26,3 +26,5 @@ pub const LIVE_EDGE: RangeInclusive<u64> = 1..=LIVE_EDGE_SEGMENTS_MAX as u64;
 pub const IN_FLIGHT: RangeInclusive<u64> = 1..=16;
 /// Maximum number of destinations of one pipeline.
 pub const DESTINATIONS_MAX: usize = 16;
+/// Hosts besides the source's own that its headers can be sent to.
+pub const HEADER_HOSTS_MAX: usize = 16;

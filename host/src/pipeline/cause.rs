@@ -11,7 +11,7 @@ use super::load::LoadError;
 use super::remux::RemuxError;
 use super::source::{FetchError, SourceError};
 use crate::ffmpeg::FfmpegError;
-use crate::store::room::NoRoom;
+use crate::room::NoRoom;
 
 /// The part that a problem comes from. The order is the ranking: of several problems at once, the first one is the cause
 /// and the later ones may be its effects.

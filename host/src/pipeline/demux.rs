@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 use crate::ffmpeg::{self, FfmpegError, Slots, Turn};
 use crate::limits::{FFMPEG_TIMEOUT, PACKET_FACTS_BYTES};
 use crate::media::facts::{BatchFacts, FactsError, OFFSET};
+use crate::media::segment::Segment;
 use crate::pipeline::source::Started;
-use crate::pipeline::source::segment::Segment;
+use crate::room;
 use crate::store::files::FilesError;
-use crate::store::room;
 
 // the step
 pub mod demuxer;
@@ -23,24 +23,9 @@ mod outgoing;
 // what the step tells
 mod report;
 
+use crate::store::files::names;
 pub use demuxer::{DemuxStepError, Demuxed, Demuxer};
 use inputs::Inputs;
-
-/// Names in a batch's folder.
-pub mod names {
-    /// Video of the batch, copied from the segments.
-    pub const VIDEO: &str = "video.fmp4";
-    /// The original sound, copied.
-    pub const AUDIO: &str = "audio.fmp4";
-    /// What the processor returned.
-    pub const PROCESSED_AUDIO: &str = "processed_audio.fmp4";
-    /// What goes on air.
-    pub const OUTPUT: &str = "output.fmp4";
-    /// Every packet's timestamps, as ffmpeg's framecrc muxer writes them.
-    pub const PACKETS: &str = "packets.txt";
-    /// What goes on air as FLV tags on the air timeline; deleted once it went out.
-    pub const AIR: &str = "air.flv";
-}
 
 /// Why a batch could not be taken apart.
 #[derive(Debug, thiserror::Error)]

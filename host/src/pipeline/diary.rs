@@ -11,12 +11,12 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::event::{Event, EventKind, Severity};
-use super::source::segment::Segment;
 use super::status::Status;
-use super::timeline::Timeline;
 use crate::limits::{JOURNAL_LATE_MAX, JOURNAL_PATIENCE};
+use crate::media::segment::Segment;
+use crate::media::timeline::Timeline;
+use crate::room::Room;
 use crate::store::journal::{CutRecord, JournalError, StageSnapshot, Step, StreamJournal};
-use crate::store::room::Room;
 
 /// Pauses between tries within [`JOURNAL_PATIENCE`].
 const PAUSES: u32 = 5;

@@ -11,8 +11,7 @@ use super::cause::{Cause, HealthCause, Origin};
 use super::event::Severity;
 use super::exchange::{BreakerState, ExchangeStatus};
 use super::status::{Phase, Stats};
-use crate::limits::DESTINATION_BEHIND_MAX;
-use crate::store::room::NoRoom;
+use crate::room::NoRoom;
 
 /// What a running pipeline is judged by.
 #[derive(Debug, Clone, Copy)]
@@ -223,19 +222,6 @@ fn why_off(destination: &DestinationStatus, starved: bool) -> Option<&str> {
         DestinationState::Waiting => Some("no session is open"),
         DestinationState::Stopped => Some("it was stopped"),
         DestinationState::Done => None,
-    }
-}
-
-impl DestinationStatus {
-    /// The name that people see.
-    pub fn shown(&self) -> &str {
-        if self.label.is_empty() { &self.name } else { &self.label }
-    }
-
-    /// On air further behind the clock than [`DESTINATION_BEHIND_MAX`], in milliseconds.
-    pub fn behind_ms(&self) -> Option<u64> {
-        let most = u64::try_from(DESTINATION_BEHIND_MAX.as_millis()).unwrap_or(u64::MAX);
-        Some(self.backlog_ms).filter(|ms| self.on_air() && *ms > most)
     }
 }
 

@@ -14,12 +14,12 @@ use super::air::position::Position;
 use super::air::roster::Destinations;
 use super::air::spool::Spool;
 use super::cause::HealthCause;
-use super::demux::names;
 use super::diary::Diary;
 use super::event::{Event, EventKind, Severity};
 use super::status::{Phase, Status};
 use crate::limits::AIR_KEEP_FOR_LATE;
 use crate::store::files::StreamFiles;
+use crate::store::files::names;
 use crate::store::janitor::{Keeper, StorageEvent};
 use crate::store::journal::{JournalError, Step, StreamJournal};
 

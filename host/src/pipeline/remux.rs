@@ -13,10 +13,11 @@ use crate::ffmpeg::{self, FfmpegError, Turn};
 use crate::limits::FFMPEG_TIMEOUT;
 use crate::media::facts::BatchFacts;
 use crate::media::flv::{FlvError, body::BodyError};
+use crate::media::timeline::Placed;
 use crate::pipeline::air::spool::ReadyBatch;
-use crate::pipeline::demux::{DemuxError, names, part, rename};
-use crate::pipeline::timeline::Placed;
-use crate::store::room;
+use crate::pipeline::demux::{DemuxError, part, rename};
+use crate::room;
+use crate::store::files::names;
 
 // the step
 pub mod remuxer;

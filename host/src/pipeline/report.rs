@@ -23,9 +23,9 @@ pub(super) mod tests {
 
     use super::*;
     use crate::pipeline::event::Event;
+    use crate::room::Room;
     use crate::store::files::Storage;
     use crate::store::journal::{BatchRow, CutRecord, Journal};
-    use crate::store::room::Room;
 
     /// A reporter of a pipeline whose batch 0 is cut, and those who record what it tells.
     pub(in crate::pipeline) struct Case {

@@ -15,10 +15,10 @@ use super::pace::Pace;
 use super::problems::{Problem, Signs, problems};
 use super::status::{Stats, Status};
 use crate::metrics::Timings;
+use crate::room::{NoRoom, Room};
 use crate::stage::StageKind;
 use crate::stage::face::{Face, Seated};
 use crate::store::journal::BatchProgress;
-use crate::store::room::{NoRoom, Room};
 
 /// A stage in its seat.
 #[derive(Debug, Clone)]

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::{Aired, Preview};
 use crate::limits::{PREVIEW_FRAGMENTS_MAX, PREVIEW_WINDOW};
 use crate::media::fmp4::head::{Fragment, Head};
-use crate::pipeline::demux::names;
+use crate::store::files::names;
 
 /// No batch that went on air is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

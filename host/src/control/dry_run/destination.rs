@@ -12,8 +12,8 @@ use crate::pipeline::air::rtmp::session::Session;
 use crate::pipeline::air::rtmp::transport::TlsSettings;
 use crate::pipeline::air::target::{RtmpTarget, Target};
 use crate::pipeline::load::destination_name;
+use crate::room;
 use crate::settings::CheckedDestination;
-use crate::store::room;
 
 pub(super) async fn look(owner: &Owner, n: usize, destination: &CheckedDestination, on_air: &[String]) -> Check {
     let path = format!("destinations[{n}].url");

@@ -10,13 +10,13 @@ use crate::limits::{
     DRY_RUN_MEDIA_LIMIT, DRY_RUN_MEDIA_LIMIT_MAX, DRY_RUN_PLAYLIST_LIMIT, DRY_RUN_TRIES, SOURCE_EVENTS_WAITING,
 };
 use crate::media::facts::{BatchFacts, TrackFacts};
+use crate::media::segment::Segment;
 use crate::pipeline::demux::{self, Splitter};
 use crate::pipeline::load::source_config;
-use crate::pipeline::source::segment::Segment;
 use crate::pipeline::source::{self, SourceConfig, SourceEvent, SourceReport};
 use crate::pipeline::{Host, Owner};
+use crate::room::Room;
 use crate::settings::PipelineConfig;
-use crate::store::room::Room;
 
 /// What was seen of the source.
 pub(super) struct Seen {

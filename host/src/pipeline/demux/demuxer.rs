@@ -16,15 +16,15 @@ use super::{DemuxError, Splitter, check_sound, reload};
 use crate::ffmpeg::FfmpegError;
 use crate::limits::ROOM_PATIENCE;
 use crate::media::facts::BatchFacts;
+use crate::media::segment::Segment;
+use crate::media::timeline::{Placed, Timeline};
 use crate::pipeline::batch::Batch;
 use crate::pipeline::deadline::BatchTimes;
 use crate::pipeline::exchange::Pending;
 use crate::pipeline::report::Reporter;
-use crate::pipeline::source::segment::Segment;
-use crate::pipeline::timeline::{Placed, Timeline};
+use crate::room::Room;
 use crate::store::files::{FilesError, StreamFiles};
 use crate::store::journal::{BatchRow, JournalError, Step};
-use crate::store::room::Room;
 use crate::unix_time;
 
 /// Why the pipeline cannot go on.
@@ -234,7 +234,7 @@ impl Demuxer {
 
     /// Where somebody removed segments of a batch, and not all of them: those that are there. What is missing is told.
     async fn what_is_left(&self, batch: &Batch) -> Result<Option<Vec<Segment>>, JournalError> {
-        let left: Vec<Segment> = batch.segments.iter().filter(|segment| segment.is_there()).cloned().collect();
+        let left: Vec<Segment> = batch.segments.iter().filter(|segment| on_disk(segment)).cloned().collect();
         let removed = batch.segments.len() - left.len();
         if removed == 0 {
             return Ok(None);
@@ -253,4 +253,10 @@ pub(in crate::pipeline) fn batch_span(batch: u64) -> Span {
 fn before_now(ms: u64) -> Instant {
     let now = Instant::now();
     now.checked_sub(Duration::from_millis(ms)).unwrap_or(now)
+}
+
+/// Whether all files of a segment are still on disk.
+fn on_disk(segment: &Segment) -> bool {
+    let mut parts = std::iter::once(&segment.main).chain(&segment.audio);
+    parts.all(|part| part.path.is_file() && part.init.as_ref().is_none_or(|init| init.is_file()))
 }

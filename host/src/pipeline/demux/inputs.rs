@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::DemuxError;
 use crate::ffmpeg;
 use crate::media::id3;
-use crate::pipeline::source::segment::{Container, Part, Segment};
+use crate::media::segment::{Container, Part, Segment};
 
 /// What ffmpeg reads: the batch's files joined by bytes, which is right within one discontinuity sequence.
 pub(super) struct Inputs {

@@ -5,13 +5,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::names;
 use crate::ffmpeg::{self, FfmpegError, Slots, Turn};
 use crate::limits::FFMPEG_TIMEOUT;
 use crate::media::facts::{BatchFacts, TrackFacts};
 use crate::pipeline::batch::Batch;
 use crate::pipeline::exchange::framer::{AudioFormat, Fragment, Pcm};
 use crate::pipeline::exchange::{Audio, Exchange, Outgoing, Pending};
+use crate::store::files::names;
 
 /// Makes fragments of batches and hands them to the exchange.
 pub struct FragmentSender {

@@ -7,11 +7,11 @@ use tokio::time::Instant;
 use super::DemuxError;
 use crate::ffmpeg::FfmpegError;
 use crate::media::facts::BatchFacts;
+use crate::media::timeline::{Placed, Timeline};
 use crate::metrics;
 use crate::pipeline::cause::{Cause, Origin};
 use crate::pipeline::event::{Event, EventKind, Severity};
 use crate::pipeline::report::Reporter;
-use crate::pipeline::timeline::{Placed, Timeline};
 use crate::store::journal::{JournalError, Step};
 
 /// What came of a part of the demux step, for one batch.

@@ -2,11 +2,11 @@
 
 use super::told::destination_name;
 use crate::limits::START_AFTER_RESTART;
+use crate::media::timeline::Timeline;
 use crate::pipeline::air::clock::AirClock;
 use crate::pipeline::air::position::Position;
 use crate::pipeline::air::spool::{ReadyBatch, Spool};
-use crate::pipeline::timeline::Timeline;
-use crate::pipeline::{demux, remux};
+use crate::pipeline::remux;
 use crate::settings::{CheckedDestination, PipelineConfig};
 use crate::store::files::StreamFiles;
 use crate::store::journal::{BatchRow, Resumed, Step};
@@ -29,7 +29,7 @@ pub(super) fn reload_ready(files: &StreamFiles, resumed: &Resumed) -> (Vec<Ready
 fn reload(files: &StreamFiles, row: &BatchRow) -> Option<ReadyBatch> {
     let dir = files.batch(row.number);
     let mut timeline: Timeline = row.timeline.clone()?;
-    let text = std::fs::read_to_string(dir.join(demux::names::PACKETS)).ok()?;
+    let text = std::fs::read_to_string(dir.join(crate::store::files::names::PACKETS)).ok()?;
     let facts = crate::media::facts::BatchFacts::parse(&text).ok()?;
     let placed = timeline.place(&facts, row.discontinuity);
     match remux::reload(row.number, &dir, (placed.start_ms, placed.end_ms)) {

@@ -18,12 +18,12 @@ use crate::pipeline::exchange::{Exchange, ExchangeConfig, Readers};
 use crate::pipeline::framer::{StageFramer, StateKeeper};
 use crate::pipeline::host::Host;
 use crate::pipeline::source;
+use crate::room::Room;
 use crate::settings::{CatchUp, CheckedDestination, PipelineConfig, WhenEnded};
 use crate::stage::swap::Shared;
 use crate::stage::{FramingStage, StageKind};
 use crate::store::journal::StreamJournal;
 use crate::store::retention::Keep;
-use crate::store::room::Room;
 
 /// How batches and the clock are paced.
 pub(crate) fn pace_of(config: &PipelineConfig) -> PaceSettings {

@@ -12,7 +12,7 @@ use crate::ffmpeg::{Slots, Turn};
 use crate::limits::DISK_FULL_TRIES;
 use crate::pipeline::air::spool::ReadyBatch;
 use crate::pipeline::demux::Demuxed;
-use crate::store::room::Room;
+use crate::room::Room;
 
 /// Makes the files of batches, one batch after the other.
 pub struct Assembler {

@@ -9,7 +9,8 @@ use super::plan::{Audio, Coding, Fit, Plan, Processed};
 use crate::ffmpeg::{self, Turn};
 use crate::limits::FFMPEG_TIMEOUT;
 use crate::media::facts::TrackFacts;
-use crate::pipeline::demux::{names, part, rename};
+use crate::pipeline::demux::{part, rename};
+use crate::store::files::names;
 
 /// Samples in an AAC-LC packet (ISO/IEC 14496-3).
 const AAC_SAMPLES: u64 = 1024;

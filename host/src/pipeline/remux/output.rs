@@ -15,8 +15,9 @@ use crate::media::facts::BatchFacts;
 use crate::media::fmp4::head::{self, Head, Place};
 use crate::media::fmp4::{self, AUDIO, Run, Sample, VIDEO};
 use crate::pipeline::air::spool::{ReadyBatch, Tag};
-use crate::pipeline::demux::{names, part};
+use crate::pipeline::demux::part;
 use crate::store::files::StreamFiles;
+use crate::store::files::names;
 
 /// Bytes before the packet in an FLV body: frame and packet type with the composition time, sound format and packet type.
 const VIDEO_HEAD: u32 = 5;

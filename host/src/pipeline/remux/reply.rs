@@ -11,8 +11,9 @@ use crate::ffmpeg::Turn;
 use crate::media::probe::Container;
 use crate::pipeline::deadline::ReplyOutcome;
 use crate::pipeline::demux::Demuxed;
-use crate::pipeline::demux::{DemuxError, names, part, rename};
+use crate::pipeline::demux::{DemuxError, part, rename};
 use crate::pipeline::exchange::{Absence, Reply, Returned};
+use crate::store::files::names;
 use crate::store::journal::OnAir;
 
 /// Why a batch goes on air with its original audio.

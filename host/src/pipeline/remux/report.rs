@@ -7,6 +7,7 @@ use super::plan::Plan;
 use super::reply::Decision;
 use super::{RemuxError, Remuxed};
 use crate::metrics;
+use crate::pipeline::air::spool::ReadyBatch;
 use crate::pipeline::cause::{Cause, Origin};
 use crate::pipeline::deadline::Readiness;
 use crate::pipeline::demux::Demuxed;
@@ -78,7 +79,7 @@ impl Reporter {
     async fn assembled(&self, batch: &Demuxed, assembled: &Assembled) -> Result<(), JournalError> {
         let Assembled { decision, plan, remuxed } = assembled;
         let length_ms = batch.placed.end_ms.saturating_sub(batch.placed.start_ms);
-        let air = remuxed.as_ref().ok().map(|remuxed| OnAir::of(&remuxed.ready));
+        let air = remuxed.as_ref().ok().map(|remuxed| on_air(&remuxed.ready));
         let detail = decision.detail(plan, length_ms, air.as_ref());
         self.journal.decided(batch.number, decision.outcome(plan), detail).await?;
         match remuxed {
@@ -149,6 +150,12 @@ impl Reporter {
     }
 }
 
+/// A batch that is ready, as the journal keeps it.
+fn on_air(ready: &ReadyBatch) -> OnAir {
+    let (video, audio) = (ready.video.tags.len() as u64, ready.audio.tags.len() as u64);
+    OnAir { video, audio, start_ms: ready.start_ms, end_ms: ready.end_ms }
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
@@ -157,12 +164,11 @@ mod tests {
 
     use super::*;
     use crate::media::facts::{BatchFacts, Packet, TrackFacts};
-    use crate::pipeline::air::spool::ReadyBatch;
+    use crate::media::timeline::Placed;
     use crate::pipeline::cause::HealthCause;
     use crate::pipeline::deadline::length::Newest;
     use crate::pipeline::exchange::{Absence, Reply};
     use crate::pipeline::report::tests::Case;
-    use crate::pipeline::timeline::Placed;
 
     const MS: Duration = Duration::from_millis(1);
 

@@ -11,9 +11,10 @@ use super::{CHUNK_BYTES, Job, RemuxError, Remuxed};
 use crate::media::avc;
 use crate::media::flv::body::{AudioFacts, FrameType, PacketType, VideoFacts};
 use crate::media::flv::{BACK_POINTER_LEN, FileHeader, TAG_HEADER_LEN, TagHeader, TagKind, TagReader, TagRef};
+use crate::media::timeline::AirTime;
 use crate::pipeline::air::spool::{ReadyBatch, Tag, Track};
-use crate::pipeline::demux::{names, part};
-use crate::pipeline::timeline::AirTime;
+use crate::pipeline::demux::part;
+use crate::store::files::names;
 
 /// Takes ffmpeg's FLV in pieces.
 pub(super) struct Spooler<'a> {

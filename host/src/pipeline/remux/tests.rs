@@ -10,10 +10,10 @@ use super::plan::{Audio, Coding, Fit};
 use super::*;
 use crate::ffmpeg::{Queue, Slots};
 use crate::media::facts::TrackFacts;
+use crate::media::segment::{Container, Identity, Part, Segment};
+use crate::media::timeline::Timeline;
 use crate::pipeline::air::spool::Track;
 use crate::pipeline::demux::{self, Splitter};
-use crate::pipeline::source::segment::{Container, Identity, Part, Segment};
-use crate::pipeline::timeline::Timeline;
 use crate::store::files::StreamFiles;
 
 mod mix;

@@ -3,7 +3,7 @@
 use super::Job;
 use super::plan::Processed;
 use crate::media::facts::TrackFacts;
-use crate::pipeline::timeline::AirTime;
+use crate::media::timeline::AirTime;
 
 /// The times of the audio packets that ffmpeg will write.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
