@@ -459,9 +459,3 @@ impl Terms {
         }
     }
 }
-
-impl From<&Stage> for PreviousStage {
-    fn from(stage: &Stage) -> Self {
-        Self { component: stage.component.clone(), settings: stage.settings.clone() }
-    }
-}

@@ -6,8 +6,6 @@ use crate::backoff::Schedule;
 
 // === control plane ===
 
-/// Events of a pipeline that a listener may be behind; after that it loses the oldest.
-pub const PIPELINE_EVENTS_WAITING: usize = 512;
 /// Delays before a failed pipeline is restarted, without end: 1 s, doubling to 60 s. After a run of 60 s the delays
 /// start from the beginning.
 pub const PIPELINE_AGAIN: Schedule =
@@ -16,8 +14,6 @@ pub const PIPELINE_AGAIN: Schedule =
 pub const SNAPSHOT_EVERY: Duration = Duration::from_secs(1);
 /// Minimum interval between renewals of the status after changes.
 pub const SNAPSHOT_EVERY_MIN: Duration = Duration::from_millis(50);
-/// Longest name of a destination, in characters.
-pub const DESTINATION_NAME_MAX_CHARS: usize = 64;
 /// Approximate time without packets while a pipeline on air is restarted and resumes from the journal.
 pub const RESTART_GAP: Duration = Duration::from_millis(500);
 /// An error in a stream that stayed healthy is shown as its last error for this long.
@@ -93,8 +89,6 @@ const _: () = {
     assert!(source < answer && processor < answer && DRY_RUN_DESTINATION_LIMIT.as_secs() < answer);
     assert!(answer < super::API_ANSWER_MAX.as_secs());
 };
-/// Minimum duration of a fragment of `output.fmp4`; it ends with the next key frame.
-pub const OUTPUT_FRAGMENT_MIN: Duration = Duration::from_secs(1);
 /// Media time that the preview of a running pipeline covers.
 pub const PREVIEW_WINDOW: Duration = Duration::from_secs(180);
 /// Batches that a preview covers.

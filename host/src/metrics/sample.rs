@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::process::ProcessSample;
-use super::timings::TimingsReading;
 use crate::control::health::HealthState;
 use crate::control::snapshot::Snapshot;
 use crate::control::webhooks::SenderStats;
@@ -13,6 +12,7 @@ use crate::pipeline::air::status::DestinationStatus;
 use crate::pipeline::cause::HealthCause;
 use crate::pipeline::exchange::ExchangeStatus;
 use crate::pipeline::status::Stats;
+use crate::pipeline::timings::TimingsReading;
 use crate::stage::StageCounts;
 use crate::store::usage::{Kind, Totals};
 

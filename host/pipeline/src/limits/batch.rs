@@ -1,0 +1,55 @@
+//! Limits of batches, and of the ffmpeg runs that demux and remux them.
+
+use std::time::Duration;
+
+use outboard_base::backoff::Schedule;
+
+// === batch ===
+
+// === demux and remux (ffmpeg) ===
+
+/// Bytes of the packet list of one batch: about 60 bytes per packet, so two tracks of 120 s need less than 1 MB.
+pub const PACKET_FACTS_BYTES: usize = 16 * 1024 * 1024;
+
+/// Delays before retrying a source that was unavailable when the stream was resumed: 1 s, doubling to 15 s.
+pub const SOURCE_AGAIN: Schedule = Schedule::doubling(Duration::from_secs(1), Duration::from_secs(15));
+/// Batches queued between two steps; their media is on disk.
+pub const BATCHES_WAITING: usize = 4;
+/// Source events queued for the batch step.
+pub const SOURCE_EVENTS_WAITING: usize = 16;
+/// Divisor of the batch length that gives the default reserve time for slow replies.
+pub const CUSHION_PART: u32 = 10;
+/// Minimum of the default reserve time: playlists are polled every half target duration, so batches arrive that
+/// unevenly.
+pub const CUSHION_MIN: Duration = Duration::from_millis(2500);
+/// A batch that is less late was delayed by chance; one that is more late although its segments came in time was
+/// delayed by the host.
+pub const LATE_BY_US: Duration = Duration::from_millis(500);
+/// Tolerance for the arrival of a batch's segments relative to their duration, before the source counts as slow.
+pub const SOURCE_UNEVEN: Duration = Duration::from_secs(2);
+/// Batches become longer on air only while at least one part in this many of the cushion remains.
+pub const CUSHION_RESERVE_PART: u32 = 3;
+/// Delay before a stream resumes with buffered media, so that destinations can connect.
+pub const START_AFTER_RESTART: Duration = Duration::from_millis(300);
+/// Time beyond the duration of the buffered media that draining may take: a destination may have to reconnect.
+pub const DRAIN_SPARE: Duration = Duration::from_secs(20);
+/// A destination that is further behind the clock loses the packets that it has not sent.
+pub const AIR_KEEP_FOR_LATE: Duration = Duration::from_secs(60);
+/// A destination of a stream with `source.catch_up = "live"` skips packets that are later than this.
+pub const AIR_LIVE_LAG: Duration = Duration::from_secs(2);
+/// Destination events queued for the journal.
+pub const AIR_EVENTS_WAITING: usize = 256;
+/// Time before a batch is due at which the decision is made, until remuxing has been measured.
+pub const REMUX_MARGIN_FIRST: Duration = Duration::from_millis(500);
+/// Minimum of that time once remuxing has been measured; it is three times the measured duration.
+pub const REMUX_MARGIN_MIN: Duration = Duration::from_millis(250);
+/// Maximum of that time.
+pub const REMUX_MARGIN_MAX: Duration = Duration::from_secs(5);
+/// Batches are remuxed at most this long (or three batch lengths) before they are due.
+pub const AIR_AHEAD: Duration = Duration::from_secs(60);
+/// Largest change of speed that a plan may request, in per mille.
+pub const PLAN_STRETCH_PERMILLE_MAX: u32 = 250;
+/// Largest shift of audio against video that a plan may request.
+pub const PLAN_OFFSET_MAX: Duration = Duration::from_secs(2);
+/// Largest gain that a plan may request, in hundredths of a decibel.
+pub const PLAN_GAIN_CENTIBEL_MAX: u32 = 6000;

@@ -1,0 +1,47 @@
+//! The visible form of settings: everything except secrets.
+
+use serde_json::{Value, json};
+
+use super::{Destination, Header, Processor, Settings};
+use outboard_base::redact;
+
+/// Replaces a secret.
+pub const HIDDEN: &str = "…";
+
+impl Settings {
+    /// The settings as JSON without secrets, as shown and compared in revisions.
+    pub fn shown(&self) -> Value {
+        // The speed can only be set in the server's configuration.
+        let Self {
+            source,
+            processor,
+            destinations,
+            batch_seconds,
+            hold_seconds,
+            cushion_seconds,
+            keep,
+            stages,
+            speed: _,
+        } = self;
+        json!({
+            "source": source.shown(),
+            "processor": processor.as_ref().map(Processor::shown),
+            "destinations": destinations.iter().map(Destination::shown_whole).collect::<Vec<_>>(),
+            "batchSeconds": batch_seconds,
+            "holdSeconds": hold_seconds,
+            "cushionSeconds": cushion_seconds,
+            "keep": keep,
+            "stages": stages.shown(),
+        })
+    }
+}
+
+/// Headers with hidden values.
+pub(super) fn shown_headers(headers: &[Header]) -> Value {
+    headers.iter().map(|header| json!({ "name": header.name, "value": HIDDEN })).collect()
+}
+
+/// A source's URL without credentials; an invalid URL is hidden completely.
+pub fn shown_url(url: &str) -> String {
+    redact::url(url)
+}
