@@ -94,7 +94,7 @@ pub const AMF_VALUES_MAX: usize = 512;
 
 /// Bytes from the end of a receiver ffmpeg's stderr that are kept for the error.
 pub const AIR_STDERR_BYTES: usize = 2048;
-/// Lines that the ffmpeg of a destination may write to the log in a minute; the rest is counted.
+/// Lines per minute that the ffmpeg of a destination may write to the log; the rest is counted.
 pub const FFMPEG_LOG_LINES_PER_MINUTE: u32 = 30;
 /// A destination that is on air but further behind the clock than this is a problem: its viewers see old media, and at
 /// [`super::AIR_KEEP_FOR_LATE`] packets are dropped.

@@ -127,5 +127,5 @@ pub const EXTINF_TOLERANCE: Duration = Duration::from_millis(500);
 /// A stream that is set to catch up skips media before the live edge once this many target durations have accumulated;
 /// one slow reload causes fewer.
 pub const CATCH_UP_TARGETS: u32 = 2;
-/// Waits before a live source that ended is looked at again: 1 s doubling to 5 s.
+/// Delays before retrying a live source that ended: 1 s, doubling to 5 s.
 pub const SOURCE_BACK: Schedule = Schedule::doubling(Duration::from_secs(1), Duration::from_secs(5));

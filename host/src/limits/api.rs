@@ -164,5 +164,5 @@ pub const GRAPHQL_EVERY_SECONDS_MAX: u32 = 3600;
 
 // === metrics ===
 
-/// Bytes of a label's value; a longer one is cut.
+/// Longest value of a label in bytes; a longer one is truncated.
 pub const METRICS_LABEL_BYTES_MAX: usize = 256;

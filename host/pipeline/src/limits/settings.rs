@@ -27,7 +27,7 @@ pub const LIVE_EDGE: RangeInclusive<u64> = 1..=LIVE_EDGE_SEGMENTS_MAX as u64;
 pub const IN_FLIGHT: RangeInclusive<u64> = 1..=16;
 /// Maximum number of destinations of one pipeline.
 pub const DESTINATIONS_MAX: usize = 16;
-/// Hosts besides the source's own that its headers can be sent to.
+/// Hosts, besides the source's own, that may receive its headers.
 pub const HEADER_HOSTS_MAX: usize = 16;
 /// Longest name of a destination, in characters.
 pub const DESTINATION_NAME_MAX_CHARS: usize = 64;
