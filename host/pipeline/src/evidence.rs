@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use crate::limits::{EVIDENCE_KEPT, EVIDENCE_WAITING};
-use outboard_stage::evidence::{Evidence, Making, Witness};
+use outboard_stage::evidence::{Evidence, FailureSink, LazyReport};
 use outboard_store::files::StreamFiles;
 
 /// Writes the evidence of failed stages below a storage folder.
 #[derive(Debug)]
 pub struct EvidenceStore {
     root: PathBuf,
-    makings: SyncSender<Making>,
+    reports: SyncSender<LazyReport>,
 }
 
 impl EvidenceStore {
@@ -22,17 +22,17 @@ impl EvidenceStore {
     /// # Errors
     /// The thread could not be started.
     pub fn start(root: &Path) -> std::io::Result<Self> {
-        let (makings, waiting) = sync_channel(EVIDENCE_WAITING);
+        let (reports, waiting) = sync_channel(EVIDENCE_WAITING);
         let of_thread = root.to_owned();
         std::thread::Builder::new().name("evidence".to_owned()).spawn(move || keep(&of_thread, &waiting))?;
-        Ok(Self { root: root.to_owned(), makings })
+        Ok(Self { root: root.to_owned(), reports })
     }
 
     /// A handle that accepts evidence; it never blocks.
-    pub fn witness(&self) -> Witness {
-        let makings = self.makings.clone();
-        Witness::new(move |making| {
-            if makings.try_send(making).is_err() {
+    pub fn failure_sink(&self) -> FailureSink {
+        let reports = self.reports.clone();
+        FailureSink::new(move |report| {
+            if reports.try_send(report).is_err() {
                 tracing::warn!("dropped evidence of a stage failure: the queue is full");
             }
         })
@@ -50,9 +50,9 @@ fn file(root: &Path, tenant: &str, stream: &str, id: &str) -> PathBuf {
 }
 
 /// Writes evidence until the last sender is dropped.
-fn keep(root: &Path, waiting: &Receiver<Making>) {
-    for making in waiting {
-        let evidence = making();
+fn keep(root: &Path, waiting: &Receiver<LazyReport>) {
+    for report in waiting {
+        let evidence = report();
         let path = file(root, &evidence.tenant, &evidence.stream, &evidence.id);
         if let Err(error) = write(&path, &evidence) {
             tracing::warn!(path = %path.display(), %error, "failed to store evidence of a stage failure");
@@ -108,13 +108,13 @@ mod tests {
     #[test]
     fn the_newest_stay() {
         let dir = tempfile::tempdir().unwrap();
-        let (sender, waiting) = sync_channel::<Making>(100);
+        let (sender, waiting) = sync_channel::<LazyReport>(100);
         for n in 0..EVIDENCE_KEPT + 5 {
             sender.send(Box::new(move || evidence(&format!("{}-{n}", 1_700_000_000_000_u64 + n as u64)))).unwrap();
         }
         drop(sender);
         keep(dir.path(), &waiting);
-        let store = EvidenceStore { root: dir.path().to_owned(), makings: sync_channel(1).0 };
+        let store = EvidenceStore { root: dir.path().to_owned(), reports: sync_channel(1).0 };
         let of = |n: u64| store.file("acme", "tv", &format!("{}-{n}", 1_700_000_000_000 + n)).unwrap();
         assert!(!of(4).exists() && of(5).exists());
         let read: Evidence = serde_json::from_slice(&fs::read(of(44)).unwrap()).unwrap();

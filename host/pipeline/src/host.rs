@@ -12,7 +12,7 @@ use outboard_egress::runtime::AirRuntime;
 use outboard_exchange::{ReadPool, Readers};
 use outboard_ffmpeg::Queue;
 use outboard_net::Guard;
-use outboard_stage::evidence::Witness;
+use outboard_stage::evidence::FailureSink;
 use outboard_stage::{Compiler, StageLimits, StageRuntime, StageRuntimeConfig};
 use outboard_store::database::{Database, History};
 use outboard_store::files::{Storage, keep_component_bytes};
@@ -134,8 +134,8 @@ impl Host {
     }
 
     /// Keeps what stages do wrong.
-    pub fn witness(&self) -> Witness {
-        self.0.evidence.witness()
+    pub fn failure_sink(&self) -> FailureSink {
+        self.0.evidence.failure_sink()
     }
 
     /// The first line of `ffmpeg -version`.

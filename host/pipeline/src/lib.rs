@@ -69,7 +69,7 @@ use outboard_egress::spool::Spool;
 use outboard_egress::status::{DestinationState, DestinationStatus};
 use outboard_exchange::Exchange;
 use outboard_hls::SourceError;
-use outboard_stage::swap::Swaps;
+use outboard_stage::swap::StageSlots;
 use outboard_store::journal::{BatchRow, JournalError, StreamJournal};
 
 /// Why a pipeline ended before its end.
@@ -135,7 +135,7 @@ pub struct Pipeline {
     remuxer: Remuxer,
     releaser: Releaser,
     stages: Vec<RunningStage>,
-    swaps: Swaps,
+    swaps: StageSlots,
     live: Live,
     fetching: CancellationToken,
     pace: Pace,
@@ -158,7 +158,7 @@ impl Pipeline {
     }
 
     /// Its stages, to be swapped while it runs.
-    pub fn swaps(&self) -> Swaps {
+    pub fn swaps(&self) -> StageSlots {
         self.swaps.clone()
     }
 
@@ -235,7 +235,7 @@ impl Pipeline {
             exchange.shutdown().await;
         }
         for stage in &self.stages {
-            let counts = serde_json::to_string(&stage.face.seated().counters.read()).unwrap_or_default();
+            let counts = serde_json::to_string(&stage.status.current().counters.read()).unwrap_or_default();
             tracing::info!(kind = %stage.kind, %counts, "stage");
         }
         self.status.enter(Phase::Ended);

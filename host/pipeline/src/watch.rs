@@ -17,16 +17,16 @@ use outboard_egress::spool::Spool;
 use outboard_egress::status::DestinationStatus;
 use outboard_exchange::ExchangeStatus;
 use outboard_stage::StageKind;
-use outboard_stage::face::{Face, Seated};
+use outboard_stage::slot_status::{SlotStatus, SlotStatusFeed};
 use outboard_store::journal::BatchProgress;
 
-/// A stage in its seat.
+/// A stage of a running pipeline.
 #[derive(Debug, Clone)]
 pub struct RunningStage {
     /// The kind of stage.
     pub kind: StageKind,
-    /// Who sits there.
-    pub face: Arc<Face>,
+    /// The status of its slot: version, counts, probation.
+    pub status: Arc<SlotStatusFeed>,
 }
 
 /// A view of a running pipeline, also after its end. Cheap to clone.
@@ -102,8 +102,8 @@ impl Watch {
     }
 
     /// Changes of who decides, in the order of [`Self::stages`].
-    pub fn stage_changes(&self) -> Vec<watch::Receiver<Seated>> {
-        self.stages.iter().map(|stage| stage.face.changes()).collect()
+    pub fn stage_changes(&self) -> Vec<watch::Receiver<SlotStatus>> {
+        self.stages.iter().map(|stage| stage.status.subscribe()).collect()
     }
 
     /// The stages that decide.

@@ -57,12 +57,12 @@ impl PipelineSample {
     /// The sample of a pipeline, from its snapshot and the sizes of its files.
     pub fn of(tenant: &str, stream: &str, snapshot: &Snapshot, files: &Totals) -> Self {
         let stage = |stage: &crate::pipeline::RunningStage| {
-            let seated = stage.face.seated();
+            let status = stage.status.current();
             StageSample {
                 kind: stage.kind.name(),
-                component: seated.component.description().name.clone(),
-                digest: seated.component.digest().to_string().chars().take(12).collect(),
-                counts: seated.counters.read(),
+                component: status.component.description().name.clone(),
+                digest: status.component.digest().to_string().chars().take(12).collect(),
+                counts: status.counters.read(),
             }
         };
         Self {

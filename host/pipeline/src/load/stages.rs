@@ -9,9 +9,10 @@ use crate::host::{Host, Owner};
 use crate::settings::PipelineConfig;
 use crate::watch::RunningStage;
 use outboard_exchange::Exchange;
-use outboard_stage::swap::{Shared, Swaps};
+use outboard_stage::swap::{Shared, StageSlots};
 use outboard_stage::{
-    Asker, BatchingStage, FramingStage, Opening, RemuxStage, StageComponent, StageKind, StageLabels, StageRuntime,
+    BatchingStage, CompileRequester, FramingStage, Opening, RemuxStage, StageComponent, StageKind, StageLabels,
+    StageRuntime,
 };
 use outboard_store::journal::Resumed;
 
@@ -30,12 +31,12 @@ impl Stages {
         resumed: &Resumed,
     ) -> Result<Self, LoadError> {
         let (runtime, batch_seconds) = (host.runtime(), batch_seconds(config));
-        let asker = Asker::starting(&owner.tenant);
+        let asker = CompileRequester::starting(&owner.tenant);
         let open = async |kind: StageKind, key: &'static str| -> Result<_, LoadError> {
             let component = component_of(runtime, &asker, config, kind, key).await?;
             let state = resumed.stages.get(kind.name()).map(|snapshot| snapshot.state.clone());
             let previous = previous_of(runtime, &asker, config, kind, key).await;
-            let opening = Opening { state, previous, witness: host.witness(), ..opening(owner, config, key) };
+            let opening = Opening { state, previous, failure_sink: host.failure_sink(), ..opening(owner, config, key) };
             Ok((component, opening))
         };
         // A stream that was on air goes on, whatever its stages make of their old state: they are tried again later.
@@ -61,17 +62,17 @@ impl Stages {
         Ok(Self { batching: shared(batching), framing: shared(framing), remux: shared(remux) })
     }
 
-    pub(super) fn swaps(&self, exchange: Option<&Exchange>) -> Swaps {
+    pub(super) fn swaps(&self, exchange: Option<&Exchange>) -> StageSlots {
         let wake = exchange.map(Exchange::waker);
         let wake = move || wake.iter().for_each(|wake| wake());
-        Swaps::new(self.batching.clone(), self.framing.clone(), self.remux.clone(), wake)
+        StageSlots::new(self.batching.clone(), self.framing.clone(), self.remux.clone(), wake)
     }
 
     pub(super) async fn running(&self) -> Vec<RunningStage> {
         let swaps = self.swaps(None);
         let mut running = Vec::new();
         for kind in StageKind::ALL {
-            running.push(RunningStage { kind, face: swaps.face(kind).await });
+            running.push(RunningStage { kind, status: swaps.status_feed(kind).await });
         }
         running
     }
@@ -109,7 +110,7 @@ pub fn stage_settings(key: &str, own: bool, settings: Option<serde_json::Value>,
 /// A component from its file, or the bundled one of a kind.
 pub async fn bundled_or_file(
     runtime: &StageRuntime,
-    asker: &Asker,
+    asker: &CompileRequester,
     kind: StageKind,
     file: Option<&Path>,
 ) -> Result<Arc<StageComponent>, outboard_stage::LoadError> {
@@ -122,7 +123,7 @@ pub async fn bundled_or_file(
 /// The version of a stage that was on air before, with its settings. One that cannot be loaded any more is none.
 async fn previous_of(
     runtime: &StageRuntime,
-    asker: &Asker,
+    asker: &CompileRequester,
     config: &PipelineConfig,
     wanted: StageKind,
     key: &str,
@@ -142,7 +143,7 @@ async fn previous_of(
 /// The component of a stage. `kind`: its kind in the settings.
 pub async fn component_of(
     runtime: &StageRuntime,
-    asker: &Asker,
+    asker: &CompileRequester,
     config: &PipelineConfig,
     wanted: StageKind,
     kind: &'static str,

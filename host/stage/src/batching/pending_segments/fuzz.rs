@@ -1,6 +1,6 @@
 //! Fuzz target `cuts`: whatever a stage answers, every segment is in exactly one batch, in order, and the batch keeps the rules.
 
-use super::{BATCH_US_MAX, Ledger};
+use super::{BATCH_US_MAX, PendingSegments};
 use crate::contract::batching::{Cut, Reason, Segment};
 use crate::limits::BATCH_SEGMENTS_MAX;
 use arbitrary::{Result, Unstructured};
@@ -9,14 +9,14 @@ use std::collections::VecDeque;
 /// Segments of one run.
 const SEGMENTS_MAX: u64 = 1500;
 
-/// Runs a ledger as `BatchingStage` does, with a stage that answers anything.
+/// Runs the pending segments as `BatchingStage` does, with a stage that answers anything.
 pub fn cuts(data: &[u8]) {
     // Input that ends early is a short run.
     let _ = run(&mut Unstructured::new(data));
 }
 
 fn run(u: &mut Unstructured<'_>) -> Result<()> {
-    let mut ledger = Ledger::new(u.int_in_range(2..=120_u64)? * 1_000_000);
+    let mut pending = PendingSegments::new(u.int_in_range(2..=120_u64)? * 1_000_000);
     // What was pushed and is in no batch yet.
     let mut open = VecDeque::new();
     let first = u.arbitrary::<u64>()? >> 1;
@@ -25,38 +25,38 @@ fn run(u: &mut Unstructured<'_>) -> Result<()> {
             break;
         }
         let segment = segment(u, index)?;
-        ledger.push(segment.clone());
+        pending.push(segment.clone());
         open.push_back(segment);
-        if push_unseen(u, &mut ledger, &mut open).is_err() {
-            ledger.cut_by_length().iter().for_each(|cut| settle(&mut open, cut));
+        if push_waiting(u, &mut pending, &mut open).is_err() {
+            pending.cut_by_length().iter().for_each(|cut| settle(&mut open, cut));
         }
         assert!(open.len() <= BATCH_SEGMENTS_MAX, "{} segments are in no batch", open.len());
     }
     let choices = [None, whole(&open), Some(any(u, &open)?)];
     let last = *u.choose(&choices)?;
-    let flushed = push_unseen(u, &mut ledger, &mut open).and_then(|()| {
-        let checked = ledger.check_flush(last)?;
+    let flushed = push_waiting(u, &mut pending, &mut open).and_then(|()| {
+        let checked = pending.check_flush(last)?;
         last.iter().for_each(|cut| settle(&mut open, cut));
-        ledger.take(checked);
+        pending.take(checked);
         Ok(())
     });
     if flushed.is_err() {
-        ledger.cut_all().iter().for_each(|cut| settle(&mut open, cut));
+        pending.cut_all().iter().for_each(|cut| settle(&mut open, cut));
     }
     assert!(open.is_empty(), "in no batch at the end: {open:?}");
     Ok(())
 }
 
-/// The error is the ledger's reason.
-fn push_unseen(
+/// The error is the reason why an answer is refused.
+fn push_waiting(
     u: &mut Unstructured<'_>,
-    ledger: &mut Ledger,
+    pending: &mut PendingSegments,
     open: &mut VecDeque<Segment>,
 ) -> std::result::Result<(), String> {
-    while ledger.unseen().is_some() {
+    while pending.next_unpushed().is_some() {
         let answer = answer(u, open).unwrap_or_default();
-        let checked = ledger.check(&answer)?;
-        ledger.take(checked);
+        let checked = pending.check(&answer)?;
+        pending.take(checked);
         answer.iter().for_each(|cut| settle(open, cut));
     }
     Ok(())

@@ -1,9 +1,10 @@
-//! Glue between the plain types of this crate and those that `wit-bindgen` generates in each stage. The generated types
-//! are each stage's own, so that what all of a kind do with them can only be shared as text: macros, to be used in the
+//! Macros that export the functions of the contract and convert between this crate's types and those of `wit-bindgen`.
+//!
+//! `wit-bindgen` generates its types in each stage anew, so code that uses them can be shared by macros only. A macro is called in a
 //! module that has the bindings as `bindings`, the stage as `Stage` and its settings as `settings`.
 
-/// `lifecycle::Guest` over a thread's one `$state`, made by `$state::new(settings, state)` and kept by its `snapshot`; and
-/// `with_state`, which lets a call work on it.
+/// Exports `lifecycle`. The stage's state is one `$state`, which `open` creates by `$state::new(settings, state)` and `snapshot`
+/// serialises by `$state::snapshot`. Defines `with_state`, with which the other functions use it.
 #[macro_export]
 macro_rules! lifecycle {
     ($state:ty) => {
@@ -48,7 +49,7 @@ macro_rules! lifecycle {
     };
 }
 
-/// A batching stage: [`lifecycle!`] and the calls, over a batcher with `push` and `flush`.
+/// Exports a batching stage: [`lifecycle!`] and `batching`, by the methods `push` and `flush` of `$batcher`.
 #[macro_export]
 macro_rules! batching_stage {
     ($batcher:ty) => {
@@ -92,7 +93,7 @@ macro_rules! batching_stage {
     };
 }
 
-/// What framing stages answer with, as the contract has it: `to_wit` for messages, `event` for events.
+/// Defines the conversions of a framing stage's answers to the contract's types: `to_wit` for messages, `event` for events.
 #[macro_export]
 macro_rules! framing_answers {
     () => {
@@ -137,8 +138,8 @@ macro_rules! framing_answers {
     };
 }
 
-/// A remux-planning stage: [`lifecycle!`] and the call, over `planner::plan`. Plans do not depend on earlier ones:
-/// there is nothing to remember but `$origin`, whose snapshots they are.
+/// Exports a remux-planning stage: [`lifecycle!`] and `remux-planning`, by `planner::plan`. Plans do not depend on earlier ones, so the
+/// snapshot has no state; `$origin` names its writer.
 #[macro_export]
 macro_rules! remux_stage {
     ($origin:expr) => {
@@ -148,7 +149,7 @@ macro_rules! remux_stage {
         struct Opened(settings::Settings);
 
         impl Opened {
-            /// What a stage that took over in between has put into the state is let go.
+            /// Checks who wrote the state; its content is ignored.
             fn new(settings: settings::Settings, state: Option<&[u8]>) -> Result<Self, String> {
                 if let Some(state) = state {
                     kit::check_state(state)?;
@@ -199,7 +200,9 @@ macro_rules! remux_stage {
                 wit::Absence::Failed(why) => format!("the processor failed: {why}"),
                 wit::Absence::Invalid(why) => format!("the reply could not be used: {why}"),
                 wit::Absence::Disconnected => "the processor was not connected".to_owned(),
-                wit::Absence::BreakerOpen => "the processor failed too often and rests".to_owned(),
+                wit::Absence::BreakerOpen => {
+                    "the processor failed too often, and nothing is sent to it for a while".to_owned()
+                }
                 wit::Absence::TooLarge(why) => format!("the fragment is too large for the processor: {why}"),
                 wit::Absence::NotSent => "nothing was sent to the processor".to_owned(),
             }

@@ -1,7 +1,7 @@
-//! Which segments wait to be cut; the rules for cuts; and the host's own cuts.
+//! The segments that wait to be cut, the contract's rules for cuts, and the host's own cuts.
 //!
-//! Pure. Limits: media time ([`BATCH_SECONDS_MAX`] and one segment) and segments ([`BATCH_SEGMENTS_MAX`]) of a batch; the
-//! ledger never holds more than that, because whoever does not cut in time is cut.
+//! Pure: no input or output. At most one batch waits: its media time is limited by [`BATCH_SECONDS_MAX`] plus one segment, its
+//! number of segments by [`BATCH_SEGMENTS_MAX`]. A stage that does not cut in time breaks the contract, and the host cuts.
 
 #[cfg(any(test, feature = "fuzzing"))]
 pub(super) mod fuzz;
@@ -12,35 +12,37 @@ use std::collections::VecDeque;
 
 const BATCH_US_MAX: u64 = BATCH_SECONDS_MAX as u64 * 1_000_000;
 
-/// Playlists round durations; a batch that lacks no more than this counts as long enough (as in `batching-duration`).
+/// A batch that is shorter than its length by no more than this, in per mille, counts as long enough (as in `batching-duration`):
+/// playlists round durations.
 const ROUNDING_PERMILLE: u64 = 20;
 
-/// Segments at the front that a checked set of cuts takes away.
+/// The number of segments, from the front, that checked cuts remove.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Checked(usize);
 
+/// The segments that wait to be cut, oldest first.
 #[derive(Debug)]
-pub(crate) struct Ledger {
-    /// Length of the host's own batches.
+pub(crate) struct PendingSegments {
+    /// Length of the batches that the host cuts, in microseconds.
     batch_us: u64,
-    /// Pushed and not cut, oldest first.
+    /// Segments that are in no batch yet, oldest first.
     waiting: VecDeque<Segment>,
-    /// How many of them, from the front, the stage was told of.
-    seen: usize,
+    /// How many of them, from the front, were pushed to the stage.
+    pushed: usize,
 }
 
-impl Default for Ledger {
+impl Default for PendingSegments {
     fn default() -> Self {
         Self::new(BATCH_US_MAX)
     }
 }
 
-impl Ledger {
+impl PendingSegments {
     pub(super) fn new(batch_us: u64) -> Self {
-        Self { batch_us, waiting: VecDeque::new(), seen: 0 }
+        Self { batch_us, waiting: VecDeque::new(), pushed: 0 }
     }
 
-    /// The host's own batches are so long from now on.
+    /// Sets the length of the batches that the host cuts, in microseconds.
     pub(super) fn set_length(&mut self, batch_us: u64) {
         self.batch_us = batch_us;
     }
@@ -49,23 +51,23 @@ impl Ledger {
         self.waiting.push_back(segment);
     }
 
-    /// The oldest segment that the stage was not told of; counts as told from now on.
-    pub(super) fn unseen(&mut self) -> Option<Segment> {
-        let segment = self.waiting.get(self.seen).cloned()?;
-        self.seen += 1;
+    /// Returns the oldest segment that was not pushed to the stage, and counts it as pushed.
+    pub(super) fn next_unpushed(&mut self) -> Option<Segment> {
+        let segment = self.waiting.get(self.pushed).cloned()?;
+        self.pushed += 1;
         Some(segment)
     }
 
     /// Checks the cuts that answer a push.
     ///
     /// # Errors
-    /// Which rule is broken, with the numbers.
+    /// A sentence that names the broken rule, with the numbers.
     pub(super) fn check(&self, cuts: &[Cut]) -> Result<Checked, String> {
         let mut taken = 0;
         for cut in cuts {
             taken += self.check_one(taken, cut)?;
         }
-        let open = self.waiting.iter().take(self.seen).skip(taken);
+        let open = self.waiting.iter().take(self.pushed).skip(taken);
         if let Some(broken) = open.clone().skip(1).find(|segment| segment.discontinuity) {
             return Err(format!("no cut before segment {}, which starts a discontinuity", broken.index));
         }
@@ -79,10 +81,10 @@ impl Ledger {
         Ok(Checked(taken))
     }
 
-    /// Checks the cut that answers a flush: everything that waits.
+    /// Checks the cut that answers a flush: it must cover every segment that waits.
     ///
     /// # Errors
-    /// Which rule is broken.
+    /// A sentence that names the broken rule.
     pub(super) fn check_flush(&self, cut: Option<Cut>) -> Result<Checked, String> {
         let checked = self.check(cut.as_slice())?;
         match self.waiting.get(checked.0) {
@@ -91,7 +93,7 @@ impl Ledger {
         }
     }
 
-    /// Takes away what cuts name that were checked.
+    /// Removes the segments of cuts that were checked.
     pub(super) fn take_cuts(&mut self, cuts: &[Cut]) {
         let Some(last) = cuts.last() else { return };
         let count = self.waiting.iter().position(|segment| segment.index == last.last).map_or(0, |at| at + 1);
@@ -105,23 +107,23 @@ impl Ledger {
         cuts.iter().map(within).collect()
     }
 
-    /// Media that is not cut, in microseconds.
+    /// Media time of all segments that wait, in microseconds.
     pub(super) fn open_us(&self) -> u64 {
         total_us(self.waiting.iter())
     }
 
-    /// Everything that waits counts as not told.
+    /// Counts every segment as not pushed, so that all are pushed to another instance.
     pub(super) fn rewind(&mut self) {
-        self.seen = 0;
+        self.pushed = 0;
     }
 
-    /// Takes away what was checked.
+    /// Removes the segments of a check.
     pub(super) fn take(&mut self, Checked(taken): Checked) {
         self.waiting.drain(..taken.min(self.waiting.len()));
-        self.seen = self.seen.saturating_sub(taken);
+        self.pushed = self.pushed.saturating_sub(taken);
     }
 
-    /// The host's own rule: by length, and before discontinuities. What stays open is as if the stage had not seen it.
+    /// Cuts by the host's own rule: by length, and before discontinuities. The rest counts as not pushed to the stage.
     pub(super) fn cut_by_length(&mut self) -> Vec<Cut> {
         let mut cuts = Vec::new();
         let long_enough = self.batch_us - self.batch_us * ROUNDING_PERMILLE / 1000;
@@ -141,11 +143,11 @@ impl Ledger {
                 (at, count, us) = (0, 0, 0);
             }
         }
-        self.seen = 0;
+        self.pushed = 0;
         cuts
     }
 
-    /// Cuts everything, by the host's own rule.
+    /// Cuts all segments by the host's own rule.
     pub(super) fn cut_all(&mut self) -> Vec<Cut> {
         let mut cuts = self.cut_by_length();
         cuts.extend(self.cut_front(self.waiting.len(), Reason::Flush));
@@ -159,10 +161,10 @@ impl Ledger {
         Some(Cut { first, last, reason })
     }
 
-    /// Checks one cut after `taken` segments; answers how many it takes.
+    /// Checks a cut that begins after `taken` segments; returns its number of segments.
     fn check_one(&self, taken: usize, cut: &Cut) -> Result<usize, String> {
         let named = format!("cut {}..={}", cut.first, cut.last);
-        let mut rest = self.waiting.iter().take(self.seen).skip(taken).peekable();
+        let mut rest = self.waiting.iter().take(self.pushed).skip(taken).peekable();
         match rest.peek() {
             None => return Err(format!("{named}, but no segment waits")),
             Some(next) if next.index != cut.first => {
@@ -188,9 +190,9 @@ impl Ledger {
     }
 }
 
-/// Segments that follow on from the last one and are as long as these, over and over: enough for two batches of the greatest
-/// length. They carry no cues and no discontinuities.
-pub(super) fn more_like(segments: &[Segment]) -> Vec<Segment> {
+/// Generates segments that continue these, with the same durations again and again, for two batches of the greatest length. They
+/// have no cues and no discontinuities.
+pub(super) fn continued(segments: &[Segment]) -> Vec<Segment> {
     let Some(last) = segments.last() else { return Vec::new() };
     let mut more: Vec<Segment> = Vec::new();
     let mut us = 0_u64;
@@ -242,24 +244,24 @@ mod tests {
         Cut { first, last, reason: Reason::Other }
     }
 
-    /// A ledger whose segments the stage has all seen.
-    fn ledger(segments: impl IntoIterator<Item = Segment>) -> Ledger {
-        let mut ledger = Ledger::new(10_000_000);
+    /// Segments that were all pushed to the stage.
+    fn pending(segments: impl IntoIterator<Item = Segment>) -> PendingSegments {
+        let mut pending = PendingSegments::new(10_000_000);
         for segment in segments {
-            ledger.push(segment);
+            pending.push(segment);
         }
-        while ledger.unseen().is_some() {}
-        ledger
+        while pending.next_unpushed().is_some() {}
+        pending
     }
 
     #[test]
     fn contiguous_cuts_of_what_waits_are_taken() {
-        let mut ledger = ledger((3..8).map(|index| seg(index, 4)));
-        let checked = ledger.check(&[cut(3, 4), cut(5, 5)]).unwrap();
+        let mut pending = pending((3..8).map(|index| seg(index, 4)));
+        let checked = pending.check(&[cut(3, 4), cut(5, 5)]).unwrap();
         assert_eq!(checked, Checked(3));
-        ledger.take(checked);
-        assert_eq!(ledger.check(&[cut(6, 7)]), Ok(Checked(2)));
-        assert_eq!(ledger.check(&[]), Ok(Checked(0)));
+        pending.take(checked);
+        assert_eq!(pending.check(&[cut(6, 7)]), Ok(Checked(2)));
+        assert_eq!(pending.check(&[]), Ok(Checked(0)));
     }
 
     #[test]
@@ -276,58 +278,58 @@ mod tests {
             (vec![seg(3, 100), seg(4, 21), seg(5, 1)], vec![cut(3, 5)], "is longer than"),
         ];
         for (segments, cuts, says) in cases {
-            let reason = ledger(segments).check(&cuts).unwrap_err();
+            let reason = pending(segments).check(&cuts).unwrap_err();
             assert!(reason.contains(says), "{cuts:?}: {reason}");
         }
     }
 
     #[test]
     fn segments_without_length_are_bounded_by_number() {
-        let most = ledger((0..BATCH_SEGMENTS_MAX as u64 - 1).map(|index| seg(index, 0)));
+        let most = pending((0..BATCH_SEGMENTS_MAX as u64 - 1).map(|index| seg(index, 0)));
         assert!(most.check(&[]).is_ok());
-        let over = ledger((0..BATCH_SEGMENTS_MAX as u64).map(|index| seg(index, 0)));
+        let over = pending((0..BATCH_SEGMENTS_MAX as u64).map(|index| seg(index, 0)));
         assert!(over.check(&[]).unwrap_err().contains("512 segments"));
     }
 
     #[test]
-    fn segments_that_the_stage_was_not_told_of_cannot_be_cut() {
-        let mut ledger = Ledger::new(1);
-        ledger.push(seg(0, 1));
-        ledger.push(seg(1, 1));
-        assert_eq!(ledger.unseen().unwrap().index, 0);
-        assert!(ledger.check(&[cut(0, 1)]).is_err());
-        assert_eq!(ledger.check(&[cut(0, 0)]), Ok(Checked(1)));
+    fn segments_that_were_not_pushed_cannot_be_cut() {
+        let mut pending = PendingSegments::new(1);
+        pending.push(seg(0, 1));
+        pending.push(seg(1, 1));
+        assert_eq!(pending.next_unpushed().unwrap().index, 0);
+        assert!(pending.check(&[cut(0, 1)]).is_err());
+        assert_eq!(pending.check(&[cut(0, 0)]), Ok(Checked(1)));
     }
 
     #[test]
     fn a_flush_leaves_nothing_over() {
-        let two = || ledger([seg(0, 1), seg(1, 1)]);
+        let two = || pending([seg(0, 1), seg(1, 1)]);
         assert_eq!(two().check_flush(Some(cut(0, 1))), Ok(Checked(2)));
         assert!(two().check_flush(Some(cut(0, 0))).unwrap_err().contains("segment 1"));
         assert!(two().check_flush(None).is_err());
-        assert_eq!(ledger([]).check_flush(None), Ok(Checked(0)));
-        assert!(ledger([]).check_flush(Some(cut(0, 0))).is_err());
+        assert_eq!(pending([]).check_flush(None), Ok(Checked(0)));
+        assert!(pending([]).check_flush(Some(cut(0, 0))).is_err());
     }
 
     #[test]
     fn the_hosts_own_cuts_go_by_length_and_discontinuity() {
-        let mut ledger = ledger([seg(0, 4), seg(1, 4), seg(2, 4), seg(3, 4), broken(4, 4), seg(5, 30), seg(6, 1)]);
-        let cuts: Vec<_> = ledger.cut_by_length().iter().map(|cut| (cut.first, cut.last, cut.reason)).collect();
+        let mut pending = pending([seg(0, 4), seg(1, 4), seg(2, 4), seg(3, 4), broken(4, 4), seg(5, 30), seg(6, 1)]);
+        let cuts: Vec<_> = pending.cut_by_length().iter().map(|cut| (cut.first, cut.last, cut.reason)).collect();
         assert_eq!(cuts, [(0, 2, Reason::Length), (3, 3, Reason::Discontinuity), (4, 5, Reason::Length)]);
-        assert_eq!(ledger.unseen().unwrap().index, 6, "the open rest is told to the stage again");
-        assert_eq!(ledger.cut_all(), [Cut { first: 6, last: 6, reason: Reason::Flush }]);
-        assert_eq!(ledger.cut_all(), []);
+        assert_eq!(pending.next_unpushed().unwrap().index, 6, "the rest is pushed to the stage again");
+        assert_eq!(pending.cut_all(), [Cut { first: 6, last: 6, reason: Reason::Flush }]);
+        assert_eq!(pending.cut_all(), []);
     }
 
     #[test]
     fn the_hosts_own_cuts_keep_the_rules() {
         let segments: Vec<_> = (0..400).map(|n| Segment { discontinuity: n % 7 == 0, ..seg(n, n % 5) }).collect();
-        let mut by_host = ledger(segments.clone());
+        let mut by_host = pending(segments.clone());
         let cuts = by_host.cut_all();
-        assert_eq!(ledger(segments).check_flush_all(&cuts), Ok(Checked(400)));
+        assert_eq!(pending(segments).check_flush_all(&cuts), Ok(Checked(400)));
     }
 
-    impl Ledger {
+    impl PendingSegments {
         fn check_flush_all(&self, cuts: &[Cut]) -> Result<Checked, String> {
             self.check(cuts)
         }
