@@ -1,4 +1,4 @@
-//! Swaps of stages: who asked for what, each step with its time, how it ended. Bounded for each pipeline.
+//! Swaps of stages: who requested what, each step with its time, and the result. Limited per pipeline.
 
 use std::fmt;
 
@@ -16,52 +16,52 @@ use crate::stage::{ComponentLabel, StageKind};
 use crate::store::page::{Listed, Page};
 
 words! {
-    /// How far a swap is.
+    /// The progress of a swap.
     pub enum SwapState {
-        /// The component is checked and compiled.
+        /// The component is being checked and compiled.
         Checking = "checking",
-        /// It is given the last recorded inputs.
+        /// It is being tested on the last recorded inputs.
         Rehearsing = "rehearsing",
-        /// It is opened with the running version's state.
+        /// It is being opened with the running version's state.
         CuttingOver = "cutting-over",
-        /// It decides, and the old version beside it.
+        /// It decides, with the previous version running beside it.
         Probation = "probation",
         /// The probation has passed; the new version stays.
         Done = "done",
-        /// It was rehearsed, as asked, and nothing else; nothing changed.
+        /// It was only rehearsed, as requested; nothing changed.
         Rehearsed = "rehearsed",
-        /// It was not fit; nothing changed.
+        /// The component was refused; nothing changed.
         Refused = "refused",
-        /// The old version decides again.
+        /// The previous version decides again.
         RolledBack = "rolled-back",
-        /// The server or the pipeline ended in the middle; `reason` says which version stays.
+        /// The server or the pipeline ended during the swap; `reason` says which version stays.
         Interrupted = "interrupted",
     }
 }
 
 words! {
-    /// A step of a swap that was taken.
+    /// A completed step of a swap.
     pub enum SwapStep {
-        /// It is a component of the kind, and compiled.
+        /// It is a component of this kind, and compiled.
         Checked = "checked",
-        /// It took the last recorded inputs.
+        /// It accepted the last recorded inputs.
         Rehearsed = "rehearsed",
-        /// The air clock ran slower until the longer batches of the new version come in time.
+        /// The air clock ran slower until the longer batches of the new version were in time.
         Stretched = "stretched",
         /// It decides from here on.
         CutOver = "cut-over",
         /// It decided one more batch of its probation.
         Batch = "batch",
-        /// The probation is over.
+        /// The probation has ended.
         Passed = "passed",
-        /// It was not fit.
+        /// The component was refused.
         Refused = "refused",
-        /// The old version took over again.
+        /// The previous version took over again.
         RolledBack = "rolled-back",
     }
 }
 
-/// A step, and when.
+/// A completed step and its time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SwapStepTaken {
@@ -71,7 +71,7 @@ pub struct SwapStepTaken {
     pub at_ms: u64,
     /// How long it took, in microseconds.
     pub took_us: u64,
-    /// More, in a sentence.
+    /// Further information, in a sentence.
     pub detail: Option<String>,
 }
 
@@ -90,41 +90,41 @@ pub struct NextStart {
 pub struct SwapRecord {
     /// The stage that is swapped.
     pub kind: StageKind,
-    /// The version that ran, or would have.
+    /// The previous version.
     pub from: ComponentLabel,
-    /// The version that is wanted.
+    /// The new version.
     pub to: ComponentLabel,
-    /// Its settings are others than before.
+    /// Whether its settings differ from those of the previous version.
     pub settings_changed: bool,
-    /// It starts from nothing.
+    /// Whether it starts without the previous version's state.
     pub fresh: bool,
-    /// It is carried out even where its batches come late.
+    /// Whether it is executed even if its batches are late.
     #[serde(default)]
     pub force: bool,
-    /// It ends after the rehearsal.
+    /// Whether it ends after the rehearsal.
     #[serde(default)]
     pub rehearse_only: bool,
-    /// Who asked for it.
+    /// Name of the caller who requested it.
     pub requested_by: String,
     /// The roll-out that it is part of.
     pub roll_out: Option<u64>,
-    /// How far it is.
+    /// The progress of the swap.
     pub state: SwapState,
-    /// Why it ended as it did.
+    /// Why it ended this way.
     pub reason: Option<String>,
-    /// Unix time in milliseconds.
+    /// When it began, Unix time in milliseconds.
     pub started_ms: u64,
-    /// Unix time in milliseconds.
+    /// When it ended, Unix time in milliseconds.
     pub ended_ms: Option<u64>,
     /// Completed steps, oldest first.
     pub steps: Vec<SwapStepTaken>,
-    /// How the rehearsal went.
+    /// The result of the rehearsal.
     pub rehearsal: Option<Rehearsal>,
-    /// Batches of the probation that it decided.
+    /// Batches of the probation that it has decided.
     pub probation_done: u32,
-    /// Batches that it has to decide.
+    /// Batches that it must decide.
     pub probation_wanted: u32,
-    /// Calls that the old version would have answered otherwise.
+    /// Calls that the previous version would have answered differently.
     pub different: u64,
     /// Id of the evidence of its failure.
     pub evidence: Option<String>,
@@ -158,7 +158,7 @@ impl fmt::Debug for NextStart {
 // === impl SwapRecord ===
 
 impl SwapRecord {
-    /// Whether nothing more happens to it.
+    /// Whether the swap has ended.
     pub fn is_over(&self) -> bool {
         use SwapState::{Done, Interrupted, Refused, Rehearsed, RolledBack};
         matches!(self.state, Done | Rehearsed | Refused | RolledBack | Interrupted)

@@ -48,7 +48,7 @@ async fn a_change_is_made_to_what_the_caller_saw_or_not_at_all() {
     let note = || Some("new key".to_owned());
     let done = registry.update_pipeline(&actor, &tv, settings("two"), Some(1), note()).await.unwrap();
     assert_eq!((done.changed, done.row.revision), (true, 2));
-    // The answer was lost on its way, and the caller asks again.
+    // The response was lost, and the caller retries.
     let again = registry.update_pipeline(&actor, &tv, settings("two"), Some(1), note()).await.unwrap();
     assert_eq!((again.changed, again.row.revision), (false, 2));
     let text = conflict(registry.update_pipeline(&actor, &tv, settings("three"), Some(1), None).await);
@@ -170,7 +170,7 @@ async fn a_deleted_pipeline_is_gone_with_all_that_was_its_own() {
     assert_eq!(again.to_string(), "there is no pipeline \"acme:tv\"");
     assert_eq!(registry.pipeline(&tv).await.unwrap(), None);
     assert!(registry.revisions(&tv, Page::newest(9)).await.unwrap().rows.is_empty());
-    // What runs may still write: the journal goes when that has ended.
+    // A running pipeline may still write: the journal is removed after it has ended.
     assert!(journal.stream("acme", "tv").await.unwrap().is_some());
     assert_eq!(registry.removals().await.unwrap(), [tv.removal(true)]);
     registry.removed(tv.removal(true)).await.unwrap();
