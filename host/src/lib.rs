@@ -8,6 +8,7 @@
 
 // Crates of their own, under the names that the modules below know them by. A line goes when the modules that use it have
 // become crates that name what they need in their own Cargo.toml.
+pub use outboard_api as api;
 pub use outboard_base::{asleep, backoff, redact, room, unix_time};
 pub use outboard_config as config;
 pub use outboard_control as control;
@@ -25,10 +26,8 @@ pub use outboard_stage as stage;
 pub use outboard_store as store;
 
 pub mod address_space;
-pub mod api;
 pub mod cli;
 pub mod limits;
-pub mod metrics;
 pub mod watchdog;
 
 /// The spine and its steps.
@@ -39,10 +38,10 @@ pub mod pipeline {
     pub use outboard_pipeline::*;
 }
 
-pub mod preview;
-
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzz;
 
+#[cfg(test)]
+mod refused_text_test;
 #[cfg(test)]
 mod scope_tests;

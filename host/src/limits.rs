@@ -3,10 +3,10 @@
 //! One file per part of the host; all names are re-exported here. Parts in their own crates have a `limits.rs` of their
 //! own, which is re-exported here too.
 
-mod api;
 mod watchdog;
 
 // Re-exports that can be removed once no module uses such a limit without naming its crate.
+pub use outboard_api::limits::*;
 pub use outboard_base::limits::*;
 pub use outboard_config::limits::*;
 pub use outboard_control::limits::*;
@@ -23,7 +23,6 @@ pub use outboard_process::limits::*;
 pub use outboard_stage::limits::*;
 pub use outboard_store::limits::*;
 
-pub use api::*;
 pub use watchdog::*;
 
 #[cfg(test)]

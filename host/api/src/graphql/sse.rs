@@ -1,0 +1,84 @@
+//! GraphQL over server-sent events, one request a connection (graphql-sse's distinct connections): `next` for each answer,
+//! `complete` after the last. The stream is asked for the next answer only when the last one was written, so a slow
+//! client holds up itself alone; when it goes away, everything is let go of.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_graphql::Response as Answer;
+use axum::body::{Body, Bytes};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
+use axum::response::{IntoResponse, Response};
+use futures_util::future::BoxFuture;
+use futures_util::stream::{self, BoxStream, StreamExt};
+use tokio::time::sleep;
+
+use super::endpoint::Endpoint;
+use super::error::refusal;
+use super::slots::Slot;
+use super::written;
+use outboard_control::access::Actor;
+use outboard_control::error::ControlError;
+
+/// A comment: that we are there, and whether the client is.
+const PING: Bytes = Bytes::from_static(b":\n\n");
+/// Browsers pass over an event without data.
+const COMPLETE: Bytes = Bytes::from_static(b"event: complete\ndata: \n\n");
+
+struct Events {
+    endpoint: Endpoint,
+    actor: Arc<Actor>,
+    /// What was written last waits to be taken, until the next is asked for.
+    waiting: Option<Slot>,
+    answers: BoxStream<'static, Answer>,
+    unwelcome: BoxFuture<'static, ControlError>,
+    ping: Duration,
+}
+
+/// The stream of answers, until the caller's token is not taken any more.
+pub fn respond(endpoint: Endpoint, actor: Arc<Actor>, answers: BoxStream<'static, Answer>) -> Response {
+    let (ping, stop) = (endpoint.waits().ping, endpoint.stop().clone().cancelled_owned());
+    let (control, caller) = (endpoint.control().clone(), actor.clone());
+    let unwelcome = Box::pin(async move { control.tenancy().until_unwelcome(&caller).await });
+    let answers = answers.take_until(stop).boxed();
+    let events = Events { endpoint, actor, waiting: None, answers, unwelcome, ping };
+    let events = stream::unfold(Some(events), |events| async move { Some(events?.next().await) });
+    let headers = [
+        (CONTENT_TYPE, "text/event-stream"),
+        (CACHE_CONTROL, "no-store"),
+        // nginx would collect it otherwise.
+        (HeaderName::from_static("x-accel-buffering"), "no"),
+    ];
+    (headers, Body::from_stream(events.map(Ok::<_, Infallible>))).into_response()
+}
+
+impl Events {
+    /// What is written next, and whether there is more.
+    async fn next(mut self) -> (Bytes, Option<Self>) {
+        self.waiting = None;
+        tokio::select! {
+            biased;
+            error = &mut self.unwelcome => ([next(&refusal(&error)), COMPLETE].concat().into(), None),
+            answer = self.answers.next() => match answer {
+                Some(answer) => match written::answer(self.endpoint.slots(), &self.actor, &answer) {
+                    Ok((json, waiting)) => {
+                        self.waiting = Some(waiting);
+                        (event(&json), Some(self))
+                    }
+                    Err(error) => ([next(&refusal(&error)), COMPLETE].concat().into(), None),
+                },
+                None => (COMPLETE, None),
+            },
+            () = sleep(self.ping) => (PING, Some(self)),
+        }
+    }
+}
+
+fn next(answer: &Answer) -> Bytes {
+    event(&serde_json::to_vec(answer).unwrap_or_default())
+}
+
+fn event(json: &[u8]) -> Bytes {
+    [b"event: next\ndata: ", json, b"\n\n"].concat().into()
+}
