@@ -1,7 +1,7 @@
 //! What air tells the journal.
 //!
 //! Positions are awaited: none is passed before it is written down, so that a start after a crash repeats at most one
-//! group of pictures and misses nothing. Events are for the books and go over a bounded channel.
+//! group of pictures and misses nothing. Events are for counts and people, and go over a bounded channel.
 
 use std::time::SystemTime;
 
