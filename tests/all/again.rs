@@ -77,7 +77,7 @@ async fn a_hold_stays_what_it_was_set_to() {
     let ended = Host::run(&storage.path().join("storage"), &options).ended(Duration::from_secs(90)).await;
     assert!(ended.status.success(), "{:#?}", ended.log);
     assert_eq!(ended.lines_with("on air in 8."), 1, "nine seconds after the first batch: {:#?}", ended.log);
-    // The time in hand is far above any cushion, and that is no reason to lean.
+    // The time in hand is far above any cushion, and that is no reason to change the clock's rate.
     let rates = ended.log.iter().filter(|line| line.contains("ready for air"));
     assert!(rates.clone().count() == 6 && rates.clone().all(|line| line.contains("rate=1.0")), "{:#?}", ended.log);
 }

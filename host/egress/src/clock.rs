@@ -1,6 +1,6 @@
 //! The air clock: what media time it is on air, and when a packet is due.
 //!
-//! In: one start, the end of what the spool holds, leans. Out: media milliseconds <-> instants. All destinations of a
+//! In: one start, the end of what the spool holds, rates. Out: media milliseconds <-> instants. All destinations of a
 //! programme share one clock and none can move it. Media time never runs past the spool: at its end it stands still
 //! and goes on from there when the next batch arrives, so a starved stream goes on where it stopped. No task and no
 //! timer: everything is computed from one anchor when it is asked for ([`timeline`], pure).
@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use self::timeline::Timeline;
-use crate::limits::{AIR_CATCH_UP_MAX, AIR_LEAN_MAX, AIR_LEAN_MIN};
+use crate::limits::{AIR_CATCH_UP_MAX, AIR_RATE_MAX, AIR_RATE_MIN};
 
 /// The clock of one programme. Cheap to clone; clones are the same clock.
 #[derive(Debug, Clone)]
@@ -28,7 +28,7 @@ pub struct AirClock {
 pub struct ClockStatus {
     /// Media time in milliseconds; `None` before the start.
     pub media_ms: Option<u64>,
-    /// Media seconds per second as set, from [`AIR_LEAN_MIN`] to [`AIR_CATCH_UP_MAX`].
+    /// Media seconds per second as set, from [`AIR_RATE_MIN`] to [`AIR_CATCH_UP_MAX`].
     pub rate: f64,
     /// Media time stands still because the spool is at its end.
     pub stalled: bool,
@@ -48,7 +48,7 @@ struct Shared {
     slowed: AtomicUsize,
 }
 
-/// Keeps the clock at [`AIR_LEAN_MIN`] until it is dropped; what else sets the rate is not heard meanwhile.
+/// Keeps the clock at [`AIR_RATE_MIN`] until it is dropped; what else sets the rate is not heard meanwhile.
 #[derive(Debug)]
 pub struct Slowed(AirClock);
 
@@ -105,9 +105,9 @@ impl AirClock {
         });
     }
 
-    /// Leans: sets the rate, kept within [`AIR_LEAN_MIN`]..=[`AIR_LEAN_MAX`], and says what it became.
+    /// Sets the clock's rate in media seconds per second, kept within [`AIR_RATE_MIN`]..=[`AIR_RATE_MAX`], and says what it became.
     pub fn set_rate(&self, rate: f64) -> f64 {
-        self.change_rate(rate, AIR_LEAN_MIN, AIR_LEAN_MAX)
+        self.change_rate(rate, AIR_RATE_MIN, AIR_RATE_MAX)
     }
 
     /// Runs faster after an outage of our own: at most [`AIR_CATCH_UP_MAX`]; ends with the next [`Self::set_rate`].
@@ -115,12 +115,12 @@ impl AirClock {
         self.change_rate(rate, 1.0, AIR_CATCH_UP_MAX)
     }
 
-    /// Runs at [`AIR_LEAN_MIN`] from now on, whatever rate is set, for as long as the answer is held: so that what comes later
+    /// Runs at [`AIR_RATE_MIN`] from now on, whatever rate is set, for as long as the answer is held: so that what comes later
     /// has more time.
     #[must_use]
     pub fn slow_down(&self) -> Slowed {
         self.shared.slowed.fetch_add(1, Ordering::AcqRel);
-        self.set_rate(AIR_LEAN_MIN);
+        self.set_rate(AIR_RATE_MIN);
         Slowed(self.clone())
     }
 
@@ -148,7 +148,7 @@ impl AirClock {
         self.lock().anchored_at()
     }
 
-    /// How many seconds of the clock a real second is, leans aside.
+    /// How many seconds of the clock a real second is at a rate of 1.
     pub fn speed(&self) -> f64 {
         self.lock().speed()
     }
@@ -167,7 +167,7 @@ impl AirClock {
         let rate = match self.shared.slowed.load(Ordering::Acquire) {
             0 if rate.is_finite() => rate.clamp(min, max),
             0 => 1.0,
-            _ => AIR_LEAN_MIN,
+            _ => AIR_RATE_MIN,
         };
         self.change(|timeline, now| timeline.set_rate(rate, now));
         rate

@@ -10,10 +10,10 @@ pub const AIR_QUANTUM: Duration = Duration::from_millis(50);
 pub const AIR_WRITE_BYTES: usize = 256 * 1024;
 /// Bytes of a batch's file that are read ahead at a time, twice per destination; a longer packet is read alone.
 pub const AIR_READ_AHEAD: u64 = 256 * 1024;
-/// Slowest and fastest rate at which the air clock leans.
-pub const AIR_LEAN_MIN: f64 = 0.95;
-/// See [`AIR_LEAN_MIN`].
-pub const AIR_LEAN_MAX: f64 = 1.05;
+/// Slowest rate of the air clock where it is to gain time, in media seconds per second.
+pub const AIR_RATE_MIN: f64 = 0.95;
+/// Fastest rate of the air clock where it is to lose spare time.
+pub const AIR_RATE_MAX: f64 = 1.05;
 /// Fastest rate of the air clock after an outage of our own.
 pub const AIR_CATCH_UP_MAX: f64 = 1.25;
 /// The clock standing still for less is not counted as a stall.

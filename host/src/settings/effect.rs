@@ -18,7 +18,7 @@ pub enum Part {
     Destinations,
     /// Where the audio goes to: what the processor has already is sent again to the new one.
     Processor,
-    /// Length of batches, hold and cushion: the air clock leans to them.
+    /// Length of batches, hold and cushion: the air clock's rate changes until they hold.
     Pace,
     /// What is kept of batches that went on air.
     Keep,

@@ -269,7 +269,7 @@ mod tests {
         assert_eq!((timeline.media_ms(now + 2 * S), timeline.due(8_000)), (Some(16_000), Some(now + S)));
     }
 
-    /// Days of leaning must not add up to an error: 10 days, a change every minute.
+    /// Days of changed rates must not add up to an error: 10 days, a change every minute.
     #[test]
     fn does_not_drift_over_days() {
         let (mut timeline, mut now) = (Timeline::new(1.0), Instant::now());

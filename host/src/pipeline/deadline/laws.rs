@@ -5,7 +5,7 @@ use rand::RngExt as _;
 use super::length::{aim, next_length, whole_seconds};
 use super::*;
 use crate::limits::{
-    AIR_LEAN_MAX, AIR_LEAN_MIN, BATCH_SECONDS_MAX, CUSHION_RESERVE_PART, REMUX_MARGIN_MAX, REMUX_MARGIN_MIN,
+    AIR_RATE_MAX, AIR_RATE_MIN, BATCH_SECONDS_MAX, CUSHION_RESERVE_PART, REMUX_MARGIN_MAX, REMUX_MARGIN_MIN,
 };
 use crate::pipeline::air::clock::timeline::Timeline;
 use made_up::{Case, each_case};
@@ -135,7 +135,7 @@ fn the_rate_is_bounded_whatever_cushion_is_set_and_leans_the_right_way() {
             let reply = ReplyOutcome::Answered;
             let rate = deadlines.ready(&batch, batch.end_ms, &Work { due: scarce, reply, ..work }).rate;
             let more = with_more.ready(&batch, batch.end_ms, &Work { due: ample, reply, ..work }).rate;
-            assert!((AIR_LEAN_MIN..=AIR_LEAN_MAX).contains(&rate), "{rate}");
+            assert!((AIR_RATE_MIN..=AIR_RATE_MAX).contains(&rate), "{rate}");
             assert!(rate <= more, "more time in hand and slower: {rate} {more}");
             if work.recording {
                 assert_eq!(rate, 1.0);

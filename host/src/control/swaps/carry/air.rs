@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::Carrier;
 use crate::control::registry::SwapStep;
 use crate::control::swaps::IfLate;
-use crate::limits::{AIR_LEAN_MIN, STAGE_PROBATION_SILENCE, STAGE_STRETCH_LOOK, STAGE_STRETCH_MAX};
+use crate::limits::{AIR_RATE_MIN, STAGE_PROBATION_SILENCE, STAGE_STRETCH_LOOK, STAGE_STRETCH_MAX};
 use crate::pipeline::Watch;
 use crate::stage::StageKind;
 use crate::stage::rehearsal::Rehearsal;
@@ -30,7 +30,7 @@ fn allow(rehearsal: &mut Rehearsal, allowed: Duration) {
     }
     rehearsal.late_by_ms = longest.saturating_sub(allowed);
     // Each second at this rate takes so much less media out of what is ready.
-    rehearsal.stretch_ms = (rehearsal.late_by_ms as f64 / (1.0 - AIR_LEAN_MIN)).ceil() as u64;
+    rehearsal.stretch_ms = (rehearsal.late_by_ms as f64 / (1.0 - AIR_RATE_MIN)).ceil() as u64;
 }
 
 /// What the swap would do to the air, in a sentence.
@@ -59,7 +59,7 @@ pub(super) fn refusal(rehearsal: &Rehearsal, late: IfLate) -> Option<String> {
         IfLate::Stretch => Some(format!(
             "{told}. Running the air clock 5 % slower makes room for {:.0} s at most; swap the stage with `force: true`, or restart \
              the pipeline with the new length",
-            STAGE_STRETCH_MAX.as_secs_f64() * (1.0 - AIR_LEAN_MIN)
+            STAGE_STRETCH_MAX.as_secs_f64() * (1.0 - AIR_RATE_MIN)
         )),
     }
 }
