@@ -3,9 +3,9 @@
 //! In: one start, the end of what the spool holds, rates. Out: media milliseconds <-> instants. All destinations of a
 //! programme share one clock and none can move it. Media time never runs past the spool: at its end it stands still
 //! and goes on from there when the next batch arrives, so a starved stream goes on where it stopped. No task and no
-//! timer: everything is computed from one anchor when it is asked for ([`timeline`], pure).
+//! timer: everything is computed from one anchor when it is asked for ([`media_time`], pure).
 
-pub mod timeline;
+pub mod media_time;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use self::timeline::Timeline;
+use self::media_time::MediaTime;
 use crate::limits::{AIR_CATCH_UP_MAX, AIR_RATE_MAX, AIR_RATE_MIN};
 
 /// The clock of one programme. Cheap to clone; clones are the same clock.
@@ -42,7 +42,7 @@ pub struct ClockStatus {
 
 #[derive(Debug)]
 struct Shared {
-    timeline: Mutex<Timeline>,
+    media_time: Mutex<MediaTime>,
     changed: watch::Sender<()>,
     /// Who wants it to run as slowly as it may.
     slowed: AtomicUsize,
@@ -75,32 +75,32 @@ impl AirClock {
     /// A clock that runs `speed` times as fast as time does: for rehearsals and tests.
     pub fn with_speed(speed: f64) -> Self {
         let speed = if speed.is_finite() && speed > 0.0 { speed } else { 1.0 };
-        let timeline = Mutex::new(Timeline::new(speed));
-        let shared = Shared { timeline, changed: watch::Sender::new(()), slowed: AtomicUsize::new(0) };
+        let media_time = Mutex::new(MediaTime::new(speed));
+        let shared = Shared { media_time, changed: watch::Sender::new(()), slowed: AtomicUsize::new(0) };
         Self { shared: Arc::new(shared) }
     }
 
     /// Media time is `media_ms` at the instant `at`, which may lie ahead. Only the first start counts; says whether
     /// this was it.
     pub fn start(&self, media_ms: u64, at: Instant) -> bool {
-        self.change(|timeline, _| timeline.start(media_ms, at))
+        self.change(|media_time, _| media_time.start(media_ms, at))
     }
 
     /// Lets a clock that stands still at the end of the spool go on at the instant `at` and not before; says whether it
     /// stood.
     pub fn resume_at(&self, at: Instant) -> bool {
-        self.change(|timeline, now| timeline.resume_at(at, now))
+        self.change(|media_time, now| media_time.resume_at(at, now))
     }
 
     /// The spool holds media up to `end_ms` now. Never goes back. A clock that stood still goes on from here.
     pub fn extend(&self, end_ms: u64) {
-        self.change(|timeline, now| timeline.extend(end_ms, now));
+        self.change(|media_time, now| media_time.extend(end_ms, now));
     }
 
     /// Nothing will follow in the spool: media time may run past its end.
     pub fn unbound(&self) {
-        self.change(|timeline, now| {
-            timeline.unbound(now);
+        self.change(|media_time, now| {
+            media_time.unbound(now);
             true
         });
     }
@@ -137,10 +137,10 @@ impl AirClock {
     /// Packets up to this media time may leave now when packets may leave by `ahead` before their time; `None` before
     /// the start.
     pub fn horizon_ms(&self, ahead: Duration) -> Option<u64> {
-        let timeline = self.lock();
+        let media_time = self.lock();
         let at = Instant::now() + ahead;
-        timeline.anchored_at().filter(|start| *start <= at)?;
-        timeline.media_ms(at)
+        media_time.anchored_at().filter(|start| *start <= at)?;
+        media_time.media_ms(at)
     }
 
     /// The instant of the start while it lies ahead, later that of the last change; `None` before [`Self::start`].
@@ -169,11 +169,11 @@ impl AirClock {
             0 => 1.0,
             _ => AIR_RATE_MIN,
         };
-        self.change(|timeline, now| timeline.set_rate(rate, now));
+        self.change(|media_time, now| media_time.set_rate(rate, now));
         rate
     }
 
-    fn change(&self, change: impl FnOnce(&mut Timeline, Instant) -> bool) -> bool {
+    fn change(&self, change: impl FnOnce(&mut MediaTime, Instant) -> bool) -> bool {
         let changed = change(&mut self.lock(), Instant::now());
         if changed {
             self.shared.changed.send_replace(());
@@ -181,8 +181,8 @@ impl AirClock {
         changed
     }
 
-    fn lock(&self) -> MutexGuard<'_, Timeline> {
-        self.shared.timeline.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, MediaTime> {
+        self.shared.media_time.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -190,7 +190,7 @@ impl AirClock {
 mod tests {
     use super::*;
 
-    /// The wall-clock face of the clock; the arithmetic is tested in `timeline`.
+    /// The wall-clock face of the clock; the arithmetic is tested in `media_time`.
     #[test]
     fn runs_on_real_time_and_wakes_watchers() {
         let clock = AirClock::default();

@@ -7,7 +7,7 @@ use super::*;
 use crate::limits::{
     AIR_RATE_MAX, AIR_RATE_MIN, BATCH_SECONDS_MAX, CUSHION_RESERVE_PART, REMUX_MARGIN_MAX, REMUX_MARGIN_MIN,
 };
-use crate::pipeline::air::clock::timeline::Timeline;
+use crate::pipeline::air::clock::media_time::MediaTime;
 use made_up::{Case, each_case};
 
 mod made_up;
@@ -244,7 +244,7 @@ fn in_a_whole_run_replies_in_time_are_used_and_no_decision_makes_a_batch_late() 
     each_case(|case| {
         let ordinary = |case: &mut Case| case.up_to(60);
         let mut settings = case.settings_of(ordinary);
-        let (mut clock, mut now) = (Timeline::new(1.0), case.base);
+        let (mut clock, mut now) = (MediaTime::new(1.0), case.base);
         let (mut deadlines, mut air_ms, mut complete) = (Deadlines::new(settings, now), 0, now);
         let mut media_ms = None;
         for _ in 0..25 {
