@@ -16,7 +16,7 @@ pub mod demux;
 // out to the processor and back
 /// Audio out to the processor and back.
 pub use outboard_exchange as exchange;
-pub mod framer;
+pub mod stage_framer;
 // when: a reply's deadline, the hold, the clock's rate
 pub mod deadline;
 // what goes on air

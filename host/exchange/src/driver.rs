@@ -15,9 +15,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::config::ExchangeConfig;
-use super::framer::{self, AudioFormat, Framer};
 use super::heard::Heard;
 use super::ledger::{self, Ledger};
+use super::message_framer::{self, AudioFormat, MessageFramer};
 use super::readers::Readers;
 use super::reply::{Absence, Outgoing, Reply, Returned, Waiting};
 use super::socketio::{Connection, Endpoint, Incoming};
@@ -49,7 +49,7 @@ pub struct Driver {
     /// Another processor, or other settings of it.
     pub wanted: watch::Receiver<Wanted>,
     pub stream_id: String,
-    pub framer: Box<dyn Framer>,
+    pub framer: Box<dyn MessageFramer>,
     /// What fragments must hold.
     pub audio_formats: watch::Sender<AudioFormat>,
     pub ledger: Ledger,
@@ -234,7 +234,7 @@ impl Driver {
     }
 
     async fn greet(&mut self, session: &mut Session) -> Result<(), String> {
-        let connection = framer::Connection {
+        let connection = message_framer::Connection {
             stream_id: self.stream_id.clone(),
             attempt: session.attempt,
             max_payload_bytes: session.connection.max_payload(),

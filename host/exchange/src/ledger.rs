@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::breaker::Breaker;
 use super::config::ExchangeConfig;
-use super::framer::Reference;
+use super::message_framer::Reference;
 use super::reply::{Absence, Outgoing, Reply, Waiting};
 use super::socketio::Receipt;
 use super::status::{BreakerState, Counters};

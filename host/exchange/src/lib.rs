@@ -2,7 +2,7 @@
 //!
 //! In: a fragment a batch ([`Outgoing`]). Out: for each one a [`Reply`], audio that was probed or the reason why there is
 //! none; whoever waits decides how long. One connection a pipeline, made again for ever; several fragments in flight,
-//! matched by id. What a message looks like is the framing stage's, behind [`framer::Framer`]; the host owns the
+//! matched by id. What a message looks like is the framing stage's, behind [`message_framer::MessageFramer`]; the host owns the
 //! connection, packets, order, limits and the circuit breaker. Limits: [`limits`].
 //!
 //! It uses `outboard-base`, `outboard-media`, `outboard-net` and the queue of `outboard-ffmpeg`, and never knows batches on disk, stages or the air clock.
@@ -12,10 +12,10 @@ mod config;
 mod driver;
 #[cfg(any(test, feature = "testing"))]
 pub mod fake;
-pub mod framer;
 mod heard;
 mod ledger;
 pub mod limits;
+pub mod message_framer;
 pub mod probe;
 mod readers;
 mod reply;
@@ -38,9 +38,9 @@ pub use socketio::fuzz::packets as fuzz_packets;
 pub use status::{BreakerState, Counters, ExchangeChange, ExchangeStatus};
 
 use driver::{Driver, Submission};
-use framer::{AudioFormat, Framer, FramerError};
 use heard::Heard;
 use ledger::Ledger;
+use message_framer::{AudioFormat, FramerError, MessageFramer};
 use reply::Asked;
 use socketio::{Endpoint, EndpointError};
 
@@ -81,7 +81,7 @@ impl Exchange {
     pub async fn start(
         config: ExchangeConfig,
         stream_id: impl Into<String>,
-        mut framer: Box<dyn Framer>,
+        mut framer: Box<dyn MessageFramer>,
         readers: Readers,
         cancel: &CancellationToken,
     ) -> Result<Self, ExchangeError> {

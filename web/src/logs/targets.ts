@@ -3,7 +3,7 @@
 
 /** Along the way of the data first, then what is around it. */
 const KNOWN: readonly string[] = [
-  ...["source", "batch", "demux", "framer", "exchange", "remux", "release", "air"],
+  ...["source", "batch", "demux", "stage_framer", "exchange", "remux", "release", "air"],
   ...["event", "status", "journal_writer", "load", "pipeline", "host", "stage", "stage-host", "ffmpeg", "preview"],
   ...["control", "store", "api", "echo", "demo", "logs", "telemetry", "net", "cli"],
 ];

@@ -9,12 +9,12 @@ use tokio::time::Instant;
 use tracing::{Instrument as _, Span, debug, info, warn};
 
 use super::{Driver, Probed};
-use crate::framer::{Event, Level, Message, Processed, Reference};
 use crate::ledger::Key;
 use crate::limits::{
     EXCHANGE_AUDIO_MAX_BYTES, EXCHANGE_EVENTS_MAX, EXCHANGE_HEARD_ARGUMENTS_BYTES, EXCHANGE_METADATA_MAX_BYTES,
     EXCHANGE_TEXT_MAX_BYTES, SLOW_DOWN_MAX,
 };
+use crate::message_framer::{Event, Level, Message, Processed, Reference};
 use crate::readers::Readers;
 use crate::reply::{Absence, Audio};
 use crate::socketio::{Closed, ConnectError, Connection, EmitError};

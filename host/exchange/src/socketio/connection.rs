@@ -21,10 +21,10 @@ use super::engine::{self, Frame};
 use super::error::{Closed, ConnectError, EmitError};
 use super::handshake::{Socket, join, upgrade};
 use super::packet::{self, Kind};
-use crate::framer::Message;
 use crate::limits::{
     EXCHANGE_CLOSE_TIMEOUT, EXCHANGE_READ_QUEUE_PACKETS, EXCHANGE_TEXT_MAX_BYTES, EXCHANGE_WRITE_QUEUE_PACKETS,
 };
+use crate::message_framer::Message;
 use outboard_base::text::shortened;
 
 /// What the connection receives.

@@ -7,8 +7,8 @@ use tokio::sync::Mutex;
 use super::{Check, Fault, Finding, check, millis, stages};
 use crate::limits::{DRY_RUN_PROCESSOR_LIMIT, DRY_RUN_READY_WAIT};
 use crate::pipeline::exchange::probe::{Readiness, reach};
-use crate::pipeline::framer::StageFramer;
 use crate::pipeline::load::exchange_config;
+use crate::pipeline::stage_framer::StageFramer;
 use crate::pipeline::{Host, Owner};
 use crate::settings::PipelineConfig;
 

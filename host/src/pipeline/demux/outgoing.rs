@@ -9,7 +9,7 @@ use crate::ffmpeg::{self, FfmpegError, Slots, Turn};
 use crate::limits::FFMPEG_TIMEOUT;
 use crate::media::facts::{BatchFacts, TrackFacts};
 use crate::pipeline::batch::Batch;
-use crate::pipeline::exchange::framer::{AudioFormat, Fragment, Pcm};
+use crate::pipeline::exchange::message_framer::{AudioFormat, Fragment, Pcm};
 use crate::pipeline::exchange::{Audio, Exchange, Outgoing, Pending};
 use crate::store::files::names;
 

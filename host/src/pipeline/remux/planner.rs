@@ -5,7 +5,7 @@ use super::Plan;
 use super::facts;
 use super::reply::Decision;
 use crate::pipeline::demux::Demuxed;
-use crate::pipeline::framer::StateKeeper;
+use crate::pipeline::stage_framer::StateKeeper;
 use crate::stage::RemuxStage;
 use crate::stage::swap::Shared;
 

@@ -1,4 +1,4 @@
-//! The seam to the framing stage: the types of `wit/framing.wit` in plain Rust, and the trait that the host implements
+//! The interface to the framing stage: the types of `wit/framing.wit` in plain Rust, and the trait that the host implements
 //! over the stage's instance. Nothing of Wasm shows here; the exchange only sees messages go out and events come in.
 
 use std::future::Future;
@@ -6,7 +6,7 @@ use std::pin::Pin;
 
 use bytes::Bytes;
 
-/// What a [`Framer`] answers with, later.
+/// What a [`MessageFramer`] answers with, later.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, FramerError>> + Send + 'a>>;
 
 /// Why a framer did not answer, in a sentence for the operator. The framer stays usable.
@@ -18,8 +18,8 @@ pub struct FramerError(pub String);
 ///
 /// The exchange calls one method at a time, never two at once, and waits for the answer: whoever implements this
 /// bounds each call in time and answers for a stage that failed.
-pub trait Framer: Send {
-    /// The audio that [`Framer::encode`] wants. Called once, before anything else.
+pub trait MessageFramer: Send {
+    /// The audio that [`MessageFramer::encode`] wants. Called once, before anything else.
     fn audio_format(&mut self) -> Answer<'_, AudioFormat>;
 
     /// What became different since the last look, because another version of the stage took over. Asked before
@@ -37,7 +37,7 @@ pub trait Framer: Send {
     /// What a message from the processor means, in order. `now_ms` is Unix time.
     fn decode(&mut self, message: Message, now_ms: u64) -> Answer<'_, Vec<Event>>;
 
-    /// The connection is gone; called once for each [`Framer::on_connect`].
+    /// The connection is gone; called once for each [`MessageFramer::on_connect`].
     fn on_disconnect(&mut self, reason: String) -> Answer<'_, ()>;
 }
 
