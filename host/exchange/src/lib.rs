@@ -12,8 +12,8 @@ mod config;
 mod driver;
 #[cfg(any(test, feature = "testing"))]
 pub mod fake;
+mod fragment_table;
 mod heard;
-mod ledger;
 pub mod limits;
 pub mod message_framer;
 pub mod probe;
@@ -38,8 +38,8 @@ pub use socketio::fuzz::packets as fuzz_packets;
 pub use status::{BreakerState, Counters, ExchangeChange, ExchangeStatus};
 
 use driver::{Driver, Submission};
+use fragment_table::FragmentTable;
 use heard::Heard;
-use ledger::Ledger;
 use message_framer::{AudioFormat, FramerError, MessageFramer};
 use reply::Asked;
 use socketio::{Endpoint, EndpointError};
@@ -70,7 +70,7 @@ pub struct Exchange {
     audio_format: watch::Receiver<AudioFormat>,
     heard: Heard,
     cancel: CancellationToken,
-    wanted: watch::Sender<driver::Wanted>,
+    wanted: watch::Sender<driver::WantedProcessor>,
     task: JoinHandle<()>,
 }
 
@@ -98,7 +98,7 @@ impl Exchange {
             stream_id: stream_id.into(),
             framer,
             audio_formats,
-            ledger: Ledger::new(&checked.config),
+            fragments: FragmentTable::new(&checked.config),
             ready_timeout: checked.config.ready_timeout,
             submissions: submitted,
             abandoned: Arc::clone(&abandoned),
@@ -130,7 +130,7 @@ impl Exchange {
     }
 
     #[cfg(test)]
-    fn wanted(&self) -> driver::Wanted {
+    fn wanted(&self) -> driver::WantedProcessor {
         self.wanted.borrow().clone()
     }
 
@@ -180,12 +180,12 @@ impl Exchange {
 }
 
 /// Checks what an exchange is told.
-fn checked(config: ExchangeConfig) -> Result<driver::Wanted, ExchangeError> {
+fn checked(config: ExchangeConfig) -> Result<driver::WantedProcessor, ExchangeError> {
     let endpoint = Endpoint::new(&config)?;
     if !(1..=IN_FLIGHT_MAX).contains(&config.in_flight) {
         return Err(ExchangeError::InFlight(config.in_flight));
     }
-    Ok(driver::Wanted { endpoint, config })
+    Ok(driver::WantedProcessor { endpoint, config })
 }
 
 impl Drop for Exchange {

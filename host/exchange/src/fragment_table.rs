@@ -1,5 +1,5 @@
 //! The fragments that the exchange holds: who waits, who is sent, whose reply is whose. Pure: no I/O, time comes in with
-//! the calls; the driver does what the ledger decides.
+//! the calls; the driver does what the table decides.
 //!
 //! - Fragments go out in the order of their submission, so many at a time.
 //! - A connection that is lost soon after a fragment was written makes that fragment a suspect. After a reconnect suspects
@@ -28,7 +28,7 @@ pub type Key = u64;
 
 /// All fragments that somebody waits for.
 #[derive(Debug)]
-pub struct Ledger {
+pub struct FragmentTable {
     entries: BTreeMap<Key, Entry>,
     next_key: Key,
     history: VecDeque<Past>,
@@ -70,10 +70,10 @@ struct Past {
     answered: bool,
 }
 
-/// A reply that somebody waits for.
+/// A reply that somebody waits for; it is to be looked at before it is handed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Wanted {
-    /// The fragment to send.
+pub struct WantedReply {
+    /// The fragment that it answers.
     pub key: Key,
     /// From the last sending to now.
     pub round_trip: Duration,
@@ -81,10 +81,10 @@ pub struct Wanted {
     pub attempts: u32,
 }
 
-// === impl Ledger ===
+// === impl FragmentTable ===
 
-impl Ledger {
-    /// A ledger without fragments, with these limits.
+impl FragmentTable {
+    /// A table without fragments, with these limits.
     pub fn new(config: &ExchangeConfig) -> Self {
         Self {
             entries: BTreeMap::new(),
@@ -194,8 +194,8 @@ impl Ledger {
         }
     }
 
-    /// A reply came; `Some` if somebody waits for it. Until [`Ledger::finish`], others for it are duplicates.
-    pub fn processed(&mut self, reference: &Reference, now: Instant) -> Option<Wanted> {
+    /// A reply came; `Some` if somebody waits for it. Until [`FragmentTable::finish`], others for it are duplicates.
+    pub fn processed(&mut self, reference: &Reference, now: Instant) -> Option<WantedReply> {
         let Some(key) = self.find(reference) else {
             match self.past(reference) {
                 Some(past) if past.answered => self.counters.duplicates += 1,
@@ -218,7 +218,7 @@ impl Ledger {
         entry.kills = 0;
         let attempts = entry.sends;
         self.breaker.success();
-        Some(Wanted { key, round_trip, attempts })
+        Some(WantedReply { key, round_trip, attempts })
     }
 
     /// A reply was looked at.
