@@ -42,9 +42,9 @@ pub(super) struct Http {
     hosts: Vec<HeaderHost>,
 }
 
-/// What is asked for.
+/// What is asked for of a file.
 #[derive(Clone, Copy)]
-struct Wanted {
+struct FileRequest {
     /// First byte and length.
     range: Option<(u64, u64)>,
     packed: bool,
@@ -115,10 +115,10 @@ impl Http {
         limit: u64,
         budget: &Budget,
     ) -> Result<Body, FetchError> {
-        self.get(url, Wanted { range, packed: false }, limit, budget).await
+        self.get(url, FileRequest { range, packed: false }, limit, budget).await
     }
 
-    async fn get(&self, url: &Url, wanted: Wanted, limit: u64, budget: &Budget) -> Result<Body, FetchError> {
+    async fn get(&self, url: &Url, wanted: FileRequest, limit: u64, budget: &Budget) -> Result<Body, FetchError> {
         if !is_http(url) {
             return Err(FetchError::Scheme(url.scheme().to_owned()));
         }
@@ -139,7 +139,7 @@ impl Http {
     }
 
     /// One request to one host.
-    async fn ask(&self, url: &Url, wanted: Wanted) -> Result<Response, FetchError> {
+    async fn ask(&self, url: &Url, wanted: FileRequest) -> Result<Response, FetchError> {
         let mut address = url.clone();
         let mut headers = self.common.clone();
         let origin = url.origin();
@@ -202,7 +202,7 @@ impl Http {
     /// # Errors
     /// As [`Self::read`].
     pub(super) async fn playlist(&self, url: &Url, budget: &Budget) -> Result<(Url, String), FetchError> {
-        let wanted = Wanted { range: None, packed: true };
+        let wanted = FileRequest { range: None, packed: true };
         let (url, bytes) = self.get(url, wanted, PLAYLIST_BYTES_MAX, budget).await?.whole().await?;
         Ok((
             url,
@@ -228,7 +228,7 @@ pub(super) struct Body {
 impl Body {
     fn new(
         response: Response,
-        wanted: Wanted,
+        wanted: FileRequest,
         limit: u64,
         budget: &Budget,
         began: Instant,
