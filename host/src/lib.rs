@@ -15,6 +15,7 @@ pub use outboard_logs::telemetry;
 pub use outboard_media as media;
 pub use outboard_net as net;
 pub use outboard_net::tls;
+pub use outboard_pipeline::settings;
 pub use outboard_process as process;
 pub use outboard_stage as stage;
 pub use outboard_store as store;
@@ -26,10 +27,15 @@ pub mod config;
 pub mod control;
 pub mod limits;
 pub mod metrics;
-pub mod settings;
 pub mod watchdog;
 
-pub mod pipeline;
+/// The spine and its steps.
+pub mod pipeline {
+    pub use outboard_egress as air;
+    pub use outboard_exchange as exchange;
+    pub use outboard_hls as source;
+    pub use outboard_pipeline::*;
+}
 
 pub mod preview;
 

@@ -4,12 +4,9 @@
 //! own `limits.rs`, and are listed here with the others.
 
 mod api;
-mod batch;
 mod control;
 mod echo;
-mod pipeline;
 mod registry;
-mod settings;
 mod stages;
 mod watchdog;
 
@@ -22,17 +19,15 @@ pub use outboard_hls::limits::*;
 pub use outboard_logs::limits::*;
 pub use outboard_media::limits::*;
 pub use outboard_net::limits::*;
+pub use outboard_pipeline::limits::*;
 pub use outboard_process::limits::*;
 pub use outboard_stage::limits::*;
 pub use outboard_store::limits::*;
 
 pub use api::*;
-pub use batch::*;
 pub use control::*;
 pub use echo::*;
-pub use pipeline::*;
 pub use registry::*;
-pub use settings::*;
 pub use stages::*;
 pub use watchdog::*;
 

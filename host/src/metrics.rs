@@ -10,12 +10,10 @@ mod gather;
 mod process;
 mod sample;
 mod text;
-mod timings;
 
 pub use process::ProcessSample;
 pub use sample::{DatabaseSample, FfmpegSample, HostSample, PipelineSample, StageSample, WebhookSample};
 pub use text::{CONTENT_TYPE, render};
-pub use timings::{Histogram, Reading, Step, Timings, TimingsReading};
 
 #[cfg(test)]
 mod tests;

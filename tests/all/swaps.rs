@@ -9,10 +9,10 @@
 use std::sync::{Arc, Mutex};
 
 use outboard::stage::batching::{BatchingStage, Segment};
-use outboard::stage::evidence::{Evidence, Witness};
+use outboard::stage::evidence::{Evidence, FailureSink};
 use outboard::stage::framing::{Connection, Format, Fragment, FramingStage, Message};
 use outboard::stage::remux::{Facts, RemuxStage};
-use outboard::stage::swap::{Shared, Swaps, Wanted};
+use outboard::stage::swap::{NewVersion, Shared, StageSlots};
 use outboard::stage::{FailurePolicy, Opening, StageComponent, StageKind};
 use outboard_tests::guests::{load, orders, runtime};
 use serde_json::{Value, json};
@@ -26,15 +26,15 @@ mod policy;
 mod rollback;
 
 /// A pipeline's three stages, apart from any pipeline; what they do wrong is kept.
-struct Seats {
+struct Stages {
     batching: Shared<BatchingStage>,
     framing: Shared<FramingStage>,
     remux: Shared<RemuxStage>,
-    swaps: Swaps,
+    slots: StageSlots,
     evidence: Arc<Mutex<Vec<Evidence>>>,
 }
 
-impl Seats {
+impl Stages {
     /// With the bundled versions.
     async fn bundled() -> Self {
         Self::with(FailurePolicy::default()).await
@@ -43,11 +43,11 @@ impl Seats {
     async fn with(on_failure: FailurePolicy) -> Self {
         let evidence = Arc::<Mutex<Vec<Evidence>>>::default();
         let kept = evidence.clone();
-        let witness = Witness::new(move |making| kept.lock().unwrap().push(making()));
+        let failure_sink = FailureSink::new(move |report| kept.lock().unwrap().push(report()));
         let opening = |settings: &str| Opening {
             settings: settings.to_owned(),
             on_failure,
-            witness: witness.clone(),
+            failure_sink: failure_sink.clone(),
             ..orders(&json!({}))
         };
         let bundled = async |kind| runtime().bundled(kind).await.unwrap();
@@ -56,13 +56,13 @@ impl Seats {
         let framing = FramingStage::open(runtime(), bundled(StageKind::Framing).await, opening("")).await.unwrap();
         let remux = RemuxStage::open(runtime(), bundled(StageKind::RemuxPlanning).await, opening("")).await.unwrap();
         let (batching, framing, remux) = (shared(batching), shared(framing), shared(remux));
-        let swaps = Swaps::new(batching.clone(), framing.clone(), remux.clone(), || {});
-        Self { batching, framing, remux, swaps, evidence }
+        let slots = StageSlots::new(batching.clone(), framing.clone(), remux.clone(), || {});
+        Self { batching, framing, remux, slots, evidence }
     }
 
     /// Who decides.
     async fn name(&self, kind: StageKind) -> String {
-        self.swaps.face(kind).await.seated().component.description().name.clone()
+        self.slots.status_feed(kind).await.current().component.description().name.clone()
     }
 
     fn evidence(&self) -> Vec<Evidence> {
@@ -75,12 +75,12 @@ fn shared<S>(stage: S) -> Shared<S> {
 }
 
 /// A faulty guest that does as ordered.
-async fn faulty(name: &'static str, ordered: &Value) -> Wanted {
-    wanted(load(name).await, &ordered.to_string())
+async fn faulty(name: &'static str, ordered: &Value) -> NewVersion {
+    new_version(load(name).await, &ordered.to_string())
 }
 
-fn wanted(component: Arc<StageComponent>, settings: &str) -> Wanted {
-    Wanted { component, settings: settings.to_owned(), fresh: false, probation: 3 }
+fn new_version(component: Arc<StageComponent>, settings: &str) -> NewVersion {
+    NewVersion { component, settings: settings.to_owned(), fresh: false, probation: 3 }
 }
 
 fn segment(index: u64) -> Segment {

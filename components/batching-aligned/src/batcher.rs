@@ -1,18 +1,18 @@
-//! When to cut: where wall-clock time passes a border, at discontinuities, before a batch becomes too long, and at cues if
-//! wanted; by length where the source tells no date-time.
+//! Cuts at borders of wall-clock time, at discontinuities, before a batch becomes too long, and at cues if configured. If the source
+//! has no date-time, it cuts by length.
 //!
-//! In: segments in order, as facts. Out: cuts by segment index. A batch ends with the segment in which a border lies, so
-//! the cuts follow from the source alone: two pipelines of one source cut alike, whenever they began. Borders lie at
-//! `k * every + offset` of the Unix epoch. What it remembers is every batching stage's [`State`].
+//! In: the facts of segments, in order. Out: cuts by segment index. A batch ends with the segment that contains a border. So cuts
+//! depend on the source alone: two pipelines of one source cut in the same places, whenever they started. Borders are at
+//! `k * every + offset` since the Unix epoch. Its state is the [`State`] of all batching stages.
 
 use crate::settings::Settings;
 use stage_kit::batching::{ALIGNED, Cut, READABLE, Reason, Segment, State, long_enough_us};
 use stage_kit::snapshot;
 
-/// Playlists round durations and date-times: a border this near after a segment's end counts as reached by it.
+/// Playlists round durations and date-times: a border that is at most this long after a segment's end counts as reached.
 const SLACK_US: i64 = 250_000;
 
-/// A clock that goes back further than this was set anew; less is rounding.
+/// If the wall clock goes back by more than this, it was set; less is rounding.
 const CLOCK_BACK_US: i64 = 1_000_000;
 
 /// The open batch of one pipeline.
@@ -23,7 +23,7 @@ pub struct Batcher {
 }
 
 impl Batcher {
-    /// Starts anew, or goes on from a snapshot: of this stage or of another that batches.
+    /// Starts without state, or resumes from a snapshot of any bundled batching stage.
     ///
     /// # Errors
     /// A sentence if the snapshot cannot be read.
@@ -33,7 +33,7 @@ impl Batcher {
         Ok(Self { settings, state })
     }
 
-    /// Takes the next segment; answers the batches that are complete now, oldest first.
+    /// Takes the next segment; returns the batches that are complete now, oldest first.
     pub fn push(&mut self, segment: Segment) -> Vec<Cut> {
         let mut cuts = Vec::new();
         self.state.follow(&segment);
@@ -48,12 +48,12 @@ impl Batcher {
         cuts
     }
 
-    /// No segment will follow.
+    /// Ends the input: returns the open batch, if it has any segment.
     pub fn flush(&mut self) -> Option<Cut> {
         self.state.close(Reason::Flush)
     }
 
-    /// Everything that another instance needs to go on.
+    /// Serialises the state, from which another instance can resume.
     pub fn snapshot(&self) -> Vec<u8> {
         snapshot::write(ALIGNED, &self.state)
     }
@@ -65,7 +65,7 @@ impl Batcher {
         } else if segment.cue && self.settings.cut_at_cues {
             Some(Reason::Cue)
         } else if self.period(self.state.clock_us) < self.period_at_start(segment) && self.state.clock_us.is_some() {
-            // The clock jumped over a border between the two.
+            // The clock passed a border between the two segments.
             Some(Reason::Aligned)
         } else if self.state.open_us().saturating_add(segment.duration_us) > self.settings.max_us {
             Some(Reason::Length)
@@ -74,7 +74,7 @@ impl Batcher {
         }
     }
 
-    /// Why the open batch ends with the segment that was just added, if it does. `from`: where that segment began.
+    /// Why the open batch ends with the segment that was just added, if it does. `from`: the period in which the segment began.
     fn border_after(&self, from: Option<i128>) -> Option<Reason> {
         let (open_us, settings) = (self.state.open_us(), &self.settings);
         match (from, self.period(self.state.clock_us)) {
@@ -85,8 +85,8 @@ impl Batcher {
         }
     }
 
-    /// The period that a segment begins in: the one that was reached before, unless the clock was set anew. So a date-time
-    /// that is a little earlier than what the durations add up to passes no border twice.
+    /// The period in which a segment begins: not before the one that was reached, unless the clock was set. So no border is passed
+    /// twice if a date-time is a little earlier than the sum of the durations.
     fn period_at_start(&self, segment: Segment) -> Option<i128> {
         let start = self.state.start_us(&segment);
         let reached = self.state.clock_us.filter(|_| !segment.discontinuity);

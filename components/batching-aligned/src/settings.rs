@@ -1,53 +1,53 @@
-//! The stage's settings.
+//! The settings of `batching-aligned`.
 
-use stage_kit::settings::{self, Field, Kind, Problem};
+use stage_kit::settings::{self, Field, FieldKind, Problem};
 
-/// Every setting, for the schema and for reading.
+/// All settings, for the schema and for reading.
 pub const FIELDS: &[Field] = &[
     Field {
         key: "every_seconds",
         title: "Border every",
-        description: "A border of wall-clock time lies at each multiple of so many seconds since the Unix epoch. Where the source tells no date-time, batches are this long.",
-        kind: Kind::Integer { min: 2, max: 120, default: 30 },
+        description: "There is a border of wall-clock time at each multiple of this many seconds since the Unix epoch. If the source has no date-time, batches are this long.",
+        kind: FieldKind::Integer { min: 2, max: 120, default: 30 },
     },
     Field {
         key: "offset_ms",
         title: "Offset",
-        description: "Shifts all borders by so many milliseconds; positive is later.",
-        kind: Kind::Integer { min: -120_000, max: 120_000, default: 0 },
+        description: "Shifts all borders by this many milliseconds; positive is later.",
+        kind: FieldKind::Integer { min: -120_000, max: 120_000, default: 0 },
     },
     Field {
         key: "max_seconds",
         title: "Longest batch",
-        description: "A batch that would become longer ends before, in seconds of media.",
-        kind: Kind::Integer { min: 2, max: 120, default: 120 },
+        description: "A batch ends before the segment that would make it longer than this, in seconds of media.",
+        kind: FieldKind::Integer { min: 2, max: 120, default: 120 },
     },
     Field {
         key: "cut_at_cues",
         title: "Cut at cues",
         description: "A segment that carries a cue (EXT-X-CUE-OUT/IN, EXT-X-DATERANGE; not EXT-X-CUE-OUT-CONT) starts a new batch.",
-        kind: Kind::Boolean { default: false },
+        kind: FieldKind::Boolean { default: false },
     },
 ];
 
-/// Checked settings.
+/// The settings after all checks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
-    /// From border to border, in microseconds.
+    /// Time between two borders, in microseconds.
     pub every_us: u64,
-    /// Where the borders lie against the multiples of `every_us`.
+    /// Offset of the borders from the multiples of `every_us`, in microseconds.
     pub offset_us: i64,
-    /// Longest batch in microseconds of media; one segment that is longer is a batch all the same.
+    /// Longest batch, in microseconds of media; a single segment may be longer.
     pub max_us: u64,
-    /// Whether a cue starts a new batch.
+    /// True: a segment with a cue starts a new batch.
     pub cut_at_cues: bool,
 }
 
 impl Settings {
-    /// Reads the settings object's text.
+    /// Reads the settings from JSON text; empty: the defaults.
     ///
     /// # Errors
-    /// Every problem at once.
+    /// All problems, each with its key.
     pub fn read(text: &str) -> Result<Self, Vec<Problem>> {
         let values = settings::read(FIELDS, text)?;
         let (every, max) = (values.integer("every_seconds"), values.integer("max_seconds"));
@@ -65,7 +65,7 @@ impl Settings {
     }
 }
 
-/// The JSON Schema of the settings.
+/// The JSON Schema of the settings, as text.
 pub fn schema() -> String {
     settings::schema("Batches by wall-clock time", FIELDS)
 }

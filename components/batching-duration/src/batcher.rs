@@ -1,7 +1,7 @@
-//! When to cut: by length, at discontinuities, and at cues if wanted.
+//! Cuts by length, at discontinuities, and at cues if configured.
 //!
-//! In: segments in order, as facts. Out: cuts by segment index. What it remembers is every batching stage's
-//! [`State`], so that each goes on where another was.
+//! In: the facts of segments, in order. Out: cuts by segment index. Its state is the [`State`] of all batching stages, so that each
+//! can resume from another's.
 
 use crate::settings::Settings;
 use stage_kit::batching::{Cut, DURATION, READABLE, Reason, Segment, State, long_enough_us};
@@ -15,7 +15,7 @@ pub struct Batcher {
 }
 
 impl Batcher {
-    /// Starts anew, or goes on from a snapshot: of this stage or of another that batches.
+    /// Starts without state, or resumes from a snapshot of any bundled batching stage.
     ///
     /// # Errors
     /// A sentence if the snapshot cannot be read.
@@ -25,7 +25,7 @@ impl Batcher {
         Ok(Self { settings, state })
     }
 
-    /// Takes the next segment; answers the batches that are complete now, oldest first.
+    /// Takes the next segment; returns the batches that are complete now, oldest first.
     pub fn push(&mut self, segment: Segment) -> Vec<Cut> {
         let mut cuts = Vec::new();
         self.state.follow(&segment);
@@ -39,12 +39,12 @@ impl Batcher {
         cuts
     }
 
-    /// No segment will follow.
+    /// Ends the input: returns the open batch, if it has any segment.
     pub fn flush(&mut self) -> Option<Cut> {
         self.state.close(Reason::Flush)
     }
 
-    /// Everything that another instance needs to go on.
+    /// Serialises the state, from which another instance can resume.
     pub fn snapshot(&self) -> Vec<u8> {
         snapshot::write(DURATION, &self.state)
     }
@@ -56,7 +56,7 @@ impl Batcher {
         } else if segment.cue && self.settings.cut_at_cues {
             Some(Reason::Cue)
         } else if self.state.open_us() >= self.long_enough_us() {
-            // Opened by a stage that makes longer batches.
+            // The batch was opened by a stage that makes longer ones.
             Some(Reason::Length)
         } else if segment.duration_us >= self.long_enough_us() {
             Some(Reason::Other)

@@ -4,7 +4,7 @@ pub mod batcher;
 pub mod settings;
 
 #[cfg(target_family = "wasm")]
-mod glue {
+mod exports {
     #[expect(unsafe_code, reason = "generated from wit/")]
     mod bindings {
         wit_bindgen::generate!({ path: "../../wit", world: "batching-stage" });

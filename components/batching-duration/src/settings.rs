@@ -1,37 +1,37 @@
-//! The stage's settings.
+//! The settings of `batching-duration`.
 
-use stage_kit::settings::{self, Field, Kind, Problem};
+use stage_kit::settings::{self, Field, FieldKind, Problem};
 
-/// Every setting, for the schema and for reading.
+/// All settings, for the schema and for reading.
 pub const FIELDS: &[Field] = &[
     Field {
         key: "batch_seconds",
         title: "Batch length",
         description: "A batch ends with the segment that makes it this long, in seconds of media.",
-        kind: Kind::Integer { min: 2, max: 120, default: 30 },
+        kind: FieldKind::Integer { min: 2, max: 120, default: 30 },
     },
     Field {
         key: "cut_at_cues",
         title: "Cut at cues",
         description: "A segment that carries a cue (EXT-X-CUE-OUT/IN, EXT-X-DATERANGE; not EXT-X-CUE-OUT-CONT) starts a new batch.",
-        kind: Kind::Boolean { default: false },
+        kind: FieldKind::Boolean { default: false },
     },
 ];
 
-/// Checked settings.
+/// The settings after all checks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
-    /// Wanted length of a batch in microseconds.
+    /// Length of a batch, in microseconds of media.
     pub batch_us: u64,
-    /// Whether a cue starts a new batch.
+    /// True: a segment with a cue starts a new batch.
     pub cut_at_cues: bool,
 }
 
 impl Settings {
-    /// Reads the settings object's text.
+    /// Reads the settings from JSON text; empty: the defaults.
     ///
     /// # Errors
-    /// Every problem at once.
+    /// All problems, each with its key.
     pub fn read(text: &str) -> Result<Self, Vec<Problem>> {
         let values = settings::read(FIELDS, text)?;
         let seconds = u64::try_from(values.integer("batch_seconds")).unwrap_or_default();
@@ -39,7 +39,7 @@ impl Settings {
     }
 }
 
-/// The JSON Schema of the settings.
+/// The JSON Schema of the settings, as text.
 pub fn schema() -> String {
     settings::schema("Batches by length", FIELDS)
 }

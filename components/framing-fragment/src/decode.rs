@@ -1,9 +1,8 @@
-//! What a processor's message means.
+//! Decodes a processor's messages.
 //!
-//! In: one Socket.IO event. Out: events for the host. Both published reply styles are taken: the fragment's facts under
-//! `fragment` or beside the data, the number as `batchNumber` or `sequenceNumber`, the audio as an attachment at any depth
-//! or, as a courtesy, as base64 text. An event that the dialect does not know is nothing; one that it knows but cannot
-//! read is a note, so that the host's deadline decides.
+//! In: one Socket.IO event. Out: events for the host. Both published forms of replies are accepted: the fragment's facts under
+//! `fragment` or beside the data, the number as `batchNumber` or `sequenceNumber`, the audio as an attachment at any depth, or as
+//! base64 text. An unknown event is ignored. An event that cannot be read becomes a note, and the fragment's deadline passes.
 
 use crate::dialect::{ACK, ERROR, PROCESSED, STATUS, attachment_number};
 use serde_json::{Map, Value};
@@ -12,7 +11,7 @@ use stage_kit::framing::{self, Event, Message, Reference, clip, foreign_id, from
 /// Deepest nesting in which an attachment is looked for.
 const SEARCH_DEPTH_MAX: usize = 16;
 
-/// Reads a message. `known` tells whether an id is one of ours.
+/// Decodes a message. `known` tells whether this stage sent a fragment with an id.
 ///
 /// # Errors
 /// A sentence if the arguments are not a JSON array.
@@ -71,7 +70,7 @@ fn processed(
 }
 
 fn failed(body: &Map<String, Value>, fragment: Option<Reference>) -> Event {
-    // `error` is a sentence in one description, an object with code and message in the other.
+    // `error` is a sentence in one published form, an object with code and message in the other.
     let error = body.get("error").unwrap_or(&Value::Null);
     let inner = |key: &str| error.get(key).or_else(|| body.get(key));
     let code = inner("code").map(plain).filter(|code| !code.is_empty());
@@ -87,7 +86,7 @@ fn failed(body: &Map<String, Value>, fragment: Option<Reference>) -> Event {
     Event::Failed { fragment, reason, retryable }
 }
 
-/// Which fragment a body is about: by an id of ours, else by number, else by whatever id is there.
+/// The fragment that a body is about: by a known id, else by number, else by an unknown id.
 fn reference(body: &Map<String, Value>, known: impl Fn(&str) -> bool) -> Option<Reference> {
     let fragment = body.get("fragment");
     let inner = |key: &str| fragment.and_then(|fragment| fragment.get(key)).or_else(|| body.get(key));

@@ -1,4 +1,4 @@
-//! The words of dialect `fragment`, shared by both directions.
+//! The event names of the dialect `fragment`, and the notation of attachments.
 
 use serde_json::{Value, json};
 
@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 pub const DATA: &str = "fragment:data";
 /// From the processor: a fragment's new audio.
 pub const PROCESSED: &str = "fragment:processed";
-/// From the processor: it has a fragment.
+/// From the processor: it has received a fragment.
 pub const ACK: &str = "fragment:ack";
-/// From the processor: it gave a fragment up.
+/// From the processor: it failed to process a fragment.
 pub const ERROR: &str = "fragment:error";
-/// From the processor: how it is doing.
+/// From the processor: its status.
 pub const STATUS: &str = "fragment:status";
 
 /// Socket.IO's notation for attachment `n`.
@@ -18,7 +18,7 @@ pub fn placeholder(n: usize) -> Value {
     json!({ "_placeholder": true, "num": n })
 }
 
-/// The attachment's number, if the value stands for one.
+/// The number of the attachment that a placeholder stands for; `None` for other values.
 pub fn attachment_number(value: &Value) -> Option<usize> {
     let object = value.as_object()?;
     if object.get("_placeholder") != Some(&Value::Bool(true)) {

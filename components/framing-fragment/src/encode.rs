@@ -1,6 +1,6 @@
-//! A fragment becomes `fragment:data`.
+//! Encodes a fragment as the event `fragment:data`.
 //!
-//! Two published descriptions of the dialect disagree about field names; the union of both is sent.
+//! Two published descriptions of the dialect have different field names; the fields of both are sent.
 
 use crate::dialect::{DATA, placeholder};
 use crate::settings::{Settings, Unit};
@@ -56,7 +56,7 @@ pub fn encode(settings: &Settings, fragment: &Fragment, audio: Vec<u8>) -> Messa
 fn duration(unit: Unit, us: u64) -> Value {
     match unit {
         Unit::Milliseconds => ((us / 1000) + u64::from(us % 1000 >= 500)).into(),
-        // Fragments last seconds to minutes: a double holds their microseconds exactly.
+        // A fragment lasts minutes at most, so a double represents its microseconds exactly.
         Unit::Seconds => (us as f64 / 1e6).into(),
     }
 }

@@ -1,4 +1,4 @@
-//! `framing-fragment`: the dialect `fragment`. WIT glue only; see `session.rs`, `encode.rs` and `decode.rs`.
+//! `framing-fragment`: the dialect `fragment`. Only the exports of the contract; see `session.rs`, `encode.rs` and `decode.rs`.
 
 pub mod decode;
 pub mod dialect;
@@ -7,7 +7,7 @@ pub mod session;
 pub mod settings;
 
 #[cfg(target_family = "wasm")]
-mod glue {
+mod exports {
     #[expect(unsafe_code, reason = "generated from wit/")]
     mod bindings {
         wit_bindgen::generate!({ path: "../../wit", world: "framing-stage" });

@@ -1,4 +1,4 @@
-//! What the stage remembers: the ids it sent, so that a processor's own ids are not taken for ours.
+//! The state of the stage: the ids of sent fragments, to tell them from a processor's own ids.
 //!
 //! Limits: the last [`SENT_MAX`] ids.
 
@@ -10,19 +10,19 @@ use stage_kit::framing::{Event, Message};
 use stage_kit::snapshot::{self, Origin};
 use std::collections::VecDeque;
 
-/// More fragments than are ever in flight.
+/// Most ids that are remembered; more than fragments are ever in flight.
 const SENT_MAX: usize = 64;
 
-/// This stage's snapshots. It reads no others: the processor at the other end speaks this dialect.
+/// The writer of this stage's snapshots. It reads no others, as the processor uses this dialect.
 const OWN: Origin = Origin { stage: "framing-fragment", layout: 1 };
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct State {
-    /// Oldest first.
+    /// Ids of sent fragments, oldest first.
     sent: VecDeque<String>,
 }
 
-/// One pipeline's conversation with its processor.
+/// The state of one pipeline's stage.
 #[derive(Debug)]
 pub struct Session {
     settings: Settings,
@@ -30,7 +30,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// Starts anew, or goes on from a snapshot.
+    /// Starts without state, or resumes from a snapshot of this stage.
     ///
     /// # Errors
     /// A sentence if the snapshot cannot be read.
@@ -40,7 +40,7 @@ impl Session {
         Ok(Self { settings, state })
     }
 
-    /// The message that sends a fragment.
+    /// Encodes a fragment as a message, and remembers its id.
     pub fn encode(&mut self, fragment: &Fragment, audio: Vec<u8>) -> Message {
         if !self.state.sent.contains(&fragment.id) {
             if self.state.sent.len() == SENT_MAX {
@@ -51,7 +51,7 @@ impl Session {
         encode::encode(&self.settings, fragment, audio)
     }
 
-    /// What a message means.
+    /// Decodes a processor's message.
     ///
     /// # Errors
     /// A sentence if the arguments are not a JSON array.
@@ -59,7 +59,7 @@ impl Session {
         decode::decode(message, |id| self.state.sent.iter().any(|sent| sent == id))
     }
 
-    /// Everything that another instance needs to go on.
+    /// Serialises the state, from which another instance can resume.
     pub fn snapshot(&self) -> Vec<u8> {
         snapshot::write(OWN, &self.state)
     }

@@ -1,50 +1,50 @@
-//! The stage's settings.
+//! The settings of `framing-fragment`.
 
 use serde_json::{Map, Value};
-use stage_kit::settings::{self, Field, Kind, Problem};
+use stage_kit::settings::{self, Field, FieldKind, Problem};
 
-/// Every setting, for the schema and for reading.
+/// All settings, for the schema and for reading.
 pub const FIELDS: &[Field] = &[
     Field {
         key: "duration_unit",
         title: "Unit of durations",
         description: "The unit of a fragment's `duration`: milliseconds, or seconds for services that expect them.",
-        kind: Kind::Choice { options: &["ms", "s"] },
+        kind: FieldKind::Choice { options: &["ms", "s"] },
     },
     Field {
         key: "metadata",
         title: "Extra metadata",
         description: "Keys that are added to every fragment's `metadata`, such as languages or a voice.",
-        kind: Kind::Object,
+        kind: FieldKind::Object,
     },
 ];
 
-/// Largest extra metadata, as JSON text: it is sent with every fragment.
+/// Largest extra metadata, in bytes of JSON text; it is sent with every fragment.
 const METADATA_BYTES_MAX: usize = 16 * 1024;
 
 /// The unit of a fragment's `duration`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
-    /// Whole milliseconds.
+    /// Milliseconds, as whole numbers.
     Milliseconds,
     /// Seconds, with a fraction.
     Seconds,
 }
 
-/// Checked settings.
+/// The settings after all checks.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
     /// The unit of `duration`.
     pub unit: Unit,
-    /// Added to every fragment's metadata; the stage's own keys win.
+    /// Added to every fragment's metadata; the stage's own keys have priority.
     pub metadata: Map<String, Value>,
 }
 
 impl Settings {
-    /// Reads the settings object's text.
+    /// Reads the settings from JSON text; empty: the defaults.
     ///
     /// # Errors
-    /// Every problem at once.
+    /// All problems, each with its key.
     pub fn read(text: &str) -> Result<Self, Vec<Problem>> {
         let values = settings::read(FIELDS, text)?;
         let unit = if values.choice("duration_unit") == "s" { Unit::Seconds } else { Unit::Milliseconds };
@@ -58,7 +58,7 @@ impl Settings {
     }
 }
 
-/// The JSON Schema of the settings.
+/// The JSON Schema of the settings, as text.
 pub fn schema() -> String {
     settings::schema("Dialect `fragment`", FIELDS)
 }

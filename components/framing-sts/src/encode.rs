@@ -1,4 +1,4 @@
-//! What we say: the start of a session, and fragments with their audio as base64 text.
+//! Encodes messages to the processor: the start of a session, and fragments with their audio as base64 text.
 
 use crate::dialect::{DATA, INIT, message};
 use crate::settings::Settings;
@@ -23,14 +23,14 @@ pub struct Fragment {
     pub attempt: u32,
 }
 
-/// The dialect wants a UUID. One that follows from our own id is the same when a fragment is sent again, by whatever
-/// instance.
+/// The dialect's id of a fragment, a UUID. It is derived from the host's id, so it is the same when any instance sends the fragment
+/// again.
 pub fn fragment_id(id: &str) -> String {
     let name = format!("outboard:fragment:{id}");
     Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes()).hyphenated().to_string()
 }
 
-/// The message that begins a session.
+/// The message that starts a session.
 pub fn init(settings: &Settings, stream_id: &str) -> Message {
     let mut config = Map::new();
     for (key, text) in [
@@ -71,7 +71,7 @@ pub fn fragment(settings: &Settings, fragment: &Fragment, audio: &[u8]) -> Messa
             "data_base64": to_base64(audio),
         },
         "metadata": {
-            // Further back than any clock: a saturated value is as good as any.
+            // A time that overflows is wrong anyway, so it may be saturated.
             "pts_ns": fragment.pts_us.saturating_mul(1000),
             "outboard_id": fragment.id,
             "file_name": fragment.file_name,

@@ -1,53 +1,53 @@
-//! How many fragments may go: what the processor asks for (backpressure) and what it granted (`max_inflight`).
+//! Flow control: whether the next fragment may be sent, by the processor's backpressure and its `max_inflight`.
 //!
-//! In: what happened. Out: the events that tell the host, each change once. A grant that is used up is told as a wait, not
-//! as a pause: should the answers never come, it ends by itself.
+//! In: the processor's requests and the fragments in flight. Out: events for the host, one for each change. Reaching `max_inflight` is
+//! reported as a wait, not as a pause, so that it ends even if no reply arrives.
 
 use serde::{Deserialize, Serialize};
 use stage_kit::framing::Event;
 
-/// Longest wait that can be asked for at once; the host takes no longer one.
+/// Longest wait in one event, in milliseconds; the host accepts no longer one.
 const WAIT_MS_MAX: u64 = 60_000;
 
-/// Whether a fragment may go.
+/// Whether a fragment may be sent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Gate {
     #[default]
     Open,
-    /// From this time on (Unix milliseconds).
+    /// From this time on, Unix time in milliseconds.
     Opens(u64),
     Shut,
 }
 
-/// The flow of one connection.
+/// The flow control of one connection.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Flow {
-    /// The processor wants nothing for now.
+    /// True: the processor asked for a pause.
     paused: bool,
-    /// The processor wants nothing before (Unix milliseconds).
+    /// The processor asked for no fragment before this time, Unix time in milliseconds.
     not_before_ms: u64,
-    /// What the host was told last.
+    /// What was last reported to the host.
     told: Gate,
 }
 
 impl Flow {
-    /// The processor wants nothing until further notice.
+    /// The processor asked for a pause until further notice.
     pub fn pause(&mut self) {
         self.paused = true;
     }
 
-    /// The processor wants nothing before this.
+    /// The processor asked for no fragment before `until_ms`, Unix time in milliseconds.
     pub fn slow_down(&mut self, until_ms: u64) {
         (self.paused, self.not_before_ms) = (false, until_ms);
     }
 
-    /// The processor takes what comes.
+    /// The processor accepts fragments again.
     pub fn resume(&mut self) {
         (self.paused, self.not_before_ms) = (false, 0);
     }
 
-    /// What the host is to be told now. `full_until_ms`: until when the grant is used up, if it is.
+    /// The events that report a change to the host. `full_until_ms`: until when `max_inflight` is reached, if it is.
     pub fn changes(&mut self, now_ms: u64, full_until_ms: Option<u64>) -> Vec<Event> {
         let until = self.not_before_ms.max(full_until_ms.unwrap_or(0));
         let gate = match self.paused {
@@ -59,7 +59,7 @@ impl Flow {
         match (told, gate) {
             (told, gate) if told == gate => Vec::new(),
             (_, Gate::Shut) => vec![Event::Pause],
-            // It has opened by itself.
+            // The wait that was reported is over.
             (Gate::Opens(at), Gate::Open) if at <= now_ms => Vec::new(),
             (_, Gate::Open) => vec![Event::Resume],
             (Gate::Shut, Gate::Opens(at)) => vec![Event::Resume, wait(at, now_ms)],

@@ -1,4 +1,4 @@
-//! `framing-sts`: the dialect `sts`. WIT glue only; see `session.rs`, `flow.rs`, `encode.rs` and `decode.rs`.
+//! `framing-sts`: the dialect `sts`. Only the exports of the contract; see `session.rs`, `flow.rs`, `encode.rs` and `decode.rs`.
 
 pub mod decode;
 pub mod dialect;
@@ -9,7 +9,7 @@ pub mod settings;
 pub mod wav;
 
 #[cfg(target_family = "wasm")]
-mod glue {
+mod exports {
     #[expect(unsafe_code, reason = "generated from wit/")]
     mod bindings {
         wit_bindgen::generate!({ path: "../../wit", world: "framing-stage" });

@@ -1,78 +1,78 @@
-//! The stage's settings.
+//! The settings of `framing-sts`.
 
-use stage_kit::settings::{self, Field, Kind, Problem};
+use stage_kit::settings::{self, Field, FieldKind, Problem};
 
-/// Every setting, for the schema and for reading.
+/// All settings, for the schema and for reading.
 pub const FIELDS: &[Field] = &[
     Field {
         key: "source_language",
         title: "Language of the source",
-        description: "As the processor names it, such as `en` or `en-US`; empty: not told.",
-        kind: Kind::Text { max: 35, default: "" },
+        description: "The processor's name of the language, such as `en` or `en-US`; empty: not sent.",
+        kind: FieldKind::Text { max: 35, default: "" },
     },
     Field {
         key: "target_language",
         title: "Language wanted",
-        description: "As the processor names it, such as `de`; empty: not told.",
-        kind: Kind::Text { max: 35, default: "" },
+        description: "The processor's name of the language, such as `de`; empty: not sent.",
+        kind: FieldKind::Text { max: 35, default: "" },
     },
     Field {
         key: "voice_profile",
         title: "Voice",
-        description: "The processor's name of a voice; empty: not told.",
-        kind: Kind::Text { max: 100, default: "" },
+        description: "The processor's name of the voice; empty: not sent.",
+        kind: FieldKind::Text { max: 100, default: "" },
     },
     Field {
         key: "audio_format",
         title: "Audio sent",
-        description: "`m4a` sends the source's AAC as it is; `pcm_s16le` sends samples.",
-        kind: Kind::Choice { options: &["m4a", "pcm_s16le"] },
+        description: "`m4a` sends the source's AAC unchanged; `pcm_s16le` sends samples.",
+        kind: FieldKind::Choice { options: &["m4a", "pcm_s16le"] },
     },
     Field {
         key: "sample_rate_hz",
         title: "Sample rate",
-        description: "Told at the start of the session; samples are converted to it, AAC is not.",
-        kind: Kind::Integer { min: 8_000, max: 96_000, default: 48_000 },
+        description: "Sent at the start of the session; samples are converted to it, AAC is not.",
+        kind: FieldKind::Integer { min: 8_000, max: 96_000, default: 48_000 },
     },
     Field {
         key: "channels",
         title: "Channels",
-        description: "Told at the start of the session; samples are converted to it, AAC is not.",
-        kind: Kind::Integer { min: 1, max: 8, default: 2 },
+        description: "Sent at the start of the session; samples are converted to it, AAC is not.",
+        kind: FieldKind::Integer { min: 1, max: 8, default: 2 },
     },
     Field {
         key: "chunk_duration_ms",
         title: "Length of fragments",
-        description: "Told at the start of the session, in milliseconds; to be set to the pipeline's batch length.",
-        kind: Kind::Integer { min: 1_000, max: 120_000, default: 30_000 },
+        description: "Sent at the start of the session, in milliseconds; set it to the pipeline's batch length.",
+        kind: FieldKind::Integer { min: 1_000, max: 120_000, default: 30_000 },
     },
     Field {
         key: "max_inflight",
         title: "Fragments in flight",
         description: "How many the processor is asked to take at once; it may answer with fewer.",
-        kind: Kind::Integer { min: 1, max: 32, default: 3 },
+        kind: FieldKind::Integer { min: 1, max: 32, default: 3 },
     },
     Field {
         key: "timeout_ms",
         title: "Time for a fragment",
-        description: "Told at the start of the session, in milliseconds; a fragment that is out for longer is not counted as in flight any more.",
-        kind: Kind::Integer { min: 1_000, max: 600_000, default: 8_000 },
+        description: "Sent at the start of the session, in milliseconds; a fragment without a reply for longer no longer counts as in flight.",
+        kind: FieldKind::Integer { min: 1_000, max: 600_000, default: 8_000 },
     },
     Field {
         key: "slow_down_ms",
         title: "Wait when slowed down",
-        description: "Wait before the next fragment where the processor asks to slow down without saying by how much, in milliseconds.",
-        kind: Kind::Integer { min: 100, max: 60_000, default: 1_000 },
+        description: "Wait before the next fragment if the processor asks to slow down without a number, in milliseconds.",
+        kind: FieldKind::Integer { min: 100, max: 60_000, default: 1_000 },
     },
     Field {
         key: "worker_id",
         title: "Worker",
-        description: "What the processor is told as the sender's name.",
-        kind: Kind::Text { max: 64, default: "outboard" },
+        description: "The sender's name that is sent to the processor.",
+        kind: FieldKind::Text { max: 64, default: "outboard" },
     },
 ];
 
-/// What audio is sent.
+/// The format of the audio that is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// The source's AAC in MP4.
@@ -82,7 +82,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// The dialect's name.
+    /// The name of the format in the dialect.
     pub fn name(self) -> &'static str {
         match self {
             Self::M4a => "m4a",
@@ -94,7 +94,7 @@ impl Format {
 /// The dialect's name for samples.
 pub const PCM: &str = "pcm_s16le";
 
-/// Checked settings.
+/// The settings after all checks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each is described in FIELDS under its key")]
 pub struct Settings {
@@ -112,13 +112,13 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Reads the settings object's text.
+    /// Reads the settings from JSON text; empty: the defaults.
     ///
     /// # Errors
-    /// Every problem at once.
+    /// All problems, each with its key.
     pub fn read(text: &str) -> Result<Self, Vec<Problem>> {
         let values = settings::read(FIELDS, text)?;
-        // Bounded by the table.
+        // The table of fields limits the numbers.
         let number = |key: &str| u64::try_from(values.integer(key)).unwrap_or_default();
         let small = |key: &str| u32::try_from(values.integer(key)).unwrap_or_default();
         let text = |key: &str| values.text(key).to_owned();
@@ -138,7 +138,7 @@ impl Settings {
     }
 }
 
-/// The JSON Schema of the settings.
+/// The JSON Schema of the settings, as text.
 pub fn schema() -> String {
     settings::schema("Dialect `sts`", FIELDS)
 }

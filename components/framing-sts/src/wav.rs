@@ -1,4 +1,4 @@
-//! Samples -> WAV: the host takes files, not samples without a header.
+//! Converts samples to a WAV file: the host accepts files, not samples without a header.
 
 /// Length of the header in bytes.
 const HEADER_BYTES: u32 = 44;
@@ -8,7 +8,7 @@ const SAMPLE_BYTES: u32 = 2;
 /// A RIFF WAVE file of signed 16 bit samples.
 ///
 /// # Errors
-/// A sentence where rate or channels make no sense, or where it would be too large.
+/// A sentence if rate or channels are out of range, or if the file would be too large.
 pub fn of_samples(samples: &[u8], sample_rate_hz: u64, channels: u64) -> Result<Vec<u8>, String> {
     let rate = u32::try_from(sample_rate_hz).ok().filter(|rate| (1..=384_000).contains(rate));
     let rate = rate.ok_or(format!("a sample rate of {sample_rate_hz} Hz"))?;

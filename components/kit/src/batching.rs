@@ -1,38 +1,38 @@
-//! What batching stages share: the contract's types in plain Rust, and the open batch.
+//! The code that batching stages share: the contract's types in plain Rust, and the open batch.
 //!
-//! All of them keep the same [`State`] and read each other's snapshots, so that one can take over from another in the
-//! middle of a batch. Limits: holds no list of segments, only the open batch's borders and length.
+//! All of them have the same [`State`] and read each other's snapshots, so one can take over from another in the middle of a batch.
+//! The state is small: no list of segments, only the first and last index of the open batch and its length.
 
 use crate::snapshot::Origin;
 use serde::{Deserialize, Serialize};
 
-/// Whose snapshots a batching stage reads.
+/// The writers whose snapshots a batching stage reads.
 pub const READABLE: &[Origin] = &[DURATION, ALIGNED];
-/// Batches by length.
+/// Snapshots of `batching-duration`.
 pub const DURATION: Origin = Origin { stage: "batching-duration", layout: 1 };
-/// Batches by wall-clock time.
+/// Snapshots of `batching-aligned`.
 pub const ALIGNED: Origin = Origin { stage: "batching-aligned", layout: 1 };
 
 /// Playlists round durations (EXTINF): five segments of "6" seconds may add up to 29.97. A batch counts as long enough
-/// when it lacks at most this share of the wanted length, so that rounding never costs another segment.
+/// if it is shorter than its length by at most this share, in per mille, so that rounding never adds a segment.
 const ROUNDING_PERMILLE: u64 = 20;
 
-/// What the cutting needs to know of a segment.
+/// The facts of a segment that decide about cuts.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Segment {
-    /// The host's count; see the contract.
+    /// The host's index of the segment; see the contract.
     pub index: u64,
-    /// Duration in microseconds.
+    /// Duration of the segment, in microseconds.
     pub duration_us: u64,
-    /// True if it must not be in one batch with the segment before.
+    /// True if it must not be in the same batch as the segment before it.
     pub discontinuity: bool,
-    /// Wall-clock time of its start, in microseconds since the Unix epoch, where the playlist tells it.
+    /// Wall-clock time of its start, in microseconds since the Unix epoch, if the playlist has it.
     pub program_date_time_us: Option<i64>,
-    /// True if a cue that is a border is at its start.
+    /// True if it starts with a cue at which a batch may end.
     pub cue: bool,
 }
 
-/// Whether another cue than out and in is a border: EXT-X-CUE-OUT-CONT stands at each segment inside a break.
+/// True if a batch may end at this cue, which is neither out nor in. EXT-X-CUE-OUT-CONT is repeated at each segment inside a break.
 pub fn is_border(tag: &str) -> bool {
     !tag.starts_with("EXT-X-CUE-OUT-CONT")
 }
@@ -40,28 +40,28 @@ pub fn is_border(tag: &str) -> bool {
 /// Why a batch ended; the contract's reasons.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
-    /// It has the wanted length.
+    /// It has reached its length.
     Length,
     /// The next segment starts a discontinuity.
     Discontinuity,
-    /// The next segment carries a cue.
+    /// The next segment starts with a cue.
     Cue,
-    /// A border of wall-clock time.
+    /// It has reached a border of wall-clock time.
     Aligned,
     /// The source ended or the pipeline stops.
     Flush,
-    /// The next segment is as long as a batch by itself.
+    /// The next segment alone is as long as a batch.
     Other,
 }
 
-/// Segments `first..=last` are a batch.
+/// A complete batch: the segments `first..=last`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cut {
     /// Index of the first segment.
     pub first: u64,
     /// Index of the last segment.
     pub last: u64,
-    /// Why it ended there.
+    /// Why the batch ended there.
     pub reason: Reason,
 }
 
@@ -72,18 +72,18 @@ pub struct Open {
     pub first: u64,
     /// Index of the last segment so far.
     pub last: u64,
-    /// Media time so far.
+    /// Media time so far, in microseconds.
     pub duration_us: u64,
 }
 
-/// Everything that a batching stage remembers.
+/// The whole state of a batching stage.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
-    /// Index of the segment that was pushed last; tells whether the next one follows on.
+    /// Index of the last segment that was pushed; the next one is expected to be one higher.
     last_pushed: Option<u64>,
     /// The open batch, if it has any segment.
     pub open: Option<Open>,
-    /// Wall-clock time at the end of the last segment, where it is known.
+    /// Wall-clock time at the end of the last segment, in microseconds since the Unix epoch; `None`: not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock_us: Option<i64>,
 }
@@ -91,10 +91,10 @@ pub struct State {
 // === impl State ===
 
 impl State {
-    /// A state as it was read, if any run of segments can have led to it.
+    /// Checks that a state that was read is consistent.
     ///
     /// # Errors
-    /// A sentence with the numbers.
+    /// A sentence with the numbers if the open batch does not end with the last segment.
     pub fn checked(self) -> Result<Self, String> {
         match self.open {
             Some(Open { first, last, .. }) if first > last || Some(last) != self.last_pushed => {
@@ -107,8 +107,8 @@ impl State {
         }
     }
 
-    /// To be called first for each segment: where it does not follow on, the contract wants the open batch forgotten (the
-    /// host cut by itself in between, or pushes again what it did not have cut).
+    /// Must be called first for each segment. If its index is not the next one, the open batch is dropped, as the contract says: the
+    /// host has cut by itself, or pushes the segments of the open batch again.
     pub fn follow(&mut self, segment: &Segment) {
         let follows = self.last_pushed.is_some_and(|last| last.checked_add(1) == Some(segment.index));
         if !follows {
@@ -117,12 +117,12 @@ impl State {
         self.last_pushed = Some(segment.index);
     }
 
-    /// Wall-clock time of the segment's start: as told, else where the one before ended.
+    /// Wall-clock time of the segment's start: from the playlist, else the end of the segment before it.
     pub fn start_us(&self, segment: &Segment) -> Option<i64> {
         segment.program_date_time_us.or(if segment.discontinuity { None } else { self.clock_us })
     }
 
-    /// Takes the segment into the open batch.
+    /// Adds the segment to the open batch.
     pub fn add(&mut self, segment: &Segment) {
         let duration = i64::try_from(segment.duration_us).unwrap_or(i64::MAX);
         self.clock_us = self.start_us(segment).map(|start| start.saturating_add(duration));
@@ -131,18 +131,18 @@ impl State {
         open.duration_us = open.duration_us.saturating_add(segment.duration_us);
     }
 
-    /// Media time of the open batch.
+    /// Media time of the open batch, in microseconds.
     pub fn open_us(&self) -> u64 {
         self.open.map_or(0, |open| open.duration_us)
     }
 
-    /// Ends the open batch, if it has any segment.
+    /// Ends the open batch; `None` if it has no segment.
     pub fn close(&mut self, reason: Reason) -> Option<Cut> {
         self.open.take().map(|open| Cut { first: open.first, last: open.last, reason })
     }
 }
 
-/// The length from which on a batch counts as `batch_us` long.
+/// The length from which on a batch counts as `batch_us` long, in microseconds.
 pub fn long_enough_us(batch_us: u64) -> u64 {
     batch_us - batch_us / 1000 * ROUNDING_PERMILLE
 }

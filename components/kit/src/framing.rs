@@ -1,113 +1,112 @@
-//! What framing stages share: the contract's messages and events in plain Rust, and careful reading of what strangers
-//! write.
+//! The code that framing stages share: the contract's messages and events in plain Rust, and the reading of untrusted messages.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use serde_json::{Map, Value, json};
 
-/// Longest text from a processor that is passed on, in characters.
+/// Longest text from a processor that is passed to the host, in characters.
 pub const TEXT_CHARS_MAX: usize = 500;
 
-/// Longest id of a stranger's that is passed on, in bytes.
+/// Longest id from a processor that is passed to the host, in bytes.
 const ID_BYTES_MAX: usize = 256;
-/// Largest metadata that is passed on, in bytes of JSON.
+/// Largest metadata that is passed to the host, in bytes of JSON text.
 const METADATA_BYTES_MAX: usize = 64 << 10;
 
-/// Error codes that are about the moment, not about the fragment.
+/// Error codes of failures that may be temporary, not caused by the fragment.
 const RETRYABLE_CODES: [&str; 5] = ["TIMEOUT", "MODEL_ERROR", "GPU_OOM", "QUEUE_FULL", "RATE_LIMIT"];
 
-/// A message in either direction.
+/// A Socket.IO message in either direction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
-    /// The event's name.
+    /// The name of the Socket.IO event.
     pub event: String,
-    /// The arguments: a JSON array.
+    /// The arguments of the event: a JSON array.
     pub arguments: String,
-    /// Binary attachments.
+    /// The binary attachments, in the order of their numbers.
     pub attachments: Vec<Vec<u8>>,
 }
 
-/// Which fragment a message is about.
+/// The fragment that a message is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reference {
-    /// By fragment id.
+    /// The fragment with this id.
     Id(String),
-    /// By batch number.
+    /// The fragment of the batch with this number.
     Batch(u64),
 }
 
-/// What a message means; the contract's events.
+/// What a message means, as one of the contract's events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// The processor takes fragments from now on.
+    /// The processor accepts fragments from now on.
     Ready,
-    /// The processor has this fragment.
+    /// The processor has received this fragment.
     Acknowledged(Reference),
-    /// Audio came back.
+    /// The processor returned audio.
     Processed {
-        /// Which fragment.
+        /// The fragment that was processed.
         fragment: Reference,
         /// The audio file's bytes.
         audio: Vec<u8>,
-        /// What was told besides: a JSON object.
+        /// Further facts from the processor: a JSON object as text.
         metadata: String,
     },
-    /// The processor gave a fragment up, or the stream where none is named.
+    /// The processor failed to process a fragment, or, if none is named, the stream.
     Failed {
-        /// Which fragment.
+        /// The fragment that failed; `None`: all of the stream.
         fragment: Option<Reference>,
-        /// The processor's words.
+        /// The reason that the processor gave.
         reason: String,
         /// True if sending it again may help.
         retryable: bool,
     },
     /// Send no further fragments until `Resume`.
     Pause,
-    /// Send fragments again.
+    /// Send fragments again, after a pause.
     Resume,
-    /// Wait so many milliseconds before the next fragment.
+    /// Wait this many milliseconds before the next fragment.
     SlowDown(u32),
     /// Send this to the processor.
     Reply(Message),
     /// A line for the log.
     Note {
-        /// True: an operator should look.
+        /// True: a warning; false: information.
         warn: bool,
-        /// The line.
+        /// The text of the line.
         text: String,
     },
 }
 
 impl Event {
-    /// A note that something of the dialect could not be read.
+    /// A warning that an event of the dialect could not be read.
     pub fn unreadable(event: &str, why: &str) -> Self {
         Self::Note { warn: true, text: format!("{event} could not be read: {why}") }
     }
 }
 
-/// True if a failure with this code may be over by the time of another try.
+/// True if a failure with this code may be temporary, so that sending the fragment again may help.
 pub fn is_retryable(code: &str) -> bool {
     RETRYABLE_CODES.contains(&code)
 }
 
-/// A text of a processor's, cut to [`TEXT_CHARS_MAX`].
+/// Cuts a processor's text to [`TEXT_CHARS_MAX`].
 pub fn clip(text: &str) -> String {
     text.chars().take(TEXT_CHARS_MAX).collect()
 }
 
-/// An id that a stranger made up, cut to what the host takes.
+/// A reference by an id that is not known, cut to the length that the host accepts.
 pub fn foreign_id(id: &str) -> Reference {
     let end = (0..=ID_BYTES_MAX.min(id.len())).rev().find(|end| id.is_char_boundary(*end)).unwrap_or(0);
     Reference::Id(id.get(..end).unwrap_or_default().to_owned())
 }
 
-/// Metadata as JSON text; what is too large is left out, and said so.
+/// Metadata as JSON text. Metadata that is too large is replaced by an object with its size.
 pub fn metadata(object: Map<String, Value>) -> String {
     let text = Value::Object(object).to_string();
     if text.len() <= METADATA_BYTES_MAX { text } else { json!({ "leftOutBytes": text.len() }).to_string() }
 }
 
-/// A value as people read it: text without quotes, nothing for null.
+/// A value as text for people: a string without quotes, null as nothing.
 pub fn plain(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
@@ -116,7 +115,7 @@ pub fn plain(value: &Value) -> String {
     }
 }
 
-/// A whole number, also where a language without integers wrote it as `7.0`, or as text.
+/// A whole number, not negative; also accepted as `7.0` (from languages without integers) and as text.
 pub fn whole(value: &Value) -> Option<u64> {
     match value {
         Value::Number(number) => number.as_u64().or_else(|| {
@@ -128,10 +127,10 @@ pub fn whole(value: &Value) -> Option<u64> {
     }
 }
 
-/// The bytes of base64 text, with or without padding, also as a `data:` URL.
+/// Decodes base64 text, with or without padding, also from a `data:` URL.
 ///
 /// # Errors
-/// A sentence if it is not base64.
+/// A sentence if the text is not base64.
 pub fn from_base64(text: &str) -> Result<Vec<u8>, String> {
     // A browser's FileReader writes `data:audio/mp4;base64,…`.
     let text = if text.starts_with("data:") { text.split_once(',').map_or(text, |(_, data)| data) } else { text };
@@ -142,7 +141,7 @@ pub fn from_base64(text: &str) -> Result<Vec<u8>, String> {
         .map_err(|error| format!("the audio is text, but not base64: {error}"))
 }
 
-/// Bytes as base64 text.
+/// Encodes bytes as base64 text, with padding.
 pub fn to_base64(bytes: &[u8]) -> String {
     STANDARD.encode(bytes)
 }

@@ -1,8 +1,8 @@
-//! What the bundled stages share, in plain Rust: settings that are read and described from one table, snapshots that say
-//! who wrote them, the glue to the contract, and for each kind of stage what its members have in common.
+//! The code that the bundled stages share, in plain Rust: settings that are read and described from one table, snapshots that name
+//! their writer, the exports of the contract, and for each kind of stage its common types and rules.
 
 // every kind
-pub mod glue;
+pub mod exports;
 pub mod settings;
 pub mod snapshot;
 

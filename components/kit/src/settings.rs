@@ -1,6 +1,6 @@
-//! Settings: one table of fields gives both the JSON Schema that the host shows as a form and the reading of a value.
+//! Settings: one table of fields defines both the JSON Schema, which the host shows as a form, and how values are read.
 //!
-//! In: the JSON text that `open` was given. Out: typed values, or every problem at once.
+//! In: the JSON text passed to `open`. Out: typed values, or every problem at once.
 
 use serde_json::{Map, Value, json};
 
@@ -9,29 +9,29 @@ use serde_json::{Map, Value, json};
 pub struct Field {
     /// The key in the settings object.
     pub key: &'static str,
-    /// What a form shows above the field.
+    /// The label of the field in a form.
     pub title: &'static str,
-    /// What it does, with its unit.
+    /// What the setting does, with its unit.
     pub description: &'static str,
-    /// What values it takes.
-    pub kind: Kind,
+    /// The values that it accepts.
+    pub kind: FieldKind,
 }
 
-/// What values a field takes.
+/// The values that a field accepts.
 #[derive(Debug, Clone, Copy)]
-pub enum Kind {
+pub enum FieldKind {
     /// A whole number from `min` to `max`.
     Integer {
-        /// Smallest value.
+        /// The smallest value that is accepted.
         min: i64,
-        /// Largest value.
+        /// The largest value that is accepted.
         max: i64,
-        /// Value unless set.
+        /// The value if the key is absent.
         default: i64,
     },
-    /// True or false.
+    /// A JSON boolean, `true` or `false`.
     Boolean {
-        /// Value unless set.
+        /// The value if the key is absent.
         default: bool,
     },
     /// One of some words.
@@ -41,50 +41,50 @@ pub enum Kind {
     },
     /// One line of text.
     Text {
-        /// Most characters.
+        /// The most characters that are accepted.
         max: usize,
-        /// Value unless set.
+        /// The value if the key is absent.
         default: &'static str,
     },
-    /// A JSON object that the stage passes on as it is; empty unless set.
+    /// A JSON object that the stage passes on unchanged; empty if the key is absent.
     Object,
 }
 
 /// One problem with the settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// The key, or empty for the settings as a whole.
+    /// The key with the problem; empty: the settings as a whole.
     pub path: String,
     /// What is wrong and what would be right.
     pub message: String,
 }
 
-/// Checked values; absent keys hold their defaults.
+/// Checked values of all fields; absent keys have their defaults.
 #[derive(Debug, Clone, Default)]
 pub struct Values(Map<String, Value>);
 
 impl Values {
-    /// An `Integer` field.
+    /// The value of an `Integer` field; 0 for an unknown key.
     pub fn integer(&self, key: &str) -> i64 {
         self.0.get(key).and_then(Value::as_i64).unwrap_or_default()
     }
 
-    /// A `Boolean` field.
+    /// The value of a `Boolean` field; false for an unknown key.
     pub fn boolean(&self, key: &str) -> bool {
         self.0.get(key).and_then(Value::as_bool).unwrap_or_default()
     }
 
-    /// A `Text` field.
+    /// The value of a `Text` field; empty for an unknown key.
     pub fn text(&self, key: &str) -> &str {
         self.choice(key)
     }
 
-    /// A `Choice` field.
+    /// The value of a `Choice` field; empty for an unknown key.
     pub fn choice(&self, key: &str) -> &str {
         self.0.get(key).and_then(Value::as_str).unwrap_or_default()
     }
 
-    /// An `Object` field.
+    /// A copy of an `Object` field's value; empty for an unknown key.
     pub fn object(&self, key: &str) -> Map<String, Value> {
         self.0.get(key).and_then(Value::as_object).cloned().unwrap_or_default()
     }
@@ -95,15 +95,15 @@ pub fn schema(title: &str, fields: &[Field]) -> String {
     let mut properties = Map::new();
     for field in fields {
         let mut property = match field.kind {
-            Kind::Integer { min, max, default } => {
+            FieldKind::Integer { min, max, default } => {
                 json!({ "type": "integer", "minimum": min, "maximum": max, "default": default })
             }
-            Kind::Boolean { default } => json!({ "type": "boolean", "default": default }),
-            Kind::Choice { options } => {
+            FieldKind::Boolean { default } => json!({ "type": "boolean", "default": default }),
+            FieldKind::Choice { options } => {
                 json!({ "type": "string", "enum": options, "default": options.first() })
             }
-            Kind::Text { max, default } => json!({ "type": "string", "maxLength": max, "default": default }),
-            Kind::Object => json!({ "type": "object", "default": {} }),
+            FieldKind::Text { max, default } => json!({ "type": "string", "maxLength": max, "default": default }),
+            FieldKind::Object => json!({ "type": "object", "default": {} }),
         };
         property["title"] = field.title.into();
         property["description"] = field.description.into();
@@ -119,7 +119,7 @@ pub fn schema(title: &str, fields: &[Field]) -> String {
     .to_string()
 }
 
-/// Reads `settings` (JSON text; empty stands for `{}`) by the table.
+/// Reads `settings` (JSON text; empty: `{}`) by the table of fields.
 ///
 /// # Errors
 /// Every problem at once: text that is not a JSON object, unknown keys, wrong types, values out of bounds.
@@ -159,46 +159,46 @@ fn parse(settings: &str) -> Result<Map<String, Value>, String> {
     }
 }
 
-impl Kind {
+impl FieldKind {
     fn default_value(self) -> Value {
         match self {
-            Kind::Integer { default, .. } => default.into(),
-            Kind::Boolean { default } => default.into(),
-            Kind::Choice { options } => options.first().copied().unwrap_or_default().into(),
-            Kind::Text { default, .. } => default.into(),
-            Kind::Object => Value::Object(Map::new()),
+            FieldKind::Integer { default, .. } => default.into(),
+            FieldKind::Boolean { default } => default.into(),
+            FieldKind::Choice { options } => options.first().copied().unwrap_or_default().into(),
+            FieldKind::Text { default, .. } => default.into(),
+            FieldKind::Object => Value::Object(Map::new()),
         }
     }
 
-    /// What is wrong with a value, if anything.
+    /// Why a value is not accepted; `None` if it is.
     fn fault(self, value: &Value) -> Option<String> {
         let wanted = match self {
-            Kind::Integer { min, max, .. } => {
+            FieldKind::Integer { min, max, .. } => {
                 if value.as_i64().is_some_and(|n| (min..=max).contains(&n)) {
                     return None;
                 }
                 format!("a whole number from {min} to {max}")
             }
-            Kind::Boolean { .. } => {
+            FieldKind::Boolean { .. } => {
                 if value.is_boolean() {
                     return None;
                 }
                 "true or false".to_owned()
             }
-            Kind::Choice { options } => {
+            FieldKind::Choice { options } => {
                 if value.as_str().is_some_and(|word| options.contains(&word)) {
                     return None;
                 }
                 format!("one of: {}", options.join(", "))
             }
-            Kind::Text { max, .. } => {
+            FieldKind::Text { max, .. } => {
                 let fits = |text: &str| text.chars().count() <= max && !text.chars().any(char::is_control);
                 if value.as_str().is_some_and(fits) {
                     return None;
                 }
                 format!("one line of at most {max} characters")
             }
-            Kind::Object => {
+            FieldKind::Object => {
                 if value.is_object() {
                     return None;
                 }
@@ -209,7 +209,7 @@ impl Kind {
     }
 }
 
-/// A value as an error shows it: short, whatever it is.
+/// A value as errors show it: at most 60 characters.
 fn shown(value: &Value) -> String {
     match value {
         Value::Array(_) | Value::Object(_) => type_name(value).to_owned(),
@@ -233,11 +233,16 @@ mod tests {
     use super::*;
 
     const FIELDS: &[Field] = &[
-        Field { key: "n", title: "N", description: "A number.", kind: Kind::Integer { min: 2, max: 120, default: 30 } },
-        Field { key: "b", title: "B", description: "A switch.", kind: Kind::Boolean { default: true } },
-        Field { key: "c", title: "C", description: "A word.", kind: Kind::Choice { options: &["ms", "s"] } },
-        Field { key: "t", title: "T", description: "A line.", kind: Kind::Text { max: 3, default: "def" } },
-        Field { key: "o", title: "O", description: "An object.", kind: Kind::Object },
+        Field {
+            key: "n",
+            title: "N",
+            description: "A number.",
+            kind: FieldKind::Integer { min: 2, max: 120, default: 30 },
+        },
+        Field { key: "b", title: "B", description: "A switch.", kind: FieldKind::Boolean { default: true } },
+        Field { key: "c", title: "C", description: "A word.", kind: FieldKind::Choice { options: &["ms", "s"] } },
+        Field { key: "t", title: "T", description: "A line.", kind: FieldKind::Text { max: 3, default: "def" } },
+        Field { key: "o", title: "O", description: "An object.", kind: FieldKind::Object },
     ];
 
     #[test]

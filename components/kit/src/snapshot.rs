@@ -1,17 +1,17 @@
-//! Snapshots: JSON that says which stage and which layout wrote it.
+//! Snapshots: JSON with the name of the stage that wrote it and the number of its layout.
 //!
-//! In and out: the bytes of `snapshot` and of `open`'s `state`. A stage reads its own layouts and those of the siblings
-//! that it names; fields that a reader does not know are passed over, fields that a writer did not know must have
-//! defaults. The layout number rises only when old state could not be read so.
+//! In and out: the bytes of `snapshot` and of `open`'s `state`. A stage reads its own layouts and those of the stages that it
+//! names. Readers ignore unknown fields, and a new field has a default. The layout number increases only if old state cannot be read
+//! any more.
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-/// Who wrote a snapshot.
+/// The writer of a snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Origin {
-    /// The stage's name.
+    /// The name of the stage.
     pub stage: &'static str,
-    /// The layout of its state.
+    /// The number of the state's layout.
     pub layout: u32,
 }
 
@@ -33,18 +33,18 @@ struct Incoming<T> {
     state: T,
 }
 
-/// Writes `state` as `origin`'s.
+/// Serialises `state` as a snapshot of `origin`.
 pub fn write<T: Serialize>(origin: Origin, state: &T) -> Vec<u8> {
     let Origin { stage, layout } = origin;
-    // State is made of numbers, strings and lists, which always become JSON; were it not so, an empty snapshot would be
-    // refused by `read`, with the reason.
+    // State consists of numbers, strings and lists, which can always be serialised. If one could not, `read` would reject the empty
+    // snapshot.
     serde_json::to_vec(&Outgoing { stage, layout, state }).unwrap_or_default()
 }
 
-/// Reads what [`write()`] wrote, by any of `readable`.
+/// Reads a snapshot that one of `readable` wrote.
 ///
 /// # Errors
-/// A sentence: not a snapshot, of a stage or layout that is not readable, or a state that does not fit.
+/// A sentence if it is not a snapshot, if its stage or layout is not among `readable`, or if its state cannot be parsed.
 pub fn read<T: DeserializeOwned>(readable: &[Origin], bytes: &[u8]) -> Result<T, String> {
     let label: Label = serde_json::from_slice(bytes).map_err(|error| format!("this is not a snapshot: {error}"))?;
     let of_stage: Vec<Origin> = readable.iter().copied().filter(|origin| origin.stage == label.stage).collect();

@@ -1,9 +1,9 @@
-//! What goes on air: the original, turned down, under the processed audio; the original alone where nothing usable came.
+//! Plans a mix of the processed audio and the original at lower volume; the original alone if there is no usable processed audio.
 //!
-//! In: the facts of a batch. Out: a plan. Holds no state. Every plan keeps within the policy in the facts.
+//! In: the facts of a batch. Out: a plan within the policy of the facts. It has no state.
 
 use crate::settings::Settings;
-use stage_kit::remux::{self, Audio, Choice, Facts, Fit, Plan, Returned, told};
+use stage_kit::remux::{self, Audio, Choice, Facts, Fit, Plan, Returned, length_difference};
 
 /// Makes the plan for one batch.
 pub fn plan(settings: &Settings, facts: &Facts) -> Plan {
@@ -11,11 +11,13 @@ pub fn plan(settings: &Settings, facts: &Facts) -> Plan {
 }
 
 fn duck(settings: &Settings, facts: &Facts, audio: Audio, returned: Returned) -> Plan {
-    let told = told(audio, returned);
+    let difference = length_difference(audio, returned);
     let (stretch_permille, marked) = match settings.lengths.fit(audio, returned, facts.max_stretch_permille) {
         Fit::AsItIs => (0, false),
         Fit::Stretch { permille, marked } => (permille, marked),
-        Fit::TooFar => return Plan::original(&format!("the processed audio is {told}: too much to stretch"), true),
+        Fit::TooFar => {
+            return Plan::original(&format!("the processed audio is {difference}: too much to stretch"), true);
+        }
     };
     let most = i32::try_from(facts.max_gain_centibel).unwrap_or(i32::MAX);
     let within_policy = |centibel: i32| centibel.clamp(-most, most);
@@ -36,7 +38,7 @@ fn duck(settings: &Settings, facts: &Facts, audio: Audio, returned: Returned) ->
         encode: Some(settings.bitrate),
         stretch_permille,
         trim_or_pad: true,
-        note: format!("processed audio, {told}{stretched}, over the original at {level} dB"),
+        note: format!("processed audio, {difference}{stretched}, over the original at {level} dB"),
         marked,
     }
 }

@@ -1,27 +1,27 @@
-//! The stage's settings.
+//! The settings of `remux-duck`.
 
 use stage_kit::remux::{self, Lengths};
-use stage_kit::settings::{self, Field, Kind, Problem};
+use stage_kit::settings::{self, Field, FieldKind, Problem};
 
-/// Every setting, for the schema and for reading.
+/// All settings, for the schema and for reading.
 pub const FIELDS: &[Field] = &[
     Field {
         key: "original_gain_db",
         title: "Level of the original",
         description: "How far the original is turned down under the processed audio, in decibels.",
-        kind: Kind::Integer { min: -60, max: 0, default: -15 },
+        kind: FieldKind::Integer { min: -60, max: 0, default: -15 },
     },
     Field {
         key: "processed_gain_db",
         title: "Level of the processed audio",
         description: "How far the processed audio is turned up or down, in decibels.",
-        kind: Kind::Integer { min: -30, max: 20, default: 0 },
+        kind: FieldKind::Integer { min: -30, max: 20, default: 0 },
     },
     Field {
         key: "ramp_ms",
         title: "Ramp",
         description: "How long the levels take to change at both ends of a batch, in milliseconds.",
-        kind: Kind::Integer { min: 0, max: 2_000, default: 40 },
+        kind: FieldKind::Integer { min: 0, max: 2_000, default: 40 },
     },
     remux::TOLERANCE,
     remux::STRETCH,
@@ -29,26 +29,26 @@ pub const FIELDS: &[Field] = &[
     remux::BITRATE,
 ];
 
-/// Checked settings.
+/// The settings after all checks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
     /// Gain of the original in hundredths of a decibel.
     pub original_centibel: i32,
     /// Gain of the processed audio in hundredths of a decibel.
     pub processed_centibel: i32,
-    /// Ramp at both ends of a batch.
+    /// Length of the gain ramp at each end of a batch, in milliseconds.
     pub ramp_ms: u32,
     /// How far the returned audio's length may differ.
     pub lengths: Lengths,
-    /// Bits per second of what is encoded.
+    /// Bit rate of encoded audio, in bits per second; `None`: the host's default.
     pub bitrate: Option<u32>,
 }
 
 impl Settings {
-    /// Reads the settings object's text.
+    /// Reads the settings from JSON text; empty: the defaults.
     ///
     /// # Errors
-    /// Every problem at once.
+    /// All problems, each with its key.
     pub fn read(text: &str) -> Result<Self, Vec<Problem>> {
         let values = settings::read(FIELDS, text)?;
         let mut problems = Vec::new();
@@ -57,7 +57,7 @@ impl Settings {
         if !problems.is_empty() {
             return Err(problems);
         }
-        // Bounded by the table.
+        // The table of fields limits the numbers.
         let centibel = |key: &str| i32::try_from(values.integer(key) * 100).unwrap_or_default();
         Ok(Self {
             original_centibel: centibel("original_gain_db"),
@@ -69,7 +69,7 @@ impl Settings {
     }
 }
 
-/// The JSON Schema of the settings.
+/// The JSON Schema of the settings, as text.
 pub fn schema() -> String {
     settings::schema("The original under the processed audio", FIELDS)
 }

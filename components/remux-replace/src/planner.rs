@@ -1,9 +1,9 @@
-//! What goes on air: the processed audio where it is usable and fits, else the original.
+//! Plans the processed audio if it is usable and its length fits, else the original.
 //!
-//! In: the facts of a batch. Out: a plan. Holds no state. Every plan keeps within the policy in the facts.
+//! In: the facts of a batch. Out: a plan within the policy of the facts. It has no state.
 
 use crate::settings::Settings;
-use stage_kit::remux::{self, Audio, Choice, Facts, Fit, Plan, Returned, told};
+use stage_kit::remux::{self, Audio, Choice, Facts, Fit, Plan, Returned, length_difference};
 
 /// Makes the plan for one batch.
 pub fn plan(settings: &Settings, facts: &Facts) -> Plan {
@@ -11,7 +11,7 @@ pub fn plan(settings: &Settings, facts: &Facts) -> Plan {
 }
 
 fn replace(settings: &Settings, audio: Audio, returned: Returned, max_stretch_permille: u32) -> Plan {
-    let told = told(audio, returned);
+    let difference = length_difference(audio, returned);
     let encoded = |stretch_permille: i32, note: String, marked: bool| Plan {
         choice: Choice::Processed,
         encode: Some(settings.bitrate),
@@ -23,20 +23,20 @@ fn replace(settings: &Settings, audio: Audio, returned: Returned, max_stretch_pe
     match settings.lengths.fit(audio, returned, max_stretch_permille) {
         Fit::AsItIs if can_be_copied(audio, returned) => Plan {
             encode: None,
-            // The host leaves one packet more or less; of more, whole packets are cut.
+            // The host accepts a difference of one packet; if the difference is larger, whole packets are cut.
             trim_or_pad: audio.duration_us.abs_diff(returned.duration_us) > audio.packet_us,
-            ..encoded(0, format!("processed audio, {told}: copied"), false)
+            ..encoded(0, format!("processed audio, {difference}: copied"), false)
         },
-        Fit::AsItIs => encoded(0, format!("processed audio, {told}: encoded"), false),
+        Fit::AsItIs => encoded(0, format!("processed audio, {difference}: encoded"), false),
         Fit::Stretch { permille, marked } => {
-            encoded(permille, format!("processed audio, {told}: stretched by {permille} per mille"), marked)
+            encoded(permille, format!("processed audio, {difference}: stretched by {permille} per mille"), marked)
         }
-        Fit::TooFar => Plan::original(&format!("the processed audio is {told}: too much to stretch"), true),
+        Fit::TooFar => Plan::original(&format!("the processed audio is {difference}: too much to stretch"), true),
     }
 }
 
-/// Another sample rate or channel count in mid-stream breaks players, so such audio is encoded to the original's. So is
-/// what lacks more than a packet: silence to fill it with has to be encoded.
+/// True if the packets can go on air without encoding. Audio with another sample rate or channel count is encoded, as a change in the
+/// middle of a stream breaks players; so is audio that is shorter by more than a packet, as the silence must be encoded.
 fn can_be_copied(audio: Audio, returned: Returned) -> bool {
     let same_format = returned.sample_rate_hz == audio.sample_rate_hz && returned.channels == audio.channels;
     let missing_us = audio.duration_us.saturating_sub(returned.duration_us);

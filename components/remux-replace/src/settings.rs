@@ -1,25 +1,25 @@
-//! The stage's settings.
+//! The settings of `remux-replace`.
 
 use stage_kit::remux::{self, Lengths};
 use stage_kit::settings::{self, Field, Problem};
 
-/// Every setting, for the schema and for reading.
+/// All settings, for the schema and for reading.
 pub const FIELDS: &[Field] = &[remux::TOLERANCE, remux::STRETCH, remux::STRETCH_MARKED, remux::BITRATE];
 
-/// Checked settings.
+/// The settings after all checks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
     /// How far the returned audio's length may differ.
     pub lengths: Lengths,
-    /// Bits per second where audio is encoded.
+    /// Bit rate of encoded audio, in bits per second; `None`: the host's default.
     pub bitrate: Option<u32>,
 }
 
 impl Settings {
-    /// Reads the settings object's text.
+    /// Reads the settings from JSON text; empty: the defaults.
     ///
     /// # Errors
-    /// Every problem at once.
+    /// All problems, each with its key.
     pub fn read(text: &str) -> Result<Self, Vec<Problem>> {
         let values = settings::read(FIELDS, text)?;
         let mut problems = Vec::new();
@@ -29,7 +29,7 @@ impl Settings {
     }
 }
 
-/// The JSON Schema of the settings.
+/// The JSON Schema of the settings, as text.
 pub fn schema() -> String {
     settings::schema("Processed audio in the original's place", FIELDS)
 }

@@ -1,7 +1,7 @@
 //! What every part of the host says in the same way.
 //!
 //! In: texts, bytes and clocks. Out: names that are checked ([`check_name`]), digests ([`Digest`]), what is wrong with settings
-//! ([`Problem`]), texts that may be shown ([`redact`], [`text`]), lines out of what a program writes ([`Lines`]) and how many of them may be
+//! ([`Problem`]), texts that may be shown ([`redact`], [`text`], [`printable`]), lines out of what a program writes ([`Lines`]) and how many of them may be
 //! logged ([`LineBudget`]), how long to wait after a failure ([`backoff`]), whether there is room on disk ([`room`]),
 //! and time ([`unix_time`], [`asleep`]).
 //!
@@ -11,6 +11,7 @@
 pub mod asleep;
 pub mod backoff;
 pub mod limits;
+pub mod printable;
 pub mod redact;
 pub mod room;
 pub mod text;

@@ -282,8 +282,8 @@ mod tests {
         for (target, shown) in [
             ("outboard::pipeline::air::rtmp::session", "air"),
             ("outboard::pipeline", "pipeline"),
-            ("outboard::stage::seat", "stage-host"),
-            ("outboard_stage::seat", "stage-host"),
+            ("outboard::stage::slot", "stage-host"),
+            ("outboard_stage::slot", "stage-host"),
             ("outboard_net::tls", "net"),
             ("outboard_ffmpeg", "ffmpeg"),
             ("outboard_hls::fetch", "source"),

@@ -12,10 +12,11 @@ use tower::ServiceExt;
 
 use super::{Api, router};
 use crate::cli::{Cli, Command};
-use crate::config::{self, Layers, Problem, printable};
+use crate::config::{self, Layers, Problem};
 use crate::control::Control;
 use crate::limits::API_BODY_BYTES_MAX;
 use crate::pipeline::Host;
+use outboard_base::printable;
 
 const REFUSED: [char; 7] = ['\r', '\n', '\0', '\u{1b}', '\u{7f}', '\u{85}', '\u{2028}'];
 /// Go to a component as JSON, and nowhere else.

@@ -8,7 +8,7 @@ use outboard_base::{Problem, Problems};
 use toml::{Table, Value};
 use url::Url;
 
-use super::printable;
+use super::printable::check_setting;
 use crate::settings::Header;
 use crate::settings::checks::{no_seconds, no_whole_number, parse_url};
 
@@ -105,7 +105,7 @@ impl Keys {
                 table
                     .into_iter()
                     .map(|(name, value)| {
-                        let below = format!("{path}.{}", printable::cleaned(&name));
+                        let below = format!("{path}.{}", outboard_base::printable::cleaned(&name));
                         let value = self.printable(&below, value);
                         (self.printable_text(path, name), value)
                     })
@@ -116,11 +116,11 @@ impl Keys {
     }
 
     fn printable_text(&mut self, path: &str, text: String) -> String {
-        match printable::check_setting(path, &text) {
+        match check_setting(path, &text) {
             Ok(()) => text,
             Err(message) => {
                 self.problem(path, message);
-                printable::cleaned(&text)
+                outboard_base::printable::cleaned(&text)
             }
         }
     }

@@ -30,7 +30,7 @@ use super::access::{Action, Actor};
 use super::error::ControlError;
 use super::registry::{ComponentRow, ComponentSource, NewComponent, TenantRow};
 use crate::limits::COMPONENTS_LISTED_MAX;
-use crate::stage::{self, Asker, Digest, LoadError, StageComponent, StageKind};
+use crate::stage::{self, CompileRequester, Digest, LoadError, StageComponent, StageKind};
 use crate::store::files::{component_file, components_dir, keep_component_bytes};
 use crate::unix_time::now_ms;
 
@@ -114,7 +114,7 @@ impl Control {
         let mut all: Vec<ListedComponent> = facts.bundled(runtime).await.iter().map(of_host).collect();
         let rows = self.0.registry.components().await?;
         let policy = StagePolicy::of(&tenant);
-        let asker = Asker::of(Some(&tenant.name));
+        let asker = CompileRequester::of(Some(&tenant.name));
         let mut stored = Vec::new();
         let files = known::files_in(components_dir(self.0.host.storage().root())).await;
         facts.keep_only(&files);
@@ -226,7 +226,7 @@ impl Control {
         let digest = format!("sha256:{}", Digest::of(&offered.bytes));
         let path = if offered.source == ComponentSource::Registry { "reference" } else { "file" };
         let signed_by = policy.admit(path, &digest, &offered.bytes, signature.as_ref())?;
-        let asker = Asker::of(offered.tenant.as_deref());
+        let asker = CompileRequester::of(offered.tenant.as_deref());
         let loading = self.0.host.runtime().load_for(offered.bytes.clone(), &asker);
         let Some(loaded) = offered.gone.run_until_cancelled(loading).await else {
             return Err(ControlError::Unavailable("the client disconnected before the component was added".to_owned()));
@@ -311,7 +311,7 @@ impl Control {
     /// Ids of the caller's pipelines in which a component decides now.
     pub fn users_of(&self, actor: &Actor, digest: Digest) -> Vec<String> {
         let runs = |entry: &super::entry::Entry| {
-            entry.snapshot().stages().iter().any(|stage| stage.face.seated().component.digest() == digest)
+            entry.snapshot().stages().iter().any(|stage| stage.status.current().component.digest() == digest)
         };
         let entries = self.entries().into_iter().filter(|entry| actor.knows(&entry.id().tenant));
         entries.filter(|entry| entry.swaps().is_some() && runs(entry)).map(|entry| entry.id().to_string()).collect()
@@ -373,7 +373,7 @@ impl Control {
                 continue;
             }
             let Some((_, swaps)) = entry.swaps() else { continue };
-            let runs = swaps.face(kind).await.seated().component.label();
+            let runs = swaps.status_feed(kind).await.current().component.label();
             if runs.name != label.name || runs.digest == label.digest {
                 continue;
             }

@@ -12,7 +12,7 @@ use super::snapshot::{self, Snapshot};
 use crate::limits::NOTES_WAITING;
 use crate::pipeline::{Host, Owner, Watch};
 use crate::settings::Settings;
-use crate::stage::swap::Swaps;
+use crate::stage::swap::StageSlots;
 use crate::store::journal::BatchProgress;
 
 /// A pipeline that exists. Dropping it stops what runs, at once.
@@ -91,7 +91,7 @@ impl Entry {
     }
 
     /// The stages of what runs now, and the number of the run.
-    pub(super) fn swaps(&self) -> Option<(u64, Swaps)> {
+    pub(super) fn swaps(&self) -> Option<(u64, StageSlots)> {
         self.run.borrow().swaps.clone()
     }
 

@@ -6,9 +6,10 @@ use super::error::ControlError;
 use super::hidden::Hidden;
 use super::registry::{self, DeliveryRow, WebhookPatch, WebhookRow};
 use super::webhooks::{check_secret, make_secret};
-use crate::config::{Problem, printable};
+use crate::config::Problem;
 use crate::limits::WEBHOOK_URL_BYTES_MAX;
 use crate::store::page::{Listed, Page};
+use outboard_base::printable;
 
 /// A webhook to be made.
 #[derive(Debug, Clone)]

@@ -18,8 +18,8 @@ use crate::pipeline::live::Live;
 use crate::pipeline::{Host, Owner, Pipeline, PipelineError, Stop, Watch};
 use crate::settings::Settings;
 use crate::stage::StageKind;
-use crate::stage::face::Seated;
-use crate::stage::swap::Swaps;
+use crate::stage::slot_status::SlotStatus;
+use crate::stage::swap::StageSlots;
 use crate::unix_time::now_ms;
 
 /// How a running pipeline is stopped.
@@ -101,7 +101,7 @@ pub struct Run {
     /// The pipeline that runs or ran last.
     pub watch: Option<Watch>,
     /// The stages of the pipeline that runs, and the number of the run.
-    pub swaps: Option<(u64, Swaps)>,
+    pub swaps: Option<(u64, StageSlots)>,
     /// What else of it takes new settings on air.
     pub live: Option<LiveRun>,
     /// Which settings it has.
@@ -399,18 +399,18 @@ impl Runner {
 }
 
 /// What the seats of a running pipeline's stages do by themselves.
-struct Seats(Vec<(StageKind, watch::Receiver<Seated>, Option<String>)>);
+struct Seats(Vec<(StageKind, watch::Receiver<SlotStatus>, Option<String>)>);
 
 impl Seats {
     fn of(watch: &Watch) -> Self {
-        Self(watch.stages().iter().map(|stage| (stage.kind, stage.face.changes(), None)).collect())
+        Self(watch.stages().iter().map(|stage| (stage.kind, stage.status.subscribe(), None)).collect())
     }
 
     /// The next thing; each is told once.
     async fn next(&mut self) -> Note {
         loop {
-            for (kind, seated, told) in &mut self.0 {
-                let now = seated.borrow_and_update().clone();
+            for (kind, status, told) in &mut self.0 {
+                let now = status.borrow_and_update().clone();
                 if let Some((reason, evidence)) = now.fell_back.filter(|(_, id)| told.as_ref() != Some(id)) {
                     *told = Some(evidence.clone());
                     return Note::FellBack(*kind, reason, evidence);
@@ -420,7 +420,7 @@ impl Seats {
                     return Note::StopFor(*kind, reason);
                 }
             }
-            let changes = self.0.iter_mut().map(|(_, seated, _)| Box::pin(seated.changed()));
+            let changes = self.0.iter_mut().map(|(_, status, _)| Box::pin(status.changed()));
             if futures_util::future::select_all(changes).await.0.is_err() {
                 // The pipeline is gone.
                 std::future::pending::<()>().await;

@@ -21,7 +21,7 @@ use crate::pipeline::problems::{Problem, Signs};
 use crate::pipeline::status::{Phase, Stats};
 use crate::pipeline::{RunningStage, Watch};
 use crate::stage::Digest;
-use crate::stage::face::Trial;
+use crate::stage::slot_status::ProbationStatus;
 use crate::unix_time::now_ms;
 
 /// The phase of a pipeline that was on air and from which no packet left within the last seconds.
@@ -56,8 +56,8 @@ pub struct Snapshot {
     pub ready_ms: u64,
     /// Batches that are ready and have not aired at every destination.
     pub batches_ready: usize,
-    /// Who sits in the stages' seats: digests, and how far a probation is.
-    seats: Vec<(Digest, Option<Trial>)>,
+    /// Digests of the stages that decide, and how far a probation is.
+    seats: Vec<(Digest, Option<ProbationStatus>)>,
 }
 
 /// A destination, as we and as the server see it.
@@ -219,10 +219,10 @@ fn last_error(run: &Run, stats: Option<&Stats>, over_ms: u64) -> Option<(String,
     failed.or_else(|| wrong.filter(|(_, at)| *at > over_ms))
 }
 
-fn seats(watch: &Watch) -> Vec<(Digest, Option<Trial>)> {
+fn seats(watch: &Watch) -> Vec<(Digest, Option<ProbationStatus>)> {
     let seat = |stage: &RunningStage| {
-        let seated = stage.face.seated();
-        (seated.component.digest(), seated.trial)
+        let status = stage.status.current();
+        (status.component.digest(), status.probation)
     };
     watch.stages().iter().map(seat).collect()
 }

@@ -26,8 +26,8 @@ use crate::limits::{STAGE_PROBATION_BATCHES, STAGE_PROBATION_BATCHES_MAX};
 use crate::pipeline::event::{Event, EventKind, Severity};
 use crate::pipeline::load::bundled_or_file;
 use crate::settings::{PreviousStage, Settings, Stage};
-use crate::stage::tape::Recording;
-use crate::stage::{Asker, ComponentLabel, LoadError, StageComponent, StageKind};
+use crate::stage::recording::Recording;
+use crate::stage::{CompileRequester, ComponentLabel, LoadError, StageComponent, StageKind};
 use crate::store::page::{Listed, Page};
 use crate::unix_time::now_ms;
 
@@ -324,7 +324,8 @@ impl Control {
             )));
         }
         // Compiled before anything is promised: what cannot run here at all is the caller's mistake.
-        let component = self.load_component(&Asker::of(Some(&entry.id().tenant)), kind, new.component.as_deref()).await;
+        let component =
+            self.load_component(&CompileRequester::of(Some(&entry.id().tenant)), kind, new.component.as_deref()).await;
         let path = crate::settings::component_path(kind);
         let component = component.map_err(|error| ControlError::invalid(&path, error.to_string()))?;
         if component.kind() != kind {
@@ -370,7 +371,7 @@ impl Control {
     /// The component of a digest that was checked, or the default of a kind.
     async fn load_component(
         &self,
-        asker: &Asker,
+        asker: &CompileRequester,
         kind: StageKind,
         digest: Option<&str>,
     ) -> Result<Arc<StageComponent>, LoadError> {
@@ -381,10 +382,14 @@ impl Control {
     /// The version that a stage is set to, by its own account where it runs.
     async fn label(&self, order: &Order) -> ComponentLabel {
         if let Some((_, swaps)) = order.entry.swaps() {
-            return swaps.face(order.kind).await.seated().component.label();
+            return swaps.status_feed(order.kind).await.current().component.label();
         }
         match self
-            .load_component(&Asker::of(Some(&order.entry.id().tenant)), order.kind, order.old.component.as_deref())
+            .load_component(
+                &CompileRequester::of(Some(&order.entry.id().tenant)),
+                order.kind,
+                order.old.component.as_deref(),
+            )
             .await
         {
             Ok(component) => component.label(),
@@ -457,11 +462,5 @@ impl Terms {
             rehearse_only: new.rehearse_only,
             probation: new.probation.unwrap_or(STAGE_PROBATION_BATCHES),
         }
-    }
-}
-
-impl From<&Stage> for PreviousStage {
-    fn from(stage: &Stage) -> Self {
-        Self { component: stage.component.clone(), settings: stage.settings.clone() }
     }
 }

@@ -164,5 +164,3 @@ pub const GRAPHQL_EVERY_SECONDS_MAX: u32 = 3600;
 
 /// Bytes of a label's value; a longer one is cut.
 pub const METRICS_LABEL_BYTES_MAX: usize = 256;
-/// Batches between complete and on air whose time is measured; beyond it the oldest are not.
-pub const METRICS_BATCHES_UNDER_WAY_MAX: usize = 256;

@@ -6,8 +6,6 @@ use crate::backoff::Schedule;
 
 // === control plane ===
 
-/// Events of a pipeline that a listener may be behind; then it loses the oldest.
-pub const PIPELINE_EVENTS_WAITING: usize = 512;
 /// Waits before a pipeline that failed is started again, for ever: 1 s doubling to 60 s. One that ran for 60 s was healthy.
 pub const PIPELINE_AGAIN: Schedule =
     Schedule::doubling(Duration::from_secs(1), Duration::from_secs(60)).healthy_after(Duration::from_secs(60));
@@ -15,8 +13,6 @@ pub const PIPELINE_AGAIN: Schedule =
 pub const SNAPSHOT_EVERY: Duration = Duration::from_secs(1);
 /// ...and after a change, but not more often than this.
 pub const SNAPSHOT_EVERY_MIN: Duration = Duration::from_millis(50);
-/// Longest name of a destination, in characters.
-pub const DESTINATION_NAME_MAX_CHARS: usize = 64;
 /// No packets leave for about this long while a pipeline on air is restarted and goes on from the journal.
 pub const RESTART_GAP: Duration = Duration::from_millis(500);
 /// What went wrong in a stream that stayed healthy is shown as its last error for so long.
@@ -92,8 +88,6 @@ const _: () = {
     assert!(source < answer && processor < answer && DRY_RUN_DESTINATION_LIMIT.as_secs() < answer);
     assert!(answer < super::API_ANSWER_MAX.as_secs());
 };
-/// Shortest fragment of an `output.fmp4`; it ends with the next key frame.
-pub const OUTPUT_FRAGMENT_MIN: Duration = Duration::from_secs(1);
 /// Media time that a preview of a running pipeline goes back.
 pub const PREVIEW_WINDOW: Duration = Duration::from_secs(180);
 /// Batches that a preview is made of.

@@ -20,7 +20,7 @@ const SCHEDULES: [Row; 11] = [
     ("source away", of::SOURCE_AGAIN, &[1000, 2000, 4000, 8000], 15_000, (100, 100), None),
     ("source ended", of::SOURCE_BACK, &[1000, 2000, 4000], 5000, (100, 100), None),
     ("pipeline", of::PIPELINE_AGAIN, &[1000, 2000, 4000, 8000, 16_000, 32_000], 60_000, (100, 100), Some(60)),
-    ("stage", of::STAGE_REST, &[1000, 2000, 4000, 8000, 16_000, 32_000], 60_000, (100, 100), Some(120)),
+    ("stage", of::STAGE_RESTART_BACKOFF, &[1000, 2000, 4000, 8000, 16_000, 32_000], 60_000, (100, 100), Some(120)),
     (
         "webhook",
         of::WEBHOOK_RETRY,

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use super::catalog::{self as is, Metric};
 use super::sample::{HostSample, PipelineSample, StageSample, WebhookSample};
-use super::timings::{Reading, Step};
 use crate::control::health::HealthState;
 use crate::limits::METRICS_LABEL_BYTES_MAX;
 use crate::logs::LogCounts;
@@ -12,6 +11,7 @@ use crate::pipeline::air::status::{DestinationState, DestinationStatus};
 use crate::pipeline::cause::HealthCause;
 use crate::pipeline::exchange::{BreakerState, ExchangeStatus};
 use crate::pipeline::status::Stats;
+use crate::pipeline::timings::{Reading, Step};
 
 /// A metric and all that is told of it.
 #[derive(Debug)]

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::process::ProcessSample;
-use super::timings::TimingsReading;
 use crate::control::health::HealthState;
 use crate::control::snapshot::Snapshot;
 use crate::control::webhooks::SenderStats;
@@ -13,6 +12,7 @@ use crate::pipeline::air::status::DestinationStatus;
 use crate::pipeline::cause::HealthCause;
 use crate::pipeline::exchange::ExchangeStatus;
 use crate::pipeline::status::Stats;
+use crate::pipeline::timings::TimingsReading;
 use crate::stage::StageCounts;
 use crate::store::usage::{Kind, Totals};
 
@@ -57,12 +57,12 @@ impl PipelineSample {
     /// A pipeline as its snapshot shows it, and what its files take.
     pub fn of(tenant: &str, stream: &str, snapshot: &Snapshot, files: &Totals) -> Self {
         let stage = |stage: &crate::pipeline::RunningStage| {
-            let seated = stage.face.seated();
+            let status = stage.status.current();
             StageSample {
                 kind: stage.kind.name(),
-                component: seated.component.description().name.clone(),
-                digest: seated.component.digest().to_string().chars().take(12).collect(),
-                counts: seated.counters.read(),
+                component: status.component.description().name.clone(),
+                digest: status.component.digest().to_string().chars().take(12).collect(),
+                counts: status.counters.read(),
             }
         };
         Self {

@@ -13,6 +13,7 @@ use crate::pipeline::air::status::{Counters, DestinationState, DestinationStatus
 use crate::pipeline::cause::HealthCause;
 use crate::pipeline::exchange::ExchangeStatus;
 use crate::pipeline::status::{Phase, Stats};
+use crate::pipeline::timings::{Step, Timings};
 use crate::stage::StageCounts;
 
 mod deploy;

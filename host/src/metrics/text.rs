@@ -10,7 +10,7 @@ use prometheus_client::registry::{Registry, Unit as ClientUnit};
 use super::catalog::{self, Kind, Metric, Unit};
 use super::gather::{Family, Value, gather};
 use super::sample::{HostSample, PipelineSample};
-use super::timings::{BUCKETS, Reading};
+use crate::pipeline::timings::{BUCKETS, Reading};
 
 /// The type of what [`render`] makes.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";

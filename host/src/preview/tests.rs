@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::media::fmp4::head::{Head, Place, build};
 use crate::media::fmp4::{VIDEO, init};
-use crate::pipeline::remux::tests::{Line, Media as Source, PICTURE, SOUND};
+use crate::pipeline::remux::testing::{Line, Media as Source, PICTURE, SOUND};
 use crate::store::files::Storage;
 
 struct Case {

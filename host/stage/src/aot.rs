@@ -1,11 +1,11 @@
 //! The cache of compiled components on disk.
 //!
-//! In: a component's digest and its compiled code. Out: the code, if the entry is this host's own, whole, and of this very
-//! engine. An entry is `<digest>-<engine>.cwasm` and beside it `….mac`, the HMAC-SHA256 of its name and content; both are
-//! written to a temporary name and renamed. Compiled code runs with the host's rights. So the directory is the host's own
-//! (0700), the [`key`] lies outside of it, and an entry that this key did not make is compiled again, never loaded.
+//! In: a component's digest and its compiled code. Out: the code, if the entry was written by this host, is complete, and is for this
+//! engine. An entry is the file `<digest>-<engine>.cwasm` and beside it `….mac`, the HMAC-SHA256 of its name and content; both are
+//! written to a temporary name and renamed. Compiled code runs with the host's rights. Therefore only the host's user may use the
+//! directory (0700), the [`key`] is outside of it, and an entry whose MAC does not match is compiled again, never loaded.
 //!
-//! Limits: the cache's size on disk; other entries of the same component (another wasmtime) go when it is compiled.
+//! Limits: the cache's size on disk. Compiling a component removes its entries for other engines (another wasmtime).
 
 mod key;
 
@@ -26,63 +26,62 @@ use wasmtime::{Engine, Precompiled};
 /// The cache of one host.
 #[derive(Debug, Clone)]
 pub(super) struct Cache {
-    place: Option<Place>,
-    /// Tells engines apart whose code does not fit each other.
+    dir: Option<CacheDir>,
+    /// The [key](engine_key) of the engine that entries must be for.
     engine: String,
 }
 
-/// Where entries lie, and the key that they are told by.
+/// The directory of the entries, and the key that authenticates them.
 #[derive(Debug, Clone)]
-struct Place {
+struct CacheDir {
     dir: PathBuf,
     key: Key,
 }
 
 impl Cache {
-    /// Opens the cache; without a file for the key, that lies beside the directory as `<directory>.key`. Without a directory, or where it or the key is
-    /// not this user's alone, nothing is cached.
+    /// Opens the cache. `key`: the key's file; by default `<directory>.key`. Nothing is cached without a directory, or if others than
+    /// this user may use the directory or the key.
     pub(super) fn open(dir: Option<&Path>, key: Option<&Path>, engine: &Engine) -> Self {
-        let place = dir.and_then(|dir| match Place::open(dir, key) {
-            Ok(place) => Some(place),
+        let dir = dir.and_then(|dir| match CacheDir::open(dir, key) {
+            Ok(dir) => Some(dir),
             Err(error) => {
                 tracing::warn!(dir = %dir.display(), %error, "compiled stages are not cached");
                 None
             }
         });
-        Self { place, engine: engine_key(engine) }
+        Self { dir, engine: engine_key(engine) }
     }
 
-    /// Tells engines apart whose code does not fit each other.
+    /// The key of the engine, which differs between engines that cannot run each other's code.
     pub(super) fn engine(&self) -> &str {
         &self.engine
     }
 
-    /// A component's code from the cache, if there is any of use.
+    /// Loads a component's code from the cache, if it has a valid entry.
     pub(super) fn find(&self, engine: &Engine, digest: &Digest) -> Option<Component> {
-        let place = self.place.as_ref()?;
-        match place.read(engine, &self.name(digest)) {
+        let dir = self.dir.as_ref()?;
+        match dir.read(engine, &self.name(digest)) {
             Ok(found) => found,
             Err(reason) => {
-                tracing::warn!(%digest, %reason, "a compiled stage in the cache is of no use; compiling again");
+                tracing::warn!(%digest, %reason, "a compiled stage in the cache cannot be used; compiling again");
                 None
             }
         }
     }
 
-    /// Compiles a component in this process and keeps its code. Takes milliseconds for Rust, seconds for languages with a
-    /// runtime.
+    /// Compiles a component in this process and caches its code. Blocks: milliseconds for Rust, seconds for languages with a runtime.
     pub(super) fn compile(&self, engine: &Engine, digest: &Digest, wasm: &[u8]) -> wasmtime::Result<Component> {
         let compiled = engine.precompile_component(wasm).and_then(|code| self.keep(engine, digest, &code));
         give_memory_back();
         compiled
     }
 
-    /// Keeps what this host's compiler made of a component, and loads it.
+    /// Caches code from this host's compiler, and loads it.
     pub(super) fn keep(&self, engine: &Engine, digest: &Digest, code: &[u8]) -> wasmtime::Result<Component> {
-        if let Some(place) = &self.place {
+        if let Some(dir) = &self.dir {
             let name = self.name(digest);
-            match place.write(digest, &name, code) {
-                Ok(()) => return deserialize_file(engine, &place.dir.join(name)),
+            match dir.write(digest, &name, code) {
+                Ok(()) => return deserialize_file(engine, &dir.dir.join(name)),
                 Err(error) => tracing::warn!(%digest, %error, "a compiled stage could not be cached"),
             }
         }
@@ -94,9 +93,9 @@ impl Cache {
     }
 }
 
-// === impl Place ===
+// === impl CacheDir ===
 
-impl Place {
+impl CacheDir {
     fn open(dir: &Path, key: Option<&Path>) -> io::Result<Self> {
         make_private(dir)?;
         let key = key.map_or_else(|| dir.with_extension("key"), Path::to_owned);
@@ -109,12 +108,12 @@ impl Place {
         make_room(&self.dir, STAGE_AOT_BYTES_MAX.saturating_sub(code.len() as u64))?;
         let mut mac = self.key.mac(name);
         mac.update(code);
-        // The MAC first: an entry without one is not read.
+        // The MAC is written first: an entry without one is not used.
         write_renamed(&mac_path(&path), mac.text().as_bytes())?;
         write_renamed(&path, code)
     }
 
-    /// Code of this engine from an entry that is this host's own; `None` if there is no entry.
+    /// Loads an entry after checking its MAC; `None` if there is no entry.
     fn read(&self, engine: &Engine, name: &str) -> Result<Option<Component>, String> {
         let path = self.dir.join(name);
         let mut file = match File::options().read(true).custom_flags(libc::O_NOFOLLOW).open(&path) {
@@ -129,7 +128,7 @@ impl Place {
         if !mac.is(&told) {
             return Err("this host's key did not make it".to_owned());
         }
-        // The very file that was looked at, whatever its name stands for by now.
+        // The file that was checked, even if its name was replaced since.
         let opened = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
         let path = if opened.exists() { opened } else { path };
         match Engine::detect_precompiled_file(&path) {
@@ -159,7 +158,7 @@ pub(super) fn deserialize(engine: &Engine, code: &[u8]) -> wasmtime::Result<Comp
     unsafe { Component::deserialize(engine, code) }
 }
 
-/// Returns what a compilation took (tens of megabytes, hundreds for JavaScript) to the system: glibc would keep it.
+/// Returns free memory to the system. A compilation takes tens of megabytes, hundreds for JavaScript, which glibc would keep.
 fn give_memory_back() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     {
@@ -181,14 +180,14 @@ fn take_all(file: &mut File, mac: &mut Mac) -> io::Result<()> {
     }
 }
 
-/// Makes a directory that is for this user only, or makes one so.
+/// Creates a directory that only this user may use; restricts the mode of an existing one.
 pub(super) fn make_private(dir: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
     own(&fs::metadata(dir)?, 0)?;
     fs::set_permissions(dir, Permissions::from_mode(0o700))
 }
 
-/// Whether a file is this user's, and has none of these rights.
+/// Checks that a file belongs to this user and that its mode has none of these bits.
 fn own(facts: &fs::Metadata, without: u32) -> io::Result<()> {
     let (of, we) = (facts.uid(), rustix::process::geteuid().as_raw());
     if of != we {
@@ -213,7 +212,7 @@ fn mac_path(path: &Path) -> PathBuf {
     path.with_extension("mac")
 }
 
-/// Removes what other engines compiled of the same component.
+/// Removes the entries of a component for other engines.
 fn remove_others(dir: &Path, digest: &Digest, keep: &Path) -> io::Result<()> {
     let prefix = format!("{digest}-");
     for entry in fs::read_dir(dir)? {
@@ -226,7 +225,7 @@ fn remove_others(dir: &Path, digest: &Digest, keep: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Removes the entries that were written first until the cache has at most `limit` bytes.
+/// Removes the oldest entries until the cache has at most `limit` bytes.
 fn make_room(dir: &Path, limit: u64) -> io::Result<()> {
     let mut entries: Vec<(SystemTime, u64, PathBuf)> = Vec::new();
     for entry in fs::read_dir(dir)? {
@@ -256,7 +255,7 @@ pub(super) fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-/// wasmtime's version, target, compiler flags and tunables in a few characters.
+/// A hash of wasmtime's version, target, compiler flags and tunables: 16 hexadecimal digits.
 pub(super) fn engine_key(engine: &Engine) -> String {
     struct Sha(Sha256);
     impl Hasher for Sha {

@@ -1,29 +1,29 @@
 //! source -> **batch** -> demux: one pipeline's batching stage.
 //!
-//! In: segments in order. Out: cuts that keep the contract's rules, whoever made them. The [`ledger`] knows which segments
-//! wait and checks each cut. Where the stage failed, the host cuts that batch by its wanted length; the stage goes on with
-//! the batch after it, from its last snapshot.
+//! In: segments in order. Out: cuts that keep the contract's rules, made by the stage or by the host. [`pending_segments`] holds
+//! the segments that wait and checks each cut. If the stage fails, the host cuts the open batch by its configured length; from the
+//! next batch on the stage cuts again, resumed from its last snapshot.
 
-mod ledger;
+mod pending_segments;
 #[cfg(any(test, feature = "fuzzing"))]
-pub use ledger::fuzz::cuts as fuzz_cuts;
+pub use pending_segments::fuzz::cuts as fuzz_cuts;
 
-use super::calls::Kind;
-use super::calls::Taped;
+use super::calls::StageInterface;
+use super::calls::TimedCall;
 use super::component::{KindIndices, StageComponent};
 pub use super::contract::batching::{Cue, Cut, Reason, Segment};
 use super::contract::exports::batching::Guest;
 use super::counters::StageCounters;
 use super::error::StageError;
 use super::kind::StageKind;
-use super::occupant::{Occupant, Perform};
 use super::opening::Opening;
 use super::runtime::StageRuntime;
 use super::sandbox::Sandbox;
-use super::seat::{Answer, Seat};
-use super::seated::Seated;
+use super::slot::{Answer, StageSlot};
+use super::supervised_instance::{CallableStage, SupervisedInstance};
+use super::swappable::Swappable;
 use crate::limits::{BATCH_SECONDS_MAX, BATCH_SECONDS_MIN};
-pub(super) use ledger::Ledger;
+pub(super) use pending_segments::PendingSegments;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use wasmtime::Store;
@@ -37,14 +37,14 @@ pub(super) enum Input {
     Flush,
 }
 
-impl Kind for Batching {
+impl StageInterface for Batching {
     const KIND: StageKind = StageKind::Batching;
-    // Where one has cut and the other has not, they hold different batches from then on.
+    // After one version has cut and the other has not, their open batches differ.
     const DIVERGES: bool = true;
     type Guest = Guest;
     type Input = Input;
     type Output = Vec<Cut>;
-    type Books = Ledger;
+    type CallHistory = PendingSegments;
 
     fn find(
         indices: &KindIndices,
@@ -57,31 +57,31 @@ impl Kind for Batching {
         }
     }
 
-    fn given(books: &mut Ledger, input: &Input) {
+    fn record_input(history: &mut PendingSegments, input: &Input) {
         if let Input::Push(segment) = input {
-            books.push(segment.clone());
-            while books.unseen().is_some() {}
+            history.push(segment.clone());
+            while history.next_unpushed().is_some() {}
         }
     }
 
-    fn answered(books: &mut Ledger, cuts: &Vec<Cut>) {
-        books.take_cuts(cuts);
+    fn record_output(history: &mut PendingSegments, cuts: &Vec<Cut>) {
+        history.take_cuts(cuts);
     }
 
-    fn more(recorded: &[Taped<Input>]) -> Vec<Input> {
-        let pushed = recorded.iter().filter_map(|taped| match &*taped.input {
+    fn more(recorded: &[TimedCall<Input>]) -> Vec<Input> {
+        let pushed = recorded.iter().filter_map(|call| match &*call.input {
             Input::Push(segment) => Some(segment),
             Input::Flush => None,
         });
-        ledger::more_like(&pushed.cloned().collect::<Vec<_>>()).into_iter().map(Input::Push).collect()
+        pending_segments::continued(&pushed.cloned().collect::<Vec<_>>()).into_iter().map(Input::Push).collect()
     }
 
-    fn batches_us(books: &Ledger, cuts: &Vec<Cut>) -> Vec<u64> {
-        books.lengths_us(cuts)
+    fn batches_us(history: &PendingSegments, cuts: &Vec<Cut>) -> Vec<u64> {
+        history.lengths_us(cuts)
     }
 
-    fn open_us(books: &Ledger) -> u64 {
-        books.open_us()
+    fn open_us(history: &PendingSegments) -> u64 {
+        history.open_us()
     }
 
     fn name(input: &Input) -> &'static str {
@@ -100,30 +100,34 @@ impl Kind for Batching {
     }
 }
 
-impl Perform for Batching {
-    async fn perform(occupant: &mut Occupant<Self>, books: &Ledger, input: &Input) -> Result<Vec<Cut>, StageError> {
+impl CallableStage for Batching {
+    async fn perform_call(
+        supervised: &mut SupervisedInstance<Self>,
+        history: &PendingSegments,
+        input: &Input,
+    ) -> Result<Vec<Cut>, StageError> {
         let call = Self::name(input);
-        occupant.ready(call).await?;
-        let (meter, guest, store) = occupant.begin(call)?;
+        supervised.ensure_started(call).await?;
+        let (meter, guest, store) = supervised.begin(call)?;
         let cuts = match input {
             Input::Push(segment) => {
                 let outcome = meter.run(guest.call_push(store, segment)).await;
-                let cuts = occupant.settle(outcome)?;
-                books.check(&cuts).map_err(|reason| occupant.reject(call, reason))?;
+                let cuts = supervised.finish(outcome)?;
+                history.check(&cuts).map_err(|reason| supervised.reject(call, reason))?;
                 cuts
             }
             Input::Flush => {
                 let outcome = meter.run(guest.call_flush(store)).await;
-                let cut = occupant.settle(outcome)?;
-                books.check_flush(cut).map_err(|reason| occupant.reject(call, reason))?;
+                let cut = supervised.finish(outcome)?;
+                history.check_flush(cut).map_err(|reason| supervised.reject(call, reason))?;
                 cut.into_iter().collect()
             }
         };
-        occupant.keep().await?;
+        supervised.save_state().await?;
         if matches!(input, Input::Flush) {
-            // By the contract nothing is pushed to an instance after its flush. Where the source comes back, another one
-            // goes on from the snapshot.
-            occupant.retire();
+            // By the contract nothing is pushed to an instance after its flush. If the source resumes, another instance is
+            // started from the snapshot.
+            supervised.retire();
         }
         Ok(cuts)
     }
@@ -131,101 +135,101 @@ impl Perform for Batching {
 
 /// One pipeline's batching stage.
 pub struct BatchingStage {
-    seat: Seat<Batching>,
-    ledger: Ledger,
-    /// The host cuts the open batch, because the stage failed in it.
+    slot: StageSlot<Batching>,
+    pending: PendingSegments,
+    /// True while the host cuts the open batch, because the stage failed in it.
     by_host: bool,
-    /// Cuts that were made and not yet answered.
+    /// Cuts that were made and not yet returned to the caller.
     done: Vec<Cut>,
 }
 
 impl BatchingStage {
-    /// Opens the stage. `batch_seconds` is the length of the batches that the host cuts where the stage fails.
+    /// Opens the stage. `batch_seconds` is the length of the batches that the host cuts when the stage fails.
     ///
     /// After a restart, `opening.state` is the snapshot and every segment after the last journalled cut is pushed again.
     ///
     /// # Errors
-    /// [`StageError`] of `instantiate` or `open`, such as settings that do not fit.
+    /// [`StageError`] of `instantiate` or `open`, such as invalid settings.
     pub async fn open(
         runtime: &StageRuntime,
         component: Arc<StageComponent>,
         opening: Opening,
         batch_seconds: u32,
     ) -> Result<Self, StageError> {
-        Ok(Self::new(Seat::open(runtime, component, opening).await?, batch_seconds))
+        Ok(Self::new(StageSlot::open(runtime, component, opening).await?, batch_seconds))
     }
 
-    /// Like [`open`](Self::open), but a stage that does not open leaves the work to the host and is tried again later: for
-    /// pipelines that were accepted before and must run.
+    /// Like [`open`](Self::open), but if the stage does not open, the host cuts and the start is tried again later. For pipelines that
+    /// were accepted before and must run.
     pub async fn resume(
         runtime: &StageRuntime,
         component: Arc<StageComponent>,
         opening: Opening,
         batch_seconds: u32,
     ) -> Self {
-        Self::new(Seat::resume(runtime, component, opening).await, batch_seconds)
+        Self::new(StageSlot::resume(runtime, component, opening).await, batch_seconds)
     }
 
-    fn new(seat: Seat<Batching>, batch_seconds: u32) -> Self {
+    fn new(slot: StageSlot<Batching>, batch_seconds: u32) -> Self {
         let seconds = batch_seconds.clamp(BATCH_SECONDS_MIN, BATCH_SECONDS_MAX);
-        Self { seat, ledger: Ledger::new(u64::from(seconds) * 1_000_000), by_host: false, done: Vec::new() }
+        Self { slot, pending: PendingSegments::new(u64::from(seconds) * 1_000_000), by_host: false, done: Vec::new() }
     }
 
-    /// Takes the next segment; answers the batches that are complete now, oldest first. If the answer is not waited for to
-    /// the end, no batch is lost: the next call answers it.
+    /// Takes the next segment; returns the batches that are complete now, oldest first. If this future is dropped, no batch is lost:
+    /// the next call returns it.
     pub async fn push(&mut self, segment: Segment) -> Answer<Vec<Cut>> {
-        self.ledger.push(segment);
-        let result = self.push_unseen().await;
+        self.pending.push(segment);
+        let result = self.push_waiting().await;
         if result.is_err() {
-            let own = self.ledger.cut_by_length();
-            // Until the host has cut, the batch is the host's; from the next one on it is the stage's again.
+            let own = self.pending.cut_by_length();
+            // The host cuts this batch; from the next one on the stage cuts again.
             self.by_host = own.is_empty();
             self.done.extend(own);
         }
         self.answer(result)
     }
 
-    /// No segment will follow: everything that waits.
+    /// Ends the input: returns batches of all segments that wait.
     pub async fn flush(&mut self) -> Answer<Vec<Cut>> {
-        let mut result = self.push_unseen().await;
+        let mut result = self.push_waiting().await;
         if result.is_ok() {
             result = self.flush_stage().await;
         }
         if result.is_err() {
-            self.done.extend(self.ledger.cut_all());
+            self.done.extend(self.pending.cut_all());
             self.by_host = false;
         }
         self.answer(result)
     }
 
-    /// Batches are to have another length from the next call on: those that the host cuts, and those of versions that were
-    /// told the length before.
+    /// Changes the length of batches from `from` to `to` seconds, from the next call on: for the host's own cuts, and in the settings
+    /// of every version that has `from` there.
     pub fn set_batch_seconds(&mut self, from: u32, to: u32) {
-        self.ledger.set_length(u64::from(to.clamp(BATCH_SECONDS_MIN, BATCH_SECONDS_MAX)) * 1_000_000);
-        self.seat.change_settings(|settings| with_length(settings, from, to));
+        self.pending.set_length(u64::from(to.clamp(BATCH_SECONDS_MIN, BATCH_SECONDS_MAX)) * 1_000_000);
+        self.slot.change_settings(|settings| with_length(settings, from, to));
     }
 
-    /// The last snapshot, to be stored with the journal.
+    /// The last snapshot, to be stored in the journal.
     pub fn snapshot(&self) -> Option<&[u8]> {
-        self.seat.snapshot()
+        self.slot.snapshot()
     }
 
-    /// What happened so far, by cause.
+    /// Counts of the stage's calls, by outcome.
     pub fn counters(&self) -> &Arc<StageCounters> {
-        self.seat.counters()
+        self.slot.counters()
     }
 
-    /// The component that sits here.
+    /// The component of the version that decides now.
     pub fn component(&self) -> &Arc<StageComponent> {
-        self.seat.component()
+        self.slot.component()
     }
 
-    /// Pushes what the stage has not seen. The cuts before a failure stand.
-    async fn push_unseen(&mut self) -> Result<(), StageError> {
+    /// Pushes the segments that the stage does not have yet. Cuts made before a failure remain valid.
+    async fn push_waiting(&mut self) -> Result<(), StageError> {
         if self.by_host {
             return Err(still_by_host());
         }
-        // If this is dropped in the middle, the host cuts the rest of the batch.
+        // If this future is dropped, the host cuts the rest of the batch.
         self.by_host = true;
         self.push_all().await?;
         self.by_host = false;
@@ -233,17 +237,17 @@ impl BatchingStage {
     }
 
     async fn push_all(&mut self) -> Result<(), StageError> {
-        while let Some(segment) = self.ledger.unseen() {
+        while let Some(segment) = self.pending.next_unpushed() {
             self.push_one(segment).await?;
         }
         Ok(())
     }
 
-    /// Where another version takes over that does not know the open batch, it is told all of it.
+    /// Pushes a segment. If a version took over without state, all segments of the open batch are pushed to it again.
     async fn push_one(&mut self, segment: Segment) -> Result<(), StageError> {
-        let result = self.seat.call(&self.ledger, Input::Push(segment)).await;
-        if self.seat.take_anew() {
-            self.ledger.rewind();
+        let result = self.slot.call(&self.pending, Input::Push(segment)).await;
+        if self.slot.take_fresh_start() {
+            self.pending.rewind();
             return Ok(());
         }
         self.cut(result?);
@@ -251,11 +255,11 @@ impl BatchingStage {
     }
 
     async fn flush_stage(&mut self) -> Result<(), StageError> {
-        let result = self.seat.call(&self.ledger, Input::Flush).await;
-        if self.seat.take_anew() {
-            self.ledger.rewind();
+        let result = self.slot.call(&self.pending, Input::Flush).await;
+        if self.slot.take_fresh_start() {
+            self.pending.rewind();
             self.push_all().await?;
-            let cuts = self.seat.call(&self.ledger, Input::Flush).await?;
+            let cuts = self.slot.call(&self.pending, Input::Flush).await?;
             self.cut(cuts);
             return Ok(());
         }
@@ -263,34 +267,34 @@ impl BatchingStage {
         Ok(())
     }
 
-    /// Takes cuts that were checked.
+    /// Takes checked cuts: their segments wait no more.
     fn cut(&mut self, cuts: Vec<Cut>) {
-        self.ledger.take_cuts(&cuts);
+        self.pending.take_cuts(&cuts);
         self.done.extend(cuts);
     }
 
     fn answer(&mut self, result: Result<(), StageError>) -> Answer<Vec<Cut>> {
-        let Answer { failure, .. } = self.seat.answer(result, || ());
+        let Answer { failure, .. } = self.slot.answer(result, || ());
         Answer { value: std::mem::take(&mut self.done), failure }
     }
 }
 
-impl Seated for BatchingStage {
-    type Kind = Batching;
+impl Swappable for BatchingStage {
+    type Interface = Batching;
 
-    fn seat(&mut self) -> &mut Seat<Batching> {
-        &mut self.seat
+    fn slot(&mut self) -> &mut StageSlot<Batching> {
+        &mut self.slot
     }
 
-    /// After another version took over that knows nothing of the open batch.
-    fn settle_in(&mut self) {
-        if self.seat.take_anew() {
-            self.ledger.rewind();
+    /// If the new version started without state, the segments of the open batch are pushed to it again.
+    fn after_takeover(&mut self) {
+        if self.slot.take_fresh_start() {
+            self.pending.rewind();
         }
     }
 }
 
-/// Settings with another length, where they have the one before; `None`: they have not.
+/// Settings with the length `to` instead of `from`; `None` if their length is not `from`.
 fn with_length(settings: &str, from: u32, to: u32) -> Option<String> {
     let mut settings: serde_json::Value = serde_json::from_str(settings).ok()?;
     let length = settings.as_object_mut()?.get_mut("batch_seconds")?;
@@ -301,7 +305,7 @@ fn with_length(settings: &str, from: u32, to: u32) -> Option<String> {
     Some(settings.to_string())
 }
 
-/// Why the host answers a call in which the stage did not fail.
+/// The reason of the host's default in calls after the failed one, until the batch is cut.
 fn still_by_host() -> StageError {
     StageError::Host { call: "push", reason: "the stage failed earlier in this batch".to_owned() }
 }
@@ -388,7 +392,7 @@ mod tests {
     }
 
     #[test]
-    fn a_length_that_was_set_for_the_stage_alone_stays() {
+    fn a_length_that_was_set_for_the_stage_alone_is_kept() {
         assert_eq!(with_length(r#"{"batch_seconds":6}"#, 6, 8).as_deref(), Some(r#"{"batch_seconds":8}"#));
         for settings in [r#"{"batch_seconds":20}"#, "{}", ""] {
             assert_eq!(with_length(settings, 6, 8), None, "{settings}");
@@ -396,7 +400,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn settings_that_do_not_fit_are_all_told() {
+    async fn all_invalid_settings_are_reported() {
         let error = stage(r#"{"batch_seconds":1,"cuts":2}"#, None).await.err().unwrap().to_string();
         assert!(error.contains("batch_seconds: 1 is not") && error.contains("cuts: there is no"), "{error}");
         let error = stage("", Some(b"not ours".to_vec())).await.err().unwrap().to_string();
@@ -407,9 +411,9 @@ mod tests {
     async fn a_call_that_was_given_up_does_not_lose_segments() {
         let mut stage = stage(r#"{"batch_seconds":10}"#, None).await.unwrap();
         own(stage.push(segment(0, 4)).await);
-        // Polled once and dropped, as in a `select!` that something else won; the call may have been half done.
-        stage.seat.current().ready("push").await.unwrap();
-        let _ = stage.seat.current().begin("push").unwrap();
+        // A call that was begun and dropped, as by a `select!`; it may have been half done.
+        stage.slot.current().ensure_started("push").await.unwrap();
+        let _ = stage.slot.current().begin("push").unwrap();
         let mut cuts = own(stage.push(segment(1, 4)).await);
         cuts.extend(own(stage.push(segment(2, 4)).await));
         assert_eq!(cuts, [(0, 2, Reason::Length)]);

@@ -1,4 +1,4 @@
-//! The stages that come with the host, as scripts/components built them.
+//! The bundled stages: components that are part of the host's program, as `scripts/components` built them.
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use super::kind::StageKind;
 use outboard_base::Digest;
 
-/// A stage that comes with the host: its name, which is that of its folder in components/, and its file.
+/// A bundled stage: its name, which is that of its folder in `components/`, and the bytes of its file.
 pub(super) type Bundled = (&'static str, &'static [u8]);
 
 macro_rules! bundled {
@@ -15,7 +15,7 @@ macro_rules! bundled {
     };
 }
 
-/// The default stage of a kind: the one that is used where none is chosen.
+/// The default stage of a kind, used when the settings name none.
 pub(super) fn default_of(kind: StageKind) -> Bundled {
     match kind {
         StageKind::Batching => bundled!("batching-duration"),
@@ -24,7 +24,7 @@ pub(super) fn default_of(kind: StageKind) -> Bundled {
     }
 }
 
-/// The others of a kind.
+/// The bundled stages of a kind other than the default.
 fn alternatives_of(kind: StageKind) -> &'static [Bundled] {
     match kind {
         StageKind::Batching => const { &[bundled!("batching-aligned")] },
@@ -33,17 +33,17 @@ fn alternatives_of(kind: StageKind) -> &'static [Bundled] {
     }
 }
 
-/// All of a kind, the default first.
+/// All bundled stages of a kind, the default first.
 pub(super) fn of_kind(kind: StageKind) -> impl Iterator<Item = Bundled> {
     std::iter::once(default_of(kind)).chain(alternatives_of(kind).iter().copied())
 }
 
-/// The files of all of them, by kind: a host keeps them where settings can name them.
+/// The files of all bundled stages. A host stores them, so that settings can name their digests.
 pub fn files() -> impl Iterator<Item = &'static [u8]> {
     StageKind::ALL.into_iter().flat_map(of_kind).map(|(_, wasm)| wasm)
 }
 
-/// Whether a digest, `sha256:…`, is that of a component that comes with the host.
+/// True if a digest, `sha256:…`, is that of a bundled component.
 pub fn is_bundled(digest: &str) -> bool {
     static DIGESTS: LazyLock<BTreeSet<String>> =
         LazyLock::new(|| files().map(|wasm| format!("sha256:{}", Digest::of(wasm))).collect());

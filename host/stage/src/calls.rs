@@ -1,4 +1,4 @@
-//! Calls of a kind of stage, as values: so that they can be kept, rehearsed, and made to another version.
+//! The three kinds of stage as types, and their calls as values, which can be recorded, rehearsed and made to another version.
 
 use super::component::KindIndices;
 use super::kind::StageKind;
@@ -11,71 +11,73 @@ use std::time::Duration;
 use wasmtime::Store;
 use wasmtime::component::Instance as WasmInstance;
 
-/// A call that was made.
+/// The input of a call, and how long the call took.
 #[derive(Debug)]
-pub(super) struct Taped<I> {
+pub(super) struct TimedCall<I> {
     pub(super) input: Arc<I>,
     pub(super) took: Duration,
 }
 
-impl<I> Clone for Taped<I> {
+impl<I> Clone for TimedCall<I> {
     fn clone(&self) -> Self {
         Self { input: Arc::clone(&self.input), took: self.took }
     }
 }
 
-/// A kind of stage, as a type.
-pub(super) trait Kind: Send + Sync + Sized + 'static {
+/// A kind of stage as a type: one interface of the contract (`batching`, `framing`, `remux-planning`).
+pub(super) trait StageInterface: Send + Sync + Sized + 'static {
+    /// The same kind as a value.
     const KIND: StageKind;
-    /// Two versions that once answered differently stay apart: what follows depends on the answer.
+    /// True: after two versions answered differently, their states differ, and later answers cannot be compared.
     const DIVERGES: bool;
+    /// The interface's functions in an instance.
     type Guest: Send + Sync;
-    /// What a call is given.
+    /// A call of any of the interface's functions, with its arguments.
     type Input: fmt::Debug + Serialize + DeserializeOwned + Send + Sync;
-    /// What it answers.
+    /// The answer to such a call.
     type Output: fmt::Debug + Clone + PartialEq + Send + Sync;
-    /// What the host knows of the calls before, to check answers by.
-    type Books: Default + Send + Sync;
+    /// What the host remembers of earlier calls, to check answers by the contract's rules.
+    type CallHistory: Default + Send + Sync;
 
-    /// Books that say "this is given next"; for calls that are made again.
-    fn given(_books: &mut Self::Books, _input: &Self::Input) {}
+    /// Records the input of the next call; for calls that are made again.
+    fn record_input(_history: &mut Self::CallHistory, _input: &Self::Input) {}
 
-    /// Books that say "this was answered".
-    fn answered(_books: &mut Self::Books, _output: &Self::Output) {}
+    /// Records the answer to the last input.
+    fn record_output(_history: &mut Self::CallHistory, _output: &Self::Output) {}
 
-    /// What a version began, such as fragments that it sent, is ended by itself where the next one starts from nothing.
-    const KEEPS_FORMER: bool = false;
+    /// True: when a version takes over without state, the version before it is kept for the replies to what it sent.
+    const KEEPS_PREDECESSOR: bool = false;
 
-    /// More inputs like those that were recorded: what a version decides of them is asked where too few were recorded.
-    fn more(_recorded: &[Taped<Self::Input>]) -> Vec<Self::Input> {
+    /// Generates more inputs like the recorded ones, for a rehearsal that needs more than were recorded.
+    fn more(_recorded: &[TimedCall<Self::Input>]) -> Vec<Self::Input> {
         Vec::new()
     }
 
-    /// Lengths of the batches that an answer decides, in microseconds of media. The books do not have the answer yet.
-    fn batches_us(_books: &Self::Books, _output: &Self::Output) -> Vec<u64> {
+    /// Lengths of the batches that an answer cuts, in microseconds of media. The history does not have the answer yet.
+    fn batches_us(_history: &Self::CallHistory, _output: &Self::Output) -> Vec<u64> {
         Vec::new()
     }
 
     /// Media that is in no batch yet, in microseconds.
-    fn open_us(_books: &Self::Books) -> u64 {
+    fn open_us(_history: &Self::CallHistory) -> u64 {
         0
     }
 
-    /// The contract's function.
+    /// The name of the contract's function.
     fn name(input: &Self::Input) -> &'static str;
 
-    /// What an input takes in memory, roughly.
+    /// Approximate size of an input in memory, in bytes.
     fn bytes(input: &Self::Input) -> usize;
 
-    /// Later calls make no sense without this one.
+    /// True for a call that later calls depend on, such as `on-connect`.
     fn is_opening(_input: &Self::Input) -> bool {
         false
     }
 
-    /// A batch was decided by this.
+    /// True if the call decided a batch; probations count these.
     fn is_batch(input: &Self::Input, output: &Self::Output) -> bool;
 
-    /// The kind's functions in an instance; `None` if the component is of another kind.
+    /// Looks up the interface's functions in an instance; `None` if the component is of another kind.
     fn find(
         indices: &KindIndices,
         store: &mut Store<Sandbox>,

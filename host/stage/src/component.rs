@@ -33,12 +33,12 @@ impl StageComponent {
         Self { digest, size, facts, description, linked }
     }
 
-    /// Identity: the SHA-256 of the file.
+    /// SHA-256 of the file, which identifies the component.
     pub fn digest(&self) -> Digest {
         self.digest
     }
 
-    /// Its identity for people and settings.
+    /// Digest, name and version, for people and settings.
     pub fn label(&self) -> ComponentLabel {
         let contract::Description { name, version, .. } = &self.description;
         ComponentLabel { digest: format!("sha256:{}", self.digest), name: name.clone(), version: version.clone() }
@@ -49,17 +49,17 @@ impl StageComponent {
         self.size
     }
 
-    /// Which of the contract's worlds it implements.
+    /// The kind of stage: which of the contract's worlds it implements.
     pub fn kind(&self) -> StageKind {
         self.linked.kind.kind()
     }
 
-    /// What it says of itself.
+    /// What its `describe` returned.
     pub fn description(&self) -> &contract::Description {
         &self.description
     }
 
-    /// The contract that it was built against.
+    /// Name and version of the contract that it was built for.
     pub fn contract(&self) -> String {
         format!("{}@{CONTRACT_VERSION}", CONTRACT_PACKAGE.trim_end_matches('/'))
     }
@@ -89,7 +89,7 @@ impl fmt::Debug for StageComponent {
     }
 }
 
-/// What a component's type tells.
+/// The interfaces in a component's type.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Facts {
     pub(super) imports: Vec<String>,
@@ -109,10 +109,10 @@ impl Facts {
         self.imports.iter().filter(|import| !sandbox::is_allowed(import)).cloned().collect()
     }
 
-    /// The one kind that the exports are of.
+    /// The kind of stage that the exports implement.
     ///
     /// # Errors
-    /// A sentence in terms of the contract.
+    /// A sentence if the exports are not those of exactly one kind of this version of the contract.
     pub(super) fn kind(&self) -> Result<StageKind, String> {
         let interface = |name: &str| format!("{CONTRACT_PACKAGE}{name}@{CONTRACT_VERSION}");
         let has = |name: &str| self.exports.contains(&interface(name));
@@ -144,14 +144,14 @@ impl Facts {
     }
 }
 
-/// A component with its imports resolved and its exports found.
+/// A component that is ready to be instantiated: imports resolved, exports looked up.
 pub(super) struct Linked {
     pub(super) pre: InstancePre<Sandbox>,
     pub(super) lifecycle: exports::lifecycle::GuestIndices,
     pub(super) kind: KindIndices,
 }
 
-/// Where a kind's functions are among the exports.
+/// The positions of a kind's functions among the exports.
 pub(super) enum KindIndices {
     Batching(exports::batching::GuestIndices),
     Framing(exports::framing::GuestIndices),
@@ -168,10 +168,10 @@ impl KindIndices {
     }
 }
 
-/// Checks a component's imports and exports and links it.
+/// Checks a component's imports and exports, and links it.
 ///
 /// # Errors
-/// `ForbiddenImports` and `World`, in terms of the contract.
+/// [`LoadError::ForbiddenImports`] or [`LoadError::World`].
 pub(super) fn link(linker: &Linker<Sandbox>, component: &Component, facts: &Facts) -> Result<Linked, LoadError> {
     let forbidden = facts.forbidden_imports();
     if !forbidden.is_empty() {

@@ -1,11 +1,11 @@
-//! What happened in a stage's calls, by cause.
+//! Counts of a stage's calls, by outcome.
 
 use super::error::{Limit, StageError};
 use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Counters of one pipeline's stage; they outlive its instances.
+/// Counters of one version of a pipeline's stage; they continue when its instance is restarted.
 #[derive(Debug, Default)]
 pub struct StageCounters {
     calls: AtomicU64,
@@ -27,47 +27,47 @@ pub struct StageCounters {
     states_lost: AtomicU64,
 }
 
-/// A reading of [`StageCounters`].
+/// The values of [`StageCounters`] at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StageCounts {
-    /// Calls of the contract's functions, snapshots not counted.
+    /// Calls of the contract's functions, except `snapshot`.
     pub calls: u64,
-    /// Time in those calls, all together, nanoseconds.
+    /// Total time of those calls, in nanoseconds.
     pub call_ns_total: u64,
-    /// The longest of them, nanoseconds.
+    /// Time of the longest of them, in nanoseconds.
     pub call_ns_max: u64,
-    /// Calls that the stage answered with an error value.
+    /// Calls that returned an error value.
     pub errors: u64,
-    /// Calls that trapped.
+    /// Calls that ended in a trap.
     pub traps: u64,
-    /// Calls over the memory limit.
+    /// Calls that exceeded the memory limit.
     pub over_memory: u64,
-    /// Calls over the limit of execution time.
+    /// Calls that exceeded the limit of processor time.
     pub over_cpu: u64,
-    /// Calls over the limit of wall-clock time.
+    /// Calls that exceeded the limit of wall-clock time.
     pub over_wall_clock: u64,
-    /// Calls over the stack.
+    /// Calls that overflowed the call stack.
     pub over_stack: u64,
-    /// Snapshots over their size.
+    /// Snapshots that exceeded the size limit.
     pub over_snapshot: u64,
-    /// Starts for which the host had no instance left.
+    /// Starts that failed because the host runs its maximum of instances.
     pub over_instances: u64,
-    /// Answers that break the contract.
+    /// Calls whose answer breaks the contract's rules.
     pub invalid_answers: u64,
-    /// Calls that the host could not make.
+    /// Calls that failed in the host.
     pub host_failures: u64,
-    /// Calls that the host gave up in the middle.
+    /// Calls that the host cancelled before they ended.
     pub cancelled: u64,
-    /// Calls that the host's default answered.
+    /// Calls that were answered by the host's default.
     pub defaults: u64,
-    /// Instances that were started after the first.
+    /// Instances started after the first one.
     pub restarts: u64,
-    /// Restarts that could not go on from the snapshot.
+    /// Restarts that lost the state, because the snapshot could not be used.
     pub states_lost: u64,
 }
 
 impl StageCounts {
-    /// Failures of any cause.
+    /// Failed calls, whatever the cause; cancelled calls do not count.
     pub fn failures(&self) -> u64 {
         self.errors
             + self.traps
@@ -83,7 +83,7 @@ impl StageCounts {
 }
 
 impl StageCounters {
-    /// All counters now.
+    /// Reads all counters. Not atomic: a call that ends meanwhile may be in some of them.
     pub fn read(&self) -> StageCounts {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         StageCounts {
@@ -114,7 +114,7 @@ impl StageCounters {
         self.call_ns_max.fetch_max(ns, Ordering::Relaxed);
     }
 
-    /// Counts a failure by its cause. Rest is no failure of its own.
+    /// Counts a failure by its cause. A call made during the wait before a restart is not counted.
     pub(super) fn failure(&self, error: &StageError) {
         let counter = match error {
             StageError::Answered { .. } => &self.errors,
@@ -129,7 +129,7 @@ impl StageCounters {
             },
             StageError::Invalid { .. } => &self.invalid_answers,
             StageError::Host { .. } => &self.host_failures,
-            StageError::Resting { .. } => return,
+            StageError::BackingOff { .. } => return,
         };
         add(counter, 1);
     }

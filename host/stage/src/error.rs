@@ -1,5 +1,5 @@
-//! What can go wrong with a stage, kept apart by whose doing it is: the stage decided so (error value), the stage broke
-//! (trap, limit, invalid answer), or we broke (host failure).
+//! The errors of stages, by who caused them: the stage returned an error value, the stage broke (trap, limit, invalid answer), or
+//! the host failed.
 
 use super::contract;
 use super::kind::StageKind;
@@ -10,82 +10,82 @@ use std::path::PathBuf;
 use std::time::Duration;
 use thiserror::Error;
 
-/// Why a call of a stage brought no answer of the stage's own.
+/// Why a call of a stage returned no valid answer.
 #[derive(Debug, Clone, Error)]
 pub enum StageError {
-    /// The stage answered with an error value. It stays in use.
+    /// The stage returned an error value. The instance stays in use.
     #[error("{call}: the stage answered: {}", ErrorText(.error))]
     Answered {
-        /// The contract's function.
+        /// The contract's function that was called.
         call: &'static str,
-        /// The error value.
+        /// The error value that the stage returned.
         error: contract::Error,
     },
-    /// The stage trapped. The instance is gone.
+    /// The stage trapped. The instance is dropped.
     #[error("{call}: the stage trapped: {message}{}", Frames(.frames))]
     Trap {
-        /// The contract's function.
+        /// The contract's function that was called.
         call: &'static str,
-        /// What the trap was, and what the stage last wrote to stderr.
+        /// The kind of trap, and the last lines that the stage wrote to stderr.
         message: String,
         /// Names of the functions on the stack, innermost first.
         frames: Vec<String>,
     },
-    /// The stage went over a limit. The instance is gone.
+    /// The stage exceeded a limit. The instance is dropped.
     #[error("{call}: the stage went over its limit of {limit}")]
     Limit {
-        /// The contract's function.
+        /// The contract's function that was called.
         call: &'static str,
-        /// Which limit.
+        /// The limit that was exceeded.
         limit: Limit,
     },
-    /// The stage answered something that breaks the contract's rules. The instance is gone.
+    /// The stage's answer breaks the contract's rules. The instance is dropped.
     #[error("{call}: the stage's answer breaks the contract: {reason}")]
     Invalid {
-        /// The contract's function.
+        /// The contract's function that was called.
         call: &'static str,
-        /// Which rule, with the numbers.
+        /// The rule that was broken, with the numbers.
         reason: String,
     },
     /// The host could not run the stage.
     #[error("{call}: the host could not run the stage: {reason}")]
     Host {
-        /// The contract's function, or `instantiate`.
+        /// The contract's function that was called, or `instantiate`.
         call: &'static str,
-        /// What failed.
+        /// What failed in the host.
         reason: String,
     },
-    /// The stage failed before and rests until it is started again.
-    #[error("{call}: the stage failed {failures} times and rests for another {remaining:?}")]
-    Resting {
-        /// The contract's function.
+    /// The stage failed before, and the wait before its next start is not over.
+    #[error("{call}: the stage failed {failures} times; it is restarted in {remaining:?}")]
+    BackingOff {
+        /// The contract's function that was called.
         call: &'static str,
-        /// Failures since it last ran well.
+        /// Failures since an instance last ran long enough to reset the count.
         failures: u32,
-        /// Until the next start.
+        /// Time until it may be started again.
         remaining: Duration,
     },
 }
 
-/// A limit that a stage went over.
+/// A limit that a stage exceeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Limit {
     /// Linear memory and tables of the instance, in bytes.
     Memory(u64),
-    /// Time spent executing in one call.
+    /// Processor time of one call.
     Cpu(Duration),
-    /// Time from start to end of one call, also while the stage only waits.
+    /// Wall-clock time of one call.
     WallClock(Duration),
-    /// Call stack.
+    /// Size of the guest's call stack.
     Stack,
-    /// Size of a snapshot.
+    /// Size of one snapshot.
     Snapshot {
         /// Its size in bytes.
         size: u64,
         /// The limit in bytes.
         limit: u64,
     },
-    /// Instances that the host runs at once.
+    /// Number of instances that the host runs at once.
     Instances(u32),
 }
 
@@ -108,9 +108,9 @@ pub enum LoadError {
     /// The file could not be read.
     #[error("{path}: {source}", path = .path.display())]
     Read {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
     /// It is larger than a component may be.
@@ -121,62 +121,62 @@ pub enum LoadError {
         /// The limit in bytes.
         limit: u64,
     },
-    /// It is no WebAssembly component at all.
+    /// It is not a WebAssembly component.
     #[error("this is not a WebAssembly component: {0}")]
     NotAComponent(String),
-    /// It wants more than a stage gets.
+    /// It imports interfaces that a stage must not use.
     #[error("a stage has nothing but its calls, and this component imports {}", .0.join(", "))]
     ForbiddenImports(Vec<String>),
     /// It does not implement exactly one of the contract's worlds.
     #[error("{0}")]
     World(String),
-    /// It is another kind of stage than is wanted here.
+    /// It is another kind of stage than the caller needs.
     #[error("this is a {is} stage; a {wanted} stage is wanted")]
     WrongKind {
-        /// Its kind.
+        /// The kind of the component.
         is: StageKind,
-        /// The wanted kind.
+        /// The kind that the caller needs.
         wanted: StageKind,
     },
-    /// It failed in its first call, `describe`.
+    /// Its first call, `describe`, failed.
     #[error(transparent)]
     Describe(#[from] StageError),
-    /// It failed in its first call, in a process of its own.
+    /// Its first call, `describe`, failed in the compiling process.
     #[error("{0}")]
     FirstCall(String),
-    /// It is over a bound of what is compiled at all, or cannot be read.
+    /// It exceeds a bound that is checked before compilation, or cannot be read.
     #[error("the component is not compiled: {0}")]
     Unfit(String),
     /// The host could not compile or load it.
     #[error("the component could not be compiled: {0}")]
     Compile(String),
-    /// It ended the process that compiled it, or reached its limits.
+    /// It crashed the compiling process or reached that process's limits. It is quarantined.
     #[error("the component could not be compiled: {0}. It is not tried again")]
     Broke(String),
-    /// It did so before.
+    /// It is quarantined: an earlier compilation crashed or reached its limits.
     #[error(
         "sha256:{digest} is not compiled again: when it was, {reason}. It is tried again once limits.compile_seconds or \
          limits.compile_memory is raised, or the host's operator runs: outboard stage release sha256:{digest}"
     )]
     Quarantined {
-        /// The file's digest.
+        /// SHA-256 of the file.
         digest: Digest,
-        /// What happened then.
+        /// How the earlier compilation ended.
         reason: String,
     },
-    /// Too many of the tenant's components wait to be compiled.
+    /// Too many components of the tenant wait to be compiled.
     #[error("{waiting} components of this tenant wait to be compiled already; try again later")]
     Busy {
-        /// So many.
+        /// How many of the tenant's components wait.
         waiting: usize,
     },
-    /// The host cannot compile now; not for a reason in the component.
+    /// The host cannot compile now; the component is not the reason.
     #[error("the component cannot be compiled now: {0}")]
     Unavailable(String),
 }
 
 impl LoadError {
-    /// Whether the same file may be taken later.
+    /// True if loading the same file may succeed later.
     pub fn passes(&self) -> bool {
         matches!(self, Self::Busy { .. } | Self::Unavailable(_))
     }
@@ -188,13 +188,13 @@ pub enum RuntimeError {
     /// The WebAssembly engine could not be set up.
     #[error("the WebAssembly engine could not be set up: {0}")]
     Engine(String),
-    /// The thread that keeps stages' time could not be started.
+    /// The thread that limits the processor time of calls could not be started.
     #[error("the thread that keeps stages' time could not be started: {0}")]
     Ticker(std::io::Error),
 }
 
 impl StageError {
-    /// An error value as it is kept: texts and lists cut to length.
+    /// An error value, with texts and lists cut to their limits.
     pub(super) fn answered(call: &'static str, error: contract::Error) -> Self {
         let error = match error {
             contract::Error::InvalidSettings(mut problems) => {
@@ -212,7 +212,7 @@ impl StageError {
         StageError::Answered { call, error }
     }
 
-    /// The contract's function in which it happened.
+    /// The contract's function that failed, or `instantiate`.
     pub fn call(&self) -> &'static str {
         match self {
             StageError::Answered { call, .. }
@@ -220,31 +220,31 @@ impl StageError {
             | StageError::Limit { call, .. }
             | StageError::Invalid { call, .. }
             | StageError::Host { call, .. }
-            | StageError::Resting { call, .. } => call,
+            | StageError::BackingOff { call, .. } => call,
         }
     }
 
-    /// Whether the stage could not read the state that it was opened with.
+    /// True if the stage rejected the state that it was opened with.
     pub fn is_unreadable_state(&self) -> bool {
         matches!(self, StageError::Answered { error: contract::Error::UnreadableState(_), .. })
     }
 
-    /// Whether the instance is of no more use.
+    /// True if the instance must be dropped.
     pub(super) fn ends_instance(&self) -> bool {
-        !matches!(self, StageError::Answered { .. } | StageError::Resting { .. })
+        !matches!(self, StageError::Answered { .. } | StageError::BackingOff { .. })
     }
 
-    /// Whether the guest broke, not the host or a shortage in it.
+    /// True if the guest caused the failure; false for the host's failures and its lack of instances.
     pub(super) fn is_guests_doing(&self) -> bool {
         match self {
             StageError::Trap { .. } | StageError::Invalid { .. } => true,
             StageError::Limit { limit, .. } => !matches!(limit, Limit::Instances(_)),
-            StageError::Answered { .. } | StageError::Host { .. } | StageError::Resting { .. } => false,
+            StageError::Answered { .. } | StageError::Host { .. } | StageError::BackingOff { .. } => false,
         }
     }
 }
 
-/// A stage's text for people, cut to [`STAGE_TEXT_CHARS_MAX`].
+/// Cuts a stage's text for people to [`STAGE_TEXT_CHARS_MAX`] characters.
 pub(super) fn clipped(mut text: String) -> String {
     if let Some((at, _)) = text.char_indices().nth(STAGE_TEXT_CHARS_MAX) {
         text.truncate(at);
@@ -276,7 +276,7 @@ struct Frames<'a>(&'a [String]);
 
 impl fmt::Display for Frames<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The innermost frames tell most, past the language's own way of ending; the whole list is in the variant.
+        // The innermost four frames, without those of the language's abort code. The variant has the whole list.
         const ENDING: [&str; 7] = ["abort", "_Exit", "exit", "std[", "core[", "alloc[", "__rust"];
         let own = |frame: &&String| !ENDING.iter().any(|start| frame.starts_with(start));
         let shown: Vec<&str> = self.0.iter().filter(own).take(4).map(String::as_str).collect();

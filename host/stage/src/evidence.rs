@@ -1,92 +1,94 @@
-//! What is kept when a stage fails: the input that caused it, the state before it, the error, what was limited, how long
-//! it took, who answered instead. One JSON file; `outboard stage replay` makes the same calls again.
+//! What is stored when a stage fails: the last calls, the state before the failed one, the error, the exceeded limit, time
+//! and memory. One JSON file per failure; `outboard stage replay` makes the same calls again.
 
 use super::counters::StageCounts;
 use super::kind::{ComponentLabel, StageKind};
-use super::tape::RecordedCall;
+use super::recording::RecordedCall;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
 
-/// A failure of a stage, with all that is known of it.
+/// A failure of a stage, with what is needed to reproduce it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Evidence {
-    /// [`RECORDING_FORMAT`](super::tape::RECORDING_FORMAT).
+    /// The version of the file's format: [`RECORDING_FORMAT`](super::recording::RECORDING_FORMAT).
     pub format: u32,
-    /// Names it.
+    /// The id under which it is stored; ids sort by time.
     pub id: String,
-    /// Unix time in milliseconds.
+    /// When the call failed, Unix time in milliseconds.
     pub at_ms: u64,
-    /// Whose stage.
+    /// The tenant of the pipeline.
     pub tenant: String,
-    /// The pipeline's stream.
+    /// The stream id of the pipeline.
     pub stream: String,
-    /// What it decides.
+    /// The kind of stage.
     pub kind: StageKind,
     /// The component that failed.
     pub component: ComponentLabel,
-    /// Its settings; empty: the defaults.
+    /// The component's settings, a JSON object as text; empty: the defaults.
     pub settings: String,
-    /// The contract's function.
+    /// The contract's function that failed.
     pub call: String,
-    /// What happened, in a sentence.
+    /// The error, in a sentence.
     pub error: String,
-    /// Functions on the stack where it trapped, innermost first.
+    /// Names of the functions on the stack if it trapped, innermost first; else empty.
     pub frames: Vec<String>,
-    /// The limit that it went over.
+    /// The limit that was exceeded, if one was.
     pub limit: Option<String>,
     /// How long the call took, in microseconds.
     pub took_us: u64,
-    /// Memory of its instance, in bytes.
+    /// Memory of the instance, in bytes.
     pub memory_bytes: u64,
-    /// What happened in its calls before.
+    /// Counts of the version's calls up to and including this one, by outcome.
     pub counts: StageCounts,
-    /// Its last snapshot before the call, as base64.
+    /// The last snapshot before the call, as base64; `None`: it had no state.
     pub state: Option<String>,
-    /// Its last calls, oldest first; the last of them failed.
+    /// The last calls, oldest first; the last of them is the one that failed.
     pub calls: Vec<RecordedCall>,
 }
 
 impl Evidence {
-    /// The snapshot's bytes.
+    /// The bytes of the snapshot, decoded.
     ///
     /// # Errors
-    /// It is not base64.
+    /// A sentence if the text is not base64.
     pub fn state_bytes(&self) -> Result<Option<Vec<u8>>, String> {
         let decoded = self.state.as_ref().map(|text| STANDARD.decode(text)).transpose();
         decoded.map_err(|error| format!("state is not base64: {error}"))
     }
 }
 
-/// Makes the evidence; put off, for it takes longer than a stage's call.
-pub type Making = Box<dyn FnOnce() -> Evidence + Send>;
+/// Produces the evidence when called. Deferred, because encoding takes longer than a stage's call; the sink calls it on its own
+/// thread.
+pub type LazyReport = Box<dyn FnOnce() -> Evidence + Send>;
 
-/// Where evidence goes. Must not wait.
+/// Receives the reports of failed calls. The function must not block: it is called between two calls of a running stage.
 #[derive(Clone)]
-pub struct Witness(Arc<dyn Fn(Making) + Send + Sync>);
+pub struct FailureSink(Arc<dyn Fn(LazyReport) + Send + Sync>);
 
-impl Witness {
-    /// Takes it there.
-    pub fn new(take: impl Fn(Making) + Send + Sync + 'static) -> Self {
+impl FailureSink {
+    /// A sink that passes each report to `take`.
+    pub fn new(take: impl Fn(LazyReport) + Send + Sync + 'static) -> Self {
         Self(Arc::new(take))
     }
 
-    pub(super) fn take(&self, making: Making) {
-        (self.0)(making);
+    pub(super) fn report(&self, report: LazyReport) {
+        (self.0)(report);
     }
 }
 
-impl Default for Witness {
+impl Default for FailureSink {
     fn default() -> Self {
+        // Reports are dropped.
         Self::new(drop)
     }
 }
 
-impl fmt::Debug for Witness {
+impl fmt::Debug for FailureSink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Witness")
+        f.write_str("FailureSink")
     }
 }

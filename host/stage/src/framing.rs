@@ -1,8 +1,8 @@
 //! demux -> **exchange** -> remux: one pipeline's framing stage.
 //!
-//! In: fragments and a processor's messages. Out: messages and events that keep the contract's rules ([`check`]). Where the
-//! stage fails, the host's default is to send nothing and to hear nothing, so that the batch ends in its original audio
-//! while the connection stays up.
+//! In: fragments and a processor's messages. Out: messages and events that keep the contract's rules ([`check`]). If the stage
+//! fails, the host's default is to send nothing and to ignore the message: the batch goes on air with its original audio, and the
+//! connection stays open.
 
 mod check;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -12,7 +12,7 @@ mod in_flight;
 pub use fuzz::messages as fuzz_messages;
 mod text;
 
-use super::calls::Kind;
+use super::calls::StageInterface;
 use super::component::{KindIndices, StageComponent};
 use super::contract::exports::framing::Guest;
 pub use super::contract::framing::{
@@ -21,12 +21,12 @@ pub use super::contract::framing::{
 use super::counters::StageCounters;
 use super::error::StageError;
 use super::kind::StageKind;
-use super::occupant::{Occupant, Perform};
 use super::opening::Opening;
 use super::runtime::StageRuntime;
 use super::sandbox::Sandbox;
-use super::seat::{Answer, Seat};
-use super::seated::Seated;
+use super::slot::{Answer, StageSlot};
+use super::supervised_instance::{CallableStage, SupervisedInstance};
+use super::swappable::Swappable;
 use bytes::Bytes;
 use in_flight::InFlight;
 use outboard_base::Digest;
@@ -53,7 +53,7 @@ pub(super) enum Input {
     Disconnect(String),
 }
 
-/// What it answers.
+/// The answer of a framing stage's call.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Output {
     Greeting(Greeting),
@@ -62,14 +62,14 @@ pub(super) enum Output {
     Nothing,
 }
 
-impl Kind for Framing {
+impl StageInterface for Framing {
     const KIND: StageKind = StageKind::Framing;
     const DIVERGES: bool = false;
-    const KEEPS_FORMER: bool = true;
+    const KEEPS_PREDECESSOR: bool = true;
     type Guest = Guest;
     type Input = Input;
     type Output = Output;
-    type Books = ();
+    type CallHistory = ();
 
     fn find(
         indices: &KindIndices,
@@ -111,51 +111,55 @@ impl Kind for Framing {
     }
 }
 
-impl Perform for Framing {
-    async fn perform(occupant: &mut Occupant<Self>, (): &(), input: &Input) -> Result<Output, StageError> {
+impl CallableStage for Framing {
+    async fn perform_call(
+        supervised: &mut SupervisedInstance<Self>,
+        (): &(),
+        input: &Input,
+    ) -> Result<Output, StageError> {
         let call = Self::name(input);
-        occupant.ready(call).await?;
-        let (meter, guest, store) = occupant.begin(call)?;
+        supervised.ensure_started(call).await?;
+        let (meter, guest, store) = supervised.begin(call)?;
         let output = match input {
             Input::Connect(connection) => {
                 let outcome = meter.run(guest.call_on_connect(store, connection)).await;
-                let greeting = occupant.settle(outcome)?;
-                check::messages(&greeting.messages).map_err(|reason| occupant.reject(call, reason))?;
+                let greeting = supervised.finish(outcome)?;
+                check::messages(&greeting.messages).map_err(|reason| supervised.reject(call, reason))?;
                 Output::Greeting(greeting)
             }
             Input::Encode { fragment, audio } => {
                 let outcome = meter.run(guest.call_encode(store, fragment, audio)).await;
-                let messages = occupant.settle(outcome)?;
-                check::encoded(&messages).map_err(|reason| occupant.reject(call, reason))?;
+                let messages = supervised.finish(outcome)?;
+                check::encoded(&messages).map_err(|reason| supervised.reject(call, reason))?;
                 Output::Messages(messages)
             }
             Input::Decode { message, now_ms } => {
                 let outcome = meter.run(guest.call_decode(store, message, *now_ms)).await;
-                let mut events = occupant.settle(outcome)?;
-                check::events(&mut events).map_err(|reason| occupant.reject(call, reason))?;
+                let mut events = supervised.finish(outcome)?;
+                check::events(&mut events).map_err(|reason| supervised.reject(call, reason))?;
                 Output::Events(events)
             }
             Input::Disconnect(reason) => {
                 let outcome = meter.run(guest.call_on_disconnect(store, reason)).await;
-                occupant.settle(outcome)?;
+                supervised.finish(outcome)?;
                 Output::Nothing
             }
         };
-        occupant.keep().await?;
+        supervised.save_state().await?;
         Ok(output)
     }
 }
 
 /// One pipeline's framing stage.
 pub struct FramingStage {
-    seat: Seat<Framing>,
-    /// What the version of this digest wants.
+    slot: StageSlot<Framing>,
+    /// The audio format that the version with this digest wants.
     format: Option<(Digest, Format)>,
     in_flight: InFlight,
 }
 
 impl FramingStage {
-    /// Opens the stage and asks which audio it wants.
+    /// Opens the stage and asks which audio format it wants.
     ///
     /// # Errors
     /// [`StageError`] of `instantiate`, `open` or `audio-format`.
@@ -164,145 +168,145 @@ impl FramingStage {
         component: Arc<StageComponent>,
         opening: Opening,
     ) -> Result<Self, StageError> {
-        let mut stage = Self::new(Seat::open(runtime, component, opening).await?);
+        let mut stage = Self::new(StageSlot::open(runtime, component, opening).await?);
         stage.ask_format().await?;
         Ok(stage)
     }
 
-    /// Like [`open`](Self::open), but a stage that does not open is tried again later, and meanwhile original audio goes
-    /// on air: for pipelines that were accepted before and must run.
+    /// Like [`open`](Self::open), but if the stage does not open, the start is tried again later, and original audio goes on air
+    /// meanwhile. For pipelines that were accepted before and must run.
     pub async fn resume(runtime: &StageRuntime, component: Arc<StageComponent>, opening: Opening) -> Self {
-        let mut stage = Self::new(Seat::resume(runtime, component, opening).await);
+        let mut stage = Self::new(StageSlot::resume(runtime, component, opening).await);
         let _ = stage.ask_format().await;
         stage
     }
 
-    fn new(seat: Seat<Framing>) -> Self {
-        Self { seat, format: None, in_flight: InFlight::default() }
+    fn new(slot: StageSlot<Framing>) -> Self {
+        Self { slot, format: None, in_flight: InFlight::default() }
     }
 
-    /// The audio that `encode` wants. Until the stage has told, which it does when it is opened: fMP4.
+    /// The audio format that `encode` wants. The default, if the stage fails to answer, is fMP4.
     pub async fn audio_format(&mut self) -> Answer<Format> {
         let result = self.ask_format().await;
-        self.seat.answer(result, || Format::Fmp4)
+        self.slot.answer(result, || Format::Fmp4)
     }
 
-    /// A connection was made. By default nothing is said and fragments may follow.
+    /// Tells the stage of a new connection. The default is to send nothing and to allow fragments.
     pub async fn on_connect(&mut self, connection: &Connection) -> Answer<Greeting> {
-        let greeting = self.seat.call(&(), Input::Connect(connection.clone())).await.map(|output| match output {
+        let greeting = self.slot.call(&(), Input::Connect(connection.clone())).await.map(|output| match output {
             Output::Greeting(greeting) => greeting,
             _ => quiet(),
         });
-        self.seat.answer(greeting, quiet)
+        self.slot.answer(greeting, quiet)
     }
 
-    /// The messages that send a fragment. By default none: the batch then goes on air with its original audio.
+    /// Encodes a fragment as messages. The default is none: the batch then goes on air with its original audio.
     pub async fn encode(&mut self, fragment: &Fragment, audio: Bytes) -> Answer<Vec<Message>> {
         let input = Input::Encode { fragment: fragment.clone(), audio };
-        self.in_flight.turned(self.seat.turns());
-        let messages = self.seat.call(&(), input).await.map(|output| match output {
+        self.in_flight.note_fresh_starts(self.slot.fresh_starts());
+        let messages = self.slot.call(&(), input).await.map(|output| match output {
             Output::Messages(messages) => messages,
             _ => Vec::new(),
         });
-        self.in_flight.turned(self.seat.turns());
+        self.in_flight.note_fresh_starts(self.slot.fresh_starts());
         if messages.as_ref().is_ok_and(|messages| !messages.is_empty()) {
             self.in_flight.sent(fragment);
         }
-        self.seat.answer(messages, Vec::new)
+        self.slot.answer(messages, Vec::new)
     }
 
-    /// What a processor's message means. By default nothing. Where another dialect was swapped in, a reply to what the version
-    /// before sent is read by that version.
+    /// Decodes a processor's message into events. The default is none. If a version with another dialect took over, replies to
+    /// fragments of the version before it are decoded by that version.
     pub async fn decode(&mut self, message: Message, now_ms: u64) -> Answer<Vec<Event>> {
-        self.in_flight.turned(self.seat.turns());
-        if let Some(events) = self.ask_former(&message, now_ms).await {
+        self.in_flight.note_fresh_starts(self.slot.fresh_starts());
+        if let Some(events) = self.ask_predecessor(&message, now_ms).await {
             return Answer { value: events, failure: None };
         }
-        let events = self.seat.call(&(), Input::Decode { message, now_ms }).await.map(|output| match output {
+        let events = self.slot.call(&(), Input::Decode { message, now_ms }).await.map(|output| match output {
             Output::Events(events) => events,
             _ => Vec::new(),
         });
         if let Ok(events) = &events {
             self.in_flight.answered(events);
         }
-        self.seat.answer(events, Vec::new)
+        self.slot.answer(events, Vec::new)
     }
 
-    /// The events of a message that is about a fragment of the version before, in that version's words.
-    async fn ask_former(&mut self, message: &Message, now_ms: u64) -> Option<Vec<Event>> {
-        if !self.in_flight.is_anything_former() {
-            self.seat.let_former_go();
+    /// Decodes a message with the version before, if it is about one of that version's fragments.
+    async fn ask_predecessor(&mut self, message: &Message, now_ms: u64) -> Option<Vec<Event>> {
+        if !self.in_flight.awaits_predecessor_replies() {
+            self.slot.drop_predecessor();
             return None;
         }
-        let former = self.seat.former()?;
+        let predecessor = self.slot.predecessor()?;
         let input = Input::Decode { message: message.clone(), now_ms };
-        match Framing::perform(former, &(), &input).await {
-            Ok(Output::Events(events)) if self.in_flight.answered_former(&events) => Some(events),
+        match Framing::perform_call(predecessor, &(), &input).await {
+            Ok(Output::Events(events)) if self.in_flight.answered_by_predecessor(&events) => Some(events),
             _ => None,
         }
     }
 
-    /// The connection is gone; `reason` is the host's sentence.
+    /// Tells the stage that the connection was lost; `reason` is the host's sentence.
     pub async fn on_disconnect(&mut self, reason: &str) -> Answer<()> {
-        // What is still wanted is sent again over the next one, by whoever sits here then.
-        self.in_flight = InFlight::after(self.seat.turns());
-        self.seat.let_former_go();
-        let result = self.seat.call(&(), Input::Disconnect(reason.to_owned())).await.map(drop);
-        self.seat.answer(result, || ())
+        // What is still wanted is sent again over the next connection, by the version that is in use then.
+        self.in_flight = InFlight::after(self.slot.fresh_starts());
+        self.slot.drop_predecessor();
+        let result = self.slot.call(&(), Input::Disconnect(reason.to_owned())).await.map(drop);
+        self.slot.answer(result, || ())
     }
 
-    /// True once after another version took over that knows nothing of the connection: it is to be greeted again.
+    /// True once after a version took over without state: the caller must call [`on_connect`](Self::on_connect) again.
     pub fn take_greeting_due(&mut self) -> bool {
-        self.seat.take_anew()
+        self.slot.take_fresh_start()
     }
 
-    /// The last snapshot, to be stored with the journal.
+    /// The last snapshot, to be stored in the journal.
     pub fn snapshot(&self) -> Option<&[u8]> {
-        self.seat.snapshot()
+        self.slot.snapshot()
     }
 
-    /// What happened so far, by cause.
+    /// Counts of the stage's calls, by outcome.
     pub fn counters(&self) -> &Arc<StageCounters> {
-        self.seat.counters()
+        self.slot.counters()
     }
 
-    /// The component that sits here.
+    /// The component of the version that decides now.
     pub fn component(&self) -> &Arc<StageComponent> {
-        self.seat.component()
+        self.slot.component()
     }
 
     async fn ask_format(&mut self) -> Result<Format, StageError> {
-        let digest = self.seat.component().digest();
+        let digest = self.slot.component().digest();
         match self.format {
             Some((of, format)) if of == digest => return Ok(format),
             _ => {}
         }
-        let format = format_of(self.seat.current()).await?;
+        let format = format_of(self.slot.current()).await?;
         self.format = Some((digest, format));
         Ok(format)
     }
 }
 
-impl Seated for FramingStage {
-    type Kind = Framing;
+impl Swappable for FramingStage {
+    type Interface = Framing;
 
-    fn seat(&mut self) -> &mut Seat<Framing> {
-        &mut self.seat
+    fn slot(&mut self) -> &mut StageSlot<Framing> {
+        &mut self.slot
     }
 }
 
-/// Asks a version which audio it wants.
-pub(super) async fn format_of(occupant: &mut Occupant<Framing>) -> Result<Format, StageError> {
+/// Asks a version which audio format it wants.
+pub(super) async fn format_of(supervised: &mut SupervisedInstance<Framing>) -> Result<Format, StageError> {
     const CALL: &str = "audio-format";
-    occupant.ready(CALL).await?;
-    let (meter, guest, store) = occupant.begin(CALL)?;
+    supervised.ensure_started(CALL).await?;
+    let (meter, guest, store) = supervised.begin(CALL)?;
     let outcome = meter.run(guest.call_audio_format(store)).await;
-    let format = occupant.settle_plain(outcome)?;
-    check::format(&format).map_err(|reason| occupant.reject(CALL, reason))?;
+    let format = supervised.finish_infallible(outcome)?;
+    check::format(&format).map_err(|reason| supervised.reject(CALL, reason))?;
     Ok(format)
 }
 
-/// The host's default at a new connection.
+/// The host's default at a new connection: nothing is sent, and fragments may follow.
 fn quiet() -> Greeting {
     Greeting { messages: Vec::new(), ready: true }
 }
@@ -331,7 +335,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_bundled_stage_sends_and_hears() {
+    async fn the_bundled_stage_encodes_and_decodes() {
         let runtime = StageRuntime::new(&StageRuntimeConfig { instances: 4, ..Default::default() }).unwrap();
         let component = runtime.bundled(StageKind::Framing).await.unwrap();
         let mut stage = FramingStage::open(&runtime, component, Opening::default()).await.unwrap();

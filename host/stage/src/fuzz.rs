@@ -26,17 +26,17 @@ static HOST: LazyLock<Option<Host>> = LazyLock::new(|| {
     Some(Host { tasks, stages, bundled })
 });
 
-/// Opens the bundled stages with a made-up snapshot.
+/// Opens the bundled stages with a generated snapshot.
 pub fn snapshots(data: &[u8]) {
     let Some(host) = &*HOST else { unreachable!("no stage runtime") };
-    let Ok((kind, state)) = made_up(&mut Unstructured::new(data)) else { return };
+    let Ok((kind, state)) = generated_state(&mut Unstructured::new(data)) else { return };
     for component in host.bundled.iter().filter(|component| component.kind() == kind) {
         host.tasks.block_on(open(&host.stages, Arc::clone(component), state.clone()));
     }
 }
 
 /// A kind, and something like its snapshot.
-fn made_up(u: &mut Unstructured<'_>) -> Result<(StageKind, Vec<u8>)> {
+fn generated_state(u: &mut Unstructured<'_>) -> Result<(StageKind, Vec<u8>)> {
     let kind = *u.choose(&StageKind::ALL)?;
     let state = match u.int_in_range(0..=9)? {
         0 => return Ok((kind, u.arbitrary()?)),

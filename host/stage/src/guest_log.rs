@@ -1,7 +1,7 @@
-//! A guest's stdout and stderr: lines in the pipeline's log.
+//! Writes a guest's stdout and stderr to the pipeline's log, by lines.
 //!
-//! Limits: the length of a line and the lines in a minute; what is over is counted and told once. The first and the last lines of
-//! a call are kept: the message of a panic or an exception is among them and belongs to the trap.
+//! Limits: the length of a line, and the lines per minute; the number of omitted lines is logged with the next line. The first and
+//! the last lines of each call are kept for the message of a trap, as a panic or an exception is among them.
 
 use super::labels::StageLabels;
 use crate::limits::{STAGE_LOG_LINE_BYTES, STAGE_LOG_LINES_PER_MINUTE};
@@ -14,11 +14,11 @@ use wasmtime_wasi::async_trait;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
-/// First lines of a call that are kept for a trap's message: where JavaScript and Rust say what happened.
+/// First lines of a call that are kept for a trap's message. JavaScript and Rust write their error there.
 const HEAD_LINES: usize = 4;
-/// Last lines: where Python says it.
+/// Last lines of a call that are kept for a trap's message. Python writes its error there.
 const TAIL_LINES: usize = 8;
-/// What a guest may write at once before it must ask again.
+/// Bytes that a guest may write before it must ask for permission again.
 const WRITE_BYTES: usize = 64 << 10;
 
 #[derive(Debug)]
@@ -28,12 +28,12 @@ struct Lines {
     partial: Vec<u8>,
     head: Vec<String>,
     tail: VecDeque<String>,
-    /// Lines of the call that are in neither.
+    /// Number of the call's lines that are in neither.
     left_out: u64,
     budget: LineBudget,
 }
 
-/// Where an instance's output goes; clones share it.
+/// The output of an instance. Clones share it.
 #[derive(Debug, Clone)]
 pub(super) struct GuestLog(Arc<Mutex<Lines>>);
 
@@ -50,7 +50,7 @@ impl GuestLog {
         })))
     }
 
-    /// A call begins: what was written before belongs to another.
+    /// Begins a call: drops the lines that earlier calls wrote.
     pub(super) fn begin_call(&self) {
         let mut lines = self.lock();
         lines.end_line();
@@ -59,8 +59,8 @@ impl GuestLog {
         lines.left_out = 0;
     }
 
-    /// What the call wrote, oldest first: its first and its last lines, and how many there were between them. An unfinished line
-    /// counts.
+    /// The lines that the call wrote, oldest first: the first and the last ones, and how many were omitted between them. Ends an
+    /// unfinished line.
     pub(super) fn written(&self) -> Vec<String> {
         let mut lines = self.lock();
         lines.end_line();
@@ -184,11 +184,11 @@ mod tests {
     }
 
     /// An event's target, and its fields with the message.
-    type Told = (String, BTreeMap<&'static str, String>);
+    type LoggedEvent = (String, BTreeMap<&'static str, String>);
 
-    /// Keeps what is logged.
+    /// Keeps the events that are logged.
     #[derive(Default, Clone)]
-    struct Logged(Arc<Mutex<Vec<Told>>>);
+    struct Logged(Arc<Mutex<Vec<LoggedEvent>>>);
 
     impl<S: tracing::Subscriber> Layer<S> for Logged {
         fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {

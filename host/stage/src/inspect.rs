@@ -1,4 +1,4 @@
-//! What `outboard stage check FILE` and `outboard stage inspect FILE` tell.
+//! The report that `outboard stage check FILE` and `outboard stage inspect FILE` print.
 
 use super::batching::BatchingStage;
 use super::component::StageComponent;
@@ -16,29 +16,29 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// What a file is, as a stage.
+/// Whether a file can be used as a stage, and what it is.
 #[derive(Debug, Clone, Serialize)]
 pub struct StageReport {
-    /// The file.
+    /// The path of the file.
     pub file: PathBuf,
-    /// Why it cannot be used; empty: it can.
+    /// Why the file cannot be used; empty if it can.
     pub problems: Vec<String>,
-    /// What is good to know.
+    /// Remarks that do not keep the file from being used.
     pub notes: Vec<String>,
-    /// What it is; absent if it could not be loaded.
+    /// Facts about the stage; `None` if the file could not be loaded.
     pub stage: Option<StageFacts>,
 }
 
-/// What a usable stage is.
+/// Facts about a stage.
 #[derive(Debug, Clone, Serialize)]
 pub struct StageFacts {
-    /// What it decides.
+    /// The kind of stage.
     pub kind: StageKind,
-    /// Name by its own account.
+    /// The name that it declares.
     pub name: String,
-    /// Version by its own account.
+    /// The version that it declares.
     pub version: String,
-    /// What it does, by its own account.
+    /// What it does, in its own words.
     pub summary: String,
     /// SHA-256 of the file.
     pub digest: Digest,
@@ -53,14 +53,14 @@ pub struct StageFacts {
 }
 
 impl StageReport {
-    /// Whether the file can be used as a stage.
+    /// True if the file can be used as a stage.
     pub fn is_usable(&self) -> bool {
         self.problems.is_empty()
     }
 }
 
-/// Looks at a file: loads it as the host would, asks it to describe itself, opens it with default settings and opens another
-/// instance with its snapshot. Never fails; problems are in the report.
+/// Inspects a file: loads it as the host would, opens it with default settings, and opens another instance with its snapshot. Never
+/// fails; problems are in the report.
 pub async fn inspect(runtime: &StageRuntime, file: &Path) -> StageReport {
     let mut report = StageReport { file: file.to_owned(), problems: Vec::new(), notes: Vec::new(), stage: None };
     match runtime.load_file(file).await {
@@ -112,7 +112,7 @@ async fn rehearse(runtime: &StageRuntime, component: &Arc<StageComponent>, repor
     }
 }
 
-/// Opens an instance and answers its snapshot.
+/// Opens an instance and returns its snapshot.
 async fn open(
     runtime: &StageRuntime,
     component: &Arc<StageComponent>,

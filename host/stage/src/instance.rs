@@ -1,16 +1,16 @@
-//! One instance of a stage, and the bounds of each of its calls.
+//! One instance of a stage, and the limits of each of its calls.
 //!
-//! A call is begun ([`Instance::begin`]), run under a [`Meter`], and its outcome judged ([`Instance::judge`]): the guest
-//! decided, the guest broke, or we broke. An instance that broke is of no more use; its owner drops it with its store.
+//! [`Instance::begin`] begins a call, a [`Meter`] runs it within its limits, and [`Instance::judge`] tells from the outcome whether
+//! the guest answered, the guest broke, or the host failed. The owner drops a broken instance together with its store.
 
-use super::calls::Kind;
+use super::calls::StageInterface;
 use super::component::{KindIndices, Linked};
 use super::contract::{self, exports};
 use super::error::{Limit, LoadError, StageError, clipped};
 use super::guest_log::GuestLog;
 use super::instance_host::InstanceHost;
-use super::sandbox::{InLane, Sandbox};
-use super::ticker::Ticking;
+use super::sandbox::{Sandbox, SlowCallGuard};
+use super::ticker::TickerGuard;
 use crate::limits::{
     STAGE_CALL_CPU_DEFAULT, STAGE_CALL_TIMEOUT_DEFAULT, STAGE_EPOCH_TICK, STAGE_MEMORY_BYTES_DEFAULT,
     STAGE_OPEN_TIMEOUT_DEFAULT, STAGE_SNAPSHOT_BYTES_DEFAULT,
@@ -21,23 +21,23 @@ use wasmtime::component::Instance as WasmInstance;
 use wasmtime::{Store, Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
-/// The name under which the start of an instance stands in errors.
+/// The name of an instance's start in errors, in place of a function's name.
 const START: &str = "instantiate";
-/// Frames of a trap that are kept.
+/// Most frames of a trap's stack that are kept.
 const FRAMES_MAX: usize = 32;
 
-/// What one instance may use.
+/// The limits of one instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StageLimits {
-    /// All linear memories and tables together, bytes.
+    /// Size of all linear memories and tables together, in bytes.
     pub memory_bytes: u64,
-    /// Execution in one call.
+    /// Processor time of one call.
     pub call_cpu: Duration,
-    /// One call from start to end.
+    /// Wall-clock time of one call.
     pub call_timeout: Duration,
-    /// Start of an instance, and `open`, each.
+    /// Wall-clock and processor time of an instance's start, and of `open`, each.
     pub open_timeout: Duration,
-    /// A snapshot, bytes.
+    /// Size of a snapshot, in bytes.
     pub snapshot_bytes: u64,
 }
 
@@ -53,15 +53,15 @@ impl Default for StageLimits {
     }
 }
 
-/// An instance whose functions were not looked up yet.
-pub(super) struct Bare {
+/// An instance whose functions are not looked up yet.
+pub(super) struct UncheckedInstance {
     store: Store<Sandbox>,
     instance: WasmInstance,
     limits: StageLimits,
     permit: OwnedSemaphorePermit,
 }
 
-/// One instance with its store.
+/// An instance with its store.
 pub(super) struct Instance<G> {
     store: Store<Sandbox>,
     lifecycle: exports::lifecycle::Guest,
@@ -70,13 +70,16 @@ pub(super) struct Instance<G> {
     _permit: OwnedSemaphorePermit,
 }
 
-/// Starts an instance, not yet opened.
+/// Starts an instance without opening it.
+///
+/// # Errors
+/// [`StageError`] of the call `instantiate`.
 pub(super) async fn start(
     host: &InstanceHost,
     linked: &Linked,
     limits: StageLimits,
     log: GuestLog,
-) -> Result<Bare, StageError> {
+) -> Result<UncheckedInstance, StageError> {
     let no_instance = || StageError::Limit { call: START, limit: Limit::Instances(host.instances_max) };
     let permit = host.instances.clone().try_acquire_owned().map_err(|_| no_instance())?;
     let mut store = Sandbox::store(&host.engine, limits.memory_bytes, log, &host.slow_calls);
@@ -89,12 +92,12 @@ pub(super) async fn start(
         StageError::Trap { call, message, .. } if by_host => StageError::Host { call, reason: message },
         other => other,
     })?;
-    Ok(Bare { store, instance, limits, permit })
+    Ok(UncheckedInstance { store, instance, limits, permit })
 }
 
-impl Bare {
-    /// Finds the functions of a kind.
-    pub(super) fn of_kind<K: Kind>(mut self, linked: &Linked) -> Result<Instance<K::Guest>, StageError> {
+impl UncheckedInstance {
+    /// Looks up the functions of a kind.
+    pub(super) fn of_kind<K: StageInterface>(mut self, linked: &Linked) -> Result<Instance<K::Guest>, StageError> {
         let host = |reason: String| StageError::Host { call: START, reason };
         let found = |error: wasmtime::Error| host(format!("{error:#}"));
         let lifecycle = linked.lifecycle.load(&mut self.store, &self.instance).map_err(found)?;
@@ -122,19 +125,19 @@ impl Bare {
 }
 
 impl<G> Instance<G> {
-    /// Its linear memories and tables, in bytes.
+    /// Size of its linear memories and tables, in bytes.
     pub(super) fn memory_bytes(&self) -> u64 {
         self.store.data().memory_used()
     }
 
-    /// Begins a call of the kind's functions.
+    /// Begins a call: returns what limits it, the kind's functions, and the store to call them with.
     pub(super) fn begin(&mut self, host: &InstanceHost, call: &'static str) -> (Meter, &G, &mut Store<Sandbox>) {
         let Instance { store, guest, limits, .. } = self;
         let meter = Meter::start(host, call, store, limits.call_cpu, limits.call_timeout);
         (meter, guest, store)
     }
 
-    /// Judges a call's outcome.
+    /// Returns the answer of a call, or how the call failed.
     pub(super) fn judge<T>(&self, outcome: Outcome<T>) -> Result<T, StageError> {
         judge(&self.store, &self.limits, outcome)
     }
@@ -158,7 +161,10 @@ impl<G> Instance<G> {
         self.judge(outcome)?.map_err(|error| StageError::answered("open", error))
     }
 
-    /// A snapshot within its limit.
+    /// Takes a snapshot.
+    ///
+    /// # Errors
+    /// [`StageError`]; a snapshot that is too large is [`Limit::Snapshot`].
     pub(super) async fn snapshot(&mut self, host: &InstanceHost) -> Result<Vec<u8>, StageError> {
         const CALL: &str = "snapshot";
         let Instance { store, lifecycle, limits, .. } = self;
@@ -173,23 +179,23 @@ impl<G> Instance<G> {
     }
 }
 
-/// The bounds of one running call.
+/// Enforces the limits of one call.
 pub(super) struct Meter {
     call: &'static str,
     cpu: Duration,
     wall_clock: Duration,
     started: Instant,
-    _ticking: Ticking,
-    _in_lane: InLane,
+    _ticker: TickerGuard,
+    _slow_call: SlowCallGuard,
 }
 
-/// How a call ended.
+/// How a call ended, and how long it took.
 pub(super) struct Outcome<T> {
     pub(super) call: &'static str,
     pub(super) took: Duration,
     cpu: Duration,
     wall_clock: Duration,
-    /// `Err`: the wall-clock bound cut it off.
+    /// `Err`: the call reached its wall-clock limit.
     result: Result<wasmtime::Result<T>, tokio::time::error::Elapsed>,
 }
 
@@ -203,11 +209,11 @@ impl Meter {
     ) -> Self {
         let ticks = cpu.as_nanos().div_ceil(STAGE_EPOCH_TICK.as_nanos());
         Sandbox::begin(store, u64::try_from(ticks).unwrap_or(u64::MAX));
-        let (ticking, in_lane) = (host.ticker.guard(), store.data().in_lane());
-        Self { call, cpu, wall_clock, started: Instant::now(), _ticking: ticking, _in_lane: in_lane }
+        let (ticker, slow_call) = (host.ticker.guard(), store.data().slow_call());
+        Self { call, cpu, wall_clock, started: Instant::now(), _ticker: ticker, _slow_call: slow_call }
     }
 
-    /// Runs the call. If this is dropped in the middle, the instance is of no more use.
+    /// Runs the call. If this future is dropped before it is done, the instance must be dropped too.
     pub(super) async fn run<T>(self, call: impl Future<Output = wasmtime::Result<T>>) -> Outcome<T> {
         let result = tokio::time::timeout(self.wall_clock, call).await;
         Outcome { call: self.call, took: self.started.elapsed(), cpu: self.cpu, wall_clock: self.wall_clock, result }
@@ -244,12 +250,12 @@ fn trap(call: &'static str, error: &wasmtime::Error, sandbox: &Sandbox) -> Stage
         (None, None) => error.root_cause().to_string(),
     };
     let written = sandbox.log().written();
-    // What the guest says of it tells more than what the engine saw.
+    // The guest's own message says more than the kind of trap.
     let message = if written.is_empty() { what } else { format!("{}; then {what}", written.join(" | ")) };
     StageError::Trap { call, message, frames: frames(error) }
 }
 
-/// Function names of a backtrace. wasmtime demangles them only in its text, one frame a line: `  0: 0x1f - module!name`.
+/// The function names of a backtrace. wasmtime demangles them only in its text, one frame per line: `  0: 0x1f - module!name`.
 fn frames(error: &wasmtime::Error) -> Vec<String> {
     let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else {
         return Vec::new();

@@ -1,18 +1,18 @@
-//! What all instances of a host run on.
+//! What all instances of a host share.
 
 use super::ticker::Ticker;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 use wasmtime::Engine;
 
-/// The engine, the clock that ends calls, and how many may run.
+/// The engine, the ticker that ends calls, and the limits of instances and slow calls.
 pub(super) struct InstanceHost {
     pub(super) engine: Engine,
     pub(super) ticker: Ticker,
-    /// Instances that may still be started.
+    /// One permit for each instance that may still be started.
     pub(super) instances: Arc<Semaphore>,
-    /// Instances that may be there at once.
+    /// Most instances at once.
     pub(super) instances_max: u32,
-    /// Turns of calls that take long.
+    /// One permit for each slow call that may run; see [`Sandbox`](super::sandbox::Sandbox).
     pub(super) slow_calls: Arc<Semaphore>,
 }

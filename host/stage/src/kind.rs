@@ -1,22 +1,22 @@
-//! What a stage decides, and how a component is named.
+//! The three kinds of stage, and the label that identifies a component.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// What a stage decides.
+/// The kind of a stage: what it decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StageKind {
-    /// When to cut a batch.
+    /// Where to cut the stream into batches.
     Batching,
-    /// How to speak to a processor.
+    /// How to communicate with a processor.
     Framing,
-    /// What goes on air.
+    /// Which audio goes on air, and how it is fitted to the video.
     RemuxPlanning,
 }
 
 impl StageKind {
-    /// Every kind, in the order of the data.
+    /// Every kind, in the order of the data's way.
     pub const ALL: [StageKind; 3] = [StageKind::Batching, StageKind::Framing, StageKind::RemuxPlanning];
 
     /// The name of the contract's interface.
@@ -35,13 +35,13 @@ impl fmt::Display for StageKind {
     }
 }
 
-/// A component's identity, and what it calls itself.
+/// A component's digest, and the name and version that it declares.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ComponentLabel {
-    /// `sha256:` and the SHA-256 of its file.
+    /// `sha256:` and 64 hexadecimal digits: the digest of the file.
     pub digest: String,
-    /// Its name, by its own account.
+    /// The name that the component declares.
     pub name: String,
-    /// Its version, by its own account.
+    /// The version that the component declares.
     pub version: String,
 }

@@ -1,16 +1,16 @@
-//! Whose a stage is.
+//! The owner of a stage, for logs and evidence.
 
-/// Whose stage it is, for logs.
+/// The pipeline that a stage belongs to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StageLabels {
-    /// The tenant's name.
+    /// The name of the tenant.
     pub tenant: String,
-    /// The pipeline's id.
+    /// The stream id of the pipeline.
     pub pipeline: String,
 }
 
 impl StageLabels {
-    /// Labels from names.
+    /// Labels of a tenant's pipeline.
     pub fn new(tenant: impl Into<String>, pipeline: impl Into<String>) -> Self {
         Self { tenant: tenant.into(), pipeline: pipeline.into() }
     }

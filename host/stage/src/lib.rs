@@ -1,21 +1,21 @@
-//! WebAssembly stages: the components that decide. wasmtime lives only here.
+//! WebAssembly stages: the components that decide. Only this crate uses wasmtime.
 //!
-//! From the bottom up: [`contract`] holds the types of `wit/`; the engine and its ticker, the sandbox that a guest runs
-//! in and the cache of compiled code are private; [`StageRuntime`] loads components; [`BatchingStage`], [`FramingStage`]
-//! and [`RemuxStage`] are one pipeline's instances. Each of their calls comes back with an answer, whatever the stage
-//! does: its own, or the host's plain default with the reason ([`Answer`]). [`inspect`] is what `outboard stage` prints.
+//! From the bottom up: [`contract`] has the types of `wit/`; the engine and its ticker, the sandbox of a guest and the cache of
+//! compiled code are private; [`StageRuntime`] loads components; [`BatchingStage`], [`FramingStage`] and [`RemuxStage`] are the
+//! stages of one pipeline. Each of their calls returns an [`Answer`], whatever the component does: its own, or the host's default
+//! with the reason. [`swap`] replaces a version while the pipeline runs. [`inspect`] makes the reports of `outboard stage`.
 //!
-//! In: files of components, their settings, and what each call is to decide about. Out: decisions, and what the host must know of
-//! whoever decided. Limits: memory, time, snapshot and answer sizes of a call, restarts in a row, instances, component size; see
-//! [`limits`] and [`StageLimits`].
+//! In: files of components, their settings, and the inputs of each call. Out: decisions, counts, and evidence of failures. Limits:
+//! memory, time, snapshot and answer sizes of a call, restarts in a row, instances, component size; see [`limits`] and
+//! [`StageLimits`].
 //!
-//! Of ours it uses `outboard-process`, for the compiler of strangers' components, and `outboard-base`. It never knows what becomes
-//! of an answer: no source, no socket, no media file, no database.
+//! It uses the crates `outboard-process`, to compile untrusted components, and `outboard-base`. It never depends on what is done with
+//! an answer: no source, no socket, no media file, no database.
 
 pub mod contract;
 pub mod limits;
 
-/// The version of wasmtime that this is built with, as Cargo.lock has it.
+/// The version of wasmtime in Cargo.lock.
 pub const WASMTIME_VERSION: &str = env!("WASMTIME_VERSION");
 
 mod error;
@@ -38,36 +38,37 @@ mod runtime;
 mod schema;
 pub use bundled::is_bundled;
 pub use compile::worker::{WorkerArgs, run as compile_component};
-pub use compile::{Asker, ChildCompiler, Compiler, release};
+pub use compile::{ChildCompiler, CompileRequester, Compiler, release};
 pub use component::StageComponent;
 pub use kind::{ComponentLabel, StageKind};
 pub use outboard_base::Digest;
 pub use runtime::{StageRuntime, StageRuntimeConfig};
 
 // one pipeline's instances
+mod call_recorder;
 mod calls;
 mod counters;
-mod failure;
+mod failure_evidence;
 mod instance;
 mod instance_host;
 mod labels;
-mod occupant;
 mod opening;
-mod seat;
-mod seated;
+mod slot;
+mod supervised_instance;
+mod swappable;
 pub use counters::{StageCounters, StageCounts};
 pub use instance::StageLimits;
 pub use labels::StageLabels;
 pub use opening::{FailurePolicy, Opening};
-pub use seat::Answer;
+pub use slot::Answer;
 
-// another version in the same seat
+// another version in the same slot
 pub mod evidence;
-pub mod face;
+pub mod recording;
 pub mod rehearsal;
 pub mod replay;
+pub mod slot_status;
 pub mod swap;
-pub mod tape;
 
 // the kinds
 pub mod batching;

@@ -1,40 +1,40 @@
-//! How a stage is opened: with what, for whom, and what is to happen where it fails.
+//! The options a stage is opened with: settings, state, limits, labels, and what happens when it fails.
 
 use super::component::StageComponent;
-use super::evidence::Witness;
+use super::evidence::FailureSink;
 use super::instance::StageLimits;
 use super::labels::StageLabels;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// Who goes on where a stage fails outside of a probation.
+/// Who answers when a stage fails outside of a probation.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FailurePolicy {
-    /// The version before it, where there is one; else as with [`Self::HostDefault`].
+    /// The previous version, which also stays in use; without one, as [`Self::HostDefault`].
     #[default]
     Previous,
-    /// The host answers; the same version is tried again at the next call.
+    /// The host's default; the same version is started again for the next call.
     HostDefault,
-    /// The host answers, and the pipeline is stopped.
+    /// The host's default; the pipeline is then stopped.
     Stop,
 }
 
-/// How a stage is opened.
+/// The options a stage is opened with.
 #[derive(Debug, Clone, Default)]
 pub struct Opening {
-    /// The settings: a JSON object as text; empty stands for all defaults.
+    /// The settings, a JSON object as text; empty: the defaults.
     pub settings: String,
-    /// A snapshot to go on from.
+    /// The snapshot to resume from; `None`: the stage starts without state.
     pub state: Option<Vec<u8>>,
-    /// What it may use.
+    /// Limits of memory, time and snapshot size.
     pub limits: StageLimits,
-    /// Whose it is.
+    /// Tenant and pipeline, for logs and evidence.
     pub labels: StageLabels,
-    /// Who goes on where it fails.
+    /// Who answers when the stage fails.
     pub on_failure: FailurePolicy,
-    /// The version before it, with its settings.
+    /// The previous version and its settings.
     pub previous: Option<(Arc<StageComponent>, String)>,
-    /// Where evidence of failures goes.
-    pub witness: Witness,
+    /// Receives the evidence of failures.
+    pub failure_sink: FailureSink,
 }

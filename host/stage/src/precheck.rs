@@ -1,11 +1,10 @@
-//! Cheap checks of a stranger's component before anything is compiled.
+//! Cheap checks of an untrusted component before it is compiled.
 //!
-//! In: the file's bytes. Out: nothing, or why it is refused. One walk over the sections; function bodies are measured, not
-//! read. Types may be declared inside of types, and every reader that follows them by recursion uses stack for each: this
-//! walk keeps its place in a list, so that it takes a few bytes for each whatever the file says, and ends at
-//! [`STAGE_NESTING_MAX`].
+//! In: the file's bytes. Out: nothing, or why it is refused. One pass over the sections; function bodies are measured, not parsed.
+//! Types may be nested, and a parser that recurses needs stack for each level. This pass uses a list instead, which takes a few
+//! bytes per level and ends at [`STAGE_NESTING_MAX`].
 //!
-//! What passes is not valid for that: the compiler says so, in a process of its own.
+//! A file that passes may still be invalid: the compiler checks that, in a separate process.
 
 use wasmparser::{
     BinaryReader, ComponentAlias, ComponentExternName, ComponentImport, ComponentType, ComponentTypeRef, CoreType,
@@ -17,18 +16,18 @@ use crate::limits::{
     STAGE_LOCALS_MAX, STAGE_NESTING_MAX, STAGE_PARTS_MAX, STAGE_TYPES_MAX,
 };
 
-/// A type of a component begins with this.
+/// The first byte of a component's type.
 const COMPONENT_TYPE: u8 = 0x41;
-/// A type of an instance begins with this.
+/// The first byte of an instance's type.
 const INSTANCE_TYPE: u8 = 0x42;
-/// Declarations inside of such a type begin with one of these.
+/// The first bytes of the declarations inside such a type.
 const DECLARES_CORE_TYPE: u8 = 0;
 const DECLARES_TYPE: u8 = 1;
 const DECLARES_ALIAS: u8 = 2;
 const DECLARES_IMPORT: u8 = 3;
 const DECLARES_EXPORT: u8 = 4;
 
-/// What was counted so far.
+/// The counts so far.
 #[derive(Debug, Default)]
 struct Counts {
     parts: u64,
@@ -39,13 +38,13 @@ struct Counts {
     code: u64,
 }
 
-/// Looks at a component.
+/// Checks a component against the bounds.
 ///
 /// # Errors
-/// A sentence: which bound it is over, or where it cannot be read.
+/// A sentence: the bound that is exceeded, or where the file cannot be read.
 pub(super) fn check(wasm: &[u8]) -> Result<(), String> {
     let mut counts = Counts::default();
-    // Modules and components that the walk is in.
+    // Depth of nested modules and components.
     let mut open = 0_usize;
     for payload in Parser::new(0).parse_all(wasm) {
         match payload.map_err(unreadable)? {
@@ -96,10 +95,10 @@ impl Counts {
     }
 }
 
-/// A section of types: declarations of types that hold others are gone through without recursion.
+/// Checks a section of types, nested ones without recursion.
 fn types(mut reader: BinaryReader<'_>, counts: &mut Counts) -> Result<(), String> {
     let declared = reader.read_var_u32().map_err(unreadable)?;
-    // Declarations that are left in each type that the walk is in.
+    // For each enclosing type, the declarations that are left in it.
     let mut open: Vec<u32> = Vec::new();
     for _ in 0..declared {
         one_type(&mut reader, &mut open, counts)?;
@@ -119,7 +118,7 @@ fn types(mut reader: BinaryReader<'_>, counts: &mut Counts) -> Result<(), String
     }
 }
 
-/// A type; of one that holds others, its beginning.
+/// Reads a type; of a type that contains declarations, only its beginning.
 fn one_type(reader: &mut BinaryReader<'_>, open: &mut Vec<u32>, counts: &mut Counts) -> Result<(), String> {
     counts.types(1)?;
     match first(reader)? {
@@ -128,12 +127,12 @@ fn one_type(reader: &mut BinaryReader<'_>, open: &mut Vec<u32>, counts: &mut Cou
             open.push(reader.read_var_u32().map_err(unreadable)?);
             bound("declares types inside of types", open.len() as u64, STAGE_NESTING_MAX as u64, " deep")
         }
-        // No other holds declarations, so this does not recurse.
+        // Other types contain no declarations, so this does not recurse.
         _ => reader.read::<ComponentType<'_>>().map(drop).map_err(unreadable),
     }
 }
 
-/// What a type of a component or instance declares.
+/// Reads a declaration inside the type of a component or an instance.
 fn declaration(reader: &mut BinaryReader<'_>, open: &mut Vec<u32>, counts: &mut Counts) -> Result<(), String> {
     match reader.read_u8().map_err(unreadable)? {
         DECLARES_CORE_TYPE => {
@@ -179,7 +178,7 @@ fn bound(does: &str, found: u64, most: u64, what: &str) -> Result<(), String> {
     if found <= most {
         return Ok(());
     }
-    // What is counted as it comes may be more in the end.
+    // Counting stops here, so the file may have more.
     Err(format!("it {does} {found}{what} or more; {most} are possible"))
 }
 

@@ -1,7 +1,7 @@
 //! exchange -> **remux** -> air: one pipeline's remux-planning stage.
 //!
-//! In: the facts of a batch. Out: a plan whose every number is within the policy ([`check`]). Where the stage fails, the
-//! host's default is the original audio, copied, or none where the batch has none.
+//! In: the facts of a batch. Out: a plan that can be executed and is within the policy ([`check`]). If the stage fails, the host's
+//! default is the original audio, copied; none if the batch has none.
 
 mod check;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -9,7 +9,7 @@ mod fuzz;
 #[cfg(any(test, feature = "fuzzing"))]
 pub use fuzz::plans as fuzz_plans;
 
-use super::calls::Kind;
+use super::calls::StageInterface;
 use super::component::{KindIndices, StageComponent};
 use super::contract::exports::remux_planning::Guest;
 pub use super::contract::remux::{
@@ -18,24 +18,24 @@ pub use super::contract::remux::{
 use super::counters::StageCounters;
 use super::error::{StageError, clipped};
 use super::kind::StageKind;
-use super::occupant::{Occupant, Perform};
 use super::opening::Opening;
 use super::runtime::StageRuntime;
 use super::sandbox::Sandbox;
-use super::seat::{Answer, Seat};
-use super::seated::Seated;
+use super::slot::{Answer, StageSlot};
+use super::supervised_instance::{CallableStage, SupervisedInstance};
+use super::swappable::Swappable;
 use std::sync::Arc;
 use wasmtime::Store;
 
 pub(super) struct RemuxPlanning;
 
-impl Kind for RemuxPlanning {
+impl StageInterface for RemuxPlanning {
     const KIND: StageKind = StageKind::RemuxPlanning;
     const DIVERGES: bool = false;
     type Guest = Guest;
     type Input = Facts;
     type Output = RemuxPlan;
-    type Books = ();
+    type CallHistory = ();
 
     fn find(
         indices: &KindIndices,
@@ -65,75 +65,79 @@ impl Kind for RemuxPlanning {
     }
 }
 
-impl Perform for RemuxPlanning {
-    async fn perform(occupant: &mut Occupant<Self>, (): &(), facts: &Facts) -> Result<RemuxPlan, StageError> {
+impl CallableStage for RemuxPlanning {
+    async fn perform_call(
+        supervised: &mut SupervisedInstance<Self>,
+        (): &(),
+        facts: &Facts,
+    ) -> Result<RemuxPlan, StageError> {
         let call = Self::name(facts);
-        occupant.ready(call).await?;
-        let (meter, guest, store) = occupant.begin(call)?;
+        supervised.ensure_started(call).await?;
+        let (meter, guest, store) = supervised.begin(call)?;
         let outcome = meter.run(guest.call_plan(store, facts)).await;
-        let mut plan = occupant.settle(outcome)?;
-        check::plan(facts, &mut plan).map_err(|reason| occupant.reject(call, reason))?;
-        occupant.keep().await?;
+        let mut plan = supervised.finish(outcome)?;
+        check::plan(facts, &mut plan).map_err(|reason| supervised.reject(call, reason))?;
+        supervised.save_state().await?;
         Ok(plan)
     }
 }
 
 /// One pipeline's remux-planning stage.
 pub struct RemuxStage {
-    seat: Seat<RemuxPlanning>,
+    slot: StageSlot<RemuxPlanning>,
 }
 
 impl RemuxStage {
-    /// Opens the stage.
+    /// Opens the stage with the options of `opening`.
     ///
     /// # Errors
-    /// [`StageError`] of `instantiate` or `open`, such as settings that do not fit.
+    /// [`StageError`] of `instantiate` or `open`, such as invalid settings.
     pub async fn open(
         runtime: &StageRuntime,
         component: Arc<StageComponent>,
         opening: Opening,
     ) -> Result<Self, StageError> {
-        Ok(Self { seat: Seat::open(runtime, component, opening).await? })
+        Ok(Self { slot: StageSlot::open(runtime, component, opening).await? })
     }
 
-    /// Like [`open`](Self::open), but a stage that does not open is tried again later, and meanwhile original audio goes
-    /// on air: for pipelines that were accepted before and must run.
+    /// Like [`open`](Self::open), but if the stage does not open, the start is tried again later, and original audio goes on air
+    /// meanwhile. For pipelines that were accepted before and must run.
     pub async fn resume(runtime: &StageRuntime, component: Arc<StageComponent>, opening: Opening) -> Self {
-        Self { seat: Seat::resume(runtime, component, opening).await }
+        Self { slot: StageSlot::resume(runtime, component, opening).await }
     }
 
-    /// The plan for one batch.
+    /// Plans one batch. The default is [`original`].
     pub async fn plan(&mut self, facts: &Facts) -> Answer<RemuxPlan> {
-        let result = self.seat.call(&(), facts.clone()).await;
+        let result = self.slot.call(&(), facts.clone()).await;
         let note = result.as_ref().err().map(|error| clipped(error.to_string()));
-        self.seat.answer(result, || original(facts, note.unwrap_or_default()))
+        self.slot.answer(result, || original(facts, note.unwrap_or_default()))
     }
 
-    /// The last snapshot, to be stored with the journal.
+    /// The last snapshot, to be stored in the journal.
     pub fn snapshot(&self) -> Option<&[u8]> {
-        self.seat.snapshot()
+        self.slot.snapshot()
     }
 
-    /// What happened so far, by cause.
+    /// Counts of the stage's calls, by outcome.
     pub fn counters(&self) -> &Arc<StageCounters> {
-        self.seat.counters()
+        self.slot.counters()
     }
 
-    /// The component that sits here.
+    /// The component of the version that decides now.
     pub fn component(&self) -> &Arc<StageComponent> {
-        self.seat.component()
+        self.slot.component()
     }
 }
 
-impl Seated for RemuxStage {
-    type Kind = RemuxPlanning;
+impl Swappable for RemuxStage {
+    type Interface = RemuxPlanning;
 
-    fn seat(&mut self) -> &mut Seat<RemuxPlanning> {
-        &mut self.seat
+    fn slot(&mut self) -> &mut StageSlot<RemuxPlanning> {
+        &mut self.slot
     }
 }
 
-/// The host's default: the original audio, copied, or none where there is none.
+/// The host's default plan: the original audio, copied, or none if the batch has none. `note` says why, for the operator.
 pub fn original(facts: &Facts, note: String) -> RemuxPlan {
     RemuxPlan {
         audio: if facts.audio.is_some() { AudioChoice::Original } else { AudioChoice::None },

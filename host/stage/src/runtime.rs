@@ -1,8 +1,8 @@
-//! The stage runtime of one host: the engine, the loaded components, the instances that may run at once.
+//! The stage runtime of one host: the engine, the loaded components, and the limit of instances.
 
 use super::aot::{self, Cache};
 use super::bundled;
-use super::compile::{Asker, Compiler, Strangers};
+use super::compile::{CompileRequester, Compiler, UntrustedCompiler};
 use super::component::{self, Facts, Linked, StageComponent};
 use super::contract;
 use super::engine;
@@ -28,24 +28,24 @@ use tokio::sync::{Semaphore, oneshot};
 use wasmtime::Engine;
 use wasmtime::component::{Component, Linker};
 
-/// Longest settings schema, bytes.
+/// Largest settings schema of a component, bytes.
 const SCHEMA_BYTES_MAX: usize = 256 << 10;
 
-/// Longest version, bytes.
+/// Longest version text of a component, bytes.
 const VERSION_BYTES_MAX: usize = 64;
 
-/// How the runtime is set up.
+/// The configuration of the runtime.
 #[derive(Debug, Clone)]
 pub struct StageRuntimeConfig {
-    /// Where compiled components are kept; absent: nowhere. The directory is made private (0700).
+    /// The directory of the cache of compiled components, made private (0700); `None`: no cache.
     pub aot_dir: Option<PathBuf>,
-    /// The key that its entries are told by, made at first use; absent: `<directory>.key`.
+    /// The file of the key that authenticates cache entries, created at first use; `None`: `<directory>.key`.
     pub aot_key: Option<PathBuf>,
-    /// Instances at once in the whole host.
+    /// Most instances at once in the whole host.
     pub instances: u32,
     /// Largest component file, bytes.
     pub component_bytes: u64,
-    /// Where components that do not come with the host are compiled.
+    /// Where untrusted components are compiled.
     pub compiler: Compiler,
 }
 
@@ -61,7 +61,7 @@ impl Default for StageRuntimeConfig {
     }
 }
 
-/// Loads components and runs them. Clones share everything.
+/// Loads components and runs their instances. Clones share everything.
 #[derive(Clone)]
 pub struct StageRuntime(Arc<Inner>);
 
@@ -71,24 +71,24 @@ struct Inner {
     pooled: bool,
     cache: Cache,
     component_bytes: u64,
-    /// One compilation at a time in this process.
+    /// Held by the compilation that runs in this process: one at a time.
     compiling: tokio::sync::Mutex<()>,
-    /// `None`: this process compiles what strangers made, too.
-    strangers: Option<Strangers>,
+    /// `None`: untrusted components are compiled in this process too.
+    untrusted: Option<UntrustedCompiler>,
     loaded: Mutex<HashMap<Digest, Weak<StageComponent>>>,
 }
 
 impl StageRuntime {
-    /// Sets the runtime up.
+    /// Sets up the engine, the cache and the ticker.
     ///
     /// # Errors
-    /// [`RuntimeError`] if the engine or its ticker cannot start.
+    /// [`RuntimeError`] if the engine or the ticker cannot start.
     pub fn new(config: &StageRuntimeConfig) -> Result<Self, RuntimeError> {
         let (engine, pooled) = engine::build(config.instances)?;
         Self::assemble(engine, pooled, config)
     }
 
-    /// As the process has it that compiles for a runtime with a pool, or without.
+    /// The runtime of the compiling process. `pooled`: whether the runtime that the code is for has a pool of instances.
     pub(super) fn in_worker(pooled: bool) -> Result<Self, RuntimeError> {
         let config = StageRuntimeConfig { instances: 1, ..StageRuntimeConfig::default() };
         Self::assemble(engine::for_compiling(pooled)?, false, &config)
@@ -104,9 +104,9 @@ impl StageRuntime {
             cache: Cache::open(aot_dir, config.aot_key.as_deref(), &engine),
             component_bytes: config.component_bytes,
             compiling: tokio::sync::Mutex::new(()),
-            strangers: match &config.compiler {
+            untrusted: match &config.compiler {
                 Compiler::InProcess => None,
-                Compiler::Child(child) => Some(Strangers::new(child.clone(), aot_dir)),
+                Compiler::Child(child) => Some(UntrustedCompiler::new(child.clone(), aot_dir)),
             },
             loaded: Mutex::default(),
             host: InstanceHost {
@@ -119,29 +119,29 @@ impl StageRuntime {
         })))
     }
 
-    /// Whether instances come from a pool; false where address space is scarce.
+    /// True if instances come from a pool; false if there was not enough address space for one.
     pub fn is_pooled(&self) -> bool {
         self.0.pooled
     }
 
-    /// Instances that could still be started.
+    /// How many more instances can be started now.
     pub fn instances_free(&self) -> usize {
         self.0.host.instances.available_permits()
     }
 
-    /// The default stage of a kind: the one that is used where none is chosen.
+    /// Loads the bundled stage that is the default of a kind.
     ///
     /// # Errors
-    /// [`LoadError`]; only of the host's making.
+    /// [`LoadError`]; only of the host's report.
     pub async fn bundled(&self, kind: StageKind) -> Result<Arc<StageComponent>, LoadError> {
         let (_, wasm) = bundled::default_of(kind);
         self.load(wasm).await
     }
 
-    /// All stages of a kind that come with the host, the default first.
+    /// Loads all bundled stages of a kind, the default first.
     ///
     /// # Errors
-    /// [`LoadError`] of each; only of the host's making.
+    /// [`LoadError`] of each; only of the host's report.
     pub async fn all_bundled(&self, kind: StageKind) -> Vec<Result<Arc<StageComponent>, LoadError>> {
         let mut all = Vec::new();
         for (_, wasm) in bundled::of_kind(kind) {
@@ -150,41 +150,45 @@ impl StageRuntime {
         all
     }
 
-    /// Loads a component from a file, for the host itself.
+    /// Loads a component from a file on behalf of the host itself.
     ///
     /// # Errors
-    /// [`LoadError`]: unreadable, or as with [`load_for`](Self::load_for).
+    /// [`LoadError`] if the file cannot be read, and those of [`load_for`](Self::load_for).
     pub async fn load_file(&self, path: &Path) -> Result<Arc<StageComponent>, LoadError> {
-        self.load_file_for(path, &Asker::default()).await
+        self.load_file_for(path, &CompileRequester::default()).await
     }
 
-    /// Loads a component from a file.
+    /// Loads a component from a file on behalf of `requester`.
     ///
     /// # Errors
-    /// As with [`load_file`](Self::load_file).
-    pub async fn load_file_for(&self, path: &Path, asker: &Asker) -> Result<Arc<StageComponent>, LoadError> {
+    /// Those of [`load_file`](Self::load_file).
+    pub async fn load_file_for(
+        &self,
+        path: &Path,
+        requester: &CompileRequester,
+    ) -> Result<Arc<StageComponent>, LoadError> {
         let wasm = read(path, self.0.component_bytes).await?;
-        self.load_for(wasm, asker).await
+        self.load_for(wasm, requester).await
     }
 
-    /// Loads a component for the host itself.
+    /// Loads a component on behalf of the host itself.
     ///
     /// # Errors
-    /// As with [`load_for`](Self::load_for).
+    /// Those of [`load_for`](Self::load_for).
     pub async fn load(&self, wasm: impl Into<bytes::Bytes>) -> Result<Arc<StageComponent>, LoadError> {
-        self.load_for(wasm, &Asker::default()).await
+        self.load_for(wasm, &CompileRequester::default()).await
     }
 
-    /// Loads a component: checks it against the contract, takes its code from the cache or compiles it, asks it to
-    /// describe itself. The same file is loaded once as long as anything uses it. Dropping the future ends the compilation.
+    /// Loads a component: gets its code from the cache or compiles it, checks it against the contract, and calls `describe`.
+    /// A component that is in use already is not loaded again. Dropping the future ends the compilation.
     ///
     /// # Errors
-    /// [`LoadError`]: too large, no component, forbidden imports, not exactly one world of the contract, a trap or limit
-    /// in `describe`, or a limit of its compilation.
+    /// [`LoadError`]: the file is too large, is no component, has forbidden imports or not exactly one world of the contract,
+    /// `describe` failed, or the compilation reached a limit.
     pub async fn load_for(
         &self,
         wasm: impl Into<bytes::Bytes>,
-        asker: &Asker,
+        requester: &CompileRequester,
     ) -> Result<Arc<StageComponent>, LoadError> {
         let wasm: bytes::Bytes = wasm.into();
         let (size, limit) = (wasm.len() as u64, self.0.component_bytes);
@@ -200,7 +204,7 @@ impl StageRuntime {
         if let Some(component) = self.loaded(&digest) {
             return Ok(component);
         }
-        let component = Arc::new(self.prepare(digest, wasm, asker).await?);
+        let component = Arc::new(self.prepare(digest, wasm, requester).await?);
         let mut loaded = self.0.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         loaded.retain(|_, component| component.strong_count() > 0);
         loaded.insert(digest, Arc::downgrade(&component));
@@ -215,24 +219,29 @@ impl StageRuntime {
         self.0.loaded.lock().unwrap_or_else(PoisonError::into_inner).get(digest).and_then(Weak::upgrade)
     }
 
-    /// Has a file compiled again that ended its compiler. False: there is nothing against it.
+    /// Removes a component from the quarantine. False: it was not in it.
     pub async fn release(&self, digest: &str) -> bool {
-        match &self.0.strangers {
-            Some(strangers) => strangers.release(digest).await,
+        match &self.0.untrusted {
+            Some(untrusted) => untrusted.release(digest).await,
             None => false,
         }
     }
 
-    /// Tells engines apart whose code does not fit each other.
+    /// The key of the engine, which differs between engines that cannot run each other's code.
     pub(super) fn engine_name(&self) -> &str {
         self.0.cache.engine()
     }
 
-    async fn prepare(&self, digest: Digest, wasm: bytes::Bytes, asker: &Asker) -> Result<StageComponent, LoadError> {
+    async fn prepare(
+        &self,
+        digest: Digest,
+        wasm: bytes::Bytes,
+        requester: &CompileRequester,
+    ) -> Result<StageComponent, LoadError> {
         let size = wasm.len() as u64;
         let code = match self.cached(digest).await? {
             Some(code) => code,
-            None => self.compile(digest, wasm, asker).await?,
+            None => self.compile(digest, wasm, requester).await?,
         };
         let (facts, linked) = self.link(&code)?;
         let description = self.describe(digest, &linked).await?;
@@ -246,7 +255,7 @@ impl StageRuntime {
         Ok((facts, linked))
     }
 
-    /// Compiles, checks and links a component on this thread.
+    /// Compiles, checks and links a component. Blocks the thread.
     pub(super) fn compile_here(&self, wasm: &[u8]) -> Result<(Vec<u8>, Linked), LoadError> {
         let failed = |error: wasmtime::Error| LoadError::Compile(format!("{error:#}"));
         let code = self.0.host.engine.precompile_component(wasm).map_err(failed)?;
@@ -255,7 +264,7 @@ impl StageRuntime {
         Ok((code, linked))
     }
 
-    /// A component's first call.
+    /// Makes a component's first call, `describe`, and checks the answer.
     pub(super) async fn describe(&self, digest: Digest, linked: &Linked) -> Result<contract::Description, LoadError> {
         let log = GuestLog::new(StageLabels::default(), digest.to_string());
         let mut instance = instance::start(self.host(), linked, StageLimits::default(), log).await?.checked(linked)?;
@@ -269,25 +278,30 @@ impl StageRuntime {
         blocking(move || inner.cache.find(&inner.host.engine, &digest)).await
     }
 
-    /// Compiles apart from live media. What comes with the host is compiled here, what strangers made is looked at first and
-    /// then compiled in a process of its own. Loading others that are in the cache does not wait for it.
-    async fn compile(&self, digest: Digest, wasm: bytes::Bytes, asker: &Asker) -> Result<Component, LoadError> {
+    /// Compiles a component: a bundled one in this process, an untrusted one in a separate process, after cheap checks of the file.
+    /// Loading components that are in the cache does not wait for it.
+    async fn compile(
+        &self,
+        digest: Digest,
+        wasm: bytes::Bytes,
+        requester: &CompileRequester,
+    ) -> Result<Component, LoadError> {
         if bundled::is_bundled(&format!("sha256:{digest}")) {
             return self.compile_in_process(digest, wasm).await;
         }
         let looked_at = wasm.clone();
         blocking(move || precheck::check(&looked_at)).await?.map_err(LoadError::Unfit)?;
-        let Some(strangers) = &self.0.strangers else { return self.compile_in_process(digest, wasm).await };
+        let Some(untrusted) = &self.0.untrusted else { return self.compile_in_process(digest, wasm).await };
         let keep = async |code: Vec<u8>| {
             let inner = Arc::clone(&self.0);
             let kept = blocking(move || inner.cache.keep(&inner.host.engine, &digest, &code)).await?;
             kept.map_err(|error| LoadError::Compile(format!("{error:#}")))
         };
         let engine = (self.engine_name(), self.0.pooled);
-        strangers.compile((digest, wasm), asker, engine, async || self.cached(digest).await, keep).await
+        untrusted.compile((digest, wasm), requester, engine, async || self.cached(digest).await, keep).await
     }
 
-    /// One component at a time, on a thread of its own with low priority.
+    /// Compiles in this process, one component at a time, on a separate thread with low priority.
     async fn compile_in_process(&self, digest: Digest, wasm: bytes::Bytes) -> Result<Component, LoadError> {
         let _one_at_a_time = self.0.compiling.lock().await;
         if let Some(code) = self.cached(digest).await? {
@@ -299,7 +313,7 @@ impl StageRuntime {
         let work = move || {
             let _span = span.enter();
             lower_priority();
-            // If nobody waits any more, the code is in the cache all the same.
+            // If the caller is gone, the code is in the cache nevertheless.
             let _ = done.send(inner.cache.compile(&inner.host.engine, &digest, &wasm));
         };
         let spawned = std::thread::Builder::new().name("stage-compile".to_owned()).spawn(work);
@@ -317,7 +331,7 @@ impl fmt::Debug for StageRuntime {
     }
 }
 
-/// Reads a component's file, but not more than a component may have.
+/// Reads a component's file of at most `limit` bytes.
 async fn read(path: &Path, limit: u64) -> Result<Vec<u8>, LoadError> {
     let unreadable = |source| LoadError::Read { path: path.to_owned(), source };
     let size = tokio::fs::metadata(path).await.map_err(unreadable)?.len();
@@ -334,7 +348,7 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
         .map_err(|error| LoadError::Compile(error.to_string()))
 }
 
-/// Lets everything else on this machine go before the calling thread.
+/// Gives the calling thread a low priority, below live media and everything else on the machine.
 pub(super) fn lower_priority() {
     #[cfg(target_os = "linux")]
     {
@@ -345,7 +359,7 @@ pub(super) fn lower_priority() {
     }
 }
 
-/// Tells a component from a core module by the first eight bytes.
+/// Checks by the first eight bytes that a file is a component, not a core module.
 fn check_header(wasm: &[u8]) -> Result<(), String> {
     match wasm.get(..8) {
         Some([b'\0', b'a', b's', b'm', _, _, 1, 0]) => Ok(()),

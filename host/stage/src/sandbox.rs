@@ -1,8 +1,8 @@
-//! What a guest runs in: a WASI that holds nothing, a memory limit and a share of time.
+//! The sandbox of an instance: an empty WASI, a memory limit and a share of time.
 //!
-//! WASI is linked only because guests compiled for wasm32-wasip2 import it. No environment, no files; sockets that may be asked
-//! for and are always denied; a wall clock that stands still, a monotonic clock that counts how often it is looked at, and random
-//! numbers that are the same in every run. Output goes to the pipeline's log.
+//! WASI is linked only because guests compiled for wasm32-wasip2 import it. There is no environment and there are no files; every
+//! use of a socket is denied; the wall clock stands still, the monotonic clock counts its own calls, and random numbers are the same
+//! in every run. Output goes to the pipeline's log.
 
 use super::guest_log::GuestLog;
 use crate::limits::{STAGE_ANSWER_BYTES_MAX, STAGE_HANDLES_MAX, STAGE_TABLE_ELEMENTS, STAGE_TABLES_PER_COMPONENT};
@@ -16,9 +16,9 @@ use wasmtime::component::{Linker, ResourceTable};
 use wasmtime::{Engine, ResourceLimiter, Store, UpdateDeadline};
 use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtx, WasiCtxView, WasiView};
 
-/// What a guest's wall clock shows, always: 2020-01-01T00:00:00Z.
+/// The time on a guest's wall clock, always: 2020-01-01T00:00:00Z.
 const WALL_CLOCK: Duration = Duration::from_secs(1_577_836_800);
-/// Seed of a guest's random numbers, always.
+/// The seed of every guest's random numbers.
 const RANDOM_SEED: u64 = 0x6f75_7462_6f61_7264;
 /// Most random bytes in one call of the guest.
 const RANDOM_BYTES: u64 = 64 << 10;
@@ -55,7 +55,7 @@ const ALLOWED_IMPORTS: [&str; 27] = [
     "wasi:sockets/udp-create-socket",
 ];
 
-/// Whether a stage gets this import.
+/// Whether a stage may import this interface.
 pub(super) fn is_allowed(import: &str) -> bool {
     if import == concat!("outboard:stage/types@", "0.1.0") {
         return true;
@@ -68,7 +68,7 @@ pub(super) fn is_allowed(import: &str) -> bool {
 /// A linker that has what [`is_allowed`] allows.
 pub(super) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Sandbox>> {
     let mut linker = Linker::new(engine);
-    // This links sockets too; the context below denies each use of them.
+    // This links sockets too; the context of each store denies their use.
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     Ok(linker)
 }
@@ -78,55 +78,55 @@ pub(super) struct Sandbox {
     wasi: WasiCtx,
     table: ResourceTable,
     memory: Memory,
-    /// Epoch ticks that the running call may still see.
+    /// Epoch ticks that the running call may still take.
     ticks_left: u64,
-    /// The running call used up its ticks.
+    /// True if the running call used all of its ticks.
     out_of_time: bool,
     log: GuestLog,
-    lane: Lane,
+    slow_calls: SlowCallQueue,
 }
 
-/// Where calls that take long wait for their turn, one tick at a time.
+/// The queue of slow calls: those that have run for longer than a tick. Each runs for one tick, then queues up again.
 #[derive(Debug, Clone)]
-struct Lane {
-    slow: Arc<Semaphore>,
-    /// The turn of this instance's call.
+struct SlowCallQueue {
+    running: Arc<Semaphore>,
+    /// The permit of this instance's call, while it runs as a slow call.
     mine: Arc<Mutex<Option<OwnedSemaphorePermit>>>,
 }
 
-impl Lane {
-    /// Gives the turn back and waits for the next one.
-    async fn turn(self) {
-        self.leave();
-        // A yield even where nobody waits: others want this thread.
+impl SlowCallQueue {
+    /// Gives the permit back and waits for the next one.
+    async fn next_turn(self) {
+        self.release();
+        // Yields even if no other slow call waits: other tasks need this thread.
         tokio::task::yield_now().await;
-        let turn = self.slow.clone().acquire_owned().await.ok();
+        let turn = self.running.clone().acquire_owned().await.ok();
         *self.mine.lock().unwrap_or_else(PoisonError::into_inner) = turn;
     }
 
-    fn leave(&self) {
+    fn release(&self) {
         self.mine.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 }
 
-/// A call; when it is dropped, its turn is somebody else's.
+/// A running call; its permit is given back when this is dropped.
 #[derive(Debug)]
-pub(super) struct InLane(Lane);
+pub(super) struct SlowCallGuard(SlowCallQueue);
 
-impl Drop for InLane {
+impl Drop for SlowCallGuard {
     fn drop(&mut self) {
-        self.0.leave();
+        self.0.release();
     }
 }
 
 impl Sandbox {
-    /// A store with a new sandbox in it. `slow`: the turns of calls that take long.
+    /// A store with a new sandbox. `slow`: the permits of slow calls, shared by the host.
     pub(super) fn store(engine: &Engine, memory_bytes: u64, log: GuestLog, slow: &Arc<Semaphore>) -> Store<Sandbox> {
         let wasi = WasiCtx::builder()
             .stdout(log.clone())
             .stderr(log.clone())
-            .wall_clock(Frozen)
-            .monotonic_clock(Looks(AtomicU64::new(0)))
+            .wall_clock(FrozenClock)
+            .monotonic_clock(CountingClock(AtomicU64::new(0)))
             .secure_random(StdRng::seed_from_u64(RANDOM_SEED))
             .insecure_random(StdRng::seed_from_u64(RANDOM_SEED))
             .insecure_random_seed(u128::from(RANDOM_SEED))
@@ -136,22 +136,22 @@ impl Sandbox {
             .allow_ip_name_lookup(false)
             .build();
         let memory = Memory { limit: memory_bytes, used: 0, asked: 0, refused: false };
-        let lane = Lane { slow: Arc::clone(slow), mine: Arc::default() };
+        let slow_calls = SlowCallQueue { running: Arc::clone(slow), mine: Arc::default() };
         let mut table = ResourceTable::new();
         table.set_max_capacity(STAGE_HANDLES_MAX);
-        let sandbox = Sandbox { wasi, table, memory, ticks_left: 0, out_of_time: false, log, lane };
+        let sandbox = Sandbox { wasi, table, memory, ticks_left: 0, out_of_time: false, log, slow_calls };
         let mut store = Store::new(engine, sandbox);
         store.set_max_component_handles(STAGE_HANDLES_MAX);
-        // An answer's lists may point to the same memory many times over, so it can be larger than the guest is.
+        // The lists of an answer may point to the same memory many times, so an answer can be larger than the guest's memory.
         store.set_hostcall_fuel(usize::try_from(memory_bytes.min(STAGE_ANSWER_BYTES_MAX)).unwrap_or(usize::MAX));
         store.limiter(|sandbox| &mut sandbox.memory);
         store.epoch_deadline_callback(|mut context| {
             let sandbox = context.data_mut();
             match sandbox.ticks_left.checked_sub(1) {
-                // Yielding lets others run on this thread, and lets the bound on wall-clock time be seen.
+                // Yielding lets other tasks run on this thread, and the wall-clock limit take effect.
                 Some(left) => {
                     sandbox.ticks_left = left;
-                    Ok(UpdateDeadline::YieldCustom(1, Box::pin(sandbox.lane.clone().turn())))
+                    Ok(UpdateDeadline::YieldCustom(1, Box::pin(sandbox.slow_calls.clone().next_turn())))
                 }
                 None => {
                     sandbox.out_of_time = true;
@@ -162,7 +162,7 @@ impl Sandbox {
         store
     }
 
-    /// Before each call: so many ticks from now.
+    /// Prepares the store for a call that may run for this many ticks.
     pub(super) fn begin(store: &mut Store<Sandbox>, ticks: u64) {
         store.set_epoch_deadline(1);
         let sandbox = store.data_mut();
@@ -172,21 +172,21 @@ impl Sandbox {
         sandbox.log.begin_call();
     }
 
-    /// To be kept for as long as a call runs.
-    pub(super) fn in_lane(&self) -> InLane {
-        InLane(self.lane.clone())
+    /// The guard that must live as long as the call runs.
+    pub(super) fn slow_call(&self) -> SlowCallGuard {
+        SlowCallGuard(self.slow_calls.clone())
     }
 
     pub(super) fn out_of_time(&self) -> bool {
         self.out_of_time
     }
 
-    /// Whether the running call asked for more memory than the limit.
+    /// True if the running call was refused memory, because of the limit.
     pub(super) fn memory_refused(&self) -> bool {
         self.memory.refused
     }
 
-    /// Memory of the instance, in bytes.
+    /// Size of the instance's memories and tables, in bytes.
     pub(super) fn memory_used(&self) -> u64 {
         self.memory.used
     }
@@ -202,11 +202,11 @@ impl WasiView for Sandbox {
     }
 }
 
-/// Counts the bytes of all memories and tables of an instance together.
+/// Counts the bytes of all memories and tables of an instance, and limits their sum.
 struct Memory {
     limit: u64,
     used: u64,
-    /// Size of the last growth that was allowed, in case that it then fails.
+    /// Size of the last growth that was allowed, to be subtracted if it fails.
     asked: u64,
     refused: bool,
 }
@@ -258,10 +258,10 @@ impl ResourceLimiter for Memory {
     }
 }
 
-/// A clock that stands still.
-struct Frozen;
+/// A wall clock that stands still at [`WALL_CLOCK`].
+struct FrozenClock;
 
-impl HostWallClock for Frozen {
+impl HostWallClock for FrozenClock {
     fn resolution(&self) -> Duration {
         Duration::from_secs(1)
     }
@@ -271,11 +271,11 @@ impl HostWallClock for Frozen {
     }
 }
 
-/// A clock that shows how often it was looked at, in nanoseconds from 1 on: the same in each run, never 0 (which Go's runtime takes
-/// for a broken clock) and always later than before.
-struct Looks(AtomicU64);
+/// A monotonic clock that counts its own calls, as nanoseconds from 1 on: the same in each run, never 0 (which Go's runtime takes
+/// for a broken clock), and always later than before.
+struct CountingClock(AtomicU64);
 
-impl HostMonotonicClock for Looks {
+impl HostMonotonicClock for CountingClock {
     fn resolution(&self) -> u64 {
         1
     }
@@ -311,8 +311,8 @@ mod tests {
 
     #[test]
     fn the_monotonic_clock_counts_looks_from_one_on() {
-        let (clock, again) = (Looks(AtomicU64::new(0)), Looks(AtomicU64::new(0)));
-        let three = |clock: &Looks| [clock.now(), clock.now(), clock.now()];
+        let (clock, again) = (CountingClock(AtomicU64::new(0)), CountingClock(AtomicU64::new(0)));
+        let three = |clock: &CountingClock| [clock.now(), clock.now(), clock.now()];
         assert_eq!(three(&clock), [1, 2, 3]);
         assert_eq!(three(&again), [1, 2, 3], "the same in each instance");
     }

@@ -1,25 +1,24 @@
-//! Whether the JSON Schema of a stage's settings can be shown as a form: the part of it that forms and people rely on.
+//! Checks that the JSON Schema of a stage's settings can be shown as a form.
 //!
-//! In: the schema of `describe`. Out: the first thing that is wrong, with its place. Keywords that are not looked at here
-//! are left to whoever reads the schema.
+//! In: the schema from `describe`. Out: the first error, with its path in the schema. Only the keywords that forms use are checked.
 
 use serde_json::{Map, Value};
 
-/// Types of JSON Schema.
+/// The names of JSON Schema's types.
 const TYPES: [&str; 7] = ["array", "boolean", "integer", "null", "number", "object", "string"];
-/// Keywords that hold a number.
+/// Keywords whose value is a number.
 const NUMBERS: [&str; 5] = ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"];
-/// Keywords that hold a whole number from 0 on.
+/// Keywords whose value is a whole number, 0 or more.
 const COUNTS: [&str; 6] = ["minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties"];
-/// Keywords that hold a text.
+/// Keywords whose value is a text.
 const TEXTS: [&str; 4] = ["title", "description", "pattern", "format"];
-/// How deep schemas may lie in each other.
+/// Most schemas nested in each other.
 const DEPTH_MAX: usize = 16;
 
 /// Checks the schema of a stage's settings.
 ///
 /// # Errors
-/// What is wrong, where, and what would be right.
+/// A sentence with the path, the wrong value, and what would be right.
 pub(super) fn check(schema: &Value) -> Result<(), String> {
     let Value::Object(fields) = schema else { return Err("it is not a JSON object".to_owned()) };
     // Settings are always an object.
@@ -32,7 +31,7 @@ pub(super) fn check(schema: &Value) -> Result<(), String> {
 fn check_schema(schema: &Value, place: &str, depth: usize) -> Result<(), String> {
     match schema {
         Value::Object(fields) => check_object(fields, place, depth),
-        // "Anything" and "nothing".
+        // `true` allows anything, `false` nothing.
         Value::Bool(_) => Ok(()),
         other => Err(format!("{place} is {other}; a schema is an object")),
     }
@@ -75,7 +74,7 @@ fn check_object(fields: &Map<String, Value>, place: &str, depth: usize) -> Resul
     Ok(())
 }
 
-/// The types that a schema names; none means any.
+/// The types that a schema allows; empty: any.
 fn types<'a>(kind: Option<&'a Value>, place: &str) -> Result<Vec<&'a str>, String> {
     let list = match kind {
         None => return Ok(Vec::new()),

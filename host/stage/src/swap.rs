@@ -1,31 +1,31 @@
-//! Another version for a running pipeline's stage: prepared apart from live media, then cut over to between two calls.
+//! Swaps a stage of a running pipeline: the new version is prepared apart from live media, then takes over between two calls.
 //!
-//! [`Swaps`] is one pipeline's three stages as whoever steers them sees them. The pipeline's own steps hold the same
-//! stages and take a lock for each call; a cut-over takes that lock for the time of one `open`.
+//! [`StageSlots`] gives the control plane access to the three stages of a pipeline. The pipeline's steps share them and lock
+//! one for each call; a cut-over locks it while the new version is opened.
 
 use super::batching::BatchingStage;
 use super::component::StageComponent;
 use super::error::StageError;
-use super::face::{Face, Trial};
 use super::framing::FramingStage;
 use super::kind::StageKind;
-use super::occupant::{Perform, Recipe};
 use super::opening::FailurePolicy;
+use super::recording::{RECORDING_FORMAT, Recording, to_recorded};
 use super::rehearsal::{Rehearsal, Unfit, rehearse};
 use super::remux::RemuxStage;
-use super::seat::{Candidate, Seat};
-use super::seated::Seated;
-use super::tape::{RECORDING_FORMAT, Recording, written};
+use super::slot::{Candidate, StageSlot};
+use super::slot_status::{ProbationStatus, SlotStatusFeed};
+use super::supervised_instance::{CallableStage, InstanceSpec};
+use super::swappable::Swappable;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Mutex, watch};
 use tokio::time::Instant;
 
-/// A stage that its pipeline's step and whoever swaps it share.
+/// A stage shared by its pipeline's step and the control plane, which swaps it.
 pub type Shared<S> = Arc<Mutex<S>>;
 
-/// The same for the stage of a kind, whichever it is.
+/// Runs the same code with the stage of a kind, whose type depends on the kind.
 macro_rules! of {
     ($swaps:ident, $kind:ident, $stage:ident => $does:expr) => {
         match $kind {
@@ -45,40 +45,40 @@ macro_rules! of {
     };
 }
 
-/// What a cut-over left.
+/// The result of a cut-over.
 #[derive(Debug)]
 pub struct CutOver {
-    /// How long no call could be made.
+    /// How long calls of the stage had to wait.
     pub took: Duration,
-    /// The probation, to be followed.
-    pub trial: watch::Receiver<Trial>,
+    /// The new version's probation, batch by batch. The channel closes when the probation ends.
+    pub probation: watch::Receiver<ProbationStatus>,
 }
 
-/// A version that is wanted in a stage's seat.
+/// A version that is to be put into a stage's slot.
 #[derive(Debug, Clone)]
-pub struct Wanted {
+pub struct NewVersion {
     /// The component.
     pub component: Arc<StageComponent>,
-    /// Its settings: a JSON object as text; empty: the defaults.
+    /// Its settings, a JSON object as text; empty: the defaults.
     pub settings: String,
-    /// It starts from nothing, not from the running version's state.
+    /// True: it starts without the running version's state.
     pub fresh: bool,
-    /// Batches of its probation, at least 1.
+    /// Length of its probation in batches, at least 1.
     pub probation: u32,
 }
 
-/// The three stages of a pipeline. Cheap to clone.
+/// The slots of a pipeline's three stages. Cheap to clone; clones share the stages.
 #[derive(Clone)]
-pub struct Swaps {
+pub struct StageSlots {
     batching: Shared<BatchingStage>,
     framing: Shared<FramingStage>,
     remux: Shared<RemuxStage>,
-    /// Wakes the exchange, which may have to greet the processor again.
+    /// Wakes the exchange, which may have to call `on-connect` of the new framing stage.
     wake: Arc<dyn Fn() + Send + Sync>,
 }
 
-impl Swaps {
-    /// Of a pipeline's stages.
+impl StageSlots {
+    /// The slots of these stages. `wake` is called after each change of the framing stage; it must not block.
     pub fn new(
         batching: Shared<BatchingStage>,
         framing: Shared<FramingStage>,
@@ -88,54 +88,54 @@ impl Swaps {
         Self { batching, framing, remux, wake: Arc::new(wake) }
     }
 
-    /// What is seen of a stage's seat.
-    pub async fn face(&self, kind: StageKind) -> Arc<Face> {
-        of!(self, kind, stage => stage.lock().await.seat().face().clone())
+    /// The status of a stage's slot, for the API and metrics.
+    pub async fn status_feed(&self, kind: StageKind) -> Arc<SlotStatusFeed> {
+        of!(self, kind, stage => stage.lock().await.slot().status_feed().clone())
     }
 
-    /// Gives a version the running one's last inputs, apart from live media.
+    /// Rehearses a version on the running one's last inputs; live calls continue meanwhile. See [`rehearsal`](super::rehearsal).
     ///
     /// # Errors
-    /// [`Unfit`] with the evidence.
-    pub async fn rehearse(&self, kind: StageKind, wanted: &Wanted) -> Result<Rehearsal, Box<Unfit>> {
-        // The seat is let go of first: live calls go on meanwhile.
-        let rehearsal = of!(self, kind, stage => rehearsed(stage.lock().await.seat(), wanted));
+    /// [`Unfit`], with the evidence, if the version must not be put into the slot.
+    pub async fn rehearse(&self, kind: StageKind, new_version: &NewVersion) -> Result<Rehearsal, Box<Unfit>> {
+        // The lock is released before the rehearsal runs.
+        let rehearsal = of!(self, kind, stage => rehearsed(stage.lock().await.slot(), new_version));
         rehearsal.await.map_err(Box::new)
     }
 
-    /// Lets a version decide from the next call on.
+    /// Makes a version decide from the next call on and begins its probation.
     ///
     /// # Errors
-    /// [`StageError`]: it cannot start or open; nothing changed.
-    pub async fn cut_over(&self, kind: StageKind, wanted: &Wanted) -> Result<CutOver, StageError> {
-        let cut = of!(self, kind, stage => cut_over(stage, wanted).await)?;
+    /// [`StageError`] if it cannot start or open; nothing changed then.
+    pub async fn cut_over(&self, kind: StageKind, new_version: &NewVersion) -> Result<CutOver, StageError> {
+        let cut = of!(self, kind, stage => cut_over(stage, new_version).await)?;
         self.wake_for(kind);
         Ok(cut)
     }
 
-    /// Takes a version on probation back; false: none is.
+    /// Ends a probation by returning to the old version. False: no version is on probation.
     pub async fn roll_back(&self, kind: StageKind, reason: String) -> bool {
         let back = of!(self, kind, stage => {
             let mut stage = stage.lock().await;
-            let back = stage.seat().roll_back(reason);
-            stage.settle_in();
+            let back = stage.slot().roll_back(reason);
+            stage.after_takeover();
             back
         });
         self.wake_for(kind);
         back
     }
 
-    /// Who goes on where a stage fails, from now on.
+    /// Sets what happens when the stage fails after a probation; applies to the next failure.
     pub async fn set_on_failure(&self, kind: StageKind, policy: FailurePolicy) {
-        of!(self, kind, stage => stage.lock().await.seat().set_on_failure(policy));
+        of!(self, kind, stage => stage.lock().await.slot().set_on_failure(policy));
     }
 
-    /// A stage's last calls.
+    /// The stage's last calls, as a file.
     pub async fn recording(&self, kind: StageKind) -> Recording {
-        of!(self, kind, stage => recording(stage.lock().await.seat()))
+        of!(self, kind, stage => recording(stage.lock().await.slot()))
     }
 
-    /// The processor may have to be greeted by another version.
+    /// Wakes the exchange if the framing stage changed: its `on-connect` may have to be called.
     fn wake_for(&self, kind: StageKind) {
         if kind == StageKind::Framing {
             (self.wake)();
@@ -143,56 +143,60 @@ impl Swaps {
     }
 }
 
-impl fmt::Debug for Swaps {
+impl fmt::Debug for StageSlots {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Swaps").finish_non_exhaustive()
+        f.debug_struct("StageSlots").finish_non_exhaustive()
     }
 }
 
-async fn cut_over<S: Seated>(shared: &Shared<S>, wanted: &Wanted) -> Result<CutOver, StageError> {
-    let candidate = begun(shared.lock().await.seat(), wanted);
+async fn cut_over<S: Swappable>(shared: &Shared<S>, new_version: &NewVersion) -> Result<CutOver, StageError> {
+    let candidate = begun(shared.lock().await.slot(), new_version);
     let candidate = candidate.await?;
     let mut stage = shared.lock().await;
     let began = Instant::now();
-    let trial = stage.seat().cut_over(candidate).await?;
-    stage.settle_in();
-    Ok(CutOver { took: began.elapsed(), trial })
+    let probation = stage.slot().cut_over(candidate).await?;
+    stage.after_takeover();
+    Ok(CutOver { took: began.elapsed(), probation })
 }
 
-fn recipe<K: Perform>(seat: &Seat<K>, wanted: &Wanted) -> Recipe {
-    Recipe { component: wanted.component.clone(), settings: wanted.settings.clone(), ..seat.recipe().clone() }
+fn spec<K: CallableStage>(slot: &StageSlot<K>, new_version: &NewVersion) -> InstanceSpec {
+    InstanceSpec {
+        component: new_version.component.clone(),
+        settings: new_version.settings.clone(),
+        ..slot.spec().clone()
+    }
 }
 
-/// Takes what a rehearsal needs at once; the seat is free again when this returns.
-fn rehearsed<K: Perform>(
-    seat: &Seat<K>,
-    wanted: &Wanted,
+/// Prepares a rehearsal. The slot is not borrowed any more when this returns.
+fn rehearsed<K: CallableStage>(
+    slot: &StageSlot<K>,
+    new_version: &NewVersion,
 ) -> futures_util::future::BoxFuture<'static, Result<Rehearsal, Unfit>> {
-    let (candidate, running, tape, witness) =
-        (recipe(seat, wanted), seat.recipe().clone(), seat.tape(), seat.witness().clone());
-    let state = (seat.snapshot().map(<[u8]>::to_vec), wanted.fresh);
-    Box::pin(async move { rehearse::<K>(&candidate, &running, &tape, state, &witness).await })
+    let (candidate, running, calls, failure_sink) =
+        (spec(slot, new_version), slot.spec().clone(), slot.recorded_calls(), slot.failure_sink().clone());
+    let state = (slot.snapshot().map(<[u8]>::to_vec), new_version.fresh);
+    Box::pin(async move { rehearse::<K>(&candidate, &running, &calls, state, &failure_sink).await })
 }
 
-/// Starts an instance of what is wanted; the seat is free again when this returns.
-fn begun<K: Perform>(
-    seat: &Seat<K>,
-    wanted: &Wanted,
+/// Prepares the start of a new version's instance. The slot is not borrowed any more when this returns.
+fn begun<K: CallableStage>(
+    slot: &StageSlot<K>,
+    new_version: &NewVersion,
 ) -> futures_util::future::BoxFuture<'static, Result<Candidate<K>, StageError>> {
-    let (recipe, fresh, probation) = (recipe(seat, wanted), wanted.fresh, wanted.probation);
+    let (spec, fresh, probation) = (spec(slot, new_version), new_version.fresh, new_version.probation);
     Box::pin(async move {
-        let instance = recipe.begin::<K>().await?;
-        Ok(Candidate { recipe, instance, fresh, probation })
+        let instance = spec.begin::<K>().await?;
+        Ok(Candidate { spec, instance, fresh, probation })
     })
 }
 
-fn recording<K: Perform>(seat: &Seat<K>) -> Recording {
-    let recipe = seat.recipe();
+fn recording<K: CallableStage>(slot: &StageSlot<K>) -> Recording {
+    let spec = slot.spec();
     Recording {
         format: RECORDING_FORMAT,
         kind: K::KIND,
-        component: recipe.component.label(),
-        settings: recipe.settings.clone(),
-        calls: written::<K>(&seat.tape()),
+        component: spec.component.label(),
+        settings: spec.settings.clone(),
+        calls: to_recorded::<K>(&slot.recorded_calls()),
     }
 }

@@ -1,7 +1,7 @@
-//! The clock that ends guests' time slices: a thread that advances the engine's epoch while any call runs.
+//! The ticker: a thread that advances the engine's epoch while a call runs, which ends the guests' time slices.
 //!
-//! While no call runs the thread is parked and costs nothing; a call that starts wakes it only if it is parked, so calls
-//! that follow closely do not pay for it. The thread holds a weak engine handle and ends with its owner.
+//! While no call runs, the thread is parked and costs nothing. A call that starts wakes it only if it is parked, so calls in quick
+//! succession are not slowed. The thread has a weak handle of the engine and ends when its [`Ticker`] is dropped.
 
 use crate::limits::STAGE_EPOCH_TICK;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use wasmtime::EngineWeak;
 
 #[derive(Debug, Default)]
 struct Shared {
-    /// Calls that run now.
+    /// How many calls run now.
     running: AtomicUsize,
     stop: AtomicBool,
 }
@@ -32,12 +32,12 @@ impl Ticker {
         Ok(Self { shared, thread: join.thread().clone(), join: Some(join) })
     }
 
-    /// Keeps the epoch going until the guard is dropped.
-    pub(super) fn guard(&self) -> Ticking {
+    /// Makes the epoch advance until the guard is dropped.
+    pub(super) fn guard(&self) -> TickerGuard {
         if self.shared.running.fetch_add(1, Ordering::SeqCst) == 0 {
             self.thread.unpark();
         }
-        Ticking(Arc::clone(&self.shared))
+        TickerGuard(Arc::clone(&self.shared))
     }
 }
 
@@ -67,11 +67,11 @@ impl Drop for Ticker {
     }
 }
 
-/// While this lives, the epoch advances.
+/// A running call. The epoch advances while any guard exists.
 #[derive(Debug)]
-pub(super) struct Ticking(Arc<Shared>);
+pub(super) struct TickerGuard(Arc<Shared>);
 
-impl Drop for Ticking {
+impl Drop for TickerGuard {
     fn drop(&mut self) {
         self.0.running.fetch_sub(1, Ordering::SeqCst);
     }

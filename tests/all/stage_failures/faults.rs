@@ -96,14 +96,14 @@ async fn a_trap_tells_where_it_was() {
 }
 
 #[tokio::test]
-async fn a_stage_that_keeps_failing_rests() {
+async fn a_stage_that_keeps_failing_is_restarted_later_and_later() {
     let mut stage = remux(&json!({"fault": "trap", "call": "plan"})).await;
     for _ in 0..50 {
         let answer = stage.plan(&facts()).await;
         assert!(answer.is_default() && answer.value.audio == AudioChoice::Original);
     }
     let last = stage.plan(&facts()).await.failure;
-    assert!(matches!(last, Some(StageError::Resting { failures: 2, .. })), "{last:?}");
+    assert!(matches!(last, Some(StageError::BackingOff { failures: 2, .. })), "{last:?}");
     let counts = stage.counters().read();
     assert_eq!((counts.traps, counts.restarts, counts.defaults), (2, 1, 51), "started twice, not 51 times");
 }

@@ -25,11 +25,11 @@ async fn measure() -> (Duration, Duration) {
             }
         });
     }
-    let seats = Seats::bundled().await;
+    let stages = Stages::bundled().await;
     let mut took = Vec::new();
     for batch in 0..ASKED {
         let began = Instant::now();
-        let answer = seats.remux.lock().await.plan(&facts(batch as u64)).await;
+        let answer = stages.remux.lock().await.plan(&facts(batch as u64)).await;
         took.push(began.elapsed());
         assert!(answer.failure.is_none(), "{:?}", answer.failure);
         tokio::time::sleep(Duration::from_millis(5)).await;

@@ -38,21 +38,22 @@ fn memory_handles_and_threads_stay_flat_over_ten_thousand_swaps() {
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
-        let seats = Seats::bundled().await;
+        let stages = Stages::bundled().await;
         let guest = faulty("faulty-remux", &json!({})).await;
-        let bundled = wanted(outboard_tests::guests::runtime().bundled(StageKind::RemuxPlanning).await.unwrap(), "");
+        let bundled =
+            new_version(outboard_tests::guests::runtime().bundled(StageKind::RemuxPlanning).await.unwrap(), "");
         let mut longest = Duration::ZERO;
         let mut before = None;
         for n in 0..WARM + SWAPS {
             if n == WARM {
                 before = Some((status("VmRSS"), handles(), status("Threads")));
             }
-            let next = Wanted { probation: 1, fresh: true, ..if n % 2 == 0 { &guest } else { &bundled }.clone() };
-            let cut = seats.swaps.cut_over(StageKind::RemuxPlanning, &next).await.unwrap();
+            let next = NewVersion { probation: 1, fresh: true, ..if n % 2 == 0 { &guest } else { &bundled }.clone() };
+            let cut = stages.slots.cut_over(StageKind::RemuxPlanning, &next).await.unwrap();
             longest = longest.max(cut.took);
-            let answer = seats.remux.lock().await.plan(&facts(n.into())).await;
+            let answer = stages.remux.lock().await.plan(&facts(n.into())).await;
             assert!(answer.failure.is_none(), "{n}: {:?}", answer.failure);
-            assert!(cut.trial.borrow().end.is_some(), "{n}");
+            assert!(cut.probation.borrow().end.is_some(), "{n}");
         }
         let (rss, fds, threads) = before.unwrap();
         let after = (status("VmRSS"), handles(), status("Threads"));

@@ -11,9 +11,10 @@ use serde_json::{Map, Value};
 use tokio::time::timeout;
 
 use crate::api::answer::{self, Refusal};
-use crate::config::{self, Problem, printable};
+use crate::config::{self, Problem};
 use crate::control::error::ControlError;
 use crate::limits::{REST_BODY_BYTES_MAX, REST_BODY_TIMEOUT, REST_NAMES_SHOWN};
+use outboard_base::printable;
 
 /// A JSON object; none at all is an empty one.
 #[derive(Debug, Default)]

@@ -17,7 +17,7 @@ use crate::control::error::ControlError;
 use crate::control::health::Health;
 use crate::control::runner::RunState;
 use crate::control::snapshot::Snapshot;
-use crate::metrics::Step;
+use crate::pipeline::timings::Step;
 use crate::settings::Settings;
 use crate::unix_time::now_ms;
 

@@ -9,8 +9,8 @@ use serde::de::DeserializeOwned;
 use crate::cli::{Ending, complain, say};
 use crate::limits::STAGE_FILE_BYTES_MAX;
 use crate::stage::evidence::Evidence;
-use crate::stage::replay::{self, Played, Start};
-use crate::stage::tape::Recording;
+use crate::stage::recording::Recording;
+use crate::stage::replay::{self, ReplayStart, ReplayedCall};
 use crate::stage::{StageComponent, StageRuntime, StageRuntimeConfig};
 
 /// Characters of an answer that are shown.
@@ -45,12 +45,13 @@ pub async fn test(args: &TestArgs, config: &StageRuntimeConfig) -> anyhow::Resul
     let recording: Recording = read(&args.recording, "a recording")?;
     let component = load(runtime, &args.file).await?;
     let settings = args.settings.clone().unwrap_or_else(|| recording.settings.clone());
-    let played = replay::recording(runtime, component, Start { settings, ..Start::default() }, &recording).await?;
-    show(&played);
-    let (all, made) = (recording.calls.len(), played.len());
-    let failed = played.last().is_some_and(|last| last.result.is_err());
-    let slowest = played.iter().map(|one| one.took).max().unwrap_or_default();
-    let memory = played.last().map_or(0, |last| last.memory_bytes);
+    let replayed =
+        replay::recording(runtime, component, ReplayStart { settings, ..ReplayStart::default() }, &recording).await?;
+    show(&replayed);
+    let (all, made) = (recording.calls.len(), replayed.len());
+    let failed = replayed.last().is_some_and(|last| last.result.is_err());
+    let slowest = replayed.iter().map(|one| one.took).max().unwrap_or_default();
+    let memory = replayed.last().map_or(0, |last| last.memory_bytes);
     say(&format!("{made} of {all} calls, the slowest {slowest:.1?}, {} KiB of memory", memory / 1024));
     Ok(if failed { Ending::Failed } else { Ending::Done })
 }
@@ -68,14 +69,14 @@ pub async fn replay(args: &ReplayArgs, config: &StageRuntimeConfig) -> anyhow::R
         ));
     }
     say(&format!("then: {}", evidence.error));
-    let (played, again) = replay::evidence(runtime, component, &evidence).await?;
-    show(&played);
+    let (replayed, again) = replay::evidence(runtime, component, &evidence).await?;
+    show(&replayed);
     say(if again { "it fails again" } else { "it does not fail: the recorded calls do not reproduce the failure" });
     Ok(if again { Ending::Failed } else { Ending::Done })
 }
 
-fn show(played: &[Played]) {
-    for (n, Played { call, result, took, memory_bytes }) in played.iter().enumerate() {
+fn show(replayed: &[ReplayedCall]) {
+    for (n, ReplayedCall { call, result, took, memory_bytes }) in replayed.iter().enumerate() {
         let memory = memory_bytes / 1024;
         match result {
             Ok(answer) => {

@@ -12,7 +12,7 @@ use std::time::SystemTime;
 use tokio::sync::OnceCell;
 
 use crate::limits::COMPONENT_FILES_MAX;
-use crate::stage::{Asker, ComponentLabel, Digest, StageComponent, StageKind, StageRuntime};
+use crate::stage::{CompileRequester, ComponentLabel, Digest, StageComponent, StageKind, StageRuntime};
 
 /// What a component is, without its code.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,7 +111,12 @@ impl Facts {
     }
 
     /// What a file of the store is. One that cannot be used is logged once. `asker`: in whose turn it is compiled, if it is.
-    pub(super) async fn stored(&self, runtime: &StageRuntime, file: &StoredFile, asker: &Asker) -> Option<Arc<Known>> {
+    pub(super) async fn stored(
+        &self,
+        runtime: &StageRuntime,
+        file: &StoredFile,
+        asker: &CompileRequester,
+    ) -> Option<Arc<Known>> {
         if let Some(look) = self.look(file) {
             return look.found;
         }
@@ -179,7 +184,7 @@ mod tests {
     async fn a_file_is_loaded_once_until_it_is_another() {
         let dir = tempfile::tempdir().unwrap();
         let (runtime, facts) = (StageRuntime::new(&StageRuntimeConfig::default()).unwrap(), Facts::default());
-        let (path, asker) = (dir.path().join("a.wasm"), Asker::default());
+        let (path, asker) = (dir.path().join("a.wasm"), CompileRequester::default());
         std::fs::write(&path, crate::stage::bundled::files().next().unwrap()).unwrap();
         let file = files_in(dir.path().to_owned()).await.pop().unwrap();
         let known = facts.stored(&runtime, &file, &asker).await.unwrap();
@@ -209,7 +214,7 @@ mod tests {
         let ask = |tenant: &'static str, path: &Path| {
             let (runtime, facts) = (runtime.clone(), facts.clone());
             let file = StoredFile { path: path.to_owned(), written: None };
-            tokio::spawn(async move { facts.stored(&runtime, &file, &Asker::of(Some(tenant))).await })
+            tokio::spawn(async move { facts.stored(&runtime, &file, &CompileRequester::of(Some(tenant))).await })
         };
         let held = ask("a", &slow);
         let pipe = slow.clone();

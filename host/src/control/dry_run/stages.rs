@@ -8,7 +8,9 @@ use crate::limits::DRY_RUN_STAGE_LIMIT;
 use crate::pipeline::load::{batch_seconds, component_of, opening};
 use crate::pipeline::{Host, Owner};
 use crate::settings::PipelineConfig;
-use crate::stage::{Asker, BatchingStage, FramingStage, RemuxStage, StageComponent, StageError, StageKind, contract};
+use crate::stage::{
+    BatchingStage, CompileRequester, FramingStage, RemuxStage, StageComponent, StageError, StageKind, contract,
+};
 
 /// What was seen of a stage.
 pub(super) struct Seen {
@@ -50,7 +52,7 @@ async fn look<T>(
     open: impl AsyncFnOnce(Arc<StageComponent>) -> Result<T, StageError>,
 ) -> (Seen, Option<T>) {
     let path = if key == "remux_planning" { "stages.remuxPlanning".to_owned() } else { format!("stages.{key}") };
-    let asker = Asker::of(Some(&owner.tenant));
+    let asker = CompileRequester::of(Some(&owner.tenant));
     let (mut problems, mut opened) = (Vec::new(), None);
     let check = check(path.clone(), DRY_RUN_STAGE_LIMIT, async {
         let component = component_of(host.runtime(), &asker, config, kind, key).await.map_err(Fault::lasting)?;

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::config::{Problem, printable};
+use crate::config::Problem;
 use crate::control::Control;
 use crate::control::error::ControlError;
 use crate::control::id::PipelineId;
@@ -10,6 +10,7 @@ use crate::control::registry::TenantRow;
 use crate::net::{Guard, Policy};
 use crate::pipeline::DEFAULT_TENANT;
 use crate::settings::{Patch, Settings};
+use outboard_base::printable;
 
 /// Stands for a name that cannot be one: what is wrong with settings is wrong whatever they are of.
 const ANY_NAME: &str = "stream";

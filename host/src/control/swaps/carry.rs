@@ -15,9 +15,9 @@ use crate::pipeline::Watch;
 use crate::pipeline::event::{EventKind, Severity};
 use crate::pipeline::load::stage_settings;
 use crate::settings::{Stage, key};
-use crate::stage::face::{Trial, TrialEnd};
 use crate::stage::rehearsal::Rehearsal;
-use crate::stage::swap::{Swaps, Wanted};
+use crate::stage::slot_status::{ProbationEnd, ProbationStatus};
+use crate::stage::swap::{NewVersion, StageSlots};
 use crate::unix_time::now_ms;
 
 /// Why a swap went no further.
@@ -54,7 +54,7 @@ impl Carrier {
                 Err(reason) => Ended::refused(reason, None),
             };
         };
-        let mut wanted = Wanted {
+        let mut wanted = NewVersion {
             component: self.order.component.clone(),
             settings: self.opening_settings(),
             fresh: self.row.swap.fresh,
@@ -102,11 +102,11 @@ impl Carrier {
         let id = self.order.entry.id().clone();
         let what = told::cut_over(&self.row.swap, self.anew);
         self.control.tell_stage(&id, EventKind::StageSwapped, Severity::Info, what).await;
-        self.probation(run, cut.trial, &swaps, (&watch, before)).await
+        self.probation(run, cut.probation, &swaps, (&watch, before)).await
     }
 
     /// Gives the version the recorded inputs, and looks at what it would do to the air. `Err`: the swap goes no further.
-    async fn rehearse(&mut self, swaps: &Swaps, wanted: &mut Wanted, watch: &Watch) -> Result<(), Ended> {
+    async fn rehearse(&mut self, swaps: &StageSlots, wanted: &mut NewVersion, watch: &Watch) -> Result<(), Ended> {
         let began = Instant::now();
         let mut rehearsed = swaps.rehearse(self.order.kind, wanted).await;
         if let Err(unfit) = &rehearsed
@@ -138,7 +138,7 @@ impl Carrier {
     }
 
     /// Where the version cannot read the running one's state and may do without: it starts from nothing.
-    fn starts_fresh(&mut self, wanted: &mut Wanted) -> bool {
+    fn starts_fresh(&mut self, wanted: &mut NewVersion) -> bool {
         if !self.order.terms.fresh_if_needed || wanted.fresh {
             return false;
         }
@@ -151,8 +151,8 @@ impl Carrier {
     async fn probation(
         &mut self,
         run: u64,
-        mut trial: watch::Receiver<Trial>,
-        swaps: &Swaps,
+        mut trial: watch::Receiver<ProbationStatus>,
+        swaps: &StageSlots,
         (watch, before): (&Watch, Before),
     ) -> Ended {
         let entry = self.order.entry.clone();
@@ -173,11 +173,11 @@ impl Carrier {
                 self.step(SwapStep::Batch, Duration::ZERO, Some(format!("{} of {}", now.done, now.wanted))).await;
             }
             match now.end {
-                Some(TrialEnd::Passed) => {
+                Some(ProbationEnd::Passed) => {
                     self.step(SwapStep::Passed, Duration::ZERO, None).await;
                     return Ended::done(None);
                 }
-                Some(TrialEnd::RolledBack { reason, evidence }) => {
+                Some(ProbationEnd::RolledBack { reason, evidence }) => {
                     if let Err(error) = self.restore_settings().await {
                         tracing::error!(
                             error,

@@ -7,7 +7,7 @@ use crate::control::error::ControlError;
 use crate::control::id::PipelineId;
 use crate::control::registry::{RollOutRecord, RollOutRow, RollOutState, SwapState};
 use crate::settings::Settings;
-use crate::stage::{Asker, StageKind};
+use crate::stage::{CompileRequester, StageKind};
 use crate::unix_time::now_ms;
 
 impl Control {
@@ -31,7 +31,8 @@ impl Control {
         wanted.stages.of_mut(kind).component = new.component.clone();
         // Not only in each swap: another tenant's component would be told by name.
         self.check_components(&tenant, &wanted)?;
-        let component = self.load_component(&Asker::of(Some(&tenant.name)), kind, new.component.as_deref()).await;
+        let component =
+            self.load_component(&CompileRequester::of(Some(&tenant.name)), kind, new.component.as_deref()).await;
         let component = component.map_err(|error| ControlError::invalid("component", error.to_string()))?;
         let waiting: Vec<String> = self
             .entries()

@@ -1,7 +1,7 @@
-//! The host's key: what it compiled can be told from what anybody else wrote.
+//! The host's key, which authenticates the entries of the cache.
 //!
-//! 32 random bytes in a file of the host's user (0600), made at first use. Without it, the cache is of no use and is written
-//! again; who has it and may write into the cache can have the host run any code.
+//! 32 random bytes in a file that only the host's user may read (0600), created at first use. Without it, all entries are compiled
+//! again. Whoever has it and may write into the cache can make the host run any code.
 
 use std::fmt;
 use std::fs::File;
@@ -17,20 +17,20 @@ use super::own;
 /// Length of a key, bytes.
 const KEY_BYTES: usize = 32;
 
-/// A host's key.
+/// The key of a host; its bytes are never shown.
 #[derive(Clone)]
 pub(super) struct Key(Hmac<Sha256>);
 
-/// A message authentication code under way.
+/// A message authentication code that is being computed.
 pub(super) struct Mac(Hmac<Sha256>);
 
 // === impl Key ===
 
 impl Key {
-    /// Reads the key, or makes one.
+    /// Reads the key, or creates it if the file does not exist.
     ///
     /// # Errors
-    /// The file is no key, it is another user's, or others than its owner may read it.
+    /// The file has another length, belongs to another user, or may be read by others than its owner.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
         match Self::read(path) {
@@ -39,7 +39,7 @@ impl Key {
         }
     }
 
-    /// The code of what bears this name.
+    /// Begins the code of an entry with this name; its content follows by [`Mac::update`].
     pub(super) fn mac(&self, name: &str) -> Mac {
         let mut mac = Mac(self.0.clone());
         mac.update(name.as_bytes());
@@ -72,7 +72,7 @@ impl Key {
         file.as_file().sync_all()?;
         match file.persist_noclobber(path) {
             Ok(_) => Self::of(&key),
-            // Another process was quicker.
+            // Another process created it in the meantime.
             Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Self::read(path),
             Err(error) => Err(error.error),
         }
@@ -92,12 +92,12 @@ impl Mac {
         self.0.update(bytes);
     }
 
-    /// In hexadecimal digits.
+    /// Ends the computation; returns the code as 64 lower-case hexadecimal digits.
     pub(super) fn text(self) -> String {
         self.0.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// Whether a text is this code.
+    /// Ends the computation and compares the code with hexadecimal text, in constant time.
     pub(super) fn is(self, text: &str) -> bool {
         let digits = text.as_bytes().chunks(2).map(|pair| {
             let pair = std::str::from_utf8(pair).ok().filter(|pair| pair.len() == 2)?;
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_made_once_and_is_its_owners_alone() {
+    fn a_key_is_created_once_and_only_its_owner_may_read_it() {
         let tmp = tempfile::tempdir().unwrap();
         let path = tmp.path().join("key");
         let key = Key::open(&path).unwrap();
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_code_is_of_a_name_and_a_content() {
+    fn a_code_covers_the_name_and_the_content() {
         let tmp = tempfile::tempdir().unwrap();
         let key = Key::open(&tmp.path().join("key")).unwrap();
         let told = code(&key, "name", b"content");

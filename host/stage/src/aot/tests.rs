@@ -11,7 +11,7 @@ fn fixture() -> (tempfile::TempDir, PathBuf, Engine, Digest, &'static [u8]) {
 }
 
 fn entry(cache: &Cache, digest: &Digest) -> PathBuf {
-    cache.place.as_ref().unwrap().dir.join(cache.name(digest))
+    cache.dir.as_ref().unwrap().dir.join(cache.name(digest))
 }
 
 fn files(dir: &Path) -> Vec<String> {
@@ -61,7 +61,7 @@ fn what_is_not_compiled_code_is_refused_even_with_the_hosts_mac() {
     let (_tmp, dir, engine, digest, wasm) = fixture();
     let cache = Cache::open(Some(&dir), None, &engine);
     for content in [b"garbage".as_slice(), wasm] {
-        cache.place.as_ref().unwrap().write(&digest, &cache.name(&digest), content).unwrap();
+        cache.dir.as_ref().unwrap().write(&digest, &cache.name(&digest), content).unwrap();
         assert!(cache.find(&engine, &digest).is_none());
     }
 }
@@ -107,7 +107,7 @@ fn what_others_can_write_to_is_not_used() {
     assert!(cache.find(&engine, &digest).is_none(), "a link is not followed");
     // Without its key, which others could know, nothing is cached.
     fs::set_permissions(dir.with_extension("key"), Permissions::from_mode(0o644)).unwrap();
-    assert!(Cache::open(Some(&dir), None, &engine).place.is_none());
+    assert!(Cache::open(Some(&dir), None, &engine).dir.is_none());
 }
 
 #[test]
@@ -119,7 +119,7 @@ fn a_directory_of_another_user_is_not_used() {
     let (_tmp, dir, engine, _, _) = fixture();
     fs::create_dir(&dir).unwrap();
     std::os::unix::fs::chown(&dir, Some(65534), None).unwrap();
-    assert!(Cache::open(Some(&dir), None, &engine).place.is_none());
+    assert!(Cache::open(Some(&dir), None, &engine).dir.is_none());
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn another_engines_code_is_not_used_and_goes() {
     assert!(cache.find(&engine, &digest).is_none());
     // Even under this engine's name, with a MAC of this host's, wasmtime itself refuses it.
     let code = fs::read(entry(&theirs, &digest)).unwrap();
-    cache.place.as_ref().unwrap().write(&digest, &cache.name(&digest), &code).unwrap();
+    cache.dir.as_ref().unwrap().write(&digest, &cache.name(&digest), &code).unwrap();
     assert!(cache.find(&engine, &digest).is_none());
     cache.compile(&engine, &digest, wasm).unwrap();
     assert_eq!(files(&dir).len(), 2);

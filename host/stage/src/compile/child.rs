@@ -1,8 +1,8 @@
-//! The process that compiles, as its parent sees it.
+//! Runs the compiling process, from its parent's side.
 //!
-//! The component goes to its standard input. From its standard output come, in this order: a line ([`Said`]), the compiled code,
-//! another line. The code is here before the component runs for the first time, so what that does to the process changes
-//! nothing in it. How the process ends says which limit it reached.
+//! The component is written to its standard input. Its standard output has, in this order: a line ([`WorkerMessage`]), the compiled
+//! code, another line. The parent has read the code before the component runs for the first time, so the component cannot change
+//! it. The exit status of the process tells which limit it reached.
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
@@ -18,20 +18,20 @@ use crate::error::LoadError;
 use crate::limits::{STAGE_COMPILE_RESERVED_BYTES, STAGE_COMPILED_BYTES_MAX, STAGE_COMPILER_WORDS_BYTES};
 use outboard_process::{Child, Launch, Walls};
 
-/// The command of `outboard` that does it.
+/// The command of `outboard` that compiles.
 const COMMAND: &str = "compile-component";
-/// Bytes of what the process writes to standard error that are kept.
+/// Most bytes of the process's standard error that are kept.
 const COMPLAINT_BYTES_MAX: u64 = 4096;
 
-/// What the process says.
+/// A line that the process writes to its standard output.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Said {
-    /// So many bytes of code follow, for this engine.
+pub(super) enum WorkerMessage {
+    /// This many bytes of code follow, for this engine.
     Code { engine: String, bytes: u64 },
     /// The component described itself.
     Described,
-    /// It cannot be used.
+    /// The component cannot be used.
     Refused(Refusal),
 }
 
@@ -43,42 +43,47 @@ pub(super) enum Refusal {
     World(String),
     Compile(String),
     FirstCall(String),
-    /// Not for a reason in the component.
+    /// The compiler failed for a reason outside of the component.
     Unable(String),
 }
 
-/// Why there is no code.
+/// Why there is no compiled code.
 #[derive(Debug)]
-pub(super) enum Ended {
+pub(super) enum CompileFailure {
     /// The component is refused.
     Refused(LoadError),
-    /// The process ended, or was ended, because of the component.
+    /// The component made the process end early or reach a limit.
     Broke(String),
-    /// It could not be tried.
+    /// The compiler could not be run; the component is not the reason.
     Unable(String),
 }
 
-/// Compiles in a process of its own, which ends when this future is dropped. `engine`, `pooled`: what the code is for.
+/// Compiles in a new process, which is killed when this future is dropped. `engine` and `pooled`: the engine that the code is for.
+///
+/// # Errors
+/// [`CompileFailure`]; at the latest after [`ChildCompiler::wall_clock`].
 pub(super) async fn compile(
     compiler: &ChildCompiler,
     wasm: Bytes,
     (engine, pooled): (&str, bool),
-) -> Result<Vec<u8>, Ended> {
+) -> Result<Vec<u8>, CompileFailure> {
     let mut child = start(compiler, pooled).await?;
     let wall_clock = compiler.wall_clock();
-    // Dropping the child ends it.
-    match tokio::time::timeout(wall_clock, talk(&mut child, wasm, engine, compiler)).await {
+    // Dropping the child kills it.
+    match tokio::time::timeout(wall_clock, exchange(&mut child, wasm, engine, compiler)).await {
         Ok(ended) => ended,
-        Err(_) => Err(Ended::Broke(format!("it took more than {} s from start to end", wall_clock.as_secs_f64()))),
+        Err(_) => {
+            Err(CompileFailure::Broke(format!("it took more than {} s from start to end", wall_clock.as_secs_f64())))
+        }
     }
 }
 
-/// The process, with its pipes. It reaches no files and no network.
-async fn start(compiler: &ChildCompiler, pooled: bool) -> Result<Child, Ended> {
+/// Starts the process with pipes to it. It cannot use files or the network.
+async fn start(compiler: &ChildCompiler, pooled: bool) -> Result<Child, CompileFailure> {
     let walls = Walls {
-        // What counts is what it writes to, and it bounds that itself. A component's memories are reserved at their full size.
+        // The process itself limits the memory that it writes to. This is address space: a component's memories reserve their full size.
         memory_bytes: compiler.memory_bytes.saturating_add(STAGE_COMPILE_RESERVED_BYTES),
-        // Memories' first content lies in files in memory.
+        // The initial content of memories is in files in memory.
         file_bytes: Some(STAGE_COMPILED_BYTES_MAX),
         ..Walls::closed(0, Duration::from_secs(compiler.cpu_seconds()))
     };
@@ -88,46 +93,51 @@ async fn start(compiler: &ChildCompiler, pooled: bool) -> Result<Child, Ended> {
     args.extend(pooled.then(|| "--pooled".to_owned()));
     let launch = Launch::new(&compiler.program, walls).args(args).dir(Some(Path::new("/")));
     let launch = launch.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    launch.launch().await.map_err(|error| Ended::Unable(error.to_string()))
+    launch.launch().await.map_err(|error| CompileFailure::Unable(error.to_string()))
 }
 
-async fn talk(child: &mut Child, wasm: Bytes, engine: &str, limits: &ChildCompiler) -> Result<Vec<u8>, Ended> {
+async fn exchange(
+    child: &mut Child,
+    wasm: Bytes,
+    engine: &str,
+    limits: &ChildCompiler,
+) -> Result<Vec<u8>, CompileFailure> {
     let (Some(mut input), Some(output), Some(errors)) = (child.stdin.take(), child.stdout.take(), child.stderr.take())
     else {
-        return Err(Ended::Unable("the compiler has no pipes".to_owned()));
+        return Err(CompileFailure::Unable("the compiler has no pipes".to_owned()));
     };
     let feed = async {
-        // One that ends early does not read on; its end says why.
+        // A process that ended early stops reading; its exit status says why.
         input.write_all(&wasm).await.ok();
         drop(input);
     };
-    let ((), answer, complaint) = tokio::join!(feed, listen(BufReader::new(output), engine), complaint(errors));
+    let ((), answer, complaint) = tokio::join!(feed, read_answer(BufReader::new(output), engine), complaint(errors));
     match answer {
         Ok(Some(code)) => Ok(code),
         Ok(None) => match child.wait().await {
-            Ok(status) => Err(judge(status, &complaint, limits)),
-            Err(error) => Err(Ended::Unable(format!("how the compiler ended is not known: {error}"))),
+            Ok(status) => Err(failure_of(status, &complaint, limits)),
+            Err(error) => Err(CompileFailure::Unable(format!("how the compiler ended is not known: {error}"))),
         },
-        Err(Ended::Refused(LoadError::Compile(reason))) if is_out_of_memory(&reason) => {
-            Err(Ended::Broke(too_much_memory(limits)))
+        Err(CompileFailure::Refused(LoadError::Compile(reason))) if is_out_of_memory(&reason) => {
+            Err(CompileFailure::Broke(too_much_memory(limits)))
         }
         Err(ended) => Err(ended),
     }
 }
 
-/// The code; `None`: the process ended before it had said everything.
-async fn listen(mut output: impl AsyncBufRead, engine: &str) -> Result<Option<Vec<u8>>, Ended> {
+/// Reads the code; `None` if the process ended before its last line.
+async fn read_answer(mut output: impl AsyncBufRead, engine: &str) -> Result<Option<Vec<u8>>, CompileFailure> {
     let bytes = match line(&mut output).await? {
         None => return Ok(None),
-        Some(Said::Code { engine: of, bytes }) if of == engine => bytes,
-        Some(Said::Code { .. }) => {
-            return Err(Ended::Unable("the compiler is another version's: restart the server".to_owned()));
+        Some(WorkerMessage::Code { engine: of, bytes }) if of == engine => bytes,
+        Some(WorkerMessage::Code { .. }) => {
+            return Err(CompileFailure::Unable("the compiler is another version's: restart the server".to_owned()));
         }
         Some(other) => return Err(refused(other)),
     };
     if bytes > STAGE_COMPILED_BYTES_MAX {
         let reason = format!("its compiled code has {bytes} bytes; {STAGE_COMPILED_BYTES_MAX} are possible");
-        return Err(Ended::Refused(LoadError::Compile(reason)));
+        return Err(CompileFailure::Refused(LoadError::Compile(reason)));
     }
     let mut code = Vec::new();
     let read = (&mut output).take(bytes).read_to_end(&mut code).await;
@@ -136,38 +146,42 @@ async fn listen(mut output: impl AsyncBufRead, engine: &str) -> Result<Option<Ve
     }
     match line(&mut output).await? {
         None => Ok(None),
-        Some(Said::Described) => Ok(Some(code)),
+        Some(WorkerMessage::Described) => Ok(Some(code)),
         Some(other) => Err(refused(other)),
     }
 }
 
-/// A line; `None`: there is none.
-async fn line(output: &mut impl AsyncBufRead) -> Result<Option<Said>, Ended> {
+/// Reads a line; `None` at the end of the output.
+async fn line(output: &mut impl AsyncBufRead) -> Result<Option<WorkerMessage>, CompileFailure> {
     let mut line = Vec::new();
     output.take(STAGE_COMPILER_WORDS_BYTES as u64).read_until(b'\n', &mut line).await.map_err(unread)?;
     if line.pop() != Some(b'\n') {
         return Ok(None);
     }
-    let said = serde_json::from_slice(&line);
-    said.map(Some).map_err(|error| Ended::Unable(format!("what the compiler said makes no sense: {error}")))
+    let message = serde_json::from_slice(&line);
+    message
+        .map(Some)
+        .map_err(|error| CompileFailure::Unable(format!("what the compiler wrote makes no sense: {error}")))
 }
 
-fn refused(said: Said) -> Ended {
-    Ended::Refused(match said {
-        Said::Refused(Refusal::ForbiddenImports(imports)) => LoadError::ForbiddenImports(imports),
-        Said::Refused(Refusal::World(reason)) => LoadError::World(reason),
-        Said::Refused(Refusal::Compile(reason)) => LoadError::Compile(reason),
-        Said::Refused(Refusal::FirstCall(reason)) => LoadError::FirstCall(reason),
-        Said::Refused(Refusal::Unable(reason)) => return Ended::Unable(reason),
-        Said::Code { .. } | Said::Described => return Ended::Unable("the compiler spoke out of turn".to_owned()),
+fn refused(message: WorkerMessage) -> CompileFailure {
+    CompileFailure::Refused(match message {
+        WorkerMessage::Refused(Refusal::ForbiddenImports(imports)) => LoadError::ForbiddenImports(imports),
+        WorkerMessage::Refused(Refusal::World(reason)) => LoadError::World(reason),
+        WorkerMessage::Refused(Refusal::Compile(reason)) => LoadError::Compile(reason),
+        WorkerMessage::Refused(Refusal::FirstCall(reason)) => LoadError::FirstCall(reason),
+        WorkerMessage::Refused(Refusal::Unable(reason)) => return CompileFailure::Unable(reason),
+        WorkerMessage::Code { .. } | WorkerMessage::Described => {
+            return CompileFailure::Unable("the compiler sent a message that was not expected".to_owned());
+        }
     })
 }
 
-fn unread(error: std::io::Error) -> Ended {
-    Ended::Unable(format!("the compiler cannot be heard: {error}"))
+fn unread(error: std::io::Error) -> CompileFailure {
+    CompileFailure::Unable(format!("the compiler's output cannot be read: {error}"))
 }
 
-/// The beginning of what the process complains of, read to its end.
+/// Reads standard error to its end; returns the first [`COMPLAINT_BYTES_MAX`] bytes.
 async fn complaint(mut errors: impl AsyncRead + Unpin) -> String {
     let mut kept = Vec::new();
     (&mut errors).take(COMPLAINT_BYTES_MAX).read_to_end(&mut kept).await.ok();
@@ -175,30 +189,30 @@ async fn complaint(mut errors: impl AsyncRead + Unpin) -> String {
     String::from_utf8_lossy(&kept).trim().to_owned()
 }
 
-/// Why the process is gone though it did not say everything.
-fn judge(status: ExitStatus, complaint: &str, limits: &ChildCompiler) -> Ended {
-    let first = complaint.lines().find(|line| !line.trim().is_empty()).unwrap_or("nothing was said");
+/// Why the process ended before its last line.
+fn failure_of(status: ExitStatus, complaint: &str, limits: &ChildCompiler) -> CompileFailure {
+    let first = complaint.lines().find(|line| !line.trim().is_empty()).unwrap_or("it wrote no error");
     let Some(signal) = status.signal() else {
         return match complaint.contains("panicked at") {
-            true => Ended::Broke(format!("the compiler panicked: {first}")),
-            false => Ended::Unable(format!("the compiler ended early ({status}): {first}")),
+            true => CompileFailure::Broke(format!("the compiler panicked: {first}")),
+            false => CompileFailure::Unable(format!("the compiler ended early ({status}): {first}")),
         };
     };
     match signal {
-        libc::SIGXCPU => Ended::Broke(format!(
+        libc::SIGXCPU => CompileFailure::Broke(format!(
             "it took more than {} s of execution (limits.compile_seconds)",
             limits.cpu.as_secs_f64()
         )),
-        libc::SIGABRT if is_out_of_memory(complaint) => Ended::Broke(too_much_memory(limits)),
+        libc::SIGABRT if is_out_of_memory(complaint) => CompileFailure::Broke(too_much_memory(limits)),
         libc::SIGABRT if complaint.contains("overflowed its stack") => {
-            Ended::Broke("it overflowed the compiler's call stack".to_owned())
+            CompileFailure::Broke("it overflowed the compiler's call stack".to_owned())
         }
         libc::SIGABRT | libc::SIGSEGV | libc::SIGBUS | libc::SIGILL | libc::SIGFPE | libc::SIGSYS | libc::SIGTRAP => {
-            Ended::Broke(format!("the compiler crashed ({status}): {first}"))
+            CompileFailure::Broke(format!("the compiler crashed ({status}): {first}"))
         }
-        // The kernel where memory runs out, or the limit of execution that cannot be raised.
-        libc::SIGKILL => Ended::Broke(format!("the compiler was killed ({status})")),
-        _ => Ended::Unable(format!("the compiler was ended from outside ({status})")),
+        // Sent by the kernel: the machine is out of memory, or the hard limit of processor time was reached.
+        libc::SIGKILL => CompileFailure::Broke(format!("the compiler was killed ({status})")),
+        _ => CompileFailure::Unable(format!("the compiler was ended from outside ({status})")),
     }
 }
 
@@ -211,7 +225,7 @@ fn too_much_memory(limits: &ChildCompiler) -> String {
     format!("it took more than {} MiB of memory (limits.compile_memory)", limits.memory_bytes >> 20)
 }
 
-/// What can be read line by line.
+/// A source that can be read by lines.
 trait AsyncBufRead: tokio::io::AsyncBufRead + Unpin {}
 impl<T: tokio::io::AsyncBufRead + Unpin> AsyncBufRead for T {}
 

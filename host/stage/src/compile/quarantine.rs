@@ -1,7 +1,7 @@
-//! Files that ended their compiler or its time, by digest: they are not tried again, also not after a restart.
+//! Components that crashed their compiler or reached its limits, by digest: they are not compiled again, not even after a restart.
 //!
-//! One small file each in `<aot>/quarantine/`, at most [`STAGE_QUARANTINED_MAX`], the oldest go first. A file is tried again when
-//! limits were raised since, by another engine, or once it was [released](Quarantine::release).
+//! One small file for each in `<aot>/quarantine/`, at most [`STAGE_QUARANTINED_MAX`]; the oldest are removed first. A component is
+//! tried again when a limit was raised since, when the engine is another one, or after its [release](Quarantine::release).
 
 use std::fs;
 use std::io;
@@ -19,18 +19,18 @@ use outboard_base::Digest;
 /// Largest file that is read, bytes.
 const FILE_BYTES_MAX: u64 = 16 << 10;
 
-/// What is remembered of a file.
+/// Why and under which limits a component was quarantined.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Kept {
+struct QuarantineRecord {
     reason: String,
     /// The engine that it was compiled for.
     engine: String,
-    /// The limits under which it was.
+    /// The limits of that compilation.
     cpu_ms: u64,
     memory_bytes: u64,
 }
 
-/// The files of one host.
+/// The quarantine of one host.
 #[derive(Debug, Clone)]
 pub(super) struct Quarantine {
     dir: Option<PathBuf>,
@@ -43,13 +43,13 @@ impl Quarantine {
         Self { dir: aot_dir.map(|dir| dir.join("quarantine")) }
     }
 
-    /// Whether a file may be compiled.
+    /// Checks that a component may be compiled under these limits.
     ///
     /// # Errors
-    /// [`LoadError::Quarantined`].
+    /// [`LoadError::Quarantined`] with the reason of the failed compilation.
     pub(super) async fn check(&self, digest: &Digest, engine: &str, limits: &ChildCompiler) -> Result<(), LoadError> {
         let Some(path) = self.file(&digest.to_string()) else { return Ok(()) };
-        let now = kept("", engine, limits);
+        let now = record("", engine, limits);
         let read = tokio::task::spawn_blocking(move || read(&path)).await;
         let Ok(Some(then)) = read else { return Ok(()) };
         let again = then.engine != now.engine || now.cpu_ms > then.cpu_ms || now.memory_bytes > then.memory_bytes;
@@ -58,14 +58,14 @@ impl Quarantine {
 
     pub(super) async fn keep(&self, digest: &Digest, engine: &str, reason: &str, limits: &ChildCompiler) {
         let (Some(dir), Some(path)) = (self.dir.clone(), self.file(&digest.to_string())) else { return };
-        let kept = kept(reason, engine, limits);
-        let written = tokio::task::spawn_blocking(move || write(&dir, &path, &kept)).await;
+        let record = record(reason, engine, limits);
+        let written = tokio::task::spawn_blocking(move || write(&dir, &path, &record)).await;
         if let Ok(Err(error)) = written {
-            tracing::warn!(%digest, %error, "it cannot be kept that a component ended its compiler");
+            tracing::warn!(%digest, %error, "failed to quarantine a component that ended its compiler");
         }
     }
 
-    /// Forgets a file. False: there was none.
+    /// Removes a component from the quarantine. False: it was not in it.
     pub(super) async fn release(&self, digest: &str) -> bool {
         let hex = digest.strip_prefix("sha256:").unwrap_or(digest);
         let is_digest = hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -80,8 +80,8 @@ impl Quarantine {
     }
 }
 
-fn kept(reason: &str, engine: &str, limits: &ChildCompiler) -> Kept {
-    Kept {
+fn record(reason: &str, engine: &str, limits: &ChildCompiler) -> QuarantineRecord {
+    QuarantineRecord {
         reason: reason.to_owned(),
         engine: engine.to_owned(),
         cpu_ms: u64::try_from(limits.cpu.as_millis()).unwrap_or(u64::MAX),
@@ -89,16 +89,16 @@ fn kept(reason: &str, engine: &str, limits: &ChildCompiler) -> Kept {
     }
 }
 
-/// What is kept in a file; one that cannot be read keeps nothing.
-fn read(path: &Path) -> Option<Kept> {
+/// Reads a record; `None` if the file does not exist or cannot be read.
+fn read(path: &Path) -> Option<QuarantineRecord> {
     let size = fs::metadata(path).ok()?.len();
     let bytes = (size <= FILE_BYTES_MAX).then(|| fs::read(path))?.ok()?;
     serde_json::from_slice(&bytes).ok()
 }
 
-fn write(dir: &Path, path: &Path, kept: &Kept) -> io::Result<()> {
+fn write(dir: &Path, path: &Path, record: &QuarantineRecord) -> io::Result<()> {
     make_private(dir)?;
-    write_renamed(path, &serde_json::to_vec(kept)?)?;
+    write_renamed(path, &serde_json::to_vec(record)?)?;
     let mut files: Vec<(SystemTime, PathBuf)> = Vec::new();
     for entry in fs::read_dir(dir)? {
         let entry = entry?;
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn so_many_are_kept_and_the_oldest_go() {
+    async fn at_most_so_many_are_kept_and_the_oldest_are_removed() {
         let tmp = tempfile::tempdir().unwrap();
         let (quarantine, usual) = (Quarantine::new(Some(tmp.path())), limits(1, 1));
         let digests: Vec<Digest> = (0..=STAGE_QUARANTINED_MAX).map(|n| Digest::of(&n.to_le_bytes())).collect();

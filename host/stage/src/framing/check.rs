@@ -1,6 +1,6 @@
 //! The contract's rules for a framing stage's answers.
 //!
-//! Pure. An error is the rule that is broken, with the numbers. Texts for people are cut to length instead.
+//! Pure: no input or output. An error names the broken rule, with the numbers. Texts for people that are too long are cut instead.
 
 use crate::contract::framing::{Event, Format, Message, Pcm, Reference};
 use crate::error::clipped;
@@ -12,7 +12,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess,
 use serde_json::Value;
 use std::fmt;
 
-/// Names that Socket.IO keeps for itself.
+/// Event names that Socket.IO reserves.
 const RESERVED_EVENTS: [&str; 6] =
     ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
 
@@ -21,6 +21,7 @@ const SAMPLE_RATES: std::ops::RangeInclusive<u32> = 8_000..=96_000;
 /// Channel counts that audio can be converted to.
 const CHANNELS: std::ops::RangeInclusive<u32> = 1..=8;
 
+/// Checks the answer of `audio-format`.
 pub(super) fn format(format: &Format) -> Result<(), String> {
     let (Format::Wav(Pcm { sample_rate_hz, channels }) | Format::Pcm(Pcm { sample_rate_hz, channels })) = format else {
         return Ok(());
@@ -34,7 +35,7 @@ pub(super) fn format(format: &Format) -> Result<(), String> {
     Ok(())
 }
 
-/// What `encode` answers: messages, and at least one.
+/// Checks the answer of `encode`: at least one message, each within the rules.
 pub(super) fn encoded(list: &[Message]) -> Result<(), String> {
     if list.is_empty() {
         return Err("no message sends the fragment".to_owned());
@@ -42,6 +43,7 @@ pub(super) fn encoded(list: &[Message]) -> Result<(), String> {
     messages(list)
 }
 
+/// Checks messages to a processor.
 pub(super) fn messages(list: &[Message]) -> Result<(), String> {
     if list.len() > FRAMING_MESSAGES_MAX {
         return Err(format!("{} messages; {FRAMING_MESSAGES_MAX} at most", list.len()));
@@ -49,7 +51,7 @@ pub(super) fn messages(list: &[Message]) -> Result<(), String> {
     list.iter().try_for_each(message)
 }
 
-/// Checks events; cuts texts for people to length.
+/// Checks the answer of `decode`, and cuts texts for people to length.
 pub(super) fn events(list: &mut [Event]) -> Result<(), String> {
     if list.len() > FRAMING_EVENTS_MAX {
         return Err(format!("{} events; {FRAMING_EVENTS_MAX} at most", list.len()));
@@ -109,7 +111,7 @@ fn reference(reference: &Reference) -> Result<(), String> {
     }
 }
 
-/// Read as the host reads it later, which nests less deeply than JSON may.
+/// Checks that a text is a JSON object, with the parser that reads it later and limits its depth.
 fn json_object(text: &str) -> Result<(), String> {
     match serde_json::from_str(text) {
         Ok(Value::Object(_)) => Ok(()),
@@ -126,21 +128,21 @@ fn clip(text: &mut String) {
     *text = clipped(std::mem::take(text));
 }
 
-/// Walks JSON without keeping it, and ticks off the attachments that placeholders stand for. At the top it wants an array.
+/// Parses JSON without keeping it, and marks the attachments that have a placeholder. `top`: the value must be an array.
 struct Placeholders<'a> {
     ticks: &'a mut Ticks,
     top: bool,
 }
 
-/// Attachments whose placeholder was found, and how many they are.
+/// Which attachments have a placeholder, and how many.
 struct Ticks {
     used: Vec<bool>,
     count: usize,
 }
 
-/// What a value was, as far as a placeholder's two keys are concerned.
+/// The value of a key that may be one of a placeholder's two: `_placeholder` (true) or `num` (a number).
 #[derive(Clone, Copy, PartialEq)]
-enum Seen {
+enum PlaceholderKey {
     True,
     Number(u64),
     Other,
@@ -151,8 +153,8 @@ impl Placeholders<'_> {
         Placeholders { ticks: self.ticks, top: false }
     }
 
-    fn tick<E: serde::de::Error>(&mut self, number: Seen) -> Result<(), E> {
-        let Seen::Number(number) = number else {
+    fn tick<E: serde::de::Error>(&mut self, number: PlaceholderKey) -> Result<(), E> {
+        let PlaceholderKey::Number(number) = number else {
             return Err(E::custom("a placeholder has no number"));
         };
         match usize::try_from(number).ok().and_then(|at| self.ticks.used.get_mut(at)) {
@@ -168,53 +170,53 @@ impl Placeholders<'_> {
 }
 
 impl<'de> DeserializeSeed<'de> for Placeholders<'_> {
-    type Value = Seen;
+    type Value = PlaceholderKey;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Seen, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<PlaceholderKey, D::Error> {
         if self.top { deserializer.deserialize_seq(self) } else { deserializer.deserialize_any(self) }
     }
 }
 
 impl<'de> Visitor<'de> for Placeholders<'_> {
-    type Value = Seen;
+    type Value = PlaceholderKey;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON array")
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<Seen, E> {
-        Ok(if value { Seen::True } else { Seen::Other })
+    fn visit_bool<E>(self, value: bool) -> Result<PlaceholderKey, E> {
+        Ok(if value { PlaceholderKey::True } else { PlaceholderKey::Other })
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<Seen, E> {
-        Ok(Seen::Number(value))
+    fn visit_u64<E>(self, value: u64) -> Result<PlaceholderKey, E> {
+        Ok(PlaceholderKey::Number(value))
     }
 
-    fn visit_i64<E>(self, _: i64) -> Result<Seen, E> {
-        Ok(Seen::Other)
+    fn visit_i64<E>(self, _: i64) -> Result<PlaceholderKey, E> {
+        Ok(PlaceholderKey::Other)
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<Seen, E> {
-        Ok(Seen::Other)
+    fn visit_f64<E>(self, _: f64) -> Result<PlaceholderKey, E> {
+        Ok(PlaceholderKey::Other)
     }
 
-    fn visit_str<E>(self, _: &str) -> Result<Seen, E> {
-        Ok(Seen::Other)
+    fn visit_str<E>(self, _: &str) -> Result<PlaceholderKey, E> {
+        Ok(PlaceholderKey::Other)
     }
 
-    fn visit_unit<E>(self) -> Result<Seen, E> {
-        Ok(Seen::Other)
+    fn visit_unit<E>(self) -> Result<PlaceholderKey, E> {
+        Ok(PlaceholderKey::Other)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(mut self, mut seq: A) -> Result<Seen, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut seq: A) -> Result<PlaceholderKey, A::Error> {
         while seq.next_element_seed(self.inner())?.is_some() {}
-        Ok(Seen::Other)
+        Ok(PlaceholderKey::Other)
     }
 
-    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Seen, A::Error> {
-        let (mut marked, mut number) = (Seen::Other, Seen::Other);
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<PlaceholderKey, A::Error> {
+        let (mut marked, mut number) = (PlaceholderKey::Other, PlaceholderKey::Other);
         let before = self.ticks.count;
-        // Whoever reads the message keeps the last of two equal keys: a placeholder in the first would be lost.
+        // Readers keep the last of two equal keys, so a placeholder in the first would be lost.
         let mut holding: Vec<String> = Vec::new();
         while let Some(key) = map.next_key::<std::borrow::Cow<'_, str>>()? {
             if holding.iter().any(|holding| *holding == key) {
@@ -231,14 +233,14 @@ impl<'de> Visitor<'de> for Placeholders<'_> {
                 _ => {}
             }
         }
-        if marked == Seen::True {
-            // It is replaced as a whole, with all that is in it.
+        if marked == PlaceholderKey::True {
+            // A placeholder is replaced as a whole, so nothing in it may be one.
             if self.ticks.count > before {
                 return Err(A::Error::custom("a placeholder within a placeholder"));
             }
             self.tick::<A::Error>(number)?;
         }
-        Ok(Seen::Other)
+        Ok(PlaceholderKey::Other)
     }
 }
 
@@ -283,7 +285,7 @@ mod tests {
             (msg("e", r#"[{"_placeholder":true}]"#, 1), "no number"),
             (msg("e", r#"[{"_placeholder":true,"num":0},{"_placeholder":true,"num":0}]"#, 1), "two placeholders"),
             (msg("e", r#"[{"_placeholder":true,"num":0}]"#, 2), "attachment 1 of e has no placeholder"),
-            // What a reader would not find.
+            // Placeholders that a reader would not find.
             (
                 msg("e", r#"[{"_placeholder":true,"num":0,"x":{"_placeholder":true,"num":1}}]"#, 2),
                 "within a placeholder",

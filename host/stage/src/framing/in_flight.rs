@@ -1,14 +1,14 @@
-//! Fragments that were sent and are not answered yet, by the version that sent them: where one of another dialect takes over, the
-//! replies to them still come in the old one.
+//! Fragments that were sent and are not answered yet, by the version that sent them. If a version with another dialect takes over,
+//! the replies to earlier fragments still arrive in the old dialect.
 //!
-//! Bounded: [`FRAMING_IN_FLIGHT_KEPT`] fragments of each version, those of the version before for [`FRAMING_FORMER_KEPT`].
+//! Bounded: [`FRAMING_IN_FLIGHT_KEPT`] fragments of each version, those of the version before for [`FRAMING_PREDECESSOR_KEPT`].
 
 use std::collections::VecDeque;
 
 use tokio::time::Instant;
 
 use super::{Event, Fragment, Reference};
-use crate::limits::{FRAMING_FORMER_KEPT, FRAMING_IN_FLIGHT_KEPT};
+use crate::limits::{FRAMING_IN_FLIGHT_KEPT, FRAMING_PREDECESSOR_KEPT};
 
 #[derive(Debug)]
 struct Sent {
@@ -25,37 +25,37 @@ impl Sent {
     }
 }
 
-/// Oldest first.
+/// The fragments in flight of the current version and of the one before it, oldest first.
 #[derive(Debug, Default)]
 pub(super) struct InFlight {
-    /// Of the version that sits there.
+    /// Sent by the current version.
     current: VecDeque<Sent>,
-    /// Of the version before it.
-    former: VecDeque<Sent>,
-    /// Since when there is a version before.
+    /// Sent by the version before the last fresh start.
+    predecessor: VecDeque<Sent>,
+    /// When the last fresh start was seen.
     since: Option<Instant>,
-    /// How often the seat was taken anew when this was last looked at.
-    turns: u64,
+    /// [`StageSlot::fresh_starts`](crate::slot::StageSlot::fresh_starts) at the last call.
+    fresh_starts: u64,
 }
 
 impl InFlight {
-    /// Nothing is in flight; the seat was taken anew so often.
-    pub(super) fn after(turns: u64) -> Self {
-        Self { turns, ..Self::default() }
+    /// Nothing is in flight. `fresh_starts`: the slot's count.
+    pub(super) fn after(fresh_starts: u64) -> Self {
+        Self { fresh_starts, ..Self::default() }
     }
 
-    /// The seat was taken anew so often: if once more, what is in flight is the former version's.
-    pub(super) fn turned(&mut self, turns: u64) {
-        if std::mem::replace(&mut self.turns, turns) != turns {
-            self.former = std::mem::take(&mut self.current);
+    /// Takes the slot's count of fresh starts. If it grew, the fragments in flight are those of the predecessor.
+    pub(super) fn note_fresh_starts(&mut self, fresh_starts: u64) {
+        if std::mem::replace(&mut self.fresh_starts, fresh_starts) != fresh_starts {
+            self.predecessor = std::mem::take(&mut self.current);
             self.since = Some(Instant::now());
         }
     }
 
-    /// The version that sits there sent a fragment.
+    /// Records that the current version sent a fragment.
     pub(super) fn sent(&mut self, fragment: &Fragment) {
-        // Sent again: it is this version's now.
-        self.former.retain(|sent| sent.id != fragment.id);
+        // A fragment that is sent again belongs to the current version.
+        self.predecessor.retain(|sent| sent.id != fragment.id);
         self.current.retain(|sent| sent.id != fragment.id);
         if self.current.len() >= FRAMING_IN_FLIGHT_KEPT {
             self.current.pop_front();
@@ -63,24 +63,24 @@ impl InFlight {
         self.current.push_back(Sent { id: fragment.id.clone(), batch: fragment.batch });
     }
 
-    /// Forgets what these events end.
+    /// Removes the fragments that these events answer.
     pub(super) fn answered(&mut self, events: &[Event]) {
         forget(&mut self.current, events);
     }
 
-    /// Whether replies to the former version may still come.
-    pub(super) fn is_anything_former(&mut self) -> bool {
-        if self.since.is_some_and(|since| since.elapsed() > FRAMING_FORMER_KEPT) {
-            self.former.clear();
+    /// True if replies to the version before may still arrive.
+    pub(super) fn awaits_predecessor_replies(&mut self) -> bool {
+        if self.since.is_some_and(|since| since.elapsed() > FRAMING_PREDECESSOR_KEPT) {
+            self.predecessor.clear();
         }
-        !self.former.is_empty()
+        !self.predecessor.is_empty()
     }
 
-    /// Whether one of these events is about a fragment of the former version; forgets what they end.
-    pub(super) fn answered_former(&mut self, events: &[Event]) -> bool {
-        let about = |event: &Event| about(event).is_some_and(|of| self.former.iter().any(|sent| sent.is(of)));
+    /// True if one of these events is about a fragment of the version before; removes the fragments that they answer.
+    pub(super) fn answered_by_predecessor(&mut self, events: &[Event]) -> bool {
+        let about = |event: &Event| about(event).is_some_and(|of| self.predecessor.iter().any(|sent| sent.is(of)));
         let any = events.iter().any(about);
-        forget(&mut self.former, events);
+        forget(&mut self.predecessor, events);
         any
     }
 }
@@ -95,7 +95,7 @@ fn forget(sent: &mut VecDeque<Sent>, events: &[Event]) {
     }
 }
 
-/// The fragment that an event is about.
+/// The fragment that an event refers to.
 fn about(event: &Event) -> Option<&Reference> {
     match event {
         Event::Acknowledged(of) => Some(of),

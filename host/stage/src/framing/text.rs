@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Bytes.
+/// Serialises bytes as base64 text.
 pub(super) mod bytes {
     use super::{Deserialize, Deserializer, Serializer, decoded, encoded};
     use bytes::Bytes;
@@ -19,7 +19,7 @@ pub(super) mod bytes {
     }
 }
 
-/// A message with its attachments.
+/// Serialises a message with its attachments as base64 text.
 pub(super) mod message {
     use super::{Deserialize, Deserializer, Message, Serialize, Serializer, Written, decoded, encoded};
 

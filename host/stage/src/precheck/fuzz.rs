@@ -9,9 +9,9 @@ use crate::{StageKind, bundled};
 /// A change: a place in the file and a byte for it.
 const CHANGE_BYTES: usize = 4;
 
-/// Looks at a made-up component.
+/// Looks at a generated component.
 pub fn components(data: &[u8]) {
-    let wasm = made_up(data);
+    let wasm = generated_component(data);
     if check(&wasm).is_err() {
         return;
     }
@@ -22,7 +22,7 @@ pub fn components(data: &[u8]) {
     }
 }
 
-fn made_up(data: &[u8]) -> Vec<u8> {
+fn generated_component(data: &[u8]) -> Vec<u8> {
     match data.split_first() {
         Some((0..=127, sections)) => [b"\0asm\x0d\0\x01\0", sections].concat(),
         Some((_, changes)) => {

@@ -1,11 +1,15 @@
-//! The contract's rules for a plan: it can be done with what is there, and every number is within the policy.
+//! The contract's rules for a plan: the audio it uses exists, and every number is within the policy.
 //!
-//! Pure. An error is the rule that is broken, with the numbers. The note is cut to length instead.
+//! Pure: no input or output. An error names the broken rule, with the numbers. A note that is too long is cut instead.
 
 use crate::contract::remux::{AudioChoice, Coding, Facts, Fit, Mix, RemuxPlan, Reply};
 use crate::error::clipped;
 use crate::limits::REMUX_BITRATES;
 
+/// Checks a plan, and cuts its note to length.
+///
+/// # Errors
+/// A sentence that names the broken rule.
 pub(super) fn plan(facts: &Facts, plan: &mut RemuxPlan) -> Result<(), String> {
     plan.note = clipped(std::mem::take(&mut plan.note));
     sources(facts, plan)?;
@@ -14,7 +18,7 @@ pub(super) fn plan(facts: &Facts, plan: &mut RemuxPlan) -> Result<(), String> {
     length(facts, plan)
 }
 
-/// The chosen audio is there.
+/// Checks that the chosen audio exists.
 fn sources(facts: &Facts, plan: &RemuxPlan) -> Result<(), String> {
     let original = facts.audio.is_some();
     let returned = matches!(facts.reply, Reply::Returned(_));
@@ -33,7 +37,7 @@ fn sources(facts: &Facts, plan: &RemuxPlan) -> Result<(), String> {
     }
 }
 
-/// What is copied can be copied, what changes the samples is encoded.
+/// Checks that copied audio can be copied, and that audio whose samples change is encoded.
 fn coding(facts: &Facts, plan: &RemuxPlan) -> Result<(), String> {
     match plan.coding {
         Coding::Encode(Some(rate)) if !REMUX_BITRATES.contains(&rate) => {
@@ -61,7 +65,7 @@ fn numbers(facts: &Facts, plan: &RemuxPlan) -> Result<(), String> {
             plan.stretch_permille, policy.max_stretch_permille
         ));
     }
-    // Whatever the policy says: a length must stay.
+    // A stretch to nothing is wrong whatever the policy allows.
     if plan.stretch_permille <= -1000 {
         return Err(format!("stretch by {} per mille leaves nothing", plan.stretch_permille));
     }
@@ -83,7 +87,7 @@ fn numbers(facts: &Facts, plan: &RemuxPlan) -> Result<(), String> {
     Ok(())
 }
 
-/// With `leave`, the chosen audio after the stretch is as long as the original, give or take a packet.
+/// Checks, for `leave`, that the stretched audio is as long as the original, within one packet.
 fn length(facts: &Facts, plan: &RemuxPlan) -> Result<(), String> {
     let (Fit::Leave, AudioChoice::Processed | AudioChoice::Mix(_)) = (plan.fit, &plan.audio) else {
         return Ok(());

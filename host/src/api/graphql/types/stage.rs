@@ -287,20 +287,20 @@ impl From<Refused> for RefusedComponent {
 
 impl From<&pipeline::RunningStage> for RunningStage {
     fn from(running: &pipeline::RunningStage) -> Self {
-        let seated = running.face.seated();
-        let description = seated.component.description();
+        let status = running.status.current();
+        let description = status.component.description();
         Self {
             kind: running.kind.into(),
             name: description.name.clone(),
             version: description.version.clone(),
-            digest: digest(seated.component.digest()),
-            previous: seated.previous.map(Into::into),
-            probation: seated.trial.map(|trial| Probation {
-                done: trial.done,
-                wanted: trial.wanted,
-                different: BigInt(trial.different),
+            digest: digest(status.component.digest()),
+            previous: status.previous.map(Into::into),
+            probation: status.probation.map(|probation| Probation {
+                done: probation.done,
+                wanted: probation.wanted,
+                different: BigInt(probation.different),
             }),
-            counters: (&seated.counters.read()).into(),
+            counters: (&status.counters.read()).into(),
         }
     }
 }

@@ -1,0 +1,36 @@
+//! source -> **batch** -> demux: groups segments into batches as the batching stage decides.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use outboard_media::segment::Segment;
+
+// the step
+pub mod batcher;
+// what the step tells
+mod report;
+
+pub use batcher::Batcher;
+
+/// Segments that belong together: the unit that goes to the processor.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    /// 0-based over the stream's life.
+    pub number: u64,
+    /// Segments of the batch, oldest first.
+    pub segments: Vec<Segment>,
+    /// Its timestamps may not follow on from the batch before.
+    pub discontinuity: bool,
+    /// When its last segment was there.
+    pub complete: Instant,
+    /// The same as Unix time in milliseconds.
+    pub complete_ms: u64,
+}
+
+impl Batch {
+    /// How much media it has: the durations of its segments.
+    pub fn media(&self) -> Duration {
+        self.segments.iter().map(|segment| segment.duration).sum()
+    }
+}

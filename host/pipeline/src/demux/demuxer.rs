@@ -1,0 +1,273 @@
+//! The demux step: splits each batch, gives it its place on the timeline and sends its sound out.
+//!
+//! In: batches in order. Out: demuxed batches in order, each with the wait for its reply. Several may be under way at
+//! the processor while the next is demuxed. A batch that cannot be demuxed is counted as lost and the stream goes on.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tracing::{Instrument, Span};
+
+pub use super::outgoing::FragmentSender;
+use super::report::Outcome;
+use super::{DemuxError, Splitter, check_sound, reload};
+use crate::batch::Batch;
+use crate::cause::{HealthCause, Origin};
+use crate::deadline::BatchTimes;
+use crate::report::Reporter;
+use outboard_base::limits::ROOM_PATIENCE;
+use outboard_base::room::Room;
+use outboard_base::unix_time;
+use outboard_exchange::Pending;
+use outboard_ffmpeg::FfmpegError;
+use outboard_media::facts::BatchFacts;
+use outboard_media::segment::Segment;
+use outboard_media::timeline::{Placed, Timeline};
+use outboard_store::files::{FilesError, StreamFiles};
+use outboard_store::journal::{BatchRow, JournalError, Step};
+
+/// Why the pipeline cannot go on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DemuxStepError {
+    /// The stream cannot go on air at all.
+    #[error("{0}")]
+    Unsupported(String),
+    /// The journal failed.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The storage failed.
+    #[error(transparent)]
+    Files(#[from] FilesError),
+    /// ffmpeg cannot be started any more.
+    #[error(transparent)]
+    Ffmpeg(#[from] FfmpegError),
+}
+
+impl Origin for DemuxStepError {
+    fn origin(&self) -> HealthCause {
+        match self {
+            Self::Unsupported(_) => HealthCause::Source,
+            Self::Journal(_) | Self::Files(_) => HealthCause::Disk,
+            Self::Ffmpeg(error) => error.origin(),
+        }
+    }
+}
+
+/// A batch on its way through the processor.
+#[derive(Debug)]
+pub struct Demuxed {
+    /// Its number.
+    pub number: u64,
+    /// Its folder.
+    pub dir: PathBuf,
+    /// Its packets.
+    pub facts: BatchFacts,
+    /// Its place on the timeline.
+    pub placed: Placed,
+    /// The wait for its reply; `None` where nothing was sent.
+    pub pending: Option<Pending>,
+    /// When its last segment was there.
+    pub complete: Instant,
+    /// When its sound was handed to the exchange, if it was.
+    pub sent: Instant,
+}
+
+impl Demuxed {
+    /// Its times, for its deadline.
+    pub fn times(&self) -> BatchTimes {
+        BatchTimes {
+            start_ms: self.placed.start_ms,
+            end_ms: self.placed.end_ms,
+            complete: self.complete,
+            sent: self.sent,
+            asked: self.pending.is_some(),
+        }
+    }
+}
+
+/// The demux step.
+pub struct Demuxer {
+    /// Remembers the stream's tracks.
+    pub splitter: Splitter,
+    /// The one timeline.
+    pub timeline: Timeline,
+    /// The stream's folders.
+    pub files: StreamFiles,
+    /// Tells what came of each batch.
+    pub reporter: Reporter,
+    /// `None`: the original audio stays.
+    pub sender: Option<FragmentSender>,
+    /// Asked where the disk is full.
+    pub room: Room,
+    /// The batch before had no sound, though the playlist promises it.
+    pub silent: bool,
+}
+
+impl Demuxer {
+    /// First the batches that a restart left behind, then new ones, until none follow.
+    pub async fn run(
+        mut self,
+        resumed: Vec<BatchRow>,
+        mut batches: mpsc::Receiver<Batch>,
+        demuxed: mpsc::Sender<Demuxed>,
+    ) -> Result<(), DemuxStepError> {
+        for row in resumed {
+            let known = row.timeline.filter(|_| row.step >= Step::Demuxed);
+            let batch = Batch {
+                number: row.number,
+                segments: row.segments,
+                discontinuity: row.discontinuity,
+                complete: before_now(unix_time::now_ms().saturating_sub(row.complete_ms)),
+                complete_ms: row.complete_ms,
+            };
+            let span = batch_span(batch.number);
+            if !self.take(batch, known, &demuxed).instrument(span).await? {
+                return Ok(());
+            }
+        }
+        while let Some(batch) = batches.recv().await {
+            let span = batch_span(batch.number);
+            if !self.take(batch, None, &demuxed).instrument(span).await? {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// False when nobody takes batches any more.
+    async fn take(
+        &mut self,
+        batch: Batch,
+        known: Option<Timeline>,
+        demuxed: &mpsc::Sender<Demuxed>,
+    ) -> Result<bool, DemuxStepError> {
+        let dir = self.files.batch(batch.number);
+        self.reporter.demux(batch.number, Outcome::Complete(batch.complete)).await?;
+        let facts = match known {
+            Some(before) => {
+                let facts = reload(&dir).await;
+                if facts.is_ok() {
+                    self.timeline = before;
+                }
+                facts
+            }
+            None => {
+                let began = Instant::now();
+                let facts = match self.split(&batch, &dir).await? {
+                    Ok(facts) => self.check_sound(batch.number, facts).await?,
+                    Err(error) => Err(error),
+                };
+                self.reporter.demux(batch.number, Outcome::Split { took: began.elapsed() }).await?;
+                facts
+            }
+        };
+        let facts = match facts {
+            Ok(facts) => facts,
+            // In mid-stream one such batch (an advertisement, say) is lost and the stream goes on.
+            Err(error @ (DemuxError::Unsupported(_) | DemuxError::NoSound { .. })) if !self.timeline.begun() => {
+                return Err(DemuxStepError::Unsupported(error.to_string()));
+            }
+            Err(DemuxError::Ffmpeg(error @ FfmpegError::Start { .. })) => return Err(error.into()),
+            Err(DemuxError::Files(error)) if !error.is_disk_full() => return Err(error.into()),
+            Err(error) => {
+                self.reporter.demux(batch.number, Outcome::Lost(&error)).await?;
+                BatchFacts::default()
+            }
+        };
+        let before = self.timeline.clone();
+        let placed = self.timeline.place(&facts, batch.discontinuity);
+        let outcome = Outcome::Placed { facts: &facts, placed: &placed, before: &before, after: &self.timeline };
+        self.reporter.demux(batch.number, outcome).await?;
+        let pending = self.send(&batch, &dir, &facts).await?;
+        let sent = Instant::now();
+        self.reporter.demux(batch.number, Outcome::Sent).await?;
+        let (number, complete) = (batch.number, batch.complete);
+        Ok(demuxed.send(Demuxed { number, dir, facts, placed, pending, complete, sent }).await.is_ok())
+    }
+
+    /// Hands the sound of a batch to the exchange. Where that fails, the batch goes on with its original audio.
+    async fn send(&self, batch: &Batch, dir: &Path, facts: &BatchFacts) -> Result<Option<Pending>, JournalError> {
+        let Some(sender) = &self.sender else { return Ok(None) };
+        match sender.send(batch, dir, facts).await {
+            Ok(pending) => Ok(pending),
+            Err(error) => {
+                self.reporter.demux(batch.number, Outcome::NotSent(&error)).await?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Nothing begins without the sound that the playlist promises. Where it goes away later, the picture goes on and an
+    /// event says so, once.
+    async fn check_sound(
+        &mut self,
+        batch: u64,
+        facts: BatchFacts,
+    ) -> Result<Result<BatchFacts, DemuxError>, JournalError> {
+        let checked = check_sound(self.reporter.status.get().source.as_ref(), &facts);
+        let was_silent = std::mem::replace(&mut self.silent, checked.is_err());
+        match checked {
+            Err(error) if !self.timeline.begun() => return Ok(Err(error)),
+            Err(DemuxError::NoSound { promise }) if !was_silent => {
+                self.reporter.demux(batch, Outcome::NoSound { promise: &promise }).await?;
+            }
+            _ => {}
+        }
+        Ok(Ok(facts))
+    }
+
+    /// Splits a batch; where the disk is full, again for some time.
+    async fn split(&mut self, batch: &Batch, dir: &Path) -> Result<Result<BatchFacts, DemuxError>, JournalError> {
+        let give_up = Instant::now() + ROOM_PATIENCE;
+        loop {
+            let split = match self.files.make_batch(batch.number) {
+                Ok(_) => self.splitter.split(&batch.segments, dir).await,
+                Err(error) => Err(error.into()),
+            };
+            match split {
+                Err(error) if error.is_disk_full() && Instant::now() < give_up => {
+                    self.reporter.demux(batch.number, Outcome::DiskFull(&error)).await?;
+                    self.room.make().await;
+                }
+                Err(error) if !error.is_disk_full() => {
+                    return Ok(match self.what_is_left(batch).await? {
+                        Some(left) => self.splitter.split(&left, dir).await,
+                        None => Err(error),
+                    });
+                }
+                split => return Ok(split),
+            }
+        }
+    }
+
+    /// Where somebody removed segments of a batch, and not all of them: those that are there. What is missing is told.
+    async fn what_is_left(&self, batch: &Batch) -> Result<Option<Vec<Segment>>, JournalError> {
+        let left: Vec<Segment> = batch.segments.iter().filter(|segment| on_disk(segment)).cloned().collect();
+        let removed = batch.segments.len() - left.len();
+        if removed == 0 {
+            return Ok(None);
+        }
+        self.reporter.demux(batch.number, Outcome::SegmentsRemoved { removed, left: left.len() }).await?;
+        Ok(Some(left).filter(|left| !left.is_empty()))
+    }
+}
+
+/// What is logged inside is about this batch, whatever the level of the log is.
+pub(crate) fn batch_span(batch: u64) -> Span {
+    tracing::error_span!("batch", batch)
+}
+
+/// The instant so many milliseconds ago.
+fn before_now(ms: u64) -> Instant {
+    let now = Instant::now();
+    now.checked_sub(Duration::from_millis(ms)).unwrap_or(now)
+}
+
+/// Whether all files of a segment are still on disk.
+fn on_disk(segment: &Segment) -> bool {
+    let mut parts = std::iter::once(&segment.main).chain(&segment.audio);
+    parts.all(|part| part.path.is_file() && part.init.as_ref().is_none_or(|init| init.is_file()))
+}

@@ -1,0 +1,126 @@
+//! Evidence of stages that failed, one JSON file each: `<tenant>/evidence/<stream>/<id>.json`. Written by a thread of its
+//! own, so that a failure costs the stream nothing; the newest [`EVIDENCE_KEPT`] of a stream stay.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use crate::limits::{EVIDENCE_KEPT, EVIDENCE_WAITING};
+use outboard_stage::evidence::{Evidence, FailureSink, LazyReport};
+use outboard_store::files::StreamFiles;
+
+/// Stores the evidence of failed stages in files.
+#[derive(Debug)]
+pub struct EvidenceStore {
+    root: PathBuf,
+    reports: SyncSender<LazyReport>,
+}
+
+impl EvidenceStore {
+    /// Starts the writing thread; `root` is the storage folder.
+    ///
+    /// # Errors
+    /// The thread could not be started.
+    pub fn start(root: &Path) -> std::io::Result<Self> {
+        let (reports, waiting) = sync_channel(EVIDENCE_WAITING);
+        let of_thread = root.to_owned();
+        std::thread::Builder::new().name("evidence".to_owned()).spawn(move || keep(&of_thread, &waiting))?;
+        Ok(Self { root: root.to_owned(), reports })
+    }
+
+    /// The sink that passes evidence to the writing thread. It never blocks; evidence is dropped while the queue is full.
+    pub fn failure_sink(&self) -> FailureSink {
+        let reports = self.reports.clone();
+        FailureSink::new(move |report| {
+            if reports.try_send(report).is_err() {
+                tracing::warn!("evidence of a stage's failure is left out: too much waits to be written");
+            }
+        })
+    }
+
+    /// The file of some evidence, whether it exists or not; `None` for what is no id.
+    pub fn file(&self, tenant: &str, stream: &str, id: &str) -> Option<PathBuf> {
+        let fits = (1..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+        fits.then(|| file(&self.root, tenant, stream, id))
+    }
+}
+
+fn file(root: &Path, tenant: &str, stream: &str, id: &str) -> PathBuf {
+    StreamFiles::below(&root.join(tenant), stream).evidence.join(format!("{id}.json"))
+}
+
+/// Writes evidence until the last sink and the store are dropped.
+fn keep(root: &Path, waiting: &Receiver<LazyReport>) {
+    for report in waiting {
+        let evidence = report();
+        let path = file(root, &evidence.tenant, &evidence.stream, &evidence.id);
+        if let Err(error) = write(&path, &evidence) {
+            tracing::warn!(path = %path.display(), %error, "evidence of a stage's failure is not kept");
+        }
+    }
+}
+
+fn write(path: &Path, evidence: &Evidence) -> std::io::Result<()> {
+    let dir = path.parent().unwrap_or(path);
+    fs::create_dir_all(dir)?;
+    let part = path.with_extension("part");
+    fs::write(&part, serde_json::to_vec(evidence)?)?;
+    fs::rename(&part, path)?;
+    let mut kept: Vec<PathBuf> = fs::read_dir(dir)?.flatten().map(|entry| entry.path()).collect();
+    // By the number in front: milliseconds since the epoch, of the same length for the next 250 years.
+    kept.sort();
+    let surplus = kept.len().saturating_sub(EVIDENCE_KEPT);
+    kept.iter().take(surplus).try_for_each(fs::remove_file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use outboard_stage::{Digest, StageCounts, StageKind};
+
+    fn evidence(id: &str) -> Evidence {
+        let component = outboard_stage::ComponentLabel {
+            digest: format!("sha256:{}", Digest::of(b"x")),
+            name: "x".into(),
+            version: "1".into(),
+        };
+        Evidence {
+            format: 1,
+            id: id.into(),
+            at_ms: 1,
+            tenant: "acme".into(),
+            stream: "tv".into(),
+            kind: StageKind::Batching,
+            component,
+            settings: String::new(),
+            call: "push".into(),
+            error: "it trapped".into(),
+            frames: vec!["f".into()],
+            limit: None,
+            took_us: 1,
+            memory_bytes: 1,
+            counts: StageCounts::default(),
+            state: Some("AAE=".into()),
+            calls: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn the_newest_stay() {
+        let dir = tempfile::tempdir().unwrap();
+        let (sender, waiting) = sync_channel::<LazyReport>(100);
+        for n in 0..EVIDENCE_KEPT + 5 {
+            sender.send(Box::new(move || evidence(&format!("{}-{n}", 1_700_000_000_000_u64 + n as u64)))).unwrap();
+        }
+        drop(sender);
+        keep(dir.path(), &waiting);
+        let store = EvidenceStore { root: dir.path().to_owned(), reports: sync_channel(1).0 };
+        let of = |n: u64| store.file("acme", "tv", &format!("{}-{n}", 1_700_000_000_000 + n)).unwrap();
+        assert!(!of(4).exists() && of(5).exists());
+        let read: Evidence = serde_json::from_slice(&fs::read(of(44)).unwrap()).unwrap();
+        assert_eq!((read.state_bytes(), read.call.as_str()), (Ok(Some(vec![0, 1])), "push"));
+        for odd in ["", "../x", "a", "1.json", &"1".repeat(65)] {
+            assert_eq!(store.file("acme", "tv", odd), None);
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Puts a batch together as planned. In: a batch, its plan and its reply. Out: its files, and what of them goes on air.
+//!
+//! Where the plan's audio cannot be used, the original goes on air; where the disk is full, it is tried again in time.
+
+use tokio::time::Instant;
+
+use super::output::Series;
+use super::plan::{Audio, Coding};
+use super::reply::{self, Decision, Why};
+use super::{Job, Plan, Processed, RemuxError, Remuxed, remux};
+use crate::demux::Demuxed;
+use crate::limits::DISK_FULL_TRIES;
+use outboard_base::room::Room;
+use outboard_egress::spool::ReadyBatch;
+use outboard_ffmpeg::{Slots, Turn};
+
+/// Makes the files of batches, one batch after the other.
+pub struct Assembler {
+    /// Where runs of ffmpeg wait for their turn.
+    pub slots: Slots,
+    /// Asked where the disk is full.
+    pub room: Room,
+    /// What is kept of what went on air.
+    pub output: Series,
+}
+
+/// What came of putting a batch together.
+#[derive(Debug)]
+pub(super) struct Assembled {
+    /// The reply that is heard, or why there is none.
+    pub(super) decision: Decision,
+    /// What was followed.
+    pub(super) plan: Plan,
+    /// What goes on air; the error: the batch is lost.
+    pub(super) remuxed: Result<Remuxed, RemuxError>,
+}
+
+impl Assembler {
+    /// Remuxes; falls back to the original where the plan's audio cannot be used, and tries once more where that fails.
+    pub(super) async fn assemble(
+        &mut self,
+        batch: &Demuxed,
+        mut plan: Plan,
+        mut decision: Decision,
+        due: Instant,
+    ) -> Assembled {
+        let mut remuxed = self.follow(batch, &plan, &decision, due).await;
+        if let (Err(error), true) = (&remuxed, plan.uses_processed() || plan.coding != Coding::Copy) {
+            tracing::warn!(batch = batch.number, %error, "the plan's audio could not be used");
+            decision = Decision::original(Why::unusable(error.to_string()));
+            plan = Plan::original(batch.facts.audio.is_some(), "the plan's audio could not be used");
+            remuxed = self.remux(batch, &plan, None, due).await;
+        } else if let Err(error) = &remuxed {
+            // A run of ffmpeg that was killed says nothing about the next one.
+            tracing::warn!(batch = batch.number, %error, "remuxing is tried once more");
+            remuxed = self.remux(batch, &plan, None, due).await;
+        }
+        if let Ok(remuxed) = &remuxed {
+            self.keep_output(batch, &remuxed.ready).await;
+        }
+        Assembled { decision, plan, remuxed }
+    }
+
+    /// Does what the plan says; where the disk is full, again until it is due, and some times at least.
+    async fn follow(
+        &self,
+        batch: &Demuxed,
+        plan: &Plan,
+        decision: &Decision,
+        due: Instant,
+    ) -> Result<Remuxed, RemuxError> {
+        let mut tries = 0..DISK_FULL_TRIES;
+        loop {
+            let remuxed = match reply::processed_audio(batch, plan, decision, self.turn(due)).await {
+                Ok(processed) => self.remux(batch, plan, processed.as_ref(), due).await,
+                Err(error) => Err(error),
+            };
+            match remuxed {
+                Err(error) if error.is_disk_full() && (tries.next().is_some() || Instant::now() < due) => {
+                    tracing::warn!(batch = batch.number, %error, "the disk is full; remuxing is tried again");
+                    self.room.make().await;
+                }
+                remuxed => return remuxed,
+            }
+        }
+    }
+
+    async fn remux(
+        &self,
+        batch: &Demuxed,
+        plan: &Plan,
+        processed: Option<&Processed>,
+        due: Instant,
+    ) -> Result<Remuxed, RemuxError> {
+        remux(Job {
+            number: batch.number,
+            dir: &batch.dir,
+            facts: &batch.facts,
+            placed: &batch.placed,
+            with_audio: plan.audio != Audio::None,
+            processed,
+            turn: self.turn(due),
+        })
+        .await
+    }
+
+    fn turn(&self, due: Instant) -> Turn<'_> {
+        Turn { slots: &self.slots, by: Some(due) }
+    }
+
+    /// Writes what is kept and shown; air does not need it.
+    async fn keep_output(&mut self, batch: &Demuxed, ready: &ReadyBatch) {
+        let mut output = std::mem::take(&mut self.output);
+        let (dir, ready, facts) = (batch.dir.clone(), ready.clone(), batch.facts.clone());
+        let written = tokio::task::spawn_blocking(move || {
+            let written = output.write(&dir, &ready, &facts);
+            (output, written)
+        });
+        let why = match written.await {
+            Ok((output, written)) => {
+                self.output = output;
+                written.err().map(|error| error.to_string())
+            }
+            Err(error) => Some(error.to_string()),
+        };
+        if let Some(why) = why {
+            self.room.nudge();
+            tracing::warn!(batch = batch.number, why, "on air, but not kept: output.fmp4 cannot be written");
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! Plan -> audio that can be copied: mixes, stretches, pads and encodes with one ffmpeg run, where a plan asks for it.
+//!
+//! The only place where a stage's decision becomes words for ffmpeg.
+
+use std::path::Path;
+
+use super::RemuxError;
+use super::plan::{Audio, Coding, Fit, Plan, Processed};
+use crate::demux::{part, rename};
+use outboard_ffmpeg::limits::FFMPEG_TIMEOUT;
+use outboard_ffmpeg::{self as ffmpeg, Turn};
+use outboard_media::facts::TrackFacts;
+use outboard_store::files::names;
+
+/// Samples in an AAC-LC packet (ISO/IEC 14496-3).
+const AAC_SAMPLES: u64 = 1024;
+/// ffmpeg's AAC encoder delays by one packet.
+const ENCODER_PRIMING: u64 = 1;
+/// Bit rate of encoded audio unless the plan says otherwise.
+const AUDIO_BITRATE: u32 = 160_000;
+
+/// A file that the processor returned, as it came.
+#[derive(Debug, Clone, Copy)]
+pub struct Reply<'a> {
+    /// The file with the audio.
+    pub path: &'a Path,
+    /// ffmpeg's name of its container.
+    pub format: &'a str,
+}
+
+/// Writes `processed_audio.fmp4` as planned, in the original's rate, channels and length.
+pub async fn encode(
+    dir: &Path,
+    audio: &TrackFacts,
+    plan: &Plan,
+    reply: Option<Reply<'_>>,
+    turn: Turn<'_>,
+) -> Result<Processed, RemuxError> {
+    let command = command(dir, audio, plan, reply)?;
+    turn.output("encode", command, 0, FFMPEG_TIMEOUT).await?;
+    let path = dir.join(names::PROCESSED_AUDIO);
+    rename(&part(dir, names::PROCESSED_AUDIO), &path).await?;
+    Ok(Processed {
+        path,
+        format: "mp4",
+        packets: wanted_samples(audio) / AAC_SAMPLES + ENCODER_PRIMING,
+        priming: ENCODER_PRIMING,
+        packet_ns: AAC_SAMPLES * 1_000_000_000 / u64::from(audio.sample_rate.max(1)),
+    })
+}
+
+fn command(
+    dir: &Path,
+    audio: &TrackFacts,
+    plan: &Plan,
+    reply: Option<Reply<'_>>,
+) -> Result<ffmpeg::Command, RemuxError> {
+    let Coding::Encode(bitrate) = plan.coding else { return Err(RemuxError::Missing("an encoder")) };
+    let mut command = ffmpeg::command("file,pipe");
+    let mut inputs = 0..;
+    let (mut original, mut processed) = (None, None);
+    if plan.audio != Audio::Processed {
+        command.args(["-f", "mp4", "-i"]).arg(dir.join(names::AUDIO));
+        original = inputs.next();
+    }
+    if plan.uses_processed() {
+        let reply = reply.ok_or(RemuxError::Missing("processed audio"))?;
+        command.reads(reply.path).args(["-f", reply.format, "-i"]).arg(reply.path);
+        processed = inputs.next();
+    }
+    let graph = filter_graph(plan, audio, original.unwrap_or(0), processed.unwrap_or(0));
+    let bitrate = bitrate.unwrap_or(AUDIO_BITRATE).to_string();
+    command.args(["-filter_complex", &graph, "-map", "[out]", "-c:a", "aac", "-b:a", &bitrate]);
+    command.args(["-f", "mp4", "-movflags", "empty_moov+default_base_moof", "-frag_duration", "5000000"]);
+    command.writes(dir).arg(part(dir, names::PROCESSED_AUDIO));
+    Ok(command)
+}
+
+/// How many samples encoded audio gets: the original's length in whole packets.
+fn wanted_samples(audio: &TrackFacts) -> u64 {
+    let samples = u128::from(audio.duration_us()) * u128::from(audio.sample_rate) / 1_000_000;
+    let packets = (u64::try_from(samples).unwrap_or_default() + AAC_SAMPLES / 2) / AAC_SAMPLES;
+    packets.max(1) * AAC_SAMPLES
+}
+
+/// Chosen audio -> rate, channels and length of the original.
+fn filter_graph(plan: &Plan, audio: &TrackFacts, original: u32, processed: u32) -> String {
+    let rate = audio.sample_rate;
+    let layout = match audio.channels {
+        1 => "mono",
+        6 => "5.1",
+        8 => "7.1",
+        _ => "stereo",
+    };
+    let form = format!("aresample={rate},aformat=sample_fmts=fltp:sample_rates={rate}:channel_layouts={layout}");
+    let samples = wanted_samples(audio);
+    let stretch = match plan.stretch_permille {
+        0 => String::new(),
+        // atempo is speed, the plan is length.
+        permille => format!(",atempo={:.6}", 1000.0 / f64::from(1000 + permille)),
+    };
+    let offset = match plan.offset_us {
+        0 => String::new(),
+        late @ 1.. => format!(",adelay=delays={}:all=1", late / 1000),
+        early => format!(",atrim=start={:.6},asetpts=PTS-STARTPTS", early.unsigned_abs() as f64 / 1e6),
+    };
+    let length = match plan.fit {
+        Fit::TrimOrPad => format!(",apad=whole_len={samples},atrim=end_sample={samples}"),
+        Fit::Leave => String::new(),
+    };
+    match plan.audio {
+        Audio::Mix { original_centibel, processed_centibel, ramp_ms } => {
+            let (original_factor, processed_factor) = (factor(original_centibel), factor(processed_centibel));
+            let processed = format!("[{processed}:a:0]{form}{stretch}{offset},volume={processed_factor:.5}");
+            let original = format!("[{original}:a:0]{form}");
+            if ramp_ms == 0 {
+                return format!(
+                    "{original},volume={original_factor:.5}[a];{processed}[b];\
+                     [a][b]amix=inputs=2:duration=first:normalize=0{length}[out]"
+                );
+            }
+            let ramp = f64::from(ramp_ms) / 1000.0;
+            let end = (samples as f64 / f64::from(rate.max(1)) - ramp).max(0.0);
+            let ramps = format!("afade=t=in:d={ramp:.3},afade=t=out:st={end:.3}:d={ramp:.3}");
+            // At both ends the original stands alone at its own level, so that the batch fits to whatever its neighbours
+            // are. In between, what the gain takes off it is subtracted, along the ramps that bring the processed audio in.
+            format!(
+                "{original},asplit[a][c];[c]{ramps},volume={:.5}[d];{processed},{ramps}[b];\
+                 [a][d][b]amix=inputs=3:duration=first:normalize=0{length}[out]",
+                original_factor - 1.0
+            )
+        }
+        Audio::Silence => format!("[{original}:a:0]{form},volume=0{length}[out]"),
+        Audio::Processed => format!("[{processed}:a:0]{form}{stretch}{offset}{length}[out]"),
+        Audio::Original | Audio::None => format!("[{original}:a:0]{form}{length}[out]"),
+    }
+}
+
+/// The factor of a gain in hundredths of a decibel.
+fn factor(centibel: i32) -> f64 {
+    10_f64.powf(f64::from(centibel) / 2000.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use outboard_media::facts::Packet;
+
+    fn audio(seconds: i64) -> TrackFacts {
+        let packets = (0..seconds * 48_000 / 1024)
+            .map(|n| {
+                let at = n * 1_024_000_000 / 48_000;
+                Packet { dts_us: at, pts_us: at, duration_us: 21_333, size: 1 }
+            })
+            .collect();
+        TrackFacts { sample_rate: 48_000, channels: 2, packets, ..TrackFacts::default() }
+    }
+
+    fn plan(audio: Audio) -> Plan {
+        Plan { audio, coding: Coding::Encode(None), fit: Fit::TrimOrPad, ..Plan::original(true, "") }
+    }
+
+    #[test]
+    fn wants_the_originals_length_in_whole_packets() {
+        assert_eq!(wanted_samples(&audio(2)) / 1024, 93);
+    }
+
+    #[test]
+    fn each_choice_becomes_a_graph_of_its_inputs() {
+        let stretched = Plan { stretch_permille: 50, offset_us: -40_000, ..plan(Audio::Processed) };
+        let graph = filter_graph(&stretched, &audio(2), 0, 0);
+        assert!(graph.contains("atempo=0.952381") && graph.contains("atrim=start=0.040000"), "{graph}");
+        let late = filter_graph(&Plan { offset_us: 40_000, ..plan(Audio::Processed) }, &audio(2), 0, 0);
+        assert!(late.contains("adelay=delays=40:all=1"), "{late}");
+        let mix = Audio::Mix { original_centibel: -1200, processed_centibel: 0, ramp_ms: 100 };
+        let graph = filter_graph(&plan(mix), &audio(2), 0, 1);
+        assert!(graph.contains("[0:a:0]") && graph.contains("[1:a:0]"), "{graph}");
+        assert!(
+            graph.contains("volume=-0.74881[d]")
+                && graph.contains("volume=1.00000,afade")
+                && graph.contains("afade=t=out:st=1.884"),
+            "{graph}"
+        );
+        let abrupt = Audio::Mix { original_centibel: -1200, processed_centibel: 600, ramp_ms: 0 };
+        let graph = filter_graph(&plan(abrupt), &audio(2), 0, 1);
+        assert!(
+            graph.contains("volume=0.25119[a]") && graph.contains("volume=1.99526[b]") && !graph.contains("afade"),
+            "{graph}"
+        );
+        assert!(filter_graph(&plan(Audio::Silence), &audio(2), 0, 0).contains("volume=0,"));
+    }
+
+    #[test]
+    fn a_plan_without_what_it_needs_is_refused() {
+        let dir = Path::new("/nowhere");
+        let copy = Plan::original(true, "");
+        assert!(matches!(command(dir, &audio(2), &copy, None), Err(RemuxError::Missing("an encoder"))));
+        let processed = command(dir, &audio(2), &plan(Audio::Processed), None);
+        assert!(matches!(processed, Err(RemuxError::Missing("processed audio"))));
+    }
+}

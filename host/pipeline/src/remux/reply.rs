@@ -1,0 +1,229 @@
+//! What came of the exchange for one batch, and the audio file that a plan makes of it.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::RemuxError;
+use super::encode::{Reply as ReplyFile, encode};
+use super::plan::{Audio, Coding, Plan, Processed};
+use crate::deadline::ReplyOutcome;
+use crate::demux::Demuxed;
+use crate::demux::{DemuxError, part, rename};
+use outboard_exchange::{Absence, Reply, Returned};
+use outboard_ffmpeg::Turn;
+use outboard_media::probe::Container;
+use outboard_store::files::names;
+use outboard_store::journal::OnAir;
+
+/// Why a batch goes on air with its original audio.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Why {
+    /// Short, for counters; one of a fixed few.
+    pub(super) name: &'static str,
+    /// For the operator.
+    pub(super) text: String,
+}
+
+impl Why {
+    /// Nothing was sent.
+    pub(super) fn not_sent() -> Self {
+        Self { name: NOT_SENT, text: "nothing was sent to a processor".into() }
+    }
+
+    /// The audio of the plan could not be made.
+    pub(super) fn unusable(text: String) -> Self {
+        Self { name: "invalid", text }
+    }
+}
+
+impl From<&Absence> for Why {
+    fn from(absence: &Absence) -> Self {
+        let name = match absence {
+            Absence::Late | Absence::Unanswered(_) => "late",
+            Absence::Failed(_) => "failed",
+            Absence::Invalid(_) => "invalid",
+            Absence::Disconnected => "disconnected",
+            Absence::BreakerOpen => "breaker-open",
+            Absence::TooLarge(_) => "too-large",
+        };
+        Self { name, text: absence.to_string() }
+    }
+}
+
+/// The name of the reason where a reply was in hand and the plan does not use it. Not a failure of anything.
+const PLANNED: &str = "planned";
+/// The name of the reason where there was nobody to send to.
+const NOT_SENT: &str = "not-sent";
+
+/// The reply, or why there is none.
+#[derive(Debug)]
+pub(super) struct Decision {
+    pub(super) returned: Option<Returned>,
+    pub(super) absence: Option<Absence>,
+    why: Why,
+}
+
+impl Decision {
+    pub(super) fn of(reply: Reply) -> Self {
+        match reply {
+            // Heard unless the plan says otherwise.
+            Reply::Returned(returned) => {
+                Self { returned: Some(returned), absence: None, why: Why { name: PLANNED, text: "as planned".into() } }
+            }
+            Reply::Absent(absence) => Self { why: Why::from(&absence), returned: None, absence: Some(absence) },
+        }
+    }
+
+    pub(super) fn original(why: Why) -> Self {
+        Self { returned: None, absence: None, why }
+    }
+
+    /// A reply was there, but the stage that should plan with it failed.
+    pub(super) fn blame_stage(&mut self, text: String) {
+        if self.returned.is_some() {
+            self.why = Why { name: "stage", text };
+        }
+    }
+
+    /// Takes up what the stage noted, where the plan keeps the original though a reply is in hand.
+    pub(super) fn planned(&mut self, plan: &Plan) {
+        if self.as_planned() && !plan.note.is_empty() {
+            self.why.text = format!("as planned: {}", plan.note);
+        }
+    }
+
+    /// A reply was in hand; a plan that does not use it does so on purpose.
+    pub(super) fn as_planned(&self) -> bool {
+        self.why.name == PLANNED
+    }
+
+    /// The original audio, if it goes on air, stands in for a reply that is missing or of no use.
+    pub(super) fn is_fallback(&self) -> bool {
+        ![PLANNED, NOT_SENT].contains(&self.why.name)
+    }
+
+    pub(super) fn why(&self) -> &'static str {
+        self.why.name
+    }
+
+    pub(super) fn reason(&self) -> &str {
+        &self.why.text
+    }
+
+    /// What came of the wait for the reply.
+    pub(super) fn reply_outcome(&self) -> ReplyOutcome {
+        match (&self.returned, &self.absence) {
+            (Some(_), _) => ReplyOutcome::Answered,
+            (None, None) => ReplyOutcome::NotAsked,
+            (None, Some(Absence::Late | Absence::Unanswered(_))) => ReplyOutcome::TimedOut,
+            (None, Some(_)) => ReplyOutcome::Absent,
+        }
+    }
+
+    pub(super) fn round_trip_ms(&self) -> Option<u64> {
+        let returned = self.returned.as_ref()?;
+        u64::try_from(returned.round_trip.as_millis()).ok()
+    }
+
+    /// The outcome's name in the journal.
+    pub(super) fn outcome(&self, plan: &Plan) -> &'static str {
+        if plan.uses_processed() { "processed" } else { "original" }
+    }
+
+    /// What is kept with a batch of so many milliseconds on air; `air` is what of it goes there, where there is any.
+    pub(super) fn detail(&self, plan: &Plan, duration_ms: u64, air: Option<&OnAir>) -> String {
+        let why =
+            if plan.uses_processed() { Value::Null } else { json!({ "name": self.why(), "text": self.reason() }) };
+        let reply = self.returned.as_ref().map(|returned| {
+            json!({
+                "probe": returned.probe,
+                "metadata": returned.metadata,
+                "round_trip_ms": self.round_trip_ms(),
+                "attempts": returned.attempts,
+            })
+        });
+        json!({ "plan": plan, "why": why, "reply": reply, "duration_ms": duration_ms, "air": air }).to_string()
+    }
+}
+
+/// Makes the audio file that the plan asks for; `None` for the original as it is.
+pub(super) async fn processed_audio(
+    batch: &Demuxed,
+    plan: &Plan,
+    decision: &Decision,
+    turn: Turn<'_>,
+) -> Result<Option<Processed>, RemuxError> {
+    let Some(audio) = batch.facts.audio.as_ref().filter(|_| plan.audio != Audio::None) else { return Ok(None) };
+    let file = match &decision.returned {
+        Some(returned) if plan.uses_processed() => Some(save(&batch.dir, returned, plan).await?),
+        _ => None,
+    };
+    match plan.coding {
+        Coding::Encode(_) => {
+            let reply = file.as_ref().map(|file| ReplyFile { path: &file.path, format: file.format });
+            encode(&batch.dir, audio, plan, reply, turn).await.map(Some)
+        }
+        Coding::Copy => Ok(file),
+    }
+}
+
+/// Keeps the reply's bytes with the batch: under the name of what goes on air if it is that already.
+async fn save(dir: &Path, returned: &Returned, plan: &Plan) -> Result<Processed, RemuxError> {
+    let probe = &returned.probe;
+    let (format, end) = match probe.container {
+        Container::Fmp4 => ("mp4", "fmp4"),
+        Container::Adts => ("aac", "aac"),
+        Container::Wav => ("wav", "wav"),
+        Container::Mp3 => ("mp3", "mp3"),
+    };
+    let as_it_is = plan.coding == Coding::Copy && probe.container == Container::Fmp4;
+    let name = if as_it_is { names::PROCESSED_AUDIO.to_owned() } else { format!("reply.{end}") };
+    let path = dir.join(&name);
+    let temporary = part(dir, &name);
+    let file = |source| DemuxError::File { path: temporary.clone(), source };
+    tokio::fs::write(&temporary, &returned.audio).await.map_err(file)?;
+    rename(&temporary, &path).await?;
+    let packet_ns = probe.duration_us * 1000 / probe.packets.max(1);
+    let priming = probe.delay_us.unwrap_or_default() * 1000 / packet_ns.max(1);
+    Ok(Processed { path, format, packets: probe.packets, priming, packet_ns })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use outboard_exchange::fake::returned;
+
+    fn decision() -> Decision {
+        Decision::of(Reply::Returned(returned()))
+    }
+
+    #[test]
+    fn a_plan_that_keeps_the_original_on_purpose_is_no_fallback_and_keeps_its_note() {
+        let plan = Plan::original(true, "speech only in the reply");
+        let mut planned = decision();
+        planned.planned(&plan);
+        assert!(planned.as_planned() && !planned.is_fallback());
+        assert_eq!((planned.why(), planned.outcome(&plan)), ("planned", "original"));
+        let detail: Value = serde_json::from_str(&planned.detail(&plan, 2000, None)).unwrap();
+        assert_eq!(detail["why"], json!({ "name": "planned", "text": "as planned: speech only in the reply" }));
+        assert_eq!(detail["reply"]["round_trip_ms"], 7);
+        let mut silent = decision();
+        silent.planned(&Plan::original(true, ""));
+        assert_eq!(silent.reason(), "as planned");
+    }
+
+    #[test]
+    fn what_stands_in_for_a_reply_is_a_fallback() {
+        let plan = Plan::original(true, "no reply");
+        let mut late = Decision::of(Reply::Absent(Absence::Late));
+        late.planned(&plan);
+        assert_eq!((late.is_fallback(), late.as_planned(), late.reason()), (true, false, "no reply in time"));
+        let mut failed = decision();
+        failed.blame_stage("it trapped".into());
+        failed.planned(&plan);
+        assert_eq!((failed.is_fallback(), failed.why(), failed.reason()), (true, "stage", "it trapped"));
+        assert!(Decision::original(Why::unusable("x".into())).is_fallback());
+        assert!(!Decision::original(Why::not_sent()).is_fallback());
+    }
+}

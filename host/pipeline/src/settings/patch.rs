@@ -1,0 +1,87 @@
+//! Changes of settings: what is not named stays as it is, what is named `null` goes. Hidden values stay only where they
+//! go to the server that they went to before.
+
+use serde::{Deserialize, Deserializer};
+use url::Origin;
+
+use super::{DestinationPatch, Keep, ProcessorPatch, Settings, SourcePatch, StagesPatch};
+use outboard_base::Problem;
+
+/// A change of settings. For a new pipeline it is applied to nothing.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct Patch {
+    /// Changes of the source.
+    pub source: Option<SourcePatch>,
+    /// The processor; `null` removes it.
+    #[serde(deserialize_with = "named")]
+    pub processor: Option<Option<ProcessorPatch>>,
+    /// All destinations; one that is not in the list goes.
+    pub destinations: Option<Vec<DestinationPatch>>,
+    /// Length of a batch in seconds; `null`: the default.
+    #[serde(deserialize_with = "named")]
+    pub batch_seconds: Option<Option<u32>>,
+    /// When air starts; `null`: automatic.
+    #[serde(deserialize_with = "named")]
+    pub hold_seconds: Option<Option<f64>>,
+    /// Time in hand; `null`: worked out.
+    #[serde(deserialize_with = "named")]
+    pub cushion_seconds: Option<Option<f64>>,
+    /// New retention; `None` keeps the old one.
+    pub keep: Option<Keep>,
+    /// Changes of the stages.
+    pub stages: Option<StagesPatch>,
+}
+
+/// A field that is there, `null` or not.
+pub(super) fn named<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
+/// Changes a field where the change names it.
+pub(super) fn set<T>(field: &mut Option<T>, patch: Option<Option<T>>) {
+    if let Some(value) = patch {
+        *field = value;
+    }
+}
+
+/// Scheme, host and port; what is no URL is nowhere.
+pub(super) fn origin(url: &str) -> Option<Origin> {
+    url::Url::parse(url).ok().map(|url| url.origin())
+}
+
+impl Settings {
+    /// These settings with a change.
+    ///
+    /// # Errors
+    /// What the change refers to and is not there.
+    pub fn patched(&self, patch: Patch) -> Result<Self, Vec<Problem>> {
+        let mut problems = Vec::new();
+        let mut new = self.clone();
+        if let Some(source) = patch.source {
+            new.source.patch(source, &mut problems);
+        }
+        match patch.processor {
+            Some(Some(processor)) => new.processor.get_or_insert_default().patch(processor, &mut problems),
+            Some(None) => new.processor = None,
+            None => {}
+        }
+        if let Some(list) = patch.destinations {
+            let listed = list.into_iter().enumerate();
+            let found = listed.filter_map(|(n, one)| self.patched_destination(n, one, &mut problems));
+            new.destinations = found.collect();
+        }
+        set(&mut new.batch_seconds, patch.batch_seconds);
+        set(&mut new.hold_seconds, patch.hold_seconds);
+        set(&mut new.cushion_seconds, patch.cushion_seconds);
+        if let Some(keep) = patch.keep {
+            new.keep = keep;
+        }
+        if let Some(stages) = patch.stages {
+            new.stages.patch(stages);
+        }
+        if problems.is_empty() { Ok(new) } else { Err(problems) }
+    }
+}

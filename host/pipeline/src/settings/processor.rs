@@ -1,0 +1,141 @@
+//! Where the audio goes to and comes back from: the settings, their change, their check, and what a change does on air.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use url::Url;
+
+use super::checks::Checks;
+use super::effect::{ChangeEffect, Part};
+use super::headers::{self, Header, HeaderPatch, Known};
+use super::patch::{named, origin, set};
+use super::shown::{HIDDEN, shown_headers, shown_url};
+use crate::limits::IN_FLIGHT;
+use outboard_base::Problem;
+use outboard_exchange::limits::IN_FLIGHT_DEFAULT;
+
+/// How a processor's address may begin.
+pub const PROCESSOR_SCHEMES: [&str; 4] = ["http", "https", "ws", "wss"];
+
+/// The Socket.IO server that processes the audio.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Processor {
+    /// URL of the server: http, https, ws or wss. May hold credentials.
+    pub url: String,
+    /// Path of Engine.IO on the server; `None`: `/socket.io/`.
+    pub path: Option<String>,
+    /// Namespace to connect to; `None`: the path of the URL.
+    pub namespace: Option<String>,
+    /// Sent in Socket.IO's CONNECT; a secret.
+    pub auth: Option<Value>,
+    /// Sent with the WebSocket's upgrade.
+    pub headers: Vec<Header>,
+    /// Fragments under way at once.
+    pub in_flight: Option<u32>,
+}
+
+/// A change of the processor.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct ProcessorPatch {
+    /// New value of [`Processor::url`].
+    pub url: Option<String>,
+    /// New value of [`Processor::path`]; `Some(None)` removes it.
+    #[serde(deserialize_with = "named")]
+    pub path: Option<Option<String>>,
+    /// New value of [`Processor::namespace`]; `Some(None)` removes it.
+    #[serde(deserialize_with = "named")]
+    pub namespace: Option<Option<String>>,
+    /// New value of [`Processor::auth`]; `Some(None)` removes it.
+    #[serde(deserialize_with = "named")]
+    pub auth: Option<Option<Value>>,
+    /// All headers from now on; those not in the list are removed.
+    pub headers: Option<Vec<HeaderPatch>>,
+    /// New value of [`Processor::in_flight`]; `Some(None)` removes it.
+    #[serde(deserialize_with = "named")]
+    pub in_flight: Option<Option<u32>>,
+}
+
+/// A checked [`Processor`].
+#[derive(Debug, Clone)]
+pub struct ProcessorConfig {
+    /// http, https, ws or wss.
+    pub url: Url,
+    /// Path of the Socket.IO endpoint; `None`: `/socket.io/`.
+    pub path: Option<String>,
+    /// Socket.IO namespace; `None`: the URL's path.
+    pub namespace: Option<String>,
+    /// Sent in Socket.IO's CONNECT.
+    pub auth: Option<Value>,
+    /// Extra request headers: name and value.
+    pub headers: Vec<(String, String)>,
+    /// Fragments that may be under way at once.
+    pub in_flight: usize,
+}
+
+// === impl Processor ===
+
+impl Processor {
+    /// Checks all of it.
+    pub(super) fn resolve(&self, checks: &mut Checks) -> Option<ProcessorConfig> {
+        let Self { url, path, namespace, auth, headers, in_flight } = self;
+        let url = checks.url("processor.url", url, &PROCESSOR_SCHEMES);
+        let mut absolute = |name: &'static str, text: &Option<String>| {
+            let text = checks.text(name, text.as_deref()?);
+            if !text.starts_with('/') {
+                checks.wrong(name, format!("{text:?} must start with '/'"));
+            }
+            Some(text)
+        };
+        let (path, namespace) = (absolute("processor.path", path), absolute("processor.namespace", namespace));
+        auth.iter().for_each(|auth| checks.json("processor.auth", auth));
+        let headers = headers::resolve(headers, "processor.headers", checks);
+        let name = checks.name("processor.inFlight", "processor.in_flight");
+        let in_flight = checks.whole(name, in_flight.map(u64::from), &IN_FLIGHT);
+        let in_flight = in_flight.and_then(|count| usize::try_from(count).ok()).unwrap_or(IN_FLIGHT_DEFAULT);
+        Some(ProcessorConfig { url: url?, path, namespace, auth: auth.clone(), headers, in_flight })
+    }
+
+    /// These settings with a change.
+    pub(super) fn patch(&mut self, patch: ProcessorPatch, problems: &mut Vec<Problem>) {
+        let before = origin(&self.url);
+        if let Some(url) = patch.url {
+            self.url = url;
+        }
+        set(&mut self.path, patch.path);
+        set(&mut self.namespace, patch.namespace);
+        let elsewhere = origin(&self.url) != before;
+        if elsewhere && self.auth.is_some() && patch.auth.is_none() {
+            let message = "must be given again, or null: it would be sent to another server than before".to_owned();
+            problems.push(Problem { path: "processor.auth".to_owned(), message });
+        }
+        set(&mut self.auth, patch.auth);
+        set(&mut self.in_flight, patch.in_flight);
+        let known = Known { headers: &self.headers, elsewhere };
+        self.headers = known.patched("processor.headers", patch.headers, problems);
+    }
+
+    /// Without secrets.
+    pub(super) fn shown(&self) -> Value {
+        let Self { url, path, namespace, auth, headers, in_flight } = self;
+        json!({
+            "url": shown_url(url),
+            "path": path,
+            "namespace": namespace,
+            "auth": auth.as_ref().map(|_| HIDDEN),
+            "headers": shown_headers(headers),
+            "inFlight": in_flight,
+        })
+    }
+}
+
+pub(super) fn effect(old: Option<&Processor>, new: Option<&Processor>, effect: &mut ChangeEffect) {
+    let (Some(old), Some(new)) = (old, new) else {
+        effect.restart("processor", old != new);
+        return;
+    };
+    let Processor { url, path, namespace, auth, headers, in_flight } = old;
+    let place = (url, path, namespace) != (&new.url, &new.path, &new.namespace);
+    let access = (auth, headers) != (&new.auth, &new.headers);
+    effect.live(Part::Processor, place || access || *in_flight != new.in_flight);
+}
