@@ -1,11 +1,11 @@
 //! Evidence of stages that failed, one JSON file each: `<tenant>/evidence/<stream>/<id>.json`. Written by a thread of its
 //! own, so that a failure costs the stream nothing; the newest [`EVIDENCE_KEPT`] of a stream stay.
 
-use crate::limits::{EVIDENCE_KEPT, EVIDENCE_WAITING};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
+use crate::limits::{EVIDENCE_KEPT, EVIDENCE_WAITING};
 use outboard_stage::evidence::{Evidence, FailureSink, LazyReport};
 use outboard_store::files::StreamFiles;
 

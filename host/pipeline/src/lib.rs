@@ -41,7 +41,6 @@ pub mod status;
 pub mod timings;
 pub mod watch;
 
-use crate::limits::{BATCHES_WAITING, DRAIN_SPARE, SOURCE_AGAIN, SOURCE_EVENTS_WAITING};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -62,8 +61,7 @@ use self::remux::Remuxer;
 use self::report::Reporter;
 use self::status::{Phase, Report, Stats};
 pub use self::watch::{RunningStage, Watch};
-use outboard_hls::SourceError;
-
+use crate::limits::{BATCHES_WAITING, DRAIN_SPARE, SOURCE_AGAIN, SOURCE_EVENTS_WAITING};
 use outboard_base::backoff::Backoff;
 use outboard_egress::Air;
 use outboard_egress::clock::AirClock;

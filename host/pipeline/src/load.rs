@@ -1,6 +1,5 @@
 //! Opens everything that a pipeline needs, in the one right order: storage, journal, stages, exchange, air, steps.
 
-use crate::limits::AIR_EVENTS_WAITING;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
@@ -23,7 +22,7 @@ use super::remux::{Planner, Remuxer};
 use super::report::Reporter;
 use super::stage_framer::StateKeeper;
 use super::status::Status;
-
+use crate::limits::AIR_EVENTS_WAITING;
 use crate::settings::PipelineConfig;
 use outboard_egress::Air;
 use outboard_egress::clock::AirClock;

@@ -6,11 +6,11 @@
 //! that the [`Caller`] knows. One file per section: a setting is declared, changed, checked and shown there, and says there
 //! what its change does on air. Never depends on control, on the API or on where settings are read from.
 
-use crate::limits::{BATCH_SECONDS, CUSHION_SECONDS, HOLD_SECONDS, SPEED};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::limits::{BATCH_SECONDS, CUSHION_SECONDS, HOLD_SECONDS, SPEED};
 use outboard_base::{Problem, Problems};
 use outboard_egress::target::Target;
 use outboard_net::{Denied, Guard};

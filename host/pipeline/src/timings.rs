@@ -1,12 +1,13 @@
 //! How long things take in one pipeline: histograms that its steps record into, a few times a batch, without a lock.
 
-use crate::limits::METRICS_BATCHES_UNDER_WAY_MAX;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
+
+use crate::limits::METRICS_BATCHES_UNDER_WAY_MAX;
 
 /// Upper bounds of the histograms' buckets, in seconds: from a short ffmpeg run to the longest batch.
 pub const BUCKETS: [f64; 14] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0];

@@ -9,7 +9,6 @@ use crate::host::{Host, Owner};
 use crate::settings::PipelineConfig;
 use crate::watch::RunningStage;
 use outboard_exchange::Exchange;
-
 use outboard_stage::swap::{Shared, StageSlots};
 use outboard_stage::{
     BatchingStage, CompileRequester, FramingStage, Opening, RemuxStage, StageComponent, StageKind, StageLabels,

@@ -18,8 +18,7 @@ use crate::demux::demuxer::batch_span;
 use crate::pace::Pace;
 use crate::report::{Reporter, exchange};
 use outboard_egress::clock::AirClock;
-use outboard_egress::spool::ReadyBatch;
-use outboard_egress::spool::Spool;
+use outboard_egress::spool::{ReadyBatch, Spool};
 use outboard_exchange::Pending;
 use outboard_store::journal::JournalError;
 

@@ -1,7 +1,6 @@
 //! Where the stream goes on air: the settings, their change, their check, the names that people see, and what a change does
 //! on air.
 
-use crate::limits::{DESTINATION_NAME_MAX_CHARS, DESTINATIONS_MAX};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -10,7 +9,7 @@ use super::checks::Checks;
 use super::effect::{ChangeEffect, Part};
 use super::patch::{named, set};
 use super::shown::shown_url;
-
+use crate::limits::{DESTINATION_NAME_MAX_CHARS, DESTINATIONS_MAX};
 use crate::load::destination_name;
 use outboard_base::{Problem, printable};
 use outboard_egress::target::Target;

@@ -1,12 +1,12 @@
 //! What is kept of batches that went on air: the settings, their check, and what a change does on air.
 
-use crate::limits::{KEEP_BATCHES, KEEP_BATCHES_DEFAULT, KEEP_SECONDS};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::checks::Checks;
 use super::effect::{ChangeEffect, Part};
+use crate::limits::{KEEP_BATCHES, KEEP_BATCHES_DEFAULT, KEEP_SECONDS};
 
 /// What is kept of batches that went on air; whichever limit comes first.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
