@@ -4,7 +4,7 @@ In: lcov.info. Out: the table on stdout and in --summary; with --readme the shor
 coverage markers. Exit code 1 when the total is below --min percent, or when nothing was measured.
 
 Counted are the lines of host/src, of the crates below host (host/*/src) and of components/*/src. Test code is not,
-because it would always be covered: what stands in a `#[cfg(test)] mod name { ... }`, and the files of a
+because it would always be covered: the content of a `#[cfg(test)] mod name { ... }`, and the files of a
 `#[cfg(test)] mod name;`. Standard library only.
 """
 
@@ -21,7 +21,7 @@ MODULE = re.compile(r"\s*(?:pub(?:\(.*\))? )?mod (\w+)\s*([{;])")
 
 
 def test_code(file: Path) -> tuple[set[int], list[Path]]:
-    """What of a source file is test code: numbers (from 1) of its own lines, and paths of its modules without `.rs`."""
+    """The test code of a source file: numbers (from 1) of its own lines, and paths of its test modules without `.rs`."""
     source = file.read_text(encoding="utf-8").splitlines()
     lines: set[int] = set()
     modules: list[Path] = []
@@ -36,7 +36,7 @@ def test_code(file: Path) -> tuple[set[int], list[Path]]:
             if module and module.group(2) == ";":
                 modules.append(folder / module.group(1))
             elif module:
-                # rustfmt puts the closing brace under the `mod`.
+                # rustfmt aligns the closing brace with the `mod`.
                 end = source[number][: len(source[number]) - len(source[number].lstrip())] + "}"
                 while number < len(source) and source[number].rstrip() != end:
                     number += 1
@@ -55,7 +55,7 @@ def read_lcov(path: Path, root: Path) -> dict[str, tuple[int, int]]:
                 name = Path(line[3:]).resolve().relative_to(root).as_posix()
             except ValueError:
                 name = ""
-            # An old test program may still count lines of a file that has been moved since.
+            # An old test program may still count lines of a file that was moved since.
             counted = COUNTED.match(name) and (root / name).is_file()
             current = files.setdefault(name, {}) if counted else None
         elif line.startswith("DA:") and current is not None:
@@ -63,7 +63,7 @@ def read_lcov(path: Path, root: Path) -> dict[str, tuple[int, int]]:
             current[number] = max(current.get(number, 0), count)
     files.pop("", None)
     tests = {name: test_code(root / name) for name in files}
-    # A file without code of its own is in no report, but may name test modules all the same.
+    # A file without code of its own is in no report, but may declare test modules.
     for file in [file for crates in ("host", "host/*", "components/*") for file in root.glob(f"{crates}/src/**/*.rs")]:
         tests.setdefault(file.relative_to(root).as_posix(), test_code(file))
     test_modules = [module for _, modules in tests.values() for module in modules]
@@ -89,7 +89,7 @@ def add(pairs) -> tuple[int, int]:
 
 
 def by_part(files: dict[str, tuple[int, int]]) -> dict[str, tuple[int, int]]:
-    """host, then the crates below it, then each component."""
+    """Sort order: host, then the crates below it, then each component."""
     of_part: dict[str, list[tuple[int, int]]] = {}
     for name, pair in files.items():
         of_part.setdefault(COUNTED.match(name).group(1), []).append(pair)

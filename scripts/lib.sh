@@ -1,7 +1,7 @@
 # shellcheck shell=bash
-# What the scripts in this folder share: messages, pinned versions, looking for programs, ports and files.
-# Sourced, never run. Sets ROOT (the clone) and puts the pinned tools' folder on the PATH; changes no directory.
-# shellcheck disable=SC2034 # what is set here is used by the scripts that source it
+# Shared functions of the scripts in this folder: messages, pinned versions, finding programs, ports and files. Sourced,
+# never executed. Sets ROOT (the clone) and adds the folder of pinned tools to PATH; does not change the directory.
+# shellcheck disable=SC2034 # variables set here are used by the scripts that source it
 
 set -euo pipefail
 
@@ -12,23 +12,23 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # Tools that are built from source by scripts/setup, once per machine.
 CARGO_LLVM_COV_VERSION=0.9.1
 CARGO_DENY_VERSION=0.20.2
-# The oldest that will do.
+# The oldest supported versions.
 NODE_MIN=20.19
 PYTHON_MIN=3.11
 FFMPEG_MIN=5.0
 # The RTMP server of scripts/start-srs.sh.
 SRS_IMAGE=${SRS_IMAGE:-ossrs/srs:6}
 
-# The toolchain of rust-toolchain.toml, so that it is written down once.
+# The toolchain of rust-toolchain.toml, which is the only place that names it.
 RUST_CHANNEL=$(sed -n 's/^channel *= *"\(.*\)".*/\1/p' "$ROOT/rust-toolchain.toml")
 WASM_TARGET=wasm32-wasip2
 
-# Outside the clone: a fresh clone on the same machine finds the tools again.
+# Outside the clone, so that another clone on the same machine finds the tools.
 TOOLS_DIR=${OUTBOARD_TOOLS_DIR:-${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/outboard/tools}
 PATH="$TOOLS_DIR/bin:$PATH"
 export PATH
 
-# Where cargo puts things; scripts/test keeps its logs there too.
+# cargo's target folder; scripts/test stores its logs there too.
 TARGET_DIR=${CARGO_TARGET_DIR:-$ROOT/target}
 case $TARGET_DIR in /*) ;; *) TARGET_DIR=$ROOT/$TARGET_DIR ;; esac
 
@@ -48,7 +48,7 @@ die() {
   exit 1
 }
 
-# The comment block on top of the calling script, as its help text.
+# Prints the comment block at the top of the calling script, as its help text.
 usage() { sed -n '2,/^$/{s/^# \{0,1\}//p;}' "$0"; }
 
 # "75" -> "1 min 15 s"
@@ -62,12 +62,12 @@ STEP=0
 STEPS=0
 FAILED_STEPS=()
 
-# Says how many steps there will be, for "[2/9]".
+# Sets the number of steps, for "[2/9]".
 steps_planned() { STEPS=$1; }
 
-# try_step TITLE COMMAND...: runs a step in a subshell, with its number, its duration and its result as a line each, and
-# remembers the title of a step that failed. Always returns 0: after `||` or `if`, bash would ignore `set -e` inside the
-# step, and a step would go on after its first failure.
+# try_step TITLE COMMAND...: runs a step in a subshell, prints its number, duration and result, and remembers the title
+# of a failed step. Always returns 0: after `||` or `if`, bash would ignore `set -e` inside the step, and the step would
+# continue after its first failure.
 try_step() {
   local title=$1 started=$SECONDS rc
   shift
@@ -88,7 +88,7 @@ try_step() {
   fi
 }
 
-# need_step TITLE COMMAND...: the same for a step without which the rest makes no sense: its failure ends the script.
+# need_step TITLE COMMAND...: try_step for a required step: its failure ends the script.
 need_step() {
   local failures=${#FAILED_STEPS[@]}
   try_step "$@"
@@ -99,7 +99,7 @@ need_step() {
 
 have() { command -v "$1" >/dev/null 2>&1; }
 
-# version_at_least HAVE WANTED, by numbers: 10.2 is newer than 9.9.
+# version_at_least HAVE WANTED, compared by numbers: 10.2 is newer than 9.9.
 version_at_least() {
   local i
   local -a have wanted
@@ -112,7 +112,7 @@ version_at_least() {
   return 0
 }
 
-# The RTMP module is either built in or lies in one of the modules' folders.
+# The RTMP module is either built in or in one of the modules' folders.
 have_nginx_rtmp() {
   local nginx dir
   nginx=$(nginx_program) || return 1
@@ -123,20 +123,20 @@ have_nginx_rtmp() {
   return 1
 }
 
-# Debian keeps nginx in /usr/sbin, which is not on every user's PATH.
+# Debian installs nginx in /usr/sbin, which is not in every user's PATH.
 nginx_program() {
   command -v nginx && return
   [ -x /usr/sbin/nginx ] && echo /usr/sbin/nginx
 }
 
-# Same content, same number: tells whether a lock file has changed since an install.
+# The same number for the same content: shows whether a lock file has changed since an install.
 fingerprint() { cksum <"$1" | tr ' ' '-'; }
 
 # === ports and HTTP, without curl ===
 
 port_taken() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
-# free_port [FIRST]: FIRST if nobody listens there on loopback, else a free one above 20000.
+# free_port [FIRST]: FIRST if nothing listens there on loopback, else a free port above 20000.
 free_port() {
   local port=${1:-0} try
   if [ "$port" -gt 0 ] && ! port_taken "$port"; then
@@ -153,7 +153,8 @@ free_port() {
   die "no free TCP port found on 127.0.0.1 in 100 tries"
 }
 
-# http_get HOST PORT PATH: the answer's head and body; fails when nobody answers with 200. Two seconds at most.
+# http_get HOST PORT PATH: prints the response's head and body; fails without a response with status 200. At most two
+# seconds.
 http_get() {
   local answer
   answer=$(
@@ -168,7 +169,7 @@ http_get() {
   printf '%s\n' "$answer"
 }
 
-# wait_until SECONDS COMMAND...: asks four times a second; fails when the time is over.
+# wait_until SECONDS COMMAND...: runs COMMAND four times per second until it succeeds; fails after SECONDS.
 wait_until() {
   local left=$(($1 * 4))
   shift

@@ -5,8 +5,8 @@
 Out: a line for each use that is part of a circle, on stdout. Exit code 1 if there is any. Standard library only.
 
 A use is a path that begins with `crate`, `super` or `self`, or with the name of a child in the parent's file. It counts for the file
-that defines the name: a name that a parent re-exports counts for the child that it comes from. Not counted are uses of a module's own
-children by the module, which is made of them, and what is compiled for tests or fuzzing only.
+that defines the name: a name that a parent re-exports counts for the child that it comes from. Uses between a module and its own
+children, and code for tests or fuzzing only, are not counted.
 """
 
 import re
@@ -27,7 +27,7 @@ def without_comments_and_texts(source: str) -> str:
 
 
 def end_of_item(code: str, start: int) -> int:
-    """Where the item that begins at `start` ends: behind its `;`, or behind the brace that closes its first one."""
+    """The end of the item that begins at `start`: after its `;`, or after the brace that closes its first one."""
     depth = 0
     for at in range(start, len(code)):
         if code[at] == "{":
@@ -58,7 +58,7 @@ def read(file: Path, name: Module, folder: Path, into: dict[Module, str]) -> Non
 
 
 def leaves(tree: str, prefix: Module = ()) -> list[tuple[Module, str]]:
-    """What a `use` names: its paths, each with the name that it has from then on."""
+    """The paths of a `use`, each with its local name."""
     tree = tree.strip()
     if "{" in tree:
         head, rest = tree.split("{", 1)
@@ -93,7 +93,7 @@ class Crate:
         }
 
     def whole(self, at: Module, path: Module) -> Module | None:
-        """A path as it is from the crate's root; `None`: it leads into another crate."""
+        """A path relative to the crate's root; `None`: a path into another crate."""
         head, *rest = path
         if head == "crate":
             return tuple(rest)
@@ -104,7 +104,7 @@ class Crate:
         return (*at, *path) if (*at, head) in self.code else None
 
     def defines(self, path: Module, tries: int = 8) -> Module | None:
-        """The module that defines what a path from the root names."""
+        """The module that defines the item of a path from the root."""
         module: Module = ()
         while len(module) < len(path) and path[: len(module) + 1] in self.code:
             module = path[: len(module) + 1]
@@ -118,7 +118,7 @@ class Crate:
         return None if whole is None else self.defines((*whole, *rest[1:]), tries - 1)
 
     def uses(self) -> dict[Module, dict[Module, str]]:
-        """Module -> those that it uses, each with the path that it does so by."""
+        """Module -> the modules that it uses, each with the path of the use."""
         found: dict[Module, dict[Module, str]] = {}
         for at, code in self.code.items():
             trees = [path for tree in USE.findall(code) for path, _ in leaves(tree)]

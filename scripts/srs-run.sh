@@ -1,14 +1,14 @@
 # shellcheck shell=bash
-# Where scripts/start-srs.sh leaves what scripts/stop-srs.sh needs: one SRS per run folder, by pid or by container id.
+# Where scripts/start-srs.sh stores what scripts/stop-srs.sh needs: one SRS per run folder, by pid or by container id.
 # shellcheck disable=SC2034 # used by the scripts that source it
 
-# Outside storage/: cleaning that up must not touch a running SRS.
+# Outside storage/, because cleaning that must not affect a running SRS.
 SRS_RUN_DIR=${SRS_RUN_DIR:-${TMPDIR:-/tmp}/outboard-srs-$(id -u)}
 SRS_PID_FILE=$SRS_RUN_DIR/outboard-srs.pid
 SRS_CONTAINER_FILE=$SRS_RUN_DIR/outboard-srs.container
 SRS_LOG=$SRS_RUN_DIR/srs.log
 
-# A pid may have been given to another program since: only one that was started with our settings counts.
+# The pid may have been reused: only a program with our settings counts.
 srs_pid() {
   local pid
   pid=$(cat "$SRS_PID_FILE" 2>/dev/null) && [ -n "$pid" ] || return 1
@@ -23,7 +23,7 @@ srs_container() {
   echo "$id"
 }
 
-# Prints what runs; fails when nothing does.
+# Prints what runs; fails if nothing does.
 srs_running() {
   local it
   if it=$(srs_pid); then

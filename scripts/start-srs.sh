@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Starts SRS, a real RTMP server, on this machine: with Docker (ossrs/srs:6) or, where no Docker engine answers, with an
-# `srs` program on the PATH ($SRS_BIN names another). Settings: scripts/srs.conf. Waits until SRS answers, then prints
-# where to publish and where to watch. scripts/stop-srs.sh stops it.
+# Starts SRS, a real RTMP server, on this machine: with Docker (ossrs/srs:6) or, if no Docker engine answers, with an
+# `srs` program in the PATH ($SRS_BIN sets another). Settings: scripts/srs.conf. Waits until SRS answers, then prints
+# the addresses for publishing and watching. scripts/stop-srs.sh stops it.
 #
 #   scripts/start-srs.sh            RTMP 1935, API 1985, HLS and FLV 8080, on 127.0.0.1 only
 #
-# SRS_RTMP_PORT, SRS_API_PORT, SRS_HTTP_PORT choose other ports; SRS_RUN_DIR the folder for its pid, log and HLS files;
-# SRS_IMAGE another image; SRS_USE=docker or SRS_USE=binary one of the two ways.
+# SRS_RTMP_PORT, SRS_API_PORT, SRS_HTTP_PORT set other ports; SRS_RUN_DIR sets the folder for its pid, log and HLS
+# files; SRS_IMAGE sets another image; SRS_USE=docker or SRS_USE=binary selects one of the two ways.
 
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -18,7 +18,7 @@ case ${1:-} in '') ;; -h | --help) usage && exit 0 ;; *) die "unknown argument '
 RTMP_PORT=${SRS_RTMP_PORT:-1935}
 API_PORT=${SRS_API_PORT:-1985}
 HTTP_PORT=${SRS_HTTP_PORT:-8080}
-# Seconds until SRS must answer; the first start with Docker pulls the image before that.
+# Seconds until SRS must answer; at the first start, Docker pulls the image before that.
 READY_WITHIN=30
 
 docker_answers() { have docker && docker info >/dev/null 2>&1; }
@@ -41,7 +41,7 @@ settings() {
 answers() { http_get 127.0.0.1 "$API_PORT" /api/v1/versions >/dev/null; }
 
 start_docker() {
-  # In the container: all of its addresses, files of its own.
+  # In the container: all of its addresses, and its own files.
   settings 0.0.0.0 /usr/local/srs/objs/outboard >"$SRS_RUN_DIR/srs.conf"
   local id
   id=$(docker run --detach --rm --init \
@@ -56,7 +56,7 @@ start_docker() {
 start_program() {
   mkdir -p "$SRS_RUN_DIR/html"
   settings 127.0.0.1 "$SRS_RUN_DIR" >"$SRS_RUN_DIR/srs.conf"
-  # In its run folder: SRS makes ./objs there for what it insists on. Own session: Ctrl-C here must not end it.
+  # In its run folder, because SRS always creates ./objs there. In its own session, so that Ctrl-C here does not end it.
   (
     cd "$SRS_RUN_DIR"
     mkdir -p objs

@@ -1,25 +1,26 @@
 # shellcheck shell=bash
-# The steps that scripts/check, scripts/coverage and scripts/test are made of: each exists once, here, and is run from
-# the clone's root through try_step or need_step. Every step fails by its exit code and says what to do where that is not plain.
+# The steps of scripts/check, scripts/coverage and scripts/test: each is defined once, here, and is run from the clone's
+# root with try_step or need_step. Every step fails by its exit code and explains how to fix the failure if that is not
+# obvious.
 
 # shellcheck source=scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-# What the tests left behind: their output, and the list of the programs that coverage is read from.
+# The output of the tests, and the list of the programs for the coverage report.
 TEST_LOG=$TARGET_DIR/outboard-test.log
 WEB_TEST_LOG=$TARGET_DIR/outboard-web-test.json
 OBJECTS=$TARGET_DIR/coverage-objects.txt
 COVERAGE_DIR=$ROOT/coverage
-# Percent of the lines of the host, its crates and the components.
+# Minimum coverage of the host, its crates and the components, in per cent of lines.
 COVERAGE_MIN=${OUTBOARD_COVERAGE_MIN:-90}
-# Whole-path tests run at the speed of the stream and mostly wait, so more of them than cores run at once.
+# End-to-end tests run in real time and mostly wait, so more of them run at once than there are cores.
 TEST_THREADS=${OUTBOARD_TEST_THREADS:-5}
-# Seconds for somebody else's server to answer, before what needs it is left out.
+# Seconds to wait for an external server; without it, the steps that need it are skipped.
 REACH_SECONDS=${OUTBOARD_REACH_SECONDS:-30}
-# A test that hangs must not hang CI: minutes after which the whole run is ended.
+# Minutes after which the whole test run is ended, so that a test that hangs does not block CI.
 TEST_TIMEOUT_MINUTES=${OUTBOARD_TEST_TIMEOUT_MINUTES:-40}
 
-# Named <kind>-<policy>; what they share lies beside them under a plain name.
+# Named <kind>-<policy>; shared crates are beside them under a plain name.
 component_names() {
   local manifest
   for manifest in components/*-*/Cargo.toml; do basename "$(dirname "$manifest")"; done
@@ -29,7 +30,7 @@ component_names() {
 
 step_setup() { scripts/setup "$1"; }
 
-# A workspace of its own: the guests that misbehave in the tests.
+# A workspace of its own: the faulty guests of the tests.
 GUESTS=tests/guests/Cargo.toml
 
 step_format() {
@@ -57,24 +58,24 @@ step_shell() {
 
 deny() { cargo-deny --all-features --log-level warn "$@"; }
 
-# What needs somebody else's server is done where that can be reached, and is told, not failed, where it cannot.
+# Steps that need an external server are skipped with a message if it is unreachable.
 step_deny() {
   deny check --hide-inclusion-graph licenses bans sources
   step_advisories
   step_npm_signatures
 }
 
-# Known weaknesses of the crates in Cargo.lock. The database is a repository of RustSec's.
+# Known vulnerabilities of the crates in Cargo.lock, from RustSec's repository.
 step_advisories() {
   if timeout "$REACH_SECONDS" cargo-deny --all-features --log-level off fetch db >/dev/null 2>&1; then
     deny check --disable-fetch --hide-inclusion-graph advisories
   else
-    warn "advisories were NOT checked: the database of RustSec cannot be reached"
+    warn "advisories were NOT checked: the database of RustSec is unreachable"
   fi
 }
 
-# Whether the packages in the npm locks are signed by the registry that they say they come from. A package with a wrong
-# signature fails; one without (from a mirror) is told.
+# Checks the signatures of the packages in the npm locks against their registry. A package with a wrong signature is a
+# failure; one without (from a mirror) is reported.
 step_npm_signatures() {
   local lock out rc
   for lock in web/package-lock.json tests/*/package-lock.json tests/*/*/package-lock.json; do
@@ -88,7 +89,7 @@ step_npm_signatures() {
         return 1
         ;;
       124,* | *,)
-        warn "signatures of npm packages were NOT checked: the registry's keys cannot be reached"
+        warn "signatures of npm packages were NOT checked: the registry's keys are unreachable"
         return 0
         ;;
       *) warn "$lock: signatures were NOT checked: $(tail -n 1 <<<"$out")" ;;
@@ -96,11 +97,11 @@ step_npm_signatures() {
   done
 }
 
-# Rust components, and the guests that misbehave in the tests. Not instrumented: what runs in Wasm is measured by the
-# components' native tests.
+# Rust components, and the faulty guests of the tests. Not instrumented: the components' native tests measure the code
+# that runs in Wasm.
 step_components() { scripts/components --guests; }
 
-# The pages that the host embeds; fails where a package in them has a licence that is not allowed.
+# The pages that the host embeds; fails if a package in them has a licence that is not allowed.
 step_web() { scripts/web; }
 
 step_web_lint() {
@@ -109,7 +110,7 @@ step_web_lint() {
   npm run --silent lint
 }
 
-# Files of one crate that use each other in a circle. The host's own src/ is not held to that yet.
+# Fails if files of one crate use each other in a circle. The host's own src/ is not checked yet.
 step_circles() {
   local manifest
   local -a crates=()
@@ -119,14 +120,14 @@ step_circles() {
 
 step_clippy() { cargo clippy --workspace --all-targets --locked -- -D warnings; }
 
-# Private items too: links between them are what a contributor follows.
+# Includes private items, because contributors follow links between them.
 step_doc() {
   RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" \
     cargo doc --workspace --no-deps --document-private-items --locked --quiet
 }
 
-# The components once more as what they become: code behind cfg(target_arch = "wasm32") is seen only here. The same
-# profile and folder as scripts/components, so that their macros are built once.
+# Builds the components for Wasm: code behind cfg(target_arch = "wasm32") is only compiled here. Uses the profile and
+# folder of scripts/components, so that their macros are built once.
 step_clippy_wasm() {
   local name
   local -a packages=() common=(--target "$WASM_TARGET" --profile component --target-dir "$TARGET_DIR/components" --locked)
@@ -135,8 +136,8 @@ step_clippy_wasm() {
   if [ -f $GUESTS ]; then cargo clippy --manifest-path $GUESTS --workspace "${common[@]}" -- -D warnings; fi
 }
 
-# Every package as somebody builds it who builds nothing else: without what other packages switch on in its dependencies.
-# With its default features, then with each of the others alone.
+# Builds every package alone, without the features that other packages enable in its dependencies: first with its
+# default features, then with each of the others alone.
 step_alone() {
   local package feature
   while read -r package feature; do
@@ -146,7 +147,7 @@ step_alone() {
   done < <(packages_and_features)
 }
 
-# A line for each package of the workspace, and one for each of its features: "package [feature]".
+# Prints a line for each package of the workspace, and one for each of its features: "package [feature]".
 packages_and_features() {
   # shellcheck disable=SC2016 # the dollars are JavaScript's
   cargo metadata --no-deps --locked --format-version 1 | node -e '
@@ -158,8 +159,8 @@ packages_and_features() {
 
 # === tests ===
 
-# The servers and clients in other languages that the tests speak to and through, as pinned by their lock files. Skipped
-# when nothing has changed.
+# Installs the servers and clients in other languages that the tests use, as pinned by their lock files. Skipped if
+# nothing has changed.
 step_processors() {
   local dir
   for dir in tests/processors/node tests/clients/node tests/browser; do
@@ -187,22 +188,22 @@ python_packages() {
   fi
 }
 
-# Sets the environment in which cargo builds this workspace's crates with counters. Dependencies stay as they are and
-# are shared with the plain build.
+# Sets the environment in which cargo builds this workspace's crates with counters. Dependencies are not instrumented
+# and are shared with the plain build.
 coverage_environment() {
   eval "$(cargo-llvm-cov llvm-cov show-env --sh --no-cfg-coverage 2>/dev/null)"
-  # %m: one file per program, which all its processes share. %c: counted at once, not at exit.
+  # %m: one file per program, shared by all its processes. %c: counted at once, not at exit.
   export LLVM_PROFILE_FILE="$TARGET_DIR/outboard-%m%c.profraw"
   export RUSTC_WORKSPACE_WRAPPER="$ROOT/scripts/rustc-coverage"
 }
 
-# Programs, tests and all, once, with counters; also target/debug/outboard, which the whole-path tests start.
+# Builds programs and tests once, with counters; also target/debug/outboard, which the end-to-end tests start.
 step_build() {
   coverage_environment
   mkdir -p "$TARGET_DIR"
   local messages=$TARGET_DIR/coverage-build.json
   cargo build --workspace --all-targets --locked --message-format=json-render-diagnostics >"$messages"
-  # Programs of an earlier coverage build would be read as well, with lines that have moved since: away with them.
+  # Programs of an earlier coverage build would be read too, with lines that have moved since: they are removed.
   local stale
   grep -o '"executable":"[^"]*"' "$messages" | cut -d'"' -f4 | sort -u >"$OBJECTS.new"
   if [ -f "$OBJECTS" ]; then
@@ -211,15 +212,15 @@ step_build() {
   mv "$OBJECTS.new" "$OBJECTS"
 }
 
-# Projects as `outboard stage new` writes them, for the tests; built by the tools of their languages.
+# Builds the projects of `outboard stage new` for the tests, with the tools of their languages.
 step_stages() { scripts/stages; }
 
-# bounded MINUTES LOG COMMAND...: runs a command with its output on the screen and in LOG, in a process group of its own,
-# so that the end of it, however it comes (time over, Ctrl-C, TERM), is the end of its children.
+# bounded MINUTES LOG COMMAND...: runs a command with its output on the screen and in LOG, in its own process group, so
+# that its children end with it, also after a timeout, Ctrl-C or TERM.
 bounded() {
   local minutes=$1 log=$2 rc=0 runner watchdog
   shift 2
-  # Job control: gives background jobs their group, and does not make them ignore Ctrl-C's signal.
+  # Job control gives background jobs their own group, and does not make them ignore Ctrl-C's signal.
   set -m
   (
     set -o pipefail
@@ -247,7 +248,7 @@ bounded() {
 # test_programs ARGUMENTS of the test programs...
 test_programs() { cargo test --workspace --all-targets --no-fail-fast --locked -- "$@"; }
 
-# Whole-path tests of the module `alone` load the whole machine: they follow the others, one at a time.
+# The tests of the module `alone` load the whole machine: they run after the others, one at a time.
 all_tests() {
   local rc=0
   test_programs --test-threads="$TEST_THREADS" --skip alone:: || rc=$?
@@ -255,8 +256,8 @@ all_tests() {
   return "$rc"
 }
 
-# The optimised build that times are held against: the one that OUTBOARD_RELEASE_BINARY names, else what scripts/demo or
-# scripts/release left, if no source has changed since. Nothing where there is none: building it takes ten minutes.
+# The optimised build for tests that measure time: the one that OUTBOARD_RELEASE_BINARY names, else that of scripts/demo
+# or scripts/release, if no source has changed since. Empty if there is none, because building it takes ten minutes.
 optimised_build() {
   local program=$TARGET_DIR/release/outboard newer
   if [ -n "${OUTBOARD_RELEASE_BINARY:-}" ]; then
@@ -264,7 +265,7 @@ optimised_build() {
     return
   fi
   [ -x "$program" ] && [ -f "$program.d" ] || return 0
-  # cargo's list of all that it was built of; one that is gone makes find fail.
+  # cargo's list of all source files; a missing one makes find fail.
   # shellcheck disable=SC2016 # the dollars are the inner shell's
   newer=$(sed 's/^[^:]*: *//' "$program.d" | xargs sh -c 'find "$@" -newer "$0"' "$program" 2>/dev/null) || return 0
   [ -n "$newer" ] || echo "$program"
@@ -277,13 +278,13 @@ step_tests() {
   OUTBOARD_RELEASE_BINARY=$(optimised_build)
   export OUTBOARD_RELEASE_BINARY
   [ -n "$OUTBOARD_RELEASE_BINARY" ] ||
-    warn "no optimised build of these sources (scripts/release makes one): gaps under attack are held against 1 s, not 100 ms"
+    warn "no optimised build of these sources (scripts/release makes one): the limit for gaps under attack is 1 s instead of 100 ms"
   local -a tests=(all_tests)
   [ $# -eq 0 ] || tests=(test_programs --test-threads="$TEST_THREADS" "$@")
   bounded "$TEST_TIMEOUT_MINUTES" "$TEST_LOG" "${tests[@]}"
 }
 
-# step_web_tests [NAMES...]: the unit tests of what computes in the pages.
+# step_web_tests [NAMES...]: the unit tests of the pages' code.
 step_web_tests() {
   mkdir -p "$TARGET_DIR"
   local names
@@ -307,8 +308,8 @@ web_tests_counted() {
     "$WEB_TEST_LOG"
 }
 
-# What the failing tests said, and the last lines of a test program that ended before its summary. Printed last, so that a
-# log that is cut in the middle keeps it: 40 lines of each test's output, 200 in all.
+# The output of the failing tests, and the last lines of a test program that ended before its summary. Printed last, so
+# that a log that is truncated in the middle keeps it: 40 lines of each test's output, 200 in total.
 tests_told() {
   [ -f "$TEST_LOG" ] || return 0
   awk '
@@ -334,8 +335,8 @@ tests_counted() {
 
 # === coverage ===
 
-# step_coverage [--no-minimum] [--html] [--readme]: coverage/lcov.info and coverage/summary.txt from the counters of
-# the last step_tests.
+# step_coverage [--no-minimum] [--html] [--readme]: writes coverage/lcov.info and coverage/summary.txt from the counters
+# of the last step_tests.
 step_coverage() {
   coverage_environment
   mkdir -p "$COVERAGE_DIR"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Stops the SRS that scripts/start-srs.sh started, and nothing else. Says so when there is none.
+# Stops the SRS that scripts/start-srs.sh started, and nothing else. Prints a message if there is none.
 
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"

@@ -1,5 +1,5 @@
-//! Measures the stage runtime: time until a pipeline's three stages are ready from the cache of compiled code, time of a
-//! call, memory of a further pipeline. Prints one JSON line.
+//! Measures the stage runtime: the time until a pipeline's three stages are ready from the cache of compiled code, the
+//! time of a call, and the memory of a further pipeline. Prints one JSON line.
 //!
 //!     cargo run --release --example bench_stage [PIPELINES]
 #![expect(clippy::print_stdout, reason = "it prints its result")]

@@ -1,5 +1,5 @@
-//! Measures swaps of stages: how long no call can be made at a cut-over, how long a rehearsal takes, and how long a component takes
-//! from its bytes to a running instance without the cache. Prints one JSON line.
+//! Measures swaps of stages: the time without calls at a cut-over, the duration of a rehearsal, and the time from a
+//! component's bytes to a running instance without the cache. Prints one JSON line.
 //!
 //!     cargo run --release --example bench_swap [COMPONENT.wasm]
 #![expect(clippy::print_stdout, reason = "it prints its result")]
@@ -13,7 +13,7 @@ use outboard::stage::{BatchingStage, FramingStage, Opening, RemuxStage, StageKin
 use tokio::sync::Mutex;
 
 const SWAPS: u64 = 1_000;
-/// Calls that a rehearsal is made on.
+/// Number of calls in a rehearsal.
 const TAPED: u64 = 64;
 
 #[tokio::main]
@@ -39,7 +39,7 @@ async fn main() -> anyhow::Result<()> {
                 rehearsals.push(began.elapsed());
             }
             cuts.push(swaps.cut_over(kind, &wanted).await?.took);
-            // Off its probation again, so that the next one may come.
+            // Ends the probation, so that the next swap may begin.
             swaps.roll_back(kind, "measured".to_owned()).await;
         }
     }

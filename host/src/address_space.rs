@@ -1,15 +1,15 @@
-//! What a process may use of address space (`ulimit -v`), and how it gets along with little.
+//! The limit of a process's address space (`ulimit -v`), and how the process adapts to it.
 
 use crate::limits::MALLOC_ARENAS_SCARCE;
 
-/// Bytes that this process may use; `None`: as many as it likes.
+/// The limit of address space in bytes; `None`: unlimited.
 pub fn allowed() -> Option<u64> {
     rustix::process::getrlimit(rustix::process::Resource::As).current
 }
 
-/// Where address space is limited, keeps the C library from reserving 64 MiB for each thread that allocates: the threads of an
-/// idle server would take 1 GiB in that way, and the first allocation after that would end the process. To be called before
-/// any thread is started. Costs threads some waiting for each other.
+/// With limited address space, keeps the C library from reserving 64 MiB for each thread that allocates: the threads of
+/// an idle server would otherwise reserve 1 GiB, and the next allocation would end the process. Must be called before
+/// any thread is started. Threads then wait for each other when they allocate.
 pub fn spare() {
     if allowed().is_some() {
         few_arenas();
@@ -25,6 +25,6 @@ fn few_arenas() {
 
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 fn few_arenas() {
-    // Other C libraries have no such thing.
+    // Other C libraries have no such setting.
     let _ = MALLOC_ARENAS_SCARCE;
 }

@@ -1,6 +1,7 @@
-//! The command line: what can be asked of the binary, and the exit codes that scripts rely on.
+//! The command line: its commands, and the exit codes that scripts rely on.
 //!
-//! 0 done, 1 failed, 2 usage or configuration (every problem listed with its key), 3 it hung and ended itself.
+//! 0 done; 1 failed; 2 usage or configuration error (every problem is listed with its key); 3 the process hung and the
+//! watchdog ended it.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -76,20 +77,20 @@ pub enum Command {
     Serve(serve::ServeArgs),
 }
 
-/// How a command ended.
+/// The result of a command.
 #[derive(Debug)]
 pub enum Ending {
-    /// As asked.
+    /// Success.
     Done,
-    /// As asked, with the line that scripts read.
+    /// Success, with a line for scripts.
     Reported(Report),
-    /// The configuration is wrong.
+    /// The configuration is invalid.
     Refused(Problems),
-    /// It failed, and everything is said already.
+    /// Failure; the error is already printed.
     Failed,
 }
 
-/// Runs a command to its end and prints what belongs on standard output.
+/// Runs a command to its end and prints its result on standard output.
 pub async fn main(cli: Cli) -> ExitCode {
     let layers = |file: Option<&PathBuf>| {
         let base = file.map_or_else(Layers::new, |path| Layers::new().file(path));
@@ -107,7 +108,7 @@ pub async fn main(cli: Cli) -> ExitCode {
         Command::Storage(args) => storage::run(args, layers(args.config.as_ref())).await,
         Command::Doctor(args) => doctor::run(args).await,
         Command::Serve(args) => serve::run(args, layers(args.config.as_ref())).await,
-        // It has no tasks: `main` runs it by itself.
+        // It needs no runtime: `main` runs it directly.
         Command::CompileComponent(_) => return ExitCode::FAILURE,
     };
     crate::telemetry::finish();
@@ -129,7 +130,7 @@ pub async fn main(cli: Cli) -> ExitCode {
     }
 }
 
-/// Refuses to begin live work where the process may not have the address space for it; `None`: it may.
+/// Refuses to start live work if the process's address space is limited too much; `None`: it may start.
 pub fn too_small(cli: &Cli) -> Option<ExitCode> {
     if !matches!(cli.command, Command::Serve(_) | Command::Run(_) | Command::Demo(_)) {
         return None;
@@ -139,15 +140,15 @@ pub fn too_small(cli: &Cli) -> Option<ExitCode> {
         return None;
     }
     complain(&format!(
-        "outboard: this process may use {} of address space (ulimit -v), and needs at least {}: raise the limit, or bound its \
-         memory by a cgroup (MemoryMax= in a systemd unit) instead",
+        "outboard: the address space of this process is limited to {} (ulimit -v), but at least {} is needed: raise the limit, or limit \
+         memory with a cgroup (MemoryMax= in a systemd unit) instead",
         shown(allowed),
         shown(ADDRESS_SPACE_MIN)
     ));
     Some(ExitCode::FAILURE)
 }
 
-/// Says why nothing could begin: the system gave no threads or no poller.
+/// Reports that the operating system refused threads or a poller.
 pub fn cannot_begin(error: &std::io::Error) -> ExitCode {
     complain(&format!(
         "outboard: cannot start its threads: {error}. Raise the limits of memory and processes (ulimit -v, -u)"
@@ -155,7 +156,7 @@ pub fn cannot_begin(error: &std::io::Error) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// An error with its causes, each said once: ours repeat their cause in their own words.
+/// An error with its causes, each printed once: our errors already contain the text of their cause.
 fn whole(error: &anyhow::Error) -> String {
     let mut text = error.to_string();
     for cause in error.chain().skip(1).map(ToString::to_string) {
@@ -180,13 +181,13 @@ async fn echo(args: &EchoArgs, layers: Layers) -> anyhow::Result<Ending> {
     Ok(Ending::Done)
 }
 
-/// A line on standard output: what a script reads.
+/// Prints a line for scripts on standard output.
 #[expect(clippy::print_stdout, reason = "the command line's answer")]
 pub(crate) fn say(line: &str) {
     println!("{line}");
 }
 
-/// A line on standard error: what a person reads.
+/// Prints a line for people on standard error.
 #[expect(clippy::print_stderr, reason = "the command line's answer")]
 pub(crate) fn complain(line: &str) {
     eprintln!("{line}");

@@ -1,5 +1,5 @@
-//! Settings: from `outboard.toml`, `OUTBOARD_SECTION__KEY` in the environment and the command line, in that order;
-//! checked as a whole before any I/O, with every problem named at once.
+//! Settings from `outboard.toml`, from `OUTBOARD_SECTION__KEY` in the environment and from the command line; later ones
+//! override earlier ones. They are checked completely before any I/O, and all problems are reported at once.
 
 use crate::stage::{ChildCompiler, Compiler};
 use std::collections::BTreeSet;
@@ -32,31 +32,32 @@ pub use layers::Layers;
 pub use outboard_base::{Problem, Problems};
 pub use pipeline::Configured;
 
-/// What a process is told besides its pipeline.
+/// The settings of a process, except those of its pipeline.
 #[derive(Debug, Clone)]
 pub struct HostConfig {
-    /// Where everything is kept (`storage.dir`).
+    /// Storage folder (`storage.dir`).
     pub storage: PathBuf,
     /// The API (`server.…`).
     pub server: ServerConfig,
-    /// Filter for logs (`log.level`), in tracing's directives.
+    /// Filter for logs (`log.level`), in tracing's syntax.
     pub log_level: String,
-    /// `text` or `json` (`log.format`).
+    /// True for `log.format = "json"`, false for `text`.
     pub log_json: bool,
-    /// ffmpeg processes of all pipelines at once (`limits.ffmpeg_processes`); `None`: by the machine's cores.
+    /// Maximum number of concurrent ffmpeg processes of all pipelines (`limits.ffmpeg_processes`); `None`: derived from
+    /// the number of cores.
     pub ffmpeg_processes: Option<usize>,
-    /// Bytes of the disk that stay free (`storage.min_free`); `None`: by its size.
+    /// Free bytes to keep on the disk (`storage.min_free`); `None`: derived from the size of the disk.
     pub min_free: Option<u64>,
-    /// What the database keeps of each stream (`storage.history_batches`, `storage.history_events`).
+    /// What the database keeps per stream (`storage.history_batches`, `storage.history_events`).
     pub history: History,
-    /// How components are compiled that do not come with the host (`limits.compile_…`).
+    /// Limits for compiling components that are not bundled (`limits.compile_…`).
     pub compiler: ChildCompiler,
-    /// Threads that have not run for so long end the process (`limits.hang_seconds`).
+    /// The watchdog ends the process when threads have not run for this time (`limits.hang_seconds`).
     pub hang: Duration,
 }
 
 impl HostConfig {
-    /// Limits of what pipelines share.
+    /// Limits of resources that pipelines share.
     pub fn limits(&self) -> HostLimits {
         HostLimits {
             ffmpeg_processes: self.ffmpeg_processes,
@@ -67,33 +68,33 @@ impl HostConfig {
     }
 }
 
-/// How the API is served.
+/// Settings of the API server.
 #[derive(Debug, Clone)]
 pub struct ServerConfig {
-    /// Where it listens (`server.listen`).
+    /// Address to listen on (`server.listen`).
     pub listen: String,
-    /// A token is asked for even on loopback (`server.auth = "token"`).
+    /// Whether a token is required even on loopback (`server.auth = "token"`).
     pub needs_token: bool,
-    /// Pages of these origins may call it (`server.cors_origins`).
+    /// Origins whose pages may call the API (`server.cors_origins`).
     pub cors_origins: Vec<String>,
-    /// Names under which it may be called besides loopback's (`server.hosts`); any, where a token is asked for.
+    /// Accepted host names besides those of loopback (`server.hosts`); any name is accepted if a token is required.
     pub hosts: Vec<String>,
-    /// Cookies are for https only (`server.secure_cookies`): behind a proxy that speaks TLS.
+    /// Whether cookies are for https only (`server.secure_cookies`), for use behind a proxy with TLS.
     pub secure_cookies: bool,
-    /// Connections of one address at a time (`server.connections_per_peer`).
+    /// Maximum number of connections per client address (`server.connections_per_peer`).
     pub connections_per_peer: usize,
-    /// Addresses that this does not hold for (`server.trusted_proxies`): many clients come through each.
+    /// Addresses without that limit (`server.trusted_proxies`), because many clients connect through them.
     pub trusted_proxies: Vec<IpNet>,
-    /// What a new pipeline gets that `POST /api/pipeline/start` names only a source for (`defaults.…`).
+    /// Defaults of `POST /api/pipeline/start` (`defaults.…`).
     pub defaults: Defaults,
 }
 
-/// Addresses for new pipelines where the REST call leaves them out.
+/// Addresses for new pipelines whose REST request omits them.
 #[derive(Debug, Clone)]
 pub struct Defaults {
-    /// The processor (`defaults.processor_url`); `None` where it is set to `none`: the original audio stays.
+    /// The processor (`defaults.processor_url`); `None` if set to `none`: the original audio goes on air.
     pub processor_url: Option<String>,
-    /// The destination without its last part, the stream id (`defaults.rtmp_base`).
+    /// The destination without the stream id at its end (`defaults.rtmp_base`).
     pub rtmp_base: String,
 }
 
@@ -104,14 +105,14 @@ impl Defaults {
     }
 }
 
-/// The processor of a new pipeline that REST names none for.
+/// Default processor of pipelines created over REST.
 const PROCESSOR_URL: &str = "http://localhost:5000";
-/// Where a new pipeline goes on air that REST names no destination for: below this, under its stream id.
+/// Default destination of pipelines created over REST; the stream id is appended.
 const RTMP_BASE: &str = "rtmp://localhost/live";
-/// Where proxies may be that many clients come through, unless told otherwise: on this machine.
+/// Default addresses of proxies that many clients connect through: this machine.
 const TRUSTED_PROXIES: [&str; 2] = ["127.0.0.0/8", "::1"];
 
-/// Checks the settings of host and pipeline together. `needs_pipeline`: a source and a destination must be there.
+/// Checks the settings of host and pipeline together. `needs_pipeline`: a source and a destination are required.
 ///
 /// # Errors
 /// Every problem, by the settings' keys.
@@ -188,7 +189,7 @@ fn trusted_proxies(keys: &mut Keys) -> Vec<IpNet> {
     let given = keys.list("server.trusted_proxies");
     let mut nets = Vec::new();
     for (n, text) in given.unwrap_or_else(|| TRUSTED_PROXIES.map(str::to_owned).into()).iter().enumerate() {
-        // An address alone is a network of one.
+        // A single address is a network of one.
         match text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)) {
             Ok(net) => nets.push(net),
             Err(_) => {

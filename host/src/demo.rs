@@ -1,5 +1,5 @@
-//! The parts of the demo, all on this machine: a live HLS source, the echo processor, an RTMP receiver, and a page that shows what the
-//! receiver gets. The command line and the server run a pipeline between them.
+//! The parts of the demo, all on this machine: a live HLS source, the echo processor, an RTMP receiver, and a page that
+//! plays the received stream. The command line and the server run a pipeline between them.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -14,26 +14,26 @@ mod receiver;
 mod site;
 mod source;
 
-/// Ports of the page, the processor and the receiver, where they are free.
+/// Default ports of the page, the processor and the receiver.
 pub const USUAL_PORTS: [u16; 3] = [8090, 5000, 1935];
-/// Any. For parts that nobody has to find: ffmpeg's receiver gives up its port while it has a publisher, so that a usual
-/// one would be taken by two.
+/// Any free ports, for parts that users need not find. ffmpeg's receiver releases its port while it has a publisher, so
+/// a second demo could bind the same default port.
 pub const ANY_PORTS: [Port; 3] = [Port::Usual(0); 3];
-/// Where the live playlist is.
+/// Path of the live playlist.
 pub const SOURCE_PATH: &str = "/source/live.m3u8";
-/// Time in hand: the demo's segments are short and the machine may be slow.
+/// Reserve time in seconds: the demo's segments are short, and the machine may be slow.
 pub const CUSHION_SECONDS: u32 = 3;
 
-/// A port that a part is to listen on; 0 is any.
+/// The port for a part; 0 selects any free port.
 #[derive(Debug, Clone, Copy)]
 pub enum Port {
-    /// This one, or any where it is taken.
+    /// This port, or any free one if it is taken.
     Usual(u16),
-    /// This one and no other, as this option of the command line has it.
+    /// Exactly this port, from this command-line option.
     Given(u16, &'static str),
 }
 
-/// Addresses of the parts; held from before they are started.
+/// Addresses of the parts, reserved before they start.
 #[derive(Debug)]
 pub struct Places {
     page: TcpListener,
@@ -42,7 +42,7 @@ pub struct Places {
     rtmp_port: u16,
 }
 
-/// The parts, running.
+/// The running parts.
 #[derive(Debug)]
 pub struct Parts {
     site: JoinHandle<()>,
@@ -52,44 +52,44 @@ pub struct Parts {
 }
 
 impl Places {
-    /// Ports of the page, the processor and the receiver.
+    /// Reserves ports for the page, the processor and the receiver.
     ///
     /// # Errors
-    /// One that was given is taken, or none is free.
+    /// A given port is taken, or none is free.
     pub async fn find(ports: [Port; 3]) -> anyhow::Result<Self> {
         let [page, processor, receiver] = [free(ports[0]).await?, free(ports[1]).await?, free(ports[2]).await?];
         let (page_addr, rtmp_port) = (page.local_addr()?, receiver.local_addr()?.port());
         let addr = processor.local_addr()?;
-        // Their servers bind by themselves.
+        // The servers of these parts bind the ports themselves.
         drop((processor, receiver));
         Ok(Self { page, page_addr, processor: addr, rtmp_port })
     }
 
-    /// The live playlist.
+    /// URL of the live playlist.
     pub fn source(&self) -> String {
         format!("http://{}{SOURCE_PATH}", self.page_addr)
     }
 
-    /// The processor.
+    /// URL of the processor.
     pub fn processor(&self) -> String {
         format!("http://{}", self.processor)
     }
 
-    /// Where the receiver listens.
+    /// URL of the receiver.
     pub fn destination(&self) -> String {
         format!("rtmp://127.0.0.1:{}/live/demo", self.rtmp_port)
     }
 
-    /// The page to watch.
+    /// URL of the page.
     pub fn page(&self) -> String {
         format!("http://{}/", self.page_addr)
     }
 
-    /// Starts the parts, with their files in `dir`. The first time there, the clip is encoded, which takes some seconds.
-    /// `echo_delay_ms`: how long the echo processor takes; without it none is started.
+    /// Starts the parts, with their files in `dir`. The first start in a folder encodes the clip, which takes some
+    /// seconds. `echo_delay_ms`: delay of the echo processor; `None`: no echo processor.
     ///
     /// # Errors
-    /// ffmpeg is not there, or a part does not start.
+    /// ffmpeg is missing, or a part does not start.
     pub async fn start(self, dir: &Path, echo_delay_ms: Option<u64>) -> anyhow::Result<Parts> {
         let source = source::Source::start(&dir.join("source")).await?;
         let receiver = receiver::Receiver::start(&dir.join("received"), self.rtmp_port).await?;
@@ -102,7 +102,7 @@ impl Places {
 }
 
 impl Parts {
-    /// Ends them.
+    /// Stops all parts.
     pub async fn stop(self) {
         self.site.abort();
         if let Some(echo) = self.echo {
@@ -113,7 +113,7 @@ impl Parts {
     }
 }
 
-/// A listener on the port, or on another where that may be.
+/// Binds the port, or another one if that is allowed.
 async fn free(port: Port) -> anyhow::Result<TcpListener> {
     match port {
         Port::Given(port, option) => TcpListener::bind(("127.0.0.1", port))

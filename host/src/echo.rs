@@ -1,8 +1,9 @@
-//! The test processor: a Socket.IO server that speaks the `fragment` dialect, gives every fragment's audio back as it came,
-//! and can be told to misbehave on chosen ones ([`Rule`]).
+//! The test processor: a Socket.IO server of the `fragment` dialect that returns each fragment's audio unchanged, and
+//! can simulate faults on chosen fragments ([`Rule`]).
 //!
-//! In: `fragment:data {fragment, data}`. Out: `fragment:processed {fragment, data, metadata}` after a delay, `data` as nested
-//! binary both ways; on demand `fragment:ack` and `fragment:error`. Keeps no audio longer than its answer takes.
+//! In: `fragment:data {fragment, data}`. Out: `fragment:processed {fragment, data, metadata}` after a delay, with
+//! `data` as nested binary in both directions; optionally `fragment:ack` and `fragment:error`. Keeps audio only until
+//! its reply is sent.
 
 mod audio;
 mod cli;
@@ -27,23 +28,23 @@ pub use fault::{Fault, FaultError, Rule, Selection};
 use crate::limits::{ECHO_CLOSE_TIMEOUT, ECHO_PAYLOAD_DEFAULT_BYTES, EXCHANGE_ATTACHMENTS_MAX};
 use session::{Incoming, Session, Visits};
 
-/// How the test processor behaves.
+/// Settings of the test processor.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EchoConfig {
-    /// Address to listen on; port 0 takes a free one.
+    /// Address to listen on; port 0 selects a free one.
     pub listen: SocketAddr,
-    /// From a fragment to its answer, in milliseconds.
+    /// Delay between a fragment and its reply, in milliseconds.
     pub delay_ms: u64,
-    /// Largest frame that is taken, in bytes; told in the handshake (`maxPayload`).
+    /// Largest frame to accept, in bytes; announced in the handshake (`maxPayload`).
     pub max_payload: u64,
-    /// Answers each fragment with `fragment:ack` first.
+    /// Whether each fragment is first answered with `fragment:ack`.
     pub ack: bool,
-    /// What to do wrong; all rules that select a fragment apply, in order.
+    /// Faults to simulate; all rules that select a fragment apply, in order.
     pub faults: Vec<Rule>,
 }
 
 impl EchoConfig {
-    /// A faultless echo on this address.
+    /// An echo without faults on this address.
     pub fn new(listen: SocketAddr) -> Self {
         Self { listen, delay_ms: 100, max_payload: ECHO_PAYLOAD_DEFAULT_BYTES, ack: false, faults: Vec::new() }
     }
@@ -53,12 +54,12 @@ impl EchoConfig {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EchoError {
-    /// The address cannot be had.
+    /// The address cannot be bound.
     #[error("the echo processor cannot listen on {listen}: {source}")]
     Bind {
-        /// The address.
+        /// The address to listen on.
         listen: SocketAddr,
-        /// The system's reason.
+        /// The error of the operating system.
         source: std::io::Error,
     },
 }
@@ -68,15 +69,15 @@ pub enum EchoError {
 pub struct EchoStats {
     /// Connections to a namespace.
     pub connections: u64,
-    /// Fragments that came.
+    /// Fragments received.
     pub received: u64,
     /// Bytes of their audio.
     pub bytes: u64,
     /// `fragment:processed` messages sent.
     pub answered: u64,
-    /// Fragments that a rule applied to.
+    /// Fragments to which a rule applied.
     pub faulty: u64,
-    /// Fragments that could not be handled as told (ffmpeg failed, no binary data), answered with `fragment:error`.
+    /// Fragments that could not be handled (ffmpeg failed, no binary data) and were answered with `fragment:error`.
     pub errors: u64,
 }
 
@@ -90,7 +91,7 @@ struct Counters {
     errors: AtomicU64,
 }
 
-/// What all connections share.
+/// State shared by all connections.
 #[derive(Debug)]
 struct Shared {
     config: EchoConfig,
@@ -99,7 +100,7 @@ struct Shared {
     cancel: CancellationToken,
 }
 
-/// A test processor that runs. Dropping it stops it; [`Echo::shutdown`] waits for that.
+/// A running test processor. Dropping it stops it; [`Echo::shutdown`] also waits until it has stopped.
 #[derive(Debug)]
 pub struct Echo {
     addr: SocketAddr,
@@ -108,7 +109,7 @@ pub struct Echo {
 }
 
 impl Echo {
-    /// Listens and serves.
+    /// Binds the address and starts to serve.
     pub async fn start(config: EchoConfig) -> Result<Self, EchoError> {
         let bind = |source| EchoError::Bind { listen: config.listen, source };
         let listener = TcpListener::bind(config.listen).await.map_err(bind)?;
@@ -123,17 +124,17 @@ impl Echo {
         Ok(Self { addr, shared, server })
     }
 
-    /// The address that it listens on.
+    /// The address on which it listens.
     pub fn addr(&self) -> SocketAddr {
         self.addr
     }
 
-    /// The URL to give to a pipeline.
+    /// The URL for a pipeline's settings.
     pub fn url(&self) -> String {
         format!("http://{}", self.addr)
     }
 
-    /// Its counts.
+    /// The current counts.
     pub fn stats(&self) -> EchoStats {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let counters = &self.shared.counters;
@@ -147,7 +148,7 @@ impl Echo {
         }
     }
 
-    /// Drops all connections and waits until the address is free.
+    /// Closes all connections and waits until the address is free.
     pub async fn shutdown(mut self) {
         self.shared.cancel.cancel();
         if let Err(error) = (&mut self.server).await {
@@ -184,7 +185,7 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>) {
         }
     };
     io.ns("/", connect.clone());
-    // Any name of one part; the router's syntax for it is fixed, so this cannot fail.
+    // Accepts any namespace with one path segment; the pattern is constant, so this cannot fail.
     let _ = io.dyn_ns("/{namespace}", connect);
 
     let cancel = shared.cancel.clone();
@@ -206,7 +207,7 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>) {
                 tracing::error!(%error, "the echo processor stopped");
             }
         }
-        () = deadline => tracing::debug!("the echo processor's connections did not end in time"),
+        () = deadline => tracing::debug!("the echo processor's connections did not close in time"),
     }
 }
 

@@ -1,9 +1,9 @@
-//! What crosses the border from a stage, a processor or a client of the API, made up. A target takes bytes, makes input of them, and panics where
-//! a property does not hold.
+//! Fuzz targets for input from stages, processors, origins and API clients. A target takes bytes, converts them to
+//! input, and panics if a property does not hold.
 //!
-//! Compiled for tests and with the feature `fuzzing` only. The test below runs every target over its corpus and some thousands
-//! of seeded inputs; `tests/fuzz` runs them with cargo-fuzz for as long as one likes. An input that was found to break
-//! something goes into `tests/fuzz/corpus/<target>/`.
+//! Compiled only for tests and with the feature `fuzzing`. The test below runs every target over its corpus and some
+//! thousands of seeded inputs; `tests/fuzz` runs them with cargo-fuzz for as long as needed. An input that broke
+//! something is added to `tests/fuzz/corpus/<target>/`.
 
 pub use crate::api::graphql::fuzz_requests as requests;
 pub use crate::media::probe::fuzz_replies as replies;
@@ -15,10 +15,10 @@ pub use crate::stage::{
     fuzz_snapshots as snapshots,
 };
 
-/// A target.
+/// A target takes the bytes of one input.
 pub type Target = fn(&[u8]);
 
-/// All of them, by name.
+/// All targets, by name.
 pub const TARGETS: [(&str, Target); 10] = [
     ("components", components),
     ("cuts", cuts),
@@ -39,7 +39,7 @@ mod tests {
     use rand::{Rng as _, RngExt as _, SeedableRng as _};
     use std::path::Path;
 
-    /// Longest made-up input, bytes.
+    /// Longest generated input in bytes.
     const INPUT_BYTES_MAX: usize = 2048;
 
     fn corpus(target: &str) -> Vec<Vec<u8>> {
@@ -48,10 +48,10 @@ mod tests {
         entries.map(|entry| std::fs::read(entry.unwrap().path()).unwrap()).collect()
     }
 
-    /// Runs a target over its corpus, what is changed a little in it, and `made_up` inputs out of thin air.
+    /// Runs a target over its corpus, over slightly changed inputs from it, and over `made_up` random inputs.
     fn run(name: &str, made_up: usize) {
         let target = TARGETS.iter().find(|(known, _)| *known == name).unwrap().1;
-        // The same inputs each time: what fails here fails again.
+        // The same inputs each time, so that failures are reproducible.
         let mut random = StdRng::seed_from_u64(0x0B0A_4D00);
         let corpus = corpus(name);
         corpus.iter().for_each(|input| target(input));

@@ -1,7 +1,7 @@
-//! Every bound on the media path, with its unit. A queue, retry, body, file or wait without a limit here is a bug.
+//! Every limit on the media path, with its unit. A queue, retry, body, file or wait without a limit here is a bug.
 //!
-//! One file per part of the host; all names are used from here. Parts that are crates of their own have their bounds in their
-//! own `limits.rs`, and are listed here with the others.
+//! One file per part of the host; all names are re-exported here. Parts in their own crates have a `limits.rs` of their
+//! own, which is re-exported here too.
 
 mod api;
 mod control;
@@ -10,7 +10,7 @@ mod registry;
 mod stages;
 mod watchdog;
 
-// Lines that go when the last module that uses such a bound is a crate that names where it is from.
+// Re-exports that can be removed once no module uses such a limit without naming its crate.
 pub use outboard_base::limits::*;
 pub use outboard_egress::limits::*;
 pub use outboard_exchange::limits::*;

@@ -14,12 +14,12 @@ fn main() -> ExitCode {
     if let Some(code) = outboard::cli::too_small(&cli) {
         return code;
     }
-    // Answering a deep query takes more stack than tokio's default in an unoptimised build.
+    // A deep query needs more stack than tokio's default in an unoptimised build.
     let runtime = tokio::runtime::Builder::new_multi_thread().thread_stack_size(8 << 20).enable_all().build();
     match runtime {
         Ok(runtime) => {
             let ended = runtime.block_on(outboard::cli::main(cli));
-            // Dropping the runtime would wait for its blocking threads, for ever if one of them hangs.
+            // Dropping the runtime would wait for its blocking threads, forever if one of them hangs.
             runtime.shutdown_timeout(outboard::limits::BLOCKING_END_LIMIT);
             ended
         }

@@ -1,9 +1,9 @@
-//! What is measured, and how Prometheus is told.
+//! Metrics, and their export to Prometheus.
 //!
-//! In: [`Timings`], recorded by the steps of a pipeline a few times a batch; everything else is counted where it happens and
-//! read at a scrape, as [`PipelineSample`] and [`HostSample`]. Out: OpenMetrics text ([`render`]). Whoever may see only
-//! one tenant is given only its pipelines, and no host. All metrics stand in [`catalog`]; no label has unbounded values,
-//! and none holds a URL.
+//! In: [`Timings`], which the steps of a pipeline record a few times per batch. All other values are counted where they
+//! occur and read at a scrape, as [`PipelineSample`] and [`HostSample`]. Out: OpenMetrics text ([`render`]). A caller
+//! that may see only one tenant gets only that tenant's pipelines, and no metrics of the host. [`catalog`] lists all
+//! metrics; no label has unbounded values, and none contains a URL.
 
 pub mod catalog;
 mod gather;

@@ -1,9 +1,10 @@
-//! What went on air, to be looked at: an HLS playlist of the kept batches, and their media for comparison.
+//! The preview of a stream: an HLS playlist of the batches that went on air and are still stored, and their media for
+//! comparison.
 //!
-//! In: a stream's folders and what the journal says of its batches. Out: answers to HTTP requests below
-//! `/preview/<pipeline>/`: `index.m3u8`, and `batch/<n>/{original,processed,output,video}`, with byte ranges. No routes and no
-//! sign-in here: whoever calls has checked whose stream it is. Nothing is made for it: every answer is a file that is kept
-//! anyway, and each time in the playlist is read from those files.
+//! In: a stream's folders and the journal's records of its batches. Out: responses to HTTP requests below
+//! `/preview/<pipeline>/`: `index.m3u8`, and `batch/<n>/{original,processed,output,video}`, with byte ranges. Routes
+//! and authentication are the caller's. Nothing is produced for the preview: every response is an existing file, and
+//! the times in the playlist are read from those files.
 
 use std::path::PathBuf;
 
@@ -21,31 +22,31 @@ mod playlist;
 
 pub use playlist::{Empty, playlist};
 
-/// A batch that is on air or was.
+/// A batch that is or was on air.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Aired {
-    /// Its number.
+    /// Number of the batch.
     pub number: u64,
-    /// Unix time in milliseconds when its first packet left.
+    /// When its first packet was sent, Unix time in milliseconds.
     pub on_air_ms: Option<u64>,
-    /// Its last packet left too.
+    /// Whether its last packet was sent.
     pub done: bool,
 }
 
-/// What a preview is made of.
+/// The input of a preview.
 #[derive(Debug, Clone)]
 pub struct Preview {
     /// The stream's folders.
     pub files: StreamFiles,
     /// Batches that went on air and have files, oldest first.
     pub batches: Vec<Aired>,
-    /// Media time on air now, in milliseconds, while the pipeline runs: what is later is not shown yet.
+    /// Media time on air in milliseconds while the pipeline runs; later media is not listed yet.
     pub air_ms: Option<u64>,
-    /// No batch will follow.
+    /// Whether no batch will follow.
     pub ended: bool,
 }
 
-/// What is asked for.
+/// The requested resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wanted {
     /// `index.m3u8`
@@ -54,21 +55,22 @@ pub enum Wanted {
     Batch(u64, Media),
 }
 
-/// A batch's media.
+/// A medium of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Media {
-    /// The sound as it came.
+    /// The audio from the source.
     Original,
-    /// The sound that the processor returned; where it was encoded again, as it was heard.
+    /// The processor's audio; if it was encoded again, as it went on air.
     Processed,
-    /// Picture and sound as they went on air.
+    /// Video and audio as they went on air.
     Output,
-    /// The picture as it came.
+    /// The video from the source.
     Video,
 }
 
 impl Wanted {
-    /// Reads a path below `/preview/<pipeline>/`. An extension after the media's name is for players that want one.
+    /// Parses a path below `/preview/<pipeline>/`. The name of the medium may have an extension, which some players
+    /// need.
     pub fn parse(path: &str) -> Option<Self> {
         if path == "index.m3u8" {
             return Some(Self::Playlist);
@@ -87,14 +89,14 @@ impl Wanted {
 }
 
 impl Aired {
-    /// `None`: nothing of it left, or its files are gone.
+    /// `None` if no packet of it was sent or its files are gone.
     pub fn of(record: &BatchRecord) -> Option<Self> {
         let on_air_ms = record.times.get(Step::OnAir.name()).copied();
         let shown = record.step >= Step::OnAir && !record.cleaned && !record.is_given_up();
         shown.then_some(Self { number: record.number, on_air_ms, done: record.step == Step::Done })
     }
 
-    /// The newest batches of a stream that are to be shown, oldest first.
+    /// The newest batches of a stream that can be listed, oldest first.
     pub async fn newest(journal: &Journal, tenant: &str, stream: &str) -> Result<Vec<Self>, JournalError> {
         let listed = journal.batches(tenant, stream, Page::newest(PREVIEW_BATCHES_MAX)).await?;
         let mut aired: Vec<Self> = listed.rows.iter().filter_map(Self::of).collect();
@@ -103,7 +105,7 @@ impl Aired {
     }
 }
 
-/// The file of a batch's media and its type; `None` where it is not kept, or there never was one.
+/// The file of a batch's medium and its content type; `None` if it does not exist.
 pub fn find(files: &StreamFiles, batch: u64, media: Media) -> Option<(PathBuf, &'static str)> {
     let wanted: &[(&str, &str)] = match media {
         Media::Original => &[(names::AUDIO, "audio/mp4")],
@@ -121,7 +123,7 @@ pub fn find(files: &StreamFiles, batch: u64, media: Media) -> Option<(PathBuf, &
     wanted.iter().map(|(name, kind)| (dir.join(name), *kind)).find(|(path, _)| path.is_file())
 }
 
-/// Answers a GET or HEAD. What is not there is a plain 404, whatever the reason.
+/// Answers a GET or HEAD request. Anything that does not exist is a plain 404, whatever the reason.
 pub async fn serve(preview: Preview, wanted: Wanted, request: &Parts) -> Response {
     match wanted {
         Wanted::Playlist => answer::playlist(preview, request).await,

@@ -1,4 +1,4 @@
-//! Tasks, programs and components of a pipeline speak in its name.
+//! Lines of a pipeline's tasks, programs and components carry the pipeline's tenant and stream.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -88,7 +88,7 @@ async fn a_destinations_ffmpeg_speaks_without_its_secrets() {
 async fn the_exchanges_task_is_the_pipelines() {
     let (hub, _guard) = hearing();
     let mut feed = hub.subscribe(Filter::of_host().target(Some("exchange".into())), 0);
-    // Nobody listens on a port that was just closed.
+    // The port was just closed, so nothing listens on it.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let config = ExchangeConfig::new(format!("http://127.0.0.1:{port}"));
     let cancel = CancellationToken::new();

@@ -1,9 +1,9 @@
-//! A thread that looks whether the others still run. Where those that do the work have not run for long, or a shutdown does
-//! not come to its end, it writes down where every thread stands, and ends the process with [`EXIT_HUNG`]: whatever started
-//! it starts it again, and the journal has what that needs.
+//! A thread that detects when the other threads no longer run. When the threads that do the work have not run for too
+//! long, or a shutdown does not finish, it logs the state of every thread and ends the process with [`EXIT_HUNG`]. The
+//! supervisor then restarts the process, which resumes from the journal.
 //!
-//! It is told apart from a process that was not run as a whole (SIGSTOP, suspend, a machine without a moment to spare): there
-//! the watchdog's own look comes late, and time in which it did not run itself counts for nobody.
+//! This must not be confused with a process that did not run as a whole (SIGSTOP, suspend, an overloaded machine): in
+//! that case the watchdog's own checks are late too, and time in which the watchdog did not run is not counted.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak, mpsc};
@@ -22,14 +22,14 @@ mod threads;
 /// The exit code of a process that hung.
 pub const EXIT_HUNG: i32 = 3;
 
-/// Looks until it is dropped.
+/// Watches until it is dropped.
 #[derive(Debug)]
 pub struct Watchdog(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
     beats: Vec<Beat>,
-    /// What is left of the time in which everything is to end.
+    /// The time left for the shutdown.
     ending: Mutex<Option<Duration>>,
 }
 
@@ -50,9 +50,9 @@ impl Drop for Beat {
 /// What hangs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Hang {
-    /// Threads that have not run for so long.
+    /// The named threads have not run for this time.
     Threads(&'static str, Duration),
-    /// The shutdown.
+    /// The shutdown did not finish in time.
     Shutdown,
 }
 
@@ -62,16 +62,16 @@ impl std::fmt::Display for Hang {
             Self::Threads(name, silent) => {
                 write!(f, "the {name} threads have not run for {:.0} s", silent.as_secs_f64())
             }
-            Self::Shutdown => f.write_str("the shutdown does not end"),
+            Self::Shutdown => f.write_str("the shutdown did not finish in time"),
         }
     }
 }
 
 impl Watchdog {
-    /// Looks after these runtimes, each with its name; one that has not run for `hang` ends the process.
+    /// Watches these runtimes, each with its name. The process ends when one has not run for `hang`.
     ///
     /// # Errors
-    /// The system gave no thread.
+    /// The operating system refused to start a thread.
     pub fn start(runtimes: &[(&'static str, Handle)], hang: Duration) -> std::io::Result<Self> {
         Self::start_with(runtimes, hang, |hang| end(&hang))
     }
@@ -93,7 +93,7 @@ impl Watchdog {
         Ok(Self(shared))
     }
 
-    /// Everything is to have ended within `limit` from now on.
+    /// Everything must have ended within `limit` from now on.
     pub fn ending(&self, limit: Duration) {
         self.0.ending.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(limit);
     }
@@ -113,14 +113,14 @@ impl Beat {
     }
 }
 
-/// The watchdog's own looks: how late they come tells whether the process as a whole was run.
+/// The watchdog's own checks; their delay shows whether the process as a whole ran.
 struct Looks(Stopwatch);
 
-/// One of them.
+/// One check.
 struct Look {
-    /// Time that counts for those that are watched.
+    /// Time since the last check that counts for the watched threads.
     counted: Duration,
-    /// How long the process was not run, if that is worth a word.
+    /// How long the process did not run, if that is worth a log line.
     away: Option<Duration>,
 }
 
@@ -131,7 +131,7 @@ impl Looks {
     }
 }
 
-/// Looks until something hangs, or nobody holds the watchdog any more.
+/// Checks until something hangs or the watchdog is dropped.
 fn watch(shared: &Weak<Shared>, hang: Duration) -> Option<Hang> {
     let beats = shared.upgrade()?.beats.len();
     let mut silences = vec![Silence::new(WATCHDOG_WARN, hang, WATCHDOG_WARN_EVERY); beats];
@@ -168,11 +168,11 @@ fn watch(shared: &Weak<Shared>, hang: Duration) -> Option<Hang> {
     }
 }
 
-/// Says where every thread stands, and ends the process.
+/// Logs the state of every thread and ends the process.
 fn end(hang: &Hang) {
     let what = format!("{hang}; the process ends with code {EXIT_HUNG} and can be restarted");
     let (said, done) = mpsc::channel();
-    // In a thread of its own: the log may be what hangs.
+    // Logs in a separate thread, because the log may be what hangs.
     let say = move || {
         tracing::error!("{what}");
         threads::list().iter().for_each(|line| tracing::error!("{line}"));
@@ -182,7 +182,7 @@ fn end(hang: &Hang) {
     if std::thread::Builder::new().name("watchdog-says".into()).spawn(say).is_ok() {
         let _ = done.recv_timeout(WATCHDOG_REPORT);
     }
-    // An exit that hangs too is cut short.
+    // Ends the process even if the exit handlers hang.
     let _ = std::thread::Builder::new().name("watchdog-ends".into()).spawn(|| {
         std::thread::sleep(WATCHDOG_REPORT);
         std::process::abort();

@@ -1,5 +1,5 @@
-//! Running the same stream again: numbers go on, nothing of an earlier run is overwritten or left behind, and what an
-//! earlier run cannot give any more does not stop the next one.
+//! Running the same stream again: numbers continue, files of an earlier run are neither overwritten nor left behind,
+//! and missing data of an earlier run does not stop the next one.
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first thing that is not as it should be")]
 
 use std::path::Path;
@@ -77,7 +77,7 @@ async fn a_hold_stays_what_it_was_set_to() {
     let ended = Host::run(&storage.path().join("storage"), &options).ended(Duration::from_secs(90)).await;
     assert!(ended.status.success(), "{:#?}", ended.log);
     assert_eq!(ended.lines_with("on air in 8."), 1, "nine seconds after the first batch: {:#?}", ended.log);
-    // The time in hand is far above any cushion, and that is no reason to change the clock's rate.
+    // The reserve is far above any cushion, but this is no reason to change the rate.
     let rates = ended.log.iter().filter(|line| line.contains("ready for air"));
     assert!(rates.clone().count() == 6 && rates.clone().all(|line| line.contains("rate=1.0")), "{:#?}", ended.log);
 }
@@ -114,7 +114,7 @@ async fn two_destinations_go_on_each_from_its_own_place() {
     let options = [&options[..], &["--batches", "100", "--cushion-seconds", "3"]].concat();
     let host = Host::run(storage.path(), &options);
     host.until("on air batch=0", Duration::from_secs(60)).await;
-    // The other one falls behind, then all of it is killed.
+    // The other destination falls behind, then everything is killed.
     other.kill();
     host.until("on air batch=1", Duration::from_secs(60)).await;
     host.kill().await;

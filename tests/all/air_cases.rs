@@ -1,4 +1,4 @@
-//! Air: what is in the spool arrives, once, in order and in time, whatever the receiver does.
+//! Air: the packets of the spool arrive once, in order and in time, whatever the receiver does.
 
 #![allow(
     clippy::unwrap_used,
@@ -41,10 +41,10 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
-/// Nothing here takes longer, unless it is broken.
+/// Longer than any step here takes, unless it is broken.
 const SOON: Duration = Duration::from_secs(60);
 
-/// What has been journalled, in order.
+/// The journalled positions, in order.
 #[derive(Debug, Default)]
 struct MemoryJournal(Mutex<Vec<Position>>);
 
@@ -58,7 +58,7 @@ impl AirJournal for MemoryJournal {
     }
 }
 
-/// A journal that is broken: it fails, then it never answers.
+/// A broken journal: it fails, then it never answers.
 #[derive(Debug, Default)]
 struct BrokenJournal(Mutex<u32>);
 
@@ -87,7 +87,7 @@ struct Programme {
 }
 
 impl Programme {
-    /// Puts these destinations on air, with a clock of this speed; nothing is in the spool and the clock stands.
+    /// Starts these destinations, with a clock of this speed; the spool is empty and the clock stands still.
     fn new(destinations: Vec<DestinationConfig>, speed: f64) -> Self {
         let (spool, clock, journal) = (Spool::new(), AirClock::with_speed(speed), Arc::new(MemoryJournal::default()));
         let (events, receiver) = mpsc::channel(1000);
@@ -98,7 +98,7 @@ impl Programme {
         Self { air, spool, clock, journal, events: receiver }
     }
 
-    /// Why the next session is lost.
+    /// Waits for the loss of a session; returns its reason.
     async fn lost(&mut self) -> String {
         let lost = async {
             loop {
@@ -119,7 +119,7 @@ impl Programme {
         self.clock.start(batches[0].start_ms, Instant::now());
     }
 
-    /// Waits until a destination's status is as wanted.
+    /// Waits until a destination's status matches.
     async fn until(&self, destination: usize, what: &str, wanted: impl FnMut(&DestinationStatus) -> bool) {
         let mut status = self.air.watch().swap_remove(destination);
         let waited = timeout(SOON, status.wait_for(wanted)).await.map(|found| found.is_ok());
@@ -150,7 +150,7 @@ fn batches(dir: &Path, count: u64) -> Vec<ReadyBatch> {
     SMALL.batches(dir, 0, count, 2_000, 0)
 }
 
-/// The packets of several recordings without those that a later one repeats; and how many were repeated.
+/// The packets of several recordings without repeats, and the number of repeats.
 fn joined(recordings: &[Recording], want: &[Seen]) -> (Vec<Seen>, usize) {
     let mut all: Vec<Seen> = Vec::new();
     let mut repeated = 0;

@@ -1,5 +1,5 @@
-//! Tests that load the whole machine. `scripts/test` runs them after the others and one at a time: beside other tests
-//! they would measure those, and the others them.
+//! Tests that load the whole machine. `scripts/test` runs them after the others and one at a time; in parallel, tests
+//! would distort each other's measurements.
 
 mod busy_pages;
 mod log_subscribers;

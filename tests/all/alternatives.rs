@@ -1,4 +1,4 @@
-//! The stages that come with the host besides the defaults: named in settings by digest, they run and do what they say.
+//! The bundled stages that are not defaults: selected in settings by digest, they run and decide as documented.
 
 use std::time::Duration;
 

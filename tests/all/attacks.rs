@@ -1,5 +1,5 @@
-//! Attacks as a hostile tenant, processor, origin, receiver or passer-by makes them. One module per kind; what each wall
-//! is made of is told in `docs/security.md`.
+//! Attacks by a hostile tenant, processor, origin, receiver or stranger. One module per kind; `docs/security.md`
+//! describes the defences.
 
 mod api;
 mod children;

@@ -1,4 +1,4 @@
-//! Stages as users write them: what `outboard stage new` writes does its work in the host, in every language, and goes on from
+//! Stages as users write them: the projects of `outboard stage new` work in the host in every language, and resume from
 //! the state of the same kind of stage in another language and of the bundled one.
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first thing that is not as it should be")]
 
@@ -15,7 +15,7 @@ use outboard_tests::processor::{Kind, Processor};
 use outboard_tests::receiver::nginx::Nginx;
 use serde_json::{Value, json};
 
-/// The stages of a kind: one in each language, and the bundled one.
+/// The stages of a kind: one per language, and the bundled one.
 async fn stages(kind: StageKind) -> Vec<std::sync::Arc<StageComponent>> {
     let mut stages = Vec::new();
     for language in LANGUAGES {
@@ -63,7 +63,7 @@ async fn batching_goes_on_from_language_to_language() {
         let mut stage = BatchingStage::open(runtime(), component, opening, 10).await.unwrap();
         let taken_over = state.as_deref().map(|state| read(Some(state)));
         assert!(taken_over.is_none_or(|state| state == read(stage.snapshot())), "{name} keeps what it is given");
-        // As after a restart, what is open is told again.
+        // As after a restart, the segments of the open batch are sent again.
         for (index, cuts) in [(0, vec![]), (1, vec![]), (2, vec![cut(0, 2, Reason::Length)]), (3, vec![])] {
             let answer = stage.push(segment(index)).await;
             assert!(!answer.is_default(), "{name}: {:?}", answer.failure);
@@ -210,7 +210,7 @@ async fn settings_that_do_not_fit_are_told_by_key() {
             };
             let error = error.unwrap();
             assert!(matches!(&error, StageError::Answered { .. }), "{name}: {error}");
-            // serde tells what it expected, not where.
+            // serde reports what it expected, but not where.
             assert!(language == "rust" || error.to_string().contains(key), "{name}: {error}");
         }
     }
@@ -218,7 +218,7 @@ async fn settings_that_do_not_fit_are_told_by_key() {
 
 #[tokio::test]
 async fn an_exception_that_nobody_catches_is_told_in_the_guests_own_words() {
-    // A snapshot that is read and makes no sense later on.
+    // A snapshot that can be parsed but makes no sense.
     let state = json!({ "stage": "batching-duration", "layout": 1, "state": { "last_pushed": 0, "open": 5 } });
     for language in ["js", "python"] {
         let component = load(&format!("{language}-batching")).await;
@@ -233,7 +233,7 @@ async fn an_exception_that_nobody_catches_is_told_in_the_guests_own_words() {
     }
 }
 
-/// One in each language, in one pipeline.
+/// One stage of each language in one pipeline.
 #[tokio::test]
 async fn a_pipeline_runs_on_three_languages() {
     let programme = entries(&Clip::small(12), false);

@@ -8,9 +8,9 @@ use outboard_tests::media::{Clip, LiveOrigin, entries};
 use outboard_tests::processor::{Kind, Processor};
 use outboard_tests::server::resident_kb;
 
-/// What the process may grow by between batch 50 and batch 200.
+/// Largest accepted growth of the process between batch 50 and batch 200.
 const GROWTH_KB: u64 = 6 * 1024;
-/// What the storage may hold with 3 kept batches, those on their way and the source's head start.
+/// Largest accepted storage with 3 kept batches, those in progress and the source's look-ahead.
 const STORAGE_BYTES: u64 = 160 * 1024 * 1024;
 
 fn open_files(pid: u32) -> usize {

@@ -1,5 +1,5 @@
-//! Law 4 through whole pipelines: whatever a stage does, the batch goes on air all the same, with every packet, and the
-//! counters name the cause. The stage runtime alone is tested in `stage_failures`.
+//! Law 4 in whole pipelines: whatever a stage does, the batch goes on air with every packet, and the counters name the
+//! cause. `stage_failures` tests the stage runtime alone.
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first thing that is not as it should be")]
 
 use std::time::Duration;
@@ -12,7 +12,8 @@ use outboard_tests::processor::{Kind, Processor};
 use outboard_tests::receiver::nginx::Nginx;
 use serde_json::{Value, json};
 
-/// One broken stage in a pipeline: its kind in the settings, the guest, its orders and the counters of which one must show it.
+/// One broken stage in a pipeline: its kind in the settings, the guest, its orders, and the counters of which one must
+/// rise.
 struct Case {
     kind: &'static str,
     guest: &'static str,
@@ -20,7 +21,7 @@ struct Case {
     counters: &'static [&'static str],
 }
 
-/// What ends a guest that spins: its processor time, or the time from start to end where it gets little of a busy machine.
+/// What ends a guest that spins: its processor time, or the wall-clock time on a busy machine.
 const SPUN: &[&str] = &["over_cpu", "over_wall_clock"];
 
 fn case(kind: &'static str, orders: Value, counters: &'static [&'static str]) -> Case {

@@ -1,5 +1,5 @@
-//! Settings that change on air: longer batches, another processor, destinations that come and go, what is kept. Laws 1 to 3 hold packet for
-//! packet at the destination that stays, in one session.
+//! Settings that change on air: longer batches, another processor, added and removed destinations, retention. Laws 1 to
+//! 3 hold packet by packet at the destination that stays, in one session.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -34,7 +34,7 @@ impl Changed<'_> {
         self.server.graphql(None, query, &variables).await.data(field).clone()
     }
 
-    /// Changes settings; the dry run said before that nothing is interrupted.
+    /// Changes settings; a dry run before has reported that nothing is interrupted.
     async fn update(&self, settings: Value) -> Value {
         let found =
             self.ask(VALIDATE, "validatePipeline", json!({ "input": { "id": self.id, "settings": settings } })).await;
@@ -42,7 +42,7 @@ impl Changed<'_> {
         self.ask(UPDATE, "updatePipeline", json!({ "id": self.id, "input": { "settings": settings } })).await
     }
 
-    /// Waits until the status of a destination is as wanted; `Null`: it is not there.
+    /// Waits until the status of a destination matches; `Null`: it does not exist.
     async fn until(&self, destination: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         let looked = async {
             loop {
@@ -72,7 +72,7 @@ async fn batches_processor_and_destinations_change_on_air_without_an_interruptio
     channel.on_air(&server, &nginx).await;
     let changed = Changed { server: &server, id: channel.id.clone() };
 
-    // With so much in hand, the next batch may be longer at once.
+    // With this much media ready, the next batch may be longer at once.
     changed.update(json!({ "batchSeconds": 6, "cushionSeconds": 1.0 })).await;
     changed.update(json!({ "processor": { "url": after.url() }, "keep": { "batches": 3 } })).await;
     after.saw("fragment").await;
@@ -113,7 +113,7 @@ async fn batches_processor_and_destinations_change_on_air_without_an_interruptio
     changed.until(&comes, Value::is_null).await;
     changed.until(stays.as_str().unwrap(), |one| one["name"] == "Main" && one["onAir"] == true).await;
 
-    // What needs a restart is told.
+    // Changes that need a restart are reported.
     let other = json!({ "id": channel.id, "settings": { "source": { "maxBandwidth": 100_000_000 } } });
     let found = changed.ask(VALIDATE, "validatePipeline", json!({ "input": other })).await;
     let told = &found["interruption"];
@@ -133,7 +133,7 @@ async fn batches_processor_and_destinations_change_on_air_without_an_interruptio
     assert_eq!((&last["restarts"], &last["counters"]["original"]), (&json!(0), &json!(0)), "{last:#}");
 }
 
-/// What needs a restart is told before, with about the time that it takes.
+/// A change that needs a restart is reported before, with the approximate interruption.
 #[tokio::test]
 async fn a_restart_takes_about_as_long_as_the_dry_run_says() {
     let storage = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! The binary as scripts use it: exit codes, the JSON line, what is said about mistakes.
+//! The binary as scripts use it: exit codes, the JSON line, error messages.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ async fn the_demo_ends_with_its_report() {
 #[tokio::test]
 async fn the_demo_takes_a_processor_a_port_and_settings_of_stages() {
     let processor = Processor::start(Kind::Node, "echo", &[]).await;
-    // A port on which nobody listens now.
+    // A port on which nothing listens.
     let page = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
     let port = page.to_string();
     let url = processor.url();
@@ -136,11 +136,11 @@ async fn a_new_stage_project_touches_nothing_that_is_there() {
     assert_eq!((again.status.code(), again.lines_with("my-cuts is not empty")), (Some(1), 1), "{:#?}", again.log);
     assert_eq!(std::fs::read_to_string(dir.path().join("my-cuts/README.md")).unwrap(), "mine");
 
-    // A name that no stage can have, given or taken from the folder.
+    // An invalid stage name, given or taken from the folder.
     for options in [&["--name", "My_Cuts", &place("a")][..], &[&place("My_Cuts")]] {
         let refused = new(options).await;
         assert_eq!(refused.status.code(), Some(2), "{options:?}: {:#?}", refused.log);
-        assert!(refused.lines_with("\"My_Cuts\" is not a stage's name") > 0, "{options:?}: {:#?}", refused.log);
+        assert!(refused.lines_with("\"My_Cuts\" is not a valid stage name") > 0, "{options:?}: {:#?}", refused.log);
     }
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "what was refused left nothing behind");
     let unknown = Host::spawn(&["stage", "new", "--kind", "batching", "--lang", "cobol", &place("b")]);

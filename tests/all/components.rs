@@ -1,4 +1,5 @@
-//! Components: every way in, what is refused and why, who may use them, and that a dropped file is on air in no time.
+//! Components: every way to add them, what is refused and why, who may use them, and that a new file in a folder goes
+//! on air quickly.
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first thing that is not as it should be")]
 
 use std::path::Path;
@@ -24,7 +25,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// Pushes with the command line; answers the digest.
+/// Pushes with the command line; returns the digest.
 async fn push(server: &Server, file: &Path, token: Option<&str>, more: &[&str]) -> Result<String, String> {
     let url = server.url("");
     let mut arguments = vec!["stage", "push", file.to_str().unwrap(), "--server", &url];
@@ -41,7 +42,7 @@ async fn listed(server: &Server, token: Option<&str>) -> Vec<Value> {
     server.graphql(token, LISTED, &json!({})).await.data("stageComponents").as_array().unwrap().clone()
 }
 
-/// Asks again and again; a folder is looked into on its own time.
+/// Polls until it is found; folders are scanned at intervals.
 async fn until(what: &str, found: impl AsyncFn() -> bool) {
     let looking = async {
         while !found().await {
@@ -114,7 +115,7 @@ async fn a_component_that_is_pushed_is_its_tenants_alone_and_stays() {
     );
     assert!(has(&listed(&server, Some(&one)).await).is_none());
 
-    // For everybody: only whoever has the whole host.
+    // Only a token of the whole host may add a component for all tenants.
     let error = push(&server, &file, Some(&one), &["--shared"]).await.unwrap_err();
     assert!(error.contains("host-wide") || error.contains("whole host"), "{error}");
     push(&server, &file, None, &["--shared"]).await.unwrap();
@@ -142,7 +143,7 @@ async fn what_is_refused_is_told_in_terms_of_the_contract() {
     assert_eq!(listed(&server, None).await.iter().filter(|one| one["source"] != "BUNDLED").count(), 0);
     let refused = server.graphql(None, REFUSED, &json!({})).await.data("refusedComponents").clone();
     assert_eq!(refused.as_array().unwrap().len(), 5, "{refused:#}");
-    // Without the header that a form of another page cannot send.
+    // Without the header that a form on another page cannot send.
     let form = reqwest::multipart::Form::new().text("operations", "{}").text("map", "{}");
     let answer = reqwest::Client::new().post(server.url("/graphql")).multipart(form).send().await.unwrap();
     assert_eq!(answer.status(), 400);
@@ -170,7 +171,7 @@ async fn a_folder_takes_whole_files_and_forgets_none() {
         Some(one["reason"].as_str().unwrap().to_owned())
     };
 
-    // Half of it stays half for long enough to be looked at; then the rest comes.
+    // The file is incomplete for longer than the scan interval; then the rest is written.
     let file = folder.join("half.wasm");
     std::fs::write(&file, &whole[..whole.len() / 2]).unwrap();
     until("refused while it is half", async || refused("half.wasm").await.is_some()).await;
@@ -178,7 +179,8 @@ async fn a_folder_takes_whole_files_and_forgets_none() {
     until("taken once it is whole", async || names().await == ["half.wasm"]).await;
     assert_eq!(refused("half.wasm").await, None, "it is not refused any more");
 
-    // Replaced under the same name by something else, by nonsense, moved, deleted: what was taken stays.
+    // Replaced under the same name by another component, replaced by nonsense, moved, deleted: the added component
+    // stays.
     std::fs::write(&file, variant(&bundled_file("framing-fragment"), 2)).unwrap();
     until("the new contents are taken too", async || names().await.len() == 2).await;
     std::fs::write(&file, b"\0asm nonsense").unwrap();
@@ -187,7 +189,7 @@ async fn a_folder_takes_whole_files_and_forgets_none() {
     until("under its new name too", async || refused("moved.wasm").await.is_some()).await;
     std::fs::remove_file(folder.join("moved.wasm")).unwrap();
     assert_eq!(names().await.len(), 2);
-    // What is no component file is not looked at, nor is what a link leads to.
+    // Files that are not components are ignored, and links are not followed.
     std::fs::write(folder.join("notes.txt"), "x").unwrap();
     std::os::unix::fs::symlink(bundled_file("framing-fragment"), folder.join("link.wasm")).unwrap();
     std::fs::write(folder.join("last.wasm"), variant(&bundled_file("framing-fragment"), 3)).unwrap();
@@ -244,7 +246,7 @@ async fn a_newer_file_of_a_name_that_is_followed_goes_on_air_and_its_failure_is_
     assert_eq!(newest().await["requestedBy"], "stages folder");
     until("it passed its probation", async || newest().await["state"] == "DONE").await;
 
-    // One that fails after its rehearsal: nothing is lost, and what it did can be looked at and done again.
+    // A component that fails after its rehearsal: nothing is lost, and its failure can be inspected and repeated.
     let recording = server.get(None, &format!("/recordings/{id}/remux-planning.json")).await;
     assert_eq!(recording.0, 200);
     let digest = push(&server, &path("faulty-remux"), None, &[]).await.unwrap();
@@ -275,7 +277,7 @@ async fn a_newer_file_of_a_name_that_is_followed_goes_on_air_and_its_failure_is_
     let guest = path("faulty-remux");
     let again = outboard(&["stage", "replay", bundle.to_str().unwrap(), "--component", guest.to_str().unwrap()]).await;
     assert_eq!(again.status.code(), Some(1), "{again:?}");
-    assert!(text(&again.stdout).contains("it fails again"), "{again:?}");
+    assert!(text(&again.stdout).contains("the component fails again"), "{again:?}");
     let bundled = bundled_file("remux-replace");
     let well = outboard(&["stage", "test", bundled.to_str().unwrap(), "--recording", taped.to_str().unwrap()]).await;
     assert!(well.status.success() && text(&well.stdout).contains(" calls, the slowest"), "{well:?}");

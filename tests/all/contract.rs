@@ -1,4 +1,4 @@
-//! What was released stays: the files of a released contract do not change, and components that were built against it run.
+//! Released contracts stay: their files do not change, and components that were built for them run.
 //!
 //! Can fail: a word changed in `wit/`, also in a comment; a host that serves only the newest contract.
 #![expect(
@@ -31,7 +31,7 @@ fn sha256(file: &Path) -> String {
     Sha256::digest(std::fs::read(file).unwrap()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Every file below a folder with this ending.
+/// Every file below a folder with this extension.
 fn files_below(dir: &Path, end: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(dir).unwrap() {
@@ -49,7 +49,7 @@ fn name(path: &Path) -> String {
     path.file_name().unwrap().to_str().unwrap().to_owned()
 }
 
-/// Digests by file name: as listed, and as they are now.
+/// Digests by file name: as listed, and as computed now.
 fn digests(version: &str) -> [BTreeMap<String, String>; 2] {
     let list = std::fs::read_to_string(fixtures(version).join("released.sha256")).unwrap();
     let listed = list.lines().map(|line| line.split_once("  ").unwrap()).map(|(sum, name)| (name.into(), sum.into()));
@@ -109,7 +109,7 @@ async fn batching_stages_of_0_1_0_run() {
         assert!(!answer.is_default(), "{:?}", answer.failure);
         cuts.extend(answer.value);
     }
-    // Another instance goes on from the state.
+    // Another instance resumes from the state.
     let state = stage.snapshot().map(<[u8]>::to_vec);
     assert_eq!(state, Some(vec![1]));
     let opening = Opening { state, ..Opening::default() };

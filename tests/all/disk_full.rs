@@ -1,5 +1,5 @@
-//! A full disk: what is there goes on air, nothing that is not on air yet is removed, what is not fetched is counted, and
-//! all goes on by itself when there is room.
+//! A full disk: buffered media goes on air, nothing that is not yet on air is removed, skipped segments are counted,
+//! and the pipeline recovers on its own when there is room.
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first thing that is not as it should be")]
 
 use std::io::Write;
@@ -13,7 +13,7 @@ use outboard_tests::media::{Clip, LiveOrigin, Packet, entries};
 use outboard_tests::onair::{assert_same_packets, hashes, join_sessions, monotonic, of_entries};
 use outboard_tests::receiver::nginx::Nginx;
 
-/// The step of a batch that is done, as the journal numbers it.
+/// The number of the step `done` in the journal.
 const DONE: i64 = 6;
 const REMUXED: i64 = 4;
 
@@ -50,11 +50,11 @@ async fn what_is_on_disk_goes_on_air_while_nothing_more_is_fetched() {
     let host = Host::spawn_with(&options, &[("OUTBOARD_STORAGE__MIN_FREE", ALL_OF_IT)]);
     host.until("not fetched: the disk is nearly full", Duration::from_secs(60)).await;
     until_step(storage.path(), 2, DONE, &host).await;
-    // What was in no batch yet is the last one.
+    // The segments without a batch form the last one.
     host.signal(Signal::SIGTERM);
     let ended = host.ended(Duration::from_secs(60)).await;
     assert_eq!(ended.status.code(), Some(0), "{:#?}", ended.log);
-    assert!(ended.lines_with("nothing is left to remove, so segments are not fetched") >= 1, "{:#?}", ended.log);
+    assert!(ended.lines_with("no finished batch is left to remove; fetching stops") >= 1, "{:#?}", ended.log);
     for stream in ["v", "a"] {
         let source = of_entries(&programme, stream).concat();
         let want = hashes(&source);
@@ -69,7 +69,7 @@ async fn what_is_on_disk_goes_on_air_while_nothing_more_is_fetched() {
     assert_eq!(kept, 0, "all that was on air made room");
 }
 
-/// A file system of its own, as large as it is said to be.
+/// A separate file system of a given size.
 struct Disk {
     dir: tempfile::TempDir,
 }
@@ -83,7 +83,7 @@ impl Disk {
         mounted.is_ok_and(|out| out.status.success()).then_some(Self { dir })
     }
 
-    /// Keeps it full to the last byte for so long.
+    /// Keeps it completely full for this time.
     fn keep_full(&self, time: Duration) {
         let (path, chunk) = (self.ballast(), vec![0; 256 * 1024]);
         let mut ballast = std::fs::File::create(&path).unwrap();
@@ -91,7 +91,7 @@ impl Disk {
         while Instant::now() < end {
             let mut size = chunk.len();
             while size > 0 {
-                // What fits is written, also where it is only a part.
+                // Writes as much as fits.
                 if ballast.write_all(&chunk[..size]).is_err() {
                     size /= 2;
                 }
@@ -136,7 +136,7 @@ async fn a_disk_that_runs_full_in_the_middle_ends_nothing() {
     let ended = host.ended(Duration::from_secs(120)).await;
     assert!(ended.status.success(), "{:#?}", ended.log);
     assert!(ended.lines_with("No space left on device") > 0, "the disk was never full: {:#?}", ended.log);
-    // Each packet that was demuxed is on air or counted as lost, and time on air goes on.
+    // Each demuxed packet is on air or counted as lost, and time on air continues.
     let (counted, on_air) = (ended.count("packets_in"), ended.count("packets_on_air"));
     assert!(on_air + ended.count("packets_lost") >= counted, "{}: {:#?}", ended.report(), ended.log);
     assert!(counted >= 9 * 200, "{}", ended.report());

@@ -1,5 +1,5 @@
-//! Every curl example of docs/rest.md works as it is written, in its order, and its answer has the fields that are shown.
-//! Every GraphQL example asks for what there is.
+//! Every curl example of docs/rest.md works as written and in order, and its response has the documented fields. Every
+//! GraphQL example is valid for the schema.
 
 use std::path::Path;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use outboard_tests::host::Host;
 use serde_json::Value;
 use tokio::process::Command;
 
-/// Where the examples' server listens.
+/// The address of the server in the examples.
 const EXAMPLE: &str = "127.0.0.1:3000";
 
 /// Names and types of everything in a value; of a list, those of its first item.
@@ -48,11 +48,11 @@ async fn the_examples_work_as_written() {
         let Some(shown) = blocks.peek().and_then(|next| next.strip_prefix("json\n")) else { continue };
         let (shown, answer): (Value, Value) =
             (serde_json::from_str(shown).unwrap(), serde_json::from_str(&answer).unwrap());
-        // What is wrong with this very input is told in these very words.
+        // The error for this input has exactly this text.
         if shown["code"].is_string() {
             assert_eq!(answer, shown);
         } else if shown["reasons"].is_array() {
-            // Nobody is at the other end of the examples' addresses.
+            // Nothing listens at the examples' addresses.
             assert_eq!(shape(&answer["pipelines"]), shape(&shown["pipelines"]));
         } else {
             assert_eq!(shape(&answer), shape(&shown), "{script}");

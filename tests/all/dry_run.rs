@@ -1,4 +1,4 @@
-//! "Validate without saving": what a dry run says of real parts, what it leaves alone, and that nothing makes it hang.
+//! Dry runs: what they report about real parts, that they change nothing, and that nothing makes them hang.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
@@ -119,7 +119,7 @@ async fn what_would_go_on_air_is_told_and_what_is_on_air_is_left_alone() {
         assert!(summary.contains(words), "{words:?} in {summary}");
     }
 
-    // The stream under the same key went on as if nothing had been.
+    // The stream under the same key continued without interruption.
     let ended = host.ended(Duration::from_secs(60)).await;
     assert!(ended.status.success() && ended.count("packets_lost") == 0, "{:#?}", ended.log);
     assert_eq!(nginx.files(1, "SECRET-KEY").len(), 1, "one session, never published to by another");
@@ -132,7 +132,7 @@ async fn what_would_go_on_air_is_told_and_what_is_on_air_is_left_alone() {
 #[tokio::test]
 async fn everything_that_is_wrong_is_said_at_once_and_in_time() {
     let scene = Scene::new().await;
-    // A server that takes connections and says nothing, ever.
+    // A server that accepts connections and never sends anything.
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let silent = format!("127.0.0.1:{}", silent.local_addr().unwrap().port());
     let origin = Origin::start().await;
@@ -174,7 +174,7 @@ async fn a_dry_run_is_light_to_carry_about() {
     let scene = Scene::new().await;
     let config = scene.config(&settings("http://o.test/live.m3u8", Some("http://p.test"), &["rtmp://h.test/a/k"]));
     let (runs, owner) = (DryRuns::default(), Owner::default());
-    // Each layer of the API holds it by value: what is large here overflows the stack there.
+    // Each layer of the API holds the future by value, so a large one would overflow the stack.
     let bytes = std::mem::size_of_val(&runs.run(&scene.process, &owner, &config, &[]));
     assert!(bytes <= 2048, "{bytes} bytes");
 }
@@ -258,14 +258,14 @@ async fn media_that_cannot_go_on_air_is_known_before_it_should() {
     assert!(refused.summary[0].contains("Nothing would go on air"), "{:?}", refused.summary);
     assert!(check(&refused, "source.url").ok);
 
-    // Picture without the sound that the master playlist promises: as in the run, a failure.
+    // Video without the audio that the master playlist promises: a failure, as in a run.
     let master = "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1,CODECS=\"avc1.42c00a,mp4a.40.2\"\nmute.m3u8\n";
     origin.put("/promise.m3u8", master);
     let silent = scene.run(&settings(origin.url("/promise.m3u8").as_str(), None, &[&to])).await;
     let media = check(&silent, "source");
     assert!(!media.ok && media.message.contains("declares audio (CODECS="), "{media:?}");
 
-    // A backup is looked at as well, and taken where the first URL is off.
+    // A backup is checked too, and used if the first URL is unavailable.
     let mut set = settings("http://127.0.0.1:9/off.m3u8", Some(&processor.url()), &[&to]);
     set.source.backup_url = Some(mute);
     let validation = scene.run(&set).await;
@@ -297,7 +297,7 @@ async fn a_fragment_that_is_too_large_for_the_processor_is_warned_of() {
 async fn a_destination_that_the_pipeline_is_on_air_at_is_left_alone() {
     let scene = Scene::new().await;
     let origin = LiveOrigin::vod(entries(&Clip::small(12), false)).await;
-    // Nothing listens there: whoever tried would be refused.
+    // Nothing listens there, so a connection would be refused.
     let (there, other) = ("rtmp://127.0.0.1:9/live/a", "rtmp://127.0.0.1:9/live/b");
     let config = scene.config(&settings(&origin.url, None, &[there, other]));
     let on_air = [destination_name(&config.destinations[0].text)];

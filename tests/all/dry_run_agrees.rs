@@ -1,5 +1,5 @@
-//! A dry run and a run of the same settings come to the same: what the one says is not `ok` never goes on air, what it says
-//! is `ok` does. And what it calls temporary is what may come back by itself.
+//! A dry run and a run of the same settings agree: if a check fails, the run does not go on air; if all are `ok`, it
+//! does. A problem reported as temporary is one that may end on its own.
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first thing that is not as it should be")]
 
 use std::path::Path;
@@ -21,12 +21,13 @@ use tokio::time::timeout;
 const SOON: Duration = Duration::from_secs(60);
 const KEY: [u8; 16] = *b"the key of these";
 
-/// A source, and what is right about it.
+/// A source, and the expected result.
 struct Case {
     name: &'static str,
     path: &'static str,
     guard: Guard,
-    /// `None`: it goes on air. Else the check that fails, whether that may pass, and words of its message.
+    /// `None`: it goes on air. Otherwise the check that fails, whether the problem is temporary, and words of its
+    /// message.
     fails: Option<(&'static str, bool, &'static str)>,
 }
 
@@ -34,7 +35,7 @@ fn case(name: &'static str, path: &'static str, fails: Option<(&'static str, boo
     Case { name, path, guard: Guard::default(), fails }
 }
 
-/// Two seconds of media, coded like this.
+/// Two seconds of media with this encoding.
 fn make(dir: &Path, name: &str, coding: &str) -> Vec<u8> {
     let file = dir.join(name).display().to_string();
     let input = "-f lavfi -i testsrc2=s=160x90:r=25:d=2 -f lavfi -i sine=r=48000:d=2";

@@ -1,6 +1,7 @@
 //! Law 1: every media packet of each fetched segment goes on air exactly once and in order.
 //!
-//! Can fail: a batch border that cuts, a discontinuity that loses its tail, a header sent as media, a packet sent twice.
+//! Can fail: a batch border that cuts, a discontinuity that loses its tail, a header sent as media, a packet sent
+//! twice.
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first thing that is not as it should be")]
 
 use std::time::Duration;
@@ -45,8 +46,8 @@ async fn packets_on_air_are_the_sources_over_batches_and_a_discontinuity() {
     assert!(times.is_sorted(), "sound and picture interleave by time");
     times.dedup();
     assert!(times.len() > 1000);
-    // Sent again only when they change: one for each of the two pictures. (Of a sound header, nginx's recorder writes
-    // what it has cached besides what comes.)
+    // Headers are sent again only when they change: one for each of the two videos. (For audio headers, nginx's
+    // recorder also writes cached ones.)
     let of = |kind: TagKind| recording.headers.iter().filter(move |header| header.0 == kind).map(|header| &header.1);
     assert_eq!(of(TagKind::Video).count(), 2, "{:02x?}", recording.headers);
     assert_ne!(of(TagKind::Video).next(), of(TagKind::Video).next_back());

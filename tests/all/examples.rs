@@ -1,4 +1,4 @@
-//! The programs of docs/examples.md work as they are written: both processors, the query, and the subscriptions with curl and
+//! The programs of docs/examples.md work as written: both processors, the query, and the subscriptions with curl and
 //! with graphql-ws.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops at the first thing that is wrong")]
 
@@ -12,16 +12,16 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 
-/// Where the examples' server listens.
+/// The address of the server in the examples.
 const EXAMPLE: &str = "127.0.0.1:3000";
-/// For a program to start, or to say its first line.
+/// Limit for a program to start, or to print its first line.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// The code of the page that is marked so, in order.
+/// The code blocks of the page with this language, in order.
 fn blocks(mark: &str) -> Vec<String> {
     let page = std::fs::read_to_string(repository().join("docs/examples.md")).unwrap();
     let fenced = page.split("\n```").skip(1).step_by(2).map(|block| block.split_once('\n').unwrap());
@@ -57,7 +57,7 @@ async fn line_with(output: impl AsyncRead + Unpin, text: &str) -> String {
     tokio::time::timeout(PATIENCE, found).await.unwrap_or_else(|_| panic!("no {text:?} in time"))
 }
 
-/// Runs the demo with a processor whose line of this address says where it listens.
+/// Runs the demo with a processor that prints this line with its address.
 async fn the_demo_is_processed_by(listening: &str) {
     let (_, url) = listening.split_once("http://").unwrap();
     let url = format!("http://{}", url.split_whitespace().next().unwrap());
@@ -103,7 +103,7 @@ async fn the_clients_get_answers() {
     let told: Value = serde_json::from_str(event.split_once("data:").unwrap().1).unwrap();
     assert!(told["data"]["server"]["uptimeSeconds"].is_number(), "{event}");
 
-    // Something to follow: a pipeline that does not run has a status, too.
+    // A stopped pipeline has a status too, which can be followed.
     let create = json!({ "query": r#"mutation { createPipeline(input: { streamId: "tv1", settings: {
         source: { url: "https://example.com/live/master.m3u8" }
         destinations: [{ url: "rtmp://127.0.0.1/live/my-key" }] } }) { id } }"# });

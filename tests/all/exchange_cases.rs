@@ -1,5 +1,5 @@
-//! The exchange against real Socket.IO servers: whatever they do, each fragment is answered by the right bytes or by the
-//! right reason. Faults that a real server cannot be brought to show are tested beside the code, with a scripted one.
+//! The exchange with real Socket.IO servers: whatever they do, each fragment gets the right bytes or the right reason.
+//! Faults that a real server does not produce are tested beside the code, with a scripted one.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -106,7 +106,7 @@ async fn every_byte_comes_back(kind: Kind) {
     let large = wav(30);
     assert!(large.len() > 5_000_000);
     std::fs::write(&path, &large).unwrap();
-    // Large and small in flight together: frames of two packets must not mix.
+    // Large and small fragments in flight together: frames of two packets must not mix.
     let pending: Vec<_> = (0..6)
         .map(|batch| match batch % 2 {
             0 => (submit(&exchange, batch, Audio::File(path.clone())), "wav", large.as_slice()),
@@ -148,7 +148,7 @@ async fn an_ack_that_the_server_asks_for_is_sent(kind: Kind) {
 async fn replies_are_matched_in_any_order(kind: Kind) {
     let processor = Processor::start(kind, "out-of-order", &["count=3"]).await;
     let exchange = connected(&processor).await;
-    // Different lengths tell the replies apart.
+    // Different lengths distinguish the replies.
     let audio: Vec<Bytes> = (1..=3).map(|seconds| fmp4(seconds).into()).collect();
     let pending: Vec<_> =
         (0..).zip(&audio).map(|(batch, audio)| submit(&exchange, batch, Audio::Bytes(audio.clone()))).collect();
@@ -177,7 +177,7 @@ async fn a_lost_connection_costs_no_fragment(kind: Kind) {
         let returned = returned(pending).await;
         assert!(returned.attempts <= 2 && returned.audio == *SMALL);
     }
-    // The same id again, told as the second attempt.
+    // The same id again, as the second attempt.
     let first = processor.saw("fragment").await;
     assert_eq!((&first["id"], &first["attempt"]), (&json!("s-0"), &json!(0)));
     while processor.saw("fragment").await
@@ -242,7 +242,7 @@ async fn a_server_without_websocket_is_named_with_its_own_answer(kind: Kind) {
         Kind::Node => {
             ["answered HTTP 400 to the WebSocket upgrade", "Transport unknown", "offers no WebSocket transport"]
         }
-        // Under ASGI its "Invalid transport" gets lost, and the web server says no without a word.
+        // Under ASGI the text "Invalid transport" is lost, and the web server sends a plain refusal.
         Kind::Python => {
             ["answered HTTP 403 to the WebSocket upgrade: ", "processor.headers", "allows the transport \"websocket\""]
         }
@@ -263,7 +263,7 @@ async fn what_is_too_large_is_not_sent(kind: Kind) {
     let large = submit(&exchange, 0, Audio::Bytes(vec![0; 100_001].into()));
     let Reply::Absent(Absence::TooLarge(reason)) = timeout(PATIENCE, large).await.unwrap() else { panic!("too large") };
     assert_eq!(reason, "100001 bytes in one frame; the processor's limit is 100000 (maxPayload)");
-    // The same connection takes the next one.
+    // The same connection sends the next one.
     returned(small(&exchange, 1)).await;
     let status = exchange.status();
     assert_eq!((status.max_payload, status.counters.too_large), (Some(100_000), 1));
@@ -272,7 +272,7 @@ async fn what_is_too_large_is_not_sent(kind: Kind) {
 }
 
 async fn pings_are_answered(kind: Kind) {
-    // The server drops whoever leaves a ping unanswered for 300 ms, and answers only after five of them.
+    // The server closes a connection that leaves a ping unanswered for 300 ms, and replies only after five pings.
     let settings: [&str; 3] = match kind {
         Kind::Node => ["pingInterval=100", "pingTimeout=300", "delay=1500"],
         Kind::Python => ["ping_interval=0.1", "ping_timeout=0.3", "delay=1500"],
@@ -313,7 +313,7 @@ async fn another_path_is_asked_for() {
     let config = ExchangeConfig { path: Some("/behind/proxy/".to_owned()), ..ExchangeConfig::new(processor.url()) };
     let exchange = exchange(config).await;
     returned(small(&exchange, 0)).await;
-    // The default path is no Socket.IO server there.
+    // There is no Socket.IO server at the default path.
     let wrong = connected(&processor).await;
     let status = status(&wrong, |status| status.problem.is_some()).await;
     let problem = status.problem.unwrap();
@@ -352,7 +352,7 @@ async fn a_processor_is_found_by_the_guards_resolver() {
     exchange.shutdown().await;
 }
 
-/// A certificate authority and a certificate of it for localhost, made with openssl.
+/// A certificate authority and its certificate for localhost, made with openssl.
 fn certificates(folder: &Path) -> (PathBuf, PathBuf, PathBuf) {
     let path = |name: &str| folder.join(name);
     let openssl = |args: &str| {

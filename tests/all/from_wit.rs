@@ -1,5 +1,5 @@
-//! The recipes of docs/stages-from-wit.md: what `scripts/stages` built of the page, in C and in Go, does a batching stage's work in
-//! the host. Where their tools cannot be had they are not built, and this says so.
+//! The recipes of docs/stages-from-wit.md: the batching stages in C and in Go that `scripts/stages` builds from the
+//! page work in the host. Without their tools they are not built, and the test reports that.
 
 use outboard::stage::batching::{Cut, Reason, Segment};
 use outboard::stage::{BatchingStage, Opening, StageError, StageKind};
@@ -33,7 +33,7 @@ async fn stages_that_were_made_of_nothing_but_the_wit_decide() {
         let mut stage = BatchingStage::open(runtime(), component.clone(), opening(None), 30).await.unwrap();
         let mut cuts: Vec<Cut> = Vec::new();
         for index in 0..6 {
-            // Another instance goes on in the middle of a batch.
+            // Another instance resumes in the middle of a batch.
             if index == 2 {
                 let state = stage.snapshot().map(<[u8]>::to_vec);
                 stage = BatchingStage::open(runtime(), component.clone(), opening(state), 30).await.unwrap();

@@ -1,6 +1,5 @@
-//! Whatever is sent, the answer is typed: schemathesis makes requests up from REST's description, right and wrong
-//! ones, hypothesis-graphql from the GraphQL schema, and nothing they can think of ends in a 5xx, an error without a code,
-//! a panic or something left behind.
+//! Every request gets a typed response: schemathesis generates valid and invalid requests from REST's description,
+//! hypothesis-graphql from the GraphQL schema. None of them causes a 5xx, an error without a code, a panic or a leak.
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first thing that is not as it should be")]
 
 use std::path::Path;
@@ -15,16 +14,16 @@ use outboard_tests::clients::{Rest, fuzz_graphql, openapi, schemathesis};
 use outboard_tests::host::Host;
 use serde_json::json;
 
-/// The same requests each time.
+/// The seed, so that requests are the same in each run.
 const SEED: &str = "2026";
-/// Seconds of making requests up, each run of schemathesis.
+/// Seconds of generating requests, per run of schemathesis.
 const SECONDS: &str = "12";
-/// Requests made up of each field of queries and mutations.
+/// Generated requests for each field of queries and mutations.
 const EXAMPLES: &str = "30";
 /// A fuzzer that runs longer hangs.
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// Of a tenant that may make one pipeline and reach nothing with it; the last one is host-wide.
+/// Tokens of a tenant that may create one pipeline and reach nothing with it; the last one is host-wide.
 struct Tokens {
     operator: String,
     viewer: String,
@@ -32,17 +31,17 @@ struct Tokens {
     host: String,
 }
 
-/// Makes tenants and tokens before the server starts.
+/// Creates tenants and tokens before the server starts.
 async fn prepared(storage: &Path) -> Tokens {
     let control = Control::open(outboard::pipeline::Host::open(storage).await.unwrap()).await.unwrap();
     let local = control.local_actor();
     let nothing = json!({ "public": false, "private": false, "files": false });
     let quotas = QuotaPatch { pipelines: Some(1), ..QuotaPatch::default() };
     let new = NewTenant { name: "fuzzed".to_owned(), quotas, network: Some(nothing), stages: None };
-    control.create_tenant(&local, new).await.unwrap();
+    control.tenancy().create_tenant(&local, new).await.unwrap();
     let make = async |tenant: Option<&str>, name: &str, role| {
         let new = NewToken { tenant: tenant.map(str::to_owned), name: name.into(), role, expires_ms: None };
-        control.create_token(&local, new).await.unwrap().secret.take()
+        control.tenancy().create_token(&local, new).await.unwrap().secret.take()
     };
     let tokens = Tokens {
         operator: make(Some("fuzzed"), "operator", Role::Operator).await,
@@ -54,12 +53,12 @@ async fn prepared(storage: &Path) -> Tokens {
     tokens
 }
 
-/// Runs a fuzzer, given the server's URL and a token, against a server of its own, and looks at what is left.
+/// Runs a fuzzer with the server's URL and a token, against a new server, and checks what is left.
 async fn fuzzed(fuzzer: impl AsyncFn(&str, &str) -> (bool, String)) {
     let storage = tempfile::tempdir().unwrap();
     let tokens = prepared(storage.path()).await;
     let (host, url) = Host::serve(storage.path(), &[("OUTBOARD_SERVER__AUTH", "token")]).await;
-    // The admin comes last: it may happen to revoke the others' tokens.
+    // The admin is last, because it may revoke the others' tokens.
     for token in [&tokens.operator, &tokens.viewer, &tokens.admin] {
         let (well, output) = fuzzer(&url, token).await;
         assert!(well, "{output}");
@@ -78,7 +77,7 @@ async fn fuzzed(fuzzer: impl AsyncFn(&str, &str) -> (bool, String)) {
     assert!(!storage.path().join("default").exists(), "another tenant's folder was made");
 }
 
-/// Names of the processes that a process started and that live.
+/// Names of the running children of a process.
 fn children(pid: u32) -> Vec<String> {
     let processes = std::fs::read_dir("/proc").unwrap().flatten();
     let child = |stat: &str| {
@@ -95,7 +94,8 @@ async fn rest_answers_everything_with_a_type() {
     fuzzed(async |url, token| {
         let header = format!("Authorization: Bearer {token}");
         let target = [openapi.to_str().unwrap(), "--url", url, "--exclude-checks", "positive_data_acceptance"];
-        // One worker: in Python 3.11 threads that parse at once spoil each other's count of the depth, a SystemError.
+        // One worker: in Python 3.11, threads that parse concurrently corrupt each other's recursion count, which
+        // raises a SystemError.
         let common = ["--seed", SEED, "--max-time", SECONDS, "--header", &header, "--workers", "1"];
         schemathesis(&[&target[..], &common[..]].concat(), LIMIT).await
     })

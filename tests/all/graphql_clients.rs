@@ -1,6 +1,6 @@
-//! Every query, mutation and subscription, called from outside on a real stream by clients as users have them: npm's
-//! `graphql-ws` (and `graphql-sse`), Python's `gql`. Each root field must have been answered with data in the end, and what
-//! a field has to give is asked for whole, so a field that cannot be answered fails here.
+//! Calls every query, mutation and subscription on a real stream with the clients of users: npm's `graphql-ws` (and
+//! `graphql-sse`), Python's `gql`. In the end each root field must have been answered with data. Everything that a
+//! field returns is selected, so a field that fails is detected.
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first thing that is not as it should be")]
 
 use std::time::Duration;
@@ -26,14 +26,14 @@ async fn every_field_is_answered_to_gql() {
     everything(Kind::Python).await;
 }
 
-/// A client and the schema that it was told.
+/// A client and the schema that it received.
 struct Caller {
     client: Driver,
     schema: Schema,
 }
 
 impl Caller {
-    /// Calls a root field for all that it has to give. `arguments`: as they are written, `variables`: as they are declared.
+    /// Calls a root field and selects everything. `arguments`: as written, `variables`: as declared.
     async fn call(&mut self, kind: &str, field: &str, (declared, arguments): (&str, &str), variables: Value) -> Value {
         let query = self.query(kind, field, declared, arguments);
         self.client.get(field, &query, variables).await
@@ -49,12 +49,12 @@ impl Caller {
         self.call("query", field, ("", ""), json!({})).await
     }
 
-    /// Of the pipeline, webhook, token... with this id.
+    /// Calls a field with this id of a pipeline, webhook, token...
     async fn of(&mut self, kind: &str, field: &str, id: &str) -> Value {
         self.call(kind, field, ("$id: ID!", "id: $id"), json!({ "id": id })).await
     }
 
-    /// Of an input.
+    /// Calls a field with this input.
     async fn input(&mut self, field: &str, input: &str, value: Value) -> Value {
         self.call("mutation", field, (&format!("$input: {input}!"), "input: $input"), json!({ "input": value })).await
     }
@@ -65,14 +65,14 @@ impl Caller {
         self.call("mutation", field, (&declared, "id: $id, input: $input"), variables).await
     }
 
-    /// Follows something about the pipeline.
+    /// Subscribes to something about the pipeline.
     async fn follow(&mut self, field: &str, declared: &str, arguments: &str, variables: Value) -> String {
         let query = self.query("subscription", field, declared, arguments);
         self.client.follow(&query, variables).await
     }
 
-    /// Waits until what was followed before this is under way: subscriptions of one connection begin in order, and this one
-    /// begins with an answer. Calls take another way and could overtake them.
+    /// Waits until earlier subscriptions have started: those of one connection start in order, and this one starts with
+    /// a message. Calls use another transport and could overtake them.
     async fn followed(&mut self, id: &str) {
         let status = self.follow("pipelineStatus", "$id: ID!", "id: $id", json!({ "id": id })).await;
         self.client.until(&status, "pipelineStatus", |_| true).await;
@@ -113,16 +113,16 @@ async fn everything(kind: Kind) {
     assert_eq!((&demo["id"], &demo["desired"]), (&json!("default:demo"), &json!("RUNNING")));
     assert_eq!(caller.of("mutation", "deletePipeline", "default:demo").await["deleted"], true);
     if kind == Kind::Node {
-        // What a client asks for in vain it is told with a code, in its own way of telling.
+        // A client reports an error with its code, in its own way.
         let refused = caller.client.ask("query { pipeline(id: \"nobody:x\") { id } }", json!({})).await;
         assert_eq!(refused.code(), "NOT_FOUND");
         let refused = caller.client.ask("query { events(first: -1) { edges { cursor } } }", json!({})).await;
         assert_eq!(refused.code(), "INVALID_INPUT");
     }
     let mut called = caller.client.called.clone();
-    // A file cannot go over a WebSocket: `components` uploads one over HTTP.
+    // A file cannot be sent over a WebSocket: `components` uploads one over HTTP.
     called.entry("mutation").or_default().insert("uploadStage".to_owned());
-    // Introspection is the client's own.
+    // The client itself sends introspection queries.
     called.values_mut().for_each(|names| names.retain(|name| !name.starts_with("__")));
     assert_eq!(called, caller.schema.fields(), "root fields that were not answered with data");
     let log = server.log();
@@ -164,7 +164,7 @@ async fn tenancy(caller: &mut Caller) {
 async fn webhooks(caller: &mut Caller, url: &str) -> String {
     let new = json!({ "name": "ops", "url": url, "kinds": ["STARTED", "ON_AIR"], "secret": "hook-secret-of-32-characters-or-so" });
     let made = caller.input("createWebhook", "CreateWebhookInput", new).await;
-    // It was given, so it is not shown.
+    // The secret was given, so it is not shown.
     assert_eq!(made["secret"], Value::Null);
     let id = made["webhook"]["id"].as_str().unwrap().to_owned();
     let changed = caller.change("updateWebhook", &id, "UpdateWebhookInput", json!({ "kinds": ["STARTED"] })).await;
@@ -174,7 +174,7 @@ async fn webhooks(caller: &mut Caller, url: &str) -> String {
     id
 }
 
-/// What the webhook was sent meanwhile: the test, and that the pipeline was started.
+/// The deliveries of the webhook so far: the test, and the start of the pipeline.
 async fn deliveries(caller: &mut Caller, hook: &str) {
     let declared = ("$hook: ID!", "webhook: $hook");
     let deadline = tokio::time::Instant::now() + Duration::from_secs(90);
@@ -203,7 +203,7 @@ async fn pulled(caller: &mut Caller) {
     assert_eq!((&made["component"]["origin"], &made["component"]["kind"]), (&json!(reference), &json!("BATCHING")));
 }
 
-/// Of a pipeline that does not run: `swaps::on_air` has those that do.
+/// Swaps of a stopped pipeline: `swaps::on_air` has those of running ones.
 async fn swaps(caller: &mut Caller, id: &str) {
     let changes = caller.follow("swapChanged", "$id: ID!", "pipelineId: $id", json!({ "id": id })).await;
     caller.followed(id).await;
@@ -248,7 +248,7 @@ async fn pipeline(caller: &mut Caller, server: &Server, kind: Kind, settings: Va
     let id = made["id"].as_str().unwrap();
     assert_eq!((id, &made["desired"]), ("default:tv", &json!("STOPPED")));
 
-    // Everything that can be followed.
+    // All subscriptions.
     let of = json!({ "id": id });
     let status = caller.follow("pipelineStatus", "$id: ID!", "id: $id", of.clone()).await;
     let steps = caller.follow("batchProgress", "$id: ID!", "id: $id", of.clone()).await;
@@ -271,7 +271,7 @@ async fn pipeline(caller: &mut Caller, server: &Server, kind: Kind, settings: Va
             && status["counters"]["processed"].as_u64() >= Some(2)
     };
     let seen = caller.client.until(&status, "pipelineStatus", on_air).await;
-    // How many phases are seen is a matter of speed: a reader gets the newest.
+    // The number of phases depends on speed: a reader gets the newest.
     assert!(seen.iter().any(|status| status["phase"] != "ON_AIR"), "{seen:#?}");
     let last = seen.last().unwrap();
     assert_eq!(
@@ -282,7 +282,7 @@ async fn pipeline(caller: &mut Caller, server: &Server, kind: Kind, settings: Va
     if let Some(streamed) = &streamed {
         caller.client.until(streamed, "pipelineStatus", on_air).await;
     }
-    // The first batch, step by step and in their order.
+    // The first batch, step by step and in order.
     let first = |step: &Value| step["number"] == 0 && step["step"] == "DONE";
     let taken = caller.client.until(&steps, "batchProgress", first).await;
     let names: Vec<&str> =
@@ -303,7 +303,7 @@ async fn pipeline(caller: &mut Caller, server: &Server, kind: Kind, settings: Va
     let done = batches.iter().map(|edge| &edge["node"]).find(|batch| batch["step"] == "DONE").unwrap();
     assert_eq!((&done["outcome"], done["steps"].as_array().unwrap().len()), (&json!("PROCESSED"), 7), "{done:#}");
     let seconds: f64 = done["steps"].as_array().unwrap().iter().map(|step| step["seconds"].as_f64().unwrap()).sum();
-    // It went through everything, and four seconds of it were on air.
+    // It passed all steps, and four seconds of it were on air.
     assert!((4.0..60.0).contains(&seconds), "{done:#}");
     let one = "query($id: ID!, $number: Int!) { pipeline(id: $id) { batch(number: $number) { number step } } }";
     let one = caller.client.get("pipeline", one, json!({ "id": id, "number": done["number"] })).await;
@@ -334,7 +334,7 @@ async fn pipeline(caller: &mut Caller, server: &Server, kind: Kind, settings: Va
     let server_told = caller.ask("server").await;
     assert!(server_told["ffmpegVersion"].as_str().unwrap().contains("ffmpeg"), "{server_told}");
 
-    // A destination is connected again, and enabled as it is already.
+    // A destination is reconnected, and enabled although it is enabled already.
     let to = caller.of("query", "pipeline", id).await["settings"]["destinations"][0]["id"].clone();
     let at = ("$id: ID!, $to: ID!", "id: $id, destination: $to");
     caller.call("mutation", "reconnectDestination", at, json!({ "id": id, "to": to })).await;
@@ -342,7 +342,7 @@ async fn pipeline(caller: &mut Caller, server: &Server, kind: Kind, settings: Va
     let same = caller.call("mutation", "setDestinationEnabled", on, json!({ "id": id, "to": to })).await;
     assert_eq!(same["revision"], 1);
 
-    // Changed, taken back, started anew, stopped, cleaned, gone.
+    // Changed, rolled back, restarted, stopped, cleaned, deleted.
     let change =
         json!({ "settings": { "batchSeconds": 6 }, "expectedRevision": 1, "apply": "NEXT_START", "note": "longer" });
     let changed = caller.change("updatePipeline", id, "UpdatePipelineInput", change).await;

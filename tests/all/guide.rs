@@ -1,5 +1,5 @@
-//! The way from nothing to on air in docs/stages.md works: its shell blocks are run one after the other as they are written, its
-//! changes applied, and in the end its stage decides in a stream that is on air.
+//! The guide in docs/stages.md works from nothing to on air: its shell blocks run one after the other as written, its
+//! changes are applied, and in the end its stage decides in a stream on air.
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first thing that is not as it should be")]
 
 use std::path::Path;
@@ -13,12 +13,12 @@ use outboard_tests::receiver::nginx::Nginx;
 use serde_json::json;
 use tokio::process::Command;
 
-/// Where the examples' server listens.
+/// The address of the server in the examples.
 const EXAMPLE: &str = "127.0.0.1:3000";
-/// Building a stage, and a demo of three batches.
+/// Limit for building a stage, and for a demo of three batches.
 const PATIENCE: Duration = Duration::from_secs(240);
 
-/// The fenced blocks of the guide: what they are marked as, and their text.
+/// The fenced blocks of the guide: language and text.
 fn blocks() -> Vec<(String, String)> {
     let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/stages.md");
     let document = std::fs::read_to_string(document).unwrap();
@@ -36,7 +36,7 @@ fn script() -> String {
             _ => {}
         }
     }
-    // What the projects of scripts/stages were built with is there already; without it this takes half a minute more.
+    // Uses the dependencies built by scripts/stages; without them this takes half a minute more.
     let built = binary().parent().unwrap().parent().unwrap().join("stages/tools/rust");
     if built.is_dir() {
         script = script.replacen("cd my-cuts\n", &format!("cd my-cuts\nln -s '{}' target\n", built.display()), 1);
@@ -50,7 +50,7 @@ async fn the_guide_leads_from_nothing_to_on_air() {
     let (host, url) = Host::serve(storage.path(), &[]).await;
     let origin = LiveOrigin::start(entries(&Clip::small(120), false)).await;
     let nginx = Nginx::start();
-    // The pipeline that the guide swaps a stage of.
+    // The pipeline whose stage the guide swaps.
     let pipeline =
         json!({ "streamId": "tv", "sourceUrl": origin.url, "srsRtmpUrl": nginx.url("tv"), "bufferDuration": 4 });
     let rest = Rest::new(&url, None);
@@ -68,7 +68,7 @@ async fn the_guide_leads_from_nothing_to_on_air() {
     let script = script().replace(EXAMPLE, url.trim_start_matches("http://"));
     let mut command = Command::new("bash");
     command.args(["-euxo", "pipefail", "-c", &script]).current_dir(folder.path()).env("PATH", path).kill_on_drop(true);
-    // A stranger's build, not one of this workspace's.
+    // A build outside this workspace.
     for name in ["CARGO_TARGET_DIR", "RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "RUSTC_WORKSPACE_WRAPPER"] {
         command.env_remove(name);
     }

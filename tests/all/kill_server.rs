@@ -1,8 +1,8 @@
-//! Law 5 for the whole server: `kill -9` under load, again and again at random moments. What was acknowledged is there
-//! afterwards, as it was acknowledged, and the pipelines go on where they were.
+//! Law 5 for the whole server: `kill -9` under load, repeatedly at random moments. Afterwards everything acknowledged
+//! is there as acknowledged, and the pipelines resume where they were.
 //!
-//! The moments are drawn from a seed that is printed; `OUTBOARD_TEST_SEED` repeats a run, `OUTBOARD_TEST_KILLS` sets how
-//! many there are (20 by hand, a few in CI).
+//! The moments are drawn from a seed that is printed; `OUTBOARD_TEST_SEED` repeats a run, `OUTBOARD_TEST_KILLS` sets
+//! the number of kills (20 by hand, a few in CI).
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first thing that is not as it should be")]
 
 use std::collections::BTreeMap;
@@ -17,16 +17,16 @@ use outboard_tests::server::channel::{Channel, Plan};
 use outboard_tests::server::{Answer, Server};
 use serde_json::{Value, json};
 
-/// For a pipeline to be on air after a start.
+/// Limit for a pipeline to be on air after a start.
 const ON_AIR_LIMIT: Duration = Duration::from_secs(120);
-/// For the demo to be on air: its clip is encoded first.
+/// Limit for the demo to be on air, including the encoding of its clip.
 const DEMO_LIMIT: Duration = Duration::from_secs(240);
 
 fn from_environment(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
-/// Random numbers that can be had again (xorshift64*).
+/// Repeatable random numbers (xorshift64*).
 struct Dice(u64);
 
 impl Dice {
@@ -38,14 +38,14 @@ impl Dice {
     }
 }
 
-/// A pipeline as it was acknowledged: revision, batch length and wish. `None`: deleted.
+/// A pipeline as acknowledged: revision, batch length and desired state. `None`: deleted.
 type Known = Option<(u64, u64, String)>;
 
-/// What one client was told, and what it asked for and was not told.
+/// What one client was told, and the request without a response.
 #[derive(Debug, Default)]
 struct Books {
     known: BTreeMap<String, Known>,
-    /// The one mutation that was under way: of which stream, and how it would be then.
+    /// The mutation in progress: its stream, and the state after it.
     open: Option<(String, Known)>,
     acknowledged: u64,
 }
@@ -106,7 +106,8 @@ async fn keep_changing(server: &Server, token: &str, client: u64, books: &Mutex<
         let Ok(Answer { body, .. }) = answer else { return };
         assert!(body["errors"].is_null(), "{field} of {stream}, known {before:?}: {body}");
         let mut books = books.lock().unwrap();
-        // Batch length and wish are what was asked for; the revision of a new pipeline is the server's to say.
+        // Batch length and desired state are those of the request; only the server knows the revision of a new
+        // pipeline.
         let now = if field == "deletePipeline" { None } else { known(&body["data"][field]) };
         match (&now, &after) {
             (Some((_, seconds, wish)), Some((_, wanted, wanted_wish))) => {
@@ -121,7 +122,7 @@ async fn keep_changing(server: &Server, token: &str, client: u64, books: &Mutex<
     }
 }
 
-/// Everything that was acknowledged is there; what was under way may be.
+/// Checks that everything acknowledged is there; the mutation in progress may be.
 async fn assert_kept(server: &Server, token: &str, all: &[Arc<Mutex<Books>>], what: &str) {
     let list = format!("{{ pipelines {{ {FIELDS} }} }}");
     let answer = server.graphql(Some(token), &list, &json!({})).await;
@@ -152,7 +153,7 @@ async fn assert_kept(server: &Server, token: &str, all: &[Arc<Mutex<Books>>], wh
     }
 }
 
-/// The same but for the revision, which only the server knows of what it did not get to answer.
+/// Compares without the revision, which only the server knows for requests without a response.
 fn same(found: &Known, wanted: &Known) -> bool {
     let rest = |known: &Known| known.as_ref().map(|(_, seconds, wish)| (*seconds, wish.clone()));
     rest(found) == rest(wanted)
@@ -170,7 +171,7 @@ async fn what_was_acknowledged_survives_and_pipelines_go_on() {
     let nginx = Nginx::start();
     let node = Processor::start(Kind::Node, "echo", &["delay=100"]).await;
     let url = node.url();
-    // As long as all the rounds, and then some to see that it goes on.
+    // As long as all rounds, and some time after them.
     let length = 24 + u32::try_from(kills).unwrap() * 12;
     let mut channels = Vec::new();
     for (name, width, processor) in [("kept-a", 320, Some(url.as_str())), ("kept-b", 336, None)] {
@@ -184,7 +185,7 @@ async fn what_was_acknowledged_survives_and_pipelines_go_on() {
     let books: Vec<Arc<Mutex<Books>>> = (0..3).map(|_| Arc::default()).collect();
     let mut slowest = Duration::ZERO;
     for round in 1..=kills {
-        // Every other time on air; else at any time, as early as may be.
+        // Every other time on air; otherwise at any time, as early as possible.
         for channel in channels.iter().filter(|_| round % 2 == 0) {
             let on_air = |status: &Value| status["onAir"] == true || status["phase"] == "STOPPED";
             server.until(Some(&token), &channel.id, "on air again", ON_AIR_LIMIT, on_air).await;
@@ -198,7 +199,7 @@ async fn what_was_acknowledged_survives_and_pipelines_go_on() {
                 tokio::time::sleep(moment).await;
                 server.process().signal(Signal::SIGKILL);
             };
-            // Each client ends because no answer comes: whoever waits for one then was not told anything.
+            // Each client ends because no response arrives, so a client that waits was told nothing.
             tokio::join!(futures_util::future::join_all(clients), killing);
         }
         server.kill().await;

@@ -1,7 +1,7 @@
-//! The crates below `host/` use each other in one direction only: as the table in `docs/architecture.md` says.
+//! The crates below `host/` depend on each other in one direction only, as in the table of `docs/architecture.md`.
 //!
-//! Can fail: a path dependency in a Cargo.toml that the table does not allow; a crate that the table does not have; a table that is not
-//! in the order of the layers.
+//! Can fail: a path dependency in a Cargo.toml that the table does not allow; a crate that is not in the table; a table
+//! that is not in the order of the layers.
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first thing that is not as it should be")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,19 +12,19 @@ use serde_json::Value;
 
 /// The heading above the table.
 const HEADING: &str = "\n## The crates\n";
-/// Holds all of them in its hands, so it may use all.
+/// The tests' crate, which may use all crates.
 const TESTS: &str = "outboard-tests";
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()
 }
 
-/// Names in backticks.
+/// The names in backticks.
 fn names(cell: &str) -> Vec<String> {
     cell.split('`').skip(1).step_by(2).map(str::to_owned).collect()
 }
 
-/// The rows of the table, in its order: a crate, and those that it may use.
+/// The rows of the table, in order: a crate, and those that it may use.
 fn documented() -> Vec<(String, BTreeSet<String>)> {
     let page = std::fs::read_to_string(root().join("docs/architecture.md")).unwrap();
     let (_, section) = page.split_once(HEADING).unwrap();
@@ -38,8 +38,8 @@ fn documented() -> Vec<(String, BTreeSet<String>)> {
     .collect()
 }
 
-/// The packages of the workspace: name, folder below the clone's root, and which of them each one names in its Cargo.toml, for its
-/// tests and build scripts as well.
+/// The packages of the workspace: name, folder relative to the root, and the workspace packages in its Cargo.toml,
+/// including those for tests and build scripts.
 fn packages() -> Vec<(String, String, BTreeSet<String>)> {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
     let mut command = Command::new(cargo);
@@ -59,7 +59,7 @@ fn packages() -> Vec<(String, String, BTreeSet<String>)> {
     found
 }
 
-/// What is not as the table says.
+/// Everything that differs from the table.
 fn broken(documented: &[(String, BTreeSet<String>)], packages: &[(String, String, BTreeSet<String>)]) -> Vec<String> {
     let mut wrong = Vec::new();
     for (n, (name, may_use)) in documented.iter().enumerate() {
@@ -80,7 +80,7 @@ fn broken(documented: &[(String, BTreeSet<String>)], packages: &[(String, String
                 wrong.push(format!("{name} in {folder} has no row in the table"));
                 continue;
             }
-            // Components may share code of theirs, and none of the host's.
+            // Components may share their own code, but none of the host's.
             (None, false) => &none,
         };
         let ours = uses.iter().filter(|used| of_host || of_table.contains_key(used));

@@ -1,4 +1,4 @@
-//! A host that is killed leaves nothing behind: what it has started ends with it.
+//! A host that is killed leaves no processes behind: everything that it started ends with it.
 #![cfg(target_os = "linux")]
 
 use std::time::{Duration, Instant};
@@ -9,17 +9,17 @@ use outboard_tests::receiver::free_port;
 use outboard_tests::server::Server;
 use serde_json::{Value, json};
 
-/// For a demo to be on air: its clip is encoded first.
+/// Limit for a demo to be on air, including the encoding of its clip.
 const ON_AIR_LIMIT: Duration = Duration::from_secs(180);
-/// For processes to end that nobody waits for.
+/// Limit for processes to end that nobody waits for.
 const GONE_WITHIN: Duration = Duration::from_secs(60);
 
-/// Kills the server; all that it has started is gone soon, and so is whatever names its storage.
+/// Kills the server; soon all its processes have ended, and all others that name its storage.
 async fn assert_nothing_stays(server: &mut Server, wanted: &[&str]) {
     let deadline = Instant::now() + ON_AIR_LIMIT;
     let started = loop {
         let started = below(server.process().pid());
-        // A destination that nobody takes is started again and again.
+        // A destination that nobody accepts is restarted repeatedly.
         if wanted.iter().all(|word| started.iter().any(|process| process.line.contains(word))) {
             break started;
         }
@@ -30,7 +30,7 @@ async fn assert_nothing_stays(server: &mut Server, wanted: &[&str]) {
     let storage = server.storage().display().to_string();
     let left = || -> Vec<Process> {
         let known = started.iter().filter(|process| process.runs()).cloned();
-        // Started after the list was made.
+        // Processes that started after the list was made.
         known.chain(with_argument(&storage)).collect()
     };
     until_none("a process of a killed server", GONE_WITHIN, left).await;
@@ -43,11 +43,11 @@ async fn the_demo_ends_with_its_server() {
     let started = server.graphql(None, "mutation { startDemo { id } }", &Value::Null).await;
     let demo = started.data("startDemo")["id"].as_str().unwrap().to_owned();
     server.until(None, &demo, "on air", ON_AIR_LIMIT, |status| status["onAir"] == true).await;
-    // What plays its clip in a loop, and what receives.
+    // The process that loops its clip, and the receiver.
     assert_nothing_stays(&mut server, &["-stream_loop -1", "rtmp://127.0.0.1:"]).await;
 }
 
-/// One that writes a file, and one that waits for somebody who never calls.
+/// A process that writes a file, and one that waits for a caller.
 #[tokio::test]
 async fn destinations_of_ffmpeg_end_with_their_server() {
     let origin = LiveOrigin::start(entries(&Clip::small(120), false)).await;

@@ -1,5 +1,5 @@
-//! Law 2: while the source delivers, no gap over 1 s goes to the destination, whatever the processor or a receiver does;
-//! the original sound is on air exactly where it is due, and everything is counted.
+//! Law 2: while the source delivers, no gap over 1 s reaches the destination, whatever the processor or a receiver
+//! does. The original audio is on air exactly where it is due, and everything is counted.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -27,7 +27,7 @@ fn watch(nginx: &Nginx) -> GapWatch {
     })
 }
 
-/// How often each reason was logged for original audio.
+/// How often each reason for original audio was logged.
 fn reasons(ended: &Ended) -> BTreeMap<String, usize> {
     let mut reasons = BTreeMap::new();
     for line in ended.log.iter().filter(|line| line.contains("original audio")) {
@@ -71,11 +71,11 @@ async fn a_processor_that_misbehaves_in_every_way_is_not_heard() {
 
     assert!(ended.status.success(), "{:#?}", ended.log);
     assert_eq!(ended.count("packets_lost"), 0);
-    // An echo's audio is the original's: what is on air is the source whoever was heard, and nothing twice.
+    // An echo's audio equals the original: in either case the source is on air, and nothing twice.
     assert_aired(&nginx, &programme, &["v", "a"]);
     assert!(longest <= GAP_MOST, "{longest:?} without a packet: {:#?}", ended.log);
     assert!(ended.count("max_gap_ms") <= 1000, "{}", ended.report());
-    // The faults that leave nothing usable, each where it was due and no more.
+    // The faults without a usable reply, each where it was due and nowhere else.
     let reasons = reasons(&ended);
     assert_eq!(reasons.get("failed"), Some(&1), "{reasons:?}");
     assert_eq!(reasons.get("invalid"), Some(&2), "garbage and truncated: {reasons:?}");
@@ -102,7 +102,7 @@ async fn a_processor_that_is_silent_or_away_leaves_the_original_on_air() {
         assert_aired(&nginx, &programme, &["v", "a"]);
         let expected = if url.is_some() { "disconnected" } else { "late" };
         let reasons = reasons(&ended);
-        // The breaker may open towards the end; it is counted by its own name.
+        // The breaker may open towards the end; it is counted under its own name.
         assert!(reasons[expected] >= 3, "{reasons:?}");
         assert_eq!((ended.count("processed"), ended.count("original")), (0, 8), "{reasons:?}");
     }
@@ -136,7 +136,7 @@ async fn a_receiver_that_restarts_misses_nothing() {
         assert!(sessions.len() >= 2, "the receiver saw a second session");
         let (joined, repeats) = join_sessions(&sessions, &want, stream);
         assert_same_packets(&joined, &want, stream);
-        // From the key frame before what was acknowledged: a group of pictures is 2 s here.
+        // From the key frame before the acknowledged position: a group of pictures has 2 s here.
         let four_seconds = if stream == "v" { 120 } else { 190 };
         assert!(repeats.iter().all(|repeat| *repeat <= four_seconds), "{stream}: {repeats:?}");
     }

@@ -1,5 +1,5 @@
-//! What runs tells whose it is: every line of two tenants' pipelines in one process, in memory and in files, and how long
-//! their steps took.
+//! Logs and timings name their owner: every line of two tenants' pipelines in one process, in memory and in files, and
+//! the durations of their steps.
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first thing that is not as it should be")]
 
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use outboard_tests::media::{Clip, LiveOrigin, entries};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt;
 
-/// What the processor takes for a fragment.
+/// Delay of the processor per fragment, in milliseconds.
 const DELAY_MS: u64 = 200;
 const BATCHES: u64 = 3;
 
@@ -37,10 +37,10 @@ fn config(source: &str, processor: &str, to: &str) -> PipelineConfig {
     check(layers, true).unwrap().1.unwrap().pipeline
 }
 
-/// Runs the same stream for two tenants, next to each other.
+/// Runs the same stream for two tenants at the same time.
 async fn run(level: LevelFilter) -> Run {
     let (hub, storage) = (LogHub::new(), tempfile::tempdir().unwrap());
-    // One thread runs everything here, so that what it hears is all that is said.
+    // One thread runs everything here, so it receives every event.
     let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(level).with(hub.layer()));
     let origin = LiveOrigin::vod(entries(&Clip::small(12), false)).await;
     let echo = EchoConfig { delay_ms: DELAY_MS, ..EchoConfig::new("127.0.0.1:0".parse().unwrap()) };
@@ -91,7 +91,7 @@ async fn every_line_of_a_pipeline_is_its_tenants_and_its_steps_are_timed() {
         for batch in 0..BATCHES {
             let of_it = lines(&hub, Filter::of_tenant(tenant).batch(Some(batch)));
             let says = |text: &str| of_it.iter().filter(|line| line.message.contains(text)).count();
-            // On a busy machine a reply may come too late.
+            // On a busy machine a reply may be too late.
             let decided = says("processed audio") + says("original audio");
             assert_eq!((says("batch is complete"), decided), (1, 1), "{of_it:#?}");
             assert!(of_it.iter().any(|line| line.target == "release" && &*line.message == "on air"), "{of_it:#?}");
@@ -121,7 +121,7 @@ async fn every_line_of_a_pipeline_is_its_tenants_and_its_steps_are_timed() {
 
 #[tokio::test]
 async fn warnings_know_whose_they_are_when_nothing_less_is_logged() {
-    // Nobody is there: the exchange warns.
+    // Nothing listens there: the exchange logs a warning.
     let hub = LogHub::new();
     let level = LevelFilter::WARN;
     let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(level).with(hub.layer()));

@@ -1,5 +1,5 @@
-//! Law 7 in the status that people see: a pipeline whose destination is gone lives, fetches and remuxes, and is off air; it
-//! is on air again when packets leave again.
+//! Law 7 in the public status: a pipeline whose destination is gone runs, fetches and remuxes, but is off air; it is on
+//! air again when packets are sent again.
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first thing that is not as it should be")]
 
 use std::time::Duration;
@@ -49,7 +49,7 @@ async fn a_pipeline_from_which_nothing_leaves_is_off_air_whatever_its_clock_does
     assert_eq!(health["cause"], "destination", "{off}");
     assert!(health["reason"].as_str().unwrap().starts_with("off air: "), "{off}");
     assert!(!health["advice"].as_str().unwrap().is_empty(), "{off}");
-    // It is tried again and again: many lost sessions are one incident.
+    // It is retried repeatedly: many lost sessions are one incident.
     incidents(&url, "many attempts", |found| found["open"] == 1 && found["newest"]["count"].as_u64() >= Some(3)).await;
 
     nginx.start_again();
@@ -64,7 +64,7 @@ async fn a_pipeline_from_which_nothing_leaves_is_off_air_whatever_its_clock_does
     assert_eq!((of("OFF_AIR"), of("ON_AIR")), (1, 2), "{found}");
 }
 
-/// The pipeline's incidents and the kinds of its events, once they are as wanted.
+/// The pipeline's incidents and the kinds of its events, once they match.
 async fn incidents(url: &str, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
     let query = "{ pipeline(id: \"tv\") {
         incidents(first: 9) { edges { node { cause severity resolvedAt durationSeconds count message } } }

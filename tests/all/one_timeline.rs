@@ -1,5 +1,5 @@
-//! Law 3: one timeline. Skew between sound and picture that we add is 1 ms at most and does not grow; timestamps never go
-//! back. Encoded replies stay within 25 ms.
+//! Law 3: one timeline. The skew that we add between audio and video is at most 1 ms and does not grow; timestamps
+//! never go back. Encoded replies stay within 25 ms.
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first thing that is not as it should be")]
 
 use std::path::Path;
@@ -17,7 +17,7 @@ struct Aired {
     ended: Ended,
 }
 
-/// A flash and a beep each second through an echo that does `faults`.
+/// Airs a flash and a beep each second through an echo with `faults`.
 async fn air(faults: &[&str]) -> Aired {
     let clip = Clip { flash: true, ..Clip::small(24) };
     let programme = entries(&clip, false);
@@ -55,7 +55,7 @@ async fn copied_sound_keeps_its_distance_to_the_picture() {
         source.iter().zip(&air).map(|(source, air)| (air.pts - source.pts) * 1000.0).collect()
     };
     let (video, audio) = (shift("v"), shift("a"));
-    // One shift for the whole stream and both tracks: rounding to milliseconds is all that is added.
+    // One shift for the whole stream and both tracks: only rounding to milliseconds is added.
     let all = || video.iter().chain(&audio).copied();
     let (least, most) = (all().fold(f64::MAX, f64::min), all().fold(f64::MIN, f64::max));
     assert!(most - least <= 1.0 + 1e-6, "the shift varies from {least} to {most} ms");
@@ -86,13 +86,13 @@ async fn replies_of_every_container_and_length_are_heard_without_holes() {
     let holes = air.windows(2).map(|pair| pair[1].dts - pair[0].dts).filter(|step| *step > 0.045);
     assert_eq!(holes.count(), 0, "no step over two packets");
     assert!(source.len().abs_diff(air.len()) <= 6, "one packet a batch at most: {} of {}", air.len(), source.len());
-    // ADTS was copied, packet for packet.
+    // ADTS was copied, packet by packet.
     let copied = source.iter().zip(&air).take_while(|(source, air)| source.hash == air.hash).count();
     assert!(copied >= 2 * 186, "{copied} packets were copied");
     assert_eq!(aired.source("v").len(), aired.on_air("v").len());
 }
 
-/// For each second: milliseconds from the flash (pictures 0, 30, 60, … as shown) to the start of the nearest beep.
+/// For each second: milliseconds from the flash (frames 0, 30, 60, … as shown) to the start of the nearest beep.
 fn skews(file: &Path, video: &[Packet]) -> Vec<f64> {
     let mut shown: Vec<f64> = video.iter().map(|packet| packet.pts).collect();
     shown.sort_by(f64::total_cmp);

@@ -1,5 +1,5 @@
-//! The web pages in a real browser, against a server as a user runs it. What is done and looked at there is told by the
-//! scripts of `tests/browser/ui`; here are the parts around them, and what must come of it.
+//! The web pages in a real browser, with a server as a user runs it. The scripts of `tests/browser/ui` contain the
+//! actions and checks in the page; this file has the parts around them and checks the results.
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first thing that is not as it should be")]
 
 use std::path::{Path, PathBuf};
@@ -15,12 +15,12 @@ use outboard_tests::server::Server;
 use outboard_tests::signer::Signer;
 use serde_json::{Value, json};
 
-/// For a script as a whole; each wait in it has its own limit.
+/// Limit for a whole script; each wait in it has its own limit.
 const LIMIT: Duration = Duration::from_secs(300);
 /// Seconds of media that the origin has: more than a script takes.
 const MEDIA: u32 = 400;
 
-/// The bundled remux planning stage as another build would be: the same code under another digest.
+/// The bundled remux-planning stage under another digest, as another build would have.
 fn another_build(dir: &Path) -> PathBuf {
     let path = dir.join("remux-replace-2.wasm");
     std::fs::write(&path, variant(&bundled_file("remux-replace"), 1)).unwrap();
@@ -130,7 +130,7 @@ async fn two_tenants_in_two_browsers_see_nothing_of_each_other() {
         let viewer = viewer.data("createToken")["secret"].as_str().unwrap().to_owned();
         tenants.push(json!({ "tenant": tenant, "stream": stream, "admin": admin, "viewer": viewer }));
     }
-    // From here on nobody comes in without a token; the server wants to see that somebody can.
+    // From here on a token is required; the server checks that a valid one exists.
     let root = json!({ "input": { "name": "root", "role": "ADMIN" } });
     let make = "mutation($input: CreateTokenInput!) { createToken(input: $input) { secret } }";
     server.graphql(None, make, &root).await.data("createToken");

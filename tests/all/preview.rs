@@ -1,5 +1,5 @@
-//! The preview, as the server answers it: a browser plays what goes on air while it goes on air, and each batch's sound can be
-//! fetched before and after the processor.
+//! The preview as served: a browser plays the stream while it goes on air, and each batch's audio can be fetched before
+//! and after the processor.
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first thing that is not as it should be")]
 
 use std::path::Path;
@@ -10,9 +10,9 @@ use outboard_tests::media::{Clip, LiveOrigin, entries, packets};
 use outboard_tests::receiver::nginx::Nginx;
 use serde_json::{Value, json};
 
-/// Seconds that the browser is to play.
+/// Seconds that the browser must play.
 const PLAYED: f64 = 14.0;
-/// Fragments that are to be there before it begins, so that it need not wait for them.
+/// Fragments that must exist before it begins, so that it need not wait for them.
 const HEAD_START: usize = 5;
 
 async fn text(url: &str) -> Option<String> {

@@ -1,4 +1,4 @@
-//! Components from an OCI registry: by their digest, within the tenant's walls, and never with a password that stays anywhere.
+//! Components from an OCI registry: by digest, within the tenant's limits, and without storing a password.
 #![expect(clippy::panic, reason = "a test may stop at the first thing that is not as it should be")]
 
 use std::path::Path;
@@ -17,7 +17,7 @@ async fn pull(server: &Server, token: Option<&str>, input: Value) -> Answer {
     server.graphql(token, PULL, &json!({ "input": input })).await
 }
 
-/// What is wrong, and where.
+/// The message and the path of a problem.
 fn problem(answer: &Answer) -> (String, String) {
     let problem = &answer.body["errors"][0]["extensions"]["problems"][0];
     let text = |field: &str| problem[field].as_str().unwrap_or_else(|| panic!("{}", answer.body)).to_owned();
@@ -44,7 +44,7 @@ async fn a_component_comes_from_a_registry_by_its_digest() {
     let kept = storage.path().join("stages").join(format!("{}.wasm", digest(&file).trim_start_matches("sha256:")));
     assert!(holds(&kept, &file), "it is in the store: {}", kept.display());
 
-    // Without a digest, with another one, and for whom it may not be.
+    // Without a digest, with a wrong one, and for a caller without permission.
     let tag = reference.split_once('@').unwrap().0;
     let refused = problem(&pull(&server, Some(&one), json!({ "reference": tag, "insecure": true })).await);
     assert!(refused.0 == "input.reference" && refused.1.contains("has no digest"), "{refused:?}");
@@ -55,7 +55,7 @@ async fn a_component_comes_from_a_registry_by_its_digest() {
     assert_eq!(pull(&server, Some(&one), shared.clone()).await.code(), Some("FORBIDDEN"));
     assert_eq!(pull(&server, None, shared).await.data("pullStage")["component"]["tenant"], Value::Null);
 
-    // What is there but no good is refused as everywhere, and remembered.
+    // An unusable component is refused as everywhere, and remembered.
     let module = registry.push("stages/module:1", b"\0asm\x01\0\0\0".to_vec(), &[]).await;
     let refused = problem(&pull(&server, Some(&one), json!({ "reference": module, "insecure": true })).await);
     assert!(refused.0 == "input.reference" && refused.1.contains("core module"), "{refused:?}");
@@ -63,7 +63,7 @@ async fn a_component_comes_from_a_registry_by_its_digest() {
     let told = told.data("refusedComponents").to_string();
     assert!(told.contains(&module) && told.contains(&unknown), "{told}");
 
-    // On the command line.
+    // From the command line.
     let guest = registry.push("stages/faulty", std::fs::read(path("faulty-remux")).unwrap(), &[]).await;
     let arguments = ["stage", "pull", &guest, "--insecure", "--tenant", "one", "--server", &server.url("")];
     let output = tokio::process::Command::new(binary()).args(arguments).output().await.unwrap();
@@ -71,7 +71,7 @@ async fn a_component_comes_from_a_registry_by_its_digest() {
     let wanted = digest(&std::fs::read(path("faulty-remux")).unwrap());
     assert!(output.status.success() && text.starts_with(&wanted), "{output:?}");
 
-    // A registry that is gone is told soon, and by name.
+    // An unreachable registry is reported quickly, and by name.
     registry.kill();
     let began = Instant::now();
     let answer = pull(&server, Some(&one), json!({ "reference": reference, "insecure": true })).await;

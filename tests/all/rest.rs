@@ -1,5 +1,5 @@
-//! A script's way with REST, on a real stream: start, on air, status, storage, stop, clean, start again. Everything that was
-//! answered is held against the OpenAPI file.
+//! A script that uses REST on a real stream: start, on air, status, storage, stop, clean, start again. All responses
+//! are checked against the OpenAPI file.
 
 use std::path::Path;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 const STATUS: &str = "/api/pipeline/status";
 
-/// Asks for the status until it is as wanted.
+/// Polls the status until it matches.
 async fn until(rest: &Rest, host: &Host, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
     let mut last = Value::Null;
     let found = async {
@@ -89,13 +89,13 @@ async fn a_script_starts_watches_stops_and_cleans() {
     assert_eq!((status, &stopped["streamId"]), (200, &json!("script")), "{stopped}");
     until(&rest, &host, "stopped", |status| status["isRunning"] == false && status["phase"] == "stopped").await;
     assert_eq!(rest.post("/api/pipeline/stop", &json!({ "drain": false })).await.0, 200, "stopped again");
-    // What was fetched went out, every packet once.
+    // Everything fetched was sent, every packet once.
     let source: Vec<_> = of_entries(&programme, "v").concat();
     let air = monotonic(&nginx.files(1, "key-secret")[0], "v");
     assert!(air.len() >= 3 * 100, "{} pictures", air.len());
     assert_same_packets(&hashes(&air), &hashes(&source)[..air.len()], "v");
 
-    // Log files grow while we look.
+    // Log files grow during the check.
     let media = || size_of(&storage.path().join("default")) - size_of(&storage.path().join("default/logs"));
     let stored = async || {
         let stats = rest.get("/api/storage/stats").await.1;
@@ -135,7 +135,7 @@ async fn a_script_starts_watches_stops_and_cleans() {
     assert_eq!((stored().await.0, media()), (left, left));
     assert_eq!(rest.post("/api/storage/clean", &keep(false)).await.1["removedBatches"], 0);
 
-    // Stopped, it takes other settings, and goes on behind what was on air.
+    // A stopped pipeline accepts other settings, and continues after what was on air.
     assert_eq!(rest.post("/api/pipeline/start", &other).await.0, 200);
     until(&rest, &host, "on air again", |status| status["onAir"] == true).await;
     assert_eq!(rest.post("/api/pipeline/stop", &json!({ "streamId": "script", "drain": false })).await.0, 200);

@@ -1,5 +1,5 @@
-//! Law 5: `kill -9` at any moment, start again, and the stream goes on where it was. No batch is on air twice, none is
-//! lost, and inside the batch that was on air at most one group of pictures repeats.
+//! Law 5: after `kill -9` at any moment, the restarted stream continues where it was. No batch is on air twice, none is
+//! lost, and within the batch that was on air at most one group of pictures repeats.
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first thing that is not as it should be")]
 
 use std::path::Path;
@@ -12,12 +12,12 @@ use outboard_tests::onair::{assert_same_packets, hashes, join_sessions, monotoni
 use outboard_tests::processor::{Kind, Processor};
 use outboard_tests::receiver::nginx::Nginx;
 
-/// When to kill.
+/// When to kill the host.
 #[derive(Debug, Clone, Copy)]
 enum Moment {
     /// As soon as the journal has this batch at this step (numbers as in the schema).
     Step(u64, i64),
-    /// So long after this batch went on air.
+    /// This long after this batch went on air.
     OnAir(u64, Duration),
 }
 
@@ -49,7 +49,7 @@ fn reached(storage: &Path, batch: u64) -> Option<i64> {
     journal.query_row("SELECT step FROM batch WHERE number = ?", [batch], |row| row.get(0)).ok()
 }
 
-/// Runs, kills at each moment in turn and starts again, and holds what the receiver got against the source.
+/// Runs, kills and restarts at each moment in turn, and compares the receiver's recordings with the source.
 async fn killed_at(moments: &[Moment]) {
     let programme = entries(&Clip::small(32), false);
     let origin = LiveOrigin::start(programme.clone()).await;

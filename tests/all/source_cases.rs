@@ -1,6 +1,8 @@
-//! The HLS cases of the source, against a scripted origin: what is delivered, in which order, and what is told of the rest.
+//! HLS cases of the source, with a scripted origin: what is delivered, in which order, and what is reported about the
+//! rest.
 //!
-//! Media is synthetic and says its name, so that every file on disk is checked byte by byte; `real_media` uses ffmpeg's.
+//! Media is synthetic and contains its name, so that every file on disk is checked byte by byte; `real_media` uses
+//! ffmpeg's.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "the helpers of tests stop them too")]
 
@@ -30,10 +32,10 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-/// How long a test waits for something that must come.
+/// Longest wait for something that must come.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A running source and the directory it writes to.
+/// A running source and the folder it writes to.
 struct Run {
     events: mpsc::Receiver<SourceEvent>,
     task: JoinHandle<Result<(), SourceError>>,
@@ -43,7 +45,7 @@ struct Run {
     _temp: Option<TempDir>,
 }
 
-/// A configuration with short waits, into a directory of its own.
+/// A configuration with short delays and a separate folder.
 fn config(url: Url) -> (SourceConfig, TempDir) {
     let temp = tempfile::tempdir().unwrap();
     let mut config = SourceConfig::new(url, temp.path().join("stream"));
@@ -73,7 +75,7 @@ impl Run {
         Self { events, task, cancel, dir, last: None, _temp: None }
     }
 
-    /// The next event; `None` when the source has let go of the channel.
+    /// The next event; `None` when the source has dropped the channel.
     async fn event(&mut self) -> Option<SourceEvent> {
         let event = tokio::time::timeout(PATIENCE, self.events.recv()).await.expect("an event in time");
         if let Some(SourceEvent::Segment(segment)) = &event {
@@ -96,7 +98,7 @@ impl Run {
         told
     }
 
-    /// Everything up to the end, in words, after the first event.
+    /// All events after the first up to the end, in words.
     async fn all(mut self) -> Vec<String> {
         let started = self.told().await;
         if !started.starts_with("started") {
@@ -105,7 +107,7 @@ impl Run {
         self.all_after_start().await
     }
 
-    /// The rest up to the end, in words.
+    /// The remaining events up to the end, in words.
     async fn all_after_start(mut self) -> Vec<String> {
         let mut told = Vec::new();
         while let Some(event) = self.event().await {
@@ -118,7 +120,7 @@ impl Run {
         told
     }
 
-    /// The error that it ended with.
+    /// The error with which it ended.
     async fn error(mut self) -> SourceError {
         assert_eq!(self.event().await, None);
         self.task.await.unwrap().expect_err("a source that cannot start")
@@ -191,7 +193,7 @@ fn live(sequence: u64, words: &str) -> String {
     text
 }
 
-/// The same with its end.
+/// The same playlist with ENDLIST.
 fn ended(sequence: u64, words: &str) -> String {
     live(sequence, words) + "#EXT-X-ENDLIST\n"
 }

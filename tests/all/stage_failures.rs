@@ -1,8 +1,8 @@
-//! Law 4: stages only decide. Whatever a stage does, each call is answered in bounded time and memory: by the stage, or by
-//! the host's default with the cause in the counters, and other pipelines feel nothing.
+//! Law 4: stages only decide. Whatever a stage does, each call is answered in bounded time and memory: by the stage, or
+//! by the host's default with the cause in the counters; other pipelines are not affected.
 //!
-//! Faulty guests (tests/guests) break on order. These tests are about the stage runtime alone; every_packet_once and
-//! never_silent drive faulty stages through whole pipelines.
+//! Faulty guests (tests/guests) fail on order. These tests are about the stage runtime alone; every_packet_once and
+//! never_silent run faulty stages in whole pipelines.
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first thing that is not as it should be")]
 
 use outboard::stage::batching::{Cut, Segment};

@@ -1,4 +1,4 @@
-//! What a tenant may use as stages: what is listed, and what is signed with its key, by every way in.
+//! Which components a tenant may use: listed ones, and those signed with its key, for every way of adding them.
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first thing that is not as it should be")]
 
 use std::path::Path;
@@ -11,7 +11,7 @@ use outboard_tests::server::{Answer, Server};
 use outboard_tests::signer::Signer;
 use serde_json::{Value, json};
 
-/// A component of the same kind under a digest of its own.
+/// A component of the same kind under its own digest.
 fn component(n: u8) -> Vec<u8> {
     variant(&bundled_file("remux-replace"), n)
 }
@@ -107,7 +107,7 @@ async fn a_tenant_with_a_key_takes_what_is_signed_by_every_way_in() {
         let nonsense = push(&server, &component(2), Some("?"), &ACME).await.unwrap_err();
         assert!(nonsense.contains("is not a signature"), "{nonsense}");
         push(&server, &component(2), Some(&signer.sign(&component(2))), &ACME).await.unwrap();
-        // What is there already may be signed later.
+        // An existing component may be signed later.
         push(&server, &before, Some(&signer.sign(&before)), &ACME).await.unwrap();
         let mut both = [digest(&before), digest(&component(2))];
         let mut have = usable(&server).await;
@@ -118,7 +118,7 @@ async fn a_tenant_with_a_key_takes_what_is_signed_by_every_way_in() {
     let signer = Signer::p256();
     set(&server, json!({ "publicKey": signer.public })).await.data("updateTenant");
 
-    // The folder: the signature lies beside the file, and may come after it.
+    // In a folder: the signature is a file beside the component, and may be added later.
     let dropped = component(4);
     drop_in(storage.path(), "late.wasm", &dropped);
     until("refused", async || refused(&server, "late.wasm").await.contains("signature is missing")).await;
@@ -128,7 +128,7 @@ async fn a_tenant_with_a_key_takes_what_is_signed_by_every_way_in() {
     until("taken", async || usable(&server).await == [digest(&dropped)]).await;
     assert_eq!(refused(&server, "late.wasm").await, "");
 
-    // A registry: the signature is stored with it, or given.
+    // In a registry: the signature is stored with it, or given.
     let registry = Registry::start();
     let pulled = component(5);
     let unsigned = registry.push("unsigned", pulled.clone(), &[]).await;
@@ -146,12 +146,12 @@ async fn a_tenant_with_a_key_takes_what_is_signed_by_every_way_in() {
     let by = answer.data("pullStage")["component"]["signedBy"].as_str().unwrap();
     assert!(by.starts_with("sha256:"), "{by}");
 
-    // Settings that name what is not signed with this key, and what is.
+    // Settings with an unsigned component, and with a signed one.
     let answer = create(&server, "tv", &digest(&before)).await;
     assert_eq!(answer.code(), Some("INVALID_INPUT"), "{}", answer.body);
     assert!(answer.body.to_string().contains("is not signed with the tenant's key"), "{}", answer.body);
     create(&server, "tv", &digest(&pulled)).await.data("createPipeline");
-    // A shared one is signed by nobody; listed, it may be used.
+    // A shared component is not signed; if listed, it may be used.
     push(&server, &component(7), None, &["--shared"]).await.unwrap();
     let shared = digest(&component(7));
     let answer = create(&server, "shared", &shared).await;
@@ -189,17 +189,17 @@ async fn a_list_says_what_may_be_used_from_the_next_change_on() {
     let answer = server.graphql(None, &start, &json!({})).await;
     assert_eq!(answer.code(), Some("CONFLICT"), "{}", answer.body);
     assert!(answer.body.to_string().contains(&digest(&other)), "{}", answer.body);
-    // What is bundled may always be used.
+    // Bundled components may always be used.
     let bundled = digest(&std::fs::read(bundled_file("remux-duck")).unwrap());
     create(&server, "duck", &bundled).await.data("createPipeline");
-    // One that is dropped in waits for its place on the list.
+    // A component in a folder is added once it is listed.
     drop_in(storage.path(), "third.wasm", &component(3));
     until("refused", async || refused(&server, "third.wasm").await.contains("stagePolicy.allow")).await;
     set(&server, json!({ "allow": [digest(&component(3)), digest(&other)] })).await.data("updateTenant");
     until("taken", async || usable(&server).await.contains(&digest(&component(3)))).await;
     server.graphql(None, &start, &json!({})).await.data("startPipeline");
 
-    // Only the host's admins say so, and only what makes sense.
+    // Only admins of the host may change the policy, and only to valid values.
     let change = "mutation { updateTenant(id: \"acme\", input: { stagePolicy: null }) { id } }";
     assert_eq!(server.graphql(Some(&token), change, &json!({})).await.code(), Some("FORBIDDEN"));
     let wrong = set(&server, json!({ "allow": ["latest"], "publicKey": "none" })).await;

@@ -1,8 +1,8 @@
-//! Dialect 3 (`framing-sts`) through whole pipelines, with a strict processor that speaks it (tests/processors/node/sts.js):
-//! what it gives back goes on air packet for packet, and what it asks for is done.
+//! Dialect 3 (`framing-sts`) in whole pipelines, with a strict processor (tests/processors/node/sts.js): what it
+//! returns goes on air packet by packet, and its requests are obeyed.
 //!
-//! The processor watches the dialect's rules and tells each one that is broken: a fragment outside a session, in a pause, too
-//! early after `slow_down`, with an id that is no UUID.
+//! The processor checks the rules of the dialect and reports each violation: a fragment outside a session, in a pause,
+//! too early after `slow_down`, or with an id that is not a UUID.
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first thing that is not as it should be")]
 
 use std::time::Duration;
@@ -15,7 +15,7 @@ use outboard_tests::processor::Processor;
 use outboard_tests::receiver::nginx::Nginx;
 use serde_json::{Value, json};
 
-/// Six batches of 4 s on their way through a processor.
+/// Six batches of 4 s with a processor.
 struct Run {
     host: Host,
     processor: Processor,
@@ -24,7 +24,7 @@ struct Run {
     _storage: tempfile::TempDir,
 }
 
-/// How a run ended, and what the processor told.
+/// The result of a run, and the processor's reports.
 struct Done {
     ended: Ended,
     told: Vec<Value>,
@@ -47,7 +47,8 @@ impl Run {
         let more = ["--processor", &url, "--batch-seconds", "4", "--batches", "100", "--hold", "12", "--stage", &stage];
         let variables = [
             ("OUTBOARD_STAGES__FRAMING_SETTINGS", &*settings.to_string()),
-            // So that none is on its way when the processor asks for less: it asks before it answers.
+            // The processor requests a slower pace before it replies; with one fragment in flight, no other one is on
+            // its way then.
             ("OUTBOARD_PROCESSOR__IN_FLIGHT", "1"),
             ("OUTBOARD_PROCESSOR__AUTH", r#"{"token":"right"}"#),
             ("OUTBOARD_PROCESSOR__HEADERS", "X-Stream-ID: one\nX-Worker-ID: two"),
@@ -56,7 +57,7 @@ impl Run {
         Self { host, processor, origin, nginx, _storage: storage }
     }
 
-    /// Waits for the end; whatever happened, the packets on air are the source's.
+    /// Waits for the end; in any case, the packets on air are the source's.
     async fn done(mut self, mut told: Vec<Value>) -> Done {
         let ended = self.host.ended(Duration::from_secs(90)).await;
         assert!(ended.status.success(), "{:#?}", ended.log);
@@ -80,7 +81,7 @@ impl Done {
         self.told.iter().filter(|told| told["event"] == event).collect()
     }
 
-    /// Number and attempt of each fragment that the processor got.
+    /// Number and attempt of each fragment that the processor received.
     fn sendings(&self) -> Vec<(u64, u64)> {
         let number = |told: &Value, key: &str| told[key].as_u64().unwrap();
         self.all("fragment").iter().map(|told| (number(told, "sequence_number"), number(told, "attempt"))).collect()
@@ -120,7 +121,7 @@ async fn an_echo_in_base64_is_the_source_packet_for_packet() {
 async fn in_a_pause_nothing_is_sent_and_after_it_everything() {
     let mut run = Run::start("pause", &[], json!({})).await;
     let mut told = run.processor.saw_until("paused").await;
-    // Another batch is there, and one that waits for the processor.
+    // Another batch is complete, and one waits for the processor.
     run.host.until("batch is complete batch=3", Duration::from_secs(90)).await;
     run.processor.order("resume").await;
     told.extend(run.processor.saw_until("resumed").await);
@@ -133,7 +134,7 @@ async fn in_a_pause_nothing_is_sent_and_after_it_everything() {
 
 #[tokio::test]
 async fn whoever_is_asked_to_slow_down_leaves_that_much_time() {
-    // A batch is complete each 4 s: without waiting, the processor would see each fragment too early.
+    // A batch is complete each 4 s: without the delay, the processor would receive each fragment too early.
     let run = Run::start("slow", &["slow=5000"], json!({})).await;
     let done = run.done(Vec::new()).await;
     assert_eq!((done.outcomes(), done.sendings()), ((BATCHES, 0), once_each()));

@@ -1,5 +1,5 @@
-//! Stages are swapped on air: the new version goes on where the old one was, and where it fails the old one answers the very
-//! same call.
+//! Swaps of stages on air: the new version continues where the previous one was, and if it fails, the previous one
+//! answers the same call.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
@@ -25,7 +25,7 @@ mod on_air;
 mod policy;
 mod rollback;
 
-/// A pipeline's three stages, apart from any pipeline; what they do wrong is kept.
+/// A pipeline's three stages without a pipeline; records their failures.
 struct Stages {
     batching: Shared<BatchingStage>,
     framing: Shared<FramingStage>,
@@ -60,7 +60,7 @@ impl Stages {
         Self { batching, framing, remux, slots, evidence }
     }
 
-    /// Who decides.
+    /// Name of the component that decides.
     async fn name(&self, kind: StageKind) -> String {
         self.slots.status_feed(kind).await.current().component.description().name.clone()
     }
@@ -74,7 +74,7 @@ fn shared<S>(stage: S) -> Shared<S> {
     Arc::new(tokio::sync::Mutex::new(stage))
 }
 
-/// A faulty guest that does as ordered.
+/// A faulty guest with these orders.
 async fn faulty(name: &'static str, ordered: &Value) -> NewVersion {
     new_version(load(name).await, &ordered.to_string())
 }

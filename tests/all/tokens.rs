@@ -1,4 +1,4 @@
-//! Tokens from the command line: the secret is said once, on standard output alone, and is kept nowhere.
+//! Tokens from the command line: the secret is printed once, only on standard output, and is never stored.
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first thing that is not as it should be")]
 
 use std::path::Path;

@@ -1,6 +1,6 @@
-//! Law 6 over the whole schema: whatever a token of one tenant asks for, at every root field and every place that takes an
-//! id, nothing of another tenant comes back, and nothing of theirs changes. What is another's and what does not exist are
-//! answered word for word the same.
+//! Law 6 over the whole schema: for every root field and every place that accepts an id, a token of one tenant gets
+//! nothing of another tenant and changes nothing of theirs. Responses for another tenant's objects and for objects that
+//! do not exist are identical.
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first thing that is not as it should be")]
 
 use std::collections::BTreeSet;
@@ -13,10 +13,10 @@ use outboard_tests::schema::{INTROSPECTION, Place, Schema};
 use outboard_tests::server::Server;
 use serde_json::{Value, json};
 
-/// Part of the name of everything that is the victim's, so that a leak can be seen.
+/// Part of all names of the victim, so that a leak is visible.
 const MARK: &str = "zqvictim";
 
-/// What the victim has, by what ids are called in the schema.
+/// The ids of the victim's objects.
 struct Victim {
     tenant: String,
     pipeline: String,
@@ -26,7 +26,7 @@ struct Victim {
 }
 
 impl Victim {
-    /// The id that belongs in a place.
+    /// The victim's id for a place.
     fn at(&self, place: &Place) -> &str {
         let last = place.path.last().unwrap().as_str();
         let field = place.field.to_lowercase();
@@ -43,7 +43,7 @@ impl Victim {
     }
 }
 
-/// Ids that look the same, of nobody.
+/// Ids of the same form that do not exist.
 fn nobody() -> Victim {
     Victim {
         tenant: "nobodys".into(),
@@ -58,7 +58,7 @@ async fn ask(server: &Server, token: Option<&str>, query: &str) -> Value {
     server.graphql(token, query, &json!({})).await.body
 }
 
-/// What is answered: to a subscription, all that comes within a while.
+/// The response; for a subscription, all messages within a short time.
 async fn answer(server: &Server, token: &str, kind: &str, query: &str) -> Value {
     if kind != "subscription" {
         return ask(server, Some(token), query).await;
@@ -77,7 +77,7 @@ async fn answer(server: &Server, token: &str, kind: &str, query: &str) -> Value 
             text.push_str(&String::from_utf8_lossy(&bytes));
         }
     };
-    // What runs is told each second, and this one is on air.
+    // A running pipeline reports each second, and this one is on air.
     let _ = tokio::time::timeout(Duration::from_millis(2500), listening).await;
     Value::from(text)
 }
@@ -112,7 +112,7 @@ async fn made(server: &Server, nginx: &Nginx, source: &str) -> (Victim, String) 
     (victim, text(&made["secret"]))
 }
 
-/// What the host's admin sees of the victim, without what changes by itself.
+/// The victim's state as the host's admin sees it, without values that change on their own.
 async fn seen(server: &Server, victim: &Victim) -> Value {
     let query = format!(
         "{{ pipeline(id: \"{}\") {{ revision desired settings {{ batchSeconds }} status {{ startedAt restarts }} }}
@@ -147,7 +147,7 @@ async fn no_token_of_another_tenant_gets_anything() {
     assert!(places.len() >= 35 && fields.values().map(BTreeSet::len).sum::<usize>() >= 35, "{places:#?}");
 
     for (role, token) in &tokens {
-        // Everything that takes no id, or need not be given one.
+        // Everything for which an id is not required.
         let asked = fields.iter().filter(|(kind, _)| **kind != "mutation");
         let asked =
             asked.flat_map(|(kind, names)| names.iter().map(|field| (*kind, schema.request(kind, field, None))));
@@ -156,18 +156,18 @@ async fn no_token_of_another_tenant_gets_anything() {
             assert!(!answer.to_string().contains(MARK), "{role}: {query}: {answer:#}");
         }))
         .await;
-        // Every place for an id, with the victim's and with nobody's.
+        // Every place for an id, with the victim's id and with one that does not exist.
         join_all(places.iter().map(async |place| {
             let mut answers = Vec::new();
             for of in [&victim, &nobody()] {
                 let id = of.at(place);
                 let query = schema.request(place.kind, &place.field, Some((&place.path, id)));
                 let mut answer = answer(&server, token, place.kind, &query).await;
-                // Where in the query it was is not about the id.
+                // The location in the query is independent of the id.
                 for error in answer.get_mut("errors").and_then(Value::as_array_mut).into_iter().flatten() {
                     error.as_object_mut().map(|error| error.remove("locations"));
                 }
-                // Callers may hear what they said themselves: the id, and the parts of it.
+                // Responses may repeat the caller's input: the id, and the parts of it.
                 let mut text = answer.to_string().replace(id, "X");
                 for part in id.split(':') {
                     text = text.replace(part, "X");
@@ -180,7 +180,7 @@ async fn no_token_of_another_tenant_gets_anything() {
         .await;
     }
     assert_eq!(seen(&server, &victim).await, before, "something of the victim changed");
-    // The victim is still on air, and its token is still good.
+    // The victim is still on air, and its token is still valid.
     let query = format!("{{ pipeline(id: \"{}\") {{ status {{ onAir }} }} }}", victim.pipeline);
     assert_eq!(ask(&server, Some(&secret), &query).await["data"]["pipeline"]["status"]["onAir"], true);
 }

@@ -1,5 +1,5 @@
-//! Webhooks, verified as receivers verify them: by Standard Webhooks' own libraries from PyPI and npm, called as the
-//! examples in docs/webhooks.md call them.
+//! Webhooks, verified as receivers do: by Standard Webhooks' own libraries from PyPI and npm, called as in the examples
+//! of docs/webhooks.md.
 
 #![allow(
     clippy::unwrap_used,
@@ -27,23 +27,23 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-/// How long a test waits for a request that must come: a delivery in vain is sent again after about 5 s.
+/// Longest wait for a request that must come: a failed delivery is repeated after about 5 s.
 const SOON: Duration = Duration::from_secs(120);
 /// The example of the Standard Webhooks specification.
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
-/// One without `whsec_`: its bytes are the key.
+/// A secret without `whsec_`: its bytes are the key.
 const RAW: &str = "eigener Schlüssel, 三十二";
 
 // === the libraries ===
 
-/// The code of this language on the page for receivers.
+/// The code in this language on the page for receivers.
 fn example(language: &str) -> String {
     let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/webhooks.md")).unwrap();
     let (_, code) = page.split_once(&format!("```{language}\n")).expect("an example");
     code.split_once("```").expect("its end").0.to_owned()
 }
 
-/// What a program that reads cases from its standard input says of each: `null` where the library refused it, else the
+/// The verdicts of a program that reads cases from its standard input: `null` if the library refused the case, else the
 /// event as the library parsed it.
 fn verdicts(program: &Path, arguments: &[&str], folder: &Path, cases: &Value) -> Vec<Value> {
     let mut child = Command::new(program)
@@ -59,7 +59,7 @@ fn verdicts(program: &Path, arguments: &[&str], folder: &Path, cases: &Value) ->
     serde_json::from_slice(&output.stdout).expect("a list of verdicts")
 }
 
-/// What each library says of these cases (`secret`, `headers`, `body`): Python's, then Node's.
+/// The verdicts of both libraries on these cases (`secret`, `headers`, `body`): Python's, then Node's.
 fn by_libraries(cases: &Value) -> [Vec<Value>; 2] {
     let clients = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients");
     let python = example("python")
@@ -110,14 +110,16 @@ fn standard_webhooks_libraries_accept_what_we_sign_and_nothing_else() {
         json!({ "secret": secret, "headers": headers, "body": body })
     };
     let good = signed(SECRET, now);
-    // A secret of an earlier version, in the alphabet for URLs, and as the page says that libraries want it.
+    // A secret of an earlier version in the URL-safe alphabet, and in the form that the libraries need according to the
+    // page.
     let (former, translated) = ("whsec_-_-_-_-_-_-_-_-_-_-_-_-_-_-_-_-_", "whsec_+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/");
     let cases = [
         (case(SECRET, "msg_1", now, &good, body), true),
         (case(SECRET, "msg_1", now - 120, &signed(SECRET, now - 120), body), true),
         (case(RAW, "msg_1", now, &signed(RAW, now), body), true),
         (case(translated, "msg_1", now, &signed(former, now), body), true),
-        // Changed on the way, sent again later, under another id, signed with another secret, in another form, not at all.
+        // Changed in transit, sent again later, with another id, signed with another secret, in another form, without a
+        // signature.
         (case(SECRET, "msg_1", now, &good, r#"{"kind":"on-air"}"#), false),
         (case(SECRET, "msg_1", now - 1, &good, body), false),
         (case(SECRET, "msg_1", now - 400, &signed(SECRET, now - 400), body), false),
@@ -137,7 +139,7 @@ fn standard_webhooks_libraries_accept_what_we_sign_and_nothing_else() {
 
 // === a server ===
 
-/// A request as a receiver has it.
+/// A request as a receiver sees it.
 #[derive(Debug, Clone)]
 struct Asked {
     path: String,
@@ -145,7 +147,7 @@ struct Asked {
     body: String,
 }
 
-/// A receiver that has no time for its first request, and takes the others.
+/// A receiver that does not answer its first request, and accepts the others.
 struct Receiver {
     address: SocketAddr,
     asked: watch::Receiver<Vec<Asked>>,
@@ -200,7 +202,7 @@ async fn what_a_server_sends_is_verified_by_standard_webhooks_libraries() {
         let shown = made["secret"].as_str().or(secret).unwrap().to_owned();
         secrets.insert(format!("/{name}"), shown);
         server.graphql(None, test, &json!({ "id": made["webhook"]["id"] })).await.data("testWebhook");
-        // The first webhook's request is the one in vain.
+        // The first webhook's request is the failed one.
         receiver.until(sent + 1).await;
     }
     assert!(secrets["/made"].starts_with("whsec_"));

@@ -1,5 +1,5 @@
-//! A live channel whose encoder is restarted: the playlist gets ENDLIST, and later the stream is there again. Nobody
-//! ordered an end, so a server's pipeline waits for it and goes on; `outboard run` ends.
+//! A live channel whose encoder is restarted: the playlist gets ENDLIST, and later the stream is back. Nobody requested
+//! an end, so a server's pipeline waits and resumes; `outboard run` ends.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test stops at the first thing that is wrong")]
 
@@ -39,7 +39,7 @@ async fn a_live_source_that_ends_is_waited_for_and_goes_on_when_it_is_back() {
     let failing = |status: &Value| status["health"]["state"] == "FAILING";
     let off = server.until(None, &id, "failing for want of a source", SOON, failing).await;
     assert!(off["health"]["reason"].as_str().is_some_and(|why| why.contains("the source has ended")), "{off}");
-    // Everything that was buffered is on air.
+    // All buffered media is on air.
     assert_eq!((&off["counters"]["segments"], &off["counters"]["packetsLost"]), (&json!(5), &json!(0)), "{off}");
     let sent = |status: &Value| {
         let counters = &status["destinations"][0]["counters"];
@@ -56,7 +56,7 @@ async fn a_live_source_that_ends_is_waited_for_and_goes_on_when_it_is_back() {
     assert_eq!(back["restarts"], 0, "the same run: {back}");
     assert_eq!(back["destinations"][0]["counters"]["skippedPackets"], 0, "{back}");
 
-    // A stop that was ordered is no trouble of the processor's or of a destination's.
+    // A requested stop is not reported as a problem of the processor or of a destination.
     let before = events(&server, &id).await;
     let lost = before.iter().find(|event| event["kind"] == "SOURCE_LOST").expect("an event for the end");
     assert_eq!(lost["severity"], "ERROR", "{lost}");

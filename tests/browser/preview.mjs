@@ -1,8 +1,8 @@
-// Plays a preview with hls.js in Chromium and tells what came of it, as one line of JSON.
+// Plays a preview with hls.js in Chromium and prints the result as one line of JSON.
 //
 //   node preview.mjs PLAYLIST-URL SECONDS
 //
-// Ends when so many seconds of media were played, when the player gives up, or after three times as long.
+// Ends after this many seconds of media, when the player gives up, or after three times that time.
 
 import { createRequire } from 'node:module';
 import { chromium } from 'playwright-core';
@@ -14,7 +14,7 @@ const browser = await chromium.launch({
   args: ['--no-sandbox', '--autoplay-policy=no-user-gesture-required'],
 });
 try {
-  // The server's own page policy does not let scripts in that are not its own.
+  // The server's own content policy forbids scripts from elsewhere.
   const page = await (await browser.newContext({ bypassCSP: true })).newPage();
   await page.goto(new URL('/livez', url).href);
   await page.addScriptTag({ path: hls });

@@ -1,8 +1,8 @@
-//! What the API costs beside five live pipelines of two tenants: latency at 200 requests a second, how soon a change
-//! reaches a subscriber, what a thousand idle subscriptions and a thousand readers of a log weigh.
+//! Measures the API with five live pipelines of two tenants: latency at 200 requests per second, the time until a
+//! change reaches a subscriber, and the memory of a thousand idle subscriptions and a thousand log readers.
 //!
-//! `scripts/bench --api` builds and runs it. Requests are sent at their planned times whether earlier ones are answered or
-//! not, and a latency counts from the planned time: a server that stalls cannot hide it.
+//! `scripts/bench --api` builds and runs it. Requests are sent at their planned times whether earlier ones are answered
+//! or not, and latency counts from the planned time, so that a stalled server cannot hide it.
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -23,7 +23,7 @@ use tokio::task::JoinSet;
 
 const REQUESTS_PER_SECOND: u32 = 200;
 const IDLE_SUBSCRIPTIONS: usize = 1000;
-/// Changes whose way to a subscriber is measured.
+/// Number of changes whose time to a subscriber is measured.
 const CHANGES: usize = 60;
 
 fn from_environment(name: &str, default: u32) -> u32 {
@@ -82,7 +82,7 @@ fn mb(kb: u64) -> f64 {
 
 // === latency under load ===
 
-/// What clients ask: a list with status, one pipeline, its history, what happened, who one is.
+/// Typical requests: a list with status, one pipeline, its history, its events, the caller's identity.
 fn questions(id: &str) -> Vec<(&'static str, String, Value)> {
     let status = "phase onAir health { state reason since } counters { batches processed original packetsIn } \
                   destinations { id url state onAir lastPacketAt backlogMs counters { video audio bytes } }";
@@ -127,7 +127,7 @@ async fn latencies(server: &Arc<Server>, pipelines: &[(String, String)], seconds
     }
 }
 
-/// Half, 95 %, 99 % and all are below these, in milliseconds.
+/// The percentiles 50, 95, 99 and 100 in milliseconds.
 fn percentiles(mut times: Vec<Duration>) -> (f64, f64, f64, f64) {
     times.sort_unstable();
     let at = |part: f64| times[((times.len() - 1) as f64 * part) as usize].as_secs_f64() * 1000.0;
@@ -136,8 +136,8 @@ fn percentiles(mut times: Vec<Duration>) -> (f64, f64, f64, f64) {
 
 // === from a change to its subscriber ===
 
-/// Starts and stops a pipeline, and measures from the moment that the status names to its arrival. Both are of this
-/// machine's clock, to the millisecond.
+/// Starts and stops a pipeline, and measures from the time in the status to its arrival. Both use this machine's clock,
+/// to the millisecond.
 async fn changes(server: &Server, token: &str) {
     let settings = json!({
         "source": { "url": "http://127.0.0.1:9/off.m3u8" }, "destinations": [{ "url": "rtmp://127.0.0.1:9/live/x" }],

@@ -1,9 +1,9 @@
-//! A day's work in short: 10,000 short batches of several pipelines on one server, with requests to its API, subscribers that
-//! come and go, destinations that are connected again and a processor that misbehaves. Memory, descriptors, threads and the
-//! database must be flat over the second half, and no packet may be lost.
+//! A long run in short: 10,000 short batches of several pipelines on one server, with API requests, changing
+//! subscribers, reconnected destinations and a faulty processor. Memory, descriptors, threads and the database must not
+//! grow over the second half, and no packet may be lost.
 //!
-//! `scripts/soak` builds and runs it. A row tells each tenth of the way. It ends with what each measure grew by, and not
-//! with 0 where one grew or a packet was lost.
+//! `scripts/soak` builds and runs it. It prints a row for each tenth of the run, and finally the growth of each
+//! measure. It fails if a measure grew too much or a packet was lost.
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -24,29 +24,29 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 const PIPELINES: usize = 8;
-/// Length of a batch, seconds: the shortest.
+/// Length of a batch in seconds: the shortest possible.
 const BATCH_SECONDS: u32 = 2;
-/// Length of the clip that is looped, seconds.
+/// Length of the looped clip in seconds.
 const CLIP_SECONDS: u32 = 60;
-/// Rows of the table.
+/// Number of rows in the table.
 const TENTHS: usize = 10;
 /// The row that the last one is compared with: the first of the second half.
 const COMPARED: usize = TENTHS / 2;
-/// Between two requests to the API.
+/// Interval between two API requests.
 const ASK_EVERY: Duration = Duration::from_millis(250);
-/// Between two looks at the server.
+/// Interval between two readings of the server.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// Until the first batches are done, at the longest.
+/// Limit until the first batches are done.
 const START_MAX: Duration = Duration::from_secs(300);
-/// How long a tenth may take for each second of its media.
+/// Limit of a tenth, per second of its media.
 const SLOW: Duration = Duration::from_secs(4);
-/// What is kept of each stream (`storage.history_…`): the least, so that its bound is reached in the first half.
+/// What is kept of each stream (`storage.history_…`): the minimum, so that its limit is reached in the first half.
 const HISTORY: [(&str, &str); 2] =
     [("OUTBOARD_STORAGE__HISTORY_BATCHES", "100"), ("OUTBOARD_STORAGE__HISTORY_EVENTS", "100")];
-/// Fewer batches than these do not reach every bound in the first half: 512 segments that are remembered of each stream, and
-/// one of a batch.
+/// With fewer batches, not every limit is reached in the first half: 512 remembered segments per stream, and one
+/// segment per batch.
 const JUDGED_FROM: usize = 2 * 512 * PIPELINES + 800;
-/// By how much each may grow from the sixth tenth to the last.
+/// Accepted growth of each measure from the sixth tenth to the last.
 const TOLERANCES: [Tolerance; 5] = [
     Tolerance { name: "memory", unit: "kB", of: |look| look.resident_kb, most: 4 << 10 },
     Tolerance { name: "descriptors", unit: "", of: |look| look.descriptors, most: 8 },
@@ -130,7 +130,7 @@ async fn main() -> ExitCode {
 async fn done(server: &Server, pipelines: &[(String, String)]) -> usize {
     let mut all = 0;
     for (id, token) in pipelines {
-        // It may not have begun.
+        // It may not have started yet.
         all += server.status(Some(token), id).await["counters"]["batches"].as_u64().unwrap_or_default();
     }
     all as usize
@@ -144,7 +144,7 @@ async fn lost(server: &Server, pipelines: &[(String, String)]) -> u64 {
     all
 }
 
-/// Requests, subscribers that come and go, and each tenth time a destination that is connected again.
+/// Sends requests, opens and closes subscriptions, and every tenth time reconnects a destination.
 async fn load(server: Arc<Server>, pipelines: Vec<(String, String)>, stop: CancellationToken) {
     let page = "query($id: ID!) { pipeline(id: $id) { batches(first: 20) { edges { node { number outcome } } } \
         events(first: 20) { edges { node { kind message } } } logs(last: 50) { edges { node { message } } } } }";

@@ -1,5 +1,5 @@
-//! What attackers send, for the tests that hold one wall against it (`tests/all/attacks`) and for the one that listens to others'
-//! streams meanwhile (`tests/all/alone/under_attack`).
+//! Inputs of attackers, for the tests that check one defence (`tests/all/attacks`) and for the test that watches other
+//! tenants' streams at the same time (`tests/all/alone/under_attack`).
 
 pub mod components;
 pub mod connections;

@@ -1,5 +1,5 @@
-//! Scripts that drive the web pages in Chromium, each in a process of its own. A script may ask the test for something
-//! (to kill a server, and the like) and waits for the answer; at its end it tells what came of it.
+//! Scripts that drive the web pages in Chromium, each in its own process. A script may request an action from the test
+//! (such as killing a server) and waits for the reply; at its end it returns a result.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a harness that cannot do its part fails the test")]
 
 use std::path::Path;
@@ -12,7 +12,7 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-/// A running script; killed when dropped, and with it the browser, which ends with its connection.
+/// A running script; killed on drop, which also ends its browser.
 pub struct Script {
     child: Child,
     answers: ChildStdin,
@@ -21,7 +21,7 @@ pub struct Script {
 }
 
 impl Script {
-    /// Starts a script of `tests/browser` with what it is given.
+    /// Starts a script of `tests/browser` with these arguments.
     pub fn start(script: &str, given: &Value) -> Self {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("browser");
         assert!(
@@ -48,10 +48,10 @@ impl Script {
         Self { answers: child.stdin.take().unwrap(), child, told, complaints }
     }
 
-    /// What it says next.
+    /// The script's next request.
     ///
     /// # Panics
-    /// With its own words, if it ends before or says nothing for so long.
+    /// With the script's output, if it ends first or is silent for `limit`.
     pub async fn next(&mut self, limit: Duration) -> Value {
         match timeout(limit, self.told.next_line()).await {
             Ok(Ok(Some(line))) => serde_json::from_str(&line).unwrap_or_else(|error| panic!("{line}: {error}")),
@@ -63,12 +63,12 @@ impl Script {
         }
     }
 
-    /// What it asked for is done.
+    /// Replies to the script's request.
     pub async fn answer(&mut self, answer: &Value) {
         self.answers.write_all(format!("{answer}\n").as_bytes()).await.unwrap();
     }
 
-    /// What came of it, once it has ended well.
+    /// The script's result, after it has succeeded.
     pub async fn result(mut self, limit: Duration) -> Value {
         let mut told = self.next(limit).await;
         let status = timeout(limit, self.child.wait()).await.unwrap().unwrap();

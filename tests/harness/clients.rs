@@ -1,5 +1,5 @@
-//! Clients of a running server: one that keeps what it was answered and holds it against the OpenAPI file, and
-//! schemathesis, which makes up requests from a description.
+//! Clients of a running server: a REST client that checks its responses against the OpenAPI file, and schemathesis,
+//! which generates requests from a description.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a harness that cannot do its part fails the test")]
 
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
-/// Speaks REST.
+/// A REST client that records its responses.
 pub struct Rest {
     http: reqwest::Client,
     base: String,
@@ -20,19 +20,19 @@ pub struct Rest {
 }
 
 impl Rest {
-    /// Calls a server at this URL, with a token or without.
+    /// Calls a server at this URL, with or without a token.
     pub fn new(base: &str, token: Option<&str>) -> Self {
         outboard::tls::install();
         let http = reqwest::Client::builder().timeout(Duration::from_secs(60)).build().unwrap();
         Self { http, base: base.to_owned(), token: token.map(str::to_owned), answers: Mutex::default() }
     }
 
-    /// Asks.
+    /// Sends a GET request.
     pub async fn get(&self, path: &str) -> (u16, Value) {
         self.call("GET", path, None).await
     }
 
-    /// Sends a JSON body.
+    /// Sends a POST request with a JSON body.
     pub async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
         self.call("POST", path, Some(body)).await
     }
@@ -54,10 +54,10 @@ impl Rest {
         (status, body)
     }
 
-    /// Every answer so far is one that the OpenAPI file describes.
+    /// Checks that the OpenAPI file describes every response so far.
     ///
     /// # Panics
-    /// If one is not.
+    /// If a response does not match.
     pub async fn fits(&self) {
         let answers = Value::Array(self.answers.lock().unwrap().clone()).to_string();
         let (well, found) = python("validate.py", &[openapi()], &answers).await;
@@ -65,18 +65,18 @@ impl Rest {
     }
 }
 
-/// The OpenAPI file.
+/// The path of the OpenAPI file.
 pub fn openapi() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../host/openapi.json")
 }
 
-/// The GraphQL schema.
+/// The path of the GraphQL schema.
 fn schema() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../host/schema.graphql")
 }
 
-/// Holds the GraphQL examples of documents, named from the project's root, against the schema; what was found, and whether
-/// all of them fit.
+/// Checks the GraphQL examples of documents, with paths relative to the project's root, against the schema; returns
+/// whether all are valid, and the output.
 pub async fn check_documents(documents: &[&str]) -> (bool, String) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut arguments = vec![schema()];
@@ -84,9 +84,9 @@ pub async fn check_documents(documents: &[&str]) -> (bool, String) {
     python("check_documents.py", &arguments, "").await
 }
 
-/// Runs schemathesis with these arguments; its output, and whether it found nothing.
+/// Runs schemathesis with these arguments; returns whether it found nothing, and its output.
 pub async fn schemathesis(arguments: &[&str], limit: Duration) -> (bool, String) {
-    // It keeps what it learns in its folder; a run must not know of another.
+    // It stores what it learns in its folder, and a run must not depend on another one.
     let dir = tempfile::tempdir().unwrap();
     let run = Command::new(program("st"))
         .arg("run")
@@ -102,8 +102,8 @@ pub async fn schemathesis(arguments: &[&str], limit: Duration) -> (bool, String)
     }
 }
 
-/// Makes up `examples` requests of each field of the GraphQL schema; what it printed, and whether every answer was as
-/// promised.
+/// Generates `examples` requests for each field of the GraphQL schema; returns whether every response was as described,
+/// and the output.
 pub async fn fuzz_graphql(url: &str, token: &str, seed: &str, examples: &str, limit: Duration) -> (bool, String) {
     let arguments = [schema(), url.into(), seed.into(), examples.into()];
     match tokio::time::timeout(limit, python("fuzz_graphql.py", &arguments, token)).await {
@@ -112,7 +112,7 @@ pub async fn fuzz_graphql(url: &str, token: &str, seed: &str, examples: &str, li
     }
 }
 
-/// Runs one of our scripts with something to read; whether it went well, and all that it printed.
+/// Runs a Python script with this input; returns whether it succeeded, and its output.
 async fn python(script: &str, arguments: &[PathBuf], input: &str) -> (bool, String) {
     let mut child = Command::new(program("python"))
         .arg(folder().join(script))

@@ -1,5 +1,6 @@
-//! The bundled stages, compiled once for all hosts of a test run: a test of something else is not to wait for the compiler.
-//! A storage folder gets the cache of compiled stages, and the key that its entries are told by, as if a host had run there.
+//! The bundled stages, compiled once for all hosts of a test run, so that other tests do not wait for the compiler. A
+//! storage folder gets the cache of compiled stages and the key that authenticates its entries, as if a host had run
+//! there.
 #![expect(clippy::unwrap_used, reason = "a harness that cannot do its part fails the test")]
 
 use std::fs;
@@ -9,12 +10,12 @@ use std::sync::OnceLock;
 use outboard::stage::{StageKind, StageRuntime, StageRuntimeConfig};
 use tempfile::TempDir;
 
-/// The cache in a storage folder.
+/// Name of the cache in a storage folder.
 const CACHE: &str = "aot";
-/// Its key.
+/// Name of the key file in a storage folder.
 const KEY: &str = "outboard.key";
 
-/// Puts them into a storage folder that no host has used yet.
+/// Copies the compiled stages into a storage folder that no host has used yet.
 pub fn put_into(storage: &Path) {
     static MADE: OnceLock<TempDir> = OnceLock::new();
     if storage.join(KEY).exists() || storage.join(CACHE).exists() {
@@ -45,7 +46,7 @@ fn made() -> TempDir {
             }
         }
     };
-    // A thread of its own: whoever asks first may be a task of a runtime.
+    // On a separate thread, because the first caller may be inside a runtime.
     std::thread::spawn(compile).join().unwrap();
     dir
 }

@@ -1,7 +1,8 @@
-//! Harness: network. Places that must not be reached and count who comes, names that lead there, and guards that say no.
+//! Harness: network. Addresses that must not be reached and count connections, names that resolve to them, and guards
+//! that deny them.
 //!
-//! Loopback addresses stand in for both sides: 127.0.0.1, where the harness's servers are, for the public internet; the
-//! rest of 127.0.0.0/8 and ::1 for what is forbidden. So nothing leaves the machine.
+//! Loopback addresses represent both sides: 127.0.0.1, where the harness's servers listen, stands for the public
+//! internet; the rest of 127.0.0.0/8 and ::1 stand for forbidden addresses. No packet leaves the machine.
 
 #![expect(clippy::expect_used, reason = "a harness stops the test at the first thing that is not as it should be")]
 
@@ -17,7 +18,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
-/// A listener on TCP and UDP that counts what comes. It ends when it is dropped.
+/// A listener on TCP and UDP that counts connections and datagrams. Ends on drop.
 pub struct Door {
     address: SocketAddr,
     came: Arc<AtomicUsize>,
@@ -27,7 +28,7 @@ pub struct Door {
 }
 
 impl Door {
-    /// On a free port of this address.
+    /// Listens on a free port of this address.
     pub async fn at(address: &str) -> Self {
         let listener = TcpListener::bind((address, 0)).await.expect("a free port");
         let address = listener.local_addr().expect("the address of a bound listener");
@@ -40,7 +41,7 @@ impl Door {
                 counter.fetch_add(1, Ordering::SeqCst);
                 tokio::spawn(async move {
                     let _ = stream.read(&mut [0; 4096]).await;
-                    // Enough for HTTP to see an answer, and for everything else to see that it is none.
+                    // A response that HTTP clients accept and that every other protocol rejects.
                     let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
                 });
             }
@@ -48,13 +49,13 @@ impl Door {
         Self { address, came, probes: AtomicUsize::default(), udp, task }
     }
 
-    /// Its port.
+    /// The port of the listener.
     pub fn port(&self) -> u16 {
         self.address.port()
     }
 
-    /// Connections that have come, and whether a datagram has. Connections are taken in order: once a probe of ours is
-    /// answered, all before it are counted.
+    /// Number of connections so far, and whether a datagram arrived. Connections are accepted in order: once a probe of
+    /// ours is answered, all earlier ones are counted.
     pub async fn came(&self) -> (usize, bool) {
         let mut probe = TcpStream::connect(self.address).await.expect("the door is there");
         probe.write_all(b"x").await.expect("it takes bytes");
@@ -70,8 +71,8 @@ impl Drop for Door {
     }
 }
 
-/// `<name>.test` is at 127.0.0.1, except for these: `inner.test` at 127.0.0.2, `six.test` at ::1, and `rebind.test` at
-/// 127.0.0.1 when it is looked up first, later at 127.0.0.2.
+/// Resolves `<name>.test` to 127.0.0.1, except: `inner.test` to 127.0.0.2, `six.test` to ::1, and `rebind.test` first
+/// to 127.0.0.1, later to 127.0.0.2.
 #[derive(Debug, Default)]
 struct Names(AtomicUsize);
 
@@ -89,7 +90,7 @@ impl Resolver for Names {
     }
 }
 
-/// Allows 127.0.0.1 and the public internet, no other loopback address.
+/// Allows 127.0.0.1 and the public internet, and no other loopback address.
 pub fn strict() -> Guard {
     let policy = Policy { allow_ranges: vec!["127.0.0.1".to_owned()], ..Policy::strict() };
     Guard::new(policy).expect("a policy without mistakes").with_resolver(Arc::<Names>::default())

@@ -1,5 +1,5 @@
-//! GraphQL clients as users have them, each driven in a process of its own: `graphql-ws` (and `graphql-sse`) on Node, `gql`
-//! on Python. What they are told to ask comes from a test, what they made of the answers goes back to it.
+//! GraphQL clients that users have, each in its own process: `graphql-ws` (and `graphql-sse`) on Node, `gql` on Python.
+//! A test sends them operations and receives their results.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a harness that cannot do its part fails the test")]
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -12,34 +12,35 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::sync::mpsc;
 
-/// Longest wait for an answer.
+/// Longest wait for a response.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Which client.
+/// The client library.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// `graphql-ws`: queries, mutations and subscriptions over one WebSocket.
     Node,
-    /// `gql`: queries and mutations over HTTP, subscriptions over a WebSocket; it checks them against the server's schema.
+    /// `gql`: queries and mutations over HTTP, subscriptions over a WebSocket; it validates them against the server's
+    /// schema.
     Python,
 }
 
-/// What a client made of an answer.
+/// The client's view of a response.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Heard {
-    /// An answer: `data`, and `errors` if there are any.
+    /// A response: `data`, and `errors` if there are any.
     Next(Value),
     /// The operation ended with these errors.
     Error(Value),
-    /// The operation ended.
+    /// The operation ended without errors.
     End,
 }
 
 impl Heard {
-    /// A root field's data.
+    /// The data of a root field.
     ///
     /// # Panics
-    /// If it is something else.
+    /// If this is not a response with data.
     pub fn field(&self, name: &str) -> &Value {
         match self {
             Self::Next(answer) if answer["errors"].is_null() => &answer["data"][name],
@@ -50,7 +51,7 @@ impl Heard {
     /// The code of the first error.
     ///
     /// # Panics
-    /// If there is none.
+    /// If there is no error.
     pub fn code(&self) -> &str {
         let errors = match self {
             Self::Next(answer) => &answer["errors"],
@@ -69,12 +70,12 @@ pub struct Driver {
     waiting: HashMap<String, VecDeque<Heard>>,
     asked: HashMap<String, &'static str>,
     ids: u64,
-    /// Root fields that were answered with data, by the kind of operation.
+    /// Root fields that were answered with data, by kind of operation.
     pub called: BTreeMap<&'static str, BTreeSet<String>>,
 }
 
 impl Driver {
-    /// Starts one that calls the server at host and port, with a token or without.
+    /// Starts a client of the server at host and port, with or without a token.
     pub async fn start(kind: Kind, address: &str, token: Option<&str>) -> Self {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients");
         let (program, script, needs) = match kind {
@@ -116,7 +117,7 @@ impl Driver {
         }
     }
 
-    /// Asks once; answers what came.
+    /// Executes an operation; returns the response.
     pub async fn ask(&mut self, query: &str, variables: Value) -> Heard {
         let id = self.order("call", query, variables).await;
         let answer = self.next(&id).await;
@@ -126,7 +127,7 @@ impl Driver {
         answer
     }
 
-    /// Asks once for one root field; answers its data.
+    /// Executes an operation with one root field; returns its data.
     ///
     /// # Panics
     /// If there are errors.
@@ -138,12 +139,12 @@ impl Driver {
         }
     }
 
-    /// Begins a subscription; answers its name.
+    /// Starts a subscription; returns its id.
     pub async fn follow(&mut self, query: &str, variables: Value) -> String {
         self.order("follow", query, variables).await
     }
 
-    /// The same by server-sent events.
+    /// [`Self::follow`] over server-sent events.
     pub async fn follow_events(&mut self, query: &str, variables: Value) -> String {
         self.order("follow-sse", query, variables).await
     }
@@ -153,7 +154,7 @@ impl Driver {
         self.send(json!({ "id": id, "do": "stop" })).await;
     }
 
-    /// The next answer of an operation.
+    /// The next response of an operation.
     pub async fn next(&mut self, id: &str) -> Heard {
         loop {
             if let Some(heard) = self.waiting.get_mut(id).and_then(VecDeque::pop_front) {
@@ -177,7 +178,7 @@ impl Driver {
         }
     }
 
-    /// Follows an operation until an answer is as wanted; answers all until then, each a root field's data.
+    /// Reads responses of an operation until one matches; returns the data of all of them.
     pub async fn until(&mut self, id: &str, field: &str, mut wanted: impl FnMut(&Value) -> bool) -> Vec<Value> {
         let mut all = Vec::new();
         let found = async {
@@ -195,7 +196,7 @@ impl Driver {
         all
     }
 
-    /// Follows an operation to its end.
+    /// Reads responses of an operation until it ends.
     pub async fn ends(&mut self, id: &str) {
         while self.next(id).await != Heard::End {}
     }

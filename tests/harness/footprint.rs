@@ -1,4 +1,4 @@
-//! What a server holds while it runs, and whether that stays flat.
+//! The resources of a running server, and whether they grow.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a harness that cannot do its part fails the test")]
 
 use std::fmt;
@@ -6,49 +6,49 @@ use std::path::Path;
 
 use crate::server::Server;
 
-/// What a server holds at one moment.
+/// The resources of a server at one moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Footprint {
-    /// Memory that is resident, kB.
+    /// Resident memory in kB.
     pub resident_kb: u64,
-    /// The part of it that no file stands behind, kB: heap, stacks, memories of stages.
+    /// The part of it that is not backed by a file, in kB: heap, stacks, memories of stages.
     pub anonymous_kb: u64,
-    /// Open descriptors.
+    /// Number of open descriptors.
     pub descriptors: u64,
-    /// Threads.
+    /// Number of threads.
     pub threads: u64,
-    /// Bytes of the database's file.
+    /// Size of the database's file in bytes.
     pub database_bytes: u64,
-    /// Bytes of its write-ahead log.
+    /// Size of the database's write-ahead log in bytes.
     pub log_bytes: u64,
 }
 
-/// What a measure may grow by and is flat all the same.
+/// The growth of a measure that still counts as flat.
 #[derive(Debug, Clone, Copy)]
 pub struct Tolerance {
-    /// Which measure.
+    /// Name of the measure.
     pub name: &'static str,
-    /// Its unit.
+    /// Unit of the measure.
     pub unit: &'static str,
-    /// How to read it.
+    /// Reads the measure.
     pub of: fn(&Footprint) -> u64,
-    /// By how much.
+    /// Largest accepted growth.
     pub most: u64,
 }
 
-/// How a measure stood at two times.
+/// A measure at two times.
 #[derive(Debug, Clone, Copy)]
 pub struct Growth {
-    /// Which, and what it may grow by.
+    /// The measure and its accepted growth.
     pub tolerance: Tolerance,
-    /// At first: the median of many looks.
+    /// The first value: the median of many readings.
     pub before: u64,
-    /// At last: the median of as many.
+    /// The last value: the median of as many readings.
     pub after: u64,
 }
 
 impl Footprint {
-    /// Of a server now.
+    /// Reads the resources of a server.
     pub fn of(server: &Server) -> Self {
         let pid = server.process().pid();
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
@@ -67,10 +67,10 @@ impl Footprint {
         }
     }
 
-    /// The median of each measure: what comes and goes with a request under way does not show in it.
+    /// The median of each measure, which hides resources of requests in progress.
     ///
     /// # Panics
-    /// Without any looks.
+    /// Without readings.
     pub fn median(looks: &[Self]) -> Self {
         let median = |of: fn(&Self) -> u64| {
             let mut values: Vec<u64> = looks.iter().map(of).collect();
@@ -89,12 +89,12 @@ impl Footprint {
 }
 
 impl Growth {
-    /// Of a measure between two times.
+    /// Compares a measure between two times.
     pub fn between(before: &Footprint, after: &Footprint, tolerance: Tolerance) -> Self {
         Self { tolerance, before: (tolerance.of)(before), after: (tolerance.of)(after) }
     }
 
-    /// It did not grow by more than it may.
+    /// Whether it grew by at most the accepted amount.
     pub fn is_flat(&self) -> bool {
         self.after <= self.before.saturating_add(self.tolerance.most)
     }

@@ -1,4 +1,4 @@
-//! Harness: the guests that break, as `scripts/components --guests` built them.
+//! Harness: the faulty guests that `scripts/components --guests` builds.
 #![expect(clippy::panic, reason = "a harness that cannot do its part fails the test")]
 
 use outboard::stage::{Opening, StageComponent, StageLabels, StageLimits, StageRuntime, StageRuntimeConfig};
@@ -11,17 +11,17 @@ use tokio::sync::Mutex;
 /// The file of a guest.
 ///
 /// # Panics
-/// If it was not built; the message says how to.
+/// If it was not built; the message says how to build it.
 pub fn path(name: &str) -> PathBuf {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("guests/dist").join(format!("{name}.wasm"));
     assert!(path.is_file(), "{} is missing; run ./scripts/components --guests first", path.display());
     path
 }
 
-/// The file of a component that comes with the host.
+/// The file of a bundled component.
 ///
 /// # Panics
-/// If it was not built; the message says how to.
+/// If it was not built; the message says how to build it.
 pub fn bundled_file(name: &str) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../components/dist");
     let path = root.join(format!("{name}.wasm"));
@@ -29,7 +29,7 @@ pub fn bundled_file(name: &str) -> PathBuf {
     path
 }
 
-/// A component's bytes with a custom section more: does the same under another digest.
+/// A component's bytes with one more custom section: the same behaviour under another digest.
 ///
 /// # Panics
 /// If the file cannot be read.
@@ -62,8 +62,8 @@ pub async fn load(name: &'static str) -> Arc<StageComponent> {
     component
 }
 
-/// An opening with orders for a faulty guest; see `guests/faults`. Limits are short, so that faults do not cost the tests
-/// time, but far above what a call that is well needs.
+/// An opening with orders for a faulty guest; see `guests/faults`. Limits are short, so that faults do not slow the
+/// tests, but far above what a correct call needs.
 pub fn orders(orders: &Value) -> Opening {
     Opening {
         settings: orders.to_string(),
@@ -79,10 +79,10 @@ pub fn orders(orders: &Value) -> Opening {
     }
 }
 
-/// The file of a stage that comes with the host, as `scripts/components` built it.
+/// The file of a bundled stage, built by `scripts/components`.
 ///
 /// # Panics
-/// If it was not built; the message says how to.
+/// If it was not built; the message says how to build it.
 pub fn bundled(name: &str) -> PathBuf {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../components/dist").join(format!("{name}.wasm"));
     assert!(path.is_file(), "{} is missing; run ./scripts/components first", path.display());

@@ -21,18 +21,18 @@ pub fn binary() -> PathBuf {
     path
 }
 
-/// An optimised build, for the tests whose verdict is a time: the one that this variable names. Without it they have the build
-/// that was made with these tests, whose times say little.
+/// An optimised build for tests that measure time, named by an environment variable. Without it, those tests use the
+/// build made with the tests, whose times have little meaning.
 pub fn optimised() -> Option<PathBuf> {
     let path = PathBuf::from(std::env::var_os("OUTBOARD_RELEASE_BINARY").filter(|path| !path.is_empty())?);
     assert!(path.is_file(), "OUTBOARD_RELEASE_BINARY: there is no {}", path.display());
     Some(path.canonicalize().unwrap())
 }
 
-/// What the echo processor says before its URL.
+/// What the echo processor prints before its URL.
 const ECHO_READY: &str = "echo processor on ";
 
-/// What the server says before its address.
+/// What the server prints before its address.
 const SERVE_READY: &str = "serving http://";
 
 /// A running `outboard`.
@@ -43,19 +43,19 @@ pub struct Host {
     stdout: Arc<Mutex<String>>,
 }
 
-/// How a run ended.
+/// The result of a run.
 #[derive(Debug)]
 pub struct Ended {
-    /// The process's status.
+    /// Exit status of the process.
     pub status: ExitStatus,
-    /// What it wrote to standard output.
+    /// Its standard output.
     pub stdout: String,
-    /// Log lines.
+    /// Its log lines.
     pub log: Vec<String>,
 }
 
 impl Ended {
-    /// The JSON line at the end.
+    /// The JSON line at the end of standard output.
     pub fn report(&self) -> Value {
         let last = self.stdout.lines().last().unwrap_or_else(|| panic!("no report: {:#?}", self.log));
         serde_json::from_str(last).unwrap_or_else(|error| panic!("{last:?}: {error}"))
@@ -66,7 +66,7 @@ impl Ended {
         self.report()[name].as_u64().unwrap_or_else(|| panic!("{name} in {}", self.report()))
     }
 
-    /// Log lines that contain `text`.
+    /// Number of log lines that contain `text`.
     pub fn lines_with(&self, text: &str) -> usize {
         self.log.iter().filter(|line| line.contains(text)).count()
     }
@@ -122,7 +122,7 @@ impl Host {
         Self { child, log, readers, stdout }
     }
 
-    /// Runs the echo processor on a free port with these faults. Answers its URL too.
+    /// Runs the echo processor on a free port with these faults. Also returns its URL.
     pub async fn echo(delay_ms: u32, faults: &[&str]) -> (Self, String) {
         let delay = delay_ms.to_string();
         let mut arguments = vec!["echo", "--listen", "127.0.0.1:0", "--delay-ms", &delay];
@@ -133,13 +133,13 @@ impl Host {
         (echo, url.unwrap())
     }
 
-    /// Runs `outboard serve` on this storage and a free port, with these environment variables. Answers its URL too,
+    /// Runs `outboard serve` on this storage and a free port, with these environment variables. Also returns its URL,
     /// without a slash at its end.
     pub async fn serve(storage: &Path, variables: &[(&str, &str)]) -> (Self, String) {
         Self::serve_program(&binary(), storage, variables).await
     }
 
-    /// The same with this build of `outboard`.
+    /// [`Self::serve`] with this build of `outboard`.
     pub async fn serve_program(program: &Path, storage: &Path, variables: &[(&str, &str)]) -> (Self, String) {
         compiled::put_into(storage);
         let arguments = ["serve", "--listen", "127.0.0.1:0", "--storage", storage.to_str().unwrap()];
@@ -153,7 +153,7 @@ impl Host {
         (server, url.unwrap())
     }
 
-    /// The process.
+    /// The id of the process.
     pub fn pid(&self) -> u32 {
         self.child.id().unwrap()
     }
@@ -174,19 +174,19 @@ impl Host {
         assert!(waited.is_ok(), "{text:?} was not logged in {limit:?}: {:#?}", self.log());
     }
 
-    /// Ends it as `kill -9` does.
+    /// Kills it with SIGKILL.
     pub async fn kill(mut self) -> Vec<String> {
         self.child.kill().await.unwrap();
         self.log()
     }
 
-    /// Sends a signal.
+    /// Sends it a signal.
     pub fn signal(&self, signal: nix::sys::signal::Signal) {
         let pid = nix::unistd::Pid::from_raw(i32::try_from(self.pid()).unwrap());
         nix::sys::signal::kill(pid, signal).unwrap();
     }
 
-    /// Waits for its end.
+    /// Waits until it has ended.
     pub async fn ended(mut self, limit: Duration) -> Ended {
         let status = match tokio::time::timeout(limit, self.child.wait()).await {
             Ok(status) => status.unwrap(),

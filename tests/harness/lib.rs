@@ -1,7 +1,7 @@
-//! The parts that whole-path tests are made of: live origins, processors, receivers, the host, a packet comparer.
+//! The parts of end-to-end tests: live origins, processors, receivers, the host, a packet comparison.
 //!
-//! Real parts wherever a user would have them (ffmpeg, nginx-rtmp, Node's Socket.IO, Debian's registry); fakes only for faults that real
-//! ones cannot be brought to show.
+//! Real programs wherever a user would have them (ffmpeg, nginx-rtmp, Node's Socket.IO, Debian's registry); fakes only
+//! for faults that real programs do not produce on demand.
 
 pub mod attacks;
 pub mod authored;

@@ -1,5 +1,5 @@
-//! Test media: clips that are encoded once, a live HLS origin that publishes them at their own pace, and packet lists as
-//! an independent reader (ffprobe) sees them.
+//! Test media: clips that are encoded once, a live HLS origin that publishes them in real time, and packet lists from
+//! an independent reader (ffprobe).
 #![expect(clippy::unwrap_used, reason = "a harness that cannot do its part fails the test")]
 
 use std::collections::HashMap;
@@ -15,28 +15,28 @@ use axum::{Router, routing::get};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-/// What a clip shows and how it is coded.
+/// The content and the encoding of a clip.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Clip {
     /// Length in seconds.
     pub seconds: u32,
-    /// Width and height of the picture; `None`: sound only.
+    /// Width and height of the video; `None`: audio only.
     pub size: Option<(u32, u32)>,
-    /// Whether there is sound.
+    /// Whether there is audio.
     pub sound: bool,
-    /// A flash and a beep at each full second instead of a moving picture and a tone.
+    /// A flash and a beep at each full second instead of moving video and a tone.
     pub flash: bool,
-    /// Frequency of the tone, which tells clips apart.
+    /// Frequency of the tone in Hz, which distinguishes clips.
     pub tone: u32,
 }
 
 /// Segment length in seconds.
 pub const SEGMENT_SECONDS: u32 = 2;
-/// Segments in a live playlist.
+/// Number of segments in a live playlist.
 const WINDOW: usize = 5;
 
 impl Clip {
-    /// A small picture with sound.
+    /// Small video with audio.
     pub fn small(seconds: u32) -> Self {
         Self { seconds, size: Some((320, 180)), sound: true, flash: false, tone: 440 }
     }
@@ -75,7 +75,7 @@ impl Clip {
     }
 }
 
-/// Runs ffmpeg to its end.
+/// Runs ffmpeg until it exits.
 pub fn ffmpeg(arguments: &[impl AsRef<std::ffi::OsStr>]) {
     let out = Command::new("ffmpeg").args(["-nostdin", "-v", "error", "-y"]).args(arguments).output().unwrap();
     assert!(out.status.success(), "ffmpeg: {}", String::from_utf8_lossy(&out.stderr));
@@ -84,9 +84,9 @@ pub fn ffmpeg(arguments: &[impl AsRef<std::ffi::OsStr>]) {
 /// One packet as ffprobe lists it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Packet {
-    /// Seconds.
+    /// Presentation time in seconds.
     pub pts: f64,
-    /// Seconds.
+    /// Decoding time in seconds.
     pub dts: f64,
     /// MD5 of the payload.
     pub hash: String,
@@ -106,11 +106,11 @@ pub fn packets(file: &Path, stream: &str) -> Vec<Packet> {
         let (pts, dts) = (field("pts_time=")?.parse().ok()?, field("dts_time=")?.parse().ok()?);
         Some(Packet { pts, dts, hash: field("data_hash=")?.to_owned() })
     };
-    // A packet with side data is cut into two lines.
+    // A packet with side data is split into two lines.
     text.replace("|\n|", "|").lines().filter_map(packet).collect()
 }
 
-/// The packets of segments in the form that MP4 and FLV hold them. The segments' timestamps follow on from each other.
+/// The packets of segments in the form that MP4 and FLV use. The segments' timestamps are continuous.
 pub fn source_packets(segments: &[PathBuf], stream: &str) -> Vec<Packet> {
     let dir = tempfile::tempdir().unwrap();
     let joined = dir.path().join("joined.ts");
@@ -123,16 +123,16 @@ pub fn source_packets(segments: &[PathBuf], stream: &str) -> Vec<Packet> {
     packets(&file, stream)
 }
 
-/// One entry of the origin's programme.
+/// One segment in the origin's playlist.
 #[derive(Debug, Clone)]
 pub struct Entry {
     /// The segment's file.
     pub path: PathBuf,
-    /// EXT-X-DISCONTINUITY before it.
+    /// Whether EXT-X-DISCONTINUITY stands before it.
     pub discontinuity: bool,
 }
 
-/// Every segment of a clip; `discontinuity` before the first.
+/// All segments of a clip; `discontinuity` applies to the first.
 pub fn entries(clip: &Clip, discontinuity: bool) -> Vec<Entry> {
     let dir = clip.segments();
     let count = clip.seconds.div_ceil(SEGMENT_SECONDS);
@@ -142,32 +142,32 @@ pub fn entries(clip: &Clip, discontinuity: bool) -> Vec<Entry> {
 }
 
 struct Programme {
-    /// How many programmes the origin had before it: part of every segment's name.
+    /// Number of earlier programmes of the origin: part of every segment's name.
     number: usize,
     entries: Vec<Entry>,
     clock: Mutex<Clock>,
     window: usize,
-    /// All there from the start.
+    /// Whether all segments are listed from the start.
     vod: bool,
-    /// EXT-X-PROGRAM-DATE-TIME of the first entry; each follows on from the one before.
+    /// EXT-X-PROGRAM-DATE-TIME of the first entry; later entries continue from it.
     begins: Option<jiff::Timestamp>,
 }
 
-/// How far a programme is.
+/// The progress of a programme.
 #[derive(Default)]
 struct Clock {
     started: Option<Instant>,
-    /// How many of its entries there are, once it was ended before the last.
+    /// Number of its entries if it was ended early.
     ended: Option<usize>,
 }
 
 impl Programme {
-    /// How many entries were published so far, and how many there are. Then it ends there, if that is wanted.
+    /// Number of entries published so far, and in total. `end`: the programme ends here.
     fn published(&self, end: bool) -> (usize, usize) {
         let mut clock = self.clock.lock().unwrap();
         let started = *clock.started.get_or_insert_with(Instant::now);
         let whole = Duration::from_secs(SEGMENT_SECONDS.into());
-        // Three segments are there at once, so that a client starts with the first.
+        // Three segments are listed at once, so that a client starts with the first.
         let published = 3 + (started.elapsed().as_millis() / whole.as_millis()) as usize;
         let count = clock.ended.unwrap_or(self.entries.len());
         let published = if self.vod { count } else { published.min(count) };
@@ -178,16 +178,16 @@ impl Programme {
     }
 }
 
-/// A live HLS origin: publishes a segment each [`SEGMENT_SECONDS`] and ends with EXT-X-ENDLIST. The pace starts with the
+/// A live HLS origin: publishes a segment each [`SEGMENT_SECONDS`] and ends with EXT-X-ENDLIST. Time starts with the
 /// first request.
 pub struct LiveOrigin {
-    /// The media playlist.
+    /// URL of the media playlist.
     pub url: String,
     programmes: Programmes,
     server: JoinHandle<()>,
 }
 
-/// All programmes of an origin; the last one is on.
+/// All programmes of an origin; the last one is current.
 type Programmes = Arc<Mutex<Vec<Arc<Programme>>>>;
 
 impl Drop for LiveOrigin {
@@ -197,7 +197,7 @@ impl Drop for LiveOrigin {
 }
 
 impl LiveOrigin {
-    /// Publishes `entries` once.
+    /// Publishes `entries` once, in real time.
     pub async fn start(entries: Vec<Entry>) -> Self {
         Self::serve(entries, false, WINDOW, None).await
     }
@@ -212,7 +212,7 @@ impl LiveOrigin {
         Self::serve(entries, false, window, None).await
     }
 
-    /// Has all `entries` at once, as a recording does.
+    /// Lists all `entries` at once, as a recording does.
     pub async fn vod(entries: Vec<Entry>) -> Self {
         Self::serve(entries, true, WINDOW, None).await
     }
@@ -230,13 +230,13 @@ impl LiveOrigin {
         Self { url, programmes, server }
     }
 
-    /// Ends the programme with the segment that was published last. Answers how many there are in all.
+    /// Ends the programme with the last published segment. Returns the total number of segments.
     pub fn end(&self) -> usize {
         let programme = self.programmes.lock().unwrap().last().unwrap().clone();
         programme.published(true).0
     }
 
-    /// Starts anew with other entries, as an encoder does that was restarted: numbers begin at 0, ENDLIST is gone.
+    /// Starts a new programme with other entries, as a restarted encoder does: numbers begin at 0, and ENDLIST is gone.
     pub fn start_over(&self, entries: Vec<Entry>) {
         let mut programmes = self.programmes.lock().unwrap();
         let (number, clock) = (programmes.len(), Mutex::default());

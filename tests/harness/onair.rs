@@ -1,4 +1,4 @@
-//! What was on air: the recordings of a receiver against the packets of the source.
+//! Compares a receiver's recordings with the packets of the source.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a harness that cannot do its part fails the test")]
 
 pub mod windows;
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crate::media::{Entry, Packet, packets, source_packets};
 use crate::receiver::nginx::{Nginx, belongs};
 
-/// The packets of a stream (`v` or `a`) of all entries, in order; times follow on within a discontinuity only.
+/// The packets of a stream (`v` or `a`) of all entries, in order; times are continuous only within a discontinuity.
 pub fn of_entries(entries: &[Entry], stream: &str) -> Vec<Vec<Packet>> {
     let mut runs: Vec<Vec<PathBuf>> = Vec::new();
     for entry in entries {
@@ -42,7 +42,7 @@ pub fn assert_same_packets(got: &[&str], want: &[&str], what: &str) {
     assert_eq!(got.len(), want.len(), "{what}: number of packets");
 }
 
-/// Panics where time goes back within a stream of a recording, and answers its packets.
+/// Panics if time goes back within a stream of a recording; returns its packets.
 pub fn monotonic(file: &std::path::Path, stream: &str) -> Vec<Packet> {
     let list = packets(file, stream);
     for pair in list.windows(2) {
@@ -51,11 +51,11 @@ pub fn monotonic(file: &std::path::Path, stream: &str) -> Vec<Packet> {
     list
 }
 
-/// Packets of the source may be missing on air; what is there of the first run's sessions under this key is in order, none of it
-/// twice, and the last one is the source's.
+/// Checks the first run's sessions under this key: packets of the source may be missing, but the others are in order
+/// and unique, and the last one is the source's last.
 ///
 /// # Panics
-/// If it is not so.
+/// If this does not hold.
 pub fn assert_in_order_to_the_end(nginx: &Nginx, key: &str, programme: &[Entry]) {
     for stream in ["v", "a"] {
         let source: Vec<Packet> = of_entries(programme, stream).concat();
@@ -67,14 +67,14 @@ pub fn assert_in_order_to_the_end(nginx: &Nginx, key: &str, programme: &[Entry])
     }
 }
 
-/// Joins recordings of several sessions, each of which may repeat the end of the one before. Answers the joined hashes
-/// and how many packets each session repeated. Panics where a session does not follow on.
+/// Joins recordings of several sessions, each of which may repeat the end of the previous one. Returns the joined
+/// hashes and the number of repeated packets per session. Panics if a session does not continue the previous one.
 pub fn join_sessions<'a>(sessions: &'a [Vec<Packet>], want: &[&str], what: &str) -> (Vec<&'a str>, Vec<usize>) {
     let mut joined: Vec<&str> = Vec::new();
     let mut repeats = Vec::new();
     for session in sessions {
         let new = hashes(session);
-        // Hashes repeat in simple test media: the place is where the session goes on as the source does.
+        // Hashes repeat in simple test media: the right place is where the session continues as the source does.
         let fits = |repeated: usize| {
             let from = joined.len() - repeated;
             new.iter().zip(&want[from..]).all(|(got, want)| got == want)
@@ -90,7 +90,7 @@ pub fn join_sessions<'a>(sessions: &'a [Vec<Packet>], want: &[&str], what: &str)
     (joined, repeats)
 }
 
-/// Looks how many bytes a receiver's first run has recorded under a key.
+/// Returns a function that counts the bytes that a receiver's first run has recorded under a key.
 pub fn recorded(nginx: &Nginx, key: &str) -> impl Fn() -> u64 + Send + 'static {
     let (dir, key) = (nginx.record_dir(1), key.to_owned());
     move || {
@@ -100,15 +100,15 @@ pub fn recorded(nginx: &Nginx, key: &str) -> impl Fn() -> u64 + Send + 'static {
     }
 }
 
-/// Watches a growing set of files: the longest time without growth between the first and the last byte. On a thread of
-/// its own: a test that is busy for a moment (comparing another stream, say) must not look like a gap.
+/// Watches growing files: the longest time without growth between the first and the last byte. On its own thread, so
+/// that a busy test does not look like a gap.
 pub struct GapWatch {
     task: JoinHandle<Duration>,
     stop: SyncSender<()>,
 }
 
 impl GapWatch {
-    /// Starts to look at the total length that `length` answers.
+    /// Starts to watch the total length that `length` returns.
     pub fn start(length: impl Fn() -> u64 + Send + 'static) -> Self {
         let (stop, stopped) = sync_channel(1);
         let task = std::thread::spawn(move || {
@@ -129,12 +129,12 @@ impl GapWatch {
         Self { task, stop }
     }
 
-    /// Starts to look at what a receiver records under a key.
+    /// Starts to watch a receiver's recordings under a key.
     pub fn of(nginx: &Nginx, key: &str) -> Self {
         Self::start(recorded(nginx, key))
     }
 
-    /// The longest gap.
+    /// The longest gap so far.
     pub async fn longest(self) -> Duration {
         self.stop.send(()).ok();
         tokio::task::spawn_blocking(|| self.task.join().unwrap()).await.unwrap()

@@ -1,7 +1,7 @@
-//! Harness: source. A scripted HLS origin on 127.0.0.1: a test says what each path answers, request by request, and reads
-//! the log of what was asked.
+//! Harness: source. A scripted HLS origin on 127.0.0.1: a test defines the reply of each path, request by request, and
+//! reads the log of requests.
 //!
-//! Answers are given by script, not by the clock: a path holds a list of replies, each request takes the next one and the
+//! Replies follow the script, not the clock: a path has a list of replies, each request takes the next one, and the
 //! last one stays. Where order matters, a [`Gate`] holds a reply until the test opens it.
 
 #![expect(clippy::expect_used, reason = "a harness stops the test at the first thing that is not as it should be")]
@@ -25,10 +25,10 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use url::Url;
 
-/// How long a test waits for something that must come.
+/// Longest wait for something that must come.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// An origin; it ends when it is dropped.
+/// An origin; it ends on drop.
 pub struct Origin {
     address: SocketAddr,
     shared: Arc<Shared>,
@@ -36,7 +36,7 @@ pub struct Origin {
 }
 
 struct Shared {
-    /// Paths without a script get media made from their name.
+    /// Whether paths without a script return media made from their name.
     makes_media: AtomicBool,
     replies: Mutex<HashMap<String, VecDeque<Reply>>>,
     log: Mutex<Vec<Asked>>,
@@ -48,16 +48,16 @@ struct Shared {
 pub struct Asked {
     /// Path without query.
     pub path: String,
-    /// Query, empty where there is none.
+    /// Query, empty if there is none.
     pub query: String,
-    /// All headers.
+    /// All headers of the request.
     pub headers: HeaderMap,
-    /// When.
+    /// When the request arrived.
     pub at: Instant,
 }
 
 impl Asked {
-    /// A header's text, empty where it is missing.
+    /// A header's text, empty if it is missing.
     pub fn header(&self, name: &str) -> String {
         let value = self.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
         value.unwrap_or_default()
@@ -74,18 +74,18 @@ impl Gate {
         Self(watch::Sender::new(false))
     }
 
-    /// Lets everything through from now on.
+    /// Opens the gate permanently.
     pub fn open(&self) {
         self.0.send_replace(true);
     }
 
     async fn passed(&self) {
-        // An error would mean that the gate is gone; this clone holds it.
+        // An error would mean that the gate was dropped, but this clone holds it.
         let _ = self.0.subscribe().wait_for(|open| *open).await;
     }
 }
 
-/// What one request gets.
+/// The reply to one request.
 #[derive(Debug, Clone)]
 pub struct Reply {
     status: StatusCode,
@@ -100,7 +100,7 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// 200 with this body; byte ranges are honoured.
+    /// 200 with this body; supports byte ranges.
     pub fn ok(body: impl Into<Bytes>) -> Self {
         Self {
             status: StatusCode::OK,
@@ -121,24 +121,24 @@ impl Reply {
         Self { status, ranges: false, ..Self::ok(format!("<html>{code}</html>")) }
     }
 
-    /// Another status, the rest as it is.
+    /// The same reply with another status.
     pub fn with_status(mut self, code: u16) -> Self {
         self.status = StatusCode::from_u16(code).unwrap_or(self.status);
         self
     }
 
-    /// 302 to this address.
+    /// 302 to this URL.
     pub fn redirect(to: &str) -> Self {
         Self::status(302).header("location", to)
     }
 
-    /// One more header.
+    /// Adds a header.
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    /// Sends only the first bytes of what is announced, then ends the connection.
+    /// Sends only the first bytes of the announced body, then closes the connection.
     pub fn cut_to(mut self, bytes: usize) -> Self {
         self.sent = Some(bytes);
         self
@@ -150,13 +150,13 @@ impl Reply {
         self
     }
 
-    /// No Content-Length.
+    /// Sends no Content-Length.
     pub fn chunked(mut self) -> Self {
         self.chunked = true;
         self
     }
 
-    /// Compressed, and said so.
+    /// Compresses the body and sets Content-Encoding.
     pub fn gzip(mut self) -> Self {
         let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
         let written = encoder.write_all(&self.body).and_then(|()| encoder.finish());
@@ -165,19 +165,19 @@ impl Reply {
         self.header("content-encoding", "gzip")
     }
 
-    /// Answers a Range with the whole body and 200.
+    /// Answers a Range request with 200 and the whole body.
     pub fn ignore_range(mut self) -> Self {
         self.ranges = false;
         self
     }
 
-    /// Nothing is sent before the gate opens.
+    /// Sends nothing before the gate opens.
     pub fn behind(mut self, gate: &Gate) -> Self {
         self.before = Some(gate.clone());
         self
     }
 
-    /// Headers and the first bytes are sent, the rest when the gate opens.
+    /// Sends the headers and the first bytes at once, and the rest when the gate opens.
     pub fn pause_at(mut self, bytes: usize, gate: &Gate) -> Self {
         self.inside = Some((bytes, gate.clone()));
         self
@@ -225,24 +225,24 @@ impl Origin {
         format!("http://{}{path}", self.address).parse().expect("a path that makes a URL")
     }
 
-    /// What a path answers, request by request; the last reply stays.
+    /// Sets the replies of a path, request by request; the last reply stays.
     pub fn script<R: Into<Reply>>(&self, path: &str, replies: impl IntoIterator<Item = R>) -> &Self {
         let replies = replies.into_iter().map(Into::into).collect();
         lock(&self.shared.replies).insert(path.to_owned(), replies);
         self
     }
 
-    /// What a path answers from now on.
+    /// Sets the reply of a path from now on.
     pub fn put(&self, path: &str, reply: impl Into<Reply>) -> &Self {
         self.script(path, [reply.into()])
     }
 
-    /// Paths without a script that end in `.ts`, `.m4s`, `.mp4` or `.aac` answer with media that says its name.
+    /// Makes paths without a script that end in `.ts`, `.m4s`, `.mp4` or `.aac` return media that contains its name.
     pub fn make_media(&self) {
         self.shared.makes_media.store(true, Ordering::Relaxed);
     }
 
-    /// Every request so far.
+    /// All requests so far.
     pub fn log(&self) -> Vec<Asked> {
         lock(&self.shared.log).clone()
     }
@@ -252,7 +252,7 @@ impl Origin {
         self.log().into_iter().filter(|asked| asked.path == path).collect()
     }
 
-    /// Waits until a path was asked for this often.
+    /// Waits until a path was requested this many times.
     pub async fn wait_for(&self, path: &str, times: usize) {
         let mut count = self.shared.count.subscribe();
         let enough = count.wait_for(|_| self.asked(path).len() >= times);
@@ -289,7 +289,7 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
     respond(reply, request.headers())
 }
 
-/// Media that says the name in its path.
+/// Media that contains the name in its path.
 fn made_from(path: &str) -> Option<Reply> {
     let (name, extension) = path.rsplit('/').next()?.rsplit_once('.')?;
     let media = match extension {
@@ -328,7 +328,7 @@ fn respond(mut reply: Reply, asked: &HeaderMap) -> Response {
     let parts = stream::unfold((0, first, rest), move |(part, first, rest)| {
         let gate = gate.clone();
         async move {
-            // A pause after the first part makes the server send what it has, so that a cut body is seen as one.
+            // A pause after the first part makes the server send it, so that a truncated body is visible as such.
             match part {
                 0 => Some((Ok::<_, std::io::Error>(first), (1, Bytes::new(), rest))),
                 1 if rest.is_empty() => {
@@ -350,7 +350,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A small transport stream that says its name: whole packets with sync bytes, different for each name.
+/// A small transport stream that contains its name: complete packets with sync bytes, different for each name.
 pub fn ts(name: &str) -> Vec<u8> {
     let packets = 8 + name.bytes().map(usize::from).sum::<usize>() % 8;
     let mut media = Vec::with_capacity(packets * 188);
@@ -361,19 +361,19 @@ pub fn ts(name: &str) -> Vec<u8> {
     media
 }
 
-/// A small MP4 file of one box that says its name.
+/// A small MP4 file of one box that contains its name.
 pub fn mp4(kind: &str, name: &str) -> Vec<u8> {
     let filling = filling(name, 0, 300);
     let length = u32::try_from(filling.len() + 8).expect("a small box");
     [&length.to_be_bytes(), kind.as_bytes(), &filling].concat()
 }
 
-/// An ID3 tag and something with an ADTS sync that says its name.
+/// An ID3 tag and bytes with an ADTS sync that contain its name.
 pub fn aac(name: &str) -> Vec<u8> {
     [b"ID3\x04\0\0\0\0\0\x04PRIV\xFF\xF1\x50\x80".as_slice(), &filling(name, 0, 200)].concat()
 }
 
-/// `<name>` and then bytes that depend on it.
+/// `<name>`, then bytes that depend on it.
 fn filling(name: &str, part: usize, length: usize) -> Vec<u8> {
     let seed = name.bytes().fold(part as u32 + 1, |hash, byte| hash.wrapping_mul(16_777_619) ^ u32::from(byte));
     let noise = (0..).scan(seed, |state, _: u32| {
@@ -383,7 +383,7 @@ fn filling(name: &str, part: usize, length: usize) -> Vec<u8> {
     format!("<{name}>").into_bytes().into_iter().chain(noise).take(length).collect()
 }
 
-/// The name inside media made by [`ts`], [`mp4`] or [`aac`], if the bytes are exactly that media.
+/// The name in media made by [`ts`], [`mp4`] or [`aac`], if the bytes are exactly that media.
 pub fn name_of(media: &[u8]) -> Option<String> {
     let start = media.iter().position(|byte| *byte == b'<')?;
     let end = media.iter().position(|byte| *byte == b'>')?;

@@ -1,27 +1,27 @@
-//! Processes of this machine as `/proc` tells them. Each may end while it is looked at.
+//! Processes of this machine, read from `/proc`. Each may end while it is being read.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// A process. Its number may be another's later, the time when it began is its own.
+/// A process. Its pid may be reused, so it is identified by the time when it began.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Process {
-    /// Its number.
+    /// Its pid.
     pub pid: u32,
-    /// Its arguments, with spaces between.
+    /// Its arguments, separated by spaces.
     pub line: String,
     parent: u32,
-    /// Ticks after the boot.
+    /// Start time in ticks after boot.
     began: u64,
 }
 
 impl Process {
-    /// `None`: there is none of this number, or only what nobody has waited for.
+    /// `None`: there is no process with this pid, or only a zombie.
     fn read(pid: u32) -> Option<Self> {
         let dir = PathBuf::from(format!("/proc/{pid}"));
         let stat = std::fs::read_to_string(dir.join("stat")).ok()?;
         let line = std::fs::read(dir.join("cmdline")).ok()?;
-        // From the third field on: the second one is a name that may hold anything.
+        // From the third field on, because the second one is a name that may contain any character.
         let (_, rest) = stat.rsplit_once(") ")?;
         let fields: Vec<&str> = rest.split(' ').collect();
         if matches!(*fields.first()?, "Z" | "X") {
@@ -37,13 +37,13 @@ impl Process {
     }
 }
 
-/// All that run now.
+/// All running processes.
 fn all() -> Vec<Process> {
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     entries.filter_map(|entry| Process::read(entry.file_name().to_str()?.parse().ok()?)).collect()
 }
 
-/// What a process has started, and what that has started.
+/// The descendants of a process.
 pub fn below(pid: u32) -> Vec<Process> {
     let all = all();
     let mut found: Vec<Process> = Vec::new();
@@ -57,15 +57,15 @@ pub fn below(pid: u32) -> Vec<Process> {
     found
 }
 
-/// Those that have this text among their arguments.
+/// Processes with this text in their arguments.
 pub fn with_argument(text: &str) -> Vec<Process> {
     all().into_iter().filter(|process| process.line.contains(text)).collect()
 }
 
-/// Asks again and again until the answer is empty.
+/// Polls until `left` returns nothing.
 ///
 /// # Panics
-/// If that does not come within `limit`.
+/// If that takes longer than `limit`.
 pub async fn until_none(what: &str, limit: Duration, mut left: impl FnMut() -> Vec<Process>) {
     let deadline = Instant::now() + limit;
     loop {

@@ -1,7 +1,7 @@
 //! Harness: exchange. Real Socket.IO servers as processors: Node's `socket.io`, Python's `python-socketio`.
 //!
-//! Each is a child process on a free port of 127.0.0.1; it is there when `start` returns, and dies with its guard. What it
-//! sees it tells as JSON lines, which a test waits for by name.
+//! Each is a child process on a free port of 127.0.0.1; it listens when `start` returns, and ends with its guard. It
+//! reports events as JSON lines, which a test waits for by name.
 #![allow(clippy::expect_used, clippy::panic, reason = "a harness stops the test at the first thing that is wrong")]
 
 mod framer;
@@ -20,22 +20,22 @@ use tokio::task::JoinHandle;
 pub use framer::FragmentFramer;
 pub use tone::{fmp4, wav};
 
-/// Longest wait for something that a processor has to do at once.
+/// Longest wait for something that a processor does at once.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Which server.
+/// The server library.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Node's `socket.io` 4.
+    /// Node's `socket.io`, version 4.
     Node,
-    /// `python-socketio` 5.
+    /// `python-socketio`, version 5.
     Python,
 }
 
-/// A processor that runs.
+/// A running processor.
 #[derive(Debug)]
 pub struct Processor {
-    /// Where it listens.
+    /// The port on which it listens.
     pub port: u16,
     scheme: &'static str,
     events: mpsc::Receiver<Value>,
@@ -57,7 +57,7 @@ impl Processor {
         }
     }
 
-    /// Starts one that speaks dialect `sts` (see `tests/processors/node/sts.js`), with Node's `socket.io` 4.
+    /// Starts a processor with the dialect `sts` (see `tests/processors/node/sts.js`), on Node's `socket.io` 4.
     pub async fn sts(mode: &str, settings: &[&str]) -> Self {
         Self::node("sts.js", mode, settings).await
     }
@@ -73,7 +73,7 @@ impl Processor {
             .arg(script)
             .arg(mode)
             .args(settings)
-            // It stops when this pipe closes, so also when the test is killed.
+            // It stops when this pipe closes, and therefore also when the test is killed.
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
@@ -96,18 +96,18 @@ impl Processor {
         this
     }
 
-    /// The URL to give to a pipeline.
+    /// The URL for a pipeline's settings.
     pub fn url(&self) -> String {
         let host = if self.scheme == "https" { "localhost" } else { "127.0.0.1" };
         format!("{}://{host}:{}", self.scheme, self.port)
     }
 
-    /// Waits until the processor tells this event; passes over others.
+    /// Waits until the processor reports this event; ignores others.
     pub async fn saw(&mut self, event: &str) -> Value {
         self.saw_until(event).await.pop().unwrap_or_default()
     }
 
-    /// Waits until the processor tells this event; answers all that it told until then, this one last.
+    /// Waits until the processor reports this event; returns all reports so far, this one last.
     pub async fn saw_until(&mut self, event: &str) -> Vec<Value> {
         let wait = async {
             let mut all = Vec::new();
@@ -123,13 +123,13 @@ impl Processor {
         tokio::time::timeout(PATIENCE, wait).await.unwrap_or_else(|_| panic!("the processor saw no {event:?}"))
     }
 
-    /// Gives the processor an order, one line on its standard input.
+    /// Sends an order to the processor, as one line on its standard input.
     pub async fn order(&mut self, line: &str) {
         let input = self.child.stdin.as_mut().expect("stdin is piped");
         input.write_all(format!("{line}\n").as_bytes()).await.expect("the processor reads");
     }
 
-    /// Kills it (SIGKILL) and waits until it is gone.
+    /// Kills it (SIGKILL) and waits until it has ended.
     pub async fn kill(mut self) {
         self.child.kill().await.expect("it can be killed");
     }

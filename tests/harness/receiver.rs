@@ -1,7 +1,7 @@
-//! Receivers that a stream is put on air to, and the batches to put there.
+//! Receivers of a stream, and batches to send to them.
 //!
-//! [`nginx`] is what users have; [`fake`] shows faults that nginx cannot be brought to show; [`tls`] puts TLS in front;
-//! [`clip`] makes batches from real media; [`packets`] says what was sent and what has arrived in the same words.
+//! [`nginx`] is what users have; [`fake`] produces faults that nginx does not; [`tls`] adds TLS; [`clip`] makes batches
+//! from real media; [`packets`] describes sent and received packets in the same form.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test may stop at the first thing that is not as it should be")]
 
@@ -14,16 +14,16 @@ pub mod tls;
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Ports that the system gives to nobody who asks for any: below Linux's ephemeral range (32768 to 60999).
+/// Ports that the system never assigns on its own: below Linux's ephemeral range (32768 to 60999).
 const PORTS: std::ops::Range<u16> = 20_000..32_000;
 
-/// A port on 127.0.0.1 for a server that must be told one. Each call of a test run answers another. From the ephemeral range
-/// it could be taken before that server listens: by a listener, by a connection that somebody opens, or by the very
-/// connection that asks whether the server listens.
+/// A port on 127.0.0.1 for a server that needs a fixed one. Each call in a test run returns another. A port of the
+/// ephemeral range could be taken before that server listens: by a listener, by any connection, or by the very
+/// connection that checks whether the server listens.
 pub fn free_port() -> u16 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let count = u32::from(PORTS.end - PORTS.start);
-    // Runs of several test programs begin at different places.
+    // Concurrent test programs start at different ports.
     let first = std::process::id().wrapping_mul(97);
     let port = || {
         let nth = first.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % count;

@@ -1,4 +1,4 @@
-//! Debian's registry, and components that are pushed to it by the ecosystem's own client.
+//! Debian's registry, and components that the ecosystem's own client pushes to it.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a harness that cannot do its part fails the test")]
 
 use std::collections::BTreeMap;
@@ -14,15 +14,15 @@ use serde_json::json;
 
 use crate::receiver::free_port;
 
-/// The user that a registry knows which was started with [`Registry::guarded`].
+/// The user of a registry that was started with [`Registry::guarded`].
 pub const USER: &str = "cuts";
-/// Their password.
+/// The password of that user.
 pub const PASSWORD: &str = "registry-secret";
 /// Both as a line of an htpasswd file (bcrypt).
 const HTPASSWD: &str = "cuts:$2b$05$lS4oHfyoRuujwqLjIR4bhO8Ohmydlq1Qd14FqqE93f3PVKBx3cpb.\n";
 const STARTS_WITHIN: Duration = Duration::from_secs(60);
 
-/// A registry at `127.0.0.1:<port>`; killed when dropped.
+/// A registry at `127.0.0.1:<port>`; killed on drop.
 pub struct Registry {
     _dir: tempfile::TempDir,
     child: Child,
@@ -31,12 +31,12 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// Starts one that everybody may use.
+    /// Starts a registry without authentication.
     pub fn start() -> Self {
         Self::new(false)
     }
 
-    /// Starts one that asks for [`USER`] and [`PASSWORD`].
+    /// Starts a registry that requires [`USER`] and [`PASSWORD`].
     pub fn guarded() -> Self {
         Self::new(true)
     }
@@ -79,7 +79,7 @@ impl Registry {
         Self { _dir: dir, child, address, auth }
     }
 
-    /// Pushes a component as the CNCF's layout has it, with annotations of its layer; answers the reference with its digest.
+    /// Pushes a component in the CNCF's layout, with annotations of its layer; returns the reference with its digest.
     pub async fn push(&self, name: &str, file: Vec<u8>, notes: &[(&str, &str)]) -> String {
         outboard::tls::install();
         let client = Client::new(ClientConfig { protocol: ClientProtocol::Http, ..ClientConfig::default() });

@@ -1,37 +1,37 @@
-//! The API's schema as the server describes it, and requests made from it: everything that can be selected, arguments that
-//! must be given.
+//! The API's schema as the server describes it, and requests generated from it: all fields that can be selected, with
+//! all required arguments.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a harness that cannot do its part fails the test")]
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-/// What is asked of a server to make a [`Schema`].
+/// The introspection query for a [`Schema`].
 pub const INTROSPECTION: &str = "query { __schema {
     queryType { name } mutationType { name } subscriptionType { name }
     types { kind name fields { name args { ...A } type { ...T } } inputFields { ...A } enumValues { name } } } }
     fragment A on __InputValue { name defaultValue type { ...T } }
     fragment T on __Type { kind name ofType { kind name ofType { kind name ofType { kind name } } } }";
 
-/// A schema.
+/// A schema from introspection.
 pub struct Schema {
     roots: BTreeMap<&'static str, String>,
     types: BTreeMap<String, Value>,
 }
 
-/// An argument, or a field of an input object, that names a thing.
+/// An argument, or a field of an input object, that contains an id.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
     /// `query`, `mutation` or `subscription`.
     pub kind: &'static str,
-    /// The root field.
+    /// Name of the root field.
     pub field: String,
     /// The argument's name, then those of the input's fields down to it.
     pub path: Vec<String>,
 }
 
 impl Schema {
-    /// Of the data that answers [`INTROSPECTION`].
+    /// Builds the schema from the response to [`INTROSPECTION`].
     pub fn new(data: &Value) -> Self {
         let schema = &data["__schema"];
         let root = |name: &str| schema[name]["name"].as_str().unwrap().to_owned();
@@ -45,20 +45,20 @@ impl Schema {
         Self { roots: roots.into(), types }
     }
 
-    /// The names of the root fields, by the kind of operation.
+    /// The names of the root fields, by kind of operation.
     pub fn fields(&self) -> BTreeMap<&'static str, BTreeSet<String>> {
         let names = |root: &String| self.list(root, "fields").iter().map(name).collect();
         self.roots.iter().map(|(kind, root)| (*kind, names(root))).collect()
     }
 
-    /// A selection of all that a root field has to give, with those fields left out that need an argument.
+    /// A selection of everything that a root field returns, without fields that need an argument.
     pub fn all_of(&self, kind: &str, field: &str) -> String {
         let root = self.list(&self.roots[kind], "fields");
         let found = root.iter().find(|one| name(one) == field).unwrap_or_else(|| panic!("no {kind} {field}"));
         self.select(&found["type"], is_list(&found["type"]))
     }
 
-    /// `in_list`: each thing of it is there many times, so its own long lists are left out.
+    /// `in_list`: the object occurs many times, so its own long lists are left out.
     fn select(&self, of: &Value, in_list: bool) -> String {
         let inner = named(of);
         let fields = self.list(&inner, "fields");
@@ -74,7 +74,7 @@ impl Schema {
         format!(" {{ {} }}", selected.collect::<Vec<_>>().join(" "))
     }
 
-    /// Every place where an id is taken.
+    /// Every place where an id is accepted.
     pub fn id_places(&self) -> Vec<Place> {
         let mut places = Vec::new();
         for (kind, root) in &self.roots {
@@ -102,7 +102,7 @@ impl Schema {
         }
     }
 
-    /// A request for a root field with everything that must be given, and `id` at this place if one is given.
+    /// A request for a root field with all required arguments, and with `id` at this place if one is given.
     pub fn request(&self, kind: &'static str, field: &str, id: Option<(&[String], &str)>) -> String {
         let root = self.list(&self.roots[kind], "fields");
         let found = root.iter().find(|one| name(one) == field).unwrap();
@@ -116,7 +116,7 @@ impl Schema {
         format!("{kind} {{ {field}{arguments}{} }}", self.all_of(kind, field))
     }
 
-    /// A value for an argument or field; `None`: it is not needed.
+    /// A value for an argument or field; `None`: it is optional.
     fn fill(&self, of: &Value, id: Option<(&[String], &str)>) -> Option<String> {
         let id = id.filter(|(path, _)| path.first().is_some_and(|first| *first == name(of)));
         if id.is_none() && !is_needed(of) {

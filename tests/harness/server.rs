@@ -1,7 +1,7 @@
 //! `outboard serve` as a user runs it, and clients of its API: requests over HTTP, subscriptions over a WebSocket.
 //!
-//! The server is a child process on a free port; it is there when `start` returns, and dies with its guard. It can be
-//! killed and started again on the same storage (the port is another one then).
+//! The server is a child process on a free port; it listens when `start` returns, and ends with its guard. It can be
+//! killed and started again on the same storage, with another port.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a harness that cannot do its part fails the test")]
 
 pub mod channel;
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use crate::host::{Host, binary};
 use socket::Socket;
 
-/// For an answer: above the 80 s of the server itself.
+/// Limit for a response: above the server's own 80 s.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(120);
 
 /// A running server.
@@ -28,12 +28,12 @@ pub struct Server {
     http: reqwest::Client,
 }
 
-/// What the API answered.
+/// A response of the API.
 #[derive(Debug, Clone)]
 pub struct Answer {
     /// HTTP status.
     pub status: u16,
-    /// The body.
+    /// The body as JSON.
     pub body: Value,
 }
 
@@ -54,17 +54,17 @@ impl Answer {
 }
 
 impl Server {
-    /// Starts one on this storage.
+    /// Starts a server on this storage.
     pub async fn start(storage: &Path) -> Self {
         Self::start_with(storage, &[]).await
     }
 
-    /// The same with these environment variables.
+    /// [`Self::start`] with these environment variables.
     pub async fn start_with(storage: &Path, variables: &[(&str, &str)]) -> Self {
         Self::start_program(binary(), storage, variables).await
     }
 
-    /// The same with this build of `outboard`.
+    /// [`Self::start_with`] with this build of `outboard`.
     pub async fn start_program(program: PathBuf, storage: &Path, variables: &[(&str, &str)]) -> Self {
         outboard::tls::install();
         let all = variables.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
@@ -84,7 +84,7 @@ impl Server {
         self.process = Some(process);
     }
 
-    /// Ends it as `kill -9` does; answers its log.
+    /// Kills it with SIGKILL; returns its log.
     pub async fn kill(&mut self) -> Vec<String> {
         self.process.take().unwrap().kill().await
     }
@@ -94,7 +94,7 @@ impl Server {
         self.process.take().unwrap()
     }
 
-    /// The process.
+    /// The child process.
     pub fn process(&self) -> &Host {
         self.process.as_ref().unwrap()
     }
@@ -104,7 +104,7 @@ impl Server {
         self.process().log()
     }
 
-    /// The build of `outboard` that it is.
+    /// The build of `outboard` that it runs.
     pub fn program(&self) -> &Path {
         &self.program
     }
@@ -114,7 +114,7 @@ impl Server {
         &self.storage
     }
 
-    /// Host and port.
+    /// Host and port of its API.
     pub fn address(&self) -> &str {
         &self.address
     }
@@ -126,7 +126,7 @@ impl Server {
 
     // === the API ===
 
-    /// Asks; an error where no answer came.
+    /// Sends a GraphQL request; an error if no response arrives.
     pub async fn try_graphql(&self, token: Option<&str>, query: &str, variables: &Value) -> reqwest::Result<Answer> {
         let body = json!({ "query": query, "variables": variables }).to_string();
         let mut request = self.http.post(self.url("/graphql")).header("content-type", "application/json").body(body);
@@ -139,10 +139,10 @@ impl Server {
         Ok(Answer { status, body: serde_json::from_str(&text).unwrap_or(Value::String(text)) })
     }
 
-    /// Asks. Without a token as the local admin.
+    /// Sends a GraphQL request; without a token as the local admin.
     ///
     /// # Panics
-    /// If no answer comes.
+    /// If no response arrives.
     pub async fn graphql(&self, token: Option<&str>, query: &str, variables: &Value) -> Answer {
         match self.try_graphql(token, query, variables).await {
             Ok(answer) => answer,
@@ -150,7 +150,7 @@ impl Server {
         }
     }
 
-    /// Gets a path of the REST API.
+    /// Sends a GET request to the REST API.
     pub async fn get(&self, token: Option<&str>, path: &str) -> (u16, String) {
         let mut request = self.http.get(self.url(path));
         if let Some(token) = token {
@@ -160,12 +160,12 @@ impl Server {
         (response.status().as_u16(), response.text().await.unwrap())
     }
 
-    /// A connection for subscriptions.
+    /// A WebSocket for subscriptions.
     pub async fn socket(&self, token: Option<&str>) -> Socket {
         Socket::open(&self.address, token).await
     }
 
-    /// Makes a tenant that may reach this machine and use a lot; answers a token of an admin of it.
+    /// Creates a tenant with high quotas that may reach this machine; returns the token of an admin of it.
     pub async fn tenant(&self, name: &str) -> String {
         let tenant = json!({
             "name": name,
@@ -180,7 +180,7 @@ impl Server {
         answer.data("createToken")["secret"].as_str().unwrap().to_owned()
     }
 
-    /// Makes a pipeline and starts it, if that is wanted; answers its id.
+    /// Creates a pipeline, and starts it if requested; returns its id.
     pub async fn create(&self, token: Option<&str>, stream: &str, settings: &Value, start: bool) -> String {
         let input = json!({ "streamId": stream, "settings": settings, "start": start });
         let make = "mutation($input: CreatePipelineInput!) { createPipeline(input: $input) { id } }";
@@ -188,16 +188,16 @@ impl Server {
         answer.data("createPipeline")["id"].as_str().unwrap().to_owned()
     }
 
-    /// How a pipeline is now.
+    /// The current status of a pipeline.
     pub async fn status(&self, token: Option<&str>, id: &str) -> Value {
         let query = format!("query($id: ID!) {{ pipeline(id: $id) {{ desired status {{ {STATUS} }} }} }}");
         self.graphql(token, &query, &json!({ "id": id })).await.data("pipeline")["status"].clone()
     }
 
-    /// Follows a pipeline's status until it is as wanted, and answers it.
+    /// Follows a pipeline's status until it matches, and returns it.
     ///
     /// # Panics
-    /// If that does not come within `limit`; the message has the last status and the log.
+    /// If that takes longer than `limit`; the message has the last status and the log.
     pub async fn until(
         &self,
         token: Option<&str>,
@@ -229,14 +229,14 @@ impl Server {
     }
 }
 
-/// What is asked of a status.
+/// The selected fields of a status.
 pub const STATUS: &str = "pipelineId at phase onAir health { state reason since } since startedAt runningRevision \
     restarts lastError airSeconds batchesReady \
     counters { segments batches processed original packetsIn packetsLost maxSkewMs lateBatches } \
     destinations { id url state onAir problem maxGapMs maxOwnGapMs counters { video audio repeated droppedLagging \
     droppedReleased droppedUnreadable skippedPackets skippedSeconds late sessions reconnects } } stages { kind name digest }";
 
-/// Memory of a process in kB.
+/// Resident memory of a process in kB.
 pub fn resident_kb(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();

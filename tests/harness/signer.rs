@@ -1,4 +1,4 @@
-//! Keys that components are signed with.
+//! Keys for signing components.
 #![expect(clippy::unwrap_used, reason = "a harness that cannot do its part fails the test")]
 
 use base64::Engine;
@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair};
 
-/// A private key and its public half.
+/// A private key and its public key.
 pub struct Signer {
     key: Key,
     /// The public key, as PEM.
@@ -27,7 +27,7 @@ impl Signer {
         Self { key: Key::Ed25519(key), public }
     }
 
-    /// A new ECDSA key on P-256, as cosign makes them.
+    /// A new ECDSA key on P-256, as created by cosign.
     pub fn p256() -> Self {
         let random = SystemRandom::new();
         let algorithm = &ECDSA_P256_SHA256_ASN1_SIGNING;

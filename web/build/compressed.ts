@@ -1,4 +1,4 @@
-// Writes a .gz beside each file that gains by it, so that the host sends it without compressing anything itself.
+// Writes a .gz beside each file that benefits from it, so that the host need not compress anything.
 
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -6,10 +6,10 @@ import { gzipSync } from "node:zlib";
 import type { Plugin } from "vite";
 
 const TEXT = /\.(css|html|js|json|map|svg|txt)$/;
-/** Bytes below which a file goes in one packet anyway. */
+/** Smaller files, in bytes, fit into one packet anyway. */
 const WORTH_FROM = 1024;
 
-/** The compressed file, or nothing where it would save less than a tenth. The same input gives the same bytes. */
+/** The compressed file, or nothing if it would save less than a tenth. The same input gives the same bytes. */
 export function compress(name: string, content: Uint8Array): Uint8Array | undefined {
   if (!TEXT.test(name) || content.length < WORTH_FROM) return undefined;
   const packed = gzipSync(content, { level: 9 });

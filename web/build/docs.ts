@@ -1,5 +1,5 @@
-// The documentation as static pages below /docs: the Markdown of docs/ and the README, rendered when the pages are built. No
-// script, nothing inline, nothing from elsewhere. Links between pages are rewritten; what has no page is left as text.
+// Renders the documentation as static pages below /docs: the Markdown of docs/ and the README, at build time. Without
+// scripts, inline styles or external resources. Links between pages are rewritten; links without a page become text.
 
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { Marked, type Tokens } from "marked";
 import type { Plugin } from "vite";
 
-/** In the order in which one reads them; others follow by name. */
+/** In reading order; other pages follow by name. */
 const ORDER = [
   "readme",
   "ui",
@@ -27,7 +27,7 @@ const ORDER = [
   "rest",
   "metrics",
 ];
-/** Files of the repository that the server has at an address of its own. */
+/** Files of the repository that the server serves at their own addresses. */
 const SERVED: Readonly<Record<string, string>> = {
   "host/schema.graphql": "/graphql/schema.graphql",
   "host/openapi.json": "/api/openapi.json",
@@ -44,7 +44,7 @@ export interface Page {
   readonly title: string;
   /** The first paragraph, as text. */
   readonly about: string;
-  /** What is between its head and foot. */
+  /** The content between head and foot. */
   readonly body: string;
   readonly anchors: ReadonlySet<string>;
 }
@@ -60,7 +60,7 @@ export const slug = (heading: string): string =>
 const escaped = (text: string) =>
   text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;");
 
-/** Where a link of a page leads; null where the server has nothing there. `pages` are the names that there are. */
+/** The target of a page's link; null if the server does not serve it. `pages` are the names of all pages. */
 export function target(href: string, from: string, pages: ReadonlySet<string>): string | null {
   if (/^[a-z]+:/.test(href) || href.startsWith("#") || href.startsWith("/")) return href;
   const [file = "", anchor] = href.split("#");
@@ -72,7 +72,7 @@ export function target(href: string, from: string, pages: ReadonlySet<string>): 
   return image === undefined ? (SERVED[path] ?? null) : `/docs/${image}`;
 }
 
-/** One page. Wide tables and code scroll in frames that keys reach. */
+/** Renders one page. Wide tables and code scroll in frames that the keyboard can reach. */
 export function render({ name, markdown }: Source, pages: ReadonlySet<string>): Page {
   const anchors = new Set<string>();
   const marked = new Marked({ gfm: true, async: false });
@@ -115,7 +115,7 @@ export function render({ name, markdown }: Source, pages: ReadonlySet<string>): 
   return { name, title, about, body: marked.parser(tokens), anchors };
 }
 
-/** What stands around a page. `here` is its name. */
+/** The frame of a page. `here` is its name. */
 function framed(title: string, body: string, here: string, pages: readonly Page[], style: string): string {
   const entries = pages.map((page) => {
     const current = page.name === here ? ' aria-current="page"' : "";
@@ -154,7 +154,7 @@ function index(pages: readonly Page[]): string {
 
 const rank = (name: string) => (ORDER.includes(name) ? ORDER.indexOf(name) : ORDER.length);
 
-/** What there is to render, in order. */
+/** The documents to render, in order. */
 export function sources(root: string): Source[] {
   const names = readdirSync(join(root, "docs")).filter((name) => name.endsWith(".md"));
   const docs = names.map((name) => ({
@@ -165,7 +165,7 @@ export function sources(root: string): Source[] {
   return [readme, ...docs].sort((a, b) => rank(a.name) - rank(b.name) || (a.name < b.name ? -1 : 1));
 }
 
-/** All pages. */
+/** Renders all pages. */
 export function rendered(root: string): Page[] {
   const all = sources(root);
   const names = new Set(all.map((one) => one.name));

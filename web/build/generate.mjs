@@ -1,5 +1,5 @@
-// Writes src/api/operations.ts: each operation of src/**/*.graphql with the types of its variables and its result, made
-// from the schema that the host checks in. An operation that does not fit the schema fails here.
+// Writes src/api/operations.ts: each operation of src/**/*.graphql with the types of its variables and its result,
+// generated from the host's checked-in schema. An operation that does not match the schema is an error here.
 
 import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
@@ -12,7 +12,7 @@ const root = new URL("..", import.meta.url);
 const SCHEMA = new URL("../host/schema.graphql", root);
 const OUT = new URL("src/api/operations.ts", root);
 
-/** How scalars come over the wire. BigInt is a string beyond 2^53 - 1, which no counter of ours will see. */
+/** The JSON types of scalars. BigInt is a string above 2^53 - 1, which no counter reaches. */
 const scalars = { BigInt: "number", DateTime: "string", JSON: "unknown" };
 
 const text = await readFile(SCHEMA, "utf8");
@@ -59,5 +59,5 @@ const code = await codegen({
 });
 const generated = `// Written by npm run generate from the schema and src/**/*.graphql. Not edited, not committed.\n${code}`;
 await mkdir(new URL(".", OUT), { recursive: true });
-// Only when it changed: whoever watches the file need not start anew.
+// Only if it changed, so that watchers do not rebuild without need.
 if (!existsSync(OUT) || (await readFile(OUT, "utf8")) !== generated) await writeFile(OUT, generated);

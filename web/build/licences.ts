@@ -1,14 +1,14 @@
-// What is shipped in the pages: every package that went into the bundle must have a permissive licence, or the build
-// fails; their texts are written to licences.txt, as the licences ask. (Packages that only build or test are not shipped.)
+// Checks the packages in the pages: every package in the bundle must have a permissive licence, or the build fails;
+// their texts are written to licences.txt, as the licences require. (Packages that only build or test are not shipped.)
 
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Plugin } from "vite";
 
-/** MPL-2.0 is copyleft by file: fine for files that are used unchanged. */
+/** MPL-2.0 is copyleft per file: permitted for unmodified files. */
 const ALLOWED = new Set(["0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "MIT", "MPL-2.0", "Zlib"]);
 
-/** What makes a text that of the MIT licence: the grant, its condition, and no more. */
+/** The parts that identify a text as the MIT licence: the grant, its condition, and nothing else. */
 const MIT = [
   "Permission is hereby granted, free of charge, to any person obtaining a copy of this software and associated documentation",
   "to deal in the Software without restriction, including without limitation the rights to use, copy, modify, merge, publish",
@@ -23,22 +23,22 @@ export interface Package {
   readonly text: string;
 }
 
-/** Whether an SPDX expression can be met with allowed licences: `A OR B` by one of them, `A AND B` by both. */
+/** Whether an SPDX expression can be satisfied with permitted licences: `A OR B` by one of them, `A AND B` by both. */
 export function permitted(expression: string): boolean {
   const inner = expression.trim();
   const words = inner.replaceAll(/[()]/g, " ").trim();
-  // Nested expressions do not occur; what cannot be read is not permitted.
+  // Nested expressions do not occur; an expression that cannot be parsed is not permitted.
   if (/\(.*\(/.test(inner) || words === "") return false;
   return words.split(/\s+OR\s+/).some((either) => either.split(/\s+AND\s+/).every((one) => ALLOWED.has(one.trim())));
 }
 
-/** Of a package that gives its licence as a text only: known where it is MIT's, word for word. */
+/** The licence of a package that only has a text: recognised if it is MIT's, word for word. */
 export function licenceOf(text: string): string {
   const plain = text.replaceAll(/\s+/g, " ");
   return MIT.every((part) => plain.includes(part)) ? "MIT" : "none given";
 }
 
-/** The package that a module's file belongs to; nothing for our own files and the bundler's helpers. */
+/** The package of a module's file; nothing for our own files and the bundler's helpers. */
 export function packageOf(module: string): Package | undefined {
   const file = module.replace(/^\0/, "").replace(/\?.*$/, "");
   if (!file.includes("/node_modules/")) return undefined;
@@ -46,7 +46,7 @@ export function packageOf(module: string): Package | undefined {
     const manifest = join(dir, "package.json");
     if (!existsSync(manifest)) continue;
     const { name, version, license } = JSON.parse(readFileSync(manifest, "utf8"));
-    // Folders below a package have a package.json without a name, to tell how their modules are written.
+    // Folders below a package may have a package.json without a name, which only sets the module type.
     if (name && version) {
       const text = licenceText(dir);
       return { name, version, licence: String(license ?? licenceOf(text)), text };
@@ -60,7 +60,7 @@ function licenceText(dir: string): string {
   return files.map((name) => readFileSync(join(dir, name), "utf8").trim()).join("\n\n");
 }
 
-/** The page that tells what is in here. */
+/** The page that lists the packages. */
 export function notice(packages: readonly Package[]): string {
   const parts = packages.map(
     ({ name, version, licence, text }) =>
@@ -69,7 +69,7 @@ export function notice(packages: readonly Package[]): string {
   return `These packages are part of Outboard's web pages.\n\n${parts.join("\n")}`;
 }
 
-/** Checks and lists at the end of the build. */
+/** Checks and writes the list at the end of the build. */
 export function licences(): Plugin {
   return {
     name: "outboard:licences",

@@ -1,10 +1,10 @@
-// What a browser fetches before it shows anything: the script of a page and all that it imports from the start, compressed
-// as the host sends it. A build in which that is too much fails, and says which files it is made of.
+// The size of what a browser loads before it shows anything: the script of a page and all its static imports,
+// compressed as the host sends them. A build that exceeds the limit fails and lists the files.
 
 import { gzipSync } from "node:zlib";
 import type { Plugin, Rollup } from "vite";
 
-/** Bytes after gzip; the player (hls.js) is fetched later, when somebody looks. */
+/** In bytes after gzip; the player (hls.js) is loaded later, on demand. */
 const MOST = 200_000;
 
 export interface Weight {
@@ -12,7 +12,7 @@ export interface Weight {
   readonly bytes: number;
 }
 
-/** The scripts of a page, the largest first. Imports that wait for a click are not among them. */
+/** The scripts of a page, the largest first, without dynamic imports. */
 export function firstView(entry: string, bundle: Readonly<Rollup.OutputBundle>): Weight[] {
   const found = new Map<string, Weight>();
   const take = (name: string) => {
@@ -25,7 +25,7 @@ export function firstView(entry: string, bundle: Readonly<Rollup.OutputBundle>):
   return [...found.values()].sort((a, b) => b.bytes - a.bytes);
 }
 
-/** Looks at the page that is made of `html`. */
+/** Checks the page that is built from `html`. */
 export function weight(html: string): Plugin {
   return {
     name: "outboard:weight",

@@ -1,4 +1,4 @@
-// The web UI: watch, steer and understand live pipelines. Talks GraphQL only, to the host that served it.
+// The web UI: monitor, control and inspect live pipelines. Uses only GraphQL, of the host that served the page.
 
 import "./styles/tokens.css";
 import "./styles/base.css";

@@ -1,12 +1,12 @@
-//! What every part of the host says in the same way.
+//! Helpers that all parts of the host share.
 //!
-//! In: texts, bytes and clocks. Out: names that are checked ([`check_name`]), digests ([`Digest`]), what is wrong with settings
-//! ([`Problem`]), texts that may be shown ([`redact`], [`text`], [`printable`]), lines out of what a program writes ([`Lines`]) and how many of them may be
-//! logged ([`LineBudget`]), how long to wait after a failure ([`backoff`]), whether there is room on disk ([`room`]),
-//! and time ([`unix_time`], [`asleep`]).
+//! In: texts, bytes and clocks. Out: validated names ([`check_name`]), digests ([`Digest`]), problems in settings
+//! ([`Problem`]), texts without secrets and control characters ([`redact`], [`text`], [`printable`]), the lines of a
+//! program's output ([`Lines`]) and how many of them are logged ([`LineBudget`]), delays after a failure ([`backoff`]),
+//! whether there is room on disk ([`room`]), and time ([`unix_time`], [`asleep`]).
 //!
-//! The lowest crate: it uses no other crate of ours, does no I/O and starts no task, thread or process. What only one part of
-//! the host needs does not belong here.
+//! The lowest crate: it uses no other crate of this project, does no I/O and starts no task, thread or process. Code that
+//! only one part of the host needs does not belong here.
 
 pub mod asleep;
 pub mod backoff;

@@ -1,15 +1,15 @@
-//! The one check of every text that comes from a setting: it is one line that shows as it is written.
+//! The common check of all texts in settings: one line of characters that are displayed as they are written.
 //!
-//! Settings end up in request headers, log lines, playlists, arguments of ffmpeg and RTMP messages. A character that ends a
-//! line or steers a terminal would mean something there that nobody wrote.
+//! Settings are used in request headers, log lines, playlists, arguments of ffmpeg and RTMP messages. Control
+//! characters there could add a line or change the terminal, which the author of the setting did not intend.
 
 use crate::redact::steers;
 
-/// Characters of a wrong value that are shown.
+/// Characters of an invalid value that are shown.
 const SHOWN_CHARS_MAX: usize = 80;
 
-/// Whether a setting may not hold this character: a control character, a separator of lines, or one that turns the direction
-/// of reading.
+/// Whether a setting may not contain this character: a control character, a line separator, or one that changes the
+/// writing direction.
 pub fn is_refused(letter: char) -> bool {
     letter.is_control() || steers(letter)
 }
@@ -17,7 +17,7 @@ pub fn is_refused(letter: char) -> bool {
 /// Checks a text that is not secret.
 ///
 /// # Errors
-/// The value with what is refused written as an escape, and what would be right.
+/// The value with the refused characters escaped, and what would be valid.
 pub fn check(text: &str) -> Result<(), String> {
     check_hidden(text).map_err(|wrong| {
         let shown: String = text.chars().take(SHOWN_CHARS_MAX).collect();
@@ -28,19 +28,19 @@ pub fn check(text: &str) -> Result<(), String> {
 /// Checks a text that may be secret.
 ///
 /// # Errors
-/// The character that is refused, written as an escape, and what would be right; without the value.
+/// The refused character, escaped, and what would be valid; without the value.
 pub fn check_hidden(text: &str) -> Result<(), String> {
     match text.chars().enumerate().find(|(_, letter)| is_refused(*letter)) {
         None => Ok(()),
         Some((n, letter)) => Err(format!(
-            "holds {} as its character {}; it must be one line without control characters",
+            "contains {} as character {}; it must be one line without control characters",
             letter.escape_debug(),
             n + 1
         )),
     }
 }
 
-/// The text without what is refused: what is checked further once the problem is noted.
+/// The text without the refused characters, for further checks after the problem is reported.
 pub fn cleaned(text: &str) -> String {
     text.chars().filter(|letter| !is_refused(*letter)).collect()
 }
@@ -59,7 +59,7 @@ mod tests {
             assert!(wrong.contains("character 2") && wrong.starts_with("\"a\\"), "{wrong}");
             assert!(!wrong.contains(is_refused), "{wrong:?}");
             let hidden = check_hidden(&text).unwrap_err();
-            assert!(hidden.starts_with("holds \\") && !hidden.contains("SECRET"), "{hidden}");
+            assert!(hidden.starts_with("contains \\") && !hidden.contains("SECRET"), "{hidden}");
             assert_eq!(cleaned(&text), "aSECRET");
         }
         for text in ["", "été 三 …", "https://u:p@h.test/x?y=z#w", "a b\u{a0}c"] {

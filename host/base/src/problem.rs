@@ -1,17 +1,17 @@
-//! What is wrong with settings: all of it at once, each under the path that its author wrote.
+//! Problems of settings: all at once, each under the path that the author of the settings used.
 
 use std::fmt;
 
-/// One thing wrong with the settings.
+/// One problem of the settings.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Problem {
     /// The key's path, such as `source.url`.
     pub path: String,
-    /// What is wrong and what would be right.
+    /// What is wrong and what would be valid.
     pub message: String,
 }
 
-/// Everything wrong with the settings; shown as a line for each.
+/// All problems of the settings; displayed as one line each.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct Problems(pub Vec<Problem>);
 

@@ -1,7 +1,7 @@
 //! Whether there is room on disk to fetch more.
 //!
-//! The storage's [`Cleaner`] opens and closes the gate. The source asks [`Room::wait`] before each segment; whoever gets an
-//! error of a full disk calls [`Room::make`].
+//! The storage's [`Cleaner`] opens and closes the gate. The source calls [`Room::wait`] before each segment; a caller that
+//! gets a disk-full error calls [`Room::make`].
 
 use std::fmt;
 use std::future::Future;
@@ -18,14 +18,14 @@ use crate::limits::DISK_FULL_WAIT;
 /// Why nothing more is fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoRoom {
-    /// The tenant's files are more than its quota, and none of them may go.
+    /// The tenant's files exceed its quota, and none can be removed.
     Quota {
         /// Bytes in use.
         used: u64,
-        /// Bytes allowed.
+        /// The quota in bytes.
         quota: u64,
     },
-    /// The disk is nearly full, and nothing may go.
+    /// The disk is nearly full, and no file can be removed.
     Disk,
 }
 
@@ -35,7 +35,7 @@ impl fmt::Display for NoRoom {
             Self::Quota { used, quota } => {
                 write!(f, "the storage quota is reached: {} of {}", shown(*used), shown(*quota))
             }
-            // How full is not a tenant's to know.
+            // The state of the disk is not shown to tenants.
             Self::Disk => f.write_str("the disk is nearly full"),
         }
     }
@@ -43,13 +43,13 @@ impl fmt::Display for NoRoom {
 
 /// Removes files when the disk is full: the storage's janitor.
 pub trait Cleaner: fmt::Debug + Send + Sync {
-    /// Removes what may go. The answer is false if nothing could be removed.
+    /// Removes finished batches. Returns false if nothing could be removed.
     fn make_room(&self) -> Pin<Box<dyn Future<Output = bool> + Send + '_>>;
     /// Starts cleaning soon, without waiting for it.
     fn nudge(&self);
 }
 
-/// A tenant's room. Cheap to clone.
+/// Whether one tenant may write more. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Room {
     gate: watch::Receiver<Gate>,
@@ -57,11 +57,11 @@ pub struct Room {
     cleaner: Option<Arc<dyn Cleaner>>,
 }
 
-/// Since when, and why, nothing is fetched.
+/// When and why fetching stopped; `None`: open.
 pub type Gate = Option<(Instant, NoRoom)>;
 
 impl Default for Room {
-    /// Room without end, for a source that nobody cleans after.
+    /// Unlimited room, for a source without a janitor.
     fn default() -> Self {
         Self { gate: watch::Sender::new(None).subscribe(), cleaner: None }
     }
@@ -73,18 +73,19 @@ impl Room {
         Self { gate, cleaner: Some(cleaner) }
     }
 
-    /// Why there is none now.
+    /// Why nothing may be fetched now; `None` if there is room.
     pub fn refusal(&self) -> Option<NoRoom> {
         self.gate.borrow().map(|(_, why)| why)
     }
 
-    /// Waits for room: `patience` from when it ran out, however late one asks; without it, for as long as it takes.
+    /// Waits for room. Fails after `patience`, counted from the moment when the room ran out; without `patience`, waits
+    /// without limit.
     pub async fn wait(&self, patience: Option<Duration>) -> Result<(), NoRoom> {
         let mut gate = self.gate.clone();
         loop {
             let Some((since, why)) = *gate.borrow_and_update() else { return Ok(()) };
             let changed = async {
-                // Without a cleaner the gate stays as it is.
+                // Without a cleaner the state never changes.
                 if gate.changed().await.is_err() {
                     std::future::pending::<()>().await;
                 }
@@ -100,7 +101,8 @@ impl Room {
         }
     }
 
-    /// The disk refused a write: removes what may go, and where nothing may, waits for [`DISK_FULL_WAIT`].
+    /// Called when the disk refused a write: removes finished batches, or waits for [`DISK_FULL_WAIT`] if there are
+    /// none.
     pub async fn make(&self) {
         let made = match &self.cleaner {
             Some(cleaner) => cleaner.make_room().await,
@@ -111,7 +113,7 @@ impl Room {
         }
     }
 
-    /// The disk refused a write; somebody else will try again.
+    /// Wakes the janitor after the disk refused a write; the caller does not retry.
     pub fn nudge(&self) {
         if let Some(cleaner) = &self.cleaner {
             cleaner.nudge();
@@ -119,12 +121,12 @@ impl Room {
     }
 }
 
-/// Whether a write failed because the disk, or what we may use of it, is full.
+/// Whether a write failed because the disk is full or a disk quota is exceeded.
 pub fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
-/// Bytes of a disk as a person reads them, in decimal units.
+/// Formats a number of bytes for people, in decimal units.
 pub fn shown(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];
     let mut value = bytes as f64;

@@ -1,9 +1,9 @@
-//! Texts that others wrote, bounded and on one line before they are kept or logged.
+//! Shortens external texts and puts them on one line, before they are stored or logged.
 
 use crate::redact::plain;
 
-/// At most so many bytes of the text, cut at a character, with an ellipsis where something is missing; what would steer a
-/// terminal or begin a line is taken out.
+/// At most `limit` bytes of the text, truncated at a character and marked with an ellipsis; control characters are
+/// removed.
 pub fn shortened(mut text: String, limit: usize) -> String {
     if text.len() > limit {
         let end = (0..=limit).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
@@ -16,7 +16,7 @@ pub fn shortened(mut text: String, limit: usize) -> String {
     }
 }
 
-/// The text on one line: a run of white space and control characters becomes one space, none is left at the ends.
+/// The text on one line: each run of white space and control characters becomes one space, and the ends are trimmed.
 pub fn one_line(text: &str) -> String {
     let words = text.split(|letter: char| letter.is_whitespace() || letter.is_control());
     words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")

@@ -1,9 +1,9 @@
 //! Packet bodies from the batches' files, read ahead in large pieces.
 //!
-//! In: a packet's place in its batch's file. Out: its bytes. One piece per track is held, as both tracks of a batch lie
-//! interleaved in one file and may stand in different batches at a border: at most two pieces of
-//! [`AIR_READ_AHEAD`] bytes, or one packet where that is longer. Reading happens on the blocking pool, about twice a
-//! second per destination.
+//! In: a packet's position in its batch's file. Out: its bytes. One piece per track is held, because both tracks of a
+//! batch are interleaved in one file and may be in different batches at a border. This uses at most two pieces of
+//! [`AIR_READ_AHEAD`] bytes, or one packet if it is longer. Reading happens on the blocking pool, about twice per
+//! second and destination.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -20,18 +20,18 @@ use outboard_media::flv::TagKind;
 /// Why a packet could not be read.
 #[derive(Debug, Error)]
 pub enum BodyReadError {
-    /// The file did not open or did not give the bytes.
+    /// The file could not be opened or is too short.
     #[error("batch {batch}: {len} bytes at {offset} of {path}: {error}")]
     Io {
         /// Number of the batch, from 0.
         batch: u64,
         /// The batch's file of FLV tags.
         path: PathBuf,
-        /// Where the bytes should be.
+        /// Offset of the bytes in the file.
         offset: u64,
         /// Number of bytes to read.
         len: u64,
-        /// What the system said.
+        /// The error of the operating system.
         error: std::io::Error,
     },
     /// The runtime is shutting down.
@@ -39,7 +39,7 @@ pub enum BodyReadError {
     Ended,
 }
 
-/// The pieces in hand.
+/// The pieces in memory.
 #[derive(Debug, Default)]
 pub struct Bodies {
     pieces: [Piece; 2],
@@ -64,7 +64,7 @@ impl Piece {
 }
 
 impl Bodies {
-    /// Makes sure that [`Self::get`] has the packet; reads only if it is not in hand.
+    /// Loads the packet for [`Self::get`]; reads only if it is not in memory.
     ///
     /// # Errors
     /// [`BodyReadError`].
@@ -77,14 +77,14 @@ impl Bodies {
         let [first, second] = &mut self.pieces;
         let piece = if packet.kind == TagKind::Audio { second } else { first };
         let offset = packet.tag.offset;
-        // Read to the last packet of the batch at most, so that a whole piece is always there.
+        // Reads at most up to the last packet of the batch, so that a complete piece always exists.
         let last = [batch.video.tags.last(), batch.audio.tags.last()].into_iter().flatten();
         let end = last.map(|tag| tag.offset + u64::from(tag.len)).max().unwrap_or(offset);
         let len = end.saturating_sub(offset).min(AIR_READ_AHEAD).max(u64::from(packet.tag.len));
         let mut bytes = std::mem::take(&mut piece.bytes);
         piece.batch = None;
         bytes.clear();
-        // A long packet's buffer is not kept for short ones.
+        // The buffer of a long packet is not kept for short ones.
         bytes.shrink_to(AIR_READ_AHEAD as usize);
         let path = batch.path.clone();
         let wanted = packet.tag.len as usize;
@@ -96,7 +96,7 @@ impl Bodies {
                 bytes.resize(usize::try_from(len).unwrap_or(usize::MAX), 0);
                 let read = read_at(&file, &mut bytes, offset)?;
                 bytes.truncate(read);
-                // A file that ends early still gives the packets that it has.
+                // A file that ends early still returns the packets that it contains.
                 if read < wanted { Err(std::io::ErrorKind::UnexpectedEof.into()) } else { Ok((file, bytes)) }
             };
             read().map_err(|error| (path, error))
@@ -111,13 +111,13 @@ impl Bodies {
         }
     }
 
-    /// The packet's bytes, if they are in hand.
+    /// The packet's bytes, if they are in memory.
     pub fn get(&self, packet: &Packet) -> Option<&[u8]> {
         self.pieces.iter().find_map(|piece| piece.body(packet))
     }
 }
 
-/// Fills the buffer as far as the file goes.
+/// Fills the buffer up to the end of the file.
 fn read_at(file: &File, bytes: &mut [u8], offset: u64) -> std::io::Result<usize> {
     let mut filled = 0;
     while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
@@ -167,12 +167,12 @@ mod tests {
             let from = packet.tag.offset as usize;
             assert_eq!(bodies.get(&packet).unwrap(), &content[from..from + packet.tag.len as usize]);
         }
-        // What is in hand needs no file.
+        // Bytes in memory need no file.
         let mut bodies = Bodies::default();
         bodies.load(&packet(TagKind::Video, video[0]), &shared).await.unwrap();
         std::fs::remove_file(&path).unwrap();
         bodies.load(&packet(TagKind::Audio, audio[0]), &shared).await.unwrap();
-        // An open file is read on after its name is gone.
+        // An open file can be read after its name is removed.
         bodies.load(&packet(TagKind::Audio, audio[1]), &shared).await.unwrap();
         batch.number = 8;
         let mut gone = packet(TagKind::Video, video[0]);

@@ -1,9 +1,10 @@
-//! The air clock: what media time it is on air, and when a packet is due.
+//! The air clock: the media time on air, and when a packet is due.
 //!
-//! In: one start, the end of what the spool holds, rates. Out: media milliseconds <-> instants. All destinations of a
-//! programme share one clock and none can move it. Media time never runs past the spool: at its end it stands still
-//! and goes on from there when the next batch arrives, so a starved stream goes on where it stopped. No task and no
-//! timer: everything is computed from one anchor when it is asked for ([`media_time`], pure).
+//! In: one start, the end of the spool's media, changes of the rate. Out: conversion between media milliseconds and
+//! instants. All destinations of a programme share one clock, and none can change it. Media time never runs past the
+//! spool: at its end it stands still and continues from there when the next batch arrives, so a starved stream
+//! continues where it stopped. No task and no timer: everything is computed from one anchor on request (`media_time`,
+//! pure).
 
 pub mod media_time;
 
@@ -17,26 +18,26 @@ use tokio::time::Instant;
 use self::media_time::MediaTime;
 use crate::limits::{AIR_CATCH_UP_MAX, AIR_RATE_MAX, AIR_RATE_MIN};
 
-/// The clock of one programme. Cheap to clone; clones are the same clock.
+/// The clock of one programme. Cheap to clone; all clones are the same clock.
 #[derive(Debug, Clone)]
 pub struct AirClock {
     shared: Arc<Shared>,
 }
 
-/// What the clock is doing.
+/// The state of the clock.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ClockStatus {
     /// Media time in milliseconds; `None` before the start.
     pub media_ms: Option<u64>,
-    /// Media seconds per second as set, from [`AIR_RATE_MIN`] to [`AIR_CATCH_UP_MAX`].
+    /// The set rate in media seconds per second, from [`AIR_RATE_MIN`] to [`AIR_CATCH_UP_MAX`].
     pub rate: f64,
-    /// Media time stands still because the spool is at its end.
+    /// Whether media time stands still because the spool is at its end.
     pub stalled: bool,
-    /// How often it stood still.
+    /// Number of stalls.
     pub stalls: u64,
-    /// How long it stood still in all.
+    /// Total duration of all stalls.
     pub stalled_for: Duration,
-    /// How long it has stood still up to now; zero while it runs.
+    /// Duration of the current stall; zero while the clock runs.
     pub standing: Duration,
 }
 
@@ -44,11 +45,11 @@ pub struct ClockStatus {
 struct Shared {
     media_time: Mutex<MediaTime>,
     changed: watch::Sender<()>,
-    /// Who wants it to run as slowly as it may.
+    /// Number of holders that slow the clock.
     slowed: AtomicUsize,
 }
 
-/// Keeps the clock at [`AIR_RATE_MIN`] until it is dropped; what else sets the rate is not heard meanwhile.
+/// Keeps the clock at [`AIR_RATE_MIN`] until it is dropped; other rates have no effect in the meantime.
 #[derive(Debug)]
 pub struct Slowed(AirClock);
 
@@ -67,12 +68,12 @@ impl Default for AirClock {
 }
 
 impl AirClock {
-    /// A clock that has not started and may not pass 0 yet.
+    /// A clock that has not started and whose media ends at 0.
     pub fn new() -> Self {
         Self::with_speed(1.0)
     }
 
-    /// A clock that runs `speed` times as fast as time does: for rehearsals and tests.
+    /// A clock that runs `speed` times as fast as time: for recordings and tests.
     pub fn with_speed(speed: f64) -> Self {
         let speed = if speed.is_finite() && speed > 0.0 { speed } else { 1.0 };
         let media_time = Mutex::new(MediaTime::new(speed));
@@ -80,24 +81,24 @@ impl AirClock {
         Self { shared: Arc::new(shared) }
     }
 
-    /// Media time is `media_ms` at the instant `at`, which may lie ahead. Only the first start counts; says whether
-    /// this was it.
+    /// Starts the clock: media time is `media_ms` at the instant `at`, which may be in the future. Only the first call
+    /// has an effect, and returns true.
     pub fn start(&self, media_ms: u64, at: Instant) -> bool {
         self.change(|media_time, _| media_time.start(media_ms, at))
     }
 
-    /// Lets a clock that stands still at the end of the spool go on at the instant `at` and not before; says whether it
-    /// stood.
+    /// Lets a clock that stands still at the end of the spool continue at the instant `at` and not before; returns
+    /// whether it stood still.
     pub fn resume_at(&self, at: Instant) -> bool {
         self.change(|media_time, now| media_time.resume_at(at, now))
     }
 
-    /// The spool holds media up to `end_ms` now. Never goes back. A clock that stood still goes on from here.
+    /// Sets the end of the spool's media. Never goes back. A stalled clock continues from here.
     pub fn extend(&self, end_ms: u64) {
         self.change(|media_time, now| media_time.extend(end_ms, now));
     }
 
-    /// Nothing will follow in the spool: media time may run past its end.
+    /// Removes the end: no media follows in the spool, so media time may run past it.
     pub fn unbound(&self) {
         self.change(|media_time, now| {
             media_time.unbound(now);
@@ -105,18 +106,19 @@ impl AirClock {
         });
     }
 
-    /// Sets the clock's rate in media seconds per second, kept within [`AIR_RATE_MIN`]..=[`AIR_RATE_MAX`], and says what it became.
+    /// Sets the rate, limited to [`AIR_RATE_MIN`]..=[`AIR_RATE_MAX`], and returns the rate that was set.
     pub fn set_rate(&self, rate: f64) -> f64 {
         self.change_rate(rate, AIR_RATE_MIN, AIR_RATE_MAX)
     }
 
-    /// Runs faster after an outage of our own: at most [`AIR_CATCH_UP_MAX`]; ends with the next [`Self::set_rate`].
+    /// Sets a faster rate after an outage of our own, at most [`AIR_CATCH_UP_MAX`]; the next [`Self::set_rate`] ends
+    /// it.
     pub fn catch_up(&self, rate: f64) -> f64 {
         self.change_rate(rate, 1.0, AIR_CATCH_UP_MAX)
     }
 
-    /// Runs at [`AIR_RATE_MIN`] from now on, whatever rate is set, for as long as the answer is held: so that what comes later
-    /// has more time.
+    /// Runs at [`AIR_RATE_MIN`], whatever rate is set, until the result is dropped. This leaves more time for later
+    /// media.
     #[must_use]
     pub fn slow_down(&self) -> Slowed {
         self.shared.slowed.fetch_add(1, Ordering::AcqRel);
@@ -134,8 +136,8 @@ impl AirClock {
         self.lock().media_ms(Instant::now())
     }
 
-    /// Packets up to this media time may leave now when packets may leave by `ahead` before their time; `None` before
-    /// the start.
+    /// The media time up to which packets may be sent now, if they may be sent `ahead` of their time; `None` before the
+    /// start.
     pub fn horizon_ms(&self, ahead: Duration) -> Option<u64> {
         let media_time = self.lock();
         let at = Instant::now() + ahead;
@@ -143,22 +145,23 @@ impl AirClock {
         media_time.media_ms(at)
     }
 
-    /// The instant of the start while it lies ahead, later that of the last change; `None` before [`Self::start`].
+    /// The instant of the start while it is in the future, later that of the last change; `None` before
+    /// [`Self::start`].
     pub fn anchored_at(&self) -> Option<Instant> {
         self.lock().anchored_at()
     }
 
-    /// How many seconds of the clock a real second is at a rate of 1.
+    /// Seconds of the clock per real second, without the adjusted rate.
     pub fn speed(&self) -> f64 {
         self.lock().speed()
     }
 
-    /// Wakes on start, extension and changes of the rate.
+    /// Changes on start, extension and changes of the rate.
     pub fn watch(&self) -> watch::Receiver<()> {
         self.shared.changed.subscribe()
     }
 
-    /// What the clock is doing.
+    /// The current state.
     pub fn status(&self) -> ClockStatus {
         self.lock().status(Instant::now())
     }
@@ -190,7 +193,7 @@ impl AirClock {
 mod tests {
     use super::*;
 
-    /// The wall-clock face of the clock; the arithmetic is tested in `media_time`.
+    /// Tests the clock with real time; `media_time` tests the arithmetic.
     #[test]
     fn runs_on_real_time_and_wakes_watchers() {
         let clock = AirClock::default();

@@ -1,8 +1,8 @@
-//! A destination's place in the spool: which packet is next.
+//! A destination's position in the spool: selects the next packet.
 //!
-//! In: the spool and a position per track. Out: packets in the order of their air time over both tracks (pictures
-//! first where times are equal). A track that is at the end of the newest batch waits without holding up the other.
-//! Does no I/O; bodies come from [`super::bodies`].
+//! In: the spool and a position per track. Out: packets in the order of their air time over both tracks (video first at
+//! equal times). A track at the end of the newest batch waits without delaying the other. No I/O; [`super::bodies`]
+//! reads the bodies.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use super::position::{Position, TrackPosition};
 use super::spool::{Place, ReadyBatch, Spool, Tag};
 use outboard_media::flv::TagKind;
 
-/// A packet that is to be sent.
+/// A packet to send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Packet {
     /// Whether it is video or audio.
@@ -20,11 +20,11 @@ pub struct Packet {
     pub at: TrackPosition,
     /// Where its body is, and when it is due.
     pub tag: Tag,
-    /// Packets of its track that the spool was given before it.
+    /// Number of earlier packets of its track in the spool.
     pub index: u64,
-    /// Air time in milliseconds at which it ends: where the next packet of its track starts.
+    /// Air time in milliseconds at which it ends: the start of the next packet of its track.
     pub end_ms: u64,
-    /// A receiver can start here: a key picture, or any packet where there are no pictures.
+    /// Whether a receiver can start here: a key frame, or any packet of a stream without video.
     pub entry: bool,
 }
 
@@ -37,12 +37,12 @@ pub struct Passed {
     pub audio: Stretch,
 }
 
-/// A run of packets of one track.
+/// Consecutive packets of one track.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Stretch {
-    /// Numbered as [`Packet::index`] does.
+    /// Numbers of the packets, as in [`Packet::index`].
     pub packets: Range<u64>,
-    /// Air time in milliseconds from the first of them to the first after them.
+    /// Air time in milliseconds, from the first packet to the first one after them.
     pub ms: Range<u64>,
 }
 
@@ -54,19 +54,19 @@ impl Stretch {
         Self { packets: from.index..to.index, ms: from.ms.min(to.ms)..to.ms }
     }
 
-    /// Number of packets, video and audio together.
+    /// Number of packets.
     pub fn len(&self) -> u64 {
         self.packets.end.saturating_sub(self.packets.start)
     }
 
-    /// True if it holds neither video nor audio packets.
+    /// Whether there are no packets.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 }
 
 impl Passed {
-    /// A range of this packet alone.
+    /// This packet alone.
     pub fn one(packet: &Packet) -> Self {
         let one = Stretch { packets: packet.index..packet.index + 1, ms: packet.tag.dts_ms..packet.end_ms };
         match packet.kind {
@@ -75,29 +75,29 @@ impl Passed {
         }
     }
 
-    /// How many of both tracks.
+    /// Number of packets of both tracks.
     pub fn len(&self) -> u64 {
         self.video.len() + self.audio.len()
     }
 
-    /// True if no packet was skipped.
+    /// Whether no packet was skipped.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 }
 
-/// What a cursor finds.
+/// The result of looking for the next packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
-    /// This packet is next.
+    /// The next packet.
     Packet(Packet),
-    /// Nothing until the next batch comes.
+    /// No packet until the next batch arrives.
     Wait,
-    /// The batches at the cursor are released: [`Cursor::skip_released`] goes on after them.
+    /// The batches at the cursor are released: [`Cursor::skip_released`] continues after them.
     Released,
 }
 
-/// A place in the spool.
+/// A position in the spool.
 #[derive(Debug)]
 pub struct Cursor {
     spool: Spool,
@@ -109,7 +109,7 @@ pub struct Cursor {
 struct TrackCursor {
     at: TrackPosition,
     batch: Option<Arc<ReadyBatch>>,
-    /// Packets of this track before `at`; `None` until it has been looked up in the spool.
+    /// Number of packets of this track before `at`; `None` until it is looked up in the spool.
     index: Option<u64>,
 }
 
@@ -131,7 +131,7 @@ impl Cursor {
     pub fn peek(&mut self) -> Next {
         let video = self.video.find(TagKind::Video, &self.spool);
         let audio = self.audio.find(TagKind::Audio, &self.spool);
-        // Where one track's batches are gone, what the other still has of before goes out first.
+        // If the batches of one track are released, earlier packets of the other are sent first.
         match (video, audio) {
             (Found::Tag(video), Found::Tag(audio)) if video.dts_ms <= audio.dts_ms => self.picture(video),
             (Found::Tag(video), Found::End) => self.picture(video),
@@ -154,14 +154,14 @@ impl Cursor {
         Next::Packet(Packet { kind: TagKind::Video, at: self.video.at, tag, index, end_ms, entry: tag.key })
     }
 
-    /// Goes past the packet that is next in its track.
+    /// Moves past the next packet of a track.
     pub fn advance(&mut self, kind: TagKind) {
         let track = self.track(kind);
         track.at.tag += 1;
         track.index = track.index.map(|index| index + 1);
     }
 
-    /// The batch that this track stands in, once [`Self::peek`] has found it.
+    /// The batch of this track, once [`Self::peek`] has found it.
     pub fn batch(&self, kind: TagKind) -> Option<&Arc<ReadyBatch>> {
         match kind {
             TagKind::Audio => self.audio.batch.as_ref(),
@@ -169,7 +169,7 @@ impl Cursor {
         }
     }
 
-    /// The position, with the air time of the packet that is next (or of the end, if nothing is).
+    /// The position, with the air time of the next packet (or of the end, if there is none).
     pub fn position(&mut self) -> Position {
         let air_ms = match self.peek() {
             Next::Packet(packet) => packet.tag.dts_ms,
@@ -178,7 +178,7 @@ impl Cursor {
         Position { video: self.video.at, audio: self.audio.at, air_ms }
     }
 
-    /// Both tracks are past all packets of batches before this number.
+    /// Whether both tracks are past all packets of the batches before this number.
     pub fn past(&self, number: u64) -> bool {
         [(&self.video, TagKind::Video), (&self.audio, TagKind::Audio)].into_iter().all(|(track, kind)| {
             let at_end =
@@ -187,14 +187,14 @@ impl Cursor {
         })
     }
 
-    /// Goes to a position as it is.
+    /// Moves to exactly this position.
     pub fn set(&mut self, position: Position) {
         self.video = TrackCursor { at: position.video, ..TrackCursor::default() };
         self.audio = TrackCursor { at: position.audio, ..TrackCursor::default() };
     }
 
-    /// Goes to the entry at or before a position, as a new session must start with one. Where the spool holds none, or
-    /// the position is the end of what it holds, it goes to the position itself.
+    /// Moves to the entry at or before a position, because a new session must start with an entry. Without such an
+    /// entry, or at the end of the spool, it moves to the position itself.
     pub fn set_at_entry(&mut self, position: Position) {
         self.set(position);
         self.peek();
@@ -237,8 +237,8 @@ impl Cursor {
         }
     }
 
-    /// Goes forward to the first entry at or after an air time, or to the last one there is; answers what was skipped.
-    /// Stays where it is when there is no entry ahead.
+    /// Moves forward to the first entry at or after an air time, or else to the last entry; returns what was skipped.
+    /// Does not move without an entry ahead.
     pub fn skip_to(&mut self, air_ms: u64) -> Passed {
         self.peek();
         let Some(here) = self.video.batch.clone().or_else(|| self.audio.batch.clone()) else {
@@ -252,13 +252,13 @@ impl Cursor {
         }
     }
 
-    /// Goes on at the first entry that is still held; answers what was skipped.
+    /// Moves to the first entry that is still in the spool; returns what was skipped.
     pub fn skip_released(&mut self) -> Passed {
         let Some(oldest) = self.spool.oldest() else { return Passed::default() };
         let start = TrackPosition { batch: oldest.number, tag: 0 };
         let oldest = self.first_with_packets(oldest);
         if self.video.at >= start && has_pictures(&oldest) {
-            // Only the sound that reached over a border is gone: the picture goes on where it is.
+            // Only audio that reaches over a border is released: video continues where it is.
             let from = self.place(TagKind::Audio);
             self.audio = TrackCursor { at: self.audio.at.max(start), ..TrackCursor::default() };
             self.peek();
@@ -273,7 +273,7 @@ impl Cursor {
         }
     }
 
-    /// The first held batch that is not one that was lost on the way.
+    /// The first batch in the spool that was not lost.
     fn first_with_packets(&self, oldest: Arc<ReadyBatch>) -> Arc<ReadyBatch> {
         let empty = |batch: &ReadyBatch| batch.audio.tags.is_empty() && !has_pictures(batch);
         let mut batch = oldest.clone();
@@ -304,7 +304,7 @@ impl Cursor {
         last
     }
 
-    /// Puts the track on an entry and the other on its first packet that is not before it.
+    /// Moves the track to an entry and the other track to its first packet that is not before it.
     fn jump(&mut self, kind: TagKind, entry: TrackPosition, dts_ms: u64) -> Passed {
         let before = [TagKind::Video, TagKind::Audio].map(|kind| self.place(kind));
         let other = if kind == TagKind::Video { TagKind::Audio } else { TagKind::Video };
@@ -329,7 +329,7 @@ impl Cursor {
         }
     }
 
-    /// Where a track stands among all of its packets.
+    /// The position of a track among all of its packets.
     fn place(&mut self, kind: TagKind) -> Place {
         let spool = self.spool.clone();
         let track = self.track(kind);
@@ -348,7 +348,7 @@ impl Cursor {
 }
 
 impl TrackCursor {
-    /// Where the packet at this place ends: at the next one of its track, else with the batch.
+    /// Where the packet at this position ends: at the next one of its track, else at the end of the batch.
     fn end_ms(&self, kind: TagKind, tag: Tag) -> u64 {
         let Some(batch) = &self.batch else { return tag.dts_ms };
         let next = tags(batch, kind).get(self.at.tag as usize + 1);

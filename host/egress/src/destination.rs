@@ -1,8 +1,8 @@
-//! One destination: a task with its own place in the spool, its own sessions and its own counts.
+//! One destination: a task with its own position in the spool, its own sessions and its own statistics.
 //!
-//! In: the spool, the clock, positions to resume at. Out: packets at their time; events, positions and status. It opens
-//! sessions for ever until everything is sent or it is told to stop. What it cannot deliver harms no other destination:
-//! it has no effect on the clock and holds nothing in memory but two pieces of files and one write.
+//! In: the spool, the clock, the positions to resume at. Out: packets at their time; events, positions and status. It
+//! opens sessions until everything is sent or it is stopped. A failing destination does not affect others: it cannot
+//! change the clock, and holds only two pieces of files and one write in memory.
 
 mod send;
 mod stats;
@@ -29,7 +29,7 @@ use super::status::{DestinationState, DestinationStatus};
 use crate::limits::{AIR_CONNECT_AHEAD, AIR_IDLE_AFTER, AIR_REFUSED_WAIT};
 use outboard_media::flv::{FileHeader, TagKind};
 
-/// What a destination works with.
+/// The parts of a destination.
 pub(super) struct Parts {
     pub(super) name: String,
     pub(super) opener: Opener,
@@ -41,7 +41,7 @@ pub(super) struct Parts {
     pub(super) events: mpsc::Sender<AirEvent>,
     pub(super) status: watch::Sender<DestinationStatus>,
     pub(super) cancel: CancellationToken,
-    /// Told when an operator asks for another session.
+    /// Notified when an operator requests a new session.
     pub(super) reconnect: Arc<Notify>,
 }
 
@@ -59,7 +59,7 @@ pub(super) struct Destination {
     cursor: Cursor,
     bodies: Bodies,
     marks: Marks,
-    /// Where the next session starts; `None`: with the first batch there is.
+    /// Where the next session starts; `None`: at the first available batch.
     resume: Option<Position>,
     stats: DestinationStats,
     session: send::SessionState,
@@ -69,15 +69,15 @@ pub(super) struct Destination {
 enum End {
     /// The stream has ended and everything was sent.
     Done,
-    /// We were told to stop.
+    /// The destination was stopped.
     Stopped,
-    /// We were told to stop, in the middle of a write.
+    /// The destination was stopped in the middle of a write.
     Torn,
-    /// The stream changed in a way that needs a new session.
+    /// A change in the stream requires a new session.
     Renew,
-    /// An operator asked for a new session.
+    /// An operator requested a new session.
     Asked,
-    /// The receiver is gone. What failed began at the instant.
+    /// The receiver failed; contains the instant when the failure began.
     Lost(SinkError, Instant),
 }
 
@@ -122,7 +122,7 @@ impl Destination {
         loop {
             self.leave_what_is_released().await;
             if !self.has_something() {
-                // A session without packets is of no use; some servers close it, and the next one too.
+                // A session without packets is useless; some servers close it, and also the next one.
                 self.stats.state(DestinationState::Waiting);
             }
             if cancel.run_until_cancelled(self.wait_for_start()).await.is_none() {
@@ -137,7 +137,7 @@ impl Destination {
                 biased;
                 () = cancel.cancelled() => return DestinationState::Stopped,
                 opened = self.opener.open(tracks) => opened,
-                // An attempt that hangs is given up for another one.
+                // An operator's request replaces an attempt that hangs.
                 () = self.reconnect.notified() => continue,
             };
             let (error, since) = match opened {
@@ -190,7 +190,7 @@ impl Destination {
         }
     }
 
-    /// Until there is something to send and its time is near.
+    /// Waits until there is a packet to send and its time is near.
     async fn wait_for_start(&mut self) {
         loop {
             let finished = self.spool_changes.borrow_and_update().finished;
@@ -215,8 +215,8 @@ impl Destination {
         }
     }
 
-    /// Goes on after batches that were released while there was no session, and counts them at once: whoever looks
-    /// must not have to wait until the receiver is back.
+    /// Moves past batches that were released without a session, and counts them at once, so that the status shows them
+    /// before the receiver is back.
     async fn leave_what_is_released(&mut self) {
         let Some(resume) = self.resume else { return };
         self.cursor.set(resume);
@@ -235,15 +235,15 @@ impl Destination {
         }
     }
 
-    /// Nothing was there to send for a while: all that was sent has arrived, and a server that closes the session (SRS
-    /// does after 5 s without a packet) is not at fault.
+    /// Whether there was nothing to send for a while. Then all packets have arrived, and a server that closes the
+    /// session (SRS does after 5 s without a packet) is not at fault.
     fn was_idle(&mut self) -> bool {
         let quiet = self.stats.last_packet().is_some_and(|at| at.elapsed() >= AIR_IDLE_AFTER);
         quiet && !self.has_something()
     }
 
-    /// The next packet is there, and the clock reaches it before more media comes: the last sounds of a batch reach over
-    /// its end, where the clock stands still until the next one is there.
+    /// Whether the next packet exists and the clock reaches it before more media arrives. The last audio of a batch
+    /// reaches over its end, where the clock stands still until the next batch exists.
     fn has_something(&mut self) -> bool {
         match self.cursor.peek() {
             Next::Wait => false,
@@ -252,13 +252,13 @@ impl Destination {
         }
     }
 
-    /// The spool is finished and read to its end.
+    /// Whether the spool is finished and all its packets are sent.
     fn nothing_left(&mut self) -> bool {
         let finished = self.spool_changes.borrow_and_update().finished;
         finished && self.cursor.peek() == Next::Wait
     }
 
-    /// What an FLV header says about the stream.
+    /// The tracks for the FLV header.
     fn tracks(&self) -> FileHeader {
         let has = |kind| {
             self.cursor.batch(kind).is_some_and(|batch| match kind {
@@ -269,7 +269,7 @@ impl Destination {
         FileHeader { audio: has(TagKind::Audio), video: has(TagKind::Video) }
     }
 
-    /// Puts the cursor where the new session starts.
+    /// Moves the cursor to the start of the new session.
     async fn begin(&mut self) {
         self.cursor.set_at_entry(self.resume.unwrap_or_default());
         let start = self.cursor.position();

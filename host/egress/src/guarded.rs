@@ -1,7 +1,7 @@
-//! What ffmpeg may be told to send to.
+//! Limits where ffmpeg may send to.
 //!
-//! ffmpeg looks names up by itself, so it is given none: the host is replaced by an address that the guard has judged.
-//! Options are let through by name, since some of them open ports or name further hosts.
+//! ffmpeg resolves names itself, so it is given none: the host is replaced by an address that the guard has checked.
+//! Only known options are passed on, because some options open ports or name further hosts.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -10,7 +10,7 @@ use url::Url;
 use super::target::Target;
 use outboard_net::{Denied, Guard, NetError};
 
-/// Options of SRT that say nothing of where packets go. `mode` is looked at by itself.
+/// Options of SRT that do not affect where packets are sent. `mode` is checked separately.
 const SRT: [&str; 27] = [
     "connect_timeout",
     "enforced_encryption",
@@ -40,14 +40,14 @@ const SRT: [&str; 27] = [
     "tlpktdrop",
     "transtype",
 ];
-/// Options of UDP that say nothing of where packets go.
+/// Options of UDP that do not affect where packets are sent.
 const UDP: [&str; 8] =
     ["bitrate", "buffer_size", "burst_bits", "dscp", "fifo_size", "overrun_nonfatal", "pkt_size", "ttl"];
 
-/// The target with an address instead of a name. Looked up anew each time ffmpeg is started.
+/// The target with an address instead of a name. Resolved again each time ffmpeg is started.
 ///
 /// # Errors
-/// The policy, or the lookup.
+/// The network policy denies the address, or the lookup failed.
 pub(super) async fn target(target: &Target, guard: &Guard) -> Result<Target, NetError> {
     match target {
         Target::File(..) => guard.check_files()?,
@@ -59,13 +59,13 @@ pub(super) async fn target(target: &Target, guard: &Guard) -> Result<Target, Net
                 return Ok(Target::Stream(at(url.scheme(), *address, &options)?));
             }
         }
-        // RTMP connects by itself, through the guard.
+        // The RTMP client connects itself, through the guard.
         Target::Rtmp(_) => {}
     }
     Ok(target.clone())
 }
 
-/// What can be said before anything is looked up.
+/// The check that is possible without resolving names.
 ///
 /// # Errors
 /// [`Denied`].
@@ -82,8 +82,8 @@ pub(super) fn check(target: &Target, guard: &Guard) -> Result<(), Denied> {
     }
 }
 
-/// The options, if ffmpeg may have them. Taken apart as ffmpeg does it: from the question mark to the end (SRS's stream
-/// ids begin with a `#`), at each `&`, names as they are written.
+/// The options, if ffmpeg may have them. Parsed as ffmpeg does: from the question mark to the end (SRS's stream ids
+/// begin with a `#`), split at each `&`, with names as written.
 fn options(url: &Url, guard: &Guard) -> Result<String, Denied> {
     let (scheme, known): (_, &[&str]) = if url.scheme() == "srt" { ("srt", &SRT) } else { ("udp", &UDP) };
     let options = all_options(url);
@@ -99,12 +99,12 @@ fn options(url: &Url, guard: &Guard) -> Result<String, Denied> {
     Ok(options.to_owned())
 }
 
-/// A question mark behind a `#` would count for ffmpeg alone: without a query nothing is passed on.
+/// A question mark after a `#` would be a query for ffmpeg alone: without a real query nothing is passed on.
 fn all_options(url: &Url) -> &str {
     url.query().map_or("", |_| &url[url::Position::BeforeQuery..])
 }
 
-/// Put together anew, so that nothing of the user's is read otherwise by ffmpeg than by us.
+/// Builds a new URL, so that ffmpeg cannot parse any part of the user's text differently.
 fn at(scheme: &str, address: SocketAddr, options: &str) -> Result<Url, NetError> {
     let host = match address.ip() {
         IpAddr::V4(address) => address.to_string(),
@@ -126,7 +126,7 @@ mod tests {
     use super::*;
     use outboard_net::{Policy, Resolver};
 
-    /// Every name is at this address.
+    /// A resolver that returns this address for every name.
     #[derive(Debug)]
     struct At(&'static str);
 
@@ -159,7 +159,7 @@ mod tests {
         for url in ["srt://u:p@1.2.3.4:9000/x", "srt://1.2.3.4:9000#?mode=listener"] {
             assert_eq!(shown(url, &strict("5.6.7.8")).await.unwrap(), "srt://1.2.3.4:9000");
         }
-        // Whoever allows everything lets ffmpeg have all its options, but look no name up.
+        // A policy that allows everything passes all options to ffmpeg, but no name.
         let open = Guard::open().with_resolver(Arc::new(At("1.2.3.4")));
         assert_eq!(
             shown("srt://name.test:9000?mode=listener&localaddr=10.0.0.1", &open).await.unwrap(),

@@ -1,7 +1,7 @@
-//! What air tells the journal.
+//! The interface from air to the journal.
 //!
-//! Positions are awaited: none is passed before it is written down, so that a start after a crash repeats at most one
-//! group of pictures and misses nothing. Events are for counts and people, and go over a bounded channel.
+//! A destination waits until a position is recorded before it passes it, so that a start after a crash repeats at most
+//! one group of pictures and misses nothing. Events are for the statistics and use a bounded channel.
 
 use std::time::SystemTime;
 
@@ -10,32 +10,32 @@ use thiserror::Error;
 
 use super::position::Position;
 
-/// Why a position was not written down.
+/// Why a position was not recorded.
 #[derive(Debug, Error)]
 #[error("air position not journalled: {0}")]
 pub struct JournalError(pub String);
 
-/// Where positions are written down. A call that fails or takes longer than
-/// [`crate::limits::AIR_JOURNAL_WAIT`] is counted, and the packets leave without it.
+/// Records positions. A call that fails or takes longer than [`crate::limits::AIR_JOURNAL_WAIT`] is counted, and the
+/// packets are sent without it.
 pub trait AirJournal: Send + Sync {
-    /// Everything before `position` has been handed to the destination; the packet at `position`, at which a receiver
-    /// can start, is held back until this answers. Goes back when a reconnect repeats packets. For streams without
-    /// pictures it is called once a second.
+    /// Everything before `position` was passed to the destination. The packet at `position`, at which a receiver can
+    /// start, is held until this returns. `position` goes back when a reconnect repeats packets. Called once per second
+    /// for streams without video.
     fn key_frame(&self, destination: &str, position: Position) -> BoxFuture<'_, Result<(), JournalError>>;
 
-    /// The same within long groups of pictures, once a second, and at the end. Going on from here starts at the key
-    /// frame before it.
+    /// Records a position within a long group of pictures, once per second and at the end. Resuming from it starts at
+    /// the key frame before it.
     fn position(&self, destination: &str, position: Position) -> BoxFuture<'_, Result<(), JournalError>> {
         self.key_frame(destination, position)
     }
 
-    /// The destination was switched off or removed: where it was counts no more.
+    /// Removes the position of a destination that was disabled or removed.
     fn forget(&self, _destination: &str) -> BoxFuture<'_, Result<(), JournalError>> {
         Box::pin(std::future::ready(Ok(())))
     }
 }
 
-/// A journal that forgets: for runs that are not to be resumed.
+/// A journal that records nothing: for runs that are not resumed.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct NoJournal;
 
@@ -60,16 +60,16 @@ impl AirJournal for NoJournal {
 pub enum DropReason {
     /// The destination was too far behind the clock.
     Lag,
-    /// Their batches were released before the destination came to them.
+    /// Their batches were released before the destination reached them.
     Released,
     /// Their batch's file could not be read.
     Unreadable,
 }
 
-/// What happened on air.
+/// An event on air.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AirEvent {
-    /// The first packet of a batch left.
+    /// The first packet of a batch was sent.
     BatchOnAir {
         /// Name of the destination, without secrets.
         destination: String,
@@ -78,7 +78,7 @@ pub enum AirEvent {
         /// Time at which the packet was sent.
         at: SystemTime,
     },
-    /// The last packet of a batch left.
+    /// The last packet of a batch was sent.
     BatchDone {
         /// Name of the destination, without secrets.
         destination: String,
@@ -86,12 +86,12 @@ pub enum AirEvent {
         batch: u64,
         /// Time at which the packet was sent.
         at: SystemTime,
-        /// Pictures of the batch that this run sent, repeats not counted.
+        /// Video packets of the batch that this run sent, without repeats.
         video: u64,
-        /// Audio packets likewise.
+        /// Audio packets of the batch that this run sent, without repeats.
         audio: u64,
     },
-    /// Packets were skipped for a destination, and will not be sent to it.
+    /// Packets were skipped and will not be sent to the destination.
     Dropped {
         /// Name of the destination, without secrets.
         destination: String,
@@ -103,19 +103,19 @@ pub enum AirEvent {
         audio: u64,
         /// Duration of the skipped programme in milliseconds.
         ms: u64,
-        /// Where it goes on.
+        /// Where the destination continues.
         position: Position,
     },
     /// A session was opened.
     Opened {
         /// Name of the destination, without secrets.
         destination: String,
-        /// How many this is.
+        /// Number of the session in this run.
         session: u64,
         /// Position of the first packet of the session.
         position: Position,
     },
-    /// A session was lost or did not come about.
+    /// A session was lost or could not be opened.
     Lost {
         /// Name of the destination, without secrets.
         destination: String,

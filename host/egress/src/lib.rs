@@ -1,12 +1,12 @@
-//! remux -> **air**: FLV tags become RTMP messages on the air clock.
+//! remux -> **air**: sends FLV tags as RTMP messages on the air clock.
 //!
-//! In: batches in the [`spool`] and one [`clock`] per programme. Out: packets at their time at every destination, each
-//! once; positions for the journal, events, status. Each destination is a task of its own with its own place in the
-//! spool: one that is dead or slow holds up no other and never moves the clock. They run apart from the rest of the host
-//! ([`runtime`]). Limits: [`limits`].
+//! In: batches in the [`spool`] and one [`clock`] per programme. Out: each packet once and at its time at every
+//! destination; positions for the journal, events, status. Each destination is a task with its own position in the
+//! spool: a failed or slow one does not delay another and never changes the clock. Destinations run on their own
+//! threads ([`runtime`]). Limits: [`limits`].
 //!
-//! It uses `outboard-base`, `outboard-media`, `outboard-net`, and runs ffmpeg (`outboard-ffmpeg`, `outboard-process`) for destinations that
-//! are not RTMP. It never knows where batches come from, stages or the database.
+//! Uses `outboard-base`, `outboard-media` and `outboard-net`, and runs ffmpeg (`outboard-ffmpeg`, `outboard-process`)
+//! for destinations that are not RTMP. Does not depend on the origin of batches, on stages or on the database.
 
 pub mod bodies;
 pub mod clock;
@@ -50,16 +50,16 @@ use self::target::Target;
 use crate::limits::{AIR_CLOSE_TIMEOUT, AIR_MAX_LAG_DEFAULT};
 use outboard_net::Guard;
 
-/// Where a programme goes.
+/// The destinations of a programme, and what they need.
 #[derive(Debug, Clone)]
 pub struct AirConfig {
-    /// The stream's name, for the log.
+    /// The stream's id, for the log.
     pub stream: String,
     /// All destinations of the pipeline.
     pub destinations: Vec<DestinationConfig>,
     /// The ffmpeg for destinations that are not RTMP.
     pub ffmpeg: PathBuf,
-    /// Where the destinations run, see [`runtime`].
+    /// The runtime for destinations, see [`runtime`].
     pub runtime: Handle,
 }
 
@@ -68,19 +68,19 @@ pub struct AirConfig {
 pub struct DestinationConfig {
     /// Its name in the journal, events and status; unique in the programme and the same over restarts.
     pub name: String,
-    /// The name that people see.
+    /// The display name.
     pub label: String,
-    /// False: it gets no packets until it is enabled.
+    /// Whether packets are sent to it.
     pub enabled: bool,
-    /// Protocol and address; holds secrets.
+    /// Protocol and address; contains secrets.
     pub target: Target,
-    /// Whom to trust for RTMPS.
+    /// Which certificates to trust for RTMPS.
     pub tls: TlsSettings,
-    /// What may be reached.
+    /// The network policy.
     pub guard: Guard,
-    /// Where it goes on, from the journal; `None`: at the oldest batch of the spool.
+    /// The position to resume at, from the journal; `None`: the oldest batch of the spool.
     pub resume: Option<Position>,
-    /// Further behind the clock than this it skips to a key frame.
+    /// Lag behind the clock after which it skips to a key frame.
     pub max_lag: Duration,
 }
 
@@ -101,7 +101,7 @@ impl DestinationConfig {
     }
 }
 
-/// All destinations of a programme, on air. Dropping it stops them as [`Air::stop`] does, but nobody waits for it.
+/// All destinations of a programme, on air. Dropping it stops them like [`Air::stop`], without waiting.
 #[derive(Debug)]
 pub struct Air {
     spool: Spool,
@@ -111,7 +111,7 @@ pub struct Air {
 }
 
 impl Air {
-    /// Starts all destinations. Nothing leaves before `clock` is started; `cancel` stops them as [`Air::stop`] does.
+    /// Starts all destinations. No packet is sent before `clock` is started; `cancel` stops them like [`Air::stop`].
     pub fn start(
         config: AirConfig,
         spool: Spool,
@@ -130,12 +130,12 @@ impl Air {
         Self { spool, cancel, destinations, bound }
     }
 
-    /// The destinations, to be changed while they are on air.
+    /// Handle to change the destinations while they are on air.
     pub fn destinations(&self) -> &Destinations {
         &self.destinations
     }
 
-    /// What each destination reports, in the order of the configuration.
+    /// The status of each destination, in the order of the configuration.
     pub fn status(&self) -> Vec<DestinationStatus> {
         self.watch().iter().map(|status| status.borrow().clone()).collect()
     }
@@ -145,14 +145,14 @@ impl Air {
         self.destinations.statuses().borrow().clone()
     }
 
-    /// Lets every destination send what the spool holds, at its time, and ends their sessions cleanly; after `limit`
-    /// stops those that are not done. Finishes the spool. Answers the final reports.
+    /// Lets every destination send the remaining packets of the spool at their time and end its session cleanly; after
+    /// `limit`, stops those that are not done. Finishes the spool. Returns the final status.
     pub async fn drain(self, limit: Duration) -> Vec<DestinationStatus> {
         self.spool.finish();
         self.join(limit).await
     }
 
-    /// Stops sending and ends the sessions cleanly. Answers the final reports.
+    /// Stops sending and ends the sessions cleanly. Returns the final status.
     pub async fn stop(self) -> Vec<DestinationStatus> {
         self.cancel.cancel();
         self.join(Duration::ZERO).await
@@ -162,7 +162,7 @@ impl Air {
         let mut tasks = self.destinations.close();
         let all = async {
             for task in tasks.iter_mut().filter_map(|(_, task)| task.as_mut()) {
-                // A panic is told by the runtime; the report below is what was shown last.
+                // The runtime reports a panic; the result below is the last published status.
                 let _ = task.await;
             }
         };
@@ -170,7 +170,7 @@ impl Air {
             self.cancel.cancel();
             let running = tasks.iter_mut().filter_map(|(_, task)| task.as_mut());
             for task in running.filter(|task| !task.is_finished()) {
-                // Ends by itself within this: each wait inside is shorter.
+                // Ends within this time, because each wait inside is shorter.
                 if timeout(2 * AIR_CLOSE_TIMEOUT, &mut *task).await.is_err() {
                     task.abort();
                 }
@@ -189,7 +189,7 @@ impl Drop for Air {
     }
 }
 
-/// Tells the clock what the spool holds: media time ends there.
+/// Informs the clock of the end of the spool's media.
 async fn bind(spool: Spool, clock: AirClock, cancel: CancellationToken) {
     let mut changes = spool.watch();
     loop {

@@ -1,9 +1,9 @@
-//! Where a session may be resumed: positions and the bytes that were written before them.
+//! Where a session can be resumed: positions with the number of bytes written before them.
 //!
 //! In: a mark at each key frame and each second in between; the server's acknowledgements. Out: the position to resume
-//! at, before which everything has surely arrived. Limit: [`AIR_MARKS_MAX`] marks.
+//! at; everything before it has certainly arrived. Limit: [`AIR_MARKS_MAX`] marks.
 //!
-//! A server that acknowledges nothing is believed to have received what was written more than [`AIR_UNACKED_GRACE`] ago.
+//! With a server that acknowledges nothing, bytes written more than [`AIR_UNACKED_GRACE`] ago count as received.
 
 use std::collections::VecDeque;
 
@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::position::Position;
 use crate::limits::{AIR_MARKS_MAX, AIR_UNACKED_GRACE};
 
-/// A place in a session.
+/// A position in a session.
 #[derive(Debug, Clone, Copy)]
 struct Mark {
     /// Bytes of the session before it.
@@ -22,7 +22,7 @@ struct Mark {
     entry: bool,
 }
 
-/// The marks of the session that is open, or was last.
+/// The marks of the current or last session.
 #[derive(Debug)]
 pub(super) struct Marks {
     start: Position,
@@ -34,25 +34,26 @@ impl Marks {
         Self { start, marks: VecDeque::new() }
     }
 
-    /// A session starts at a position.
+    /// Begins a session at a position.
     pub(super) fn begin(&mut self, start: Position) {
         self.start = start;
         self.marks.clear();
     }
 
-    /// The packet at `position` follows after `bytes` bytes of the session; a receiver can start at it if `entry`.
+    /// Adds a mark: the packet at `position` follows after `bytes` bytes of the session; a receiver can start at it if
+    /// `entry`.
     pub(super) fn push(&mut self, bytes: u64, position: Position, entry: bool, at: Instant) {
         if self.marks.len() == AIR_MARKS_MAX
             && let Some(oldest) = self.marks.pop_front()
             && oldest.entry
         {
-            // Far behind with its acknowledgements: repeats less than it should rather than hold more.
+            // The server is far behind with its acknowledgements: after a reconnect less is repeated, to limit memory.
             self.start = oldest.position;
         }
         self.marks.push_back(Mark { bytes, at, position, entry });
     }
 
-    /// Forgets what no resume will need: marks before the last entry that has arrived.
+    /// Removes marks that no resume needs: those before the last entry that has arrived.
     pub(super) fn acked(&mut self, bytes: u64) {
         let arrived = self.marks.iter().take_while(|mark| mark.bytes <= bytes);
         if let Some(entry) = arrived.enumerate().filter(|(_, mark)| mark.entry).map(|(index, _)| index).last() {
@@ -66,7 +67,7 @@ impl Marks {
         self.marks.iter().take_while(|mark| mark.bytes <= bytes).last().map_or(self.start, |mark| mark.position)
     }
 
-    /// Where to resume, `acked` being the bytes that the server has acknowledged, if it acknowledges any.
+    /// Where to resume; `acked`: the bytes that the server has acknowledged, if it acknowledges any.
     pub(super) fn resume(&self, acked: Option<u64>, now: Instant) -> Position {
         let has_arrived = |mark: &&Mark| match acked {
             Some(bytes) => mark.bytes <= bytes,
@@ -87,7 +88,7 @@ mod tests {
         Position::start_of(second, second * 1000)
     }
 
-    /// A key frame every 2 s, marks each second, 1000 bytes a second.
+    /// A key frame every 2 s, marks each second, 1000 bytes per second.
     fn marks(start: Instant) -> Marks {
         let mut marks = Marks::new(at(0));
         marks.begin(at(100));

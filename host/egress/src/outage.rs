@@ -1,7 +1,7 @@
-//! When a destination is tried again. Pure: time and chance are passed in.
+//! When a destination is retried. Pure: time and random numbers are arguments.
 //!
-//! While an outage is young the waits stay within a second, so that a receiver that comes back is used at once; later
-//! they grow. "Stream busy" after a session was lost is expected for a while and waits its own time without growth.
+//! Early in an outage, delays are at most one second, so that a receiver that comes back is used at once; later they
+//! grow. "Stream busy" after a lost session is expected for a while and has its own constant delay.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::limits::{AIR_BUSY, AIR_BUSY_FOR, AIR_OUTAGE_YOUNG_FOR, AIR_RECONNECT, AIR_RECONNECT_YOUNG};
 
-/// The failures of one destination since it was last well.
+/// The failures of one destination since it last worked.
 #[derive(Debug, Default)]
 pub(super) struct Outage {
     since: Option<Instant>,
@@ -19,13 +19,13 @@ pub(super) struct Outage {
 }
 
 impl Outage {
-    /// A session came about.
+    /// Records that a session was opened.
     pub(super) fn opened(&mut self, now: Instant) {
         self.opened_at = Some(now);
     }
 
-    /// A session was lost, or did not come about; `busy`: the server said that the stream is in use. Answers how long to
-    /// wait; `chance` in 0..1 spreads the attempts of many.
+    /// Records that a session was lost or could not be opened; `busy`: the server reported that the stream is in use.
+    /// Returns the delay; `chance` in 0..1 spreads the attempts of many destinations.
     pub(super) fn failed(&mut self, busy: bool, now: Instant, chance: f64) -> Duration {
         if let Some(opened) = self.opened_at.take() {
             self.lost_at = Some(now);
@@ -44,7 +44,7 @@ impl Outage {
         schedule.wait(self.failures, chance)
     }
 
-    /// Failures in a row, "stream busy" after a loss not counted.
+    /// Number of consecutive failures, without "stream busy" after a loss.
     pub(super) fn failures(&self) -> u32 {
         self.failures
     }
@@ -65,7 +65,7 @@ mod tests {
         assert_eq!(outage.failed(false, start + 40 * S, 1.0), 12_800 * S / 1000);
         assert_eq!(outage.failed(false, start + 50 * S, 1.0), AIR_RECONNECT.longest);
         assert_eq!(outage.failures(), 9);
-        // A session that is lost at once changes nothing; a good one starts anew.
+        // A session that is lost at once changes nothing; a long one resets the delays.
         outage.opened(start + 60 * S);
         assert_eq!(outage.failed(false, start + 61 * S, 1.0), AIR_RECONNECT.longest);
         outage.opened(start + 80 * S);

@@ -1,8 +1,8 @@
-//! Destinations that ffmpeg speaks: one long-lived process, fed with FLV on its standard input.
+//! Destinations that use ffmpeg: one long-lived process that receives FLV on its standard input.
 //!
-//! In: tag bodies with their times. Out: whatever the URL asks for (SRT and UDP as MPEG-TS, files by their ending). The
-//! process copies, it never encodes. Limits: a timeout on writes, the end of its stderr. It reaches one port by UDP, or
-//! writes one file.
+//! In: tag bodies with their times. Out: what the URL requires (SRT and UDP as MPEG-TS, files by their extension). The
+//! process copies and never encodes. Limits: a timeout for writes, the size of the kept stderr. The process may send to
+//! one UDP port or write one file.
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -29,24 +29,24 @@ use outboard_ffmpeg::limits::FFMPEG_LOG_LINE_BYTES;
 use outboard_media::flv::{FileHeader, FlvError, TagKind, write_tag};
 use outboard_process::{Child, Launch, LaunchError, Network, Walls};
 
-/// Why the process is of no use, or no longer.
+/// Why the process could not start or can no longer be used.
 #[derive(Debug, Error)]
 pub enum PipeError {
-    /// It did not start.
+    /// The process did not start.
     #[error(transparent)]
     Launch(#[from] LaunchError),
-    /// The options that are nobody's business could not be handed over.
+    /// The secret options could not be passed to the process.
     #[error("failed to pass the secret options to ffmpeg: {0}")]
     Secrets(std::io::Error),
-    /// No file could be made to write to.
+    /// The output file could not be created.
     #[error("{path}: {error}")]
     File {
         /// The file that ffmpeg writes.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         error: std::io::Error,
     },
-    /// ffmpeg exited by itself.
+    /// ffmpeg exited on its own.
     #[error("ffmpeg ended ({status}): {tail}")]
     Ended {
         /// Exit code or signal, for people.
@@ -54,13 +54,13 @@ pub enum PipeError {
         /// The last lines of its stderr, without secrets.
         tail: String,
     },
-    /// It took no bytes.
+    /// ffmpeg accepted no data.
     #[error("ffmpeg accepted no data for {} s: {tail}", AIR_WRITE_TIMEOUT.as_secs())]
     Stalled {
         /// The last lines of its stderr, without secrets.
         tail: String,
     },
-    /// A body that FLV cannot hold.
+    /// A body that FLV cannot contain.
     #[error(transparent)]
     Flv(#[from] FlvError),
 }
@@ -92,7 +92,7 @@ impl Pipe {
             launch = launch.pass(secrets);
         }
         if matches!(target, Target::File(..)) {
-            // What it was given is in the file, whatever becomes of us: the journal counts it as sent.
+            // The journal counts the data as sent, so ffmpeg writes all of it even if this process is killed.
             launch = launch.finishes_its_input();
         }
         let mut child = launch.launch().await?;
@@ -109,17 +109,18 @@ impl Pipe {
             tail,
             secrets: target.secrets(),
             stderr,
-            // The FLV muxer writes a new sequence header into the same file; others have put it at their start.
+            // Only the FLV muxer can write a new sequence header into the same file; other formats have it at their
+            // start.
             new_header_needs_new: !matches!(target, Target::File(_, FileFormat::Flv)),
         })
     }
 
-    /// Whether a changed sequence header needs a new process.
+    /// Whether a changed sequence header requires a new process.
     pub fn new_header_needs_new(&self) -> bool {
         self.new_header_needs_new
     }
 
-    /// Buffers a tag. `dts_ms` goes into the tag modulo 2^32.
+    /// Buffers a tag. `dts_ms` is written modulo 2^32.
     ///
     /// # Errors
     /// [`PipeError::Flv`].
@@ -137,10 +138,10 @@ impl Pipe {
         self.written
     }
 
-    /// Writes what is buffered.
+    /// Writes the buffered bytes.
     ///
     /// # Errors
-    /// The process is of no use any more.
+    /// The process cannot be used any more.
     pub async fn flush(&mut self) -> Result<(), PipeError> {
         let Some(stdin) = &mut self.stdin else { return Err(self.ended().await) };
         match timeout(AIR_WRITE_TIMEOUT, stdin.write_all(&self.out)).await {
@@ -154,10 +155,10 @@ impl Pipe {
         Ok(())
     }
 
-    /// Waits until the process ends, which it should not. Cancel-safe.
+    /// Waits until the process ends unexpectedly. Cancel safe.
     pub async fn ended(&mut self) -> PipeError {
         let status = self.child.wait().await.map_or_else(|error| error.to_string(), |status| status.to_string());
-        // What it said last may still be on its way.
+        // Its last output may not have been read yet.
         if let Some(stderr) = &mut self.stderr {
             let _ = timeout(AIR_CLOSE_TIMEOUT, stderr).await;
             self.stderr = None;
@@ -165,7 +166,7 @@ impl Pipe {
         PipeError::Ended { status, tail: self.tail() }
     }
 
-    /// Ends the input and waits until all is written out. At most [`AIR_CLOSE_TIMEOUT`], then the process is killed.
+    /// Ends the input and waits until everything is written. At most [`AIR_CLOSE_TIMEOUT`], then the process is killed.
     pub async fn close(mut self) {
         if self.buffered() > 0
             && let Err(error) = self.flush().await
@@ -192,10 +193,10 @@ impl Pipe {
     }
 }
 
-/// Keeps the end of what ffmpeg writes, and logs its lines: without secrets, so many in a minute.
+/// Keeps the end of ffmpeg's stderr and logs its lines, without secrets and at a limited rate.
 async fn keep_tail(mut stderr: ChildStderr, tail: Tail, secrets: Secrets) {
     let mut piece = [0; 512];
-    // Longer than what is logged, so that no secret is cut before it is found.
+    // Longer than what is logged, so that no secret is split before it is found.
     let mut lines = Lines::new(4 * FFMPEG_LOG_LINE_BYTES);
     let mut budget = LineBudget::new(FFMPEG_LOG_LINES_PER_MINUTE);
     let mut say = |line: &str| {
@@ -218,10 +219,10 @@ async fn keep_tail(mut stderr: ChildStderr, tail: Tail, secrets: Secrets) {
     }
 }
 
-/// What the process is to do, and what it may touch.
+/// The arguments of the process, and what it may access.
 struct Order {
     args: Vec<OsString>,
-    /// Options that are read from a pipe, since arguments are for everybody to see.
+    /// Options that are read from a pipe, because arguments are visible to all users.
     secrets: Option<OwnedFd>,
     walls: Walls,
 }
@@ -230,9 +231,9 @@ impl Order {
     fn of(target: &Target) -> Result<Self, PipeError> {
         let words = |words: &str| words.split(' ').map(OsString::from).collect::<Vec<_>>();
         let mut args = words("-nostdin -hide_banner -nostats -loglevel warning -protocol_whitelist pipe");
-        // Little probing: sequence headers come first. (`nobuffer` would throw away what was probed.)
+        // Little probing: sequence headers come first. (`nobuffer` would drop the probed packets.)
         args.extend(words("-analyzeduration 1000000 -f flv -i pipe:0 -map 0 -dn -c copy"));
-        // It lives as long as the stream, and writes as much.
+        // The process lives and writes as long as the stream.
         let mut walls = Walls { cpu: None, file_bytes: Some(0), ..ffmpeg::walls() };
         let mut secrets = None;
         match target {
@@ -252,7 +253,7 @@ impl Order {
                 walls.write.push(path);
             }
             Target::Stream(url) => {
-                // Times on air go on over restarts of the process.
+                // Times on air continue over restarts of the process.
                 args.extend(words("-copyts -muxdelay 0 -muxpreload 0 -flush_packets 1 -f mpegts -mpegts_copyts 1"));
                 let open = secret::taken_out(url);
                 if let Some(pipe) = secret::pipe(&open.secrets).map_err(PipeError::Secrets)? {
@@ -268,8 +269,7 @@ impl Order {
     }
 }
 
-/// Makes the file, or the first of `name-2.ext`, `name-3.ext`... that is not there: what was recorded is never
-/// overwritten.
+/// Creates the file, or the first free one of `name-2.ext`, `name-3.ext`...: recordings are never overwritten.
 fn free_name(path: &Path) -> Result<PathBuf, PipeError> {
     const TRIES: u32 = 10_000;
     let mut tried = path.to_owned();
@@ -325,7 +325,7 @@ mod tests {
         let target = Target::parse("srt://127.0.0.1:9?passphrase=SECRET-SECRET").unwrap();
         let error = Pipe::spawn(Path::new("/nowhere/ffmpeg"), &target, HEADER).await.unwrap_err();
         assert!(error.to_string().starts_with("cannot start /nowhere/ffmpeg: "), "{error}");
-        // Not ffmpeg, but it ends at once and says its arguments.
+        // A replacement for ffmpeg that prints its arguments and exits.
         let dir = tempfile::tempdir().unwrap();
         let program = dir.path().join("talker");
         std::fs::write(

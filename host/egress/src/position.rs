@@ -1,4 +1,4 @@
-//! Where a destination is: the next packet of each track.
+//! The position of a destination: the next packet of each track.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,16 +7,16 @@ use serde::{Deserialize, Serialize};
 pub struct TrackPosition {
     /// Number of the batch, from 0.
     pub batch: u64,
-    /// Index into the batch's tags of this track; their number when the track is at the end of the batch.
+    /// Index into the batch's tags of this track; their number if the track is at the end of the batch.
     pub tag: u32,
 }
 
-/// The next packet of both tracks. They may stand in different batches, as a track may reach over its batch's border.
+/// The next packet of both tracks. They may be in different batches, because a track may reach over its batch's border.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Position {
-    /// Pictures; where there are none, like `audio`.
+    /// Video; equal to `audio` in streams without video.
     pub video: TrackPosition,
-    /// Sound; where there is none, like `video`.
+    /// Audio; equal to `video` in streams without audio.
     pub audio: TrackPosition,
     /// Air time of the next packet in milliseconds.
     pub air_ms: u64,
@@ -29,7 +29,7 @@ impl Position {
         Self { video: track, audio: track, air_ms }
     }
 
-    /// The oldest batch that is still needed to go on from here.
+    /// The oldest batch that is needed to resume from here.
     pub fn batch(&self) -> u64 {
         self.video.batch.min(self.audio.batch)
     }

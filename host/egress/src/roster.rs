@@ -1,7 +1,7 @@
-//! The destinations of a programme: started, added, switched off and removed while it is on air.
+//! The destinations of a programme: started, added, disabled and removed while it is on air.
 //!
-//! In: [`DestinationConfig`]s, again whenever they change. Out: one task for each that is enabled, its status, and which
-//! batches it still needs. No change of one destination touches another.
+//! In: the [`DestinationConfig`]s, again after each change. Out: one task for each enabled destination, its status, and
+//! which batches it still needs. A change of one destination does not affect another.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,10 +25,10 @@ use super::sink::Opener;
 use super::spool::Spool;
 use super::status::DestinationStatus;
 
-/// One receiver for each destination, in the order of the configuration.
+/// One status receiver per destination, in the order of the configuration.
 pub type Statuses = Vec<watch::Receiver<DestinationStatus>>;
 
-/// The destinations of a programme. Cheap to clone; clones steer the same destinations.
+/// The destinations of a programme. Cheap to clone; clones control the same destinations.
 #[derive(Clone)]
 pub struct Destinations(Arc<Inner>);
 
@@ -41,14 +41,15 @@ struct Inner {
     journal: Arc<dyn AirJournal>,
     cancel: CancellationToken,
     span: tracing::Span,
-    /// A subscriber that is set for a thread alone would not hear another runtime's.
+    /// The tracing subscriber of the creator: one that is set for a single thread would not receive events of another
+    /// runtime.
     subscriber: Dispatch,
     slots: Mutex<Slots>,
     shown: watch::Sender<Statuses>,
 }
 
 struct Slots {
-    /// `None` once the programme ends: nothing is started any more.
+    /// `None` once the programme ends: then nothing is started any more.
     events: Option<mpsc::Sender<AirEvent>>,
     list: Vec<Slot>,
 }
@@ -64,7 +65,7 @@ struct Slot {
     task: Option<JoinHandle<()>>,
 }
 
-/// A destination that waits for batches.
+/// A destination that needs batches.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Needs {
     /// Name of the destination, unique in its pipeline.
@@ -73,7 +74,7 @@ pub struct Needs {
     pub from: u64,
 }
 
-/// What a programme's destinations share.
+/// Parts that a programme's destinations share.
 pub(super) struct Shared {
     pub(super) stream: String,
     pub(super) ffmpeg: PathBuf,
@@ -96,7 +97,7 @@ impl Destinations {
         Self(Arc::new(Inner { stream, ffmpeg, runtime, spool, clock, journal, cancel, span, subscriber, slots, shown }))
     }
 
-    /// Starts the destinations of a programme that begins; each goes on where its configuration says.
+    /// Starts the destinations of a new programme, each at the position in its configuration.
     pub(super) fn begin(&self, configs: Vec<DestinationConfig>) {
         let mut slots = self.lock();
         for config in configs {
@@ -108,8 +109,8 @@ impl Destinations {
         self.show(&slots);
     }
 
-    /// Makes the destinations those of `configs`: those that stay are not touched, new ones and those that are enabled begin
-    /// at the place that is on air now.
+    /// Replaces the set of destinations with `configs`: unchanged ones are not affected; new and newly enabled ones
+    /// begin at the current position on air.
     pub fn set(&self, configs: Vec<DestinationConfig>) {
         let mut slots = self.lock();
         let mut before = std::mem::take(&mut slots.list);
@@ -135,14 +136,14 @@ impl Destinations {
             }
         }
         for mut gone in before {
-            // Its task closes the session and ends by itself.
+            // Its task closes the session and ends on its own.
             self.stop(Some(&mut gone));
         }
         self.show(&slots);
     }
 
-    /// Ends a destination's session and opens another one at once, also where it waits before the next attempt. False:
-    /// there is no such destination, or it is not enabled.
+    /// Ends a destination's session and opens a new one at once, even while it waits for the next attempt. Returns
+    /// false if the destination does not exist or is disabled.
     pub fn reconnect(&self, name: &str) -> bool {
         let slots = self.lock();
         let found = slots.list.iter().find(|slot| slot.name == name && slot.enabled);
@@ -150,19 +151,19 @@ impl Destinations {
         found.is_some()
     }
 
-    /// The destinations that are enabled, and the first batch that each needs.
+    /// The enabled destinations, and the first batch that each needs.
     pub fn needs(&self) -> Vec<Needs> {
         let slots = self.lock();
         let enabled = slots.list.iter().filter(|slot| slot.enabled);
         enabled.map(|slot| Needs { name: slot.name.clone(), from: slot.from.load(Ordering::Relaxed) }).collect()
     }
 
-    /// What each destination reports; a new list where one comes or goes.
+    /// The status of each destination; a new list whenever one is added or removed.
     pub fn statuses(&self) -> watch::Receiver<Statuses> {
         self.0.shown.subscribe()
     }
 
-    /// Starts nothing any more, and answers what runs.
+    /// Starts nothing any more, and returns the running tasks.
     pub(super) fn close(&self) -> Vec<(watch::Receiver<DestinationStatus>, Option<JoinHandle<()>>)> {
         let mut slots = self.lock();
         slots.events = None;
@@ -188,7 +189,7 @@ impl Destinations {
         }
     }
 
-    /// Starts the newest slot's task, if it is enabled.
+    /// Starts the task of the newest slot, if it is enabled.
     fn start(&self, slots: &mut Slots, config: DestinationConfig, start: Start) {
         let (Some(events), Some(slot)) = (slots.events.clone(), slots.list.last_mut()) else { return };
         if !config.enabled {
@@ -222,7 +223,7 @@ impl Destinations {
         }
         let run = async move {
             if let Some(before) = before {
-                // It closes its session, so that the server lets this one in.
+                // It closes its session, so that the server accepts the new one.
                 let _ = before.await;
             }
             parts.resume = match start {
@@ -238,7 +239,8 @@ impl Destinations {
         slot.task = Some(inner.runtime.spawn(run.instrument(span).with_subscriber(inner.subscriber.clone())));
     }
 
-    /// Ends what runs in a slot; then its place on air is forgotten, so that nothing counts as lost when it is back.
+    /// Ends the task of a slot, then removes its position, so that nothing counts as lost when the destination is
+    /// enabled again.
     fn stop(&self, slot: Option<&mut Slot>) {
         let Some(slot) = slot else { return };
         slot.cancel.cancel();
@@ -273,13 +275,13 @@ impl std::fmt::Debug for Destinations {
 
 /// Where a destination begins.
 enum Start {
-    /// There; `None`: at the oldest batch of the spool.
+    /// At this position; `None`: at the oldest batch of the spool.
     At(Option<Position>),
-    /// At the place that is on air now.
+    /// At the current position on air.
     Now,
 }
 
-/// The first place from now on where a receiver can start; `None`: nothing is on air yet.
+/// The first entry for a receiver from now on; `None`: nothing is on air yet.
 fn here(spool: &Spool, clock: &AirClock) -> Option<Position> {
     let (now_ms, oldest) = (clock.now_ms()?, spool.oldest()?);
     let mut cursor = Cursor::new(spool.clone(), Position::start_of(oldest.number, oldest.start_ms));

@@ -1,8 +1,8 @@
-//! RTMP and RTMPS, as a publisher: [`session`] speaks to a server, the rest are its layers.
+//! RTMP and RTMPS publishing: [`session`] communicates with a server; the other modules are its layers.
 //!
-//! `rml_rtmp` is the counterpart of the tests only. Its sessions are not used: they write a message's start as a type 3
-//! chunk (which nginx-rtmp reads with another time), allocate for each packet, know no FCPublish, and its chunk reader trusts
-//! the server's lengths. Why its handshake is not used either: `docs/decisions/0013-rtmp-handshake.md`.
+//! `rml_rtmp` is only used as the peer in tests. Its sessions are not used: they write a message's start as a type 3
+//! chunk (which nginx-rtmp reads with a wrong time), allocate for each packet, do not know FCPublish, and its chunk
+//! reader trusts the server's lengths. `docs/decisions/0013-rtmp-handshake.md` explains why its handshake is not used.
 
 pub mod acks;
 pub mod amf;

@@ -1,13 +1,13 @@
-//! Threads of their own for what leaves, so that nothing else in the process can hold it up.
+//! A separate runtime for sending, so that other work in the process cannot delay it.
 //!
-//! The rest of the host shares its workers among all tenants: a playlist of megabytes is read there, stages run there in
-//! slices, an API query is answered there. Each is bounded, but many of them at once would still be in front of a packet
-//! whose time has come. On a runtime of its own (workers, timers, sockets and the pool that reads files) a packet waits
-//! for other packets only, and for the machine. Costs a few idle threads for the whole process.
+//! The rest of the host shares its workers among all tenants: large playlists are parsed there, stages run there in
+//! slices, and API queries are answered there. Each task is limited, but many of them at once would still delay a
+//! packet that is due. On its own runtime (workers, timers, sockets and the pool that reads files), a packet waits only
+//! for other packets and for the machine. This costs a few idle threads per process.
 
 use tokio::runtime::{Builder, Handle, Runtime};
 
-/// The runtime that destinations run on. Dropping it drops what still runs there, and waits for nothing.
+/// The runtime for destinations. Dropping it drops all its tasks without waiting for them.
 #[derive(Debug)]
 pub struct AirRuntime {
     handle: Handle,
@@ -15,10 +15,10 @@ pub struct AirRuntime {
 }
 
 impl AirRuntime {
-    /// Starts the threads: as many workers as there are cores.
+    /// Starts the threads: one worker per core.
     ///
     /// # Errors
-    /// The system gave no thread or no poller.
+    /// The operating system refused a thread or a poller.
     pub fn start() -> std::io::Result<Self> {
         let runtime = Builder::new_multi_thread().thread_name("air").enable_all().build()?;
         Ok(Self { handle: runtime.handle().clone(), runtime: Some(runtime) })
@@ -32,7 +32,7 @@ impl AirRuntime {
 
 impl Drop for AirRuntime {
     fn drop(&mut self) {
-        // Waiting for the end, as the runtime's own drop does, is not allowed where async code runs.
+        // Waiting for the end, as the runtime's own drop does, is not allowed in async code.
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
@@ -46,7 +46,7 @@ mod tests {
 
     use super::*;
 
-    /// A worker that never gives way is the worst that the rest of the host can do.
+    /// A worker that never yields is the worst case for the rest of the host.
     #[test]
     fn a_busy_host_does_not_hold_up_what_leaves() {
         let host = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();

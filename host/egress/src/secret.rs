@@ -1,7 +1,7 @@
-//! What of a destination's URL nobody else on this machine may read.
+//! Secrets in a destination's URL, which other users of this machine must not read.
 //!
-//! Arguments of a process are open to all users, so ffmpeg reads the secret options from a pipe: `-fpre` names a file
-//! with an option a line, and the file is the pipe's end that the process is given.
+//! The arguments of a process are visible to all users, so ffmpeg reads secret options from a pipe: `-fpre` names a
+//! file with one option per line, and that file is the end of a pipe that the process inherits.
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -9,22 +9,22 @@ use std::os::fd::{AsRawFd, OwnedFd};
 
 use url::{Position, Url};
 
-/// Options of SRT that give access, as they are called in a URL and among ffmpeg's options.
+/// Options of SRT that grant access, as named in a URL and by ffmpeg.
 const SECRET: [(&str, &str); 2] = [("passphrase", "passphrase"), ("streamid", "srt_streamid")];
 
-/// A URL in two parts.
+/// A URL without its secrets, and the secrets.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct TakenOut {
-    /// What ffmpeg is told by its arguments: scheme, host, port and the options that are no secret.
+    /// The URL for ffmpeg's arguments: scheme, host, port and the options that are not secret.
     pub(super) url: String,
-    /// Options and their values.
+    /// Secret options and their values.
     pub(super) secrets: Vec<(&'static str, String)>,
-    /// The port that it sends to; `None`: it may listen, and answers whoever calls.
+    /// The port to send to; `None`: it may listen and accept callers.
     pub(super) port: Option<u16>,
 }
 
-/// Takes an SRT or UDP URL apart as ffmpeg does it: options from the question mark to the end, at each `&`; the first of
-/// a name counts, and `+` is a space. User, password and path mean nothing to either.
+/// Splits an SRT or UDP URL as ffmpeg does: options from the question mark to the end, at each `&`; the first of equal
+/// names counts, and `+` is a space. Both protocols ignore user, password and path.
 pub(super) fn taken_out(url: &Url) -> TakenOut {
     let options = url.query().map_or("", |_| &url[Position::BeforeQuery..]);
     let mut open: Vec<&str> = Vec::new();
@@ -53,12 +53,12 @@ pub(super) fn taken_out(url: &Url) -> TakenOut {
     }
 }
 
-/// The reading end of a pipe that holds the options; `None` without any.
+/// The reading end of a pipe with the options; `None` without any.
 ///
 /// # Errors
-/// The system gives no pipe, or the options are longer than it holds.
+/// The operating system refused a pipe, or the options exceed its capacity.
 pub(super) fn pipe(secrets: &[(&str, String)]) -> io::Result<Option<OwnedFd>> {
-    /// What a pipe takes at least before it has a reader (POSIX's `PIPE_BUF` on Linux).
+    /// Minimum capacity of a pipe before it has a reader (POSIX's `PIPE_BUF` on Linux).
     const MOST_BYTES: usize = 4096;
     let lines: String = secrets.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
     if lines.is_empty() {
@@ -75,7 +75,7 @@ pub(super) fn pipe(secrets: &[(&str, String)]) -> io::Result<Option<OwnedFd>> {
     Ok(Some(reader.into()))
 }
 
-/// The name of the file behind a descriptor, for the process that has it.
+/// The path of the file behind a descriptor, for the process that has it.
 pub(super) fn name(fd: &OwnedFd) -> OsString {
     let dir = if cfg!(target_os = "linux") { "/proc/self/fd" } else { "/dev/fd" };
     format!("{dir}/{}", fd.as_raw_fd()).into()

@@ -1,4 +1,4 @@
-//! What a destination writes to: an RTMP session, or a process.
+//! The output of a destination: an RTMP session, or a process.
 
 use std::path::PathBuf;
 
@@ -15,7 +15,7 @@ use outboard_base::redact::{Secrets, plain, redact};
 use outboard_media::flv::{FileHeader, TagKind};
 use outboard_net::{Guard, NetError};
 
-/// Why a session is over, or did not come about.
+/// Why a session ended or could not be opened.
 #[derive(Debug, Error)]
 pub enum SinkError {
     /// The RTMP session failed.
@@ -24,20 +24,20 @@ pub enum SinkError {
     /// The ffmpeg process failed.
     #[error(transparent)]
     Pipe(#[from] PipeError),
-    /// The network policy, or the lookup of a host that ffmpeg would have sent to.
+    /// The network policy denied the address, or a host for ffmpeg could not be resolved.
     #[error(transparent)]
     Net(#[from] NetError),
 }
 
 impl SinkError {
-    /// The server says that the stream is in use. SRS does so by closing the connection on `publish`.
+    /// Whether the server reports that the stream is in use. SRS does so by closing the connection on `publish`.
     pub(super) fn busy(&self) -> bool {
         matches!(self, Self::Rtmp(RtmpError::Busy { .. } | RtmpError::Closed { during: "publish" }))
     }
 }
 
 impl SinkError {
-    /// In words that may be shown: what the other side said may quote a secret.
+    /// The error without secrets, which the other side's text may quote.
     pub(super) fn told(&self, secrets: &Secrets) -> String {
         match self {
             Self::Rtmp(error) => error.told(secrets),
@@ -45,7 +45,7 @@ impl SinkError {
         }
     }
 
-    /// A person has to change something before another attempt can succeed.
+    /// Whether a person has to change something before another attempt can succeed.
     pub(super) fn wants_a_person(&self) -> bool {
         matches!(self, Self::Rtmp(error) if error.wants_a_person())
     }
@@ -57,7 +57,7 @@ pub(super) enum Sink {
     Pipe(Box<Pipe>),
 }
 
-/// What is needed to open one.
+/// What is needed to open a session.
 #[derive(Debug, Clone)]
 pub(super) struct Opener {
     pub(super) target: Target,
@@ -101,7 +101,7 @@ impl Sink {
         }
     }
 
-    /// Bytes that have surely arrived, where the receiver says so.
+    /// Bytes that have certainly arrived, if the receiver acknowledges them.
     pub(super) fn acked(&self) -> Option<u64> {
         match self {
             Self::Rtmp(session) => session.acked(),
@@ -109,7 +109,7 @@ impl Sink {
         }
     }
 
-    /// The receiver says what has arrived, and nothing has for [`AIR_ON_AIR_WINDOW`] though much is under way.
+    /// Whether the receiver acknowledges bytes, but none for [`AIR_ON_AIR_WINDOW`] although many are in flight.
     pub(super) fn is_stalled(&self) -> bool {
         match self {
             Self::Rtmp(session) => session.is_stalled(AIR_ON_AIR_WINDOW),
@@ -131,7 +131,7 @@ impl Sink {
         }
     }
 
-    /// Waits for the receiver to say something, or to go. Cancel-safe.
+    /// Waits until the receiver sends something or disconnects. Cancel safe.
     pub(super) async fn incoming(&mut self) -> Result<(), SinkError> {
         match self {
             Self::Rtmp(session) => Ok(session.incoming().await?),

@@ -1,7 +1,7 @@
-//! The batches that are ready for air: bytes on disk, an index of them in memory.
+//! The batches that are ready for air: bytes on disk, with an index in memory.
 //!
-//! The remux step appends; each destination reads with its own cursor, so that one never holds up another. A track may
-//! reach over the border of its batch, so a reader keeps a position per track and takes whichever packet is due first.
+//! The remux step appends; each destination reads with its own cursor, so none delays another. A track may reach over
+//! the border of its batch, so a reader keeps a position per track and takes the packet that is due first.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -14,23 +14,24 @@ use super::position::TrackPosition;
 use outboard_base::limits::SPOOL_HISTORY_MAX;
 use outboard_media::flv::TagKind;
 
-/// One media packet of a batch: the body of an FLV tag, which is the payload of an RTMP message as it stands.
+/// One media packet of a batch: the body of an FLV tag, which is also the payload of an RTMP message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tag {
-    /// Where the body starts in the batch's file.
+    /// Offset of the body in the batch's file.
     pub offset: u64,
     /// Length of the body in bytes.
     pub len: u32,
     /// Decoding time on the air timeline in milliseconds: continuous over batches, rising within a track.
     pub dts_ms: u64,
-    /// A picture that decoding can start at.
+    /// Whether it is a video packet at which decoding can start.
     pub key: bool,
 }
 
-/// The packets of one track of a batch in decoding order, and what a decoder needs first.
+/// The packets of one track of a batch in decoding order, and the decoder's configuration.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Track {
-    /// Body of the sequence header tag (AVCDecoderConfigurationRecord, AudioSpecificConfig); `None`: no such track.
+    /// Body of the sequence header tag (AVCDecoderConfigurationRecord, AudioSpecificConfig); `None`: there is no such
+    /// track.
     pub header: Option<Bytes>,
     /// Media packets, without the sequence header.
     pub tags: Vec<Tag>,
@@ -41,22 +42,22 @@ pub struct Track {
 pub struct ReadyBatch {
     /// Number of the batch, from 0.
     pub number: u64,
-    /// An FLV file; tags point into it.
+    /// An FLV file; the tags refer to it.
     pub path: PathBuf,
     /// Body of the `onMetaData` script tag (AMF0: string, then object), to be sent after publish.
     pub metadata: Option<Bytes>,
-    /// Pictures; empty for audio-only streams.
+    /// Video packets; empty for audio-only streams.
     pub video: Track,
-    /// Sound; empty where the stream has none.
+    /// Audio packets; empty for streams without audio.
     pub audio: Track,
     /// Air time of the first packet in milliseconds.
     pub start_ms: u64,
-    /// Air time at which the next batch starts.
+    /// Air time at which the next batch starts, in milliseconds.
     pub end_ms: u64,
 }
 
 impl ReadyBatch {
-    /// A batch that was lost on the way: nothing to send, but its number is taken.
+    /// A batch that was lost before air: it has no packets, but its number is used.
     pub fn empty(number: u64, at_ms: u64) -> Self {
         let (path, video, audio) = (PathBuf::new(), Track::default(), Track::default());
         Self { number, path, metadata: None, video, audio, start_ms: at_ms, end_ms: at_ms }
@@ -73,13 +74,13 @@ pub struct Spool {
 #[derive(Debug, Default)]
 struct Held {
     batches: VecDeque<Arc<ReadyBatch>>,
-    /// What is known of all batches, also of released ones: the newest [`SPOOL_HISTORY_MAX`], oldest first.
+    /// Packet counts of all batches, including released ones: the newest [`SPOOL_HISTORY_MAX`], oldest first.
     history: VecDeque<Known>,
     /// Packets of all batches so far.
     total: Counts,
 }
 
-/// What the spool knows of a batch after its release.
+/// What the spool keeps of a batch after its release.
 #[derive(Debug, Clone, Copy)]
 struct Known {
     number: u64,
@@ -90,16 +91,16 @@ struct Known {
     end_ms: u64,
 }
 
-/// Where a position lies among all packets of its track.
+/// A position among all packets of its track.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Place {
     /// Packets of the track before it.
     pub index: u64,
-    /// Its air time in milliseconds; inside a released batch it is interpolated.
+    /// Its air time in milliseconds; interpolated within a released batch.
     pub ms: u64,
 }
 
-/// Packets of both tracks, counted over all batches of a spool.
+/// Packets of both tracks, over all batches of a spool.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Number of video packets.
@@ -108,12 +109,12 @@ pub struct Counts {
     pub audio: u64,
 }
 
-/// What readers wait on.
+/// The state that readers wait on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SpoolState {
-    /// Number of the newest batch, once there is one.
+    /// Number of the newest batch; `None` before the first.
     pub newest: Option<u64>,
-    /// No batch will follow.
+    /// Whether no batch will follow.
     pub finished: bool,
 }
 
@@ -140,54 +141,54 @@ impl Spool {
         self.state.send_modify(|state| state.newest = Some(number));
     }
 
-    /// Tells of a batch that an earlier run released, with its packets and its start and end in milliseconds of air
-    /// time, so that a reader that never came to it can count it. Before the first [`Self::append`], oldest first.
+    /// Adds the counts of a batch that an earlier run released, with its start and end in milliseconds of air time, so
+    /// that a reader that never reached it can count it. Called before the first [`Self::append`], oldest first.
     pub fn remember(&self, number: u64, own: Counts, times_ms: (u64, u64)) {
         self.lock().know(number, own, times_ms);
     }
 
-    /// The batch of this number, unless it is still to come or already released.
+    /// The batch of this number; `None` if it is not added yet or already released.
     pub fn get(&self, number: u64) -> Option<Arc<ReadyBatch>> {
         self.lock().find(number).cloned()
     }
 
-    /// Where a position of a track lies, also in batches that are released. One in batches that are not known any more
-    /// is taken as the start of the oldest known one; `None` where nothing is known yet.
+    /// The place of a position among its track's packets, also in released batches. A position in a batch that is no
+    /// longer known counts as the start of the oldest known one; `None` if no batch is known.
     pub fn place(&self, kind: TagKind, at: TrackPosition) -> Option<Place> {
         self.lock().place(kind, at)
     }
 
-    /// How many batches are held.
+    /// Number of batches that are not released.
     pub fn len(&self) -> usize {
         self.lock().batches.len()
     }
 
-    /// Whether none is held.
+    /// Whether all batches are released.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The oldest batch that is held.
+    /// The oldest batch that is not released.
     pub fn oldest(&self) -> Option<Arc<ReadyBatch>> {
         self.lock().batches.front().cloned()
     }
 
-    /// The newest batch that is held.
+    /// The newest batch that is not released.
     pub fn newest(&self) -> Option<Arc<ReadyBatch>> {
         self.lock().batches.back().cloned()
     }
 
-    /// Lets go of all batches before this number; their files may be cleaned then.
+    /// Releases all batches before this number; after that their files may be removed.
     pub fn release_before(&self, number: u64) {
         self.lock().batches.retain(|batch| batch.number >= number);
     }
 
-    /// Tells readers that no batch will follow.
+    /// Reports to readers that no batch will follow.
     pub fn finish(&self) {
         self.state.send_modify(|state| state.finished = true);
     }
 
-    /// Changes of the spool; a reader waits here for the next batch.
+    /// Changes of the spool; readers wait here for the next batch.
     pub fn watch(&self) -> watch::Receiver<SpoolState> {
         self.state.subscribe()
     }

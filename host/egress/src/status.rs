@@ -1,4 +1,4 @@
-//! What a destination reports: counted from packets that left, not from tasks that live.
+//! The status of a destination: computed from packets that were sent, not from running tasks.
 
 use crate::limits::DESTINATION_BEHIND_MAX;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::position::Position;
 use crate::limits::AIR_ON_AIR_WINDOW;
 
-/// What a destination is doing.
+/// The activity of a destination.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum DestinationState {
     /// The clock has not started, or there is nothing to send yet.
@@ -18,11 +18,11 @@ pub enum DestinationState {
     Connecting,
     /// A session is open.
     Publishing,
-    /// The last session was lost, or none came about; the next attempt follows.
+    /// The last session was lost or could not be opened; the next attempt follows.
     Retrying {
         /// The failure, without secrets, for people.
         reason: String,
-        /// How many attempts failed in a row.
+        /// Number of consecutive failed attempts.
         attempt: u32,
     },
     /// Everything was sent and the session was closed.
@@ -34,7 +34,7 @@ pub enum DestinationState {
 /// Packets that were skipped, by reason.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Dropped {
-    /// The destination was further behind than it may be.
+    /// The destination was further behind than allowed.
     pub lag: u64,
     /// Their batches were released first.
     pub released: u64,
@@ -49,24 +49,24 @@ impl Dropped {
     }
 }
 
-/// What a destination has counted in this run.
+/// Counts of a destination in this run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counters {
-    /// Pictures written, repeats included.
+    /// Video packets written, including repeats.
     pub video: u64,
-    /// Audio packets written, repeats included.
+    /// Audio packets written, including repeats.
     pub audio: u64,
     /// Bytes written, with all protocol overhead.
     pub bytes: u64,
-    /// Of the packets written, those that had been written before: `video + audio - repeated` differ.
+    /// Number of repeats among the written packets; `video + audio - repeated` packets are distinct.
     pub repeated: u64,
     /// Packets that were skipped: never written.
     pub dropped: Dropped,
-    /// Programme that was skipped, in milliseconds: of the track that lost more.
+    /// Skipped programme in milliseconds, of the track that lost more.
     pub skipped_ms: u64,
-    /// Packets skipped that had been written to a session that was lost before they were acknowledged.
+    /// Skipped packets that had been written to a session that was lost before they were acknowledged.
     pub unconfirmed: u64,
-    /// Packets that left more than [`crate::limits::AIR_LATE_AFTER`] after their time.
+    /// Packets sent more than [`crate::limits::AIR_LATE_AFTER`] after their time.
     pub late: u64,
     /// Sequence headers sent, in all sessions of the run.
     pub headers: u64,
@@ -78,47 +78,48 @@ pub struct Counters {
     pub reconnects: u64,
     /// Journal calls that failed or took too long.
     pub journal_failures: u64,
-    /// Events that found the channel full for too long.
+    /// Events that were lost because the channel was full for too long.
     pub events_lost: u64,
     /// Writes to the socket or to ffmpeg.
     pub writes: u64,
 }
 
-/// A destination, as seen from outside. At most [`crate::limits::AIR_STATUS_EVERY`] old while it sends.
+/// The public status of a destination. At most [`crate::limits::AIR_STATUS_EVERY`] old while it sends.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DestinationStatus {
-    /// Names it in the journal, events and the API: it stays the same as long as the URL does.
+    /// Identifies it in the journal, events and the API; stays the same as long as the URL does.
     pub name: String,
-    /// The name that people see.
+    /// The display name.
     pub label: String,
-    /// Switched off by an operator: no packets are sent.
+    /// Whether an operator disabled it: no packets are sent.
     pub disabled: bool,
     /// Its URL without secrets.
     pub url: String,
-    /// What it is doing.
+    /// The current activity.
     pub state: DestinationState,
-    /// Why the last attempt failed, until one succeeds: also while the next is under way.
+    /// Why the last attempt failed, until one succeeds; also while the next is in progress.
     pub failing: Option<String>,
-    /// What it has counted.
+    /// Counts of this run.
     pub counters: Counters,
-    /// When the last packet left.
+    /// When the last packet was sent.
     pub last_packet_at: Option<Instant>,
-    /// What leaves does not arrive: the receiver acknowledges nothing of it.
+    /// Whether sent packets do not arrive: the receiver acknowledges none of them.
     pub stalled: bool,
-    /// Longest time between two packets, first to last.
+    /// Longest time between two packets of the run.
     pub max_gap: Duration,
-    /// The same without the time in which the receiver was gone or took nothing.
+    /// Longest time between two packets, without the time in which the receiver was unavailable or accepted nothing.
     pub max_own_gap: Duration,
-    /// The packet that is next.
+    /// The next packet.
     pub position: Option<Position>,
-    /// What the server has surely received; `None` where it says nothing.
+    /// What the server has certainly received; `None` if it does not acknowledge.
     pub acked: Option<Position>,
     /// How far the destination is behind the clock, in milliseconds of media.
     pub backlog_ms: u64,
 }
 
 impl DestinationStatus {
-    /// Packets left within the last [`AIR_ON_AIR_WINDOW`], and as far as the receiver says, it takes them.
+    /// Whether packets were sent within the last [`AIR_ON_AIR_WINDOW`] and, if the receiver acknowledges them, are
+    /// received.
     pub fn on_air(&self) -> bool {
         !self.disabled && !self.stalled && self.last_packet_at.is_some_and(|at| at.elapsed() < AIR_ON_AIR_WINDOW)
     }
@@ -128,23 +129,23 @@ impl DestinationStatus {
 #[derive(Debug, Default)]
 pub(super) struct Gaps {
     last: Option<Instant>,
-    /// Since the last packet: time that the receiver cost.
+    /// Time since the last packet that the receiver caused.
     receiver: Duration,
-    /// The receiver is gone since.
+    /// Since when the receiver is unavailable.
     gone: Option<Instant>,
     pub(super) max: Duration,
     pub(super) max_own: Duration,
 }
 
 impl Gaps {
-    /// The session is lost; what failed began at `since`.
+    /// Records that the session was lost; the failure began at `since`.
     pub(super) fn lost(&mut self, since: Instant) {
         self.gone.get_or_insert(since);
     }
 
-    /// Packets left, with a write that began at `began` and ended `now`.
+    /// Records packets that were sent with a write from `began` to `now`.
     pub(super) fn packets(&mut self, began: Instant, now: Instant) {
-        // What lies between a loss and the first packet after it is the receiver's, this write included.
+        // The time between a loss and the first packet after it counts for the receiver, including this write.
         self.receiver += now.saturating_duration_since(self.gone.take().unwrap_or(began));
         if let Some(last) = self.last {
             let gap = now.saturating_duration_since(last);
@@ -185,10 +186,11 @@ mod tests {
         gaps.packets(at(0), at(0));
         gaps.packets(at(50), at(51));
         assert_eq!((gaps.max.as_millis(), gaps.max_own.as_millis()), (51, 50));
-        // Ours: nothing to send for 300 ms.
+        // Our own gap: nothing to send for 300 ms.
         gaps.packets(at(351), at(351));
         assert_eq!((gaps.max.as_millis(), gaps.max_own.as_millis()), (300, 300));
-        // A write that hangs for 2 s, fails, and packets again 5 s later: the receiver's, but for 40 ms before it.
+        // A write that hangs for 2 s and fails, and packets again 5 s later: caused by the receiver, except the 40 ms
+        // before.
         gaps.lost(at(391));
         gaps.lost(at(2_391));
         gaps.packets(at(7_380), at(7_391));

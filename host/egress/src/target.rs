@@ -1,7 +1,7 @@
-//! Where a destination is: its URL, checked and taken apart, and the form of it that may be shown.
+//! A destination's URL, checked and parsed, and its form for display.
 //!
-//! In: a URL as users paste it. Out: what the RTMP client or ffmpeg needs. Keys, queries and credentials stay in here:
-//! everything that is logged or shown goes through [`redact`] or [`Secrets`].
+//! In: a URL as users paste it. Out: what the RTMP client or ffmpeg needs. Keys, queries and credentials stay here:
+//! everything that is logged or shown passes through [`redact`] or [`Secrets`].
 
 use std::path::PathBuf;
 
@@ -12,7 +12,7 @@ use super::rtmp::login::Login;
 use outboard_base::redact::{self, Secrets};
 use outboard_net::{Denied, Guard};
 
-/// Why a URL is no destination. Never holds the URL.
+/// Why a URL is not a valid destination. Never contains the URL.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum TargetError {
     /// Not a URL at all.
@@ -24,32 +24,32 @@ pub enum TargetError {
     /// The URL of this scheme has no host.
     #[error("the {0}: destination names no host")]
     NoHost(String),
-    /// No application or no stream key.
+    /// The application or the stream key is missing.
     #[error("the {0}: destination must have the form {0}://host[:port]/app/key")]
     NoKey(String),
     /// The URL of this scheme has no port.
     #[error("the {0}: destination names no port")]
     NoPort(String),
-    /// The file's ending does not say what it is to be.
+    /// The file's extension does not name a supported format.
     #[error("the file destination ends in {0:?}, expected .flv, .ts, .mp4 or .mkv")]
     Extension(String),
 }
 
-/// Protocol and address of a destination; holds secrets.
+/// Protocol and address of a destination; contains secrets.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Target {
-    /// RTMP or RTMPS, spoken by the host itself.
+    /// RTMP or RTMPS, sent by the host itself.
     Rtmp(RtmpTarget),
-    /// A network scheme that ffmpeg speaks: the whole URL; carries MPEG-TS.
+    /// A network scheme of ffmpeg, as the whole URL; carries MPEG-TS.
     Stream(Url),
     /// A file that ffmpeg writes.
     File(PathBuf, FileFormat),
 }
 
-/// What an RTMP server wants to know.
+/// The parameters of an RTMP session.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RtmpTarget {
-    /// TLS from the first byte.
+    /// Whether TLS is used from the first byte.
     pub tls: bool,
     /// Host name or address, without brackets.
     pub host: String,
@@ -57,35 +57,35 @@ pub struct RtmpTarget {
     pub port: u16,
     /// Application, with its instance if there is one.
     pub app: String,
-    /// The URL that `connect` names: no key, no credentials.
+    /// The URL for `connect`, without key and credentials.
     pub tc_url: String,
     /// Stream key with its query: a secret.
     pub key: String,
-    /// User and password, for servers that want a login.
+    /// User and password, for servers that require a login.
     pub login: Option<Login>,
 }
 
 /// Container of a file destination.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileFormat {
-    /// FLV.
+    /// A file with the extension `.flv`.
     Flv,
-    /// MPEG-TS.
+    /// A file with the extension `.ts`.
     Ts,
-    /// Fragmented MP4.
+    /// A file with the extension `.mp4`, fragmented.
     Mp4,
-    /// Matroska.
+    /// A file with the extension `.mkv`.
     Mkv,
 }
 
 impl Target {
-    /// Takes a destination URL apart.
+    /// Parses a destination URL.
     ///
     /// # Errors
-    /// [`TargetError`], which never holds the URL.
+    /// [`TargetError`], which never contains the URL.
     pub fn parse(text: &str) -> Result<Self, TargetError> {
         let text = text.trim();
-        // A plain path behind `file:` is what people write; as a URL it would have to be absolute and escaped.
+        // Users write a plain path after `file:`; in a URL it would have to be absolute and escaped.
         if let Some(path) = text.strip_prefix("file:") {
             let path = PathBuf::from(path.strip_prefix("//").unwrap_or(path));
             let ending = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
@@ -111,7 +111,7 @@ impl Target {
         }
     }
 
-    /// Whether this may be a destination, as far as can be said without looking a name up.
+    /// Checks the destination against the network policy, without resolving names.
     ///
     /// # Errors
     /// [`Denied`], which names host or address and the rule.
@@ -119,7 +119,7 @@ impl Target {
         super::guarded::check(self, guard)
     }
 
-    /// The form that may be logged and shown.
+    /// The form for logs and display.
     pub fn redacted(&self) -> String {
         match self {
             Self::Rtmp(target) => format!("{}/…", target.tc_url),
@@ -128,7 +128,7 @@ impl Target {
         }
     }
 
-    /// What must not appear in a text that is shown.
+    /// Texts that must not be shown.
     pub fn secrets(&self) -> Secrets {
         match self {
             Self::Rtmp(target) => {
@@ -140,7 +140,7 @@ impl Target {
                 Secrets::new(parts.map(str::to_owned)).and_key(key)
             }
             Self::Stream(url) => {
-                // Behind `streamid=`, as SRS wants it, there is a fragment.
+                // After `streamid=`, in SRS's form, there is a fragment.
                 let parts = url.query().into_iter().chain(url.fragment()).chain(url.password()).map(str::to_owned);
                 Secrets::new(parts.chain(url.query_pairs().map(|(_, value)| value.into_owned())))
             }
@@ -161,7 +161,7 @@ impl std::fmt::Debug for RtmpTarget {
     }
 }
 
-/// Application and key as ffmpeg splits them: `/app/key`, `/app/instance/key...`; the query belongs to the key.
+/// Splits application and key as ffmpeg does: `/app/key`, `/app/instance/key...`; the query belongs to the key.
 fn rtmp(url: &Url) -> Result<RtmpTarget, TargetError> {
     let scheme = url.scheme();
     let host = url.host_str().filter(|host| !host.is_empty()).ok_or(TargetError::NoHost(scheme.to_owned()))?;
@@ -190,7 +190,7 @@ fn rtmp(url: &Url) -> Result<RtmpTarget, TargetError> {
     })
 }
 
-/// User and password in front of the host, percent-decoded.
+/// User and password before the host, percent-decoded.
 fn login(url: &Url) -> Option<Login> {
     let (user, password) = (decoded(url.username()), decoded(url.password().unwrap_or_default()));
     (!user.is_empty() || !password.is_empty()).then_some(Login { user, password })

@@ -1,15 +1,16 @@
-//! The circuit breaker: a processor that only fails is left alone for a while.
+//! The circuit breaker: stops sending for a while to a processor that only fails.
 //!
-//! Trip: so many retryable failures or timeouts in a row. Recovery: after a wait, one fragment goes through; any answer but
-//! a retryable failure closes the breaker, a failure opens it again. An answer of whatever kind shows that the processor
-//! works, so an unusable reply does not trip: its batch falls back on its own. Pure: time comes in with the calls.
+//! It opens after a number of consecutive retryable failures or timeouts. After a delay, one fragment is sent as a
+//! probe: any answer but a retryable failure closes the breaker, and a failure opens it again. Any answer shows that
+//! the processor works, so an unusable reply does not count; its batch uses the fallback. Pure: time is an argument of
+//! the calls.
 
 use tokio::time::Instant;
 
 use super::config::BreakerConfig;
 use super::status::BreakerState;
 
-/// Counts failures and decides what may pass.
+/// Counts failures and decides which fragments are sent.
 #[derive(Debug)]
 pub struct Breaker {
     config: BreakerConfig,
@@ -29,7 +30,7 @@ impl Breaker {
         Self { config, state: State::Closed { failures: 0 } }
     }
 
-    /// The state as the status shows it.
+    /// The state, as shown in the status.
     pub fn state(&self) -> BreakerState {
         match self.state {
             State::Closed { .. } => BreakerState::Closed,
@@ -38,7 +39,7 @@ impl Breaker {
         }
     }
 
-    /// May a fragment pass? `Some(true)`: as the probe, whose end must be told.
+    /// Whether a fragment may be sent. `Some(true)`: as the probe, whose result must be reported.
     pub fn admit(&mut self, now: Instant) -> Option<bool> {
         match self.state {
             State::Closed { .. } => Some(false),
@@ -55,7 +56,7 @@ impl Breaker {
         self.state = State::Closed { failures: 0 };
     }
 
-    /// A retryable failure, or a fragment that was sent and not answered. True if the breaker opened by it.
+    /// Records a retryable failure, or a fragment without an answer. Returns true if this opened the breaker.
     pub fn failure(&mut self, now: Instant) -> bool {
         let failures = match self.state {
             State::Closed { failures } => failures.saturating_add(1),
@@ -70,7 +71,7 @@ impl Breaker {
         false
     }
 
-    /// The probe ended without telling anything: the next fragment is the probe.
+    /// Records that the probe ended without a result: the next fragment is the probe.
     pub fn inconclusive(&mut self, now: Instant) {
         if self.state == State::Probing {
             self.state = State::Open { until: now };

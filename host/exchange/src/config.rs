@@ -1,4 +1,4 @@
-//! What a pipeline's exchange is told. Checked when the exchange starts, before any connection.
+//! The configuration of a pipeline's exchange. Checked when the exchange starts, before any connection.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -16,9 +16,9 @@ use outboard_net::Guard;
 /// When the exchange stops sending to a processor that only fails.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BreakerConfig {
-    /// Retryable failures and timeouts in a row that open the breaker; 0: it never opens.
+    /// Consecutive retryable failures and timeouts that open the breaker; 0: it never opens.
     pub failures: u32,
-    /// How long it stays open before one fragment is let through.
+    /// How long it stays open before one fragment is sent as a probe.
     pub probe_after: Duration,
 }
 
@@ -28,33 +28,33 @@ impl Default for BreakerConfig {
     }
 }
 
-/// Where the processor is and how it is to be treated. `Debug` hides what may be secret.
+/// The processor's address and how to use it. `Debug` hides secrets.
 #[derive(Clone, PartialEq)]
 pub struct ExchangeConfig {
-    /// `http`, `https`, `ws` or `wss`. A path is the namespace, as with Socket.IO's own clients, unless it ends in
-    /// `/socket.io/` or equals `path`; a query is sent along; user and password become Basic authorization.
+    /// URL with the scheme `http`, `https`, `ws` or `wss`. A path is the namespace, as with Socket.IO's own clients,
+    /// unless it ends in `/socket.io/` or equals `path`. A query is sent; user and password become Basic authorization.
     pub url: String,
     /// The server's Engine.IO path; `None`: `/socket.io/`.
     pub path: Option<String>,
-    /// The namespace; `None`: what the URL tells, else `/`.
+    /// The namespace; `None`: from the URL, else `/`.
     pub namespace: Option<String>,
     /// The payload of Socket.IO's CONNECT.
     pub auth: Option<Value>,
-    /// Further headers of the WebSocket upgrade.
+    /// Additional headers of the WebSocket handshake.
     pub headers: Vec<(String, String)>,
-    /// Further query parameters of the WebSocket upgrade.
+    /// Additional query parameters of the WebSocket handshake.
     pub query: Vec<(String, String)>,
     /// A PEM file of the certificate authorities to trust instead of the system's.
     pub ca_file: Option<PathBuf>,
-    /// What may be reached.
+    /// The network policy.
     pub guard: Guard,
-    /// For the WebSocket connection, and again for the Socket.IO handshake.
+    /// Limit for the WebSocket connection; the Socket.IO handshake has the same limit again.
     pub connect_timeout: Duration,
-    /// From the greeting to `ready`, where the dialect has it.
+    /// Limit from the greeting to `ready`, if the dialect has it.
     pub ready_timeout: Duration,
     /// Fragments that the processor works on at once, from 1 to [`crate::limits::IN_FLIGHT_MAX`].
     pub in_flight: usize,
-    /// How long an answer may take from the sending on; `None`: only whoever waits decides.
+    /// Limit from sending to the answer; `None`: only the waiting caller decides.
     pub fragment_timeout: Option<Duration>,
     /// Limits of the circuit breaker.
     pub breaker: BreakerConfig,

@@ -1,5 +1,5 @@
-//! The task of an exchange: keeps one connection alive for as long as the pipeline runs, and does what the [`FragmentTable`]
-//! decides. Everything it waits for wakes it; it never polls.
+//! The task of an exchange: keeps one connection open as long as the pipeline runs, and executes what the [`FragmentTable`]
+//! decides. It is woken by every event that it waits for and never polls.
 
 mod session;
 
@@ -28,46 +28,46 @@ use outboard_base::unix_time;
 use outboard_media::probe::Probe;
 use session::{Next, Session};
 
-/// A fragment and whoever waits for its reply.
+/// A fragment and the recipient of its reply.
 pub struct Submission {
     pub outgoing: Outgoing,
     pub reply: Waiting,
 }
 
-/// The processor that is configured now, its configuration checked.
+/// The requested processor.
 #[derive(Debug, Clone)]
 pub struct WantedProcessor {
     pub endpoint: Endpoint,
     pub config: ExchangeConfig,
 }
 
-/// All that the task owns.
+/// The state of the task.
 pub struct Driver {
     pub endpoint: Endpoint,
-    /// What it is told, as it was last looked at.
+    /// The configuration in use.
     pub config: ExchangeConfig,
-    /// Another processor, or other settings of it.
+    /// The requested processor, or new settings of the current one.
     pub wanted: watch::Receiver<WantedProcessor>,
     pub stream_id: String,
     pub framer: Box<dyn MessageFramer>,
-    /// What fragments must hold.
+    /// The audio format that fragments must have.
     pub audio_formats: watch::Sender<AudioFormat>,
     pub fragments: FragmentTable,
     pub ready_timeout: Duration,
     pub submissions: mpsc::Receiver<Submission>,
-    /// A `Pending` was dropped, or another version of the stage took over.
+    /// Notified when a `Pending` was dropped, or another version of the stage took over.
     pub abandoned: Arc<Notify>,
     pub status: watch::Sender<ExchangeStatus>,
     pub cancel: CancellationToken,
-    /// What came and answered no fragment.
+    /// Messages that answered no fragment.
     pub(super) heard: Heard,
-    /// Replies that are being looked at: bounded by the fragments that are held.
+    /// Replies that are being probed; bounded by the number of fragments.
     pub probes: JoinSet<Probed>,
-    /// Where they are looked at.
+    /// The threads that probe replies.
     pub readers: Readers,
 }
 
-/// A reply that was looked at.
+/// A reply after probing.
 pub struct Probed {
     wanted: fragment_table::WantedReply,
     audio: Bytes,
@@ -80,13 +80,13 @@ enum Tick {
     Cancelled,
     Submitted(Submission),
     Probed(Probed),
-    /// Another processor is wanted, or other settings of it.
+    /// Another processor is requested, or other settings of the current one.
     Wanted,
-    /// Something is abandoned or due.
+    /// A fragment was abandoned or is due.
     Sweep,
 }
 
-/// How to go on after a tick.
+/// How to continue after a tick.
 #[derive(PartialEq, Eq)]
 enum Flow {
     On,
@@ -95,25 +95,25 @@ enum Flow {
     Moved,
 }
 
-/// Why a wait has ended.
+/// Why a wait ended.
 enum Waited<T> {
     Done(T),
     Cancelled,
     Moved,
 }
 
-/// How a connection's life ended.
+/// How a connection ended.
 enum End {
     Cancelled,
     Lost(String),
-    /// Another processor is wanted; the connection to it, where it came about.
+    /// Another processor is requested; contains the connection to it, if it was made.
     Moved(Option<Connection>),
 }
 
 // === impl Driver ===
 
 impl Driver {
-    /// Runs until cancelled; then everybody who waits has an answer.
+    /// Runs until cancelled; then every waiting caller gets an answer.
     pub async fn run(mut self) {
         let mut backoff = Backoff::new(PROCESSOR_RECONNECT);
         let (mut attempt, mut made) = (0, None);
@@ -162,7 +162,7 @@ impl Driver {
         self.publish(|_| {});
     }
 
-    /// Waits for something else than a connection, with the fragments kept in order meanwhile.
+    /// Waits for `other` while it keeps the fragments in order.
     async fn while_waiting<T>(&mut self, other: impl Future<Output = T>) -> Waited<T> {
         tokio::pin!(other);
         loop {
@@ -189,7 +189,7 @@ impl Driver {
         let ready_by = Instant::now() + self.ready_timeout;
         let mut session =
             Session { connection, attempt, ready: false, paused: false, not_before: None, ready_by, next: Next::None };
-        // Whoever sits there now is about to greet anyway.
+        // The current version of the stage will greet anyway.
         self.refresh().await;
         self.publish(|status| {
             (status.connected, status.since, status.max_payload) = (true, SystemTime::now(), max_payload);
@@ -225,7 +225,7 @@ impl Driver {
         end
     }
 
-    /// True: another version took over that is to greet on the connection that is up.
+    /// Returns true if another version took over and must greet on the open connection.
     async fn refresh(&mut self) -> bool {
         let Ok(Some(refresh)) = self.framer.refresh().await else { return false };
         self.audio_formats
@@ -278,7 +278,7 @@ impl Driver {
                 },
                 connected = session.next.connected() => match connected {
                     Ok(connection) => session.next = Next::Made(connection, Instant::now() + PROCESSOR_HANDOVER_WAIT),
-                    // It is tried again, as every connection is, and told why.
+                    // It is retried like every connection, with the error in the log.
                     Err(_) => return End::Moved(None),
                 },
                 tick = self.tick(due) => match self.on_tick(tick) {
@@ -296,7 +296,7 @@ impl Driver {
         }
     }
 
-    /// Waits for whatever concerns the fragments. Cancel safe.
+    /// Waits for anything that concerns the fragments. Cancel safe.
     async fn tick(&mut self, due: Option<Instant>) -> Tick {
         let due = [due, self.fragments.next_due(Instant::now())].into_iter().flatten().min();
         tokio::select! {
@@ -333,7 +333,7 @@ impl Driver {
         Flow::On
     }
 
-    /// To the processor that is wanted: what the old one has goes to it, and it is not blamed for the old one's failures.
+    /// Moves to the requested processor: it gets the previous one's fragments, but not its count of failures.
     fn moved(&mut self) {
         let WantedProcessor { endpoint, config } = self.wanted.borrow_and_update().clone();
         info!(stream = %self.stream_id, server = %endpoint.server(), "another processor is configured");

@@ -1,4 +1,5 @@
-//! For tests: a framer in plain Rust, a scripted server for faults that real ones cannot be brought to show, a tone.
+//! Test helpers: a framer in plain Rust, a scripted server for faults that real servers do not produce on demand, and a
+//! tone.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "for tests")]
 
 use std::sync::{Arc, Mutex};
@@ -19,7 +20,7 @@ use super::reply::{Asked, Waiting};
 use super::{Audio, ExchangeStatus, Outgoing, Pending, Reply, Returned};
 use outboard_media::probe::probe;
 
-/// Longest wait for something that comes at once.
+/// Longest wait for an event that comes at once.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A reply of ten packets.
@@ -30,7 +31,7 @@ pub fn returned() -> Returned {
     Returned { audio, probe, metadata, round_trip, attempts: 1, answered: Instant::now() }
 }
 
-/// A fragment that is on its way to a processor that is connected.
+/// A fragment that is sent to a connected processor.
 pub fn pending() -> (OnItsWay, Pending) {
     let (_, status) = watch::channel(ExchangeStatus { connected: true, ..ExchangeStatus::default() });
     let asked = Asked { fragment: "tv-0".to_owned(), at: Instant::now(), heard: Heard::default() };
@@ -46,7 +47,7 @@ impl OnItsWay {
         self.0.send(Reply::Returned(returned()));
     }
 
-    /// Nobody waits any more, and that is no failure of the processor's.
+    /// Whether the caller stopped waiting early, which is not a failure of the processor.
     pub fn gave_up_early(&self) -> bool {
         self.0.is_closed() && self.0.gave_up_early()
     }
@@ -56,11 +57,11 @@ impl OnItsWay {
     }
 }
 
-/// The `fragment` dialect, as much of it as the tests need. What it sees is kept.
+/// The `fragment` dialect, as far as the tests need it. Records its calls.
 #[derive(Default, Clone)]
 pub struct FakeFramer {
     pub seen: Arc<Mutex<Vec<String>>>,
-    /// The greeting waits for a message named `ready`.
+    /// Whether the greeting waits for a message named `ready`.
     pub wait_for_ready: bool,
     pub fail_on: Option<&'static str>,
 }
@@ -183,19 +184,19 @@ pub fn fragment(batch: u64, audio: impl Into<Bytes>) -> Outgoing {
     }
 }
 
-/// A file that a probe takes: `frames` ADTS frames of silence, 48 kHz stereo.
+/// A file that the probe accepts: `frames` ADTS frames of silence, 48 kHz stereo.
 pub fn tone(frames: usize) -> Bytes {
-    // Header, then a channel pair element with nothing in it.
+    // Header, then an empty channel pair element.
     let frame = [0xff, 0xf1, 0x4c, 0x80, 0x01, 0xbf, 0xfc, 0x21, 0x10, 0x04, 0x60, 0x8c, 0x1c];
     frame.repeat(frames).into()
 }
 
-/// A server that does what the test says, one connection at a time.
+/// A scripted server that accepts one connection at a time.
 pub struct Script {
     listener: TcpListener,
 }
 
-/// A connection to it.
+/// A connection to the scripted server.
 pub struct Peer {
     pub socket: WebSocketStream<TcpStream>,
 }
@@ -207,18 +208,18 @@ impl Script {
         (Self { listener }, url)
     }
 
-    /// A WebSocket, nothing said yet.
+    /// Accepts a WebSocket and sends nothing.
     pub async fn upgrade(&self) -> Peer {
         let (stream, _) = self.listener.accept().await.unwrap();
         Peer { socket: tokio_tungstenite::accept_async(stream).await.unwrap() }
     }
 
-    /// A connection that is accepted, with a ping due within this time.
+    /// Accepts a connection; the client expects a ping within `silence`.
     pub async fn accept(&self, silence: Duration) -> Peer {
         self.accept_limited(silence, 0).await
     }
 
-    /// The same with a `maxPayload`.
+    /// [`Self::accept`] with a `maxPayload`.
     pub async fn accept_limited(&self, silence: Duration, max_payload: u64) -> Peer {
         let mut peer = self.upgrade().await;
         let open = json!({"sid": "e", "upgrades": [], "pingInterval": u64::try_from(silence.as_millis()).unwrap(),
@@ -229,7 +230,7 @@ impl Script {
         peer
     }
 
-    /// What arrives on a raw connection.
+    /// Accepts a raw TCP connection.
     pub async fn raw(&self) -> TcpStream {
         self.listener.accept().await.unwrap().0
     }
@@ -273,14 +274,14 @@ impl Peer {
         }
     }
 
-    /// Answers a fragment.
+    /// Sends a reply to a fragment.
     pub async fn answer(&mut self, id: &str, audio: Bytes) {
         let body = json!(["fragment:processed", {"fragment": {"id": id}, "data": {"_placeholder": true, "num": 0}}]);
         self.say(&format!("451-{body}")).await;
         self.send_bytes(audio).await;
     }
 
-    /// Says an event.
+    /// Sends an event.
     pub async fn event(&mut self, name: &str, body: Value) {
         self.say(&format!("42{}", json!([name, body]))).await;
     }

@@ -1,11 +1,12 @@
-//! The fragments that the exchange holds: who waits, who is sent, whose reply is whose. Pure: no I/O, time comes in with
-//! the calls; the driver does what the table decides.
+//! The fragments of an exchange: their order, their state, and the matching of replies. Pure: no I/O, time is an
+//! argument of the calls; the driver executes what the table decides.
 //!
-//! - Fragments go out in the order of their submission, so many at a time.
-//! - A connection that is lost soon after a fragment was written makes that fragment a suspect. After a reconnect suspects
-//!   go first and alone, and only for [`SUSPECT_WINDOW`]: so the one that kills is found, and the others lose seconds
-//!   at most. One that seemed to kill [`FRAGMENT_KILLS_MAX`] connections in a row is given up.
-//! - Ids of finished fragments are remembered for a while, to tell late and doubled replies from unknown ones.
+//! - Fragments are sent in the order of their submission, up to a number at a time.
+//! - If a connection is lost soon after a fragment was written, that fragment is a suspect. After a reconnect, suspects
+//!   are sent first and alone, each for [`SUSPECT_WINDOW`] only. This identifies the fragment that ends connections,
+//!   and delays the others by seconds at most. A fragment that ended [`FRAGMENT_KILLS_MAX`] connections in a row is not
+//!   sent again.
+//! - Ids of finished fragments are remembered for a while, to distinguish late and duplicate replies from unknown ones.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -23,10 +24,10 @@ use crate::limits::{
     IN_FLIGHT_MAX, SUSPECT_WINDOW,
 };
 
-/// Names a fragment inside the exchange: its place in the order of submission.
+/// Identifies a fragment inside the exchange: its place in the order of submission.
 pub type Key = u64;
 
-/// All fragments that somebody waits for.
+/// All fragments whose callers wait for a reply.
 #[derive(Debug)]
 pub struct FragmentTable {
     entries: BTreeMap<Key, Entry>,
@@ -47,7 +48,7 @@ struct Entry {
     sends: u32,
     retries: u32,
     kills: u32,
-    /// The breaker learns from this one whether it may close.
+    /// Whether this fragment is the probe of an open breaker.
     probe: bool,
 }
 
@@ -59,7 +60,7 @@ enum State {
         receipt: Receipt,
         acknowledged: bool,
     },
-    /// A reply is here and is being looked at.
+    /// A reply arrived and is being probed.
     Probing,
 }
 
@@ -70,14 +71,14 @@ struct Past {
     answered: bool,
 }
 
-/// A reply that somebody waits for; it is to be looked at before it is handed on.
+/// A reply that a caller waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WantedReply {
-    /// The fragment that it answers.
+    /// The fragment that the reply answers.
     pub key: Key,
-    /// From the last sending to now.
+    /// From the last transmission to now.
     pub round_trip: Duration,
-    /// How often it was sent.
+    /// How often the fragment was sent.
     pub attempts: u32,
 }
 
@@ -97,7 +98,7 @@ impl FragmentTable {
         }
     }
 
-    /// Takes a fragment in, or answers at once: the breaker is open, or there are too many.
+    /// Adds a fragment, or answers at once if the breaker is open or there are too many.
     pub fn submit(&mut self, outgoing: Outgoing, reply: impl Into<Waiting>, now: Instant) {
         let reply = reply.into();
         if self.entries.len() >= EXCHANGE_FRAGMENTS_MAX {
@@ -115,7 +116,7 @@ impl FragmentTable {
         self.next_key += 1;
     }
 
-    /// Lets go of fragments that nobody waits for, and of those whose time is over.
+    /// Removes fragments that nobody waits for, and those whose time is over.
     pub fn sweep(&mut self, now: Instant) {
         let timeout = self.fragment_timeout;
         let over = |entry: &Entry| match (&entry.state, timeout) {
@@ -146,7 +147,7 @@ impl FragmentTable {
         }
     }
 
-    /// The next fragment to be sent, if one may be: suspects first, and alone.
+    /// The next fragment to send, if one may be sent: suspects first, and alone.
     pub fn next_to_send(&self, now: Instant) -> Option<Key> {
         if self.in_flight() >= self.in_flight_max {
             return None;
@@ -158,12 +159,12 @@ impl FragmentTable {
         alone.then_some(key)
     }
 
-    /// The fragment, and how often it was sent already.
+    /// The fragment, and how often it was already sent.
     pub fn outgoing(&self, key: Key) -> Option<(&Outgoing, u32)> {
         self.entries.get(&key).map(|entry| (&entry.outgoing, entry.sends))
     }
 
-    /// It was handed to the connection.
+    /// Records that the fragment was passed to the connection.
     pub fn sent(&mut self, key: Key, bytes: u64, receipt: Receipt, now: Instant) {
         let Some(entry) = self.entries.get_mut(&key) else { return };
         self.counters.sent += 1;
@@ -173,7 +174,7 @@ impl FragmentTable {
         entry.state = State::Sent { at: now, receipt, acknowledged: false };
     }
 
-    /// It cannot be sent.
+    /// Records that the fragment cannot be sent.
     pub fn refuse(&mut self, key: Key, absence: Absence, now: Instant) {
         if matches!(absence, Absence::TooLarge(_)) {
             self.counters.too_large += 1;
@@ -181,7 +182,7 @@ impl FragmentTable {
         self.end(key, Reply::Absent(absence), false, now);
     }
 
-    /// The processor has it.
+    /// Records that the processor has received the fragment.
     pub fn acknowledged(&mut self, reference: &Reference) {
         let key = self.find(reference);
         if let Some(entry) = key.and_then(|key| self.entries.get_mut(&key)) {
@@ -194,7 +195,7 @@ impl FragmentTable {
         }
     }
 
-    /// A reply came; `Some` if somebody waits for it. Until [`FragmentTable::finish`], others for it are duplicates.
+    /// Records a reply; `Some` if a caller waits for it. Until [`FragmentTable::finish`], further replies count as duplicates.
     pub fn processed(&mut self, reference: &Reference, now: Instant) -> Option<WantedReply> {
         let Some(key) = self.find(reference) else {
             match self.past(reference) {
@@ -207,7 +208,7 @@ impl FragmentTable {
         let entry = self.entries.get_mut(&key)?;
         let round_trip = match entry.state {
             State::Sent { at, .. } => now.saturating_duration_since(at),
-            // From a connection before this one.
+            // The reply belongs to an earlier connection.
             State::Waiting => Duration::ZERO,
             State::Probing => {
                 self.counters.duplicates += 1;
@@ -221,7 +222,7 @@ impl FragmentTable {
         Some(WantedReply { key, round_trip, attempts })
     }
 
-    /// A reply was looked at.
+    /// Records the result of probing a reply.
     pub fn finish(&mut self, key: Key, reply: Reply, now: Instant) {
         let wanted = self.entries.get(&key).is_some_and(|entry| !entry.reply.is_closed());
         match &reply {
@@ -232,7 +233,8 @@ impl FragmentTable {
         self.end(key, reply, true, now);
     }
 
-    /// The processor gave a fragment up, or all that it has. It is sent again where that may help.
+    /// Records that the processor could not process a fragment, or any of its fragments. It is sent again if that may
+    /// help.
     pub fn failed(&mut self, reference: Option<&Reference>, reason: &str, retryable: bool, now: Instant) {
         self.counters.failed += 1;
         let keys: Vec<Key> = match reference {
@@ -263,7 +265,7 @@ impl FragmentTable {
         }
     }
 
-    /// The connection is lost: what is wanted goes out again over the next one.
+    /// Records the loss of the connection: fragments with waiting callers are sent again over the next one.
     pub fn connection_lost(&mut self, now: Instant) {
         for key in self.sent_keys() {
             let Some(entry) = self.entries.get_mut(&key) else { continue };
@@ -281,7 +283,7 @@ impl FragmentTable {
         }
     }
 
-    /// Another processor takes over: what the one before has is sent again, and nothing is held against the new one.
+    /// Moves to another processor: unanswered fragments are sent again, and earlier failures do not count for it.
     pub fn moved(&mut self, config: &ExchangeConfig) {
         for key in self.sent_keys() {
             if let Some(entry) = self.entries.get_mut(&key) {
@@ -292,12 +294,12 @@ impl FragmentTable {
         self.set_in_flight(config.in_flight);
     }
 
-    /// Fragments that the processor may have at once.
+    /// Sets the number of fragments that the processor may have at once.
     pub fn set_in_flight(&mut self, in_flight: usize) {
         self.in_flight_max = in_flight.clamp(1, IN_FLIGHT_MAX);
     }
 
-    /// When something changes by time alone.
+    /// When the state changes by time alone.
     pub fn next_due(&self, now: Instant) -> Option<Instant> {
         let waiting = self.queued() > 0;
         self.entries
@@ -305,7 +307,7 @@ impl FragmentTable {
             .filter_map(|entry| {
                 let State::Sent { at, .. } = &entry.state else { return None };
                 let timeout = self.fragment_timeout.map(|timeout| *at + timeout);
-                // Of one that is not written yet it is not known: look again after a window.
+                // For a fragment that is not written yet, this is unknown: check again after one window.
                 let window = entry.fresh_until(now).map(|until| until.unwrap_or(now + SUSPECT_WINDOW));
                 let window = window.filter(|_| waiting);
                 [timeout, window].into_iter().flatten().min()
@@ -313,19 +315,19 @@ impl FragmentTable {
             .min()
     }
 
-    /// Answers everybody; nothing is held afterwards.
+    /// Answers every caller and removes all fragments.
     pub fn clear(&mut self, now: Instant) {
         for key in self.entries.keys().copied().collect::<Vec<_>>() {
             self.end(key, Reply::Absent(Absence::Disconnected), false, now);
         }
     }
 
-    /// Fragments sent and not yet answered.
+    /// Number of fragments sent and not yet answered.
     pub fn in_flight(&self) -> usize {
         self.entries.values().filter(|entry| matches!(entry.state, State::Sent { .. })).count()
     }
 
-    /// Fragments waiting to be sent.
+    /// Number of fragments waiting to be sent.
     pub fn queued(&self) -> usize {
         self.entries.values().filter(|entry| matches!(entry.state, State::Waiting)).count()
     }
@@ -346,7 +348,7 @@ impl FragmentTable {
         }
     }
 
-    /// With the breaker open, nothing that waits is sent any more.
+    /// With an open breaker, no waiting fragment is sent any more.
     fn hold_back(&mut self, now: Instant) {
         let waiting = self.entries.iter().filter(|(_, entry)| matches!(entry.state, State::Waiting));
         for key in waiting.map(|(&key, _)| key).collect::<Vec<_>>() {
@@ -355,7 +357,7 @@ impl FragmentTable {
         }
     }
 
-    /// By id, else by batch number; only what was sent can be answered.
+    /// Finds a fragment by id, else by batch number; only sent fragments can be answered.
     fn find(&self, reference: &Reference) -> Option<Key> {
         let matches = |entry: &Entry| match reference {
             Reference::Id(id) => entry.outgoing.fragment.id == *id,
@@ -374,7 +376,7 @@ impl FragmentTable {
     fn end(&mut self, key: Key, reply: Reply, answered: bool, now: Instant) {
         let Some(entry) = self.entries.remove(&key) else { return };
         let answered = answered && !entry.reply.is_closed();
-        // Whoever waited may have gone; the counters tell.
+        // The caller may have stopped waiting; the counters record it.
         entry.reply.send(reply);
         if entry.sends > 0 {
             if self.history.len() >= EXCHANGE_HISTORY_MAX {
@@ -396,7 +398,8 @@ impl Entry {
         self.retries < FRAGMENT_RETRIES && self.sends < FRAGMENT_SENDS_MAX
     }
 
-    /// `Some` while a loss of the connection would make it a suspect: until when, or not yet known (not written).
+    /// `Some` while the loss of the connection would make it a suspect: until when, or `None` inside if it is not
+    /// written yet.
     fn fresh_until(&self, now: Instant) -> Option<Option<Instant>> {
         let State::Sent { receipt, acknowledged: false, .. } = &self.state else { return None };
         match receipt.written_at() {

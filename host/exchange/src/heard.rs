@@ -1,7 +1,8 @@
-//! What came from the processor and answered no fragment: events that the framing stage does not know, acks, replies for
-//! fragments that were never sent. A fragment that ends without a reply names what came since it was handed in.
+//! Messages from the processor that answered no fragment: events that the framing stage does not know, acks, replies
+//! for fragments that were never sent. The error of a fragment without a reply names the messages since it was
+//! submitted.
 //!
-//! Limits: [`EXCHANGE_HEARD_MAX`] things are remembered, each in [`EXCHANGE_HEARD_BYTES`] at most.
+//! Limits: [`EXCHANGE_HEARD_MAX`] messages, each of at most [`EXCHANGE_HEARD_BYTES`].
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,20 +12,20 @@ use tokio::time::Instant;
 use crate::limits::{EXCHANGE_HEARD_BYTES, EXCHANGE_HEARD_MAX, EXCHANGE_HEARD_NAMED};
 use outboard_base::text::{one_line, shortened};
 
-/// A memory of it. Clones share it.
+/// The remembered messages. Clones share them.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Heard(Arc<Mutex<VecDeque<Thing>>>);
 
 #[derive(Debug)]
 struct Thing {
     at: Instant,
-    /// The fragment that it is about; `None`: it names none.
+    /// The fragment that the message is about; `None`: it names none.
     fragment: Option<String>,
     text: String,
 }
 
 impl Heard {
-    /// Something came. The same again counts as the newest.
+    /// Records a message. A repeated one counts as the newest.
     pub(super) fn note(&self, fragment: Option<&str>, text: &str, now: Instant) {
         let text = shortened(one_line(text), EXCHANGE_HEARD_BYTES);
         let mut things = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -35,7 +36,7 @@ impl Heard {
         things.push_back(Thing { at: now, fragment: fragment.map(str::to_owned), text });
     }
 
-    /// The newest things since then that are about this fragment or about none, in their order; `None`: nothing.
+    /// The newest messages since `then` about this fragment or about none, in order; `None`: there are none.
     pub(super) fn since(&self, then: Instant, fragment: &str) -> Option<String> {
         let things = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let about = |thing: &&Thing| thing.at >= then && thing.fragment.as_deref().is_none_or(|id| id == fragment);

@@ -1,11 +1,12 @@
-//! demux -> **exchange** -> remux: audio out to the processor and back, over Socket.IO.
+//! demux -> **exchange** -> remux: sends audio to the processor and receives it back, over Socket.IO.
 //!
-//! In: a fragment a batch ([`Outgoing`]). Out: for each one a [`Reply`], audio that was probed or the reason why there is
-//! none; whoever waits decides how long. One connection a pipeline, made again for ever; several fragments in flight,
-//! matched by id. What a message looks like is the framing stage's, behind [`message_framer::MessageFramer`]; the host owns the
-//! connection, packets, order, limits and the circuit breaker. Limits: [`limits`].
+//! In: one fragment per batch ([`Outgoing`]). Out: one [`Reply`] each, with probed audio or the reason why there is
+//! none; the caller decides how long to wait. One connection per pipeline, which is reopened without end; several
+//! fragments in flight, matched by id. The framing stage defines the messages, behind [`message_framer::MessageFramer`]; the host owns
+//! the connection, packets, order, limits and the circuit breaker. Limits: [`limits`].
 //!
-//! It uses `outboard-base`, `outboard-media`, `outboard-net` and the queue of `outboard-ffmpeg`, and never knows batches on disk, stages or the air clock.
+//! Uses `outboard-base`, `outboard-media`, `outboard-net` and the queue of `outboard-ffmpeg`. Does not depend on batches
+//! on disk, on stages or on the programme clock.
 
 mod breaker;
 mod config;
@@ -50,18 +51,18 @@ use crate::limits::{EXCHANGE_FRAGMENTS_MAX, IN_FLIGHT_MAX};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExchangeError {
-    /// The configuration of the processor.
+    /// The configuration of the processor is invalid.
     #[error("processor.{0}")]
     Endpoint(#[from] EndpointError),
-    /// Not a number of fragments that can be in flight.
+    /// The number of fragments in flight is out of range.
     #[error("processor.in_flight: {0} is not from 1 to {IN_FLIGHT_MAX}")]
     InFlight(usize),
-    /// The stage does not say what audio it wants.
+    /// The stage failed to report its audio format.
     #[error(transparent)]
     Framer(#[from] FramerError),
 }
 
-/// A pipeline's exchange. Dropping it stops its task; [`Exchange::shutdown`] waits for that too.
+/// A pipeline's exchange. Dropping it stops its task; [`Exchange::shutdown`] also waits until it has stopped.
 #[derive(Debug)]
 pub struct Exchange {
     submissions: mpsc::Sender<Submission>,
@@ -76,8 +77,8 @@ pub struct Exchange {
 
 impl Exchange {
     /// Checks the configuration, asks the stage for its audio format and starts to connect. Does not wait for the
-    /// processor: it may come up later. `readers` look at what comes back. Cancelling `cancel` does what
-    /// [`Exchange::shutdown`] does.
+    /// processor, which may start later. `readers` probe the replies. Cancelling `cancel` has the effect of
+    /// [`Exchange::shutdown`].
     pub async fn start(
         config: ExchangeConfig,
         stream_id: impl Into<String>,
@@ -112,11 +113,11 @@ impl Exchange {
         Ok(Self { submissions, abandoned, status, audio_format, heard, cancel, wanted, task })
     }
 
-    /// Gives it another processor, or other settings of it, on air. The connection to the new one is made first; fragments
-    /// that the old one does not answer meanwhile are sent again to the new one.
+    /// Sets another processor, or other settings of the current one, on air. The new connection is made first;
+    /// fragments that the previous processor does not answer in the meantime are sent again to the new one.
     ///
     /// # Errors
-    /// As [`Exchange::start`]; nothing was changed.
+    /// Those of [`Exchange::start`]; then nothing was changed.
     pub fn reconfigure(&self, config: ExchangeConfig) -> Result<(), ExchangeError> {
         let checked = checked(config)?;
         self.wanted.send_if_modified(|wanted| {
@@ -134,19 +135,19 @@ impl Exchange {
         self.wanted.borrow().clone()
     }
 
-    /// The audio that fragments must hold. Another version of the stage may want another one: fragments that were
-    /// made for the one before and not sent yet are answered [`Absence::Failed`].
+    /// The audio format that fragments must have. Another version of the stage may use another format: fragments in the
+    /// previous format that are not sent yet are answered with [`Absence::Failed`].
     pub fn audio_format(&self) -> AudioFormat {
         *self.audio_format.borrow()
     }
 
-    /// What makes the task look at its framer again, for as long as it lives.
+    /// A function that makes the task check its framer again; does nothing after the task has ended.
     pub fn waker(&self) -> impl Fn() + Send + Sync + 'static {
         let abandoned = Arc::clone(&self.abandoned);
         move || abandoned.notify_one()
     }
 
-    /// Hands a fragment in; it is sent as soon as the processor takes one. Order is the order of the calls.
+    /// Submits a fragment; it is sent as soon as the processor accepts one, in the order of the calls.
     pub fn submit(&self, outgoing: Outgoing) -> Pending {
         let asked = Asked { fragment: outgoing.fragment.id.clone(), at: Instant::now(), heard: self.heard.clone() };
         let (reply, pending) = Pending::new(Arc::clone(&self.abandoned), self.status.clone(), asked);
@@ -159,7 +160,7 @@ impl Exchange {
         pending
     }
 
-    /// The exchange at this moment.
+    /// The status at this moment.
     pub fn status(&self) -> ExchangeStatus {
         self.status.borrow().clone()
     }
@@ -169,8 +170,8 @@ impl Exchange {
         self.status.clone()
     }
 
-    /// Leaves the processor and waits until the task is done; whoever still waits is answered
-    /// [`Absence::Disconnected`]. Bounded by [`crate::limits::EXCHANGE_CLOSE_TIMEOUT`] and a stage call.
+    /// Disconnects and waits until the task has ended; callers that still wait get [`Absence::Disconnected`]. Limited
+    /// by [`crate::limits::EXCHANGE_CLOSE_TIMEOUT`] and a stage call.
     pub async fn shutdown(mut self) {
         self.cancel.cancel();
         if let Err(error) = (&mut self.task).await {
@@ -179,7 +180,7 @@ impl Exchange {
     }
 }
 
-/// Checks what an exchange is told.
+/// Checks the configuration of an exchange.
 fn checked(config: ExchangeConfig) -> Result<driver::WantedProcessor, ExchangeError> {
     let endpoint = Endpoint::new(&config)?;
     if !(1..=IN_FLIGHT_MAX).contains(&config.in_flight) {

@@ -1,29 +1,28 @@
-//! The interface to the framing stage: the types of `wit/framing.wit` in plain Rust, and the trait that the host implements
-//! over the stage's instance. Nothing of Wasm shows here; the exchange only sees messages go out and events come in.
+//! The interface to the framing stage: the types of `wit/framing.wit` in plain Rust, and the trait that the host
+//! implements for a stage instance. Independent of Wasm: the exchange only sends messages and receives events.
 
 use std::future::Future;
 use std::pin::Pin;
 
 use bytes::Bytes;
 
-/// What a [`MessageFramer`] answers with, later.
+/// The future result of a [`MessageFramer`] call.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, FramerError>> + Send + 'a>>;
 
-/// Why a framer did not answer, in a sentence for the operator. The framer stays usable.
+/// Why a framer failed, as a sentence for the operator. The framer stays usable.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the framing stage: {0}")]
 pub struct FramerError(pub String);
 
-/// Turns fragments into a processor's messages, and its messages into events.
+/// Converts fragments into a processor's messages, and its messages into events.
 ///
-/// The exchange calls one method at a time, never two at once, and waits for the answer: whoever implements this
-/// bounds each call in time and answers for a stage that failed.
+/// The exchange calls one method at a time and waits for the result. An implementation limits the time of each call and
+/// provides a result for a failed stage.
 pub trait MessageFramer: Send {
-    /// The audio that [`MessageFramer::encode`] wants. Called once, before anything else.
+    /// The audio that [`MessageFramer::encode`] expects. Called once, before all other methods.
     fn audio_format(&mut self) -> Answer<'_, AudioFormat>;
 
-    /// What became different since the last look, because another version of the stage took over. Asked before
-    /// fragments are sent.
+    /// Changes since the last call, because another version of the stage took over. Called before fragments are sent.
     fn refresh(&mut self) -> Answer<'_, Option<Refresh>> {
         Box::pin(async { Ok(None) })
     }
@@ -34,14 +33,14 @@ pub trait MessageFramer: Send {
     /// The messages that send this fragment, in order. Called again with a higher `attempt` if it is sent again.
     fn encode(&mut self, fragment: Fragment, audio: Bytes) -> Answer<'_, Vec<Message>>;
 
-    /// What a message from the processor means, in order. `now_ms` is Unix time.
+    /// The events that a message from the processor means, in order. `now_ms` is Unix time.
     fn decode(&mut self, message: Message, now_ms: u64) -> Answer<'_, Vec<Event>>;
 
-    /// The connection is gone; called once for each [`MessageFramer::on_connect`].
+    /// Called once for each [`MessageFramer::on_connect`], when the connection has ended.
     fn on_disconnect(&mut self, reason: String) -> Answer<'_, ()>;
 }
 
-/// PCM, signed 16 bit little endian; what is `None` stays as in the source.
+/// PCM, signed 16 bit little endian; `None`: as in the source.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Pcm {
     /// Sample rate in Hz.
@@ -50,7 +49,7 @@ pub struct Pcm {
     pub channels: Option<u32>,
 }
 
-/// The audio that the processor wants to be sent.
+/// The audio format that the processor expects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AudioFormat {
     /// Fragmented MP4 with the source's own codec, not encoded again.
@@ -66,26 +65,26 @@ pub enum AudioFormat {
 /// Another version of the stage took over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Refresh {
-    /// The audio that it wants.
+    /// The audio format that it expects.
     pub audio_format: AudioFormat,
-    /// It knows nothing of the connection that is up, and is to greet on it.
+    /// Whether it must greet on the open connection, because it has no state of it.
     pub greeting_due: bool,
 }
 
-/// Facts of a connection that was just made.
+/// Properties of a new connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Connection {
     /// Stream id of the pipeline.
     pub stream_id: String,
     /// 0 for the first connection of the run, then 1, 2, ….
     pub attempt: u64,
-    /// The largest packet that the server takes, where it told.
+    /// The largest packet that the server accepts, if announced.
     pub max_payload_bytes: Option<u64>,
     /// Unix time in milliseconds.
     pub now_ms: u64,
 }
 
-/// The facts of one batch's audio.
+/// Properties of one batch's audio.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fragment {
     /// Unique id of the fragment: `<stream-id>-<batch>`.
@@ -98,7 +97,7 @@ pub struct Fragment {
     pub pts_us: i64,
     /// Media time from the packets, in microseconds.
     pub duration_us: u64,
-    /// Codec as probed, in ffmpeg's words.
+    /// Codec as probed, by ffmpeg's name.
     pub codec: String,
     /// Sample rate in Hz.
     pub sample_rate_hz: u32,
@@ -106,13 +105,13 @@ pub struct Fragment {
     pub channels: u32,
     /// MIME type of the bytes.
     pub content_type: String,
-    /// Name of the file that holds it, without folders.
+    /// Name of the file, without folders.
     pub file_name: String,
-    /// Unix time when the batch was complete.
+    /// When the batch was complete, Unix time in milliseconds.
     pub created_ms: u64,
-    /// Unix time of this call; the exchange sets it at each sending.
+    /// Unix time of this call in milliseconds; set by the exchange at each transmission.
     pub now_ms: u64,
-    /// 0 the first time, 1 when it is sent again, …; the exchange sets it at each sending.
+    /// 0 the first time, 1 when it is sent again, …; set by the exchange at each transmission.
     pub attempt: u32,
 }
 
@@ -127,45 +126,45 @@ pub struct Message {
     pub attachments: Vec<Bytes>,
 }
 
-/// Which fragment an event is about.
+/// The fragment that an event is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reference {
     /// The id of the fragment, as it was sent.
     Id(String),
-    /// By batch number, where the processor did not return the id.
+    /// The batch number, if the processor did not return the id.
     Batch(u64),
 }
 
-/// A reply with audio, as the stage understood it.
+/// A reply with audio, as decoded by the stage.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Processed {
     /// The fragment that it answers.
     pub fragment: Reference,
-    /// The audio file's bytes.
+    /// The bytes of the audio file.
     pub audio: Bytes,
-    /// Whatever the processor told besides, as a JSON object.
+    /// Further data from the processor, as a JSON object.
     pub metadata: String,
 }
 
-/// The processor gave a fragment up.
+/// The processor could not process a fragment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
-    /// `None`: the whole stream, not one fragment.
+    /// The fragment; `None`: the whole stream.
     pub fragment: Option<Reference>,
-    /// Why, in the processor's words.
+    /// The reason, in the processor's words.
     pub reason: String,
-    /// True if sending it again may help.
+    /// Whether sending it again may help.
     pub retryable: bool,
 }
 
-/// How talkative a note is.
+/// The level of a note.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Level {
-    /// For people who work on the stage.
+    /// For developers of the stage.
     Debug,
-    /// For operators, in passing.
+    /// For operators, as information.
     Info,
-    /// For operators: something to look at.
+    /// For operators, as a warning.
     Warn,
 }
 
@@ -178,24 +177,24 @@ pub struct Note {
     pub text: String,
 }
 
-/// What a message from the processor means.
+/// The meaning of a message from the processor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// The processor takes fragments from now on.
+    /// The processor accepts fragments from now on.
     Ready,
-    /// The processor has this fragment.
+    /// The processor has received this fragment.
     Acknowledged(Reference),
     /// The processor returned audio for a fragment.
     Processed(Processed),
-    /// The processor gave a fragment, or the stream, up.
+    /// The processor could not process a fragment, or the stream.
     Failed(Failure),
     /// Send no further fragments until [`Event::Resume`].
     Pause,
     /// The processor accepts fragments again.
     Resume,
-    /// Wait so many milliseconds before the next fragment.
+    /// Wait for this many milliseconds before the next fragment.
     SlowDown(u32),
-    /// Send this to the processor.
+    /// Send this message to the processor.
     Reply(Message),
     /// A line for the pipeline's log.
     Note(Note),
@@ -204,8 +203,8 @@ pub enum Event {
 /// What a connection starts with.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Greeting {
-    /// To send at once, in order.
+    /// Messages to send at once, in order.
     pub messages: Vec<Message>,
-    /// True if fragments may follow at once; false if [`Event::Ready`] comes first.
+    /// Whether fragments may follow at once; false if [`Event::Ready`] must come first.
     pub ready: bool,
 }

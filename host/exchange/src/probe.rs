@@ -1,7 +1,7 @@
-//! Looks whether a processor is there: connects, hears whether it is ready, leaves. No fragment is sent.
+//! Checks whether a processor is reachable: connects, waits until it is ready, disconnects. No fragment is sent.
 //!
 //! In: the configuration of an exchange and, for readiness, the framing stage. Limits: those of a connection
-//! ([`ExchangeConfig::connect_timeout`], twice), and the caller's patience for `ready`.
+//! ([`ExchangeConfig::connect_timeout`], twice), and the caller's time for `ready`.
 
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ impl ProbeError {
     }
 }
 
-/// A processor that let us in.
+/// A processor that accepted the connection.
 #[derive(Debug)]
 pub struct Reached {
     connection: Connection,
@@ -40,22 +40,22 @@ pub struct Reached {
     pub server: String,
     /// The namespace that was joined.
     pub namespace: String,
-    /// DNS, TCP, TLS, the WebSocket upgrade and both handshakes.
+    /// Duration of DNS, TCP, TLS, the WebSocket handshake and both protocol handshakes.
     pub took: Duration,
-    /// The largest frame that it takes, where it told.
+    /// The largest frame that it accepts, if announced.
     pub max_payload: Option<u64>,
 }
 
-/// Whether it would take fragments.
+/// Whether the processor would accept fragments.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Readiness {
-    /// The dialect knows no `ready`: fragments follow the connection.
+    /// The dialect has no `ready`: fragments follow the connection.
     AtOnce,
-    /// It said so, this long after the greeting.
+    /// It reported ready this long after the greeting.
     Said(Duration),
-    /// It had not said so when the patience was over.
+    /// It had not reported ready when the time was over.
     NotYet,
-    /// It would not, in its own words or because the connection or the stage broke.
+    /// It refused, in its own words, or the connection or the stage failed.
     No(String),
 }
 
@@ -77,8 +77,8 @@ pub async fn reach(config: &ExchangeConfig) -> Result<Reached, ProbeError> {
 }
 
 impl Reached {
-    /// Greets as the framing stage wants it. A dialect without `ready` is not greeted at all: nothing is to be learned
-    /// by it.
+    /// Sends the framing stage's greeting and waits for `ready`. A dialect without `ready` is not greeted, because this
+    /// would show nothing.
     pub async fn ready(&mut self, framer: &mut dyn MessageFramer, stream_id: &str, patience: Duration) -> Readiness {
         let connection = message_framer::Connection {
             stream_id: stream_id.to_owned(),
@@ -104,7 +104,7 @@ impl Reached {
         }
     }
 
-    /// Until it is ready, or the reason why it will not be.
+    /// Waits until it is ready, or returns the reason why it will not be.
     async fn listen(&mut self, framer: &mut dyn MessageFramer) -> Option<String> {
         loop {
             let message = match self.connection.next().await {
@@ -148,7 +148,7 @@ mod tests {
 
     const LONG: Duration = Duration::from_secs(60);
 
-    /// What the processor `does` once it was greeted, and what is made of it.
+    /// The processor runs `does` after the greeting; returns the resulting readiness.
     async fn ready(does: impl AsyncFnOnce(Peer) -> Option<Peer>, patience: Duration) -> Readiness {
         let (script, url) = Script::new().await;
         let config = ExchangeConfig::new(url);

@@ -1,10 +1,11 @@
-//! Who reads returned audio, and how much of it at once: fair between tenants.
+//! Threads that probe returned audio, shared fairly between tenants.
 //!
-//! Reading one reply blocks a thread and keeps the reply's bytes. A process has places for so many at once
-//! ([`PROBES_PER_CORE`]), of which a tenant has [`PROBES_PER_TENANT`] and a rendition [`PROBES_AT_ONCE`]; a place that is free goes
-//! to the tenant that has the fewest, and the last one is kept while another tenant has none ([`Queue`]). Replies that are
-//! read or wait for it have at most [`PROBE_BYTES_PER_TENANT`] and [`PROBE_BYTES_MAX`] in all; whoever comes gets up to half of
-//! what others have left, so that a few tenants cannot have all of it. What finds no room is refused at once.
+//! Probing a reply blocks a thread and keeps the reply's bytes in memory. A process has [`PROBES_PER_CORE`] slots per
+//! core, of which a tenant may use [`PROBES_PER_TENANT`] and a rendition [`PROBES_AT_ONCE`]. A free slot goes to the
+//! tenant that uses the fewest, and the last slot is kept while another tenant has none ([`Queue`]). The bytes of
+//! replies in progress or waiting are limited to [`PROBE_BYTES_PER_TENANT`] and [`PROBE_BYTES_MAX`] in total; a tenant
+//! may use at most half of what others have left, so that a few tenants cannot use all of it. A reply that exceeds a
+//! limit is refused at once.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,14 +17,14 @@ use crate::limits::{PROBE_BYTES_MAX, PROBE_BYTES_PER_TENANT, PROBES_AT_ONCE, PRO
 use outboard_ffmpeg::{Queue, Slots};
 use outboard_media::limits::PROBE_WAIT_MAX;
 
-/// The places of a process. Cheap to clone.
+/// The slots of a process. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct ReadPool {
     places: Queue,
     held: Arc<Mutex<Held>>,
 }
 
-/// A rendition's way to them. Cheap to clone.
+/// A rendition's handle to the slots. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Readers {
     tenant: String,
@@ -32,14 +33,14 @@ pub struct Readers {
     own: Arc<Semaphore>,
 }
 
-/// Bytes of replies that are read or wait for it.
+/// Bytes of replies that are being probed or wait.
 #[derive(Debug, Default)]
 struct Held {
     all: u64,
     tenants: HashMap<String, u64>,
 }
 
-/// A reply's part of them, given back when dropped.
+/// A reply's share of the bytes; released on drop.
 #[derive(Debug)]
 struct Claim {
     held: Arc<Mutex<Held>>,
@@ -48,7 +49,7 @@ struct Claim {
 }
 
 impl Default for ReadPool {
-    /// As many places as the machine is for.
+    /// As many slots as the machine's cores allow.
     fn default() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self::new(cores * PROBES_PER_CORE)
@@ -56,7 +57,7 @@ impl Default for ReadPool {
 }
 
 impl Default for Readers {
-    /// For an exchange that shares its places with nobody.
+    /// For an exchange that shares its slots with no other.
     fn default() -> Self {
         ReadPool::default().rendition("default")
     }
@@ -67,7 +68,7 @@ impl ReadPool {
         Self { places: Queue::new(places), held: Arc::default() }
     }
 
-    /// The way of one more rendition of this tenant.
+    /// The handle for one more rendition of this tenant.
     pub fn rendition(&self, tenant: &str) -> Readers {
         Readers {
             tenant: tenant.to_owned(),
@@ -79,11 +80,11 @@ impl ReadPool {
 }
 
 impl Readers {
-    /// Runs `work`, which looks at a reply of so many bytes, on a thread of its own once there is a place; `until` then at the
-    /// latest it must have ended. Work that has begun goes on without whoever waited, and keeps its place and bytes.
+    /// Runs `work`, which probes a reply of this many bytes, on a blocking thread once a slot is free; fails if it has
+    /// not ended at `until`. Work that has begun continues without the caller, and keeps its slot and bytes.
     ///
     /// # Errors
-    /// For people: too much is being read already, it took too long, `work` panicked.
+    /// For people: too many bytes are being probed, it took too long, or `work` panicked.
     pub async fn read<T: Send + 'static>(
         &self,
         until: Instant,
@@ -112,7 +113,7 @@ impl Readers {
         let others = held.all.saturating_sub(own);
         let most = PROBE_BYTES_PER_TENANT.min(PROBE_BYTES_MAX.saturating_sub(others) / 2);
         if own + bytes > most {
-            // How much others have is not a tenant's to know.
+            // The use of other tenants is not shown to a tenant.
             return Err("too many bytes of replies are being read already".to_owned());
         }
         held.all += bytes;

@@ -1,4 +1,4 @@
-//! What goes into the exchange and what comes out of it: a fragment, the wait for its answer, the answer.
+//! Input and output of the exchange: a fragment, the wait for its reply, and the reply.
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -22,27 +22,27 @@ use outboard_media::probe::Probe;
 /// Where a fragment's audio is.
 #[derive(Debug, Clone)]
 pub enum Audio {
-    /// Audio that is in memory already.
+    /// Audio in memory.
     Bytes(Bytes),
-    /// On disk; read at each sending, so that waiting fragments take no memory.
+    /// On disk; read at each transmission, so that waiting fragments use no memory.
     File(PathBuf),
 }
 
 /// A fragment to be sent.
 #[derive(Debug, Clone)]
 pub struct Outgoing {
-    /// Its facts; `now_ms` and `attempt` are set by the exchange.
+    /// Its properties; the exchange sets `now_ms` and `attempt`.
     pub fragment: Fragment,
-    /// The audio that is sent for the batch.
+    /// The audio of the batch.
     pub audio: Audio,
-    /// What that is: the format that [`super::Exchange::audio_format`] told.
+    /// The format of the audio, from [`super::Exchange::audio_format`].
     pub format: AudioFormat,
 }
 
-/// What came of a fragment.
+/// The result for a fragment.
 #[derive(Debug, Clone)]
 pub enum Reply {
-    /// Audio that can be used.
+    /// Usable audio.
     Returned(Returned),
     /// There is no usable reply, for this reason.
     Absent(Absence),
@@ -55,13 +55,13 @@ pub struct Returned {
     pub audio: Bytes,
     /// Container, codec and duration of the file.
     pub probe: Probe,
-    /// Whatever the processor told besides: an object, or null.
+    /// Further data from the processor: an object, or null.
     pub metadata: Value,
-    /// From the last sending to the reply.
+    /// From the last transmission to the reply.
     pub round_trip: Duration,
-    /// How often it was sent.
+    /// How often the fragment was sent.
     pub attempts: u32,
-    /// When it was there and probed.
+    /// When the reply was received and probed.
     pub answered: Instant,
 }
 
@@ -72,10 +72,10 @@ pub enum Absence {
     /// No reply in time.
     #[error("no reply in time")]
     Late,
-    /// No reply in time; what came instead, in words.
+    /// No reply in time; names the messages that came instead.
     #[error("no reply in time; {0}")]
     Unanswered(String),
-    /// The processor gave it up, or it could not be sent.
+    /// The processor could not process it, or it could not be sent.
     #[error("{0}")]
     Failed(String),
     /// A reply came that cannot be used.
@@ -84,18 +84,18 @@ pub enum Absence {
     /// There was no connection.
     #[error("no connection to the processor")]
     Disconnected,
-    /// The processor failed too often lately.
+    /// The processor failed too often recently.
     #[error("the circuit breaker is open")]
     BreakerOpen,
-    /// Larger than the processor takes.
+    /// Larger than the processor accepts.
     #[error("too large for the processor: {0}")]
     TooLarge(String),
 }
 
 /// The wait for a fragment's reply: a future of [`Reply`].
 ///
-/// Dropping it says that nobody wants the reply any more: the fragment gives its place free, and a reply that comes later
-/// is counted and dropped. [`Pending::give_up`] does the same and tells what is known.
+/// Dropping it abandons the fragment: its slot becomes free, and a later reply is counted and dropped.
+/// [`Pending::give_up`] does the same and returns what is known.
 #[derive(Debug)]
 #[must_use = "dropping it abandons the fragment"]
 pub struct Pending {
@@ -106,19 +106,19 @@ pub struct Pending {
     asked: Asked,
 }
 
-/// What is waited for.
+/// The fragment that a caller waits for.
 #[derive(Debug)]
 pub(super) struct Asked {
-    /// Id of the fragment that is waited for.
+    /// Id of the fragment.
     pub(super) fragment: String,
-    /// When it was handed in.
+    /// When it was submitted.
     pub(super) at: Instant,
-    /// What comes and answers nothing.
+    /// Messages from the processor that answered no fragment.
     pub(super) heard: Heard,
 }
 
 impl Asked {
-    /// Names what came instead of a reply.
+    /// Adds the messages that came instead of a reply.
     fn name(&self, reply: Reply) -> Reply {
         match reply {
             Reply::Absent(Absence::Late) => {
@@ -130,7 +130,7 @@ impl Asked {
     }
 }
 
-/// Where the reply to a fragment goes.
+/// Where the reply to a fragment is sent.
 #[derive(Debug)]
 pub struct Waiting {
     pub(super) reply: oneshot::Sender<Reply>,
@@ -138,17 +138,17 @@ pub struct Waiting {
 }
 
 impl Waiting {
-    /// Nobody waits any more.
+    /// Whether nobody waits any more.
     pub(super) fn is_closed(&self) -> bool {
         self.reply.is_closed()
     }
 
-    /// It was given up before the processor had the time that it needs.
+    /// Whether the caller gave up before the processor had its full time.
     pub(super) fn gave_up_early(&self) -> bool {
         self.early.load(Ordering::Acquire)
     }
 
-    /// Answers. Whoever waited may have gone.
+    /// Sends the reply. The caller may have stopped waiting.
     pub(super) fn send(self, reply: Reply) {
         let _ = self.reply.send(reply);
     }
@@ -172,17 +172,17 @@ impl Pending {
         (Waiting { reply, early: Arc::clone(&early) }, Self { receiver, abandoned, early, status, asked })
     }
 
-    /// As [`Pending::give_up`], before the processor had the time that it needs: the circuit breaker does not count it
-    /// as a failure.
+    /// [`Pending::give_up`] before the processor had its full time: the circuit breaker does not count this as a
+    /// failure.
     pub fn give_up_early(self) -> Reply {
         self.early.store(true, Ordering::Release);
         self.give_up()
     }
 
-    /// The time has come: the reply if it is in hand, else why there is none ([`Absence::Disconnected`],
+    /// Ends the wait: returns the reply if it has arrived, else the reason ([`Absence::Disconnected`],
     /// [`Absence::Late`] or [`Absence::Unanswered`]). The fragment is abandoned.
     pub fn give_up(mut self) -> Reply {
-        // Closing first, so that a reply is either seen here or counted as late, never lost.
+        // Closing first, so that a reply is either seen here or counted as late, and never lost.
         self.receiver.close();
         let reply = match self.receiver.try_recv() {
             Ok(reply) => reply,

@@ -1,7 +1,8 @@
-//! A Socket.IO v4 client (protocol 5) over Engine.IO 4, WebSocket only: connects, answers pings and acks, carries event
-//! packets with binary attachments at any depth. It knows no fragments and does not reconnect; the exchange does.
+//! A Socket.IO v4 client (protocol 5) over Engine.IO 4, WebSocket only: connects, answers pings and acks, and transfers
+//! event packets with binary attachments at any depth. It knows nothing of fragments and does not reconnect; the
+//! exchange does.
 //!
-//! Why it is our own, and not a crate: docs/exchange.md.
+//! docs/exchange.md explains why this is not a library.
 
 mod assembly;
 mod connection;

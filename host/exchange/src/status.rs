@@ -1,4 +1,4 @@
-//! What the exchange tells of itself.
+//! The status of the exchange.
 
 use std::time::SystemTime;
 
@@ -11,38 +11,38 @@ pub enum BreakerState {
     /// Normal operation: fragments are sent.
     #[default]
     Closed,
-    /// Too many failures in a row: no fragment is sent.
+    /// Too many consecutive failures: no fragment is sent.
     Open,
-    /// One is on its way, to see.
+    /// One fragment is sent as a probe.
     Probing,
 }
 
 /// Counts since the exchange started. They only rise.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Counters {
-    /// Fragments sent, each sending counted.
+    /// Fragments sent, each transmission counted.
     pub sent: u64,
-    /// Bytes of them, frames as they leave.
+    /// Bytes of these fragments, as frames on the wire.
     pub bytes: u64,
-    /// Of `sent`: those sent again.
+    /// The part of `sent` that was sent again.
     pub resent: u64,
-    /// Replies that were handed on.
+    /// Replies that were passed on.
     pub replies: u64,
-    /// Replies for fragments that had one already.
+    /// Replies for fragments that already had one.
     pub duplicates: u64,
     /// Replies for fragments that nobody waited for any more.
     pub late: u64,
     /// Replies, failures and acknowledgements for fragments that were never sent.
     pub unknown: u64,
-    /// Replies and messages that made no sense.
+    /// Invalid replies and messages.
     pub invalid: u64,
-    /// Failures that the processor told.
+    /// Failures reported by the processor.
     pub failed: u64,
     /// Fragments that were sent and not answered in time.
     pub timeouts: u64,
-    /// Fragments that the processor's `maxPayload` did not let pass.
+    /// Fragments larger than the processor's `maxPayload`.
     pub too_large: u64,
-    /// Fragments that the open breaker held back.
+    /// Fragments that were not sent because the breaker was open.
     pub held_back: u64,
     /// Connections opened since the exchange started.
     pub connects: u64,
@@ -52,16 +52,16 @@ pub struct Counters {
     pub connect_failures: u64,
 }
 
-/// The exchange at a moment.
+/// The exchange at one moment.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ExchangeStatus {
-    /// The namespace is joined.
+    /// Whether the namespace is joined.
     pub connected: bool,
-    /// Since when `connected` is what it is.
+    /// Since when `connected` has its value.
     pub since: SystemTime,
-    /// The processor takes fragments: connected, ready, not paused.
+    /// Whether the processor accepts fragments: connected, ready, not paused.
     pub ready: bool,
-    /// The processor asked to wait.
+    /// Whether the processor requested a pause.
     pub paused: bool,
     /// Fragments sent and not yet answered.
     pub in_flight: usize,
@@ -69,9 +69,9 @@ pub struct ExchangeStatus {
     pub queued: usize,
     /// State of the circuit breaker.
     pub breaker: BreakerState,
-    /// The largest frame that the server takes, where it told.
+    /// The largest frame that the server accepts, if announced.
     pub max_payload: Option<u64>,
-    /// Why there is no connection, or what last went wrong with one.
+    /// Why there is no connection, or the last problem of one.
     pub problem: Option<String>,
     /// Counters since the start of the run.
     pub counters: Counters,

@@ -1,8 +1,8 @@
-//! A live source that ends though nobody ordered it (an encoder restarts and writes ENDLIST): it is looked at again, with
-//! a growing wait, until it is back, and goes on after the last segment that was delivered.
+//! Resumes a live source after an end that nobody requested (an encoder restarts and writes ENDLIST): polls it with
+//! growing delays until it is back, and continues after the last delivered segment.
 //!
-//! It is back when its playlist has no ENDLIST any more, or lists segments that follow the last one. A playlist of other
-//! segments that has ENDLIST from the start is a recording, and no part of the live stream.
+//! The source is back when its playlist has no ENDLIST any more, or lists segments after the last one. A playlist of
+//! other segments that has ENDLIST from the start is a recording and not part of the live stream.
 
 use std::time::Duration;
 
@@ -19,10 +19,10 @@ use super::{First, find_first, follow_on, prepare};
 use crate::limits::SOURCE_BACK;
 use outboard_base::backoff::Backoff;
 
-/// The receiver of the events is gone.
+/// The receiver of the events was dropped.
 struct Gone;
 
-/// Runs a source, over its ends where these are outages.
+/// Runs a source, and resumes it after ends that count as outages.
 pub(super) async fn run(
     config: SourceConfig,
     resume: Option<Resume>,
@@ -64,22 +64,22 @@ pub(super) async fn run(
     }
 }
 
-/// A live source, over several times that it is followed.
+/// A live source over several connections.
 struct Run {
     /// The last segment that was delivered.
     last: Option<Resume>,
-    /// Since when it is over.
+    /// When the source ended; `None` while it runs.
     over: Option<Instant>,
     events: mpsc::Sender<SourceEvent>,
 }
 
 impl Run {
-    /// Hands on what is told until the source ends.
+    /// Forwards events until the source ends.
     async fn pass_on(&mut self, mut heard: mpsc::Receiver<SourceEvent>) -> Result<(), Gone> {
         while let Some(event) = heard.recv().await {
             match &event {
                 SourceEvent::Ended => return Ok(()),
-                // It started long ago; whether it is back is told by its first segment.
+                // The source started before; its first segment shows that it is back.
                 SourceEvent::Started(_) if self.over.is_some() => continue,
                 SourceEvent::Segment(segment) => {
                     self.last = Some(Resume::after(segment));
@@ -91,11 +91,11 @@ impl Run {
             }
             self.tell(event).await?;
         }
-        // The followers end with ENDLIST only.
+        // The followers end only with ENDLIST.
         Err(Gone)
     }
 
-    /// Tells that it is over, unless that is known.
+    /// Reports the end of the source, unless it is already reported.
     async fn is_over(&mut self) -> Result<(), Gone> {
         if self.over.is_some() {
             return Ok(());
@@ -104,7 +104,7 @@ impl Run {
         self.tell(SourceEvent::Over).await
     }
 
-    /// Looks at the source again and again. What is wrong with it meanwhile is told once.
+    /// Polls the source until it is back. A fault in the meantime is reported once.
     async fn until_back(&self, http: &Http, config: &SourceConfig) -> Result<First, Gone> {
         let (mut looks, mut told) = (Backoff::new(SOURCE_BACK), false);
         loop {
@@ -131,7 +131,7 @@ impl Run {
     }
 }
 
-/// Whether a playlist shows that a source which ended after `last` goes on.
+/// Whether a playlist shows that a source which ended after `last` continues.
 fn is_back(playlist: &MediaPlaylist, last: Option<&Resume>) -> bool {
     if !playlist.ended {
         return true;

@@ -1,24 +1,25 @@
-//! Numbers for playlists that have none, or whose numbers say nothing: found by the segments that both listings have in
-//! common. Pure.
+//! Assigns numbers to playlists without usable sequence numbers, from the segments that the known and the new listing
+//! have in common. Pure functions.
 
 use std::collections::{HashMap, VecDeque};
 
 use super::place::{Known, path, same_instant};
 use super::playlist::{Entry, MediaPlaylist};
 
-/// Known segments that are looked for by date, newest first.
+/// Number of known segments that are searched by date, newest first.
 const BY_DATE: usize = 8;
-/// Neighbours that are compared where one address is listed several times.
+/// Number of preceding segments that are compared when a URL is listed several times.
 const RUN: usize = 64;
 
-/// A playlist under numbers that go on from what is known.
+/// A playlist whose numbers continue the known ones.
 pub(super) struct Aligned {
     pub(super) playlist: MediaPlaylist,
-    /// Nothing in it is known, and no date tells where it belongs.
+    /// Whether no entry is known and no date shows where the playlist belongs.
     pub(super) foreign: bool,
 }
 
-/// Numbers the entries so that a known segment has the number that it had; without one, they go on after the last.
+/// Numbers the entries so that a known segment keeps its number. If none is known, the numbers continue after the last
+/// known one.
 pub(super) fn align(known: &VecDeque<Known>, playlist: &MediaPlaylist) -> Aligned {
     let mut playlist = playlist.clone();
     let Some(last) = known.back() else { return Aligned { playlist, foreign: false } };
@@ -43,7 +44,7 @@ fn by_date(known: &VecDeque<Known>, entries: &[Entry]) -> Option<u64> {
     })
 }
 
-/// By address and byte range, newest first; `part` is what counts of an address.
+/// Finds a known segment by URL and byte range, newest first; `part` selects the relevant part of a URL.
 fn by_address<'a>(known: &'a VecDeque<Known>, entries: &'a [Entry], part: &dyn Fn(&'a str) -> &'a str) -> Option<u64> {
     let mut listed: HashMap<_, Vec<usize>> = HashMap::new();
     for (index, entry) in entries.iter().enumerate() {
@@ -52,7 +53,7 @@ fn by_address<'a>(known: &'a VecDeque<Known>, entries: &'a [Entry], part: &dyn F
     let id = |known: &'a Known| (part(known.uri.as_str()), known.range);
     known.iter().enumerate().rev().find_map(|(place, last)| {
         let indices = listed.get(&id(last))?;
-        // An address that comes again and again: the neighbours before it tell which one is meant.
+        // For a URL that is listed repeatedly, the preceding segments show which one is meant.
         let run = |index: usize| {
             let before = known.iter().take(place).rev().zip(entries.iter().take(index).rev()).take(RUN);
             before.take_while(|&(known, entry)| id(known) == (part(entry.uri.as_str()), entry.range)).count()
@@ -66,7 +67,7 @@ fn first_number(known: &Known, index: usize) -> Option<u64> {
     known.sequence.checked_sub(index as u64)
 }
 
-/// Segments between the last known one and the first entry, by date.
+/// Number of segments between the last known one and the first entry, by date.
 fn missing(last: &Known, entries: &[Entry]) -> u64 {
     let hole = || {
         let first = entries.first()?;

@@ -1,5 +1,5 @@
-//! Attribute lists of playlist tags (RFC 8216 section 4.2), read leniently: blanks around names and commas are skipped, a
-//! value may be quoted or not, the case of names does not matter, and what has no `=` is ignored.
+//! Attribute lists of playlist tags (RFC 8216 section 4.2), parsed leniently: spaces around names and commas are
+//! skipped, quotes are optional, names are case-insensitive, and items without `=` are ignored.
 
 use std::borrow::Cow;
 
@@ -13,12 +13,12 @@ pub(super) struct Attributes<'a>(Vec<Attribute<'a>>);
 struct Attribute<'a> {
     name: &'a str,
     value: Cow<'a, str>,
-    /// Without quotes a list of codecs ends at its first comma; the rest of it follows as items without a value.
+    /// Whether a list of codecs without quotes was split at its commas; its rest follows as items without a value.
     open: bool,
 }
 
 impl<'a> Attributes<'a> {
-    /// Reads the text after the tag's colon.
+    /// Parses the text after the tag's colon.
     pub(super) fn parse(text: &'a str) -> Self {
         let mut list: Vec<Attribute<'a>> = Vec::new();
         let mut rest = text;

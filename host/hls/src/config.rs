@@ -1,4 +1,4 @@
-//! What a source is told: where from, which variant, where to, and its bounds.
+//! The configuration of a source: URL, variant, target folder and limits.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,43 +11,44 @@ use outboard_base::room::Room;
 use outboard_media::segment::{Identity, Segment};
 use outboard_net::Guard;
 
-/// One source of one pipeline. It holds secrets (URLs, headers), so it has no `Debug`.
+/// The source of one pipeline. Contains secrets (URLs, headers), so it does not implement `Debug`.
 #[derive(Clone)]
 pub struct SourceConfig {
-    /// Master or media playlist. A user name and password in it are sent to its own host only.
+    /// URL of a master or media playlist. User name and password in it are sent to its own host only.
     pub url: Url,
-    /// Another origin of the same programme, taken when this one is stale or cannot be reached.
+    /// Another origin of the same programme, used while this one is stale or unreachable.
     pub backup_url: Option<Url>,
-    /// Sent to the origins (scheme, host, port) of the two URLs and to `header_hosts`, and to no other host that a playlist
-    /// or a redirect names. `user-agent` goes everywhere and replaces the default `outboard/<version>`.
+    /// Headers for the origins (scheme, host, port) of the two URLs and for `header_hosts`; never for other hosts that
+    /// a playlist or a redirect names. `user-agent` is sent to all hosts and replaces the default `outboard/<version>`.
     pub headers: Vec<(String, String)>,
-    /// Further hosts that the headers are sent to.
+    /// Other hosts that also receive the headers.
     pub header_hosts: Vec<HeaderHost>,
-    /// Which variant of a master playlist.
+    /// Selects a variant of a master playlist.
     pub variant: VariantChoice,
-    /// Which audio rendition, where the variant has separate ones.
+    /// Selects an audio rendition, if the variant has separate ones.
     pub audio: AudioChoice,
-    /// Where a live source starts: so many segments before the end of the playlist; `None`: where EXT-X-START says, else
+    /// Number of segments before the end of the playlist at which a live source starts; `None`: as in EXT-X-START, else
     /// three target durations.
     pub live_edge: Option<u32>,
-    /// Where segments go: `…/original_stream/<stream-id>/`. Made if it is not there.
+    /// Folder for segments: `…/original_stream/<stream-id>/`. Created if it is missing.
     pub dir: PathBuf,
-    /// Number of the first segment, where no earlier run is resumed: files of an earlier run keep theirs.
+    /// Number of the first segment, unless an earlier run is resumed, whose files keep their numbers.
     pub first_index: u64,
-    /// Timeouts, tries and queues.
+    /// Timeouts, attempts and queue lengths.
     pub bounds: Bounds,
-    /// What may be reached: every request and every redirect is held against it.
+    /// The network policy, which is applied to every request and every redirect.
     pub guard: Guard,
     /// Whether there is room for more segments.
     pub room: Room,
-    /// An end of a live source is an outage: it is looked at again until it is back ([`super::SourceEvent::Over`]).
+    /// Whether the end of a live source counts as an outage: it is polled until it is back
+    /// ([`super::SourceEvent::Over`]).
     pub wait_when_ended: bool,
-    /// Of a live playlist that is far ahead, what lies before the live edge is skipped.
+    /// Whether media before the live edge is skipped when a live playlist is far ahead.
     pub catch_up_live: bool,
 }
 
 impl SourceConfig {
-    /// A source with every default.
+    /// A source with all defaults.
     pub fn new(url: Url, dir: PathBuf) -> Self {
         Self {
             url,
@@ -68,20 +69,20 @@ impl SourceConfig {
     }
 }
 
-/// A host besides the source's own that its headers are sent to, told apart by scheme, host and port as an origin is.
+/// A host, besides the source's own, that receives its headers; identified by scheme, host and port like an origin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeaderHost {
     host: String,
     port: Option<u16>,
-    /// http instead of https.
+    /// True for http, false for https.
     plain: bool,
 }
 
 impl HeaderHost {
-    /// Reads `host`, `host:port`, or an origin with its scheme; http only where it is written.
+    /// Parses `host`, `host:port`, or an origin with its scheme; http only if it is written.
     ///
     /// # Errors
-    /// What is wrong, to be said after the key's path.
+    /// What is wrong, as a text to append to the setting's path.
     pub fn parse(text: &str) -> Result<Self, String> {
         let wrong = || {
             format!(
@@ -100,18 +101,18 @@ impl HeaderHost {
         }
     }
 
-    /// The headers may go to this address.
+    /// Whether the headers may be sent to this URL.
     pub(super) fn is(&self, url: &Url) -> bool {
         let scheme = if self.plain { "http" } else { "https" };
         url.scheme() == scheme && url.host_str() == Some(&self.host) && url.port_or_known_default() == self.port
     }
 }
 
-/// Which variant of a master playlist; the highest bandwidth among those that fit.
+/// Selects a variant of a master playlist: the highest bandwidth among those that match.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct VariantChoice {
-    /// Bits per second (BANDWIDTH). Where every variant is above it, the lowest one is taken.
+    /// Maximum BANDWIDTH in bits per second. If every variant exceeds it, the lowest one is used.
     pub max_bandwidth: Option<u64>,
     /// Width and height: exactly this, else the largest that fits inside.
     pub resolution: Option<(u32, u32)>,
@@ -119,45 +120,45 @@ pub struct VariantChoice {
     pub name: Option<String>,
 }
 
-/// Which audio rendition; the group's default where nothing is asked for.
+/// Selects an audio rendition; without a choice, the group's default.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AudioChoice {
-    /// LANGUAGE, compared without case; `en` also finds `en-GB`.
+    /// LANGUAGE, compared without case; `en` also matches `en-GB`.
     pub language: Option<String>,
     /// NAME of the rendition, compared exactly.
     pub name: Option<String>,
 }
 
-/// How long one kind of request may take and how often it is tried.
+/// Time limits and number of attempts for one kind of request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budget {
     /// From the request to the first byte; also the longest pause between two reads of the body.
     pub first_byte: Duration,
     /// From the request to the last byte.
     pub whole: Duration,
-    /// Requests in all.
+    /// Maximum number of requests.
     pub tries: u32,
 }
 
-/// The bounds of a source; the defaults are in [`crate::limits`].
+/// The limits of a source; the defaults are in [`crate::limits`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
-    /// Master and media playlists. `tries` counts before the start only.
+    /// Master and media playlists. `tries` only limits attempts before the start.
     pub playlist: Budget,
     /// Segments and initialization sections.
     pub segment: Budget,
-    /// Budget for fetching a decryption key.
+    /// Decryption keys.
     pub key: Budget,
-    /// First step of every backoff.
+    /// First delay of every backoff.
     pub retry_step: Duration,
-    /// Shortest time between two loads of a playlist.
+    /// Minimum interval between two loads of a playlist.
     pub reload_min: Duration,
-    /// Downloads under way at once.
+    /// Maximum number of concurrent downloads.
     pub in_flight: usize,
-    /// Live: segments on disk or under way that the receiver has not taken.
+    /// Live: segments on disk or in progress that the receiver has not taken yet.
     pub ahead_live: usize,
-    /// ENDLIST: the same.
+    /// ENDLIST: segments on disk or in progress that the receiver has not taken yet.
     pub ahead_vod: usize,
 }
 
@@ -184,26 +185,26 @@ impl Default for Bounds {
     }
 }
 
-/// Where an earlier run ended: the last segment that the caller made sure of.
+/// Where an earlier run ended: the last segment that the caller recorded.
 ///
-/// Audio of a separate rendition needs no entry of its own: what belongs to a main segment follows from its time.
+/// Audio of a separate rendition needs no entry: which of it belongs to a main segment follows from its time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resume {
     /// Index of the next segment to deliver.
     pub next_index: u64,
     /// The last delivered segment.
     pub identity: Identity,
-    /// Its number in the playlist.
+    /// Its sequence number in the playlist.
     pub media_sequence: u64,
-    /// Duration by EXTINF in the playlist.
+    /// Its EXTINF in the playlist.
     pub duration: Duration,
-    /// It came from a live stream: ENDLIST behind it is an end that nobody ordered.
+    /// Whether it came from a live stream: then ENDLIST after it is an unexpected end.
     #[serde(default)]
     pub live: bool,
 }
 
 impl Resume {
-    /// Goes on after this segment.
+    /// Resumes after this segment.
     pub fn after(segment: &Segment) -> Self {
         Self {
             next_index: segment.index + 1,

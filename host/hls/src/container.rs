@@ -1,34 +1,34 @@
-//! What the first bytes of a file are: the containers that can be used, or a name for what came instead.
+//! Detects the container from the first bytes of a file, or describes what the file is instead.
 
 use super::error::FetchError;
 use crate::limits::BYTES_BEFORE_SYNC_MAX;
 use outboard_media::segment::Container;
 
-/// Bytes that [`sniff`] wants to see unless the file is shorter.
+/// Bytes that [`sniff`] needs unless the file is shorter.
 pub(super) const SNIFF_BYTES: usize = 1024;
 
-/// Bytes that [`sniff`] looks at before it gives up.
+/// Bytes that [`sniff`] examines before it gives up.
 pub(super) const SNIFF_BYTES_MAX: usize = BYTES_BEFORE_SYNC_MAX + SYNCS * FEC_PACKET;
 
 pub(super) const TS_PACKET: usize = 188;
-/// With a time stamp of four bytes before each packet (Blu-ray, camcorders).
+/// Size of a packet with a time stamp of four bytes before it (Blu-ray, camcorders).
 const M2TS_PACKET: usize = 192;
-/// With sixteen bytes of error correction after each packet (DVB).
+/// Size of a packet with sixteen bytes of error correction after it (DVB).
 const FEC_PACKET: usize = 204;
-/// Sync bytes in a row that make a transport stream of bytes that do not begin with one.
+/// Number of sync bytes in a row that identify a transport stream after other bytes.
 const SYNCS: usize = 4;
-/// First part of a file that tells whether it is text.
+/// Length of the start of a file that shows whether it is text.
 const TEXT_BYTES: usize = 64;
 const TS_SYNC: u8 = 0x47;
 const MEDIA: &str = "MPEG-TS, fragmented MP4 or AAC";
 
-/// How media begins.
+/// The start of the media in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Start {
     pub(super) container: Container,
-    /// Bytes before the media, to be left out.
+    /// Bytes before the media that are dropped.
     pub(super) skip: usize,
-    /// Bytes from one packet of a transport stream to the next: 188, or more with what some recorders add.
+    /// Distance between transport stream packets in bytes: 188, or more with the additions of some recorders.
     pub(super) stride: usize,
 }
 
@@ -37,16 +37,17 @@ impl Start {
         Self { container, skip: 0, stride: TS_PACKET }
     }
 
-    /// Bytes before the media that do not belong there: a Blu-ray's time stamp before a packet does.
+    /// Bytes before the media that do not belong to it; a Blu-ray's time stamp before a packet does.
     pub(super) fn junk(self) -> usize {
         if self.stride == M2TS_PACKET { self.skip.saturating_sub(M2TS_PACKET - TS_PACKET) } else { self.skip }
     }
 }
 
-/// Tells how media begins from its first bytes (at least [`SNIFF_BYTES`], or `whole`). `None`: more bytes are needed.
+/// Detects the start of the media from the first bytes (at least [`SNIFF_BYTES`], or `whole`). `None`: more bytes are
+/// needed.
 ///
 /// # Errors
-/// [`FetchError::Content`] with what the bytes look like: an error page must not reach the disk as media.
+/// [`FetchError::Content`] with a description of the bytes: an error page must not be stored as media.
 pub(super) fn sniff(head: &[u8], whole: bool) -> Result<Option<Start>, FetchError> {
     if let Some(start) = at_once(head).or_else(|| after_junk(head)) {
         return Ok(Some(start));
@@ -60,7 +61,7 @@ pub(super) fn sniff(head: &[u8], whole: bool) -> Result<Option<Start>, FetchErro
     Err(FetchError::Content { expected: MEDIA, got: describe(after_id3(head)) })
 }
 
-/// A transport stream or boxes from the first byte on.
+/// A transport stream or MP4 boxes from the first byte on.
 fn at_once(head: &[u8]) -> Option<Start> {
     if is_ts(head) {
         return Some(Start::at_once(Container::MpegTs));
@@ -74,7 +75,7 @@ fn at_once(head: &[u8]) -> Option<Start> {
     None
 }
 
-/// A transport stream behind other bytes: sync bytes at the distance of packets, [`SYNCS`] of them.
+/// A transport stream after other bytes: [`SYNCS`] sync bytes at the distance of packets.
 fn after_junk(head: &[u8]) -> Option<Start> {
     (0..head.len().min(BYTES_BEFORE_SYNC_MAX)).find_map(|skip| {
         let fits = |stride: usize| (0..SYNCS).all(|n| head.get(skip + n * stride) == Some(&TS_SYNC));
@@ -87,18 +88,18 @@ fn packed_audio(head: &[u8]) -> Option<Container> {
     match after_id3(head) {
         // MPEG audio sync with layer 0 is ADTS; other layers are MP3.
         [0xFF, second, ..] if second & 0xF6 == 0xF0 => Some(Container::PackedAac),
-        // An ID3 tag longer than what we see: packed audio begins with one (RFC 8216 section 3.4).
+        // An ID3 tag longer than the examined bytes: packed audio begins with one (RFC 8216 section 3.4).
         [] if head.starts_with(b"ID3") => Some(Container::PackedAac),
         _ => None,
     }
 }
 
-/// Text from its first byte on: pages and messages, which are refused at once.
+/// Whether the file is text: pages and messages are refused at once.
 fn is_text(head: &[u8]) -> bool {
     let start = head.get(..TEXT_BYTES.min(head.len())).unwrap_or_default();
     let readable = match std::str::from_utf8(start) {
         Ok(text) => text,
-        // Cut inside a character.
+        // The text is truncated within a character.
         Err(wrong) if wrong.error_len().is_none() => {
             std::str::from_utf8(start.get(..wrong.valid_up_to()).unwrap_or_default()).unwrap_or_default()
         }
@@ -107,7 +108,7 @@ fn is_text(head: &[u8]) -> bool {
     !readable.is_empty() && !readable.chars().any(|char| char.is_control() && !char.is_whitespace())
 }
 
-/// Tells an initialization section: MP4 boxes, or the tables of a transport stream.
+/// Detects an initialization section: MP4 boxes, or the tables of a transport stream.
 pub(super) fn sniff_init(bytes: &[u8]) -> Result<Start, FetchError> {
     let head = bytes.get(..SNIFF_BYTES_MAX.min(bytes.len())).unwrap_or_default();
     match sniff(head, true) {
@@ -116,7 +117,7 @@ pub(super) fn sniff_init(bytes: &[u8]) -> Result<Start, FetchError> {
     }
 }
 
-/// A short name for bytes that are not what was expected.
+/// A short description of unexpected bytes.
 pub(super) fn describe(head: &[u8]) -> String {
     let text = String::from_utf8_lossy(head.get(..TEXT_BYTES.min(head.len())).unwrap_or_default());
     let start = text.trim_start_matches(['\u{feff}', ' ', '\r', '\n', '\t']);
@@ -203,7 +204,7 @@ mod tests {
         }
     }
 
-    /// `count` packets that begin so many bytes apart, behind `junk`.
+    /// `count` packets at the distance `stride`, after `junk` bytes.
     fn packets(junk: &[u8], stride: usize, count: usize) -> Vec<u8> {
         let mut bytes = vec![0; stride * count];
         bytes.iter_mut().step_by(stride).for_each(|byte| *byte = TS_SYNC);

@@ -10,12 +10,12 @@ use super::error::FetchError;
 /// Bytes of a key, of an initialization vector and of a cipher block.
 pub(super) const BLOCK: usize = 16;
 
-/// The initialization vector of a segment that has none of its own: its media sequence number, big-endian.
+/// The initialization vector of a segment without an IV attribute: its media sequence number, big-endian.
 pub(super) fn implicit_iv(media_sequence: u64) -> [u8; BLOCK] {
     u128::from(media_sequence).to_be_bytes()
 }
 
-/// Reads an IV attribute: `0x` and 32 hexadecimal digits; shorter ones count from the right.
+/// Parses an IV attribute: `0x` and 32 hexadecimal digits; fewer digits are padded on the left.
 pub(super) fn parse_iv(text: &str) -> Option<[u8; BLOCK]> {
     let digits = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"))?;
     if digits.is_empty() || digits.len() > 2 * BLOCK {
@@ -24,7 +24,7 @@ pub(super) fn parse_iv(text: &str) -> Option<[u8; BLOCK]> {
     u128::from_str_radix(digits, 16).ok().map(u128::to_be_bytes)
 }
 
-/// One segment's CBC chain. The last block is held back until the end, for there the PKCS#7 padding is.
+/// The CBC chain of one segment. The last block is kept until the end, because it contains the PKCS#7 padding.
 pub(super) struct Chain(Decryptor<Aes128>);
 
 impl Chain {
@@ -33,8 +33,8 @@ impl Chain {
         Self(Decryptor::new(&(*key).into(), &(*iv).into()))
     }
 
-    /// Decrypts the front of `buffer` in place and returns how many bytes of it are clear text now. The rest (one block
-    /// at least) must stay at the front of the buffer for the next call.
+    /// Decrypts the front of `buffer` in place and returns how many bytes of it are clear text. The rest (at least one
+    /// block) must stay at the front of the buffer for the next call.
     pub(super) fn advance(&mut self, buffer: &mut [u8]) -> usize {
         let ready = buffer.len().saturating_sub(1) / BLOCK * BLOCK;
         let (front, _) = buffer.split_at_mut(ready);
@@ -46,7 +46,7 @@ impl Chain {
     /// Decrypts the end and returns how many bytes of it are clear text, without the padding.
     ///
     /// # Errors
-    /// [`FetchError::Decrypt`] where the length or the padding cannot be right: truncated, or another key.
+    /// [`FetchError::Decrypt`] if the length or the padding is invalid: the segment is truncated, or the key is wrong.
     pub(super) fn finish(mut self, buffer: &mut [u8]) -> Result<usize, FetchError> {
         let (blocks, rest) = Array::slice_as_chunks_mut(buffer);
         if blocks.is_empty() || !rest.is_empty() {
@@ -76,7 +76,7 @@ mod tests {
         cbc::Encryptor::<Aes128>::new(&KEY.into(), &IV.into()).encrypt_padded_vec::<Pkcs7>(clear)
     }
 
-    /// Feeds `cipher` in chunks of `step` bytes, as the download does.
+    /// Passes `cipher` in chunks of `step` bytes, as the download does.
     fn decrypt(cipher: &[u8], step: usize) -> Result<Vec<u8>, FetchError> {
         let mut chain = Chain::new(&KEY, &IV);
         let (mut clear, mut buffer) = (Vec::new(), Vec::new());

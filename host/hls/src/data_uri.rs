@@ -1,4 +1,4 @@
-//! Keys that stand in the playlist itself, as `data:` URI (RFC 2397), in base64 or percent-encoded.
+//! Keys in the playlist itself, as `data:` URI (RFC 2397), in base64 or percent-encoded.
 
 use base64::Engine;
 use base64::alphabet::STANDARD;
@@ -13,7 +13,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// The key in a `data:` URI; `None`: another URI.
+/// The key in a `data:` URI; `None` for other URIs.
 ///
 /// # Errors
 /// What is wrong with it, without the key.

@@ -1,8 +1,8 @@
-//! The order of a running source: steps of the playlists are paired, fetched a few at a time, and handed over strictly in
-//! order. One task; everything under way is dropped with it.
+//! Keeps the order of a running source: pairs the steps of the playlists, fetches a few segments at a time, and
+//! delivers strictly in order. One task; dropping it drops all work in progress.
 //!
-//! Waits go backwards: the receiver's channel is full -> finished segments stay on disk (up to `ahead`) -> no more steps
-//! are taken -> the followers wait, and what leaves the playlist meanwhile is counted as missed.
+//! Backpressure: while the receiver's channel is full, finished segments stay on disk (up to `ahead`); then no more
+//! steps are taken and the followers wait. Segments that leave the playlist in the meantime are counted as missed.
 
 use std::collections::VecDeque;
 
@@ -30,10 +30,10 @@ pub(super) struct Inputs {
     pub(super) audio_edge: watch::Receiver<Edge>,
 }
 
-/// A planned segment and what its download came to.
+/// A planned segment and the result of its download.
 pub(super) type Download = (Planned, Result<Fetched, FetchError>);
 
-/// What one place in the order came to.
+/// The result for one place in the order.
 enum Outcome {
     Event(SourceEvent),
     Segment { main: Box<Download>, audio: Vec<Download> },
@@ -46,17 +46,17 @@ pub(super) struct Delivery<'a> {
     pub(super) inputs: Inputs,
     pub(super) relocator: Relocator,
     pub(super) naming: Naming,
-    /// Places in the order that may be under way or finished at once.
+    /// Maximum number of places in the order that are in progress or finished.
     pub(super) ahead: usize,
     pub(super) events: mpsc::Sender<SourceEvent>,
 }
 
 impl Delivery<'_> {
-    /// Runs until everything before ENDLIST was handed over, or until the receiver is gone.
+    /// Runs until everything before ENDLIST is delivered, or until the receiver is dropped.
     pub(super) async fn run(mut self) {
         let zero = Instant::now();
         let mut jobs: FuturesOrdered<BoxFuture<'_, Outcome>> = FuturesOrdered::new();
-        // Downloads go on whether or not the receiver takes what is there: the next in order wait here.
+        // Downloads continue while the receiver is slow: finished results wait here in order.
         let mut finished: VecDeque<Outcome> = VecDeque::new();
         let mut out: VecDeque<SourceEvent> = VecDeque::new();
         let (mut main_open, mut audio_open, mut ended) = (true, self.inputs.audio.is_some(), false);
@@ -66,7 +66,7 @@ impl Delivery<'_> {
             {
                 jobs.push_back(job(self.downloader, paired, &self.inputs));
             }
-            // Files get their names when their turn has come, so what the receiver never took costs no number.
+            // Files get their names when they are delivered, so undelivered segments use no numbers.
             while out.is_empty()
                 && let Some(outcome) = finished.pop_front()
             {
@@ -143,7 +143,7 @@ async fn download(downloader: &Downloader, planned: Planned, edge: watch::Receiv
     (planned, fetched)
 }
 
-/// A mark as an event.
+/// Converts a mark into an event.
 fn event(track: Track, mark: Mark) -> SourceEvent {
     match mark {
         Mark::Gap { segments, duration, reason } => SourceEvent::Gap(Gap { track, segments, duration, reason }),

@@ -1,7 +1,7 @@
-//! One planned segment becomes a whole file: its key, its initialization section, its bytes, with retries.
+//! Downloads one planned segment as a complete file: key, initialization section and media, with retries.
 //!
-//! Tries end when the budget is used up, when the fault is of a kind that asking again cannot mend, or, after a first
-//! try, when the segment has left the playlist.
+//! Retries end when the budget is used up, when the fault cannot be resolved by retrying, or, after a first attempt,
+//! when the segment has left the playlist.
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -42,7 +42,7 @@ impl Edge {
     }
 }
 
-/// Tells whether a segment is still in the playlist.
+/// Returns whether a segment is still in the playlist.
 type Listed<'a> = &'a (dyn Fn() -> bool + Send + Sync);
 
 /// A fetched file with its initialization section.
@@ -52,20 +52,20 @@ pub(super) struct Fetched {
     pub(super) init: Option<PathBuf>,
 }
 
-/// Fetches segments into one directory.
+/// Fetches segments into one folder.
 pub(super) struct Downloader {
     http: Http,
     dir: PathBuf,
     bounds: Bounds,
     places: Semaphore,
     room: Room,
-    /// How long a segment waits for room; `None`: as long as it takes.
+    /// How long a segment waits for room; `None`: without limit.
     patience: Option<Duration>,
     keys: Mutex<VecDeque<(Url, [u8; BLOCK])>>,
     inits: Mutex<VecDeque<(InitId, PathBuf)>>,
 }
 
-/// A section is asked for again after a discontinuity or restart: the same address may serve another one then.
+/// A section is fetched again after a discontinuity or restart, because the same URL may return another one.
 type InitId = (u64, u64, Arc<Map>);
 
 /// Key and initialization vector.
@@ -74,7 +74,7 @@ type Secret = ([u8; BLOCK], [u8; BLOCK]);
 const TS_PACKET: u64 = 188;
 
 impl Downloader {
-    /// `live`: segments leave the playlist, so they do not wait for ever where there is no room.
+    /// `live`: segments leave the playlist, so their wait for room is limited.
     pub(super) fn new(http: Http, config: &SourceConfig, live: bool) -> Self {
         let (dir, bounds, room) = (config.dir.clone(), config.bounds, config.room.clone());
         let places = Semaphore::new(bounds.in_flight.max(1));
@@ -82,10 +82,10 @@ impl Downloader {
         Self { http, dir, bounds, places, room, patience, keys: Mutex::default(), inits: Mutex::default() }
     }
 
-    /// Fetches a segment, waiting for one of the download places first.
+    /// Fetches a segment, after waiting for a download slot.
     ///
     /// # Errors
-    /// The last fault, when the segment is given up.
+    /// The last fault, when the segment is skipped.
     pub(super) async fn fetch(&self, planned: &Planned, edge: watch::Receiver<Edge>) -> Result<Fetched, FetchError> {
         let _place = self.places.acquire().await;
         self.room.wait(self.patience).await.map_err(FetchError::NoRoom)?;
@@ -94,7 +94,7 @@ impl Downloader {
         let mut retry = Retry::new(&self.bounds.segment, self.bounds.retry_step);
         let mut odd_length = None;
         let whole = loop {
-            // Key and section have tries of their own; once those are used up, the segment is given up with them.
+            // Key and section have their own retries; when those are used up, the segment is skipped.
             let chain = match entry_key(planned) {
                 Some(key) => Some(self.chain(key, sequence, &listed).await?),
                 None => None,
@@ -104,7 +104,7 @@ impl Downloader {
                 Err(error) => error,
             };
             if let (FetchError::Decrypt(_) | FetchError::Content { .. }, Some(key)) = (&error, entry_key(planned)) {
-                // The address may serve a new key by now.
+                // The URL may return a new key by now.
                 self.forget_key(key).await;
             }
             if error.is_disk_full() {
@@ -128,8 +128,8 @@ impl Downloader {
         Ok(Fetched { whole, init })
     }
 
-    /// One try. A transport stream of an odd length without an announced one may be cut short: it is taken only if the
-    /// same length comes again.
+    /// One attempt. A transport stream with an odd length and no Content-Length may be truncated: it is accepted only
+    /// if a second attempt has the same length.
     async fn body(
         &self,
         planned: &Planned,
@@ -171,7 +171,7 @@ impl Downloader {
         }
     }
 
-    /// A key, from the cache or from its server. One request at a time: segments of one playlist share a key.
+    /// A key, from the cache or from its server. One request at a time, because the segments of a playlist share keys.
     async fn key(&self, uri: &Url, listed: Listed<'_>) -> Result<[u8; BLOCK], FetchError> {
         let mut keys = self.keys.lock().await;
         if let Some((_, key)) = keys.iter().find(|(known, _)| known == uri) {
@@ -180,7 +180,7 @@ impl Downloader {
         let check = |bytes: Vec<u8>| match <[u8; BLOCK]>::try_from(bytes.as_slice()) {
             Ok(key) => Ok(key),
             Err(_) => {
-                // A few bytes may be a key after all: they are not shown.
+                // A few bytes may be a key: they are not shown.
                 let got = if bytes.len() > 4 * BLOCK { describe(&bytes) } else { format!("{} bytes", bytes.len()) };
                 Err(FetchError::Content { expected: "a key of 16 bytes", got })
             }
@@ -196,7 +196,7 @@ impl Downloader {
         }
     }
 
-    /// The initialization section of a segment, on disk once for each distinct content.
+    /// The initialization section of a segment, stored once per distinct content.
     async fn init(&self, planned: &Planned, map: &Arc<Map>, listed: Listed<'_>) -> Result<PathBuf, FetchError> {
         let id = (planned.epoch, planned.entry.discontinuity_sequence, Arc::clone(map));
         let mut inits = self.inits.lock().await;
@@ -229,8 +229,8 @@ impl Downloader {
         Ok(path)
     }
 
-    /// A small body, with its own tries: a key has more of them than the segment that needs it. `check` makes of it
-    /// what is wanted; a wrong content is a fault like any other.
+    /// Fetches a small body into memory, with its own retries: a key has more of them than the segment that needs it.
+    /// `check` converts the content; invalid content is a fault like any other.
     async fn small<T>(
         &self,
         uri: &Url,
@@ -253,7 +253,7 @@ impl Downloader {
     }
 }
 
-/// Marks an initialization section as used now: retention removes those that nobody used for long.
+/// Updates the file time of an initialization section, because retention removes sections that were not used for long.
 fn still_there(path: &Path) -> bool {
     let file = std::fs::File::options().append(true).open(path);
     file.and_then(|file| file.set_modified(SystemTime::now())).is_ok()
@@ -270,7 +270,7 @@ fn entry_key(planned: &Planned) -> Option<&Key> {
     planned.entry.key.as_deref()
 }
 
-/// Whether an MP4 segment brings its own `ftyp` and `moov`.
+/// Whether an MP4 segment contains its own `ftyp` and `moov`.
 async fn starts_itself(whole: &Whole) -> Result<bool, FetchError> {
     let mut head = [0; 8];
     tokio::fs::File::open(whole.file.path()).await?.read_exact(&mut head).await?;

@@ -1,4 +1,4 @@
-//! What can go wrong at the source. Texts name the thing, the value and what would be right; URLs are redacted first.
+//! Errors of the source. Texts name the thing, the value and what would be valid; URLs are redacted.
 
 use std::io;
 use std::path::PathBuf;
@@ -11,11 +11,11 @@ use crate::limits::{PLAYLIST_ENTRIES_MAX, REDIRECTS_MAX};
 use outboard_base::room::{self, NoRoom};
 use outboard_net::Denied;
 
-/// Why a source cannot start. Once it runs, faults are retried for ever and told as events instead.
+/// Why a source cannot start. Once it runs, faults are retried without end and reported as events.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum SourceError {
-    /// Only the two schemes that HLS is served over.
+    /// The URL's scheme is not http or https.
     #[error("{url}: '{scheme}' URLs cannot be read; give an http:// or https:// URL")]
     Scheme {
         /// The URL, without credentials and query.
@@ -23,13 +23,13 @@ pub enum SourceError {
         /// Scheme of the given URL.
         scheme: String,
     },
-    /// A header of the configuration that HTTP does not allow.
+    /// A configured header is not valid in HTTP.
     #[error("header '{name}' cannot be sent: names and values must be visible ASCII without line breaks")]
     Header {
-        /// Its name; the value may be a secret.
+        /// Name of the header; the value may be a secret.
         name: String,
     },
-    /// A playlist could not be had.
+    /// A playlist could not be fetched.
     #[error("playlist {url}: {cause} (after {tries} tries); check the URL, its token and that the stream is on")]
     Unreachable {
         /// The playlist's URL, without credentials and query.
@@ -40,7 +40,7 @@ pub enum SourceError {
         #[source]
         cause: FetchError,
     },
-    /// The network policy does not allow where the playlist is, or where it was redirected to.
+    /// The network policy denies the playlist's address, or that of a redirect.
     #[error("playlist {url}: {cause}")]
     Denied {
         /// The playlist's URL, without credentials and query.
@@ -49,7 +49,7 @@ pub enum SourceError {
         #[source]
         cause: Denied,
     },
-    /// What came is no playlist that can be followed.
+    /// The response is not a usable playlist.
     #[error("playlist {url}: {cause}")]
     Playlist {
         /// The playlist's URL, without credentials and query.
@@ -58,7 +58,7 @@ pub enum SourceError {
         #[source]
         cause: PlaylistError,
     },
-    /// No variant is what was asked for.
+    /// No variant matches the choice.
     #[error("playlist {url} has no variant for {wanted}; it offers {offered}")]
     NoVariant {
         /// The playlist's URL, without credentials and query.
@@ -68,7 +68,7 @@ pub enum SourceError {
         /// Every variant in words.
         offered: String,
     },
-    /// The variant's sound is in a playlist of its own, and none of those has an address that can be used.
+    /// The variant's audio is in separate playlists, none of which has a usable URL.
     #[error("playlist {url} declares audio that cannot be used: {why}")]
     NoSound {
         /// The playlist's URL, without credentials and query.
@@ -76,7 +76,7 @@ pub enum SourceError {
         /// What is wrong with each.
         why: String,
     },
-    /// The variant's sound is in a playlist of its own, and that cannot be used.
+    /// The variant's audio is in a separate playlist that cannot be used.
     #[error("the audio ({rendition}) has a playlist of its own, which cannot be used: {cause}")]
     Rendition {
         /// NAME and LANGUAGE of the rendition.
@@ -85,24 +85,24 @@ pub enum SourceError {
         #[source]
         cause: Box<SourceError>,
     },
-    /// The media is protected in a way that only a licensed player can undo.
+    /// The media is protected by DRM that only a licensed player can decrypt.
     #[error(
         "playlist {url}: segments are encrypted with {method} ({keyformat}); only AES-128 with plain keys can be read, so give a clear or AES-128 stream"
     )]
     Encrypted {
         /// The playlist's URL, without credentials and query.
         url: String,
-        /// METHOD of EXT-X-KEY.
+        /// The METHOD attribute of EXT-X-KEY.
         method: String,
-        /// KEYFORMAT of EXT-X-KEY.
+        /// The KEYFORMAT attribute of EXT-X-KEY.
         keyformat: String,
     },
-    /// The place for the segments cannot be used.
+    /// The folder for segments cannot be used.
     #[error("directory {}: {cause}", path.display())]
     Directory {
-        /// Where segments should go.
+        /// The folder for segments.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         #[source]
         cause: io::Error,
     },
@@ -111,26 +111,26 @@ pub enum SourceError {
     Client(#[source] reqwest::Error),
 }
 
-/// Why a text is no usable playlist.
+/// Why a text is not a usable playlist.
 #[derive(Debug, Error, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PlaylistError {
     /// The first line is not `#EXTM3U`.
     #[error("not a playlist: expected #EXTM3U at the start, got {got}")]
     NotAPlaylist {
-        /// What the content looks like.
+        /// A description of the content.
         got: String,
     },
     /// A master playlist where a media playlist was expected.
     #[error("a variant points to another master playlist; it must be a media playlist")]
     NestedMaster,
-    /// A master playlist that lists nothing playable.
+    /// A master playlist without a playable variant.
     #[error("a master playlist without a usable variant (EXT-X-STREAM-INF with a URI)")]
     NoVariants,
     /// A playlist with EXT-X-I-FRAMES-ONLY.
     #[error("an I-frame playlist has no continuous media; give the normal variant")]
     IFramesOnly,
-    /// A URI that cannot be resolved, or not to http(s).
+    /// A URI cannot be resolved, or its scheme is not http or https.
     #[error("line {line}: '{what}' is not an http(s) address")]
     Uri {
         /// Line of the playlist, counted from 1.
@@ -138,7 +138,7 @@ pub enum PlaylistError {
         /// The scheme, or the text up to its query.
         what: String,
     },
-    /// EXT-X-BYTERANGE without an offset needs a range of the same resource before it (RFC 8216 section 4.3.2.2).
+    /// EXT-X-BYTERANGE without an offset requires an earlier range of the same resource (RFC 8216 section 4.3.2.2).
     #[error("line {line}: byte range '{value}' cannot be placed; expected <length>@<offset>")]
     ByteRange {
         /// Line of the playlist, counted from 1.
@@ -146,7 +146,7 @@ pub enum PlaylistError {
         /// The value of EXT-X-BYTERANGE.
         value: String,
     },
-    /// EXT-X-DEFINE that cannot be used.
+    /// An EXT-X-DEFINE tag cannot be used.
     #[error("line {line}: EXT-X-DEFINE: {why}")]
     Define {
         /// Line of the playlist, counted from 1.
@@ -154,7 +154,7 @@ pub enum PlaylistError {
         /// What is wrong; without the value, which may be a token.
         why: String,
     },
-    /// A key in the playlist itself that is none.
+    /// A key in the playlist itself is invalid.
     #[error("line {line}: the key's data: URI {why}")]
     Key {
         /// Line of the playlist, counted from 1.
@@ -162,7 +162,7 @@ pub enum PlaylistError {
         /// What is wrong with it.
         why: &'static str,
     },
-    /// A reference to a variable that nothing defines.
+    /// A reference to an undefined variable.
     #[error("line {line}: variable '{name}' is not defined: no EXT-X-DEFINE before this line gives it a value")]
     Undefined {
         /// Line of the playlist, counted from 1.
@@ -170,7 +170,7 @@ pub enum PlaylistError {
         /// Name of the variable.
         name: String,
     },
-    /// More segments than are held.
+    /// The playlist has more segments than allowed.
     #[error("more than {PLAYLIST_ENTRIES_MAX} segments")]
     TooLong,
     /// Neither segments nor a target duration: not a media playlist.
@@ -178,32 +178,32 @@ pub enum PlaylistError {
     Empty,
 }
 
-/// Why one request gave nothing usable.
+/// Why one request failed.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum FetchError {
-    /// An answer that is no success.
+    /// The response has an error status.
     #[error("HTTP status {0}")]
     Status(u16),
-    /// No answer in time.
+    /// No response in time.
     #[error("no answer within {0:?}")]
     FirstByte(Duration),
-    /// The body stopped coming.
+    /// The body stopped arriving.
     #[error("no more of the body arrived for {0:?}")]
     Stalled(Duration),
-    /// The body came too slowly.
+    /// The body arrived too slowly.
     #[error("not complete within {0:?}")]
     Slow(Duration),
-    /// Name lookup, connection, TLS, or a body cut short.
+    /// Name resolution, connection or TLS failed, or the body was truncated.
     #[error("{0}")]
     Transport(String),
-    /// Too many redirects, or one to somewhere that must not be followed.
+    /// Too many redirects, or a redirect that must not be followed.
     #[error("redirects: {0} (at most {REDIRECTS_MAX}, http and https only)")]
     Redirect(String),
     /// The network policy denies the address.
     #[error(transparent)]
     Denied(#[from] Denied),
-    /// The URL has this scheme, which is not supported.
+    /// The scheme of the URL is not supported.
     #[error("'{0}' URLs cannot be read; only http and https can")]
     Scheme(String),
     /// The body is larger than allowed.
@@ -215,15 +215,15 @@ pub enum FetchError {
     /// The response has no body.
     #[error("an empty body")]
     Empty,
-    /// Other than announced or asked for.
+    /// The body's length differs from the announced or requested one.
     #[error("got {got} bytes, expected {expected}")]
     Length {
-        /// Announced by Content-Length or asked for by Range.
+        /// Announced by Content-Length or requested by Range.
         expected: u64,
         /// Number of bytes received.
         got: u64,
     },
-    /// Another byte range than asked for.
+    /// The response has another byte range than requested.
     #[error("asked for bytes {wanted}, got '{got}'")]
     Range {
         /// The requested range, `first-last`.
@@ -231,55 +231,55 @@ pub enum FetchError {
         /// Content-Range of the response.
         got: String,
     },
-    /// Bytes that are not what they should be.
+    /// The content is not what was expected.
     #[error("expected {expected}, got {got}")]
     Content {
-        /// What would be right.
+        /// What would be valid.
         expected: &'static str,
-        /// What it looks like.
+        /// A description of the content.
         got: String,
     },
-    /// Wrong key, or not encrypted as announced.
+    /// Decryption failed: wrong key, or not encrypted as announced.
     #[error("decryption: {0}")]
     Decrypt(&'static str),
-    /// Protection that cannot be undone here.
+    /// The media is encrypted in a way that is not supported.
     #[error("encrypted with {method} ({keyformat})")]
     Protected {
-        /// METHOD of EXT-X-KEY.
+        /// The METHOD attribute of EXT-X-KEY.
         method: String,
-        /// KEYFORMAT of EXT-X-KEY.
+        /// The KEYFORMAT attribute of EXT-X-KEY.
         keyformat: String,
     },
-    /// A text that is no playlist.
+    /// The text is not a playlist.
     #[error("{0}")]
     Playlist(#[from] PlaylistError),
     /// The host's own disk failed or is full.
     #[error("disk: {0}")]
     Disk(#[from] io::Error),
-    /// There is no room to keep it.
+    /// There is no room to store the segment.
     #[error("{0}")]
     NoRoom(NoRoom),
 }
 
-/// Whether asking again can help.
+/// Whether a retry can help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Again {
-    /// With the whole budget of tries.
+    /// With all attempts of the budget.
     Yes,
-    /// A couple of times: the server answered and said no.
+    /// A few times: the server answered with a refusal.
     Few,
-    /// Another attempt would fail, too.
+    /// Another attempt would fail too.
     Never,
 }
 
 impl FetchError {
-    /// Whether asking again can help.
+    /// Whether a retry can help.
     pub(super) fn again(&self) -> Again {
         match self {
             Self::Status(408 | 425 | 429) => Again::Yes,
             Self::Status(400..=499) => Again::Few,
             Self::Redirect(_) | Self::Content { .. } | Self::Decrypt(_) | Self::Playlist(_) => Again::Few,
-            // Room has been waited for.
+            // The source has already waited for room.
             Self::Denied(_) | Self::Scheme(_) | Self::TooLarge { .. } | Self::Protected { .. } | Self::NoRoom(_) => {
                 Again::Never
             }
@@ -287,12 +287,12 @@ impl FetchError {
         }
     }
 
-    /// Our own disk is full.
+    /// Whether our own disk is full.
     pub(super) fn is_disk_full(&self) -> bool {
         matches!(self, Self::Disk(error) if room::is_full(error))
     }
 
-    /// The server itself said no: the address may have run out.
+    /// Whether the server refused the request: the URL may have expired.
     pub(super) fn refused(&self) -> bool {
         matches!(self, Self::Status(400..=499)) && self.again() == Again::Few
     }

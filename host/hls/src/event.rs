@@ -1,4 +1,4 @@
-//! What a running source tells: segments, and everything that is accounted for instead of delivered.
+//! The events of a running source: segments, and a record of everything that is not delivered.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,68 +8,68 @@ use serde::{Deserialize, Serialize};
 use super::error::FetchError;
 use outboard_media::segment::Segment;
 
-/// Which of the two playlists.
+/// The playlist that an event is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Track {
-    /// The variant: picture and, unless a rendition is separate, sound.
+    /// The variant: video and, unless a rendition is separate, audio.
     Main,
     /// A separate audio rendition.
     Audio,
 }
 
-/// In the order of the data, except that [`Stale`](Self::Stale), [`Fresh`](Self::Fresh),
+/// An event, in the order of the data; only [`Stale`](Self::Stale), [`Fresh`](Self::Fresh),
 /// [`Failover`](Self::Failover) and [`Warning`](Self::Warning) may overtake segments that are still being fetched.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SourceEvent {
-    /// Once, first: what was chosen.
+    /// What was chosen. The first event, sent once.
     Started(Started),
-    /// The next segment, whole on disk.
+    /// The next segment, completely on disk.
     Segment(Box<Segment>),
-    /// Media that will not come. The segment after a gap of the main track carries `discontinuity`.
+    /// Media that will not be delivered. The segment after a gap of the main track carries `discontinuity`.
     Gap(Gap),
-    /// The playlist's numbering or content started anew; the stream goes on, the next segment carries `discontinuity`.
+    /// The playlist's numbering or content restarted. The stream continues; the next segment carries `discontinuity`.
     NewEpoch {
         /// The playlist concerned: main or audio.
         track: Track,
-        /// Count over the run, from 1.
+        /// Number of the epoch in this run, from 1.
         epoch: u64,
         /// What showed that the playlist restarted.
         reason: EpochReason,
     },
-    /// No new segment for three target durations. Loads go on; a backup URL is tried.
+    /// No new segment for three target durations. Loads continue, and a backup URL is tried.
     Stale {
         /// The playlist concerned: main or audio.
         track: Track,
-        /// Since the last new segment.
+        /// Time since the last new segment.
         unchanged_for: Duration,
     },
-    /// New segments again after [`Stale`](Self::Stale).
+    /// New segments after [`Stale`](Self::Stale).
     Fresh {
         /// The playlist concerned: main or audio.
         track: Track,
-        /// How long it stood.
+        /// How long there was no new segment.
         after: Duration,
     },
-    /// The other URL is followed from now on.
+    /// The other URL is used from now on.
     Failover {
         /// The new URL, without credentials and query.
         to: String,
-        /// Why the former one was left.
+        /// Why the previous URL was left.
         reason: String,
     },
-    /// Something a person may want to mend; nothing was lost.
+    /// Something that a person may want to fix; nothing was lost.
     Warning(String),
-    /// A live source ended (ENDLIST) and nobody ordered it; everything before it was delivered or accounted for. It is
-    /// looked at again until it is back.
+    /// A live source ended (ENDLIST) without a request; everything before it was delivered or accounted for. It is
+    /// polled until it is back.
     Over,
     /// A source that was [`Over`](Self::Over) has new segments; the next one carries `discontinuity`.
     Back {
         /// Time since the source ended.
         after: Duration,
     },
-    /// ENDLIST, and everything before it was delivered or accounted for. Nothing follows.
+    /// ENDLIST, and everything before it was delivered or accounted for. The last event.
     Ended,
 }
 
@@ -78,51 +78,52 @@ pub enum SourceEvent {
 pub struct Started {
     /// BANDWIDTH in bits per second; `None` without a master playlist.
     pub bandwidth: Option<u64>,
-    /// Width and height, where the master playlist says.
+    /// Width and height, if the master playlist contains them.
     pub resolution: Option<(u32, u32)>,
-    /// CODECS as the playlist has it.
+    /// CODECS as written in the playlist.
     pub codecs: Option<String>,
-    /// The separate audio rendition (NAME and LANGUAGE), if one is followed.
+    /// The separate audio rendition (NAME and LANGUAGE), if there is one.
     pub audio: Option<String>,
-    /// What in the master playlist promises sound, in words; `None`: nothing does.
+    /// What in the master playlist promises audio, in words; `None`: nothing.
     #[serde(default)]
     pub promised_sound: Option<String>,
     /// EXT-X-TARGETDURATION of the main playlist.
     pub target_duration: Duration,
-    /// False: ENDLIST was there, everything is delivered from the beginning.
+    /// False for a playlist with ENDLIST, which is delivered from the beginning.
     pub live: bool,
 }
 
-/// A run of media that will not come.
+/// Consecutive media that will not be delivered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Gap {
     /// The playlist concerned: main or audio.
     pub track: Track,
-    /// How many segments, as far as the numbering tells.
+    /// Number of segments, as far as the numbering shows it.
     pub segments: u64,
-    /// How much media time, measured by programme date-time or estimated from the target duration.
+    /// Media time, measured by programme date-time or estimated from the target duration.
     pub duration: Duration,
     /// Why the segments are missing.
     pub reason: GapReason,
 }
 
-/// Why media will not come.
+/// Why media is not delivered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum GapReason {
-    /// The playlist says so (EXT-X-GAP).
+    /// The playlist marks it as missing (EXT-X-GAP).
     Marked,
     /// It left the playlist before it was seen.
     Missed,
-    /// It had piled up while we were away, and was skipped to return to the live edge.
+    /// It accumulated during an outage of ours, and was skipped to return to the live edge.
     Behind,
-    /// Every try failed; the last fault in words.
+    /// Every attempt failed; contains the last fault in words.
     GivenUp(String),
-    /// What came cannot be used and would be the same again: it is too large, protected, no media, or forbidden.
+    /// The content cannot be used, and a retry would return the same: it is too large, protected, not media, or
+    /// forbidden.
     Unusable(String),
-    /// There was no room to keep it: the tenant's quota or the disk; which, in words.
+    /// There was no room to store it; names the tenant's quota or the disk.
     NoRoom(String),
-    /// Sound of a separate rendition whose picture is missing or already gone.
+    /// Audio of a separate rendition whose video is missing or already delivered.
     Unpaired,
 }
 
@@ -150,18 +151,18 @@ impl fmt::Display for GapReason {
     }
 }
 
-/// Why a playlist counts as started anew.
+/// Why a playlist counts as restarted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum EpochReason {
-    /// Numbers went back and the segments are new ones.
+    /// Numbers went back, and the segments are new.
     Restarted,
-    /// Numbers jumped further ahead than time can explain.
+    /// Numbers jumped further ahead than the elapsed time explains.
     Jumped,
-    /// The segment we had is listed under another number.
+    /// The known segment is listed under another number.
     Renumbered,
-    /// Segments that we had were replaced by others.
+    /// Known segments were replaced by others.
     Replaced,
     /// The playlist now comes from another origin.
     Moved,

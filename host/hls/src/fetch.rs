@@ -1,9 +1,9 @@
-//! One HTTP request and its body: headers, redirects, timeouts, lengths. No retries here.
+//! One HTTP request and its body: headers, redirects, timeouts, lengths. No retries.
 //!
-//! The configured headers go to the source's own origins and to the hosts that the settings list, to no other: a playlist
-//! names any host, and so does a redirect. Redirects are followed here and not by reqwest, which would take all headers
-//! along but four. Playlists may come compressed, their size counts unpacked; media is asked for as it is, and refused
-//! where it comes compressed all the same.
+//! The configured headers are sent to the source's own origins and to the hosts in the settings only, because a
+//! playlist or a redirect can name any host. Redirects are followed here and not by reqwest, which would forward all
+//! but four headers. Playlists may be compressed; their size is limited after decompression. Media is requested without
+//! compression, and refused if it is compressed.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -24,25 +24,25 @@ use crate::limits::{
 use outboard_net::Jar;
 use outboard_net::http::{Client, denied, reason};
 
-/// Requests of one source.
+/// The HTTP clients and headers of one source.
 #[derive(Clone)]
 pub(super) struct Http {
-    /// For playlists: answers are unpacked.
+    /// For playlists: responses are decompressed.
     packed: Client,
-    /// For media and keys: answers are as they lie there.
+    /// For media and keys: responses are used as they are.
     plain: Client,
-    /// The same for hosts that are not in `kept`: no connection outlives its answer.
+    /// For media and keys from hosts that are not in `kept`: the connection closes after the response.
     passing: Client,
     /// Hosts whose connections are kept for the next request, at most [`HOSTS_KEPT_MAX`].
     kept: Arc<Mutex<Vec<String>>>,
     common: HeaderMap,
-    /// Only for the hosts in `homes` and `hosts`.
+    /// Headers only for the hosts in `homes` and `hosts`.
     private: HeaderMap,
     homes: Vec<Home>,
     hosts: Vec<HeaderHost>,
 }
 
-/// What is asked for of a file.
+/// What is requested.
 #[derive(Clone, Copy)]
 struct FileRequest {
     /// First byte and length.
@@ -50,7 +50,7 @@ struct FileRequest {
     packed: bool,
 }
 
-/// A configured origin and the login that its URL carried, still percent-encoded.
+/// A configured origin and the credentials in its URL, still percent-encoded.
 #[derive(Clone)]
 struct Home {
     origin: Origin,
@@ -58,6 +58,8 @@ struct Home {
 }
 
 impl Http {
+    /// Builds the clients.
+    ///
     /// # Errors
     /// [`SourceError::Header`] and [`SourceError::Client`].
     pub(super) fn new(config: &SourceConfig) -> Result<Self, SourceError> {
@@ -104,7 +106,8 @@ impl Http {
         })
     }
 
-    /// Sends a GET for media and waits for the headers. `limit` bounds the body in bytes, `range` is first byte and length.
+    /// Sends a GET for media and waits for the headers. `limit` bounds the body in bytes, `range` is first byte and
+    /// length.
     ///
     /// # Errors
     /// Any [`FetchError`] about status, time, transport, redirects or range.
@@ -150,7 +153,7 @@ impl Http {
         if let Some(home) = home
             && let Some((user, password)) = &home.login
         {
-            // Cannot fail for an http(s) URL; reqwest makes the header of it.
+            // Cannot fail for an http(s) URL; reqwest converts it to a header.
             let _ = address.set_username(user);
             let _ = address.set_password(password.as_deref());
         }
@@ -183,10 +186,10 @@ impl Http {
         kept.iter().any(|known| known == host)
     }
 
-    /// A whole small body in memory, and the address that it finally came from.
+    /// Reads a small body into memory; returns it with its final URL.
     ///
     /// # Errors
-    /// As [`Self::open`] and [`Body::chunk`].
+    /// Those of [`Self::open`] and [`Body::chunk`].
     pub(super) async fn read(
         &self,
         url: &Url,
@@ -197,10 +200,10 @@ impl Http {
         self.open(url, range, limit, budget).await?.whole().await
     }
 
-    /// A playlist as text, and the address that relative URIs in it resolve against.
+    /// A playlist as text, and the URL against which its relative URIs resolve.
     ///
     /// # Errors
-    /// As [`Self::read`].
+    /// Those of [`Self::read`].
     pub(super) async fn playlist(&self, url: &Url, budget: &Budget) -> Result<(Url, String), FetchError> {
         let wanted = FileRequest { range: None, packed: true };
         let (url, bytes) = self.get(url, wanted, PLAYLIST_BYTES_MAX, budget).await?.whole().await?;
@@ -211,16 +214,16 @@ impl Http {
     }
 }
 
-/// A body that is being read, held to its length and its time.
+/// A body in progress; checks its length and its time.
 pub(super) struct Body {
     response: Response,
     began: Instant,
     budget: Budget,
     limit: u64,
     got: u64,
-    /// Bytes before the range in an answer that ignored the Range header.
+    /// Bytes before the range, if the response ignored the Range header.
     skip: u64,
-    /// Bytes of the range still due.
+    /// Bytes of the range that are still missing.
     due: Option<u64>,
     range: Option<u64>,
 }
@@ -235,7 +238,7 @@ impl Body {
     ) -> Result<Self, FetchError> {
         let status = response.status();
         if status.is_redirection() {
-            // What can be followed was followed.
+            // All permitted redirects were followed.
             return Err(FetchError::Redirect(format!(
                 "status {} to an address that sources may not reach",
                 status.as_u16()
@@ -259,7 +262,7 @@ impl Body {
                 skip = first;
             }
         }
-        // What counts is what will be read: of an ignored Range, everything up to its end.
+        // The relevant length is what will be read: for an ignored Range, everything up to its end.
         let announced = range.map(|(_, length)| skip.saturating_add(length)).or(content_length(&response));
         if announced.is_some_and(|announced| announced > limit) {
             return Err(FetchError::TooLarge { limit });
@@ -267,15 +270,15 @@ impl Body {
         Ok(Self { response, began, budget: *budget, limit, got: 0, skip, due: length, range: length })
     }
 
-    /// Where it finally came from.
+    /// The final URL, after redirects.
     pub(super) fn url(&self) -> &Url {
         self.response.url()
     }
 
-    /// The next bytes; `None` at the proper end.
+    /// The next bytes; `None` at the regular end.
     ///
     /// # Errors
-    /// [`FetchError::Stalled`], [`FetchError::Slow`], [`FetchError::Transport`] (also where the connection ends before
+    /// [`FetchError::Stalled`], [`FetchError::Slow`], [`FetchError::Transport`] (also if the connection ends before
     /// Content-Length), [`FetchError::TooLarge`], [`FetchError::Length`], [`FetchError::Empty`].
     pub(super) async fn chunk(&mut self) -> Result<Option<Bytes>, FetchError> {
         loop {
@@ -307,7 +310,7 @@ impl Body {
         }
     }
 
-    /// All of it, and where it finally came from.
+    /// The whole body, and its final URL.
     async fn whole(mut self) -> Result<(Url, Vec<u8>), FetchError> {
         let mut bytes = Vec::new();
         while let Some(chunk) = self.chunk().await? {
@@ -325,12 +328,12 @@ impl Body {
     }
 }
 
-/// Content-Length of an answer that is not compressed (reqwest takes the header away where it is).
+/// Content-Length of a response that is not compressed (reqwest removes the header otherwise).
 fn content_length(response: &Response) -> Option<u64> {
     response.headers().get(CONTENT_LENGTH)?.to_str().ok()?.trim().parse().ok()
 }
 
-/// A 206 must be the very range that was asked for.
+/// Checks that a 206 response has exactly the requested range.
 fn check_range(response: &Response, first: u64, length: u64) -> Result<(), FetchError> {
     let last = first.saturating_add(length).saturating_sub(1);
     let header = response.headers().get(CONTENT_RANGE).map(|value| String::from_utf8_lossy(value.as_bytes()));
@@ -347,7 +350,7 @@ fn check_range(response: &Response, first: u64, length: u64) -> Result<(), Fetch
     }
 }
 
-/// A transport fault in words, without the URL (which may carry a token).
+/// Describes a transport fault without the URL, which may contain a token.
 fn transport(error: reqwest::Error) -> FetchError {
     if let Some(denied) = denied(&error) {
         return FetchError::Denied(denied.clone());
@@ -359,7 +362,7 @@ fn is_http(url: &Url) -> bool {
     matches!(url.scheme(), "http" | "https")
 }
 
-/// Where an answer sends us; the address may hold a token and is not in any text.
+/// The target of a redirect; it may contain a token, so no text shows it.
 fn location(response: &Response) -> Result<Option<Url>, FetchError> {
     if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
         return Ok(None);

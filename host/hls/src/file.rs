@@ -1,5 +1,5 @@
-//! Bytes on their way to disk: decrypted, checked and written in large pieces to a temporary file that is renamed when
-//! it is whole, and removed when nobody wants it any more.
+//! Writes downloads to disk: decrypts, checks and writes them in large pieces to a temporary file, which is renamed
+//! when complete and removed if it is not needed.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use outboard_media::segment::Container;
 const SUFFIX: &str = ".part";
 static NUMBER: AtomicU64 = AtomicU64::new(0);
 
-/// A file that disappears unless it is kept.
+/// A temporary file that is removed on drop unless it is kept.
 #[derive(Debug)]
 pub(super) struct TempFile(Option<PathBuf>);
 
@@ -27,19 +27,19 @@ impl TempFile {
         Self(Some(dir.join(format!(".{}-{number}{SUFFIX}", std::process::id()))))
     }
 
-    /// A small file at once.
+    /// Writes a small file at once.
     pub(super) async fn write(dir: &Path, bytes: &[u8]) -> io::Result<Self> {
         let temp = Self::new(dir);
         tokio::fs::write(temp.path(), bytes).await?;
         Ok(temp)
     }
 
-    /// Where it is for now.
+    /// The temporary path.
     pub(super) fn path(&self) -> &Path {
         self.0.as_deref().unwrap_or(Path::new(""))
     }
 
-    /// Gives the file its final name, replacing what an interrupted run may have left under it.
+    /// Renames the file to its final name, replacing a file of an interrupted run.
     pub(super) async fn keep(mut self, name: &Path) -> io::Result<()> {
         tokio::fs::rename(self.path(), name).await?;
         self.0 = None;
@@ -50,16 +50,16 @@ impl TempFile {
 impl Drop for TempFile {
     fn drop(&mut self) {
         if let Some(path) = self.0.take() {
-            // One unlink; what cannot be removed now is swept at the next start.
+            // One unlink; if it fails, the sweep at the next start removes the file.
             let _ = std::fs::remove_file(path);
         }
     }
 }
 
-/// Removes what an interrupted run left half-written.
+/// Removes incomplete files of an interrupted run.
 ///
 /// # Errors
-/// The directory cannot be read.
+/// The folder cannot be read.
 pub(super) async fn sweep(dir: &Path) -> io::Result<()> {
     let mut entries = tokio::fs::read_dir(dir).await?;
     while let Some(entry) = entries.next_entry().await? {
@@ -72,13 +72,13 @@ pub(super) async fn sweep(dir: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// A whole file, not yet under its final name.
+/// A complete file that does not have its final name yet.
 #[derive(Debug)]
 pub(super) struct Whole {
     pub(super) file: TempFile,
     pub(super) bytes: u64,
     pub(super) container: Container,
-    /// Bytes before the media that were left out.
+    /// Bytes before the media that were dropped.
     pub(super) junk: u64,
 }
 
@@ -86,33 +86,35 @@ pub(super) struct Whole {
 pub(super) struct MediaFile {
     temp: TempFile,
     file: File,
-    /// Bytes not yet written; with a chain, the last block is always among them.
+    /// Bytes that are not written yet; for encrypted media, the last block is always among them.
     buffer: Vec<u8>,
     /// Bytes at the front of the buffer that are clear text.
     clear: usize,
     chain: Option<Chain>,
     start: Option<Start>,
-    /// Bytes in the buffer that are worth a look.
+    /// Bytes in the buffer at which it is processed.
     enough: usize,
     bytes: u64,
 }
 
 impl MediaFile {
+    /// Creates a temporary file in `dir`; `chain` decrypts it.
+    ///
     /// # Errors
     /// [`FetchError::Disk`].
     pub(super) async fn create(dir: &Path, chain: Option<Chain>) -> Result<Self, FetchError> {
         let temp = TempFile::new(dir);
         let file = File::create(temp.path()).await?;
         let buffer = Vec::with_capacity(SEGMENT_WRITE_BYTES + 64 * 1024);
-        // The first piece is small, so that an error page is refused before it costs anything.
+        // The first piece is small, so that an error page is refused early.
         let enough = SNIFF_BYTES + 32;
         Ok(Self { temp, file, buffer, clear: 0, chain, start: None, enough, bytes: 0 })
     }
 
-    /// Takes the next bytes of the body.
+    /// Appends the next bytes of the body.
     ///
     /// # Errors
-    /// [`FetchError::Content`] as soon as the bytes are seen to be no media; [`FetchError::Disk`].
+    /// [`FetchError::Content`] as soon as the bytes are known not to be media; [`FetchError::Disk`].
     pub(super) async fn push(&mut self, chunk: &[u8]) -> Result<(), FetchError> {
         self.buffer.extend_from_slice(chunk);
         if self.buffer.len() < self.enough {
@@ -126,10 +128,10 @@ impl MediaFile {
         self.write(false).await
     }
 
-    /// The body is complete.
+    /// Completes the file at the end of the body.
     ///
     /// # Errors
-    /// As [`Self::push`], and [`FetchError::Decrypt`] where the end does not fit the key.
+    /// Those of [`Self::push`], and [`FetchError::Decrypt`] if the end does not match the key.
     pub(super) async fn finish(mut self) -> Result<Whole, FetchError> {
         let (_, rest) = self.buffer.split_at_mut(self.clear);
         self.clear += match self.chain.take() {
@@ -143,7 +145,7 @@ impl MediaFile {
         Ok(Whole { file: self.temp, bytes: self.bytes, container: start.container, junk: start.junk() as u64 })
     }
 
-    /// Writes the clear bytes of the buffer, without what stands before the media; `whole`: no more come.
+    /// Writes the clear bytes of the buffer, without those before the media; `whole`: no more bytes follow.
     async fn write(&mut self, whole: bool) -> Result<(), FetchError> {
         let ready = self.buffer.get(..self.clear).unwrap_or_default();
         if ready.is_empty() {
@@ -169,7 +171,7 @@ impl MediaFile {
             self.bytes += ready.len() as u64;
             ready.len()
         } else {
-            // The packets alone, without what stands between them.
+            // Only the packets, without the bytes between them.
             let packets = ready.chunks(start.stride).filter_map(|packet| packet.get(..TS_PACKET));
             let strides = ready.len() / start.stride;
             let kept = packets.take(if whole { usize::MAX } else { strides }).collect::<Vec<_>>().concat();
@@ -220,7 +222,7 @@ mod tests {
         (bytes, whole.junk)
     }
 
-    /// Packets that tell their number, each followed by `between` bytes.
+    /// Packets that contain their number, each followed by `between` bytes.
     fn packets(count: usize, between: usize) -> Vec<u8> {
         let packet =
             |n: usize| [vec![0x47, 0x1F, 0xFF, 0x10], vec![(n % 251) as u8; 184], vec![0x33; between]].concat();

@@ -1,5 +1,5 @@
-//! Follows one media playlist: loads it again and again and sends on what is new. Never ends by itself while the stream
-//! is live; faults back off and are told.
+//! Follows one media playlist: reloads it and sends new steps. Does not end while the stream is live; faults are
+//! reported and retried with backoff.
 
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
@@ -18,12 +18,12 @@ use super::window::{Mark, Step, Window};
 use crate::limits::RELOCATE_AFTER_REFUSALS;
 use outboard_base::asleep::Stopwatch;
 
-/// What a follower tells besides its steps.
+/// Messages of a follower besides its steps.
 #[derive(Debug)]
 pub(super) enum Notice {
-    /// An event that the receiver passes on.
+    /// An event that the receiver forwards.
     Event(SourceEvent),
-    /// This address does not deliver; another one should be found.
+    /// This URL does not work; another one should be found.
     Trouble(String),
 }
 
@@ -33,19 +33,19 @@ pub(super) struct Follower {
     pub(super) http: Http,
     pub(super) bounds: Bounds,
     pub(super) window: Window,
-    /// Where the playlist is; changes when another address was found.
+    /// The playlist's URL; changes when another one was found.
     pub(super) location: watch::Receiver<Location>,
     /// New steps in order; dropped at ENDLIST.
     pub(super) steps: mpsc::Sender<Step>,
     pub(super) notices: mpsc::Sender<Notice>,
-    /// What is still listed, for the downloads.
+    /// The oldest listed segment, for the downloads.
     pub(super) edge: watch::Sender<Edge>,
-    /// The window's clock. It goes on while the machine is suspended, as the source does.
+    /// The window's clock. It continues while the machine is suspended, as the source does.
     pub(super) clock: Stopwatch,
 }
 
 impl Follower {
-    /// Runs until ENDLIST, or until nobody takes its steps.
+    /// Runs until ENDLIST, or until the receiver of its steps is dropped.
     pub(super) async fn run(mut self, first: Loaded) {
         let mut pace = Pace::new(first.playlist.target, self.bounds.reload_min, self.bounds.retry_step, Instant::now());
         let mut seen = LastLoad { fingerprint: first.fingerprint, origin: 0 };
@@ -65,7 +65,7 @@ impl Follower {
             let result = self.load(&url, &mut pace).await;
             let now = Instant::now();
             next = match result.and_then(|loaded| self.read(loaded, variables.as_deref(), &mut seen)) {
-                // An identical playlist that confirms a restart is looked at again.
+                // An identical playlist that confirms a restart is processed again.
                 Ok(Some((playlist, load))) => {
                     refusals = 0;
                     match self.take(&playlist, &mut pace).await {
@@ -79,7 +79,7 @@ impl Follower {
         }
     }
 
-    /// Reads a loaded text unless it is the one that was read before.
+    /// Parses a loaded text unless it is identical to the previous one.
     fn read(
         &self,
         (base, text): (Url, String),
@@ -96,7 +96,7 @@ impl Follower {
         Ok(Some((playlist, if changed { Load::Changed } else { Load::Unchanged })))
     }
 
-    /// Sends on what is new in a playlist.
+    /// Sends what is new in a playlist.
     async fn take(&mut self, playlist: &MediaPlaylist, pace: &mut Pace) -> Next {
         let steps = self.window.update(playlist, self.clock.elapsed());
         let behind = self.window.is_waiting();
@@ -105,7 +105,7 @@ impl Follower {
         }
         let progress = steps.iter().any(|step| matches!(step, Step::Segment(_) | Step::Mark(Mark::Gap { .. })));
         for step in steps {
-            // Waits where the receiver is slow; what slides away meanwhile is counted as missed.
+            // Waits while the receiver is slow; segments that leave the playlist in the meantime count as missed.
             if self.steps.send(step).await.is_err() {
                 return Next::Over;
             }
@@ -130,7 +130,7 @@ impl Follower {
         next
     }
 
-    /// Waits for the next load; a new address ends the wait at once.
+    /// Waits for the next load; a new URL ends the wait at once.
     async fn wait_until(&mut self, next: Instant, pace: &mut Pace) {
         loop {
             let stale_at = pace.stale_at();
@@ -155,7 +155,7 @@ impl Follower {
         }
     }
 
-    /// The current address, and whether it is of another origin than the one before.
+    /// The current URL, and whether its origin differs from the previous one.
     fn address(&mut self, seen: &mut LastLoad) -> (Url, bool) {
         let location = self.location.borrow_and_update().clone();
         let moved = std::mem::replace(&mut seen.origin, location.origin) != location.origin;
@@ -181,7 +181,7 @@ impl Follower {
         }));
     }
 
-    /// Notices never hold up loads: where too many wait already, the log has to do.
+    /// Notices never delay loads: when the queue is full, they are only logged.
     fn notice(&self, notice: Notice) {
         if let Err(mpsc::error::TrySendError::Full(notice)) = self.notices.try_send(notice) {
             tracing::warn!(?notice, "receiver is slow, a notice is dropped");
@@ -196,13 +196,13 @@ impl Follower {
     }
 }
 
-/// Whether to go on.
+/// Whether the follower continues.
 enum Next {
     Load,
     Over,
 }
 
-/// What the last load of a playlist was.
+/// The last load.
 struct LastLoad {
     fingerprint: u64,
     origin: u64,

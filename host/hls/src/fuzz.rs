@@ -1,5 +1,5 @@
-//! Fuzz target `playlists`: playlists of an origin, each a reload of the one before. Whatever they say, reading them ends, numbers
-//! stay within their bounds, and what is planned goes forward.
+//! Fuzz target `playlists`: successive reloads of an origin's playlist. For any content, parsing ends, numbers stay in
+//! range, and planned segments move forward.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::limits::{EXTINF_MAX, MEDIA_SEQUENCE_MAX, PLAYLIST_ENTRIES_MAX, PLAYLI
 /// Reloads of one input.
 const RELOADS: usize = 8;
 
-/// Lines that origins write, with a place for a number.
+/// Lines as origins write them, with a placeholder for a number.
 const LINES: [(&str, &str); 22] = [
     ("#EXTINF:", ",\nsegment.ts"),
     ("#EXTINF:6.", ",title, with commas\nname.m4s?n="),
@@ -40,7 +40,7 @@ const LINES: [(&str, &str); 22] = [
     ("#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\",NAME=\"", "\",URI=\"audio.m3u8\""),
 ];
 
-/// Numbers that are usual, and those at the ends of what can be written.
+/// Usual numbers, and the extremes of what can be written.
 const NUMBERS: [&str; 14] = [
     "0",
     "1",
@@ -58,13 +58,14 @@ const NUMBERS: [&str; 14] = [
     "NaN",
 ];
 
-/// Text as it is where it begins with `#`, its playlists parted by NUL; else each pair of bytes is a line and its number.
+/// An input that begins with `#` is text, with playlists separated by NUL; otherwise each pair of bytes selects a line
+/// and its number.
 pub fn playlists(data: &[u8]) {
     let texts: Vec<String> = match data.first() {
         Some(b'#') => data.split(|byte| *byte == 0).map(|text| String::from_utf8_lossy(text).into_owned()).collect(),
         _ => data.split(|byte| *byte == 0).map(written).collect(),
     };
-    // An address that is constant, and can be parsed.
+    // A constant URL that always parses.
     let Ok(base) = Url::parse("http://origin.example/live/index.m3u8") else { return };
     let mut windows = [Start::LiveEdge, Start::Behind(2), Start::Beginning].map(Followed::new);
     for (n, text) in texts.iter().take(RELOADS).enumerate() {
@@ -104,7 +105,7 @@ fn bounded(playlist: &MediaPlaylist) {
     }
 }
 
-/// A window, and how far it has come.
+/// A window and its progress.
 struct Followed {
     window: Window,
     epoch: u64,

@@ -1,19 +1,22 @@
-//! HLS -> **source** -> batch: follows a playlist and puts each segment on disk, once and in order.
+//! HLS -> **source** -> batch: follows a playlist and stores each segment on disk, once and in order.
 //!
-//! In: the URL of a master or media playlist. Out: [`SourceEvent`]s on a bounded channel; segments are whole files by
-//! then, and everything that is not delivered is told as a [`Gap`]. Follows RFC 8216 and what origins do besides it.
+//! In: the URL of a master or media playlist. Out: [`SourceEvent`]s on a bounded channel. Segments are complete files
+//! when their event is sent, and everything that is not delivered is reported as a [`Gap`]. Follows RFC 8216 and the
+//! common deviations of origins.
 //!
-//! The way through the files: `locate` loads the first playlists (`master`, `variant`, `playlist`); `follow` loads them
-//! again (`reload` says when) and asks `window` what is new (`place` knows where to go on, `align` numbers what has no numbers); `pairing` puts a separate audio rendition to the pictures;
-//! `download` fetches (`fetch`, `retry`, `crypt`, `file`, `container`); `deliver` keeps the order, `naming` gives the final
-//! names, `relocate` looks for another address; `again` goes on with a live source that ended and came back.
+//! The files: `locate` loads the first playlists (`master`, `variant`, `playlist`). `follow` reloads them (`reload`
+//! decides when) and asks `window` what is new (`place` finds where to continue, `align` numbers playlists without
+//! numbers). `pairing` assigns a separate audio rendition to the video. `download` fetches (`fetch`, `retry`, `crypt`,
+//! `file`, `container`). `deliver` keeps the order, `naming` sets the final names, `relocate` finds another URL, and
+//! `again` resumes a live source that ended and came back.
 //!
-//! Before it has started, what cannot work ends in a [`SourceError`]. Once it runs, faults are retried for ever with
-//! bounded backoff, and [`SourceEvent::Stale`] tells.
+//! Before the start, a permanent fault returns a [`SourceError`]. Once the source runs, faults are retried without end
+//! and with bounded backoff, and reported as [`SourceEvent::Stale`].
 //!
-//! It uses `outboard-base`, `outboard-media` and `outboard-net`, and never knows batches, stages or the database. Limits: [`limits`].
+//! Uses `outboard-base`, `outboard-media` and `outboard-net`. Does not depend on batches, on stages or on the database.
+//! Limits: [`limits`].
 //!
-//! Not done: low-latency parts (the whole segments are taken).
+//! Not supported: low-latency parts (whole segments are used).
 
 mod again;
 mod align;
@@ -72,12 +75,12 @@ use pairing::Pairing;
 use relocate::Relocator;
 use window::{Start, Window};
 
-/// Runs a source until ENDLIST ([`SourceEvent::Ended`] is sent last), until `cancel`, or until the receiver is dropped.
-/// With [`SourceConfig::wait_when_ended`] a source that was live goes on after its ENDLIST, once it is back.
-/// All of its work happens in the returned future: dropping it stops everything and removes half-written files.
+/// Runs a source until ENDLIST (the last event is [`SourceEvent::Ended`]), until `cancel`, or until the receiver is
+/// dropped. With [`SourceConfig::wait_when_ended`], a live source is resumed after its ENDLIST once it is back. All
+/// work happens in the returned future: dropping it stops everything and removes incomplete files.
 ///
-/// `resume` goes on after the last segment that an earlier run delivered: none is delivered twice, none that the
-/// playlist still lists is left out.
+/// `resume` continues after the last segment that an earlier run delivered: no segment is delivered twice, and none
+/// that the playlist still lists is left out.
 ///
 /// # Errors
 /// [`SourceError`], before [`SourceEvent::Started`] only.
@@ -94,24 +97,24 @@ pub async fn run(
     }
 }
 
-/// Loads the playlists once and tells what a run would do, without fetching media.
+/// Loads the playlists once and reports what a run would do, without fetching media.
 ///
 /// # Errors
-/// What [`run`] would end with.
+/// Those of [`run`].
 pub async fn probe(config: &SourceConfig) -> Result<SourceReport, SourceError> {
     let http = Http::new(config)?;
     Ok(find_first(&http, config).await?.found.into())
 }
 
-/// The first playlists, and which URL they came from.
+/// The first playlists, and the URL that they came from.
 struct First {
     found: Found,
     on_backup: bool,
     failover: Option<SourceEvent>,
 }
 
-/// Follows what was found until its ENDLIST, or until the receiver is dropped. `anew`: the source was followed before and
-/// had ended, so the first segment does not follow on.
+/// Follows the playlists until ENDLIST, or until the receiver is dropped. `anew`: the source ended before, so the first
+/// segment is discontinuous.
 async fn follow_on(
     http: &Http,
     config: &SourceConfig,
@@ -172,7 +175,7 @@ async fn follow_on(
     let following = async {
         let audio: OptionFuture<_> = found.audio.map(|first| audio.run(first)).into();
         tokio::join!(main.run(found.main), audio);
-        // Both reached their end; the delivery of what they found goes on.
+        // Both followers have ended; the delivery of their segments continues.
         std::future::pending::<()>().await;
     };
     tokio::select! {
@@ -181,7 +184,7 @@ async fn follow_on(
     }
 }
 
-/// The configured URL, or the backup where that fails.
+/// Tries the configured URL, then the backup.
 async fn find_first(http: &Http, config: &SourceConfig) -> Result<First, SourceError> {
     let error = match find(http, config, &config.url).await {
         Ok(found) => return Ok(First { found, on_backup: false, failover: None }),
@@ -193,7 +196,7 @@ async fn find_first(http: &Http, config: &SourceConfig) -> Result<First, SourceE
             let failover = SourceEvent::Failover { to: redacted(backup), reason: error.to_string() };
             Ok(First { found, on_backup: true, failover: Some(failover) })
         }
-        // The first URL is the one that the user must mend.
+        // The error of the first URL, which the user must fix.
         Err(_) => Err(error),
     }
 }

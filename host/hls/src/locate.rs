@@ -1,5 +1,5 @@
-//! From the configured URL to the media playlists that are followed: loads the master playlist, chooses, loads what was
-//! chosen once, and refuses what cannot work.
+//! From the configured URL to the media playlists: loads the master playlist, selects a variant, loads its playlists
+//! once, and refuses what cannot work.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -18,31 +18,31 @@ use super::retry::Retry;
 use super::variables::Variables;
 use super::variant::{audio_in_words, choose, choose_audio, in_words, promised_sound};
 
-/// Addresses of the media playlists that are followed.
+/// URLs of the media playlists in use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Location {
     /// URL of the variant's media playlist.
     pub(super) main: Url,
-    /// The separate audio rendition.
+    /// URL of the separate audio rendition, if there is one.
     pub(super) audio: Option<Url>,
-    /// Found by a master playlist, so that a fresh address can be had.
+    /// Whether a master playlist led here, so that a new URL can be obtained from it.
     pub(super) by_master: bool,
     /// EXT-X-DEFINE of that master playlist, for the media playlists to import; `None` without one.
     pub(super) variables: Option<Arc<Variables>>,
-    /// Rises with each change of origin; the playlists before and after do not compare by number.
+    /// Rises with each change of origin; sequence numbers before and after a change cannot be compared.
     pub(super) origin: u64,
 }
 
-/// A media playlist and when its load began.
+/// A media playlist and the time when its load began.
 #[derive(Debug, Clone)]
 pub(super) struct Loaded {
     pub(super) playlist: MediaPlaylist,
     pub(super) began: Instant,
-    /// Of its text.
+    /// Fingerprint of its text.
     pub(super) fingerprint: u64,
 }
 
-/// What a URL led to.
+/// The result of loading a URL.
 #[derive(Debug, Clone)]
 pub(super) struct Found {
     pub(super) location: Location,
@@ -52,14 +52,14 @@ pub(super) struct Found {
     pub(super) warnings: Vec<String>,
     /// Every variant of the master playlist in words.
     pub(super) variants: Vec<String>,
-    /// The chosen variant, in words.
+    /// The selected variant in words.
     pub(super) chosen: Option<String>,
 }
 
-/// Follows a URL to its media playlists, with the configured number of tries for each load.
+/// Finds the media playlists of a URL, with the configured number of attempts for each load.
 ///
 /// # Errors
-/// [`SourceError`]; what is wrong for good (scheme, DRM, no variant) as well as what could not be had.
+/// [`SourceError`], for permanent faults (scheme, DRM, no variant) and for failed loads.
 pub(super) async fn find(http: &Http, config: &SourceConfig, url: &Url) -> Result<Found, SourceError> {
     let url = &plain(url)?;
     let began = Instant::now();
@@ -90,7 +90,7 @@ pub(super) async fn find(http: &Http, config: &SourceConfig, url: &Url) -> Resul
     let audio = match &separate {
         Some((rendition, url)) => Some(match media(http, config, url, &variables).await {
             Ok(loaded) => loaded,
-            // The rule says all.
+            // The rule of the policy is the complete explanation.
             Err(denied @ SourceError::Denied { .. }) => return Err(denied),
             Err(cause) => {
                 return Err(SourceError::Rendition { rendition: audio_in_words(rendition), cause: Box::new(cause) });
@@ -123,7 +123,7 @@ pub(super) async fn find(http: &Http, config: &SourceConfig, url: &Url) -> Resul
     Ok(Found { location, started, main, audio, warnings, variants, chosen })
 }
 
-/// The URL without its login (requests add it) and fragment, if its scheme can be read.
+/// The URL without credentials (requests add them) and fragment, if its scheme is supported.
 fn plain(url: &Url) -> Result<Url, SourceError> {
     if !matches!(url.scheme(), "http" | "https") {
         return Err(SourceError::Scheme { url: redacted(url), scheme: url.scheme().to_owned() });
@@ -145,7 +145,7 @@ async fn media(http: &Http, config: &SourceConfig, url: &Url, variables: &Variab
     Ok(Loaded { playlist, began, fingerprint: fingerprint(&base, &text) })
 }
 
-/// One playlist that is one, with its tries: an error page that passes is a fault like any other.
+/// Loads one valid playlist, with retries: a temporary error page is a fault like any other.
 async fn load(http: &Http, config: &SourceConfig, url: &Url) -> Result<(Url, String), SourceError> {
     let mut retry = Retry::new(&config.bounds.playlist, config.bounds.retry_step);
     loop {
@@ -173,7 +173,7 @@ fn unusable(url: &Url, tries: u32, cause: FetchError) -> SourceError {
     }
 }
 
-/// A playlist all of whose segments are protected is refused; single ones (a break with DRM) become gaps.
+/// Refuses a playlist whose segments are all protected; single protected ones (a break with DRM) become gaps.
 fn refuse_protected(url: &Url, playlist: &MediaPlaylist) -> Result<(), SourceError> {
     let protected = playlist.entries.iter().map(|entry| match entry.key.as_deref() {
         Some(Key::Unsupported { method, keyformat }) => Some((method, keyformat)),
@@ -190,24 +190,24 @@ fn refuse_protected(url: &Url, playlist: &MediaPlaylist) -> Result<(), SourceErr
     }
 }
 
-/// What a dry run found; see [`super::probe`].
+/// The result of a dry run; see [`super::probe`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceReport {
-    /// What would be chosen.
+    /// What a run would select.
     pub started: Started,
-    /// The chosen variant in words; `None` without a master playlist.
+    /// The selected variant in words; `None` without a master playlist.
     pub chosen: Option<String>,
     /// Every variant of the master playlist in words.
     pub variants: Vec<String>,
     /// Number of segments in the playlist.
     pub segments: usize,
-    /// Their length in all.
+    /// Total duration of these segments.
     pub listed: Duration,
     /// Whether segments are encrypted with AES-128.
     pub encrypted: bool,
     /// Whether segments need an initialization section (fMP4).
     pub mapped: bool,
-    /// What a person may want to mend.
+    /// Warnings about the playlists for a person.
     pub warnings: Vec<String>,
 }
 
@@ -228,13 +228,13 @@ impl From<Found> for SourceReport {
 }
 
 impl SourceError {
-    /// Whether another URL may succeed where this one failed. A malformed header or directory is ours to mend.
+    /// Whether another URL may succeed after this error. An invalid header or folder is a fault of the settings.
     pub(super) fn other_url_may_work(&self) -> bool {
         !matches!(self, Self::Header { .. } | Self::Directory { .. } | Self::Client(_))
     }
 }
 
-/// Tells one text of a playlist from another.
+/// A hash that distinguishes texts of a playlist.
 pub(super) fn fingerprint(base: &Url, text: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     (base.as_str(), text).hash(&mut hasher);

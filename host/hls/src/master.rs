@@ -1,7 +1,7 @@
-//! A master playlist as text becomes variants and audio renditions with absolute addresses.
+//! Parses a master playlist into variants and audio renditions with absolute URLs.
 //!
-//! Read line by line and leniently: an attribute that does not belong there (FORCED or INSTREAM-ID on a sound), a value
-//! without quotes, a number with a fraction or a missing CODECS costs nothing but what it says itself.
+//! Parsed line by line and leniently: an attribute that does not belong there (FORCED or INSTREAM-ID on audio), a value
+//! without quotes, a number with a fraction or a missing CODECS only loses its own value.
 
 use url::Url;
 
@@ -12,16 +12,16 @@ use super::tags::offset_us;
 use super::variables::Variables;
 use crate::limits::{MASTER_ENTRIES_MAX, PLAYLIST_WARNINGS_MAX};
 
-/// A master playlist, reduced to what a choice needs.
+/// The parts of a master playlist that are needed for selecting a variant.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Master {
-    /// Playable variants in the order of the playlist, without I-frame ones.
+    /// Playable variants in the order of the playlist, without I-frame variants.
     pub(super) variants: Vec<Variant>,
-    /// EXT-X-MEDIA of TYPE=AUDIO.
+    /// The EXT-X-MEDIA tags with TYPE=AUDIO.
     pub(super) audio: Vec<Rendition>,
     /// EXT-X-DEFINE, for the media playlists to import.
     pub(super) variables: Variables,
-    /// EXT-X-START in microseconds, for media playlists without one of their own.
+    /// EXT-X-START in microseconds, for media playlists without their own.
     pub(super) start_us: Option<i64>,
     /// Lines that could not be used.
     pub(super) warnings: Vec<String>,
@@ -30,17 +30,17 @@ pub(super) struct Master {
 /// A variant, from one EXT-X-STREAM-INF.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Variant {
-    /// Absolute, may carry a token.
+    /// Absolute URL; may contain a token.
     pub(super) url: Url,
-    /// The URI as written, with its variables filled in.
+    /// The URI as written, with variables substituted.
     pub(super) uri: String,
     /// NAME, which many packagers add.
     pub name: Option<String>,
-    /// BANDWIDTH in bits per second, else AVERAGE-BANDWIDTH; 0 where both are missing.
+    /// BANDWIDTH in bits per second, else AVERAGE-BANDWIDTH; 0 if both are missing.
     pub bandwidth: u64,
     /// Width and height in pixels.
     pub resolution: Option<(u32, u32)>,
-    /// CODECS as the playlist has it.
+    /// CODECS as written in the playlist.
     pub codecs: Option<String>,
     /// Group of separate audio renditions.
     pub audio_group: Option<String>,
@@ -49,24 +49,24 @@ pub struct Variant {
 /// One EXT-X-MEDIA of TYPE=AUDIO.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rendition {
-    /// GROUP-ID.
+    /// Its GROUP-ID, to which variants refer.
     pub group: String,
-    /// NAME.
+    /// Its NAME for people.
     pub name: String,
-    /// LANGUAGE.
+    /// Its LANGUAGE tag.
     pub language: Option<String>,
-    /// DEFAULT=YES.
+    /// Whether DEFAULT=YES is set.
     pub default: bool,
-    /// AUTOSELECT=YES.
+    /// Whether AUTOSELECT=YES is set.
     pub autoselect: bool,
-    /// Its playlist; `None`: this sound is inside the variant; an error: its address as written cannot be used.
+    /// URL of its playlist; `None`: the audio is inside the variant; an error: the URL as written cannot be used.
     pub(super) url: Result<Option<Url>, String>,
 }
 
-/// Reads a master playlist; `base` is the address that it finally came from.
+/// Parses a master playlist; `base` is its final URL.
 ///
 /// # Errors
-/// [`PlaylistError::NoVariants`] where nothing in it can be played, and what EXT-X-DEFINE can do wrong.
+/// [`PlaylistError::NoVariants`] if no variant is playable, and the errors of EXT-X-DEFINE.
 pub(super) fn parse_master(base: &Url, text: &str) -> Result<Master, PlaylistError> {
     let mut master = Master::default();
     let mut pending = None;
@@ -168,17 +168,17 @@ impl Master {
     }
 }
 
-/// Bits per second, with or without a fraction.
+/// Parses bits per second, with or without a fraction.
 fn bits(text: &str) -> Option<u64> {
     let fraction = || {
         let value = text.parse::<f64>().ok().filter(|value| (0.0..1e15).contains(value))?;
-        // In range, so nothing is lost but the fraction.
+        // In range, so only the fraction is lost.
         Some(value.round() as u64)
     };
     text.parse().ok().or_else(fraction)
 }
 
-/// `1280x720`, `1280X720` or `1280.0x720.0`.
+/// Parses `1280x720`, `1280X720` or `1280.0x720.0`.
 fn size(text: &str) -> Option<(u32, u32)> {
     let side = |text: &str| {
         let value = text.trim().parse::<f64>().ok().filter(|value| (1.0..=65_535.0).contains(value))?;

@@ -40,7 +40,7 @@ fn one_bad_tag_harms_no_other() {
     assert_eq!(parse("#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=1,URI=\"i\"\n"), Err(PlaylistError::NoVariants));
 }
 
-/// Each of these was seen to cost the whole rendition or the whole variant elsewhere.
+/// Each of these faults made a strict parser drop the whole rendition or variant.
 #[test]
 fn an_odd_attribute_drops_nothing() {
     let odd = [

@@ -1,4 +1,4 @@
-//! The last step of a segment: its number, its final file names, its length, and the event that tells of it.
+//! The last step of a segment: its index, final file names, duration, and its event.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -14,21 +14,21 @@ use crate::limits::EXTINF_TOLERANCE;
 use outboard_media::duration;
 use outboard_media::segment::{Container, Part, Segment};
 
-/// Numbers segments in the order of delivery: what was given up takes no number.
+/// Numbers segments in the order of delivery; skipped segments use no number.
 pub(super) struct Naming {
     dir: PathBuf,
     next_index: u64,
-    /// The segments are of a live stream.
+    /// Whether the segments belong to a live stream.
     live: bool,
-    /// Something before this run or in it was delivered, so there is something to break.
+    /// Whether a segment was delivered in this run or before it, so that continuity can break.
     begun: bool,
-    /// A segment was given up since the last one that was delivered.
+    /// Whether a segment was skipped since the last delivered one.
     broken: bool,
-    /// Initialization sections of the last segment's picture and sound; their names are digests of their content.
+    /// Initialization sections of the last segment's video and audio; their names are digests of their content.
     inits: (Option<PathBuf>, Option<PathBuf>),
     /// PIDs of the last transport stream.
     pids: BTreeSet<u16>,
-    /// What is told of the first such segment only.
+    /// Which warnings were already reported; each is reported once.
     told: Told,
 }
 
@@ -46,13 +46,13 @@ impl Naming {
         Self { dir, next_index, live, begun, broken: false, inits: (None, None), pids, told }
     }
 
-    /// The next segment does not follow on from what was delivered before.
+    /// Marks the next segment as discontinuous.
     pub(super) fn break_off(&mut self) {
         self.broken = self.begun;
     }
 
-    /// Another initialization section means other codec settings or time scales, with or without EXT-X-DISCONTINUITY: a
-    /// demuxer would go on with the old ones.
+    /// Another initialization section means other codec settings or time scales, with or without EXT-X-DISCONTINUITY. A
+    /// demuxer would otherwise continue with the previous ones.
     fn changes_init(&mut self, picture: &Part, sound: Option<&Part>) -> bool {
         let inits = (picture.init.clone(), sound.and_then(|part| part.init.clone()));
         let changed = |old: &Option<PathBuf>, new: &Option<PathBuf>| old.is_some() && new.is_some() && old != new;
@@ -61,8 +61,9 @@ impl Naming {
         change
     }
 
-    /// Other PIDs instead of those before mean another multiplex (an advertisement's), with or without EXT-X-DISCONTINUITY:
-    /// a demuxer would go on with the old ones and lose the new. A stream that comes or goes is none.
+    /// Other PIDs in place of the previous ones mean another multiplex (such as an advertisement's), with or without
+    /// EXT-X-DISCONTINUITY. A demuxer would otherwise wait for the previous PIDs and lose the new ones. Adding or
+    /// removing a stream does not count.
     fn changes_pids(&mut self, pids: BTreeSet<u16>) -> bool {
         if pids.is_empty() {
             return false;
@@ -71,7 +72,7 @@ impl Naming {
         before.difference(&self.pids).next().is_some() && self.pids.difference(&before).next().is_some()
     }
 
-    /// Gives fetched files their names; what failed becomes gaps.
+    /// Renames fetched files to their final names; failed downloads become gaps.
     pub(super) async fn settle(&mut self, main: Download, audio: Vec<Download>) -> Vec<SourceEvent> {
         let (planned, fetched) = main;
         let mut events = Vec::new();
@@ -173,7 +174,7 @@ impl Naming {
     }
 }
 
-/// The media's own length, where it can be told, and the PIDs of a transport stream.
+/// The media's own duration, if it can be determined, and the PIDs of a transport stream.
 async fn measure(part: &Part) -> (Option<Duration>, BTreeSet<u16>) {
     let (path, init, container) = (part.path.clone(), part.init.clone(), part.container);
     let look = move || match container {
@@ -184,7 +185,7 @@ async fn measure(part: &Part) -> (Option<Duration>, BTreeSet<u16>) {
     tokio::task::spawn_blocking(look).await.unwrap_or_default()
 }
 
-/// Whether EXTINF is further from the media than rounding and the borders of tracks explain.
+/// Whether EXTINF differs from the media by more than rounding and track borders explain.
 fn differ(listed: Duration, measured: Duration) -> bool {
     listed.abs_diff(measured) > EXTINF_TOLERANCE.max(measured / 4)
 }

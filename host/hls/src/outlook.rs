@@ -1,12 +1,12 @@
-//! Whether a fault of the source may pass without anybody changing the settings. A run tries again either way; who looks at
-//! settings before they are saved wants to know.
+//! Whether a fault of the source may end without a change of the settings. A run retries in either case; a dry run
+//! reports the difference.
 
 use super::error::{FetchError, SourceError};
 use super::event::GapReason;
 use outboard_base::room;
 
 impl SourceError {
-    /// True: the source may be there later, as it is. False: another address, token or stream is needed.
+    /// True: the same source may work later. False: another URL, token or stream is needed.
     pub fn may_pass(&self) -> bool {
         match self {
             Self::Unreachable { cause, .. } => cause.may_pass(),
@@ -18,8 +18,8 @@ impl SourceError {
 }
 
 impl FetchError {
-    /// See [`SourceError::may_pass`]. A page that is not there (404) may come with the stream; a server that knows us and
-    /// says no (401, 403) will not change its mind.
+    /// See [`SourceError::may_pass`]. A missing page (404) may appear with the stream; a server that refuses access
+    /// (401, 403) will not change its answer.
     pub fn may_pass(&self) -> bool {
         match self {
             Self::Status(404 | 408 | 425 | 429) => true,

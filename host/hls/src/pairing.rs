@@ -1,12 +1,14 @@
-//! Puts the segments of a separate audio rendition to the main segments that they sound under. Pure.
+//! Assigns the segments of a separate audio rendition to the main segments during which they sound. Pure functions.
 //!
-//! An audio segment belongs to the first main segment that it overlaps, by programme date-time where both playlists have
-//! it, else by EXTINF added up. Which segment that is follows from times alone, so a restart pairs the same way. Overlaps
-//! shorter than [`SLACK_US`] do not count: audio frames never end where pictures do. The exact times are in the media; the
-//! pairing only decides with which segment the sound travels, and the demux step puts it in place by timestamp.
+//! An audio segment belongs to the first main segment that it overlaps, by programme date-time if both playlists have
+//! it, else by accumulated EXTINF. The assignment depends on times only, so it is the same after a restart. Overlaps
+//! shorter than [`SLACK_US`] do not count, because audio frames never end exactly with video frames. The exact times
+//! are in the media: the pairing only decides with which segment the audio is delivered, and the demux step places it
+//! by timestamp.
 //!
-//! With the last segment before ENDLIST travels whatever sounds on after it. Each audio segment goes to exactly one main segment, or is reported: before the start (not an event: nobody asked for
-//! it), or [`GapReason::Unpaired`] where its picture is missing or went ahead without it.
+//! Audio after the end of the last segment before ENDLIST is delivered with that segment. Each audio segment is
+//! assigned to exactly one main segment, or it is left out: silently before the start, and reported as
+//! [`GapReason::Unpaired`] if its video is missing or was delivered without it.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -15,15 +17,16 @@ use super::event::GapReason;
 use super::playlist::{Entry, MediaPlaylist};
 use super::window::{Mark, Planned, Step};
 
-/// A few AAC frames and the rounding of EXTINF.
+/// A few AAC frames and the rounding of EXTINF, in microseconds.
 const SLACK_US: i64 = 100_000;
-/// Playlists whose mean segment lengths are this close (in percent) number the same instants.
+/// Two playlists whose mean segment durations differ by at most this, in per cent, use the same numbers for the same
+/// times.
 const SAME_GRID_PERCENT: i64 = 10;
 
-/// A main segment with the sound that belongs to it, or whatever else goes on in order.
+/// A main segment with its audio, or a mark in the same order.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Paired {
-    /// Both are to be fetched.
+    /// Main segment and audio segments to fetch.
     Segment { main: Box<Planned>, audio: Vec<Planned> },
     /// A gap or an epoch of the main playlist.
     Main(Mark),
@@ -31,7 +34,7 @@ pub(super) enum Paired {
     Audio(Mark),
 }
 
-/// Waits for the sound of each main segment.
+/// Waits for the audio of each main segment.
 pub(super) struct Pairing {
     main: VecDeque<(Step, Duration)>,
     rendition: Option<Rendition>,
@@ -40,22 +43,22 @@ pub(super) struct Pairing {
 
 struct Rendition {
     queue: VecDeque<Planned>,
-    /// Taken for the main segment at the front.
+    /// Audio for the main segment at the front.
     taken: Vec<Planned>,
-    /// The newest audio segment that was listed, to know how far the rendition reaches.
+    /// The newest listed audio segment, which shows how far the rendition reaches.
     newest: Option<Planned>,
     ended: bool,
-    /// A main segment was passed on: earlier sound was asked for.
+    /// Whether a main segment was passed on; earlier audio was then requested.
     begun: bool,
     by_date: bool,
-    /// Added to the rendition's clock it gives the main clock,
+    /// Offset in microseconds from the rendition's clock to the main clock.
     offset_us: i64,
-    /// in these epochs of main and audio.
+    /// The epochs of main and audio for which the offset is valid.
     epochs: (u64, u64),
 }
 
 impl Pairing {
-    /// Without a rendition everything passes at once.
+    /// Without a rendition everything is passed on at once.
     pub(super) fn new(main: &MediaPlaylist, audio: Option<&MediaPlaylist>, patience: Duration) -> Self {
         let rendition = audio.map(|audio| Rendition {
             queue: VecDeque::new(),
@@ -75,7 +78,7 @@ impl Pairing {
         self.main.push_back((step, now));
     }
 
-    /// Takes the next step of the rendition; gaps and epochs come back at once.
+    /// Takes the next step of the rendition; returns gaps and epochs at once.
     pub(super) fn push_audio(&mut self, step: Step) -> Option<Paired> {
         match step {
             Step::Segment(planned) => {
@@ -88,14 +91,14 @@ impl Pairing {
         }
     }
 
-    /// No more sound will come.
+    /// Reports the end of the rendition.
     pub(super) fn end_audio(&mut self) {
         if let Some(rendition) = &mut self.rendition {
             rendition.ended = true;
         }
     }
 
-    /// After the last main segment: sound that had no picture.
+    /// Called after the last main segment: reports audio without video.
     pub(super) fn rest(&mut self) -> Option<Mark> {
         let rendition = self.rendition.as_mut()?;
         let duration = rendition.queue.iter().map(|planned| planned.entry.duration()).sum();
@@ -103,23 +106,23 @@ impl Pairing {
         (segments > 0).then_some(Mark::Gap { segments, duration, reason: GapReason::Unpaired })
     }
 
-    /// Steps of the main playlist that wait.
+    /// Number of waiting steps of the main playlist.
     pub(super) fn waiting(&self) -> usize {
         self.main.len()
     }
 
-    /// Audio segments that wait for their picture.
+    /// Number of audio segments that wait for their video.
     pub(super) fn audio_waiting(&self) -> usize {
         self.rendition.as_ref().map_or(0, |rendition| rendition.queue.len())
     }
 
-    /// When the front segment stops waiting for its sound.
+    /// When the front segment stops waiting for its audio.
     pub(super) fn deadline(&self) -> Option<Duration> {
         self.rendition.as_ref()?;
         self.main.front().map(|(_, since)| *since + self.patience)
     }
 
-    /// What can go on now, if anything.
+    /// The next item that can be passed on.
     pub(super) fn next(&mut self, now: Duration) -> Option<Paired> {
         let (step, since) = self.main.front()?;
         let (Step::Segment(main), Some(rendition)) = (step, &mut self.rendition) else {
@@ -148,12 +151,12 @@ impl Pairing {
 }
 
 impl Rendition {
-    /// Takes what sounds under `main` off the queue; `Some`: sound that comes too late for any picture.
+    /// Removes the audio of `main` from the queue; `Some`: audio that is too late for any video.
     fn collect(&mut self, main: &Planned) -> Option<Mark> {
         let mut lost: Option<(u64, Duration)> = None;
         while let Some(head) = self.queue.front() {
             let lag = self.lag(main, head).unwrap_or_else(|| {
-                // After a restart of either, what comes next in one belongs to what comes next in the other.
+                // After a restart of either playlist, the next segments of both belong together.
                 self.offset_us = main.clock_us.saturating_sub(head.clock_us);
                 self.epochs = (main.epoch, head.epoch);
                 0
@@ -174,7 +177,7 @@ impl Rendition {
         lost.map(|(segments, duration)| Mark::Gap { segments, duration, reason: GapReason::Unpaired })
     }
 
-    /// Whether all sound under `main` is listed.
+    /// Whether all audio of `main` is listed.
     fn covers(&self, main: &Planned) -> bool {
         if main.last {
             return self.ended;
@@ -187,7 +190,7 @@ impl Rendition {
         end.is_some_and(|end| end >= main.entry.duration_us)
     }
 
-    /// How far `audio` starts after `main`, in microseconds; `None`: their clocks do not compare.
+    /// How far `audio` starts after `main`, in microseconds; `None`: their clocks cannot be compared.
     fn lag(&self, main: &Planned, audio: &Planned) -> Option<i64> {
         if self.by_date
             && let (Some(picture), Some(sound)) = (main.entry.time_us, audio.entry.time_us)
@@ -199,7 +202,7 @@ impl Rendition {
     }
 }
 
-/// Sound that starts before this travels with `main`: with the last one, all that is left.
+/// Audio that starts before this time is delivered with `main`; with the last segment, all that is left.
 fn reach(main: &Planned) -> i64 {
     if main.last { i64::MAX } else { main.entry.duration_us }
 }
@@ -208,7 +211,7 @@ fn slack(audio: &Planned) -> i64 {
     (audio.entry.duration_us / 4).min(SLACK_US)
 }
 
-/// Whether the date-times of both playlists speak of the same clock: their stretches must overlap.
+/// Whether the date-times of both playlists use the same clock: their ranges must overlap.
 fn dates_meet(main: &MediaPlaylist, audio: &MediaPlaylist) -> bool {
     let stretch = |playlist: &MediaPlaylist| {
         let end = |entry: &Entry| entry.time_us.map(|time| time.saturating_add(entry.duration_us));
@@ -216,12 +219,12 @@ fn dates_meet(main: &MediaPlaylist, audio: &MediaPlaylist) -> bool {
     };
     match (stretch(main), stretch(audio)) {
         (Some(main), Some(audio)) => main.0 < audio.1 && audio.0 < main.1,
-        // A stream that is not yet on: nothing speaks against dates.
+        // A stream that has not started: nothing contradicts the dates.
         _ => main.entries.is_empty() || audio.entries.is_empty(),
     }
 }
 
-/// Lays the clocks of two playlists that were loaded together side by side. Both read zero at their first entry.
+/// The offset between the clocks of two playlists that were loaded together. Both clocks are zero at the first entry.
 fn clock_offset(main: &MediaPlaylist, audio: &MediaPlaylist) -> i64 {
     let length = |entries: &[Entry]| entries.iter().map(|entry| entry.duration_us).sum::<i64>();
     let (main_length, audio_length) = (length(&main.entries), length(&audio.entries));
@@ -242,7 +245,7 @@ fn clock_offset(main: &MediaPlaylist, audio: &MediaPlaylist) -> i64 {
             return main - audio;
         }
     }
-    // Other segment lengths, other numbers: both playlists end at the live edge.
+    // Other segment durations, so other numbers: both playlists end at the live edge.
     main_length - audio_length
 }
 

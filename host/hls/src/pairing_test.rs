@@ -6,7 +6,7 @@ use super::*;
 
 const WAIT: Duration = Duration::from_secs(18);
 
-/// A playlist of `count` segments of this length, `dated` from this second on.
+/// A playlist of `count` segments of this duration, `dated` from this second on.
 fn list(sequence: u64, seconds: f64, count: u64, dated: Option<f64>, end: bool) -> MediaPlaylist {
     let mut text = format!("#EXTM3U\n#EXT-X-TARGETDURATION:6\n#EXT-X-MEDIA-SEQUENCE:{sequence}\n");
     if let Some(start) = dated {
@@ -19,7 +19,7 @@ fn list(sequence: u64, seconds: f64, count: u64, dated: Option<f64>, end: bool) 
     parse_media(&Url::parse("http://h/x.m3u8").unwrap(), &text, None).unwrap()
 }
 
-/// Both playlists with their windows and the pairing between.
+/// Both playlists with their windows and the pairing.
 struct Both {
     pairing: Pairing,
     main: Window,
@@ -59,7 +59,7 @@ impl Both {
     }
 }
 
-/// `main: audio audio`, by number.
+/// Formats as `main: audio audio`, by number.
 fn told(paired: Paired) -> String {
     let mark = |mark: Mark| match mark {
         Mark::Gap { segments, reason, .. } => format!("gap {segments} {reason:?}"),

@@ -1,12 +1,13 @@
-//! Where to go on in a playlist: who a segment is, over reloads, restarts and other origins. Pure.
+//! Finds where to continue in a playlist, by recognising segments over reloads, restarts and other origins. Pure
+//! functions.
 //!
-//! The place in a new playlist is found by *who a segment is*: programme date-time first, then address and byte range;
-//! a number alone proves nothing. Two listings under the same number are the same segment if
+//! A segment is recognised by its programme date-time first, then by URL and byte range; its number alone proves
+//! nothing. Two listings under the same number are the same segment if
 //! - both have a time and the times agree to half a segment, or
-//! - the times do not contradict each other by more than a segment, the byte range agrees, and so does the address, or
-//!   its path (a token in the query was refreshed), or its last path part (a token in the path, another edge host).
+//! - the times do not contradict each other by more than a segment, the byte range is equal, and so is the URL, or its
+//!   path (a token in the query was renewed), or its last path segment (a token in the path, another edge host).
 //!
-//! Under another number only the time, or the whole address with its range, counts.
+//! Under another number, only the time or the whole URL with its range counts.
 
 use std::time::Duration;
 
@@ -14,10 +15,10 @@ use super::config::Resume;
 use super::event::EpochReason;
 use super::playlist::{Entry, MediaPlaylist};
 
-/// Two times this close are the same instant, whatever was rounded on the way.
+/// Maximum difference in microseconds between two times of the same instant, for rounding.
 const SAME_INSTANT_US: i64 = 250_000;
 
-/// A segment as remembered.
+/// A known segment.
 #[derive(Debug, Clone)]
 pub(super) struct Known {
     pub(super) sequence: u64,
@@ -51,7 +52,7 @@ impl From<&Resume> for Known {
     }
 }
 
-/// Where to go on in a playlist.
+/// Where to continue in a playlist.
 pub(super) struct Place {
     pub(super) index: usize,
     pub(super) gap: Option<(u64, Duration)>,
@@ -68,7 +69,7 @@ impl Place {
     }
 }
 
-/// Finds the place by programme date-time, where both sides have one.
+/// Finds the place by programme date-time, if both sides have one.
 pub(super) fn by_time(last: &Known, playlist: &MediaPlaylist) -> Option<Place> {
     let start = last.time_us?;
     let close = (last.duration_us / 2).clamp(1, SAME_INSTANT_US);
@@ -109,7 +110,7 @@ pub(super) fn offset(playlist: &MediaPlaylist, sequence: u64) -> Option<usize> {
     usize::try_from(sequence.checked_sub(playlist.media_sequence)?).ok()
 }
 
-/// The same segment under the same number.
+/// Whether this is the same segment under the same number.
 pub(super) fn same_listing(known: &Known, entry: &Entry) -> bool {
     let apart = known.time_us.zip(entry.time_us).map(|(ours, theirs)| ours.abs_diff(theirs));
     let close = (entry.duration_us / 2).unsigned_abs().min(SAME_INSTANT_US.unsigned_abs());
@@ -121,7 +122,7 @@ pub(super) fn same_listing(known: &Known, entry: &Entry) -> bool {
     known.range == entry.range && last_part(&known.uri) == last_part(entry.uri.as_str())
 }
 
-/// The same listing in an older copy of the playlist: nothing about it differs but host and query.
+/// Whether this is the same listing in an older copy of the playlist: only host and query may differ.
 pub(super) fn same_copy(known: &Known, entry: &Entry) -> bool {
     let dates_agree =
         known.time_us.zip(entry.time_us).is_none_or(|(a, b)| a.abs_diff(b) <= SAME_INSTANT_US.unsigned_abs());
@@ -131,18 +132,18 @@ pub(super) fn same_copy(known: &Known, entry: &Entry) -> bool {
         && path(&known.uri) == path(entry.uri.as_str())
 }
 
-/// Both have a date, and it is the same.
+/// Whether both have a date, and it is the same.
 pub(super) fn same_instant(known: &Known, entry: &Entry) -> bool {
     let close = (known.duration_us / 2).clamp(1, SAME_INSTANT_US);
     known.time_us.zip(entry.time_us).is_some_and(|(a, b)| a.abs_diff(b) <= close.unsigned_abs())
 }
 
-/// The same segment under any number, without dates.
+/// Whether this is the same segment under any number, without dates.
 pub(super) fn same_address(known: &Known, entry: &Entry) -> bool {
     known.range == entry.range && known.uri == entry.uri.as_str()
 }
 
-/// The path of an address: without scheme, host and query.
+/// The path of a URL, without scheme, host and query.
 pub(super) fn path(uri: &str) -> &str {
     let uri = uri.split('?').next().unwrap_or(uri);
     let after_scheme = uri.split_once("://").map_or(uri, |(_, rest)| rest);

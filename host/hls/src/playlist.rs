@@ -1,4 +1,5 @@
-//! A media playlist as text becomes [`MediaPlaylist`]: every segment with all that applies to it, nothing left implicit.
+//! A parsed media playlist, [`MediaPlaylist`]: every segment with all attributes that apply to it; nothing is left
+//! implicit.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -15,82 +16,82 @@ use super::variables::Variables;
 use outboard_base::redact::{plain, steers};
 use outboard_media::segment::{Cue, Identity};
 
-/// A media playlist, normalised.
+/// A media playlist in normal form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct MediaPlaylist {
     /// EXT-X-TARGETDURATION, else the longest EXTINF.
     pub(super) target: Duration,
     /// Number of the first entry.
     pub(super) media_sequence: u64,
-    /// EXT-X-MEDIA-SEQUENCE is there.
+    /// Whether EXT-X-MEDIA-SEQUENCE is present.
     pub(super) numbered: bool,
-    /// EXT-X-START in microseconds: from the start of the playlist, or where negative from its end.
+    /// EXT-X-START in microseconds: from the start of the playlist, or from its end if negative.
     pub(super) start_us: Option<i64>,
-    /// ENDLIST: no segment will be added.
+    /// Whether ENDLIST is present: no segment will be added.
     pub(super) ended: bool,
-    /// In order; numbers rise by one.
+    /// Segments in order; numbers rise by one.
     pub(super) entries: Vec<Entry>,
-    /// What a person may want to mend.
+    /// Warnings about the playlist for a person.
     pub(super) warnings: Vec<String>,
 }
 
-/// One segment with all that applies to it.
+/// One segment with all attributes that apply to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Entry {
-    /// Number in the playlist.
+    /// Sequence number in the playlist.
     pub(super) sequence: u64,
-    /// The segment's URL, absolute.
+    /// The segment's absolute URL.
     pub(super) uri: Url,
     /// First byte and length.
     pub(super) range: Option<(u64, u64)>,
-    /// EXTINF in microseconds; where it is 0, the target duration.
+    /// EXTINF in microseconds; the target duration if it is 0.
     pub(super) duration_us: i64,
-    /// EXT-X-DISCONTINUITY stands before it.
+    /// Whether EXT-X-DISCONTINUITY stands before it.
     pub(super) discontinuity: bool,
-    /// EXT-X-DISCONTINUITY-SEQUENCE that it belongs to.
+    /// Its EXT-X-DISCONTINUITY-SEQUENCE.
     pub(super) discontinuity_sequence: u64,
-    /// EXT-X-GAP.
+    /// Whether EXT-X-GAP marks it as missing.
     pub(super) gap: bool,
-    /// EXT-X-PROGRAM-DATE-TIME of its own, in microseconds since the Unix epoch.
+    /// Its own EXT-X-PROGRAM-DATE-TIME, in microseconds since the Unix epoch.
     pub(super) date_us: Option<i64>,
-    /// The same, carried on from a neighbour by EXTINF where it has none (RFC 8216 section 6.3.3).
+    /// Its time: the own date-time, else derived from a neighbour by EXTINF (RFC 8216 section 6.3.3).
     pub(super) time_us: Option<i64>,
-    /// How it is encrypted.
+    /// Its encryption.
     pub(super) key: Option<Arc<Key>>,
-    /// EXT-X-MAP.
+    /// The initialization section of its EXT-X-MAP.
     pub(super) map: Option<Arc<Map>>,
-    /// Tags that mark its start.
+    /// Cues at its start.
     pub(super) cues: Vec<Cue>,
 }
 
 impl Entry {
-    /// Who the segment is. The address carries no credentials and no fragment; its query stays, for some origins tell
-    /// segments apart by nothing else.
+    /// The identity of the segment. The URL has no credentials and no fragment; its query stays, because some origins
+    /// distinguish segments by the query alone.
     pub(super) fn identity(&self) -> Identity {
         Identity { uri: self.uri.as_str().to_owned(), range: self.range, program_date_time_us: self.time_us }
     }
 
-    /// EXTINF.
+    /// EXTINF as a duration.
     pub(super) fn duration(&self) -> Duration {
         Duration::from_micros(self.duration_us.unsigned_abs())
     }
 }
 
-/// An EXT-X-KEY that applies.
+/// An EXT-X-KEY that applies to a segment.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Key {
     /// Whole segments in AES-128-CBC, the key as 16 plain bytes.
     Aes128 {
         /// Where the key is.
         source: KeySource,
-        /// `None`: the media sequence number.
+        /// The initialization vector; `None`: the media sequence number.
         iv: Option<[u8; BLOCK]>,
     },
-    /// SAMPLE-AES and the key systems of DRM.
+    /// SAMPLE-AES and the key systems of DRM, which are not supported.
     Unsupported {
-        /// METHOD.
+        /// The METHOD attribute of EXT-X-KEY.
         method: String,
-        /// KEYFORMAT.
+        /// The KEYFORMAT attribute of EXT-X-KEY.
         keyformat: String,
     },
 }
@@ -98,7 +99,7 @@ pub(super) enum Key {
 /// Where a key is.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) enum KeySource {
-    /// URL of the key, absolute.
+    /// Absolute URL of the key.
     At(Url),
     /// In the playlist itself, as `data:` URI.
     Given([u8; BLOCK]),
@@ -117,18 +118,18 @@ impl fmt::Debug for KeySource {
 /// The initialization section of an EXT-X-MAP.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Map {
-    /// The section's URL, absolute.
+    /// The section's absolute URL.
     pub(super) uri: Url,
     /// First byte and length.
     pub(super) range: Option<(u64, u64)>,
-    /// The key that was in force where the tag stands.
+    /// The key in effect at the tag.
     pub(super) key: Option<Arc<Key>>,
 }
 
-/// Whether the text is a playlist at all, and a master playlist.
+/// Whether the text is a master playlist.
 ///
 /// # Errors
-/// [`PlaylistError::NotAPlaylist`] with what the content looks like instead.
+/// [`PlaylistError::NotAPlaylist`] with a description of the content.
 pub(super) fn is_master(text: &str) -> Result<bool, PlaylistError> {
     let text = text.trim_start_matches('\u{feff}').trim_start();
     if !text.starts_with("#EXTM3U") {
@@ -138,7 +139,7 @@ pub(super) fn is_master(text: &str) -> Result<bool, PlaylistError> {
     Ok(text.lines().map(str::trim_start).any(of_master))
 }
 
-/// The text with nothing in its lines that would steer a terminal: warnings and errors quote them.
+/// The text without terminal control characters, for warnings and errors that quote it.
 pub(super) fn showable(text: &str) -> Cow<'_, str> {
     if !text.lines().any(|line| line.trim().contains(steers)) {
         return text.into();
@@ -146,11 +147,10 @@ pub(super) fn showable(text: &str) -> Cow<'_, str> {
     text.lines().map(|line| plain(line.trim())).collect::<Vec<_>>().join("\n").into()
 }
 
-/// Reads a media playlist; `base` is the address that it finally came from, `imports` are the variables of the master
-/// playlist that led to it.
+/// Parses a media playlist; `base` is its final URL, `imports` are the variables of the master playlist that led to it.
 ///
 /// # Errors
-/// See [`PlaylistError`]. Unknown tags and oddities that do no harm are passed over.
+/// See [`PlaylistError`]. Unknown tags and harmless deviations are ignored.
 pub(super) fn parse_media(base: &Url, text: &str, imports: Option<&Variables>) -> Result<MediaPlaylist, PlaylistError> {
     if is_master(text)? {
         return Err(PlaylistError::NestedMaster);

@@ -1,8 +1,8 @@
-//! Reads the lines of a media playlist (RFC 8216 section 4.3).
+//! Parses the lines of a media playlist (RFC 8216 section 4.3).
 //!
-//! Read line by line here and not with a parser of others: m3u8-rs 6.0 takes what follows a comma in an EXTINF title for a
-//! segment, refuses METHOD=NONE and date-times with `+0000`, holds one key and one DATERANGE per segment, keeps durations
-//! in 32-bit floats and stops without a word at a line that it cannot read.
+//! Parsed here and not with a library: m3u8-rs 6.0 takes text after a comma in an EXTINF title for a segment, refuses
+//! METHOD=NONE and date-times with `+0000`, holds one key and one DATERANGE per segment, stores durations as 32-bit
+//! floats, and stops silently at a line that it cannot parse.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,22 +22,22 @@ use crate::limits::{
 };
 use outboard_media::segment::Cue;
 
-/// What has been read so far.
+/// The state of parsing.
 pub(super) struct Reader<'a> {
     base: &'a Url,
     imports: Option<&'a Variables>,
     variables: Variables,
     target: Option<Duration>,
-    /// `None`: not there, or no number.
+    /// `None`: missing, or not a number.
     media_sequence: Option<u64>,
-    /// EXT-X-PLAYLIST-TYPE: nothing leaves the playlist.
+    /// Whether EXT-X-PLAYLIST-TYPE is present: then no segment leaves the playlist.
     typed: bool,
     start_us: Option<i64>,
     discontinuity_sequence: u64,
     ended: bool,
     entries: Vec<Entry>,
     next: Next,
-    /// Keys in force, one per KEYFORMAT.
+    /// Keys in effect, one per KEYFORMAT.
     keys: Vec<(String, Arc<Key>)>,
     map: Option<Arc<Map>>,
     /// Resource and end of the latest byte range, for implicit offsets.
@@ -57,7 +57,7 @@ struct Next {
 }
 
 impl<'a> Reader<'a> {
-    /// Nothing read yet; `base` is the address that relative URIs resolve against.
+    /// Starts parsing; `base` is the URL against which relative URIs resolve.
     pub(super) fn new(base: &'a Url, imports: Option<&'a Variables>) -> Self {
         Self {
             base,
@@ -78,7 +78,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Takes in one line, counted from 1.
+    /// Parses one line, counted from 1.
     pub(super) fn line(&mut self, number: usize, line: &str) -> Result<(), PlaylistError> {
         let Some(tag) = line.strip_prefix('#') else {
             return if line.is_empty() { Ok(()) } else { self.segment(number, line) };
@@ -148,7 +148,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Seconds, and no more of them than waits and sums may be made of.
+    /// Parses seconds, limited to a maximum that is safe for delays and sums.
     fn believed(&mut self, number: usize, name: &str, value: &str, most: Duration) -> Duration {
         let told = Duration::from_micros(micros(value).unsigned_abs());
         if told > most {
@@ -163,7 +163,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Of several keys for the same media, the one that we can use.
+    /// Of several keys for the same media, the one that is supported.
     fn key_in_force(&self) -> Option<Arc<Key>> {
         let usable = self.keys.iter().find(|(_, key)| matches!(**key, Key::Aes128 { .. }));
         usable.or(self.keys.last()).map(|(_, key)| Arc::clone(key))
@@ -173,7 +173,7 @@ impl<'a> Reader<'a> {
         let list = Attributes::parse(value);
         let uri = self.resolve(number, list.get("URI").unwrap_or_default())?;
         let range = match self.variables.optional(number, list.get("BYTERANGE"))? {
-            // Without an offset: after the range before it in the same resource, else at the beginning.
+            // Without an offset: after the previous range of the same resource, else at the beginning.
             Some(value) => self.range(number, &value, &uri, Some(0))?,
             None => None,
         };
@@ -215,7 +215,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// Reads `<length>[@<offset>]` and remembers where it ends.
+    /// Parses `<length>[@<offset>]` and remembers where it ends.
     fn range(
         &mut self,
         line: usize,
@@ -251,11 +251,11 @@ impl<'a> Reader<'a> {
         Ok(url)
     }
 
-    /// After the last line.
+    /// Called after the last line.
     pub(super) fn finish(mut self) -> Result<MediaPlaylist, PlaylistError> {
         let longest = self.entries.iter().map(Entry::duration).max();
         let target = self.target.filter(|target| !target.is_zero()).or(longest).ok_or(PlaylistError::Empty)?;
-        // Without a tag it is the longest segment.
+        // Without the tag, the longest segment counts.
         let target = target.min(TARGET_DURATION_MAX);
         let media_sequence = self.media_sequence.unwrap_or_default();
         for (sequence, entry) in (media_sequence..).zip(&mut self.entries) {
@@ -286,7 +286,7 @@ impl<'a> Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Without a length of its own a segment counts as long as the target, until its media tells.
+    /// A segment without a duration counts as one target duration until its media is measured.
     fn fill_in_lengths(&mut self) {
         let Some(target) = self.target.map(|target| i64::try_from(target.as_micros()).unwrap_or(i64::MAX)) else {
             return;
@@ -303,7 +303,7 @@ impl Reader<'_> {
     }
 }
 
-/// Date-times that stand still or go back inside a continuous stretch identify nothing.
+/// Whether date-times stand still or go back within a continuous part; such dates identify nothing.
 fn dates_run_back(entries: &[Entry]) -> bool {
     let mut latest = None;
     entries.iter().any(|entry| {
@@ -316,7 +316,7 @@ fn dates_run_back(entries: &[Entry]) -> bool {
     })
 }
 
-/// Gives each entry of a continuous stretch a time, on from the date-time before it and back from the first one.
+/// Derives the time of each entry of a continuous part from the date-time before it, or from the first one after it.
 fn carry_dates(entries: &mut [Entry]) {
     for stretch in entries.chunk_by_mut(|_, next| !next.discontinuity) {
         let mut time = None;

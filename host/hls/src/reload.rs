@@ -1,4 +1,4 @@
-//! When a playlist is loaded next (RFC 8216 section 6.3.4) and when it counts as stale. Pure: instants in, instants out.
+//! When a playlist is reloaded (RFC 8216 section 6.3.4) and when it counts as stale. Pure: instants in, instants out.
 
 use std::time::Duration;
 
@@ -7,18 +7,18 @@ use tokio::time::Instant;
 use crate::limits::{RELOAD_RETRY, RELOAD_WAIT_MAX, STALE_TARGETS};
 use outboard_base::backoff::{Backoff, Schedule};
 
-/// What a load brought.
+/// The result of a load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Load {
-    /// Another playlist than before.
+    /// The playlist differs from the previous one.
     Changed,
-    /// The same as before.
+    /// The playlist is identical to the previous one.
     Unchanged,
-    /// Nothing.
+    /// The load failed.
     Failed,
 }
 
-/// A change of health that is worth telling.
+/// A change of health that is reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Health {
     /// No new segment for this long.
@@ -27,7 +27,7 @@ pub(super) enum Health {
     Fresh(Duration),
 }
 
-/// The pace of one playlist.
+/// The reload timing of one playlist.
 #[derive(Debug)]
 pub(super) struct Pace {
     target: Duration,
@@ -39,7 +39,7 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// A pace that starts with a good load at `now`.
+    /// Starts after a successful load at `now`.
     pub(super) fn new(target: Duration, reload_min: Duration, retry_step: Duration, now: Instant) -> Self {
         let failed = Backoff::new(Schedule { first: retry_step, ..RELOAD_RETRY });
         let mut pace = Self { target, reload_min, failed, progress_at: now, stale_at: now, stale: false };
@@ -47,9 +47,9 @@ impl Pace {
         pace
     }
 
-    /// The next load, after one that began at `began` and ended at `now`: a target duration after a change, half of it
-    /// where nothing changed, both measured from the beginning of the load and at most [`RELOAD_WAIT_MAX`]; after a fault, a
-    /// jittered backoff from now.
+    /// The time of the next load, after one that began at `began` and ended at `now`. After a change: one target
+    /// duration; unchanged: half of it; both from the beginning of the load and at most [`RELOAD_WAIT_MAX`]. After a
+    /// failure: a backoff with jitter from now.
     pub(super) fn next_load(&mut self, load: Load, target: Option<Duration>, began: Instant, now: Instant) -> Instant {
         self.target = target.unwrap_or(self.target);
         let wait = match load {
@@ -61,12 +61,12 @@ impl Pace {
         (began + wait.clamp(self.reload_min, RELOAD_WAIT_MAX.max(self.reload_min))).max(now)
     }
 
-    /// Failed loads in a row.
+    /// Number of consecutive failed loads.
     pub(super) fn failures(&self) -> u32 {
         self.failed.failures()
     }
 
-    /// New segments came.
+    /// Reports new segments; returns the change of health, if there is one.
     pub(super) fn progress(&mut self, now: Instant) -> Option<Health> {
         let stood = now.saturating_duration_since(self.progress_at);
         self.progress_at = now;
@@ -74,13 +74,13 @@ impl Pace {
         std::mem::take(&mut self.stale).then_some(Health::Fresh(stood))
     }
 
-    /// When [`Self::overdue`] is to be asked.
+    /// When [`Self::overdue`] must be called.
     pub(super) fn stale_at(&self) -> Instant {
         self.stale_at
     }
 
-    /// Asked at [`Self::stale_at`]: stale from now on. Comes due again after as long, so that a backup is tried again;
-    /// only the first time is told.
+    /// Called at [`Self::stale_at`]: the playlist is stale from now on. Becomes due again after the same time, so that
+    /// a backup is tried again; only the first time is reported.
     pub(super) fn overdue(&mut self, now: Instant) -> Option<Health> {
         self.stale_at = now + self.patience();
         let first = !std::mem::replace(&mut self.stale, true);

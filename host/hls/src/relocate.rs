@@ -1,5 +1,5 @@
-//! Finds another address when the current one does not deliver: the other of the two URLs, or a fresh address from the
-//! same master playlist (its tokens may have run out).
+//! Finds another URL when the current one does not work: the other configured URL, or a new URL from the same master
+//! playlist, whose tokens may have expired.
 
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
@@ -10,14 +10,14 @@ use super::event::SourceEvent;
 use super::fetch::Http;
 use super::locate::{Found, Location, find};
 
-/// One search at a time, on request of the followers.
+/// Runs one search at a time, requested by the followers.
 pub(super) struct Relocator {
     http: Http,
     config: SourceConfig,
     location: watch::Sender<Location>,
-    /// The backup URL is followed now.
+    /// Whether the backup URL is in use.
     on_backup: bool,
-    /// The URL that was tried last; after a failure the other one has its turn.
+    /// Whether the last search tried the backup URL; after a failure the other URL is tried.
     tried_backup: bool,
     search: Option<Search>,
 }
@@ -29,12 +29,12 @@ struct Search {
 }
 
 impl Relocator {
-    /// `on_backup`: the source had to be started from the backup URL.
+    /// `on_backup`: the source was started from the backup URL.
     pub(super) fn new(http: Http, config: SourceConfig, location: watch::Sender<Location>, on_backup: bool) -> Self {
         Self { http, config, location, on_backup, tried_backup: on_backup, search: None }
     }
 
-    /// Begins a search unless one is under way or there is nowhere to look.
+    /// Starts a search unless one is in progress or there is no other URL.
     pub(super) fn start(&mut self, reason: String) {
         if self.search.is_some() {
             return;
@@ -51,12 +51,12 @@ impl Relocator {
         self.search = Some(Search { backup, reason, found });
     }
 
-    /// A search is under way.
+    /// Whether a search is in progress.
     pub(super) fn is_busy(&self) -> bool {
         self.search.is_some()
     }
 
-    /// Waits for the search and moves the followers. Can be dropped and called again.
+    /// Waits for the search and moves the followers. Cancel safe.
     pub(super) async fn done(&mut self) -> Option<SourceEvent> {
         let search = self.search.as_mut()?;
         let result = (&mut search.found).await;

@@ -1,4 +1,4 @@
-//! Whether and when one request is made again. The only layer that retries segments, keys and first playlists.
+//! Whether and when a request is repeated. The only layer that retries segments, keys and first playlists.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use super::error::{Again, FetchError};
 use crate::limits::{REFUSED_TRIES, REQUEST_RETRY};
 use outboard_base::backoff::Schedule;
 
-/// The tries of one request.
+/// The attempts of one request.
 #[derive(Debug)]
 pub(super) struct Retry {
     schedule: Schedule,
@@ -16,20 +16,20 @@ pub(super) struct Retry {
 }
 
 impl Retry {
-    /// A full budget; `step` is the first wait, jitter aside.
+    /// A full budget; `step` is the first delay, without jitter.
     pub(super) fn new(budget: &Budget, step: Duration) -> Self {
         let schedule = Schedule { first: step, attempts: Some(budget.tries.max(1)), ..REQUEST_RETRY };
         Self { schedule, failures: 0, refusals: 0 }
     }
 
-    /// How long to wait before the next try; `None`: give up.
+    /// The delay before the next attempt; `None`: give up.
     pub(super) fn after(&mut self, error: &FetchError) -> Option<Duration> {
         self.failures = self.failures.saturating_add(1);
         let mut least = Duration::ZERO;
         let allowed = match error.again() {
             Again::Never => return None,
             Again::Few => {
-                // What was listed too early needs a moment, so these few tries are never close together.
+                // A segment that was listed too early needs a moment, so these few attempts are never close together.
                 self.refusals += 1;
                 least = self.schedule.first.saturating_mul(self.refusals);
                 self.refusals < REFUSED_TRIES
@@ -40,7 +40,7 @@ impl Retry {
         Some(least.saturating_add(wait))
     }
 
-    /// Tries that failed so far.
+    /// Number of failed attempts.
     pub(super) fn failures(&self) -> u32 {
         self.failures
     }

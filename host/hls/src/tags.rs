@@ -3,15 +3,15 @@
 use super::attributes::Attributes;
 use outboard_media::segment::Cue;
 
-/// Decimal seconds in microseconds; what cannot be read counts as zero, and a day is the limit.
+/// Converts decimal seconds to microseconds; an invalid value counts as zero, and the maximum is one day.
 pub(super) fn micros(text: &str) -> i64 {
     const DAY: f64 = 86_400.0;
     let seconds = text.trim().parse::<f64>().ok().filter(|value| value.is_finite()).unwrap_or_default();
-    // In range by the clamp, so the cast is exact to the microsecond.
+    // In range after the clamp, so the cast is exact to the microsecond.
     (seconds.clamp(0.0, DAY) * 1e6).round() as i64
 }
 
-/// Decimal seconds with a sign in microseconds, at most a day either way; `None` where they cannot be read.
+/// Converts signed decimal seconds to microseconds, at most one day in either direction; `None` for an invalid value.
 pub(super) fn offset_us(text: Option<&str>) -> Option<i64> {
     let text = text?.trim();
     text.parse::<f64>().ok().filter(|value| value.is_finite())?;
@@ -21,13 +21,13 @@ pub(super) fn offset_us(text: Option<&str>) -> Option<i64> {
     }
 }
 
-/// An ISO 8601 date-time; without an offset it counts as UTC, as most origins mean it.
+/// Parses an ISO 8601 date-time; without an offset it counts as UTC, as most origins intend.
 pub(super) fn date_us(text: &str) -> Option<i64> {
     let stamp = text.parse::<jiff::Timestamp>().or_else(|_| format!("{text}Z").parse()).ok()?;
     Some(stamp.as_microsecond())
 }
 
-/// Ad markers in the forms that are in use; `None` for every other tag.
+/// Parses the common forms of ad markers; `None` for every other tag.
 pub(super) fn cue(name: &str, value: &str, tag: &str) -> Option<Cue> {
     match name {
         "EXT-X-CUE-OUT" => {

@@ -10,13 +10,13 @@ use super::attributes::Attributes;
 use super::error::PlaylistError;
 use crate::limits::{EXPANDED_BYTES_MAX, VARIABLE_NAME_BYTES_MAX, VARIABLE_VALUE_BYTES_MAX, VARIABLES_MAX};
 
-/// What one playlist defines. Values may be tokens, so only the names are shown.
+/// The variables of one playlist. Values may be tokens, so only the names are shown.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub(super) struct Variables(BTreeMap<String, String>);
 
 impl Variables {
-    /// Takes in the text after `#EXT-X-DEFINE:`. `base` is the address that the playlist finally came from; `imports` are
-    /// the variables of the master playlist that led to it.
+    /// Parses the text after `#EXT-X-DEFINE:`. `base` is the playlist's final URL; `imports` are the variables of the
+    /// master playlist that led to it.
     ///
     /// # Errors
     /// [`PlaylistError::Define`].
@@ -78,18 +78,18 @@ impl Variables {
         Ok(())
     }
 
-    /// [`Self::expand`] of what may be missing.
+    /// [`Self::expand`] for an optional text.
     ///
     /// # Errors
-    /// As there.
+    /// Those of [`Self::expand`].
     pub(super) fn optional(&self, line: usize, text: Option<&str>) -> Result<Option<String>, PlaylistError> {
         text.map(|text| self.expand(line, text).map(Cow::into_owned)).transpose()
     }
 
-    /// Puts values in the place of references such as `{$name}`.
+    /// Replaces references such as `{$name}` with their values.
     ///
     /// # Errors
-    /// [`PlaylistError::Undefined`], and [`PlaylistError::Define`] where the text becomes too long.
+    /// [`PlaylistError::Undefined`], and [`PlaylistError::Define`] if the text becomes too long.
     pub(super) fn expand<'a>(&self, line: usize, text: &'a str) -> Result<Cow<'a, str>, PlaylistError> {
         if !text.contains("{$") {
             return Ok(Cow::Borrowed(text));
@@ -104,7 +104,7 @@ impl Variables {
                     expanded.push_str(value);
                     rest = next;
                 }
-                // No reference after all.
+                // Not a reference.
                 None => {
                     expanded.push_str("{$");
                     rest = after;
@@ -131,7 +131,7 @@ fn is_name(text: &str) -> bool {
     (1..=VARIABLE_NAME_BYTES_MAX).contains(&text.len()) && text.bytes().all(allowed)
 }
 
-/// A name for an error text.
+/// A name, shortened for an error text.
 fn short(name: &str) -> String {
     name.chars().take(VARIABLE_NAME_BYTES_MAX).collect()
 }

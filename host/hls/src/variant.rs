@@ -1,15 +1,16 @@
-//! Which variant and which audio rendition of a master playlist: pure choice, with the reasons in words.
+//! Selects a variant and an audio rendition of a master playlist: pure functions that also return the reasons in words.
 
 use super::config::{AudioChoice, VariantChoice};
 use super::master::{Master, Rendition, Variant};
 
-/// Codecs that RTMP receivers commonly refuse; taken only where nothing else is offered or they are asked for by name.
+/// Codecs that RTMP receivers commonly refuse; selected only if nothing else is offered or they are requested by name.
 const SELDOM_PLAYABLE: [&str; 10] = ["hvc1", "hev1", "dvh1", "dvhe", "dvav", "av01", "vp09", "ac-3", "ec-3", "ac-4"];
 
-/// How the names of audio codecs begin in CODECS (RFC 6381), in lower case.
+/// Prefixes of audio codecs in CODECS (RFC 6381), in lower case.
 const AUDIO_CODECS: [&str; 9] = ["mp4a", "ac-3", "ec-3", "ac-4", "opus", "flac", "alac", "dts", "mp3"];
 
-/// The variant that fits, highest bandwidth first; of equals the first. An inner `Err` tells what was wanted.
+/// The matching variant with the highest bandwidth; of equals the first. The inner `Err` describes the choice that no
+/// variant matches.
 pub(super) fn choose<'a>(master: &'a Master, choice: &VariantChoice) -> Result<&'a Variant, String> {
     let mut fitting: Vec<&Variant> = master.variants.iter().collect();
     if let Some(name) = &choice.name {
@@ -36,15 +37,15 @@ pub(super) fn choose<'a>(master: &'a Master, choice: &VariantChoice) -> Result<&
             fitting.retain(|variant| Some(variant.bandwidth) == lowest);
         }
     }
-    // `max_by_key` takes the last of equals; the playlist's first is its author's preference.
+    // `max_by_key` returns the last of equals, but the author of the playlist prefers the first.
     fitting.into_iter().rev().max_by_key(|variant| variant.bandwidth).ok_or_else(|| wanted(choice))
 }
 
-/// The rendition that belongs to a variant: by language and name, else the default, else the first. `None`: the variant
-/// has its sound inside. A choice that nothing fits falls back to the default, told in the second value.
+/// The rendition that belongs to a variant: by language and name, else the default, else the first. `None`: the audio
+/// is inside the variant. If nothing matches the choice, the default is used and the second value says so.
 ///
 /// # Errors
-/// Why none of the renditions that belong to the variant can be used.
+/// Why none of the variant's renditions can be used.
 pub(super) fn choose_audio<'a>(
     master: &'a Master,
     variant: &Variant,
@@ -81,7 +82,7 @@ pub(super) fn choose_audio<'a>(
     }
 }
 
-/// What promises that a variant has sound, in words; `None`: nothing does.
+/// What promises that a variant has audio, in words; `None`: nothing.
 pub(super) fn promised_sound(variant: &Variant, rendition: Option<&Rendition>) -> Option<String> {
     if let Some(rendition) = rendition {
         return Some(format!("audio rendition {}", audio_in_words(rendition)));
@@ -119,7 +120,7 @@ fn wanted(choice: &VariantChoice) -> String {
     [name, resolution, bandwidth].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
-/// A variant for a person: `720p 1280x720 3000000 b/s avc1…`.
+/// Describes a variant for people: `720p 1280x720 3000000 b/s avc1…`.
 pub(super) fn in_words(variant: &Variant) -> String {
     let resolution = variant.resolution.map(|(width, height)| format!("{width}x{height}"));
     let bandwidth = Some(format!("{} b/s", variant.bandwidth));
@@ -127,7 +128,7 @@ pub(super) fn in_words(variant: &Variant) -> String {
     parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
-/// A rendition for a person: `English (en)`.
+/// Describes a rendition for people: `English (en)`.
 pub(super) fn audio_in_words(rendition: &Rendition) -> String {
     match &rendition.language {
         Some(language) => format!("{} ({language})", rendition.name),

@@ -1,12 +1,13 @@
-//! Which segments of a reloaded playlist are new, what is missing between, and whether the playlist began anew. Pure:
-//! playlists and a clock reading go in, steps come out.
+//! Which segments of a reloaded playlist are new, which are missing, and whether the playlist restarted. Pure:
+//! playlists and a clock reading in, steps out.
 //!
-//! Who a segment is, is told in `place`.
+//! `place` describes how segments are recognised.
 //!
-//! A playlist that lies wholly behind us is either an old copy (a cache, a slower edge) or a restart. If its dates lie
-//! after ours it is new at once. If its segments are unknown, it is believed when a second load agrees. If we know them
-//! all, it is a restart only once it moved on by itself for [`OLD_COPY_TARGETS`]: repeating what was on air would be
-//! worse than starting some seconds later, and the restarted playlist still lists its beginning then.
+//! A playlist whose entries all lie before the last known segment is either an old copy (a cache, a slower edge) or a
+//! restart. If its dates lie after ours, it is a restart. If its segments are unknown, it counts as a restart when a
+//! second load agrees. If all its segments are known, it counts as a restart only after it has changed on its own for
+//! [`OLD_COPY_TARGETS`]: repeating media would be worse than starting some seconds later, and the restarted playlist
+//! still lists its beginning then.
 
 use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -23,25 +24,27 @@ use crate::limits::{
 };
 use outboard_media::segment::Cue;
 
-/// How far numbers may run ahead over a restart of ours, whose length is not known here.
+/// How far numbers may run ahead over a restart of ours, whose duration is unknown.
 const RESUME_AWAY: Duration = Duration::from_secs(24 * 3600);
 
-/// An origin that seems to restart this often in a row, while its numbers go on, has other names in every answer. To
-/// repeat its segments for ever would be worse than to trust number and length together.
+/// An origin that seems to restart this many times in a row while its numbers continue uses new names in every
+/// response. From then on, number and duration together are trusted, because repeating its segments without end would
+/// be worse.
 const RENAMED_MAX: u32 = 3;
 
-/// Where the first playlist is entered.
+/// Where to start in the first playlist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Start {
-    /// Where EXT-X-START says, else three target durations before the end, or at the beginning if ENDLIST is there.
+    /// As in EXT-X-START, else three target durations before the end, or at the beginning if ENDLIST is present.
     LiveEdge,
-    /// So many segments before the end, whatever the playlist says; with ENDLIST as [`LiveEdge`](Self::LiveEdge).
+    /// This many segments before the end, whatever the playlist contains; with ENDLIST like
+    /// [`LiveEdge`](Self::LiveEdge).
     Behind(u32),
-    /// At the beginning (an audio rendition: what lies before the picture is sorted out later).
+    /// At the beginning (for an audio rendition: audio before the video is removed later).
     Beginning,
 }
 
-/// What a new playlist brings, in order.
+/// A new item of a playlist, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Step {
     /// A segment that was not seen before.
@@ -50,64 +53,65 @@ pub(super) enum Step {
     Mark(Mark),
 }
 
-/// What stands between segments.
+/// A mark between segments.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Mark {
-    /// Segments that will not come.
+    /// Segments that will not be delivered.
     Gap { segments: u64, duration: Duration, reason: GapReason },
     /// Number of the epoch and why it began.
     Epoch { number: u64, reason: EpochReason },
 }
 
-/// A segment to be fetched.
+/// A segment to fetch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Planned {
     /// The entry of the playlist.
     pub(super) entry: Entry,
-    /// Tag, gap or epoch before it.
+    /// Whether a tag, gap or epoch stands before it.
     pub(super) discontinuity: bool,
-    /// Epoch that it belongs to, from 0.
+    /// Its epoch, from 0.
     pub(super) epoch: u64,
-    /// Start in microseconds on this playlist's own clock: EXTINF added up since the first entry that was seen.
+    /// Start in microseconds on this playlist's own clock: accumulated EXTINF since the first entry that was seen.
     pub(super) clock_us: i64,
-    /// ENDLIST comes after it.
+    /// Whether ENDLIST follows it.
     pub(super) last: bool,
 }
 
-/// A playlist behind us, not yet believed.
+/// A playlist before the last known segment that is not accepted yet.
 #[derive(Debug, Clone, Copy)]
 struct Suspicion {
     since: Duration,
     last_sequence: u64,
 }
 
-/// The memory of one playlist.
+/// The state of one playlist.
 pub(super) struct Window {
     start: Start,
     known: VecDeque<Known>,
     epoch: u64,
     clock_us: i64,
-    /// Something before the next segment breaks continuity.
+    /// Whether continuity breaks before the next segment.
     broken: bool,
-    /// A segment was planned, by this run or by the one before.
+    /// Whether a segment was planned, in this run or the previous one.
     begun: bool,
-    /// Another origin since the last update.
+    /// Whether the origin changed since the last update.
     moved: bool,
     suspicion: Option<Suspicion>,
     located_at: Option<Duration>,
-    /// Restarts in a row under numbers that just went on.
+    /// Consecutive restarts whose numbers continued.
     renamed: u32,
-    /// Reloads in a row that listed what we had under other numbers; past [`RENUMBERED_MAX`], numbers are not used.
+    /// Consecutive reloads that listed known segments under other numbers; above [`RENUMBERED_MAX`], numbers are
+    /// ignored.
     renumbered: u32,
     /// Number of the first entry of the last playlist, after [`align`].
     first_listed: u64,
     ranges_seen: VecDeque<u64>,
-    /// What has piled up before the live edge is skipped.
+    /// Whether media that accumulated before the live edge is skipped.
     catch_up: bool,
 }
 
 impl Window {
-    /// A window before its first playlist; with `resume`, going on after that segment.
+    /// A window before its first playlist; with `resume`, it continues after that segment.
     pub(super) fn new(start: Start, resume: Option<&Resume>) -> Self {
         Self {
             start,
@@ -127,32 +131,33 @@ impl Window {
         }
     }
 
-    /// Skips what has piled up while we were away, where that is wanted.
+    /// Sets whether media that accumulated during an outage of ours is skipped.
     pub(super) fn catching_up(self, catch_up: bool) -> Self {
         Self { catch_up, ..self }
     }
 
-    /// The next playlist comes from another origin: numbers do not compare, and the next segment breaks continuity.
+    /// Reports that the next playlist comes from another origin: numbers cannot be compared, and the next segment is
+    /// discontinuous.
     pub(super) fn moved(&mut self) {
         self.moved = true;
     }
 
-    /// The last playlist lay behind us and nothing was taken from it yet.
+    /// Whether the last playlist lay before the last known segment and nothing was taken from it yet.
     pub(super) fn is_waiting(&self) -> bool {
         self.suspicion.is_some()
     }
 
-    /// Epochs so far.
+    /// Number of epochs so far.
     pub(super) fn epoch(&self) -> u64 {
         self.epoch
     }
 
-    /// Number of the first entry that the last playlist listed.
+    /// Number of the first entry of the last playlist.
     pub(super) fn first_listed(&self) -> u64 {
         self.first_listed
     }
 
-    /// Takes in a playlist. `now` is a monotonic reading; only differences count.
+    /// Processes a playlist. `now` is a monotonic reading; only differences count.
     pub(super) fn update(&mut self, playlist: &MediaPlaylist, now: Duration) -> Vec<Step> {
         let numbered = playlist.numbered && self.renumbered < RENUMBERED_MAX;
         let aligned = (!numbered && !playlist.entries.is_empty()).then(|| align(&self.known, playlist));
@@ -164,7 +169,7 @@ impl Window {
         if numbered {
             match place.epoch {
                 Some(EpochReason::Renumbered) => self.renumbered += 1,
-                // Something new under a number that was due.
+                // A new segment under the expected number.
                 None if place.index < playlist.entries.len() => self.renumbered = 0,
                 _ => {}
             }
@@ -187,7 +192,7 @@ impl Window {
         let from = self.live_again(playlist, place.index, &mut steps);
         let (old, new) = playlist.entries.split_at_checked(from).unwrap_or((&playlist.entries, &[]));
         if first {
-            // The clock reads zero at the first entry listed, so that a rendition's clock can be laid beside it.
+            // The clock is zero at the first listed entry, so that it can be compared with a rendition's clock.
             self.clock_us = old.iter().map(|entry| entry.duration_us).sum();
         }
         let mut carried = self.unseen_ranges(old, first);
@@ -201,8 +206,8 @@ impl Window {
         steps
     }
 
-    /// Where to go on to be live, of a playlist that is read up to `index`: there, unless more than
-    /// [`CATCH_UP_TARGETS`] target durations have piled up before the place where a new stream would begin.
+    /// Where to continue to be live, after reading up to `index`: there, unless more than [`CATCH_UP_TARGETS`] target
+    /// durations have accumulated before the position where a new stream would start.
     fn live_again(&mut self, playlist: &MediaPlaylist, index: usize, steps: &mut Vec<Step>) -> usize {
         if !self.catch_up || !self.begun || playlist.ended {
             return index;
@@ -244,7 +249,7 @@ impl Window {
         steps.push(Step::Segment(Box::new(Planned { entry, discontinuity, epoch: self.epoch, clock_us, last: false })));
     }
 
-    /// Finds where to go on; `None`: nothing to take from this playlist yet.
+    /// Finds where to continue; `None`: nothing can be taken from this playlist yet.
     fn place(&mut self, playlist: &MediaPlaylist, now: Duration) -> Option<Place> {
         let entries = &playlist.entries;
         let end = entries.last()?.sequence;
@@ -284,7 +289,7 @@ impl Window {
             return Some(Place { index: 0, gap: Some((missing, duration)), epoch: None });
         }
         let oldest = self.known.front().map_or(0, |known| known.sequence);
-        // The range first: a playlist may list tens of thousands that nobody knows.
+        // The byte range is compared first, because a playlist may list tens of thousands of unknown segments.
         let known = |entry: &Entry| {
             let listed = |known: &Known| known.sequence == entry.sequence && same_copy(known, entry);
             (oldest..=last.sequence).contains(&entry.sequence) && self.known.iter().any(listed)
@@ -302,7 +307,7 @@ impl Window {
         Some(Place::epoch(self.first_index(playlist), EpochReason::Restarted))
     }
 
-    /// Whether a playlist behind us has earned to count as a restart.
+    /// Whether a playlist before the last known segment counts as a restart by now.
     fn believe(&mut self, target: Duration, familiar: bool, last_sequence: u64, now: Duration) -> bool {
         let Some(suspicion) = self.suspicion else {
             self.suspicion = Some(Suspicion { since: now, last_sequence });
@@ -312,10 +317,10 @@ impl Window {
         !familiar || (waited && last_sequence != suspicion.last_sequence)
     }
 
-    /// Whether so many segments can have passed since the place was last known.
+    /// Whether this many segments can have passed since the place was last known.
     fn explicable(&self, missing: u64, playlist: &MediaPlaylist, now: Duration) -> bool {
         let away = self.located_at.map_or(RESUME_AWAY, |at| now.saturating_sub(at));
-        // Segments may be much shorter than the target; four times as many are believed.
+        // Segments may be much shorter than the target duration; four times as many are accepted.
         let quickest = (playlist.target / 4).max(Duration::from_millis(1));
         let passed = away.as_millis() / quickest.as_millis().max(1);
         u128::from(missing) <= passed + 2 * playlist.entries.len() as u128 + 8
@@ -357,9 +362,9 @@ impl Window {
         self.known.drain(..excess);
     }
 
-    /// DATERANGE tags that some packagers keep at the top of the playlist, before segments that we have already.
+    /// DATERANGE tags that some packagers keep at the top of the playlist, before segments that are already known.
     fn unseen_ranges(&mut self, old: &[Entry], first: bool) -> Vec<Cue> {
-        // Joining a running stream, only those at the very top are more than history.
+        // When joining a running stream, only those at the very top are current.
         let listed = if first { old.get(..1).unwrap_or_default() } else { old };
         let cues: Vec<Cue> = listed.iter().flat_map(|entry| &entry.cues).filter(|cue| is_range(cue)).cloned().collect();
         let unseen = cues.into_iter().filter(|cue| self.first_seen(cue)).collect();
@@ -390,8 +395,8 @@ impl Window {
     }
 }
 
-/// The entry at this time: from the start of the playlist, or where negative from its end (EXT-X-START). What lies outside
-/// is the first or the last.
+/// The entry at this time: from the start of the playlist, or from its end if negative (EXT-X-START). Clamped to the
+/// first and last entry.
 fn index_at(entries: &[Entry], offset_us: i64) -> usize {
     let length: i64 = entries.iter().map(|entry| entry.duration_us).sum();
     let at = if offset_us < 0 { length.saturating_add(offset_us).max(0) } else { offset_us };

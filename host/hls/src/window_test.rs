@@ -4,12 +4,12 @@ use super::super::playlist::parse_media;
 use super::*;
 use outboard_media::segment::Identity;
 
-/// A playlist of 6 s segments, `name` with its number each.
+/// A playlist of 6 s segments, each named `name` and its number.
 fn list(sequence: u64, names: &str) -> MediaPlaylist {
     listed(sequence, 6, names, "")
 }
 
-/// Words are URIs; `|` is a discontinuity, `!` a gap, `@<seconds>` a date-time, each for the word after it.
+/// Words are URIs; `|` is a discontinuity, `!` a gap, `@<seconds>` a date-time; each applies to the next word.
 fn listed(sequence: u64, target: u64, words: &str, end: &str) -> MediaPlaylist {
     let mut text = format!("#EXTM3U\n#EXT-X-TARGETDURATION:{target}\n#EXT-X-MEDIA-SEQUENCE:{sequence}\n");
     for word in words.split_whitespace() {
@@ -57,12 +57,12 @@ fn a_stream_that_is_to_be_live_skips_what_piled_up() {
     let new = |live| Window::new(Start::LiveEdge, None).catching_up(live);
     let mut window = new(true);
     assert_eq!(update(&mut window, 0, 6), ["s3", "s4", "s5"], "a start is no catching up");
-    // Two that lie before the edge come with one slow load.
+    // Two segments before the edge can come with one slow load.
     assert_eq!(update(&mut window, 3, 11), ["s6", "s7", "s8", "s9", "s10"]);
-    // Away for ten segments.
+    // After an absence of ten segments.
     assert_eq!(update(&mut window, 8, 21), ["gap 7 42s Behind", "|s18", "s19", "s20"]);
     assert_eq!(update(&mut window, 9, 22), ["s21"]);
-    // What left the playlist is missed, what is listed is skipped.
+    // Segments that left the playlist are missed; listed ones are skipped.
     assert_eq!(update(&mut window, 30, 40), ["gap 8 48s Missed", "gap 7 42s Behind", "|s37", "s38", "s39"]);
     let mut window = new(false);
     assert_eq!(update(&mut window, 0, 6).len() + update(&mut window, 3, 16).len(), 13, "by default nothing is skipped");
@@ -78,7 +78,7 @@ impl Live {
         Self { window: Window::new(Start::LiveEdge, None), now: Duration::from_secs(1000) }
     }
 
-    /// Loads a playlist six seconds after the one before.
+    /// Loads a playlist six seconds after the previous one.
     fn load(&mut self, playlist: &MediaPlaylist) -> Vec<String> {
         self.after(6, playlist)
     }
@@ -378,7 +378,7 @@ fn memory_is_bounded() {
     assert_eq!(live.load(&list(0, &format!("{} new", names.join(" ")))), ["new"]);
 }
 
-/// As [`list`], without EXT-X-MEDIA-SEQUENCE.
+/// [`list`] without EXT-X-MEDIA-SEQUENCE.
 fn unnumbered(words: &str) -> MediaPlaylist {
     let mut playlist = listed(0, 6, words, "");
     playlist.numbered = false;
@@ -461,7 +461,7 @@ fn time_in_which_the_machine_was_suspended_explains_what_is_missed() {
     let mut live = Live::new();
     live.load(&list(10, "a b c d e"));
     assert_eq!(live.after(600, &later), ["gap 98 588s Missed", "|f", "g", "h", "i", "j"]);
-    // By a clock that stood still meanwhile it is another stream, of which the live edge alone is taken.
+    // With a clock that stood still in the meantime it is another stream, of which only the live edge is taken.
     let mut stood = Live::new();
     stood.load(&list(10, "a b c d e"));
     assert_eq!(stood.after(6, &later), ["epoch 1 Jumped", "|h", "i", "j"]);

@@ -1,8 +1,8 @@
-//! A rate of lines: so many a second, and a burst in between. Who is over it writes less; nobody waits.
+//! A rate limit for log lines: lines per second, and a burst. A writer over the limit drops lines; it never waits.
 
 use std::time::Instant;
 
-/// Lines that may be written now.
+/// A token bucket for lines.
 #[derive(Debug)]
 pub(super) struct Bucket {
     per_second: u32,
@@ -12,12 +12,12 @@ pub(super) struct Bucket {
 }
 
 impl Bucket {
-    /// A full one.
+    /// A full bucket.
     pub(super) fn new(per_second: u32, burst: u32) -> Self {
         Self { per_second, burst, lines: f64::from(burst), at: None }
     }
 
-    /// True if one more line may be written.
+    /// Takes one token; returns true if one more line may be written.
     pub(super) fn take(&mut self, now: Instant) -> bool {
         let since = self.at.map_or(0.0, |at| now.saturating_duration_since(at).as_secs_f64());
         self.at = Some(now);
@@ -29,7 +29,7 @@ impl Bucket {
         may
     }
 
-    /// Puts a line back that was not written after all.
+    /// Returns the token of a line that was not written.
     pub(super) fn give_back(&mut self) {
         self.lines += 1.0;
     }

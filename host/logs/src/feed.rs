@@ -1,4 +1,5 @@
-//! A live feed of lines: a place in each ring and nothing else. It holds no line back and nobody up.
+//! A live feed of log lines. It only holds a position in each ring: it neither delays writers nor keeps lines in
+//! memory.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -11,18 +12,18 @@ use super::hub::Shared;
 use super::record::LogRecord;
 use super::ring::Ring;
 
-/// What a feed gives.
+/// An item of a feed.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Item {
     /// The next line.
     Record(Arc<LogRecord>),
-    /// So many lines of the streams that the reader follows are gone before they were read, whether or not they would
-    /// have passed the filter; the next line follows.
+    /// Number of lines that were removed before the feed could read them, in the streams that it follows, whether or
+    /// not they match the filter. The next line follows.
     Dropped(u64),
 }
 
-/// Follows what passes a filter. Lines of one stream come in order and once; those of different streams nearly so.
-/// Dropping it is all it takes to end it.
+/// Follows the lines that match a filter. Lines of one stream arrive in order and once; those of different streams in
+/// approximate order. Dropping the feed ends it.
 #[derive(Debug)]
 pub struct Feed {
     shared: Arc<Shared>,
@@ -40,7 +41,7 @@ struct Place {
 }
 
 impl Feed {
-    /// From the last `last` lines on.
+    /// Starts with the `last` most recent lines.
     pub(super) fn new(shared: Arc<Shared>, filter: Filter, last: usize) -> Self {
         shared.counts.subscribers.fetch_add(1, Ordering::Relaxed);
         let wake = shared.waker(&filter);
@@ -64,11 +65,11 @@ impl Feed {
         feed
     }
 
-    /// The next item, as soon as there is one; `None` when the log ends. Cancel safe.
+    /// Waits for the next item; `None` when the log ends. Cancel safe.
     pub async fn next(&mut self) -> Option<Item> {
         loop {
             let wake = self.wake.as_mut()?;
-            // Before looking: what comes from now on wakes again.
+            // Marked before reading, so that lines added during the read wake the feed again.
             wake.mark_unchanged();
             let closed = self.shared.closed();
             if let Some(item) = self.take() {
@@ -81,12 +82,12 @@ impl Feed {
         }
     }
 
-    /// The feed as a stream.
+    /// Converts the feed into a stream.
     pub fn into_stream(self) -> impl Stream<Item = Item> + Send {
         futures_util::stream::unfold(self, |mut feed| async move { feed.next().await.map(|item| (item, feed)) })
     }
 
-    /// What is there now.
+    /// The next item, if one is available.
     fn take(&mut self) -> Option<Item> {
         self.follow_rings();
         let mut oldest: Option<(&mut Place, Arc<LogRecord>)> = None;
@@ -107,7 +108,7 @@ impl Feed {
         Some(Item::Record(record))
     }
 
-    /// Streams come and go. A new one is read from its first line on.
+    /// Adds and removes the rings of streams. A new ring is read from its first line.
     fn follow_rings(&mut self) {
         let edition = self.shared.edition();
         if self.edition == Some(edition) {

@@ -1,8 +1,8 @@
-//! Rolling files, `<tenant>/logs/<stream>/outboard.log` below the storage folder: a line of JSON each.
+//! Rolling files, `<tenant>/logs/<stream>/outboard.log` below the storage folder, with one JSON object per line.
 //!
-//! `outboard.log` is the newest; when it is full it becomes `outboard.log.1`, what was that `.2`, and so on; the last one
-//! goes. Bounded by [`LOG_FILE_BYTES`] and [`LOG_FILES`] a stream. A file that cannot be written is let alone for
-//! [`LOG_FILE_RETRY`]; its lines are counted.
+//! `outboard.log` is the newest. A full file is renamed to `outboard.log.1`, the previous `.1` to `.2`, and so on; the
+//! oldest is removed. Limited to [`LOG_FILES`] files of [`LOG_FILE_BYTES`] per stream. A file that cannot be written is
+//! retried after [`LOG_FILE_RETRY`]; lost lines are counted.
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
@@ -24,7 +24,7 @@ const NAME: &str = "outboard.log";
 pub(super) struct Files {
     root: Option<PathBuf>,
     known: HashMap<Key, State>,
-    /// Rises with every line: tells which file was used last.
+    /// Rises with every line; orders files by last use.
     used: u64,
     failures: Arc<AtomicU64>,
 }
@@ -41,13 +41,13 @@ impl Files {
         Self { failures, ..Self::default() }
     }
 
-    /// Lines go below `root` from now on.
+    /// Writes the following lines below `root`.
     pub(super) fn open(&mut self, root: PathBuf) {
         self.known.clear();
         self.root = Some(root);
     }
 
-    /// Writes a line; without a tenant and a stream it has no file.
+    /// Writes a line. A line without tenant and stream is not written to a file.
     pub(super) fn write(&mut self, record: &LogRecord) {
         let key = Key { tenant: record.tenant.clone(), stream: record.stream.clone() };
         let Some(dir) = self.dir(&key) else { return };
@@ -60,14 +60,14 @@ impl Files {
         if let Err(error) = self.append(&key, &dir, line.as_bytes()) {
             self.failures.fetch_add(1, Ordering::Relaxed);
             let again = Instant::now() + LOG_FILE_RETRY;
-            // Told once in a while, by the host: the stream's own line would end here again.
+            // Logged once per failure as a line of the host: a line of the stream would fail again.
             if !matches!(self.known.insert(key, State::Failed { again }), Some(State::Failed { .. })) {
-                tracing::warn!(path = %dir.join(NAME).display(), %error, "a log file cannot be written");
+                tracing::warn!(path = %dir.join(NAME).display(), %error, "failed to write a log file");
             }
         }
     }
 
-    /// Removes a stream's files, and their folder if nothing else is in it; without a stream, the tenant's whole folder.
+    /// Removes a stream's files, and their folder if it is empty; without a stream, the tenant's whole log folder.
     pub(super) fn remove(&mut self, key: &Key) {
         if let (Some(tenant), None) = (key.tenant.as_deref(), &key.stream) {
             self.known.retain(|other, _| other.tenant != key.tenant);
@@ -76,7 +76,7 @@ impl Files {
             if let Err(error) = std::fs::remove_dir_all(&dir)
                 && error.kind() != io::ErrorKind::NotFound
             {
-                tracing::warn!(path = %dir.display(), %error, "a folder of log files cannot be removed");
+                tracing::warn!(path = %dir.display(), %error, "failed to remove a folder of log files");
             }
             return;
         }
@@ -86,10 +86,10 @@ impl Files {
             if let Err(error) = std::fs::remove_file(path(&dir, n))
                 && error.kind() != io::ErrorKind::NotFound
             {
-                tracing::warn!(path = %path(&dir, n).display(), %error, "a log file cannot be removed");
+                tracing::warn!(path = %path(&dir, n).display(), %error, "failed to remove a log file");
             }
         }
-        // Whoever put something else there may keep it.
+        // The folder stays if it contains other files.
         let _ = std::fs::remove_dir(&dir);
     }
 
@@ -121,7 +121,7 @@ impl Files {
         Ok(())
     }
 
-    /// Keeps the number of open files in bounds: the one that was used longest ago is closed.
+    /// Limits the number of open files: closes the least recently used one.
     fn close_one(&mut self) {
         if self.known.len() < LOG_FILES_OPEN {
             return;
@@ -140,7 +140,7 @@ fn path(dir: &Path, n: usize) -> PathBuf {
     if n == 0 { dir.join(NAME) } else { dir.join(format!("{NAME}.{n}")) }
 }
 
-/// The newest file, to be written at its end, and its length.
+/// Opens the newest file for appending; returns it with its length.
 fn reopen(dir: &Path) -> io::Result<(File, u64)> {
     std::fs::create_dir_all(dir)?;
     let file = OpenOptions::new().append(true).create(true).open(path(dir, 0))?;
@@ -148,7 +148,7 @@ fn reopen(dir: &Path) -> io::Result<(File, u64)> {
     Ok((file, bytes))
 }
 
-/// Makes room for a new file.
+/// Renames the files to make room for a new one.
 fn roll(dir: &Path) -> io::Result<()> {
     for n in (0..LOG_FILES).rev() {
         match std::fs::rename(path(dir, n), path(dir, n + 1)) {
@@ -190,7 +190,8 @@ mod tests {
         let dir = root.path().join("a/logs/tv");
         let mut files = opened(root.path());
         assert!(!dir.exists(), "made with the first line");
-        // Each file takes four of these, so that seven files' worth is written in all, and one opened in between.
+        // Each file takes four of these lines: seven files are written in all, and the file is reopened once in
+        // between.
         let long = "x".repeat(usize::try_from(LOG_FILE_BYTES).unwrap() / 5);
         for n in 0..4 * (LOG_FILES + 3) {
             files.write(&record("a", "tv", &format!("{n} {long}")));

@@ -1,11 +1,11 @@
-//! Who may read which lines, and which of them they want.
+//! Which lines a reader may see, and which of them it requests.
 
 use std::sync::Arc;
 
 use super::record::{Level, LogRecord, Value};
 use crate::limits::LOG_TEXT_FILTER_BYTES;
 
-/// What a reader may see and wants to see. Made for a tenant or for the host; the rest only narrows it.
+/// A reader's permission and selection. Created for a tenant or for the host; further conditions only narrow it.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
     wall: Wall,
@@ -19,10 +19,10 @@ pub struct Filter {
     batch: Option<u64>,
 }
 
-/// What cannot be seen, whatever is asked for.
+/// The permission, which the selection cannot widen.
 #[derive(Debug, Clone, Default)]
 enum Wall {
-    /// Nothing can be seen. A filter that was made without saying for whom.
+    /// No line. The default, when neither tenant nor host was given.
     #[default]
     Closed,
     /// Lines of this tenant.
@@ -32,66 +32,66 @@ enum Wall {
 }
 
 impl Filter {
-    /// For a reader of one tenant: its lines, never another's and never the host's own. Every level from info on.
+    /// For a reader of one tenant: its lines of level info and above, never those of other tenants or of the host.
     pub fn of_tenant(tenant: impl Into<String>) -> Self {
         Self { wall: Wall::Tenant(tenant.into()), ..Self::default() }
     }
 
-    /// For a reader of the whole host: all lines from info on.
+    /// For a reader of the whole host: all lines of level info and above.
     pub fn of_host() -> Self {
         Self { wall: Wall::Host, ..Self::default() }
     }
 
-    /// Lines of this tenant; it does not open what is closed.
+    /// Selects the lines of this tenant; does not extend the permission.
     pub fn tenant(mut self, tenant: Option<String>) -> Self {
         self.tenant = tenant;
         self
     }
 
-    /// Lines of this stream.
+    /// Selects the lines of this stream.
     pub fn stream(mut self, stream: Option<String>) -> Self {
         self.stream = stream;
         self
     }
 
-    /// Lines of this level and above.
+    /// Selects the lines of this level and above.
     pub fn level(mut self, level: Level) -> Self {
         self.level = level;
         self
     }
 
-    /// Lines from there: a part of the host, `ffmpeg` or `stage`.
+    /// Selects the lines of this origin: a part of the host, `ffmpeg` or `stage`.
     pub fn target(mut self, target: Option<String>) -> Self {
         self.target = target;
         self
     }
 
-    /// Lines with this text in their message or a field's value, in upper or lower case (ASCII). An empty one lets all
-    /// pass; one over [`LOG_TEXT_FILTER_BYTES`] none.
+    /// Selects the lines with this text in their message or in a field's value, ignoring ASCII case. An empty text
+    /// matches all lines; one longer than [`LOG_TEXT_FILTER_BYTES`] matches none.
     pub fn text(mut self, text: Option<String>) -> Self {
         self.text = text.filter(|text| !text.is_empty());
         self
     }
 
-    /// Lines from this moment on, Unix milliseconds.
+    /// Selects the lines from this time on, Unix milliseconds.
     pub fn since_ms(mut self, ms: Option<u64>) -> Self {
         self.since_ms = ms;
         self
     }
 
-    /// Lines before this moment, Unix milliseconds.
+    /// Selects the lines before this time, Unix milliseconds.
     pub fn until_ms(mut self, ms: Option<u64>) -> Self {
         self.until_ms = ms;
         self
     }
 
-    /// Lines about this batch.
+    /// Selects the lines about this batch.
     pub fn batch(mut self, batch: Option<u64>) -> Self {
         self.batch = batch;
         self
     }
 
-    /// The one tenant whose lines can pass, where there is only one.
+    /// The only tenant whose lines can match, if there is only one.
     pub(super) fn only_tenant(&self) -> Option<&str> {
         match &self.wall {
             Wall::Tenant(tenant) => Some(tenant),
@@ -99,7 +99,7 @@ impl Filter {
         }
     }
 
-    /// Whether lines with these names can pass.
+    /// Whether lines of this tenant and stream can match.
     pub(super) fn reaches(&self, tenant: Option<&Arc<str>>, stream: Option<&Arc<str>>) -> bool {
         let is = |wanted: &str, name: Option<&Arc<str>>| name.is_some_and(|name| **name == *wanted);
         let behind = match &self.wall {
@@ -112,7 +112,7 @@ impl Filter {
             && self.stream.as_deref().is_none_or(|wanted| is(wanted, stream))
     }
 
-    /// Whether a line passes. The cheap questions come first.
+    /// Whether a line matches. Cheap conditions are checked first.
     pub(super) fn lets_through(&self, record: &LogRecord) -> bool {
         self.reaches(record.tenant.as_ref(), record.stream.as_ref())
             && record.level >= self.level
@@ -133,7 +133,7 @@ fn says(record: &LogRecord, text: &str) -> bool {
         && (contains(&record.message, text) || record.fields.iter().any(|(_, value)| says(value)))
 }
 
-/// Without regard to ASCII case.
+/// Compares without regard to ASCII case.
 fn contains(text: &str, wanted: &str) -> bool {
     text.as_bytes().windows(wanted.len()).any(|part| part.eq_ignore_ascii_case(wanted.as_bytes()))
 }

@@ -1,4 +1,4 @@
-//! What the hub's parts share: the rings of all streams, the ids, who is to be woken.
+//! The state shared by the parts of the hub: the rings of all streams, the ids, and the readers to wake.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -17,7 +17,7 @@ use super::ring::{Key, Ring, Share};
 use crate::limits::{LOG_HUB_BYTES, LOG_RINGS_MAX, LOG_TENANT_LINES_BURST, LOG_TENANT_LINES_PER_SECOND};
 use outboard_base::unix_time;
 
-/// Target of the event that tells the console of lines that were left out. The hub has its own line for it.
+/// Target of the event that reports dropped lines on the console. The hub adds its own line.
 pub(super) const TOLD: &str = "outboard::logs::left_out";
 
 /// Groups of tenants whose readers are woken together, and one more for readers of the whole host.
@@ -26,7 +26,7 @@ const WAKES: usize = 64;
 #[derive(Debug)]
 pub(super) struct Shared {
     book: RwLock<Book>,
-    /// Changes with every ring that comes or goes.
+    /// Rises with every ring that is added or removed.
     edition: AtomicU64,
     ids: AtomicU64,
     pub(super) queue: Queue,
@@ -55,7 +55,7 @@ impl Shared {
         let shared = Self {
             book: RwLock::default(),
             edition: AtomicU64::new(0),
-            // Ids go on rising when the host starts again, for as long as it writes less than a line a microsecond.
+            // Ids continue to rise after a restart, as long as the host writes less than one line per microsecond.
             ids: AtomicU64::new(unix_time::now_ms().saturating_mul(1000)),
             queue: Queue::default(),
             wakes: (0..=WAKES).map(|_| watch::Sender::new(())).collect(),
@@ -67,7 +67,7 @@ impl Shared {
         shared
     }
 
-    /// Whether a line of theirs may be written now.
+    /// Whether a line of this tenant and stream may be written now.
     pub(super) fn admits(&self, key: &Key) -> bool {
         let admitted = self.ring(key).admits(Instant::now());
         if !admitted {
@@ -76,7 +76,7 @@ impl Shared {
         admitted
     }
 
-    /// Takes a line in: keeps it, and has it written and told.
+    /// Adds a line to its ring and queues it for the files and readers.
     pub(super) fn add(&self, mut record: LogRecord) {
         let key = Key { tenant: record.tenant.take(), stream: record.stream.clone() };
         let ring = self.ring(&key);
@@ -86,14 +86,14 @@ impl Shared {
         }
         self.counts.lines.fetch_add(1, Ordering::Relaxed);
         let record = ring.push(record, &self.ids);
-        // The host's own lines are for readers of the whole host, who are always woken.
+        // The host's own lines go to readers of the whole host, who are always woken.
         let groups = record.tenant.as_deref().map_or(0, |tenant| 1 << group_of(tenant));
         if !self.queue.push(record, groups) {
             self.counts.unwritten.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// Adds a line, in the ring and on the console, for each stream that was over its rate since this was last asked.
+    /// Adds a line, in the ring and on the console, for each stream that exceeded its rate since the last call.
     pub(super) fn tell_left_out(&self) {
         for ring in self.rings(|_| true) {
             let left_out = ring.take_left_out();
@@ -101,7 +101,7 @@ impl Shared {
                 continue;
             }
             let Key { tenant, stream } = ring.key.clone();
-            let said = "log lines were left out: more came than may be written";
+            let said = "log lines were dropped: the rate limit was exceeded";
             let console = self.console.lock().unwrap_or_else(PoisonError::into_inner).clone();
             if let Some(console) = console.and_then(|console| console.upgrade()) {
                 let (tenant, stream) = (tenant.as_deref(), stream.as_deref());
@@ -122,14 +122,14 @@ impl Shared {
         }
     }
 
-    /// Where the console's line of [`Shared::tell_left_out`] goes.
+    /// Where [`Shared::tell_left_out`] sends the console's line.
     pub(super) fn speak_through(&self, dispatch: WeakDispatch) {
         *self.console.lock().unwrap_or_else(PoisonError::into_inner) = Some(dispatch);
     }
 
-    /// The ring for these names; made if it is not there.
+    /// The ring of a tenant and stream; created if it is missing.
     fn ring(&self, key: &Key) -> Arc<Ring> {
-        // A stream without a tenant has no place of its own.
+        // A stream without a tenant has no ring of its own.
         let host = Key::default();
         let key = if key.tenant.is_some() { key } else { &host };
         if let Some(ring) = self.book.read().unwrap_or_else(PoisonError::into_inner).rings.get(key) {
@@ -144,7 +144,7 @@ impl Shared {
         ring
     }
 
-    /// Lets go of a stream's lines; without a stream, of all that are the tenant's.
+    /// Removes a stream's lines; without a stream, all lines of the tenant.
     pub(super) fn remove(&self, key: &Key) {
         let mut book = self.book.write().unwrap_or_else(PoisonError::into_inner);
         if key.stream.is_none() && key.tenant.is_some() {
@@ -156,13 +156,13 @@ impl Shared {
         self.edition.fetch_add(1, Ordering::Release);
     }
 
-    /// All rings whose names are right.
+    /// All rings whose key matches.
     pub(super) fn rings(&self, right: impl Fn(&Key) -> bool) -> Vec<Arc<Ring>> {
         let book = self.book.read().unwrap_or_else(PoisonError::into_inner);
         book.rings.values().filter(|ring| right(&ring.key)).cloned().collect()
     }
 
-    /// All rings that a reader may look into. Readers of streams that have a tenant look at the host's lines as well.
+    /// All rings that a reader may read. Readers of streams that have a tenant also read the host's lines.
     pub(super) fn rings_for(&self, filter: &Filter) -> Vec<Arc<Ring>> {
         self.rings(|key| match (&key.tenant, filter.only_tenant()) {
             (None, None) => true,
@@ -174,7 +174,7 @@ impl Shared {
         self.edition.load(Ordering::Acquire)
     }
 
-    /// Bytes of all lines that are kept, and the number of rings.
+    /// Bytes of all stored lines, and the number of rings.
     pub(super) fn held(&self) -> (usize, usize) {
         let rings = self.rings(|_| true);
         (rings.iter().map(|ring| ring.bytes()).sum(), rings.len())
@@ -182,7 +182,7 @@ impl Shared {
 
     // --- waking readers ---
 
-    /// Wakes the readers of these groups (a bit each) and those of the whole host.
+    /// Wakes the readers of these groups (one bit per group) and those of the whole host.
     pub(super) fn wake(&self, groups: u64) {
         for (n, wake) in self.wakes.iter().enumerate() {
             if n == WAKES || groups & (1 << n) != 0 {
@@ -191,7 +191,7 @@ impl Shared {
         }
     }
 
-    /// What a reader waits on.
+    /// The channel on which a reader waits.
     pub(super) fn waker(&self, filter: &Filter) -> Option<watch::Receiver<()>> {
         self.wakes.get(filter.only_tenant().map_or(WAKES, group_of)).map(watch::Sender::subscribe)
     }
@@ -218,13 +218,13 @@ impl Book {
         });
         let ring = Arc::new(Ring::new(key.clone(), share));
         self.rings.insert(key.clone(), ring.clone());
-        // Together they never hold more than they may, however many they are.
+        // Together the rings never exceed the total limit, however many there are.
         let most = LOG_HUB_BYTES / self.rings.len().max(1);
         self.rings.values().for_each(|ring| ring.set_most(most));
         ring
     }
 
-    /// Lets go of the quietest ring of the tenant that has most.
+    /// Removes the least recently used ring of the tenant that has most rings.
     fn make_room(&mut self) {
         let mut count: HashMap<&Arc<str>, usize> = HashMap::new();
         for tenant in self.rings.keys().filter_map(|key| key.tenant.as_ref()) {

@@ -1,5 +1,5 @@
-//! Turns tracing's events into lines: who and what they are about comes from the event's own fields or, where it has
-//! none, from the spans around it.
+//! Converts tracing events into log lines. Tenant, stream and batch come from the event's fields, or from the enclosing
+//! spans.
 
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
@@ -20,10 +20,10 @@ use outboard_base::check_name;
 use outboard_base::redact::{plain_lines, redact};
 use outboard_base::unix_time;
 
-/// The part of tracing's subscriber that feeds a [`LogHub`]. Also holds back what is over the rate, for all layers.
+/// The tracing layer that feeds a [`LogHub`]. It also applies the rate limit for all other layers.
 pub struct HubLayer(pub(super) LogHub);
 
-/// What a span says of the events inside.
+/// What a span adds to the events inside it.
 #[derive(Debug, Clone, Default)]
 struct Scope {
     key: Key,
@@ -32,7 +32,7 @@ struct Scope {
 }
 
 impl Scope {
-    /// A span's own words inside its parent's.
+    /// Merges a span's own values into those of its parent.
     fn within(self, parent: &Self) -> Self {
         let (key, batch) = inherit(self.key, self.batch, parent);
         let mut fields = self.fields;
@@ -41,7 +41,7 @@ impl Scope {
     }
 }
 
-/// Names that are not said are those of the scope, but never a stream of another tenant or a batch of another stream.
+/// Takes missing names from the scope, but never the stream of another tenant or the batch of another stream.
 fn inherit(own: Key, batch: Option<u64>, scope: &Scope) -> (Key, Option<u64>) {
     let same_tenant = own.tenant.is_none() || own.tenant == scope.key.tenant;
     let tenant = own.tenant.or_else(|| scope.key.tenant.clone());
@@ -126,7 +126,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for HubLayer {
     }
 }
 
-/// Calls with the scope of the span that an event happened in; an empty one if there is none.
+/// Calls `call` with the scope of the event's span; an empty scope if there is none.
 fn in_scope<S, T>(event: &Event<'_>, context: &Context<'_, S>, call: impl FnOnce(&Scope) -> T) -> T
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
@@ -137,9 +137,9 @@ where
     }
 }
 
-/// A module's path as an operator knows it: the step or part that speaks.
+/// The name of the step or part that logs, from its module path.
 fn origin(target: &'static str) -> &'static str {
-    // Parts that are crates of their own are named `outboard_net` and the like.
+    // Parts in their own crates are named `outboard_net` and so on.
     let Some(own) = target.strip_prefix("outboard::").or_else(|| target.strip_prefix("outboard_")) else {
         return target.split("::").next().unwrap_or(target);
     };
@@ -147,13 +147,13 @@ fn origin(target: &'static str) -> &'static str {
     match own.split("::").next().unwrap_or(own) {
         "hls" => "source",
         "egress" => "air",
-        // `stage` is for what a component says itself.
+        // `stage` is reserved for output of a component.
         "stage" => "stage-host",
         part => part,
     }
 }
 
-/// Tenant and stream of an event, without a look at its other fields.
+/// Reads tenant and stream of an event and ignores its other fields.
 #[derive(Default)]
 struct Names(Key);
 
@@ -173,7 +173,7 @@ impl Visit for Names {
     }
 }
 
-/// All that an event or a span says.
+/// Reads all fields of an event or a span.
 #[derive(Default)]
 struct Words {
     key: Key,
@@ -188,7 +188,7 @@ impl Words {
     }
 
     fn field(&mut self, field: &Field, value: Value) {
-        // What the `log` crate's bridge adds.
+        // Fields that the bridge of the `log` crate adds.
         if self.fields.len() < LOG_FIELDS_MAX && !field.name().starts_with("log.") {
             self.fields.push((field.name(), value));
         }
@@ -234,12 +234,12 @@ impl Visit for Words {
     }
 }
 
-/// A name that storage knows too; anything else under `tenant` or `stream` is only a field.
+/// A valid name of a tenant or stream. Other values of the fields `tenant` and `stream` are kept as ordinary fields.
 fn name(value: &str) -> Option<Arc<str>> {
     check_name("name", value).is_ok().then(|| value.into())
 }
 
-/// Formats a value, but no more of it than that; what it would have been longer is never made.
+/// Formats a value up to a maximum length; formatting stops there.
 fn short(value: &dyn fmt::Debug, most: usize) -> String {
     struct Short(String, usize);
     impl fmt::Write for Short {
@@ -261,7 +261,7 @@ fn short(value: &dyn fmt::Debug, most: usize) -> String {
     short.0
 }
 
-/// Without secrets, and without what would steer a terminal.
+/// Removes secrets and terminal control characters.
 fn clean(text: String) -> Box<str> {
     let text = match redact(&text) {
         std::borrow::Cow::Borrowed(_) => text,

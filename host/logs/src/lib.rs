@@ -1,14 +1,14 @@
-//! The log: what tracing's events become for people and for the API.
+//! The log: makes tracing events available to people and to the API.
 //!
-//! In: events, through the [`HubLayer`] in tracing's subscriber; whom they are about comes from the fields `tenant`,
-//! `stream` and `batch` of the event or the spans around it. Out: the newest lines of each stream in memory
-//! ([`LogHub::query`]), live feeds ([`LogHub::subscribe`]) and rolling files below the storage folder. The console is
-//! [`telemetry`]'s.
+//! In: events, through the [`HubLayer`] in tracing's subscriber. The fields `tenant`, `stream` and `batch` of the event
+//! or of the enclosing spans tell what they are about. Out: the newest lines of each stream in memory
+//! ([`LogHub::query`]), live feeds ([`LogHub::subscribe`]) and rolling files below the storage folder. [`telemetry`]
+//! writes the console.
 //!
-//! A line belongs to its tenant; a [`Filter`] made for a tenant never lets another's pass, nor the host's own. One who logs
-//! never waits: what is over a stream's or a tenant's rate is left out and counted, a full queue to the files likewise,
-//! and readers have a place in the ring, not a queue: a slow one loses the oldest lines and is told how many. Limits:
-//! [`limits`]. Uses `outboard-base` only, and never knows what a pipeline, a stage or a request is.
+//! A line belongs to its tenant; a [`Filter`] made for a tenant never matches lines of another tenant or of the host.
+//! Logging never waits: lines over the rate of a stream or a tenant are dropped and counted, as are lines for a full
+//! file queue. A reader holds a position in the ring, not a queue: a slow reader loses the oldest lines and learns how
+//! many. Limits: [`limits`]. Uses `outboard-base` only; does not depend on pipelines, stages or requests.
 
 pub mod limits;
 // starts logging for the process
@@ -16,18 +16,18 @@ pub mod telemetry;
 
 mod bucket;
 
-// a line and who may read it
+// a line, and who may read it
 mod filter;
 mod record;
 
-// from tracing
+// input from tracing
 mod layer;
 
-// where lines are kept
+// storage of lines
 mod hub;
 mod ring;
 
-// to readers and files
+// output to readers and files
 mod feed;
 mod files;
 mod queue;
@@ -52,11 +52,11 @@ use hub::Shared;
 use queue::Job;
 use ring::Key;
 
-/// The log of a process. Cheap to clone; feeds end with the last one.
+/// The log of a process. Cheap to clone; feeds end when the last clone is dropped.
 #[derive(Debug, Clone)]
 pub struct LogHub(Arc<Owner>);
 
-/// Ends the thread.
+/// Ends the thread when dropped.
 #[derive(Debug)]
 struct Owner {
     shared: Arc<Shared>,
@@ -69,45 +69,45 @@ impl Drop for Owner {
     }
 }
 
-/// Which end of what passes the filter is wanted.
+/// From which end matching lines are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Take {
-    /// The oldest so many.
+    /// The oldest lines, up to this number.
     First(usize),
-    /// The newest so many.
+    /// The newest lines, up to this number.
     Last(usize),
 }
 
-/// Lines that were asked for, in the order of their ids.
+/// The result of a query, in the order of ids.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Page {
-    /// The lines.
+    /// The matching lines.
     pub records: Vec<Arc<LogRecord>>,
-    /// There are more in the direction that was taken from.
+    /// Whether more lines match in the direction of the query.
     pub more: bool,
 }
 
-/// What the log has counted since the start, and what it holds.
+/// Counts since the start, and current sizes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct LogCounts {
-    /// Lines that were taken in.
+    /// Lines that were accepted.
     pub lines: u64,
-    /// Lines over a stream's or tenant's rate, in no ring, file or console.
+    /// Lines over the rate of a stream or tenant, which are in no ring, file or console.
     pub left_out: u64,
-    /// Lines that are in no file because too many waited to be written.
+    /// Lines that are in no file because the queue was full.
     pub unwritten: u64,
-    /// Lines that are in no file because it could not be written.
+    /// Lines that are in no file because writing failed.
     pub failed: u64,
     /// Bytes of the lines in memory.
     pub bytes: usize,
-    /// Streams with lines in memory, and tenants and the host with lines of their own.
+    /// Number of streams, tenants and hosts that have lines in memory.
     pub streams: usize,
-    /// Feeds.
+    /// Number of live feeds.
     pub subscribers: usize,
 }
 
 impl LogHub {
-    /// Starts a log, with nothing in it.
+    /// Starts an empty log.
     #[expect(clippy::new_without_default, reason = "it starts a thread")]
     pub fn new() -> Self {
         let shared = Arc::new(Shared::new());
@@ -116,31 +116,31 @@ impl LogHub {
         let of_thread = shared.clone();
         let thread = std::thread::Builder::new().name("logs".into());
         if let Err(error) = thread.spawn(move || writer::run(&of_thread, files)) {
-            // Lines are kept and can be asked for.
-            tracing::error!(%error, "no thread for the log: no files and no live feed");
+            // Lines are still stored in memory and can be queried.
+            tracing::error!(%error, "cannot start the log's thread: no log files and no live feed");
             shared.close();
         }
         Self(Arc::new(Owner { shared, failures }))
     }
 
-    /// What feeds it, for tracing's subscriber.
+    /// The layer for tracing's subscriber that feeds this log.
     pub fn layer(&self) -> HubLayer {
         HubLayer(self.clone())
     }
 
-    /// From now on lines of streams are written to files below `storage`.
+    /// Writes the following lines of streams to files below `storage`.
     pub fn open(&self, storage: &Path) {
         self.shared().queue.open(storage.to_owned());
     }
 
-    /// Lines in memory that pass, at most [`LOG_QUERY_MAX`]; after the id `after` and before the id `before`.
+    /// Matching lines in memory, at most [`LOG_QUERY_MAX`], after the id `after` and before the id `before`.
     pub fn query(&self, filter: &Filter, take: Take, after: Option<u64>, before: Option<u64>) -> Page {
         let rings = self.shared().rings_for(filter);
         let (after_id, before_id) = (after.unwrap_or(0), before.unwrap_or(u64::MAX));
         let (Take::First(most) | Take::Last(most)) = take;
         let most = most.min(LOG_QUERY_MAX);
         let within = |record: &Arc<LogRecord>| record.id > after_id && record.id < before_id;
-        // One more than wanted: is there more?
+        // One more line than wanted, to know whether there are more.
         let found = rings.iter().flat_map(|ring| match take {
             Take::First(_) => ring.first(after_id, most + 1, filter),
             Take::Last(_) => ring.last(before_id, most + 1, filter),
@@ -155,18 +155,17 @@ impl LogHub {
         Page { records, more: over > 0 }
     }
 
-    /// Follows what passes: the last `last` lines first (at most [`LOG_QUERY_MAX`]), then each new one.
+    /// Follows matching lines: first the last `last` lines (at most [`LOG_QUERY_MAX`]), then each new one.
     pub fn subscribe(&self, filter: Filter, last: usize) -> Feed {
         Feed::new(self.shared().clone(), filter, last.min(LOG_QUERY_MAX))
     }
 
-    /// Lets go of a stream's lines in memory and removes its files. For a pipeline that is deleted and writes no more.
+    /// Removes a stream's lines from memory and its files. For a deleted pipeline that writes no more.
     pub async fn forget(&self, tenant: &str, stream: &str) {
         self.remove(Key { tenant: Some(tenant.into()), stream: Some(stream.into()) }).await;
     }
 
-    /// Lets go of all lines of a tenant in memory and removes its files. For one that is deleted, whose name another may
-    /// get.
+    /// Removes all lines of a tenant from memory and its files. For a deleted tenant, whose name may be used again.
     pub async fn forget_tenant(&self, tenant: &str) {
         self.remove(Key { tenant: Some(tenant.into()), stream: None }).await;
     }
@@ -174,21 +173,21 @@ impl LogHub {
     async fn remove(&self, key: Key) {
         self.shared().remove(&key);
         let (done, answer) = oneshot::channel();
-        // Without the thread there are no files either.
+        // Without the thread there are no files.
         if !self.shared().closed() {
             self.shared().queue.ask(Job::Forget(key, done));
             let _ = answer.await;
         }
     }
 
-    /// Waits until the lines so far are in their files, at most so long. For the end of the process.
+    /// Waits, at most for `limit`, until all lines so far are in their files. Called at the end of the process.
     pub fn flush(&self, limit: Duration) -> bool {
         let (done, answer) = sync_channel(1);
         self.shared().queue.ask(Job::Flush(done));
         !self.shared().closed() && answer.recv_timeout(limit).is_ok()
     }
 
-    /// What it has counted.
+    /// The current counts.
     pub fn counts(&self) -> LogCounts {
         let shared = self.shared();
         let (bytes, streams) = shared.held();

@@ -1,50 +1,50 @@
-//! Bounds of the log: lines, their rates, memory, files and feeds.
+//! Limits of the log: lines, rates, memory, files and feeds.
 
 use std::time::Duration;
 
-/// Lines of a stream that are kept in memory...
+/// Lines of a stream that are kept in memory.
 pub const LOG_RING_RECORDS: usize = 1000;
-/// ...and their bytes.
+/// Maximum bytes of these lines.
 pub const LOG_RING_BYTES: usize = 512 << 10;
 /// Bytes of all lines in memory; with many streams each keeps less.
 pub const LOG_HUB_BYTES: usize = 64 << 20;
-/// Streams whose lines are kept in memory; beyond it the quietest of the tenant that has most are let go.
+/// Streams whose lines are kept in memory; after that the least recently used of the tenant that has most is removed.
 pub const LOG_RINGS_MAX: usize = 1024;
-/// Bytes of a line's message; a longer one is cut.
+/// Longest message of a line in bytes; a longer one is truncated.
 pub const LOG_MESSAGE_BYTES_MAX: usize = 4096;
-/// Bytes of a field's text; a longer one is cut.
+/// Longest text of a field in bytes; a longer one is truncated.
 pub const LOG_VALUE_BYTES_MAX: usize = 1024;
-/// Fields of a line, those of the spans around it included; further ones are left out.
+/// Fields of a line, including those of the enclosing spans; further ones are dropped.
 pub const LOG_FIELDS_MAX: usize = 24;
-/// Lines that one stream may write in a second...
+/// Lines per second that one stream may write.
 pub const LOG_LINES_PER_SECOND: u32 = 100;
-/// ...and at once, after a quiet time.
+/// Lines that one stream may write at once after a quiet time.
 pub const LOG_LINES_BURST: u32 = 1000;
-/// Lines that all streams of a tenant may write in a second...
+/// Lines per second that all streams of a tenant may write together.
 pub const LOG_TENANT_LINES_PER_SECOND: u32 = 300;
-/// ...and at once.
+/// Lines that all streams of a tenant may write at once.
 pub const LOG_TENANT_LINES_BURST: u32 = 3000;
-/// Lines that the host may write for itself in a second...
+/// Lines per second that the host itself may write.
 pub const LOG_HOST_LINES_PER_SECOND: u32 = 1000;
-/// ...and at once.
+/// Lines that the host itself may write at once.
 pub const LOG_HOST_LINES_BURST: u32 = 5000;
-/// How often lines that were left out are told.
+/// Interval for reporting dropped lines.
 pub const LOG_TELL_EVERY: Duration = Duration::from_secs(1);
-/// Readers of live feeds are woken at most this often.
+/// Minimum interval between wake-ups of live feeds.
 pub const LOG_WAKE_EVERY: Duration = Duration::from_millis(50);
-/// Lines that wait to be written to files; further ones are not written, and counted.
+/// Lines queued for files; further ones are counted and not written.
 pub const LOG_QUEUE_LINES: usize = 8192;
-/// Bytes of a log file; then the next one is begun.
+/// Size of a log file in bytes at which the next one is begun.
 pub const LOG_FILE_BYTES: u64 = 4 << 20;
-/// Full log files that are kept of a stream, besides the one that is being written.
+/// Full log files of a stream that are kept, besides the current one.
 pub const LOG_FILES: usize = 4;
 /// Log files that are open at once.
 pub const LOG_FILES_OPEN: usize = 64;
-/// A log file that cannot be written is tried again after this.
+/// Delay before retrying a log file that could not be written.
 pub const LOG_FILE_RETRY: Duration = Duration::from_secs(10);
-/// For lines to reach their files at the end of the process.
+/// Time for lines to reach their files at the end of the process.
 pub const LOG_FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
-/// Bytes of a text that lines are searched for; a longer one is found nowhere.
+/// Longest text of a search in lines, in bytes; a longer one matches nothing.
 pub const LOG_TEXT_FILTER_BYTES: usize = 256;
-/// Lines in one answer, and lines that a feed begins with.
+/// Maximum lines in one response, and with which a feed begins.
 pub const LOG_QUERY_MAX: usize = 1000;

@@ -1,4 +1,5 @@
-//! The way from those who log to the one thread that writes files and wakes readers: bounded, and nobody waits to get in.
+//! The queue from writers of log lines to the one thread that writes files and wakes readers. Bounded; adding never
+//! waits.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -12,37 +13,37 @@ use super::record::LogRecord;
 use super::ring::Key;
 use crate::limits::LOG_QUEUE_LINES;
 
-/// What the thread is to do, in this order.
+/// A job of the thread; jobs run in this order.
 #[derive(Debug)]
 pub(super) enum Job {
     /// Write a line.
     Line(Arc<LogRecord>),
-    /// Remove a stream's files, or without one all of the tenant's, then answer.
+    /// Remove a stream's files, or without a stream all of the tenant's, then reply.
     Forget(Key, oneshot::Sender<()>),
-    /// Answer.
+    /// Reply once all earlier lines are written.
     Flush(SyncSender<()>),
 }
 
-/// What there is to do now.
+/// The pending work.
 #[derive(Debug, Default)]
 pub(super) struct Work {
     pub(super) jobs: VecDeque<Job>,
-    /// Where files go from now on.
+    /// The folder for files from now on.
     pub(super) root: Option<PathBuf>,
-    /// There are new lines...
+    /// Whether there are new lines.
     pub(super) news: bool,
-    /// ...for these groups of readers.
+    /// The groups of readers to wake for them.
     pub(super) groups: u64,
-    /// This is all that follows.
+    /// Whether the queue is closed and no more work follows.
     pub(super) closed: bool,
 }
 
 #[derive(Debug, Default)]
 struct State {
     work: Work,
-    /// Files are written.
+    /// Lines are written to files.
     writing: bool,
-    /// Somebody waits for an answer.
+    /// A caller waits for a reply.
     urgent: bool,
 }
 
@@ -53,7 +54,8 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    /// Adds a line and whom to wake for it. False if it will not be written because too many wait already.
+    /// Adds a line and the groups to wake for it. Returns false if the queue is full and the line will not be written
+    /// to its file.
     pub(super) fn push(&self, record: Arc<LogRecord>, groups: u64) -> bool {
         let mut state = self.lock();
         (state.work.news, state.work.groups) = (true, state.work.groups | groups);
@@ -67,7 +69,7 @@ impl Queue {
         fits || !for_file
     }
 
-    /// Adds what somebody waits for.
+    /// Adds a job that a caller waits for.
     pub(super) fn ask(&self, job: Job) {
         let mut state = self.lock();
         state.work.jobs.push_back(job);
@@ -76,20 +78,20 @@ impl Queue {
         self.more.notify_one();
     }
 
-    /// Files are written below `root` from the next line on.
+    /// Writes the following lines to files below `root`.
     pub(super) fn open(&self, root: PathBuf) {
         let mut state = self.lock();
         state.work.root = Some(root);
         state.writing = true;
     }
 
-    /// The thread ends after what is there now.
+    /// Ends the thread after the pending work.
     pub(super) fn close(&self) {
         self.lock().work.closed = true;
         self.more.notify_one();
     }
 
-    /// All there is to do, as soon as there is anything; nothing at `until`.
+    /// Waits for work and returns all of it; returns none at `until`.
     pub(super) fn wait(&self, until: Instant) -> Work {
         let idle = |state: &mut State| state.work.jobs.is_empty() && !state.work.news && !state.work.closed;
         let wait = until.saturating_duration_since(Instant::now());
@@ -102,7 +104,7 @@ impl Queue {
         work
     }
 
-    /// Waits so long, or until somebody waits for an answer.
+    /// Waits for this time, or until a caller waits for a reply.
     pub(super) fn pause(&self, wait: Duration) {
         let may = |state: &mut State| !state.urgent && !state.work.closed;
         drop(self.more.wait_timeout_while(self.lock(), wait, may));

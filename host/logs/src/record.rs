@@ -1,24 +1,24 @@
-//! A line of the log, as it is kept, shown and written to files.
+//! A log line, as stored, shown and written to files.
 
 use std::fmt;
 use std::sync::Arc;
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
-/// How much a line matters; ordered, `Error` is the greatest.
+/// The severity of a line; ordered, `Error` is the greatest.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
-    /// Every detail.
+    /// Fine details.
     Trace,
-    /// For those who look for a fault.
+    /// Details for finding a fault.
     Debug,
-    /// What happens.
+    /// Normal operation.
     #[default]
     Info,
-    /// What should not happen; the stream goes on.
+    /// Unexpected, but the stream continues.
     Warn,
-    /// What somebody must look at.
+    /// Requires an operator's attention.
     Error,
 }
 
@@ -40,13 +40,13 @@ impl From<tracing::Level> for Level {
 pub enum Value {
     /// True or false.
     Bool(bool),
-    /// A whole number, perhaps negative.
+    /// A signed integer.
     Int(i64),
-    /// A whole number.
+    /// An unsigned integer.
     Uint(u64),
-    /// Any number.
+    /// A floating-point number.
     Float(f64),
-    /// Text, without secrets, of bounded length.
+    /// Text without secrets, of limited length.
     Text(Box<str>),
 }
 
@@ -62,39 +62,38 @@ impl fmt::Display for Value {
     }
 }
 
-/// One line. Shared by all who read it, never copied.
+/// One log line. Readers share it without copying.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LogRecord {
-    /// Rises with every line of the host, over restarts too; a hole means nothing.
+    /// Rises with every line of the host, also over restarts. Gaps have no meaning.
     pub id: u64,
-    /// Unix time in milliseconds.
+    /// When the line was written, Unix time in milliseconds.
     pub at_ms: u64,
-    /// How much it matters.
+    /// The severity.
     pub level: Level,
-    /// Where it comes from: a part of the host (`source`, `air`, `exchange`...), `ffmpeg`, or `stage` for what a
-    /// component wrote.
+    /// The origin: a part of the host (`source`, `air`, `exchange`...), `ffmpeg`, or `stage` for output of a component.
     pub target: &'static str,
-    /// Whose it is; `None`: the host's own.
+    /// The tenant; `None`: a line of the host.
     pub tenant: Option<Arc<str>>,
-    /// The stream that it is about.
+    /// The stream that the line is about.
     pub stream: Option<Arc<str>>,
-    /// The batch that it is about.
+    /// The batch that the line is about.
     pub batch: Option<u64>,
-    /// What it says, without secrets.
+    /// The text, without secrets.
     pub message: Box<str>,
-    /// What else it says, in order.
+    /// The event's other fields, in order.
     pub fields: Box<[(&'static str, Value)]>,
 }
 
 impl LogRecord {
-    /// Bytes that it holds in memory, about.
+    /// Approximate size in memory, in bytes.
     pub fn bytes(&self) -> usize {
         let text = |value: &Value| if let Value::Text(text) = value { text.len() } else { 0 };
         let fields: usize = self.fields.iter().map(|(_, value)| size_of::<(&str, Value)>() + text(value)).sum();
         size_of::<Self>() + self.message.len() + fields
     }
 
-    /// The line of a file: JSON without a line break.
+    /// The line for a file: JSON without a line break.
     pub fn to_json(&self) -> String {
         let at = i64::try_from(self.at_ms).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
         let line = Line { at: at.map(|at| format!("{at:.3}")), record: self };

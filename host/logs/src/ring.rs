@@ -1,7 +1,7 @@
-//! The newest lines of one stream: bounded by number and bytes, read by any number of readers without a copy.
+//! The newest lines of one stream, limited in number and bytes. Any number of readers share them without copying.
 //!
-//! Lines are counted from 0 as they come (their *place*); a reader remembers the place that it reads next, so one that
-//! falls behind finds out how many lines it missed, and costs nothing while it does.
+//! Lines are numbered from 0 as they arrive (their *place*). A reader remembers the next place to read. A slow reader
+//! thereby learns how many lines it missed, and costs nothing in the meantime.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,14 +16,14 @@ use crate::limits::{
     LOG_RING_RECORDS,
 };
 
-/// Whose lines: of a tenant's stream, of a tenant, or of the host.
+/// The owner of the lines: a tenant's stream, a tenant, or the host.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(super) struct Key {
     pub(super) tenant: Option<Arc<str>>,
     pub(super) stream: Option<Arc<str>>,
 }
 
-/// The rate of a tenant's streams together.
+/// The shared rate limit of all streams of a tenant.
 pub(super) type Share = Arc<Mutex<Bucket>>;
 
 #[derive(Debug)]
@@ -38,10 +38,10 @@ pub(super) struct Ring {
 #[derive(Debug)]
 struct Lines {
     records: VecDeque<Arc<LogRecord>>,
-    /// Place of the oldest one that is kept.
+    /// Place of the oldest stored line.
     first: u64,
     bytes: usize,
-    /// Bytes that may be kept.
+    /// Maximum bytes of the stored lines.
     most: usize,
 }
 
@@ -64,7 +64,7 @@ impl Lines {
 }
 
 impl Ring {
-    /// `share`: what all streams of the tenant may write together.
+    /// `share`: the common rate limit of all streams of the tenant.
     pub(super) fn new(key: Key, share: Option<Share>) -> Self {
         let rate = match key.tenant {
             Some(_) => Bucket::new(LOG_LINES_PER_SECOND, LOG_LINES_BURST),
@@ -74,7 +74,7 @@ impl Ring {
         Self { key, lines: RwLock::new(lines), rate: Mutex::new(rate), share, left_out: AtomicU64::new(0) }
     }
 
-    /// Whether a line may be written now; counts it where not.
+    /// Whether a line may be written now; counts refused lines.
     pub(super) fn admits(&self, now: Instant) -> bool {
         let mut own = self.rate.lock().unwrap_or_else(PoisonError::into_inner);
         if own.take(now) {
@@ -88,12 +88,12 @@ impl Ring {
         false
     }
 
-    /// Lines that were not admitted since this was last asked.
+    /// Returns and resets the number of refused lines.
     pub(super) fn take_left_out(&self) -> u64 {
         self.left_out.swap(0, Ordering::Relaxed)
     }
 
-    /// Adds a line. It gets its id here, so that ids rise from line to line.
+    /// Adds a line and sets its id, so that ids rise from line to line.
     pub(super) fn push(&self, mut record: LogRecord, ids: &AtomicU64) -> Arc<LogRecord> {
         let mut lines = self.write();
         record.id = ids.fetch_add(1, Ordering::Relaxed);
@@ -104,25 +104,25 @@ impl Ring {
         record
     }
 
-    /// Sets how many bytes may be kept.
+    /// Sets the maximum bytes.
     pub(super) fn set_most(&self, bytes: usize) {
         let mut lines = self.write();
         lines.most = bytes.min(LOG_RING_BYTES);
         lines.trim();
     }
 
-    /// Bytes that are kept.
+    /// Bytes of the stored lines.
     pub(super) fn bytes(&self) -> usize {
         self.read().bytes
     }
 
-    /// Id of the newest line that is kept.
+    /// Id of the newest stored line.
     pub(super) fn newest(&self) -> Option<u64> {
         self.read().records.back().map(|record| record.id)
     }
 
-    /// The next line from `place` on that passes; `place` moves on to it. Also how many lines from `place` on were not
-    /// kept long enough to be looked at.
+    /// The next matching line from `place` on; `place` moves past it. Also returns how many lines from `place` on were
+    /// removed unread.
     pub(super) fn next(&self, place: &mut u64, filter: &Filter) -> (u64, Option<Arc<LogRecord>>) {
         let lines = self.read();
         let missed = lines.first.saturating_sub(*place);
@@ -142,19 +142,19 @@ impl Ring {
         lines.first + lines.records.partition_point(|record| record.id < id) as u64
     }
 
-    /// The place behind the newest line.
+    /// The place after the newest line.
     pub(super) fn end(&self) -> u64 {
         self.read().end()
     }
 
-    /// The last `most` lines before the id `before` that pass, the newest first.
+    /// The last `most` matching lines before the id `before`, newest first.
     pub(super) fn last(&self, before: u64, most: usize, filter: &Filter) -> Vec<Arc<LogRecord>> {
         let lines = self.read();
         let records = lines.records.iter().rev().skip_while(|record| record.id >= before);
         records.filter(|record| filter.lets_through(record)).take(most).cloned().collect()
     }
 
-    /// The first `most` lines after the id `after` that pass.
+    /// The first `most` matching lines after the id `after`.
     pub(super) fn first(&self, after: u64, most: usize, filter: &Filter) -> Vec<Arc<LogRecord>> {
         let lines = self.read();
         let from = lines.records.partition_point(|record| record.id <= after);

@@ -15,18 +15,18 @@ use crate::LogHub;
 use crate::limits::LOG_FLUSH_TIMEOUT;
 use outboard_base::redact::{redact, steers};
 
-/// Libraries whose remarks are not for operators, unless `level` names them.
+/// Levels of libraries whose messages are not for operators, unless `level` names them.
 const QUIET: &str = "symphonia_core=error,symphonia_format_isomp4=error,symphonia_format_riff=error,\
                      symphonia_bundle_mp3=error,symphonia_metadata=error";
 
-/// The log of this process: tracing has one subscriber, so there is one hub behind it.
+/// The log of this process: tracing has one subscriber, so there is one hub.
 static HUB: OnceLock<LogHub> = OnceLock::new();
 
-/// Starts logging for the process; answers where the lines are kept. Only the first call counts. `level` holds for
-/// console, files and feeds alike. `progress`: bars that log lines must not tear.
+/// Starts logging for the process and returns its log hub. Only the first call has an effect. `level` applies to the
+/// console, to files and to feeds. Log lines are written above the bars of `progress`.
 pub fn start(level: &str, json: bool, progress: Option<MultiProgress>) -> LogHub {
     let hub = hub();
-    // What a demuxer thinks of a stranger's file is told by the probe, in our words.
+    // The probe reports problems of received files in its own messages.
     let quiet = |level: &str| EnvFilter::try_new(format!("{QUIET},{level}"));
     let filter = quiet(level).unwrap_or_else(|_| EnvFilter::new("info"));
     let ansi = io::IsTerminal::is_terminal(&io::stderr());
@@ -42,29 +42,29 @@ pub fn start(level: &str, json: bool, progress: Option<MultiProgress>) -> LogHub
     hub
 }
 
-/// Where the lines of this process are kept.
+/// The log hub of this process.
 pub fn hub() -> LogHub {
     HUB.get_or_init(LogHub::new).clone()
 }
 
-/// The lines of streams are written to files below `storage` from now on.
+/// Starts writing the lines of streams to files below `storage`.
 pub fn write_below(storage: &Path) {
     if let Some(hub) = HUB.get() {
         hub.open(storage);
     }
 }
 
-/// Waits a moment until what was logged is in its files. For the end of the process.
+/// Waits briefly until logged lines are in their files. Called at the end of the process.
 pub fn finish() {
     if let Some(hub) = HUB.get() {
         hub.flush(LOG_FLUSH_TIMEOUT);
     }
 }
 
-/// Writes above the progress bars, where there are any.
+/// Writes above the progress bars, if any.
 struct Above {
     progress: Option<MultiProgress>,
-    /// Lines are coloured.
+    /// Whether lines are coloured.
     ansi: bool,
 }
 
@@ -98,8 +98,8 @@ impl Write for Line {
     }
 }
 
-/// A formatted line without secrets, and one line whatever was logged: only its end and, where it is coloured, colours stay
-/// of what steers a terminal.
+/// Prepares a formatted line for the terminal: without secrets, as one line, and without control characters except
+/// colours where the line is coloured.
 fn shown(bytes: &[u8], ansi: bool) -> String {
     let text = String::from_utf8_lossy(bytes);
     let text = redact(&text);
@@ -122,7 +122,7 @@ fn shown(bytes: &[u8], ansi: bool) -> String {
     shown + end
 }
 
-/// The code for a colour that a text begins with.
+/// The colour code at the start of a text, if any.
 fn colour(text: &str) -> Option<&str> {
     let body = text.strip_prefix("\u{1b}[")?;
     let length = body.find(|letter: char| !letter.is_ascii_digit() && letter != ';')?;
@@ -145,7 +145,7 @@ mod tests {
 
     use super::*;
 
-    /// Keeps what a layer writes as the console would show it.
+    /// Collects what a layer writes, as the console would show it.
     #[derive(Clone, Default)]
     struct Seen(Arc<Mutex<String>>, bool);
 

@@ -13,17 +13,17 @@ use outboard_base::unix_time;
 mod feeds;
 mod keeping;
 
-/// Longest wait for what comes soon.
+/// Longest wait for an event that comes soon.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// A hub that hears what this thread says.
+/// A hub that receives this thread's events.
 fn hearing() -> (LogHub, DefaultGuard) {
     let hub = LogHub::new();
     let guard = set_default(registry().with(EnvFilter::new("info")).with(hub.layer()));
     (hub, guard)
 }
 
-/// A line that nothing held back.
+/// Adds a line without the rate limit.
 fn add(hub: &LogHub, tenant: &str, stream: &str, message: impl Into<Box<str>>) {
     hub.shared().add(LogRecord {
         id: 0,
@@ -57,7 +57,7 @@ async fn next_message(feed: &mut Feed) -> String {
     }
 }
 
-/// What is left in the feed now.
+/// Reads all items that are left in the feed.
 async fn rest(feed: &mut Feed) -> Vec<Item> {
     let mut items = Vec::new();
     while let Ok(Some(item)) = tokio::time::timeout(Duration::ZERO, feed.next()).await {
@@ -126,7 +126,7 @@ fn the_filter_of_the_process_holds_for_the_hub_too() {
     assert_eq!(messages(&all(&hub)), ["this"]);
 }
 
-/// What a console layer writes.
+/// Collects the output of a console layer.
 #[derive(Clone, Default)]
 struct Console(Arc<Mutex<Vec<u8>>>);
 

@@ -1,7 +1,7 @@
-//! The one thread behind the log: writes files, wakes readers, tells what was left out.
+//! The thread of the log: writes files, wakes readers and reports dropped lines.
 //!
-//! Readers are woken together and at most once in [`LOG_WAKE_EVERY`]: a thousand of them cost those who log nothing, and
-//! the host the same for ten lines as for one.
+//! Readers are woken together, at most once per [`LOG_WAKE_EVERY`]. A thousand readers cost the writers of lines
+//! nothing, and waking costs the host the same for ten lines as for one.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -11,7 +11,7 @@ use super::hub::Shared;
 use super::queue::Job;
 use crate::limits::{LOG_TELL_EVERY, LOG_WAKE_EVERY};
 
-/// Works until the queue is closed.
+/// Runs until the queue is closed.
 pub(super) fn run(shared: &Arc<Shared>, mut files: Files) {
     let mut tell_at = Instant::now() + LOG_TELL_EVERY;
     loop {

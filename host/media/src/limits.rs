@@ -24,5 +24,5 @@ pub const PROBE_WAIT_MAX: Duration = Duration::from_secs(10);
 pub const OUTPUT_FRAGMENTS_MAX: usize = 1024;
 /// Bytes at the start of an `output.fmp4` that tell where its fragments lie.
 pub const OUTPUT_HEAD_BYTES_MAX: u64 = 64 << 10;
-/// A jump of the source's timestamps inside a track that is larger than this is spliced out.
+/// A larger jump of the source's timestamps within a track is spliced out.
 pub const TIMESTAMP_JUMP: Duration = Duration::from_secs(1);

@@ -1,4 +1,4 @@
-//! What the source hands on: segments on disk with their facts.
+//! The output of the source: segments on disk with their properties.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -6,31 +6,31 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// The container of a segment's bytes.
+/// The container of a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Container {
     /// MPEG-2 transport stream (`.ts`).
     MpegTs,
-    /// Fragmented MP4 (CMAF); needs the initialization section.
+    /// Fragmented MP4 (CMAF); requires the initialization section.
     Fmp4,
     /// Packed audio: ADTS with an ID3 timestamp (RFC 8216 section 3.4).
     PackedAac,
 }
 
-/// Who a segment is, over reloads and restarts of the playlist: never the sequence number alone.
+/// Identifies a segment over reloads and restarts of the playlist; never by the sequence number alone.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Identity {
     /// Absolute URI without credentials and fragment.
     pub uri: String,
-    /// First byte and length where the segment is a byte range.
+    /// First byte and length if the segment is a byte range.
     pub range: Option<(u64, u64)>,
     /// EXT-X-PROGRAM-DATE-TIME in microseconds since the Unix epoch.
     pub program_date_time_us: Option<i64>,
 }
 
 impl fmt::Debug for Identity {
-    /// Without the query, which may carry a token: this ends up in logs.
+    /// Without the query, which may contain a token: this text is logged.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let uri = self.uri.split('?').next().unwrap_or_default();
         let mut shown = f.debug_struct("Identity");
@@ -54,38 +54,38 @@ pub enum Cue {
 /// A media file on disk: the segment itself, or a segment of a separate audio rendition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Part {
-    /// The whole file: downloaded, decrypted, renamed to its final name.
+    /// The complete file: downloaded, decrypted, with its final name.
     pub path: PathBuf,
     /// Size of the file in bytes.
     pub bytes: u64,
-    /// What is in it.
+    /// Its container.
     pub container: Container,
     /// The initialization section (EXT-X-MAP) that it needs, on disk.
     pub init: Option<PathBuf>,
 }
 
-/// One segment, whole on disk.
+/// One segment, completely on disk.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Segment {
-    /// Our own count over the whole run, from 0; names the file `segment-<index>`.
+    /// Index over the whole run, from 0; names the file `segment-<index>`.
     pub index: u64,
-    /// Number of the segment in its playlist.
+    /// Sequence number of the segment in its playlist.
     pub media_sequence: u64,
-    /// EXTINF; the media's own length where EXTINF is far from it.
+    /// EXTINF, or the media's own duration if EXTINF differs too much.
     pub duration: Duration,
-    /// Timestamps or codecs may not follow on from the segment before.
+    /// Timestamps or codecs may not continue those of the previous segment.
     pub discontinuity: bool,
-    /// It came from a live stream, not from a recording.
+    /// Whether it came from a live stream.
     #[serde(default)]
     pub live: bool,
     /// How the segment is recognised when it is listed again.
     pub identity: Identity,
     /// Cues at its start.
     pub cues: Vec<Cue>,
-    /// Picture and, unless `audio` is filled, sound.
+    /// Video and, unless `audio` has entries, audio.
     pub main: Part,
-    /// Segments of a separate audio rendition that belong to this one, in order. Empty where the sound is in `main`.
-    /// Over the run, each segment of the rendition appears exactly once.
+    /// Segments of a separate audio rendition that belong to this one, in order. Empty if the audio is in `main`. Each
+    /// segment of the rendition appears exactly once in a run.
     pub audio: Vec<Part>,
 }
 

@@ -1,5 +1,5 @@
-//! Evidence of stages that failed, one JSON file each: `<tenant>/evidence/<stream>/<id>.json`. Written by a thread of its
-//! own, so that a failure costs the stream nothing; the newest [`EVIDENCE_KEPT`] of a stream stay.
+//! Evidence of failed stages, one JSON file each: `<tenant>/evidence/<stream>/<id>.json`. A separate thread writes the
+//! files, so that a failure does not delay the stream. The newest [`EVIDENCE_KEPT`] files of a stream are kept.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use crate::limits::{EVIDENCE_KEPT, EVIDENCE_WAITING};
 use outboard_stage::evidence::{Evidence, FailureSink, LazyReport};
 use outboard_store::files::StreamFiles;
 
-/// Stores the evidence of failed stages in files.
+/// Writes the evidence of failed stages below a storage folder.
 #[derive(Debug)]
 pub struct EvidenceStore {
     root: PathBuf,
@@ -17,7 +17,7 @@ pub struct EvidenceStore {
 }
 
 impl EvidenceStore {
-    /// Starts the writing thread; `root` is the storage folder.
+    /// Starts the thread that writes below `root`.
     ///
     /// # Errors
     /// The thread could not be started.
@@ -28,17 +28,17 @@ impl EvidenceStore {
         Ok(Self { root: root.to_owned(), reports })
     }
 
-    /// The sink that passes evidence to the writing thread. It never blocks; evidence is dropped while the queue is full.
+    /// A handle that accepts evidence; it never blocks.
     pub fn failure_sink(&self) -> FailureSink {
         let reports = self.reports.clone();
         FailureSink::new(move |report| {
             if reports.try_send(report).is_err() {
-                tracing::warn!("evidence of a stage's failure is left out: too much waits to be written");
+                tracing::warn!("dropped evidence of a stage failure: the queue is full");
             }
         })
     }
 
-    /// The file of some evidence, whether it exists or not; `None` for what is no id.
+    /// The path of an evidence file, whether it exists or not. `None` if `id` is not a valid id.
     pub fn file(&self, tenant: &str, stream: &str, id: &str) -> Option<PathBuf> {
         let fits = (1..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
         fits.then(|| file(&self.root, tenant, stream, id))
@@ -49,13 +49,13 @@ fn file(root: &Path, tenant: &str, stream: &str, id: &str) -> PathBuf {
     StreamFiles::below(&root.join(tenant), stream).evidence.join(format!("{id}.json"))
 }
 
-/// Writes evidence until the last sink and the store are dropped.
+/// Writes evidence until the last sender is dropped.
 fn keep(root: &Path, waiting: &Receiver<LazyReport>) {
     for report in waiting {
         let evidence = report();
         let path = file(root, &evidence.tenant, &evidence.stream, &evidence.id);
         if let Err(error) = write(&path, &evidence) {
-            tracing::warn!(path = %path.display(), %error, "evidence of a stage's failure is not kept");
+            tracing::warn!(path = %path.display(), %error, "failed to store evidence of a stage failure");
         }
     }
 }
@@ -67,7 +67,7 @@ fn write(path: &Path, evidence: &Evidence) -> std::io::Result<()> {
     fs::write(&part, serde_json::to_vec(evidence)?)?;
     fs::rename(&part, path)?;
     let mut kept: Vec<PathBuf> = fs::read_dir(dir)?.flatten().map(|entry| entry.path()).collect();
-    // By the number in front: milliseconds since the epoch, of the same length for the next 250 years.
+    // Names begin with milliseconds since the epoch, which keep the same number of digits for the next 250 years.
     kept.sort();
     let surplus = kept.len().saturating_sub(EVIDENCE_KEPT);
     kept.iter().take(surplus).try_for_each(fs::remove_file)

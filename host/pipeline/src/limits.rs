@@ -1,4 +1,4 @@
-//! Bounds of a pipeline and of what its steps share, with their units.
+//! Limits of a pipeline and of what its steps share, with their units.
 
 mod batch;
 mod host;

@@ -1,10 +1,10 @@
-//! What a pipeline is set to, and its check.
+//! The settings of a pipeline, and their check.
 //!
-//! In: one [`Settings`] from whoever gives it: the configuration reads it out of the file, the environment and the command
-//! line, the API applies a [`Patch`] to what was set before, so that a secret that is never shown need not be given again.
-//! Out of [`Settings::resolve`]: a [`PipelineConfig`], which is what the steps take, or every problem at once, under the names
-//! that the [`Caller`] knows. One file per section: a setting is declared, changed, checked and shown there, and says there
-//! what its change does on air. Never depends on control, on the API or on where settings are read from.
+//! In: one [`Settings`] value. The configuration reads it from the file, the environment and the command line; the API
+//! applies a [`Patch`] to the previous settings, so that a hidden secret need not be sent again. Out of
+//! [`Settings::resolve`]: a [`PipelineConfig`], which the steps take, or every problem at once, under the names that
+//! the [`Caller`] uses. Each section has its own file, which declares, changes, checks and shows its settings and
+//! defines the effect of a change on air. Never depends on control, on the API, or on the origin of settings.
 
 use std::time::Duration;
 
@@ -43,70 +43,70 @@ pub use stages::{
     component_path, key,
 };
 
-/// Everything that a pipeline is set to.
+/// All settings of a pipeline.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Settings {
-    /// Where the stream comes from.
+    /// Where the stream is fetched from.
     pub source: Source,
-    /// Where the audio goes to and comes back from; without one the original stays.
+    /// The server that processes the audio; without one, the original audio goes on air.
     pub processor: Option<Processor>,
-    /// Where the stream goes on air.
+    /// Where the stream is sent.
     pub destinations: Vec<Destination>,
     /// Length of a batch in seconds.
     pub batch_seconds: Option<u32>,
-    /// When air starts: `None` is automatic, else seconds after the first batch is complete.
+    /// When air starts: `None`: automatic; otherwise seconds after the first batch is complete.
     pub hold_seconds: Option<f64>,
-    /// Time in hand for slower replies, in seconds.
+    /// Reserve time for slow replies, in seconds.
     pub cushion_seconds: Option<f64>,
-    /// What is kept once it was on air.
+    /// Retention of batches that went on air.
     pub keep: Keep,
-    /// Settings of the stages.
+    /// The three stages.
     pub stages: Stages,
-    /// Seconds of media that go on air in a second; `None`: 1. Only of a pipeline in the server's configuration: rehearsals of
+    /// Seconds of media to send per second; `None`: 1. Only for a pipeline in the server's configuration, to test with
     /// recordings.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub speed: Option<f64>,
 }
 
-/// One pipeline, checked.
+/// The checked settings of one pipeline.
 #[derive(Debug, Clone)]
 pub struct PipelineConfig {
     /// Names the stream in storage, fragments and logs.
     pub stream_id: String,
-    /// Where the stream comes from.
+    /// Where the stream is fetched from.
     pub source: SourceConfig,
-    /// Where the audio goes to and comes back from; `None`: the original stays.
+    /// The server that processes the audio; `None`: the original audio goes on air.
     pub processor: Option<ProcessorConfig>,
-    /// Where the stream goes on air.
+    /// Where the stream is sent.
     pub destinations: Vec<CheckedDestination>,
     /// Length of a batch.
     pub batch: Duration,
     /// When air starts.
     pub hold: Hold,
-    /// Time in hand for slower replies; `None`: worked out from batch and segment length.
+    /// Reserve time for slow replies; `None`: computed from the lengths of batches and segments.
     pub cushion: Option<Duration>,
-    /// What is kept once it was on air.
+    /// Retention of batches that went on air.
     pub keep: KeepConfig,
-    /// How many seconds of media go on air in a second: 1, or more to rehearse with a recording.
+    /// Seconds of media to send per second: 1, or more to test with a recording.
     pub speed: f64,
-    /// The components that decide.
+    /// Components and settings of the stages.
     pub stages: StagesConfig,
 }
 
 /// When air starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hold {
-    /// When the first reply is in hand, plus the cushion.
+    /// When the first reply has arrived, plus the cushion.
     Auto,
-    /// So long after the first batch is complete.
+    /// This time after the first batch is complete.
     After(Duration),
 }
 
 // === impl Settings ===
 
 impl Settings {
-    /// Checks everything at once. `storage`: where components are looked for, see [`Stages`]; `None`: nowhere.
+    /// Checks everything at once. `storage`: where components are looked up, see [`Stages`]; `None`: nowhere.
     ///
     /// # Errors
     /// Every problem, under the caller's names.
@@ -149,7 +149,7 @@ impl Settings {
         checks.finish(resolved)
     }
 
-    /// As [`Settings::resolve`] for a server's pipeline: a live source that ends is an outage unless set.
+    /// [`Settings::resolve`] for a server's pipeline: a live source that ends counts as an outage unless set otherwise.
     ///
     /// # Errors
     /// Every problem, with paths as in this type (`source.url`, `destinations[0].url`, `batchSeconds`).
@@ -159,8 +159,8 @@ impl Settings {
         Ok(config)
     }
 
-    /// The addresses that a network policy does not allow, as far as can be said without looking names up. Only for
-    /// settings that were checked.
+    /// The addresses that a network policy denies, as far as this can be decided without resolving names. Only for
+    /// checked settings.
     pub fn denied(&self, guard: &Guard) -> Vec<Problem> {
         let mut judged: Vec<(String, Result<(), Denied>)> = Vec::new();
         let mut url = |path: String, text: &str| {

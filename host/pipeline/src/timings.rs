@@ -1,4 +1,4 @@
-//! How long things take in one pipeline: histograms that its steps record into, a few times a batch, without a lock.
+//! Durations in one pipeline: lock-free histograms that its steps record into, a few times per batch.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,17 +9,17 @@ use tokio::time::Instant;
 
 use crate::limits::METRICS_BATCHES_UNDER_WAY_MAX;
 
-/// Upper bounds of the histograms' buckets, in seconds: from a short ffmpeg run to the longest batch.
+/// Upper bounds of the histograms' buckets in seconds: from a short ffmpeg run to the longest batch.
 pub const BUCKETS: [f64; 14] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0];
 
-/// A part of a batch's way whose duration is measured.
+/// A measured step of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// Taking the batch apart.
+    /// Demuxing the batch.
     Demux,
-    /// From handing the sound to the exchange until the reply is in hand or the decision fell without it.
+    /// From submitting the audio to the exchange until the reply arrives or the decision is made without it.
     Exchange,
-    /// Planning and putting the batch together.
+    /// Planning and remuxing the batch.
     Remux,
     /// From the batch's last segment until it is ready for air.
     Ready,
@@ -28,10 +28,10 @@ pub enum Step {
 }
 
 impl Step {
-    /// All of them, in the order of the data.
+    /// All steps, in the order of the data.
     pub const ALL: [Self; 5] = [Self::Demux, Self::Exchange, Self::Remux, Self::Ready, Self::OnAir];
 
-    /// Its name as a label.
+    /// The name as a label.
     pub fn name(self) -> &'static str {
         match self {
             Self::Demux => "demux",
@@ -43,37 +43,37 @@ impl Step {
     }
 }
 
-/// Durations counted by size.
+/// A histogram of durations.
 #[derive(Debug, Default)]
 pub struct Histogram {
-    /// One more than [`BUCKETS`]: the last has no bound.
+    /// One more entry than [`BUCKETS`]: the last has no upper bound.
     counts: [AtomicU64; BUCKETS.len() + 1],
     sum_us: AtomicU64,
 }
 
-/// A reading of a [`Histogram`].
+/// The values of a [`Histogram`] at one moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Reading {
-    /// How many durations fell into each bucket, not cumulated; the last has no bound.
+    /// Number of durations in each bucket, not cumulative; the last has no upper bound.
     pub counts: [u64; BUCKETS.len() + 1],
-    /// All durations together, in microseconds.
+    /// Sum of all durations in microseconds.
     pub sum_us: u64,
 }
 
 impl Reading {
-    /// How many durations there were.
+    /// Number of durations.
     pub fn count(&self) -> u64 {
         self.counts.iter().sum()
     }
 
-    /// Their mean; zero where there were none.
+    /// Mean duration; zero without durations.
     pub fn mean(&self) -> Duration {
         Duration::from_micros(self.sum_us.checked_div(self.count()).unwrap_or_default())
     }
 }
 
 impl Histogram {
-    /// Counts one duration.
+    /// Adds one duration.
     pub fn observe(&self, took: Duration) {
         let seconds = took.as_secs_f64();
         let at = BUCKETS.iter().position(|bound| seconds <= *bound).unwrap_or(BUCKETS.len());
@@ -83,7 +83,7 @@ impl Histogram {
         self.sum_us.fetch_add(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
-    /// The counts now.
+    /// Reads the current values.
     pub fn read(&self) -> Reading {
         let mut reading = Reading { sum_us: self.sum_us.load(Ordering::Relaxed), ..Reading::default() };
         for (to, from) in reading.counts.iter_mut().zip(&self.counts) {
@@ -100,11 +100,11 @@ pub struct Timings {
     round_trip: Histogram,
     time_left: Histogram,
     overrun: Histogram,
-    /// Batches on their way to air, by number: when the last segment was there.
+    /// Batches not yet on air, by number: when their last segment arrived.
     complete: Mutex<BTreeMap<u64, Instant>>,
 }
 
-/// A reading of [`Timings`].
+/// The values of [`Timings`] at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TimingsReading {
     /// In the order of [`Step::ALL`].
@@ -118,32 +118,32 @@ pub struct TimingsReading {
 }
 
 impl TimingsReading {
-    /// Of one step.
+    /// The histogram of one step.
     pub fn step(&self, step: Step) -> Reading {
         self.steps.get(step as usize).copied().unwrap_or_default()
     }
 }
 
 impl Timings {
-    /// A step took so long.
+    /// Records the duration of a step.
     pub fn record_step(&self, step: Step, took: Duration) {
         if let Some(histogram) = self.steps.get(step as usize) {
             histogram.observe(took);
         }
     }
 
-    /// The processor answered after so long.
+    /// Records the time that the processor took for a reply.
     pub fn round_trip(&self, took: Duration) {
         self.round_trip.observe(took);
     }
 
-    /// A batch was ready for air so many milliseconds before it was due; negative: too late.
+    /// Records how many milliseconds before its time on air a batch was ready; negative: too late.
     pub fn time_left(&self, ms: i64) {
         let side = if ms < 0 { &self.overrun } else { &self.time_left };
         side.observe(Duration::from_millis(ms.unsigned_abs()));
     }
 
-    /// A batch's last segment was there `at`: the start of [`Step::OnAir`].
+    /// Records when a batch's last segment arrived: the start of [`Step::OnAir`].
     pub fn complete(&self, batch: u64, at: Instant) {
         let mut complete = self.complete.lock().unwrap_or_else(PoisonError::into_inner);
         complete.insert(batch, at);
@@ -152,12 +152,12 @@ impl Timings {
         }
     }
 
-    /// A batch's first packet is on air: the end of [`Step::OnAir`]. Only the first destination counts.
+    /// Records the first packet of a batch on air: the end of [`Step::OnAir`]. Only the first destination counts.
     pub fn on_air(&self, batch: u64) {
         let at = {
             let mut complete = self.complete.lock().unwrap_or_else(PoisonError::into_inner);
             let at = complete.remove(&batch);
-            // Batches before it that never went on air.
+            // Also forgets earlier batches that never went on air.
             *complete = complete.split_off(&batch);
             at
         };
@@ -166,7 +166,7 @@ impl Timings {
         }
     }
 
-    /// All counts now.
+    /// Reads the current values.
     pub fn read(&self) -> TimingsReading {
         let mut reading = TimingsReading {
             round_trip: self.round_trip.read(),

@@ -1,4 +1,4 @@
-//! Systems other than Linux: a process group and an empty environment, no more.
+//! Systems other than Linux: only a process group and an empty environment.
 
 use std::os::fd::OwnedFd;
 use std::path::Path;

@@ -1,7 +1,8 @@
 //! The threads that start children.
 //!
-//! Linux ends a child with the *thread* that started it (`PR_SET_PDEATHSIG`), not with the process. So children are started
-//! on threads that live as long as the process. They wait for no child: an order takes them from fork to exec.
+//! Linux ends a child with the *thread* that started it (`PR_SET_PDEATHSIG`), not with the process. Children are
+//! therefore started on threads that live as long as the process. These threads do not wait for children: an order
+//! occupies them from fork to exec.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -15,26 +16,26 @@ use tokio::sync::oneshot;
 use super::Child;
 use crate::limits::{CHILD_LAUNCH_TIME, CHILD_LAUNCHERS, CHILD_LAUNCHES_WAITING};
 
-/// Where orders go.
+/// The queue of orders.
 static LAUNCHERS: OnceLock<SyncSender<Order>> = OnceLock::new();
 
-/// A child that is to be started.
+/// A child to start.
 struct Order {
     command: Command,
-    /// Of the one who waits: its pipes and its end are seen there.
+    /// The caller's runtime, where its pipes and its end are handled.
     runtime: Handle,
     started: oneshot::Sender<io::Result<Child>>,
 }
 
-/// Starts the threads, where they do not run yet. Children have the priority of the thread that calls this first.
+/// Starts the threads, if they do not run yet. Children have the priority of the thread that calls this first.
 ///
 /// # Errors
-/// The system gave no thread.
+/// The operating system refused a thread.
 pub fn begin() -> io::Result<()> {
     launchers().map(drop)
 }
 
-/// Starts a child. One that nobody waits for any more is killed.
+/// Starts a child. It is killed if the caller is dropped in the meantime.
 pub(super) async fn start(command: Command) -> io::Result<Child> {
     let (started, answer) = oneshot::channel();
     let order = Order { command, runtime: Handle::current(), started };
@@ -62,13 +63,13 @@ fn launchers() -> io::Result<&'static SyncSender<Order>> {
     let come = Arc::new(Mutex::new(come));
     for _ in 0..CHILD_LAUNCHERS {
         let come = come.clone();
-        // Where the second one fails, the first one ends with the channel.
+        // If the second one fails, the first one ends with the channel.
         std::thread::Builder::new().name("launcher".into()).spawn(move || work(&come))?;
     }
     Ok(LAUNCHERS.get_or_init(|| orders))
 }
 
-/// Never ends: the other end of the channel is never dropped. A thread that ended would take its children with it.
+/// Never ends, because the other end of the channel is never dropped. A thread that ended would end its children too.
 fn work(orders: &Mutex<Receiver<Order>>) {
     loop {
         let order = orders.lock().unwrap_or_else(PoisonError::into_inner).recv();
@@ -77,12 +78,12 @@ fn work(orders: &Mutex<Receiver<Order>>) {
             continue;
         }
         let _runtime = runtime.enter();
-        // A panic is logged, and whoever waits is told: nothing is sent.
+        // A panic is logged, and the caller gets an error because nothing is sent.
         catch_unwind(AssertUnwindSafe(|| spawn(command, started))).ok();
     }
 }
 
 fn spawn(mut command: Command, started: oneshot::Sender<io::Result<Child>>) {
-    // What is not taken is dropped, and so killed.
+    // A child that nobody receives is dropped, and therefore killed.
     drop(started.send(command.spawn().map(Child::new)));
 }

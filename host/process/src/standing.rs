@@ -1,24 +1,24 @@
-//! Which walls a machine has, and what it lacks, in words.
+//! The restrictions that a machine supports, and descriptions of the missing ones.
 
 use std::fmt;
 
-/// What the kernel can do for us. The empty environment and process groups are everywhere.
+/// The features of the kernel. The empty environment and process groups exist everywhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Standing {
-    /// Memory, processor time, file sizes and descriptors are bounded.
+    /// Whether memory, processor time, file sizes and descriptors are limited.
     pub limits: bool,
-    /// Version of Landlock, which bounds files (from 1), TCP (from 4), signals (from 6) and UDP (from 10).
+    /// Version of Landlock, which restricts files (from 1), TCP (from 4), signals (from 6) and UDP (from 10).
     pub landlock_abi: Option<u32>,
-    /// System calls are filtered.
+    /// Whether system calls are filtered.
     pub seccomp: bool,
-    /// A child can gain no rights by what it executes.
+    /// Whether a child is prevented from gaining privileges by executing a program.
     pub no_new_privileges: bool,
-    /// The end of a child is seen before its number is free again.
+    /// Whether the end of a child is detected before its number is reused.
     pub process_handles: bool,
 }
 
 impl Standing {
-    /// What is not there, each with what to do.
+    /// The missing features, each with advice.
     pub fn missing(&self) -> Vec<&'static str> {
         let limits = (!self.limits).then_some("no resource limits (Linux only)");
         let files = match self.landlock_abi {

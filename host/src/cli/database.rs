@@ -1,6 +1,6 @@
-//! `outboard database backup|restore|init`: copies of what must survive.
+//! `outboard database backup|restore|init`: backup, restore and creation of the database.
 //!
-//! A backup is taken beside a running server. Restoring and beginning anew need the storage for themselves.
+//! A backup can be made while a server runs. `restore` and `init` need the storage folder's lock, so no server may run.
 
 use std::path::{Path, PathBuf};
 
@@ -45,7 +45,7 @@ enum DatabaseCommand {
     Init,
 }
 
-/// Does one of the three.
+/// Runs the chosen subcommand.
 pub async fn run(args: &DatabaseArgs, layers: Layers) -> anyhow::Result<Ending> {
     let host = match config::check(layers.set("storage.dir", args.storage.clone()), false) {
         Ok((host, _)) => host,
@@ -61,7 +61,7 @@ pub async fn run(args: &DatabaseArgs, layers: Layers) -> anyhow::Result<Ending> 
                     "the copy was checked for {DATABASE_CHECK_LIMIT:?}, not completely; no damage was found"
                 ));
             }
-            complain(&format!("the database is backed up in {}; it holds secrets", file.display()));
+            complain(&format!("backup written to {}; it contains secrets", file.display()));
         }
         DatabaseCommand::Restore { file } => {
             let file = file.clone();
@@ -73,7 +73,8 @@ pub async fn run(args: &DatabaseArgs, layers: Layers) -> anyhow::Result<Ending> 
 }
 
 fn restore(storage: &Path, file: &Path) -> anyhow::Result<()> {
-    let storage = Storage::open(storage).context("a backup can only be restored while no server runs")?;
+    let storage =
+        Storage::open(storage).context("cannot restore a backup while a server runs: stop the server first")?;
     if let Some(old) = backup::restore(&storage, file)? {
         complain(&format!("the previous database is now {}", old.display()));
     }
@@ -86,16 +87,16 @@ fn init(storage: &Path) -> anyhow::Result<()> {
     let path = database_file(storage.root());
     anyhow::ensure!(
         std::fs::metadata(&path).map_or(0, |found| found.len()) == 0,
-        "{} is not empty: move it away first",
+        "{} already contains a database: move it away first",
         path.display()
     );
     for suffix in ["-wal", "-shm"] {
-        // The log of the database that was there would be taken for the new one's.
+        // SQLite would apply the log of the previous database to the new one.
         let mut left = path.clone().into_os_string();
         left.push(suffix);
         std::fs::remove_file(left).ok();
     }
     Database::open(&path)?;
-    complain(&format!("{} is new and empty", path.display()));
+    complain(&format!("created an empty database: {}", path.display()));
     Ok(())
 }

@@ -1,7 +1,7 @@
-//! `outboard demo`: the main job on one machine, with nothing to configure.
+//! `outboard demo`: a complete pipeline on one machine, without configuration.
 //!
-//! A live HLS source, the echo processor and an RTMP receiver are started on loopback, on free ports where the usual ones
-//! are taken; the pipeline runs between them, and a page shows what the receiver gets.
+//! Starts a live HLS source, the echo processor and an RTMP receiver on loopback, on the default ports or, if those are
+//! taken, on free ones. A pipeline connects them, and a web page plays what the receiver gets.
 
 use std::path::PathBuf;
 
@@ -50,7 +50,7 @@ pub struct DemoArgs {
     pub dir: Option<PathBuf>,
 }
 
-/// Starts the parts, then the pipeline; ends them again.
+/// Starts the parts and the pipeline, and stops all of them at the end.
 pub async fn run(args: &DemoArgs, layers: Layers) -> anyhow::Result<Ending> {
     let temporary = tempfile::Builder::new().prefix("outboard-demo-").tempdir()?;
     let dir = args.dir.clone().unwrap_or_else(|| temporary.path().to_owned());

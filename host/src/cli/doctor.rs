@@ -1,4 +1,4 @@
-//! `outboard doctor`: whether this machine has what is needed, and what to do where it has not.
+//! `outboard doctor`: checks whether this machine meets the requirements, and says how to fix what is missing.
 
 use std::path::PathBuf;
 
@@ -17,12 +17,12 @@ pub struct DoctorArgs {
     storage: PathBuf,
 }
 
-/// Oldest ffmpeg that we are tested with.
+/// The oldest major version of ffmpeg that Outboard is tested with.
 const FFMPEG_MAJOR: u32 = 5;
-/// Less free disk than this will not last long.
+/// Free disk space in bytes below which a warning is printed.
 const FREE_DISK_BYTES: u64 = 2_000_000_000;
 
-/// Checks one after the other; fails if any does.
+/// Runs all checks; fails if any of them fails.
 pub async fn run(args: &DoctorArgs) -> anyhow::Result<Ending> {
     let checks = [
         ("ffmpeg", ffmpeg().await),
@@ -48,7 +48,7 @@ async fn ffmpeg() -> Result<String, String> {
     let major: Option<u32> = number.trim_start_matches('n').split('.').next().and_then(|text| text.parse().ok());
     match major {
         Some(old) if old < FFMPEG_MAJOR => Err(format!("{version}: {FFMPEG_MAJOR}.1 or newer is needed")),
-        // Builds from git have a date or hash for a number.
+        // Builds from git have a date or a hash instead of a version number.
         _ => Ok(version),
     }
 }
@@ -62,7 +62,7 @@ async fn encoders() -> Result<String, String> {
 
 fn storage(args: &DoctorArgs) -> Result<String, String> {
     match Storage::open(&args.storage) {
-        Ok(_) => Ok(format!("{} can be written", args.storage.display())),
+        Ok(_) => Ok(format!("{} is writable", args.storage.display())),
         Err(error) => Err(error.to_string()),
     }
 }
@@ -84,6 +84,10 @@ async fn stages() -> Result<String, String> {
         let component = runtime.bundled(kind).await.map_err(|error| format!("{kind}: {error}"))?;
         names.push(component.description().name.clone());
     }
-    let pool = if runtime.is_pooled() { "" } else { " (no address space for a pool: slower to start)" };
+    let pool = if runtime.is_pooled() {
+        ""
+    } else {
+        " (not enough address space for an instance pool: stages start more slowly)"
+    };
     Ok(format!("{} run here{pool}", names.join(", ")))
 }

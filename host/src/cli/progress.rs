@@ -1,4 +1,4 @@
-//! What a person sees while waiting: one line that moves on a terminal, plain lines now and then elsewhere.
+//! Progress for people: one updating line on a terminal, otherwise a plain line at intervals.
 
 use std::io::IsTerminal;
 use std::time::Duration;
@@ -9,9 +9,9 @@ use tokio::task::JoinHandle;
 use crate::pipeline::Watch;
 use crate::pipeline::status::Phase;
 
-/// How often the line on a terminal moves.
+/// Interval between updates on a terminal.
 const TERMINAL: Duration = Duration::from_millis(500);
-/// How often a line is written where there is no terminal.
+/// Interval between lines without a terminal.
 const PLAIN: Duration = Duration::from_secs(10);
 
 /// Shows a pipeline's progress on standard error.
@@ -40,17 +40,17 @@ impl Drop for Shown {
 }
 
 impl Progress {
-    /// A moving line if standard error is a terminal.
+    /// Shows an updating line if standard error is a terminal.
     pub fn new() -> Self {
         Self { bars: std::io::stderr().is_terminal().then(MultiProgress::new) }
     }
 
-    /// For the log, which must write above the line.
+    /// The terminal display, so that log lines can be written above it.
     pub fn bars(&self) -> Option<MultiProgress> {
         self.bars.clone()
     }
 
-    /// Follows a pipeline until the answer is dropped.
+    /// Follows a pipeline until the result is dropped.
     pub fn follow(&self, watch: Watch) -> Shown {
         let bar = self.bars.as_ref().map(|bars| {
             let bar = bars.add(ProgressBar::new_spinner());
@@ -78,14 +78,14 @@ impl Progress {
     }
 }
 
-/// Where the pipeline is, in one line.
+/// The state of the pipeline in one line.
 fn line(watch: &Watch) -> String {
     let (stats, air_ms) = (watch.stats(), watch.air_ms());
     let buffer = stats.buffer_ms as f64 / 1000.0;
     let originals: u64 = stats.original.values().sum();
     let batches = format!("batches {} ({} processed, {originals} original)", stats.batches, stats.processed);
     match stats.phase {
-        Phase::Starting => "looking for the source".into(),
+        Phase::Starting => "connecting to the source".into(),
         Phase::Buffering => format!("buffering {buffer:.0} of {:.0} s", watch.batch_seconds()),
         Phase::Holding => format!("first batch is with the processor, buffering {buffer:.0} s · {batches}"),
         Phase::OnAir => {

@@ -16,7 +16,7 @@ use crate::settings::PipelineConfig;
 use crate::telemetry;
 use crate::watchdog::Watchdog;
 
-/// Options of `run`; each wins over the environment and the file.
+/// Options of `run`; each overrides the environment and the configuration file.
 #[derive(Debug, Args, Default)]
 pub struct RunArgs {
     /// URL of the HLS playlist (master or media).
@@ -88,7 +88,7 @@ pub struct RunArgs {
 }
 
 impl RunArgs {
-    /// These options on top of what was set before.
+    /// Adds these options as the topmost layer of settings.
     pub fn on(&self, layers: Layers) -> Layers {
         let list = |values: &[String]| (!values.is_empty()).then(|| values.to_vec());
         let mut layers = layers
@@ -122,12 +122,12 @@ impl RunArgs {
     }
 }
 
-/// `remux-planning` is how the contract and the API write `remux_planning`.
+/// Also accepts `remux-planning`, the spelling of the contract and the API.
 fn kind_key(kind: &str) -> String {
     kind.trim().replace('-', "_")
 }
 
-/// Checks everything, then runs until the end of the source, a signal, or `--batches`.
+/// Checks all settings, then runs until the source ends, a signal arrives, or `--batches` is reached.
 pub async fn run(args: &RunArgs, layers: Layers) -> anyhow::Result<Ending> {
     match config::check(args.on(layers), true) {
         Ok((host, Some(pipeline))) => {
@@ -140,7 +140,7 @@ pub async fn run(args: &RunArgs, layers: Layers) -> anyhow::Result<Ending> {
     }
 }
 
-/// Runs a checked pipeline; signals stop it.
+/// Runs a checked pipeline until it ends or a signal stops it.
 pub async fn drive(
     host: &HostConfig,
     config: PipelineConfig,
@@ -166,7 +166,7 @@ pub async fn drive(
     Ok(if batches.is_some() { Ending::Reported(report) } else { Ending::Done })
 }
 
-/// First signal: stop fetching, let what is there go on air. Second: end at once; the journal has everything.
+/// First signal: stop fetching and send the buffered media. Second signal: exit at once; the journal allows to resume.
 async fn obey_signals(stop: Stop, watchdog: Arc<OnceLock<Watchdog>>) {
     wait_for_signal().await;
     tracing::warn!("stopping after all buffered media was sent; a second signal stops immediately");
@@ -179,7 +179,7 @@ async fn obey_signals(stop: Stop, watchdog: Arc<OnceLock<Watchdog>>) {
     stop.at_once();
 }
 
-/// Looks after the threads that put media on air, and those that do all else.
+/// Watches the runtime that sends media, and the runtime for all other work.
 pub(super) fn watch_over(host: &Host, config: &HostConfig) -> std::io::Result<Watchdog> {
     let runtimes = [("media", host.air()), ("main", tokio::runtime::Handle::current())];
     Watchdog::start(&runtimes, config.hang)

@@ -1,4 +1,4 @@
-//! `outboard serve`: the control plane with its API, until a signal.
+//! `outboard serve`: runs the control plane and its API until a signal.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -33,13 +33,13 @@ pub struct ServeArgs {
 }
 
 impl ServeArgs {
-    /// These options on top of what was set before.
+    /// Adds these options as the topmost layer of settings.
     fn on(&self, layers: Layers) -> Layers {
         layers.set("server.listen", self.listen.clone()).set("storage.dir", self.storage.clone())
     }
 }
 
-/// Serves until a signal. Pipelines that run then go on with the next start.
+/// Serves until a signal. The next start resumes the pipelines that run at that moment.
 pub async fn run(args: &ServeArgs, layers: Layers) -> anyhow::Result<Ending> {
     let (config, pipeline) = match config::check(args.on(layers), false) {
         Ok(checked) => checked,
@@ -58,10 +58,10 @@ pub async fn run(args: &ServeArgs, layers: Layers) -> anyhow::Result<Ending> {
     let control = Control::open(host).await?;
     let threads = ApiRuntime::start().context("the threads that answer requests cannot be started")?;
     let served = serve(&config, pipeline, &control, &threads, stop).await;
-    // Also where it could not begin to serve.
+    // Also when the server failed to start.
     watchdog.ending(SHUTDOWN_HANGS_AFTER);
     control.shutdown(StopMode::AtOnce, SHUTDOWN_LIMIT).await;
-    // Only now: what requests began there was ended by the shutdown, or has ended by itself.
+    // Dropped last: the shutdown has ended the work that requests started on these threads.
     drop(threads);
     served?;
     Ok(Ending::Done)
@@ -79,15 +79,15 @@ async fn serve(
         TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen} (server.listen)"))?;
     let address = listener.local_addr()?;
     let loopback = address.ip().is_loopback();
-    if (!loopback || config.server.needs_token) && !control.has_host_admin().await? {
+    if (!loopback || config.server.needs_token) && !control.tenancy().has_host_admin().await? {
         anyhow::bail!(no_admin(address, loopback, &config.storage));
     }
     if let Some(pipeline) = pipeline {
         let (stream_id, settings) = pipeline.kept(control.host().storage()).await?;
-        control.configure(&stream_id, settings).await?;
+        control.pipelines().configure(&stream_id, settings).await?;
     }
     let api = Api::new(control.clone(), &config.server, loopback, stop.clone());
-    // What is read of a socket is read by the runtime that it was made in.
+    // A socket belongs to the runtime that created it, so the listener is moved as a standard one.
     let listener = listener.into_std()?;
     let listener = {
         let handle = threads.handle();
@@ -100,20 +100,20 @@ async fn serve(
     Ok(())
 }
 
-/// What is to be done before anyone but this machine may connect.
+/// Explains how to create a token; required before other machines may connect.
 fn no_admin(address: SocketAddr, loopback: bool, storage: &std::path::Path) -> String {
     let (why, other) = match loopback {
         true => (
-            "server.auth is \"token\": callers need tokens, on this machine too".to_owned(),
-            "or set server.auth to \"auto\", which asks for none on 127.0.0.1",
+            "server.auth is \"token\": tokens are required, also on this machine".to_owned(),
+            "or set server.auth to \"auto\", which requires none on 127.0.0.1",
         ),
         false => (
-            format!("server.listen: {address} can be reached from other machines, so callers need tokens"),
-            "or listen on 127.0.0.1, which needs none",
+            format!("server.listen: {address} can be reached from other machines, so tokens are required"),
+            "or listen on 127.0.0.1, which requires none",
         ),
     };
     format!(
-        "{why}, and there is no admin's token yet. Make one with\n\n    outboard token create --role admin --storage {}\n\nand \
+        "{why}, but there is no admin token yet. Create one with\n\n    outboard token create --role admin --storage {}\n\nand \
          start again; {other}",
         storage.display()
     )

@@ -1,5 +1,5 @@
-//! `outboard stage …`: a project to start from; what a component is, whether this host can run it, what it does with recorded
-//! calls; and into a store or a server.
+//! `outboard stage …`: creates a stage project, checks and inspects components, runs them on recorded calls, and adds
+//! them to a store or a server.
 
 use std::path::PathBuf;
 
@@ -62,7 +62,7 @@ enum StageCommand {
     },
 }
 
-/// Prints what was found; a component that cannot be used is a failure.
+/// Prints the result; fails if the component cannot be used.
 pub async fn run(args: &StageArgs, layers: Layers) -> anyhow::Result<Ending> {
     let compiler = match compiling(layers) {
         Ok(compiler) => Compiler::Child(compiler),
@@ -77,8 +77,8 @@ pub async fn run(args: &StageArgs, layers: Layers) -> anyhow::Result<Ending> {
         StageCommand::Release { digest, storage } => {
             let released = crate::stage::release(&aot_dir(storage), digest).await;
             complain(&match released {
-                true => format!("{digest} is tried again when it is added, or a pipeline needs it"),
-                false => format!("{digest} is not held back in {}", storage.display()),
+                true => format!("{digest} will be compiled again when it is added or a pipeline needs it"),
+                false => format!("{digest} is not marked as failed in {}", storage.display()),
             });
             return Ok(if released { Ending::Done } else { Ending::Failed });
         }

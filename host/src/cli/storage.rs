@@ -1,8 +1,8 @@
-//! `outboard storage clean`: removes what finished batches left on disk, while no server runs.
+//! `outboard storage clean`: removes the files of finished batches while no server runs.
 //!
-//! In: a storage folder, which is held alone while this works (`outboard.lock`), so that neither can start under the other.
-//! Out: a line for each stream and one for all, on standard output. The journal says what is done; the rules are those of
-//! the janitor of a running server.
+//! In: a storage folder, locked while this runs (`outboard.lock`), so that it never runs at the same time as a server.
+//! Out: one line per stream and a total on standard output. The journal decides what is finished; the rules are those
+//! of a running server's [`Janitor`].
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -19,7 +19,7 @@ use crate::store::janitor::{Cleaned, Janitor};
 use crate::store::journal::Journal;
 use crate::store::retention::Keep;
 
-/// Finished batches of a stream that stay where nothing is said.
+/// Finished batches of a stream that are kept when no option says otherwise.
 const KEEP_BATCHES: usize = 5;
 
 /// Options of `storage`.
@@ -27,39 +27,39 @@ const KEEP_BATCHES: usize = 5;
 pub struct StorageArgs {
     #[command(subcommand)]
     command: StorageCommand,
-    /// The storage folder.
+    /// Storage directory.
     #[arg(long, value_name = "DIR", global = true)]
     storage: Option<String>,
-    /// Settings from a TOML file.
+    /// TOML configuration file.
     #[arg(long, value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
 enum StorageCommand {
-    /// Remove finished batches and their segments while no server runs; a running one cleans by itself and over its API.
+    /// Remove finished batches and their segments. Stop the server first; a running server has its own retention.
     Clean(CleanArgs),
 }
 
-/// What goes.
+/// Options of `storage clean`.
 #[derive(Debug, Args, Default)]
 struct CleanArgs {
-    /// Keep the newest N finished batches of each stream; 5 where --older-than is not given either.
+    /// Keep the newest N finished batches of each stream. Default: 5, unless --older-than is given.
     #[arg(long, value_name = "N")]
     keep: Option<u32>,
-    /// Remove finished batches that were done longer ago than this: 90s, 30m, 12h or 7d.
+    /// Remove batches that finished longer ago than this: 90s, 30m, 12h or 7d.
     #[arg(long, value_name = "AGE", value_parser = age)]
     older_than: Option<Duration>,
-    /// Only streams of this tenant.
+    /// Clean only the streams of this tenant.
     #[arg(long, value_name = "T")]
     tenant: Option<String>,
-    /// Only streams of this name.
+    /// Clean only the streams with this ID.
     #[arg(long, value_name = "ID")]
     stream: Option<String>,
-    /// Only say what would be removed.
+    /// Print what would be removed, without removing it.
     #[arg(long)]
     dry_run: bool,
-    /// Remove all batches and segments, also what is not yet on air: a pipeline that starts again begins anew.
+    /// Remove all batches and segments, including those not yet on air. Their pipelines then start from the beginning.
     #[arg(long, conflicts_with_all = ["keep", "older_than"])]
     all: bool,
 }
@@ -77,7 +77,7 @@ impl CleanArgs {
     }
 }
 
-/// Cleans.
+/// Runs the chosen subcommand.
 pub async fn run(args: &StorageArgs, layers: Layers) -> anyhow::Result<Ending> {
     let host = match config::check(layers.set("storage.dir", args.storage.clone()), false) {
         Ok((host, _)) => host,
@@ -88,7 +88,7 @@ pub async fn run(args: &StorageArgs, layers: Layers) -> anyhow::Result<Ending> {
     Ok(Ending::Done)
 }
 
-/// Answers what is to be said.
+/// Cleans and returns the lines to print.
 async fn clean(root: &Path, args: &CleanArgs) -> anyhow::Result<Vec<String>> {
     let is_ours = database_file(root).exists() || root.join("outboard.lock").exists();
     anyhow::ensure!(
@@ -97,10 +97,10 @@ async fn clean(root: &Path, args: &CleanArgs) -> anyhow::Result<Vec<String>> {
         root.display()
     );
     let storage = Storage::open(root).context(
-        "a storage can be cleaned only while no server runs on it: stop the server, or clean over its API (POST /api/storage/clean)",
+        "cannot clean a storage folder while a server runs on it: stop the server, or use its API (POST /api/storage/clean)",
     )?;
     let database = Database::open_checked(storage.root())?;
-    // No bytes have to stay free: nothing goes but what is asked for.
+    // Without a minimum of free space, so that only the requested files are removed.
     let janitor = Janitor::start(storage.root(), Journal::new(database), Some(0));
     let ledger = janitor.usage().clone();
     tokio::task::spawn_blocking(move || ledger.look_at_all()).await?;
@@ -126,9 +126,9 @@ async fn clean(root: &Path, args: &CleanArgs) -> anyhow::Result<Vec<String>> {
     Ok(lines)
 }
 
-/// Seconds, minutes, hours or days.
+/// Parses a number of seconds, minutes, hours or days.
 fn age(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("{text:?} is not an age: a whole number and s, m, h or d, such as 12h");
+    let wrong = || format!("{text:?} is not an age; expected a whole number and s, m, h or d, such as 12h");
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at_checked(digits).ok_or_else(wrong)?;
     let seconds: u64 = match unit {
@@ -149,7 +149,8 @@ mod tests {
     use crate::store::journal::{CutRecord, Step};
     use crate::unix_time::now_ms;
 
-    /// A storage with a stream of eight batches that were done just now, but for the second, which is on air; nobody holds it.
+    /// Creates a storage folder with a stream of eight batches that are done, except the second, which is on air. The
+    /// folder is not locked.
     async fn storage(root: &Path, name: &str) -> StreamFiles {
         let storage = Storage::open(root).unwrap();
         let journal = Journal::new(Database::open(&storage.journal()).unwrap());
@@ -167,7 +168,7 @@ mod tests {
         files
     }
 
-    /// Numbers of the batches that are on disk with their segment.
+    /// Numbers of the batches on disk, each with its segment.
     fn on_disk(files: &StreamFiles) -> Vec<u64> {
         let segment = |number: &u64| files.segments.join(format!("segment-{number}.ts")).exists();
         (0..20).filter(|number| files.batch(*number).exists()).inspect(|number| assert!(segment(number))).collect()
@@ -229,10 +230,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let files = storage(dir.path(), "one").await;
         let everything = CleanArgs { all: true, ..CleanArgs::default() };
-        // As a server holds it.
+        // Locked as by a server.
         let held = Storage::open(dir.path()).unwrap();
         let refused = format!("{:#}", clean(dir.path(), &everything).await.unwrap_err());
-        assert!(refused.contains("while no server runs") && refused.contains("/api/storage/clean"), "{refused}");
+        assert!(refused.contains("while a server runs") && refused.contains("/api/storage/clean"), "{refused}");
         assert_eq!(on_disk(&files).len(), 8);
         drop(held);
         clean(dir.path(), &everything).await.unwrap();

@@ -1,7 +1,7 @@
-//! `outboard token create|list|revoke`: tokens for a server, made where its storage is; also while it runs.
+//! `outboard token create|list|revoke`: manages a server's tokens in its storage folder, also while it runs.
 //!
-//! Whoever can write the storage folder may do this: it is how the first token is made. A running server takes a new token
-//! at once, and a revoked one for a second at most.
+//! Write access to the storage folder is the only permission needed: this is how the first token is created. A running
+//! server accepts a new token at once, and rejects a revoked one after at most one second.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -69,7 +69,7 @@ struct CreateArgs {
     expires_days: Option<u64>,
 }
 
-/// A role, as it is given.
+/// The role of a token on the command line.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum RoleArg {
     /// Read pipelines, stages, logs and storage.
@@ -80,7 +80,7 @@ enum RoleArg {
     Admin,
 }
 
-/// Does one of the three.
+/// Runs the chosen subcommand.
 pub async fn run(args: &TokenArgs, layers: Layers) -> anyhow::Result<Ending> {
     let host = match config::check(layers.set("storage.dir", args.storage.clone()), false) {
         Ok((host, _)) => host,
@@ -95,7 +95,7 @@ pub async fn run(args: &TokenArgs, layers: Layers) -> anyhow::Result<Ending> {
 }
 
 async fn create(storage: &Path, args: &CreateArgs) -> anyhow::Result<()> {
-    // A server that was never started may need its first token to start.
+    // A server that has never started may need its first token to start.
     std::fs::create_dir_all(storage).with_context(|| format!("cannot create storage {}", storage.display()))?;
     let registry = open(storage)?;
     let role = args.role.into();
@@ -146,12 +146,12 @@ fn open(storage: &Path) -> anyhow::Result<Registry> {
     Ok(Registry::new(Database::open(&database_file(storage))?))
 }
 
-/// Where tokens are expected to be already: no new database is made by the way.
+/// Opens an existing database; does not create one.
 fn open_old(storage: &Path) -> anyhow::Result<Registry> {
     let file = database_file(storage);
     anyhow::ensure!(
         file.exists(),
-        "there is no {}: is storage.dir right, and was a token ever made or a server started there?",
+        "{} does not exist: check storage.dir, or create the first token with `outboard token create`",
         file.display()
     );
     open(storage)
@@ -165,14 +165,14 @@ fn ms(days: u64) -> u64 {
     u64::try_from(Duration::from_hours(24).as_millis()).unwrap_or(u64::MAX).saturating_mul(days)
 }
 
-/// A name that tells when it was made, and is nobody else's.
+/// A generated, unique name that contains the time of creation.
 fn some_name(role: Role) -> String {
     let salt: [u8; 3] = rand::random();
     let salt: String = salt.iter().map(|byte| format!("{byte:02x}")).collect();
     format!("{role}-{}-{salt}", jiff::Timestamp::now().strftime("%Y%m%d"))
 }
 
-/// A token on a line: id, name, whose and what it may, when it was last used.
+/// One line for a token: id, name, tenant, role and last use.
 fn line(row: &TokenRow) -> String {
     let used = row.last_used_ms.map_or("never used".to_owned(), |at| format!("last used {}", time(at)));
     format!("{:<5} {:<30} {}, {used}", row.id, row.name, described(row))
@@ -234,7 +234,7 @@ mod tests {
         assert_eq!((first.tenant.as_deref(), first.role, first.expires_ms), (None, Role::Admin, None));
         assert!(first.name.starts_with("admin-20") && first.created_by == "command line", "{first:?}");
 
-        // A server holds the storage and has the file open.
+        // The server has the storage locked and the file open.
         let held = Storage::open(&storage).unwrap();
         let server = Registry::new(Database::open(&held.journal()).unwrap());
         server.create_tenant(&who(), NewTenant { name: "acme".into(), ..NewTenant::default() }).await.unwrap();

@@ -1,4 +1,4 @@
-//! An unknown command or option is refused with the nearest known one.
+//! An unknown command or option is rejected with the nearest known one.
 
 use clap::Parser as _;
 

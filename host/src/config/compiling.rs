@@ -1,4 +1,4 @@
-//! How strangers' components are compiled (`limits.compile_…`).
+//! Settings for the compilation of uploaded components (`limits.compile_…`).
 
 use std::time::Duration;
 
@@ -6,10 +6,10 @@ use super::{Keys, Layers, Problems};
 use crate::limits::{STAGE_COMPILE_BYTES_RANGE, STAGE_COMPILE_SECONDS};
 use crate::stage::ChildCompiler;
 
-/// Only these settings, for commands that need no others.
+/// Reads only these settings, for commands that need no others.
 ///
 /// # Errors
-/// What is wrong with them.
+/// Every problem of these settings.
 pub fn compiling(layers: Layers) -> Result<ChildCompiler, Problems> {
     let mut keys = layers.into_keys();
     let compiler = compiler(&mut keys);

@@ -1,4 +1,4 @@
-//! Reads settings by their key's path and collects what is wrong with them, all at once.
+//! Reads settings by key path and collects all problems.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -12,30 +12,30 @@ use super::printable::check_setting;
 use crate::settings::Header;
 use crate::settings::checks::{no_seconds, no_whole_number, parse_url};
 
-/// From this likeness on, out of 1, a known name is offered for an unknown one.
+/// Minimum similarity, 0 to 1, at which a known name is suggested for an unknown one.
 const NEAR: f64 = 0.5;
 
-/// A table that is taken apart key by key; what is left at the end was not read by anybody.
+/// A table from which keys are taken one by one. Keys that are left at the end are unknown.
 #[derive(Debug)]
 pub struct Keys {
     table: Table,
     problems: Vec<Problem>,
-    /// Every path that was asked for, whether it was set or not.
+    /// Every path that was read, whether it was set or not.
     asked: RefCell<BTreeSet<String>>,
 }
 
 impl Keys {
-    /// Of a table of sections; `problems` are those found so far.
+    /// Starts reading a table of sections; `problems` were found earlier.
     pub fn new(table: Table, problems: Vec<Problem>) -> Self {
         Self { table, problems, asked: RefCell::default() }
     }
 
-    /// The paths that were asked for so far.
+    /// The paths that were read so far.
     pub fn asked(self) -> BTreeSet<String> {
         self.asked.into_inner()
     }
 
-    /// Notes a problem.
+    /// Adds a problem.
     pub fn problem(&mut self, path: &str, message: String) {
         self.problems.push(Problem { path: path.to_owned(), message });
     }
@@ -48,8 +48,8 @@ impl Keys {
     /// Ends reading.
     ///
     /// # Errors
-    /// All problems. What was not read is one: a setting out of `known` is named as one that has no effect here, any other
-    /// with the known setting whose name is nearest.
+    /// All problems. Each unread setting is one: a setting in `known` has no effect here; for any other, the nearest
+    /// known name is suggested.
     pub fn finish(mut self, known: &BTreeSet<String>) -> Result<(), Problems> {
         for (section, value) in std::mem::take(&mut self.table) {
             match value {
@@ -73,10 +73,10 @@ impl Keys {
         if self.problems.is_empty() { Ok(()) } else { Err(Problems(self.problems)) }
     }
 
-    /// Ends reading where only some settings are of interest.
+    /// Ends reading when only some settings are needed.
     ///
     /// # Errors
-    /// What is wrong with those that were read.
+    /// The problems of the settings that were read.
     pub fn finish_part(self) -> Result<(), Problems> {
         if self.problems.is_empty() { Ok(()) } else { Err(Problems(self.problems)) }
     }
@@ -87,8 +87,8 @@ impl Keys {
         self.table.get(section)?.as_table()?.get(key)
     }
 
-    /// Takes a setting. What no setting may hold is a problem, and is left out of what is returned, so that the rest of it
-    /// is checked too.
+    /// Takes a setting. Characters that no setting may contain are reported as a problem and removed from the result,
+    /// so that the rest is checked too.
     fn take(&mut self, path: &str) -> Option<Value> {
         let value = self.take_raw(path)?;
         Some(self.printable(path, value))
@@ -149,13 +149,13 @@ impl Keys {
         }
     }
 
-    /// One of a few words, as what it stands for.
+    /// One of the given words, converted to its value.
     pub fn word<T: Copy>(&mut self, path: &str, words: &[(&str, T)]) -> Option<T> {
         let text = self.one_of(path, &words.iter().map(|(word, _)| *word).collect::<Vec<_>>())?;
         words.iter().find(|(word, _)| *word == text).map(|(_, meaning)| *meaning)
     }
 
-    /// One of a few words.
+    /// One of the given words.
     pub fn one_of(&mut self, path: &str, words: &[&str]) -> Option<String> {
         let text = self.text(path)?;
         if words.contains(&text.as_str()) {
@@ -165,7 +165,7 @@ impl Keys {
         None
     }
 
-    /// A whole number; the environment gives it as text.
+    /// An integer; also parsed from text, because the environment only has text.
     pub fn integer(&mut self, path: &str, range: RangeInclusive<u64>) -> Option<u64> {
         let value = self.take(path)?;
         match plain(&value).parse::<u64>() {
@@ -177,7 +177,7 @@ impl Keys {
         }
     }
 
-    /// Bytes: a whole number, or with a unit, such as `10 GiB`.
+    /// A number of bytes: an integer, or with a unit, such as `10 GiB`.
     pub fn bytes(&mut self, path: &str) -> Option<u64> {
         let value = self.take(path)?;
         let bytes = parse_bytes(&plain(&value));
@@ -189,18 +189,18 @@ impl Keys {
         bytes
     }
 
-    /// Parses a URL that was found under `path`.
+    /// Parses the URL of the setting `path`.
     pub fn parse_url(&mut self, path: &str, text: &str, schemes: &[&str]) -> Option<Url> {
         parse_url(text, schemes).map_err(|message| self.problem(path, message)).ok()
     }
 
-    /// A list of texts; the environment gives it with commas.
+    /// A list of texts; comma-separated in the environment.
     pub fn list(&mut self, path: &str) -> Option<Vec<String>> {
         let listed = self.raw_list(path)?.into_iter().enumerate();
         Some(listed.map(|(n, text)| self.printable_text(&format!("{path}[{n}]"), text)).collect())
     }
 
-    /// As [`Keys::text`], for a text whose characters are checked later.
+    /// [`Keys::text`] for a text whose characters are checked later.
     pub fn raw_text(&mut self, path: &str) -> Option<String> {
         match self.take_raw(path)? {
             Value::String(text) => Some(text).filter(|text| !text.is_empty()),
@@ -211,7 +211,7 @@ impl Keys {
         }
     }
 
-    /// As [`Keys::list`], for texts whose characters are checked later.
+    /// [`Keys::list`] for texts whose characters are checked later.
     pub fn raw_list(&mut self, path: &str) -> Option<Vec<String>> {
         match self.take_raw(path)? {
             Value::String(text) => Some(text.split(',').map(|text| text.trim().to_owned()).collect()),
@@ -223,13 +223,13 @@ impl Keys {
         }
     }
 
-    /// A whole number whose range is checked later; it is named where this is no number at all.
+    /// An integer whose range is checked later; the error for other values names the range.
     pub fn whole(&mut self, path: &str, range: &RangeInclusive<u64>) -> Option<u64> {
         let value = plain(&self.take(path)?);
         value.parse().map_err(|_| self.problem(path, no_whole_number(&value, range))).ok()
     }
 
-    /// Seconds whose range is checked later; it is named where this is no number at all.
+    /// A number of seconds whose range is checked later; the error for other values names the range.
     pub fn seconds(&mut self, path: &str, range: &RangeInclusive<f64>) -> Option<f64> {
         let value = plain(&self.take(path)?);
         value.parse().map_err(|_| self.problem(path, no_seconds(&value, range))).ok()
@@ -237,14 +237,14 @@ impl Keys {
 
     /// Headers, which are checked later: a table, or lines of `Name: value`.
     pub fn headers(&mut self, path: &str) -> Vec<Header> {
-        // Without a colon it has no name.
+        // A line without a colon has no name.
         let header = |line: &str| {
             let (name, value) = line.split_once(':').unwrap_or(("", line));
             Header { name: name.trim().to_owned(), value: value.trim().to_owned() }
         };
         match self.take_raw(path) {
             None => Vec::new(),
-            // Only a text has lines: an item of a list, or a value of a table, is one header.
+            // Only a text has several lines; an item of a list or a value of a table is one header.
             Some(Value::String(text)) => text.lines().map(header).collect(),
             Some(Value::Array(lines)) => lines.iter().map(|line| header(&plain(line))).collect(),
             Some(Value::Table(table)) => {
@@ -254,7 +254,7 @@ impl Keys {
         }
     }
 
-    /// Anything, as JSON; the environment gives it as JSON text.
+    /// Any value, as JSON; JSON text in the environment.
     pub fn json(&mut self, path: &str) -> Option<serde_json::Value> {
         let parsed = match self.take_raw(path)? {
             Value::String(text) => serde_json::from_str(&text).map_err(|error| error.to_string()),
@@ -264,10 +264,10 @@ impl Keys {
     }
 }
 
-/// Why a setting that nobody read is refused.
+/// The error message for a setting that was not read.
 fn unread(path: &str, known: &BTreeSet<String>) -> String {
     if known.contains(path) {
-        return "is a setting of a pipeline, but no pipeline is configured: set source.url and air.to too".into();
+        return "is a setting of a pipeline, but no pipeline is configured: also set source.url and air.to".into();
     }
     match nearest(path, known) {
         Some(name) => format!("is not a setting of outboard; did you mean {name}?"),
@@ -275,7 +275,8 @@ fn unread(path: &str, known: &BTreeSet<String>) -> String {
     }
 }
 
-/// The known path that is most like this one, as a whole or by section and key. The same key in another section is near.
+/// The most similar known path, compared as a whole or by section and key. The same key in another section counts as
+/// near.
 fn nearest<'a>(path: &str, known: &'a BTreeSet<String>) -> Option<&'a str> {
     let (section, key) = path.split_once('.')?;
     let score = |name: &str| {
@@ -293,7 +294,7 @@ fn nearest_section<'a>(section: &str, known: &'a BTreeSet<String>) -> Option<&'a
     nearest_of(section, known.iter().filter_map(|name| name.split_once('.')).map(|(section, _)| section))
 }
 
-/// The name that is most like this one, if any is near.
+/// The most similar name, if one is near enough.
 pub fn nearest_of<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let scored = known.map(|other| (strsim::normalized_damerau_levenshtein(name, other), other));
     scored.max_by(|(a, _), (b, _)| a.total_cmp(b)).filter(|(score, _)| *score >= NEAR).map(|(_, name)| name)

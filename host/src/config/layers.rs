@@ -1,4 +1,4 @@
-//! The layers that settings come from; a later one wins.
+//! The layers of settings; a later layer overrides an earlier one.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -10,22 +10,22 @@ use super::keys::Keys;
 
 /// Prefix of settings in the environment.
 const PREFIX: &str = "OUTBOARD_";
-/// A longer name behind it is compared with no setting, bytes.
+/// A name after the prefix that is longer than this, in bytes, is not compared with settings.
 const NAME_BYTES_MAX: usize = 64;
-/// From this likeness on, out of 1, a variable is taken for a setting that is misspelt: one letter in four is another.
+/// Minimum similarity, 0 to 1, at which a variable counts as a misspelt setting: one letter in four differs.
 const NEAR: f64 = 0.75;
 
-/// Settings as they pile up.
+/// The merged settings so far.
 #[derive(Debug, Default)]
 pub struct Layers {
     table: Table,
     problems: Vec<Problem>,
-    /// Variables of the environment that begin like a setting and are none.
+    /// Variables of the environment that have the prefix but are no settings.
     strays: Vec<String>,
 }
 
 impl Layers {
-    /// Nothing set.
+    /// No layers.
     pub fn new() -> Self {
         Self::default()
     }
@@ -43,7 +43,7 @@ impl Layers {
                                 self.put(&section, &key, value);
                             }
                         }
-                        // Found again, and refused, at the end.
+                        // Detected again, and refused, at the end.
                         other => {
                             self.table.insert(section, other);
                         }
@@ -55,7 +55,7 @@ impl Layers {
         self
     }
 
-    /// Adds `OUTBOARD_SECTION__KEY` variables.
+    /// Adds the variables `OUTBOARD_SECTION__KEY`.
     #[must_use]
     pub fn environment(mut self, variables: impl Iterator<Item = (String, String)>) -> Self {
         for (name, value) in variables {
@@ -70,7 +70,7 @@ impl Layers {
         self
     }
 
-    /// Adds one setting, such as an option of the command line.
+    /// Adds one setting, such as a command-line option.
     #[must_use]
     pub fn set(mut self, path: &str, value: Option<impl Into<Value>>) -> Self {
         if let (Some((section, key)), Some(value)) = (path.split_once('.'), value) {
@@ -79,9 +79,9 @@ impl Layers {
         self
     }
 
-    /// Notes a variable such as `OUTBOARD_STORAGE_DIR`, with one `_` where a setting has two, or `OUTBOARD_STORGE_DIR`, which
-    /// is nearly that. Other variables with that prefix belong to commands, to scripts, or to Kubernetes, which sets
-    /// `OUTBOARD_SERVICE_HOST` and more for a service of that name: they are left alone.
+    /// Reports a variable such as `OUTBOARD_STORAGE_DIR` (one `_` where a setting has two) or `OUTBOARD_STORGE_DIR`
+    /// (nearly a setting). Other variables with this prefix belong to commands, to scripts, or to Kubernetes, which
+    /// sets `OUTBOARD_SERVICE_HOST` and more for a service of that name; they are ignored.
     pub(super) fn refuse_strays(&mut self, known: &BTreeSet<String>) {
         let variables = |between: &str| {
             let variable = |path: &String| path.replace('.', between).to_uppercase();
@@ -97,13 +97,13 @@ impl Layers {
             let scored = with_one.iter().map(likeness).zip(&with_two);
             let nearest = scored.max_by(|(a, _), (b, _)| a.total_cmp(b)).filter(|(likeness, _)| *likeness >= NEAR);
             if let Some((_, meant)) = nearest {
-                let message = format!("is not read; did you mean {PREFIX}{meant}?");
+                let message = format!("is not a setting; did you mean {PREFIX}{meant}?");
                 self.problems.push(Problem { path: name, message });
             }
         }
     }
 
-    /// All layers together, to be read.
+    /// The merged layers, ready to be read.
     pub fn into_keys(self) -> Keys {
         Keys::new(self.table, self.problems)
     }

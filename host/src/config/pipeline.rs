@@ -1,4 +1,5 @@
-//! The pipeline of a configuration: its keys are read into [`Settings`], which are checked like those of any other pipeline.
+//! The pipeline of a configuration: its keys are read into [`Settings`], which are checked like those of any other
+//! pipeline.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -12,21 +13,24 @@ use crate::settings::{
 };
 use crate::store::files::{FilesError, Storage, keep_component};
 
-/// The pipeline that is configured.
+/// The pipeline of the configuration.
 #[derive(Debug, Clone)]
 pub struct Configured {
-    /// What it is set to, without the components of its stages: a configuration names their files.
+    /// Its settings without the components of its stages, which a configuration names as files.
     pub settings: Settings,
-    /// The settings, checked, with the stream id and the files of components.
+    /// The checked settings, with the stream id and the files of components.
     pub pipeline: PipelineConfig,
 }
 
 // === impl Configured ===
 
 impl Configured {
-    /// The stream id, and the settings with the components' files put into a server's store, by whose digests they are named then.
+    /// Copies the components' files into a server's store. Returns the stream id and the settings, which then refer to
+    /// the components by digest.
     ///
     /// # Errors
+    /// [`FilesError`] if a component's file cannot be read or stored.
+    ///
     /// [`FilesError`]: a component's file cannot be read or kept.
     pub async fn kept(mut self, storage: &Storage) -> Result<(String, Settings), FilesError> {
         let Stages { batching, framing, remux_planning } = &mut self.settings.stages;
@@ -39,7 +43,7 @@ impl Configured {
     }
 }
 
-/// Reads and checks a pipeline; its problems are noted with those of `keys`.
+/// Reads and checks a pipeline; its problems are added to those of `keys`.
 pub(super) fn checked(keys: &mut Keys) -> Option<Configured> {
     let (stream_id, settings, components) = read(keys);
     match settings.resolve(&stream_id, None, Caller::Configuration) {
@@ -56,8 +60,8 @@ pub(super) fn checked(keys: &mut Keys) -> Option<Configured> {
     }
 }
 
-/// Reads a pipeline: its stream id, its settings, and the files of its components by kind. What is not of its setting's type
-/// is noted as a problem and left out.
+/// Reads a pipeline: its stream id, its settings, and the files of its components by kind. A value of the wrong type is
+/// reported as a problem and left out.
 pub(super) fn read(keys: &mut Keys) -> (String, Settings, BTreeMap<&'static str, PathBuf>) {
     let stream_id = keys.raw_text("pipeline.stream_id").unwrap_or_else(|| "live".to_owned());
     let settings = Settings {
@@ -103,7 +107,7 @@ fn hold(keys: &mut Keys) -> Option<f64> {
     keys.seconds(PATH, &HOLD_SECONDS)
 }
 
-/// `None` where nothing of it is set.
+/// `None` if no key of the section is set.
 fn processor(keys: &mut Keys) -> Option<Processor> {
     let processor = Processor {
         url: keys.raw_text("processor.url").unwrap_or_default(),
@@ -125,7 +129,7 @@ fn stage(keys: &mut Keys, kind: &str) -> Stage {
     Stage { settings: keys.json(&format!("stages.{kind}_settings")), ..Stage::default() }
 }
 
-/// What is too large for the type is out of every range, and stays so.
+/// Converts to the setting's type; a value that is too large stays out of range.
 fn small(number: Option<u64>) -> Option<u32> {
     number.map(|number| u32::try_from(number).unwrap_or(u32::MAX))
 }

@@ -1,8 +1,8 @@
-//! Which texts of a configuration may be shown when they are wrong.
+//! Which texts of a configuration may be shown when they are invalid.
 
 use outboard_base::printable::{check, check_hidden};
 
-/// Settings that may hold a key or a password, by the start of their path: their values are never shown.
+/// Prefixes of settings that may contain a key or a password: their values are never shown.
 const SECRET: [&str; 8] = [
     "source.url",
     "source.backup_url",
@@ -13,10 +13,10 @@ const SECRET: [&str; 8] = [
     "air.to",
     "defaults.",
 ];
-/// Checks the text of a setting, by whether its value may be shown.
+/// Checks the text of the setting `path`; the error shows the value only if the setting is not secret.
 ///
 /// # Errors
-/// As [`check`] or [`check_hidden`].
+/// Those of [`check`] or [`check_hidden`].
 pub fn check_setting(path: &str, text: &str) -> Result<(), String> {
     let secret = SECRET.iter().any(|start| path.starts_with(start));
     if secret { check_hidden(text) } else { check(text) }
@@ -30,9 +30,9 @@ mod tests {
     fn a_secret_is_not_shown() {
         for path in ["source.headers[0]", "air.to[3]", "processor.auth"] {
             let hidden = check_setting(path, "a\nSECRET").unwrap_err();
-            assert!(hidden.starts_with("holds \\") && !hidden.contains("SECRET"), "{hidden}");
+            assert!(hidden.starts_with("contains \\") && !hidden.contains("SECRET"), "{hidden}");
         }
         let shown = check_setting("storage.dir", "a\nb").unwrap_err();
-        assert!(shown.starts_with("\"a\\nb\" holds \\n"), "{shown}");
+        assert!(shown.starts_with("\"a\\nb\" contains \\n"), "{shown}");
     }
 }

@@ -109,7 +109,7 @@ framing_settings = 3
         "air.to[3]: is listed twice",
         "pipeline.batch_seconds: 1 must be a whole number from 2 to 120",
         "pipeline.stream_id: ",
-        "pipeline.hold: soon must be seconds",
+        "pipeline.hold: soon must be a number of seconds",
         "log.format: \"xml\" must be one of text, json",
         "stages.framing_settings: must be a table",
         "speed: is not a section",
@@ -151,23 +151,23 @@ fn an_unknown_setting_is_refused_with_the_nearest_known_name() {
     let variable = environment("OUTBOARD_PIPELINE__BATCH_SECOND");
     assert_eq!(variable, "pipeline.batch_second: is not a setting of outboard; did you mean pipeline.batch_seconds?");
     let one_dash = environment("OUTBOARD_STORAGE_DIR");
-    assert_eq!(one_dash, "OUTBOARD_STORAGE_DIR: is not read; did you mean OUTBOARD_STORAGE__DIR?");
+    assert_eq!(one_dash, "OUTBOARD_STORAGE_DIR: is not a setting; did you mean OUTBOARD_STORAGE__DIR?");
     for (name, meant) in [
         ("OUTBOARD_STORGE_DIR", "OUTBOARD_STORAGE__DIR"),
         ("OUTBOARD_LOGLEVEL", "OUTBOARD_LOG__LEVEL"),
         ("OUTBOARD_SERVER_LISTN", "OUTBOARD_SERVER__LISTEN"),
         ("OUTBOARD_pipeline_batch_second", "OUTBOARD_PIPELINE__BATCH_SECONDS"),
     ] {
-        assert_eq!(environment(name), format!("{name}: is not read; did you mean {meant}?"));
+        assert_eq!(environment(name), format!("{name}: is not a setting; did you mean {meant}?"));
     }
 }
 
-/// Every variable with our prefix that the sources of commands, scripts and tests name.
+/// Every variable with our prefix that occurs in the sources of commands, scripts and tests.
 fn variables_of_the_tree(folder: &std::path::Path, found: &mut std::collections::BTreeSet<String>) {
     for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
         let (path, kind) = (entry.path(), entry.file_type().unwrap());
         let name = entry.file_name().into_string().unwrap();
-        // The settings' own tests misspell them.
+        // The tests of settings misspell variables on purpose.
         let left_out = ["target", "node_modules", "config"].contains(&name.as_str());
         if kind.is_dir() && !left_out && !name.starts_with('.') {
             variables_of_the_tree(&path, found);

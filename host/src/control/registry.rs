@@ -1,10 +1,11 @@
-//! What the control plane knows: tenants, tokens, pipelines and their revisions, who did what, what happened, webhooks.
+//! The state of the control plane: tenants, tokens, pipelines and their revisions, the audit log, events, webhooks.
 //!
-//! In: calls of the control plane, whose rights are checked already. Out: typed rows. Each change is one transaction that
-//! also writes its line of the audit log; it survives a power cut when it is answered. A change that was made already
-//! is answered like the first time ([`Change::changed`] tells); one that contradicts what is there is a conflict that names what
-//! differs. Lists are read page by page and bounded, each with its own constant in [`crate::limits`]. SQLite only: no
-//! files, no network, no policy but the quotas that have to hold inside a transaction.
+//! In: calls of the control plane, already authorised. Out: typed rows. Each change is one transaction that also writes
+//! its audit entry; when the call returns, the change survives a power cut. A repeated change returns the same result
+//! as the first time ([`Change::changed`] shows the difference); a change that contradicts the stored state is a
+//! conflict that names the differences. Lists are read page by page, and each is limited by its own constant in
+//! [`crate::limits`]. SQLite only: no files, no network, and no policy except the quotas that must hold inside a
+//! transaction.
 
 use rusqlite::{Connection, ToSql, Transaction, params};
 use serde::Serialize;
@@ -20,12 +21,14 @@ use crate::store::database::{Database, DatabaseError};
 mod audit;
 mod components;
 mod deliveries;
+mod event_row;
 mod events;
 mod incidents;
 mod pipelines;
 mod removals;
 mod revisions;
 mod roll_outs;
+mod settings_changes;
 mod swaps;
 mod tenants;
 mod tokens;
@@ -34,13 +37,15 @@ mod webhooks;
 pub use audit::{AuditRow, NewAudit, Outcome};
 pub use components::{ComponentRow, ComponentSource, NewComponent};
 pub use deliveries::{Busy, DeliveryRow, DeliveryState, Due};
-pub use events::{EventFilter, EventRow, NewEvent};
+pub use event_row::EventRow;
+pub use events::{EventFilter, NewEvent};
 pub use incidents::{IncidentRow, IncidentState};
 pub use pipelines::{Desired, NewPipeline, Origin, PipelineRow, Wish};
 pub use removals::Removal;
 pub use revisions::RevisionRow;
 pub use roll_outs::{RollOutRecord, RollOutRow, RollOutState};
-pub use swaps::{SwapRecord, SwapRow, SwapState, SwapStep, SwapStepTaken};
+pub use settings_changes::SettingsChange;
+pub use swaps::{NextStart, SwapRecord, SwapRow, SwapState, SwapStep, SwapStepTaken};
 pub use tenants::{NewTenant, TenantChange, TenantPatch, TenantRow};
 pub use tokens::{NewToken, TokenRow};
 pub use webhooks::{NewWebhook, WebhookPatch, WebhookRow};
@@ -51,20 +56,20 @@ pub struct Registry {
     database: Database,
 }
 
-/// Why something was not read or changed.
+/// Why data was not read or changed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RegistryError {
-    /// It contradicts what is there.
+    /// The change contradicts the stored state.
     #[error("{0}")]
     Conflict(String),
-    /// It is not there.
+    /// The object does not exist.
     #[error("{0}")]
     NotFound(String),
-    /// What was given is wrong.
+    /// The arguments are invalid.
     #[error("{}", sentence(.0))]
     Invalid(Vec<Problem>),
-    /// A quota or bound is reached.
+    /// A quota or limit is reached.
     #[error("{0}")]
     Limit(String),
     /// The database failed; nothing was changed.
@@ -72,12 +77,12 @@ pub enum RegistryError {
     Database(#[from] DatabaseError),
 }
 
-/// What a change left.
+/// The result of a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change<T> {
-    /// The row as it is now.
+    /// The current row.
     pub row: T,
-    /// False: it was so already.
+    /// False if the requested state already existed.
     pub changed: bool,
 }
 
@@ -86,7 +91,7 @@ pub struct Change<T> {
 pub enum Scope {
     /// Rows of every tenant and of the host.
     All,
-    /// The host's own, which belong to no tenant.
+    /// The host's own rows, which belong to no tenant.
     Host,
     /// Rows of this tenant only.
     Tenant(String),
@@ -98,7 +103,7 @@ impl Registry {
         Self { database }
     }
 
-    /// A change that somebody is answered for: it survives a power cut.
+    /// Makes a change that is acknowledged to a caller: it survives a power cut.
     async fn write<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, RegistryError> + Send + 'static,
@@ -106,8 +111,8 @@ impl Registry {
         self.database.write_durable_or(work).await
     }
 
-    /// What happened and how deliveries went: it survives the process. A power cut may take the last of it, and a
-    /// delivery is made once more.
+    /// Records events and delivery results: they survive the process. A power cut may lose the last of them; a delivery
+    /// is then repeated.
     async fn note<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, RegistryError> + Send + 'static,
@@ -157,7 +162,7 @@ impl From<RegistryError> for ControlError {
             RegistryError::Database(DatabaseError::Lost(trouble)) => {
                 Self::Unavailable(format!("the server's database file {trouble}; nothing was changed"))
             }
-            // What SQLite says is for whoever runs the server.
+            // SQLite's message is only for the operator of the server.
             RegistryError::Database(error) => {
                 tracing::error!(%error, "the database failed");
                 Self::Unavailable("the server's database does not answer; nothing was changed".into())
@@ -181,7 +186,7 @@ impl<T> Change<T> {
 // === impl Scope ===
 
 impl Scope {
-    /// SQL for "these rows", and what stands for `?1` in it.
+    /// The SQL condition for these rows, and the value of its `?1`.
     fn sql(&self) -> (&'static str, Option<&str>) {
         match self {
             Self::All => ("?1 IS NULL", None),
@@ -191,13 +196,14 @@ impl Scope {
     }
 }
 
-/// The number of the next row of a bound group, and whether it is time to remove the group's oldest.
+/// The number of the next row of a limited group, and whether to remove the group's oldest rows.
 fn next_seq(newest: Option<u64>) -> (u64, bool) {
     let seq = newest.map_or(0, |newest| newest + 1);
     (seq, seq.is_multiple_of(PRUNE_EVERY))
 }
 
-/// Removes a group's rows but the newest `keep`. `group`: SQL for its rows, with `of` for its parameters.
+/// Removes all rows of a group except the newest `keep`. `group`: the SQL condition for its rows, with the parameters
+/// `of`.
 fn prune(
     transaction: &Transaction<'_>,
     (table, group): (&str, &str),
@@ -215,17 +221,17 @@ fn written(record: &impl Serialize) -> String {
     serde_json::to_string(record).unwrap_or_default()
 }
 
-/// Our own JSON, read back.
+/// Parses JSON that we wrote.
 fn parsed<T: DeserializeOwned>(what: &'static str, text: &str) -> Result<T, RegistryError> {
     serde_json::from_str(text).map_err(|source| DatabaseError::Unreadable { what, source }.into())
 }
 
-/// A text that is kept, cut to what is kept of one.
+/// A text, truncated to the length that is stored.
 fn kept(text: &str) -> String {
     text.chars().take(KEPT_TEXT_CHARS_MAX).collect()
 }
 
-/// Where two JSON values differ: paths only, for the values may be secrets.
+/// Where two JSON values differ: paths only, because the values may be secrets.
 fn differences(one: &Value, other: &Value) -> Vec<String> {
     let mut found = Vec::new();
     compare("", one, other, &mut found);
@@ -256,7 +262,7 @@ fn compare(path: &str, one: &Value, other: &Value, found: &mut Vec<String>) {
     }
 }
 
-/// Whether a tenant may get anything new.
+/// Whether new things may be created for a tenant.
 fn enabled_tenant(transaction: &Connection, tenant: &str) -> Result<TenantRow, RegistryError> {
     let row = tenants::one(transaction, tenant)?.ok_or_else(|| tenants::absent(tenant))?;
     if row.disabled {

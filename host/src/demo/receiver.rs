@@ -1,4 +1,4 @@
-//! The demo's RTMP receiver: ffmpeg listens, and makes HLS that a browser can play.
+//! The demo's RTMP receiver: ffmpeg listens and writes HLS that a browser can play.
 
 use std::path::Path;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::ffmpeg;
 
-/// Pause before a receiver that ended is started again.
+/// Delay before a receiver that ended is restarted.
 const AGAIN_AFTER: Duration = Duration::from_millis(500);
 
 /// The running receiver.
@@ -19,7 +19,8 @@ pub struct Receiver {
 }
 
 impl Receiver {
-    /// Listens on `port` and writes `dir/live.m3u8`. ffmpeg takes one publisher and ends with it, so it is started again.
+    /// Listens on `port` and writes `dir/live.m3u8`. ffmpeg accepts one publisher and exits with it, so it is
+    /// restarted.
     pub async fn start(dir: &Path, port: u16) -> anyhow::Result<Self> {
         std::fs::create_dir_all(dir)?;
         let (dir, stop) = (dir.to_owned(), CancellationToken::new());
@@ -39,7 +40,7 @@ impl Receiver {
         Ok(Self { stop, task })
     }
 
-    /// Ends it.
+    /// Stops the receiver.
     pub async fn stop(self) {
         self.stop.cancel();
         self.task.await.ok();

@@ -1,4 +1,4 @@
-//! The demo's web server: the source's files, the receiver's files, and a page that plays what was received.
+//! The demo's web server: the files of the source and of the receiver, and a page that plays the received stream.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -40,7 +40,7 @@ async fn file(dir: Arc<Path>, extract::Path((folder, name)): extract::Path<(Stri
     }
 }
 
-/// Only plain names in the two folders.
+/// The path of a requested file; accepts only plain names in the two folders.
 fn locate(dir: &Path, folder: &str, name: &str) -> Option<PathBuf> {
     let plain =
         name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)) && !name.starts_with('.');

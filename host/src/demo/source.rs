@@ -1,4 +1,4 @@
-//! The demo's live source: a clip that is encoded once and looped into HLS at its own pace.
+//! The demo's live source: a clip that is encoded once and then looped into a live HLS playlist.
 
 use std::path::Path;
 use std::time::Duration;
@@ -7,12 +7,12 @@ use crate::ffmpeg;
 use crate::process::Child;
 use anyhow::Context;
 
-/// Seconds of the clip.
+/// Length of the clip in seconds.
 const CLIP_SECONDS: u32 = 30;
-/// How long encoding it may take; as many processors as it may use are four at most.
+/// Time limit for encoding the clip, which uses at most four processors.
 const CLIP_ENCODED: Duration = Duration::from_secs(300);
 
-/// How long the first segment may take.
+/// Time limit for the first segment.
 const FIRST_SEGMENT: Duration = Duration::from_secs(20);
 
 /// The running source.
@@ -22,10 +22,10 @@ pub struct Source {
 }
 
 impl Source {
-    /// Encodes the clip if it is not there yet, and starts to serve it as a live playlist in `dir`.
+    /// Encodes the clip if it does not exist yet, and writes a live playlist in `dir`.
     pub async fn start(dir: &Path) -> anyhow::Result<Self> {
         std::fs::create_dir_all(dir)?;
-        // Of an earlier demo in the same folder.
+        // Left by an earlier demo in the same folder.
         std::fs::remove_file(dir.join("live.m3u8")).ok();
         let clip = dir.join("clip.ts");
         if !clip.exists() {
@@ -43,11 +43,13 @@ impl Source {
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         };
-        tokio::time::timeout(FIRST_SEGMENT, listed).await.context("the demo's live source made no segment in time")?;
+        tokio::time::timeout(FIRST_SEGMENT, listed)
+            .await
+            .context("the demo's live source produced no segment in time")?;
         Ok(Self { child })
     }
 
-    /// Ends it.
+    /// Stops the source.
     pub async fn stop(mut self) {
         self.child.end().await;
     }
@@ -56,7 +58,7 @@ impl Source {
 async fn encode(clip: &Path) -> anyhow::Result<()> {
     let temporary = clip.with_extension("part");
     let mut command = ffmpeg::command("file,pipe");
-    // The test picture has a running clock in it; the tone beeps at each full second.
+    // The test picture contains a running clock; the tone beeps at each full second.
     let picture = format!("testsrc2=s=1280x720:r=30:d={CLIP_SECONDS}");
     let sound = format!("sine=f=220:beep_factor=4:r=48000:d={CLIP_SECONDS}");
     command.args(["-f", "lavfi", "-i", &picture, "-f", "lavfi", "-i", &sound]);

@@ -1,4 +1,4 @@
-//! What the test processor does to audio: damage by hand, other lengths and containers by ffmpeg.
+//! Faults in audio: damaged bytes by hand, other lengths and containers with ffmpeg.
 
 use bytes::Bytes;
 
@@ -11,18 +11,18 @@ use crate::media::probe::{Container, probe};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ChangeError {
-    /// It is none.
-    #[error("the audio to change: {0}")]
+    /// The data is not audio.
+    #[error("cannot change the audio: {0}")]
     Input(#[from] crate::media::probe::ProbeError),
-    /// It could not be given to ffmpeg.
-    #[error("the audio to change: {0}")]
+    /// The temporary file could not be written.
+    #[error("cannot change the audio: {0}")]
     File(#[from] std::io::Error),
-    /// ffmpeg did not run, failed or took too long.
+    /// ffmpeg did not start, failed or exceeded its time.
     #[error(transparent)]
     Ffmpeg(#[from] FfmpegError),
 }
 
-/// The audio as this fault leaves it. Faults that do not concern audio leave it as it is.
+/// Applies a fault to the audio. Faults that do not concern audio leave it unchanged.
 pub async fn changed(data: Bytes, fault: Fault) -> Result<Bytes, ChangeError> {
     Ok(match fault {
         Fault::Corrupt => corrupt(&data),
@@ -64,7 +64,7 @@ async fn converted(data: &Bytes, output: &[&str]) -> Result<Bytes, ChangeError> 
         Container::Wav => "wav",
         Container::Mp3 => "mp3",
     };
-    // A file, because an MP4 may have to be read from its end.
+    // A file rather than a pipe, because ffmpeg may have to seek in an MP4.
     let input = tempfile::NamedTempFile::new()?;
     tokio::fs::write(input.path(), data).await?;
     let mut command = ffmpeg::command("file,pipe");
@@ -126,7 +126,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_no_audio_cannot_be_changed() {
         let error = changed(Bytes::from_static(b"hello"), Fault::Wav).await.unwrap_err().to_string();
-        assert_eq!(error, "the audio to change: its 5 bytes are neither MP4, ADTS, WAV nor MP3");
+        assert_eq!(error, "cannot change the audio: its 5 bytes are neither MP4, ADTS, WAV nor MP3");
         let wav = changed(tone().await, Fault::Wav).await.unwrap();
         assert!(matches!(changed(wav, Fault::Adts).await, Err(ChangeError::Ffmpeg(_))), "PCM does not fit ADTS");
     }

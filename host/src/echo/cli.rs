@@ -7,7 +7,7 @@ use clap::Args;
 use super::{EchoConfig, Rule};
 use crate::limits::ECHO_PAYLOAD_DEFAULT_BYTES;
 
-/// Runs the test processor: echoes fragments over Socket.IO, and misbehaves where told.
+/// Options of the test processor.
 #[derive(Debug, Clone, Args)]
 pub struct EchoArgs {
     /// Address to listen on.

@@ -1,11 +1,11 @@
-//! The language of faults: `FAULT[:ARGUMENT]@WHICH`. In: a word of the command line. Out: a [`Rule`], or what is wrong
-//! with which part and what would be right. Deterministic: the same fragments are chosen in each run.
+//! The syntax of faults: `FAULT[:ARGUMENT]@WHICH`. In: an argument of the command line. Out: a [`Rule`], or an error
+//! that names the wrong part and what would be valid. Deterministic: each run chooses the same fragments.
 
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// The language, for `--help`.
+/// The description of the syntax for `--help`.
 pub const HELP: &str = "\
 Fault to simulate, as FAULT@WHICH. Repeat for several faults; all faults that match a fragment apply, in order.
 
@@ -34,104 +34,104 @@ WHICH, by batch number from 0
   random:P%[:SEED]  P per cent of the batches, the same ones in each run with the same seed
   first:WHICH       of these, only the first time that each one is received";
 
-/// What to do to a fragment.
+/// The fault that is applied to a fragment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// No ack, no answer.
+    /// Send neither an ack nor a reply.
     Drop,
-    /// No answer.
+    /// Send no reply.
     Silent,
-    /// `fragment:error`.
+    /// Send `fragment:error`.
     Fail {
-        /// Worth another try.
+        /// Whether the client should retry.
         retryable: bool,
     },
-    /// Another delay.
+    /// Use another delay.
     Late(Duration),
-    /// The answer twice.
+    /// Send the reply twice.
     Duplicate,
-    /// The answer after the next one.
+    /// Send the reply after the next one.
     Reorder,
     /// End the session.
     Disconnect,
-    /// Flipped bits.
+    /// Flip some bits.
     Corrupt,
-    /// Random bytes.
+    /// Reply with random bytes.
     Garbage,
-    /// Half of the bytes.
+    /// Reply with half of the bytes.
     Truncate,
-    /// No bytes.
+    /// Reply without bytes.
     Empty,
-    /// Another length, in per cent of the original: below or above 100.
+    /// Change the length, in per cent of the original; below or above 100.
     Length(u32),
-    /// WAV.
+    /// Reply with WAV.
     Wav,
-    /// ADTS.
+    /// Reply with ADTS.
     Adts,
-    /// MP3.
+    /// Reply with MP3.
     Mp3,
 }
 
-/// Which fragments, by batch number.
+/// Selects fragments by batch number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Selection {
-    /// One.
+    /// One number.
     Number(u64),
-    /// From and to, both included.
+    /// A range, both ends included.
     Range(u64, u64),
-    /// Every Nth.
+    /// Every Nth fragment.
     Every(u64),
-    /// All.
+    /// All fragments.
     All,
-    /// Per cent of all, chosen by a seed.
+    /// A pseudo-random share of all fragments.
     Random {
-        /// 0 to 100.
+        /// Share in per cent, 0 to 100.
         percent: u64,
-        /// Any number.
+        /// Seed of the selection.
         seed: u64,
     },
 }
 
-/// A fault and the fragments that it is done to.
+/// A fault and the fragments to which it applies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
-    /// What.
+    /// The fault.
     pub fault: Fault,
-    /// To which.
+    /// The fragments.
     pub selection: Selection,
-    /// Only the first time that a fragment comes, not when it is sent again.
+    /// Applies only to the first transmission of a fragment, not when it is sent again.
     pub first_only: bool,
 }
 
-/// What is wrong with a rule's text.
+/// Why a rule cannot be parsed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FaultError {
-    /// Not FAULT@WHICH.
+    /// The text is not FAULT@WHICH.
     #[error("{0:?} has no @; expected FAULT@WHICH, such as drop@3")]
     NoSelection(String),
-    /// Unknown fault.
+    /// The fault is unknown.
     #[error(
-        "unknown fault {0:?}; there are drop, silent, fail, late:MS, duplicate, reorder, disconnect, corrupt, garbage, truncate, empty, shorten:P%, lengthen:P%, wav, adts, mp3"
+        "unknown fault {0:?}; expected one of drop, silent, fail, late:MS, duplicate, reorder, disconnect, corrupt, garbage, truncate, empty, shorten:P%, lengthen:P%, wav, adts, mp3"
     )]
     Fault(String),
-    /// A wrong argument.
+    /// The argument is invalid.
     #[error("{fault}: {value:?} is invalid; expected {wanted}")]
     Argument {
-        /// Of this fault or selection.
+        /// The fault or selection that has the argument.
         fault: &'static str,
-        /// What stands there.
+        /// The invalid value.
         value: String,
-        /// What would be right.
+        /// What would be valid.
         wanted: &'static str,
     },
-    /// Unknown selection.
+    /// The selection is unknown.
     #[error("unknown selection {0:?}; expected a number, FROM..TO, every:N, all, random:P%[:SEED] or first:WHICH")]
     Selection(String),
 }
 
 impl Selection {
-    /// Is this fragment chosen?
+    /// Whether a fragment is selected.
     pub fn contains(&self, number: u64) -> bool {
         match *self {
             Self::Number(one) => number == one,
@@ -144,13 +144,13 @@ impl Selection {
 }
 
 impl Rule {
-    /// Does it apply to this fragment, which comes for the so-manieth time (from 0)?
+    /// Whether the rule applies to this fragment; `time` counts earlier transmissions of it, from 0.
     pub fn applies(&self, number: u64, time: u64) -> bool {
         self.selection.contains(number) && !(self.first_only && time > 0)
     }
 }
 
-/// A number that looks like chance (the finisher of SplitMix64).
+/// A pseudo-random number (the finisher of SplitMix64).
 pub fn mixed(seed: u64) -> u64 {
     let mut z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);

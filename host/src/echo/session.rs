@@ -1,4 +1,4 @@
-//! One connection to the test processor: what happens to a fragment from its arrival to its answer.
+//! One connection to the test processor: handles each fragment from arrival to reply.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,14 +14,14 @@ use tokio::time::Instant;
 use super::{Shared, audio, fault::Fault};
 use crate::limits::{ECHO_FRAGMENTS_REMEMBERED, ECHO_REORDER_MAX};
 
-/// `fragment:data`.
+/// Body of `fragment:data`.
 #[derive(Debug, Deserialize)]
 pub struct Incoming {
     fragment: Value,
     data: Bytes,
 }
 
-/// `fragment:processed`.
+/// Body of `fragment:processed`.
 #[derive(Debug, Serialize)]
 struct Processed<'a> {
     fragment: &'a Value,
@@ -29,24 +29,24 @@ struct Processed<'a> {
     metadata: Value,
 }
 
-/// What a connection remembers.
+/// The state of a connection.
 #[derive(Debug)]
 pub struct Session {
     shared: Arc<Shared>,
-    /// Answers sent, so that one can be held until the next.
+    /// Number of replies sent, so that a reply can wait for the next one.
     answers: watch::Sender<u64>,
     arrivals: AtomicU64,
 }
 
-/// How often each fragment came, over all connections of the process.
+/// How often each fragment arrived, over all connections of the process.
 #[derive(Debug, Default)]
 pub struct Visits(Mutex<HashMap<u64, u64>>);
 
 impl Visits {
-    /// How often it came before.
+    /// Counts an arrival; returns the number of earlier ones.
     fn count(&self, number: u64) -> u64 {
         let mut visits = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // Numbers rise: the old ones do not come again.
+        // Numbers only rise: old ones are not sent again.
         if visits.len() >= ECHO_FRAGMENTS_REMEMBERED {
             let newest = visits.keys().copied().max().unwrap_or_default();
             visits.retain(|&old, _| old + (ECHO_FRAGMENTS_REMEMBERED as u64) / 2 > newest);
@@ -62,7 +62,7 @@ impl Session {
         Self { shared, answers: watch::Sender::new(0), arrivals: AtomicU64::new(0) }
     }
 
-    /// Takes a fragment and answers it, or does what it is told to do wrong.
+    /// Receives a fragment and replies, or applies the faults.
     pub async fn fragment(&self, socket: &SocketRef, incoming: Result<Incoming, String>) {
         let arrived = Instant::now();
         let count = |counter: &AtomicU64, by| counter.fetch_add(by, Ordering::Relaxed);
@@ -72,7 +72,7 @@ impl Session {
             Ok(incoming) => incoming,
             Err(error) => {
                 count(&counters.errors, 1);
-                let reason = format!("fragment:data holds {{fragment, data}}, data as binary: {error}");
+                let reason = format!("fragment:data must contain {{fragment, data}} with data as binary: {error}");
                 self.emit(socket, "fragment:error", &json!({"fragment": null, "error": reason, "retryable": false}));
                 return;
             }
@@ -93,7 +93,7 @@ impl Session {
             return;
         }
         if faults.contains(&Fault::Disconnect) {
-            // Fails only if it is gone already.
+            // Fails only if the socket is already closed.
             let _ = socket.clone().disconnect();
             return;
         }
@@ -122,7 +122,7 @@ impl Session {
         }
     }
 
-    /// Waits out the delay, changes the audio as told, waits for its turn.
+    /// Waits for the delay, changes the audio, and waits for its turn.
     async fn answer<'a>(
         &self,
         fragment: &'a Value,
@@ -136,7 +136,7 @@ impl Session {
                 Fault::Late(other) => delay = other,
                 Fault::Fail { retryable } => {
                     tokio::time::sleep_until(arrived + delay).await;
-                    return Err(Failure { reason: "told to fail".to_owned(), retryable, told: true });
+                    return Err(Failure { reason: "simulated failure".to_owned(), retryable, told: true });
                 }
                 other => {
                     data = audio::changed(data, other).await.map_err(|error| Failure {
@@ -150,7 +150,7 @@ impl Session {
         tokio::time::sleep_until(arrived + delay).await;
         if faults.contains(&Fault::Reorder) {
             let mut answers = self.answers.subscribe();
-            // Without a next answer this one goes out all the same.
+            // Without a next reply this one is sent after the timeout.
             let _ = tokio::time::timeout(ECHO_REORDER_MAX, answers.changed()).await;
         }
         let took = u64::try_from(arrived.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -159,7 +159,7 @@ impl Session {
         Ok(Processed { fragment, data, metadata })
     }
 
-    /// The batch number, else the order of arrival.
+    /// The batch number, or the order of arrival if there is none.
     fn number(&self, fragment: &Value) -> u64 {
         let arrival = self.arrivals.fetch_add(1, Ordering::Relaxed);
         ["batchNumber", "sequenceNumber"]
@@ -185,10 +185,10 @@ impl Session {
     }
 }
 
-/// Why there is no audio to answer with.
+/// Why there is no audio for the reply.
 struct Failure {
     reason: String,
     retryable: bool,
-    /// As the rules say, not by accident.
+    /// True for a simulated fault, false for a real one.
     told: bool,
 }

@@ -6,7 +6,7 @@ use super::*;
 use crate::pipeline::exchange::fake::{FakeFramer, fragment, tone};
 use crate::pipeline::exchange::{Absence, Exchange, ExchangeConfig, Readers, Reply};
 
-/// An echo with these faults and an exchange that is connected to it.
+/// Starts an echo processor with these faults and an exchange that is connected to it.
 async fn pair(faults: &[&str], change: impl FnOnce(&mut EchoConfig)) -> (Echo, Exchange) {
     let mut config = EchoConfig::new(([127, 0, 0, 1], 0).into());
     config.delay_ms = 0;
@@ -61,10 +61,10 @@ async fn each_fault_has_its_effect() {
         "shorten:10%@10",
     ];
     let (echo, exchange) = pair(&rules, |_| {}).await;
-    assert_eq!(absence(&exchange, 0).await, Absence::Failed("told to fail".to_owned()));
+    assert_eq!(absence(&exchange, 0).await, Absence::Failed("simulated failure".to_owned()));
     let Reply::Returned(again) = exchange.submit(fragment(1, tone(40))).await else { panic!("sent again") };
     assert_eq!(again.attempts, 2);
-    assert_eq!(absence(&exchange, 2).await, Absence::Failed("told to fail".to_owned()));
+    assert_eq!(absence(&exchange, 2).await, Absence::Failed("simulated failure".to_owned()));
     for batch in 3..=6 {
         assert!(matches!(absence(&exchange, batch).await, Absence::Invalid(_)), "batch {batch}");
     }
@@ -99,7 +99,7 @@ async fn answers_can_come_twice_late_never_and_in_another_order() {
     for (n, pending) in none {
         assert!(matches!(pending.give_up(), Reply::Absent(Absence::Late)), "batch {n}");
     }
-    // Three places are free again.
+    // Three slots are free again.
     assert!(matches!(exchange.submit(fragment(8, tone(40))).await, Reply::Returned(_)));
     assert_eq!(exchange.status().counters.timeouts, 3);
     echo.shutdown().await;
@@ -114,7 +114,7 @@ async fn a_message_without_binary_data_is_answered_with_the_reason() {
     }) else {
         panic!("failed")
     };
-    assert_eq!(reason, "the audio to change: its 5 bytes are neither MP4, ADTS, WAV nor MP3");
+    assert_eq!(reason, "cannot change the audio: its 5 bytes are neither MP4, ADTS, WAV nor MP3");
     assert_eq!(echo.stats().errors, 1);
 }
 

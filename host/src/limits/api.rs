@@ -1,166 +1,168 @@
-//! HTTP and GraphQL.
+//! Limits of HTTP and GraphQL.
 
 use std::time::Duration;
 
 // === HTTP ===
 
-/// Largest body of a request unless an address says otherwise, bytes.
+/// Largest request body in bytes, unless a route has its own limit.
 pub const API_BODY_BYTES_MAX: usize = 1 << 20;
-/// Largest body of a REST call, bytes.
+/// Largest body of a REST request in bytes.
 pub const REST_BODY_BYTES_MAX: usize = 64 << 10;
-/// From a REST call's head to the end of its body.
+/// Limit from the head of a REST request to the end of its body.
 pub const REST_BODY_TIMEOUT: Duration = Duration::from_secs(15);
-/// A response begins within this time or is given up.
+/// A response that has not begun after this time is abandoned.
 pub const API_ANSWER_MAX: Duration = Duration::from_secs(90);
-/// Connections at a time; further ones wait in the system's queue.
+/// Maximum number of connections; further ones wait in the system's queue.
 pub const API_CONNECTIONS_MAX: usize = 8192;
-/// Wait before the next connection is taken, after one could not be.
+/// Delay before the next accept after an accept failed.
 pub const API_ACCEPT_AGAIN: Duration = Duration::from_millis(100);
-/// A connection without a whole request head for so long is closed.
+/// A connection that has not sent a complete request head after this time is closed.
 pub const API_HEAD_WAIT_MAX: Duration = Duration::from_secs(30);
-/// Largest request line with all headers, bytes; a connection reads and writes in buffers of at most this size.
+/// Largest request line with all headers, in bytes; also the size of a connection's read and write buffers.
 pub const API_HEAD_BYTES_MAX: usize = 32 << 10;
-/// Connections of one address at a time (`server.connections_per_peer`), unless it is a trusted proxy's.
+/// Default connections per client address (`server.connections_per_peer`), unless it is a trusted proxy.
 pub const API_CONNECTIONS_OF_PEER: usize = 512;
-/// A client that takes nothing of what is sent to it for so long is disconnected.
+/// A client that reads nothing for this long is disconnected.
 pub const API_WRITE_STALL_MAX: Duration = Duration::from_secs(20);
-/// The system ends a connection whose data was not acknowledged for so long.
+/// The operating system closes a connection whose data was not acknowledged for this long.
 pub const API_UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(40);
-/// Bytes that the system keeps of what a client has not taken yet; Linux takes twice that.
+/// Send buffer of a connection in bytes; Linux allocates twice that.
 pub const API_SEND_BUFFER_BYTES: usize = 64 << 10;
-/// Threads that answer requests, at least; no more than the machine has cores otherwise.
+/// Minimum number of threads that answer requests.
 pub const API_THREADS_MIN: usize = 2;
-/// Threads that answer requests, at most.
+/// Maximum number of threads that answer requests; at most one per core.
 pub const API_THREADS_MAX: usize = 8;
-/// Threads for what answers wait for, such as files, at most.
+/// Maximum number of threads for blocking work, such as files.
 pub const API_BLOCKING_THREADS_MAX: usize = 64;
-/// How far threads that answer requests stand back behind those of media, as `nice` counts.
+/// Nice value of the threads that answer requests, so that media threads are preferred.
 pub const API_NICE: i32 = 5;
-/// Stack of a thread that answers requests, bytes: a deep query takes more than tokio's default in an unoptimised build.
+/// Stack of a thread that answers requests, in bytes: a deep query needs more than tokio's default in an unoptimised
+/// build.
 pub const API_STACK_BYTES: usize = 8 << 20;
-/// Time of a processor that the requests of one tenant may have taken beyond its share.
+/// Processor time that one tenant's requests may use beyond its share.
 pub const API_BUSY_BURST: Duration = Duration::from_secs(20);
-/// Share of one processor that a tenant's requests may take on and on, in hundredths.
+/// Sustained share of one processor for a tenant's requests, in per cent.
 pub const API_BUSY_PERCENT: u32 = 50;
-/// An answer is handed to its connection in pieces of so many bytes, so that it is known what was taken.
+/// A response is passed to its connection in pieces of this many bytes, to measure how much the client has read.
 pub const API_PIECE_BYTES: usize = 64 << 10;
-/// Bytes of one tenant's answers that wait to be taken by their clients.
+/// Maximum bytes of one tenant's responses that clients have not read yet.
 pub const API_WAITING_BYTES_OF_TENANT_MAX: usize = 64 << 20;
-/// The same of all tenants together.
+/// Maximum bytes of all tenants' responses that clients have not read yet.
 pub const API_WAITING_BYTES_MAX: usize = 256 << 20;
-/// Requests that are under way when the server stops have so long to end.
+/// Time for requests in progress to finish when the server stops.
 pub const API_CLOSE_MAX: Duration = Duration::from_secs(5);
-/// How long a browser may keep what another origin may do.
+/// Time for which a browser may cache a CORS preflight response.
 pub const API_PREFLIGHT_KEPT: Duration = Duration::from_secs(600);
-/// Failed sign-ins that are answered as such at once; then only one each [`SIGN_IN_AGAIN`]. Right tokens always get in.
+/// Failed sign-ins that are answered at once; after that one per [`SIGN_IN_AGAIN`]. Valid tokens are always accepted.
 pub const SIGN_IN_FAILURES: u32 = 20;
-/// One more failed sign-in is allowed after so long.
+/// Interval after which one more failed sign-in is answered.
 pub const SIGN_IN_AGAIN: Duration = Duration::from_secs(3);
-/// Health is looked at at most this often, however many ask.
+/// Minimum interval between health checks, however many clients ask.
 pub const HEALTH_CHECK_EVERY: Duration = Duration::from_secs(1);
-/// A database that does not answer within this time is told to be broken.
+/// A database that does not answer within this time is reported as broken.
 pub const HEALTH_CHECK_MAX: Duration = Duration::from_secs(3);
-/// Finished batches of each pipeline that cleaning by hand leaves, unless told otherwise.
+/// Default number of finished batches of each pipeline that a manual clean keeps.
 pub const REST_CLEAN_KEEPS: u32 = 5;
-/// Names and reasons that one REST answer lists.
+/// Names and reasons listed in one REST response.
 pub const REST_NAMES_SHOWN: usize = 20;
 
 // === GraphQL ===
 
-/// Bytes of a request's body.
+/// Largest body of a request, in bytes.
 pub const GRAPHQL_BODY_BYTES_MAX: usize = 256 << 10;
-/// Bytes of a request's query; the rest of its body is for variables.
+/// Largest query of a request, in bytes; the rest of its body is for variables.
 pub const GRAPHQL_QUERY_BYTES_MAX: usize = 64 << 10;
-/// Words, numbers, strings and signs in a request's query: the parser takes some memory and time for each.
+/// Maximum number of tokens in a query: names, numbers, strings and punctuators. The parser uses memory and time for
+/// each.
 pub const GRAPHQL_TOKENS_MAX: usize = 8_000;
-/// Values in a request's JSON, variables included.
+/// Maximum number of values in a request's JSON, including variables.
 pub const GRAPHQL_VALUES_MAX: usize = 20_000;
-/// Lists and objects in each other in a request's JSON.
+/// Maximum nesting depth of a request's JSON.
 pub const GRAPHQL_VALUES_DEPTH_MAX: usize = 64;
-/// Bytes of an answer.
+/// Largest response in bytes.
 pub const GRAPHQL_ANSWER_BYTES_MAX: usize = 16 << 20;
-/// Bytes of the `map` of a request with a file.
+/// Largest `map` of an upload request, in bytes.
 pub const GRAPHQL_MAP_BYTES_MAX: usize = 1 << 10;
-/// Bytes of the headers of one part of a request with a file.
+/// Largest headers of one part of an upload request, in bytes.
 pub const GRAPHQL_PART_HEAD_BYTES_MAX: usize = 4 << 10;
 /// Characters of an uploaded file's name that are kept.
 pub const GRAPHQL_FILE_NAME_CHARS_MAX: usize = 255;
-/// Requests with a file of one tenant at once.
+/// Concurrent upload requests of one tenant.
 pub const GRAPHQL_UPLOADS_MAX: usize = 2;
-/// Requests with a file of all tenants at once.
+/// Concurrent upload requests of all tenants.
 pub const GRAPHQL_UPLOADS_IN_ALL_MAX: usize = 8;
-/// From the head of a request with a file to the end of its body.
+/// Limit from the head of an upload request to the end of its body.
 pub const GRAPHQL_UPLOAD_TIMEOUT: Duration = Duration::from_secs(120);
-/// From any other request's head to the end of its body.
+/// Limit from any other request's head to the end of its body.
 pub const GRAPHQL_BODY_TIMEOUT: Duration = Duration::from_secs(15);
-/// For a query or mutation to be answered: longer than a dry run, which fetches, connects and may compile a stage, and
-/// shorter than [`API_ANSWER_MAX`], so that it ends in an answer of GraphQL's.
+/// Limit for a query or mutation. Longer than a dry run, which fetches, connects and may compile a stage; shorter than
+/// [`API_ANSWER_MAX`], so that the client receives a GraphQL error.
 pub const GRAPHQL_ANSWER_TIMEOUT: Duration = Duration::from_secs(80);
-/// Brackets in brackets in a request's text, those of values included. The parser takes some stack for each.
+/// Maximum nesting of brackets in a query, including those of values. The parser uses stack for each.
 pub const GRAPHQL_BRACKETS_MAX: usize = 48;
-/// Operations in one request, of which one is run.
+/// Maximum number of operations in one request, of which one is executed.
 pub const GRAPHQL_OPERATIONS_MAX: usize = 10;
-/// Fields at the root of an operation.
+/// Maximum number of root fields of an operation.
 pub const GRAPHQL_ROOT_FIELDS_MAX: usize = 24;
-/// Fields and spreads, those of fragments counted each time that they are spread.
+/// Maximum number of fields and spreads; those of a fragment count each time it is spread.
 pub const GRAPHQL_SELECTIONS_MAX: usize = 1000;
-/// Fields below each other: introspection takes 15.
+/// Maximum depth of fields: introspection needs 15.
 pub const GRAPHQL_DEPTH_MAX: usize = 16;
-/// Fields and fragments below each other.
+/// Maximum depth of fields and fragments together.
 pub const GRAPHQL_NESTING_MAX: usize = 28;
-/// Fields that are given another name.
+/// Maximum number of aliased fields.
 pub const GRAPHQL_ALIASES_MAX: usize = 48;
-/// Directives in one place.
+/// Maximum number of directives in one place.
 pub const GRAPHQL_DIRECTIVES_MAX: usize = 8;
-/// Lists of types, fields and the like below each other in introspection: each multiplies the answer.
+/// Maximum nesting of lists (types, fields and so on) in introspection: each level multiplies the response.
 pub const GRAPHQL_INTROSPECTION_LISTS_MAX: usize = 2;
-/// Values that an answer may come to, by the sizes that lists are asked for or usually have.
+/// Maximum number of values that a response may have, estimated from the requested or usual sizes of lists.
 pub const GRAPHQL_COMPLEXITY_MAX: usize = 20_000;
-/// Things that a list without pages counts for.
+/// Assumed number of items in a list without pages.
 pub const GRAPHQL_LIST_COST: usize = 20;
-/// Things in a page unless asked for.
+/// Default number of items in a page.
 pub const GRAPHQL_PAGE_DEFAULT: usize = 20;
-/// Things in a page.
+/// Maximum number of items in a page.
 pub const GRAPHQL_PAGE_MAX: usize = 200;
-/// Queries and mutations of one tenant under way at once.
+/// Concurrent queries and mutations of one tenant.
 pub const GRAPHQL_ANSWERS_MAX: usize = 64;
-/// Queries and mutations of all tenants under way at once.
+/// Concurrent queries and mutations of all tenants.
 pub const GRAPHQL_ANSWERS_IN_ALL_MAX: usize = 512;
-/// Subscriptions of one tenant at once, over all its connections.
+/// Concurrent subscriptions of one tenant, over all its connections.
 pub const GRAPHQL_SUBSCRIPTIONS_MAX: usize = 2000;
-/// WebSocket connections of one tenant at once.
+/// Concurrent WebSocket connections of one tenant.
 pub const GRAPHQL_SOCKETS_MAX: usize = 2000;
-/// WebSocket connections that have not said yet who they are; one more ends the oldest of the address that has most.
+/// WebSocket connections that have not authenticated yet; one more closes the oldest of the address that has most.
 pub const GRAPHQL_GREETINGS_MAX: usize = 256;
-/// Operations of one WebSocket connection at once.
+/// Concurrent operations of one WebSocket connection.
 pub const GRAPHQL_SOCKET_OPERATIONS_MAX: usize = 128;
-/// Bytes of a client's name for an operation.
+/// Longest operation id that a client may choose, in bytes.
 pub const GRAPHQL_OPERATION_ID_BYTES_MAX: usize = 128;
-/// Bytes of a WebSocket message from a client. There may be thousands of connections, each with the beginning of one; what
-/// is larger goes by POST.
+/// Largest WebSocket message of a client, in bytes. There may be thousands of connections, each with an incomplete
+/// message; larger requests must use POST.
 pub const GRAPHQL_MESSAGE_BYTES_MAX: usize = 64 << 10;
-/// Bytes that a WebSocket connection reads at once; each has such a buffer for as long as it lasts.
+/// Read buffer of a WebSocket connection in bytes, allocated as long as the connection lasts.
 pub const GRAPHQL_SOCKET_READ_BYTES: usize = 4 << 10;
-/// Bytes that wait to be written to a WebSocket connection, beyond the answer that is being written.
+/// Maximum bytes queued for a WebSocket connection, besides the message that is being written.
 pub const GRAPHQL_SOCKET_WRITE_BYTES_MAX: usize = 16 << 20;
-/// For a client to say who it is, once its WebSocket is open.
+/// Time for a client to authenticate after its WebSocket is open.
 pub const GRAPHQL_INIT_TIMEOUT: Duration = Duration::from_secs(10);
-/// For a client to take a message; one that does not is let go of.
+/// Time for a client to read a message; after that the connection is closed.
 pub const GRAPHQL_WRITE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Between signs of life to a client that hears nothing else; one that gives none itself in that time is let go of.
+/// Interval of pings on a connection without other messages; a client that does not answer within it is disconnected.
 pub const GRAPHQL_PING_EVERY: Duration = Duration::from_secs(15);
-/// Lines of the log in one answer of a subscription...
+/// Maximum log lines in one message of a subscription.
 pub const GRAPHQL_LOG_LINES_AT_ONCE: usize = 200;
-/// ...and answers come at most this often.
+/// Minimum interval between two messages of a log subscription.
 pub const GRAPHQL_LOG_UPDATE_EVERY: Duration = Duration::from_millis(200);
-/// Between two looks at the storage, in seconds, unless asked for.
+/// Default interval between two storage readings, in seconds.
 pub const GRAPHQL_STORAGE_EVERY_SECONDS: u32 = 10;
-/// Between two looks at the server, in seconds, unless asked for.
+/// Default interval between two server readings, in seconds.
 pub const GRAPHQL_SERVER_EVERY_SECONDS: u32 = 5;
-/// Longest time between two looks that can be asked for, in seconds.
+/// Longest interval between two readings that a client may request, in seconds.
 pub const GRAPHQL_EVERY_SECONDS_MAX: u32 = 3600;
 
 // === metrics ===
 
-/// Bytes of a label's value; a longer one is cut.
+/// Longest value of a label in bytes; a longer one is truncated.
 pub const METRICS_LABEL_BYTES_MAX: usize = 256;

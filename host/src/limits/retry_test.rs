@@ -1,15 +1,15 @@
-//! Every retry schedule of the host and its numbers.
+//! Every retry schedule of the host and its delays.
 
 use std::time::Duration;
 
 use crate::backoff::Schedule;
 use crate::limits as of;
 
-/// Name, schedule, waits that grow, last wait, jitter, healthy life.
+/// Name, schedule, growing delays, last delay, jitter, healthy duration.
 type Row = (&'static str, Schedule, &'static [u64], u64, (u32, u32), Option<u64>);
 
-/// Each schedule with its waits in milliseconds: those that grow, and the last one, which repeats; the range of the
-/// jitter in percent; the life that counts as healthy, in seconds.
+/// Each schedule: its growing delays and the repeated last one, in milliseconds; the range of the jitter in per cent;
+/// the duration after which it starts from the beginning, in seconds.
 const SCHEDULES: [Row; 11] = [
     ("processor", of::PROCESSOR_RECONNECT, &[250, 500, 1000, 2000, 4000, 8000, 16_000], 30_000, (50, 100), Some(10)),
     ("air", of::AIR_RECONNECT, &[100, 200, 400, 800, 1600, 3200, 6400, 12_800], 15_000, (75, 100), Some(5)),
@@ -53,6 +53,6 @@ fn a_webhook_is_given_up_after_ten_attempts_in_16_hours() {
     let whole: Duration = waits.iter().sum();
     assert_eq!((waits.len(), whole), (9, Duration::from_secs(56_555)));
     assert_eq!(wait(u32::MAX), None);
-    // The last wait, lengthened by chance as far as it can be, is not cut.
+    // The last delay with the largest jitter is not truncated.
     assert_eq!(of::WEBHOOK_RETRY.next_attempt(9, 1.0), Some(of::WEBHOOK_RETRY.longest));
 }

@@ -1,46 +1,47 @@
-//! WebAssembly stages.
+//! Limits of WebAssembly stages.
 
 use std::time::Duration;
 
-/// Batches that a new version decides before the old one is let go, unless set.
+/// Default number of batches that a new version decides before the previous one is closed.
 pub const STAGE_PROBATION_BATCHES: u32 = 3;
-/// Most that can be set.
+/// Largest number of probation batches that can be set.
 pub const STAGE_PROBATION_BATCHES_MAX: u32 = 1000;
-/// How often the folders are looked into that components are dropped into. A file is taken at the second look at which it is the
-/// same, so this is also how long a file must rest.
+/// Interval for scanning the folders for components. A file is added when two scans find it unchanged, so this is also
+/// the time for which it must be unchanged.
 pub const STAGE_FOLDER_EVERY: Duration = Duration::from_millis(300);
-/// Files in one such folder that are looked at.
+/// Files in one such folder that are scanned.
 pub const STAGE_FOLDER_FILES_MAX: usize = 256;
-/// Components of one tenant, besides those that everybody may use.
+/// Components of one tenant, besides the shared ones.
 pub const COMPONENTS_OF_TENANT_MAX: u64 = 64;
-/// Digests in a tenant's list of components that it may use.
+/// Digests in a tenant's list of permitted components.
 pub const STAGE_POLICY_DIGESTS_MAX: usize = 256;
-/// Bytes of a tenant's public key, as PEM.
+/// Longest public key of a tenant, as PEM, in bytes.
 pub const STAGE_POLICY_KEY_BYTES_MAX: usize = 4096;
-/// Bytes of a component's signature, in base64 or as they are.
+/// Longest signature of a component in bytes, in base64 or binary.
 pub const STAGE_SIGNATURE_BYTES_MAX: usize = 1024;
-/// Bytes of the manifest that a registry has of a component: some hundred, and room for annotations.
+/// Largest manifest of a component in a registry, in bytes: some hundred bytes, and room for annotations.
 pub const OCI_MANIFEST_BYTES_MAX: u64 = 1 << 20;
-/// Bytes of an answer with which a registry's gatekeeper lets in.
+/// Largest response of a registry's token server in bytes.
 pub const OCI_TOKEN_BYTES_MAX: u64 = 64 << 10;
-/// Bytes of a reference to a component in a registry.
+/// Longest reference to a component in a registry, in bytes.
 pub const OCI_REFERENCE_BYTES_MAX: usize = 1024;
-/// Redirects that a registry's answer is followed through, to the servers that keep its files.
+/// Redirects that a registry request follows, to the servers that store its files.
 pub const OCI_REDIRECTS_MAX: usize = 5;
-/// For a registry to take a connection.
+/// Limit for connecting to a registry.
 pub const OCI_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// For a registry to send more.
+/// Maximum time between two reads from a registry.
 pub const OCI_IDLE_TIMEOUT: Duration = Duration::from_secs(10);
-/// For a component to be there from a registry; [`GRAPHQL_ANSWER_TIMEOUT`](super::GRAPHQL_ANSWER_TIMEOUT) leaves as much for its
-/// compilation.
+/// Limit for fetching a component from a registry; [`GRAPHQL_ANSWER_TIMEOUT`](super::GRAPHQL_ANSWER_TIMEOUT) leaves as
+/// much time for its compilation.
 pub const OCI_PULL_TIMEOUT: Duration = Duration::from_secs(40);
-/// Components that were not taken and are remembered.
+/// Refused components that are remembered.
 pub const COMPONENTS_REFUSED_KEPT: usize = 100;
-/// Size of a recording's or an evidence bundle's file: the inputs as base64, and room for what is around them.
+/// Largest file of a recording or an evidence bundle in bytes: the inputs as base64, and some room for the rest.
 pub const STAGE_FILE_BYTES_MAX: u64 = 256 << 20;
-/// How long the air clock may run slower before a cut-over, so that longer batches come in time: about 30 s are gained in it.
+/// Longest time for which the air clock may run slower before a cut-over, so that longer batches are ready in time:
+/// this gains about 30 s.
 pub const STAGE_STRETCH_MAX: Duration = Duration::from_secs(600);
-/// How often it is looked at meanwhile whether they would.
+/// Interval for checking whether they would be ready.
 pub const STAGE_STRETCH_LOOK: Duration = Duration::from_millis(500);
-/// So long must nothing go on air on a probation before its version is taken back for it.
+/// If nothing goes on air for this long during probation, the version is rolled back.
 pub const STAGE_PROBATION_SILENCE: Duration = Duration::from_secs(1);

@@ -1,48 +1,48 @@
-//! Every metric: its name, kind, unit and labels. Its documentation is what a scrape tells as HELP and what
-//! `docs/metrics.md` lists.
+//! Every metric: name, kind, unit and labels. The doc comments are the HELP texts of a scrape, and `docs/metrics.md`
+//! lists them.
 
-/// What a metric is.
+/// The kind of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Only rises; from zero again when the pipeline or the host starts anew.
+    /// Only rises; starts at zero when the pipeline or the host starts.
     Counter,
-    /// What is now.
+    /// The current value.
     Gauge,
-    /// Durations by size.
+    /// Durations, counted by bucket.
     Histogram,
-    /// Always 1; the labels tell.
+    /// Always 1; the labels carry the information.
     Info,
 }
 
-/// What a metric is counted in; without one, things.
+/// The unit of a metric; a metric without a unit counts things.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
-    /// Seconds.
+    /// Values in seconds.
     Seconds,
-    /// Bytes.
+    /// Values in bytes.
     Bytes,
 }
 
 /// One metric.
 #[derive(Debug)]
 pub struct Metric {
-    /// Its name without prefix, unit and suffix.
+    /// Name without prefix, unit and suffix.
     pub base: &'static str,
-    /// What it is.
+    /// The kind of the metric.
     pub kind: Kind,
-    /// What it is counted in.
+    /// The unit of its values, if it has one.
     pub unit: Option<Unit>,
-    /// What its labels are.
+    /// Names of its labels.
     pub labels: &'static [&'static str],
-    /// What it tells.
+    /// The HELP text.
     pub help: &'static str,
 }
 
-/// Begins every name.
+/// Prefix of every name.
 pub const PREFIX: &str = "outboard";
 
 impl Metric {
-    /// Its name in a query; a histogram's has `_bucket`, `_sum` or `_count` behind it there.
+    /// The name in a query; for a histogram, `_bucket`, `_sum` or `_count` is appended.
     pub fn name(&self) -> String {
         let unit = match self.unit {
             Some(Unit::Seconds) => "_seconds",
@@ -71,7 +71,7 @@ macro_rules! metrics {
             };
         )*
 
-        /// All of them, in the order in which they are told.
+        /// All metrics, in the order of the output.
         pub static ALL: &[&Metric] = &[$(&$id),*];
     };
     (@unit) => { None };

@@ -1,4 +1,4 @@
-//! Takes samples apart into metrics.
+//! Converts samples into metrics.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::pipeline::exchange::{BreakerState, ExchangeStatus};
 use crate::pipeline::status::Stats;
 use crate::pipeline::timings::{Reading, Step};
 
-/// A metric and all that is told of it.
+/// A metric with all its values.
 #[derive(Debug)]
 pub(super) struct Family {
     pub(super) metric: &'static Metric,
@@ -30,7 +30,7 @@ pub(super) enum Value {
     Info,
 }
 
-/// All that these samples tell, in the catalog's order.
+/// All metrics of these samples, in the order of the catalog.
 pub(super) fn gather(host: Option<&HostSample>, pipelines: &[PipelineSample]) -> Vec<Family> {
     let families = is::ALL.iter().map(|metric| Family { metric, series: Vec::new() });
     let mut told = Told(families.collect());
@@ -44,10 +44,10 @@ pub(super) fn gather(host: Option<&HostSample>, pipelines: &[PipelineSample]) ->
     told.0
 }
 
-/// Phases of a pipeline, in the order of its life.
+/// Phases of a pipeline, in the order in which it passes them.
 pub(super) const PHASES: [&str; 9] =
     ["stopped", "waiting", "starting", "buffering", "holding", "on-air", "off-air", "draining", "ended"];
-/// How a pipeline can be.
+/// Health states of a pipeline, with their names.
 pub(super) const HEALTH: [(HealthState, &str); 5] = [
     (HealthState::Idle, "idle"),
     (HealthState::Starting, "starting"),
@@ -63,7 +63,7 @@ const DESTINATION_STATES: [&str; 7] =
 struct Told(Vec<Family>);
 
 impl Told {
-    /// `labels` are the values of the metric's labels, in their order.
+    /// Adds a value; `labels` are the values of the metric's labels, in their order.
     fn add(&mut self, metric: &'static Metric, labels: &[&str], value: Value) {
         debug_assert_eq!(metric.labels.len(), labels.len(), "{}", metric.base);
         let labels = metric.labels.iter().copied().zip(labels.iter().copied().map(bounded)).collect();
@@ -84,7 +84,7 @@ impl Told {
         self.add(metric, labels, Value::GaugeSeconds(time.as_secs_f64()));
     }
 
-    /// Counts by one more label.
+    /// Adds counts that have one more label.
     fn counts<'a>(
         &mut self,
         metric: &'static Metric,
@@ -96,7 +96,7 @@ impl Told {
         }
     }
 
-    /// 1 for the one of `all` that is so, 0 for the others.
+    /// Adds 1 for the current value in `all`, and 0 for the others.
     fn one_of<'a>(&mut self, metric: &'static Metric, labels: &[&str], all: impl IntoIterator<Item = (&'a str, bool)>) {
         for (last, is_so) in all {
             self.gauge(metric, &with(labels, last), is_so.into());
@@ -200,7 +200,7 @@ impl Told {
     }
 
     fn destination(&mut self, labels: &[&str], status: &DestinationStatus) {
-        // Whoever is told when this is 0 is not to be told of one that was switched off.
+        // Alerts on the value 0 must not fire for a disabled destination.
         if !status.disabled {
             self.gauge(&is::DESTINATION_ON_AIR, labels, status.on_air().into());
         }
@@ -330,12 +330,12 @@ fn state_name(state: &DestinationState) -> &'static str {
     }
 }
 
-/// One more label.
+/// Appends one label.
 fn with<'a>(labels: &[&'a str], last: &'a str) -> Vec<&'a str> {
     labels.iter().copied().chain([last]).collect()
 }
 
-/// A label that a stranger chose is neither long nor odd.
+/// Shortens and cleans a label whose value comes from a component.
 fn bounded(text: &str) -> String {
     let plain = |letter: char| if letter.is_control() { '\u{fffd}' } else { letter };
     text.chars().take(METRICS_LABEL_BYTES_MAX / 4).map(plain).collect()

@@ -1,4 +1,4 @@
-//! What the system says of this process. Linux tells all of it; elsewhere only the time on a processor is known.
+//! The resources of this process. Complete on Linux; elsewhere only the processor time is known.
 
 use std::fs;
 use std::time::Duration;
@@ -6,20 +6,20 @@ use std::time::Duration;
 use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage};
 use nix::sys::time::TimeVal;
 
-/// This process at a moment; `None`: the system does not tell.
+/// The resources of this process at one moment; `None`: unknown on this system.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ProcessSample {
-    /// Memory in RAM, bytes.
+    /// Resident memory in bytes.
     pub resident_bytes: Option<u64>,
-    /// Threads.
+    /// Number of threads.
     pub threads: Option<u64>,
-    /// Open file descriptors.
+    /// Number of open file descriptors.
     pub open_fds: Option<u64>,
-    /// File descriptors that may be open.
+    /// Limit of open file descriptors.
     pub max_fds: Option<u64>,
-    /// Child processes that live.
+    /// Number of running child processes.
     pub children: Option<u64>,
-    /// Time on a processor.
+    /// Processor time, user and system.
     pub cpu: Option<Duration>,
 }
 
@@ -30,7 +30,7 @@ impl ProcessSample {
         Self {
             resident_bytes: field(&status, "VmRSS:").map(|kib| kib.saturating_mul(1024)),
             threads: field(&status, "Threads:"),
-            // One of them is the folder that is being read.
+            // One of them is the descriptor of the folder that is being read.
             open_fds: fs::read_dir("/proc/self/fd").ok().map(|entries| (entries.count() as u64).saturating_sub(1)),
             max_fds: getrlimit(Resource::RLIMIT_NOFILE).ok().map(|(soft, _)| soft),
             children: children(),
@@ -39,17 +39,17 @@ impl ProcessSample {
     }
 }
 
-/// A number behind a name in `/proc/self/status`.
+/// The number after a name in `/proc/self/status`.
 fn field(status: &str, name: &str) -> Option<u64> {
     status.lines().find_map(|line| line.strip_prefix(name))?.split_whitespace().next()?.parse().ok()
 }
 
-/// A child belongs to the thread that started it.
+/// Children are listed under the thread that started them.
 fn children() -> Option<u64> {
     let tasks = fs::read_dir("/proc/self/task").ok()?;
     let of_each = tasks.flatten().filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
     let counts: Vec<u64> = of_each.map(|children| children.split_whitespace().count() as u64).collect();
-    // A kernel without the file tells nothing, which is not zero.
+    // A kernel without this file reports nothing, which is different from zero.
     (!counts.is_empty()).then(|| counts.iter().sum())
 }
 

@@ -1,4 +1,4 @@
-//! What a scrape is made of: pipelines and the host at a moment.
+//! The input of a scrape: pipelines and the host at one moment.
 
 use std::time::Duration;
 
@@ -16,36 +16,36 @@ use crate::pipeline::timings::TimingsReading;
 use crate::stage::StageCounts;
 use crate::store::usage::{Kind, Totals};
 
-/// A pipeline at a moment.
+/// A pipeline at one moment.
 #[derive(Debug, Clone, Default)]
 pub struct PipelineSample {
-    /// Whose it is.
+    /// The tenant's name.
     pub tenant: String,
-    /// Its stream.
+    /// The stream's id.
     pub stream: String,
-    /// The word of [`Snapshot::phase`].
+    /// The name of [`Snapshot::phase`].
     pub phase: &'static str,
-    /// How it is.
+    /// The health of the pipeline.
     pub health: HealthState,
-    /// Where its problem comes from.
+    /// The part that causes its problem, if it has one.
     pub cause: Option<HealthCause>,
-    /// It runs; else what is only so now is not told.
+    /// Whether the pipeline runs. Otherwise metrics of its current state are left out.
     pub live: bool,
-    /// How often it was started again after a failure.
+    /// Number of restarts after failures.
     pub restarts: u64,
-    /// Counts of this run, or the last one; `None`: it never ran.
+    /// Counts of this run or the last one; `None`: the pipeline never ran.
     pub stats: Option<Stats>,
-    /// How long its steps take.
+    /// Durations of its steps.
     pub timings: TimingsReading,
-    /// Its destinations.
+    /// Status of its destinations.
     pub destinations: Vec<DestinationStatus>,
-    /// Its processor.
+    /// Status of its processor.
     pub exchange: Option<ExchangeStatus>,
-    /// Its stages.
+    /// Its three stages.
     pub stages: Vec<StageSample>,
-    /// Media time on air, once the clock runs, in milliseconds.
+    /// Media time on air in milliseconds; `None` until the air clock runs.
     pub air_ms: Option<u64>,
-    /// Media time up to which everything is ready, in milliseconds.
+    /// Media time in milliseconds up to which everything is ready.
     pub ready_ms: u64,
     /// Batches that are ready and have not aired at every destination.
     pub batches_ready: usize,
@@ -54,7 +54,7 @@ pub struct PipelineSample {
 }
 
 impl PipelineSample {
-    /// A pipeline as its snapshot shows it, and what its files take.
+    /// The sample of a pipeline, from its snapshot and the sizes of its files.
     pub fn of(tenant: &str, stream: &str, snapshot: &Snapshot, files: &Totals) -> Self {
         let stage = |stage: &crate::pipeline::RunningStage| {
             let status = stage.status.current();
@@ -90,50 +90,50 @@ impl PipelineSample {
     }
 }
 
-/// A stage at a moment.
+/// A stage at one moment.
 #[derive(Debug, Clone, Default)]
 pub struct StageSample {
-    /// What it decides.
+    /// The kind of the stage.
     pub kind: &'static str,
-    /// The name that it gives itself.
+    /// The component's own name.
     pub component: String,
-    /// The first digits of its identity.
+    /// The first digits of the component's digest.
     pub digest: String,
-    /// What happened in its calls.
+    /// Counts of its calls.
     pub counts: StageCounts,
 }
 
-/// The host at a moment; what is `None` is not told.
+/// The host at one moment; `None` values are left out.
 #[derive(Debug, Clone, Default)]
 pub struct HostSample {
-    /// Its version.
+    /// Version of the host.
     pub version: String,
-    /// ffmpeg's.
+    /// Version of ffmpeg.
     pub ffmpeg: String,
-    /// Time since it started.
+    /// Time since the host started.
     pub uptime: Duration,
-    /// What the system says of it.
+    /// Resources of the process.
     pub process: ProcessSample,
     /// The queue of ffmpeg runs.
     pub ffmpeg_queue: Option<FfmpegSample>,
     /// Stage instances that can still be started.
     pub stage_instances_free: Option<usize>,
-    /// Work that waits for the database.
+    /// The queues of the database.
     pub database: Option<DatabaseSample>,
-    /// Bytes free and in all where the storage lies.
+    /// Free bytes and size of the storage's file system.
     pub storage: Option<(u64, u64)>,
-    /// Bytes of the stage components of each tenant that has any.
+    /// Bytes of stage components by tenant.
     pub components: Vec<(String, u64)>,
-    /// Subscriptions that are open.
+    /// Number of open subscriptions.
     pub subscriptions: Option<usize>,
-    /// What webhooks were sent.
+    /// Counts of webhook deliveries.
     pub webhooks: Option<WebhookSample>,
-    /// The log.
+    /// Counts of the log.
     pub logs: Option<LogCounts>,
 }
 
 impl HostSample {
-    /// The host as it is now, without its webhooks; `uptime`, since it started; `subscriptions` that are open.
+    /// Samples the host without its webhooks. `uptime`: since the host started; `subscriptions`: number of open ones.
     pub fn take(host: &Host, logs: &LogHub, uptime: Duration, subscriptions: usize) -> Self {
         let queue = host.queue().counts();
         let waiting = host.database().waiting();
@@ -165,33 +165,33 @@ impl HostSample {
     }
 }
 
-/// The queue of ffmpeg runs at a moment.
+/// The queue of ffmpeg runs at one moment.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct FfmpegSample {
-    /// Runs that may be under way at once.
+    /// Limit of concurrent runs.
     pub slots: usize,
-    /// Runs under way.
+    /// Runs in progress.
     pub running: usize,
-    /// Runs that wait.
+    /// Queued runs.
     pub waiting: usize,
-    /// How long the one that waits longest has waited.
+    /// Longest time that a queued run has waited.
     pub waiting_for: Duration,
 }
 
-/// The database's queues at a moment.
+/// The queues of the database at one moment.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct DatabaseSample {
-    /// Writes that wait.
+    /// Queued writes.
     pub writes: usize,
-    /// Reads that wait.
+    /// Queued reads.
     pub reads: usize,
 }
 
-/// What webhooks were sent, and what waits.
+/// Counts of webhook deliveries, sent and queued.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct WebhookSample {
-    /// Since the start of the process.
+    /// Counts since the start of the process.
     pub sent: SenderStats,
-    /// Deliveries that wait for their turn or their next attempt; `None`: the database does not say.
+    /// Deliveries that wait for their first or next attempt; `None`: the database could not be read.
     pub waiting: Option<u64>,
 }

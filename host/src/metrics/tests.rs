@@ -21,7 +21,7 @@ mod exposition;
 
 use exposition::Exposition;
 
-/// A pipeline that has counted something everywhere.
+/// A pipeline in which every counter has a value.
 fn pipeline(tenant: &str, stream: &str) -> PipelineSample {
     let timings = Timings::default();
     for (n, step) in Step::ALL.into_iter().enumerate() {
@@ -147,7 +147,7 @@ fn every_metric_is_told_with_its_labels() {
     assert_eq!(names.len(), ALL.len(), "names are unique");
 }
 
-/// The name of TYPE and HELP: without a counter's and an info's suffix.
+/// The name in TYPE and HELP: without the suffix of counters and infos.
 fn family_name(metric: &Metric) -> String {
     let name = metric.name();
     let suffix = match metric.kind {

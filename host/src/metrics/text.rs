@@ -1,4 +1,4 @@
-//! Samples as OpenMetrics text, which Prometheus reads.
+//! Writes samples as OpenMetrics text, the format of Prometheus.
 
 use std::fmt;
 
@@ -12,17 +12,17 @@ use super::gather::{Family, Value, gather};
 use super::sample::{HostSample, PipelineSample};
 use crate::pipeline::timings::{BUCKETS, Reading};
 
-/// The type of what [`render`] makes.
+/// Content type of the text from [`render`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Tells of these pipelines and, for who may know it, of the host.
+/// Writes the metrics of these pipelines and, if the caller may see it, of the host.
 pub fn render(host: Option<&HostSample>, pipelines: &[PipelineSample]) -> String {
     let mut registry = Registry::with_prefix(catalog::PREFIX);
     registry.register_collector(Box::new(Scrape(gather(host, pipelines))));
     let mut text = String::new();
     match text::encode(&mut text, &registry) {
         Ok(()) => text,
-        // Writing to a text does not fail.
+        // Writing to a string does not fail.
         Err(fmt::Error) => "# EOF\n".to_owned(),
     }
 }

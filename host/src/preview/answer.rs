@@ -1,4 +1,4 @@
-//! Answers over HTTP. Byte ranges, conditions and HEAD are tower-http's.
+//! HTTP responses. tower-http handles byte ranges, conditional requests and HEAD.
 
 use axum::body::Body;
 use axum::http::request::Parts;
@@ -9,7 +9,7 @@ use tower_http::services::ServeFile;
 use super::{Media, Preview};
 use crate::store::files::StreamFiles;
 
-/// Behind a token: for the one who asked, and asked for again each time.
+/// For requests with a token: only the requesting client may cache, and must revalidate.
 const FOR_ONE: HeaderValue = HeaderValue::from_static("private, no-cache");
 const NOT_KEPT: HeaderValue = HeaderValue::from_static("no-store");
 const PLAYLIST: HeaderValue = HeaderValue::from_static("application/vnd.apple.mpegurl");
@@ -38,7 +38,7 @@ pub(super) async fn media(files: StreamFiles, batch: u64, media: Media, request:
     *asked.headers_mut() = request.headers.clone();
     let answered = ServeFile::new(path).try_call(asked).await;
     let Ok(answer) = answered.inspect_err(|error| tracing::warn!(%error, batch, "preview")) else {
-        // It may just have been cleaned.
+        // The file may just have been removed by retention.
         return StatusCode::NOT_FOUND.into_response();
     };
     let mut answer = answer.map(Body::new);

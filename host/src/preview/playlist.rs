@@ -1,7 +1,7 @@
-//! Batches -> media playlist (RFC 8216): each fragment of each `output.fmp4` a segment, by byte range.
+//! Builds a media playlist (RFC 8216) from batches: each fragment of each `output.fmp4` is a segment, by byte range.
 //!
-//! Numbers come from the files, so they are the same at every look, also after a restart and when old batches have gone. The
-//! newest part is shown; a hole in the numbers (a file that is missing) ends it.
+//! Sequence numbers come from the files, so they stay the same over requests and restarts, and when old batches are
+//! removed. The newest part is listed, back to the first gap in the numbers (a missing file).
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -11,22 +11,22 @@ use crate::limits::{PREVIEW_FRAGMENTS_MAX, PREVIEW_WINDOW};
 use crate::media::fmp4::head::{Fragment, Head};
 use crate::store::files::names;
 
-/// Nothing that went on air is kept.
+/// No batch that went on air is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("no aired batch is stored: wait for the first batch, or keep more")]
 pub struct Empty;
 
-/// The shown part of a batch.
+/// The listed part of a batch.
 struct Shown {
     batch: Aired,
     head: Head,
-    /// How many fragments at its start are left out.
+    /// Number of fragments at its start that are left out.
     skip: usize,
-    /// How many are on air by now, the skipped ones included.
+    /// Number of its fragments that are on air by now, including the skipped ones.
     take: usize,
 }
 
-/// The playlist as text. Reads the heads of the files: blocks.
+/// Writes the playlist. Reads the heads of the files: blocks.
 pub fn playlist(preview: &Preview) -> Result<String, Empty> {
     let shown = window(preview);
     let (Some(first), false) = (shown.first(), shown.is_empty()) else { return Err(Empty) };
@@ -48,7 +48,7 @@ pub fn playlist(preview: &Preview) -> Result<String, Empty> {
             out.push_str("#EXT-X-DISCONTINUITY\n");
         }
         let uri = format!("batch/{}/output.mp4", part.batch.number);
-        // Without a break it is the same in every file.
+        // Without a discontinuity it is the same in every file.
         if last != Some(now) {
             let _ = writeln!(out, "#EXT-X-MAP:URI=\"{uri}\",BYTERANGE=\"{}@0\"", part.head.init);
         }
@@ -67,7 +67,7 @@ pub fn playlist(preview: &Preview) -> Result<String, Empty> {
     Ok(out)
 }
 
-/// From the newest back, as long as numbers follow on and the window is not full.
+/// Goes back from the newest batch while the numbers are consecutive and the window is not full.
 fn window(preview: &Preview) -> Vec<Shown> {
     let limit_ms = if preview.ended { u64::MAX } else { millis(PREVIEW_WINDOW) };
     let (mut ms, mut count) = (0, 0);
@@ -75,7 +75,7 @@ fn window(preview: &Preview) -> Vec<Shown> {
     for batch in preview.batches.iter().rev() {
         let path = preview.files.batch(batch.number).join(names::OUTPUT);
         let Ok(Some(head)) = Head::read(&path) else {
-            // A batch that could not be written took no numbers.
+            // A batch that could not be written used no numbers.
             continue;
         };
         let air_ms = preview.air_ms.filter(|_| !batch.done && !preview.ended);
@@ -102,7 +102,7 @@ fn window(preview: &Preview) -> Vec<Shown> {
     shown
 }
 
-/// How many fragments have been on air to their end.
+/// Number of fragments that have been on air completely.
 fn on_air(head: &Head, air_ms: Option<u64>) -> usize {
     let Some(air_ms) = air_ms else { return head.fragments.len() };
     let mut end_ms = head.place.start_ms;
@@ -118,7 +118,7 @@ impl Shown {
         self.head.fragments.iter().take(self.take).skip(self.skip)
     }
 
-    /// When its first shown fragment went on air.
+    /// When its first listed fragment went on air.
     fn date(&self) -> Option<jiff::Timestamp> {
         let skipped: u64 = self.head.fragments.iter().take(self.skip).map(|left| u64::from(left.duration_ms)).sum();
         let at_ms = i64::try_from(self.batch.on_air_ms?.saturating_add(skipped)).ok()?;

@@ -1,4 +1,4 @@
-//! The playlist tells what is there, and players play it.
+//! Tests that the playlist lists the existing files, and that players can play it.
 
 use std::path::Path;
 use std::process::Command;
@@ -26,7 +26,7 @@ fn case() -> Case {
 }
 
 impl Case {
-    /// A batch of fragments of 2 s.
+    /// Writes a batch of fragments of 2 s.
     fn output(&self, number: u64, sequence: u64, discontinuity: u64, fragments: usize) {
         let place = Place { sequence, discontinuity, start_ms: sequence * 2000 };
         let list = vec![(100, 2000, true); fragments];
@@ -46,7 +46,7 @@ impl Case {
     }
 }
 
-/// Lines that begin so, without that.
+/// The rest of each line that begins with `start`.
 fn lines<'a>(text: &'a str, start: &str) -> Vec<&'a str> {
     text.lines().filter_map(|line| line.strip_prefix(start)).collect()
 }
@@ -150,7 +150,7 @@ fn only_files_that_are_there_are_named() {
     for number in 0..4 {
         case.output(number, number * 2, 0, 2);
     }
-    // One that could not be written took no numbers; one that was taken away did.
+    // A batch that could not be written used no numbers; one that was removed did.
     case.output(5, 8, 0, 2);
     let text = playlist(&case.preview(0..=5)).unwrap();
     assert_eq!((lines(&text, "#EXTINF:").len(), lines(&text, "#EXT-X-MEDIA-SEQUENCE:")), (10, vec!["0"]));
@@ -161,7 +161,7 @@ fn only_files_that_are_there_are_named() {
     assert_eq!(lines(&playlist(&case.preview(0..=5)).unwrap(), "batch/"), ["3/output.mp4"; 2]);
 }
 
-/// Serves a preview as the API will.
+/// Serves a preview as the API does.
 async fn serve_on_loopback(preview: Preview) -> String {
     let handler = move |request: Request| {
         let preview = preview.clone();

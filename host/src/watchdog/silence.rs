@@ -1,17 +1,17 @@
-//! How long a counter has stood: pure.
+//! How long a counter has not changed; a pure function of its readings.
 
 use std::time::Duration;
 
-/// What a look found.
+/// The result of one reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Seen {
-    /// It runs, or not for long.
+    /// The counter changes, or has stopped only for a short time.
     Runs,
-    /// It has stood for so long; told once a while.
+    /// The counter has not changed for this time; reported at intervals.
     Quiet(Duration),
-    /// It runs again, after so long that it was told.
+    /// The counter changes again after a reported silence of this time.
     Back(Duration),
-    /// It has stood for too long.
+    /// The counter has not changed for too long.
     Hangs(Duration),
 }
 
@@ -20,11 +20,11 @@ pub(super) enum Seen {
 pub(super) struct Silence {
     warn: Duration,
     hang: Duration,
-    /// Least time between two warnings.
+    /// Minimum time between two warnings.
     every: Duration,
     last: u64,
     silent: Duration,
-    /// This silence was told.
+    /// Whether this silence was reported.
     told: bool,
     since_told: Option<Duration>,
 }
@@ -34,7 +34,7 @@ impl Silence {
         Self { warn, hang, every, last: 0, silent: Duration::ZERO, told: false, since_told: None }
     }
 
-    /// The counter is at `count`; `passed` since the last look.
+    /// Takes a reading of the counter; `passed`: time since the last reading.
     pub(super) fn look(&mut self, count: u64, passed: Duration) -> Seen {
         if let Some(since) = &mut self.since_told {
             *since += passed;
@@ -68,7 +68,7 @@ mod tests {
         let mut look = |count| silence.look(count, seconds(1));
         assert_eq!([look(1), look(1), look(1), look(1)], [Seen::Runs, Seen::Runs, Seen::Quiet(seconds(2)), Seen::Runs]);
         assert_eq!((look(2), look(3)), (Seen::Back(seconds(3)), Seen::Runs));
-        // Another one soon after is not told, unless it does not end.
+        // A silence soon after another one is not reported, unless it lasts.
         assert!((0..9).all(|_| look(3) == Seen::Runs));
         assert_eq!(look(3), Seen::Hangs(seconds(10)));
     }

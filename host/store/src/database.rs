@@ -1,12 +1,13 @@
-//! The database: one SQLite file for everything that must survive. One thread writes, a few read.
+//! The database: one SQLite file for all durable state. One thread writes, a few threads read.
 //!
-//! In: closures over a transaction. Out: their answers. Writes queue up for the one writer, each in a transaction of its
-//! own, and answer when they are committed: what was answered survives the death of the process (WAL,
-//! `synchronous = NORMAL`), and a power cut where it was written with [`Database::write_durable_or`] (`FULL`: the log is
-//! flushed to the disk, with all that was written before). Reads see one committed state each, on read-only connections, and never wait behind commits.
-//! Another process may open the same file beside this one (`outboard token`); writers then wait for each other.
+//! In: closures that work on a transaction. Out: their results. Writes are queued for the single writer thread. Each
+//! runs in its own transaction and returns after the commit. A write that returned survives the death of the process
+//! (WAL, `synchronous = NORMAL`). [`Database::write_durable_or`] also survives a power cut (`FULL`: the log is flushed
+//! to disk, including all earlier writes). Each read sees one committed state on a read-only connection and never waits
+//! for commits. Another process may open the same file at the same time (`outboard token`); writers then wait for each
+//! other.
 //!
-//! A closure runs to its end even if its caller went away: a write that was queued is done.
+//! A queued closure always runs to its end, even if its caller was dropped.
 
 use std::fs::{OpenOptions, Permissions};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
@@ -34,82 +35,82 @@ mod schema;
 
 pub use file::FileTrouble;
 
-/// Why the database did not take or give something.
+/// Why a database operation failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DatabaseError {
-    /// SQLite failed.
+    /// SQLite returned an error.
     #[error("database: {0}")]
     Sqlite(#[source] rusqlite::Error),
-    /// There is no room left on its disk. Nothing of the write was kept; the file is as it was.
-    #[error("database: its disk is full: {0}")]
+    /// The disk is full. The transaction was rolled back and the file is unchanged.
+    #[error("database: the disk is full: {0}")]
     Full(#[source] rusqlite::Error),
-    /// What it holds is not what we wrote.
-    #[error("the database holds something unreadable in {what}: {source}")]
+    /// A stored value could not be parsed.
+    #[error("database: a value in {what} is unreadable: {source}")]
     Unreadable {
-        /// Where.
+        /// The table or field that holds the value.
         what: &'static str,
-        /// Why.
+        /// The parser's error.
         source: serde_json::Error,
     },
-    /// The file cannot be made, or not be kept from others.
+    /// The file cannot be created, or its permissions cannot be restricted to its owner.
     #[error("database {path}: {source}")]
     File {
-        /// The file.
+        /// The database file.
         path: PathBuf,
-        /// Why.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// The file was made by a newer version.
+    /// A newer version of Outboard created the file.
     #[error("database {path} has schema {found}, this version knows up to {known}: run the newer outboard again")]
     TooNew {
-        /// The file.
+        /// The database file.
         path: PathBuf,
-        /// Its schema version.
+        /// The schema version of the file.
         found: i64,
-        /// Ours.
+        /// The newest schema version that this program knows.
         known: i64,
     },
-    /// Somebody took its file away while it is open.
+    /// The file was removed, replaced or overwritten while it is open.
     #[error("the database file {0}")]
     Lost(FileTrouble),
-    /// There is none, or an empty one, where streams have files.
+    /// The database is missing or empty although streams have media files.
     #[error(
         "the database {path} is missing or empty, but streams have files in this storage ({media}): it was removed, or this is \
-         not the folder that was meant. Restore a backup with `outboard database restore FILE --storage {storage}`; or begin \
-         anew, without the tenants, tokens, pipelines and places on air of before, with \
+         the wrong folder. Restore a backup with `outboard database restore FILE --storage {storage}`; or create an empty \
+         database, without the previous tenants, tokens, pipelines and positions on air, with \
          `outboard database init --storage {storage}`"
     )]
     Empty {
-        /// The file.
+        /// The database file.
         path: PathBuf,
         /// The storage folder.
         storage: PathBuf,
-        /// A folder with files of a stream.
+        /// A folder with media of a stream.
         media: PathBuf,
     },
-    /// SQLite found faults in it.
+    /// SQLite's integrity check failed.
     #[error(
         "the database {path} is damaged ({what}): restore a backup with `outboard database restore FILE`, or try sqlite3's \
          .recover on a copy"
     )]
     Damaged {
-        /// The file.
+        /// The database file.
         path: PathBuf,
-        /// The first fault.
+        /// The first fault that SQLite reported.
         what: String,
     },
-    /// The system gave no thread to work in.
-    #[error("the database gets no thread: {0}; raise the limits of processes and memory (ulimit -u, -v)")]
+    /// The operating system refused to start a thread.
+    #[error("database: cannot start a thread: {0}; raise the limits of processes and memory (ulimit -u, -v)")]
     Threads(#[source] std::io::Error),
-    /// Its threads ended, or the work broke off.
+    /// The database's threads ended, or the closure panicked.
     #[error("the database is closed")]
     Closed,
 }
 
 impl From<rusqlite::Error> for DatabaseError {
     fn from(error: rusqlite::Error) -> Self {
-        // The write-ahead log's index is made by reserving its blocks, which fails with a code of its own.
+        // Reserving blocks for the index of the write-ahead log can fail too; SQLite reports that with a separate code.
         let full = error.sqlite_error().is_some_and(|error| {
             error.code == ffi::ErrorCode::DiskFull || error.extended_code == ffi::SQLITE_IOERR_SHMSIZE
         });
@@ -117,26 +118,26 @@ impl From<rusqlite::Error> for DatabaseError {
     }
 }
 
-/// What a write survives once it is answered.
+/// What a committed write survives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Durability {
     /// The death of the process.
     Process,
-    /// A power cut too; costs a flush of the disk.
+    /// Also a power cut; costs one flush of the disk.
     Power,
 }
 
-/// The writer, and its file.
+/// The writer's connection and the watch on its file.
 #[derive(Debug)]
 struct Writer {
     connection: Connection,
-    // Below the connection: see `file`.
+    // Checks the file itself, without SQLite: see `file`.
     file: FileWatch,
 }
 
 type Job<C> = Box<dyn FnOnce(&mut C) + Send>;
 
-/// A handle to the database. Cheap to clone; the file closes with the last one.
+/// A handle to the database. Cheap to clone. The file is closed when the last handle is dropped.
 #[derive(Debug, Clone)]
 pub struct Database {
     writes: mpsc::Sender<Job<Writer>>,
@@ -144,12 +145,12 @@ pub struct Database {
     history: History,
 }
 
-/// How much of what is over is kept of each stream.
+/// How many finished batches and events are kept per stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct History {
-    /// Batches, counted back from the newest; those that have files are kept in any case.
+    /// Newest batches to keep. Batches that still have files are always kept.
     pub batches: u64,
-    /// Events; as many of each tenant itself and of the host.
+    /// Newest events to keep. The same limit applies to each tenant's own events and to those of the host.
     pub events: u64,
 }
 
@@ -159,24 +160,24 @@ impl Default for History {
     }
 }
 
-/// Work that waits for its turn.
+/// Number of queued operations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Waiting {
-    /// Writes, of [`DATABASE_WRITES_WAITING`] that may.
+    /// Queued writes, at most [`DATABASE_WRITES_WAITING`].
     pub writes: usize,
-    /// Reads, of [`DATABASE_READS_WAITING`] that may.
+    /// Queued reads, at most [`DATABASE_READS_WAITING`].
     pub reads: usize,
 }
 
 // === impl Database ===
 
 impl Database {
-    /// As [`Self::open`], the database of a storage folder, for whoever holds that folder and works with it for long: the file
-    /// gets a new id, so that a copy that is written over it shows.
+    /// [`Self::open`] for the process that owns the storage folder. The file gets a new id, so that a later overwrite
+    /// with an older copy is detected.
     ///
     /// # Errors
-    /// Also [`DatabaseError::Empty`] where streams have files and the database has nothing, and [`DatabaseError::Damaged`]
-    /// where [`DATABASE_CHECK_LIMIT`] was enough to find faults.
+    /// Also [`DatabaseError::Empty`] when streams have media but the database is empty, and [`DatabaseError::Damaged`]
+    /// when a check of at most [`DATABASE_CHECK_LIMIT`] finds faults.
     pub fn open_checked(storage: &Path) -> Result<Self, DatabaseError> {
         check::not_forgotten(storage)?;
         let path = database_file(storage);
@@ -185,13 +186,14 @@ impl Database {
         {
             tracing::warn!(
                 path = %path.display(),
-                "the database was not looked at to its end within {DATABASE_CHECK_LIMIT:?}; what was looked at is whole"
+                "the check of the database did not finish within {DATABASE_CHECK_LIMIT:?}; no damage was found in the checked part"
             );
         }
         Self::open_as(&path, Opener::Server)
     }
 
-    /// Opens or makes the file, for its owner alone, and brings its schema up to date. A server may have it open, too.
+    /// Opens or creates the file, readable by its owner only, and migrates its schema. A server may have the file open
+    /// at the same time.
     pub fn open(path: &Path) -> Result<Self, DatabaseError> {
         Self::open_as(path, Opener::Guest)
     }
@@ -210,18 +212,19 @@ impl Database {
         Ok(Self { writes, reads, history: History::default() })
     }
 
-    /// The same, keeping so much from its next writes on.
+    /// Returns the same handle with another limit for history, which applies from its next writes on.
     #[must_use]
     pub fn keeping(self, history: History) -> Self {
         Self { history, ..self }
     }
 
-    /// How much of what is over it keeps.
+    /// The limits for finished batches and events.
     pub fn history(&self) -> History {
         self.history
     }
 
-    /// Runs `work` in one transaction; it survives the process when this answers `Ok`, and is undone if it answers `Err`.
+    /// Runs `work` in one transaction. `Ok` commits it, and the change then survives the death of the process; `Err`
+    /// rolls it back.
     pub async fn write<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, DatabaseError> + Send + 'static,
@@ -229,7 +232,7 @@ impl Database {
         self.write_or(work).await
     }
 
-    /// [`Database::write`] for work that fails in ways of its own.
+    /// [`Database::write`] for closures with their own error type.
     pub async fn write_or<T, E>(
         &self,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, E> + Send + 'static,
@@ -270,20 +273,20 @@ impl Database {
         answered.await.map_err(|_| DatabaseError::Closed)?
     }
 
-    /// Queues a write that nobody waits for and that may be lost; answers whether there was room for it.
+    /// Queues a write without waiting for it; it may be lost. Returns false if the queue is full.
     pub fn write_later(
         &self,
         work: impl FnOnce(&Transaction<'_>) -> Result<(), DatabaseError> + Send + 'static,
     ) -> bool {
         let job: Job<Writer> = Box::new(move |writer| {
             if let Err(error) = written(writer, Durability::Process, work) {
-                tracing::warn!(%error, "a write that nobody waits for failed");
+                tracing::warn!(%error, "a background write to the database failed");
             }
         });
         self.writes.try_send(job).is_ok()
     }
 
-    /// Runs `work` on a read-only connection; all that it reads is of one moment.
+    /// Runs `work` on a read-only connection. All its queries see the same committed state.
     pub async fn read<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T, DatabaseError> + Send + 'static,
@@ -291,7 +294,7 @@ impl Database {
         self.read_or(work).await
     }
 
-    /// [`Database::read`] for work that fails in ways of its own.
+    /// [`Database::read`] for closures with their own error type.
     pub async fn read_or<T, E>(&self, work: impl FnOnce(&Connection) -> Result<T, E> + Send + 'static) -> Result<T, E>
     where
         T: Send + 'static,
@@ -299,7 +302,7 @@ impl Database {
     {
         let (answer, answered) = oneshot::channel();
         let job: Job<Connection> = Box::new(move |connection| {
-            // Nobody misses a read whose caller went away.
+            // Skip the read if its caller was dropped.
             if !answer.is_closed() {
                 let read = |transaction: &Transaction<'_>| work(transaction);
                 answer.send(in_transaction(connection, TransactionBehavior::Deferred, read)).ok();
@@ -309,7 +312,7 @@ impl Database {
         answered.await.map_err(|_| DatabaseError::Closed)?
     }
 
-    /// How much work waits for its turn, at this moment.
+    /// Number of queued operations at this moment.
     pub fn waiting(&self) -> Waiting {
         fn of<C>(queue: &mpsc::Sender<Job<C>>) -> usize {
             queue.max_capacity() - queue.capacity()
@@ -318,10 +321,11 @@ impl Database {
     }
 }
 
-/// A transaction of the writer. SQLite takes the setting between transactions, for the one that follows.
+/// Runs one transaction on the writer's connection. SQLite accepts a change of `synchronous` only between transactions,
+/// so it is set before each one.
 ///
-/// Nothing is answered that the file under the database's name will not have. What a pipeline notes goes on into a file
-/// that has only lost its name: it may come back.
+/// A write is refused when the file under the database's name will not contain it. The journal of a pipeline is still
+/// written when the file has only lost its name, because the file may be moved back.
 fn written<T, E: From<DatabaseError>>(
     Writer { connection, file }: &mut Writer,
     durability: Durability,
@@ -338,7 +342,7 @@ fn written<T, E: From<DatabaseError>>(
     };
     connection.pragma_update(None, "synchronous", synchronous).map_err(DatabaseError::from)?;
     let value = in_transaction(connection, TransactionBehavior::Immediate, work)?;
-    // It may have gone meanwhile.
+    // The file may have been removed in the meantime.
     if durability == Durability::Power {
         kept(durability)?;
     }
@@ -379,8 +383,8 @@ fn open_reader(path: &Path) -> Result<Connection, DatabaseError> {
     Ok(reader)
 }
 
-/// Opens again and again while another process is just making or closing the same file: SQLite answers "busy" at once
-/// then, whatever its timeout, where waiting could be a deadlock.
+/// Retries while another process is creating or closing the same file. In that moment SQLite returns "busy" at once,
+/// whatever its timeout, because waiting could deadlock.
 fn patiently<T>(open: impl Fn() -> Result<T, DatabaseError>) -> Result<T, DatabaseError> {
     let started = Instant::now();
     loop {
@@ -396,7 +400,7 @@ fn patiently<T>(open: impl Fn() -> Result<T, DatabaseError>) -> Result<T, Databa
     }
 }
 
-/// Starts a thread that takes jobs until the last handle is gone.
+/// Starts a thread that runs jobs until the last sender is dropped.
 fn work<C: Send + 'static>(
     name: &str,
     mut connection: C,
@@ -404,12 +408,12 @@ fn work<C: Send + 'static>(
 ) -> Result<(), DatabaseError> {
     let run = move || {
         loop {
-            // One thread waits in the queue, the others for the lock: whoever is free takes the next job.
+            // One thread waits for the queue, the others wait for the lock.
             let job = queue.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
             let Some(job) = job else { return };
-            // One job's fault is not everybody's: its transaction is undone, its caller is told, the thread goes on.
+            // A panic in one job rolls back its transaction and fails its caller; the thread continues.
             if catch_unwind(AssertUnwindSafe(|| job(&mut connection))).is_err() {
-                tracing::error!("work on the database broke off");
+                tracing::error!("a database operation panicked; its transaction was rolled back");
             }
         }
     };
@@ -417,8 +421,8 @@ fn work<C: Send + 'static>(
     Ok(())
 }
 
-/// Makes the file if it is not there, and takes it from all but its owner if it is: it holds keys of destinations.
-/// SQLite gives the files beside it the same mode.
+/// Creates the file if it is missing and restricts its permissions to the owner, because it contains the keys of
+/// destinations. SQLite creates its auxiliary files with the same permissions.
 fn keep_private(path: &Path) -> std::io::Result<()> {
     const OWNER_ONLY: u32 = 0o600;
     OpenOptions::new().append(true).create(true).mode(OWNER_ONLY).open(path)?;
@@ -435,14 +439,14 @@ fn keep_private(path: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Takes the steps of the schema that the file lacks, all or none.
+/// Applies the missing schema steps in one transaction.
 fn migrate(connection: &mut Connection, path: &Path) -> Result<(), DatabaseError> {
     let known = i64::try_from(SCHEMA.len()).unwrap_or(i64::MAX);
     let version = |connection: &Connection| connection.pragma_query_value(None, "user_version", |row| row.get(0));
     if version(connection)? == known {
         return Ok(());
     }
-    // Looked at again under the lock: another process may have been faster.
+    // Checked again under the lock: another process may have migrated the file in the meantime.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let found: i64 = version(&transaction)?;
     if found > known {

@@ -1,4 +1,4 @@
-//! Where things lie below `storage/`, and the lock that keeps two hosts off one storage.
+//! The folders and files below `storage/`, and the lock that allows one host per storage folder.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -12,33 +12,33 @@ use outboard_base::room;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FilesError {
-    /// A file or folder could not be made, read or removed.
+    /// A file or folder could not be created, read or removed.
     #[error("storage {path}: {source}")]
     Io {
         /// The file or folder.
         path: PathBuf,
-        /// Why.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// Another host has it.
+    /// Another process holds the lock.
     #[error("storage {path} is in use by another outboard process; stop it or choose another --storage")]
     InUse {
         /// The storage folder.
         path: PathBuf,
     },
-    /// An id that cannot be a folder's name.
+    /// The name of a tenant or stream is not valid as a folder's name.
     #[error(transparent)]
     Name(#[from] NameError),
 }
 
 impl FilesError {
-    /// The disk is full.
+    /// Whether the disk is full.
     pub fn is_disk_full(&self) -> bool {
         matches!(self, Self::Io { source, .. } if room::is_full(source))
     }
 }
 
-/// A storage folder that this process holds alone.
+/// A storage folder that this process has locked.
 #[derive(Debug)]
 pub struct Storage {
     root: PathBuf,
@@ -46,10 +46,10 @@ pub struct Storage {
 }
 
 impl Storage {
-    /// Opens or makes the folder and takes its lock (`outboard.lock`), which ends with the process.
+    /// Opens or creates the folder and takes its lock (`outboard.lock`). The lock is released when the process ends.
     pub fn open(root: &Path) -> Result<Self, FilesError> {
         make(root)?;
-        // Absolute: ffmpeg runs in other folders.
+        // The path must be absolute: ffmpeg runs in other folders.
         let root = root.canonicalize().map_err(|source| FilesError::Io { path: root.to_owned(), source })?;
         let path = root.join("outboard.lock");
         let lock = File::create(&path).map_err(|source| FilesError::Io { path, source })?;
@@ -62,7 +62,7 @@ impl Storage {
         }
     }
 
-    /// A folder for what is only looked at; it goes when it is dropped.
+    /// Creates a folder for temporary files; it is removed when the result is dropped.
     ///
     /// # Errors
     /// [`FilesError::Io`].
@@ -76,32 +76,32 @@ impl Storage {
         &self.root
     }
 
-    /// The journal's file.
+    /// The path of the journal.
     pub fn journal(&self) -> PathBuf {
         database_file(&self.root)
     }
 
-    /// The key that compiled components are told by.
+    /// The path of the key that authenticates compiled components.
     pub fn key(&self) -> PathBuf {
         self.root.join("outboard.key")
     }
 
-    /// Compiled components.
+    /// The folder of compiled components.
     pub fn aot(&self) -> PathBuf {
         aot_dir(&self.root)
     }
 
-    /// The file of a stage component, see [`component_file`].
+    /// The path of a stage component, see [`component_file`].
     pub fn component(&self, digest: &str) -> Option<PathBuf> {
         component_file(&self.root, digest)
     }
 
-    /// The folders of one stream, whether they exist or not; both names were checked when it was made.
+    /// The folders of one stream, whether they exist or not. The names were checked when the stream was created.
     pub fn find(&self, tenant: &str, stream: &str) -> StreamFiles {
         StreamFiles::below(&self.root.join(tenant), stream)
     }
 
-    /// The folders of one stream; makes them.
+    /// Creates the folders of one stream.
     pub fn stream(&self, tenant: &str, stream: &str) -> Result<StreamFiles, FilesError> {
         check_name("tenant", tenant)?;
         check_name("stream id", stream)?;
@@ -113,12 +113,12 @@ impl Storage {
     }
 }
 
-/// The database in a storage folder.
+/// The path of the database in a storage folder.
 pub fn database_file(storage: &Path) -> PathBuf {
     storage.join("outboard.db")
 }
 
-/// Compiled components in a storage folder.
+/// The folder of compiled components in a storage folder.
 pub fn aot_dir(storage: &Path) -> PathBuf {
     storage.join("aot")
 }
@@ -128,36 +128,40 @@ pub fn components_dir(storage: &Path) -> PathBuf {
     storage.join("stages")
 }
 
-/// Where the operator drops components for every tenant.
+/// The folder where the operator puts components for all tenants.
 pub fn shared_stages_dir(storage: &Path) -> PathBuf {
     components_dir(storage).join("shared")
 }
 
-/// Where a tenant's components are dropped.
+/// The folder where components for one tenant are put.
 pub fn tenant_stages_dir(storage: &Path, tenant: &str) -> PathBuf {
     storage.join(tenant).join("stages")
 }
 
-/// The file of a stage component, whether it exists or not; `None` for what is no digest (`sha256:` and 64 hexadecimal
-/// digits).
+/// The path of a stage component, whether it exists or not. `None` if `digest` is not `sha256:` and 64 hexadecimal
+/// digits.
 pub fn component_file(storage: &Path, digest: &str) -> Option<PathBuf> {
     let hex = digest.strip_prefix("sha256:")?;
     let fits = hex.len() == 64 && hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     fits.then(|| components_dir(storage).join(format!("{hex}.wasm")))
 }
 
-/// Keeps a component in a storage folder, under its digest, which is answered. Whole or not at all.
+/// Stores a component under its digest and returns the digest. The file is written completely or not at all.
 ///
 /// # Errors
+/// [`FilesError`] if the file cannot be read or stored.
+///
 /// [`FilesError`]: it cannot be read or kept.
 pub async fn keep_component(storage: &Path, file: &Path) -> Result<String, FilesError> {
     let bytes = tokio::fs::read(file).await;
     keep_component_bytes(storage, &bytes.map_err(|source| FilesError::Io { path: file.to_owned(), source })?).await
 }
 
-/// Keeps a component that is in memory, likewise.
+/// [`keep_component`] for bytes in memory.
 ///
 /// # Errors
+/// [`FilesError`] if the bytes cannot be stored.
+///
 /// [`FilesError`]: it cannot be kept.
 pub async fn keep_component_bytes(storage: &Path, bytes: &[u8]) -> Result<String, FilesError> {
     let failed = |path: &Path| {
@@ -174,18 +178,18 @@ pub async fn keep_component_bytes(storage: &Path, bytes: &[u8]) -> Result<String
     Ok(digest)
 }
 
-/// The folders of a tenant that hold one folder for each stream.
+/// The folders of a tenant that contain one folder per stream.
 pub const STREAM_FOLDERS: [&str; 4] = ["original_stream", "processed_fragments", "logs", "evidence"];
 
-/// No tenant's name begins so.
+/// Prefix of temporary folders; no tenant's name may begin with it.
 const SCRATCH: &str = ".scratch-";
 
-/// What a process that was killed could not remove.
+/// Removes temporary folders that a killed process left.
 fn sweep_scratch(root: &Path) {
     let entries = std::fs::read_dir(root).into_iter().flatten().flatten();
     for entry in entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(SCRATCH)) {
         if let Err(error) = std::fs::remove_dir_all(entry.path()) {
-            tracing::warn!(path = %entry.path().display(), %error, "a folder of an earlier run stays");
+            tracing::warn!(path = %entry.path().display(), %error, "failed to remove a temporary folder of an earlier run");
         }
     }
 }
@@ -199,12 +203,12 @@ pub struct StreamFiles {
     pub batches: PathBuf,
     /// `logs/<stream>/`
     pub logs: PathBuf,
-    /// `evidence/<stream>/<id>.json`: of stages that failed; made when there is any.
+    /// `evidence/<stream>/<id>.json`: evidence of failed stages; created with the first file.
     pub evidence: PathBuf,
 }
 
 impl StreamFiles {
-    /// Of a stream in a tenant's folder, whether they exist or not.
+    /// The folders of a stream below a tenant's folder, whether they exist or not.
     pub fn below(tenant: &Path, stream: &str) -> Self {
         let [segments, batches, logs, evidence] = STREAM_FOLDERS.map(|folder| tenant.join(folder).join(stream));
         Self { segments, batches, logs, evidence }
@@ -215,7 +219,7 @@ impl StreamFiles {
         self.batches.join(format!("batch-{number}"))
     }
 
-    /// Makes the folder of a batch.
+    /// Creates the folder of a batch.
     pub fn make_batch(&self, number: u64) -> Result<PathBuf, FilesError> {
         let dir = self.batch(number);
         make(&dir)?;
@@ -275,7 +279,7 @@ mod tests {
         assert!(gone.starts_with(storage.root()) && gone.is_dir());
         drop(scratch);
         assert!(!gone.exists());
-        // As if it had been killed.
+        // Simulates a process that was killed.
         let left = storage.scratch().unwrap().keep();
         std::fs::write(left.join("x"), "x").unwrap();
         drop(storage);

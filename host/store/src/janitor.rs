@@ -1,9 +1,10 @@
-//! Keeps the storage within its bounds: what each pipeline keeps, each tenant's quota, and some room on the disk.
+//! Keeps the storage within its limits: the retention of each pipeline, the quota of each tenant, and free space on the
+//! disk.
 //!
-//! One task a process, woken by pipelines when a batch is done, and by the clock. Where a bound is passed, finished batches
-//! go, the oldest first (of all the tenant's streams; on a full disk, of the tenant that uses most). Where none are left, the
-//! tenant's [`Room`] closes: its sources fetch no more, what is on disk goes on air, and that makes room again. A batch
-//! that is not done is never touched, whatever it costs.
+//! One task per process; pipelines wake it when a batch is done, and a timer wakes it too. When a limit is exceeded, it
+//! removes finished batches, oldest first: of the tenant's streams, or, when the disk is full, of the tenant that uses
+//! most. When no finished batch is left, it closes the tenant's [`Room`]: the sources stop fetching until the batches
+//! on disk have gone on air and can be removed. An unfinished batch is never removed.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -31,17 +32,17 @@ pub use event::{Scope, StorageEvent, StorageEvents};
 
 use pressure::Pressure;
 
-/// The storage's keeper. Cheap to clone; its task ends with the last one.
+/// Handle to the task that removes old files. Cheap to clone; the task ends when the last handle is dropped.
 #[derive(Debug, Clone)]
 pub struct Janitor(Arc<Inner>);
 
 struct Inner {
     journal: Journal,
     ledger: Ledger,
-    /// Bytes that stay free; [`UNSET`]: by the size of the disk.
+    /// Free bytes to keep on the disk; [`UNSET`]: derived from the size of the disk.
     min_free: AtomicU64,
     books: Mutex<Books>,
-    /// Held while files are removed.
+    /// Locked while files are removed.
     broom: tokio::sync::Mutex<()>,
     wake: Arc<Notify>,
     listener: Mutex<Option<Arc<dyn StorageEvents>>>,
@@ -64,29 +65,29 @@ struct Tenant {
     gate: watch::Sender<Gate>,
 }
 
-/// A stream whose pipeline runs.
+/// A stream with a running pipeline.
 struct Stream {
     keep: Keep,
     journal: StreamJournal,
     tell: Tell,
-    /// A batch was done since the last look.
+    /// A batch finished since the last round.
     dirty: bool,
     inits_looked_at: Instant,
 }
 
-/// Tells a pipeline what happens to its storage.
+/// Called with each storage event of one pipeline.
 pub type Tell = Arc<dyn Fn(StorageEvent) + Send + Sync>;
 
-/// What was removed.
+/// Number and size of removed batches.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Cleaned {
-    /// Batches.
+    /// Removed batches.
     pub batches: u64,
-    /// Their bytes.
+    /// Bytes of the removed batches.
     pub bytes: u64,
 }
 
-/// A running pipeline's part of the janitor; ends with it.
+/// Registration of a running pipeline; dropping it ends the registration.
 #[derive(Debug)]
 pub struct Keeper {
     janitor: Janitor,
@@ -94,7 +95,7 @@ pub struct Keeper {
 }
 
 impl Janitor {
-    /// Starts its task on a storage folder. `min_free`: bytes of the disk that stay free; `None`: the smaller one of
+    /// Starts the task for a storage folder. `min_free`: free bytes to keep on the disk; `None`: the smaller of
     /// [`STORAGE_MIN_FREE_BYTES`] and [`STORAGE_MIN_FREE_PART`] of the disk.
     pub fn start(root: &Path, journal: Journal, min_free: Option<u64>) -> Self {
         let wake = Arc::new(Notify::new());
@@ -113,14 +114,15 @@ impl Janitor {
         Self(inner)
     }
 
-    /// Tells every event from now on to `listener`, instead of the one before.
+    /// Sends all following events to `listener`, which replaces the previous listener.
     pub fn listen(&self, listener: Arc<dyn StorageEvents>) {
         *locked(&self.0.listener) = Some(listener);
     }
 
-    /// Takes care of a running pipeline's stream until the answer is dropped. `tell` gets what concerns the stream.
+    /// Watches the stream of a running pipeline until the result is dropped. `tell` is called with the events of this
+    /// stream.
     pub fn register(&self, owner: Owner, journal: StreamJournal, keep: Keep, tell: Tell) -> Keeper {
-        // Another run may have written over files that were counted.
+        // An earlier run may have overwritten counted files.
         self.0.ledger.distrust(&owner.0, &owner.1);
         let stream = Stream { keep, journal, tell, dirty: true, inits_looked_at: Instant::now() };
         let mut books = self.books();
@@ -131,7 +133,7 @@ impl Janitor {
         Keeper { janitor: self.clone(), owner }
     }
 
-    /// Changes what is kept of a running pipeline's stream.
+    /// Changes the retention of a running pipeline.
     pub fn set_keep(&self, owner: &Owner, keep: Keep) {
         if let Some(stream) = self.books().streams.get_mut(owner)
             && stream.keep != keep
@@ -142,7 +144,7 @@ impl Janitor {
         self.0.wake.notify_one();
     }
 
-    /// Sets a tenant's quota in bytes, logs included; `None`: as much as there is.
+    /// Sets a tenant's quota in bytes, including logs; `None`: unlimited.
     pub fn set_quota(&self, tenant: &str, quota: Option<u64>) {
         self.books().tenant(tenant).quota = quota;
         self.0.wake.notify_one();
@@ -153,14 +155,14 @@ impl Janitor {
         self.books().tenants.get(tenant)?.quota
     }
 
-    /// Sets how many bytes of the disk stay free; `None`: by its size.
+    /// Sets how many bytes of the disk stay free; `None`: derived from the size of the disk.
     #[cfg(test)]
     fn set_min_free(&self, bytes: Option<u64>) {
         self.0.min_free.store(bytes.unwrap_or(UNSET), Ordering::Relaxed);
         self.0.wake.notify_one();
     }
 
-    /// How many bytes of the disk stay free.
+    /// How many bytes of the disk must stay free.
     fn min_free(&self, space: Space) -> u64 {
         match self.0.min_free.load(Ordering::Relaxed) {
             UNSET => STORAGE_MIN_FREE_BYTES.min(space.total / STORAGE_MIN_FREE_PART),
@@ -168,22 +170,22 @@ impl Janitor {
         }
     }
 
-    /// What is in use, by tenant, stream and kind.
+    /// The bytes in use by tenant, stream and kind.
     pub fn usage(&self) -> &Ledger {
         &self.0.ledger
     }
 
-    /// Why a tenant's sources fetch nothing now.
+    /// Why the tenant's sources do not fetch at the moment; `None` if they may.
     pub fn refusal(&self, tenant: &str) -> Option<NoRoom> {
         self.books().tenants.get(tenant)?.gate.borrow().map(|(_, why)| why)
     }
 
-    /// Whether the disk is full up to what is to stay free, and nothing may go.
+    /// Whether the free space is below its minimum and no batch can be removed.
     pub fn is_disk_full(&self) -> bool {
         self.books().disk.level() == pressure::Level::Full
     }
 
-    /// What [`Self::clean`] would remove, oldest first; at most [`CLEAN_PLAN_MAX`] batches are listed.
+    /// Lists what [`Self::clean`] would remove, oldest first; at most [`CLEAN_PLAN_MAX`] batches.
     pub async fn plan_clean(&self, tenant: &str, stream: &str, keep: Keep) -> Result<Vec<Candidate>, JournalError> {
         let Some(journal) = self.0.journal.find(tenant, stream).await? else { return Ok(Vec::new()) };
         let owner = (tenant.to_owned(), stream.to_owned());
@@ -193,7 +195,7 @@ impl Janitor {
         Ok(held.oldest)
     }
 
-    /// Removes the finished batches of a stream that are beyond `keep`.
+    /// Removes the finished batches of a stream that exceed `keep`.
     pub async fn clean(&self, tenant: &str, stream: &str, keep: Keep) -> Result<Cleaned, JournalError> {
         let Some(journal) = self.0.journal.find(tenant, stream).await? else { return Ok(Cleaned::default()) };
         let owner = (tenant.to_owned(), stream.to_owned());
@@ -208,7 +210,7 @@ impl Janitor {
         Ok(cleaned)
     }
 
-    /// Removes everything that a stream has on disk. Its pipeline must not run; the journal is the caller's.
+    /// Removes all files of a stream. Its pipeline must not run. The caller removes the journal rows.
     pub async fn remove_stream(&self, tenant: &str, stream: &str) {
         let _broom = self.0.broom.lock().await;
         let (ledger, tenant, stream) = (self.0.ledger.clone(), tenant.to_owned(), stream.to_owned());
@@ -218,11 +220,10 @@ impl Janitor {
         }
     }
 
-    /// Removes everything that a tenant has on disk, and forgets its quota. None of its pipelines may run; the journal is
-    /// the caller's.
+    /// Removes all files and the quota of a tenant. None of its pipelines may run. The caller removes the journal rows.
     ///
     /// # Errors
-    /// What the system said.
+    /// The error of the operating system.
     pub async fn remove_tenant(&self, tenant: &str) -> std::io::Result<()> {
         let _broom = self.0.broom.lock().await;
         let (ledger, name) = (self.0.ledger.clone(), tenant.to_owned());
@@ -231,7 +232,7 @@ impl Janitor {
         removed.map_err(std::io::Error::other)?
     }
 
-    /// What lies on disk of a stream that no pipeline has: the folders of its batches, and all bytes.
+    /// Counts the batch folders and all bytes of a stream without a pipeline.
     pub async fn left_behind(&self, tenant: &str, stream: &str) -> Cleaned {
         let owner = (tenant.to_owned(), stream.to_owned());
         self.look(vec![owner.clone()]).await;
@@ -241,23 +242,23 @@ impl Janitor {
         Cleaned { batches: batches as u64, bytes }
     }
 
-    /// What [`Self::remove_media`] would remove.
+    /// Counts what [`Self::remove_media`] would remove.
     pub async fn media(&self, tenant: &str, stream: &str) -> Cleaned {
         let Cleaned { batches, bytes } = self.left_behind(tenant, stream).await;
         let logs = self.0.ledger.stream(tenant, stream).of(Kind::Logs).bytes;
         Cleaned { batches, bytes: bytes.saturating_sub(logs) }
     }
 
-    /// Removes all batches and segments of a stream, also what is not yet on air; its next run starts anew. Its pipeline
-    /// must not run.
+    /// Removes all batches and segments of a stream, including those not yet on air; its next run starts from the
+    /// beginning. Its pipeline must not run.
     ///
     /// # Errors
-    /// The journal cannot be read or written; nothing is removed then.
+    /// The journal cannot be read or written; then nothing is removed.
     pub async fn remove_media(&self, tenant: &str, stream: &str) -> Result<Cleaned, JournalError> {
         let media = self.media(tenant, stream).await;
         let owner = (tenant.to_owned(), stream.to_owned());
         let _broom = self.0.broom.lock().await;
-        // First, so that no run goes on with what is gone.
+        // The journal comes first, so that no run resumes with removed files.
         if let Some(journal) = self.0.journal.find(tenant, stream).await? {
             journal.finish().await?;
         }
@@ -293,7 +294,7 @@ impl Cleaner for Janitor {
 }
 
 impl Keeper {
-    /// A batch of the stream is done.
+    /// Reports that a batch of the stream is done.
     pub fn released(&self) {
         if let Some(stream) = self.janitor.books().streams.get_mut(&self.owner) {
             stream.dirty = true;
@@ -301,12 +302,12 @@ impl Keeper {
         self.janitor.nudge();
     }
 
-    /// Cleans what is to go by now, before the pipeline ends.
+    /// Removes everything that exceeds the limits now; called before the pipeline ends.
     pub async fn settle(&self) {
         self.janitor.settle(&self.owner).await;
     }
 
-    /// The room of the stream's tenant.
+    /// The [`Room`] of the stream's tenant.
     pub fn room(&self) -> Room {
         let gate = self.janitor.books().tenant(&self.owner.0).gate.subscribe();
         Room::new(gate, Arc::new(self.janitor.clone()))

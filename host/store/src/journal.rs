@@ -1,7 +1,8 @@
-//! The journal: every step of every batch, before the next step begins, so that `kill -9` loses nothing.
+//! The journal: records every step of every batch before the next step begins, so that `kill -9` loses nothing.
 //!
-//! Kept in the [`Database`]; a call answers when what it says is committed. Media files are renamed into place before the
-//! step that names them. A batch stays as history after its files are gone, [`History::batches`] numbers long.
+//! The journal is kept in the [`Database`]; a call returns after its change is committed. Media files are renamed to
+//! their final names before the step that refers to them. The rows of a batch stay as history after its files are
+//! removed, for the newest [`History::batches`] batches.
 //!
 //! [`History::batches`]: super::database::History::batches
 
@@ -33,24 +34,24 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// The journal of a database.
+    /// Creates the journal on a database.
     pub fn new(database: Database) -> Self {
         Self { database }
     }
 
-    /// Opens or makes a database for its journal alone.
+    /// Opens or creates a database that is used for the journal only.
     #[cfg(any(test, feature = "testing"))]
     pub fn open(path: &Path) -> Result<Self, JournalError> {
         Database::open(path).map(Self::new)
     }
 
-    /// Looks whether the database's file is still there, where nobody writes; what is found is logged, and told to whoever
-    /// writes.
+    /// Checks whether the database's file is still in place, also while nothing is written. A fault is logged, and
+    /// later writes fail with it.
     pub async fn look_after(&self) {
         let _ = self.database.write(|_| Ok(())).await;
     }
 
-    /// Runs `work` in one transaction; it is durable when this returns.
+    /// Runs `work` in one transaction; the change is committed when this returns.
     async fn write<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, JournalError> + Send + 'static,

@@ -1,11 +1,12 @@
-//! What must survive: the database, the journal in it, and the files of streams, each behind its own handle.
+//! Durable state: the database, the journal in it, and the files of streams, each behind its own handle.
 //!
-//! In: facts of batches, and the folder of the storage. Out: what was written, after `kill -9` too; how much is used; what may be
-//! removed and was. [`usage`] counts the files, [`janitor`] keeps them within their bounds (`retention` says what may go) and
-//! closes the [`Room`](outboard_base::room::Room) of a tenant that has none left. Limits: [`limits`].
+//! In: the storage folder and the states of batches. Out: durable records (they survive `kill -9`), the space in use,
+//! and which files may be removed and were. [`usage`] counts the files, [`janitor`] keeps them within their limits
+//! (`retention` chooses what is removed) and closes a tenant's [`Room`](outboard_base::room::Room) when nothing more can be
+//! removed. Limits: [`limits`].
 //!
-//! It uses `outboard-base` and `outboard-media`, and never knows pipelines, stages or who asks. The control plane keeps its own
-//! tables in the same [`database`].
+//! Uses `outboard-base` and `outboard-media`. Does not depend on pipelines, stages or callers. The control plane keeps
+//! its own tables in the same [`database`].
 
 pub mod database;
 pub mod files;

@@ -1,34 +1,35 @@
-//! Lists in pieces: so many rows after a key, in either direction. A page stays right while rows come and go.
+//! Pages of a list: a number of rows after a key, in either direction. A page stays correct while rows are added and
+//! removed.
 
 use crate::limits::PAGE_ROWS_MAX;
 
-/// Which way a list runs.
+/// The direction of a list.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Order {
-    /// From the newest (largest key) back.
+    /// Descending, from the newest (largest key).
     #[default]
     NewestFirst,
-    /// From the oldest (smallest key) on.
+    /// Ascending, from the oldest (smallest key).
     OldestFirst,
 }
 
-/// Which piece of a list.
+/// The requested page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<K = u64> {
-    /// The key of the last row that is known already; the piece begins behind it, in the list's direction.
+    /// The key of the last row that the caller has; the page begins after it, in the direction of the list.
     pub after: Option<K>,
-    /// Rows at most; never more than [`PAGE_ROWS_MAX`].
+    /// Maximum number of rows; never more than [`PAGE_ROWS_MAX`].
     pub first: usize,
-    /// The list's direction.
+    /// The direction of the list.
     pub order: Order,
 }
 
-/// A piece of a list.
+/// A page of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed<T> {
-    /// The rows, in the list's direction.
+    /// The rows, in the direction of the list.
     pub rows: Vec<T>,
-    /// There are further ones behind them.
+    /// Whether more rows follow.
     pub more: bool,
 }
 
@@ -45,7 +46,7 @@ impl<K> Page<K> {
         Self { after: None, first, order: Order::OldestFirst }
     }
 
-    /// The same behind a key.
+    /// The same page after a key.
     #[must_use]
     pub fn after(self, key: K) -> Self {
         Self { after: Some(key), ..self }
@@ -55,12 +56,12 @@ impl<K> Page<K> {
         self.first.min(PAGE_ROWS_MAX)
     }
 
-    /// For SQL's LIMIT: a row more than asked for, which tells whether there are more.
+    /// The SQL LIMIT: one row more than requested, to know whether more rows follow.
     pub fn limit(&self) -> u64 {
         self.rows() as u64 + 1
     }
 
-    /// `<` or `>`, and `DESC` or `ASC`.
+    /// The SQL operators: `<` or `>`, and `DESC` or `ASC`.
     pub fn words(&self) -> (&'static str, &'static str) {
         match self.order {
             Order::NewestFirst => ("<", "DESC"),
@@ -68,7 +69,7 @@ impl<K> Page<K> {
         }
     }
 
-    /// Of the rows that SQL gave.
+    /// Makes a page of the rows that SQL returned.
     pub fn cut<T>(&self, mut rows: Vec<T>) -> Listed<T> {
         let more = rows.len() > self.rows();
         rows.truncate(self.rows());
@@ -77,7 +78,7 @@ impl<K> Page<K> {
 }
 
 impl Page<u64> {
-    /// The key to compare with, also where none was given.
+    /// The key for the comparison; a default if none was given.
     pub fn key(&self) -> i64 {
         let none = match self.order {
             Order::NewestFirst => i64::MAX,
@@ -88,7 +89,7 @@ impl Page<u64> {
 }
 
 impl<T> Listed<T> {
-    /// The same list of other things.
+    /// Converts each row.
     pub fn map<U>(self, of: impl FnMut(T) -> U) -> Listed<U> {
         Listed { rows: self.rows.into_iter().map(of).collect(), more: self.more }
     }

@@ -1,7 +1,8 @@
-//! What of a stream goes, and how: finished batches with their segments, the oldest first. Never one that is not done.
+//! Chooses and removes the files of a stream that exceed its retention: finished batches with their segments, oldest
+//! first. Unfinished batches are never removed.
 //!
-//! Choosing is pure; the journal alone says what is done. Files go before the journal's rows, so that a restart in between
-//! finds them again. [`super::janitor`] decides when.
+//! The choice is a pure function. Only the journal decides what is finished. Files are removed before the journal's
+//! rows, so that a restart in between finds them again. [`super::janitor`] decides when to run.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -13,24 +14,24 @@ use super::files::StreamFiles;
 use super::journal::{FinishedBatch, JournalError, SegmentInit, StreamJournal};
 use super::usage::segment_index;
 
-/// What is kept of a pipeline once it was on air. What is beyond any of these goes.
+/// The retention of a pipeline for batches that were on air. A batch that exceeds any of these limits is removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Keep {
-    /// So many batches.
+    /// Maximum number of batches.
     pub batches: usize,
-    /// Batches that were done not longer ago than this.
+    /// Maximum time since the batch was done.
     pub max_age: Option<Duration>,
-    /// Bytes of all files of the stream, those included that are still to go on air.
+    /// Maximum bytes of all files of the stream, including those not yet on air.
     pub max_bytes: Option<u64>,
 }
 
 impl Keep {
-    /// So many batches, of any age and size.
+    /// Keeps this number of batches, of any age and size.
     pub fn newest(batches: usize) -> Self {
         Self { batches, max_age: None, max_bytes: None }
     }
 
-    /// How many of the oldest go.
+    /// Number of oldest batches to remove.
     pub fn surplus(&self, held: &Held, now_ms: u64) -> usize {
         let many = held.count.saturating_sub(self.batches);
         let old = self.max_age.map_or(0, |age| {
@@ -50,40 +51,40 @@ impl Keep {
     }
 }
 
-/// What a stream holds.
+/// The files of a stream.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Held {
-    /// Batches that are done.
+    /// Number of finished batches.
     pub count: usize,
     /// Bytes of all files.
     pub bytes: u64,
-    /// The oldest that are done, oldest first.
+    /// The oldest finished batches, oldest first.
     pub oldest: Vec<Candidate>,
 }
 
-/// A finished batch that may go.
+/// A finished batch that may be removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Candidate {
-    /// Its number.
+    /// Number of the batch.
     pub batch: u64,
-    /// Bytes of its folder and its segments.
+    /// Bytes of the batch's folder and of its segments.
     pub bytes: u64,
-    /// Unix time in milliseconds when it was done.
+    /// When the batch was done, Unix time in milliseconds.
     pub done_ms: u64,
-    /// Indices of its first and last segment.
+    /// Indices of the first and last segment.
     #[serde(skip)]
     pub segments: (u64, u64),
 }
 
 impl Candidate {
-    /// A finished batch of so many bytes.
+    /// A finished batch of the given size in bytes.
     pub fn new(batch: FinishedBatch, bytes: u64) -> Self {
         Self { batch: batch.number, bytes, done_ms: batch.done_ms, segments: (batch.first, batch.last) }
     }
 }
 
-/// Removes the files of these batches. Blocks. Answers the numbers of those whose folder is gone.
+/// Removes the files of these batches and returns the numbers of those whose folder is gone. Blocks.
 pub fn remove(files: &StreamFiles, batches: &[Candidate]) -> Vec<u64> {
     remove_segments(&files.segments, |index| {
         batches.iter().any(|batch| (batch.segments.0..=batch.segments.1).contains(&index))
@@ -97,10 +98,11 @@ pub fn remove_media(files: &StreamFiles) {
     remove_dir(&files.segments);
 }
 
-/// Removes initialization sections that no segment on disk needs and that nobody used since `unused_since`. Blocks.
+/// Removes initialization sections that no segment on disk needs and that have not been used since `unused_since`.
+/// Blocks.
 ///
-/// Where a segment is on disk that the journal does not know (of an earlier run, or not written down yet), nothing goes: it
-/// may need any of them.
+/// Removes nothing while a segment is on disk that the journal does not know (of an earlier run, or not yet recorded):
+/// such a segment may need any of them.
 pub fn remove_inits(files: &StreamFiles, known: &[SegmentInit], unused_since: SystemTime) {
     let on_disk: BTreeSet<u64> = list(&files.segments).filter_map(|(name, _)| segment_index(&name)).collect();
     let indices: BTreeSet<u64> = known.iter().map(|(index, _)| *index).collect();
@@ -116,14 +118,14 @@ pub fn remove_inits(files: &StreamFiles, known: &[SegmentInit], unused_since: Sy
     }
 }
 
-/// The initialization sections of a stream.
+/// The initialization sections of a stream, with their metadata.
 pub fn inits(files: &StreamFiles) -> impl Iterator<Item = (PathBuf, std::fs::Metadata)> {
     let found = list(&files.segments).filter(|(name, _)| name.starts_with("init-"));
     found.filter_map(|(_, entry)| Some((entry.path(), entry.metadata().ok()?)))
 }
 
-/// Removes segments of an earlier run that are in no batch: where a run was told to stop after so many batches, the source
-/// is ahead.
+/// Removes segments of an earlier run that belong to no batch. They exist when a run ended after a fixed number of
+/// batches, because the source fetches ahead.
 pub async fn clean_unused(journal: &StreamJournal, files: &StreamFiles) -> Result<(), JournalError> {
     let done = journal.done().await?;
     let used = |index: u64| done.iter().any(|(_, first, last)| (*first..=*last).contains(&index));
@@ -131,7 +133,7 @@ pub async fn clean_unused(journal: &StreamJournal, files: &StreamFiles) -> Resul
     Ok(())
 }
 
-/// Removes what an earlier run left half-written: files with a temporary name.
+/// Removes files with a temporary name, which an earlier run did not complete.
 pub async fn sweep(files: &StreamFiles) {
     let mut dirs = vec![files.segments.clone(), files.batches.clone()];
     while let Some(dir) = dirs.pop() {
@@ -169,7 +171,7 @@ fn remove_file(path: &Path) {
     }
 }
 
-/// True if the folder is gone.
+/// Removes a folder; returns true if it is gone.
 fn remove_dir(path: &Path) -> bool {
     match std::fs::remove_dir_all(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {

@@ -1,7 +1,7 @@
-//! What the storage holds: files and bytes by tenant, stream and kind, and what is free on the disk.
+//! What the storage holds: files and bytes by tenant, stream and kind, and the free space of the disk.
 //!
-//! In: the folders. Out: counts that are at most some seconds old. A look at a stream costs a listing of its folders and one
-//! `stat` a batch; files are counted once, those in a batch's folder again only when the folder changed.
+//! In: the folders. Out: counts that are at most some seconds old. Scanning a stream lists its folders and calls `stat`
+//! once per batch. A file is counted once; the files of a batch are counted again only when its folder changed.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -19,30 +19,30 @@ use components::Components;
 use scan::Scan;
 pub(super) use scan::segment_index;
 
-/// What a file is.
+/// The kind of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Kind {
-    /// `segment-<n>`, as the source gave them.
+    /// `segment-<n>`, as received from the source.
     OriginalSegments,
     /// `video.fmp4`.
     VideoFragments,
     /// `audio.fmp4`.
     AudioFragments,
-    /// What the processor returned, and what was made of it.
+    /// The processor's reply, and audio made from it.
     ProcessedAudio,
     /// `output.fmp4`.
     RemuxedOutput,
-    /// What is neither kept nor shown: `air.flv`, packet lists, initialization sections, half-written files.
+    /// Internal files: `air.flv`, packet lists, initialization sections, unfinished files.
     Other,
     /// Log files of the stream.
     Logs,
-    /// Stage components that the tenant added: of no stream.
+    /// Stage components that the tenant added; they belong to no stream.
     Components,
 }
 
 impl Kind {
-    /// All of them, in the order of the data.
+    /// All kinds, in the order of the data.
     pub const ALL: [Self; 8] = [
         Self::OriginalSegments,
         Self::VideoFragments,
@@ -69,26 +69,26 @@ impl Kind {
     }
 }
 
-/// So many files of so many bytes together.
+/// A number of files and their total size.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Amount {
-    /// Files.
+    /// Number of files.
     pub files: u64,
-    /// Their lengths.
+    /// Total size in bytes.
     pub bytes: u64,
 }
 
-/// Amounts of each kind.
+/// The amounts by kind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Totals([Amount; Kind::ALL.len()]);
 
 impl Totals {
-    /// Of one kind.
+    /// The amount of one kind.
     pub fn of(&self, kind: Kind) -> Amount {
         self.0.get(kind as usize).copied().unwrap_or_default()
     }
 
-    /// Of all kinds together.
+    /// The sum of all kinds.
     pub fn all(&self) -> Amount {
         let add = |sum: Amount, one: &Amount| Amount { files: sum.files + one.files, bytes: sum.bytes + one.bytes };
         self.0.iter().fold(Amount::default(), add)
@@ -109,17 +109,17 @@ impl Totals {
     }
 }
 
-/// The file system that the storage lies on.
+/// The file system of the storage folder.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Space {
-    /// Bytes that we may still write.
+    /// Bytes available to this process.
     pub free: u64,
-    /// Its size in bytes.
+    /// Size of the file system in bytes.
     pub total: u64,
 }
 
 impl Space {
-    /// Asks the file system of `path`.
+    /// Reads the values for the file system of `path`.
     pub fn of(path: &Path) -> std::io::Result<Self> {
         let stat = rustix::fs::statvfs(path)?;
         let bytes = |blocks: u64| blocks.saturating_mul(stat.f_frsize);
@@ -127,7 +127,7 @@ impl Space {
     }
 }
 
-/// Whose files: tenant and stream.
+/// The owner of files: tenant and stream.
 pub type Owner = (String, String);
 
 /// The counts of a storage folder. Cheap to clone.
@@ -137,7 +137,7 @@ pub struct Ledger(Arc<Books>);
 #[derive(Debug)]
 struct Books {
     root: PathBuf,
-    /// Held while folders are looked at: never by whoever only reads.
+    /// Locked while folders are scanned, never while counts are read.
     scans: Mutex<BTreeMap<Owner, Scan>>,
     shown: Mutex<BTreeMap<Owner, Totals>>,
     components: Components,
@@ -145,7 +145,7 @@ struct Books {
 }
 
 impl Ledger {
-    /// Nothing is counted yet.
+    /// Creates the counts without scanning.
     pub fn new(root: &Path) -> Self {
         Self(Arc::new(Books {
             root: root.to_owned(),
@@ -156,19 +156,19 @@ impl Ledger {
         }))
     }
 
-    /// What a stream holds.
+    /// The totals of a stream.
     pub fn stream(&self, tenant: &str, stream: &str) -> Totals {
         self.shown().get(&(tenant.to_owned(), stream.to_owned())).copied().unwrap_or_default()
     }
 
-    /// What a tenant holds.
+    /// The totals of a tenant.
     pub fn tenant(&self, tenant: &str) -> Totals {
         let mut totals = self.sum(|owner| owner.0 == tenant);
         self.0.components.sizes(tenant).into_iter().for_each(|bytes| totals.add_file(Kind::Components, bytes));
         totals
     }
 
-    /// What all tenants hold.
+    /// The totals of all tenants.
     pub fn all(&self) -> Totals {
         let mut totals = self.sum(|_| true);
         for tenant in self.0.components.tenants() {
@@ -177,27 +177,27 @@ impl Ledger {
         totals
     }
 
-    /// Stage components of tenants, which count in their quotas.
+    /// The tenants' stage components, which count towards their quotas.
     pub fn components(&self) -> &Components {
         &self.0.components
     }
 
-    /// Every stream that holds anything.
+    /// Every stream that has files, with its totals.
     pub fn streams(&self) -> Vec<(Owner, Totals)> {
         self.shown().iter().map(|(owner, totals)| (owner.clone(), *totals)).collect()
     }
 
-    /// The file system below.
+    /// The file system of the storage folder.
     pub fn space(&self) -> std::io::Result<Space> {
         Space::of(&self.0.root)
     }
 
-    /// Rises when a count changed.
+    /// A number that rises whenever a count changes.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.0.changes.subscribe()
     }
 
-    /// Looks at every stream of every tenant, also those that no pipeline runs. Blocks.
+    /// Scans every stream of every tenant, including streams without a pipeline. Blocks.
     pub fn look_at_all(&self) {
         let found = scan::streams(&self.0.root);
         self.lock_scans().retain(|owner, _| found.contains(owner));
@@ -207,7 +207,7 @@ impl Ledger {
         }
     }
 
-    /// Looks at one stream. Blocks.
+    /// Scans one stream. Blocks.
     pub fn look(&self, tenant: &str, stream: &str) {
         let owner = (tenant.to_owned(), stream.to_owned());
         let files = self.files(tenant, stream);
@@ -220,14 +220,15 @@ impl Ledger {
         }
     }
 
-    /// Counts a stream from scratch with the next look: another run may have written over its files.
+    /// Makes the next scan count the stream from scratch, because another run may have overwritten files.
     pub fn distrust(&self, tenant: &str, stream: &str) {
         if let Some(scan) = self.lock_scans().get_mut(&(tenant.to_owned(), stream.to_owned())) {
             scan.distrust();
         }
     }
 
-    /// Bytes of some batches with their segments: each given as its number and the indices of its first and last segment.
+    /// Bytes of some batches with their segments. Each batch is given as its number and the indices of its first and
+    /// last segment.
     pub fn batches(&self, tenant: &str, stream: &str, batches: &[(u64, u64, u64)]) -> Vec<u64> {
         let scans = self.lock_scans();
         let Some(scan) = scans.get(&(tenant.to_owned(), stream.to_owned())) else { return vec![0; batches.len()] };
@@ -258,7 +259,7 @@ impl Ledger {
 
     /// Removes the folder of a tenant. Blocks.
     pub(super) fn remove_tenant(&self, tenant: &str) -> std::io::Result<()> {
-        // An empty name would be the storage itself.
+        // An empty name would be the storage folder itself.
         check_name("tenant", tenant).map_err(std::io::Error::other)?;
         match std::fs::remove_dir_all(self.0.root.join(tenant)) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),

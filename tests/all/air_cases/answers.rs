@@ -1,4 +1,4 @@
-//! What servers say, and what we make of it.
+//! Responses of servers, and their interpretation.
 
 use super::*;
 use outboard::limits::AIR_BUSY;
@@ -7,7 +7,8 @@ use outboard::limits::AIR_BUSY;
 async fn a_busy_stream_is_tried_again_without_growing_waits() {
     let dir = scratch();
     let batches = batches(dir.path(), 3);
-    // Lost after some media; then twice busy, as SRS is after a broken connection: once said, once by hanging up.
+    // Lost after some media; then busy twice, as SRS is after a broken connection: once with a response, once by
+    // closing the connection.
     let script = |session| match session {
         0 => Script { close_after: Some(60_000), ..GOOD },
         1 => Script { refuse_publish: Some("NetStream.Publish.BadName: StreamBusy"), ..GOOD },
@@ -31,7 +32,7 @@ async fn a_busy_stream_is_tried_again_without_growing_waits() {
     let want = spooled(&batches);
     assert_same(&joined(&recordings, &want).0, &want);
     assert_eq!(status[0].counters.dropped, Default::default());
-    // The outage is the receiver's, not ours.
+    // The receiver causes the outage, not the host.
     assert!(status[0].max_gap > AIR_BUSY.longest, "two waits, jitter aside: {:?}", status[0].max_gap);
     assert!(status[0].max_own_gap < status[0].max_gap / 2, "{:?} of {:?}", status[0].max_own_gap, status[0].max_gap);
 }
@@ -80,7 +81,7 @@ async fn nginx_says_busy_and_stopping_ends_cleanly() {
     assert_eq!((stopped[0].state.clone(), stopped[0].counters.sessions), (DestinationState::Stopped, 0));
     let status = programme.air.stop().await;
     assert_eq!(status[1].state, DestinationState::Stopped);
-    // (The recorder opens its file anew for the one that is refused.)
+    // (The recorder opens its file again for the refused session.)
     let got = &nginx.recordings("other")[0].packets;
     assert_eq!(got.len() as u64, sent(&status[1]), "all that was counted as sent has arrived");
     assert_same(got, &from_first(&spooled(&batches))[..got.len()]);

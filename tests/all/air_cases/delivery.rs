@@ -1,4 +1,4 @@
-//! What is in the spool arrives: all of it, in order, once, with its headers and times.
+//! The packets of the spool arrive: all of them, in order, once, with headers and times.
 
 use super::*;
 
@@ -8,7 +8,7 @@ async fn what_nginx_records_is_what_the_spool_held() {
     let batches = batches(dir.path(), 8);
     let programme = Programme::new(vec![to("a", &nginx.url("key"))], 8.0);
     programme.start(&batches[..1]);
-    // The others come while the first is on air.
+    // The others are added while the first is on air.
     for batch in &batches[1..] {
         programme.append(std::slice::from_ref(batch));
         tokio::task::yield_now().await;
@@ -36,7 +36,7 @@ async fn what_nginx_records_is_what_the_spool_held() {
             "batch {number}: {told:?}"
         );
     }
-    // Each key picture was journalled before it left, and the end.
+    // Each key frame was journalled before it was sent, and the end.
     for key in want.iter().filter(|seen| seen.key) {
         let times = journal.iter().filter(|position| position.air_ms == key.dts_ms).count();
         assert_eq!(times, 1, "the key picture at {} ms", key.dts_ms);
@@ -113,7 +113,7 @@ async fn a_starved_clock_stands_still_and_goes_on() {
     let (status, _, _) = programme.drain().await;
     assert_same(&nginx.recordings("key")[0].packets, &from_first(&spooled(&batches)));
     assert_eq!(status[0].counters.late, 0);
-    // The gap was ours, and is shown as such.
+    // The gap was ours, and is reported as such.
     let gap = status[0].max_own_gap;
     assert!((300..900).contains(&gap.as_millis()), "{gap:?}");
 }
@@ -132,10 +132,10 @@ async fn sound_alone_goes_on_air_and_is_resumed_anywhere() {
     let want = spooled(&batches);
     let (all, repeated) = joined(&recordings, &want);
     assert_same(&all, &want);
-    // What 20 000 bytes between acknowledgements and the handshake's 3073 hold, and a second between marks.
+    // The packets in 20 000 bytes between acknowledgements and the handshake's 3073, and in one second between marks.
     assert!(repeated <= 23_073 / 180 + 44, "{repeated}");
     assert_eq!((recordings[0].headers.len(), status[0].counters.video), (1, 0));
-    // A position each second.
+    // One position per second.
     assert!(journal.len() >= 6, "{journal:?}");
 }
 

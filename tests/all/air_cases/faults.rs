@@ -1,4 +1,4 @@
-//! A journal, a disk or a spool that is not as it should be.
+//! A faulty journal, disk or spool.
 
 use outboard::pipeline::air::position::TrackPosition;
 
@@ -10,7 +10,7 @@ async fn a_broken_journal_and_a_deaf_listener_hold_packets_back_only_so_long() {
     let batches = batches(dir.path(), 2);
     let server = FakeServer::start(|_| GOOD).await;
     let (spool, clock) = (Spool::new(), AirClock::with_speed(4.0));
-    // Room for one event, and nobody takes it.
+    // Room for one event, which nobody takes.
     let (events, receiver) = mpsc::channel(1);
     let config = AirConfig {
         stream: "test".into(),
@@ -34,7 +34,7 @@ async fn what_cannot_be_read_is_counted_up_to_the_next_key_picture() {
     let dir = scratch();
     let mut batches = batches(dir.path(), 3);
     let want = spooled(&batches);
-    // The second batch's file is cut in the middle of its first second.
+    // The second batch's file is truncated within its first second.
     let cut = batches[1].video.tags[10].offset;
     let file = std::fs::OpenOptions::new().write(true).open(&batches[1].path).unwrap();
     file.set_len(cut).unwrap();
@@ -72,7 +72,7 @@ async fn batches_released_too_early_are_counted() {
     assert_same(&got[got.len() - 120..], &want[want.len() - 120..]);
 }
 
-/// Looks at the receiver while a position is being written down.
+/// Checks the receiver while a position is being recorded.
 struct Watchful {
     server: FakeServer,
     batches: Vec<ReadyBatch>,
@@ -88,7 +88,7 @@ impl AirJournal for Watchful {
             let want = before(position.video, |batch| batch.video.tags.len())
                 + before(position.audio, |batch| batch.audio.tags.len());
             let there = || self.server.logs()[0].recording.packets.len();
-            // What was written before takes its way through the sockets.
+            // Waits until everything written earlier has passed through the sockets.
             while there() < want {
                 tokio::time::sleep(Duration::from_millis(2)).await;
             }

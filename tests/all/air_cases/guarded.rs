@@ -1,4 +1,4 @@
-//! Destinations that a guard does not allow are told so and see nothing; the others go on air beside them.
+//! Destinations that a guard denies are reported and receive nothing; the others continue on air.
 
 use outboard_tests::door::{Door, strict};
 
@@ -69,7 +69,7 @@ async fn the_doors_are_open_to_whoever_may() {
 async fn ffmpeg_sends_to_the_address_that_was_judged() {
     let (dir, door) = (scratch(), Door::at("127.0.0.1").await);
     let batches = batches(dir.path(), 1);
-    // A name that only the guard's resolver knows: ffmpeg itself could not find it.
+    // A name that only the guard's resolver knows: ffmpeg itself could not resolve it.
     let programme =
         Programme::new(vec![guarded("u", &format!("udp://programme.test:{}?pkt_size=1316", door.port()))], 8.0);
     programme.start(&batches);

@@ -1,5 +1,5 @@
-//! Servers of either form of RTMP's handshake, and servers of none. nginx-rtmp and `rml_rtmp` answer with digests in the
-//! other tests.
+//! Servers of either form of RTMP's handshake, and servers without one. In the other tests, nginx-rtmp and `rml_rtmp`
+//! answer with digests.
 
 use super::*;
 
@@ -7,7 +7,7 @@ use super::*;
 async fn servers_without_digests_get_every_packet() {
     let dir = scratch();
     let batches = batches(dir.path(), 1);
-    // A server that wants zeros in C1 closes once, before it has said anything.
+    // A server that requires zeros in C1 closes once before it has sent anything.
     for (opening, connections) in [(Opening::Simple, 1), (Opening::Strict, 2)] {
         let server = FakeServer::start(move |_| Script { opening, ..GOOD }).await;
         let programme = Programme::new(vec![to("a", &server.url("key"))], 2.0);

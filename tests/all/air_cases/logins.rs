@@ -1,11 +1,11 @@
-//! Servers that want a login before anybody may publish.
+//! Servers that require a login for publishing.
 
 use super::*;
 
 const ADOBE: Login = Login { method: "adobe", user: "me@studio", password: "SECRET: 1/2" };
 const LIMELIGHT: Login = Login { method: "llnw", ..ADOBE };
 
-/// With the login, as it stands in a URL.
+/// Inserts the login into a URL.
 fn with_login(url: &str, login: &str) -> String {
     url.replace("rtmp://", &format!("rtmp://{login}@"))
 }
@@ -46,7 +46,7 @@ async fn a_login_that_is_refused_is_named_and_not_tried_again_at_once() {
         let mut programme = Programme::new(vec![to("a", &url), to("b", &good.url("key"))], 2.0);
         programme.start(&batches);
         programme.until(0, "refused", |status| matches!(status.state, DestinationState::Retrying { .. })).await;
-        // A batch and more goes by: with the waits of a lost connection there would be several attempts.
+        // More than one batch passes: with the delays of a lost connection there would be several attempts.
         programme.until(1, "on air", |status| status.counters.video > 40).await;
         let status = programme.air.stop().await;
         let reason = std::iter::from_fn(|| programme.events.try_recv().ok()).find_map(|event| match event {

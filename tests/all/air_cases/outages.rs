@@ -1,4 +1,4 @@
-//! Receivers that go, come back, stall or forget: nothing is missing, repeats and losses are counted.
+//! Receivers that disconnect, return, stall or forget: nothing is missing, repeats and losses are counted.
 
 use super::*;
 
@@ -29,10 +29,11 @@ async fn a_receiver_that_is_killed_and_comes_back_misses_nothing() {
     }
     let counters = status[0].counters;
     assert_eq!((counters.reconnects, counters.sessions, counters.dropped), (2, 3, Default::default()));
-    // Some that the dead nginx had taken it did not write down, so it may have recorded fewer repeats than were sent.
+    // The killed nginx did not record everything that it had received, so it may have recorded fewer repeats than were
+    // sent.
     assert!(counters.repeated >= repeated as u64 && counters.repeated > 0, "{} < {repeated}", counters.repeated);
     assert_eq!(sent(&status[0]) - counters.repeated, want.len() as u64);
-    // What lies between acknowledgements is much of this small stream, but never more than all of it.
+    // The packets between acknowledgements are a large part of this small stream, but never more than all of it.
     assert!(counters.repeated < 2 * want.len() as u64);
     assert!(status[0].max_own_gap < Duration::from_secs(1), "{:?}", status[0].max_own_gap);
 }
@@ -52,8 +53,8 @@ async fn acknowledgements_bound_what_a_reconnect_repeats() {
         let recordings: Vec<_> = server.logs().into_iter().map(|log| log.recording).collect();
         let (all, repeated) = joined(&recordings, &want);
         assert_same(&all, &want);
-        // One group of pictures is 69 packets; one more for acknowledgements that come in steps, and one for a count
-        // that must leave room for the handshake.
+        // One group of pictures has 69 packets; one more for the steps of acknowledgements, and one for a count that
+        // may include the handshake.
         assert!(repeated <= 3 * 69, "{acks:?}: {repeated} repeated");
         assert_eq!(status[0].counters.reconnects, 1);
         assert!(status[0].acked.is_some());
@@ -95,8 +96,8 @@ async fn one_destination_never_delays_another() {
     let took = began.elapsed();
     let status = programme.air.stop().await;
     assert_same(&nginx.recordings("key")[0].packets, &from_first(&spooled(&batches)));
-    // 8 s of media at four times its speed, the last packets a little before their time, and the clean end. One that waited for
-    // the stalled or the silent one would take 6 s more.
+    // 8 s of media at four times its speed, the last packets slightly before their time, and the clean end. Waiting for
+    // the stalled or the silent receiver would take 6 s more.
     assert!((1_800..5_000).contains(&took.as_millis()), "{took:?}");
     assert_eq!(status[0].counters.late, 0);
     assert!(status[0].max_gap < Duration::from_millis(500), "{:?}", status[0].max_gap);
@@ -113,11 +114,11 @@ async fn after_a_crash_at_most_one_group_of_pictures_repeats() {
     programme.start(&batches);
     programme.until(0, "in the middle", |status| status.position.is_some_and(|at| at.air_ms > 3_400)).await;
     let position = *programme.journal.0.lock().unwrap().last().unwrap();
-    // As after kill -9: the last position is that of a key picture, though more has left since.
+    // As after kill -9: the last position is that of a key frame, although more was sent since.
     let Programme { air, spool, clock, .. } = programme;
     let before = air.status()[0].counters;
     drop((air, spool, clock));
-    // Another key, as the recorder names files by the second.
+    // Another key, because the recorder names files by the second.
     let resumed = DestinationConfig { resume: Some(position), ..to("a", &nginx.url("later")) };
     let again = Programme::new(vec![resumed], 4.0);
     again.append(&batches[position.batch() as usize..]);
@@ -135,7 +136,7 @@ async fn after_a_crash_at_most_one_group_of_pictures_repeats() {
 async fn a_receiver_that_takes_bytes_but_acknowledges_none_is_left() {
     let dir = scratch();
     let batches = batches(dir.path(), 6);
-    // Acknowledges at first, then takes bytes into its buffers without a word.
+    // Acknowledges at first, then accepts bytes into its buffers without acknowledging.
     let script = |session| match session {
         0 => Script { acks_end: Some(50_000), stall_after: Some(60_000), ..GOOD },
         _ => GOOD,
@@ -154,7 +155,7 @@ async fn a_receiver_that_takes_bytes_but_acknowledges_none_is_left() {
     let (status, _, _) = programme.drain().await;
     let want = spooled(&batches);
     let counters = status[0].counters;
-    // What it had been given and was too old to be repeated is not called delivered.
+    // Packets that were sent but too old to be repeated do not count as delivered.
     assert!(counters.unconfirmed > 200, "{}", counters.unconfirmed);
     assert_eq!(counters.dropped, Default::default());
     assert_eq!(sent(&status[0]) - counters.repeated, want.len() as u64);
@@ -209,18 +210,18 @@ async fn a_backlog_is_sent_faster_than_real_time_but_not_in_one_burst() {
     assert_same(packets, &spooled(&batches));
     assert_eq!(status[0].counters.dropped, Default::default());
     assert!(status[0].counters.late > 50, "what left a second behind its time is counted");
-    // The first session comes 1.1 s to 1.5 s late, which is 4.5 s of media or more.
+    // The first session opens 1.1 s to 1.5 s late, which is 4.5 s of media or more.
     let media = |within: Duration| {
         let came = log.times.iter().take_while(|at| **at - log.times[0] <= within).count();
         packets[came.min(packets.len() - 1)].dts_ms
     };
     let fast = media(Duration::from_millis(500));
     assert!((2_100..=5_200).contains(&fast), "{fast} ms of media in half a second, twice the clock's 2 s is 4 s");
-    // Then it is with the clock, and ends with it: 16 s of media at four times its speed.
+    // After that it follows the clock, and ends with it: 16 s of media at four times its speed.
     assert!((3_800..8_000).contains(&took.as_millis()), "{took:?}");
 }
 
-/// A receiver that is away until the batches are released: what it misses is counted meanwhile, not when it is back.
+/// A receiver that is unavailable until the batches are released: its losses are counted at once, not when it is back.
 #[tokio::test]
 async fn what_is_released_while_the_receiver_is_away_is_counted_at_once() {
     let dir = scratch();
@@ -243,8 +244,8 @@ async fn what_is_released_while_the_receiver_is_away_is_counted_at_once() {
     assert_eq!((sent(&status[1]), sent(&status[0]) > 0), (0, true));
 }
 
-/// A receiver that closes a session on which nothing comes (SRS does after 5 s) is not at fault: nothing is repeated, and
-/// no session is opened before there is something to send.
+/// A receiver that closes an idle session (SRS does after 5 s) is not at fault: nothing is repeated, and no session is
+/// opened before there is something to send.
 #[tokio::test]
 async fn a_session_that_is_closed_for_want_of_packets_is_no_loss() {
     let dir = scratch();

@@ -1,8 +1,8 @@
-//! Destinations that ffmpeg speaks: files and SRT.
+//! Destinations that use ffmpeg: files and SRT.
 
 use super::*;
 
-/// Packets of a media file as ffprobe reads them: kind and digest of what the codec gets, in order per track.
+/// Packets of a media file as ffprobe reads them: kind and digest of the codec's data, in order per track.
 fn probe(url: &str, flags: &[&str]) -> [Vec<String>; 2] {
     ["v", "a"].map(|track| {
         let output = std::process::Command::new("ffmpeg")
@@ -48,7 +48,7 @@ async fn files_of_all_kinds_hold_the_stream() {
     for name in ["out.mkv", "out.mp4"] {
         assert!(probe(&path(name), &[]) == [video.clone(), audio.clone()], "{name}");
     }
-    // MPEG-TS wraps sound in ADTS and pictures in access unit delimiters: numbers are compared.
+    // MPEG-TS wraps audio in ADTS and video in access unit delimiters, so only numbers are compared.
     let [ts_video, ts_audio] = probe(&path("out.ts"), &[]);
     assert_eq!((ts_video.len(), ts_audio.len()), (video.len(), audio.len()));
 }
@@ -94,6 +94,6 @@ async fn srt_carries_the_stream() {
     assert!(!status[0].url.contains("0123456789"), "{}", status[0].url);
     timeout(SOON, listener.wait()).await.unwrap().unwrap();
     let [video, audio] = probe(&path.display().to_string(), &[]);
-    // A live protocol may lose its first moments while the other side looks at the stream, not its end.
+    // With a live protocol the start may be lost while the other side probes the stream, but not the end.
     assert!(video.len() >= 140 && audio.len() >= 240, "{} {}", video.len(), audio.len());
 }

@@ -1,5 +1,5 @@
-//! The web pages when there is much to tell: fifty pipelines, a thousand log lines a second. The page must answer to its
-//! operator, and must not grow. `node tests/browser/ui/load.mjs` does the same for longer, by hand.
+//! The web pages under load: fifty pipelines, a thousand log lines per second. The page must stay responsive and must
+//! not grow. `node tests/browser/ui/load.mjs` does the same for longer, by hand.
 
 use std::time::Duration;
 
@@ -7,11 +7,11 @@ use outboard_tests::browser::Script;
 use serde_json::json;
 
 const LIMIT: Duration = Duration::from_secs(240);
-/// Of each screen.
+/// Duration of the load on each screen.
 const SECONDS: u32 = 15;
-/// Time on the processor; what somebody who clicks begins to feel.
+/// Longest task on the main thread, in milliseconds; from there on users notice delays.
 const LONGEST_TASK_MS: f64 = 200.0;
-/// Between two looks at the memory that is in use after the garbage is gone: less than what comes in meanwhile.
+/// Accepted growth of memory after garbage collection, in MB: less than the data that arrives in between.
 const GROWTH_MB: f64 = 4.0;
 
 #[tokio::test]

@@ -1,7 +1,7 @@
-//! Law 8 at the API: a thousand subscribers on one pipeline's log, a tenth of which never read. Memory stays bounded, all of
-//! it is freed when they vanish, and the pipeline does not notice.
+//! Law 8 at the API: a thousand subscribers of one pipeline's log, a tenth of which never read. Memory stays bounded,
+//! all of it is freed when they disconnect, and the pipeline is not affected.
 //!
-//! `OUTBOARD_TEST_SUBSCRIBERS` and `OUTBOARD_TEST_SECONDS` set how many and for how long.
+//! `OUTBOARD_TEST_SUBSCRIBERS` and `OUTBOARD_TEST_SECONDS` set their number and the duration.
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first thing that is not as it should be")]
 
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use outboard_tests::server::socket::Socket;
 use outboard_tests::server::{Server, resident_kb};
 use serde_json::json;
 
-/// What the server may grow by with all of them, kB: 100 each.
+/// Accepted growth of the server with all of them, in kB: 100 per subscriber.
 const GROWTH_KB: u64 = 100 * 1024;
 
 fn subscribers() -> usize {
@@ -26,7 +26,7 @@ fn subscribers() -> usize {
 
 #[tokio::test]
 async fn a_thousand_subscribers_on_one_log_are_not_felt() {
-    // A socket each, on both sides; the server inherits the limit.
+    // One socket each on both sides; the server inherits the limit.
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
     setrlimit(Resource::RLIMIT_NOFILE, hard, hard).unwrap();
     let storage = tempfile::tempdir().unwrap();

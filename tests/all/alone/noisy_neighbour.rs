@@ -1,7 +1,7 @@
-//! Law 6, the stalls: one tenant fails, spins, floods and asks for too much in every way it can; the other's channels keep
-//! laws 1 to 3 beside it.
+//! Law 6, stalls: one tenant fails, spins, floods and requests too much in every possible way; the other tenant's
+//! channels keep laws 1 to 3.
 //!
-//! `OUTBOARD_TEST_SECONDS` sets how long the quiet tenant's programme is.
+//! `OUTBOARD_TEST_SECONDS` sets the length of the quiet tenant's programme.
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first thing that is not as it should be")]
 
 use std::path::Path;
@@ -18,10 +18,10 @@ use outboard_tests::server::channel::{Channel, Plan, seconds};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-/// Pipelines that cannot run, of five kinds.
+/// Number of pipelines that cannot run, of five kinds.
 const FAILING: usize = 50;
 
-/// Puts a guest into the host's store of components; answers how settings name it.
+/// Adds a guest to the host's store of components; returns its name for settings.
 fn component(storage: &Path, guest: &str) -> String {
     let wasm = std::fs::read(guests::path(guest)).unwrap();
     let digest: String = Sha256::digest(&wasm).iter().map(|byte| format!("{byte:02x}")).collect();
@@ -34,7 +34,7 @@ fn settings(source: &str, to: &str) -> Value {
     json!({ "source": { "url": source }, "destinations": [{ "url": to }], "batchSeconds": 2 })
 }
 
-/// Everything that goes wrong at once.
+/// All faults at once.
 struct Noise {
     _origins: Vec<LiveOrigin>,
     _origin: Origin,
@@ -51,7 +51,7 @@ impl Noise {
         origins::huge_playlist(&origin, "/huge.m3u8");
         let (echo, slow) = Host::echo(60_000, &[]).await;
 
-        // 50 that fail: nothing listens, no playlist, no such path, segments that are not there, no receiver.
+        // 50 that fail: nothing listens, no playlist, wrong path, missing segments, no receiver.
         let gone = "http://127.0.0.1:9/off.m3u8".to_owned();
         let kinds = [gone, origin.url("/page.m3u8").into(), origin.url("/missing.m3u8").into()];
         for n in 0..FAILING {
@@ -65,7 +65,7 @@ impl Noise {
             let made = settings(origin.url("/huge.m3u8").as_str(), &to(&name));
             server.create(Some(token), &name, &made, true).await;
         }
-        // Stages that spin and that write to the log without end, on real streams, with a processor that answers too late.
+        // Stages that spin and stages that log without end, on real streams, with a processor that replies too late.
         let mut origins = Vec::new();
         let faults = [
             ("spins", "remuxPlanning", "faulty-remux", json!({ "fault": "spin", "call": "plan" })),
@@ -109,7 +109,7 @@ async fn a_tenant_that_fails_in_every_way_is_not_felt_by_the_other() {
         let original = &last["counters"]["original"];
         eprintln!("{}: longest gap {} ms, {original} original", channel.name, longest.as_millis());
     }
-    // It was a noise: what should fail did, and what should spin did.
+    // The faults really happened: pipelines failed, and stages spun.
     let list = "{ pipelines { streamId status { health { state } restarts stages { counters { overLimits } } } } }";
     let answer = server.graphql(Some(&noisy), list, &json!({})).await;
     let pipelines = answer.data("pipelines").as_array().unwrap().clone();

@@ -1,10 +1,10 @@
-//! Stages that spin, a hundred of them and each another tenant's, beside one that is quick.
+//! A hundred stages that spin, each of another tenant, beside one that is quick.
 
 use std::time::Duration;
 
 use crate::swaps::crowd::{CROWD, measured};
 
-/// For an answer of the quick one.
+/// Limit for a call of the quick stage.
 const WITHIN: Duration = Duration::from_millis(50);
 
 #[test]

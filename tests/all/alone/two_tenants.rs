@@ -1,7 +1,7 @@
-//! Five pipelines of two tenants at once, on real streams: laws 1 to 3 hold for each, and each has its own programme on
-//! air and nobody else's. (That nothing of the other tenant can be read is walked through in `walls`.)
+//! Five pipelines of two tenants at the same time, on real streams: laws 1 to 3 hold for each, and each has only its
+//! own programme on air. (`walls` checks that nothing of the other tenant can be read.)
 //!
-//! `OUTBOARD_TEST_SECONDS` sets how long each programme is.
+//! `OUTBOARD_TEST_SECONDS` sets the length of each programme.
 
 use std::time::Duration;
 
@@ -22,8 +22,8 @@ async fn five_pipelines_of_two_tenants_keep_the_laws() {
     let (_echo, echo) = Host::echo(50, &[]).await;
     let node = node.url();
     let length = seconds(36);
-    // Every programme differs in picture and tone, so that one in another's place is seen. The same stream id in both
-    // tenants; one channel without a processor.
+    // Every programme has its own video and tone, so that a mix-up is detected. Both tenants use the same stream id;
+    // one channel has no processor.
     let plans = [
         (&one, "one-news", 320, 440, Some(node.as_str())),
         (&one, "one-sport", 336, 550, Some(echo.as_str())),
@@ -52,7 +52,7 @@ async fn five_pipelines_of_two_tenants_keep_the_laws() {
             last["counters"]["maxSkewMs"]
         );
         assert!(last["counters"]["maxSkewMs"].as_f64().unwrap() <= 1.0, "{last:#}");
-        // Each tenant's files lie in its own folder.
+        // Each tenant's files are in its own folder.
         let tenant = channel.id.split(':').next().unwrap();
         assert!(storage.path().join(tenant).join("processed_fragments").join(&channel.name).is_dir());
     }

@@ -1,9 +1,9 @@
-//! Two tenants are on air while a third attacks, in one way after the other. The verdict is the longest gap between packets
-//! at the others' receivers.
+//! Two tenants are on air while a third one attacks in various ways. The measure is the longest gap between packets at
+//! the others' receivers.
 //!
-//! `OUTBOARD_RELEASE_BINARY` names an optimised build of `outboard`; `scripts/test` gives it where there is one. The bound of
-//! 100 ms is held against that one alone: a build with coverage counters has other times. How long a machine keeps every
-//! process waiting, whoever attacks, is measured in the same moments and allowed for.
+//! `OUTBOARD_RELEASE_BINARY` names an optimised build of `outboard`; `scripts/test` sets it if there is one. The limit
+//! of 100 ms applies only to that build, because coverage counters change the times. Delays by which the machine holds
+//! up every process are measured at the same time and added to the limit.
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first thing that is not as it should be")]
 
 mod api;
@@ -26,25 +26,25 @@ use outboard_tests::server::Server;
 use outboard_tests::server::channel::{Channel, GAP_MOST, Plan};
 use serde_json::{Value, json};
 
-/// For what a slow machine needs some seconds for.
+/// Longest wait for steps that take some seconds on a slow machine.
 const PATIENCE: Duration = Duration::from_secs(90);
-/// The longest gap that an attack on another tenant may make.
+/// The longest gap that an attack on another tenant may cause.
 const ATTACKED_MOST: Duration = Duration::from_millis(100);
-/// How long each attack is watched at least.
+/// Minimum time for which each attack is watched.
 const WINDOW: Duration = Duration::from_secs(8);
-/// Of all programmes, in seconds; the streams are ended when the last attack is over.
+/// Length of all programmes in seconds; the streams are ended when the last attack is over.
 const LENGTH: u32 = 420;
-/// Whose attacks they are.
+/// Name of the attacking tenant.
 const TENANT: &str = "bad";
-/// A compilation of these bounds is ended soon.
+/// Limits that end a compilation quickly.
 const LIMITS: [(&str, &str); 2] =
     [("OUTBOARD_LIMITS__COMPILE_SECONDS", "6"), ("OUTBOARD_LIMITS__COMPILE_MEMORY", "256 MiB")];
 
-/// The third tenant.
+/// The attacking tenant.
 struct Attacker<'a> {
     server: &'a Server,
     token: &'a str,
-    /// For its files.
+    /// Folder for its files.
     dir: &'a Path,
 }
 
@@ -68,7 +68,7 @@ impl Attacker<'_> {
     }
 }
 
-/// What was seen during each attack.
+/// The measurements during each attack.
 struct Seen {
     windows: Windows,
     during: Vec<(&'static str, Window)>,
@@ -123,7 +123,7 @@ async fn no_attack_of_a_tenant_makes_a_gap_in_the_streams_of_two_others() {
     seen.watch("ffmpeg that hangs", children::hung(&attacker)).await;
     seen.watch("folders that are removed", storage::folders(&attacker)).await;
     seen.watch("clients that never read or greet", api::readers(&attacker)).await;
-    // The last one: with it the attacker's time at the API is used up.
+    // The last attack: it uses up the attacker's processor time at the API.
     seen.watch("the worst requests", api::requests(&attacker)).await;
     let Seen { windows, during } = seen;
     drop(windows);
@@ -144,7 +144,7 @@ async fn no_attack_of_a_tenant_makes_a_gap_in_the_streams_of_two_others() {
     if optimised.is_some() {
         let quiet = during[0].1.longest.iter().max().copied().unwrap_or_default();
         for (what, window) in &during[1..] {
-            // A packet passes two processes on its way, the server and the receiver: each may be kept waiting.
+            // A packet passes two processes, the server and the receiver: each may be delayed by the machine.
             let allowed = ATTACKED_MOST.max(quiet) + 2 * window.overslept;
             assert!(
                 window.longest.iter().all(|longest| *longest <= allowed),

@@ -1,7 +1,7 @@
-//! The worst requests that are accepted, over every transport at once and for as long as they like to come: another tenant's
-//! stream goes on without a pause.
+//! The most expensive requests that are accepted, over every transport at once and without pause: another tenant's
+//! stream continues without a gap.
 //!
-//! `OUTBOARD_TEST_SECONDS` sets how long the quiet tenant's programme is.
+//! `OUTBOARD_TEST_SECONDS` sets the length of the quiet tenant's programme.
 
 use std::time::Duration;
 
@@ -11,7 +11,8 @@ use outboard_tests::receiver::nginx::Nginx;
 use outboard_tests::server::Server;
 use outboard_tests::server::channel::{Channel, Plan, seconds};
 
-/// A pause of our own making on air. The aim is 100 ms; a machine that does more beside this has longer ones of its own.
+/// Longest pause on air that we may cause, in milliseconds. The aim is 100 ms; on a busy machine there are longer ones
+/// without our fault.
 const PAUSE_MOST_MS: f64 = 400.0;
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Requests that cost more than they are long, readers that never read, sockets that never greet.
+//! Requests that cost more than their size, readers that never read, sockets that never authenticate.
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first thing that is not as it should be")]
 
 use std::path::Path;
@@ -13,13 +13,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
-/// For what must come; nothing takes that long.
+/// Longest wait for something that must come; nothing takes that long.
 const SOON: Duration = Duration::from_secs(60);
-/// The server's own patience with a client that takes nothing is 20 s; this is for a busy machine.
+/// The server disconnects a client that reads nothing after 20 s; this allows for a busy machine.
 const EVICTED_WITHIN: Duration = Duration::from_secs(120);
 const MIB: u64 = 1 << 20;
 
-/// Resident memory of the server, bytes.
+/// Resident memory of the server in bytes.
 fn resident(server: &Server) -> u64 {
     of_process(server, "status", "VmRSS:") << 10
 }
@@ -31,7 +31,7 @@ fn of_process(server: &Server, file: &str, name: &str) -> u64 {
     line.split_whitespace().next().unwrap().parse().unwrap()
 }
 
-/// Files and sockets that the server has open.
+/// Number of files and sockets that the server has open.
 fn open_files(server: &Server) -> usize {
     std::fs::read_dir(format!("/proc/{}/fd", server.process().pid())).unwrap().count()
 }
@@ -40,7 +40,7 @@ async fn connect(server: &Server) -> TcpStream {
     TcpStream::connect(server.address()).await.unwrap()
 }
 
-/// What is answered, up to `end` or the connection's end.
+/// The response, up to `end` or the end of the connection.
 async fn heard(stream: &mut TcpStream, end: &str) -> String {
     let mut all = Vec::new();
     let reading = async {
@@ -58,14 +58,14 @@ async fn heard(stream: &mut TcpStream, end: &str) -> String {
     text
 }
 
-/// A token of this role of the tenant.
+/// A token with this role in the tenant.
 async fn token(server: &Server, admin: &str, role: &str) -> String {
     let query = format!("mutation {{ createToken(input: {{ name: \"{role}\", role: {role} }}) {{ secret }} }}");
     let answer = server.graphql(Some(admin), &query, &json!({})).await;
     answer.data("createToken")["secret"].as_str().unwrap().to_owned()
 }
 
-/// Others are answered meanwhile, and soon.
+/// Checks that other requests are answered quickly at the same time.
 async fn answers_others(server: &Server, token: &str) {
     let began = Instant::now();
     let answer = server.graphql(Some(token), "{ me { name } }", &json!({})).await;
@@ -75,7 +75,7 @@ async fn answers_others(server: &Server, token: &str) {
 
 // === multipart ===
 
-/// The head of an upload of a body of so many bytes, and the beginning of the body.
+/// The head of an upload with this body length, and the beginning of the body.
 fn upload(server: &Server, token: &str, length: u64, body: &str) -> String {
     let (bearer, length) = (format!("Bearer {token}"), length.to_string());
     let headers = [
@@ -100,20 +100,21 @@ async fn a_form_has_the_bounds_of_any_request_and_its_file_waits_on_disk() {
     answers_others(&server, &other).await;
     let before = resident(&server);
 
-    // Who may not upload is told so before a byte of the body is read.
+    // A caller without permission to upload is refused before the body is read.
     let mut stream = connect(&server).await;
     stream.write_all(upload(&server, &viewer, 60 * MIB, "").as_bytes()).await.unwrap();
     let refused = heard(&mut stream, "stage.add needs").await;
     assert!(refused.starts_with("HTTP/1.1 403") && refused.contains("FORBIDDEN"), "{refused}");
 
-    // Just too much of operations is refused without waiting for the rest of the body.
+    // Slightly too many operations are refused without waiting for the rest of the body.
     let mut stream = connect(&server).await;
     let begun = format!("{}{}", part("operations", ""), "a ".repeat(150 << 10));
     stream.write_all(upload(&server, &operator, 16 * MIB, &begun).as_bytes()).await.unwrap();
     let refused = heard(&mut stream, "LIMIT_EXCEEDED").await;
     assert!(refused.starts_with("HTTP/1.1 413") && refused.contains("`operations` is longer"), "{refused}");
 
-    // 16 MB of operations, in which each character is something to parse: as many at once as a tenant may have, four times.
+    // 16 MB of operations in which each character is a token: the maximum number of concurrent uploads of a tenant,
+    // four times.
     let operations = format!("{}{{\"query\":\"{{", part("operations", ""));
     for _ in 0..4 {
         let mut streams = Vec::new();
@@ -121,7 +122,7 @@ async fn a_form_has_the_bounds_of_any_request_and_its_file_waits_on_disk() {
             let mut stream = connect(&server).await;
             stream.write_all(upload(&server, &operator, 16 * MIB, &operations).as_bytes()).await.unwrap();
             let filler = "a ".repeat(512 << 10);
-            // The server hangs up as soon as it is too much.
+            // The server closes the connection as soon as it is too much.
             for _ in 0..16 {
                 if stream.write_all(filler.as_bytes()).await.is_err() {
                     break;
@@ -135,7 +136,7 @@ async fn a_form_has_the_bounds_of_any_request_and_its_file_waits_on_disk() {
     eprintln!("memory after operations of 16 MB: {} KiB more", grown >> 10);
     assert!(grown < 96 * MIB, "{grown} bytes more");
 
-    // Two files that are on their way, and a third one that has no place.
+    // Two uploads in progress, and a third one that finds no slot.
     let before = resident(&server);
     let query = "mutation($input: UploadStageInput!) { uploadStage(input: $input) { component { digest } } }";
     let operations = json!({ "query": query, "variables": { "input": { "file": null } } });
@@ -164,7 +165,7 @@ async fn a_form_has_the_bounds_of_any_request_and_its_file_waits_on_disk() {
     assert!(grown < 48 * MIB, "{grown} bytes more");
     answers_others(&server, &other).await;
 
-    // A whole one still is what it was.
+    // A complete upload still works.
     let wasm = std::fs::read(guests::path("faulty-framing")).unwrap();
     let whole = [start.as_bytes(), &wasm, b"\r\n--x--\r\n"].concat();
     drop(uploads);
@@ -174,7 +175,7 @@ async fn a_form_has_the_bounds_of_any_request_and_its_file_waits_on_disk() {
             stream.write_all(upload(&server, &operator, whole.len() as u64, "").as_bytes()).await.unwrap();
             stream.write_all(&whole).await.unwrap();
             let answer = heard(&mut stream, "}").await;
-            // The places of those that hung up are free a moment later.
+            // The slots of closed connections are free a moment later.
             if !answer.starts_with("HTTP/1.1 429") {
                 return answer;
             }
@@ -200,22 +201,22 @@ async fn sockets_that_never_greet_lock_nobody_out() {
         assert!(answer.starts_with("HTTP/1.1 101"), "{answer}");
         silent.push(stream);
     }
-    // Whoever says who it is gets in beside them, in the first message; the harness asserts that it is welcomed.
+    // A client that authenticates is accepted beside them with its first message; the harness checks this.
     let mut socket = server.socket(Some(&admin)).await;
     socket.subscribe("{ me { name } }", &json!({})).await;
     assert!(timeout(SOON, socket.next()).await.unwrap().is_some());
-    // And whoever says so with the request that opens the connection needs no place among them.
+    // A client that authenticates in the opening request needs no slot among them.
     let bearer = format!("authorization: Bearer {admin}\r\n\r\n");
     let mut known = connect(&server).await;
     known.write_all((opening.trim_end_matches("\r\n").to_owned() + "\r\n" + &bearer).as_bytes()).await.unwrap();
     let answer = heard(&mut known, "\r\n\r\n").await;
     assert!(answer.starts_with("HTTP/1.1 101"), "{answer}");
-    // Those that say nothing are let go of.
+    // Those that send nothing are disconnected.
     let first = heard(&mut silent[0], "initialisation timeout").await;
     assert!(first.contains("initialisation timeout"), "{first:?}");
 }
 
-/// A token of the whole host, made as the operator makes the first one.
+/// A token of the whole host, created as the operator creates the first one.
 async fn made_admin(storage: &Path) -> String {
     let arguments = ["token", "create", "--role", "admin", "--storage", storage.to_str().unwrap()];
     let made = Host::spawn(&arguments).ended(SOON).await;
@@ -232,7 +233,7 @@ async fn an_address_has_so_many_connections_and_a_proxy_more() {
     let mut held = Vec::new();
     let mut ask = async |from: &str| {
         let mut stream = connections::from(&server, from).await;
-        // One that is hung up on may notice when it writes.
+        // A closed connection may be noticed only when writing.
         stream.write_all(request.as_bytes()).await.ok();
         let answered = heard(&mut stream, "\r\n\r\n").await.starts_with("HTTP/1.1 200");
         held.push(stream);
@@ -262,7 +263,7 @@ async fn clients_that_never_read_are_let_go_of_and_hold_little() {
         eprintln!("memory with 200 clients that read nothing ({accept}): {} KiB more", grown >> 10);
         assert!(grown < 256 * MIB, "{accept}: {grown} bytes more");
         let evicted = async {
-            // The connections of those that are there are kept by us: it is the server that closes its ends.
+            // This test keeps its ends of the connections open, so it is the server that closes its ends.
             while open_files(&server) > files + 20 {
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
@@ -271,7 +272,7 @@ async fn clients_that_never_read_are_let_go_of_and_hold_little() {
         assert!(timeout(EVICTED_WITHIN, evicted).await.is_ok(), "{accept}: {} files are open", open_files(&server));
         eprintln!("they were let go of after {:?}", began.elapsed());
         drop(greedy);
-        // What they had taken of their tenant's comes back: its places at once, its share of time by and by.
+        // The tenant's resources are released: its slots at once, its share of time gradually.
         let free = async { while server.graphql(Some(&viewer), "{ me { name } }", &json!({})).await.status != 200 {} };
         assert!(timeout(SOON, free).await.is_ok(), "{accept}: their tenant is still kept out");
     }
@@ -285,7 +286,7 @@ async fn a_list_of_components_reads_no_component() {
     let server = Server::start(storage.path()).await;
     let admin = server.tenant("a").await;
     let viewer = token(&server, &admin, "VIEWER").await;
-    // One in the host's store, as large as stages are; what is bundled lies in the program.
+    // A component in the host's store, as large as usual; bundled ones are inside the program.
     let wasm = std::fs::read(guests::path("faulty-framing")).unwrap();
     outboard::store::files::keep_component_bytes(storage.path(), &wasm).await.unwrap();
     let one = "{ stageComponents { digest name sizeBytes settingsSchema } }";
@@ -328,7 +329,7 @@ async fn values_in_values_and_many_of_them_are_refused_before_they_are_taken_apa
             assert!(text.contains("LIMIT_EXCEEDED"), "{what}, {accept}: {text}");
         }
     }
-    // REST names no more than some of what it does not know.
+    // REST lists only some of the unknown names.
     let fields: serde_json::Map<String, Value> = (0..4_000).map(|n| (format!("f{n}"), Value::Null)).collect();
     let request = reqwest::Client::new()
         .post(server.url("/api/pipeline/stop"))

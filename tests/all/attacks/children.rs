@@ -14,7 +14,7 @@ use outboard_tests::media::{Clip, LiveOrigin, entries, packets};
 use outboard_tests::receiver::free_port;
 use tokio::process::Command;
 
-/// Nothing here takes longer, unless it is broken.
+/// Longer than any step here takes, unless it is broken.
 const PATIENCE: Duration = Duration::from_secs(240);
 
 /// The processes whose parent is `parent`.
@@ -37,10 +37,10 @@ async fn until(what: &str, mut is: impl FnMut() -> bool) {
     assert!(waited.await.is_ok(), "{what}: not in {PATIENCE:?}");
 }
 
-/// The wrapper is killed, and so is what it waits for, which holds its messages open.
+/// The wrapper is killed, and also the process that it waits for, which holds its output open.
 #[tokio::test]
 async fn a_hung_ffmpeg_behind_a_wrapper_ends_with_all_it_started() {
-    // Tells this sleep from every other one on the machine.
+    // Distinguishes this sleep from all others on the machine.
     let long = format!("{}.{}", 1_000_000, std::process::id());
     let storage = tempfile::tempdir().unwrap();
     let (_dir, path) = wrapper(&format!("echo hung >&2; sleep {long} & wait"));
@@ -58,11 +58,11 @@ async fn a_hung_ffmpeg_behind_a_wrapper_ends_with_all_it_started() {
     until("what the wrapper started is gone", || !runs(&long)).await;
 }
 
-/// A run that hangs costs its time, not the stream.
+/// A run that hangs uses up its time limit, but the stream continues.
 #[tokio::test]
 async fn a_hung_run_is_done_again_and_the_stream_goes_on() {
     let long = format!("{}.{}", 2_000_000, std::process::id());
-    // Taking batch 1 apart hangs once: there is a file then.
+    // Demuxing batch 1 hangs once: the file shows that it did.
     let (_dir, path) = wrapper(&format!(
         "for word in \"$@\"; do case $word in */batch-1/*.part) dir=${{word%/*}};; esac; done
          set -C
@@ -84,7 +84,7 @@ async fn a_hung_run_is_done_again_and_the_stream_goes_on() {
     until("what the wrapper started is gone", || !runs(&long)).await;
 }
 
-/// All that other users of the machine can see of the host's children, and what the children are given.
+/// Everything that other users of the machine can see of the host's children, and their arguments.
 #[tokio::test]
 async fn children_have_no_secrets_in_their_arguments_and_no_environment() {
     const PASSPHRASE: &str = "PASSPHRASE-0123456789";
@@ -110,7 +110,7 @@ async fn children_have_no_secrets_in_their_arguments_and_no_environment() {
     while !ended.is_finished() {
         for child in children(pid) {
             let line = String::from_utf8_lossy(&std::fs::read(child.join("cmdline")).unwrap_or_default()).into_owned();
-            // Between fork and exec it is still the host.
+            // Between fork and exec it is still the host's program.
             if !line.split('\0').next().is_some_and(|program| program.ends_with("ffmpeg")) {
                 continue;
             }
@@ -130,20 +130,20 @@ async fn children_have_no_secrets_in_their_arguments_and_no_environment() {
     let mut names: Vec<_> = names.into_iter().collect();
     names.sort_unstable();
     assert_eq!(names, ["LC_ALL", "PATH"]);
-    // The listener takes nobody without the passphrase.
+    // The listener accepts nobody without the passphrase.
     tokio::time::timeout(PATIENCE, listener.wait()).await.unwrap().unwrap();
     assert!(packets(&file, "v").len() > 100, "too little arrived");
     assert_eq!(ended.lines_with(PASSPHRASE), 0, "the log");
 }
 
-/// Runs ffmpeg on what a stranger wrote, with the protocols wide open: the walls alone hold.
+/// Runs ffmpeg on a stranger's file, with all protocols allowed: only the confinement protects.
 async fn reads(dir: &Path, arguments: &[&str]) -> Result<Vec<u8>, FfmpegError> {
     let mut command = ffmpeg::command("file,pipe,concat,subfile,crypto,data,http,tcp,udp,unix");
     command.reads(dir).args(arguments).args(["-map", "0", "-c", "copy", "-f", "mpegts", "pipe:1"]);
     ffmpeg::output("attack", command, 1 << 20, PATIENCE).await
 }
 
-/// Lists that name files and addresses elsewhere, as a segment could be one.
+/// Playlists that name files and addresses elsewhere, as a segment could contain one.
 #[tokio::test]
 async fn a_list_in_the_place_of_media_reaches_nothing_outside() {
     if outboard::process::standing().landlock_abi.is_none() {
@@ -161,7 +161,7 @@ async fn a_list_in_the_place_of_media_reaches_nothing_outside() {
     };
     let hls = |at: &str| format!("#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:2,\n{at}\n#EXT-X-ENDLIST\n");
     let (inner, outer, port) = (inner.display(), outer.display(), door.port());
-    // What the list says is done where it may be, or the rest of this proves nothing.
+    // Where the playlist's target is allowed, it works; otherwise the rest of this test proves nothing.
     let good = write("good.m3u8", hls(&format!("file://{inner}")));
     assert!(!reads(dir.path(), &["-f", "hls", "-i", &good]).await.unwrap().is_empty());
     let good = write("good.txt", format!("ffconcat version 1.0\nfile 'file:{inner}'\n"));
@@ -173,7 +173,7 @@ async fn a_list_in_the_place_of_media_reaches_nothing_outside() {
     let passwd = write("passwd.txt", "ffconcat version 1.0\nfile 'file:/etc/passwd'\n".to_owned());
     let subfile = format!("subfile,,start,0,end,1000,,:{outer}");
     let joined = format!("concat:{inner}|{outer}");
-    // A segment that cannot be opened is passed over by the reader of playlists, and nothing is left.
+    // The playlist reader skips a segment that cannot be opened, and nothing is left.
     for list in [&file, &http] {
         reads(dir.path(), &["-f", "hls", "-i", list]).await.expect_err(list);
     }
@@ -191,7 +191,7 @@ async fn a_list_in_the_place_of_media_reaches_nothing_outside() {
     assert_eq!(door.came().await, (0, false));
 }
 
-/// What a run makes lies in its own folder.
+/// The output of a run is in its own folder.
 #[tokio::test]
 async fn a_run_writes_where_it_may_and_nowhere_else() {
     if outboard::process::standing().landlock_abi.is_none() {
@@ -209,10 +209,10 @@ async fn a_run_writes_where_it_may_and_nowhere_else() {
     assert!(error.contains("ermission denied") && !outer.exists(), "{error}");
 }
 
-/// systemd's own judgement of the units, from 0 (walled) to 10.
+/// systemd's own rating of the units, from 0 (confined) to 10.
 #[tokio::test]
 async fn the_units_leave_the_service_few_rights() {
-    /// 2.5 of 10, as the tool takes it.
+    /// 2.5 of 10, in the form that the tool expects.
     const MOST: &str = "--threshold=25";
     for unit in ["outboard.service", "outboard@.service"] {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy").join(unit);

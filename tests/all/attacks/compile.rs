@@ -1,5 +1,5 @@
-//! Components that end or hold up the compiler: they are refused with the reason, in every way in and at every start, and nobody
-//! else notices.
+//! Components that crash or block the compiler: they are refused with the reason, whatever way they are added and at
+//! every start, and no other tenant is affected.
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first thing that is not as it should be")]
 
 use std::path::{Path, PathBuf};
@@ -16,9 +16,9 @@ use outboard_tests::server::channel::{Channel, Plan};
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 
-/// For what takes a moment; a machine may be busy.
+/// Longest wait for something quick on a busy machine.
 const SOON: Duration = Duration::from_secs(90);
-/// Seconds of execution that a compilation may take in these tests: a good component takes a tenth of one.
+/// Processor seconds that a compilation may use in these tests: a valid component takes a tenth of one.
 const SECONDS: &str = "10";
 const MEMORY: &str = "256 MiB";
 const LIMITS: [(&str, &str); 2] =
@@ -51,7 +51,7 @@ fn compilers(server: &Server) -> Vec<u32> {
     let parent = server.process().pid().to_string();
     let is_one = |pid: &u32| {
         let read = |name: &str| std::fs::read_to_string(format!("/proc/{pid}/{name}")).unwrap_or_default();
-        // The state is the first field after the name, its parent the second.
+        // The state is the first field after the name, the parent is the second.
         let stat = read("stat");
         let mut fields = stat.rsplit(") ").next().unwrap_or_default().split(' ');
         fields.next() != Some("Z") && fields.next() == Some(&parent) && read("cmdline").contains("compile-component")
@@ -69,7 +69,7 @@ async fn until(what: &str, mut found: impl AsyncFnMut() -> bool) {
     assert!(tokio::time::timeout(SOON, looking).await.is_ok(), "not {what}");
 }
 
-/// Waits until a file of a stages folder is refused; answers why.
+/// Waits until a file of a stages folder is refused; returns the reason.
 async fn refusal(server: &Server, token: &str, origin: &str) -> String {
     let mut reason = String::new();
     until(&format!("refused: {origin}"), async || {
@@ -107,7 +107,7 @@ async fn types_nested_thousands_deep_are_refused_in_every_way_in_and_at_each_sta
     let checked = outboard(&["stage", "check", file.to_str().unwrap()]).output().await.unwrap();
     assert!(refused(&checked).contains(WHY), "{}", text(&checked));
 
-    // It lies there before the first start.
+    // It is there before the first start.
     write(&storage.path().join("default/stages"), "dropped.wasm", &nested_types());
     let mut server = Server::start(storage.path()).await;
     let token = server.tenant("bad").await;
@@ -141,7 +141,7 @@ async fn what_takes_long_or_much_is_ended_and_others_neither_wait_nor_leave_the_
     let pushed = push(&server, &good, &fine).output().await.unwrap();
     assert!(pushed.status.success(), "{}", text(&pushed));
     assert!(!first.is_finished() && !second.is_finished(), "the good one is answered while the others compile or wait");
-    // That of the good one may not be gone yet.
+    // That of the valid one may not have ended yet.
     until("one at a time of a tenant", async || compilers(&server).len() <= 1).await;
     assert!(!second.is_finished(), "it did not wait for the first");
 
@@ -153,7 +153,7 @@ async fn what_takes_long_or_much_is_ended_and_others_neither_wait_nor_leave_the_
     assert_eq!(last["counters"]["packetsLost"], 0, "{last:#}");
     assert_eq!(nginx.files(1, "good-tv").len(), 1, "one session: it never left the air");
 
-    // Neither is tried again: not when it is sent, not from a folder, not at a start.
+    // Neither is compiled again: not on upload, not from a folder, not at a start.
     const NOT_AGAIN: &str = "is not compiled again";
     let again = refused(&push(&server, &bad, &slow).output().await.unwrap());
     assert!(again.contains(NOT_AGAIN) && again.contains("of execution"), "{again}");
@@ -165,7 +165,7 @@ async fn what_takes_long_or_much_is_ended_and_others_neither_wait_nor_leave_the_
     let why = refusal(&server, &bad, "dropped.wasm").await;
     assert!(why.contains(NOT_AGAIN) && why.contains("of memory"), "{why}");
 
-    // Until somebody says so.
+    // Until an operator releases it.
     let digest = why.split_whitespace().find(|word| word.starts_with("sha256:")).unwrap();
     let storage_dir = storage.path().to_str().unwrap();
     let release = ["stage", "release", digest, "--storage", storage_dir];
@@ -219,7 +219,7 @@ async fn who_goes_away_ends_the_compilation_and_the_file_is_not_held_against_any
     })
     .await;
     caller.kill().await.unwrap();
-    // Its own limit is a minute of execution.
+    // Its own limit is a minute of processor time.
     let process = PathBuf::from(format!("/proc/{}", compiling[0]));
     until("ended", async || !process.exists()).await;
     assert_eq!(compilers(&server), [0; 0], "and no other began");
@@ -249,12 +249,12 @@ async fn compiled_code_that_this_host_did_not_write_is_not_loaded() {
         digests.push(digest);
     }
     server.kill().await;
-    // Code that this very host compiled, under another component's name, with the code that belongs to it.
+    // Code that this very host compiled, under another component's name, with its own checksum.
     let right = std::fs::read(&entries[0]).unwrap();
     for end in ["cwasm", "mac"] {
         std::fs::copy(entries[1].with_extension(end), entries[0].with_extension(end)).unwrap();
     }
-    // Anybody's, with a checksum that anybody can make.
+    // Foreign code with a valid checksum, which anybody can compute.
     std::fs::write(&entries[1], b"\x7fELF of somebody").unwrap();
     std::fs::write(entries[1].with_extension("mac"), "00".repeat(32)).unwrap();
     server.start_again().await;

@@ -1,5 +1,5 @@
-//! Numbers from outside that become waits, sizes and counts: of playlists, here. Those of processors, receivers and
-//! registries are tested beside the code that reads them; `docs/security.md` lists the bounds.
+//! External numbers that become delays, sizes and counts, here those of playlists. Those of processors, receivers and
+//! registries are tested beside the code that parses them; `docs/security.md` lists the limits.
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first thing that is not as it should be")]
 
 use std::time::{Duration, Instant};
@@ -10,10 +10,10 @@ use outboard_tests::origin::{Origin, Reply, ts};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-/// For what comes soon on any machine.
+/// Longest wait for something that comes soon on any machine.
 const PATIENCE: Duration = Duration::from_secs(180);
 
-/// Names of what a source delivers, and how it ended.
+/// Names of the delivered segments, and how the source ended.
 async fn delivered(origin: &Origin) -> Result<Vec<String>, String> {
     let dir = tempfile::tempdir().unwrap();
     let mut config = SourceConfig::new(origin.url("/x.m3u8"), dir.path().join("stream"));
@@ -81,7 +81,7 @@ async fn a_playlist_of_nothing_but_entries_or_keys_is_refused_or_read_soon() {
     let origin = origin(&["a"]).await;
     origin.put("/x.m3u8", format!("#EXTM3U\n#EXT-X-TARGETDURATION:2\n{}#EXT-X-ENDLIST\n", "a\n".repeat(1_000_000)));
     assert!(delivered(&origin).await.unwrap_err().contains("more than 100000 segments"));
-    // Each format has a key of its own, and is looked for among those before it.
+    // Each format has its own key, which is looked up among the earlier ones.
     let keys: String = (0..100_000).map(|n| format!("#EXT-X-KEY:METHOD=X,KEYFORMAT=\"{n}\"\n")).collect();
     let none = "#EXT-X-KEY:METHOD=NONE\n";
     origin.put("/x.m3u8", format!("#EXTM3U\n{keys}{none}#EXTINF:1,\na.ts\n#EXT-X-ENDLIST\n"));

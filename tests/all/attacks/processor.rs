@@ -1,5 +1,5 @@
-//! Replies that pin a core: small files that a processor returns, made so that reading them has no end. Each is refused in
-//! its time, the original sound is on air, and neither a deletion nor a signal waits for anything.
+//! Replies that occupy a core: small files of a processor that take forever to parse. Each is refused in time, the
+//! original audio is on air, and neither a deletion nor a signal has to wait.
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first thing that is not as it should be")]
 
 use std::fs::OpenOptions;
@@ -17,27 +17,27 @@ use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
-/// For what a slow machine needs some seconds for.
+/// Longest wait for steps that take some seconds on a slow machine.
 const PATIENCE: Duration = Duration::from_secs(90);
-/// What the process computes is counted over this time.
+/// The time over which the processor time of the process is measured.
 const MEASURED: Duration = Duration::from_secs(4);
-/// What was under way is done after this. Counting to the end of a number of 32 bits takes longer.
+/// Work in progress has ended after this. Counting up to a 32-bit number takes longer.
 const IDLE_WITHIN: Duration = Duration::from_secs(16);
-/// Of one core, while nothing is to be done.
+/// Accepted share of one core while there is nothing to do.
 const IDLE_MOST: f64 = 0.35;
-/// From SIGTERM to the end: the server's own limits, 10 s and 2 s, and a machine that has other things to do.
+/// From SIGTERM to the end: the server's own limits, 10 s and 2 s, and time for a busy machine.
 const END_WITHIN: Duration = Duration::from_secs(40);
 
-/// What the process has computed so far, all threads together.
+/// Processor time of the process so far, all threads together.
 fn cpu(process: &Host) -> Duration {
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", process.pid())).unwrap();
     let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
     let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
-    // USER_HZ is 100 on every Linux that there is.
+    // USER_HZ is 100 on every Linux.
     Duration::from_millis(ticks * 10)
 }
 
-/// A thread that reads a file and never gets any of it: nothing in the process can end it.
+/// A thread that reads a file without receiving any data: nothing in the process can end it.
 #[tokio::test]
 async fn the_end_waits_for_no_thread_that_hangs() {
     let storage = tempfile::tempdir().unwrap();
@@ -48,7 +48,7 @@ async fn the_end_waits_for_no_thread_that_hangs() {
     let id = server.create(None, "hangs", &settings, true).await;
     let aired = |status: &Value| status["counters"]["batches"].as_u64() >= Some(3) && status["onAir"] == true;
     server.until(None, &id, "on air", PATIENCE, aired).await;
-    // What the preview reads of each batch becomes a pipe that nobody writes to.
+    // The preview's file of each batch is replaced by a pipe that nobody writes to.
     let batches = storage.path().join("default/processed_fragments/hangs");
     let mut pipes = Vec::new();
     for batch in std::fs::read_dir(batches).unwrap().map(|entry| entry.unwrap().path()) {
@@ -62,7 +62,7 @@ async fn the_end_waits_for_no_thread_that_hangs() {
     let mut asking = TcpStream::connect(server.address()).await.unwrap();
     let request = format!("GET /preview/{id}/index.m3u8 HTTP/1.1\r\nHost: {}\r\n\r\n", server.address());
     asking.write_all(request.as_bytes()).await.unwrap();
-    // A pipe can be opened for writing, without waiting, once somebody opened it for reading.
+    // A pipe can be opened for writing without waiting once a reader has opened it.
     let open = |pipe: &PathBuf| OpenOptions::new().write(true).custom_flags(nix::libc::O_NONBLOCK).open(pipe).ok();
     let began = Instant::now();
     let hung = loop {
@@ -116,7 +116,7 @@ async fn a_reply_without_end_holds_no_core_and_nobody_up() {
         let delete = "mutation($id: ID!) { deletePipeline(id: $id) { deleted } }";
         server.graphql(None, delete, &json!({ "id": id })).await.data("deletePipeline");
     }
-    // What is under way comes to its end; a loop without one goes on for longer than that.
+    // Work in progress ends; an endless loop continues for longer than that.
     let deadline = Instant::now() + IDLE_WITHIN;
     loop {
         let (before, began) = (cpu(server.process()), Instant::now());

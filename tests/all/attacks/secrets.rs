@@ -1,5 +1,5 @@
-//! Where secrets could go: messages and logs, where a receiver quotes them and writes lines of its own. Headers and other
-//! hosts are `source_cases/addresses`.
+//! Leaks of secrets into messages and logs, with a receiver that quotes them and forges log lines. Headers and other
+//! hosts are tested in `source_cases/addresses`.
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first thing that is not as it should be")]
 
 use std::path::Path;
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// All that was written below a folder of logs.
+/// All texts below the folders of logs.
 fn logs(storage: &Path) -> String {
     let mut folders = vec![storage.to_owned()];
     let mut text = String::new();

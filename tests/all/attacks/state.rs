@@ -1,4 +1,4 @@
-//! State that strangers can grow, and storage that is taken away under the server.
+//! State that strangers can grow, and storage that is removed under the server.
 
 mod origin;
 mod storage;

@@ -1,4 +1,4 @@
-//! A process that hangs, and one that was away.
+//! A process that hangs, and one that was suspended.
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first thing that is not as it should be")]
 
 use std::collections::HashSet;
@@ -18,13 +18,12 @@ use outboard_tests::receiver::packets::key_pictures;
 use outboard_tests::server::Server;
 use serde_json::{Value, json};
 
-/// For a pipeline to be on air, on a machine that does much else.
+/// Limit for a pipeline to be on air, on a busy machine.
 const ON_AIR_LIMIT: Duration = Duration::from_secs(120);
 
-/// Longer than what a watchdog of this setting waits.
+/// Longer than the watchdog's limit in this test.
 const AWAY: Duration = Duration::from_secs(13);
-/// The window of "on air", and the time in which twice the bytes between two acknowledgements leave.
-/// It was 40 s once.
+/// The window of "on air", plus the time for twice the bytes between two acknowledgements. It was 40 s before the fix.
 const OFF_AIR_WITHIN: Duration = Duration::from_secs(35);
 const HANG_SECONDS: &str = "10";
 
@@ -45,7 +44,7 @@ async fn a_process_that_was_stopped_is_no_hang() {
     let id = server.create(None, "tv", &settings, true).await;
     let before = server.until(None, &id, "on air", ON_AIR_LIMIT, |status| status["onAir"] == true).await;
     server.process().signal(Signal::SIGSTOP);
-    // What is tested is time that passes: there is nothing to wait for.
+    // The test is about time that passes: there is nothing to wait for.
     tokio::time::sleep(AWAY).await;
     server.process().signal(Signal::SIGCONT);
     server.process().until("the process did not run for", Duration::from_secs(60)).await;
@@ -54,11 +53,11 @@ async fn a_process_that_was_stopped_is_no_hang() {
     assert!(!server.log().iter().any(|line| line.contains("ends with code")), "{:#?}", server.log());
 }
 
-/// Three batches: more than what a slow load brings, or what lies in hand.
+/// Three batches: more than a slow load brings, or than is buffered.
 const LONG_AWAY: Duration = Duration::from_secs(24);
 const LIVE_BATCH: Duration = Duration::from_secs(8);
 
-/// How far behind the source each segment was on air, from the same moment on, and when. By the key picture that it begins with.
+/// For each segment, identified by its first key frame: how far behind the source it was on air, and when.
 fn lags(source: &[[u8; 8]], seen: &[(Instant, [u8; 8])], zero: Instant) -> Vec<(Instant, Duration)> {
     let lag = |(at, key): &(Instant, [u8; 8])| {
         let number = source.iter().position(|of| of == key).unwrap();
@@ -72,7 +71,7 @@ fn lags(source: &[[u8; 8]], seen: &[(Instant, [u8; 8])], zero: Instant) -> Vec<(
     seen.iter().map(lag).collect()
 }
 
-/// The key picture that each segment begins with.
+/// The key frame with which each segment begins.
 fn first_pictures(programme: &[Entry]) -> Vec<[u8; 8]> {
     let dir = tempfile::tempdir().unwrap();
     let (joined, flv) = (dir.path().join("joined.ts"), dir.path().join("joined.flv"));
@@ -101,7 +100,7 @@ async fn a_stream_that_is_to_be_live_skips_what_piled_up_while_the_process_was_a
         "batchSeconds": LIVE_BATCH.as_secs(),
     });
     let id = server.create(None, "tv", &settings, true).await;
-    // Some segments, to know how far behind the source the stream is when nothing is wrong.
+    // Some segments, to measure the normal delay behind the source.
     let two_segments = u64::from(2 * SEGMENT_SECONDS * 30);
     server.until(None, &id, "on air", ON_AIR_LIMIT, |status| video(status) > two_segments).await;
     server.process().signal(Signal::SIGSTOP);
@@ -117,7 +116,7 @@ async fn a_stream_that_is_to_be_live_skips_what_piled_up_while_the_process_was_a
     let counters = &answer.data("pipeline")["status"]["counters"];
     let missing = counters["segmentsMissing"].as_array().unwrap();
     let behind = missing.iter().find(|one| one["reason"] == "behind").and_then(|one| one["count"].as_u64());
-    // Away for twelve segments of 2 s; those of the live edge are fetched.
+    // Suspended for twelve segments of 2 s; those at the live edge are fetched.
     assert!(behind.is_some_and(|count| (3..=12).contains(&count)), "{counters}");
     assert_in_order_to_the_end(&nginx, "tv", &programme);
 
@@ -126,14 +125,14 @@ async fn a_stream_that_is_to_be_live_skips_what_piled_up_while_the_process_was_a
     let lags = lags(&pictures, &seen, zero);
     let most = lags.iter().filter(|(at, _)| *at < stopped).map(|(_, lag)| *lag).max().unwrap() + LIVE_BATCH;
     let after: Vec<_> = lags.iter().filter(|(at, _)| *at >= back).map(|(_, lag)| *lag).collect();
-    // Old media on air after that is no longer than a batch, and no backlog stays.
+    // Old media is on air afterwards for at most a batch, and no backlog remains.
     let old = after.iter().filter(|lag| **lag > most).count();
     let old = Duration::from_secs(u64::from(SEGMENT_SECONDS)) * u32::try_from(old).unwrap();
     assert!(old <= LIVE_BATCH, "{old:?} behind by more than {most:?}: {after:?}");
     assert!(after.len() > 4 && after.last().unwrap() <= &most, "behind by more than {most:?}: {after:?}");
 }
 
-/// Law 7: what lies in the buffers of sockets is not on air.
+/// Law 7: bytes in the buffers of sockets are not on air.
 #[tokio::test]
 async fn a_receiver_that_was_stopped_is_not_called_on_air_for_long() {
     let origin = LiveOrigin::start_wide(entries(&Clip::small(90), false), 30).await;
@@ -146,7 +145,7 @@ async fn a_receiver_that_was_stopped_is_not_called_on_air_for_long() {
     });
     let id = server.create(None, "tv", &settings, true).await;
     server.until(None, &id, "on air", ON_AIR_LIMIT, |status| status["onAir"] == true).await;
-    // Until it is known that this receiver acknowledges what it takes.
+    // Waits until this receiver is known to acknowledge.
     let first = server.status(None, &id).await;
     let wanted = video(&first) + 300;
     server.until(None, &id, "sending", ON_AIR_LIMIT, |status| video(status) >= wanted).await;
@@ -157,7 +156,7 @@ async fn a_receiver_that_was_stopped_is_not_called_on_air_for_long() {
     server.until(None, &id, "on air again", ON_AIR_LIMIT, |status| status["onAir"] == true).await;
 }
 
-/// Stops every thread of this name until `until` is told; false: this machine does not let us.
+/// Stops every thread of this name until `until` is signalled; false: this machine does not permit it.
 fn hold(pid: u32, name: &str, until: &std::sync::mpsc::Receiver<()>) -> bool {
     let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap().map(|task| task.unwrap().path());
     let named = tasks.filter(|task| std::fs::read_to_string(task.join("comm")).unwrap_or_default().trim() == name);
@@ -166,7 +165,7 @@ fn hold(pid: u32, name: &str, until: &std::sync::mpsc::Receiver<()>) -> bool {
     assert!(!threads.is_empty(), "no thread is called {name}");
     for thread in &threads {
         match ptrace::seize(*thread, ptrace::Options::empty()) {
-            // One that had nothing to do may end.
+            // An idle thread may end.
             Err(Errno::ESRCH) => continue,
             Err(_) => return false,
             Ok(()) => {}
@@ -185,7 +184,7 @@ async fn threads_that_hang_are_named_and_end_the_process_to_be_started_again() {
     let (server, _) = Host::serve(storage.path(), &[("OUTBOARD_LIMITS__HANG_SECONDS", HANG_SECONDS)]).await;
     let pid = server.pid();
     let (end, until) = std::sync::mpsc::channel::<()>();
-    // All of ptrace has to come from one thread.
+    // All ptrace calls must come from one thread.
     let holder = std::thread::spawn(move || hold(pid, "air", &until));
     let said = async {
         while !holder.is_finished() && !server.log().iter().any(|line| line.contains("ends with code 3")) {
@@ -220,7 +219,7 @@ async fn a_process_that_may_have_too_little_memory_says_so_and_does_not_begin() 
     assert!(said.contains("ulimit -v") && !said.contains("panicked"), "{said}");
 }
 
-/// What is not too little is enough: threads and allocations are not refused in the middle of the work.
+/// With enough address space, threads and allocations are not refused during work.
 #[tokio::test]
 async fn a_process_that_has_just_enough_address_space_runs_a_pipeline_to_its_end() {
     let dir = tempfile::tempdir().unwrap();

@@ -62,7 +62,7 @@ async fn cookies_come_back() {
 async fn headers_go_home_and_where_they_are_listed() {
     let (origin, other, listed) = (origin_with("a").await, origin_with("b d").await, origin_with("c").await);
     let (far, near) = (other.url("/b.ts"), listed.url("/c.ts"));
-    // A redirect leads as far as a playlist does.
+    // A redirect may go wherever a playlist may.
     origin.put("/d.ts", Reply::redirect(other.url("/d.ts").as_str()));
     origin.put(
         "/x.m3u8",

@@ -1,4 +1,4 @@
-//! AES-128, and what is refused.
+//! AES-128, and unsupported encryption.
 
 use aes::Aes128;
 use cbc::cipher::block_padding::Pkcs7;

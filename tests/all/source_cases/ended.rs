@@ -8,7 +8,7 @@ async fn told(run: &mut Run, count: usize) -> Vec<String> {
     let mut told = Vec::new();
     while told.len() < count {
         let event = run.event().await.expect("the source goes on");
-        // Whether it is late by then depends on the machine.
+        // Whether it is stale by then depends on the machine.
         if !matches!(event, SourceEvent::Stale { .. } | SourceEvent::Fresh { .. }) {
             told.push(match event {
                 SourceEvent::Back { .. } => "back".to_owned(),
@@ -22,8 +22,8 @@ async fn told(run: &mut Run, count: usize) -> Vec<String> {
 #[tokio::test]
 async fn a_live_source_that_ended_goes_on_when_it_is_back() {
     let origin = origin_with("a b c d e f x y z").await;
-    // It ends; looked at again it is the same, then away, then goes on behind its last segment; then it ends again and is
-    // replaced by a recording, which is none of it, then by another encoder that counts from 0.
+    // It ends; the next loads are identical, then fail, then continue after its last segment. It ends again and is
+    // replaced by a recording, which is not part of it, then by another encoder that counts from 0.
     let again = live(1, "b c #EXT-X-DISCONTINUITY d e");
     let anew = live(0, "x y z");
     origin.script(
@@ -62,7 +62,7 @@ async fn without_being_told_to_wait_and_for_a_recording_the_end_is_the_end() {
     assert_eq!(run.all().await, ["0 a", "1 b", "ended"]);
 }
 
-/// A host that was away starts again while the source is over: what was live then is no recording now.
+/// A host that was down starts again while the source is over: a previously live source is not a recording now.
 #[tokio::test]
 async fn a_resumed_live_source_that_has_ended_meanwhile_is_waited_for() {
     let origin = origin_with("a b c").await;

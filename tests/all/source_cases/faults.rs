@@ -1,4 +1,4 @@
-//! Segments that fail: what is tried again, how often, and what a gap costs.
+//! Segments that fail: what is retried, how often, and what a gap means.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use outboard_tests::origin::Gate;
 
 use super::*;
 
-/// A list of three segments whose middle one answers by script.
+/// A playlist of three segments whose middle one follows a script.
 async fn middle<R: Into<Reply>>(replies: impl IntoIterator<Item = R>) -> (Vec<String>, usize) {
     middle_with(replies, |_| {}).await
 }

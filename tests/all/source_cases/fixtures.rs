@@ -1,7 +1,7 @@
-//! Playlists as they are met in the wild, one folder for each case in `fixtures/hls`.
+//! Playlists as they occur in the field, one folder for each case in `fixtures/hls`.
 //!
-//! `1.m3u8`, `2.m3u8` … are the answers in order; other playlists are served under their own names; `told.txt` is what the
-//! source must tell. Media is made up from the names in the playlists.
+//! `1.m3u8`, `2.m3u8` … are the responses in order; other playlists are served under their own names; `told.txt` lists
+//! the events that the source must report. Media is generated from the names in the playlists.
 
 use std::path::Path;
 

@@ -1,5 +1,5 @@
-//! What a guard does not allow is not reached: not by the configured URL, not by redirects, not by anything in a
-//! playlist. Each forbidden place counts who comes.
+//! Addresses that a guard denies are not reached: not by the configured URL, not by redirects, not by anything in a
+//! playlist. Each forbidden address counts connections.
 
 use outboard::net::Denied;
 use outboard::pipeline::source::probe;
@@ -12,7 +12,7 @@ fn guarded(url: Url) -> Run {
     Run::with(url, |config| config.guard = strict())
 }
 
-/// The same place by each way of writing it.
+/// The same place, written in each possible way.
 fn ways(four: &Door, six: &Door, path: &str) -> Vec<String> {
     let (port, six) = (four.port(), six.port());
     let hosts = ["127.0.0.2", "inner.test", "0x7f.2", "2130706434", "[::ffff:127.0.0.2]", "user:SECRET@127.0.0.2"];
@@ -46,7 +46,7 @@ async fn the_configured_url() {
         is_denial(&probe(&config).await.unwrap_err());
     }
     nobody_came(&four, &six).await;
-    // The door is one: whoever may, gets through.
+    // The address works: a source with permission reaches it.
     let error = Run::start(format!("http://127.0.0.2:{}/x.m3u8", four.port()).parse().unwrap()).error().await;
     assert!(matches!(error, SourceError::Playlist { .. }), "{error:?}");
     assert!(four.came().await.0 > 0);
@@ -150,12 +150,12 @@ async fn the_backup() {
     let origin = origin_with("a").await;
     origin.put("/x.m3u8", ended(0, "a"));
     let inner: Url = format!("http://inner.test:{}/x.m3u8", four.port()).parse().unwrap();
-    // A forbidden backup helps nobody, and the first URL is the one to mend.
+    // A forbidden backup does not help, and the error is that of the first URL.
     let run = Run::with(origin.url("/gone.m3u8"), |config| {
         (config.guard, config.backup_url) = (strict(), Some(inner.clone()));
     });
     assert!(matches!(run.error().await, SourceError::Unreachable { .. }));
-    // An allowed one stands in for a forbidden first URL.
+    // An allowed backup replaces a forbidden first URL.
     let run = Run::with(inner, |config| (config.guard, config.backup_url) = (strict(), Some(origin.url("/x.m3u8"))));
     assert_eq!(run.all().await, ["failover x.m3u8", "0 a", "ended"]);
     nobody_came(&four, &six).await;
@@ -165,7 +165,7 @@ async fn the_backup() {
 async fn a_name_that_moves_to_a_forbidden_address() {
     let (four, six) = doors().await;
     let origin = origin_with("a").await;
-    // The answer closes its connection, so that the segment needs another lookup.
+    // The response closes its connection, so that the segment needs another lookup.
     origin.put("/x.m3u8", Reply::from(ended(0, "a")).header("connection", "close"));
     let mut url = origin.url("/x.m3u8");
     url.set_host(Some("rebind.test")).unwrap();

@@ -1,8 +1,8 @@
-//! Playlists that move: edges, reloads, restarts, what slides away, what stands still.
+//! Playlists that move: edges, reloads, restarts, removed segments, stale playlists.
 
 use super::*;
 
-/// Plays one playlist after the other; the last one must have its end.
+/// Plays one playlist after the other; the last one must have ENDLIST.
 async fn play(names: &str, playlists: &[String]) -> Vec<String> {
     let origin = origin_with(names).await;
     origin.script("/x.m3u8", playlists.iter().cloned());
@@ -31,7 +31,7 @@ async fn loads_keep_the_pace_of_the_standard() {
     assert_eq!(told, ["0 a", "stale main", "fresh main", "1 b", "ended"]);
     let at: Vec<_> = origin.asked("/x.m3u8").iter().map(|asked| asked.at).collect();
     let waits: Vec<_> = at.windows(2).map(|pair| pair[1] - pair[0]).collect();
-    // A little less is measured where the request before was slow to arrive.
+    // Slightly less is measured if the previous request arrived late.
     let (target, slack) = (Duration::from_millis(200), Duration::from_millis(30));
     assert_eq!(waits.len(), 6);
     assert!(waits[0] + slack >= target, "a target duration after the first load: {waits:?}");
@@ -185,7 +185,7 @@ async fn a_slow_receiver_on_a_live_stream_costs_what_slid_away_and_it_is_told() 
     config.bounds.ahead_live = 1;
     let mut run = Run::go(config, None, 1);
     assert_eq!(run.told().await, "started live");
-    // One in the channel, one that waits for it, one under way; nothing else is fetched until the receiver moves.
+    // One in the channel, one that waits for it, one in progress; nothing else is fetched until the receiver continues.
     origin.wait_for("/c.ts", 1).await;
     origin.put("/x.m3u8", live(3, "d e f"));
     let loads = origin.asked("/x.m3u8").len();

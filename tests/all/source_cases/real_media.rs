@@ -1,4 +1,4 @@
-//! Playlists and media as ffmpeg makes them, served as they are and compared with what ffmpeg itself reads from them.
+//! Playlists and media made by ffmpeg, served unchanged and compared with what ffmpeg itself reads from them.
 
 use std::path::Path;
 use std::process::Command;
@@ -8,7 +8,7 @@ use outboard_tests::host::Host;
 
 use super::*;
 
-/// Runs ffmpeg in a directory; its output. `#` stands for a blank inside an argument.
+/// Runs ffmpeg in a folder; returns its output. `#` stands for a space inside an argument.
 fn ffmpeg(dir: &Path, arguments: &str) -> Vec<u8> {
     let mut command = Command::new("ffmpeg");
     command.current_dir(dir).args(["-nostdin", "-hide_banner", "-loglevel", "error"]);
@@ -23,7 +23,7 @@ fn ffmpeg(dir: &Path, arguments: &str) -> Vec<u8> {
 const INPUT: &str = "-f lavfi -i testsrc2=size=160x90:rate=25:duration=6 -f lavfi -i sine=duration=6 \
     -c:v libx264 -preset ultrafast -g 25 -c:a aac -b:a 32k";
 
-/// Serves every file of a directory.
+/// Serves every file of a folder.
 async fn serve(dir: &Path) -> Origin {
     let origin = Origin::start().await;
     for entry in std::fs::read_dir(dir).unwrap() {
@@ -69,7 +69,7 @@ async fn encrypted_transport_streams_hold_the_same_packets() {
         let mut hashes: Vec<String> = lines
             .map(|line| format!("{} {}", &line[..1], line.rsplit(',').next().unwrap_or_default().trim()))
             .collect();
-        // The two readers mix the tracks differently; within a track the order counts.
+        // The two readers interleave the tracks differently; within a track the order counts.
         hashes.sort_by_key(|line| line.starts_with('1'));
         hashes
     };

@@ -1,4 +1,4 @@
-//! Master playlists: which variant, and sound that comes in a playlist of its own.
+//! Master playlists: the selected variant, and audio in a separate playlist.
 
 use outboard::pipeline::source::{AudioChoice, Started, VariantChoice};
 use outboard_tests::origin::aac;

@@ -1,4 +1,4 @@
-//! What cannot start says why; what a dry run tells.
+//! Sources that cannot start report why; the results of dry runs.
 
 use outboard::pipeline::source::{FetchError, PlaylistError, probe};
 
@@ -27,7 +27,7 @@ async fn faults_before_the_start_use_four_tries() {
 
 #[tokio::test]
 async fn nobody_listens() {
-    // Bound, so that nobody else gets the port, and not listening.
+    // Bound, so that no other process gets the port, but not listening.
     let nobody = tokio::net::TcpSocket::new_v4().unwrap();
     nobody.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let url = format!("http://{}/x.m3u8", nobody.local_addr().unwrap()).parse().unwrap();

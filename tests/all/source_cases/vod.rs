@@ -1,4 +1,4 @@
-//! Playlists that have their end already.
+//! Playlists that have ENDLIST from the start.
 
 use super::*;
 
@@ -20,7 +20,7 @@ async fn a_slow_receiver_holds_the_downloads() {
     config.bounds.ahead_vod = 3;
     let mut run = Run::go(config, None, 1);
     assert_eq!(run.told().await, "started vod");
-    // One in the channel, one that waits for it, three behind.
+    // One in the channel, one that waits for it, three behind it.
     origin.wait_for("/n4.ts", 1).await;
     assert_eq!(run.take(2).await, ["0 n0", "1 n1"]);
     origin.wait_for("/n6.ts", 1).await;

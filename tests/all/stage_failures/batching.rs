@@ -1,4 +1,4 @@
-//! Batching stages that fail: every segment is in one batch all the same.
+//! Batching stages that fail: every segment still belongs to one batch.
 
 use super::*;
 
@@ -18,7 +18,7 @@ pub(super) async fn batching(ordered: &Value) -> BatchingStage {
     BatchingStage::open(runtime(), load("faulty-batching").await, orders(ordered), 10).await.unwrap()
 }
 
-/// Pushes segments and flushes; answers the batches, and which of the calls the host answered.
+/// Pushes segments and flushes; returns the batches, and which calls the host answered.
 async fn run(stage: &mut BatchingStage, segments: &[Segment]) -> (Vec<(u64, u64)>, Vec<u64>) {
     let (mut cuts, mut by_host) = (Vec::new(), Vec::new());
     let mut take = |cut: &Cut| cuts.push((cut.first, cut.last));
@@ -48,7 +48,7 @@ async fn a_batch_in_which_the_stage_fails_is_cut_by_the_host() {
         (ordered["call"], ordered["on"], ordered["fresh_only"]) = ("push".into(), 4.into(), true.into());
         let mut stage = batching(&ordered).await;
         let (cuts, by_host) = run(&mut stage, &segments).await;
-        // The fourth push fails while 2 waits: the host takes 2 to 4, and from 5 on the stage is back.
+        // The fourth push fails while 2 waits: the host cuts 2 to 4, and from 5 on the stage decides again.
         assert_eq!(cuts, [(0, 1), (2, 4), (5, 6), (7, 8)], "{ordered}");
         assert_eq!(by_host, [3, 4], "{ordered}");
         let counts = stage.counters().read();
@@ -84,7 +84,7 @@ async fn a_stage_that_never_cuts_is_cut_at_the_longest_batch() {
     assert_eq!(by_host, [30]);
     assert_eq!(cuts.len(), 11, "{cuts:?}");
     assert_eq!((cuts[0], cuts[10]), ((0, 2), (30, 30)));
-    // It told a lie in the push and, knowing of no segment, in the flush.
+    // It gave an invalid answer in the push and, because it knows no segment, in the flush.
     assert_eq!(stage.counters().read().invalid_answers, 2);
 }
 

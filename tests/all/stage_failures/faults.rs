@@ -1,4 +1,4 @@
-//! Every fault: default answer, cause counted, back at work.
+//! Every fault: default answer, cause counted, stage restarted.
 
 use super::*;
 
@@ -114,12 +114,12 @@ async fn a_state_that_is_refused_is_given_up_not_the_stage() {
     assert!(!stage.plan(&facts()).await.is_default());
     let state = stage.snapshot().unwrap().to_vec();
 
-    // The caller who asks for this state is told so …
+    // A caller that requests this state gets an error …
     let component = load("faulty-remux").await;
     let opening = Opening { state: Some(state), ..orders(&json!({"fault": "refuse-state"})) };
     let error = RemuxStage::open(runtime(), component.clone(), opening.clone()).await.err().unwrap();
     assert!(error.to_string().contains("the state cannot be read: refused"), "{error}");
-    // … but a pipeline that must run goes on without.
+    // … but a pipeline that must run continues without it.
     let mut stage = RemuxStage::resume(runtime(), component, opening).await;
     assert!(!stage.plan(&facts()).await.is_default());
     let counts = stage.counters().read();

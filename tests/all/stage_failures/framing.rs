@@ -1,4 +1,4 @@
-//! Framing stages that fail: nothing is said or heard, and the connection stays.
+//! Framing stages that fail: no message is sent or decoded, and the connection stays.
 
 use super::*;
 

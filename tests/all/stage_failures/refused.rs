@@ -1,4 +1,4 @@
-//! What is refused before it runs.
+//! Components that are refused before they run.
 
 use super::*;
 

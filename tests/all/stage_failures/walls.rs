@@ -1,4 +1,4 @@
-//! What a guest can reach and use up: nothing of the world, and only its share.
+//! What a guest can access and consume: nothing outside its instance, and only its share.
 
 use super::*;
 
@@ -9,7 +9,7 @@ async fn a_guest_sees_nothing_of_the_world() {
         let failure = remux(&json!({"fault": "look", "call": "plan"})).await.plan(&facts()).await.failure;
         seen.push(failure.unwrap().to_string());
     }
-    // Five milliseconds of sleep: one clock stands still, the other counts looks.
+    // Five milliseconds of sleep: one clock stands still, the other counts readings.
     assert!(seen[0].contains("unix=1577836800 elapsed=1 "), "no clock tells the time: {}", seen[0]);
     assert!(seen[0].contains("env=0 args=0 root=false write=false"), "nothing is there: {}", seen[0]);
     assert_eq!(seen[0], seen[1], "and no two guests can tell each other apart");
@@ -29,7 +29,7 @@ async fn a_guest_that_talks_without_end_is_heard_in_part() {
     assert!(!stage.plan(&facts()).await.is_default());
 }
 
-/// On one thread, a neighbour that spins is in the way only for a tick at a time.
+/// On one thread, a neighbour that spins delays only for a tick at a time.
 #[tokio::test(flavor = "current_thread")]
 async fn a_stage_that_spins_does_not_hold_up_another_pipelines() {
     const CALLS: u64 = 10;
@@ -39,7 +39,7 @@ async fn a_stage_that_spins_does_not_hold_up_another_pipelines() {
     let counters = neighbour.counters().clone();
     let spins = async {
         let failure = spinner.plan(&facts).await.failure;
-        // Had the spinner held the thread, the neighbour would not have been called yet.
+        // If the spinner had kept the thread, the neighbour would not have been called yet.
         (failure, counters.read().calls)
     };
     let works = async {

@@ -1,4 +1,4 @@
-//! What a swap would do to the air is told before it is done, and the way back is open after it.
+//! The effect of a swap on air is reported before the swap, and it can be rolled back afterwards.
 
 use std::time::Duration;
 
@@ -71,7 +71,7 @@ async fn a_swap_that_would_take_the_stream_off_air_is_refused_with_numbers_and_t
     let kept = server.graphql(None, settings, &json!({ "id": channel.id })).await;
     assert_eq!(kept.data("pipeline")["settings"]["stages"]["batching"]["settings"], Value::Null, "nothing was changed");
 
-    // A version whose state the one before cannot read: it went in from nothing, and the way back carries that over.
+    // A version whose state the previous one cannot read: it starts without state, and so does the roll-back.
     let input = json!({
         "pipelineId": channel.id, "kind": "REMUX_PLANNING", "component": guest, "settings": {}, "fresh": true, "probationBatches": 1,
     });

@@ -1,4 +1,4 @@
-//! A hundred tenants whose stages spin do not hold up one whose stage is quick.
+//! A hundred tenants whose stages spin do not delay one whose stage is quick.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,7 @@ use outboard::stage::{Opening, RemuxStage, StageLabels};
 
 use super::*;
 
-/// Stages that spin.
+/// Number of stages that spin.
 pub(crate) const CROWD: usize = 100;
 const ASKED: usize = 400;
 
@@ -39,7 +39,7 @@ async fn measure() -> (Duration, Duration) {
     (took[ASKED / 2], took[ASKED * 99 / 100])
 }
 
-/// The median of the quick one's answers, and the longest of 99 in 100.
+/// The median and the 99th percentile of the quick stage's calls.
 pub(crate) fn measured() -> (Duration, Duration) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(measure())

@@ -1,18 +1,18 @@
-//! Another dialect is swapped in: what the version before sent comes back in the old one and is still read, and the rehearsal does
-//! not compare what cannot be compared.
+//! Swapping in another dialect: replies to the previous version's fragments arrive in the old dialect and are still
+//! decoded, and the rehearsal does not compare what cannot be compared.
 
 use outboard::stage::framing::{Event, Reference};
 use outboard_tests::guests::{bundled_file, variant};
 
 use super::*;
 
-/// The bundled stage of the other dialect, from nothing.
+/// The bundled stage of the other dialect, without state.
 async fn sts(probation: u32) -> NewVersion {
     let component = runtime().load_file(&bundled_file("framing-sts")).await.unwrap();
     NewVersion { fresh: true, probation, ..new_version(component, "") }
 }
 
-/// Sends a fragment and makes the reply that an echo gives to it.
+/// Sends a fragment and creates an echo's reply to it.
 async fn sent(stages: &Stages, batch: u64) -> Message {
     let sent = stages.framing.lock().await.encode(&fragment(batch), vec![1, 2, 3].into()).await;
     assert!(sent.failure.is_none(), "{:?}", sent.failure);
@@ -20,7 +20,7 @@ async fn sent(stages: &Stages, batch: u64) -> Message {
     Message { event: "fragment:processed".into(), ..sent }
 }
 
-/// The fragments that a message brings audio for.
+/// The fragments for which a message contains audio.
 async fn processed(stages: &Stages, message: Message) -> Vec<Reference> {
     let answer = stages.framing.lock().await.decode(message, 0).await;
     let of = |event: Event| match event {

@@ -1,4 +1,4 @@
-//! Ten thousand swaps leave nothing behind.
+//! Ten thousand swaps leak nothing.
 
 use std::fs;
 use std::time::Duration;
@@ -6,9 +6,9 @@ use std::time::Duration;
 use super::*;
 
 const SWAPS: u32 = 10_000;
-/// So many first, for what is allocated once.
+/// Number of swaps before the measurement, for one-time allocations.
 const WARM: u32 = 500;
-/// What the rest may add to the process, KiB.
+/// Accepted growth of the process over the rest, in KiB.
 const RSS_MORE_KIB: u64 = 16 << 10;
 
 fn status(name: &str) -> u64 {
@@ -21,7 +21,7 @@ fn handles() -> usize {
     fs::read_dir("/proc/self/fd").unwrap().count()
 }
 
-/// In a process of its own, for other tests allocate too.
+/// In a separate process, because other tests allocate too.
 #[test]
 fn memory_handles_and_threads_stay_flat_over_ten_thousand_swaps() {
     const CHILD: &str = "OUTBOARD_TEST_FLAT_CHILD";

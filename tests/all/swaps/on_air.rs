@@ -1,7 +1,7 @@
-//! A live pipeline whose stages are swapped again and again, at random moments: laws 1 to 3 hold packet for packet, nothing
-//! reconnects, and fragments in flight come back.
+//! A live pipeline whose stages are swapped repeatedly at random moments: laws 1 to 3 hold packet by packet, nothing
+//! reconnects, and fragments in flight return.
 //!
-//! `OUTBOARD_TEST_SECONDS` sets how long the programme is; swaps go on for as long as it lasts.
+//! `OUTBOARD_TEST_SECONDS` sets the length of the programme; swaps continue as long as it lasts.
 
 use std::time::Duration;
 
@@ -19,10 +19,10 @@ use super::*;
 const SWAP: &str = "mutation($input: SwapStageInput!) { swapStage(input: $input) { id state } }";
 const FOLLOW: &str =
     "query($id: ID!) { swap(id: $id) { state reason steps { step tookMs detail } rehearsal { calls same } } }";
-/// Swaps of each kind that a programme must have room for: one takes a batch, and a bit.
+/// Seconds of programme per swap of each kind: one takes a little more than a batch.
 const SECONDS_A_SWAP: u32 = 5;
 
-/// Asks for a swap and follows it to its end.
+/// Requests a swap and follows it to its end.
 async fn swapped(server: &Server, id: &str, kind: &str, component: &str, settings: &Value) -> Value {
     let input = json!({
         "pipelineId": id, "kind": kind, "component": component, "settings": settings, "probationBatches": 1,
@@ -58,7 +58,7 @@ async fn swaps_of_all_kinds_at_random_moments_are_not_seen_on_air() {
     let mut channel = Channel::start(&server, None, &nginx, plan).await;
     channel.on_air(&server, &nginx).await;
 
-    // Versions of one kind that read each other's state, in two languages.
+    // Versions of one kind that can read each other's state, in two languages.
     let mut versions = Vec::new();
     for ((kind, name, settings), other) in [
         ("BATCHING", "batching-duration", json!({ "batch_seconds": 2 })),
@@ -90,10 +90,10 @@ async fn swaps_of_all_kinds_at_random_moments_are_not_seen_on_air() {
     assert_eq!(connects, 1, "{:#?}", server.log());
 }
 
-/// Kind, digests of versions that read each other's state, their settings.
+/// Kind, digests of versions that can read each other's state, their settings.
 type Versions = (&'static str, Vec<String>, Value);
 
-/// Swaps one stage again and again; answers how often, and the longest cut-over in milliseconds.
+/// Swaps one stage repeatedly; returns the number of swaps, and the longest cut-over in milliseconds.
 async fn swap_for_long(
     server: &Server,
     id: &str,
@@ -113,7 +113,7 @@ async fn swap_for_long(
     (kind, done, slowest)
 }
 
-/// When is left to chance: the moments differ from run to run.
+/// The moments are random: they differ from run to run.
 fn rand_u8() -> u8 {
     use std::hash::{BuildHasher, RandomState};
     RandomState::new().hash_one(0).to_le_bytes()[0]
@@ -151,7 +151,7 @@ async fn settings_of_a_stage_are_taken_on_air_and_what_was_cut_over_survives_the
     assert_eq!(told["swaps"]["edges"][0]["node"]["settingsChanged"], true);
     assert_eq!(server.log().iter().filter(|line| line.contains("connected to the processor")).count(), 1);
 
-    // Another stage, and the server dies on its probation.
+    // Another stage, and the server is killed during its probation.
     let file = storage.path().join("v.wasm");
     std::fs::write(&file, variant(&bundled_file("framing-fragment"), 1)).unwrap();
     let digest = keep_component(storage.path(), &file).await.unwrap();

@@ -1,4 +1,4 @@
-//! Who goes on where a version fails that has passed its probation.
+//! What decides after a version fails that has passed its probation.
 
 use super::*;
 
@@ -51,7 +51,7 @@ async fn the_pipeline_is_to_be_stopped_where_that_is_set() {
 #[tokio::test]
 async fn a_version_before_that_cannot_read_the_state_starts_from_nothing() {
     let stages = Stages::with(FailurePolicy::Previous).await;
-    // The guest's state means nothing to the bundled version.
+    // The bundled version cannot read the guest's state.
     let ordered = json!({"fault": "trap", "call": "push", "on": 9});
     let fresh = NewVersion { fresh: true, probation: 1, ..faulty("faulty-batching", &ordered).await };
     let mut cuts = Vec::new();
@@ -63,7 +63,7 @@ async fn a_version_before_that_cannot_read_the_state_starts_from_nothing() {
         assert!(answer.failure.is_none(), "{index}: {:?}", answer.failure);
         cuts.extend(answer.value.iter().map(|cut| (cut.first, cut.last)));
     }
-    // It trapped at segment 11; the version before was told of that one and goes on in threes.
+    // It trapped at segment 11; the previous version was called for that segment and continues in threes.
     assert_eq!(cuts, [(0, 2), (3, 4), (5, 6), (7, 8), (9, 10), (11, 13)]);
     assert_eq!(stages.name(StageKind::Batching).await, "batching-duration");
 }

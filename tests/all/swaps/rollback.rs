@@ -1,10 +1,10 @@
-//! Whatever a candidate does: the version before answers the very call, and there is evidence.
+//! Whatever a new version does, the previous version answers the same call, and evidence is stored.
 
 use outboard::stage::slot_status::ProbationEnd;
 
 use super::*;
 
-/// Faults that show only once an instance goes on from a state, so that a rehearsal does not find them.
+/// Faults that occur only after an instance resumed from a state, so that a rehearsal does not find them.
 fn restored(mut ordered: Value) -> Value {
     ordered["restored_only"] = true.into();
     ordered
@@ -25,7 +25,7 @@ fn faults(call: &str) -> Vec<(Value, &'static str)> {
     ]
 }
 
-/// Follows a probation that must have ended in a roll-back; answers why.
+/// Follows a probation that must end in a roll-back; returns the reason.
 fn rolled_back(
     probation: &tokio::sync::watch::Receiver<outboard::stage::slot_status::ProbationStatus>,
 ) -> (String, String) {
@@ -63,7 +63,7 @@ async fn the_version_before_plans_the_very_batch_in_which_a_candidate_fails() {
         let input: Facts = serde_json::from_value(one.calls.last().unwrap().input.clone()).unwrap();
         assert_eq!(input, facts(batch - 1), "{ordered}: the evidence has the input that caused it");
         assert!(one.state_bytes().unwrap().is_some(), "{ordered}");
-        // The old one is where it would be without the swap.
+        // The previous version is where it would be without the swap.
         for batch in 0..batch {
             alone.remux.lock().await.plan(&facts(batch)).await;
         }
@@ -96,7 +96,7 @@ async fn the_version_before_cuts_the_very_batch_in_which_a_candidate_fails() {
             wanted_cuts.extend(answer.value.iter().map(|cut| (cut.first, cut.last)));
         }
         let (reason, _) = rolled_back(&probation.unwrap());
-        // The guest cuts in twos and knows nothing of what was open: that is found too, if nothing else is before.
+        // The guest cuts in twos and does not know the open batch: this is detected too, if nothing else is before.
         assert!(reason.contains(says) || reason.contains("breaks the contract"), "{ordered}: {reason}");
         assert_eq!(stages.name(kind).await, "batching-duration", "{ordered}");
         assert_eq!(cuts, wanted_cuts, "{ordered}");
@@ -149,7 +149,7 @@ async fn what_a_rehearsal_finds_is_not_cut_over_to() {
         let kept = stages.evidence();
         assert_eq!(kept.iter().map(|one| &one.id).collect::<Vec<_>>(), [&unfit.evidence], "{ordered}");
         assert_eq!(stages.name(kind).await, "remux-replace");
-        // The running version felt nothing of it.
+        // The running version was not affected.
         assert_eq!(stages.remux.lock().await.counters().read().calls, 3, "{ordered}");
     }
 }
@@ -173,7 +173,7 @@ async fn a_version_that_starts_from_nothing_is_told_of_what_is_open() {
     let stages = Stages::bundled().await;
     let mut cuts = Vec::new();
     for index in 0..12 {
-        // Two segments of a batch of three wait.
+        // Two segments of a batch of three are waiting.
         if index == 5 {
             let fresh = NewVersion { fresh: true, ..faulty("faulty-batching", &json!({})).await };
             stages.slots.cut_over(StageKind::Batching, &fresh).await.unwrap();

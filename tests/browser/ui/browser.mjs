@@ -1,7 +1,7 @@
-// Chromium as an operator has it, for the tests of the web pages: what they do, what they look like, who can use them.
+// Chromium as an operator uses it, for the tests of the web pages: behaviour, appearance, accessibility.
 //
-// Nothing of the pages is switched off for the tests: the server's policy for scripts and styles holds, and whatever the
-// browser complains about (errors, refused styles, requests that fail) is a failure unless a test says that it is meant.
+// The pages are tested with their real content policy, and everything that the browser complains about (errors, refused
+// styles, failed requests) is a failure unless a test declares it as expected.
 
 import { mkdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -10,9 +10,9 @@ import { createInterface } from 'node:readline';
 import { chromium } from 'playwright-core';
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-/** WCAG 2.2 up to AA, and what axe's authors hold to be good practice. */
+/** WCAG 2.2 up to AA, and axe's best practices. */
 const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
-/** For what has to come over the network, or from ffmpeg. */
+/** Longest wait for something from the network or from ffmpeg. */
 export const PATIENCE = 60_000;
 const SHOTS = process.env.OUTBOARD_SHOTS;
 
@@ -27,7 +27,7 @@ export async function launch() {
   });
 }
 
-/** A page of a browser of its own, as far as cookies and storage go. `expected` tells which complaints are meant. */
+/** A page with its own cookies and storage. `expected` selects expected complaints. */
 export async function open(browser, url, { viewport = DESKTOP, colorScheme = 'light', expected = () => false } = {}) {
   const context = await browser.newContext({ baseURL: url, viewport, colorScheme, reducedMotion: 'reduce' });
   const page = await context.newPage();
@@ -41,7 +41,7 @@ export async function open(browser, url, { viewport = DESKTOP, colorScheme = 'li
   return Object.assign(page, { complaints });
 }
 
-/** What keeps somebody from using what is shown, each as a line. */
+/** Accessibility problems of the page, one per line. */
 export async function violations(page) {
   await page.evaluate(`if (!globalThis.axe) { ${AXE} }`);
   const found = await page.evaluate((tags) => globalThis.axe.run(document, { runOnly: tags }), RULES);
@@ -50,7 +50,7 @@ export async function violations(page) {
   );
 }
 
-/** What is wider than the page, or than the card that it is on, and does not scroll in a frame of its own. */
+/** Elements that are wider than the page or their card and do not scroll in a frame. */
 export async function overflow(page) {
   return page.evaluate(() => {
     const width = document.documentElement.clientWidth;
@@ -66,7 +66,7 @@ export async function overflow(page) {
   });
 }
 
-/** Into the folder of OUTBOARD_SHOTS, where it is set: for people to look at. */
+/** Saves a screenshot in the folder OUTBOARD_SHOTS, if it is set. */
 export async function shoot(page, name) {
   if (!SHOTS) return;
   mkdirSync(SHOTS, { recursive: true });
@@ -74,19 +74,19 @@ export async function shoot(page, name) {
 }
 
 const orders = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
-/** Asks whoever runs the test to do something (to kill a server, and the like), and waits until it is done. */
+/** Requests an action from the test (such as killing a server), and waits until it is done. */
 export async function ask(what) {
   process.stdout.write(`${JSON.stringify({ ask: what })}\n`);
   const { value } = await orders.next();
   return JSON.parse(value ?? 'null');
 }
 
-/** Tells what came of it, and ends. */
+/** Returns the result and ends. */
 export function tell(result) {
   process.stdout.write(`${JSON.stringify({ result })}\n`);
 }
 
-/** Runs a test to its end, whatever happens in it. */
+/** Runs a test and always ends it properly. */
 export async function run(test) {
   const browser = await launch();
   try {

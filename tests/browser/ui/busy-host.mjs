@@ -1,8 +1,9 @@
-// A host that has a lot to tell, made up: many pipelines, each with a status a second and batches that go by, and as many
-// log lines a second as one asks for. It answers by the real schema; what a test does not care about gets a plain value.
+// A simulated host with a high load: many pipelines, each with one status per second and changing batches, and any
+// number of log lines per second. It responds according to the real schema; values that a test does not define are
+// plain defaults.
 //
-// A real one with fifty streams would load the machine so that its browser was measured with it, and holds each stream to a
-// hundred lines a second.
+// A real host with fifty streams would load the machine and so distort the measurement of the browser, and it limits
+// each stream to a hundred lines per second.
 
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
@@ -15,7 +16,7 @@ import { WebSocketServer } from 'ws';
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const DIST = join(ROOT, 'web/dist');
 const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml' };
-/** How often the real host sends lines where they come fast. */
+/** Interval at which the real host sends lines under load. */
 const SENDS_A_SECOND = 10;
 const BATCH_SECONDS = 4;
 
@@ -23,7 +24,7 @@ const iso = (ms) => new Date(ms).toISOString();
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const page = (list) => ({ edges: list.map((node) => ({ cursor: '', node })), pageInfo: {} });
 
-/** A value for what nobody made one: nothing where nothing may be, else the plainest of its type. */
+/** The default value of a type: null if allowed, else the simplest value. */
 function plain(type) {
   if (!isNonNullType(type)) return null;
   const inner = type.ofType;
@@ -51,7 +52,7 @@ function busy(pipelines, linesASecond, { shape = () => ({}), incidents = () => [
     const taken = steps.map((step, n) => ({ step, startedAt: iso(at + n * 300), at: iso(at + (n + 1) * 300), seconds: 0.3 }));
     return { number, step: 'DONE', outcome: number % 7 ? 'PROCESSED' : 'ORIGINAL', roundTripMs: 500 + (number % 9) * 40, completeAt: iso(at), steps: taken };
   };
-  /** The newest ones, or those before the one that `after` names; the cursor is the number. */
+  /** The newest entries, or those before the one named by `after`; the cursor is the number. */
   const paged = ({ first, after }) => {
     const from = after ? Number(after) : batchesOf();
     const list = Array.from({ length: Math.min(first ?? 20, from) }, (_, n) => batch(from - 1 - n));
@@ -97,7 +98,7 @@ function busy(pipelines, linesASecond, { shape = () => ({}), incidents = () => [
   }
   return {
     told: () => lines, done, freeze: (on) => { frozen = on; },
-    // A change of settings costs air, so that the page has something to ask.
+    // Changing settings takes the stream off air here, so that the page must ask.
     validatePipeline: () => ({ ok: true, interruption: { seconds: 6.4, why: 'The run is started anew with another batch length.' }, checks: [{ path: 'input.settings.source.url', ok: true, message: 'a live playlist', seconds: 0.1 }] }),
     updatePipeline: ({ id, input }) => { done.push(`update ${id} ${input.apply}`); return pipeline(id); },
     reconnectDestination: ({ id, destination }) => { done.push(`reconnect ${id} ${destination}`); return pipeline(id); },
@@ -112,7 +113,10 @@ function busy(pipelines, linesASecond, { shape = () => ({}), incidents = () => [
   };
 }
 
-/** Serves the built pages and the made-up API on a free port of loopback; answers its address and how it is ended. */
+/**
+ * Serves the built pages and the simulated API on a free port of loopback; returns the address and a function that ends
+ * it.
+ */
 export async function busyHost(pipelines, linesASecond, more) {
   const schema = buildSchema(await readFile(join(ROOT, 'host/schema.graphql'), 'utf8'));
   const rootValue = busy(pipelines, linesASecond, more);

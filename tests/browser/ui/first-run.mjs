@@ -1,11 +1,11 @@
-// The first run: a server on which there is nothing yet. One click starts the demo, and its picture is there.
+// The first run on an empty server: one click starts the demo, and its video plays.
 //
 //   node first-run.mjs '{"url"}'
 
 import assert from 'node:assert/strict';
 import { DESKTOP, open, overflow, PHONE, run, shoot, tell, violations } from './browser.mjs';
 
-/** The preview's playlist is not there before the first batch is on air; the page asks for it and waits. */
+/** The preview's playlist does not exist before the first batch is on air; the page requests it and waits. */
 const expected = (text) => text.includes('404') && text.includes('/preview/');
 const START = { name: 'Start the demo' };
 
@@ -35,7 +35,7 @@ await run(async (browser, { url }) => {
   const frames = await page.locator('video').evaluate((one) => one.getVideoPlaybackQuality().totalVideoFrames);
   await shoot(page, 'first-run-on-air');
 
-  // Its id is taken: whoever makes a new pipeline does not get this one.
+  // Its id is taken: creating a pipeline with this id fails.
   await page.goto('/new');
   const id = page.getByLabel('Stream id');
   await id.fill('demo');
@@ -47,7 +47,7 @@ await run(async (browser, { url }) => {
   assert.equal(new URL(page.url()).pathname, '/new');
   await page.getByRole('link', { name: 'Cancel' }).click();
 
-  // And what it made goes again as any other, and is seen to be gone.
+  // The demo's pipeline can be deleted like any other, and disappears from the page.
   await page.getByRole('button', { name: /^More for / }).click();
   await page.getByRole('menuitem', { name: /Delete/ }).click();
   await page.getByRole('alertdialog').getByRole('button', { name: 'Delete' }).click();

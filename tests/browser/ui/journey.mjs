@@ -1,6 +1,6 @@
-// An operator's day: makes a pipeline by the form, sees it go on air, sees its batches move, watches and hears it, sees why
-// the original audio is on air when the processor is killed, swaps a stage and takes it back, stops it and cleans its storage.
-// All through the pages.
+// An operator's tasks, all through the pages: create a pipeline with the form, see it go on air, follow its batches,
+// watch and hear it, see why the original audio is on air after the processor is killed, swap a stage and roll it back,
+// stop the pipeline and clean its storage.
 //
 //   node journey.mjs '{"url","source","processor","to","stream","component"}'     component: the path of another build of a stage
 
@@ -8,10 +8,10 @@ import assert from 'node:assert/strict';
 import { ask, open, PATIENCE, run, shoot, tell } from './browser.mjs';
 import { swapAndBack } from './swapping.mjs';
 
-/** The preview's playlist is not there before the first batch is on air; the page asks for it and waits. */
+/** The preview's playlist does not exist before the first batch is on air; the page requests it and waits. */
 const expected = (text) => text.includes('404') && text.includes('/preview/');
 
-/** What one batch was seen to do, one after the other; waits until it was three things. */
+/** The observed states of one batch, in order; waits until there were three. */
 async function movement(page, timeline) {
   const seen = new Map();
   for (const deadline = Date.now() + PATIENCE; ; await page.waitForTimeout(100)) {
@@ -33,7 +33,7 @@ await run(async (browser, { url, source, processor, to, stream, component }) => 
   await page.goto('/');
   await page.getByRole('link', { name: 'Create the first one' }).click();
   await page.getByLabel('Stream id').fill(stream);
-  // What is not saved is not lost by going back.
+  // Going back does not lose unsaved changes.
   await page.goBack();
   await page.getByRole('alertdialog').getByRole('button', { name: 'Cancel' }).click();
   assert.equal(await page.getByLabel('Stream id').inputValue(), stream);
@@ -42,7 +42,7 @@ await run(async (browser, { url, source, processor, to, stream, component }) => 
   await page.getByLabel('Processor', { exact: true }).fill(processor);
   await page.getByLabel('RTMP URL').fill('rtmp//no-colon');
   await page.getByLabel('Batch length in seconds').fill('4');
-  // The server's own words, at the field that they are about.
+  // The server's message at its field.
   const destination = page.getByLabel('RTMP URL');
   await page.locator('[aria-invalid="true"]').first().waitFor();
   assert.equal(await destination.getAttribute('aria-invalid'), 'true');
@@ -61,10 +61,10 @@ await run(async (browser, { url, source, processor, to, stream, component }) => 
   await status.getByText('on air with processed audio').waitFor();
   const timeline = page.locator('.timeline');
   await timeline.getByRole('option', { name: /^Batch 1: processed audio.*on air/ }).waitFor();
-  // They move: one is seen at several steps while we look.
+  // One batch is seen at several steps.
   told.steps = await movement(page, timeline);
 
-  // === to be seen and heard ===
+  // === watch and hear ===
   await page.getByRole('button', { name: 'Watch what is on air' }).click();
   const video = page.locator('video');
   const playing = () => video.evaluate((one) => ({ at: one.currentTime, frames: one.getVideoPlaybackQuality().totalVideoFrames, width: one.videoWidth }));
@@ -78,12 +78,12 @@ await run(async (browser, { url, source, processor, to, stream, component }) => 
   await panel.getByRole('button', { name: 'Play: Processed audio' }).waitFor();
   await panel.getByRole('button', { name: 'Play: Original audio' }).click();
   await page.waitForFunction(() => [...document.querySelectorAll('audio')].some((one) => one.currentTime > 0.5 && !one.paused));
-  // From one to the other at the same place: only one is heard.
+  // Switching keeps the position: only one is audible.
   await panel.getByRole('button', { name: 'Play: Processed audio' }).click();
   await page.waitForFunction(() => [...document.querySelectorAll('audio')].filter((one) => !one.paused).length === 1);
   told.heard = await panel.getByRole('heading', { level: 4 }).allTextContents();
   told.waves = await panel.locator('.wave path').evaluateAll((all) => all.map((one) => one.getAttribute('d').length));
-  // The address names the batch now; what is on air is watched as before.
+  // The address contains the batch; the preview continues as before.
   assert.equal(new URL(page.url()).searchParams.get('batch'), '1');
   told.watchedOn = await video.evaluate((one) => one.seen === true && !one.paused);
   const saved = page.waitForEvent('download');
@@ -101,7 +101,7 @@ await run(async (browser, { url, source, processor, to, stream, component }) => 
   told.original = await originals.first().textContent();
   await shoot(page, 'journey-processor-killed');
 
-  // === a stage is swapped, and taken back ===
+  // === swap a stage, and roll it back ===
   told.swapped = await swapAndBack(page, { stream, component });
 
   // === stop, and clean up ===
@@ -110,7 +110,7 @@ await run(async (browser, { url, source, processor, to, stream, component }) => 
   assert.match(await confirm.textContent(), new RegExp(`${stream} is on air`));
   await confirm.getByRole('button', { name: 'Stop' }).click();
   await status.getByText('Stopped', { exact: true }).waitFor();
-  // Somebody else looks at a batch meanwhile, whose files are about to go.
+  // Somebody else looks at a batch whose files are about to be removed.
   const other = await page.context().newPage();
   await other.goto(told.address);
   await other.getByRole('row').filter({ hasText: /Aired(?!, cleaned)/ }).nth(1).getByRole('button').click();

@@ -1,5 +1,5 @@
-// The connection is lost while an operator looks: the page says so and since when, nothing on it goes on as if it were live,
-// and it comes back by itself, with what happened meanwhile.
+// The connection is lost while an operator watches: the page shows it and since when, nothing on it continues as if it
+// were live, and it recovers by itself, with the changes in the meantime.
 //
 //   node link.mjs '{"url","pipeline"}'     one that is on air
 
@@ -7,9 +7,9 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { open, run, shoot, tell, violations } from './browser.mjs';
 
-/** What the test does to the connection is told by the browser too. */
+/** The browser reports the lost connections too. */
 const expected = (text) => text.includes('WebSocket') || (text.includes('404') && text.includes('/preview/'));
-/** Longer than anything on the page takes to count on. */
+/** Longer than the update interval of anything on the page. */
 const LOOK_MS = 3_000;
 
 await run(async (browser, { url, pipeline }) => {
@@ -51,7 +51,7 @@ await run(async (browser, { url, pipeline }) => {
   await goesOn();
   assert.equal(await page.locator('main.stale').count(), 0);
 
-  // === and by itself, with each line of the log once ===
+  // === recovery by itself, with each log line once ===
   await page.getByRole('link', { name: 'Logs' }).click();
   await page.locator('.line').nth(3).waitFor();
   for (const socket of sockets.splice(0)) await socket.close({ code: 4000 });
@@ -66,7 +66,7 @@ await run(async (browser, { url, pipeline }) => {
   assert.ok(lines.length > 20);
   assert.equal(new Set(lines.map((line) => line.id)).size, lines.length);
 
-  // === a filter is in the address, and one types on in it ===
+  // === a filter in the address, and further typing ===
   const filter = page.getByLabel('Text');
   await filter.fill('batch');
   await page.waitForURL(/text=batch/);

@@ -1,13 +1,13 @@
-// The pages under load: an overview of many pipelines, one pipeline's screen, and a log that is written fast. Measures what
-// an operator would feel (the longest task of the main thread) and what a page that is open all day would cost (memory
-// after the garbage is gone, at the start and at the end).
+// The pages under load: an overview of many pipelines, one pipeline's screen, and a fast log. Measures what an operator
+// notices (the longest task of the main thread) and the growth of a page that is open for a day (memory after garbage
+// collection, at the start and at the end).
 //
 //   node load.mjs '{"pipelines":50,"lines":1000,"seconds":20}'      of each screen; "screens":["logs"] for some of them
 
 import { busyHost } from './busy-host.mjs';
 import { open, run, shoot, tell } from './browser.mjs';
 
-/** Until it has loaded and its buffers are full: what comes then is steady. */
+/** Time until the page has loaded and its buffers are full; after that the load is constant. */
 const SETTLES_MS = 8_000;
 const SCREENS = {
   overview: ['/', (page) => page.getByRole('link', { name: 'stream-49' }).or(page.getByRole('link', { name: /^stream-/ }).last()).first()],
@@ -20,14 +20,14 @@ async function heap(session) {
   return (await session.send('Runtime.getHeapUsage')).usedSize;
 }
 
-/** Whether the last line of the log is where one sees it: a list of which only a part is drawn can be drawn beside the view. */
+/** Whether the last line of the log is visible: a partly drawn list can be drawn outside the view. */
 function newestIsSeen() {
   const [box, last] = [document.querySelector('[role="listbox"]'), [...document.querySelectorAll('.line')].at(-1)];
   const [frame, line] = [box.getBoundingClientRect(), last.getBoundingClientRect()];
   return line.top >= frame.top && line.bottom <= frame.bottom + 1;
 }
 
-/** How often a frame comes, and the longest time between two. */
+/** The mean and the longest time between frames. */
 const watch = (page) =>
   page.evaluate(() => {
     globalThis.seen = { gap: 0, frames: 0 };

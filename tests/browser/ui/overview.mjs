@@ -1,6 +1,6 @@
-// An overview of many pipelines in all states, and one pipeline's timeline over an hour: rows are low, headers sort, trouble
-// is first, many are stopped with one question, each batch is reached by pointer and keys, and a server that hangs is told.
-// The host is made up (busy-host.mjs).
+// An overview of many pipelines in all states, and one pipeline's timeline over an hour: rows are low, headers sort,
+// problems are first, many pipelines are stopped with one question, each batch is reachable by pointer and keys, and a
+// server that hangs is reported. The host is simulated (busy-host.mjs).
 //
 //   node overview.mjs '{}'
 
@@ -9,7 +9,7 @@ import { busyHost } from './busy-host.mjs';
 import { DESKTOP, NARROW, open, overflow, PHONE, run, shoot, tell, violations } from './browser.mjs';
 
 const ROWS = 31;
-/** Pixels. */
+/** In pixels. */
 const ROW_MOST = 44;
 const TARGET_LEAST = 24;
 const STALE_WITHIN_MS = 4_000;
@@ -67,7 +67,7 @@ await run(async (browser) => {
   }
   assert.deepEqual(wrong, []);
 
-  // === trouble first, sorted as one likes ===
+  // === problems first, sortable ===
   const page = await open(browser, host.url);
   await page.goto('/');
   await page.locator('.row-view').nth(ROWS - 1).waitFor();
@@ -98,7 +98,7 @@ await run(async (browser) => {
   await page.getByRole('alertdialog').getByRole('button', { name: 'Turn off' }).click();
   await page.getByRole('alertdialog').waitFor({ state: 'detached' });
 
-  // === a change that takes a stream off air is asked about ===
+  // === a change that takes a stream off air needs a confirmation ===
   await page.goto('/pipelines/default:stream-05/edit');
   await page.getByLabel('Batch length in seconds').fill('12');
   await page.getByRole('button', { name: 'Save' }).click();
@@ -120,7 +120,7 @@ await run(async (browser) => {
   told.clicked = Number(new URL(page.url()).searchParams.get('batch'));
   await timeline.focus();
   await page.keyboard.press('Home');
-  // The oldest leave the view while one looks, so each look is one moment.
+  // The oldest batches leave the view meanwhile, so each check uses one moment.
   const active = () => timeline.evaluate((box) => [box.ariaActiveDescendantElement?.id ?? box.getAttribute('aria-activedescendant'), box.querySelector('[role="option"]').id].map((id) => Number(id.replace('batch-', ''))));
   const [at, oldest] = await active();
   assert.equal(at, oldest);

@@ -1,4 +1,5 @@
-// A tenant takes signed components only: a host admin says so on the tenant's page, and the Stages page holds to it.
+// A tenant that accepts only signed components: a host admin sets this on the tenant's page, and the Stages page
+// enforces it.
 //
 //   node policy.mjs '{"url","tenant","publicKey","component","signature","reference"}'     component, signature: paths of files
 
@@ -30,7 +31,7 @@ await run(async (browser, { url, tenant, publicKey, component, signature, refere
   told.key = await policy.locator('pre').textContent();
   await shoot(page, 'policy');
 
-  // === what comes in ===
+  // === adding components ===
   await page.goto('/stages');
   const give = async (...files) => {
     await page.locator('.drop select').selectOption(tenant);

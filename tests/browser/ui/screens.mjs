@@ -1,5 +1,5 @@
-// Every screen in light, in dark and on a phone: nobody is kept out (axe), nothing is wider than the screen, and nothing
-// makes the browser complain. With OUTBOARD_SHOTS set, a picture of each goes into that folder.
+// Every screen in light, in dark and on a phone: accessible (axe), not wider than the screen, and without complaints of
+// the browser. With OUTBOARD_SHOTS set, a screenshot of each is saved in that folder.
 //
 //   node screens.mjs '{"url","pipeline","trouble","tenant"}'     pipelines by their ids, one on air and one in trouble
 
@@ -13,7 +13,7 @@ const LOOKS = {
   'phone-dark': { viewport: PHONE, colorScheme: 'dark' },
 };
 
-/** Name, path, what must be there before it is looked at, and what is done on it first. */
+/** Name, path, what must be present before the check, and what is done on the page first. */
 const screens = ({ pipeline, trouble, tenant }) => [
   ['overview', '/', (page) => page.getByRole('link', { name: pipeline.split(':')[1] })],
   ['overview-none', '/?text=nothing-of-that-name', (page) => page.getByRole('heading', { name: 'No pipeline matches' })],
@@ -40,7 +40,7 @@ const screens = ({ pipeline, trouble, tenant }) => [
 ];
 
 const watch = (page) => page.getByRole('button', { name: 'Watch what is on air' }).click();
-/** One that came back in time and was on air a moment ago: its files are there for a while yet. */
+/** A batch with a reply in time that was on air a moment ago: its files still exist for a while. */
 const pickBatch = async (page) => {
   const rows = page.getByRole('row').filter({ hasText: 'Processed' }).filter({ hasText: /Aired(?! at|, cleaned)/ });
   await rows.first().getByRole('button').click();

@@ -1,12 +1,12 @@
-// A stage is swapped by a file that is dropped on the page, seen through its probation, and taken back: the stream stays on
-// air. Part of the operator's day.
+// A stage is swapped by dropping a file on the page, followed through its probation, and rolled back: the stream stays
+// on air. Part of the operator's tasks.
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { shoot } from './browser.mjs';
 
-/** As a mouse does it. */
+/** Drops a file as a mouse does. */
 async function drop(page, name, bytes) {
   const dataTransfer = await page.evaluateHandle(
     ([name, text]) => {
@@ -19,16 +19,16 @@ async function drop(page, name, bytes) {
   await page.locator('.drop').dispatchEvent('drop', { dataTransfer });
 }
 
-/** Of a pipeline that is on air; `component` is the path of another build of a stage that it runs. */
+/** Swaps a stage of a pipeline on air; `component` is the path of another build of its stage. */
 export async function swapAndBack(page, { stream, component }) {
   const told = {};
   await page.getByRole('link', { name: 'Stages' }).click();
 
-  // What is no component is refused in the server's words.
+  // A file that is not a component is refused with the server's message.
   await drop(page, 'notes.wasm', Buffer.from('this is no component'));
   told.refused = await page.getByRole('alert').first().textContent();
 
-  // === in ===
+  // === swap ===
   await drop(page, basename(component), readFileSync(component));
   const dialog = page.getByRole('dialog');
   told.question = await dialog.getByRole('heading').textContent();
@@ -44,7 +44,7 @@ export async function swapAndBack(page, { stream, component }) {
   told.steps = await swap.locator('ol li').allInnerTexts();
   await shoot(page, 'journey-swapped');
 
-  // === and back ===
+  // === roll back ===
   await swap.getByRole('button', { name: /^Roll back/ }).click();
   const confirm = page.getByRole('alertdialog');
   told.back = await confirm.textContent();

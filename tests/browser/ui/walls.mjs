@@ -1,15 +1,18 @@
-// Two tenants, each in a browser of its own, on a server that asks for tokens: neither sees anything of the other, a viewer
-// has no button that would fail, and a token that is revoked shuts its browser out at once.
+// Two tenants, each in its own browser, on a server that requires tokens: neither sees anything of the other, a viewer
+// has no button that would fail, and a revoked token signs its browser out at once.
 //
 //   node walls.mjs '{"url","tenants":[{"tenant","stream","admin","viewer"},…]}'
 
 import assert from 'node:assert/strict';
 import { open, run, shoot, tell } from './browser.mjs';
 
-/** Asked before one has signed in, of what is another's, and after the token was revoked: the browser tells of each answer. */
+/**
+ * Requests before signing in, for another tenant's objects, and after the token was revoked: the browser reports each
+ * response.
+ */
 const expected = (text) => /\b(401|403|404)\b/.test(text);
 const SCREENS = ['/', '/logs', '/stages', '/storage'];
-/** Steering, in any words: for a viewer each of these would fail. */
+/** Labels of actions: for a viewer each of these would fail. */
 const STEERING = /^(start|stop|edit|delete|restart|new pipeline|create|clean|preview the clean-up|swap|upload)/i;
 
 async function signIn(page, token) {
@@ -29,13 +32,13 @@ await run(async (browser, { url, tenants }) => {
     const page = await open(browser, url, { expected });
     pages.push(page);
 
-    // === in ===
+    // === signing in ===
     await page.goto(`/pipelines/${mine.tenant}:${mine.stream}`);
     await signIn(page, 'obt_wrong');
     await page.getByRole('alert').waitFor();
     if (n === 0) await shoot(page, 'sign-in-refused');
     await signIn(page, mine.viewer);
-    // Where one wanted to go.
+    // The page requested before signing in.
     await page.getByRole('heading', { level: 1, name: mine.stream }).waitFor();
 
     // === as a viewer ===
@@ -80,13 +83,13 @@ await run(async (browser, { url, tenants }) => {
     await page.goto(`/tenants/${other.tenant}`);
     await page.getByRole('alert').first().waitFor();
 
-    // === out ===
+    // === signing out ===
     await page.goto(`/tenants/${mine.tenant}`);
     await viewers.getByRole('button', { name: 'Revoke looks' }).click();
     await page.getByRole('alertdialog').getByRole('button', { name: 'Revoke' }).click();
     await page.getByText('revoked or expired').waitFor();
     await pages[n].getByRole('heading', { name: 'Sign in to Outboard' }).waitFor();
-    // The other's browser has not noticed.
+    // The other tenant's browser is not affected.
     if (n === 0) assert.equal(await pages[1].getByRole('heading', { level: 1, name: 'Pipelines' }).count(), 1);
     assert.deepEqual([...page.complaints, ...pages[n].complaints], []);
     looked += 1;

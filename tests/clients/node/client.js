@@ -1,5 +1,5 @@
-// Drives graphql-ws (everything over one WebSocket) and graphql-sse (what is asked to go over it) by orders on standard
-// input, one JSON object a line; tells what came on standard output. Ends when standard input closes.
+// Drives graphql-ws (everything over one WebSocket) and graphql-sse (on request) by orders on standard input, one JSON
+// object per line; writes the results to standard output. Ends when standard input closes.
 //
 //   {"id": "1", "do": "call" | "follow" | "follow-sse", "query": "…", "variables": {…}}     {"id": "1", "do": "stop"}
 //   {"id": "1", "next": {"data": …, "errors": …}}    {"id": "1", "error": [{"message", "extensions"}]}    {"id": "1", "end": true}

@@ -1,4 +1,4 @@
-"""Holds every GraphQL example in documents against the schema.
+"""Checks every GraphQL example in documents against the schema.
 
 check_documents.py SCHEMA DOCUMENT.md... Prints how many examples there are; says what does not fit, and fails then.
 """

@@ -1,4 +1,4 @@
-"""Drives gql by orders on standard input, one JSON object a line: calls over HTTP, subscriptions over a WebSocket.
+"""Drives gql by orders on standard input, one JSON object per line: calls over HTTP, subscriptions over a WebSocket.
 
 The orders and what is told are those of ../node/client.js. Queries are held against the schema that the server itself
 describes (introspection) before they are sent: a second opinion on both. Ends when standard input closes.
@@ -13,7 +13,7 @@ from gql.transport.exceptions import TransportQueryError, TransportServerError
 from gql.transport.requests import RequestsHTTPTransport
 from gql.transport.websockets import WebsocketsTransport
 
-# Seconds for everything that gql gives up after 10: a busy machine may take longer to connect and to describe the schema.
+# Seconds for steps that gql limits to 10: a busy machine may take longer to connect and to send the schema.
 PATIENCE = 60
 
 ADDRESS = sys.argv[1]
@@ -21,7 +21,7 @@ TOKEN = sys.argv[2] if len(sys.argv) > 2 else None
 
 
 def tell(**message) -> None:
-    # One write: two threads may have something to say at once.
+    # One write, because two threads may write at the same time.
     sys.stdout.write(json.dumps(message) + "\n")
     sys.stdout.flush()
 

@@ -1,4 +1,4 @@
-"""Makes up queries, mutations and subscriptions from a GraphQL schema and holds every answer to what docs/api.md promises: a JSON object
+"""Generates queries, mutations and subscriptions from a GraphQL schema and checks every response against docs/api.md: a JSON object
 with data or errors, and a code that clients know with each error. UNAVAILABLE is no answer to a made-up request.
 
 fuzz_graphql.py SCHEMA URL SEED EXAMPLES (of each field) <TOKEN. Says what does not fit, and fails then.
@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from hypothesis_graphql import from_schema, nodes
 
 CODES = {"UNAUTHENTICATED", "FORBIDDEN", "NOT_FOUND", "INVALID_INPUT", "CONFLICT", "LIMIT_EXCEEDED"}
-# Seconds; the machine is busy with other tests, and a first compilation of the stages is among the answers.
+# Seconds; the machine is busy with other tests, and a response may include a first compilation of the stages.
 TIMEOUT = 60
-# Seconds without an event after which a subscription counts as one that waits. It is not asked for again.
+# Seconds without an event after which a subscription counts as waiting. It is not requested again.
 QUIET = 0.5
 
 
@@ -34,13 +34,13 @@ SCALARS = {
     "BigInt": st.integers(-1, 2**60).map(nodes.Int) | st.text(max_size=8).map(nodes.String),
     "DateTime": st.sampled_from(["2026-01-31T23:59:59.123Z", "yesterday", ""]).map(nodes.String),
     "JSON": json_values(),
-    # A file is in a request's other part; here there is none, whatever is said of it.
+    # A file would be in another part of the request; here there is none.
     "Upload": st.text(max_size=8).map(nodes.String) | st.just(nodes.Null),
 }
 
 
 def problem(status, text):
-    """What is wrong with an answer; None if nothing is."""
+    """What is wrong with a response; None if it is valid."""
     if status not in (200, 400):
         return f"status {status}"
     try:
@@ -56,13 +56,13 @@ def problem(status, text):
 
 
 def ask(session, url, query):
-    """Asks a query or mutation: the status and the answer."""
+    """Sends a query or mutation; returns the status and the response."""
     response = session.post(url, json={"query": query}, timeout=TIMEOUT)
     return response.status_code, response.text
 
 
 def follow(session, url, query):
-    """Subscribes over server-sent events: the status and the first answer; None where there is none yet."""
+    """Subscribes over server-sent events: returns the status and the first response, or None."""
     place = urllib.parse.urlsplit(url)
     headers = {"Accept": "text/event-stream", "Content-Type": "application/json"}
     headers |= {name: value for name, value in session.headers.items() if name == "Authorization"}
@@ -82,7 +82,7 @@ def follow(session, url, query):
 
 
 def roots(schema):
-    """Each root with its fields' way of being asked. hypothesis-graphql knows no subscriptions, so their root stands in as
+    """Each root with the generator of its requests. hypothesis-graphql does not support subscriptions, so their root is used as
     the query root of a schema of its own."""
     as_queries = graphql.GraphQLSchema(query=schema.subscription_type)
     return (

@@ -1,4 +1,4 @@
-"""Holds answers of a server against its OpenAPI file.
+"""Checks responses of a server against its OpenAPI file.
 
 validate.py OPENAPI.json <ANSWERS.json: a list of {"method", "path" (as in the file), "status", "body"}. Says what does not
 fit, and fails then. Formats count: a date-time has to be one.
@@ -27,7 +27,7 @@ def problems(description, answer):
         if answer["body"] is not None:
             yield "has a JSON body, and the file knows of none"
         return
-    # References are into the file, so the file is the schema, with this one on top.
+    # References point into the file, so the file is the schema, with this one on top.
     schema = {"components": description["components"], "allOf": [content["application/json"]["schema"]]}
     checker = jsonschema_rs.Draft202012Validator(schema, validate_formats=True)
     for error in checker.iter_errors(answer["body"]):

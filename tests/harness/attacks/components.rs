@@ -1,4 +1,4 @@
-//! Components that end or hold up whoever compiles them.
+//! Components that crash or block the compiler.
 #![expect(clippy::unwrap_used, reason = "a harness that cannot do its part fails the test")]
 
 use wasm_encoder::{
@@ -6,7 +6,7 @@ use wasm_encoder::{
     ValType,
 };
 
-/// Types of components in each other, 9 kB: a reader that recurses overflows its stack.
+/// 9 kB of nested component types: a recursive parser overflows its stack.
 pub fn nested_types() -> Vec<u8> {
     const DEEP: usize = 3000;
     let mut section = vec![1];
@@ -19,7 +19,7 @@ pub fn nested_types() -> Vec<u8> {
     wasm
 }
 
-/// Functions of so many loops in each other, each of which carries all locals around.
+/// Functions with many nested loops, each of which carries all locals.
 fn bomb(functions: u32, loops: u32, locals: u32) -> Vec<u8> {
     let (mut types, mut list, mut code) = (TypeSection::new(), FunctionSection::new(), CodeSection::new());
     types.ty().function([], []);
@@ -50,7 +50,7 @@ fn bomb(functions: u32, loops: u32, locals: u32) -> Vec<u8> {
     component.finish()
 }
 
-/// Takes minutes, and little memory; 1 MB.
+/// Takes minutes and little memory; 1 MB.
 pub fn slow() -> Vec<u8> {
     bomb(500, 100, 200)
 }

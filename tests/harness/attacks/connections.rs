@@ -1,4 +1,5 @@
-//! Connections that cost the server something and their owner nothing: readers that never read, sockets that never greet.
+//! Connections that cost the server much and the client nothing: readers that never read, sockets that never
+//! authenticate.
 #![expect(clippy::unwrap_used, reason = "a harness that cannot do its part fails the test")]
 
 use serde_json::json;
@@ -7,20 +8,20 @@ use tokio::net::{TcpSocket, TcpStream};
 
 use crate::server::Server;
 
-/// From another address of this machine.
+/// Connects from another address of this machine.
 pub async fn from(server: &Server, from: &str) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind(format!("{from}:0").parse().unwrap()).unwrap();
     socket.connect(server.address().parse().unwrap()).await.unwrap()
 }
 
-/// A request's head.
+/// The head of a request.
 pub fn head(server: &Server, method: &str, path: &str, headers: &[(&str, &str)]) -> String {
     let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     format!("{method} {path} HTTP/1.1\r\nHost: {}\r\n{headers}\r\n", server.address())
 }
 
-/// The request that opens a WebSocket, and says of nobody who that is.
+/// The request that opens a WebSocket, without credentials.
 pub fn opening(server: &Server) -> String {
     let headers = [
         ("connection", "upgrade"),
@@ -32,7 +33,7 @@ pub fn opening(server: &Server) -> String {
     head(server, "GET", "/graphql", &headers)
 }
 
-/// So many clients that ask four times each for an answer of some hundred kB, in this form, and take nothing of it.
+/// Clients that each request a response of some hundred kB four times, in this form, and read nothing of it.
 pub async fn that_never_read(server: &Server, token: &str, accept: &str, count: usize) -> Vec<TcpStream> {
     let query = "{ __schema { types { name description fields { name description args { name description } } } } }";
     let body = json!({ "query": query }).to_string();

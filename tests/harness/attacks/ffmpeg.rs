@@ -1,4 +1,4 @@
-//! Wrappers around ffmpeg that hang, as an ffmpeg does that a stranger's media brought to it.
+//! Wrappers around ffmpeg that hang, as ffmpeg can with malicious media.
 #![expect(clippy::unwrap_used, reason = "a harness that cannot do its part fails the test")]
 
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ pub fn runs(word: &str) -> bool {
     all.filter_map(|path| std::fs::read(path.join("cmdline")).ok()).any(|line| line.ends_with(ends.as_bytes()))
 }
 
-/// A folder with an `ffmpeg` that is this script, and a PATH that finds it first.
+/// A folder with this script as `ffmpeg`, and a PATH in which it comes first.
 pub fn wrapper(script: &str) -> (tempfile::TempDir, String) {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("ffmpeg");
@@ -20,7 +20,7 @@ pub fn wrapper(script: &str) -> (tempfile::TempDir, String) {
     (dir, path)
 }
 
-/// The ffmpeg that the PATH of the tests names.
+/// The ffmpeg in the tests' PATH.
 pub fn real() -> PathBuf {
     let path = std::env::var("PATH").unwrap();
     std::env::split_paths(&path).map(|dir| dir.join("ffmpeg")).find(|file| file.exists()).unwrap()

@@ -1,12 +1,12 @@
-//! Playlists and answers of hostile origins.
+//! Playlists and responses of hostile origins.
 
 use crate::origin::{Origin, Reply, ts};
 
-/// Entries of a playlist that is as large as one may be: 4 MiB.
+/// Entries of a playlist of the maximum size: 4 MiB.
 const HUGE_ENTRIES: usize = 60_000;
 
-/// A playlist of so many segments, each of which sets so many cookies of 2 kB and one of `huge` bytes. They are called
-/// `c<segment>-<n>` and `huge<segment>`.
+/// A playlist of this many segments, each of which sets this many cookies of 2 kB and one of `huge` bytes. They are
+/// named `c<segment>-<n>` and `huge<segment>`.
 pub fn cookies(origin: &Origin, path: &str, segments: usize, cookies: usize, huge: usize) {
     let mut playlist = "#EXTM3U\n#EXT-X-TARGETDURATION:1\n".to_owned();
     for segment in 0..segments {
@@ -22,7 +22,7 @@ pub fn cookies(origin: &Origin, path: &str, segments: usize, cookies: usize, hug
     origin.put(path, format!("{playlist}#EXT-X-ENDLIST\n"));
 }
 
-/// A playlist as large as one may be. All of it is new each time that it is looked at, and not one segment is there.
+/// A playlist of the maximum size. Each load lists new segments, none of which exists.
 pub fn huge_playlist(origin: &Origin, path: &str) {
     let huge: String =
         (0..HUGE_ENTRIES).map(|n| format!("#EXTINF:2.0,\nsegment-of-a-long-name-{n:09}-{n:09}.ts\n")).collect();

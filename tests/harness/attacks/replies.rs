@@ -1,9 +1,9 @@
-//! Small files that a processor returns, made so that reading them has no end.
+//! Small replies of a processor that take forever to parse.
 #![expect(clippy::unwrap_used, reason = "a harness that cannot do its part fails the test")]
 
 use crate::processor::{fmp4, wav};
 
-/// All kinds: a name, the file, and what the refusal says.
+/// All kinds: a name, the file, and the expected text of the refusal.
 pub fn all() -> [(&'static str, Vec<u8>, &'static str); 3] {
     [
         ("endless-run", endless_run(), "more than 50000 packets"),
@@ -12,12 +12,12 @@ pub fn all() -> [(&'static str, Vec<u8>, &'static str); 3] {
     ]
 }
 
-/// Where a box of this name begins, after others of the same name.
+/// Where a box of this name begins, after `after`.
 fn find(file: &[u8], name: &[u8; 4], after: usize) -> usize {
     after + file[after..].windows(4).position(|window| window == name).unwrap() - 4
 }
 
-/// Puts bytes at the end of a box and makes it, and those around it, longer.
+/// Appends bytes to a box and extends the boxes around it.
 fn append(file: &mut Vec<u8>, path: &[&[u8; 4]], bytes: &[u8]) {
     let mut at = 0;
     let mut end = 0;
@@ -31,7 +31,7 @@ fn append(file: &mut Vec<u8>, path: &[&[u8; 4]], bytes: &[u8]) {
     file.splice(end..end, bytes.iter().copied());
 }
 
-/// A run that counts as many samples as there are numbers and has no field for any of them.
+/// A run that counts the maximum number of samples and has no field for any of them.
 fn endless_run() -> Vec<u8> {
     let mut file = fmp4(1);
     let at = find(&file, b"trun", 0) + 8;
@@ -40,7 +40,7 @@ fn endless_run() -> Vec<u8> {
     file
 }
 
-/// Runs without samples, so many that looking for one sample among them takes long, and each sample is looked for.
+/// So many runs without samples that finding one sample takes long, for each sample.
 fn empty_runs() -> Vec<u8> {
     let mut file = fmp4(8);
     let run = [&16_u32.to_be_bytes()[..], b"trun", &[0; 8]].concat();
@@ -48,7 +48,7 @@ fn empty_runs() -> Vec<u8> {
     file
 }
 
-/// A file of chunks that mean nothing.
+/// A file of meaningless chunks.
 fn endless_chunks() -> Vec<u8> {
     let mut file = wav(1);
     let at = find(&file, b"fmt ", 0) + 4;

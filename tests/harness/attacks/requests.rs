@@ -1,4 +1,4 @@
-//! The worst requests that are accepted, over every transport at once and for as long as they like to come.
+//! The most expensive requests that are accepted, over every transport at once and without pause.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,13 +8,13 @@ use tokio::task::JoinSet;
 
 use crate::server::Server;
 
-/// Clients of each transport and kind.
+/// Number of clients for each transport and kind.
 const CLIENTS: usize = 3;
 
-/// Transports.
+/// The transports over which requests are sent.
 const TRANSPORTS: [&str; 5] = ["post", "events", "multipart", "rest", "socket"];
 
-/// Clients that ask without a pause.
+/// Clients that send requests without pause.
 pub struct WorstRequests {
     clients: JoinSet<()>,
     counts: [Arc<AtomicUsize>; 5],
@@ -65,33 +65,33 @@ impl WorstRequests {
         Self { clients, counts }
     }
 
-    /// Ends them; answers how many answers came over each transport.
+    /// Stops them; returns the number of responses over each transport.
     pub fn end(self) -> [(&'static str, usize); 5] {
         drop(self.clients);
         std::array::from_fn(|n| (TRANSPORTS[n], self.counts[n].load(Ordering::Relaxed)))
     }
 }
 
-/// Each is as long as its transport takes, and accepted.
+/// Each is as large as its transport accepts.
 fn worst() -> [String; 3] {
-    // As many words as a text may have; validation and execution look at all of them.
+    // The maximum number of tokens; validation and execution process all of them.
     let words = format!("query($a: Boolean!) {{ me {{ {} }} }}", "name ".repeat(900));
     let words = json!({ "query": words + &"# x\n".repeat(10_000), "variables": { "a": true } }).to_string();
-    // All of the schema, several times.
+    // The whole schema, several times.
     let types = "types { name description fields { name description args { name description } } } ";
     let schema: String = (0..6).map(|n| format!("a{n}: __schema {{ {types} }} ")).collect();
     let schema = json!({ "query": format!("{{ {schema} }}") }).to_string();
-    // As many values as a request may have.
+    // The maximum number of values in a request.
     let values = json!({ "query": "{ me { name } }", "variables": { "a": vec![1; 19_000] } }).to_string();
     [words, schema, values]
 }
 
-/// Asks until the set is dropped, and counts the answers.
+/// Sends requests until the set is dropped, and counts the responses.
 fn ask(to: &mut JoinSet<()>, request: reqwest::RequestBuilder, counted: &Arc<AtomicUsize>) {
     let counted = counted.clone();
     to.spawn(async move {
         while let Some(request) = request.try_clone() {
-            // Told to wait, it asks again all the same.
+            // Ignores responses that ask it to wait.
             if let Ok(answer) = request.send().await
                 && answer.bytes().await.is_ok()
             {

@@ -1,5 +1,5 @@
-//! Several streams on air, watched in windows of time: the longest gap of each, beside the longest time for which this machine
-//! kept a thread waiting that had next to nothing to do.
+//! Watches several streams on air in windows of time: the longest gap of each, and the longest delay of an idle thread
+//! on this machine in the same window.
 #![expect(clippy::unwrap_used, reason = "a harness that cannot do its part fails the test")]
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -10,16 +10,15 @@ use std::time::{Duration, Instant};
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
 
-/// Between two looks at the files, and what a probe sleeps.
+/// Interval between readings of the files, and the sleep of a probe.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
-/// What was seen since the last look.
+/// The readings of one window.
 #[derive(Debug, Clone)]
 pub struct Window {
-    /// The longest time without a packet, stream by stream. One that began before the window counts as a whole.
+    /// The longest time without a packet, per stream. A gap that began before the window counts in full.
     pub longest: Vec<Duration>,
-    /// The longest time by which a sleep was longer than asked for, of all processors. A packet waits as long without anybody's
-    /// fault.
+    /// The longest oversleep of all processors. A packet can be delayed by as much without any fault.
     pub overslept: Duration,
 }
 
@@ -49,7 +48,7 @@ impl Stream {
 }
 
 impl Windows {
-    /// Starts to look at the lengths that these answer; each stream is on air already.
+    /// Starts to watch the lengths that these functions return; all streams are on air already.
     pub fn start(lengths: Vec<Box<dyn Fn() -> u64 + Send>>) -> Self {
         let stream = |length: Box<dyn Fn() -> u64 + Send>| {
             let last = length();
@@ -76,7 +75,7 @@ impl Windows {
         threads.push(std::thread::spawn(move || {
             while !stopped.load(Ordering::Relaxed) {
                 watched.lock().unwrap().iter_mut().for_each(Stream::look);
-                // Late, it sees packets late.
+                // If this thread is late, it sees packets late.
                 sleep(&overslept);
             }
         }));
@@ -95,7 +94,7 @@ impl Windows {
     }
 }
 
-/// Sleeps as long as one look, and notes by how much it was longer.
+/// Sleeps for one interval, and records the oversleep.
 fn sleep(overslept_ns: &AtomicU64) {
     let began = Instant::now();
     std::thread::sleep(LOOK_EVERY);

@@ -1,5 +1,5 @@
-//! The `fragment` dialect in plain Rust, for tests of the exchange alone; in the product the stage `framing-fragment` does
-//! this.
+//! The `fragment` dialect in plain Rust, for tests of the exchange alone; the product uses the stage
+//! `framing-fragment`.
 
 use bytes::Bytes;
 use outboard::pipeline::exchange::message_framer::{
@@ -8,7 +8,7 @@ use outboard::pipeline::exchange::message_framer::{
 };
 use serde_json::{Value, json};
 
-/// Sends `fragment:data`, understands `fragment:processed`, `fragment:ack` and `fragment:error`. Keeps no state.
+/// Sends `fragment:data`; decodes `fragment:processed`, `fragment:ack` and `fragment:error`. Has no state.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct FragmentFramer;
 
@@ -69,7 +69,7 @@ fn decode(message: &Message) -> Result<Vec<Event>, FramerError> {
     })
 }
 
-/// The attachment that the key `data` names, at any depth.
+/// The attachment under the key `data`, at any depth.
 fn data(value: &Value) -> Option<u64> {
     match value {
         Value::Object(object) => match object.get("data").and_then(|data| data["num"].as_u64()) {

@@ -1,13 +1,13 @@
-//! Audio as ffmpeg writes it.
+//! Audio encoded by ffmpeg.
 
 use std::process::{Command, Stdio};
 
-/// A tone of so many seconds as fragmented MP4 with stereo AAC at 48 kHz.
+/// A tone of this many seconds as fragmented MP4 with stereo AAC at 48 kHz.
 pub fn fmp4(seconds: u32) -> Vec<u8> {
     ffmpeg(seconds, "-c:a aac -b:a 128k -f mp4 -movflags empty_moov+frag_keyframe -frag_duration 1000000")
 }
 
-/// A tone of so many seconds as WAV, stereo at 48 kHz: 192 kB a second.
+/// A tone of this many seconds as WAV, stereo at 48 kHz: 192 kB per second.
 pub fn wav(seconds: u32) -> Vec<u8> {
     ffmpeg(seconds, "-c:a pcm_s16le -f wav")
 }

@@ -9,7 +9,7 @@ use outboard::media::flv::body::{AudioFacts, PacketType, VideoFacts};
 use outboard::media::flv::{FileHeader, TAG_HEADER_LEN, TagKind, TagReader, write_tag};
 use outboard::pipeline::air::spool::{ReadyBatch, Tag, Track};
 
-/// How far the sound of a batch reaches over its border, in milliseconds.
+/// How far the audio of a batch reaches over its border, in milliseconds.
 pub const AUDIO_TAIL_MS: u64 = 60;
 
 /// A piece of media, demuxed.
@@ -27,9 +27,9 @@ struct Packet {
     body: Vec<u8>,
 }
 
-/// 320x180 at 25 pictures a second with a key picture each second, 16 seconds.
+/// 320x180 at 25 frames per second with a key frame each second, 16 seconds.
 pub static SMALL: LazyLock<Clip> = LazyLock::new(|| Clip::make("320x180", 16, "300k"));
-/// The same in another size: its sequence header differs.
+/// Another resolution: its sequence header differs.
 pub static OTHER_SIZE: LazyLock<Clip> = LazyLock::new(|| Clip::make("160x90", 4, "200k"));
 
 impl Clip {
@@ -42,7 +42,7 @@ impl Clip {
         let seconds = seconds.to_string();
         let encode =
             ["-i", "sine=frequency=440:sample_rate=44100", "-t", &seconds, "-c:v", "libx264", "-preset", "veryfast"];
-        // Filler keeps the rate up where the picture alone would not.
+        // Filler keeps the bitrate up where the video alone would not.
         let x264 =
             ["-bf", "2", "-g", "25", "-sc_threshold", "0", "-pix_fmt", "yuv420p", "-b:v", rate, "-minrate", rate];
         let out = ["-maxrate", rate, "-bufsize", rate, "-x264-params", "nal-hrd=cbr", "-c:a", "aac", "-f", "flv"];
@@ -87,7 +87,7 @@ impl Clip {
         Self { packets, video_header, audio_header, metadata }
     }
 
-    /// The clip from its start as batches `first`, `first + 1`... of `batch_ms`, put on the air timeline at `at_ms`.
+    /// The clip from its start as batches `first`, `first + 1`... of `batch_ms`, placed on the air timeline at `at_ms`.
     pub fn batches(&self, dir: &Path, first: u64, count: u64, batch_ms: u64, at_ms: u64) -> Vec<ReadyBatch> {
         let tail = |kind| if kind == TagKind::Audio { AUDIO_TAIL_MS } else { 0 };
         (0..count)
@@ -126,7 +126,7 @@ fn write_batch<'a>(batch: &mut ReadyBatch, packets: impl Iterator<Item = &'a Pac
     std::fs::write(&batch.path, file).expect("a batch on disk");
 }
 
-/// The batches without their pictures.
+/// The batches without their video.
 pub fn audio_only(batches: Vec<ReadyBatch>) -> Vec<ReadyBatch> {
     batches.into_iter().map(|batch| ReadyBatch { video: Track::default(), ..batch }).collect()
 }

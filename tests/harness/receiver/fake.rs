@@ -1,5 +1,5 @@
-//! A scripted RTMP server, for faults that nginx cannot be brought to show. Built on `rml_rtmp`'s chunk layer, so that
-//! what our client writes is read by other code than its own.
+//! A scripted RTMP server, for faults that nginx does not produce. Built on `rml_rtmp`'s chunk layer, so that
+//! independent code reads what our client writes.
 
 mod login;
 mod opening;
@@ -24,49 +24,49 @@ use outboard::media::flv::TagKind;
 pub const ACK_EVERY: u64 = 20_000;
 const HANDSHAKE_BYTES: u64 = 3073;
 
-/// How acknowledgements count.
+/// How the server counts acknowledged bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Acks {
-    /// There are none.
+    /// It sends no acknowledgements.
     Never,
     /// From the end of the handshake, as nginx-rtmp does.
     Total,
     /// From the first byte, as SRS does.
     WithHandshake,
-    /// From the last one.
+    /// From the last acknowledgement.
     SinceLast,
 }
 
-/// What one session does.
+/// The behaviour of one session.
 #[derive(Debug, Clone, Copy)]
 pub struct Script {
     /// How the connection opens.
     pub opening: Opening,
     /// How acknowledgements count.
     pub acks: Acks,
-    /// No acknowledgement goes out after this many bytes.
+    /// No acknowledgement is sent after this many bytes.
     pub acks_end: Option<u64>,
-    /// `connect` is refused.
+    /// Whether `connect` is refused.
     pub refuse_connect: bool,
     /// `connect` is refused without this login.
     pub login: Option<Login>,
     /// `publish` is answered with this code.
     pub refuse_publish: Option<&'static str>,
-    /// The connection is closed instead of an answer to this command.
+    /// The connection is closed in response to this command.
     pub close_on: Option<&'static str>,
-    /// This command gets no answer.
+    /// This command gets no response.
     pub mute_on: Option<&'static str>,
-    /// The connection is closed when this many bytes have come, in the middle of whatever it is.
+    /// The connection is closed after this many received bytes, also within a message.
     pub close_after: Option<u64>,
     /// Nothing is read after this many bytes.
     pub stall_after: Option<u64>,
-    /// The connection is closed when nothing has come for this long, as SRS does.
+    /// The connection is closed when nothing arrives for this long, as SRS does.
     pub close_idle: Option<Duration>,
-    /// Once published, says all that a client has to put up with, then this status, if any.
+    /// After `publish`, sends all kinds of messages that a client must accept, then this status, if any.
     pub status: Option<(&'static str, &'static str)>,
 }
 
-/// A well-behaved server.
+/// A server without faults.
 pub const GOOD: Script = Script {
     opening: Opening::Digest,
     acks: Acks::Total,
@@ -82,26 +82,26 @@ pub const GOOD: Script = Script {
     status: None,
 };
 
-/// What one session has seen.
+/// The record of one session.
 #[derive(Debug, Default, Clone)]
 pub struct Log {
     /// Names of commands, in order.
     pub commands: Vec<String>,
     /// `app` and `tcUrl` of connect, and the name that was published.
     pub names: Vec<String>,
-    /// Media.
+    /// Media received.
     pub recording: Recording,
-    /// When each media message came.
+    /// When each media message arrived.
     pub times: Vec<Instant>,
-    /// When each key picture came, and its digest.
+    /// When each key frame arrived, and its digest.
     pub keys: Vec<(Instant, [u8; 8])>,
-    /// Pings that were answered.
+    /// Number of answered pings.
     pub pongs: u32,
-    /// The connection was ended by the client.
+    /// Whether the client ended the connection.
     pub ended: bool,
 }
 
-/// A server at `rtmp://127.0.0.1:<port>/live/<key>`; ends when dropped.
+/// A server at `rtmp://127.0.0.1:<port>/live/<key>`; ends on drop.
 pub struct FakeServer {
     port: u16,
     logs: Arc<Mutex<Vec<Log>>>,
@@ -109,7 +109,7 @@ pub struct FakeServer {
 }
 
 impl FakeServer {
-    /// Starts one; `script` says what each session (from 0) does.
+    /// Starts a server; `script` defines the behaviour of each session (from 0).
     pub async fn start(script: impl Fn(usize) -> Script + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let port = listener.local_addr().expect("an address").port();
@@ -131,12 +131,12 @@ impl FakeServer {
         Self { port, logs, _tasks: tasks }
     }
 
-    /// Where to publish.
+    /// The URL for publishing under a key.
     pub fn url(&self, key: &str) -> String {
         format!("rtmp://127.0.0.1:{}/live/{key}", self.port)
     }
 
-    /// What each session has seen so far.
+    /// The records of all sessions so far.
     pub fn logs(&self) -> Vec<Log> {
         self.logs.lock().expect("logs").clone()
     }

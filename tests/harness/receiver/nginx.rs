@@ -14,17 +14,17 @@ const PROGRAM: &str = "/usr/sbin/nginx";
 const MODULE: &str = "/usr/lib/nginx/modules/ngx_rtmp_module.so";
 const STARTS_WITHIN: Duration = Duration::from_secs(60);
 
-/// A receiver at `rtmp://127.0.0.1:<port>/live/<key>`; killed when dropped.
+/// A receiver at `rtmp://127.0.0.1:<port>/live/<key>`; killed on drop.
 pub struct Nginx {
     dir: tempfile::TempDir,
     port: u16,
     running: Option<Child>,
-    /// How often it was started; each run records into a directory of its own.
+    /// Number of starts; each run records into its own folder.
     runs: u32,
 }
 
 impl Nginx {
-    /// Starts one on a free port.
+    /// Starts a receiver on a free port.
     pub fn start() -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let mut nginx = Self { dir, port: free_port(), running: None, runs: 0 };
@@ -70,12 +70,12 @@ impl Nginx {
         child.wait().expect("nginx is gone");
     }
 
-    /// Stops it from running, without closing anything, until [`Nginx::thaw`].
+    /// Pauses it without closing connections, until [`Nginx::thaw`].
     pub fn freeze(&self) {
         self.signal(Signal::SIGSTOP);
     }
 
-    /// Lets it run on.
+    /// Resumes it.
     pub fn thaw(&self) {
         self.signal(Signal::SIGCONT);
     }
@@ -85,22 +85,22 @@ impl Nginx {
         kill(Pid::from_raw(child.id() as i32), signal).expect("a signal");
     }
 
-    /// Its port.
+    /// The port on which it listens.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Where to publish.
+    /// The URL for publishing under a key.
     pub fn url(&self, key: &str) -> String {
         format!("rtmp://127.0.0.1:{}/live/{key}", self.port)
     }
 
-    /// What it has logged.
+    /// Its log so far.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.dir.path().join("error.log")).unwrap_or_default()
     }
 
-    /// Where one run (from 1) records.
+    /// The folder in which one run (from 1) records.
     pub fn record_dir(&self, run: u32) -> PathBuf {
         self.records(run)
     }

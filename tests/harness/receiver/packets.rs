@@ -1,4 +1,4 @@
-//! Packets as they are compared: kind, time, digest of the body.
+//! Packets in a comparable form: kind, time, digest of the body.
 
 use std::path::Path;
 
@@ -10,29 +10,29 @@ use sha2::{Digest, Sha256};
 /// One media packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Seen {
-    /// Picture or sound.
+    /// Video or audio.
     pub kind: TagKind,
     /// Decoding time in milliseconds.
     pub dts_ms: u64,
     /// First 8 bytes of the body's SHA-256.
     pub digest: [u8; 8],
-    /// A picture that decoding can start at.
+    /// Whether it is a video packet at which decoding can start.
     pub key: bool,
 }
 
-/// What is in a recording, headers apart.
+/// The content of a recording.
 #[derive(Debug, Default, Clone)]
 pub struct Recording {
     /// Media packets in the order of the file.
     pub packets: Vec<Seen>,
     /// Sequence headers, in order.
     pub headers: Vec<(TagKind, Vec<u8>)>,
-    /// Script tags.
+    /// Number of script tags.
     pub scripts: usize,
 }
 
 impl Recording {
-    /// Takes a tag's body in.
+    /// Adds a tag's body.
     pub fn take(&mut self, kind: TagKind, timestamp_ms: u64, body: &[u8]) {
         let (packet, key) = match kind {
             TagKind::Script => {
@@ -52,7 +52,7 @@ impl Recording {
         }
     }
 
-    /// Reads an FLV file. A recorder that was killed may have left a tag unfinished: what is whole counts.
+    /// Reads an FLV file. A recorder that was killed may have left an incomplete tag, which is ignored.
     pub fn read(path: &Path) -> Self {
         let bytes = std::fs::read(path).expect("a recording");
         let mut reader = TagReader::new();
@@ -65,7 +65,7 @@ impl Recording {
     }
 }
 
-/// What a spool's batches hold, in the order of time, pictures first.
+/// The packets of a spool's batches, in the order of time, video first.
 pub fn spooled(batches: &[ReadyBatch]) -> Vec<Seen> {
     let mut all = Vec::new();
     for batch in batches {
@@ -83,13 +83,13 @@ pub fn spooled(batches: &[ReadyBatch]) -> Vec<Seen> {
     all
 }
 
-/// The packets with times counted from the first one, as recorders count them.
+/// The packets with times relative to the first one, as in recordings.
 pub fn from_first(packets: &[Seen]) -> Vec<Seen> {
     let first = packets.first().map_or(0, |seen| seen.dts_ms);
     packets.iter().map(|seen| Seen { dts_ms: seen.dts_ms.wrapping_sub(first), ..*seen }).collect()
 }
 
-/// Panics, with the first difference, unless both are the same.
+/// Panics with the first difference, unless both are equal.
 pub fn assert_same(got: &[Seen], want: &[Seen]) {
     if let Some(at) = got.iter().zip(want).position(|(got, want)| got != want) {
         panic!("packet {at} differs: got {:?}, want {:?}", got[at], want[at]);
@@ -97,16 +97,17 @@ pub fn assert_same(got: &[Seen], want: &[Seen]) {
     assert_eq!(got.len(), want.len(), "number of packets");
 }
 
-/// The digest of a key picture alone, whatever its composition time was rounded to; `None`: the tag is none.
+/// The digest of a key frame without its composition time, which may have been rounded; `None`: the tag is not a key
+/// frame.
 pub fn key_picture(kind: TagKind, body: &[u8]) -> Option<[u8; 8]> {
-    /// Kind of picture and codec, kind of packet, composition time.
+    /// Kind of frame and codec, kind of packet, composition time.
     const HEADER_BYTES: usize = 5;
     let facts = (kind == TagKind::Video).then(|| VideoFacts::parse(body).expect("a plain video body"))?;
     let media = facts.packet == PacketType::Media && facts.is_key_picture();
     media.then(|| digest(&body[HEADER_BYTES..]))
 }
 
-/// The digests of all key pictures of an FLV file, in order.
+/// The digests of all key frames of an FLV file, in order.
 pub fn key_pictures(path: &Path) -> Vec<[u8; 8]> {
     let bytes = std::fs::read(path).expect("a recording");
     let mut reader = TagReader::new();

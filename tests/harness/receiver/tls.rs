@@ -1,4 +1,4 @@
-//! TLS in front of a receiver, with a certificate made for the test.
+//! A TLS proxy in front of a receiver, with a certificate made for the test.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
-/// Takes TLS on its own port and passes plain bytes on; ends when dropped.
+/// Accepts TLS on its own port and forwards plain bytes; ends on drop.
 pub struct TlsFront {
     port: u16,
     certificate: PathBuf,
@@ -21,7 +21,7 @@ pub struct TlsFront {
 }
 
 impl TlsFront {
-    /// Starts one before a port on 127.0.0.1.
+    /// Starts a proxy for a port on 127.0.0.1.
     pub async fn start(to: u16) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let certificate = make_certificate(dir.path());
@@ -48,7 +48,7 @@ impl TlsFront {
         Self { port, certificate, _dir: dir, _tasks: tasks }
     }
 
-    /// Its port.
+    /// The port on which it listens.
     pub fn port(&self) -> u16 {
         self.port
     }

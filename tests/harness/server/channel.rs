@@ -1,4 +1,5 @@
-//! A whole channel through the API: an origin of its own, a pipeline, a key at the receiver; and what must hold of it.
+//! A complete channel through the API (its own origin, a pipeline, a key at the receiver), and checks of the laws for
+//! it.
 #![expect(clippy::unwrap_used, reason = "a harness that cannot do its part fails the test")]
 
 use std::time::Duration;
@@ -13,23 +14,23 @@ use crate::receiver::nginx::Nginx;
 /// Longest gap that a viewer may see.
 pub const GAP_MOST: Duration = Duration::from_secs(1);
 
-/// What is made of a channel.
+/// The plan of a channel.
 pub struct Plan<'a> {
-    /// Names stream and key.
+    /// Name of stream and key.
     pub name: &'a str,
-    /// What is shown.
+    /// The clip that its source publishes.
     pub clip: Clip,
     /// Length of a batch in seconds.
     pub batch_seconds: u32,
-    /// Where its audio goes; `None`: nowhere.
+    /// URL of the processor; `None`: no processor.
     pub processor: Option<&'a str>,
 }
 
-/// A channel that is running.
+/// A running channel.
 pub struct Channel {
-    /// Names stream and key.
+    /// Name of stream and key.
     pub name: String,
-    /// Of the pipeline.
+    /// Id of the pipeline.
     pub id: String,
     token: Option<String>,
     programme: Vec<Entry>,
@@ -38,10 +39,10 @@ pub struct Channel {
 }
 
 impl Channel {
-    /// Makes the pipeline and starts it.
+    /// Creates and starts the pipeline.
     pub async fn start(server: &Server, token: Option<&str>, nginx: &Nginx, plan: Plan<'_>) -> Self {
         let programme = entries(&plan.clip, false);
-        // A wide window: a server that is away for a while misses nothing.
+        // A wide window, so that a server that is down for a while misses nothing.
         let origin = LiveOrigin::start_wide(programme.clone(), 15).await;
         let settings = json!({
             "source": { "url": origin.url, "whenEnded": "STOP" },
@@ -54,24 +55,24 @@ impl Channel {
         Self { name: plan.name.to_owned(), id, token: token.map(str::to_owned), programme, gaps: None, origin }
     }
 
-    /// Waits until packets leave, and watches from then on that they do not stop.
+    /// Waits until packets are sent, and watches for gaps from then on.
     pub async fn on_air(&mut self, server: &Server, nginx: &Nginx) {
         let limit = Duration::from_secs(90);
         server.until(self.token.as_deref(), &self.id, "on air", limit, |status| status["onAir"] == true).await;
         self.gaps = Some(GapWatch::of(nginx, &self.name));
     }
 
-    /// Ends the programme with what was published of it so far.
+    /// Ends the programme with the segments published so far.
     ///
     /// # Panics
-    /// If there is no more of it: what was to be seen took longer than the clip.
+    /// If the clip is over: the test took longer than the clip.
     pub fn end(&mut self) {
         let published = self.origin.end();
         assert!(published < self.programme.len(), "{}: the clip was over before the test", self.name);
         self.programme.truncate(published);
     }
 
-    /// Waits until all of it was on air; answers the last status.
+    /// Waits until all of it was on air; returns the last status.
     pub async fn ended(&self, server: &Server, limit: Duration) -> Value {
         let over = |status: &Value| {
             status["phase"] == "STOPPED" && status["lastError"].as_str().is_some_and(|text| text.starts_with("ended"))
@@ -79,8 +80,8 @@ impl Channel {
         server.until(self.token.as_deref(), &self.id, "over", limit, over).await
     }
 
-    /// Laws 1 to 3 of a channel that was on air in one piece: every packet of the source once and in order, no gap, one
-    /// timeline. Answers the longest gap.
+    /// Checks laws 1 to 3 of a channel with one session: every packet of the source once and in order, no gap, one
+    /// timeline. Returns the longest gap.
     pub async fn assert_laws(&mut self, server: &Server, nginx: &Nginx, last: &Value) -> Duration {
         let name = &self.name;
         let longest = self.gaps.take().unwrap().longest().await;
@@ -96,15 +97,15 @@ impl Channel {
             assert_same_packets(&hashes(&air), &hashes(&source), &format!("{name} {stream}"));
             shifts.extend(source.iter().zip(&air).map(|(source, air)| (air.pts - source.pts) * 1000.0));
         }
-        // One shift for the whole stream and both tracks: rounding to milliseconds is all that is added.
+        // One shift for the whole stream and both tracks: only rounding to milliseconds is added.
         let (least, most) =
             (shifts.iter().copied().fold(f64::MAX, f64::min), shifts.iter().copied().fold(f64::MIN, f64::max));
         assert!(most - least <= 1.0 + 1e-6, "{name}: the shift varies from {least} to {most} ms");
         longest
     }
 
-    /// Laws 1 and 5 of a channel whose server was killed again and again: the sessions follow on from each other, nothing
-    /// is missing, and each repeats at most one group of pictures. Answers how many sessions there were.
+    /// Checks laws 1 and 5 of a channel whose server was killed repeatedly: the sessions continue each other, nothing
+    /// is missing, and each repeats at most one group of pictures. Returns the number of sessions.
     pub fn assert_resumed(&self, nginx: &Nginx) -> usize {
         let name = &self.name;
         let files = nginx.files(1, name);
@@ -120,7 +121,7 @@ impl Channel {
     }
 }
 
-/// Seconds of media, or as many as the environment says: tests are short in CI and long where somebody wants to know.
+/// Seconds of media, or the number in the environment: tests are short in CI and can be made longer by hand.
 pub fn seconds(short: u32) -> u32 {
     std::env::var("OUTBOARD_TEST_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(short)
 }

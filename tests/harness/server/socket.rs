@@ -1,4 +1,4 @@
-//! A client of `graphql-transport-ws`, as plain as the protocol: one WebSocket, any number of subscriptions.
+//! A minimal client of `graphql-transport-ws`: one WebSocket, any number of subscriptions.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a harness that cannot do its part fails the test")]
 
 use futures_util::{SinkExt, StreamExt};
@@ -9,17 +9,17 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 
-/// A connection that was let in.
+/// A connection that was accepted.
 pub struct Socket {
     socket: WebSocketStream<TcpStream>,
     ids: u64,
 }
 
 impl Socket {
-    /// Connects to host and port and says who is there.
+    /// Connects to host and port and authenticates.
     ///
     /// # Panics
-    /// If it is not let in.
+    /// If the server refuses it.
     pub async fn open(address: &str, token: Option<&str>) -> Self {
         let mut request = format!("ws://{address}/graphql").into_client_request().unwrap();
         request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static("graphql-transport-ws"));
@@ -33,7 +33,7 @@ impl Socket {
         this
     }
 
-    /// Begins a subscription; answers its name.
+    /// Starts a subscription; returns its id.
     pub async fn subscribe(&mut self, query: &str, variables: &Value) -> String {
         self.ids += 1;
         let id = self.ids.to_string();
@@ -42,7 +42,7 @@ impl Socket {
         id
     }
 
-    /// The next answer of any subscription: its name and the payload. `None`: the connection or the subscription ended.
+    /// The next message of any subscription: its id and the payload. `None`: the connection or the subscription ended.
     ///
     /// # Panics
     /// If a subscription is refused.
@@ -62,7 +62,7 @@ impl Socket {
         }
     }
 
-    /// Asks, and waits for whatever ends the operation: its answer, or that it is refused. `None`: the connection ended.
+    /// Executes an operation and waits for its end: a response, or a refusal. `None`: the connection ended.
     pub async fn ask(&mut self, query: &str, variables: &Value) -> Option<Value> {
         let id = self.subscribe(query, variables).await;
         let mut answer = None;
@@ -78,7 +78,7 @@ impl Socket {
     }
 
     async fn say(&mut self, message: &Value) {
-        // It may be gone; then there is nothing more to hear either.
+        // The connection may be closed; then no message follows either.
         let _ = self.socket.send(Message::text(message.to_string())).await;
     }
 

@@ -1,5 +1,5 @@
-// A real Socket.IO server for Outboard's tests. Prints one JSON line when it listens, and one for each thing that a test
-// wants to know of. Ends with its parent: standard input closed means "stop".
+// A real Socket.IO server for Outboard's tests. Prints one JSON line when it listens, and one for each event that a
+// test needs. Ends with its parent: it stops when standard input is closed.
 //
 //   node server.js MODE [KEY=VALUE ...]
 //
@@ -59,12 +59,12 @@ namespace.on("connection", (socket) => {
   socket.on("fragment:data", (message, ...rest) => {
     seen += 1;
     const { fragment, data } = message;
-    // What real processors do: a Buffer has a length.
+    // As real processors do: a Buffer has a length.
     say({ event: "fragment", id: fragment.id, attempt: fragment.attempt, buffer: Buffer.isBuffer(data), length: data.length });
     const later = (what) => setTimeout(what, delay);
     switch (mode) {
       case "nested":
-        // Binary deep in the answer, one attachment before it, and one in a list; the framer looks for its own.
+        // Binary data deep in the reply, one attachment before it, and one in a list; the framer must find its own.
         return later(() =>
           socket.emit("fragment:processed", {
             preview: Buffer.from("a picture"),
@@ -73,7 +73,7 @@ namespace.on("connection", (socket) => {
           }),
         );
       case "ack":
-        // The server asks the client for an ack of its event, and tells when it came.
+        // The server requests an ack of its event from the client, and reports when it arrives.
         return socket.timeout(5000).emit("fragment:ack", { fragmentId: fragment.id }, (error, ...values) => {
           say({ event: "acked", error: error?.message ?? null, values });
           later(() => answer(message));
@@ -87,17 +87,17 @@ namespace.on("connection", (socket) => {
       case "duplicate":
         return later(() => [1, 2, 3].forEach(() => answer(message)));
       case "disconnect":
-        // The first connections are lost with what they carry.
+        // The first connections are lost with their fragments.
         if (connections <= count) return socket.conn.close();
         return later(() => answer(message));
       case "kick":
         if (connections <= count) return socket.disconnect();
         return later(() => answer(message));
       case "by-ack":
-        // The answer goes into the callback.
+        // The reply is passed to the callback.
         return rest[0]({ fragment, data });
       case "exception":
-        // As NestJS tells of a handler that threw.
+        // As NestJS reports a handler that threw an exception.
         return socket.emit("exception", { status: "error", message: "no model" });
       case "silent":
         return undefined;

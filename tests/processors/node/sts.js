@@ -1,7 +1,6 @@
-// A processor that speaks dialect 3 (`sts`) for Outboard's tests: a session per connection, base64 audio in JSON, acks,
-// backpressure, errors. It keeps the dialect's rules strictly and says so where the other side breaks one. Prints one JSON
-// line when it listens, and one for each thing that a test wants to know of. Ends with its parent: standard input closed
-// means "stop".
+// A processor with dialect 3 (`sts`) for Outboard's tests: a session per connection, base64 audio in JSON, acks,
+// backpressure, errors. It enforces the dialect's rules strictly and reports each violation. Prints one JSON line when
+// it listens, and one for each event that a test needs. Ends with its parent: it stops when standard input is closed.
 //
 //   node sts.js MODE [KEY=VALUE ...]
 //
@@ -88,7 +87,7 @@ io.on("connection", (socket) => {
     if (stream === null || fragment.stream_id !== stream) return broken("a fragment outside its session", fragment_id);
     if (!UUID.test(fragment_id)) return broken(`${fragment_id} is not a UUID`, fragment_id);
     if (paused) return broken("a fragment in a pause", fragment_id);
-    // Our clock and theirs tick apart by what a message takes.
+    // Our clock and theirs differ by the time that a message takes.
     if (now < notBefore) return broken(`a fragment ${notBefore - now} ms too early`, fragment_id);
     if (bytes.length > FRAGMENT_BYTES_MAX) {
       return socket.emit("error", { code: "FRAGMENT_TOO_LARGE", severity: "error", retryable: false, fragment_id });

@@ -29,7 +29,7 @@ server = socketio.AsyncServer(
     transports=SETTINGS["transports"].split(",") if "transports" in SETTINGS else None,
 )
 if MODE == "disconnect":
-    # Frames that are on their way when a session ends belong to no packet any more: it complains, rightly.
+    # Frames in transit when a session ends belong to no packet; python-socketio rightly reports them.
     logging.disable()
 connections = 0
 held = []

@@ -1,12 +1,12 @@
-// What the server says when it says no. Its sentence is shown as it is: at the field it belongs to, or where it was asked.
+// Errors of the server. Their text is shown as it is: at the field that it belongs to, or at the action.
 
 export interface Problem {
-  /** Where in what was sent: `input.settings.source.url`. */
+  /** The path in the request: `input.settings.source.url`. */
   readonly path: string;
   readonly message: string;
 }
 
-/** The codes of the server, and `NETWORK` for an answer that never came. */
+/** The codes of the server, and `NETWORK` for a missing response. */
 export type Code =
   | "UNAUTHENTICATED"
   | "FORBIDDEN"
@@ -66,7 +66,7 @@ function isProblem(value: unknown): value is Problem {
   return typeof path === "string" && typeof message === "string";
 }
 
-/** Anything that was thrown, as one of ours. */
+/** Converts anything that was thrown to an ApiError. */
 export function toApiError(thrown: unknown): ApiError {
   if (thrown instanceof ApiError) return thrown;
   if (Array.isArray(thrown)) return fromErrors(thrown);

@@ -1,32 +1,34 @@
-// What is known of the connection that everything live comes over. Pure: states and events; the socket is elsewhere.
+// The state of the connection for live data. Pure: states and events; the socket is elsewhere.
 
 export type Link =
   /** The first connection is being made. */
   | { readonly kind: "connecting" }
-  /** What is shown is live. */
+  /** The displayed data is live. */
   | { readonly kind: "live" }
-  /** The connection is open, but nothing has come over it since `since`, Unix time in milliseconds: the server hangs. */
+  /** The connection is open, but nothing has arrived since `since`, Unix time in milliseconds: the server hangs. */
   | { readonly kind: "silent"; readonly since: number }
-  /** What is shown is as old as `since`; it is tried again. */
+  /** The displayed data is as old as `since`; connecting is retried. */
   | { readonly kind: "lost"; readonly since: number; readonly attempts: number }
-  /** The server does not know us (any more): somebody has to sign in. */
+  /** The server does not accept our credentials (any more): the user must sign in. */
   | { readonly kind: "refused" };
 
 export type LinkEvent =
   | { readonly kind: "attempt" }
   | { readonly kind: "open" }
-  /** A message has come. */
+  /** A message arrived. */
   | { readonly kind: "message" }
-  /** Looked at from time to time: the last message came at `last`. */
+  /** Checked at intervals: the last message arrived at `last`. */
   | { readonly kind: "look"; readonly at: number; readonly last: number }
   | { readonly kind: "closed"; readonly at: number; readonly code: number }
   | { readonly kind: "reset" };
 
 /** graphql-transport-ws: "Unauthorized" and "Forbidden". */
 const REFUSED = [4401, 4403];
-/** The server sends a message each second; without one for so long, what is shown is not live. Milliseconds. */
+/**
+ * The server sends a message each second; without one for this long, the displayed data is not live. In milliseconds.
+ */
 export const SILENT_AFTER_MS = 3_000;
-/** Nobody listens any more: closed by ourselves. */
+/** Closed by this page, because nothing is subscribed any more. */
 const NORMAL = 1000;
 
 export const FIRST: Link = { kind: "connecting" };
@@ -53,7 +55,10 @@ export function next(link: Link, event: LinkEvent): Link {
   }
 }
 
-/** Milliseconds before the next attempt: soon at first, then half a minute at most; apart, when a thousand pages wait. */
+/**
+ * Milliseconds before the next attempt: short at first, later up to half a minute; random, so that a thousand waiting
+ * pages do not reconnect at once.
+ */
 export function wait(retries: number, random: number): number {
   const full = Math.min(30_000, 500 * 2 ** retries);
   return full / 2 + (full / 2) * random;

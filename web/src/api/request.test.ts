@@ -63,8 +63,8 @@ it("sends a file beside the operation, at its place among the variables", async 
   expect(JSON.parse(String(body.get("operations")))).toEqual({ query: ASK.toString(), variables: { id: "x" } });
   expect(JSON.parse(String(body.get("map")))).toEqual({ "0": ["variables.id"] });
   expect((body.get("0") as File).name).toBe("stage.wasm");
-  // The browser writes the boundary between the parts itself.
+  // The browser itself writes the boundary between the parts.
   expect(new Headers(options?.headers).has("content-type")).toBe(false);
-  // Without it the server takes no upload: a form of another page cannot send one.
+  // Without this header the server accepts no upload: a form on another page cannot send it.
   expect(new Headers(options?.headers).has("graphql-require-preflight")).toBe(true);
 });

@@ -1,9 +1,9 @@
-// Queries and mutations: one POST each. Nothing is cached; what changes comes by subscription.
+// Queries and mutations: one POST each. Nothing is cached; changes arrive by subscription.
 
 import { ApiError, fromErrors } from "./error.ts";
 import type { TypedDocumentString } from "./operations.ts";
 
-/** A dry run may fetch a playlist and try a destination before it answers. */
+/** A dry run may fetch a playlist and connect to a destination before it answers. */
 const TIMEOUT_MS = 45_000;
 
 const ACCEPT = "application/graphql-response+json, application/json";
@@ -14,7 +14,9 @@ export async function request<T, V>(document: TypedDocumentString<T, V>, variabl
   return post({ headers: { "content-type": "application/json", accept: ACCEPT }, body });
 }
 
-/** The same with a file at a path of the variables (`variables.input.file`), as the multipart request spec has it. */
+/**
+ * A request with a file at a path of the variables (`variables.input.file`), by the multipart request specification.
+ */
 export async function upload<T, V>(
   document: TypedDocumentString<T, V>,
   variables: V,
@@ -25,7 +27,7 @@ export async function upload<T, V>(
   body.set("operations", JSON.stringify({ query: document.toString(), variables }));
   body.set("map", JSON.stringify({ 0: [path] }));
   body.set("0", file);
-  // A form of another page could send this through the browser with our cookie, but not with a header.
+  // A form on another page could send this through the browser with our cookie, but not with a header.
   return post({ headers: { accept: ACCEPT, "graphql-require-preflight": "1" }, body });
 }
 
@@ -43,7 +45,7 @@ async function post<T>(how: { headers: Record<string, string>; body: BodyInit })
   return data;
 }
 
-/** A JSON answer, or the refusal in it: `{error, code, problems}` beside GraphQL. */
+/** The JSON response, or the error in it: `{error, code, problems}` besides GraphQL. */
 export async function readJson<T>(response: Response): Promise<T> {
   const answer: unknown = await response.json().catch(() => undefined);
   if (typeof answer === "object" && answer !== null) {

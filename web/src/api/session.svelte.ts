@@ -1,5 +1,5 @@
-// Who is signed in. The token is given once and becomes a cookie that no script can read; a server that listens on
-// loopback only asks for none.
+// The signed-in user. The token is given once and becomes a cookie that no script can read; a server that listens on
+// loopback only requires none.
 
 import { heard } from "../app/now.svelte.ts";
 import { type ApiError, toApiError } from "./error.ts";
@@ -14,19 +14,19 @@ export interface Who {
   /** `null`: the whole host, and so all tenants. */
   readonly tenant: string | null;
   readonly role: Role;
-  /** Nobody had to sign in: whoever reaches the server may do anything. */
+  /** Whether no sign-in was needed: everybody who reaches the server may do anything. */
   readonly local: boolean;
 }
 
 export type Session =
   | { readonly kind: "asking" }
   | { readonly kind: "in"; readonly who: Who }
-  /** `why`: what put us out, where we had been in and did not ask for it. */
+  /** `why`: the reason if the user was signed out without asking for it. */
   | { readonly kind: "out"; readonly why: string | null }
   | { readonly kind: "unreachable"; readonly error: ApiError };
 
 const ROLES: readonly Role[] = ["viewer", "operator", "admin"];
-/** While the server cannot be reached before anything was shown. */
+/** Delay between attempts while the server cannot be reached before anything was shown. */
 const AGAIN_AFTER_MS = 3_000;
 const NOT_TAKEN = "Your token is no longer valid: it was revoked or has expired.";
 
@@ -46,14 +46,14 @@ export const session = {
   },
 };
 
-/** Whether a button for this would do anything but fail. The server decides; this only hides. */
+/** Whether an action is permitted for the user's role. The server decides; this only hides buttons that would fail. */
 export function may(role: Role, wholeHost = false): boolean {
   const who = session.who;
   if (!who) return false;
   return ROLES.indexOf(who.role) >= ROLES.indexOf(role) && (!wholeHost || who.tenant === null);
 }
 
-/** Asks who we are; again and again while nobody answers. */
+/** Asks the server who is signed in, and retries until it answers. */
 export async function begin(): Promise<void> {
   try {
     enter(await readJson<Who>(await fetch("/api/session")));
@@ -68,7 +68,7 @@ export async function begin(): Promise<void> {
   }
 }
 
-/** Trades the token for a cookie. Fails with the server's sentence. */
+/** Exchanges the token for a cookie. Fails with the server's message. */
 export async function signIn(token: string): Promise<void> {
   const answer = await fetch("/api/session", {
     method: "POST",
@@ -80,13 +80,13 @@ export async function signIn(token: string): Promise<void> {
   enter(await readJson<Who>(answer));
 }
 
-/** Lets the browser forget the cookie. */
+/** Removes the cookie. */
 export async function signOut(): Promise<void> {
   await fetch("/api/session", { method: "DELETE" }).catch(() => undefined);
   leave();
 }
 
-/** Nobody is signed in any more. */
+/** Changes to the signed-out state. */
 function leave(why: string | null = null): void {
   stopWatching?.();
   stopWatching = undefined;

@@ -1,7 +1,5 @@
-// The one WebSocket that everything live comes over (graphql-transport-ws), and what is known of it.
-//
-// It reconnects by itself, for as long as anybody subscribes, and subscriptions go on where they were. The browser sends
-// the sign-in cookie along; no script ever holds a token.
+// The one WebSocket for all live data (graphql-transport-ws), and its state. It reconnects by itself as long as there
+// are subscriptions, and the subscriptions continue. The browser sends the sign-in cookie; no script ever has a token.
 
 import { type Client, createClient } from "graphql-ws";
 import { hold } from "../app/now.svelte.ts";
@@ -9,28 +7,28 @@ import { ApiError, fromErrors } from "./error.ts";
 import { FIRST, type Link, next, wait } from "./link.ts";
 import type { TypedDocumentString } from "./operations.ts";
 
-/** A server that does not answer for so long is gone, whatever the network says. */
+/** A server that does not answer a ping for this long is unreachable, whatever the network reports. */
 const PING_EVERY_MS = 10_000;
 const PONG_WITHIN_MS = 5_000;
-/** An attempt that has come to nothing by then comes to nothing: a network that is gone does not say so. */
+/** Limit of a connection attempt: a lost network does not report failures. */
 const OPEN_WITHIN_MS = 8_000;
-/** While somebody looks, the wait between attempts grows no further than after so many: to 4 seconds. */
+/** While the page is visible, the delay between attempts stops growing after this many attempts, at 4 seconds. */
 const RETRIES_SEEN = 3;
-/** A subscription that the server broke off with an error of its own is tried again after so long. */
+/** Delay before a subscription is repeated that the server ended with an error of its own. */
 const AGAIN_AFTER_MS = 5_000;
 
-/** How often the time since the last message is looked at. */
+/** Interval for checking the time since the last message. */
 const LOOK_EVERY_MS = 500;
 
 let link = $state.raw<Link>(FIRST);
-/** When the last message came, Unix time in milliseconds. */
+/** When the last message arrived, Unix time in milliseconds. */
 let lastMessage = 0;
 let client: Client | undefined;
 let hurry: (() => void) | undefined;
-/** What is told when the connection has come back, before subscriptions begin again. */
+/** Called when the connection is back, before subscriptions are repeated. */
 const backs = new Set<() => void>();
 
-/** The connection now. */
+/** The current state of the connection. */
 export const connection = {
   get link(): Link {
     return link;
@@ -44,9 +42,9 @@ function connect(): Client {
   const url = new URL("/graphql", location.href);
   url.protocol = url.protocol.replace("http", "ws");
   let late: ReturnType<typeof setTimeout> | undefined;
-  /** What an earlier connection still says is no news. */
+  /** Events of an earlier connection are ignored. */
   const ours = () => client === made;
-  /** At once: a close that is waited for may take as long as the answer that does not come. */
+  /** At once: a graceful close may take as long as the missing answer. */
   const giveUp = (within: number) => {
     clearTimeout(late);
     late = setTimeout(() => made.terminate(), within);
@@ -106,14 +104,14 @@ function tell(event: Parameters<typeof next>[1]) {
   hold(link.kind === "lost" || link.kind === "silent" ? link.since : null);
 }
 
-/** Closes the connection and forgets who one was: before signing in as somebody else. */
+/** Closes the connection and forgets the user: before signing in as somebody else. */
 export function disconnect(): void {
   void client?.dispose();
   client = undefined;
   tell({ kind: "reset" });
 }
 
-/** Tries again now instead of when it would be time: the network is back, or somebody looks. */
+/** Retries now instead of after the delay: the network is back, or the page became visible. */
 export function reconnectNow(): void {
   hurry?.();
 }
@@ -126,7 +124,9 @@ if (typeof window !== "undefined") {
   document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && reconnectNow());
 }
 
-/** Runs now, and again each time the connection has come back: what happened in between was not heard. For components. */
+/**
+ * Runs `load` now, and again each time the connection is back, because changes in between were missed. For components.
+ */
 export function nowAndWhenBack(load: () => unknown): void {
   let lost = false;
   load();
@@ -140,15 +140,15 @@ export function nowAndWhenBack(load: () => unknown): void {
 
 export interface Sink<T> {
   data(result: T): void;
-  /** The server refuses the subscription; it does not come back. */
+  /** The server refuses the subscription; it is not repeated. */
   refused?(error: ApiError): void;
-  /** The connection was lost and is back; the subscription begins again after this. */
+  /** The connection was lost and is back; the subscription is repeated after this. */
   back?(): void;
-  /** The server has nothing more to say: what it was about is gone. */
+  /** The server ended the subscription: its subject is gone. */
   ended?(): void;
 }
 
-/** Subscribes until the function that it gives back is called. */
+/** Subscribes until the returned function is called. */
 export function subscribe<T, V>(document: TypedDocumentString<T, V>, variables: V, sink: Sink<T>): () => void {
   let off: (() => void) | undefined;
   let again: ReturnType<typeof setTimeout> | undefined;

@@ -1,15 +1,16 @@
-// Where the focus goes when what had it is gone: never to nowhere, where a keyboard would begin at the top of the page.
+// Moves the focus when the focused element disappears. Otherwise the keyboard focus would return to the top of the
+// page.
 
 import { tick } from "svelte";
 
 type Find = () => HTMLElement | null | undefined;
 
-/** The content of the page, whichever screen is shown. */
+/** Focuses the content of the page, whichever screen is shown. */
 export function focusMain(): void {
   document.getElementById("main")?.focus({ preventScroll: true });
 }
 
-/** Focuses what is there once the page shows what has just changed. */
+/** Focuses an element once the page shows the latest change. */
 export async function focusSoon(find: Find): Promise<void> {
   await tick();
   focusOrMain(find());
@@ -17,11 +18,14 @@ export async function focusSoon(find: Find): Promise<void> {
 
 function focusOrMain(element: HTMLElement | null | undefined) {
   if (element?.isConnected) element.focus();
-  // What is disabled takes no focus.
+  // A disabled element cannot have the focus.
   if (!element || document.activeElement !== element) focusMain();
 }
 
-/** For a dialog: when it closes, what had the focus before has it again; where that is gone, something that makes sense. */
+/**
+ * For a dialog: when it closes, the previously focused element gets the focus again; if it is gone, a suitable
+ * replacement.
+ */
 export class FocusBack {
   readonly #otherwise: Find;
   #before: Element | null = null;
@@ -30,7 +34,7 @@ export class FocusBack {
     this.#otherwise = otherwise;
   }
 
-  /** `onOpenAutoFocus`: the dialog has not taken the focus yet. */
+  /** `onOpenAutoFocus`: the dialog does not have the focus yet. */
   readonly opened = (): void => {
     this.#before = document.activeElement;
   };

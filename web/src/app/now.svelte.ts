@@ -1,5 +1,5 @@
-// The server's time, once a second, for everything that counts up: one timer for the whole page. It stands still while the
-// connection is lost: what is shown is of that moment, and must not look as if it went on.
+// The server's time, updated once per second, for everything that counts up: one timer for the whole page. It stands
+// still while the connection is lost, because the displayed data is of that moment.
 
 import { ServerClock } from "../format/clock.ts";
 
@@ -8,7 +8,7 @@ let tick = $state(Date.now());
 let held = $state<number | null>(null);
 
 setInterval(() => {
-  // Nobody sees a page in the background; the first tick after it comes back sets it right.
+  // A page in the background is not visible; the first tick after it returns corrects the time.
   if (document.visibilityState === "visible") tick = Date.now();
 }, 1000);
 
@@ -17,23 +17,23 @@ export const now = {
   get ms(): number {
     return clock.now(held ?? tick);
   },
-  /** This browser's, also while the connection is lost; changes each second. */
+  /** This browser's clock, also while the connection is lost; changes each second. */
   get here(): number {
     return tick;
   },
 };
 
-/** The same at this very moment, for animation. */
+/** The server's time at this very moment, for animation. */
 export function exactly(): number {
   return clock.now(held ?? Date.now());
 }
 
-/** A message that the server made at `serverMs` has just come. */
+/** Called when a message arrives that the server created at `serverMs`. */
 export function heard(serverMs: number): void {
   clock.observe(serverMs, Date.now());
 }
 
-/** Stands still at a moment of this browser's clock; `null` lets it go on. */
+/** Stops at a moment of this browser's clock; `null` continues. */
 export function hold(at: number | null): void {
   held = at;
 }

@@ -1,12 +1,13 @@
-// How far down each step of the browser's history was scrolled, by a key of the step. Pure: the browser is elsewhere.
+// The scroll position of each entry of the browser's history, by a key of the entry. Pure; the browser is accessed
+// elsewhere.
 
-/** Nobody goes back further; the oldest are let go. */
+/** Nobody goes back further; the oldest entries are dropped. */
 const MOST = 50;
 
 export class Places {
   readonly #down = new Map<string, number>();
 
-  /** What `text` gave; anything else is nothing. */
+  /** Parses the value of `text`; anything else is empty. */
   static from(text: string | null): Places {
     const places = new Places();
     let parts: unknown;
@@ -35,13 +36,13 @@ export class Places {
     return key === null ? undefined : this.#down.get(key);
   }
 
-  /** To be kept over a reload. */
+  /** A text to keep over a reload. */
   get text(): string {
     return JSON.stringify([...this.#down]);
   }
 }
 
-/** The key in a step's state, where it is one of ours. */
+/** The key in an entry's state, if it is one of ours. */
 export function keyOf(state: unknown): string | null {
   const key = typeof state === "object" && state !== null ? (state as { key?: unknown }).key : undefined;
   return typeof key === "string" ? key : null;

@@ -1,8 +1,7 @@
-// Which screen is shown, kept in the address. Links are plain <a href>: a click on one of ours changes the screen without
-// loading the page anew; with a key held, or from another program, the address works as any other.
-//
-// Going back shows a screen where it was left. The browser cannot do that by itself: it would scroll before the screen has
-// been fetched and filled.
+// The current screen, stored in the address. Links are plain <a href>: a click on an internal link changes the screen
+// without reloading the page; with a modifier key, or from another program, the address works as usual. Going back
+// restores the scroll position. The browser cannot do this itself, because it would scroll before the screen is fetched
+// and filled.
 
 import { tick } from "svelte";
 import { focusMain } from "./focus.ts";
@@ -10,7 +9,7 @@ import { keyOf, Places } from "./places.ts";
 import { match, type Query, type Route, search } from "./routes.ts";
 
 const KEPT = "outboard.places";
-/** For so long a screen may grow until it reaches to where it was left. */
+/** How long a screen may grow until it reaches its previous scroll position. */
 const GROWS_MS = 5_000;
 
 let place = $state.raw({ path: location.pathname, query: location.search });
@@ -22,7 +21,7 @@ export const router = {
   get route(): Route {
     return match(place.path);
   },
-  /** The address as it would be sent to somebody, without the host. */
+  /** The address for sharing, without the host. */
   get address(): string {
     return place.path + place.query;
   },
@@ -31,7 +30,7 @@ export const router = {
   },
 };
 
-/** Goes to an address of ours. */
+/** Goes to an internal address. */
 export function navigate(to: string, { replace = false } = {}): void {
   if (to !== location.pathname + location.search) {
     remember();
@@ -39,13 +38,13 @@ export function navigate(to: string, { replace = false } = {}): void {
   }
   const moved = location.pathname !== place.path;
   place = { path: location.pathname, query: location.search };
-  // A new screen begins at its top, for eyes and for screen readers.
+  // A new screen begins at its top, for users and for screen readers.
   if (moved) void arrived(0);
 }
 
 /**
- * Lets a screen keep whoever goes back or forward: `keeps` is told where they want to go, and answers true to have it stay.
- * Until the answer is called.
+ * Lets a screen block going back or forward: `keeps` receives the target, and returns true to stay. Valid until the
+ * returned function is called.
  */
 export function stay(keeps: (to: string) => boolean): () => void {
   keeper = keeps;
@@ -54,7 +53,7 @@ export function stay(keeps: (to: string) => boolean): () => void {
   };
 }
 
-/** Keeps something of the screen's state in the address, without a step back for each change. */
+/** Stores a part of the screen's state in the address, without a history entry for each change. */
 export function keepInAddress(query: Query): void {
   const now = Object.fromEntries(new URLSearchParams(location.search));
   const text = search({ ...now, ...query });
@@ -66,7 +65,7 @@ const step = () => ({ key: Math.random().toString(36).slice(2) });
 
 function remember() {
   const key = keyOf(history.state);
-  // While a screen grows, it is not yet where it was left.
+  // While a screen grows, it does not have its previous scroll position yet.
   if (key !== null && !restoring) places.keep(key, scrollY);
 }
 
@@ -76,7 +75,7 @@ async function arrived(down: number) {
   focusMain();
 }
 
-/** As far as the screen reaches now, and further as it grows, until somebody does something. */
+/** Scrolls as far as the screen reaches now, and further as it grows, until the user acts. */
 function scrollDown(to: number) {
   restoring?.abort();
   restoring = undefined;
@@ -95,7 +94,7 @@ function scrollDown(to: number) {
     scrollTo(0, to);
     if (document.documentElement.scrollHeight - innerHeight >= to) end();
   });
-  // It tells of the first size too, once the new screen is laid out.
+  // The observer also reports the first size, once the new screen is laid out.
   grown.observe(document.body);
   const timer = setTimeout(end, GROWS_MS);
   signal.addEventListener("abort", () => {
@@ -118,7 +117,7 @@ export function startRouter(): void {
   addEventListener("popstate", () => {
     const moved = location.pathname !== place.path;
     if (moved && keeper?.(location.pathname + location.search)) {
-      // The browser has gone already: it is brought back by a step of its own.
+      // The browser has already navigated: a new history entry brings it back.
       history.pushState(step(), "", router.address);
       return;
     }
@@ -141,7 +140,7 @@ export function startRouter(): void {
     if (!(link instanceof HTMLAnchorElement) || link.target || link.hasAttribute("download")) return;
     if (link.origin !== location.origin || match(link.pathname).screen === "nowhere") return;
     event.preventDefault();
-    // Within the page: no step of its own, which going back would have to take.
+    // A link within the page: without its own history entry.
     if (link.hash && link.pathname === location.pathname) document.getElementById(link.hash.slice(1))?.focus();
     else navigate(link.pathname + link.search);
   });

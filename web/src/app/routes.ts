@@ -1,4 +1,5 @@
-// Addresses of the screens, both ways. What is in an address can be sent to a colleague: the screen, the pipeline, filters.
+// Addresses of the screens: parsing and formatting. Everything in an address can be shared: the screen, the pipeline,
+// filters.
 
 export type Route =
   | { readonly screen: "overview" }
@@ -16,7 +17,7 @@ export type Route =
 const NOWHERE: Route = { screen: "nowhere" };
 const PLAIN = ["new", "logs", "stages", "storage", "tenants", "sign-in"] as const;
 
-/** The screen at a path. The host answers with the page for the same first segments (host/src/api/assets.rs). */
+/** The screen at a path. The host serves the page for the same first segments (host/src/api/assets.rs). */
 export function match(path: string): Route {
   const parts = path.split("/").filter(Boolean).map(decoded);
   const [first, second, third, ...more] = parts;
@@ -32,7 +33,7 @@ export function match(path: string): Route {
   return plain && second === undefined ? { screen: plain } : NOWHERE;
 }
 
-/** The path of a screen, with a query where one is given; parts of it that say nothing are left out. */
+/** The path of a screen, with a query if one is given; empty parts are left out. */
 export function href(route: Route, query: Query = {}): string {
   const text = search(query);
   return text ? `${path(route)}?${text}` : path(route);
@@ -40,7 +41,7 @@ export function href(route: Route, query: Query = {}): string {
 
 export type Query = Readonly<Record<string, string | number | boolean | null | undefined>>;
 
-/** A query string without what is empty. */
+/** A query string without empty values. */
 export function search(query: Query): string {
   const kept = Object.entries(query).filter(
     ([, value]) => value !== undefined && value !== null && value !== "" && value !== false,
@@ -64,7 +65,7 @@ function path(route: Route): string {
   }
 }
 
-/** A colon stays as it is: it divides tenant and stream, and reads better so. */
+/** A colon is not escaped: it separates tenant and stream, and is easier to read. */
 const encoded = (part: string) => encodeURIComponent(part).replaceAll("%3A", ":");
 
 function decoded(part: string): string {
@@ -75,7 +76,7 @@ function decoded(part: string): string {
   }
 }
 
-/** Where to go after signing in: only to a screen of ours, whatever the address says. */
+/** Where to go after signing in: only to an internal screen, whatever the address contains. */
 export function afterSignIn(to: string | null): string {
   if (!to?.startsWith("/") || to.startsWith("//") || to.includes("\\")) return "/";
   const screen = match(to.split(/[?#]/)[0] ?? "/").screen;

@@ -1,5 +1,5 @@
-// What the host keeps of a decision (its plan, why, and what the reply was), as names and values for people. Its fields may
-// change between versions: what is not known here is shown as it is.
+// The host's record of a decision (plan, reason and reply) as names and values for people. Fields may change between
+// versions: unknown ones are shown as they are.
 
 import { duration } from "../format/duration.ts";
 import { counted } from "../format/quantity.ts";
@@ -12,7 +12,7 @@ export interface Line {
 export interface Decision {
   readonly plan: readonly Line[];
   readonly reply: readonly Line[];
-  /** What the processor sent along. */
+  /** The processor's metadata. */
   readonly metadata: readonly Line[];
 }
 
@@ -42,7 +42,7 @@ function lines(of: Json): Line[] {
 
 const UNITS = /_(us|ms|hz|permille|kbps|bytes)$/;
 
-/** `sample_rate_hz` is "sample rate", `processingTime` "processing time": the unit is with the value. */
+/** `sample_rate_hz` becomes "sample rate", `processingTime` "processing time": the unit is with the value. */
 function plain(name: string): string {
   const words = name
     .replace(UNITS, "")

@@ -1,20 +1,20 @@
-// One of a batch's sounds: fetched, decoded for its picture, and played from its address.
+// Audio of a batch: fetched, decoded for its waveform, and played from its URL.
 
 import { peaks } from "./waveform.ts";
 
-/** Enough to see words and pauses; a screen is not much wider. */
+/** Enough to show words and pauses; a screen is not much wider. */
 const SLICES = 700;
-/** For the picture only: a twelfth of the work of full quality, and the same outline. */
+/** For the waveform only: a twelfth of the work of full quality, with the same outline. */
 const PICTURE_HZ = 8_000;
 
 export type Kept =
   | { readonly kind: "loading" }
   | { readonly kind: "there"; readonly peaks: Float32Array; readonly seconds: number; readonly bytes: number }
-  /** It never came, or its files are gone. */
+  /** It never existed, or its file is gone. */
   | { readonly kind: "gone" }
   | { readonly kind: "failed"; readonly problem: string };
 
-/** What is there of a sound. Never throws. */
+/** Fetches the audio. Never throws. */
 export async function fetchSound(url: string, signal: AbortSignal): Promise<Kept> {
   try {
     const answer = await fetch(url, { signal });

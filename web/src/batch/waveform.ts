@@ -1,6 +1,6 @@
-// A sound as it is drawn: the largest swing of each slice of its length. Pure; decoding is the browser's.
+// A waveform: the largest amplitude of each slice. Pure; the browser decodes.
 
-/** Largest absolute sample of each of `slices` equal slices; fewer where there are fewer samples. */
+/** Largest absolute sample of each of `slices` equal slices; fewer if there are fewer samples. */
 export function peaks(samples: Float32Array, slices: number): Float32Array {
   const count = Math.min(slices, samples.length);
   const found = new Float32Array(count);
@@ -16,17 +16,19 @@ export function peaks(samples: Float32Array, slices: number): Float32Array {
   return found;
 }
 
-/** The swing that fills the height: the loudest of all that are compared, so that a quiet programme is seen as well. */
+/**
+ * The amplitude that fills the height: the loudest of all compared waveforms, so that a quiet programme is visible too.
+ */
 export const fullSwing = (loudest: readonly number[]): number => Math.max(QUIET, ...loudest);
-/** What is below that (-40 dB of full scale) is drawn as the silence that it is. */
+/** Amplitudes below this (-40 dB of full scale) are drawn as silence. */
 const QUIET = 0.01;
 
-/** The largest of them. */
+/** The largest amplitude. */
 export const loudest = (found: Float32Array): number => found.reduce((most, one) => Math.max(most, one), 0);
 
 /**
- * A path around the middle line, in a box of `width` by `height`; a swing of `full` fills it. Silence is a hair line, not
- * nothing.
+ * A path around the middle line, in a box of `width` by `height`; an amplitude of `full` fills it. Silence is a thin
+ * line.
  */
 export function outline(found: Float32Array, width: number, height: number, full = 1): string {
   if (found.length === 0) return "";
@@ -39,7 +41,7 @@ export function outline(found: Float32Array, width: number, height: number, full
   return `M${[...over, ...under].join("L")}Z`;
 }
 
-/** `0:07`, `2:05`: the position in a sound. */
+/** `0:07`, `2:05`: the position in the audio. */
 export function position(seconds: number): string {
   const whole = Math.max(0, Math.floor(seconds));
   return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;

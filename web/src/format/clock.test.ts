@@ -5,7 +5,7 @@ it("is the browser's own until the server has said something", () => expect(new 
 
 it("follows the message that travelled fastest", () => {
   const clock = new ServerClock();
-  // The server is an hour ahead; messages take 20 to 900 ms.
+  // The server's clock is an hour ahead; messages take 20 to 900 ms.
   for (const [sent, delay] of [
     [0, 900],
     [1000, 20],

@@ -1,18 +1,21 @@
-// The server's clock, from what its messages say: a browser's own may be wrong by minutes, and "on air since" must not be.
+// The server's clock, derived from its messages: a browser's own may be wrong by minutes, which would make "on air
+// since" wrong.
 
-/** Messages that are looked back on: the one that travelled fastest tells best. */
+/** Number of recent messages that are considered: the fastest one gives the best estimate. */
 const WINDOW = 32;
 
 export class ServerClock {
   readonly #offsets: number[] = [];
 
-  /** A message that was made at `serverMs` has come at `localMs`. */
+  /** Records that a message created at `serverMs` arrived at `localMs`. */
   observe(serverMs: number, localMs: number): void {
     this.#offsets.push(serverMs - localMs);
     if (this.#offsets.length > WINDOW) this.#offsets.shift();
   }
 
-  /** What the server's clock shows now. A message cannot arrive before it was made, so the largest offset is nearest. */
+  /**
+   * The server's time now. A message cannot arrive before it was created, so the largest offset is the best estimate.
+   */
   now(localMs: number): number {
     return this.#offsets.length === 0 ? localMs : localMs + Math.max(...this.#offsets);
   }

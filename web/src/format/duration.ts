@@ -1,11 +1,11 @@
-// Lengths of time, for people: two units at most, always with their names.
+// Durations for people: at most two units, always with their names.
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
-/** `850 ms`, `4.2 s`, `1 min 5 s`, `2 h 13 min`, `3 d 4 h`; a minus in front where it is one. */
+/** `850 ms`, `4.2 s`, `1 min 5 s`, `2 h 13 min`, `3 d 4 h`; a minus sign if negative. */
 export function duration(ms: number): string {
   if (!Number.isFinite(ms)) return "unknown";
   if (ms < 0) return `−${duration(-ms)}`;
@@ -18,12 +18,12 @@ export function duration(ms: number): string {
   return pair(Math.round(ms / HOUR), 24, "d", "h");
 }
 
-/** The same where less than a millisecond still says something: `340 µs`. */
+/** With microseconds below one millisecond: `340 µs`. */
 export function brief(ms: number): string {
   return ms >= 0 && ms < 0.9995 ? `${Math.round(ms * 1000)} µs` : duration(ms);
 }
 
-/** For what counts up before one's eyes: whole seconds, so that it does not flicker. */
+/** For durations that count up on the screen: whole seconds, so that they do not flicker. */
 export function elapsed(ms: number): string {
   const whole = Math.max(0, Math.floor(ms / SECOND));
   if (whole < 60) return `${whole} s`;

@@ -15,7 +15,7 @@ export function bitrate(bitsPerSecond: number): string {
 
 const MIB = 2 ** 20;
 
-/** Memory, of a process or a stage: `128 MiB`, `0.4 MiB`. */
+/** Memory of a process or a stage: `128 MiB`, `0.4 MiB`. */
 export function memory(count: number): string {
   if (!Number.isFinite(count)) return "unknown";
   const amount = count / MIB;
@@ -36,7 +36,7 @@ function scaled(amount: number, units: readonly string[]): string {
   return `${sign}${rest.toFixed(digits)} ${units[unit]}`;
 }
 
-/** `12 345`, grouped by narrow spaces that do not break. */
+/** `12 345`, grouped by narrow non-breaking spaces. */
 export function count(number: number): string {
   if (!Number.isFinite(number)) return "unknown";
   const sign = number < 0 ? "−" : "";
@@ -53,7 +53,10 @@ export function counted(number: number, one: string, many = `${one}s`): string {
   return `${count(number)} ${number === 1 ? one : many}`;
 }
 
-/** A share as `12 %`. What is not quite nothing or all is not shown as such; of nothing there is no share. */
+/**
+ * A share as `12 %`. A share slightly above nothing or below all is not shown as 0 % or 100 %; without a whole there is
+ * no share.
+ */
 export function percent(part: number, whole: number): string {
   if (!(whole > 0)) return "–";
   const share = (100 * part) / whole;

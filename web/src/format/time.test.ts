@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { local, machine, precise, utc } from "./time.ts";
 
-// Built from local parts, so that the test holds in every time zone.
+// Built from local parts, so that the test passes in every time zone.
 const at = new Date(2026, 10, 22, 4, 3, 2, 57).getTime();
 
 it("shows the clock today, the day before, and the year before that", () => {

@@ -1,14 +1,14 @@
-// Numbers as they are typed. What is none would be refused by GraphQL as a whole, without a word of which field it is; so
-// it is said here, at the field and in the field's own unit.
+// Typed numbers. GraphQL would refuse an invalid number with the whole request and without naming the field, so it is
+// reported here, at the field and in the field's own unit.
 
 export interface Range {
   readonly from: number;
-  /** Left out where it is only what a computer can count to. */
+  /** Left out if it is only a technical limit. */
   readonly to?: number;
   readonly whole?: boolean;
 }
 
-/** Why a text cannot be sent as a number, or null. What is left empty is not wrong: the default holds. */
+/** Why a text cannot be sent as a number, or null. An empty text is valid: the default applies. */
 export function wrongNumber(typed: string, range: Range): string | null {
   const text = typed.trim();
   if (text === "") return null;
@@ -22,7 +22,7 @@ export function wrongNumber(typed: string, range: Range): string | null {
   return number > (to ?? Number.MAX_SAFE_INTEGER) ? `${text} is too large: use ${use}` : null;
 }
 
-/** Bounds in a larger unit, rounded inwards: whatever is between them as shown is between them as they are. */
+/** A range in a larger unit, rounded inwards, so that every value within the displayed range is within the real one. */
 export function scaledRange({ from, to, whole }: Range, unit: number): Range {
   if (unit === 1) return { from, ...(to !== undefined && { to }), ...(whole && { whole }) };
   return {
@@ -31,7 +31,7 @@ export function scaledRange({ from, to, whole }: Range, unit: number): Range {
   };
 }
 
-/** To three digits; whole numbers of more keep all of theirs. */
+/** To three digits; larger whole numbers keep all of theirs. */
 function rounded(value: number, how: (value: number) => number): number {
   if (value === 0) return 0;
   const digits = Math.max(0, 2 - Math.floor(Math.log10(value)));
@@ -40,7 +40,10 @@ function rounded(value: number, how: (value: number) => number): number {
 
 const SAID = /^(\d+) must be a whole number from (\d+) to (\d+)$/;
 
-/** The server's sentence about a number in its own unit (bytes) as one in the field's; others are left as they are. */
+/**
+ * Converts the server's message about a number from its own unit (bytes) to the field's unit; other messages are
+ * unchanged.
+ */
 export function inUnit(message: string, unit: number): string {
   const [, value, from, to] = (unit === 1 ? null : SAID.exec(message)) ?? [];
   if (value === undefined) return message;

@@ -1,5 +1,5 @@
-// Which of the server's problems belong to which field of a form, and which to none: those are shown above the button.
-// Paths are for programs; what is shown of them are words, and entries of lists are counted from 1.
+// Assigns the server's problems to the fields of a form; the others are shown above the button. Paths are for programs:
+// they are shown as words, and entries of lists are counted from 1.
 
 import type { ApiError, Problem } from "../api/error.ts";
 
@@ -7,7 +7,7 @@ export class Problems {
   readonly #all: readonly Problem[];
   readonly #prefix: string;
 
-  /** `prefix` is the path of what the form sends: `input.` or `input.settings.`. */
+  /** `prefix` is the path of the form's input: `input.` or `input.settings.`. */
   constructor(all: readonly Problem[], prefix = "input.") {
     this.#all = all;
     this.#prefix = prefix;
@@ -17,7 +17,7 @@ export class Problems {
     return new Problems(error?.problems ?? [], prefix);
   }
 
-  /** At a field, or below it: `source` has what is wrong with `source.url`. */
+  /** Problems at a field or below it: `source` includes those of `source.url`. */
   at(field: string): string[] {
     const path = this.#prefix + field;
     return this.#all
@@ -25,16 +25,19 @@ export class Problems {
       .map((one) => sentence(one.path.slice(path.length), one.message));
   }
 
-  /** What none of the fields has shown. */
+  /** Problems that no field has shown. */
   others(fields: readonly string[]): Problem[] {
     return this.#all.filter((one) => !fields.some((field) => below(one.path, this.#prefix + field)));
   }
 }
 
-/** A problem that no field shows: it names what it is about. */
+/** A problem without a field: the text names its subject. */
 export const told = ({ path, message }: Problem): string => sentence(path, message);
 
-/** A refusal as it is shown: the server's sentence, with words for the paths in it, and what the sentence leaves out. */
+/**
+ * A refusal for display: the server's message with labels instead of paths, and the problems that the message leaves
+ * out.
+ */
 export function refusal(error: ApiError): { sentence: string; list: string[] } {
   const named = error.problems.reduce(
     (text, one) => text.replace(`${one.path} ${one.message}`, () => told(one)),
@@ -48,11 +51,11 @@ function below(path: string, field: string): boolean {
   return path === field || (path.startsWith(field) && /^[.[]/.test(path.slice(field.length)));
 }
 
-/** Of the server's messages, those that read on from the name of what they are about: "is missing", "must be an http URL". */
+/** Messages of the server that continue the name of their subject: "is missing", "must be an http URL". */
 const READS_ON =
   /^(is|are|has|have|must|may|can|cannot|do|does|did|was|starts|ends|names|needs|holds|comes|belongs|would|or)\b/;
 
-/** At the field itself there is no path left: it says nothing new there. */
+/** At the field itself the path adds nothing. */
 function sentence(path: string, message: string): string {
   const name = words(path);
   if (name === "") return capital(message);
@@ -60,7 +63,7 @@ function sentence(path: string, message: string): string {
   return capital(reads ? `${name} ${message}` : `${name}: ${message}`);
 }
 
-/** Where in the request something is matters to programs only; neither does GraphQL's own name for all of it say anything. */
+/** The position in the request, and GraphQL's name for the whole input, are not shown to people. */
 const ROOTS = /^(input|query|arguments)(\.|$)/;
 const NAMES: Readonly<Record<string, string>> = { url: "URL", srs: "SRS", api: "API" };
 
@@ -78,7 +81,7 @@ export function words(path: string): string {
     .join(", ");
 }
 
-/** `maxAgeSeconds` and `batch_seconds` as one would say them. */
+/** `maxAgeSeconds` and `batch_seconds` as words. */
 const plain = (name: string) =>
   name
     .replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)

@@ -1,4 +1,5 @@
-// What GraphiQL opens with: one operation of each kind that works on any host. A test holds it to the schema.
+// The initial content of GraphiQL: one operation of each kind that works on any host. A test checks it against the
+// schema.
 
 export const EXAMPLE = `# Outboard's GraphQL API. Put the cursor into an operation and press Ctrl-Enter to run it; Ctrl-Space completes.
 # The book at the left documents every type and field. More: /docs/api

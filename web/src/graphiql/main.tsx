@@ -1,5 +1,5 @@
-// GraphiQL against this very host: queries over HTTP, subscriptions over one WebSocket (graphql-transport-ws).
-// A token, where the host asks for one, is typed in at the top and goes along with both.
+// GraphiQL for this host: queries over HTTP, subscriptions over one WebSocket (graphql-transport-ws). If the host
+// requires a token, it is entered at the top and sent with both.
 
 import "graphiql/style.css";
 import "./graphiql.css";
@@ -25,7 +25,7 @@ function Explorer() {
     () => createGraphiQLFetcher({ url: "/graphql", wsClient: socket, headers: credentials() }),
     [socket],
   );
-  // Variables may hold stream keys: what GraphiQL remembers stays in this tab as well.
+  // Variables may contain stream keys, so GraphiQL's state is kept in this tab only.
   return (
     <GraphiQL fetcher={fetcher} storage={sessionStorage} defaultQuery={EXAMPLE} showPersistHeadersSettings={false}>
       <GraphiQL.Logo>
@@ -36,7 +36,7 @@ function Explorer() {
 }
 
 function Page() {
-  // A new token means a new connection, and the schema read anew with it.
+  // A new token needs a new connection, and the schema is loaded again with it.
   const [round, setRound] = useState(0);
   const [known, setKnown] = useState(token() !== "");
   const use = (event: FormEvent<HTMLFormElement>) => {

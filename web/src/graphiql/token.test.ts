@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { credentials, keepToken, token } from "./token.ts";
 
-/** Storage as browsers have it, without a browser. */
+/** A Storage as in browsers, for tests without a browser. */
 class Memory implements Storage {
   readonly #items = new Map<string, string>();
   get length() {

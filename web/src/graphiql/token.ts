@@ -1,20 +1,20 @@
-// The token that GraphiQL sends: kept for this tab only, gone when it is closed.
+// The token that GraphiQL sends: kept for this tab only, until it is closed.
 
 const KEY = "outboard.graphiql.token";
 
-/** The token in use; empty means that none is sent (a server on loopback asks for none). */
+/** The current token; if empty, none is sent (a server on loopback requires none). */
 export function token(store: Storage = sessionStorage): string {
   return store.getItem(KEY) ?? "";
 }
 
-/** Keeps the token, or forgets it when empty. Blanks around a pasted one are dropped. */
+/** Stores the token, or removes it if empty. Spaces around a pasted one are removed. */
 export function keepToken(value: string, store: Storage = sessionStorage): void {
   const plain = value.trim();
   if (plain) store.setItem(KEY, plain);
   else store.removeItem(KEY);
 }
 
-/** What goes into the request's headers, and into the `connection_init` message of a WebSocket. */
+/** The credentials for a request's headers, and for the `connection_init` message of a WebSocket. */
 export function credentials(store: Storage = sessionStorage): Record<string, string> {
   const plain = token(store);
   return plain ? { Authorization: `Bearer ${plain}` } : {};

@@ -1,4 +1,4 @@
-// A line of the log as it is kept on the page, and as text for the clipboard and for files.
+// A log line on the page, and as text for the clipboard and for files.
 
 import type { LineFragment, LogLevel } from "../api/operations.ts";
 
@@ -11,14 +11,14 @@ export interface Entry {
   readonly pipeline: string | null;
   readonly batch: number | null;
   readonly message: string;
-  /** Beside the message, in order. */
+  /** Fields besides the message, in order. */
   readonly fields: readonly (readonly [string, string])[];
 }
 
-/** In the place of lines that came too fast for the way here. */
+/** Replaces lines that arrived too fast to be delivered. */
 export interface Gap {
   readonly kind: "gap";
-  /** `null`: nobody counted, for the connection was lost. */
+  /** `null`: unknown, because the connection was lost. */
   readonly dropped: number | null;
 }
 
@@ -38,13 +38,13 @@ export function entry(line: LineFragment): Entry {
   };
 }
 
-/** What came at once, with the gap before it where there is one. */
+/** Lines that arrived together, after a gap if there is one. */
 export function items(lines: readonly LineFragment[], dropped: number): Item[] {
   const fresh: Item[] = lines.map(entry);
   return dropped > 0 ? [{ kind: "gap", dropped }, ...fresh] : fresh;
 }
 
-/** What comes first after the connection was lost: the newest lines again, and perhaps not all that were written meanwhile. */
+/** The first lines after a lost connection: the newest lines again, perhaps without all lines in between. */
 export function rejoined(known: readonly Item[], lines: readonly LineFragment[]): Item[] {
   const ids = new Set(known.map((item) => (item.kind === "line" ? item.id : null)));
   const fresh = lines.filter((line) => !ids.has(line.id)).map(entry);
@@ -60,7 +60,7 @@ function pairs(fields: unknown): [string, string][] {
   ]);
 }
 
-/** One line of text. Times in UTC: text travels. */
+/** One line of text. Times in UTC, because text may be read in another time zone. */
 export function text(item: Item): string {
   if (item.kind === "gap") return `--- ${item.dropped ?? "some"} lines are missing here ---`;
   const about = [item.pipeline, item.batch === null ? null : `batch ${item.batch}`]
@@ -81,7 +81,7 @@ export function text(item: Item): string {
     .join(" ");
 }
 
-/** For programs: a JSON object a line. */
+/** For programs: one JSON object per line. */
 export function json(item: Item): string {
   if (item.kind === "gap") return JSON.stringify({ dropped: item.dropped });
   const { id, at, level, target, pipeline, batch, message, fields } = item;

@@ -1,4 +1,4 @@
-// What the log screen shows: the live feed, standing still when one looks at something, or a piece of the past.
+// The lines on the log screen: the live feed, paused while a line is inspected, or lines of the past.
 
 import { type ApiError, toApiError } from "../api/error.ts";
 import { LiveLogsDocument, type LogFilterInput, PastLogsDocument } from "../api/operations.ts";
@@ -8,15 +8,15 @@ import { entry, type Item, items, rejoined } from "./entry.ts";
 import { Ring } from "./ring.ts";
 import { seenIn } from "./targets.ts";
 
-/** Lines that are kept: some megabytes, and more than anybody scrolls through. */
+/** Maximum number of lines: some megabytes, and more than anybody scrolls through. */
 const KEEP = 10_000;
-/** Lines of before that a feed begins with. */
+/** Number of earlier lines with which a feed begins. */
 const BEGIN_WITH = 200;
-/** Of the newest that are there, those among which the first that come after a break are looked for. */
+/** Number of newest known lines in which the first lines after a break are searched. */
 const MEETS = 2_000;
-/** Lines that are fetched of the past at a time. */
+/** Number of past lines that are fetched at a time. */
 const PAGE = 200;
-/** The server says nothing where no line passes the filter: what has not come by then is not on its way. */
+/** The server sends nothing if no line matches the filter: after this time, no line is on its way. */
 const QUIET_MS = 1_500;
 
 export class Feed {
@@ -24,26 +24,26 @@ export class Feed {
   #redraw = 0;
   #before: string | null = null;
   #after: string | null = null;
-  /** A stale answer must not be taken for one to the filter of now. */
+  /** Detects responses to an earlier filter. */
   #turn = 0;
 
-  /** What is drawn. Changes at most once a frame. */
+  /** The drawn lines. Changes at most once per frame. */
   lines = $state.raw<readonly Item[]>([]);
-  /** Standing still; lines that have come since are counted. */
+  /** Paused; new lines are counted. */
   paused = $state(false);
   waiting = $state(0);
   /** Lines that were missed since the feed began. */
   dropped = $state(0);
-  /** What is shown is of the past, not live. */
+  /** Whether past lines are shown instead of live ones. */
   past = $state(false);
   earlier = $state(false);
   later = $state(false);
   loading = $state(false);
-  /** Parts that lines came from, whatever the filter was then. */
+  /** Origins of lines so far, whatever the filter was. */
   targets = $state.raw<readonly string[]>([]);
   error = $state.raw<ApiError>();
 
-  /** Follows what passes the filter until the answer is called. */
+  /** Follows lines that match the filter until the returned function is called. */
   live(filter: LogFilterInput): () => void {
     this.#begin(false);
     let again = false;
@@ -85,11 +85,11 @@ export class Feed {
     };
   }
 
-  /** Shows what was logged from a moment on. */
+  /** Shows lines from a moment on. */
   async from(filter: LogFilterInput, since: string): Promise<void> {
     const turn = this.#begin(true);
     await this.#fetch(turn, { filter: { ...filter, since }, first: PAGE }, (fresh) => fresh);
-    // What was before that moment can be asked for as well.
+    // Lines before that moment can be requested too.
     if (turn === this.#turn) this.earlier = true;
   }
 

@@ -1,5 +1,5 @@
-// The last lines, and no more: memory stays flat however long the page is open. Each line has a number of its own that
-// only rises, so that a view can stand still on a range while new lines come in behind it.
+// The last lines up to a maximum number, so that memory stays flat however long the page is open. Each line has a
+// number that only rises, so that a view can stay on a range while new lines are added.
 
 export class Ring<T> {
   readonly #items: (T | undefined)[];
@@ -10,22 +10,22 @@ export class Ring<T> {
     this.#items = new Array(capacity);
   }
 
-  /** Number of the oldest line that is kept. */
+  /** Number of the oldest stored line. */
   get start(): number {
     return this.#start;
   }
 
-  /** Number that the next line will get. */
+  /** Number of the next line. */
   get end(): number {
     return this.#end;
   }
 
-  /** How many are kept. */
+  /** Number of stored lines. */
   get length(): number {
     return this.#end - this.#start;
   }
 
-  /** Takes lines in; the oldest make room. */
+  /** Adds lines; the oldest are removed. */
   append(lines: readonly T[]): void {
     const capacity = this.#items.length;
     for (const line of lines) {
@@ -35,12 +35,12 @@ export class Ring<T> {
     this.#start = Math.max(this.#start, this.#end - capacity);
   }
 
-  /** The line of that number, if it is still there. */
+  /** The line with this number, if it is still stored. */
   at(number: number): T | undefined {
     return number >= this.#start && number < this.#end ? this.#items[number % this.#items.length] : undefined;
   }
 
-  /** Those of a range that are still there, oldest first. */
+  /** The stored lines of a range, oldest first. */
   range(from: number, to: number): T[] {
     const lines: T[] = [];
     for (let number = Math.max(from, this.#start); number < Math.min(to, this.#end); number += 1) {
@@ -49,7 +49,7 @@ export class Ring<T> {
     return lines;
   }
 
-  /** The first line from `start` on that is not before the moment that `compare` tells; for lines in order of time. */
+  /** The first line from `start` on for which `before` is false; for lines in order of time. */
   search(before: (line: T) => boolean): number {
     let [low, high] = [this.#start, this.#end];
     while (low < high) {
@@ -60,7 +60,7 @@ export class Ring<T> {
     return low;
   }
 
-  /** Lets go of all lines. Numbers go on rising. */
+  /** Removes all lines. Numbers continue to rise. */
   clear(): void {
     this.#items.fill(undefined);
     this.#start = this.#end;

@@ -1,11 +1,11 @@
-// Which rows of a long list are drawn: those that are seen, and some more for the next flick of the wheel. Pure.
+// The rows of a long list that are drawn: the visible ones, and some more for scrolling. Pure function.
 
 export interface Rows {
   readonly from: number;
   readonly to: number;
   /** Pixels above the first drawn row. */
   readonly top: number;
-  /** Of all rows together, in pixels. */
+  /** Height of all rows in pixels. */
   readonly height: number;
 }
 
@@ -21,7 +21,7 @@ export function rows(count: number, rowHeight: number, scrollTop: number, viewHe
   return { from, to, top: from * rowHeight, height };
 }
 
-/** Within a row of the end counts as the end: browsers round. */
+/** Less than a row from the end counts as the end, because browsers round. */
 export function atEnd(scrollTop: number, viewHeight: number, height: number, rowHeight: number): boolean {
   return scrollTop + viewHeight >= height - rowHeight;
 }

@@ -1,4 +1,4 @@
-// What can be done to a pipeline, by whom it may be seen.
+// Actions on a pipeline, and which roles may see them.
 
 import {
   DeletePipelineDocument,
@@ -12,7 +12,7 @@ import {
 import { request } from "../api/request.ts";
 
 export const start = (id: string) => request(StartPipelineDocument, { id });
-/** A clip is encoded the first time, which takes some seconds. */
+/** The first time, a clip is encoded, which takes some seconds. */
 export const startDemo = () => request(StartDemoDocument, {});
 export const stop = (id: string, mode: "DRAIN" | "AT_ONCE") => request(StopPipelineDocument, { id, mode });
 export const restart = (id: string) => request(RestartPipelineDocument, { id });

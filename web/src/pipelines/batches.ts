@@ -1,9 +1,9 @@
-// The list of batches as it is kept on the page, newest first: loaded, then moved on step by step.
+// The list of batches on the page, newest first: loaded once, then updated step by step.
 
 import type { BatchFactsFragment, BatchOutcome, BatchStep } from "../api/operations.ts";
 import type { Told } from "../timeline/batches.ts";
 
-/** So many are kept; older ones are fetched when somebody asks. */
+/** Maximum number of batches; older ones are fetched on request. */
 export const KEEP = 1000;
 
 export const STEPS: readonly BatchStep[] = ["CUT", "DEMUXED", "SENT", "DECIDED", "REMUXED", "ON_AIR", "DONE"];
@@ -15,7 +15,7 @@ export interface Progress {
   readonly outcome: BatchOutcome | null;
 }
 
-/** What was just loaded wins, except where the page has heard of later steps meanwhile. */
+/** The loaded data wins, unless the page has received later steps in the meantime. */
 export function merge(
   known: readonly BatchFactsFragment[],
   fresh: readonly BatchFactsFragment[],
@@ -29,7 +29,7 @@ export function merge(
   return [...all.values()].sort((a, b) => b.number - a.number).slice(0, KEEP);
 }
 
-/** A batch took a step. One that was not known yet begins with it. */
+/** Applies a step of a batch. An unknown batch begins with it. */
 export function advance(known: readonly BatchFactsFragment[], progress: Progress): BatchFactsFragment[] {
   const before = known.find((batch) => batch.number === progress.number) ?? unknown(progress);
   if (before.steps.some((taken) => taken.step === progress.step)) return [...known];
@@ -57,14 +57,17 @@ export interface Kept {
   readonly cleaned: boolean;
 }
 
-/** Batches whose files are gone by now. Nothing else of them changes; those that `kept` does not name stay as they are. */
+/**
+ * Marks batches whose files are gone. Nothing else of them changes; those that `kept` does not contain stay as they
+ * are.
+ */
 export function withKept(known: readonly BatchFactsFragment[], kept: readonly Kept[]): readonly BatchFactsFragment[] {
   const gone = new Set(kept.filter((one) => one.cleaned).map((one) => one.number));
   if (!known.some((batch) => !batch.cleaned && gone.has(batch.number))) return known;
   return known.map((batch) => (gone.has(batch.number) && !batch.cleaned ? { ...batch, cleaned: true } : batch));
 }
 
-/** How many of the newest batches have to be asked for to learn of all that may have been cleaned. */
+/** How many of the newest batches must be requested to cover all that may have been cleaned. */
 export function toAsk(known: readonly BatchFactsFragment[]): number {
   const oldest = known.findLastIndex((batch) => batch.step === "DONE" && !batch.cleaned);
   return oldest + 1;
@@ -90,7 +93,7 @@ function unknown({ number, step, at, outcome }: Progress): BatchFactsFragment {
   };
 }
 
-/** For the timeline. */
+/** Converts a batch for the timeline. */
 export function told(batch: BatchFactsFragment): Told {
   return {
     number: batch.number,

@@ -26,15 +26,15 @@ import { newer } from "./status.ts";
 
 type Facts = NonNullable<PipelineDetailQuery["pipeline"]>;
 
-/** Events that are kept on the screen; older ones can be fetched. */
+/** Maximum number of events on the screen; older ones can be fetched. */
 const EVENTS_KEEP = 200;
-/** Batches that are fetched at a time. */
+/** Number of batches that are fetched at a time. */
 const PAGE = 100;
-/** Files are removed soon after a batch is done, which no event tells: it is asked so long after, in milliseconds. */
+/** Files are removed soon after a batch is done, without an event: the page asks after this delay, in milliseconds. */
 const KEPT_AFTER_MS = 2_000;
-/** The API gives no more at once. */
+/** The maximum that the API returns at once. */
 const KEPT_MOST = 200;
-/** Steps after which a batch knows more than the step itself says. */
+/** Steps after which a batch has more data than the step itself contains. */
 const TELLING = ["DECIDED", "DONE"];
 
 export class Detail {
@@ -50,7 +50,7 @@ export class Detail {
   /** Newest first. */
   incidents = $state.raw<readonly IncidentFactsFragment[]>([]);
   error = $state.raw<ApiError>();
-  /** It was deleted while we looked. */
+  /** Whether it was deleted while the page was open. */
   gone = $state(false);
   private looking: ReturnType<typeof setTimeout> | undefined;
 
@@ -105,7 +105,7 @@ export class Detail {
             this.events = mergeEvents(this.events, [events]).slice(0, EVENTS_KEEP);
             if (events.kind.startsWith("INCIDENT_")) void this.lookForIncidents();
             if (events.kind === "STORAGE_CLEANED") void this.lookForFiles();
-            // Settings and what is wanted of it changed: by us, or by somebody else.
+            // Settings or desired state changed: by this user, or by somebody else.
             if (["UPDATED", "ROLLED_BACK", "STARTED", "STOPPED"].includes(events.kind)) void this.load();
           },
           refused,
@@ -125,7 +125,7 @@ export class Detail {
     this.olderBatches = this.batches.length < BATCHES_KEEP ? more(pipeline.batches) : null;
   }
 
-  /** Fetches batches until they reach back to a moment, Unix time in milliseconds, or there are no more. */
+  /** Fetches batches back to a moment, Unix time in milliseconds, or until there are no more. */
   async reachBackTo(moment: number): Promise<void> {
     while (this.olderBatches !== null) {
       const oldest = this.batches.at(-1);
@@ -143,7 +143,7 @@ export class Detail {
     this.olderEvents = more(pipeline.events);
   }
 
-  /** Which batches still have their files: asked when some may have gone, and when a sound was asked for in vain. */
+  /** Checks which batches still have files: after some may have been removed, and after audio could not be fetched. */
   async lookForFiles(): Promise<void> {
     clearTimeout(this.looking);
     this.looking = undefined;
@@ -157,7 +157,7 @@ export class Detail {
           pipeline.batches.edges.map((edge) => edge.node),
         );
     } catch {
-      // Asked again after the next batch; a connection that is lost is said elsewhere.
+      // Retried after the next batch; a lost connection is reported elsewhere.
     }
   }
 
@@ -166,7 +166,7 @@ export class Detail {
       const { pipeline } = await request(IncidentsDocument, { id: this.id });
       if (pipeline) this.incidents = pipeline.incidents.edges.map((edge) => edge.node);
     } catch {
-      // The next one brings them; a connection that is lost is said elsewhere.
+      // The next event includes them; a lost connection is reported elsewhere.
     }
   }
 
@@ -182,7 +182,7 @@ export class Detail {
       const { pipeline } = await request(OneBatchDocument, { id: this.id, number });
       if (pipeline?.batch) this.batches = merge(this.batches, [pipeline.batch]);
     } catch {
-      // What it has more than its steps comes with the next load.
+      // Its further data comes with the next load.
     }
   }
 }

@@ -1,4 +1,4 @@
-// Which rows of the overview are shown, in which order and in which groups.
+// Which rows the overview shows, in which order and in which groups.
 
 import type { GlanceFragment, RowFragment, TripFragment } from "../api/operations.ts";
 import { GROUP_ORDER, type Group, groupOf } from "../ui/tone.ts";
@@ -34,20 +34,20 @@ export interface Line {
 
 const TROUBLE: readonly Group[] = ["off", "failing", "degraded"];
 
-/** What a row shows. Numbers that are old or mean nothing are null. */
+/** The values of a row. Outdated or meaningless numbers are null. */
 export interface Numbers {
   readonly group: Group;
   readonly behind: boolean;
-  /** Milliseconds. */
+  /** In milliseconds. */
   readonly lag: number | null;
-  /** Seconds. */
+  /** In seconds. */
   readonly left: number | null;
   /** Share of decided batches, 0 to 1. */
   readonly original: number | null;
   readonly decided: number;
   readonly reached: number;
   readonly total: number;
-  /** Milliseconds. */
+  /** In milliseconds. */
   readonly trip: number | null;
 }
 
@@ -70,7 +70,7 @@ export function numbers({ facts, status, trips }: Line): Numbers {
 
 export const hasProblems = (line: Line): boolean => TROUBLE.includes(numbers(line).group);
 
-/** Columns that can be sorted by: their words, and how a row compares. */
+/** Columns for sorting: their labels, and how rows compare. */
 export const COLUMNS = {
   state: "State",
   stream: "Stream",
@@ -89,10 +89,10 @@ export interface Order {
   readonly descending: boolean;
 }
 
-/** Trouble first: what an operator looks for must not be below the edge of the screen. */
+/** Problems first: what an operator looks for must not be below the edge of the screen. */
 export const STANDARD: Order = { column: "state", descending: false };
 
-/** `lag` and `-lag`, as the address has it. What is neither is the standard order. */
+/** Parses `lag` and `-lag`, as used in the address. Other texts give the default order. */
 export function orderOf(text: string | null): Order {
   const descending = text?.startsWith("-") ?? false;
   const column = descending ? text?.slice(1) : text;
@@ -101,7 +101,7 @@ export function orderOf(text: string | null): Order {
 
 export const orderText = ({ column, descending }: Order): string => (descending ? `-${column}` : column);
 
-/** What a click on a header leads to: the other direction where it is the one that is sorted by. */
+/** The order after a click on a header: the other direction if the rows are sorted by it already. */
 export const clicked = (now: Order, column: Column): Order => ({
   column,
   descending: now.column === column && !now.descending,
@@ -116,7 +116,7 @@ export function filtered<T extends Line>(rows: readonly T[], text: string, show:
     .filter(({ seen, row }) => shown(seen.group, row, show))
     .map(({ row, seen }) => ({ row, key: keyOf(row, seen, order.column) }));
   const sign = order.descending ? -1 : 1;
-  // What has no value comes last in both directions.
+  // Rows without a value come last in both directions.
   const compared = (a: string | number | null, b: string | number | null) =>
     a === b ? 0 : a === null ? 1 : b === null ? -1 : a < b ? -sign : sign;
   return keyed.sort((a, b) => compared(a.key, b.key) || (a.row.id < b.row.id ? -1 : 1)).map(({ row }) => row);
@@ -153,7 +153,7 @@ function shown(group: Group, { status }: Line, show: Show): boolean {
   }
 }
 
-/** Rows by their group, the most urgent first; inside a group in the order in which they came. */
+/** Rows by group, the most urgent first; within a group in their given order. */
 export function grouped<T extends Line>(rows: readonly T[]): { group: Group; rows: T[] }[] {
   return GROUP_ORDER.map((group) => ({ group, rows: rows.filter((row) => numbers(row).group === group) })).filter(
     (one) => one.rows.length > 0,

@@ -1,4 +1,4 @@
-// All pipelines that one may see, kept current by subscriptions. Each row changes alone.
+// All visible pipelines, kept current by subscriptions. Each row changes on its own.
 
 import { type ApiError, toApiError } from "../api/error.ts";
 import {
@@ -37,7 +37,7 @@ export class Row {
     );
   }
 
-  /** A status that has come; batches that were decided since are fetched. */
+  /** Called for a new status; batches that were decided since are fetched. */
   hear(status: GlanceFragment): void {
     const decided = (one: GlanceFragment) => (one.counters ? one.counters.processed + one.counters.original : 0);
     const news = decided(status) - decided(this.status);
@@ -54,7 +54,7 @@ export class Row {
           pipeline.batches.edges.map((edge) => edge.node),
         );
     } catch {
-      // The next decision brings them; a connection that is lost is said elsewhere.
+      // The next decision includes them; a lost connection is reported elsewhere.
     }
   }
 }
@@ -64,7 +64,7 @@ export class PipelineList {
   loaded = $state(false);
   error = $state.raw<ApiError>();
 
-  /** Loads all, and again when the connection is back; what happened in between was not heard. */
+  /** Loads everything, and again when the connection is back, because changes in between were missed. */
   async load(): Promise<void> {
     try {
       const { pipelines } = await request(PipelinesDocument, {});
@@ -81,7 +81,7 @@ export class PipelineList {
     }
   }
 
-  /** Follows changes until the answer is called. */
+  /** Follows changes until the returned function is called. */
   follow(): () => void {
     const glances = subscribe(
       GlancesDocument,
@@ -107,14 +107,14 @@ export class PipelineList {
     };
   }
 
-  /** One that was just deleted here. */
+  /** Removes a pipeline that was just deleted on this page. */
   remove(id: string): void {
     this.rows = this.rows.filter((row) => row.id !== id);
   }
 
   private async renew(kind: string, id: string | null): Promise<void> {
     if (kind === "DELETED") {
-      // One that is gone has no id any more that one could ask for.
+      // A deleted pipeline has no id any more that could be requested.
       await this.load();
       return;
     }
@@ -126,7 +126,7 @@ export class PipelineList {
       if (row) row.take(pipeline);
       else this.rows = [...this.rows, new Row(pipeline)].sort((a, b) => (a.id < b.id ? -1 : 1));
     } catch {
-      // Deleted again meanwhile, or out of reach: the list is loaded anew when the connection is back.
+      // Deleted again in the meantime, or unreachable: the list is reloaded when the connection is back.
     }
   }
 }

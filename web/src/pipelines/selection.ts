@@ -1,4 +1,4 @@
-// Doing one thing to many pipelines: one after the other, and what could not be done is told by name.
+// Applies one action to many pipelines, one after the other, and names those that failed.
 
 import { ApiError, toApiError } from "../api/error.ts";
 
@@ -7,7 +7,7 @@ export interface Chosen {
   readonly name: string;
 }
 
-/** Does `what` to each; those that were refused are named in the error, the others are done. */
+/** Applies `what` to each; the error names those that were refused, the others are done. */
 export async function toEach(
   chosen: readonly Chosen[],
   what: (id: string) => Promise<unknown>,
@@ -27,7 +27,7 @@ export async function toEach(
   throw new ApiError(first.error.code, `${refused.length} of ${chosen.length} could not be ${verb}. ${list}`);
 }
 
-/** Names as a sentence has them: all of a few, the first of many. */
+/** Names for a sentence: all of a few, or the first of many. */
 export function named(chosen: readonly Chosen[], most = 8): string {
   const names = chosen.map((one) => one.name);
   return names.length <= most ? names.join(", ") : `${names.slice(0, most).join(", ")} and ${names.length - most} more`;

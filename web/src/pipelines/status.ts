@@ -1,11 +1,11 @@
-// Numbers of a status that are worth showing. What is old or means nothing is null, and shown as "–".
+// The numbers of a status that are shown. Outdated or meaningless ones are null, and shown as "–".
 
 interface Moment {
-  /** When it was so, ISO 8601. */
+  /** Time of the status, ISO 8601. */
   readonly at: string;
 }
 
-/** Of two the one of the later moment: an answer may come after what the subscription has told meanwhile. */
+/** The later of two: a response may arrive after newer messages of the subscription. */
 export function newer<T extends Moment>(known: T | undefined, fresh: T): T {
   return known && Date.parse(known.at) > Date.parse(fresh.at) ? known : fresh;
 }
@@ -21,22 +21,22 @@ interface Air {
 /** Phases in which the air clock runs. */
 const AIRED = ["ON_AIR", "DRAINING"];
 
-/** A destination that is further behind the air clock than this has a problem, here as in the host. Milliseconds. */
+/** A destination that is further behind the air clock than this has a problem, as in the host. In milliseconds. */
 export const FAR_BEHIND_MS = 10_000;
 
 /**
- * How far the slowest destination that takes packets is behind the air clock, in milliseconds. Null while nothing is on air:
- * a backlog that does not move is no lag.
+ * How far the slowest receiving destination is behind the air clock, in milliseconds. Null while nothing is on air: a
+ * backlog that does not move is not a lag.
  */
 export function airLag({ phase, onAir, destinations }: Air): number | null {
   const lags = destinations.flatMap((to) => (to.onAir && to.backlogMs !== null ? [to.backlogMs] : []));
   return onAir && AIRED.includes(phase) && lags.length > 0 ? Math.max(...lags) : null;
 }
 
-/** It takes packets, but so late that the programme there is not the one that should be on air. */
+/** It receives packets, but so late that its programme is not the one that should be on air. */
 export const farBehind = (air: Air): boolean =>
   Math.max(airLag(air) ?? 0, air.onAir ? 1000 * (air.behindSeconds ?? 0) : 0) > FAR_BEHIND_MS;
 
-/** How many destinations have had all of a batch that ended `ageMs` ago. */
+/** How many destinations have received all of a batch that ended `ageMs` ago. */
 export const airedAt = (destinations: Air["destinations"], ageMs: number): number =>
   destinations.filter((to) => to.backlogMs !== null && to.backlogMs <= ageMs).length;

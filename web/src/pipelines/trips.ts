@@ -1,17 +1,17 @@
-// What the last batches of a pipeline tell about its processor: how long replies took.
+// Round trips to the processor in the last batches of a pipeline.
 
 import type { TripFragment } from "../api/operations.ts";
 
-/** How many are kept for the small curve of a row. */
+/** Number of values in the small curve of a row. */
 const KEEP = 20;
 
-/** Takes newer ones in; those that are known already are renewed. */
+/** Adds newer values; known ones are updated. */
 export function withTrips(known: readonly TripFragment[], fresh: readonly TripFragment[]): TripFragment[] {
   const all = new Map([...known, ...fresh].map((trip) => [trip.number, trip]));
   return [...all.values()].sort((a, b) => a.number - b.number).slice(-KEEP);
 }
 
-/** Replies in milliseconds, oldest first; `null` where none came in time. Undecided batches are not in it. */
+/** Round trips in milliseconds, oldest first; `null` if no reply came in time. Undecided batches are left out. */
 export function roundTrips(trips: readonly TripFragment[]): (number | null)[] {
   return trips.filter((trip) => trip.outcome !== null).map((trip) => trip.roundTripMs);
 }

@@ -1,4 +1,5 @@
-// The build without subtitles, alternative audio and DRM, of which a preview has none. Its types are the whole's.
+// The build without subtitles, alternative audio and DRM, which a preview does not have. Its types are those of the
+// full build.
 declare module "hls.js/light" {
   export * from "hls.js";
   export { default } from "hls.js";

@@ -1,15 +1,15 @@
-// How far a player is behind what goes on air now. Pure.
+// How far a player is behind the current media on air. Pure.
 
-/** A live player keeps some fragments in hand: up to this many seconds from where it should be still is "live". */
+/** A live player buffers some fragments: up to this many seconds behind its live position counts as "live". */
 const LIVE_WITHIN = 3;
 
-/** Milliseconds from leaving for air to being seen; `null` where the playlist does not tell when that was. */
+/** Milliseconds from being sent to being displayed; `null` if the playlist does not contain the time. */
 export function behind(playing: Date | null, now: number): number | null {
   if (playing === null || Number.isNaN(playing.getTime())) return null;
   return Math.max(0, now - playing.getTime());
 }
 
-/** Whether what is seen is the newest that a player should show. Seconds of media. */
+/** Whether the newest available media is displayed. Seconds of media. */
 export function isLive(position: number, sync: number | null): boolean {
   return sync === null || position >= sync - LIVE_WITHIN;
 }

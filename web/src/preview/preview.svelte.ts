@@ -1,5 +1,5 @@
-// Plays what goes on air with hls.js, which is fetched only when somebody looks. Waits for the first batch, goes on after
-// errors by itself, and tells how far behind air the picture is.
+// Plays the stream on air with hls.js, which is loaded only when the preview is visible. Waits for the first batch,
+// recovers from errors by itself, and shows how far the video is behind air.
 
 import type Hls from "hls.js";
 import { exactly } from "../app/now.svelte.ts";
@@ -7,9 +7,9 @@ import { behind, isLive } from "./latency.ts";
 
 export type Seen = "off" | "loading" | "waiting" | "playing" | "paused";
 
-/** While the playlist is not there yet, or the server does not answer. */
+/** Delay between attempts while the playlist does not exist yet or the server does not answer. */
 const AGAIN_AFTER_MS = 3_000;
-/** How often the position is read. */
+/** Interval for reading the position. */
 const LOOK_EVERY_MS = 500;
 const ON = "outboard.preview";
 
@@ -21,10 +21,10 @@ export class Preview {
   #look: ReturnType<typeof setInterval> | undefined;
 
   seen = $state<Seen>("off");
-  /** From leaving for air to being seen, in milliseconds. */
+  /** From being sent to being displayed, in milliseconds. */
   behindMs = $state<number | null>(null);
   live = $state(true);
-  /** All of it is there: the pipeline has ended. */
+  /** Whether all media is available: the pipeline has ended. */
   recording = $state(false);
   problem = $state<string | null>(null);
 
@@ -51,7 +51,7 @@ export class Preview {
     this.seen = "loading";
     const { default: Player } = await import("hls.js/light").catch(() => ({ default: undefined }));
     const video = this.#video;
-    // Switched off, or gone from the screen, while it was fetched.
+    // Switched off, or removed from the screen, while hls.js was loading.
     if ((this.seen as Seen) !== "loading" || !video) return;
     if (!Player?.isSupported()) {
       this.seen = "off";
@@ -64,7 +64,7 @@ export class Preview {
     this.#hls = hls;
     hls.on(Player.Events.MANIFEST_PARSED, () => {
       this.problem = null;
-      // Muted pictures may play without a click; where they may not, the button of the player is there.
+      // Muted video may play without a click; otherwise the player's button starts it.
       video.play().catch(() => undefined);
     });
     hls.on(Player.Events.LEVEL_UPDATED, (_, { details }) => {
@@ -91,7 +91,7 @@ export class Preview {
     this.#end();
   }
 
-  /** To the newest that a player should show. */
+  /** Seeks to the newest media that a player should show. */
   goLive(): void {
     const { liveSyncPosition } = this.#hls ?? {};
     if (!this.#video || typeof liveSyncPosition !== "number") return;

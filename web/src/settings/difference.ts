@@ -1,4 +1,4 @@
-// What differs between two revisions, setting by setting.
+// The differences between two revisions, setting by setting.
 
 export interface Difference {
   /** `source.url`, `destinations[0].srsApi`. */
@@ -7,7 +7,7 @@ export interface Difference {
   readonly to: string;
 }
 
-/** In the order of the paths; what is not set is `not set`. */
+/** In the order of the paths; a missing value is `not set`. */
 export function differences(before: unknown, after: unknown): Difference[] {
   const [old, fresh] = [flat(before), flat(after)];
   return [...new Set([...old.keys(), ...fresh.keys()])]

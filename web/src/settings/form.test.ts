@@ -123,7 +123,7 @@ describe("a change", () => {
   it("leaves out what is no number, and sends the rest", () => {
     expect(change({ batchSeconds: "soon" })).toEqual({});
     expect(change({ batchSeconds: "abc", inFlight: "99", holdSeconds: "3" })).toEqual({ holdSeconds: 3 });
-    // What is kept is sent as a whole: the wrong one as it was.
+    // Retention is sent as a whole: the invalid value as it was.
     expect(change({ keepBatches: "all", keepHours: "1" })).toEqual({
       keep: { batches: 30, maxAgeSeconds: 3600, maxBytes: null },
     });

@@ -1,5 +1,5 @@
-// A pipeline's settings as they stand in the form, and what of them is sent: of what is there already only what was
-// changed, because what gives access (keys, passwords, query strings) is never shown and must not be sent back as "…".
+// A pipeline's settings in the form, and the changes to send. For an existing pipeline only changed settings are sent,
+// because secrets (keys, passwords, query strings) are never shown and must not be sent back as "…".
 
 import type { Problem } from "../api/error.ts";
 import type {
@@ -12,27 +12,30 @@ import type {
 import { type Range, wrongNumber } from "../forms/numbers.ts";
 
 export interface DestinationForm {
-  /** Of one that is there already. */
+  /** Id of an existing destination. */
   readonly id: string | null;
-  /** Empty: made from host and application. */
+  /** Empty: derived from host and application. */
   name: string;
   url: string;
   srsApi: string;
   enabled: boolean;
 }
 
-/** A request header. Its value is never shown; left empty, one that is there keeps it. */
+/** A request header. Its value is never shown; if left empty, an existing header keeps it. */
 export interface HeaderForm {
   readonly known: boolean;
   name: string;
   value: string;
 }
 
-/** A stage: `component` is a digest, empty for the default one; `settings` the whole object, or null for its defaults. */
+/**
+ * A stage: `component` is a digest, empty for the default one; `settings` the complete object, or null for its
+ * defaults.
+ */
 export interface StageForm {
   component: string;
   settings: Readonly<Record<string, unknown>> | null;
-  /** Who goes on where it fails; empty: as by default. */
+  /** What decides after a failure; empty: the default. */
   onFailure: FailurePolicy | "";
   autoSwap: boolean;
   pinned: boolean;
@@ -41,15 +44,15 @@ export interface StageForm {
 export type StageName = "batching" | "framing" | "remuxPlanning";
 export const STAGE_NAMES: readonly StageName[] = ["batching", "framing", "remuxPlanning"];
 
-/** All as text, as it is typed; empty is "as by default". */
+/** All values as typed text; empty means the default. */
 export interface SettingsForm {
   sourceUrl: string;
   backupUrl: string;
   maxBandwidth: string;
   resolution: string;
-  /** Empty: as by default. */
+  /** Empty: the default. */
   whenEnded: WhenEnded | "";
-  /** Empty: as by default. */
+  /** Empty: the default. */
   catchUp: CatchUp | "";
   liveEdge: string;
   sourceHeaders: HeaderForm[];
@@ -58,9 +61,9 @@ export interface SettingsForm {
   processorNamespace: string;
   inFlight: string;
   processorHeaders: HeaderForm[];
-  /** JSON for Socket.IO's CONNECT; empty keeps what is there. */
+  /** JSON for Socket.IO's CONNECT; empty keeps the present value. */
   processorAuth: string;
-  /** Nothing is sent any more. */
+  /** Whether the present value is removed. */
   processorAuthNone: boolean;
   destinations: DestinationForm[];
   batchSeconds: string;
@@ -127,7 +130,7 @@ export function toForm(settings: SettingsFactsFragment | null): SettingsForm {
   };
 }
 
-/** Fields of numbers: where they are sent, what they are called, and what they take (host/src/config.rs), in their own units. */
+/** Number fields: their paths, labels, and ranges (host/src/config.rs), in their own units. */
 const NUMBERS = {
   maxBandwidth: { path: "source.maxBandwidth", label: "Highest bit rate", from: 1, whole: true },
   liveEdge: { path: "source.liveEdge", label: "Segments behind live", from: 1, to: 1000, whole: true },
@@ -146,7 +149,7 @@ export interface WrongNumber extends Problem {
   readonly label: string;
 }
 
-/** What was typed where a number belongs and is none that can be sent. */
+/** Typed texts that are not valid numbers. */
 export function wrongNumbers(now: SettingsForm, before: SettingsForm): WrongNumber[] {
   return (Object.keys(NUMBERS) as NumberField[]).flatMap((field) => {
     const { path, label, ...range } = NUMBERS[field];
@@ -155,8 +158,10 @@ export function wrongNumbers(now: SettingsForm, before: SettingsForm): WrongNumb
   });
 }
 
-/** What is to be sent to get from `before` to `now`. For a new pipeline `before` is the empty form. Numbers that are none are
- * left as they were: one of them would have all the rest refused, without a word of which it is. */
+/**
+ * The changes from `before` to `now`. For a new pipeline `before` is the empty form. Invalid numbers are left
+ * unchanged: otherwise the whole request would be refused without naming them.
+ */
 export function toInput(typed: SettingsForm, before: SettingsForm): PipelineSettingsInput {
   const now = { ...typed };
   for (const { field } of wrongNumbers(typed, before)) now[field] = before[field];
@@ -222,7 +227,7 @@ const stage = ({ component, settings, onFailure, autoSwap, pinned }: StageForm) 
   pinned,
 });
 
-/** What is no JSON is sent as a text: some processors want just a word. */
+/** Text that is not JSON is sent as a string: some processors expect just a word. */
 function json(value: string): unknown {
   try {
     return JSON.parse(value);
@@ -237,7 +242,7 @@ function destinationsChanged(now: SettingsForm, before: SettingsForm): boolean {
   return JSON.stringify(now.destinations) !== JSON.stringify(before.destinations);
 }
 
-/** One that is there is named by its id; its URL is only sent where a new one was typed. */
+/** An existing destination is identified by its id; its URL is only sent if a new one was typed. */
 function destination(one: DestinationForm, before: SettingsForm) {
   const known = before.destinations.find((other) => one.id !== null && other.id === one.id);
   const srsApi = one.srsApi.trim() || null;

@@ -1,6 +1,6 @@
-// A stage's settings as a form, made from the component's own JSON schema: what each field is, and both ways between what
-// is typed and what is sent. Small on purpose: settings are flat objects of numbers, switches, choices and texts; whatever
-// else a schema has is typed as JSON, and the component itself says what is wrong with it.
+// A form for a stage's settings, generated from the component's JSON schema: the fields, and the conversion between
+// typed and sent values. Small on purpose: settings are flat objects of numbers, switches, choices and texts. Other
+// parts of a schema are typed as JSON, and the component itself reports errors.
 
 export type Kind = "number" | "switch" | "choice" | "text" | "secret" | "json";
 
@@ -9,9 +9,9 @@ export interface SchemaField {
   readonly title: string;
   readonly hint: string;
   readonly kind: Kind;
-  /** Of a choice. */
+  /** The values of a choice. */
   readonly options: readonly string[];
-  /** What holds where nothing is typed; empty where the schema does not say. */
+  /** The default; empty if the schema does not contain one. */
   readonly standard: string;
 }
 
@@ -19,7 +19,7 @@ type Json = Readonly<Record<string, unknown>>;
 const isJson = (value: unknown): value is Json => typeof value === "object" && value !== null && !Array.isArray(value);
 const text = (value: unknown) => (typeof value === "string" ? value : "");
 
-/** In the order of the schema, which is the one that its author chose. */
+/** In the order of the schema, which its author chose. */
 export function fieldsOf(schema: unknown): SchemaField[] {
   const properties = isJson(schema) && isJson(schema.properties) ? schema.properties : {};
   return Object.entries(properties).map(([name, given]) => {
@@ -60,10 +60,10 @@ function range({ minimum, maximum }: Json): string {
 const typed = (value: unknown, kind: Kind) =>
   kind === "json" || typeof value === "object" ? JSON.stringify(value) : String(value);
 
-/** Text of each field; empty is "as by default". */
+/** The text of each field; empty means the default. */
 export type Texts = Record<string, string>;
 
-/** What is set, as it stands in the form. */
+/** The present settings as texts for the form. */
 export function toTexts(fields: readonly SchemaField[], settings: unknown): Texts {
   const set = isJson(settings) ? settings : {};
   return Object.fromEntries(
@@ -71,7 +71,10 @@ export function toTexts(fields: readonly SchemaField[], settings: unknown): Text
   );
 }
 
-/** What is sent: a whole object, with what was there and no field shows; `null` where nothing differs from the defaults. */
+/**
+ * The settings to send: a complete object, including values that no field shows; `null` if nothing differs from the
+ * defaults.
+ */
 export function fromTexts(fields: readonly SchemaField[], texts: Texts, settings: unknown): Json | null {
   const kept = Object.entries(isJson(settings) ? settings : {}).filter(
     ([name]) => !fields.some((field) => field.name === name),
@@ -84,7 +87,7 @@ export function fromTexts(fields: readonly SchemaField[], texts: Texts, settings
   return all.length === 0 ? null : Object.fromEntries(all);
 }
 
-/** What cannot be read is sent as it was typed: the component says what is wrong with it. */
+/** A value that cannot be parsed is sent as typed: the component reports the error. */
 function parsed(value: string, kind: Kind): unknown {
   if (kind === "switch") return value === "true";
   if (kind === "number") return Number.isFinite(Number(value)) ? Number(value) : value;

@@ -1,4 +1,4 @@
-// What is dropped on the page: a component, and the signature beside it where the tenant's stage policy asks for one.
+// Files dropped on the page: a component, and its signature if the tenant's stage policy requires one.
 
 export interface Dropped {
   readonly component: File | null;
@@ -16,13 +16,13 @@ export function sorted(files: Iterable<File>): Dropped {
 
 const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/;
 
-/** A signature as the API takes it, base64: tools write either that (cosign) or the bytes themselves (openssl). */
+/** A signature in base64, as the API expects it: tools write either base64 (cosign) or the bytes (openssl). */
 export function signatureText(bytes: Uint8Array): string {
   const text = new TextDecoder("latin1").decode(bytes).replaceAll(/\s/g, "");
   return BASE64.test(text) && text.length % 4 === 0 ? text : btoa(String.fromCharCode(...bytes));
 }
 
-/** Where something is to be added: every tenant, one of them, or the caller's own. */
+/** Where a component is added: for every tenant, for one of them, or for the caller's own. */
 export const EVERY = "";
 export function whose(tenants: readonly string[], tenant: string): { shared?: boolean; tenant?: string } {
   if (tenants.length === 0) return {};

@@ -1,4 +1,4 @@
-// What a stage decides, in the order of the data, and how components are named.
+// The kinds of stages, in the order of the data, and the display names of components.
 
 import type { ComponentSource, StageKind } from "../api/operations.ts";
 
@@ -18,10 +18,10 @@ export const SOURCES: Record<ComponentSource, string> = {
   COMMAND_LINE: "by command line",
 };
 
-/** Enough of a digest to tell components apart; the whole is in the title. */
+/** Enough of a digest to distinguish components; the title has the whole digest. */
 export const short = (digest: string): string => digest.replace("sha256:", "").slice(0, 12);
 
-/** Interfaces by the package that they are of: `wasi:io@0.2.6: poll, error, streams`. */
+/** Interfaces grouped by package: `wasi:io@0.2.6: poll, error, streams`. */
 export function byPackage(imports: readonly string[]): string[] {
   const packages = new Map<string, string[]>();
   for (const one of imports) {

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { SwapState, SwapStep } from "../api/operations.ts";
 import { airCost, awaits, isOver, stepsOf, swapGlance } from "./steps.ts";
 
-/** A rehearsal in which nothing went wrong. */
+/** A rehearsal without problems. */
 const REHEARSAL = {
   calls: 12,
   same: 12,

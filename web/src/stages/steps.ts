@@ -1,4 +1,4 @@
-// A swap as the steps that it takes, in order: which are done, which is under way, where it ended. Pure.
+// A swap as a list of its steps: which are done, which is in progress, where it ended. Pure functions.
 
 import type { SwapFactsFragment, SwapState, SwapStep } from "../api/operations.ts";
 import { brief, duration } from "../format/duration.ts";
@@ -7,7 +7,7 @@ import type { Glance } from "../ui/tone.ts";
 
 export interface Step {
   readonly title: string;
-  /** `doubt`: done, but what it found is no reason for a green tick. */
+  /** `doubt`: done, but with findings that do not justify a green tick. */
   readonly state: "done" | "doubt" | "now" | "todo" | "failed";
   readonly detail: string | null;
 }
@@ -17,7 +17,7 @@ type Told = Pick<
   "state" | "steps" | "rehearsal" | "probationDone" | "probationWanted" | "different" | "reason"
 >;
 
-/** Each by the record that tells that it was taken. */
+/** Each step with the record that shows its completion. */
 const ORDER: readonly [SwapStep, string][] = [
   ["CHECKED", "Checked and compiled"],
   ["REHEARSED", "Rehearsed"],
@@ -39,7 +39,7 @@ export const isOver = (state: SwapState): boolean => UNDER_WAY[state] === undefi
 export function stepsOf(swap: Told): Step[] {
   const now = UNDER_WAY[swap.state];
   const taken = (step: SwapStep) => swap.steps.find((one) => one.step === step);
-  // What was broken off failed at the first step that it did not take.
+  // An interrupted swap failed at the first step that it did not complete.
   const broken = OVER.includes(swap.state) ? ORDER.find(([step]) => !taken(step))?.[0] : undefined;
   return ORDER.map(([step, title]) => ({
     title,
@@ -62,11 +62,14 @@ function doubtful({ rehearsal }: Told): boolean {
   return rehearsal.notComparable !== null || rehearsal.wouldGoOffAir || rehearsal.same < rehearsal.calls;
 }
 
-/** It can be carried out after the rehearsal: it was only rehearsed, or refused because it would take the stream off air. */
+/**
+ * Whether it can be executed after the rehearsal: it was only rehearsed, or refused because it would take the stream
+ * off air.
+ */
 export const awaits = ({ state, rehearsal }: Pick<Told, "state" | "rehearsal">): boolean =>
   state === "REHEARSED" || (state === "REFUSED" && (rehearsal?.wouldGoOffAir ?? false));
 
-/** What the swap costs on air, as a sentence; null: nothing. */
+/** The cost of the swap on air, as a sentence; null: none. */
 export function airCost({ rehearsal }: Pick<Told, "rehearsal">): string | null {
   if (!rehearsal?.wouldGoOffAir) return null;
   const { longestBatchSeconds: longest, runningBatchSeconds: running, lateBySeconds: late } = rehearsal;
@@ -101,12 +104,12 @@ function detail(swap: Told, step: SwapStep, tookMs: number | null): string | nul
       if (!hasCutOver(swap)) return null;
       return `${done} of ${counted(wanted, "batch", "batches")} decided${different > 0 ? `, ${counted(different, "call")} answered differently from the old version` : ""}`;
     default:
-      // Nothing to tell where it was compiled before.
+      // Nothing to show if it was compiled before.
       return tookMs ? brief(tookMs) : null;
   }
 }
 
-/** In a word. */
+/** The state in a word. */
 export function swapGlance(state: SwapState): Glance {
   switch (state) {
     case "DONE":

@@ -1,4 +1,4 @@
-// Swaps of all pipelines that one may see, newest first, followed step by step.
+// Swaps of all visible pipelines, newest first, followed step by step.
 
 import { type ApiError, toApiError } from "../api/error.ts";
 import { SwapChangesDocument, type SwapFactsFragment, SwapsDocument } from "../api/operations.ts";
@@ -15,7 +15,7 @@ export class Swaps {
   error = $state.raw<ApiError>();
   readonly #changed: () => void;
 
-  /** `changed` is called when one was cut over to, or has come to its end: what runs where has changed. */
+  /** `changed` is called after a cut-over and at the end of a swap, because the running versions have changed. */
   constructor(changed: () => void = () => undefined) {
     this.#changed = changed;
   }
@@ -44,7 +44,7 @@ export class Swaps {
     );
   }
 
-  /** One that was just asked for, or that took a step. */
+  /** Called for a requested swap, and for each step of a swap. */
   hear(swap: SwapFactsFragment): void {
     const decided = this.list.some((one) => one.id === swap.id && hasCutOver(one));
     this.#take([swap]);
@@ -55,7 +55,7 @@ export class Swaps {
     const all = new Map(this.list.map((one) => [one.id, one]));
     for (const one of fresh) {
       const known = all.get(one.id);
-      // An answer may be older than what the subscription has told meanwhile.
+      // The response may be older than messages of the subscription.
       if (!known || one.steps.length >= known.steps.length) all.set(one.id, one);
     }
     this.list = [...all.values()].sort((a, b) => Date.parse(b.startedAt) - Date.parse(a.startedAt)).slice(0, KEEP);

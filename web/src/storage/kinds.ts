@@ -1,4 +1,4 @@
-// The kinds of files, in the order of the data, with their words and colours.
+// The kinds of files, in the order of the data, with their labels and colours.
 
 import type { UsageFactsFragment } from "../api/operations.ts";
 

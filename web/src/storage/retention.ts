@@ -1,4 +1,4 @@
-// What is kept of a pipeline once it was on air, in words.
+// The retention of a pipeline in words.
 
 import { duration } from "../format/duration.ts";
 import { bytes, counted } from "../format/quantity.ts";
@@ -9,7 +9,7 @@ interface Keep {
   readonly maxBytes: number | null;
 }
 
-/** What holds where nothing is set (docs/configuration.md). */
+/** The default (docs/configuration.md). */
 const STANDARD_BATCHES = 5;
 
 export function retention({ batches, maxAgeSeconds, maxBytes }: Keep): string {

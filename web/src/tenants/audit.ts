@@ -1,6 +1,6 @@
-// The audit log as it is read again while one looks: newest first, each record once. Pure.
+// The audit log with repeated loads: newest first, each record once. Pure functions.
 
-/** The newest records, and behind them what was there already; `null` where the two do not meet, and some would be missing. */
+/** The newest records, followed by the known ones; `null` if the two do not overlap, so that some would be missing. */
 export function withNewer<T extends { readonly id: string }>(
   known: readonly T[],
   newest: readonly T[],

@@ -1,5 +1,5 @@
-// Counts what was done on the page of a tenant, or of all: the audit log that stands on it is read again then. The server has
-// no subscription for that log.
+// Counts the user's actions on the page of a tenant, or of all tenants, so that the audit log on it is reloaded. The
+// server has no subscription for that log.
 
 let count = $state(0);
 
@@ -9,7 +9,7 @@ export const changes = {
   },
 };
 
-/** Something was done that the server writes into its audit log. */
+/** Called after an action that the server records in its audit log. */
 export function noted(): void {
   count += 1;
 }

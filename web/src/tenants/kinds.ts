@@ -1,4 +1,4 @@
-// Kinds of events that a webhook can be sent, in groups, as the form has them.
+// Kinds of events for webhooks, in the groups of the form.
 
 import type { EventKind } from "../api/operations.ts";
 
@@ -7,7 +7,7 @@ export interface KindGroup {
   readonly kinds: readonly (readonly [EventKind, string])[];
 }
 
-/** All kinds of the schema (a test holds them together), with plain words. */
+/** All kinds of the schema (a test compares them), with labels. */
 export const KIND_GROUPS: readonly KindGroup[] = [
   {
     name: "Incidents",
@@ -80,28 +80,28 @@ export const KIND_GROUPS: readonly KindGroup[] = [
   },
 ];
 
-/** What somebody who is called at night wants: each problem once when it begins, gets worse and is over. */
+/** For alerts: each problem when it begins, when it becomes more severe and when it ends. */
 export const PROBLEMS: readonly EventKind[] = ["INCIDENT_OPENED", "INCIDENT_ESCALATED", "INCIDENT_RESOLVED"];
 
 const WORDS = new Map<string, string>(KIND_GROUPS.flatMap((group) => group.kinds));
 
-/** A kind in words; one of a newer server as it is named. */
+/** The label of a kind; a kind of a newer server is shown by its name. */
 export const kindWord = (kind: string): string => WORDS.get(kind) ?? kind.toLowerCase().replaceAll("_", " ");
 
 export type Choice = "all" | "problems" | "some";
 
-/** Which of the three ways a list of kinds is. No kind means all. */
+/** The choice that a list of kinds means. An empty list means all. */
 export function choiceOf(kinds: readonly EventKind[]): Choice {
   if (kinds.length === 0) return "all";
   const same = kinds.length === PROBLEMS.length && PROBLEMS.every((kind) => kinds.includes(kind));
   return same ? "problems" : "some";
 }
 
-/** What is sent: all is an empty list. */
+/** The kinds to send: all is an empty list. */
 export const kindsOf = (choice: Choice, some: ReadonlySet<EventKind>): EventKind[] =>
   choice === "all" ? [] : choice === "problems" ? [...PROBLEMS] : [...some];
 
-/** As a row of the list has room for it. */
+/** A summary that fits into a row of the list. */
 export function summary(kinds: readonly EventKind[]): string {
   const choice = choiceOf(kinds);
   if (choice !== "some") return choice === "all" ? "All events" : "Problems only";

@@ -1,11 +1,11 @@
-// A tenant's stage policy as a form has it, and as it is sent: the whole of it, since the server sets it as a whole.
+// A tenant's stage policy in the form, and as it is sent: completely, because the server replaces it as a whole.
 
 export interface StagePolicyForm {
-  /** Only what is listed may be used; else whatever the tenant has. */
+  /** Only listed components may be used; otherwise all that the tenant has. */
   listed: boolean;
-  /** Digests, one a line. */
+  /** Digests, one per line. */
   digests: string;
-  /** PEM; empty: nothing has to be signed. */
+  /** PEM; empty: no signature is required. */
   publicKey: string;
 }
 
@@ -15,13 +15,13 @@ export interface StagePolicy {
 }
 
 export const toForm = ({ allow, publicKey }: StagePolicy): StagePolicyForm => ({
-  // A list that is there and empty lets nothing through but what is bundled.
+  // An empty list permits only bundled components.
   listed: Array.isArray(allow),
   digests: (allow ?? []).join("\n"),
   publicKey: publicKey ?? "",
 });
 
-/** Null: nothing is asked for, as of every new tenant. */
+/** Null: no restriction, as for every new tenant. */
 export function toInput({ listed, digests, publicKey }: StagePolicyForm) {
   const key = publicKey.trim();
   if (!listed && !key) return null;
@@ -31,5 +31,5 @@ export function toInput({ listed, digests, publicKey }: StagePolicyForm) {
   };
 }
 
-/** Each once, in the order in which they were written. */
+/** Each digest once, in the order in which they were written. */
 export const digestsOf = (text: string): string[] => [...new Set(text.split(/[\s,]+/).filter(Boolean))];

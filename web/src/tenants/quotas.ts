@@ -1,4 +1,4 @@
-// What a tenant can be given, in the units of the form: whole GB of disk and whole MiB of memory where the server counts bytes.
+// The quotas of a tenant in the form's units: whole GB of disk and whole MiB of memory, where the server uses bytes.
 
 import { inUnit, type Range, wrongNumber } from "../forms/numbers.ts";
 
@@ -13,10 +13,10 @@ export type QuotaName =
 export interface Quota {
   readonly name: QuotaName;
   readonly label: string;
-  /** Of the server's unit in one of the field's. */
+  /** The server's units per unit of the field. */
   readonly unit: number;
   readonly hint?: string;
-  /** What the form takes, in its own unit; the server (host/src/control/quota.rs) takes all of it. */
+  /** The field's range in its own unit; the server (host/src/control/quota.rs) accepts all of it. */
   readonly range: Range;
 }
 
@@ -43,18 +43,18 @@ export const QUOTAS: readonly Quota[] = [
   },
 ];
 
-/** In the units of the form; null where a field was emptied. */
+/** In the form's units; null for an emptied field. */
 export type Values = Readonly<Partial<Record<string, number | null>>>;
-/** As the server has them. */
+/** In the server's units. */
 export type Quotas = Readonly<Record<QuotaName, number>>;
 
 export const toValues = (quotas: Quotas): Record<string, number | null> =>
   Object.fromEntries(QUOTAS.map(({ name, unit }) => [name, quotas[name] / unit]));
 
-/** What was not touched stays as it is, to the byte, also where it is no whole number of the field's unit. */
+/** An unchanged quota keeps its exact value, even if it is not a whole number in the field's unit. */
 const untouched = ({ name, unit }: Quota, values: Values, before: Quotas) => values[name] === before[name] / unit;
 
-/** As it is sent. */
+/** The quotas to send. */
 export const toQuotas = (values: Values, before: Quotas) =>
   Object.fromEntries(
     QUOTAS.map((quota) => [
@@ -63,7 +63,7 @@ export const toQuotas = (values: Values, before: Quotas) =>
     ]),
   );
 
-/** What cannot be sent, by name, in the field's unit. */
+/** Quotas that cannot be sent, by name, in the field's unit. */
 export function wrongQuotas(values: Values, before: Quotas): Partial<Record<QuotaName, string>> {
   return Object.fromEntries(
     QUOTAS.flatMap((quota) => {
@@ -74,5 +74,5 @@ export function wrongQuotas(values: Values, before: Quotas): Partial<Record<Quot
   );
 }
 
-/** The server's sentences at a field, in the field's unit. */
+/** The server's messages for a field, in the field's unit. */
 export const saidOf = ({ unit }: Quota, sentences: readonly string[]) => sentences.map((one) => inUnit(one, unit));

@@ -1,4 +1,4 @@
-// What each tenant uses, added up from what is told by pipeline.
+// The usage of each tenant, as the sum of its pipelines.
 
 import type { TenantsQuery } from "../api/operations.ts";
 

@@ -6,7 +6,7 @@ const LENGTH = 10_000;
 const ORDER: BatchStep[] = ["CUT", "DEMUXED", "SENT", "DECIDED", "REMUXED", "ON_AIR", "DONE"];
 const AFTER = [10, 200, 240, 2240, 2400, 6000, 16_000];
 
-/** Batch `number`, complete at the end of its length, up to and with a step. */
+/** Batch `number`, complete at its end, with all steps up to and including one. */
 function told(number: number, upTo: BatchStep | null, more: Partial<Told> = {}): Told {
   const completeAt = (number + 1) * LENGTH;
   const taken = upTo === null ? [] : ORDER.slice(0, ORDER.indexOf(upTo) + 1);
@@ -123,7 +123,7 @@ describe("batches together", () => {
 describe("the batch that is being collected", () => {
   it("follows the newest one", () => {
     const drawn = toDraw([told(0, "SENT"), told(1, "CUT")], LENGTH, { ms: 3000, at: 22_900 }).at(-1);
-    // Media time runs unevenly against the clock; it never begins before the last one was complete.
+    // Media time differs from the clock; a batch never begins before the previous one was complete.
     expect(drawn).toEqual({
       number: 2,
       outcome: null,

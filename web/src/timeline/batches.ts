@@ -1,13 +1,13 @@
-// From what the API tells of batches to what the timeline draws. Times in Unix milliseconds.
+// Converts the API's batches to the form that the timeline draws. Times in Unix milliseconds.
 
 import type { BatchStep } from "../api/operations.ts";
 import type { Batch, Outcome, Span } from "./layout.ts";
 
-/** A batch as it is told: each step with the moment at which it was taken. */
+/** A batch from the API: each step with its time. */
 export interface Told {
   readonly number: number;
   readonly completeAt: number;
-  /** How long it is on air; null until that is known. */
+  /** Its duration on air; null until it is known. */
   readonly lengthMs: number | null;
   readonly steps: ReadonlyMap<BatchStep, number>;
   readonly outcome: Outcome | null;
@@ -18,18 +18,18 @@ export interface Told {
 
 /** The batch that is being collected. */
 export interface Buffering {
-  /** Media time that is there, in milliseconds. */
+  /** Collected media time in milliseconds. */
   readonly ms: number;
-  /** When that was so. */
+  /** The time of this state. */
   readonly at: number;
 }
 
-/** Longer than this many batch lengths between two batches: something was in between that is no batch. */
+/** A distance of more than this many batch lengths between two batches is a break in the stream. */
 const BREAK = 2;
 
 /**
- * All batches with their spans, oldest first, the one that is being collected last. `length` is what a batch is set to, in
- * ms: for those whose own is not known.
+ * All batches with their spans, oldest first, the collected one last. `length`: the configured length of a batch in ms,
+ * for batches whose own length is unknown.
  */
 export function toDraw(told: readonly Told[], length: number, buffering: Buffering | null): Batch[] {
   const sorted = told.toSorted((a, b) => a.number - b.number);
@@ -55,17 +55,19 @@ export function toDraw(told: readonly Told[], length: number, buffering: Bufferi
   return drawn;
 }
 
-/** A batch is collected from when the one before it was complete; one length before its end where that is not known. */
+/**
+ * A batch is collected from the completion of the previous one, or from one length before its end if that is unknown.
+ */
 function began(one: Told, before: Told | undefined, set: number): number {
   const length = one.lengthMs ?? set;
   const gap = before && before.number === one.number - 1 ? one.completeAt - before.completeAt : Number.NaN;
   return gap > 0 && gap < BREAK * length ? one.completeAt - gap : one.completeAt - length;
 }
 
-/** How long it is on air. What comes unevenly over the network is collected in another time than it lasts. */
+/** Its duration on air. The time for collecting it over the network differs from its duration. */
 const lasts = (one: Told, start: number) => one.lengthMs ?? one.completeAt - start;
 
-/** When each goes on air: known, or the time of the one before and as long as that one lasts. */
+/** When each goes on air: known, or derived from the previous one's time and duration. */
 function dues(sorted: readonly Told[], starts: readonly number[]): (number | null)[] {
   const known: (number | null)[] = [];
   for (const [n, one] of sorted.entries()) {
@@ -84,7 +86,7 @@ function spans(one: Told, start: number): Span[] {
   const list: Span[] = [{ step: "batch", from: start, to: one.completeAt }];
   const over = one.givenUp;
   const add = (step: Span["step"], from: number | undefined, to: number | undefined) => {
-    // What was given up is under way no more: it is drawn as far as it is known.
+    // An abandoned batch is not in progress any more: it is drawn as far as it is known.
     if (from !== undefined && (to !== undefined || !over)) list.push({ step, from, to: to ?? null });
   };
   add("demux", at("CUT") ?? one.completeAt, at("DEMUXED"));
@@ -94,7 +96,7 @@ function spans(one: Told, start: number): Span[] {
   add("remux", at("DECIDED"), at("REMUXED"));
   const air = at("ON_AIR");
   if (air !== undefined) {
-    // It is on air for as long as it lasts; a destination that is away keeps it from being done, not on air.
+    // It is on air for its duration; an unavailable destination delays its completion, not its time on air.
     const until = air + lasts(one, start);
     const done = at("DONE") ?? null;
     if (done !== null || !over)

@@ -3,7 +3,10 @@ import { assignLanes, type Batch, hit, layout, moved, type View } from "./layout
 
 const T = 1_000_000_000_000;
 
-/** A batch of 30 s that began at `at` seconds: collected 30 s, with the processor 4 s, on air 40 to 70 s after its start. */
+/**
+ * A batch of 30 s that began at `at` seconds: collected for 30 s, with the processor for 4 s, on air 40 to 70 s after
+ * its start.
+ */
 function batch(number: number, at: number, upTo = Number.POSITIVE_INFINITY): Batch {
   const spans = [
     { step: "batch", from: 0, to: 30 },
@@ -39,7 +42,7 @@ describe("lanes", () => {
   it("never let two batches overlap, and are as few as can be", () => {
     const batches = [0, 1, 2, 3, 4, 5, 6, 7].map((n) => batch(n, n * 30, 220));
     const lanes = assignLanes(batches, new Map());
-    // A batch lives 70 s, one begins each 30 s: three at a time.
+    // A batch exists for 70 s and one begins each 30 s: three at a time.
     expect(Math.max(...lanes.values())).toBe(2);
     for (const a of batches) {
       for (const b of batches) {
@@ -91,7 +94,7 @@ describe("layout", () => {
   it("puts times on a straight scale with now where it belongs", () => {
     const result = drawn([batch(0, 0)], view(100));
     expect(result.now).toBe(840);
-    // 4 pixels a second: the batch began 100 s ago.
+    // 4 pixels per second: the batch began 100 s ago.
     const [collecting, , exchange, , air] = result.rows[0]?.bars ?? [];
     expect(collecting).toMatchObject({ step: "batch", x: 440, width: 120, open: false });
     expect(exchange?.x).toBeCloseTo(440 + 30.2 * 4);
@@ -115,7 +118,7 @@ describe("layout", () => {
   it("cuts at the edges and leaves out what is beyond them", () => {
     const result = drawn([batch(0, 0), batch(1, -300), batch(2, 999)], view(250));
     expect(result.rows.map((row) => row.batch.number)).toEqual([0]);
-    // The left edge is 210 s before now, at 40 s: collecting is over, air is seen whole.
+    // The left edge is 210 s before now, at 40 s: collecting is over, the time on air is fully visible.
     expect(result.rows[0]?.bars.map((bar) => bar.step)).toEqual(["air"]);
     expect(result.rows[0]?.bars[0]).toMatchObject({ x: 0, width: 120 });
     for (const { bars } of drawn([batch(0, 0)], view(265)).rows) {

@@ -1,17 +1,16 @@
-// Where each batch and each of its steps is drawn on the timeline. Pure: times in, pixels out.
-//
-// Batches overlap in time (one is collected while another is with the processor and a third is on air), so each gets a
-// lane of its own for as long as it lives. It never changes lanes: nothing jumps while one looks at it.
+// The positions of batches and their steps on the timeline. Pure: times in, pixels out. Batches overlap in time (one is
+// collected while another is with the processor and a third is on air), so each gets its own lane as long as it exists.
+// A batch never changes its lane, so nothing jumps on the screen.
 
 export type Step = "batch" | "demux" | "exchange" | "remux" | "air";
 export type Outcome = "processed" | "original" | "lost";
 
-/** One step of a batch; `to` is open while it is under way. Unix time in milliseconds. */
+/** One step of a batch; `to` is open while it is in progress. Unix time in milliseconds. */
 export interface Span {
   readonly step: Step;
   readonly from: number;
   readonly to: number | null;
-  /** Where it ends at the latest, however long it stays open. */
+  /** The latest end of an open step. */
   readonly until?: number;
 }
 
@@ -20,22 +19,22 @@ export interface Batch {
   readonly spans: readonly Span[];
   /** When it must be ready for air. */
   readonly due: number | null;
-  /** No more spans will come: it is on air, was, or never will be. */
+  /** No more spans will follow: it is or was on air, or never will be. */
   readonly over: boolean;
-  /** Unknown until the decision has fallen. */
+  /** Unknown until the decision. */
   readonly outcome: Outcome | null;
   /** Why it kept its original audio, in a word. */
   readonly why?: string | null;
 }
 
 export interface View {
-  /** The moment at the right edge, and the one that "now" is drawn at. */
+  /** The time at the right edge, and the position of "now". */
   readonly now: number;
-  /** Milliseconds across the whole width, the space right of now included. */
+  /** Milliseconds across the whole width, including the space right of now. */
   readonly span: number;
-  /** Pixels. */
+  /** In pixels. */
   readonly width: number;
-  /** Share of the width right of now, where deadlines to come are seen. */
+  /** Share of the width right of now, for future deadlines. */
   readonly ahead: number;
 }
 
@@ -43,7 +42,7 @@ export interface Bar {
   readonly step: Step;
   readonly x: number;
   readonly width: number;
-  /** Under way: ends at now. */
+  /** In progress: ends at now. */
   readonly open: boolean;
 }
 
@@ -51,7 +50,7 @@ export interface Row {
   readonly batch: Batch;
   readonly lane: number;
   readonly bars: readonly Bar[];
-  /** Of the whole batch, cut to what is seen. */
+  /** Position of the whole batch, clipped to the visible part. */
   readonly x: number;
   readonly width: number;
   readonly due: number | null;
@@ -69,22 +68,24 @@ export interface Layout {
   readonly now: number;
 }
 
-/** Steps of a tenth of a second are drawn so wide, or nobody would see them. */
+/** Minimum width of a step in pixels, so that short ones are visible. */
 const BAR_MIN = 3;
-/** Between two batches of a lane, so that they are seen to be two. Milliseconds. */
+/** Distance between two batches of a lane in milliseconds, so that they are visible as two. */
 const LANE_GAP = 500;
-/** At least so many pixels between the labels of the time axis. */
+/** Minimum distance between labels of the time axis, in pixels. */
 const TICK_MIN = 90;
 const TICK_STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600].map((seconds) => seconds * 1000);
 
 const beginning = (batch: Batch) => Math.min(...batch.spans.map((span) => span.from));
-/** One that waits for air has no open span and is not at its end. */
+/** A batch that waits for air has no open span and is not at its end. */
 const ending = (batch: Batch) =>
   batch.over
     ? Math.max(...batch.spans.map((span) => span.to ?? span.until ?? Number.POSITIVE_INFINITY))
     : Number.POSITIVE_INFINITY;
 
-/** Lanes by batch number. What is in `known` keeps its lane; the others get the lowest that is free when they begin. */
+/**
+ * Lanes by batch number. Batches in `known` keep their lane; others get the lowest one that is free at their beginning.
+ */
 export function assignLanes(batches: readonly Batch[], known: ReadonlyMap<number, number>): Map<number, number> {
   const lanes = new Map<number, number>();
   const taken: { lane: number; from: number; to: number }[] = [];
@@ -108,7 +109,7 @@ export function assignLanes(batches: readonly Batch[], known: ReadonlyMap<number
   return lanes;
 }
 
-/** Everything that is seen, oldest batch first. */
+/** All visible batches, oldest first. */
 export function layout(batches: readonly Batch[], view: View, lanes: ReadonlyMap<number, number>): Layout {
   const scale = view.width / view.span;
   const nowX = view.width * (1 - view.ahead);
@@ -128,12 +129,12 @@ export function layout(batches: readonly Batch[], view: View, lanes: ReadonlyMap
   return { rows, lanes: Math.max(0, ...rows.map((row) => row.lane + 1)), ticks: ticks(view, x), now: nowX };
 }
 
-/** How far beside a batch a click still means it, in pixels. */
+/** Distance in pixels within which a click selects a batch beside it. */
 const REACH = 24;
 
 /**
- * The batch that a click at `x` in a lane means: the one there, else the nearest of that lane, else the nearest of all. Null
- * where none is near. However narrow batches are drawn, each can be hit or lies next to one that can.
+ * The batch for a click at `x` in a lane: the one there, else the nearest of that lane, else the nearest of all. Null
+ * if none is near. However narrow batches are drawn, each can be clicked or is next to one that can.
  */
 export function hit(rows: readonly Row[], x: number, lane: number): Row | null {
   const away = (row: Row) => Math.max(row.x - x, x - (row.x + row.width), 0);
@@ -144,7 +145,7 @@ export function hit(rows: readonly Row[], x: number, lane: number): Row | null {
   return near(rows.filter((row) => row.lane === lane)) ?? near(rows);
 }
 
-/** Where a key leads to from a batch; undefined where the key does not move. `null`: none is active yet. */
+/** The batch that a key moves to; undefined if the key does not move. `null`: none is active yet. */
 export function moved(rows: readonly Row[], active: number | null, key: string): number | undefined {
   const last = rows.length - 1;
   if (last < 0) return undefined;
@@ -176,7 +177,7 @@ function bar(span: Span, view: View, x: (at: number) => number): Bar[] {
   const [from, to] = [x(span.from), x(Math.max(span.from, end))];
   if (to < 0 || from > view.width) return [];
   const left = Math.max(0, from);
-  // What is cut off at the left stays cut off; what is only short is widened.
+  // A part clipped at the left stays clipped; a bar that is only short is widened.
   const width = Math.max(Math.min(view.width, to) - left, Math.min(BAR_MIN, view.width - left));
   return [{ step: span.step, x: left, width, open }];
 }

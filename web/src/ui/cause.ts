@@ -1,4 +1,4 @@
-// Where a problem comes from, in a word. The order is that of the data.
+// The cause of a problem, in a word. The order is that of the data.
 
 import type { HealthCause } from "../api/operations.ts";
 

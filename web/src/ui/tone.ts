@@ -1,4 +1,4 @@
-// What a pipeline's status means at a glance: one word, how much it should catch the eye, and the group that it is in.
+// A pipeline's status at a glance: one word, its urgency, and its group in the overview.
 
 import type { HealthState, Phase } from "../api/operations.ts";
 
@@ -26,8 +26,8 @@ const WORDS: Partial<Record<Phase, string>> = {
 };
 
 /**
- * "On air" is said only where packets leave; what is not on air though it should be is "Off air". `behind`: a destination is
- * so far behind the air clock that green would be wrong.
+ * "On air" requires that packets are sent; a pipeline that should be on air and is not is "Off air". `behind`: a
+ * destination is so far behind the air clock that green would be wrong.
  */
 export function glance({ phase, onAir, health }: Seen, behind = false): Glance {
   const draining = phase === "DRAINING";
@@ -60,7 +60,7 @@ export const GROUPS = {
 export type Group = keyof typeof GROUPS;
 export const GROUP_ORDER = Object.keys(GROUPS) as Group[];
 
-/** `ran`: something of it was seen to run at some time. */
+/** `ran`: whether the pipeline ever ran. */
 export function groupOf({ phase, onAir, health }: Seen, ran: boolean, behind = false): Group {
   switch (health.state) {
     case "FAILING":

@@ -1,4 +1,4 @@
-//! Maps media time on air to instants and back. Pure, without a clock of its own: every call says what time it is.
+//! The arithmetic of the air clock. Pure: every call has the time as an argument.
 
 use std::time::Duration;
 
@@ -13,11 +13,11 @@ pub struct MediaTime {
     anchor: Option<Anchor>,
     rate: f64,
     speed: f64,
-    /// Media time may not pass this; `None`: nothing will follow, so it may run out.
+    /// Media time may not pass this; `None`: no media follows, so it may pass the end.
     limit_us: Option<u64>,
     stalls: u64,
     stalled_for: Duration,
-    /// The stall that is going on is counted already.
+    /// Whether the current stall is already counted.
     counted: bool,
 }
 
@@ -140,7 +140,7 @@ impl MediaTime {
     }
 
     fn bounded(&self, us: u64) -> u64 {
-        // An anchor past the limit (started before the first batch came) stays where it is.
+        // An anchor past the limit (started before the first batch arrived) stays where it is.
         let floor = self.anchor.map_or(0, |anchor| anchor.media_us);
         self.limit_us.map_or(us, |limit| us.min(limit.max(floor)))
     }
@@ -149,7 +149,7 @@ impl MediaTime {
         Duration::from_secs_f64(media_us as f64 / 1e6 / (self.rate * self.speed))
     }
 
-    /// Moves the anchor to `now` without a step in media time, and accounts for standing still up to `now`.
+    /// Moves the anchor to `now` without a jump in media time, and counts the stall up to `now`.
     fn settle(&mut self, now: Instant) {
         let Some(us) = self.free_us(now) else { return };
         let media_us = self.bounded(us);
@@ -194,7 +194,7 @@ mod tests {
         assert_eq!(media_time.due(500), Some(start - S / 2));
         assert_eq!(media_time.media_ms(start + S), Some(2_000));
         assert_eq!(media_time.due(10_001), None, "past the end of the spool nothing is due");
-        // A change before the start leaves the start where it is.
+        // A change before the start does not move the start.
         media_time.set_rate(0.95, now + S);
         assert_eq!((media_time.due(1_000), media_time.anchored_at()), (Some(start), Some(start)));
     }
@@ -269,7 +269,7 @@ mod tests {
         assert_eq!((media_time.media_ms(now + 2 * S), media_time.due(8_000)), (Some(16_000), Some(now + S)));
     }
 
-    /// Days of changed rates must not add up to an error: 10 days, a change every minute.
+    /// Days of rate changes must not accumulate an error: 10 days, a change every minute.
     #[test]
     fn does_not_drift_over_days() {
         let (mut media_time, mut now) = (MediaTime::new(1.0), Instant::now());

@@ -1,8 +1,8 @@
 use super::*;
 use crate::spool::{Counts, Track};
 
-/// A batch of a second: a picture each 100 ms with a key at 0 and 500, sound each 20 ms shifted by 30 ms (so its last
-/// packets reach over the border).
+/// A batch of one second: a video packet each 100 ms with key frames at 0 and 500, an audio packet each 20 ms shifted
+/// by 30 ms, so that the last ones reach over the border.
 fn batch(number: u64) -> ReadyBatch {
     let start = number * 1000;
     let tag = |dts_ms, key| Tag { offset: 0, len: 1, dts_ms, key };
@@ -99,18 +99,18 @@ fn where_there_are_no_pictures_all_packets_are_entries() {
 #[test]
 fn a_session_starts_at_the_entry_before_with_the_sound_that_belongs_to_it() {
     let mut cursor = Cursor::new(spool(0..3), Position::default());
-    // Picture 7 (700 ms) with the sound up to there: back to picture 5 (500 ms), sound from 510 ms.
+    // Video packet 7 (700 ms) with audio up to there: back to video packet 5 (500 ms), audio from 510 ms.
     cursor.set_at_entry(position(at(1, 7), at(1, 34)));
     let mut back = cursor.position();
     assert_eq!((back.video, back.audio, back.air_ms), (at(1, 5), at(1, 24), 1500));
-    // On an entry: stays, also its sound.
+    // At an entry: stays, including its audio.
     back.audio = at(1, 30);
     cursor.set_at_entry(back);
     assert_eq!(cursor.position().audio, at(1, 30));
-    // At the end of the batch the next batch's start is next.
+    // At the end of the batch, the start of the next batch follows.
     cursor.set_at_entry(position(at(1, 10), at(1, 49)));
     assert_eq!((cursor.position().video, cursor.position().audio), (at(2, 0), at(1, 49)));
-    // At the end of all: nothing to go back for.
+    // At the end of everything: there is no reason to go back.
     cursor.set_at_entry(position(at(2, 10), at(2, 50)));
     assert_eq!(cursor.position().video, at(2, 10));
 }
@@ -133,7 +133,7 @@ fn an_entry_may_lie_in_an_earlier_batch() {
 #[test]
 fn skipping_counts_what_it_passes_over() {
     let mut cursor = Cursor::new(spool(0..3), Position::start_of(0, 0));
-    // To the key at 1500: 15 pictures, sound before 1500 (30 + 20n < 1500: 74).
+    // To the key frame at 1500: 15 video packets, and audio before 1500 (30 + 20n < 1500: 74).
     let passed = cursor.skip_to(1100);
     assert_eq!((passed.video.ms.clone(), passed.audio.ms.clone()), (0..1500, 30..1510));
     assert_eq!(numbers(passed), (0..15, 0..74));
@@ -156,24 +156,24 @@ fn released_batches_are_counted_and_left_behind() {
     let seen = cursor.position();
     spool.release_before(3);
     cursor.advance(TagKind::Video);
-    // The batch in hand is still read to its end; the one after it is gone.
+    // The current batch is still read to its end; the one after it is released.
     let rest = walk(&mut cursor);
     assert_eq!(seen.video.tag as usize + seen.audio.tag as usize + rest.len() + 1, 60);
     assert_eq!(cursor.peek(), Next::Released);
-    // Batches 1 and 2, and nothing of 0. Sound of batch 2 that reaches over the border is among it.
+    // Batches 1 and 2, and nothing of 0. Includes audio of batch 2 that reaches over the border.
     let passed = cursor.skip_released();
     assert_eq!((passed.video.ms.clone(), passed.audio.ms.clone()), (1000..3000, 1000..3030));
     assert_eq!(numbers(passed), (10..30, 50..150));
     assert_eq!(cursor.position().video, at(3, 0));
 
-    // The place that a session is resumed at may be released: its packets are counted all the same.
+    // The position at which a session resumes may be released: its packets are counted.
     cursor.set(position(at(1, 4), at(1, 20)));
     assert_eq!(cursor.peek(), Next::Released);
     let passed = cursor.skip_released();
     assert_eq!(passed.video.ms, 1400..3000);
     assert_eq!(numbers(passed), (14..30, 70..150));
 
-    // Only the sound of a position reaches back into what is gone.
+    // Only the audio of a position reaches back into released batches.
     let mut cursor = Cursor::new(spool.clone(), position(at(3, 5), at(2, 49)));
     assert_eq!(cursor.peek(), Next::Released);
     assert_eq!(numbers(cursor.skip_released()), (0..0, 149..150));
@@ -189,7 +189,7 @@ fn released_batches_are_counted_and_left_behind() {
     assert_eq!(Cursor::new(Spool::new(), Position::default()).skip_released(), Passed::default());
 }
 
-/// A position from before a restart: what lies before the spool is counted as far as the journal knows it.
+/// A position from before a restart: packets before the spool are counted as far as the journal knows them.
 #[test]
 fn what_an_earlier_run_released_is_counted() {
     let spool = Spool::new();
@@ -217,7 +217,8 @@ fn a_lost_batch_in_front_does_not_hide_the_pictures() {
     assert_eq!(cursor.position().video, at(3, 5), "goes on at a key picture");
 }
 
-/// Whatever is released, skipped and resumed meanwhile: each packet of the spool is sent, or counted as skipped, once.
+/// For any order of release, skip and resume, each packet of the spool is either sent or counted as skipped, exactly
+/// once.
 #[test]
 fn sent_and_skipped_packets_are_all_there_are() {
     use rand::rngs::StdRng;

@@ -1,8 +1,8 @@
-//! Pacing: what is due leaves, in one write per quantum.
+//! Pacing: sends due packets, in one write per quantum.
 //!
-//! Packets leave up to a quantum before their time and are then all written at once, so there are about twenty wake-ups
-//! and writes a second whatever the stream. Behind the clock, packets leave faster than real time up to a limit; too far
-//! behind, the destination skips to a key frame.
+//! Packets are sent up to one quantum before their time and are then written together, so there are about twenty
+//! wake-ups and writes per second for any stream. A destination behind the clock sends faster than real time, up to a
+//! limit; one that is too far behind skips to a key frame.
 
 use bytes::Bytes;
 use tokio::time::{Instant, sleep, timeout};
@@ -17,53 +17,53 @@ use crate::limits::{
 use crate::sink::{Sink, SinkError};
 use outboard_media::flv::TagKind;
 
-/// What the receiver of this session has been told.
+/// What the receiver of this session has been sent.
 #[derive(Debug, Default)]
 pub(super) struct SessionState {
-    /// Something was sent: metadata and the headers of both tracks are out.
+    /// Whether metadata and the headers of both tracks were sent.
     started: bool,
-    /// The batches whose headers were compared with what was sent.
+    /// The batches whose headers were compared with those sent.
     header_batch: [Option<u64>; 2],
     headers: [Option<Bytes>; 2],
     metadata: Option<Bytes>,
     /// Air time of the last mark.
     marked_ms: Option<u64>,
-    /// Behind the clock: media time and instant from which faster sending is measured.
+    /// While behind the clock: media time and instant from which faster sending is measured.
     backlog: Option<(u64, Instant)>,
-    /// Pictures are passed over until the next key picture, as one before could not be read.
+    /// Whether video packets are skipped until the next key frame, because an earlier one could not be read.
     broken: bool,
-    /// The batch whose file could not be read last: a file that is gone is told of once.
+    /// The batch whose file could not be read last: a missing file is reported once.
     unreadable: Option<u64>,
 }
 
-/// What there is to do after a round.
+/// What follows a round.
 pub(super) enum Sent {
     /// Nothing until this instant, or until the clock or the spool changes.
     Until(Option<Instant>),
-    /// Nothing ever: all is sent.
+    /// Nothing: all packets are sent.
     All,
-    /// A new session is needed.
+    /// A new session is required.
     Renew,
-    /// We were told to stop.
+    /// The destination was stopped.
     Stopped,
 }
 
 /// Why a round ended early.
 pub(super) enum Failed {
-    /// The receiver is gone. What failed began at the instant.
+    /// The receiver failed; contains the instant when the failure began.
     Lost(SinkError, Instant),
-    /// We were told to stop in the middle of a write: the session has no clean end.
+    /// The destination was stopped in the middle of a write: the session has no clean end.
     Torn,
 }
 
 impl Destination {
-    /// Sends what is due now.
+    /// Sends the packets that are due now.
     pub(super) async fn send_due(&mut self, sink: &mut Sink) -> Result<Sent, Failed> {
         loop {
             if self.cancel.is_cancelled() {
                 return Ok(Sent::Stopped);
             }
-            // Asked before the cursor: a batch that comes in between is not missed.
+            // Read before the cursor, so that a batch that arrives in between is not missed.
             let finished = self.spool_changes.borrow_and_update().finished;
             self.clock_changes.mark_unchanged();
             let Some(horizon_ms) = self.clock.horizon_ms(AIR_QUANTUM) else {
@@ -106,7 +106,7 @@ impl Destination {
         }
     }
 
-    /// Skips when further behind than allowed; says whether it did.
+    /// Skips if the destination is further behind than allowed; returns whether it did.
     async fn skip_if_too_late(&mut self, sink: &mut Sink, now_ms: u64, dts_ms: u64) -> Result<bool, Failed> {
         let max_lag_ms = self.max_lag.as_millis() as u64;
         if now_ms.saturating_sub(dts_ms) <= max_lag_ms {
@@ -121,7 +121,7 @@ impl Destination {
         Ok(true)
     }
 
-    /// Up to where packets may leave now: the horizon, or less while a backlog is worked off.
+    /// Media time up to which packets may be sent now: the horizon, or less while a backlog is sent.
     fn allowed_ms(&mut self, now_ms: u64, horizon_ms: u64, dts_ms: u64) -> u64 {
         let behind = now_ms.saturating_sub(dts_ms) > AIR_BACKLOG_FROM.as_millis() as u64;
         let Some((from_ms, since)) = self.session.backlog.or(behind.then(|| (dts_ms, Instant::now()))) else {
@@ -133,7 +133,7 @@ impl Destination {
         line.min(horizon_ms)
     }
 
-    /// Sends metadata and headers that the receiver does not have yet; `false`: this sink cannot take them.
+    /// Sends metadata and headers that the receiver does not have yet; `false`: this sink cannot accept them.
     fn headers(&mut self, sink: &mut Sink, packet: &Packet) -> Result<bool, Failed> {
         let mut kinds = [Some(packet.kind), None];
         if !self.session.started {
@@ -203,7 +203,7 @@ impl Destination {
                 self.stats.pushed(&packet, now_ms.saturating_sub(packet.tag.dts_ms) > late_ms);
                 self.cursor.advance(packet.kind);
             }
-            // A body of no bytes at the end of a file: there is nothing to send.
+            // An empty body at the end of a file: there is nothing to send.
             None => {
                 self.cursor.advance(packet.kind);
                 self.passed_over(&packet).await;
@@ -212,7 +212,7 @@ impl Destination {
         Ok(())
     }
 
-    /// Writes down where we are, before the packet leaves; everything before it is written first.
+    /// Records the position before the packet is sent; everything before it is written first.
     async fn mark(&mut self, sink: &mut Sink, packet: &Packet) -> Result<(), Failed> {
         self.flush(sink).await?;
         let position = self.cursor.position();
@@ -229,7 +229,7 @@ impl Destination {
         Ok(())
     }
 
-    /// Writes down where we stop.
+    /// Records the final position.
     pub(super) async fn journal_position(&mut self) {
         let position = self.cursor.position();
         let done = timeout(AIR_JOURNAL_WAIT, self.journal.position(&self.name, position)).await;

@@ -1,7 +1,7 @@
-//! What a destination has sent and skipped: counts, gaps, which batches are on air. Shown as its status, and told as events.
+//! The statistics of a destination: counts, gaps, which batches are on air; and their publication.
 //!
-//! A packet counts when the write that holds it has succeeded, so packets sent less packets repeated are the packets of
-//! the spool that left, each once.
+//! A packet counts when the write that contains it has succeeded. Packets sent minus packets repeated are therefore the
+//! distinct packets of the spool that were sent.
 
 use std::collections::VecDeque;
 use std::time::{Duration, SystemTime};
@@ -31,22 +31,22 @@ pub(super) struct DestinationStats {
     shown_at: Option<Instant>,
     counters: Counters,
     gaps: Gaps,
-    /// Packets in the write that is being put together.
+    /// Packets in the write that is being prepared.
     pending: Vec<Pending>,
-    /// The first packet of each track that has neither left nor been skipped: video, audio. By place and by number.
+    /// The first packet of each track (video, audio) that was neither sent nor skipped: by position and by number.
     fresh: [TrackPosition; 2],
     fresh_index: [Option<u64>; 2],
-    /// Air time in milliseconds at which what left last ended.
+    /// Air time in milliseconds at which the last sent packet ends.
     fresh_ms: [u64; 2],
-    /// Programme that was skipped, in milliseconds of each track.
+    /// Skipped programme in milliseconds, per track.
     skipped_ms: [u64; 2],
-    /// Packets that could not be read and are not told yet.
+    /// Unreadable packets that are not reported yet.
     unreadable: Untold,
-    /// Batches of which packets have left, but not all; oldest first.
+    /// Batches of which some but not all packets were sent; oldest first.
     open: VecDeque<BatchStats>,
     /// Batches before this number are not opened again.
     next_batch: u64,
-    /// The journal refused the last position.
+    /// Whether the journal refused the last position.
     unjournalled: bool,
 }
 
@@ -80,7 +80,7 @@ impl DestinationStats {
         resume: Option<Position>,
     ) -> Self {
         let resume = resume.unwrap_or_default();
-        // One that was switched off and on again goes on counting.
+        // A destination that was disabled and enabled again keeps its counts.
         let counters = status.borrow().counters;
         Self {
             name: name.to_owned(),
@@ -110,13 +110,13 @@ impl DestinationStats {
         self.counters.metadata += 1;
     }
 
-    /// A packet is in the write that is being put together.
+    /// Adds a packet to the write that is being prepared.
     pub(super) fn pushed(&mut self, packet: &Packet, late: bool) {
         let Packet { kind, at, index, end_ms, .. } = *packet;
         self.pending.push(Pending { kind, at, index, end_ms, late });
     }
 
-    /// The write failed: what it held counts when it is sent again.
+    /// The write failed: its packets count when they are sent again.
     pub(super) fn forget_pending(&mut self) {
         self.pending.clear();
     }
@@ -184,8 +184,9 @@ impl DestinationStats {
         }
     }
 
-    /// Packets were skipped; `position` is where the destination goes on. Those that had been written before, and may
-    /// have arrived, are not dropped but unconfirmed. Each packet is counted once, whatever happens to it later.
+    /// Records skipped packets; `position` is where the destination continues. Packets that had been written before,
+    /// and may have arrived, count as unconfirmed instead of dropped. Each packet is counted once, whatever happens to
+    /// it later.
     pub(super) async fn dropped(&mut self, reason: DropReason, passed: &Passed, position: Position, spool: &Spool) {
         let unconfirmed = self.counters.unconfirmed;
         let mut packets = [0; 2];
@@ -207,7 +208,7 @@ impl DestinationStats {
         let ms = self.counters.skipped_ms - before;
         let [video, audio] = packets;
         if reason == DropReason::Unreadable {
-            // A file that is gone has hundreds of packets: they are told together.
+            // A missing file has hundreds of packets: they are reported together.
             self.unreadable.packets.iter_mut().zip(packets).for_each(|(all, more)| *all += more);
             self.unreadable.ms += ms;
             self.unreadable.position = position;
@@ -220,7 +221,7 @@ impl DestinationStats {
         }
     }
 
-    /// Counts a stretch of one track; answers how many packets of it were never written.
+    /// Counts skipped packets of one track; returns how many of them were never written.
     fn skip(&mut self, slot: usize, stretch: &Stretch, next: TrackPosition, spool: &Spool) -> u64 {
         let (Some(fresh), Some(fresh_index), Some(fresh_ms), Some(skipped_ms)) = (
             self.fresh.get_mut(slot),
@@ -244,12 +245,12 @@ impl DestinationStats {
         never
     }
 
-    /// Milliseconds of programme that were skipped: of the track that lost more.
+    /// Milliseconds of skipped programme, of the track that lost more.
     fn skipped_ms(&self) -> u64 {
         self.skipped_ms.iter().copied().max().unwrap_or_default()
     }
 
-    /// Tells of packets that could not be read, once the next one left or the session ended.
+    /// Reports unreadable packets, once the next packet was sent or the session ended.
     pub(super) async fn tell_unreadable(&mut self) {
         let Untold { packets: [video, audio], ms, position } = std::mem::take(&mut self.unreadable);
         if video + audio > 0 {
@@ -270,13 +271,13 @@ impl DestinationStats {
         self.tell(AirEvent::Opened { destination, session, position }).await;
     }
 
-    /// An open session is lost; what failed began at `since`.
+    /// Records the loss of an open session; the failure began at `since`.
     pub(super) fn lost(&mut self, since: Instant) {
         self.counters.reconnects += 1;
         self.gaps.lost(since);
     }
 
-    /// The receiver closed a session on which there was nothing to send.
+    /// Records that the receiver closed a session on which there was nothing to send.
     pub(super) fn closed_idle(&mut self, error: &SinkError) {
         self.counters.reconnects += 1;
         let reason = error.told(&self.secrets);
@@ -284,7 +285,7 @@ impl DestinationStats {
         self.state(DestinationState::Waiting);
     }
 
-    /// When the last packet left.
+    /// When the last packet was sent.
     pub(super) fn last_packet(&self) -> Option<Instant> {
         self.gaps.last()
     }
@@ -313,7 +314,7 @@ impl DestinationStats {
             Err(_) => format!("no answer within {} ms", AIR_JOURNAL_WAIT.as_millis()),
         };
         self.counters.journal_failures += 1;
-        // Twice a second, for as long as the journal is away: told once.
+        // Happens twice per second while the journal is unavailable: reported once.
         if !std::mem::replace(&mut self.unjournalled, true) {
             tracing::error!(error, "failed to journal positions on air; packets are sent nevertheless");
         }
@@ -328,13 +329,13 @@ impl DestinationStats {
         self.tell(AirEvent::Ended { destination: self.name.clone() }).await;
     }
 
-    /// Shows a new state at once.
+    /// Publishes a new state at once.
     pub(super) fn state(&mut self, state: DestinationState) {
         self.show(|status| status.state = state);
     }
 
-    /// Shows how sending goes, every now and then; answers when to call again, if nothing else happens, because there
-    /// is news that was not shown.
+    /// Publishes the progress at intervals. Returns when to call again if nothing else happens, because there are
+    /// unpublished changes.
     pub(super) fn publish(
         &mut self,
         acked: Option<Position>,
@@ -371,7 +372,7 @@ impl DestinationStats {
     }
 
     async fn tell(&mut self, event: AirEvent) {
-        // A closed channel has nobody to miss anything.
+        // A closed channel has no receiver.
         if let Err(TrySendError::Full(event)) = self.events.try_send(event)
             && self.events.send_timeout(event, AIR_JOURNAL_WAIT).await.is_err()
         {
@@ -385,7 +386,7 @@ mod tests {
     use super::*;
     use crate::spool::Tag;
 
-    /// What a failed write held may not have left: it counts when it is sent again, and then not as repeated.
+    /// Packets of a failed write may not have been sent: they count when they are sent again, and not as repeated.
     #[tokio::test]
     async fn only_writes_that_succeed_count() {
         let (events, mut told) = mpsc::channel(10);
@@ -413,18 +414,18 @@ mod tests {
         let Counters { video, repeated, late, .. } = stats.counters;
         assert_eq!((video, repeated, late), (4, 2, 2));
         assert!(matches!(told.try_recv(), Ok(AirEvent::BatchOnAir { batch: 0, .. })));
-        // Passed over: the two that left are unconfirmed, the one that never did is dropped.
+        // Skipped: the two that were sent are unconfirmed, the one that was never sent is dropped.
         let passed = |packets, ms| Passed { video: Stretch { packets, ms }, audio: Stretch::default() };
         let after = |tag| Position { video: TrackPosition { batch: 0, tag }, ..Position::default() };
         stats.dropped(DropReason::Lag, &passed(0..3, 0..120), after(3), &spool).await;
         assert_eq!((stats.counters.unconfirmed, stats.counters.dropped.lag, stats.counters.skipped_ms), (2, 1, 40));
-        // A new session goes back before what was skipped: what is sent of it now does not count again.
+        // A new session goes back before the skipped packets: sending them now does not count again.
         stats.pushed(&packet(2), false);
         stats.pushed(&packet(3), false);
         stats.flushed(10, Instant::now(), &spool, &cursor).await;
         let Counters { video, repeated, dropped, .. } = stats.counters;
         assert_eq!(video - repeated + dropped.lag, 4, "packets 0 to 3, each once");
-        // What cannot be read is told once, together.
+        // Unreadable packets are reported once, together.
         while told.try_recv().is_ok() {}
         stats.dropped(DropReason::Unreadable, &passed(4..5, 160..200), after(5), &spool).await;
         stats.dropped(DropReason::Unreadable, &passed(5..6, 200..240), after(6), &spool).await;
@@ -433,7 +434,7 @@ mod tests {
         stats.flushed(10, Instant::now(), &spool, &cursor).await;
         assert!(matches!(told.try_recv(), Ok(AirEvent::Dropped { video: 2, ms: 80, .. })));
         assert_eq!((stats.counters.dropped.unreadable, stats.counters.skipped_ms), (2, 120));
-        // The first look is shown, the next only after a while, if there is news.
+        // The first status is published, the next only after the interval and only if it changed.
         assert_eq!(stats.publish(None, &mut cursor, &clock, false), None);
         assert_eq!(shown.borrow().counters, stats.counters);
         assert_eq!(stats.publish(None, &mut cursor, &clock, false), None);

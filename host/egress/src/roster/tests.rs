@@ -9,7 +9,7 @@ use crate::target::Target;
 
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Tells which destinations it forgets.
+/// Reports which destinations it forgets.
 struct Forgets(UnboundedSender<String>);
 
 impl AirJournal for Forgets {

@@ -1,10 +1,10 @@
-//! What the server has received, from its Acknowledgements.
+//! Counts what the server has received, from its Acknowledgements.
 //!
-//! In: sequence numbers as servers really send them. Out: bytes of this session that have surely arrived, never too
-//! many. Servers differ: nginx-rtmp counts from the end of the handshake and restarts at 0xF000_0000, SRS counts the
-//! handshake in, some send the bytes since their last one; all wrap at 32 bits.
+//! In: sequence numbers as servers really send them. Out: bytes of this session that have certainly arrived, never too
+//! many. Servers differ: nginx-rtmp counts from the end of the handshake and restarts at 0xF000_0000, SRS includes the
+//! handshake, and some send the bytes since their last acknowledgement; all wrap at 32 bits.
 
-/// Bytes of the client's handshake (C0, C1, C2), which some servers count in.
+/// Bytes of the client's handshake (C0, C1, C2), which some servers include.
 const HANDSHAKE_BYTES: u64 = 1 + 2 * 1536;
 
 /// The count of one session.
@@ -15,17 +15,18 @@ pub struct Acks {
 }
 
 impl Acks {
-    /// Takes a sequence number when `written` bytes have left in all.
+    /// Takes a sequence number, when `written` bytes have been sent in total.
     pub fn take(&mut self, sequence: u32, written: u64) {
         let most = written + HANDSHAKE_BYTES;
         let step = u64::from(sequence.wrapping_sub(self.last.unwrap_or(0)));
-        // A step of nothing, or past what was written: the server restarted its count or counts from its last one.
+        // A step of zero, or past the written bytes: the server restarted its count or counts from its last
+        // acknowledgement.
         let step = if step == 0 || self.total + step > most { u64::from(sequence) } else { step };
         self.total = (self.total + step).min(most);
         self.last = Some(sequence);
     }
 
-    /// Bytes after the handshake that have surely arrived; `None` while the server has acknowledged nothing.
+    /// Bytes after the handshake that have certainly arrived; `None` while the server has acknowledged nothing.
     pub fn bytes(&self) -> Option<u64> {
         self.last.map(|_| self.total.saturating_sub(HANDSHAKE_BYTES))
     }
@@ -63,7 +64,7 @@ mod tests {
             assert!(bytes <= written && written - bytes <= 1_000_000, "{bytes} of {written}");
         }
 
-        // Bytes since the last one, sometimes a little more.
+        // Bytes since the last one, sometimes a few more.
         let (mut acks, mut written) = (Acks::default(), 0u64);
         for n in 0..1_000u64 {
             let step = 262_144 + n % 2 * 500;

@@ -1,7 +1,7 @@
-//! AMF0, as far as a publisher needs it: commands out, answers in.
+//! AMF0, as far as a publisher needs it: writes commands, parses responses.
 //!
-//! In: bytes of a server that is not trusted. Limits: depth and number of values; a reader that meets what it does not
-//! know stops there, and what came before is kept.
+//! In: bytes of an untrusted server. Limits: depth and number of values. The parser stops at an unknown value and keeps
+//! the values before it.
 //!
 //! Source: Adobe Action Message Format AMF 0.
 
@@ -10,17 +10,17 @@ use crate::limits::{AMF_DEPTH_MAX, AMF_VALUES_MAX};
 /// A value of a command.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
-    /// Marker 0.
+    /// Marker 0: a 64-bit float.
     Number(f64),
-    /// Marker 1.
+    /// Marker 1: true or false.
     Bool(bool),
-    /// Markers 2 and 12.
+    /// Markers 2 and 12: a string.
     Text(String),
-    /// Markers 3 and 8, in the order sent.
+    /// Markers 3 and 8: named values in the order sent.
     Object(Vec<(String, Value)>),
-    /// Marker 10.
+    /// Marker 10: values without names.
     List(Vec<Value>),
-    /// Markers 5 and 6.
+    /// Markers 5 and 6: null and undefined.
     Null,
 }
 
@@ -92,7 +92,7 @@ fn write_name(out: &mut Vec<u8>, name: &str) {
     out.extend_from_slice(name.as_bytes().get(..usize::from(len)).unwrap_or_default());
 }
 
-/// Reads values up to the first that is not understood.
+/// Parses values up to the first unknown one.
 pub fn read(bytes: &[u8]) -> Vec<Value> {
     let mut reader = Reader { rest: bytes, left: AMF_VALUES_MAX };
     let mut values = Vec::new();

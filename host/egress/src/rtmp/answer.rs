@@ -1,7 +1,7 @@
-//! What a server answers, and what an answer means.
+//! Parses the responses of a server.
 //!
-//! In: bodies of command messages. Out: commands, and errors that say whether the stream is busy (which passes) or
-//! refused. Words of the server are cut to a few hundred characters.
+//! In: bodies of command messages. Out: commands, and errors that distinguish a busy stream (which is temporary) from a
+//! refusal. Texts of the server are truncated to a few hundred characters.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use super::reader::ChunkError;
 use super::transport::TransportError;
 use outboard_base::redact::{Secrets, plain, redact};
 
-/// Why there is no session, or no longer.
+/// Why a session could not be opened or has ended.
 #[derive(Debug, Error)]
 pub enum RtmpError {
     /// The TCP or TLS connection could not be opened.
@@ -23,32 +23,32 @@ pub enum RtmpError {
     /// The connection broke while a command was in progress.
     #[error("connection lost during {during}: {error}")]
     Io {
-        /// What was going on.
+        /// The step that was in progress.
         during: &'static str,
-        /// What the system said.
+        /// The error of the operating system.
         error: std::io::Error,
     },
     /// The server closed the connection.
     #[error("the server closed the connection during {during}")]
     Closed {
-        /// What was going on.
+        /// The step that was in progress.
         during: &'static str,
     },
-    /// The server did not answer, or took no bytes.
+    /// The server did not answer, or accepted no bytes.
     #[error("the server made no progress during {during} for {} s", after.as_secs())]
     Timeout {
-        /// What was going on.
+        /// The step that was in progress.
         during: &'static str,
-        /// How long was waited.
+        /// The time limit that was exceeded.
         after: Duration,
     },
-    /// The server's handshake is not RTMP's, or not complete.
+    /// The server's handshake is invalid or incomplete.
     #[error(transparent)]
     Handshake(#[from] HandshakeError),
-    /// The server's bytes are not RTMP.
+    /// The server's bytes are not valid RTMP.
     #[error(transparent)]
     Chunk(#[from] ChunkError),
-    /// The stream name is in use: nearly always by our own last session, which the server has not yet missed.
+    /// The stream name is in use, usually by our own last session, whose end the server has not noticed yet.
     #[error("the stream is busy: {code} {description}")]
     Busy {
         /// The code in the server's `onStatus` or `_error`.
@@ -56,20 +56,20 @@ pub enum RtmpError {
         /// The description that came with the code.
         description: String,
     },
-    /// The server wants a login, and the destination's URL holds none. It looks permanent: tried again rarely.
+    /// The server requires a login, but the destination's URL has none. Probably permanent: retried rarely.
     #[error(
         "the server requires a login ({method}), and the destination's URL has none; expected rtmp://user:password@host/app/key"
     )]
     LoginMissing {
-        /// `adobe`, `llnw`, or what else the server named.
+        /// `adobe`, `llnw`, or another method that the server named.
         method: String,
     },
-    /// The server refuses the login that the URL holds. It looks permanent: tried again rarely.
+    /// The server refuses the login in the URL. Probably permanent: retried rarely.
     #[error("the server refused the login of user {user:?}: {reason}")]
     LoginRefused {
-        /// As given, without the password.
+        /// The user name, without the password.
         user: String,
-        /// Ours or the server's words.
+        /// The reason, in our words or the server's.
         reason: String,
     },
     /// The server answered a command with an error.
@@ -93,7 +93,7 @@ pub(super) struct Command {
 }
 
 impl RtmpError {
-    /// The server may take the stream later, as it is.
+    /// Whether the server may accept the same stream later.
     pub fn may_pass(&self) -> bool {
         match self {
             Self::Transport(error) => error.may_pass(),
@@ -104,7 +104,7 @@ impl RtmpError {
         }
     }
 
-    /// In words that may be shown: a server's own may name the key.
+    /// The error without secrets: a server's text may contain the key.
     pub fn told(&self, secrets: &Secrets) -> String {
         let (code, description) = match self {
             Self::Busy { code, description } | Self::Refused { code, description, .. } => (code, description),
@@ -121,26 +121,26 @@ impl RtmpError {
         .to_string()
     }
 
-    /// A person has to change something, here or at the server, before another attempt can succeed.
+    /// Whether a person has to change something, here or at the server, before another attempt can succeed.
     pub(crate) fn wants_a_person(&self) -> bool {
         matches!(self, Self::LoginMissing { .. } | Self::LoginRefused { .. })
     }
 }
 
 impl Command {
-    /// The description of the answer's information object, where it asks for a login.
+    /// The description in the response's information object, if it requests a login.
     pub(super) fn login_wanted(&self) -> Option<&str> {
         let description = self.values.iter().find_map(|value| value.field("description"))?;
         login::is_asked_for(description).then_some(description)
     }
 
-    /// Code and description of the answer's information object.
+    /// Code and description in the response's information object.
     pub(super) fn info(&self) -> (String, String) {
         let find = |name| self.values.iter().find_map(|value| value.field(name)).unwrap_or_default();
         (find("code").chars().take(100).collect(), find("description").chars().take(200).collect())
     }
 
-    /// Reads the body of a command message.
+    /// Parses the body of a command message.
     pub(super) fn parse(body: &[u8]) -> Option<Self> {
         let mut values = amf::read(body).into_iter();
         let name = values.next()?.text()?.to_owned();
@@ -148,14 +148,14 @@ impl Command {
         Some(Self { name, transaction, values: values.collect() })
     }
 
-    /// The server says that something failed.
+    /// Whether the server reports an error.
     pub(super) fn is_error(&self) -> bool {
         let (code, _) = self.info();
         let level = self.values.iter().find_map(|value| value.field("level"));
         self.name == "_error" || level == Some("error") || code.ends_with(".BadName") || code.ends_with(".Denied")
     }
 
-    /// What it means for the command that it answers.
+    /// Converts the response to the error of the command that it answers.
     pub(super) fn refused(&self, command: &'static str) -> RtmpError {
         let (code, description) = self.info();
         let words = format!("{code} {description}").to_ascii_lowercase();

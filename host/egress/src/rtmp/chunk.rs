@@ -1,8 +1,8 @@
-//! The chunk layer towards the server: messages into chunks, appended to a buffer that is written as a whole.
+//! The outgoing chunk layer: splits messages into chunks and appends them to a buffer that is written as a whole.
 //!
-//! In: bodies of messages with 32-bit millisecond timestamps that may wrap. Out: chunk bytes. Only three of the four
-//! header forms are used: full (type 0), delta (type 1) and continuation (type 3); servers read type 3 as the start of a
-//! message in different ways, and type 2 saves four bytes. Nothing is allocated but the buffer.
+//! In: message bodies with 32-bit millisecond timestamps that may wrap. Out: chunk bytes. Only three of the four header
+//! types are used: full (type 0), delta (type 1) and continuation (type 3). Servers interpret type 3 at the start of a
+//! message differently, and type 2 saves only four bytes. Allocates only the buffer.
 //!
 //! Source: Adobe RTMP specification 1.0, section 5.3.
 
@@ -10,19 +10,19 @@
 pub const CONTROL: u8 = 2;
 /// Chunk stream of commands.
 pub const COMMAND: u8 = 3;
-/// Chunk stream of sound.
+/// Chunk stream of audio messages.
 pub const AUDIO: u8 = 4;
 /// Chunk stream of script data.
 pub const DATA: u8 = 5;
-/// Chunk stream of pictures.
+/// Chunk stream of video messages.
 pub const VIDEO: u8 = 6;
 
-/// Timestamps and deltas from here on stand in the extended field.
+/// Timestamps and deltas from this value on are written in the extended field.
 const EXTENDED: u32 = 0x00FF_FFFF;
-/// Chunk size until SetChunkSize (5.4.1).
+/// Chunk size before SetChunkSize (5.4.1), in bytes.
 pub const CHUNK_BYTES_INITIAL: usize = 128;
 
-/// A message but for its body.
+/// A message without its body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Head {
     /// Chunk stream, 2 to 6.
@@ -31,7 +31,7 @@ pub struct Head {
     pub kind: u8,
     /// Message stream; 0 for control and connection commands.
     pub stream: u32,
-    /// Timestamp of the message in milliseconds, absolute.
+    /// Absolute timestamp of the message in milliseconds.
     pub timestamp_ms: u32,
 }
 
@@ -39,7 +39,7 @@ pub struct Head {
 #[derive(Debug)]
 pub struct ChunkWriter {
     chunk_bytes: usize,
-    /// The last head of each chunk stream.
+    /// The last header of each chunk stream.
     last: [Option<Head>; 8],
 }
 
@@ -50,12 +50,12 @@ impl Default for ChunkWriter {
 }
 
 impl ChunkWriter {
-    /// Chunks after this call are up to `bytes` long; the server must have been told before.
+    /// Sets the length of following chunks in bytes; the server must have been informed before.
     pub fn set_chunk_bytes(&mut self, bytes: usize) {
         self.chunk_bytes = bytes.max(1);
     }
 
-    /// Appends one message. A body is at most 16 MiB - 1 byte, as FLV tags are.
+    /// Appends one message. A body has at most 16 MiB - 1 byte, as in FLV tags.
     pub fn write(&mut self, out: &mut Vec<u8>, head: Head, body: &[u8]) {
         let slot = self.last.get_mut(usize::from(head.chunk_stream & 7));
         let delta = slot.as_ref().and_then(|slot| slot.as_ref()).and_then(|last| delta(*last, head));
@@ -90,7 +90,7 @@ impl ChunkWriter {
     }
 }
 
-/// The delta to write, if a delta header will do: same message stream, time does not go back, no extended field.
+/// The delta, if a delta header is possible: same message stream, time does not go back, no extended field.
 fn delta(last: Head, head: Head) -> Option<u32> {
     let delta = head.timestamp_ms.wrapping_sub(last.timestamp_ms);
     (last.stream == head.stream && delta < EXTENDED).then_some(delta)
@@ -105,7 +105,7 @@ mod tests {
         Head { chunk_stream, kind, stream: 1, timestamp_ms }
     }
 
-    /// Everything written is read back by an independent reader (`rml_rtmp`), with its timestamp.
+    /// An independent reader (`rml_rtmp`) reads back everything that was written, with its timestamp.
     #[test]
     fn another_reader_agrees() {
         let mut out = Vec::new();

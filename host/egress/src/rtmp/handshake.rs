@@ -1,16 +1,16 @@
-//! The handshake that opens an RTMP connection, from the client's side.
+//! The RTMP handshake, from the client's side.
 //!
-//! In: the server's bytes, in pieces of any length. Out: what goes to the server, and what follows the handshake. No
-//! I/O, no clock, no randomness of its own. Limits: the server's side is [`SERVER_BYTES`] long, and no more is held.
+//! In: the server's bytes, in pieces of any length. Out: bytes for the server, and the bytes after the handshake. No
+//! I/O, no clock, no own randomness. Limits: the server's part has [`SERVER_BYTES`] bytes, and no more are stored.
 //!
-//! The client sends C0 and C1, the server answers S0, S1 and S2, the client ends with C2. C0 and S0 are one byte, the
-//! version; the others are [`PART_BYTES`] long. There are two forms:
+//! The client sends C0 and C1, the server answers with S0, S1 and S2, and the client ends with C2. C0 and S0 are one
+//! byte, the version; the others have [`PART_BYTES`] bytes. There are two forms:
 //!
-//! - simple (Adobe RTMP specification 1.0, section 5.2): random bytes, and each side sends the other's back;
-//! - with digests (of Flash Player 9 and later, unpublished): C1 and S1 hold a digest of themselves, C2 and S2 end in a
-//!   signature over the other's digest; `digest.rs` has the details.
+//! - simple (Adobe RTMP specification 1.0, section 5.2): random bytes, and each side returns the other's bytes;
+//! - with digests (Flash Player 9 and later, unpublished): C1 and S1 contain a digest of themselves, and C2 and S2 end
+//!   with a signature over the other's digest; `digest.rs` has the details.
 //!
-//! A client that sends a digest can speak to both kinds of server: to one that does not know digests, they are random
+//! A client that sends a digest works with both kinds of server: one that does not know digests treats them as random
 //! bytes.
 
 mod digest;
@@ -20,13 +20,13 @@ use thiserror::Error;
 pub use self::digest::Place;
 use self::digest::{CLIENT, Digest, SERVER};
 
-/// Length of C1, C2, S1 and S2, bytes.
+/// Length of C1, C2, S1 and S2 in bytes.
 pub const PART_BYTES: usize = 1536;
-/// What a server sends, bytes: S0, S1 and S2.
+/// Length of the server's part in bytes: S0, S1 and S2.
 pub const SERVER_BYTES: usize = 1 + 2 * PART_BYTES;
-/// RTMP without encryption, in C0 and S0.
+/// The version in C0 and S0: RTMP without encryption.
 const PLAIN: u8 = 3;
-/// Bytes 4 to 7 of a C1 with a digest, as Flash Player 10 sends them. Zeros there announce the simple form.
+/// Bytes 4 to 7 of a C1 with a digest, as sent by Flash Player 10. Zeros announce the simple form.
 const FLASH_VERSION: [u8; 4] = [0x80, 0, 7, 2];
 
 /// C1, C2, S1 or S2.
@@ -35,21 +35,21 @@ pub type Part = [u8; PART_BYTES];
 /// The form of C1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
-    /// Holds a digest. The server may answer in either form.
+    /// With a digest. The server may answer in either form.
     Digest(Place),
-    /// Holds no digest, and zeros as its version. The server answers in the simple form.
+    /// Without a digest, and with zeros as version. The server answers in the simple form.
     Simple,
 }
 
-/// What a server's S1 and S2 are.
+/// The form of a server's S1 and S2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
-    /// S1 holds a digest, here; S2 is signed, or repeats C1.
+    /// S1 contains a digest at this place; S2 is signed, or repeats C1.
     Digest(Place),
-    /// S1 holds no digest; S2 repeats C1.
+    /// S1 contains no digest; S2 repeats C1.
     Echo,
-    /// S1 holds no digest, and S2 does not repeat C1. Accepted: other publishers ignore S2 in this form, so a server that
-    /// fills it with anything works with them.
+    /// S1 contains no digest, and S2 does not repeat C1. Accepted, because other publishers ignore S2 in this form, so
+    /// such servers work with them.
     Other,
 }
 
@@ -61,14 +61,14 @@ pub enum HandshakeError {
         "RTMP handshake: S0, the server's first byte, is 0x{0:02x}, expected 0x03 (RTMP without encryption){advice}", advice = advice(*.0)
     )]
     Version(u8),
-    /// S1 holds a digest, but S2 is neither signed with it nor does it repeat C1.
+    /// S1 contains a digest, but S2 is neither signed with it nor repeats C1.
     #[error(
         "RTMP handshake: S2 ends in {found}, expected {expected} (the signature over the digest in C1), or a copy of C1"
     )]
     Signature {
         /// The last 32 bytes, in hex.
         found: String,
-        /// What they would be, in hex.
+        /// The expected bytes, in hex.
         expected: String,
     },
     /// The server closed or reset the connection before S2 was complete.
@@ -77,24 +77,24 @@ pub enum HandshakeError {
          and S2 of {PART_BYTES} bytes each", part = part_at(*.received), total = SERVER_BYTES
     )]
     Closed {
-        /// Bytes of the server's until then.
+        /// Number of bytes received from the server before that.
         received: usize,
     },
 }
 
 impl HandshakeError {
-    /// The server may accept a connection later, as it is.
+    /// Whether the server may accept a connection later.
     pub fn may_pass(&self) -> bool {
         matches!(self, Self::Closed { .. })
     }
 }
 
-/// What follows from a server's bytes.
+/// The result of processing a server's bytes.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Step<'a> {
-    /// C2, to be sent; once in a handshake.
+    /// C2, to be sent; once per handshake.
     pub reply: Option<Box<Part>>,
-    /// The handshake is complete; these bytes follow it.
+    /// If the handshake is complete: the bytes after it.
     pub rest: Option<&'a [u8]>,
 }
 
@@ -115,7 +115,7 @@ pub struct Handshake {
 }
 
 impl Handshake {
-    /// `random` fills what it is given with random bytes.
+    /// `random` fills its argument with random bytes.
     pub fn new(form: Form, mut random: impl FnMut(&mut [u8])) -> Self {
         let (mut c1, mut noise) = (Box::new([0; PART_BYTES]), Box::new([0; PART_BYTES]));
         random(&mut c1[..]);
@@ -142,20 +142,20 @@ impl Handshake {
         &self.hello
     }
 
-    /// Bytes of the server's part so far.
+    /// Number of bytes of the server's part so far.
     pub fn received(&self) -> usize {
         self.received.len()
     }
 
-    /// What S1 and S2 are, when the handshake is complete.
+    /// The form of S1 and S2, once the handshake is complete.
     pub fn answer(&self) -> Option<Answer> {
         self.answer
     }
 
-    /// Takes the server's next bytes.
+    /// Processes the server's next bytes.
     ///
     /// # Errors
-    /// [`HandshakeError::Version`] and [`HandshakeError::Signature`], as soon as they show.
+    /// [`HandshakeError::Version`] and [`HandshakeError::Signature`], as soon as they are detected.
     pub fn take<'a>(&mut self, bytes: &'a [u8]) -> Result<Step<'a>, HandshakeError> {
         let missing = SERVER_BYTES - self.received.len();
         let (taken, rest) = bytes.split_at(missing.min(bytes.len()));
@@ -187,9 +187,9 @@ impl Handshake {
         Ok(step)
     }
 
-    /// What S2 is, with a digest in S1 or without.
+    /// Determines the form of S2, with or without a digest in S1.
     fn judge(&self, theirs: Option<Place>, s2: &Part) -> Result<Answer, HandshakeError> {
-        // The two times before may be the server's own.
+        // The two time fields at the start may be the server's own.
         let echo = part(&self.hello, 1).is_some_and(|c1| c1.get(8..) == s2.get(8..));
         let (Some(place), Some(ours)) = (theirs, &self.digest) else {
             return Ok(if echo { Answer::Echo } else { Answer::Other });
@@ -206,7 +206,7 @@ fn part(bytes: &[u8], at: usize) -> Option<&Part> {
     bytes.get(at..)?.first_chunk()
 }
 
-/// The part that a server's bytes end in.
+/// The part in which the received bytes end.
 fn part_at(received: usize) -> &'static str {
     match received {
         0 => "S0",
@@ -215,7 +215,7 @@ fn part_at(received: usize) -> &'static str {
     }
 }
 
-/// What a server speaks that begins with this byte.
+/// The protocol of a server that begins with this byte, as advice.
 fn advice(first: u8) -> &'static str {
     match first {
         b'H' => "; this is an HTTP answer; check the port",

@@ -1,8 +1,9 @@
-//! Logins at `connect`: a server that wants one refuses `connect` with a challenge, and the answer goes into the query of
-//! `app` and `tcUrl` of the next `connect`, on a connection of its own. Two methods are in use: Adobe's (`authmod=adobe`) and
-//! Limelight's (`authmod=llnw`). Both were taken from what servers and ffmpeg send; there is no specification.
+//! Logins at `connect`. A server that requires a login refuses `connect` with a challenge; the answer is put into the
+//! query of `app` and `tcUrl` of the next `connect`, on a new connection. Two methods are in use: Adobe's
+//! (`authmod=adobe`) and Limelight's (`authmod=llnw`). There is no specification; both follow what servers and ffmpeg
+//! send.
 //!
-//! In: descriptions of refusals. Out: the query for the next `connect`. Pure; at most two answers a login.
+//! In: descriptions of refusals. Out: the query for the next `connect`. Pure; at most two answers per login.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -26,18 +27,18 @@ impl std::fmt::Debug for Login {
     }
 }
 
-/// How far a login is.
+/// The progress of a login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
-    /// The server has not asked for a login yet.
+    /// The server has not requested a login yet.
     Start,
-    /// The server knows the user.
+    /// The server knows the user name.
     Named,
     /// The server has the answer to its challenge.
     Answered,
 }
 
-/// One login, over the connections that it takes.
+/// One login, over the connections that it needs.
 pub(super) struct Dialogue<'a> {
     login: Option<&'a Login>,
     app: &'a str,
@@ -48,20 +49,20 @@ pub(super) struct Dialogue<'a> {
 }
 
 impl<'a> Dialogue<'a> {
-    /// `random` must be another one for each login.
+    /// `random` must differ for each login.
     pub(super) fn new(login: Option<&'a Login>, app: &'a str, random: u32) -> Self {
         Self { login, app, nonce: format!("{random:08x}"), step: Step::Start, query: String::new() }
     }
 
-    /// What is put behind `app` and `tcUrl` of the next `connect`.
+    /// The query for `app` and `tcUrl` of the next `connect`.
     pub(super) fn query(&self) -> &str {
         &self.query
     }
 
-    /// Takes what the server said when it refused `connect` for want of a login.
+    /// Processes the server's text when it refused `connect` because of a missing login.
     ///
     /// # Errors
-    /// There is no login to give, the server refuses ours, or it wants a method that we do not know.
+    /// There is no login, the server refuses it, or it requires an unknown method.
     pub(super) fn refused(&mut self, description: &str) -> Result<(), RtmpError> {
         let method = method(description);
         let Some(login) = self.login else { return Err(RtmpError::LoginMissing { method: method.to_owned() }) };
@@ -122,27 +123,27 @@ impl<'a> Dialogue<'a> {
     }
 }
 
-/// Longest text of a server's that is shown with a refusal.
+/// Longest text of a server that is shown with a refusal, in bytes.
 const REASON_BYTES_MAX: usize = 200;
 
-/// True if the description of a refused `connect` asks for a login.
+/// Whether the description of a refused `connect` requests a login.
 pub(super) fn is_asked_for(description: &str) -> bool {
     description.contains("authmod=")
 }
 
-/// The method: what follows `authmod=`.
+/// The method: the text after `authmod=`.
 fn method(description: &str) -> &str {
     let rest = description.split("authmod=").nth(1).unwrap_or_default();
     rest.split(|letter: char| !letter.is_ascii_alphanumeric()).next().unwrap_or_default()
 }
 
-/// What follows `?reason=`: `needauth`, `authfailed`, `nosuchuser`; empty where only the method is told.
+/// The text after `?reason=`: `needauth`, `authfailed`, `nosuchuser`; empty if only the method is named.
 fn reason_of(description: &str) -> &str {
     let rest = description.split("?reason=").nth(1).unwrap_or_default();
     rest.split(['&', ' ', ']']).next().unwrap_or_default()
 }
 
-/// The parameters behind the question mark.
+/// The parameters after the question mark.
 fn parameters(description: &str) -> Vec<(&str, &str)> {
     let query = description.split_once('?').map_or("", |(_, query)| query.trim());
     query.split('&').filter_map(|pair| pair.split_once('=')).collect()
@@ -152,7 +153,7 @@ fn find<'a>(parameters: &[(&str, &'a str)], name: &str) -> Option<&'a str> {
     parameters.iter().find(|(key, _)| *key == name).map(|(_, value)| *value)
 }
 
-/// A user name that does not break out of the query. Servers take the rest as it is.
+/// Escapes a user name so that it stays within the query. Servers use the rest as it is.
 fn escaped(user: &str) -> String {
     let mut escaped = String::with_capacity(user.len());
     for byte in user.bytes() {
@@ -192,7 +193,7 @@ mod tests {
         Dialogue::new(Some(login), app, RANDOM)
     }
 
-    // The answers below were worked out with Python's hashlib.
+    // The answers below were computed with Python's hashlib.
 
     #[test]
     fn adobes_challenge_is_answered() {

@@ -1,7 +1,7 @@
-//! The chunk layer from the server: chunks into messages.
+//! The incoming chunk layer: assembles messages from chunks.
 //!
-//! In: bytes of a server that is not trusted. Out: whole messages. Limits: bytes per message, number of chunk streams;
-//! what is partly received is all that is held.
+//! In: bytes of an untrusted server. Out: complete messages. Limits: bytes per message, number of chunk streams; only
+//! incomplete messages are stored.
 //!
 //! Source: Adobe RTMP specification 1.0, section 5.3.
 
@@ -10,16 +10,16 @@ use thiserror::Error;
 use super::chunk::CHUNK_BYTES_INITIAL;
 use crate::limits::{RTMP_CHUNK_STREAMS_MAX, RTMP_MESSAGE_MAX};
 
-/// Why the server's bytes are not RTMP.
+/// Why the server's bytes are not valid RTMP.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum ChunkError {
     /// A continuation without a start.
     #[error("chunk stream {0} continues a message that has not started")]
     NoStart(u32),
-    /// A message past the limit.
+    /// A message exceeds the size limit.
     #[error("the server sent a message of {0} bytes; the limit is {RTMP_MESSAGE_MAX}")]
     TooLong(usize),
-    /// Chunk streams past the limit.
+    /// The number of chunk streams exceeds the limit.
     #[error("the server uses more than {RTMP_CHUNK_STREAMS_MAX} chunk streams")]
     TooManyStreams,
 }
@@ -57,7 +57,7 @@ struct Incoming {
     kind: u8,
     stream: u32,
     body: Vec<u8>,
-    /// `body` was handed out and is to be emptied.
+    /// `body` was returned and must be cleared.
     done: bool,
 }
 
@@ -75,22 +75,22 @@ fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
 }
 
 impl ChunkReader {
-    /// The server's chunks after the last message are up to `bytes` long.
+    /// Sets the length of the server's following chunks in bytes.
     pub fn set_chunk_bytes(&mut self, bytes: usize) {
         self.chunk_bytes = bytes.clamp(1, RTMP_MESSAGE_MAX);
     }
 
-    /// Adds bytes. Take all messages before the next bytes, or the buffer grows.
+    /// Adds bytes. All messages must be taken before the next call, or the buffer grows.
     pub fn feed(&mut self, bytes: &[u8]) {
         self.buffer.drain(..self.at);
         self.at = 0;
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// The next message, or `None` until more is fed.
+    /// The next message; `None` until more bytes are added.
     ///
     /// # Errors
-    /// [`ChunkError`]; the connection is of no use afterwards.
+    /// [`ChunkError`]; after that the connection cannot be used.
     pub fn next_message(&mut self) -> Result<Option<Message<'_>>, ChunkError> {
         loop {
             match self.chunk()? {
@@ -113,7 +113,7 @@ impl ChunkReader {
         }
     }
 
-    /// Takes one whole chunk; answers its stream's index.
+    /// Takes one complete chunk; returns the index of its stream.
     fn chunk(&mut self) -> Result<Option<usize>, ChunkError> {
         let mut rest = self.buffer.get(self.at..).unwrap_or_default();
         let whole = rest.len();
@@ -165,7 +165,7 @@ impl ChunkReader {
         }
         let got = if stream.done { 0 } else { stream.body.len() };
         let Some(body) = rest.get(..self.chunk_bytes.min(len.saturating_sub(got))) else { return Ok(None) };
-        // The chunk is whole: only now is anything changed.
+        // The chunk is complete: the state changes only from here on.
         if got == 0 {
             stream.body.clear();
             stream.timestamp_ms = if form == 0 { time } else { stream.timestamp_ms.wrapping_add(time) };
@@ -199,7 +199,7 @@ mod tests {
         bytes.extend([2, 0, 0, 0, 0, 0, 4, 3, 0, 0, 0, 0, 9, 9, 9, 9]);
         bytes.push(0xC3);
         bytes.extend([2; 72]);
-        // A delta header, then a message that is all continuation: same length, kind and delta.
+        // A delta header, then a message of continuations only: same length, kind and delta.
         bytes.extend([0x42, 0, 0, 5, 0, 0, 1, 3, 7]);
         bytes.extend([0xC2, 8]);
         let mut reader = ChunkReader::default();
@@ -240,7 +240,7 @@ mod tests {
         assert_eq!(error(&[3, 0, 0, 0, 0xFF, 0, 0, 20, 0, 0, 0, 0]), ChunkError::TooLong(0x00FF_0000));
         let many: Vec<u8> = (2..40u8).flat_map(|id| [id, 0, 0, 0, 0, 0, 0, 20, 0, 0, 0, 0]).collect();
         assert_eq!(error(&many), ChunkError::TooManyStreams);
-        // A length that shrinks in the middle of a message ends the message and nothing else.
+        // A length that shrinks within a message ends that message and nothing else.
         let mut reader = ChunkReader::default();
         let mut bytes = vec![3, 0, 0, 0, 0, 0, 200, 20, 0, 0, 0, 0];
         bytes.extend([1; 128]);

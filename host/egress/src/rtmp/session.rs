@@ -1,10 +1,10 @@
 //! One publishing session with an RTMP server.
 //!
-//! In: tag bodies with their times; out: RTMP messages, buffered and written as a whole by [`Session::flush`]. The
-//! server's answers are read by [`Session::incoming`]; its acknowledgements say what it has received. Limits: a timeout
-//! on every wait, bounded messages from the server.
+//! In: tag bodies with their times; out: RTMP messages, buffered and written together by [`Session::flush`].
+//! [`Session::incoming`] reads the server's responses; its acknowledgements show what it has received. Limits: a
+//! timeout for every wait, and bounded messages from the server.
 //!
-//! Source: Adobe RTMP specification 1.0 sections 5 to 7; order of the commands as FMLE, OBS and ffmpeg send them.
+//! Source: Adobe RTMP specification 1.0 sections 5 to 7; the order of the commands is that of FMLE, OBS and ffmpeg.
 
 use std::io::{self, ErrorKind};
 use std::time::Duration;
@@ -28,7 +28,7 @@ use crate::target::RtmpTarget;
 use outboard_media::flv::TagKind;
 use outboard_net::Guard;
 
-/// How long is waited for what.
+/// The time limits of a session.
 #[derive(Debug, Clone, Copy)]
 struct Patience {
     handshake: Duration,
@@ -50,7 +50,7 @@ impl Default for Patience {
     }
 }
 
-/// A session that is publishing.
+/// A publishing session.
 pub struct Session {
     io: Box<dyn Io>,
     patience: Patience,
@@ -65,7 +65,7 @@ pub struct Session {
     acks: Acks,
     acked_at: Instant,
     longest_step: u64,
-    /// Bytes received since the handshake; the server's window for acknowledging them; what was acknowledged.
+    /// Bytes received since the handshake; the server's window for acknowledging them; the acknowledged bytes.
     received: u64,
     window: Option<u32>,
     acknowledged: u64,
@@ -75,7 +75,7 @@ impl Session {
     /// Connects and publishes.
     ///
     /// # Errors
-    /// [`RtmpError`]; its text never holds the stream key unless the server's own words do.
+    /// [`RtmpError`]; its text contains the stream key only if the server's own text does.
     pub async fn open(target: &RtmpTarget, tls: &TlsSettings, guard: &Guard) -> Result<Self, RtmpError> {
         let mut session = Self::reach(target, tls, guard).await?;
         let command = session.patience.command;
@@ -85,11 +85,11 @@ impl Session {
         Ok(session)
     }
 
-    /// Goes as far as one can without publishing, and leaves. The stream key is not named, so a stream that is on air
-    /// under it is not touched; whether the server takes the key is not known then.
+    /// Performs all steps before publishing, and disconnects. The stream key is not sent, so a stream that is on air
+    /// under it is not affected; whether the server accepts the key is not known then.
     ///
     /// # Errors
-    /// As [`Self::open`].
+    /// Those of [`Self::open`].
     pub async fn probe(target: &RtmpTarget, tls: &TlsSettings, guard: &Guard) -> Result<(), RtmpError> {
         let mut session = Self::reach(target, tls, guard).await?;
         let command = session.patience.command;
@@ -98,11 +98,11 @@ impl Session {
         Ok(())
     }
 
-    /// Up to an accepted `connect`. A server that wants a login refuses up to two connections before; one that takes
-    /// only the simple handshake closes one.
+    /// Performs all steps up to an accepted `connect`. A server that requires a login refuses up to two connections
+    /// first; one that accepts only the simple handshake closes one.
     async fn reach(target: &RtmpTarget, tls: &TlsSettings, guard: &Guard) -> Result<Self, RtmpError> {
         let mut login = Dialogue::new(target.login.as_ref(), &target.app, rand::random());
-        // FMS takes the digest at the first place only; all others look at both.
+        // FMS accepts the digest only at the first place; all others check both.
         let mut form = Form::Digest(Place::First);
         loop {
             let mut session = Self::new(connect(target, tls, guard).await?, target, Patience::default());
@@ -176,13 +176,13 @@ impl Session {
         }
     }
 
-    /// Writes bytes past the buffer.
+    /// Writes bytes without the buffer.
     async fn send_now(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.io.write_all(bytes).await?;
         self.io.flush().await
     }
 
-    /// Connects to the application; `login` goes behind its name. Answers what the server said where it wants a login.
+    /// Connects to the application; `login` is appended to its name. Returns the server's text if it requires a login.
     async fn connect(&mut self, target: &RtmpTarget, login: &str) -> Result<Option<String>, RtmpError> {
         let text = |text: &str| Value::Text(text.to_owned());
         let object = Value::Object(vec![
@@ -201,7 +201,7 @@ impl Session {
         Ok(None)
     }
 
-    /// Names the stream; goes out with the next command.
+    /// Announces the stream; sent with the next command.
     fn announce(&mut self) {
         self.control(1, &(RTMP_CHUNK_BYTES as u32).to_be_bytes());
         self.writer.set_chunk_bytes(RTMP_CHUNK_BYTES);
@@ -214,7 +214,8 @@ impl Session {
     async fn create_stream(&mut self) -> Result<(), RtmpError> {
         self.command(0, "createStream", 4.0, &[Value::Null]);
         self.flush().await?;
-        // Answers to what names the stream are optional, and an error there means nothing: many servers do not know them.
+        // Responses to the announcement are optional, and an error means nothing: many servers do not know these
+        // commands.
         let answer = self.answer("createStream", |command| command.transaction == 4.0).await?;
         let id = answer.values.iter().find_map(Value::number).filter(|id| (0.0..=f64::from(u32::MAX)).contains(id));
         match id {
@@ -242,7 +243,7 @@ impl Session {
         }
     }
 
-    /// Reads until a command that is wanted; `close` and errors of the connection end the wait.
+    /// Reads until a wanted command; `close` and errors of the connection end the wait.
     async fn answer(&mut self, during: &'static str, wanted: impl Fn(&Command) -> bool) -> Result<Command, RtmpError> {
         loop {
             while let Some(command) = self.next_command()? {
@@ -257,10 +258,10 @@ impl Session {
         }
     }
 
-    /// Waits until the server says something, and takes it in; what is to be answered is buffered. Cancel-safe.
+    /// Waits until the server sends something, and processes it; replies are buffered. Cancel safe.
     ///
     /// # Errors
-    /// The session is over.
+    /// The session has ended.
     pub async fn incoming(&mut self) -> Result<(), RtmpError> {
         const DURING: &str = "publishing";
         self.fill(DURING).await?;
@@ -289,7 +290,7 @@ impl Session {
         Ok(())
     }
 
-    /// The next command among what was read; control messages on the way are obeyed.
+    /// The next command among the received messages; control messages before it are applied.
     fn next_command(&mut self) -> Result<Option<Command>, RtmpError> {
         while let Some(message) = self.reader.next_message()? {
             let number = message.body.first_chunk::<4>().map(|bytes| u32::from_be_bytes(*bytes));
@@ -297,7 +298,7 @@ impl Session {
                 (1, Some(size)) => self.reader.set_chunk_bytes(size as usize),
                 (3, Some(sequence)) => self.acknowledge(sequence),
                 (4, Some(head)) if head >> 16 == 6 => {
-                    // Ping: the same time goes back as event 7.
+                    // Ping: the same time is returned as event 7.
                     let mut pong = [0, 7, 0, 0, 0, 0];
                     if let (Some(to), Some(from)) = (pong.get_mut(2..), message.body.get(2..6)) {
                         to.copy_from_slice(from);
@@ -340,7 +341,7 @@ impl Session {
         self.writer.write(&mut self.out, Head { chunk_stream: COMMAND, kind: 20, stream, timestamp_ms: 0 }, &body);
     }
 
-    /// Buffers a tag's body. `dts_ms` goes on the wire modulo 2^32.
+    /// Buffers a tag's body. `dts_ms` is sent modulo 2^32.
     pub fn push(&mut self, kind: TagKind, dts_ms: u64, body: &[u8]) {
         let chunk_stream = match kind {
             TagKind::Audio => AUDIO,
@@ -363,28 +364,28 @@ impl Session {
         self.out.len()
     }
 
-    /// Bytes written since the handshake, without what is buffered.
+    /// Bytes written since the handshake, without buffered ones.
     pub fn written(&self) -> u64 {
         self.written
     }
 
-    /// Bytes that the server has surely received; `None` while it has acknowledged nothing.
+    /// Bytes that the server has certainly received; `None` while it has acknowledged nothing.
     pub fn acked(&self) -> Option<u64> {
         self.acks.bytes()
     }
 
-    /// The server acknowledges, and has acknowledged nothing for `time` though much is under way: it takes nothing, and what
-    /// is written lies in the sockets' buffers.
+    /// Whether the server acknowledges in general, but has acknowledged nothing for `time` although many bytes are in
+    /// flight: it reads nothing, and written bytes stay in the sockets' buffers.
     pub fn is_stalled(&self, time: Duration) -> bool {
         let waits = |acked| self.written - acked > 2 * self.longest_step;
         self.acked_at.elapsed() > time && self.acks.bytes().is_some_and(waits)
     }
 
-    /// Writes what is buffered.
+    /// Writes the buffered bytes.
     ///
     /// # Errors
-    /// The session is over: broken, or the server takes no more bytes ([`AIR_WRITE_TIMEOUT`]), or has stopped to
-    /// acknowledge while much is under way ([`AIR_ACK_TIMEOUT`]).
+    /// The session has ended: the connection broke, the server accepts no more bytes ([`AIR_WRITE_TIMEOUT`]), or it has
+    /// stopped acknowledging although many bytes are in flight ([`AIR_ACK_TIMEOUT`]).
     pub async fn flush(&mut self) -> Result<(), RtmpError> {
         const DURING: &str = "writing";
         let write = async {
@@ -403,7 +404,7 @@ impl Session {
         }
     }
 
-    /// Ends the stream and the connection, so that the last packets are really delivered. At most
+    /// Ends the stream and the connection, and waits until the last packets are delivered. At most
     /// [`AIR_CLOSE_TIMEOUT`].
     pub async fn close(mut self) {
         let key = Value::Text(self.key.clone());
@@ -412,13 +413,13 @@ impl Session {
         self.leave().await;
     }
 
-    /// Writes what is buffered and ends the connection. At most [`AIR_CLOSE_TIMEOUT`].
+    /// Writes the buffered bytes and ends the connection. At most [`AIR_CLOSE_TIMEOUT`].
     async fn leave(mut self) {
         let patience = self.patience.close;
         let end = async {
             self.flush().await?;
             self.io.shutdown().await.map_err(|error| RtmpError::Io { during: "close", error })?;
-            // Until the server has closed: closing with its bytes unread would reset what is still under way.
+            // Waits until the server has closed: closing with unread bytes would reset bytes in flight.
             while self.io.read(&mut self.input).await.is_ok_and(|read| read > 0) {}
             Ok::<(), RtmpError>(())
         };

@@ -1,7 +1,7 @@
-//! The connection below RTMP: TCP, or TLS over it.
+//! The connection below RTMP: TCP, or TLS over TCP.
 //!
-//! In: host and port, and the guard that says whether they may be reached. Out: a byte stream without Nagle's delay.
-//! Limits: [`AIR_CONNECT_TIMEOUT`] for the connection and again for TLS.
+//! In: host and port, and the guard that decides whether they may be reached. Out: a byte stream without Nagle's delay.
+//! Limits: [`AIR_CONNECT_TIMEOUT`] for the connection, and the same again for TLS.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,29 +24,29 @@ use outboard_net::{Guard, NetError};
 pub trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 
-/// Whom to trust. The system's roots are always trusted.
+/// Which certificates to trust. The system's roots are always trusted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TlsSettings {
-    /// A PEM file of further roots.
+    /// A PEM file of additional roots.
     pub extra_ca: Option<PathBuf>,
-    /// Take any certificate: for tests and closed networks.
+    /// Accept any certificate: for tests and closed networks.
     pub insecure: bool,
 }
 
 /// Why there is no connection.
 #[derive(Debug, Error)]
 pub enum TransportError {
-    /// TCP or name resolution failed, or the network policy does not allow it.
+    /// TCP or name resolution failed, or the network policy denies the address.
     #[error("no connection to {host}:{port}: {error}")]
     Connect {
         /// Host name or address, as in the URL.
         host: String,
         /// TCP port of the server.
         port: u16,
-        /// What the system or the policy said.
+        /// The error of the operating system, or the rule of the policy.
         error: NetError,
     },
-    /// It took too long.
+    /// The time limit was exceeded.
     #[error("no connection to {host}:{port} within {} s", AIR_CONNECT_TIMEOUT.as_secs())]
     Timeout {
         /// Host name or address, as in the URL.
@@ -62,13 +62,13 @@ pub enum TransportError {
         /// The error of the TLS handshake.
         error: std::io::Error,
     },
-    /// The TLS settings are of no use.
+    /// The TLS settings cannot be used.
     #[error("TLS settings: {0}")]
     Settings(String),
 }
 
 impl TransportError {
-    /// The server may be there later, as it is.
+    /// Whether the same server may work later.
     pub fn may_pass(&self) -> bool {
         match self {
             Self::Connect { error, .. } => !matches!(error, NetError::Denied(_)),
@@ -78,7 +78,7 @@ impl TransportError {
     }
 }
 
-/// Connects.
+/// Opens the connection.
 ///
 /// # Errors
 /// [`TransportError`].
@@ -164,7 +164,7 @@ mod tests {
 
     #[tokio::test]
     async fn says_what_is_wrong() {
-        // A port that was free a moment ago refuses.
+        // A port that was free a moment ago refuses connections.
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         drop(listener);
@@ -179,7 +179,7 @@ mod tests {
         };
         let error = connect(&target(false, port), &TlsSettings::default(), &Guard::open()).await.err().unwrap();
         assert!(error.to_string().starts_with(&format!("no connection to 127.0.0.1:{port}")), "{error}");
-        // A server that speaks no TLS.
+        // A server without TLS.
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let server = tokio::spawn(async move { drop(listener.accept().await) });

@@ -1,4 +1,4 @@
-//! What goes over a live connection: fragments out, messages in.
+//! The traffic of an open connection: fragments out, messages in.
 
 use std::time::Duration;
 
@@ -23,14 +23,14 @@ use outboard_base::unix_time;
 use outboard_media::limits::PROBE_WAIT_MAX;
 use outboard_media::probe::{self, Probe};
 
-/// What a connection's life has besides the connection.
+/// The state of a connection, besides the connection itself.
 pub struct Session {
     pub connection: Connection,
-    /// How many connections came before it.
+    /// Number of earlier connections.
     pub attempt: u64,
     pub ready: bool,
     pub paused: bool,
-    /// No fragment before this.
+    /// No fragment is sent before this.
     pub not_before: Option<Instant>,
     pub ready_by: Instant,
     /// The processor that takes over.
@@ -41,12 +41,12 @@ pub struct Session {
 pub enum Next {
     None,
     Making(BoxFuture<'static, Result<Connection, ConnectError>>),
-    /// It is there; until then the old one may still answer.
+    /// It is connected; until this time the previous one may still answer.
     Made(Connection, Instant),
 }
 
 impl Next {
-    /// Waits for the connection; for ever where none is being made. Cancel safe.
+    /// Waits for the connection; without end if none is being made. Cancel safe.
     pub(super) async fn connected(&mut self) -> Result<Connection, ConnectError> {
         match self {
             Self::Making(connecting) => connecting.await,
@@ -54,12 +54,12 @@ impl Next {
         }
     }
 
-    /// It is there, and the old one has answered all that it had, or had its time.
+    /// Whether it is connected, and the previous one has answered everything or its time is over.
     pub(super) fn is_due(&self, in_flight: usize) -> bool {
         matches!(self, Self::Made(_, until) if in_flight == 0 || *until <= Instant::now())
     }
 
-    /// The connection that is there.
+    /// Takes the connection, if it is made.
     pub(super) fn take(&mut self) -> Option<Connection> {
         match std::mem::replace(self, Self::None) {
             Self::Made(connection, _) => Some(connection),
@@ -69,13 +69,13 @@ impl Next {
 }
 
 impl Session {
-    /// May a fragment go? Forgets a wait that is over, so that nothing wakes for it again.
+    /// Whether a fragment may be sent. Clears a delay that is over, so that it wakes nobody again.
     pub(super) fn may_send(&mut self, now: Instant) -> bool {
         self.not_before = self.not_before.filter(|&at| at > now);
         self.ready && !self.paused && self.not_before.is_none() && !matches!(self.next, Next::Made(..))
     }
 
-    /// When something changes by time alone.
+    /// When the state changes by time alone.
     pub(super) fn due(&self) -> Option<Instant> {
         let by_itself = if self.ready { self.not_before } else { Some(self.ready_by) };
         let handover = match &self.next {
@@ -89,7 +89,7 @@ impl Session {
 impl Driver {
     // --- out ---
 
-    /// Sends as many fragments as may go now. An error ends the connection.
+    /// Sends as many fragments as allowed now. An error ends the connection.
     pub(super) async fn send_what_may_go(&mut self, session: &mut Session) -> Result<(), Closed> {
         loop {
             let now = Instant::now();
@@ -206,8 +206,8 @@ impl Driver {
         Ok(())
     }
 
-    /// The processor answered a fragment by Socket.IO's ack. That is no reply: only the framing stage knows what one is, and
-    /// it is asked about events alone.
+    /// Called for a Socket.IO ack of a fragment. An ack is not a reply: only the framing stage recognises replies, and
+    /// it decodes events only.
     pub(super) fn on_ack(&self, id: u64, arguments: usize) {
         let Some((outgoing, _)) = self.fragments.outgoing(id) else { return };
         let text = match arguments {
@@ -263,7 +263,7 @@ impl Driver {
     }
 }
 
-/// Looks at returned audio on a thread of its own, once it is its turn. Nobody waits longer than [`PROBE_WAIT_MAX`].
+/// Probes returned audio on a blocking thread when a slot is free. The wait is limited to [`PROBE_WAIT_MAX`].
 async fn read_reply(readers: &Readers, audio: Bytes) -> Result<Probe, String> {
     let span = Span::current();
     let (until, bytes) = (Instant::now() + PROBE_WAIT_MAX, audio.len());
@@ -278,7 +278,7 @@ fn start_of(arguments: &str) -> String {
     shortened(one_line(arguments.get(..end.unwrap_or(0)).unwrap_or_default()), EXCHANGE_HEARD_ARGUMENTS_BYTES)
 }
 
-/// The fragment's bytes. The error names the file without its folders.
+/// Reads the fragment's bytes. The error names the file without its folders.
 async fn read(audio: &Audio) -> Result<Bytes, Absence> {
     let path = match audio {
         Audio::Bytes(bytes) => return Ok(bytes.clone()),

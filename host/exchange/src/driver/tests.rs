@@ -102,7 +102,7 @@ async fn fragments_wait_until_the_processor_is_ready() {
     let _pending = scene.exchange.submit(fragment(0, tone(1)));
     let status = scene.until(|status| status.queued == 1).await;
     assert!(status.connected && !status.ready);
-    // What comes next on the wire is the proof: an answer to this, not the fragment.
+    // The next packet on the wire is the proof: the answer to this event, not the fragment.
     peer.event("ask", json!(1)).await;
     assert_eq!(peer.hear().await.as_deref(), Some("42[\"told\",1]"));
     peer.event("ready", json!(null)).await;
@@ -157,7 +157,7 @@ async fn a_wait_that_is_over_wakes_nobody_again() {
         ready_by: now,
         next: Next::None,
     };
-    // Paused: the time of the slow-down passes and nothing can be sent. A due time in the past would be a busy loop.
+    // Paused: the slow-down ends, but nothing may be sent. A due time in the past would be a busy loop.
     assert_eq!((session.may_send(now), session.due()), (false, None));
     session.paused = false;
     session.not_before = Some(now + LONG);
@@ -182,7 +182,7 @@ async fn what_came_instead_of_a_reply_is_named() {
     peer.say("430[{\"audio\":1}]").await;
     peer.say("431[]").await;
     peer.answer("theirs", tone(1)).await;
-    // What is told after them shows that they were heard.
+    // The following events show that these were processed.
     peer.event("pause", json!(null)).await;
     scene.until(|status| status.paused).await;
     let told = absence(std::future::ready(first.give_up())).await.to_string();
@@ -310,7 +310,7 @@ async fn a_stage_that_does_not_greet_is_tried_again() {
 #[tokio::test]
 async fn a_processor_that_does_not_read_is_left() {
     let (mut scene, mut peer) = Scene::plain().await;
-    // It asks and asks, and never reads an answer.
+    // It requests answers without end and never reads one.
     let large = Bytes::from(vec![0; 1 << 20]);
     for _ in 0..2 * crate::limits::EXCHANGE_WRITE_QUEUE_PACKETS {
         let text = format!("451-{}", json!(["ask", {"_placeholder": true, "num": 0}]));
@@ -339,7 +339,7 @@ async fn giving_up_tells_what_is_known() {
     scene.until(|status| status.counters.timeouts == 1 && status.in_flight == 0).await;
     peer.answer("s-1", tone(1)).await;
     scene.until(|status| status.counters.late == 1).await;
-    // A reply that is in hand is not given up.
+    // A reply that has arrived is not abandoned.
     assert!(matches!(futures_util::FutureExt::now_or_never(&mut first), Some(Reply::Returned(_))));
     let third = scene.exchange.submit(fragment(2, tone(1)));
     peer.fragment().await.unwrap();
@@ -384,7 +384,7 @@ async fn a_processor_that_never_answers_trips_the_breaker_and_is_probed_later() 
         batch += 1;
         tokio::task::yield_now().await;
     };
-    // It opened a little before it was seen to be open.
+    // It opened slightly before the test saw it.
     assert!(opened.elapsed() >= Duration::from_secs(1), "{:?}", opened.elapsed());
     assert!(matches!(probe.await, Reply::Returned(_)));
     assert_eq!(scene.until(|status| status.in_flight == 0).await.breaker, BreakerState::Closed);
@@ -433,7 +433,7 @@ async fn an_exchange_stops_at_any_moment() {
     let mut watch = exchange.watch();
     watch.wait_for(|status| status.counters.connect_failures > 0).await.unwrap();
     exchange.shutdown().await;
-    // Submitting to one whose task is gone, by its parent's token, is answered too.
+    // Submitting to an exchange whose task ended by its parent's token is answered too.
     let cancel = CancellationToken::new();
     let framer = Box::new(FakeFramer::default());
     let exchange = Exchange::start(ExchangeConfig::new(url), "s", framer, Readers::default(), &cancel).await.unwrap();

@@ -6,7 +6,7 @@ use crate::fake::{fragment, tone};
 use crate::limits::{BREAKER_PROBE_AFTER_DEFAULT, IN_FLIGHT_DEFAULT};
 use crate::reply::Returned;
 
-/// A table of fragments, and its time.
+/// A table, its time, and the waiting callers.
 struct Desk {
     fragments: FragmentTable,
     now: Instant,
@@ -32,7 +32,7 @@ impl Desk {
         self.fragments.sweep(self.now);
     }
 
-    /// Sends what may go, written at once; the batches that went.
+    /// Sends what may be sent and marks it written; returns the batches.
     fn send(&mut self) -> Vec<u64> {
         let mut sent = Vec::new();
         while let Some(key) = self.fragments.next_to_send(self.now) {
@@ -96,7 +96,7 @@ fn so_many_go_at_a_time_in_order() {
     assert_eq!(desk.fragments.counters.sent, 4);
 }
 
-/// Whoever gives up before the processor had the time that it needs tells nothing about the processor.
+/// A caller that gives up before the processor had its full time shows nothing about the processor.
 #[tokio::test]
 async fn what_is_given_up_early_does_not_open_the_breaker() {
     let mut desk = Desk::new(|config| config.breaker.failures = 2);
@@ -122,7 +122,7 @@ async fn what_is_given_up_early_does_not_open_the_breaker() {
         desk.pass(Duration::ZERO);
     }
     assert_eq!(desk.fragments.breaker().state(), BreakerState::Open);
-    // The probe, too, may have had too little time: another one follows.
+    // The probe may have had too little time too: another one follows.
     desk.pass(BREAKER_PROBE_AFTER_DEFAULT);
     let pending = submit(&mut desk, 7);
     assert_eq!((desk.send(), desk.fragments.breaker().state()), (vec![7], BreakerState::Probing));
@@ -241,7 +241,7 @@ fn a_failure_of_the_stream_concerns_all_that_is_sent() {
     assert_eq!(desk.send(), [2]);
 }
 
-/// A desk whose breaker was just opened by five fragments that nobody answered; one more waits.
+/// A desk whose breaker was just opened by five unanswered fragments; one more waits.
 fn open() -> (Desk, Waiting) {
     let mut desk = Desk::new(|config| {
         config.in_flight = 5;
@@ -286,7 +286,7 @@ fn a_probe_that_fails_is_not_tried_again_and_one_that_tells_nothing_is_followed(
     assert_eq!(absence(&mut probe), Some(Absence::Failed("broken".to_owned())));
     assert_eq!(desk.fragments.breaker().state(), BreakerState::Open);
     desk.pass(BREAKER_PROBE_AFTER_DEFAULT);
-    // Given up before it was sent, then too large to be sent: neither says anything of the processor.
+    // Abandoned before it was sent, then too large to be sent: neither shows anything about the processor.
     drop(desk.submit(7));
     desk.pass(Duration::ZERO);
     let mut large = desk.submit(8);
@@ -317,7 +317,7 @@ fn after_a_loss_all_that_is_wanted_goes_out_again() {
 fn the_fragment_that_kills_is_found_and_the_others_are_not_harmed() {
     let mut desk = Desk::new(|_| {});
     let mut waiting: Vec<_> = (0..3).map(|batch| desk.submit(batch)).collect();
-    // Batch 1 kills each connection that it is sent over.
+    // Batch 1 ends each connection over which it is sent.
     let mut connections = 0;
     let mut answered = Vec::new();
     while answered.len() < 2 {

@@ -7,10 +7,10 @@ use tokio::task::JoinSet;
 use super::*;
 use outboard_media::probe;
 
-/// For what takes a moment, on a machine that does much else.
+/// Longest wait for something quick, on a busy machine.
 const SOON: Duration = Duration::from_secs(120);
 
-/// Replies whose reading lasts until the gate is opened, that is dropped.
+/// Replies whose probing lasts until the gate is opened, that is, dropped.
 struct Flood {
     running: Arc<AtomicUsize>,
     began: mpsc::Receiver<()>,
@@ -27,7 +27,7 @@ impl Flood {
         Self { running: Arc::default(), began, begin, gate, open, replies: JoinSet::new() }
     }
 
-    /// So many replies of each of these renditions.
+    /// Starts this many replies of each of these renditions.
     fn send(&mut self, renditions: &[Readers], replies: usize, bytes: usize) {
         for readers in renditions {
             for _ in 0..replies {
@@ -36,7 +36,8 @@ impl Flood {
                 let work = move || {
                     running.fetch_add(1, Ordering::SeqCst);
                     begin.send(()).unwrap();
-                    // Nothing is ever sent: one holds the lock until the gate opens, the others wait for that.
+                    // Nothing is ever sent: one thread holds the lock until the gate opens, the others wait for the
+                    // lock.
                     let _ = gate.lock().unwrap_or_else(PoisonError::into_inner).recv();
                 };
                 self.replies.spawn(async move { readers.read(Instant::now() + SOON, bytes, work).await });
@@ -44,7 +45,7 @@ impl Flood {
         }
     }
 
-    /// Waits until so many of them are being read.
+    /// Waits until this many of them are being probed.
     async fn began(self, count: usize) -> Self {
         let waiting = tokio::task::spawn_blocking(move || {
             (0..count).for_each(|_| self.began.recv_timeout(SOON).unwrap());
@@ -57,7 +58,7 @@ impl Flood {
         self.running.load(Ordering::SeqCst)
     }
 
-    /// Opens the gate; answers how many were read.
+    /// Opens the gate; returns how many were probed.
     async fn end(mut self) -> usize {
         drop(self.open);
         let mut read = 0;
@@ -72,7 +73,7 @@ fn renditions(pool: &ReadPool, tenant: &str, count: usize) -> Vec<Readers> {
     (0..count).map(|_| pool.rendition(tenant)).collect()
 }
 
-/// What a rendition of this tenant makes of a real reply.
+/// Probes a real reply for a rendition of this tenant.
 async fn reads(readers: &Readers) -> Result<probe::Probe, String> {
     let audio = crate::fake::tone(20);
     let bytes = audio.len();
@@ -104,7 +105,7 @@ async fn tenants_together_have_the_places_of_the_process_and_one_of_them_is_kept
     let (one, other) = (renditions(&pool, "one", 4), renditions(&pool, "other", 4));
     flood.send(&one, 5, 1000);
     flood.send(&other, 5, 1000);
-    // All but the last, which is for who has none.
+    // All slots but the last, which is reserved for a tenant without any.
     let flood = flood.began(PROBES_PER_TENANT + 1).await;
     assert_eq!(reads(&quiet).await.unwrap().packets, 20);
     assert_eq!(flood.running(), PROBES_PER_TENANT + 1);

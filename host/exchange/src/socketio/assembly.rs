@@ -1,21 +1,21 @@
-//! Puts a packet's text and the binary frames that follow it together. In: frames in order. Out: whole packets.
-//! Bounded in count and bytes; a text frame before the last attachment, or a binary frame without a text, is a fault.
+//! Assembles a packet from its text and the binary frames that follow it. In: frames in order. Out: complete packets.
+//! Limited in count and bytes; a text frame before the last attachment, or a binary frame without a text, is an error.
 
 use bytes::Bytes;
 
 use super::packet::{self, PacketError, PacketKind};
 use crate::limits::EXCHANGE_ATTACHMENTS_MAX_BYTES;
 
-/// Frames that make no packet.
+/// Frames that are not a valid packet.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AssemblyError {
-    /// The text is none.
+    /// The text is not a packet.
     #[error(transparent)]
     Packet(#[from] PacketError),
     /// A text frame came while attachments were missing.
     #[error("a text frame arrived while {0} attachments of the previous packet were missing")]
     TextInside(usize),
-    /// A binary frame came on its own.
+    /// A binary frame came without a packet.
     #[error("a binary frame arrived that belongs to no packet")]
     StrayBinary,
     /// The attachments of one packet exceed the limit in bytes.
@@ -26,7 +26,7 @@ pub enum AssemblyError {
 /// A packet with its attachments.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Whole {
-    /// What it is for.
+    /// Type of the packet.
     pub kind: PacketKind,
     /// Namespace of the packet, `/` by default.
     pub namespace: String,
@@ -38,7 +38,7 @@ pub struct Whole {
     pub attachments: Vec<Bytes>,
 }
 
-/// The packet that is being put together, if any.
+/// The packet in progress, if any.
 #[derive(Debug, Default)]
 pub struct Assembly {
     partial: Option<(Whole, usize)>,
@@ -46,7 +46,7 @@ pub struct Assembly {
 }
 
 impl Assembly {
-    /// Takes a text frame (without Engine.IO's `4`); gives the packet if it is whole with it.
+    /// Takes a text frame (without Engine.IO's `4`); returns the packet if it is complete.
     pub fn text(&mut self, text: &str) -> Result<Option<Whole>, AssemblyError> {
         if let Some((whole, wanted)) = &self.partial {
             return Err(AssemblyError::TextInside(wanted.saturating_sub(whole.attachments.len())));
@@ -67,7 +67,7 @@ impl Assembly {
         Ok(None)
     }
 
-    /// Takes a binary frame; gives the packet if it was the last one.
+    /// Takes a binary frame; returns the packet if it was the last one.
     pub fn binary(&mut self, frame: Bytes) -> Result<Option<Whole>, AssemblyError> {
         let Some((mut whole, wanted)) = self.partial.take() else {
             return Err(AssemblyError::StrayBinary);
@@ -120,7 +120,7 @@ mod tests {
         assembly.text("53-[\"e\"]").unwrap();
         assembly.binary(half.clone()).unwrap();
         assert_eq!(assembly.binary(half), Err(AssemblyError::TooLarge(EXCHANGE_ATTACHMENTS_MAX_BYTES + 2)));
-        // A packet of the largest size goes through after a packet that did not count against it.
+        // A packet of the largest size is accepted after a packet without attachments.
         let mut assembly = Assembly::default();
         for _ in 0..2 {
             assembly.text("51-[\"e\"]").unwrap();

@@ -1,8 +1,8 @@
 //! One connection to a Socket.IO server: two tasks around a WebSocket.
 //!
-//! The reader answers pings and acks by itself and hands on events, as many at a time as its short queue holds; what is
-//! not taken stays in the socket. The writer takes whole packets, so the frames of one are never mixed with another's.
-//! Both tasks belong to the [`Connection`]: `close` joins them, dropping it aborts them.
+//! The reader answers pings and acks itself and passes on events through a short queue; further data stays in the
+//! socket. The writer takes complete packets, so the frames of two packets are never mixed. Both tasks belong to the
+//! [`Connection`]: `close` joins them, and dropping it aborts them.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -30,30 +30,30 @@ use outboard_base::text::shortened;
 /// What the connection receives.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Incoming {
-    /// An event. If it asked for an ack, that is on its way.
+    /// An event. If it requested an ack, the ack is queued.
     Message(Message),
-    /// The answer to a message that asked for one, see [`Connection::emit_asking`].
+    /// The ack of a message that requested one, see [`Connection::emit_asking`].
     Ack {
-        /// As it was asked for.
+        /// The id of the request.
         id: u64,
-        /// How many arguments came with it.
+        /// Number of arguments in the ack.
         arguments: usize,
     },
     /// The end; nothing follows.
     Closed(Closed),
 }
 
-/// Tells when a packet was handed to the network whole.
+/// Shows when a packet was completely passed to the network.
 #[derive(Debug, Clone, Default)]
 pub struct Receipt(Arc<OnceLock<Instant>>);
 
 impl Receipt {
-    /// When; `None`: not yet.
+    /// When it was written; `None`: not yet.
     pub fn written_at(&self) -> Option<Instant> {
         self.0.get().copied()
     }
 
-    /// It was, at this time; the first time counts.
+    /// Records when it was written; only the first call counts.
     pub(crate) fn write(&self, at: Instant) {
         let _ = self.0.set(at);
     }
@@ -105,12 +105,12 @@ impl Connection {
         Ok(Self { max_payload: open.max_payload, namespace, outgoing, incoming, ended: None, tasks })
     }
 
-    /// The largest frame that the server takes, where it told.
+    /// The largest frame that the server accepts, if announced.
     pub fn max_payload(&self) -> Option<u64> {
         self.max_payload
     }
 
-    /// The next event, or the end. After the end, the end again. Cancel safe.
+    /// The next event, or the end. After the end, returns the end again. Cancel safe.
     pub async fn next(&mut self) -> Incoming {
         if self.ended.is_none() {
             match self.incoming.recv().await {
@@ -122,12 +122,12 @@ impl Connection {
         Incoming::Closed(self.ended.clone().unwrap_or_else(|| Closed::Broken("it has ended".to_owned())))
     }
 
-    /// Queues messages, all of them or none; the receipt is of the last one. Gives the bytes that go out.
+    /// Queues messages, all of them or none; the receipt is for the last one. Returns the number of bytes to be sent.
     pub fn emit(&self, messages: Vec<Message>) -> Result<(u64, Receipt), EmitError> {
         self.queue(messages, None)
     }
 
-    /// The same; the last message asks for an ack under this id.
+    /// [`Self::emit`], with an ack under this id requested for the last message.
     pub fn emit_asking(&self, messages: Vec<Message>, id: u64) -> Result<(u64, Receipt), EmitError> {
         self.queue(messages, Some(id))
     }
@@ -164,10 +164,10 @@ impl Connection {
     /// Leaves the namespace and closes, within [`EXCHANGE_CLOSE_TIMEOUT`].
     pub async fn close(mut self) {
         let frames = vec![WsMessage::text(format!("4{}", packet::disconnect(&self.namespace))), WsMessage::Close(None)];
-        // A full queue: the peer does not read, so it would not read this either.
+        // A full queue means that the peer does not read, so it would not read this either.
         let _ = self.outgoing.try_send(Outgoing { frames, receipt: Receipt::default() });
         let [reader, writer] = &mut self.tasks;
-        // With the last sender gone, the writer ends after what is queued.
+        // When the last sender is dropped, the writer ends after the queued packets.
         let (closed, _) = mpsc::channel(1);
         self.outgoing = closed;
         if tokio::time::timeout(EXCHANGE_CLOSE_TIMEOUT, &mut *writer).await.is_err() {
@@ -220,7 +220,7 @@ struct Reader {
     stream: SplitStream<Socket>,
     namespace: String,
     silence_max: Duration,
-    /// Weak, so that the writer ends when the connection's own sender is gone.
+    /// Weak, so that the writer ends when the connection's own sender is dropped.
     replies: mpsc::WeakSender<Outgoing>,
     assembly: Assembly,
 }
@@ -294,7 +294,7 @@ impl Reader {
                 let arguments = packet::ack_arguments(&whole.payload);
                 Ok(whole.id.map(|id| Incoming::Ack { id, arguments }))
             }
-            // We are connected.
+            // The connection is already established.
             PacketKind::Connect | PacketKind::ConnectError => Ok(None),
         }
     }
@@ -304,7 +304,7 @@ impl Reader {
         let packet = Outgoing { frames: vec![WsMessage::text(text)], receipt: Receipt::default() };
         match sender.try_send(packet) {
             Err(mpsc::error::TrySendError::Full(_)) => Err(Closed::Stuck(EXCHANGE_WRITE_QUEUE_PACKETS)),
-            // The writer is gone and tells why itself.
+            // The writer has ended and reports the reason itself.
             Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => Ok(()),
         }
     }

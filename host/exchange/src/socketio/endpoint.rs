@@ -1,5 +1,5 @@
-//! Where a Socket.IO server is, as one WebSocket request. In: the exchange's configuration. Out: what a connection needs,
-//! checked, with the secrets kept out of every text.
+//! The address of a Socket.IO server as one WebSocket request. In: the exchange's configuration. Out: the checked parts
+//! that a connection needs; no text contains secrets.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -33,18 +33,18 @@ pub enum EndpointError {
     /// The namespace is not valid.
     #[error("namespace: {0:?} does not start with a slash, or holds a comma or a question mark")]
     Namespace(String),
-    /// CONNECT's payload is an object.
+    /// CONNECT's payload is not a JSON object.
     #[error("auth: expected a JSON object")]
     Auth,
     /// A header's name or value is not valid in HTTP.
     #[error("headers: {0:?} is not a valid header (name or value)")]
     Header(String),
-    /// A header that the WebSocket upgrade needs for itself.
+    /// A header that the WebSocket handshake sets itself.
     #[error("headers: {0:?} is set by the WebSocket upgrade itself")]
     ReservedHeader(String),
 }
 
-/// A server, a namespace on it, and what is shown there. Cheap enough to keep; made once.
+/// A server, a namespace on it, and the credentials for it. Cheap to keep; created once.
 #[derive(Clone)]
 pub struct Endpoint {
     uri: Uri,
@@ -57,7 +57,7 @@ pub struct Endpoint {
     ca_file: Option<PathBuf>,
     guard: Guard,
     connect_timeout: Duration,
-    /// What a server's text may hold of ours and must not be shown.
+    /// Secrets that a server's text may quote and that must not be shown.
     secrets: Secrets,
 }
 
@@ -83,7 +83,7 @@ impl Endpoint {
         headers.extend(authorization(&url));
         let secrets = secrets(config, &url);
 
-        // From ws to wss and back is always allowed; so is leaving out the user.
+        // Changing between ws and wss, and removing the user, always succeeds.
         let _ = url.set_scheme(scheme);
         let _ = url.set_username("");
         let _ = url.set_password(None);
@@ -94,7 +94,7 @@ impl Endpoint {
         url.query_pairs_mut()
             .extend_pairs(given.iter().chain(&config.query).filter(|(key, _)| !is_engine_key(key)))
             .extend_pairs([("EIO", "4"), ("transport", "websocket")]);
-        // The text of this error may hold the query.
+        // The text of this error may contain the query.
         let uri = url.as_str().parse().map_err(|_| EndpointError::Url("not a URI".to_owned()))?;
         Ok(Self {
             uri,
@@ -111,12 +111,12 @@ impl Endpoint {
         })
     }
 
-    /// Whether a server's text quotes what gives access to it.
+    /// Whether a server's text quotes credentials.
     pub fn is_quoted_in(&self, text: &str) -> bool {
         self.secrets.quoted_in(text)
     }
 
-    /// A server's text on one line, left out if it quotes what gives access to it.
+    /// A server's text on one line; replaced if it quotes credentials.
     pub fn hide(&self, text: &str) -> String {
         self.secrets.hide(text)
     }
@@ -126,12 +126,12 @@ impl Endpoint {
         self.host.trim_start_matches('[').trim_end_matches(']')
     }
 
-    /// The path of the upgrade request.
+    /// The path of the handshake request.
     pub fn path(&self) -> &str {
         self.uri.path()
     }
 
-    /// Host and port, which logs may show.
+    /// Host and port, which may be logged.
     pub fn server(&self) -> &str {
         &self.server
     }
@@ -151,7 +151,7 @@ impl Endpoint {
         self.ca_file.as_deref()
     }
 
-    /// A TCP connection to the server, if it may be reached.
+    /// Opens a TCP connection to the server, if the network policy allows it.
     pub async fn dial(&self) -> Result<TcpStream, NetError> {
         self.guard.connect(&self.host, self.port).await
     }
@@ -161,12 +161,12 @@ impl Endpoint {
         self.uri.scheme_str() == Some("wss")
     }
 
-    /// For the connection, and again for the handshake.
+    /// Limit for the connection; the handshake has the same limit again.
     pub fn connect_timeout(&self) -> Duration {
         self.connect_timeout
     }
 
-    /// The request for the WebSocket upgrade.
+    /// The request of the WebSocket handshake.
     pub fn request(&self) -> Result<Request, tokio_tungstenite::tungstenite::Error> {
         let mut request = self.uri.clone().into_client_request()?;
         for (name, value) in &self.headers {
@@ -185,7 +185,7 @@ impl fmt::Debug for Endpoint {
     }
 }
 
-/// The Engine.IO path and the namespace, out of the settings and the URL's path.
+/// The Engine.IO path and the namespace, from the settings and the URL's path.
 fn places(config: &ExchangeConfig, url_path: &str) -> Result<(String, String), EndpointError> {
     let slashed = |path: &str| if path.ends_with('/') { path.to_owned() } else { format!("{path}/") };
     if let Some(path) = config.path.as_ref().filter(|path| !path.starts_with('/')) {
@@ -244,7 +244,7 @@ fn authorization(url: &Url) -> Option<(HeaderName, HeaderValue)> {
     Some((header::AUTHORIZATION, value))
 }
 
-/// Password (or the name where it is alone), header values, values of the query and all texts of `auth`.
+/// The secrets: password (or the name if it is alone), header values, query values and all texts of `auth`.
 fn secrets(config: &ExchangeConfig, url: &Url) -> Secrets {
     let mut all = vec![url.password().unwrap_or(url.username()).to_owned()];
     all.extend(url.query_pairs().map(|(_, value)| value.into_owned()));
@@ -255,7 +255,7 @@ fn secrets(config: &ExchangeConfig, url: &Url) -> Secrets {
     Secrets::new(all)
 }
 
-/// Every text in a JSON value; no deeper than JSON is read.
+/// Every text in a JSON value; no deeper than JSON is parsed.
 fn texts(value: &Value, found: &mut Vec<String>) {
     match value {
         Value::String(text) => found.push(text.clone()),

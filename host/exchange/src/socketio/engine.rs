@@ -1,4 +1,4 @@
-//! Engine.IO 4: the text frame that opens a session, and the one-letter packets. In a WebSocket, binary frames carry no
+//! Engine.IO 4: the text frame that opens a session, and the one-letter packets. In a WebSocket, binary frames have no
 //! packet type: they are messages.
 
 use std::time::Duration;
@@ -10,11 +10,11 @@ use crate::limits::EXCHANGE_PING_MAX;
 /// A text frame of Engine.IO, by its first character.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Frame<'a> {
-    /// 0: the session's facts, JSON.
+    /// 0: the properties of the session, as JSON.
     Open(&'a str),
     /// 1: the server closes.
     Close,
-    /// 2: to be answered with 3 and the same text.
+    /// 2: must be answered with 3 and the same text.
     Ping(&'a str),
     /// 4: a Socket.IO packet.
     Message(&'a str),
@@ -24,7 +24,7 @@ pub enum Frame<'a> {
     Unknown,
 }
 
-/// Reads a text frame's type.
+/// Parses a text frame's type.
 pub fn frame(text: &str) -> Frame<'_> {
     let rest = text.get(1..).unwrap_or_default();
     match text.as_bytes().first() {
@@ -37,16 +37,16 @@ pub fn frame(text: &str) -> Frame<'_> {
     }
 }
 
-/// The facts of a session.
+/// The properties of a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Open {
-    /// The connection is dead after so long without a ping: the server's interval plus its timeout.
+    /// Maximum time without a ping: the server's interval plus its timeout. After that the connection is dead.
     pub silence_max: Duration,
-    /// The largest frame that the server takes, where it told.
+    /// The largest frame that the server accepts, if announced.
     pub max_payload: Option<u64>,
 }
 
-/// Reads the JSON of an `open` frame. Times are clamped to what we are ready to wait.
+/// Parses the JSON of an `open` frame. Times are clamped to our limits.
 pub fn open(json: &str) -> Result<Open, serde_json::Error> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
@@ -60,7 +60,7 @@ pub fn open(json: &str) -> Result<Open, serde_json::Error> {
     let handshake: Handshake = serde_json::from_str(json)?;
     let clamp = |ms| Duration::from_millis(ms).min(EXCHANGE_PING_MAX);
     let silence_max = clamp(handshake.ping_interval) + clamp(handshake.ping_timeout);
-    // A server that tells 0 means "no limit" where it means anything.
+    // A server that announces 0 means "no limit", if anything.
     let max_payload = handshake.max_payload.filter(|&bytes| bytes > 0);
     Ok(Open { silence_max: silence_max.max(Duration::from_millis(1)), max_payload })
 }

@@ -1,11 +1,10 @@
-//! Why there is no connection, no longer one, or why a message does not fit it. No text here holds a credential, a query or
-//! a header of ours.
+//! Errors of connecting, of connections, and of messages. No text contains our credentials, query or headers.
 
 use std::time::Duration;
 
 use outboard_net::Denied;
 
-/// Why no connection came about. All may be tried again.
+/// Why no connection was made. All of them can be retried.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
@@ -17,7 +16,7 @@ pub enum ConnectError {
         /// The rule of the policy that denies it.
         reason: Denied,
     },
-    /// DNS, TCP or TLS.
+    /// DNS, TCP or TLS failed.
     #[error("no connection to {server}: {reason}")]
     Network {
         /// Host and port of the processor.
@@ -25,43 +24,43 @@ pub enum ConnectError {
         /// The error of the system or of TLS.
         reason: String,
     },
-    /// The server answered the WebSocket upgrade with something else.
+    /// The server did not accept the WebSocket handshake.
     #[error("{server} answered HTTP {status} to the WebSocket upgrade{}{said}: {advice}", if said.is_empty() { "" } else { ", " })]
     Http {
         /// Host and port of the processor.
         server: String,
-        /// HTTP status of the response to the upgrade.
+        /// HTTP status of the response.
         status: u16,
-        /// Its body on one line, without secrets of ours; may be empty.
+        /// Its body on one line, without our secrets; may be empty.
         said: String,
         /// What to check or change, for the operator.
         advice: String,
     },
-    /// Nothing came in time.
+    /// No answer in time.
     #[error("{server} did not answer {what} within {limit:?}")]
     Timeout {
         /// Host and port of the processor.
         server: String,
-        /// What was waited for.
+        /// The answer that was expected.
         what: &'static str,
         /// The time limit that was exceeded.
         limit: Duration,
     },
-    /// The server refused the namespace (CONNECT_ERROR), such as for wrong credentials.
+    /// The server refused the namespace (CONNECT_ERROR), for example for wrong credentials.
     #[error("the processor refused the connection to namespace {namespace}: {message}")]
     Refused {
-        /// The namespace that was asked for.
+        /// The requested namespace.
         namespace: String,
         /// The server's message, shortened.
         message: String,
     },
-    /// The server does not speak Engine.IO 4 with Socket.IO 5.
+    /// The server does not support Engine.IO 4 with Socket.IO 5.
     #[error("the processor does not speak Socket.IO v4: {0}")]
     Protocol(String),
-    /// The certificate authority's file cannot be used.
+    /// The file of certificate authorities cannot be used.
     #[error("the CA file {file} cannot be used: {reason}")]
     CaFile {
-        /// Its name, without folders.
+        /// Name of the file, without folders.
         file: String,
         /// Why the file cannot be used.
         reason: String,
@@ -69,7 +68,7 @@ pub enum ConnectError {
 }
 
 impl ConnectError {
-    /// The processor may be there later, as it is. False: another address, login or server is needed.
+    /// True: the same processor may work later. False: another address, login or server is needed.
     pub fn may_pass(&self) -> bool {
         match self {
             Self::Network { .. } | Self::Timeout { .. } => true,
@@ -83,7 +82,7 @@ impl ConnectError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Closed {
-    /// Interval plus timeout went by without a ping.
+    /// No ping within interval plus timeout.
     #[error("the processor sent no ping for {} ms", .0.as_millis())]
     PingTimeout(Duration),
     /// The processor sent Socket.IO's DISCONNECT.
@@ -95,19 +94,19 @@ pub enum Closed {
     /// The connection broke, for this reason.
     #[error("the connection broke: {0}")]
     Broken(String),
-    /// The peer sent what the protocol does not allow, or more than we take.
+    /// The peer violated the protocol or our limits.
     #[error("the processor broke the protocol: {0}")]
     Protocol(String),
-    /// Packets pile up because the peer does not read.
+    /// Packets accumulate because the peer does not read.
     #[error("the processor does not read: {0} packets are waiting")]
     Stuck(usize),
 }
 
-/// Why a message was not queued. Except for [`EmitError::Closed`], the connection is not touched by it.
+/// Why a message was not queued. Except for [`EmitError::Closed`], the connection is not affected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EmitError {
-    /// A frame is larger than the server takes; it would drop the connection without a word.
+    /// A frame is larger than the server accepts; it would close the connection without a message.
     #[error("{bytes} bytes in one frame; the processor's limit is {limit} (maxPayload)")]
     TooLarge {
         /// Size of the largest frame.
@@ -118,7 +117,7 @@ pub enum EmitError {
     /// The stage's message cannot be sent over Socket.IO.
     #[error("not a Socket.IO message: {0}")]
     Invalid(String),
-    /// The connection is gone, or has to go.
+    /// The connection has ended, or must end.
     #[error(transparent)]
     Closed(#[from] Closed),
 }

@@ -1,5 +1,5 @@
-//! Fuzz target `packets`: what a processor sends is a packet or an error, never a panic; what we write is read as it was meant, and
-//! nothing that a stage says breaks out of its packet.
+//! Fuzz target `packets`: input from a processor is a packet or an error, never a panic; our packets are parsed as
+//! intended, and no text from a stage escapes its packet.
 
 use super::assembly::Assembly;
 use super::{engine, packet};
@@ -8,7 +8,7 @@ use arbitrary::{Result, Unstructured};
 use bytes::Bytes;
 use serde_json::Value;
 
-/// Reads made-up frames, and writes and reads made-up events.
+/// Parses generated frames, and writes and parses generated events.
 pub fn packets(data: &[u8]) {
     let mut u = Unstructured::new(data);
     let _ = read(&mut u);
@@ -45,7 +45,7 @@ fn read(u: &mut Unstructured<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Where the payload is an event, its name and arguments are those of the JSON.
+/// If the payload is an event, its name and arguments equal those of the JSON.
 fn split(payload: &str) {
     let (split, json) = (packet::split_event(payload), serde_json::from_str::<Vec<Value>>(payload));
     let Ok(mut json) = json else { return };
@@ -127,7 +127,7 @@ fn frame(u: &mut Unstructured<'_>) -> Result<String> {
     (0..u.int_in_range(0..=10)?).map(|_| u.choose(&PIECES).copied()).collect()
 }
 
-/// A JSON array as text, mostly one that starts with a name.
+/// A JSON array as text, usually one that starts with a name.
 fn json(u: &mut Unstructured<'_>) -> Result<String> {
     const VALUES: [&str; 12] = [
         "\"e\"",

@@ -1,5 +1,5 @@
-//! From a TCP connection to a joined namespace: the WebSocket upgrade, Engine.IO's `open`, Socket.IO's CONNECT. The caller
-//! bounds both steps in time.
+//! From a TCP connection to a joined namespace: the WebSocket handshake, Engine.IO's `open`, Socket.IO's CONNECT. The
+//! caller limits the time of both steps.
 
 use futures_util::{SinkExt, StreamExt};
 use rustls::pki_types::ServerName;
@@ -21,7 +21,7 @@ use outboard_net::NetError;
 /// A WebSocket over TCP or TLS.
 pub type Socket = WebSocketStream<Lent<MaybeTlsStream<TcpStream>>>;
 
-/// TCP, TLS and the WebSocket upgrade.
+/// Performs TCP, TLS and the WebSocket handshake.
 pub async fn upgrade(endpoint: &Endpoint) -> Result<Socket, ConnectError> {
     let server = || endpoint.server().to_owned();
     let network = |reason: String| ConnectError::Network { server: server(), reason };
@@ -54,7 +54,7 @@ pub async fn upgrade(endpoint: &Endpoint) -> Result<Socket, ConnectError> {
     }
 }
 
-/// Engine.IO's `open`, then Socket.IO's CONNECT and the answer to it.
+/// Receives Engine.IO's `open`, then sends Socket.IO's CONNECT and waits for the answer.
 pub async fn join(socket: &mut Socket, endpoint: &Endpoint) -> Result<engine::Open, ConnectError> {
     let protocol = |what: &str| ConnectError::Protocol(what.to_owned());
     let mut opened = None;

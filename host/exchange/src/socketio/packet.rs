@@ -1,62 +1,62 @@
-//! Socket.IO packets as text (protocol 5): `<type>[<attachments>-][<namespace>,][<ack id>][JSON]`.
-//! In: what follows Engine.IO's `4`. Out: the same. JSON stays text: placeholders are neither read nor written here.
-//! Source: the Socket.IO protocol's own description, "Packet encoding".
+//! Socket.IO packets as text (protocol 5): `<type>[<attachments>-][<namespace>,][<ack id>][JSON]`. In: the text after
+//! Engine.IO's `4`. Out: the same. JSON stays text: placeholders are neither parsed nor written here. Source: the
+//! section "Packet encoding" of the Socket.IO protocol's description.
 
 use serde::de::IgnoredAny;
 
 use crate::limits::EXCHANGE_ATTACHMENTS_MAX;
 
-/// Text that is not a packet.
+/// Why a text is not a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PacketError {
-    /// No or no known type.
+    /// The type is missing or unknown.
     #[error("unknown packet type")]
     Type,
-    /// A binary packet without a count, or with more attachments than we take.
+    /// A binary packet without a count, or with more attachments than allowed.
     #[error("bad attachment count (the limit is {EXCHANGE_ATTACHMENTS_MAX})")]
     Attachments,
-    /// An ack id that is no number.
+    /// The ack id is not a number.
     #[error("bad ack id")]
     AckId,
     /// An event without a name.
     #[error("an event is a JSON array that starts with its name")]
     Event,
-    /// Arguments that are no JSON array.
+    /// The arguments are not a JSON array.
     #[error("arguments are a JSON array")]
     Arguments,
 }
 
-/// What a packet is for.
+/// The type of a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PacketKind {
     /// 0: a namespace was joined.
     Connect,
     /// 1: the namespace is left.
     Disconnect,
-    /// 2 and 5: an event, with attachments or without.
+    /// 2 and 5: an event, with or without attachments.
     Event,
-    /// 3 and 6: the answer to an event that asked for one.
+    /// 3 and 6: the answer to an event that requested one.
     Ack,
     /// 4: the namespace was refused.
     ConnectError,
 }
 
-/// A packet's text, taken apart without a copy.
+/// A packet's text, split without copying.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Head<'a> {
-    /// What it is for.
+    /// Type of the packet.
     pub kind: PacketKind,
-    /// Binary frames that follow it.
+    /// Number of binary frames that follow it.
     pub attachments: usize,
     /// The namespace, `/` by default.
     pub namespace: &'a str,
-    /// Of an event: an answer is asked for. Of an ack: whose.
+    /// For an event: an ack is requested. For an ack: the id of the event.
     pub id: Option<u64>,
-    /// The JSON that follows, unread.
+    /// The JSON that follows, not parsed.
     pub payload: &'a str,
 }
 
-/// Takes a packet's text apart.
+/// Splits a packet's text.
 pub fn parse(text: &str) -> Result<Head<'_>, PacketError> {
     let (kind, binary) = match text.as_bytes().first() {
         Some(b'0') => (PacketKind::Connect, false),
@@ -81,7 +81,7 @@ pub fn parse(text: &str) -> Result<Head<'_>, PacketError> {
     let mut namespace = "/";
     if rest.starts_with('/') {
         (namespace, rest) = rest.split_once(',').unwrap_or((rest, ""));
-        // Version 2 clients put a query behind the namespace; a name has none.
+        // Version 2 clients append a query to the namespace, which is not part of its name.
         namespace = namespace.split_once('?').map_or(namespace, |(name, _)| name);
     }
     let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
@@ -90,7 +90,7 @@ pub fn parse(text: &str) -> Result<Head<'_>, PacketError> {
     Ok(Head { kind, attachments, namespace, id, payload })
 }
 
-/// Splits an event's JSON array into its name and the array of what follows the name.
+/// Splits an event's JSON array into its name and the array of the other arguments.
 pub fn split_event(payload: &str) -> Result<(String, String), PacketError> {
     let inner = payload.trim().strip_prefix('[').ok_or(PacketError::Event)?.trim_start();
     let end = string_end(inner).ok_or(PacketError::Event)?;
@@ -105,8 +105,8 @@ pub fn split_event(payload: &str) -> Result<(String, String), PacketError> {
     Ok((name, arguments))
 }
 
-/// The text of an event packet. `arguments` is checked to be a JSON array, so that it cannot break out of the packet. `ack`:
-/// asks for an ack under this id.
+/// The text of an event packet. `arguments` is checked to be a JSON array, so that it cannot escape the packet. `ack`:
+/// requests an ack under this id.
 pub fn event(
     namespace: &str,
     name: &str,
@@ -136,7 +136,7 @@ pub fn event(
     Ok(text)
 }
 
-/// The text that asks to join a namespace.
+/// The text that joins a namespace.
 pub fn connect(namespace: &str, auth: Option<&serde_json::Value>) -> String {
     let mut text = "0".to_owned();
     push_namespace(&mut text, namespace);
@@ -153,7 +153,7 @@ pub fn disconnect(namespace: &str) -> String {
     text
 }
 
-/// The text that answers an event, with nothing to say.
+/// The text that acknowledges an event, without arguments.
 pub fn ack(namespace: &str, id: u64) -> String {
     let mut text = "3".to_owned();
     push_namespace(&mut text, namespace);
@@ -162,7 +162,7 @@ pub fn ack(namespace: &str, id: u64) -> String {
     text
 }
 
-/// How many arguments the JSON array of an ack holds; 0 where it is none.
+/// Number of arguments in the JSON array of an ack; 0 if it is not an array.
 pub fn ack_arguments(payload: &str) -> usize {
     serde_json::from_str::<Vec<IgnoredAny>>(payload).map_or(0, |arguments| arguments.len())
 }
@@ -186,12 +186,12 @@ fn push_namespace(text: &mut String, namespace: &str) {
     }
 }
 
-/// Digits only: `parse` alone would take a sign.
+/// Digits only: `parse` alone would accept a sign.
 fn number(text: &str) -> Option<u64> {
     if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
 }
 
-/// The length of the JSON string that `text` starts with, quotes included.
+/// The length of the JSON string at the start of `text`, including the quotes.
 fn string_end(text: &str) -> Option<usize> {
     let mut bytes = text.bytes().enumerate();
     if bytes.next()?.1 != b'"' {

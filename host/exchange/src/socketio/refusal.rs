@@ -1,7 +1,7 @@
-//! What a server answered to the WebSocket upgrade instead of 101: its status and its own words, bounded and on one line.
+//! A server's response to the WebSocket handshake other than 101: its status and its text, shortened and on one line.
 //!
-//! tungstenite gives back only the part of the body that came with the head, and drops the stream. So the stream is lent
-//! to it ([`Lent`]), and the rest is read here.
+//! tungstenite returns only the part of the body that came with the head, and drops the stream. Therefore the stream is
+//! lent to it ([`Lent`]), and the rest is read here.
 
 use std::io;
 use std::pin::Pin;
@@ -17,7 +17,7 @@ use crate::limits::{EXCHANGE_REFUSAL_MAX_BYTES, EXCHANGE_REFUSAL_SHOWN_BYTES, EX
 use outboard_base::redact::{LEFT_OUT, redact};
 use outboard_base::text::{one_line, shortened};
 
-/// The answer in one line, without secrets of ours, and what to do about it.
+/// The response on one line, without our secrets, and advice for the operator.
 pub(super) async fn read<S: AsyncRead + Unpin>(
     response: &Response,
     stream: Option<S>,
@@ -32,7 +32,7 @@ pub(super) async fn read<S: AsyncRead + Unpin>(
     (said, advice)
 }
 
-/// As much of the body as is worth showing. Ends after [`EXCHANGE_REFUSAL_WAIT`] at the latest.
+/// As much of the body as will be shown. Ends after [`EXCHANGE_REFUSAL_WAIT`] at the latest.
 async fn body<S: AsyncRead + Unpin>(response: &Response, stream: Option<S>) -> String {
     let mut raw = response.body().clone().unwrap_or_default();
     let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
@@ -51,14 +51,14 @@ async fn body<S: AsyncRead + Unpin>(response: &Response, stream: Option<S>) -> S
                 }
             }
         };
-        // What came by then is shown.
+        // What has arrived by then is shown.
         let _ = tokio::time::timeout(EXCHANGE_REFUSAL_WAIT, reading).await;
     }
     raw.truncate(length.unwrap_or(usize::MAX).min(EXCHANGE_REFUSAL_MAX_BYTES));
     String::from_utf8_lossy(&if chunked { unchunked(&raw) } else { raw }).into_owned()
 }
 
-/// The data of a body in chunks (RFC 9112, section 7.1), as far as it can be read.
+/// The data of a chunked body (RFC 9112, section 7.1), as far as it can be parsed.
 fn unchunked(mut raw: &[u8]) -> Vec<u8> {
     let mut data = Vec::new();
     while let Some(end) = raw.windows(2).position(|pair| pair == b"\r\n") {
@@ -75,7 +75,7 @@ fn unchunked(mut raw: &[u8]) -> Vec<u8> {
     data
 }
 
-/// The server's words on one line; a web page by its title. Empty where it said nothing.
+/// The server's text on one line; for a web page, its title. Empty if there is none.
 fn said(headers: &HeaderMap, body: &str) -> String {
     let text = one_line(body);
     let html = headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
@@ -111,7 +111,7 @@ fn advice(status: StatusCode, headers: &HeaderMap, said: &str, path: &str) -> St
         );
     }
     match status.as_u16() {
-        // Python's ASGI servers say 403, and nothing else, where the Socket.IO server does not take the transport.
+        // Python's ASGI servers send a plain 403 if the Socket.IO server does not accept the transport.
         403 if said.is_empty() => {
             "check processor.headers, the user and the query in processor.url, and that the processor's \
                                    Socket.IO server allows the transport \"websocket\""
@@ -124,10 +124,10 @@ fn advice(status: StatusCode, headers: &HeaderMap, said: &str, path: &str) -> St
     }
 }
 
-/// Where a stream is put when nobody uses it any more.
+/// Where a stream is returned when it is no longer used.
 type Shelf<S> = Mutex<Option<S>>;
 
-/// A stream that goes back to its owner when it is dropped, if the owner still waits for it.
+/// A stream that is returned to its owner on drop, if the owner still waits for it.
 #[derive(Debug)]
 pub struct Lent<S> {
     stream: Option<S>,
@@ -135,7 +135,7 @@ pub struct Lent<S> {
 }
 
 impl<S> Lent<S> {
-    /// The stream to lend, and where it comes back to.
+    /// The stream to lend, and where it is returned.
     pub(super) fn new(stream: S) -> (Self, Arc<Shelf<S>>) {
         let owner = Arc::new(Mutex::new(None));
         (Self { stream: Some(stream), owner: Arc::downgrade(&owner) }, owner)
@@ -149,7 +149,7 @@ impl<S> Lent<S> {
     }
 }
 
-/// What came back.
+/// Takes the stream that was returned.
 pub(super) fn returned<S>(owner: &Shelf<S>) -> Option<S> {
     owner.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
@@ -191,7 +191,7 @@ mod tests {
     use crate::config::ExchangeConfig;
     use crate::fake::Script;
 
-    /// What is said of a server that answers the upgrade with these pieces. The connection stays open.
+    /// The error for a server that sends these pieces in response to the handshake. The connection stays open.
     async fn told(pieces: &[&str]) -> String {
         let (script, url) = Script::new().await;
         let endpoint = Endpoint::new(&ExchangeConfig::new(format!("{url}/?key=SECRET0123"))).unwrap();
@@ -202,7 +202,7 @@ mod tests {
             for piece in pieces {
                 raw.write_all(piece.as_bytes()).await.unwrap();
                 raw.flush().await.unwrap();
-                // So that a piece is a read of its own.
+                // So that each piece is read separately.
                 tokio::task::yield_now().await;
             }
             raw
@@ -261,7 +261,7 @@ mod tests {
             shown,
             "404 to the WebSocket upgrade, a web page with the title \"Not here\": no Socket.IO server is at the path /socket.io/; check processor.path"
         );
-        // No length, and the connection stays open: what came within the wait is shown.
+        // No length, and the connection stays open: what arrived within the limit is shown.
         let shown = told(&["HTTP/1.1 401 Unauthorized\r\n\r\nno such key: SECRET0123"]).await;
         assert_eq!(
             shown,

@@ -9,7 +9,7 @@ use rustls::pki_types::pem::PemObject;
 
 use super::error::ConnectError;
 
-/// The configuration of a TLS client that trusts them.
+/// The configuration of a TLS client with these roots.
 pub async fn client(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, ConnectError> {
     let Some(path) = ca_file else { return Ok(outboard_net::tls::client_config().await) };
     outboard_net::tls::install();

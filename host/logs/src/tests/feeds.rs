@@ -1,4 +1,4 @@
-//! Walls, order, slow readers, many readers.
+//! Isolation of tenants, order, slow readers, many readers.
 
 use std::sync::Weak;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -158,7 +158,7 @@ async fn a_thousand_readers_that_do_not_read_hold_nothing() {
     assert!(size_of::<Feed>() <= 512, "a reader is {} bytes", size_of::<Feed>());
     for mut feed in readers {
         assert!(matches!(next(&mut feed).await, Item::Dropped(lines) if lines >= 19 * LOG_RING_RECORDS as u64));
-        // Shared, not copied.
+        // The record is shared, not copied.
         let Item::Record(record) = next(&mut feed).await else { panic!("lines follow") };
         assert!(Arc::strong_count(&record) <= 2, "the ring's and this one");
     }

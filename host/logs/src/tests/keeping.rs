@@ -1,4 +1,4 @@
-//! What is kept: in memory, in files, for how long, without secrets.
+//! What is stored, in memory and in files, for how long, and without secrets.
 
 use super::*;
 use crate::limits::{LOG_HUB_BYTES, LOG_MESSAGE_BYTES_MAX, LOG_RING_BYTES, LOG_RINGS_MAX, LOG_VALUE_BYTES_MAX};
@@ -9,7 +9,7 @@ fn pages_go_both_ways() {
     for n in 0..10 {
         add(&hub, if n % 3 == 2 { "b" } else { "a" }, if n % 2 == 0 { "tv" } else { "radio" }, n.to_string());
     }
-    // 0 1 3 4 6 7 9 are a's.
+    // The lines 0 1 3 4 6 7 9 belong to tenant a.
     let ours = Filter::of_tenant("a");
     let page = |take, after, before| {
         let page = hub.query(&ours, take, after, before);
@@ -57,7 +57,7 @@ fn memory_is_bounded_over_all_streams_and_the_greedy_pay() {
     let hub = LogHub::new();
     add(&hub, "small", "tv", "still here");
     let long = "x".repeat(4000);
-    // Twice of what may be held, if each stream held what one alone may.
+    // Twice the total limit, if each stream stored what a single one may.
     for stream in 0..2 * LOG_HUB_BYTES / LOG_RING_BYTES {
         for _ in 0..LOG_RING_BYTES / 4000 {
             add(&hub, "greedy", &format!("s{stream}"), long.as_str());

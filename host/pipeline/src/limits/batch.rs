@@ -1,4 +1,4 @@
-//! Batches, and the ffmpeg runs that take them apart and put them together.
+//! Limits of batches, and of the ffmpeg runs that demux and remux them.
 
 use std::time::Duration;
 
@@ -8,46 +8,48 @@ use outboard_base::backoff::Schedule;
 
 // === demux and remux (ffmpeg) ===
 
-/// Packet facts of one batch, as text: about 60 bytes a packet, so two tracks of 120 s take under 1 MB.
+/// Bytes of the packet list of one batch: about 60 bytes per packet, so two tracks of 120 s need less than 1 MB.
 pub const PACKET_FACTS_BYTES: usize = 16 * 1024 * 1024;
 
-/// Waits before a source is looked at again whose origin was away when the stream was resumed: 1 s doubling to 15 s.
+/// Delays before retrying a source that was unavailable when the stream was resumed: 1 s, doubling to 15 s.
 pub const SOURCE_AGAIN: Schedule = Schedule::doubling(Duration::from_secs(1), Duration::from_secs(15));
-/// Batches that wait between two steps; they are on disk.
+/// Batches queued between two steps; their media is on disk.
 pub const BATCHES_WAITING: usize = 4;
-/// Events of the source that wait for the batch step.
+/// Source events queued for the batch step.
 pub const SOURCE_EVENTS_WAITING: usize = 16;
-/// Time in hand for slower replies unless set: this part of a batch...
+/// Divisor of the batch length that gives the default reserve time for slow replies.
 pub const CUSHION_PART: u32 = 10;
-/// ...but at least this: a playlist is looked at each half target duration, so batches come that unevenly.
+/// Minimum of the default reserve time: playlists are polled every half target duration, so batches arrive that
+/// unevenly.
 pub const CUSHION_MIN: Duration = Duration::from_millis(2500);
-/// A batch that is less late was held up by chance; one that is more late, though its segments came in time, by what we do.
+/// A batch that is less late was delayed by chance; one that is more late although its segments came in time was
+/// delayed by the host.
 pub const LATE_BY_US: Duration = Duration::from_millis(500);
-/// Segments of one batch may come so much less evenly than they last before the source counts as slow.
+/// Tolerance for the arrival of a batch's segments relative to their duration, before the source counts as slow.
 pub const SOURCE_UNEVEN: Duration = Duration::from_secs(2);
-/// Batches become longer on air as far as this part of the cushion stays in hand.
+/// Batches become longer on air only while at least one part in this many of the cushion remains.
 pub const CUSHION_RESERVE_PART: u32 = 3;
-/// A stream that is resumed with media in hand starts so long after the start, so that destinations can connect.
+/// Delay before a stream resumes with buffered media, so that destinations can connect.
 pub const START_AFTER_RESTART: Duration = Duration::from_millis(300);
-/// What is buffered at the end may take this much longer than it lasts: a destination may have to reconnect.
+/// Time beyond the duration of the buffered media that draining may take: a destination may have to reconnect.
 pub const DRAIN_SPARE: Duration = Duration::from_secs(20);
-/// A destination this far behind the clock loses what it has not taken.
+/// A destination that is further behind the clock loses the packets that it has not sent.
 pub const AIR_KEEP_FOR_LATE: Duration = Duration::from_secs(60);
-/// A destination of a stream that is to be live (`source.catch_up`) skips what is later than this.
+/// A destination of a stream with `source.catch_up = "live"` skips packets that are later than this.
 pub const AIR_LIVE_LAG: Duration = Duration::from_secs(2);
-/// Events of destinations that wait to be journalled.
+/// Destination events queued for the journal.
 pub const AIR_EVENTS_WAITING: usize = 256;
-/// Time before a batch is due at which its decision falls, until remuxing has been measured...
+/// Time before a batch is due at which the decision is made, until remuxing has been measured.
 pub const REMUX_MARGIN_FIRST: Duration = Duration::from_millis(500);
-/// ...then three times what it took, but at least this...
+/// Minimum of that time once remuxing has been measured; it is three times the measured duration.
 pub const REMUX_MARGIN_MIN: Duration = Duration::from_millis(250);
-/// ...and at most this.
+/// Maximum of that time.
 pub const REMUX_MARGIN_MAX: Duration = Duration::from_secs(5);
-/// Batches are not put together earlier than this (or three batch lengths) before they are due.
+/// Batches are remuxed at most this long (or three batch lengths) before they are due.
 pub const AIR_AHEAD: Duration = Duration::from_secs(60);
-/// Largest change of speed that a plan may ask for, in per mille.
+/// Largest change of speed that a plan may request, in per mille.
 pub const PLAN_STRETCH_PERMILLE_MAX: u32 = 250;
-/// Largest shift of sound against picture that a plan may ask for.
+/// Largest shift of audio against video that a plan may request.
 pub const PLAN_OFFSET_MAX: Duration = Duration::from_secs(2);
-/// Largest gain that a plan may ask for, in hundredths of a decibel.
+/// Largest gain that a plan may request, in hundredths of a decibel.
 pub const PLAN_GAIN_CENTIBEL_MAX: u32 = 6000;

@@ -1,4 +1,4 @@
-//! Ranges of a pipeline's settings. Every caller's values are held against them, see [`crate::settings`].
+//! Ranges of a pipeline's settings, for all callers; see [`crate::settings`].
 
 use std::ops::RangeInclusive;
 
@@ -11,23 +11,23 @@ pub const BATCH_SECONDS: RangeInclusive<u64> = BATCH_SECONDS_MIN as u64..=BATCH_
 pub const HOLD_SECONDS: RangeInclusive<f64> = 0.0..=600.0;
 /// Reserve time for slow replies, in seconds.
 pub const CUSHION_SECONDS: RangeInclusive<f64> = 0.0..=120.0;
-/// Seconds of media that go on air in a second.
+/// Seconds of media to send per second.
 pub const SPEED: RangeInclusive<f64> = 1.0..=50.0;
 /// Batches that are kept after they were on air.
 pub const KEEP_BATCHES: RangeInclusive<u64> = 0..=100_000;
-/// Batches that are kept unless set.
+/// Default number of batches that are kept.
 pub const KEEP_BATCHES_DEFAULT: u64 = 5;
-/// Age up to which a batch is kept after it was on air, in seconds.
+/// Maximum age of a batch after it was on air, in seconds.
 pub const KEEP_SECONDS: RangeInclusive<u64> = 1..=u32::MAX as u64;
-/// Bits per second of the highest variant that is used.
+/// Highest bitrate of a variant, in bits per second.
 pub const MAX_BANDWIDTH: RangeInclusive<u64> = 1..=u64::MAX;
 /// Segments before the end of a live playlist at which a stream starts.
 pub const LIVE_EDGE: RangeInclusive<u64> = 1..=LIVE_EDGE_SEGMENTS_MAX as u64;
-/// Unanswered fragments.
+/// Maximum number of unanswered fragments.
 pub const IN_FLIGHT: RangeInclusive<u64> = 1..=16;
-/// Destinations of one pipeline.
+/// Maximum number of destinations of one pipeline.
 pub const DESTINATIONS_MAX: usize = 16;
-/// Hosts besides the source's own that its headers can be sent to.
+/// Hosts, besides the source's own, that may receive its headers.
 pub const HEADER_HOSTS_MAX: usize = 16;
 /// Longest name of a destination, in characters.
 pub const DESTINATION_NAME_MAX_CHARS: usize = 64;

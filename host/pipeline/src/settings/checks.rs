@@ -1,4 +1,4 @@
-//! Collects what is wrong with settings, each under the name that the caller knows the setting by.
+//! Collects the problems of settings, each under the name that the caller uses for the setting.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use url::Url;
 
 use outboard_base::{Problem, Problems, printable};
 
-/// Who gave the settings. It decides the names in [`Problem::path`].
+/// The origin of the settings; decides the names in [`Problem::path`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Caller {
     /// GraphQL and REST: paths of [`super::Settings`] as JSON, such as `source.maxBandwidth`.
@@ -26,12 +26,12 @@ pub struct Checks {
 // === impl Checks ===
 
 impl Checks {
-    /// No problem yet.
+    /// No problems.
     pub fn new(caller: Caller) -> Self {
         Self { caller, problems: Vec::new() }
     }
 
-    /// The caller's name out of both.
+    /// Selects the name that the caller uses.
     pub fn name<T>(&self, api: T, configuration: T) -> T {
         match self.caller {
             Caller::Api => api,
@@ -39,15 +39,15 @@ impl Checks {
         }
     }
 
-    /// Notes a problem.
+    /// Adds a problem.
     pub fn wrong(&mut self, path: impl Into<String>, message: impl Into<String>) {
         self.problems.push(Problem { path: path.into(), message: message.into() });
     }
 
-    /// `value`, unless there was a problem.
+    /// Returns `value` if there are no problems.
     ///
     /// # Errors
-    /// Every problem.
+    /// All problems.
     pub fn finish<T>(self, value: Option<T>) -> Result<T, Problems> {
         match value {
             Some(value) if self.problems.is_empty() => Ok(value),
@@ -55,12 +55,12 @@ impl Checks {
         }
     }
 
-    /// A text that may be shown, without the characters that no setting may hold; these are a problem.
+    /// Checks a text that may be shown. Returns it without refused characters, which are reported.
     pub fn text(&mut self, path: &str, text: &str) -> String {
         self.printable(path, text, printable::check(text))
     }
 
-    /// As [`Checks::text`] for a text that may hold a key or a password: its value is not part of the problem.
+    /// [`Checks::text`] for a text that may contain a key or a password: the problem does not contain the value.
     pub fn secret(&mut self, path: &str, text: &str) -> String {
         self.printable(path, text, printable::check_hidden(text))
     }
@@ -75,7 +75,7 @@ impl Checks {
         }
     }
 
-    /// A whole number within its range.
+    /// An integer within its range.
     pub fn whole(&mut self, path: &str, value: Option<u64>, range: &RangeInclusive<u64>) -> Option<u64> {
         let value = value?;
         if range.contains(&value) {
@@ -85,7 +85,7 @@ impl Checks {
         None
     }
 
-    /// Seconds within their range, with or without a fraction.
+    /// A number of seconds within its range, with or without a fraction.
     pub fn seconds(&mut self, path: &str, value: Option<f64>, range: &RangeInclusive<f64>) -> Option<Duration> {
         let value = value?;
         if range.contains(&value) {
@@ -95,7 +95,7 @@ impl Checks {
         None
     }
 
-    /// A URL of one of the schemes. It may hold a key or a password.
+    /// A URL with one of the schemes. It may contain a key or a password.
     pub fn url(&mut self, path: &str, text: &str, schemes: &[&str]) -> Option<Url> {
         let text = self.secret(path, text);
         if text.is_empty() {
@@ -105,7 +105,7 @@ impl Checks {
         parse_url(&text, schemes).map_err(|message| self.wrong(path, message)).ok()
     }
 
-    /// Every text within JSON that is sent to somebody. Values are secret.
+    /// Checks every text in JSON that is sent to a server. The values are secret.
     pub fn json(&mut self, path: &str, value: &serde_json::Value) {
         match value {
             serde_json::Value::String(text) => drop(self.secret(path, text)),
@@ -119,10 +119,10 @@ impl Checks {
     }
 }
 
-/// Parses a URL. The message names what is wrong and not the URL, which may hold a key or a password.
+/// Parses a URL. The error does not contain the URL, which may contain a key or a password.
 ///
 /// # Errors
-/// What is wrong, and what would be right.
+/// What is wrong, and what would be valid.
 pub fn parse_url(text: &str, schemes: &[&str]) -> Result<Url, String> {
     let right = || schemes.iter().map(|scheme| format!("{scheme}:")).collect::<Vec<_>>().join(", ");
     match Url::parse(text) {
@@ -135,14 +135,14 @@ pub fn parse_url(text: &str, schemes: &[&str]) -> Result<Url, String> {
     }
 }
 
-/// Says that a value is no whole number of a range.
+/// The message for a value that is not an integer of the range.
 pub fn no_whole_number(value: &str, range: &RangeInclusive<u64>) -> String {
     let (from, to) = (range.start(), range.end());
     let upper = if *to == u64::MAX { String::new() } else { format!(" to {to}") };
     format!("{value} must be a whole number from {from}{upper}")
 }
 
-/// Says that a value is no number of seconds of a range.
+/// The message for a value that is not a number of seconds of the range.
 pub fn no_seconds(value: &str, range: &RangeInclusive<f64>) -> String {
-    format!("{value} must be seconds from {} to {}", range.start(), range.end())
+    format!("{value} must be a number of seconds from {} to {}", range.start(), range.end())
 }

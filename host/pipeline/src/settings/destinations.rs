@@ -1,5 +1,4 @@
-//! Where the stream goes on air: the settings, their change, their check, the names that people see, and what a change does
-//! on air.
+//! Destinations: settings, change, check, display names, and the effect of a change on air.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -18,28 +17,28 @@ use outboard_egress::target::Target;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Destination {
-    /// Its URL; it holds the stream key.
+    /// The URL; contains the stream key.
     pub url: String,
-    /// The name that people see; `None`: made of host and application.
+    /// The display name; `None`: derived from host and application.
     pub name: Option<String>,
-    /// False: no packets go there.
+    /// Whether packets are sent to it.
     pub enabled: bool,
-    /// Base URL of SRS's HTTP API, to ask what it sees.
+    /// Base URL of SRS's HTTP API, which is asked whether the stream arrives.
     pub srs_api: Option<String>,
 }
 
-/// A destination: a new one by its URL, one that is there by its id.
+/// A destination in a patch: a new one by its URL, an existing one by its id.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct DestinationPatch {
-    /// Of a destination that is there.
+    /// Id of an existing destination.
     pub id: Option<String>,
-    /// Its URL; not needed with an id.
+    /// The URL; optional with an id.
     pub url: Option<String>,
     /// New value of [`Destination::name`]; `Some(None)` removes it.
     #[serde(deserialize_with = "named")]
     pub name: Option<Option<String>>,
-    /// See [`Destination`]; `null`: true.
+    /// New value of [`Destination::enabled`]; `Some(None)`: true.
     #[serde(deserialize_with = "named")]
     pub enabled: Option<Option<bool>>,
     /// New value of [`Destination::srs_api`]; `Some(None)` removes it.
@@ -50,13 +49,13 @@ pub struct DestinationPatch {
 /// A checked [`Destination`].
 #[derive(Clone)]
 pub struct CheckedDestination {
-    /// The URL; it may hold a key.
+    /// The URL; may contain a key.
     pub text: String,
-    /// Where that is.
+    /// The parsed URL.
     pub target: Target,
-    /// The name that people see: given, or made of host and application. Unique in the pipeline.
+    /// The display name: given, or derived from host and application. Unique in the pipeline.
     pub name: String,
-    /// False: no packets go there.
+    /// Whether packets are sent to it.
     pub enabled: bool,
 }
 
@@ -69,12 +68,12 @@ impl Default for Destination {
 }
 
 impl Destination {
-    /// Names it in status, events and patches; it stays the same as long as the URL does.
+    /// Identifies the destination in status, events and patches; stays the same as long as the URL does.
     pub fn id(&self) -> String {
         destination_name(&self.url)
     }
 
-    /// The URL without its key.
+    /// The URL without its stream key.
     pub fn shown(&self) -> String {
         Target::parse(&self.url).map_or_else(|_| "…".to_owned(), |to| to.redacted())
     }
@@ -101,7 +100,7 @@ impl std::fmt::Debug for CheckedDestination {
 pub(super) fn resolve(destinations: &[Destination], checks: &mut Checks) -> Vec<CheckedDestination> {
     let all = checks.name("destinations", "air.to");
     if destinations.is_empty() {
-        checks.wrong(all, "is missing: where is the stream to go, such as rtmp://127.0.0.1/live/key");
+        checks.wrong(all, "is missing: give the URL of a destination, such as rtmp://127.0.0.1/live/key");
     }
     if destinations.len() > DESTINATIONS_MAX {
         let count = destinations.len();
@@ -120,7 +119,7 @@ pub(super) fn resolve(destinations: &[Destination], checks: &mut Checks) -> Vec<
             }
             Err(error) => checks.wrong(path, error.to_string()),
         }
-        // Only the API has these.
+        // Only the API sets names.
         if let Some(wrong) = name.as_deref().and_then(|name| wrong_name(name, &destinations[..n])) {
             checks.wrong(format!("destinations[{n}].name"), wrong);
         }
@@ -134,10 +133,10 @@ pub(super) fn resolve(destinations: &[Destination], checks: &mut Checks) -> Vec<
     resolved
 }
 
-/// Why a destination may not have this name beside those before it.
+/// Why a destination may not have this name, given the destinations before it.
 fn wrong_name(name: &str, before: &[Destination]) -> Option<String> {
     if name.trim().is_empty() {
-        Some("is empty: omit it to have a name made from host and application".to_owned())
+        Some("is empty: omit it to use a name derived from host and application".to_owned())
     } else if name.chars().count() > DESTINATION_NAME_MAX_CHARS {
         Some(format!("has {} characters; the limit is {DESTINATION_NAME_MAX_CHARS}", name.chars().count()))
     } else if let Err(message) = printable::check(name) {
@@ -159,7 +158,7 @@ fn wrong_srs_api(text: &str) -> Option<String> {
 }
 
 impl Settings {
-    /// A destination with a change.
+    /// Applies a change to a destination.
     pub(super) fn patched_destination(
         &self,
         n: usize,
@@ -201,7 +200,8 @@ pub(super) fn effect(old: &[Destination], new: &[Destination], effect: &mut Chan
     }
 }
 
-/// A name for each target: the given one, or one made of host and application, with ` (2)` and so on where a name is taken.
+/// A name for each target: the given one, or one derived from host and application, with ` (2)` and so on if the name
+/// is taken.
 fn names(given: &[Option<&str>], targets: &[&Target]) -> Vec<String> {
     let mut taken: Vec<String> = given.iter().flatten().map(|name| (*name).to_owned()).collect();
     let mut named = |(given, target): (&Option<&str>, &&Target)| {
@@ -218,7 +218,7 @@ fn names(given: &[Option<&str>], targets: &[&Target]) -> Vec<String> {
     given.iter().zip(targets).map(&mut named).collect()
 }
 
-/// Host and application; the stream key never shows.
+/// Host and application; never the stream key.
 fn made(target: &Target) -> String {
     let name = match target {
         Target::Rtmp(rtmp) => {

@@ -1,49 +1,49 @@
-//! What a change of settings does to a pipeline that runs: which parts take it on air, and what needs a restart.
+//! The effect of a settings change on a running pipeline: which parts apply it on air, and what needs a restart.
 //!
-//! [`Settings::effect_of`] and what it calls take both settings apart field by field, so that a field that is added has to be
-//! placed there.
+//! [`Settings::effect_of`] and the functions that it calls compare all fields by destructuring both settings, so that a
+//! new field does not compile until its effect is defined.
 
 use std::collections::BTreeSet;
 
 use super::{Settings, destinations, processor};
 
-/// A part of a pipeline that takes a change on air, without an interruption.
+/// A part of a pipeline that applies a change on air, without an interruption.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Part {
-    /// Which component decides, or with which settings: by a swap.
+    /// The component of a stage or its settings; applied by a swap.
     Stages,
-    /// Who goes on where a stage fails, and who may change it: nothing is swapped for it.
+    /// The failure policy and the permission for changes of a stage; applied without a swap.
     StagePolicy,
-    /// Where the stream goes: added, removed, named, enabled and disabled.
+    /// Destinations: added, removed, renamed, enabled or disabled.
     Destinations,
-    /// Where the audio goes to: what the processor has already is sent again to the new one.
+    /// The processor; fragments in flight are sent again to the new one.
     Processor,
-    /// Length of batches, hold and cushion: the air clock's rate changes until they hold.
+    /// Length of batches, hold and cushion; the air clock adjusts to them.
     Pace,
-    /// What is kept of batches that went on air.
+    /// Retention of batches that went on air.
     Keep,
-    /// What is asked beside the pipeline, such as SRS.
+    /// Requests to other servers, such as SRS's API.
     Beside,
 }
 
-/// What a change of settings does to a pipeline that runs.
+/// The effect of a settings change on a running pipeline.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ChangeEffect {
-    /// Parts that take the change on air.
+    /// Parts that apply the change on air.
     pub live: BTreeSet<Part>,
-    /// Settings that only a restart takes, by their path.
+    /// Settings that only a restart applies, by their path.
     pub restart: BTreeSet<&'static str>,
-    /// The stream begins anew after the restart: what is buffered does not go on air.
+    /// Whether the stream starts from the beginning after the restart, without sending buffered media.
     pub anew: bool,
 }
 
 impl ChangeEffect {
-    /// True if the settings are equal, so that nothing has to be applied.
+    /// Whether the settings are equal, so that nothing has to be applied.
     pub fn is_nothing(&self) -> bool {
         self.live.is_empty() && self.restart.is_empty()
     }
 
-    /// Everything of it is taken on air.
+    /// Whether the whole change is applied on air.
     pub fn is_live(&self) -> bool {
         self.restart.is_empty()
     }
@@ -62,7 +62,7 @@ impl ChangeEffect {
 }
 
 impl Settings {
-    /// What changing these settings to `new` does to a pipeline that runs.
+    /// The effect of changing these settings to `new` on a running pipeline.
     pub fn effect_of(&self, new: &Self) -> ChangeEffect {
         let mut effect = ChangeEffect::default();
         let Self { source, processor, destinations, batch_seconds, hold_seconds, cushion_seconds, keep, stages, speed } =

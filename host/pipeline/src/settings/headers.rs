@@ -1,11 +1,11 @@
-//! Request headers: their values are secrets, which are kept where a change does not give them again.
+//! Request headers. Their values are secrets; a change that omits a value keeps it.
 
 use serde::{Deserialize, Serialize};
 
 use super::checks::Checks;
 use outboard_base::{Problem, printable};
 
-/// A request header; its value is a secret.
+/// A request header with a secret value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Header {
     /// Name of the header, as it is sent.
@@ -14,13 +14,13 @@ pub struct Header {
     pub value: String,
 }
 
-/// A header; without a value it keeps the one that it had.
+/// A header in a patch; without a value, the previous value is kept.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HeaderPatch {
-    /// Name of the header, compared without case.
+    /// Name of the header, compared case-insensitively.
     pub name: String,
-    /// New value; `None` keeps the old one.
+    /// New value; `None` keeps the previous one.
     #[serde(default)]
     pub value: Option<String>,
 }
@@ -31,7 +31,7 @@ pub(super) fn resolve(headers: &[Header], of: &str, checks: &mut Checks) -> Vec<
     for (n, Header { name, value }) in headers.iter().enumerate() {
         let listed = format!("{of}[{n}]");
         let shown = printable::cleaned(name);
-        // A configuration may name headers in a table as well as in a list.
+        // A configuration may contain headers as a table or as a list.
         let path = checks.name(listed.clone(), if shown.is_empty() { listed } else { format!("{of}.{shown}") });
         let (name, value) = (checks.secret(&path, name), checks.secret(&path, value));
         if !is_name(&name) {
@@ -49,11 +49,11 @@ fn is_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
 }
 
-/// Headers as they are, whose values nobody is shown.
+/// The present headers, whose values are never shown.
 pub(super) struct Known<'a> {
     pub headers: &'a [Header],
-    /// They would go to another server than before: who may name one must not get them that way, so that their values
-    /// have to be given again.
+    /// The patch sends the headers to another server. Values must then be given again; otherwise a user could obtain
+    /// them by changing the URL.
     pub elsewhere: bool,
 }
 
@@ -79,7 +79,9 @@ impl Known<'_> {
                     headers.push(Header { name, value: before.value.clone() });
                     continue;
                 }
-                (None, Some(_)) => format!("must be given again: {name} would be sent to another server than before"),
+                (None, Some(_)) => {
+                    format!("must be given again, because {name} would be sent to another server than before")
+                }
                 (None, None) => "is missing: this header had no value before".to_owned(),
             };
             problems.push(Problem { path: format!("{path}[{n}].value"), message: problem });

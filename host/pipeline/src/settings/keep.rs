@@ -1,4 +1,4 @@
-//! What is kept of batches that went on air: the settings, their check, and what a change does on air.
+//! Retention of batches that went on air: settings, check, and the effect of a change on air.
 
 use std::time::Duration;
 
@@ -8,26 +8,26 @@ use super::checks::Checks;
 use super::effect::{ChangeEffect, Part};
 use crate::limits::{KEEP_BATCHES, KEEP_BATCHES_DEFAULT, KEEP_SECONDS};
 
-/// What is kept of batches that went on air; whichever limit comes first.
+/// Retention of batches that went on air; the strictest limit applies.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Keep {
     /// Number of aired batches to keep, the newest ones.
     pub batches: Option<u32>,
-    /// Not older than so many seconds.
+    /// Maximum age in seconds.
     pub max_age_seconds: Option<u64>,
-    /// Not more than so many bytes.
+    /// Maximum size in bytes.
     pub max_bytes: Option<u64>,
 }
 
 /// A checked [`Keep`].
 #[derive(Debug, Clone, Copy)]
 pub struct KeepConfig {
-    /// Batches that are kept after they went on air.
+    /// Number of aired batches to keep.
     pub batches: usize,
-    /// Batches that went on air longer ago go; `None`: of any age.
+    /// Batches that aired longer ago are removed; `None`: no limit.
     pub age: Option<Duration>,
-    /// The oldest batches that went on air go while all files are more; `None`: as many bytes as it takes.
+    /// The oldest aired batches are removed while all files together are larger, in bytes; `None`: no limit.
     pub bytes: Option<u64>,
 }
 

@@ -1,5 +1,5 @@
-//! Changes of settings: what is not named stays as it is, what is named `null` goes. Hidden values stay only where they
-//! go to the server that they went to before.
+//! Changes of settings: an absent field stays as it is, and `null` removes a value. A hidden value is kept only if it
+//! is sent to the same server as before.
 
 use serde::{Deserialize, Deserializer};
 use url::Origin;
@@ -7,7 +7,7 @@ use url::Origin;
 use super::{DestinationPatch, Keep, ProcessorPatch, Settings, SourcePatch, StagesPatch};
 use outboard_base::Problem;
 
-/// A change of settings. For a new pipeline it is applied to nothing.
+/// A change of settings. For a new pipeline it is applied to empty settings.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Patch {
@@ -16,7 +16,7 @@ pub struct Patch {
     /// The processor; `null` removes it.
     #[serde(deserialize_with = "named")]
     pub processor: Option<Option<ProcessorPatch>>,
-    /// All destinations; one that is not in the list goes.
+    /// The complete list of destinations; those not in the list are removed.
     pub destinations: Option<Vec<DestinationPatch>>,
     /// Length of a batch in seconds; `null`: the default.
     #[serde(deserialize_with = "named")]
@@ -24,39 +24,39 @@ pub struct Patch {
     /// When air starts; `null`: automatic.
     #[serde(deserialize_with = "named")]
     pub hold_seconds: Option<Option<f64>>,
-    /// Time in hand; `null`: worked out.
+    /// Reserve time in seconds; `null`: computed.
     #[serde(deserialize_with = "named")]
     pub cushion_seconds: Option<Option<f64>>,
-    /// New retention; `None` keeps the old one.
+    /// New retention; `None` keeps the previous one.
     pub keep: Option<Keep>,
     /// Changes of the stages.
     pub stages: Option<StagesPatch>,
 }
 
-/// A field that is there, `null` or not.
+/// Distinguishes an absent field from `null`.
 pub(super) fn named<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Option<T>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
 }
 
-/// Changes a field where the change names it.
+/// Changes a field if the patch contains it.
 pub(super) fn set<T>(field: &mut Option<T>, patch: Option<Option<T>>) {
     if let Some(value) = patch {
         *field = value;
     }
 }
 
-/// Scheme, host and port; what is no URL is nowhere.
+/// Scheme, host and port; `None` for an invalid URL.
 pub(super) fn origin(url: &str) -> Option<Origin> {
     url::Url::parse(url).ok().map(|url| url.origin())
 }
 
 impl Settings {
-    /// These settings with a change.
+    /// Returns these settings with a change applied.
     ///
     /// # Errors
-    /// What the change refers to and is not there.
+    /// References to things that do not exist.
     pub fn patched(&self, patch: Patch) -> Result<Self, Vec<Problem>> {
         let mut problems = Vec::new();
         let mut new = self.clone();

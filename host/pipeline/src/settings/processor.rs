@@ -1,4 +1,4 @@
-//! Where the audio goes to and comes back from: the settings, their change, their check, and what a change does on air.
+//! The processor: settings, change, check, and the effect of a change on air.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -13,24 +13,24 @@ use crate::limits::IN_FLIGHT;
 use outboard_base::Problem;
 use outboard_exchange::limits::IN_FLIGHT_DEFAULT;
 
-/// How a processor's address may begin.
+/// The schemes of a processor's URL.
 pub const PROCESSOR_SCHEMES: [&str; 4] = ["http", "https", "ws", "wss"];
 
 /// The Socket.IO server that processes the audio.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Processor {
-    /// URL of the server: http, https, ws or wss. May hold credentials.
+    /// URL of the server: http, https, ws or wss. May contain credentials.
     pub url: String,
     /// Path of Engine.IO on the server; `None`: `/socket.io/`.
     pub path: Option<String>,
     /// Namespace to connect to; `None`: the path of the URL.
     pub namespace: Option<String>,
-    /// Sent in Socket.IO's CONNECT; a secret.
+    /// Payload of Socket.IO's CONNECT; a secret.
     pub auth: Option<Value>,
-    /// Sent with the WebSocket's upgrade.
+    /// Additional headers of the WebSocket handshake.
     pub headers: Vec<Header>,
-    /// Fragments under way at once.
+    /// Maximum number of unanswered fragments.
     pub in_flight: Option<u32>,
 }
 
@@ -49,7 +49,7 @@ pub struct ProcessorPatch {
     /// New value of [`Processor::auth`]; `Some(None)` removes it.
     #[serde(deserialize_with = "named")]
     pub auth: Option<Option<Value>>,
-    /// All headers from now on; those not in the list are removed.
+    /// The complete list of headers; those not in the list are removed.
     pub headers: Option<Vec<HeaderPatch>>,
     /// New value of [`Processor::in_flight`]; `Some(None)` removes it.
     #[serde(deserialize_with = "named")]
@@ -59,24 +59,24 @@ pub struct ProcessorPatch {
 /// A checked [`Processor`].
 #[derive(Debug, Clone)]
 pub struct ProcessorConfig {
-    /// http, https, ws or wss.
+    /// URL with the scheme http, https, ws or wss.
     pub url: Url,
     /// Path of the Socket.IO endpoint; `None`: `/socket.io/`.
     pub path: Option<String>,
     /// Socket.IO namespace; `None`: the URL's path.
     pub namespace: Option<String>,
-    /// Sent in Socket.IO's CONNECT.
+    /// Payload of Socket.IO's CONNECT.
     pub auth: Option<Value>,
-    /// Extra request headers: name and value.
+    /// Additional request headers: name and value.
     pub headers: Vec<(String, String)>,
-    /// Fragments that may be under way at once.
+    /// Maximum number of unanswered fragments.
     pub in_flight: usize,
 }
 
 // === impl Processor ===
 
 impl Processor {
-    /// Checks all of it.
+    /// Checks all fields.
     pub(super) fn resolve(&self, checks: &mut Checks) -> Option<ProcessorConfig> {
         let Self { url, path, namespace, auth, headers, in_flight } = self;
         let url = checks.url("processor.url", url, &PROCESSOR_SCHEMES);
@@ -96,7 +96,7 @@ impl Processor {
         Some(ProcessorConfig { url: url?, path, namespace, auth: auth.clone(), headers, in_flight })
     }
 
-    /// These settings with a change.
+    /// Applies a change to these settings.
     pub(super) fn patch(&mut self, patch: ProcessorPatch, problems: &mut Vec<Problem>) {
         let before = origin(&self.url);
         if let Some(url) = patch.url {
@@ -106,7 +106,8 @@ impl Processor {
         set(&mut self.namespace, patch.namespace);
         let elsewhere = origin(&self.url) != before;
         if elsewhere && self.auth.is_some() && patch.auth.is_none() {
-            let message = "must be given again, or null: it would be sent to another server than before".to_owned();
+            let message =
+                "must be given again or set to null, because it would be sent to another server than before".to_owned();
             problems.push(Problem { path: "processor.auth".to_owned(), message });
         }
         set(&mut self.auth, patch.auth);
@@ -115,7 +116,7 @@ impl Processor {
         self.headers = known.patched("processor.headers", patch.headers, problems);
     }
 
-    /// Without secrets.
+    /// The settings without secrets.
     pub(super) fn shown(&self) -> Value {
         let Self { url, path, namespace, auth, headers, in_flight } = self;
         json!({

@@ -1,17 +1,17 @@
-//! Settings as they may be shown: everything but what gives access.
+//! The visible form of settings: everything except secrets.
 
 use serde_json::{Value, json};
 
 use super::{Destination, Header, Processor, Settings};
 use outboard_base::redact;
 
-/// In the place of a secret.
+/// Replaces a secret.
 pub const HIDDEN: &str = "…";
 
 impl Settings {
-    /// As JSON without secrets: what revisions show and compare.
+    /// The settings as JSON without secrets, as shown and compared in revisions.
     pub fn shown(&self) -> Value {
-        // The speed is a setting of the server's configuration alone.
+        // The speed can only be set in the server's configuration.
         let Self {
             source,
             processor,
@@ -36,12 +36,12 @@ impl Settings {
     }
 }
 
-/// Headers by their names.
+/// Headers with hidden values.
 pub(super) fn shown_headers(headers: &[Header]) -> Value {
     headers.iter().map(|header| json!({ "name": header.name, "value": HIDDEN })).collect()
 }
 
-/// A source's URL without what gives access; what is no URL is not shown.
+/// A source's URL without credentials; an invalid URL is hidden completely.
 pub fn shown_url(url: &str) -> String {
     redact::url(url)
 }

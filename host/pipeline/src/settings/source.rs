@@ -1,4 +1,4 @@
-//! Where the stream comes from: the settings, their change, their check, and what a change does on air.
+//! The source: settings, change, check, and the effect of a change on air.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -14,56 +14,56 @@ use crate::load::identity;
 use outboard_base::Problem;
 use outboard_hls::HeaderHost;
 
-/// How the URL of a source may begin.
+/// The schemes of a source's URL.
 const SCHEMES: [&str; 2] = ["http", "https"];
 
 /// The HLS source of a pipeline.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Source {
-    /// URL of the HLS playlist, master or media. May hold credentials.
+    /// URL of the HLS playlist, master or media. May contain credentials.
     pub url: String,
-    /// Another one with the same content, for when the first goes stale.
+    /// A second playlist with the same content, used while the first is stale.
     pub backup_url: Option<String>,
-    /// Highest variant up to this many bits per second.
+    /// Selects the highest variant up to this bitrate, in bits per second.
     pub max_bandwidth: Option<u64>,
-    /// The variant of this size, such as `1280x720`.
+    /// Selects the variant of this resolution, such as `1280x720`.
     pub resolution: Option<String>,
-    /// A live stream starts so many segments before the end of its playlist; `None`: as the playlist says, else three
-    /// target durations.
+    /// Number of segments before the end of the playlist at which a live stream starts; `None`: as in the playlist,
+    /// else three target durations.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub live_edge: Option<u32>,
-    /// Sent with every request to the source's own origins.
+    /// Additional headers of every request to the source's own origins.
     pub headers: Vec<Header>,
-    /// Further hosts that they are sent to.
+    /// Other hosts that also receive these headers.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub header_hosts: Vec<String>,
-    /// What to do when a live source ends; `None`: what is usual for the command, [`WhenEnded::Wait`] for a server.
+    /// What to do when a live source ends; `None`: the command's default, [`WhenEnded::Wait`] for a server.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub when_ended: Option<WhenEnded>,
-    /// What becomes of media that has piled up; `None`: all of it goes on air.
+    /// What to do with media that accumulated during an outage; `None`: send all of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub catch_up: Option<CatchUp>,
 }
 
-/// What it means when a live source ends and nobody ordered it: its playlist got ENDLIST.
+/// What to do when a live source ends without a stop command: its playlist got ENDLIST.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum WhenEnded {
-    /// An outage: the source is looked at again until it is back.
+    /// Treat it as an outage: poll the source until it is back.
     Wait,
-    /// The end: what is buffered goes on air, then the pipeline ends.
+    /// Send the buffered media, then end the pipeline.
     Stop,
 }
 
-/// What becomes of media that has piled up while the source, the network or this process was away.
+/// What to do with media that accumulated while the source, the network or this process was unavailable.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CatchUp {
-    /// All of it goes on air; the stream is behind its source by as much from then on.
+    /// Send all of it; the stream stays behind its source by the length of the outage.
     #[default]
     All,
-    /// It is skipped and counted; the stream goes on at the live edge.
+    /// Skip and count it, and resume at the live edge.
     Live,
 }
 
@@ -85,15 +85,15 @@ pub struct SourcePatch {
     /// New value of [`Source::live_edge`]; `Some(None)` removes it.
     #[serde(deserialize_with = "named")]
     pub live_edge: Option<Option<u32>>,
-    /// All headers from now on; those not in the list are removed.
+    /// The complete list of headers; those not in the list are removed.
     pub headers: Option<Vec<HeaderPatch>>,
-    /// All hosts besides the source's own that they are sent to; `null`: none.
+    /// The complete list of other hosts that receive the headers; `null`: none.
     #[serde(deserialize_with = "named")]
     pub header_hosts: Option<Option<Vec<String>>>,
-    /// See [`Source`]; `null`: the default.
+    /// New value of [`Source::when_ended`]; `Some(None)`: the default.
     #[serde(deserialize_with = "named")]
     pub when_ended: Option<Option<WhenEnded>>,
-    /// See [`Source`]; `null`: the default.
+    /// New value of [`Source::catch_up`]; `Some(None)`: the default.
     #[serde(deserialize_with = "named")]
     pub catch_up: Option<Option<CatchUp>>,
 }
@@ -101,30 +101,31 @@ pub struct SourcePatch {
 /// A checked [`Source`].
 #[derive(Debug, Clone)]
 pub struct SourceConfig {
-    /// The playlist.
+    /// URL of the playlist.
     pub url: Url,
-    /// Another one with the same content, for when the first goes stale.
+    /// A second playlist with the same content, used while the first is stale.
     pub backup_url: Option<Url>,
-    /// Highest variant up to this many bits per second.
+    /// The highest variant up to this bitrate, in bits per second.
     pub max_bandwidth: Option<u64>,
     /// The variant of this width and height.
     pub resolution: Option<(u32, u32)>,
-    /// Segments before the end of a live playlist to start at; `None`: as the playlist says, else three target durations.
+    /// Number of segments before the end of a live playlist to start at; `None`: as in the playlist, else three target
+    /// durations.
     pub live_edge: Option<u32>,
-    /// Extra request headers: name and value.
+    /// Additional request headers: name and value.
     pub headers: Vec<(String, String)>,
-    /// Hosts besides the source's own that they are sent to.
+    /// Other hosts that also receive the headers.
     pub header_hosts: Vec<String>,
-    /// What to do when a live source ends; `None`: what is usual for the command.
+    /// What to do when a live source ends; `None`: the command's default.
     pub when_ended: Option<WhenEnded>,
-    /// What becomes of media that has piled up.
+    /// What to do with media that accumulated during an outage.
     pub catch_up: CatchUp,
 }
 
 // === impl Source ===
 
 impl Source {
-    /// Checks all of it; `None` where there is no source without its URL.
+    /// Checks all fields; `None` if the URL is missing or invalid.
     pub(super) fn resolve(&self, checks: &mut Checks) -> Option<SourceConfig> {
         let Self { url, backup_url, max_bandwidth, resolution, live_edge, headers, header_hosts, when_ended, catch_up } =
             self;
@@ -148,7 +149,7 @@ impl Source {
         })
     }
 
-    /// These settings with a change.
+    /// Applies a change to these settings.
     pub(super) fn patch(&mut self, patch: SourcePatch, problems: &mut Vec<Problem>) {
         let before = self.origins();
         if let Some(url) = patch.url {
@@ -170,7 +171,7 @@ impl Source {
         self.headers = known.patched("source.headers", patch.headers, problems);
     }
 
-    /// Every server that is sent the headers.
+    /// Every server that receives the headers.
     fn origins(&self) -> Vec<Option<Origin>> {
         [Some(&self.url), self.backup_url.as_ref()].into_iter().flatten().map(|url| origin(url)).collect()
     }
@@ -182,7 +183,7 @@ impl Source {
         effect.restart("source.backupUrl", *backup_url != new.backup_url);
         effect.restart("source.maxBandwidth", *max_bandwidth != new.max_bandwidth);
         effect.restart("source.resolution", *resolution != new.resolution);
-        // Only a stream that begins looks at it.
+        // Only a starting stream uses it.
         effect.live(Part::Beside, *live_edge != new.live_edge);
         effect.restart("source.headers", *headers != new.headers);
         effect.restart("source.headerHosts", *header_hosts != new.header_hosts);
@@ -192,7 +193,7 @@ impl Source {
         effect.anew = identity(url) != identity(&new.url);
     }
 
-    /// Without secrets.
+    /// The settings without secrets.
     pub(super) fn shown(&self) -> Value {
         let Self { url, backup_url, max_bandwidth, resolution, live_edge, headers, header_hosts, when_ended, catch_up } =
             self;
@@ -237,11 +238,11 @@ fn resolve_hosts(hosts: &[String], checks: &mut Checks) -> Vec<String> {
 }
 
 impl WhenEnded {
-    /// All, with the word in settings.
+    /// All values, with the word used in settings.
     pub const WORDS: [(&'static str, Self); 2] = [("wait", Self::Wait), ("stop", Self::Stop)];
 }
 
 impl CatchUp {
-    /// All, with the word in settings.
+    /// All values, with the word used in settings.
     pub const WORDS: [(&'static str, Self); 2] = [("all", Self::All), ("live", Self::Live)];
 }

@@ -1,4 +1,4 @@
-//! Which components decide, and with which settings: what is set, its change, its check, and what a change does on air.
+//! Stages: settings, change, check, and the effect of a change on air.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -12,41 +12,41 @@ use super::patch::{named, set};
 use outboard_stage::{FailurePolicy, StageKind};
 use outboard_store::files::Storage;
 
-/// The stages that decide.
+/// The three stages of a pipeline.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Stages {
-    /// When a batch is cut.
+    /// Decides where a batch ends.
     pub batching: Stage,
-    /// How a fragment is framed for the processor.
+    /// Converts between fragments and the processor's messages.
     pub framing: Stage,
-    /// How the returned audio is put back.
+    /// Decides which audio goes on air, and how.
     pub remux_planning: Stage,
 }
 
-/// A stage: which component, with which settings.
+/// One stage: its component and its settings.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Stage {
-    /// `sha256:…` of a component in the host's store; `None`: the bundled one.
+    /// Digest (`sha256:…`) of a component in the host's store; `None`: the bundled one.
     pub component: Option<String>,
-    /// A JSON object after the stage's own schema; `None`: its defaults.
+    /// A JSON object that matches the stage's own schema; `None`: its defaults.
     pub settings: Option<Value>,
-    /// Who goes on where it fails; `None`: the version before, else the host.
+    /// What decides after a failure; `None`: the previous version, then the host.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on_failure: Option<FailurePolicy>,
-    /// A newer file of the same name is swapped in when it is there.
+    /// Whether a newer file of the same name is swapped in automatically.
     #[serde(skip_serializing_if = "is_false")]
     pub auto_swap: bool,
-    /// Neither a newer file nor a roll-out changes it.
+    /// Whether newer files and roll-outs leave this stage unchanged.
     #[serde(skip_serializing_if = "is_false")]
     pub pinned: bool,
-    /// The version that decided before.
+    /// The previous version of the stage.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub previous: Option<PreviousStage>,
 }
 
-/// A version of a stage that decided before.
+/// The previous version of a stage.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct PreviousStage {
@@ -56,17 +56,17 @@ pub struct PreviousStage {
     pub settings: Option<Value>,
 }
 
-/// Changes of each stage's settings.
+/// Changes of the stages.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct StagesPatch {
-    /// The batching stage; `null`: the bundled one with its defaults.
+    /// Changes of the batching stage; `null`: the bundled one with its defaults.
     #[serde(deserialize_with = "named")]
     pub batching: Option<Option<StagePatch>>,
-    /// The framing stage, likewise.
+    /// Changes of the framing stage; `null`: the bundled one with its defaults.
     #[serde(deserialize_with = "named")]
     pub framing: Option<Option<StagePatch>>,
-    /// The remux-planning stage, likewise.
+    /// Changes of the remux-planning stage; `null`: the bundled one with its defaults.
     #[serde(deserialize_with = "named")]
     pub remux_planning: Option<Option<StagePatch>>,
 }
@@ -78,16 +78,16 @@ pub struct StagePatch {
     /// Digest of a component in the host's store; `null`: the bundled one.
     #[serde(deserialize_with = "named")]
     pub component: Option<Option<String>>,
-    /// Its settings, a whole object; `null`: its defaults.
+    /// Its settings, as a complete object; `null`: its defaults.
     #[serde(deserialize_with = "named")]
     pub settings: Option<Option<Value>>,
-    /// Who goes on where it fails; `null`: the version before, else the host.
+    /// What decides after a failure; `null`: the previous version, then the host.
     #[serde(deserialize_with = "named")]
     pub on_failure: Option<Option<FailurePolicy>>,
-    /// See [`Stage`]; `null`: false.
+    /// New value of [`Stage::auto_swap`]; `null`: false.
     #[serde(deserialize_with = "named")]
     pub auto_swap: Option<Option<bool>>,
-    /// See [`Stage`]; `null`: false.
+    /// New value of [`Stage::pinned`]; `null`: false.
     #[serde(deserialize_with = "named")]
     pub pinned: Option<Option<bool>>,
 }
@@ -95,17 +95,17 @@ pub struct StagePatch {
 /// Checked [`Stages`], by kind.
 #[derive(Debug, Clone, Default)]
 pub struct StagesConfig {
-    /// A file instead of the bundled component.
+    /// Files that replace the bundled components.
     pub files: BTreeMap<&'static str, PathBuf>,
-    /// Settings as a JSON object.
+    /// Settings as JSON objects.
     pub settings: BTreeMap<&'static str, Value>,
-    /// Who goes on where it fails.
+    /// What decides after a failure.
     pub on_failure: BTreeMap<&'static str, FailurePolicy>,
-    /// The version before it.
+    /// The previous versions.
     pub previous: BTreeMap<&'static str, PreviousStageConfig>,
 }
 
-/// A version of a stage that was on air before.
+/// The previous version of a stage, checked.
 #[derive(Debug, Clone)]
 pub struct PreviousStageConfig {
     /// Its file; `None`: the bundled component.
@@ -114,7 +114,7 @@ pub struct PreviousStageConfig {
     pub settings: Option<Value>,
 }
 
-/// Kinds of stages, as they are named in the configuration.
+/// The kinds of stages, as named in the configuration.
 pub const STAGE_KINDS: [&str; 3] = ["batching", "framing", "remux_planning"];
 
 /// The name of a kind in the configuration.
@@ -152,7 +152,7 @@ impl Stages {
         }
     }
 
-    /// The stage of a kind, to be changed.
+    /// The stage of a kind, mutable.
     pub fn of_mut(&mut self, kind: StageKind) -> &mut Stage {
         match kind {
             StageKind::Batching => &mut self.batching,
@@ -161,7 +161,7 @@ impl Stages {
         }
     }
 
-    /// Whether a component is named here, also as a version before.
+    /// Whether a stage uses this component now or in its previous version.
     pub fn names(&self, digest: &str) -> bool {
         StageKind::ALL.into_iter().any(|kind| {
             let stage = self.of(kind);
@@ -170,7 +170,7 @@ impl Stages {
         })
     }
 
-    /// Checks all of it. Components are looked for in `storage`; a configuration names files instead, and has none.
+    /// Checks all fields. Components are looked up in `storage`; a configuration passes none, because it names files.
     pub(super) fn resolve(&self, storage: Option<&Storage>, checks: &mut Checks) -> StagesConfig {
         let mut resolved = StagesConfig::default();
         for kind in StageKind::ALL {
@@ -199,7 +199,7 @@ impl Stages {
         resolved
     }
 
-    /// These settings with a change.
+    /// Applies a change to these settings.
     pub(super) fn patch(&mut self, patch: StagesPatch) {
         patch_stage(&mut self.batching, patch.batching);
         patch_stage(&mut self.framing, patch.framing);
@@ -209,7 +209,7 @@ impl Stages {
     pub(super) fn effect(&self, new: &Self, effect: &mut ChangeEffect) {
         for kind in StageKind::ALL {
             let (old, new) = (self.of(kind), new.of(kind));
-            // The version before is where a roll-back goes to: it decides nothing now.
+            // The previous version decides nothing now; it is only the target of a roll-back.
             let Stage { component, settings, on_failure, auto_swap, pinned, previous } = old;
             effect.live(Part::Stages, (component, settings) != (&new.component, &new.settings));
             let policy = (on_failure, auto_swap, pinned, previous);
@@ -217,7 +217,7 @@ impl Stages {
         }
     }
 
-    /// All but the version before, which status shows.
+    /// All fields except the previous version, which the status shows.
     pub(super) fn shown(&self) -> Value {
         let mut shown = self.clone();
         for kind in StageKind::ALL {
@@ -227,7 +227,7 @@ impl Stages {
     }
 }
 
-/// The file of a component that is not the bundled one.
+/// The file of a component that is not bundled.
 fn file(component: &str, kind: StageKind, storage: &Storage, checks: &mut Checks) -> Option<PathBuf> {
     let wrong = match storage.component(component) {
         Some(file) if file.is_file() => return Some(file),
@@ -257,7 +257,7 @@ fn patch_stage(stage: &mut Stage, patch: Option<Option<StagePatch>>) {
     }
 }
 
-/// Another component than before is a version that can be taken back.
+/// Records the previous version when the component changes.
 fn remember(stage: &mut Stage, before: Stage) {
     stage.previous = match stage.component == before.component {
         true => before.previous,

@@ -1,7 +1,7 @@
-//! `outboard stage new`: writes a project that the ordinary tools of its language make a stage of.
+//! `outboard stage new`: writes a stage project that the usual tools of its language build.
 //!
-//! In: kind, language, name. Out: a folder with the contract, a stage that works, its tests, a README with the commands.
-//! The text is in `templates/<language>/{any,<kind>}/`; how it is filled in is in `template.rs`.
+//! In: kind, language, name. Out: a folder with the contract, a working stage, its tests, and a README with the
+//! commands. The texts are in `templates/<language>/{any,<kind>}/`; `template.rs` fills them in.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -29,10 +29,10 @@ pub struct NewArgs {
     dir: PathBuf,
 }
 
-/// Writes the project and prints what to do next.
+/// Writes the project and prints the next steps.
 ///
 /// # Errors
-/// If the folder holds something already or cannot be written.
+/// The folder is not empty or cannot be written.
 pub fn run(args: &NewArgs) -> anyhow::Result<Ending> {
     let name = match name(args) {
         Ok(name) => name,
@@ -43,12 +43,12 @@ pub fn run(args: &NewArgs) -> anyhow::Result<Ending> {
     for (path, text) in project.files() {
         write(&args.dir.join(path), text)?;
     }
-    say(&format!("{name}: a {} stage in {}. Next, as its README.md says:", args.kind.name(), args.lang.name()));
+    say(&format!("{name}: a {} stage in {}. Next steps, from its README.md:", args.kind.name(), args.lang.name()));
     say(&format!("\ncd {}\n{}", args.dir.display(), project.commands().trim_end()));
     Ok(Ending::Done)
 }
 
-/// The name that was given, or the folder's.
+/// The given name, or the name of the folder.
 fn name(args: &NewArgs) -> Result<String, Problem> {
     if let Some(name) = &args.name {
         return Ok(name.clone());
@@ -57,17 +57,17 @@ fn name(args: &NewArgs) -> Result<String, Problem> {
     let name = whole.file_name().unwrap_or_default().to_string_lossy().into_owned();
     match check_name(&name) {
         Ok(()) => Ok(name),
-        Err(why) => Err(Problem { path: "DIR".to_owned(), message: format!("{why}; name the stage with --name") }),
+        Err(why) => Err(Problem { path: "DIR".to_owned(), message: format!("{why}; set a name with --name") }),
     }
 }
 
-/// Makes the folder; one that is there must be empty, so that nothing of the user's is touched.
+/// Creates the folder. An existing folder must be empty, so that no file of the user is changed.
 fn make_empty(dir: &Path) -> anyhow::Result<()> {
     std::fs::create_dir_all(dir).with_context(|| format!("cannot create the folder {}", dir.display()))?;
     let mut entries = std::fs::read_dir(dir).with_context(|| format!("cannot read the folder {}", dir.display()))?;
     if let Some(entry) = entries.next() {
         let held = entry.map(|entry| entry.file_name().to_string_lossy().into_owned()).unwrap_or_default();
-        bail!("{} is not empty, it holds {held}; name an empty or a new folder", dir.display());
+        bail!("{} is not empty: it contains {held}; give an empty or a new folder", dir.display());
     }
     Ok(())
 }

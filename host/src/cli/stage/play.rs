@@ -1,4 +1,5 @@
-//! `outboard stage test` and `outboard stage replay`: a component on recorded traffic, or on the call in which it failed.
+//! `outboard stage test` and `outboard stage replay`: run a component on recorded calls, or on the call in which it
+//! failed.
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +14,7 @@ use crate::stage::recording::Recording;
 use crate::stage::replay::{self, ReplayStart, ReplayedCall};
 use crate::stage::{StageComponent, StageRuntime, StageRuntimeConfig};
 
-/// Characters of an answer that are shown.
+/// Characters of an answer that are printed.
 const ANSWER_CHARS: usize = 160;
 
 /// Options of `stage test`.
@@ -39,7 +40,7 @@ pub struct ReplayArgs {
     component: PathBuf,
 }
 
-/// Makes the recorded calls; a call that fails is a failure.
+/// Repeats the recorded calls; fails if any call fails.
 pub async fn test(args: &TestArgs, config: &StageRuntimeConfig) -> anyhow::Result<Ending> {
     let runtime = &StageRuntime::new(config)?;
     let recording: Recording = read(&args.recording, "a recording")?;
@@ -56,7 +57,7 @@ pub async fn test(args: &TestArgs, config: &StageRuntimeConfig) -> anyhow::Resul
     Ok(if failed { Ending::Failed } else { Ending::Done })
 }
 
-/// Makes the call again that failed; a component that fails again is a failure.
+/// Repeats the call that failed; fails if the component fails again.
 pub async fn replay(args: &ReplayArgs, config: &StageRuntimeConfig) -> anyhow::Result<Ending> {
     let runtime = &StageRuntime::new(config)?;
     let evidence: Evidence = read(&args.bundle, "evidence")?;
@@ -64,14 +65,18 @@ pub async fn replay(args: &ReplayArgs, config: &StageRuntimeConfig) -> anyhow::R
     let label = component.label();
     if label.digest != evidence.component.digest {
         say(&format!(
-            "another version than the one that failed, {} {}",
+            "note: the component that failed was another version, {} {}",
             evidence.component.name, evidence.component.version
         ));
     }
     say(&format!("then: {}", evidence.error));
     let (replayed, again) = replay::evidence(runtime, component, &evidence).await?;
     show(&replayed);
-    say(if again { "it fails again" } else { "it does not fail: the recorded calls do not reproduce the failure" });
+    say(if again {
+        "the component fails again"
+    } else {
+        "the component does not fail: the recorded calls do not reproduce the failure"
+    });
     Ok(if again { Ending::Failed } else { Ending::Done })
 }
 
@@ -97,7 +102,7 @@ fn read<T: DeserializeOwned>(file: &Path, what: &str) -> anyhow::Result<T> {
     let size = std::fs::metadata(file).with_context(|| file.display().to_string())?.len();
     anyhow::ensure!(
         size <= STAGE_FILE_BYTES_MAX,
-        "{}: {size} bytes; {what} has {STAGE_FILE_BYTES_MAX} at most",
+        "{}: {size} bytes; the limit for {what} is {STAGE_FILE_BYTES_MAX}",
         file.display()
     );
     let text = std::fs::read(file).with_context(|| file.display().to_string())?;

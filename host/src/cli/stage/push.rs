@@ -1,4 +1,5 @@
-//! `outboard stage push`: sends a component to a server. `outboard stage pull`: has a server fetch one from a registry.
+//! `outboard stage push` uploads a component to a server. `outboard stage pull` makes a server fetch one from a
+//! registry.
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +14,7 @@ use crate::control::components::signature::Signature;
 use crate::limits::STAGE_COMPONENT_BYTES_MAX;
 use crate::stage::LoadError;
 
-/// The server, and for whom.
+/// The server, and the tenant that will own the component.
 #[derive(Debug, Args)]
 struct ToArgs {
     /// URL of the server.
@@ -62,7 +63,7 @@ const UPLOAD: &str =
 const PULL: &str =
     "mutation($input: PullStageInput!) { pullStage(input: $input) { component { digest kind name version } } }";
 
-/// Prints the digest; what the server refuses is a failure.
+/// Uploads and prints the digest; fails if the server refuses the component.
 pub async fn push(args: &PushArgs) -> anyhow::Result<Ending> {
     crate::tls::install();
     let PushArgs { file, to } = args;
@@ -72,7 +73,7 @@ pub async fn push(args: &PushArgs) -> anyhow::Result<Ending> {
         "file": null, "tenant": to.tenant, "shared": to.shared, "signature": to.signature().await?,
     });
     let operations = json!({ "query": UPLOAD, "variables": { "input": input } }).to_string();
-    // As the GraphQL multipart request specification has it: what to do, where the files belong, the files.
+    // Fields as in the GraphQL multipart request specification: operations, map, files.
     let form = Form::new()
         .text("operations", operations)
         .text("map", json!({ "0": ["variables.input.file"] }).to_string())
@@ -81,12 +82,12 @@ pub async fn push(args: &PushArgs) -> anyhow::Result<Ending> {
     to.send(request, "uploadStage", &file.display().to_string()).await
 }
 
-/// Prints the digest of the component's file, which is its identity from then on.
+/// Prints the digest of the component's file, which identifies it from then on.
 pub async fn pull(args: &PullArgs) -> anyhow::Result<Ending> {
     crate::tls::install();
     let PullArgs { reference, to, username, insecure } = args;
     let auth = match username {
-        // Not an option: those stand in the list of processes.
+        // Not a command-line option, because those are visible in the list of processes.
         Some(username) => {
             let password = std::env::var("OUTBOARD_REGISTRY_PASSWORD");
             let password = password.context("the password of --username is read from OUTBOARD_REGISTRY_PASSWORD")?;
@@ -117,7 +118,7 @@ impl ToArgs {
         }
     }
 
-    /// As base64, whatever the file is.
+    /// The signature file as base64.
     async fn signature(&self) -> anyhow::Result<Option<String>> {
         let Some(path) = &self.signature else { return Ok(None) };
         Ok(Some(read_signature(path).await.with_context(|| path.display().to_string())?.text()))
@@ -125,11 +126,11 @@ impl ToArgs {
 
     async fn send(&self, request: RequestBuilder, field: &str, what: &str) -> anyhow::Result<Ending> {
         let url = self.url();
-        let response = request.send().await.with_context(|| format!("no answer from {url}"))?;
+        let response = request.send().await.with_context(|| format!("no response from {url}"))?;
         let status = response.status();
         let text = response.text().await?;
         let answer: Value = serde_json::from_str(&text)
-            .with_context(|| format!("{url} answers {status}, and not as an outboard server"))?;
+            .with_context(|| format!("{url} answered with status {status}; it is not an outboard server"))?;
         if let Some(errors) = answer["errors"].as_array() {
             for error in errors {
                 complain(&format!("{what}: {}", error["message"].as_str().unwrap_or("refused")));
@@ -138,14 +139,14 @@ impl ToArgs {
         }
         let component = &answer["data"][field]["component"];
         let told = |name: &str| component[name].as_str().unwrap_or_default().to_owned();
-        // Scripts want the digest and nothing else.
+        // Scripts expect only the digest on standard output.
         complain(&format!("{} {}, a {} stage", told("name"), told("version"), told("kind").to_lowercase()));
         say(&told("digest"));
         Ok(Ending::Done)
     }
 }
 
-/// Refuses what the server would refuse, before it is sent.
+/// Reads the file and refuses, before uploading, what the server would refuse.
 async fn read_component(file: &Path) -> anyhow::Result<Vec<u8>> {
     let (size, limit) = (tokio::fs::metadata(file).await?.len(), STAGE_COMPONENT_BYTES_MAX);
     if size > limit {

@@ -1,8 +1,8 @@
-//! The projects that `outboard stage new` writes: templates with the name and the kind filled in.
+//! The projects that `outboard stage new` writes: templates with name and kind filled in.
 //!
-//! A project is `templates/<language>/any` and `templates/<language>/<kind>` laid over each other, and the contract. Marks in
-//! the text (`{{name}}`) stand for what differs. `scripts/stages` builds all of them, so a template that does not build fails
-//! the tests.
+//! A project consists of the files in `templates/<language>/any` and `templates/<language>/<kind>`, and the contract.
+//! Placeholders (`{{name}}`) stand for the differences. `scripts/stages` builds all of them, so a template that does
+//! not build fails the tests.
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,7 @@ use include_dir::{Dir, include_dir};
 static TEMPLATES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/src/cli/stage/templates");
 static CONTRACT: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../wit");
 
-/// Longest name of a stage, as the host takes it.
+/// Longest name of a stage that the host accepts.
 const NAME_CHARS_MAX: usize = 64;
 
 /// What a stage decides.
@@ -28,7 +28,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// As in the contract.
+    /// The name in the contract.
     pub fn name(self) -> &'static str {
         match self {
             Kind::Batching => "batching",
@@ -37,24 +37,24 @@ impl Kind {
         }
     }
 
-    /// What stands for the marks in the templates.
+    /// The placeholders of the templates and their values.
     fn marks(self) -> [(&'static str, &'static str); 4] {
         let [summary, decides, like, rule] = match self {
             Kind::Batching => [
-                "Cuts batches of a wanted length",
+                "Cuts batches of a configured length",
                 "it decides where one batch ends and the next begins",
                 "batching-duration",
                 "batcher",
             ],
             Kind::Framing => [
                 "Speaks the fragment dialect",
-                "it turns fragments into a processor's messages, and its messages into events",
+                "it converts fragments into a processor's messages, and its messages into events",
                 "framing-fragment",
                 "framer",
             ],
             Kind::RemuxPlanning => [
-                "Processed audio where there is some that fits, else the original",
-                "it decides which audio goes under the picture, and how",
+                "Uses the processed audio if it fits, else the original",
+                "it decides which audio goes on air with the video, and how",
                 "remux-replace",
                 "planner",
             ],
@@ -63,7 +63,7 @@ impl Kind {
     }
 }
 
-/// What a stage is written in.
+/// The programming language of a stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Language {
     /// Built with cargo.
@@ -75,7 +75,7 @@ pub enum Language {
 }
 
 impl Language {
-    /// For people.
+    /// The name for people.
     pub fn name(self) -> &'static str {
         match self {
             Language::Rust => "Rust",
@@ -93,10 +93,10 @@ impl Language {
     }
 }
 
-/// Whether a stage may be called so.
+/// Checks the name of a stage.
 ///
 /// # Errors
-/// A sentence with the name and what would be right.
+/// A sentence with the name and what would be valid.
 pub fn check_name(name: &str) -> Result<(), String> {
     let letters = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     let parts_are_well = name.split('-').all(|part| !part.is_empty() && part.chars().all(letters));
@@ -104,22 +104,22 @@ pub fn check_name(name: &str) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "{name:?} is not a stage's name: lower-case letters and digits with single hyphens between, a letter first, \
+        "{name:?} is not a valid stage name: lower-case letters and digits with single hyphens between, a letter first, \
          {NAME_CHARS_MAX} characters at most, such as my-batching"
     ))
 }
 
-/// A project, ready to be written.
+/// A project with all placeholders filled in.
 #[derive(Debug)]
 pub struct Project {
     files: Vec<(PathBuf, String)>,
 }
 
 impl Project {
-    /// Fills the templates in.
+    /// Fills in the templates.
     ///
     /// # Errors
-    /// Only if this binary was built with templates that are broken.
+    /// The templates in this binary are broken.
     pub fn new(kind: Kind, language: Language, name: &str) -> anyhow::Result<Self> {
         let mut files = Vec::new();
         for part in ["any", kind.name()] {
@@ -137,12 +137,12 @@ impl Project {
         Ok(Self { files })
     }
 
-    /// Paths within the project, and what is in the files.
+    /// The files: path within the project, and content.
     pub fn files(&self) -> impl Iterator<Item = (&Path, &str)> {
         self.files.iter().map(|(path, text)| (path.as_path(), text.as_str()))
     }
 
-    /// The commands of its README, one a line: they build, test and check it.
+    /// The commands of its README, one per line: they build, test and check it.
     pub fn commands(&self) -> &str {
         let readme = self.files().find(|(path, _)| *path == Path::new("README.md")).map_or("", |(_, text)| text);
         let block = readme.split_once("```sh\n").map_or("", |(_, rest)| rest);
@@ -150,7 +150,7 @@ impl Project {
     }
 }
 
-/// Takes the files below a folder, by their path from `root`, into `under`.
+/// Collects the files below a folder into `under`, by their path relative to `root`.
 fn collect(
     folder: &'static Dir<'_>,
     root: &Path,

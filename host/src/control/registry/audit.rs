@@ -1,5 +1,5 @@
-//! The audit log: who did what to what. Written with each change, in its transaction; bounded for each tenant, so that a
-//! busy one cannot push out another's.
+//! The audit log: who did what to what. Written in the transaction of each change; limited per tenant, so that a busy
+//! tenant cannot displace another's entries.
 
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 use serde::Serialize;
@@ -17,21 +17,21 @@ words! {
     pub enum Outcome {
         /// The action changed something.
         Done = "done",
-        /// It was so already.
+        /// The requested state already existed.
         Unchanged = "unchanged",
     }
 }
 
-/// A line to be written.
+/// An entry to be written.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewAudit {
-    /// Whom it is about; `None`: the host.
+    /// The tenant concerned; `None`: the host.
     pub tenant: Option<String>,
     /// The caller, with role and token.
     pub actor: Actor,
     /// The permitted action.
     pub action: Action,
-    /// To what, such as `pipeline acme:tv`.
+    /// The object of the action, such as `pipeline acme:tv`.
     pub target: String,
     /// Whether the action changed anything.
     pub outcome: Outcome,
@@ -44,13 +44,13 @@ pub struct NewAudit {
 pub struct AuditRow {
     /// Number of the entry; later entries have higher ones.
     pub id: u64,
-    /// Unix time in milliseconds.
+    /// When it was written, Unix time in milliseconds.
     pub at_ms: u64,
-    /// Whom it is about; `None`: the host.
+    /// The tenant concerned; `None`: the host.
     pub tenant: Option<String>,
-    /// Name of the caller, as it was then.
+    /// Name of the caller at that time.
     pub actor: String,
-    /// The token that they came with.
+    /// The caller's token.
     pub token: Option<u64>,
     /// Name of the action, see [`Action::name`].
     pub action: String,
@@ -65,7 +65,7 @@ pub struct AuditRow {
 // === impl NewAudit ===
 
 impl NewAudit {
-    /// Somebody did something to something.
+    /// An entry for an action on a target.
     pub fn new(actor: &Actor, action: Action, tenant: Option<&str>, target: impl Into<String>) -> Self {
         Self {
             tenant: tenant.map(str::to_owned),
@@ -77,19 +77,19 @@ impl NewAudit {
         }
     }
 
-    /// Adds further facts, which must not hold secrets.
+    /// Adds further facts, which must not contain secrets.
     #[must_use]
     pub fn detail(self, detail: Value) -> Self {
         Self { detail: Some(detail), ..self }
     }
 
-    /// It went otherwise than as asked.
+    /// Sets the outcome, if it is not the default.
     #[must_use]
     pub fn outcome(self, outcome: Outcome) -> Self {
         Self { outcome, ..self }
     }
 
-    /// Done, or so already.
+    /// Sets the outcome to done or unchanged.
     #[must_use]
     pub(super) fn changed(self, changed: bool) -> Self {
         self.outcome(if changed { Outcome::Done } else { Outcome::Unchanged })
@@ -127,7 +127,7 @@ impl NewAudit {
 // === impl Registry ===
 
 impl Registry {
-    /// Writes a line for what changes nothing here: settings that are tried, files that are about to be removed.
+    /// Writes an entry for an action that changes nothing here, such as a dry run or the removal of files.
     pub async fn record(&self, line: NewAudit) -> Result<(), RegistryError> {
         self.write(move |transaction| line.write(transaction)).await
     }

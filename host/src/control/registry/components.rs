@@ -1,5 +1,5 @@
-//! Components: labels of the files in the store. The digest is the identity; a tenant's and the operator's rows of the same
-//! digest stand beside each other.
+//! Components: the metadata of files in the store. The digest is the identity; a tenant's and the operator's rows of
+//! the same digest are separate.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde_json::json;
@@ -12,13 +12,13 @@ use crate::limits::COMPONENTS_OF_TENANT_MAX;
 use crate::unix_time::now_ms;
 
 words! {
-    /// How a component came.
+    /// How a component was added.
     pub enum ComponentSource {
         /// Bundled with the host's binary.
         Bundled = "bundled",
-        /// By `outboard stage add`.
+        /// Added with `outboard stage add`.
         CommandLine = "command-line",
-        /// It was dropped into a folder.
+        /// Put into a folder.
         Folder = "folder",
         /// Uploaded over the API.
         Upload = "upload",
@@ -27,33 +27,33 @@ words! {
     }
 }
 
-/// A component to be written down.
+/// A component to be recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewComponent {
-    /// Identity: `sha256:` and the SHA-256 of the file, hexadecimal.
+    /// Identity: `sha256:` and the SHA-256 of the file, in hexadecimal digits.
     pub digest: String,
-    /// Whose; `None`: every tenant's.
+    /// The owner; `None`: available to every tenant.
     pub tenant: Option<String>,
     /// Kind of stage, by [`crate::stage::StageKind::name`].
     pub kind: String,
-    /// By its own account.
+    /// The name that the component reports.
     pub name: String,
-    /// By its own account.
+    /// The version that the component reports.
     pub version: String,
-    /// The way by which it was added.
+    /// How it was added.
     pub source: ComponentSource,
-    /// File or reference that it came by.
+    /// The file or reference that it was added from.
     pub origin: Option<String>,
-    /// The id of the tenant's key that it is signed with, where one was asked for.
+    /// The id of the tenant's key that signed it, if a signature was required.
     pub signed_by: Option<String>,
 }
 
 /// A component as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ComponentRow {
-    /// What was written down.
+    /// The recorded component.
     pub component: NewComponent,
-    /// Unix time in milliseconds.
+    /// When it was added, Unix time in milliseconds.
     pub added_ms: u64,
     /// Name of the caller who added it.
     pub added_by: String,
@@ -65,7 +65,7 @@ const COMPONENT: &str =
 // === impl Registry ===
 
 impl Registry {
-    /// Writes a component down. The same again changes nothing, unless it is signed with another key now.
+    /// Records a component. Idempotent, except that a signature with another key is updated.
     pub async fn add_component(&self, actor: &Actor, new: NewComponent) -> Result<Change<ComponentRow>, RegistryError> {
         let actor = actor.clone();
         self.write(move |transaction| {
@@ -117,7 +117,7 @@ impl Registry {
         .await
     }
 
-    /// Takes a component off the list. Answers whether it was there, and whether nobody has it any more.
+    /// Removes a component from an owner's list. Returns whether it was there, and whether no owner has it any more.
     pub async fn remove_component(
         &self,
         actor: &Actor,
@@ -137,7 +137,7 @@ impl Registry {
         .await
     }
 
-    /// Every component; there are never many.
+    /// All components; there are never many.
     pub async fn components(&self) -> Result<Vec<ComponentRow>, RegistryError> {
         self.read(|connection| {
             let mut statement = connection.prepare_cached(&format!("{COMPONENT} ORDER BY kind, name, added_ms"))?;

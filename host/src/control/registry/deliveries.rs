@@ -1,8 +1,8 @@
-//! Deliveries: what webhooks are to be told, and how that went. A queue that survives the process: whoever sends claims
-//! what is due for a while, and says how it went; what was claimed and never heard of again is due again.
+//! Deliveries of events to webhooks, and their results. A durable queue: the sender claims due deliveries for a limited
+//! time and records the result; a claimed delivery without a result becomes due again.
 //!
-//! `next_ms` is set as long as a delivery is to be tried (again). Bounded for each webhook: a receiver that is away for
-//! long loses the oldest.
+//! `next_ms` is set as long as another attempt is planned. Limited per webhook: a receiver that is unavailable for long
+//! loses the oldest deliveries.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use rusqlite::{OptionalExtension, Row, Transaction, params};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::events::EventRow;
+use super::event_row::EventRow;
 use super::webhooks::{there_is, wanting};
 use super::{NewAudit, Registry, RegistryError, kept, next_seq, prune};
 use crate::control::access::{Action, Actor};
@@ -21,23 +21,23 @@ use crate::store::page::{Listed, Page};
 use crate::unix_time::now_ms;
 
 words! {
-    /// How far a delivery is.
+    /// The progress of a delivery.
     pub enum DeliveryState {
         /// Waits for its first attempt.
         Pending = "pending",
-        /// The receiver took it.
+        /// The receiver accepted it.
         Delivered = "delivered",
-        /// Tried in vain; it is tried again.
+        /// The last attempt failed; another one is planned.
         Failed = "failed",
-        /// Tried in vain too often.
+        /// All attempts failed.
         GaveUp = "gave-up",
     }
 }
 
-/// An event or a test that is sent to one webhook, with its attempts.
+/// An event or a test for one webhook, with its attempts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DeliveryRow {
-    /// Grows with time; the receiver can tell a repeated one by it.
+    /// Rises with time; lets the receiver detect repeats.
     pub id: u64,
     /// Number of the webhook.
     pub webhook: u64,
@@ -45,28 +45,28 @@ pub struct DeliveryRow {
     pub event: Option<u64>,
     /// Kind of the event, or `test`.
     pub kind: String,
-    /// The body, JSON, as it is sent each time.
+    /// The JSON body, the same in each attempt.
     pub payload: String,
-    /// How far it is.
+    /// The progress of the delivery.
     pub state: DeliveryState,
-    /// How often it was tried.
+    /// Number of attempts.
     pub attempts: u32,
-    /// Unix time in milliseconds.
+    /// When it was created, Unix time in milliseconds.
     pub created_ms: u64,
-    /// When it is tried (again).
+    /// When the next attempt is due, Unix time in milliseconds.
     pub next_ms: Option<u64>,
-    /// When it was last tried.
+    /// When the last attempt was made, Unix time in milliseconds.
     pub last_ms: Option<u64>,
-    /// The HTTP status of the last answer.
+    /// The HTTP status of the last response.
     pub status: Option<u16>,
-    /// Why it last failed.
+    /// Why the last attempt failed.
     pub error: Option<String>,
 }
 
-/// A delivery that was claimed, with all that is needed to send it.
+/// A claimed delivery, with everything needed to send it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Due {
-    /// The delivery; `attempts` counts this one already.
+    /// The delivery; `attempts` already includes this one.
     pub delivery: DeliveryRow,
     /// Name of the webhook's tenant.
     pub tenant: String,
@@ -76,7 +76,7 @@ pub struct Due {
     pub secret: Hidden<String>,
 }
 
-/// What is being sent to already and is left alone by a claim.
+/// Webhooks and tenants that a claim leaves out, because they have requests in progress.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Busy {
     /// These webhooks: each is sent one delivery at a time.
@@ -85,7 +85,7 @@ pub struct Busy {
     pub tenants: Vec<String>,
 }
 
-/// Deliveries that may be sent up to a time (?1), busy webhooks (?2) and tenants (?3) aside.
+/// Deliveries that are due at a time (?1), except those of busy webhooks (?2) and tenants (?3).
 const DUE: &str =
     "delivery INDEXED BY delivery_due JOIN webhook ON webhook.id = delivery.webhook AND webhook.enabled = 1
          JOIN tenant ON tenant.name = webhook.tenant AND tenant.disabled = 0
@@ -98,8 +98,8 @@ const COLUMNS: &str =
 // === impl Registry ===
 
 impl Registry {
-    /// Claims what is due at this time for `lease`: of each tenant the one that waits longest, so that none holds up
-    /// another. What is not marked by then is due again.
+    /// Claims due deliveries for `lease`: for each tenant the one that waits longest, so that no tenant delays another.
+    /// A delivery without a result by then is due again.
     pub async fn claim_due(
         &self,
         now_ms: u64,
@@ -135,7 +135,7 @@ impl Registry {
         .await
     }
 
-    /// When the next delivery is due, Unix time in milliseconds; `None`: nothing waits.
+    /// When the next delivery is due, Unix time in milliseconds; `None`: none is waiting.
     pub async fn next_due(&self, busy: Busy) -> Result<Option<u64>, RegistryError> {
         self.read(move |connection| {
             let mut statement =
@@ -146,7 +146,7 @@ impl Registry {
         .await
     }
 
-    /// How many wait for their turn or their next attempt, those that are being sent included.
+    /// Number of deliveries that wait for an attempt, including those in progress.
     pub async fn deliveries_waiting(&self) -> Result<u64, RegistryError> {
         self.read(|connection| {
             let mut statement = connection.prepare_cached("SELECT count(*) FROM delivery WHERE next_ms IS NOT NULL")?;
@@ -155,12 +155,12 @@ impl Registry {
         .await
     }
 
-    /// The receiver took it.
+    /// Records that the receiver accepted it.
     pub async fn delivered(&self, id: u64, status: u16) -> Result<(), RegistryError> {
         self.mark(id, DeliveryState::Delivered, Some(status), None, None).await
     }
 
-    /// It failed and is tried again at `next_ms`.
+    /// Records a failed attempt; the next one is due at `next_ms`.
     pub async fn delivery_failed(
         &self,
         id: u64,
@@ -171,12 +171,12 @@ impl Registry {
         self.mark(id, DeliveryState::Failed, status, Some(kept(error)), Some(next_ms)).await
     }
 
-    /// It failed for the last time.
+    /// Records that the last attempt failed.
     pub async fn give_up_delivery(&self, id: u64, status: Option<u16>, error: &str) -> Result<(), RegistryError> {
         self.mark(id, DeliveryState::GaveUp, status, Some(kept(error)), None).await
     }
 
-    /// A delivery that is gone, with its webhook or as one of too many, is left alone.
+    /// Does nothing for a delivery that was removed with its webhook or as one of too many.
     async fn mark(
         &self,
         id: u64,
@@ -194,7 +194,7 @@ impl Registry {
         .await
     }
 
-    /// Puts a delivery in the queue that belongs to no event: to try a webhook.
+    /// Queues a test delivery without an event.
     pub async fn try_webhook(
         &self,
         actor: &Actor,
@@ -213,7 +213,7 @@ impl Registry {
         .await
     }
 
-    /// Sends a delivery once more, from the first attempt on.
+    /// Queues a delivery again, with its count of attempts reset.
     pub async fn deliver_again(&self, actor: &Actor, tenant: &str, id: u64) -> Result<DeliveryRow, RegistryError> {
         let (tenant, actor) = (tenant.to_owned(), actor.clone());
         self.write(move |transaction| {
@@ -251,7 +251,7 @@ impl Registry {
     }
 }
 
-/// A delivery for each webhook of the event's tenant that wants one.
+/// Creates a delivery for each webhook of the event's tenant that selects the event.
 pub(super) fn fan_out(transaction: &Transaction<'_>, event: &EventRow, payload: &Value) -> Result<(), RegistryError> {
     let Some(tenant) = &event.tenant else { return Ok(()) };
     let webhooks = wanting(transaction, tenant, &event.kind)?;

@@ -1,32 +1,31 @@
-//! Events: what happened, to be looked at later and told to webhooks. Written many at a time; an event and the deliveries
-//! that it causes are one transaction, so that none is told twice or never. Bounded for each stream.
+//! Stored events, for queries and webhooks. Written in groups; an event and its deliveries are one transaction, so that
+//! none is delivered twice or never. Limited per stream.
 
 use rusqlite::{OptionalExtension, Row, Transaction, params};
-use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use super::event_row::{EventRow, number, severity};
 use super::incidents::{self, IncidentState};
 use super::{Registry, RegistryError, Scope, deliveries, kept, next_seq, parsed, prune};
 use crate::limits::{EVENT_DETAIL_BYTES_MAX, EVENTS_AT_ONCE_MAX};
-use crate::pipeline::cause::HealthCause;
 use crate::pipeline::event::{Event, Severity};
 use crate::store::page::{Listed, Page};
 
 /// An event to be written.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewEvent {
-    /// Whose; `None`: the host's.
+    /// The tenant; `None`: an event of the host.
     pub tenant: Option<String>,
-    /// The pipeline's stream; `None`: of the tenant itself, as is what comes from a pipeline that is gone.
+    /// The pipeline's stream; `None`: an event of the tenant itself, or of a pipeline that was deleted.
     pub stream: Option<String>,
     /// The event as its source reported it.
     pub event: Event,
-    /// The incident that it tells of.
+    /// The incident that it belongs to.
     pub incident: Option<IncidentState>,
 }
 
 impl NewEvent {
-    /// More than the event's own columns, without secrets.
+    /// Everything beyond the event's own columns, without secrets.
     fn detail(&self) -> Map<String, Value> {
         let mut detail = Map::new();
         if let Some(cause) = self.event.cause {
@@ -42,78 +41,31 @@ impl NewEvent {
     }
 }
 
-/// An event as it is stored.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct EventRow {
-    /// Number of the event; later events have higher ones.
-    pub id: u64,
-    /// Whose; `None`: the host's.
-    pub tenant: Option<String>,
-    /// Stream id of the pipeline; `None`: the event is about the tenant or the host.
-    pub stream: Option<String>,
-    /// Unix time in milliseconds.
-    pub at_ms: u64,
-    /// Name of the kind, see [`crate::pipeline::event::EventKind::name`].
-    pub kind: String,
-    /// How much it matters.
-    pub severity: Severity,
-    /// A sentence for people; its wording may change.
-    pub message: String,
-    /// The batch that it is about.
-    pub batch: Option<u64>,
-    /// Cause, advice, destination and incident, as a JSON object.
-    pub detail: Option<Value>,
-}
-
 /// Selects events; all conditions must hold.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EventFilter {
     /// The owners whose events are selected.
     pub scope: Scope,
-    /// Only of this stream.
+    /// Only events of this stream.
     pub stream: Option<String>,
-    /// Only those that matter at least so much.
+    /// Only events of at least this severity.
     pub at_least: Severity,
-    /// Only of these kinds; empty: all.
+    /// Only these kinds; empty: all.
     pub kinds: Vec<String>,
 }
 
 impl EventFilter {
-    /// All of a scope.
+    /// All events of a scope.
     pub fn all(scope: Scope) -> Self {
         Self { scope, stream: None, at_least: Severity::Info, kinds: Vec::new() }
-    }
-}
-
-impl EventRow {
-    /// The incident that it tells of.
-    pub fn incident(&self) -> Option<u64> {
-        self.detail.as_ref()?.pointer("/incident/id")?.as_u64()
-    }
-
-    /// The part that it comes from.
-    pub fn cause(&self) -> Option<HealthCause> {
-        HealthCause::of(self.detail.as_ref()?.get("cause")?.as_str()?)
-    }
-
-    /// What webhooks are told.
-    fn payload(&self) -> Value {
-        let pipeline =
-            self.tenant.as_ref().zip(self.stream.as_ref()).map(|(tenant, stream)| format!("{tenant}:{stream}"));
-        json!({
-            "id": self.id, "tenant": self.tenant, "pipeline": pipeline, "streamId": self.stream, "atMs": self.at_ms,
-            "kind": self.kind, "severity": self.severity, "message": self.message, "batch": self.batch,
-            "detail": self.detail,
-        })
     }
 }
 
 // === impl Registry ===
 
 impl Registry {
-    /// Writes events in their order, at most [`EVENTS_AT_ONCE_MAX`] a call, and a delivery for each webhook that wants
-    /// one. Events of tenants that are gone are left out.
+    /// Writes events in their order, at most [`EVENTS_AT_ONCE_MAX`] per call, and a delivery for each webhook that
+    /// selects them. Events of deleted tenants are dropped.
     pub async fn add_events(&self, events: Vec<NewEvent>) -> Result<Vec<EventRow>, RegistryError> {
         let kept = self.database.history().events;
         self.note(move |transaction| {
@@ -129,7 +81,7 @@ impl Registry {
         .await
     }
 
-    /// Id of the newest event of all tenants; 0: none.
+    /// Id of the newest event of all tenants; 0 if there is none.
     pub async fn newest_event(&self) -> Result<u64, RegistryError> {
         self.read(
             |connection| Ok(connection.query_row("SELECT coalesce(max(id), 0) FROM event", [], |row| row.get(0))?),
@@ -168,7 +120,7 @@ fn add(transaction: &Transaction<'_>, mut new: NewEvent, most: u64) -> Result<Op
     {
         return Ok(None);
     }
-    // The last words of a pipeline that was deleted are its tenant's: nobody could look for them under its name.
+    // The last events of a deleted pipeline belong to its tenant, because nobody can query the pipeline any more.
     let mut detail = new.detail();
     let known = "SELECT 1 FROM pipeline WHERE tenant = ? AND stream = ?";
     if let Some(stream) = new.stream.take()
@@ -226,22 +178,6 @@ fn add(transaction: &Transaction<'_>, mut new: NewEvent, most: u64) -> Result<Op
         batch,
         detail,
     }))
-}
-
-pub(super) fn number(severity: Severity) -> u8 {
-    match severity {
-        Severity::Info => 0,
-        Severity::Warning => 1,
-        Severity::Error => 2,
-    }
-}
-
-pub(super) fn severity(number: u8) -> Severity {
-    match number {
-        0 => Severity::Info,
-        1 => Severity::Warning,
-        _ => Severity::Error,
-    }
 }
 
 fn raw(row: &Row<'_>) -> rusqlite::Result<(EventRow, Option<String>)> {

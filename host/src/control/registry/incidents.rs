@@ -1,10 +1,10 @@
-//! Incidents: one row for each problem of a pipeline, from when it opened until it was resolved. At most one of a cause is
-//! open, whatever happened to the process in between. Bounded for each pipeline.
+//! Incidents: one row per problem of a pipeline, from its beginning to its end. At most one per cause is open, even
+//! after a crash. Limited per pipeline.
 
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 use serde::Serialize;
 
-use super::events::{number, severity};
+use super::event_row::{number, severity};
 use super::{Registry, RegistryError, prune};
 use crate::control::id::PipelineId;
 use crate::limits::INCIDENTS_KEPT;
@@ -12,27 +12,27 @@ use crate::pipeline::cause::HealthCause;
 use crate::pipeline::event::Severity;
 use crate::store::page::{Listed, Page};
 
-/// One problem from its first event to its end, however often it recurs meanwhile.
+/// One problem from its first event to its end, however often it recurs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct IncidentState {
-    /// Where the problem comes from.
+    /// The part that causes the problem.
     pub cause: HealthCause,
-    /// How much it mattered at its worst.
+    /// The highest severity so far.
     pub severity: Severity,
     /// When the problem was first seen, Unix time in milliseconds.
     pub opened_ms: u64,
-    /// When it was last heard of.
+    /// When it last occurred, Unix time in milliseconds.
     pub updated_ms: u64,
-    /// When the problem was gone; `None` while it is open.
+    /// When the problem ended, Unix time in milliseconds; `None` while it is open.
     pub resolved_ms: Option<u64>,
-    /// Events that it stands for.
+    /// Number of its events.
     pub count: u64,
-    /// What the problem is, in a sentence.
+    /// The problem in one sentence.
     pub message: String,
 }
 
-/// An incident that is kept.
+/// A stored incident.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IncidentRow {
     /// Number of the incident; later incidents have higher ones.
@@ -49,7 +49,7 @@ const INCIDENT: &str = "SELECT id, tenant, stream, cause, severity, opened_ms, u
 // === impl Registry ===
 
 impl Registry {
-    /// Writes down how incidents that are open stand. One that was resolved meanwhile stays as it is.
+    /// Updates open incidents. One that was resolved in the meantime is not changed.
     pub async fn update_incidents(&self, incidents: Vec<(PipelineId, IncidentState)>) -> Result<(), RegistryError> {
         self.note(move |transaction| {
             for (pipeline, state) in &incidents {
@@ -60,13 +60,13 @@ impl Registry {
         .await
     }
 
-    /// The incidents of a pipeline that are open.
+    /// The open incidents of a pipeline.
     pub async fn open_incidents(&self, pipeline: &PipelineId) -> Result<Vec<IncidentState>, RegistryError> {
         let page = Page::newest(HealthCause::ALL.len());
         Ok(self.incidents(pipeline, Some(true), page).await?.rows.into_iter().map(|row| row.state).collect())
     }
 
-    /// The incidents of a pipeline, keyed by id; `open`: only those that are open, or only those that are not.
+    /// The incidents of a pipeline, keyed by id; `open`: only open ones, or only resolved ones.
     pub async fn incidents(
         &self,
         pipeline: &PipelineId,
@@ -88,7 +88,7 @@ impl Registry {
     }
 }
 
-/// Writes an incident down with the event that tells of it. Answers its id.
+/// Stores an incident in the transaction of its event. Returns its id.
 pub(super) fn save(
     transaction: &Transaction<'_>,
     tenant: &str,

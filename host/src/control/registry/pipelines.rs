@@ -1,4 +1,4 @@
-//! Pipelines: which there are, what they are set to, and whether they are wanted to run. What they do is not known here.
+//! Pipelines: their settings and their desired state. Their actual state is not stored here.
 
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use serde_json::{Value, json};
@@ -18,92 +18,92 @@ use crate::store::page::{Listed, Page};
 use crate::unix_time::now_ms;
 
 words! {
-    /// What is wanted of a pipeline; a restart of the server goes by it.
+    /// The desired state of a pipeline, which a restart of the server applies.
     pub enum Desired {
-        /// On air as soon and as long as can be.
+        /// On air as soon and as long as possible.
         Running = "running",
-        /// Not running, until it is started.
+        /// Not running until it is started.
         Stopped = "stopped",
     }
 }
 
 words! {
-    /// Where a pipeline was made.
+    /// How a pipeline was created.
     pub enum Origin {
         /// Created over GraphQL.
         Api = "api",
-        /// With the REST API of the original plan.
+        /// Created with the REST API.
         Rest = "rest",
-        /// In the configuration of the server.
+        /// Defined in the configuration of the server.
         Config = "config",
-        /// By the demo in one click.
+        /// Created by the demo in the web UI.
         Demo = "demo",
     }
 }
 
-/// A pipeline to be made.
+/// A pipeline to be created.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewPipeline {
-    /// Whose, and its stream.
+    /// Tenant and stream.
     pub id: PipelineId,
-    /// What it is set to, checked; holds secrets.
+    /// The checked settings; contain secrets.
     pub settings: Hidden<Value>,
-    /// Whether it is to run at once.
+    /// The initial desired state.
     pub desired: Desired,
-    /// Where it was made.
+    /// How it is created.
     pub origin: Origin,
-    /// A person's words for the first revision.
+    /// The caller's note for the first revision.
     pub note: Option<String>,
 }
 
-/// What somebody wants of a pipeline.
+/// A requested change of the desired state.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Wish {
     /// The action, for the audit log.
     pub action: Action,
-    /// What is wanted from now on.
+    /// The new desired state.
     pub desired: Desired,
-    /// It does something even where that was wanted before: what runs starts anew, or what drains ends.
+    /// Whether the request has an effect even if the desired state is unchanged: a restart, or the end of a drain.
     pub acts: bool,
-    /// More for the audit log.
+    /// Further facts for the audit log.
     pub detail: Option<Value>,
 }
 
 /// A pipeline as it is stored, with the settings of its newest revision.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PipelineRow {
-    /// Whose, and its stream.
+    /// Tenant and stream.
     pub id: PipelineId,
-    /// Unix time in milliseconds.
+    /// When it was created, Unix time in milliseconds.
     pub created_ms: u64,
     /// Name of the caller who created it.
     pub created_by: String,
-    /// Where it was made.
+    /// How it was created.
     pub origin: Origin,
-    /// What is wanted of it.
+    /// The desired state.
     pub desired: Desired,
-    /// Since when, Unix time in milliseconds.
+    /// When the desired state was set, Unix time in milliseconds.
     pub desired_ms: u64,
-    /// Who wants it so.
+    /// Name of the caller who set the desired state.
     pub desired_by: String,
     /// Number of its newest revision; the first is 1.
     pub revision: u64,
-    /// What it is set to, by that revision; holds secrets.
+    /// The settings of that revision; contain secrets.
     pub settings: Hidden<Value>,
 }
 
 impl Wish {
-    /// Wants the pipeline to run; a running one stays as it is.
+    /// Requests that the pipeline runs; a running one is not changed.
     pub fn start() -> Self {
         Self { action: Action::StartPipeline, desired: Desired::Running, acts: false, detail: None }
     }
 
-    /// It does not run.
+    /// Requests that the pipeline does not run.
     pub fn stop() -> Self {
         Self { action: Action::StopPipeline, desired: Desired::Stopped, acts: false, detail: None }
     }
 
-    /// Wants the pipeline to start again, also if it is running.
+    /// Requests that the pipeline is started again, even if it is running.
     pub fn restart() -> Self {
         Self { action: Action::RestartPipeline, desired: Desired::Running, acts: true, detail: None }
     }
@@ -117,7 +117,7 @@ const PIPELINE: &str =
 // === impl Registry ===
 
 impl Registry {
-    /// Makes a pipeline. The same again is the same pipeline; with other settings it is a conflict.
+    /// Creates a pipeline. Idempotent: identical settings return the existing pipeline; other settings are a conflict.
     pub async fn create_pipeline(&self, actor: &Actor, new: NewPipeline) -> Result<Change<PipelineRow>, RegistryError> {
         check(&new.settings)?;
         let actor = actor.clone();
@@ -155,65 +155,6 @@ impl Registry {
         .await
     }
 
-    /// Changes what a pipeline is set to. `expected`: the revision that the caller saw; another one is a conflict, unless
-    /// it has the same settings.
-    pub async fn update_pipeline(
-        &self,
-        actor: &Actor,
-        id: &PipelineId,
-        settings: Hidden<Value>,
-        expected: Option<u64>,
-        note: Option<String>,
-    ) -> Result<Change<PipelineRow>, RegistryError> {
-        check(&settings)?;
-        let (id, actor) = (id.clone(), actor.clone());
-        self.write(move |transaction| {
-            let before = there(transaction, &id)?;
-            let audit = NewAudit::new(&actor, Action::UpdatePipeline, Some(&id.tenant), target(&id));
-            if before.settings == settings {
-                audit.changed(false).write(transaction)?;
-                return Ok(Change::none(before));
-            }
-            expect(&before, expected)?;
-            let changed = differences(before.settings.get(), settings.get());
-            let new = NewRevision { settings: &settings, note, by: &kept(&actor.name) };
-            let number = revisions::add(transaction, &id, &new)?;
-            audit.detail(json!({ "revision": number, "changed": changed })).write(transaction)?;
-            Ok(Change::new(there(transaction, &id)?))
-        })
-        .await
-    }
-
-    /// Sets a pipeline to what it was at an earlier revision, as a new one.
-    pub async fn roll_back_pipeline(
-        &self,
-        actor: &Actor,
-        id: &PipelineId,
-        to: u64,
-        expected: Option<u64>,
-    ) -> Result<Change<PipelineRow>, RegistryError> {
-        let (id, actor) = (id.clone(), actor.clone());
-        self.write(move |transaction| {
-            let before = there(transaction, &id)?;
-            let audit = NewAudit::new(&actor, Action::RollBackPipeline, Some(&id.tenant), target(&id));
-            let Some(old) = revisions::one(transaction, &id, to)? else {
-                return Err(RegistryError::NotFound(format!("pipeline {id} has no revision {to} (any more)")));
-            };
-            if before.settings == old.settings {
-                audit.changed(false).write(transaction)?;
-                return Ok(Change::none(before));
-            }
-            expect(&before, expected)?;
-            let changed = differences(before.settings.get(), old.settings.get());
-            let note = Some(format!("back to revision {to}"));
-            let new = NewRevision { settings: &old.settings, note, by: &kept(&actor.name) };
-            let number = revisions::add(transaction, &id, &new)?;
-            audit.detail(json!({ "revision": number, "to": to, "changed": changed })).write(transaction)?;
-            Ok(Change::new(there(transaction, &id)?))
-        })
-        .await
-    }
-
     /// Says what is wanted of a pipeline.
     pub async fn set_desired(
         &self,
@@ -224,7 +165,7 @@ impl Registry {
         let (id, actor) = (id.clone(), actor.clone());
         self.write(move |transaction| {
             let before = there(transaction, &id)?;
-            // Also where it is wanted already: a tenant that is shut out stays so.
+            // Checked also if the state is unchanged: a disabled tenant stays disabled.
             if wish.desired == Desired::Running {
                 enabled_tenant(transaction, &id.tenant)?;
             }
@@ -243,8 +184,8 @@ impl Registry {
         .await
     }
 
-    /// Deletes a pipeline, its revisions and its events. Its journal and, where `files` says so, its files are noted to be
-    /// removed: the caller ends what runs, removes them, and says so with [`Self::removed`].
+    /// Deletes a pipeline, its revisions and its events. Records its journal and, if `files` is set, its files for
+    /// removal: the caller stops the pipeline, removes them, and then calls [`Self::removed`].
     pub async fn delete_pipeline(
         &self,
         actor: &Actor,
@@ -272,7 +213,7 @@ impl Registry {
         self.read(move |connection| one(connection, &id)).await
     }
 
-    /// Pipelines, keyed by tenant and stream; "newest first" is from the end of the alphabet.
+    /// Pipelines, keyed by tenant and stream; "newest first" means descending order.
     pub async fn pipelines(&self, scope: Scope, page: Page<PipelineId>) -> Result<Listed<PipelineRow>, RegistryError> {
         self.read(move |connection| {
             let ((of, tenant), (than, order)) = (scope.sql(), page.words());
@@ -289,18 +230,8 @@ impl Registry {
     }
 }
 
-/// What is said where the caller saw another revision than is there.
-fn expect(row: &PipelineRow, expected: Option<u64>) -> Result<(), RegistryError> {
-    match expected {
-        Some(expected) if expected != row.revision => Err(RegistryError::Conflict(format!(
-            "pipeline {} is at revision {}, not at {expected}: read it again",
-            row.id, row.revision
-        ))),
-        _ => Ok(()),
-    }
-}
-
-fn check(settings: &Hidden<Value>) -> Result<(), RegistryError> {
+/// Whether settings are small enough to be kept.
+pub(super) fn check(settings: &Hidden<Value>) -> Result<(), RegistryError> {
     let bytes = settings.get().to_string().len();
     if bytes <= SETTINGS_BYTES_MAX {
         return Ok(());
@@ -310,17 +241,18 @@ fn check(settings: &Hidden<Value>) -> Result<(), RegistryError> {
 }
 
 impl PipelineId {
-    /// What is left of it when it is deleted.
+    /// What must be removed when it is deleted.
     pub fn removal(&self, files: bool) -> Removal {
         Removal { tenant: self.tenant.clone(), stream: Some(self.stream.clone()), files }
     }
 }
 
-fn target(id: &PipelineId) -> String {
+pub(super) fn target(id: &PipelineId) -> String {
     format!("pipeline {id}")
 }
 
-fn there(transaction: &Transaction<'_>, id: &PipelineId) -> Result<PipelineRow, RegistryError> {
+/// The pipeline, which has to exist.
+pub(super) fn there(transaction: &Transaction<'_>, id: &PipelineId) -> Result<PipelineRow, RegistryError> {
     one(transaction, id)?.ok_or_else(|| RegistryError::NotFound(PipelineId::absent(&id.to_string()).to_string()))
 }
 

@@ -1,5 +1,5 @@
-//! What is to be removed: noted in the transaction that deletes it, forgotten when it is done. What a process that died in
-//! between left is found here by the next one; what is not noted here is nobody's to remove.
+//! Pending removals: recorded in the transaction that deletes a pipeline or tenant, and deleted when the files are
+//! gone. After a crash, the next process continues them. Only what is recorded here is removed.
 
 use rusqlite::{Transaction, params};
 
@@ -11,16 +11,16 @@ use crate::store::journal;
 pub struct Removal {
     /// Name of the tenant whose files are to be removed.
     pub tenant: String,
-    /// The pipeline's stream; `None`: all that was the tenant's.
+    /// The pipeline's stream; `None`: everything of the tenant.
     pub stream: Option<String>,
-    /// Files go too, not only what the journal has.
+    /// Whether files are removed too, not only the journal.
     pub files: bool,
 }
 
 // === impl Registry ===
 
 impl Registry {
-    /// What is still to be removed.
+    /// All pending removals.
     pub async fn removals(&self) -> Result<Vec<Removal>, RegistryError> {
         self.read(|connection| {
             let mut statement = connection.prepare_cached("SELECT tenant, stream, files FROM removal")?;
@@ -33,7 +33,7 @@ impl Registry {
         .await
     }
 
-    /// It is removed: the journal forgets it as well. Nothing of that name may run.
+    /// Records that it is removed, and deletes its journal. Nothing of that name may run.
     pub async fn removed(&self, removal: Removal) -> Result<(), RegistryError> {
         self.write(move |transaction| {
             let Removal { tenant, stream, .. } = &removal;
@@ -48,7 +48,7 @@ impl Registry {
     }
 }
 
-/// Notes that something is to be removed. A whole tenant's goes instead of its streams'.
+/// Records a removal. That of a whole tenant replaces those of its streams.
 pub(super) fn add(transaction: &Transaction<'_>, removal: &Removal) -> Result<(), RegistryError> {
     let Removal { tenant, stream, files } = removal;
     if stream.is_none() {

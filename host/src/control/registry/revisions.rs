@@ -1,4 +1,4 @@
-//! Revisions: every setting that a pipeline had, the newest [`REVISIONS_KEPT`] of them.
+//! Revisions: the settings that a pipeline had, the newest [`REVISIONS_KEPT`] of them.
 
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use serde_json::Value;
@@ -10,14 +10,14 @@ use crate::limits::REVISIONS_KEPT;
 use crate::store::page::{Listed, Page};
 use crate::unix_time::now_ms;
 
-/// What a pipeline was set to.
+/// One revision of a pipeline's settings.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RevisionRow {
-    /// Its number; the first of a pipeline is 1.
+    /// Number of the revision; the first of a pipeline is 1.
     pub number: u64,
-    /// The settings; they hold secrets.
+    /// The settings; contain secrets.
     pub settings: Hidden<Value>,
-    /// Unix time in milliseconds.
+    /// When it was created, Unix time in milliseconds.
     pub made_ms: u64,
     /// Name of the caller who made the change.
     pub made_by: String,
@@ -58,7 +58,7 @@ impl Registry {
     }
 }
 
-/// Adds a revision, makes it the pipeline's and removes those that are not kept any more. Answers its number.
+/// Adds a revision, makes it current, and removes the oldest ones above the limit. Returns its number.
 pub(super) fn add(transaction: &Transaction<'_>, id: &PipelineId, new: &NewRevision<'_>) -> Result<u64, RegistryError> {
     let number: u64 = transaction.query_row(
         "UPDATE pipeline SET revision = revision + 1 WHERE tenant = ? AND stream = ? RETURNING revision",

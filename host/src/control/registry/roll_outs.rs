@@ -13,40 +13,40 @@ use crate::stage::{ComponentLabel, StageKind};
 use crate::unix_time::now_ms;
 
 words! {
-    /// How far a roll-out is.
+    /// The progress of a roll-out.
     pub enum RollOutState {
-        /// Swaps are under way.
+        /// Swaps are in progress.
         Running = "running",
-        /// Every pipeline has it.
+        /// Every pipeline was swapped.
         Done = "done",
-        /// A swap did not end well; the pipelines after it were left as they are.
+        /// A swap failed; the pipelines after it were not changed.
         Stopped = "stopped",
-        /// The server ended in the middle.
+        /// The server ended during the roll-out.
         Interrupted = "interrupted",
     }
 }
 
-/// What a roll-out is about, and how far it is.
+/// The subject and the progress of a roll-out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RollOutRecord {
     /// The stage that is swapped in each pipeline.
     pub kind: StageKind,
-    /// The version that is wanted.
+    /// The new version.
     pub to: ComponentLabel,
-    /// Who asked for it.
+    /// Name of the caller who requested it.
     pub requested_by: String,
-    /// How far it is.
+    /// The progress of the roll-out.
     pub state: RollOutState,
-    /// Why it ended as it did.
+    /// Why it ended this way.
     pub reason: Option<String>,
     /// Swaps so far, oldest first.
     pub swaps: Vec<u64>,
-    /// Streams whose turn is still to come.
+    /// Streams whose swap has not begun.
     pub waiting: Vec<String>,
-    /// Unix time in milliseconds.
+    /// When it began, Unix time in milliseconds.
     pub started_ms: u64,
-    /// Unix time in milliseconds.
+    /// When it ended, Unix time in milliseconds.
     pub ended_ms: Option<u64>,
 }
 
@@ -64,7 +64,7 @@ pub struct RollOutRow {
 // === impl Registry ===
 
 impl Registry {
-    /// Writes down that a roll-out was asked for.
+    /// Records a requested roll-out.
     pub async fn create_roll_out(
         &self,
         actor: &Actor,
@@ -87,7 +87,7 @@ impl Registry {
         .await
     }
 
-    /// Writes down how far a roll-out is.
+    /// Stores the progress of a roll-out.
     pub async fn save_roll_out(&self, row: &RollOutRow) -> Result<(), RegistryError> {
         let (id, state, record) = (row.id, row.roll_out.state, written(&row.roll_out));
         self.write(move |transaction| {
@@ -103,7 +103,7 @@ impl Registry {
         self.read(move |connection| one(connection, id)).await
     }
 
-    /// Ends the roll-outs that the last process left in the middle.
+    /// Ends the roll-outs that the previous process did not finish.
     pub async fn interrupt_roll_outs(&self) -> Result<(), RegistryError> {
         self.write(|transaction| {
             let mut statement = transaction.prepare("SELECT id, tenant, record FROM roll_out WHERE state = ?")?;

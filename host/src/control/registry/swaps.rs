@@ -1,4 +1,6 @@
-//! Swaps of stages: who asked for what, each step with its time, how it ended. Bounded for each pipeline.
+//! Swaps of stages: who requested what, each step with its time, and the result. Limited per pipeline.
+
+use std::fmt;
 
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use serde::{Deserialize, Serialize};
@@ -12,55 +14,54 @@ use crate::limits::SWAPS_KEPT;
 use crate::stage::rehearsal::Rehearsal;
 use crate::stage::{ComponentLabel, StageKind};
 use crate::store::page::{Listed, Page};
-use crate::unix_time::now_ms;
 
 words! {
-    /// How far a swap is.
+    /// The progress of a swap.
     pub enum SwapState {
-        /// The component is checked and compiled.
+        /// The component is being checked and compiled.
         Checking = "checking",
-        /// It is given the last recorded inputs.
+        /// It is being tested on the last recorded inputs.
         Rehearsing = "rehearsing",
-        /// It is opened with the running version's state.
+        /// It is being opened with the running version's state.
         CuttingOver = "cutting-over",
-        /// It decides, and the old version beside it.
+        /// It decides, with the previous version running beside it.
         Probation = "probation",
         /// The probation has passed; the new version stays.
         Done = "done",
-        /// It was rehearsed, as asked, and nothing else; nothing changed.
+        /// It was only rehearsed, as requested; nothing changed.
         Rehearsed = "rehearsed",
-        /// It was not fit; nothing changed.
+        /// The component was refused; nothing changed.
         Refused = "refused",
-        /// The old version decides again.
+        /// The previous version decides again.
         RolledBack = "rolled-back",
-        /// The server or the pipeline ended in the middle; `reason` says which version stays.
+        /// The server or the pipeline ended during the swap; `reason` says which version stays.
         Interrupted = "interrupted",
     }
 }
 
 words! {
-    /// A step of a swap that was taken.
+    /// A completed step of a swap.
     pub enum SwapStep {
-        /// It is a component of the kind, and compiled.
+        /// It is a component of this kind, and compiled.
         Checked = "checked",
-        /// It took the last recorded inputs.
+        /// It accepted the last recorded inputs.
         Rehearsed = "rehearsed",
-        /// The air clock ran slower until the longer batches of the new version come in time.
+        /// The air clock ran slower until the longer batches of the new version were in time.
         Stretched = "stretched",
         /// It decides from here on.
         CutOver = "cut-over",
         /// It decided one more batch of its probation.
         Batch = "batch",
-        /// The probation is over.
+        /// The probation has ended.
         Passed = "passed",
-        /// It was not fit.
+        /// The component was refused.
         Refused = "refused",
-        /// The old version took over again.
+        /// The previous version took over again.
         RolledBack = "rolled-back",
     }
 }
 
-/// A step, and when.
+/// A completed step and its time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SwapStepTaken {
@@ -70,8 +71,17 @@ pub struct SwapStepTaken {
     pub at_ms: u64,
     /// How long it took, in microseconds.
     pub took_us: u64,
-    /// More, in a sentence.
+    /// Further information, in a sentence.
     pub detail: Option<String>,
+}
+
+/// A version of a stage as settings name it. Its own settings are in no debug print: they may hold secrets.
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct NextStart {
+    /// `sha256:…` of the component; `None`: the bundled one.
+    pub component: Option<String>,
+    /// Its own settings; `None`: its defaults.
+    pub settings: Option<serde_json::Value>,
 }
 
 /// What a swap is about, and how far it is.
@@ -80,44 +90,48 @@ pub struct SwapStepTaken {
 pub struct SwapRecord {
     /// The stage that is swapped.
     pub kind: StageKind,
-    /// The version that ran, or would have.
+    /// The previous version.
     pub from: ComponentLabel,
-    /// The version that is wanted.
+    /// The new version.
     pub to: ComponentLabel,
-    /// Its settings are others than before.
+    /// Whether its settings differ from those of the previous version.
     pub settings_changed: bool,
-    /// It starts from nothing.
+    /// Whether it starts without the previous version's state.
     pub fresh: bool,
-    /// It is carried out even where its batches come late.
+    /// Whether it is executed even if its batches are late.
     #[serde(default)]
     pub force: bool,
-    /// It ends after the rehearsal.
+    /// Whether it ends after the rehearsal.
     #[serde(default)]
     pub rehearse_only: bool,
-    /// Who asked for it.
+    /// Name of the caller who requested it.
     pub requested_by: String,
     /// The roll-out that it is part of.
     pub roll_out: Option<u64>,
-    /// How far it is.
+    /// The progress of the swap.
     pub state: SwapState,
-    /// Why it ended as it did.
+    /// Why it ended this way.
     pub reason: Option<String>,
-    /// Unix time in milliseconds.
+    /// When it began, Unix time in milliseconds.
     pub started_ms: u64,
-    /// Unix time in milliseconds.
+    /// When it ended, Unix time in milliseconds.
     pub ended_ms: Option<u64>,
     /// Completed steps, oldest first.
     pub steps: Vec<SwapStepTaken>,
-    /// How the rehearsal went.
+    /// The result of the rehearsal.
     pub rehearsal: Option<Rehearsal>,
-    /// Batches of the probation that it decided.
+    /// Batches of the probation that it has decided.
     pub probation_done: u32,
-    /// Batches that it has to decide.
+    /// Batches that it must decide.
     pub probation_wanted: u32,
-    /// Calls that the old version would have answered otherwise.
+    /// Calls that the previous version would have answered differently.
     pub different: u64,
     /// Id of the evidence of its failure.
     pub evidence: Option<String>,
+    /// What the pipeline starts with where the server ends before the cut-over: a change of settings that was acknowledged is not lost
+    /// with the process. `None`: the version that runs, as of a swap that was asked for as such.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_start: Option<NextStart>,
 }
 
 /// A swap as it is stored.
@@ -133,10 +147,18 @@ pub struct SwapRow {
 
 const SWAP: &str = "SELECT id, tenant, stream, record FROM swap";
 
+// === impl NextStart ===
+
+impl fmt::Debug for NextStart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NextStart").field("component", &self.component).finish_non_exhaustive()
+    }
+}
+
 // === impl SwapRecord ===
 
 impl SwapRecord {
-    /// Whether nothing more happens to it.
+    /// Whether the swap has ended.
     pub fn is_over(&self) -> bool {
         use SwapState::{Done, Interrupted, Refused, Rehearsed, RolledBack};
         matches!(self.state, Done | Rehearsed | Refused | RolledBack | Interrupted)
@@ -151,7 +173,7 @@ impl SwapRecord {
 // === impl Registry ===
 
 impl Registry {
-    /// Writes down that a swap was asked for.
+    /// Stores the wish for a swap; nothing else changes.
     pub async fn create_swap(
         &self,
         actor: &Actor,
@@ -159,46 +181,13 @@ impl Registry {
         swap: SwapRecord,
     ) -> Result<SwapRow, RegistryError> {
         let (actor, pipeline) = (actor.clone(), pipeline.clone());
-        self.write(move |transaction| {
-            let newest = transaction
-                .prepare_cached("SELECT seq FROM swap WHERE tenant = ? AND stream = ? ORDER BY id DESC LIMIT 1")?
-                .query_row(params![pipeline.tenant, pipeline.stream], |row| row.get(0))
-                .optional()?;
-            let (seq, is_time) = next_seq(newest);
-            transaction.execute(
-                "INSERT INTO swap (tenant, stream, seq, state, record) VALUES (?, ?, ?, ?, ?)",
-                params![pipeline.tenant, pipeline.stream, seq, swap.state, written(&swap)],
-            )?;
-            let id = u64::try_from(transaction.last_insert_rowid()).unwrap_or_default();
-            if is_time {
-                let group = "tenant = ?1 AND stream = ?2";
-                prune(transaction, ("swap", group), &[&pipeline.tenant, &pipeline.stream], SWAPS_KEPT)?;
-            }
-            let detail = serde_json::json!({
-                "kind": swap.kind,
-                "to": swap.to.digest,
-                "fresh": swap.fresh,
-                "force": swap.force,
-                "rehearseOnly": swap.rehearse_only,
-            });
-            NewAudit::new(&actor, Action::SwapStage, Some(&pipeline.tenant), format!("pipeline {pipeline}"))
-                .detail(detail)
-                .write(transaction)?;
-            Ok(SwapRow { id, pipeline, swap })
-        })
-        .await
+        self.write(move |transaction| add(transaction, &actor, &pipeline, swap)).await
     }
 
-    /// Writes down how far a swap is.
+    /// Stores how far a swap is. Where settings follow from that: [`Registry::settle_swap`].
     pub async fn save_swap(&self, row: &SwapRow) -> Result<(), RegistryError> {
-        let (id, state, record) = (row.id, row.swap.state, written(&row.swap));
-        self.write(move |transaction| {
-            transaction
-                .prepare_cached("UPDATE swap SET state = ?, record = ? WHERE id = ?")?
-                .execute(params![state, record, id])?;
-            Ok(())
-        })
-        .await
+        let row = row.clone();
+        self.write(move |transaction| save(transaction, &row)).await
     }
 
     /// Reads one swap; `None`: it does not exist, or was removed as the oldest.
@@ -220,32 +209,56 @@ impl Registry {
         })
         .await
     }
-
-    /// Ends the swaps that the last process left in the middle.
-    pub async fn interrupt_swaps(&self) -> Result<Vec<SwapRow>, RegistryError> {
-        self.write(|transaction| {
-            let mut interrupted = unfinished(transaction)?;
-            for row in &mut interrupted {
-                let swap = &mut row.swap;
-                swap.reason = Some(match swap.was_cut_over() {
-                    true => "the server ended during probation; the new version stays".to_owned(),
-                    false => "the server ended before the cut-over; nothing changed".to_owned(),
-                });
-                (swap.state, swap.ended_ms) = (SwapState::Interrupted, Some(now_ms()));
-                transaction.execute(
-                    "UPDATE swap SET state = ?, record = ? WHERE id = ?",
-                    params![swap.state, written(swap), row.id],
-                )?;
-            }
-            Ok(interrupted)
-        })
-        .await
-    }
 }
 
-fn unfinished(transaction: &Transaction<'_>) -> Result<Vec<SwapRow>, RegistryError> {
+/// Adds a swap, its line of the audit log, and removes the pipeline's oldest where it is time.
+pub(super) fn add(
+    transaction: &Transaction<'_>,
+    actor: &Actor,
+    pipeline: &PipelineId,
+    swap: SwapRecord,
+) -> Result<SwapRow, RegistryError> {
+    let newest = transaction
+        .prepare_cached("SELECT seq FROM swap WHERE tenant = ? AND stream = ? ORDER BY id DESC LIMIT 1")?
+        .query_row(params![pipeline.tenant, pipeline.stream], |row| row.get(0))
+        .optional()?;
+    let (seq, is_time) = next_seq(newest);
+    transaction.execute(
+        "INSERT INTO swap (tenant, stream, seq, state, record) VALUES (?, ?, ?, ?, ?)",
+        params![pipeline.tenant, pipeline.stream, seq, swap.state, written(&swap)],
+    )?;
+    let id = u64::try_from(transaction.last_insert_rowid()).unwrap_or_default();
+    if is_time {
+        let group = "tenant = ?1 AND stream = ?2";
+        prune(transaction, ("swap", group), &[&pipeline.tenant, &pipeline.stream], SWAPS_KEPT)?;
+    }
+    let detail = serde_json::json!({
+        "kind": swap.kind,
+        "to": swap.to.digest,
+        "fresh": swap.fresh,
+        "force": swap.force,
+        "rehearseOnly": swap.rehearse_only,
+    });
+    NewAudit::new(actor, Action::SwapStage, Some(&pipeline.tenant), format!("pipeline {pipeline}"))
+        .detail(detail)
+        .write(transaction)?;
+    Ok(SwapRow { id, pipeline: pipeline.clone(), swap })
+}
+
+/// Stores a swap as it is now.
+pub(super) fn save(transaction: &Transaction<'_>, row: &SwapRow) -> Result<(), RegistryError> {
+    transaction.prepare_cached("UPDATE swap SET state = ?, record = ? WHERE id = ?")?.execute(params![
+        row.swap.state,
+        written(&row.swap),
+        row.id
+    ])?;
+    Ok(())
+}
+
+/// Swaps that are not over, oldest first.
+pub(super) fn unfinished(transaction: &Transaction<'_>) -> Result<Vec<SwapRow>, RegistryError> {
     use SwapState::{Done, Interrupted, Refused, Rehearsed, RolledBack};
-    let mut statement = transaction.prepare(&format!("{SWAP} WHERE state NOT IN (?, ?, ?, ?, ?)"))?;
+    let mut statement = transaction.prepare(&format!("{SWAP} WHERE state NOT IN (?, ?, ?, ?, ?) ORDER BY id"))?;
     let rows = statement.query_map(params![Done, Rehearsed, Refused, RolledBack, Interrupted], raw)?;
     rows.map(|row| read(row?)).collect()
 }

@@ -1,5 +1,5 @@
-//! Tenants: who shares this host. `default` is there from the start and stays. What is done to a tenant is told in the
-//! host's audit log, not in the tenant's.
+//! Tenants of this host. The tenant `default` always exists. Changes to a tenant are recorded in the host's audit log,
+//! not in the tenant's.
 
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use serde::Serialize;
@@ -16,69 +16,69 @@ use crate::store::journal;
 use crate::store::page::{Listed, Order, Page};
 use crate::unix_time::now_ms;
 
-/// A tenant to be made.
+/// A tenant to be created.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct NewTenant {
-    /// Its name, which is its id.
+    /// The name, which is also its id.
     pub name: String,
-    /// Quotas that are not as for every other.
+    /// Quotas that differ from the defaults.
     pub quotas: QuotaPatch,
-    /// Which addresses it may reach; `None`: as for every other.
+    /// Addresses that it may reach; `None`: the host's default policy.
     pub network: Option<Value>,
-    /// Which components it may use; `None`: as for every other.
+    /// Components that it may use; `None`: the host's default policy.
     pub stages: Option<Value>,
 }
 
-/// Changes to a tenant; what is `None` stays.
+/// Changes to a tenant; `None` fields stay.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct TenantPatch {
     /// Quotas that change; the others stay.
     pub quotas: Option<QuotaPatch>,
-    /// Which addresses it may reach, as a whole; `Some(None)`: as for every other.
+    /// The complete network policy; `Some(None)`: the host's default policy.
     pub network: Option<Option<Value>>,
-    /// Which components it may use, as a whole; `Some(None)`: as for every other.
+    /// The complete stage policy; `Some(None)`: the host's default policy.
     pub stages: Option<Option<Value>>,
-    /// Whether it is shut out.
+    /// Whether it is disabled.
     pub disabled: Option<bool>,
 }
 
-/// A tenant as it is after a change, and what of it is new.
+/// A tenant after a change, and what changed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TenantChange {
-    /// The row as it is now.
+    /// The current row.
     pub row: TenantRow,
-    /// Whether a quota has another value than before.
+    /// Whether a quota changed.
     pub quotas: bool,
-    /// Its network policy changed.
+    /// Whether its network policy changed.
     pub network: bool,
-    /// It was shut out or let in.
+    /// Whether it was disabled or enabled.
     pub disabled: bool,
 }
 
 /// A tenant as it is stored, with quotas and policies.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TenantRow {
-    /// Its name, which is its id.
+    /// The name, which is also its id.
     pub name: String,
-    /// Unix time in milliseconds.
+    /// When it was created, Unix time in milliseconds.
     pub created_ms: u64,
-    /// Quotas that are not as for every other.
+    /// Quotas that differ from the defaults.
     pub set: QuotaPatch,
-    /// Which addresses it may reach; `None`: as for every other.
+    /// Addresses that it may reach; `None`: the host's default policy.
     pub network: Option<Value>,
-    /// Which components it may use; `None`: as for every other.
+    /// Components that it may use; `None`: the host's default policy.
     pub stages: Option<Value>,
-    /// Shut out: its tokens are not taken, and it gets nothing new.
+    /// Whether it is disabled: its tokens are rejected, and nothing new is created for it.
     pub disabled: bool,
 }
 
 impl TenantRow {
-    /// What it may use.
+    /// The effective quotas.
     pub fn quotas(&self) -> Quotas {
         Quotas::of(&self.name, &self.set)
     }
 
-    /// What is left of it when it is deleted.
+    /// What must be removed when it is deleted.
     pub fn removal(&self) -> Removal {
         Removal { tenant: self.name.clone(), stream: None, files: true }
     }
@@ -87,7 +87,7 @@ impl TenantRow {
 // === impl Registry ===
 
 impl Registry {
-    /// Makes a tenant. The same again is the same tenant.
+    /// Creates a tenant. Idempotent: identical properties return the existing tenant.
     pub async fn create_tenant(&self, actor: &Actor, new: NewTenant) -> Result<Change<TenantRow>, RegistryError> {
         let problems = new.problems();
         if !problems.is_empty() {
@@ -110,7 +110,7 @@ impl Registry {
                 .query_row("SELECT name FROM tenant WHERE name = ? COLLATE NOCASE", [&new.name], |row| row.get(0))
                 .optional()?;
             if let Some(alike) = alike {
-                // Their folders would be one where file names know no case.
+                // Their folders would be the same on file systems that ignore case.
                 return Err(RegistryError::Conflict(format!(
                     "tenant {} differs from tenant {alike} only in upper and lower case",
                     new.name
@@ -136,7 +136,7 @@ impl Registry {
         self.read(move |connection| one(connection, &name)).await
     }
 
-    /// All tenants, keyed by name; "newest first" is from the end of the alphabet.
+    /// All tenants, keyed by name; "newest first" means descending order.
     pub async fn tenants(&self, page: Page<String>) -> Result<Listed<TenantRow>, RegistryError> {
         self.read(move |connection| {
             let (than, order) = page.words();
@@ -151,7 +151,7 @@ impl Registry {
         .await
     }
 
-    /// Changes a tenant, all of it or nothing. What runs is the caller's to tell or stop.
+    /// Changes a tenant, completely or not at all. The caller must apply the change to running pipelines.
     pub async fn update_tenant(
         &self,
         actor: &Actor,
@@ -169,7 +169,7 @@ impl Registry {
         self.write(move |transaction| {
             let before = one(transaction, &tenant)?.ok_or_else(|| absent(&tenant))?;
             let mut row = before.clone();
-            // A line for each thing that was asked for.
+            // An audit entry for each requested change.
             let line = |action, detail: Value, changed| {
                 NewAudit::new(&actor, action, None, format!("tenant {tenant}")).detail(detail).changed(changed)
             };
@@ -206,9 +206,9 @@ impl Registry {
         .await
     }
 
-    /// Deletes a tenant that has no pipelines, with its tokens, webhooks, events and journal. Its audit log becomes the
-    /// host's: whoever gets the name next does not see it. Its files are noted to be removed: the caller does that and
-    /// says so with [`Self::removed`].
+    /// Deletes a tenant without pipelines, with its tokens, webhooks, events and journal. Its audit log is moved to the
+    /// host, so that a new tenant of the same name cannot see it. Its files are recorded for removal: the caller
+    /// removes them and then calls [`Self::removed`].
     pub async fn delete_tenant(&self, actor: &Actor, tenant: &str) -> Result<TenantRow, RegistryError> {
         let (tenant, actor) = (tenant.to_owned(), actor.clone());
         if tenant == DEFAULT_TENANT {
@@ -230,7 +230,7 @@ impl Registry {
     }
 }
 
-/// Removes a tenant and all that is kept under its name.
+/// Deletes a tenant and everything stored under its name.
 fn forget(transaction: &Transaction<'_>, tenant: &str) -> Result<(), RegistryError> {
     for table in ["token", "webhook", "event"] {
         transaction.execute(&format!("DELETE FROM {table} WHERE tenant = ?"), [tenant])?;
@@ -246,7 +246,7 @@ fn forget(transaction: &Transaction<'_>, tenant: &str) -> Result<(), RegistryErr
 }
 
 impl NewTenant {
-    /// Everything that is wrong with its name and its quotas.
+    /// All problems of its name and its quotas.
     pub fn problems(&self) -> Vec<Problem> {
         let mut problems = Quotas::of(&self.name, &self.quotas).problems();
         let wrong = match check_name("tenant", &self.name) {
@@ -261,19 +261,19 @@ impl NewTenant {
     }
 }
 
-/// Tenants' folders lie beside these.
+/// Names of other folders beside those of tenants.
 fn is_reserved(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     ["stages", "aot"].contains(&name.as_str()) || name.starts_with("outboard.")
 }
 
-/// What is said of a tenant that is not there.
+/// The error for a tenant that does not exist.
 pub(super) fn absent(tenant: &str) -> RegistryError {
     let short: String = tenant.chars().filter(|c| !c.is_control()).take(70).collect();
     RegistryError::NotFound(format!("there is no tenant {short:?}"))
 }
 
-/// Before the first name, in the list's direction. Names are ASCII without control characters.
+/// The key before the first name, in the list's direction. Names are ASCII without control characters.
 pub(super) fn start(order: Order) -> &'static str {
     match order {
         Order::NewestFirst => "\u{7f}",

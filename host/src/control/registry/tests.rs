@@ -1,4 +1,4 @@
-//! On real databases in temporary folders.
+//! Tests with real databases in temporary folders.
 
 use serde_json::json;
 
@@ -14,10 +14,11 @@ mod bounds;
 mod happenings;
 mod lists;
 mod pipelines;
+mod swaps;
 mod tenants;
 mod webhooks;
 
-/// A registry with the tenants `acme` and `other`; gone with the folder.
+/// A registry with the tenants `acme` and `other`; removed with the folder.
 async fn registry() -> (tempfile::TempDir, Registry) {
     let dir = tempfile::tempdir().unwrap();
     let registry = Registry::new(Database::open(&dir.path().join("outboard.db")).unwrap());
@@ -27,7 +28,7 @@ async fn registry() -> (tempfile::TempDir, Registry) {
     (dir, registry)
 }
 
-/// A tenant's properties one at a time.
+/// Shorthands that change one property of a tenant.
 impl Registry {
     async fn set_quotas(
         &self,

@@ -1,4 +1,4 @@
-//! Tokens: who may come in. Only the hash of a token's secret is kept.
+//! Tokens: credentials of callers. Only the hash of a token's secret is stored.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
@@ -11,16 +11,16 @@ use crate::store::files::check_name;
 use crate::store::page::{Listed, Page};
 use crate::unix_time::now_ms;
 
-/// A token to be made; its secret was shown already.
+/// A token to be created; the caller already has its secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewToken {
-    /// Whose; `None`: the host's, and so good for all tenants.
+    /// The tenant; `None`: a token of the host, valid for all tenants.
     pub tenant: Option<String>,
-    /// Names it, once for its tenant.
+    /// Name of the token, unique within its tenant.
     pub name: String,
     /// Role that the token gives its bearer.
     pub role: Role,
-    /// Unix time in milliseconds from which on it is not taken.
+    /// When it expires, Unix time in milliseconds.
     pub expires_ms: Option<u64>,
     /// SHA-256 of its secret.
     pub hash: [u8; 32],
@@ -31,33 +31,33 @@ pub struct NewToken {
 pub struct TokenRow {
     /// Number of the token, as callers name it.
     pub id: u64,
-    /// Whose; `None`: the host's.
+    /// The tenant; `None`: a token of the host.
     pub tenant: Option<String>,
     /// Name for people, unique among the valid tokens of its owner.
     pub name: String,
     /// Role that the token gives its bearer.
     pub role: Role,
-    /// Unix time in milliseconds.
+    /// When it was created, Unix time in milliseconds.
     pub created_ms: u64,
     /// Name of the caller who created it.
     pub created_by: String,
-    /// When it was last used, to the minute.
+    /// When it was last used, to the minute, Unix time in milliseconds.
     pub last_used_ms: Option<u64>,
-    /// From when on it is not taken.
+    /// When it expires, Unix time in milliseconds.
     pub expires_ms: Option<u64>,
-    /// When it was revoked.
+    /// When it was revoked, Unix time in milliseconds.
     pub revoked_ms: Option<u64>,
-    /// Its tenant is shut out.
+    /// Whether its tenant is disabled.
     pub tenant_disabled: bool,
 }
 
 impl TokenRow {
-    /// Whether it is taken at this time, Unix time in milliseconds.
+    /// Whether it is valid at this Unix time in milliseconds.
     pub fn is_good(&self, now_ms: u64) -> bool {
         self.revoked_ms.is_none() && !self.tenant_disabled && self.expires_ms.is_none_or(|end| now_ms < end)
     }
 
-    /// Who comes with it.
+    /// The caller that it stands for.
     pub fn actor(&self) -> Actor {
         let name = format!("token {}", self.name);
         Actor { tenant: self.tenant.clone(), role: self.role, token: Some(self.id), name }
@@ -74,7 +74,7 @@ const TOKEN: &str = "SELECT id, tenant, token.name, role, token.created_ms, crea
 // === impl Registry ===
 
 impl Registry {
-    /// Makes a token. Its secret cannot be shown again, so the same name again is a conflict.
+    /// Creates a token. Its secret cannot be shown again, so an existing name is a conflict.
     pub async fn create_token(&self, actor: &Actor, new: NewToken) -> Result<TokenRow, RegistryError> {
         check_name("token name", &new.name).map_err(|error| RegistryError::invalid("name", error.to_string()))?;
         let actor = actor.clone();
@@ -112,7 +112,7 @@ impl Registry {
         .await
     }
 
-    /// The token of a secret with this hash, good or not.
+    /// The token of a secret with this hash, valid or not.
     pub async fn token_by_hash(&self, hash: [u8; 32]) -> Result<Option<TokenRow>, RegistryError> {
         self.read(move |connection| {
             let mut statement = connection.prepare_cached(&format!("{TOKEN} WHERE hash = ?"))?;
@@ -126,7 +126,7 @@ impl Registry {
         self.read(move |connection| one(connection, id)).await
     }
 
-    /// Tokens, keyed by id, revoked ones too.
+    /// Tokens, keyed by id, including revoked ones.
     pub async fn tokens(&self, scope: Scope, page: Page) -> Result<Listed<TokenRow>, RegistryError> {
         self.read(move |connection| {
             let ((of, tenant), (than, order)) = (scope.sql(), page.words());
@@ -138,7 +138,7 @@ impl Registry {
         .await
     }
 
-    /// Revokes a token, for good.
+    /// Revokes a token permanently.
     pub async fn revoke_token(&self, actor: &Actor, id: u64) -> Result<TokenRow, RegistryError> {
         let actor = actor.clone();
         self.write(move |transaction| {
@@ -161,7 +161,7 @@ impl Registry {
         .await
     }
 
-    /// Notes that a token was used, when the writer gets to it; answers whether it will.
+    /// Queues the recording of a token's use; returns false if the queue is full.
     pub fn token_was_used(&self, id: u64, at_ms: u64) -> bool {
         self.database.write_later(move |transaction| {
             transaction
@@ -171,7 +171,7 @@ impl Registry {
         })
     }
 
-    /// Whether anybody could manage the host with a token at this time, Unix time in milliseconds.
+    /// Whether a valid token for managing the host exists at this Unix time in milliseconds.
     pub async fn has_host_admin(&self, now_ms: u64) -> Result<bool, RegistryError> {
         self.read(move |connection| {
             let found = connection.query_row(

@@ -1,4 +1,4 @@
-//! Webhooks: where a tenant wants to be told what happens.
+//! Webhooks: the receivers of a tenant's events.
 
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use serde_json::{Value, json};
@@ -12,26 +12,27 @@ use crate::store::files::check_name;
 use crate::store::page::{Listed, Page};
 use crate::unix_time::now_ms;
 
-/// A webhook to be made.
+/// A webhook to be created.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewWebhook {
     /// Name of the tenant that owns the webhook.
     pub tenant: String,
-    /// Names it, once for its tenant.
+    /// Name of the webhook, unique within its tenant.
     pub name: String,
-    /// Where to; may hold credentials.
+    /// URL of the receiver; may contain credentials.
     pub url: Hidden<String>,
-    /// Signs what is sent.
+    /// The secret that signs requests.
     pub secret: Hidden<String>,
-    /// The caller chose the secret: a webhook that is there must have the same. Else it keeps its own.
+    /// Whether the caller chose the secret. If so, an existing webhook must have the same one; otherwise it keeps its
+    /// own.
     pub secret_given: bool,
     /// Kinds of events; empty: all.
     pub events: Vec<String>,
-    /// Whether anything is sent.
+    /// Whether requests are sent.
     pub enabled: bool,
 }
 
-/// Changes to a webhook; what is `None` stays.
+/// Changes to a webhook; `None` fields stay.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct WebhookPatch {
     /// New value of [`NewWebhook::url`]; `None` keeps the old one.
@@ -53,15 +54,15 @@ pub struct WebhookRow {
     pub tenant: String,
     /// Name for people, unique within the tenant.
     pub name: String,
-    /// Where to; may hold credentials.
+    /// URL of the receiver; may contain credentials.
     pub url: Hidden<String>,
-    /// Signs what is sent.
+    /// The secret that signs requests.
     pub secret: Hidden<String>,
     /// Kinds of events; empty: all.
     pub events: Vec<String>,
-    /// Whether anything is sent.
+    /// Whether requests are sent.
     pub enabled: bool,
-    /// Unix time in milliseconds.
+    /// When it was created, Unix time in milliseconds.
     pub created_ms: u64,
     /// Name of the caller who created it.
     pub created_by: String,
@@ -70,8 +71,8 @@ pub struct WebhookRow {
 const WEBHOOK: &str = "SELECT id, tenant, name, url, secret, events, enabled, created_ms, created_by FROM webhook";
 
 impl WebhookRow {
-    /// Whether it is told of events of this kind. One that names no kinds is told of incidents: each problem once when it
-    /// begins, when it gets worse and when it is over.
+    /// Whether it receives events of this kind. A webhook without kinds receives incidents: each problem when it
+    /// begins, when it becomes more severe, and when it ends.
     pub fn wants(&self, kind: &str) -> bool {
         let by_default = self.events.is_empty() && EventKind::INCIDENTS.iter().any(|one| one.name() == kind);
         self.enabled && (by_default || self.events.iter().any(|event| event == kind))
@@ -81,7 +82,7 @@ impl WebhookRow {
         format!("webhook {} ({})", self.id, self.name)
     }
 
-    /// What can be compared and told of it.
+    /// The properties that are compared and logged.
     fn plain(&self) -> Value {
         json!({ "url": self.url.get(), "events": self.events, "enabled": self.enabled })
     }
@@ -90,7 +91,8 @@ impl WebhookRow {
 // === impl Registry ===
 
 impl Registry {
-    /// Makes a webhook. The same again is the same webhook; with another URL, secret or events it is a conflict.
+    /// Creates a webhook. Idempotent: identical properties return the existing webhook; another URL, secret or event
+    /// list is a conflict.
     pub async fn create_webhook(&self, actor: &Actor, new: NewWebhook) -> Result<Change<WebhookRow>, RegistryError> {
         check_name("webhook name", &new.name).map_err(|error| RegistryError::invalid("name", error.to_string()))?;
         let actor = actor.clone();
@@ -174,7 +176,7 @@ impl Registry {
         .await
     }
 
-    /// Deletes a webhook and what is known of its deliveries.
+    /// Deletes a webhook and its deliveries.
     pub async fn delete_webhook(&self, actor: &Actor, tenant: &str, id: u64) -> Result<WebhookRow, RegistryError> {
         let (tenant, actor) = (tenant.to_owned(), actor.clone());
         self.write(move |transaction| {
@@ -206,7 +208,7 @@ impl Registry {
     }
 }
 
-/// The webhooks of a tenant that want to be told of events of this kind.
+/// The webhooks of a tenant that receive events of this kind.
 pub(super) fn wanting(
     transaction: &Transaction<'_>,
     tenant: &str,

@@ -64,7 +64,7 @@ fn every_fault_reads_as_it_prints() {
 fn what_is_wrong_is_told_with_what_is_right() {
     let wrong = |text: &str| text.parse::<Rule>().unwrap_err().to_string();
     assert_eq!(wrong("drop"), r#""drop" has no @; expected FAULT@WHICH, such as drop@3"#);
-    assert!(wrong("explode@3").starts_with(r#"unknown fault "explode"; there are drop, "#));
+    assert!(wrong("explode@3").starts_with(r#"unknown fault "explode"; expected one of drop, "#));
     assert!(wrong("drop:1@3").starts_with("unknown fault"));
     assert_eq!(wrong("late@3"), r#"late: "" is invalid; expected a number of milliseconds"#);
     assert_eq!(wrong("shorten:60%@3"), r#"shorten: "60" is invalid; expected per cent from 1 to 50"#);

@@ -1,4 +1,4 @@
-//! The dashboard, the alert rules and the documentation name what there is.
+//! Checks that the dashboard, the alert rules and the documentation only name existing metrics.
 
 use super::*;
 
@@ -6,7 +6,7 @@ const DASHBOARD: &str = include_str!("../../../../deploy/grafana/outboard.json")
 const ALERTS: &str = include_str!("../../../../deploy/prometheus/alerts.yml");
 const DOCS: &str = include_str!("../../../../docs/metrics.md");
 
-/// What the alert rules may use besides: labels that Prometheus adds.
+/// Labels that Prometheus adds, which alert rules may also use.
 const ADDED: [&str; 3] = ["instance", "job", "le"];
 
 /// Expressions of the dashboard and its variables.
@@ -27,7 +27,7 @@ fn expressions(value: &serde_json::Value, found: &mut Vec<String>) {
     }
 }
 
-/// The words of a text that begin like a metric, with what follows each.
+/// The words of a text that begin like a metric, each with the text after it.
 fn uses(text: &str) -> Vec<(&str, &str)> {
     let in_name = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
     text.match_indices("outboard_")

@@ -1,17 +1,17 @@
-//! A strict reader of OpenMetrics text, by the specification and not by the writer's code.
+//! A strict parser of OpenMetrics text, written from the specification, independent of the writer.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Labels of a series, but for `le`.
+/// Labels of a series, except `le`.
 type Labels = Vec<(String, String)>;
 
-/// What was told.
+/// All metrics of a text.
 #[derive(Debug, Default)]
 pub(super) struct Exposition {
     pub(super) families: BTreeMap<String, Family>,
 }
 
-/// One metric.
+/// One metric with its samples.
 #[derive(Debug, Default)]
 pub(super) struct Family {
     pub(super) kind: String,
@@ -19,7 +19,7 @@ pub(super) struct Family {
     pub(super) samples: Vec<Sample>,
 }
 
-/// One line.
+/// One sample line.
 #[derive(Debug)]
 pub(super) struct Sample {
     pub(super) name: String,
@@ -28,7 +28,7 @@ pub(super) struct Sample {
 }
 
 impl Exposition {
-    /// Reads a text; panics where it is not as it should be.
+    /// Parses a text; panics on any error.
     pub(super) fn parse(text: &str) -> Self {
         let body = text.strip_suffix("# EOF\n").expect("EOF is last, and only there");
         let mut all = Self::default();
@@ -80,13 +80,13 @@ impl Exposition {
         self.samples().find(is).map(|sample| sample.value)
     }
 
-    /// All samples.
+    /// The samples of all metrics.
     pub(super) fn samples(&self) -> impl Iterator<Item = &Sample> {
         self.families.values().flat_map(|family| &family.samples)
     }
 }
 
-/// Buckets rise to +Inf, which is the count.
+/// Checks that buckets rise to +Inf, whose value is the count.
 fn check_histogram(family: &Family) {
     let mut buckets: BTreeMap<Labels, Vec<(f64, f64)>> = BTreeMap::new();
     for sample in family.samples.iter().filter(|sample| sample.name.ends_with("_bucket")) {
@@ -116,7 +116,7 @@ impl Sample {
     }
 }
 
-/// Labels up to the closing brace, and what follows it.
+/// The labels up to the closing brace, and the rest of the line.
 fn labels(mut rest: &str) -> (Vec<(String, String)>, &str) {
     let mut labels = Vec::new();
     loop {

@@ -1,4 +1,5 @@
-//! Copies of the database: taken beside a running server, put back while none runs.
+//! Backup and restore of the database. A backup can be made while a server runs; a restore needs the server to be
+//! stopped.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -13,10 +14,12 @@ use super::file::give_new_id;
 use crate::files::{Storage, database_file};
 use crate::limits::{DATABASE_BUSY_TIMEOUT, DATABASE_CHECK_LIMIT};
 
-/// Writes all that is committed at one moment into a new file, for its owner alone. Writers are not held up. Takes about as
-/// long as reading and writing the file takes. Whole or not at all.
+/// Writes a consistent copy of the committed state into a new file, readable by its owner only. Writers are not
+/// blocked. Takes about as long as reading and writing the file. The copy is complete or not created.
 ///
 /// # Errors
+/// [`DatabaseError`] if there is no database, the target exists or cannot be written, or the copy is damaged.
+///
 /// [`DatabaseError`]: there is no database, the target exists or cannot be written, the copy is damaged.
 pub fn back_up(storage: &Path, to: &Path) -> Result<Checked, DatabaseError> {
     let from = database_file(storage);
@@ -25,17 +28,17 @@ pub fn back_up(storage: &Path, to: &Path) -> Result<Checked, DatabaseError> {
         move |source| DatabaseError::File { path, source }
     };
     if to.try_exists().map_err(failed(to))? {
-        let exists = io::Error::new(io::ErrorKind::AlreadyExists, "it exists already; name a file that does not");
+        let exists = io::Error::new(io::ErrorKind::AlreadyExists, "the file already exists; give a new file name");
         return Err(failed(to)(exists));
     }
     if std::fs::metadata(&from).map_err(failed(&from))?.len() == 0 {
         return Err(failed(&from)(io::Error::new(
             io::ErrorKind::InvalidData,
-            "it is empty; there is nothing to back up",
+            "the database is empty; there is nothing to back up",
         )));
     }
     let part = Part(beside(to, ".part"));
-    // SQLite takes an empty file, and leaves it to its owner.
+    // SQLite accepts an empty file and keeps its permissions.
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(&part.0).map_err(failed(&part.0))?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(&from, flags)?;
@@ -43,7 +46,7 @@ pub fn back_up(storage: &Path, to: &Path) -> Result<Checked, DatabaseError> {
     let name = part.0.to_str().ok_or_else(|| failed(to)(io::Error::other("its name must be UTF-8")))?;
     connection.execute("VACUUM INTO ?", [name])?;
     drop(connection);
-    // Another one than the server's: see `file`.
+    // The copy gets its own id: see `file`.
     let copy = Connection::open_with_flags(&part.0, flags)?;
     give_new_id(&copy)?;
     copy.close().map_err(|(_, error)| error)?;
@@ -52,12 +55,14 @@ pub fn back_up(storage: &Path, to: &Path) -> Result<Checked, DatabaseError> {
     Ok(checked)
 }
 
-/// Puts a backup in the database's place. The one that was there, with its log, is kept beside it under the name that is
-/// answered; its last state comes back by restoring it.
+/// Replaces the database with a backup. The previous database and its log are kept beside it under the name that is
+/// returned; restoring that file brings the previous state back.
 ///
 /// # Errors
+/// [`DatabaseError`] if the backup is damaged or was not made by Outboard, or a file could not be moved. In that case
+/// the previous database is unchanged or has its new name.
+///
 /// [`DatabaseError`]: the backup is damaged or not one of ours. A file could not be moved; then the old one is still there,
-/// or lies under its new name.
 pub fn restore(storage: &Storage, from: &Path) -> Result<Option<PathBuf>, DatabaseError> {
     let to = database_file(storage.root());
     let failed = |path: &Path| {
@@ -65,14 +70,15 @@ pub fn restore(storage: &Storage, from: &Path) -> Result<Option<PathBuf>, Databa
         move |source| DatabaseError::File { path, source }
     };
     let part = Part(beside(&to, ".restored"));
-    // What an earlier try left.
+    // Remains of an earlier attempt.
     std::fs::remove_file(&part.0).ok();
     std::fs::copy(from, &part.0).map_err(failed(from))?;
     check::whole(&part.0, DATABASE_CHECK_LIMIT)?;
     bring_up_to_date(&part.0).map_err(|error| match error {
         Foreign::Database(error) => error,
         Foreign::Other => {
-            let foreign = io::Error::new(io::ErrorKind::InvalidData, "it is no backup of outboard's database");
+            let foreign =
+                io::Error::new(io::ErrorKind::InvalidData, "the file is not a backup of an outboard database");
             failed(from)(foreign)
         }
     })?;
@@ -87,7 +93,7 @@ pub fn restore(storage: &Storage, from: &Path) -> Result<Option<PathBuf>, Databa
         }
         match &old {
             Some(old) => std::fs::rename(&lies, beside(old, suffix)).map_err(failed(&lies))?,
-            // A log without its database would be taken for the new one's.
+            // SQLite would apply a log without its database to the new database.
             None => std::fs::remove_file(&lies).map_err(failed(&lies))?,
         }
     }
@@ -106,7 +112,7 @@ impl From<rusqlite::Error> for Foreign {
     }
 }
 
-/// Takes the steps of the schema that a backup lacks. It is closed, and all in one file, when this answers.
+/// Applies the schema steps that a backup lacks. On return the backup is closed and consists of one file.
 fn bring_up_to_date(path: &Path) -> Result<(), Foreign> {
     let mut connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
@@ -119,7 +125,7 @@ fn bring_up_to_date(path: &Path) -> Result<(), Foreign> {
     connection.close().map_err(|(_, error)| error.into())
 }
 
-/// A file that goes unless it was renamed, with what SQLite put beside it.
+/// A temporary file that is removed on drop unless it was renamed, together with SQLite's auxiliary files.
 struct Part(PathBuf);
 
 impl Drop for Part {
@@ -136,13 +142,13 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
-/// `outboard.db.old-1`, or the first number that is free.
+/// The first free name of the form `outboard.db.old-1`.
 fn free_name(path: &Path) -> PathBuf {
     let names = (1_u64..).map(|n| beside(path, &format!(".old-{n}")));
     names.into_iter().find(|name| !name.exists()).unwrap_or_else(|| beside(path, ".old"))
 }
 
-/// Flushes a file to the disk and gives it its name.
+/// Flushes a file to disk and renames it.
 fn keep(part: &Path, to: &Path) -> io::Result<()> {
     File::open(part)?.sync_all()?;
     std::fs::rename(part, to)?;

@@ -1,4 +1,5 @@
-//! Before a database is opened for a server: it is not an empty one beside media of another, and it is whole.
+//! Checks before a server opens a database: that an empty database does not lie beside existing media, and that the
+//! file is intact.
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
@@ -9,17 +10,17 @@ use rusqlite::{Connection, OpenFlags, ffi};
 use super::DatabaseError;
 use crate::files::{STREAM_FOLDERS, database_file};
 
-/// How a look at the whole file ended.
+/// The result of checking a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Checked {
-    /// It is whole.
+    /// The whole file is intact.
     Whole,
-    /// It took longer than the limit; what was looked at is whole.
+    /// The time limit was reached; the checked part is intact.
     Unfinished,
 }
 
-/// Refuses to begin with an empty database where streams have files already: it was removed or emptied, and tenants,
-/// tokens, pipelines and places on air would be gone without a word.
+/// Refuses an empty database when streams already have files. Such a database was removed or emptied; starting with it
+/// would silently lose tenants, tokens, pipelines and positions on air.
 ///
 /// # Errors
 /// [`DatabaseError::Empty`].
@@ -34,7 +35,7 @@ pub fn not_forgotten(storage: &Path) -> Result<(), DatabaseError> {
     }
 }
 
-/// A stream's folder that holds something.
+/// A stream's folder that is not empty.
 fn some_media(storage: &Path) -> Option<PathBuf> {
     let below = |dir: PathBuf| std::fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
     below(storage.to_owned())
@@ -43,13 +44,13 @@ fn some_media(storage: &Path) -> Option<PathBuf> {
         .find(|stream| below(stream.clone()).next().is_some())
 }
 
-/// Lets SQLite look at every page of an existing file, for `limit` at most.
+/// Runs SQLite's check on every page of an existing file, for at most `limit`.
 ///
 /// # Errors
 /// [`DatabaseError::Damaged`] with the first fault.
 pub fn whole(path: &Path, limit: Duration) -> Result<Checked, DatabaseError> {
     let damaged = |what: String| DatabaseError::Damaged { path: path.to_owned(), what };
-    // Not read-only: a log that a killed process left is taken in.
+    // Not read-only, so that SQLite can apply the log of a killed process.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(crate::limits::DATABASE_BUSY_TIMEOUT)?;

@@ -1,11 +1,12 @@
-//! Whether the file that is open is still the one under its name, and still a database.
+//! Detects when the open database file is no longer the file under its name, or is no longer a database.
 //!
-//! SQLite holds its file open and never looks at the name again: where somebody removes, replaces or cuts the file, writes
-//! go on to succeed into what nobody will read. Looked at with one `stat` and one read of the header. The file must be
-//! opened here before SQLite closes it last: closing a file drops the locks that this process has on it.
+//! SQLite keeps its file open and never looks at the name again. When the file is removed, replaced or truncated,
+//! writes continue to succeed although nobody will read them. Each check costs one `stat` and one read of the header.
+//! The file must be opened here before SQLite closes its last handle: closing a file releases this process's locks on
+//! it.
 //!
-//! Contents are told apart by an id in the header (`application_id`). A server gives its file a new one at each start, and a
-//! backup has one of its own, so that what was written over the file shows also where it is a copy of the very same database.
+//! The `application_id` in the header identifies the content. A server sets a new id at each start, and each backup has
+//! its own, so that overwriting the file is detected even when the new content is a copy of the same database.
 
 use std::fmt;
 use std::fs::File;
@@ -16,29 +17,29 @@ use rusqlite::Connection;
 
 use super::DatabaseError;
 
-/// What each SQLite file begins with.
+/// The first bytes of each SQLite file.
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
-/// Where the header has the `application_id`, a big-endian number of 4 bytes.
+/// Offset of the `application_id` in the header, a big-endian number of 4 bytes.
 const ID_AT: usize = 68;
-/// Bytes of the header that are looked at.
+/// Bytes of the header that are read.
 const HEADER_BYTES: usize = 72;
 
 /// What is wrong with the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FileTrouble {
-    /// Nothing has its name.
+    /// No file has the database's name.
     Gone,
-    /// Another file has its name.
+    /// Another file has the database's name.
     Replaced,
-    /// It is empty or shorter than it was.
+    /// The file is empty or shorter than before.
     Cut,
-    /// Its content was written over.
+    /// The content was overwritten.
     Overwritten,
 }
 
 impl FileTrouble {
-    /// The open file has what was written, and takes more: it has only lost its name.
+    /// Whether the open file is intact and only its name is missing.
     pub fn is_whole(self) -> bool {
         matches!(self, Self::Gone | Self::Replaced)
     }
@@ -49,8 +50,8 @@ impl fmt::Display for FileTrouble {
         f.write_str(match self {
             Self::Gone => "was removed while the server runs",
             Self::Replaced => "was replaced by another file while the server runs",
-            Self::Cut => "was emptied or cut while the server runs",
-            Self::Overwritten => "was written over while the server runs",
+            Self::Cut => "was truncated while the server runs",
+            Self::Overwritten => "was overwritten while the server runs",
         })
     }
 }
@@ -58,13 +59,13 @@ impl fmt::Display for FileTrouble {
 /// Who opens a database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Opener {
-    /// Whoever holds the storage: copies that were made before are told from the file.
+    /// The process that owns the storage. It sets a new id, so that earlier copies are detected.
     Server,
-    /// Another process for a moment, perhaps beside a server.
+    /// Another process for a short time, perhaps while a server runs.
     Guest,
 }
 
-/// Gives a database an id that no other has, nor an earlier copy of it. Answers the id.
+/// Sets an id that differs from every other database and from earlier copies of this one. Returns the id.
 pub(super) fn give_new_id(connection: &Connection) -> rusqlite::Result<i32> {
     let before: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
     let id = match rand::random_range(1..i32::MAX) {
@@ -75,36 +76,36 @@ pub(super) fn give_new_id(connection: &Connection) -> rusqlite::Result<i32> {
     Ok(id)
 }
 
-/// Looks at an open database's file.
+/// Watches the file of an open database.
 #[derive(Debug)]
 pub(super) struct FileWatch {
     path: PathBuf,
     file: File,
-    /// Device and inode.
+    /// Device and inode of the file.
     identity: (u64, u64),
-    /// What the header on disk may say: what it says now, and what it will say when the log has been written back.
+    /// Valid ids in the header on disk: the current one, and the one after the log is written back.
     ids: [u32; 2],
     size: u64,
     trouble: Option<FileTrouble>,
 }
 
 impl FileWatch {
-    /// Of the file that `connection` has just opened.
+    /// Watches the file that `connection` has just opened.
     pub(super) fn of(path: &Path, connection: &Connection, opener: Opener) -> Result<Self, DatabaseError> {
         let mut id: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
         if id == 0 || opener == Opener::Server {
             match give_new_id(connection).map_err(DatabaseError::from) {
                 Ok(new) => id = new,
-                // A server begins also where it can write nothing; only copies are not told from its file then.
+                // A server starts even when it cannot write; then only overwriting with a copy is not detected.
                 Err(DatabaseError::Full(error)) if id != 0 => {
-                    tracing::warn!(%error, "the database keeps the id that it has");
+                    tracing::warn!(%error, "failed to set a new id for the database; it keeps the previous one");
                 }
                 Err(error) => return Err(error),
             }
-            // Into the file itself, as far as nobody reads what was before and the disk takes it: `ids` has both.
+            // Writes back to the file as far as readers and the disk allow: `ids` accepts both values.
             let written = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
             if let Err(error) = written {
-                tracing::debug!(%error, "the database's id is in its log only");
+                tracing::debug!(%error, "failed to checkpoint the database; its new id is only in the write-ahead log");
             }
         }
         let failed = |source| DatabaseError::File { path: path.to_owned(), source };
@@ -121,7 +122,7 @@ impl FileWatch {
         })
     }
 
-    /// What is wrong now. Each change is logged once.
+    /// Checks the file; returns what is wrong with it. Each change is logged once.
     pub(super) fn look(&mut self) -> Option<FileTrouble> {
         let found = self.find();
         if found != self.trouble {
@@ -129,10 +130,10 @@ impl FileWatch {
             match found {
                 Some(trouble) => tracing::error!(
                     %path,
-                    "the database {trouble}; changes are refused and what is on air goes on. Put the file back, or stop \
+                    "the database {trouble}; changes are refused; running pipelines stay on air. Put the file back, or stop \
                      the server and restore a backup (outboard database restore)"
                 ),
-                None => tracing::info!(%path, "the database is back under its name; changes are taken again"),
+                None => tracing::info!(%path, "the database file is back in place; changes are accepted again"),
             }
             self.trouble = found;
         }
@@ -140,7 +141,7 @@ impl FileWatch {
     }
 
     fn find(&mut self) -> Option<FileTrouble> {
-        // What was cut or written over stays so: what lies between was lost.
+        // A truncated or overwritten file is never accepted again: the writes in between were lost.
         if let Some(trouble) = self.trouble.filter(|trouble| !trouble.is_whole()) {
             return Some(trouble);
         }
@@ -166,7 +167,7 @@ impl FileWatch {
     }
 }
 
-/// The first bytes and the id that the file has on disk; `None` where it is shorter.
+/// The first bytes and the id in the file on disk; `None` if the file is too short.
 fn header(file: &File) -> std::io::Result<Option<([u8; 16], u32)>> {
     let mut bytes = [0; HEADER_BYTES];
     if file.read_at(&mut bytes, 0)? < HEADER_BYTES {

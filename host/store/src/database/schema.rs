@@ -1,9 +1,9 @@
-//! The schema, step by step. `user_version` counts how many were taken: a step that was ever released stays as it is.
+//! The steps of the database's schema. `user_version` counts the applied steps; a released step must not be changed.
 
-/// Every step, oldest first. Only ever add.
+/// All steps, oldest first. New steps are appended.
 pub(super) const SCHEMA: &[&str] = &[JOURNAL, HISTORY, CONTROL, REMOVALS, STAGES, SIGNED, INCIDENTS];
 
-/// What pipelines write down while they run.
+/// The journal of running pipelines.
 const JOURNAL: &str = "
 CREATE TABLE stream (
     id INTEGER PRIMARY KEY,
@@ -54,16 +54,17 @@ CREATE TABLE stage (
 ) WITHOUT ROWID;
 ";
 
-/// Batches stay in the journal after their files are gone. Retention looks at those with files only.
+/// Batches stay in the journal after their files are removed. Retention only reads those with files.
 const HISTORY: &str = "
 ALTER TABLE batch ADD COLUMN cleaned INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX batch_with_files ON batch (stream, number) WHERE cleaned = 0;
 ";
 
-/// The control plane: who may do what, what is wanted, what happened. `default` is there from the start.
+/// The control plane: permissions, desired state and events. The tenant `default` always exists.
 ///
-/// `seq` counts the rows of one bound (a tenant's audit rows, a stream's events, a webhook's deliveries): each time it has
-/// gone on by so many, the oldest go. Ids are never used twice, so that a list can be read on from one.
+/// `seq` counts the rows of one bounded list (the audit rows of a tenant, the events of a stream, the deliveries of a
+/// webhook); the oldest rows are removed at fixed steps of `seq`. Ids are never reused, so that a list can be continued
+/// from an id.
 const CONTROL: &str = "
 CREATE TABLE tenant (
     name TEXT PRIMARY KEY,
@@ -173,8 +174,8 @@ CREATE INDEX delivery_webhook ON delivery (webhook, id);
 CREATE INDEX delivery_due ON delivery (next_ms) WHERE next_ms IS NOT NULL;
 ";
 
-/// What was deleted and may still lie on disk: noted with the deletion, gone when that is done. `stream` is empty for a
-/// whole tenant; `files` is off where they are to stay.
+/// Files to remove after a deletion: recorded in the same transaction, removed when the files are gone. `stream` is
+/// empty for a whole tenant; `files` is false when the files must be kept.
 const REMOVALS: &str = "
 CREATE TABLE removal (
     tenant TEXT NOT NULL,
@@ -184,7 +185,7 @@ CREATE TABLE removal (
 ) WITHOUT ROWID;
 ";
 
-/// Swaps of stages, and the components that they are swapped for.
+/// Swaps of stages, and the components that they install.
 const STAGES: &str = "
 ALTER TABLE tenant ADD COLUMN stages TEXT;
 
@@ -223,10 +224,10 @@ CREATE UNIQUE INDEX component_owner ON component (digest, ifnull(tenant, ''));
 CREATE INDEX component_tenant ON component (tenant);
 ";
 
-/// The key of its tenant's that a component is signed with.
+/// The tenant's key that signed a component.
 const SIGNED: &str = "ALTER TABLE component ADD COLUMN signed_by TEXT;";
 
-/// Problems of pipelines, from their beginning to their end; at most one of a cause is open.
+/// Incidents of pipelines, from beginning to end; at most one incident per cause is open.
 const INCIDENTS: &str = "
 CREATE TABLE incident (
     id INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -12,7 +12,7 @@ fn temporary() -> (tempfile::TempDir, PathBuf) {
     (dir, path)
 }
 
-/// Adds a stream, which is as good a row as any.
+/// Inserts a stream, as an example of a row.
 fn add(transaction: &Transaction<'_>, name: &str) -> Result<(), DatabaseError> {
     transaction.execute(
         "INSERT INTO stream (tenant, name, source, started_ms) VALUES ('default', ?, 'u', 0)",
@@ -41,7 +41,7 @@ async fn what_was_answered_is_read_by_others_and_what_failed_is_undone() {
     assert_eq!(Database::open(&path).unwrap().read(count).await.unwrap(), 1);
 }
 
-/// What SQLite does with the log when this transaction commits.
+/// The `synchronous` setting in effect for this transaction.
 fn synchronous(transaction: &Transaction<'_>) -> Result<u8, DatabaseError> {
     Ok(transaction.pragma_query_value(None, "synchronous", |row| row.get(0))?)
 }
@@ -101,7 +101,7 @@ async fn readers_do_not_wait_for_a_write_and_do_not_see_half_of_it() {
         }
     });
     has_begun.await.unwrap();
-    // The writer stands in the middle of its transaction.
+    // The writer is in the middle of its transaction.
     assert_eq!(database.read(count).await.unwrap(), 0);
     end.send(()).unwrap();
     writing.await.unwrap().unwrap();
@@ -161,7 +161,7 @@ async fn waiting_work_is_counted_and_bounded() {
         let database = database.clone();
         tasks.spawn(async move { database.write(move |transaction| add(transaction, &n.to_string())).await });
     }
-    // On this one thread each task runs until it has to wait; the last one finds no room.
+    // On this single thread each task runs until it has to wait; the last one finds the queue full.
     let full = async {
         while database.waiting().writes < DATABASE_WRITES_WAITING {
             tokio::task::yield_now().await;
@@ -220,7 +220,7 @@ async fn another_process_may_write_beside_us() {
     let (ours, other) = (Database::open(&path).unwrap(), Database::open(&path).unwrap());
     let write = |database: Database, name: &'static str| async move {
         for n in 0..50 {
-            // Reads first and writes then: the upgrade that fails at once if the lock is taken late.
+            // Reads before writing: SQLite rejects this upgrade if the lock is taken late.
             let work = move |transaction: &Transaction<'_>| {
                 count(transaction)?;
                 add(transaction, &format!("{name}{n}"))

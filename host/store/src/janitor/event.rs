@@ -1,33 +1,34 @@
-//! What the janitor tells.
+//! Events of the storage.
 
 use std::fmt;
 
 use outboard_base::room::shown;
 
-/// Something happened to the storage. A tenant is told of its own only, and of a full disk without numbers.
+/// A storage event. A tenant only receives its own events, and those of a full disk without numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StorageEvent {
-    /// A tenant's files reached its quota; the oldest finished batches go.
+    /// A tenant's files reached its quota; the oldest finished batches are removed.
     QuotaReached {
         /// Bytes in use.
         used: u64,
-        /// Bytes allowed.
+        /// The quota in bytes.
         quota: u64,
-        /// Nothing is left to remove: segments are not fetched until there is room.
+        /// No finished batch is left: segments are not fetched until there is room.
         full: bool,
     },
-    /// The disk is nearly full; the oldest finished batches go.
+    /// The disk is nearly full; the oldest finished batches are removed.
     DiskLow {
-        /// Nothing is left to remove: segments are not fetched until there is room.
+        /// No finished batch is left: segments are not fetched until there is room.
         full: bool,
     },
-    /// There is room again.
+    /// There is enough room again.
     Recovered,
-    /// Finished batches were removed to make room, or by hand. What goes by a pipeline's own settings is not told.
+    /// Finished batches were removed to free space, or by a request. Removals by a pipeline's own retention are not
+    /// reported.
     Cleaned {
-        /// How many.
+        /// Number of batches.
         batches: u64,
-        /// Their bytes.
+        /// Bytes of the batches.
         bytes: u64,
     },
 }
@@ -39,33 +40,33 @@ impl fmt::Display for StorageEvent {
                 (format!("the storage quota is reached, {} of {} are in use", shown(*used), shown(*quota)), *full)
             }
             Self::DiskLow { full } => ("the disk is nearly full".to_owned(), *full),
-            Self::Recovered => return f.write_str("storage: there is room again"),
+            Self::Recovered => return f.write_str("storage: space is available again"),
             Self::Cleaned { batches, bytes } => {
-                return write!(f, "storage: {batches} finished batches were removed, {}", shown(*bytes));
+                return write!(f, "storage: {batches} finished batches removed, {} freed", shown(*bytes));
             }
         };
         let then = if full {
-            "nothing is left to remove, so segments are not fetched until there is room; what is on disk still goes on air"
+            "no finished batch is left to remove; fetching stops until there is room, and buffered media still goes on air"
         } else {
-            "the oldest finished batches go"
+            "removing the oldest finished batches"
         };
         write!(f, "storage: {what}: {then}")
     }
 }
 
-/// Whom an event is about.
+/// The subject of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope<'a> {
-    /// The disk that all share.
+    /// The disk, which all tenants share.
     Host,
-    /// A tenant.
+    /// One tenant.
     Tenant(&'a str),
-    /// A tenant's stream.
+    /// One stream of a tenant.
     Stream(&'a str, &'a str),
 }
 
-/// Is told each event of the host, of a tenant, and of a stream that no pipeline runs, once. Must not block.
+/// Receives each event of the host, of a tenant, and of a stream without a running pipeline, once. Must not block.
 pub trait StorageEvents: Send + Sync {
-    /// Something happened.
+    /// Called with each event.
     fn storage_event(&self, scope: Scope<'_>, event: StorageEvent);
 }

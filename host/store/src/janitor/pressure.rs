@@ -1,4 +1,5 @@
-//! How tight room is: pure. Tells each change once, and is slow to say that all is well.
+//! Follows how close the storage is to one limit; a pure function of observations. Reports each change once, and
+//! returns to normal only after a delay.
 
 use std::time::Duration;
 
@@ -6,30 +7,30 @@ use tokio::time::Instant;
 
 use crate::limits::STORAGE_CALM_AFTER;
 
-/// How tight it is.
+/// The state of one limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Level {
     /// There is room.
     #[default]
     Fine,
-    /// Room is made by removing what is finished.
+    /// The limit is reached; finished batches are removed.
     Tight,
-    /// Nothing is left to remove.
+    /// The limit is exceeded, and no finished batch is left.
     Full,
 }
 
-/// What was seen after cleaning.
+/// The observation of one round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Seen {
-    /// The bound was passed before cleaning.
+    /// The limit was exceeded before cleaning.
     pub(super) over: bool,
-    /// It is passed still.
+    /// The limit is exceeded after cleaning.
     pub(super) full: bool,
-    /// It is well away from the bound.
+    /// The use is well below the limit.
     pub(super) calm: bool,
 }
 
-/// Follows one bound.
+/// Follows one limit.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Pressure {
     level: Level,
@@ -41,14 +42,14 @@ impl Pressure {
         self.level
     }
 
-    /// Takes what was seen; answers the new level where it changed.
+    /// Takes an observation; returns the new level if it changed.
     pub(super) fn observe(&mut self, seen: Seen, now: Instant) -> Option<Level> {
         self.calm_since = if seen.calm { self.calm_since.or(Some(now)) } else { None };
         let calm_for = self.calm_since.map_or(Duration::ZERO, |since| now.duration_since(since));
         let level = match self.level {
             _ if seen.full => Level::Full,
             Level::Fine if seen.over => Level::Tight,
-            // Opened again only with some room in hand: else it would be full with the next segment.
+            // Reopened only with a margin: otherwise the next segment would fill it again.
             Level::Full if seen.calm => Level::Fine,
             Level::Tight if calm_for >= STORAGE_CALM_AFTER => Level::Fine,
             level => level,
@@ -73,7 +74,7 @@ mod tests {
         let (mut pressure, start) = (Pressure::default(), Instant::now());
         let mut told = Vec::new();
         let seconds = STORAGE_CALM_AFTER.as_secs();
-        // Cleaning keeps it just below the bound: one event, however long that goes on.
+        // Cleaning keeps the use just below the limit: one event, however long that lasts.
         for (at, seen) in [(0, CALM), (1, OVER), (2, CALM), (3, OVER), (4, NEAR), (5, CALM), (6, OVER), (7, CALM)] {
             told.extend(pressure.observe(seen, start + Duration::from_secs(at)).map(|level| (at, level)));
         }

@@ -1,4 +1,4 @@
-//! The janitor's work: looks, cleans, opens and closes rooms.
+//! The rounds of the janitor: scan, clean, and open or close each tenant's room.
 
 use std::sync::{Arc, Weak};
 use std::time::SystemTime;
@@ -18,18 +18,18 @@ use crate::retention::{self, Candidate, Held, Keep};
 use outboard_base::room::NoRoom;
 use outboard_base::unix_time::now_ms;
 
-/// What a round looks at.
+/// Which streams a round scans.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Look {
     /// Every stream on disk.
     All,
-    /// Those that pipelines run.
+    /// Streams with a running pipeline.
     Running,
-    /// Of those the ones that finished a batch.
+    /// Running streams that finished a batch since the last round.
     Dirty,
 }
 
-/// Makes rounds until nobody holds the janitor any more.
+/// Runs rounds until the last handle of the janitor is dropped.
 pub(super) async fn run(inner: Weak<Inner>, wake: Arc<Notify>) {
     let start = Instant::now();
     let (mut all_due, mut running_due) = (start, start);
@@ -69,11 +69,11 @@ impl Janitor {
             self.look(streams).await;
         }
         if look != Look::Dirty {
-            // Says so, where its file is not there any more.
+            // Logs when the database's file is no longer in place.
             self.0.journal.look_after().await;
         }
         if let Err(error) = self.clean_up().await {
-            tracing::warn!(%error, "the storage could not be cleaned");
+            tracing::warn!(%error, "failed to clean the storage");
         }
     }
 
@@ -81,7 +81,7 @@ impl Janitor {
         let dirty: Vec<(Owner, Keep, StreamJournal)> = {
             let mut books = self.books();
             let all = books.streams.iter_mut();
-            // Age goes on without a batch being done.
+            // A batch can exceed its age although no batch finished.
             let due = all.filter(|(_, stream)| stream.dirty || stream.keep.max_age.is_some());
             due.map(|(owner, stream)| {
                 stream.dirty = false;
@@ -144,7 +144,7 @@ impl Janitor {
         };
         if space.free < min_free {
             observe(Seen { over: true, full: false, calm: false });
-            // Whoever uses most gives first; a tenant within its means keeps what it has.
+            // Batches of the tenant that uses most are removed first; tenants that use less keep theirs.
             for tenant in self.tenants_by_size() {
                 while space.free < min_free {
                     let cleaned = self.remove_oldest(&tenant, min_free - space.free).await?;
@@ -160,7 +160,7 @@ impl Janitor {
         Ok(())
     }
 
-    /// Opens and closes every tenant's room.
+    /// Opens or closes every tenant's room.
     fn set_gates(&self) {
         let mut books = self.books();
         let disk = (books.disk.level() == Level::Full).then_some(NoRoom::Disk);
@@ -176,14 +176,15 @@ impl Janitor {
         }
     }
 
-    /// A write was refused: removes the oldest finished batch of whoever uses most. True if one went.
+    /// Called when a write was refused: removes the oldest finished batch of the tenant that uses most. Returns true if
+    /// one was removed.
     pub(super) async fn remove_for_room(&self) -> bool {
         let broom = self.0.broom.lock().await;
         let mut room = false;
         for tenant in self.tenants_by_size() {
             match self.remove_oldest(&tenant, 1).await {
                 Ok(cleaned) => room |= cleaned.batches > 0,
-                Err(error) => tracing::warn!(%error, "no room could be made"),
+                Err(error) => tracing::warn!(%error, "failed to free disk space"),
             }
             if room {
                 break;
@@ -202,11 +203,11 @@ impl Janitor {
         };
         self.look(vec![owner.clone()]).await;
         if let Err(error) = self.keep(owner, &journal, keep).await {
-            tracing::warn!(%error, "finished batches could not be cleaned");
+            tracing::warn!(%error, "failed to remove finished batches");
         }
     }
 
-    /// Removes what is beyond `keep`.
+    /// Removes the batches that exceed `keep`.
     pub(super) async fn keep(
         &self,
         owner: &Owner,
@@ -227,7 +228,7 @@ impl Janitor {
         }
     }
 
-    /// Removes the tenant's oldest finished batches until `bytes` are gone or none is left.
+    /// Removes the tenant's oldest finished batches until `bytes` are freed or none is left.
     async fn remove_oldest(&self, tenant: &str, bytes: u64) -> Result<Cleaned, JournalError> {
         let streams = self.0.ledger.streams().into_iter().map(|(owner, _)| owner).filter(|owner| owner.0 == tenant);
         let mut oldest: Vec<(Owner, StreamJournal, Candidate)> = Vec::new();
@@ -252,7 +253,7 @@ impl Janitor {
         Ok(cleaned)
     }
 
-    /// Removes these batches and forgets those that are gone.
+    /// Removes these batches and the journal's reference to their files.
     async fn remove(
         &self,
         owner: &Owner,
@@ -269,8 +270,10 @@ impl Janitor {
             cleaned.batches += 1;
             cleaned.bytes += batch.bytes;
             match journal.forget(batch.batch).await {
-                // The row is found again; its files are gone, and that is what makes room.
-                Err(error @ JournalError::Full(_)) => tracing::warn!(%error, "a cleaned batch is still journalled"),
+                // The row is found again later; the space is freed because the files are gone.
+                Err(error @ JournalError::Full(_)) => {
+                    tracing::warn!(%error, "failed to remove a cleaned batch from the journal")
+                }
                 forgotten => forgotten?,
             }
         }
@@ -279,7 +282,7 @@ impl Janitor {
         Ok(cleaned)
     }
 
-    /// What the stream holds, with the `most` oldest finished batches.
+    /// The files of the stream, with its `most` oldest finished batches.
     pub(super) async fn held(&self, owner: &Owner, journal: &StreamJournal, most: usize) -> Result<Held, JournalError> {
         let finished = journal.finished(most).await?;
         let places: Vec<_> = finished.oldest.iter().map(|batch| (batch.number, batch.first, batch.last)).collect();
@@ -290,7 +293,7 @@ impl Janitor {
         Ok(Held { count: finished.count, bytes, oldest: oldest.collect() })
     }
 
-    /// Removes initialization sections that nothing needs any more, now and then, where there are many.
+    /// Removes initialization sections that no segment needs, occasionally, when there are many.
     async fn clean_inits(&self, owner: &Owner, journal: &StreamJournal) -> Result<(), JournalError> {
         let due = self.books().streams.get_mut(owner).is_some_and(|stream| {
             let due = stream.inits_looked_at.elapsed() >= INITS_LOOK_EVERY;
@@ -331,7 +334,7 @@ impl Janitor {
         tenants.into_iter().map(|(tenant, _)| tenant).collect()
     }
 
-    /// Tells every running pipeline that it concerns, and the listener.
+    /// Sends the event to every running pipeline that it concerns, and to the listener.
     fn tell(&self, scope: Scope<'_>, event: StorageEvent) {
         let concerned: Vec<_> = {
             let books = self.books();
@@ -347,7 +350,8 @@ impl Janitor {
             _ => tracing::warn!(?scope, "{event}"),
         }
         concerned.iter().for_each(|tell| tell(event));
-        // A pipeline that runs tells what concerns its stream; nobody else does while it is stopped.
+        // A running pipeline receives the events of its stream itself; the listener receives them only while no
+        // pipeline runs.
         if matches!(scope, Scope::Stream(..)) && !concerned.is_empty() {
             return;
         }

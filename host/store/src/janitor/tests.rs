@@ -1,4 +1,4 @@
-//! Bounds hold, the oldest go first, and what is not done stays whatever it costs.
+//! Proves that limits hold, that the oldest batches are removed first, and that unfinished batches are always kept.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -47,7 +47,7 @@ impl Case {
         Self { _dir: dir, storage, journal, janitor, events }
     }
 
-    /// A stream with a batch of one segment at each step.
+    /// Creates a stream with one batch of one segment at each step.
     async fn stream(&self, tenant: &str, name: &str, steps: &[Step]) -> StreamJournal {
         let files = self.storage.stream(tenant, name).unwrap();
         let (journal, _) = self.journal.begin(tenant, name, "u").await.unwrap();
@@ -74,7 +74,7 @@ impl Case {
         self.janitor.round(Look::All).await;
     }
 
-    /// Numbers of the batches that are on disk, with their segment.
+    /// Numbers of the batches on disk, each with its segment.
     fn on_disk(&self, tenant: &str, name: &str) -> Vec<u64> {
         let files = self.storage.stream(tenant, name).unwrap();
         let segment = |number: &u64| files.segments.join(format!("segment-{number}.ts")).exists();
@@ -103,7 +103,7 @@ async fn a_batch_that_is_not_done_is_never_removed_whatever_is_asked() {
                 keepers.push(case.run(tenant, name, Keep { batches: 0, ..KEEP_ALL }).await);
             }
         }
-        // Everything at once: no quota left, no byte free, nothing to be kept, cleaned by hand.
+        // All reasons at once: no quota, no free byte, no retention, and a manual clean.
         case.janitor.set_quota("a", Some(0));
         case.janitor.set_min_free(Some(u64::MAX / 2));
         case.round().await;
@@ -145,7 +145,7 @@ async fn over_its_quota_a_tenants_oldest_go_from_all_its_streams_and_nobody_else
     for (tenant, name) in [("a", "one"), ("a", "two"), ("b", "three")] {
         case.stream(tenant, name, &[Step::Done; 4]).await;
     }
-    // Nobody runs `two`; its files count all the same.
+    // No pipeline runs `two`, but its files count.
     let (_keeper, told) = case.run("a", "one", KEEP_ALL).await;
     for number in 0..4 {
         case.journal.set_done("one", number, 1000 + 10 * number).await;
@@ -183,7 +183,7 @@ async fn where_nothing_is_left_to_remove_the_room_closes_and_opens_again_by_itse
         let room = keeper.room();
         async move { room.wait(None).await }
     });
-    // The first goes, but that leaves no room for a segment more.
+    // Removing the first batch does not free enough for another segment.
     stream.step(0, Step::Done).await.unwrap();
     case.round().await;
     assert!(keeper.room().refusal().is_some() && !waiting.is_finished());
@@ -254,7 +254,7 @@ async fn the_task_works_by_itself_and_ends_with_the_last_handle() {
     case.stream("a", "one", &[Step::Done; 3]).await;
     let (keeper, _) = case.run("a", "one", Keep::newest(1)).await;
     keeper.released();
-    // A batch goes piece by piece.
+    // Removes the files of a batch one by one.
     let files = case.storage.stream("a", "one").unwrap();
     let is_there =
         |number: u64| files.batch(number).exists() || files.segments.join(format!("segment-{number}.ts")).exists();

@@ -1,4 +1,4 @@
-//! What of a stream is done and still on disk, and what its segments need: what retention goes by.
+//! Finished batches that still have files, and the initialization sections of their segments. Retention uses these.
 
 use std::path::PathBuf;
 
@@ -10,25 +10,25 @@ use super::stream::StreamJournal;
 use super::{Journal, JournalError};
 use crate::limits::BATCH_STEPS_WAITING;
 
-/// A batch whose last packet went out everywhere, or that an earlier run gave up.
+/// A batch whose last packet was sent to all destinations, or that an earlier run abandoned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FinishedBatch {
-    /// Its number.
+    /// Number of the batch.
     pub number: u64,
     /// Index of its first segment.
     pub first: u64,
     /// Index of its last segment.
     pub last: u64,
-    /// Unix time in milliseconds when it was done.
+    /// When the batch was done, Unix time in milliseconds.
     pub done_ms: u64,
 }
 
-/// The batches of a stream that are done and have files.
+/// The finished batches of a stream that have files.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Finished {
-    /// How many there are.
+    /// Total number of such batches.
     pub count: usize,
-    /// The oldest of them, oldest first, as many as were asked for.
+    /// The oldest of them, oldest first, up to the requested number.
     pub oldest: Vec<FinishedBatch>,
 }
 
@@ -36,7 +36,7 @@ pub struct Finished {
 pub type SegmentInit = (u64, Option<PathBuf>);
 
 impl Journal {
-    /// A stream's handle without starting a run; `None`: there never was one.
+    /// A stream's handle without starting a run; `None` if the stream never ran.
     pub async fn find(&self, tenant: &str, name: &str) -> Result<Option<StreamJournal>, JournalError> {
         let (tenant, name) = (tenant.to_owned(), name.to_owned());
         let work = move |connection: &Connection| {
@@ -50,7 +50,7 @@ impl Journal {
 }
 
 impl StreamJournal {
-    /// How many batches are done, and the `most` oldest of them.
+    /// The number of finished batches, and the `most` oldest of them.
     pub async fn finished(&self, most: usize) -> Result<Finished, JournalError> {
         let stream = self.stream;
         let work = move |connection: &Connection| {
@@ -73,7 +73,7 @@ impl StreamJournal {
         self.journal.database.read(work).await
     }
 
-    /// The known segments with their initialization sections: a segment has an entry for each of its files.
+    /// All recorded segments with their initialization sections, one entry for each file of a segment.
     pub async fn segment_inits(&self) -> Result<Vec<SegmentInit>, JournalError> {
         let stream = self.stream;
         let work = move |connection: &Connection| {

@@ -1,5 +1,5 @@
-//! What the journal tells those who look: a stream's batches with every step's time, its stages' snapshots, its places on
-//! air. Reads only, beside the writer; a batch is found for a day after its files are gone.
+//! Read access to the journal: a stream's batches with the time of every step, the snapshots of its stages, and its
+//! positions on air. Reads do not block the writer. Batches are still listed after their files are removed.
 
 use std::collections::BTreeMap;
 
@@ -13,43 +13,43 @@ use super::{Journal, JournalError};
 use crate::page::{Listed, Page};
 use outboard_base::limits::SPOOL_HISTORY_MAX;
 
-/// A batch as the journal knows it.
+/// A batch as recorded in the journal.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct BatchRecord {
-    /// Its number.
+    /// Number of the batch.
     pub number: u64,
-    /// The furthest step that it took.
+    /// The last step that was recorded.
     pub step: Step,
     /// Index of its first segment.
     pub first: u64,
     /// Index of its last segment.
     pub last: u64,
-    /// Why it ended where it did.
+    /// Why the batch ended at this point.
     pub reason: String,
-    /// Its timestamps may not follow on from the batch before.
+    /// Its timestamps may not continue those of the previous batch.
     pub discontinuity: bool,
-    /// Unix time in milliseconds when its last segment was there.
+    /// When its last segment was on disk, Unix time in milliseconds.
     pub complete_ms: u64,
-    /// What was decided, from `Decided` on: `processed` or `original`.
+    /// The decision, from `Decided` on: `processed` or `original`.
     pub outcome: Option<String>,
     /// The plan and the reason, from `Decided` on.
     pub detail: Option<Value>,
-    /// Unix time in milliseconds of each step, by [`Step::name`].
+    /// Time of each step, Unix time in milliseconds, by [`Step::name`].
     pub times: BTreeMap<String, u64>,
-    /// Its files are gone.
+    /// Its files were removed.
     pub cleaned: bool,
 }
 
-/// What of a batch goes on air, written down with its decision.
+/// The packets and times of a batch on air, recorded with its decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OnAir {
-    /// Pictures.
+    /// Video packets.
     pub video: u64,
     /// Audio packets.
     pub audio: u64,
-    /// Air time of its start in milliseconds.
+    /// Start on the air timeline in milliseconds.
     pub start_ms: u64,
-    /// Air time of its end in milliseconds.
+    /// End on the air timeline in milliseconds.
     pub end_ms: u64,
 }
 
@@ -58,18 +58,18 @@ pub struct OnAir {
 pub struct SnapshotInfo {
     /// `batching`, `framing` or `remux-planning`.
     pub kind: String,
-    /// Of the component that made it.
+    /// Digest of the component that made the snapshot.
     pub digest: String,
-    /// Its size.
+    /// Size of the snapshot in bytes.
     pub bytes: u64,
 }
 
-/// Where a stream's numbers are.
+/// The counters of a stream.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct StreamRecord {
-    /// Unix time in milliseconds when its run began.
+    /// When its run began, Unix time in milliseconds.
     pub started_ms: u64,
-    /// The run ended by itself; the next one starts anew.
+    /// The run ended on its own; the next run starts from the beginning.
     pub finished: bool,
     /// Index of the next segment.
     pub next_segment: u64,
@@ -78,15 +78,15 @@ pub struct StreamRecord {
 }
 
 impl BatchRecord {
-    /// Its run ended before it was on air, and the next one did not go on with it.
+    /// Whether its run ended before it was on air and the next run did not resume it.
     pub fn is_given_up(&self) -> bool {
         self.step == Step::Done && !self.times.contains_key(Step::Done.name())
     }
 }
 
 impl StreamJournal {
-    /// What went on air, or should have, of the batches from `from` to before `to`, oldest first; the newest
-    /// [`SPOOL_HISTORY_MAX`] of them.
+    /// The on-air records of the batches from `from` up to but not including `to`, oldest first; at most the newest
+    /// [`SPOOL_HISTORY_MAX`].
     pub async fn on_air(&self, from: u64, to: u64) -> Result<Vec<(u64, OnAir)>, JournalError> {
         let stream = self.stream;
         let from = from.max(to.saturating_sub(SPOOL_HISTORY_MAX as u64));
@@ -117,7 +117,7 @@ const BATCH: &str =
     FROM batch WHERE stream = (SELECT id FROM stream WHERE tenant = ?1 AND name = ?2)";
 
 impl Journal {
-    /// A stream's batches, keyed by number. A stream that never ran has none.
+    /// A stream's batches, keyed by number. Empty for a stream that never ran.
     pub async fn batches(&self, tenant: &str, stream: &str, page: Page) -> Result<Listed<BatchRecord>, JournalError> {
         let of = (tenant.to_owned(), stream.to_owned());
         let read = move |connection: &Connection| {
@@ -130,7 +130,7 @@ impl Journal {
         self.database.read(read).await
     }
 
-    /// One batch, if it is known (still).
+    /// One batch; `None` if it is unknown or no longer recorded.
     pub async fn batch(&self, tenant: &str, stream: &str, number: u64) -> Result<Option<BatchRecord>, JournalError> {
         let of = (tenant.to_owned(), stream.to_owned());
         let read = move |connection: &Connection| {
@@ -141,7 +141,7 @@ impl Journal {
         self.database.read(read).await
     }
 
-    /// A stream's numbers, if it ever ran.
+    /// A stream's counters; `None` if it never ran.
     pub async fn stream(&self, tenant: &str, stream: &str) -> Result<Option<StreamRecord>, JournalError> {
         let of = (tenant.to_owned(), stream.to_owned());
         let read = move |connection: &Connection| {
@@ -161,7 +161,7 @@ impl Journal {
         self.database.read(read).await
     }
 
-    /// The snapshots that a stream's stages would be opened with.
+    /// The snapshots with which a stream's stages would be opened.
     pub async fn snapshots(&self, tenant: &str, stream: &str) -> Result<Vec<SnapshotInfo>, JournalError> {
         let of = (tenant.to_owned(), stream.to_owned());
         let read = move |connection: &Connection| {
@@ -177,7 +177,7 @@ impl Journal {
         self.database.read(read).await
     }
 
-    /// How far each destination came, by its name.
+    /// The position of each destination, by name.
     pub async fn positions(&self, tenant: &str, stream: &str) -> Result<BTreeMap<String, Value>, JournalError> {
         let of = (tenant.to_owned(), stream.to_owned());
         let read = move |connection: &Connection| {
@@ -196,7 +196,7 @@ impl Journal {
     }
 }
 
-/// Removes all that the journal knows of a stream: its numbers begin anew. Nothing may be running on it.
+/// Removes all journal rows of a stream; its numbers start again. The stream must not run.
 pub fn remove(transaction: &Transaction<'_>, tenant: &str, stream: &str) -> Result<(), JournalError> {
     for table in ["segment", "batch", "air", "stage"] {
         transaction.execute(
@@ -208,7 +208,7 @@ pub fn remove(transaction: &Transaction<'_>, tenant: &str, stream: &str) -> Resu
     Ok(())
 }
 
-/// A row whose JSON is still text.
+/// A row whose JSON is not parsed yet.
 type Raw = (BatchRecord, Option<String>, String);
 
 fn raw(row: &Row<'_>) -> rusqlite::Result<Raw> {

@@ -1,20 +1,20 @@
-//! The steps that batches take, told to whoever watches, each once it is in the journal.
+//! Reports the steps of batches to subscribers, once each step is recorded in the journal.
 
 use serde::{Deserialize, Serialize};
 
 use super::Step;
 
-/// A batch took a step.
+/// A recorded step of a batch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BatchProgress {
-    /// Its number.
+    /// Number of the batch.
     pub number: u64,
-    /// The step, by the journal's name.
+    /// Name of the step in the journal.
     pub step: String,
-    /// Unix time in milliseconds.
+    /// When the step was recorded, Unix time in milliseconds.
     pub at_ms: u64,
-    /// From `decided` on: `processed` or `original`.
+    /// The decision, from `decided` on: `processed` or `original`.
     pub outcome: Option<String>,
 }
 

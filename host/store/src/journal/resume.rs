@@ -1,4 +1,4 @@
-//! What the journal knows of a stream when a pipeline starts: nothing, or where the last run was.
+//! What a starting pipeline reads from the journal: the state at the end of the last run, or nothing.
 
 use std::collections::BTreeMap;
 
@@ -9,32 +9,32 @@ use super::{JournalError, StageSnapshot};
 use outboard_media::segment::Segment;
 use outboard_media::timeline::Timeline;
 
-/// How far a batch has come. The order is the order of the data.
+/// The progress of a batch. The order of the variants is the order of the data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Step {
     /// Its segments are known and on disk.
     Cut,
-    /// `video.fmp4`, `audio.fmp4` and `packets.txt` are there and it has its place on the timeline.
+    /// `video.fmp4`, `audio.fmp4` and `packets.txt` exist, and the batch has its place on the timeline.
     Demuxed,
-    /// Its audio was given to the exchange.
+    /// Its audio was passed to the exchange.
     Sent,
-    /// The decision fell: processed audio in hand, or the original.
+    /// The decision was made: processed audio, or the original.
     Decided,
-    /// `output.fmp4` and `air.flv` are there.
+    /// `output.fmp4` and `air.flv` exist.
     Remuxed,
-    /// Its first packet went out.
+    /// Its first packet was sent.
     OnAir,
-    /// Its last packet went out to every destination.
+    /// Its last packet was sent to every destination.
     Done,
 }
 
 impl Step {
-    /// All of them, in order.
+    /// All steps, in order.
     pub const ALL: [Self; 7] =
         [Self::Cut, Self::Demuxed, Self::Sent, Self::Decided, Self::Remuxed, Self::OnAir, Self::Done];
 
-    /// The number in the journal.
+    /// The number that stands for the step in the journal.
     pub(super) fn code(self) -> i64 {
         self as i64
     }
@@ -43,7 +43,7 @@ impl Step {
         usize::try_from(code).ok().and_then(|code| Self::ALL.get(code)).copied().unwrap_or(Self::Cut)
     }
 
-    /// The name in the journal's times and in the log.
+    /// The name in the API, in the journal's times and in logs.
     pub fn name(self) -> &'static str {
         match self {
             Self::Cut => "cut",
@@ -57,59 +57,60 @@ impl Step {
     }
 }
 
-/// A batch that is not yet done.
+/// A batch that is not done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BatchRow {
-    /// Its number.
+    /// Number of the batch.
     pub number: u64,
-    /// How far it came.
+    /// The last recorded step.
     pub step: Step,
     /// Its segments, oldest first.
     pub segments: Vec<Segment>,
-    /// Its timestamps may not follow on.
+    /// Its timestamps may not continue those of the previous batch.
     pub discontinuity: bool,
-    /// Unix time in milliseconds when its last segment was there.
+    /// When its last segment was on disk, Unix time in milliseconds.
     pub complete_ms: u64,
-    /// The timeline before it was placed; from `Demuxed` on.
+    /// The timeline before the batch was placed; from `Demuxed` on.
     pub timeline: Option<Timeline>,
-    /// What was decided; from `Decided` on.
+    /// The decision; from `Decided` on.
     pub outcome: Option<String>,
 }
 
-/// Where a stream stands.
+/// The recorded state of a stream.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Resumed {
-    /// False: the last run ended by itself, or there was none; numbers go on, nothing else does.
+    /// Whether the last run must be resumed. False if it ended on its own or there was none; then only the numbers
+    /// continue.
     pub unfinished: bool,
     /// Index of the next segment.
     pub next_segment: u64,
     /// Number of the next batch.
     pub next_batch: u64,
-    /// Segments that are on disk and in no batch yet, oldest first.
+    /// Segments on disk that belong to no batch yet, oldest first.
     pub uncut: Vec<Segment>,
-    /// The newest segments that were ever taken, oldest first: what the source must not take again.
+    /// The newest segments that were ever fetched, oldest first; the source must not fetch them again.
     pub known: Vec<Segment>,
     /// Batches that are not done, oldest first.
     pub batches: Vec<BatchRow>,
     /// The timeline after the newest placed batch.
     pub timeline: Option<Timeline>,
-    /// Snapshots by kind of stage.
+    /// Stage snapshots by kind of stage.
     pub stages: BTreeMap<String, StageSnapshot>,
     /// Position on air by destination, as JSON.
     pub air: BTreeMap<String, String>,
 }
 
 impl Resumed {
-    /// The oldest batch that is still to go on air, or the next one that will be cut.
+    /// The oldest batch that is not yet on air, or the next one that will be cut.
     pub fn oldest(&self) -> Option<u64> {
         self.unfinished.then(|| self.batches.first().map_or(self.next_batch, |batch| batch.number))
     }
 }
 
-/// Segments whose identity is remembered; a playlist window is far shorter.
+/// Number of segments whose identity is remembered; a playlist window is far shorter.
 pub(super) const KNOWN_SEGMENTS: u64 = 512;
 
-/// Starts a run: goes on with an unfinished one of the same source, or starts a new one whose numbers go on.
+/// Starts a run. Resumes an unfinished run of the same source; otherwise starts a new run with continuing numbers.
 pub(super) fn begin(
     transaction: &Transaction<'_>,
     (tenant, name, source): (&str, &str, &str),
@@ -137,7 +138,7 @@ pub(super) fn begin(
         for table in ["segment", "air", "stage"] {
             transaction.execute(&format!("DELETE FROM {table} WHERE stream = ?"), [id])?;
         }
-        // Their files are cleaned as those of any batch that is done.
+        // Their files are removed like those of any finished batch.
         transaction
             .execute("UPDATE batch SET step = ? WHERE stream = ? AND cleaned = 0", params![Step::Done.code(), id])?;
         transaction.execute(

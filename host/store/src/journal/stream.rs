@@ -1,4 +1,4 @@
-//! One stream's part of the journal: what a pipeline writes down while it runs.
+//! One stream's part of the journal: the records that a running pipeline writes.
 
 use rusqlite::params;
 use serde::Serialize;
@@ -12,31 +12,31 @@ use outboard_base::unix_time::now_ms;
 use outboard_media::segment::Segment;
 use outboard_media::timeline::Timeline;
 
-/// State that a stage gave out, to open another instance with.
+/// A stage's state, used to open another instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StageSnapshot {
     /// `batching`, `framing` or `remux-planning`.
     pub kind: String,
-    /// Of the component that made it.
+    /// Digest of the component that made the snapshot.
     pub digest: String,
-    /// As the stage wrote it.
+    /// The state, in the stage's own format.
     pub state: Vec<u8>,
 }
 
 /// A batch that was just cut.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CutRecord {
-    /// Its number.
+    /// Number of the batch.
     pub number: u64,
     /// Index of its first segment.
     pub first: u64,
     /// Index of its last segment.
     pub last: u64,
-    /// Why it ended.
+    /// Why the batch ended at this point.
     pub reason: String,
-    /// Its timestamps may not follow on from the batch before.
+    /// Its timestamps may not continue those of the previous batch.
     pub discontinuity: bool,
-    /// Unix time in milliseconds.
+    /// When its last segment was on disk, Unix time in milliseconds.
     pub complete_ms: u64,
 }
 
@@ -49,7 +49,7 @@ pub struct StreamJournal {
 }
 
 impl Journal {
-    /// Starts or resumes a run of a stream. `source` tells streams of the same name apart: another source starts anew.
+    /// Starts or resumes a run of a stream. `source` identifies the source: a different source starts a new run.
     pub async fn begin(
         &self,
         tenant: &str,
@@ -65,25 +65,25 @@ impl Journal {
 }
 
 impl StreamJournal {
-    /// Tells the steps there instead.
+    /// Sends the steps to this channel instead.
     #[must_use]
     pub fn telling(mut self, progress: broadcast::Sender<BatchProgress>) -> Self {
         self.progress = progress;
         self
     }
 
-    /// Where the steps of batches are told once they are written.
+    /// The channel to which recorded steps are sent.
     pub fn progress(&self) -> broadcast::Sender<BatchProgress> {
         self.progress.clone()
     }
 
     fn tell(&self, progress: BatchProgress) {
-        // Nobody may be watching.
+        // There may be no subscriber.
         let _ = self.progress.send(progress);
     }
 
-    /// A segment is on disk and the batching stage took it: the segment, the batches that it completed and the stage's
-    /// state, all or nothing.
+    /// Records a segment that is on disk and was accepted by the batching stage, together with the batches that it
+    /// completed and the stage's state, in one transaction.
     pub async fn segment(
         &self,
         segment: Option<&Segment>,
@@ -141,7 +141,7 @@ impl StreamJournal {
         Ok(())
     }
 
-    /// A batch is demuxed and placed: `before` and `after` are the timeline on either side of it.
+    /// Records that a batch is demuxed and placed. `before` and `after` are the timeline before and after it.
     pub async fn demuxed(&self, number: u64, before: &Timeline, after: &Timeline) -> Result<(), JournalError> {
         let (stream, before, after) = (self.stream, text(before), text(after));
         let work = move |transaction: &rusqlite::Transaction<'_>| {
@@ -157,7 +157,7 @@ impl StreamJournal {
         Ok(())
     }
 
-    /// The decision fell. `outcome` is `processed` or `original`; `detail` the plan and the reason, as JSON.
+    /// Records the decision. `outcome` is `processed` or `original`; `detail` contains the plan and the reason as JSON.
     pub async fn decided(&self, number: u64, outcome: &str, detail: String) -> Result<(), JournalError> {
         let (stream, outcome) = (self.stream, outcome.to_owned());
         let told = Some(outcome.clone());
@@ -173,7 +173,7 @@ impl StreamJournal {
         Ok(())
     }
 
-    /// A batch took a step that needs no more than saying so.
+    /// Records a step that has no further data.
     pub async fn step(&self, number: u64, step: Step) -> Result<(), JournalError> {
         let stream = self.stream;
         let at_ms = self.journal.write(move |transaction| take_step(transaction, stream, number, step)).await?;
@@ -181,13 +181,13 @@ impl StreamJournal {
         Ok(())
     }
 
-    /// A stage's state changed.
+    /// Records a stage's new state.
     pub async fn stage(&self, snapshot: StageSnapshot) -> Result<(), JournalError> {
         let stream = self.stream;
         self.journal.write(move |transaction| put_stage(transaction, stream, &snapshot)).await
     }
 
-    /// How far a destination came; `position` is JSON.
+    /// Records the position of a destination; `position` is JSON.
     pub async fn air(&self, destination: &str, position: String) -> Result<(), JournalError> {
         let (stream, destination) = (self.stream, destination.to_owned());
         let work = move |transaction: &rusqlite::Transaction<'_>| {
@@ -201,7 +201,7 @@ impl StreamJournal {
         self.journal.write(work).await
     }
 
-    /// A destination was switched off or removed: how far it came counts no more.
+    /// Removes the position of a destination that was disabled or removed.
     pub async fn forget_air(&self, destination: &str) -> Result<(), JournalError> {
         let (stream, destination) = (self.stream, destination.to_owned());
         let work = move |transaction: &rusqlite::Transaction<'_>| {
@@ -212,8 +212,8 @@ impl StreamJournal {
         self.journal.write(work).await
     }
 
-    /// A batch's files are gone: it is history from now on, and the oldest history goes. Nobody looks for its place on the
-    /// timeline any more.
+    /// Records that a batch's files were removed. The batch becomes history, and the oldest history is removed. Its
+    /// place on the timeline is no longer needed.
     pub async fn forget(&self, number: u64) -> Result<(), JournalError> {
         let (stream, kept) = (self.stream, self.journal.database.history().batches);
         let work = move |transaction: &rusqlite::Transaction<'_>| {
@@ -231,7 +231,7 @@ impl StreamJournal {
         self.journal.write(work).await
     }
 
-    /// The batches that are done and have files, oldest first, with the indices of their first and last segment.
+    /// The finished batches that have files, oldest first, with the indices of their first and last segment.
     pub async fn done(&self) -> Result<Vec<(u64, u64, u64)>, JournalError> {
         let stream = self.stream;
         let work = move |transaction: &rusqlite::Transaction<'_>| {
@@ -246,7 +246,7 @@ impl StreamJournal {
         self.journal.write(work).await
     }
 
-    /// The run ended by itself: the next one starts anew.
+    /// Records that the run ended on its own: the next run starts from the beginning.
     pub async fn finish(&self) -> Result<(), JournalError> {
         let stream = self.stream;
         let work = move |transaction: &rusqlite::Transaction<'_>| {
@@ -281,7 +281,7 @@ fn put_stage(transaction: &rusqlite::Transaction<'_>, stream: i64, stage: &Stage
     Ok(())
 }
 
-/// Our own records always serialise; an empty text would be found by `begin`.
+/// Serialising our own records cannot fail; `begin` would detect an empty text.
 fn text(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }

@@ -1,10 +1,10 @@
-//! What tests need to do with a journal: of this crate, and of others with the feature `testing`.
+//! Journal functions for tests of this crate, and of others through the feature `testing`.
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first thing that is not as it should be")]
 
 use super::Journal;
 
 impl Journal {
-    /// How many pages the file has.
+    /// Number of pages of the file.
     pub async fn pages(&self) -> u64 {
         let work = |transaction: &rusqlite::Transaction<'_>| {
             Ok(transaction.pragma_query_value(None, "page_count", |row| row.get(0))?)
@@ -12,7 +12,7 @@ impl Journal {
         self.write(work).await.unwrap()
     }
 
-    /// Pretends that a batch was done at another time.
+    /// Sets the time at which a batch was done.
     pub async fn set_done(&self, stream: &str, number: u64, done_ms: u64) {
         let stream = stream.to_owned();
         let work = move |transaction: &rusqlite::Transaction<'_>| {

@@ -128,7 +128,7 @@ async fn identities_are_remembered_past_their_files_but_not_for_ever() {
     assert_eq!(known.last().unwrap().index, 599);
 }
 
-/// A batch of one segment each, on air and without files.
+/// Records batches of one segment each that were on air and have no files.
 async fn pass(journal: &StreamJournal, numbers: std::ops::Range<u64>) {
     for number in numbers {
         journal.segment(Some(&segment(number)), vec![cut(number, number, number)], None).await.unwrap();
@@ -200,7 +200,7 @@ async fn history_is_bounded_and_never_costs_a_batch_that_has_files() {
     let (journal, _) = all.begin("default", "tv", "u").await.unwrap();
     journal.segment(Some(&segment(0)), vec![cut(0, 0, 0)], None).await.unwrap();
     pass(&journal, 1..4).await;
-    // Years later.
+    // Simulates years of batches.
     let next = HISTORY_BATCHES_DEFAULT + 2;
     let database = Connection::open(&path).unwrap();
     database.execute("UPDATE stream SET next_batch = ?, next_segment = ?", [next, next]).unwrap();
@@ -209,7 +209,7 @@ async fn history_is_bounded_and_never_costs_a_batch_that_has_files() {
     assert_eq!(kept.iter().map(|batch| batch.number).collect::<Vec<_>>(), [0, 3, next]);
 }
 
-/// A batch of one segment from its cut to the end of its files, every step written down.
+/// Records all steps of a batch of one segment, from its cut to the removal of its files.
 async fn whole_life(journal: &StreamJournal, number: u64) {
     journal.segment(Some(&segment(number)), vec![cut(number, number, number)], Some(stage(&[7; 500]))).await.unwrap();
     let (before, mut after) = (Timeline::default(), Timeline::default());
@@ -235,7 +235,7 @@ async fn a_stream_that_runs_on_takes_no_more_room() {
         let count = format!("SELECT count(*) FROM {table}");
         Connection::open(&path).unwrap().query_row(&count, [], |row| row.get(0)).unwrap()
     };
-    // Past both bounds: of batches, and of segments that are remembered.
+    // More than both limits: of batches, and of remembered segments.
     let first = 600;
     for number in 0..first {
         whole_life(&journal, number).await;

@@ -1,4 +1,4 @@
-//! What goes and what stays.
+//! Tests which files are removed and which are kept.
 
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ fn whatever_is_beyond_any_bound_goes_oldest_first() {
     assert_eq!(surplus(100, None, Some(750)), 3);
     assert_eq!(surplus(100, None, Some(0)), 5, "no more than what is finished");
     assert_eq!(surplus(4, Some(30), Some(750)), 3, "the strictest bound counts");
-    // More are there than were listed: the rest has its turn later.
+    // More batches exist than were listed: the rest is removed in a later round.
     assert_eq!(Keep::newest(1).surplus(&held(10, &[(1, 1), (1, 1)]), 0), 2);
 }
 
@@ -88,7 +88,7 @@ fn initialization_sections_stay_while_a_segment_needs_them_or_may() {
         std::fs::File::options().append(true).open(init(name)).unwrap().set_modified(long_ago).unwrap();
     }
     let since = SystemTime::now() - Duration::from_secs(3600);
-    // Segment 4 is not on disk any more.
+    // Segment 4 is no longer on disk.
     let known = [(4, Some(init("init-gone.mp4"))), (5, Some(init("init-needed.mp4"))), (5, None)];
     remove_inits(&files, &known, since);
     assert_eq!(inits(&files).count(), 4, "segment 6 is not known: it may need any of them");

@@ -1,5 +1,5 @@
-//! Stage components count in the storage quota of each tenant that added them. Two that added the same file have it each:
-//! the one who stays has it when the other goes.
+//! Stage components count towards the storage quota of each tenant that added them. A file that two tenants added
+//! counts for both, and still counts for one when the other removes it.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,12 +9,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub struct Components(Mutex<BTreeMap<String, BTreeMap<String, u64>>>);
 
 impl Components {
-    /// A tenant has a component of this size. False: it had it already.
+    /// Adds a component of this size to a tenant. Returns false if the tenant already had it.
     pub fn hold(&self, tenant: &str, digest: &str, bytes: u64) -> bool {
         self.lock().entry(tenant.to_owned()).or_default().insert(digest.to_owned(), bytes).is_none()
     }
 
-    /// A tenant has a component no longer.
+    /// Removes a component from a tenant.
     pub fn give_back(&self, tenant: &str, digest: &str) {
         let mut all = self.lock();
         if let Some(of) = all.get_mut(tenant) {
@@ -25,7 +25,7 @@ impl Components {
         }
     }
 
-    /// Bytes of a tenant's components together.
+    /// Total bytes of a tenant's components.
     pub fn bytes(&self, tenant: &str) -> u64 {
         self.sizes(tenant).into_iter().sum()
     }
@@ -35,7 +35,7 @@ impl Components {
         self.lock().get(tenant).map(|of| of.values().copied().collect()).unwrap_or_default()
     }
 
-    /// Tenants that have any.
+    /// Tenants that have components.
     pub fn tenants(&self) -> Vec<String> {
         self.lock().keys().cloned().collect()
     }

@@ -1,4 +1,4 @@
-//! One stream's folders as they were at the last look.
+//! The state of one stream's folders at the last scan.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{DirEntry, Metadata};
@@ -9,24 +9,24 @@ use super::{Kind, Owner, Totals};
 use crate::files::names;
 use crate::files::{STREAM_FOLDERS, StreamFiles, check_name};
 
-/// A folder that changed less than this before a look may change again within the same tick of the file system's clock.
+/// A folder that changed less than this before a scan may change again within the same tick of the file system's clock.
 const SETTLED_AFTER: Duration = Duration::from_secs(2);
 
-/// What was found.
+/// The result of the last scan.
 #[derive(Debug, Default)]
 pub(super) struct Scan {
-    /// Segment files and their lengths by index; whole under their names, so they stay what they are.
+    /// Segment files and their lengths by index. A file with its final name is complete, so its length does not change.
     segments: BTreeMap<u64, BTreeMap<Box<str>, u64>>,
     batches: BTreeMap<u64, Batch>,
-    /// Initialization sections, half-written files and logs, counted anew at each look.
+    /// Initialization sections, unfinished files and logs, counted again in each scan.
     rest: Totals,
-    /// What was found does not count at the next look. Until then it is what is known.
+    /// The next scan counts everything again. Until then these values are used.
     distrusted: bool,
 }
 
 #[derive(Debug, Clone, Default)]
 struct Batch {
-    /// When its folder last changed; `None`: to be counted again.
+    /// When the folder last changed; `None`: the folder must be counted again.
     settled: Option<SystemTime>,
     totals: Totals,
 }
@@ -117,7 +117,7 @@ fn count(dir: &Path, changed: Option<SystemTime>) -> Batch {
         growing |= name.ends_with(".part");
         totals.add_file(kind_of(&name), facts.len());
     }
-    // A file that is being written grows without changing its folder.
+    // A file that is being written grows without changing its folder's time.
     let quiet = changed.and_then(|at| at.elapsed().ok()).is_some_and(|since| since >= SETTLED_AFTER);
     Batch { settled: changed.filter(|_| quiet && !growing), totals }
 }
@@ -133,7 +133,7 @@ fn kind_of(name: &str) -> Kind {
     }
 }
 
-/// What a folder holds; nothing where it cannot be read. Files may go while we look.
+/// Lists a folder; empty if it cannot be read. Files may disappear during the scan.
 fn list(dir: &Path) -> impl Iterator<Item = DirEntry> {
     std::fs::read_dir(dir).into_iter().flatten().flatten()
 }

@@ -1,4 +1,4 @@
-//! Counts follow the files, whatever happens to them.
+//! Tests that counts follow all changes of the files.
 
 use super::super::files::Storage;
 use super::*;
@@ -72,7 +72,7 @@ fn a_later_look_sees_what_came_and_what_went() {
     case.ledger.look("acme", "tv");
     let changes = case.ledger.changes();
     assert_eq!((case.bytes(Kind::RemuxedOutput), case.bytes(Kind::Other)), ((1, 100), (1, 10)));
-    // Growing in place does not change the folder.
+    // Writing in place does not change the folder's time.
     write(&second.join("output.fmp4.part"), 1000);
     case.ledger.look("acme", "tv");
     assert_eq!(case.bytes(Kind::Other), (1, 1000));
@@ -94,7 +94,7 @@ fn a_settled_batch_is_not_counted_again_and_a_changed_one_is() {
     };
     settle(60);
     case.ledger.look("acme", "tv");
-    // Nothing of ours writes into a file that has its name: a change that the folder does not show is not looked for.
+    // Outboard never writes into a file with its final name, so a change that the folder does not show is not detected.
     write(&batch.join("output.fmp4"), 500);
     case.ledger.look("acme", "tv");
     assert_eq!(case.bytes(Kind::RemuxedOutput), (1, 100), "known, so not counted");

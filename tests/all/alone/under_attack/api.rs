@@ -1,13 +1,13 @@
-//! Clients that never read, sockets that never greet, the worst requests.
+//! Clients that never read, sockets that never authenticate, the most expensive requests.
 
 use outboard_tests::attacks::{connections, requests::WorstRequests};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::{Attacker, WINDOW};
 
-/// Sockets that never greet: more than there are places for.
+/// Sockets that never authenticate: more than there are slots for.
 const SILENT: usize = 300;
-/// Clients that never read, of each form of answer.
+/// Clients that never read, for each form of response.
 const GREEDY: usize = 100;
 
 pub async fn readers(attacker: &Attacker<'_>) {

@@ -6,15 +6,15 @@ use outboard_tests::attacks::ffmpeg::{real, runs, wrapper};
 
 use super::{Attacker, PATIENCE, WINDOW};
 
-/// Pipelines whose ffmpeg hangs: as many as hold every place that there is on a small machine.
+/// Pipelines whose ffmpeg hangs: enough to take every slot of a small machine.
 const HUNG: usize = 4;
 
-/// What tells its sleep from every other one on the machine.
+/// A unique argument that distinguishes this sleep from all others on the machine.
 fn long() -> String {
     format!("3000000.{}", std::process::id())
 }
 
-/// An ffmpeg that hangs on batches of streams that are called `hung-…`, and works on all others.
+/// An ffmpeg that hangs on batches of streams named `hung-…`, and works on all others.
 pub fn hanging() -> (tempfile::TempDir, String) {
     let real: PathBuf = real();
     wrapper(&format!(

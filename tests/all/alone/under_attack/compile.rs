@@ -1,4 +1,4 @@
-//! Components that end or hold up whoever compiles them.
+//! Components that crash or block the compiler.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use tokio::process::Command;
 
 use super::Attacker;
 
-/// Of types that are nested; each is refused at once.
+/// Number of uploads with nested types; each is refused at once.
 const UPLOADS: usize = 10;
 
 impl Attacker<'_> {
@@ -17,7 +17,7 @@ impl Attacker<'_> {
         path
     }
 
-    /// Sends a component to the server; answers why it is refused.
+    /// Uploads a component; returns why it is refused.
     async fn refused(&self, file: PathBuf) -> String {
         let mut push = Command::new(self.server.program());
         push.args(["stage", "push"]).arg(file).args(["--server", &self.server.url(""), "--token", self.token]);

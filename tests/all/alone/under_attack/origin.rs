@@ -1,4 +1,4 @@
-//! Origins: cookies, a playlist as large as one may be, a target duration of an hour.
+//! Origins: cookies, a playlist of the maximum size, a target duration of an hour.
 
 use outboard::limits::COOKIE_BYTES_MAX;
 use outboard_tests::attacks::origins;
@@ -6,7 +6,7 @@ use outboard_tests::origin::Origin;
 
 use super::{Attacker, WINDOW};
 
-/// Segments, and cookies that each of them sets.
+/// Number of segments, and of cookies that each of them sets.
 const SEGMENTS: usize = 60;
 const COOKIES: usize = 40;
 
@@ -20,9 +20,9 @@ pub async fn playlists(attacker: &Attacker<'_>) {
         let url = origin.url(&format!("/{name}.m3u8"));
         running.push(attacker.start(name, &attacker.settings(url.as_str(), name)).await);
     }
-    // What is looked at is what others notice meanwhile.
+    // What matters is the effect on other tenants during this time.
     tokio::time::sleep(WINDOW).await;
-    // Several segments are asked for at once: the first ones may go without what the first answer set.
+    // Several segments are requested at once: the first requests may lack the cookies of the first response.
     let asked = origin.log();
     let came_back = asked.iter().any(|asked| asked.header("cookie").contains("c0-"));
     assert!(came_back, "cookies come back: {:?}", asked.iter().map(|asked| &asked.path).collect::<Vec<_>>());

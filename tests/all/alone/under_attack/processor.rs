@@ -1,4 +1,4 @@
-//! Replies whose reading has no end.
+//! Replies that take forever to parse.
 
 use outboard_tests::attacks::replies;
 use outboard_tests::processor::{Kind, Processor};

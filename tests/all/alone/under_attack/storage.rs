@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{Attacker, PATIENCE, TENANT};
 
-/// Pictures that leave after it: longer than what was in hand.
+/// Number of video packets sent after it: longer than the buffered media.
 const PICTURES: u64 = 200;
 
 pub async fn folders(attacker: &Attacker<'_>) {

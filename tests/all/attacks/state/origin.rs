@@ -1,5 +1,5 @@
-//! What an origin can make us keep: cookies without end, connections to hosts without number. How many cookies are held is bounded in `net/cookies.rs` and tested there;
-//! here, that a source has that jar.
+//! Memory that an origin can make us use: endless cookies, connections to endless hosts. `net/cookies.rs` limits the
+//! number of cookies and tests it; this test checks that a source uses that jar.
 
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first thing that is not as it should be")]
 
@@ -19,7 +19,7 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-/// Counts what is open of the connections that it answers on, one segment a request.
+/// Counts the open connections on which it answers; one segment per request.
 struct Counting {
     port: u16,
     open: Arc<AtomicUsize>,
@@ -38,7 +38,7 @@ impl Counting {
                 let open = open.clone();
                 tokio::spawn(async move {
                     let (mut piece, body) = ([0; 4096], ts("a"));
-                    // Requests are small and have no body: what comes in one piece is one.
+                    // Requests are small and have no body: each read is one request.
                     while stream.read(&mut piece).await.is_ok_and(|read| read > 0) {
                         let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
                         if stream.write_all(&[head.as_bytes(), &body].concat()).await.is_err() {
@@ -53,7 +53,7 @@ impl Counting {
     }
 }
 
-/// Every name is this machine.
+/// Resolves every name to this machine.
 #[derive(Debug)]
 struct Everywhere;
 
@@ -83,7 +83,7 @@ async fn a_host_for_each_segment_leaves_no_connection_for_each() {
     task.await.unwrap().unwrap();
     assert_eq!(segments, 200);
     let most = counting.most.load(Ordering::SeqCst);
-    // Those that end are closed by us, and seen by the server a moment later.
+    // We close the connections that end, and the server notices a moment later.
     assert!(most <= HOSTS_KEPT_MAX + 50, "{most} connections were open at once");
 }
 

@@ -1,36 +1,37 @@
-//! Faults on order: a guest's settings say what breaks, in which call, and when.
+//! Faults on order: a guest's settings define what fails, in which call, and when.
 //!
-//! Settings, all optional: `{"fault": …, "call": "push", "on": 3, "fresh_only": true, "restored_only": true, "ms": 100, "lie": "…"}`.
-//! `on` counts the calls of that name in this instance from 1; absent: every one. `fresh_only`: never in an instance that
-//! was opened with a state, so not after a restart.
+//! Settings, all optional: `{"fault": …, "call": "push", "on": 3, "fresh_only": true, "restored_only": true, "ms": 100,
+//! "lie": "…"}`.
+//! `on` counts the calls of that name in this instance from 1; absent: every call. `fresh_only`: never in an instance
+//! that was opened with a state, and therefore not after a restart.
 
 use serde::Deserialize;
 use std::cell::RefCell;
 use std::time::{Duration, Instant, SystemTime};
 
-/// What breaks.
+/// The fault to produce.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fault {
     /// Panics.
     Trap,
-    /// Never comes back.
+    /// Never returns.
     Spin,
-    /// Takes memory until there is none.
+    /// Allocates memory until there is none.
     Hoard,
-    /// Sleeps for `ms`.
+    /// Sleeps for `ms` milliseconds.
     Sleep,
     /// Computes for about `ms` million rounds.
     Work,
-    /// Calls itself without end.
+    /// Recurses without end.
     Stack,
-    /// Leaves the process.
+    /// Exits the process.
     Exit,
-    /// Answers an error value.
+    /// Returns an error value.
     Error,
-    /// Answers nonsense: which, is told by `lie`.
+    /// Returns an invalid answer; `lie` selects which.
     Lie,
-    /// Answers what it sees of the world, as an error value.
+    /// Returns what it sees of the host's environment, as an error value.
     Look,
     /// Writes `ms` lines to stdout and to stderr.
     Chatter,
@@ -64,18 +65,18 @@ thread_local! {
     static STATE: RefCell<State> = RefCell::default();
 }
 
-/// What a call is to do about its fault.
+/// What a call must do.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Act {
-    /// Go on as if all were well.
+    /// Continue without a fault.
     Well,
-    /// Answer this as an error value.
+    /// Return this as an error value.
     Error(String),
-    /// Answer this nonsense.
+    /// Return this invalid answer.
     Lie(String),
 }
 
-/// Takes the orders; to be called in `open`.
+/// Parses the orders; must be called in `open`.
 pub fn open(settings: &str, state: Option<&[u8]>) -> Result<(), String> {
     let orders = if settings.is_empty() {
         Orders::default()
@@ -91,7 +92,7 @@ pub fn open(settings: &str, state: Option<&[u8]>) -> Result<(), String> {
     if refuses && state.is_some() { Err("refused".to_owned()) } else { Ok(()) }
 }
 
-/// A snapshot, as large as ordered.
+/// A snapshot of the ordered size.
 pub fn snapshot() -> Vec<u8> {
     let _ = strike("snapshot");
     STATE.with_borrow(|own| {
@@ -100,7 +101,7 @@ pub fn snapshot() -> Vec<u8> {
     })
 }
 
-/// Does what is ordered for this call.
+/// Applies the fault that is ordered for this call.
 pub fn strike(call: &str) -> Act {
     let ordered = STATE.with_borrow_mut(|own| {
         let orders = &own.orders;
@@ -162,7 +163,7 @@ fn deeper(n: u64) -> u64 {
     std::hint::black_box(deeper(std::hint::black_box(n + 1))) + 1
 }
 
-/// What a guest can find out by itself.
+/// What a guest can find out about its environment.
 fn look() -> String {
     let start = Instant::now();
     std::thread::sleep(Duration::from_millis(5));

@@ -1,4 +1,4 @@
-//! Cuts after every second segment, until it breaks as ordered.
+//! Cuts after every second segment, until it fails as ordered.
 
 mod bindings {
     wit_bindgen::generate!({ path: "../../../wit", world: "batching-stage" });

@@ -1,4 +1,4 @@
-//! Sends `guest:data` and takes every message for an acknowledgement, until it breaks as ordered.
+//! Sends `guest:data` and treats every message as an acknowledgement, until it fails as ordered.
 
 mod bindings {
     wit_bindgen::generate!({ path: "../../../wit", world: "framing-stage" });
@@ -85,10 +85,10 @@ fn lied(lie: &str) -> Vec<framing::Message> {
     match lie {
         "nothing" => vec![],
         "json" => vec![message("guest:data", "not json")],
-        // 8 MiB of memory, told ten times over.
+        // 8 MiB of memory, listed ten times.
         "bomb" => {
             let bytes = Vec::leak(vec![1_u8; 8 << 20]);
-            // Not valid, on purpose: the host must fail the call before the guest gets to free any of it.
+            // Invalid on purpose: the host must fail the call before the guest can free any of it.
             let again = || unsafe { Vec::from_raw_parts(bytes.as_ptr().cast_mut(), bytes.len(), bytes.len()) };
             let attachments = (0..10).map(|_| again()).collect();
             vec![framing::Message { attachments, ..message("guest:data", "[]") }]

@@ -1,4 +1,4 @@
-//! Plans the original audio with a note of its own, until it breaks as ordered.
+//! Plans the original audio with its own note, until it fails as ordered.
 
 mod bindings {
     wit_bindgen::generate!({ path: "../../../wit", world: "remux-planning-stage" });

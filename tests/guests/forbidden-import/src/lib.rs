@@ -1,4 +1,4 @@
-//! A batching stage that asks a database.
+//! A batching stage that imports a database interface.
 
 mod bindings {
     wit_bindgen::generate!({

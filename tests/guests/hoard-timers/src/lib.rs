@@ -1,4 +1,4 @@
-//! A batching stage that takes timers from the host without end and gives none back.
+//! A batching stage that allocates timers from the host without end and frees none.
 
 mod bindings {
     wit_bindgen::generate!({

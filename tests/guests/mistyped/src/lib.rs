@@ -1,4 +1,4 @@
-//! The contract's names with other types.
+//! The contract's names with wrong types.
 
 mod bindings {
     wit_bindgen::generate!({

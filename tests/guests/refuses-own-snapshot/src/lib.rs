@@ -1,4 +1,4 @@
-//! A batching stage that cannot go on from its own snapshot.
+//! A batching stage that cannot resume from its own snapshot.
 
 mod bindings {
     wit_bindgen::generate!({ path: "../../../wit", world: "batching-stage" });

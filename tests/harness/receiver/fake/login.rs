@@ -1,18 +1,18 @@
-//! Servers that want a login at `connect`, as Adobe's and Limelight's do: a refusal that names the method, a refusal with a
-//! challenge, then the answer is checked.
+//! Servers that require a login at `connect`, with Adobe's and Limelight's methods: a refusal that names the method, a
+//! refusal with a challenge, then a check of the answer.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use md5::{Digest, Md5};
 
-/// The login that a server takes.
+/// The login that a server accepts.
 #[derive(Debug, Clone, Copy)]
 pub struct Login {
     /// `adobe` or `llnw`.
     pub method: &'static str,
-    /// Who may publish.
+    /// User name of the publisher.
     pub user: &'static str,
-    /// The right password.
+    /// Password of the publisher.
     pub password: &'static str,
 }
 
@@ -21,7 +21,7 @@ const OPAQUE: &str = "b3BhcXVlIQ==";
 const NONCE: &str = "bm9uY2U=";
 
 impl Login {
-    /// Whether `connect` to this application is let in; else the description of the refusal.
+    /// Whether `connect` to this application is accepted; otherwise the description of the refusal.
     pub(super) fn check(&self, app: &str) -> Result<(), String> {
         let Self { method, user, password } = *self;
         let (name, query) = app.split_once('?').unwrap_or((app, ""));

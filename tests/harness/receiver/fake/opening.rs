@@ -1,4 +1,4 @@
-//! How the scripted server opens a connection: with `rml_rtmp`'s handshake, or with what that cannot be brought to send.
+//! How the scripted server opens a connection: with `rml_rtmp`'s handshake, or with one that `rml_rtmp` cannot produce.
 
 use std::io::{Error, Result};
 
@@ -6,24 +6,25 @@ use rml_rtmp::handshake::{Handshake, HandshakeProcessResult, PeerType};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// Length of C1, C2, S1 and S2, bytes.
+/// Length of C1, C2, S1 and S2 in bytes.
 const PART_BYTES: usize = 1536;
 
-/// A server's side of the handshake.
+/// The server's side of the handshake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Opening {
     /// With digests, if the client sends one.
     Digest,
-    /// Knows no digests: sends back what it gets, and closes unless it gets back what it sent.
+    /// Without digests: returns the client's bytes, and closes unless the client returns its own.
     Simple,
-    /// As [`Self::Simple`], and closes without a word where bytes 4 to 7 of C1 are not zero, as the specification wants them.
+    /// [`Self::Simple`], but closes without a response if bytes 4 to 7 of C1 are not zero, as the specification
+    /// requires.
     Strict,
-    /// Takes C0 and C1, says this, and closes.
+    /// Accepts C0 and C1, sends these bytes, and closes.
     Says(&'static [u8]),
 }
 
 impl Opening {
-    /// What came behind the handshake; nothing if the connection is to be closed.
+    /// Performs the handshake; returns the bytes after it, or `None` if the connection must be closed.
     pub(super) async fn open(self, stream: &mut TcpStream) -> Result<Option<Vec<u8>>> {
         if self == Self::Digest {
             return digest(stream).await.map(Some);
@@ -33,7 +34,7 @@ impl Opening {
         if let Self::Says(bytes) = self {
             stream.write_all(bytes).await?;
             stream.shutdown().await?;
-            // A reset in place of the end would show if C2 found nobody.
+            // A reset instead of a regular end would show if nobody read C2.
             tokio::io::copy(stream, &mut tokio::io::sink()).await?;
             return Ok(None);
         }
@@ -41,7 +42,7 @@ impl Opening {
             return Ok(None);
         }
         let s1: [u8; PART_BYTES] = std::array::from_fn(|n| (n * 31) as u8);
-        // In two pieces, cut within S1.
+        // In two pieces, split within S1.
         stream.write_all(&[&[3][..], &s1[..700]].concat()).await?;
         stream.write_all(&[&s1[700..], &hello[1..]].concat()).await?;
         stream.read_exact(&mut c2).await?;

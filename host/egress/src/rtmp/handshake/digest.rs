@@ -1,35 +1,36 @@
 //! Digests in the parts of a handshake, and signatures at their end. Both are HMAC-SHA256.
 //!
-//! C1 and S1 hold the digest of all their other bytes. Four bytes of the part itself, at one of two places, say where it
-//! begins. C2 and S2 end in a signature of their first bytes, with a key that is made of the other side's digest.
+//! C1 and S1 contain the digest of all their other bytes. Four bytes of the part itself, at one of two places, say
+//! where it begins. C2 and S2 end with a signature of their first bytes, whose key is derived from the other side's
+//! digest.
 
 use ring::hmac::{Context, HMAC_SHA256, Key, sign as hmac};
 
 use super::{PART_BYTES, Part};
 
-/// Length of a digest and of a signature, bytes.
+/// Length of a digest and of a signature in bytes.
 const DIGEST_BYTES: usize = 32;
 /// Where the signature of C2 and S2 begins.
 const SIGNED_BYTES: usize = PART_BYTES - DIGEST_BYTES;
-/// How many places there are for a digest behind its pointer.
+/// Number of possible offsets for a digest after its pointer.
 const OFFSETS: usize = 728;
 
 pub(super) type Digest = [u8; DIGEST_BYTES];
 
-/// The words that a side makes digests with.
+/// The constants from which a side makes digests.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Side(&'static str);
 
 pub(super) const CLIENT: Side = Side("Genuine Adobe Flash Player 001");
 pub(super) const SERVER: Side = Side("Genuine Adobe Flash Media Server 001");
 
-/// Behind a side's words in the key of its signatures; a constant of the protocol.
+/// Appended to a side's constant in the key of its signatures; a constant of the protocol.
 const SUFFIX: [u8; 32] = [
     0xF0, 0xEE, 0xC2, 0x4A, 0x80, 0x68, 0xBE, 0xE8, 0x2E, 0x00, 0xD0, 0xD1, 0x02, 0x9E, 0x7E, 0x57, 0x6E, 0xEC, 0x5D,
     0x2D, 0x29, 0x80, 0x6F, 0xAB, 0x93, 0xB8, 0xE6, 0x36, 0xCF, 0xEB, 0x31, 0xAE,
 ];
 
-/// Which half of a part holds the digest.
+/// Which half of a part contains the digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
     /// The pointer is at byte 8: scheme 0 of most descriptions, `schema1` of SRS.
@@ -39,7 +40,7 @@ pub enum Place {
 }
 
 impl Place {
-    /// Where the digest begins: 12 to 739, or 776 to 1503. So it ends within the part, whatever the part holds.
+    /// Where the digest begins: 12 to 739, or 776 to 1503. It always ends within the part, whatever the part contains.
     pub(super) fn offset(self, part: &Part) -> usize {
         let pointer = match self {
             Self::First => 8,
@@ -56,7 +57,7 @@ impl Place {
         digest
     }
 
-    /// The digest that a part should hold here.
+    /// The digest that a part should contain here.
     fn compute(self, part: &Part, side: Side) -> Digest {
         let (before, after) = part.split_at(self.offset(part));
         let mut context = Context::with_key(&Key::new(HMAC_SHA256, side.0.as_bytes()));
@@ -66,7 +67,7 @@ impl Place {
     }
 }
 
-/// The digest that a part holds, and where; `None` if there is none at either place.
+/// The digest of a part and its place; `None` if there is none at either place.
 pub(super) fn find(part: &Part, side: Side) -> Option<(Place, Digest)> {
     [Place::First, Place::Second].into_iter().find_map(|place| {
         let digest = place.compute(part, side);
@@ -74,7 +75,7 @@ pub(super) fn find(part: &Part, side: Side) -> Option<(Place, Digest)> {
     })
 }
 
-/// The signature that a part should end in, as an answer to the other side's digest.
+/// The signature with which a part should end, as an answer to the other side's digest.
 pub(super) fn signature(part: &Part, side: Side, to: &Digest) -> Digest {
     let key = hmac(&Key::new(HMAC_SHA256, &[side.0.as_bytes(), &SUFFIX].concat()), to);
     let (signed, _) = part.split_at(SIGNED_BYTES);
@@ -92,7 +93,7 @@ pub(super) fn end(part: &Part) -> Digest {
     bytes(part.split_at(SIGNED_BYTES).1)
 }
 
-/// As an array; HMAC-SHA256 gives no other length.
+/// Converts to an array; HMAC-SHA256 has no other length.
 fn bytes(from: &[u8]) -> Digest {
     let mut digest = [0; DIGEST_BYTES];
     digest.iter_mut().zip(from).for_each(|(byte, of)| *byte = *of);

@@ -1,5 +1,5 @@
-//! Against `rml_rtmp`'s server, against values that were computed elsewhere, and against servers that are wrong. Whole
-//! sessions, with nginx and with scripted servers, are tested in `tests/all/air_cases`.
+//! Tests with `rml_rtmp`'s server, with independently computed values, and with faulty servers. `tests/all/air_cases`
+//! tests complete sessions with nginx and scripted servers.
 
 use rml_rtmp::handshake::{Handshake as Theirs, HandshakeProcessResult as Progress, PeerType};
 
@@ -8,7 +8,7 @@ use super::*;
 
 const FORMS: [Form; 3] = [Form::Digest(Place::First), Form::Digest(Place::Second), Form::Simple];
 
-/// Bytes that any test can make: byte n is `n * by + from`.
+/// Bytes that any test can compute: byte n is `n * by + from`.
 fn counted(by: usize, from: usize) -> Box<Part> {
     let mut part = Box::new([0; PART_BYTES]);
     part.iter_mut().enumerate().for_each(|(n, byte)| *byte = (n * by + from) as u8);
@@ -23,7 +23,7 @@ fn c1(client: &Handshake) -> &Part {
     part(client.hello(), 1).unwrap()
 }
 
-/// What a server sends: S0, S1 with a digest if there is to be one, S2.
+/// The server's part: S0, S1 with or without a digest, S2.
 fn server(s1_digest: Option<Place>, s2: impl Fn(&mut Part)) -> Vec<u8> {
     let (mut s1, mut s2_part) = (counted(11, 5), counted(13, 9));
     s1[..8].copy_from_slice(&[0, 0, 1, 0, 5, 0, 1, 1]);
@@ -34,8 +34,8 @@ fn server(s1_digest: Option<Place>, s2: impl Fn(&mut Part)) -> Vec<u8> {
     [&[3][..], &s1[..], &s2_part[..]].concat()
 }
 
-/// Computed by Python's `hmac` and `hashlib` from [`counted`] bytes: where the digests of C1 and S1 begin, the digests,
-/// the ends of S2 and of C2.
+/// Computed with Python's `hmac` and `hashlib` from [`counted`] bytes: the offsets of the digests of C1 and S1, the
+/// digests, the ends of S2 and C2.
 struct Known {
     place: Place,
     c1: (usize, &'static str),
@@ -83,7 +83,7 @@ fn digests_and_signatures_are_what_others_compute() {
     }
 }
 
-/// The digest stands at the lowest and at the highest offset that there is, and is found there.
+/// A digest at the lowest and at the highest possible offset is found.
 #[test]
 fn a_digest_stands_within_its_part_wherever_it_points() {
     for place in [Place::First, Place::Second] {
@@ -117,7 +117,7 @@ fn another_server_agrees_wherever_its_bytes_are_cut() {
             let mut client = self::client(form);
             let (mut reply, mut rest) = (None, Vec::new());
             for piece in [&bytes[..cut], &bytes[cut..]] {
-                // After the end, what comes is not the handshake's.
+                // Bytes after the end do not belong to the handshake.
                 let step = client.take(piece).unwrap_or_else(|error| panic!("{form:?}, cut at {cut}: {error}"));
                 assert!(reply.is_none() || step.reply.is_none(), "C2 twice");
                 reply = reply.or(step.reply);
@@ -148,7 +148,7 @@ fn another_server_agrees_wherever_its_bytes_are_cut() {
     }
 }
 
-/// Byte by byte, C2 is ready with the last byte of S1, and the end is there with the last byte of S2.
+/// Byte by byte, C2 is ready with the last byte of S1, and the handshake ends with the last byte of S2.
 #[test]
 fn each_part_is_answered_when_it_is_complete() {
     for form in FORMS {
@@ -198,7 +198,7 @@ fn a_digest_in_s1_wants_a_signature_or_an_echo_in_s2() {
             s2[0] ^= 1;
         });
         let mut signed = client(form);
-        // Up to the last byte nothing is wrong.
+        // No error before the last byte.
         signed.take(&bytes[..SERVER_BYTES - 1]).unwrap();
         let error = signed.take(&bytes[SERVER_BYTES - 1..]).unwrap_err();
         let HandshakeError::Signature { found, expected } = &error else { panic!("{error}") };

@@ -1,4 +1,4 @@
-//! What a server can do to a session; whole sessions are tested against nginx and a scripted server in `tests/`.
+//! What a server can do to a session; `tests/` tests complete sessions with nginx and a scripted server.
 
 use tokio::io::{DuplexStream, duplex};
 
@@ -9,7 +9,7 @@ const SHORT: Duration = Duration::from_millis(300);
 const DIGEST: Form = Form::Digest(Place::First);
 const PATIENCE: Patience = Patience { handshake: SHORT, command: SHORT, write: SHORT, ack: SHORT, close: SHORT };
 
-/// A session whose other end is in hand; the pipe between them holds 64 KiB.
+/// A session and its other end; the pipe between them holds 64 KiB.
 fn session() -> (Session, DuplexStream) {
     let (ours, theirs) = duplex(64 * 1024);
     let target = RtmpTarget {
@@ -24,7 +24,7 @@ fn session() -> (Session, DuplexStream) {
     (Session::new(Box::new(ours), &target, PATIENCE), theirs)
 }
 
-/// A control message from the server, on a chunk stream of its own so that each has a full header.
+/// A control message from the server, on its own chunk stream, so that each has a full header.
 async fn say(server: &mut DuplexStream, kind: u8, body: &[u8]) {
     let mut out = Vec::new();
     let head = Head { chunk_stream: CONTROL, kind, stream: 0, timestamp_ms: 0 };
@@ -79,9 +79,9 @@ async fn a_server_that_stops_acknowledging_is_left() {
     assert_eq!(session.acked(), Some(427));
     let wait = async || tokio::time::sleep(2 * SHORT).await;
     wait().await;
-    // One step of acknowledgements may well be under way...
+    // One unacknowledged window is allowed...
     session.push(TagKind::Audio, 1, &[0; 10]);
-    // ...but there are more.
+    // ...but not several.
     assert!(matches!(session.flush().await, Err(RtmpError::Timeout { during: "acknowledging", .. })));
     say(&mut server, 3, &4_000u32.to_be_bytes()).await;
     session.incoming().await.unwrap();
@@ -146,13 +146,13 @@ async fn answers_that_are_none_are_refused() {
     say_command(&mut server, &answer, false).await;
     let error = session.create_stream().await.unwrap_err();
     assert!(matches!(error, RtmpError::Refused { command: "createStream", .. }), "{error}");
-    // `close` instead of an answer; commands before it are not answers.
+    // `close` instead of a response; commands before it are not responses.
     say_command(&mut server, &[text("onBWDone"), Value::Number(5.0)], false).await;
     say_command(&mut server, &status("status", "NetStream.Publish.Idle"), false).await;
     say_command(&mut server, &[text("close")], false).await;
     let error = session.publish().await.unwrap_err();
     assert!(matches!(error, RtmpError::Closed { during: "publish" }), "{error}");
-    // A server that never closes its side is not waited for for ever.
+    // The wait for a server that never closes its side is limited.
     session.close().await;
     drop(server);
 }

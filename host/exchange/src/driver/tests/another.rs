@@ -1,4 +1,4 @@
-//! Another processor in the place of one that is in use.
+//! Replacing a processor in use with another one.
 
 use super::*;
 
@@ -16,7 +16,8 @@ async fn the_processor_before_may_answer_until_another_one_is_there_and_the_rest
     before.answer("s-0", tone(20)).await;
     let Reply::Returned(returned) = answered.await else { panic!("the one before still answers") };
     assert_eq!((returned.probe.packets, returned.attempts), (20, 1));
-    // Nothing new goes to the one before: its connection ends, and what it has not answered goes to the new one.
+    // New fragments are not sent to the previous processor: its connection ends, and its unanswered fragments are sent
+    // to the new one.
     let next = scene.exchange.submit(fragment(2, tone(10)));
     assert_eq!(before.hear().await.as_deref(), Some("41"));
     for id in ["s-1", "s-2"] {

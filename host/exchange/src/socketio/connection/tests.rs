@@ -85,7 +85,7 @@ async fn the_frames_of_a_packet_stay_together() {
     let (connection, mut peer) = connected(LONG).await;
     let large = Bytes::from(vec![7; 1 << 20]);
     for _ in 0..5 {
-        // Pings ask the reader for answers while the writer is busy with large packets.
+        // Pings request answers from the reader while the writer is busy with large packets.
         peer.say("2").await;
         connection.emit(vec![message("e", "[]", &[large.clone(), large.clone()]), message("f", "[]", &[])]).unwrap();
     }
@@ -110,7 +110,7 @@ async fn a_server_that_never_pings_is_dead() {
     let (mut connection, mut peer) = connected(Duration::from_millis(80)).await;
     peer.say("2").await;
     assert_eq!(peer.hear().await.as_deref(), Some("3"));
-    // Other frames do not count, however many.
+    // Other frames do not count as pings.
     let chatter = async {
         for _ in 0..100 {
             peer.say("6").await;
@@ -136,7 +136,7 @@ async fn every_end_has_its_reason() {
         ("4599-[]", "the processor broke the protocol: bad attachment count (the limit is 16)"),
     ] {
         let (mut connection, mut peer) = connected(LONG).await;
-        // These concern nobody: another namespace, an ack without an id, a second CONNECT, Engine.IO's noop.
+        // Frames to ignore: another namespace, an ack without an id, a second CONNECT, Engine.IO's noop.
         for nothing in ["42/other,[\"e\"]", "43[]", "40{}", "6"] {
             peer.say(nothing).await;
         }
@@ -196,7 +196,7 @@ async fn what_does_not_fit_is_not_sent() {
     assert_eq!(refused(vec![fits.clone(), large]), EmitError::TooLarge { bytes: 101, limit: 100 });
     assert_eq!(refused(vec![long]), EmitError::TooLarge { bytes: 106, limit: 100 });
     assert!(matches!(refused(vec![fits.clone(), message("e", "{", &[])]), EmitError::Invalid(_)));
-    // Nothing of the refused ones was sent, and the connection works.
+    // Nothing of the refused messages was sent, and the connection works.
     connection.emit(vec![fits]).unwrap();
     assert_eq!(peer.hear().await.as_deref(), Some("451-[\"e\"]"));
 }
@@ -233,14 +233,14 @@ async fn a_writer_that_fails_is_the_end() {
 
 // === handshake ===
 
-/// What the client says of a server that says this, and nothing more, in the handshake.
+/// The client's error for a server that sends only these frames in the handshake.
 async fn handshake(frames: Vec<WsMessage>) -> String {
     let (script, url) = Script::new().await;
     let endpoint = endpoint(&url);
     let server = async {
         let mut peer = script.upgrade().await;
         for frame in frames {
-            // The client may have hung up already.
+            // The client may have closed the connection already.
             let _ = peer.socket.send(frame).await;
         }
         peer
@@ -287,7 +287,7 @@ async fn a_server_that_says_nothing_is_given_up() {
     let (connection, _peer) = tokio::join!(Connection::connect(&endpoint), script.upgrade());
     let error = connection.err().unwrap().to_string();
     assert_eq!(error, format!("{} did not answer the Socket.IO handshake within 2s", endpoint.server()));
-    // Not even the upgrade.
+    // The server does not answer the handshake.
     let (connection, _raw) = tokio::join!(Connection::connect(&endpoint), script.raw());
     let error = connection.err().unwrap().to_string();
     assert_eq!(error, format!("{} did not answer the connection attempt within 2s", endpoint.server()));

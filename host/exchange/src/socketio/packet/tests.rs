@@ -98,7 +98,7 @@ fn a_refusal_tells_its_message() {
     }
 }
 
-/// The same bytes, seen by the packet crates of another implementation.
+/// The same bytes, parsed by the packet crates of another implementation.
 #[test]
 fn a_server_reads_what_we_write() {
     let (state, config) = (ParserState::default(), ParseConfig::default());
@@ -113,8 +113,8 @@ fn a_server_reads_what_we_write() {
     assert_eq!(written.as_str(), text);
 }
 
-/// Why these crates are not our packet layer: they are a server's, and cannot read what only a client gets. If this fails
-/// they can, and docs/exchange.md has to be thought over.
+/// Why these crates are not our packet layer: they are made for a server, and cannot parse what only a client receives.
+/// If this test fails, they can, and docs/exchange.md must be reconsidered.
 #[test]
 fn the_crates_of_a_server_cannot_read_a_refusal() {
     let refused = CommonParser.decode_str(

@@ -16,7 +16,8 @@ fn before() -> Settings {
     }
 }
 
-/// What a change does: the parts that take it on air, the settings that need a restart, whether the stream begins anew.
+/// The effect of a change: the parts that apply it on air, the settings that need a restart, and whether the stream
+/// starts from the beginning.
 fn effect(change: impl FnOnce(&mut Settings)) -> (Vec<Part>, Vec<&'static str>, bool) {
     let (old, mut new) = (before(), before());
     change(&mut new);

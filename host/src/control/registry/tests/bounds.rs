@@ -1,4 +1,4 @@
-//! The database stays as large as its bounds make it, however long it is used.
+//! The size of the database stays within its limits, however long it is used.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::limits::{
 use crate::pipeline::cause::HealthCause;
 use crate::store::database::History;
 
-/// Every table, and what bounds its rows. Whoever adds one says so here, and in docs/architecture.md.
+/// Every table, and what limits its rows. A new table must be added here and in docs/architecture.md.
 const BOUNDS: &[(&str, &str)] = &[
     ("air", "one for each destination of a stream"),
     ("audit", "AUDIT_ROWS_KEPT for each tenant and for the host"),
@@ -76,7 +76,7 @@ fn roll_out() -> RollOutRecord {
     serde_json::from_value(record).unwrap()
 }
 
-/// Fills every bound of what happens, and a little more.
+/// Fills every limited list of events, and a little more.
 async fn fill(registry: &Registry, tv: &PipelineId) {
     registry
         .write(|transaction| {
@@ -146,7 +146,7 @@ async fn what_happens_takes_no_more_room_than_its_bounds() {
         ("swap", SWAPS_KEPT),
     ];
     for (table, kept) in kept {
-        // Those of the host, and of the tenants themselves, beside those of the one pipeline.
+        // Rows of the host and of the tenants themselves, in addition to those of the one pipeline.
         let most = kept + 2 * PRUNE_EVERY;
         assert!((kept..=most).contains(&rows[table]), "{table}: {} rows of {kept}..={most}", rows[table]);
     }

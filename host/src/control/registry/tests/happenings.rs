@@ -58,7 +58,7 @@ async fn events_are_bounded_for_each_stream() {
     assert_eq!(registry.events(of("quiet"), Page::newest(9)).await.unwrap().rows, quiet, "others lose nothing");
 }
 
-/// Every row of a list, newest first.
+/// All rows of a list, newest first.
 async fn all<T>(of: impl AsyncFn(Page) -> Listed<T>) -> Vec<T>
 where
     T: serde::Serialize,
@@ -133,7 +133,7 @@ async fn one_incident_of_a_cause_is_open_and_survives_the_process() {
     let opened = incident(HealthCause::Destination, 1000);
     let row = registry.add_events(vec![told(&opened, EventKind::IncidentOpened)]).await.unwrap().remove(0);
     let first = row.detail.unwrap()["incident"]["id"].as_u64().unwrap();
-    // The process ended; the next one opens it once more.
+    // The process ended; the next one opens the database again.
     let registry = Registry::new(Database::open(&dir.path().join("outboard.db")).unwrap());
     assert_eq!(registry.open_incidents(&a).await.unwrap(), std::slice::from_ref(&opened));
     let worse = IncidentState { severity: Severity::Error, count: 40, updated_ms: 2000, ..opened.clone() };
@@ -143,7 +143,7 @@ async fn one_incident_of_a_cause_is_open_and_survives_the_process() {
     assert_eq!(registry.open_incidents(&a).await.unwrap().len(), 2, "one of each cause");
     let over = IncidentState { resolved_ms: Some(3000), ..worse.clone() };
     registry.add_events(vec![told(&over, EventKind::IncidentResolved)]).await.unwrap();
-    // A count that comes late does not open it again.
+    // A late count does not open it again.
     registry.update_incidents(vec![(a.clone(), worse)]).await.unwrap();
     let rows = registry.incidents(&a, Some(false), Page::newest(9)).await.unwrap().rows;
     assert_eq!(rows.into_iter().map(|row| (row.id, row.state)).collect::<Vec<_>>(), [(first, over)]);

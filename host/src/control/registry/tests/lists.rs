@@ -1,4 +1,4 @@
-//! Lists hold together page by page, whatever their length and direction.
+//! Lists are complete page by page, whatever their length and direction.
 
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
@@ -6,7 +6,7 @@ use rand::{RngExt, SeedableRng};
 use super::*;
 use crate::store::page::Order;
 
-/// Reads a list page by page with pages of these sizes.
+/// Reads a list in pages of these sizes.
 async fn read<T, K: Clone>(
     order: Order,
     mut size: impl FnMut() -> usize,

@@ -108,7 +108,7 @@ async fn a_tenant_is_changed_as_a_whole_or_not_at_all() {
     };
     assert_eq!(lines, [told(done), told(so_already)].concat());
 
-    // What is wrong in one part leaves the others as they were.
+    // An invalid part leaves the other parts unchanged.
     let wrong = TenantPatch { disabled: Some(true), ..all(9) };
     conflict(registry.update_tenant(&admin(), "default", wrong).await);
     let row = registry.tenant("default").await.unwrap().unwrap();

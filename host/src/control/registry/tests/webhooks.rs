@@ -83,7 +83,7 @@ async fn what_is_claimed_is_left_alone_until_its_lease_ends() {
     let id = claim(&registry, now).await[0].delivery.id;
     assert_eq!(next_due(&registry).await, Some(now + LEASE_MS));
     assert!(claim(&registry, now + LEASE_MS - 1).await.is_empty());
-    // Whoever had it died; another process goes on.
+    // The process that claimed it died; another one continues.
     let again = Registry::new(Database::open(&dir.path().join("outboard.db")).unwrap());
     let due = claim(&again, now + LEASE_MS).await;
     assert_eq!((due[0].delivery.id, due[0].delivery.attempts), (id, 2));

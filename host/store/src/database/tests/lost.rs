@@ -1,4 +1,4 @@
-//! A database that is taken away, damaged, copied and put back.
+//! A database that is removed, damaged, copied and restored.
 
 use std::os::unix::fs::FileExt;
 use std::time::Duration;
@@ -6,12 +6,12 @@ use std::time::Duration;
 use super::*;
 use crate::files::Storage;
 
-/// How a change that somebody is answered for ends.
+/// Makes a change whose result is returned to a caller.
 async fn change(database: &Database, name: &'static str) -> Result<(), DatabaseError> {
     database.write_durable_or(move |transaction| add(transaction, name)).await
 }
 
-/// Rows in the file of this name, read by another process's means.
+/// Counts the rows of the file, as another process would.
 fn rows(path: &Path) -> u64 {
     count(&Connection::open(path).unwrap()).unwrap()
 }
@@ -64,7 +64,7 @@ async fn another_content_in_the_same_file_is_seen() {
     assert_eq!(lost(change(&database, "b").await), FileTrouble::Overwritten);
 }
 
-/// As `cp` does it: the file stays the same. It is not cut.
+/// Overwrites the content in place, as `cp` does, without truncating it.
 fn write_over(path: &Path, with: &Path) {
     let mut content = std::fs::read(with).unwrap();
     let size = usize::try_from(std::fs::metadata(path).unwrap().len()).unwrap();
@@ -75,7 +75,7 @@ fn write_over(path: &Path, with: &Path) {
 
 #[tokio::test]
 async fn copies_of_the_same_database_in_its_place_are_seen() {
-    // What this server's own command makes, or the file as an earlier run left it.
+    // The source is a backup made by `outboard`, or a plain copy of the file of an earlier run.
     for backed_up in [true, false] {
         let dir = tempfile::tempdir().unwrap();
         let (path, copy) = (database_file(dir.path()), dir.path().join("copy.db"));
@@ -97,7 +97,7 @@ async fn copies_of_the_same_database_in_its_place_are_seen() {
         write_over(&path, &copy);
         assert_eq!(lost(change(&database, "c").await), FileTrouble::Overwritten, "backed up: {backed_up}");
         assert_eq!(lost(database.write(|transaction| add(transaction, "d")).await), FileTrouble::Overwritten);
-        // What was written meanwhile would be missing.
+        // Writes since the copy would be missing.
         OpenOptions::new().write(true).open(&path).unwrap().write_all_at(&kept, 0).unwrap();
         assert_eq!(lost(change(&database, "c").await), FileTrouble::Overwritten);
     }
@@ -136,7 +136,7 @@ fn an_empty_database_beside_media_is_refused_and_a_new_storage_is_not() {
     }
     assert_eq!(std::fs::metadata(&path).unwrap().len(), 0, "refusing makes nothing");
     std::fs::remove_file(&path).unwrap();
-    // On purpose.
+    // Dropped on purpose.
     drop(Database::open(&path).unwrap());
     drop(Database::open_checked(storage.root()).unwrap());
 }
@@ -177,14 +177,14 @@ async fn a_backup_taken_beside_writers_is_restored_with_all_that_was_acknowledge
     assert_eq!(backed_up.unwrap(), check::Checked::Whole);
     assert_eq!(std::fs::metadata(&to).unwrap().permissions().mode() & 0o777, 0o600);
     let error = backup::back_up(storage.root(), &to).unwrap_err().to_string();
-    assert!(error.contains("exists already"), "{error}");
+    assert!(error.contains("already exists"), "{error}");
     change(&database, "after").await.unwrap();
     drop(database);
-    // What is no backup leaves everything as it was.
+    // A file that is not a backup changes nothing.
     let other = dir.path().join("other.db");
     Connection::open(&other).unwrap().execute_batch("CREATE TABLE t (x)").unwrap();
     let error = backup::restore(&storage, &other).unwrap_err().to_string();
-    assert!(error.contains("no backup"), "{error}");
+    assert!(error.contains("not a backup"), "{error}");
     assert_eq!(rows(&storage.journal()), 2);
     let old = backup::restore(&storage, &to).unwrap().unwrap();
     assert_eq!((rows(&storage.journal()), rows(&old)), (1, 2));

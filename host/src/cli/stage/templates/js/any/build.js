@@ -1,5 +1,5 @@
-// Makes stage.wasm of src/stage.js and what it imports. package.json names preview2-shim because componentize-js does not,
-// though it needs it.
+// Builds stage.wasm from src/stage.js and its imports. package.json lists preview2-shim because componentize-js needs
+// it without declaring it.
 import { writeFile } from 'node:fs/promises';
 import { componentize } from '@bytecodealliance/componentize-js';
 
@@ -7,7 +7,8 @@ const { component } = await componentize({
   sourcePath: 'src/stage.js',
   witPath: 'wit',
   worldName: '{{kind}}-stage',
-  // A stage has no use for these; one that imports `http` is refused. `stdio` stays: what a call prints goes to the log.
+  // A stage does not need these, and the host refuses one that imports `http`. `stdio` stays: output of a call is
+  // logged.
   disableFeatures: ['random', 'clocks', 'http', 'fetch-event'],
 });
 await writeFile('stage.wasm', component);

@@ -1,4 +1,4 @@
-"""How settings are read, by the JSON Schema that the host shows as a form.
+"""Parses settings by the JSON Schema that the host shows as a form.
 
 It knows whole numbers and objects; add what your settings need.
 """
@@ -13,7 +13,7 @@ Properties = dict[str, dict[str, Any]]
 
 
 def read(text: str, properties: Properties) -> dict[str, Any]:
-    """Reads a JSON object; empty text stands for all defaults. Raises the contract's `invalid-settings` with every problem."""
+    """Parses a JSON object; an empty text means all defaults. Raises the contract's `invalid-settings` with every problem."""
     problems: list[Problem] = []
     given = _parse(text.strip() or "{}", problems)
     settings = {}
@@ -53,7 +53,7 @@ def _parse(text: str, problems: list[Problem]) -> dict[str, Any]:
 
 
 def _fault(value: Any, schema: dict[str, Any]) -> str | None:
-    """What the value should be, if it is not."""
+    """The expected type, if the value does not match."""
     match schema["type"]:
         case "integer":
             low, high = schema["minimum"], schema["maximum"]

@@ -1,4 +1,4 @@
-"""Snapshots: JSON that says what wrote it, so that foreign state is refused and not misread.
+"""Snapshots: JSON with the name of the format, so that state in a foreign format is rejected instead of misread.
 
 Raise LAYOUT when the state changes so that old snapshots cannot be read as they are.
 """
@@ -9,7 +9,7 @@ from typing import Any
 from componentize_py_types import Err
 from wit_world.imports.types import Error_UnreadableState
 
-# Whose format it is: {{like}}'s, so that on air each can take over from the other.
+# The name of the snapshot format: that of {{like}}, so that the two can replace each other on air.
 STAGE = "{{like}}"
 LAYOUT = 1
 

@@ -1,4 +1,4 @@
-"""When a batch ends: with the segment that makes it long enough, and before a discontinuity."""
+"""Decides where a batch ends: with the segment that makes it long enough, and before a discontinuity."""
 
 from typing import Any
 
@@ -7,21 +7,21 @@ from wit_world.exports.batching import Cut, Reason, Segment
 
 class Batcher:
     def __init__(self, seconds: int, state: dict[str, Any] | None) -> None:
-        """`state`: what another instance had; see the attribute."""
+        """`state`: the state of another instance; see the attribute."""
         self.wanted_us = seconds * 1_000_000
         state = state or {}
-        # All that another instance needs to go on.
+        # The state that another instance needs to continue.
         self.state: dict[str, Any] = {"last_pushed": state.get("last_pushed"), "open": state.get("open")}
 
     def push(self, segment: Segment) -> list[Cut]:
         cuts = []
         last = self.state["last_pushed"]
         if last is None or last + 1 != segment.index:
-            # The host cut by itself in between, or pushes again: what was open is open no more.
+            # The host has cut the open batch itself, or sends segments again: the open batch is dropped.
             self.state["open"] = None
         self.state["last_pushed"] = segment.index
         if segment.discontinuity:
-            # A batch must not go over it, whatever its length.
+            # A batch must not span a discontinuity, whatever its length.
             cuts += self._close(Reason.DISCONTINUITY)
         open_batch = self.state["open"] or {"first": segment.index, "duration_us": 0}
         open_batch["last"] = segment.index
@@ -32,7 +32,7 @@ class Batcher:
         return cuts
 
     def flush(self) -> Cut | None:
-        """No segment will follow."""
+        """Cuts the open batch; no segment will follow."""
         return next(iter(self._close(Reason.FLUSH)), None)
 
     def _close(self, reason: Reason) -> list[Cut]:

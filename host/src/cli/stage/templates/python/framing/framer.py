@@ -1,4 +1,4 @@
-"""The dialect `fragment`: `fragment:data` with the audio as a binary attachment goes out, `fragment:processed` comes back."""
+"""The dialect `fragment`: sends `fragment:data` with the audio as a binary attachment, receives `fragment:processed`."""
 
 import json
 from typing import Any
@@ -19,16 +19,16 @@ from wit_world.exports.framing import (
 )
 from wit_world.imports.types import Error_InvalidInput
 
-# More than are ever in flight.
+# More fragments than are ever in flight.
 SENT_MAX = 64
 
 
 class Framer:
     def __init__(self, metadata: dict[str, Any], state: dict[str, Any] | None) -> None:
-        """`state`: what another instance had; see the attribute."""
+        """`state`: the state of another instance; see the attribute."""
         self.metadata = metadata
-        # All that another instance needs to go on, on the connection that is up: ids of fragments that were sent, oldest
-        # first, because a processor may answer with ids of its own.
+        # The state that another instance needs to continue on the same connection: ids of sent fragments, oldest first,
+        # because a processor may answer with its own ids.
         self.state: dict[str, list[str]] = {"sent": (state or {}).get("sent", [])}
 
     def encode(self, fragment: Fragment, audio: bytes) -> Message:
@@ -57,7 +57,7 @@ class Framer:
         return Message("fragment:data", json.dumps([body]), [audio])
 
     def decode(self, message: Message) -> list[Event]:
-        """Raises the contract's `invalid-input` if the message is not JSON; what the dialect does not know means nothing."""
+        """Raises the contract's `invalid-input` if the message is not JSON; other events produce nothing."""
         body = _body(message)
         fragment = self._reference(body)
         match message.event:
@@ -72,7 +72,7 @@ class Framer:
                 return []
 
     def _reference(self, body: dict[str, Any]) -> Reference | None:
-        """By an id that we sent, else by number, else by whatever id is there."""
+        """Finds the fragment by an id that we sent, else by number, else by the id in the message."""
         inner = body["fragment"] if isinstance(body.get("fragment"), dict) else {}
         facts = {**body, **inner}
         name = facts.get("id", facts.get("fragmentId"))

@@ -1,4 +1,4 @@
-"""{{name}}: a remux-planning stage for Outboard. Only the contract's calls are here; the rule is in planner.py.
+"""{{name}}: a remux-planning stage for Outboard. This file contains only the contract's calls; the rule is in planner.py.
 
 A call that raises `Err` answers with the contract's error; any other exception is a trap.
 """
@@ -25,7 +25,7 @@ SETTINGS: settings.Properties = {
     },
 }
 
-# One instance serves one pipeline, so its state may live here.
+# Each instance serves one pipeline, so its state can be kept here.
 planner: Planner | None = None
 
 

@@ -1,7 +1,7 @@
-// An exception becomes a trap, of which the host sees nothing but that it happened. So its message and stack are printed first:
-// what a call printed is the first thing that the host's error says.
+// An exception becomes a trap, and the host only sees that it happened. Its message and stack are therefore printed
+// first: the host's error begins with the output of the call.
 
-/** The same calls. What they throw is printed, unless it is the contract's error `{ tag, val }`. */
+/** Wraps the calls: exceptions are printed, unless they are the contract's error `{ tag, val }`. */
 export function told(calls) {
   const wrapped = Object.entries(calls).map(([name, call]) => [name, (...given) => attempt(name, call, given)]);
   return Object.fromEntries(wrapped);

@@ -1,7 +1,9 @@
-// How settings are read, by the JSON Schema that the host shows as a form. It knows whole numbers and objects; add what
+// Parses settings by the JSON Schema that the host shows as a form. Supports integers and objects; add the types that
 // your settings need.
 
-/** Reads a JSON object; empty text stands for all defaults. Throws the contract's `invalid-settings` with every problem. */
+/**
+ * Parses a JSON object; an empty text means all defaults. Throws the contract's `invalid-settings` with every problem.
+ */
 export function read(text, properties) {
   const problems = [];
   const given = parse(text.trim() || '{}', problems);
@@ -41,7 +43,7 @@ function parse(text, problems) {
   return {};
 }
 
-/** What the value should be, if it is not. */
+/** The expected type, if the value does not match. */
 function fault(value, { type, minimum, maximum }) {
   if (type === 'integer' && !(Number.isInteger(value) && value >= minimum && value <= maximum)) {
     return `a whole number from ${minimum} to ${maximum}`;

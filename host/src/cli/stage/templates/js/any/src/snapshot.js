@@ -1,7 +1,7 @@
-// Snapshots: JSON that says what wrote it, so that foreign state is refused and not misread.
-// Raise LAYOUT when the state changes so that old snapshots cannot be read as they are.
+// Snapshots: JSON with the name of the format, so that state in a foreign format is rejected instead of misread. Raise
+// LAYOUT when the state changes, so that old snapshots are rejected.
 
-// Whose format it is: {{like}}'s, so that on air each can take over from the other.
+// The name of the snapshot format: that of {{like}}, so that the two can replace each other on air.
 const STAGE = '{{like}}';
 const LAYOUT = 1;
 

@@ -1,5 +1,6 @@
-// {{name}}: a batching stage for Outboard. Only the contract's calls are here; the rule is in batcher.js.
-// A call that throws an object `{ tag, val }` answers with the contract's error; any other exception is a trap, and printed.
+// {{name}}: a batching stage for Outboard. This file contains only the contract's calls; the rule is in batcher.js. A
+// call returns the contract's error by throwing an object `{ tag, val }`; any other exception is printed and becomes a
+// trap.
 import { Batcher } from './batcher.js';
 import { told } from './calls.js';
 import * as settings from './settings.js';
@@ -18,7 +19,7 @@ const SETTINGS = {
   },
 };
 
-// One instance serves one pipeline, so its state may live here.
+// Each instance serves one pipeline, so its state can be kept here.
 let batcher;
 
 export const lifecycle = told({

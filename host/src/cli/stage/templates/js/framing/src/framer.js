@@ -1,14 +1,15 @@
-// The dialect `fragment`: `fragment:data` with the audio as a binary attachment goes out, `fragment:processed` comes back.
+// The dialect `fragment`: sends `fragment:data` with the audio as a binary attachment, and receives
+// `fragment:processed`.
 
-// More than are ever in flight.
+// More fragments than are ever in flight.
 const SENT_MAX = 64;
 
 export class Framer {
-  /** `state`: what another instance had; see the property. */
+  /** `state`: the state of another instance; see the property. */
   constructor(metadata, state) {
     this.metadata = metadata;
-    // All that another instance needs to go on, on the connection that is up: ids of fragments that were sent, oldest
-    // first, because a processor may answer with ids of its own.
+    // The state that another instance needs to continue on the same connection: ids of sent fragments, oldest first,
+    // because a processor may answer with its own ids.
     this.state = { sent: state?.sent ?? [] };
   }
 
@@ -42,7 +43,9 @@ export class Framer {
     return { event: 'fragment:data', arguments: JSON.stringify([body]), attachments: [audio] };
   }
 
-  /** Throws the contract's `invalid-input` if the message is not JSON; what the dialect does not know means nothing. */
+  /**
+   * Throws the contract's `invalid-input` if the message is not JSON; messages outside the dialect produce no events.
+   */
   decode(message) {
     const body = bodyOf(message);
     const fragment = this.#reference(body);
@@ -60,7 +63,7 @@ export class Framer {
     }
   }
 
-  /** By an id that we sent, else by number, else by whatever id is there. */
+  /** Finds the fragment by an id that we sent, else by number, else by the id in the message. */
   #reference(body) {
     const of = (key) => body.fragment?.[key] ?? body[key];
     const id = of('id') ?? of('fragmentId');

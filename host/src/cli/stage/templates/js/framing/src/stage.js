@@ -1,5 +1,6 @@
-// {{name}}: a framing stage for Outboard. Only the contract's calls are here; the dialect is in framer.js.
-// A call that throws an object `{ tag, val }` answers with the contract's error; any other exception is a trap, and printed.
+// {{name}}: a framing stage for Outboard. This file contains only the contract's calls; the dialect is in framer.js. A
+// call returns the contract's error by throwing an object `{ tag, val }`; any other exception is printed and becomes a
+// trap.
 import { Framer } from './framer.js';
 import { told } from './calls.js';
 import * as settings from './settings.js';
@@ -16,7 +17,7 @@ const SETTINGS = {
   },
 };
 
-// One instance serves one pipeline, so its state may live here.
+// Each instance serves one pipeline, so its state can be kept here.
 let framer;
 
 export const lifecycle = told({
@@ -41,7 +42,7 @@ export const lifecycle = told({
 
 export const framing = told({
   audioFormat: () => ({ tag: 'fmp4' }),
-  // A dialect that has a handshake sends it here and answers `ready: false`.
+  // A dialect with a handshake sends it here and returns `ready: false`.
   onConnect: () => ({ messages: [], ready: true }),
   encode: (fragment, audio) => [opened().encode(fragment, audio)],
   decode: (message) => opened().decode(message),

@@ -1,10 +1,10 @@
-//! Snapshots: JSON that says what wrote it, so that foreign state is refused and not misread.
+//! Snapshots: JSON with the name of the format, so that state in a foreign format is rejected instead of misread.
 //!
-//! Raise LAYOUT when the state changes so that old snapshots cannot be read as they are.
+//! Raise LAYOUT when the state changes, so that old snapshots are rejected.
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-/// Whose format it is: {{like}}'s, so that on air each can take over from the other.
+/// The name of the snapshot format: that of {{like}}, so that the two can replace each other on air.
 const STAGE: &str = "{{like}}";
 const LAYOUT: u32 = 1;
 
@@ -19,7 +19,7 @@ pub fn write<T: Serialize>(state: &T) -> Vec<u8> {
     serde_json::to_vec(&Snapshot { stage: STAGE.to_owned(), layout: LAYOUT, state }).unwrap_or_default()
 }
 
-/// Fails with a sentence about what is wrong with the snapshot.
+/// Parses a snapshot; fails with a sentence that says what is wrong.
 pub fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
     let found: Snapshot<serde_json::Value> =
         serde_json::from_slice(bytes).map_err(|error| format!("this is not a snapshot: {error}"))?;

@@ -1,4 +1,4 @@
-//! {{name}}: a batching stage for Outboard. Only the contract's calls are here; the rule is in `batcher.rs`.
+//! {{name}}: a batching stage for Outboard. This file contains only the contract's calls; the rule is in `batcher.rs`.
 
 mod batcher;
 mod settings;
@@ -21,13 +21,13 @@ use settings::Settings;
 use std::cell::RefCell;
 
 thread_local! {
-    // One instance serves one pipeline, so its state may live here.
+    // Each instance serves one pipeline, so its state can be kept here.
     static BATCHER: RefCell<Option<Batcher>> = const { RefCell::new(None) };
 }
 
 struct Stage;
 
-// Only a component exports; the tests need no more than the types.
+// The exports exist only in a component; the tests need only the types.
 #[cfg(target_family = "wasm")]
 contract::export!(Stage);
 

@@ -1,4 +1,5 @@
-//! The dialect `fragment`: `fragment:data` with the audio as a binary attachment goes out, `fragment:processed` comes back.
+//! The dialect `fragment`: sends `fragment:data` with the audio as a binary attachment, and receives
+//! `fragment:processed`.
 
 use crate::contract::exports::outboard::stage::framing::{Event, Failure, Fragment, Message, Processed, Reference};
 use crate::settings::Settings;
@@ -7,13 +8,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 
-/// More than are ever in flight.
+/// More fragments than are ever in flight.
 const SENT_MAX: usize = 64;
 
-/// All that another instance needs to go on, on the connection that is up.
+/// The state that another instance needs to continue on the same connection.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct State {
-    /// Ids of fragments that were sent, oldest first: a processor may answer with ids of its own.
+    /// Ids of sent fragments, oldest first: a processor may answer with its own ids.
     sent: VecDeque<String>,
 }
 
@@ -62,7 +63,7 @@ impl Framer {
         Message { event: "fragment:data".to_owned(), arguments: arguments.to_string(), attachments: vec![audio] }
     }
 
-    /// Fails with a sentence if the message is not JSON; what the dialect does not know means nothing.
+    /// Decodes a message. Fails with a sentence if it is not JSON; messages outside the dialect produce no events.
     pub fn decode(&self, message: Message) -> Result<Vec<Event>, String> {
         let arguments: Vec<Value> = serde_json::from_str(&message.arguments)
             .map_err(|error| format!("the arguments of {} are not a JSON array: {error}", message.event))?;
@@ -79,7 +80,7 @@ impl Framer {
         })
     }
 
-    /// By an id that we sent, else by number, else by whatever id is there.
+    /// Finds the fragment by an id that we sent, else by number, else by the id in the message.
     fn reference(&self, body: &Value) -> Option<Reference> {
         let of = |key: &str| body["fragment"].get(key).or_else(|| body.get(key)).cloned().unwrap_or_default();
         let (id, other) = (of("id"), of("fragmentId"));

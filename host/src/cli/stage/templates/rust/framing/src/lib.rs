@@ -1,4 +1,4 @@
-//! {{name}}: a framing stage for Outboard. Only the contract's calls are here; the dialect is in `framer.rs`.
+//! {{name}}: a framing stage for Outboard. This file contains only the contract's calls; the dialect is in `framer.rs`.
 
 mod framer;
 mod settings;
@@ -21,13 +21,13 @@ use settings::Settings;
 use std::cell::RefCell;
 
 thread_local! {
-    // One instance serves one pipeline, so its state may live here.
+    // Each instance serves one pipeline, so its state can be kept here.
     static FRAMER: RefCell<Option<Framer>> = const { RefCell::new(None) };
 }
 
 struct Stage;
 
-// Only a component exports; the tests need no more than the types.
+// The exports exist only in a component; the tests need only the types.
 #[cfg(target_family = "wasm")]
 contract::export!(Stage);
 
@@ -59,7 +59,7 @@ impl framing::Guest for Stage {
     }
 
     fn on_connect(_: framing::Connection) -> Result<framing::Greeting, Error> {
-        // A dialect that has a handshake sends it here and answers `ready: false`.
+        // A dialect with a handshake sends it here and returns `ready: false`.
         Ok(framing::Greeting { messages: vec![], ready: true })
     }
 

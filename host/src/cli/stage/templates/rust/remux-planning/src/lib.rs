@@ -1,4 +1,5 @@
-//! {{name}}: a remux-planning stage for Outboard. Only the contract's calls are here; the rule is in `planner.rs`.
+//! {{name}}: a remux-planning stage for Outboard. This file contains only the contract's calls; the rule is in
+//! `planner.rs`.
 
 mod planner;
 mod settings;
@@ -21,13 +22,13 @@ use settings::Settings;
 use std::cell::RefCell;
 
 thread_local! {
-    // One instance serves one pipeline, so its state may live here.
+    // Each instance serves one pipeline, so its state can be kept here.
     static PLANNER: RefCell<Option<Planner>> = const { RefCell::new(None) };
 }
 
 struct Stage;
 
-// Only a component exports; the tests need no more than the types.
+// The exports exist only in a component; the tests need only the types.
 #[cfg(target_family = "wasm")]
 contract::export!(Stage);
 

@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use super::*;
 use crate::control::access::Actor;
 use crate::control::registry::{DeliveryRow, DeliveryState, NewEvent, NewTenant, NewWebhook};
+use crate::control::webhooks::signature;
 use crate::net::Policy;
 use crate::pipeline::event::{Event, EventKind, Severity};
 use crate::store::database::Database;
@@ -404,7 +405,7 @@ async fn tenants_that_are_shut_out_or_gone_are_sent_nothing() {
 
 #[test]
 fn the_page_for_receivers_names_every_kind_of_event() {
-    let page = include_str!("../../../../docs/webhooks.md");
+    let page = include_str!("../../../../../docs/webhooks.md");
     for kind in EventKind::ALL {
         assert!(page.contains(&format!("| `{}` |", kind.name())), "docs/webhooks.md lacks {}", kind.name());
     }

@@ -6,8 +6,8 @@ use reqwest::header::{CONTENT_TYPE, USER_AGENT};
 use reqwest::{Method, Url};
 use tokio::time::timeout;
 
-use super::sign::signature;
 use crate::control::registry::Due;
+use crate::control::webhooks::sign::signature;
 use crate::net::Guard;
 use crate::net::http::{Client, reason};
 use crate::unix_time::now_ms;

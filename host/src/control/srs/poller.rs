@@ -1,4 +1,4 @@
-//! Asks one SRS about one stream.
+//! Polls one SRS for its view of one stream.
 //!
 //! The first time the list of streams is read, page by page; after that the stream itself by its id, until SRS does not
 //! know it under that id any more.
@@ -66,8 +66,8 @@ fn base(text: &str) -> Option<Url> {
     Some(url)
 }
 
-/// Asks again and again, and knows what was answered before.
-pub(super) struct Asker {
+/// Polls one SRS about one stream, and keeps what the next poll needs of the answers: the id of the stream there and its byte count.
+pub(super) struct SrsPoller {
     place: Place,
     /// Keeps its connection; reading the system's roots takes time, so it is made once.
     client: Option<Client>,
@@ -77,9 +77,9 @@ pub(super) struct Asker {
     since: Option<(bool, bool, u64)>,
 }
 
-// === impl Asker ===
+// === impl SrsPoller ===
 
-impl Asker {
+impl SrsPoller {
     pub(super) fn new(place: Place) -> Self {
         Self { place, client: None, id: None, received: None, since: None }
     }
@@ -89,7 +89,7 @@ impl Asker {
     }
 
     /// SRS's view now. Takes at most [`SRS_TIMEOUT`].
-    pub(super) async fn ask(&mut self) -> SrsView {
+    pub(super) async fn poll(&mut self) -> SrsView {
         let found = match timeout(SRS_TIMEOUT, self.find()).await {
             Ok(found) => found,
             Err(_) => Err(format!("SRS's API does not answer within {} s", SRS_TIMEOUT.as_secs())),

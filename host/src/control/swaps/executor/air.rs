@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Carrier;
+use super::Executor;
 use crate::control::registry::SwapStep;
-use crate::control::swaps::IfLate;
+use crate::control::swaps::job::IfLate;
 use crate::limits::{AIR_RATE_MIN, STAGE_PROBATION_SILENCE, STAGE_STRETCH_LOOK, STAGE_STRETCH_MAX};
 use crate::pipeline::Watch;
 use crate::stage::StageKind;
@@ -104,7 +104,7 @@ impl Before {
     }
 }
 
-impl Carrier {
+impl Executor {
     /// Runs the air clock slower until the longest batch comes in time, or for as long as that may take. `Err`: the swap was called
     /// off, or the pipeline ended.
     pub(super) async fn stretch(&mut self, watch: &Watch, run: u64) -> Result<(), String> {
@@ -121,10 +121,10 @@ impl Carrier {
             if began.elapsed() >= STAGE_STRETCH_MAX {
                 break false;
             }
-            if let Some(reason) = self.control.0.swaps.called_off(self.row.id) {
+            if let Some(reason) = self.service.under_way.called_off(self.row.id) {
                 return Err(reason);
             }
-            if self.order.entry.swaps().is_none_or(|(number, _)| number != run) {
+            if self.job.handle.swaps().is_none_or(|(number, _)| number != run) {
                 return Err("the pipeline was restarted in the meantime".to_owned());
             }
             tokio::time::sleep(STAGE_STRETCH_LOOK).await;

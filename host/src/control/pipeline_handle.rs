@@ -17,7 +17,7 @@ use crate::store::journal::BatchProgress;
 
 /// A pipeline that exists. Dropping it stops what runs, at once.
 #[derive(Debug)]
-pub struct Entry {
+pub struct PipelineHandle {
     id: PipelineId,
     created_ms: u64,
     wanted: Mutex<watch::Sender<Wanted>>,
@@ -29,9 +29,9 @@ pub struct Entry {
     tasks: Vec<JoinHandle<()>>,
 }
 
-// === impl Entry ===
+// === impl PipelineHandle ===
 
-impl Entry {
+impl PipelineHandle {
     /// Starts to keep a pipeline as it is wanted. `notes` tells what happens in it.
     pub(super) fn start(
         host: &Host,
@@ -173,7 +173,7 @@ impl Entry {
     }
 }
 
-impl Drop for Entry {
+impl Drop for PipelineHandle {
     fn drop(&mut self) {
         self.gone.cancel();
         let runner = self.runner.get_mut().unwrap_or_else(PoisonError::into_inner).take();

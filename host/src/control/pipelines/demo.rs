@@ -2,12 +2,12 @@
 
 use serde_json::json;
 
-use super::access::{Action, Actor};
-use super::entry::Entry;
-use super::error::ControlError;
-use super::id::PipelineId;
-use super::registry::{Desired, Origin, Wish};
-use super::{Change, Control, NewPipeline};
+use super::{Change, NewPipeline, Pipelines};
+use crate::control::access::{Action, Actor};
+use crate::control::error::ControlError;
+use crate::control::id::PipelineId;
+use crate::control::pipeline_handle::PipelineHandle;
+use crate::control::registry::{Desired, Origin, Wish};
 use crate::demo::{ANY_PORTS, CUSHION_SECONDS, Parts, Places, SOURCE_PATH};
 use crate::pipeline::DEFAULT_TENANT;
 use std::sync::Arc;
@@ -22,19 +22,19 @@ const DELAY_MS: u64 = 300;
 /// The parts, while they run.
 pub(super) type Running = tokio::sync::Mutex<Option<(Parts, tempfile::TempDir)>>;
 
-impl Control {
+impl Pipelines {
     /// Starts the demo; what runs of it already goes on.
     ///
     /// # Errors
     /// Any [`ControlError`]; [`ControlError::Unavailable`] with the reason where a part does not start.
-    pub async fn start_demo(&self, actor: &Actor) -> Result<Arc<Entry>, ControlError> {
+    pub async fn start_demo(&self, actor: &Actor) -> Result<Arc<PipelineHandle>, ControlError> {
         actor.check(Action::StartDemo, None)?;
         let mut running = self.0.demo.lock().await;
         let id = PipelineId::new(DEFAULT_TENANT, STREAM)?;
         if running.is_some()
-            && let Some(entry) = self.entry(&id)
+            && let Some(handle) = self.0.directory.get(&id)
         {
-            return self.start(actor, &entry.id().to_string()).await;
+            return self.start(actor, &handle.id().to_string()).await;
         }
         if let Some((parts, _)) = running.take() {
             // Of a pipeline that was deleted.
@@ -55,7 +55,7 @@ impl Control {
         let parts = places.start(dir.path(), Some(DELAY_MS)).await.map_err(failed)?;
         *running = Some((parts, dir));
         let note = Some("the demo on this machine".to_owned());
-        if self.entry(&id).is_some() {
+        if self.0.directory.get(&id).is_some() {
             let change = Change { patch, note, ..Change::default() };
             self.update(actor, &id.to_string(), change).await?;
             return self.start(actor, &id.to_string()).await;
@@ -70,12 +70,12 @@ impl Control {
     pub(super) async fn start_idle_demo(
         &self,
         actor: &Actor,
-        entry: &Entry,
-    ) -> Result<Option<Arc<Entry>>, ControlError> {
-        let id = entry.id();
+        handle: &PipelineHandle,
+    ) -> Result<Option<Arc<PipelineHandle>>, ControlError> {
+        let id = handle.id();
         if !is_demo(id)
             || actor.check(Action::StartDemo, None).is_err()
-            || !entry.settings().source.url.ends_with(SOURCE_PATH)
+            || !handle.settings().source.url.ends_with(SOURCE_PATH)
         {
             return Ok(None);
         }
@@ -91,16 +91,20 @@ impl Control {
 
     /// The parts end with their pipeline.
     pub(super) async fn end_demo_of(&self, id: &PipelineId) {
-        if !is_demo(id) {
-            return;
+        if is_demo(id) {
+            self.end_demo().await;
         }
+    }
+
+    /// Stops the demo's parts when the server ends; its pipeline was ended before.
+    pub(in crate::control) async fn end_demo(&self) {
         if let Some((parts, _)) = self.0.demo.lock().await.take() {
             parts.stop().await;
         }
     }
 
     /// The parts of an earlier life are gone: its pipeline is not to look for them.
-    pub(super) async fn end_old_demo(&self) -> Result<(), ControlError> {
+    pub(in crate::control) async fn end_old_demo(&self) -> Result<(), ControlError> {
         let id = PipelineId::new(DEFAULT_TENANT, STREAM)?;
         match self.0.registry.pipeline(&id).await? {
             Some(row) if row.origin == Origin::Demo && row.desired == Desired::Running => {

@@ -1,4 +1,7 @@
-//! Carries one swap out: checked, rehearsed, cut over, on probation, over. Each step is written down before the next.
+//! The task of one swap: checked, rehearsed, cut over, on probation, over. Each step is stored before the next begins.
+//!
+//! In: a [`SwapJob`] and the row that says so. Out: the row, step by step, in the registry and to whoever listens. It runs to the swap's
+//! end, or dies with the process; what the next process makes of the row is in [`crate::control::registry`].
 
 mod air;
 
@@ -8,8 +11,9 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use self::air::Before;
-use super::{Control, Order, PreviousStage, told};
-use crate::control::registry::{SwapRow, SwapState, SwapStep, SwapStepTaken};
+use super::job::SwapJob;
+use super::{StageSwaps, set_version, told};
+use crate::control::registry::{NextStart, SwapRow, SwapState, SwapStep, SwapStepTaken};
 use crate::limits::{BATCH_SECONDS_DEFAULT, STAGE_STRETCH_LOOK};
 use crate::pipeline::Watch;
 use crate::pipeline::event::{EventKind, Severity};
@@ -28,39 +32,36 @@ struct Ended {
 }
 
 /// A swap that is being carried out.
-struct Carrier {
-    control: Control,
-    order: Order,
+struct Executor {
+    service: StageSwaps,
+    job: SwapJob,
     row: SwapRow,
     /// Why it starts from nothing though that was not asked for.
     anew: Option<&'static str>,
 }
 
 /// Runs to the swap's end.
-pub(super) async fn carry(control: Control, order: Order, row: SwapRow) {
-    let mut carrier = Carrier { control, order, row, anew: None };
-    let ended = carrier.steps().await;
-    carrier.end(ended).await;
+pub(super) async fn carry_out(service: StageSwaps, job: SwapJob, row: SwapRow) {
+    let mut executor = Executor { service, job, row, anew: None };
+    let ended = executor.steps().await;
+    executor.end(ended).await;
 }
 
-impl Carrier {
+impl Executor {
     async fn steps(&mut self) -> Ended {
-        let description = self.order.component.description();
-        let what = format!("{} {}, {} bytes", description.name, description.version, self.order.component.size());
+        let description = self.job.component.description();
+        let what = format!("{} {}, {} bytes", description.name, description.version, self.job.component.size());
         self.step(SwapStep::Checked, Duration::ZERO, Some(what)).await;
-        let Some((run, swaps)) = self.order.entry.swaps() else {
-            return match self.settle_settings().await {
-                Ok(()) => Ended::done(Some("the pipeline is not running; its next start uses this version".to_owned())),
-                Err(reason) => Ended::refused(reason, None),
-            };
+        let Some((run, swaps)) = self.job.handle.swaps() else {
+            return self.end_without_a_run().await;
         };
         let mut wanted = NewVersion {
-            component: self.order.component.clone(),
+            component: self.job.component.clone(),
             settings: self.opening_settings(),
             fresh: self.row.swap.fresh,
             probation: self.row.swap.probation_wanted,
         };
-        let Some(watch) = self.order.entry.watch() else {
+        let Some(watch) = self.job.handle.watch() else {
             return Ended::refused("the pipeline was restarted in the meantime".to_owned(), None);
         };
         self.enter(SwapState::Rehearsing).await;
@@ -71,18 +72,18 @@ impl Carrier {
         if let Err(reason) = self.stretch(&watch, run).await {
             return Ended::refused(reason, None);
         }
-        if let Some(reason) = self.control.0.swaps.called_off(self.row.id) {
+        if let Some(reason) = self.service.under_way.called_off(self.row.id) {
             return Ended::refused(reason, None);
         }
-        if self.order.entry.swaps().is_none_or(|(number, _)| number != run) {
+        if self.job.handle.swaps().is_none_or(|(number, _)| number != run) {
             return Ended::refused("the pipeline was restarted in the meantime".to_owned(), None);
         }
-        let mut cut = swaps.cut_over(self.order.kind, &wanted).await;
+        let mut cut = swaps.cut_over(self.job.kind, &wanted).await;
         if let Err(error) = &cut
             && error.is_unreadable_state()
             && self.starts_fresh(&mut wanted)
         {
-            cut = swaps.cut_over(self.order.kind, &wanted).await;
+            cut = swaps.cut_over(self.job.kind, &wanted).await;
         }
         let cut = match cut {
             Ok(cut) => cut,
@@ -93,27 +94,28 @@ impl Carrier {
         };
         let before = Before::of(&watch);
         // What decides is what a restart would take, before anybody is told.
-        if let Err(reason) = self.settle_settings().await {
-            swaps.roll_back(self.order.kind, reason.clone()).await;
+        let mut decides = self.row.clone();
+        decides.swap.state = SwapState::Probation;
+        decides.swap.steps.push(taken(SwapStep::CutOver, cut.took, self.anew.map(str::to_owned)));
+        if let Err(reason) = self.settle(decides).await {
+            swaps.roll_back(self.job.kind, reason.clone()).await;
             return Ended { state: SwapState::RolledBack, reason: Some(reason), evidence: None };
         }
-        self.row.swap.state = SwapState::Probation;
-        self.step(SwapStep::CutOver, cut.took, self.anew.map(str::to_owned)).await;
-        let id = self.order.entry.id().clone();
+        let id = self.job.handle.id().clone();
         let what = told::cut_over(&self.row.swap, self.anew);
-        self.control.tell_stage(&id, EventKind::StageSwapped, Severity::Info, what).await;
+        self.service.tell_stage(&id, EventKind::StageSwapped, Severity::Info, what).await;
         self.probation(run, cut.probation, &swaps, (&watch, before)).await
     }
 
     /// Gives the version the recorded inputs, and looks at what it would do to the air. `Err`: the swap goes no further.
     async fn rehearse(&mut self, swaps: &StageSlots, wanted: &mut NewVersion, watch: &Watch) -> Result<(), Ended> {
         let began = Instant::now();
-        let mut rehearsed = swaps.rehearse(self.order.kind, wanted).await;
+        let mut rehearsed = swaps.rehearse(self.job.kind, wanted).await;
         if let Err(unfit) = &rehearsed
             && unfit.error.is_unreadable_state()
             && self.starts_fresh(wanted)
         {
-            rehearsed = swaps.rehearse(self.order.kind, wanted).await;
+            rehearsed = swaps.rehearse(self.job.kind, wanted).await;
         }
         let mut rehearsal = rehearsed.map_err(|unfit| {
             let reason = match unfit.error.is_unreadable_state() {
@@ -126,7 +128,7 @@ impl Carrier {
         air::judge(&mut rehearsal, watch);
         self.row.swap.rehearsal = Some(rehearsal.clone());
         self.step(SwapStep::Rehearsed, began.elapsed(), Some(told::rehearsed(&rehearsal))).await;
-        let terms = self.order.terms;
+        let terms = self.job.terms;
         if terms.rehearse_only {
             let reason = rehearsal.would_go_off_air().then(|| air::sentence(&rehearsal));
             return Err(Ended { state: SwapState::Rehearsed, reason, evidence: None });
@@ -139,7 +141,7 @@ impl Carrier {
 
     /// Where the version cannot read the running one's state and may do without: it starts from nothing.
     fn starts_fresh(&mut self, wanted: &mut NewVersion) -> bool {
-        if !self.order.terms.fresh_if_needed || wanted.fresh {
+        if !self.job.terms.fresh_if_needed || wanted.fresh {
             return false;
         }
         (wanted.fresh, self.row.swap.fresh) = (true, true);
@@ -155,15 +157,15 @@ impl Carrier {
         swaps: &StageSlots,
         (watch, before): (&Watch, Before),
     ) -> Ended {
-        let entry = self.order.entry.clone();
-        let (mut runs, mut stats) = (entry.runs(), watch.changes());
+        let handle = self.job.handle.clone();
+        let (mut runs, mut stats) = (handle.runs(), watch.changes());
         // A gap that was asked for is no reason to go back.
         let asked_for = self.row.swap.rehearsal.as_ref().is_some_and(Rehearsal::would_go_off_air);
         loop {
             if trial.borrow().end.is_none() {
-                let harm = || before.harm(self.order.kind, watch).filter(|_| !asked_for);
-                if let Some(reason) = self.control.0.swaps.called_off(self.row.id).or_else(harm) {
-                    swaps.roll_back(self.order.kind, reason).await;
+                let harm = || before.harm(self.job.kind, watch).filter(|_| !asked_for);
+                if let Some(reason) = self.service.under_way.called_off(self.row.id).or_else(harm) {
+                    swaps.roll_back(self.job.kind, reason).await;
                 }
             }
             let now = trial.borrow_and_update().clone();
@@ -178,12 +180,6 @@ impl Carrier {
                     return Ended::done(None);
                 }
                 Some(ProbationEnd::RolledBack { reason, evidence }) => {
-                    if let Err(error) = self.restore_settings().await {
-                        tracing::error!(
-                            error,
-                            "failed to store in the settings that the previous version is in use again"
-                        );
-                    }
                     return Ended { state: SwapState::RolledBack, reason: Some(reason), evidence };
                 }
                 None => {}
@@ -203,65 +199,80 @@ impl Carrier {
         }
     }
 
+    /// Nothing runs that could be swapped: the next start takes the version.
+    async fn end_without_a_run(&mut self) -> Ended {
+        let ended = Ended::done(Some("the pipeline is not running; its next start uses this version".to_owned()));
+        let mut done = self.row.clone();
+        (done.swap.state, done.swap.reason, done.swap.ended_ms) = (ended.state, ended.reason.clone(), Some(now_ms()));
+        match self.settle(done).await {
+            Ok(()) => ended,
+            Err(reason) => Ended::refused(reason, None),
+        }
+    }
+
+    /// Stores the end, and with it the settings where the old version took over from one that was cut over.
     async fn end(&mut self, ended: Ended) {
         let Ended { state, reason, evidence } = ended;
-        (self.row.swap.state, self.row.swap.evidence) = (state, evidence);
+        (self.row.swap.state, self.row.swap.evidence, self.row.swap.next_start) = (state, evidence, None);
         (self.row.swap.reason, self.row.swap.ended_ms) = (reason.clone(), Some(now_ms()));
-        let (id, reason) = (self.order.entry.id().clone(), reason.unwrap_or_default());
+        let (id, reason) = (self.job.handle.id().clone(), reason.unwrap_or_default());
         let swap = self.row.swap.clone();
         let what = |verb: &str| format!("{}: {} {verb}: {reason}", swap.kind, told::subject(&swap));
         match state {
             SwapState::Refused => {
-                if self.order.written
-                    && let Err(error) = self.restore_settings().await
-                {
-                    tracing::error!(error, "failed to store in the settings that the previous version stays in use");
-                }
                 self.step(SwapStep::Refused, Duration::ZERO, None).await;
-                self.control.tell_stage(&id, EventKind::StageFailed, Severity::Warning, what("was refused")).await;
+                self.service.tell_stage(&id, EventKind::StageFailed, Severity::Warning, what("was refused")).await;
             }
             SwapState::RolledBack => {
-                self.step(SwapStep::RolledBack, Duration::ZERO, None).await;
+                self.row.swap.steps.push(taken(SwapStep::RolledBack, Duration::ZERO, None));
+                match self.row.swap.was_cut_over() {
+                    true => self.restore().await,
+                    false => self.save().await,
+                }
                 let what = what("was rolled back");
-                self.control.tell_stage(&id, EventKind::StageRolledBack, Severity::Warning, what).await;
+                self.service.tell_stage(&id, EventKind::StageRolledBack, Severity::Warning, what).await;
             }
             _ => self.save().await,
         }
-        let seat = (id, self.order.kind);
-        self.control.0.swaps.forget(&seat, self.row.id);
+        let slot = (id, self.job.kind);
+        self.service.under_way.end(&slot, self.row.id);
         // Once more: whoever waits for the end may ask for the next swap now.
-        self.control.tell_swap(&self.row);
+        self.service.under_way.tell(&self.row);
     }
 
     /// The settings that the stage is opened with.
     fn opening_settings(&self) -> String {
-        let Order { entry, kind, new, .. } = &self.order;
-        let batch_seconds = entry.settings().batch_seconds.unwrap_or(BATCH_SECONDS_DEFAULT);
+        let SwapJob { handle, kind, new, .. } = &self.job;
+        let batch_seconds = handle.settings().batch_seconds.unwrap_or(BATCH_SECONDS_DEFAULT);
         stage_settings(key(*kind), new.component.is_some(), new.settings.clone(), batch_seconds)
     }
 
-    /// The settings say what decides from now on.
-    async fn settle_settings(&self) -> Result<(), String> {
-        let (old, new) = (self.order.old.clone(), self.order.new.clone());
-        let change = move |stage: &mut Stage| {
-            (stage.component, stage.settings) = (new.component, new.settings);
-            stage.previous = Some(PreviousStage::from(&old));
-        };
-        self.write(change, format!("swap {}", self.row.id)).await
+    /// The settings say what decides from now on, and the swap's row that it does.
+    async fn settle(&mut self, mut row: SwapRow) -> Result<(), String> {
+        let is_change = row.swap.next_start.take().is_some();
+        let note = self.job.note_of(&row);
+        let stored = self.service.settle(&self.job, &row, taken_over(&self.job), &note).await;
+        let revision = stored.map_err(|error| error.to_string())?;
+        self.row = row;
+        self.service.under_way.tell(&self.row);
+        if is_change {
+            let what = format!("revision {revision} by {}", self.job.actor.name);
+            self.service.tell_stage(self.job.handle.id(), EventKind::Updated, Severity::Info, what).await;
+        }
+        Ok(())
     }
 
-    /// The settings say again what they said before.
-    async fn restore_settings(&self) -> Result<(), String> {
-        let old = self.order.old.clone();
+    /// The settings say again what they said before, and the swap's row that the old version decides.
+    async fn restore(&mut self) {
+        let old = self.job.old.clone();
         let change = move |stage: &mut Stage| {
             (stage.component, stage.settings, stage.previous) = (old.component, old.settings, old.previous);
         };
-        self.write(change, format!("swap {} was rolled back", self.row.id)).await
-    }
-
-    async fn write(&self, change: impl FnOnce(&mut Stage), note: String) -> Result<(), String> {
-        let Order { actor, entry, kind, .. } = &self.order;
-        self.control.set_stage(actor, entry, *kind, change, note).await.map_err(|error| error.to_string())
+        let note = format!("swap {} was rolled back", self.row.id);
+        if let Err(error) = self.service.settle(&self.job, &self.row, change, &note).await {
+            tracing::error!(%error, "failed to store in the settings that the previous version is in use again");
+        }
+        self.service.under_way.tell(&self.row);
     }
 
     async fn enter(&mut self, state: SwapState) {
@@ -270,16 +281,15 @@ impl Carrier {
     }
 
     async fn step(&mut self, step: SwapStep, took: Duration, detail: Option<String>) {
-        let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        self.row.swap.steps.push(SwapStepTaken { step, at_ms: now_ms(), took_us, detail });
+        self.row.swap.steps.push(taken(step, took, detail));
         self.save().await;
     }
 
     async fn save(&self) {
-        if let Err(error) = self.control.0.registry.save_swap(&self.row).await {
+        if let Err(error) = self.service.registry.save_swap(&self.row).await {
             tracing::error!(swap = self.row.id, %error, "failed to store a step of a swap");
         }
-        self.control.tell_swap(&self.row);
+        self.service.under_way.tell(&self.row);
     }
 }
 
@@ -291,4 +301,16 @@ impl Ended {
     fn refused(reason: String, evidence: Option<String>) -> Self {
         Self { state: SwapState::Refused, reason: Some(reason), evidence }
     }
+}
+
+/// A step that was just taken.
+fn taken(step: SwapStep, took: Duration, detail: Option<String>) -> SwapStepTaken {
+    let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+    SwapStepTaken { step, at_ms: now_ms(), took_us, detail }
+}
+
+/// What the settings of the stage become once the new version decides.
+pub(super) fn taken_over(job: &SwapJob) -> impl FnOnce(&mut Stage) + use<> {
+    let (component, settings) = (job.new.component.clone(), job.new.settings.clone());
+    move |stage| set_version(stage, NextStart { component, settings })
 }

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::{Mutex, PoisonError, RwLock};
 
-use super::Refused;
 use super::known::Facts;
+use super::offered::Refused;
 use crate::control::error::ControlError;
 use crate::limits::COMPONENTS_REFUSED_KEPT;
 
@@ -13,7 +13,7 @@ type Owners = BTreeMap<Option<String>, Option<String>>;
 
 /// Whose components are, what they are, what was refused, and who is fetching one.
 #[derive(Debug, Default)]
-pub struct Shelf {
+pub(super) struct ComponentStore {
     /// By digest. What is in the store and not here is the operator's.
     owners: RwLock<BTreeMap<String, Owners>>,
     refused: Mutex<VecDeque<Refused>>,
@@ -33,19 +33,19 @@ pub(super) struct Standing {
 /// Somebody fetches a component, until it is dropped.
 #[derive(Debug)]
 pub(super) struct Pulling<'a> {
-    shelf: &'a Shelf,
+    store: &'a ComponentStore,
     tenant: Option<String>,
 }
 
 impl Drop for Pulling<'_> {
     fn drop(&mut self) {
-        self.shelf.pulling.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.tenant);
+        self.store.pulling.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.tenant);
     }
 }
 
-// === impl Shelf ===
+// === impl ComponentStore ===
 
-impl Shelf {
+impl ComponentStore {
     /// Descriptions of components that were loaded before.
     pub(super) fn facts(&self) -> &Facts {
         &self.facts
@@ -69,6 +69,7 @@ impl Shelf {
         }
     }
 
+    /// The owner has the digest no more; `None`: the operator.
     pub(super) fn forget(&self, digest: &str, tenant: Option<&str>) {
         let mut owners = self.owners.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(of) = owners.get_mut(digest) {
@@ -76,6 +77,7 @@ impl Shelf {
         }
     }
 
+    /// Remembers a refusal in place of the last one of the same origin. The oldest go beyond [`COMPONENTS_REFUSED_KEPT`].
     pub(super) fn refuse(&self, refused: Refused) {
         let mut kept = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
         kept.retain(|one| (&one.tenant, &one.origin) != (&refused.tenant, &refused.origin));
@@ -85,6 +87,7 @@ impl Shelf {
         }
     }
 
+    /// What was refused before was taken now.
     pub(super) fn take_back_refusal(&self, tenant: Option<&str>, origin: &str) {
         let mut kept = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
         kept.retain(|one| (one.tenant.as_deref(), one.origin.as_str()) != (tenant, origin));
@@ -100,7 +103,7 @@ impl Shelf {
     pub(super) fn pulling(&self, tenant: Option<String>) -> Result<Pulling<'_>, ControlError> {
         let new = self.pulling.lock().unwrap_or_else(PoisonError::into_inner).insert(tenant.clone());
         if new {
-            return Ok(Pulling { shelf: self, tenant });
+            return Ok(Pulling { store: self, tenant });
         }
         let whose = tenant.map_or_else(|| "every tenant".to_owned(), |tenant| format!("tenant {tenant}"));
         Err(ControlError::LimitExceeded(format!(
