@@ -8,8 +8,8 @@
 )]
 
 mod answers;
-mod books;
 mod delivery;
+mod faults;
 mod guarded;
 mod handshakes;
 mod logins;

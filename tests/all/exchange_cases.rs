@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use outboard::echo::{Echo, EchoConfig};
-use outboard::pipeline::exchange::framer::Fragment;
+use outboard::pipeline::exchange::message_framer::Fragment;
 use outboard::pipeline::exchange::{
     Absence, Audio, Exchange, ExchangeConfig, ExchangeStatus, Outgoing, Pending, Reply, Returned,
 };

@@ -3,10 +3,10 @@
 //! In: one start, the end of the spool's media, changes of the rate. Out: conversion between media milliseconds and
 //! instants. All destinations of a programme share one clock, and none can change it. Media time never runs past the
 //! spool: at its end it stands still and continues from there when the next batch arrives, so a starved stream
-//! continues where it stopped. No task and no timer: everything is computed from one anchor on request (`timeline`,
+//! continues where it stopped. No task and no timer: everything is computed from one anchor on request (`media_time`,
 //! pure).
 
-pub mod timeline;
+pub mod media_time;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,8 +15,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use self::timeline::Timeline;
-use crate::limits::{AIR_CATCH_UP_MAX, AIR_LEAN_MAX, AIR_LEAN_MIN};
+use self::media_time::MediaTime;
+use crate::limits::{AIR_CATCH_UP_MAX, AIR_RATE_MAX, AIR_RATE_MIN};
 
 /// The clock of one programme. Cheap to clone; all clones are the same clock.
 #[derive(Debug, Clone)]
@@ -29,7 +29,7 @@ pub struct AirClock {
 pub struct ClockStatus {
     /// Media time in milliseconds; `None` before the start.
     pub media_ms: Option<u64>,
-    /// The set rate in media seconds per second, from [`AIR_LEAN_MIN`] to [`AIR_CATCH_UP_MAX`].
+    /// The set rate in media seconds per second, from [`AIR_RATE_MIN`] to [`AIR_CATCH_UP_MAX`].
     pub rate: f64,
     /// Whether media time stands still because the spool is at its end.
     pub stalled: bool,
@@ -43,13 +43,13 @@ pub struct ClockStatus {
 
 #[derive(Debug)]
 struct Shared {
-    timeline: Mutex<Timeline>,
+    media_time: Mutex<MediaTime>,
     changed: watch::Sender<()>,
     /// Number of holders that slow the clock.
     slowed: AtomicUsize,
 }
 
-/// Keeps the clock at [`AIR_LEAN_MIN`] until it is dropped; other rates have no effect in the meantime.
+/// Keeps the clock at [`AIR_RATE_MIN`] until it is dropped; other rates have no effect in the meantime.
 #[derive(Debug)]
 pub struct Slowed(AirClock);
 
@@ -76,39 +76,39 @@ impl AirClock {
     /// A clock that runs `speed` times as fast as time: for recordings and tests.
     pub fn with_speed(speed: f64) -> Self {
         let speed = if speed.is_finite() && speed > 0.0 { speed } else { 1.0 };
-        let timeline = Mutex::new(Timeline::new(speed));
-        let shared = Shared { timeline, changed: watch::Sender::new(()), slowed: AtomicUsize::new(0) };
+        let media_time = Mutex::new(MediaTime::new(speed));
+        let shared = Shared { media_time, changed: watch::Sender::new(()), slowed: AtomicUsize::new(0) };
         Self { shared: Arc::new(shared) }
     }
 
     /// Starts the clock: media time is `media_ms` at the instant `at`, which may be in the future. Only the first call
     /// has an effect, and returns true.
     pub fn start(&self, media_ms: u64, at: Instant) -> bool {
-        self.change(|timeline, _| timeline.start(media_ms, at))
+        self.change(|media_time, _| media_time.start(media_ms, at))
     }
 
     /// Lets a clock that stands still at the end of the spool continue at the instant `at` and not before; returns
     /// whether it stood still.
     pub fn resume_at(&self, at: Instant) -> bool {
-        self.change(|timeline, now| timeline.resume_at(at, now))
+        self.change(|media_time, now| media_time.resume_at(at, now))
     }
 
     /// Sets the end of the spool's media. Never goes back. A stalled clock continues from here.
     pub fn extend(&self, end_ms: u64) {
-        self.change(|timeline, now| timeline.extend(end_ms, now));
+        self.change(|media_time, now| media_time.extend(end_ms, now));
     }
 
     /// Removes the end: no media follows in the spool, so media time may run past it.
     pub fn unbound(&self) {
-        self.change(|timeline, now| {
-            timeline.unbound(now);
+        self.change(|media_time, now| {
+            media_time.unbound(now);
             true
         });
     }
 
-    /// Sets the rate, limited to [`AIR_LEAN_MIN`]..=[`AIR_LEAN_MAX`], and returns the rate that was set.
+    /// Sets the rate, limited to [`AIR_RATE_MIN`]..=[`AIR_RATE_MAX`], and returns the rate that was set.
     pub fn set_rate(&self, rate: f64) -> f64 {
-        self.change_rate(rate, AIR_LEAN_MIN, AIR_LEAN_MAX)
+        self.change_rate(rate, AIR_RATE_MIN, AIR_RATE_MAX)
     }
 
     /// Sets a faster rate after an outage of our own, at most [`AIR_CATCH_UP_MAX`]; the next [`Self::set_rate`] ends
@@ -117,12 +117,12 @@ impl AirClock {
         self.change_rate(rate, 1.0, AIR_CATCH_UP_MAX)
     }
 
-    /// Runs at [`AIR_LEAN_MIN`], whatever rate is set, until the result is dropped. This leaves more time for later
+    /// Runs at [`AIR_RATE_MIN`], whatever rate is set, until the result is dropped. This leaves more time for later
     /// media.
     #[must_use]
     pub fn slow_down(&self) -> Slowed {
         self.shared.slowed.fetch_add(1, Ordering::AcqRel);
-        self.set_rate(AIR_LEAN_MIN);
+        self.set_rate(AIR_RATE_MIN);
         Slowed(self.clone())
     }
 
@@ -139,10 +139,10 @@ impl AirClock {
     /// The media time up to which packets may be sent now, if they may be sent `ahead` of their time; `None` before the
     /// start.
     pub fn horizon_ms(&self, ahead: Duration) -> Option<u64> {
-        let timeline = self.lock();
+        let media_time = self.lock();
         let at = Instant::now() + ahead;
-        timeline.anchored_at().filter(|start| *start <= at)?;
-        timeline.media_ms(at)
+        media_time.anchored_at().filter(|start| *start <= at)?;
+        media_time.media_ms(at)
     }
 
     /// The instant of the start while it is in the future, later that of the last change; `None` before
@@ -170,13 +170,13 @@ impl AirClock {
         let rate = match self.shared.slowed.load(Ordering::Acquire) {
             0 if rate.is_finite() => rate.clamp(min, max),
             0 => 1.0,
-            _ => AIR_LEAN_MIN,
+            _ => AIR_RATE_MIN,
         };
-        self.change(|timeline, now| timeline.set_rate(rate, now));
+        self.change(|media_time, now| media_time.set_rate(rate, now));
         rate
     }
 
-    fn change(&self, change: impl FnOnce(&mut Timeline, Instant) -> bool) -> bool {
+    fn change(&self, change: impl FnOnce(&mut MediaTime, Instant) -> bool) -> bool {
         let changed = change(&mut self.lock(), Instant::now());
         if changed {
             self.shared.changed.send_replace(());
@@ -184,8 +184,8 @@ impl AirClock {
         changed
     }
 
-    fn lock(&self) -> MutexGuard<'_, Timeline> {
-        self.shared.timeline.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, MediaTime> {
+        self.shared.media_time.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -193,7 +193,7 @@ impl AirClock {
 mod tests {
     use super::*;
 
-    /// Tests the clock with real time; `timeline` tests the arithmetic.
+    /// Tests the clock with real time; `media_time` tests the arithmetic.
     #[test]
     fn runs_on_real_time_and_wakes_watchers() {
         let clock = AirClock::default();

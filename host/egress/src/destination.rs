@@ -4,8 +4,8 @@
 //! opens sessions until everything is sent or it is stopped. A failing destination does not affect others: it cannot
 //! change the clock, and holds only two pieces of files and one write in memory.
 
-mod books;
 mod send;
+mod stats;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,8 +14,8 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use self::books::Books;
 use self::send::{Failed, Sent};
+use self::stats::DestinationStats;
 use super::bodies::Bodies;
 use super::clock::AirClock;
 use super::cursor::{Cursor, Next};
@@ -61,7 +61,7 @@ pub(super) struct Destination {
     marks: Marks,
     /// Where the next session starts; `None`: at the first available batch.
     resume: Option<Position>,
-    books: Books,
+    stats: DestinationStats,
     session: send::SessionState,
 }
 
@@ -85,7 +85,7 @@ impl Destination {
     pub(super) fn new(parts: Parts) -> Self {
         let Parts { name, opener, resume, max_lag, spool, clock, journal, events, status, cancel, reconnect } = parts;
         let start = resume.unwrap_or_default();
-        let books = Books::new(&name, opener.target.secrets(), events, status, resume);
+        let stats = DestinationStats::new(&name, opener.target.secrets(), events, status, resume);
         Self {
             opener,
             max_lag,
@@ -95,7 +95,7 @@ impl Destination {
             bodies: Bodies::default(),
             marks: Marks::new(start),
             resume,
-            books,
+            stats,
             session: send::SessionState::default(),
             name,
             spool,
@@ -114,7 +114,7 @@ impl Destination {
             Some(()) => self.sessions(&cancel).await,
         };
         tracing::info!(?state, "destination ended");
-        self.books.end(state, &mut self.cursor).await;
+        self.stats.end(state, &mut self.cursor).await;
     }
 
     async fn sessions(&mut self, cancel: &CancellationToken) -> DestinationState {
@@ -123,7 +123,7 @@ impl Destination {
             self.leave_what_is_released().await;
             if !self.has_something() {
                 // A session without packets is useless; some servers close it, and also the next one.
-                self.books.state(DestinationState::Waiting);
+                self.stats.state(DestinationState::Waiting);
             }
             if cancel.run_until_cancelled(self.wait_for_start()).await.is_none() {
                 return DestinationState::Stopped;
@@ -131,7 +131,7 @@ impl Destination {
             if self.nothing_left() {
                 return DestinationState::Done;
             }
-            self.books.state(DestinationState::Connecting);
+            self.stats.state(DestinationState::Connecting);
             let tracks = self.tracks();
             let opened = tokio::select! {
                 biased;
@@ -149,12 +149,12 @@ impl Destination {
                     self.resume = Some(self.cursor.position());
                     match end {
                         End::Lost(error, _) if self.was_idle() => {
-                            self.books.closed_idle(&error);
+                            self.stats.closed_idle(&error);
                             continue;
                         }
                         End::Lost(error, since) => {
                             self.resume = Some(self.marks.resume(sink.acked(), Instant::now()));
-                            self.books.lost(since);
+                            self.stats.lost(since);
                             (error, since)
                         }
                         End::Renew => {
@@ -181,7 +181,7 @@ impl Destination {
             if error.wants_a_person() {
                 wait = wait.max(AIR_REFUSED_WAIT);
             }
-            self.books.failed(&error, outage.failures(), since, wait).await;
+            self.stats.failed(&error, outage.failures(), since, wait).await;
             tokio::select! {
                 () = cancel.cancelled() => return DestinationState::Stopped,
                 () = self.reconnect.notified() => outage = Outage::default(),
@@ -238,7 +238,7 @@ impl Destination {
     /// Whether there was nothing to send for a while. Then all packets have arrived, and a server that closes the
     /// session (SRS does after 5 s without a packet) is not at fault.
     fn was_idle(&mut self) -> bool {
-        let quiet = self.books.last_packet().is_some_and(|at| at.elapsed() >= AIR_IDLE_AFTER);
+        let quiet = self.stats.last_packet().is_some_and(|at| at.elapsed() >= AIR_IDLE_AFTER);
         quiet && !self.has_something()
     }
 
@@ -275,7 +275,7 @@ impl Destination {
         let start = self.cursor.position();
         self.marks.begin(start);
         self.session = send::SessionState::default();
-        self.books.opened(start).await;
+        self.stats.opened(start).await;
     }
 
     async fn publish(&mut self, sink: &mut Sink, cancel: &CancellationToken) -> End {
@@ -294,7 +294,7 @@ impl Destination {
             }
             let show = {
                 let arrived = acked.map(|bytes| self.marks.arrived(bytes));
-                self.books.publish(arrived, &mut self.cursor, &self.clock, sink.is_stalled())
+                self.stats.publish(arrived, &mut self.cursor, &self.clock, sink.is_stalled())
             };
             let wake = [wake, show].into_iter().flatten().min();
             tokio::select! {

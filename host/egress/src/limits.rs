@@ -11,9 +11,9 @@ pub const AIR_WRITE_BYTES: usize = 256 * 1024;
 /// Bytes of a batch's file that are read ahead at a time, twice per destination; a longer packet is read alone.
 pub const AIR_READ_AHEAD: u64 = 256 * 1024;
 /// Slowest rate to which the air clock adjusts in normal operation.
-pub const AIR_LEAN_MIN: f64 = 0.95;
+pub const AIR_RATE_MIN: f64 = 0.95;
 /// Fastest rate to which the air clock adjusts in normal operation.
-pub const AIR_LEAN_MAX: f64 = 1.05;
+pub const AIR_RATE_MAX: f64 = 1.05;
 /// Fastest rate of the air clock after an outage of our own.
 pub const AIR_CATCH_UP_MAX: f64 = 1.25;
 /// A shorter standstill of the clock is not counted as a stall.

@@ -1,4 +1,4 @@
-//! The task of an exchange: keeps one connection open as long as the pipeline runs, and executes what the [`Ledger`]
+//! The task of an exchange: keeps one connection open as long as the pipeline runs, and executes what the [`FragmentTable`]
 //! decides. It is woken by every event that it waits for and never polls.
 
 mod session;
@@ -15,9 +15,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::config::ExchangeConfig;
-use super::framer::{self, AudioFormat, Framer};
+use super::fragment_table::{self, FragmentTable};
 use super::heard::Heard;
-use super::ledger::{self, Ledger};
+use super::message_framer::{self, AudioFormat, MessageFramer};
 use super::readers::Readers;
 use super::reply::{Absence, Outgoing, Reply, Returned, Waiting};
 use super::socketio::{Connection, Endpoint, Incoming};
@@ -36,7 +36,7 @@ pub struct Submission {
 
 /// The requested processor.
 #[derive(Debug, Clone)]
-pub struct Wanted {
+pub struct WantedProcessor {
     pub endpoint: Endpoint,
     pub config: ExchangeConfig,
 }
@@ -47,12 +47,12 @@ pub struct Driver {
     /// The configuration in use.
     pub config: ExchangeConfig,
     /// The requested processor, or new settings of the current one.
-    pub wanted: watch::Receiver<Wanted>,
+    pub wanted: watch::Receiver<WantedProcessor>,
     pub stream_id: String,
-    pub framer: Box<dyn Framer>,
+    pub framer: Box<dyn MessageFramer>,
     /// The audio format that fragments must have.
     pub audio_formats: watch::Sender<AudioFormat>,
-    pub ledger: Ledger,
+    pub fragments: FragmentTable,
     pub ready_timeout: Duration,
     pub submissions: mpsc::Receiver<Submission>,
     /// Notified when a `Pending` was dropped, or another version of the stage took over.
@@ -69,7 +69,7 @@ pub struct Driver {
 
 /// A reply after probing.
 pub struct Probed {
-    wanted: ledger::Wanted,
+    wanted: fragment_table::WantedReply,
     audio: Bytes,
     metadata: Value,
     result: Result<Probe, String>,
@@ -144,7 +144,7 @@ impl Driver {
                     }
                 }
                 Waited::Done(Err(error)) => {
-                    self.ledger.counters.connect_failures += 1;
+                    self.fragments.counters.connect_failures += 1;
                     error.to_string()
                 }
             };
@@ -157,7 +157,7 @@ impl Driver {
                 Waited::Done(()) => {}
             }
         }
-        self.ledger.clear(Instant::now());
+        self.fragments.clear(Instant::now());
         self.probes.shutdown().await;
         self.publish(|_| {});
     }
@@ -183,7 +183,7 @@ impl Driver {
 
     /// One connection from its greeting to its end.
     async fn session(&mut self, connection: Connection, attempt: u64) -> End {
-        self.ledger.counters.connects += 1;
+        self.fragments.counters.connects += 1;
         let max_payload = connection.max_payload();
         info!(stream = %self.stream_id, server = %self.endpoint.server(), max_payload, "connected to the processor");
         let ready_by = Instant::now() + self.ready_timeout;
@@ -202,13 +202,13 @@ impl Driver {
         let stays_connected = matches!(end, End::Moved(Some(_)));
         match end {
             End::Moved(_) => self.moved(),
-            _ => self.ledger.connection_lost(Instant::now()),
+            _ => self.fragments.connection_lost(Instant::now()),
         }
         let reason = match &end {
             End::Cancelled => "the pipeline stops".to_owned(),
             End::Moved(_) => "another processor is configured".to_owned(),
             End::Lost(reason) => {
-                self.ledger.counters.disconnects += 1;
+                self.fragments.counters.disconnects += 1;
                 reason.clone()
             }
         };
@@ -234,7 +234,7 @@ impl Driver {
     }
 
     async fn greet(&mut self, session: &mut Session) -> Result<(), String> {
-        let connection = framer::Connection {
+        let connection = message_framer::Connection {
             stream_id: self.stream_id.clone(),
             attempt: session.attempt,
             max_payload_bytes: session.connection.max_payload(),
@@ -262,7 +262,7 @@ impl Driver {
             }
             let (ready, paused) = (session.ready && !session.paused, session.paused);
             self.publish(|status| (status.ready, status.paused) = (ready, paused));
-            if session.next.is_due(self.ledger.in_flight()) {
+            if session.next.is_due(self.fragments.in_flight()) {
                 return End::Moved(session.next.take());
             }
             let due = session.due();
@@ -298,7 +298,7 @@ impl Driver {
 
     /// Waits for anything that concerns the fragments. Cancel safe.
     async fn tick(&mut self, due: Option<Instant>) -> Tick {
-        let due = [due, self.ledger.next_due(Instant::now())].into_iter().flatten().min();
+        let due = [due, self.fragments.next_due(Instant::now())].into_iter().flatten().min();
         tokio::select! {
             biased;
             () = self.cancel.cancelled() => Tick::Cancelled,
@@ -318,31 +318,32 @@ impl Driver {
             Tick::Wanted => {
                 let wanted = self.wanted.borrow_and_update().clone();
                 let in_flight = wanted.config.in_flight;
-                self.ledger.set_in_flight(in_flight);
+                self.fragments.set_in_flight(in_flight);
                 let before = std::mem::replace(&mut self.config, wanted.config);
                 if self.config != (ExchangeConfig { in_flight, ..before }) {
                     return Flow::Moved;
                 }
             }
-            Tick::Submitted(submission) => self.ledger.submit(submission.outgoing, submission.reply, now),
+            Tick::Submitted(submission) => self.fragments.submit(submission.outgoing, submission.reply, now),
             Tick::Probed(probed) => self.on_probed(probed, now),
             Tick::Sweep => {}
         }
-        self.ledger.sweep(now);
+        self.fragments.sweep(now);
         self.publish(|_| {});
         Flow::On
     }
 
     /// Moves to the requested processor: it gets the previous one's fragments, but not its count of failures.
     fn moved(&mut self) {
-        let Wanted { endpoint, config } = self.wanted.borrow_and_update().clone();
+        let WantedProcessor { endpoint, config } = self.wanted.borrow_and_update().clone();
         info!(stream = %self.stream_id, server = %endpoint.server(), "another processor is configured");
         (self.endpoint, self.ready_timeout) = (endpoint, config.ready_timeout);
-        self.ledger.moved(&config);
+        self.fragments.moved(&config);
     }
 
     fn on_probed(&mut self, probed: Probed, now: Instant) {
-        let Probed { wanted: ledger::Wanted { key, round_trip, attempts }, audio, metadata, result } = probed;
+        let Probed { wanted: fragment_table::WantedReply { key, round_trip, attempts }, audio, metadata, result } =
+            probed;
         let reply = match result {
             Ok(probe) => {
                 let answered = Instant::now();
@@ -353,17 +354,17 @@ impl Driver {
                 Reply::Absent(Absence::Invalid(reason))
             }
         };
-        self.ledger.finish(key, reply, now);
+        self.fragments.finish(key, reply, now);
     }
 
     fn publish(&self, change: impl FnOnce(&mut ExchangeStatus)) {
         self.status.send_if_modified(|status| {
             let before = status.clone();
             change(status);
-            status.in_flight = self.ledger.in_flight();
-            status.queued = self.ledger.queued();
-            status.breaker = self.ledger.breaker().state();
-            status.counters = self.ledger.counters;
+            status.in_flight = self.fragments.in_flight();
+            status.queued = self.fragments.queued();
+            status.breaker = self.fragments.breaker().state();
+            status.counters = self.fragments.counters;
             *status != before
         });
     }

@@ -14,8 +14,8 @@ use tokio::time::Instant;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message as WsMessage;
 
-use super::framer::*;
 use super::heard::Heard;
+use super::message_framer::*;
 use super::reply::{Asked, Waiting};
 use super::{Audio, ExchangeStatus, Outgoing, Pending, Reply, Returned};
 use outboard_media::probe::probe;
@@ -87,7 +87,7 @@ fn reference(body: &Value) -> Reference {
     }
 }
 
-impl Framer for FakeFramer {
+impl MessageFramer for FakeFramer {
     fn audio_format(&mut self) -> Answer<'_, AudioFormat> {
         Box::pin(async { self.check("audio_format").map(|()| AudioFormat::Fmp4) })
     }

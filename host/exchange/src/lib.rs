@@ -2,7 +2,7 @@
 //!
 //! In: one fragment per batch ([`Outgoing`]). Out: one [`Reply`] each, with probed audio or the reason why there is
 //! none; the caller decides how long to wait. One connection per pipeline, which is reopened without end; several
-//! fragments in flight, matched by id. The framing stage defines the messages, behind [`framer::Framer`]; the host owns
+//! fragments in flight, matched by id. The framing stage defines the messages, behind [`message_framer::MessageFramer`]; the host owns
 //! the connection, packets, order, limits and the circuit breaker. Limits: [`limits`].
 //!
 //! Uses `outboard-base`, `outboard-media`, `outboard-net` and the queue of `outboard-ffmpeg`. Does not depend on batches
@@ -13,10 +13,10 @@ mod config;
 mod driver;
 #[cfg(any(test, feature = "testing"))]
 pub mod fake;
-pub mod framer;
+mod fragment_table;
 mod heard;
-mod ledger;
 pub mod limits;
+pub mod message_framer;
 pub mod probe;
 mod readers;
 mod reply;
@@ -39,9 +39,9 @@ pub use socketio::fuzz::packets as fuzz_packets;
 pub use status::{BreakerState, Counters, ExchangeChange, ExchangeStatus};
 
 use driver::{Driver, Submission};
-use framer::{AudioFormat, Framer, FramerError};
+use fragment_table::FragmentTable;
 use heard::Heard;
-use ledger::Ledger;
+use message_framer::{AudioFormat, FramerError, MessageFramer};
 use reply::Asked;
 use socketio::{Endpoint, EndpointError};
 
@@ -70,7 +70,7 @@ pub struct Exchange {
     audio_format: watch::Receiver<AudioFormat>,
     heard: Heard,
     cancel: CancellationToken,
-    wanted: watch::Sender<driver::Wanted>,
+    wanted: watch::Sender<driver::WantedProcessor>,
     task: JoinHandle<()>,
 }
 
@@ -81,7 +81,7 @@ impl Exchange {
     pub async fn start(
         config: ExchangeConfig,
         stream_id: impl Into<String>,
-        mut framer: Box<dyn Framer>,
+        mut framer: Box<dyn MessageFramer>,
         readers: Readers,
         cancel: &CancellationToken,
     ) -> Result<Self, ExchangeError> {
@@ -98,7 +98,7 @@ impl Exchange {
             stream_id: stream_id.into(),
             framer,
             audio_formats,
-            ledger: Ledger::new(&checked.config),
+            fragments: FragmentTable::new(&checked.config),
             ready_timeout: checked.config.ready_timeout,
             submissions: submitted,
             abandoned: Arc::clone(&abandoned),
@@ -130,7 +130,7 @@ impl Exchange {
     }
 
     #[cfg(test)]
-    fn wanted(&self) -> driver::Wanted {
+    fn wanted(&self) -> driver::WantedProcessor {
         self.wanted.borrow().clone()
     }
 
@@ -180,12 +180,12 @@ impl Exchange {
 }
 
 /// Checks the configuration of an exchange.
-fn checked(config: ExchangeConfig) -> Result<driver::Wanted, ExchangeError> {
+fn checked(config: ExchangeConfig) -> Result<driver::WantedProcessor, ExchangeError> {
     let endpoint = Endpoint::new(&config)?;
     if !(1..=IN_FLIGHT_MAX).contains(&config.in_flight) {
         return Err(ExchangeError::InFlight(config.in_flight));
     }
-    Ok(driver::Wanted { endpoint, config })
+    Ok(driver::WantedProcessor { endpoint, config })
 }
 
 impl Drop for Exchange {

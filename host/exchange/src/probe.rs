@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
 use super::ExchangeConfig;
-use super::framer::{self, Event, Framer};
+use super::message_framer::{self, Event, MessageFramer};
 use super::socketio::{ConnectError, Connection, Endpoint, EndpointError, Incoming};
 use crate::limits::EXCHANGE_TEXT_MAX_BYTES;
 use outboard_base::text::shortened;
@@ -79,8 +79,8 @@ pub async fn reach(config: &ExchangeConfig) -> Result<Reached, ProbeError> {
 impl Reached {
     /// Sends the framing stage's greeting and waits for `ready`. A dialect without `ready` is not greeted, because this
     /// would show nothing.
-    pub async fn ready(&mut self, framer: &mut dyn Framer, stream_id: &str, patience: Duration) -> Readiness {
-        let connection = framer::Connection {
+    pub async fn ready(&mut self, framer: &mut dyn MessageFramer, stream_id: &str, patience: Duration) -> Readiness {
+        let connection = message_framer::Connection {
             stream_id: stream_id.to_owned(),
             attempt: 0,
             max_payload_bytes: self.max_payload,
@@ -105,7 +105,7 @@ impl Reached {
     }
 
     /// Waits until it is ready, or returns the reason why it will not be.
-    async fn listen(&mut self, framer: &mut dyn Framer) -> Option<String> {
+    async fn listen(&mut self, framer: &mut dyn MessageFramer) -> Option<String> {
         loop {
             let message = match self.connection.next().await {
                 Incoming::Message(message) => message,

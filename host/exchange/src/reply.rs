@@ -14,8 +14,8 @@ use serde_json::Value;
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::Instant;
 
-use super::framer::{AudioFormat, Fragment};
 use super::heard::Heard;
+use super::message_framer::{AudioFormat, Fragment};
 use super::status::ExchangeStatus;
 use outboard_media::probe::Probe;
 

@@ -44,7 +44,7 @@ pub(super) struct Http {
 
 /// What is requested.
 #[derive(Clone, Copy)]
-struct Wanted {
+struct FileRequest {
     /// First byte and length.
     range: Option<(u64, u64)>,
     packed: bool,
@@ -118,10 +118,10 @@ impl Http {
         limit: u64,
         budget: &Budget,
     ) -> Result<Body, FetchError> {
-        self.get(url, Wanted { range, packed: false }, limit, budget).await
+        self.get(url, FileRequest { range, packed: false }, limit, budget).await
     }
 
-    async fn get(&self, url: &Url, wanted: Wanted, limit: u64, budget: &Budget) -> Result<Body, FetchError> {
+    async fn get(&self, url: &Url, wanted: FileRequest, limit: u64, budget: &Budget) -> Result<Body, FetchError> {
         if !is_http(url) {
             return Err(FetchError::Scheme(url.scheme().to_owned()));
         }
@@ -142,7 +142,7 @@ impl Http {
     }
 
     /// One request to one host.
-    async fn ask(&self, url: &Url, wanted: Wanted) -> Result<Response, FetchError> {
+    async fn ask(&self, url: &Url, wanted: FileRequest) -> Result<Response, FetchError> {
         let mut address = url.clone();
         let mut headers = self.common.clone();
         let origin = url.origin();
@@ -205,7 +205,7 @@ impl Http {
     /// # Errors
     /// Those of [`Self::read`].
     pub(super) async fn playlist(&self, url: &Url, budget: &Budget) -> Result<(Url, String), FetchError> {
-        let wanted = Wanted { range: None, packed: true };
+        let wanted = FileRequest { range: None, packed: true };
         let (url, bytes) = self.get(url, wanted, PLAYLIST_BYTES_MAX, budget).await?.whole().await?;
         Ok((
             url,
@@ -231,7 +231,7 @@ pub(super) struct Body {
 impl Body {
     fn new(
         response: Response,
-        wanted: Wanted,
+        wanted: FileRequest,
         limit: u64,
         budget: &Budget,
         began: Instant,

@@ -48,7 +48,7 @@ impl Follower {
     /// Runs until ENDLIST, or until the receiver of its steps is dropped.
     pub(super) async fn run(mut self, first: Loaded) {
         let mut pace = Pace::new(first.playlist.target, self.bounds.reload_min, self.bounds.retry_step, Instant::now());
-        let mut seen = Seen { fingerprint: first.fingerprint, origin: 0 };
+        let mut seen = LastLoad { fingerprint: first.fingerprint, origin: 0 };
         let mut next = match self.take(&first.playlist, &mut pace).await {
             Next::Over => return,
             Next::Load => pace.next_load(Load::Changed, None, first.began, Instant::now()),
@@ -84,7 +84,7 @@ impl Follower {
         &self,
         (base, text): (Url, String),
         imports: Option<&Variables>,
-        seen: &mut Seen,
+        seen: &mut LastLoad,
     ) -> Result<Option<(MediaPlaylist, Load)>, FetchError> {
         let fingerprint = fingerprint(&base, &text);
         let changed = seen.fingerprint != fingerprint;
@@ -156,7 +156,7 @@ impl Follower {
     }
 
     /// The current URL, and whether its origin differs from the previous one.
-    fn address(&mut self, seen: &mut Seen) -> (Url, bool) {
+    fn address(&mut self, seen: &mut LastLoad) -> (Url, bool) {
         let location = self.location.borrow_and_update().clone();
         let moved = std::mem::replace(&mut seen.origin, location.origin) != location.origin;
         let url = match self.track {
@@ -203,7 +203,7 @@ enum Next {
 }
 
 /// The last load.
-struct Seen {
+struct LastLoad {
     fingerprint: u64,
     origin: u64,
 }

@@ -4,7 +4,6 @@
 //! written, in the same order, as soon as there is room. A process that is killed in between goes on from the last step
 //! that was written. Bounded: past [`JOURNAL_LATE_MAX`] steps the error comes through.
 
-use crate::limits::{JOURNAL_LATE_MAX, JOURNAL_PATIENCE};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -13,7 +12,7 @@ use tokio::time::Instant;
 
 use super::event::{Event, EventKind, Severity};
 use super::status::Status;
-
+use crate::limits::{JOURNAL_LATE_MAX, JOURNAL_PATIENCE};
 use outboard_base::room::Room;
 use outboard_media::segment::Segment;
 use outboard_media::timeline::Timeline;

@@ -15,7 +15,7 @@ pub mod batch;
 // -> demux: splits batches and sends their sound out
 pub mod demux;
 // -> exchange (outboard-exchange): out to the processor and back
-pub mod framer;
+pub mod stage_framer;
 // when: a reply's deadline, the hold, the clock's rate
 pub mod deadline;
 // -> remux: what goes on air
@@ -41,7 +41,6 @@ pub mod status;
 pub mod timings;
 pub mod watch;
 
-use crate::limits::{BATCHES_WAITING, DRAIN_SPARE, SOURCE_AGAIN, SOURCE_EVENTS_WAITING};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,26 +52,23 @@ use tracing::{Instrument, Span};
 use self::batch::Batcher;
 use self::cause::{Cause, HealthCause};
 use self::demux::{DemuxStepError, Demuxer};
-
 pub use self::host::{DEFAULT_TENANT, Host, HostLimits, Owner};
 use self::live::Live;
 use self::observe::Observer;
 use self::pace::Pace;
 use self::release::Releaser;
 use self::remux::Remuxer;
-use self::status::{Phase, Report, Stats};
-use outboard_exchange::Exchange;
-
 use self::report::Reporter;
+use self::status::{Phase, Report, Stats};
 pub use self::watch::{RunningStage, Watch};
-use outboard_hls::SourceError;
-
+use crate::limits::{BATCHES_WAITING, DRAIN_SPARE, SOURCE_AGAIN, SOURCE_EVENTS_WAITING};
 use outboard_base::backoff::Backoff;
 use outboard_egress::Air;
 use outboard_egress::clock::AirClock;
 use outboard_egress::spool::Spool;
 use outboard_egress::status::{DestinationState, DestinationStatus};
-
+use outboard_exchange::Exchange;
+use outboard_hls::SourceError;
 use outboard_stage::swap::StageSlots;
 use outboard_store::journal::{BatchRow, JournalError, StreamJournal};
 

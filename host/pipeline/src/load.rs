@@ -1,6 +1,5 @@
 //! Opens everything that a pipeline needs, in the one right order: storage, journal, stages, exchange, air, steps.
 
-use crate::limits::AIR_EVENTS_WAITING;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
@@ -12,7 +11,6 @@ use super::batch::Batcher;
 use super::deadline::Deadlines;
 use super::demux::demuxer::FragmentSender;
 use super::demux::{Demuxer, Splitter};
-use super::framer::StateKeeper;
 use super::host::{Host, Owner};
 use super::journal_writer::JournalWriter;
 use super::live::{self, Live};
@@ -22,16 +20,15 @@ use super::remux::assembler::Assembler;
 use super::remux::output::Series;
 use super::remux::{Planner, Remuxer};
 use super::report::Reporter;
+use super::stage_framer::StateKeeper;
 use super::status::Status;
-
+use crate::limits::AIR_EVENTS_WAITING;
 use crate::settings::PipelineConfig;
-
 use outboard_egress::Air;
 use outboard_egress::clock::AirClock;
 use outboard_egress::position::Position;
 use outboard_egress::spool::{Counts, Spool};
 use outboard_stage::StageKind;
-
 use outboard_store::retention;
 use resume::{positions, reload_ready, start_clock};
 use stages::Stages;
@@ -44,7 +41,8 @@ mod stages;
 mod step_config;
 
 pub use error::LoadError;
-pub use identity::{destination_name, identity};
+pub use identity::destination_name;
+pub use identity::identity;
 pub use stages::{batch_seconds, bundled_or_file, component_of, opening, stage_settings};
 pub use step_config::{cushion, destination_config, exchange_config, keep, lag, pace_of, source_config};
 

@@ -7,11 +7,9 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::status::Phase;
-
-use super::report::Reporter;
 use super::report::air::OnAirChange;
-use super::report::exchange;
+use super::report::{Reporter, exchange};
+use super::status::Phase;
 use super::watch::Watch;
 use outboard_egress::status::DestinationState;
 use outboard_exchange::ExchangeStatus;

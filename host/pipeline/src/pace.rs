@@ -1,7 +1,7 @@
 //! How a pipeline's batches and its air clock are paced, and how that changes on air: what the steps share of it.
 //!
 //! A shorter batch is taken at once. A longer one is complete later, so the programme must be further behind its source
-//! first: the length grows by whole segments, no faster than the clock, which leans by at most 5 %, makes room for it.
+//! first: the length grows by whole segments, no faster than the clock makes room for it, whose rate changes by at most 5 %.
 //! Until then the clock aims at the room that the wanted length needs. So no packet comes late (law 2). The arithmetic is in
 //! [`super::deadline`].
 

@@ -45,16 +45,9 @@ pub(super) mod tests {
     use super::*;
     use crate::event::Event;
     use outboard_base::room::Room;
-    use outboard_media::segment::Container;
-    use outboard_media::segment::Identity;
-    use outboard_media::segment::Part;
-    use outboard_media::segment::Segment;
+    use outboard_media::segment::{Container, Identity, Part, Segment};
     use outboard_store::files::Storage;
-    use outboard_store::journal::BatchRow;
-    use outboard_store::journal::CutRecord;
-    use outboard_store::journal::Journal;
-    use outboard_store::journal::Resumed;
-    use outboard_store::journal::Step;
+    use outboard_store::journal::{BatchRow, CutRecord, Journal, Resumed, Step};
     use outboard_store::page::Page;
 
     /// A reporter of a pipeline whose batch 0 is cut, and those who record what it tells.

@@ -2,9 +2,9 @@
 //! `framing-fragment`.
 
 use bytes::Bytes;
-use outboard::pipeline::exchange::framer::{
-    Answer, AudioFormat, Connection, Event, Failure, Fragment, Framer, FramerError, Greeting, Message, Processed,
-    Reference,
+use outboard::pipeline::exchange::message_framer::{
+    Answer, AudioFormat, Connection, Event, Failure, Fragment, FramerError, Greeting, Message, MessageFramer,
+    Processed, Reference,
 };
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 #[derive(Debug, Default, Clone, Copy)]
 pub struct FragmentFramer;
 
-impl Framer for FragmentFramer {
+impl MessageFramer for FragmentFramer {
     fn audio_format(&mut self) -> Answer<'_, AudioFormat> {
         Box::pin(async { Ok(AudioFormat::Fmp4) })
     }

@@ -3,7 +3,7 @@
 
 /** First in the order of the data, then the other parts. */
 const KNOWN: readonly string[] = [
-  ...["source", "batch", "demux", "framer", "exchange", "remux", "release", "air"],
+  ...["source", "batch", "demux", "stage_framer", "exchange", "remux", "release", "air"],
   ...["event", "status", "journal_writer", "load", "pipeline", "host", "stage", "stage-host", "ffmpeg", "preview"],
   ...["control", "store", "api", "echo", "demo", "logs", "telemetry", "net", "cli"],
 ];

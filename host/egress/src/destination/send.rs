@@ -153,7 +153,7 @@ impl Destination {
             {
                 sink.push(TagKind::Script, packet.tag.dts_ms, metadata).map_err(failed)?;
                 self.session.metadata = Some(metadata.clone());
-                self.books.metadata();
+                self.stats.metadata();
             }
             let Some(sent) = self.session.headers.get_mut(slot) else { continue };
             if let Some(header) = &track.header
@@ -164,7 +164,7 @@ impl Destination {
                 }
                 sink.push(kind, packet.tag.dts_ms, header).map_err(failed)?;
                 *sent = Some(header.clone());
-                self.books.header();
+                self.stats.header();
             }
         }
         self.session.started = true;
@@ -200,7 +200,7 @@ impl Destination {
             Some(body) => {
                 sink.push(packet.kind, packet.tag.dts_ms, body).map_err(failed)?;
                 let late_ms = (AIR_LATE_AFTER.as_secs_f64() * self.clock.speed() * 1000.0) as u64;
-                self.books.pushed(&packet, now_ms.saturating_sub(packet.tag.dts_ms) > late_ms);
+                self.stats.pushed(&packet, now_ms.saturating_sub(packet.tag.dts_ms) > late_ms);
                 self.cursor.advance(packet.kind);
             }
             // An empty body at the end of a file: there is nothing to send.
@@ -225,7 +225,7 @@ impl Destination {
             self.journal.position(&self.name, position)
         };
         let done = timeout(AIR_JOURNAL_WAIT, call).await;
-        self.books.journalled(done);
+        self.stats.journalled(done);
         Ok(())
     }
 
@@ -233,7 +233,7 @@ impl Destination {
     pub(super) async fn journal_position(&mut self) {
         let position = self.cursor.position();
         let done = timeout(AIR_JOURNAL_WAIT, self.journal.position(&self.name, position)).await;
-        self.books.journalled(done);
+        self.stats.journalled(done);
     }
 
     async fn flush(&mut self, sink: &mut Sink) -> Result<(), Failed> {
@@ -252,21 +252,21 @@ impl Destination {
             () = stopped => Some(Failed::Torn),
         };
         if let Some(failed) = failed {
-            self.books.forget_pending();
+            self.stats.forget_pending();
             return Err(failed);
         }
-        self.books.flushed(sink.written() - before, began, &self.spool, &self.cursor).await;
+        self.stats.flushed(sink.written() - before, began, &self.spool, &self.cursor).await;
         Ok(())
     }
 
     pub(super) async fn dropped(&mut self, reason: DropReason, passed: Passed) {
         self.session.broken = false;
         let position = self.cursor.position();
-        self.books.dropped(reason, &passed, position, &self.spool).await;
+        self.stats.dropped(reason, &passed, position, &self.spool).await;
     }
 
     async fn passed_over(&mut self, packet: &Packet) {
         let position = self.cursor.position();
-        self.books.dropped(DropReason::Unreadable, &Passed::one(packet), position, &self.spool).await;
+        self.stats.dropped(DropReason::Unreadable, &Passed::one(packet), position, &self.spool).await;
     }
 }

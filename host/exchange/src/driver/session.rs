@@ -9,12 +9,12 @@ use tokio::time::Instant;
 use tracing::{Instrument as _, Span, debug, info, warn};
 
 use super::{Driver, Probed};
-use crate::framer::{Event, Level, Message, Processed, Reference};
-use crate::ledger::Key;
+use crate::fragment_table::Key;
 use crate::limits::{
     EXCHANGE_AUDIO_MAX_BYTES, EXCHANGE_EVENTS_MAX, EXCHANGE_HEARD_ARGUMENTS_BYTES, EXCHANGE_METADATA_MAX_BYTES,
     EXCHANGE_TEXT_MAX_BYTES, SLOW_DOWN_MAX,
 };
+use crate::message_framer::{Event, Level, Message, Processed, Reference};
 use crate::readers::Readers;
 use crate::reply::{Absence, Audio};
 use crate::socketio::{Closed, ConnectError, Connection, EmitError};
@@ -96,16 +96,16 @@ impl Driver {
             if !session.may_send(now) {
                 return Ok(());
             }
-            let Some(key) = self.ledger.next_to_send(now) else { return Ok(()) };
+            let Some(key) = self.fragments.next_to_send(now) else { return Ok(()) };
             if let Err(absence) = self.send(session, key).await? {
                 warn!(stream = %self.stream_id, %absence, "a fragment was not sent");
-                self.ledger.refuse(key, absence, Instant::now());
+                self.fragments.refuse(key, absence, Instant::now());
             }
         }
     }
 
     async fn send(&mut self, session: &mut Session, key: Key) -> Result<Result<(), Absence>, Closed> {
-        let Some((outgoing, attempt)) = self.ledger.outgoing(key) else { return Ok(Ok(())) };
+        let Some((outgoing, attempt)) = self.fragments.outgoing(key) else { return Ok(Ok(())) };
         if outgoing.format != *self.audio_formats.borrow() {
             let reason = "its audio was made for another version of the framing stage".to_owned();
             return Ok(Err(Absence::Failed(reason)));
@@ -127,7 +127,7 @@ impl Driver {
         match session.connection.emit_asking(messages, key) {
             Ok((bytes, receipt)) => {
                 debug!(stream = %self.stream_id, batch, attempt, bytes, "fragment sent");
-                self.ledger.sent(key, bytes, receipt, Instant::now());
+                self.fragments.sent(key, bytes, receipt, Instant::now());
                 Ok(Ok(()))
             }
             Err(error @ EmitError::TooLarge { .. }) => Ok(Err(Absence::TooLarge(error.to_string()))),
@@ -144,7 +144,7 @@ impl Driver {
         let events = match self.framer.decode(message, unix_time::now_ms()).await {
             Ok(events) => events,
             Err(error) => {
-                self.ledger.counters.invalid += 1;
+                self.fragments.counters.invalid += 1;
                 warn!(stream = %self.stream_id, event = name, %error, "invalid message from the processor");
                 self.hear(None, &format!("the processor's `{name}` {arguments} is invalid: {error}"));
                 return Ok(());
@@ -170,13 +170,13 @@ impl Driver {
         let now = Instant::now();
         match event {
             Event::Ready => session.ready = true,
-            Event::Acknowledged(reference) => self.ledger.acknowledged(&reference),
+            Event::Acknowledged(reference) => self.fragments.acknowledged(&reference),
             Event::Processed(processed) => self.on_processed(processed, now),
             Event::Failed(failure) => {
                 let reason = shortened(failure.reason, EXCHANGE_TEXT_MAX_BYTES);
                 warn!(stream = %self.stream_id, fragment = ?failure.fragment, retryable = failure.retryable, reason,
                     "the processor failed");
-                self.ledger.failed(failure.fragment.as_ref(), &reason, failure.retryable, now);
+                self.fragments.failed(failure.fragment.as_ref(), &reason, failure.retryable, now);
                 if failure.fragment.is_none() {
                     self.publish(|status| status.problem = Some(reason));
                 }
@@ -209,7 +209,7 @@ impl Driver {
     /// Called for a Socket.IO ack of a fragment. An ack is not a reply: only the framing stage recognises replies, and
     /// it decodes events only.
     pub(super) fn on_ack(&self, id: u64, arguments: usize) {
-        let Some((outgoing, _)) = self.ledger.outgoing(id) else { return };
+        let Some((outgoing, _)) = self.fragments.outgoing(id) else { return };
         let text = match arguments {
             0 => "the processor sent a Socket.IO ack without arguments, and no event".to_owned(),
             _ => format!(
@@ -226,9 +226,9 @@ impl Driver {
     }
 
     fn on_processed(&mut self, processed: Processed, now: Instant) {
-        let unknown = self.ledger.counters.unknown;
-        let Some(wanted) = self.ledger.processed(&processed.fragment, now) else {
-            if self.ledger.counters.unknown > unknown {
+        let unknown = self.fragments.counters.unknown;
+        let Some(wanted) = self.fragments.processed(&processed.fragment, now) else {
+            if self.fragments.counters.unknown > unknown {
                 let named = match &processed.fragment {
                     Reference::Id(id) => {
                         format!("with the id {:?}", shortened(id.clone(), EXCHANGE_HEARD_ARGUMENTS_BYTES))

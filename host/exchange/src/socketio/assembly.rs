@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 
-use super::packet::{self, Kind, PacketError};
+use super::packet::{self, PacketError, PacketKind};
 use crate::limits::EXCHANGE_ATTACHMENTS_MAX_BYTES;
 
 /// Frames that are not a valid packet.
@@ -27,7 +27,7 @@ pub enum AssemblyError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Whole {
     /// Type of the packet.
-    pub kind: Kind,
+    pub kind: PacketKind,
     /// Namespace of the packet, `/` by default.
     pub namespace: String,
     /// Id for the ack, if one is requested.
@@ -96,7 +96,7 @@ mod tests {
         assert_eq!(assembly.text(text).unwrap(), None);
         assert_eq!(assembly.binary(Bytes::from_static(b"one")).unwrap(), None);
         let whole = assembly.binary(Bytes::from_static(b"two")).unwrap().unwrap();
-        assert_eq!(whole.kind, Kind::Event);
+        assert_eq!(whole.kind, PacketKind::Event);
         assert_eq!(whole.namespace, "/audio");
         assert_eq!(whole.payload, &text["52-/audio,".len()..], "placeholders stay text");
         assert_eq!(whole.attachments, [Bytes::from_static(b"one"), Bytes::from_static(b"two")]);

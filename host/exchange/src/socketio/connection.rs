@@ -20,11 +20,11 @@ use super::endpoint::Endpoint;
 use super::engine::{self, Frame};
 use super::error::{Closed, ConnectError, EmitError};
 use super::handshake::{Socket, join, upgrade};
-use super::packet::{self, Kind};
-use crate::framer::Message;
+use super::packet::{self, PacketKind};
 use crate::limits::{
     EXCHANGE_CLOSE_TIMEOUT, EXCHANGE_READ_QUEUE_PACKETS, EXCHANGE_TEXT_MAX_BYTES, EXCHANGE_WRITE_QUEUE_PACKETS,
 };
+use crate::message_framer::Message;
 use outboard_base::text::shortened;
 
 /// What the connection receives.
@@ -281,8 +281,8 @@ impl Reader {
             return Ok(None);
         }
         match whole.kind {
-            Kind::Disconnect => Err(Closed::Disconnected),
-            Kind::Event => {
+            PacketKind::Disconnect => Err(Closed::Disconnected),
+            PacketKind::Event => {
                 let (event, arguments) =
                     packet::split_event(&whole.payload).map_err(|error| Closed::Protocol(error.to_string()))?;
                 if let Some(id) = whole.id {
@@ -290,12 +290,12 @@ impl Reader {
                 }
                 Ok(Some(Incoming::Message(Message { event, arguments, attachments: whole.attachments })))
             }
-            Kind::Ack => {
+            PacketKind::Ack => {
                 let arguments = packet::ack_arguments(&whole.payload);
                 Ok(whole.id.map(|id| Incoming::Ack { id, arguments }))
             }
             // The connection is already established.
-            Kind::Connect | Kind::ConnectError => Ok(None),
+            PacketKind::Connect | PacketKind::ConnectError => Ok(None),
         }
     }
 

@@ -72,7 +72,7 @@ fn write(u: &mut Unstructured<'_>) -> Result<()> {
         return Ok(());
     };
     let Ok(head) = packet::parse(&text) else { unreachable!("what we wrote is no packet: {text}") };
-    assert_eq!((head.kind, head.attachments), (packet::Kind::Event, attachments), "{text}");
+    assert_eq!((head.kind, head.attachments), (packet::PacketKind::Event, attachments), "{text}");
     assert_eq!((head.namespace, head.id), (namespace, None), "{text}");
     let Ok((read, rest)) = packet::split_event(head.payload) else { unreachable!("what we wrote is no event: {text}") };
     assert_eq!(read, name, "{text}");

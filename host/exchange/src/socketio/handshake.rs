@@ -12,7 +12,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use super::endpoint::Endpoint;
 use super::engine::{self, Frame};
 use super::error::ConnectError;
-use super::packet::{self, Kind};
+use super::packet::{self, PacketKind};
 use super::refusal::{self, Lent};
 use crate::limits::{EXCHANGE_FRAME_MAX_BYTES, EXCHANGE_REFUSAL_SHOWN_BYTES, EXCHANGE_TEXT_MAX_BYTES};
 use outboard_base::text::{one_line, shortened};
@@ -86,8 +86,8 @@ pub async fn join(socket: &mut Socket, endpoint: &Endpoint) -> Result<engine::Op
             (Frame::Message(text), Some(open)) => {
                 let head = packet::parse(text).map_err(|error| ConnectError::Protocol(error.to_string()))?;
                 match head.kind {
-                    Kind::Connect if head.namespace == endpoint.namespace() => return Ok(open.clone()),
-                    Kind::ConnectError => {
+                    PacketKind::Connect if head.namespace == endpoint.namespace() => return Ok(open.clone()),
+                    PacketKind::ConnectError => {
                         let namespace = endpoint.namespace().to_owned();
                         let message = endpoint.hide(&shortened(packet::refusal(head.payload), EXCHANGE_TEXT_MAX_BYTES));
                         return Err(ConnectError::Refused { namespace, message });

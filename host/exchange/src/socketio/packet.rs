@@ -28,7 +28,7 @@ pub enum PacketError {
 
 /// The type of a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum PacketKind {
     /// 0: a namespace was joined.
     Connect,
     /// 1: the namespace is left.
@@ -45,7 +45,7 @@ pub enum Kind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Head<'a> {
     /// Type of the packet.
-    pub kind: Kind,
+    pub kind: PacketKind,
     /// Number of binary frames that follow it.
     pub attachments: usize,
     /// The namespace, `/` by default.
@@ -59,13 +59,13 @@ pub struct Head<'a> {
 /// Splits a packet's text.
 pub fn parse(text: &str) -> Result<Head<'_>, PacketError> {
     let (kind, binary) = match text.as_bytes().first() {
-        Some(b'0') => (Kind::Connect, false),
-        Some(b'1') => (Kind::Disconnect, false),
-        Some(b'2') => (Kind::Event, false),
-        Some(b'3') => (Kind::Ack, false),
-        Some(b'4') => (Kind::ConnectError, false),
-        Some(b'5') => (Kind::Event, true),
-        Some(b'6') => (Kind::Ack, true),
+        Some(b'0') => (PacketKind::Connect, false),
+        Some(b'1') => (PacketKind::Disconnect, false),
+        Some(b'2') => (PacketKind::Event, false),
+        Some(b'3') => (PacketKind::Ack, false),
+        Some(b'4') => (PacketKind::ConnectError, false),
+        Some(b'5') => (PacketKind::Event, true),
+        Some(b'6') => (PacketKind::Ack, true),
         _ => return Err(PacketError::Type),
     };
     let mut rest = text.get(1..).unwrap_or_default();

@@ -5,10 +5,9 @@
 //! grow; both by at most 5 %, and not at all near the target. This also follows a source whose clock is off: its drift
 //! shows as slack that grows or shrinks.
 
+use outboard_egress::limits::{AIR_RATE_MAX, AIR_RATE_MIN};
 use std::collections::VecDeque;
 use std::time::Duration;
-
-use outboard_egress::limits::{AIR_LEAN_MAX, AIR_LEAN_MIN};
 
 /// The longest batch of so much media is what the clock has to leave time for.
 const LENGTHS_OVER: Duration = Duration::from_secs(600);
@@ -53,7 +52,7 @@ impl ClockRateController {
     }
 
     /// Takes the slack of the newest batch (milliseconds from ready to due, negative when it came too late) and its length in
-    /// milliseconds, and answers the rate, from [`AIR_LEAN_MIN`] to [`AIR_LEAN_MAX`].
+    /// milliseconds, and answers the rate, from [`AIR_RATE_MIN`] to [`AIR_RATE_MAX`].
     ///
     /// A batch that is shorter than others has more slack by just that: it is no reason to go faster, or the next long one
     /// would come too late.
@@ -69,7 +68,7 @@ impl ClockRateController {
         if error.abs() <= band {
             return 1.0;
         }
-        (1.0 + error / (OVER.as_secs_f64() * 1000.0)).clamp(AIR_LEAN_MIN, AIR_LEAN_MAX)
+        (1.0 + error / (OVER.as_secs_f64() * 1000.0)).clamp(AIR_RATE_MIN, AIR_RATE_MAX)
     }
 
     /// The longest of the last batches and this one.

@@ -6,8 +6,8 @@ use super::length::{aim, next_length, whole_seconds};
 use super::*;
 use crate::limits::{CUSHION_RESERVE_PART, REMUX_MARGIN_MAX, REMUX_MARGIN_MIN};
 use made_up::{Case, each_case};
-use outboard_egress::clock::timeline::Timeline;
-use outboard_egress::limits::{AIR_LEAN_MAX, AIR_LEAN_MIN};
+use outboard_egress::clock::media_time::MediaTime;
+use outboard_egress::limits::{AIR_RATE_MAX, AIR_RATE_MIN};
 use outboard_stage::limits::BATCH_SECONDS_MAX;
 
 mod made_up;
@@ -135,7 +135,7 @@ fn the_rate_is_bounded_whatever_cushion_is_set_and_leans_the_right_way() {
             let reply = ReplyOutcome::Answered;
             let rate = deadlines.ready(&batch, batch.end_ms, &Work { due: scarce, reply, ..work }).rate;
             let more = with_more.ready(&batch, batch.end_ms, &Work { due: ample, reply, ..work }).rate;
-            assert!((AIR_LEAN_MIN..=AIR_LEAN_MAX).contains(&rate), "{rate}");
+            assert!((AIR_RATE_MIN..=AIR_RATE_MAX).contains(&rate), "{rate}");
             assert!(rate <= more, "more time in hand and slower: {rate} {more}");
             if work.recording {
                 assert_eq!(rate, 1.0);
@@ -244,7 +244,7 @@ fn in_a_whole_run_replies_in_time_are_used_and_no_decision_makes_a_batch_late() 
     each_case(|case| {
         let ordinary = |case: &mut Case| case.up_to(60);
         let mut settings = case.settings_of(ordinary);
-        let (mut clock, mut now) = (Timeline::new(1.0), case.base);
+        let (mut clock, mut now) = (MediaTime::new(1.0), case.base);
         let (mut deadlines, mut air_ms, mut complete) = (Deadlines::new(settings, now), 0, now);
         let mut media_ms = None;
         for _ in 0..25 {

@@ -71,7 +71,7 @@ impl Answers {
 mod tests {
     use super::*;
     use crate::limits::{AIR_DRY_AFTER, REMUX_MARGIN_FIRST};
-    use outboard_egress::clock::timeline::Timeline;
+    use outboard_egress::clock::media_time::MediaTime;
 
     const S: Duration = Duration::from_secs(1);
 
@@ -96,7 +96,7 @@ mod tests {
     /// batch would be due the moment that it is complete.
     #[test]
     fn after_the_clock_ran_dry_replies_have_their_time_again() {
-        let (mut clock, start) = (Timeline::new(1.0), start(Hold::Auto));
+        let (mut clock, start) = (MediaTime::new(1.0), start(Hold::Auto));
         let (batch, answer) = (6 * S, 3 * S / 2);
         let mut air_ms = 0;
         for number in 0..12u32 {

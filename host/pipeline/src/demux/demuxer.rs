@@ -14,8 +14,7 @@ pub use super::outgoing::FragmentSender;
 use super::report::Outcome;
 use super::{DemuxError, Splitter, check_sound, reload};
 use crate::batch::Batch;
-use crate::cause::HealthCause;
-use crate::cause::Origin;
+use crate::cause::{HealthCause, Origin};
 use crate::deadline::BatchTimes;
 use crate::report::Reporter;
 use outboard_base::limits::ROOM_PATIENCE;
@@ -25,13 +24,9 @@ use outboard_exchange::Pending;
 use outboard_ffmpeg::FfmpegError;
 use outboard_media::facts::BatchFacts;
 use outboard_media::segment::Segment;
-use outboard_media::timeline::Placed;
-use outboard_media::timeline::Timeline;
-use outboard_store::files::FilesError;
-use outboard_store::files::StreamFiles;
-use outboard_store::journal::BatchRow;
-use outboard_store::journal::JournalError;
-use outboard_store::journal::Step;
+use outboard_media::timeline::{Placed, Timeline};
+use outboard_store::files::{FilesError, StreamFiles};
+use outboard_store::journal::{BatchRow, JournalError, Step};
 
 /// Why the pipeline cannot go on.
 #[derive(Debug, thiserror::Error)]

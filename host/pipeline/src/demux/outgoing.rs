@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::batch::Batch;
-use outboard_exchange::framer::{AudioFormat, Fragment, Pcm};
+use outboard_exchange::message_framer::{AudioFormat, Fragment, Pcm};
 use outboard_exchange::{Audio, Exchange, Outgoing, Pending};
 use outboard_ffmpeg::limits::FFMPEG_TIMEOUT;
 use outboard_ffmpeg::{self as ffmpeg, FfmpegError, Slots, Turn};

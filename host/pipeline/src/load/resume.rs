@@ -2,7 +2,6 @@
 
 use super::identity::destination_name;
 use crate::limits::START_AFTER_RESTART;
-
 use crate::remux;
 use crate::settings::{CheckedDestination, PipelineConfig};
 use outboard_egress::clock::AirClock;

@@ -5,12 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::error::LoadError;
-use crate::host::Host;
-use crate::host::Owner;
+use crate::host::{Host, Owner};
 use crate::settings::PipelineConfig;
 use crate::watch::RunningStage;
 use outboard_exchange::Exchange;
-
 use outboard_stage::swap::{Shared, StageSlots};
 use outboard_stage::{
     BatchingStage, CompileRequester, FramingStage, Opening, RemuxStage, StageComponent, StageKind, StageLabels,

@@ -1,6 +1,5 @@
 //! The configuration of each step, made of the pipeline's.
 
-use crate::limits::{AIR_KEEP_FOR_LATE, AIR_LIVE_LAG, CUSHION_MIN, CUSHION_PART};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,16 +8,15 @@ use tokio_util::sync::CancellationToken;
 
 use super::error::LoadError;
 use super::identity::destination_name;
-
 use crate::deadline::PaceSettings;
-use crate::framer::{StageFramer, StateKeeper};
 use crate::host::Host;
+use crate::limits::{AIR_KEEP_FOR_LATE, AIR_LIVE_LAG, CUSHION_MIN, CUSHION_PART};
 use crate::settings::{CatchUp, CheckedDestination, PipelineConfig, WhenEnded};
+use crate::stage_framer::{StageFramer, StateKeeper};
 use outboard_base::room::Room;
 use outboard_egress::position::Position;
 use outboard_egress::{AirConfig, DestinationConfig};
 use outboard_exchange::{Exchange, ExchangeConfig, Readers};
-use outboard_hls as source;
 use outboard_net::Guard;
 use outboard_stage::swap::Shared;
 use outboard_stage::{FramingStage, StageKind};
@@ -75,8 +73,8 @@ pub fn source_config(
     dir: PathBuf,
     first_index: u64,
     room: Room,
-) -> source::SourceConfig {
-    let mut settings = source::SourceConfig::new(config.source.url.clone(), dir);
+) -> outboard_hls::SourceConfig {
+    let mut settings = outboard_hls::SourceConfig::new(config.source.url.clone(), dir);
     settings.guard = guard.clone();
     settings.first_index = first_index;
     settings.room = room;
@@ -84,7 +82,7 @@ pub fn source_config(
     settings.headers = config.source.headers.clone();
     // They were checked with the rest.
     settings.header_hosts =
-        config.source.header_hosts.iter().filter_map(|host| source::HeaderHost::parse(host).ok()).collect();
+        config.source.header_hosts.iter().filter_map(|host| outboard_hls::HeaderHost::parse(host).ok()).collect();
     settings.variant.max_bandwidth = config.source.max_bandwidth;
     settings.variant.resolution = config.source.resolution;
     settings.live_edge = config.source.live_edge;

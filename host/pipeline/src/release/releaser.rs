@@ -4,14 +4,13 @@
 //! for sending only. A destination that is away must not keep batches for ever: beyond [`AIR_KEEP_FOR_LATE`] behind the
 //! clock they go. Every outcome goes to the [`Reporter`].
 
-use crate::limits::AIR_KEEP_FOR_LATE;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 
 use super::done::Done;
 use super::report::Outcome;
-
+use crate::limits::AIR_KEEP_FOR_LATE;
 use crate::report::{Reporter, air};
 use outboard_egress::clock::AirClock;
 use outboard_egress::journal::AirEvent;

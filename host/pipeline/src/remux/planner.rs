@@ -5,7 +5,7 @@ use super::Plan;
 use super::facts;
 use super::reply::Decision;
 use crate::demux::Demuxed;
-use crate::framer::StateKeeper;
+use crate::stage_framer::StateKeeper;
 use outboard_stage::RemuxStage;
 use outboard_stage::swap::Shared;
 

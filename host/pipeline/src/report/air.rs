@@ -8,7 +8,7 @@ use outboard_egress::journal::AirEvent;
 use outboard_store::journal::{JournalError, Step};
 
 /// Where these lines of the log come from: the step that follows the destinations.
-const LOG_TARGET: &str = "outboard::pipeline::release";
+const LOG_TARGET: &str = "outboard_pipeline::release";
 
 /// What came of sending to destinations.
 #[derive(Debug)]

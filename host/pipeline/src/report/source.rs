@@ -9,7 +9,7 @@ use outboard_base::unix_time;
 use outboard_hls::{Gap, GapReason, SourceError, SourceEvent, Started};
 
 /// Where these lines of the log come from: the step that follows the source.
-const LOG_TARGET: &str = "outboard::pipeline::batch";
+const LOG_TARGET: &str = "outboard_pipeline::batch";
 
 /// What came of following the source.
 #[derive(Debug)]

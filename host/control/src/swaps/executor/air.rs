@@ -9,7 +9,7 @@ use super::Executor;
 use crate::limits::{STAGE_PROBATION_SILENCE, STAGE_STRETCH_LOOK, STAGE_STRETCH_MAX};
 use crate::registry::SwapStep;
 use crate::swaps::job::IfLate;
-use outboard_egress::limits::AIR_LEAN_MIN;
+use outboard_egress::limits::AIR_RATE_MIN;
 use outboard_pipeline::Watch;
 use outboard_stage::StageKind;
 use outboard_stage::rehearsal::Rehearsal;
@@ -31,7 +31,7 @@ fn allow(rehearsal: &mut Rehearsal, allowed: Duration) {
     }
     rehearsal.late_by_ms = longest.saturating_sub(allowed);
     // Each second at this rate takes so much less media out of what is ready.
-    rehearsal.stretch_ms = (rehearsal.late_by_ms as f64 / (1.0 - AIR_LEAN_MIN)).ceil() as u64;
+    rehearsal.stretch_ms = (rehearsal.late_by_ms as f64 / (1.0 - AIR_RATE_MIN)).ceil() as u64;
 }
 
 /// What the swap would do to the air, in a sentence.
@@ -60,7 +60,7 @@ pub(super) fn refusal(rehearsal: &Rehearsal, late: IfLate) -> Option<String> {
         IfLate::Stretch => Some(format!(
             "{told}. Running the air clock 5 % slower makes room for {:.0} s at most; swap the stage with `force: true`, or restart \
              the pipeline with the new length",
-            STAGE_STRETCH_MAX.as_secs_f64() * (1.0 - AIR_LEAN_MIN)
+            STAGE_STRETCH_MAX.as_secs_f64() * (1.0 - AIR_RATE_MIN)
         )),
     }
 }

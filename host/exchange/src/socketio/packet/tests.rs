@@ -15,16 +15,19 @@ fn head(text: &str) -> Head<'_> {
 #[test]
 fn every_part_of_a_packet_is_found() {
     let plain = head(r#"2["e",1]"#);
-    assert_eq!(plain, Head { kind: Kind::Event, attachments: 0, namespace: "/", id: None, payload: r#"["e",1]"# });
+    assert_eq!(
+        plain,
+        Head { kind: PacketKind::Event, attachments: 0, namespace: "/", id: None, payload: r#"["e",1]"# }
+    );
     let full = head(r#"512-/a-b/c,907["e",{}]"#);
-    assert_eq!((full.kind, full.attachments, full.namespace, full.id), (Kind::Event, 12, "/a-b/c", Some(907)));
+    assert_eq!((full.kind, full.attachments, full.namespace, full.id), (PacketKind::Event, 12, "/a-b/c", Some(907)));
     assert_eq!(full.payload, r#"["e",{}]"#);
-    assert_eq!(head(r#"0{"sid":"x"}"#).kind, Kind::Connect);
-    assert_eq!(head("1"), Head { kind: Kind::Disconnect, attachments: 0, namespace: "/", id: None, payload: "" });
+    assert_eq!(head(r#"0{"sid":"x"}"#).kind, PacketKind::Connect);
+    assert_eq!(head("1"), Head { kind: PacketKind::Disconnect, attachments: 0, namespace: "/", id: None, payload: "" });
     assert_eq!(head("1/admin").namespace, "/admin");
     assert_eq!(head("1/admin?token=x,").namespace, "/admin");
-    assert_eq!((head("63-5[]").kind, head("63-5[]").id), (Kind::Ack, Some(5)));
-    assert_eq!(head("37[]").kind, Kind::Ack);
+    assert_eq!((head("63-5[]").kind, head("63-5[]").id), (PacketKind::Ack, Some(5)));
+    assert_eq!(head("37[]").kind, PacketKind::Ack);
 }
 
 #[test]
@@ -120,5 +123,5 @@ fn the_crates_of_a_server_cannot_read_a_refusal() {
         Str::from(r#"4{"message":"invalid token"}"#.to_owned()),
     );
     assert!(matches!(refused, Err(ParseError::InvalidPacketType)));
-    assert_eq!(head(r#"4{"message":"invalid token"}"#).kind, Kind::ConnectError);
+    assert_eq!(head(r#"4{"message":"invalid token"}"#).kind, PacketKind::ConnectError);
 }

@@ -22,7 +22,8 @@ use crate::status::{Counters, DestinationState, DestinationStatus, Gaps};
 use outboard_base::redact::Secrets;
 use outboard_media::flv::TagKind;
 
-pub(super) struct Books {
+/// Counts what leaves for one destination, and tells others of it.
+pub(super) struct DestinationStats {
     name: String,
     secrets: Secrets,
     events: mpsc::Sender<AirEvent>,
@@ -42,7 +43,7 @@ pub(super) struct Books {
     /// Unreadable packets that are not reported yet.
     unreadable: Untold,
     /// Batches of which some but not all packets were sent; oldest first.
-    open: VecDeque<BatchBook>,
+    open: VecDeque<BatchStats>,
     /// Batches before this number are not opened again.
     next_batch: u64,
     /// Whether the journal refused the last position.
@@ -64,12 +65,13 @@ struct Untold {
     position: Position,
 }
 
-struct BatchBook {
+/// Packets of one batch that have left.
+struct BatchStats {
     number: u64,
     sent: Counts,
 }
 
-impl Books {
+impl DestinationStats {
     pub(super) fn new(
         name: &str,
         secrets: Secrets,
@@ -134,10 +136,10 @@ impl Books {
         pending.clear();
         self.pending = pending;
         self.tell_unreadable().await;
-        while let Some(book) = self.open.front()
-            && cursor.past(book.number + 1)
+        while let Some(oldest) = self.open.front()
+            && cursor.past(oldest.number + 1)
         {
-            let (batch, sent) = (book.number, book.sent);
+            let (batch, sent) = (oldest.number, oldest.sent);
             self.open.pop_front();
             let event = AirEvent::BatchDone {
                 destination: self.name.clone(),
@@ -171,13 +173,13 @@ impl Books {
         *fresh_ms = packet.end_ms;
         if packet.at.batch >= self.next_batch {
             self.next_batch = packet.at.batch + 1;
-            self.open.push_back(BatchBook { number: packet.at.batch, sent: Counts::default() });
+            self.open.push_back(BatchStats { number: packet.at.batch, sent: Counts::default() });
             let event =
                 AirEvent::BatchOnAir { destination: self.name.clone(), batch: packet.at.batch, at: SystemTime::now() };
             self.tell(event).await;
         }
-        if let Some(book) = self.open.iter_mut().find(|book| book.number == packet.at.batch) {
-            let count = if audio { &mut book.sent.audio } else { &mut book.sent.video };
+        if let Some(batch) = self.open.iter_mut().find(|batch| batch.number == packet.at.batch) {
+            let count = if audio { &mut batch.sent.audio } else { &mut batch.sent.video };
             *count += 1;
         }
     }
@@ -389,7 +391,7 @@ mod tests {
     async fn only_writes_that_succeed_count() {
         let (events, mut told) = mpsc::channel(10);
         let (status, shown) = watch::channel(DestinationStatus::default());
-        let mut books = Books::new("a", Secrets::default(), events, status, None);
+        let mut stats = DestinationStats::new("a", Secrets::default(), events, status, None);
         let (spool, clock) = (Spool::new(), AirClock::new());
         let mut cursor = Cursor::new(spool.clone(), Position::default());
         let packet = |index: u32| Packet {
@@ -400,43 +402,43 @@ mod tests {
             end_ms: u64::from(index) * 40 + 40,
             entry: false,
         };
-        books.pushed(&packet(0), false);
-        books.forget_pending();
-        books.flushed(10, Instant::now(), &spool, &cursor).await;
-        assert_eq!((books.counters.video, books.counters.writes, told.try_recv().is_err()), (0, 1, true));
+        stats.pushed(&packet(0), false);
+        stats.forget_pending();
+        stats.flushed(10, Instant::now(), &spool, &cursor).await;
+        assert_eq!((stats.counters.video, stats.counters.writes, told.try_recv().is_err()), (0, 1, true));
         for _ in 0..2 {
-            books.pushed(&packet(0), true);
-            books.pushed(&packet(1), false);
-            books.flushed(10, Instant::now(), &spool, &cursor).await;
+            stats.pushed(&packet(0), true);
+            stats.pushed(&packet(1), false);
+            stats.flushed(10, Instant::now(), &spool, &cursor).await;
         }
-        let Counters { video, repeated, late, .. } = books.counters;
+        let Counters { video, repeated, late, .. } = stats.counters;
         assert_eq!((video, repeated, late), (4, 2, 2));
         assert!(matches!(told.try_recv(), Ok(AirEvent::BatchOnAir { batch: 0, .. })));
         // Skipped: the two that were sent are unconfirmed, the one that was never sent is dropped.
         let passed = |packets, ms| Passed { video: Stretch { packets, ms }, audio: Stretch::default() };
         let after = |tag| Position { video: TrackPosition { batch: 0, tag }, ..Position::default() };
-        books.dropped(DropReason::Lag, &passed(0..3, 0..120), after(3), &spool).await;
-        assert_eq!((books.counters.unconfirmed, books.counters.dropped.lag, books.counters.skipped_ms), (2, 1, 40));
+        stats.dropped(DropReason::Lag, &passed(0..3, 0..120), after(3), &spool).await;
+        assert_eq!((stats.counters.unconfirmed, stats.counters.dropped.lag, stats.counters.skipped_ms), (2, 1, 40));
         // A new session goes back before the skipped packets: sending them now does not count again.
-        books.pushed(&packet(2), false);
-        books.pushed(&packet(3), false);
-        books.flushed(10, Instant::now(), &spool, &cursor).await;
-        let Counters { video, repeated, dropped, .. } = books.counters;
+        stats.pushed(&packet(2), false);
+        stats.pushed(&packet(3), false);
+        stats.flushed(10, Instant::now(), &spool, &cursor).await;
+        let Counters { video, repeated, dropped, .. } = stats.counters;
         assert_eq!(video - repeated + dropped.lag, 4, "packets 0 to 3, each once");
         // Unreadable packets are reported once, together.
         while told.try_recv().is_ok() {}
-        books.dropped(DropReason::Unreadable, &passed(4..5, 160..200), after(5), &spool).await;
-        books.dropped(DropReason::Unreadable, &passed(5..6, 200..240), after(6), &spool).await;
+        stats.dropped(DropReason::Unreadable, &passed(4..5, 160..200), after(5), &spool).await;
+        stats.dropped(DropReason::Unreadable, &passed(5..6, 200..240), after(6), &spool).await;
         assert!(told.try_recv().is_err());
-        books.pushed(&packet(6), false);
-        books.flushed(10, Instant::now(), &spool, &cursor).await;
+        stats.pushed(&packet(6), false);
+        stats.flushed(10, Instant::now(), &spool, &cursor).await;
         assert!(matches!(told.try_recv(), Ok(AirEvent::Dropped { video: 2, ms: 80, .. })));
-        assert_eq!((books.counters.dropped.unreadable, books.counters.skipped_ms), (2, 120));
+        assert_eq!((stats.counters.dropped.unreadable, stats.counters.skipped_ms), (2, 120));
         // The first status is published, the next only after the interval and only if it changed.
-        assert_eq!(books.publish(None, &mut cursor, &clock, false), None);
-        assert_eq!(shown.borrow().counters, books.counters);
-        assert_eq!(books.publish(None, &mut cursor, &clock, false), None);
-        books.flushed(10, Instant::now(), &spool, &cursor).await;
-        assert!(books.publish(None, &mut cursor, &clock, false).is_some_and(|at| at > Instant::now()));
+        assert_eq!(stats.publish(None, &mut cursor, &clock, false), None);
+        assert_eq!(shown.borrow().counters, stats.counters);
+        assert_eq!(stats.publish(None, &mut cursor, &clock, false), None);
+        stats.flushed(10, Instant::now(), &spool, &cursor).await;
+        assert!(stats.publish(None, &mut cursor, &clock, false).is_some_and(|at| at > Instant::now()));
     }
 }

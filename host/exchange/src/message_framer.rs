@@ -6,7 +6,7 @@ use std::pin::Pin;
 
 use bytes::Bytes;
 
-/// The future result of a [`Framer`] call.
+/// The future result of a [`MessageFramer`] call.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, FramerError>> + Send + 'a>>;
 
 /// Why a framer failed, as a sentence for the operator. The framer stays usable.
@@ -18,8 +18,8 @@ pub struct FramerError(pub String);
 ///
 /// The exchange calls one method at a time and waits for the result. An implementation limits the time of each call and
 /// provides a result for a failed stage.
-pub trait Framer: Send {
-    /// The audio that [`Framer::encode`] expects. Called once, before all other methods.
+pub trait MessageFramer: Send {
+    /// The audio that [`MessageFramer::encode`] expects. Called once, before all other methods.
     fn audio_format(&mut self) -> Answer<'_, AudioFormat>;
 
     /// Changes since the last call, because another version of the stage took over. Called before fragments are sent.
@@ -36,7 +36,7 @@ pub trait Framer: Send {
     /// The events that a message from the processor means, in order. `now_ms` is Unix time.
     fn decode(&mut self, message: Message, now_ms: u64) -> Answer<'_, Vec<Event>>;
 
-    /// Called once for each [`Framer::on_connect`], when the connection has ended.
+    /// Called once for each [`MessageFramer::on_connect`], when the connection has ended.
     fn on_disconnect(&mut self, reason: String) -> Answer<'_, ()>;
 }
 

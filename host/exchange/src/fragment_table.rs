@@ -1,5 +1,5 @@
 //! The fragments of an exchange: their order, their state, and the matching of replies. Pure: no I/O, time is an
-//! argument of the calls; the driver executes what the ledger decides.
+//! argument of the calls; the driver executes what the table decides.
 //!
 //! - Fragments are sent in the order of their submission, up to a number at a time.
 //! - If a connection is lost soon after a fragment was written, that fragment is a suspect. After a reconnect, suspects
@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use super::breaker::Breaker;
 use super::config::ExchangeConfig;
-use super::framer::Reference;
+use super::message_framer::Reference;
 use super::reply::{Absence, Outgoing, Reply, Waiting};
 use super::socketio::Receipt;
 use super::status::{BreakerState, Counters};
@@ -29,7 +29,7 @@ pub type Key = u64;
 
 /// All fragments whose callers wait for a reply.
 #[derive(Debug)]
-pub struct Ledger {
+pub struct FragmentTable {
     entries: BTreeMap<Key, Entry>,
     next_key: Key,
     history: VecDeque<Past>,
@@ -73,7 +73,7 @@ struct Past {
 
 /// A reply that a caller waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Wanted {
+pub struct WantedReply {
     /// The fragment that the reply answers.
     pub key: Key,
     /// From the last transmission to now.
@@ -82,10 +82,10 @@ pub struct Wanted {
     pub attempts: u32,
 }
 
-// === impl Ledger ===
+// === impl FragmentTable ===
 
-impl Ledger {
-    /// A ledger without fragments, with these limits.
+impl FragmentTable {
+    /// A table without fragments, with these limits.
     pub fn new(config: &ExchangeConfig) -> Self {
         Self {
             entries: BTreeMap::new(),
@@ -195,8 +195,8 @@ impl Ledger {
         }
     }
 
-    /// Records a reply; `Some` if a caller waits for it. Until [`Ledger::finish`], further replies count as duplicates.
-    pub fn processed(&mut self, reference: &Reference, now: Instant) -> Option<Wanted> {
+    /// Records a reply; `Some` if a caller waits for it. Until [`FragmentTable::finish`], further replies count as duplicates.
+    pub fn processed(&mut self, reference: &Reference, now: Instant) -> Option<WantedReply> {
         let Some(key) = self.find(reference) else {
             match self.past(reference) {
                 Some(past) if past.answered => self.counters.duplicates += 1,
@@ -219,7 +219,7 @@ impl Ledger {
         entry.kills = 0;
         let attempts = entry.sends;
         self.breaker.success();
-        Some(Wanted { key, round_trip, attempts })
+        Some(WantedReply { key, round_trip, attempts })
     }
 
     /// Records the result of probing a reply.

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 
-use outboard_exchange::framer as ours;
-use outboard_exchange::framer::{Answer, Framer, FramerError};
+use outboard_exchange::message_framer as ours;
+use outboard_exchange::message_framer::{Answer, FramerError, MessageFramer};
 use outboard_stage::contract::{self, framing as wit};
 use outboard_stage::swap::Shared;
 use outboard_stage::{Digest, FramingStage};
@@ -18,7 +18,7 @@ pub struct StateKeeper {
 }
 
 impl StateKeeper {
-    /// For a stage of this kind.
+    /// Keeps the state of the stage of this kind in the stream's journal.
     pub fn new(journal: StreamJournal, kind: &'static str) -> Self {
         Self { journal, kind, last: None }
     }
@@ -36,18 +36,18 @@ impl StateKeeper {
     }
 }
 
-/// The framing stage in its seat.
+/// Frames messages with the framing stage of a pipeline.
 pub struct StageFramer {
     /// The framing stage, shared with swaps.
     pub stage: Shared<FramingStage>,
     /// Its state in the journal; `None`: what it learns is not kept.
     pub keeper: Option<StateKeeper>,
-    /// The version that sat there at the last look.
+    /// Digest of the version that answered at the last look.
     seen: Option<Digest>,
 }
 
 impl StageFramer {
-    /// A stage in its seat; `keeper`: keeps its state in the journal.
+    /// Frames with this stage; `keeper`: keeps its state in the journal.
     pub fn new(stage: Shared<FramingStage>, keeper: Option<StateKeeper>) -> Self {
         Self { stage, keeper, seen: None }
     }
@@ -65,7 +65,7 @@ impl StageFramer {
     }
 }
 
-impl Framer for StageFramer {
+impl MessageFramer for StageFramer {
     fn audio_format(&mut self) -> Answer<'_, ours::AudioFormat> {
         Box::pin(async move {
             let mut stage = self.stage.lock().await;

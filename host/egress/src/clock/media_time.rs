@@ -7,9 +7,9 @@ use tokio::time::Instant;
 use super::ClockStatus;
 use crate::limits::AIR_STALL_MIN;
 
-/// One anchor, a rate and an end.
+/// Media time on air: one instant at which it is known, the rate since then, and an end.
 #[derive(Debug)]
-pub struct Timeline {
+pub struct MediaTime {
     anchor: Option<Anchor>,
     rate: f64,
     speed: f64,
@@ -28,7 +28,7 @@ struct Anchor {
     at: Instant,
 }
 
-impl Timeline {
+impl MediaTime {
     /// A clock that has not started, at `speed` times real time.
     pub fn new(speed: f64) -> Self {
         let stalled_for = Duration::ZERO;
@@ -173,115 +173,115 @@ mod tests {
 
     const S: Duration = Duration::from_secs(1);
 
-    fn running() -> (Timeline, Instant) {
-        let (mut timeline, now) = (Timeline::new(1.0), Instant::now());
-        assert!(timeline.extend(10_000, now));
-        assert!(timeline.start(1_000, now));
-        (timeline, now)
+    fn running() -> (MediaTime, Instant) {
+        let (mut media_time, now) = (MediaTime::new(1.0), Instant::now());
+        assert!(media_time.extend(10_000, now));
+        assert!(media_time.start(1_000, now));
+        (media_time, now)
     }
 
     #[test]
     fn maps_both_ways() {
-        let mut timeline = Timeline::new(1.0);
+        let mut media_time = MediaTime::new(1.0);
         let now = Instant::now() + 100 * S;
-        assert_eq!((timeline.media_ms(now), timeline.due(0), timeline.status(now).stalled), (None, None, false));
-        timeline.extend(10_000, now);
+        assert_eq!((media_time.media_ms(now), media_time.due(0), media_time.status(now).stalled), (None, None, false));
+        media_time.extend(10_000, now);
         let start = now + 2 * S;
-        assert!(timeline.start(1_000, start));
-        assert!(!timeline.start(5_000, start), "only the first start counts");
-        assert_eq!(timeline.media_ms(now), Some(1_000), "before its start it stands at its start");
-        assert_eq!(timeline.due(3_500), Some(start + 5 * S / 2));
-        assert_eq!(timeline.due(500), Some(start - S / 2));
-        assert_eq!(timeline.media_ms(start + S), Some(2_000));
-        assert_eq!(timeline.due(10_001), None, "past the end of the spool nothing is due");
+        assert!(media_time.start(1_000, start));
+        assert!(!media_time.start(5_000, start), "only the first start counts");
+        assert_eq!(media_time.media_ms(now), Some(1_000), "before its start it stands at its start");
+        assert_eq!(media_time.due(3_500), Some(start + 5 * S / 2));
+        assert_eq!(media_time.due(500), Some(start - S / 2));
+        assert_eq!(media_time.media_ms(start + S), Some(2_000));
+        assert_eq!(media_time.due(10_001), None, "past the end of the spool nothing is due");
         // A change before the start does not move the start.
-        timeline.set_rate(0.95, now + S);
-        assert_eq!((timeline.due(1_000), timeline.anchored_at()), (Some(start), Some(start)));
+        media_time.set_rate(0.95, now + S);
+        assert_eq!((media_time.due(1_000), media_time.anchored_at()), (Some(start), Some(start)));
     }
 
     #[test]
     fn leans_without_a_step() {
-        let (mut timeline, now) = running();
-        assert!(timeline.set_rate(1.05, now + 2 * S));
-        assert!(!timeline.set_rate(1.05, now + 2 * S));
-        assert_eq!(timeline.media_ms(now + 2 * S), Some(3_000));
-        assert_eq!(timeline.media_ms(now + 4 * S), Some(5_100));
-        timeline.set_rate(1.25, now + 4 * S);
-        assert_eq!(timeline.media_ms(now + 6 * S), Some(7_600));
-        let status = timeline.status(now + 6 * S);
+        let (mut media_time, now) = running();
+        assert!(media_time.set_rate(1.05, now + 2 * S));
+        assert!(!media_time.set_rate(1.05, now + 2 * S));
+        assert_eq!(media_time.media_ms(now + 2 * S), Some(3_000));
+        assert_eq!(media_time.media_ms(now + 4 * S), Some(5_100));
+        media_time.set_rate(1.25, now + 4 * S);
+        assert_eq!(media_time.media_ms(now + 6 * S), Some(7_600));
+        let status = media_time.status(now + 6 * S);
         assert_eq!((status.rate, status.stalls, status.stalled), (1.25, 0, false));
     }
 
     #[test]
     fn stands_still_at_the_end_of_the_spool_and_goes_on_there() {
-        let (mut timeline, start) = running();
+        let (mut media_time, start) = running();
         let now = start + 12 * S;
-        assert_eq!(timeline.media_ms(now), Some(10_000));
-        let status = timeline.status(now);
+        assert_eq!(media_time.media_ms(now), Some(10_000));
+        let status = media_time.status(now);
         assert_eq!((status.stalls, status.stalled, status.stalled_for), (1, true, 3 * S), "seen while it goes on");
-        timeline.set_rate(1.05, now);
-        timeline.set_rate(1.0, now);
+        media_time.set_rate(1.05, now);
+        media_time.set_rate(1.0, now);
         let now = now + S;
-        assert!(!timeline.extend(9_000, now), "the end never goes back");
-        assert_eq!(timeline.media_ms(now), Some(10_000));
-        assert!(timeline.extend(20_000, now));
-        assert_eq!((timeline.media_ms(now), timeline.due(10_500)), (Some(10_000), Some(now + S / 2)));
-        let status = timeline.status(now + S);
+        assert!(!media_time.extend(9_000, now), "the end never goes back");
+        assert_eq!(media_time.media_ms(now), Some(10_000));
+        assert!(media_time.extend(20_000, now));
+        assert_eq!((media_time.media_ms(now), media_time.due(10_500)), (Some(10_000), Some(now + S / 2)));
+        let status = media_time.status(now + S);
         assert_eq!((status.media_ms, status.stalls, status.stalled), (Some(11_000), 1, false));
         assert_eq!(status.stalled_for, 4 * S);
-        timeline.unbound(now + S);
-        assert_eq!(timeline.media_ms(now + 61 * S), Some(71_000), "with nothing to follow it runs out");
-        assert!(!timeline.extend(1, now + 61 * S));
+        media_time.unbound(now + S);
+        assert_eq!(media_time.media_ms(now + 61 * S), Some(71_000), "with nothing to follow it runs out");
+        assert!(!media_time.extend(1, now + 61 * S));
     }
 
     #[test]
     fn a_clock_that_ran_dry_can_be_held() {
-        let (mut timeline, start) = running();
-        assert!(!timeline.resume_at(start + 60 * S, start + 2 * S), "it runs");
+        let (mut media_time, start) = running();
+        assert!(!media_time.resume_at(start + 60 * S, start + 2 * S), "it runs");
         // Dry at 9 s, media again at 20 s, held for 4 s more.
         let now = start + 20 * S;
-        assert_eq!(timeline.status(now).standing, 11 * S);
-        assert!(timeline.resume_at(now + 4 * S, now));
-        assert_eq!((timeline.anchored_at(), timeline.media_ms(now + 4 * S)), (Some(now + 4 * S), Some(10_000)));
-        assert!(!timeline.resume_at(now + 9 * S, now + S), "once");
-        timeline.extend(16_000, now + 3 * S);
-        assert_eq!((timeline.due(10_000), timeline.due(12_000)), (Some(now + 4 * S), Some(now + 6 * S)));
-        assert_eq!(timeline.media_ms(now + 5 * S), Some(11_000));
-        let status = timeline.status(now + 5 * S);
+        assert_eq!(media_time.status(now).standing, 11 * S);
+        assert!(media_time.resume_at(now + 4 * S, now));
+        assert_eq!((media_time.anchored_at(), media_time.media_ms(now + 4 * S)), (Some(now + 4 * S), Some(10_000)));
+        assert!(!media_time.resume_at(now + 9 * S, now + S), "once");
+        media_time.extend(16_000, now + 3 * S);
+        assert_eq!((media_time.due(10_000), media_time.due(12_000)), (Some(now + 4 * S), Some(now + 6 * S)));
+        assert_eq!(media_time.media_ms(now + 5 * S), Some(11_000));
+        let status = media_time.status(now + 5 * S);
         assert_eq!((status.stalled_for, status.standing, status.stalls), (15 * S, Duration::ZERO, 1));
     }
 
     #[test]
     fn started_before_the_first_batch_it_waits() {
-        let (mut timeline, now) = (Timeline::new(1.0), Instant::now());
-        timeline.start(5_000, now);
-        assert_eq!(timeline.media_ms(now + 3 * S), Some(5_000));
-        timeline.extend(9_000, now + 3 * S);
-        assert_eq!(timeline.due(5_000), Some(now + 3 * S));
-        assert_eq!(timeline.media_ms(now + 4 * S), Some(6_000));
+        let (mut media_time, now) = (MediaTime::new(1.0), Instant::now());
+        media_time.start(5_000, now);
+        assert_eq!(media_time.media_ms(now + 3 * S), Some(5_000));
+        media_time.extend(9_000, now + 3 * S);
+        assert_eq!(media_time.due(5_000), Some(now + 3 * S));
+        assert_eq!(media_time.media_ms(now + 4 * S), Some(6_000));
     }
 
     #[test]
     fn a_fast_clock_is_fast() {
-        let (mut timeline, now) = (Timeline::new(8.0), Instant::now());
-        timeline.extend(100_000, now);
-        timeline.start(0, now);
-        assert_eq!((timeline.media_ms(now + 2 * S), timeline.due(8_000)), (Some(16_000), Some(now + S)));
+        let (mut media_time, now) = (MediaTime::new(8.0), Instant::now());
+        media_time.extend(100_000, now);
+        media_time.start(0, now);
+        assert_eq!((media_time.media_ms(now + 2 * S), media_time.due(8_000)), (Some(16_000), Some(now + S)));
     }
 
     /// Days of rate changes must not accumulate an error: 10 days, a change every minute.
     #[test]
     fn does_not_drift_over_days() {
-        let (mut timeline, mut now) = (Timeline::new(1.0), Instant::now());
-        timeline.unbound(now);
-        timeline.start(0, now);
+        let (mut media_time, mut now) = (MediaTime::new(1.0), Instant::now());
+        media_time.unbound(now);
+        media_time.start(0, now);
         let mut want_us = 0u64;
         for minute in 0..14_400u64 {
             let up = minute % 2 == 0;
-            timeline.set_rate(if up { 1.01 } else { 0.99 }, now);
+            media_time.set_rate(if up { 1.01 } else { 0.99 }, now);
             want_us += if up { 60_600_000 } else { 59_400_000 };
             now += 60 * S;
         }
-        assert!(timeline.media_ms(now).unwrap().abs_diff(want_us / 1000) <= 10);
+        assert!(media_time.media_ms(now).unwrap().abs_diff(want_us / 1000) <= 10);
     }
 }
