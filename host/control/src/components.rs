@@ -119,7 +119,8 @@ impl Components {
     /// Removes a component. False: there was none.
     ///
     /// # Errors
-    /// Any [`ControlError`]; [`ControlError::Conflict`] while a pipeline is set to it, now or as its version before.
+    /// Any [`ControlError`]; [`ControlError::Conflict`] while a pipeline is set to it, now or as its version before, or is being
+    /// swapped to it.
     pub async fn remove(
         &self,
         actor: &Actor,
@@ -140,7 +141,9 @@ impl Components {
             Some(tenant) => self.0.directory.of_tenant(tenant),
             None => self.0.directory.all(),
         };
-        let used = |handle: &&Arc<PipelineHandle>| handle.settings().stages.names(digest);
+        let used = |handle: &&Arc<PipelineHandle>| {
+            handle.settings().stages.names(digest) || self.0.swaps.leads_to(handle.id(), digest)
+        };
         let users: Vec<String> = pipelines.iter().filter(used).map(|handle| handle.id().to_string()).collect();
         if !users.is_empty() {
             return Err(ControlError::Conflict(format!(

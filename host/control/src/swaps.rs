@@ -226,6 +226,11 @@ impl StageSwaps {
         self.under_way.leave_alone(handle, settings)
     }
 
+    /// Whether a swap of this pipeline that is under way leads to a component, which its settings do not name yet.
+    pub(super) fn leads_to(&self, id: &PipelineId, digest: &str) -> bool {
+        self.under_way.leads_to(id, digest)
+    }
+
     /// The number of the swap of a stage that is under way.
     pub(super) fn under_way(&self, id: &PipelineId, kind: StageKind) -> Option<u64> {
         self.under_way.get(id, kind)

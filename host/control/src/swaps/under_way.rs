@@ -60,6 +60,13 @@ impl SwapsUnderWay {
         by_slot.get(&(pipeline.clone(), kind)).is_some_and(|wanted| wanted.version == stage.into())
     }
 
+    /// Whether a swap of this pipeline that is under way leads to a component.
+    pub(super) fn leads_to(&self, pipeline: &PipelineId, digest: &str) -> bool {
+        let by_slot = self.by_slot.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut of_pipeline = by_slot.iter().filter(|((of, _), _)| of == pipeline);
+        of_pipeline.any(|(_, wanted)| wanted.version.component.as_deref() == Some(digest))
+    }
+
     /// A swap goes no further; where it was cut over meanwhile, it is rolled back.
     pub(super) fn call_off(&self, swap: u64, reason: String) {
         self.called_off.lock().unwrap_or_else(PoisonError::into_inner).insert(swap, reason);
