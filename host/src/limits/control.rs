@@ -53,7 +53,7 @@ pub const QUOTA_FFMPEG_MAX: u32 = 256;
 pub const EVENTS_WAITING: usize = 256;
 /// Events that a subscriber may be behind; after that it loses the oldest.
 pub const EVENTS_LISTENED: usize = 1024;
-/// Time for pipelines to stop when the server ends, and the same again for ending them at once.
+/// Time for pipelines to stop when the server ends. They are then aborted, for which they have the same time.
 pub const SHUTDOWN_LIMIT: Duration = Duration::from_secs(10);
 /// Time for blocking threads (files, replies that are being read) after everything else has ended; the process does not
 /// wait longer.

@@ -120,7 +120,7 @@ pub struct SwapRecord {
     pub evidence: Option<String>,
 }
 
-/// A swap as it is stored.
+/// A stored swap.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SwapRow {
     /// Number of the swap; later ones have higher numbers.
