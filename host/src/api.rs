@@ -1,7 +1,7 @@
 //! The HTTP face: one router for GraphQL, REST, metrics, previews and the web pages.
 //!
 //! In: requests. Out: what [`Control`] answers, translated. Who is calling is found out in [`auth`], what they may do is
-//! decided by `Control`; handlers hold no rules of their own. Bodies, waits and connections are bounded here.
+//! decided by its services; handlers hold no rules of their own. Bodies, waits and connections are bounded here.
 
 use std::sync::Arc;
 

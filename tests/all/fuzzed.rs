@@ -38,10 +38,10 @@ async fn prepared(storage: &Path) -> Tokens {
     let nothing = json!({ "public": false, "private": false, "files": false });
     let quotas = QuotaPatch { pipelines: Some(1), ..QuotaPatch::default() };
     let new = NewTenant { name: "fuzzed".to_owned(), quotas, network: Some(nothing), stages: None };
-    control.create_tenant(&local, new).await.unwrap();
+    control.tenancy().create_tenant(&local, new).await.unwrap();
     let make = async |tenant: Option<&str>, name: &str, role| {
         let new = NewToken { tenant: tenant.map(str::to_owned), name: name.into(), role, expires_ms: None };
-        control.create_token(&local, new).await.unwrap().secret.take()
+        control.tenancy().create_token(&local, new).await.unwrap().secret.take()
     };
     let tokens = Tokens {
         operator: make(Some("fuzzed"), "operator", Role::Operator).await,

@@ -36,7 +36,7 @@ pub use readers::{ReadPool, Readers};
 pub use reply::{Absence, Audio, Outgoing, Pending, Reply, Returned};
 #[cfg(any(test, feature = "fuzzing"))]
 pub use socketio::fuzz::packets as fuzz_packets;
-pub use status::{BreakerState, Counters, ExchangeStatus};
+pub use status::{BreakerState, Counters, ExchangeChange, ExchangeStatus};
 
 use driver::{Driver, Submission};
 use framer::{AudioFormat, Framer, FramerError};

@@ -93,3 +93,81 @@ impl Default for ExchangeStatus {
         }
     }
 }
+
+/// What became different in an exchange that a person is told of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ExchangeChange {
+    /// The processor is connected.
+    Connected,
+    /// It is not connected any more.
+    Lost {
+        /// The reason, without secrets.
+        why: String,
+    },
+    /// The circuit breaker holds fragments back.
+    BreakerOpened,
+    /// The circuit breaker lets fragments through again, after it was open.
+    BreakerClosed,
+}
+
+impl ExchangeStatus {
+    /// What became different since an earlier status of the same exchange, in the order in which it is to be told. The
+    /// breaker's probing is told as nothing: it ends open or closed.
+    pub fn changes_since(&self, before: &Self) -> Vec<ExchangeChange> {
+        let mut changes = Vec::new();
+        if self.connected != before.connected {
+            changes.push(if self.connected {
+                ExchangeChange::Connected
+            } else {
+                ExchangeChange::Lost { why: self.problem.as_deref().unwrap_or("the connection ended").to_owned() }
+            });
+        }
+        match (before.breaker, self.breaker) {
+            (BreakerState::Open, BreakerState::Open) => {}
+            (_, BreakerState::Open) => changes.push(ExchangeChange::BreakerOpened),
+            (BreakerState::Open | BreakerState::Probing, BreakerState::Closed) => {
+                changes.push(ExchangeChange::BreakerClosed);
+            }
+            _ => {}
+        }
+        changes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(connected: bool, breaker: BreakerState, problem: Option<&str>) -> ExchangeStatus {
+        ExchangeStatus { connected, breaker, problem: problem.map(str::to_owned), ..ExchangeStatus::default() }
+    }
+
+    #[test]
+    fn a_connection_is_told_when_it_comes_and_when_it_goes() {
+        let away = status(false, BreakerState::Closed, None);
+        let there = status(true, BreakerState::Closed, None);
+        let refused = status(false, BreakerState::Closed, Some("refused"));
+        assert_eq!(there.changes_since(&away), [ExchangeChange::Connected]);
+        let lost = |why: &str| [ExchangeChange::Lost { why: why.into() }];
+        assert_eq!(away.changes_since(&there), lost("the connection ended"));
+        assert_eq!(refused.changes_since(&there), lost("refused"));
+        assert_eq!(refused.changes_since(&away), [], "one that never was is not lost");
+    }
+
+    #[test]
+    fn a_breaker_is_told_when_it_opens_and_when_it_closes_and_not_while_it_probes() {
+        use BreakerState::{Closed, Open, Probing};
+        for (before, now, told) in [
+            (Closed, Open, Some(ExchangeChange::BreakerOpened)),
+            (Probing, Open, Some(ExchangeChange::BreakerOpened)),
+            (Open, Open, None),
+            (Open, Probing, None),
+            (Probing, Closed, Some(ExchangeChange::BreakerClosed)),
+            (Open, Closed, Some(ExchangeChange::BreakerClosed)),
+            (Closed, Closed, None),
+        ] {
+            let changes = status(true, now, None).changes_since(&status(true, before, None));
+            assert_eq!(changes, Vec::from_iter(told), "{before:?} to {now:?}");
+        }
+    }
+}

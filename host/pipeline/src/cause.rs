@@ -6,8 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::PipelineError;
-use super::demux::{DemuxError, DemuxStepError};
-use super::load::LoadError;
+use super::demux::DemuxError;
 use super::remux::RemuxError;
 use outboard_base::room::NoRoom;
 use outboard_ffmpeg::FfmpegError;
@@ -185,26 +184,6 @@ impl Origin for RemuxError {
     }
 }
 
-impl Origin for DemuxStepError {
-    fn origin(&self) -> HealthCause {
-        match self {
-            Self::Unsupported(_) => HealthCause::Source,
-            Self::Journal(_) | Self::Files(_) => HealthCause::Disk,
-            Self::Ffmpeg(error) => error.origin(),
-        }
-    }
-}
-
-impl Origin for LoadError {
-    fn origin(&self) -> HealthCause {
-        match self {
-            Self::Files(_) | Self::Journal(_) => HealthCause::Disk,
-            Self::Stage { .. } | Self::Component { .. } | Self::Runtime(_) => HealthCause::Stage,
-            _ => HealthCause::Settings,
-        }
-    }
-}
-
 impl Origin for PipelineError {
     fn origin(&self) -> HealthCause {
         match self {
@@ -223,6 +202,7 @@ impl Origin for PipelineError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::demux::DemuxStepError;
 
     #[test]
     fn every_cause_has_a_word_and_an_advice() {

@@ -10,6 +10,7 @@
 //!    └──────────── hold (the first batch, and the first after the clock ran dry) ──┘
 //! ```
 
+use crate::limits::{AIR_AHEAD, AIR_DRY_AFTER, LATE_BY_US, SOURCE_UNEVEN};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -20,7 +21,7 @@ use self::clock_rate::ClockRateController;
 use self::length::Newest;
 use self::margin::Margin;
 use self::start::{Answers, Start};
-use crate::limits::{AIR_AHEAD, AIR_DRY_AFTER, LATE_BY_US, SOURCE_UNEVEN};
+
 use crate::settings::Hold;
 
 mod arithmetic;

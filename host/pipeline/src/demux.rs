@@ -4,9 +4,9 @@
 //! In: the segments of one batch. Out: `video.fmp4`, `audio.fmp4` and `packets.txt` in the batch's folder, from one
 //! ffmpeg run that copies every packet. Nothing is cut at the borders: a track may reach over them.
 
+use crate::limits::PACKET_FACTS_BYTES;
 use std::path::{Path, PathBuf};
 
-use crate::limits::PACKET_FACTS_BYTES;
 use outboard_base::room;
 use outboard_ffmpeg::limits::FFMPEG_TIMEOUT;
 use outboard_ffmpeg::{self as ffmpeg, FfmpegError, Slots, Turn};

@@ -1,11 +1,11 @@
 //! Evidence of failed stages, one JSON file each: `<tenant>/evidence/<stream>/<id>.json`. A separate thread writes the
 //! files, so that a failure does not delay the stream. The newest [`EVIDENCE_KEPT`] files of a stream are kept.
 
+use crate::limits::{EVIDENCE_KEPT, EVIDENCE_WAITING};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use crate::limits::{EVIDENCE_KEPT, EVIDENCE_WAITING};
 use outboard_stage::evidence::{Evidence, FailureSink, LazyReport};
 use outboard_store::files::StreamFiles;
 

@@ -3,11 +3,12 @@
 //! Those who write into them find a folder missing at any moment, try again, and count what is lost; here it is seen to that
 //! there is a folder to try, and told once.
 
+use crate::limits::FOLDERS_LOOK_EVERY;
 use std::sync::Arc;
 
 use super::event::{Event, EventKind, Severity};
 use super::status::Status;
-use crate::limits::FOLDERS_LOOK_EVERY;
+
 use outboard_store::files::{STREAM_FOLDERS, StreamFiles};
 
 /// Looks after the folders for as long as anybody polls it.

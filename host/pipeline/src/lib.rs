@@ -24,11 +24,11 @@ pub mod remux;
 pub mod release;
 // across the steps
 pub mod cause;
-pub mod diary;
 pub mod event;
 pub mod evidence;
 mod folders;
 pub mod host;
+pub mod journal_writer;
 pub mod limits;
 pub mod live;
 pub mod load;
@@ -41,6 +41,7 @@ pub mod status;
 pub mod timings;
 pub mod watch;
 
+use crate::limits::{BATCHES_WAITING, DRAIN_SPARE, SOURCE_AGAIN, SOURCE_EVENTS_WAITING};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,23 +53,26 @@ use tracing::{Instrument, Span};
 use self::batch::Batcher;
 use self::cause::{Cause, HealthCause};
 use self::demux::{DemuxStepError, Demuxer};
-use self::event::EventKind;
+
 pub use self::host::{DEFAULT_TENANT, Host, HostLimits, Owner};
 use self::live::Live;
 use self::observe::Observer;
 use self::pace::Pace;
 use self::release::Releaser;
 use self::remux::Remuxer;
-use self::status::{Phase, Report, Stats, Status};
+use self::status::{Phase, Report, Stats};
+use outboard_exchange::Exchange;
+
+use self::report::Reporter;
 pub use self::watch::{RunningStage, Watch};
-use crate::limits::{BATCHES_WAITING, DRAIN_SPARE, SOURCE_AGAIN, SOURCE_EVENTS_WAITING};
+use outboard_hls::SourceError;
+
 use outboard_base::backoff::Backoff;
 use outboard_egress::Air;
 use outboard_egress::clock::AirClock;
 use outboard_egress::spool::Spool;
 use outboard_egress::status::{DestinationState, DestinationStatus};
-use outboard_exchange::Exchange;
-use outboard_hls::SourceError;
+
 use outboard_stage::swap::StageSlots;
 use outboard_store::journal::{BatchRow, JournalError, StreamJournal};
 
@@ -121,7 +125,7 @@ pub struct Pipeline {
     /// Holds the storage for as long as the pipeline lives.
     host: Host,
     span: Span,
-    status: Arc<Status>,
+    reporter: Reporter,
     journal: StreamJournal,
     clock: AirClock,
     spool: Spool,
@@ -145,7 +149,7 @@ impl Pipeline {
     /// A view that outlives the pipeline.
     pub fn watch(&self) -> Watch {
         Watch {
-            status: self.status.clone(),
+            status: self.reporter.status.clone(),
             clock: self.clock.clone(),
             spool: self.spool.clone(),
             room: self.source.room.clone(),
@@ -175,8 +179,8 @@ impl Pipeline {
 
     async fn drive(mut self, stop: Stop) -> Result<Report, PipelineError> {
         let mut observing = Tasks(Vec::new());
-        observing.own(tokio::spawn(Observer::new(self.watch(), self.status.clone()).run().in_current_span()));
-        let folders = folders::keep(self.demuxer.files.clone(), self.status.clone());
+        observing.own(tokio::spawn(Observer::new(self.watch(), self.reporter.clone()).run().in_current_span()));
+        let folders = folders::keep(self.demuxer.files.clone(), self.reporter.status.clone());
         observing.own(tokio::spawn(folders.in_current_span()));
         let (events, events_in) = mpsc::channel(SOURCE_EVENTS_WAITING);
         let (batches, batches_in) = mpsc::channel(BATCHES_WAITING);
@@ -189,7 +193,7 @@ impl Pipeline {
         });
         let releaser = tokio::spawn(self.releaser.run().in_current_span());
         let mut tasks = Tasks(Vec::new());
-        let fetch = fetch(self.source, self.resume, events, self.fetching.clone(), self.status.clone());
+        let fetch = fetch(self.source, self.resume, events, self.fetching.clone(), self.reporter.clone());
         let source = tasks.own(tokio::spawn(fetch.in_current_span()));
         let fetching = self.fetching.clone();
         let batching = or_cancel(self.batcher.run(events_in, batches), fetching.clone());
@@ -217,7 +221,7 @@ impl Pipeline {
         };
         drop(tasks);
         forward.abort();
-        self.status.enter(Phase::Draining);
+        self.reporter.status.enter(Phase::Draining);
         // Nothing more will come, even where the remux step did not get to say so.
         self.spool.finish();
         self.clock.unbound();
@@ -238,15 +242,15 @@ impl Pipeline {
             let counts = serde_json::to_string(&stage.status.current().counters.read()).unwrap_or_default();
             tracing::info!(kind = %stage.kind, %counts, "stage");
         }
-        self.status.enter(Phase::Ended);
+        self.reporter.status.enter(Phase::Ended);
         ended?;
         released??;
         if stop.at_once.is_cancelled() {
             return Err(PipelineError::Stopped);
         }
-        let report = self::status::report(&self.status.get(), enabled().next());
+        let report = self::status::report(&self.reporter.status.get(), enabled().next());
         if !drained {
-            return Err(PipelineError::NotDrained(undrained(&self.status.get(), &destinations)));
+            return Err(PipelineError::NotDrained(undrained(&self.reporter.status.get(), &destinations)));
         }
         // A run that was told to stop goes on with the next start, from the next segment that the source still offers.
         if !stop.gently.is_cancelled() {
@@ -263,7 +267,7 @@ async fn fetch(
     resume: Option<outboard_hls::Resume>,
     events: mpsc::Sender<outboard_hls::SourceEvent>,
     stop: CancellationToken,
-    status: Arc<Status>,
+    reporter: Reporter,
 ) -> Result<(), SourceError> {
     let mut again = Backoff::new(SOURCE_AGAIN);
     loop {
@@ -271,8 +275,7 @@ async fn fetch(
         match ended {
             Err(error @ SourceError::Unreachable { .. }) if resume.is_some() => {
                 let wait = again.failed();
-                status.update(|stats| stats.source_problem = Some(error.to_string()));
-                status.warn(EventKind::SourceLost, format_args!("source: {error}; trying again in {wait:?}"));
+                reporter.source(report::source::Outcome::Unreachable { error: &error, wait });
                 if stop.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
                     return Ok(());
                 }

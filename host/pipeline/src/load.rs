@@ -1,5 +1,6 @@
 //! Opens everything that a pipeline needs, in the one right order: storage, journal, stages, exchange, air, steps.
 
+use crate::limits::AIR_EVENTS_WAITING;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
@@ -11,9 +12,9 @@ use super::batch::Batcher;
 use super::deadline::Deadlines;
 use super::demux::demuxer::FragmentSender;
 use super::demux::{Demuxer, Splitter};
-use super::diary::Diary;
 use super::framer::StateKeeper;
 use super::host::{Host, Owner};
+use super::journal_writer::JournalWriter;
 use super::live::{self, Live};
 use super::pace::Pace;
 use super::release::{Positions, Releaser, storage_event};
@@ -22,77 +23,30 @@ use super::remux::output::Series;
 use super::remux::{Planner, Remuxer};
 use super::report::Reporter;
 use super::status::Status;
-use crate::limits::AIR_EVENTS_WAITING;
+
 use crate::settings::PipelineConfig;
-use going_on::{go_on, positions, reload_ready};
+
 use outboard_egress::Air;
 use outboard_egress::clock::AirClock;
 use outboard_egress::position::Position;
 use outboard_egress::spool::{Counts, Spool};
 use outboard_stage::StageKind;
-use outboard_store::files::FilesError;
-use outboard_store::journal::JournalError;
+
 use outboard_store::retention;
+use resume::{positions, reload_ready, start_clock};
 use stages::Stages;
-use told::{air_config, start_exchange};
+use step_config::{air_config, start_exchange};
 
-mod going_on;
+pub mod error;
+pub mod identity;
+mod resume;
 mod stages;
-mod told;
+mod step_config;
 
+pub use error::LoadError;
+pub use identity::{destination_name, identity};
 pub use stages::{batch_seconds, bundled_or_file, component_of, opening, stage_settings};
-pub use told::destination_name;
-pub use told::{cushion, destination_config, exchange_config, identity, keep, lag, pace_of, source_config};
-
-/// Why a pipeline cannot be opened.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum LoadError {
-    /// ffmpeg is not there.
-    #[error(transparent)]
-    Ffmpeg(#[from] outboard_ffmpeg::FfmpegError),
-    /// A folder of the stream could not be created or read.
-    #[error(transparent)]
-    Files(#[from] FilesError),
-    /// The journal could not be read.
-    #[error(transparent)]
-    Journal(#[from] JournalError),
-    /// No threads for what leaves.
-    #[error("the threads that send to destinations could not be started: {0}")]
-    Threads(#[source] std::io::Error),
-    /// The runtime of stages could not be started.
-    #[error("stages: {0}")]
-    Runtime(#[from] outboard_stage::RuntimeError),
-    /// A component cannot be used as this stage.
-    #[error("stages.{kind}: {source}")]
-    Component {
-        /// Its kind in the settings.
-        kind: &'static str,
-        /// Why it cannot be loaded.
-        source: outboard_stage::LoadError,
-    },
-    /// A component of another kind than its place asks for.
-    #[error("stages.{kind}: {file} is a {found} stage")]
-    Kind {
-        /// Its kind in the settings.
-        kind: &'static str,
-        /// Name of the component's file.
-        file: String,
-        /// The kind of stage that it is.
-        found: &'static str,
-    },
-    /// A stage that does not open.
-    #[error("stages.{kind}: {source}")]
-    Stage {
-        /// Its kind in the settings.
-        kind: &'static str,
-        /// The stage's error or trap.
-        source: outboard_stage::StageError,
-    },
-    /// The exchange could not be started.
-    #[error(transparent)]
-    Exchange(#[from] outboard_exchange::ExchangeError),
-}
+pub use step_config::{cushion, destination_config, exchange_config, keep, lag, pace_of, source_config};
 
 impl Pipeline {
     /// Opens a pipeline; goes on with an unfinished run of the same stream and source. `batches`: stop after so many.
@@ -123,16 +77,16 @@ impl Pipeline {
             retention::clean_unused(&journal, &files).await?;
         }
         let status = Arc::new(Status::default());
-        let told = status.clone();
+        let storage_status = status.clone();
         let keep = keep(&config);
         let keeper = host.janitor().register(
             (owner.tenant.clone(), config.stream_id.clone()),
             journal.clone(),
             keep,
-            Arc::new(move |event| told.tell(storage_event(event))),
+            Arc::new(move |event| storage_status.tell(storage_event(event))),
         );
         let room = keeper.room();
-        let diary = Diary::new(journal.clone(), status.clone(), room.clone());
+        let writer = JournalWriter::new(journal.clone(), status.clone(), room.clone());
         let stages = Stages::open(host, &owner, &config, &resumed).await?;
         let running = stages.running().await;
         let fetching = CancellationToken::new();
@@ -158,7 +112,7 @@ impl Pipeline {
             clock.extend(batch.end_ms);
             spool.append(batch);
         }
-        go_on(&clock, &spool, &positions);
+        start_clock(&clock, &spool, &positions);
         let (events, air_events) = mpsc::channel(AIR_EVENTS_WAITING);
         let destinations = air_config(host, &config, &owner.guard, &positions);
         let positions = Arc::new(Positions(journal.clone()));
@@ -171,7 +125,7 @@ impl Pipeline {
             );
         }
         let pace = Pace::new(pace_of(&config));
-        let reporter = Reporter { journal: diary.clone(), status: status.clone() };
+        let reporter = Reporter { journal: writer, status };
         let mut source =
             source_config(&config, &owner.guard, files.segments.clone(), resumed.next_segment, room.clone());
         // A run of so many batches is to end.
@@ -179,8 +133,7 @@ impl Pipeline {
         Ok(Self {
             batcher: Batcher {
                 stage: stages.batching,
-                journal: diary.clone(),
-                status: status.clone(),
+                reporter: reporter.clone(),
                 next_batch: resumed.next_batch,
                 pending: resumed.uncut.clone().into(),
                 limit: batches,
@@ -212,17 +165,16 @@ impl Pipeline {
                 pace: pace.clone(),
                 clock: clock.clone(),
                 spool: spool.clone(),
-                reporter,
+                reporter: reporter.clone(),
             },
             releaser: Releaser {
                 events: air_events,
                 destinations: air.destinations().clone(),
                 spool: spool.clone(),
                 clock: clock.clone(),
-                journal: diary,
                 files: files.clone(),
                 keeper,
-                status: status.clone(),
+                reporter: reporter.clone(),
             },
             live: Live::new(live::Parts {
                 destinations: air.destinations().clone(),
@@ -240,7 +192,7 @@ impl Pipeline {
             pace,
             host: host.clone(),
             span,
-            status,
+            reporter,
             journal,
             clock,
             spool,

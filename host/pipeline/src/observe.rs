@@ -1,17 +1,20 @@
-//! Turns what destinations and processor report into events: on and off air, processor there and away.
+//! Looks for what destinations and processor tell no step of: on and off air, processor there and away. Each change goes to
+//! the [`Reporter`].
 //!
 //! "On air" is read off packets that left, so it is looked at on a beat; everything else wakes it.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::event::{Event, EventKind, Severity};
-use super::status::{Phase, Status};
+use super::status::Phase;
+
+use super::report::Reporter;
+use super::report::air::OnAirChange;
+use super::report::exchange;
 use super::watch::Watch;
 use outboard_egress::status::DestinationState;
-use outboard_exchange::{BreakerState, ExchangeStatus};
+use outboard_exchange::ExchangeStatus;
 
 /// How often packets on air are looked at.
 const EVERY: Duration = Duration::from_millis(500);
@@ -19,15 +22,14 @@ const EVERY: Duration = Duration::from_millis(500);
 /// Follows a pipeline until it is dropped.
 pub(super) struct Observer {
     watch: Watch,
-    status: Arc<Status>,
+    reporter: Reporter,
     on_air: bool,
-    connected: bool,
-    breaker: BreakerState,
+    exchange: ExchangeStatus,
 }
 
 impl Observer {
-    pub(super) fn new(watch: Watch, status: Arc<Status>) -> Self {
-        Self { watch, status, on_air: false, connected: false, breaker: BreakerState::Closed }
+    pub(super) fn new(watch: Watch, reporter: Reporter) -> Self {
+        Self { watch, reporter, on_air: false, exchange: ExchangeStatus::default() }
     }
 
     /// Runs for as long as anybody polls it.
@@ -42,7 +44,7 @@ impl Observer {
             }
             if let Some(receiver) = &mut exchange {
                 let now = receiver.borrow_and_update().clone();
-                self.processor(&now);
+                self.processor(now);
             }
         }
     }
@@ -53,16 +55,11 @@ impl Observer {
             return;
         }
         self.on_air = on_air > 0;
-        self.status.tell(if self.on_air {
-            Event::new(EventKind::OnAir, Severity::Info, format!("on air at {on_air} of {all} destinations"))
-        } else {
-            let problems = self.watch.problems();
-            match problems.first().map(|problem| &problem.cause) {
-                Some(cause) => Event::new(EventKind::OffAir, Severity::Error, format!("off air: {}", cause.message))
-                    .caused_by(cause.kind),
-                None => Event::new(EventKind::OffAir, Severity::Error, "off air: no packet left in the last seconds"),
-            }
-        });
+        if self.on_air {
+            return self.reporter.on_air(OnAirChange::Began { destinations: on_air, of: all });
+        }
+        let problems = self.watch.problems();
+        self.reporter.on_air(OnAirChange::Ended { cause: problems.first().map(|problem| &problem.cause) });
     }
 
     /// What was to be sent is sent, and the pipeline was told to stop: that no packet leaves is no trouble.
@@ -74,25 +71,11 @@ impl Observer {
             && !self.watch.destinations().iter().any(|destination| away(&destination.state))
     }
 
-    fn processor(&mut self, now: &ExchangeStatus) {
-        if now.connected != self.connected {
-            self.connected = now.connected;
-            if now.connected {
-                self.status.tell(Event::new(EventKind::ProcessorConnected, Severity::Info, "processor: connected"));
-            } else {
-                let why = now.problem.as_deref().unwrap_or("the connection ended");
-                self.status.warn(EventKind::ProcessorLost, format_args!("processor: {why}"));
-            }
+    fn processor(&mut self, now: ExchangeStatus) {
+        for change in now.changes_since(&self.exchange) {
+            self.reporter.exchange(exchange::Outcome::Changed(&change));
         }
-        let (open, was_open) = (now.breaker == BreakerState::Open, self.breaker == BreakerState::Open);
-        // Probing is neither: it ends in one of the two.
-        if open && !was_open {
-            self.status.warn(EventKind::BreakerOpened, "processor: too many failures in a row; sending is paused");
-        } else if now.breaker == BreakerState::Closed && self.breaker != BreakerState::Closed {
-            let what = "processor: answers again; sending resumes";
-            self.status.tell(Event::new(EventKind::BreakerClosed, Severity::Info, what));
-        }
-        self.breaker = now.breaker;
+        self.exchange = now;
     }
 }
 

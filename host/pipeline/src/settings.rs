@@ -6,11 +6,11 @@
 //! the [`Caller`] uses. Each section has its own file, which declares, changes, checks and shows its settings and
 //! defines the effect of a change on air. Never depends on control, on the API, or on the origin of settings.
 
+use crate::limits::{BATCH_SECONDS, CUSHION_SECONDS, HOLD_SECONDS, SPEED};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::limits::{BATCH_SECONDS, CUSHION_SECONDS, HOLD_SECONDS, SPEED};
 use outboard_base::{Problem, Problems};
 use outboard_egress::target::Target;
 use outboard_net::{Denied, Guard};

@@ -1,5 +1,6 @@
 //! What a pipeline tells of itself: counts that only rise, the phase it is in, and the line at the end.
 
+use crate::limits::PIPELINE_EVENTS_WAITING;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
@@ -7,7 +8,7 @@ use tokio::sync::{broadcast, watch};
 
 use super::cause::Cause;
 use super::event::{Event, EventKind, Severity};
-use crate::limits::PIPELINE_EVENTS_WAITING;
+
 use crate::timings::Timings;
 use outboard_base::unix_time::now_ms;
 use outboard_egress::status::DestinationStatus;

@@ -165,7 +165,9 @@ impl FromRequestParts<Api> for Caller {
         let credential = api.door.credential(&parts.headers, &parts.uri)?;
         let actor = match &credential {
             Credential::Local => api.control.local_actor(),
-            Credential::Bearer(secret) | Credential::Cookie(secret) => api.control.authenticate(secret).await?,
+            Credential::Bearer(secret) | Credential::Cookie(secret) => {
+                api.control.tenancy().authenticate(secret).await?
+            }
         };
         let actor = Arc::new(actor);
         parts.extensions.insert(Self(actor.clone()));

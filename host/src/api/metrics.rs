@@ -19,7 +19,7 @@ pub(super) fn router() -> Router<Api> {
 
 async fn scrape(State(api): State<Api>, Caller(actor): Caller) -> Result<Response, Refusal> {
     let place = api.graphql.place(&actor)?;
-    let (host, pipelines) = api.control.samples(&actor).await?;
+    let (host, pipelines) = api.control.status().samples(&actor).await?;
     let text = metrics::render(host.as_ref(), &pipelines);
     Ok(([(CONTENT_TYPE, metrics::CONTENT_TYPE)], held::body(text, place)).into_response())
 }

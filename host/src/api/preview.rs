@@ -16,7 +16,7 @@ pub async fn playlist(
     Path(pipeline): Path<String>,
     request: Request,
 ) -> Result<Response, Refusal> {
-    let preview = api.control.preview(&actor, &pipeline, Wanted::Playlist).await?;
+    let preview = api.control.pipelines().preview(&actor, &pipeline, Wanted::Playlist).await?;
     Ok(serve(preview, Wanted::Playlist, &request.into_parts().0).await)
 }
 
@@ -30,7 +30,7 @@ pub async fn media(
     let Some(wanted) = Wanted::parse(&format!("batch/{number}/{media}")) else {
         return Ok(answer::absent(request.uri().path()));
     };
-    let preview = api.control.preview(&actor, &pipeline, wanted).await?;
+    let preview = api.control.pipelines().preview(&actor, &pipeline, wanted).await?;
     let (parts, _) = request.into_parts();
     let response = serve(preview, wanted, &parts).await;
     Ok(if response.status() == StatusCode::NOT_FOUND { answer::absent(parts.uri.path()) } else { response })

@@ -18,9 +18,9 @@ use super::answer::Refusal;
 use super::auth::Caller;
 use super::{Api, preview, session, stages};
 use crate::control::access::Actor;
-use crate::control::entry::Entry;
 use crate::control::error::ControlError;
 use crate::control::id::PipelineId;
+use crate::control::pipeline_handle::PipelineHandle;
 use crate::limits::{REST_BODY_BYTES_MAX, REST_NAMES_SHOWN};
 
 pub mod body;
@@ -129,11 +129,11 @@ impl Latest {
 }
 
 /// The pipeline that a call is about: the one that it names, else the one that REST started last, else the only one.
-fn chosen(api: &Api, actor: &Actor, stream: Option<String>) -> Result<Arc<Entry>, ControlError> {
+fn chosen(api: &Api, actor: &Actor, stream: Option<String>) -> Result<Arc<PipelineHandle>, ControlError> {
     if let Some(stream) = stream {
-        return api.control.pipeline(actor, &stream);
+        return api.control.pipelines().get(actor, &stream);
     }
-    let own = api.control.pipelines(actor, Some(actor.home()))?;
+    let own = api.control.pipelines().list(actor, Some(actor.home()))?;
     let latest = api.latest.of(actor.home());
     if let Some(found) = latest.and_then(|latest| own.iter().find(|entry| entry.id().stream == latest)) {
         return Ok(found.clone());

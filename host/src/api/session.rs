@@ -110,7 +110,7 @@ pub async fn open(State(api): State<Api>, headers: HeaderMap, uri: Uri, body: Bo
     let token = fields.needed_text("token");
     fields.finish()?;
     let token = token.unwrap_or_default();
-    let actor = match api.control.authenticate(&token).await {
+    let actor = match api.control.tenancy().authenticate(&token).await {
         Ok(actor) => actor,
         Err(ControlError::Unauthenticated(why)) if api.sessions.may_fail() => {
             tracing::warn!("sign-in with an invalid token was rejected");

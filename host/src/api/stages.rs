@@ -26,7 +26,7 @@ pub async fn recording(
     };
     let kind = kind.ok_or_else(absent)?;
     let place = api.graphql.place(&actor)?;
-    let recording = api.control.recording(&actor, &pipeline, kind).await?;
+    let recording = api.control.swaps().recording(&actor, &pipeline, kind).await?;
     let text = serde_json::to_vec(&recording);
     let text = text.map_err(|error| ControlError::Unavailable(format!("the recording cannot be written: {error}")))?;
     Ok(download(&format!("{kind}-recording.json"), text, place))
@@ -40,7 +40,7 @@ pub async fn evidence(
 ) -> Result<Response, Refusal> {
     let id = file.strip_suffix(".json").unwrap_or(&file);
     let place = api.graphql.place(&actor)?;
-    let path = api.control.evidence(&actor, &pipeline, id)?;
+    let path = api.control.swaps().evidence(&actor, &pipeline, id)?;
     let gone = |_| ControlError::NotFound(format!("there is no evidence {id:?} any more"));
     let text = tokio::fs::read(path).await.map_err(gone)?;
     Ok(download(&format!("evidence-{id}.json"), text, place))

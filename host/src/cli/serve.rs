@@ -79,12 +79,12 @@ async fn serve(
         TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen} (server.listen)"))?;
     let address = listener.local_addr()?;
     let loopback = address.ip().is_loopback();
-    if (!loopback || config.server.needs_token) && !control.has_host_admin().await? {
+    if (!loopback || config.server.needs_token) && !control.tenancy().has_host_admin().await? {
         anyhow::bail!(no_admin(address, loopback, &config.storage));
     }
     if let Some(pipeline) = pipeline {
         let (stream_id, settings) = pipeline.kept(control.host().storage()).await?;
-        control.configure(&stream_id, settings).await?;
+        control.pipelines().configure(&stream_id, settings).await?;
     }
     let api = Api::new(control.clone(), &config.server, loopback, stop.clone());
     // A socket belongs to the runtime that created it, so the listener is moved as a standard one.

@@ -1,6 +1,7 @@
 //! Why the control plane does not do something. One list for GraphQL, REST and the command line.
 
 use crate::config::Problem;
+use crate::store::journal::JournalError;
 
 /// What a caller is told. Never holds a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -60,4 +61,16 @@ impl ControlError {
 pub(super) fn sentence(problems: &[Problem]) -> String {
     let all: Vec<String> = problems.iter().map(|problem| format!("{} {}", problem.path, problem.message)).collect();
     all.join("; ")
+}
+
+/// What a caller is told where the database or its journal does not answer; the rest is logged.
+pub(super) fn unread(error: JournalError) -> ControlError {
+    match error {
+        // Logged when it was found.
+        JournalError::Lost(trouble) => ControlError::Unavailable(format!("the server's database file {trouble}")),
+        error => {
+            tracing::error!(%error, "the journal does not answer");
+            ControlError::Unavailable("the server's database does not answer".to_owned())
+        }
+    }
 }

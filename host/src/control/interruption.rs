@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::entry::Entry;
+use super::pipeline_handle::PipelineHandle;
 use super::snapshot::Snapshot;
 use crate::limits::RESTART_GAP;
 use crate::pipeline::load::cushion;
@@ -21,7 +21,7 @@ pub struct Interruption {
 
 impl Interruption {
     /// What applying `config` now would cost a pipeline; `None`: it is not on air, or takes the change on air.
-    pub(super) fn of(entry: &Entry, new: &Settings, config: &PipelineConfig) -> Option<Self> {
+    pub(super) fn of(entry: &PipelineHandle, new: &Settings, config: &PipelineConfig) -> Option<Self> {
         let effect = entry.live()?.settings.effect_of(new);
         Self::estimated(&effect, &entry.snapshot(), config)
     }

@@ -1,27 +1,38 @@
 //! Pipelines: made, changed, started, stopped, deleted. Each change is in the database before anything runs by it.
+//!
+//! Called by the API and by the server's configuration. Owns what runs: this service alone adds handles to the directory and removes
+//! them; dry runs and the demo are its own as well. Depends on everything below: the directories, removals, components, the rules for
+//! settings, and swaps, which take a change of stages on air.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
-use serde_json::json;
+use tokio::runtime::Handle;
 
-use super::Control;
 use super::access::{Action, Actor};
-use super::entry::Entry;
+use super::components::library::ComponentLibrary;
+use super::dry_run::DryRuns;
 use super::error::ControlError;
 use super::id::PipelineId;
-use super::registry::{self, Desired, Origin, Wish};
-use super::runner::StopMode;
-use crate::pipeline::event::{Event, EventKind, Severity};
+use super::pipeline_directory::PipelineDirectory;
+use super::pipeline_handle::PipelineHandle;
+use super::recorder::Recorder;
+use super::registry::{self, Desired, Origin, Registry, SettingsChange};
+use super::removing::Removing;
+use super::settings_rules::{SettingsRules, judge, kept, read};
+use super::swaps::StageSwaps;
+use super::tenant_directory::TenantDirectory;
+use crate::pipeline::Host;
+use crate::pipeline::event::EventKind;
 use crate::settings::{Patch, Settings};
-use allowed::judge;
 
-mod allowed;
+mod change;
+mod demo;
 mod destinations;
-mod holding;
-
-pub(super) use allowed::tenant_guard;
-pub use allowed::tenant_policy;
-pub(super) use holding::{kept, owner, read};
+mod preview;
+mod registration;
+mod steering;
+mod validation;
+mod watching;
 
 /// A pipeline to be made.
 #[derive(Debug, Clone, Default)]
@@ -61,95 +72,152 @@ pub struct Change {
     pub note: Option<String>,
 }
 
-// === impl Control ===
+/// The pipelines of this host. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Pipelines(Arc<Inner>);
 
-impl Control {
+#[derive(Debug)]
+struct Inner {
+    host: Host,
+    /// Where pipelines run, whoever makes them from wherever.
+    home: Handle,
+    registry: Registry,
+    recorder: Recorder,
+    tenants: Arc<TenantDirectory>,
+    directory: Arc<PipelineDirectory>,
+    removing: Arc<Removing>,
+    library: ComponentLibrary,
+    rules: SettingsRules,
+    swaps: StageSwaps,
+    dry_runs: DryRuns,
+    demo: demo::Running,
+}
+
+/// What [`Pipelines`] works with.
+pub(super) struct Below {
+    pub(super) host: Host,
+    pub(super) home: Handle,
+    pub(super) registry: Registry,
+    pub(super) recorder: Recorder,
+    pub(super) tenants: Arc<TenantDirectory>,
+    pub(super) directory: Arc<PipelineDirectory>,
+    pub(super) removing: Arc<Removing>,
+    pub(super) library: ComponentLibrary,
+    pub(super) rules: SettingsRules,
+    pub(super) swaps: StageSwaps,
+}
+
+// === impl Pipelines ===
+
+impl Pipelines {
+    /// Holds no pipeline yet: see [`Self::load`].
+    pub(super) fn new(below: Below) -> Self {
+        let Below { host, home, registry, recorder, tenants, directory, removing, library, rules, swaps } = below;
+        let (dry_runs, demo) = (DryRuns::default(), demo::Running::default());
+        Self(Arc::new(Inner {
+            host,
+            home,
+            registry,
+            recorder,
+            tenants,
+            directory,
+            removing,
+            library,
+            rules,
+            swaps,
+            dry_runs,
+            demo,
+        }))
+    }
+
+    /// What is being removed, to hold it up.
+    #[cfg(test)]
+    pub(super) fn removing(&self) -> &Removing {
+        &self.0.removing
+    }
+
     /// The pipelines that a caller may see, sorted; `tenant`: only this one's.
     ///
     /// # Errors
     /// A tenant that is not there for them.
-    pub fn pipelines(&self, actor: &Actor, tenant: Option<&str>) -> Result<Vec<Arc<Entry>>, ControlError> {
+    pub fn list(&self, actor: &Actor, tenant: Option<&str>) -> Result<Vec<Arc<PipelineHandle>>, ControlError> {
         let only = match (tenant, &actor.tenant) {
             (None, None) => {
                 actor.check(Action::ViewPipelines, None)?;
                 None
             }
             (Some(_), _) | (None, Some(_)) => {
-                Some(self.tenant_for(actor, Action::ViewPipelines, tenant.or(actor.tenant.as_deref()))?)
+                Some(self.0.tenants.allowed(actor, Action::ViewPipelines, tenant.or(actor.tenant.as_deref()))?)
             }
         };
-        let entries = self.entries().into_iter();
-        Ok(entries.filter(|entry| only.as_ref().is_none_or(|tenant| entry.id().tenant == tenant.name)).collect())
+        let handles = self.0.directory.all().into_iter();
+        Ok(handles.filter(|handle| only.as_ref().is_none_or(|tenant| handle.id().tenant == tenant.name)).collect())
     }
 
-    /// One pipeline.
+    /// The pipeline of that id, or of that stream id of the caller's tenant.
     ///
     /// # Errors
     /// [`ControlError::NotFound`].
-    pub fn pipeline(&self, actor: &Actor, id: &str) -> Result<Arc<Entry>, ControlError> {
-        self.allowed(actor, Action::ViewPipelines, id)
+    pub fn get(&self, actor: &Actor, id: &str) -> Result<Arc<PipelineHandle>, ControlError> {
+        self.0.directory.allowed(actor, Action::ViewPipelines, id)
     }
 
-    /// Makes a pipeline. The same again is the same pipeline.
+    /// Makes a pipeline. Idempotent: identical settings return the existing pipeline.
     ///
     /// # Errors
     /// Any [`ControlError`]; [`ControlError::Conflict`] where one of that name has other settings.
-    pub async fn create(&self, actor: &Actor, new: NewPipeline) -> Result<Arc<Entry>, ControlError> {
+    pub async fn create(&self, actor: &Actor, new: NewPipeline) -> Result<Arc<PipelineHandle>, ControlError> {
         self.create_as(actor, new, Origin::Api).await
     }
 
-    pub(crate) async fn create_as(
+    async fn create_as(
         &self,
         actor: &Actor,
         new: NewPipeline,
         origin: Origin,
-    ) -> Result<Arc<Entry>, ControlError> {
-        let tenant = self.tenant_for(actor, Action::CreatePipeline, new.tenant.as_deref())?;
+    ) -> Result<Arc<PipelineHandle>, ControlError> {
+        let tenant = self.0.tenants.allowed(actor, Action::CreatePipeline, new.tenant.as_deref())?;
         let note = new.note.as_deref();
-        let named = self.named(&tenant, new.stream_id, new.patch);
-        let (id, settings) = named.or_else(|error| Self::with_note(Err(error), note))?;
+        let named = self.0.rules.named(&tenant, new.stream_id, new.patch);
+        let (id, settings) = named.or_else(|error| SettingsRules::with_note(Err(error), note))?;
         // One of that name that is being deleted is gone first.
-        let _making = self.make_room_for(&tenant.name).await?;
-        let _changing = self.0.changing.lock().await;
-        Self::with_note(self.check(&tenant, &id, &settings), note)?;
+        let _making = self.0.removing.make_room_for(&tenant.name).await?;
+        let _changing = self.0.directory.change().await;
+        SettingsRules::with_note(self.0.rules.check(&tenant, &id, &settings), note)?;
         judge(&tenant, &settings)?;
         let desired = if new.start { Desired::Running } else { Desired::Stopped };
         let row = registry::NewPipeline { id: id.clone(), settings: kept(&settings)?, desired, origin, note: new.note };
         let made = self.0.registry.create_pipeline(actor, row).await?;
-        if let Some(entry) = self.entry(&id).filter(|_| !made.changed) {
-            return Ok(entry);
+        if let Some(handle) = self.0.directory.get(&id).filter(|_| !made.changed) {
+            return Ok(handle);
         }
-        let entry = self.hold(&made.row, Arc::new(settings), &tenant);
+        let handle = self.hold(&made.row, Arc::new(settings), &tenant);
         self.tell(&id, EventKind::Created, format!("created by {}", actor.name)).await;
         if new.start {
             self.tell(&id, EventKind::Started, format!("started by {}", actor.name)).await;
         }
-        Ok(entry)
+        Ok(handle)
     }
 
     /// Changes what a pipeline is set to. What runs goes on with the new settings at once, unless told otherwise.
     ///
     /// # Errors
     /// Any [`ControlError`]; [`ControlError::Conflict`] where the revision is not the expected one.
-    pub async fn update(&self, actor: &Actor, id: &str, change: Change) -> Result<Arc<Entry>, ControlError> {
-        let entry = self.allowed(actor, Action::UpdatePipeline, id)?;
-        let _changing = self.0.changing.lock().await;
-        let (note, patched) = (change.note.as_deref(), entry.settings().patched(change.patch));
+    pub async fn update(&self, actor: &Actor, id: &str, change: Change) -> Result<Arc<PipelineHandle>, ControlError> {
+        let handle = self.0.directory.allowed(actor, Action::UpdatePipeline, id)?;
+        let _changing = self.0.directory.change().await;
+        let (note, patched) = (change.note.as_deref(), handle.settings().patched(change.patch));
         let settings =
-            patched.map_err(ControlError::InvalidInput).or_else(|error| Self::with_note(Err(error), note))?;
-        let tenant = self.tenant_for(actor, Action::UpdatePipeline, Some(&entry.id().tenant))?;
-        Self::with_note(self.check(&tenant, entry.id(), &settings), note)?;
-        self.no_swap_under_way(&entry, &settings)?;
+            patched.map_err(ControlError::InvalidInput).or_else(|error| SettingsRules::with_note(Err(error), note))?;
+        let tenant = self.0.tenants.allowed(actor, Action::UpdatePipeline, Some(&handle.id().tenant))?;
+        SettingsRules::with_note(self.0.rules.check(&tenant, handle.id(), &settings), note)?;
+        let settings = self.0.swaps.leave_alone(&handle, settings)?;
         judge(&tenant, &settings)?;
-        let kept = kept(&settings)?;
-        let changed =
-            self.0.registry.update_pipeline(actor, entry.id(), kept, change.expected_revision, change.note).await?;
-        if changed.changed {
-            let what = format!("revision {} by {}", changed.row.revision, actor.name);
-            self.tell(entry.id(), EventKind::Updated, what).await;
-            self.take(actor, &entry, changed.row.revision, settings, change.apply).await?;
-        }
-        Ok(entry)
+        let what = |revision| (EventKind::Updated, format!("revision {revision} by {}", actor.name));
+        let planned = self.plan(actor, &handle, settings, change.apply, note).await?;
+        let new = SettingsChange { expected: change.expected_revision, note: change.note, ..SettingsChange::default() };
+        self.commit(actor, &handle, planned, new, Some(&what)).await?;
+        Ok(handle)
     }
 
     /// Sets a pipeline to what it was at an earlier revision, as a new one.
@@ -162,156 +230,46 @@ impl Control {
         id: &str,
         revision: u64,
         expected: Option<u64>,
-    ) -> Result<Arc<Entry>, ControlError> {
-        let entry = self.allowed(actor, Action::RollBackPipeline, id)?;
-        let _changing = self.0.changing.lock().await;
+    ) -> Result<Arc<PipelineHandle>, ControlError> {
+        let handle = self.0.directory.allowed(actor, Action::RollBackPipeline, id)?;
+        let _changing = self.0.directory.change().await;
         let absent =
-            || ControlError::NotFound(format!("pipeline {} has no revision {revision} (any more)", entry.id()));
-        let old = self.0.registry.revision(entry.id(), revision).await?.ok_or_else(absent)?;
+            || ControlError::NotFound(format!("pipeline {} has no revision {revision} (any more)", handle.id()));
+        let old = self.0.registry.revision(handle.id(), revision).await?.ok_or_else(absent)?;
         let settings = read(old.settings.get())?;
-        let tenant = self.tenant_for(actor, Action::RollBackPipeline, Some(&entry.id().tenant))?;
+        let tenant = self.0.tenants.allowed(actor, Action::RollBackPipeline, Some(&handle.id().tenant))?;
         // What was allowed once may not be any more.
-        self.check(&tenant, entry.id(), &settings)?;
-        self.no_swap_under_way(&entry, &settings)?;
+        self.0.rules.check(&tenant, handle.id(), &settings)?;
+        let settings = self.0.swaps.leave_alone(&handle, settings)?;
         judge(&tenant, &settings)?;
-        let changed = self.0.registry.roll_back_pipeline(actor, entry.id(), revision, expected).await?;
-        if changed.changed {
-            let what = format!(
-                "rolled back to revision {revision}, stored as revision {}, by {}",
-                changed.row.revision, actor.name
-            );
-            self.tell(entry.id(), EventKind::RolledBack, what).await;
-            self.take(actor, &entry, changed.row.revision, settings, Apply::Now).await?;
-        }
-        Ok(entry)
-    }
-
-    /// Starts a pipeline; one that is started already goes on.
-    ///
-    /// # Errors
-    /// Any [`ControlError`].
-    pub async fn start(&self, actor: &Actor, id: &str) -> Result<Arc<Entry>, ControlError> {
-        let entry = self.allowed(actor, Action::StartPipeline, id)?;
-        if let Some(started) = self.start_idle_demo(actor, &entry).await? {
-            return Ok(started);
-        }
-        let _changing = self.0.changing.lock().await;
-        if !entry.desired_running() {
-            self.may_start(&entry)?;
-        }
-        let changed = self.0.registry.set_desired(actor, entry.id(), Wish::start()).await?;
-        if changed.changed || !entry.desired_running() {
-            self.tell(entry.id(), EventKind::Started, format!("started by {}", actor.name)).await;
-            entry.want(|wanted| wanted.running = true);
-        }
-        Ok(entry)
-    }
-
-    /// Stops a pipeline. Answers at once: draining goes on for as long as media is buffered.
-    ///
-    /// # Errors
-    /// Any [`ControlError`].
-    pub async fn stop(&self, actor: &Actor, id: &str, mode: StopMode) -> Result<Arc<Entry>, ControlError> {
-        let entry = self.allowed(actor, Action::StopPipeline, id)?;
-        let _changing = self.0.changing.lock().await;
-        let hastens = mode == StopMode::AtOnce && entry.drains();
-        let detail = Some(json!({ "mode": mode.name() }));
-        let wish = Wish { acts: hastens, detail, ..Wish::stop() };
-        let changed = self.0.registry.set_desired(actor, entry.id(), wish).await?;
-        if changed.changed || entry.desired_running() {
-            self.tell(entry.id(), EventKind::Stopped, format!("stopped by {}", actor.name)).await;
-        }
-        // One that drains may be told to end at once.
-        entry.want(|wanted| {
-            wanted.running = false;
-            wanted.mode = mode;
-        });
-        Ok(entry)
-    }
-
-    /// Stops what runs and starts it again; starts what does not run. `expected`: the start that the caller saw, Unix time
-    /// in milliseconds; another one is a conflict, and so is the same one twice.
-    ///
-    /// # Errors
-    /// Any [`ControlError`].
-    pub async fn restart(
-        &self,
-        actor: &Actor,
-        id: &str,
-        mode: StopMode,
-        expected: Option<u64>,
-    ) -> Result<Arc<Entry>, ControlError> {
-        let entry = self.allowed(actor, Action::RestartPipeline, id)?;
-        let _changing = self.0.changing.lock().await;
-        let started = entry.started_ms();
-        if expected.is_some() && expected != started {
-            let text = format!(
-                "pipeline {} was started at another time, or is being restarted: read its status again",
-                entry.id()
-            );
-            return Err(ControlError::Conflict(text));
-        }
-        self.may_start(&entry)?;
-        let wish = Wish { detail: Some(json!({ "mode": mode.name() })), ..Wish::restart() };
-        self.0.registry.set_desired(actor, entry.id(), wish).await?;
-        self.tell(entry.id(), EventKind::Started, format!("restarted by {}", actor.name)).await;
-        entry.want(|wanted| {
-            wanted.running = true;
-            wanted.mode = mode;
-            wanted.turn += 1;
-            wanted.over_ms = started.or(wanted.over_ms);
-        });
-        Ok(entry)
-    }
-
-    /// Deletes a pipeline and, unless `keep_files`, everything on disk of it. What runs is stopped at once. False: there
-    /// was none.
-    ///
-    /// # Errors
-    /// Any [`ControlError`]; then it is there and goes on as it was.
-    pub async fn delete(&self, actor: &Actor, id: &str, keep_files: bool) -> Result<bool, ControlError> {
-        let entry = match self.allowed(actor, Action::DeletePipeline, id) {
-            Ok(entry) => entry,
-            // Another tenant's is as absent as one that never was.
-            Err(ControlError::NotFound(_)) => return Ok(false),
-            Err(error) => return Err(error),
+        let what = |new| {
+            let what = format!("rolled back to revision {revision}, stored as revision {new}, by {}", actor.name);
+            (EventKind::RolledBack, what)
         };
-        let id = entry.id().clone();
-        let removing = self.0.removing.begin(&id.tenant).await;
-        let changing = self.0.changing.lock().await;
-        if self.entry(&id).is_none_or(|there| !Arc::ptr_eq(&there, &entry)) {
-            return Ok(false);
-        }
-        self.0.registry.delete_pipeline(actor, &id, !keep_files).await?;
-        self.0.entries.write().unwrap_or_else(PoisonError::into_inner).remove(&id);
-        self.0.roster.send_modify(|turn| *turn += 1);
-        drop(changing);
-        self.remove_behind(removing, id.removal(!keep_files), Some(entry)).await;
-        self.end_demo_of(&id).await;
-        let what = Event::new(EventKind::Deleted, Severity::Info, format!("{id} was deleted by {}", actor.name));
-        what.log();
-        self.0.recorder.record(Some(id.tenant), None, what).await;
-        Ok(true)
+        let note = format!("back to revision {revision}");
+        let planned = self.plan(actor, &handle, settings, Apply::Now, Some(&note)).await?;
+        let new = SettingsChange { expected, back_to: Some(revision), ..SettingsChange::default() };
+        self.commit(actor, &handle, planned, new, Some(&what)).await?;
+        Ok(handle)
     }
 
     /// Makes the pipeline of the server's configuration, or changes it to that.
     ///
     /// # Errors
     /// Any [`ControlError`].
-    pub async fn configure(&self, stream_id: &str, settings: Settings) -> Result<Arc<Entry>, ControlError> {
+    pub async fn configure(&self, stream_id: &str, settings: Settings) -> Result<Arc<PipelineHandle>, ControlError> {
         let actor = Actor::local("configuration");
-        let tenant = self.tenant_for(&actor, Action::UpdatePipeline, None)?;
+        let tenant = self.0.tenants.allowed(&actor, Action::UpdatePipeline, None)?;
         let id = PipelineId::new(&tenant.name, stream_id)?;
-        if let Some(entry) = self.entry(&id) {
-            let _changing = self.0.changing.lock().await;
-            let changed = self.0.registry.update_pipeline(&actor, &id, kept(&settings)?, None, None).await?;
-            if changed.changed {
-                self.take(&actor, &entry, changed.row.revision, settings, Apply::Now).await?;
-            }
-            return Ok(entry);
+        if let Some(handle) = self.0.directory.get(&id) {
+            let _changing = self.0.directory.change().await;
+            let settings = self.0.swaps.leave_alone(&handle, settings)?;
+            let planned = self.plan(&actor, &handle, settings, Apply::Now, None).await?;
+            self.commit(&actor, &handle, planned, SettingsChange::default(), None).await?;
+            return Ok(handle);
         }
-        let _making = self.make_room_for(&tenant.name).await?;
-        let _changing = self.0.changing.lock().await;
+        let _making = self.0.removing.make_room_for(&tenant.name).await?;
+        let _changing = self.0.directory.change().await;
         let row = registry::NewPipeline {
             id,
             settings: kept(&settings)?,

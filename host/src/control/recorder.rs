@@ -11,8 +11,8 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 use super::id::PipelineId;
 use super::incidents::Change;
 use super::registry::{IncidentState, NewEvent, Registry};
-use super::webhooks::Sender;
-use crate::limits::{EVENTS_AT_ONCE_MAX, EVENTS_WAITING};
+use super::webhooks::sender::Sender;
+use crate::limits::{EVENTS_AT_ONCE_MAX, EVENTS_LISTENED, EVENTS_WAITING};
 use crate::pipeline::event::Event;
 
 /// An event after it was stored, as subscribers get it.
@@ -41,6 +41,7 @@ enum Order {
 #[derive(Debug, Clone)]
 pub struct Recorder {
     orders: mpsc::Sender<Order>,
+    listeners: broadcast::Sender<Arc<RecordedEvent>>,
     /// Id of the newest event that listeners were told, or that an earlier run stored; 0: none.
     newest: Arc<AtomicU64>,
 }
@@ -49,16 +50,12 @@ pub struct Recorder {
 
 impl Recorder {
     /// `newest`: id of the newest event that is stored already.
-    pub(super) fn start(
-        newest: u64,
-        registry: Registry,
-        listeners: broadcast::Sender<Arc<RecordedEvent>>,
-        webhooks: Arc<Sender>,
-    ) -> Self {
+    pub(super) fn start(newest: u64, registry: Registry, webhooks: Arc<Sender>) -> Self {
+        let listeners = broadcast::Sender::new(EVENTS_LISTENED);
         let (orders, waiting) = mpsc::channel(EVENTS_WAITING);
         let newest = Arc::new(AtomicU64::new(newest));
-        tokio::spawn(record(newest.clone(), registry, listeners, webhooks, waiting));
-        Self { orders, newest }
+        tokio::spawn(record(newest.clone(), registry, listeners.clone(), webhooks, waiting));
+        Self { orders, listeners, newest }
     }
 
     /// Id of the newest event that listeners were told; 0: none. Who subscribes after this call is told of every later
@@ -67,9 +64,25 @@ impl Recorder {
         self.newest.load(Ordering::Acquire)
     }
 
+    /// What is stored from now on; a listener that is behind by more than [`EVENTS_LISTENED`] events loses the oldest.
+    pub(super) fn listen(&self) -> broadcast::Receiver<Arc<RecordedEvent>> {
+        self.listeners.subscribe()
+    }
+
+    /// How many listen now.
+    pub(super) fn listeners(&self) -> usize {
+        self.listeners.receiver_count()
+    }
+
     /// Of a pipeline. Waits while too many others do.
     pub(super) async fn pipeline(&self, id: &PipelineId, event: Event) {
         self.record(Some(id.tenant.clone()), Some(id.stream.clone()), event).await;
+    }
+
+    /// Logs an event of a pipeline as the pipeline would, and stores it.
+    pub(super) async fn report(&self, id: &PipelineId, event: Event) {
+        tracing::error_span!("pipeline", tenant = id.tenant, stream = id.stream).in_scope(|| event.log());
+        self.pipeline(id, event).await;
     }
 
     /// A change of an incident of a pipeline.

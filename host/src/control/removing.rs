@@ -6,21 +6,36 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::runtime::Handle;
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 
-use super::Control;
-use super::entry::Entry;
 use super::error::ControlError;
-use super::registry::Removal;
+use super::pipeline_handle::PipelineHandle;
+use super::registry::{Registry, Removal};
 use super::runner::StopMode;
+use crate::logs::LogHub;
+use crate::pipeline::Host;
 
-/// Of which tenants something is being removed. Many things can be at once; who makes something new waits for all.
-#[derive(Debug, Default)]
-pub(super) struct Removing(Mutex<HashMap<String, Arc<RwLock<()>>>>);
+/// Removes what was deleted, and knows of which tenants something is being removed. Several removals of a tenant can be under way at
+/// once; whoever makes something new of that tenant's waits for all of them. Called by pipelines, tenancy and storage.
+#[derive(Debug)]
+pub(super) struct Removing {
+    host: Host,
+    /// Runs removals, whether or not their caller waits.
+    home: Handle,
+    registry: Registry,
+    logs: LogHub,
+    locks: Mutex<HashMap<String, Arc<RwLock<()>>>>,
+}
 
 // === impl Removing ===
 
 impl Removing {
+    /// `home`: where removals run on after their caller has gone.
+    pub(super) fn new(host: Host, home: Handle, registry: Registry, logs: LogHub) -> Self {
+        Self { host, home, registry, logs, locks: Mutex::default() }
+    }
+
     /// Something of the tenant's is removed until this is dropped.
     pub(super) async fn begin(&self, tenant: &str) -> OwnedRwLockReadGuard<()> {
         self.of(tenant).read_owned().await
@@ -32,48 +47,49 @@ impl Removing {
     }
 
     fn of(&self, tenant: &str) -> Arc<RwLock<()>> {
-        let mut locks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
         // Whoever holds or waits for one has a handle of their own.
         locks.retain(|_, lock| Arc::strong_count(lock) > 1);
         locks.entry(tenant.to_owned()).or_default().clone()
     }
-}
 
-// === impl Control ===
-
-impl Control {
     /// Waits until what was deleted of a tenant is gone, and keeps it so until the answer is dropped.
     ///
     /// # Errors
     /// [`ControlError::Unavailable`]: it cannot be removed.
     pub(super) async fn make_room_for(&self, tenant: &str) -> Result<OwnedRwLockWriteGuard<()>, ControlError> {
-        let making = self.0.removing.none(tenant).await;
-        for left in self.0.registry.removals().await?.into_iter().filter(|left| left.tenant == tenant) {
+        let making = self.none(tenant).await;
+        for left in self.registry.removals().await?.into_iter().filter(|left| left.tenant == tenant) {
             self.remove(left).await?;
         }
         Ok(making)
     }
 
     /// Ends what runs and removes what was deleted, whether or not the caller waits for it. `guard` is held until then.
-    pub(super) async fn remove_behind(&self, guard: impl Send + 'static, removal: Removal, entry: Option<Arc<Entry>>) {
-        let control = self.clone();
-        let removing = self.0.home.spawn(async move {
-            if let Some(entry) = entry {
-                entry.end(StopMode::AtOnce).await;
+    pub(super) async fn remove_behind(
+        self: &Arc<Self>,
+        guard: impl Send + 'static,
+        removal: Removal,
+        handle: Option<Arc<PipelineHandle>>,
+    ) {
+        let removing = self.clone();
+        let task = self.home.spawn(async move {
+            if let Some(handle) = handle {
+                handle.end(StopMode::AtOnce).await;
             }
-            if let Err(error) = control.remove(removal).await {
+            if let Err(error) = removing.remove(removal).await {
                 tracing::error!(%error, "deletion incomplete; will retry");
             }
             drop(guard);
         });
-        if removing.await.is_err() {
+        if task.await.is_err() {
             tracing::error!("deletion interrupted; the next start of the server resumes it");
         }
     }
 
     /// Goes on with what an earlier process could not do any more.
     pub(super) async fn finish_removals(&self) -> Result<(), ControlError> {
-        for removal in self.0.registry.removals().await? {
+        for removal in self.registry.removals().await? {
             tracing::info!(tenant = removal.tenant, stream = removal.stream, "deletion complete");
             if let Err(error) = self.remove(removal).await {
                 tracing::error!(%error, "deletion incomplete; will retry");
@@ -84,7 +100,7 @@ impl Control {
 
     /// Nothing of it may run.
     async fn remove(&self, removal: Removal) -> Result<(), ControlError> {
-        let (janitor, logs) = (self.0.host.janitor(), &self.0.logs);
+        let (janitor, logs) = (self.host.janitor(), &self.logs);
         match &removal.stream {
             Some(stream) if removal.files => {
                 janitor.remove_stream(&removal.tenant, stream).await;
@@ -102,6 +118,6 @@ impl Control {
                 }
             }
         }
-        Ok(self.0.registry.removed(removal).await?)
+        Ok(self.registry.removed(removal).await?)
     }
 }

@@ -7,7 +7,7 @@
 //! Not done: SRS's view of SRT destinations.
 
 mod answer;
-mod asker;
+mod poller;
 
 use std::collections::HashMap;
 
@@ -15,7 +15,7 @@ use futures_util::future::join_all;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use self::asker::{Asker, Place};
+use self::poller::{Place, SrsPoller};
 use super::runner::{Run, RunState, Wanted};
 use crate::limits::SRS_ASK_EVERY;
 use crate::pipeline::Watch;
@@ -50,11 +50,11 @@ pub(super) async fn follow(
     mut run: watch::Receiver<Run>,
     shown: watch::Sender<SrsViews>,
 ) {
-    let mut askers = Vec::new();
+    let mut pollers = Vec::new();
     loop {
         let (names, places) = places(&wanted.borrow_and_update(), &run.borrow_and_update());
-        askers = renewed(askers, places);
-        let asking = askers.iter_mut().map(async |asker: &mut Option<Asker>| Some(asker.as_mut()?.ask().await));
+        pollers = renewed(pollers, places);
+        let asking = pollers.iter_mut().map(async |poller: &mut Option<SrsPoller>| Some(poller.as_mut()?.poll().await));
         let views: Vec<Option<SrsView>> = tokio::select! {
             views = join_all(asking) => views,
             () = shown.closed() => return,
@@ -90,13 +90,13 @@ fn places(wanted: &Wanted, run: &Run) -> (Vec<String>, Vec<Option<Place>>) {
     running.into_iter().map(|status| (status.name.clone(), place(&status.name))).unzip()
 }
 
-/// An asker for each place; one that asked there before goes on.
-fn renewed(mut before: Vec<Option<Asker>>, places: Vec<Option<Place>>) -> Vec<Option<Asker>> {
-    let mut asker = |place: Place| {
-        let known = before.iter_mut().find(|asker| asker.as_ref().is_some_and(|asker| *asker.place() == place));
-        known.and_then(Option::take).unwrap_or_else(|| Asker::new(place))
+/// A poller for each place; one that asked there before goes on.
+fn renewed(mut before: Vec<Option<SrsPoller>>, places: Vec<Option<Place>>) -> Vec<Option<SrsPoller>> {
+    let mut poller = |place: Place| {
+        let known = before.iter_mut().find(|poller| poller.as_ref().is_some_and(|poller| *poller.place() == place));
+        known.and_then(Option::take).unwrap_or_else(|| SrsPoller::new(place))
     };
-    places.into_iter().map(|place| place.map(&mut asker)).collect()
+    places.into_iter().map(|place| place.map(&mut poller)).collect()
 }
 
 #[cfg(test)]

@@ -1,16 +1,21 @@
 //! What lies on disk, and room made by hand. Events of the janitor become events of tenants and pipelines.
+//!
+//! Called by the API. Owns nothing: files and their numbers are the janitor's.
 
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-use super::Control;
 use super::access::{Action, Actor};
-use super::error::ControlError;
+use super::error::{ControlError, unread};
 use super::id::PipelineId;
+use super::pipeline_directory::PipelineDirectory;
 use super::recorder::Recorder;
-use super::registry::{NewAudit, Scope};
+use super::registry::{NewAudit, Registry, Scope};
+use super::removing::Removing;
+use super::tenant_directory::TenantDirectory;
 use crate::limits::STORAGE_EVENTS_WAITING;
+use crate::pipeline::Host;
 use crate::pipeline::event::Event;
 use crate::pipeline::release::storage_event;
 use crate::store::janitor::{self, Cleaned, StorageEvent, StorageEvents};
@@ -41,34 +46,54 @@ pub struct Cleaning {
     pub cleaned: Cleaned,
 }
 
-// === impl Control ===
+/// Storage of this host, as callers look at it and make room in it. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct StorageAdmin {
+    host: Host,
+    registry: Registry,
+    tenants: Arc<TenantDirectory>,
+    directory: Arc<PipelineDirectory>,
+    removing: Arc<Removing>,
+}
 
-impl Control {
+// === impl StorageAdmin ===
+
+impl StorageAdmin {
+    pub(super) fn new(
+        host: Host,
+        registry: Registry,
+        tenants: Arc<TenantDirectory>,
+        directory: Arc<PipelineDirectory>,
+        removing: Arc<Removing>,
+    ) -> Self {
+        Self { host, registry, tenants, directory, removing }
+    }
+
     /// What lies on disk: of one pipeline, of one tenant, or for a host-wide caller that names none, of all.
     ///
     /// # Errors
     /// Any [`ControlError`].
-    pub fn storage(
+    pub fn view(
         &self,
         actor: &Actor,
         tenant: Option<&str>,
         pipeline: Option<&str>,
     ) -> Result<StorageView, ControlError> {
-        let janitor = self.0.host.janitor();
+        let janitor = self.host.janitor();
         let (usage, space) = (janitor.usage(), janitor.usage().space().unwrap_or_default());
         if let Some(id) = pipeline {
-            let entry = self.allowed(actor, Action::ViewStorage, id)?;
-            let PipelineId { tenant, stream } = entry.id();
+            let handle = self.directory.allowed(actor, Action::ViewStorage, id)?;
+            let PipelineId { tenant, stream } = handle.id();
             let totals = usage.stream(tenant, stream);
             return Ok(StorageView {
                 totals,
-                pipelines: vec![(entry.id().clone(), totals)],
+                pipelines: vec![(handle.id().clone(), totals)],
                 quota: janitor.quota(tenant),
                 space,
                 refusal: janitor.refusal(tenant).map(|why| why.to_string()),
             });
         }
-        let scope = self.scope(actor, Action::ViewStorage, tenant)?;
+        let scope = self.tenants.scope(actor, Action::ViewStorage, tenant)?;
         let mut pipelines: Vec<_> = usage
             .streams()
             .into_iter()
@@ -98,21 +123,21 @@ impl Control {
     /// Any [`ControlError`].
     pub async fn clean(&self, actor: &Actor, id: &str, keep: usize, dry_run: bool) -> Result<Cleaning, ControlError> {
         let action = if dry_run { Action::ViewStorage } else { Action::CleanStorage };
-        let entry = match self.allowed(actor, action, id) {
-            Ok(entry) => entry,
+        let handle = match self.directory.allowed(actor, action, id) {
+            Ok(handle) => handle,
             Err(ControlError::NotFound(_)) => return self.clean_left_behind(actor, action, id, keep).await,
             Err(error) => return Err(error),
         };
-        let PipelineId { tenant, stream } = entry.id();
-        let janitor = self.0.host.janitor();
-        let planned = janitor.plan_clean(tenant, stream, Keep::newest(keep)).await.map_err(super::listing::unread)?;
+        let PipelineId { tenant, stream } = handle.id();
+        let janitor = self.host.janitor();
+        let planned = janitor.plan_clean(tenant, stream, Keep::newest(keep)).await.map_err(unread)?;
         let planned = Cleaned { batches: planned.len() as u64, bytes: planned.iter().map(|batch| batch.bytes).sum() };
         if dry_run {
-            return Ok(Cleaning { pipeline: entry.id().clone(), cleaned: planned });
+            return Ok(Cleaning { pipeline: handle.id().clone(), cleaned: planned });
         }
-        self.note_cleaning(actor, entry.id(), keep, planned).await?;
-        let cleaned = janitor.clean(tenant, stream, Keep::newest(keep)).await.map_err(super::listing::unread)?;
-        Ok(Cleaning { pipeline: entry.id().clone(), cleaned })
+        self.note_cleaning(actor, handle.id(), keep, planned).await?;
+        let cleaned = janitor.clean(tenant, stream, Keep::newest(keep)).await.map_err(unread)?;
+        Ok(Cleaning { pipeline: handle.id().clone(), cleaned })
     }
 
     /// [`Self::clean`] of a stream without a pipeline. Which of its batches were on air nobody knows any more.
@@ -126,11 +151,11 @@ impl Control {
         let pipeline = PipelineId::parse(id, actor.home())?;
         let PipelineId { tenant, stream } = &pipeline;
         actor.check(action, Some(tenant)).map_err(|denied| denied.or_absent(PipelineId::absent(id)))?;
-        let janitor = self.0.host.janitor();
-        let removing = self.0.removing.begin(tenant).await;
+        let janitor = self.host.janitor();
+        let removing = self.removing.begin(tenant).await;
         let is_there = janitor.usage().stream(tenant, stream).all().files > 0;
         // One whose settings cannot be read is left out, and is somebody's all the same.
-        if !is_there || self.0.registry.pipeline(&pipeline).await?.is_some() {
+        if !is_there || self.registry.pipeline(&pipeline).await?.is_some() {
             return Err(PipelineId::absent(id));
         }
         if keep > 0 {
@@ -141,7 +166,7 @@ impl Control {
         let cleaned = janitor.left_behind(tenant, stream).await;
         if action == Action::CleanStorage {
             self.note_cleaning(actor, &pipeline, keep, cleaned).await?;
-            self.remove_behind(removing, pipeline.removal(true), None).await;
+            self.removing.remove_behind(removing, pipeline.removal(true), None).await;
         }
         Ok(Cleaning { pipeline, cleaned })
     }
@@ -156,14 +181,13 @@ impl Control {
     ) -> Result<(), ControlError> {
         let line = NewAudit::new(actor, Action::CleanStorage, Some(&id.tenant), format!("pipeline {id}"));
         let detail = serde_json::json!({ "keep": keep, "batches": planned.batches, "bytes": planned.bytes });
-        Ok(self.0.registry.record(line.detail(detail)).await?)
+        Ok(self.registry.record(line.detail(detail)).await?)
     }
 
-    /// Tells the janitor's events from now on.
-    pub(super) fn hear_storage(&self) {
+    /// Stores the janitor's events from now on, for as long as the process lives.
+    pub(super) fn listen(&self, recorder: Recorder) {
         let (told, mut heard) = mpsc::channel(STORAGE_EVENTS_WAITING);
-        self.0.host.janitor().listen(Arc::new(Ear(told)));
-        let recorder: Recorder = self.0.recorder.clone();
+        self.host.janitor().listen(Arc::new(Ear(told)));
         tokio::spawn(async move {
             while let Some((tenant, stream, event)) = heard.recv().await {
                 recorder.record(tenant, stream, event).await;

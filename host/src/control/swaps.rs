@@ -1,35 +1,54 @@
-//! Stages of running pipelines are swapped: asked for here, carried out by `swaps/carry.rs`, one task a swap.
+//! Stages of running pipelines are swapped: asked for here, carried out by [`executor`], one task a swap.
 //!
-//! A swap that is acknowledged is in the database, and so is each of its steps before the next begins. What decides after a
-//! restart is what the pipeline's settings say: they are changed right after a cut-over, and changed back where the old
-//! version took over again.
+//! Called by the API, by pipelines (a change of settings that is of stages) and by components (a newer version of a name that is
+//! followed). Owns which swaps are under way; their rows are the registry's. Depends on the directories, on the components and on the
+//! rules for settings, never on [`super::pipelines`].
+//!
+//! A swap has one order. First the wish is stored: the swap's row, which is in the database before a swap is acknowledged. Then, once the
+//! new version decides, the settings are changed together with the row, and so again where the old version took over. What decides
+//! after a restart is what the settings say; what becomes of a swap that the server's end interrupted is in
+//! [`Registry::interrupt_swaps`].
 
-mod carry;
+mod changed;
+mod executor;
+mod fallback;
+mod job;
+mod past;
 mod roll_out;
-mod seats;
 mod told;
+mod under_way;
 
-use std::sync::{Arc, PoisonError};
+pub(super) use changed::PendingSwaps;
 
-use futures_util::Stream;
+use std::sync::Arc;
+
 use serde_json::Value;
+use tokio::runtime::Handle;
 
-use super::Control;
 use super::access::{Action, Actor};
-use super::entry::Entry;
+use super::components::library::ComponentLibrary;
 use super::error::ControlError;
 use super::id::PipelineId;
-use super::registry::{SwapRecord, SwapRow, SwapState};
+use super::pipeline_directory::PipelineDirectory;
+use super::pipeline_handle::PipelineHandle;
+use super::recorder::Recorder;
+use super::registry::{NextStart, Registry, SwapRecord, SwapRow, SwapState};
 use super::runner::Taken;
-use super::watching::{Watched, received};
-use crate::limits::{STAGE_PROBATION_BATCHES, STAGE_PROBATION_BATCHES_MAX};
+use super::settings_rules::{SettingsRules, kept, read};
+use super::tenant_directory::TenantDirectory;
+use crate::limits::STAGE_PROBATION_BATCHES_MAX;
+use crate::pipeline::Host;
 use crate::pipeline::event::{Event, EventKind, Severity};
-use crate::pipeline::load::bundled_or_file;
 use crate::settings::{PreviousStage, Settings, Stage};
-use crate::stage::recording::Recording;
-use crate::stage::{CompileRequester, ComponentLabel, LoadError, StageComponent, StageKind};
-use crate::store::page::{Listed, Page};
+
+use crate::stage::CompileRequester;
+use crate::stage::ComponentLabel;
+
+use crate::stage::StageKind;
+
 use crate::unix_time::now_ms;
+use job::{IfLate, SwapJob, Terms};
+use under_way::SwapsUnderWay;
 
 /// A swap that is wanted.
 #[derive(Debug, Clone, Default)]
@@ -48,51 +67,57 @@ pub struct NewSwap {
     pub probation: Option<u32>,
 }
 
-/// What a swap may do, and how far it goes.
-#[derive(Debug, Clone, Copy)]
-struct Terms {
-    /// It starts from nothing.
-    fresh: bool,
-    /// It starts from nothing where it cannot read the running version's state.
-    fresh_if_needed: bool,
-    /// Where its batches would come late.
-    late: IfLate,
-    /// It ends after the rehearsal.
-    rehearse_only: bool,
-    /// Batches of its probation.
-    probation: u32,
+/// The swaps of stages. Cheap to clone; the task of a swap that is under way has a clone of its own.
+#[derive(Debug, Clone)]
+pub struct StageSwaps {
+    host: Host,
+    /// Where tasks of swaps run, whoever calls from wherever.
+    home: Handle,
+    registry: Registry,
+    recorder: Recorder,
+    tenants: Arc<TenantDirectory>,
+    directory: Arc<PipelineDirectory>,
+    library: ComponentLibrary,
+    rules: SettingsRules,
+    under_way: Arc<SwapsUnderWay>,
 }
 
-/// What happens with a swap whose batches would come later than the stream can wait for them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum IfLate {
-    /// Refuses the swap and changes nothing.
-    Refuse,
-    /// The air clock runs slower until they come in time; where that takes too long, the swap is refused.
-    Stretch,
-    /// The air clock runs slower for as long as it may; then the swap is carried out all the same.
-    Force,
+/// What [`StageSwaps`] works with.
+pub(super) struct Below {
+    pub(super) host: Host,
+    pub(super) home: Handle,
+    pub(super) registry: Registry,
+    pub(super) recorder: Recorder,
+    pub(super) tenants: Arc<TenantDirectory>,
+    pub(super) directory: Arc<PipelineDirectory>,
+    pub(super) library: ComponentLibrary,
+    pub(super) rules: SettingsRules,
 }
 
-/// What a swap task needs to know.
-struct Order {
-    actor: Actor,
-    entry: Arc<Entry>,
-    kind: StageKind,
-    /// The stage as it was set before.
-    old: Stage,
-    /// The stage as it is wanted.
-    new: Stage,
-    /// The settings say so already; they are changed back if it is refused.
-    written: bool,
-    terms: Terms,
-    component: Arc<StageComponent>,
-}
+// === impl StageSwaps ===
 
-// === impl Control ===
+impl StageSwaps {
+    /// No swap is under way yet.
+    pub(super) fn new(below: Below) -> Self {
+        let Below { host, home, registry, recorder, tenants, directory, library, rules } = below;
+        let under_way = Arc::default();
+        Self { host, home, registry, recorder, tenants, directory, library, rules, under_way }
+    }
 
-impl Control {
-    /// Swaps a stage. Answers once the swap is written down; its steps follow ([`Self::watch_swaps`]).
+    /// Ends the swaps that the last process left in the middle, and logs which version stays.
+    ///
+    /// # Errors
+    /// The database cannot be written.
+    pub(super) async fn interrupt(&self) -> Result<(), ControlError> {
+        self.registry.interrupt_roll_outs().await?;
+        for row in self.registry.interrupt_swaps(settled).await? {
+            let reason = row.swap.reason.unwrap_or_default();
+            tracing::warn!(pipeline = %row.pipeline, swap = row.id, reason, "a swap was interrupted");
+        }
+        Ok(())
+    }
+
+    /// Swaps a stage. Answers once the swap is written down; its steps follow ([`Self::watch`]).
     ///
     /// # Errors
     /// Any [`ControlError`]; [`ControlError::Conflict`] where that is what runs, or another swap of the stage is under way.
@@ -103,33 +128,34 @@ impl Control {
         kind: StageKind,
         new: NewSwap,
     ) -> Result<SwapRow, ControlError> {
-        let entry = self.allowed(actor, Action::SwapStage, id)?;
-        self.swap_of(actor, &entry, kind, new, None).await
+        let handle = self.directory.allowed(actor, Action::SwapStage, id)?;
+        self.swap_of(actor, &handle, kind, new, None).await
     }
 
     pub(super) async fn swap_of(
         &self,
         actor: &Actor,
-        entry: &Arc<Entry>,
+        handle: &Arc<PipelineHandle>,
         kind: StageKind,
         new: NewSwap,
         roll_out: Option<u64>,
     ) -> Result<SwapRow, ControlError> {
         let terms = Terms::of(&new);
-        self.swap_on(actor, entry, kind, new, terms, roll_out).await
+        self.swap_on(actor, handle, kind, new, terms, roll_out).await
     }
 
     async fn swap_on(
         &self,
         actor: &Actor,
-        entry: &Arc<Entry>,
+        handle: &Arc<PipelineHandle>,
         kind: StageKind,
         new: NewSwap,
         terms: Terms,
         roll_out: Option<u64>,
     ) -> Result<SwapRow, ControlError> {
-        if terms.rehearse_only && entry.swaps().is_none() {
-            let what = format!("{} is not running: a rehearsal needs recorded calls of a running pipeline", entry.id());
+        if terms.rehearse_only && handle.swaps().is_none() {
+            let what =
+                format!("{} is not running: a rehearsal needs recorded calls of a running pipeline", handle.id());
             return Err(ControlError::Conflict(what));
         }
         let probation = terms.probation;
@@ -137,8 +163,8 @@ impl Control {
             let what = format!("must be from 1 to {STAGE_PROBATION_BATCHES_MAX}, not {probation}");
             return Err(ControlError::invalid("probationBatches", what));
         }
-        let _changing = self.0.changing.lock().await;
-        let mut settings = (*entry.settings()).clone();
+        let _changing = self.directory.change().await;
+        let mut settings = (*handle.settings()).clone();
         let old = settings.stages.of(kind).clone();
         let stage = settings.stages.of_mut(kind);
         stage.component = new.component;
@@ -148,14 +174,17 @@ impl Control {
         if (&stage.component, &stage.settings) == (&old.component, &old.settings) && !new.fresh {
             return Err(ControlError::Conflict(format!(
                 "{} already runs this version with these settings",
-                entry.id()
+                handle.id()
             )));
         }
         let wanted = stage.clone();
-        let tenant = self.tenant_for(actor, Action::SwapStage, Some(&entry.id().tenant))?;
-        self.check(&tenant, entry.id(), &settings)?;
-        let order = self.order(actor, entry, kind, (old, wanted), false, terms).await?;
-        self.begin(order, roll_out).await
+        let tenant = self.tenants.allowed(actor, Action::SwapStage, Some(&handle.id().tenant))?;
+        self.rules.check(&tenant, handle.id(), &settings)?;
+        let job = self.prepare(actor, handle, kind, (old, wanted), terms, None).await?;
+        let record = self.record(&job, roll_out).await;
+        let row = self.registry.create_swap(actor, handle.id(), record).await?;
+        self.begin(job, row.clone());
+        Ok(row)
     }
 
     /// Takes a stage back to the version before: at once while the new one is on probation, else by another swap.
@@ -163,16 +192,16 @@ impl Control {
     /// # Errors
     /// Any [`ControlError`]; [`ControlError::Conflict`] where there is no version before.
     pub async fn roll_back_stage(&self, actor: &Actor, id: &str, kind: StageKind) -> Result<SwapRow, ControlError> {
-        let entry = self.allowed(actor, Action::SwapStage, id)?;
-        if let Some(swap) = self.swap_under_way(entry.id(), kind) {
+        let handle = self.directory.allowed(actor, Action::SwapStage, id)?;
+        if let Some(swap) = self.under_way.get(handle.id(), kind) {
             let reason = format!("rolled back by {}", actor.name);
-            let back = match entry.swaps() {
+            let back = match handle.swaps() {
                 Some((_, swaps)) => swaps.roll_back(kind, reason.clone()).await,
                 None => false,
             };
             if !back {
                 // Not cut over yet: it goes no further.
-                self.0.swaps.call_off(swap, reason);
+                self.under_way.call_off(swap, reason);
             }
             let ended = self.swap_ended(swap).await?;
             if ended.swap.state != SwapState::Done {
@@ -180,174 +209,74 @@ impl Control {
             }
             // Its probation was over first: it is the version before that is wanted now.
         }
-        let Some(previous) = entry.settings().stages.of(kind).previous.clone() else {
-            return Err(ControlError::Conflict(format!("the {kind} stage of {} has no previous version", entry.id())));
+        let Some(previous) = handle.settings().stages.of(kind).previous.clone() else {
+            return Err(ControlError::Conflict(format!("the {kind} stage of {} has no previous version", handle.id())));
         };
         let new = NewSwap { component: previous.component, settings: Some(previous.settings), ..NewSwap::default() };
         // The way back is never shut: neither by a state that only the newer version reads, nor by longer batches.
         let terms = Terms { fresh_if_needed: true, late: IfLate::Force, ..Terms::of(&new) };
-        self.swap_on(actor, &entry, kind, new, terms, None).await
+        self.swap_on(actor, &handle, kind, new, terms, None).await
     }
 
-    /// One swap.
+    /// Settings in which a stage whose swap is under way stays as it is; one that is wanted as that swap wants it is no change.
     ///
     /// # Errors
-    /// [`ControlError::NotFound`].
-    pub async fn swap(&self, actor: &Actor, id: u64) -> Result<SwapRow, ControlError> {
-        let absent = || ControlError::NotFound(format!("there is no swap {id}"));
-        let row = self.0.registry.swap(id).await?.ok_or_else(absent)?;
-        let tenant = Some(row.pipeline.tenant.as_str());
-        actor.check(Action::ViewPipelines, tenant).map_err(|denied| denied.or_absent(absent()))?;
-        Ok(row)
+    /// [`ControlError::Conflict`] that names the swap of a stage that is wanted otherwise.
+    pub(super) fn leave_alone(&self, handle: &PipelineHandle, settings: Settings) -> Result<Settings, ControlError> {
+        self.under_way.leave_alone(handle, settings)
     }
 
-    /// A pipeline's swaps.
-    ///
-    /// # Errors
-    /// Any [`ControlError`].
-    pub async fn swaps(&self, actor: &Actor, id: &str, page: Page) -> Result<Listed<SwapRow>, ControlError> {
-        let entry = self.allowed(actor, Action::ViewPipelines, id)?;
-        Ok(self.0.registry.swaps(entry.id(), page).await?)
+    /// The number of the swap of a stage that is under way.
+    pub(super) fn under_way(&self, id: &PipelineId, kind: StageKind) -> Option<u64> {
+        self.under_way.get(id, kind)
     }
 
-    /// Each change of a swap from now on: of one pipeline, or of all that the caller may see.
-    ///
-    /// # Errors
-    /// Any [`ControlError`].
-    pub fn watch_swaps(
+    /// Looks at everything that can be refused without touching the pipeline.
+    async fn prepare(
         &self,
         actor: &Actor,
-        id: Option<&str>,
-    ) -> Result<impl Stream<Item = Watched<Arc<SwapRow>>> + Send + use<>, ControlError> {
-        use futures_util::StreamExt;
-        let only = match id {
-            Some(id) => Some(self.allowed(actor, Action::ViewPipelines, id)?.id().clone()),
-            None => {
-                actor.check(Action::ViewPipelines, actor.tenant.as_deref())?;
-                None
-            }
-        };
-        let actor = actor.clone();
-        let wanted = move |swap: &Watched<Arc<SwapRow>>| {
-            std::future::ready(match swap {
-                Watched::Item(row) => {
-                    only.as_ref().is_none_or(|id| *id == row.pipeline) && actor.knows(&row.pipeline.tenant)
-                }
-                Watched::Lost(_) => true,
-            })
-        };
-        Ok(Box::pin(received(self.0.swaps.changes.subscribe()).filter(wanted)))
-    }
-
-    /// The last calls of a running stage.
-    ///
-    /// # Errors
-    /// [`ControlError::NotFound`]; [`ControlError::Conflict`] where the pipeline does not run.
-    pub async fn recording(&self, actor: &Actor, id: &str, kind: StageKind) -> Result<Recording, ControlError> {
-        let entry = self.allowed(actor, Action::ViewMedia, id)?;
-        match entry.swaps() {
-            Some((_, swaps)) => Ok(swaps.recording(kind).await),
-            None => Err(ControlError::Conflict(format!("{} is not running: there is no recording", entry.id()))),
-        }
-    }
-
-    /// The file of some evidence.
-    ///
-    /// # Errors
-    /// [`ControlError::NotFound`].
-    pub fn evidence(&self, actor: &Actor, id: &str, evidence: &str) -> Result<std::path::PathBuf, ControlError> {
-        let entry = self.allowed(actor, Action::ViewMedia, id)?;
-        let file = self.0.host.evidence().file(&entry.id().tenant, &entry.id().stream, evidence);
-        file.filter(|file| file.is_file())
-            .ok_or_else(|| ControlError::NotFound(format!("there is no evidence {evidence:?} (any more)")))
-    }
-
-    /// After a change of settings that is of stages only: what runs takes them on air.
-    pub(super) async fn swap_changed(
-        &self,
-        actor: &Actor,
-        entry: &Arc<Entry>,
-        old: &Settings,
-        new: &Settings,
-    ) -> Result<(), ControlError> {
-        for kind in StageKind::ALL {
-            let stages = (old.stages.of(kind).clone(), new.stages.of(kind).clone());
-            if let Some((_, swaps)) = entry.swaps() {
-                swaps.set_on_failure(kind, stages.1.on_failure.unwrap_or_default()).await;
-            }
-            if (&stages.0.component, &stages.0.settings) != (&stages.1.component, &stages.1.settings) {
-                // The way back to the version before is open whatever that makes of the state.
-                let back = stages.0.previous.as_ref() == Some(&PreviousStage::from(&stages.1));
-                let terms = Terms { late: IfLate::Stretch, fresh_if_needed: back, ..Terms::of(&NewSwap::default()) };
-                let order = self.order(actor, entry, kind, stages, true, terms).await?;
-                self.begin(order, None).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// A stage whose swap is under way is not set to something else meanwhile.
-    pub(super) fn no_swap_under_way(&self, entry: &Entry, settings: &Settings) -> Result<(), ControlError> {
-        let now = entry.settings();
-        for kind in StageKind::ALL {
-            if now.stages.of(kind) != settings.stages.of(kind)
-                && let Some(swap) = self.swap_under_way(entry.id(), kind)
-            {
-                return Err(ControlError::Conflict(format!(
-                    "swap {swap} of the {kind} stage of {} is in progress: wait until it ends, or roll it back",
-                    entry.id()
-                )));
-            }
-        }
-        Ok(())
-    }
-
-    /// The swap of a stage that is under way.
-    pub(super) fn swap_under_way(&self, id: &PipelineId, kind: StageKind) -> Option<u64> {
-        let under_way = self.0.swaps.under_way.lock().unwrap_or_else(PoisonError::into_inner);
-        under_way.get(&(id.clone(), kind)).copied()
-    }
-
-    async fn order(
-        &self,
-        actor: &Actor,
-        entry: &Arc<Entry>,
+        handle: &Arc<PipelineHandle>,
         kind: StageKind,
         (old, new): (Stage, Stage),
-        written: bool,
         terms: Terms,
-    ) -> Result<Order, ControlError> {
-        if let Some(swap) = self.swap_under_way(entry.id(), kind) {
-            return Err(ControlError::Conflict(format!(
-                "swap {swap} of the {kind} stage of {} is in progress: wait until it ends, or roll it back",
-                entry.id()
-            )));
-        }
+        note: Option<&str>,
+    ) -> Result<SwapJob, ControlError> {
+        self.under_way.check_idle(handle.id(), kind)?;
         // Compiled before anything is promised: what cannot run here at all is the caller's mistake.
-        let component =
-            self.load_component(&CompileRequester::of(Some(&entry.id().tenant)), kind, new.component.as_deref()).await;
+        let component = self
+            .library
+            .load_component(&CompileRequester::of(Some(&handle.id().tenant)), kind, new.component.as_deref())
+            .await;
         let path = crate::settings::component_path(kind);
         let component = component.map_err(|error| ControlError::invalid(&path, error.to_string()))?;
         if component.kind() != kind {
             let what = format!("is a {} stage; expected a {kind} stage", component.kind());
             return Err(ControlError::invalid(path, what));
         }
-        Ok(Order { actor: actor.clone(), entry: entry.clone(), kind, old, new, written, terms, component })
+        Ok(SwapJob {
+            actor: actor.clone(),
+            handle: handle.clone(),
+            kind,
+            old,
+            new,
+            terms,
+            component,
+            note: note.map(str::to_owned),
+        })
     }
 
-    /// Writes a swap down and starts it.
-    async fn begin(&self, order: Order, roll_out: Option<u64>) -> Result<SwapRow, ControlError> {
-        let Terms { fresh, late, rehearse_only, probation, .. } = order.terms;
-        let from = self.label(&order).await;
-        let record = SwapRecord {
-            kind: order.kind,
-            from,
-            to: order.component.label(),
-            settings_changed: order.old.settings != order.new.settings,
+    /// The row of a swap that has not begun.
+    async fn record(&self, job: &SwapJob, roll_out: Option<u64>) -> SwapRecord {
+        let Terms { fresh, late, rehearse_only, probation, .. } = job.terms;
+        SwapRecord {
+            kind: job.kind,
+            from: self.label(job).await,
+            to: job.component.label(),
+            settings_changed: job.old.settings != job.new.settings,
             fresh,
             force: late == IfLate::Force,
             rehearse_only,
-            requested_by: order.actor.name.clone(),
+            requested_by: job.actor.name.clone(),
             roll_out,
             state: SwapState::Checking,
             reason: None,
@@ -359,42 +288,34 @@ impl Control {
             probation_wanted: probation,
             different: 0,
             evidence: None,
-        };
-        let row = self.0.registry.create_swap(&order.actor, order.entry.id(), record).await?;
-        let seat = (order.entry.id().clone(), order.kind);
-        self.0.swaps.under_way.lock().unwrap_or_else(PoisonError::into_inner).insert(seat, row.id);
-        self.tell_swap(&row);
-        self.0.home.spawn(carry::carry(self.clone(), order, row.clone()));
-        Ok(row)
+            next_start: None,
+        }
     }
 
-    /// The component of a digest that was checked, or the default of a kind.
-    async fn load_component(
-        &self,
-        asker: &CompileRequester,
-        kind: StageKind,
-        digest: Option<&str>,
-    ) -> Result<Arc<StageComponent>, LoadError> {
-        let file = digest.and_then(|digest| self.0.host.storage().component(digest));
-        bundled_or_file(self.0.host.runtime(), asker, kind, file.as_deref()).await
+    /// Begins a swap whose row is stored. The caller holds the lock for changes.
+    fn begin(&self, job: SwapJob, row: SwapRow) {
+        self.under_way.begin((job.handle.id().clone(), job.kind), row.id, &job.new);
+        self.under_way.tell(&row);
+        self.home.spawn(executor::carry_out(self.clone(), job, row));
     }
 
     /// The version that a stage is set to, by its own account where it runs.
-    async fn label(&self, order: &Order) -> ComponentLabel {
-        if let Some((_, swaps)) = order.entry.swaps() {
-            return swaps.status_feed(order.kind).await.current().component.label();
+    async fn label(&self, job: &SwapJob) -> ComponentLabel {
+        if let Some((_, swaps)) = job.handle.swaps() {
+            return swaps.status_feed(job.kind).await.current().component.label();
         }
         match self
+            .library
             .load_component(
-                &CompileRequester::of(Some(&order.entry.id().tenant)),
-                order.kind,
-                order.old.component.as_deref(),
+                &CompileRequester::of(Some(&job.handle.id().tenant)),
+                job.kind,
+                job.old.component.as_deref(),
             )
             .await
         {
             Ok(component) => component.label(),
             Err(_) => ComponentLabel {
-                digest: order.old.component.clone().unwrap_or_default(),
+                digest: job.old.component.clone().unwrap_or_default(),
                 name: String::new(),
                 version: String::new(),
             },
@@ -403,9 +324,9 @@ impl Control {
 
     /// Waits until a swap is over.
     async fn swap_ended(&self, id: u64) -> Result<SwapRow, ControlError> {
-        let mut changes = self.0.swaps.changes.subscribe();
+        let mut changes = self.under_way.listen();
         loop {
-            let row = self.0.registry.swap(id).await?;
+            let row = self.registry.swap(id).await?;
             match row {
                 Some(row) if row.swap.is_over() => return Ok(row),
                 Some(_) => {}
@@ -418,49 +339,58 @@ impl Control {
         }
     }
 
-    fn tell_swap(&self, row: &SwapRow) {
-        // Nobody may be listening.
-        let _ = self.0.swaps.changes.send(Arc::new(row.clone()));
+    /// Changes the settings of a stage together with the row of its swap. What runs has the version already.
+    async fn settle(
+        &self,
+        job: &SwapJob,
+        row: &SwapRow,
+        change: impl FnOnce(&mut Stage),
+        note: &str,
+    ) -> Result<u64, ControlError> {
+        let _changing = self.directory.change().await;
+        self.settle_locked(job, row, change, note).await
     }
 
-    /// Sets what a stage is after it was swapped. What runs has it already.
-    async fn set_stage(
+    /// [`Self::settle`] of a caller who holds the lock for changes. Answers the number of the revision.
+    async fn settle_locked(
         &self,
-        actor: &Actor,
-        entry: &Arc<Entry>,
-        kind: StageKind,
+        job: &SwapJob,
+        row: &SwapRow,
         change: impl FnOnce(&mut Stage),
-        note: String,
-    ) -> Result<(), ControlError> {
-        let _changing = self.0.changing.lock().await;
-        let mut settings = (*entry.settings()).clone();
-        change(settings.stages.of_mut(kind));
-        let kept = super::pipelines::kept(&settings)?;
-        let changed = self.0.registry.update_pipeline(actor, entry.id(), kept, None, Some(note)).await?;
-        let (revision, run) = (changed.row.revision, entry.live().map(|live| live.number));
-        entry.want(|wanted| {
-            wanted.revision = revision;
-            wanted.settings = Arc::new(settings);
-            wanted.taken = run.map(|run| Taken { run, revision });
-        });
-        Ok(())
+        note: &str,
+    ) -> Result<u64, ControlError> {
+        let mut settings = (*job.handle.settings()).clone();
+        change(settings.stages.of_mut(job.kind));
+        let changed = self.registry.settle_swap(&job.actor, row, kept(&settings)?, note.to_owned()).await?;
+        let revision = changed.row.revision;
+        has_taken(&job.handle, revision, settings);
+        Ok(revision)
     }
 
     async fn tell_stage(&self, id: &PipelineId, kind: EventKind, severity: Severity, what: String) {
-        let event = Event::new(kind, severity, what);
-        tracing::error_span!("pipeline", tenant = id.tenant, stream = id.stream).in_scope(|| event.log());
-        self.0.recorder.pipeline(id, event).await;
+        self.recorder.report(id, Event::new(kind, severity, what)).await;
     }
 }
 
-impl Terms {
-    fn of(new: &NewSwap) -> Self {
-        Self {
-            fresh: new.fresh,
-            fresh_if_needed: false,
-            late: if new.force { IfLate::Force } else { IfLate::Refuse },
-            rehearse_only: new.rehearse_only,
-            probation: new.probation.unwrap_or(STAGE_PROBATION_BATCHES),
-        }
-    }
+/// What runs has these settings of a revision already.
+fn has_taken(handle: &PipelineHandle, revision: u64, settings: Settings) {
+    let run = handle.live().map(|live| live.number);
+    handle.want(|wanted| {
+        wanted.revision = revision;
+        wanted.settings = Arc::new(settings);
+        wanted.taken = run.map(|run| Taken { run, revision });
+    });
+}
+
+/// Stored settings with the version of a stage that they are changed to; `None`: they cannot be read.
+fn settled(stored: &Value, kind: StageKind, to: NextStart) -> Option<Value> {
+    let mut settings = read(stored).ok()?;
+    set_version(settings.stages.of_mut(kind), to);
+    serde_json::to_value(settings).ok()
+}
+
+/// Sets a stage to another version; the one that it had is the version before.
+fn set_version(stage: &mut Stage, to: NextStart) {
+    stage.previous = Some(PreviousStage::from(&*stage));
+    (stage.component, stage.settings) = (to.component, to.settings);
 }

@@ -1,59 +1,72 @@
-//! Tenants, their quotas and network policies, and their tokens.
+//! Tenants, their quotas and policies, and their tokens.
+//!
+//! Called by the API, and for each request to find out who is calling. Owns the directory of tenants (nobody else writes to it) and what
+//! is remembered of tokens. Depends on the directory of pipelines, whose owners it changes, on removals and on components.
 
-use std::sync::{Arc, PoisonError};
+mod tokens;
+
+use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::Control;
-use super::access::{Action, Actor, Role};
+use super::access::{Action, Actor};
 use super::components::StagePolicy;
+use super::components::library::ComponentLibrary;
 use super::error::ControlError;
-use super::hidden::Hidden;
-use super::pipelines::owner;
+use super::pipeline_directory::PipelineDirectory;
 use super::quota::Quotas;
-use super::registry::{self, NewTenant, TenantPatch, TenantRow, TokenRow};
+use super::registry::{Desired, NewTenant, Registry, TenantPatch, TenantRow};
+use super::removing::Removing;
 use super::runner::StopMode;
+use super::tenant_directory::TenantDirectory;
+use super::tenant_network::owner;
+use super::tokens::Tokens;
 use crate::config::Problem;
 use crate::net::Policy;
+use crate::pipeline::{Host, Owner};
 use crate::store::page::{Listed, Page};
-use crate::unix_time::now_ms;
 
-/// A token to be made.
+pub use tokens::{NewToken, TokenSecret};
+
+/// Tenants and their tokens. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct NewToken {
-    /// Whose; `None`: the caller's own, for a host-wide caller the host's.
-    pub tenant: Option<String>,
-    /// Names it, once for its tenant.
-    pub name: String,
-    /// Role that the token gives its bearer.
-    pub role: Role,
-    /// Unix time in milliseconds from which on it is not taken.
-    pub expires_ms: Option<u64>,
+pub struct Tenancy {
+    host: Host,
+    registry: Registry,
+    tokens: Tokens,
+    tenants: Arc<TenantDirectory>,
+    directory: Arc<PipelineDirectory>,
+    removing: Arc<Removing>,
+    library: ComponentLibrary,
 }
 
-/// A token that was just made, with the secret that is never shown again.
-#[derive(Debug, Clone)]
-pub struct TokenSecret {
-    /// The token as it is stored, without its secret.
-    pub row: TokenRow,
-    /// What a client sends.
-    pub secret: Hidden<String>,
-}
+// === impl Tenancy ===
 
-// === tenants ===
+impl Tenancy {
+    /// Knows no tenant yet: see [`Self::load`].
+    pub(super) fn new(
+        host: Host,
+        registry: Registry,
+        tenants: Arc<TenantDirectory>,
+        directory: Arc<PipelineDirectory>,
+        removing: Arc<Removing>,
+        library: ComponentLibrary,
+    ) -> Self {
+        let tokens = Tokens::new(registry.clone());
+        Self { host, registry, tokens, tenants, directory, removing, library }
+    }
 
-impl Control {
     /// All tenants for a host-wide caller, else the caller's own.
     ///
     /// # Errors
     /// Any [`ControlError`].
     pub fn tenants(&self, actor: &Actor) -> Result<Vec<Arc<TenantRow>>, ControlError> {
         match &actor.tenant {
-            Some(own) => Ok(vec![self.tenant_for(actor, Action::ViewTenant, Some(own))?]),
+            Some(own) => Ok(vec![self.tenants.allowed(actor, Action::ViewTenant, Some(own))?]),
             None => {
                 actor.check(Action::ListTenants, None)?;
-                Ok(self.0.tenants.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect())
+                Ok(self.tenants.all())
             }
         }
     }
@@ -63,7 +76,7 @@ impl Control {
     /// # Errors
     /// [`ControlError::NotFound`].
     pub fn tenant(&self, actor: &Actor, name: Option<&str>) -> Result<Arc<TenantRow>, ControlError> {
-        self.tenant_for(actor, Action::ViewTenant, name)
+        self.tenants.allowed(actor, Action::ViewTenant, name)
     }
 
     /// Makes a tenant.
@@ -77,9 +90,9 @@ impl Control {
         problems.extend(policy_problems("stagePolicy", new.stages.as_ref(), StagePolicy::problems));
         told(problems)?;
         // Whoever had the name before is gone from the disk first.
-        let _making = self.make_room_for(&new.name).await?;
-        let _changing = self.0.changing.lock().await;
-        Ok(self.know(self.0.registry.create_tenant(actor, new).await?.row))
+        let _making = self.removing.make_room_for(&new.name).await?;
+        let _changing = self.directory.change().await;
+        Ok(self.know(self.registry.create_tenant(actor, new).await?.row))
     }
 
     /// Changes what a tenant may use and reach, or shuts it out: its tokens are not taken then, and its pipelines do not
@@ -95,22 +108,22 @@ impl Control {
         patch: TenantPatch,
     ) -> Result<Arc<TenantRow>, ControlError> {
         // Whatever is asked for, also nothing.
-        self.tenant_for(actor, Action::SetQuotas, Some(tenant))?;
+        self.tenants.allowed(actor, Action::SetQuotas, Some(tenant))?;
         let asked = [
             (patch.network.is_some(), Action::SetNetwork),
             (patch.stages.is_some(), Action::SetStagePolicy),
             (patch.disabled.is_some(), Action::DisableTenant),
         ];
         for (_, action) in asked.into_iter().filter(|(asked, _)| *asked) {
-            self.tenant_for(actor, action, Some(tenant))?;
+            self.tenants.allowed(actor, action, Some(tenant))?;
         }
         let mut problems = Quotas::of(tenant, &patch.quotas.unwrap_or_default()).problems();
         let (network, stages) = (patch.network.as_ref(), patch.stages.as_ref());
         problems.extend(policy_problems("networkPolicy", network.and_then(Option::as_ref), Policy::problems));
         problems.extend(policy_problems("stagePolicy", stages.and_then(Option::as_ref), StagePolicy::problems));
         told(problems)?;
-        let _changing = self.0.changing.lock().await;
-        let new = self.0.registry.update_tenant(actor, tenant, patch).await?;
+        let _changing = self.directory.change().await;
+        let new = self.registry.update_tenant(actor, tenant, patch).await?;
         let row = self.know(new.row);
         if new.quotas || new.network {
             self.reown(&row, new.network);
@@ -126,26 +139,26 @@ impl Control {
     /// # Errors
     /// Any [`ControlError`]; [`ControlError::Conflict`] where it has pipelines.
     pub async fn delete_tenant(&self, actor: &Actor, tenant: &str) -> Result<bool, ControlError> {
-        match self.tenant_for(actor, Action::DeleteTenant, Some(tenant)) {
+        match self.tenants.allowed(actor, Action::DeleteTenant, Some(tenant)) {
             Ok(_) => {}
             Err(ControlError::NotFound(_)) => return Ok(false),
             Err(error) => return Err(error),
         }
-        let making = self.make_room_for(tenant).await?;
-        let changing = self.0.changing.lock().await;
-        self.remove_components_of(tenant).await?;
-        let row = self.0.registry.delete_tenant(actor, tenant).await?;
-        self.0.tenants.write().unwrap_or_else(PoisonError::into_inner).remove(tenant);
-        self.0.tokens.forget_all();
+        let making = self.removing.make_room_for(tenant).await?;
+        let changing = self.directory.change().await;
+        self.library.remove_all_of(tenant).await?;
+        let row = self.registry.delete_tenant(actor, tenant).await?;
+        self.tenants.remove(tenant);
+        self.tokens.forget_all();
         drop(changing);
-        self.remove_behind(making, row.removal(), None).await;
+        self.removing.remove_behind(making, row.removal(), None).await;
         Ok(true)
     }
 
-    pub(super) async fn load_tenants(&self) -> Result<(), ControlError> {
+    pub(super) async fn load(&self) -> Result<(), ControlError> {
         let mut page = Page::oldest(usize::MAX);
         loop {
-            let Listed { rows, more } = self.0.registry.tenants(page.clone()).await?;
+            let Listed { rows, more } = self.registry.tenants(page.clone()).await?;
             let last = rows.last().map(|row| row.name.clone());
             for row in rows {
                 self.know(row);
@@ -159,26 +172,23 @@ impl Control {
 
     /// Remembers a tenant as it is in the database.
     fn know(&self, row: TenantRow) -> Arc<TenantRow> {
-        let row = Arc::new(row);
-        self.0.host.janitor().set_quota(&row.name, Some(row.quotas().storage_bytes));
-        let mut tenants = self.0.tenants.write().unwrap_or_else(PoisonError::into_inner);
-        tenants.insert(row.name.clone(), row.clone());
-        row
+        self.host.janitor().set_quota(&row.name, Some(row.quotas().storage_bytes));
+        self.tenants.put(row)
     }
 
     /// Stops the pipelines of a tenant that was shut out, at once; those of one that was let in go on as they are meant to.
     async fn shut_out(&self, row: &TenantRow) -> Result<(), ControlError> {
-        self.0.tokens.forget_all();
-        for entry in self.entries().iter().filter(|entry| entry.id().tenant == row.name) {
+        self.tokens.forget_all();
+        for handle in self.directory.of_tenant(&row.name) {
             if row.disabled {
-                entry.want(|wanted| {
+                handle.want(|wanted| {
                     wanted.running = false;
                     wanted.mode = StopMode::AtOnce;
                 });
             } else {
-                let kept = self.0.registry.pipeline(entry.id()).await?;
-                let running = kept.is_some_and(|kept| kept.desired == registry::Desired::Running);
-                entry.want(|wanted| wanted.running = running);
+                let kept = self.registry.pipeline(handle.id()).await?;
+                let running = kept.is_some_and(|kept| kept.desired == Desired::Running);
+                handle.want(|wanted| wanted.running = running);
             }
         }
         Ok(())
@@ -186,9 +196,9 @@ impl Control {
 
     /// Gives a tenant's pipelines what they may use now; `at_once`: also those that run.
     fn reown(&self, row: &TenantRow, at_once: bool) {
-        for entry in self.entries().iter().filter(|entry| entry.id().tenant == row.name) {
-            entry.want(|wanted| {
-                wanted.owner = crate::pipeline::Owner { progress: wanted.owner.progress.clone(), ..owner(row) };
+        for handle in self.directory.of_tenant(&row.name) {
+            handle.want(|wanted| {
+                wanted.owner = Owner { progress: wanted.owner.progress.clone(), ..owner(row) };
                 // What drains goes on air to its end.
                 if at_once && wanted.running {
                     wanted.mode = StopMode::AtOnce;
@@ -217,57 +227,4 @@ fn policy_problems<P: DeserializeOwned>(
 
 fn told(problems: Vec<Problem>) -> Result<(), ControlError> {
     if problems.is_empty() { Ok(()) } else { Err(ControlError::InvalidInput(problems)) }
-}
-
-// === tokens ===
-
-impl Control {
-    /// Tokens, keyed by id, without their secrets.
-    ///
-    /// # Errors
-    /// Any [`ControlError`].
-    pub async fn tokens(
-        &self,
-        actor: &Actor,
-        tenant: Option<&str>,
-        page: Page,
-    ) -> Result<Listed<TokenRow>, ControlError> {
-        let scope = self.scope(actor, Action::ViewTokens, tenant)?;
-        Ok(self.0.registry.tokens(scope, page).await?)
-    }
-
-    /// Makes a token. Its secret is in this answer and nowhere else.
-    ///
-    /// # Errors
-    /// Any [`ControlError`]; [`ControlError::Conflict`] where the tenant has one of that name.
-    pub async fn create_token(&self, actor: &Actor, new: NewToken) -> Result<TokenSecret, ControlError> {
-        let tenant = new.tenant.or_else(|| actor.tenant.clone());
-        match &tenant {
-            Some(tenant) => drop(self.tenant_for(actor, Action::CreateToken, Some(tenant))?),
-            None => actor.check(Action::CreateToken, None)?,
-        }
-        if new.expires_ms.is_some_and(|at| at <= now_ms()) {
-            return Err(ControlError::invalid("expiresAt", "is in the past: the token would never be valid"));
-        }
-        let (secret, hash) = super::tokens::make_secret();
-        let new = registry::NewToken { tenant, name: new.name, role: new.role, expires_ms: new.expires_ms, hash };
-        Ok(TokenSecret { row: self.0.registry.create_token(actor, new).await?, secret })
-    }
-
-    /// Revokes a token; it is not taken any more when this answers.
-    ///
-    /// # Errors
-    /// Any [`ControlError`].
-    pub async fn revoke_token(&self, actor: &Actor, id: u64) -> Result<TokenRow, ControlError> {
-        let absent = || ControlError::NotFound(format!("there is no token {id}"));
-        let row = self.0.registry.token(id).await?.ok_or_else(absent)?;
-        // The host's own tokens are not there for a tenant.
-        if row.tenant.is_none() && actor.tenant.is_some() {
-            return Err(absent());
-        }
-        actor.check(Action::RevokeToken, row.tenant.as_deref()).map_err(|denied| denied.or_absent(absent()))?;
-        let row = self.0.registry.revoke_token(actor, id).await?;
-        self.0.tokens.forget_all();
-        Ok(row)
-    }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::access::Role;
+use super::pipeline_handle::PipelineHandle;
 use super::registry::{AuditRow, NewTenant, TenantPatch};
 use super::*;
 use crate::store::page::Page;
@@ -14,6 +15,7 @@ use crate::store::page::Page;
 mod component_room;
 mod removing;
 mod steering;
+mod swaps;
 mod tenants;
 mod validating;
 
@@ -34,19 +36,23 @@ impl Place {
         Self { dir, host, control }
     }
 
+    fn registry(&self) -> Registry {
+        Registry::new(self.host.database().clone())
+    }
+
     async fn tenant(&self, name: &str) {
         let new = NewTenant { name: name.to_owned(), ..NewTenant::default() };
-        self.control.create_tenant(&local(), new).await.unwrap();
+        self.control.tenancy().create_tenant(&local(), new).await.unwrap();
     }
 
     /// Makes a pipeline that may reach what it names.
-    async fn pipeline(&self, tenant: &str, stream: &str, start: bool) -> Arc<Entry> {
+    async fn pipeline(&self, tenant: &str, stream: &str, start: bool) -> Arc<PipelineHandle> {
         let network = Some(Some(json!({ "private": true })));
         if tenant != "default" {
             let patch = TenantPatch { network, ..TenantPatch::default() };
-            self.control.update_tenant(&local(), tenant, patch).await.unwrap();
+            self.control.tenancy().update_tenant(&local(), tenant, patch).await.unwrap();
         }
-        self.control.create(&local(), new(tenant, stream, start)).await.unwrap()
+        self.control.pipelines().create(&local(), new(tenant, stream, start)).await.unwrap()
     }
 
     /// Puts something into each folder of a stream, as a pipeline would, and has it counted.
@@ -60,7 +66,7 @@ impl Place {
     }
 
     async fn audit(&self) -> Vec<AuditRow> {
-        self.control.audit(&local(), None, Page::oldest(500)).await.unwrap().rows
+        self.control.history().audit(&local(), None, Page::oldest(500)).await.unwrap().rows
     }
 
     /// Every write of the control plane fails from now on, or works again.

@@ -1,282 +1,244 @@
-//! events -> **webhooks** -> the tenants' receivers: sends what is due, until it is taken or was tried too often.
+//! Webhooks as callers manage them: made, changed, deleted, tried. What is due is sent by the task in [`sender`].
 //!
-//! In: the queue of deliveries in the [`Registry`], which survives the process. Out: POST requests, signed in the form
-//! of [Standard Webhooks](https://www.standardwebhooks.com), through the tenant's own [`Guard`], and how each went, back in the queue. At least once: a receiver tells a repeated one by its
-//! delivery id. One request at a time for each webhook, so that a healthy receiver gets events in their order; a few for
-//! each tenant, so that dead receivers hold up nobody but themselves. Nothing waits in memory: only what can be sent at
-//! once is claimed.
-//!
-//! Limits: [`crate::limits`], section webhooks. For receivers: docs/webhooks.md.
+//! Called by the API only. Owns the sender; webhooks and deliveries themselves are in the registry. Depends on the registry and on
+//! the tenants; pipelines are not known here: what happens in them reaches a webhook through [`super::recorder`].
 
-mod send;
+pub mod sender;
 mod sign;
 
-use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{Mutex, Notify};
-use tokio::task::{AbortHandle, Id, JoinHandle, JoinSet};
-use tokio::time::{sleep, timeout};
-use tokio_util::sync::CancellationToken;
+use super::access::{Action, Actor};
+use super::error::ControlError;
+use super::hidden::Hidden;
+use super::registry::{self, DeliveryRow, Registry, WebhookPatch, WebhookRow};
+use super::tenant_directory::TenantDirectory;
+use crate::config::Problem;
+use crate::limits::WEBHOOK_URL_BYTES_MAX;
+use crate::store::page::{Listed, Page};
+use outboard_base::printable;
+use sender::Sender;
 
+pub use sender::SenderStats;
 pub use sign::{check_secret, make_secret, signature};
 
-use super::registry::{Busy, Due, Registry, RegistryError};
-use crate::backoff::Schedule;
-use crate::limits::{
-    WEBHOOK_LEASE, WEBHOOK_LOOK_EVERY, WEBHOOK_RETRY, WEBHOOK_SENDINGS_MAX, WEBHOOK_TENANT_SENDINGS_MAX,
-    WEBHOOK_TIMEOUT,
-};
-use crate::net::Guard;
-use crate::unix_time::now_ms;
-
-/// What a tenant's webhooks may reach; `None`: there is no such tenant any more.
-pub type Guards = Arc<dyn Fn(&str) -> Option<Guard> + Send + Sync>;
-
-/// How long is waited for what.
+/// A webhook to be made.
 #[derive(Debug, Clone)]
-pub struct Patience {
-    /// For a receiver's answer, name lookup and connection included.
-    pub answer: Duration,
-    /// After this a delivery that was claimed and never heard of again is due again.
-    pub lease: Duration,
-    /// The queue is looked at so often, whether or not anybody says that something is due.
-    pub look: Duration,
-    /// When a delivery that failed is tried again.
-    pub schedule: Schedule,
+pub struct NewWebhook {
+    /// Whose; `None`: the caller's own.
+    pub tenant: Option<String>,
+    /// Name, unique within its tenant.
+    pub name: String,
+    /// Receiver of the deliveries, `http://` or `https://`.
+    pub url: String,
+    /// Signs what is sent; `None`: one is made.
+    pub secret: Option<String>,
+    /// Kinds of events; empty: all.
+    pub events: Vec<String>,
+    /// Whether events are sent to it.
+    pub enabled: bool,
 }
 
-impl Default for Patience {
-    fn default() -> Self {
-        Self { answer: WEBHOOK_TIMEOUT, lease: WEBHOOK_LEASE, look: WEBHOOK_LOOK_EVERY, schedule: WEBHOOK_RETRY }
+/// A webhook, and its secret where that was made just now.
+#[derive(Debug, Clone)]
+pub struct MadeWebhook {
+    /// The webhook as it is stored.
+    pub row: WebhookRow,
+    /// Made for this call, and never shown again; `None`: it was given, or the webhook was there before.
+    pub secret: Option<Hidden<String>>,
+}
+
+/// The webhooks of all tenants. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Webhooks {
+    registry: Registry,
+    tenants: Arc<TenantDirectory>,
+    sender: Arc<Sender>,
+}
+
+// === impl Webhooks ===
+
+impl Webhooks {
+    pub(super) fn new(registry: Registry, tenants: Arc<TenantDirectory>, sender: Arc<Sender>) -> Self {
+        Self { registry, tenants, sender }
     }
-}
 
-/// What was sent since the start of the process.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct SenderStats {
-    /// Requests in progress now.
-    pub sending: u64,
-    /// Deliveries that a receiver took.
-    pub delivered: u64,
-    /// Requests that failed, since the start of the server.
-    pub failed: u64,
-    /// Deliveries that were tried in vain too often.
-    pub given_up: u64,
-}
+    /// A tenant's webhooks, keyed by id.
+    ///
+    /// # Errors
+    /// Any [`ControlError`].
+    pub async fn list(
+        &self,
+        actor: &Actor,
+        tenant: Option<&str>,
+        page: Page,
+    ) -> Result<Listed<WebhookRow>, ControlError> {
+        let tenant = self.tenants.allowed(actor, Action::ViewWebhooks, tenant)?;
+        Ok(self.registry.webhooks(&tenant.name, page).await?)
+    }
 
-#[derive(Debug, Default)]
-struct Counters {
-    sending: AtomicU64,
-    delivered: AtomicU64,
-    failed: AtomicU64,
-    given_up: AtomicU64,
-}
-
-/// The task that sends. Dropping it ends it and what is under way; that is due again when its lease ends.
-#[derive(Debug)]
-pub struct Sender {
-    wake: Arc<Notify>,
-    counters: Arc<Counters>,
-    cancel: CancellationToken,
-    abort: AbortHandle,
-    task: Mutex<JoinHandle<()>>,
-}
-
-// === impl Sender ===
-
-impl Sender {
-    /// Begins to send what is due. `guards` is asked anew for each request.
-    pub fn start(registry: Registry, guards: Guards, patience: Patience) -> Self {
-        let (wake, counters, cancel) = (Arc::<Notify>::default(), Arc::<Counters>::default(), CancellationToken::new());
-        let driver = Driver {
-            registry,
-            guards,
-            patience: Arc::new(patience),
-            wake: Arc::clone(&wake),
-            counters: Arc::clone(&counters),
-            cancel: cancel.clone(),
-            sending: JoinSet::new(),
-            busy: HashMap::new(),
+    /// Makes a webhook. The same again is the same webhook.
+    ///
+    /// # Errors
+    /// Any [`ControlError`]; [`ControlError::Conflict`] where one of that name differs.
+    pub async fn create(&self, actor: &Actor, new: NewWebhook) -> Result<MadeWebhook, ControlError> {
+        let tenant = self.tenants.allowed(actor, Action::CreateWebhook, new.tenant.as_deref())?;
+        let secret = new.secret.map(Hidden::new);
+        check(Some(new.url.as_str()), secret.as_ref().map(Hidden::get))?;
+        let secret_given = secret.is_some();
+        let new = registry::NewWebhook {
+            tenant: tenant.name.clone(),
+            name: new.name,
+            url: Hidden::new(new.url),
+            secret: secret.unwrap_or_else(make_secret),
+            secret_given,
+            events: new.events,
+            enabled: new.enabled,
         };
-        let task = tokio::spawn(driver.run());
-        Self { wake, counters, cancel, abort: task.abort_handle(), task: Mutex::new(task) }
+        let made = self.registry.create_webhook(actor, new).await?;
+        let secret = (made.changed && !secret_given).then(|| made.row.secret.clone());
+        Ok(MadeWebhook { row: made.row, secret })
     }
 
-    /// Something may be due: an event was written, or somebody wants to try a webhook.
-    pub fn wake(&self) {
-        self.wake.notify_one();
+    /// Changes a webhook.
+    ///
+    /// # Errors
+    /// Any [`ControlError`].
+    pub async fn update(
+        &self,
+        actor: &Actor,
+        tenant: Option<&str>,
+        id: u64,
+        patch: WebhookPatch,
+    ) -> Result<WebhookRow, ControlError> {
+        let tenant = self.tenants.allowed(actor, Action::UpdateWebhook, tenant)?;
+        check(patch.url.as_ref().map(|url| url.get().as_str()), patch.secret.as_ref().map(Hidden::get))?;
+        Ok(self.registry.update_webhook(actor, &tenant.name, id, patch).await?.row)
+    }
+
+    /// Deletes a webhook and what waits for it. False: there was none.
+    ///
+    /// # Errors
+    /// Any [`ControlError`].
+    pub async fn delete(&self, actor: &Actor, tenant: Option<&str>, id: u64) -> Result<bool, ControlError> {
+        let tenant = self.tenants.allowed(actor, Action::DeleteWebhook, tenant)?;
+        match self.registry.delete_webhook(actor, &tenant.name, id).await.map_err(ControlError::from) {
+            Ok(_) => Ok(true),
+            Err(ControlError::NotFound(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Sends a webhook something to try it.
+    ///
+    /// # Errors
+    /// Any [`ControlError`].
+    pub async fn test(&self, actor: &Actor, tenant: Option<&str>, id: u64) -> Result<DeliveryRow, ControlError> {
+        let tenant = self.tenants.allowed(actor, Action::DeliverWebhook, tenant)?;
+        let payload = serde_json::json!({
+            "kind": "test", "tenant": tenant.name, "atMs": crate::unix_time::now_ms(),
+            "severity": "info", "message": format!("a test by {}", actor.name),
+        });
+        let row = self.registry.try_webhook(actor, &tenant.name, id, payload).await?;
+        self.sender.wake();
+        Ok(row)
+    }
+
+    /// Sends a delivery once more.
+    ///
+    /// # Errors
+    /// Any [`ControlError`].
+    pub async fn deliver_again(
+        &self,
+        actor: &Actor,
+        tenant: Option<&str>,
+        delivery: u64,
+    ) -> Result<DeliveryRow, ControlError> {
+        let tenant = self.tenants.allowed(actor, Action::DeliverWebhook, tenant)?;
+        let row = self.registry.deliver_again(actor, &tenant.name, delivery).await?;
+        self.sender.wake();
+        Ok(row)
+    }
+
+    /// What a webhook was sent, keyed by id.
+    ///
+    /// # Errors
+    /// Any [`ControlError`].
+    pub async fn deliveries(
+        &self,
+        actor: &Actor,
+        tenant: Option<&str>,
+        webhook: u64,
+        page: Page,
+    ) -> Result<Listed<DeliveryRow>, ControlError> {
+        let tenant = self.tenants.allowed(actor, Action::ViewWebhooks, tenant)?;
+        Ok(self.registry.deliveries(&tenant.name, webhook, page).await?)
     }
 
     /// Counters of all webhooks since the start of the server.
-    pub fn stats(&self) -> SenderStats {
-        let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let Counters { sending, delivered, failed, given_up } = &*self.counters;
-        SenderStats { sending: of(sending), delivered: of(delivered), failed: of(failed), given_up: of(given_up) }
+    pub(super) fn stats(&self) -> SenderStats {
+        self.sender.stats()
     }
 
-    /// Sends nothing new, and waits for what is under way, but not longer than this.
-    pub async fn shutdown(&self, limit: Duration) {
-        self.cancel.cancel();
-        let ended = async {
-            let mut task = self.task.lock().await;
-            // Ended before: there is nothing to wait for.
-            if !task.is_finished() {
-                let _ = (&mut *task).await;
-            }
-        };
-        if timeout(limit, ended).await.is_err() {
-            tracing::debug!("webhook requests in progress will be sent again after the next start");
-            self.abort.abort();
-        }
+    /// Sends nothing new, and waits at most `limit` for the requests under way.
+    pub(super) async fn shutdown(&self, limit: Duration) {
+        self.sender.shutdown(limit).await;
     }
 }
 
-impl Drop for Sender {
-    fn drop(&mut self) {
-        self.abort.abort();
-    }
-}
-
-// === the task ===
-
-struct Driver {
-    registry: Registry,
-    guards: Guards,
-    patience: Arc<Patience>,
-    wake: Arc<Notify>,
-    counters: Arc<Counters>,
-    cancel: CancellationToken,
-    sending: JoinSet<()>,
-    /// Webhook and tenant of each request under way.
-    busy: HashMap<Id, (u64, String)>,
-}
-
-impl Driver {
-    async fn run(mut self) {
-        let cancel = self.cancel.clone();
-        while !cancel.is_cancelled() {
-            let wait = self.claim().await.unwrap_or_else(|error| {
-                tracing::warn!(%error, "webhooks: failed to read the queue");
-                self.patience.look
-            });
-            tokio::select! {
-                biased;
-                () = cancel.cancelled() => break,
-                Some(done) = self.sending.join_next_with_id() => self.done(done.map(|(id, ())| id)),
-                () = self.wake.notified() => {}
-                () = sleep(wait) => {}
-            }
-        }
-        while let Some(done) = self.sending.join_next_with_id().await {
-            self.done(done.map(|(id, ())| id));
+/// Whether requests can be sent there, and be signed with that. What the tenant may reach is judged when they are sent.
+fn check(url: Option<&str>, secret: Option<&String>) -> Result<(), ControlError> {
+    let mut problems = Vec::new();
+    let mut problem = |path: &str, message: String| problems.push(Problem { path: path.to_owned(), message });
+    if let Some(url) = url {
+        if url.len() > WEBHOOK_URL_BYTES_MAX {
+            problem("url", format!("has {} bytes; the limit is {WEBHOOK_URL_BYTES_MAX}", url.len()));
+        } else if let Err(message) = printable::check_hidden(url) {
+            problem("url", message);
+        } else if !url::Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host()) {
+            problem("url", "must be an http:// or https:// URL".to_owned());
         }
     }
-
-    /// Sends what is due and may be sent. Answers how long nothing more will be due.
-    async fn claim(&mut self) -> Result<Duration, RegistryError> {
-        let look = self.patience.look;
-        loop {
-            let free = WEBHOOK_SENDINGS_MAX.saturating_sub(self.sending.len());
-            if free == 0 {
-                return Ok(look);
-            }
-            let (busy, now) = (self.busy(), now_ms());
-            match self.registry.next_due(busy.clone()).await? {
-                Some(at) if at <= now => {}
-                Some(at) => return Ok(look.min(Duration::from_millis(at - now))),
-                None => return Ok(look),
-            }
-            let claimed = self.registry.claim_due(now, self.patience.lease, busy, free).await?;
-            if claimed.is_empty() {
-                return Ok(look);
-            }
-            claimed.into_iter().for_each(|due| self.send(due));
-        }
+    if let Some(Err(message)) = secret.map(|secret| check_secret(secret)) {
+        problem("secret", message);
     }
-
-    fn busy(&self) -> Busy {
-        let mut tenants = HashMap::<&str, usize>::new();
-        self.busy.values().for_each(|(_, tenant)| *tenants.entry(tenant).or_default() += 1);
-        let full = tenants.into_iter().filter(|(_, sending)| *sending >= WEBHOOK_TENANT_SENDINGS_MAX);
-        Busy {
-            webhooks: self.busy.values().map(|(webhook, _)| *webhook).collect(),
-            tenants: full.map(|(tenant, _)| tenant.to_owned()).collect(),
-        }
-    }
-
-    fn send(&mut self, due: Due) {
-        let of = (due.delivery.webhook, due.tenant.clone());
-        let guard = (self.guards)(&due.tenant);
-        let (registry, patience) = (self.registry.clone(), Arc::clone(&self.patience));
-        let counters = Arc::clone(&self.counters);
-        counters.sending.fetch_add(1, Ordering::Relaxed);
-        let task = self.sending.spawn(async move {
-            if let Err(error) = deliver(due, guard, &registry, &patience, &counters).await {
-                // It is sent again when its lease ends.
-                tracing::warn!(%error, "webhooks: failed to record the delivery result");
-            }
-        });
-        self.busy.insert(task.id(), of);
-    }
-
-    fn done(&mut self, ended: Result<Id, tokio::task::JoinError>) {
-        let id = ended.unwrap_or_else(|error| {
-            tracing::error!(%error, "webhooks: the task of a delivery failed");
-            error.id()
-        });
-        self.busy.remove(&id);
-        self.counters.sending.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// One request, and what follows from how it went.
-async fn deliver(
-    due: Due,
-    guard: Option<Guard>,
-    registry: &Registry,
-    patience: &Patience,
-    counters: &Counters,
-) -> Result<(), RegistryError> {
-    let (id, webhook, attempts) = (due.delivery.id, due.delivery.webhook, due.delivery.attempts);
-    let count = |counter: &AtomicU64| {
-        counter.fetch_add(1, Ordering::Relaxed);
-    };
-    let Some(guard) = guard else {
-        count(&counters.given_up);
-        return registry.give_up_delivery(id, None, "its tenant was deleted").await;
-    };
-    let failure = match send::once(&due, &guard, patience.answer).await {
-        Ok(status) => {
-            count(&counters.delivered);
-            tracing::debug!(webhook, delivery = id, status, "webhook delivered");
-            return registry.delivered(id, status).await;
-        }
-        Err(failure) => failure,
-    };
-    count(&counters.failed);
-    let (status, reason) = (failure.status, failure.reason);
-    match patience.schedule.next_attempt(attempts.max(1), rand::random()).filter(|_| !failure.last) {
-        Some(wait) => {
-            tracing::debug!(webhook, delivery = id, attempts, reason, ?wait, "webhook delivery failed; will retry");
-            let wait = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-            registry.delivery_failed(id, status, &reason, now_ms().saturating_add(wait)).await
-        }
-        None => {
-            count(&counters.given_up);
-            tracing::info!(
-                webhook,
-                delivery = id,
-                attempts,
-                reason,
-                "webhook delivery failed permanently; no more retries"
-            );
-            registry.give_up_delivery(id, status, &reason).await
-        }
-    }
+    if problems.is_empty() { Ok(()) } else { Err(ControlError::InvalidInput(problems)) }
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_can_be_sent_to_and_signed_with_is_taken() {
+        let paths = |url: &str, secret: &str| match check(Some(url), Some(&secret.to_owned())) {
+            Ok(()) => Vec::new(),
+            Err(error) => error.problems().iter().map(|problem| problem.path.clone()).collect::<Vec<_>>(),
+        };
+        let secret = "sixteen bytes...";
+        for url in ["http://h.test", "https://user:key@h.test:8443/x?y=z", "http://[::1]:9/"] {
+            assert!(paths(url, secret).is_empty(), "{url}");
+        }
+        let long = format!("https://h.test/{}", "x".repeat(WEBHOOK_URL_BYTES_MAX));
+        for url in [
+            "",
+            "not a url",
+            "h.test/x",
+            "file:///etc/passwd",
+            "ftp://h.test/",
+            "http://",
+            "data:,x",
+            "http://h.test/a\r\nb",
+            &long,
+        ] {
+            assert_eq!(paths(url, secret), ["url"], "{url}");
+        }
+        for secret in ["", "a", "fifteen bytes..", "whsec_sixteen bytes..."] {
+            assert_eq!(paths("https://h.test/", secret), ["secret"], "{secret}");
+        }
+        assert_eq!(paths("x", "x"), ["url", "secret"], "all that is wrong at once");
+        let told = check(Some("ftp://u:hunter2@h/"), Some(&"hunter2".to_owned())).unwrap_err().to_string();
+        assert!(!told.contains("hunter2"), "{told}");
+    }
+}

@@ -4,7 +4,7 @@
 /** First in the order of the data, then the other parts. */
 const KNOWN: readonly string[] = [
   ...["source", "batch", "demux", "framer", "exchange", "remux", "release", "air"],
-  ...["event", "status", "diary", "load", "pipeline", "host", "stage", "stage-host", "ffmpeg", "preview"],
+  ...["event", "status", "journal_writer", "load", "pipeline", "host", "stage", "stage-host", "ffmpeg", "preview"],
   ...["control", "store", "api", "echo", "demo", "logs", "telemetry", "net", "cli"],
 ];
 

@@ -4,13 +4,14 @@
 //! gone out. So it may hold as much media as there is time between the newest one being complete and its end on air, less what
 //! the work on it takes.
 
+use crate::limits::CUSHION_RESERVE_PART;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::PaceSettings;
 use super::arithmetic::scaled;
-use crate::limits::CUSHION_RESERVE_PART;
+
 use crate::settings::Hold;
 use outboard_stage::limits::BATCH_SECONDS_MAX;
 

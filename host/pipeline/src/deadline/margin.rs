@@ -1,8 +1,7 @@
 //! How long before a batch's time on air the decision has to fall: what remuxing takes here, with room to spare.
 
-use std::time::Duration;
-
 use crate::limits::{REMUX_MARGIN_FIRST, REMUX_MARGIN_MAX, REMUX_MARGIN_MIN};
+use std::time::Duration;
 
 /// Follows how long remuxing takes.
 #[derive(Debug, Clone, Copy)]

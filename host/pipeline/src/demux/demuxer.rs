@@ -14,6 +14,8 @@ pub use super::outgoing::FragmentSender;
 use super::report::Outcome;
 use super::{DemuxError, Splitter, check_sound, reload};
 use crate::batch::Batch;
+use crate::cause::HealthCause;
+use crate::cause::Origin;
 use crate::deadline::BatchTimes;
 use crate::report::Reporter;
 use outboard_base::limits::ROOM_PATIENCE;
@@ -23,9 +25,13 @@ use outboard_exchange::Pending;
 use outboard_ffmpeg::FfmpegError;
 use outboard_media::facts::BatchFacts;
 use outboard_media::segment::Segment;
-use outboard_media::timeline::{Placed, Timeline};
-use outboard_store::files::{FilesError, StreamFiles};
-use outboard_store::journal::{BatchRow, JournalError, Step};
+use outboard_media::timeline::Placed;
+use outboard_media::timeline::Timeline;
+use outboard_store::files::FilesError;
+use outboard_store::files::StreamFiles;
+use outboard_store::journal::BatchRow;
+use outboard_store::journal::JournalError;
+use outboard_store::journal::Step;
 
 /// Why the pipeline cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +49,16 @@ pub enum DemuxStepError {
     /// ffmpeg cannot be started any more.
     #[error(transparent)]
     Ffmpeg(#[from] FfmpegError),
+}
+
+impl Origin for DemuxStepError {
+    fn origin(&self) -> HealthCause {
+        match self {
+            Self::Unsupported(_) => HealthCause::Source,
+            Self::Journal(_) | Self::Files(_) => HealthCause::Disk,
+            Self::Ffmpeg(error) => error.origin(),
+        }
+    }
 }
 
 /// A batch on its way through the processor.
@@ -218,7 +234,7 @@ impl Demuxer {
             };
             match split {
                 Err(error) if error.is_disk_full() && Instant::now() < give_up => {
-                    tracing::warn!(batch = batch.number, %error, "the disk is full; demuxing is tried again");
+                    self.reporter.demux(batch.number, Outcome::DiskFull(&error)).await?;
                     self.room.make().await;
                 }
                 Err(error) if !error.is_disk_full() => {

@@ -23,6 +23,8 @@ pub(super) enum Outcome<'a> {
     SegmentsRemoved { removed: usize, left: usize },
     /// It has no sound, though the playlist promises it; the batch before had.
     NoSound { promise: &'a str },
+    /// The disk has no room for its files; splitting it is tried again.
+    DiskFull(&'a DemuxError),
     /// Splitting it took so long, whatever came of it.
     Split { took: Duration },
     /// It cannot be split: it is lost, and the stream goes on.
@@ -39,7 +41,7 @@ impl Reporter {
     /// Tells an outcome of the demux step. When it returns, the journal has what it must have before the next step begins.
     ///
     /// # Errors
-    /// [`JournalError`]: see [`crate::diary::Diary`].
+    /// [`JournalError`]: see [`crate::journal_writer::JournalWriter`].
     pub(super) async fn demux(&self, batch: u64, outcome: Outcome<'_>) -> Result<(), JournalError> {
         match outcome {
             Outcome::Complete(at) => self.status.timings().complete(batch, at),
@@ -56,6 +58,9 @@ impl Reporter {
                 let what =
                     format_args!("source: batch {batch} has no sound, though the playlist promises it ({promise})");
                 self.status.warn(EventKind::SourceWarning, what);
+            }
+            Outcome::DiskFull(error) => {
+                tracing::warn!(batch, %error, "the disk is full; demuxing is tried again");
             }
             Outcome::Split { took } => self.status.timings().record_step(timings::Step::Demux, took),
             Outcome::Lost(error) => {

@@ -4,11 +4,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::LoadError;
-use crate::host::{Host, Owner};
+use super::error::LoadError;
+use crate::host::Host;
+use crate::host::Owner;
 use crate::settings::PipelineConfig;
 use crate::watch::RunningStage;
 use outboard_exchange::Exchange;
+
 use outboard_stage::swap::{Shared, StageSlots};
 use outboard_stage::{
     BatchingStage, CompileRequester, FramingStage, Opening, RemuxStage, StageComponent, StageKind, StageLabels,

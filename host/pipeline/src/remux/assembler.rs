@@ -2,6 +2,7 @@
 //!
 //! Where the plan's audio cannot be used, the original goes on air; where the disk is full, it is tried again in time.
 
+use crate::limits::DISK_FULL_TRIES;
 use tokio::time::Instant;
 
 use super::output::Series;
@@ -9,7 +10,7 @@ use super::plan::{Audio, Coding};
 use super::reply::{self, Decision, Why};
 use super::{Job, Plan, Processed, RemuxError, Remuxed, remux};
 use crate::demux::Demuxed;
-use crate::limits::DISK_FULL_TRIES;
+
 use outboard_base::room::Room;
 use outboard_egress::spool::ReadyBatch;
 use outboard_ffmpeg::{Slots, Turn};

@@ -4,6 +4,7 @@ use super::plan::{Audio, Coding, Fit, Plan};
 use super::reply::Decision;
 use crate::demux::Demuxed;
 use crate::limits::{PLAN_GAIN_CENTIBEL_MAX, PLAN_OFFSET_MAX, PLAN_STRETCH_PERMILLE_MAX};
+
 use outboard_exchange::Absence;
 use outboard_stage::contract::remux as wit;
 

@@ -11,6 +11,7 @@ use std::path::Path;
 
 use super::CHUNK_BYTES;
 use crate::demux::part;
+
 use crate::limits::OUTPUT_FRAGMENT_MIN;
 use outboard_egress::spool::{ReadyBatch, Tag};
 use outboard_media::facts::BatchFacts;

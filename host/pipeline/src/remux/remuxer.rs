@@ -12,13 +12,19 @@ use super::assembler::Assembler;
 use super::planner::Planner;
 use super::reply::{Decision, Why};
 use super::report::Outcome;
-use crate::deadline::{BatchTimes, Deadline, Deadlines, Work, signed_ms};
+use crate::deadline::BatchTimes;
+use crate::deadline::Deadline;
+use crate::deadline::Deadlines;
+use crate::deadline::Work;
+use crate::deadline::signed_ms;
 use crate::demux::Demuxed;
 use crate::demux::demuxer::batch_span;
 use crate::pace::Pace;
 use crate::report::Reporter;
+use crate::report::exchange;
 use outboard_egress::clock::AirClock;
-use outboard_egress::spool::{ReadyBatch, Spool};
+use outboard_egress::spool::ReadyBatch;
+use outboard_egress::spool::Spool;
 use outboard_exchange::Pending;
 use outboard_store::journal::JournalError;
 
@@ -67,7 +73,7 @@ impl Remuxer {
         let (number, arrived) = (batch.number, Instant::now());
         let deadline = self.deadlines.of(times, self.due(times), self.clock.status().standing);
         let decision = decide(batch.pending.take(), deadline).await;
-        self.time_exchange(number, times, &decision).await?;
+        self.time_exchange(times, &decision);
         let reply = decision.reply_outcome();
         let due = self.start_clock(number, times, deadline).await?;
         let began = Instant::now();
@@ -92,7 +98,7 @@ impl Remuxer {
         self.pace.ready(readiness.newest);
         self.spool.append(ready);
         let rate = self.clock.set_rate(readiness.rate);
-        tracing::debug!(batch = number, slack_ms = readiness.slack_ms, rate, "ready for air");
+        self.reporter.remux(number, Outcome::Spooled { slack_ms: readiness.slack_ms, rate }).await?;
         Ok(true)
     }
 
@@ -125,14 +131,9 @@ impl Remuxer {
     }
 
     /// Measures the exchange of a batch whose sound was handed to it.
-    async fn time_exchange(
-        &mut self,
-        number: u64,
-        batch: &BatchTimes,
-        decision: &Decision,
-    ) -> Result<(), JournalError> {
+    fn time_exchange(&mut self, batch: &BatchTimes, decision: &Decision) {
         if !batch.asked {
-            return Ok(());
+            return;
         }
         let until = decision.returned.as_ref().map_or_else(Instant::now, |returned| returned.answered);
         let took = until.saturating_duration_since(batch.sent);
@@ -140,7 +141,7 @@ impl Remuxer {
             self.deadlines.answered(took);
         }
         let round_trip = decision.returned.as_ref().map(|returned| returned.round_trip);
-        self.reporter.remux(number, Outcome::Exchanged { took, round_trip }).await
+        self.reporter.exchange(exchange::Outcome::Waited { took, round_trip });
     }
 
     /// Starts the clock with the first batch, and holds it once more with the first one after it ran dry. Answers when

@@ -18,12 +18,6 @@ use outboard_store::journal::{JournalError, OnAir, Step};
 /// What came of a part of the remux step, for one batch.
 #[derive(Debug)]
 pub(super) enum Outcome<'a> {
-    /// The wait for a reply is over, so long after the batch was sent.
-    Exchanged {
-        took: Duration,
-        /// From the last sending to the reply; `None`: there is no reply.
-        round_trip: Option<Duration>,
-    },
     /// The air clock starts with this batch, or goes on with it after it ran dry.
     ClockHeld { starts_in: Duration, again: bool },
     /// There is a plan. `failure`: why it is the host's default and not the stage's.
@@ -32,23 +26,19 @@ pub(super) enum Outcome<'a> {
     Assembled { batch: &'a Demuxed, assembled: &'a Assembled },
     /// Planning it and putting it together took so long, whatever came of it.
     Remuxed { took: Duration },
-    /// It is ready for air.
+    /// It is ready for air: it may leave once the journal has that.
     Ready(&'a Readiness),
+    /// It is in the spool. `rate`: the clock's from now on, in media seconds per second.
+    Spooled { slack_ms: i64, rate: f64 },
 }
 
 impl Reporter {
     /// Tells an outcome of the remux step. When it returns, the journal has what it must have before the next step begins.
     ///
     /// # Errors
-    /// [`JournalError`]: see [`crate::diary::Diary`].
+    /// [`JournalError`]: see [`crate::journal_writer::JournalWriter`].
     pub(super) async fn remux(&self, batch: u64, outcome: Outcome<'_>) -> Result<(), JournalError> {
         match outcome {
-            Outcome::Exchanged { took, round_trip } => {
-                self.status.timings().record_step(timings::Step::Exchange, took);
-                if let Some(round_trip) = round_trip {
-                    self.status.timings().round_trip(round_trip);
-                }
-            }
             Outcome::ClockHeld { starts_in, again } => {
                 tracing::info!(batch, again, "on air in {:.1} s", starts_in.as_secs_f64());
             }
@@ -62,18 +52,9 @@ impl Reporter {
             Outcome::Assembled { batch, assembled } => self.assembled(batch, assembled).await?,
             Outcome::Remuxed { took } => self.status.timings().record_step(timings::Step::Remux, took),
             Outcome::Ready(readiness) => self.ready(batch, readiness).await?,
+            Outcome::Spooled { slack_ms, rate } => tracing::debug!(batch, slack_ms, rate, "ready for air"),
         }
         Ok(())
-    }
-
-    /// How long the processor usually takes.
-    pub(super) fn usual_reply(&self) -> Duration {
-        self.status.timings().read().round_trip.mean()
-    }
-
-    /// The source is a recording.
-    pub(super) fn recording(&self) -> bool {
-        self.status.get().recording
     }
 
     async fn assembled(&self, batch: &Demuxed, assembled: &Assembled) -> Result<(), JournalError> {
@@ -240,15 +221,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn exchange_plan_and_remux_reach_who_records_them() {
+    async fn plan_and_remux_reach_who_records_them() {
         let mut case = Case::new().await;
-        report(&case, Outcome::Exchanged { took: 4 * MS, round_trip: Some(3 * MS) }).await;
-        report(&case, Outcome::Exchanged { took: 4 * MS, round_trip: None }).await;
         report(&case, Outcome::Remuxed { took: 2 * MS }).await;
-        let timings = case.reporter.status.timings().read();
-        let sums = [timings::Step::Exchange, timings::Step::Remux].map(|step| timings.step(step).sum_us);
-        assert_eq!((sums, timings.round_trip.count()), ([8_000, 2_000], 1));
-        assert_eq!(case.reporter.usual_reply(), 3 * MS);
+        assert_eq!(case.reporter.status.timings().read().step(timings::Step::Remux).sum_us, 2_000);
         report(&case, Outcome::Planned { failure: Some("it trapped") }).await;
         assert_eq!(case.reporter.status.get().stage_problems.get("remux-planning").unwrap(), "it trapped");
         assert_eq!(case.events.try_recv().unwrap().kind, EventKind::StageFailed);

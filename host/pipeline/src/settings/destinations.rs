@@ -1,5 +1,6 @@
 //! Destinations: settings, change, check, display names, and the effect of a change on air.
 
+use crate::limits::{DESTINATION_NAME_MAX_CHARS, DESTINATIONS_MAX};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -8,7 +9,7 @@ use super::checks::Checks;
 use super::effect::{ChangeEffect, Part};
 use super::patch::{named, set};
 use super::shown::shown_url;
-use crate::limits::{DESTINATION_NAME_MAX_CHARS, DESTINATIONS_MAX};
+
 use crate::load::destination_name;
 use outboard_base::{Problem, printable};
 use outboard_egress::target::Target;

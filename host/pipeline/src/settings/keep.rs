@@ -1,12 +1,12 @@
 //! Retention of batches that went on air: settings, check, and the effect of a change on air.
 
+use crate::limits::{KEEP_BATCHES, KEEP_BATCHES_DEFAULT, KEEP_SECONDS};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::checks::Checks;
 use super::effect::{ChangeEffect, Part};
-use crate::limits::{KEEP_BATCHES, KEEP_BATCHES_DEFAULT, KEEP_SECONDS};
 
 /// Retention of batches that went on air; the strictest limit applies.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

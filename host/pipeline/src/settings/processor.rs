@@ -1,5 +1,6 @@
 //! The processor: settings, change, check, and the effect of a change on air.
 
+use crate::limits::IN_FLIGHT;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use url::Url;
@@ -9,7 +10,7 @@ use super::effect::{ChangeEffect, Part};
 use super::headers::{self, Header, HeaderPatch, Known};
 use super::patch::{named, origin, set};
 use super::shown::{HIDDEN, shown_headers, shown_url};
-use crate::limits::IN_FLIGHT;
+
 use outboard_base::Problem;
 use outboard_exchange::limits::IN_FLIGHT_DEFAULT;
 

@@ -1,5 +1,6 @@
 //! The source: settings, change, check, and the effect of a change on air.
 
+use crate::limits::{HEADER_HOSTS_MAX, LIVE_EDGE, MAX_BANDWIDTH};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use url::{Origin, Url};
@@ -9,7 +10,7 @@ use super::effect::{ChangeEffect, Part};
 use super::headers::{self, Header, HeaderPatch, Known};
 use super::patch::{named, origin, set};
 use super::shown::{shown_headers, shown_url};
-use crate::limits::{HEADER_HOSTS_MAX, LIVE_EDGE, MAX_BANDWIDTH};
+
 use crate::load::identity;
 use outboard_base::Problem;
 use outboard_hls::HeaderHost;

@@ -40,7 +40,7 @@ struct Events {
 pub fn respond(endpoint: Endpoint, actor: Arc<Actor>, answers: BoxStream<'static, Answer>) -> Response {
     let (ping, stop) = (endpoint.waits().ping, endpoint.stop().clone().cancelled_owned());
     let (control, caller) = (endpoint.control().clone(), actor.clone());
-    let unwelcome = Box::pin(async move { control.until_unwelcome(&caller).await });
+    let unwelcome = Box::pin(async move { control.tenancy().until_unwelcome(&caller).await });
     let answers = answers.take_until(stop).boxed();
     let events = Events { endpoint, actor, waiting: None, answers, unwelcome, ping };
     let events = stream::unfold(Some(events), |events| async move { Some(events?.next().await) });

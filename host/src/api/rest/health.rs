@@ -83,7 +83,7 @@ pub async fn health(
     let report = Report {
         status: if well { "ok" } else { "failing" },
         version: env!("CARGO_PKG_VERSION"),
-        uptime_seconds: api.control.uptime().0.as_secs(),
+        uptime_seconds: api.control.status().uptime().0.as_secs(),
         reasons,
         pipelines,
     };
@@ -111,7 +111,7 @@ impl Checked {
         {
             return trouble.clone();
         }
-        let trouble = match tokio::time::timeout(HEALTH_CHECK_MAX, control.ready()).await {
+        let trouble = match tokio::time::timeout(HEALTH_CHECK_MAX, control.status().ready()).await {
             Ok(Ok(())) => None,
             Ok(Err(error)) => Some(error.to_string()),
             Err(_) => Some(format!("the database did not answer within {HEALTH_CHECK_MAX:?}")),
@@ -123,7 +123,7 @@ impl Checked {
 
 fn look(api: &Api, actor: &Actor, reasons: &mut Vec<String>) -> Result<Pipelines, ControlError> {
     let mut pipelines = Pipelines::default();
-    for entry in api.control.pipelines(actor, None)? {
+    for entry in api.control.pipelines().list(actor, None)? {
         let snapshot = entry.snapshot();
         pipelines.all += 1;
         pipelines.on_air += usize::from(snapshot.on_air());

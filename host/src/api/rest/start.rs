@@ -13,8 +13,8 @@ use crate::api::answer::{Refusal, Told};
 use crate::api::auth::Caller;
 use crate::config::{Defaults, Problem};
 use crate::control::access::Actor;
-use crate::control::entry::Entry;
 use crate::control::error::ControlError;
+use crate::control::pipeline_handle::PipelineHandle;
 use crate::control::{Apply, Change, Control, NewPipeline};
 use crate::limits::BATCH_SECONDS_DEFAULT;
 use crate::settings::{Destination, DestinationPatch, Patch, ProcessorPatch, Settings, SourcePatch};
@@ -69,8 +69,8 @@ impl Wish {
         control: &Control,
         defaults: &Defaults,
         actor: &Actor,
-    ) -> Result<(Arc<Entry>, &'static str), ControlError> {
-        match control.pipeline(actor, &self.stream_id) {
+    ) -> Result<(Arc<PipelineHandle>, &'static str), ControlError> {
+        match control.pipelines().get(actor, &self.stream_id) {
             Ok(entry) => self.start_again(control, actor, &entry).await,
             Err(ControlError::NotFound(_)) => {
                 let new = NewPipeline {
@@ -80,10 +80,10 @@ impl Wish {
                     start: true,
                     note: None,
                 };
-                match control.create(actor, new).await {
+                match control.pipelines().create(actor, new).await {
                     // Somebody else was faster.
                     Err(ControlError::Conflict(_)) => {
-                        let entry = control.pipeline(actor, &self.stream_id)?;
+                        let entry = control.pipelines().get(actor, &self.stream_id)?;
                         self.start_again(control, actor, &entry).await
                     }
                     created => Ok((created?, "is new and starts")),
@@ -107,8 +107,8 @@ impl Wish {
         &self,
         control: &Control,
         actor: &Actor,
-        entry: &Arc<Entry>,
-    ) -> Result<(Arc<Entry>, &'static str), ControlError> {
+        entry: &Arc<PipelineHandle>,
+    ) -> Result<(Arc<PipelineHandle>, &'static str), ControlError> {
         let id = entry.id().to_string();
         let what = if entry.desired_running() { "runs already, with these settings" } else { "starts" };
         if !self.is_met_by(&entry.settings()) {
@@ -124,10 +124,10 @@ impl Wish {
                 apply: Apply::NextStart,
                 note: None,
             };
-            control.update(actor, &id, change).await?;
+            control.pipelines().update(actor, &id, change).await?;
         }
         // Nothing changes where it runs; whether the caller may do this is found out in any case.
-        Ok((control.start(actor, &id).await?, what))
+        Ok((control.pipelines().start(actor, &id).await?, what))
     }
 
     /// Whether a pipeline with these settings is what is wished for. What REST cannot say may be anything.

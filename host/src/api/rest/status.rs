@@ -12,9 +12,9 @@ use super::chosen;
 use crate::api::Api;
 use crate::api::answer::{Refusal, Told};
 use crate::api::auth::Caller;
-use crate::control::entry::Entry;
 use crate::control::error::ControlError;
 use crate::control::health::Health;
+use crate::control::pipeline_handle::PipelineHandle;
 use crate::control::runner::RunState;
 use crate::control::snapshot::Snapshot;
 use crate::pipeline::timings::Step;
@@ -74,7 +74,7 @@ pub async fn status(
 
 impl Status {
     /// The status of this pipeline now.
-    pub fn of(entry: &Entry) -> Self {
+    pub fn of(entry: &PipelineHandle) -> Self {
         let snapshot = entry.snapshot();
         Self::new(&entry.id().stream, &entry.settings(), &snapshot, entry.desired_running())
     }

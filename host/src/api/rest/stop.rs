@@ -18,7 +18,7 @@ pub async fn stop(State(api): State<Api>, Caller(actor): Caller, body: Body) -> 
     let mode = if fields.flag("drain").unwrap_or(true) { StopMode::Drain } else { StopMode::AtOnce };
     fields.finish()?;
     let id = chosen(&api, &actor, stream)?.id().to_string();
-    let entry = to_the_end(async move { api.control.stop(&actor, &id, mode).await }).await?;
+    let entry = to_the_end(async move { api.control.pipelines().stop(&actor, &id, mode).await }).await?;
     let status = Status::of(&entry);
     let what = match (status.is_running(), mode) {
         (false, _) => "is stopped",

@@ -54,12 +54,12 @@ pub async fn stats(State(api): State<Api>, Caller(actor): Caller, query: Query) 
     let stream = fields.text("streamId");
     fields.finish()?;
     let tenant = match &stream {
-        Some(stream) => api.control.pipeline(&actor, stream)?.id().tenant.clone(),
+        Some(stream) => api.control.pipelines().get(&actor, stream)?.id().tenant.clone(),
         None => actor.home().to_owned(),
     };
-    let all = api.control.storage(&actor, Some(&tenant), None)?;
+    let all = api.control.storage().view(&actor, Some(&tenant), None)?;
     let shown = match &stream {
-        Some(stream) => api.control.storage(&actor, None, Some(stream))?.totals,
+        Some(stream) => api.control.storage().view(&actor, None, Some(stream))?.totals,
         None => all.totals,
     };
     let left = all.quota.map_or(u64::MAX, |quota| quota.saturating_sub(all.totals.all().bytes));
@@ -83,14 +83,14 @@ pub async fn clean(State(api): State<Api>, Caller(actor): Caller, body: Body) ->
     let pipelines = match stream {
         Some(stream) => vec![stream],
         None => {
-            let own = api.control.pipelines(&actor, Some(actor.home()))?;
+            let own = api.control.pipelines().list(&actor, Some(actor.home()))?;
             own.iter().map(|entry| entry.id().to_string()).collect()
         }
     };
     let cleaned = to_the_end(async move {
         let mut all = Cleaned { removed_batches: 0, freed_bytes: 0, dry_run };
         for id in pipelines {
-            let cleaning = api.control.clean(&actor, &id, keep as usize, dry_run).await;
+            let cleaning = api.control.storage().clean(&actor, &id, keep as usize, dry_run).await;
             let Cleaning { cleaned, .. } = cleaning.map_err(under_callers_names)?;
             all.removed_batches += cleaned.batches;
             all.freed_bytes += cleaned.bytes;

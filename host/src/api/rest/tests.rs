@@ -46,13 +46,13 @@ impl Server {
 
     async fn token(&self, tenant: Option<&str>, name: &str, role: Role) -> String {
         let new = NewToken { tenant: tenant.map(str::to_owned), name: name.into(), role, expires_ms: None };
-        self.control.create_token(&self.control.local_actor(), new).await.unwrap().secret.take()
+        self.control.tenancy().create_token(&self.control.local_actor(), new).await.unwrap().secret.take()
     }
 
     async fn tenant(&self, name: &str) {
         let network = Some(json!({ "private": true }));
         let new = NewTenant { name: name.to_owned(), network, ..NewTenant::default() };
-        self.control.create_tenant(&self.control.local_actor(), new).await.unwrap();
+        self.control.tenancy().create_tenant(&self.control.local_actor(), new).await.unwrap();
     }
 
     async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Answer {
@@ -116,7 +116,7 @@ async fn starting_makes_a_pipeline_once_and_the_same_again_changes_nothing() {
     let again = server.post("", START, with(wish(), "bufferDuration", json!(30))).await;
     assert_eq!(again.status, 200, "{}", again.body);
     let local = server.control.local_actor();
-    let entry = server.control.pipeline(&local, "live").unwrap();
+    let entry = server.control.pipelines().get(&local, "live").unwrap();
     assert_eq!((entry.revision(), entry.desired_running()), (1, true));
     let settings = entry.settings();
     assert_eq!(settings.source.url, wish()["sourceUrl"]);
@@ -134,7 +134,7 @@ async fn a_source_and_a_stream_id_are_enough() {
     let started = server.post("", START, short.clone()).await;
     assert_eq!((started.status, &started.body["success"]), (200, &json!(true)), "{}", started.body);
     assert_eq!(started.body["message"], "pipeline \"tv\" is new and starts");
-    let entry = server.control.pipeline(&local, "tv").unwrap();
+    let entry = server.control.pipelines().get(&local, "tv").unwrap();
     let settings = entry.settings();
     assert_eq!(settings.processor.as_ref().unwrap().url, "http://localhost:5000");
     assert_eq!(
@@ -147,7 +147,7 @@ async fn a_source_and_a_stream_id_are_enough() {
     // An empty processor is none.
     let none = with(with(short, "streamId", json!("plain")), "audioProcessorUrl", json!(""));
     assert_eq!(server.post("", START, none).await.status, 200);
-    assert!(server.control.pipeline(&local, "plain").unwrap().settings().processor.is_none());
+    assert!(server.control.pipelines().get(&local, "plain").unwrap().settings().processor.is_none());
 }
 
 #[tokio::test]
@@ -156,7 +156,7 @@ async fn what_a_call_leaves_out_stays_as_it_was_set() {
     let local = server.control.local_actor();
     let full = with(with(wish(), "bufferDuration", json!(20)), "audioProcessorUrl", json!("http://127.0.0.1:1/audio"));
     server.post("", START, full).await;
-    let entry = server.control.pipeline(&local, "live").unwrap();
+    let entry = server.control.pipelines().get(&local, "live").unwrap();
     let before = entry.settings();
     server.post("", STOP, json!({ "drain": false })).await;
     let short = server.post("", START, json!({ "sourceUrl": wish()["sourceUrl"] })).await;
@@ -208,7 +208,7 @@ async fn other_settings_are_a_conflict_until_it_is_stopped() {
         let other = server.post("", START, with(wish(), name, value)).await;
         assert_eq!(other.code(), (409, "CONFLICT"), "{name}: {}", other.body);
     }
-    let entry = server.control.pipeline(&local, "live").unwrap();
+    let entry = server.control.pipelines().get(&local, "live").unwrap();
     assert_eq!(entry.revision(), 1, "a conflict changed something");
     let stopped = server.post("", STOP, json!({ "drain": false })).await;
     assert_eq!(stopped.status, 200, "{}", stopped.body);
@@ -232,9 +232,9 @@ async fn a_tenant_that_is_shut_out_is_not_started() {
         start: true,
         ..NewPipeline::default()
     };
-    let entry = server.control.create(&local, new).await.unwrap();
+    let entry = server.control.pipelines().create(&local, new).await.unwrap();
     let shut_out = TenantPatch { disabled: Some(true), ..TenantPatch::default() };
-    server.control.update_tenant(&local, "acme", shut_out).await.unwrap();
+    server.control.tenancy().update_tenant(&local, "acme", shut_out).await.unwrap();
     let started = server.post("", START, with(wish(), "streamId", json!("acme:live"))).await;
     assert_eq!(started.code(), (409, "CONFLICT"), "{}", started.body);
     assert!(!entry.desired_running());
@@ -249,7 +249,7 @@ async fn a_source_elsewhere_does_not_get_what_only_graphql_can_set() {
         "destinations": [{ "url": wish()["srsRtmpUrl"] }],
     }));
     let new = NewPipeline { stream_id: "live".into(), patch: patch.unwrap(), start: true, ..NewPipeline::default() };
-    server.control.create(&local, new).await.unwrap();
+    server.control.pipelines().create(&local, new).await.unwrap();
     let elsewhere = with(wish(), "sourceUrl", json!("http://127.0.0.1:2/live.m3u8"));
     assert_eq!(server.post("", START, elsewhere.clone()).await.code(), (409, "CONFLICT"), "it runs");
     server.post("", STOP, json!({ "drain": false })).await;
@@ -268,7 +268,7 @@ async fn what_rest_cannot_say_stays_as_it_was_set() {
         "cushionSeconds": 4.0,
     }));
     let new = NewPipeline { stream_id: "live".into(), patch: patch.unwrap(), ..NewPipeline::default() };
-    let entry = server.control.create(&local, new).await.unwrap();
+    let entry = server.control.pipelines().create(&local, new).await.unwrap();
     let before = entry.settings();
     let started = server.post("", START, wish()).await;
     assert_eq!((started.status, entry.desired_running(), entry.revision()), (200, true, 1), "{}", started.body);
@@ -297,7 +297,7 @@ async fn everything_that_is_wrong_is_told_under_the_callers_names() {
     let named = server.post("", START, with(wish(), "streamId", json!("a/b"))).await;
     assert_eq!((named.code(), named.problems()), ((400, "INVALID_INPUT"), vec!["streamId"]));
     let local = server.control.local_actor();
-    assert!(server.control.pipelines(&local, None).unwrap().is_empty(), "something was made");
+    assert!(server.control.pipelines().list(&local, None).unwrap().is_empty(), "something was made");
 }
 
 #[tokio::test]
@@ -337,7 +337,7 @@ async fn without_a_name_it_is_the_last_one_started_else_the_only_one() {
             json!({ "source": { "url": wish()["sourceUrl"] }, "destinations": [{ "url": wish()["srsRtmpUrl"] }] });
         let patch = serde_json::from_value(patch).unwrap();
         let new = NewPipeline { stream_id: stream.into(), patch, ..NewPipeline::default() };
-        server.control.create(&local, new).await.unwrap();
+        server.control.pipelines().create(&local, new).await.unwrap();
     };
     assert_eq!(server.get("", STATUS).await.body["streamId"], Value::Null);
     make("one").await;
@@ -352,7 +352,7 @@ async fn without_a_name_it_is_the_last_one_started_else_the_only_one() {
     server.post("", START, with(wish(), "streamId", json!("two"))).await;
     assert_eq!(server.get("", STATUS).await.body["streamId"], "two");
     assert_eq!(server.post("", STOP, json!({})).await.body["streamId"], "two");
-    server.control.delete(&local, "two", false).await.unwrap();
+    server.control.pipelines().delete(&local, "two", false).await.unwrap();
     assert_eq!(server.get("", STATUS).await.code(), (409, "CONFLICT"), "the last one is gone");
 }
 

@@ -9,16 +9,15 @@
 use std::collections::HashMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{PoisonError, Weak};
 use std::time::SystemTime;
 
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::known::is_wasm;
 use super::signature::Signature;
-use super::{Control, Offered, Refused, is_wasm};
-use crate::control::Inner;
+use super::{Components, Offered, Refused, WeakComponents};
 use crate::control::access::Actor;
 use crate::control::registry::ComponentSource;
 use crate::limits::{STAGE_COMPONENT_BYTES_MAX, STAGE_FOLDER_EVERY, STAGE_FOLDER_FILES_MAX, STAGE_SIGNATURE_BYTES_MAX};
@@ -71,17 +70,17 @@ type Known = HashMap<PathBuf, Seen>;
 /// Folders whose files are being added, by whose they are: a file that compiles for long keeps nobody else's waiting.
 type Working = HashMap<Option<String>, AbortOnDropHandle<Vec<(PathBuf, Found, Verdict)>>>;
 
-/// Looks into the folders for as long as the control plane lives.
-pub(super) async fn watch(control: Weak<Inner>) {
+/// Looks into the folders for as long as the service lives.
+pub(super) async fn watch(components: WeakComponents) {
     let (mut known, mut working) = (Known::default(), Working::default());
     loop {
         tokio::time::sleep(STAGE_FOLDER_EVERY).await;
-        let Some(control) = control.upgrade().map(Control) else { return };
-        look(&control, &mut known, &mut working).await;
+        let Some(components) = components.upgrade() else { return };
+        look(&components, &mut known, &mut working).await;
     }
 }
 
-async fn look(control: &Control, known: &mut Known, working: &mut Working) {
+async fn look(components: &Components, known: &mut Known, working: &mut Working) {
     let done: Vec<_> = working.iter().filter(|(_, work)| work.is_finished()).map(|(of, _)| of.clone()).collect();
     for work in done.iter().filter_map(|of| working.remove(of)) {
         for (path, found, verdict) in work.await.unwrap_or_default() {
@@ -90,16 +89,13 @@ async fn look(control: &Control, known: &mut Known, working: &mut Working) {
             }
         }
     }
-    let root = control.0.host.storage().root().to_owned();
+    let root = components.0.host.storage().root().to_owned();
     let mut folders = vec![Folder { dir: shared_stages_dir(&root), tenant: None, policy: None }];
-    {
-        let tenants = control.0.tenants.read().unwrap_or_else(PoisonError::into_inner);
-        folders.extend(tenants.values().filter(|tenant| !tenant.disabled).map(|tenant| Folder {
-            dir: tenant_stages_dir(&root, &tenant.name),
-            tenant: Some(tenant.name.clone()),
-            policy: tenant.stages.clone(),
-        }));
-    }
+    folders.extend(components.0.tenants.all().iter().filter(|tenant| !tenant.disabled).map(|tenant| Folder {
+        dir: tenant_stages_dir(&root, &tenant.name),
+        tenant: Some(tenant.name.clone()),
+        policy: tenant.stages.clone(),
+    }));
     let found = tokio::task::spawn_blocking(move || {
         let list = |folder: Folder| files(&folder.dir).into_iter().map(move |one| (folder.clone(), one));
         folders.into_iter().flat_map(list).collect::<Vec<_>>()
@@ -124,28 +120,28 @@ async fn look(control: &Control, known: &mut Known, working: &mut Working) {
         }
     }
     for (of, files) in new {
-        working.insert(of, AbortOnDropHandle::new(tokio::spawn(take_all(control.clone(), files))));
+        working.insert(of, AbortOnDropHandle::new(tokio::spawn(take_all(components.clone(), files))));
     }
 }
 
 /// Adds the components of one folder, one after the other.
-async fn take_all(control: Control, files: Vec<(Folder, PathBuf, Found)>) -> Vec<(PathBuf, Found, Verdict)> {
+async fn take_all(components: Components, files: Vec<(Folder, PathBuf, Found)>) -> Vec<(PathBuf, Found, Verdict)> {
     let mut verdicts = Vec::new();
     for (folder, path, found) in files {
-        let taken = take(&control, folder.tenant, &path, found.signature.is_some()).await;
+        let taken = take(&components, folder.tenant, &path, found.signature.is_some()).await;
         verdicts.push((path, found, if taken { Verdict::Taken } else { Verdict::Refused(folder.policy) }));
     }
     verdicts
 }
 
 /// Adds a component; false: it is refused.
-async fn take(control: &Control, tenant: Option<String>, path: &Path, signed: bool) -> bool {
+async fn take(components: &Components, tenant: Option<String>, path: &Path, signed: bool) -> bool {
     let origin = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let source = ComponentSource::Folder;
     let refuse = |reason: String| {
         tracing::warn!(tenant, origin, reason, "a component file in a stages folder was rejected");
         let (tenant, origin) = (tenant.clone(), origin.clone());
-        control.0.shelf.refuse(Refused { tenant, origin, source, reason, at_ms: now_ms() });
+        components.0.library.refuse(Refused { tenant, origin, source, reason, at_ms: now_ms() });
         false
     };
     let bytes = match read(path, STAGE_COMPONENT_BYTES_MAX, "a component").await {
@@ -165,7 +161,7 @@ async fn take(control: &Control, tenant: Option<String>, path: &Path, signed: bo
     let gone = CancellationToken::new();
     let offered =
         Offered { tenant: tenant.clone(), bytes: bytes.into(), source, origin: origin.clone(), signature, gone };
-    match control.add_component(&actor, offered).await {
+    match components.add(&actor, offered).await {
         Ok(listed) => {
             let label = listed.component.label();
             tracing::info!(

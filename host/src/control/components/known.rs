@@ -161,12 +161,17 @@ impl Facts {
     }
 }
 
+/// Whether a file is named as a component.
+pub(super) fn is_wasm(path: &Path) -> bool {
+    path.extension().is_some_and(|end| end == "wasm")
+}
+
 /// The files in a folder of components, at most [`COMPONENT_FILES_MAX`].
 pub(super) async fn files_in(dir: PathBuf) -> Vec<StoredFile> {
     let listing = move || {
         // Nothing was ever put there.
         let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
-        let files = entries.filter(|entry| super::is_wasm(&entry.path())).map(|entry| {
+        let files = entries.filter(|entry| is_wasm(&entry.path())).map(|entry| {
             let written = entry.metadata().and_then(|file| file.modified()).ok();
             StoredFile { path: entry.path(), written }
         });

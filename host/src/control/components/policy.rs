@@ -10,8 +10,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::shelf::Standing;
 use super::signature::{PublicKey, Signature};
+use super::store::Standing;
 use crate::config::Problem;
 use crate::control::error::ControlError;
 use crate::control::registry::TenantRow;

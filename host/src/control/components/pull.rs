@@ -3,7 +3,7 @@
 use tokio_util::sync::CancellationToken;
 
 use super::oci::{self, Bounds, Credentials, OciError, Reference, Wanted};
-use super::{Control, ListedComponent, Offered, Refused};
+use super::{Components, ListedComponent, Offered, Refused};
 use crate::control::access::{Action, Actor};
 use crate::control::error::ControlError;
 use crate::control::registry::ComponentSource;
@@ -27,28 +27,28 @@ pub struct NewPull {
     pub gone: CancellationToken,
 }
 
-// === impl Control ===
+// === impl Components ===
 
-impl Control {
+impl Components {
     /// Fetches a component from a registry and adds it. What the tenant's network policy does not let it reach is not reached for
     /// it; what is for every tenant goes by the policy of the host's own.
     ///
     /// # Errors
     /// Any [`ControlError`]; [`ControlError::InvalidInput`] at `reference`, `auth` or `signature`, [`ControlError::Unavailable`] where the
     /// registry does not answer.
-    pub async fn pull_component(&self, actor: &Actor, new: NewPull) -> Result<ListedComponent, ControlError> {
+    pub async fn pull(&self, actor: &Actor, new: NewPull) -> Result<ListedComponent, ControlError> {
         let NewPull { reference, tenant, credentials, insecure, signature, gone } = new;
         let row = match &tenant {
-            Some(tenant) => self.tenant_for(actor, Action::AddStage, Some(tenant))?,
+            Some(tenant) => self.0.tenants.allowed(actor, Action::AddStage, Some(tenant))?,
             None => {
                 actor.check(Action::ShareStage, None)?;
-                self.tenant_for(actor, Action::AddStage, Some(DEFAULT_TENANT))?
+                self.0.tenants.allowed(actor, Action::AddStage, Some(DEFAULT_TENANT))?
             }
         };
         let reference = Reference::parse(&reference).map_err(|wrong| ControlError::invalid("reference", wrong))?;
         let origin = reference.to_string();
-        let pulling = self.0.shelf.pulling(tenant.clone())?;
-        let guard = crate::control::pipelines::tenant_guard(&row);
+        let pulling = self.0.library.pulling(tenant.clone())?;
+        let guard = crate::control::tenant_network::tenant_guard(&row);
         let wanted = Wanted { reference, credentials, insecure };
         let pulled = match oci::pull(&guard, &wanted, Bounds::default()).await {
             Ok(pulled) => pulled,
@@ -60,7 +60,7 @@ impl Control {
                 }
                 let path = if matches!(error, OciError::Auth(_)) { "auth" } else { "reference" };
                 let source = ComponentSource::Registry;
-                self.0.shelf.refuse(Refused { tenant, origin, source, reason: reason.clone(), at_ms: now_ms() });
+                self.0.library.refuse(Refused { tenant, origin, source, reason: reason.clone(), at_ms: now_ms() });
                 return Err(ControlError::invalid(path, reason));
             }
         };
@@ -68,6 +68,6 @@ impl Control {
         let signature = signature.or(pulled.signature);
         let source = ComponentSource::Registry;
         let offered = Offered { tenant, bytes: pulled.bytes, source, origin, signature, gone };
-        self.add_component(actor, offered).await
+        self.add(actor, offered).await
     }
 }

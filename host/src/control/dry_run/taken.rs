@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use super::Check;
-use crate::control::entry::Entry;
 use crate::control::id::PipelineId;
+use crate::control::pipeline_handle::PipelineHandle;
 use crate::pipeline::air::target::Target;
 use crate::settings::{Destination, Settings};
 
@@ -24,7 +24,7 @@ pub fn stream_id(id: &PipelineId, there: bool) -> Option<Check> {
 }
 
 /// Destinations of a pipeline that another one, which is meant to run, publishes to.
-pub fn addresses(id: &PipelineId, settings: &Settings, others: &[Arc<Entry>]) -> Vec<Check> {
+pub fn addresses(id: &PipelineId, settings: &Settings, others: &[Arc<PipelineHandle>]) -> Vec<Check> {
     let others: Vec<(&PipelineId, Vec<String>)> = others
         .iter()
         .filter(|entry| entry.id() != id && entry.desired_running())

@@ -4,15 +4,14 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::Change;
-use crate::control::Control;
+use super::{Change, Pipelines};
 use crate::control::access::{Action, Actor};
-use crate::control::entry::Entry;
 use crate::control::error::ControlError;
+use crate::control::pipeline_handle::PipelineHandle;
 use crate::control::registry::NewAudit;
 use crate::settings::{DestinationPatch, Patch};
 
-impl Control {
+impl Pipelines {
     /// Switches a destination on or off, as a revision of its own. What runs takes it on air.
     ///
     /// # Errors
@@ -23,10 +22,10 @@ impl Control {
         id: &str,
         destination: &str,
         enabled: bool,
-    ) -> Result<Arc<Entry>, ControlError> {
-        let entry = self.allowed(actor, Action::UpdatePipeline, id)?;
-        let settings = entry.settings();
-        known(&entry, destination)?;
+    ) -> Result<Arc<PipelineHandle>, ControlError> {
+        let handle = self.0.directory.allowed(actor, Action::UpdatePipeline, id)?;
+        let settings = handle.settings();
+        known(&handle, destination)?;
         let patched = settings.destinations.iter().map(|one| DestinationPatch {
             id: Some(one.id()),
             enabled: (one.id() == destination).then_some(Some(enabled)),
@@ -35,7 +34,7 @@ impl Control {
         let patch = Patch { destinations: Some(patched.collect()), ..Patch::default() };
         let note = format!("destination {destination} {}", if enabled { "enabled" } else { "disabled" });
         // Another change in between may have taken it away, or brought one that must not be lost.
-        let expected_revision = Some(entry.revision());
+        let expected_revision = Some(handle.revision());
         self.update(actor, id, Change { patch, expected_revision, note: Some(note), ..Change::default() }).await
     }
 
@@ -48,32 +47,32 @@ impl Control {
         actor: &Actor,
         id: &str,
         destination: &str,
-    ) -> Result<Arc<Entry>, ControlError> {
-        let entry = self.allowed(actor, Action::ReconnectDestination, id)?;
-        known(&entry, destination)?;
-        let Some(live) = entry.live() else {
+    ) -> Result<Arc<PipelineHandle>, ControlError> {
+        let handle = self.0.directory.allowed(actor, Action::ReconnectDestination, id)?;
+        known(&handle, destination)?;
+        let Some(live) = handle.live() else {
             return Err(ControlError::Conflict(format!(
                 "pipeline {} is not running: no destination is connected",
-                entry.id()
+                handle.id()
             )));
         };
         let disabled = || {
-            let what = format!("destination {destination} of pipeline {} is disabled: enable it first", entry.id());
+            let what = format!("destination {destination} of pipeline {} is disabled: enable it first", handle.id());
             ControlError::Conflict(what)
         };
         if !live.parts.sends_to(destination) {
             return Err(disabled());
         }
-        let target = format!("pipeline {}", entry.id());
-        let line = NewAudit::new(actor, Action::ReconnectDestination, Some(&entry.id().tenant), target);
+        let target = format!("pipeline {}", handle.id());
+        let line = NewAudit::new(actor, Action::ReconnectDestination, Some(&handle.id().tenant), target);
         self.0.registry.record(line.detail(json!({ "destination": destination }))).await?;
-        if live.parts.reconnect(destination) { Ok(entry.clone()) } else { Err(disabled()) }
+        if live.parts.reconnect(destination) { Ok(handle.clone()) } else { Err(disabled()) }
     }
 }
 
-fn known(entry: &Entry, destination: &str) -> Result<(), ControlError> {
-    match entry.settings().destinations.iter().any(|one| one.id() == destination) {
+fn known(handle: &PipelineHandle, destination: &str) -> Result<(), ControlError> {
+    match handle.settings().destinations.iter().any(|one| one.id() == destination) {
         true => Ok(()),
-        false => Err(ControlError::NotFound(format!("pipeline {} has no destination {destination:?}", entry.id()))),
+        false => Err(ControlError::NotFound(format!("pipeline {} has no destination {destination:?}", handle.id()))),
     }
 }

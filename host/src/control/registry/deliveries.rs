@@ -10,7 +10,7 @@ use rusqlite::{OptionalExtension, Row, Transaction, params};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::events::EventRow;
+use super::event_row::EventRow;
 use super::webhooks::{there_is, wanting};
 use super::{NewAudit, Registry, RegistryError, kept, next_seq, prune};
 use crate::control::access::{Action, Actor};

@@ -2,13 +2,12 @@
 //! none is delivered twice or never. Limited per stream.
 
 use rusqlite::{OptionalExtension, Row, Transaction, params};
-use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use super::event_row::{EventRow, number, severity};
 use super::incidents::{self, IncidentState};
 use super::{Registry, RegistryError, Scope, deliveries, kept, next_seq, parsed, prune};
 use crate::limits::{EVENT_DETAIL_BYTES_MAX, EVENTS_AT_ONCE_MAX};
-use crate::pipeline::cause::HealthCause;
 use crate::pipeline::event::{Event, Severity};
 use crate::store::page::{Listed, Page};
 
@@ -42,30 +41,6 @@ impl NewEvent {
     }
 }
 
-/// A stored event.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct EventRow {
-    /// Number of the event; later events have higher ones.
-    pub id: u64,
-    /// The tenant; `None`: an event of the host.
-    pub tenant: Option<String>,
-    /// Stream id of the pipeline; `None`: the event is about the tenant or the host.
-    pub stream: Option<String>,
-    /// When it happened, Unix time in milliseconds.
-    pub at_ms: u64,
-    /// Name of the kind, see [`crate::pipeline::event::EventKind::name`].
-    pub kind: String,
-    /// The severity of the event.
-    pub severity: Severity,
-    /// A sentence for people; its wording may change.
-    pub message: String,
-    /// The batch that it is about.
-    pub batch: Option<u64>,
-    /// Cause, advice, destination and incident, as a JSON object.
-    pub detail: Option<Value>,
-}
-
 /// Selects events; all conditions must hold.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EventFilter {
@@ -83,29 +58,6 @@ impl EventFilter {
     /// All events of a scope.
     pub fn all(scope: Scope) -> Self {
         Self { scope, stream: None, at_least: Severity::Info, kinds: Vec::new() }
-    }
-}
-
-impl EventRow {
-    /// The incident that it belongs to.
-    pub fn incident(&self) -> Option<u64> {
-        self.detail.as_ref()?.pointer("/incident/id")?.as_u64()
-    }
-
-    /// The part that caused it.
-    pub fn cause(&self) -> Option<HealthCause> {
-        HealthCause::of(self.detail.as_ref()?.get("cause")?.as_str()?)
-    }
-
-    /// The body for webhooks.
-    fn payload(&self) -> Value {
-        let pipeline =
-            self.tenant.as_ref().zip(self.stream.as_ref()).map(|(tenant, stream)| format!("{tenant}:{stream}"));
-        json!({
-            "id": self.id, "tenant": self.tenant, "pipeline": pipeline, "streamId": self.stream, "atMs": self.at_ms,
-            "kind": self.kind, "severity": self.severity, "message": self.message, "batch": self.batch,
-            "detail": self.detail,
-        })
     }
 }
 
@@ -226,22 +178,6 @@ fn add(transaction: &Transaction<'_>, mut new: NewEvent, most: u64) -> Result<Op
         batch,
         detail,
     }))
-}
-
-pub(super) fn number(severity: Severity) -> u8 {
-    match severity {
-        Severity::Info => 0,
-        Severity::Warning => 1,
-        Severity::Error => 2,
-    }
-}
-
-pub(super) fn severity(number: u8) -> Severity {
-    match number {
-        0 => Severity::Info,
-        1 => Severity::Warning,
-        _ => Severity::Error,
-    }
 }
 
 fn raw(row: &Row<'_>) -> rusqlite::Result<(EventRow, Option<String>)> {

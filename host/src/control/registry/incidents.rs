@@ -4,7 +4,7 @@
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 use serde::Serialize;
 
-use super::events::{number, severity};
+use super::event_row::{number, severity};
 use super::{Registry, RegistryError, prune};
 use crate::control::id::PipelineId;
 use crate::limits::INCIDENTS_KEPT;

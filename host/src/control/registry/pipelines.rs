@@ -155,66 +155,7 @@ impl Registry {
         .await
     }
 
-    /// Changes the settings of a pipeline. `expected`: the revision that the caller has seen; if another one is
-    /// current, this is a conflict, unless its settings are identical.
-    pub async fn update_pipeline(
-        &self,
-        actor: &Actor,
-        id: &PipelineId,
-        settings: Hidden<Value>,
-        expected: Option<u64>,
-        note: Option<String>,
-    ) -> Result<Change<PipelineRow>, RegistryError> {
-        check(&settings)?;
-        let (id, actor) = (id.clone(), actor.clone());
-        self.write(move |transaction| {
-            let before = there(transaction, &id)?;
-            let audit = NewAudit::new(&actor, Action::UpdatePipeline, Some(&id.tenant), target(&id));
-            if before.settings == settings {
-                audit.changed(false).write(transaction)?;
-                return Ok(Change::none(before));
-            }
-            expect(&before, expected)?;
-            let changed = differences(before.settings.get(), settings.get());
-            let new = NewRevision { settings: &settings, note, by: &kept(&actor.name) };
-            let number = revisions::add(transaction, &id, &new)?;
-            audit.detail(json!({ "revision": number, "changed": changed })).write(transaction)?;
-            Ok(Change::new(there(transaction, &id)?))
-        })
-        .await
-    }
-
-    /// Creates a new revision with the settings of an earlier one.
-    pub async fn roll_back_pipeline(
-        &self,
-        actor: &Actor,
-        id: &PipelineId,
-        to: u64,
-        expected: Option<u64>,
-    ) -> Result<Change<PipelineRow>, RegistryError> {
-        let (id, actor) = (id.clone(), actor.clone());
-        self.write(move |transaction| {
-            let before = there(transaction, &id)?;
-            let audit = NewAudit::new(&actor, Action::RollBackPipeline, Some(&id.tenant), target(&id));
-            let Some(old) = revisions::one(transaction, &id, to)? else {
-                return Err(RegistryError::NotFound(format!("pipeline {id} has no revision {to} (any more)")));
-            };
-            if before.settings == old.settings {
-                audit.changed(false).write(transaction)?;
-                return Ok(Change::none(before));
-            }
-            expect(&before, expected)?;
-            let changed = differences(before.settings.get(), old.settings.get());
-            let note = Some(format!("back to revision {to}"));
-            let new = NewRevision { settings: &old.settings, note, by: &kept(&actor.name) };
-            let number = revisions::add(transaction, &id, &new)?;
-            audit.detail(json!({ "revision": number, "to": to, "changed": changed })).write(transaction)?;
-            Ok(Change::new(there(transaction, &id)?))
-        })
-        .await
-    }
-
-    /// Sets the desired state of a pipeline.
+    /// Says what is wanted of a pipeline.
     pub async fn set_desired(
         &self,
         actor: &Actor,
@@ -289,18 +230,8 @@ impl Registry {
     }
 }
 
-/// Fails with a conflict if the caller has seen another revision than the current one.
-fn expect(row: &PipelineRow, expected: Option<u64>) -> Result<(), RegistryError> {
-    match expected {
-        Some(expected) if expected != row.revision => Err(RegistryError::Conflict(format!(
-            "pipeline {} is at revision {}, not at {expected}: read it again",
-            row.id, row.revision
-        ))),
-        _ => Ok(()),
-    }
-}
-
-fn check(settings: &Hidden<Value>) -> Result<(), RegistryError> {
+/// Whether settings are small enough to be kept.
+pub(super) fn check(settings: &Hidden<Value>) -> Result<(), RegistryError> {
     let bytes = settings.get().to_string().len();
     if bytes <= SETTINGS_BYTES_MAX {
         return Ok(());
@@ -316,11 +247,12 @@ impl PipelineId {
     }
 }
 
-fn target(id: &PipelineId) -> String {
+pub(super) fn target(id: &PipelineId) -> String {
     format!("pipeline {id}")
 }
 
-fn there(transaction: &Transaction<'_>, id: &PipelineId) -> Result<PipelineRow, RegistryError> {
+/// The pipeline, which has to exist.
+pub(super) fn there(transaction: &Transaction<'_>, id: &PipelineId) -> Result<PipelineRow, RegistryError> {
     one(transaction, id)?.ok_or_else(|| RegistryError::NotFound(PipelineId::absent(&id.to_string()).to_string()))
 }
 

@@ -1,5 +1,7 @@
 //! Swaps of stages: who requested what, each step with its time, and the result. Limited per pipeline.
 
+use std::fmt;
+
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +14,6 @@ use crate::limits::SWAPS_KEPT;
 use crate::stage::rehearsal::Rehearsal;
 use crate::stage::{ComponentLabel, StageKind};
 use crate::store::page::{Listed, Page};
-use crate::unix_time::now_ms;
 
 words! {
     /// The progress of a swap.
@@ -74,7 +75,16 @@ pub struct SwapStepTaken {
     pub detail: Option<String>,
 }
 
-/// The subject and the progress of a swap.
+/// A version of a stage as settings name it. Its own settings are in no debug print: they may hold secrets.
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct NextStart {
+    /// `sha256:…` of the component; `None`: the bundled one.
+    pub component: Option<String>,
+    /// Its own settings; `None`: its defaults.
+    pub settings: Option<serde_json::Value>,
+}
+
+/// What a swap is about, and how far it is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SwapRecord {
@@ -118,6 +128,10 @@ pub struct SwapRecord {
     pub different: u64,
     /// Id of the evidence of its failure.
     pub evidence: Option<String>,
+    /// What the pipeline starts with where the server ends before the cut-over: a change of settings that was acknowledged is not lost
+    /// with the process. `None`: the version that runs, as of a swap that was asked for as such.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_start: Option<NextStart>,
 }
 
 /// A stored swap.
@@ -132,6 +146,14 @@ pub struct SwapRow {
 }
 
 const SWAP: &str = "SELECT id, tenant, stream, record FROM swap";
+
+// === impl NextStart ===
+
+impl fmt::Debug for NextStart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NextStart").field("component", &self.component).finish_non_exhaustive()
+    }
+}
 
 // === impl SwapRecord ===
 
@@ -151,7 +173,7 @@ impl SwapRecord {
 // === impl Registry ===
 
 impl Registry {
-    /// Records a requested swap.
+    /// Stores the wish for a swap; nothing else changes.
     pub async fn create_swap(
         &self,
         actor: &Actor,
@@ -159,46 +181,13 @@ impl Registry {
         swap: SwapRecord,
     ) -> Result<SwapRow, RegistryError> {
         let (actor, pipeline) = (actor.clone(), pipeline.clone());
-        self.write(move |transaction| {
-            let newest = transaction
-                .prepare_cached("SELECT seq FROM swap WHERE tenant = ? AND stream = ? ORDER BY id DESC LIMIT 1")?
-                .query_row(params![pipeline.tenant, pipeline.stream], |row| row.get(0))
-                .optional()?;
-            let (seq, is_time) = next_seq(newest);
-            transaction.execute(
-                "INSERT INTO swap (tenant, stream, seq, state, record) VALUES (?, ?, ?, ?, ?)",
-                params![pipeline.tenant, pipeline.stream, seq, swap.state, written(&swap)],
-            )?;
-            let id = u64::try_from(transaction.last_insert_rowid()).unwrap_or_default();
-            if is_time {
-                let group = "tenant = ?1 AND stream = ?2";
-                prune(transaction, ("swap", group), &[&pipeline.tenant, &pipeline.stream], SWAPS_KEPT)?;
-            }
-            let detail = serde_json::json!({
-                "kind": swap.kind,
-                "to": swap.to.digest,
-                "fresh": swap.fresh,
-                "force": swap.force,
-                "rehearseOnly": swap.rehearse_only,
-            });
-            NewAudit::new(&actor, Action::SwapStage, Some(&pipeline.tenant), format!("pipeline {pipeline}"))
-                .detail(detail)
-                .write(transaction)?;
-            Ok(SwapRow { id, pipeline, swap })
-        })
-        .await
+        self.write(move |transaction| add(transaction, &actor, &pipeline, swap)).await
     }
 
-    /// Stores the progress of a swap.
+    /// Stores how far a swap is. Where settings follow from that: [`Registry::settle_swap`].
     pub async fn save_swap(&self, row: &SwapRow) -> Result<(), RegistryError> {
-        let (id, state, record) = (row.id, row.swap.state, written(&row.swap));
-        self.write(move |transaction| {
-            transaction
-                .prepare_cached("UPDATE swap SET state = ?, record = ? WHERE id = ?")?
-                .execute(params![state, record, id])?;
-            Ok(())
-        })
-        .await
+        let row = row.clone();
+        self.write(move |transaction| save(transaction, &row)).await
     }
 
     /// Reads one swap; `None`: it does not exist, or was removed as the oldest.
@@ -220,32 +209,56 @@ impl Registry {
         })
         .await
     }
-
-    /// Ends the swaps that the previous process did not finish.
-    pub async fn interrupt_swaps(&self) -> Result<Vec<SwapRow>, RegistryError> {
-        self.write(|transaction| {
-            let mut interrupted = unfinished(transaction)?;
-            for row in &mut interrupted {
-                let swap = &mut row.swap;
-                swap.reason = Some(match swap.was_cut_over() {
-                    true => "the server ended during probation; the new version stays".to_owned(),
-                    false => "the server ended before the cut-over; nothing changed".to_owned(),
-                });
-                (swap.state, swap.ended_ms) = (SwapState::Interrupted, Some(now_ms()));
-                transaction.execute(
-                    "UPDATE swap SET state = ?, record = ? WHERE id = ?",
-                    params![swap.state, written(swap), row.id],
-                )?;
-            }
-            Ok(interrupted)
-        })
-        .await
-    }
 }
 
-fn unfinished(transaction: &Transaction<'_>) -> Result<Vec<SwapRow>, RegistryError> {
+/// Adds a swap, its line of the audit log, and removes the pipeline's oldest where it is time.
+pub(super) fn add(
+    transaction: &Transaction<'_>,
+    actor: &Actor,
+    pipeline: &PipelineId,
+    swap: SwapRecord,
+) -> Result<SwapRow, RegistryError> {
+    let newest = transaction
+        .prepare_cached("SELECT seq FROM swap WHERE tenant = ? AND stream = ? ORDER BY id DESC LIMIT 1")?
+        .query_row(params![pipeline.tenant, pipeline.stream], |row| row.get(0))
+        .optional()?;
+    let (seq, is_time) = next_seq(newest);
+    transaction.execute(
+        "INSERT INTO swap (tenant, stream, seq, state, record) VALUES (?, ?, ?, ?, ?)",
+        params![pipeline.tenant, pipeline.stream, seq, swap.state, written(&swap)],
+    )?;
+    let id = u64::try_from(transaction.last_insert_rowid()).unwrap_or_default();
+    if is_time {
+        let group = "tenant = ?1 AND stream = ?2";
+        prune(transaction, ("swap", group), &[&pipeline.tenant, &pipeline.stream], SWAPS_KEPT)?;
+    }
+    let detail = serde_json::json!({
+        "kind": swap.kind,
+        "to": swap.to.digest,
+        "fresh": swap.fresh,
+        "force": swap.force,
+        "rehearseOnly": swap.rehearse_only,
+    });
+    NewAudit::new(actor, Action::SwapStage, Some(&pipeline.tenant), format!("pipeline {pipeline}"))
+        .detail(detail)
+        .write(transaction)?;
+    Ok(SwapRow { id, pipeline: pipeline.clone(), swap })
+}
+
+/// Stores a swap as it is now.
+pub(super) fn save(transaction: &Transaction<'_>, row: &SwapRow) -> Result<(), RegistryError> {
+    transaction.prepare_cached("UPDATE swap SET state = ?, record = ? WHERE id = ?")?.execute(params![
+        row.swap.state,
+        written(&row.swap),
+        row.id
+    ])?;
+    Ok(())
+}
+
+/// Swaps that are not over, oldest first.
+pub(super) fn unfinished(transaction: &Transaction<'_>) -> Result<Vec<SwapRow>, RegistryError> {
     use SwapState::{Done, Interrupted, Refused, Rehearsed, RolledBack};
-    let mut statement = transaction.prepare(&format!("{SWAP} WHERE state NOT IN (?, ?, ?, ?, ?)"))?;
+    let mut statement = transaction.prepare(&format!("{SWAP} WHERE state NOT IN (?, ?, ?, ?, ?) ORDER BY id"))?;
     let rows = statement.query_map(params![Done, Rehearsed, Refused, RolledBack, Interrupted], raw)?;
     rows.map(|row| read(row?)).collect()
 }

@@ -14,6 +14,7 @@ mod bounds;
 mod happenings;
 mod lists;
 mod pipelines;
+mod swaps;
 mod tenants;
 mod webhooks;
 

@@ -70,8 +70,8 @@ impl Api {
         std::mem::take(&mut self.shared.lock().unwrap().asked)
     }
 
-    fn asker(&self, key: &str) -> Asker {
-        asker(&self.url, &format!("rtmp://127.0.0.1/live/{key}"), &Guard::open())
+    fn poller(&self, key: &str) -> SrsPoller {
+        poller(&self.url, &format!("rtmp://127.0.0.1/live/{key}"), &Guard::open())
     }
 }
 
@@ -112,8 +112,8 @@ async fn respond(State(shared): State<Arc<Mutex<Shared>>>, request: Request) -> 
     answer("streams", page.into()).to_string().into_response()
 }
 
-fn asker(api: &str, destination: &str, guard: &Guard) -> Asker {
-    Asker::new(Place::new(api, destination, guard).unwrap())
+fn poller(api: &str, destination: &str, guard: &Guard) -> SrsPoller {
+    SrsPoller::new(Place::new(api, destination, guard).unwrap())
 }
 
 #[tokio::test]
@@ -124,8 +124,8 @@ async fn our_stream_is_found_by_application_and_key() {
         stream("vid-3", "live", "key", true),
     ];
     let api = Api::start(streams).await;
-    let mut asker = api.asker("key?token=SECRET");
-    let view = asker.ask().await;
+    let mut poller = api.poller("key?token=SECRET");
+    let view = poller.poll().await;
     assert!(view.reachable && view.publishing && view.since_ms > 0, "{view:?}");
     assert_eq!((view.clients, view.recv_kbps, view.problem.as_deref()), (Some(2), None, None));
     assert_eq!(view.video.as_deref(), Some("H264 High 3.1, 1280x720"));
@@ -133,7 +133,7 @@ async fn our_stream_is_found_by_application_and_key() {
     assert_eq!(api.asked(), [format!("/api/v1/streams/?start=0&count={SRS_PAGE_STREAMS}")]);
     // From now on it is asked for by its id, and what came since then is its rate.
     api.set(|shared| shared.streams[2]["recv_bytes"] = json!(2_000_000));
-    let again = asker.ask().await;
+    let again = poller.poll().await;
     assert_eq!((again.since_ms, api.asked()), (view.since_ms, vec!["/api/v1/streams/vid-3".to_owned()]));
     assert!(again.recv_kbps.is_some_and(|kbps| kbps > 100.0), "{again:?}");
     assert!(!format!("{again:?}").contains("SECRET"));
@@ -142,25 +142,25 @@ async fn our_stream_is_found_by_application_and_key() {
 #[tokio::test]
 async fn what_changes_at_srs_is_seen() {
     let api = Api::start(vec![stream("vid-1", "live", "key", false)]).await;
-    let mut asker = api.asker("key");
-    let idle = asker.ask().await;
+    let mut poller = api.poller("key");
+    let idle = poller.poll().await;
     assert!(
         idle.reachable && !idle.publishing && idle.problem.as_deref().unwrap().contains("without a publisher"),
         "{idle:?}"
     );
     assert_eq!((idle.clients, idle.video.as_deref()), (Some(3), None));
     api.set(|shared| shared.streams[0] = stream("vid-1", "live", "key", true));
-    let active = asker.ask().await;
+    let active = poller.poll().await;
     assert!(active.publishing && active.since_ms >= idle.since_ms, "{active:?}");
     // SRS was restarted: other ids, counts from zero.
     api.set(|shared| shared.streams = vec![stream("vid-9", "live", "key", true)]);
     api.set(|shared| shared.streams[0]["recv_bytes"] = json!(5));
     api.asked();
-    let restarted = asker.ask().await;
+    let restarted = poller.poll().await;
     assert!(restarted.publishing && restarted.recv_kbps.is_none(), "{restarted:?}");
     assert_eq!(api.asked().len(), 2, "by the old id, then the list");
     api.set(|shared| shared.streams.clear());
-    let gone = asker.ask().await;
+    let gone = poller.poll().await;
     assert!(gone.reachable && !gone.publishing, "{gone:?}");
     assert_eq!(gone.problem.as_deref(), Some("SRS does not list this stream"));
     assert!(gone.since_ms >= restarted.since_ms);
@@ -173,12 +173,12 @@ async fn among_many_the_published_one_is_ours() {
     streams[3] = stream("vid-old", "live", "key", false);
     streams.push(stream("vid-new", "live", "key", true));
     let api = Api::start(streams).await;
-    let mut asker = api.asker("key");
-    assert!(asker.ask().await.publishing);
+    let mut poller = api.poller("key");
+    assert!(poller.poll().await.publishing);
     assert_eq!(api.asked().len(), 2, "two pages");
     // Both vanish: every page is looked at, none twice.
     api.set(|shared| shared.streams.retain(|stream| stream["name"] != "key"));
-    assert!(!asker.ask().await.publishing);
+    assert!(!poller.poll().await.publishing);
     assert_eq!(api.asked().len(), 3, "by id, and two pages");
 }
 
@@ -186,7 +186,7 @@ async fn among_many_the_published_one_is_ours() {
 async fn the_api_is_found_however_it_is_written() {
     let api = Api::start(vec![stream("vid-1", "live", "key", true)]).await;
     for end in ["", "/", "/api", "/api/v1", "/api/v1/", "/api/v1/streams", "/api/v1/streams/", "/?token=SECRET", "#x"] {
-        let view = asker(&format!("{}{end}", api.url), "rtmp://h/live/key", &Guard::open()).ask().await;
+        let view = poller(&format!("{}{end}", api.url), "rtmp://h/live/key", &Guard::open()).poll().await;
         assert!(view.publishing, "{end}: {view:?}");
     }
     assert!(api.asked().iter().any(|asked| asked.contains("token=SECRET")), "its query goes along");
@@ -198,10 +198,10 @@ async fn a_login_is_used_and_its_lack_is_said() {
     let api = Api::start(vec![stream("vid-1", "live", "key", true)]).await;
     api.set(|shared| shared.login = Some("Basic YWRtaW46U0VDUkVU"));
     let url = api.url.replace("http://", "http://admin:SECRET@");
-    assert!(asker(&url, "rtmp://h/live/key", &Guard::open()).ask().await.publishing);
+    assert!(poller(&url, "rtmp://h/live/key", &Guard::open()).poll().await.publishing);
     let wrong = api.url.replace("http://", "http://admin:SECRET2@");
     for url in [&api.url, &wrong] {
-        let view = asker(url, "rtmp://h/live/key", &Guard::open()).ask().await;
+        let view = poller(url, "rtmp://h/live/key", &Guard::open()).poll().await;
         let problem = view.problem.unwrap();
         assert!(!view.reachable && problem.contains("401") && !problem.contains("SECRET"), "{problem}");
     }
@@ -219,7 +219,7 @@ async fn what_is_no_srs_is_named() {
         (StatusCode::FOUND, String::new(), "HTTP status 302"),
     ] {
         api.set(|shared| shared.instead = Some((status, body)));
-        let view = api.asker("key").ask().await;
+        let view = api.poller("key").poll().await;
         let problem = view.problem.unwrap();
         assert!(!view.reachable && problem.contains(words) && !problem.contains("SECRET"), "{words}: {problem}");
     }
@@ -227,10 +227,10 @@ async fn what_is_no_srs_is_named() {
     let nobody = TcpSocket::new_v4().unwrap();
     nobody.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let url = format!("http://{}", nobody.local_addr().unwrap());
-    let view = asker(&url, "rtmp://h/live/SECRET", &Guard::open()).ask().await;
+    let view = poller(&url, "rtmp://h/live/SECRET", &Guard::open()).poll().await;
     let problem = view.problem.unwrap();
     assert!(!view.reachable && problem.contains("cannot connect") && !problem.contains("SECRET"), "{problem}");
-    let view = asker(&url, "srt://h:1?streamid=x", &Guard::open()).ask().await;
+    let view = poller(&url, "srt://h:1?streamid=x", &Guard::open()).poll().await;
     assert!(view.problem.unwrap().contains("rtmp: and rtmps: destinations"));
 }
 
@@ -238,7 +238,7 @@ async fn what_is_no_srs_is_named() {
 async fn the_guard_is_asked() {
     let api = Api::start(vec![stream("vid-1", "live", "key", true)]).await;
     let strict = Guard::new(Policy::strict()).unwrap();
-    let view = asker(&api.url, "rtmp://h/live/key", &strict).ask().await;
+    let view = poller(&api.url, "rtmp://h/live/key", &strict).poll().await;
     assert!(!view.reachable && view.problem.unwrap().contains("127.0.0.1, a loopback address"));
     assert!(api.asked().is_empty());
 }
@@ -247,8 +247,8 @@ async fn the_guard_is_asked() {
 async fn a_server_that_hangs_has_no_view() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let mut asker = asker(&url, "rtmp://h/live/key", &Guard::open());
-    let asked = tokio::time::timeout(Duration::from_secs(20), asker.ask()).await.expect("an end");
+    let mut poller = poller(&url, "rtmp://h/live/key", &Guard::open());
+    let asked = tokio::time::timeout(Duration::from_secs(20), poller.poll()).await.expect("an end");
     assert_eq!(asked.problem.as_deref(), Some("SRS's API does not answer within 3 s"));
 }
 
@@ -256,7 +256,7 @@ async fn a_server_that_hangs_has_no_view() {
 fn askers_of_places_that_stay_go_on() {
     let place = |key: &str| Place::new("http://h", &format!("rtmp://h/live/{key}"), &Guard::open());
     let mut first = renewed(Vec::new(), vec![place("a"), None, place("b")]);
-    let id = |asker: &Option<Asker>| asker.as_ref().and_then(Asker::known_id);
+    let id = |poller: &Option<SrsPoller>| poller.as_ref().and_then(SrsPoller::known_id);
     first[0].as_mut().unwrap().know_id("a");
     first[2].as_mut().unwrap().know_id("b");
     let second = renewed(first, vec![place("b"), place("c"), None, place("a")]);

@@ -70,6 +70,7 @@ mod tests {
             probation_wanted: 3,
             different: 0,
             evidence: None,
+            next_start: None,
         }
     }
 

@@ -34,27 +34,27 @@ async fn what_does_not_fit_is_refused_before_it_is_looked_at_and_what_goes_gives
     place.tenant("acme").await;
     let quotas = QuotaPatch { storage_bytes: Some(QUOTA_STORAGE_MIN), ..QuotaPatch::default() };
     let patch = TenantPatch { quotas: Some(quotas), ..TenantPatch::default() };
-    place.control.update_tenant(&local(), "acme", patch).await.unwrap();
+    place.control.tenancy().update_tenant(&local(), "acme", patch).await.unwrap();
     let held = || place.host.janitor().usage().tenant("acme").of(Kind::Components);
     let wasm = component();
     let size = wasm.len() as u64;
-    let added = place.control.add_component(&local(), offered(Some("acme"), &wasm)).await.unwrap();
+    let added = place.control.components().add(&local(), offered(Some("acme"), &wasm)).await.unwrap();
     let digest = added.component.label().digest;
     assert_eq!((held().files, held().bytes), (1, size));
-    place.control.add_component(&local(), offered(Some("acme"), &wasm)).await.unwrap();
+    place.control.components().add(&local(), offered(Some("acme"), &wasm)).await.unwrap();
     assert_eq!(held().bytes, size, "the same again is the same");
     // Neither what is no component nor what is the operator's stays counted.
-    place.control.add_component(&local(), offered(Some("acme"), b"no component")).await.unwrap_err();
-    place.control.add_component(&local(), offered(None, &wasm)).await.unwrap();
+    place.control.components().add(&local(), offered(Some("acme"), b"no component")).await.unwrap_err();
+    place.control.components().add(&local(), offered(None, &wasm)).await.unwrap();
     assert_eq!(held().bytes, size);
-    let view = place.control.storage(&local(), Some("acme"), None).unwrap();
+    let view = place.control.storage().view(&local(), Some("acme"), None).unwrap();
     assert_eq!(view.totals.all().bytes, size);
     // Another one, and the quota is used up but for a byte.
     place.host.janitor().usage().components().hold("acme", "sha256:other", QUOTA_STORAGE_MIN - size - 1);
-    let refused = place.control.add_component(&local(), offered(Some("acme"), b"xy")).await.unwrap_err();
+    let refused = place.control.components().add(&local(), offered(Some("acme"), b"xy")).await.unwrap_err();
     assert!(matches!(&refused, ControlError::LimitExceeded(why) if why.contains("storage quota")), "{refused:?}");
-    let odd = place.control.add_component(&local(), offered(Some("acme"), b"x")).await.unwrap_err();
+    let odd = place.control.components().add(&local(), offered(Some("acme"), b"x")).await.unwrap_err();
     assert!(matches!(odd, ControlError::InvalidInput(_)), "it fits, and is looked at: {odd:?}");
-    assert!(place.control.remove_component(&local(), &digest, Some("acme"), false).await.unwrap());
+    assert!(place.control.components().remove(&local(), &digest, Some("acme"), false).await.unwrap());
     assert_eq!(held().bytes, QUOTA_STORAGE_MIN - size - 1);
 }

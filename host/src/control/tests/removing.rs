@@ -1,33 +1,34 @@
 use tracing_subscriber::layer::SubscriberExt;
 
 use super::*;
-use crate::logs::Take;
+use crate::control::id::PipelineId;
+use crate::logs::{Filter, Take};
 
 #[tokio::test]
 async fn whoever_gets_a_tenants_name_next_finds_nothing_of_who_had_it() {
     let place = Place::new().await;
-    let hub = place.control.logs().clone();
+    let hub = place.control.history().logs().clone();
     let _here = tracing::subscriber::set_default(tracing_subscriber::registry().with(hub.layer()));
     let lines = |filter: Filter| hub.query(&filter, Take::Last(100), None, None).records;
-    let of_tenant = || place.control.log_filter(&local(), Some("passing"), None).unwrap();
+    let of_tenant = || place.control.history().log_filter(&local(), Some("passing"), None).unwrap();
     place.tenant("passing").await;
     place.pipeline("passing", "tv", false).await;
     let folder = place.fill("passing", "tv");
     tracing::info!(tenant = "passing", stream = "tv", "of the first");
     assert!(lines(of_tenant()).iter().any(|line| &*line.message == "of the first"));
     // Kept on purpose, for whoever has the tenant.
-    assert!(place.control.delete(&local(), "passing:tv", true).await.unwrap());
+    assert!(place.control.pipelines().delete(&local(), "passing:tv", true).await.unwrap());
     assert!(folder.exists());
-    assert!(place.control.delete_tenant(&local(), "passing").await.unwrap());
+    assert!(place.control.tenancy().delete_tenant(&local(), "passing").await.unwrap());
     assert!(!place.dir.path().join("passing").exists(), "the folder stays");
 
     place.tenant("passing").await;
     place.pipeline("passing", "tv", false).await;
-    let of_pipeline = place.control.log_filter(&local(), None, Some("passing:tv")).unwrap();
+    let of_pipeline = place.control.history().log_filter(&local(), None, Some("passing:tv")).unwrap();
     for filter in [of_tenant(), of_pipeline] {
         assert!(!lines(filter).iter().any(|line| &*line.message == "of the first"), "the next tenant reads it");
     }
-    let stored = place.control.storage(&local(), Some("passing"), None).unwrap();
+    let stored = place.control.storage().view(&local(), Some("passing"), None).unwrap();
     assert_eq!((stored.totals.all().files, stored.pipelines), (0, vec![]));
 }
 
@@ -38,15 +39,15 @@ async fn files_that_were_kept_count_until_they_are_cleaned() {
         place.pipeline("default", stream, false).await;
         place.fill("default", stream);
     }
-    let clean = async |id: &str, keep, dry_run| place.control.clean(&local(), id, keep, dry_run).await;
-    assert!(place.control.delete(&local(), "kept", true).await.unwrap());
+    let clean = async |id: &str, keep, dry_run| place.control.storage().clean(&local(), id, keep, dry_run).await;
+    assert!(place.control.pipelines().delete(&local(), "kept", true).await.unwrap());
     let refused = clean("kept", 5, false).await.unwrap_err();
     assert_eq!(refused.problems()[0].path, "keepBatches", "{refused}");
     let viewer = Actor { role: Role::Viewer, ..local() };
-    let denied = place.control.clean(&viewer, "kept", 0, false).await.unwrap_err();
+    let denied = place.control.storage().clean(&viewer, "kept", 0, false).await.unwrap_err();
     assert!(matches!(denied, ControlError::Forbidden(_)), "{denied}");
     let stranger = Actor { tenant: Some("nobody".into()), ..local() };
-    let denied = place.control.clean(&stranger, "default:kept", 0, false).await.unwrap_err();
+    let denied = place.control.storage().clean(&stranger, "default:kept", 0, false).await.unwrap_err();
     assert_eq!(denied, clean("nothing", 0, false).await.map(drop).unwrap_err().renamed("nothing", "default:kept"));
 
     // One that is not held, because its settings cannot be read, has not been deleted.
@@ -57,7 +58,7 @@ async fn files_that_were_kept_count_until_they_are_cleaned() {
         origin: registry::Origin::Api,
         note: None,
     };
-    place.control.0.registry.create_pipeline(&local(), unread).await.unwrap();
+    place.registry().create_pipeline(&local(), unread).await.unwrap();
     let unread = place.fill("default", "unread");
     assert!(matches!(clean("unread", 0, false).await, Err(ControlError::NotFound(_))));
     assert!(unread.exists());
@@ -69,7 +70,7 @@ async fn files_that_were_kept_count_until_they_are_cleaned() {
     place.break_audit(false).await;
     assert_eq!(clean("kept", 0, true).await.unwrap(), planned, "something went without a line in the audit log");
     assert_eq!(clean("kept", 0, false).await.unwrap(), planned);
-    let stored = place.control.storage(&local(), Some("default"), None).unwrap();
+    let stored = place.control.storage().view(&local(), Some("default"), None).unwrap();
     let left: Vec<_> = stored.pipelines.iter().map(|(id, _)| id.stream.as_str()).collect();
     assert!(left.contains(&"other") && !left.contains(&"kept"), "{left:?}");
     assert!(matches!(clean("kept", 0, false).await, Err(ControlError::NotFound(_))), "there is nothing any more");
@@ -91,7 +92,7 @@ impl ControlError {
 #[tokio::test]
 async fn what_a_killed_process_was_about_to_remove_is_removed_by_the_next_and_nothing_else() {
     let place = Place::new().await;
-    let registry = &place.control.0.registry;
+    let registry = place.registry();
     let mut folders = Vec::new();
     for (stream, files) in [("doomed", Some(true)), ("kept", Some(false)), ("there", None)] {
         let entry = place.pipeline("default", stream, false).await;
@@ -108,11 +109,11 @@ async fn what_a_killed_process_was_about_to_remove_is_removed_by_the_next_and_no
     folders.push(place.fill("gone", "tv"));
     registry.delete_tenant(&local(), "gone").await.unwrap();
 
-    let next = Control::open(place.host.clone()).await.unwrap();
+    let _next = Control::open(place.host.clone()).await.unwrap();
     let left: Vec<bool> = folders.iter().map(|folder| folder.exists()).collect();
     assert_eq!(left, [false, true, true, true, false]);
     assert!(!place.dir.path().join("gone").exists());
-    assert_eq!(next.0.registry.removals().await.unwrap(), []);
+    assert_eq!(place.registry().removals().await.unwrap(), []);
     let mut journalled = Vec::new();
     for stream in ["doomed", "kept", "there"] {
         journalled.push(place.host.journal().stream("default", stream).await.unwrap().is_some());
@@ -126,15 +127,15 @@ async fn a_deletion_that_fails_leaves_the_pipeline_running() {
     let entry = place.pipeline("default", "tv", true).await;
     let folder = place.fill("default", "tv");
     place.break_audit(true).await;
-    assert!(place.control.delete(&local(), "tv", false).await.is_err());
+    assert!(place.control.pipelines().delete(&local(), "tv", false).await.is_err());
     place.break_audit(false).await;
-    let there = place.control.pipeline(&local(), "tv").unwrap();
+    let there = place.control.pipelines().get(&local(), "tv").unwrap();
     assert!(Arc::ptr_eq(&there, &entry) && there.desired_running() && !there.gone().is_cancelled());
     let mut shown = there.snapshots();
     let runs = shown.wait_for(|snapshot| snapshot.run.started_ms.is_some());
     tokio::time::timeout(SOON, runs).await.unwrap().unwrap();
     assert!(folder.exists());
-    assert!(place.control.delete(&local(), "tv", false).await.unwrap());
+    assert!(place.control.pipelines().delete(&local(), "tv", false).await.unwrap());
     assert!(!folder.exists() && there.gone().is_cancelled());
 }
 
@@ -146,13 +147,13 @@ async fn a_slow_deletion_holds_up_only_who_makes_something_new_of_the_same_tenan
         place.pipeline(tenant, "tv", false).await;
     }
     // As if the files of another pipeline of theirs took long to go.
-    let slow = place.control.0.removing.begin("slow").await;
+    let slow = place.control.pipelines().removing().begin("slow").await;
     let control = place.control.clone();
-    let making = tokio::spawn(async move { control.create(&local(), new("slow", "radio", false)).await });
+    let making = tokio::spawn(async move { control.pipelines().create(&local(), new("slow", "radio", false)).await });
     place.pipeline("swift", "radio", false).await;
-    assert!(place.control.delete(&local(), "swift:radio", false).await.unwrap());
+    assert!(place.control.pipelines().delete(&local(), "swift:radio", false).await.unwrap());
     let change = Change { patch: patch(json!({ "batchSeconds": 9 })), ..Change::default() };
-    place.control.update(&local(), "slow:tv", change).await.unwrap();
+    place.control.pipelines().update(&local(), "slow:tv", change).await.unwrap();
     assert!(!making.is_finished());
     drop(slow);
     tokio::time::timeout(SOON, making).await.unwrap().unwrap().unwrap();

@@ -9,33 +9,33 @@ async fn nothing_but_a_stop_at_once_cuts_a_drain_short() {
     let place = Place::new().await;
     place.tenant("acme").await;
     let entry = place.pipeline("acme", "tv", true).await;
-    place.control.stop(&local(), "acme:tv", StopMode::Drain).await.unwrap();
+    place.control.pipelines().stop(&local(), "acme:tv", StopMode::Drain).await.unwrap();
     let drained = entry.wanted();
     let network = Some(Some(json!({ "private": true, "files": true })));
-    let tenant = async |patch| place.control.update_tenant(&local(), "acme", patch).await.unwrap();
-    place.control.update(&local(), "acme:tv", change(json!({ "batchSeconds": 9 }))).await.unwrap();
-    place.control.roll_back(&local(), "acme:tv", 1, None).await.unwrap();
+    let tenant = async |patch| place.control.tenancy().update_tenant(&local(), "acme", patch).await.unwrap();
+    place.control.pipelines().update(&local(), "acme:tv", change(json!({ "batchSeconds": 9 }))).await.unwrap();
+    place.control.pipelines().roll_back(&local(), "acme:tv", 1, None).await.unwrap();
     tenant(TenantPatch { network, ..TenantPatch::default() }).await;
     tenant(TenantPatch { disabled: Some(false), ..TenantPatch::default() }).await;
     let now = entry.wanted();
     assert_eq!((now.running, now.mode, now.turn), (false, StopMode::Drain, drained.turn));
     assert_eq!((now.revision, now.settings.batch_seconds), (3, None), "it counts with the next start");
-    place.control.stop(&local(), "acme:tv", StopMode::AtOnce).await.unwrap();
+    place.control.pipelines().stop(&local(), "acme:tv", StopMode::AtOnce).await.unwrap();
     assert_eq!(entry.wanted().mode, StopMode::AtOnce);
     // What runs is restarted for a change that it cannot take on air.
-    place.control.start(&local(), "acme:tv").await.unwrap();
+    place.control.pipelines().start(&local(), "acme:tv").await.unwrap();
     let source = change(json!({ "source": { "maxBandwidth": 9 } }));
-    place.control.update(&local(), "acme:tv", source).await.unwrap();
+    place.control.pipelines().update(&local(), "acme:tv", source).await.unwrap();
     assert_eq!((entry.wanted().mode, entry.wanted().turn), (StopMode::AtOnce, drained.turn + 1));
 }
 
 /// A pipeline that runs for as long as the test: its source takes connections and never answers.
-async fn waits_for_its_source(place: &Place) -> (Arc<Entry>, std::net::TcpListener) {
+async fn waits_for_its_source(place: &Place) -> (Arc<PipelineHandle>, std::net::TcpListener) {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/live.m3u8", silent.local_addr().unwrap());
     let mut made = new("default", "tv", true);
     made.patch.source = patch(json!({ "source": { "url": url } })).source;
-    (place.control.create(&local(), made).await.unwrap(), silent)
+    (place.control.pipelines().create(&local(), made).await.unwrap(), silent)
 }
 
 #[tokio::test]
@@ -52,18 +52,18 @@ async fn what_runs_takes_a_change_on_air_where_it_can_also_a_roll_back() {
     let (run, _) = runs_with(1).await;
     let to = json!([{ "url": "rtmp://127.0.0.1:9/live/key", "name": "Main" }, { "url": "rtmp://127.0.0.1:9/live/b" }]);
     let live = json!({ "batchSeconds": 9, "cushionSeconds": 4, "keep": { "batches": 3 }, "destinations": to });
-    place.control.update(&local(), "tv", change(live)).await.unwrap();
+    place.control.pipelines().update(&local(), "tv", change(live)).await.unwrap();
     assert_eq!(runs_with(2).await, (run, Some(9)), "the same run");
     let shown = entry.live().unwrap();
-    place.control.roll_back(&local(), "tv", 1, None).await.unwrap();
+    place.control.pipelines().roll_back(&local(), "tv", 1, None).await.unwrap();
     assert_eq!(runs_with(3).await, (run, None), "back again in the same run");
     assert_eq!((entry.wanted().turn, shown.number), (turn, run));
 
     // A change that waits for the next start is part of a later one: then it is restarted.
     let waits = Change { apply: Apply::NextStart, ..change(json!({ "source": { "maxBandwidth": 9 } })) };
-    place.control.update(&local(), "tv", waits).await.unwrap();
+    place.control.pipelines().update(&local(), "tv", waits).await.unwrap();
     assert_eq!(entry.wanted().turn, turn);
-    place.control.update(&local(), "tv", change(json!({ "batchSeconds": 9 }))).await.unwrap();
+    place.control.pipelines().update(&local(), "tv", change(json!({ "batchSeconds": 9 }))).await.unwrap();
     assert_eq!(entry.wanted().turn, turn + 1);
 }
 
@@ -73,27 +73,27 @@ async fn destinations_are_switched_and_connected_again_by_those_who_may() {
     let (entry, _silent) = waits_for_its_source(&place).await;
     let id = entry.settings().destinations[0].id();
     let control = &place.control;
-    let off = control.set_destination_enabled(&local(), "tv", &id, false).await.unwrap();
+    let off = control.pipelines().set_destination_enabled(&local(), "tv", &id, false).await.unwrap();
     assert!(!off.settings().destinations[0].enabled);
     assert_eq!((off.revision(), off.settings().destinations[0].id()), (2, id.clone()));
-    control.set_destination_enabled(&local(), "tv", &id, false).await.unwrap();
+    control.pipelines().set_destination_enabled(&local(), "tv", &id, false).await.unwrap();
     assert_eq!(entry.revision(), 2, "it is so already");
-    let absent = control.set_destination_enabled(&local(), "tv", "rtmp-00000000", true).await;
+    let absent = control.pipelines().set_destination_enabled(&local(), "tv", "rtmp-00000000", true).await;
     assert!(matches!(absent, Err(ControlError::NotFound(_))), "{absent:?}");
     let mut runs = entry.runs();
     let taken = runs.wait_for(|run| run.live.is_some() && run.revision == Some(2));
     tokio::time::timeout(SOON, taken).await.unwrap().unwrap();
-    let disabled = control.reconnect_destination(&local(), "tv", &id).await;
+    let disabled = control.pipelines().reconnect_destination(&local(), "tv", &id).await;
     assert!(matches!(disabled, Err(ControlError::Conflict(_))), "{disabled:?}");
     let viewer = Actor { role: Role::Viewer, ..local() };
     for refused in [
-        control.set_destination_enabled(&viewer, "tv", &id, true).await,
-        control.reconnect_destination(&viewer, "tv", &id).await,
+        control.pipelines().set_destination_enabled(&viewer, "tv", &id, true).await,
+        control.pipelines().reconnect_destination(&viewer, "tv", &id).await,
     ] {
         assert!(matches!(refused, Err(ControlError::Forbidden(_))), "{refused:?}");
     }
-    control.set_destination_enabled(&local(), "tv", &id, true).await.unwrap();
-    control.reconnect_destination(&local(), "tv", &id).await.unwrap();
+    control.pipelines().set_destination_enabled(&local(), "tv", &id, true).await.unwrap();
+    control.pipelines().reconnect_destination(&local(), "tv", &id).await.unwrap();
     let lines = place.audit().await;
     let told: Vec<_> = lines.iter().filter(|line| line.action == "destination.reconnect").collect();
     assert_eq!(told.len(), 1, "what was refused is not told as done: {told:?}");
@@ -112,7 +112,7 @@ async fn a_restart_is_of_the_start_that_was_looked_at_and_told_as_one() {
         });
         tokio::time::timeout(SOON, found).await.unwrap().unwrap().run.started_ms.unwrap()
     };
-    let restart = async |expected| place.control.restart(&local(), "tv", StopMode::AtOnce, expected).await;
+    let restart = async |expected| place.control.pipelines().restart(&local(), "tv", StopMode::AtOnce, expected).await;
     let first = started(None).await;
     assert!(matches!(restart(Some(first - 1)).await, Err(ControlError::Conflict(_))));
     restart(Some(first)).await.unwrap();
@@ -137,7 +137,7 @@ async fn addresses_that_the_tenant_may_not_reach_are_refused_by_name() {
     let create = async |tenant: &str, settings: Value| {
         let patch = patch(settings);
         let new = NewPipeline { patch, ..new(tenant, "tv", false) };
-        match place.control.create(&local(), new).await {
+        match place.control.pipelines().create(&local(), new).await {
             Ok(_) => Vec::new(),
             Err(error) => error.problems().iter().map(|problem| problem.path.clone()).collect(),
         }
@@ -162,7 +162,7 @@ async fn addresses_that_the_tenant_may_not_reach_are_refused_by_name() {
         "source.url",
     ];
     assert_eq!(paths, expected);
-    assert!(place.control.pipelines(&local(), None).unwrap().is_empty());
+    assert!(place.control.pipelines().list(&local(), None).unwrap().is_empty());
     assert_eq!(create("default", denied).await, [""; 0], "the host's own tenant may reach everything");
 
     let fine = json!({
@@ -170,7 +170,7 @@ async fn addresses_that_the_tenant_may_not_reach_are_refused_by_name() {
     });
     assert_eq!(create("acme", fine).await, [""; 0]);
     let update = json!({ "source": { "url": "http://169.254.169.254/live.m3u8" } });
-    let refused = place.control.update(&local(), "acme:tv", change(update)).await.unwrap_err();
+    let refused = place.control.pipelines().update(&local(), "acme:tv", change(update)).await.unwrap_err();
     assert_eq!(refused.problems()[0].path, "source.url");
     assert!(refused.to_string().contains("169.254.169.254") && !refused.to_string().contains("m3u8"), "{refused}");
 }
@@ -179,7 +179,7 @@ async fn addresses_that_the_tenant_may_not_reach_are_refused_by_name() {
 async fn trying_settings_is_written_down() {
     let place = Place::new().await;
     place.pipeline("default", "tv", false).await;
-    place.control.validate_change(&local(), "tv", patch(json!({ "batchSeconds": 9 }))).await.unwrap();
+    place.control.pipelines().validate_change(&local(), "tv", patch(json!({ "batchSeconds": 9 }))).await.unwrap();
     let line = place.audit().await.pop().unwrap();
     assert_eq!((line.action.as_str(), line.target.as_str()), ("pipeline.validate", "pipeline default:tv"));
 }
@@ -190,7 +190,7 @@ async fn a_name_that_cannot_be_one_hides_nothing_else_that_is_wrong() {
     let wrong = json!({ "source": { "url": "no url" }, "destinations": [{ "url": "http://127.0.0.1/" }] });
     let offered = || NewPipeline { patch: patch(wrong.clone()), ..new("default", "no/name", false) };
     let paths = |error: ControlError| error.problems().iter().map(|one| one.path.clone()).collect::<Vec<_>>();
-    let created = paths(place.control.create(&local(), offered()).await.unwrap_err());
+    let created = paths(place.control.pipelines().create(&local(), offered()).await.unwrap_err());
     assert_eq!(created, ["streamId", "source.url", "destinations[0].url"]);
-    assert_eq!(paths(place.control.validate(&local(), offered()).await.unwrap_err()), created);
+    assert_eq!(paths(place.control.pipelines().validate(&local(), offered()).await.unwrap_err()), created);
 }

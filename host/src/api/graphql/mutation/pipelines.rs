@@ -40,7 +40,8 @@ impl PipelineMutation {
     }
 
     /// Changes the settings of a pipeline and stores them as a new revision. Fails with CONFLICT if `expectedRevision`
-    /// is not the current revision. For operators and admins.
+    /// is not the current revision. Stages of a running pipeline are swapped; their settings follow in a revision of
+    /// their own when the new version is cut over. For operators and admins.
     async fn update_pipeline(
         &self,
         ctx: &Context<'_>,
@@ -157,61 +158,61 @@ async fn create(ctx: &Context<'_>, input: CreatePipelineInput) -> Result<Pipelin
     let (control, actor) = core(ctx)?;
     let CreatePipelineInput { tenant, stream_id, settings, start, note } = input;
     let new = NewPipeline { tenant: tenant.map(Into::into), stream_id, patch: settings.into(), start, note };
-    control.create(actor, new).await.at("input", "settings", BESIDE).map(Pipeline)
+    control.pipelines().create(actor, new).await.at("input", "settings", BESIDE).map(Pipeline)
 }
 
 async fn demo(ctx: &Context<'_>) -> Result<Pipeline> {
     let (control, actor) = core(ctx)?;
-    control.start_demo(actor).await.map(Pipeline)
+    control.pipelines().start_demo(actor).await.map(Pipeline)
 }
 
 async fn update(ctx: &Context<'_>, id: &str, input: UpdatePipelineInput) -> Result<Pipeline> {
     let (control, actor) = core(ctx)?;
     let UpdatePipelineInput { settings, expected_revision, apply, note } = input;
     let change = Change { patch: settings.into(), expected_revision, apply: apply.into(), note };
-    control.update(actor, id, change).await.at("input", "settings", BESIDE).map(Pipeline)
+    control.pipelines().update(actor, id, change).await.at("input", "settings", BESIDE).map(Pipeline)
 }
 
 async fn roll_back(ctx: &Context<'_>, id: &str, revision: u64, expected: Option<u64>) -> Result<Pipeline> {
     let (control, actor) = core(ctx)?;
     // What was right then may be wrong now; the problems are those of the revision's settings.
-    control.roll_back(actor, id, revision, expected).await.at("revision", "settings", &[]).map(Pipeline)
+    control.pipelines().roll_back(actor, id, revision, expected).await.at("revision", "settings", &[]).map(Pipeline)
 }
 
 async fn start(ctx: &Context<'_>, id: &str) -> Result<Pipeline> {
     let (control, actor) = core(ctx)?;
-    control.start(actor, id).await.map(Pipeline)
+    control.pipelines().start(actor, id).await.map(Pipeline)
 }
 
 async fn stop(ctx: &Context<'_>, id: &str, mode: StopMode) -> Result<Pipeline> {
     let (control, actor) = core(ctx)?;
-    control.stop(actor, id, mode.into()).await.map(Pipeline)
+    control.pipelines().stop(actor, id, mode.into()).await.map(Pipeline)
 }
 
 async fn restart(ctx: &Context<'_>, id: &str, mode: StopMode, expected: Option<DateTime>) -> Result<Pipeline> {
     let (control, actor) = core(ctx)?;
-    control.restart(actor, id, mode.into(), expected.map(|at| at.0)).await.map(Pipeline)
+    control.pipelines().restart(actor, id, mode.into(), expected.map(|at| at.0)).await.map(Pipeline)
 }
 
 async fn set_enabled(ctx: &Context<'_>, id: &str, destination: &str, enabled: bool) -> Result<Pipeline> {
     let (control, actor) = core(ctx)?;
-    control.set_destination_enabled(actor, id, destination, enabled).await.map(Pipeline)
+    control.pipelines().set_destination_enabled(actor, id, destination, enabled).await.map(Pipeline)
 }
 
 async fn reconnect(ctx: &Context<'_>, id: &str, destination: &str) -> Result<Pipeline> {
     let (control, actor) = core(ctx)?;
-    control.reconnect_destination(actor, id, destination).await.map(Pipeline)
+    control.pipelines().reconnect_destination(actor, id, destination).await.map(Pipeline)
 }
 
 async fn validate(ctx: &Context<'_>, input: ValidatePipelineInput) -> Result<Validation> {
     let (control, actor) = core(ctx)?;
     let ValidatePipelineInput { id, tenant, stream_id, settings } = input;
     let found = match (id, stream_id) {
-        (Some(id), None) => control.validate_change(actor, &id, settings.into()).await,
+        (Some(id), None) => control.pipelines().validate_change(actor, &id, settings.into()).await,
         (None, Some(stream_id)) => {
             let tenant = tenant.map(Into::into);
             let new = NewPipeline { tenant, stream_id, patch: settings.into(), ..NewPipeline::default() };
-            control.validate(actor, new).await
+            control.pipelines().validate(actor, new).await
         }
         _ => Err(ControlError::invalid("streamId", "or id must be given: one of them")),
     };
@@ -220,6 +221,6 @@ async fn validate(ctx: &Context<'_>, input: ValidatePipelineInput) -> Result<Val
 
 async fn delete(ctx: &Context<'_>, id: ID, keep_files: bool) -> Result<DeletePipelinePayload> {
     let (control, actor) = core(ctx)?;
-    let deleted = control.delete(actor, &id, keep_files).await?;
+    let deleted = control.pipelines().delete(actor, &id, keep_files).await?;
     Ok(DeletePipelinePayload { id, deleted })
 }

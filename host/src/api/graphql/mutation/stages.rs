@@ -105,7 +105,7 @@ impl StageMutation {
 async fn roll_out(ctx: &Context<'_>, input: RollOutStageInput) -> Result<RollOut> {
     let (control, actor) = core(ctx)?;
     let (tenant, kind) = (input.tenant.clone(), input.kind);
-    let row = control.roll_out_stage(actor, named(tenant.as_ref()), kind.into(), input.wanted()).await;
+    let row = control.swaps().roll_out_stage(actor, named(tenant.as_ref()), kind.into(), input.wanted()).await;
     row.map_err(of_the_stage).at_input("input").map(RollOut::from)
 }
 
@@ -121,7 +121,7 @@ async fn upload(ctx: &Context<'_>, input: UploadStageInput) -> Result<UploadStag
     let tenant = (!shared).then(|| tenant.map_or_else(|| actor.home().to_owned(), |id| id.0));
     let (source, gone) = (ComponentSource::Upload, gone(ctx));
     let offered = Offered { tenant, bytes, source, origin, signature, gone };
-    let listed = control.add_component(actor, offered).await.at_input("input")?;
+    let listed = control.components().add(actor, offered).await.at_input("input")?;
     Ok(UploadStagePayload { component: StageComponentInfo::new(&listed, Vec::new()) })
 }
 
@@ -131,20 +131,20 @@ async fn pull(ctx: &Context<'_>, input: PullStageInput) -> Result<PullStagePaylo
     let tenant = (!shared).then(|| tenant.map_or_else(|| actor.home().to_owned(), |id| id.0));
     let credentials = auth.map(|auth| Credentials { username: auth.username, password: Hidden::new(auth.password) });
     let new = NewPull { reference, tenant, credentials, insecure, signature, gone: gone(ctx) };
-    let listed = control.pull_component(actor, new).await.at_input("input")?;
+    let listed = control.components().pull(actor, new).await.at_input("input")?;
     Ok(PullStagePayload { component: StageComponentInfo::new(&listed, Vec::new()) })
 }
 
 async fn remove(ctx: &Context<'_>, digest: String, tenant: Option<ID>, shared: bool) -> Result<RemoveStagePayload> {
     let (control, actor) = core(ctx)?;
-    let removed = control.remove_component(actor, &digest, named(tenant.as_ref()), shared).await?;
+    let removed = control.components().remove(actor, &digest, named(tenant.as_ref()), shared).await?;
     Ok(RemoveStagePayload { digest, removed })
 }
 
 async fn swap(ctx: &Context<'_>, input: SwapStageInput) -> Result<Swap> {
     let (control, actor) = core(ctx)?;
     let (id, kind) = (input.pipeline_id.clone(), input.kind);
-    let row = control.swap_stage(actor, &id, kind.into(), input.wanted()).await;
+    let row = control.swaps().swap_stage(actor, &id, kind.into(), input.wanted()).await;
     row.map_err(of_the_stage).at_input("input").map(Swap::from)
 }
 
@@ -161,5 +161,5 @@ fn of_the_stage(error: ControlError) -> ControlError {
 
 async fn roll_back(ctx: &Context<'_>, id: &ID, kind: StageKind) -> Result<Swap> {
     let (control, actor) = core(ctx)?;
-    Ok(control.roll_back_stage(actor, id, kind.into()).await?.into())
+    Ok(control.swaps().roll_back_stage(actor, id, kind.into()).await?.into())
 }

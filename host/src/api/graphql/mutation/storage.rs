@@ -30,7 +30,7 @@ impl StorageMutation {
 async fn clean(ctx: &Context<'_>, pipeline: ID, keep: u32, dry_run: bool) -> Result<CleanStoragePayload> {
     let (control, actor) = core(ctx)?;
     let keep = usize::try_from(keep).unwrap_or(usize::MAX);
-    let Cleaning { pipeline, cleaned } = control.clean(actor, &pipeline, keep, dry_run).await?;
+    let Cleaning { pipeline, cleaned } = control.storage().clean(actor, &pipeline, keep, dry_run).await?;
     let (batches, bytes) = (BigInt(cleaned.batches), BigInt(cleaned.bytes));
     Ok(CleanStoragePayload { pipeline: ID(pipeline.to_string()), batches, bytes, dry_run })
 }

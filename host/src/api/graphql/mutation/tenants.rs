@@ -56,7 +56,7 @@ async fn create(ctx: &Context<'_>, input: CreateTenantInput) -> Result<Tenant> {
         network: input.network_policy.map(|policy| policy.kept()),
         stages: input.stage_policy.map(|policy| policy.kept()),
     };
-    let made = control.create_tenant(actor, new).await;
+    let made = control.tenancy().create_tenant(actor, new).await;
     Ok(Tenant::of(&*made.at_input("input")?))
 }
 
@@ -68,7 +68,7 @@ async fn update(ctx: &Context<'_>, id: &str, input: UpdateTenantInput) -> Result
         stages: asked(input.stage_policy, |policy| policy.kept()),
         disabled: input.disabled,
     };
-    let changed = control.update_tenant(actor, id, patch).await.at_input("input")?;
+    let changed = control.tenancy().update_tenant(actor, id, patch).await.at_input("input")?;
     Ok(Tenant::of(&changed))
 }
 
@@ -83,6 +83,6 @@ fn asked<T>(policy: MaybeUndefined<T>, kept: impl FnOnce(T) -> Value) -> Option<
 
 async fn delete(ctx: &Context<'_>, id: ID) -> Result<DeleteTenantPayload> {
     let (control, actor) = core(ctx)?;
-    let deleted = control.delete_tenant(actor, &id).await?;
+    let deleted = control.tenancy().delete_tenant(actor, &id).await?;
     Ok(DeleteTenantPayload { id, deleted })
 }

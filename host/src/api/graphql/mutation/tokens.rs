@@ -36,12 +36,12 @@ async fn create(ctx: &Context<'_>, input: CreateTokenInput) -> Result<CreateToke
     let CreateTokenInput { tenant, name, role, expires_at } = input;
     let new =
         NewToken { tenant: tenant.map(Into::into), name, role: role.into(), expires_ms: expires_at.map(|at| at.0) };
-    let made = control.create_token(actor, new).await.at_input("input")?;
+    let made = control.tenancy().create_token(actor, new).await.at_input("input")?;
     Ok(CreateTokenPayload { token: made.row.into(), secret: made.secret.get().clone() })
 }
 
 async fn revoke(ctx: &Context<'_>, id: &ID) -> Result<Token> {
     let (control, actor) = core(ctx)?;
     let number = id.parse().map_err(|_| ControlError::NotFound(format!("there is no token {:?}", id.as_str())))?;
-    control.revoke_token(actor, number).await.map(Token::from)
+    control.tenancy().revoke_token(actor, number).await.map(Token::from)
 }

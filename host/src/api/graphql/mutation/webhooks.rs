@@ -69,7 +69,7 @@ async fn create(ctx: &Context<'_>, input: CreateWebhookInput) -> Result<CreateWe
     let CreateWebhookInput { tenant, name, url, kinds, secret, enabled } = input;
     let events = event::words(kinds.unwrap_or_default());
     let new = NewWebhook { tenant: tenant.map(Into::into), name, url, secret, events, enabled };
-    let made = control.create_webhook(actor, new).await.at_input("input")?;
+    let made = control.webhooks().create(actor, new).await.at_input("input")?;
     Ok(CreateWebhookPayload { webhook: made.row.into(), secret: made.secret.map(Hidden::take) })
 }
 
@@ -82,14 +82,14 @@ async fn update(ctx: &Context<'_>, id: &ID, input: UpdateWebhookInput) -> Result
         events: input.kinds.map(event::words),
         enabled: input.enabled,
     };
-    control.update_webhook(actor, Some(&tenant), number, patch).await.at_input("input").map(Webhook::from)
+    control.webhooks().update(actor, Some(&tenant), number, patch).await.at_input("input").map(Webhook::from)
 }
 
 async fn delete(ctx: &Context<'_>, id: ID) -> Result<DeleteWebhookPayload> {
     let (control, actor) = core(ctx)?;
     // What cannot be an id names nothing that could be deleted.
     let deleted = match WebhookId::parse(&id, actor) {
-        Ok(WebhookId { tenant, number }) => control.delete_webhook(actor, Some(&tenant), number).await?,
+        Ok(WebhookId { tenant, number }) => control.webhooks().delete(actor, Some(&tenant), number).await?,
         Err(_) => false,
     };
     Ok(DeleteWebhookPayload { id, deleted })
@@ -98,13 +98,13 @@ async fn delete(ctx: &Context<'_>, id: ID) -> Result<DeleteWebhookPayload> {
 async fn test(ctx: &Context<'_>, id: &ID) -> Result<Delivery> {
     let (control, actor) = core(ctx)?;
     let WebhookId { tenant, number } = WebhookId::parse(id, actor)?;
-    let row = control.test_webhook(actor, Some(&tenant), number).await?;
+    let row = control.webhooks().test(actor, Some(&tenant), number).await?;
     Ok(Delivery::new(&tenant, row))
 }
 
 async fn deliver_again(ctx: &Context<'_>, id: &ID) -> Result<Delivery> {
     let (control, actor) = core(ctx)?;
     let WebhookId { tenant, number } = WebhookId::parse(id, actor)?;
-    let row = control.deliver_again(actor, Some(&tenant), number).await?;
+    let row = control.webhooks().deliver_again(actor, Some(&tenant), number).await?;
     Ok(Delivery::new(&tenant, row))
 }

@@ -73,7 +73,7 @@ pub async fn events(
 ) -> Result<Connection<Event>> {
     let (control, actor) = core(ctx)?;
     let page = page(first, after)?;
-    let listed = control.events(actor, &filter.query(), page.clone()).await.at_input("filter")?;
+    let listed = control.history().events(actor, &filter.query(), page.clone()).await.at_input("filter")?;
     let Listed { rows, more } = listed;
     let known = rows.into_iter().filter_map(|row| Some((row.id, Event::of_row(row)?)));
     Ok(Connection::new(known, page.after.is_some(), more))
@@ -89,7 +89,7 @@ pub async fn incidents(
 ) -> Result<Connection<Incident>> {
     let (control, actor) = core(ctx)?;
     let page = page(first, after)?;
-    let listed = control.incidents(actor, &id.to_string(), open, page.clone()).await?;
+    let listed = control.history().incidents(actor, &id.to_string(), open, page.clone()).await?;
     Ok(Connection::of(listed, &page, |row| row.id, Incident::from))
 }
 
@@ -105,7 +105,7 @@ pub fn logs(ctx: &Context<'_>, filter: &LogFilterInput, piece: &Piece) -> Result
             return Err(ControlError::invalid("last", "cannot be given together with first"));
         }
     };
-    let found = control.logs().query(&filter, take, after, before);
+    let found = control.history().logs().query(&filter, take, after, before);
     let lines = found.records.iter().map(|record| (record.id, LogLine::from(&**record)));
     let (before, behind) = match take {
         Take::First(_) => (after.is_some(), found.more),
@@ -122,6 +122,6 @@ async fn audit(
 ) -> Result<Connection<AuditRecord>> {
     let (control, actor) = core(ctx)?;
     let page = page(first, after)?;
-    let listed = control.audit(actor, named(tenant), page.clone()).await?;
+    let listed = control.history().audit(actor, named(tenant), page.clone()).await?;
     Ok(Connection::of(listed, &page, |row| row.id, AuditRecord::from))
 }

@@ -33,19 +33,19 @@ impl PipelineQuery {
         ctx: &Context<'_>,
         #[graphql(desc = "ID of the pipeline, or its stream ID if it belongs to the caller's tenant.")] id: ID,
     ) -> Maybe<Pipeline> {
-        Some(core(ctx).and_then(|(control, actor)| control.pipeline(actor, &id)).map(Pipeline))
+        Some(core(ctx).and_then(|(control, actor)| control.pipelines().get(actor, &id)).map(Pipeline))
     }
 }
 
 fn pipelines(ctx: &Context<'_>, tenant: Option<&ID>) -> Result<Vec<Pipeline>> {
     let (control, actor) = core(ctx)?;
-    Ok(control.pipelines(actor, named(tenant))?.into_iter().map(Pipeline).collect())
+    Ok(control.pipelines().list(actor, named(tenant))?.into_iter().map(Pipeline).collect())
 }
 
 /// One batch of a pipeline.
 pub async fn batch(ctx: &Context<'_>, id: &PipelineId, number: u64) -> Result<Batch> {
     let (control, actor) = core(ctx)?;
-    Ok(control.batch(actor, &id.to_string(), number).await?.into())
+    Ok(control.history().batch(actor, &id.to_string(), number).await?.into())
 }
 
 /// A pipeline's batches.
@@ -57,7 +57,7 @@ pub async fn batches(
 ) -> Result<Connection<Batch>> {
     let (control, actor) = core(ctx)?;
     let page = page(first, after)?;
-    let listed = control.batches(actor, &id.to_string(), page.clone()).await?;
+    let listed = control.history().batches(actor, &id.to_string(), page.clone()).await?;
     Ok(Connection::of(listed, &page, |row| row.number, Batch::from))
 }
 
@@ -70,6 +70,6 @@ pub async fn revisions(
 ) -> Result<Connection<Revision>> {
     let (control, actor) = core(ctx)?;
     let page = page(first, after)?;
-    let listed = control.revisions(actor, &id.to_string(), page.clone()).await?;
+    let listed = control.history().revisions(actor, &id.to_string(), page.clone()).await?;
     Ok(Connection::of(listed, &page, |row| row.number, Revision::from))
 }

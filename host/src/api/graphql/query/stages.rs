@@ -51,27 +51,28 @@ impl StageQuery {
 async fn roll_out(ctx: &Context<'_>, id: ID) -> Result<RollOut> {
     let (control, actor) = core(ctx)?;
     let number = id.parse().map_err(|_| ControlError::NotFound(format!("there is no roll-out {:?}", id.as_str())))?;
-    Ok(control.roll_out(actor, number).await?.into())
+    Ok(control.swaps().roll_out(actor, number).await?.into())
 }
 
 async fn components(ctx: &Context<'_>, tenant: Option<ID>) -> Result<Vec<StageComponentInfo>> {
     let (control, actor) = core(ctx)?;
-    let all = control.stage_components(actor, named(tenant.as_ref())).await?;
-    let users =
-        |listed: &ListedComponent| control.users_of(actor, listed.component.digest).into_iter().map(ID).collect();
+    let all = control.components().list(actor, named(tenant.as_ref())).await?;
+    let users = |listed: &ListedComponent| {
+        control.components().users_of(actor, listed.component.digest).into_iter().map(ID).collect()
+    };
     Ok(all.iter().map(|listed| StageComponentInfo::new(listed, users(listed))).collect())
 }
 
 async fn refused(ctx: &Context<'_>, tenant: Option<ID>) -> Result<Vec<RefusedComponent>> {
     let (control, actor) = core(ctx)?;
-    let refused = control.refused_components(actor, named(tenant.as_ref()))?;
+    let refused = control.components().refused(actor, named(tenant.as_ref()))?;
     Ok(refused.into_iter().map(RefusedComponent::from).collect())
 }
 
 async fn swap(ctx: &Context<'_>, id: ID) -> Result<Swap> {
     let (control, actor) = core(ctx)?;
     let number = id.parse().map_err(|_| ControlError::NotFound(format!("there is no swap {:?}", id.as_str())))?;
-    Ok(control.swap(actor, number).await?.into())
+    Ok(control.swaps().get(actor, number).await?.into())
 }
 
 /// A pipeline's swaps.
@@ -83,6 +84,6 @@ pub async fn swaps(
 ) -> Result<Connection<Swap>> {
     let (control, actor) = core(ctx)?;
     let page = page(first, after)?;
-    let listed = control.swaps(actor, &id.to_string(), page.clone()).await?;
+    let listed = control.swaps().list(actor, &id.to_string(), page.clone()).await?;
     Ok(Connection::of(listed, &page, |row| row.id, Swap::from))
 }

@@ -37,12 +37,12 @@ fn statistics(ctx: &Context<'_>, tenant: Option<&ID>) -> Result<StorageStatistic
 /// A tenant that is not there for them.
 pub fn seen(control: &Control, actor: &Actor, tenant: Option<&ID>) -> Result<StorageStatistics> {
     let whose = named(tenant).or(actor.tenant.as_deref());
-    Ok(StorageStatistics::new(whose.map(str::to_owned), control.storage(actor, whose, None)?))
+    Ok(StorageStatistics::new(whose.map(str::to_owned), control.storage().view(actor, whose, None)?))
 }
 
 /// What one pipeline has on disk.
 pub fn of_pipeline(ctx: &Context<'_>, id: &PipelineId) -> Result<PipelineStorage> {
     let (control, actor) = core(ctx)?;
-    let view = control.storage(actor, None, Some(&id.to_string()))?;
+    let view = control.storage().view(actor, None, Some(&id.to_string()))?;
     Ok(PipelineStorage::new(id, &view.totals))
 }

@@ -73,12 +73,12 @@ impl TenancyQuery {
 
 async fn tenants(ctx: &Context<'_>) -> Result<Vec<Tenant>> {
     let (control, actor) = core(ctx)?;
-    Ok(control.tenants(actor)?.iter().map(|row| Tenant::of(row)).collect())
+    Ok(control.tenancy().tenants(actor)?.iter().map(|row| Tenant::of(row)).collect())
 }
 
 async fn tenant(ctx: &Context<'_>, id: Option<&ID>) -> Result<Tenant> {
     let (control, actor) = core(ctx)?;
-    Ok(Tenant::of(&*control.tenant(actor, named(id))?))
+    Ok(Tenant::of(&*control.tenancy().tenant(actor, named(id))?))
 }
 
 async fn tokens(
@@ -89,13 +89,13 @@ async fn tokens(
 ) -> Result<Connection<Token>> {
     let (control, actor) = core(ctx)?;
     let page = page(first, after)?;
-    let listed = control.tokens(actor, named(tenant), page.clone()).await?;
+    let listed = control.tenancy().tokens(actor, named(tenant), page.clone()).await?;
     Ok(Connection::of(listed, &page, |row| row.id, Token::from))
 }
 
 async fn webhooks(ctx: &Context<'_>, tenant: Option<&ID>) -> Result<Vec<Webhook>> {
     let (control, actor) = core(ctx)?;
-    let listed = control.webhooks(actor, named(tenant), Page::oldest(usize::MAX)).await?;
+    let listed = control.webhooks().list(actor, named(tenant), Page::oldest(usize::MAX)).await?;
     Ok(listed.rows.into_iter().map(Webhook::from).collect())
 }
 
@@ -108,6 +108,6 @@ async fn deliveries(
     let (control, actor) = core(ctx)?;
     let page = page(first, after)?;
     let WebhookId { tenant, number } = WebhookId::parse(webhook, actor)?;
-    let listed = control.deliveries(actor, Some(&tenant), number, page.clone()).await?;
+    let listed = control.webhooks().deliveries(actor, Some(&tenant), number, page.clone()).await?;
     Ok(Connection::of(listed, &page, |row| row.id, |row| Delivery::new(&tenant, row)))
 }

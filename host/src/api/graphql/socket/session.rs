@@ -100,7 +100,8 @@ impl Session {
         let (actor, slot) = match (token(payload.as_ref())?, known) {
             (Some(token), known) => {
                 drop(known);
-                let actor = Arc::new(self.endpoint.control().authenticate(&token).await.map_err(Closing::from)?);
+                let actor =
+                    Arc::new(self.endpoint.control().tenancy().authenticate(&token).await.map_err(Closing::from)?);
                 let slot = self.endpoint.slots().take(Kind::Socket, &actor).map_err(Closing::from)?;
                 (actor, slot)
             }
@@ -129,7 +130,7 @@ impl Session {
 
     async fn serve(&mut self, actor: &Arc<Actor>) -> End {
         let endpoint = self.endpoint.clone();
-        let unwelcome = endpoint.control().until_unwelcome(actor);
+        let unwelcome = endpoint.control().tenancy().until_unwelcome(actor);
         tokio::pin!(unwelcome);
         let every = endpoint.waits().ping;
         let mut ping = interval_at(Instant::now() + every, every);

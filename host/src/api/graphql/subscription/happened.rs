@@ -15,7 +15,7 @@ use crate::api::graphql::scalars::BigInt;
 use crate::api::graphql::types::event::{Event, EventFilterInput};
 use crate::api::graphql::types::log::{LogFilterInput, LogLine, LogUpdate};
 use crate::control::access::Actor;
-use crate::control::listing::EventQuery;
+use crate::control::history::EventQuery;
 use crate::control::recorder::RecordedEvent;
 use crate::control::{Control, Watched};
 use crate::limits::{GRAPHQL_LOG_LINES_AT_ONCE, GRAPHQL_LOG_UPDATE_EVERY, GRAPHQL_PAGE_MAX};
@@ -55,7 +55,7 @@ impl HappenedSubscription {
         let (control, actor) = core(ctx)?;
         let filter = filter.unwrap_or_default();
         let last = count("last", last)?;
-        let feed = control.logs().subscribe(filter.checked(control, actor)?, last);
+        let feed = control.history().logs().subscribe(filter.checked(control, actor)?, last);
         until_deleted(control, actor, filter.pipeline.as_ref(), Lines::new(feed).into_stream())
     }
 }
@@ -68,7 +68,7 @@ fn until_deleted<T: Send + 'static>(
     stream: impl Stream<Item = Result<T>> + Send + 'static,
 ) -> Result<Follow<T>> {
     Ok(match pipeline {
-        Some(id) => stream.take_until(control.pipeline(actor, id)?.gone().clone().cancelled_owned()).boxed(),
+        Some(id) => stream.take_until(control.pipelines().get(actor, id)?.gone().clone().cancelled_owned()).boxed(),
         None => stream.boxed(),
     })
 }
@@ -89,8 +89,8 @@ impl Events {
     /// Begins with the next event after this call: nothing is awaited before it listens.
     fn follow(control: &Control, actor: &Actor, query: EventQuery) -> Result<Self> {
         // In this order: `catch_up` finds what comes between the two, and what comes twice is told once.
-        let seen = control.newest_event();
-        let live = control.watch_events(actor, &query)?.boxed();
+        let seen = control.history().newest_event();
+        let live = control.history().watch_events(actor, &query)?.boxed();
         let (control, actor) = (control.clone(), actor.clone());
         Ok(Self { control, actor, query, live, missed: VecDeque::new(), seen, behind: true })
     }
@@ -128,7 +128,7 @@ impl Events {
 
     async fn catch_up(&mut self) -> Result<()> {
         let page = Page::oldest(GRAPHQL_PAGE_MAX).after(self.seen);
-        let listed = self.control.events(&self.actor, &self.query, page).await?;
+        let listed = self.control.history().events(&self.actor, &self.query, page).await?;
         self.behind = listed.more;
         self.seen = listed.rows.last().map_or(self.seen, |row| row.id);
         self.missed.extend(listed.rows.into_iter().filter_map(Event::of_row));

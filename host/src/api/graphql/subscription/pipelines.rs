@@ -25,8 +25,8 @@ impl PipelineSubscription {
     ) -> Result<Follow<PipelineStatus>> {
         let (control, actor) = core(ctx)?;
         let seen = match &id {
-            Some(id) => control.watch_pipeline(actor, id)?.boxed(),
-            None => control.watch_pipelines(actor, named(tenant.as_ref()))?.boxed(),
+            Some(id) => control.pipelines().watch(actor, id)?.boxed(),
+            None => control.pipelines().watch_all(actor, named(tenant.as_ref()))?.boxed(),
         };
         Ok(seen.map(|(id, shown)| Ok(PipelineStatus::new(&id, &shown))).boxed())
     }
@@ -39,8 +39,8 @@ impl PipelineSubscription {
         #[graphql(desc = "ID of the pipeline.")] id: ID,
     ) -> Result<Follow<BatchProgress>> {
         let (control, actor) = core(ctx)?;
-        let id = control.pipeline(actor, &id)?.id().clone();
-        let steps = control.watch_batches(actor, &id.to_string())?;
+        let id = control.pipelines().get(actor, &id)?.id().clone();
+        let steps = control.pipelines().watch_batches(actor, &id.to_string())?;
         let mut dropped = 0;
         let told = steps.filter_map(move |step| {
             let next = match step {

@@ -24,7 +24,7 @@ impl StageSubscription {
         >,
     ) -> Result<Follow<Swap>> {
         let (control, actor) = core(ctx)?;
-        let swaps = control.watch_swaps(actor, named(pipeline_id.as_ref()))?;
+        let swaps = control.swaps().watch(actor, named(pipeline_id.as_ref()))?;
         let told = swaps.filter_map(|swap| {
             std::future::ready(match swap {
                 Watched::Item(row) => Some(Ok(Swap::from((*row).clone()))),

@@ -158,14 +158,14 @@ async fn a_token_s_secret_is_shown_once() {
     let server = Server::start().await;
     let made = server.told("mutation { createToken(input: { name: \"ci\", role: OPERATOR, tenant: \"default\" }) { secret token { id name role usable } } }", json!({})).await;
     let secret = made["createToken"]["secret"].as_str().unwrap();
-    let actor = server.endpoint.control().authenticate(secret).await.unwrap();
+    let actor = server.endpoint.control().tenancy().authenticate(secret).await.unwrap();
     assert_eq!((actor.tenant.as_deref(), actor.role), (Some("default"), Role::Operator));
     let listed = server.told("{ tokens { edges { node { id name role usable revokedAt } } } }", json!({})).await;
     assert!(!listed.to_string().contains(secret) && listed.to_string().contains("\"ci\""), "{listed}");
     let revoke =
         format!("mutation {{ revokeToken(id: {}) {{ usable revokedAt }} }}", made["createToken"]["token"]["id"]);
     assert_eq!(server.told(&revoke, json!({})).await["revokeToken"]["usable"], false);
-    assert!(server.endpoint.control().authenticate(secret).await.is_err());
+    assert!(server.endpoint.control().tenancy().authenticate(secret).await.is_err());
 }
 
 #[tokio::test]

@@ -24,17 +24,17 @@ impl Server {
         let patch = serde_json::from_value(settings()).unwrap();
         let new =
             NewPipeline { tenant: Some(tenant.into()), stream_id: stream.into(), patch, ..NewPipeline::default() };
-        self.endpoint.control().create(&local(), new).await.unwrap();
+        self.endpoint.control().pipelines().create(&local(), new).await.unwrap();
     }
 
     /// Makes so many events.
     async fn stir(&self, id: &str, times: u32) {
-        let entry = self.endpoint.control().pipeline(&local(), id).unwrap();
+        let entry = self.endpoint.control().pipelines().get(&local(), id).unwrap();
         for _ in 0..times {
             // What changes nothing is no event.
             let patch = serde_json::from_value(json!({ "batchSeconds": 10 + entry.revision() % 2 })).unwrap();
             let change = Change { patch, ..Change::default() };
-            self.endpoint.control().update(&local(), id, change).await.unwrap();
+            self.endpoint.control().pipelines().update(&local(), id, change).await.unwrap();
         }
     }
 }
@@ -110,7 +110,7 @@ async fn events_are_told_from_the_first_look_on_though_the_database_is_busy() {
 #[tokio::test]
 async fn the_log_begins_with_the_last_lines_and_tells_what_a_slow_reader_lost() {
     let server = Server::start().await;
-    let hub = server.endpoint.control().logs().clone();
+    let hub = server.endpoint.control().history().logs().clone();
     let _here = tracing::subscriber::set_default(tracing_subscriber::registry().with(hub.layer()));
     server.made("default:log").await;
     let say = |n: usize, text: &str| tracing::info!(target: "air", tenant = "default", stream = "log", n, "{text}");

@@ -77,13 +77,13 @@ impl Listening {
     async fn made(&self, name: &str) {
         let patch = serde_json::from_value(settings()).unwrap();
         let new = crate::control::NewPipeline { stream_id: name.into(), patch, ..Default::default() };
-        self.control.create(&local(), new).await.unwrap();
+        self.control.pipelines().create(&local(), new).await.unwrap();
     }
 
     async fn token(&self, role: Role) -> (u64, String) {
         let new =
             crate::control::NewToken { tenant: Some("default".into()), name: role.to_string(), role, expires_ms: None };
-        let made = self.control.create_token(&local(), new).await.unwrap();
+        let made = self.control.tenancy().create_token(&local(), new).await.unwrap();
         (made.row.id, made.secret.get().clone())
     }
 
@@ -357,7 +357,7 @@ async fn a_subscription_tells_each_change_and_ends_with_its_pipeline() {
         (&json!("error"), &json!("NOT_FOUND"))
     );
     client.say(json!({ "type": "complete", "id": "all" })).await;
-    server.control.start(&local(), "tv").await.unwrap();
+    server.control.pipelines().start(&local(), "tv").await.unwrap();
     loop {
         let message = client.hear().await;
         assert_eq!(message["id"], "one");
@@ -365,7 +365,7 @@ async fn a_subscription_tells_each_change_and_ends_with_its_pipeline() {
             break;
         }
     }
-    server.control.delete(&local(), "tv", false).await.unwrap();
+    server.control.pipelines().delete(&local(), "tv", false).await.unwrap();
     while client.hear().await != json!({ "type": "complete", "id": "one" }) {}
 }
 
@@ -383,7 +383,7 @@ async fn a_revoked_token_ends_what_came_with_it() {
     let query = json!({ "query": "subscription { server(everySeconds: 3600) { version } }" }).to_string();
     let mut events = server.post(&accept, query).await.bytes_stream();
     events.next().await.unwrap().unwrap();
-    server.control.revoke_token(&local(), id).await.unwrap();
+    server.control.tenancy().revoke_token(&local(), id).await.unwrap();
     let error = client.hear().await;
     assert_eq!(
         (&error["type"], &error["payload"][0]["extensions"]["code"]),
@@ -473,7 +473,7 @@ async fn events_are_told_one_by_one_and_then_completed() {
     timeout(SOON, server.endpoint.slots().until(0)).await.expect("it went away");
     let mut stream = server.post(&accept, query).await.bytes_stream();
     stream.next().await.unwrap().unwrap();
-    server.control.delete(&local(), "tv", false).await.unwrap();
+    server.control.pipelines().delete(&local(), "tv", false).await.unwrap();
     let mut rest = String::new();
     while let Some(Ok(bytes)) = timeout(SOON, stream.next()).await.unwrap() {
         rest += &String::from_utf8_lossy(&bytes);

@@ -4,7 +4,7 @@ use async_graphql::{Enum, ID, InputObject, SimpleObject};
 
 use super::status::HealthCause;
 use crate::api::graphql::scalars::DateTime;
-use crate::control::listing::EventQuery;
+use crate::control::history::EventQuery;
 use crate::control::recorder::RecordedEvent;
 use crate::control::registry::EventRow;
 use crate::pipeline::event;

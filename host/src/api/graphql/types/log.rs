@@ -90,7 +90,7 @@ impl LogFilterInput {
     /// # Errors
     /// A tenant or pipeline that is not there for them.
     pub fn checked(&self, control: &Control, actor: &Actor) -> Result<Filter> {
-        let filter = control.log_filter(actor, named(self.tenant.as_ref()), named(self.pipeline.as_ref()))?;
+        let filter = control.history().log_filter(actor, named(self.tenant.as_ref()), named(self.pipeline.as_ref()))?;
         Ok(filter
             .level(self.level.unwrap_or_default().into())
             .target(self.target.clone())

@@ -18,12 +18,12 @@ use crate::api::graphql::context::{Maybe, Result, boxed};
 use crate::api::graphql::paging::{Connection, Piece, cost};
 use crate::api::graphql::query;
 use crate::api::graphql::scalars::{DateTime, seconds};
-use crate::control::entry::Entry;
+use crate::control::pipeline_handle::PipelineHandle;
 use crate::control::registry::RevisionRow;
 use crate::control::{self, dry_run, runner};
 
 /// A pipeline that exists.
-pub struct Pipeline(pub Arc<Entry>);
+pub struct Pipeline(pub Arc<PipelineHandle>);
 
 /// A pipeline: it fetches a live stream, has its audio processed and sends the result to destinations.
 #[Object]

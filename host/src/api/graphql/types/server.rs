@@ -73,10 +73,10 @@ const LIMITS: &[(&str, usize, &str)] = &[
 /// # Errors
 /// The caller may not see pipelines.
 pub fn now(control: &Control, actor: &Actor) -> Result<Server> {
-    let pipelines = control.pipelines(actor, None)?;
+    let pipelines = control.pipelines().list(actor, None)?;
     let running = pipelines.iter().filter(|entry| entry.desired_running()).count();
     let on_air = pipelines.iter().filter(|entry| entry.snapshot().on_air()).count();
-    let (uptime, started_ms) = control.uptime();
+    let (uptime, started_ms) = control.status().uptime();
     let limit = |(name, value, unit): (&str, usize, &str)| Limit {
         name: name.to_owned(),
         value: value.into(),

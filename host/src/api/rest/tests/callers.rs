@@ -46,7 +46,7 @@ async fn tenants_are_walls_and_roles_are_kept() {
     ] {
         assert_eq!(answer.code(), (403, "FORBIDDEN"), "{}", answer.body);
     }
-    assert!(server.control.pipeline(&server.control.local_actor(), "acme:tv").unwrap().desired_running());
+    assert!(server.control.pipelines().get(&server.control.local_actor(), "acme:tv").unwrap().desired_running());
 }
 
 #[tokio::test]

@@ -27,6 +27,19 @@ async fn the_same_pipeline_again_is_the_same_and_another_under_its_name_a_confli
     assert_eq!(outcomes, [("pipeline.create", Outcome::Done), ("pipeline.create", Outcome::Unchanged)]);
 }
 
+/// Sets a pipeline to what it was at an earlier revision.
+async fn roll_back(
+    registry: &Registry,
+    actor: &Actor,
+    id: &PipelineId,
+    to: u64,
+    expected: Option<u64>,
+) -> Result<Change<PipelineRow>, RegistryError> {
+    let settings = registry.revision(id, to).await?.unwrap().settings;
+    let change = SettingsChange { settings, expected, back_to: Some(to), ..SettingsChange::default() };
+    Ok(registry.change_settings(actor, id, change).await?.0)
+}
+
 #[tokio::test]
 async fn a_change_is_made_to_what_the_caller_saw_or_not_at_all() {
     let (_dir, registry) = registry().await;
@@ -42,12 +55,11 @@ async fn a_change_is_made_to_what_the_caller_saw_or_not_at_all() {
     assert_eq!(text, "pipeline acme:tv is at revision 2, not at 1: read it again");
     registry.update_pipeline(&actor, &tv, settings("three"), None, None).await.unwrap();
 
-    assert!(conflict(registry.roll_back_pipeline(&actor, &tv, 1, Some(2)).await).contains("revision 3"));
-    let back = registry.roll_back_pipeline(&actor, &tv, 1, Some(3)).await.unwrap();
+    assert!(conflict(roll_back(&registry, &actor, &tv, 1, Some(2)).await).contains("revision 3"));
+    let back = roll_back(&registry, &actor, &tv, 1, Some(3)).await.unwrap();
     assert_eq!((back.row.revision, &back.row.settings), (4, &settings("key")));
-    assert!(!registry.roll_back_pipeline(&actor, &tv, 1, Some(3)).await.unwrap().changed);
-    let missing = registry.roll_back_pipeline(&actor, &tv, 9, None).await.unwrap_err();
-    assert!(matches!(missing, RegistryError::NotFound(_)), "{missing}");
+    assert!(!roll_back(&registry, &actor, &tv, 1, Some(3)).await.unwrap().changed);
+    assert_eq!(registry.revision(&tv, 9).await.unwrap(), None);
     let revisions = registry.revisions(&tv, Page::newest(10)).await.unwrap().rows;
     let told: Vec<_> = revisions.iter().map(|row| (row.number, row.note.as_deref())).collect();
     assert_eq!(told, [(4, Some("back to revision 1")), (3, None), (2, Some("new key")), (1, None)]);
@@ -179,7 +191,7 @@ async fn secrets_are_in_no_audit_line_and_in_no_debug_print() {
     let new = NewPipeline { settings: settings("hunter2"), ..pipeline(tv.clone()) };
     let row = registry.create_pipeline(&admin(), new.clone()).await.unwrap().row;
     let changed = registry.update_pipeline(&admin(), &tv, settings("hunter2-b"), None, None).await.unwrap();
-    registry.roll_back_pipeline(&admin(), &tv, 1, None).await.unwrap();
+    roll_back(&registry, &admin(), &tv, 1, None).await.unwrap();
     let revisions = registry.revisions(&tv, Page::newest(9)).await.unwrap();
     let lines = registry.audit(Scope::All, Page::newest(99)).await.unwrap();
     let printed = format!("{new:?} {row:?} {changed:?} {revisions:?} {lines:?}");

@@ -1,0 +1,57 @@
+//! Resumes a run: its batches that are ready, and the place on air of each destination.
+
+use super::identity::destination_name;
+use crate::limits::START_AFTER_RESTART;
+
+use crate::remux;
+use crate::settings::{CheckedDestination, PipelineConfig};
+use outboard_egress::clock::AirClock;
+use outboard_egress::position::Position;
+use outboard_egress::spool::{ReadyBatch, Spool};
+use outboard_media::timeline::Timeline;
+use outboard_store::files::StreamFiles;
+use outboard_store::journal::{BatchRow, Resumed, Step};
+
+/// Batches that were ready before a restart go straight to air; the others take their steps again, from the one that
+/// they had reached.
+pub(super) fn reload_ready(files: &StreamFiles, resumed: &Resumed) -> (Vec<ReadyBatch>, Vec<BatchRow>) {
+    let mut ready = Vec::new();
+    let mut waiting = Vec::new();
+    for row in &resumed.batches {
+        let reloaded = (row.step >= Step::Remuxed && waiting.is_empty()).then(|| reload(files, row)).flatten();
+        match reloaded {
+            Some(batch) => ready.push(batch),
+            None => waiting.push(row.clone()),
+        }
+    }
+    (ready, waiting)
+}
+
+fn reload(files: &StreamFiles, row: &BatchRow) -> Option<ReadyBatch> {
+    let dir = files.batch(row.number);
+    let mut timeline: Timeline = row.timeline.clone()?;
+    let text = std::fs::read_to_string(dir.join(outboard_store::files::names::PACKETS)).ok()?;
+    let facts = outboard_media::facts::BatchFacts::parse(&text).ok()?;
+    let placed = timeline.place(&facts, row.discontinuity);
+    match remux::reload(row.number, &dir, (placed.start_ms, placed.end_ms)) {
+        Ok(batch) => Some(batch),
+        Err(error) => {
+            tracing::warn!(batch = row.number, %error, "a remuxed batch can no longer be used; remuxing it again");
+            None
+        }
+    }
+}
+
+/// Where each destination was, by its name.
+pub(super) fn positions(config: &PipelineConfig, resumed: &Resumed) -> Vec<Option<Position>> {
+    let of = |to: &CheckedDestination| serde_json::from_str(resumed.air.get(&destination_name(&to.text))?).ok();
+    config.destinations.iter().map(|to| of(to).filter(|_| to.enabled)).collect()
+}
+
+/// Starts the clock where air was, if there is anything to send; else the first batch will.
+pub(super) fn start_clock(clock: &AirClock, spool: &Spool, positions: &[Option<Position>]) {
+    let Some(oldest) = spool.oldest() else { return };
+    let furthest = positions.iter().flatten().map(|position| position.air_ms).max();
+    let from_ms = furthest.unwrap_or(oldest.start_ms).max(oldest.start_ms);
+    clock.start(from_ms, tokio::time::Instant::now() + START_AFTER_RESTART);
+}
