@@ -8,7 +8,7 @@ use std::time::Duration;
 use outboard::config::{Layers, check};
 use outboard::echo::{Echo, EchoConfig};
 use outboard::logs::{Filter, LogHub, LogRecord, Take};
-use outboard::metrics::Step;
+use outboard::pipeline::timings::Step;
 use outboard::pipeline::{Host, Owner, Pipeline, Stop, Watch};
 use outboard::settings::PipelineConfig;
 use outboard_tests::media::{Clip, LiveOrigin, entries};

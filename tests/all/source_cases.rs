@@ -21,7 +21,7 @@ mod vod;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use outboard::pipeline::source::segment::{Part, Segment};
+use outboard::media::segment::{Part, Segment};
 use outboard::pipeline::source::{
     Gap, GapReason, HeaderHost, Resume, SourceConfig, SourceError, SourceEvent, Track, run,
 };

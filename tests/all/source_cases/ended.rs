@@ -1,6 +1,6 @@
 //! A live source that gets ENDLIST and comes back.
 
-use outboard::pipeline::source::segment::Identity;
+use outboard::media::segment::Identity;
 
 use super::*;
 

@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use outboard::pipeline::source::segment::Cue;
+use outboard::media::segment::Cue;
 
 use super::*;
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use outboard::pipeline::source::segment::Container;
+use outboard::media::segment::Container;
 use outboard_tests::host::Host;
 
 use super::*;

@@ -117,7 +117,7 @@ async fn byte_ranges_explicit_implicit_and_ignored() {
 
 #[tokio::test]
 async fn cues_travel_with_their_segment() {
-    use outboard::pipeline::source::segment::Cue;
+    use outboard::media::segment::Cue;
     let origin = origin_with("a b c").await;
     let range = "#EXT-X-DATERANGE:ID=\"1\",START-DATE=\"2024-01-01T00:00:00Z\"";
     origin.put("/x.m3u8", ended(0, &format!("a #EXT-X-CUE-OUT:30 {range} b #EXT-X-CUE-IN c")));
