@@ -10,7 +10,7 @@
 //! are made after it. Children are forked by separate threads (`launcher`) and end with this process.
 //!
 //! In: a program, its arguments and its [`Walls`]. Out: a [`Child`], or why it did not start. Limits: [`limits`]. Uses
-//! no other crate of this project, and does not depend on what a child is for.
+//! no other crate of ours, and does not depend on what a child is for.
 
 use std::ffi::{OsStr, OsString};
 use std::io;

@@ -51,7 +51,7 @@ impl Text {
     }
 }
 
-/// Checks that no part of a secret is shown, neither literally nor decoded.
+/// Checks that no part of a secret is shown, neither as it is nor decoded.
 fn held_back(secrets: &[String], whole: &str, shown: &str) {
     let shown = [shown.to_owned(), decoded(shown).into_owned()];
     for secret in secrets {
