@@ -9,6 +9,9 @@
 // Crates of their own, under the names that the modules below know them by. A line goes when the modules that use it have
 // become crates that name what they need in their own Cargo.toml.
 pub use outboard_base::{asleep, backoff, redact, room, unix_time};
+pub use outboard_control as control;
+pub use outboard_demo as demo;
+pub use outboard_demo::echo;
 pub use outboard_ffmpeg as ffmpeg;
 pub use outboard_logs as logs;
 pub use outboard_logs::telemetry;
@@ -24,7 +27,6 @@ pub mod address_space;
 pub mod api;
 pub mod cli;
 pub mod config;
-pub mod control;
 pub mod limits;
 pub mod metrics;
 pub mod watchdog;
@@ -38,9 +40,6 @@ pub mod pipeline {
 }
 
 pub mod preview;
-
-pub mod demo;
-pub mod echo;
 
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzz;

@@ -4,14 +4,12 @@
 //! own, which is re-exported here too.
 
 mod api;
-mod control;
-mod echo;
-mod registry;
-mod stages;
 mod watchdog;
 
 // Re-exports that can be removed once no module uses such a limit without naming its crate.
 pub use outboard_base::limits::*;
+pub use outboard_control::limits::*;
+pub use outboard_demo::limits::*;
 pub use outboard_egress::limits::*;
 pub use outboard_exchange::limits::*;
 pub use outboard_ffmpeg::limits::*;
@@ -25,10 +23,6 @@ pub use outboard_stage::limits::*;
 pub use outboard_store::limits::*;
 
 pub use api::*;
-pub use control::*;
-pub use echo::*;
-pub use registry::*;
-pub use stages::*;
 pub use watchdog::*;
 
 #[cfg(test)]

@@ -7,12 +7,8 @@
 
 pub mod catalog;
 mod gather;
-mod process;
-mod sample;
 mod text;
 
-pub use process::ProcessSample;
-pub use sample::{DatabaseSample, FfmpegSample, HostSample, PipelineSample, StageSample, WebhookSample};
 pub use text::{CONTENT_TYPE, render};
 
 #[cfg(test)]

@@ -49,7 +49,6 @@ use crate::limits::{EXCHANGE_FRAGMENTS_MAX, IN_FLIGHT_MAX};
 
 /// Why an exchange does not start.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum ExchangeError {
     /// The configuration of the processor is invalid.
     #[error("processor.{0}")]

@@ -13,7 +13,6 @@ use outboard_net::Denied;
 
 /// Why a source cannot start. Once it runs, faults are retried without end and reported as events.
 #[derive(Debug, Error)]
-#[non_exhaustive]
 pub enum SourceError {
     /// The URL's scheme is not http or https.
     #[error("{url}: '{scheme}' URLs cannot be read; give an http:// or https:// URL")]
@@ -113,7 +112,6 @@ pub enum SourceError {
 
 /// Why a text is not a usable playlist.
 #[derive(Debug, Error, Clone, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum PlaylistError {
     /// The first line is not `#EXTM3U`.
     #[error("not a playlist: expected #EXTM3U at the start, got {got}")]
@@ -180,7 +178,6 @@ pub enum PlaylistError {
 
 /// Why one request failed.
 #[derive(Debug, Error)]
-#[non_exhaustive]
 pub enum FetchError {
     /// The response has an error status.
     #[error("HTTP status {0}")]

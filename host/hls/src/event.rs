@@ -21,7 +21,6 @@ pub enum Track {
 /// An event, in the order of the data; only [`Stale`](Self::Stale), [`Fresh`](Self::Fresh),
 /// [`Failover`](Self::Failover) and [`Warning`](Self::Warning) may overtake segments that are still being fetched.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum SourceEvent {
     /// What was chosen. The first event, sent once.
     Started(Started),
@@ -108,7 +107,6 @@ pub struct Gap {
 
 /// Why media is not delivered.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum GapReason {
     /// The playlist marks it as missing (EXT-X-GAP).
     Marked,
@@ -154,7 +152,6 @@ impl fmt::Display for GapReason {
 /// Why a playlist counts as restarted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
 pub enum EpochReason {
     /// Numbers went back, and the segments are new.
     Restarted,

@@ -30,7 +30,6 @@ use outboard_store::files::names;
 
 /// Why a batch could not be taken apart.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum DemuxError {
     /// The stream has what RTMP cannot carry. Trying again does not help.
     #[error("{0}")]

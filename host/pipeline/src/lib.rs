@@ -78,7 +78,6 @@ use outboard_store::journal::{BatchRow, JournalError, StreamJournal};
 
 /// Why a pipeline ended before its end.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum PipelineError {
     /// The source cannot be read.
     #[error("source: {0}")]

@@ -46,7 +46,6 @@ pub use spooling::reload;
 
 /// Why a batch could not be put together.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum RemuxError {
     /// The ffmpeg run failed or exceeded a limit.
     #[error(transparent)]

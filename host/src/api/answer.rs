@@ -10,9 +10,9 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::json;
 
-use crate::config::Problem;
 use crate::control::error::ControlError;
 use crate::redact::plain_lines;
+use outboard_base::Problem;
 
 /// Characters of what a caller sent that are shown back.
 const PATH_CHARS_SHOWN: usize = 100;

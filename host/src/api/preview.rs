@@ -7,7 +7,8 @@ use axum::response::Response;
 use super::Api;
 use super::answer::{self, Refusal};
 use super::auth::Caller;
-use crate::preview::{Wanted, serve};
+use crate::control::preview::Wanted;
+use crate::preview::serve;
 
 /// `GET /preview/{pipeline}/index.m3u8`: the HLS playlist of what went on air.
 pub async fn playlist(

@@ -2,6 +2,11 @@
 
 use std::time::Duration;
 
+use outboard_control::limits::{
+    DRY_RUN_DESTINATION_LIMIT, DRY_RUN_MEDIA_LIMIT_MAX, DRY_RUN_PLAYLIST_LIMIT, DRY_RUN_PROCESSOR_LIMIT,
+    DRY_RUN_READY_WAIT, DRY_RUN_STAGE_LIMIT,
+};
+
 // === HTTP ===
 
 /// Largest request body in bytes, unless a route has its own limit.
@@ -166,3 +171,14 @@ pub const GRAPHQL_EVERY_SECONDS_MAX: u32 = 3600;
 
 /// Longest value of a label in bytes; a longer one is truncated.
 pub const METRICS_LABEL_BYTES_MAX: usize = 256;
+
+// === dry runs, whose limits must end before an answer must be there ===
+
+/// A dry run must end with its own result: none of its concurrent parts may take as long as the API waits.
+const _: () = {
+    let source = DRY_RUN_PLAYLIST_LIMIT.as_secs() + DRY_RUN_MEDIA_LIMIT_MAX.as_secs();
+    let processor = DRY_RUN_STAGE_LIMIT.as_secs() + DRY_RUN_PROCESSOR_LIMIT.as_secs() + DRY_RUN_READY_WAIT.as_secs();
+    let answer = GRAPHQL_ANSWER_TIMEOUT.as_secs();
+    assert!(source < answer && processor < answer && DRY_RUN_DESTINATION_LIMIT.as_secs() < answer);
+    assert!(answer < API_ANSWER_MAX.as_secs());
+};

@@ -32,3 +32,10 @@ pub const ADDRESS_SPACE_MIN: u64 = 1 << 30;
 /// Allocation arenas of the C library in a process with limited address space: each reserves 64 MiB, and the default is
 /// eight per core.
 pub const MALLOC_ARENAS_SCARCE: i32 = 2;
+/// Time for blocking threads (files, replies that are being read) after everything else has ended; the process does not
+/// wait longer.
+pub const BLOCKING_END_LIMIT: Duration = Duration::from_secs(2);
+/// Largest file of a recording or an evidence bundle in bytes: the inputs as base64, and some room for the rest.
+pub const STAGE_FILE_BYTES_MAX: u64 = 256 << 20;
+/// Longest validity of a token that expires, in days.
+pub const TOKEN_DAYS_MAX: u64 = 3650;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::catalog::{self as is, Metric};
-use super::sample::{HostSample, PipelineSample, StageSample, WebhookSample};
 use crate::control::health::HealthState;
+use crate::control::samples::{HostSample, PipelineSample, StageSample, WebhookSample};
 use crate::limits::METRICS_LABEL_BYTES_MAX;
 use crate::logs::LogCounts;
 use crate::pipeline::air::status::{DestinationState, DestinationStatus};

@@ -6,6 +6,8 @@ use tokio::time::Instant;
 use super::catalog::{ALL, Kind, Metric, Unit};
 use super::*;
 use crate::control::health::HealthState;
+use crate::control::samples::process::ProcessSample;
+use crate::control::samples::{DatabaseSample, FfmpegSample, HostSample, PipelineSample, StageSample, WebhookSample};
 use crate::control::snapshot::OFF_AIR;
 use crate::control::webhooks::SenderStats;
 use crate::logs::LogCounts;

@@ -9,7 +9,7 @@ use prometheus_client::registry::{Registry, Unit as ClientUnit};
 
 use super::catalog::{self, Kind, Metric, Unit};
 use super::gather::{Family, Value, gather};
-use super::sample::{HostSample, PipelineSample};
+use crate::control::samples::{HostSample, PipelineSample};
 use crate::pipeline::timings::{BUCKETS, Reading};
 
 /// Content type of the text from [`render`].

@@ -6,19 +6,19 @@ use axum::http::{HeaderValue, Method, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use tower_http::services::ServeFile;
 
-use super::{Media, Preview};
 use crate::store::files::StreamFiles;
+use outboard_control::preview::{self, Media, Preview};
 
 /// For requests with a token: only the requesting client may cache, and must revalidate.
 const FOR_ONE: HeaderValue = HeaderValue::from_static("private, no-cache");
 const NOT_KEPT: HeaderValue = HeaderValue::from_static("no-store");
 const PLAYLIST: HeaderValue = HeaderValue::from_static("application/vnd.apple.mpegurl");
 
-pub(super) async fn playlist(preview: Preview, request: &Parts) -> Response {
+pub(super) async fn playlist(shown: Preview, request: &Parts) -> Response {
     if ![Method::GET, Method::HEAD].contains(&request.method) {
         return StatusCode::METHOD_NOT_ALLOWED.into_response();
     }
-    match tokio::task::spawn_blocking(move || super::playlist(&preview)).await {
+    match tokio::task::spawn_blocking(move || preview::playlist(&shown)).await {
         Ok(Ok(text)) => ([(header::CONTENT_TYPE, PLAYLIST), (header::CACHE_CONTROL, NOT_KEPT)], text).into_response(),
         Ok(Err(empty)) => {
             (StatusCode::NOT_FOUND, [(header::CACHE_CONTROL, NOT_KEPT)], empty.to_string()).into_response()
@@ -31,7 +31,7 @@ pub(super) async fn playlist(preview: Preview, request: &Parts) -> Response {
 }
 
 pub(super) async fn media(files: StreamFiles, batch: u64, media: Media, request: &Parts) -> Response {
-    let found = tokio::task::spawn_blocking(move || super::find(&files, batch, media)).await;
+    let found = tokio::task::spawn_blocking(move || preview::find(&files, batch, media)).await;
     let Ok(Some((path, kind))) = found else { return StatusCode::NOT_FOUND.into_response() };
     let mut asked = Request::new(Body::empty());
     *asked.method_mut() = request.method.clone();

@@ -9,10 +9,12 @@ use axum::http::{HeaderMap, StatusCode, header};
 use tempfile::TempDir;
 
 use super::*;
+use crate::control::preview::{Aired, Empty, Media, playlist};
 use crate::media::fmp4::head::{Head, Place, build};
 use crate::media::fmp4::{VIDEO, init};
 use crate::pipeline::remux::testing::{Line, Media as Source, PICTURE, SOUND};
 use crate::store::files::Storage;
+use crate::store::files::{StreamFiles, names};
 
 struct Case {
     _dir: TempDir,

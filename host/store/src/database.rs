@@ -37,7 +37,6 @@ pub use file::FileTrouble;
 
 /// Why a database operation failed.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum DatabaseError {
     /// SQLite returned an error.
     #[error("database: {0}")]

@@ -10,7 +10,6 @@ use outboard_base::room;
 
 /// Why a storage folder cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum FilesError {
     /// A file or folder could not be created, read or removed.
     #[error("storage {path}: {source}")]

@@ -19,7 +19,6 @@ use outboard_net::{Guard, NetError};
 
 /// What is wrong with the configuration; names the key, never a value that may be secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum EndpointError {
     /// Not a URL, or one without a host.
     #[error("url: not a URL of a server ({0}); expected http://, https://, ws:// or wss:// and a host")]

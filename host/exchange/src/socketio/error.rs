@@ -6,7 +6,6 @@ use outboard_net::Denied;
 
 /// Why no connection was made. All of them can be retried.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum ConnectError {
     /// The network policy denies the address.
     #[error("no connection to {server}: {reason}")]
@@ -80,7 +79,6 @@ impl ConnectError {
 
 /// Why a connection ended.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum Closed {
     /// No ping within interval plus timeout.
     #[error("the processor sent no ping for {} ms", .0.as_millis())]
@@ -104,7 +102,6 @@ pub enum Closed {
 
 /// Why a message was not queued. Except for [`EmitError::Closed`], the connection is not affected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum EmitError {
     /// A frame is larger than the server accepts; it would close the connection without a message.
     #[error("{bytes} bytes in one frame; the processor's limit is {limit} (maxPayload)")]

@@ -35,7 +35,6 @@ use outboard_store::journal::Step;
 
 /// Why the pipeline cannot go on.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum DemuxStepError {
     /// The stream cannot go on air at all.
     #[error("{0}")]

@@ -7,7 +7,6 @@ use outboard_store::journal::JournalError;
 
 /// Why a pipeline cannot be opened.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum LoadError {
     /// ffmpeg is not there.
     #[error(transparent)]

@@ -9,9 +9,9 @@ use async_graphql::{ErrorExtensionValues, Response, ServerError, Value};
 
 use super::context::Result;
 use super::nearest;
-use crate::config::Problem;
 use crate::control::error::ControlError;
 use crate::redact::plain_lines;
+use outboard_base::Problem;
 
 /// Gives every error its code.
 pub fn finish(mut response: Response) -> Response {

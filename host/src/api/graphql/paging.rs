@@ -4,10 +4,10 @@ use std::borrow::Cow;
 
 use async_graphql::{OutputType, SimpleObject, TypeName};
 
-use crate::config::Problem;
 use crate::control::error::ControlError;
 use crate::limits::{GRAPHQL_PAGE_DEFAULT, GRAPHQL_PAGE_MAX};
 use crate::store::page::{Listed, Page};
+use outboard_base::Problem;
 
 /// A page of a list.
 #[derive(Debug, Clone, SimpleObject)]

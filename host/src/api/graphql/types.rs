@@ -41,7 +41,7 @@ pub struct Problem {
     pub message: String,
 }
 
-impl From<crate::config::Problem> for Problem {
+impl From<outboard_base::Problem> for Problem {
     fn from(problem: crate::config::Problem) -> Self {
         Self { path: problem.path, message: problem.message }
     }

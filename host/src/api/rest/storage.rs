@@ -9,11 +9,11 @@ use super::to_the_end;
 use crate::api::Api;
 use crate::api::answer::{Refusal, Told};
 use crate::api::auth::Caller;
-use crate::config::Problem;
 use crate::control::Cleaning;
 use crate::control::error::ControlError;
 use crate::limits::REST_CLEAN_KEEPS;
 use crate::store::usage::{Kind, Totals};
+use outboard_base::Problem;
 
 /// What lies on disk.
 #[derive(Debug, Serialize)]

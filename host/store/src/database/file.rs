@@ -26,7 +26,6 @@ const HEADER_BYTES: usize = 72;
 
 /// What is wrong with the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum FileTrouble {
     /// No file has the database's name.
     Gone,

@@ -12,12 +12,12 @@ use crate::api::graphql::types::stage::{
 };
 use crate::api::graphql::types::swap::{RollOut, RollOutStageInput, Swap, SwapStageInput};
 use crate::api::graphql::upload::Uploaded;
-use crate::config::Problem;
 use crate::control::components::oci::Credentials;
 use crate::control::components::{NewPull, Offered};
 use crate::control::error::ControlError;
 use crate::control::hidden::Hidden;
 use crate::control::registry::ComponentSource;
+use outboard_base::Problem;
 
 /// Mutations of components and swaps, merged into [`super::Mutation`].
 #[derive(Debug, Default)]

@@ -6,8 +6,8 @@ use crate::api::graphql::context::Result;
 use crate::api::graphql::scalars::{BigInt, DateTime};
 use crate::control::Control;
 use crate::control::access::Actor;
+use crate::control::samples::process::ProcessSample;
 use crate::limits;
-use crate::metrics::ProcessSample;
 use crate::unix_time::now_ms;
 
 /// The current state of the server.

@@ -1,0 +1,85 @@
+//! A destination: as far as one can go without putting anything on air there.
+
+use std::path::Path;
+
+use url::Url;
+
+use super::{Check, Fault, Finding, check};
+use crate::limits::{DRY_RUN_DESTINATION_LIMIT, DRY_RUN_FILE_LIMIT};
+use outboard_base::room;
+use outboard_egress::rtmp::session::Session;
+use outboard_egress::rtmp::transport::TlsSettings;
+use outboard_egress::target::{RtmpTarget, Target};
+use outboard_net::{Guard, NetError};
+use outboard_pipeline::Owner;
+use outboard_pipeline::load::destination_name;
+use outboard_pipeline::settings::CheckedDestination;
+
+pub(super) async fn look(owner: &Owner, n: usize, destination: &CheckedDestination, on_air: &[String]) -> Check {
+    let path = format!("destinations[{n}].url");
+    let target = &destination.target;
+    let limit = if matches!(target, Target::File(..)) { DRY_RUN_FILE_LIMIT } else { DRY_RUN_DESTINATION_LIMIT };
+    let looked = async {
+        let found = match target.check(&owner.guard) {
+            Err(denied) => Err(Fault::lasting(denied)),
+            Ok(()) if !destination.enabled => Ok(Finding::new("disabled: nothing is sent to it")),
+            // Many servers take one publisher of a stream, some one at all: who is there already is not to be disturbed.
+            Ok(()) if on_air.contains(&destination_name(&destination.text)) => {
+                Ok(Finding::new("the pipeline is on air there now".to_owned()))
+            }
+            Ok(()) => match target {
+                Target::Rtmp(rtmp) => server(rtmp, &owner.guard).await,
+                Target::Stream(url) => address(url, &owner.guard).await,
+                Target::File(file, _) => folder(file).await,
+            },
+        };
+        let shown = target.redacted();
+        found
+            .map(|finding| finding.fact("url", &shown))
+            .map_err(|fault| Fault { message: format!("{shown}: {}", fault.message), ..fault })
+    };
+    check(path, limit, looked).await
+}
+
+async fn server(target: &RtmpTarget, guard: &Guard) -> Result<Finding, Fault> {
+    let reached = Session::probe(target, &TlsSettings::default(), guard).await;
+    let secrets = Target::Rtmp(target.clone()).secrets();
+    reached.map_err(|error| Fault::new(error.told(&secrets), error.may_pass()))?;
+    let spoken = if target.tls { "RTMPS" } else { "RTMP" };
+    Ok(Finding::new(format!(
+        "{}:{} speaks {spoken} and accepts the application {}; the stream key is checked only when publishing starts",
+        target.host, target.port, target.app
+    )))
+}
+
+/// Nothing is sent: these schemes have no way to ask.
+async fn address(url: &Url, guard: &Guard) -> Result<Finding, Fault> {
+    let (host, port) = (url.host_str().unwrap_or_default(), url.port().unwrap_or_default());
+    let found = guard.resolve(host, port).await;
+    let found =
+        found.map_err(|error| Fault::new(format_args!("{host}: {error}"), !matches!(error, NetError::Denied(_))))?;
+    let addresses: Vec<String> = found.iter().map(|address| address.ip().to_string()).collect();
+    let Some(first) = addresses.first() else {
+        return Err(Fault::passing(format_args!("{host} does not resolve to an address")));
+    };
+    let message =
+        format!("{host} resolves to {first}; a dry run cannot tell whether anything listens there ({}:)", url.scheme());
+    Ok(Finding::new(message).fact("addresses", addresses))
+}
+
+async fn folder(file: &Path) -> Result<Finding, Fault> {
+    let dir = match file.parent() {
+        Some(dir) if !dir.as_os_str().is_empty() => dir.to_owned(),
+        _ => Path::new(".").to_owned(),
+    };
+    let exists = file.exists();
+    let tried = tokio::task::spawn_blocking(move || match tempfile::tempfile_in(&dir) {
+        Ok(_) => Ok(dir),
+        Err(error) => {
+            Err(Fault::new(format_args!("no file can be created in {}: {error}", dir.display()), room::is_full(&error)))
+        }
+    });
+    let dir = tried.await.map_err(Fault::passing)??;
+    let other = exists.then_some("the file exists: a new name next to it would be used");
+    Ok(Finding::new(format!("{} is writable", dir.display())).warn(other))
+}
