@@ -9,6 +9,7 @@
 // Crates of their own, under the names that the modules below know them by. A line goes when the modules that use it have
 // become crates that name what they need in their own Cargo.toml.
 pub use outboard_base::{asleep, backoff, redact, room, unix_time};
+pub use outboard_config as config;
 pub use outboard_control as control;
 pub use outboard_demo as demo;
 pub use outboard_demo::echo;
@@ -26,7 +27,6 @@ pub use outboard_store as store;
 pub mod address_space;
 pub mod api;
 pub mod cli;
-pub mod config;
 pub mod limits;
 pub mod metrics;
 pub mod watchdog;

@@ -8,6 +8,7 @@ mod watchdog;
 
 // Re-exports that can be removed once no module uses such a limit without naming its crate.
 pub use outboard_base::limits::*;
+pub use outboard_config::limits::*;
 pub use outboard_control::limits::*;
 pub use outboard_demo::limits::*;
 pub use outboard_egress::limits::*;

@@ -17,16 +17,12 @@ pub const REST_BODY_BYTES_MAX: usize = 64 << 10;
 pub const REST_BODY_TIMEOUT: Duration = Duration::from_secs(15);
 /// A response that has not begun after this time is abandoned.
 pub const API_ANSWER_MAX: Duration = Duration::from_secs(90);
-/// Maximum number of connections; further ones wait in the system's queue.
-pub const API_CONNECTIONS_MAX: usize = 8192;
 /// Delay before the next accept after an accept failed.
 pub const API_ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 /// A connection that has not sent a complete request head after this time is closed.
 pub const API_HEAD_WAIT_MAX: Duration = Duration::from_secs(30);
 /// Largest request line with all headers, in bytes; also the size of a connection's read and write buffers.
 pub const API_HEAD_BYTES_MAX: usize = 32 << 10;
-/// Default connections per client address (`server.connections_per_peer`), unless it is a trusted proxy.
-pub const API_CONNECTIONS_OF_PEER: usize = 512;
 /// A client that reads nothing for this long is disconnected.
 pub const API_WRITE_STALL_MAX: Duration = Duration::from_secs(20);
 /// The operating system closes a connection whose data was not acknowledged for this long.

@@ -13,13 +13,6 @@ pub const WATCHDOG_WARN: Duration = Duration::from_secs(1);
 pub const WATCHDOG_WARN_EVERY: Duration = Duration::from_secs(10);
 /// A pause of the whole process of at least this length is logged.
 pub const WATCHDOG_AWAY: Duration = Duration::from_secs(2);
-/// Default time in seconds (`limits.hang_seconds`) after which threads that have not run count as hung; the process
-/// ends, to be restarted.
-pub const HANG_SECONDS_DEFAULT: u64 = 30;
-/// Smallest time that can be set in seconds: a busy machine is not a hang.
-pub const HANG_SECONDS_MIN: u64 = 5;
-/// Largest time that can be set in seconds.
-pub const HANG_SECONDS_MAX: u64 = 3600;
 /// A shutdown that takes longer than all of its own limits together hangs.
 pub const SHUTDOWN_HANGS_AFTER: Duration = Duration::from_secs(26);
 /// Time for the log to accept the report of a hang; the log itself may hang.

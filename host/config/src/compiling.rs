@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{Keys, Layers, Problems};
-use crate::limits::{STAGE_COMPILE_BYTES_RANGE, STAGE_COMPILE_SECONDS};
-use crate::stage::ChildCompiler;
+use outboard_stage::ChildCompiler;
+use outboard_stage::limits::{STAGE_COMPILE_BYTES_RANGE, STAGE_COMPILE_SECONDS};
 
 /// Reads only these settings, for commands that need no others.
 ///

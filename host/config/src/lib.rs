@@ -1,7 +1,10 @@
 //! Settings from `outboard.toml`, from `OUTBOARD_SECTION__KEY` in the environment and from the command line; later ones
 //! override earlier ones. They are checked completely before any I/O, and all problems are reported at once.
+//!
+//! In: the layers. Out: a [`HostConfig`], and a [`Configured`] pipeline if there is one, or every [`Problem`]. It uses
+//! `outboard-pipeline` and the crates below it, and does no I/O but to read the file. Limits: [`limits`].
 
-use crate::stage::{ChildCompiler, Compiler};
+use outboard_stage::{ChildCompiler, Compiler};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -11,18 +14,19 @@ use ipnet::IpNet;
 use tracing_subscriber::EnvFilter;
 
 use crate::limits::{
-    API_CONNECTIONS_MAX, API_CONNECTIONS_OF_PEER, FFMPEG_PROCESSES_MAX, FFMPEG_PROCESSES_MIN, HANG_SECONDS_DEFAULT,
-    HANG_SECONDS_MAX, HANG_SECONDS_MIN, HISTORY_BATCHES, HISTORY_BATCHES_DEFAULT, HISTORY_EVENTS,
-    HISTORY_EVENTS_DEFAULT,
+    API_CONNECTIONS_MAX, API_CONNECTIONS_OF_PEER, HANG_SECONDS_DEFAULT, HANG_SECONDS_MAX, HANG_SECONDS_MIN,
 };
-use crate::pipeline::HostLimits;
-use crate::pipeline::air::target::Target;
-use crate::settings::PROCESSOR_SCHEMES;
-use crate::store::database::History;
+use outboard_egress::target::Target;
+use outboard_ffmpeg::limits::{FFMPEG_PROCESSES_MAX, FFMPEG_PROCESSES_MIN};
+use outboard_pipeline::HostLimits;
+use outboard_pipeline::settings::PROCESSOR_SCHEMES;
+use outboard_store::database::History;
+use outboard_store::limits::{HISTORY_BATCHES, HISTORY_BATCHES_DEFAULT, HISTORY_EVENTS, HISTORY_EVENTS_DEFAULT};
 
 mod compiling;
 mod keys;
 mod layers;
+pub mod limits;
 mod pipeline;
 pub mod printable;
 

@@ -5,13 +5,15 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::{Keys, Problem};
-use crate::limits::{BATCH_SECONDS, CUSHION_SECONDS, HOLD_SECONDS, IN_FLIGHT, KEEP_BATCHES, KEEP_SECONDS, LIVE_EDGE};
-use crate::limits::{MAX_BANDWIDTH, SPEED};
-use crate::settings::{
+use outboard_pipeline::limits::{
+    BATCH_SECONDS, CUSHION_SECONDS, HOLD_SECONDS, IN_FLIGHT, KEEP_BATCHES, KEEP_SECONDS, LIVE_EDGE,
+};
+use outboard_pipeline::limits::{MAX_BANDWIDTH, SPEED};
+use outboard_pipeline::settings::{
     Caller, CatchUp, Destination, Keep, PipelineConfig, Processor, STAGE_KINDS, Settings, Source, Stage, Stages,
     WhenEnded,
 };
-use crate::store::files::{FilesError, Storage, keep_component};
+use outboard_store::files::{FilesError, Storage, keep_component};
 
 /// The pipeline of the configuration.
 #[derive(Debug, Clone)]

@@ -1,7 +1,10 @@
 use std::time::Duration;
 
+use outboard_pipeline::settings::WhenEnded;
+use outboard_store::files::Storage;
+
 use super::*;
-use crate::settings::Hold;
+use outboard_pipeline::settings::Hold;
 
 fn layers(text: &str) -> Layers {
     let file = tempfile::NamedTempFile::new().unwrap();
@@ -188,7 +191,7 @@ fn variables_of_the_tree(folder: &std::path::Path, found: &mut std::collections:
 #[test]
 fn variables_of_commands_scripts_and_kubernetes_are_left_alone() {
     let mut variables = std::collections::BTreeSet::new();
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     for folder in ["scripts", "tests", "deploy", "host/src"] {
         variables_of_the_tree(&root.join(folder), &mut variables);
     }
@@ -238,4 +241,37 @@ fn what_the_database_keeps_is_set_within_its_bounds() {
     for problem in ["storage.history_batches: ", "storage.history_events: "] {
         assert!(told.contains(problem), "{told}");
     }
+}
+
+#[tokio::test]
+async fn the_configured_pipeline_is_what_it_was() {
+    let dir = tempfile::tempdir().unwrap();
+    let storage = Storage::open(dir.path()).unwrap();
+    let file = dir.path().join("stage.wasm");
+    std::fs::write(&file, b"not looked into here").unwrap();
+    let layers = Layers::new()
+        .set("source.url", Some("http://o.test/live.m3u8"))
+        .set("source.resolution", Some("640x360"))
+        .set("source.headers", Some(vec!["X-Key: 1".to_owned()]))
+        .set("source.catch_up", Some("live"))
+        .set("processor.url", Some("http://p.test/ns"))
+        .set("air.to", Some(vec!["rtmp://h/live/k".to_owned(), "file:/tmp/a.flv".to_owned()]))
+        .set("pipeline.stream_id", Some("tv"))
+        .set("pipeline.hold", Some("7.5"))
+        .set("pipeline.keep_batches", Some(7))
+        .set("pipeline.keep_seconds", Some(3600))
+        .set("pipeline.keep_bytes", Some("3 GiB"))
+        .set("air.speed", Some("2.5"))
+        .set("stages.framing", Some(file.to_string_lossy().into_owned()));
+    let configured = check(layers, true).unwrap().1.unwrap();
+    let config = configured.pipeline.clone();
+    let (stream_id, settings) = configured.kept(&storage).await.unwrap();
+    let again = settings.check(&stream_id, &storage).unwrap();
+    let kept = again.stages.files["framing"].clone();
+    assert_eq!(std::fs::read(&kept).unwrap(), b"not looked into here");
+    // All but where the component lies, and what is usual for a server.
+    let mut expected = config;
+    expected.source.when_ended = Some(WhenEnded::Wait);
+    expected.stages.files.insert("framing", kept);
+    assert_eq!(format!("{again:?}"), format!("{expected:?}"));
 }

@@ -9,8 +9,8 @@ use toml::{Table, Value};
 use url::Url;
 
 use super::printable::check_setting;
-use crate::settings::Header;
-use crate::settings::checks::{no_seconds, no_whole_number, parse_url};
+use outboard_pipeline::settings::Header;
+use outboard_pipeline::settings::checks::{no_seconds, no_whole_number, parse_url};
 
 /// Minimum similarity, 0 to 1, at which a known name is suggested for an unknown one.
 const NEAR: f64 = 0.5;
@@ -332,7 +332,7 @@ mod tests {
 
     #[test]
     fn the_nearest_name_is_offered_for_an_unknown_one() {
-        let known = crate::config::known();
+        let known = crate::known();
         for (unknown, right) in [
             ("storage.path", Some("storage.dir")),
             ("storage.directory", Some("storage.dir")),
