@@ -1,5 +1,5 @@
-//! Law 5 for the whole server: `kill -9` under load, repeatedly at random moments. Afterwards everything acknowledged
-//! is there as acknowledged, and the pipelines resume where they were.
+//! Law 5 for the whole server: `kill -9` under load, repeatedly at random moments. Afterwards every acknowledged change
+//! is stored, and the pipelines resume where they were.
 //!
 //! The moments are drawn from a seed that is printed; `OUTBOARD_TEST_SEED` repeats a run, `OUTBOARD_TEST_KILLS` sets
 //! the number of kills (20 by hand, a few in CI).
@@ -41,7 +41,7 @@ impl Dice {
 /// A pipeline as acknowledged: revision, batch length and desired state. `None`: deleted.
 type Known = Option<(u64, u64, String)>;
 
-/// What one client was told, and the request without a response.
+/// The changes that were acknowledged to one client, and the request without a response.
 #[derive(Debug, Default)]
 struct Books {
     known: BTreeMap<String, Known>,
@@ -122,7 +122,7 @@ async fn keep_changing(server: &Server, token: &str, client: u64, books: &Mutex<
     }
 }
 
-/// Checks that everything acknowledged is there; the mutation in progress may be.
+/// Checks that every acknowledged change is stored; the mutation in progress may be stored or not.
 async fn assert_kept(server: &Server, token: &str, all: &[Arc<Mutex<Books>>], what: &str) {
     let list = format!("{{ pipelines {{ {FIELDS} }} }}");
     let answer = server.graphql(Some(token), &list, &json!({})).await;
@@ -199,7 +199,7 @@ async fn what_was_acknowledged_survives_and_pipelines_go_on() {
                 tokio::time::sleep(moment).await;
                 server.process().signal(Signal::SIGKILL);
             };
-            // Each client ends because no response arrives, so a client that waits was told nothing.
+            // Each client ends because no response arrives, so a waiting client received no acknowledgement.
             tokio::join!(futures_util::future::join_all(clients), killing);
         }
         server.kill().await;

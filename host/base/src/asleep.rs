@@ -1,17 +1,17 @@
-//! Measures real time, including time in which the machine is suspended; [`Instant`] stands still then.
+//! Time that passes in the world, also while the machine is suspended: [`Instant`] stands still then.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How long this machine has been suspended since it booted. Zero on systems other than Linux, which do not report it.
+/// How long this machine has been suspended since it booted. Zero on systems other than Linux, which do not tell.
 pub fn asleep() -> Duration {
     #[cfg(target_os = "linux")]
     {
         use nix::time::{ClockId, clock_gettime};
 
         let read = |clock| clock_gettime(clock).map(Duration::from).unwrap_or_default();
-        // The smaller reading first: the time between the two counts as sleep, so that the result is never negative.
+        // The smaller one first: what passes between the two readings counts as sleep, never as less than none.
         let awake = read(ClockId::CLOCK_MONOTONIC);
         read(ClockId::CLOCK_BOOTTIME).saturating_sub(awake)
     }
@@ -19,7 +19,7 @@ pub fn asleep() -> Duration {
     Duration::ZERO
 }
 
-/// A stopwatch for real time.
+/// Measures time that passes in the world.
 #[derive(Debug, Clone, Copy)]
 pub struct Stopwatch {
     began: Instant,
@@ -28,22 +28,22 @@ pub struct Stopwatch {
 }
 
 impl Stopwatch {
-    /// Starts now.
+    /// Begins now.
     pub fn start() -> Self {
         Self::beside(asleep)
     }
 
-    /// Starts now, with another source for the suspended time since boot: for tests.
+    /// Begins now, with another reading of how long the machine was suspended since it booted: for tests.
     pub fn beside(asleep: fn() -> Duration) -> Self {
         Self { began: Instant::now(), slept: asleep(), asleep }
     }
 
-    /// Time since the start.
+    /// How long ago it began.
     pub fn elapsed(&self) -> Duration {
         self.began.elapsed() + (self.asleep)().saturating_sub(self.slept)
     }
 
-    /// Time since the start; restarts.
+    /// How long ago it began; it begins anew.
     pub fn lap(&mut self) -> Duration {
         let next = Self::beside(self.asleep);
         let passed = next.began.duration_since(self.began) + next.slept.saturating_sub(self.slept);
@@ -75,7 +75,7 @@ mod tests {
     fn this_machine_tells_how_long_it_slept() {
         let (before, began) = (asleep(), Instant::now());
         let after = asleep();
-        // Tolerance for other work between the readings.
+        // Whatever else ran between the readings.
         let inexact = began.elapsed() + Duration::from_secs(60);
         assert!(after + inexact >= before && before + inexact >= after, "{before:?}, {after:?}");
     }

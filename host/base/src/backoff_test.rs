@@ -8,7 +8,7 @@ use super::*;
 const MS: Duration = Duration::from_millis(1);
 const STEPS: [Duration; 4] = [MS, Duration::from_millis(7), Duration::from_secs(3), Duration::from_secs(3600)];
 
-/// Numbers of failures at which delays change or arithmetic could overflow.
+/// Numbers of failures where waits change or arithmetic could overflow.
 fn counts(random: &mut StdRng) -> Vec<u32> {
     let mut counts: Vec<u32> = (1..70).chain([1 << 16, 1 << 31, u32::MAX - 1, u32::MAX]).collect();
     counts.extend((0..20).map(|_| random.random_range(1..u32::MAX)));
@@ -16,7 +16,7 @@ fn counts(random: &mut StdRng) -> Vec<u32> {
     counts
 }
 
-/// A random schedule, with delays from nanoseconds to more than a century.
+/// A schedule with anything in it, from nanoseconds to more than a century.
 fn schedule(random: &mut StdRng) -> Schedule {
     let mut duration = || Duration::from_nanos(1_u64 << random.random_range(0..63)) + MS * random.random_range(0..9);
     let (one, other) = (duration(), duration());
@@ -29,7 +29,7 @@ fn schedule(random: &mut StdRng) -> Schedule {
     if random.random() { schedule } else { schedule.jitter(least, random.random_range(least..=200)) }
 }
 
-/// The first delay with the shortest jitter, minus a nanosecond for rounding.
+/// The first wait with the shortest jitter; a nanosecond less for the rounding.
 fn shortest(schedule: &Schedule) -> Duration {
     (schedule.first.mul_f64(f64::from(schedule.jitter.least.min(100)) / 100.0)).saturating_sub(Duration::from_nanos(1))
 }
@@ -43,7 +43,7 @@ fn waits_stay_between_the_first_and_the_longest_whatever_the_schedule() {
             for chance in [0.0, 1.0, random.random(), -3.0, 17.0, f64::NAN, f64::INFINITY] {
                 let wait = schedule.wait(failures, chance);
                 assert!(wait <= schedule.longest, "{wait:?} after {failures} failures of {schedule:?}");
-                // As a float, a first delay of 10^9 s is only exact to some nanoseconds.
+                // A first wait of 10^9 s has a few nanoseconds less to choose from as a float.
                 let exact = schedule.first < Duration::from_secs(1 << 20);
                 assert!(!exact || wait >= shortest(&schedule), "{wait:?} after {failures} failures of {schedule:?}");
             }

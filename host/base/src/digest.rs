@@ -1,16 +1,16 @@
-//! The SHA-256 that identifies a component's file.
+//! The SHA-256 by which a component's file is known.
 
 use std::fmt;
 
 use serde::{Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 
-/// The SHA-256 of a component's file, which is its identity. Displayed as 64 lower-case hexadecimal digits.
+/// The SHA-256 of a component's file: its identity. Shown as 64 hexadecimal digits in lower case.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Digest([u8; 32]);
 
 impl Digest {
-    /// Computes the digest of some bytes.
+    /// The digest of some bytes.
     pub fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
     }

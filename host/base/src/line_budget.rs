@@ -1,11 +1,10 @@
-//! A rate limit for lines from outside: a number per minute. Further lines are counted, and the next line reports their
-//! number.
+//! A bound on lines that a stranger writes: so many in a minute, the rest is counted and told with the next line.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The lines of the current minute.
+/// Lines in the current minute.
 #[derive(Debug)]
 pub struct LineBudget {
     per_minute: u32,
@@ -15,12 +14,12 @@ pub struct LineBudget {
 }
 
 impl LineBudget {
-    /// Allows this many lines per minute.
+    /// So many lines in a minute.
     pub fn new(per_minute: u32) -> Self {
         Self { per_minute, minute: None, in_minute: 0, left_out: 0 }
     }
 
-    /// `Some` if a line may be written now, with the number of lines that were dropped before it.
+    /// `Some` if a line may be written now, with the number of lines that were left out before it.
     pub fn take(&mut self, now: Instant) -> Option<u64> {
         if self.minute.is_none_or(|minute| now.duration_since(minute) >= Duration::from_secs(60)) {
             (self.minute, self.in_minute) = (Some(now), 0);

@@ -1,4 +1,4 @@
-//! Splits a program's output into lines for the log.
+//! Cuts what a program writes into lines that are fit for the log.
 
 /// Bytes in, lines out.
 #[derive(Debug)]
@@ -8,12 +8,12 @@ pub struct Lines {
 }
 
 impl Lines {
-    /// Lines longer than `most` bytes are truncated.
+    /// What is longer than `most` bytes is cut off at the end of its line.
     pub fn new(most: usize) -> Self {
         Self { partial: Vec::new(), most }
     }
 
-    /// Adds output; calls `line` with each completed line.
+    /// Takes what was written; calls with each line that ends in it.
     pub fn feed(&mut self, bytes: &[u8], mut line: impl FnMut(&str)) {
         for part in bytes.split_inclusive(|byte| *byte == b'\n') {
             let (text, ended) = part.strip_suffix(b"\n").map_or((part, false), |text| (text, true));
@@ -25,7 +25,7 @@ impl Lines {
         }
     }
 
-    /// Ends the output; calls `line` with the last incomplete line, if there is one.
+    /// Nothing follows: calls with what is left, if anything is.
     pub fn end(&mut self, mut line: impl FnMut(&str)) {
         let text = plain(&String::from_utf8_lossy(&self.partial));
         self.partial.clear();
@@ -35,7 +35,7 @@ impl Lines {
     }
 }
 
-/// The text without surrounding white space and control characters.
+/// The text without blanks around it and without what would steer a terminal or begin a new line.
 pub fn plain(text: &str) -> String {
     crate::redact::plain(text.trim()).into_owned()
 }

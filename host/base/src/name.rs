@@ -1,21 +1,21 @@
-//! Names that are used for folders: tenants, streams, webhooks, tokens.
+//! Names that become folders: tenants, streams, webhooks, tokens.
 
 use crate::limits::NAME_BYTES_MAX;
 
-/// A name that is not valid as a folder's name.
+/// An id that cannot be a folder's name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what} {value:?} must be 1 to {NAME_BYTES_MAX} letters, digits, '-', '_' or '.', and not start with '.'")]
 pub struct NameError {
-    /// What has this name, such as `tenant`.
+    /// Which id.
     pub what: &'static str,
-    /// The invalid name.
+    /// Its value.
     pub value: String,
 }
 
-/// Checks that a name is valid as a folder's name on every system; `what` is used in the error.
+/// Checks that an id can be a folder's name on every system; `what` it names is for the error.
 ///
 /// # Errors
-/// The name, and what would be valid.
+/// The id, and which ones would do.
 pub fn check_name(what: &'static str, value: &str) -> Result<(), NameError> {
     let fits = (1..=NAME_BYTES_MAX).contains(&value.len())
         && !value.starts_with('.')

@@ -1,17 +1,17 @@
-//! Problems of settings: all at once, each under the path that the author of the settings used.
+//! What is wrong with settings: all of it at once, each under the path that its author wrote.
 
 use std::fmt;
 
-/// One problem of the settings.
+/// One thing wrong with the settings.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Problem {
     /// The key's path, such as `source.url`.
     pub path: String,
-    /// What is wrong and what would be valid.
+    /// What is wrong and what would be right.
     pub message: String,
 }
 
-/// All problems of the settings; displayed as one line each.
+/// Everything wrong with the settings; shown as a line for each.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct Problems(pub Vec<Problem>);
 

@@ -1,9 +1,9 @@
-//! Removes secrets from texts and URLs before they are shown. Logs, events, status and errors all use this module.
+//! What may be shown of a text or a URL. The one place for it: logs, events, status and errors all come here.
 //!
-//! Secrets are found by their position in a URL ([`redact`], [`url()`]), not by searching for them in a text: a search
-//! for a short key would remove parts of every message, and the gaps would reveal the key. A text from outside may
-//! quote a secret without a URL around it; such a text is left out completely ([`Secrets`]). Control characters are
-//! removed where outside texts come in and where lines go out ([`plain()`]).
+//! Secrets are found by where they stand in a URL ([`redact`], [`url()`]), not by looking for them in a text: a search for a
+//! short key would tear holes into every message, and the holes would tell the key. Words that somebody else said may quote
+//! a secret without a URL around it; such words are left out as a whole ([`Secrets`]). What would steer a terminal or
+//! begin a line of its own is taken out where texts of others come in and where lines go out ([`plain()`]).
 
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzz;
@@ -17,13 +17,13 @@ pub use plain::{plain, plain_lines, steers};
 pub use secrets::{LEFT_OUT, Secrets};
 pub use text::redact;
 
-/// A URL without what grants access: user, password, the part after the application of RTMP and SRT, values of the
-/// query, the fragment. A text that is not a URL, or has no host, is not shown; a `file:` URL is.
+/// A URL without what gives access: user, password, what follows the application of RTMP and SRT, values of the query, the
+/// fragment. What is no URL, or names no host, is not shown; a `file:` URL is.
 pub fn url(text: &str) -> String {
     let text = text.trim();
     match ::url::Url::parse(text) {
         Ok(parsed) if parsed.scheme() == "file" => text.to_owned(),
-        // Nobody needs to see a fragment.
+        // A fragment alone is nothing that anybody looks for.
         Ok(mut parsed) if parsed.has_authority() => {
             parsed.set_fragment(None);
             let mut clean = String::new();

@@ -32,8 +32,6 @@ impl Configured {
     ///
     /// # Errors
     /// [`FilesError`] if a component's file cannot be read or stored.
-    ///
-    /// [`FilesError`]: a component's file cannot be read or kept.
     pub async fn kept(mut self, storage: &Storage) -> Result<(String, Settings), FilesError> {
         let Stages { batching, framing, remux_planning } = &mut self.settings.stages;
         for (kind, stage) in STAGE_KINDS.into_iter().zip([batching, framing, remux_planning]) {

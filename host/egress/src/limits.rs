@@ -97,5 +97,5 @@ pub const AIR_STDERR_BYTES: usize = 2048;
 /// Lines per minute that the ffmpeg of a destination may write to the log; the rest is counted.
 pub const FFMPEG_LOG_LINES_PER_MINUTE: u32 = 30;
 /// A destination that is on air but further behind the clock than this is a problem: its viewers see old media, and at
-/// [`super::AIR_KEEP_FOR_LATE`] packets are dropped.
+/// `AIR_KEEP_FOR_LATE` packets are dropped.
 pub const DESTINATION_BEHIND_MAX: Duration = Duration::from_secs(10);

@@ -162,12 +162,13 @@ impl Gaps {
 }
 
 impl DestinationStatus {
-    /// The name that people see.
+    /// The display name.
     pub fn shown(&self) -> &str {
         if self.label.is_empty() { &self.name } else { &self.label }
     }
 
-    /// On air further behind the clock than [`DESTINATION_BEHIND_MAX`], in milliseconds.
+    /// How far it is behind the clock in milliseconds, if it is on air and further behind than
+    /// [`DESTINATION_BEHIND_MAX`].
     pub fn behind_ms(&self) -> Option<u64> {
         let most = u64::try_from(DESTINATION_BEHIND_MAX.as_millis()).unwrap_or(u64::MAX);
         Some(self.backlog_ms).filter(|ms| self.on_air() && *ms > most)

@@ -1,4 +1,4 @@
-//! A run of ffmpeg: its arguments, and what it may access.
+//! What ffmpeg is to do, and what it may touch while it does it.
 
 use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
@@ -11,14 +11,14 @@ use outboard_process::{Child, Launch, Network, Walls};
 use super::FfmpegError;
 use crate::limits::{FFMPEG_CPU, FFMPEG_FILE_BYTES, FFMPEG_MEMORY_BYTES, FFMPEG_OPEN_FILES};
 
-/// A command line with its restrictions. By default it can access no file and no network.
+/// A command line with its walls. Without more it can read and write no file and reach nothing.
 #[derive(Debug)]
 pub struct Command {
     inner: FfmpegCommand,
     pub(super) walls: Walls,
 }
 
-/// A command with the common options: no stdin, no banner, errors only, only the named protocols.
+/// A command with what every run of ours has: no stdin, no banner, errors only, the named protocols only.
 ///
 /// `protocols` is ffmpeg's whitelist, such as `file,pipe`.
 pub fn command(protocols: &str) -> Command {
@@ -27,8 +27,8 @@ pub fn command(protocols: &str) -> Command {
     command
 }
 
-/// The restrictions of every ffmpeg: its limits ([`crate::limits`]), no file and no network. For a run that is not
-/// started through [`command`].
+/// The walls of every ffmpeg: its limits ([`crate::limits`]), no file and no network. For a run that is not started through
+/// [`command`].
 pub fn walls() -> Walls {
     Walls {
         file_bytes: Some(FFMPEG_FILE_BYTES),
@@ -38,35 +38,35 @@ pub fn walls() -> Walls {
 }
 
 impl Command {
-    /// ffmpeg without arguments.
+    /// ffmpeg without a word.
     pub(super) fn bare() -> Self {
         Self { inner: FfmpegCommand::new(), walls: walls() }
     }
 
-    /// Another program with the same restrictions: for tests of the handling of its output.
+    /// Another program in ffmpeg's place, between the same walls: for tests of what becomes of its output.
     pub fn of(program: impl AsRef<std::ffi::OsStr>) -> Self {
         Self { inner: FfmpegCommand::new_with_path(program), walls: walls() }
     }
 
-    /// Allows reading a file or a folder.
+    /// It may read a file, or what is in a folder.
     pub fn reads(&mut self, path: impl AsRef<Path>) -> &mut Self {
         self.walls.read.push(path.as_ref().to_owned());
         self
     }
 
-    /// Allows changing a file or the content of a folder.
+    /// It may change a file, or what is in a folder.
     pub fn writes(&mut self, path: impl AsRef<Path>) -> &mut Self {
         self.walls.write.push(path.as_ref().to_owned());
         self
     }
 
-    /// Allows more processor time than for a pipeline's run.
+    /// It may take more processor time than a pipeline's run.
     pub fn takes(&mut self, cpu: Duration) -> &mut Self {
         self.walls.cpu = Some(cpu);
         self
     }
 
-    /// Allows listening on a TCP port.
+    /// It may listen on a TCP port.
     pub fn listens(&mut self, port: u16) -> &mut Self {
         self.walls.network = Network::Listen { port };
         self

@@ -1,14 +1,14 @@
-//! Runs ffmpeg: each process with a time limit, limited output, and the end of its stderr kept for errors.
+//! Runs ffmpeg: each process with a time limit, its output bounded and its last words kept.
 //!
-//! A pipeline's runs first take their [`Turn`] in the [`queue`]; [`output`] and [`background`] are for the host's own
-//! runs (version, doctor, demo). Messages of ffmpeg are logged under the target `ffmpeg`.
+//! What pipelines run per batch takes its [`Turn`] in the [`queue`] first; [`output`] and [`background`] are for the host's
+//! own runs (version, doctor, demo). What ffmpeg says is logged under the target `ffmpeg`.
 //!
-//! `ffmpeg-sidecar` finds the binary and builds the command. [`outboard_process`] starts the process, because the
-//! sidecar's own process uses blocking threads, is not killed with its owner, and passes stdout to its own parser,
-//! while we need the bytes.
+//! `ffmpeg-sidecar` finds the binary and builds the command. The process itself is started by [`outboard_process`]: the
+//! sidecar's is driven by blocking threads, cannot be killed with its owner, and takes stdout for its own parser, where we
+//! need the bytes.
 //!
-//! In: command lines and the requesting tenant. Out: their output, or [`FfmpegError`]. Limits: [`limits`]. Uses
-//! `outboard-process` and `outboard-base`; does not depend on batches, segments or the location of files.
+//! In: command lines and who asks. Out: their output, or [`FfmpegError`]. Limits: [`limits`]. It uses `outboard-process` and
+//! `outboard-base`, and never knows batches, segments or where files lie.
 
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -34,55 +34,55 @@ pub enum FfmpegError {
     /// The binary could not be started.
     #[error("{0} (install ffmpeg 5.1 or newer, or put it beside the outboard binary)")]
     Start(#[from] LaunchError),
-    /// It exited with an error.
+    /// It ended with an error.
     #[error("ffmpeg ({what}) failed with {status}: {stderr}")]
     Failed {
-        /// Name of the job.
+        /// What it was doing.
         what: &'static str,
-        /// Its exit status.
+        /// How it ended.
         status: ExitStatus,
-        /// The end of its stderr.
+        /// The last lines that it wrote.
         stderr: String,
     },
-    /// It exceeded its time limit and was killed.
+    /// It was killed for taking too long.
     #[error("ffmpeg ({what}) took longer than {limit:?} and was ended: {stderr}")]
     Timeout {
-        /// Name of the job.
+        /// What it was doing.
         what: &'static str,
-        /// The time limit.
+        /// The limit.
         limit: Duration,
-        /// The end of its stderr.
+        /// The last lines that it wrote.
         stderr: String,
     },
-    /// Its output could not be read or exceeded its limit.
+    /// Its output could not be read or was more than it should be.
     #[error("output of ffmpeg ({what}): {source}")]
     Output {
-        /// Name of the job.
+        /// What it was doing.
         what: &'static str,
-        /// The error of reading.
+        /// Why.
         source: std::io::Error,
     },
-    /// Its tenant has too many waiting runs.
+    /// Its tenant has too many runs waiting.
     #[error("{waiting} ffmpeg runs of this tenant wait already: too many pipelines for limits.ffmpeg_processes")]
     Busy {
-        /// Number of waiting runs.
+        /// How many wait.
         waiting: usize,
     },
 }
 
-/// Messages of ffmpeg and libc when the disk is full or a disk quota is exceeded.
+/// What ffmpeg and libc say where the disk, or what we may use of it, is full.
 const DISK_FULL: [&str; 2] = ["No space left on device", "Disk quota exceeded"];
-/// Messages of ffmpeg when the end of a file could not be written; 5.1 still exits with success.
+/// What ffmpeg says when the end of a file could not be written: 5.1 ends with success all the same.
 const NOT_WRITTEN: [&str; 2] = ["Error closing file", "Error writing trailer"];
 
 impl FfmpegError {
-    /// Whether it could not write because the disk is full.
+    /// It could not write because the disk is full.
     pub fn is_disk_full(&self) -> bool {
         matches!(self, Self::Failed { stderr, .. } if DISK_FULL.iter().any(|words| stderr.contains(words)))
     }
 }
 
-/// Starts ffmpeg without connected streams and without a time limit, until it exits, is killed or dropped.
+/// Starts ffmpeg with nothing connected and without an end to its time, until it ends by itself, is killed or dropped.
 pub async fn background(mut command: Command) -> Result<Child, FfmpegError> {
     command.walls.cpu = None;
     command.launch(Stdio::null(), Stdio::null()).await
@@ -94,21 +94,21 @@ pub struct Running {
     what: &'static str,
     child: Child,
     said: Said,
-    /// Its slot, which is released when it has ended: dropped after the process.
+    /// Its slot, free again when it has ended: dropped after the process.
     _permit: Option<Permit>,
 }
 
-/// The slots and the deadline of a pipeline's run.
+/// When a pipeline's run is to begin: whose slots it takes, and by when.
 #[derive(Debug, Clone, Copy)]
 pub struct Turn<'a> {
-    /// The tenant's handle to the queue.
+    /// The tenant's way into the queue.
     pub slots: &'a Slots,
     /// When it should begin at the latest; `None`: soon.
     pub by: Option<Instant>,
 }
 
 impl Turn<'_> {
-    /// [`output`], once a slot is free.
+    /// As [`output`], once it is its turn.
     pub async fn output(
         self,
         what: &'static str,
@@ -120,7 +120,7 @@ impl Turn<'_> {
         output(what, command, most, limit).await
     }
 
-    /// Starts ffmpeg with stdout on a pipe, once a slot is free. `what` names the job in errors.
+    /// Starts ffmpeg with stdout on a pipe, once it is its turn. `what` names the job in errors.
     pub async fn spawn(self, what: &'static str, command: Command) -> Result<(Running, ChildStdout), FfmpegError> {
         let permit = self.slots.acquire(self.by).await?;
         let (mut running, stdout) = spawn(what, command).await?;
@@ -140,7 +140,7 @@ async fn spawn(what: &'static str, command: Command) -> Result<(Running, ChildSt
 }
 
 impl Running {
-    /// Waits for the end; kills its process group after `limit`.
+    /// Waits for the end; kills it, and all that it started, when `limit` is over.
     pub async fn finish(mut self, limit: Duration) -> Result<(), FfmpegError> {
         let what = self.what;
         let status = match self.child.wait_for(limit).await {
@@ -153,14 +153,14 @@ impl Running {
         if status.success() && written { Ok(()) } else { Err(FfmpegError::Failed { what, status, stderr }) }
     }
 
-    /// Kills its process group, because it exceeded `limit`.
+    /// Kills it, and all that it started: `limit`, which is over, was its time.
     pub async fn overdue(mut self, limit: Duration) -> FfmpegError {
         self.child.end().await;
         FfmpegError::Timeout { what: self.what, limit, stderr: self.said.all().await }
     }
 }
 
-/// Runs ffmpeg to its end and returns its stdout, at most `most` bytes.
+/// Runs to the end and returns what it wrote to stdout, at most `most` bytes.
 pub async fn output(
     what: &'static str,
     command: Command,
@@ -225,7 +225,7 @@ mod tests {
         command.args(["-re", "-f", "lavfi", "-i", "testsrc2=s=64x64", "-f", "null", "-"]);
         let error = output("test", command, 1024, Duration::from_millis(200)).await.unwrap_err();
         assert!(matches!(error, FfmpegError::Timeout { .. }), "{error}");
-        // Which limit was exceeded, and its value, although nothing was left when the run was ended.
+        // What ran out, and how much it was, though none of it was left when the run was ended.
         let text = error.to_string();
         assert!(text.starts_with("ffmpeg (test) took longer than 200ms and was ended"), "{text}");
     }

@@ -1,9 +1,9 @@
-//! The fair queue: how many ffmpeg processes run at once, and which run is next.
+//! The fair queue: how many ffmpeg processes run at once, and whose turn is next.
 //!
-//! A free slot goes to the tenant with the fewest runs (then to the one whose last grant is longest ago), and within a
-//! tenant to the run that is due first. The last free slot is reserved while some tenant runs nothing, so that a burst
-//! never makes another tenant wait for a whole run. A wait has no limit of its own: it is bounded by
-//! [`crate::limits::FFMPEG_TIMEOUT`] times the number of earlier runs, which is limited.
+//! A free slot goes to the tenant that runs the fewest (then to the one that waited longest for its last grant), inside a
+//! tenant to the run that is due first. Of several slots the last free one is kept while some tenant runs nothing, so
+//! that a burst never makes another tenant wait for a whole run. A wait has no limit of its own: it ends within
+//! [`crate::limits::FFMPEG_TIMEOUT`] times the runs before it, and those are bounded.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,32 +21,32 @@ use crate::limits::{
 #[derive(Debug, Clone)]
 pub struct Queue(Arc<Mutex<State>>);
 
-/// A tenant's handle to the queue; each pipeline holds one. Cheap to clone.
+/// A tenant's way into the queue; each pipeline holds one. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Slots(Arc<Seat>);
 
-/// A slot; released on drop.
+/// A slot, free again when dropped.
 #[derive(Debug)]
 pub struct Permit(Arc<Seat>);
 
-/// Counts of a queue, or of one tenant's part of it.
+/// What is told of a queue, or of one tenant's part of it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Maximum number of concurrent runs.
+    /// Runs that may be under way at once.
     pub slots: usize,
-    /// Runs in progress.
+    /// Runs under way.
     pub running: usize,
     /// Runs that wait for a slot.
     pub waiting: usize,
-    /// Slots granted since the start.
+    /// Slots given out since the start.
     pub granted: u64,
-    /// The current longest wait.
+    /// How long the one that waits longest has waited by now.
     pub waiting_for: Duration,
-    /// The longest wait since the start.
+    /// The longest that any run waited since the start.
     pub longest_wait: Duration,
 }
 
-/// Keeps a tenant registered in the queue.
+/// Keeps a tenant known to the queue.
 #[derive(Debug)]
 struct Seat {
     queue: Queue,
@@ -57,7 +57,7 @@ struct Seat {
 struct State {
     slots: usize,
     running: usize,
-    /// Counts arrivals, so that equal deadlines keep their order.
+    /// Counts waits, so that equal deadlines keep their order.
     arrivals: u64,
     granted: u64,
     longest_wait: Duration,
@@ -67,7 +67,7 @@ struct State {
 #[derive(Debug, Default)]
 struct Tenant {
     most: usize,
-    /// Number of registrations; a tenant without any is removed.
+    /// Seats that are held; a tenant without any is forgotten.
     seats: usize,
     running: usize,
     granted: u64,
@@ -77,7 +77,7 @@ struct Tenant {
     waiting: BTreeMap<Key, Waiter>,
 }
 
-/// Its deadline, then the order of arrival.
+/// When it is due, then in the order of arrival.
 type Key = (Instant, u64);
 
 #[derive(Debug)]
@@ -87,7 +87,7 @@ struct Waiter {
 }
 
 impl Default for Queue {
-    /// [`FFMPEG_PROCESSES_PER_CORE`] slots per core of the machine.
+    /// As many slots as the machine is for: [`FFMPEG_PROCESSES_PER_CORE`].
     fn default() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self::new(cores * FFMPEG_PROCESSES_PER_CORE)
@@ -95,7 +95,7 @@ impl Default for Queue {
 }
 
 impl Queue {
-    /// A queue with this many slots, within [`FFMPEG_PROCESSES_MIN`] and [`FFMPEG_PROCESSES_MAX`].
+    /// A queue of so many slots, within [`FFMPEG_PROCESSES_MIN`] and [`FFMPEG_PROCESSES_MAX`].
     pub fn new(slots: usize) -> Self {
         let slots = slots.clamp(FFMPEG_PROCESSES_MIN, FFMPEG_PROCESSES_MAX);
         Self(Arc::new(Mutex::new(State {
@@ -108,7 +108,7 @@ impl Queue {
         })))
     }
 
-    /// A tenant's handle. It runs at most `most` at once (at least one); the last value applies to all its pipelines.
+    /// A tenant's way in. It runs at most `most` at once (at least one); what was said last counts for all its pipelines.
     pub fn tenant(&self, name: &str, most: usize) -> Slots {
         let mut state = self.lock();
         let tenant = state.tenants.entry(name.to_owned()).or_default();
@@ -139,11 +139,11 @@ impl Queue {
 }
 
 impl Slots {
-    /// Waits for a slot. `by`: when the run should begin at the latest; without it, the run follows all that are due
-    /// within [`FFMPEG_SOFT_WAIT`]. Dropping the future gives up the place.
+    /// Waits for a slot. `by`: when the run should begin at the latest; without it, it comes after all that are due
+    /// within [`FFMPEG_SOFT_WAIT`]. Dropping the future gives the place up.
     pub async fn acquire(&self, by: Option<Instant>) -> Result<Permit, FfmpegError> {
         let (place, turn) = self.queue_up(by)?;
-        // The sender stays in the queue until the slot is granted or the place is given up.
+        // The other end lies in the queue until it is used: the turn comes, or the place is given up.
         turn.await.ok();
         Ok(place.take())
     }
@@ -191,13 +191,13 @@ impl Drop for Seat {
         tenant.seats = tenant.seats.saturating_sub(1);
         if tenant.seats == 0 {
             state.tenants.remove(&self.tenant);
-            // A slot may have been reserved for it.
+            // A slot may have been kept for it.
             state.grant();
         }
     }
 }
 
-/// A place in the queue; given up on drop.
+/// A place in the queue, given up when dropped.
 struct Place {
     seat: Arc<Seat>,
     key: Key,
@@ -220,7 +220,7 @@ impl Drop for Place {
         let mut state = self.seat.queue.lock();
         let waited = state.tenants.get_mut(tenant).and_then(|tenant| tenant.waiting.remove(&self.key));
         if waited.is_none() {
-            // The slot was granted, but nobody was there to take it.
+            // The turn had come, and nobody was there to take it.
             state.release(tenant);
         }
     }
@@ -237,7 +237,7 @@ impl State {
         self.grant();
     }
 
-    /// Grants free slots while a run may have one.
+    /// Gives out free slots while somebody may have one.
     fn grant(&mut self) {
         while let Some(free) = self.slots.checked_sub(self.running).filter(|free| *free > 0) {
             let keep = free == 1 && self.slots > 1 && self.tenants.values().any(|tenant| tenant.running == 0);
@@ -259,7 +259,7 @@ impl State {
             let waited = waiter.since.elapsed();
             tenant.longest_wait = tenant.longest_wait.max(waited);
             self.longest_wait = self.longest_wait.max(waited);
-            // The receiver exists: its place is removed from the queue, under this lock, before it is dropped.
+            // The receiver is there: its place is taken out of the queue, under this lock, before it goes.
             waiter.turn.send(()).ok();
         }
     }

@@ -1,4 +1,4 @@
-//! The messages of an ffmpeg run.
+//! What a run of ffmpeg says.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,7 +9,7 @@ use tracing::Instrument;
 use crate::limits::{CHILD_LAST_WORDS, FFMPEG_LOG_LINE_BYTES, FFMPEG_LOG_LINES, FFMPEG_STDERR_BYTES};
 use outboard_base::Lines;
 
-/// The last part of the messages, so that a flood of them uses no memory. The first lines are logged.
+/// The last part of it, so that a flood of messages costs nothing. Its first lines are logged.
 #[derive(Debug)]
 pub(super) struct Said {
     kept: Arc<Mutex<Vec<u8>>>,
@@ -24,8 +24,8 @@ impl Said {
         Self { kept, reading }
     }
 
-    /// Everything that is kept, once the process has ended. If another process holds its stderr open, the wait is
-    /// limited to [`CHILD_LAST_WORDS`].
+    /// All that is kept, once the process has ended. Whoever holds its stderr open beyond that is waited for no longer
+    /// than [`CHILD_LAST_WORDS`].
     pub(super) async fn all(&mut self) -> String {
         if tokio::time::timeout(CHILD_LAST_WORDS, &mut self.reading).await.is_err() {
             self.reading.abort();

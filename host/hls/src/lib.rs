@@ -113,7 +113,7 @@ struct First {
     failover: Option<SourceEvent>,
 }
 
-/// Follows the playlists until ENDLIST, or until the receiver is dropped. `anew`: the source ended before, so the first
+/// Follows the playlists until ENDLIST, or until the receiver is dropped. If `anew`, the source ended before, and the first
 /// segment is discontinuous.
 async fn follow_on(
     http: &Http,

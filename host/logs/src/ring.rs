@@ -1,7 +1,7 @@
 //! The newest lines of one stream, limited in number and bytes. Any number of readers share them without copying.
 //!
 //! Lines are numbered from 0 as they arrive (their *place*). A reader remembers the next place to read. A slow reader
-//! thereby learns how many lines it missed, and costs nothing in the meantime.
+//! learns how many lines it missed, and costs nothing in the meantime.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,4 +1,4 @@
-//! A running child process, which owns its whole process group.
+//! A running child, which owns its whole process group.
 
 use std::io;
 use std::process::ExitStatus;
@@ -12,24 +12,24 @@ use crate::limits::CHILD_REAPED;
 /// How a child ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
-    /// It exited on its own.
+    /// By itself.
     Itself(ExitStatus),
-    /// Its time limit expired and it was killed.
+    /// Its time was over and it was killed.
     Killed,
 }
 
-/// A child process. Its own children are in its process group and end with it: when it exits, when it is killed, and
-/// when this is dropped.
+/// A child process. What it started is in its process group and ends with it: when it ends by itself, when it is killed,
+/// and when this is dropped.
 #[derive(Debug)]
 pub struct Child {
-    /// Its standard input, if that is a pipe.
+    /// Its input, if that is a pipe.
     pub stdin: Option<ChildStdin>,
-    /// Its standard output, if that is a pipe.
+    /// Its output, if that is a pipe.
     pub stdout: Option<ChildStdout>,
-    /// Its standard error, if that is a pipe.
+    /// Its messages, if those are a pipe.
     pub stderr: Option<ChildStderr>,
     inner: tokio::process::Child,
-    /// Its process group, until it is reaped; after that the number may be reused.
+    /// Until it is reaped; after that the number may be another's.
     group: Option<Pid>,
     #[cfg(target_os = "linux")]
     handle: Option<tokio::io::unix::AsyncFd<std::os::fd::OwnedFd>>,
@@ -51,18 +51,18 @@ impl Child {
         }
     }
 
-    /// Its process id, which is also its group's, until it was waited for.
+    /// Its process id, which is its group's too, until it was waited for.
     pub fn id(&self) -> Option<u32> {
         self.inner.id()
     }
 
-    /// Waits until it ends, and ends the rest of its group. Cancel safe.
+    /// Waits until it ends, and ends what is left of its group. Cancel-safe.
     ///
     /// # Errors
-    /// The operating system does not report how it ended.
+    /// The system does not tell how it ended.
     pub async fn wait(&mut self) -> io::Result<ExitStatus> {
-        // Its number must stay in use until its group is killed: first the end is detected, then the group is killed,
-        // then the child is reaped.
+        // Its number must not be free before the group that bears it is killed: the end is seen first, then the group
+        // is ended, then the child is reaped.
         #[cfg(target_os = "linux")]
         if let Some(handle) = self.handle.as_ref().filter(|_| self.group.is_some()) {
             handle.readable().await?.retain_ready();
@@ -70,7 +70,7 @@ impl Child {
         }
         let status = self.inner.wait().await;
         let group = self.group.take();
-        // Killed above; by now the number may be reused.
+        // Ended above; by now the number may be another's.
         #[cfg(target_os = "linux")]
         let group = group.filter(|_| self.handle.is_none());
         if let Some(group) = group {
@@ -79,10 +79,10 @@ impl Child {
         status
     }
 
-    /// [`wait`](Self::wait) with a time limit, after which it is killed. Killing takes at most [`CHILD_REAPED`].
+    /// As [`wait`](Self::wait); kills it when `limit` is over. A kill takes [`CHILD_REAPED`] at most.
     ///
     /// # Errors
-    /// The operating system does not report how it ended.
+    /// The system does not tell how it ended.
     pub async fn wait_for(&mut self, limit: Duration) -> io::Result<Ended> {
         match tokio::time::timeout(limit, self.wait()).await {
             Ok(status) => status.map(Ended::Itself),
@@ -93,14 +93,14 @@ impl Child {
         }
     }
 
-    /// Kills its process group, without waiting.
+    /// Kills it with all that it started, without waiting.
     pub fn kill(&mut self) {
         if let Some(group) = self.group {
             kill_process_group(group, Signal::KILL).ok();
         }
     }
 
-    /// Kills its process group and waits until it has ended. At most [`CHILD_REAPED`].
+    /// Kills it with all that it started, and waits until it is gone. At most [`CHILD_REAPED`].
     pub async fn end(&mut self) {
         self.kill();
         if tokio::time::timeout(CHILD_REAPED, self.wait()).await.is_err() {

@@ -1,4 +1,4 @@
-//! Systems other than Linux: only a process group and an empty environment.
+//! Systems other than Linux: a process group and an empty environment, no more.
 
 use std::os::fd::OwnedFd;
 use std::path::Path;

@@ -1,8 +1,7 @@
 //! The threads that start children.
 //!
-//! Linux ends a child with the *thread* that started it (`PR_SET_PDEATHSIG`), not with the process. Children are
-//! therefore started on threads that live as long as the process. These threads do not wait for children: an order
-//! occupies them from fork to exec.
+//! Linux ends a child with the *thread* that started it (`PR_SET_PDEATHSIG`), not with the process. So children are started
+//! on threads that live as long as the process. They wait for no child: an order takes them from fork to exec.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,26 +15,26 @@ use tokio::sync::oneshot;
 use super::Child;
 use crate::limits::{CHILD_LAUNCH_TIME, CHILD_LAUNCHERS, CHILD_LAUNCHES_WAITING};
 
-/// The queue of orders.
+/// Where orders go.
 static LAUNCHERS: OnceLock<SyncSender<Order>> = OnceLock::new();
 
-/// A child to start.
+/// A child that is to be started.
 struct Order {
     command: Command,
-    /// The caller's runtime, where its pipes and its end are handled.
+    /// Of the one who waits: its pipes and its end are seen there.
     runtime: Handle,
     started: oneshot::Sender<io::Result<Child>>,
 }
 
-/// Starts the threads, if they do not run yet. Children have the priority of the thread that calls this first.
+/// Starts the threads, where they do not run yet. Children have the priority of the thread that calls this first.
 ///
 /// # Errors
-/// The operating system refused a thread.
+/// The system gave no thread.
 pub fn begin() -> io::Result<()> {
     launchers().map(drop)
 }
 
-/// Starts a child. It is killed if the caller is dropped in the meantime.
+/// Starts a child. One that nobody waits for any more is killed.
 pub(super) async fn start(command: Command) -> io::Result<Child> {
     let (started, answer) = oneshot::channel();
     let order = Order { command, runtime: Handle::current(), started };
@@ -63,13 +62,13 @@ fn launchers() -> io::Result<&'static SyncSender<Order>> {
     let come = Arc::new(Mutex::new(come));
     for _ in 0..CHILD_LAUNCHERS {
         let come = come.clone();
-        // If the second one fails, the first one ends with the channel.
+        // Where the second one fails, the first one ends with the channel.
         std::thread::Builder::new().name("launcher".into()).spawn(move || work(&come))?;
     }
     Ok(LAUNCHERS.get_or_init(|| orders))
 }
 
-/// Never ends, because the other end of the channel is never dropped. A thread that ended would end its children too.
+/// Never ends: the other end of the channel is never dropped. A thread that ended would take its children with it.
 fn work(orders: &Mutex<Receiver<Order>>) {
     loop {
         let order = orders.lock().unwrap_or_else(PoisonError::into_inner).recv();
@@ -78,12 +77,12 @@ fn work(orders: &Mutex<Receiver<Order>>) {
             continue;
         }
         let _runtime = runtime.enter();
-        // A panic is logged, and the caller gets an error because nothing is sent.
+        // A panic is logged, and whoever waits is told: nothing is sent.
         catch_unwind(AssertUnwindSafe(|| spawn(command, started))).ok();
     }
 }
 
 fn spawn(mut command: Command, started: oneshot::Sender<io::Result<Child>>) {
-    // A child that nobody receives is dropped, and therefore killed.
+    // What is not taken is dropped, and so killed.
     drop(started.send(command.spawn().map(Child::new)));
 }

@@ -1,16 +1,16 @@
-//! Starts child processes. Every program that the host runs is started here, with the same confinement.
+//! Starts child processes. Every program that the host runs is started here, between the same walls.
 //!
-//! A child gets its own environment (only `PATH` and the language `C`), no file descriptors but its three streams, its
-//! own process group, resource limits, no way to gain privileges, read access to the named files and to the programs
-//! and libraries of the system, and network access only if it is granted. [`Walls`] defines what one child may use;
-//! [`standing()`] reports which restrictions this machine supports. A restriction that the kernel does not support is
-//! left out and reported once. If a supported one cannot be applied, this is an error and the child does not run.
+//! A child gets an environment of its own (`PATH` and the language `C`, nothing of ours), no file descriptors but its
+//! three streams, a process group of its own, resource limits, no way to gain rights, the files that are named and the
+//! programs and libraries of the system to read, and the network only where it is given. [`Walls`] says what one child may
+//! use, [`standing()`] which walls this machine has. A wall that the kernel does not have is left out and told once; one that
+//! it has and that cannot be put up is an error: the child does not run.
 //!
-//! The restrictions are applied between fork and exec: everything is prepared before the fork, and only system calls
-//! are made after it. Children are forked by separate threads (`launcher`) and end with this process.
+//! The walls are put up between fork and exec, so children are forked; everything is prepared before the fork, and only
+//! system calls are made after it. Children are forked by threads of their own (`launcher`) and end with this process.
 //!
-//! In: a program, its arguments and its [`Walls`]. Out: a [`Child`], or why it did not start. Limits: [`limits`]. Uses
-//! no other crate of ours, and does not depend on what a child is for.
+//! In: a program, its arguments and its [`Walls`]. Out: a [`Child`], or why it did not start. Limits: [`limits`]. It uses no other crate
+//! of ours, and never knows what a child is for.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -40,7 +40,7 @@ use linux as system;
 
 use crate::limits::CHILD_OPEN_FILES;
 
-/// The restrictions that this machine supports. Checks once, and logs a warning once if some are missing.
+/// Which walls this machine has. Looks once, and says once at WARN what is missing.
 pub fn standing() -> Standing {
     static STANDING: OnceLock<Standing> = OnceLock::new();
     *STANDING.get_or_init(|| {
@@ -55,26 +55,26 @@ pub fn standing() -> Standing {
 /// What a child may use.
 #[derive(Debug, Clone)]
 pub struct Walls {
-    /// Address space in bytes.
+    /// Address space, bytes.
     pub memory_bytes: u64,
-    /// Processor time of all its threads, in whole seconds; `None`: unlimited. It is killed one second later.
+    /// Processor time of all its threads, whole seconds; `None`: without end. It is killed one second later.
     pub cpu: Option<Duration>,
-    /// Maximum size of each file that it writes, in bytes; `None`: unlimited. Pipes do not count.
+    /// Bytes of each file that it writes; `None`: as much as there is room. Pipes do not count.
     pub file_bytes: Option<u64>,
-    /// Stack of its main thread in bytes; `None`: as for the host.
+    /// Stack of its main thread, bytes; `None`: what the host has.
     pub stack_bytes: Option<u64>,
-    /// Maximum number of open descriptors.
+    /// Descriptors open at once.
     pub open_files: u64,
-    /// Files, and folders with their content, that it may read. Missing ones are ignored.
+    /// Files, and folders with all that is in them, that it may read. One that does not exist is passed over.
     pub read: Vec<PathBuf>,
-    /// Files that it may change, and folders in which it may create, change and remove files. It may also read them.
+    /// Files that it may change, and folders in which it may make, change and remove files. It may read them too.
     pub write: Vec<PathBuf>,
-    /// The network that it may use.
+    /// What it may reach.
     pub network: Network,
 }
 
 impl Walls {
-    /// No files, no network, no written files, `memory_bytes` of memory and `cpu` of processor time.
+    /// No files, no network, no files written, `memory_bytes` of memory and `cpu` of processor time.
     pub fn closed(memory_bytes: u64, cpu: Duration) -> Self {
         Self {
             memory_bytes,
@@ -89,22 +89,22 @@ impl Walls {
     }
 }
 
-/// The network that a child may use. Never includes Unix sockets.
+/// What a child may reach. Unix sockets are never among it.
 ///
-/// The kernel restricts addresses by port only, so the caller passes an address and not a name.
+/// The kernel tells addresses apart by port only: whoever starts the child gives it the address and no name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Network {
-    /// It cannot create sockets.
+    /// No socket can be made.
     None,
-    /// It may use UDP.
+    /// UDP.
     Udp {
-        /// The only port to send to, on any address, if the kernel supports this (Landlock ABI 10). `None`: all ports,
-        /// also to listen on.
+        /// The only port to send to, on any address, where the kernel can tell (Landlock ABI 10). `None`: all ports, also
+        /// to listen on.
         port: Option<u16>,
     },
-    /// It may listen on this TCP port.
+    /// TCP: listening on this port.
     Listen {
-        /// The TCP port.
+        /// The port.
         port: u16,
     },
 }
@@ -112,25 +112,25 @@ pub enum Network {
 /// Why a child did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum LaunchError {
-    /// The restrictions could not be prepared.
+    /// The walls could not be put together.
     #[error("the walls for {program} cannot be made: {reason}")]
     Walls {
-        /// The program to start.
+        /// What was to be run.
         program: PathBuf,
         /// What is wrong.
         reason: String,
     },
-    /// The operating system did not start it.
+    /// The system did not start it.
     #[error("cannot start {program}: {source}")]
     Start {
-        /// The program to start.
+        /// What was to be run.
         program: PathBuf,
-        /// The error of the operating system.
+        /// Why not.
         source: io::Error,
     },
 }
 
-/// A child to start.
+/// A child that is to be started.
 #[derive(Debug)]
 pub struct Launch {
     program: PathBuf,
@@ -145,7 +145,7 @@ pub struct Launch {
 }
 
 impl Launch {
-    /// `program` is a path, or a name that is looked up in `PATH`. Its three streams are not connected.
+    /// `program` is a path, or a name that is looked up in `PATH`. Its three streams are connected to nothing.
     pub fn new(program: impl AsRef<OsStr>, walls: Walls) -> Self {
         Self {
             program: find(Path::new(program.as_ref())),
@@ -160,51 +160,51 @@ impl Launch {
         }
     }
 
-    /// Adds arguments. All users of the machine can read them: no secrets.
+    /// Adds arguments. Everybody on the machine can read them: no secrets.
     pub fn args(mut self, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
         self.args.extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
         self
     }
 
-    /// Sets its working folder; the default is the host's.
+    /// The folder that it runs in, unless ours.
     pub fn dir(mut self, dir: Option<&Path>) -> Self {
         self.dir = dir.map(Path::to_owned);
         self
     }
 
-    /// Connects its standard input.
+    /// Where its input comes from.
     pub fn stdin(mut self, stdin: Stdio) -> Self {
         self.stdin = stdin;
         self
     }
 
-    /// Connects its standard output.
+    /// Where its output goes.
     pub fn stdout(mut self, stdout: Stdio) -> Self {
         self.stdout = stdout;
         self
     }
 
-    /// Connects its standard error.
+    /// Where its messages go.
     pub fn stderr(mut self, stderr: Stdio) -> Self {
         self.stderr = stderr;
         self
     }
 
-    /// Passes a descriptor under the number that it has here.
+    /// Gives it a descriptor under the number that it has here.
     pub fn pass(mut self, fd: OwnedFd) -> Self {
         self.pass.push(fd);
         self
     }
 
-    /// When this process is killed (`kill -9`), the child is not killed: it processes the rest of its input, which ends
-    /// then, and exits.
+    /// When this process ends without a word (`kill -9`), it is not killed: it does what is left of its input, which ends
+    /// then, and ends with it.
     pub fn finishes_its_input(mut self) -> Self {
         self.finishes = true;
         self
     }
 
-    /// Starts it. Dropping the child kills its whole process group; when this process ends, the child is killed. Within
-    /// [`CHILD_LAUNCH_TIME`](crate::limits::CHILD_LAUNCH_TIME). Cancel safe: a child without a receiver is killed.
+    /// Starts it. Dropping the child ends its whole process group; when this process ends, the child is killed. Within
+    /// [`CHILD_LAUNCH_TIME`](crate::limits::CHILD_LAUNCH_TIME). Cancel-safe: a child that nobody waits for is killed.
     ///
     /// # Errors
     /// [`LaunchError`].
@@ -215,7 +215,7 @@ impl Launch {
             command.current_dir(dir);
         }
         command.env_clear().envs(environment());
-        // Ctrl-C at the terminal must only reach the host, which finishes its work first.
+        // Ctrl-C at the terminal is for us alone: what is under way is still to be finished.
         command.process_group(0).kill_on_drop(true);
         let program = self.program;
         system::surround(&mut command, &program, &self.walls, self.pass, self.finishes)
@@ -224,12 +224,12 @@ impl Launch {
     }
 }
 
-/// The complete environment of a child: where programs are, and the language in which we parse messages.
+/// All of a child's environment: where programs are, and messages in the language that we look for words in.
 fn environment() -> impl Iterator<Item = (&'static str, OsString)> {
     std::env::var_os("PATH").map(|path| ("PATH", path)).into_iter().chain([("LC_ALL", OsString::from("C"))])
 }
 
-/// The file of a program name, as the shell finds it; the name itself if there is none.
+/// The file behind a name, as the shell finds it; the name itself where there is none.
 fn find(program: &Path) -> PathBuf {
     if program.components().count() > 1 {
         return program.to_owned();

@@ -1,4 +1,4 @@
-//! Restrictions on Linux: prepared before the fork, and applied after it.
+//! Linux's walls: what is prepared before the fork, and put up after it.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -16,7 +16,7 @@ use super::{Standing, Walls, standing};
 mod calls;
 mod files;
 
-/// Checks the version of Landlock, and whether the kernel filters system calls.
+/// The version of Landlock that the kernel has, and whether it filters system calls.
 pub(super) fn probe() -> Standing {
     let seccomp = calls::supported();
     Standing {
@@ -28,7 +28,7 @@ pub(super) fn probe() -> Standing {
     }
 }
 
-/// A handle that becomes readable when a child of ours ends, before it is reaped.
+/// What becomes readable when a child of ours ends, before it is reaped.
 pub(super) fn handle(child: Pid) -> Option<AsyncFd<OwnedFd>> {
     let handle = pidfd_open(child, PidfdFlags::empty()).ok()?;
     // SAFETY: an `OwnedFd` is the same open descriptor until it is dropped, and the `AsyncFd` drops it.
@@ -37,8 +37,8 @@ pub(super) fn handle(child: Pid) -> Option<AsyncFd<OwnedFd>> {
     watched.ok()
 }
 
-/// Makes the command apply its restrictions before it executes the program. Unless it finishes its input, it is killed
-/// when the thread that starts it ends.
+/// Makes the command put its walls up before it executes the program. Unless it finishes its input, it is killed when the
+/// thread that starts it ends.
 pub(super) fn surround(
     command: &mut Command,
     program: &Path,
@@ -61,7 +61,7 @@ pub(super) fn surround(
     Ok(())
 }
 
-/// Everything that the child needs after the fork.
+/// What the child needs of us after the fork.
 struct Prepared {
     limits: [(Resource, Rlimit); 6],
     no_new_privileges: bool,
@@ -97,14 +97,14 @@ impl Prepared {
     }
 }
 
-/// Makes the kernel kill this process when the thread that forked it ends, which lives as long as `parent`.
+/// The kernel kills this process when the thread that forked it ends, which lives as long as `parent`.
 fn end_with(parent: Pid) -> io::Result<()> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
-    // The parent may have ended before that call.
+    // It may have ended before that was said.
     if rustix::process::getppid() == Some(parent) { Ok(()) } else { Err(rustix::io::Errno::SRCH.into()) }
 }
 
-/// Our own descriptors are closed at exec anyway; this also closes those of a library that did not set the flag.
+/// Descriptors of ours are closed at exec anyway; those of a library that forgot to say so are too.
 fn close_on_exec() {
     const FIRST: libc::c_uint = 3;
     // SAFETY: no memory is passed. A kernel before 5.11 answers with an error and changes nothing.
@@ -133,7 +133,7 @@ fn below(resource: Resource, current: Option<u64>, maximum: Option<u64>) -> Rlim
     let ours = rustix::process::getrlimit(resource);
     let least = |a: Option<u64>, b: Option<u64>| a.into_iter().chain(b).min();
     let maximum = least(maximum, ours.maximum);
-    // Without a request, the present limit stays.
+    // Where nothing is asked for, what we have stays.
     let current = current.or(ours.current);
     Rlimit { current: least(current, maximum), maximum }
 }

@@ -1,24 +1,24 @@
-//! The restrictions that a machine supports, and descriptions of the missing ones.
+//! Which walls a machine has, and what it lacks, in words.
 
 use std::fmt;
 
-/// The features of the kernel. The empty environment and process groups exist everywhere.
+/// What the kernel can do for us. The empty environment and process groups are everywhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Standing {
-    /// Whether memory, processor time, file sizes and descriptors are limited.
+    /// Memory, processor time, file sizes and descriptors are bounded.
     pub limits: bool,
-    /// Version of Landlock, which restricts files (from 1), TCP (from 4), signals (from 6) and UDP (from 10).
+    /// Version of Landlock, which bounds files (from 1), TCP (from 4), signals (from 6) and UDP (from 10).
     pub landlock_abi: Option<u32>,
-    /// Whether system calls are filtered.
+    /// System calls are filtered.
     pub seccomp: bool,
-    /// Whether a child is prevented from gaining privileges by executing a program.
+    /// A child can gain no rights by what it executes.
     pub no_new_privileges: bool,
-    /// Whether the end of a child is detected before its number is reused.
+    /// The end of a child is seen before its number is free again.
     pub process_handles: bool,
 }
 
 impl Standing {
-    /// The missing features, each with advice.
+    /// What is not there, each with what to do.
     pub fn missing(&self) -> Vec<&'static str> {
         let limits = (!self.limits).then_some("no resource limits (Linux only)");
         let files = match self.landlock_abi {

@@ -14,7 +14,7 @@ fn closed() -> Walls {
     Walls::closed(MEMORY, Duration::from_secs(20))
 }
 
-/// Runs a bash script; returns its stdout and stderr, and its status.
+/// What a script of bash's writes to stdout and stderr, and how it ends.
 async fn script(walls: Walls, script: &str) -> (String, ExitStatus) {
     run("bash", &["-c", &format!("exec 2>&1; {script}")], walls).await
 }
@@ -30,7 +30,7 @@ async fn run(program: &str, args: &[&str], walls: Walls) -> (String, ExitStatus)
     (text, status)
 }
 
-/// Whether a process exists and is not a zombie.
+/// Whether a process is there, and more than a remainder that nobody waited for.
 fn lives(pid: &str) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
@@ -59,7 +59,7 @@ async fn a_child_has_its_three_streams_and_no_other_descriptor() {
     let leaked = std::fs::File::create(dir.path().join("leaked")).unwrap();
     rustix::io::fcntl_setfd(&leaked, rustix::io::FdFlags::empty()).unwrap();
     let mut child = Launch::new("cat", closed()).stdin(Stdio::piped()).stdout(Stdio::piped()).launch().await.unwrap();
-    // Once it answers it runs its own code; before that its loader opens libraries.
+    // It runs its own code when it answers: before that its loader opens libraries.
     child.stdin.as_mut().unwrap().write_all(b"x").await.unwrap();
     child.stdout.as_mut().unwrap().read_exact(&mut [0]).await.unwrap();
     let open = std::fs::read_dir(format!("/proc/{}/fd", child.id().unwrap())).unwrap();
@@ -121,7 +121,7 @@ async fn only_the_named_files_are_read_and_written() {
         let (text, status) = script(walls(), &attack).await;
         assert!(!status.success() && text.contains("ermission denied"), "{attack}: {text}");
     }
-    // A link that existed before gives no further access.
+    // A link that was there before leads no further.
     std::os::unix::fs::symlink("/etc/passwd", dir.path().join("in/link")).unwrap();
     let (text, status) = script(walls(), &format!("cat {}/link", path("in"))).await;
     assert!(!status.success() && text.contains("ermission denied"), "{text}");
@@ -146,7 +146,7 @@ async fn without_a_network_no_socket_is_made() {
     assert_eq!(udp.recv(&mut [0; 9]).unwrap(), 2);
     let (text, status) = script(Walls { network, ..closed() }, &to_tcp).await;
     assert!(!status.success() && text.contains("not permitted"), "{text}");
-    // If the kernel restricts ports, the one that listens cannot connect.
+    // The one that listens cannot call, where the kernel knows ports.
     if standing().landlock_abi >= Some(4) {
         let network = Network::Listen { port: udp_port };
         let (text, status) = script(Walls { network, ..closed() }, &to_tcp).await;
@@ -178,7 +178,7 @@ async fn processor_time_and_memory_end() {
     assert_eq!(text, format!("{CHILD_OPEN_FILES}\n0\n1024\n"));
 }
 
-/// Starts a bash script; returns its first line and the rest of its output.
+/// Starts a script of bash's; its first line, and what may still come.
 async fn first_line(script: &str) -> (Child, String, BufReader<ChildStdout>) {
     let mut child = Launch::new("bash", closed()).args(["-c", script]).stdout(Stdio::piped()).launch().await.unwrap();
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
@@ -193,7 +193,7 @@ async fn what_a_child_started_ends_when_it_is_killed() {
     assert!(lives(&grandchild));
     assert_eq!(child.wait_for(Duration::from_millis(1)).await.unwrap(), Ended::Killed);
     gone(&grandchild).await;
-    // No process holds the output open.
+    // Nobody holds the output open.
     tokio::time::timeout(PATIENCE, stdout.read_to_string(&mut String::new())).await.unwrap().unwrap();
 }
 
@@ -211,11 +211,11 @@ async fn what_a_child_started_ends_when_it_is_dropped() {
     gone(&grandchild).await;
 }
 
-/// The first word of the line in which a process of this test lists its children.
+/// The first word of the line with which a process of this test's says which children it has.
 const CHILDREN: &str = "children";
 
-/// Starts children as a host does that is then killed: one that would continue, from a thread that ends first, and one
-/// that finishes its input.
+/// Starts children as a host does that is killed then: one that would run on, from a thread that ends before, and one that
+/// finishes its input.
 fn starts_children_and_stays(out: &Path) {
     let out = std::fs::File::create(out).unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
@@ -275,10 +275,10 @@ async fn nobody_leaves_the_group() {
     if !standing().seccomp {
         return;
     }
-    // In the shell's background it leads no group, so only the filter prevents it.
+    // In the shell's background it leads no group, so nothing but the wall forbids it.
     let (text, status) = script(closed(), "setsid sleep 0 & wait $!").await;
     assert!(!status.success() && text.contains("not permitted"), "{text}");
-    // The last one leaves the group that ends with the host.
+    // The last one: out of what ends with us.
     let attacks =
         ["unshare -U true", "unshare -r -n true", "mount -t tmpfs none /mnt", "setpriv --pdeathsig clear true"];
     for attack in attacks {

@@ -149,8 +149,6 @@ pub fn component_file(storage: &Path, digest: &str) -> Option<PathBuf> {
 ///
 /// # Errors
 /// [`FilesError`] if the file cannot be read or stored.
-///
-/// [`FilesError`]: it cannot be read or kept.
 pub async fn keep_component(storage: &Path, file: &Path) -> Result<String, FilesError> {
     let bytes = tokio::fs::read(file).await;
     keep_component_bytes(storage, &bytes.map_err(|source| FilesError::Io { path: file.to_owned(), source })?).await
@@ -160,8 +158,6 @@ pub async fn keep_component(storage: &Path, file: &Path) -> Result<String, Files
 ///
 /// # Errors
 /// [`FilesError`] if the bytes cannot be stored.
-///
-/// [`FilesError`]: it cannot be kept.
 pub async fn keep_component_bytes(storage: &Path, bytes: &[u8]) -> Result<String, FilesError> {
     let failed = |path: &Path| {
         let path = path.to_owned();

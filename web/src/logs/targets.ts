@@ -1,4 +1,4 @@
-// The possible origins of log lines: modules of the host as shortened by host/src/logs/layer.rs, `ffmpeg`, and `stage`
+// The possible origins of log lines: modules of the host as shortened by host/logs/src/layer.rs, `ffmpeg`, and `stage`
 // for output of components. Libraries log under their own names, which are offered once they occurred.
 
 /** First in the order of the data, then the other parts. */

@@ -1,5 +1,5 @@
-//! Fuzz target `redactions`: URLs and headers of every accepted kind, with secrets at every possible position, in the
-//! forms in which texts quote them. No six consecutive characters of a secret are shown; scheme and host are.
+//! Fuzz target `redactions`: URLs and headers of every kind that we accept, with secrets where each has them, in the forms in
+//! which texts quote them. No six characters of a secret are shown; scheme and host are.
 
 use std::fmt::Write as _;
 
@@ -10,20 +10,20 @@ use base64::engine::general_purpose::STANDARD;
 use super::secrets::decoded;
 use super::{redact, url};
 
-/// Longest part of a secret, in characters, that may be visible.
+/// Characters of a secret in a row that nobody may see.
 const SEEN_MAX: usize = 6;
 
-/// Generates a text and checks its redacted form.
+/// Makes a text up and looks at what is shown of it.
 pub fn redactions(data: &[u8]) {
     let mut u = Unstructured::new(data);
-    // Input that ends early makes no text.
+    // Input that runs out makes no text.
     if let Ok(text) = text(&mut u) {
         text.hold();
     }
     if let Ok(link) = Link::made_up(&mut u) {
         link.hold();
     }
-    // For any input, redacting a redacted text changes nothing.
+    // Whatever else it is: what was redacted stays as it is.
     let other = String::from_utf8_lossy(data);
     let shown = redact(&other);
     assert_eq!(redact(&shown), shown, "{other:?}");
@@ -51,7 +51,7 @@ impl Text {
     }
 }
 
-/// Checks that no part of a secret is shown, neither as it is nor decoded.
+/// No part of a secret is in what is shown, as it is or decoded.
 fn held_back(secrets: &[String], whole: &str, shown: &str) {
     let shown = [shown.to_owned(), decoded(shown).into_owned()];
     for secret in secrets {
@@ -62,16 +62,16 @@ fn held_back(secrets: &[String], whole: &str, shown: &str) {
     }
 }
 
-/// A secret of at least six letters; `more` are the signs that it may contain besides letters and digits.
+/// A secret of at least six letters; `more` are the signs that may stand in it besides letters and digits.
 fn secret(u: &mut Unstructured<'_>, more: &str) -> Result<String> {
     const LETTERS: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
     let letters: Vec<char> = LETTERS.chars().collect();
     let signs: Vec<char> = more.chars().collect();
-    // No host, name or word around it contains these letters.
+    // No host, name or word around it has these letters.
     let mut secret = "Zq7".to_owned();
     for _ in 0..u.int_in_range(4..=24)? {
         match u.int_in_range(0..=7)? {
-            // Two quotes in a row, or one before a comma, belong to the text.
+            // Two quotes in a row, or one with a comma behind it, are the text's.
             0 if !signs.is_empty() && !secret.ends_with(['\'', '`', '|']) => secret.push(*u.choose(&signs)?),
             1 if signs.contains(&'%') => {
                 let _ = write!(secret, "%{:02X}", u.choose(b"/:@?#& %'\"")?);
@@ -79,12 +79,12 @@ fn secret(u: &mut Unstructured<'_>, more: &str) -> Result<String> {
             _ => secret.push(*u.choose(&letters)?),
         }
     }
-    // A sign at the end would belong to the text.
+    // A sign at the end would be one of the text's.
     secret.push_str("x9");
     Ok(escaped(&secret))
 }
 
-/// A percent sign that encodes nothing does not occur in a URL.
+/// A percent sign that encodes nothing is none of a URL's.
 fn escaped(secret: &str) -> String {
     let mut clean = String::new();
     let mut rest = secret;
@@ -97,7 +97,7 @@ fn escaped(secret: &str) -> String {
     clean + rest
 }
 
-/// A URL with its secrets.
+/// A URL.
 struct Link {
     text: String,
     secrets: Vec<String>,
@@ -105,13 +105,13 @@ struct Link {
     host: String,
 }
 
-/// Characters allowed in a user's name or password, and in the path and the query of a URL.
+/// What may stand in a user's name or password, and in the path and the query of a URL.
 const LOGIN: &str = "-._~!$&'()*+,;=%";
 const PATH: &str = "-._~!$&'()*+,;=@%|";
 const QUERY: &str = "-._~!$'()*+,;@/?%|`";
 
 impl Link {
-    /// A URL of a source, a processor, a destination, a webhook, a proxy or a database.
+    /// One of a kind that a source, a processor, a destination, a webhook, a proxy or a database is named by.
     fn made_up(u: &mut Unstructured<'_>) -> Result<Self> {
         const SCHEMES: [&str; 15] = [
             "http",
@@ -221,7 +221,7 @@ impl Link {
         Ok(())
     }
 
-    /// Checks the redacted form of the URL alone.
+    /// What is shown of it alone.
     fn hold(&self) {
         let shown = url(&self.text);
         held_back(&self.secrets, &self.text, &shown);
@@ -257,7 +257,7 @@ fn header(u: &mut Unstructured<'_>) -> Result<(&'static str, String, Vec<String>
     })
 }
 
-/// One quoted item on a line of its own.
+/// One thing that is quoted in a text, by itself on its line.
 fn line(u: &mut Unstructured<'_>) -> Result<Text> {
     let (quote, other) = *u.choose(&[("'", "\""), ("\"", "'"), ("`", "'")])?;
     if u.ratio(1, 3)? {
@@ -329,7 +329,7 @@ fn text(u: &mut Unstructured<'_>) -> Result<Text> {
         if n > 0 {
             all.text.push_str(between);
         }
-        // Text that follows directly belongs to the first URL, as far as anybody can tell.
+        // What follows at once is a part of the first, as far as anybody can tell.
         if n == 0 || between.contains([' ', '\t']) {
             let scheme = link.text.split_once("://").map_or("", |(scheme, _)| scheme);
             all.places.push(format!("{scheme}://{}", link.host));

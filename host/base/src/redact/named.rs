@@ -1,11 +1,10 @@
-//! Removes values that are secret according to the name before them: headers, JSON fields, `Debug` output and fields of
-//! a log line.
+//! Values that are secret by the name before them: headers, fields of JSON, of `Debug` and of a log line.
 
 use std::borrow::Cow;
 
 use super::words::word_end;
 
-/// Endings of the names of secrets, in lower case.
+/// Ends of the names of secrets, in lower case.
 const NAMES: [&str; 20] = [
     "authorization",
     "cookie",
@@ -29,11 +28,11 @@ const NAMES: [&str; 20] = [
     "signature",
 ];
 
-/// Schemes of `Authorization` that are followed by one word.
+/// Schemes of `Authorization` that one word follows.
 const ONE_WORD: [&str; 5] = ["bearer", "basic", "token", "negotiate", "apikey"];
 
-/// The text without the values of such names. Names and values are recognised by their form: `name=value`, `"name":
-/// "value"`, `name: "value"` and, for headers, `Name: value`.
+/// The text without the values of such names. What is a name and what is a value is told by their form: `name=value`,
+/// `"name": "value"`, `name: "value"` and, for headers, `Name: value`.
 pub(super) fn redact_named(text: &str) -> Cow<'_, str> {
     let (mut clean, mut done, mut from) = (String::new(), 0, 0);
     while let Some(found) = text.get(from..).and_then(|rest| rest.find([':', '='])) {
@@ -55,10 +54,10 @@ pub(super) fn redact_named(text: &str) -> Cow<'_, str> {
     Cow::Owned(clean)
 }
 
-/// A name that announces a secret.
+/// A name that says that a secret follows.
 struct Name<'a> {
     text: &'a str,
-    /// Whether it may be a header's name: it stands alone and not inside a URL.
+    /// It can be a header's: on its own, not inside a URL.
     header: bool,
 }
 
@@ -117,7 +116,7 @@ fn value(text: &str, name: &Name<'_>) -> Option<(usize, usize)> {
     }
 }
 
-/// Length up to the closing quote, which has the same number of backslashes; without one, up to the end.
+/// Up to the quote that ends what began with one behind so many backslashes; without one, up to the end.
 fn quoted_length(text: &str, quote: char, slashes: usize) -> usize {
     let ends = text.match_indices(quote).find(|(at, _)| {
         let before = text.get(..*at).unwrap_or_default();
@@ -126,13 +125,13 @@ fn quoted_length(text: &str, quote: char, slashes: usize) -> usize {
     ends.map_or(text.len(), |(at, _)| text.get(..at).unwrap_or_default().trim_end_matches('\\').len())
 }
 
-/// Where the secret of a header begins, and its length.
+/// Where the secret of a header begins and how long it is.
 fn header_value(text: &str, name: &Name<'_>) -> (usize, usize) {
     let line = [text.find(['\n', '\r', '\u{fffd}']), text.find("\\r"), text.find("\\n")];
     let line = line.into_iter().flatten().min().unwrap_or(text.len());
     let line_text = text.get(..line).unwrap_or_default();
     if name.is("authorization") {
-        // The scheme is not secret.
+        // The scheme is no secret.
         let scheme = line_text.find(' ').unwrap_or(line_text.len());
         let one = ONE_WORD.iter().any(|one| line_text.get(..scheme).is_some_and(|word| word.eq_ignore_ascii_case(one)));
         let rest = line_text.get(scheme..).unwrap_or_default();
@@ -149,7 +148,7 @@ fn header_value(text: &str, name: &Name<'_>) -> (usize, usize) {
     (0, word_end(line_text))
 }
 
-/// Removes a terminal colour code at the end of a text, as terminals get it between name and value.
+/// Without the code for a colour that a text ends with, as terminals get it between name and value.
 fn without_colour(text: &str) -> &str {
     let mut text = text;
     while let Some(at) = text.strip_suffix('m').and_then(|head| {
@@ -161,7 +160,7 @@ fn without_colour(text: &str) -> &str {
     text
 }
 
-/// Removes a terminal colour code at the beginning.
+/// The same at the beginning.
 fn after_colour(text: &str) -> &str {
     let mut text = text;
     while let Some(rest) = text.strip_prefix("\u{1b}[").and_then(|rest| {

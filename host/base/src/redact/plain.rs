@@ -1,22 +1,22 @@
-//! Removes control characters: those that change a terminal, begin a line, or change the writing direction.
+//! Texts without what steers a terminal, begins a line, or turns the direction of reading.
 
 use std::borrow::Cow;
 
-/// Replaces a removed character.
+/// Stands for what was taken out.
 const REPLACEMENT: &str = "\u{fffd}";
 
-/// Whether a character has an effect instead of being displayed.
+/// Whether a character does something else than show.
 pub fn steers(letter: char) -> bool {
     let turns = matches!(letter, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     turns || (letter.is_control() && letter != '\t')
 }
 
-/// The text on one line, with such characters replaced by U+FFFD.
+/// The text on one line: what steers becomes U+FFFD.
 pub fn plain(text: &str) -> Cow<'_, str> {
     if text.contains(steers) { text.replace(steers, REPLACEMENT).into() } else { text.into() }
 }
 
-/// [`plain`] for a text that may have several lines.
+/// The same for a text that may have lines.
 pub fn plain_lines(text: &str) -> Cow<'_, str> {
     let steers = |letter| letter != '\n' && steers(letter);
     if text.contains(steers) { text.replace(steers, REPLACEMENT).into() } else { text.into() }

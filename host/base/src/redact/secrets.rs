@@ -1,20 +1,20 @@
-//! Texts from outside that may quote our secrets.
+//! What others said, where it may quote a secret of ours.
 
 use std::borrow::Cow;
 
 use super::{plain, redact};
 
-/// Replaces a text that quotes a secret.
+/// Stands for words that quote a secret.
 pub const LEFT_OUT: &str = "(its words quote a secret and are left out)";
 
-/// Shorter values of a query, a header or a setting are ordinary words, such as `1` or `live`.
+/// Shorter values of a query, a header or a setting are words like any other, such as `1` or `live`.
 const VALUE_MIN: usize = 6;
 
 /// Texts that must not be shown.
 #[derive(Clone, Default)]
 pub struct Secrets {
     values: Vec<String>,
-    /// A secret of any length, identified by its position.
+    /// A secret of any length: its place says that it is one.
     key: Option<String>,
 }
 
@@ -25,8 +25,8 @@ impl std::fmt::Debug for Secrets {
 }
 
 impl Secrets {
-    /// Values that may be secrets, such as parts of a URL and values of headers; short ones are ignored. Each is also
-    /// recognised without its percent-encoding and, for `Authorization` and `Cookie`, by its parts.
+    /// Values that may be secrets, such as parts of a URL and values of headers; short ones are none. Each is also known
+    /// without its percent-encoding and, where it holds several parts as an `Authorization` or a `Cookie` does, by them.
     pub fn new(values: impl IntoIterator<Item = String>) -> Self {
         let mut known = Vec::new();
         for value in values {
@@ -42,19 +42,20 @@ impl Secrets {
         Self { values: known, key: None }
     }
 
-    /// Adds a key, which is a secret of any length.
+    /// And a key, which is one however short it is.
     pub fn and_key(self, key: &str) -> Self {
         Self { key: (!key.is_empty()).then(|| key.to_owned()), ..self }
     }
 
-    /// A text from outside, on one line and with redacted URLs; left out completely if it quotes one of the secrets.
-    /// Never partly: a gap in a known text would reveal what stood there. Not for our own texts.
+    /// What somebody else said, on one line and without URLs' secrets; all of it is left out if it quotes one of these. Never
+    /// a part alone: what is missing from words that are known would tell what stood there. Words of ours do not belong
+    /// in here.
     pub fn hide(&self, said: &str) -> String {
         let text = redact(said);
         if self.quoted_in(&text) { LEFT_OUT.to_owned() } else { plain(&text).into_owned() }
     }
 
-    /// Whether a text quotes one of the secrets.
+    /// Whether a text quotes one of them.
     pub fn quoted_in(&self, text: &str) -> bool {
         let plain = decoded(text);
         [text, &*plain].into_iter().any(|text| {
@@ -64,7 +65,7 @@ impl Secrets {
     }
 }
 
-/// The text with its percent-encoding decoded.
+/// The text with what is percent-encoded in it as it is meant.
 pub(super) fn decoded(text: &str) -> Cow<'_, str> {
     if !text.contains('%') {
         return Cow::Borrowed(text);
@@ -88,7 +89,7 @@ pub(super) fn decoded(text: &str) -> Cow<'_, str> {
     Cow::Owned(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Whether a text contains this word: a short key is part of many words.
+/// Whether a text has this word: a short key is part of many words.
 fn has_word(text: &str, word: &str) -> bool {
     let joins = |letter: char| letter.is_alphanumeric() || letter == '_';
     let ends = |before: Option<char>, inside: Option<char>| !before.is_some_and(joins) || !inside.is_some_and(joins);

@@ -1,9 +1,10 @@
-//! The last protection of the log: removes secrets from a text before it is shown.
+//! The last net under the log: what gives access is cut out of a text before anybody sees it.
 //!
-//! Callers must not log secrets at all; this catches mistakes. It recognises URLs (user, password, the path of RTMP and
-//! SRT after the application, which is the stream key, values of the query, the fragment), the word after `Bearer`, the
-//! word after `Basic` if it is a name and a password, our own tokens and webhook secrets anywhere, and values whose
-//! names announce a secret ([`redact_named`]). A text without any of these is not copied.
+//! Those who log must not hand secrets in at all; this catches what slips through. It knows URLs: user, password, the
+//! path of RTMP and SRT behind the application (the stream key), values of the query, the fragment; the word after
+//! `Bearer`, and after `Basic` where it is a name and a password; our own tokens and webhook secrets, wherever they stand;
+//! and what a name before it tells to be a secret ([`redact_named`]).
+//! A text without any of these is not copied.
 
 use std::borrow::Cow;
 
@@ -13,21 +14,21 @@ use base64::engine::general_purpose::STANDARD;
 use super::named::redact_named;
 use super::words::{PUNCTUATION, word_end};
 
-/// Schemes whose path contains a key.
+/// Schemes whose path holds a key.
 const KEYED: [&str; 7] = ["rtmp", "rtmps", "rtmpt", "rtmpe", "rtmpts", "srt", "udp"];
 
-/// Prefixes of secrets that this server creates: tokens, and secrets of webhooks.
+/// Begin what this server makes: tokens, and secrets of webhooks.
 const OURS: [&str; 2] = ["obt_", "whsec_"];
-/// Maximum number of URLs nested in each other's path, or following each other without a space; the rest is not shown.
+/// URLs that stand in each other's path, or follow each other without a space; what is behind them is not shown.
 const NESTED_URLS_MAX: usize = 16;
-/// A longer name of a query's value, in bytes, may itself be a secret.
+/// A longer name of a query's value may be a secret itself, bytes.
 const QUERY_NAME_BYTES_MAX: usize = 32;
 /// `://` in percent-encoding.
 const ENCODED: &str = "%3a%2f%2f";
-/// With fewer letters after the prefix, it is an ordinary word.
+/// Fewer letters behind that are a word like any other.
 const OURS_LETTERS_MIN: usize = 20;
 
-/// The text without secrets.
+/// The text without what gives access.
 pub fn redact(text: &str) -> Cow<'_, str> {
     let named = redact_named(text);
     if !has_signs(&named) {
@@ -52,12 +53,12 @@ pub fn redact(text: &str) -> Cow<'_, str> {
     if clean == text { Cow::Borrowed(text) } else { Cow::Owned(clean) }
 }
 
-/// One URL or word without secrets, whatever characters it contains.
+/// One URL or word without what gives access, whatever letters it has.
 pub(super) fn redact_whole(word: &str, clean: &mut String) {
     redact_word(&redact_ours(word), clean, NESTED_URLS_MAX);
 }
 
-/// Whether the text may contain a secret.
+/// Whether there can be something to cut out.
 fn has_signs(text: &str) -> bool {
     let signs = ["://", "?"];
     let any_case = ["bearer", "basic", ENCODED];
@@ -65,12 +66,12 @@ fn has_signs(text: &str) -> bool {
         || any_case.iter().any(|sign| find_any_case(text, sign).is_some())
 }
 
-/// Position of an ASCII text in another, ignoring case.
+/// Where a text of ASCII letters stands in another, in upper or lower case.
 fn find_any_case(text: &str, sign: &str) -> Option<usize> {
     text.as_bytes().windows(sign.len()).position(|window| window.eq_ignore_ascii_case(sign.as_bytes()))
 }
 
-/// Whether the word after `Basic` is a name and a password; other words are not.
+/// What follows `Basic` in a header; other words do too.
 fn is_name_and_password(word: &str) -> bool {
     let encoded = word.trim_end_matches([',', ';', ')', ']', '}', '.']);
     STANDARD.decode(encoded).is_ok_and(|pair| pair.contains(&b':'))
@@ -82,7 +83,7 @@ fn redact_ours(word: &str) -> Cow<'_, str> {
         let mut from = 0;
         while let Some(at) = word.get(from..).and_then(|rest| rest.find(prefix)) {
             from += at + prefix.len();
-            // Base64 in either alphabet; a token uses the one for URLs, and may be part of a path.
+            // Base64, in either alphabet; a token is in the one for URLs, and may stand in a path.
             let more = if prefix == "whsec_" { "-_+/=" } else { "-_" };
             let letters = |letter: char| letter.is_ascii_alphanumeric() || more.contains(letter);
             let length = word.get(from..).map_or(0, |rest| rest.find(|letter| !letters(letter)).unwrap_or(rest.len()));
@@ -97,13 +98,13 @@ fn redact_ours(word: &str) -> Cow<'_, str> {
 fn redact_word(word: &str, clean: &mut String, nested: usize) {
     let Some(nested) = nested.checked_sub(1) else { return clean.push('…') };
     let (scheme, rest) = match word.split_once("://") {
-        // A query before it: the URL is part of a value.
+        // A query before it: the URL is a part of a value.
         Some((before, _)) if before.split_once('?').is_some_and(|(_, query)| query.contains('=')) => (word, None),
         Some((scheme, rest)) => (scheme, Some(rest)),
         None => (word, None),
     };
     let Some(rest) = rest else {
-        // A relative URL; a question has no '=' after its mark.
+        // A relative URL; a question has no '=' behind its mark.
         match word.split_once('?') {
             Some((path, query)) if query.contains('=') => {
                 redact_encoded(path, clean);
@@ -123,7 +124,7 @@ fn redact_word(word: &str, clean: &mut String, nested: usize) {
     }
     clean.push_str(authority);
     let (path, rest) = path.split_at(path.find(['?', '#']).unwrap_or(path.len()));
-    // Letters may stand before the scheme, such as terminal colour codes.
+    // Letters may stand before the scheme, such as the codes that colour a terminal.
     if KEYED.iter().any(|keyed| scheme.to_ascii_lowercase().ends_with(keyed)) {
         redact_key(path, clean);
         if rest.starts_with('?') {
@@ -144,8 +145,8 @@ fn redact_word(word: &str, clean: &mut String, nested: usize) {
     }
 }
 
-/// The part after `://`, without user and password. People write passwords with unescaped signs that end an authority;
-/// the text that should be a port is then not a number.
+/// What follows `://`, without user and password. People write passwords as they are, with signs that end an authority; then
+/// what should be a port is none.
 fn without_login(rest: &str) -> &str {
     let authority = rest.get(..rest.find(['/', '?', '#']).unwrap_or(rest.len())).unwrap_or_default();
     if let Some((login, _)) = authority.rsplit_once('@') {
@@ -159,7 +160,7 @@ fn without_login(rest: &str) -> &str {
     }
 }
 
-/// A text that may contain a URL in percent-encoding, of which only scheme and host are kept.
+/// A text that may hold a URL in percent-encoding: of that only scheme and host are left.
 fn redact_encoded(text: &str, clean: &mut String) {
     let Some(at) = find_any_case(text, ENCODED) else { return clean.push_str(text) };
     let (scheme, rest) = text.split_at(at + ENCODED.len());
@@ -174,7 +175,7 @@ fn redact_encoded(text: &str, clean: &mut String) {
     }
 }
 
-/// Keeps the application if something follows it; alone it may be a key itself.
+/// The application stays, if something follows it; alone it may be a key itself.
 fn redact_key(path: &str, clean: &mut String) {
     let mut parts = path.trim_start_matches('/').splitn(2, '/');
     match (parts.next().filter(|part| !part.is_empty()), parts.next().filter(|part| !part.is_empty())) {
@@ -190,21 +191,21 @@ fn redact_key(path: &str, clean: &mut String) {
     }
 }
 
-/// Whether this is the name of a query's value.
+/// Whether this names a value of a query.
 fn is_name(text: &str) -> bool {
     let letters = |letter: char| letter.is_ascii_alphanumeric() || "-_.~[]%:$".contains(letter);
     text.len() <= QUERY_NAME_BYTES_MAX && text.chars().all(letters)
 }
 
-/// Whether the sign after a `=` shows that a secret stands before it, in base64 with padding.
+/// Whether the sign behind a `=` says that a secret stands before it, in base64 with its padding.
 fn ends_no_name(sign: char) -> bool {
     matches!(sign, '=' | '|') || PUNCTUATION.contains(&sign)
 }
 
-/// Keeps names; a name without a value may itself be the secret, with the padding of base64 after it.
+/// Names stay; a name without a value may be the secret itself, with the padding of base64 behind it.
 fn redact_query(query: &str, clean: &mut String) {
     let query = query.split_once('#').map_or(query, |(query, _)| query);
-    // Text after a URL in a value may be part of its password.
+    // What follows a URL in a value may be a part of its password.
     let mut names = true;
     for (n, pair) in query.split('&').enumerate() {
         clean.push(if n == 0 { '?' } else { '&' });

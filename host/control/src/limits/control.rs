@@ -141,5 +141,5 @@ pub const SRS_ANSWER_BYTES_MAX: usize = 1 << 20;
 pub const SRS_PAGE_STREAMS: usize = 500;
 /// Maximum number of pages that are searched for a stream.
 pub const SRS_PAGES_MAX: usize = 8;
-/// Time for pipelines to stop when the server ends, and the same again for ending them at once.
+/// Time for pipelines to stop when the server ends. They are then aborted, for which they have the same time.
 pub const SHUTDOWN_LIMIT: Duration = Duration::from_secs(10);

@@ -48,7 +48,7 @@ pub struct NewComponent {
     pub signed_by: Option<String>,
 }
 
-/// A component as it is stored.
+/// A stored component.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ComponentRow {
     /// The recorded component.

@@ -99,7 +99,7 @@ const COLUMNS: &str =
 
 impl Registry {
     /// Claims due deliveries for `lease`: for each tenant the one that waits longest, so that no tenant delays another.
-    /// A delivery without a result by then is due again.
+    /// A delivery that has no result after `lease` is due again.
     pub async fn claim_due(
         &self,
         now_ms: u64,

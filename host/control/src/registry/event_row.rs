@@ -1,4 +1,4 @@
-//! An event as it is stored, for those who read it and those who tell webhooks of it.
+//! A stored event, for readers of events and for webhooks.
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -6,21 +6,21 @@ use serde_json::{Value, json};
 use outboard_pipeline::cause::HealthCause;
 use outboard_pipeline::event::Severity;
 
-/// An event as it is stored.
+/// A stored event.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EventRow {
     /// Number of the event; later events have higher ones.
     pub id: u64,
-    /// Whose; `None`: the host's.
+    /// The tenant; `None`: an event of the host.
     pub tenant: Option<String>,
     /// Stream id of the pipeline; `None`: the event is about the tenant or the host.
     pub stream: Option<String>,
-    /// Unix time in milliseconds.
+    /// When it happened, Unix time in milliseconds.
     pub at_ms: u64,
     /// Name of the kind, see [`outboard_pipeline::event::EventKind::name`].
     pub kind: String,
-    /// How much it matters.
+    /// The severity of the event.
     pub severity: Severity,
     /// A sentence for people; its wording may change.
     pub message: String,
@@ -33,17 +33,17 @@ pub struct EventRow {
 // === impl EventRow ===
 
 impl EventRow {
-    /// The incident that it tells of.
+    /// The incident that it belongs to.
     pub fn incident(&self) -> Option<u64> {
         self.detail.as_ref()?.pointer("/incident/id")?.as_u64()
     }
 
-    /// The part that it comes from.
+    /// The part that caused it.
     pub fn cause(&self) -> Option<HealthCause> {
         HealthCause::of(self.detail.as_ref()?.get("cause")?.as_str()?)
     }
 
-    /// The body that webhooks are sent.
+    /// The body of a webhook request.
     pub(super) fn payload(&self) -> Value {
         let pipeline =
             self.tenant.as_ref().zip(self.stream.as_ref()).map(|(tenant, stream)| format!("{tenant}:{stream}"));

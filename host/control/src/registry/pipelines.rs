@@ -69,7 +69,7 @@ pub struct Wish {
     pub detail: Option<Value>,
 }
 
-/// A pipeline as it is stored, with the settings of its newest revision.
+/// A stored pipeline, with the settings of its newest revision.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PipelineRow {
     /// Tenant and stream.

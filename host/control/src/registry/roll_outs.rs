@@ -50,7 +50,7 @@ pub struct RollOutRecord {
     pub ended_ms: Option<u64>,
 }
 
-/// A roll-out as it is stored.
+/// A stored roll-out.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RollOutRow {
     /// Number of the roll-out; later ones have higher numbers.

@@ -134,7 +134,7 @@ pub struct SwapRecord {
     pub next_start: Option<NextStart>,
 }
 
-/// A swap as it is stored.
+/// A stored swap.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SwapRow {
     /// Number of the swap; later ones have higher numbers.

@@ -55,7 +55,7 @@ pub struct TenantChange {
     pub disabled: bool,
 }
 
-/// A tenant as it is stored, with quotas and policies.
+/// A stored tenant, with quotas and policies.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TenantRow {
     /// The name, which is also its id.

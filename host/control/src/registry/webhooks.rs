@@ -45,7 +45,7 @@ pub struct WebhookPatch {
     pub enabled: Option<bool>,
 }
 
-/// A webhook as it is stored.
+/// A stored webhook.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WebhookRow {
     /// Number of the webhook.

@@ -35,7 +35,7 @@ impl MediaTime {
         Self { anchor: None, rate: 1.0, speed, limit_us: Some(0), stalls: 0, stalled_for, counted: false }
     }
 
-    /// Starts the clock with `media_ms` at `at`. False: it runs already, and nothing is changed.
+    /// Starts the clock: media time is `media_ms` at `at`. Returns false, without effect, if it runs already.
     pub fn start(&mut self, media_ms: u64, at: Instant) -> bool {
         let first = self.anchor.is_none();
         if first {
@@ -44,7 +44,7 @@ impl MediaTime {
         first
     }
 
-    /// Lets a clock that stands go on at `at`, which may be later than `now`. False: it does not stand.
+    /// Resumes a stalled clock at `at`, which may be later than `now`. Returns false if it is not stalled.
     pub fn resume_at(&mut self, at: Instant, now: Instant) -> bool {
         let stands = self.over(now) > Duration::ZERO;
         if stands {
@@ -58,7 +58,7 @@ impl MediaTime {
         stands
     }
 
-    /// Packets are there up to `end_ms`, so the clock may run so far. False: it was allowed to already.
+    /// Moves the limit to `end_ms`, the end of the available packets. Returns false if the limit was there already.
     pub fn extend(&mut self, end_ms: u64, now: Instant) -> bool {
         let end = end_ms.saturating_mul(1000);
         let longer = self.limit_us.is_some_and(|limit| end > limit);
@@ -70,13 +70,13 @@ impl MediaTime {
         longer
     }
 
-    /// Lets the clock run without a limit: no more packets come.
+    /// Removes the limit: no more packets follow.
     pub fn unbound(&mut self, now: Instant) {
         self.settle(now);
         self.limit_us = None;
     }
 
-    /// Runs at `rate` times its speed from `now` on. False: it does so already.
+    /// Sets the rate, a factor of the speed, from `now` on. Returns false if it is unchanged.
     pub fn set_rate(&mut self, rate: f64, now: Instant) -> bool {
         let other = self.rate.to_bits() != rate.to_bits();
         if other {
@@ -86,7 +86,7 @@ impl MediaTime {
         other
     }
 
-    /// The instant of a media time; `None` before the start, and behind the limit.
+    /// The instant of a media time; `None` before the start, and for a time after the limit.
     pub fn due(&self, media_ms: u64) -> Option<Instant> {
         let anchor = self.anchor?;
         let media_us = media_ms.saturating_mul(1000);
@@ -114,7 +114,7 @@ impl MediaTime {
         self.speed
     }
 
-    /// What the API shows of it.
+    /// The state for the API.
     pub fn status(&self, now: Instant) -> ClockStatus {
         let over = self.over(now);
         ClockStatus {

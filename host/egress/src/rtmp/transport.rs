@@ -1,7 +1,7 @@
 //! The connection below RTMP: TCP, or TLS over TCP.
 //!
 //! In: host and port, and the guard that decides whether they may be reached. Out: a byte stream without Nagle's delay.
-//! Limits: [`AIR_CONNECT_TIMEOUT`] for the connection, and the same again for TLS.
+//! Limits: [`AIR_CONNECT_TIMEOUT`] for the connection, and another for the TLS handshake.
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! The order of runs, and that no slot is lost.
+//! Whose turn it is, and that no turn is lost.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -9,7 +9,7 @@ use super::*;
 
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// Takes every slot, each for another tenant.
+/// Takes every slot, with tenants of their own.
 async fn fill(queue: &Queue) -> Vec<Permit> {
     let mut permits = Vec::new();
     for n in 0..queue.counts().slots {
@@ -115,7 +115,7 @@ async fn one_that_gives_up_frees_its_place_and_its_turn() {
     assert!(gone.as_mut().now_or_never().is_none());
     drop(gone);
     assert_eq!((queue.counts().waiting, queue.counts().running), (0, 2));
-    // Its slot is granted, but it is dropped without having been polled.
+    // Its turn comes, but it goes without having looked.
     let mut gone = Box::pin(slots.acquire(None));
     assert!(gone.as_mut().now_or_never().is_none());
     let mut next = Box::pin(slots.acquire(Some(Instant::now() + LIMIT)));
@@ -142,7 +142,7 @@ async fn waiting_runs_are_bounded_and_counted() {
     assert!(!queue.lock().tenants.contains_key("a"), "a tenant that left is forgotten");
 }
 
-/// Many tenants arrive, wait, run and give up at random, on several threads: all end, and the limits always hold.
+/// Many tenants come, wait, run and give up at random, on several threads: all end, and the bounds hold throughout.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn no_turn_is_lost_and_no_bound_broken_whatever_comes() {
     const TENANTS: usize = 6;

@@ -1,8 +1,8 @@
-//! seccomp: the system calls that a child may make.
+//! seccomp: which system calls a child may make.
 //!
-//! Forbidden are calls that reach other processes, the kernel or the system's setup, calls that leave the process
-//! group, and sockets beyond the child's network. All others are allowed, because the calls of a media library change
-//! with its release.
+//! Forbidden is what reaches into other processes, the kernel or the system's setup, what leaves the process group, and
+//! sockets beyond the child's network. All else is allowed: which calls a media library makes changes from release to
+//! release.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -14,7 +14,7 @@ use seccompiler::{
 
 use crate::Network;
 
-/// System calls that no child may make.
+/// Calls that no child makes.
 const NEVER: [libc::c_long; 59] = [
     // Other processes.
     libc::SYS_ptrace,
@@ -27,7 +27,7 @@ const NEVER: [libc::c_long; 59] = [
     libc::SYS_pidfd_send_signal,
     libc::SYS_migrate_pages,
     libc::SYS_move_pages,
-    // Leaving the process group.
+    // Out of the group that is killed.
     libc::SYS_setsid,
     libc::SYS_setpgid,
     // Namespaces and mounts.
@@ -44,13 +44,13 @@ const NEVER: [libc::c_long; 59] = [
     libc::SYS_mount_setattr,
     libc::SYS_pivot_root,
     libc::SYS_chroot,
-    // Access to files without their path.
+    // Files by other ways than their path.
     libc::SYS_open_by_handle_at,
     libc::SYS_name_to_handle_at,
     libc::SYS_fanotify_init,
     libc::SYS_quotactl,
     libc::SYS_quotactl_fd,
-    // Parts of the kernel with frequent vulnerabilities.
+    // Parts of the kernel that have been holes more often than others.
     libc::SYS_bpf,
     libc::SYS_userfaultfd,
     libc::SYS_perf_event_open,
@@ -63,7 +63,7 @@ const NEVER: [libc::c_long; 59] = [
     libc::SYS_vmsplice,
     libc::SYS_memfd_secret,
     libc::SYS_personality,
-    // The system's setup.
+    // The system.
     libc::SYS_kexec_load,
     libc::SYS_kexec_file_load,
     libc::SYS_init_module,
@@ -83,10 +83,10 @@ const NEVER: [libc::c_long; 59] = [
     libc::SYS_adjtimex,
 ];
 
-/// Numbers of the same calls under the x32 ABI, which shares the architecture of x86-64.
+/// Numbers of the same calls under the x32 ABI, which has the architecture of x86-64.
 const X32_BIT: libc::c_long = 0x4000_0000;
 
-/// Whether the kernel supports filtering.
+/// Whether the kernel filters calls, and lets us say so.
 pub(super) fn supported() -> bool {
     if architecture().is_none() {
         return false;
@@ -103,7 +103,7 @@ fn architecture() -> Option<TargetArch> {
     TargetArch::try_from(std::env::consts::ARCH).ok()
 }
 
-/// The filters for a network, compiled once.
+/// The programs for a network, made once.
 pub(super) fn filters(network: &Network) -> Result<&'static [BpfProgram], String> {
     static NONE: OnceLock<Result<[BpfProgram; 2], String>> = OnceLock::new();
     static UDP: OnceLock<Result<[BpfProgram; 2], String>> = OnceLock::new();
@@ -119,17 +119,17 @@ pub(super) fn filters(network: &Network) -> Result<&'static [BpfProgram], String
     }
 }
 
-/// `kind`: the kind of sockets that may be created.
+/// `kind`: of the sockets that may be made.
 fn make(kind: Option<libc::c_int>) -> Result<[BpfProgram; 2], BackendError> {
     let mut denied: BTreeMap<_, _> = NEVER.iter().map(|call| (*call, Vec::new())).collect();
     denied.insert(libc::SYS_socket, sockets(kind)?);
-    // Its own limits, not those of other processes.
+    // Its own limits, not another's.
     denied.insert(libc::SYS_prlimit64, vec![SeccompRule::new(vec![argument(0, SeccompCmpOp::Ne, 0)?])?]);
     denied.insert(libc::SYS_clone, namespaces()?);
     // It ends with the host.
     let death_signal = argument(0, SeccompCmpOp::Eq, libc::PR_SET_PDEATHSIG)?;
     denied.insert(libc::SYS_prctl, vec![SeccompRule::new(vec![death_signal])?]);
-    // Its flags are in memory, which a filter cannot read. With this error libc assumes an old kernel and uses `clone`.
+    // Its flags are in memory, where a filter cannot look. libc takes the answer for an old kernel's and uses `clone`.
     let unknown = BTreeMap::from([(libc::SYS_clone3, Vec::new())]);
     Ok([program(denied, libc::EPERM)?, program(unknown, libc::ENOSYS)?])
 }
@@ -151,7 +151,7 @@ fn argument(index: u8, operator: SeccompCmpOp, value: libc::c_int) -> Result<Sec
     SeccompCondition::new(index, SeccompCmpArgLen::Dword, operator, u64::from(value.unsigned_abs()))
 }
 
-/// `socket(family, kind, protocol)`: denies all families but IPv4 and IPv6, and all kinds but `kind`.
+/// `socket(family, kind, protocol)`: denied are all families but IPv4 and IPv6, and all kinds but `kind`.
 fn sockets(kind: Option<libc::c_int>) -> Result<Vec<SeccompRule>, BackendError> {
     /// The lower bits of the kind; the upper ones are flags.
     const KIND_BITS: u64 = 0xf;
@@ -166,7 +166,7 @@ fn sockets(kind: Option<libc::c_int>) -> Result<Vec<SeccompRule>, BackendError> 
     std::iter::once(Ok(other_family)).chain(other_kinds).collect()
 }
 
-/// `clone(flags, ...)`: allows threads and processes, but no namespaces.
+/// `clone(flags, ...)`: threads and processes, no namespaces.
 fn namespaces() -> Result<Vec<SeccompRule>, BackendError> {
     let flags = [
         libc::CLONE_NEWNS,

@@ -1,4 +1,4 @@
-//! Landlock: the files and ports that a child may use.
+//! Landlock: which files and ports a child may use.
 
 use std::path::{Path, PathBuf};
 
@@ -9,10 +9,10 @@ use landlock::{
 
 use crate::{Network, Walls};
 
-/// The newest supported version. Older kernels ignore what they do not support.
+/// The newest version that we know what to do with. Older kernels leave out what they do not know.
 const KNOWN: ABI = ABI::V10;
 
-/// Folders of programs and their libraries, which may be read and executed. None of them contains users' data.
+/// Where programs and their libraries are: read and executed. No folders that people keep data in.
 const PROGRAMS: [&str; 20] = [
     "/bin",
     "/sbin",
@@ -35,7 +35,7 @@ const PROGRAMS: [&str; 20] = [
     "/gnu/store",
     "/snap",
 ];
-/// Data files of libraries.
+/// What libraries look at.
 const DATA: [&str; 11] = [
     "/usr/share",
     "/usr/local/share",
@@ -49,7 +49,7 @@ const DATA: [&str; 11] = [
     "/dev/random",
     "/dev/urandom",
 ];
-/// Devices without content.
+/// Where nothing comes from and goes to.
 const NOTHING: [&str; 2] = ["/dev/null", "/dev/zero"];
 
 const EXECUTE: BitFlags<AccessFs> = make_bitflags!(AccessFs::{Execute | ReadFile | ReadDir});
@@ -57,7 +57,7 @@ const READ: BitFlags<AccessFs> = make_bitflags!(AccessFs::{ReadFile | ReadDir});
 const WRITE: BitFlags<AccessFs> =
     make_bitflags!(AccessFs::{ReadFile | ReadDir | WriteFile | Truncate | MakeReg | RemoveFile});
 
-/// The kernel's version of Landlock.
+/// The version that the kernel has.
 pub(super) fn abi() -> Option<u32> {
     const VERSION: libc::c_uint = 1;
     // SAFETY: the kernel reads nothing from the null pointer when it is asked for its version.
@@ -67,7 +67,7 @@ pub(super) fn abi() -> Option<u32> {
     u32::try_from(version).ok().filter(|version| *version > 0)
 }
 
-/// What `program` may access within `walls`; everything else is denied.
+/// What `program` may reach between `walls`; all else is forbidden.
 pub(super) fn ruleset(program: &Path, walls: &Walls) -> Result<RulesetCreated, String> {
     make(program, walls).map_err(|error| error.to_string())
 }
@@ -98,7 +98,7 @@ fn make(program: &Path, walls: &Walls) -> Result<RulesetCreated, RulesetError> {
     }
 }
 
-/// The program's own file, and its libraries if it is in a `bin` folder of its own.
+/// The program's own file, and the libraries that were installed with it where it is in a `bin` of its own.
 fn own(program: &Path) -> Vec<PathBuf> {
     let mut paths = vec![program.to_owned()];
     if let Ok(file) = program.canonicalize() {

@@ -19,8 +19,6 @@ use crate::limits::{DATABASE_BUSY_TIMEOUT, DATABASE_CHECK_LIMIT};
 ///
 /// # Errors
 /// [`DatabaseError`] if there is no database, the target exists or cannot be written, or the copy is damaged.
-///
-/// [`DatabaseError`]: there is no database, the target exists or cannot be written, the copy is damaged.
 pub fn back_up(storage: &Path, to: &Path) -> Result<Checked, DatabaseError> {
     let from = database_file(storage);
     let failed = |path: &Path| {
@@ -61,8 +59,6 @@ pub fn back_up(storage: &Path, to: &Path) -> Result<Checked, DatabaseError> {
 /// # Errors
 /// [`DatabaseError`] if the backup is damaged or was not made by Outboard, or a file could not be moved. In that case
 /// the previous database is unchanged or has its new name.
-///
-/// [`DatabaseError`]: the backup is damaged or not one of ours. A file could not be moved; then the old one is still there,
 pub fn restore(storage: &Storage, from: &Path) -> Result<Option<PathBuf>, DatabaseError> {
     let to = database_file(storage.root());
     let failed = |path: &Path| {
