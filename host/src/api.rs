@@ -1,7 +1,7 @@
-//! The HTTP face: one router for GraphQL, REST, metrics, previews and the web pages.
+//! The HTTP API: one router for GraphQL, REST, metrics, previews and the web pages.
 //!
-//! In: requests. Out: what [`Control`] answers, translated. Who is calling is found out in [`auth`], what they may do is
-//! decided by `Control`; handlers hold no rules of their own. Bodies, waits and connections are bounded here.
+//! In: requests. Out: the answers of [`Control`], translated. [`auth`] identifies the caller, `Control` decides what the caller may do;
+//! handlers have no rules of their own. Bodies, waits and connections are limited here.
 
 use std::sync::Arc;
 
@@ -15,7 +15,6 @@ pub mod answer;
 pub mod assets;
 pub mod auth;
 pub mod graphql;
-mod held;
 pub mod layers;
 mod metrics;
 pub mod peers;
@@ -23,13 +22,14 @@ pub mod preview;
 #[cfg(test)]
 mod refused_text_test;
 pub mod rest;
+mod retaining_body;
 pub mod runtime;
 pub mod server;
 pub mod session;
 mod stages;
-mod watched;
+mod stall_timeout;
 
-use auth::Door;
+use auth::CallerPolicy;
 
 /// What handlers work with. Cheap to clone.
 #[derive(Clone)]
@@ -37,7 +37,7 @@ pub struct Api {
     /// The core that GraphQL, REST and the pages share.
     pub control: Control,
     /// Who may call without a token, and from which pages.
-    pub door: Arc<Door>,
+    pub caller_policy: Arc<CallerPolicy>,
     /// How the UI signs in.
     pub sessions: Arc<session::Sessions>,
     /// Which pipelines REST started last.
@@ -61,7 +61,7 @@ impl Api {
         Self {
             graphql: graphql::Endpoint::new(control.clone(), stop.clone()),
             control,
-            door: Arc::new(Door::new(config, loopback)),
+            caller_policy: Arc::new(CallerPolicy::new(config, loopback)),
             sessions: Arc::new(session::Sessions::new(config.secure_cookies)),
             latest: Arc::default(),
             defaults: Arc::new(config.defaults.clone()),

@@ -1,4 +1,4 @@
-//! `/preview/<pipeline>/…`: what went on air, and the sound before and after, for those who may look at it.
+//! `/preview/<pipeline>/…`: the media that went on air, and the original and processed audio, for callers who may see the pipeline.
 
 use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
@@ -9,7 +9,7 @@ use super::answer::{self, Refusal};
 use super::auth::Caller;
 use crate::preview::{Wanted, serve};
 
-/// `GET /preview/{pipeline}/index.m3u8`: the HLS playlist of what went on air.
+/// `GET /preview/{pipeline}/index.m3u8`: the HLS playlist of the media that went on air.
 pub async fn playlist(
     State(api): State<Api>,
     Caller(actor): Caller,

@@ -131,7 +131,7 @@ pub const GRAPHQL_SUBSCRIPTIONS_MAX: usize = 2000;
 /// WebSocket connections of one tenant at once.
 pub const GRAPHQL_SOCKETS_MAX: usize = 2000;
 /// WebSocket connections that have not said yet who they are; one more ends the oldest of the address that has most.
-pub const GRAPHQL_GREETINGS_MAX: usize = 256;
+pub const GRAPHQL_UNAUTHENTICATED_SOCKETS_MAX: usize = 256;
 /// Operations of one WebSocket connection at once.
 pub const GRAPHQL_SOCKET_OPERATIONS_MAX: usize = 128;
 /// Bytes of a client's name for an operation.

@@ -1,4 +1,4 @@
-//! What can be seen and given, by what it is about. Made from the core's types; nothing here asks anybody.
+//! The types of the schema, by subject. They are converted from the control plane's types and call nothing.
 
 pub mod audit;
 pub mod batch;

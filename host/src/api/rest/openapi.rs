@@ -1,9 +1,9 @@
-//! The description of REST for programs: one file, checked in, served as it is.
+//! Serves the OpenAPI description of the REST API, a file in the repository.
 
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 
-/// The description of the REST API, OpenAPI 3.1, as it is checked in.
+/// The OpenAPI 3.1 description of the REST API.
 pub const OPENAPI: &str = include_str!("../../../openapi.json");
 
 /// `GET /api/openapi.json`: the description of the REST API.

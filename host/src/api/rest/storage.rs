@@ -1,4 +1,4 @@
-//! `GET /api/storage/stats` and `POST /api/storage/clean`: what lies on disk of the caller's tenant, and room made by hand.
+//! `GET /api/storage/stats` and `POST /api/storage/clean`: the disk usage of the caller's tenant, and manual cleaning.
 
 use axum::Json;
 use axum::extract::State;
@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::body::{Body, Query};
 use super::to_the_end;
 use crate::api::Api;
-use crate::api::answer::{Refusal, Told};
+use crate::api::answer::{Refusal, RestAnswer};
 use crate::api::auth::Caller;
 use crate::config::Problem;
 use crate::control::Cleaning;
@@ -15,7 +15,7 @@ use crate::control::error::ControlError;
 use crate::limits::REST_CLEAN_KEEPS;
 use crate::store::usage::{Kind, Totals};
 
-/// What lies on disk.
+/// Disk usage of a tenant or of one pipeline.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Stats {
@@ -39,7 +39,7 @@ struct Breakdown {
     components: u64,
 }
 
-/// What was removed, or would be.
+/// The files that were removed, or would be removed.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Cleaned {
@@ -49,7 +49,11 @@ pub struct Cleaned {
 }
 
 /// `GET /api/storage/stats`: the disk usage of the tenant or of one pipeline.
-pub async fn stats(State(api): State<Api>, Caller(actor): Caller, query: Query) -> Result<Json<Told<Stats>>, Refusal> {
+pub async fn stats(
+    State(api): State<Api>,
+    Caller(actor): Caller,
+    query: Query,
+) -> Result<Json<RestAnswer<Stats>>, Refusal> {
     let mut fields = query.fields();
     let stream = fields.text("streamId");
     fields.finish()?;
@@ -70,11 +74,15 @@ pub async fn stats(State(api): State<Api>, Caller(actor): Caller, query: Query) 
         available_space: all.space.free.min(left),
     };
     let message = format!("{} files with {} bytes", stats.file_count, stats.total_size);
-    Ok(Json(Told::new(message, stats)))
+    Ok(Json(RestAnswer::new(message, stats)))
 }
 
 /// `POST /api/storage/clean`: removes files of aired batches.
-pub async fn clean(State(api): State<Api>, Caller(actor): Caller, body: Body) -> Result<Json<Told<Cleaned>>, Refusal> {
+pub async fn clean(
+    State(api): State<Api>,
+    Caller(actor): Caller,
+    body: Body,
+) -> Result<Json<RestAnswer<Cleaned>>, Refusal> {
     let mut fields = body.fields();
     let keep: u32 = fields.whole("keepLast").unwrap_or(REST_CLEAN_KEEPS);
     let stream = fields.text("streamId");
@@ -103,10 +111,10 @@ pub async fn clean(State(api): State<Api>, Caller(actor): Caller, body: Body) ->
         true => format!("{batches} batches with {bytes} bytes would be removed"),
         false => format!("{batches} batches with {bytes} bytes were removed"),
     };
-    Ok(Json(Told::new(message, cleaned)))
+    Ok(Json(RestAnswer::new(message, cleaned)))
 }
 
-/// Problems under the names of the call's fields.
+/// Renames the paths of problems to the fields of the call.
 fn under_callers_names(error: ControlError) -> ControlError {
     let ControlError::InvalidInput(problems) = error else { return error };
     let keep = |problem: Problem| Problem { path: problem.path.replace("keepBatches", "keepLast"), ..problem };

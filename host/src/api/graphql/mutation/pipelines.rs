@@ -1,4 +1,4 @@
-//! Pipelines: made, changed, started, stopped, deleted, tried.
+//! Mutations that create, change, start, stop, delete and validate pipelines.
 
 use async_graphql::{Context, ID, Object};
 
@@ -16,7 +16,7 @@ use crate::control::{Change, NewPipeline};
 #[derive(Debug, Default)]
 pub struct PipelineMutation;
 
-/// Fields of `input` that are no settings.
+/// Fields of `input` that are not settings.
 const BESIDE: &[&str] = &["tenant", "streamId", "id", "expectedRevision", "note"];
 
 #[Object]
@@ -174,7 +174,7 @@ async fn update(ctx: &Context<'_>, id: &str, input: UpdatePipelineInput) -> Resu
 
 async fn roll_back(ctx: &Context<'_>, id: &str, revision: u64, expected: Option<u64>) -> Result<Pipeline> {
     let (control, actor) = core(ctx)?;
-    // What was right then may be wrong now; the problems are those of the revision's settings.
+    // Settings that were valid may be invalid now; the problems refer to the settings of the revision.
     control.roll_back(actor, id, revision, expected).await.at("revision", "settings", &[]).map(Pipeline)
 }
 

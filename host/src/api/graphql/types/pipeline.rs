@@ -97,7 +97,7 @@ impl Pipeline {
     ) -> Result<Connection<Event>> {
         let pipeline = Some(ID(self.0.id().to_string()));
         let filter = EventFilterInput { tenant: None, pipeline, kinds, min_severity };
-        Box::pin(query::happened::events(ctx, &filter, first, after.as_deref())).await
+        Box::pin(query::events_and_logs::events(ctx, &filter, first, after.as_deref())).await
     }
 
     /// Incidents of the pipeline, newest first.
@@ -109,7 +109,7 @@ impl Pipeline {
         #[graphql(desc = "Only edges after this cursor.")] after: Option<String>,
         #[graphql(desc = "True: only open incidents. False: only resolved ones. Default: both.")] open: Option<bool>,
     ) -> Result<Connection<Incident>> {
-        Box::pin(query::happened::incidents(ctx, self.0.id(), open, first, after.as_deref())).await
+        Box::pin(query::events_and_logs::incidents(ctx, self.0.id(), open, first, after.as_deref())).await
     }
 
     /// Revisions of the settings, newest first.
@@ -150,7 +150,7 @@ impl Pipeline {
     ) -> Result<Connection<LogLine>> {
         let filter =
             LogFilterInput { tenant: None, pipeline: Some(ID(self.0.id().to_string())), ..filter.unwrap_or_default() };
-        query::happened::logs(ctx, &filter, &Piece { first, after, last, before })
+        query::events_and_logs::logs(ctx, &filter, &Piece { first, after, last, before })
     }
 
     /// Disk usage of the pipeline.
