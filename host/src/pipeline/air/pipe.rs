@@ -24,7 +24,7 @@ use crate::ffmpeg;
 use crate::limits::{AIR_CLOSE_TIMEOUT, AIR_STDERR_BYTES, AIR_WRITE_BYTES, AIR_WRITE_TIMEOUT};
 use crate::limits::{FFMPEG_LOG_LINE_BYTES, FFMPEG_LOG_LINES_PER_MINUTE};
 use crate::media::flv::{FileHeader, FlvError, TagKind, write_tag};
-use crate::process::{Child, Launch, LaunchError, Network, Walls};
+use crate::process::{Child, Confinement, Launch, LaunchError, Network};
 use crate::redact::Secrets;
 use outboard_base::{LineBudget, Lines};
 
@@ -85,8 +85,8 @@ impl Pipe {
     /// # Errors
     /// [`PipeError::Launch`], [`PipeError::Secrets`] or [`PipeError::File`].
     pub async fn spawn(ffmpeg: &Path, target: &Target, header: FileHeader) -> Result<Self, PipeError> {
-        let Order { args, secrets, walls } = Order::of(target)?;
-        let mut launch = Launch::new(ffmpeg, walls).args(args).stdin(Stdio::piped()).stderr(Stdio::piped());
+        let Order { args, secrets, confinement } = Order::of(target)?;
+        let mut launch = Launch::new(ffmpeg, confinement).args(args).stdin(Stdio::piped()).stderr(Stdio::piped());
         if let Some(secrets) = secrets {
             launch = launch.pass(secrets);
         }
@@ -222,7 +222,7 @@ struct Order {
     args: Vec<OsString>,
     /// Options that are read from a pipe, since arguments are for everybody to see.
     secrets: Option<OwnedFd>,
-    walls: Walls,
+    confinement: Confinement,
 }
 
 impl Order {
@@ -232,7 +232,7 @@ impl Order {
         // Little probing: sequence headers come first. (`nobuffer` would throw away what was probed.)
         args.extend(words("-analyzeduration 1000000 -f flv -i pipe:0 -map 0 -dn -c copy"));
         // It lives as long as the stream, and writes as much.
-        let mut walls = Walls { cpu: None, file_bytes: Some(0), ..ffmpeg::walls() };
+        let mut confinement = Confinement { cpu: None, file_bytes: Some(0), ..ffmpeg::confinement() };
         let mut secrets = None;
         match target {
             Target::File(path, format) => {
@@ -247,8 +247,8 @@ impl Order {
                 let mut file = OsString::from("file:");
                 file.push(&path);
                 args.push(file);
-                walls.file_bytes = None;
-                walls.write.push(path);
+                confinement.file_bytes = None;
+                confinement.write.push(path);
             }
             Target::Stream(url) => {
                 // Times on air go on over restarts of the process.
@@ -259,11 +259,11 @@ impl Order {
                     secrets = Some(pipe);
                 }
                 args.push(open.url.into());
-                walls.network = Network::Udp { port: open.port };
+                confinement.network = Network::Udp { port: open.port };
             }
             Target::Rtmp(target) => args.push(target.tc_url.clone().into()),
         }
-        Ok(Self { args, secrets, walls })
+        Ok(Self { args, secrets, confinement })
     }
 }
 
