@@ -1,11 +1,11 @@
-//! What every part of the host says in the same way.
+//! Basic types that every part of the host uses.
 //!
-//! In: texts, bytes and clocks. Out: names that are checked ([`check_name`]), digests ([`Digest`]), what is wrong with settings
-//! ([`Problem`]), texts that may be shown ([`redact`]), lines out of what a program writes ([`Lines`]) and how many of them may be
-//! logged ([`LineBudget`]), how long to wait after a failure ([`backoff`]), and time ([`unix_time`], [`asleep`]).
+//! In: texts, bytes and clocks. Out: checked names ([`check_name`]), digests ([`Digest`]), problems of settings ([`Problem`]), texts
+//! without secrets ([`redact`]), lines of a program's output ([`Lines`]) and their limit in the log ([`LineBudget`]), waits between
+//! retries ([`backoff`]), and time ([`unix_time`], [`asleep`]).
 //!
-//! The lowest crate: it uses no other crate of ours, does no I/O and starts no task, thread or process. What only one part of
-//! the host needs does not belong here.
+//! The lowest crate: it uses no other crate of the host, does no I/O, and starts no task, thread or process. Code that only one part
+//! of the host needs does not belong here.
 
 pub mod asleep;
 pub mod backoff;

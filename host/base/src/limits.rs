@@ -1,4 +1,4 @@
-//! Bounds of what every part of the host takes.
+//! Limits that every part of the host uses.
 
-/// Longest name of a tenant, a stream and whatever else becomes a folder's name, bytes.
+/// Longest name of a tenant, a stream, or anything else that becomes the name of a folder, bytes.
 pub const NAME_BYTES_MAX: usize = 64;
