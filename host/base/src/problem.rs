@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// One invalid setting.
+/// One invalid setting and its reason.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Problem {
     /// The key's path, such as `source.url`.

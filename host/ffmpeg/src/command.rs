@@ -38,7 +38,7 @@ pub fn confinement() -> Confinement {
 }
 
 impl Command {
-    /// ffmpeg without arguments.
+    /// ffmpeg without any arguments.
     pub(super) fn bare() -> Self {
         Self { inner: FfmpegCommand::new(), confinement: confinement() }
     }

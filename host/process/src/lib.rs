@@ -124,7 +124,7 @@ pub enum LaunchError {
     Start {
         /// The program that was to be run.
         program: PathBuf,
-        /// The system's error.
+        /// The error that the system returned.
         source: io::Error,
     },
 }

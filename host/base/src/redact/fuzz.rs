@@ -97,7 +97,7 @@ fn escaped(secret: &str) -> String {
     clean + rest
 }
 
-/// A generated URL.
+/// A generated URL and its secrets.
 struct Link {
     text: String,
     secrets: Vec<String>,

@@ -49,7 +49,7 @@ const DATA: [&str; 11] = [
     "/dev/random",
     "/dev/urandom",
 ];
-/// Devices without content.
+/// Devices that have no content.
 const NOTHING: [&str; 2] = ["/dev/null", "/dev/zero"];
 
 const EXECUTE: BitFlags<AccessFs> = make_bitflags!(AccessFs::{Execute | ReadFile | ReadDir});
