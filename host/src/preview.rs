@@ -47,7 +47,7 @@ pub struct Preview {
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wanted {
+pub enum PreviewRequest {
     /// `index.m3u8`
     Playlist,
     /// `batch/<n>/<media>`
@@ -67,7 +67,7 @@ pub enum Media {
     Video,
 }
 
-impl Wanted {
+impl PreviewRequest {
     /// Reads a path below `/preview/<pipeline>/`. An extension after the media's name is for players that want one.
     pub fn parse(path: &str) -> Option<Self> {
         if path == "index.m3u8" {
@@ -122,10 +122,10 @@ pub fn find(files: &StreamFiles, batch: u64, media: Media) -> Option<(PathBuf, &
 }
 
 /// Answers a GET or HEAD. What is not there is a plain 404, whatever the reason.
-pub async fn serve(preview: Preview, wanted: Wanted, request: &Parts) -> Response {
+pub async fn serve(preview: Preview, wanted: PreviewRequest, request: &Parts) -> Response {
     match wanted {
-        Wanted::Playlist => answer::playlist(preview, request).await,
-        Wanted::Batch(number, media) => answer::media(preview.files, number, media, request).await,
+        PreviewRequest::Playlist => answer::playlist(preview, request).await,
+        PreviewRequest::Batch(number, media) => answer::media(preview.files, number, media, request).await,
     }
 }
 

@@ -17,7 +17,7 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Which client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum ClientKind {
     /// `graphql-ws`: queries, mutations and subscriptions over one WebSocket.
     Node,
     /// `gql`: queries and mutations over HTTP, subscriptions over a WebSocket; it checks them against the server's schema.
@@ -75,11 +75,13 @@ pub struct Driver {
 
 impl Driver {
     /// Starts one that calls the server at host and port, with a token or without.
-    pub async fn start(kind: Kind, address: &str, token: Option<&str>) -> Self {
+    pub async fn start(kind: ClientKind, address: &str, token: Option<&str>) -> Self {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients");
         let (program, script, needs) = match kind {
-            Kind::Node => (PathBuf::from("node"), folder.join("node/client.js"), folder.join("node/node_modules")),
-            Kind::Python => {
+            ClientKind::Node => {
+                (PathBuf::from("node"), folder.join("node/client.js"), folder.join("node/node_modules"))
+            }
+            ClientKind::Python => {
                 let python = folder.join("python/.venv/bin/python");
                 (python.clone(), folder.join("python/client.py"), python)
             }

@@ -7,7 +7,7 @@ use axum::response::Response;
 use super::Api;
 use super::answer::{self, Refusal};
 use super::auth::Caller;
-use crate::preview::{Wanted, serve};
+use crate::preview::{PreviewRequest, serve};
 
 /// `GET /preview/{pipeline}/index.m3u8`: the HLS playlist of the media that went on air.
 pub async fn playlist(
@@ -16,8 +16,8 @@ pub async fn playlist(
     Path(pipeline): Path<String>,
     request: Request,
 ) -> Result<Response, Refusal> {
-    let preview = api.control.preview(&actor, &pipeline, Wanted::Playlist).await?;
-    Ok(serve(preview, Wanted::Playlist, &request.into_parts().0).await)
+    let preview = api.control.preview(&actor, &pipeline, PreviewRequest::Playlist).await?;
+    Ok(serve(preview, PreviewRequest::Playlist, &request.into_parts().0).await)
 }
 
 /// `GET /preview/{pipeline}/batch/{number}/{media}`: a file of one batch, with byte ranges.
@@ -27,7 +27,7 @@ pub async fn media(
     Path((pipeline, number, media)): Path<(String, String, String)>,
     request: Request,
 ) -> Result<Response, Refusal> {
-    let Some(wanted) = Wanted::parse(&format!("batch/{number}/{media}")) else {
+    let Some(wanted) = PreviewRequest::parse(&format!("batch/{number}/{media}")) else {
         return Ok(answer::absent(request.uri().path()));
     };
     let preview = api.control.preview(&actor, &pipeline, wanted).await?;

@@ -5,14 +5,14 @@ use super::access::{Action, Actor};
 use super::error::ControlError;
 use super::id::PipelineId;
 use super::runner::RunState;
-use crate::preview::{Aired, Preview, Wanted};
+use crate::preview::{Aired, Preview, PreviewRequest};
 
 impl Control {
     /// What is needed to answer for this part of a pipeline's preview.
     ///
     /// # Errors
     /// Any [`ControlError`].
-    pub async fn preview(&self, actor: &Actor, id: &str, wanted: Wanted) -> Result<Preview, ControlError> {
+    pub async fn preview(&self, actor: &Actor, id: &str, wanted: PreviewRequest) -> Result<Preview, ControlError> {
         let entry = self.allowed(actor, Action::ViewMedia, id)?;
         let PipelineId { tenant, stream } = entry.id();
         let storage = self.0.host.storage();
@@ -21,10 +21,10 @@ impl Control {
             ControlError::Unavailable("the storage cannot be read".to_owned())
         })?;
         let batches = match wanted {
-            Wanted::Playlist => {
+            PreviewRequest::Playlist => {
                 Aired::newest(self.0.host.journal(), tenant, stream).await.map_err(super::listing::unread)?
             }
-            Wanted::Batch(..) => Vec::new(),
+            PreviewRequest::Batch(..) => Vec::new(),
         };
         let snapshot = entry.snapshot();
         let ended = snapshot.run.state == RunState::Stopped && !entry.desired_running();

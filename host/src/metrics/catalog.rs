@@ -3,7 +3,7 @@
 
 /// What a metric is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum MetricKind {
     /// Only rises; from zero again when the pipeline or the host starts anew.
     Counter,
     /// What is now.
@@ -29,7 +29,7 @@ pub struct Metric {
     /// Its name without prefix, unit and suffix.
     pub base: &'static str,
     /// What it is.
-    pub kind: Kind,
+    pub kind: MetricKind,
     /// What it is counted in.
     pub unit: Option<Unit>,
     /// What its labels are.
@@ -50,9 +50,9 @@ impl Metric {
             None => "",
         };
         let suffix = match self.kind {
-            Kind::Counter => "_total",
-            Kind::Info => "_info",
-            Kind::Gauge | Kind::Histogram => "",
+            MetricKind::Counter => "_total",
+            MetricKind::Info => "_info",
+            MetricKind::Gauge | MetricKind::Histogram => "",
         };
         format!("{PREFIX}_{}{unit}{suffix}", self.base)
     }
@@ -64,7 +64,7 @@ macro_rules! metrics {
             #[doc = $help]
             pub static $id: Metric = Metric {
                 base: $base,
-                kind: Kind::$kind,
+                kind: MetricKind::$kind,
                 unit: metrics!(@unit $($unit)?),
                 labels: &[$(stringify!($label)),*],
                 help: $help.trim_ascii(),

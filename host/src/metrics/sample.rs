@@ -14,7 +14,7 @@ use crate::pipeline::cause::HealthCause;
 use crate::pipeline::exchange::ExchangeStatus;
 use crate::pipeline::status::Stats;
 use crate::stage::StageCounts;
-use crate::store::usage::{Kind, Totals};
+use crate::store::usage::{FileKind, Totals};
 
 /// A pipeline at a moment.
 #[derive(Debug, Clone, Default)]
@@ -81,9 +81,9 @@ impl PipelineSample {
             air_ms: snapshot.air_ms,
             ready_ms: snapshot.ready_ms,
             batches_ready: snapshot.batches_ready,
-            storage: Kind::ALL
+            storage: FileKind::ALL
                 .into_iter()
-                .filter(|kind| *kind != Kind::Components)
+                .filter(|kind| *kind != FileKind::Components)
                 .map(|kind| (kind.name(), files.of(kind).bytes))
                 .collect(),
         }

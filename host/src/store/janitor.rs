@@ -18,7 +18,7 @@ use super::files::StreamFiles;
 use super::journal::{Journal, JournalError, StreamJournal};
 use super::retention::{self, Candidate, Keep};
 use super::room::{Gate, NoRoom, Room};
-use super::usage::{Kind, Ledger, Owner, Space};
+use super::usage::{FileKind, Ledger, Owner, Space};
 use crate::limits::{CLEAN_PLAN_MAX, STORAGE_MIN_FREE_BYTES, STORAGE_MIN_FREE_PART};
 use crate::unix_time::now_ms;
 
@@ -243,7 +243,7 @@ impl Janitor {
     /// What [`Self::remove_media`] would remove.
     pub async fn media(&self, tenant: &str, stream: &str) -> Cleaned {
         let Cleaned { batches, bytes } = self.left_behind(tenant, stream).await;
-        let logs = self.0.ledger.stream(tenant, stream).of(Kind::Logs).bytes;
+        let logs = self.0.ledger.stream(tenant, stream).of(FileKind::Logs).bytes;
         Cleaned { batches, bytes: bytes.saturating_sub(logs) }
     }
 

@@ -13,7 +13,7 @@ use crate::config::Problem;
 use crate::control::Cleaning;
 use crate::control::error::ControlError;
 use crate::limits::REST_CLEAN_KEEPS;
-use crate::store::usage::{Kind, Totals};
+use crate::store::usage::{FileKind, Totals};
 
 /// Disk usage of a tenant or of one pipeline.
 #[derive(Debug, Serialize)]
@@ -125,14 +125,14 @@ impl Breakdown {
     fn of(totals: &Totals) -> Self {
         let bytes = |kind| totals.of(kind).bytes;
         Self {
-            original_segments: bytes(Kind::OriginalSegments),
-            video_fragments: bytes(Kind::VideoFragments),
-            audio_fragments: bytes(Kind::AudioFragments),
-            processed_audio: bytes(Kind::ProcessedAudio),
-            remuxed_output: bytes(Kind::RemuxedOutput),
-            other: bytes(Kind::Other),
-            logs: bytes(Kind::Logs),
-            components: bytes(Kind::Components),
+            original_segments: bytes(FileKind::OriginalSegments),
+            video_fragments: bytes(FileKind::VideoFragments),
+            audio_fragments: bytes(FileKind::AudioFragments),
+            processed_audio: bytes(FileKind::ProcessedAudio),
+            remuxed_output: bytes(FileKind::RemuxedOutput),
+            other: bytes(FileKind::Other),
+            logs: bytes(FileKind::Logs),
+            components: bytes(FileKind::Components),
         }
     }
 }
