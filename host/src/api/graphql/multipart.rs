@@ -1,7 +1,7 @@
-//! Reads `multipart/form-data` part by part, holding never more of it than one piece from the network.
+//! Reads `multipart/form-data` part by part, with at most one piece from the network in memory.
 //!
-//! Readers of general use take what comes as fast as it comes, or allow a part's headers any length. Here the body's bytes are asked
-//! for only when they are needed, headers have a bound, and how much of a part is taken is for the caller to say.
+//! General-purpose readers buffer without a limit, or allow headers of any length. Here the body is read only as fast as it is used,
+//! headers are limited, and the caller limits each part.
 
 use axum::body::{Body, BodyDataStream, Bytes};
 use bytes::BytesMut;
@@ -10,15 +10,15 @@ use memchr::memmem;
 
 use crate::limits::GRAPHQL_PART_HEAD_BYTES_MAX;
 
-/// Characters that a boundary may have (RFC 2046).
+/// Most characters of a boundary (RFC 2046).
 const BOUNDARY_CHARS_MAX: usize = 70;
 
-/// What is wrong with a form.
+/// Why a form is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FormError {
-    /// It is no form, or none as it has to be.
+    /// It is not a valid form; the sentence says why.
     Form(String),
-    /// A part is longer than so many bytes.
+    /// A part is longer than this many bytes.
     TooLong(usize),
 }
 
@@ -34,17 +34,17 @@ pub struct Part {
 /// A form that is being read.
 pub struct Form {
     body: BodyDataStream,
-    /// Read, and not given out.
+    /// Bytes that were read from the body and not returned yet.
     have: BytesMut,
-    /// What comes before each part and after the last one.
+    /// The delimiter before each part and after the last one.
     delimiter: Vec<u8>,
 }
 
 impl Form {
-    /// `kind`: the `Content-Type`.
+    /// Begins to read a form. `kind`: the value of the `Content-Type` header.
     ///
     /// # Errors
-    /// [`FormError::Form`]: it names no boundary that could be one.
+    /// [`FormError::Form`] if it has no valid boundary.
     pub fn new(kind: &str, body: Body) -> Result<Self, FormError> {
         let boundary = parameter(kind, "boundary").unwrap_or_default();
         let whole = !boundary.is_empty() && boundary.len() <= BOUNDARY_CHARS_MAX;
@@ -52,12 +52,12 @@ impl Form {
             let text = format!("its Content-Type has no boundary of 1 to {BOUNDARY_CHARS_MAX} characters");
             return Err(FormError::Form(text));
         }
-        // The first one is at the very beginning, the others follow a line's end.
+        // The first delimiter is at the beginning; the others follow the end of a line.
         let have = BytesMut::from(b"\r\n".as_slice());
         Ok(Self { body: body.into_data_stream(), have, delimiter: format!("\r\n--{boundary}").into_bytes() })
     }
 
-    /// The next part's head; `None`: there is none.
+    /// Reads the head of the next part; `None` after the last one.
     ///
     /// # Errors
     /// [`FormError::Form`].
@@ -95,10 +95,10 @@ impl Form {
         head_of(&head).map(Some)
     }
 
-    /// A piece of the part whose head was read last; `None` after the last piece.
+    /// Reads a piece of the current part; `None` after the last piece.
     ///
     /// # Errors
-    /// [`FormError::Form`]: the form breaks off.
+    /// [`FormError::Form`] if the form ends early.
     pub async fn piece(&mut self) -> Result<Option<Bytes>, FormError> {
         loop {
             match memmem::find(&self.have, &self.delimiter) {
@@ -106,7 +106,7 @@ impl Form {
                 Some(end) => return Ok(Some(self.have.split_to(end).freeze())),
                 None => {}
             }
-            // Its end may be the beginning of the delimiter.
+            // The last bytes may be the beginning of the delimiter.
             let sure = self.have.len().saturating_sub(self.delimiter.len() - 1);
             if sure > 0 {
                 return Ok(Some(self.have.split_to(sure).freeze()));
@@ -115,10 +115,10 @@ impl Form {
         }
     }
 
-    /// The whole part whose head was read last.
+    /// Reads the whole current part.
     ///
     /// # Errors
-    /// [`FormError`]; [`FormError::TooLong`] as soon as there are more than `most` bytes.
+    /// [`FormError::Form`] if the form ends early; [`FormError::TooLong`] as soon as the part exceeds `most` bytes.
     pub async fn whole(&mut self, most: usize) -> Result<Vec<u8>, FormError> {
         let mut whole = Vec::new();
         while let Some(piece) = self.piece().await? {
@@ -156,7 +156,7 @@ fn head_of(head: &[u8]) -> Result<Part, FormError> {
     }
 }
 
-/// A parameter of a header's value: `…; name=value; name="value"`.
+/// A parameter in a header's value: `…; name=value; name="value"`.
 fn parameter(header: &str, wanted: &str) -> Option<String> {
     let mut rest = header.split_once(';')?.1;
     loop {
@@ -177,7 +177,7 @@ fn parameter(header: &str, wanted: &str) -> Option<String> {
     }
 }
 
-/// The text up to the closing quote, and what follows.
+/// The text up to the closing quote, and the rest after it.
 fn quoted_text(text: &str) -> Option<(String, &str)> {
     let mut value = String::new();
     let mut chars = text.char_indices();

@@ -9,7 +9,7 @@ pub mod tenancy;
 
 use async_graphql::MergedObject;
 
-/// All queries.
+/// All queries. They change nothing.
 #[derive(Debug, Default, MergedObject)]
 pub struct Query(
     server::ServerQuery,

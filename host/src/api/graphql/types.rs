@@ -28,11 +28,11 @@ use super::scalars::BigInt;
 pub struct ReasonCount {
     /// The reason, as a keyword.
     pub reason: String,
-    /// Number of occurrences.
+    /// Number of occurrences with this reason.
     pub count: BigInt,
 }
 
-/// An invalid setting.
+/// An invalid setting, and why it is invalid.
 #[derive(Debug, Clone, SimpleObject, Deserialize)]
 pub struct Problem {
     /// Path of the setting, starting at the argument: `input.settings.destinations[0].url`.

@@ -20,7 +20,7 @@ pub struct EventAndLogQuery;
 
 #[Object]
 impl EventAndLogQuery {
-    /// Events, newest first.
+    /// The events that match the filter, newest first.
     #[graphql(complexity = "cost(first, child_complexity)")]
     async fn events(
         &self,

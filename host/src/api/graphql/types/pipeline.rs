@@ -1,4 +1,4 @@
-//! A pipeline: what it is set to, how it is, and its long lists, which are fetched only when they are asked for.
+//! The types of pipelines. Long lists, such as batches and events, are fetched only if a query has their field.
 
 use std::sync::Arc;
 
@@ -235,7 +235,7 @@ pub struct CreatePipelineInput {
 /// Changes to a pipeline.
 #[derive(Debug, InputObject)]
 pub struct UpdatePipelineInput {
-    /// Settings to change.
+    /// The settings to change.
     pub settings: PipelineSettingsInput,
     /// The revision that the caller read. If the current revision differs, nothing is changed and the mutation fails
     /// with CONFLICT.
