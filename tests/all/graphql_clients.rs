@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use outboard_tests::drivers::{ClientKind, Driver, Heard};
+use outboard_tests::drivers::{ClientKind, Driver, OperationEvent};
 use outboard_tests::guests::{bundled_file, variant};
 use outboard_tests::host::Host;
 use outboard_tests::media::{Clip, LiveOrigin, entries};
@@ -92,7 +92,7 @@ async fn everything(kind: ClientKind) {
     let mut client = Driver::start(kind, server.address(), None).await;
     let told = client.ask(INTROSPECTION, json!({})).await;
     let schema = Schema::new(match &told {
-        Heard::Next(answer) => &answer["data"],
+        OperationEvent::Next(answer) => &answer["data"],
         other => unreachable!("{other:?}"),
     });
     let mut caller = Caller { client, schema };

@@ -24,9 +24,9 @@ pub enum ClientKind {
     Python,
 }
 
-/// What a client made of an answer.
+/// What a client received for an operation.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Heard {
+pub enum OperationEvent {
     /// An answer: `data`, and `errors` if there are any.
     Next(Value),
     /// The operation ended with these errors.
@@ -35,7 +35,7 @@ pub enum Heard {
     End,
 }
 
-impl Heard {
+impl OperationEvent {
     /// A root field's data.
     ///
     /// # Panics
@@ -66,7 +66,7 @@ pub struct Driver {
     _child: Child,
     orders: ChildStdin,
     told: mpsc::Receiver<Value>,
-    waiting: HashMap<String, VecDeque<Heard>>,
+    waiting: HashMap<String, VecDeque<OperationEvent>>,
     asked: HashMap<String, &'static str>,
     ids: u64,
     /// Root fields that were answered with data, by the kind of operation.
@@ -119,11 +119,11 @@ impl Driver {
     }
 
     /// Asks once; answers what came.
-    pub async fn ask(&mut self, query: &str, variables: Value) -> Heard {
+    pub async fn ask(&mut self, query: &str, variables: Value) -> OperationEvent {
         let id = self.order("call", query, variables).await;
         let answer = self.next(&id).await;
-        if matches!(answer, Heard::Next(_)) {
-            assert_eq!(self.next(&id).await, Heard::End);
+        if matches!(answer, OperationEvent::Next(_)) {
+            assert_eq!(self.next(&id).await, OperationEvent::End);
         }
         answer
     }
@@ -135,7 +135,7 @@ impl Driver {
     pub async fn get(&mut self, field: &str, query: &str, variables: Value) -> Value {
         let answer = self.ask(query, variables).await;
         match &answer {
-            Heard::Next(data) if data["errors"].is_null() => data["data"][field].clone(),
+            OperationEvent::Next(data) if data["errors"].is_null() => data["data"][field].clone(),
             other => panic!("{query}: {other:?}"),
         }
     }
@@ -156,7 +156,7 @@ impl Driver {
     }
 
     /// The next answer of an operation.
-    pub async fn next(&mut self, id: &str) -> Heard {
+    pub async fn next(&mut self, id: &str) -> OperationEvent {
         loop {
             if let Some(heard) = self.waiting.get_mut(id).and_then(VecDeque::pop_front) {
                 return heard;
@@ -167,13 +167,13 @@ impl Driver {
                 .unwrap_or_else(|| panic!("the client is gone"));
             let of = message["id"].as_str().unwrap_or_else(|| panic!("{message}")).to_owned();
             let heard = if message["end"] == true {
-                Heard::End
+                OperationEvent::End
             } else if message.get("error").is_some() {
-                Heard::Error(message["error"].take())
+                OperationEvent::Error(message["error"].take())
             } else {
                 let answer = message["next"].take();
                 self.note(&of, &answer["data"]);
-                Heard::Next(answer)
+                OperationEvent::Next(answer)
             };
             self.waiting.entry(of).or_default().push_back(heard);
         }
@@ -199,7 +199,7 @@ impl Driver {
 
     /// Follows an operation to its end.
     pub async fn ends(&mut self, id: &str) {
-        while self.next(id).await != Heard::End {}
+        while self.next(id).await != OperationEvent::End {}
     }
 
     fn note(&mut self, id: &str, data: &Value) {
