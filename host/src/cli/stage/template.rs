@@ -18,7 +18,7 @@ const NAME_CHARS_MAX: usize = 64;
 
 /// What a stage decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Kind {
+pub enum TemplateKind {
     /// Where one batch ends and the next begins.
     Batching,
     /// How fragments become messages to the processor, and its messages become events.
@@ -27,34 +27,34 @@ pub enum Kind {
     RemuxPlanning,
 }
 
-impl Kind {
+impl TemplateKind {
     /// As in the contract.
     pub fn name(self) -> &'static str {
         match self {
-            Kind::Batching => "batching",
-            Kind::Framing => "framing",
-            Kind::RemuxPlanning => "remux-planning",
+            TemplateKind::Batching => "batching",
+            TemplateKind::Framing => "framing",
+            TemplateKind::RemuxPlanning => "remux-planning",
         }
     }
 
     /// What stands for the marks in the templates.
     fn marks(self) -> [(&'static str, &'static str); 4] {
         let [summary, decides, like, rule] = match self {
-            Kind::Batching => [
-                "Cuts batches of a wanted length",
+            TemplateKind::Batching => [
+                "Cuts batches of a configured length",
                 "it decides where one batch ends and the next begins",
                 "batching-duration",
                 "batcher",
             ],
-            Kind::Framing => [
-                "Speaks the fragment dialect",
+            TemplateKind::Framing => [
+                "Uses the dialect fragment",
                 "it turns fragments into a processor's messages, and its messages into events",
                 "framing-fragment",
                 "framer",
             ],
-            Kind::RemuxPlanning => [
-                "Processed audio where there is some that fits, else the original",
-                "it decides which audio goes under the picture, and how",
+            TemplateKind::RemuxPlanning => [
+                "Processed audio if its length fits, else the original",
+                "it decides which audio goes on air with the video, and how",
                 "remux-replace",
                 "planner",
             ],
@@ -120,7 +120,7 @@ impl Project {
     ///
     /// # Errors
     /// Only if this binary was built with templates that are broken.
-    pub fn new(kind: Kind, language: Language, name: &str) -> anyhow::Result<Self> {
+    pub fn new(kind: TemplateKind, language: Language, name: &str) -> anyhow::Result<Self> {
         let mut files = Vec::new();
         for part in ["any", kind.name()] {
             let root = format!("{}/{part}", language.folder());
@@ -168,10 +168,11 @@ fn collect(
 mod tests {
     use super::*;
 
-    fn projects() -> impl Iterator<Item = (Kind, Language, Project)> {
-        let all =
-            |kind: &Kind| Language::value_variants().iter().map(|language| (*kind, *language)).collect::<Vec<_>>();
-        let all: Vec<_> = Kind::value_variants().iter().flat_map(all).collect();
+    fn projects() -> impl Iterator<Item = (TemplateKind, Language, Project)> {
+        let all = |kind: &TemplateKind| {
+            Language::value_variants().iter().map(|language| (*kind, *language)).collect::<Vec<_>>()
+        };
+        let all: Vec<_> = TemplateKind::value_variants().iter().flat_map(all).collect();
         all.into_iter().map(|(kind, language)| (kind, language, Project::new(kind, language, "my-own").unwrap()))
     }
 

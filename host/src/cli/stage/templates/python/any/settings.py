@@ -1,6 +1,6 @@
-"""How settings are read, by the JSON Schema that the host shows as a form.
+"""Reads settings by the JSON Schema that the host shows as a form.
 
-It knows whole numbers and objects; add what your settings need.
+It supports whole numbers and objects; add what your settings need.
 """
 
 import json
@@ -13,7 +13,7 @@ Properties = dict[str, dict[str, Any]]
 
 
 def read(text: str, properties: Properties) -> dict[str, Any]:
-    """Reads a JSON object; empty text stands for all defaults. Raises the contract's `invalid-settings` with every problem."""
+    """Reads a JSON object; empty text means the defaults. Raises the contract's `invalid-settings` with every problem."""
     problems: list[Problem] = []
     given = _parse(text.strip() or "{}", problems)
     settings = {}
@@ -28,7 +28,7 @@ def read(text: str, properties: Properties) -> dict[str, Any]:
 
 
 def schema(title: str, properties: Properties) -> str:
-    """The JSON Schema of the settings."""
+    """The JSON Schema of the settings, as text."""
     return json.dumps(
         {
             "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -53,7 +53,7 @@ def _parse(text: str, problems: list[Problem]) -> dict[str, Any]:
 
 
 def _fault(value: Any, schema: dict[str, Any]) -> str | None:
-    """What the value should be, if it is not."""
+    """What the value should be, if it is not valid."""
     match schema["type"]:
         case "integer":
             low, high = schema["minimum"], schema["maximum"]

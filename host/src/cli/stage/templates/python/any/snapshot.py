@@ -1,6 +1,6 @@
-"""Snapshots: JSON that says what wrote it, so that foreign state is refused and not misread.
+"""Snapshots: JSON with the name of its writer, so that the state of another stage is rejected instead of misread.
 
-Raise LAYOUT when the state changes so that old snapshots cannot be read as they are.
+Increase LAYOUT when the state changes in such a way that old snapshots cannot be read any more.
 """
 
 import json
@@ -9,7 +9,7 @@ from typing import Any
 from componentize_py_types import Err
 from wit_world.imports.types import Error_UnreadableState
 
-# Whose format it is: {{like}}'s, so that on air each can take over from the other.
+# The format is that of {{like}}, so that each of the two stages can take over from the other on air.
 STAGE = "{{like}}"
 LAYOUT = 1
 
@@ -26,6 +26,6 @@ def read(data: bytes) -> Any:
     except (ValueError, TypeError, KeyError) as error:
         raise Err(Error_UnreadableState(f"this is not a snapshot: {error}")) from error
     if (stage, layout) != (STAGE, LAYOUT):
-        told = f"the snapshot is {stage!r}, layout {layout!r}; this stage reads {STAGE!r}, layout {LAYOUT}"
-        raise Err(Error_UnreadableState(told))
+        reason = f"the snapshot is {stage!r}, layout {layout!r}; this stage reads {STAGE!r}, layout {LAYOUT}"
+        raise Err(Error_UnreadableState(reason))
     return state

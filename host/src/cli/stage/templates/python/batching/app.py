@@ -25,7 +25,7 @@ SETTINGS: settings.Properties = {
     },
 }
 
-# One instance serves one pipeline, so its state may live here.
+# One instance serves one pipeline, so its state can be kept here.
 batcher: Batcher | None = None
 
 

@@ -19,9 +19,9 @@ class StageTest(unittest.TestCase):
         self.lifecycle.open(TEN_SECONDS, None)
 
     def test_describes_itself(self) -> None:
-        told = self.lifecycle.describe()
-        self.assertEqual(told.name, "{{name}}")
-        self.assertEqual(json.loads(told.settings_schema)["properties"]["batch_seconds"]["default"], 30)
+        described = self.lifecycle.describe()
+        self.assertEqual(described.name, "{{name}}")
+        self.assertEqual(json.loads(described.settings_schema)["properties"]["batch_seconds"]["default"], 30)
 
     def test_cuts_with_the_segment_that_makes_it_long_enough(self) -> None:
         cuts = [cut for index in range(4) for cut in self.batching.push(segment(index))]

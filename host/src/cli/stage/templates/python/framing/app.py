@@ -23,7 +23,7 @@ SETTINGS: settings.Properties = {
     },
 }
 
-# One instance serves one pipeline, so its state may live here.
+# One instance serves one pipeline, so its state can be kept here.
 framer: Framer | None = None
 
 
@@ -45,7 +45,7 @@ class Framing(exports.Framing):
         return Format_Fmp4()
 
     def on_connect(self, connection: Connection) -> Greeting:
-        # A dialect that has a handshake sends it here and answers `ready=False`.
+        # A dialect with a handshake sends it here and answers `ready=False`.
         return Greeting(messages=[], ready=True)
 
     def encode(self, fragment: Fragment, audio: bytes) -> list[Message]:

@@ -1,4 +1,4 @@
-"""The dialect `fragment`: `fragment:data` with the audio as a binary attachment goes out, `fragment:processed` comes back."""
+"""The dialect `fragment`: sends `fragment:data` with the audio as a binary attachment, receives `fragment:processed`."""
 
 import json
 from typing import Any
@@ -19,16 +19,16 @@ from wit_world.exports.framing import (
 )
 from wit_world.imports.types import Error_InvalidInput
 
-# More than are ever in flight.
+# Most ids that are kept; more than fragments are ever in flight.
 SENT_MAX = 64
 
 
 class Framer:
     def __init__(self, metadata: dict[str, Any], state: dict[str, Any] | None) -> None:
-        """`state`: what another instance had; see the attribute."""
+        """`state`: the state of another instance; see the attribute."""
         self.metadata = metadata
-        # All that another instance needs to go on, on the connection that is up: ids of fragments that were sent, oldest
-        # first, because a processor may answer with ids of its own.
+        # The state from which another instance can resume on the open connection: ids of fragments that were sent, oldest
+        # first, because a processor may use other ids in its replies.
         self.state: dict[str, list[str]] = {"sent": (state or {}).get("sent", [])}
 
     def encode(self, fragment: Fragment, audio: bytes) -> Message:
@@ -57,7 +57,7 @@ class Framer:
         return Message("fragment:data", json.dumps([body]), [audio])
 
     def decode(self, message: Message) -> list[Event]:
-        """Raises the contract's `invalid-input` if the message is not JSON; what the dialect does not know means nothing."""
+        """Raises the contract's `invalid-input` if the message is not JSON; events that are not in the dialect are ignored."""
         body = _body(message)
         fragment = self._reference(body)
         match message.event:
@@ -72,7 +72,7 @@ class Framer:
                 return []
 
     def _reference(self, body: dict[str, Any]) -> Reference | None:
-        """By an id that we sent, else by number, else by whatever id is there."""
+        """The fragment: by an id that was sent, else by number, else by an unknown id."""
         inner = body["fragment"] if isinstance(body.get("fragment"), dict) else {}
         facts = {**body, **inner}
         name = facts.get("id", facts.get("fragmentId"))
@@ -89,8 +89,8 @@ def _body(message: Message) -> dict[str, Any]:
     try:
         arguments = json.loads(message.arguments)
     except ValueError as error:
-        told = f"the arguments of {message.event} are not a JSON array: {error}"
-        raise Err(Error_InvalidInput(told)) from error
+        reason = f"the arguments of {message.event} are not a JSON array: {error}"
+        raise Err(Error_InvalidInput(reason)) from error
     body = arguments[0] if isinstance(arguments, list) and arguments else None
     return body if isinstance(body, dict) else {}
 
@@ -101,5 +101,5 @@ def _processed(body: dict[str, Any], fragment: Reference, attachments: list[byte
     if type(number) is not int or not 0 <= number < len(attachments):
         return Event_Failed(Failure(fragment, "the reply holds no audio", False))
     metadata = body.get("metadata")
-    told = json.dumps(metadata if isinstance(metadata, dict) else {})
-    return Event_Processed(Processed(fragment, attachments[number], told))
+    text = json.dumps(metadata if isinstance(metadata, dict) else {})
+    return Event_Processed(Processed(fragment, attachments[number], text))

@@ -44,9 +44,9 @@ class StageTest(unittest.TestCase):
         return self.framing.decode(Message(event, json.dumps([body]), [b"audio"]), 0)
 
     def test_describes_itself(self) -> None:
-        told = self.lifecycle.describe()
-        self.assertEqual(told.name, "{{name}}")
-        self.assertEqual(json.loads(told.settings_schema)["properties"]["metadata"]["default"], {})
+        described = self.lifecycle.describe()
+        self.assertEqual(described.name, "{{name}}")
+        self.assertEqual(json.loads(described.settings_schema)["properties"]["metadata"]["default"], {})
 
     def test_an_echo_comes_back_as_processed_audio(self) -> None:
         [sent] = self.framing.encode(FRAGMENT, b"audio")

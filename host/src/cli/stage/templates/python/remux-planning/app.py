@@ -18,14 +18,14 @@ SETTINGS: settings.Properties = {
     "mark_after": {
         "type": "integer",
         "title": "Mark after",
-        "description": "Batches in a row without processed audio from which on they are marked for the operator.",
+        "description": "Number of consecutive batches without processed audio after which they are marked for the operator.",
         "minimum": 1,
         "maximum": 100,
         "default": 1,
     },
 }
 
-# One instance serves one pipeline, so its state may live here.
+# One instance serves one pipeline, so its state can be kept here.
 planner: Planner | None = None
 
 

@@ -1,4 +1,4 @@
-"""What goes on air: the processed audio where there is some that fits, else the original."""
+"""Plans the processed audio if its length fits, else the original audio."""
 
 from dataclasses import replace
 from typing import Any
@@ -19,16 +19,16 @@ from wit_world.exports.remux_planning import (
     ReturnedAudio,
 )
 
-# Audio that differs from the original's length by more than one in so many parts is not used.
+# Audio is not used if its length differs from the original's by more than one part in this many.
 DIFFERENCE_PART = 10
 
 
 class Planner:
     def __init__(self, mark_after: int, state: dict[str, Any] | None) -> None:
-        """`state`: what another instance had; see the attribute."""
+        """`state`: the state of another instance; see the attribute."""
         self.mark_after = mark_after
-        # All that another instance needs to go on: batches in a row that went on air with their original audio, though
-        # audio was sent.
+        # The state from which another instance can resume: consecutive batches that went on air with their original audio,
+        # although audio was sent to the processor.
         self.state: dict[str, int] = {"originals_in_a_row": (state or {}).get("originals_in_a_row", 0)}
 
     def plan(self, facts: Facts) -> RemuxPlan:
@@ -59,7 +59,7 @@ def _fits(original: AudioTrack, returned: ReturnedAudio) -> bool:
 
 
 def _replace(original: AudioTrack, returned: ReturnedAudio) -> RemuxPlan:
-    """Copied where the players will not notice; else encoded to the original's format and trimmed or padded to its length."""
+    """Copies the audio if its format and length fit; else encodes it to the original's format, trimmed or padded to its length."""
     same_format = (returned.sample_rate_hz, returned.channels) == (original.sample_rate_hz, original.channels)
     if returned.copyable and same_format and _difference(original, returned) <= original.packet_us:
         return _plan(AudioChoice_Processed(), "processed audio, as it is")
@@ -68,7 +68,7 @@ def _replace(original: AudioTrack, returned: ReturnedAudio) -> RemuxPlan:
 
 
 def _plan(audio: AudioChoice, note: str) -> RemuxPlan:
-    """The plan that changes nothing about the chosen audio."""
+    """A plan with the chosen audio, unchanged."""
     return RemuxPlan(
         audio=audio,
         coding=Coding_Copy(),

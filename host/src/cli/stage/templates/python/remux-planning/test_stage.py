@@ -37,9 +37,9 @@ class StageTest(unittest.TestCase):
         self.lifecycle.open('{"mark_after": 2}', None)
 
     def test_describes_itself(self) -> None:
-        told = self.lifecycle.describe()
-        self.assertEqual(told.name, "{{name}}")
-        self.assertEqual(json.loads(told.settings_schema)["properties"]["mark_after"]["default"], 1)
+        described = self.lifecycle.describe()
+        self.assertEqual(described.name, "{{name}}")
+        self.assertEqual(json.loads(described.settings_schema)["properties"]["mark_after"]["default"], 1)
 
     def test_processed_audio_is_copied_where_it_fits_and_encoded_where_it_nearly_does(self) -> None:
         plan = self.remux.plan(facts(Reply_Returned(RETURNED)))

@@ -1,8 +1,8 @@
-// An exception becomes a trap, of which the host sees nothing but that it happened. So its message and stack are printed first:
-// what a call printed is the first thing that the host's error says.
+// An exception becomes a trap, and the host does not get its message. So its message and stack are printed first: the host's error
+// begins with what a call printed.
 
-/** The same calls. What they throw is printed, unless it is the contract's error `{ tag, val }`. */
-export function told(calls) {
+/** Wraps calls: exceptions are printed, unless they are the contract's error `{ tag, val }`. */
+export function printingErrors(calls) {
   const wrapped = Object.entries(calls).map(([name, call]) => [name, (...given) => attempt(name, call, given)]);
   return Object.fromEntries(wrapped);
 }

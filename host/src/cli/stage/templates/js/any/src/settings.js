@@ -1,7 +1,7 @@
-// How settings are read, by the JSON Schema that the host shows as a form. It knows whole numbers and objects; add what
+// Reads settings by the JSON Schema that the host shows as a form. It supports whole numbers and objects; add what
 // your settings need.
 
-/** Reads a JSON object; empty text stands for all defaults. Throws the contract's `invalid-settings` with every problem. */
+/** Reads a JSON object; empty text means the defaults. Throws the contract's `invalid-settings` with every problem. */
 export function read(text, properties) {
   const problems = [];
   const given = parse(text.trim() || '{}', problems);
@@ -19,7 +19,7 @@ export function read(text, properties) {
   return settings;
 }
 
-/** The JSON Schema of the settings. */
+/** The JSON Schema of the settings, as text. */
 export function schema(title, properties) {
   return JSON.stringify({
     $schema: 'https://json-schema.org/draft/2020-12/schema',
@@ -41,7 +41,7 @@ function parse(text, problems) {
   return {};
 }
 
-/** What the value should be, if it is not. */
+/** What the value should be, if it is not valid. */
 function fault(value, { type, minimum, maximum }) {
   if (type === 'integer' && !(Number.isInteger(value) && value >= minimum && value <= maximum)) {
     return `a whole number from ${minimum} to ${maximum}`;

@@ -1,7 +1,7 @@
-// Snapshots: JSON that says what wrote it, so that foreign state is refused and not misread.
-// Raise LAYOUT when the state changes so that old snapshots cannot be read as they are.
+// Snapshots: JSON with the name of its writer, so that the state of another stage is rejected instead of misread.
+// Increase LAYOUT when the state changes in such a way that old snapshots cannot be read any more.
 
-// Whose format it is: {{like}}'s, so that on air each can take over from the other.
+// The format is that of {{like}}, so that each of the two stages can take over from the other on air.
 const STAGE = '{{like}}';
 const LAYOUT = 1;
 

@@ -1,10 +1,10 @@
-// When a batch ends: with the segment that makes it long enough, and before a discontinuity.
+// The rule for the end of a batch: after the segment that makes it long enough, and before a discontinuity.
 
 export class Batcher {
   /** `state`: what another instance had; see the property. */
   constructor(seconds, state) {
     this.wantedUs = seconds * 1_000_000;
-    // All that another instance needs to go on. Numbers, where the contract has BigInt: JSON knows no other, and both
+    // The state from which another instance can resume. Numbers, where the contract has BigInt: JSON knows no other, and both
     // indexes and microseconds stay far below 2^53.
     this.state = { last_pushed: state?.last_pushed ?? null, open: state?.open ?? null };
   }
@@ -13,11 +13,11 @@ export class Batcher {
     const index = Number(segment.index);
     const cuts = [];
     if (this.state.last_pushed === null || this.state.last_pushed + 1 !== index) {
-      // The host cut by itself in between, or pushes again: what was open is open no more.
+      // The host has cut by itself, or pushes segments again: the open batch is dropped.
       this.state.open = null;
     }
     this.state.last_pushed = index;
-    // A batch must not go over a discontinuity, whatever its length.
+    // A batch must not span a discontinuity, whatever its length.
     if (segment.discontinuity) cuts.push(...this.#close('discontinuity'));
     const open = (this.state.open ??= { first: index, last: index, duration_us: 0 });
     open.last = index;
@@ -26,12 +26,12 @@ export class Batcher {
     return cuts;
   }
 
-  /** No segment will follow. */
+  /** Called when no segment will follow. */
   flush() {
     return this.#close('flush')[0];
   }
 
-  /** The open batch's cut, if there is one. */
+  /** Ends the open batch, if there is one. */
   #close(reason) {
     const open = this.state.open;
     this.state.open = null;

@@ -1,7 +1,7 @@
 // {{name}}: a batching stage for Outboard. Only the contract's calls are here; the rule is in batcher.js.
-// A call that throws an object `{ tag, val }` answers with the contract's error; any other exception is a trap, and printed.
+// A call that throws an object `{ tag, val }` returns the contract's error; any other exception is printed and becomes a trap.
 import { Batcher } from './batcher.js';
-import { told } from './calls.js';
+import { printingErrors } from './calls.js';
 import * as settings from './settings.js';
 import * as snapshot from './snapshot.js';
 
@@ -18,10 +18,10 @@ const SETTINGS = {
   },
 };
 
-// One instance serves one pipeline, so its state may live here.
+// One instance serves one pipeline, so its state can be kept here.
 let batcher;
 
-export const lifecycle = told({
+export const lifecycle = printingErrors({
   describe() {
     return {
       name: NAME,
@@ -41,7 +41,7 @@ export const lifecycle = told({
   },
 });
 
-export const batching = told({
+export const batching = printingErrors({
   push: (segment) => opened().push(segment),
   flush: () => opened().flush(),
 });

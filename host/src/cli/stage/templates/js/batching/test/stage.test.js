@@ -17,9 +17,9 @@ const TEN_SECONDS = '{"batch_seconds":10}';
 
 test('describes itself as package.json does', () => {
   const { name, version, description } = JSON.parse(readFileSync('package.json', 'utf8'));
-  const told = lifecycle.describe();
-  assert.deepEqual([told.name, told.version, told.summary], [name, version, description]);
-  assert.equal(JSON.parse(told.settingsSchema).properties.batch_seconds.default, 30);
+  const described = lifecycle.describe();
+  assert.deepEqual([described.name, described.version, described.summary], [name, version, description]);
+  assert.equal(JSON.parse(described.settingsSchema).properties.batch_seconds.default, 30);
 });
 
 test('cuts with the segment that makes it long enough', () => {

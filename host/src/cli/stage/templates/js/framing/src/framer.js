@@ -1,14 +1,14 @@
-// The dialect `fragment`: `fragment:data` with the audio as a binary attachment goes out, `fragment:processed` comes back.
+// The dialect `fragment`: sends `fragment:data` with the audio as a binary attachment, receives `fragment:processed`.
 
-// More than are ever in flight.
+// Most ids that are kept; more than fragments are ever in flight.
 const SENT_MAX = 64;
 
 export class Framer {
   /** `state`: what another instance had; see the property. */
   constructor(metadata, state) {
     this.metadata = metadata;
-    // All that another instance needs to go on, on the connection that is up: ids of fragments that were sent, oldest
-    // first, because a processor may answer with ids of its own.
+    // The state from which another instance can resume on the open connection: ids of fragments that were sent, oldest
+    // first, because a processor may use other ids in its replies.
     this.state = { sent: state?.sent ?? [] };
   }
 
@@ -42,7 +42,7 @@ export class Framer {
     return { event: 'fragment:data', arguments: JSON.stringify([body]), attachments: [audio] };
   }
 
-  /** Throws the contract's `invalid-input` if the message is not JSON; what the dialect does not know means nothing. */
+  /** Throws the contract's `invalid-input` if the message is not JSON; events that are not in the dialect are ignored. */
   decode(message) {
     const body = bodyOf(message);
     const fragment = this.#reference(body);
@@ -60,7 +60,7 @@ export class Framer {
     }
   }
 
-  /** By an id that we sent, else by number, else by whatever id is there. */
+  /** The fragment: by an id that was sent, else by number, else by an unknown id. */
   #reference(body) {
     const of = (key) => body.fragment?.[key] ?? body[key];
     const id = of('id') ?? of('fragmentId');

@@ -1,7 +1,7 @@
 // {{name}}: a framing stage for Outboard. Only the contract's calls are here; the dialect is in framer.js.
-// A call that throws an object `{ tag, val }` answers with the contract's error; any other exception is a trap, and printed.
+// A call that throws an object `{ tag, val }` returns the contract's error; any other exception is printed and becomes a trap.
 import { Framer } from './framer.js';
-import { told } from './calls.js';
+import { printingErrors } from './calls.js';
 import * as settings from './settings.js';
 import * as snapshot from './snapshot.js';
 
@@ -16,10 +16,10 @@ const SETTINGS = {
   },
 };
 
-// One instance serves one pipeline, so its state may live here.
+// One instance serves one pipeline, so its state can be kept here.
 let framer;
 
-export const lifecycle = told({
+export const lifecycle = printingErrors({
   describe() {
     return {
       name: NAME,
@@ -39,9 +39,9 @@ export const lifecycle = told({
   },
 });
 
-export const framing = told({
+export const framing = printingErrors({
   audioFormat: () => ({ tag: 'fmp4' }),
-  // A dialect that has a handshake sends it here and answers `ready: false`.
+  // A dialect with a handshake sends it here and answers `ready: false`.
   onConnect: () => ({ messages: [], ready: true }),
   encode: (fragment, audio) => [opened().encode(fragment, audio)],
   decode: (message) => opened().decode(message),

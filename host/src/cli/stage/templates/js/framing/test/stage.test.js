@@ -23,9 +23,9 @@ const decode = (event, body) => framing.decode({ event, arguments: JSON.stringif
 
 test('describes itself as package.json does', () => {
   const { name, version, description } = JSON.parse(readFileSync('package.json', 'utf8'));
-  const told = lifecycle.describe();
-  assert.deepEqual([told.name, told.version, told.summary], [name, version, description]);
-  assert.deepEqual(JSON.parse(told.settingsSchema).properties.metadata.default, {});
+  const described = lifecycle.describe();
+  assert.deepEqual([described.name, described.version, described.summary], [name, version, description]);
+  assert.deepEqual(JSON.parse(described.settingsSchema).properties.metadata.default, {});
 });
 
 test('an echo comes back as processed audio', () => {

@@ -1,14 +1,14 @@
-// What goes on air: the processed audio where there is some that fits, else the original.
+// Plans the processed audio if its length fits, else the original audio.
 
-// Audio that differs from the original's length by more than one in so many parts is not used.
+// Audio is not used if its length differs from the original's by more than one part in this many.
 const DIFFERENCE_PART = 10n;
 
 export class Planner {
   /** `state`: what another instance had; see the property. */
   constructor(markAfter, state) {
     this.markAfter = markAfter;
-    // All that another instance needs to go on: batches in a row that went on air with their original audio, though
-    // audio was sent.
+    // The state from which another instance can resume: consecutive batches that went on air with their original audio,
+    // although audio was sent to the processor.
     this.state = { originals_in_a_row: state?.originals_in_a_row ?? 0 };
   }
 
@@ -38,7 +38,7 @@ function fits(original, returned) {
   return returned.durationUs > 0n && difference(original, returned) <= original.durationUs / DIFFERENCE_PART;
 }
 
-/** Copied where the players will not notice; else encoded to the original's format and trimmed or padded to its length. */
+/** Copies the audio if its format and length fit; else encodes it to the original's format, trimmed or padded to its length. */
 function replace(original, returned) {
   const sameFormat = returned.sampleRateHz === original.sampleRateHz && returned.channels === original.channels;
   if (returned.copyable && sameFormat && difference(original, returned) <= original.packetUs) {
@@ -51,7 +51,7 @@ function replace(original, returned) {
   };
 }
 
-/** The plan that changes nothing about the chosen audio. */
+/** A plan with the chosen audio, unchanged. */
 function plan(audio, note) {
   return {
     audio: { tag: audio },

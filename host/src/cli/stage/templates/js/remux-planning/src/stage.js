@@ -1,7 +1,7 @@
 // {{name}}: a remux-planning stage for Outboard. Only the contract's calls are here; the rule is in planner.js.
-// A call that throws an object `{ tag, val }` answers with the contract's error; any other exception is a trap, and printed.
+// A call that throws an object `{ tag, val }` returns the contract's error; any other exception is printed and becomes a trap.
 import { Planner } from './planner.js';
-import { told } from './calls.js';
+import { printingErrors } from './calls.js';
 import * as settings from './settings.js';
 import * as snapshot from './snapshot.js';
 
@@ -11,17 +11,17 @@ const SETTINGS = {
   mark_after: {
     type: 'integer',
     title: 'Mark after',
-    description: 'Batches in a row without processed audio from which on they are marked for the operator.',
+    description: 'Number of consecutive batches without processed audio after which they are marked for the operator.',
     minimum: 1,
     maximum: 100,
     default: 1,
   },
 };
 
-// One instance serves one pipeline, so its state may live here.
+// One instance serves one pipeline, so its state can be kept here.
 let planner;
 
-export const lifecycle = told({
+export const lifecycle = printingErrors({
   describe() {
     return {
       name: NAME,
@@ -41,7 +41,7 @@ export const lifecycle = told({
   },
 });
 
-export const remuxPlanning = told({
+export const remuxPlanning = printingErrors({
   plan(facts) {
     if (!planner) throw { tag: 'other', val: 'not opened' };
     return planner.plan(facts);

@@ -36,9 +36,9 @@ const plan = (reply, more) => remuxPlanning.plan(facts(reply, more));
 
 test('describes itself as package.json does', () => {
   const { name, version, description } = JSON.parse(readFileSync('package.json', 'utf8'));
-  const told = lifecycle.describe();
-  assert.deepEqual([told.name, told.version, told.summary], [name, version, description]);
-  assert.equal(JSON.parse(told.settingsSchema).properties.mark_after.default, 1);
+  const described = lifecycle.describe();
+  assert.deepEqual([described.name, described.version, described.summary], [name, version, description]);
+  assert.equal(JSON.parse(described.settingsSchema).properties.mark_after.default, 1);
 });
 
 test('processed audio is copied where it fits and encoded where it nearly does', () => {

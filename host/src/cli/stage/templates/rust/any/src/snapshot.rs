@@ -1,10 +1,10 @@
-//! Snapshots: JSON that says what wrote it, so that foreign state is refused and not misread.
+//! Snapshots: JSON with the name of its writer, so that the state of another stage is rejected instead of misread.
 //!
-//! Raise LAYOUT when the state changes so that old snapshots cannot be read as they are.
+//! Increase LAYOUT when the state changes in such a way that old snapshots cannot be read any more.
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-/// Whose format it is: {{like}}'s, so that on air each can take over from the other.
+/// The format is that of {{like}}, so that each of the two stages can take over from the other on air.
 const STAGE: &str = "{{like}}";
 const LAYOUT: u32 = 1;
 
@@ -19,7 +19,7 @@ pub fn write<T: Serialize>(state: &T) -> Vec<u8> {
     serde_json::to_vec(&Snapshot { stage: STAGE.to_owned(), layout: LAYOUT, state }).unwrap_or_default()
 }
 
-/// Fails with a sentence about what is wrong with the snapshot.
+/// Fails with a sentence that says why the snapshot cannot be read.
 pub fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
     let found: Snapshot<serde_json::Value> =
         serde_json::from_slice(bytes).map_err(|error| format!("this is not a snapshot: {error}"))?;

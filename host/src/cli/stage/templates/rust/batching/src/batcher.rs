@@ -1,11 +1,11 @@
-//! When a batch ends: with the segment that makes it long enough, and before a discontinuity.
+//! The rule for the end of a batch: after the segment that makes it long enough, and before a discontinuity.
 
 use crate::contract::exports::outboard::stage::batching::{Cut, Reason, Segment};
 use crate::settings::Settings;
 use crate::snapshot;
 use serde::{Deserialize, Serialize};
 
-/// The batch that is not cut yet.
+/// The open batch: segments that are not cut yet.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Open {
     first: u64,
@@ -13,7 +13,7 @@ struct Open {
     duration_us: u64,
 }
 
-/// All that another instance needs to go on.
+/// The state from which another instance can resume.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct State {
     last_pushed: Option<u64>,
@@ -37,12 +37,12 @@ impl Batcher {
     pub fn push(&mut self, segment: &Segment) -> Vec<Cut> {
         let mut cuts = Vec::new();
         if self.state.last_pushed.and_then(|last| last.checked_add(1)) != Some(segment.index) {
-            // The host cut by itself in between, or pushes again: what was open is open no more.
+            // The host has cut by itself, or pushes segments again: the open batch is dropped.
             self.state.open = None;
         }
         self.state.last_pushed = Some(segment.index);
         if segment.discontinuity {
-            // A batch must not go over it, whatever its length.
+            // A batch must not span a discontinuity, whatever its length.
             cuts.extend(self.close(Reason::Discontinuity));
         }
         let open = self.state.open.get_or_insert(Open { first: segment.index, last: segment.index, duration_us: 0 });
@@ -54,7 +54,7 @@ impl Batcher {
         cuts
     }
 
-    /// No segment will follow.
+    /// Called when no segment will follow.
     pub fn flush(&mut self) -> Option<Cut> {
         self.close(Reason::Flush)
     }

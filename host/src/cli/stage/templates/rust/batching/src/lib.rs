@@ -21,13 +21,13 @@ use settings::Settings;
 use std::cell::RefCell;
 
 thread_local! {
-    // One instance serves one pipeline, so its state may live here.
+    // One instance serves one pipeline, so its state can be kept here.
     static BATCHER: RefCell<Option<Batcher>> = const { RefCell::new(None) };
 }
 
 struct Stage;
 
-// Only a component exports; the tests need no more than the types.
+// Only the component has exports; the tests need the types only.
 #[cfg(target_family = "wasm")]
 contract::export!(Stage);
 

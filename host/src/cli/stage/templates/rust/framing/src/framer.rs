@@ -1,4 +1,4 @@
-//! The dialect `fragment`: `fragment:data` with the audio as a binary attachment goes out, `fragment:processed` comes back.
+//! The dialect `fragment`: sends `fragment:data` with the audio as a binary attachment, receives `fragment:processed`.
 
 use crate::contract::exports::outboard::stage::framing::{Event, Failure, Fragment, Message, Processed, Reference};
 use crate::settings::Settings;
@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 
-/// More than are ever in flight.
+/// Most ids that are kept; more than fragments are ever in flight.
 const SENT_MAX: usize = 64;
 
-/// All that another instance needs to go on, on the connection that is up.
+/// The state from which another instance can resume on the open connection.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct State {
-    /// Ids of fragments that were sent, oldest first: a processor may answer with ids of its own.
+    /// Ids of fragments that were sent, oldest first, because a processor may use other ids in its replies.
     sent: VecDeque<String>,
 }
 
@@ -62,7 +62,7 @@ impl Framer {
         Message { event: "fragment:data".to_owned(), arguments: arguments.to_string(), attachments: vec![audio] }
     }
 
-    /// Fails with a sentence if the message is not JSON; what the dialect does not know means nothing.
+    /// Fails with a sentence if the message is not JSON; events that are not in the dialect are ignored.
     pub fn decode(&self, message: Message) -> Result<Vec<Event>, String> {
         let arguments: Vec<Value> = serde_json::from_str(&message.arguments)
             .map_err(|error| format!("the arguments of {} are not a JSON array: {error}", message.event))?;
@@ -79,7 +79,7 @@ impl Framer {
         })
     }
 
-    /// By an id that we sent, else by number, else by whatever id is there.
+    /// The fragment: by an id that was sent, else by number, else by an unknown id.
     fn reference(&self, body: &Value) -> Option<Reference> {
         let of = |key: &str| body["fragment"].get(key).or_else(|| body.get(key)).cloned().unwrap_or_default();
         let (id, other) = (of("id"), of("fragmentId"));

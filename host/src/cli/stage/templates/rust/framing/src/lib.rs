@@ -21,13 +21,13 @@ use settings::Settings;
 use std::cell::RefCell;
 
 thread_local! {
-    // One instance serves one pipeline, so its state may live here.
+    // One instance serves one pipeline, so its state can be kept here.
     static FRAMER: RefCell<Option<Framer>> = const { RefCell::new(None) };
 }
 
 struct Stage;
 
-// Only a component exports; the tests need no more than the types.
+// Only the component has exports; the tests need the types only.
 #[cfg(target_family = "wasm")]
 contract::export!(Stage);
 
@@ -59,7 +59,7 @@ impl framing::Guest for Stage {
     }
 
     fn on_connect(_: framing::Connection) -> Result<framing::Greeting, Error> {
-        // A dialect that has a handshake sends it here and answers `ready: false`.
+        // A dialect with a handshake sends it here and answers `ready: false`.
         Ok(framing::Greeting { messages: vec![], ready: true })
     }
 

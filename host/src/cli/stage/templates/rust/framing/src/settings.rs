@@ -1,4 +1,4 @@
-//! The stage's settings: how they are read, and the JSON Schema that the host shows as a form.
+//! The stage's settings: reads them, and describes them by a JSON Schema, which the host shows as a form.
 
 use crate::contract::outboard::stage::types::Problem;
 use serde::Deserialize;
@@ -12,7 +12,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Reads a JSON object; empty text stands for all defaults.
+    /// Reads a JSON object; empty text means the defaults.
     pub fn read(text: &str) -> Result<Self, Vec<Problem>> {
         let text = if text.trim().is_empty() { "{}" } else { text };
         serde_json::from_str(text).map_err(|error| vec![Problem { path: String::new(), message: error.to_string() }])

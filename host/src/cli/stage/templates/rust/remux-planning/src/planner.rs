@@ -1,4 +1,4 @@
-//! What goes on air: the processed audio where there is some that fits, else the original.
+//! Plans the processed audio if its length fits, else the original audio.
 
 use crate::contract::exports::outboard::stage::remux_planning::{
     Absence, AudioChoice, AudioTrack, Coding, Facts, Fit, RemuxPlan, Reply, ReturnedAudio,
@@ -7,13 +7,13 @@ use crate::settings::Settings;
 use crate::snapshot;
 use serde::{Deserialize, Serialize};
 
-/// Audio that differs from the original's length by more than one in so many parts is not used.
+/// Audio is not used if its length differs from the original's by more than one part in this many.
 const DIFFERENCE_PART: u64 = 10;
 
-/// All that another instance needs to go on.
+/// The state from which another instance can resume.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct State {
-    /// Batches in a row that went on air with their original audio, though audio was sent.
+    /// Consecutive batches that went on air with their original audio although audio was sent to the processor.
     originals_in_a_row: u64,
 }
 
@@ -24,7 +24,7 @@ pub struct Planner {
 
 impl Planner {
     pub fn new(settings: Settings, state: Option<&[u8]>) -> Result<Self, String> {
-        // A stage that keeps none writes `null`.
+        // A stage without state writes `null`.
         let state: Option<State> = state.map(snapshot::read).transpose()?.flatten();
         Ok(Self { settings, state: state.unwrap_or_default() })
     }
@@ -60,7 +60,7 @@ fn fits(original: &AudioTrack, returned: &ReturnedAudio) -> bool {
     returned.duration_us > 0 && difference <= original.duration_us / DIFFERENCE_PART
 }
 
-/// Copied where the players will not notice; else encoded to the original's format and trimmed or padded to its length.
+/// Copies the audio if its format and length fit; else encodes it to the original's format, trimmed or padded to its length.
 fn replace(original: &AudioTrack, returned: &ReturnedAudio) -> RemuxPlan {
     let same_format = (returned.sample_rate_hz, returned.channels) == (original.sample_rate_hz, original.channels);
     let same_length = original.duration_us.abs_diff(returned.duration_us) <= original.packet_us;
@@ -74,7 +74,7 @@ fn replace(original: &AudioTrack, returned: &ReturnedAudio) -> RemuxPlan {
     }
 }
 
-/// The plan that changes nothing about the chosen audio.
+/// A plan with the chosen audio, unchanged.
 fn plan(audio: AudioChoice, note: &str) -> RemuxPlan {
     RemuxPlan {
         audio,

@@ -1,4 +1,4 @@
-//! The stage's settings: how they are read, and the JSON Schema that the host shows as a form.
+//! The stage's settings: reads them, and describes them by a JSON Schema, which the host shows as a form.
 
 use crate::contract::outboard::stage::types::Problem;
 use serde::Deserialize;
@@ -9,7 +9,7 @@ const MARK_AFTER_MAX: u64 = 100;
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
-    /// Batches in a row without processed audio from which on they are marked for the operator.
+    /// Number of consecutive batches without processed audio after which they are marked for the operator.
     pub mark_after: u64,
 }
 
@@ -20,7 +20,7 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Reads a JSON object; empty text stands for all defaults.
+    /// Reads a JSON object; empty text means the defaults.
     pub fn read(text: &str) -> Result<Self, Vec<Problem>> {
         let text = if text.trim().is_empty() { "{}" } else { text };
         let settings: Self = serde_json::from_str(text).map_err(|error| vec![problem("", error.to_string())])?;
@@ -45,7 +45,7 @@ pub fn schema() -> String {
             "mark_after": {
                 "type": "integer",
                 "title": "Mark after",
-                "description": "Batches in a row without processed audio from which on they are marked for the operator.",
+                "description": "Number of consecutive batches without processed audio after which they are marked for the operator.",
                 "minimum": MARK_AFTER_MIN,
                 "maximum": MARK_AFTER_MAX,
                 "default": Settings::default().mark_after,
