@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 
-use self::silence::{Seen, Silence};
+use self::silence::{CounterState, Silence};
 use crate::asleep::Stopwatch;
 use crate::limits::{WATCHDOG_AWAY, WATCHDOG_BEAT, WATCHDOG_LOOK, WATCHDOG_REPORT, WATCHDOG_WARN, WATCHDOG_WARN_EVERY};
 
@@ -148,14 +148,14 @@ fn watch(shared: &Weak<Shared>, hang: Duration) -> Option<Hang> {
         let shared = shared.upgrade()?;
         for (beat, silence) in shared.beats.iter().zip(&mut silences) {
             match silence.look(beat.count.load(Ordering::Relaxed), counted) {
-                Seen::Runs => {}
-                Seen::Quiet(silent) => {
+                CounterState::Runs => {}
+                CounterState::Quiet(silent) => {
                     tracing::warn!("the {} threads have not run for {:.1} s", beat.name, silent.as_secs_f64());
                 }
-                Seen::Back(silent) => {
+                CounterState::Back(silent) => {
                     tracing::warn!("the {} threads run again, after {:.1} s", beat.name, silent.as_secs_f64());
                 }
-                Seen::Hangs(silent) => return Some(Hang::Threads(beat.name, silent)),
+                CounterState::Hangs(silent) => return Some(Hang::Threads(beat.name, silent)),
             }
         }
         let mut ending = shared.ending.lock().unwrap_or_else(PoisonError::into_inner);

@@ -34,7 +34,7 @@ use outboard::pipeline::air::{Air, AirConfig, DestinationConfig};
 use outboard_tests::receiver::clip::{OTHER_SIZE, SMALL, audio_only};
 use outboard_tests::receiver::fake::{Acks, FakeServer, GOOD, Login, Opening, Script};
 use outboard_tests::receiver::nginx::Nginx;
-use outboard_tests::receiver::packets::{Recording, Seen, assert_same, from_first, spooled};
+use outboard_tests::receiver::packets::{ReceivedPacket, Recording, assert_same, from_first, spooled};
 use outboard_tests::receiver::tls::TlsFront;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
@@ -151,8 +151,8 @@ fn batches(dir: &Path, count: u64) -> Vec<ReadyBatch> {
 }
 
 /// The packets of several recordings without repeats, and the number of repeats.
-fn joined(recordings: &[Recording], want: &[Seen]) -> (Vec<Seen>, usize) {
-    let mut all: Vec<Seen> = Vec::new();
+fn joined(recordings: &[Recording], want: &[ReceivedPacket]) -> (Vec<ReceivedPacket>, usize) {
+    let mut all: Vec<ReceivedPacket> = Vec::new();
     let mut repeated = 0;
     for recording in recordings {
         let Some(first) = recording.packets.first() else { continue };
@@ -161,7 +161,7 @@ fn joined(recordings: &[Recording], want: &[Seen]) -> (Vec<Seen>, usize) {
         assert!(at <= all.len(), "packets {} to {at} are missing", all.len());
         repeated += all.len() - at;
         all.truncate(at);
-        all.extend(recording.packets.iter().map(|seen| Seen { dts_ms: seen.dts_ms + base, ..*seen }));
+        all.extend(recording.packets.iter().map(|seen| ReceivedPacket { dts_ms: seen.dts_ms + base, ..*seen }));
     }
     (all, repeated)
 }

@@ -11,7 +11,7 @@ use outboard::stage::{BatchingStage, FramingStage, Opening, RemuxStage, StageCom
 use outboard_tests::authored::{LANGUAGES, lend, load, path, runtime};
 use outboard_tests::host::Host;
 use outboard_tests::media::{Clip, LiveOrigin, entries};
-use outboard_tests::processor::{Kind, Processor};
+use outboard_tests::processor::{Processor, ServerKind};
 use outboard_tests::receiver::nginx::Nginx;
 use serde_json::{Value, json};
 
@@ -238,7 +238,7 @@ async fn an_exception_that_nobody_catches_is_told_in_the_guests_own_words() {
 async fn a_pipeline_runs_on_three_languages() {
     let programme = entries(&Clip::small(12), false);
     let origin = LiveOrigin::start(programme).await;
-    let processor = Processor::start(Kind::Node, "echo", &[]).await;
+    let processor = Processor::start(ServerKind::Node, "echo", &[]).await;
     let nginx = Nginx::start();
     let storage = tempfile::tempdir().unwrap();
     let mut options = Vec::new();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use outboard_tests::host::Host;
 use outboard_tests::media::{Clip, LiveOrigin, entries};
-use outboard_tests::processor::{Kind, Processor};
+use outboard_tests::processor::{Processor, ServerKind};
 use outboard_tests::server::resident_kb;
 
 /// Largest accepted growth of the process between batch 50 and batch 200.
@@ -32,7 +32,7 @@ async fn two_hundred_short_batches_leave_memory_and_disk_as_they_were() {
     let clip = Clip::small(60);
     let programme: Vec<_> = (0..7).flat_map(|round| entries(&clip, round > 0)).collect();
     let origin = LiveOrigin::vod(programme).await;
-    let processor = Processor::start(Kind::Node, "echo", &[]).await;
+    let processor = Processor::start(ServerKind::Node, "echo", &[]).await;
     let storage = tempfile::tempdir().unwrap();
     let to = format!("file://{}", storage.path().join("air.flv").display());
     let options = ["--source", &origin.url, "--processor", &processor.url(), "--to", &to, "--batch-seconds", "2"];

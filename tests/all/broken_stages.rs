@@ -8,7 +8,7 @@ use outboard_tests::guests;
 use outboard_tests::host::Host;
 use outboard_tests::media::{Clip, LiveOrigin, entries};
 use outboard_tests::onair::{assert_same_packets, hashes, monotonic, of_entries};
-use outboard_tests::processor::{Kind, Processor};
+use outboard_tests::processor::{Processor, ServerKind};
 use outboard_tests::receiver::nginx::Nginx;
 use serde_json::{Value, json};
 
@@ -36,7 +36,7 @@ fn case(kind: &'static str, orders: Value, counters: &'static [&'static str]) ->
 async fn airs_all_the_same(case: Case) {
     let programme = entries(&Clip::small(12), false);
     let origin = LiveOrigin::start(programme.clone()).await;
-    let processor = Processor::start(Kind::Node, "echo", &[]).await;
+    let processor = Processor::start(ServerKind::Node, "echo", &[]).await;
     let nginx = Nginx::start();
     let storage = tempfile::tempdir().unwrap();
     let stage = format!("{}={}", case.kind, guests::path(case.guest).display());

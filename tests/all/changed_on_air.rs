@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use outboard_tests::media::Clip;
 use outboard_tests::onair::GapWatch;
-use outboard_tests::processor::{Kind, Processor};
+use outboard_tests::processor::{Processor, ServerKind};
 use outboard_tests::receiver::nginx::Nginx;
 use outboard_tests::server::Server;
 use outboard_tests::server::channel::{Channel, Plan};
@@ -64,8 +64,8 @@ async fn batches_processor_and_destinations_change_on_air_without_an_interruptio
     let storage = tempfile::tempdir().unwrap();
     let server = Server::start(storage.path()).await;
     let nginx = Nginx::start();
-    let before = Processor::start(Kind::Node, "echo", &["delay=150"]).await;
-    let mut after = Processor::start(Kind::Node, "echo", &["delay=150"]).await;
+    let before = Processor::start(ServerKind::Node, "echo", &["delay=150"]).await;
+    let mut after = Processor::start(ServerKind::Node, "echo", &["delay=150"]).await;
     let url = before.url();
     let plan = Plan { name: "stays", clip: Clip::small(32), batch_seconds: 4, processor: Some(&url) };
     let mut channel = Channel::start(&server, None, &nginx, plan).await;

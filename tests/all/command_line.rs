@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use outboard_tests::host::Host;
-use outboard_tests::processor::{Kind, Processor};
+use outboard_tests::processor::{Processor, ServerKind};
 
 #[tokio::test]
 async fn the_demo_ends_with_its_report() {
@@ -23,7 +23,7 @@ async fn the_demo_ends_with_its_report() {
 
 #[tokio::test]
 async fn the_demo_takes_a_processor_a_port_and_settings_of_stages() {
-    let processor = Processor::start(Kind::Node, "echo", &[]).await;
+    let processor = Processor::start(ServerKind::Node, "echo", &[]).await;
     // A port on which nothing listens.
     let page = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
     let port = page.to_string();

@@ -17,7 +17,7 @@ use outboard_tests::host::Host;
 use outboard_tests::media::{Clip, LiveOrigin, entries};
 use outboard_tests::onair::{assert_same_packets, hashes, monotonic, of_entries};
 use outboard_tests::origin::Origin;
-use outboard_tests::processor::{Kind, Processor as RealProcessor};
+use outboard_tests::processor::{Processor as RealProcessor, ServerKind};
 use outboard_tests::receiver::nginx::Nginx;
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -73,7 +73,7 @@ async fn what_would_go_on_air_is_told_and_what_is_on_air_is_left_alone() {
     let scene = Scene::new().await;
     let programme = entries(&Clip::small(16), false);
     let origin = LiveOrigin::start(programme.clone()).await;
-    let processor = RealProcessor::start(Kind::Node, "echo", &[]).await;
+    let processor = RealProcessor::start(ServerKind::Node, "echo", &[]).await;
     let nginx = Nginx::start();
     let storage = tempfile::tempdir().unwrap();
     let to = nginx.url("SECRET-KEY");
@@ -250,7 +250,7 @@ async fn media_that_cannot_go_on_air_is_known_before_it_should() {
     let mpeg2 = put("mpeg2", make("mpeg2", "-c:v mpeg2video -c:a aac"));
     let mute = put("mute", make("mute", "-c:v libx264 -preset ultrafast -an"));
     let to = format!("file://{}", dir.path().join("air.ts").display());
-    let processor = RealProcessor::start(Kind::Node, "echo", &[]).await;
+    let processor = RealProcessor::start(ServerKind::Node, "echo", &[]).await;
 
     let refused = scene.run(&settings(&mpeg2, None, &[&to])).await;
     let media = check(&refused, "source");

@@ -10,7 +10,7 @@ use outboard::media::flv::TagKind;
 use outboard_tests::host::Host;
 use outboard_tests::media::{Clip, LiveOrigin, entries};
 use outboard_tests::onair::{assert_same_packets, hashes, monotonic, of_entries};
-use outboard_tests::processor::{Kind, Processor};
+use outboard_tests::processor::{Processor, ServerKind};
 use outboard_tests::receiver::nginx::Nginx;
 
 #[tokio::test]
@@ -19,7 +19,7 @@ async fn packets_on_air_are_the_sources_over_batches_and_a_discontinuity() {
     let other = Clip { tone: 880, ..Clip::small(14) };
     let programme = [entries(&picture, false), entries(&other, true)].concat();
     let origin = LiveOrigin::start(programme.clone()).await;
-    let processor = Processor::start(Kind::Node, "echo", &[]).await;
+    let processor = Processor::start(ServerKind::Node, "echo", &[]).await;
     let nginx = Nginx::start();
     let storage = tempfile::tempdir().unwrap();
     let to = nginx.url("law1");
@@ -69,7 +69,7 @@ async fn a_stream_without_pictures_goes_on_air_through_the_processor() {
 async fn silent_or_blind(clip: Clip, stream: &str, at_least: usize) {
     let programme = entries(&clip, false);
     let origin = LiveOrigin::start(programme.clone()).await;
-    let processor = Processor::start(Kind::Python, "echo", &[]).await;
+    let processor = Processor::start(ServerKind::Python, "echo", &[]).await;
     let nginx = Nginx::start();
     let storage = tempfile::tempdir().unwrap();
     let to = nginx.url("one");

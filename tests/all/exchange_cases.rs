@@ -19,7 +19,7 @@ use outboard::pipeline::exchange::{
     Absence, Audio, Exchange, ExchangeConfig, ExchangeStatus, Outgoing, Pending, Reply, Returned,
 };
 use outboard_tests::door::{Door, strict};
-use outboard_tests::processor::{FragmentFramer, Kind, PATIENCE, Processor, fmp4, wav};
+use outboard_tests::processor::{FragmentFramer, PATIENCE, Processor, ServerKind, fmp4, wav};
 use serde_json::json;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -73,11 +73,11 @@ async fn status(exchange: &Exchange, what: impl FnMut(&ExchangeStatus) -> bool) 
 macro_rules! with_each_server {
     ($($name:ident),* $(,)?) => {
         mod node {
-            use super::Kind::Node;
+            use super::ServerKind::Node;
             $(#[tokio::test] async fn $name() { super::$name(Node).await; })*
         }
         mod python {
-            use super::Kind::Python;
+            use super::ServerKind::Python;
             $(#[tokio::test] async fn $name() { super::$name(Python).await; })*
         }
     };
@@ -98,7 +98,7 @@ with_each_server![
     pings_are_answered,
 ];
 
-async fn every_byte_comes_back(kind: Kind) {
+async fn every_byte_comes_back(kind: ServerKind) {
     let mut processor = Processor::start(kind, "echo", &[]).await;
     let exchange = connected(&processor).await;
     let folder = tempfile::tempdir().unwrap();
@@ -131,13 +131,13 @@ async fn every_byte_comes_back(kind: Kind) {
     processor.saw("disconnect").await;
 }
 
-async fn a_reply_may_hold_binary_at_any_depth(kind: Kind) {
+async fn a_reply_may_hold_binary_at_any_depth(kind: ServerKind) {
     let processor = Processor::start(kind, "nested", &[]).await;
     let exchange = connected(&processor).await;
     assert_eq!(returned(small(&exchange, 0)).await.audio, *SMALL);
 }
 
-async fn an_ack_that_the_server_asks_for_is_sent(kind: Kind) {
+async fn an_ack_that_the_server_asks_for_is_sent(kind: ServerKind) {
     let mut processor = Processor::start(kind, "ack", &[]).await;
     let exchange = connected(&processor).await;
     returned(small(&exchange, 0)).await;
@@ -145,7 +145,7 @@ async fn an_ack_that_the_server_asks_for_is_sent(kind: Kind) {
     assert_eq!(acked.get("error").unwrap_or(&json!(null)), &json!(null), "{acked}");
 }
 
-async fn replies_are_matched_in_any_order(kind: Kind) {
+async fn replies_are_matched_in_any_order(kind: ServerKind) {
     let processor = Processor::start(kind, "out-of-order", &["count=3"]).await;
     let exchange = connected(&processor).await;
     // Different lengths distinguish the replies.
@@ -161,7 +161,7 @@ async fn replies_are_matched_in_any_order(kind: Kind) {
     assert!(round_trips.is_sorted_by(|a, b| a > b), "the first sent was the last answered: {round_trips:?}");
 }
 
-async fn of_several_replies_one_counts(kind: Kind) {
+async fn of_several_replies_one_counts(kind: ServerKind) {
     let processor = Processor::start(kind, "duplicate", &[]).await;
     let exchange = connected(&processor).await;
     returned(small(&exchange, 0)).await;
@@ -169,7 +169,7 @@ async fn of_several_replies_one_counts(kind: Kind) {
     assert_eq!((status.counters.replies, status.counters.unknown, status.counters.late), (1, 0, 0));
 }
 
-async fn a_lost_connection_costs_no_fragment(kind: Kind) {
+async fn a_lost_connection_costs_no_fragment(kind: ServerKind) {
     let mut processor = Processor::start(kind, "disconnect", &[]).await;
     let exchange = connected(&processor).await;
     let pending: Vec<_> = (0..3).map(|batch| small(&exchange, batch)).collect();
@@ -188,7 +188,7 @@ async fn a_lost_connection_costs_no_fragment(kind: Kind) {
     assert!((1..=3).contains(&counters.resent), "{counters:?}");
 }
 
-async fn namespace_auth_and_headers_arrive(kind: Kind) {
+async fn namespace_auth_and_headers_arrive(kind: ServerKind) {
     let mut processor = Processor::start(kind, "echo", &["namespace=/audio", "token=right"]).await;
     let config = ExchangeConfig {
         auth: Some(json!({"token": "right", "nested": {"a": [1]}})),
@@ -201,12 +201,12 @@ async fn namespace_auth_and_headers_arrive(kind: Kind) {
     let connection = processor.saw("connection").await;
     assert_eq!(connection["headers"]["x-stream-id"], "s");
     assert_eq!(connection["auth"], json!({"token": "right", "nested": {"a": [1]}}));
-    if kind == Kind::Node {
+    if kind == ServerKind::Node {
         assert_eq!((&connection["query"]["room"], &connection["transport"]), (&json!("a b"), &json!("websocket")));
     }
 }
 
-async fn a_refusal_is_told_and_tried_again(kind: Kind) {
+async fn a_refusal_is_told_and_tried_again(kind: ServerKind) {
     let processor = Processor::start(kind, "echo", &["token=right"]).await;
     let config = ExchangeConfig { auth: Some(json!({"token": "wr0ng"})), ..ExchangeConfig::new(processor.url()) };
     let exchange = exchange(config).await;
@@ -218,7 +218,7 @@ async fn a_refusal_is_told_and_tried_again(kind: Kind) {
     assert!(matches!(pending.give_up(), Reply::Absent(Absence::Disconnected)));
 }
 
-async fn what_came_instead_of_a_reply_is_named(kind: Kind) {
+async fn what_came_instead_of_a_reply_is_named(kind: ServerKind) {
     for (mode, words) in [
         ("by-ack", "answered by a Socket.IO ack (1 arguments); a reply must be an event"),
         ("exception", "the processor emitted `exception` [{"),
@@ -234,16 +234,16 @@ async fn what_came_instead_of_a_reply_is_named(kind: Kind) {
     }
 }
 
-async fn a_server_without_websocket_is_named_with_its_own_answer(kind: Kind) {
+async fn a_server_without_websocket_is_named_with_its_own_answer(kind: ServerKind) {
     let processor = Processor::start(kind, "echo", &["transports=polling"]).await;
     let exchange = connected(&processor).await;
     let status = status(&exchange, |status| status.problem.is_some()).await;
     let words = match kind {
-        Kind::Node => {
+        ServerKind::Node => {
             ["answered HTTP 400 to the WebSocket upgrade", "Transport unknown", "offers no WebSocket transport"]
         }
         // Under ASGI the text "Invalid transport" is lost, and the web server sends a plain refusal.
-        Kind::Python => {
+        ServerKind::Python => {
             ["answered HTTP 403 to the WebSocket upgrade: ", "processor.headers", "allows the transport \"websocket\""]
         }
     };
@@ -253,10 +253,10 @@ async fn a_server_without_websocket_is_named_with_its_own_answer(kind: Kind) {
     }
 }
 
-async fn what_is_too_large_is_not_sent(kind: Kind) {
+async fn what_is_too_large_is_not_sent(kind: ServerKind) {
     let limit = match kind {
-        Kind::Node => "maxHttpBufferSize=100000",
-        Kind::Python => "max_http_buffer_size=100000",
+        ServerKind::Node => "maxHttpBufferSize=100000",
+        ServerKind::Python => "max_http_buffer_size=100000",
     };
     let mut processor = Processor::start(kind, "echo", &[limit]).await;
     let exchange = connected(&processor).await;
@@ -271,11 +271,11 @@ async fn what_is_too_large_is_not_sent(kind: Kind) {
     assert_eq!(processor.saw("fragment").await["id"], "s-1");
 }
 
-async fn pings_are_answered(kind: Kind) {
+async fn pings_are_answered(kind: ServerKind) {
     // The server closes a connection that leaves a ping unanswered for 300 ms, and replies only after five pings.
     let settings: [&str; 3] = match kind {
-        Kind::Node => ["pingInterval=100", "pingTimeout=300", "delay=1500"],
-        Kind::Python => ["ping_interval=0.1", "ping_timeout=0.3", "delay=1500"],
+        ServerKind::Node => ["pingInterval=100", "pingTimeout=300", "delay=1500"],
+        ServerKind::Python => ["ping_interval=0.1", "ping_timeout=0.3", "delay=1500"],
     };
     let processor = Processor::start(kind, "echo", &settings).await;
     let exchange = connected(&processor).await;
@@ -285,7 +285,7 @@ async fn pings_are_answered(kind: Kind) {
 
 #[tokio::test]
 async fn a_session_that_the_server_ends_is_begun_again() {
-    let mut processor = Processor::start(Kind::Node, "kick", &[]).await;
+    let mut processor = Processor::start(ServerKind::Node, "kick", &[]).await;
     let exchange = connected(&processor).await;
     assert_eq!(returned(small(&exchange, 0)).await.attempts, 2);
     assert_eq!(processor.saw("disconnect").await["reason"], "server namespace disconnect");
@@ -293,7 +293,7 @@ async fn a_session_that_the_server_ends_is_begun_again() {
 
 #[tokio::test]
 async fn a_processor_that_comes_later_or_comes_back_is_found() {
-    let first = Processor::start(Kind::Node, "silent", &[]).await;
+    let first = Processor::start(ServerKind::Node, "silent", &[]).await;
     let (url, port) = (first.url(), format!("port={}", first.port));
     let exchange = connected(&first).await;
     let pending = small(&exchange, 0);
@@ -301,7 +301,7 @@ async fn a_processor_that_comes_later_or_comes_back_is_found() {
     first.kill().await;
     status(&exchange, |status| !status.connected && status.counters.connect_failures > 0).await;
     let waiting = small(&exchange, 1);
-    let second = Processor::start(Kind::Node, "echo", &[&port]).await;
+    let second = Processor::start(ServerKind::Node, "echo", &[&port]).await;
     assert_eq!(second.url(), url);
     assert_eq!(returned(pending).await.attempts, 2);
     assert_eq!(returned(waiting).await.attempts, 1);
@@ -309,7 +309,7 @@ async fn a_processor_that_comes_later_or_comes_back_is_found() {
 
 #[tokio::test]
 async fn another_path_is_asked_for() {
-    let processor = Processor::start(Kind::Node, "echo", &["path=/behind/proxy/"]).await;
+    let processor = Processor::start(ServerKind::Node, "echo", &["path=/behind/proxy/"]).await;
     let config = ExchangeConfig { path: Some("/behind/proxy/".to_owned()), ..ExchangeConfig::new(processor.url()) };
     let exchange = exchange(config).await;
     returned(small(&exchange, 0)).await;
@@ -373,7 +373,7 @@ async fn tls_is_spoken_and_checked() {
     let folder = tempfile::tempdir().unwrap();
     let (ca, cert, key) = certificates(folder.path());
     let settings = [format!("cert={}", cert.display()), format!("key={}", key.display())];
-    let processor = Processor::start(Kind::Node, "echo", &[&settings[0], &settings[1]]).await;
+    let processor = Processor::start(ServerKind::Node, "echo", &[&settings[0], &settings[1]]).await;
     assert!(processor.url().starts_with("https://localhost:"));
     let trusting = ExchangeConfig { ca_file: Some(ca), ..ExchangeConfig::new(processor.url()) };
     let exchange = exchange(trusting).await;

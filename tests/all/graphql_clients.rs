@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use outboard_tests::drivers::{Driver, Heard, Kind};
+use outboard_tests::drivers::{ClientKind, Driver, OperationEvent};
 use outboard_tests::guests::{bundled_file, variant};
 use outboard_tests::host::Host;
 use outboard_tests::media::{Clip, LiveOrigin, entries};
@@ -18,12 +18,12 @@ use serde_json::{Value, json};
 
 #[tokio::test]
 async fn every_field_is_answered_to_graphql_ws() {
-    everything(Kind::Node).await;
+    everything(ClientKind::Node).await;
 }
 
 #[tokio::test]
 async fn every_field_is_answered_to_gql() {
-    everything(Kind::Python).await;
+    everything(ClientKind::Python).await;
 }
 
 /// A client and the schema that it received.
@@ -80,7 +80,7 @@ impl Caller {
     }
 }
 
-async fn everything(kind: Kind) {
+async fn everything(kind: ClientKind) {
     let programme = entries(&Clip::small(120), false);
     let origin = LiveOrigin::start(programme).await;
     let (_echo, processor) = Host::echo(100, &[]).await;
@@ -92,7 +92,7 @@ async fn everything(kind: Kind) {
     let mut client = Driver::start(kind, server.address(), None).await;
     let told = client.ask(INTROSPECTION, json!({})).await;
     let schema = Schema::new(match &told {
-        Heard::Next(answer) => &answer["data"],
+        OperationEvent::Next(answer) => &answer["data"],
         other => unreachable!("{other:?}"),
     });
     let mut caller = Caller { client, schema };
@@ -112,7 +112,7 @@ async fn everything(kind: Kind) {
     let demo = caller.call("mutation", "startDemo", ("", ""), json!({})).await;
     assert_eq!((&demo["id"], &demo["desired"]), (&json!("default:demo"), &json!("RUNNING")));
     assert_eq!(caller.of("mutation", "deletePipeline", "default:demo").await["deleted"], true);
-    if kind == Kind::Node {
+    if kind == ClientKind::Node {
         // A client reports an error with its code, in its own way.
         let refused = caller.client.ask("query { pipeline(id: \"nobody:x\") { id } }", json!({})).await;
         assert_eq!(refused.code(), "NOT_FOUND");
@@ -236,7 +236,7 @@ async fn swaps(caller: &mut Caller, id: &str) {
     caller.client.stop(&changes).await;
 }
 
-async fn pipeline(caller: &mut Caller, server: &Server, kind: Kind, settings: Value) {
+async fn pipeline(caller: &mut Caller, server: &Server, kind: ClientKind, settings: Value) {
     let tried = caller
         .input("validatePipeline", "ValidatePipelineInput", json!({ "streamId": "tv", "settings": settings }))
         .await;
@@ -256,7 +256,7 @@ async fn pipeline(caller: &mut Caller, server: &Server, kind: Kind, settings: Va
     let logs = caller.follow("logs", "$id: ID!", "filter: { pipeline: $id, level: DEBUG }, last: 5", of.clone()).await;
     let disk = caller.follow("storage", "", "everySeconds: 1", json!({})).await;
     let host = caller.follow("server", "", "everySeconds: 1", json!({})).await;
-    let streamed = if kind == Kind::Node {
+    let streamed = if kind == ClientKind::Node {
         let query = caller.query("subscription", "pipelineStatus", "$id: ID!", "id: $id");
         Some(caller.client.follow_events(&query, of.clone()).await)
     } else {

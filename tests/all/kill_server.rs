@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use outboard_tests::media::Clip;
-use outboard_tests::processor::{Kind, Processor};
+use outboard_tests::processor::{Processor, ServerKind};
 use outboard_tests::receiver::nginx::Nginx;
 use outboard_tests::server::channel::{Channel, Plan};
 use outboard_tests::server::{Answer, Server};
@@ -169,7 +169,7 @@ async fn what_was_acknowledged_survives_and_pipelines_go_on() {
     let mut server = Server::start(storage.path()).await;
     let token = server.tenant("kept").await;
     let nginx = Nginx::start();
-    let node = Processor::start(Kind::Node, "echo", &["delay=100"]).await;
+    let node = Processor::start(ServerKind::Node, "echo", &["delay=100"]).await;
     let url = node.url();
     // As long as all rounds, and some time after them.
     let length = 24 + u32::try_from(kills).unwrap() * 12;

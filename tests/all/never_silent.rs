@@ -7,7 +7,7 @@ use std::time::Duration;
 use outboard_tests::host::{Ended, Host};
 use outboard_tests::media::{Clip, Entry, LiveOrigin, entries};
 use outboard_tests::onair::{GapWatch, assert_same_packets, hashes, join_sessions, monotonic, of_entries};
-use outboard_tests::processor::{Kind, Processor};
+use outboard_tests::processor::{Processor, ServerKind};
 use outboard_tests::receiver::nginx::Nginx;
 
 /// Longest gap that a viewer may see.
@@ -89,7 +89,7 @@ async fn a_processor_that_is_silent_or_away_leaves_the_original_on_air() {
     let programme = entries(&Clip::small(16), false);
     for url in [None, Some("http://127.0.0.1:9")] {
         let origin = LiveOrigin::start(programme.clone()).await;
-        let silent = Processor::start(Kind::Node, "silent", &[]).await;
+        let silent = Processor::start(ServerKind::Node, "silent", &[]).await;
         let nginx = Nginx::start();
         let storage = tempfile::tempdir().unwrap();
         let host = start(&origin, &url.map_or_else(|| silent.url(), Into::into), &nginx, &storage);

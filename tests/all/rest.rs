@@ -9,7 +9,7 @@ use outboard_tests::clients::Rest;
 use outboard_tests::host::Host;
 use outboard_tests::media::{Clip, LiveOrigin, entries};
 use outboard_tests::onair::{assert_same_packets, hashes, monotonic, of_entries};
-use outboard_tests::processor::{Kind, Processor};
+use outboard_tests::processor::{Processor, ServerKind};
 use outboard_tests::receiver::nginx::Nginx;
 use serde_json::{Value, json};
 
@@ -47,7 +47,7 @@ fn size_of(dir: &Path) -> u64 {
 async fn a_script_starts_watches_stops_and_cleans() {
     let programme = entries(&Clip::small(40), false);
     let origin = LiveOrigin::start(programme.clone()).await;
-    let processor = Processor::start(Kind::Node, "echo", &["delay=200"]).await;
+    let processor = Processor::start(ServerKind::Node, "echo", &["delay=200"]).await;
     let nginx = Nginx::start();
     let storage = tempfile::tempdir().unwrap();
     let (host, url) = Host::serve(storage.path(), &[]).await;

@@ -9,7 +9,7 @@ use nix::sys::signal::Signal;
 use outboard_tests::host::Host;
 use outboard_tests::media::{Clip, LiveOrigin, Packet, entries};
 use outboard_tests::onair::{assert_same_packets, hashes, join_sessions, monotonic, of_entries};
-use outboard_tests::processor::{Kind, Processor};
+use outboard_tests::processor::{Processor, ServerKind};
 use outboard_tests::receiver::nginx::Nginx;
 
 /// When to kill the host.
@@ -53,7 +53,7 @@ fn reached(storage: &Path, batch: u64) -> Option<i64> {
 async fn killed_at(moments: &[Moment]) {
     let programme = entries(&Clip::small(32), false);
     let origin = LiveOrigin::start(programme.clone()).await;
-    let processor = Processor::start(Kind::Node, "echo", &["delay=200"]).await;
+    let processor = Processor::start(ServerKind::Node, "echo", &["delay=200"]).await;
     let nginx = Nginx::start();
     let storage = tempfile::tempdir().unwrap();
     let to = nginx.url("restart");

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use outboard_tests::host::Host;
 use outboard_tests::media::{Clip, LiveOrigin, entries};
-use outboard_tests::processor::{Kind, Processor};
+use outboard_tests::processor::{Processor, ServerKind};
 use outboard_tests::receiver::nginx::Nginx;
 use outboard_tests::server::Server;
 use serde_json::{Value, json};
@@ -25,7 +25,7 @@ async fn events(server: &Server, id: &str) -> Vec<Value> {
 #[tokio::test]
 async fn a_live_source_that_ends_is_waited_for_and_goes_on_when_it_is_back() {
     let origin = LiveOrigin::start(entries(&Clip::small(10), false)).await;
-    let (nginx, processor) = (Nginx::start(), Processor::start(Kind::Node, "echo", &[]).await);
+    let (nginx, processor) = (Nginx::start(), Processor::start(ServerKind::Node, "echo", &[]).await);
     let storage = tempfile::tempdir().expect("a temporary folder");
     let server = Server::start(storage.path()).await;
     let settings = json!({
@@ -72,7 +72,7 @@ async fn a_live_source_that_ends_is_waited_for_and_goes_on_when_it_is_back() {
 #[tokio::test]
 async fn run_ends_with_its_source_and_complains_of_nothing() {
     let origin = LiveOrigin::start(entries(&Clip::small(8), false)).await;
-    let (nginx, processor) = (Nginx::start(), Processor::start(Kind::Node, "echo", &[]).await);
+    let (nginx, processor) = (Nginx::start(), Processor::start(ServerKind::Node, "echo", &[]).await);
     let storage = tempfile::tempdir().expect("a temporary folder");
     let (processor, to) = (processor.url(), nginx.url("key"));
     let options = ["--source", &origin.url, "--processor", &processor, "--to", &to, "--batch-seconds", "4"];

@@ -17,7 +17,7 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The client library.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum ClientKind {
     /// `graphql-ws`: queries, mutations and subscriptions over one WebSocket.
     Node,
     /// `gql`: queries and mutations over HTTP, subscriptions over a WebSocket; it validates them against the server's
@@ -27,7 +27,7 @@ pub enum Kind {
 
 /// The client's view of a response.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Heard {
+pub enum OperationEvent {
     /// A response: `data`, and `errors` if there are any.
     Next(Value),
     /// The operation ended with these errors.
@@ -36,7 +36,7 @@ pub enum Heard {
     End,
 }
 
-impl Heard {
+impl OperationEvent {
     /// The data of a root field.
     ///
     /// # Panics
@@ -67,7 +67,7 @@ pub struct Driver {
     _child: Child,
     orders: ChildStdin,
     told: mpsc::Receiver<Value>,
-    waiting: HashMap<String, VecDeque<Heard>>,
+    waiting: HashMap<String, VecDeque<OperationEvent>>,
     asked: HashMap<String, &'static str>,
     ids: u64,
     /// Root fields that were answered with data, by kind of operation.
@@ -76,11 +76,13 @@ pub struct Driver {
 
 impl Driver {
     /// Starts a client of the server at host and port, with or without a token.
-    pub async fn start(kind: Kind, address: &str, token: Option<&str>) -> Self {
+    pub async fn start(kind: ClientKind, address: &str, token: Option<&str>) -> Self {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients");
         let (program, script, needs) = match kind {
-            Kind::Node => (PathBuf::from("node"), folder.join("node/client.js"), folder.join("node/node_modules")),
-            Kind::Python => {
+            ClientKind::Node => {
+                (PathBuf::from("node"), folder.join("node/client.js"), folder.join("node/node_modules"))
+            }
+            ClientKind::Python => {
                 let python = folder.join("python/.venv/bin/python");
                 (python.clone(), folder.join("python/client.py"), python)
             }
@@ -118,11 +120,11 @@ impl Driver {
     }
 
     /// Executes an operation; returns the response.
-    pub async fn ask(&mut self, query: &str, variables: Value) -> Heard {
+    pub async fn ask(&mut self, query: &str, variables: Value) -> OperationEvent {
         let id = self.order("call", query, variables).await;
         let answer = self.next(&id).await;
-        if matches!(answer, Heard::Next(_)) {
-            assert_eq!(self.next(&id).await, Heard::End);
+        if matches!(answer, OperationEvent::Next(_)) {
+            assert_eq!(self.next(&id).await, OperationEvent::End);
         }
         answer
     }
@@ -134,7 +136,7 @@ impl Driver {
     pub async fn get(&mut self, field: &str, query: &str, variables: Value) -> Value {
         let answer = self.ask(query, variables).await;
         match &answer {
-            Heard::Next(data) if data["errors"].is_null() => data["data"][field].clone(),
+            OperationEvent::Next(data) if data["errors"].is_null() => data["data"][field].clone(),
             other => panic!("{query}: {other:?}"),
         }
     }
@@ -155,7 +157,7 @@ impl Driver {
     }
 
     /// The next response of an operation.
-    pub async fn next(&mut self, id: &str) -> Heard {
+    pub async fn next(&mut self, id: &str) -> OperationEvent {
         loop {
             if let Some(heard) = self.waiting.get_mut(id).and_then(VecDeque::pop_front) {
                 return heard;
@@ -166,13 +168,13 @@ impl Driver {
                 .unwrap_or_else(|| panic!("the client is gone"));
             let of = message["id"].as_str().unwrap_or_else(|| panic!("{message}")).to_owned();
             let heard = if message["end"] == true {
-                Heard::End
+                OperationEvent::End
             } else if message.get("error").is_some() {
-                Heard::Error(message["error"].take())
+                OperationEvent::Error(message["error"].take())
             } else {
                 let answer = message["next"].take();
                 self.note(&of, &answer["data"]);
-                Heard::Next(answer)
+                OperationEvent::Next(answer)
             };
             self.waiting.entry(of).or_default().push_back(heard);
         }
@@ -198,7 +200,7 @@ impl Driver {
 
     /// Reads responses of an operation until it ends.
     pub async fn ends(&mut self, id: &str) {
-        while self.next(id).await != Heard::End {}
+        while self.next(id).await != OperationEvent::End {}
     }
 
     fn note(&mut self, id: &str, data: &Value) {

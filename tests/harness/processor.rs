@@ -25,7 +25,7 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The server library.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum ServerKind {
     /// Node's `socket.io`, version 4.
     Node,
     /// `python-socketio`, version 5.
@@ -45,10 +45,10 @@ pub struct Processor {
 
 impl Processor {
     /// Starts a processor in this mode with these `KEY=VALUE` settings (see `tests/processors/*/server.*`).
-    pub async fn start(kind: Kind, mode: &str, settings: &[&str]) -> Self {
+    pub async fn start(kind: ServerKind, mode: &str, settings: &[&str]) -> Self {
         match kind {
-            Kind::Node => Self::node("server.js", mode, settings).await,
-            Kind::Python => {
+            ServerKind::Node => Self::node("server.js", mode, settings).await,
+            ServerKind::Python => {
                 let python = folder().join("python/.venv/bin/python");
                 let how = "python3 -m venv .venv && .venv/bin/pip install --require-hashes -r requirements.txt, in tests/processors/python";
                 must_exist(&python, how);

@@ -67,7 +67,7 @@ pub struct FragmentRef {
     pub sequence: Option<u64>,
 }
 
-/// Parses a message.
+/// Parses a processor's message.
 ///
 /// # Errors
 /// A sentence if the arguments are not a JSON array.

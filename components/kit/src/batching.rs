@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 
 /// The writers whose snapshots a batching stage reads.
 pub const READABLE: &[Origin] = &[DURATION, ALIGNED];
-/// Snapshots of `batching-duration`.
+/// The writer of `batching-duration`'s snapshots.
 pub const DURATION: Origin = Origin { stage: "batching-duration", layout: 1 };
-/// Snapshots of `batching-aligned`.
+/// The writer of `batching-aligned`'s snapshots.
 pub const ALIGNED: Origin = Origin { stage: "batching-aligned", layout: 1 };
 
 /// Playlists round durations (EXTINF): five segments of "6" seconds may add up to 29.97. A batch counts as long enough

@@ -9,9 +9,9 @@ use serde::de::IgnoredAny;
 
 /// The writers whose snapshots a remux-planning stage accepts.
 pub const READABLE: &[Origin] = &[REPLACE, DUCK];
-/// Snapshots of `remux-replace`.
+/// The writer of `remux-replace`'s snapshots.
 pub const REPLACE: Origin = Origin { stage: "remux-replace", layout: 1 };
-/// Snapshots of `remux-duck`.
+/// The writer of `remux-duck`'s snapshots.
 pub const DUCK: Origin = Origin { stage: "remux-duck", layout: 1 };
 
 /// Checks that a snapshot was written by a remux-planning stage. It contains no state.

@@ -1,5 +1,4 @@
-//! What answers of REST have in common; those that say no are JSON with the core's code and sentence, under the HTTP status
-//! that fits.
+//! The form of REST answers. Errors are JSON with the code and the sentence of the [`ControlError`], under the matching HTTP status.
 
 use std::time::Duration;
 
@@ -14,12 +13,12 @@ use outboard_base::Problem;
 use outboard_base::redact::plain_lines;
 use outboard_control::error::ControlError;
 
-/// Characters of what a caller sent that are shown back.
+/// Most characters of a caller's text that an error repeats.
 const PATH_CHARS_SHOWN: usize = 100;
 
-/// An answer of REST with `success` and `message` beside its own fields.
+/// A REST answer: `success` and `message`, and the fields of `answer` on the same level.
 #[derive(Debug, Serialize)]
-pub struct Told<T> {
+pub struct RestAnswer<T> {
     success: bool,
     /// One sentence for people.
     message: String,
@@ -27,19 +26,19 @@ pub struct Told<T> {
     answer: T,
 }
 
-impl<T> Told<T> {
-    /// What was asked for is done, or is told.
+impl<T> RestAnswer<T> {
+    /// An answer with `success: true`.
     pub fn new(message: impl Into<String>, answer: T) -> Self {
         Self { success: true, message: message.into(), answer }
     }
 
-    /// The same, where it may be bad news.
+    /// An answer with this value of `success`.
     pub fn with(success: bool, message: impl Into<String>, answer: T) -> Self {
         Self { success, message: message.into(), answer }
     }
 }
 
-/// A refusal of the core, as a response.
+/// An error of the control plane, as a response.
 #[derive(Debug)]
 pub struct Refusal(pub ControlError);
 
@@ -49,7 +48,7 @@ impl From<ControlError> for Refusal {
     }
 }
 
-/// The HTTP status of a refusal.
+/// The HTTP status of an error.
 pub fn status(error: &ControlError) -> StatusCode {
     match error {
         ControlError::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
@@ -65,7 +64,7 @@ pub fn status(error: &ControlError) -> StatusCode {
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let Self(error) = self;
-        // It may quote what a caller or a server wrote.
+        // The text may quote a caller or a server.
         let text = plain_lines(&error.to_string()).into_owned();
         let problem =
             |problem: &Problem| json!({ "path": plain_lines(&problem.path), "message": plain_lines(&problem.message) });
@@ -88,47 +87,47 @@ impl IntoResponse for Refusal {
     }
 }
 
-/// A refusal of HTTP's own, in the same form.
+/// An error of the HTTP layer, in the same form.
 fn refuse(status: StatusCode, code: &'static str, error: String) -> Response {
     let body = json!({ "success": false, "message": error, "error": error, "code": code, "problems": [] });
     (status, Json(body)).into_response()
 }
 
-/// There is nothing at this address.
+/// 404: there is no such address.
 pub fn absent(path: &str) -> Response {
     let short: String = path.chars().filter(|c| !c.is_control()).take(PATH_CHARS_SHOWN).collect();
     refuse(StatusCode::NOT_FOUND, "NOT_FOUND", format!("there is nothing at {short}"))
 }
 
-/// The address is there, but not for this method.
+/// 405: the address does not support the method.
 pub fn wrong_method(method: &Method) -> Response {
     let short: String = method.as_str().chars().take(PATH_CHARS_SHOWN).collect();
     refuse(StatusCode::METHOD_NOT_ALLOWED, "INVALID_INPUT", format!("this address does not answer to {short}"))
 }
 
-/// The body is larger than it may be.
+/// 413: the body is too large.
 pub fn too_large(max: usize) -> Response {
     refuse(StatusCode::PAYLOAD_TOO_LARGE, "LIMIT_EXCEEDED", format!("the body is larger than {max} bytes"))
 }
 
-/// The body did not come in time.
+/// 408: the body did not arrive in time.
 pub fn too_late(wait: Duration) -> Response {
     refuse(StatusCode::REQUEST_TIMEOUT, "LIMIT_EXCEEDED", format!("the body was not there within {wait:?}"))
 }
 
-/// The body is not of the type that is taken.
+/// 415: the body's content type is not supported.
 pub fn wrong_type() -> Response {
     let error = "the body must be JSON, with \"Content-Type: application/json\"".to_owned();
     refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "INVALID_INPUT", error)
 }
 
-/// The answer did not come in time.
+/// 503: the answer was not ready in time.
 pub fn too_slow() -> Response {
     let error = ControlError::Unavailable("the request timed out; it may still have taken effect".to_owned());
     Refusal(error).into_response()
 }
 
-/// A fault of ours.
+/// 500: an internal error.
 pub fn broken() -> Response {
     let error = "the server made a mistake; the log has the details".to_owned();
     refuse(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", error)

@@ -1,8 +1,7 @@
-//! The web pages and the documentation, embedded: what `scripts/web` built, each file with its type, its tag and how long it
-//! may be kept.
+//! Serves the embedded web pages and documentation, which `scripts/web` built, with content type, ETag and cache time.
 //!
-//! In: a path and two headers. Out: the response. Nothing is read from disk and nothing depends on who asks: pages hold
-//! no data, they ask the API for it. Files below `assets/` carry a hash of their content in their names.
+//! In: a path and two headers. Out: the response. Nothing is read from disk, and the answer is the same for every caller: pages have
+//! no data, they get it from the API. The names of files below `assets/` contain a hash of their content.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -23,21 +22,21 @@ static FILES: LazyLock<HashMap<&'static str, File>> = LazyLock::new(|| {
     files
 });
 
-/// First segments of the addresses that the page has screens for; all of them are `index.html`.
+/// First path segments of the page's screens; all of them are served `index.html`.
 const SCREENS: [&str; 7] = ["pipelines", "new", "logs", "stages", "storage", "tenants", "sign-in"];
 
-/// Everything from this host, nothing inline. `blob:` is what the player hands its video, and what is saved to disk.
+/// The content security policy: everything from this host, nothing inline. `blob:` is for the player's video and for downloads.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; \
     font-src 'self'; connect-src 'self'; media-src 'self' blob:; worker-src 'self'; form-action 'self'; \
     base-uri 'none'; frame-ancestors 'none'";
-/// The same for GraphiQL, whose dialogs bring a style element of their own.
+/// The policy of GraphiQL, whose dialogs add a style element.
 const POLICY_GRAPHIQL: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
     img-src 'self' data:; font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; \
     frame-ancestors 'none'";
 
-/// For names that change with the content.
+/// The cache time of files whose name has a hash of the content.
 const KEEP: &str = "public, max-age=31536000, immutable";
-/// May be kept, but is asked about each time; the tag makes that cheap.
+/// The cache time of all other files: revalidated by ETag each time.
 const ASK: &str = "no-cache";
 
 /// A file that was embedded when the host was built.
@@ -50,14 +49,14 @@ struct File {
     packed: Option<Form>,
 }
 
-/// A file as it is sent: plain or gzip. The tag is of these very bytes, as HTTP wants it.
+/// A file in the form that is sent, plain or gzip. The ETag is that of these bytes, as HTTP requires.
 #[derive(Debug)]
 struct Form {
     bytes: &'static [u8],
     tag: String,
 }
 
-/// Answers GET and HEAD for every page and everything that pages are made of; made to be a router's fallback.
+/// Answers GET and HEAD for every page and its files. Used as the router's fallback.
 pub async fn serve(method: Method, uri: Uri, headers: HeaderMap) -> Response {
     if method != Method::GET && method != Method::HEAD {
         let mut refused = response(StatusCode::METHOD_NOT_ALLOWED, Body::empty());
@@ -72,7 +71,7 @@ pub async fn serve(method: Method, uri: Uri, headers: HeaderMap) -> Response {
     answer
 }
 
-/// The file at `path`: 200 with its bytes, 304 where the browser has them, 404 where there is none.
+/// The file at `path`: 200 with its bytes, 304 if the browser has them, 404 if there is none.
 pub fn asset(path: &str, accept_encoding: Option<&str>, if_none_match: Option<&str>) -> Response {
     let Some(file) = FILES.get(&*file_name(path)) else {
         return response(StatusCode::NOT_FOUND, Body::from("There is nothing at this address.\n"));
@@ -103,7 +102,7 @@ pub fn asset(path: &str, accept_encoding: Option<&str>, if_none_match: Option<&s
     answer
 }
 
-/// A response with what all of ours have: nothing guessed from content, nothing told to others, nothing put in a frame.
+/// A response with the security headers of all pages: no content sniffing, no referrer to and no use by other origins.
 fn response(status: StatusCode, body: Body) -> Response {
     let mut response = Response::new(body);
     *response.status_mut() = status;
@@ -177,7 +176,7 @@ fn kind(name: &str) -> &'static str {
 
 // === what the browser says ===
 
-/// `gzip, br;q=0.5`: whether gzip is named, or meant by `*`, with a weight above zero.
+/// Parses `Accept-Encoding`, such as `gzip, br;q=0.5`: true if gzip, or `*`, has a weight above zero.
 fn takes_gzip(accept: &str) -> bool {
     let weight = |wanted: &[&str]| {
         accept.split(',').find_map(|choice| {
@@ -190,7 +189,7 @@ fn takes_gzip(accept: &str) -> bool {
     weight(&["gzip", "x-gzip"]).or_else(|| weight(&["*"])).is_some_and(|weight| weight > 0.0)
 }
 
-/// `"a", W/"b"` or `*`. Weak and strong tags are compared alike, as HTTP says for this header.
+/// Parses `If-None-Match`, such as `"a", W/"b"` or `*`. Weak and strong tags are compared alike, as HTTP says for this header.
 fn lists_tag(tags: &str, tag: &str) -> bool {
     tags.split(',').map(str::trim).any(|one| one == "*" || one.trim_start_matches("W/") == tag)
 }

@@ -1,8 +1,8 @@
-//! Who is calling, from an HTTP request: a bearer token, the UI's cookie, or nobody on loopback.
+//! Identifies the caller of an HTTP request: by a bearer token, by the UI's cookie, or as local, without a token, on loopback.
 //!
-//! A browser sends cookies, and reaches loopback, for any page that is open in it. So a request without a bearer token
-//! must come from a page of ours (`Origin`), and one without any token must name us as loopback does (`Host`), or a
-//! stranger's page could call us by a name that it points at 127.0.0.1.
+//! A browser sends cookies, and reaches loopback, on behalf of any page that is open in it. So a request without a bearer token must
+//! come from this server's pages (`Origin`). A request without any token must also name this server as a loopback host (`Host`);
+//! otherwise a foreign page could call it by a name that resolves to 127.0.0.1.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -18,11 +18,11 @@ use outboard_config::ServerConfig;
 use outboard_control::access::Actor;
 use outboard_control::error::ControlError;
 
-/// The UI's cookie; its value is the token.
+/// The name of the UI's cookie; its value is the token.
 pub const COOKIE_NAME: &str = "outboard_token";
 
-/// Set by proxies: who asks is not on this machine then, whatever the connection says. One that sets none of them cannot
-/// be told from a caller on this machine: behind such a one `server.auth` has to be `token`.
+/// Headers that proxies set: the caller is then not local, even if the connection is. A proxy that sets none of them cannot be told
+/// from a local caller; behind such a proxy, `server.auth` must be `token`.
 const PROXIED: [HeaderName; 7] = [
     FORWARDED,
     VIA,
@@ -33,30 +33,30 @@ const PROXIED: [HeaderName; 7] = [
     HeaderName::from_static("x-real-ip"),
 ];
 
-/// What decides who may call without a token, and from which pages.
+/// Decides which requests need a token, and from which pages they may come.
 #[derive(Debug, Clone)]
-pub struct Door {
-    /// Nobody needs a token.
+pub struct CallerPolicy {
+    /// True: local callers need no token.
     open: bool,
     hosts: Vec<String>,
     origins: Vec<String>,
 }
 
-/// What a request brought.
+/// The credential of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Credential {
-    /// A token that a page of another origin cannot send by itself.
+    /// A token from the `Authorization` header, which a page of another origin cannot send.
     Bearer(String),
-    /// The UI's cookie, from a page of ours.
+    /// A token from the UI's cookie, sent by a page of this server.
     Cookie(String),
-    /// Nothing, and nothing is needed.
+    /// No token; none is needed.
     Local,
 }
 
-// === impl Door ===
+// === impl CallerPolicy ===
 
-impl Door {
-    /// After the settings; `loopback`: only this machine can connect.
+impl CallerPolicy {
+    /// The policy by the server's configuration. `loopback`: the server listens on loopback only.
     pub fn new(config: &ServerConfig, loopback: bool) -> Self {
         Self {
             open: loopback && !config.needs_token,
@@ -65,10 +65,10 @@ impl Door {
         }
     }
 
-    /// What a request may be answered by.
+    /// The credential of a request, after the checks of `Origin` and `Host`.
     ///
     /// # Errors
-    /// [`ControlError::Unauthenticated`], or [`ControlError::Forbidden`] for a page or name that is not ours.
+    /// [`ControlError::Unauthenticated`] without a token that is needed; [`ControlError::Forbidden`] for a foreign page or host name.
     pub fn credential(&self, headers: &HeaderMap, uri: &Uri) -> Result<Credential, ControlError> {
         if let Some(value) = headers.get(AUTHORIZATION) {
             let text = value.to_str().unwrap_or_default();
@@ -95,10 +95,10 @@ impl Door {
         Ok(Credential::Local)
     }
 
-    /// A page may call from where it was served, or from an origin that was set.
+    /// Checks that the calling page, if any, is of this server or of an origin in `server.cors_origins`.
     ///
     /// # Errors
-    /// [`ControlError::Forbidden`].
+    /// [`ControlError::Forbidden`] for any other page.
     pub fn check_origin(&self, headers: &HeaderMap, uri: &Uri) -> Result<(), ControlError> {
         let Some(origin) = headers.get(ORIGIN) else { return Ok(()) };
         let origin = origin.to_str().unwrap_or_default();
@@ -129,7 +129,7 @@ impl Door {
     }
 }
 
-/// The host that the caller names.
+/// The host name in the request.
 fn host<'a>(headers: &'a HeaderMap, uri: &'a Uri) -> Option<&'a str> {
     headers
         .get(HOST)
@@ -150,7 +150,7 @@ fn cookie(headers: &HeaderMap) -> Option<String> {
     pairs.find(|(name, _)| *name == COOKIE_NAME).map(|(_, value)| value.to_owned())
 }
 
-/// The caller, for handlers.
+/// The authenticated caller, as a handler's argument.
 #[derive(Debug, Clone)]
 pub struct Caller(pub Arc<Actor>);
 
@@ -158,11 +158,11 @@ impl FromRequestParts<Api> for Caller {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Refusal> {
-        // Whoever was asked before is not asked again.
+        // The caller of a request is authenticated once.
         if let Some(known) = parts.extensions.get::<Self>() {
             return Ok(known.clone());
         }
-        let credential = api.door.credential(&parts.headers, &parts.uri)?;
+        let credential = api.caller_policy.credential(&parts.headers, &parts.uri)?;
         let actor = match &credential {
             Credential::Local => api.control.local_actor(),
             Credential::Bearer(secret) | Credential::Cookie(secret) => {
@@ -179,24 +179,24 @@ impl FromRequestParts<Api> for Caller {
 mod tests {
     use super::*;
 
-    fn door(open: bool) -> Door {
-        Door { open, hosts: vec!["box.lan".into()], origins: vec!["https://ui.example".into()] }
+    fn policy(open: bool) -> CallerPolicy {
+        CallerPolicy { open, hosts: vec!["box.lan".into()], origins: vec!["https://ui.example".into()] }
     }
 
-    fn asked(door: &Door, headers: &[(&str, &str)]) -> Result<Credential, ControlError> {
+    fn asked(policy: &CallerPolicy, headers: &[(&str, &str)]) -> Result<Credential, ControlError> {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.append(HeaderName::try_from(*name).unwrap(), value.parse().unwrap());
         }
-        door.credential(&map, &Uri::from_static("/graphql"))
+        policy.credential(&map, &Uri::from_static("/graphql"))
     }
 
     #[test]
     fn loopback_needs_no_token_and_nothing_else_goes_without() {
-        assert_eq!(asked(&door(true), &[("host", "127.0.0.1:3000")]), Ok(Credential::Local));
-        assert_eq!(asked(&door(true), &[("host", "[::1]:3000")]), Ok(Credential::Local));
-        assert_eq!(asked(&door(true), &[("host", "box.lan")]), Ok(Credential::Local));
-        assert!(matches!(asked(&door(false), &[("host", "localhost")]), Err(ControlError::Unauthenticated(_))));
+        assert_eq!(asked(&policy(true), &[("host", "127.0.0.1:3000")]), Ok(Credential::Local));
+        assert_eq!(asked(&policy(true), &[("host", "[::1]:3000")]), Ok(Credential::Local));
+        assert_eq!(asked(&policy(true), &[("host", "box.lan")]), Ok(Credential::Local));
+        assert!(matches!(asked(&policy(false), &[("host", "localhost")]), Err(ControlError::Unauthenticated(_))));
         for sign in [
             ("forwarded", "for=203.0.113.9"),
             ("via", "1.1 proxy"),
@@ -206,7 +206,7 @@ mod tests {
             ("x-forwarded-server", "proxy"),
             ("x-real-ip", "203.0.113.9"),
         ] {
-            let proxied = asked(&door(true), &[("host", "localhost"), sign]);
+            let proxied = asked(&policy(true), &[("host", "localhost"), sign]);
             assert!(matches!(proxied, Err(ControlError::Unauthenticated(_))), "{sign:?}");
         }
     }
@@ -214,7 +214,7 @@ mod tests {
     #[test]
     fn a_name_that_points_here_is_not_us() {
         for named in ["evil.example", "evil.example:3000", "", "127.0.0.1.evil.example"] {
-            assert!(matches!(asked(&door(true), &[("host", named)]), Err(ControlError::Forbidden(_))), "{named}");
+            assert!(matches!(asked(&policy(true), &[("host", named)]), Err(ControlError::Forbidden(_))), "{named}");
         }
     }
 
@@ -222,23 +222,23 @@ mod tests {
     fn other_pages_may_not_use_a_cookie_or_loopback() {
         let evil = ("origin", "https://evil.example");
         let cookie = ("cookie", "a=b; outboard_token=obt_1");
-        assert!(matches!(asked(&door(true), &[("host", "localhost"), evil]), Err(ControlError::Forbidden(_))));
-        assert!(matches!(asked(&door(false), &[("host", "x"), evil, cookie]), Err(ControlError::Forbidden(_))));
+        assert!(matches!(asked(&policy(true), &[("host", "localhost"), evil]), Err(ControlError::Forbidden(_))));
+        assert!(matches!(asked(&policy(false), &[("host", "x"), evil, cookie]), Err(ControlError::Forbidden(_))));
         assert!(matches!(
-            asked(&door(false), &[("host", "x"), ("origin", "null"), cookie]),
+            asked(&policy(false), &[("host", "x"), ("origin", "null"), cookie]),
             Err(ControlError::Forbidden(_))
         ));
         let own = [("host", "x:3000"), ("origin", "http://x:3000"), cookie];
-        assert_eq!(asked(&door(false), &own), Ok(Credential::Cookie("obt_1".into())));
+        assert_eq!(asked(&policy(false), &own), Ok(Credential::Cookie("obt_1".into())));
         let set = [("host", "x"), ("origin", "https://ui.example"), cookie];
-        assert_eq!(asked(&door(false), &set), Ok(Credential::Cookie("obt_1".into())));
+        assert_eq!(asked(&policy(false), &set), Ok(Credential::Cookie("obt_1".into())));
     }
 
     #[test]
     fn a_bearer_token_comes_from_anywhere() {
         let headers = [("host", "x"), ("origin", "https://evil.example"), ("authorization", "bearer  obt_1 ")];
-        assert_eq!(asked(&door(false), &headers), Ok(Credential::Bearer("obt_1".into())));
+        assert_eq!(asked(&policy(false), &headers), Ok(Credential::Bearer("obt_1".into())));
         let basic = [("authorization", "Basic eDp5")];
-        assert!(matches!(asked(&door(true), &basic), Err(ControlError::Unauthenticated(_))));
+        assert!(matches!(asked(&policy(true), &basic), Err(ControlError::Unauthenticated(_))));
     }
 }

@@ -1,30 +1,30 @@
 //! The GraphQL API: HTTP, WebSocket and server-sent events over one schema.
 //!
-//! In: requests, and who is calling (`api/auth.rs`). Out: the core's answers, each error with its code. The way through the
-//! files: [`http`], [`socket`] and [`sse`] are the transports, [`upload`] reads requests with a file; [`slots`] and [`budget`] are
-//! asked before anything is read, [`admit`] refuses what is too large, [`endpoint`] runs the rest; `query`, `mutation` and `subscription` translate to the core, `types` translate back. Nothing here decides who
-//! may do what: the core does.
+//! In: requests and their callers (`api/auth.rs`). Out: the answers of the control plane, each error with its code. [`http`],
+//! [`socket`] and [`sse`] are the transports, [`upload`] reads requests with a file. [`slots`] and [`budget`] are checked before a
+//! request is read, [`request_limits`] before it is run by [`endpoint`]. `query`, `mutation` and `subscription` translate calls for the
+//! control plane, `types` translate its answers. The control plane decides what a caller may do.
 
-mod admit;
+mod bounded_json;
 mod budget;
 mod context;
 mod endpoint;
 mod error;
-mod form;
-mod greetings;
 mod http;
+mod multipart;
 mod mutation;
 mod nearest;
 mod paging;
 mod query;
+mod request_limits;
 mod scalars;
 mod slots;
 mod socket;
 mod sse;
 mod subscription;
 mod types;
+mod unauthenticated_sockets;
 mod upload;
-mod written;
 
 use async_graphql::SDLExportOptions;
 use axum::Router;
@@ -36,16 +36,16 @@ mod fuzz;
 pub use endpoint::Endpoint;
 #[cfg(any(test, feature = "fuzzing"))]
 pub use fuzz::requests as fuzz_requests;
-pub use slots::{Kind, Slot};
+pub use slots::{Slot, SlotKind};
 
 use super::Api;
 
-/// The schema, in its own language.
+/// The schema in the GraphQL schema definition language.
 pub fn sdl() -> String {
     endpoint::bare().finish().sdl_with_options(SDLExportOptions::new().prefer_single_line_descriptions())
 }
 
-/// Routes of GraphQL: POST, WebSocket and the schema as a file.
+/// The routes of GraphQL: POST, WebSocket, and the schema as a file.
 pub fn router() -> Router<Api> {
     Router::new()
         .route("/graphql", post(http::post).get(socket::open).fallback(http::other))

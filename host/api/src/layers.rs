@@ -1,4 +1,4 @@
-//! What is done around every request: a line in the log, headers that browsers act on, an end to waiting and panics.
+//! The layers around every request: a log line, security headers, a timeout, and panics turned into errors.
 
 use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
@@ -18,7 +18,7 @@ use tower_http::cors::CorsLayer;
 use super::{answer, assets};
 use crate::limits::{API_ANSWER_MAX, API_BODY_BYTES_MAX, API_PREFLIGHT_KEPT};
 
-/// Given to every response that does not say otherwise: nothing is guessed, kept or embedded elsewhere.
+/// Headers of every response that does not set them itself: no content sniffing, no caching, no use by pages of other origins.
 const HEADERS: [(HeaderName, HeaderValue); 4] = [
     (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     (REFERRER_POLICY, HeaderValue::from_static("same-origin")),
@@ -36,15 +36,15 @@ fn bounded<S: Clone + Send + Sync + 'static>(routes: Router<S>, origins: &[Strin
         .fallback(absent)
         .method_not_allowed_fallback(other_method)
         .layer(DefaultBodyLimit::max(API_BODY_BYTES_MAX));
-    // Without origins the layer would still answer every OPTIONS itself.
+    // Without origins the layer would still answer every OPTIONS request itself.
     let routes = if origins.is_empty() { routes } else { routes.layer(cors(origins)) };
     routes.layer(from_fn_with_state(wait, around))
 }
 
-/// For what is no page of ours, and must not become one.
+/// The content security policy of responses that are no pages.
 const NO_PAGE: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
 
-/// Pages of these origins may call us, with the UI's cookie too; never any page.
+/// Allows pages of these origins to call, also with the UI's cookie; never pages of any origin.
 fn cors(origins: &[String]) -> CorsLayer {
     let known: Vec<HeaderValue> = origins.iter().filter_map(|origin| origin.parse().ok()).collect();
     CorsLayer::new()
@@ -56,11 +56,11 @@ fn cors(origins: &[String]) -> CorsLayer {
         .max_age(API_PREFLIGHT_KEPT)
 }
 
-/// Around every request. The log has no query string: people put secrets there.
+/// Logs a request, limits its time, and sets headers. The log line has no query string, which may contain secrets.
 async fn around(State(wait): State<Duration>, request: Request, next: Next) -> Response {
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let began = Instant::now();
-    // A response begins in time or not at all; how long a stream lasts is its own matter.
+    // The timeout is for the beginning of the response; streams may last longer.
     let answered = AssertUnwindSafe(tokio::time::timeout(wait, next.run(request))).catch_unwind().await;
     let mut response = match answered {
         Ok(Ok(response)) => response,
@@ -73,7 +73,7 @@ async fn around(State(wait): State<Duration>, request: Request, next: Next) -> R
     for (name, value) in &HEADERS {
         response.headers_mut().entry(name).or_insert_with(|| value.clone());
     }
-    // A script's own policy would count in a worker made of it.
+    // A policy on a script would apply to workers made from it.
     let data = |kind: &HeaderValue| kind.as_bytes().starts_with(b"application/") || kind.as_bytes() == b"text/plain";
     if response.headers().get(CONTENT_TYPE).is_some_and(data) {
         response.headers_mut().entry(CONTENT_SECURITY_POLICY).or_insert(NO_PAGE);
@@ -83,12 +83,12 @@ async fn around(State(wait): State<Duration>, request: Request, next: Next) -> R
     response
 }
 
-/// A known address with a method that it does not have; axum adds `Allow`.
+/// The answer to a known address with an unsupported method; axum adds `Allow`.
 async fn other_method(method: Method) -> Response {
     if method == Method::OPTIONS { StatusCode::NO_CONTENT.into_response() } else { answer::wrong_method(&method) }
 }
 
-/// Addresses below these are ours; all others are pages, or nothing.
+/// Path prefixes of the API; all other addresses are pages.
 const OURS: [&str; 6] = ["/api", "/evidence", "/graphql", "/metrics", "/preview", "/recordings"];
 
 async fn absent(method: Method, uri: Uri, headers: HeaderMap) -> Response {

@@ -1,4 +1,4 @@
-//! The HTTP face: one router for GraphQL, REST, metrics, previews and the web pages.
+//! The HTTP API: one router for GraphQL, REST, metrics, previews and the web pages.
 //!
 //! In: requests. Out: what [`Control`] answers, translated. Who is calling is found out in [`auth`], what they may do is
 //! decided by its services; handlers hold no rules of their own. Bodies, waits and connections are bounded here, see [`limits`].
@@ -17,7 +17,6 @@ pub mod answer;
 pub mod assets;
 pub mod auth;
 pub mod graphql;
-mod held;
 pub mod layers;
 pub mod limits;
 mod metrics;
@@ -26,13 +25,14 @@ pub mod peers;
 pub mod preview;
 mod preview_response;
 pub mod rest;
+mod retaining_body;
 pub mod runtime;
 pub mod server;
 pub mod session;
 mod stages;
-mod watched;
+mod stall_timeout;
 
-use auth::Door;
+use auth::CallerPolicy;
 
 /// What handlers work with. Cheap to clone.
 #[derive(Clone)]
@@ -40,7 +40,7 @@ pub struct Api {
     /// The core that GraphQL, REST and the pages share.
     pub control: Control,
     /// Who may call without a token, and from which pages.
-    pub door: Arc<Door>,
+    pub caller_policy: Arc<CallerPolicy>,
     /// How the UI signs in.
     pub sessions: Arc<session::Sessions>,
     /// Which pipelines REST started last.
@@ -64,7 +64,7 @@ impl Api {
         Self {
             graphql: graphql::Endpoint::new(control.clone(), stop.clone()),
             control,
-            door: Arc::new(Door::new(config, loopback)),
+            caller_policy: Arc::new(CallerPolicy::new(config, loopback)),
             sessions: Arc::new(session::Sessions::new(config.secure_cookies)),
             latest: Arc::default(),
             defaults: Arc::new(config.defaults.clone()),

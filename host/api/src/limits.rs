@@ -134,7 +134,7 @@ pub const GRAPHQL_SUBSCRIPTIONS_MAX: usize = 2000;
 /// Concurrent WebSocket connections of one tenant.
 pub const GRAPHQL_SOCKETS_MAX: usize = 2000;
 /// WebSocket connections that have not authenticated yet; one more closes the oldest of the address that has most.
-pub const GRAPHQL_GREETINGS_MAX: usize = 256;
+pub const GRAPHQL_UNAUTHENTICATED_SOCKETS_MAX: usize = 256;
 /// Concurrent operations of one WebSocket connection.
 pub const GRAPHQL_SOCKET_OPERATIONS_MAX: usize = 128;
 /// Longest operation id that a client may choose, in bytes.

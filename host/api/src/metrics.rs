@@ -1,4 +1,4 @@
-//! `GET /metrics` for Prometheus: everything for a host-wide caller, a tenant's own pipelines for one of its tokens.
+//! `GET /metrics` for Prometheus: all metrics for a host-wide caller, those of a tenant's pipelines for the tenant's tokens.
 
 use crate::openmetrics;
 use axum::Router;
@@ -10,7 +10,8 @@ use axum::routing::get;
 use super::Api;
 use super::answer::Refusal;
 use super::auth::Caller;
-use super::held;
+
+use super::retaining_body;
 
 /// The route `GET /metrics`, which needs the role viewer.
 pub(super) fn router() -> Router<Api> {
@@ -21,5 +22,5 @@ async fn scrape(State(api): State<Api>, Caller(actor): Caller) -> Result<Respons
     let place = api.graphql.place(&actor)?;
     let (host, pipelines) = api.control.status().samples(&actor).await?;
     let text = openmetrics::render(host.as_ref(), &pipelines);
-    Ok(([(CONTENT_TYPE, openmetrics::CONTENT_TYPE)], held::body(text, place)).into_response())
+    Ok(([(CONTENT_TYPE, openmetrics::CONTENT_TYPE)], retaining_body::retain(text, place)).into_response())
 }

@@ -1,7 +1,7 @@
-//! Whom connections are from: so many of one address at a time.
+//! Limits the connections of each client address.
 //!
-//! An address is what the system says, never a header: whoever connects can write any header. A proxy that many clients
-//! come through has one address; it is told to us (`server.trusted_proxies`), and bounded by the connections in all only.
+//! The address is that of the TCP connection, never from a header, which a client can choose. A proxy in `server.trusted_proxies`,
+//! through which many clients come, is limited by the total number of connections only.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -14,7 +14,7 @@ use ipnet::IpNet;
 
 use outboard_config::ServerConfig;
 
-/// The address that a request's connection is from; `None` where nobody said (a router that is called directly).
+/// The address that a request's connection comes from; `None` if it is not known (a router that is called directly).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Peer(pub Option<IpAddr>);
 
@@ -26,7 +26,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Peer {
     }
 }
 
-/// How many connections each address has. Cheap to clone.
+/// Counts the connections of each address. Cheap to clone; clones share the counts.
 #[derive(Debug, Clone)]
 pub struct Peers(Arc<Inner>);
 
@@ -34,11 +34,11 @@ pub struct Peers(Arc<Inner>);
 struct Inner {
     most: usize,
     trusted: Vec<IpNet>,
-    /// Addresses that have at least one.
+    /// Connections of each address that has at least one.
     counts: Mutex<HashMap<IpAddr, usize>>,
 }
 
-/// One connection of an address, until it is dropped.
+/// A counted connection; no longer counted when dropped.
 #[derive(Debug)]
 pub struct Connected {
     peers: Peers,
@@ -46,13 +46,13 @@ pub struct Connected {
 }
 
 impl Peers {
-    /// After the settings `server.connections_per_peer` and `server.trusted_proxies`.
+    /// Counters with the limits of `server.connections_per_peer` and `server.trusted_proxies`.
     pub fn new(config: &ServerConfig) -> Self {
         let (most, trusted) = (config.connections_per_peer, config.trusted_proxies.clone());
         Self(Arc::new(Inner { most, trusted, counts: Mutex::default() }))
     }
 
-    /// One more connection of an address; `None`: it has as many as it may have.
+    /// Counts a new connection; `None` if its address has reached the limit.
     pub fn connect(&self, from: IpAddr) -> Option<Connected> {
         let from = from.to_canonical();
         if self.0.trusted.iter().any(|net| net.contains(&from)) {
@@ -82,7 +82,7 @@ impl Drop for Connected {
     }
 }
 
-/// What one subscriber has of addresses: one of IPv4, a /64 of IPv6.
+/// The network that one subscriber typically has: an IPv4 address, or the /64 network of an IPv6 address.
 pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
@@ -105,7 +105,7 @@ mod tests {
         let (own, other): (IpAddr, IpAddr) = ("192.0.2.1".parse().unwrap(), "192.0.2.2".parse().unwrap());
         let held: Vec<_> = (0..2).map(|_| peers.connect(own).unwrap()).collect();
         assert!(peers.connect(own).is_none());
-        // The same host, as a socket of both families tells it.
+        // The same host, as a dual-stack socket reports it.
         assert!(peers.connect("::ffff:192.0.2.1".parse().unwrap()).is_none());
         assert!(peers.connect(other).is_some());
         let proxied: Vec<_> = (0..9).map(|_| peers.connect("10.1.2.3".parse().unwrap()).unwrap()).collect();

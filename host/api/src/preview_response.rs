@@ -4,16 +4,16 @@
 
 use axum::http::request::Parts;
 use axum::response::Response;
-use outboard_control::preview::{Preview, Wanted};
+use outboard_control::preview::{Preview, PreviewRequest};
 
 mod answer;
 #[cfg(test)]
 mod tests;
 
 /// Answers a GET or HEAD request. Anything that does not exist is a plain 404, whatever the reason.
-pub async fn serve(preview: Preview, wanted: Wanted, request: &Parts) -> Response {
+pub async fn serve(preview: Preview, wanted: PreviewRequest, request: &Parts) -> Response {
     match wanted {
-        Wanted::Playlist => answer::playlist(preview, request).await,
-        Wanted::Batch(number, media) => answer::media(preview.files, number, media, request).await,
+        PreviewRequest::Playlist => answer::playlist(preview, request).await,
+        PreviewRequest::Batch(number, media) => answer::media(preview.files, number, media, request).await,
     }
 }

@@ -1,7 +1,6 @@
-//! REST, as scripts know it from the original plan, and the addresses that machines look at. The same core as GraphQL's.
+//! The REST API of the original plan, and the addresses for monitoring. It uses the same control plane as GraphQL.
 //!
-//! Every address with what it answers to is a row of [`table`]; `openapi.json` describes the same rows, which a test holds
-//! against each other.
+//! Every route is a row of [`table`]; a test compares the rows with `openapi.json`.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -33,7 +32,7 @@ mod storage;
 
 pub(super) use health::Checked;
 
-/// What is answered to, at which address, and by whom.
+/// The routes: method, address and handler.
 type Route = (Method, &'static str, MethodRouter<Api>);
 
 fn table() -> Vec<Route> {
@@ -57,7 +56,8 @@ fn table() -> Vec<Route> {
     ]
 }
 
-/// What is answered to anybody, and what takes its place itself, to keep it until its answer was taken.
+/// Routes that take no request slot here: they answer everybody, or their handler takes the slot and keeps it until the answer was
+/// read.
 const WITHOUT_PLACE: [&str; 7] = [
     "/api/session",
     "/api/health",
@@ -77,8 +77,8 @@ pub(super) fn router(api: &Api) -> Router<Api> {
     table().into_iter().fold(Router::new(), add).layer(DefaultBodyLimit::max(REST_BODY_BYTES_MAX))
 }
 
-/// Runs a request in a place among those of its tenant: taken before the body is read, held until the answer begins. Who may
-/// not call at all is told so by the handler.
+/// Takes one of the tenant's request slots before the body is read, and keeps it until the answer begins. Callers that are not
+/// authenticated get their error from the handler.
 async fn in_place(State(api): State<Api>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
     let place = match Caller::from_request_parts(&mut parts, &api).await {
@@ -105,7 +105,7 @@ fn delete<H: Handler<T, Api>, T: 'static>(path: &'static str, handler: H) -> Rou
     (Method::DELETE, path, routing::delete(handler))
 }
 
-/// Runs what changes something to its end, also when the caller goes away in the middle of it.
+/// Runs a change to its end, even if the caller disconnects meanwhile.
 async fn to_the_end<T: Send + 'static>(
     work: impl Future<Output = Result<T, ControlError>> + Send + 'static,
 ) -> Result<T, ControlError> {
@@ -113,7 +113,7 @@ async fn to_the_end<T: Send + 'static>(
     tokio::spawn(work).await.map_err(failed)?
 }
 
-/// Which pipeline of each tenant REST started last, since the server began. One name a tenant.
+/// The pipeline that REST started last, for each tenant, since the server started.
 #[derive(Debug, Default)]
 pub struct Latest(Mutex<BTreeMap<String, String>>);
 

@@ -1,4 +1,4 @@
-//! Threads of their own for answering requests, behind those of media.
+//! Separate threads for answering requests, with a lower priority than those of media.
 //!
 //! What a request costs is decided by whoever sends it. On the threads that read playlists, cut batches and carry pipelines, a
 //! text that is slow to parse would be in front of media; here it is in front of other requests only. These threads are
@@ -11,7 +11,7 @@ use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::limits::{API_BLOCKING_THREADS_MAX, API_NICE, API_STACK_BYTES, API_THREADS_MAX, API_THREADS_MIN};
 
-/// The threads that answer. Dropping it drops what still runs there, and waits for nothing.
+/// The threads that answer requests. Dropping it drops the tasks that run there, without waiting for them.
 #[derive(Debug)]
 pub struct ApiRuntime {
     handle: Handle,
@@ -19,10 +19,10 @@ pub struct ApiRuntime {
 }
 
 impl ApiRuntime {
-    /// Starts the threads.
+    /// Starts the threads of the API.
     ///
     /// # Errors
-    /// The system gave no thread or no poller.
+    /// The system's error if a thread or a poller cannot be created.
     pub fn start() -> std::io::Result<Self> {
         let cores = available_parallelism().map_or(API_THREADS_MIN, std::num::NonZero::get);
         let runtime = Builder::new_multi_thread()
@@ -36,7 +36,7 @@ impl ApiRuntime {
         Ok(Self { handle: runtime.handle().clone(), runtime: Some(runtime) })
     }
 
-    /// Handle to spawn tasks of the API on these threads.
+    /// A handle that spawns tasks on these threads.
     pub fn handle(&self) -> Handle {
         self.handle.clone()
     }
@@ -44,14 +44,14 @@ impl ApiRuntime {
 
 impl Drop for ApiRuntime {
     fn drop(&mut self) {
-        // Waiting for the end, as the runtime's own drop does, is not allowed where async code runs.
+        // The runtime's own drop waits for its threads, which is not allowed in async code.
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
     }
 }
 
-/// On Linux a thread has a priority of its own. Where it cannot be set, nothing is lost but precedence.
+/// Lowers the priority of the calling thread, on Linux. If that fails, media only has no priority over requests.
 fn stand_back() {
     if let Err(error) = rustix::process::setpriority_process(None, API_NICE) {
         tracing::debug!(%error, "a thread of the API keeps its priority");

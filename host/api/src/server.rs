@@ -1,8 +1,8 @@
-//! Takes connections: so many at a time, in all and of one address, each with a bound on how long its next request may take
-//! to arrive, and on how long its client may take nothing.
+//! Accepts connections, within limits: their number in total and per address, the time until the next request arrives, and the time
+//! for which a client may read nothing.
 //!
-//! In: a listener and a router. Out: requests for the router, each with the [`Peer`] that it is from, until told to stop;
-//! requests under way then have [`API_CLOSE_MAX`] to end. `axum::serve` has no bound for a client that never ends its request.
+//! In: a listener and a router. Out: requests for the router, each with its [`Peer`], until the server stops; open requests then have
+//! [`API_CLOSE_MAX`] to end. (`axum::serve` has no limit for a client that never completes its request.)
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,11 +20,16 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::peers::{Connected, Peer, Peers};
-use super::watched::Watched;
-use crate::limits::{API_ACCEPT_AGAIN, API_CLOSE_MAX, API_HEAD_BYTES_MAX, API_HEAD_WAIT_MAX, API_WRITE_STALL_MAX};
+
+use super::stall_timeout::StallTimeout;
+use crate::limits::API_ACCEPT_AGAIN;
+use crate::limits::API_CLOSE_MAX;
+use crate::limits::API_HEAD_BYTES_MAX;
+use crate::limits::API_HEAD_WAIT_MAX;
+use crate::limits::API_WRITE_STALL_MAX;
 use outboard_config::limits::API_CONNECTIONS_MAX;
 
-/// Serves until `stop`, and then until what is under way has ended or had its time.
+/// Serves until `stop` is cancelled, and then until open requests have ended or [`API_CLOSE_MAX`] is over.
 pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken, peers: Peers) {
     let bounds =
         Bounds { places: places(), head: API_HEAD_WAIT_MAX, close: API_CLOSE_MAX, patience: API_WRITE_STALL_MAX };
@@ -33,17 +38,17 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
 
 #[derive(Debug, Clone, Copy)]
 struct Bounds {
-    /// Connections at a time.
+    /// Most connections at a time.
     places: usize,
-    /// For the next request's head to be there.
+    /// Time for the next request's head to arrive.
     head: Duration,
-    /// For what is under way at the end.
+    /// Time for open requests to end after `stop`.
     close: Duration,
-    /// For a client to take something of what is sent to it.
+    /// Time for which a client may read nothing.
     patience: Duration,
 }
 
-/// A connection that was taken, and its places.
+/// An accepted connection, and the slots that it uses.
 struct Taken {
     stream: TcpStream,
     peer: Peer,
@@ -58,7 +63,7 @@ async fn serve_within(listener: TcpListener, router: Router, stop: CancellationT
         let connection = converse(taken, router.clone(), stop.clone(), bounds);
         connections.spawn(end.clone().run_until_cancelled_owned(connection));
     }
-    // Nobody connects to a server that is about to go.
+    // No new connections while the server ends.
     drop(listener);
     connections.close();
     if tokio::time::timeout(bounds.close, connections.wait()).await.is_err() {
@@ -68,8 +73,8 @@ async fn serve_within(listener: TcpListener, router: Router, stop: CancellationT
     }
 }
 
-/// The next connection, once there is a place for it; `None`: stop. Callers wait in the system's queue until then; one whose
-/// address has as many as it may have is hung up on.
+/// Accepts the next connection once there is a slot for it; `None` after `stop`. Clients wait in the system's queue until then. A
+/// connection of an address at its limit is closed.
 async fn next(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
@@ -87,7 +92,7 @@ async fn next(
                     }
                     None => tracing::debug!(from = %from.ip(), "an address has too many connections"),
                 },
-                // Gone before it was taken, or no file descriptors left: others may end meanwhile.
+                // The client is gone, or there are no file descriptors: other connections may end meanwhile.
                 Err(error) => {
                     tracing::debug!(%error, "failed to accept a connection");
                     tokio::time::sleep(API_ACCEPT_AGAIN).await;
@@ -110,8 +115,8 @@ async fn converse(taken: Taken, router: Router, stop: CancellationToken, bounds:
         request.extensions_mut().insert(peer);
         router.call(request)
     });
-    // The places go with the stream: after an upgrade this function ends, and the WebSocket has it.
-    let stream = Watched::new(stream, bounds.patience, places);
+    // The stream owns the slots: after an upgrade this function ends, and the WebSocket owns the stream.
+    let stream = StallTimeout::new(stream, bounds.patience, places);
     let connection = http.serve_connection(TokioIo::new(stream), service).with_upgrades();
     tokio::pin!(connection);
     let ended = tokio::select! {
@@ -126,15 +131,15 @@ async fn converse(taken: Taken, router: Router, stop: CancellationToken, bounds:
     }
 }
 
-/// Connections at a time: as many as we allow, and no more than half of the files that the system lets us open.
+/// Most connections at a time: the configured limit, and at most half of the files that the process may open.
 fn places() -> usize {
     let files = raised_file_limit();
     let half = usize::try_from(files / 2).unwrap_or(API_CONNECTIONS_MAX);
     half.clamp(1, API_CONNECTIONS_MAX)
 }
 
-/// Raises the limit of open files as far as it goes without asking: subscribers and pipelines need more than the usual
-/// 1024. Answers what it is then.
+/// Raises the soft limit of open files to the hard limit, as subscribers and pipelines need more than the usual 1024. Returns the new
+/// limit.
 fn raised_file_limit() -> u64 {
     let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return API_CONNECTIONS_MAX as u64 };
     match setrlimit(Resource::RLIMIT_NOFILE, hard, hard) {
@@ -202,7 +207,7 @@ mod tests {
         let mut all = Vec::new();
         slow.read_to_end(&mut all).await.unwrap();
         assert!(began.elapsed() >= wait && began.elapsed() < LONG, "{:?}", began.elapsed());
-        // Its place is free again.
+        // Its slot is free again.
         assert!(some(&mut sent(address, REQUEST).await).await.ends_with("fine"));
         stop.cancel();
         serving.await.unwrap();

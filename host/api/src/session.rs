@@ -1,7 +1,7 @@
-//! Signing in from a page: a token against a cookie that scripts cannot read, and who one is.
+//! Signing in from a page: exchanges a token for a cookie that scripts cannot read, and returns the caller's identity.
 //!
-//! A wrong token costs a place in a budget for all callers together; without a place the answer is to wait. Right tokens
-//! never need one, so nobody can lock others out.
+//! Wrong tokens use up a budget that all callers share; when it is empty, a wrong token is answered with a request to wait. Valid
+//! tokens do not need it, so nobody can lock others out.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -23,15 +23,15 @@ use outboard_control::error::ControlError;
 
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
-/// How pages sign in.
+/// Sets the cookies of pages, and limits wrong tokens.
 #[derive(Debug)]
 pub struct Sessions {
-    /// Cookies are for https only, whatever the request came by.
+    /// True: cookies are always marked `Secure`, even if the request came by http.
     secure: bool,
     failures: Mutex<Budget>,
 }
 
-/// So many at once, then one each [`SIGN_IN_AGAIN`].
+/// Wrong tokens at once; afterwards one per [`SIGN_IN_AGAIN`].
 #[derive(Debug)]
 struct Budget {
     left: u32,
@@ -42,11 +42,11 @@ struct Budget {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Who {
-    /// `null`: the host, and so all tenants.
+    /// The caller's tenant; `null`: host-wide, for all tenants.
     tenant: Option<String>,
     role: String,
     name: String,
-    /// Nobody signed in: this machine may do anything.
+    /// True: a local caller without a token, who may do anything.
     local: bool,
 }
 
@@ -58,12 +58,12 @@ impl Sessions {
         Self { secure, failures: Mutex::new(Budget { left: SIGN_IN_FAILURES, since: Instant::now() }) }
     }
 
-    /// Takes a place for a failed try; false: there is none.
+    /// Takes one failed attempt from the budget. False: the budget is empty.
     fn may_fail(&self) -> bool {
         self.failures.lock().unwrap_or_else(PoisonError::into_inner).take(Instant::now())
     }
 
-    /// Tells the browser to keep the token, or to forget it.
+    /// The cookie that makes the browser keep the token, or delete it (`None`).
     fn cookie(&self, headers: &HeaderMap, token: Option<&str>) -> Option<HeaderValue> {
         let https = headers.get(FORWARDED_PROTO).is_some_and(|by| by.as_bytes().eq_ignore_ascii_case(b"https"));
         let secure = if self.secure || https { "; Secure" } else { "" };
@@ -105,7 +105,7 @@ pub async fn show(Caller(actor): Caller) -> Json<Who> {
 
 /// `POST /api/session`: checks a token and sets it as a cookie.
 pub async fn open(State(api): State<Api>, headers: HeaderMap, uri: Uri, body: Body) -> Result<Response, Refusal> {
-    api.door.check_origin(&headers, &uri)?;
+    api.caller_policy.check_origin(&headers, &uri)?;
     let mut fields = body.fields();
     let token = fields.needed_text("token");
     fields.finish()?;
@@ -120,16 +120,16 @@ pub async fn open(State(api): State<Api>, headers: HeaderMap, uri: Uri, body: Bo
         Err(error) => return Err(Refusal(error)),
     };
     let mut response = Json(Who::from(&actor)).into_response();
-    // A token that was found has no characters that a header cannot have.
+    // A valid token has only characters that a header may have.
     if let Some(cookie) = api.sessions.cookie(&headers, Some(&token)) {
         response.headers_mut().insert(SET_COOKIE, cookie);
     }
     Ok(response)
 }
 
-/// `DELETE /api/session`. The token stays valid elsewhere.
+/// `DELETE /api/session`: deletes the cookie. The token itself stays valid.
 pub async fn close(State(api): State<Api>, headers: HeaderMap, uri: Uri) -> Result<Response, Refusal> {
-    api.door.check_origin(&headers, &uri)?;
+    api.caller_policy.check_origin(&headers, &uri)?;
     let mut response = StatusCode::NO_CONTENT.into_response();
     if let Some(cookie) = api.sessions.cookie(&headers, None) {
         response.headers_mut().insert(SET_COOKIE, cookie);

@@ -1,5 +1,5 @@
-//! `/recordings/<pipeline>/<kind>.json` and `/evidence/<pipeline>/<id>.json`: what stages were given and what they did wrong,
-//! for those who may look at the pipeline's media.
+//! `/recordings/<pipeline>/<kind>.json` and `/evidence/<pipeline>/<id>.json`: recorded calls and failures of stages, for callers who
+//! may see the pipeline's media.
 
 use axum::extract::{Path, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
@@ -9,7 +9,8 @@ use super::Api;
 use super::answer::Refusal;
 use super::auth::Caller;
 use super::graphql::Slot;
-use super::held;
+
+use super::retaining_body;
 use outboard_control::error::ControlError;
 use outboard_stage::StageKind;
 
@@ -46,12 +47,12 @@ pub async fn evidence(
     Ok(download(&format!("evidence-{id}.json"), text, place))
 }
 
-/// `place`: the request's among its tenant's, until the client has taken the text.
+/// A JSON response. `place`: the request's slot, kept until the client has read the text.
 fn download(name: &str, text: Vec<u8>, place: Slot) -> Response {
     let headers = [
         (CONTENT_TYPE, "application/json".to_owned()),
         (CACHE_CONTROL, "no-store".to_owned()),
         (CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")),
     ];
-    (headers, held::body(text, place)).into_response()
+    (headers, retaining_body::retain(text, place)).into_response()
 }

@@ -1,17 +1,17 @@
-//! Time that passes in the world, also while the machine is suspended: [`Instant`] stands still then.
+//! Time that includes suspension of the machine, during which [`Instant`] stands still.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How long this machine has been suspended since it booted. Zero on systems other than Linux, which do not tell.
+/// How long this machine has been suspended since it booted; zero on systems other than Linux, where it is not known.
 pub fn asleep() -> Duration {
     #[cfg(target_os = "linux")]
     {
         use nix::time::{ClockId, clock_gettime};
 
         let read = |clock| clock_gettime(clock).map(Duration::from).unwrap_or_default();
-        // The smaller one first: what passes between the two readings counts as sleep, never as less than none.
+        // The smaller value is read first, so that the difference is never negative.
         let awake = read(ClockId::CLOCK_MONOTONIC);
         read(ClockId::CLOCK_BOOTTIME).saturating_sub(awake)
     }
@@ -19,7 +19,7 @@ pub fn asleep() -> Duration {
     Duration::ZERO
 }
 
-/// Measures time that passes in the world.
+/// Measures elapsed time, including suspension of the machine.
 #[derive(Debug, Clone, Copy)]
 pub struct Stopwatch {
     began: Instant,
@@ -28,22 +28,22 @@ pub struct Stopwatch {
 }
 
 impl Stopwatch {
-    /// Begins now.
+    /// A stopwatch that starts now.
     pub fn start() -> Self {
         Self::beside(asleep)
     }
 
-    /// Begins now, with another reading of how long the machine was suspended since it booted: for tests.
+    /// A stopwatch that starts now, with another function for the time of suspension. For tests.
     pub fn beside(asleep: fn() -> Duration) -> Self {
         Self { began: Instant::now(), slept: asleep(), asleep }
     }
 
-    /// How long ago it began.
+    /// The time since it started.
     pub fn elapsed(&self) -> Duration {
         self.began.elapsed() + (self.asleep)().saturating_sub(self.slept)
     }
 
-    /// How long ago it began; it begins anew.
+    /// The time since it started; starts it again.
     pub fn lap(&mut self) -> Duration {
         let next = Self::beside(self.asleep);
         let passed = next.began.duration_since(self.began) + next.slept.saturating_sub(self.slept);

@@ -1,37 +1,34 @@
-//! How long to wait after a failure. A retry schedule is data ([`Schedule`]); this file computes every wait from it.
+//! The waits between retries. A retry schedule is data ([`Schedule`]); this file computes every wait from it.
 //!
-//! In: a schedule, the number of failures in a row, a random number. Out: a duration. Depends on nothing else of the host:
-//! what counts as a failure, and who is told, is the caller's.
+//! In: a schedule, the number of failures in a row, a random number. Out: a duration. The caller decides what counts as a failure.
 //!
-//! The schedules are constants beside the other bounds of their part, in `limits`. `limits/retry_test.rs` lists them all and
-//! holds their numbers.
+//! The schedules are constants in the `limits` of each part. `limits/retry_test.rs` lists them all and checks their numbers.
 //!
-//! Not schedules, and so not here: waits of one fixed length (an accept that failed, a busy database, a full disk, a log
-//! file that cannot be opened), periods at which something is polled (SRS, folders, the queue of webhooks), and waits that
-//! somebody else sets (`breaker.probe_after`, a processor's `slow-down`). None of them grows with failures. No server's
-//! `Retry-After` is read.
+//! Not in this file: waits of a fixed length (after a failed accept, for a busy database, a full disk, a log file that cannot be
+//! opened), polling intervals (SRS, folders, the queue of webhooks), and waits that others set (`breaker.probe_after`, a processor's
+//! `slow-down`). None of them grows with failures. `Retry-After` headers are not read.
 
 use std::time::Duration;
 
-/// A retry schedule.
+/// A retry schedule: how the waits between attempts grow, and when failures are forgotten.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Schedule {
     /// Wait after the first failure, before jitter.
     pub first: Duration,
-    /// What follows the first wait.
+    /// How the later waits grow.
     pub growth: Growth,
     /// Upper bound of every wait, jitter included.
     pub longest: Duration,
     /// Random part of every wait.
     pub jitter: Jitter,
-    /// Something that ran for this long before it failed was healthy: its failure is a first one. `None`: only an explicit
-    /// reset forgets failures.
+    /// A run of at least this length before a failure was healthy: the failure counts as the first one. `None`: only an explicit reset
+    /// forgets failures.
     pub healthy_after: Option<Duration>,
-    /// Attempts in all, the first included. `None`: there is no last one.
+    /// Most attempts, including the first one. `None`: no limit.
     pub attempts: Option<u32>,
 }
 
-/// How waits grow.
+/// How the waits grow after the first one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Growth {
     /// Each wait is twice the one before, up to [`Schedule::longest`].
@@ -40,30 +37,30 @@ pub enum Growth {
     Steps(&'static [Duration]),
 }
 
-/// The range from which a wait is drawn, in percent of the wait that the schedule names. Clients that failed together do
-/// not come back together.
+/// The range from which a wait is drawn at random, in percent of the scheduled wait. So clients that failed together do not retry
+/// together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Jitter {
-    /// Shortest wait, percent.
+    /// Shortest wait, in percent of the scheduled one.
     pub least: u32,
-    /// Longest wait, percent. [`Schedule::longest`] holds all the same.
+    /// Longest wait, in percent of the scheduled one. [`Schedule::longest`] still applies.
     pub most: u32,
 }
 
 impl Jitter {
-    /// Every wait is as the schedule names it.
+    /// No jitter: every wait is the scheduled one.
     pub const NONE: Self = Self { least: 100, most: 100 };
     /// Any wait from zero to the scheduled one ("full jitter").
     pub const FULL: Self = Self { least: 0, most: 100 };
 }
 
 impl Schedule {
-    /// Waits that double from `first` to `longest`, without jitter, for ever.
+    /// Waits that double from `first` to `longest`, without jitter and without a last attempt.
     pub const fn doubling(first: Duration, longest: Duration) -> Self {
         Self { first, growth: Growth::Doubling, longest, jitter: Jitter::NONE, healthy_after: None, attempts: None }
     }
 
-    /// Waits that are listed, one attempt more than waits, without jitter. `longest` bounds them after jitter.
+    /// The listed waits, without jitter, with one attempt more than waits. `longest` limits them if jitter is added.
     pub const fn steps(steps: &'static [Duration], longest: Duration) -> Self {
         let first = if steps.is_empty() { Duration::ZERO } else { steps[0] };
         Self {
@@ -111,7 +108,7 @@ impl Schedule {
         self.attempts.is_none_or(|attempts| failures < attempts).then(|| self.wait(failures, chance))
     }
 
-    /// Whether something that lived so long and failed then was healthy.
+    /// True if a run of this length was healthy.
     pub fn healthy(&self, life: Duration) -> bool {
         self.healthy_after.is_some_and(|least| life >= least)
     }
@@ -130,7 +127,7 @@ impl Schedule {
     }
 }
 
-/// The failures in a row of one thing that is retried by a schedule.
+/// Counts the failures in a row of an operation that is retried by a schedule.
 #[derive(Debug, Clone)]
 pub struct Backoff {
     schedule: Schedule,
@@ -138,7 +135,7 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// No failures yet.
+    /// A counter without failures.
     pub const fn new(schedule: Schedule) -> Self {
         Self { schedule, failures: 0 }
     }
@@ -148,13 +145,13 @@ impl Backoff {
         self.failed_with(rand::random())
     }
 
-    /// The same with the random number as an argument, see [`Schedule::wait`].
+    /// Like [`failed`](Self::failed), with the random number as an argument; see [`Schedule::wait`].
     pub fn failed_with(&mut self, chance: f64) -> Duration {
         self.failures = self.failures.saturating_add(1);
         self.schedule.wait(self.failures, chance)
     }
 
-    /// Something that lived so long has ended: forgets its failures if it was healthy.
+    /// Records the end of a run of this length: forgets the failures if it was healthy.
     pub fn lived(&mut self, life: Duration) {
         if self.schedule.healthy(life) {
             self.reset();
@@ -166,7 +163,7 @@ impl Backoff {
         self.failures = 0;
     }
 
-    /// Failures in a row.
+    /// The number of failures in a row.
     pub fn failures(&self) -> u32 {
         self.failures
     }

@@ -1,16 +1,16 @@
-//! The SHA-256 by which a component's file is known.
+//! The SHA-256 digest that identifies a component's file.
 
 use std::fmt;
 
 use serde::{Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 
-/// The SHA-256 of a component's file: its identity. Shown as 64 hexadecimal digits in lower case.
+/// The SHA-256 digest of a component's file, which identifies it. Displayed as 64 lower-case hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Digest([u8; 32]);
 
 impl Digest {
-    /// The digest of some bytes.
+    /// Computes the digest of bytes.
     pub fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
     }

@@ -1,10 +1,10 @@
-//! A bound on lines that a stranger writes: so many in a minute, the rest is counted and told with the next line.
+//! Limits the log lines of untrusted output per minute. Lines above the limit are counted, and the next line reports them.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Lines in the current minute.
+/// The budget of one writer; counts the lines of the current minute.
 #[derive(Debug)]
 pub struct LineBudget {
     per_minute: u32,
@@ -14,12 +14,12 @@ pub struct LineBudget {
 }
 
 impl LineBudget {
-    /// So many lines in a minute.
+    /// A budget of `per_minute` lines.
     pub fn new(per_minute: u32) -> Self {
         Self { per_minute, minute: None, in_minute: 0, left_out: 0 }
     }
 
-    /// `Some` if a line may be written now, with the number of lines that were left out before it.
+    /// Takes one line from the budget. `Some` if it may be written: the number of lines that were omitted before it.
     pub fn take(&mut self, now: Instant) -> Option<u64> {
         if self.minute.is_none_or(|minute| now.duration_since(minute) >= Duration::from_secs(60)) {
             (self.minute, self.in_minute) = (Some(now), 0);

@@ -1,6 +1,6 @@
-//! Cuts what a program writes into lines that are fit for the log.
+//! Splits a program's output into lines that are safe to log.
 
-/// Bytes in, lines out.
+/// Assembles lines from pieces of output. Holds at most one line.
 #[derive(Debug)]
 pub struct Lines {
     partial: Vec<u8>,
@@ -8,12 +8,12 @@ pub struct Lines {
 }
 
 impl Lines {
-    /// What is longer than `most` bytes is cut off at the end of its line.
+    /// Lines of at most `most` bytes; the rest of a longer line is dropped.
     pub fn new(most: usize) -> Self {
         Self { partial: Vec::new(), most }
     }
 
-    /// Takes what was written; calls with each line that ends in it.
+    /// Adds a piece of output; calls `line` with each complete line.
     pub fn feed(&mut self, bytes: &[u8], mut line: impl FnMut(&str)) {
         for part in bytes.split_inclusive(|byte| *byte == b'\n') {
             let (text, ended) = part.strip_suffix(b"\n").map_or((part, false), |text| (text, true));
@@ -25,7 +25,7 @@ impl Lines {
         }
     }
 
-    /// Nothing follows: calls with what is left, if anything is.
+    /// Ends the output: calls `line` with the incomplete last line, if it is not empty.
     pub fn end(&mut self, mut line: impl FnMut(&str)) {
         let text = plain(&String::from_utf8_lossy(&self.partial));
         self.partial.clear();
@@ -35,7 +35,7 @@ impl Lines {
     }
 }
 
-/// The text without blanks around it and without what would steer a terminal or begin a new line.
+/// The text, trimmed, and without characters that control a terminal or begin a new line.
 pub fn plain(text: &str) -> String {
     crate::redact::plain(text.trim()).into_owned()
 }

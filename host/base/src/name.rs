@@ -1,21 +1,21 @@
-//! Names that become folders: tenants, streams, webhooks, tokens.
+//! Names that may become names of folders: those of tenants, streams, webhooks and tokens.
 
 use crate::limits::NAME_BYTES_MAX;
 
-/// An id that cannot be a folder's name.
+/// A name that cannot be that of a folder.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what} {value:?} must be 1 to {NAME_BYTES_MAX} letters, digits, '-', '_' or '.', and not start with '.'")]
 pub struct NameError {
-    /// Which id.
+    /// What the name is for, such as `tenant`.
     pub what: &'static str,
-    /// Its value.
+    /// The name that was refused.
     pub value: String,
 }
 
-/// Checks that an id can be a folder's name on every system; `what` it names is for the error.
+/// Checks that a name can be that of a folder on every system. `what` says in the error what the name is for.
 ///
 /// # Errors
-/// The id, and which ones would do.
+/// [`NameError`], whose text says which names are valid.
 pub fn check_name(what: &'static str, value: &str) -> Result<(), NameError> {
     let fits = (1..=NAME_BYTES_MAX).contains(&value.len())
         && !value.starts_with('.')

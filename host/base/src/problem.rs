@@ -1,8 +1,8 @@
-//! What is wrong with settings: all of it at once, each under the path that its author wrote.
+//! Problems of settings: all of them at once, each under the path of the setting.
 
 use std::fmt;
 
-/// One thing wrong with the settings.
+/// One invalid setting and its reason.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Problem {
     /// The key's path, such as `source.url`.
@@ -11,7 +11,7 @@ pub struct Problem {
     pub message: String,
 }
 
-/// Everything wrong with the settings; shown as a line for each.
+/// All problems of the settings; displayed as one line for each.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct Problems(pub Vec<Problem>);
 

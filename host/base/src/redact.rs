@@ -1,9 +1,9 @@
-//! What may be shown of a text or a URL. The one place for it: logs, events, status and errors all come here.
+//! Removes secrets from texts and URLs before they are shown. All logs, events, status and errors use this module.
 //!
-//! Secrets are found by where they stand in a URL ([`redact`], [`url()`]), not by looking for them in a text: a search for a
-//! short key would tear holes into every message, and the holes would tell the key. Words that somebody else said may quote
-//! a secret without a URL around it; such words are left out as a whole ([`Secrets`]). What would steer a terminal or
-//! begin a line of its own is taken out where texts of others come in and where lines go out ([`plain()`]).
+//! Secrets are found by their position in a URL ([`redact`], [`url()`]), not by searching a text for their values: a search for a
+//! short key would cut pieces out of many messages, and so reveal it. A text from outside may quote a secret without its URL; such a
+//! text is omitted as a whole ([`Secrets`]). Characters that control a terminal or begin a new line are removed where texts from
+//! outside arrive, and where lines are written ([`plain()`]).
 
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzz;
@@ -17,20 +17,20 @@ pub use plain::{plain, plain_lines, steers};
 pub use secrets::{LEFT_OUT, Secrets};
 pub use text::redact;
 
-/// A URL without what gives access: user, password, what follows the application of RTMP and SRT, values of the query, the
-/// fragment. What is no URL, or names no host, is not shown; a `file:` URL is.
+/// A URL without its secrets: user, password, everything after the application of RTMP and SRT, values of the query, the fragment. A
+/// text that is no URL, or has no host, becomes `…`; a `file:` URL is returned unchanged.
 pub fn url(text: &str) -> String {
     let text = text.trim();
     match ::url::Url::parse(text) {
         Ok(parsed) if parsed.scheme() == "file" => text.to_owned(),
-        // A fragment alone is nothing that anybody looks for.
+        // The fragment is of no use to a reader.
         Ok(mut parsed) if parsed.has_authority() => {
             parsed.set_fragment(None);
             let mut clean = String::new();
             text::redact_whole(parsed.as_str(), &mut clean);
             clean
         }
-        // A key in a playlist, or a name and a secret that look like a scheme and a path.
+        // It may be a key in a playlist, or a name and a secret that look like a scheme and a path.
         Ok(parsed) if parsed.scheme() == "data" => "data:…".to_owned(),
         _ => "…".to_owned(),
     }

@@ -44,7 +44,7 @@ pub struct Preview {
 
 /// The requested resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wanted {
+pub enum PreviewRequest {
     /// `index.m3u8`
     Playlist,
     /// `batch/<n>/<media>`
@@ -64,7 +64,7 @@ pub enum Media {
     Video,
 }
 
-impl Wanted {
+impl PreviewRequest {
     /// Parses a path below `/preview/<pipeline>/`. The name of the medium may have an extension, which some players
     /// need.
     pub fn parse(path: &str) -> Option<Self> {

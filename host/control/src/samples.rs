@@ -8,13 +8,17 @@ use crate::snapshot::Snapshot;
 use crate::webhooks::SenderStats;
 use outboard_egress::status::DestinationStatus;
 use outboard_exchange::ExchangeStatus;
-use outboard_logs::{LogCounts, LogHub};
+use outboard_logs::LogCounts;
+use outboard_logs::LogHub;
 use outboard_pipeline::Host;
 use outboard_pipeline::cause::HealthCause;
 use outboard_pipeline::status::Stats;
 use outboard_pipeline::timings::TimingsReading;
 use outboard_stage::StageCounts;
-use outboard_store::usage::{Kind, Totals};
+
+use outboard_store::usage::Totals;
+
+use outboard_store::usage::FileKind;
 
 pub mod process;
 
@@ -83,9 +87,9 @@ impl PipelineSample {
             air_ms: snapshot.air_ms,
             ready_ms: snapshot.ready_ms,
             batches_ready: snapshot.batches_ready,
-            storage: Kind::ALL
+            storage: FileKind::ALL
                 .into_iter()
-                .filter(|kind| *kind != Kind::Components)
+                .filter(|kind| *kind != FileKind::Components)
                 .map(|kind| (kind.name(), files.of(kind).bytes))
                 .collect(),
         }

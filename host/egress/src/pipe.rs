@@ -23,11 +23,19 @@ use super::target::{FileFormat, Target};
 use crate::limits::FFMPEG_LOG_LINES_PER_MINUTE;
 use crate::limits::{AIR_CLOSE_TIMEOUT, AIR_STDERR_BYTES, AIR_WRITE_BYTES, AIR_WRITE_TIMEOUT};
 use outboard_base::redact::Secrets;
+use outboard_ffmpeg::limits::FFMPEG_LOG_LINE_BYTES;
+
 use outboard_base::{LineBudget, Lines};
 use outboard_ffmpeg as ffmpeg;
-use outboard_ffmpeg::limits::FFMPEG_LOG_LINE_BYTES;
-use outboard_media::flv::{FileHeader, FlvError, TagKind, write_tag};
-use outboard_process::{Child, Launch, LaunchError, Network, Walls};
+use outboard_media::flv::FileHeader;
+use outboard_media::flv::FlvError;
+use outboard_media::flv::TagKind;
+use outboard_media::flv::write_tag;
+use outboard_process::Child;
+use outboard_process::Confinement;
+use outboard_process::Launch;
+use outboard_process::LaunchError;
+use outboard_process::Network;
 
 /// Why the process could not start or can no longer be used.
 #[derive(Debug, Error)]
@@ -86,8 +94,8 @@ impl Pipe {
     /// # Errors
     /// [`PipeError::Launch`], [`PipeError::Secrets`] or [`PipeError::File`].
     pub async fn spawn(ffmpeg: &Path, target: &Target, header: FileHeader) -> Result<Self, PipeError> {
-        let Order { args, secrets, walls } = Order::of(target)?;
-        let mut launch = Launch::new(ffmpeg, walls).args(args).stdin(Stdio::piped()).stderr(Stdio::piped());
+        let Order { args, secrets, confinement } = Order::of(target)?;
+        let mut launch = Launch::new(ffmpeg, confinement).args(args).stdin(Stdio::piped()).stderr(Stdio::piped());
         if let Some(secrets) = secrets {
             launch = launch.pass(secrets);
         }
@@ -224,7 +232,7 @@ struct Order {
     args: Vec<OsString>,
     /// Options that are read from a pipe, because arguments are visible to all users.
     secrets: Option<OwnedFd>,
-    walls: Walls,
+    confinement: Confinement,
 }
 
 impl Order {
@@ -234,7 +242,7 @@ impl Order {
         // Little probing: sequence headers come first. (`nobuffer` would drop the probed packets.)
         args.extend(words("-analyzeduration 1000000 -f flv -i pipe:0 -map 0 -dn -c copy"));
         // The process lives and writes as long as the stream.
-        let mut walls = Walls { cpu: None, file_bytes: Some(0), ..ffmpeg::walls() };
+        let mut confinement = Confinement { cpu: None, file_bytes: Some(0), ..ffmpeg::confinement() };
         let mut secrets = None;
         match target {
             Target::File(path, format) => {
@@ -249,8 +257,8 @@ impl Order {
                 let mut file = OsString::from("file:");
                 file.push(&path);
                 args.push(file);
-                walls.file_bytes = None;
-                walls.write.push(path);
+                confinement.file_bytes = None;
+                confinement.write.push(path);
             }
             Target::Stream(url) => {
                 // Times on air continue over restarts of the process.
@@ -261,11 +269,11 @@ impl Order {
                     secrets = Some(pipe);
                 }
                 args.push(open.url.into());
-                walls.network = Network::Udp { port: open.port };
+                confinement.network = Network::Udp { port: open.port };
             }
             Target::Rtmp(target) => args.push(target.tc_url.clone().into()),
         }
-        Ok(Self { args, secrets, walls })
+        Ok(Self { args, secrets, confinement })
     }
 }
 

@@ -1,14 +1,13 @@
-//! Runs ffmpeg: each process with a time limit, its output bounded and its last words kept.
+//! Runs ffmpeg: each process with a time limit, bounded output, and the end of its stderr for errors.
 //!
-//! What pipelines run per batch takes its [`Turn`] in the [`queue`] first; [`output`] and [`background`] are for the host's
-//! own runs (version, doctor, demo). What ffmpeg says is logged under the target `ffmpeg`.
+//! Runs of pipelines wait for their [`Turn`] in the [`queue`] first; [`output`] and [`background`] are for the host's own runs
+//! (version, doctor, demo). ffmpeg's stderr is logged under the target `ffmpeg`.
 //!
-//! `ffmpeg-sidecar` finds the binary and builds the command. The process itself is started by [`outboard_process`]: the
-//! sidecar's is driven by blocking threads, cannot be killed with its owner, and takes stdout for its own parser, where we
-//! need the bytes.
+//! `ffmpeg-sidecar` finds the binary and builds the command. The process itself is started by [`outboard_process`], because the
+//! sidecar's processes need blocking threads, are not killed with their owner, and pass stdout to a parser instead of the caller.
 //!
-//! In: command lines and who asks. Out: their output, or [`FfmpegError`]. Limits: [`limits`]. It uses `outboard-process` and
-//! `outboard-base`, and never knows batches, segments or where files lie.
+//! In: command lines, and the tenants that they run for. Out: their output, or [`FfmpegError`]. Limits: [`limits`]. It uses
+//! `outboard-process` and `outboard-base`, and never depends on batches, segments or the places of files.
 
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -22,11 +21,11 @@ use outboard_process::{Child, Ended, LaunchError};
 mod command;
 pub mod limits;
 pub mod queue;
-mod said;
+mod stderr;
 
-pub use command::{Command, command, walls};
+pub use command::{Command, command, confinement};
 pub use queue::{Permit, Queue, Slots};
-use said::Said;
+use stderr::Stderr;
 
 /// Why an ffmpeg run failed.
 #[derive(Debug, thiserror::Error)]
@@ -34,57 +33,60 @@ pub enum FfmpegError {
     /// The binary could not be started.
     #[error("{0} (install ffmpeg 5.1 or newer, or put it beside the outboard binary)")]
     Start(#[from] LaunchError),
-    /// It ended with an error.
+    /// ffmpeg ended with an error.
     #[error("ffmpeg ({what}) failed with {status}: {stderr}")]
     Failed {
-        /// What it was doing.
+        /// The purpose of the run.
         what: &'static str,
-        /// How it ended.
+        /// The exit status of the process.
         status: ExitStatus,
-        /// The last lines that it wrote.
+        /// The last part of its stderr.
         stderr: String,
     },
-    /// It was killed for taking too long.
+    /// ffmpeg was killed, because its time was over.
     #[error("ffmpeg ({what}) took longer than {limit:?} and was ended: {stderr}")]
     Timeout {
-        /// What it was doing.
+        /// The purpose of the run.
         what: &'static str,
-        /// The limit.
+        /// The time limit of the run.
         limit: Duration,
-        /// The last lines that it wrote.
+        /// The last part of its stderr.
         stderr: String,
     },
-    /// Its output could not be read or was more than it should be.
+    /// ffmpeg's output could not be read, or was too large.
     #[error("output of ffmpeg ({what}): {source}")]
     Output {
-        /// What it was doing.
+        /// The purpose of the run.
         what: &'static str,
-        /// Why.
+        /// The system's error, or the exceeded size.
         source: std::io::Error,
     },
-    /// Its tenant has too many runs waiting.
+    /// Too many runs of the tenant wait.
     #[error("{waiting} ffmpeg runs of this tenant wait already: too many pipelines for limits.ffmpeg_processes")]
     Busy {
-        /// How many wait.
+        /// How many runs of the tenant wait.
         waiting: usize,
     },
 }
 
-/// What ffmpeg and libc say where the disk, or what we may use of it, is full.
+/// Texts of ffmpeg and libc for a full disk or an exhausted quota.
 const DISK_FULL: [&str; 2] = ["No space left on device", "Disk quota exceeded"];
-/// What ffmpeg says when the end of a file could not be written: 5.1 ends with success all the same.
+/// Texts of ffmpeg for a file whose end was not written; ffmpeg 5.1 then ends with success nevertheless.
 const NOT_WRITTEN: [&str; 2] = ["Error closing file", "Error writing trailer"];
 
 impl FfmpegError {
-    /// It could not write because the disk is full.
+    /// True if ffmpeg could not write because the disk is full.
     pub fn is_disk_full(&self) -> bool {
         matches!(self, Self::Failed { stderr, .. } if DISK_FULL.iter().any(|words| stderr.contains(words)))
     }
 }
 
-/// Starts ffmpeg with nothing connected and without an end to its time, until it ends by itself, is killed or dropped.
+/// Starts ffmpeg without pipes and without a time limit. It runs until it ends, or until the child is killed or dropped.
+///
+/// # Errors
+/// [`FfmpegError::Start`].
 pub async fn background(mut command: Command) -> Result<Child, FfmpegError> {
-    command.walls.cpu = None;
+    command.confinement.cpu = None;
     command.launch(Stdio::null(), Stdio::null()).await
 }
 
@@ -93,22 +95,25 @@ pub async fn background(mut command: Command) -> Result<Child, FfmpegError> {
 pub struct Running {
     what: &'static str,
     child: Child,
-    said: Said,
-    /// Its slot, free again when it has ended: dropped after the process.
+    stderr: Stderr,
+    /// Its slot in the queue. Dropped after the process has ended.
     _permit: Option<Permit>,
 }
 
-/// When a pipeline's run is to begin: whose slots it takes, and by when.
+/// The request of a pipeline's run for a slot in the queue.
 #[derive(Debug, Clone, Copy)]
 pub struct Turn<'a> {
-    /// The tenant's way into the queue.
+    /// The slots of the tenant.
     pub slots: &'a Slots,
-    /// When it should begin at the latest; `None`: soon.
+    /// When the run should begin at the latest; `None`: no deadline.
     pub by: Option<Instant>,
 }
 
 impl Turn<'_> {
-    /// As [`output`], once it is its turn.
+    /// Like [`output`], after waiting for a slot.
+    ///
+    /// # Errors
+    /// [`FfmpegError`]; [`FfmpegError::Busy`] if too many runs of the tenant wait.
     pub async fn output(
         self,
         what: &'static str,
@@ -120,7 +125,10 @@ impl Turn<'_> {
         output(what, command, most, limit).await
     }
 
-    /// Starts ffmpeg with stdout on a pipe, once it is its turn. `what` names the job in errors.
+    /// Starts ffmpeg with its stdout on a pipe, after waiting for a slot. `what` names the run in errors.
+    ///
+    /// # Errors
+    /// [`FfmpegError::Start`]; [`FfmpegError::Busy`] if too many runs of the tenant wait.
     pub async fn spawn(self, what: &'static str, command: Command) -> Result<(Running, ChildStdout), FfmpegError> {
         let permit = self.slots.acquire(self.by).await?;
         let (mut running, stdout) = spawn(what, command).await?;
@@ -133,34 +141,40 @@ async fn spawn(what: &'static str, command: Command) -> Result<(Running, ChildSt
     let mut child = command.launch(Stdio::piped(), Stdio::piped()).await?;
     match (child.stdout.take(), child.stderr.take()) {
         (Some(stdout), Some(stderr)) => {
-            Ok((Running { what, child, said: Said::by(what, stderr), _permit: None }, stdout))
+            Ok((Running { what, child, stderr: Stderr::by(what, stderr), _permit: None }, stdout))
         }
         _ => Err(FfmpegError::Output { what, source: std::io::Error::other("it is not connected") }),
     }
 }
 
 impl Running {
-    /// Waits for the end; kills it, and all that it started, when `limit` is over.
+    /// Waits until ffmpeg ends. When `limit` is over, kills it with its process group.
+    ///
+    /// # Errors
+    /// [`FfmpegError::Failed`] also if it ended with success but did not write everything.
     pub async fn finish(mut self, limit: Duration) -> Result<(), FfmpegError> {
         let what = self.what;
         let status = match self.child.wait_for(limit).await {
             Ok(Ended::Itself(status)) => status,
-            Ok(Ended::Killed) => return Err(FfmpegError::Timeout { what, limit, stderr: self.said.all().await }),
+            Ok(Ended::Killed) => return Err(FfmpegError::Timeout { what, limit, stderr: self.stderr.all().await }),
             Err(source) => return Err(FfmpegError::Output { what, source }),
         };
-        let stderr = self.said.all().await;
+        let stderr = self.stderr.all().await;
         let written = !DISK_FULL.iter().chain(&NOT_WRITTEN).any(|words| stderr.contains(words));
         if status.success() && written { Ok(()) } else { Err(FfmpegError::Failed { what, status, stderr }) }
     }
 
-    /// Kills it, and all that it started: `limit`, which is over, was its time.
+    /// Kills it with its process group, because its `limit` is over; returns the error that says so.
     pub async fn overdue(mut self, limit: Duration) -> FfmpegError {
         self.child.end().await;
-        FfmpegError::Timeout { what: self.what, limit, stderr: self.said.all().await }
+        FfmpegError::Timeout { what: self.what, limit, stderr: self.stderr.all().await }
     }
 }
 
-/// Runs to the end and returns what it wrote to stdout, at most `most` bytes.
+/// Runs ffmpeg to its end and returns its stdout, at most `most` bytes. `what` names the run in errors.
+///
+/// # Errors
+/// [`FfmpegError`]: it failed, took longer than `limit`, or wrote more.
 pub async fn output(
     what: &'static str,
     command: Command,
@@ -182,6 +196,9 @@ pub async fn output(
 }
 
 /// The first line of `ffmpeg -version`, such as `ffmpeg version 5.1.9`.
+///
+/// # Errors
+/// [`FfmpegError`] if ffmpeg cannot be run.
 pub async fn version() -> Result<String, FfmpegError> {
     let mut command = Command::bare();
     command.arg("-version");

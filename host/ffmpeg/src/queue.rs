@@ -1,9 +1,9 @@
-//! The fair queue: how many ffmpeg processes run at once, and whose turn is next.
+//! The fair queue of ffmpeg runs: how many run at once, and which is next.
 //!
-//! A free slot goes to the tenant that runs the fewest (then to the one that waited longest for its last grant), inside a
-//! tenant to the run that is due first. Of several slots the last free one is kept while some tenant runs nothing, so
-//! that a burst never makes another tenant wait for a whole run. A wait has no limit of its own: it ends within
-//! [`crate::limits::FFMPEG_TIMEOUT`] times the runs before it, and those are bounded.
+//! A free slot goes to the tenant with the fewest runs (then to the one whose last grant is longest ago), and within a tenant to the
+//! run that is due first. The last free slot is reserved while some tenant runs nothing, so that a burst of one tenant never makes
+//! another wait for a whole run. A wait has no separate limit: it ends within [`crate::limits::FFMPEG_TIMEOUT`] times the runs before
+//! it, whose number is limited.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,38 +17,38 @@ use crate::limits::{
     FFMPEG_PROCESSES_MAX, FFMPEG_PROCESSES_MIN, FFMPEG_PROCESSES_PER_CORE, FFMPEG_SOFT_WAIT, FFMPEG_WAITING_MAX,
 };
 
-/// The slots of a process. Cheap to clone.
+/// The queue of a host. Cheap to clone; clones share it.
 #[derive(Debug, Clone)]
 pub struct Queue(Arc<Mutex<State>>);
 
-/// A tenant's way into the queue; each pipeline holds one. Cheap to clone.
+/// A tenant's access to the queue; each pipeline has one. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Slots(Arc<Seat>);
+pub struct Slots(Arc<TenantHandle>);
 
-/// A slot, free again when dropped.
+/// A granted slot; free again when dropped.
 #[derive(Debug)]
-pub struct Permit(Arc<Seat>);
+pub struct Permit(Arc<TenantHandle>);
 
-/// What is told of a queue, or of one tenant's part of it.
+/// Counts of the whole queue, or of one tenant's runs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Runs that may be under way at once.
+    /// Most runs at once.
     pub slots: usize,
-    /// Runs under way.
+    /// Runs that are running now.
     pub running: usize,
     /// Runs that wait for a slot.
     pub waiting: usize,
-    /// Slots given out since the start.
+    /// Slots granted since the host started.
     pub granted: u64,
-    /// How long the one that waits longest has waited by now.
+    /// How long the run that waits longest has waited until now.
     pub waiting_for: Duration,
-    /// The longest that any run waited since the start.
+    /// The longest wait of any run since the host started.
     pub longest_wait: Duration,
 }
 
-/// Keeps a tenant known to the queue.
+/// Keeps a tenant's entry in the queue until the last handle is dropped.
 #[derive(Debug)]
-struct Seat {
+struct TenantHandle {
     queue: Queue,
     tenant: String,
 }
@@ -57,7 +57,7 @@ struct Seat {
 struct State {
     slots: usize,
     running: usize,
-    /// Counts waits, so that equal deadlines keep their order.
+    /// Counts requests, so that those with equal deadlines keep their order.
     arrivals: u64,
     granted: u64,
     longest_wait: Duration,
@@ -67,27 +67,27 @@ struct State {
 #[derive(Debug, Default)]
 struct Tenant {
     most: usize,
-    /// Seats that are held; a tenant without any is forgotten.
-    seats: usize,
+    /// Number of handles; the tenant's entry is removed with the last one.
+    handles: usize,
     running: usize,
     granted: u64,
-    /// [`State::granted`] when it last got a slot.
+    /// [`State::granted`] at its last grant.
     last_grant: u64,
     longest_wait: Duration,
     waiting: BTreeMap<Key, Waiter>,
 }
 
-/// When it is due, then in the order of arrival.
+/// The time at which a run is due, then its order of arrival.
 type Key = (Instant, u64);
 
 #[derive(Debug)]
 struct Waiter {
     since: Instant,
-    turn: oneshot::Sender<()>,
+    granted: oneshot::Sender<()>,
 }
 
 impl Default for Queue {
-    /// As many slots as the machine is for: [`FFMPEG_PROCESSES_PER_CORE`].
+    /// A queue with [`FFMPEG_PROCESSES_PER_CORE`] slots per core.
     fn default() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self::new(cores * FFMPEG_PROCESSES_PER_CORE)
@@ -95,7 +95,7 @@ impl Default for Queue {
 }
 
 impl Queue {
-    /// A queue of so many slots, within [`FFMPEG_PROCESSES_MIN`] and [`FFMPEG_PROCESSES_MAX`].
+    /// A queue with this many slots, limited to [`FFMPEG_PROCESSES_MIN`] to [`FFMPEG_PROCESSES_MAX`].
     pub fn new(slots: usize) -> Self {
         let slots = slots.clamp(FFMPEG_PROCESSES_MIN, FFMPEG_PROCESSES_MAX);
         Self(Arc::new(Mutex::new(State {
@@ -108,15 +108,15 @@ impl Queue {
         })))
     }
 
-    /// A tenant's way in. It runs at most `most` at once (at least one); what was said last counts for all its pipelines.
+    /// A tenant's access to the queue, for at most `most` runs at once (at least one). The last value applies to all its pipelines.
     pub fn tenant(&self, name: &str, most: usize) -> Slots {
         let mut state = self.lock();
         let tenant = state.tenants.entry(name.to_owned()).or_default();
         tenant.most = most.max(1);
-        tenant.seats += 1;
+        tenant.handles += 1;
         state.grant();
         drop(state);
-        Slots(Arc::new(Seat { queue: self.clone(), tenant: name.to_owned() }))
+        Slots(Arc::new(TenantHandle { queue: self.clone(), tenant: name.to_owned() }))
     }
 
     /// Counts of all tenants together.
@@ -139,12 +139,15 @@ impl Queue {
 }
 
 impl Slots {
-    /// Waits for a slot. `by`: when the run should begin at the latest; without it, it comes after all that are due
-    /// within [`FFMPEG_SOFT_WAIT`]. Dropping the future gives the place up.
+    /// Waits for a slot. `by`: when the run should begin at the latest; `None`: after all runs that are due within
+    /// [`FFMPEG_SOFT_WAIT`]. Dropping the future leaves the queue.
+    ///
+    /// # Errors
+    /// [`FfmpegError::Busy`] if too many runs of the tenant wait.
     pub async fn acquire(&self, by: Option<Instant>) -> Result<Permit, FfmpegError> {
-        let (place, turn) = self.queue_up(by)?;
-        // The other end lies in the queue until it is used: the turn comes, or the place is given up.
-        turn.await.ok();
+        let (place, granted) = self.queue_up(by)?;
+        // The sender stays in the queue until the slot is granted, so this cannot fail before.
+        granted.await.ok();
         Ok(place.take())
     }
 
@@ -162,7 +165,7 @@ impl Slots {
         }
     }
 
-    fn queue_up(&self, by: Option<Instant>) -> Result<(Place, oneshot::Receiver<()>), FfmpegError> {
+    fn queue_up(&self, by: Option<Instant>) -> Result<(QueuePlace, oneshot::Receiver<()>), FfmpegError> {
         let mut state = self.0.queue.lock();
         state.arrivals += 1;
         let since = Instant::now();
@@ -171,10 +174,10 @@ impl Slots {
         if tenant.waiting.len() >= FFMPEG_WAITING_MAX {
             return Err(FfmpegError::Busy { waiting: tenant.waiting.len() });
         }
-        let (turn, comes) = oneshot::channel();
-        tenant.waiting.insert(key, Waiter { since, turn });
+        let (granted, grant) = oneshot::channel();
+        tenant.waiting.insert(key, Waiter { since, granted });
         state.grant();
-        Ok((Place { seat: self.0.clone(), key, taken: false }, comes))
+        Ok((QueuePlace { tenant_handle: self.0.clone(), key, taken: false }, grant))
     }
 }
 
@@ -184,43 +187,43 @@ impl Drop for Permit {
     }
 }
 
-impl Drop for Seat {
+impl Drop for TenantHandle {
     fn drop(&mut self) {
         let mut state = self.queue.lock();
         let Some(tenant) = state.tenants.get_mut(&self.tenant) else { return };
-        tenant.seats = tenant.seats.saturating_sub(1);
-        if tenant.seats == 0 {
+        tenant.handles = tenant.handles.saturating_sub(1);
+        if tenant.handles == 0 {
             state.tenants.remove(&self.tenant);
-            // A slot may have been kept for it.
+            // A slot may have been reserved for it.
             state.grant();
         }
     }
 }
 
-/// A place in the queue, given up when dropped.
-struct Place {
-    seat: Arc<Seat>,
+/// A place in the queue; removed from it when dropped, unless it was granted.
+struct QueuePlace {
+    tenant_handle: Arc<TenantHandle>,
     key: Key,
     taken: bool,
 }
 
-impl Place {
+impl QueuePlace {
     fn take(mut self) -> Permit {
         self.taken = true;
-        Permit(self.seat.clone())
+        Permit(self.tenant_handle.clone())
     }
 }
 
-impl Drop for Place {
+impl Drop for QueuePlace {
     fn drop(&mut self) {
         if self.taken {
             return;
         }
-        let tenant = &self.seat.tenant;
-        let mut state = self.seat.queue.lock();
+        let tenant = &self.tenant_handle.tenant;
+        let mut state = self.tenant_handle.queue.lock();
         let waited = state.tenants.get_mut(tenant).and_then(|tenant| tenant.waiting.remove(&self.key));
         if waited.is_none() {
-            // The turn had come, and nobody was there to take it.
+            // A slot was granted after the last poll, and is not used.
             state.release(tenant);
         }
     }
@@ -237,7 +240,7 @@ impl State {
         self.grant();
     }
 
-    /// Gives out free slots while somebody may have one.
+    /// Grants free slots to the runs that come next.
     fn grant(&mut self) {
         while let Some(free) = self.slots.checked_sub(self.running).filter(|free| *free > 0) {
             let keep = free == 1 && self.slots > 1 && self.tenants.values().any(|tenant| tenant.running == 0);
@@ -259,8 +262,8 @@ impl State {
             let waited = waiter.since.elapsed();
             tenant.longest_wait = tenant.longest_wait.max(waited);
             self.longest_wait = self.longest_wait.max(waited);
-            // The receiver is there: its place is taken out of the queue, under this lock, before it goes.
-            waiter.turn.send(()).ok();
+            // The receiver exists: it is dropped after its place, which needs this lock.
+            waiter.granted.send(()).ok();
         }
     }
 }

@@ -147,9 +147,9 @@ mod tests {
 
     /// Collects what a layer writes, as the console would show it.
     #[derive(Clone, Default)]
-    struct Seen(Arc<Mutex<String>>, bool);
+    struct Console(Arc<Mutex<String>>, bool);
 
-    impl Write for Seen {
+    impl Write for Console {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             self.0.lock().unwrap().push_str(&shown(bytes, self.1));
             Ok(bytes.len())
@@ -163,7 +163,7 @@ mod tests {
     #[test]
     fn secrets_are_not_shown_however_lines_are_formatted() {
         for (json, ansi) in [(true, false), (false, false), (false, true)] {
-            let seen = Seen(Arc::default(), ansi);
+            let seen = Console(Arc::default(), ansi);
             let writer = seen.clone();
             let layer = fmt::layer().with_writer(move || writer.clone()).with_ansi(ansi);
             let layer = if json { layer.json().boxed() } else { layer.boxed() };
@@ -183,7 +183,7 @@ mod tests {
     #[test]
     fn a_line_is_one_line_whatever_is_logged() {
         for (json, ansi) in [(true, false), (false, false), (false, true)] {
-            let seen = Seen(Arc::default(), ansi);
+            let seen = Console(Arc::default(), ansi);
             let writer = seen.clone();
             let layer = fmt::layer().with_writer(move || writer.clone()).with_ansi(ansi);
             let layer = if json { layer.json().boxed() } else { layer.boxed() };

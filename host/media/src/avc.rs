@@ -1,15 +1,15 @@
 //! H.264 parameter sets in an AVC sequence header.
 //!
-//! ffmpeg 5.1 takes the zero byte of a four-byte start code for the end of the parameter set before it, so batches of one
-//! and the same stream get sequence headers that differ by a zero. A NAL unit never ends in zero (ITU-T H.264 section
-//! 7.4.1.1): those are taken off, and the header stays the same as long as the stream does.
+//! ffmpeg 5.1 takes the zero byte of a four-byte start code for the end of the previous parameter set, so batches of the same stream
+//! get sequence headers that differ by a zero. A NAL unit never ends in zero (ITU-T H.264 section 7.4.1.1), so the zeros are removed,
+//! and the header changes only when the stream does.
 
-/// Bytes before the AVCDecoderConfigurationRecord in an FLV body.
+/// Bytes in an FLV body before the AVCDecoderConfigurationRecord.
 const FLV_HEAD: usize = 5;
 /// Bytes of the record before the count of SPS (ISO/IEC 14496-15 section 5.3.3.1).
 const RECORD_HEAD: usize = 5;
 
-/// The body of a sequence header tag without zeros at the end of its parameter sets; as it was if it makes no sense.
+/// The body of a sequence header tag without zeros at the ends of its parameter sets; unchanged if it cannot be parsed.
 pub fn clean_sequence_header(body: &[u8]) -> Vec<u8> {
     clean(body).unwrap_or_else(|| body.to_vec())
 }

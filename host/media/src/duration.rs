@@ -1,7 +1,7 @@
-//! How long the media of a segment lasts, by its own timestamps: EXTINF may be 0, or say something else.
+//! Measures the duration of a segment by its timestamps, as EXTINF may be 0 or wrong.
 //!
-//! In: files from a stranger. Out: a length, or `None` where it cannot be told. Blocks for some milliseconds; nothing but
-//! headers is kept in memory.
+//! In: an untrusted file. Out: its duration, or `None` if it cannot be determined. Blocks for some milliseconds; only headers are kept
+//! in memory.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -16,28 +16,28 @@ const TS_PACKET: usize = 188;
 /// stream_id of AC-3 and other private data.
 const PRIVATE: u8 = 0xBD;
 const TS_CLOCK_HZ: u64 = 90_000;
-/// Steps between two pictures or sounds that are longer are jumps of the clock.
+/// Longest step between two frames, in ticks; a longer one is a jump of the clock.
 const STEP_MAX: u64 = 10 * TS_CLOCK_HZ;
-/// Elementary streams that are looked at.
+/// Most elementary streams that are read.
 const STREAMS_MAX: usize = 16;
-/// Bytes of one `moov` or `moof`.
+/// Largest `moov` or `moof`, bytes.
 const HEADER_BYTES_MAX: u64 = 4 * 1024 * 1024;
-/// Boxes, and frames, that are looked at in one file.
+/// Most boxes or frames that are read in one file.
 const ITEMS_MAX: usize = 200_000;
 const AAC_FRAME: u64 = 1024;
 const AAC_RATES: [u64; 13] =
     [96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350];
 
-/// What a transport stream tells of itself.
+/// Facts of a transport stream.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ts {
-    /// Of its pictures, else of its sound.
+    /// Duration of its video; of its audio if it has no video. `None`: not known.
     pub length: Option<Duration>,
-    /// PIDs of its pictures and its MPEG sound.
+    /// PIDs of its video and its MPEG audio.
     pub pids: BTreeSet<u16>,
 }
 
-/// Looks at a transport stream.
+/// Reads the facts of a transport stream. `None` if the file cannot be read.
 pub fn of_ts(path: &Path) -> Option<Ts> {
     let mut reader = BufReader::with_capacity(348 * TS_PACKET, File::open(path).ok()?);
     let mut packet = [0; TS_PACKET];
@@ -60,7 +60,7 @@ pub fn of_ts(path: &Path) -> Option<Ts> {
     Some(Ts { length, pids })
 }
 
-/// The length of a fragmented MP4 segment, as in [`of_ts`]; `init` has its `moov` unless the segment brings its own.
+/// The duration of a fragmented MP4 segment, by the same rule as [`of_ts`]. `init` has its `moov`, unless the segment has one.
 pub fn of_mp4(path: &Path, init: Option<&Path>) -> Option<Duration> {
     let mut tracks = Vec::new();
     let mut lengths: Vec<(u32, u64)> = Vec::new();
@@ -95,7 +95,7 @@ pub fn of_mp4(path: &Path, init: Option<&Path>) -> Option<Duration> {
     believed(Duration::from_micros(longest(true).or_else(|| longest(false))?))
 }
 
-/// The length of packed AAC (ADTS), if frames fill the file to its end.
+/// The duration of packed AAC (ADTS); `None` unless frames fill the file to its end.
 pub fn of_adts(path: &Path) -> Option<Duration> {
     let mut reader = BufReader::new(File::open(path).ok()?);
     let end = i64::try_from(reader.get_ref().metadata().ok()?.len()).ok()?;
@@ -135,7 +135,7 @@ struct Stream {
     private: bool,
     last: u64,
     steps: u64,
-    /// Sum of the steps in ticks of 90 kHz; jumps of the clock are none.
+    /// Sum of the steps, without jumps of the clock, in ticks of 90 kHz.
     ticks: u64,
 }
 
@@ -149,14 +149,14 @@ impl Stream {
         }
     }
 
-    /// The steps, and one more for what begins last.
+    /// The sum of the steps, plus one average step for the last frame.
     fn length(&self) -> Option<Duration> {
         let mean = self.ticks.checked_div(self.steps)?;
         Some(Duration::from_micros((self.ticks + mean) * 1_000_000 / TS_CLOCK_HZ))
     }
 }
 
-/// PID, stream_id and decoding time of a packet in which a PES packet with times begins.
+/// PID, stream_id and decoding time, if a PES packet with timestamps begins in this packet.
 fn pes_start(packet: &[u8; TS_PACKET]) -> Option<(u16, u8, u64)> {
     let [0x47, second, third, fourth, ..] = *packet else { return None };
     if second & 0x40 == 0 || fourth & 0x10 == 0 {
@@ -182,11 +182,11 @@ struct Track {
     id: u32,
     video: bool,
     scale: u32,
-    /// Ticks of a sample where fragments do not say.
+    /// Default duration of a sample, in ticks.
     sample: u32,
 }
 
-/// Reads the `moov` and `moof` boxes of a file, and nothing of the rest.
+/// Reads the `moov` and `moof` boxes of a file, and skips the others.
 fn headers(path: &Path, mut each: impl FnMut(&[u8; 4], &[u8])) -> Option<()> {
     let mut file = BufReader::new(File::open(path).ok()?);
     let end = file.get_ref().metadata().ok()?.len();
@@ -240,7 +240,7 @@ fn tracks_of(moov: &[u8]) -> Vec<Track> {
     Boxes::of(moov).filter(|found| &found.name == b"trak").filter_map(track).take(STREAMS_MAX).collect()
 }
 
-/// Track and length in its ticks of one `traf`.
+/// The track of a `traf`, and its duration in ticks of the track.
 fn run_length(traf: &[u8], tracks: &[Track]) -> Option<(u32, u64)> {
     let header = child(traf, b"tfhd")?;
     let (flags, id) = (field(header, 0)?, field(header, 4)?);

@@ -1,35 +1,35 @@
-//! Facts of each packet, as ffmpeg's `framecrc` muxer lists them beside the demuxed files.
+//! The facts of each packet, as ffmpeg's `framecrc` muxer lists them beside the demuxed files.
 //!
-//! Files lose what matters here: each starts at 0, so the offset between sound and picture is gone, and FLV knows
-//! milliseconds only. The list has every packet's timestamps in the source's own time base, in the same one run.
+//! The files themselves lose timing: each starts at 0, so the offset between audio and video is lost, and FLV has a resolution of
+//! milliseconds. The list, from the same run, has every packet's timestamps in the time base of the source.
 
 use std::fmt;
 
 /// One packet of a track.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Packet {
-    /// Decoding time in microseconds of the source's time, derived from exact ticks.
+    /// Decoding time in the source's time, in microseconds, computed from exact ticks.
     pub dts_us: i64,
-    /// Presentation time, likewise.
+    /// Presentation time in the source's time, in microseconds.
     pub pts_us: i64,
-    /// Duration; 0 where the source does not tell.
+    /// Duration in microseconds; 0 if the source has none.
     pub duration_us: u32,
-    /// Size as demuxed (ADTS and Annex B headers included).
+    /// Size in bytes, including ADTS and Annex B headers.
     pub size: u32,
 }
 
 /// One track of a batch: its packets in decoding order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TrackFacts {
-    /// Codec in ffmpeg's words, such as `h264`.
+    /// ffmpeg's name of the codec, such as `h264`.
     pub codec: String,
-    /// Hertz; 0 for pictures.
+    /// Sample rate in Hz; 0 for video.
     pub sample_rate: u32,
-    /// Channel count; 0 for pictures.
+    /// Number of channels; 0 for video.
     pub channels: u32,
-    /// Width and height; 0 for sound.
+    /// Width and height in pixels; 0 for audio.
     pub dimensions: (u32, u32),
-    /// In decoding order.
+    /// The packets in decoding order.
     pub packets: Vec<Packet>,
 }
 
@@ -44,17 +44,17 @@ impl TrackFacts {
         self.packets.first().map_or(0, |packet| packet.dts_us)
     }
 
-    /// Where the next packet would be decoded, in microseconds.
+    /// Decoding time of the next packet after the last one, in microseconds.
     pub fn end_us(&self) -> i64 {
         self.packets.last().map_or(0, |packet| packet.dts_us + i64::from(self.duration_of(packet)))
     }
 
-    /// From the first packet to the end of the last, in microseconds.
+    /// Time from the first packet to the end of the last one, in microseconds.
     pub fn duration_us(&self) -> u64 {
         u64::try_from(self.end_us() - self.first_dts_us()).unwrap_or_default()
     }
 
-    /// Usual length of a packet in microseconds: the median of the steps.
+    /// Typical duration of a packet, in microseconds: the median of the steps.
     pub fn packet_us(&self) -> u64 {
         let mut steps: Vec<i64> = self.packets.windows(2).map(|pair| pair[1].dts_us - pair[0].dts_us).collect();
         steps.sort_unstable();
@@ -72,30 +72,33 @@ impl TrackFacts {
 /// Both tracks of a batch.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BatchFacts {
-    /// Pictures, where the stream has any.
+    /// The video track; `None` if the stream has no video.
     pub video: Option<TrackFacts>,
-    /// Sound, where the stream has any.
+    /// The audio track; `None` if the stream has no audio.
     pub audio: Option<TrackFacts>,
 }
 
 impl BatchFacts {
-    /// Packets in both tracks.
+    /// Number of packets in both tracks.
     pub fn packets(&self) -> u64 {
         self.tracks().map(|track| track.packets.len() as u64).sum()
     }
 
-    /// The tracks that there are.
+    /// The tracks that exist.
     pub fn tracks(&self) -> impl Iterator<Item = &TrackFacts> {
         self.video.iter().chain(self.audio.iter())
     }
 
-    /// Media time: the longer track, in microseconds.
+    /// Media time of the longer track, in microseconds.
     pub fn duration_us(&self) -> u64 {
         self.tracks().map(TrackFacts::duration_us).max().unwrap_or_default()
     }
 
-    /// Reads the text of ffmpeg's `framecrc` muxer: `#key stream: value` lines, then one line a packet
+    /// Parses the output of ffmpeg's `framecrc` muxer: `#key stream: value` lines, then one line per packet
     /// (`stream, dts, pts, duration, size, checksum, …`).
+    ///
+    /// # Errors
+    /// [`FactsError`] with the first line that cannot be parsed.
     pub fn parse(text: &str) -> Result<Self, FactsError> {
         let mut streams: Vec<Stream> = Vec::new();
         for (number, line) in text.lines().enumerate() {
@@ -132,13 +135,13 @@ impl BatchFacts {
     }
 }
 
-/// Where the source's time steps back inside a batch, ffmpeg lists every packet from there on at one instant: they follow
-/// on in even steps instead.
+/// Corrects timestamps after a step back of the source's time inside a batch, where ffmpeg gives every packet the same time: the
+/// packets get even steps instead.
 fn respace(track: &mut TrackFacts) {
     let usual = i64::try_from(track.packet_us()).unwrap_or_default();
     let mut last: Option<i64> = None;
     for packet in &mut track.packets {
-        // Steps of a tick are what ffmpeg makes of equal times where they must rise.
+        // ffmpeg increases equal times by one tick where they must rise.
         if let Some(last) = last.filter(|last| packet.dts_us - last <= CLAMPED_US) {
             let length = if packet.duration_us > 0 { i64::from(packet.duration_us) } else { usual };
             let shift = last + length - packet.dts_us;
@@ -149,10 +152,10 @@ fn respace(track: &mut TrackFacts) {
     }
 }
 
-/// Packets closer than this, in microseconds, are not at their own time: no codec has 40,000 packets a second.
+/// Packets that are closer than this, in microseconds, do not have their own time: no codec has 40,000 packets per second.
 const CLAMPED_US: i64 = 25;
 
-/// A line of packet facts that makes no sense.
+/// A line of the packet list that cannot be parsed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct FactsError {
     line: usize,
@@ -172,13 +175,13 @@ impl fmt::Display for FactsError {
 struct Stream {
     media: String,
     time_base: (i64, i64),
-    /// Added to every time of the stream.
+    /// Added to every timestamp of the stream, in microseconds.
     offset_us: i64,
     track: TrackFacts,
 }
 
 impl Stream {
-    /// Ticks to microseconds, to the nearest.
+    /// Converts ticks to microseconds, rounded to the nearest.
     fn us(&self, ticks: i64) -> i64 {
         let (numerator, denominator) = (i128::from(self.time_base.0), i128::from(self.time_base.1.max(1)));
         let us = (i128::from(ticks) * numerator * 1_000_000 + denominator / 2).div_euclid(denominator);
@@ -186,9 +189,9 @@ impl Stream {
     }
 }
 
-/// Header line that shifts a stream: `#offset_us 0: 1400000`.
+/// The key of a header line that shifts a stream: `#offset_us 0: 1400000`.
 pub const OFFSET: &str = "offset_us";
-/// Most streams that a list may name; we map two.
+/// Most streams in a list; the host's runs have two.
 const STREAMS_MOST: usize = 8;
 
 fn parse_header(streams: &mut Vec<Stream>, header: &str) {
@@ -227,7 +230,7 @@ fn parse_header(streams: &mut Vec<Stream>, header: &str) {
     }
 }
 
-/// Channel count of ffmpeg's name for a layout: `stereo`, `5.1(side)`, `3 channels`.
+/// Number of channels by ffmpeg's name of a layout: `stereo`, `5.1(side)`, `3 channels`.
 fn channels(layout: &str) -> u32 {
     let name = layout.split('(').next().unwrap_or_default();
     match name {

@@ -1,8 +1,8 @@
-//! FLV: walks and writes the tags of an FLV byte stream.
+//! FLV: reads and writes the tags of an FLV byte stream.
 //!
-//! In: bytes in pieces of any size ([`TagReader`]); out: whole tags with the place of their bodies in the stream. Or the
-//! other way round ([`FileHeader::to_bytes`], [`write_tag`]). What a body says about itself is in [`body`].
-//! Limits: a reader holds one tag and the piece that was fed last; the format bounds a body to 16 MiB - 1 byte.
+//! In: bytes in pieces of any size ([`TagReader`]). Out: whole tags, with the position of their bodies in the stream. The opposite
+//! direction: [`FileHeader::to_bytes`], [`write_tag`]. [`body`] parses the bodies.
+//! Limits: a reader holds one tag and the last piece; the format limits a body to 16 MiB - 1 byte.
 //!
 //! Source of the layout: Adobe Flash Video File Format Specification 10.1, annex E.
 
@@ -22,54 +22,54 @@ pub const BODY_MAX: usize = 0x00FF_FFFF;
 /// Why bytes are not an FLV stream.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum FlvError {
-    /// The stream starts with something else.
+    /// The stream does not start with an FLV header.
     #[error("not an FLV stream: it starts with {0:02x?}, expected \"FLV\" and version 1")]
     NotFlv([u8; 4]),
-    /// The file header is longer or shorter than the format's version 1 allows for.
+    /// The length of the file header is not that of version 1.
     #[error("the FLV header says it is {0} bytes long, expected {FILE_HEADER_LEN}")]
     HeaderLength(u32),
-    /// A tag of an unknown kind: nearly always a reader that lost its place.
+    /// A tag of an unknown kind; usually the reader lost its position.
     #[error("tag at byte {offset} has kind {kind}, expected 8 (audio), 9 (video) or 18 (script data)")]
     TagKind {
-        /// Where the tag starts in the stream.
+        /// Position of the tag in the stream, in bytes.
         offset: u64,
-        /// The kind byte.
+        /// The kind byte of the tag.
         kind: u8,
     },
     /// The tag is encrypted (Adobe's filter bit).
     #[error("tag at byte {0} is encrypted, expected a plain one")]
     Encrypted(u64),
-    /// The length after a tag is not the tag's.
+    /// The length after a tag is not that of the tag.
     #[error("tag at byte {offset} is followed by the length {found}, expected {expected}")]
     BackPointer {
-        /// Where the tag starts in the stream.
+        /// Position of the tag in the stream, in bytes.
         offset: u64,
-        /// The length found.
+        /// The length that was found, in bytes.
         found: u32,
-        /// The length of the tag with its header.
+        /// The length of the tag with its header, in bytes.
         expected: u32,
     },
     /// The stream ended inside a tag.
     #[error("the FLV stream ended inside the tag at byte {0}")]
     Truncated(u64),
-    /// A body that is to be written is longer than the format can say.
+    /// A body that is to be written is longer than the format allows.
     #[error("a tag body of {0} bytes is too long for FLV, at most {BODY_MAX}")]
     BodyTooLong(usize),
 }
 
-/// What a tag carries.
+/// The content of a tag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum TagKind {
-    /// Sound.
+    /// A packet of audio.
     Audio,
-    /// Pictures.
+    /// A packet of video.
     Video,
-    /// `onMetaData` and the like, in AMF0.
+    /// Script data, such as `onMetaData`, in AMF0.
     Script,
 }
 
 impl TagKind {
-    /// The kind of this type byte, which is also the type of the RTMP message with the same body.
+    /// The kind for a type byte, which is also the type of the RTMP message with the same body; `None`: unknown.
     pub fn from_byte(byte: u8) -> Option<Self> {
         match byte {
             8 => Some(Self::Audio),
@@ -79,7 +79,7 @@ impl TagKind {
         }
     }
 
-    /// The type byte.
+    /// The type byte of this kind.
     pub fn to_byte(self) -> u8 {
         match self {
             Self::Audio => 8,
@@ -92,20 +92,20 @@ impl TagKind {
 /// The header at the start of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileHeader {
-    /// The stream says that it has sound.
+    /// True if the stream declares audio.
     pub audio: bool,
-    /// The stream says that it has pictures.
+    /// True if the stream declares video.
     pub video: bool,
 }
 
 impl FileHeader {
-    /// The header and the empty back pointer after it.
+    /// The bytes of the header and of the zero back pointer after it.
     pub fn to_bytes(self) -> [u8; FILE_HEADER_LEN + BACK_POINTER_LEN] {
         let flags = u8::from(self.audio) << 2 | u8::from(self.video);
         [b'F', b'L', b'V', 1, flags, 0, 0, 0, 9, 0, 0, 0, 0]
     }
 
-    /// Reads a header.
+    /// Parses a file header.
     ///
     /// # Errors
     /// [`FlvError::NotFlv`] or [`FlvError::HeaderLength`].
@@ -122,10 +122,10 @@ impl FileHeader {
     }
 }
 
-/// What stands before a tag's body.
+/// The header before a tag's body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TagHeader {
-    /// What the body is.
+    /// The content of the body.
     pub kind: TagKind,
     /// Decoding time in milliseconds: all 32 bits, with the extended byte. Wraps after 49.7 days.
     pub timestamp_ms: u32,
@@ -134,14 +134,14 @@ pub struct TagHeader {
 }
 
 impl TagHeader {
-    /// The header as it stands in a stream.
+    /// The bytes of the header.
     pub fn to_bytes(self) -> [u8; TAG_HEADER_LEN] {
         let [_, l0, l1, l2] = self.len.to_be_bytes();
         let [extended, t0, t1, t2] = self.timestamp_ms.to_be_bytes();
         [self.kind.to_byte(), l0, l1, l2, t0, t1, t2, extended, 0, 0, 0]
     }
 
-    /// Reads the header of the tag at byte `offset` of its stream.
+    /// Parses the header of the tag at byte `offset` of its stream; the offset is for errors.
     ///
     /// # Errors
     /// [`FlvError::TagKind`] or [`FlvError::Encrypted`].
@@ -171,23 +171,23 @@ pub fn write_tag(out: &mut Vec<u8>, kind: TagKind, timestamp_ms: u32, body: &[u8
     Ok(())
 }
 
-/// A tag, whole in the reader's buffer.
+/// A whole tag in the reader's buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TagRef<'a> {
-    /// What the body is.
+    /// The content of the body.
     pub kind: TagKind,
     /// Decoding time in milliseconds, 32 bits.
     pub timestamp_ms: u32,
-    /// Where the body starts, counted from the first byte of the stream.
+    /// Position of the body in the stream, in bytes.
     pub offset: u64,
-    /// The body.
+    /// The bytes of the body.
     pub body: &'a [u8],
 }
 
-/// Walks the tags of a stream that arrives in pieces.
+/// Reads the tags of a stream that arrives in pieces.
 #[derive(Debug, Default)]
 pub struct TagReader {
-    /// Bytes fed and not yet dropped; what lies before `at` is used up.
+    /// Bytes that are not dropped yet; those before `at` were read.
     buffer: Vec<u8>,
     at: usize,
     /// Position in the stream of `buffer[0]`.
@@ -201,12 +201,12 @@ impl TagReader {
         Self::default()
     }
 
-    /// The stream's header, once it has been seen by [`TagReader::next_tag`].
+    /// The stream's header, once [`TagReader::next_tag`] has read it.
     pub fn header(&self) -> Option<FileHeader> {
         self.header
     }
 
-    /// Adds the next piece of the stream. Take all tags before the next piece, or the buffer grows.
+    /// Adds the next piece of the stream. Read all tags before the next piece, or the buffer grows.
     pub fn feed(&mut self, piece: &[u8]) {
         self.buffer.drain(..self.at);
         self.base += self.at as u64;
@@ -214,10 +214,10 @@ impl TagReader {
         self.buffer.extend_from_slice(piece);
     }
 
-    /// The next tag, or `None` until more is fed.
+    /// The next tag; `None` if it is not complete yet.
     ///
     /// # Errors
-    /// Any [`FlvError`] but `Truncated` and `BodyTooLong`; the reader is of no use afterwards.
+    /// Any [`FlvError`] but `Truncated` and `BodyTooLong`; the reader must not be used afterwards.
     pub fn next_tag(&mut self) -> Result<Option<TagRef<'_>>, FlvError> {
         if self.header.is_none() {
             let Some(bytes) = self.buffer.first_chunk::<FILE_HEADER_LEN>() else { return Ok(None) };
@@ -244,10 +244,10 @@ impl TagReader {
         Ok(Some(TagRef { kind: head.kind, timestamp_ms: head.timestamp_ms, offset, body }))
     }
 
-    /// Says whether the stream ended at the end of a tag.
+    /// Checks that the stream ended at the end of a tag.
     ///
     /// # Errors
-    /// [`FlvError::Truncated`] when bytes are left over, or when not even the header was whole.
+    /// [`FlvError::Truncated`] if bytes are left over, or the header is incomplete.
     pub fn finish(&self) -> Result<(), FlvError> {
         if self.header.is_none() || self.at < self.buffer.len() {
             return Err(FlvError::Truncated(self.base + self.at as u64));
@@ -268,7 +268,7 @@ mod tests {
         out
     }
 
-    /// What was written comes back, whatever the pieces, with offsets that point at the bodies.
+    /// Written tags are read back, whatever the size of the pieces, with the positions of their bodies.
     #[test]
     fn tags_survive_any_cutting() {
         let big = vec![7u8; 70_000];

@@ -1,61 +1,61 @@
-//! Fragmented MP4 (ISO/IEC 14496-12), written: one H.264 track, one AAC track, times in milliseconds.
+//! Writes fragmented MP4 (ISO/IEC 14496-12): one H.264 track, one AAC track, times in milliseconds.
 //!
-//! In: decoder configurations and the facts of each sample. Out: boxes as bytes; media data is the caller's to write. No
-//! reader of foreign files: [`head`] reads back what is written here.
+//! In: decoder configurations and the facts of each sample. Out: boxes as bytes; the caller writes the media data. It does not read
+//! foreign files: [`head`] reads only files that this module wrote.
 
 pub mod head;
 
 /// Ticks per second in every track: air times are milliseconds.
 pub const TIMESCALE: u32 = 1000;
 
-/// Number of the picture track; sound has [`AUDIO`].
+/// Number of the video track.
 pub const VIDEO: u32 = 1;
-/// Number of the sound track.
+/// Number of the audio track.
 pub const AUDIO: u32 = 2;
 
-/// What a decoder of pictures needs.
+/// The configuration of the video decoder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Video<'a> {
     /// AVCDecoderConfigurationRecord (ISO/IEC 14496-15 section 5.3.3.1).
     pub config: &'a [u8],
-    /// Width in pixels; 0: the decoder finds it in the configuration.
+    /// Width in pixels; 0: the decoder takes it from the configuration.
     pub width: u32,
-    /// Height in pixels, likewise.
+    /// Height in pixels; 0: the decoder takes it from the configuration.
     pub height: u32,
 }
 
-/// What a decoder of sound needs.
+/// The configuration of the audio decoder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Audio<'a> {
     /// AudioSpecificConfig (ISO/IEC 14496-3 section 1.6.2.1).
     pub config: &'a [u8],
-    /// Hertz.
+    /// Sample rate in Hz.
     pub sample_rate: u32,
-    /// Channels.
+    /// Number of audio channels.
     pub channels: u32,
 }
 
 /// One sample of a fragment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sample {
-    /// Bytes.
+    /// Size of the sample, in bytes.
     pub size: u32,
-    /// Until the next one is decoded, in milliseconds.
+    /// Time until the next sample is decoded, in milliseconds.
     pub duration: u32,
-    /// Presentation minus decoding time in milliseconds.
+    /// Presentation time minus decoding time, in milliseconds.
     pub composition: i32,
-    /// Decoding can start here.
+    /// True if decoding can start at this sample.
     pub key: bool,
 }
 
 /// The samples of one track in a fragment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Run {
-    /// [`VIDEO`] or [`AUDIO`].
+    /// Number of the track: [`VIDEO`] or [`AUDIO`].
     pub track: u32,
-    /// Decoding time of the first sample in milliseconds.
+    /// Decoding time of the first sample, in milliseconds.
     pub start: u64,
-    /// In decoding order.
+    /// The samples in decoding order.
     pub samples: Vec<Sample>,
 }
 
@@ -89,7 +89,7 @@ pub fn init(video: Option<Video<'_>>, audio: Option<Audio<'_>>) -> Vec<u8> {
     out
 }
 
-/// `moof` and the header of its `mdat`, which holds the samples of each run in their order. `None`: over 4 GB.
+/// The `moof` of a fragment and the header of its `mdat`, which has the samples of each run in order. `None`: larger than 4 GB.
 pub fn fragment(sequence: u32, runs: &[Run]) -> Option<Vec<u8>> {
     // Offsets count from the start of `moof`, so its size must be known first: it does not depend on them.
     let head = moof(sequence, runs, 0)?.len();
@@ -115,11 +115,11 @@ fn moof(sequence: u32, runs: &[Run], data: u32) -> Option<Vec<u8>> {
 }
 
 const DEFAULT_BASE_IS_MOOF: u32 = 0x02_0000;
-/// Data offset, then duration, size, flags and composition time of each sample.
+/// Flags of a `trun`: data offset, then duration, size, flags and composition time of each sample.
 const TRUN_FIELDS: u32 = 0x0001 | 0x0100 | 0x0200 | 0x0400 | 0x0800;
-/// Depends on no other sample.
+/// Flags of a sample that depends on no other one.
 const SYNC: u32 = 0x0200_0000;
-/// Depends on others, and decoding cannot start here.
+/// Flags of a sample that depends on others, at which decoding cannot start.
 const NO_SYNC: u32 = 0x0101_0000;
 
 fn traf(run: &Run, offset: u32) -> Vec<u8> {
@@ -219,7 +219,7 @@ fn mp4a(audio: Audio<'_>) -> Vec<u8> {
     })
 }
 
-/// Tag, length in groups of seven bits, body.
+/// An MPEG-4 descriptor: tag, length in groups of seven bits, body.
 fn descriptor(tag: u8, body: &[u8]) -> Vec<u8> {
     let length = body.len();
     let group = |shift: usize| (length >> shift) as u8 & 0x7f;
@@ -240,7 +240,7 @@ fn boxed(name: [u8; 4], fill: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     out
 }
 
-/// A box with version and flags.
+/// A full box: with version and flags.
 fn full(name: [u8; 4], version: u8, flags: u32, fill: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     boxed(name, |out| {
         put32(out, &[u32::from(version) << 24 | flags]);

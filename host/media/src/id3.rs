@@ -1,15 +1,15 @@
-//! The timestamp at the start of packed audio (RFC 8216 section 3.4): an ID3 PRIV frame that holds 33 bits of 90 kHz.
+//! Reads the timestamp at the start of packed audio (RFC 8216 section 3.4): an ID3 PRIV frame with 33 bits in ticks of 90 kHz.
 
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-/// Owner of the PRIV frame, with its terminating zero.
+/// The owner of the PRIV frame, with its terminating zero.
 const OWNER: &[u8] = b"com.apple.streaming.transportStreamTimestamp\0";
-/// How far into a segment the tag is looked for; it comes first and is short.
+/// Bytes at the start of a segment that are searched; the tag comes first and is short.
 const LOOK_BYTES: u64 = 4096;
 
-/// The time of a segment's first sample in microseconds; `None` where it does not tell.
+/// The time of a segment's first sample, in microseconds; `None` if it has no such tag.
 pub fn timestamp_us(path: &Path) -> Option<i64> {
     let mut start = Vec::new();
     File::open(path).ok()?.take(LOOK_BYTES).read_to_end(&mut start).ok()?;

@@ -1,8 +1,8 @@
-//! Containers and packets: what the steps know about the bytes they move.
+//! Media containers and packets.
 //!
-//! In: bytes of segments, of returned files and of what ffmpeg tells about packets. Out: facts about them ([`facts`], [`duration`],
-//! [`probe()`](probe::probe)), and bytes to write ([`flv`], [`fmp4`]). What is read comes from strangers: whatever it holds, the answer is facts
-//! or an error, within [`limits`].
+//! In: bytes of segments, of files from processors, and of ffmpeg's packet lists. Out: facts about them ([`facts`], [`duration`],
+//! [`probe()`](probe::probe)), and bytes to write ([`flv`], [`fmp4`]). All input is untrusted: the result is facts or an error, within
+//! [`limits`].
 //!
 //! [`segment`] is what a source delivers, [`timeline`] gives each packet its time on air.
 //!

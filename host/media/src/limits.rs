@@ -1,28 +1,28 @@
-//! Bounds of what is read of containers, and of what is written.
+//! Limits of reading and writing containers.
 
 use std::time::Duration;
 
-/// Media of one segment that is believed to be measured right; above, EXTINF counts.
+/// Longest measured duration of a segment that is used; above it, EXTINF is used instead.
 pub const SEGMENT_MEASURED_MAX: Duration = Duration::from_secs(120);
-/// Most packets that a returned file may hold: 120 s of AAC at 96 kHz is 11 250.
+/// Most packets in a returned file. 120 s of AAC at 96 kHz have 11 250.
 pub const PROBE_PACKETS_MAX: u64 = 50_000;
-/// A returned file that takes longer to read is made to.
+/// Longest time to read a returned file. A file that takes longer was made to be slow.
 pub const PROBE_TIME_MAX: Duration = Duration::from_secs(2);
-/// Entries of its tables that reading a returned MP4 file may ask for: a fragment of 120 s of AAC takes 32 million.
+/// Most table entries that the reading of a returned MP4 file may visit. A fragment with 120 s of AAC takes 32 million.
 pub const PROBE_STEPS_MAX: u64 = 400_000_000;
-/// Tracks of a returned MP4 file.
+/// Most tracks in a returned MP4 file.
 pub const PROBE_TRACKS_MAX: u64 = 16;
-/// Chunks of a returned WAV file before its sound.
+/// Most chunks before the audio data of a returned WAV file.
 pub const PROBE_CHUNKS_MAX: usize = 1024;
-/// Channels of a returned WAV file.
+/// Most channels of a returned WAV file.
 pub const PROBE_CHANNELS_MAX: u32 = 32;
-/// Bytes of tags and pictures in a returned file.
+/// Largest tags and images in a returned file, bytes.
 pub const PROBE_TAGS_BYTES_MAX: usize = 2 << 20;
-/// From the reply to the end of reading it, the wait for others included; then it cannot be used.
+/// Longest time from a reply to the end of its probe, including the wait for other probes; then the reply cannot be used.
 pub const PROBE_WAIT_MAX: Duration = Duration::from_secs(10);
-/// Fragments of one `output.fmp4`: each lasts 1 s or more, so 120 s have 120 at most.
+/// Most fragments in one `output.fmp4`. Each lasts 1 s or more, so a batch of 120 s has 120 at most.
 pub const OUTPUT_FRAGMENTS_MAX: usize = 1024;
-/// Bytes at the start of an `output.fmp4` that tell where its fragments lie.
+/// Largest head of an `output.fmp4`, which lists the positions of its fragments, bytes.
 pub const OUTPUT_HEAD_BYTES_MAX: u64 = 64 << 10;
 /// A larger jump of the source's timestamps within a track is spliced out.
 pub const TIMESTAMP_JUMP: Duration = Duration::from_secs(1);

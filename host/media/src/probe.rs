@@ -1,11 +1,11 @@
-//! Probes audio that a processor returned, before it is used: container, codec, rate, channels, duration from the packets.
+//! Probes audio that a processor returned, before it is used: container, codec, rate, channels, and the duration by its packets.
 //!
-//! In: a file's bytes, from a stranger. Out: a [`Probe`], or the reason why the bytes cannot be used. One AAC packet in 8
-//! is decoded, nothing else; 30 s of audio take a few milliseconds. Damage to a few packets may go unseen.
+//! In: the bytes of an untrusted file. Out: a [`Probe`], or the reason why the file cannot be used. One in eight AAC packets is
+//! decoded, nothing else; 30 s of audio take a few milliseconds. Damage to a few packets may not be detected.
 //!
-//! Bounded before a library sees the bytes: our own readers (`tables`, `chunks`, `adts`) refuse what counts more than
-//! there is, or asks for more than [`crate::limits::PROBE_STEPS_MAX`]. Bounded while it reads: [`PROBE_PACKETS_MAX`], and
-//! [`PROBE_TIME_MAX`], at which its reads fail.
+//! Limits, before a library gets the bytes: the readers `tables`, `chunks` and `adts` refuse a file whose counts exceed its bytes, or
+//! which needs more than [`crate::limits::PROBE_STEPS_MAX`]. While the library reads: [`PROBE_PACKETS_MAX`], and [`PROBE_TIME_MAX`],
+//! after which reads fail.
 
 mod aac;
 mod adts;
@@ -22,15 +22,15 @@ use serde::Serialize;
 
 use crate::limits::{PROBE_PACKETS_MAX, PROBE_TIME_MAX};
 
-/// The containers that a reply may have.
+/// The supported containers of a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Container {
     /// MP4, fragmented or not.
     Fmp4,
-    /// AAC in ADTS.
+    /// AAC frames with ADTS headers.
     Adts,
-    /// RIFF WAVE.
+    /// A RIFF WAVE file.
     Wav,
     /// MPEG audio, layer 3.
     Mp3,
@@ -54,72 +54,75 @@ impl fmt::Display for Container {
     }
 }
 
-/// What returned audio is.
+/// The facts of returned audio.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Probe {
-    /// Its container.
+    /// The container of the file.
     pub container: Container,
-    /// Its codec in ffmpeg's words: `aac`, `mp3`, `pcm_s16le`, ….
+    /// ffmpeg's name of the codec: `aac`, `mp3`, `pcm_s16le`, ….
     pub codec: &'static str,
-    /// Samples a second.
+    /// Sample rate, in samples per second.
     pub sample_rate_hz: u32,
-    /// Number of channels.
+    /// Number of audio channels.
     pub channels: u32,
-    /// Sum of the packets' durations in microseconds, an encoder's delay included.
+    /// Sum of the packets' durations, in microseconds, including the encoder's delay.
     pub duration_us: u64,
-    /// Number of packets; of PCM, blocks as they are read.
+    /// Number of packets; for PCM, of the blocks that are read.
     pub packets: u64,
-    /// Samples' time at the start that the encoder put in (MP4 edit list, LAME header), where it is told.
+    /// The encoder's delay at the start, in microseconds, if the file has it (MP4 edit list, LAME header).
     pub delay_us: Option<u64>,
-    /// True if the packets can go on air as they are: AAC-LC, in MP4 or ADTS.
+    /// True if the packets can go on air without encoding: AAC-LC, in MP4 or ADTS.
     pub copyable: bool,
 }
 
-/// Why bytes are not audio that can be used.
+/// Why a file cannot be used as audio.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProbeError {
-    /// No bytes.
+    /// The file has no bytes.
     #[error("it is empty")]
     Empty,
-    /// None of the containers.
+    /// The file has none of the supported containers.
     #[error("its {0} bytes are neither MP4, ADTS, WAV nor MP3")]
     Unknown(usize),
-    /// It ends too early.
+    /// The file ends too early.
     #[error("the {container} file is cut off: {what}")]
     Truncated {
-        /// Container.
+        /// The container of the file.
         container: Container,
-        /// How that shows.
+        /// What is missing, in words.
         what: String,
     },
-    /// Its structure makes no sense.
+    /// The structure of the file is invalid.
     #[error("the {container} file is damaged: {what}")]
     Damaged {
-        /// Container.
+        /// The container of the file.
         container: Container,
-        /// Where.
+        /// The part that is invalid.
         what: String,
     },
-    /// A codec that is not taken.
+    /// The codec is not supported.
     #[error("the {container} file holds {codec}; AAC, MP3 or PCM is wanted")]
     Codec {
-        /// Container.
+        /// The container of the file.
         container: Container,
-        /// What it holds.
+        /// The codec of the file.
         codec: String,
     },
-    /// No sound in it.
+    /// The file has no audio.
     #[error("the {0} file holds no audio")]
     NoAudio(Container),
-    /// Larger than we look at.
+    /// The file has too many packets.
     #[error("the {0} file has more than {PROBE_PACKETS_MAX} packets")]
     TooManyPackets(Container),
-    /// It is made so that reading it takes for ever.
+    /// The file takes too long to read.
     #[error("the {0} file takes longer than {PROBE_TIME_MAX:?} to read")]
     TooSlow(Container),
 }
 
-/// Looks at a file's bytes. Blocks for well under a millisecond a MiB: call it where that is allowed.
+/// Probes the bytes of a file. Blocks, for well under a millisecond per MiB.
+///
+/// # Errors
+/// [`ProbeError`] with the reason why the file cannot be used.
 pub fn probe(data: &[u8]) -> Result<Probe, ProbeError> {
     let container = sniff(data)?;
     let read = || match container {
@@ -162,7 +165,7 @@ fn sniff(data: &[u8]) -> Result<Container, ProbeError> {
     }
 }
 
-/// What follows an ID3v2 tag, if there is one (id3.org, ID3v2.4 structure, section 3.1).
+/// The bytes after the ID3v2 tag, if there is one (id3.org, ID3v2.4 structure, section 3.1).
 fn skip_id3(data: &[u8]) -> &[u8] {
     let [b'I', b'D', b'3', _, _, flags, a, b, c, d, ..] = data else { return data };
     let size = [a, b, c, d].iter().fold(0_usize, |size, byte| size << 7 | usize::from(**byte & 0x7f));

@@ -1,9 +1,8 @@
-//! The cookies of one source. RFC 6265 decides which go where (`cookie_store`); this bounds how many there are, for whoever
-//! answers may set as many as he likes.
+//! The cookies of one source. `cookie_store` decides by RFC 6265 where they are sent; this module limits their number, as a server
+//! may set any number.
 //!
-//! A cookie is kept for the host that set it, or for a domain that this host is in; expired ones go. Bounds:
-//! [`COOKIE_BYTES_MAX`], [`COOKIES_PER_ANSWER_MAX`], [`COOKIES_PER_HOST_MAX`], [`COOKIES_MAX`]; past the last two the oldest
-//! goes.
+//! A cookie is kept for the host that set it, or for a domain of this host, until it expires. Limits: [`COOKIE_BYTES_MAX`],
+//! [`COOKIES_PER_ANSWER_MAX`], [`COOKIES_PER_HOST_MAX`], [`COOKIES_MAX`]; above the last two, the oldest cookie is removed.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
@@ -14,18 +13,18 @@ use url::Url;
 
 use crate::limits::{COOKIE_BYTES_MAX, COOKIES_MAX, COOKIES_PER_ANSWER_MAX, COOKIES_PER_HOST_MAX};
 
-/// A bounded jar.
+/// A cookie jar with limits, as reqwest uses it.
 #[derive(Debug, Default)]
 pub struct Jar(Mutex<Held>);
 
 #[derive(Debug, Default)]
 struct Held {
     store: CookieStore,
-    /// Oldest first.
+    /// The cookies in the order in which they were set, oldest first.
     order: VecDeque<Id>,
 }
 
-/// What a cookie is told apart by.
+/// The identity of a cookie by RFC 6265.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Id {
     domain: String,
@@ -44,7 +43,7 @@ impl Held {
     fn add(&mut self, text: &str, url: &Url) {
         let Ok(cookie) = Cookie::parse(text, url).map(Cookie::into_owned) else { return };
         let id = Id::of(&cookie);
-        // A domain without a dot is a top-level one, of which everybody is a part, unless it is the host itself.
+        // A domain without a dot is a top-level domain, shared by everybody, unless it is the host itself.
         if !id.domain.contains('.') && url.host_str() != Some(&id.domain) {
             return;
         }

@@ -1,4 +1,4 @@
-//! TCP to the first of several addresses that answers.
+//! Opens a TCP connection to the first address that answers.
 
 use std::io;
 use std::net::SocketAddr;
@@ -10,11 +10,11 @@ use tokio::time::sleep;
 
 use crate::limits::NET_CONNECT_STAGGER;
 
-/// Tries the addresses in order; the next one as soon as one fails or has not answered for [`NET_CONNECT_STAGGER`]
-/// ("happy eyeballs", RFC 8305). The caller bounds the whole in time. Without Nagle's delay.
+/// Connects to the first address that answers ("happy eyeballs", RFC 8305): tries them in order, the next one as soon as one fails or
+/// has not answered for [`NET_CONNECT_STAGGER`]. Sets `TCP_NODELAY`. The caller limits the time.
 ///
 /// # Errors
-/// The last address's.
+/// The error of the last address, if all fail.
 pub(super) async fn dial(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
     let mut waiting = addresses.iter();
     let mut attempts = FuturesUnordered::new();

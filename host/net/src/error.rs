@@ -1,4 +1,4 @@
-//! Why something is not reached. Texts name host or address and the rule; never a URL, which may hold secrets.
+//! Errors of the network guard. Their texts name host or address and the rule, but never a URL, which may have secrets.
 
 use std::fmt;
 use std::io;
@@ -6,71 +6,71 @@ use std::net::IpAddr;
 
 use thiserror::Error;
 
-/// The network policy says no.
+/// The network policy does not allow a connection.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Denied {
-    /// By its name.
+    /// The host's name is in `denyHosts`.
     #[error("the network policy denies {host} (denyHosts: {rule})")]
     Host {
-        /// As it was judged.
+        /// The host in its normal form.
         host: String,
-        /// The entry that says so.
+        /// The entry of the policy that matched.
         rule: String,
     },
-    /// By its address.
+    /// The address is in `denyRanges`.
     #[error("{}, which the network policy denies (denyRanges: {rule})", At(.host, .address))]
     Range {
-        /// What was looked up; `None`: the address itself was given.
+        /// The name that was looked up; `None`: the URL has the address itself.
         host: Option<String>,
-        /// What was found.
+        /// The address that was checked.
         address: IpAddr,
-        /// The entry that says so.
+        /// The entry of the policy that matched.
         rule: String,
     },
-    /// An address that is not on the public internet.
+    /// The address is not on the public internet, and `private` is off.
     #[error("{}, {kind}, which the network policy does not allow (private is off, allowRanges do not hold it)", At(.host, .address))]
     Private {
-        /// What was looked up; `None`: the address itself was given.
+        /// The name that was looked up; `None`: the URL has the address itself.
         host: Option<String>,
-        /// What was found.
+        /// The address that was checked.
         address: IpAddr,
-        /// In words.
+        /// The kind of address, such as a loopback address.
         kind: &'static str,
     },
-    /// Only what is listed may be reached.
+    /// `public` is off, and neither `allowHosts` nor `allowRanges` has the host.
     #[error("{host} is not among what the network policy allows (public is off; allowHosts, allowRanges)")]
     NotAllowed {
-        /// As it was judged.
+        /// The host in its normal form.
         host: String,
-        /// What was found, where it was looked up.
+        /// The address that was checked; `None` if the name was not looked up.
         address: Option<IpAddr>,
     },
-    /// Not a name that can be judged.
+    /// The text is no host name and no address.
     #[error("{host:?} is no host name and no address")]
     NoHost {
-        /// As it was given.
+        /// The text as it was given.
         host: String,
     },
-    /// Files of this machine.
+    /// The destination is a file of this machine, and `files` is off.
     #[error("the network policy does not allow files as destinations (files is off)")]
     Files,
-    /// A destination that waits for others to connect.
+    /// The destination listens for connections, and `private` is off.
     #[error("the network policy does not allow to listen on this machine (private is off): {what}")]
     Listen {
-        /// What asks for it.
+        /// The kind of destination that listens.
         what: &'static str,
     },
-    /// An option that could reach past the rules.
+    /// The URL has an option that could bypass the rules.
     #[error("the network policy does not allow the option {option:?} of {scheme}: destinations")]
     Option {
-        /// Of the URL.
+        /// The scheme of the URL.
         scheme: &'static str,
-        /// Its name.
+        /// The name of the option.
         option: String,
     },
 }
 
-/// Where something was found.
+/// Displays an address, with the name that it was found for.
 struct At<'a>(&'a Option<String>, &'a IpAddr);
 
 impl fmt::Display for At<'_> {
@@ -82,13 +82,13 @@ impl fmt::Display for At<'_> {
     }
 }
 
-/// Why there is no connection.
+/// Why a connection could not be opened.
 #[derive(Debug, Error)]
 pub enum NetError {
-    /// The policy.
+    /// The network policy does not allow it.
     #[error(transparent)]
     Denied(#[from] Denied),
-    /// Name lookup or TCP.
+    /// Name lookup or TCP failed.
     #[error("{0}")]
     Failed(#[from] io::Error),
 }

@@ -1,18 +1,18 @@
-//! Host names as URLs and people write them, and the patterns that they are held against.
+//! Host names in the forms of URLs and settings, and the patterns that match them.
 
 use std::net::IpAddr;
 
-/// A host, in the one form that it is judged in.
+/// A host in normal form, in which the rules are applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Host {
-    /// Lower case, in ASCII (IDNA), without a dot at the end.
+    /// A name in lower case, in ASCII (IDNA), without a trailing dot.
     Name(String),
-    /// In brackets or not, and in the old forms that systems still read (`127.1`, `0x7f000001`).
+    /// An address, parsed with or without brackets, and from old forms that systems still accept (`127.1`, `0x7f000001`).
     Address(IpAddr),
 }
 
 impl Host {
-    /// `None`: nothing that can be looked up.
+    /// Parses a host; `None` if it is neither a name nor an address.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
         if let Ok(address) = bare.parse::<IpAddr>() {
@@ -29,7 +29,7 @@ impl Host {
     }
 }
 
-/// `example.com`: that name; `*.example.com`: every name below it, at any depth, but not itself.
+/// A pattern of host names. `example.com`: that name; `*.example.com`: every name below it, at any depth, but not itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Pattern {
     name: String,
@@ -38,7 +38,7 @@ pub(super) struct Pattern {
 
 impl Pattern {
     /// # Errors
-    /// What is wrong, and what would be right.
+    /// A sentence with the error and what would be right.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let (name, below) = match text.strip_prefix("*.") {
             Some(name) => (name, true),

@@ -1,8 +1,8 @@
-//! An HTTP client behind a guard: every address that it connects to was checked, and every hop of a redirect.
+//! An HTTP client with a guard: every address that it connects to is checked, and every hop of a redirect.
 //!
-//! An IP address in a URL never gets to the resolver, so it is checked where the request is made ([`Client::request`])
-//! and at each redirect; a name is checked there too, and its addresses by the resolver. Proxies of the environment
-//! would connect for us, to addresses that we don't see: only a guard that allows everything uses them.
+//! An IP address in a URL is not resolved, so hosts are checked when a request is made ([`Client::request`]) and at each redirect; the
+//! addresses of a name are checked by the resolver. A proxy would connect on behalf of the client, to addresses that are not checked:
+//! so the environment's proxies are used only if the guard allows everything.
 
 use std::error::Error;
 
@@ -15,7 +15,7 @@ use url::Url;
 use super::Guard;
 use super::error::{Denied, NetError};
 
-/// Requests that the guard allows.
+/// An HTTP client that sends only requests that the guard allows.
 #[derive(Debug, Clone)]
 pub struct Client {
     inner: reqwest::Client,
@@ -23,11 +23,11 @@ pub struct Client {
 }
 
 impl Client {
-    /// `redirects`: how many are followed, each checked; with 0 a redirect is an answer like any other. `settings` adds
-    /// what the caller needs, such as timeouts.
+    /// Builds a client. `redirects`: how many are followed, each after a check; with 0, a redirect is returned as the answer. `settings`
+    /// adds options of the caller, such as timeouts.
     ///
     /// # Errors
-    /// reqwest cannot build it.
+    /// The error of reqwest if it cannot build the client.
     pub fn new(
         guard: &Guard,
         redirects: usize,
@@ -43,17 +43,17 @@ impl Client {
         Ok(Self { inner: builder.build()?, guard: guard.clone() })
     }
 
-    /// Begins a request.
+    /// Begins a request, after checking the host of its URL.
     ///
     /// # Errors
-    /// [`Denied`]: the host may not be reached. That of its addresses shows when it is sent: see [`denied`].
+    /// [`Denied`] for the host. Its addresses are checked when the request is sent: see [`denied`].
     pub fn request(&self, method: Method, url: Url) -> Result<RequestBuilder, Denied> {
         self.guard.check_url(&url)?;
         Ok(self.inner.request(method, url))
     }
 }
 
-/// Why a request that failed was refused by the guard, if it was.
+/// The guard's refusal that made a request fail, if it was one.
 pub fn denied(error: &reqwest::Error) -> Option<&Denied> {
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -65,7 +65,7 @@ pub fn denied(error: &reqwest::Error) -> Option<&Denied> {
     None
 }
 
-/// What went wrong, without the URL, which may hold secrets.
+/// The text of an error without its URL, which may have secrets.
 pub fn reason(error: &reqwest::Error) -> String {
     if let Some(denied) = denied(error) {
         return denied.to_string();
@@ -75,7 +75,7 @@ pub fn reason(error: &reqwest::Error) -> String {
     if words.is_empty() { kind.to_owned() } else { format!("{kind}: {words}") }
 }
 
-/// The causes of an error, in their own words; empty where there is none besides reqwest.
+/// The texts of an error's causes; empty if it has none besides reqwest's.
 fn words(error: &reqwest::Error) -> String {
     let mut words = Vec::new();
     let mut cause = error.source();
@@ -100,7 +100,7 @@ fn redirect(guard: Guard, most: usize) -> Policy {
     })
 }
 
-/// The guard as reqwest's resolver: a name's allowed addresses and no others.
+/// The guard as reqwest's resolver: returns only the allowed addresses of a name.
 struct Lookup(Guard);
 
 impl Resolve for Lookup {

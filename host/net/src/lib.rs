@@ -1,15 +1,15 @@
 //! The network guard: which hosts and addresses may be reached for whom.
 //!
-//! In: a tenant's [`Policy`], and each host that something of the tenant's wants to reach. Out: addresses that were
-//! judged one by one, or [`Denied`] with the rule. Whoever connects does so to the very address that was judged: a name
-//! is looked up once, so a second, other answer (DNS rebinding) is never used. Everything that leaves the host goes
-//! through here: the source ([`http::Client`], every redirect too), the exchange and RTMP ([`Guard::connect`]), what
-//! ffmpeg is told to send to ([`Guard::resolve`]), webhooks, SRS's API and registries ([`http::Client`]).
+//! In: a tenant's [`Policy`], and each host that is to be reached for the tenant. Out: addresses that were checked one by one, or
+//! [`Denied`] with the rule. Connections are opened to the very address that was checked: a name is looked up once, so a second,
+//! different answer (DNS rebinding) is never used. All outgoing connections use this crate: the source ([`http::Client`], including
+//! redirects), the exchange and RTMP ([`Guard::connect`]), the destinations of ffmpeg ([`Guard::resolve`]), webhooks, SRS's API and
+//! registries ([`http::Client`]).
 //!
-//! Limits: [`limits`]. Not done: who may connect to *us*; ports; NAT64 with an operator's own
-//! prefix, which looks like any other address (deny its range).
+//! Limits: [`limits`]. Not covered: incoming connections; ports; NAT64 with an operator's own prefix, which looks like any other
+//! address (deny its range).
 //!
-//! Of ours it uses `outboard-base` alone. It never knows what is fetched or sent, nor which tenant it is for.
+//! It uses only the crate `outboard-base`, and never depends on what is fetched or sent, or for which tenant.
 
 mod cookies;
 mod dial;
@@ -41,7 +41,7 @@ use host::Host;
 use policy::Rules;
 use resolve::System;
 
-/// A tenant's policy at work. Cheap to clone; clones share the bound on lookups.
+/// Applies a tenant's policy. Cheap to clone; clones share the limit of lookups.
 #[derive(Debug, Clone)]
 pub struct Guard {
     policy: Arc<Policy>,
@@ -49,7 +49,7 @@ pub struct Guard {
     resolver: Arc<dyn Resolver>,
 }
 
-/// Guards are equal that allow the same.
+/// Guards are equal if their policies are.
 impl PartialEq for Guard {
     fn eq(&self, other: &Self) -> bool {
         self.policy == other.policy
@@ -65,41 +65,40 @@ impl Default for Guard {
 // === impl Guard ===
 
 impl Guard {
-    /// Allows everything.
+    /// A guard that allows everything, for the host itself.
     pub fn open() -> Self {
         let resolver = Arc::new(System::default());
         Self { policy: Arc::new(Policy::open()), rules: Arc::new(Rules::open()), resolver }
     }
 
-    /// Holds everything against this policy.
+    /// A guard that applies this policy.
     ///
     /// # Errors
-    /// What is wrong with it: see [`Policy::problems`].
+    /// The problems of the policy: see [`Policy::problems`].
     pub fn new(policy: Policy) -> Result<Self, Problems> {
         let rules = Arc::new(Rules::new(&policy)?);
         Ok(Self { policy: Arc::new(policy), rules, resolver: Arc::new(System::default()) })
     }
 
-    /// The same policy with another resolver, for those who have names of their own to look up, such as tests.
+    /// A guard with the same policy and another resolver, for example for names in tests.
     pub fn with_resolver(&self, resolver: Arc<dyn Resolver>) -> Self {
         Self { resolver, ..self.clone() }
     }
 
-    /// What it holds everything against.
+    /// The policy that it applies.
     pub fn policy(&self) -> &Policy {
         &self.policy
     }
 
-    /// No host and no address is refused.
+    /// True if no host and no address is refused.
     pub fn allows_all(&self) -> bool {
         self.rules.allow_all()
     }
 
-    /// A host name or address as it is written in a URL. Looks nothing up: a name that passes may still lead to
-    /// addresses that don't.
+    /// Checks a host name or address from a URL, without a lookup: the addresses of an allowed name may still be refused.
     ///
     /// # Errors
-    /// [`Denied`].
+    /// [`Denied`] with the rule.
     pub fn check_host(&self, host: &str) -> Result<(), Denied> {
         if self.allows_all() {
             return Ok(());
@@ -111,15 +110,15 @@ impl Guard {
         }
     }
 
-    /// The host of a URL as [`Self::check_host`]; a `file:` URL as [`Self::check_files`].
+    /// Checks the host of a URL by [`Self::check_host`], a `file:` URL by [`Self::check_files`].
     ///
     /// # Errors
-    /// [`Denied`].
+    /// [`Denied`] with the rule.
     pub fn check_url(&self, url: &Url) -> Result<(), Denied> {
         if url.scheme() == "file" { self.check_files() } else { self.check_host(url.host_str().unwrap_or_default()) }
     }
 
-    /// Files of this machine as destinations.
+    /// Checks that destinations may be files of this machine.
     ///
     /// # Errors
     /// [`Denied::Files`].
@@ -127,7 +126,7 @@ impl Guard {
         if self.policy.files { Ok(()) } else { Err(Denied::Files) }
     }
 
-    /// Waiting on a port of this machine; `what` asks for it.
+    /// Checks that a destination may listen on a port of this machine; `what` names it in the error.
     ///
     /// # Errors
     /// [`Denied::Listen`].
@@ -135,10 +134,11 @@ impl Guard {
         if self.policy.private { Ok(()) } else { Err(Denied::Listen { what }) }
     }
 
-    /// The addresses of a host that may be reached, in the resolver's order, at most [`NET_ADDRESSES_MAX`].
+    /// Looks up the allowed addresses of a host, in the resolver's order, at most [`NET_ADDRESSES_MAX`]. Takes at most
+    /// [`NET_LOOKUP_TIMEOUT`].
     ///
     /// # Errors
-    /// [`NetError::Denied`] where it has addresses and none is allowed; the resolver's words where it has none.
+    /// [`NetError::Denied`] if none of its addresses is allowed; the resolver's error if it has none.
     pub async fn resolve(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, NetError> {
         let rules = &self.rules;
         let parsed = Host::parse(host);
@@ -151,11 +151,11 @@ impl Guard {
                 rules.name(name)?;
                 name
             }
-            // The system may know what to make of it.
+            // The system's resolver may accept the text.
             None if self.allows_all() => host,
             None => return Err(Denied::NoHost { host: host.to_owned() }.into()),
         };
-        // As it was written: a dot at the end says that no search domain is to be added.
+        // Looked up as it was written: a trailing dot keeps the resolver from adding a search domain.
         let found = resolve::within(NET_LOOKUP_TIMEOUT, &*self.resolver, host, port).await?;
         let mut allowed = Vec::new();
         let mut refused = None;
@@ -174,10 +174,10 @@ impl Guard {
         }
     }
 
-    /// A TCP connection to a host, to an address that was judged and found allowed.
+    /// Opens a TCP connection to an allowed address of a host.
     ///
     /// # Errors
-    /// As [`Self::resolve`], or what the system said of the last address.
+    /// Those of [`Self::resolve`], or the system's error for the last address.
     pub async fn connect(&self, host: &str, port: u16) -> Result<TcpStream, NetError> {
         let addresses = self.resolve(host, port).await?;
         Ok(dial::dial(&addresses).await?)

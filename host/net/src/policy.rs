@@ -1,11 +1,11 @@
-//! What a tenant may reach: the rules as they are set, checked, and how they judge a host and an address.
+//! The network policy of a tenant: its settings, their checks, and how hosts and addresses are checked by it.
 //!
-//! The order, for each address by itself:
-//! 1. a host in `denyHosts`, or an address in `denyRanges`: no;
-//! 2. an address in `allowRanges`: yes, whatever kind of address it is;
-//! 3. an address that is not on the public internet: as `private` says. `allowHosts` does not open these: who answers
-//!    for a name's DNS is not always who is trusted;
-//! 4. an address on the public internet: as `public` says, and where that says no, yes for a host in `allowHosts`.
+//! The rules, for each address by itself, in this order:
+//! 1. a host in `denyHosts`, or an address in `denyRanges`, is refused;
+//! 2. an address in `allowRanges` is allowed, whatever kind of address it is;
+//! 3. an address that is not on the public internet is allowed if `private` is on. `allowHosts` does not allow these, as whoever
+//!    controls the DNS of a name may not be trusted;
+//! 4. an address on the public internet is allowed if `public` is on, or if its host is in `allowHosts`.
 
 use std::fmt::Display;
 use std::net::IpAddr;
@@ -20,29 +20,30 @@ use outboard_base::{Problem, Problems};
 
 use crate::limits::NET_RULES_MAX;
 
-/// What sources, processors, destinations and webhooks may reach. What is left out is as strict as [`Policy::strict`].
+/// The hosts and addresses that sources, processors, destinations and webhooks may use. Absent fields are those of
+/// [`Policy::strict`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub struct Policy {
-    /// Names that are never reached: `example.com`, or `*.example.com` for all names below it.
+    /// Names that are refused: `example.com`, or `*.example.com` for all names below it.
     #[serde(alias = "deny_hosts")]
     pub deny_hosts: Vec<String>,
-    /// Addresses that are never reached, as `192.0.2.0/24`, `2001:db8::/32` or a single address. An IPv4 range also
-    /// covers IPv6 addresses that carry such an address.
+    /// Addresses that are refused: `192.0.2.0/24`, `2001:db8::/32` or a single address. An IPv4 range also covers IPv6 addresses that
+    /// contain such an address.
     #[serde(alias = "deny_ranges")]
     pub deny_ranges: Vec<String>,
-    /// Names that are reached although `public` is off.
+    /// Names that are allowed even if `public` is off.
     #[serde(alias = "allow_hosts")]
     pub allow_hosts: Vec<String>,
-    /// Addresses that are reached although `public` or `private` is off.
+    /// Addresses that are allowed even if `public` or `private` is off.
     #[serde(alias = "allow_ranges")]
     pub allow_ranges: Vec<String>,
-    /// Addresses on the public internet.
+    /// True: addresses on the public internet are allowed.
     pub public: bool,
-    /// All others: loopback, private, link-local (with the metadata services of clouds), shared, multicast, reserved.
-    /// Also whether a destination may wait on a port of this machine (SRT's listener).
+    /// True: all other addresses are allowed: loopback, private, link-local (with the metadata services of clouds), shared, multicast,
+    /// reserved. Destinations may then also listen on a port of this machine (SRT's listener mode).
     pub private: bool,
-    /// Destinations that are files of this machine.
+    /// True: destinations may be files of this machine.
     pub files: bool,
 }
 
@@ -53,12 +54,12 @@ impl Default for Policy {
 }
 
 impl Policy {
-    /// Everything is allowed: for a machine with a single user.
+    /// Allows everything: for a machine with a single user.
     pub fn open() -> Self {
         Self { private: true, files: true, ..Self::strict() }
     }
 
-    /// The public internet and nothing else: for new tenants.
+    /// Allows the public internet only: the default of new tenants.
     pub fn strict() -> Self {
         Self {
             deny_hosts: Vec::new(),
@@ -71,13 +72,13 @@ impl Policy {
         }
     }
 
-    /// Everything that is wrong with it, with paths such as `denyRanges[2]`.
+    /// All problems of the policy, with paths such as `denyRanges[2]`; empty if it is valid.
     pub fn problems(&self) -> Vec<Problem> {
         Rules::new(self).err().map(|problems| problems.0).unwrap_or_default()
     }
 }
 
-/// A policy that is ready to judge.
+/// A policy with its patterns and ranges parsed.
 #[derive(Debug)]
 pub(super) struct Rules {
     deny_hosts: Vec<Pattern>,
@@ -102,18 +103,18 @@ impl Rules {
         if problems.is_empty() { Ok(rules) } else { Err(Problems(problems)) }
     }
 
-    /// Those of [`Policy::open`].
+    /// The rules of [`Policy::open`].
     pub(super) fn open() -> Self {
         let (deny_hosts, allow_hosts, deny_ranges, allow_ranges) = Default::default();
         Self { deny_hosts, deny_ranges, allow_hosts, allow_ranges, public: true, private: true }
     }
 
-    /// No address and no host is refused.
+    /// True if no address and no host is refused.
     pub(super) fn allow_all(&self) -> bool {
         self.public && self.private && self.deny_hosts.is_empty() && self.deny_ranges.is_empty()
     }
 
-    /// A name before it is looked up: refused where no address could make it right.
+    /// Checks a name before its lookup: refuses it if no address could be allowed.
     pub(super) fn name(&self, name: &str) -> Result<(), Denied> {
         if let Some(rule) = self.deny_hosts.iter().find(|rule| rule.matches(name)) {
             return Err(Denied::Host { host: name.to_owned(), rule: rule.to_string() });
@@ -125,7 +126,7 @@ impl Rules {
         Ok(())
     }
 
-    /// An address, and the name that led to it (`None`: it was written as an address).
+    /// Checks an address, and the name that it was found for (`None`: the URL has the address itself).
     pub(super) fn address(&self, name: Option<&str>, address: IpAddr) -> Result<(), Denied> {
         let address = address.to_canonical();
         let carried = match address {
@@ -178,7 +179,7 @@ fn read<T>(
     read
 }
 
-/// A range, or a single address as the range of one.
+/// Parses a range; a single address is a range of one.
 fn range(text: &str) -> Result<IpNet, String> {
     let wrong = |what: &dyn Display| format!("{text:?} {what}");
     let net = match text.parse::<IpAddr>() {

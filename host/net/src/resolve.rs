@@ -1,4 +1,4 @@
-//! Names to addresses. The system's resolver, or one that a caller brings.
+//! Resolves names to addresses, by the system's resolver or by another one.
 
 use std::fmt::Debug;
 use std::io;
@@ -13,13 +13,13 @@ use tokio::time::timeout;
 
 use crate::limits::NET_LOOKUPS_AT_ONCE;
 
-/// Finds the addresses of a host. What it finds is not trusted: each address is judged before it is used.
+/// Looks up the addresses of a host. The guard checks each address before it is used.
 pub trait Resolver: Debug + Send + Sync {
-    /// The addresses, each with this port.
+    /// Looks up the addresses of a host, each with this port.
     fn lookup(&self, host: &str, port: u16) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>>;
 }
 
-/// A lookup that is given up after `limit`.
+/// Looks up a host for at most `limit`.
 pub(super) async fn within(
     limit: Duration,
     resolver: &dyn Resolver,
@@ -32,8 +32,8 @@ pub(super) async fn within(
     })
 }
 
-/// The system's: its hosts file, then DNS. It blocks a thread for as long as the name server takes, so lookups at once
-/// are bounded: a tenant with dead names waits for itself only.
+/// The system's resolver: its hosts file, then DNS. A lookup blocks a thread until the name server answers, so their number is limited
+/// for each guard: a tenant whose name servers do not answer delays only itself.
 #[derive(Debug)]
 pub(super) struct System(Arc<Semaphore>);
 

@@ -1,6 +1,6 @@
-//! Which addresses are not on the public internet, and IPv4 addresses that hide in IPv6 ones.
+//! The addresses that are not on the public internet, and IPv4 addresses embedded in IPv6 addresses.
 //!
-//! Source: IANA's IPv4 and IPv6 special-purpose address registries; whatever IPv6 has outside `2000::/3` is reserved.
+//! Source: IANA's IPv4 and IPv6 special-purpose address registries. All IPv6 addresses outside `2000::/3` are reserved.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -56,7 +56,7 @@ const NAT64: Ipv6Net = v6([0x64, 0xff9b, 0, 0], 96);
 const SIX_TO_FOUR: Ipv6Net = v6([0x2002, 0, 0, 0], 16);
 const TEREDO: Ipv6Net = v6([0x2001, 0, 0, 0], 32);
 
-/// What an address is that is not on the public internet; `None`: it is.
+/// The kind of an address that is not on the public internet; `None` for one that is.
 pub(super) fn special(address: IpAddr) -> Option<&'static str> {
     match address.to_canonical() {
         IpAddr::V4(address) => special_v4(address),
@@ -77,8 +77,8 @@ fn special_v4(address: Ipv4Addr) -> Option<&'static str> {
     V4.iter().find(|(net, _)| net.contains(&address)).map(|(_, kind)| *kind)
 }
 
-/// IPv4 addresses that packets to this address may be handed on to: NAT64, 6to4, Teredo (server and client), ISATAP.
-/// A mapped address (`::ffff:a.b.c.d`) is none of them: it *is* the IPv4 address.
+/// The IPv4 addresses to which packets to this address may be forwarded: by NAT64, 6to4, Teredo (server and client) or ISATAP. A mapped
+/// address (`::ffff:a.b.c.d`) is the IPv4 address itself, and not among them.
 pub(super) fn embedded(address: Ipv6Addr) -> [Option<Ipv4Addr>; 2] {
     let octets = address.octets();
     let at = |start: usize| octets.get(start..start + 4).and_then(|part| <[u8; 4]>::try_from(part).ok());

@@ -1,18 +1,17 @@
-//! The process's TLS: *ring* as the provider of every client and server in it, and the system's roots, read once.
+//! TLS of the process: *ring* as the cryptography of every client and server, and the system's root certificates, read once.
 
 use std::sync::Arc;
 
 use rustls::{ClientConfig, RootCertStore};
 use tokio::sync::OnceCell;
 
-/// Makes *ring* the provider of all rustls users in this process. May be called any number of times.
+/// Installs *ring* as the cryptography provider of rustls in this process. Idempotent.
 pub fn install() {
     // An error says that a provider is set already, which is what is wanted.
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
-/// The system's root certificates: read from disk at the first call, the same for the life of the process. Where none
-/// could be read, the next call tries again.
+/// The system's root certificates, read from disk at the first call and then kept. If none could be read, the next call tries again.
 pub async fn roots() -> Arc<RootCertStore> {
     static ROOTS: OnceCell<Arc<RootCertStore>> = OnceCell::const_new();
     let read = async || {
@@ -38,7 +37,7 @@ pub async fn roots() -> Arc<RootCertStore> {
     }
 }
 
-/// For clients that trust the system's roots and show no certificate of their own; one for the whole process.
+/// The configuration of clients that trust the system's roots and have no certificate. The whole process shares it.
 pub async fn client_config() -> Arc<ClientConfig> {
     static CONFIG: OnceCell<Arc<ClientConfig>> = OnceCell::const_new();
     install();

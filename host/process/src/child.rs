@@ -12,24 +12,24 @@ use crate::limits::CHILD_REAPED;
 /// How a child ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
-    /// By itself.
+    /// The child ended by itself, with this status.
     Itself(ExitStatus),
-    /// Its time was over and it was killed.
+    /// The child was killed, because its time was over.
     Killed,
 }
 
-/// A child process. What it started is in its process group and ends with it: when it ends by itself, when it is killed,
+/// A child process. The processes that it starts are in its process group. They are killed with it: when it ends, when it is killed,
 /// and when this is dropped.
 #[derive(Debug)]
 pub struct Child {
-    /// Its input, if that is a pipe.
+    /// Its standard input, if that is a pipe.
     pub stdin: Option<ChildStdin>,
-    /// Its output, if that is a pipe.
+    /// Its standard output, if that is a pipe.
     pub stdout: Option<ChildStdout>,
-    /// Its messages, if those are a pipe.
+    /// Its standard error, if that is a pipe.
     pub stderr: Option<ChildStderr>,
     inner: tokio::process::Child,
-    /// Until it is reaped; after that the number may be another's.
+    /// The process id until it is reaped; afterwards the id may be reused.
     group: Option<Pid>,
     #[cfg(target_os = "linux")]
     handle: Option<tokio::io::unix::AsyncFd<std::os::fd::OwnedFd>>,
@@ -51,18 +51,18 @@ impl Child {
         }
     }
 
-    /// Its process id, which is its group's too, until it was waited for.
+    /// Its process id, which is also that of its group; `None` after it was waited for.
     pub fn id(&self) -> Option<u32> {
         self.inner.id()
     }
 
-    /// Waits until it ends, and ends what is left of its group. Cancel-safe.
+    /// Waits until it ends, then kills the rest of its group. Cancel-safe.
     ///
     /// # Errors
-    /// The system does not tell how it ended.
+    /// The system's error if the exit status cannot be read.
     pub async fn wait(&mut self) -> io::Result<ExitStatus> {
-        // Its number must not be free before the group that bears it is killed: the end is seen first, then the group
-        // is ended, then the child is reaped.
+        // The process id must not be reused before its group is killed: first the end is seen, then the group is killed, then the
+        // child is reaped.
         #[cfg(target_os = "linux")]
         if let Some(handle) = self.handle.as_ref().filter(|_| self.group.is_some()) {
             handle.readable().await?.retain_ready();
@@ -70,7 +70,7 @@ impl Child {
         }
         let status = self.inner.wait().await;
         let group = self.group.take();
-        // Ended above; by now the number may be another's.
+        // It has ended; the process id may be reused by now.
         #[cfg(target_os = "linux")]
         let group = group.filter(|_| self.handle.is_none());
         if let Some(group) = group {
@@ -79,10 +79,10 @@ impl Child {
         status
     }
 
-    /// As [`wait`](Self::wait); kills it when `limit` is over. A kill takes [`CHILD_REAPED`] at most.
+    /// Like [`wait`](Self::wait), but kills it when `limit` is over, which takes [`CHILD_REAPED`] at most.
     ///
     /// # Errors
-    /// The system does not tell how it ended.
+    /// The system's error if the exit status cannot be read.
     pub async fn wait_for(&mut self, limit: Duration) -> io::Result<Ended> {
         match tokio::time::timeout(limit, self.wait()).await {
             Ok(status) => status.map(Ended::Itself),
@@ -93,14 +93,14 @@ impl Child {
         }
     }
 
-    /// Kills it with all that it started, without waiting.
+    /// Kills it and its group, without waiting.
     pub fn kill(&mut self) {
         if let Some(group) = self.group {
             kill_process_group(group, Signal::KILL).ok();
         }
     }
 
-    /// Kills it with all that it started, and waits until it is gone. At most [`CHILD_REAPED`].
+    /// Kills it and its group, and waits until it has ended, for at most [`CHILD_REAPED`].
     pub async fn end(&mut self) {
         self.kill();
         if tokio::time::timeout(CHILD_REAPED, self.wait()).await.is_err() {

@@ -5,16 +5,22 @@ use std::path::Path;
 
 use tokio::process::Command;
 
-use super::{Standing, Walls};
+use super::{Confinement, ConfinementSupport};
 
-pub(super) fn probe() -> Standing {
-    Standing { limits: false, landlock_abi: None, seccomp: false, no_new_privileges: false, process_handles: false }
+pub(super) fn probe() -> ConfinementSupport {
+    ConfinementSupport {
+        limits: false,
+        landlock_abi: None,
+        seccomp: false,
+        no_new_privileges: false,
+        process_handles: false,
+    }
 }
 
 pub(super) fn surround(
     command: &mut Command,
     _: &Path,
-    _: &Walls,
+    _: &Confinement,
     pass: Vec<OwnedFd>,
     _finishes: bool,
 ) -> Result<(), String> {

@@ -1,7 +1,7 @@
 //! The threads that start children.
 //!
-//! Linux ends a child with the *thread* that started it (`PR_SET_PDEATHSIG`), not with the process. So children are started
-//! on threads that live as long as the process. They wait for no child: an order takes them from fork to exec.
+//! On Linux a child is ended with the *thread* that started it (`PR_SET_PDEATHSIG`), not with the process. So children are started by
+//! threads that live as long as the process. They do not wait for children: an order ends with the exec.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -15,26 +15,29 @@ use tokio::sync::oneshot;
 use super::Child;
 use crate::limits::{CHILD_LAUNCH_TIME, CHILD_LAUNCHERS, CHILD_LAUNCHES_WAITING};
 
-/// Where orders go.
+/// The queue of the launcher threads.
 static LAUNCHERS: OnceLock<SyncSender<Order>> = OnceLock::new();
 
 /// A child that is to be started.
 struct Order {
     command: Command,
-    /// Of the one who waits: its pipes and its end are seen there.
+    /// The runtime of the caller, which polls the child's pipes and its end.
     runtime: Handle,
     started: oneshot::Sender<io::Result<Child>>,
 }
 
-/// Starts the threads, where they do not run yet. Children have the priority of the thread that calls this first.
+/// Starts the launcher threads, unless they run already. Children have the priority of the thread that calls this first.
 ///
 /// # Errors
-/// The system gave no thread.
+/// The system's error if a thread cannot be started.
 pub fn begin() -> io::Result<()> {
     launchers().map(drop)
 }
 
-/// Starts a child. One that nobody waits for any more is killed.
+/// Starts a child. If this future is dropped, the child is killed.
+///
+/// # Errors
+/// The system's error; too many orders wait; or the child did not start within [`CHILD_LAUNCH_TIME`].
 pub(super) async fn start(command: Command) -> io::Result<Child> {
     let (started, answer) = oneshot::channel();
     let order = Order { command, runtime: Handle::current(), started };
@@ -62,13 +65,13 @@ fn launchers() -> io::Result<&'static SyncSender<Order>> {
     let come = Arc::new(Mutex::new(come));
     for _ in 0..CHILD_LAUNCHERS {
         let come = come.clone();
-        // Where the second one fails, the first one ends with the channel.
+        // If the second thread cannot be started, the first one ends with the channel.
         std::thread::Builder::new().name("launcher".into()).spawn(move || work(&come))?;
     }
     Ok(LAUNCHERS.get_or_init(|| orders))
 }
 
-/// Never ends: the other end of the channel is never dropped. A thread that ended would take its children with it.
+/// Runs for the life of the process, as the sender is never dropped. If the thread ended, its children would be killed.
 fn work(orders: &Mutex<Receiver<Order>>) {
     loop {
         let order = orders.lock().unwrap_or_else(PoisonError::into_inner).recv();
@@ -77,12 +80,12 @@ fn work(orders: &Mutex<Receiver<Order>>) {
             continue;
         }
         let _runtime = runtime.enter();
-        // A panic is logged, and whoever waits is told: nothing is sent.
+        // A panic is logged, and the caller gets an error, as nothing is sent.
         catch_unwind(AssertUnwindSafe(|| spawn(command, started))).ok();
     }
 }
 
 fn spawn(mut command: Command, started: oneshot::Sender<io::Result<Child>>) {
-    // What is not taken is dropped, and so killed.
+    // If the caller is gone, the child is dropped, which kills it.
     drop(started.send(command.spawn().map(Child::new)));
 }

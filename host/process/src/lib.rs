@@ -1,16 +1,15 @@
-//! Starts child processes. Every program that the host runs is started here, between the same walls.
+//! Starts confined child processes. Every program that the host runs is started here.
 //!
-//! A child gets an environment of its own (`PATH` and the language `C`, nothing of ours), no file descriptors but its
-//! three streams, a process group of its own, resource limits, no way to gain rights, the files that are named and the
-//! programs and libraries of the system to read, and the network only where it is given. [`Walls`] says what one child may
-//! use, [`standing()`] which walls this machine has. A wall that the kernel does not have is left out and told once; one that
-//! it has and that cannot be put up is an error: the child does not run.
+//! A child gets a minimal environment (`PATH` and the language `C`), no file descriptors except its three streams, its own process
+//! group, resource limits, and no way to gain rights. It may read the named files and the system's programs and libraries, and use the
+//! network only as far as it is allowed. [`Confinement`] says what a child may use, [`support()`] which restrictions the kernel
+//! supports. An unsupported restriction is omitted and logged once. If a supported one cannot be applied, the child does not run.
 //!
-//! The walls are put up between fork and exec, so children are forked; everything is prepared before the fork, and only
-//! system calls are made after it. Children are forked by threads of their own (`launcher`) and end with this process.
+//! Restrictions are applied between fork and exec. Everything is prepared before the fork, and only system calls are made after it.
+//! Separate threads (`launcher`) fork the children, which end with this process.
 //!
-//! In: a program, its arguments and its [`Walls`]. Out: a [`Child`], or why it did not start. Limits: [`limits`]. It uses no other crate
-//! of ours, and never knows what a child is for.
+//! In: a program, its arguments and its [`Confinement`]. Out: a [`Child`], or why it did not start. Limits: [`limits`]. It uses no other
+//! crate of the host, and never depends on what a child is for.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -27,11 +26,11 @@ mod launcher;
 pub mod limits;
 #[cfg(target_os = "linux")]
 mod linux;
-mod standing;
+mod support;
 
 pub use child::{Child, Ended};
 pub use launcher::begin;
-pub use standing::Standing;
+pub use support::ConfinementSupport;
 
 #[cfg(not(target_os = "linux"))]
 use elsewhere as system;
@@ -40,41 +39,41 @@ use linux as system;
 
 use crate::limits::CHILD_OPEN_FILES;
 
-/// Which walls this machine has. Looks once, and says once at WARN what is missing.
-pub fn standing() -> Standing {
-    static STANDING: OnceLock<Standing> = OnceLock::new();
-    *STANDING.get_or_init(|| {
-        let standing = system::probe();
-        for missing in standing.missing() {
-            tracing::warn!("children run with fewer walls: {missing}");
+/// Which restrictions this machine supports. Checked once; what is missing is logged once, at WARN.
+pub fn support() -> ConfinementSupport {
+    static SUPPORT: OnceLock<ConfinementSupport> = OnceLock::new();
+    *SUPPORT.get_or_init(|| {
+        let support = system::probe();
+        for missing in support.missing() {
+            tracing::warn!("children run with less confinement: {missing}");
         }
-        standing
+        support
     })
 }
 
-/// What a child may use.
+/// What a child may use: memory, time, files, network.
 #[derive(Debug, Clone)]
-pub struct Walls {
-    /// Address space, bytes.
+pub struct Confinement {
+    /// Largest address space, in bytes.
     pub memory_bytes: u64,
-    /// Processor time of all its threads, whole seconds; `None`: without end. It is killed one second later.
+    /// Processor time of all its threads, in whole seconds; `None`: no limit. It gets a signal then, and is killed a second later.
     pub cpu: Option<Duration>,
-    /// Bytes of each file that it writes; `None`: as much as there is room. Pipes do not count.
+    /// Largest file that it may write, in bytes; `None`: no limit. Pipes do not count.
     pub file_bytes: Option<u64>,
-    /// Stack of its main thread, bytes; `None`: what the host has.
+    /// Stack of its main thread, in bytes; `None`: as the host.
     pub stack_bytes: Option<u64>,
-    /// Descriptors open at once.
+    /// Most file descriptors open at once.
     pub open_files: u64,
-    /// Files, and folders with all that is in them, that it may read. One that does not exist is passed over.
+    /// Files and folders, with their content, that it may read. Paths that do not exist are ignored.
     pub read: Vec<PathBuf>,
-    /// Files that it may change, and folders in which it may make, change and remove files. It may read them too.
+    /// Files that it may change, and folders in which it may create, change and remove files. It may also read them.
     pub write: Vec<PathBuf>,
-    /// What it may reach.
+    /// What it may use of the network.
     pub network: Network,
 }
 
-impl Walls {
-    /// No files, no network, no files written, `memory_bytes` of memory and `cpu` of processor time.
+impl Confinement {
+    /// No files and no network, with `memory_bytes` of memory and `cpu` of processor time.
     pub fn closed(memory_bytes: u64, cpu: Duration) -> Self {
         Self {
             memory_bytes,
@@ -89,22 +88,22 @@ impl Walls {
     }
 }
 
-/// What a child may reach. Unix sockets are never among it.
+/// What a child may use of the network. Unix sockets are never allowed.
 ///
-/// The kernel tells addresses apart by port only: whoever starts the child gives it the address and no name.
+/// The kernel can restrict ports, not addresses; therefore the child is given addresses, never names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Network {
-    /// No socket can be made.
+    /// The child can create no socket.
     None,
-    /// UDP.
+    /// The child may use UDP.
     Udp {
-        /// The only port to send to, on any address, where the kernel can tell (Landlock ABI 10). `None`: all ports, also
-        /// to listen on.
+        /// The only port it may send to, on any address, if the kernel supports this (Landlock ABI 10). `None`: all ports, also for
+        /// listening.
         port: Option<u16>,
     },
-    /// TCP: listening on this port.
+    /// The child may listen on one TCP port.
     Listen {
-        /// The port.
+        /// The port that it may listen on.
         port: u16,
     },
 }
@@ -112,20 +111,20 @@ pub enum Network {
 /// Why a child did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum LaunchError {
-    /// The walls could not be put together.
-    #[error("the walls for {program} cannot be made: {reason}")]
-    Walls {
-        /// What was to be run.
+    /// The restrictions could not be prepared.
+    #[error("cannot prepare the confinement of {program}: {reason}")]
+    Confinement {
+        /// The program that was to be run.
         program: PathBuf,
-        /// What is wrong.
+        /// Why they could not be prepared.
         reason: String,
     },
-    /// The system did not start it.
+    /// The system failed to start the program.
     #[error("cannot start {program}: {source}")]
     Start {
-        /// What was to be run.
+        /// The program that was to be run.
         program: PathBuf,
-        /// Why not.
+        /// The error that the system returned.
         source: io::Error,
     },
 }
@@ -141,12 +140,12 @@ pub struct Launch {
     stderr: Stdio,
     pass: Vec<OwnedFd>,
     finishes: bool,
-    walls: Walls,
+    confinement: Confinement,
 }
 
 impl Launch {
     /// `program` is a path, or a name that is looked up in `PATH`. Its three streams are connected to nothing.
-    pub fn new(program: impl AsRef<OsStr>, walls: Walls) -> Self {
+    pub fn new(program: impl AsRef<OsStr>, confinement: Confinement) -> Self {
         Self {
             program: find(Path::new(program.as_ref())),
             args: Vec::new(),
@@ -156,7 +155,7 @@ impl Launch {
             stderr: Stdio::null(),
             pass: Vec::new(),
             finishes: false,
-            walls,
+            confinement,
         }
     }
 
@@ -218,8 +217,8 @@ impl Launch {
         // Ctrl-C at the terminal is for us alone: what is under way is still to be finished.
         command.process_group(0).kill_on_drop(true);
         let program = self.program;
-        system::surround(&mut command, &program, &self.walls, self.pass, self.finishes)
-            .map_err(|reason| LaunchError::Walls { program: program.clone(), reason })?;
+        system::surround(&mut command, &program, &self.confinement, self.pass, self.finishes)
+            .map_err(|reason| LaunchError::Confinement { program: program.clone(), reason })?;
         launcher::start(command).await.map_err(|source| LaunchError::Start { program, source })
     }
 }

@@ -1,4 +1,4 @@
-//! Linux's walls: what is prepared before the fork, and put up after it.
+//! Confinement on Linux: what is prepared before the fork, and applied after it.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -11,15 +11,15 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::process::Command;
 
-use super::{Standing, Walls, standing};
+use super::{Confinement, ConfinementSupport, support};
 
 mod calls;
 mod files;
 
 /// The version of Landlock that the kernel has, and whether it filters system calls.
-pub(super) fn probe() -> Standing {
+pub(super) fn probe() -> ConfinementSupport {
     let seccomp = calls::supported();
-    Standing {
+    ConfinementSupport {
         limits: true,
         landlock_abi: files::abi(),
         seccomp,
@@ -28,7 +28,7 @@ pub(super) fn probe() -> Standing {
     }
 }
 
-/// What becomes readable when a child of ours ends, before it is reaped.
+/// A descriptor that becomes readable when a child ends, before it is reaped.
 pub(super) fn handle(child: Pid) -> Option<AsyncFd<OwnedFd>> {
     let handle = pidfd_open(child, PidfdFlags::empty()).ok()?;
     // SAFETY: an `OwnedFd` is the same open descriptor until it is dropped, and the `AsyncFd` drops it.
@@ -37,36 +37,36 @@ pub(super) fn handle(child: Pid) -> Option<AsyncFd<OwnedFd>> {
     watched.ok()
 }
 
-/// Makes the command put its walls up before it executes the program. Unless it finishes its input, it is killed when the
-/// thread that starts it ends.
+/// Makes the command apply its confinement before it executes the program. Unless the child may finish its input, it is killed when
+/// the thread that started it ends.
 pub(super) fn surround(
     command: &mut Command,
     program: &Path,
-    walls: &Walls,
+    confinement: &Confinement,
     pass: Vec<OwnedFd>,
     finishes: bool,
 ) -> Result<(), String> {
-    let standing = standing();
-    let ruleset = standing.landlock_abi.map(|_| files::ruleset(program, walls)).transpose()?;
-    let filters = if standing.seccomp { calls::filters(&walls.network)? } else { &[] };
-    let no_new_privileges = standing.no_new_privileges;
+    let support = support();
+    let ruleset = support.landlock_abi.map(|_| files::ruleset(program, confinement)).transpose()?;
+    let filters = if support.seccomp { calls::filters(&confinement.network)? } else { &[] };
+    let no_new_privileges = support.no_new_privileges;
     let ends_with = (!finishes).then(rustix::process::getpid);
-    let mut prepared = Prepared { limits: limits(walls), no_new_privileges, ruleset, ends_with, filters, pass };
+    let mut prepared = Prepared { limits: limits(confinement), no_new_privileges, ruleset, ends_with, filters, pass };
     // SAFETY: between fork and exec only one thread lives, and whatever another one had locked stays locked. `put_up`
     // makes system calls on what was prepared, and neither allocates nor takes a lock.
-    #[expect(unsafe_code, reason = "the walls are for the child alone, so they are put up between fork and exec")]
+    #[expect(unsafe_code, reason = "the confinement is for the child alone, so it is applied between fork and exec")]
     unsafe {
         command.pre_exec(move || prepared.put_up());
     }
     Ok(())
 }
 
-/// What the child needs of us after the fork.
+/// What the child needs after the fork, prepared before it.
 struct Prepared {
     limits: [(Resource, Rlimit); 6],
     no_new_privileges: bool,
     ruleset: Option<RulesetCreated>,
-    /// The process with which it ends.
+    /// The process that the child must end with.
     ends_with: Option<Pid>,
     filters: &'static [BpfProgram],
     pass: Vec<OwnedFd>,
@@ -100,11 +100,11 @@ impl Prepared {
 /// The kernel kills this process when the thread that forked it ends, which lives as long as `parent`.
 fn end_with(parent: Pid) -> io::Result<()> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
-    // It may have ended before that was said.
+    // The parent may have ended before this was set.
     if rustix::process::getppid() == Some(parent) { Ok(()) } else { Err(rustix::io::Errno::SRCH.into()) }
 }
 
-/// Descriptors of ours are closed at exec anyway; those of a library that forgot to say so are too.
+/// Marks all descriptors to be closed at exec, as a library may have forgotten to.
 fn close_on_exec() {
     const FIRST: libc::c_uint = 3;
     // SAFETY: no memory is passed. A kernel before 5.11 answers with an error and changes nothing.
@@ -114,26 +114,26 @@ fn close_on_exec() {
     }
 }
 
-fn limits(walls: &Walls) -> [(Resource, Rlimit); 6] {
-    let cpu = walls.cpu.map(|time| time.as_secs().max(1));
+fn limits(confinement: &Confinement) -> [(Resource, Rlimit); 6] {
+    let cpu = confinement.cpu.map(|time| time.as_secs().max(1));
     let plain = |resource, most: Option<u64>| (resource, below(resource, most, most));
     [
-        plain(Resource::As, Some(walls.memory_bytes)),
-        // First a signal, a second later the end.
+        plain(Resource::As, Some(confinement.memory_bytes)),
+        // First a signal, a second later the kill.
         (Resource::Cpu, below(Resource::Cpu, cpu, cpu.map(|seconds| seconds + 1))),
-        plain(Resource::Fsize, walls.file_bytes),
-        plain(Resource::Stack, walls.stack_bytes),
-        plain(Resource::Nofile, Some(walls.open_files)),
+        plain(Resource::Fsize, confinement.file_bytes),
+        plain(Resource::Stack, confinement.stack_bytes),
+        plain(Resource::Nofile, Some(confinement.open_files)),
         plain(Resource::Core, Some(0)),
     ]
 }
 
-/// Limits can only become smaller.
+/// Sets a limit, but never above the current one.
 fn below(resource: Resource, current: Option<u64>, maximum: Option<u64>) -> Rlimit {
     let ours = rustix::process::getrlimit(resource);
     let least = |a: Option<u64>, b: Option<u64>| a.into_iter().chain(b).min();
     let maximum = least(maximum, ours.maximum);
-    // Where nothing is asked for, what we have stays.
+    // Without a value, the current limit stays.
     let current = current.or(ours.current);
     Rlimit { current: least(current, maximum), maximum }
 }

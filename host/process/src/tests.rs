@@ -10,17 +10,17 @@ use super::*;
 const PATIENCE: Duration = Duration::from_secs(60);
 const MEMORY: u64 = 1 << 30;
 
-fn closed() -> Walls {
-    Walls::closed(MEMORY, Duration::from_secs(20))
+fn closed() -> Confinement {
+    Confinement::closed(MEMORY, Duration::from_secs(20))
 }
 
 /// What a script of bash's writes to stdout and stderr, and how it ends.
-async fn script(walls: Walls, script: &str) -> (String, ExitStatus) {
-    run("bash", &["-c", &format!("exec 2>&1; {script}")], walls).await
+async fn script(confinement: Confinement, script: &str) -> (String, ExitStatus) {
+    run("bash", &["-c", &format!("exec 2>&1; {script}")], confinement).await
 }
 
-async fn run(program: &str, args: &[&str], walls: Walls) -> (String, ExitStatus) {
-    let mut child = Launch::new(program, walls).args(args).stdout(Stdio::piped()).launch().await.unwrap();
+async fn run(program: &str, args: &[&str], confinement: Confinement) -> (String, ExitStatus) {
+    let mut child = Launch::new(program, confinement).args(args).stdout(Stdio::piped()).launch().await.unwrap();
     let mut text = String::new();
     let mut stdout = child.stdout.take().unwrap();
     tokio::time::timeout(PATIENCE, stdout.read_to_string(&mut text)).await.unwrap().unwrap();
@@ -87,8 +87,8 @@ async fn a_descriptor_is_passed_under_its_number() {
 
 #[tokio::test]
 async fn only_the_named_files_are_read_and_written() {
-    let standing = standing();
-    if standing.landlock_abi.is_none() {
+    let support = support();
+    if support.landlock_abi.is_none() {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
@@ -97,16 +97,16 @@ async fn only_the_named_files_are_read_and_written() {
         std::fs::create_dir(dir.path().join(name)).unwrap();
         std::fs::write(dir.path().join(name).join("file"), name).unwrap();
     }
-    let walls = || Walls {
+    let confinement = || Confinement {
         read: vec![path("in").into(), path("not-there").into()],
         write: vec![path("out").into()],
         file_bytes: Some(1000),
         ..closed()
     };
-    let (text, _) = script(walls(), &format!("cat {0}/file {1}/file", path("in"), path("out"))).await;
+    let (text, _) = script(confinement(), &format!("cat {0}/file {1}/file", path("in"), path("out"))).await;
     assert_eq!(text, "inout");
     let (text, status) =
-        script(walls(), &format!("cd {0}; echo x > new; mv new file; cat file; rm file", path("out"))).await;
+        script(confinement(), &format!("cd {0}; echo x > new; mv new file; cat file; rm file", path("out"))).await;
     assert!(status.success() && text == "x\n", "{text}");
     for attack in [
         format!("cat {}/file", path("other")),
@@ -118,12 +118,12 @@ async fn only_the_named_files_are_read_and_written() {
         format!("ln -s /etc/passwd {}/link", path("out")),
         "cat /proc/$PPID/environ".to_owned(),
     ] {
-        let (text, status) = script(walls(), &attack).await;
+        let (text, status) = script(confinement(), &attack).await;
         assert!(!status.success() && text.contains("ermission denied"), "{attack}: {text}");
     }
     // A link that was there before leads no further.
     std::os::unix::fs::symlink("/etc/passwd", dir.path().join("in/link")).unwrap();
-    let (text, status) = script(walls(), &format!("cat {}/link", path("in"))).await;
+    let (text, status) = script(confinement(), &format!("cat {}/link", path("in"))).await;
     assert!(!status.success() && text.contains("ermission denied"), "{text}");
 }
 
@@ -141,15 +141,15 @@ async fn without_a_network_no_socket_is_made() {
         assert!(!status.success() && text.contains("not permitted"), "{attack}: {text}");
     }
     let network = Network::Udp { port: Some(udp_port) };
-    let (text, status) = script(Walls { network: network.clone(), ..closed() }, &to_udp).await;
+    let (text, status) = script(Confinement { network: network.clone(), ..closed() }, &to_udp).await;
     assert!(status.success(), "{text}");
     assert_eq!(udp.recv(&mut [0; 9]).unwrap(), 2);
-    let (text, status) = script(Walls { network, ..closed() }, &to_tcp).await;
+    let (text, status) = script(Confinement { network, ..closed() }, &to_tcp).await;
     assert!(!status.success() && text.contains("not permitted"), "{text}");
     // The one that listens cannot call, where the kernel knows ports.
-    if standing().landlock_abi >= Some(4) {
+    if support().landlock_abi >= Some(4) {
         let network = Network::Listen { port: udp_port };
-        let (text, status) = script(Walls { network, ..closed() }, &to_tcp).await;
+        let (text, status) = script(Confinement { network, ..closed() }, &to_tcp).await;
         assert!(!status.success() && text.contains("ermission denied"), "{text}");
     }
 }
@@ -159,22 +159,23 @@ async fn a_file_becomes_no_larger_than_allowed() {
     const MOST: u64 = 100_000;
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("file");
-    let walls = Walls { write: vec![dir.path().to_owned()], file_bytes: Some(MOST), ..closed() };
+    let confinement = Confinement { write: vec![dir.path().to_owned()], file_bytes: Some(MOST), ..closed() };
     let (_, status) =
-        run("dd", &["if=/dev/zero", &format!("of={}", file.display()), "bs=1000", "count=1000"], walls).await;
+        run("dd", &["if=/dev/zero", &format!("of={}", file.display()), "bs=1000", "count=1000"], confinement).await;
     assert_eq!(status.signal(), Some(libc::SIGXFSZ), "{status}");
     assert_eq!(std::fs::metadata(file).unwrap().len(), MOST);
 }
 
 #[tokio::test]
 async fn processor_time_and_memory_end() {
-    let (_, status) = script(Walls { cpu: Some(Duration::from_secs(1)), ..closed() }, "while :; do :; done").await;
+    let (_, status) =
+        script(Confinement { cpu: Some(Duration::from_secs(1)), ..closed() }, "while :; do :; done").await;
     assert_eq!(status.signal(), Some(libc::SIGXCPU), "{status}");
-    let walls = Walls { memory_bytes: 100 << 20, ..closed() };
-    let (text, status) = script(walls, "dd if=/dev/zero of=/dev/null bs=200M count=1").await;
+    let confinement = Confinement { memory_bytes: 100 << 20, ..closed() };
+    let (text, status) = script(confinement, "dd if=/dev/zero of=/dev/null bs=200M count=1").await;
     assert!(!status.success() && text.contains("memory exhausted"), "{text}");
     let limits = "ulimit -n; ulimit -c; ulimit -s";
-    let (text, _) = script(Walls { stack_bytes: Some(1 << 20), ..closed() }, limits).await;
+    let (text, _) = script(Confinement { stack_bytes: Some(1 << 20), ..closed() }, limits).await;
     assert_eq!(text, format!("{CHILD_OPEN_FILES}\n0\n1024\n"));
 }
 
@@ -223,8 +224,8 @@ fn starts_children_and_stays(out: &Path) {
     let launch = || handle.block_on(Launch::new("sleep", closed()).args(["1000"]).launch()).unwrap();
     let stays = std::thread::scope(|scope| scope.spawn(launch).join().unwrap());
     let finishes = async {
-        let walls = Walls { file_bytes: None, ..closed() };
-        let launch = Launch::new("bash", walls).args(["-c", "sleep 1; cat"]).finishes_its_input();
+        let confinement = Confinement { file_bytes: None, ..closed() };
+        let launch = Launch::new("bash", confinement).args(["-c", "sleep 1; cat"]).finishes_its_input();
         let mut child = launch.stdin(Stdio::piped()).stdout(out.into()).launch().await.unwrap();
         child.stdin.as_mut().unwrap().write_all(b"all of it").await.unwrap();
         child
@@ -272,7 +273,7 @@ async fn children_end_with_the_process_and_not_with_the_thread_that_asked_for_th
 
 #[tokio::test]
 async fn nobody_leaves_the_group() {
-    if !standing().seccomp {
+    if !support().seccomp {
         return;
     }
     // In the shell's background it leads no group, so nothing but the wall forbids it.
@@ -292,8 +293,8 @@ async fn rights_cannot_be_gained_and_calls_are_filtered() {
     let mut child = Launch::new("sleep", closed()).args(["1000"]).launch().await.unwrap();
     let status = std::fs::read_to_string(format!("/proc/{}/status", child.id().unwrap())).unwrap();
     let line = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default().trim();
-    assert_eq!(line("NoNewPrivs:"), if standing().no_new_privileges { "1" } else { "0" });
-    assert_eq!(line("Seccomp:"), if standing().seccomp { "2" } else { "0" });
+    assert_eq!(line("NoNewPrivs:"), if support().no_new_privileges { "1" } else { "0" });
+    assert_eq!(line("Seccomp:"), if support().seccomp { "2" } else { "0" });
     child.end().await;
 }
 
@@ -307,11 +308,21 @@ async fn what_is_not_there_is_named() {
 
 #[test]
 fn what_is_missing_is_said() {
-    let none =
-        Standing { limits: true, landlock_abi: None, seccomp: false, no_new_privileges: true, process_handles: true };
+    let none = ConfinementSupport {
+        limits: true,
+        landlock_abi: None,
+        seccomp: false,
+        no_new_privileges: true,
+        process_handles: true,
+    };
     assert_eq!(none.missing().len(), 2);
     assert!(none.to_string().contains("no Landlock") && none.to_string().contains("no seccomp"), "{none}");
-    let all =
-        Standing { limits: true, landlock_abi: Some(7), seccomp: true, no_new_privileges: true, process_handles: true };
+    let all = ConfinementSupport {
+        limits: true,
+        landlock_abi: Some(7),
+        seccomp: true,
+        no_new_privileges: true,
+        process_handles: true,
+    };
     assert_eq!(all.to_string(), "resource limits, no_new_privs, Landlock ABI 7, seccomp");
 }

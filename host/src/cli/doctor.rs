@@ -27,15 +27,15 @@ pub async fn run(args: &DoctorArgs) -> anyhow::Result<Ending> {
     let checks = [
         ("ffmpeg", ffmpeg().await),
         ("encoders", encoders().await),
-        ("walls", Ok(crate::process::standing().to_string())),
+        ("confinement", Ok(crate::process::support().to_string())),
         ("storage", storage(args)),
         ("disk", disk(args)),
         ("stages", stages().await),
     ];
     for (name, result) in &checks {
         match result {
-            Ok(text) => say(&format!("ok    {name:<9} {text}")),
-            Err(text) => say(&format!("FAIL  {name:<9} {text}")),
+            Ok(text) => say(&format!("ok    {name:<11} {text}")),
+            Err(text) => say(&format!("FAIL  {name:<11} {text}")),
         }
     }
     let failed = checks.iter().any(|(_, result)| result.is_err());

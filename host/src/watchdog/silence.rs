@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// The result of one reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Seen {
+pub(super) enum CounterState {
     /// The counter changes, or has stopped only for a short time.
     Runs,
     /// The counter has not changed for this time; reported at intervals.
@@ -35,24 +35,24 @@ impl Silence {
     }
 
     /// Takes a reading of the counter; `passed`: time since the last reading.
-    pub(super) fn look(&mut self, count: u64, passed: Duration) -> Seen {
+    pub(super) fn look(&mut self, count: u64, passed: Duration) -> CounterState {
         if let Some(since) = &mut self.since_told {
             *since += passed;
         }
         if count != self.last {
             self.last = count;
             let silent = std::mem::take(&mut self.silent);
-            return if std::mem::take(&mut self.told) { Seen::Back(silent) } else { Seen::Runs };
+            return if std::mem::take(&mut self.told) { CounterState::Back(silent) } else { CounterState::Runs };
         }
         self.silent += passed;
         let may_tell = !self.told && self.since_told.is_none_or(|since| since >= self.every);
         match self.silent {
-            silent if silent >= self.hang => Seen::Hangs(silent),
+            silent if silent >= self.hang => CounterState::Hangs(silent),
             silent if silent >= self.warn && may_tell => {
                 (self.told, self.since_told) = (true, Some(Duration::ZERO));
-                Seen::Quiet(silent)
+                CounterState::Quiet(silent)
             }
-            _ => Seen::Runs,
+            _ => CounterState::Runs,
         }
     }
 }
@@ -66,10 +66,13 @@ mod tests {
         let seconds = Duration::from_secs;
         let mut silence = Silence::new(seconds(2), seconds(10), seconds(20));
         let mut look = |count| silence.look(count, seconds(1));
-        assert_eq!([look(1), look(1), look(1), look(1)], [Seen::Runs, Seen::Runs, Seen::Quiet(seconds(2)), Seen::Runs]);
-        assert_eq!((look(2), look(3)), (Seen::Back(seconds(3)), Seen::Runs));
+        assert_eq!(
+            [look(1), look(1), look(1), look(1)],
+            [CounterState::Runs, CounterState::Runs, CounterState::Quiet(seconds(2)), CounterState::Runs]
+        );
+        assert_eq!((look(2), look(3)), (CounterState::Back(seconds(3)), CounterState::Runs));
         // A silence soon after another one is not reported, unless it lasts.
-        assert!((0..9).all(|_| look(3) == Seen::Runs));
-        assert_eq!(look(3), Seen::Hangs(seconds(10)));
+        assert!((0..9).all(|_| look(3) == CounterState::Runs));
+        assert_eq!(look(3), CounterState::Hangs(seconds(10)));
     }
 }

@@ -14,7 +14,7 @@ use std::time::Duration;
 pub(super) struct CallRecorder<K: StageInterface> {
     /// The last call that later ones depend on ([`StageInterface::is_opening`]), if it was dropped from `calls`.
     opening: Option<TimedCall<K::Input>>,
-    /// Oldest first.
+    /// The last calls, oldest first.
     calls: VecDeque<TimedCall<K::Input>>,
     /// Size of the inputs of `calls`, in bytes.
     bytes: usize,

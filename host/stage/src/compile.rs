@@ -41,7 +41,7 @@ pub enum Compiler {
 /// How the compiling process is started, and its limits.
 #[derive(Debug, Clone)]
 pub struct ChildCompiler {
-    /// The `outboard` program.
+    /// Path of the `outboard` program.
     pub program: PathBuf,
     /// Limit of processor time (`limits.compile_seconds`).
     pub cpu: Duration,

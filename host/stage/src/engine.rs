@@ -1,4 +1,4 @@
-//! The engine: how components are compiled and where their memory comes from.
+//! The engine: the options of the compiler, and the memory of instances.
 //!
 //! Memory comes from a pool that is reserved once (address space only; pages are touched as guests use them), so that an
 //! instance is ready in microseconds. Where address space is scarce (`ulimit -v`), instances allocate for themselves.
@@ -10,12 +10,12 @@ use crate::limits::{
 };
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
-/// Address space for a growing memory outside the pool; beyond it the memory moves.
+/// Address space reserved for a growing memory outside the pool, bytes; beyond it the memory is moved.
 const UNPOOLED_RESERVATION_BYTES: u64 = 16 << 20;
-/// Guard behind such a memory.
+/// Guard pages after such a memory, bytes.
 const UNPOOLED_GUARD_BYTES: u64 = 64 << 10;
 
-/// Sets up the engine for so many instances at once; answers whether it has a pool.
+/// Sets up the engine for this many instances at once; returns it, and whether it has a pool.
 pub(super) fn build(instances: u32) -> Result<(Engine, bool), RuntimeError> {
     let mut pooled = common();
     pooled.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(instances)));
@@ -28,7 +28,7 @@ pub(super) fn build(instances: u32) -> Result<(Engine, bool), RuntimeError> {
     }
 }
 
-/// An engine whose code fits one with a pool, or one without. It has no pool itself.
+/// An engine without a pool that compiles code for one with a pool (`pooled`), or without.
 pub(super) fn for_compiling(pooled: bool) -> Result<Engine, RuntimeError> {
     let mut config = common();
     config.allocation_strategy(InstanceAllocationStrategy::OnDemand);

@@ -110,7 +110,7 @@ pub enum LoadError {
     Read {
         /// The path of the file.
         path: PathBuf,
-        /// The system's error.
+        /// The error that the system returned.
         source: std::io::Error,
     },
     /// It is larger than a component may be.

@@ -54,7 +54,7 @@ struct Probation<K: CallableStage> {
     old: SupervisedInstance<K>,
     fresh: bool,
     /// The old version's state differs from the new one's; if it takes over, it starts without state.
-    behind: bool,
+    out_of_sync: bool,
     status: ProbationStatus,
     report: watch::Sender<ProbationStatus>,
 }
@@ -68,7 +68,7 @@ pub(super) struct StageSlot<K: CallableStage> {
     failure_sink: FailureSink,
     recorder: CallRecorder<K>,
     status_feed: Arc<SlotStatusFeed>,
-    /// The current version started without state and was not told yet what is open; see [`Self::take_fresh_start`].
+    /// True: the current version started without state and does not know yet what is open; see [`Self::take_fresh_start`].
     fresh_start: bool,
     /// The version before the last fresh start: only it understands the replies to what it sent.
     predecessor: Option<SupervisedInstance<K>>,
@@ -159,7 +159,7 @@ impl<K: CallableStage> StageSlot<K> {
         &self.failure_sink
     }
 
-    /// True once after a version took over without state: it must be told what is open.
+    /// True once after a version took over without state: the caller must pass it what is open.
     pub(super) fn take_fresh_start(&mut self) -> bool {
         std::mem::take(&mut self.fresh_start)
     }
@@ -239,7 +239,7 @@ impl<K: CallableStage> StageSlot<K> {
         self.fresh_starts += u64::from(fresh);
         let status = ProbationStatus { done: 0, wanted: probation.max(1), different: 0, end: None };
         let (report, followed) = watch::channel(status.clone());
-        self.probation = Some(Probation { old, fresh, behind: fresh && K::DIVERGES, status, report });
+        self.probation = Some(Probation { old, fresh, out_of_sync: fresh && K::DIVERGES, status, report });
         self.status_feed.change(|status| status.fell_back = None);
         self.publish();
         Ok(followed)
@@ -273,13 +273,13 @@ impl<K: CallableStage> StageSlot<K> {
     /// Passes the new version's input to the old one as well, compares the answers, and counts the probation's batches.
     async fn shadow(&mut self, history: &K::CallHistory, input: &Arc<K::Input>, output: &K::Output) {
         let Some(probation) = &mut self.probation else { return };
-        if !probation.behind {
+        if !probation.out_of_sync {
             let same = K::perform_call(&mut probation.old, history, input).await.is_ok_and(|old| old == *output);
             if !same {
                 probation.status.different += 1;
                 if K::DIVERGES {
                     probation.old.reset();
-                    probation.behind = true;
+                    probation.out_of_sync = true;
                 }
             }
         }
@@ -309,12 +309,12 @@ impl<K: CallableStage> StageSlot<K> {
     ) -> Result<K::Output, StageError> {
         let answered = !error.ends_instance();
         if let Some(mut probation) = self.probation.take() {
-            let old = match probation.behind {
+            let old = match probation.out_of_sync {
                 // The caller calls it again with everything that it missed.
                 true => Err(error.clone()),
                 false => K::perform_call(&mut probation.old, history, input).await,
             };
-            if answered && old.is_err() && !probation.behind {
+            if answered && old.is_err() && !probation.out_of_sync {
                 // Both versions reject the input, so a roll-back would not help.
                 self.probation = Some(probation);
                 return Err(error);
@@ -371,11 +371,11 @@ impl<K: CallableStage> StageSlot<K> {
 
     /// Ends a probation: the old version becomes the current one again.
     fn take_over(&mut self, probation: Probation<K>, end: ProbationEnd) {
-        let Probation { old, fresh, behind, mut status, report } = probation;
+        let Probation { old, fresh, out_of_sync, mut status, report } = probation;
         let new = std::mem::replace(&mut self.current, old);
         self.predecessor = (fresh && K::KEEPS_PREDECESSOR).then_some(new);
         self.fresh_starts += u64::from(fresh);
-        self.fresh_start = fresh || behind;
+        self.fresh_start = fresh || out_of_sync;
         status.end = Some(end);
         report.send_replace(status);
         self.publish();

@@ -57,7 +57,7 @@ pub struct CutOver {
 /// A version that is to be put into a stage's slot.
 #[derive(Debug, Clone)]
 pub struct NewVersion {
-    /// The component.
+    /// The component of the version.
     pub component: Arc<StageComponent>,
     /// Its settings, a JSON object as text; empty: the defaults.
     pub settings: String,

@@ -19,7 +19,12 @@ use tokio::time::Instant;
 use super::files::StreamFiles;
 use super::journal::{Journal, JournalError, StreamJournal};
 use super::retention::{self, Candidate, Keep};
-use super::usage::{Kind, Ledger, Owner, Space};
+
+use super::usage::Ledger;
+use super::usage::Owner;
+use super::usage::Space;
+
+use super::usage::FileKind;
 use crate::limits::{CLEAN_PLAN_MAX, STORAGE_MIN_FREE_BYTES, STORAGE_MIN_FREE_PART};
 use outboard_base::room::{Cleaner, Gate, NoRoom, Room};
 use outboard_base::unix_time::now_ms;
@@ -245,7 +250,7 @@ impl Janitor {
     /// Counts what [`Self::remove_media`] would remove.
     pub async fn media(&self, tenant: &str, stream: &str) -> Cleaned {
         let Cleaned { batches, bytes } = self.left_behind(tenant, stream).await;
-        let logs = self.0.ledger.stream(tenant, stream).of(Kind::Logs).bytes;
+        let logs = self.0.ledger.stream(tenant, stream).of(FileKind::Logs).bytes;
         Cleaned { batches, bytes: bytes.saturating_sub(logs) }
     }
 

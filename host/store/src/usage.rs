@@ -22,7 +22,7 @@ pub(super) use scan::segment_index;
 /// The kind of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Kind {
+pub enum FileKind {
     /// `segment-<n>`, as received from the source.
     OriginalSegments,
     /// `video.fmp4`.
@@ -41,7 +41,7 @@ pub enum Kind {
     Components,
 }
 
-impl Kind {
+impl FileKind {
     /// All kinds, in the order of the data.
     pub const ALL: [Self; 8] = [
         Self::OriginalSegments,
@@ -80,11 +80,11 @@ pub struct Amount {
 
 /// The amounts by kind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Totals([Amount; Kind::ALL.len()]);
+pub struct Totals([Amount; FileKind::ALL.len()]);
 
 impl Totals {
     /// The amount of one kind.
-    pub fn of(&self, kind: Kind) -> Amount {
+    pub fn of(&self, kind: FileKind) -> Amount {
         self.0.get(kind as usize).copied().unwrap_or_default()
     }
 
@@ -94,7 +94,7 @@ impl Totals {
         self.0.iter().fold(Amount::default(), add)
     }
 
-    fn add_file(&mut self, kind: Kind, bytes: u64) {
+    fn add_file(&mut self, kind: FileKind, bytes: u64) {
         if let Some(amount) = self.0.get_mut(kind as usize) {
             amount.files += 1;
             amount.bytes += bytes;
@@ -164,7 +164,7 @@ impl Ledger {
     /// The totals of a tenant.
     pub fn tenant(&self, tenant: &str) -> Totals {
         let mut totals = self.sum(|owner| owner.0 == tenant);
-        self.0.components.sizes(tenant).into_iter().for_each(|bytes| totals.add_file(Kind::Components, bytes));
+        self.0.components.sizes(tenant).into_iter().for_each(|bytes| totals.add_file(FileKind::Components, bytes));
         totals
     }
 
@@ -172,7 +172,7 @@ impl Ledger {
     pub fn all(&self) -> Totals {
         let mut totals = self.sum(|_| true);
         for tenant in self.0.components.tenants() {
-            self.0.components.sizes(&tenant).into_iter().for_each(|bytes| totals.add_file(Kind::Components, bytes));
+            self.0.components.sizes(&tenant).into_iter().for_each(|bytes| totals.add_file(FileKind::Components, bytes));
         }
         totals
     }

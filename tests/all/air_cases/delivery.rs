@@ -150,9 +150,9 @@ async fn timestamps_go_on_where_24_and_32_bits_end() {
         programme.start(&batches);
         programme.drain().await;
         let want: Vec<_> =
-            spooled(&batches).iter().map(|seen| Seen { dts_ms: seen.dts_ms % (1 << 32), ..*seen }).collect();
+            spooled(&batches).iter().map(|seen| ReceivedPacket { dts_ms: seen.dts_ms % (1 << 32), ..*seen }).collect();
         assert_same(&server.logs()[0].recording.packets, &want);
-        let digests = |packets: &[Seen]| packets.iter().map(|seen| seen.digest).collect::<Vec<_>>();
+        let digests = |packets: &[ReceivedPacket]| packets.iter().map(|seen| seen.digest).collect::<Vec<_>>();
         assert_eq!(digests(&nginx.recordings("key")[0].packets), digests(&want));
     }
 }

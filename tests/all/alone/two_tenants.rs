@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use outboard_tests::host::Host;
 use outboard_tests::media::Clip;
-use outboard_tests::processor::{Kind, Processor};
+use outboard_tests::processor::{Processor, ServerKind};
 use outboard_tests::receiver::nginx::Nginx;
 use outboard_tests::server::Server;
 use outboard_tests::server::channel::{Channel, Plan, seconds};
@@ -18,7 +18,7 @@ async fn five_pipelines_of_two_tenants_keep_the_laws() {
     let server = Server::start(storage.path()).await;
     let (one, two) = (server.tenant("one").await, server.tenant("two").await);
     let nginx = Nginx::start();
-    let node = Processor::start(Kind::Node, "echo", &["delay=200"]).await;
+    let node = Processor::start(ServerKind::Node, "echo", &["delay=200"]).await;
     let (_echo, echo) = Host::echo(50, &[]).await;
     let node = node.url();
     let length = seconds(36);

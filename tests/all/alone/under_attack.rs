@@ -20,7 +20,7 @@ use outboard_tests::host::{binary, optimised};
 use outboard_tests::media::{Clip, LiveOrigin, entries};
 use outboard_tests::onair::recorded;
 use outboard_tests::onair::windows::{Window, Windows};
-use outboard_tests::processor::{Kind, Processor};
+use outboard_tests::processor::{Processor, ServerKind};
 use outboard_tests::receiver::nginx::Nginx;
 use outboard_tests::server::Server;
 use outboard_tests::server::channel::{Channel, GAP_MOST, Plan};
@@ -69,12 +69,12 @@ impl Attacker<'_> {
 }
 
 /// The measurements during each attack.
-struct Seen {
+struct AttackWindows {
     windows: Windows,
     during: Vec<(&'static str, Window)>,
 }
 
-impl Seen {
+impl AttackWindows {
     #[expect(clippy::print_stderr, reason = "what was measured is told where the test's output is read")]
     async fn watch(&mut self, what: &'static str, attack: impl Future<Output = ()>) {
         self.windows.next();
@@ -100,8 +100,10 @@ async fn no_attack_of_a_tenant_makes_a_gap_in_the_streams_of_two_others() {
     let program = optimised.clone().unwrap_or_else(binary);
     let server = Server::start_program(program, storage.path(), &variables).await;
     let token = server.tenant(TENANT).await;
-    let (node, python) =
-        (Processor::start(Kind::Node, "echo", &[]).await, Processor::start(Kind::Python, "echo", &[]).await);
+    let (node, python) = (
+        Processor::start(ServerKind::Node, "echo", &[]).await,
+        Processor::start(ServerKind::Python, "echo", &[]).await,
+    );
     let mut good = Vec::new();
     for (name, processor) in [("good-a", &node), ("good-b", &python)] {
         let (nginx, owner, url) = (Nginx::start(), server.tenant(name).await, processor.url());
@@ -112,7 +114,7 @@ async fn no_attack_of_a_tenant_makes_a_gap_in_the_streams_of_two_others() {
         channel.on_air(&server, nginx).await;
     }
     let lengths = good.iter().map(|(channel, nginx)| Box::new(recorded(nginx, &channel.name)) as _).collect();
-    let mut seen = Seen { windows: Windows::start(lengths), during: Vec::new() };
+    let mut seen = AttackWindows { windows: Windows::start(lengths), during: Vec::new() };
 
     let attacker = Attacker { server: &server, token: &token, dir: dir.path() };
     seen.watch("no attack", async {}).await;
@@ -125,7 +127,7 @@ async fn no_attack_of_a_tenant_makes_a_gap_in_the_streams_of_two_others() {
     seen.watch("clients that never read or greet", api::readers(&attacker)).await;
     // The last attack: it uses up the attacker's processor time at the API.
     seen.watch("the worst requests", api::requests(&attacker)).await;
-    let Seen { windows, during } = seen;
+    let AttackWindows { windows, during } = seen;
     drop(windows);
 
     for (channel, _) in &mut good {

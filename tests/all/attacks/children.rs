@@ -146,7 +146,7 @@ async fn reads(dir: &Path, arguments: &[&str]) -> Result<Vec<u8>, FfmpegError> {
 /// Playlists that name files and addresses elsewhere, as a segment could contain one.
 #[tokio::test]
 async fn a_list_in_the_place_of_media_reaches_nothing_outside() {
-    if outboard::process::standing().landlock_abi.is_none() {
+    if outboard::process::support().landlock_abi.is_none() {
         return;
     }
     let (dir, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
@@ -194,7 +194,7 @@ async fn a_list_in_the_place_of_media_reaches_nothing_outside() {
 /// The output of a run is in its own folder.
 #[tokio::test]
 async fn a_run_writes_where_it_may_and_nowhere_else() {
-    if outboard::process::standing().landlock_abi.is_none() {
+    if outboard::process::support().landlock_abi.is_none() {
         return;
     }
     let (dir, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());

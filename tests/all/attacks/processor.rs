@@ -11,7 +11,7 @@ use nix::sys::signal::Signal;
 use outboard_tests::attacks::replies;
 use outboard_tests::host::Host;
 use outboard_tests::media::{Clip, LiveOrigin, entries};
-use outboard_tests::processor::{Kind, Processor};
+use outboard_tests::processor::{Processor, ServerKind};
 use outboard_tests::server::Server;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
@@ -90,7 +90,7 @@ async fn a_reply_without_end_holds_no_core_and_nobody_up() {
         let path = storage.path().join(name);
         std::fs::write(&path, file).unwrap();
         let answer = format!("answer={}", path.display());
-        let processor = Processor::start(Kind::Node, "echo", &[&answer]).await;
+        let processor = Processor::start(ServerKind::Node, "echo", &[&answer]).await;
         let to = format!("file://{}", storage.path().join(format!("{name}.flv")).display());
         let settings = json!({
             "source": { "url": origin.url },

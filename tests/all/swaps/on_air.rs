@@ -9,7 +9,7 @@ use outboard::store::files::keep_component;
 use outboard_tests::authored;
 use outboard_tests::guests::{bundled_file, variant};
 use outboard_tests::media::Clip;
-use outboard_tests::processor::{Kind, Processor};
+use outboard_tests::processor::{Processor, ServerKind};
 use outboard_tests::receiver::nginx::Nginx;
 use outboard_tests::server::Server;
 use outboard_tests::server::channel::{Channel, Plan, seconds};
@@ -51,7 +51,7 @@ async fn swaps_of_all_kinds_at_random_moments_are_not_seen_on_air() {
     }
     let server = Server::start(storage.path()).await;
     let nginx = Nginx::start();
-    let node = Processor::start(Kind::Node, "echo", &["delay=150"]).await;
+    let node = Processor::start(ServerKind::Node, "echo", &["delay=150"]).await;
     let length = seconds(60);
     let url = node.url();
     let plan = Plan { name: "swapped", clip: Clip::small(length), batch_seconds: 2, processor: Some(&url) };
@@ -124,7 +124,7 @@ async fn settings_of_a_stage_are_taken_on_air_and_what_was_cut_over_survives_the
     let storage = tempfile::tempdir().unwrap();
     let mut server = Server::start(storage.path()).await;
     let nginx = Nginx::start();
-    let node = Processor::start(Kind::Node, "echo", &["delay=150"]).await;
+    let node = Processor::start(ServerKind::Node, "echo", &["delay=150"]).await;
     let url = node.url();
     let plan = Plan { name: "kept", clip: Clip::small(60), batch_seconds: 2, processor: Some(&url) };
     let mut channel = Channel::start(&server, None, &nginx, plan).await;

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 /// One media packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Seen {
+pub struct ReceivedPacket {
     /// Video or audio.
     pub kind: TagKind,
     /// Decoding time in milliseconds.
@@ -24,7 +24,7 @@ pub struct Seen {
 #[derive(Debug, Default, Clone)]
 pub struct Recording {
     /// Media packets in the order of the file.
-    pub packets: Vec<Seen>,
+    pub packets: Vec<ReceivedPacket>,
     /// Sequence headers, in order.
     pub headers: Vec<(TagKind, Vec<u8>)>,
     /// Number of script tags.
@@ -48,7 +48,7 @@ impl Recording {
         if packet == PacketType::SequenceHeader {
             self.headers.push((kind, body.to_vec()));
         } else if packet == PacketType::Media {
-            self.packets.push(Seen { kind, dts_ms: timestamp_ms, digest: digest(body), key });
+            self.packets.push(ReceivedPacket { kind, dts_ms: timestamp_ms, digest: digest(body), key });
         }
     }
 
@@ -66,12 +66,12 @@ impl Recording {
 }
 
 /// The packets of a spool's batches, in the order of time, video first.
-pub fn spooled(batches: &[ReadyBatch]) -> Vec<Seen> {
+pub fn spooled(batches: &[ReadyBatch]) -> Vec<ReceivedPacket> {
     let mut all = Vec::new();
     for batch in batches {
         let bytes = std::fs::read(&batch.path).expect("the batch's file");
         for (kind, track) in [(TagKind::Video, &batch.video), (TagKind::Audio, &batch.audio)] {
-            all.extend(track.tags.iter().map(|tag| Seen {
+            all.extend(track.tags.iter().map(|tag| ReceivedPacket {
                 kind,
                 dts_ms: tag.dts_ms,
                 digest: digest(&bytes[tag.offset as usize..][..tag.len as usize]),
@@ -84,13 +84,13 @@ pub fn spooled(batches: &[ReadyBatch]) -> Vec<Seen> {
 }
 
 /// The packets with times relative to the first one, as in recordings.
-pub fn from_first(packets: &[Seen]) -> Vec<Seen> {
+pub fn from_first(packets: &[ReceivedPacket]) -> Vec<ReceivedPacket> {
     let first = packets.first().map_or(0, |seen| seen.dts_ms);
-    packets.iter().map(|seen| Seen { dts_ms: seen.dts_ms.wrapping_sub(first), ..*seen }).collect()
+    packets.iter().map(|seen| ReceivedPacket { dts_ms: seen.dts_ms.wrapping_sub(first), ..*seen }).collect()
 }
 
 /// Panics with the first difference, unless both are equal.
-pub fn assert_same(got: &[Seen], want: &[Seen]) {
+pub fn assert_same(got: &[ReceivedPacket], want: &[ReceivedPacket]) {
     if let Some(at) = got.iter().zip(want).position(|(got, want)| got != want) {
         panic!("packet {at} differs: got {:?}, want {:?}", got[at], want[at]);
     }

@@ -1,8 +1,8 @@
-//! What the requests of each tenant cost, in time of a processor, and when that is too much.
+//! Limits the processor time of each tenant's requests.
 //!
-//! What a request asks for can be counted before it is run; what that costs cannot. So the time that threads spent on a tenant's
-//! requests is measured, as the system counts it. A tenant has a share of one processor for as long as it likes, and
-//! [`API_BUSY_BURST`] beyond it; whoever has used that up is asked to wait. Callers of the whole host are not measured.
+//! The cost of a request is not known before it is run. So the processor time that threads spend on a tenant's requests is measured,
+//! by the system's clock. A tenant may always use its share of one processor, and [`API_BUSY_BURST`] in addition; then its requests
+//! are refused until its share has made up for it. Host-wide callers are not measured.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -20,7 +20,7 @@ use crate::limits::{API_BUSY_BURST, API_BUSY_PERCENT};
 use outboard_control::access::Actor;
 use outboard_control::error::ControlError;
 
-/// What each tenant has spent beyond its share. Cheap to clone.
+/// The processor time of each tenant above its share. Cheap to clone; clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct Budget(Arc<Mutex<HashMap<String, Spent>>>);
 
@@ -31,7 +31,7 @@ struct Spent {
 }
 
 impl Spent {
-    /// With what the share has paid since.
+    /// The time above the share now: reduced by the share since the last use.
     fn now(self, now: Instant) -> Self {
         let paid = now.saturating_duration_since(self.at) * API_BUSY_PERCENT / 100;
         Self { over: self.over.saturating_sub(paid), at: now }
@@ -39,7 +39,7 @@ impl Spent {
 }
 
 impl Budget {
-    /// Whether a caller's tenant may ask for more.
+    /// Checks that the caller's tenant may run another request.
     ///
     /// # Errors
     /// [`ControlError::LimitExceeded`] with how long to wait.
@@ -62,7 +62,7 @@ impl Budget {
         )))
     }
 
-    /// Work of a caller's, whose time is measured.
+    /// Wraps a caller's work, so that its processor time is measured.
     pub fn measured<T>(&self, actor: &Actor, work: T) -> Measured<T> {
         Measured { budget: self.clone(), tenant: actor.tenant.clone(), work }
     }
@@ -77,7 +77,7 @@ impl Budget {
     }
 }
 
-/// Work that is measured while it is polled.
+/// Work whose processor time is measured while it is polled.
 #[derive(Debug)]
 pub struct Measured<T> {
     budget: Budget,
@@ -112,13 +112,13 @@ impl<S: Stream + Unpin> Stream for Measured<S> {
 }
 
 impl<T> Measured<T> {
-    /// Does all of it now.
+    /// Runs blocking work at once, measured.
     pub fn at_once<R>(mut self, act: impl FnOnce(&mut T) -> R) -> R {
         self.poll(act)
     }
 }
 
-/// What this thread has had of a processor.
+/// The processor time that this thread has used.
 fn thread_time() -> Duration {
     clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map_or(Duration::ZERO, Duration::from)
 }

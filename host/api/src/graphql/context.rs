@@ -1,4 +1,4 @@
-//! What resolvers find in their request: the core, and who is calling.
+//! The data that resolvers get with a request: the control plane and the caller.
 
 use std::sync::Arc;
 
@@ -10,23 +10,22 @@ use outboard_control::Control;
 use outboard_control::access::Actor;
 use outboard_control::error::ControlError;
 
-/// An answer of a resolver. What went wrong gets its code where answers leave ([`super::error`]).
+/// The result of a resolver. Errors get their code in [`super::error`].
 pub type Result<T> = std::result::Result<T, ControlError>;
 
-/// An answer whose failure makes this field null and leaves its neighbours as they are; a plain [`Result`] would take the
-/// whole object with it. For the fields of the three roots: what a request did or found beside a failure is still told.
+/// The result of a nullable field: an error makes only this field null, while an error of a plain [`Result`] makes its whole object
+/// null. For fields of the root types, so that the other fields of a request are answered.
 pub type Maybe<T> = Option<Result<T>>;
 
-/// Does a field's work in a box of its own. The future of an object holds those of all its fields, and a thread's stack holds
-/// several such objects; only what is on the heap does not add up.
+/// Boxes a field's future. The future of an object contains those of its fields, which would need too much stack.
 pub fn boxed<'a, T: Send + 'a>(work: impl Future<Output = Result<T>> + Send + 'a) -> BoxFuture<'a, Maybe<T>> {
     Box::pin(async move { Some(work.await) })
 }
 
-/// The core, and who is calling it.
+/// The control plane and the caller of a request.
 ///
 /// # Errors
-/// [`ControlError::Unavailable`]: the request was run without them, which is a bug.
+/// [`ControlError::Unavailable`] if the request has none, which is a bug.
 pub fn core<'a>(ctx: &Context<'a>) -> Result<(&'a Control, &'a Actor)> {
     match (ctx.data_opt::<Control>(), ctx.data_opt::<Arc<Actor>>()) {
         (Some(control), Some(actor)) => Ok((control, actor)),
@@ -34,16 +33,17 @@ pub fn core<'a>(ctx: &Context<'a>) -> Result<(&'a Control, &'a Actor)> {
     }
 }
 
-/// Cancelled once nobody waits for the request's answer any more.
+/// A token that is cancelled when the client of the request has disconnected.
 #[derive(Debug, Clone)]
 pub struct Gone(pub CancellationToken);
 
-/// Whether somebody still waits; for work of a mutation that is of no use then. What it wrote down stays.
+/// The token that is cancelled when the client has disconnected. A mutation may then end work that only served its answer; what it
+/// stored is kept.
 pub fn gone(ctx: &Context<'_>) -> CancellationToken {
     ctx.data_opt::<Gone>().map(|Gone(gone)| gone.clone()).unwrap_or_default()
 }
 
-/// An optional id as the core takes it.
+/// An optional id as text.
 pub fn named(id: Option<&ID>) -> Option<&str> {
     id.map(|id| id.as_str())
 }

@@ -1,7 +1,7 @@
-//! Runs requests, whichever transport they came by.
+//! Runs requests of all transports.
 //!
-//! In: a request and who is calling. Out: one answer, or a stream of them; each error has its code. A mutation that was
-//! begun is ended, whether or not the client waits for it. What breaks inside is logged, and told as UNAVAILABLE.
+//! In: a request and its caller. Out: one answer, or a stream of answers; each error has its code. A mutation that has begun runs to
+//! its end, even if the client disconnects. Internal errors are logged and reported as UNAVAILABLE.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,15 +13,15 @@ use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use super::admit::{self, Complexity};
 use super::budget::Budget;
 use super::context::{Gone, Result};
 use super::error::{finish, refusal};
-use super::greetings::Greetings;
 use super::mutation::Mutation;
 use super::query::Query;
-use super::slots::{Kind, Slot, Slots};
+use super::request_limits::{self, Complexity};
+use super::slots::{Slot, SlotKind, Slots};
 use super::subscription::Subscription;
+use super::unauthenticated_sockets::UnauthenticatedSockets;
 use crate::limits::{
     GRAPHQL_ANSWER_TIMEOUT, GRAPHQL_INIT_TIMEOUT, GRAPHQL_NESTING_MAX, GRAPHQL_PING_EVERY, GRAPHQL_WRITE_TIMEOUT,
 };
@@ -32,7 +32,7 @@ use outboard_control::error::ControlError;
 /// The schema with its root types, built once for each server.
 pub type OutboardSchema = Schema<Query, Mutation, Subscription>;
 
-/// The GraphQL API of a server. Cheap to clone.
+/// The GraphQL API of a server. Cheap to clone; clones share it.
 #[derive(Clone)]
 pub struct Endpoint(Arc<Inner>);
 
@@ -40,20 +40,20 @@ struct Inner {
     schema: OutboardSchema,
     control: Control,
     slots: Slots,
-    greetings: Greetings,
+    unauthenticated: UnauthenticatedSockets,
     budget: Budget,
     stop: CancellationToken,
     waits: Waits,
 }
 
-/// How long clients that stay are waited for.
+/// The timeouts of clients with a long connection.
 #[derive(Debug, Clone, Copy)]
 pub struct Waits {
-    /// To say who they are.
+    /// Time to authenticate.
     pub init: Duration,
-    /// To take a message.
+    /// Time to read a message.
     pub write: Duration,
-    /// Between signs of life.
+    /// Longest time without a message from the client.
     pub ping: Duration,
 }
 
@@ -63,7 +63,7 @@ impl Default for Waits {
     }
 }
 
-/// A request that may be run.
+/// A request that was parsed and is within the limits.
 pub struct Admitted {
     request: Request,
     kind: OperationType,
@@ -75,7 +75,7 @@ impl std::fmt::Debug for Endpoint {
     }
 }
 
-/// The schema without anything behind it: what it says of itself.
+/// The schema without a control plane, for introspection and tests.
 pub fn bare() -> async_graphql::SchemaBuilder<Query, Mutation, Subscription> {
     Schema::build(Query::default(), Mutation::default(), Subscription::default())
         .extension(Complexity)
@@ -83,76 +83,77 @@ pub fn bare() -> async_graphql::SchemaBuilder<Query, Mutation, Subscription> {
 }
 
 impl Endpoint {
-    /// In front of a core. `stop` ends all streams.
+    /// The API of a control plane. Cancelling `stop` ends all streams.
     pub fn new(control: Control, stop: CancellationToken) -> Self {
         Self::with_waits(control, stop, Waits::default())
     }
 
-    /// The same with other waits.
+    /// Like [`new`](Self::new), with other timeouts.
     pub(super) fn with_waits(control: Control, stop: CancellationToken, waits: Waits) -> Self {
         let schema = bare().data(control.clone()).finish();
         Self(Arc::new(Inner {
             schema,
             control,
             slots: Slots::default(),
-            greetings: Greetings::default(),
+            unauthenticated: UnauthenticatedSockets::default(),
             budget: Budget::default(),
             stop,
             waits,
         }))
     }
 
-    /// How long clients are waited for.
+    /// The timeouts of clients.
     pub fn waits(&self) -> Waits {
         self.0.waits
     }
 
-    /// The core that the resolvers call.
+    /// The control plane that the resolvers call.
     pub fn control(&self) -> &Control {
         &self.0.control
     }
 
-    /// Cancelled when the server is to end.
+    /// The token that is cancelled when the server stops.
     pub fn stop(&self) -> &CancellationToken {
         &self.0.stop
     }
 
-    /// What is taken of the API.
+    /// The slots that requests, connections and subscriptions use.
     pub fn slots(&self) -> &Slots {
         &self.0.slots
     }
 
-    /// Connections of nobody yet.
-    pub fn greetings(&self) -> &Greetings {
-        &self.0.greetings
+    /// The WebSockets that are not authenticated yet.
+    pub fn unauthenticated(&self) -> &UnauthenticatedSockets {
+        &self.0.unauthenticated
     }
 
-    /// A place for a request of the caller's: taken before the request is read, held until its answer was taken.
+    /// Takes a slot for a request of the caller: before the request is read, until its answer was read by the client.
     ///
     /// # Errors
-    /// [`ControlError::LimitExceeded`]: the tenant has too many under way, or spent too much.
+    /// [`ControlError::LimitExceeded`] if the tenant has too many open requests, or used too much processor time.
     pub fn place(&self, actor: &Actor) -> Result<Slot> {
         self.0.budget.check(actor)?;
-        self.0.slots.take(Kind::Answer, actor)
+        self.0.slots.take(SlotKind::Answer, actor)
     }
 
-    /// Reads a request's JSON and holds the request against the limits.
+    /// Parses a request and checks it against the limits.
     ///
     /// # Errors
-    /// The answer that says what is wrong with it.
+    /// The response with the error.
     pub fn admit(&self, actor: &Actor, request: Request) -> std::result::Result<Admitted, Box<Response>> {
         self.0.budget.measured(actor, ()).at_once(|()| self.admit_at_once(request))
     }
 
     fn admit_at_once(&self, mut request: Request) -> std::result::Result<Admitted, Box<Response>> {
-        admit::text(&request.query).map_err(|error| Box::new(refusal(&error)))?;
+        request_limits::check_text(&request.query).map_err(|error| Box::new(refusal(&error)))?;
         let name = request.operation_name.clone();
         let document = request.parsed_query().map_err(|error| Box::new(finish(Response::from_errors(vec![error]))))?;
-        let kind = admit::document(document, name.as_deref()).map_err(|error| Box::new(refusal(&error)))?;
+        let kind =
+            request_limits::check_document(document, name.as_deref()).map_err(|error| Box::new(refusal(&error)))?;
         Ok(Admitted { request, kind })
     }
 
-    /// Answers a query or a mutation. Its place is held until the work has ended, whether or not somebody waits for it.
+    /// Runs a query or a mutation. Its slot is kept until the work has ended, even if the client disconnects.
     pub async fn answer(&self, actor: Arc<Actor>, Admitted { request, kind }: Admitted, place: Arc<Slot>) -> Response {
         if kind == OperationType::Subscription {
             let text = "subscriptions are answered over WebSocket, or to requests that accept text/event-stream";
@@ -181,9 +182,9 @@ impl Endpoint {
             drop(place);
             finish(answer)
         };
-        // A task of its own: what breaks in it breaks no connection, and a mutation that was begun is ended.
+        // A separate task: a panic does not affect the connection, and a mutation that has begun is completed.
         let task = tokio::spawn(running.in_current_span());
-        // Nobody waits for a query whose client went away.
+        // A query ends when its client disconnects.
         let _ends = (kind == OperationType::Query).then(|| Ends(task.abort_handle()));
         match tokio::time::timeout(GRAPHQL_ANSWER_TIMEOUT, task).await {
             Ok(Ok(response)) => Ok(response),
@@ -197,10 +198,10 @@ impl Endpoint {
         }
     }
 
-    /// Answers a subscription for as long as it lasts; a query or a mutation once.
+    /// Runs an operation as a stream: one answer of a query or a mutation, all answers of a subscription.
     ///
     /// # Errors
-    /// [`ControlError::LimitExceeded`].
+    /// [`ControlError::LimitExceeded`] if the tenant has too many subscriptions.
     pub fn follow(
         &self,
         actor: Arc<Actor>,
@@ -209,20 +210,20 @@ impl Endpoint {
     ) -> Result<BoxStream<'static, Response>> {
         if admitted.kind != OperationType::Subscription {
             let endpoint = self.clone();
-            // The place is held until the stream's end is asked for: the answer was taken then.
+            // The slot is kept until the end of the stream is polled, as the answer has been read then.
             let answers = stream::unfold((Some(admitted), place), move |(admitted, place)| {
                 let (endpoint, actor) = (endpoint.clone(), actor.clone());
                 async move { Some((endpoint.answer(actor, admitted?, place.clone()).await, (None, place))) }
             });
             return Ok(answers.boxed());
         }
-        let slot = self.0.slots.take(Kind::Subscription, &actor)?;
+        let slot = self.0.slots.take(SlotKind::Subscription, &actor)?;
         let responses = self.0.schema.execute_stream(admitted.request.data(actor.clone()));
         let responses = self.0.budget.measured(&actor, responses.boxed());
         Ok(stream::unfold(Some((responses, slot)), |following| async move {
             let (mut responses, slot) = following?;
             let response = finish(responses.next().await?);
-            // An answer without data is the last one.
+            // A response without data is the last one.
             let goes_on = !is_over(&response);
             Some((response, goes_on.then_some((responses, slot))))
         })
@@ -230,12 +231,12 @@ impl Endpoint {
     }
 }
 
-/// Whether an answer only says what went wrong.
+/// True if a response has only errors.
 pub fn is_over(response: &Response) -> bool {
     response.data == async_graphql::Value::Null && !response.errors.is_empty()
 }
 
-/// Ends a task with its owner.
+/// Aborts a task when it is dropped.
 struct Ends(AbortHandle);
 
 impl Drop for Ends {

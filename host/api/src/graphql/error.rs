@@ -1,7 +1,7 @@
-//! What went wrong, as clients read it: `extensions.code`, and for INVALID_INPUT `extensions.problems`.
+//! Errors in the form for clients: with `extensions.code`, and for INVALID_INPUT with `extensions.problems`.
 //!
-//! Resolvers answer the core's errors as they are. Here, where answers leave, each gets its code. What the GraphQL
-//! library itself found wrong with a request is INVALID_INPUT as well. Paths of problems start with an argument's name.
+//! Resolvers return the errors of the control plane; here each gets its code. Errors of the GraphQL library are INVALID_INPUT. Paths of
+//! problems start with an argument's name.
 
 use std::borrow::Cow;
 
@@ -13,14 +13,14 @@ use outboard_base::Problem;
 use outboard_base::redact::plain_lines;
 use outboard_control::error::ControlError;
 
-/// Gives every error its code.
+/// Adds the code to every error of a response.
 pub fn finish(mut response: Response) -> Response {
     response.errors.iter_mut().for_each(code);
     response
 }
 
 fn code(error: &mut ServerError) {
-    // It may quote what a caller, a playlist or a server wrote.
+    // The text may quote a caller, a playlist or a server.
     if let Cow::Owned(text) = plain_lines(&error.message) {
         error.message = text;
     }
@@ -51,15 +51,15 @@ fn describe(extensions: &mut ErrorExtensionValues, error: &ControlError) {
     }
 }
 
-/// An answer that only says what went wrong.
+/// A response that has only an error.
 pub fn refusal(error: &ControlError) -> Response {
     let mut told = ServerError::new(plain_lines(&error.to_string()), None);
     describe(told.extensions.get_or_insert_with(ErrorExtensionValues::default), error);
     Response::from_errors(vec![told])
 }
 
-/// Puts the argument before the paths of problems. `beside` are names that are arguments (or fields of `input`)
-/// themselves; all else is below `inside`.
+/// Adds the argument's name to the paths of problems. Names in `beside` are arguments (or fields of `input`) themselves; all others
+/// are below `inside`.
 pub trait At<T> {
     /// Problems of `beside` are at `outer`, all else at `outer.inside`.
     fn at(self, outer: &str, inside: &str, beside: &[&str]) -> Result<T>;

@@ -1,15 +1,15 @@
-//! Fuzz target `requests`: bytes as a request over each transport, up to where it would be run. Nothing panics, a form says the same in
-//! whatever pieces it comes, and what is let through is within its bounds however it was written.
+//! Fuzz target `requests`: bytes as a request over each transport, up to its execution. Nothing panics, a form is parsed alike in
+//! whatever pieces it arrives, and every accepted request is within the limits.
 
 use axum::body::{Body, Bytes};
 use futures_util::{FutureExt, stream};
 use serde_json::Value;
 
-use super::form::{Form, Part, Wrong};
-use super::{admit, http, socket};
+use super::multipart::{Form, FormError, Part};
+use super::{http, request_limits, socket};
 use crate::limits::{GRAPHQL_BODY_BYTES_MAX, GRAPHQL_VALUES_DEPTH_MAX, GRAPHQL_VALUES_MAX};
 
-/// The first byte says in which pieces a form comes; the rest is what a client sent.
+/// The first byte is the size of the pieces of a form; the rest is the client's data.
 pub fn requests(data: &[u8]) {
     let Some((size, text)) = data.split_first() else { return };
     values(text);
@@ -24,20 +24,20 @@ pub fn requests(data: &[u8]) {
     }
 }
 
-/// As far as a request comes before somebody has to run it.
+/// Handles a request up to its execution.
 fn admitted(text: &[u8]) {
     let Ok(mut request) = http::request(text) else { return };
     let name = request.operation_name.clone();
-    if admit::text(&request.query).is_ok()
+    if request_limits::check_text(&request.query).is_ok()
         && let Ok(document) = request.parsed_query()
     {
-        let _ = admit::document(document, name.as_deref());
+        let _ = request_limits::check_document(document, name.as_deref());
     }
 }
 
-/// What was counted too low is what the bound is there for.
+/// Checks that JSON which passed the limits has no more values and no greater depth than they allow.
 fn values(text: &[u8]) {
-    if admit::json(text).is_err() {
+    if request_limits::check_json(text).is_err() {
         return;
     }
     if let Ok(value) = serde_json::from_slice::<Value>(text) {
@@ -56,8 +56,8 @@ fn measured(value: &Value) -> (usize, usize) {
     (1 + below.iter().map(|(values, _)| values).sum::<usize>(), 1 + below.iter().map(|(_, d)| *d).max().unwrap_or(0))
 }
 
-/// The parts of a form that comes in pieces of `size` bytes.
-fn form(text: &[u8], size: usize) -> Result<Vec<(Part, Vec<u8>)>, Wrong> {
+/// Parses a form that arrives in pieces of `size` bytes.
+fn form(text: &[u8], size: usize) -> Result<Vec<(Part, Vec<u8>)>, FormError> {
     let pieces: Vec<_> =
         text.chunks(size).map(|piece| Ok::<_, std::io::Error>(Bytes::copy_from_slice(piece))).collect();
     let reading = async {
@@ -69,6 +69,6 @@ fn form(text: &[u8], size: usize) -> Result<Vec<(Part, Vec<u8>)>, Wrong> {
         }
         Ok(parts)
     };
-    // All of it is there, so nothing waits.
-    reading.now_or_never().unwrap_or_else(|| Err(Wrong::Form("it waits for what is there".to_owned())))
+    // All pieces are available, so nothing waits.
+    reading.now_or_never().unwrap_or_else(|| Err(FormError::Form("it waits for what is there".to_owned())))
 }

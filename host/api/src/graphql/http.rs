@@ -1,10 +1,10 @@
 //! GraphQL over HTTP: POST with a JSON body, answered with JSON or, where the client accepts that, with a stream of events.
 //!
-//! Other pages cannot call it through a browser that knows the UI's cookie: a form cannot send `application/json`, and a
-//! script of another origin is asked for leave first (and does not get it). One request at a time: no batches.
+//! Foreign pages cannot call it by a browser that has the UI's cookie: a form cannot send `application/json`, and a script of another
+//! origin needs a preflight, which is refused. A body has one request; batches are not supported.
 //!
-//! A request has its place among its tenant's ([`super::Kind::Answer`]) before a byte of its body is read, and keeps it until its answer
-//! was taken; what that answer holds in memory is counted as well ([`super::Kind::Waiting`]).
+//! A request takes one of its tenant's slots ([`super::SlotKind::Answer`]) before its body is read, and keeps it until the client has
+//! read the answer. The bytes of the answer are counted too ([`super::SlotKind::Waiting`]).
 
 use std::sync::Arc;
 
@@ -17,20 +17,27 @@ use axum::response::{IntoResponse, Response};
 
 use super::endpoint::{Endpoint, is_over};
 use super::error::refusal;
-use super::{admit, sse, upload, written};
+
+use super::sse;
+use super::upload;
+
 use crate::Api;
-use crate::answer::{Refusal, status};
+use crate::answer::Refusal;
+use crate::answer::status;
 use crate::auth::Caller;
-use crate::held;
+
+use super::bounded_json;
+use super::request_limits;
 use crate::limits::{GRAPHQL_BODY_BYTES_MAX, GRAPHQL_BODY_TIMEOUT};
+use crate::retaining_body;
 use outboard_control::access::Actor;
 use outboard_control::error::ControlError;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
-/// With this one, the HTTP status tells as well whether a request was run.
+/// With this type, the HTTP status also says whether a request was run.
 const GRAPHQL_JSON: HeaderValue = HeaderValue::from_static("application/graphql-response+json");
 
-/// What the client reads.
+/// The forms of an answer that a client may accept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Accepted {
     Json,
@@ -67,14 +74,14 @@ pub async fn post(State(api): State<Api>, caller: Result<Caller, Refusal>, heade
     let answer = endpoint.answer(actor.clone(), admitted, place.clone()).await;
     let run = !is_over(&answer) || answer.errors.iter().any(|error| !error.path.is_empty());
     let status = if run { StatusCode::OK } else { not_run(accepted) };
-    // Writing it down is work of the caller's, too.
-    match written::answer(endpoint.slots(), &actor, &answer) {
-        Ok((json, waiting)) => respond(status, held::body(json, (place, waiting)), accepted),
+    // Serialising the answer is measured as work of the caller.
+    match bounded_json::serialize(endpoint.slots(), &actor, &answer) {
+        Ok((json, waiting)) => respond(status, retaining_body::retain(json, (place, waiting)), accepted),
         Err(error) => answered(status, &refusal(&error), accepted),
     }
 }
 
-/// The first of what the client accepts; JSON where it does not say.
+/// The first supported type in the client's `Accept` header; JSON without one.
 fn accepted(headers: &HeaderMap) -> Accepted {
     let lists = headers.get_all(ACCEPT).into_iter().filter_map(|value| value.to_str().ok());
     let mut kinds =
@@ -90,7 +97,7 @@ fn accepted(headers: &HeaderMap) -> Accepted {
 
 /// The status of a request that is well-formed HTTP and was not run.
 fn not_run(accepted: Accepted) -> StatusCode {
-    // As the specification has it: with plain JSON, the body alone tells.
+    // As the specification says: with plain JSON, the status is 200 and the body has the error.
     if accepted == Accepted::Json { StatusCode::OK } else { StatusCode::BAD_REQUEST }
 }
 
@@ -125,9 +132,9 @@ async fn read(
     request(&bytes)
 }
 
-/// A request, from its JSON.
+/// Parses a request from its JSON.
 pub fn request(bytes: &[u8]) -> Result<Request, (StatusCode, ControlError)> {
-    admit::json(bytes).map_err(|error| (StatusCode::BAD_REQUEST, error))?;
+    request_limits::check_json(bytes).map_err(|error| (StatusCode::BAD_REQUEST, error))?;
     if bytes.trim_ascii_start().first() == Some(&b'[') {
         return Err((
             StatusCode::BAD_REQUEST,
@@ -142,7 +149,7 @@ pub fn request(bytes: &[u8]) -> Result<Request, (StatusCode, ControlError)> {
 
 fn refused(error: &ControlError, accepted: Accepted) -> Response {
     let mut response = answered(status(error), &refusal(error), accepted);
-    // What goes with the status, such as how to sign in.
+    // Headers of the error, such as how to authenticate.
     let with = Refusal(error.clone()).into_response();
     for (name, value) in
         with.headers().iter().filter(|(name, _)| ![CONTENT_TYPE, axum::http::header::CONTENT_LENGTH].contains(name))
@@ -152,7 +159,7 @@ fn refused(error: &ControlError, accepted: Accepted) -> Response {
     response
 }
 
-/// A short answer.
+/// A response with an answer that is not counted, as it is short.
 fn answered(status: StatusCode, answer: &Answer, accepted: Accepted) -> Response {
     respond(status, serde_json::to_vec(answer).unwrap_or_default().into(), accepted)
 }
@@ -163,7 +170,7 @@ fn respond(status: StatusCode, body: Body, accepted: Accepted) -> Response {
     (status, headers, body).into_response()
 }
 
-/// Any other way to ask.
+/// The answer to unsupported methods.
 pub async fn other() -> Response {
     let error = ControlError::invalid("method", "must be POST, or GET to open a WebSocket");
     let mut response = answered(StatusCode::METHOD_NOT_ALLOWED, &refusal(&error), Accepted::Json);
@@ -171,7 +178,7 @@ pub async fn other() -> Response {
     response
 }
 
-/// `GET /graphql/schema.graphql`: no secret, the same for everybody.
+/// `GET /graphql/schema.graphql`: the schema; public.
 pub async fn schema() -> Response {
     let headers = [
         (CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8")),

@@ -1,4 +1,4 @@
-//! What can be done. Each is written down before it is answered, and is the same when it is asked for twice, or CONFLICT.
+//! The mutations. Each is stored before it is answered; a repeated one has no further effect, or fails with CONFLICT.
 
 pub mod pipelines;
 pub mod stages;

@@ -1,5 +1,5 @@
-//! Names the field that was meant where a request has an unknown field in an input object. The library does so for fields of
-//! types and for arguments.
+//! Suggests the nearest known field for an unknown field of an input object. The library does so for fields of types and for
+//! arguments.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use super::endpoint;
 use outboard_config::nearest_of;
 
-/// A longer name is not compared, bytes.
+/// Longest name that is compared, in bytes.
 const NAME_BYTES_MAX: usize = 64;
 
 /// The fields of every input object of the schema, by its name.
@@ -29,7 +29,7 @@ static INPUTS: LazyLock<BTreeMap<String, Vec<String>>> = LazyLock::new(|| {
     inputs
 });
 
-/// The hint to put behind an error of the library's; `None`: it is about something else, or no known field is near.
+/// The hint to append to an error of the library; `None` if it is another error, or no known field is near.
 pub(super) fn hint(message: &str) -> Option<String> {
     let (_, rest) = message.split_once("unknown field \"")?;
     let (field, rest) = rest.split_once("\" of type \"")?;

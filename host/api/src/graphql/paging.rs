@@ -25,7 +25,7 @@ pub struct Connection<T: OutputType> {
 pub struct Edge<T: OutputType> {
     /// Cursor of the entry. Pass it as `after` to get the next page.
     cursor: String,
-    /// The entry.
+    /// The entry of the list.
     node: T,
 }
 
@@ -70,23 +70,23 @@ impl<T: OutputType> Connection<T> {
         Self { edges, page_info }
     }
 
-    /// What the core listed for a page: each row's key and what it becomes.
+    /// A connection of the rows of a page: `key` returns a row's key, `node` converts it.
     pub fn of<R>(listed: Listed<R>, page: &Page, key: impl Fn(&R) -> u64, node: impl Fn(R) -> T) -> Self {
         let Listed { rows, more } = listed;
         Self::new(rows.into_iter().map(|row| (key(&row), node(row))), page.after.is_some(), more)
     }
 }
 
-/// Which piece of a list that can be read from either end is asked for.
+/// The requested part of a list that can be read from both ends.
 #[derive(Debug, Clone, Default)]
 pub struct Piece {
-    /// So many from the oldest on.
+    /// Number of entries, from the oldest on.
     pub first: Option<i32>,
-    /// Behind this cursor.
+    /// Only entries after this cursor.
     pub after: Option<String>,
-    /// So many up to the newest.
+    /// Number of entries, up to the newest.
     pub last: Option<i32>,
-    /// Before this cursor.
+    /// Only entries before this cursor.
     pub before: Option<String>,
 }
 

@@ -1,6 +1,6 @@
-//! What can be asked. Resolvers only translate: the core checks the caller and answers.
+//! The queries. Resolvers only translate: the control plane checks the caller and answers.
 
-pub mod happened;
+pub mod events_and_logs;
 pub mod pipelines;
 pub mod server;
 pub mod stages;
@@ -9,13 +9,13 @@ pub mod tenancy;
 
 use async_graphql::MergedObject;
 
-/// All queries.
+/// All queries. They change nothing.
 #[derive(Debug, Default, MergedObject)]
 pub struct Query(
     server::ServerQuery,
     pipelines::PipelineQuery,
     stages::StageQuery,
-    happened::HappenedQuery,
+    events_and_logs::EventAndLogQuery,
     storage::StorageQuery,
     tenancy::TenancyQuery,
 );

@@ -1,12 +1,12 @@
-//! Scalars beside GraphQL's own: whole numbers beyond 2^31, and times.
+//! Scalars in addition to GraphQL's own: whole numbers above 2^31, and times.
 
 use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
 use jiff::Timestamp;
 
-/// Largest whole number that JavaScript reads from JSON without a loss.
+/// Largest whole number that JavaScript reads from JSON exactly.
 const SAFE_MAX: u64 = (1 << 53) - 1;
 
-/// Counters and bytes.
+/// A whole number of 64 bits, for counters and sizes in bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, serde::Deserialize)]
 #[serde(transparent)]
 pub struct BigInt(pub u64);
@@ -41,7 +41,7 @@ impl From<usize> for BigInt {
     }
 }
 
-/// A moment, kept as Unix time in milliseconds.
+/// A time, as Unix time in milliseconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct DateTime(pub u64);
 
@@ -64,13 +64,13 @@ impl ScalarType for DateTime {
 }
 
 impl DateTime {
-    /// Seconds from `before` to here; 0 if it is the other way round.
+    /// Seconds from `before` to this time; 0 if `before` is later.
     pub fn seconds_since(self, before: Self) -> f64 {
         seconds(self.0.saturating_sub(before.0))
     }
 }
 
-/// Milliseconds as seconds.
+/// Converts milliseconds to seconds.
 pub fn seconds(ms: u64) -> f64 {
     ms as f64 / 1000.0
 }

@@ -1,10 +1,10 @@
 //! GraphQL over WebSocket, by the protocol `graphql-transport-ws`.
 //!
-//! In: a connection and, in its `connection_init`, a token (`{"token": "…"}` or `{"authorization": "Bearer …"}`; not
-//! needed where the request that opened it had one, or needs none). Whoever is known by that request has a place among its
-//! tenant's connections at once; only who is not waits among the [`super::greetings`]. Out: the answers of its operations. One task a
-//! connection owns all of it: when the client goes away, or does not take what is sent to it, the task ends and
-//! everything is let go of. Bounds: [`crate::limits`], section GraphQL.
+//! In: a connection and, in its `connection_init`, a token (`{"token": "…"}` or `{"authorization": "Bearer …"}`; not needed if the
+//! request that opened the connection had one, or needs none). A client that this request identifies takes one of its tenant's
+//! connections at once; any other is counted by [`super::unauthenticated_sockets`] until it has authenticated. Out: the answers of its
+//! operations. One task owns the connection: it ends, and releases everything, when the client disconnects or does not read. Limits:
+//! [`crate::limits`], section GraphQL.
 
 mod protocol;
 mod session;
@@ -16,16 +16,18 @@ use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse, Response};
 
 use super::http;
-use super::slots::Kind;
+
+use super::slots::SlotKind;
 use crate::Api;
 use crate::answer::Refusal;
 use crate::auth::Caller;
 use crate::limits::{GRAPHQL_MESSAGE_BYTES_MAX, GRAPHQL_SOCKET_READ_BYTES, GRAPHQL_SOCKET_WRITE_BYTES_MAX};
 use crate::peers::Peer;
-use protocol::PROTOCOL;
-use session::{Guest, Session};
 
-/// Whether a text would be taken as a client's message.
+use protocol::PROTOCOL;
+use session::{Client, Session};
+
+/// True if a text is accepted as a client's message.
 #[cfg(any(test, feature = "fuzzing"))]
 pub fn is_message(text: &[u8]) -> bool {
     std::str::from_utf8(text).is_ok_and(|text| session::said(text).is_ok())
@@ -41,17 +43,17 @@ pub async fn open(
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
     let Ok(upgrade) = upgrade else { return http::other().await };
-    // Browsers open WebSockets to anywhere and send cookies along; they do say from where.
-    if let Err(error) = api.door.check_origin(&headers, &uri) {
+    // Browsers open WebSockets to any host and send cookies, but they name the page's origin.
+    if let Err(error) = api.caller_policy.check_origin(&headers, &uri) {
         return Refusal(error).into_response();
     }
-    let guest = match caller {
-        Ok(Caller(actor)) => match api.graphql.slots().take(Kind::Socket, &actor) {
-            Ok(slot) => Guest::Known(actor, slot),
+    let client = match caller {
+        Ok(Caller(actor)) => match api.graphql.slots().take(SlotKind::Socket, &actor) {
+            Ok(slot) => Client::Known(actor, slot),
             Err(error) => return Refusal(error).into_response(),
         },
-        // It may still say so.
-        Err(_) => Guest::Unknown(api.graphql.greetings().enter(peer)),
+        // It may still authenticate by `connection_init`.
+        Err(_) => Client::Unknown(api.graphql.unauthenticated().enter(peer)),
     };
     upgrade
         .protocols([PROTOCOL])
@@ -60,5 +62,5 @@ pub async fn open(
         .max_write_buffer_size(GRAPHQL_SOCKET_WRITE_BYTES_MAX)
         .max_message_size(GRAPHQL_MESSAGE_BYTES_MAX)
         .max_frame_size(GRAPHQL_MESSAGE_BYTES_MAX)
-        .on_upgrade(move |socket| Session::new(api.graphql, socket).run(guest))
+        .on_upgrade(move |socket| Session::new(api.graphql, socket).run(client))
 }

@@ -1,6 +1,6 @@
-//! GraphQL over server-sent events, one request a connection (graphql-sse's distinct connections): `next` for each answer,
-//! `complete` after the last. The stream is asked for the next answer only when the last one was written, so a slow
-//! client holds up itself alone; when it goes away, everything is let go of.
+//! GraphQL over server-sent events, one request per connection (the distinct connections mode of graphql-sse): `next` for each
+//! result, `complete` after the last. The next result is computed when the previous one was written, so a slow client delays only
+//! itself. When it disconnects, everything is released.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -14,29 +14,30 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream, StreamExt};
 use tokio::time::sleep;
 
+use super::bounded_json;
 use super::endpoint::Endpoint;
 use super::error::refusal;
 use super::slots::Slot;
-use super::written;
+
 use outboard_control::access::Actor;
 use outboard_control::error::ControlError;
 
-/// A comment: that we are there, and whether the client is.
+/// A comment that keeps the connection open, and detects clients that are gone.
 const PING: Bytes = Bytes::from_static(b":\n\n");
-/// Browsers pass over an event without data.
+/// The last event. Its data is empty but present, as browsers ignore an event without data.
 const COMPLETE: Bytes = Bytes::from_static(b"event: complete\ndata: \n\n");
 
 struct Events {
     endpoint: Endpoint,
     actor: Arc<Actor>,
-    /// What was written last waits to be taken, until the next is asked for.
+    /// The slot of the last result's bytes, kept until the next one is polled.
     waiting: Option<Slot>,
     answers: BoxStream<'static, Answer>,
     unwelcome: BoxFuture<'static, ControlError>,
     ping: Duration,
 }
 
-/// The stream of answers, until the caller's token is not taken any more.
+/// The stream of results, which ends when the caller's token is no longer valid.
 pub fn respond(endpoint: Endpoint, actor: Arc<Actor>, answers: BoxStream<'static, Answer>) -> Response {
     let (ping, stop) = (endpoint.waits().ping, endpoint.stop().clone().cancelled_owned());
     let (control, caller) = (endpoint.control().clone(), actor.clone());
@@ -47,21 +48,21 @@ pub fn respond(endpoint: Endpoint, actor: Arc<Actor>, answers: BoxStream<'static
     let headers = [
         (CONTENT_TYPE, "text/event-stream"),
         (CACHE_CONTROL, "no-store"),
-        // nginx would collect it otherwise.
+        // Otherwise nginx would buffer the stream.
         (HeaderName::from_static("x-accel-buffering"), "no"),
     ];
     (headers, Body::from_stream(events.map(Ok::<_, Infallible>))).into_response()
 }
 
 impl Events {
-    /// What is written next, and whether there is more.
+    /// The next piece to write, and whether more follow.
     async fn next(mut self) -> (Bytes, Option<Self>) {
         self.waiting = None;
         tokio::select! {
             biased;
             error = &mut self.unwelcome => ([next(&refusal(&error)), COMPLETE].concat().into(), None),
             answer = self.answers.next() => match answer {
-                Some(answer) => match written::answer(self.endpoint.slots(), &self.actor, &answer) {
+                Some(answer) => match bounded_json::serialize(self.endpoint.slots(), &self.actor, &answer) {
                     Ok((json, waiting)) => {
                         self.waiting = Some(waiting);
                         (event(&json), Some(self))

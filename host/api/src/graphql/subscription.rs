@@ -1,7 +1,7 @@
-//! What can be followed. A subscription ends when what it follows is deleted, or the caller's token is not taken any more;
-//! one that is read too slowly skips, and never holds anything up.
+//! The subscriptions. A subscription ends when its object is deleted or the caller's token is no longer valid. A subscriber that reads
+//! too slowly skips updates, and never delays anything.
 
-pub mod happened;
+pub mod events_and_logs;
 pub mod pipelines;
 pub mod server;
 pub mod stages;
@@ -17,9 +17,9 @@ use super::context::Result;
 pub struct Subscription(
     pipelines::PipelineSubscription,
     stages::StageSubscription,
-    happened::HappenedSubscription,
+    events_and_logs::EventAndLogSubscription,
     server::ServerSubscription,
 );
 
-/// The answers of a subscription.
+/// The stream of a subscription's results.
 pub type Follow<T> = BoxStream<'static, Result<T>>;

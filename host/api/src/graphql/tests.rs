@@ -1,8 +1,8 @@
 //! The schema as it is published, and its answers in front of a real core on a temporary storage.
 
 mod answers;
-mod followed;
 mod schema;
+mod subscriptions;
 mod transports;
 mod unknown_names;
 mod upload;

@@ -1,4 +1,4 @@
-//! What can be seen and given, by what it is about. Made from the core's types; nothing here asks anybody.
+//! The types of the schema, by subject. They are converted from the control plane's types and call nothing.
 
 pub mod audit;
 pub mod batch;
@@ -28,11 +28,11 @@ use super::scalars::BigInt;
 pub struct ReasonCount {
     /// The reason, as a keyword.
     pub reason: String,
-    /// Number of occurrences.
+    /// Number of occurrences with this reason.
     pub count: BigInt,
 }
 
-/// An invalid setting.
+/// An invalid setting, and why it is invalid.
 #[derive(Debug, Clone, SimpleObject, Deserialize)]
 pub struct Problem {
     /// Path of the setting, starting at the argument: `input.settings.destinations[0].url`.

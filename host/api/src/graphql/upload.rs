@@ -1,9 +1,8 @@
-//! Requests with a file, as the GraphQL multipart request specification has them: `operations`, `map`, one file, in this order
-//! and nothing else.
+//! Requests with a file, by the GraphQL multipart request specification: `operations`, `map` and one file, in this order.
 //!
-//! A form of another page can send one through a browser that knows the UI's cookie; it cannot add a header. So one is asked for
-//! ([`PREFLIGHT`]), as other servers do. Only who may add components is read from at all. `operations` has the bounds of any
-//! request; the file goes to disk as it comes, into a file of the storage that has no name, and is gone with its request.
+//! A form of a foreign page can send such a request by a browser that has the UI's cookie, but cannot add a header. So the header
+//! [`PREFLIGHT`] is required, as other servers do. The body is read only for callers who may add components. `operations` has the
+//! limits of any request. The file is written to an unnamed file in the storage while it arrives, and is removed with its request.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::FileExt;
@@ -17,38 +16,46 @@ use axum::http::{HeaderMap, StatusCode};
 use tokio::io::AsyncWriteExt;
 
 use super::endpoint::Endpoint;
-use super::form::{Form, Part, Wrong};
-use super::slots::{Kind, Slot};
-use super::{admit, http};
+
+use super::slots::Slot;
+
+use super::http;
+use super::multipart::Form;
+use super::multipart::FormError;
+use super::multipart::Part;
+use super::request_limits;
+use super::slots::SlotKind;
 use crate::limits::{
     GRAPHQL_BODY_BYTES_MAX, GRAPHQL_FILE_NAME_CHARS_MAX, GRAPHQL_MAP_BYTES_MAX, GRAPHQL_UPLOAD_TIMEOUT,
 };
-use outboard_control::access::{Action, Actor};
+use outboard_control::access::Action;
+use outboard_control::access::Actor;
 use outboard_control::error::ControlError;
+
 use outboard_stage::limits::STAGE_COMPONENT_BYTES_MAX;
 
-/// Any value will do.
+/// The header that uploads must have, with any value.
 const PREFLIGHT: &str = "graphql-require-preflight";
 
-/// Bytes of a form beside what its three parts hold.
+/// Most bytes of a form in addition to the content of its three parts.
 const FORM_BYTES: u64 = 16 << 10;
 
 type Failed = (StatusCode, ControlError);
 
-/// The file of a request; its resolver finds it in the request's data.
+/// The file of a request; its resolver gets it from the request's data.
 #[derive(Debug)]
 pub struct Uploaded {
     file: std::fs::File,
     size: u64,
-    /// Its place among files that are taken in.
+    /// The slot of this upload.
     _slot: Slot,
 }
 
 impl Uploaded {
-    /// All of it.
+    /// Reads the whole file into memory.
     ///
     /// # Errors
-    /// The disk does not give it back.
+    /// The system's error if the file cannot be read.
     pub async fn read(self: Arc<Self>) -> std::io::Result<Bytes> {
         let reading = move || {
             let mut bytes = vec![0; usize::try_from(self.size).map_err(std::io::Error::other)?];
@@ -59,7 +66,7 @@ impl Uploaded {
     }
 }
 
-/// Reads one request with one file.
+/// Reads a request with one file.
 pub async fn read(
     endpoint: &Endpoint,
     actor: &Actor,
@@ -78,7 +85,7 @@ pub async fn read(
     if told.is_some_and(|told| told > STAGE_COMPONENT_BYTES_MAX + GRAPHQL_BODY_BYTES_MAX as u64 + FORM_BYTES) {
         return Err(too_large());
     }
-    let slot = endpoint.slots().take(Kind::Upload, actor);
+    let slot = endpoint.slots().take(SlotKind::Upload, actor);
     let slot = slot.map_err(|error| (StatusCode::TOO_MANY_REQUESTS, error))?;
     let root = endpoint.control().host().storage().root().to_owned();
     match tokio::time::timeout(GRAPHQL_UPLOAD_TIMEOUT, form(&root, kind, body, slot)).await {
@@ -94,8 +101,8 @@ async fn form(root: &Path, kind: &str, body: Body, slot: Slot) -> Result<Request
     let mut form = Form::new(kind, body).map_err(wrong)?;
     let operations = named(&mut form, "operations", GRAPHQL_BODY_BYTES_MAX).await?;
     let mut request = http::request(&operations)?;
-    // Before the file is taken in; who runs the request parses it again.
-    admit::text(&request.query).map_err(|error| (StatusCode::BAD_REQUEST, error))?;
+    // Checked before the file is read; running the request parses it again.
+    request_limits::check_text(&request.query).map_err(|error| (StatusCode::BAD_REQUEST, error))?;
     let map = named(&mut form, "map", GRAPHQL_MAP_BYTES_MAX).await?;
     let (field, path) = place(&map)?;
     let part = form.part().await.map_err(wrong)?;
@@ -108,7 +115,7 @@ async fn form(root: &Path, kind: &str, body: Body, slot: Slot) -> Result<Request
         return Err(invalid("must have nothing after its file: one at a time"));
     }
     let filename = name.chars().filter(|c| !c.is_control()).take(GRAPHQL_FILE_NAME_CHARS_MAX).collect();
-    // The schema's scalar is given an empty one; the bytes are on disk.
+    // The scalar in the schema gets an empty file; the bytes are on disk.
     request.set_upload(&path, UploadValue { filename, content_type: None, content: Bytes::new() });
     Ok(request.data(Arc::new(Uploaded { file, size, _slot: slot })))
 }
@@ -120,7 +127,7 @@ async fn named(form: &mut Form, name: &str, most: usize) -> Result<Vec<u8>, Fail
         )));
     }
     form.whole(most).await.map_err(|error| match error {
-        Wrong::TooLong(most) => {
+        FormError::TooLong(most) => {
             let text = format!("`{name}` is longer than {most} bytes");
             (StatusCode::PAYLOAD_TOO_LARGE, ControlError::LimitExceeded(text))
         }
@@ -128,7 +135,7 @@ async fn named(form: &mut Form, name: &str, most: usize) -> Result<Vec<u8>, Fail
     })
 }
 
-/// The field of the file, and the variable that it is for.
+/// The form field of the file, and the variable that it is the value of.
 fn place(map: &[u8]) -> Result<(String, String), Failed> {
     let map: BTreeMap<String, Vec<String>> = serde_json::from_slice(map).unwrap_or_default();
     let mut places = map.into_iter().map(|(field, paths)| (field, paths.into_iter().collect::<Vec<_>>()));
@@ -141,7 +148,7 @@ fn place(map: &[u8]) -> Result<(String, String), Failed> {
     }
 }
 
-/// Puts the part into a file without a name, and says how long it is.
+/// Writes the part to an unnamed file; returns it and its length in bytes.
 async fn keep(root: &Path, form: &mut Form) -> Result<(std::fs::File, u64), Failed> {
     let lost = |error: std::io::Error| {
         tracing::error!(%error, "failed to store an upload");
@@ -169,10 +176,10 @@ fn too_large() -> Failed {
     (StatusCode::PAYLOAD_TOO_LARGE, ControlError::LimitExceeded(text))
 }
 
-fn wrong(wrong: Wrong) -> Failed {
+fn wrong(wrong: FormError) -> Failed {
     match wrong {
-        Wrong::Form(what) => invalid(&format!("is not a form with `operations`, `map` and a file: {what}")),
-        Wrong::TooLong(_) => too_large(),
+        FormError::Form(what) => invalid(&format!("is not a form with `operations`, `map` and a file: {what}")),
+        FormError::TooLong(_) => too_large(),
     }
 }
 

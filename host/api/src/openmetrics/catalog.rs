@@ -3,7 +3,7 @@
 
 /// The kind of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum MetricKind {
     /// Only rises; starts at zero when the pipeline or the host starts.
     Counter,
     /// The current value.
@@ -29,7 +29,7 @@ pub struct Metric {
     /// Name without prefix, unit and suffix.
     pub base: &'static str,
     /// The kind of the metric.
-    pub kind: Kind,
+    pub kind: MetricKind,
     /// The unit of its values, if it has one.
     pub unit: Option<Unit>,
     /// Names of its labels.
@@ -50,9 +50,9 @@ impl Metric {
             None => "",
         };
         let suffix = match self.kind {
-            Kind::Counter => "_total",
-            Kind::Info => "_info",
-            Kind::Gauge | Kind::Histogram => "",
+            MetricKind::Counter => "_total",
+            MetricKind::Info => "_info",
+            MetricKind::Gauge | MetricKind::Histogram => "",
         };
         format!("{PREFIX}_{}{unit}{suffix}", self.base)
     }
@@ -64,7 +64,7 @@ macro_rules! metrics {
             #[doc = $help]
             pub static $id: Metric = Metric {
                 base: $base,
-                kind: Kind::$kind,
+                kind: MetricKind::$kind,
                 unit: metrics!(@unit $($unit)?),
                 labels: &[$(stringify!($label)),*],
                 help: $help.trim_ascii(),

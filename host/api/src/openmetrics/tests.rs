@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::catalog::{ALL, Kind, Metric, Unit};
+use super::catalog::{ALL, Metric, MetricKind, Unit};
 use super::*;
 use outboard_control::health::HealthState;
 use outboard_control::samples::process::ProcessSample;
@@ -130,10 +130,10 @@ fn every_metric_is_told_with_its_labels() {
     for metric in ALL {
         let family = told.families.get(&family_name(metric)).unwrap_or_else(|| panic!("{} is not told", metric.name()));
         let kind = match metric.kind {
-            Kind::Counter => "counter",
-            Kind::Gauge => "gauge",
-            Kind::Histogram => "histogram",
-            Kind::Info => "info",
+            MetricKind::Counter => "counter",
+            MetricKind::Gauge => "gauge",
+            MetricKind::Histogram => "histogram",
+            MetricKind::Info => "info",
         };
         assert_eq!((family.kind.as_str(), family.help.as_str()), (kind, metric.help));
         assert!(family.samples.iter().any(|sample| sample.name.starts_with(&metric.name())), "{}", metric.name());
@@ -153,9 +153,9 @@ fn every_metric_is_told_with_its_labels() {
 fn family_name(metric: &Metric) -> String {
     let name = metric.name();
     let suffix = match metric.kind {
-        Kind::Counter => "_total",
-        Kind::Info => "_info",
-        Kind::Gauge | Kind::Histogram => "",
+        MetricKind::Counter => "_total",
+        MetricKind::Info => "_info",
+        MetricKind::Gauge | MetricKind::Histogram => "",
     };
     name.strip_suffix(suffix).unwrap().to_owned()
 }
@@ -171,7 +171,7 @@ fn units_are_base_units_and_in_the_name() {
                 assert!(!["_ms", "_us", "_kb", "_seconds", "_bytes"].iter().any(|unit| name.ends_with(unit)), "{name}")
             }
         }
-        assert!(metric.kind != Kind::Histogram || metric.unit == Some(Unit::Seconds), "{name}");
+        assert!(metric.kind != MetricKind::Histogram || metric.unit == Some(Unit::Seconds), "{name}");
         assert!(name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{name}");
         assert!(metric.help.ends_with('.') && !metric.help.contains(['\\', '\n', '"']), "{name}: {}", metric.help);
     }

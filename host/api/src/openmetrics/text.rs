@@ -7,7 +7,7 @@ use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet, 
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit as ClientUnit};
 
-use super::catalog::{self, Kind, Metric, Unit};
+use super::catalog::{self, Metric, MetricKind, Unit};
 use super::gather::{Family, Value, gather};
 use outboard_control::samples::{HostSample, PipelineSample};
 use outboard_pipeline::timings::{BUCKETS, Reading};
@@ -54,10 +54,10 @@ fn described(metric: &Metric) -> (Option<ClientUnit>, MetricType) {
         Unit::Bytes => ClientUnit::Bytes,
     });
     let kind = match metric.kind {
-        Kind::Counter => MetricType::Counter,
-        Kind::Gauge => MetricType::Gauge,
-        Kind::Histogram => MetricType::Histogram,
-        Kind::Info => MetricType::Info,
+        MetricKind::Counter => MetricType::Counter,
+        MetricKind::Gauge => MetricType::Gauge,
+        MetricKind::Histogram => MetricType::Histogram,
+        MetricKind::Info => MetricType::Info,
     };
     (unit, kind)
 }

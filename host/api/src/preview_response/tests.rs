@@ -55,9 +55,9 @@ fn lines<'a>(text: &'a str, start: &str) -> Vec<&'a str> {
 
 #[test]
 fn paths_are_read_strictly() {
-    let batch = |number, media| Some(Wanted::Batch(number, media));
+    let batch = |number, media| Some(PreviewRequest::Batch(number, media));
     for (path, wanted) in [
-        ("index.m3u8", Some(Wanted::Playlist)),
+        ("index.m3u8", Some(PreviewRequest::Playlist)),
         ("batch/0/original", batch(0, Media::Original)),
         ("batch/12/processed", batch(12, Media::Processed)),
         ("batch/12/output.mp4", batch(12, Media::Output)),
@@ -70,7 +70,7 @@ fn paths_are_read_strictly() {
         ("batch/99999999999999999999/output", None),
         ("", None),
     ] {
-        assert_eq!(Wanted::parse(path), wanted, "{path}");
+        assert_eq!(PreviewRequest::parse(path), wanted, "{path}");
     }
 }
 
@@ -169,7 +169,7 @@ async fn serve_on_loopback(preview: Preview) -> String {
         let preview = preview.clone();
         async move {
             let (parts, _) = request.into_parts();
-            match Wanted::parse(parts.uri.path().trim_start_matches("/preview/tv/")) {
+            match PreviewRequest::parse(parts.uri.path().trim_start_matches("/preview/tv/")) {
                 Some(wanted) => serve(preview, wanted, &parts).await,
                 None => axum::response::IntoResponse::into_response(StatusCode::NOT_FOUND),
             }

@@ -1,5 +1,5 @@
-//! What a REST call brings: a JSON object or a query string, read field by field so that every problem is named at once,
-//! under the name that the caller used.
+//! Reads the input of REST calls: a JSON object or a query string, field by field, so that all problems are reported at once, under
+//! the caller's names.
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request};
@@ -16,15 +16,15 @@ use outboard_base::printable;
 use outboard_config::{self as config, Problem};
 use outboard_control::error::ControlError;
 
-/// A JSON object; none at all is an empty one.
+/// The JSON object in a body; an empty body is an empty object.
 #[derive(Debug, Default)]
 pub struct Body(Map<String, Value>);
 
-/// The parameters of a query string, as REST reads them.
+/// The parameters of a query string.
 #[derive(Debug, Default)]
 pub struct Query(Map<String, Value>);
 
-/// Fields that were not read yet, and what is wrong with those that were.
+/// The fields that were not read yet, and the problems of those that were.
 #[derive(Debug)]
 pub struct Fields {
     left: Map<String, Value>,
@@ -35,7 +35,7 @@ pub struct Fields {
 // === impl Body ===
 
 impl Body {
-    /// Reads the parameters as typed fields; problems are collected.
+    /// The object's fields, to be read by type; problems are collected.
     pub fn fields(self) -> Fields {
         Fields { left: self.0, known: Vec::new(), problems: Vec::new() }
     }
@@ -57,14 +57,14 @@ impl<S: Send + Sync> FromRequest<S> for Body {
         if bytes.is_empty() {
             return Ok(Self::default());
         }
-        // Also keeps pages elsewhere from posting forms.
+        // This also keeps forms of foreign pages out.
         if !kind.as_deref().is_some_and(is_json) {
             return Err(answer::wrong_type());
         }
         match serde_json::from_slice(&bytes) {
             Ok(Value::Object(fields)) => Ok(Self(fields)),
             Ok(_) => Err(invalid("body", "must be a JSON object")),
-            // Its words name a place, never what stands there.
+            // The parser's text names a position, never a value.
             Err(error) => {
                 let place = format!("is not JSON: line {}, column {}", error.line(), error.column());
                 Err(invalid("body", &place))
@@ -85,7 +85,7 @@ fn invalid(path: &str, message: &str) -> Response {
 // === impl Query ===
 
 impl Query {
-    /// Reads the body as typed fields; problems are collected.
+    /// The parameters, to be read by type; problems are collected.
     pub fn fields(self) -> Fields {
         Fields { left: self.0, known: Vec::new(), problems: Vec::new() }
     }
@@ -108,7 +108,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Query {
 // === impl Fields ===
 
 impl Fields {
-    /// A text; `null` is none.
+    /// Reads a text; `None` if it is absent or `null`.
     pub fn text(&mut self, name: &'static str) -> Option<String> {
         match self.take(name)? {
             Value::String(text) => Some(text),
@@ -116,7 +116,7 @@ impl Fields {
         }
     }
 
-    /// A text that has to be there, and not be empty.
+    /// Reads a required text that must not be empty.
     pub fn needed_text(&mut self, name: &'static str) -> Option<String> {
         let problems = self.problems.len();
         let text = self.text(name).filter(|text| !text.trim().is_empty());
@@ -126,10 +126,10 @@ impl Fields {
         text
     }
 
-    /// A whole number from 0 on, within what its type can hold.
+    /// Reads a whole number, 0 or more, within the range of its type.
     pub fn whole<N: TryFrom<u64>>(&mut self, name: &'static str) -> Option<N> {
         let value = self.take(name)?;
-        // Some writers know no whole numbers: 30.0.
+        // Some languages write whole numbers as 30.0.
         let whole = value.as_u64().or_else(|| {
             let number = value.as_f64()?;
             (number >= 0.0 && number.fract() == 0.0 && number <= f64::from(u32::MAX)).then_some(number as u64)
@@ -148,21 +148,21 @@ impl Fields {
         }
     }
 
-    /// Notes what is wrong with a field.
+    /// Adds a problem of a field.
     pub fn problem(&mut self, name: &str, message: String) {
         self.problems.push(Problem { path: name.to_owned(), message });
     }
 
-    /// After the last field was read.
+    /// Ends the reading, after the last field.
     ///
     /// # Errors
-    /// All problems, and every field that nobody read.
+    /// All problems, and every field that is not known.
     pub fn finish(mut self) -> Result<(), ControlError> {
         let known = match self.known.as_slice() {
             [] => "this call takes none".to_owned(),
             known => format!("known are {}", known.join(", ")),
         };
-        // Enough of them to see what is wrong; there may be thousands.
+        // Only some of the unknown fields are named; there may be thousands.
         for name in self.left.keys().take(REST_NAMES_SHOWN) {
             let nearest = config::nearest_of(&shown(name), self.known.iter().copied());
             let hint = nearest.map(|right| format!("did you mean {right}? ")).unwrap_or_default();
@@ -194,7 +194,7 @@ impl Fields {
     }
 }
 
-/// A name as a caller wrote it, fit to be shown.
+/// A caller's name of a field, cut and without control characters.
 fn shown(name: &str) -> String {
     name.chars().filter(|c| !printable::is_refused(*c)).take(64).collect()
 }

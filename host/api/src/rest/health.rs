@@ -1,7 +1,7 @@
-//! For machines that look whether we live: `/livez` (the process answers), `/readyz` (it can work) and `/api/health` (its
-//! streams are as they should be).
+//! Health checks for monitoring: `/livez` (the process answers), `/readyz` (the server can work) and `/api/health` (its streams are
+//! healthy).
 //!
-//! Without a token `/api/health` speaks of the host only; with one, of the caller's pipelines too.
+//! Without a token `/api/health` reports on the host only; with one, on the caller's pipelines too.
 
 use axum::Json;
 use axum::extract::State;
@@ -12,7 +12,9 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::Api;
-use crate::answer::{Refusal, Told};
+use crate::answer::Refusal;
+
+use crate::answer::RestAnswer;
 use crate::auth::Caller;
 use crate::limits::{HEALTH_CHECK_EVERY, HEALTH_CHECK_MAX, REST_NAMES_SHOWN};
 use outboard_control::Control;
@@ -24,18 +26,18 @@ use outboard_control::health::HealthState;
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Report {
-    /// `ok` or `failing`, with the reasons beside it.
+    /// `ok` or `failing`; `reasons` says why.
     status: &'static str,
     version: &'static str,
     uptime_seconds: u64,
-    /// What is wrong; empty where nothing is.
+    /// Why the host cannot work; empty if it can.
     reasons: Vec<String>,
-    /// The caller's, where they said who they are.
+    /// Counts of the caller's pipelines; absent without a token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pipelines: Option<Pipelines>,
 }
 
-/// A tenant's pipelines, or everyone's, by how they are.
+/// The numbers of pipelines by health: those of a tenant, or all.
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Pipelines {
@@ -69,7 +71,7 @@ pub async fn health(
 ) -> Result<Response, Refusal> {
     let caller = match caller {
         Ok(Caller(actor)) => Some(actor),
-        // A token that is not valid is no reason to look well.
+        // An invalid token is an error, not a call without a token.
         Err(refusal) if headers.contains_key(AUTHORIZATION) => return Err(refusal),
         Err(Refusal(ControlError::Unauthenticated(_) | ControlError::Forbidden(_))) => None,
         Err(refusal) => return Err(refusal),
@@ -89,21 +91,21 @@ pub async fn health(
     };
     let status = if well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let message = if well { "ok".to_owned() } else { report.reasons.join("; ") };
-    Ok((status, Json(Told::with(well, message, report))).into_response())
+    Ok((status, Json(RestAnswer::with(well, message, report))).into_response())
 }
 
-/// What keeps the host from working, whoever asks.
+/// Why the host cannot work; the same for every caller.
 async fn troubles(api: &Api) -> Vec<String> {
     let stopping = api.stop.is_cancelled().then(|| "the server is stopping".to_owned());
     stopping.into_iter().chain(api.checked.trouble(&api.control).await).collect()
 }
 
-/// The last look at whether the host can work: anybody may ask, and a look costs a turn at the database.
+/// The cached result of the last check. Anybody may call, and a check uses the database.
 #[derive(Debug, Default)]
 pub struct Checked(tokio::sync::Mutex<Option<(Instant, Option<String>)>>);
 
 impl Checked {
-    /// What keeps it, as of [`HEALTH_CHECK_EVERY`] ago at most. All who ask at once share a look.
+    /// The reasons, at most [`HEALTH_CHECK_EVERY`] old. Concurrent callers share one check.
     async fn trouble(&self, control: &Control) -> Option<String> {
         let mut last = self.0.lock().await;
         if let Some((at, trouble)) = last.as_ref()

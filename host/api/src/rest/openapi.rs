@@ -1,4 +1,4 @@
-//! The description of REST for programs: one file, checked in, served as it is.
+//! Serves the OpenAPI description of the REST API, a file in the repository.
 
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;

@@ -1,4 +1,4 @@
-//! `POST /api/pipeline/start`: makes a pipeline, or starts the one that is there.
+//! `POST /api/pipeline/start`: creates a pipeline, or starts an existing one.
 
 use std::sync::Arc;
 
@@ -9,62 +9,78 @@ use super::body::{Body, Fields};
 use super::status::Status;
 use super::to_the_end;
 use crate::Api;
-use crate::answer::{Refusal, Told};
+use crate::answer::Refusal;
+
+use crate::answer::RestAnswer;
 use crate::auth::Caller;
-use outboard_config::{Defaults, Problem};
+use outboard_config::Defaults;
+use outboard_config::Problem;
+use outboard_control::Apply;
+use outboard_control::Change;
+use outboard_control::Control;
+use outboard_control::NewPipeline;
 use outboard_control::access::Actor;
 use outboard_control::error::ControlError;
 use outboard_control::pipeline_handle::PipelineHandle;
-use outboard_control::{Apply, Change, Control, NewPipeline};
-use outboard_pipeline::settings::{Destination, DestinationPatch, Patch, ProcessorPatch, Settings, SourcePatch};
+use outboard_pipeline::settings::Destination;
+use outboard_pipeline::settings::DestinationPatch;
+use outboard_pipeline::settings::Patch;
+use outboard_pipeline::settings::ProcessorPatch;
+use outboard_pipeline::settings::Settings;
+use outboard_pipeline::settings::SourcePatch;
 use outboard_stage::limits::BATCH_SECONDS_DEFAULT;
 
-/// The stream id where none is given.
+/// The stream id if the call has none.
 const STREAM_ID: &str = "live";
 
-/// What a caller wants to run. What is left out is, of a new pipeline, the default, and of one that is there, what it has.
+/// The fields of a call. An absent field is the default for a new pipeline, and keeps its value for an existing one.
 #[derive(Debug, Clone)]
-struct Wish {
+struct StartRequest {
     stream_id: String,
     source_url: String,
     batch_seconds: Option<u32>,
-    /// `Some(None)`: none, the original audio stays.
+    /// `Some(None)`: no processor, the original audio is kept.
     processor_url: Option<Option<String>>,
     destination_url: Option<String>,
 }
 
 /// `POST /api/pipeline/start`: creates, changes or starts a pipeline.
-pub async fn start(State(api): State<Api>, Caller(actor): Caller, body: Body) -> Result<Json<Told<Status>>, Refusal> {
-    let wish = Wish::read(body.fields())?;
+pub async fn start(
+    State(api): State<Api>,
+    Caller(actor): Caller,
+    body: Body,
+) -> Result<Json<RestAnswer<Status>>, Refusal> {
+    let request = StartRequest::read(body.fields())?;
     let started = to_the_end(async move {
-        let (entry, what) = wish.fulfil(&api.control, &api.defaults, &actor).await.map_err(under_callers_names)?;
+        let (entry, what) =
+            request.carry_out(&api.control, &api.defaults, &actor).await.map_err(under_callers_names)?;
         api.latest.note(entry.id());
         Ok((entry, what))
     });
     let (entry, what) = started.await?;
     let message = format!("pipeline {:?} {what}", entry.id().stream);
-    Ok(Json(Told::new(message, Status::of(&entry))))
+    Ok(Json(RestAnswer::new(message, Status::of(&entry))))
 }
 
-// === impl Wish ===
+// === impl StartRequest ===
 
-impl Wish {
+impl StartRequest {
     fn read(mut fields: Fields) -> Result<Self, ControlError> {
         let filled = |url: String| (!url.trim().is_empty()).then_some(url);
-        let wish = Self {
+        let request = Self {
             source_url: fields.needed_text("sourceUrl").unwrap_or_default(),
             stream_id: fields.text("streamId").unwrap_or_else(|| STREAM_ID.to_owned()),
             batch_seconds: fields.whole("bufferDuration"),
-            // An empty text says that there is none.
+            // An empty text means: no processor.
             processor_url: fields.text("audioProcessorUrl").map(filled),
             destination_url: fields.text("srsRtmpUrl").and_then(filled),
         };
         fields.finish()?;
-        Ok(wish)
+        Ok(request)
     }
 
-    /// Answers the pipeline, and in words what was done.
-    async fn fulfil(
+    /// Creates or starts the pipeline; returns it, and a phrase that says what was done.
+    async fn carry_out(
         &self,
         control: &Control,
         defaults: &Defaults,
@@ -93,7 +109,7 @@ impl Wish {
         }
     }
 
-    /// With the defaults for what was left out.
+    /// The request with defaults in place of absent fields.
     fn completed(&self, defaults: &Defaults) -> Self {
         Self {
             batch_seconds: self.batch_seconds.or(Some(BATCH_SECONDS_DEFAULT)),
@@ -130,9 +146,9 @@ impl Wish {
         Ok((control.pipelines().start(actor, &id).await?, what))
     }
 
-    /// Whether a pipeline with these settings is what is wished for. What REST cannot say may be anything.
+    /// True if a pipeline with these settings satisfies the request. Settings that REST does not have may have any value.
     fn is_met_by(&self, settings: &Settings) -> bool {
-        // What is wrong with the wish is told by the change that it takes.
+        // An invalid request is reported by the change that follows.
         let Ok(wished) = settings.patched(self.patch()) else { return false };
         let seconds = |settings: &Settings| settings.batch_seconds.or(Some(BATCH_SECONDS_DEFAULT));
         let same_seconds = seconds(&wished) == seconds(settings);
@@ -141,7 +157,7 @@ impl Wish {
 
     fn patch(&self) -> Patch {
         let processor = |url: &String| ProcessorPatch { url: Some(url.clone()), ..ProcessorPatch::default() };
-        // By its id too: one that is there keeps what else is set of it.
+        // Named by its id, so that an existing destination keeps its other settings.
         let destination = |url: &String| DestinationPatch {
             id: Some(Destination { url: url.clone(), ..Destination::default() }.id()),
             url: Some(url.clone()),
@@ -157,7 +173,7 @@ impl Wish {
     }
 }
 
-/// Problems under the names of the call's fields.
+/// Renames the paths of problems to the fields of the call.
 fn under_callers_names(error: ControlError) -> ControlError {
     let ControlError::InvalidInput(problems) = error else { return error };
     let renamed = problems.into_iter().map(|Problem { path, message }| Problem {

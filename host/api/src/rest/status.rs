@@ -1,4 +1,4 @@
-//! `GET /api/pipeline/status`: a pipeline in the original plan's words.
+//! `GET /api/pipeline/status`: the status of a pipeline, with the field names of the original plan.
 
 use std::sync::Arc;
 
@@ -10,7 +10,9 @@ use serde_json::Value;
 use super::body::Query;
 use super::chosen;
 use crate::Api;
-use crate::answer::{Refusal, Told};
+use crate::answer::Refusal;
+
+use crate::answer::RestAnswer;
 use crate::auth::Caller;
 use outboard_base::unix_time::now_ms;
 use outboard_control::error::ControlError;
@@ -21,7 +23,7 @@ use outboard_control::snapshot::Snapshot;
 use outboard_pipeline::settings::Settings;
 use outboard_pipeline::timings::Step;
 
-/// The status of one pipeline as REST shows it.
+/// The status of one pipeline, as REST returns it.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Status {
@@ -39,7 +41,7 @@ pub struct Status {
     health_since: Option<String>,
 }
 
-/// Counts of this run or the last one.
+/// Counts of the current run, or of the last one.
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Counts {
@@ -56,18 +58,18 @@ pub async fn status(
     State(api): State<Api>,
     Caller(actor): Caller,
     query: Query,
-) -> Result<Json<Told<Status>>, Refusal> {
+) -> Result<Json<RestAnswer<Status>>, Refusal> {
     let mut fields = query.fields();
     let stream = fields.text("streamId");
     fields.finish()?;
     let any = stream.is_none();
     let status = match chosen(&api, &actor, stream) {
         Ok(entry) => Status::of(&entry),
-        // There is none at all: that is an answer, not a mistake of the caller's.
+        // No pipeline exists: this is an answer, not an error of the caller.
         Err(ControlError::NotFound(_)) if any => Status::none(),
         Err(error) => return Err(error.into()),
     };
-    Ok(Json(Told::new(status.health.reason.clone(), status)))
+    Ok(Json(RestAnswer::new(status.health.reason.clone(), status)))
 }
 
 // === impl Status ===
@@ -79,12 +81,12 @@ impl Status {
         Self::new(&entry.id().stream, &entry.settings(), &snapshot, entry.desired_running())
     }
 
-    /// It is meant to run, or still ends.
+    /// True if the pipeline is to run, or is still draining.
     pub fn is_running(&self) -> bool {
         self.is_running
     }
 
-    /// Where there is no pipeline.
+    /// The status if there is no pipeline.
     fn none() -> Self {
         Self {
             is_running: false,
@@ -107,7 +109,7 @@ impl Status {
 
     fn new(stream: &str, settings: &Settings, snapshot: &Arc<Snapshot>, wanted: bool) -> Self {
         let run = &snapshot.run;
-        // What was just told to start counts as running, and so does what still drains.
+        // A pipeline that is about to start counts as running, and so does one that still drains.
         let is_running = wanted || run.state != RunState::Stopped;
         let phase = if wanted && run.state == RunState::Stopped { "starting" } else { snapshot.phase() };
         let started = run.started_ms.filter(|_| is_running);
@@ -144,7 +146,7 @@ impl Counts {
     }
 }
 
-/// Unix time as people and programs read it.
+/// Unix time in milliseconds as RFC 3339 text.
 fn written(ms: u64) -> Option<String> {
     let at = jiff::Timestamp::from_millisecond(i64::try_from(ms).ok()?).ok()?;
     Some(at.to_string())

@@ -1,4 +1,4 @@
-//! `POST /api/pipeline/stop`: stops a pipeline; one that is stopped stays so.
+//! `POST /api/pipeline/stop`: stops a pipeline. Idempotent.
 
 use axum::Json;
 use axum::extract::State;
@@ -7,12 +7,18 @@ use super::body::Body;
 use super::status::Status;
 use super::{chosen, to_the_end};
 use crate::Api;
-use crate::answer::{Refusal, Told};
+use crate::answer::Refusal;
+
+use crate::answer::RestAnswer;
 use crate::auth::Caller;
 use outboard_control::runner::StopMode;
 
-/// The handler. Answers when the wish is kept; what is buffered may still go on air.
-pub async fn stop(State(api): State<Api>, Caller(actor): Caller, body: Body) -> Result<Json<Told<Status>>, Refusal> {
+/// `POST /api/pipeline/stop`: answers once the desired state is stored; buffered media may still go on air.
+pub async fn stop(
+    State(api): State<Api>,
+    Caller(actor): Caller,
+    body: Body,
+) -> Result<Json<RestAnswer<Status>>, Refusal> {
     let mut fields = body.fields();
     let stream = fields.text("streamId");
     let mode = if fields.flag("drain").unwrap_or(true) { StopMode::Drain } else { StopMode::AtOnce };
@@ -25,5 +31,5 @@ pub async fn stop(State(api): State<Api>, Caller(actor): Caller, body: Body) -> 
         (true, StopMode::Drain) => "stops when what is buffered has gone on air",
         (true, StopMode::AtOnce) => "stops at once",
     };
-    Ok(Json(Told::new(format!("pipeline {:?} {what}", entry.id().stream), status)))
+    Ok(Json(RestAnswer::new(format!("pipeline {:?} {what}", entry.id().stream), status)))
 }

@@ -1,4 +1,4 @@
-//! `GET /api/storage/stats` and `POST /api/storage/clean`: what lies on disk of the caller's tenant, and room made by hand.
+//! `GET /api/storage/stats` and `POST /api/storage/clean`: the disk usage of the caller's tenant, and manual cleaning.
 
 use axum::Json;
 use axum::extract::State;
@@ -7,15 +7,20 @@ use serde::Serialize;
 use super::body::{Body, Query};
 use super::to_the_end;
 use crate::Api;
-use crate::answer::{Refusal, Told};
+use crate::answer::Refusal;
+
 use crate::auth::Caller;
 use crate::limits::REST_CLEAN_KEEPS;
 use outboard_base::Problem;
 use outboard_control::Cleaning;
 use outboard_control::error::ControlError;
-use outboard_store::usage::{Kind, Totals};
 
-/// What lies on disk.
+use crate::answer::RestAnswer;
+use outboard_store::usage::Totals;
+
+use outboard_store::usage::FileKind;
+
+/// Disk usage of a tenant or of one pipeline.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Stats {
@@ -39,7 +44,7 @@ struct Breakdown {
     components: u64,
 }
 
-/// What was removed, or would be.
+/// The files that were removed, or would be removed.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Cleaned {
@@ -49,7 +54,11 @@ pub struct Cleaned {
 }
 
 /// `GET /api/storage/stats`: the disk usage of the tenant or of one pipeline.
-pub async fn stats(State(api): State<Api>, Caller(actor): Caller, query: Query) -> Result<Json<Told<Stats>>, Refusal> {
+pub async fn stats(
+    State(api): State<Api>,
+    Caller(actor): Caller,
+    query: Query,
+) -> Result<Json<RestAnswer<Stats>>, Refusal> {
     let mut fields = query.fields();
     let stream = fields.text("streamId");
     fields.finish()?;
@@ -70,11 +79,15 @@ pub async fn stats(State(api): State<Api>, Caller(actor): Caller, query: Query) 
         available_space: all.space.free.min(left),
     };
     let message = format!("{} files with {} bytes", stats.file_count, stats.total_size);
-    Ok(Json(Told::new(message, stats)))
+    Ok(Json(RestAnswer::new(message, stats)))
 }
 
 /// `POST /api/storage/clean`: removes files of aired batches.
-pub async fn clean(State(api): State<Api>, Caller(actor): Caller, body: Body) -> Result<Json<Told<Cleaned>>, Refusal> {
+pub async fn clean(
+    State(api): State<Api>,
+    Caller(actor): Caller,
+    body: Body,
+) -> Result<Json<RestAnswer<Cleaned>>, Refusal> {
     let mut fields = body.fields();
     let keep: u32 = fields.whole("keepLast").unwrap_or(REST_CLEAN_KEEPS);
     let stream = fields.text("streamId");
@@ -103,10 +116,10 @@ pub async fn clean(State(api): State<Api>, Caller(actor): Caller, body: Body) ->
         true => format!("{batches} batches with {bytes} bytes would be removed"),
         false => format!("{batches} batches with {bytes} bytes were removed"),
     };
-    Ok(Json(Told::new(message, cleaned)))
+    Ok(Json(RestAnswer::new(message, cleaned)))
 }
 
-/// Problems under the names of the call's fields.
+/// Renames the paths of problems to the fields of the call.
 fn under_callers_names(error: ControlError) -> ControlError {
     let ControlError::InvalidInput(problems) = error else { return error };
     let keep = |problem: Problem| Problem { path: problem.path.replace("keepBatches", "keepLast"), ..problem };
@@ -117,14 +130,14 @@ impl Breakdown {
     fn of(totals: &Totals) -> Self {
         let bytes = |kind| totals.of(kind).bytes;
         Self {
-            original_segments: bytes(Kind::OriginalSegments),
-            video_fragments: bytes(Kind::VideoFragments),
-            audio_fragments: bytes(Kind::AudioFragments),
-            processed_audio: bytes(Kind::ProcessedAudio),
-            remuxed_output: bytes(Kind::RemuxedOutput),
-            other: bytes(Kind::Other),
-            logs: bytes(Kind::Logs),
-            components: bytes(Kind::Components),
+            original_segments: bytes(FileKind::OriginalSegments),
+            video_fragments: bytes(FileKind::VideoFragments),
+            audio_fragments: bytes(FileKind::AudioFragments),
+            processed_audio: bytes(FileKind::ProcessedAudio),
+            remuxed_output: bytes(FileKind::RemuxedOutput),
+            other: bytes(FileKind::Other),
+            logs: bytes(FileKind::Logs),
+            components: bytes(FileKind::Components),
         }
     }
 }

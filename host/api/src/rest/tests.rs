@@ -95,7 +95,7 @@ const START: &str = "/api/pipeline/start";
 const STOP: &str = "/api/pipeline/stop";
 const STATUS: &str = "/api/pipeline/status";
 
-fn wish() -> Value {
+fn start_request() -> Value {
     json!({
         "sourceUrl": "http://user:source-secret@127.0.0.1:1/live.m3u8?token=query-secret",
         "srsRtmpUrl": "rtmp://127.0.0.1:1/live/key-secret",
@@ -110,16 +110,16 @@ fn with(mut value: Value, name: &str, field: Value) -> Value {
 #[tokio::test]
 async fn starting_makes_a_pipeline_once_and_the_same_again_changes_nothing() {
     let server = Server::start(true).await;
-    let first = server.post("", START, wish()).await;
+    let first = server.post("", START, start_request()).await;
     assert_eq!(first.status, 200, "{}", first.body);
     assert_eq!((&first.body["isRunning"], &first.body["streamId"]), (&json!(true), &json!("live")));
-    let again = server.post("", START, with(wish(), "bufferDuration", json!(30))).await;
+    let again = server.post("", START, with(start_request(), "bufferDuration", json!(30))).await;
     assert_eq!(again.status, 200, "{}", again.body);
     let local = server.control.local_actor();
     let entry = server.control.pipelines().get(&local, "live").unwrap();
     assert_eq!((entry.revision(), entry.desired_running()), (1, true));
     let settings = entry.settings();
-    assert_eq!(settings.source.url, wish()["sourceUrl"]);
+    assert_eq!(settings.source.url, start_request()["sourceUrl"]);
     assert_eq!(
         (settings.batch_seconds, settings.processor.as_ref().unwrap().url.as_str()),
         (Some(30), "http://localhost:5000")
@@ -130,7 +130,7 @@ async fn starting_makes_a_pipeline_once_and_the_same_again_changes_nothing() {
 async fn a_source_and_a_stream_id_are_enough() {
     let server = Server::start(true).await;
     let local = server.control.local_actor();
-    let short = json!({ "sourceUrl": wish()["sourceUrl"], "streamId": "tv" });
+    let short = json!({ "sourceUrl": start_request()["sourceUrl"], "streamId": "tv" });
     let started = server.post("", START, short.clone()).await;
     assert_eq!((started.status, &started.body["success"]), (200, &json!(true)), "{}", started.body);
     assert_eq!(started.body["message"], "pipeline \"tv\" is new and starts");
@@ -154,12 +154,16 @@ async fn a_source_and_a_stream_id_are_enough() {
 async fn what_a_call_leaves_out_stays_as_it_was_set() {
     let server = Server::start(true).await;
     let local = server.control.local_actor();
-    let full = with(with(wish(), "bufferDuration", json!(20)), "audioProcessorUrl", json!("http://127.0.0.1:1/audio"));
+    let full = with(
+        with(start_request(), "bufferDuration", json!(20)),
+        "audioProcessorUrl",
+        json!("http://127.0.0.1:1/audio"),
+    );
     server.post("", START, full).await;
     let entry = server.control.pipelines().get(&local, "live").unwrap();
     let before = entry.settings();
     server.post("", STOP, json!({ "drain": false })).await;
-    let short = server.post("", START, json!({ "sourceUrl": wish()["sourceUrl"] })).await;
+    let short = server.post("", START, json!({ "sourceUrl": start_request()["sourceUrl"] })).await;
     assert_eq!((short.status, &short.body["message"]), (200, &json!("pipeline \"live\" starts")), "{}", short.body);
     assert_eq!((entry.settings(), entry.revision()), (before, 1));
 }
@@ -178,7 +182,7 @@ async fn status_before_any_pipeline_is_an_answer() {
 async fn the_last_error_has_its_time() {
     let server = Server::start(true).await;
     let before = jiff::Timestamp::now();
-    server.post("", START, wish()).await;
+    server.post("", START, start_request()).await;
     let failed = async {
         loop {
             let status = server.get("", STATUS).await;
@@ -198,14 +202,14 @@ async fn the_last_error_has_its_time() {
 async fn other_settings_are_a_conflict_until_it_is_stopped() {
     let server = Server::start(true).await;
     let local = server.control.local_actor();
-    server.post("", START, wish()).await;
+    server.post("", START, start_request()).await;
     for (name, value) in [
         ("sourceUrl", json!("http://127.0.0.1:1/other.m3u8")),
         ("bufferDuration", json!(20)),
         ("audioProcessorUrl", json!("http://127.0.0.1:1/audio")),
         ("srsRtmpUrl", json!("rtmp://127.0.0.1:1/live/other")),
     ] {
-        let other = server.post("", START, with(wish(), name, value)).await;
+        let other = server.post("", START, with(start_request(), name, value)).await;
         assert_eq!(other.code(), (409, "CONFLICT"), "{name}: {}", other.body);
     }
     let entry = server.control.pipelines().get(&local, "live").unwrap();
@@ -213,7 +217,7 @@ async fn other_settings_are_a_conflict_until_it_is_stopped() {
     let stopped = server.post("", STOP, json!({ "drain": false })).await;
     assert_eq!(stopped.status, 200, "{}", stopped.body);
     assert!(!entry.desired_running());
-    let changed = server.post("", START, with(wish(), "bufferDuration", json!(20))).await;
+    let changed = server.post("", START, with(start_request(), "bufferDuration", json!(20))).await;
     assert_eq!((changed.status, entry.revision(), entry.desired_running()), (200, 2, true), "{}", changed.body);
     assert_eq!(entry.settings().batch_seconds, Some(20));
 }
@@ -223,7 +227,7 @@ async fn a_tenant_that_is_shut_out_is_not_started() {
     let server = Server::start(true).await;
     let local = server.control.local_actor();
     server.tenant("acme").await;
-    let patch = json!({ "source": { "url": wish()["sourceUrl"] }, "destinations": [{ "url": wish()["srsRtmpUrl"] }], "batchSeconds": 30 });
+    let patch = json!({ "source": { "url": start_request()["sourceUrl"] }, "destinations": [{ "url": start_request()["srsRtmpUrl"] }], "batchSeconds": 30 });
     let patch = serde_json::from_value(patch).unwrap();
     let new = NewPipeline {
         tenant: Some("acme".into()),
@@ -235,7 +239,7 @@ async fn a_tenant_that_is_shut_out_is_not_started() {
     let entry = server.control.pipelines().create(&local, new).await.unwrap();
     let shut_out = TenantPatch { disabled: Some(true), ..TenantPatch::default() };
     server.control.tenancy().update_tenant(&local, "acme", shut_out).await.unwrap();
-    let started = server.post("", START, with(wish(), "streamId", json!("acme:live"))).await;
+    let started = server.post("", START, with(start_request(), "streamId", json!("acme:live"))).await;
     assert_eq!(started.code(), (409, "CONFLICT"), "{}", started.body);
     assert!(!entry.desired_running());
 }
@@ -245,12 +249,12 @@ async fn a_source_elsewhere_does_not_get_what_only_graphql_can_set() {
     let server = Server::start(true).await;
     let local = server.control.local_actor();
     let patch = serde_json::from_value(json!({
-        "source": { "url": wish()["sourceUrl"], "headers": [{ "name": "X-Key", "value": "header-secret" }] },
-        "destinations": [{ "url": wish()["srsRtmpUrl"] }],
+        "source": { "url": start_request()["sourceUrl"], "headers": [{ "name": "X-Key", "value": "header-secret" }] },
+        "destinations": [{ "url": start_request()["srsRtmpUrl"] }],
     }));
     let new = NewPipeline { stream_id: "live".into(), patch: patch.unwrap(), start: true, ..NewPipeline::default() };
     server.control.pipelines().create(&local, new).await.unwrap();
-    let elsewhere = with(wish(), "sourceUrl", json!("http://127.0.0.1:2/live.m3u8"));
+    let elsewhere = with(start_request(), "sourceUrl", json!("http://127.0.0.1:2/live.m3u8"));
     assert_eq!(server.post("", START, elsewhere.clone()).await.code(), (409, "CONFLICT"), "it runs");
     server.post("", STOP, json!({ "drain": false })).await;
     let refused = server.post("", START, elsewhere).await;
@@ -263,14 +267,14 @@ async fn what_rest_cannot_say_stays_as_it_was_set() {
     let server = Server::start(true).await;
     let local = server.control.local_actor();
     let patch = serde_json::from_value(json!({
-        "source": { "url": wish()["sourceUrl"], "headers": [{ "name": "X-Key", "value": "header-secret" }] },
-        "destinations": [{ "url": wish()["srsRtmpUrl"], "srsApi": "http://127.0.0.1:1985" }],
+        "source": { "url": start_request()["sourceUrl"], "headers": [{ "name": "X-Key", "value": "header-secret" }] },
+        "destinations": [{ "url": start_request()["srsRtmpUrl"], "srsApi": "http://127.0.0.1:1985" }],
         "cushionSeconds": 4.0,
     }));
     let new = NewPipeline { stream_id: "live".into(), patch: patch.unwrap(), ..NewPipeline::default() };
     let entry = server.control.pipelines().create(&local, new).await.unwrap();
     let before = entry.settings();
-    let started = server.post("", START, wish()).await;
+    let started = server.post("", START, start_request()).await;
     assert_eq!((started.status, entry.desired_running(), entry.revision()), (200, true, 1), "{}", started.body);
     assert_eq!(entry.settings(), before);
 }
@@ -294,7 +298,7 @@ async fn everything_that_is_wrong_is_told_under_the_callers_names() {
     let told: BTreeSet<&str> = wrong.problems().into_iter().collect();
     let all = BTreeSet::from(["sourceUrl", "srsRtmpUrl", "bufferDuration", "audioProcessorUrl"]);
     assert_eq!(told, all, "{}", wrong.body);
-    let named = server.post("", START, with(wish(), "streamId", json!("a/b"))).await;
+    let named = server.post("", START, with(start_request(), "streamId", json!("a/b"))).await;
     assert_eq!((named.code(), named.problems()), ((400, "INVALID_INPUT"), vec!["streamId"]));
     let local = server.control.local_actor();
     assert!(server.control.pipelines().list(&local, None).unwrap().is_empty(), "something was made");
@@ -333,8 +337,7 @@ async fn without_a_name_it_is_the_last_one_started_else_the_only_one() {
     let server = Server::start(true).await;
     let local = server.control.local_actor();
     let make = async |stream: &str| {
-        let patch =
-            json!({ "source": { "url": wish()["sourceUrl"] }, "destinations": [{ "url": wish()["srsRtmpUrl"] }] });
+        let patch = json!({ "source": { "url": start_request()["sourceUrl"] }, "destinations": [{ "url": start_request()["srsRtmpUrl"] }] });
         let patch = serde_json::from_value(patch).unwrap();
         let new = NewPipeline { stream_id: stream.into(), patch, ..NewPipeline::default() };
         server.control.pipelines().create(&local, new).await.unwrap();
@@ -348,8 +351,8 @@ async fn without_a_name_it_is_the_last_one_started_else_the_only_one() {
         assert!(answer.body["error"].as_str().unwrap().ends_with("one, two"), "{}", answer.body);
     }
     assert_eq!(server.get("", &format!("{STATUS}?streamId=two")).await.body["streamId"], "two");
-    server.post("", START, with(wish(), "streamId", json!("three"))).await;
-    server.post("", START, with(wish(), "streamId", json!("two"))).await;
+    server.post("", START, with(start_request(), "streamId", json!("three"))).await;
+    server.post("", START, with(start_request(), "streamId", json!("two"))).await;
     assert_eq!(server.get("", STATUS).await.body["streamId"], "two");
     assert_eq!(server.post("", STOP, json!({})).await.body["streamId"], "two");
     server.control.pipelines().delete(&local, "two", false).await.unwrap();
@@ -360,9 +363,13 @@ async fn without_a_name_it_is_the_last_one_started_else_the_only_one() {
 async fn secrets_are_not_shown() {
     let server = Server::start(true).await;
     let processor = json!("http://user:processor-secret@127.0.0.1:1/audio");
-    let started = server.post("", START, with(wish(), "audioProcessorUrl", processor)).await;
+    let started = server.post("", START, with(start_request(), "audioProcessorUrl", processor)).await;
     let wrong = server
-        .post("", START, with(with(wish(), "srsRtmpUrl", json!("rtmp:///live/key-secret")), "streamId", json!("wrong")))
+        .post(
+            "",
+            START,
+            with(with(start_request(), "srsRtmpUrl", json!("rtmp:///live/key-secret")), "streamId", json!("wrong")),
+        )
         .await;
     let status = server.get("", STATUS).await;
     assert_eq!((started.status, wrong.status, status.status), (200, 400, 200));

@@ -1,5 +1,5 @@
-//! Fuzz target `redactions`: URLs and headers of every kind that we accept, with secrets where each has them, in the forms in
-//! which texts quote them. No six characters of a secret are shown; scheme and host are.
+//! Fuzz target `redactions`: URLs and headers of every accepted kind, with secrets in their usual positions, in the forms in which
+//! texts quote them. No six characters of a secret may be shown; scheme and host must be.
 
 use std::fmt::Write as _;
 
@@ -10,10 +10,10 @@ use base64::engine::general_purpose::STANDARD;
 use super::secrets::decoded;
 use super::{redact, url};
 
-/// Characters of a secret in a row that nobody may see.
+/// Consecutive characters of a secret that must not be shown.
 const SEEN_MAX: usize = 6;
 
-/// Makes a text up and looks at what is shown of it.
+/// Generates a text and checks its redacted form.
 pub fn redactions(data: &[u8]) {
     let mut u = Unstructured::new(data);
     // Input that runs out makes no text.
@@ -31,12 +31,12 @@ pub fn redactions(data: &[u8]) {
     assert_eq!(url(&shown), shown, "{other:?}");
 }
 
-/// A text with secrets in it.
+/// A generated text and the secrets in it.
 #[derive(Default)]
 struct Text {
     text: String,
     secrets: Vec<String>,
-    /// Hosts with their schemes that must stay readable.
+    /// Schemes with hosts that must remain readable.
     places: Vec<String>,
 }
 
@@ -51,7 +51,7 @@ impl Text {
     }
 }
 
-/// No part of a secret is in what is shown, as it is or decoded.
+/// Checks that no part of a secret is shown, neither encoded nor decoded.
 fn held_back(secrets: &[String], whole: &str, shown: &str) {
     let shown = [shown.to_owned(), decoded(shown).into_owned()];
     for secret in secrets {
@@ -62,7 +62,7 @@ fn held_back(secrets: &[String], whole: &str, shown: &str) {
     }
 }
 
-/// A secret of at least six letters; `more` are the signs that may stand in it besides letters and digits.
+/// A secret of at least six characters: letters, digits, and those of `more`.
 fn secret(u: &mut Unstructured<'_>, more: &str) -> Result<String> {
     const LETTERS: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
     let letters: Vec<char> = LETTERS.chars().collect();
@@ -97,7 +97,7 @@ fn escaped(secret: &str) -> String {
     clean + rest
 }
 
-/// A URL.
+/// A generated URL and its secrets.
 struct Link {
     text: String,
     secrets: Vec<String>,
@@ -105,7 +105,7 @@ struct Link {
     host: String,
 }
 
-/// What may stand in a user's name or password, and in the path and the query of a URL.
+/// The characters of user names and passwords, and of the path and the query of a URL.
 const LOGIN: &str = "-._~!$&'()*+,;=%";
 const PATH: &str = "-._~!$&'()*+,;=@%|";
 const QUERY: &str = "-._~!$'()*+,;@/?%|`";
@@ -221,7 +221,7 @@ impl Link {
         Ok(())
     }
 
-    /// What is shown of it alone.
+    /// The redacted form of the URL alone.
     fn hold(&self) {
         let shown = url(&self.text);
         held_back(&self.secrets, &self.text, &shown);
@@ -257,7 +257,7 @@ fn header(u: &mut Unstructured<'_>) -> Result<(&'static str, String, Vec<String>
     })
 }
 
-/// One thing that is quoted in a text, by itself on its line.
+/// One quoted URL or header, on its own line.
 fn line(u: &mut Unstructured<'_>) -> Result<Text> {
     let (quote, other) = *u.choose(&[("'", "\""), ("\"", "'"), ("`", "'")])?;
     if u.ratio(1, 3)? {

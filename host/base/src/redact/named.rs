@@ -1,10 +1,10 @@
-//! Values that are secret by the name before them: headers, fields of JSON, of `Debug` and of a log line.
+//! Removes values whose name says that they are secret: of headers, and of fields in JSON, `Debug` output and log lines.
 
 use std::borrow::Cow;
 
 use super::words::word_end;
 
-/// Ends of the names of secrets, in lower case.
+/// Endings of the names of secrets, in lower case.
 const NAMES: [&str; 20] = [
     "authorization",
     "cookie",
@@ -28,10 +28,10 @@ const NAMES: [&str; 20] = [
     "signature",
 ];
 
-/// Schemes of `Authorization` that one word follows.
+/// Schemes of `Authorization` that are followed by one word.
 const ONE_WORD: [&str; 5] = ["bearer", "basic", "token", "negotiate", "apikey"];
 
-/// The text without the values of such names. What is a name and what is a value is told by their form: `name=value`,
+/// The text without the values of such names. Names and values are recognised by their form: `name=value`,
 /// `"name": "value"`, `name: "value"` and, for headers, `Name: value`.
 pub(super) fn redact_named(text: &str) -> Cow<'_, str> {
     let (mut clean, mut done, mut from) = (String::new(), 0, 0);
@@ -54,10 +54,10 @@ pub(super) fn redact_named(text: &str) -> Cow<'_, str> {
     Cow::Owned(clean)
 }
 
-/// A name that says that a secret follows.
+/// A name whose value is secret.
 struct Name<'a> {
     text: &'a str,
-    /// It can be a header's: on its own, not inside a URL.
+    /// True if it can be the name of a header: not inside a URL.
     header: bool,
 }
 
@@ -83,7 +83,7 @@ impl<'a> Name<'a> {
     }
 }
 
-/// Where the value begins in a text that begins with `:` or `=`, and its length.
+/// Start and length of the value in a text that begins with `:` or `=`.
 fn value(text: &str, name: &Name<'_>) -> Option<(usize, usize)> {
     let separator = text.chars().next()?;
     let mut rest = text.get(1..)?;
@@ -116,7 +116,7 @@ fn value(text: &str, name: &Name<'_>) -> Option<(usize, usize)> {
     }
 }
 
-/// Up to the quote that ends what began with one behind so many backslashes; without one, up to the end.
+/// Length up to the closing quote of a text that began with a quote behind this many backslashes; without one, up to the end.
 fn quoted_length(text: &str, quote: char, slashes: usize) -> usize {
     let ends = text.match_indices(quote).find(|(at, _)| {
         let before = text.get(..*at).unwrap_or_default();
@@ -125,7 +125,7 @@ fn quoted_length(text: &str, quote: char, slashes: usize) -> usize {
     ends.map_or(text.len(), |(at, _)| text.get(..at).unwrap_or_default().trim_end_matches('\\').len())
 }
 
-/// Where the secret of a header begins and how long it is.
+/// Start and length of the secret in a header's value.
 fn header_value(text: &str, name: &Name<'_>) -> (usize, usize) {
     let line = [text.find(['\n', '\r', '\u{fffd}']), text.find("\\r"), text.find("\\n")];
     let line = line.into_iter().flatten().min().unwrap_or(text.len());
@@ -148,7 +148,7 @@ fn header_value(text: &str, name: &Name<'_>) -> (usize, usize) {
     (0, word_end(line_text))
 }
 
-/// Without the code for a colour that a text ends with, as terminals get it between name and value.
+/// The text without a terminal's colour code at its end, which may be between name and value.
 fn without_colour(text: &str) -> &str {
     let mut text = text;
     while let Some(at) = text.strip_suffix('m').and_then(|head| {
@@ -160,7 +160,7 @@ fn without_colour(text: &str) -> &str {
     text
 }
 
-/// The same at the beginning.
+/// The text without a terminal's colour code at its beginning.
 fn after_colour(text: &str) -> &str {
     let mut text = text;
     while let Some(rest) = text.strip_prefix("\u{1b}[").and_then(|rest| {

@@ -1,22 +1,22 @@
-//! Texts without what steers a terminal, begins a line, or turns the direction of reading.
+//! Removes characters that control a terminal, begin a line, or change the direction of text.
 
 use std::borrow::Cow;
 
-/// Stands for what was taken out.
+/// Replaces a removed character.
 const REPLACEMENT: &str = "\u{fffd}";
 
-/// Whether a character does something else than show.
+/// True for a character that controls instead of being displayed.
 pub fn steers(letter: char) -> bool {
     let turns = matches!(letter, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     turns || (letter.is_control() && letter != '\t')
 }
 
-/// The text on one line: what steers becomes U+FFFD.
+/// The text on one line, with each control character replaced by U+FFFD.
 pub fn plain(text: &str) -> Cow<'_, str> {
     if text.contains(steers) { text.replace(steers, REPLACEMENT).into() } else { text.into() }
 }
 
-/// The same for a text that may have lines.
+/// Like [`plain`], for a text that may have several lines.
 pub fn plain_lines(text: &str) -> Cow<'_, str> {
     let steers = |letter| letter != '\n' && steers(letter);
     if text.contains(steers) { text.replace(steers, REPLACEMENT).into() } else { text.into() }

@@ -1,20 +1,21 @@
-//! What others said, where it may quote a secret of ours.
+//! Omits texts from outside that quote a known secret.
 
 use std::borrow::Cow;
 
 use super::{plain, redact};
 
-/// Stands for words that quote a secret.
+/// Replaces a text that quotes a secret.
 pub const LEFT_OUT: &str = "(its words quote a secret and are left out)";
 
-/// Shorter values of a query, a header or a setting are words like any other, such as `1` or `live`.
+/// Shortest value that counts as a secret, in bytes. Shorter values of a query, a header or a setting are common words, such as `1` or
+/// `live`.
 const VALUE_MIN: usize = 6;
 
-/// Texts that must not be shown.
+/// The secrets that must not be shown, such as those of one destination.
 #[derive(Clone, Default)]
 pub struct Secrets {
     values: Vec<String>,
-    /// A secret of any length: its place says that it is one.
+    /// A secret of any length, such as a stream key.
     key: Option<String>,
 }
 
@@ -25,8 +26,8 @@ impl std::fmt::Debug for Secrets {
 }
 
 impl Secrets {
-    /// Values that may be secrets, such as parts of a URL and values of headers; short ones are none. Each is also known
-    /// without its percent-encoding and, where it holds several parts as an `Authorization` or a `Cookie` does, by them.
+    /// Values that may be secrets, such as parts of a URL and values of headers; short ones are ignored. Each is also recognised without
+    /// its percent-encoding, and by its parts, such as those of an `Authorization` or a `Cookie` header.
     pub fn new(values: impl IntoIterator<Item = String>) -> Self {
         let mut known = Vec::new();
         for value in values {
@@ -42,20 +43,19 @@ impl Secrets {
         Self { values: known, key: None }
     }
 
-    /// And a key, which is one however short it is.
+    /// Adds a key, which is a secret of any length.
     pub fn and_key(self, key: &str) -> Self {
         Self { key: (!key.is_empty()).then(|| key.to_owned()), ..self }
     }
 
-    /// What somebody else said, on one line and without URLs' secrets; all of it is left out if it quotes one of these. Never
-    /// a part alone: what is missing from words that are known would tell what stood there. Words of ours do not belong
-    /// in here.
+    /// A text from outside on one line, without the secrets of URLs. If it quotes one of these secrets, all of it is replaced by
+    /// [`LEFT_OUT`]: in a known sentence, a single gap would reveal the secret. Not for the host's own texts.
     pub fn hide(&self, said: &str) -> String {
         let text = redact(said);
         if self.quoted_in(&text) { LEFT_OUT.to_owned() } else { plain(&text).into_owned() }
     }
 
-    /// Whether a text quotes one of them.
+    /// True if a text quotes one of the secrets.
     pub fn quoted_in(&self, text: &str) -> bool {
         let plain = decoded(text);
         [text, &*plain].into_iter().any(|text| {
@@ -65,7 +65,7 @@ impl Secrets {
     }
 }
 
-/// The text with what is percent-encoded in it as it is meant.
+/// The text with its percent-encoding decoded.
 pub(super) fn decoded(text: &str) -> Cow<'_, str> {
     if !text.contains('%') {
         return Cow::Borrowed(text);
@@ -89,7 +89,7 @@ pub(super) fn decoded(text: &str) -> Cow<'_, str> {
     Cow::Owned(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Whether a text has this word: a short key is part of many words.
+/// True if a text has this as a whole word; a short key may be part of many words.
 fn has_word(text: &str, word: &str) -> bool {
     let joins = |letter: char| letter.is_alphanumeric() || letter == '_';
     let ends = |before: Option<char>, inside: Option<char>| !before.is_some_and(joins) || !inside.is_some_and(joins);

@@ -1,10 +1,9 @@
-//! The last net under the log: what gives access is cut out of a text before anybody sees it.
+//! Removes secrets from any text before it is logged or shown.
 //!
-//! Those who log must not hand secrets in at all; this catches what slips through. It knows URLs: user, password, the
-//! path of RTMP and SRT behind the application (the stream key), values of the query, the fragment; the word after
-//! `Bearer`, and after `Basic` where it is a name and a password; our own tokens and webhook secrets, wherever they stand;
-//! and what a name before it tells to be a secret ([`redact_named`]).
-//! A text without any of these is not copied.
+//! Callers must not pass secrets in the first place; this removes those that they overlook. Removed are: in URLs the user, the
+//! password, the path of RTMP and SRT after the application (the stream key), values of the query and the fragment; the word after
+//! `Bearer`, and after `Basic` if it is a name and a password; the host's own tokens and webhook secrets; and values whose name says
+//! that they are secret ([`redact_named`]). A text without any of these is not copied.
 
 use std::borrow::Cow;
 
@@ -14,21 +13,21 @@ use base64::engine::general_purpose::STANDARD;
 use super::named::redact_named;
 use super::words::{PUNCTUATION, word_end};
 
-/// Schemes whose path holds a key.
+/// Schemes of URLs whose path has a key.
 const KEYED: [&str; 7] = ["rtmp", "rtmps", "rtmpt", "rtmpe", "rtmpts", "srt", "udp"];
 
-/// Begin what this server makes: tokens, and secrets of webhooks.
+/// Prefixes of the host's own tokens and webhook secrets.
 const OURS: [&str; 2] = ["obt_", "whsec_"];
-/// URLs that stand in each other's path, or follow each other without a space; what is behind them is not shown.
+/// Most URLs that are nested in a path or follow each other without a space; the rest is not shown.
 const NESTED_URLS_MAX: usize = 16;
-/// A longer name of a query's value may be a secret itself, bytes.
+/// Longest name of a query's value, in bytes; a longer one may be a secret itself.
 const QUERY_NAME_BYTES_MAX: usize = 32;
-/// `://` in percent-encoding.
+/// The text `://` in percent-encoding, lower case.
 const ENCODED: &str = "%3a%2f%2f";
-/// Fewer letters behind that are a word like any other.
+/// Fewest characters after such a prefix that count as a token.
 const OURS_LETTERS_MIN: usize = 20;
 
-/// The text without what gives access.
+/// The text without secrets.
 pub fn redact(text: &str) -> Cow<'_, str> {
     let named = redact_named(text);
     if !has_signs(&named) {
@@ -53,12 +52,12 @@ pub fn redact(text: &str) -> Cow<'_, str> {
     if clean == text { Cow::Borrowed(text) } else { Cow::Owned(clean) }
 }
 
-/// One URL or word without what gives access, whatever letters it has.
+/// Appends one URL or word without its secrets, whatever characters it has.
 pub(super) fn redact_whole(word: &str, clean: &mut String) {
     redact_word(&redact_ours(word), clean, NESTED_URLS_MAX);
 }
 
-/// Whether there can be something to cut out.
+/// True if the text may have a secret.
 fn has_signs(text: &str) -> bool {
     let signs = ["://", "?"];
     let any_case = ["bearer", "basic", ENCODED];
@@ -66,12 +65,12 @@ fn has_signs(text: &str) -> bool {
         || any_case.iter().any(|sign| find_any_case(text, sign).is_some())
 }
 
-/// Where a text of ASCII letters stands in another, in upper or lower case.
+/// Position of an ASCII text in another, ignoring case.
 fn find_any_case(text: &str, sign: &str) -> Option<usize> {
     text.as_bytes().windows(sign.len()).position(|window| window.eq_ignore_ascii_case(sign.as_bytes()))
 }
 
-/// What follows `Basic` in a header; other words do too.
+/// True if a word after `Basic` is a name and a password in base64.
 fn is_name_and_password(word: &str) -> bool {
     let encoded = word.trim_end_matches([',', ';', ')', ']', '}', '.']);
     STANDARD.decode(encoded).is_ok_and(|pair| pair.contains(&b':'))
@@ -145,8 +144,8 @@ fn redact_word(word: &str, clean: &mut String, nested: usize) {
     }
 }
 
-/// What follows `://`, without user and password. People write passwords as they are, with signs that end an authority; then
-/// what should be a port is none.
+/// The text after `://`, without user and password. Passwords may have unencoded characters that end an authority, which is recognised
+/// by an invalid port.
 fn without_login(rest: &str) -> &str {
     let authority = rest.get(..rest.find(['/', '?', '#']).unwrap_or(rest.len())).unwrap_or_default();
     if let Some((login, _)) = authority.rsplit_once('@') {
@@ -160,7 +159,7 @@ fn without_login(rest: &str) -> &str {
     }
 }
 
-/// A text that may hold a URL in percent-encoding: of that only scheme and host are left.
+/// Appends a text that may have a percent-encoded URL, of which only scheme and host are kept.
 fn redact_encoded(text: &str, clean: &mut String) {
     let Some(at) = find_any_case(text, ENCODED) else { return clean.push_str(text) };
     let (scheme, rest) = text.split_at(at + ENCODED.len());
@@ -175,7 +174,7 @@ fn redact_encoded(text: &str, clean: &mut String) {
     }
 }
 
-/// The application stays, if something follows it; alone it may be a key itself.
+/// Appends the path up to the application, if a key follows it; alone, the application may be a key itself.
 fn redact_key(path: &str, clean: &mut String) {
     let mut parts = path.trim_start_matches('/').splitn(2, '/');
     match (parts.next().filter(|part| !part.is_empty()), parts.next().filter(|part| !part.is_empty())) {
@@ -191,18 +190,18 @@ fn redact_key(path: &str, clean: &mut String) {
     }
 }
 
-/// Whether this names a value of a query.
+/// True if this is the name of a query's value.
 fn is_name(text: &str) -> bool {
     let letters = |letter: char| letter.is_ascii_alphanumeric() || "-_.~[]%:$".contains(letter);
     text.len() <= QUERY_NAME_BYTES_MAX && text.chars().all(letters)
 }
 
-/// Whether the sign behind a `=` says that a secret stands before it, in base64 with its padding.
+/// True if the character after a `=` shows that the text before it is base64 with padding.
 fn ends_no_name(sign: char) -> bool {
     matches!(sign, '=' | '|') || PUNCTUATION.contains(&sign)
 }
 
-/// Names stay; a name without a value may be the secret itself, with the padding of base64 behind it.
+/// Appends a query without its values. A name without a value may be a secret in base64 with padding.
 fn redact_query(query: &str, clean: &mut String) {
     let query = query.split_once('#').map_or(query, |(query, _)| query);
     // What follows a URL in a value may be a part of its password.

@@ -1,10 +1,10 @@
-//! Where a word of a text ends: a URL, or a value.
+//! Finds the end of a word, such as a URL or a value, in a text.
 
-/// What can follow a URL in a text.
+/// Characters that may follow a URL in a text.
 pub(super) const PUNCTUATION: [char; 7] = [',', ';', ':', ')', ']', '}', '.'];
 
-/// Where the word ends that a text begins with: before what cannot stand in a URL. A bracket or a comma can, and goes with
-/// what it follows; so can some quotes, which end a word only where nothing of it can follow.
+/// The end of the word at the beginning of a text: before the first character that cannot be in a URL. Brackets and commas can be in
+/// one, and belong to the word. So can some quotes, which end the word only if no part of it can follow.
 pub(super) fn word_end(text: &str) -> usize {
     let hard = |letter: char| letter.is_whitespace() || letter.is_control() || matches!(letter, '"' | '<' | '>');
     let soft = |letter: char| matches!(letter, '\'' | '`' | '\\' | '|');

@@ -7,9 +7,9 @@ use tokio::sync::Mutex;
 use super::{Check, Fault, Finding, check, millis, stages};
 use crate::limits::{DRY_RUN_PROCESSOR_LIMIT, DRY_RUN_READY_WAIT};
 use outboard_exchange::probe::{Readiness, reach};
-use outboard_pipeline::stage_framer::StageFramer;
 use outboard_pipeline::load::exchange_config;
 use outboard_pipeline::settings::PipelineConfig;
+use outboard_pipeline::stage_framer::StageFramer;
 use outboard_pipeline::{Host, Owner};
 
 /// The framing stage, which knows how to greet, and the processor, if there is one.

@@ -1,10 +1,14 @@
 //! What went on air of a pipeline, for those who may look at it.
 
 use super::Pipelines;
-use crate::access::{Action, Actor};
-use crate::error::{ControlError, unread};
+use crate::access::Action;
+use crate::access::Actor;
+use crate::error::ControlError;
+use crate::error::unread;
 use crate::id::PipelineId;
-use crate::preview::{Aired, Preview, Wanted};
+use crate::preview::Aired;
+use crate::preview::Preview;
+use crate::preview::PreviewRequest;
 use crate::runner::RunState;
 
 impl Pipelines {
@@ -12,7 +16,7 @@ impl Pipelines {
     ///
     /// # Errors
     /// Any [`ControlError`].
-    pub async fn preview(&self, actor: &Actor, id: &str, wanted: Wanted) -> Result<Preview, ControlError> {
+    pub async fn preview(&self, actor: &Actor, id: &str, wanted: PreviewRequest) -> Result<Preview, ControlError> {
         let handle = self.0.directory.allowed(actor, Action::ViewMedia, id)?;
         let PipelineId { tenant, stream } = handle.id();
         let storage = self.0.host.storage();
@@ -21,8 +25,8 @@ impl Pipelines {
             ControlError::Unavailable("the storage cannot be read".to_owned())
         })?;
         let batches = match wanted {
-            Wanted::Playlist => Aired::newest(self.0.host.journal(), tenant, stream).await.map_err(unread)?,
-            Wanted::Batch(..) => Vec::new(),
+            PreviewRequest::Playlist => Aired::newest(self.0.host.journal(), tenant, stream).await.map_err(unread)?,
+            PreviewRequest::Batch(..) => Vec::new(),
         };
         let snapshot = handle.snapshot();
         let ended = snapshot.run.state == RunState::Stopped && !handle.desired_running();

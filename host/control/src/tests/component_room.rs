@@ -7,7 +7,8 @@ use super::super::quota::QuotaPatch;
 use super::super::registry::ComponentSource;
 use super::*;
 use crate::limits::QUOTA_STORAGE_MIN;
-use outboard_store::usage::Kind;
+
+use outboard_store::usage::FileKind;
 
 fn offered(tenant: Option<&str>, bytes: &[u8]) -> Offered {
     Offered {
@@ -35,7 +36,7 @@ async fn what_does_not_fit_is_refused_before_it_is_looked_at_and_what_goes_gives
     let quotas = QuotaPatch { storage_bytes: Some(QUOTA_STORAGE_MIN), ..QuotaPatch::default() };
     let patch = TenantPatch { quotas: Some(quotas), ..TenantPatch::default() };
     place.control.tenancy().update_tenant(&local(), "acme", patch).await.unwrap();
-    let held = || place.host.janitor().usage().tenant("acme").of(Kind::Components);
+    let held = || place.host.janitor().usage().tenant("acme").of(FileKind::Components);
     let wasm = component();
     let size = wasm.len() as u64;
     let added = place.control.components().add(&local(), offered(Some("acme"), &wasm)).await.unwrap();

@@ -1,19 +1,19 @@
-//! What the first bytes of a tag's body say: frame type, codec, packet type, composition time.
+//! Parses the first bytes of a tag's body: frame type, codec, packet type, composition time.
 //!
-//! In: the start of a body (5 bytes are enough for all but script data); out: facts. Bodies in the newer enhanced-RTMP
-//! form are recognised and named, so that a stream that needs it is refused with a reason and not put on air broken.
+//! In: the start of a body (5 bytes are enough, except for script data). Out: facts. Bodies in the newer enhanced-RTMP form are
+//! recognised, so that a stream that needs it is refused with a reason instead of going on air broken.
 
 use thiserror::Error;
 
-/// Why a body was not understood.
+/// Why a body cannot be parsed.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum BodyError {
     /// The body is shorter than its own header.
     #[error("the tag body has {len} bytes, its header alone takes {needed}")]
     Short {
-        /// Bytes there.
+        /// Length of the body, in bytes.
         len: usize,
-        /// Bytes needed.
+        /// Length of the body's header, in bytes.
         needed: usize,
     },
     /// An enhanced-RTMP body (FourCC codecs: HEVC, AV1, VP9, Opus...).
@@ -21,14 +21,14 @@ pub enum BodyError {
     Enhanced([u8; 4]),
 }
 
-/// What a picture is to the decoder. The number is the one in the byte.
+/// The role of a frame for the decoder. The numbers are those of the format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FrameType {
     /// 1: decoding can start here.
     Key,
-    /// 2: needs pictures before it.
+    /// 2: depends on earlier frames.
     Inter,
-    /// 3: needs pictures before it, none needs it.
+    /// 3: depends on earlier frames, and no frame depends on it.
     Disposable,
     /// 4 (generated key frame), 5 (info or command) and anything else.
     Other(u8),
@@ -39,11 +39,11 @@ pub enum FrameType {
 pub enum PacketType {
     /// 0: the decoder's configuration, not media.
     SequenceHeader,
-    /// 1: media.
+    /// 1: a frame of video, or a packet of audio.
     Media,
     /// 2: the end of a sequence (H.264 only), not media.
     EndOfSequence,
-    /// Not in the format.
+    /// A number that is not in the format.
     Other(u8),
 }
 
@@ -65,24 +65,24 @@ pub const FORMAT_AAC: u8 = 10;
 /// Format number of MP3 in an audio body.
 pub const FORMAT_MP3: u8 = 2;
 
-/// What a video body says.
+/// The facts of a video body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct VideoFacts {
-    /// What the picture is to the decoder.
+    /// The role of the frame for the decoder.
     pub frame: FrameType,
-    /// Codec number; [`CODEC_AVC`] is H.264.
+    /// Number of the codec; [`CODEC_AVC`] is H.264.
     pub codec: u8,
-    /// Role of the body; for codecs other than H.264 every body is media.
+    /// Role of the body; always media for codecs other than H.264.
     pub packet: PacketType,
-    /// Presentation minus decoding time in milliseconds.
+    /// Presentation time minus decoding time, in milliseconds.
     pub composition_ms: i32,
 }
 
 impl VideoFacts {
-    /// Reads the start of a body.
+    /// Parses the start of a body.
     ///
     /// # Errors
-    /// [`BodyError`].
+    /// [`BodyError`] if it is too short, or in the enhanced-RTMP form.
     pub fn parse(body: &[u8]) -> Result<Self, BodyError> {
         let first = byte(body, 0, 1)?;
         // Bit 7 is "ExVideoTagHeader" of enhanced RTMP v1: the plain frame types end at 5.
@@ -106,26 +106,26 @@ impl VideoFacts {
         Ok(Self { frame, codec, packet: PacketType::from_byte(packet), composition_ms })
     }
 
-    /// A picture that decoding can start at.
+    /// True if it is a frame of media at which decoding can start.
     pub fn is_key_picture(&self) -> bool {
         self.frame == FrameType::Key && self.packet == PacketType::Media
     }
 }
 
-/// What an audio body says.
+/// The facts of an audio body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AudioFacts {
-    /// Format number; [`FORMAT_AAC`] is AAC.
+    /// Number of the format; [`FORMAT_AAC`] is AAC.
     pub format: u8,
-    /// Role of the body; for formats other than AAC every body is media.
+    /// Role of the body; always media for formats other than AAC.
     pub packet: PacketType,
 }
 
 impl AudioFacts {
-    /// Reads the start of a body.
+    /// Parses the start of a body.
     ///
     /// # Errors
-    /// [`BodyError`].
+    /// [`BodyError`] if it is too short, or in the enhanced-RTMP form.
     pub fn parse(body: &[u8]) -> Result<Self, BodyError> {
         let format = byte(body, 0, 1)? >> 4;
         match format {

@@ -1,7 +1,7 @@
-//! What stands at the start of an `output.fmp4`: the initialization section, its place in the stream, and where each
-//! fragment lies. Enough to make a playlist of it without looking at the rest.
+//! The head of an `output.fmp4`: the initialization section, the position in the stream, and the positions of the fragments. It is
+//! enough to make a playlist without reading the rest.
 //!
-//! The place is a `uuid` box of ours, the list of fragments a standard `sidx`; players pass over both.
+//! The position is a private `uuid` box, the list of fragments a standard `sidx`; players ignore both.
 
 use std::io::Read;
 use std::path::Path;
@@ -12,39 +12,39 @@ use crate::limits::{OUTPUT_FRAGMENTS_MAX, OUTPUT_HEAD_BYTES_MAX};
 /// The head of an `output.fmp4`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Head {
-    /// Bytes of the initialization section, from the start of the file.
+    /// Length of the initialization section, from the start of the file, in bytes.
     pub init: u64,
-    /// Its place in the stream.
+    /// The batch's position in the stream.
     pub place: Place,
-    /// In order, without holes.
+    /// The fragments in order, without gaps.
     pub fragments: Vec<Fragment>,
 }
 
-/// Where a batch stands among those before it.
+/// The position of a batch in its stream.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Place {
-    /// Number of its first fragment, counted over the stream's life.
+    /// Number of its first fragment, counted from the beginning of the stream.
     pub sequence: u64,
-    /// How often tracks or time were broken before it, counted likewise.
+    /// Number of discontinuities before it, counted from the beginning of the stream.
     pub discontinuity: u64,
-    /// Air time of its start in milliseconds.
+    /// Air time of its start, in milliseconds.
     pub start_ms: u64,
 }
 
-/// One fragment: `moof` and `mdat`.
+/// A fragment: a `moof` and its `mdat`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fragment {
-    /// Where it starts in the file.
+    /// Position in the file, in bytes.
     pub offset: u64,
-    /// Its bytes.
+    /// Length of both, in bytes.
     pub bytes: u32,
-    /// Its media time in milliseconds.
+    /// Media time, in milliseconds.
     pub duration_ms: u32,
-    /// A player can start here.
+    /// True if a player can start at this fragment.
     pub independent: bool,
 }
 
-/// A `uuid` box is known by 16 bytes.
+/// The 16 bytes that identify the private `uuid` box.
 const UUID: &[u8; 16] = b"outboard-preview";
 
 impl Place {
@@ -63,8 +63,8 @@ impl Place {
     }
 }
 
-/// The bytes before the first fragment. `reference`: the track that fragments go by; `fragments`: bytes, milliseconds, and
-/// whether a player can start there.
+/// Builds the bytes before the first fragment. `reference`: the track whose times the `sidx` has; `fragments`: length in bytes,
+/// milliseconds, and whether a player can start there.
 pub fn build(init: &[u8], place: Place, reference: u32, fragments: &[(u32, u32, bool)]) -> Vec<u8> {
     let mut out = init.to_vec();
     out.extend(place.to_box());
@@ -74,7 +74,7 @@ pub fn build(init: &[u8], place: Place, reference: u32, fragments: &[(u32, u32, 
         sidx.extend(0_u64.to_be_bytes());
         put32(sidx, &[u32::from(u16::try_from(fragments.len()).unwrap_or(u16::MAX))]);
         for (bytes, duration_ms, independent) in fragments {
-            // Media, not another index; starts with a picture that decoding can start at (type 1).
+            // Media, not another index; starts with a key frame (SAP type 1).
             put32(sidx, &[bytes & 0x7fff_ffff, *duration_ms, if *independent { 0x9000_0000 } else { 0 }]);
         }
     }));
@@ -82,7 +82,10 @@ pub fn build(init: &[u8], place: Place, reference: u32, fragments: &[(u32, u32, 
 }
 
 impl Head {
-    /// Reads the head of a file. `None`: it is none of ours, or not whole.
+    /// Reads the head of a file. `None` if this module did not write it, or it is incomplete.
+    ///
+    /// # Errors
+    /// The system's error if the file cannot be read.
     pub fn read(path: &Path) -> std::io::Result<Option<Self>> {
         let file = std::fs::File::open(path)?;
         let length = file.metadata()?.len();
@@ -92,7 +95,7 @@ impl Head {
         Ok(head.filter(|head| head.end() == length))
     }
 
-    /// Where the last fragment ends.
+    /// Position of the end of the last fragment, in bytes.
     pub fn end(&self) -> u64 {
         self.fragments.last().map_or(0, |last| last.offset + u64::from(last.bytes))
     }
@@ -102,7 +105,7 @@ impl Head {
         self.place.sequence + self.fragments.len() as u64
     }
 
-    /// Air time of its end in milliseconds.
+    /// Air time of its end, in milliseconds.
     pub fn end_ms(&self) -> u64 {
         self.place.start_ms + self.fragments.iter().map(|fragment| u64::from(fragment.duration_ms)).sum::<u64>()
     }

@@ -1,15 +1,15 @@
-//! Are packets that claim to be AAC some? Each one's first syntactic element is looked at (ISO/IEC 14496-3, table 4.85), and
-//! of AAC-LC in one or two channels every so manieth is decoded: damage in a file shows without decoding all of it.
+//! Checks that packets which claim to be AAC are: the first syntactic element of each (ISO/IEC 14496-3, table 4.85). Of AAC-LC in one
+//! or two channels, one packet in eight is also decoded, which detects damage without decoding the whole file.
 
 use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
 use symphonia::core::errors::Error;
 use symphonia::core::packet::PacketRef;
 use symphonia::core::units::{Duration, Timestamp};
 
-/// One packet of so many is decoded.
+/// One packet of this many is decoded.
 const DECODE_EVERY: u64 = 8;
 
-/// Looks at the packets of one track, in order.
+/// Checks the packets of one track, in order.
 pub struct Inspector {
     channels: u32,
     decoder: Option<Box<dyn AudioDecoder>>,
@@ -17,14 +17,14 @@ pub struct Inspector {
 }
 
 impl Inspector {
-    /// For a track with these parameters; without a decoder for them only first elements are looked at.
+    /// An inspector of a track with these parameters. Without a decoder for them, only first elements are checked.
     pub fn new(parameters: &AudioCodecParameters, channels: u32) -> Self {
         let options = AudioDecoderOptions::default();
         let decoder = symphonia::default::get_codecs().make_audio_decoder(parameters, &options).ok();
         Self { channels, decoder, packets: 0 }
     }
 
-    /// True if this packet is no AAC of the track's channels.
+    /// True if this packet is not AAC with the track's number of channels.
     pub fn is_absurd(&mut self, packet: &[u8]) -> bool {
         let decoded = self.packets.is_multiple_of(DECODE_EVERY);
         self.packets += 1;
@@ -38,8 +38,8 @@ impl Inspector {
     }
 }
 
-/// True if a raw data block that starts so cannot be one of so many channels (table 1.19: one channel starts with a
-/// single channel element, two with a channel pair element; data, fill and configuration elements may come before).
+/// True if a raw data block with this start cannot have this number of channels (table 1.19: one channel starts with a single channel
+/// element, two with a channel pair element; data, fill and configuration elements may come before).
 fn is_absurd(packet: &[u8], channels: u32) -> bool {
     const SINGLE: u8 = 0;
     const PAIR: u8 = 1;

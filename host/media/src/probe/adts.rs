@@ -1,5 +1,5 @@
-//! ADTS (ISO/IEC 13818-7, section 6.2): walks the frame headers. They must tile the file exactly; a reader that looks for
-//! the next sync word would play over what is missing.
+//! Reads the frame headers of ADTS (ISO/IEC 13818-7, section 6.2). Frames must fill the file without gaps; a reader that searches for
+//! the next sync word would skip missing data.
 
 use symphonia::core::audio::layouts::{CHANNEL_LAYOUT_MONO, CHANNEL_LAYOUT_STEREO};
 use symphonia::core::codecs::audio::AudioCodecParameters;
@@ -12,7 +12,7 @@ const RATES: [u32; 13] = [96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050
 const SAMPLES: u64 = 1024;
 const PROFILE_LC: u8 = 1;
 
-/// What must be the same in all frames.
+/// The fields that must be the same in all frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Format {
     profile: u8,
@@ -21,7 +21,7 @@ struct Format {
 }
 
 impl Format {
-    /// Of the profile and the channels that can be decoded, with a decoder.
+    /// The inspector of such frames; with a decoder if the profile and the channels can be decoded.
     fn inspector(self) -> aac::Inspector {
         let mut parameters = AudioCodecParameters::new();
         let layout = match self.channels {
@@ -43,7 +43,7 @@ struct Frame {
     blocks: u64,
 }
 
-/// Walks a file that starts with a frame. A tag may follow the last one.
+/// Probes a file that starts with a frame. A tag may follow the last frame.
 pub fn probe(data: &[u8]) -> Result<Probe, ProbeError> {
     let damaged = |what: String| ProbeError::Damaged { container: Container::Adts, what };
     let (mut at, mut frames, mut blocks) = (0, 0_u64, 0_u64);
@@ -87,7 +87,7 @@ pub fn probe(data: &[u8]) -> Result<Probe, ProbeError> {
     })
 }
 
-/// Reads a frame's header; `None` if it is none.
+/// Parses the header of a frame; `None` if it is invalid.
 fn header(data: &[u8]) -> Option<Frame> {
     let &[a, b, c, d, e, f, g, ..] = data else { return None };
     if a != 0xff || b & 0xf6 != 0xf0 {
@@ -104,7 +104,7 @@ fn header(data: &[u8]) -> Option<Frame> {
 mod tests {
     use super::*;
 
-    /// A frame of so many bytes, 13 or more: AAC-LC, 48 kHz, stereo, silence and then nothing.
+    /// A frame of this many bytes, 13 or more: AAC-LC, 48 kHz, stereo, silence.
     fn frame(length: usize) -> Vec<u8> {
         let low = |shift: usize| u8::try_from(length >> shift & 0xff).unwrap();
         let mut frame = vec![

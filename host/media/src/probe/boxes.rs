@@ -1,24 +1,24 @@
-//! MP4 boxes (ISO/IEC 14496-12, section 4.2), as far as the packet reader does not look at them: that the top level fills
-//! the file exactly, and what the audio track's edit list skips. A reader that stops where bytes end would take a file that
-//! was cut off between two fragments for a short one.
+//! Checks MP4 boxes (ISO/IEC 14496-12, section 4.2) that the packet reader does not: that the top level fills the file exactly, and
+//! what the audio track's edit list skips. Without the first check, a file that was cut off between two fragments would be taken for a
+//! shorter one.
 
 use super::{Container, ProbeError};
 
-/// What the boxes tell besides the packets.
+/// The facts from the boxes, in addition to those of the packets.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Facts {
-    /// Media time that the edit list of the first audio track skips, where it has one.
+    /// Media time that the edit list of the first audio track skips, in microseconds; `None` without an edit list.
     pub delay_us: Option<u64>,
 }
 
-/// Most boxes looked at: on one level, and by `tables` on all of them.
+/// Most boxes that are read: on one level here, in total by `tables`.
 pub(super) const BOXES_MAX: usize = 100_000;
 
-/// A box and what is in it.
+/// A box and its content.
 pub(crate) struct Box<'a> {
     pub(crate) name: [u8; 4],
     pub(crate) body: &'a [u8],
-    /// Bytes that the header promises and the data does not hold.
+    /// Number of bytes that the header declares and the data does not have.
     pub(super) missing: u64,
 }
 
@@ -53,16 +53,16 @@ pub fn check(data: &[u8]) -> Result<Facts, ProbeError> {
     Ok(facts)
 }
 
-/// The boxes that bytes hold, one after another. `Err`: so many bytes at the end are none.
+/// Iterates over the boxes in a range of bytes. `Err`: this many bytes at the end are no box.
 pub(crate) struct Boxes<'a>(&'a [u8]);
 
 impl<'a> Boxes<'a> {
-    /// All that these bytes hold, and how many are no box.
+    /// The boxes in these bytes, and the number of bytes at the end that are no box.
     pub(super) fn checked(body: &'a [u8]) -> Self {
         Self(body)
     }
 
-    /// What is a box in these bytes.
+    /// The boxes in these bytes, without errors.
     pub(crate) fn of(body: &'a [u8]) -> impl Iterator<Item = Box<'a>> {
         Self(body).take(BOXES_MAX).filter_map(Result::ok)
     }
@@ -99,12 +99,12 @@ impl<'a> Iterator for Boxes<'a> {
     }
 }
 
-/// The first box of this name.
+/// The content of the first box with this name.
 pub(crate) fn child<'a>(body: &'a [u8], name: &[u8; 4]) -> Option<&'a [u8]> {
     Boxes::of(body).find(|found| found.name == *name).map(|found| found.body)
 }
 
-/// What the first audio track's first edit with media skips.
+/// The media time that the first edit of the first audio track skips.
 fn delay(moov: &[u8]) -> Option<u64> {
     let tracks = Boxes::of(moov).filter(|found| &found.name == b"trak");
     for track in tracks.map(|found| found.body) {
@@ -135,7 +135,7 @@ fn version(body: &[u8]) -> Option<u8> {
     body.first().copied()
 }
 
-/// The first four bytes.
+/// The first four bytes as a big-endian number.
 pub(crate) fn number32(data: &[u8]) -> Option<u32> {
     data.first_chunk().map(|bytes| u32::from_be_bytes(*bytes))
 }

@@ -1,5 +1,5 @@
-//! The chunks of a RIFF WAVE file, held against bounds before a library reads them: their number, their tags, the channels.
-//! That chunks have the bytes that they promise is checked by who reads them.
+//! Checks the chunks of a RIFF WAVE file before a library reads them: their number, their tags, the channels. The library checks that
+//! chunks have the bytes that they declare.
 
 use super::{Container, ProbeError};
 use crate::limits::{PROBE_CHANNELS_MAX, PROBE_CHUNKS_MAX, PROBE_TAGS_BYTES_MAX};
@@ -7,7 +7,7 @@ use crate::limits::{PROBE_CHANNELS_MAX, PROBE_CHUNKS_MAX, PROBE_TAGS_BYTES_MAX};
 /// Checks a whole file.
 ///
 /// # Errors
-/// [`ProbeError::Damaged`] names what is too much.
+/// [`ProbeError::Damaged`] with the exceeded limit.
 pub fn check(data: &[u8]) -> Result<(), ProbeError> {
     // RIFF, length, WAVE.
     let mut rest = data.get(12..).unwrap_or_default();

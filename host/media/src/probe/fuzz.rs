@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::probe;
 use crate::limits::{PROBE_PACKETS_MAX, PROBE_WAIT_MAX};
 
-/// Probes a file.
+/// Probes the bytes as a returned file.
 pub fn replies(data: &[u8]) {
     let began = Instant::now();
     if let Ok(found) = probe(data) {

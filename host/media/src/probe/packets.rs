@@ -17,7 +17,7 @@ use symphonia::default::formats::{IsoMp4Reader, MpaReader, WavReader};
 use super::{Container, Probe, ProbeError, aac};
 use crate::limits::{PROBE_PACKETS_MAX, PROBE_TIME_MAX};
 
-/// Packets between two looks at the clock.
+/// Number of packets between two checks of the time.
 const CLOCK_EVERY: u64 = 64;
 
 /// Reads a file whose container is known.
@@ -52,8 +52,8 @@ pub fn probe(data: &[u8], container: Container) -> Result<Probe, ProbeError> {
     })
 }
 
-/// The reader of this container and no other: a probe over all of them would look for any start of any of them in the
-/// first MiB, also for one that was not checked.
+/// Opens the reader of this container only. Symphonia's own probe would search the first MiB for any container, including one that was
+/// not checked.
 fn open<'a>(data: &'a [u8], container: Container, until: Instant) -> Result<Box<dyn FormatReader + 'a>, Error> {
     let timed = Timed { bytes: Cursor::new(data), until };
     let mut source = MediaSourceStream::new(Box::new(timed), Default::default());
@@ -69,7 +69,7 @@ fn open<'a>(data: &'a [u8], container: Container, until: Instant) -> Result<Box<
     })
 }
 
-/// A file's bytes until the time is up; then reads fail, so that who reads on and on comes to an end.
+/// The bytes of a file, whose reads fail once the time is over, so that a library cannot read without end.
 struct Timed<'a> {
     bytes: Cursor<&'a [u8]>,
     until: Instant,
@@ -100,7 +100,7 @@ impl MediaSource for Timed<'_> {
     }
 }
 
-/// What the packets add up to.
+/// The sums over the packets.
 #[derive(Default)]
 struct Read {
     packets: u64,
@@ -148,7 +148,7 @@ fn read(
     }
 }
 
-/// Does the file hold what its header promises?
+/// Checks that the file has the audio that its header declares.
 fn check_length(read: &Read, track: &Track, container: Container, data: &[u8]) -> Result<(), ProbeError> {
     let truncated = |what: String| Err(ProbeError::Truncated { container, what });
     let promised = track.num_frames.unwrap_or_default();
@@ -164,7 +164,7 @@ fn check_length(read: &Read, track: &Track, container: Container, data: &[u8]) -
     }
 }
 
-/// Samples of one MP3 frame, and of a block of PCM as it is read: what rounding may take.
+/// Samples of one MP3 frame, and of a block of PCM: the tolerance for rounding.
 const PACKET_FRAMES_MAX: u64 = 1152;
 
 fn is_streamed_wav(data: &[u8]) -> bool {
@@ -187,7 +187,7 @@ fn codec(id: AudioCodecId) -> Option<&'static str> {
     })
 }
 
-/// Bytes of one sample on all channels, of PCM.
+/// Bytes of one PCM sample of all channels.
 fn frame_bytes(id: AudioCodecId, channels: u32) -> Option<u64> {
     let sample: u64 = match id {
         CODEC_ID_PCM_U8 | CODEC_ID_PCM_ALAW | CODEC_ID_PCM_MULAW => 1,

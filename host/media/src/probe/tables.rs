@@ -1,8 +1,8 @@
-//! What an MP4 file's tables promise, held against the bytes that are there, before a library calculates with them.
+//! Checks the tables of an MP4 file against its bytes, before a library uses them.
 //!
-//! symphonia (0.6.1) believes a `trun` without fields for its samples, however many it counts, and adds up tables anew for
-//! each packet. Here every count must have its bytes, samples may not lie on one another, and what reading the packets
-//! would cost is worked out beforehand: a file that passes is read in time that follows from its length.
+//! symphonia (0.6.1) accepts a `trun` without fields for its samples, whatever its count, and sums up tables again for each packet.
+//! Here every count must have its bytes, samples must not overlap, and the cost of reading the packets is computed beforehand. So a
+//! file that passes is read in a time that its length limits.
 
 use super::boxes::{BOXES_MAX, Box, Boxes, number32};
 use super::{Container, ProbeError};
@@ -11,8 +11,8 @@ use crate::limits::{PROBE_PACKETS_MAX, PROBE_STEPS_MAX, PROBE_TAGS_BYTES_MAX, PR
 /// Checks a whole file.
 ///
 /// # Errors
-/// [`ProbeError::Damaged`] names the box; [`ProbeError::TooManyPackets`]; [`ProbeError::TooSlow`] where its tables ask for
-/// more than [`PROBE_STEPS_MAX`].
+/// [`ProbeError::Damaged`] with the box; [`ProbeError::TooManyPackets`]; [`ProbeError::TooSlow`] if reading its tables takes more than
+/// [`PROBE_STEPS_MAX`].
 pub fn check(data: &[u8]) -> Result<(), ProbeError> {
     let mut sum = Sum::default();
     let top = sum.children(data)?;
@@ -29,19 +29,19 @@ pub fn check(data: &[u8]) -> Result<(), ProbeError> {
     sum.hold(data.len() as u64)
 }
 
-/// What the tables add up to.
+/// The sums over the tables.
 #[derive(Default)]
 struct Sum {
     boxes: usize,
     tracks: u64,
     fragments: u64,
-    /// Samples of all tracks.
+    /// Number of samples of all tracks.
     samples: u64,
-    /// Bytes of all samples.
+    /// Total size of the samples, in bytes.
     bytes: u64,
-    /// Entries of tables that are read while the packets are.
+    /// Number of table entries that reading the packets visits.
     steps: u64,
-    /// Track and size of a sample where fragments do not say.
+    /// Tracks and the default sizes of their samples.
     sizes: Vec<(u32, u32)>,
 }
 
@@ -61,7 +61,7 @@ impl Sum {
         Ok(())
     }
 
-    /// The boxes in a box, all of them counted.
+    /// The boxes in a box; counts them.
     fn children<'a>(&mut self, body: &'a [u8]) -> Result<Vec<Box<'a>>, ProbeError> {
         let mut found = Vec::new();
         for next in Boxes::checked(body) {
@@ -80,7 +80,7 @@ impl Sum {
         Ok(found)
     }
 
-    /// Text and pictures about the sound: kept in memory by who reads them.
+    /// Checks the size of tags and images, which the library keeps in memory.
     fn tags(&self, found: &Box<'_>) -> Result<(), ProbeError> {
         match found.body.len() {
             length if length > PROBE_TAGS_BYTES_MAX => {
@@ -141,7 +141,7 @@ impl Sum {
         Ok(())
     }
 
-    /// The tables of a track without fragments.
+    /// Checks the tables of a track without fragments.
     fn stbl(&mut self, body: &[u8]) -> Result<(), ProbeError> {
         let (mut timed, mut sized, mut runs, mut in_chunk) = (0_u64, 0_u64, 0_u64, 0_u64);
         for found in self.children(body)? {
@@ -182,7 +182,7 @@ impl Sum {
         Ok(())
     }
 
-    /// One fragment: its samples are looked for run by run, and sample by sample in their run.
+    /// Checks a fragment. The library searches its samples run by run, and sample by sample within a run.
     fn moof(&mut self, body: &[u8]) -> Result<(), ProbeError> {
         self.fragments += 1;
         let (mut samples, mut runs) = (0_u64, 0_u64);
@@ -202,7 +202,7 @@ impl Sum {
         Ok(())
     }
 
-    /// The size that a fragment's header gives its samples, or their track.
+    /// The default size of a fragment's samples: from its header, else from the track.
     fn sample_size(&self, header: &[u8]) -> u32 {
         let (flags, track) = (field(header, 0).unwrap_or_default(), field(header, 4).unwrap_or_default());
         let before: usize =
@@ -213,7 +213,7 @@ impl Sum {
     }
 }
 
-/// Samples of a run and their bytes, of which each has `default` where the run does not say.
+/// Number and total bytes of a run's samples; `default` is the size of a sample if the run has none.
 fn trun(run: &Box<'_>, default: u32) -> Result<(u64, u64), ProbeError> {
     let Some((flags, count)) = field(run.body, 0).zip(field(run.body, 4)) else { return Ok((0, 0)) };
     let words = |flags: &[u32], of: u32| flags.iter().filter(|flag| of & **flag != 0).count() * 4;
@@ -229,7 +229,7 @@ fn trun(run: &Box<'_>, default: u32) -> Result<(u64, u64), ProbeError> {
     Ok((count, sizes.fold(0, |sum: u64, size| sum.saturating_add(size.into()))))
 }
 
-/// The count at byte `at` of a table whose entries of `entry` bytes begin at byte `first`, if there is room for so many.
+/// The count at byte `at` of a table whose entries of `entry` bytes begin at byte `first`, if the table has the bytes for them.
 fn room(found: &Box<'_>, at: usize, first: usize, entry: usize) -> Result<u64, ProbeError> {
     let Some(count) = field(found.body, at) else { return Ok(0) };
     let bytes = found.body.len().saturating_sub(first) as u64;

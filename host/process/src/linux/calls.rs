@@ -1,8 +1,7 @@
 //! seccomp: which system calls a child may make.
 //!
-//! Forbidden is what reaches into other processes, the kernel or the system's setup, what leaves the process group, and
-//! sockets beyond the child's network. All else is allowed: which calls a media library makes changes from release to
-//! release.
+//! Forbidden are calls that affect other processes, the kernel or the system's setup, that leave the process group, and sockets beyond
+//! the child's network. All others are allowed, as the calls of a media library change from release to release.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -14,7 +13,7 @@ use seccompiler::{
 
 use crate::Network;
 
-/// Calls that no child makes.
+/// Calls that are forbidden for every child.
 const NEVER: [libc::c_long; 59] = [
     // Other processes.
     libc::SYS_ptrace,
@@ -27,7 +26,7 @@ const NEVER: [libc::c_long; 59] = [
     libc::SYS_pidfd_send_signal,
     libc::SYS_migrate_pages,
     libc::SYS_move_pages,
-    // Out of the group that is killed.
+    // Leaving the process group, which is killed.
     libc::SYS_setsid,
     libc::SYS_setpgid,
     // Namespaces and mounts.
@@ -44,13 +43,13 @@ const NEVER: [libc::c_long; 59] = [
     libc::SYS_mount_setattr,
     libc::SYS_pivot_root,
     libc::SYS_chroot,
-    // Files by other ways than their path.
+    // Access to files without their path.
     libc::SYS_open_by_handle_at,
     libc::SYS_name_to_handle_at,
     libc::SYS_fanotify_init,
     libc::SYS_quotactl,
     libc::SYS_quotactl_fd,
-    // Parts of the kernel that have been holes more often than others.
+    // Parts of the kernel with many known vulnerabilities.
     libc::SYS_bpf,
     libc::SYS_userfaultfd,
     libc::SYS_perf_event_open,
@@ -86,7 +85,7 @@ const NEVER: [libc::c_long; 59] = [
 /// Numbers of the same calls under the x32 ABI, which has the architecture of x86-64.
 const X32_BIT: libc::c_long = 0x4000_0000;
 
-/// Whether the kernel filters calls, and lets us say so.
+/// True if the kernel can filter system calls of this process.
 pub(super) fn supported() -> bool {
     if architecture().is_none() {
         return false;
@@ -103,7 +102,7 @@ fn architecture() -> Option<TargetArch> {
     TargetArch::try_from(std::env::consts::ARCH).ok()
 }
 
-/// The programs for a network, made once.
+/// The filter programs for a network, compiled once.
 pub(super) fn filters(network: &Network) -> Result<&'static [BpfProgram], String> {
     static NONE: OnceLock<Result<[BpfProgram; 2], String>> = OnceLock::new();
     static UDP: OnceLock<Result<[BpfProgram; 2], String>> = OnceLock::new();
@@ -119,17 +118,17 @@ pub(super) fn filters(network: &Network) -> Result<&'static [BpfProgram], String
     }
 }
 
-/// `kind`: of the sockets that may be made.
+/// `kind`: the kind of sockets that may be created.
 fn make(kind: Option<libc::c_int>) -> Result<[BpfProgram; 2], BackendError> {
     let mut denied: BTreeMap<_, _> = NEVER.iter().map(|call| (*call, Vec::new())).collect();
     denied.insert(libc::SYS_socket, sockets(kind)?);
-    // Its own limits, not another's.
+    // Its own limits, not those of another process.
     denied.insert(libc::SYS_prlimit64, vec![SeccompRule::new(vec![argument(0, SeccompCmpOp::Ne, 0)?])?]);
     denied.insert(libc::SYS_clone, namespaces()?);
-    // It ends with the host.
+    // It must end with the host.
     let death_signal = argument(0, SeccompCmpOp::Eq, libc::PR_SET_PDEATHSIG)?;
     denied.insert(libc::SYS_prctl, vec![SeccompRule::new(vec![death_signal])?]);
-    // Its flags are in memory, where a filter cannot look. libc takes the answer for an old kernel's and uses `clone`.
+    // Its flags are in memory, which a filter cannot read. libc takes the error for that of an old kernel and uses `clone`.
     let unknown = BTreeMap::from([(libc::SYS_clone3, Vec::new())]);
     Ok([program(denied, libc::EPERM)?, program(unknown, libc::ENOSYS)?])
 }

@@ -7,12 +7,12 @@ use landlock::{
     RulesetError, Scope, make_bitflags, path_beneath_rules,
 };
 
-use crate::{Network, Walls};
+use crate::{Confinement, Network};
 
-/// The newest version that we know what to do with. Older kernels leave out what they do not know.
+/// The newest version that this code uses. Older kernels ignore what they do not know.
 const KNOWN: ABI = ABI::V10;
 
-/// Where programs and their libraries are: read and executed. No folders that people keep data in.
+/// Folders of programs and their libraries, which may be read and executed. None of them has users' data.
 const PROGRAMS: [&str; 20] = [
     "/bin",
     "/sbin",
@@ -35,7 +35,7 @@ const PROGRAMS: [&str; 20] = [
     "/gnu/store",
     "/snap",
 ];
-/// What libraries look at.
+/// Files that libraries read.
 const DATA: [&str; 11] = [
     "/usr/share",
     "/usr/local/share",
@@ -49,7 +49,7 @@ const DATA: [&str; 11] = [
     "/dev/random",
     "/dev/urandom",
 ];
-/// Where nothing comes from and goes to.
+/// Devices that have no content.
 const NOTHING: [&str; 2] = ["/dev/null", "/dev/zero"];
 
 const EXECUTE: BitFlags<AccessFs> = make_bitflags!(AccessFs::{Execute | ReadFile | ReadDir});
@@ -57,7 +57,7 @@ const READ: BitFlags<AccessFs> = make_bitflags!(AccessFs::{ReadFile | ReadDir});
 const WRITE: BitFlags<AccessFs> =
     make_bitflags!(AccessFs::{ReadFile | ReadDir | WriteFile | Truncate | MakeReg | RemoveFile});
 
-/// The version that the kernel has.
+/// The Landlock version of the kernel.
 pub(super) fn abi() -> Option<u32> {
     const VERSION: libc::c_uint = 1;
     // SAFETY: the kernel reads nothing from the null pointer when it is asked for its version.
@@ -67,13 +67,13 @@ pub(super) fn abi() -> Option<u32> {
     u32::try_from(version).ok().filter(|version| *version > 0)
 }
 
-/// What `program` may reach between `walls`; all else is forbidden.
-pub(super) fn ruleset(program: &Path, walls: &Walls) -> Result<RulesetCreated, String> {
-    make(program, walls).map_err(|error| error.to_string())
+/// The rules of what `program` may use by its `confinement`; everything else is forbidden.
+pub(super) fn ruleset(program: &Path, confinement: &Confinement) -> Result<RulesetCreated, String> {
+    make(program, confinement).map_err(|error| error.to_string())
 }
 
-fn make(program: &Path, walls: &Walls) -> Result<RulesetCreated, RulesetError> {
-    let ports = match walls.network {
+fn make(program: &Path, confinement: &Confinement) -> Result<RulesetCreated, RulesetError> {
+    let ports = match confinement.network {
         Network::Udp { port: None } => AccessNet::BindTcp | AccessNet::ConnectTcp,
         _ => AccessNet::from_all(KNOWN),
     };
@@ -86,11 +86,11 @@ fn make(program: &Path, walls: &Walls) -> Result<RulesetCreated, RulesetError> {
         .add_rules(path_beneath_rules(own(program), EXECUTE))?
         .add_rules(path_beneath_rules(DATA, READ))?
         .add_rules(path_beneath_rules(NOTHING, WRITE))?
-        .add_rules(path_beneath_rules(&walls.read, READ))?
-        .add_rules(path_beneath_rules(&walls.write, WRITE))?;
-    match walls.network {
+        .add_rules(path_beneath_rules(&confinement.read, READ))?
+        .add_rules(path_beneath_rules(&confinement.write, WRITE))?;
+    match confinement.network {
         Network::None | Network::Udp { port: None } => Ok(ruleset),
-        // The kernel binds a socket that sends.
+        // The kernel binds a socket that sends, so binding must be allowed.
         Network::Udp { port: Some(port) } => ruleset
             .add_rule(NetPort::new(port, AccessNet::ConnectSendUdp))?
             .add_rule(NetPort::new(0, AccessNet::BindUdp)),
@@ -98,7 +98,7 @@ fn make(program: &Path, walls: &Walls) -> Result<RulesetCreated, RulesetError> {
     }
 }
 
-/// The program's own file, and the libraries that were installed with it where it is in a `bin` of its own.
+/// The program's file, and the libraries beside its `bin` folder if it has one.
 fn own(program: &Path) -> Vec<PathBuf> {
     let mut paths = vec![program.to_owned()];
     if let Ok(file) = program.canonicalize() {

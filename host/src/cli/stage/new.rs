@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use clap::Args;
 
-use super::template::{Kind, Language, Project, check_name};
+use super::template::{Language, Project, check_name};
 use crate::cli::{Ending, say};
 use crate::config::{Problem, Problems};
 
@@ -18,7 +18,7 @@ use crate::config::{Problem, Problems};
 pub struct NewArgs {
     /// What the stage decides.
     #[arg(long, value_enum)]
-    kind: Kind,
+    kind: TemplateKind,
     /// Programming language of the stage.
     #[arg(long, value_enum)]
     lang: Language,

@@ -18,7 +18,7 @@ const NAME_CHARS_MAX: usize = 64;
 
 /// What a stage decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Kind {
+pub enum TemplateKind {
     /// Where one batch ends and the next begins.
     Batching,
     /// How fragments become messages to the processor, and its messages become events.
@@ -27,32 +27,32 @@ pub enum Kind {
     RemuxPlanning,
 }
 
-impl Kind {
+impl TemplateKind {
     /// The name in the contract.
     pub fn name(self) -> &'static str {
         match self {
-            Kind::Batching => "batching",
-            Kind::Framing => "framing",
-            Kind::RemuxPlanning => "remux-planning",
+            TemplateKind::Batching => "batching",
+            TemplateKind::Framing => "framing",
+            TemplateKind::RemuxPlanning => "remux-planning",
         }
     }
 
     /// The placeholders of the templates and their values.
     fn marks(self) -> [(&'static str, &'static str); 4] {
         let [summary, decides, like, rule] = match self {
-            Kind::Batching => [
+            TemplateKind::Batching => [
                 "Cuts batches of a configured length",
                 "it decides where one batch ends and the next begins",
                 "batching-duration",
                 "batcher",
             ],
-            Kind::Framing => [
+            TemplateKind::Framing => [
                 "Speaks the fragment dialect",
                 "it converts fragments into a processor's messages, and its messages into events",
                 "framing-fragment",
                 "framer",
             ],
-            Kind::RemuxPlanning => [
+            TemplateKind::RemuxPlanning => [
                 "Uses the processed audio if it fits, else the original",
                 "it decides which audio goes on air with the video, and how",
                 "remux-replace",
@@ -120,7 +120,7 @@ impl Project {
     ///
     /// # Errors
     /// The templates in this binary are broken.
-    pub fn new(kind: Kind, language: Language, name: &str) -> anyhow::Result<Self> {
+    pub fn new(kind: TemplateKind, language: Language, name: &str) -> anyhow::Result<Self> {
         let mut files = Vec::new();
         for part in ["any", kind.name()] {
             let root = format!("{}/{part}", language.folder());
@@ -168,10 +168,11 @@ fn collect(
 mod tests {
     use super::*;
 
-    fn projects() -> impl Iterator<Item = (Kind, Language, Project)> {
-        let all =
-            |kind: &Kind| Language::value_variants().iter().map(|language| (*kind, *language)).collect::<Vec<_>>();
-        let all: Vec<_> = Kind::value_variants().iter().flat_map(all).collect();
+    fn projects() -> impl Iterator<Item = (TemplateKind, Language, Project)> {
+        let all = |kind: &TemplateKind| {
+            Language::value_variants().iter().map(|language| (*kind, *language)).collect::<Vec<_>>()
+        };
+        let all: Vec<_> = TemplateKind::value_variants().iter().flat_map(all).collect();
         all.into_iter().map(|(kind, language)| (kind, language, Project::new(kind, language, "my-own").unwrap()))
     }
 

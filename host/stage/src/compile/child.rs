@@ -16,7 +16,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWriteEx
 use super::ChildCompiler;
 use crate::error::LoadError;
 use crate::limits::{STAGE_COMPILE_RESERVED_BYTES, STAGE_COMPILED_BYTES_MAX, STAGE_COMPILER_WORDS_BYTES};
-use outboard_process::{Child, Launch, Walls};
+use outboard_process::{Child, Confinement, Launch};
 
 /// The command of `outboard` that compiles.
 const COMMAND: &str = "compile-component";
@@ -80,18 +80,18 @@ pub(super) async fn compile(
 
 /// Starts the process with pipes to it. It cannot use files or the network.
 async fn start(compiler: &ChildCompiler, pooled: bool) -> Result<Child, CompileFailure> {
-    let walls = Walls {
+    let confinement = Confinement {
         // The process itself limits the memory that it writes to. This is address space: a component's memories reserve their full size.
         memory_bytes: compiler.memory_bytes.saturating_add(STAGE_COMPILE_RESERVED_BYTES),
         // The initial content of memories is in files in memory.
         file_bytes: Some(STAGE_COMPILED_BYTES_MAX),
-        ..Walls::closed(0, Duration::from_secs(compiler.cpu_seconds()))
+        ..Confinement::closed(0, Duration::from_secs(compiler.cpu_seconds()))
     };
     let mut args = vec![COMMAND.to_owned()];
     args.extend(["--cpu-seconds".to_owned(), compiler.cpu_seconds().to_string()]);
     args.extend(["--memory-bytes".to_owned(), compiler.memory_bytes.to_string()]);
     args.extend(pooled.then(|| "--pooled".to_owned()));
-    let launch = Launch::new(&compiler.program, walls).args(args).dir(Some(Path::new("/")));
+    let launch = Launch::new(&compiler.program, confinement).args(args).dir(Some(Path::new("/")));
     let launch = launch.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     launch.launch().await.map_err(|error| CompileFailure::Unable(error.to_string()))
 }

@@ -78,7 +78,7 @@ struct QueuePlace {
 // === impl CompileQueue ===
 
 impl CompileQueue {
-    /// A queue with so many slots, for at most `waiting_max` waiting requests of each tenant.
+    /// A queue with this many slots, for at most `waiting_max` waiting requests of each tenant.
     pub(super) fn new(slots: usize, waiting_max: usize) -> Self {
         Self(Arc::new(Mutex::new(State { free: slots, waiting_max, clock: 0, tenants: BTreeMap::new() })))
     }

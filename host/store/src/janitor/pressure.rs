@@ -21,7 +21,7 @@ pub(super) enum Level {
 
 /// The observation of one round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Seen {
+pub(super) struct BoundReading {
     /// The limit was exceeded before cleaning.
     pub(super) over: bool,
     /// The limit is exceeded after cleaning.
@@ -43,7 +43,7 @@ impl Pressure {
     }
 
     /// Takes an observation; returns the new level if it changed.
-    pub(super) fn observe(&mut self, seen: Seen, now: Instant) -> Option<Level> {
+    pub(super) fn observe(&mut self, seen: BoundReading, now: Instant) -> Option<Level> {
         self.calm_since = if seen.calm { self.calm_since.or(Some(now)) } else { None };
         let calm_for = self.calm_since.map_or(Duration::ZERO, |since| now.duration_since(since));
         let level = match self.level {
@@ -64,10 +64,10 @@ impl Pressure {
 mod tests {
     use super::*;
 
-    const CALM: Seen = Seen { over: false, full: false, calm: true };
-    const NEAR: Seen = Seen { over: false, full: false, calm: false };
-    const OVER: Seen = Seen { over: true, full: false, calm: false };
-    const FULL: Seen = Seen { over: true, full: true, calm: false };
+    const CALM: BoundReading = BoundReading { over: false, full: false, calm: true };
+    const NEAR: BoundReading = BoundReading { over: false, full: false, calm: false };
+    const OVER: BoundReading = BoundReading { over: true, full: false, calm: false };
+    const FULL: BoundReading = BoundReading { over: true, full: true, calm: false };
 
     #[test]
     fn each_change_is_told_once_and_being_well_only_after_a_while() {

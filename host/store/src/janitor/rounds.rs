@@ -7,7 +7,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::event::{Scope, StorageEvent};
-use super::pressure::{Level, Seen};
+use super::pressure::{BoundReading, Level};
 use super::{Cleaned, Inner, Janitor, Owner, Stream, locked};
 use crate::journal::{JournalError, StreamJournal};
 use crate::limits::{
@@ -107,7 +107,7 @@ impl Janitor {
 
     async fn enforce_quota(&self, tenant: &str, quota: u64) -> Result<(), JournalError> {
         let mut used = self.0.ledger.tenant(tenant).all().bytes;
-        let observe = |seen: Seen, used: u64| {
+        let observe = |seen: BoundReading, used: u64| {
             let changed = self.books().tenant(tenant).pressure.observe(seen, Instant::now());
             let event = match changed {
                 Some(Level::Fine) => StorageEvent::Recovered,
@@ -117,7 +117,7 @@ impl Janitor {
             self.tell(Scope::Tenant(tenant), event);
         };
         if used > quota {
-            observe(Seen { over: true, full: false, calm: false }, used);
+            observe(BoundReading { over: true, full: false, calm: false }, used);
         }
         while used > quota {
             let cleaned = self.remove_oldest(tenant, used - quota).await?;
@@ -127,14 +127,14 @@ impl Janitor {
             }
         }
         let calm = used <= quota - quota / STORAGE_CALM_PART;
-        observe(Seen { over: false, full: used > quota, calm }, used);
+        observe(BoundReading { over: false, full: used > quota, calm }, used);
         Ok(())
     }
 
     async fn enforce_disk(&self) -> Result<(), JournalError> {
         let Ok(mut space) = self.0.ledger.space() else { return Ok(()) };
         let min_free = self.min_free(space);
-        let observe = |seen: Seen| {
+        let observe = |seen: BoundReading| {
             let changed = self.books().disk.observe(seen, Instant::now());
             match changed {
                 Some(Level::Fine) => self.tell(Scope::Host, StorageEvent::Recovered),
@@ -143,7 +143,7 @@ impl Janitor {
             }
         };
         if space.free < min_free {
-            observe(Seen { over: true, full: false, calm: false });
+            observe(BoundReading { over: true, full: false, calm: false });
             // Batches of the tenant that uses most are removed first; tenants that use less keep theirs.
             for tenant in self.tenants_by_size() {
                 while space.free < min_free {
@@ -156,7 +156,7 @@ impl Janitor {
             }
         }
         let calm = space.free >= min_free.saturating_add(min_free / STORAGE_CALM_PART);
-        observe(Seen { over: false, full: space.free < min_free, calm });
+        observe(BoundReading { over: false, full: space.free < min_free, calm });
         Ok(())
     }
 

@@ -5,9 +5,13 @@ use std::fs::{DirEntry, Metadata};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use super::{Kind, Owner, Totals};
+use super::FileKind;
+use super::Owner;
+use super::Totals;
+use crate::files::STREAM_FOLDERS;
+use crate::files::StreamFiles;
+use crate::files::check_name;
 use crate::files::names;
-use crate::files::{STREAM_FOLDERS, StreamFiles, check_name};
 
 /// A folder that changed less than this before a scan may change again within the same tick of the file system's clock.
 const SETTLED_AFTER: Duration = Duration::from_secs(2);
@@ -45,12 +49,12 @@ impl Scan {
         self.look_at_batches(&files.batches);
         for (_, facts) in entries(&files.logs) {
             if facts.is_file() {
-                self.rest.add_file(Kind::Logs, facts.len());
+                self.rest.add_file(FileKind::Logs, facts.len());
             }
         }
         for (_, facts) in entries(&files.evidence) {
             if facts.is_file() {
-                self.rest.add_file(Kind::Other, facts.len());
+                self.rest.add_file(FileKind::Other, facts.len());
             }
         }
     }
@@ -59,7 +63,7 @@ impl Scan {
         let mut sum = self.rest;
         self.batches.values().for_each(|batch| sum.add(&batch.totals));
         for bytes in self.segments.values().flat_map(BTreeMap::values) {
-            sum.add_file(Kind::OriginalSegments, *bytes);
+            sum.add_file(FileKind::OriginalSegments, *bytes);
         }
         sum
     }
@@ -82,7 +86,7 @@ impl Scan {
                 Some(index) => {
                     self.segments.entry(index).or_default().insert(name.into(), bytes);
                 }
-                None => self.rest.add_file(Kind::Other, bytes),
+                None => self.rest.add_file(FileKind::Other, bytes),
             }
         }
     }
@@ -122,14 +126,14 @@ fn count(dir: &Path, changed: Option<SystemTime>) -> Batch {
     Batch { settled: changed.filter(|_| quiet && !growing), totals }
 }
 
-fn kind_of(name: &str) -> Kind {
+fn kind_of(name: &str) -> FileKind {
     match name {
-        names::VIDEO => Kind::VideoFragments,
-        names::AUDIO => Kind::AudioFragments,
-        names::PROCESSED_AUDIO => Kind::ProcessedAudio,
-        names::OUTPUT => Kind::RemuxedOutput,
-        name if name.starts_with("reply.") && !name.ends_with(".part") => Kind::ProcessedAudio,
-        _ => Kind::Other,
+        names::VIDEO => FileKind::VideoFragments,
+        names::AUDIO => FileKind::AudioFragments,
+        names::PROCESSED_AUDIO => FileKind::ProcessedAudio,
+        names::OUTPUT => FileKind::RemuxedOutput,
+        name if name.starts_with("reply.") && !name.ends_with(".part") => FileKind::ProcessedAudio,
+        _ => FileKind::Other,
     }
 }
 

@@ -22,7 +22,7 @@ fn write(path: &Path, bytes: usize) {
 }
 
 impl Stream {
-    fn bytes(&self, kind: Kind) -> (u64, u64) {
+    fn bytes(&self, kind: FileKind) -> (u64, u64) {
         let amount = self.ledger.stream("acme", "tv").of(kind);
         (amount.files, amount.bytes)
     }
@@ -49,13 +49,13 @@ fn every_file_counts_once_under_its_kind() {
     write(&case.files.segments.join("init-01234567.mp4"), 13);
     write(&case.files.logs.join("today.log"), 14);
     case.ledger.look_at_all();
-    assert_eq!(case.bytes(Kind::OriginalSegments), (2, 23));
-    assert_eq!(case.bytes(Kind::VideoFragments), (1, 1000));
-    assert_eq!(case.bytes(Kind::AudioFragments), (1, 200));
-    assert_eq!(case.bytes(Kind::ProcessedAudio), (2, 34));
-    assert_eq!(case.bytes(Kind::RemuxedOutput), (1, 5000));
-    assert_eq!(case.bytes(Kind::Other), (4, 8_760_013));
-    assert_eq!(case.bytes(Kind::Logs), (1, 14));
+    assert_eq!(case.bytes(FileKind::OriginalSegments), (2, 23));
+    assert_eq!(case.bytes(FileKind::VideoFragments), (1, 1000));
+    assert_eq!(case.bytes(FileKind::AudioFragments), (1, 200));
+    assert_eq!(case.bytes(FileKind::ProcessedAudio), (2, 34));
+    assert_eq!(case.bytes(FileKind::RemuxedOutput), (1, 5000));
+    assert_eq!(case.bytes(FileKind::Other), (4, 8_760_013));
+    assert_eq!(case.bytes(FileKind::Logs), (1, 14));
     assert_eq!(case.ledger.all().all(), Amount { files: 12, bytes: 8_766_284 });
     assert_eq!(case.ledger.tenant("acme"), case.ledger.all());
     assert_eq!(case.ledger.tenant("other"), Totals::default());
@@ -71,15 +71,15 @@ fn a_later_look_sees_what_came_and_what_went() {
     write(&second.join("output.fmp4.part"), 10);
     case.ledger.look("acme", "tv");
     let changes = case.ledger.changes();
-    assert_eq!((case.bytes(Kind::RemuxedOutput), case.bytes(Kind::Other)), ((1, 100), (1, 10)));
+    assert_eq!((case.bytes(FileKind::RemuxedOutput), case.bytes(FileKind::Other)), ((1, 100), (1, 10)));
     // Writing in place does not change the folder's time.
     write(&second.join("output.fmp4.part"), 1000);
     case.ledger.look("acme", "tv");
-    assert_eq!(case.bytes(Kind::Other), (1, 1000));
+    assert_eq!(case.bytes(FileKind::Other), (1, 1000));
     std::fs::rename(second.join("output.fmp4.part"), second.join("output.fmp4")).unwrap();
     std::fs::remove_dir_all(&first).unwrap();
     case.ledger.look("acme", "tv");
-    assert_eq!((case.bytes(Kind::RemuxedOutput), case.bytes(Kind::Other)), ((1, 1000), (0, 0)));
+    assert_eq!((case.bytes(FileKind::RemuxedOutput), case.bytes(FileKind::Other)), ((1, 1000), (0, 0)));
     assert!(changes.has_changed().unwrap());
 }
 
@@ -97,15 +97,15 @@ fn a_settled_batch_is_not_counted_again_and_a_changed_one_is() {
     // Outboard never writes into a file with its final name, so a change that the folder does not show is not detected.
     write(&batch.join("output.fmp4"), 500);
     case.ledger.look("acme", "tv");
-    assert_eq!(case.bytes(Kind::RemuxedOutput), (1, 100), "known, so not counted");
+    assert_eq!(case.bytes(FileKind::RemuxedOutput), (1, 100), "known, so not counted");
     settle(30);
     case.ledger.look("acme", "tv");
-    assert_eq!(case.bytes(Kind::RemuxedOutput), (1, 500), "the folder changed");
+    assert_eq!(case.bytes(FileKind::RemuxedOutput), (1, 500), "the folder changed");
     write(&batch.join("output.fmp4"), 900);
     case.ledger.distrust("acme", "tv");
     assert_eq!(case.ledger.batches("acme", "tv", &[(0, 0, 0)]), [500], "until then it is what is known");
     case.ledger.look("acme", "tv");
-    assert_eq!(case.bytes(Kind::RemuxedOutput), (1, 900), "counted from scratch");
+    assert_eq!(case.bytes(FileKind::RemuxedOutput), (1, 900), "counted from scratch");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Replies that take forever to parse.
 
 use outboard_tests::attacks::replies;
-use outboard_tests::processor::{Kind, Processor};
+use outboard_tests::processor::{Processor, ServerKind};
 use serde_json::{Value, json};
 
 use super::{Attacker, PATIENCE};
@@ -11,7 +11,7 @@ pub async fn replies(attacker: &Attacker<'_>) {
     for (name, file, _) in replies::all() {
         let path = attacker.dir.join(name);
         std::fs::write(&path, file).unwrap();
-        let processor = Processor::start(Kind::Node, "echo", &[&format!("answer={}", path.display())]).await;
+        let processor = Processor::start(ServerKind::Node, "echo", &[&format!("answer={}", path.display())]).await;
         let origin = attacker.live().await;
         let mut settings = attacker.settings(&origin.url, name);
         settings["processor"] = json!({ "url": processor.url() });

@@ -1,4 +1,4 @@
-//! Pipelines: made, changed, started, stopped, deleted, tried.
+//! Mutations that create, change, start, stop, delete and validate pipelines.
 
 use async_graphql::{Context, ID, Object};
 
@@ -16,7 +16,7 @@ use outboard_control::{Change, NewPipeline};
 #[derive(Debug, Default)]
 pub struct PipelineMutation;
 
-/// Fields of `input` that are no settings.
+/// Fields of `input` that are not settings.
 const BESIDE: &[&str] = &["tenant", "streamId", "id", "expectedRevision", "note"];
 
 #[Object]

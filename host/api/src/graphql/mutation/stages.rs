@@ -1,4 +1,4 @@
-//! Stages: components added and taken away, stages swapped and taken back.
+//! Mutations that add and remove components, and swap stages and roll them back.
 
 use std::sync::Arc;
 
@@ -148,7 +148,7 @@ async fn swap(ctx: &Context<'_>, input: SwapStageInput) -> Result<Swap> {
     row.map_err(of_the_stage).at_input("input").map(Swap::from)
 }
 
-/// Problems that are named by their place in a pipeline's settings, by their place in one stage's.
+/// Renames the paths of problems from a pipeline's settings to those of one stage.
 fn of_the_stage(error: ControlError) -> ControlError {
     let ControlError::InvalidInput(problems) = error else { return error };
     let moved = problems.into_iter().map(|Problem { path, message }| {

@@ -1,4 +1,4 @@
-//! Cleaning the storage by hand.
+//! The mutation that cleans the storage.
 
 use async_graphql::{Context, ID, Object};
 

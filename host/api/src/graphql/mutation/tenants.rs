@@ -1,4 +1,4 @@
-//! Tenants: made, changed, deleted. For admins of the whole host.
+//! Mutations that create, change and delete tenants. For admins of the whole host.
 
 use async_graphql::{Context, ID, MaybeUndefined, Object};
 use serde_json::Value;
@@ -72,7 +72,7 @@ async fn update(ctx: &Context<'_>, id: &str, input: UpdateTenantInput) -> Result
     Ok(Tenant::of(&changed))
 }
 
-/// `None`: not asked for; `Some(None)`: to be as for every other.
+/// `None`: unchanged; `Some(None)`: reset to the default.
 fn asked<T>(policy: MaybeUndefined<T>, kept: impl FnOnce(T) -> Value) -> Option<Option<Value>> {
     match policy {
         MaybeUndefined::Undefined => None,

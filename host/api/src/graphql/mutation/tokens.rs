@@ -1,4 +1,4 @@
-//! Tokens: made and revoked. For admins.
+//! Mutations that create and revoke tokens. For admins.
 
 use async_graphql::{Context, ID, Object};
 

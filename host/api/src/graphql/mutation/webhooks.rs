@@ -1,4 +1,4 @@
-//! Webhooks: made, changed, deleted, tried. For admins.
+//! Mutations that create, change, delete and test webhooks. For admins.
 
 use async_graphql::{Context, ID, Object};
 

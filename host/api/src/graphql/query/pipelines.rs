@@ -1,4 +1,4 @@
-//! Pipelines.
+//! Queries of pipelines, their batches and their revisions.
 
 use async_graphql::{Context, ID, Object};
 
@@ -48,7 +48,7 @@ pub async fn batch(ctx: &Context<'_>, id: &PipelineId, number: u64) -> Result<Ba
     Ok(control.history().batch(actor, &id.to_string(), number).await?.into())
 }
 
-/// A pipeline's batches.
+/// The batches of a pipeline, newest first.
 pub async fn batches(
     ctx: &Context<'_>,
     id: &PipelineId,
@@ -61,7 +61,7 @@ pub async fn batches(
     Ok(Connection::of(listed, &page, |row| row.number, Batch::from))
 }
 
-/// A pipeline's revisions.
+/// The revisions of a pipeline's settings, newest first.
 pub async fn revisions(
     ctx: &Context<'_>,
     id: &PipelineId,

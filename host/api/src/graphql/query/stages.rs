@@ -75,7 +75,7 @@ async fn swap(ctx: &Context<'_>, id: ID) -> Result<Swap> {
     Ok(control.swaps().get(actor, number).await?.into())
 }
 
-/// A pipeline's swaps.
+/// The swaps of a pipeline's stages, newest first.
 pub async fn swaps(
     ctx: &Context<'_>,
     id: &PipelineId,

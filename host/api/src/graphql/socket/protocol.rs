@@ -10,30 +10,30 @@ use outboard_control::error::ControlError;
 /// Name of the subprotocol in `Sec-WebSocket-Protocol`.
 pub const PROTOCOL: &str = "graphql-transport-ws";
 
-/// What a client says.
+/// A message from the client to the server.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum FromClient {
-    /// Opens the session; its payload may hold the token.
+    /// Opens the session; its payload may have the token.
     ConnectionInit {
-        /// May hold a token.
+        /// The payload, which may have a token.
         #[serde(default)]
         payload: Option<Value>,
     },
     /// Asks for a pong.
     Ping {},
-    /// The client's answer to our ping.
+    /// The client's answer to the server's ping.
     Pong {},
     /// Begins the operation with this id.
     Subscribe {
-        /// The client's name for it.
+        /// The client's id of the operation.
         id: String,
         /// Query, variables and operation name.
         payload: Box<Request>,
     },
     /// Ends the operation with this id; no more results are sent for it.
     Complete {
-        /// The client's name for it.
+        /// The client's id of the operation.
         id: String,
     },
 }
@@ -42,61 +42,61 @@ pub enum FromClient {
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ToClient<'a> {
-    /// The client is known.
+    /// The client is authenticated.
     ConnectionAck,
-    /// Our answer to the client's ping.
+    /// The server's answer to the client's ping.
     Pong,
-    /// An answer of an operation.
+    /// A result of an operation.
     Next {
-        /// The client's name for it.
+        /// The client's id of the operation.
         id: &'a str,
         /// The data and errors of one result.
         payload: &'a Response,
     },
-    /// An operation ended with this.
+    /// The operation failed before it began, and has ended.
     Error {
-        /// The client's name for it.
+        /// The client's id of the operation.
         id: &'a str,
         /// Why the operation was not begun.
         payload: &'a [ServerError],
     },
     /// The operation with this id has ended; no more results follow.
     Complete {
-        /// The client's name for it.
+        /// The client's id of the operation.
         id: &'a str,
     },
 }
 
-/// Why we close a connection. The codes are the protocol's.
+/// Why the server closes a connection. The codes are those of the protocol.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Closing {
-    /// What came makes no sense.
+    /// A message is invalid.
     BadRequest(String),
-    /// Nobody knows who it is, or any more.
+    /// The client is not authenticated, or no longer.
     Unauthorized(String),
-    /// There are too many.
+    /// The tenant has too many connections.
     Forbidden(String),
-    /// It speaks another protocol.
+    /// The client uses another protocol.
     WrongProtocol,
-    /// It did not say in time who it is.
+    /// The client did not authenticate in time.
     InitTimeout,
-    /// An operation of this name is under way.
+    /// An operation with this id is running.
     SubscriberExists(String),
-    /// It said twice who it is.
+    /// The client sent `connection_init` twice.
     TooManyInits,
     /// The server is shutting down; the client may reconnect.
     GoingAway,
 }
 
 impl ToClient<'_> {
-    /// As it is sent.
+    /// The message in the form that is sent.
     pub fn message(&self) -> Message {
         Message::Text(serde_json::to_string(self).unwrap_or_default().into())
     }
 }
 
 impl Closing {
-    /// As it is sent.
+    /// The message in the form that is sent.
     pub fn message(&self) -> Message {
         let (code, reason) = match self {
             Self::BadRequest(why) => (4400, why.clone()),
@@ -121,7 +121,7 @@ impl From<ControlError> for Closing {
     }
 }
 
-/// A close frame holds 123 bytes of reason.
+/// A reason cut to the 123 bytes that a close frame may have.
 fn short(reason: &str) -> String {
     let mut end = reason.len().min(120);
     while !reason.is_char_boundary(end) {
@@ -130,10 +130,10 @@ fn short(reason: &str) -> String {
     reason.get(..end).unwrap_or_default().to_owned()
 }
 
-/// The token in an init's payload.
+/// The token in the payload of `connection_init`, if it has one.
 ///
 /// # Errors
-/// It is not given as a token is given.
+/// [`Closing::BadRequest`] if it has another form than a token.
 pub fn token(payload: Option<&Value>) -> Result<Option<String>, Closing> {
     let given = |name: &str| payload.and_then(|payload| payload.get(name)).filter(|value| !value.is_null());
     let wrong =

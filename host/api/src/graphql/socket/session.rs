@@ -1,4 +1,4 @@
-//! One connection: greets, runs operations, sends their answers.
+//! One WebSocket connection: authenticates the client, runs its operations, and sends their results.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,16 +9,21 @@ use futures_util::stream::{self, AbortHandle, BoxStream, SelectAll, StreamExt};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 
 use super::protocol::{Closing, FromClient, PROTOCOL, ToClient, token};
-use crate::graphql::endpoint::{Endpoint, is_over};
+use crate::graphql::endpoint::Endpoint;
+use crate::graphql::endpoint::is_over;
 use crate::graphql::error::refusal;
-use crate::graphql::greetings::Greeting;
-use crate::graphql::slots::{Kind, Slot};
-use crate::graphql::{admit, written};
+
+use crate::graphql::slots::Slot;
+
+use crate::graphql::bounded_json;
+use crate::graphql::request_limits;
+use crate::graphql::slots::SlotKind;
+use crate::graphql::unauthenticated_sockets::UnauthenticatedSocket;
 use crate::limits::{GRAPHQL_OPERATION_ID_BYTES_MAX, GRAPHQL_SOCKET_OPERATIONS_MAX};
 use outboard_control::access::Actor;
 use outboard_control::error::ControlError;
 
-/// A connection that is served.
+/// A connection and its running operations.
 pub struct Session {
     endpoint: Endpoint,
     socket: WebSocket,
@@ -26,18 +31,18 @@ pub struct Session {
     answers: SelectAll<BoxStream<'static, (Arc<str>, Option<Response>)>>,
 }
 
-/// Who opened a connection, as far as that is known.
+/// The client of a new connection.
 #[derive(Debug)]
-pub enum Guest {
-    /// By the request that opened it; with a place among its tenant's connections.
+pub enum Client {
+    /// Authenticated by the request that opened it; with a slot of its tenant's connections.
     Known(Arc<Actor>, Slot),
-    /// Not authenticated yet; holds its place among such connections.
-    Unknown(Greeting),
+    /// Not authenticated yet; counted among such connections.
+    Unknown(UnauthenticatedSocket),
 }
 
 /// Why a session ends.
 enum End {
-    /// The client went away, or takes nothing.
+    /// The client disconnected, or does not read.
     Gone,
     /// The server closes the connection for this reason.
     Closing(Closing),
@@ -54,40 +59,40 @@ impl Session {
         Self { endpoint, socket, running: HashMap::new(), answers: SelectAll::new() }
     }
 
-    /// Serves the connection to its end.
-    pub async fn run(mut self, guest: Guest) {
-        let end = match self.greet(guest).await {
+    /// Serves the connection until the client or the server ends it.
+    pub async fn run(mut self, client: Client) {
+        let end = match self.authenticate(client).await {
             Ok((actor, _slot)) => self.serve(&actor).await,
             Err(end) => end,
         };
         self.answers.clear();
         if let End::Closing(closing) = end {
             let wait = self.endpoint.waits().write;
-            // It may be gone.
+            // The client may have disconnected.
             let _ = timeout(wait, self.socket.send(closing.message())).await;
             let _ = timeout(wait, self.socket.recv()).await;
         }
     }
 
-    /// Who it is. One that nobody knows may have to make room for others before it has said so.
-    async fn greet(&mut self, guest: Guest) -> Result<(Arc<Actor>, Slot), End> {
-        let (known, greeting) = match guest {
-            Guest::Known(actor, slot) => (Some((actor, slot)), None),
-            Guest::Unknown(greeting) => (None, Some(greeting)),
+    /// Waits until the client is authenticated. If too many others wait too, this one may be closed.
+    async fn authenticate(&mut self, client: Client) -> Result<(Arc<Actor>, Slot), End> {
+        let (known, unauthenticated) = match client {
+            Client::Known(actor, slot) => (Some((actor, slot)), None),
+            Client::Unknown(unauthenticated) => (None, Some(unauthenticated)),
         };
-        let pushed_out = async {
-            match &greeting {
-                Some(greeting) => greeting.until_its_end().await,
+        let evicted = async {
+            match &unauthenticated {
+                Some(socket) => socket.must_close().await,
                 None => std::future::pending().await,
             }
         };
         tokio::select! {
-            welcomed = self.welcome(known) => welcomed,
-            () = pushed_out => Err(Closing::InitTimeout.into()),
+            authenticated = self.await_init(known) => authenticated,
+            () = evicted => Err(Closing::InitTimeout.into()),
         }
     }
 
-    async fn welcome(&mut self, known: Option<(Arc<Actor>, Slot)>) -> Result<(Arc<Actor>, Slot), End> {
+    async fn await_init(&mut self, known: Option<(Arc<Actor>, Slot)>) -> Result<(Arc<Actor>, Slot), End> {
         if self.socket.protocol().is_none_or(|protocol| protocol.as_bytes() != PROTOCOL.as_bytes()) {
             return Err(Closing::WrongProtocol.into());
         }
@@ -102,7 +107,7 @@ impl Session {
                 drop(known);
                 let actor =
                     Arc::new(self.endpoint.control().tenancy().authenticate(&token).await.map_err(Closing::from)?);
-                let slot = self.endpoint.slots().take(Kind::Socket, &actor).map_err(Closing::from)?;
+                let slot = self.endpoint.slots().take(SlotKind::Socket, &actor).map_err(Closing::from)?;
                 (actor, slot)
             }
             (None, Some(known)) => known,
@@ -135,7 +140,7 @@ impl Session {
         let every = endpoint.waits().ping;
         let mut ping = interval_at(Instant::now() + every, every);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        // Anything that comes is a sign of life.
+        // Any message shows that the client is alive.
         let mut heard = true;
         loop {
             let done = tokio::select! {
@@ -214,9 +219,9 @@ impl Session {
         self.endpoint.follow(actor.clone(), admitted, place).map_err(refused)
     }
 
-    /// Sends an operation's next answer, or that it ended. The answer is counted as long as the client has not taken it.
+    /// Sends an operation's next result, or its end. The bytes of the result are counted until the client has read them.
     async fn tell(&mut self, id: &Arc<str>, answer: Option<Response>, actor: &Actor) -> Result<(), End> {
-        // One that the client ended may still have had an answer under way.
+        // An operation that the client ended may still have a result in the queue.
         let Some(running) = self.running.get(id) else { return Ok(()) };
         match answer {
             Some(answer) if is_over(&answer) => {
@@ -226,7 +231,7 @@ impl Session {
             }
             Some(answer) => {
                 let next = ToClient::Next { id, payload: &answer };
-                match written::answer(self.endpoint.slots(), actor, &next) {
+                match bounded_json::serialize(self.endpoint.slots(), actor, &next) {
                     Ok((json, _waiting)) => {
                         drop(answer);
                         let text = String::from_utf8(json).unwrap_or_default();
@@ -246,7 +251,7 @@ impl Session {
         }
     }
 
-    /// The caller's token is not taken any more: every operation ends with that.
+    /// Ends every operation with an error, as the caller's token is no longer valid.
     async fn turn_out(&mut self, error: ControlError) -> End {
         let answer = refusal(&error);
         for (id, running) in std::mem::take(&mut self.running) {
@@ -269,13 +274,13 @@ impl Session {
     async fn send(&mut self, message: Message) -> Result<(), End> {
         match timeout(self.endpoint.waits().write, self.socket.send(message)).await {
             Ok(Ok(())) => Ok(()),
-            // It went away, or reads nothing.
+            // The client disconnected, or does not read.
             _ => Err(End::Gone),
         }
     }
 }
 
-/// What a frame says; `None`: nothing for us.
+/// The client's message in a frame; `None` for frames without one.
 fn read(message: Option<Result<Message, axum::Error>>) -> Result<Option<FromClient>, End> {
     let text = match message {
         Some(Ok(Message::Text(text))) => text,
@@ -286,8 +291,8 @@ fn read(message: Option<Result<Message, axum::Error>>) -> Result<Option<FromClie
     Ok(Some(said(&text)?))
 }
 
-/// What a text says.
+/// Parses the client's message in a text.
 pub fn said(text: &str) -> Result<FromClient, Closing> {
-    admit::json(text.as_bytes()).map_err(|error| Closing::BadRequest(error.to_string()))?;
+    request_limits::check_json(text.as_bytes()).map_err(|error| Closing::BadRequest(error.to_string()))?;
     serde_json::from_str(text).map_err(|error| Closing::BadRequest(format!("Invalid message: {error}")))
 }

@@ -1,4 +1,4 @@
-//! Pipelines and their batches, as they change.
+//! Subscriptions to pipelines and their batches.
 
 use async_graphql::{Context, ID, Subscription};
 use futures_util::StreamExt;

@@ -1,4 +1,4 @@
-//! The storage and the server, at intervals.
+//! Subscriptions to the storage and the server, at intervals.
 
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ impl ServerSubscription {
         let (control, actor) = core(ctx)?;
         let (control, actor) = (control.clone(), actor.clone());
         let ticks = every(every_seconds, GRAPHQL_STORAGE_EVERY_SECONDS)?;
-        // What is wrong with the question is said at once.
+        // An invalid argument is reported immediately.
         storage::seen(&control, &actor, tenant.as_ref())?;
         Ok(ticks.map(move |_| storage::seen(&control, &actor, tenant.as_ref())).boxed())
     }
@@ -51,7 +51,7 @@ impl ServerSubscription {
     }
 }
 
-/// Ticks at once and then each so many seconds; a reader that is too slow gets fewer.
+/// Ticks immediately, then at this interval in seconds; ticks that a slow reader misses are skipped.
 fn every(asked: Option<i32>, default: u32) -> Result<IntervalStream> {
     let seconds = u32::try_from(asked.unwrap_or_default()).ok().filter(|seconds| *seconds <= GRAPHQL_EVERY_SECONDS_MAX);
     let seconds = match (asked, seconds) {

@@ -1,4 +1,4 @@
-//! Swaps of stages, as they go on.
+//! Subscriptions to swaps of stages.
 
 use async_graphql::{Context, ID, Subscription};
 use futures_util::StreamExt;

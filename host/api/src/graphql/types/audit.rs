@@ -1,4 +1,4 @@
-//! Who did what.
+//! The types of the audit log.
 
 use async_graphql::{Enum, ID, SimpleObject};
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! Batches: what became of each, step by step.
+//! The types of batches and their steps.
 
 use async_graphql::{Enum, ID, SimpleObject};
 use serde_json::Value;
@@ -79,7 +79,7 @@ pub struct Batch {
 /// A step that a batch completed.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct StepTaken {
-    /// The step.
+    /// The step that was completed.
     step: BatchStep,
     /// Time at which the work for this step started: the completion of the previous step.
     started_at: DateTime,

@@ -92,9 +92,9 @@ pub struct DestinationCounters {
     unconfirmed: BigInt,
     /// Packets sent more than 1 second after their time on air.
     late: BigInt,
-    /// Sessions opened.
+    /// Sessions that were opened with the destination.
     sessions: BigInt,
-    /// Sessions lost.
+    /// Sessions with the destination that were lost.
     reconnects: BigInt,
 }
 

@@ -1,4 +1,4 @@
-//! What happened, and which of it is wanted.
+//! The types of events and their filter.
 
 use async_graphql::{Enum, ID, InputObject, SimpleObject};
 
@@ -13,7 +13,7 @@ use outboard_pipeline::event;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[graphql(remote = "event::Severity")]
 pub enum Severity {
-    /// Normal operation.
+    /// Normal operation; nothing needs attention.
     Info,
     /// The stream is on air, but degraded.
     Warning,
@@ -146,7 +146,7 @@ pub struct EventFilterInput {
 // === to and from the core ===
 
 impl EventFilterInput {
-    /// As the core takes it.
+    /// The filter for the control plane.
     pub fn query(&self) -> EventQuery {
         EventQuery {
             tenant: self.tenant.clone().map(Into::into),

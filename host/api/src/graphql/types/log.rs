@@ -1,4 +1,4 @@
-//! Lines of the log, and which of them are wanted.
+//! The types of log lines and their filter.
 
 use async_graphql::{Enum, ID, InputObject, SimpleObject};
 use serde_json::Value;
@@ -14,11 +14,11 @@ use outboard_logs::{self as logs, Filter, LogRecord};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Enum)]
 #[graphql(remote = "logs::Level")]
 pub enum LogLevel {
-    /// Every detail.
+    /// Every detail, for developers.
     Trace,
-    /// Details for debugging.
+    /// Details for finding errors.
     Debug,
-    /// Normal operation.
+    /// Conditions of normal operation.
     #[default]
     Info,
     /// Unexpected conditions that do not interrupt the stream.
@@ -27,7 +27,7 @@ pub enum LogLevel {
     Error,
 }
 
-/// A log line.
+/// A line of the log.
 #[derive(Debug, Clone, Default, SimpleObject)]
 pub struct LogLine {
     /// ID of the line. IDs increase over time.
@@ -85,7 +85,7 @@ pub struct LogFilterInput {
 // === to and from the core ===
 
 impl LogFilterInput {
-    /// What the caller may see of what they want to.
+    /// The filter, limited to the lines that the caller may see.
     ///
     /// # Errors
     /// A tenant or pipeline that is not there for them.

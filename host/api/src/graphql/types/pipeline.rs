@@ -1,4 +1,4 @@
-//! A pipeline: what it is set to, how it is, and its long lists, which are fetched only when they are asked for.
+//! The types of pipelines. Long lists, such as batches and events, are fetched only if a query has their field.
 
 use std::sync::Arc;
 
@@ -97,7 +97,7 @@ impl Pipeline {
     ) -> Result<Connection<Event>> {
         let pipeline = Some(ID(self.0.id().to_string()));
         let filter = EventFilterInput { tenant: None, pipeline, kinds, min_severity };
-        Box::pin(query::happened::events(ctx, &filter, first, after.as_deref())).await
+        Box::pin(query::events_and_logs::events(ctx, &filter, first, after.as_deref())).await
     }
 
     /// Incidents of the pipeline, newest first.
@@ -109,7 +109,7 @@ impl Pipeline {
         #[graphql(desc = "Only edges after this cursor.")] after: Option<String>,
         #[graphql(desc = "True: only open incidents. False: only resolved ones. Default: both.")] open: Option<bool>,
     ) -> Result<Connection<Incident>> {
-        Box::pin(query::happened::incidents(ctx, self.0.id(), open, first, after.as_deref())).await
+        Box::pin(query::events_and_logs::incidents(ctx, self.0.id(), open, first, after.as_deref())).await
     }
 
     /// Revisions of the settings, newest first.
@@ -150,7 +150,7 @@ impl Pipeline {
     ) -> Result<Connection<LogLine>> {
         let filter =
             LogFilterInput { tenant: None, pipeline: Some(ID(self.0.id().to_string())), ..filter.unwrap_or_default() };
-        query::happened::logs(ctx, &filter, &Piece { first, after, last, before })
+        query::events_and_logs::logs(ctx, &filter, &Piece { first, after, last, before })
     }
 
     /// Disk usage of the pipeline.
@@ -235,7 +235,7 @@ pub struct CreatePipelineInput {
 /// Changes to a pipeline.
 #[derive(Debug, InputObject)]
 pub struct UpdatePipelineInput {
-    /// Settings to change.
+    /// The settings to change.
     pub settings: PipelineSettingsInput,
     /// The revision that the caller read. If the current revision differs, nothing is changed and the mutation fails
     /// with CONFLICT.

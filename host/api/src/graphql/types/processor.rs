@@ -9,7 +9,7 @@ use outboard_exchange::{self as exchange, ExchangeStatus};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[graphql(remote = "exchange::BreakerState")]
 pub enum BreakerState {
-    /// Fragments are sent.
+    /// Fragments are sent as usual.
     Closed,
     /// No fragments are sent, because too many failed in a row.
     Open,
@@ -55,7 +55,7 @@ pub struct ProcessorCounters {
     resent: BigInt,
     /// Bytes of all fragments sent.
     bytes: BigInt,
-    /// Replies used.
+    /// Replies that can be used.
     replies: BigInt,
     /// Replies to fragments that already had a reply.
     duplicates: BigInt,
@@ -73,9 +73,9 @@ pub struct ProcessorCounters {
     too_large: BigInt,
     /// Fragments that were not sent because the circuit breaker was open.
     held_back: BigInt,
-    /// Connections opened.
+    /// Connections opened to the processor.
     connects: BigInt,
-    /// Connections lost.
+    /// Connections to the processor that were lost.
     disconnects: BigInt,
     /// Failed attempts to connect.
     connect_failures: BigInt,

@@ -1,4 +1,4 @@
-//! The server itself.
+//! The type of the server's own status.
 
 use async_graphql::SimpleObject;
 
@@ -15,7 +15,7 @@ use outboard_control::samples::process::ProcessSample;
 pub struct Server {
     /// Time of these values.
     pub at: DateTime,
-    /// Version of Outboard.
+    /// Version of Outboard that runs.
     pub version: String,
     /// Version of the ffmpeg that the server runs.
     pub ffmpeg_version: String,
@@ -52,7 +52,7 @@ pub struct Limit {
 
 // === from the core ===
 
-/// What bounds callers, so that they can be told before they run into it. What can be set comes on top.
+/// The fixed limits of requests, so that clients can respect them. Configured limits apply in addition.
 const LIMITS: &[(&str, usize, &str)] = &[
     ("graphqlBody", limits::GRAPHQL_BODY_BYTES_MAX, "bytes"),
     ("graphqlComplexity", limits::GRAPHQL_COMPLEXITY_MAX, "values"),

@@ -126,7 +126,7 @@ pub struct UploadStageInput {
 /// The result of `uploadStage`.
 #[derive(Debug, SimpleObject)]
 pub struct UploadStagePayload {
-    /// The added component.
+    /// The component that was added, or the identical existing one.
     pub component: StageComponentInfo,
 }
 
@@ -153,7 +153,7 @@ pub struct PullStageInput {
 /// Credentials for a registry.
 #[derive(InputObject)]
 pub struct RegistryAuthInput {
-    /// User name.
+    /// User name at the registry.
     pub username: String,
     /// Password or access token. It is used for this call only and never stored, logged or returned.
     pub password: String,
@@ -168,7 +168,7 @@ impl std::fmt::Debug for RegistryAuthInput {
 /// The result of `pullStage`.
 #[derive(Debug, SimpleObject)]
 pub struct PullStagePayload {
-    /// The added component.
+    /// The component that was added, or the identical existing one.
     pub component: StageComponentInfo,
 }
 
@@ -214,7 +214,7 @@ pub struct Probation {
 /// Counters of the calls of a stage.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct StageCounters {
-    /// Calls made.
+    /// Calls of the component's functions.
     calls: BigInt,
     /// Total duration of all calls, in milliseconds.
     call_ms_total: f64,
@@ -224,7 +224,7 @@ pub struct StageCounters {
     failures: BigInt,
     /// Calls that the component answered with an error.
     errors: BigInt,
-    /// Calls that trapped.
+    /// Calls that ended in a trap.
     traps: BigInt,
     /// Calls that exceeded a limit: memory, execution time, wall-clock time, stack, snapshot size or number of
     /// instances.
@@ -241,7 +241,7 @@ pub struct StageCounters {
 
 // === from the core ===
 
-/// As settings name it.
+/// A digest in the form of the settings: `sha256:…`.
 pub fn digest(digest: Digest) -> String {
     format!("sha256:{digest}")
 }

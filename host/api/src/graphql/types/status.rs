@@ -134,13 +134,13 @@ pub enum HealthCause {
     Quota,
     /// The disk of the storage directory.
     Disk,
-    /// The source.
+    /// The source: its playlist or its segments.
     Source,
-    /// The processor.
+    /// The processor: its connection or its replies.
     Processor,
-    /// A stage.
+    /// A stage: its component or its answers.
     Stage,
-    /// A destination.
+    /// A destination: its server or the session with it.
     Destination,
 }
 
@@ -178,7 +178,7 @@ pub struct Counters {
     source_restarts: BigInt,
     /// Duration of the media in the current, incomplete batch, in seconds. 0 while the pipeline does not run.
     buffer_seconds: f64,
-    /// Batches cut.
+    /// Batches cut from the source's segments.
     batches: BigInt,
     /// Batches with processed audio.
     processed: BigInt,
@@ -256,7 +256,7 @@ impl PipelineStatus {
     }
 }
 
-/// The core's word.
+/// Converts the control plane's name of a phase.
 fn phase(word: &str) -> Phase {
     match word {
         "stopped" => Phase::Stopped,

@@ -1,12 +1,15 @@
-//! What lies on disk, and what cleaning it removes.
+//! The types of disk usage and of cleaning.
 
 use async_graphql::{ID, SimpleObject};
 
-use crate::graphql::scalars::{BigInt, DateTime};
+use crate::graphql::scalars::BigInt;
+use crate::graphql::scalars::DateTime;
 use outboard_base::unix_time::now_ms;
 use outboard_control::StorageView;
 use outboard_control::id::PipelineId;
-use outboard_store::usage::{Kind, Totals};
+
+use outboard_store::usage::FileKind;
+use outboard_store::usage::Totals;
 
 /// Disk usage by kind of file.
 #[derive(Debug, Clone, Default, SimpleObject)]
@@ -34,9 +37,9 @@ pub struct StorageBreakdown {
     pub remuxed_output: BigInt,
     /// Stage components that the tenant added. They belong to no pipeline.
     pub components: BigInt,
-    /// Log files.
+    /// Log files of the streams.
     pub logs: BigInt,
-    /// All other files.
+    /// All other files, such as packet lists and incomplete files.
     pub other: BigInt,
 }
 
@@ -56,7 +59,7 @@ pub struct StorageStatistics {
     pub at: DateTime,
     /// The tenant. Null: all tenants together.
     pub tenant: Option<ID>,
-    /// Total disk usage.
+    /// Disk usage in total, by kind of file.
     pub usage: StorageUsage,
     /// Disk usage by pipeline.
     pub pipelines: Vec<PipelineStorage>,
@@ -93,14 +96,14 @@ impl From<&Totals> for StorageUsage {
             total_bytes: BigInt(all.bytes),
             files: BigInt(all.files),
             breakdown: StorageBreakdown {
-                original_segments: bytes(Kind::OriginalSegments),
-                video_fragments: bytes(Kind::VideoFragments),
-                audio_fragments: bytes(Kind::AudioFragments),
-                processed_audio: bytes(Kind::ProcessedAudio),
-                remuxed_output: bytes(Kind::RemuxedOutput),
-                components: bytes(Kind::Components),
-                logs: bytes(Kind::Logs),
-                other: bytes(Kind::Other),
+                original_segments: bytes(FileKind::OriginalSegments),
+                video_fragments: bytes(FileKind::VideoFragments),
+                audio_fragments: bytes(FileKind::AudioFragments),
+                processed_audio: bytes(FileKind::ProcessedAudio),
+                remuxed_output: bytes(FileKind::RemuxedOutput),
+                components: bytes(FileKind::Components),
+                logs: bytes(FileKind::Logs),
+                other: bytes(FileKind::Other),
             },
         }
     }

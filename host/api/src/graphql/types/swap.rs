@@ -1,4 +1,4 @@
-//! Swaps of stages, step by step.
+//! The types of swaps, their steps and rollouts.
 
 use async_graphql::{Enum, ID, InputObject, MaybeUndefined, SimpleObject};
 use serde_json::Value;
@@ -69,7 +69,7 @@ pub struct ComponentRef {
 /// A step that a swap completed.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct SwapStepRecord {
-    /// The step.
+    /// The step that was completed.
     step: SwapStep,
     /// Time at which the step was completed.
     at: DateTime,
@@ -123,7 +123,7 @@ pub struct Swap {
     kind: StageKind,
     /// The version before the swap.
     from: ComponentRef,
-    /// The requested version.
+    /// The version that was requested.
     to: ComponentRef,
     /// True if the swap changes the settings of the stage.
     settings_changed: bool,
@@ -210,7 +210,7 @@ pub struct RollOut {
     tenant: ID,
     /// The kind of the stage.
     kind: StageKind,
-    /// The requested version.
+    /// The version that was requested.
     to: ComponentRef,
     /// Name of the caller who requested the rollout.
     requested_by: String,
@@ -256,7 +256,7 @@ pub fn evidence_url(pipeline: &str, id: &str) -> String {
 }
 
 impl SwapStageInput {
-    /// The input as the core takes it.
+    /// The input for the control plane.
     pub fn wanted(self) -> NewSwap {
         let Self { component, settings, fresh, force, rehearse_only, probation_batches: probation, .. } = self;
         NewSwap { component, settings: settings.into(), fresh, force, rehearse_only, probation }
@@ -264,7 +264,7 @@ impl SwapStageInput {
 }
 
 impl RollOutStageInput {
-    /// The input as the core takes it.
+    /// The input for the control plane.
     pub fn wanted(self) -> NewSwap {
         let Self { component, settings, fresh, force, probation_batches: probation, .. } = self;
         NewSwap { component, settings: settings.into(), fresh, force, rehearse_only: false, probation }

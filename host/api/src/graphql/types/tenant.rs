@@ -1,4 +1,4 @@
-//! Tenants: who shares this host, what they may use and reach.
+//! The types of tenants, their quotas and policies.
 
 use async_graphql::{ID, InputObject, MaybeUndefined, SimpleObject};
 use serde_json::Value;
@@ -92,7 +92,7 @@ pub struct CreateTenantInput {
 pub struct UpdateTenantInput {
     /// True: disable the tenant. False: enable it again.
     pub disabled: Option<bool>,
-    /// Quotas to change.
+    /// The quotas to change.
     pub quotas: Option<QuotasInput>,
     /// Addresses that the tenant may reach. Replaces the whole policy. Null: the policy of a new tenant.
     pub network_policy: MaybeUndefined<NetworkPolicyInput>,

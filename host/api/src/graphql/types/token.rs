@@ -1,4 +1,4 @@
-//! Tokens: who may come in, and what they may do.
+//! The types of tokens and roles.
 
 use async_graphql::{Enum, ID, InputObject, SimpleObject};
 
@@ -19,7 +19,7 @@ pub enum Role {
     Admin,
 }
 
-/// The caller.
+/// The identity of the caller.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct Me {
     /// Name of the caller in the audit log.
@@ -73,7 +73,7 @@ pub struct CreateTokenInput {
 /// The result of `createToken`.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct CreateTokenPayload {
-    /// The created token.
+    /// The token that was created.
     pub token: Token,
     /// Secret of the token, for the header `Authorization: Bearer <secret>`. It is returned only once.
     pub secret: String,

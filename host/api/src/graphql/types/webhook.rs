@@ -1,4 +1,4 @@
-//! Webhooks: events that are sent out, and what became of each.
+//! The types of webhooks and their deliveries.
 
 use async_graphql::{Enum, ID, InputObject, SimpleObject};
 
@@ -8,7 +8,7 @@ use outboard_control::access::Actor;
 use outboard_control::error::ControlError;
 use outboard_control::registry::{self, DeliveryRow, WebhookRow};
 
-/// A URL that is told of events. Each request is signed in the form of Standard Webhooks: `webhook-signature` is
+/// A URL that receives events. Each request is signed in the form of Standard Webhooks: `webhook-signature` is
 /// `v1,` and the base64 of HMAC-SHA256 over `<webhook-id>.<webhook-timestamp>.<body>`.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct Webhook {
@@ -56,7 +56,7 @@ pub struct Delivery {
     pub kind: String,
     /// State of the delivery.
     pub state: DeliveryState,
-    /// Number of attempts.
+    /// Number of attempts to deliver the event.
     pub attempts: u32,
     /// Time at which the delivery was created.
     pub created_at: DateTime,
@@ -84,7 +84,7 @@ pub struct CreateWebhookInput {
     /// What requests are signed with: `whsec_` and base64 of 24 to 64 bytes, or any other 16 to 256 bytes of text. Left out:
     /// one is made and shown once.
     pub secret: Option<String>,
-    /// True: deliver events.
+    /// True: events are delivered.
     #[graphql(default = true)]
     pub enabled: bool,
 }
@@ -98,14 +98,14 @@ pub struct UpdateWebhookInput {
     pub kinds: Option<Vec<EventKind>>,
     /// What requests are signed with from now on: `whsec_` and base64 of 24 to 64 bytes, or any other 16 to 256 bytes of text.
     pub secret: Option<String>,
-    /// True: deliver events.
+    /// True: events are delivered.
     pub enabled: Option<bool>,
 }
 
 /// The result of `createWebhook`.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct CreateWebhookPayload {
-    /// The created webhook.
+    /// The webhook that was created, or the existing one.
     pub webhook: Webhook,
     /// What requests are signed with, where it was made with this call: shown this once and never again.
     pub secret: Option<String>,
@@ -135,7 +135,7 @@ impl WebhookId {
     /// From text; without a tenant it is one of the caller's own.
     ///
     /// # Errors
-    /// [`ControlError::NotFound`]: what cannot be an id names nothing.
+    /// [`ControlError::NotFound`] if the text cannot be an id.
     pub fn parse(text: &str, actor: &Actor) -> Result<Self, ControlError> {
         let (tenant, number) = text.rsplit_once(':').unwrap_or((actor.home(), text));
         let shown: String = text.chars().filter(|c| !c.is_control()).take(140).collect();
@@ -148,7 +148,7 @@ impl WebhookId {
     }
 }
 
-/// Many services know their callers by a path that nobody else is told.
+/// The URL without its path, which many services use as a secret.
 fn shown(url: &str) -> String {
     let Ok(url) = url::Url::parse(url) else { return "…".to_owned() };
     let rest = if url.path() == "/" && url.query().is_none() { "/" } else { "/…" };

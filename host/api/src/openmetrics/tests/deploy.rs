@@ -111,10 +111,10 @@ fn the_documentation_lists_all_there_is() {
         .iter()
         .map(|metric| {
             let kind = match metric.kind {
-                Kind::Counter => "counter",
-                Kind::Gauge => "gauge",
-                Kind::Histogram => "histogram",
-                Kind::Info => "info",
+                MetricKind::Counter => "counter",
+                MetricKind::Gauge => "gauge",
+                MetricKind::Histogram => "histogram",
+                MetricKind::Info => "info",
             };
             let labels: Vec<String> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
             format!("| `{}` | {kind} | {} | {} |", metric.name(), labels.join(", "), metric.help)

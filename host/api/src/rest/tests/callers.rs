@@ -11,7 +11,7 @@ async fn tenants_are_walls_and_roles_are_kept() {
     let acme = server.token(Some("acme"), "acme", Role::Operator).await;
     let globex = server.token(Some("globex"), "globex", Role::Operator).await;
     let viewer = server.token(Some("acme"), "viewer", Role::Viewer).await;
-    assert_eq!(server.post(&acme, START, with(wish(), "streamId", json!("tv"))).await.status, 200);
+    assert_eq!(server.post(&acme, START, with(start_request(), "streamId", json!("tv"))).await.status, 200);
     assert_eq!(server.get(&viewer, STATUS).await.body["streamId"], "tv");
     // Not there, or somebody else's: word for word the same.
     for path in [
@@ -31,14 +31,14 @@ async fn tenants_are_walls_and_roles_are_kept() {
         assert_eq!(foreign.body.to_string(), absent.body.to_string().replace("acme:xx", "acme:tv"));
         assert_eq!(ask("tv").await.code(), (404, "NOT_FOUND"));
     }
-    let foreign = server.post(&globex, START, with(wish(), "streamId", json!("acme:tv"))).await;
+    let foreign = server.post(&globex, START, with(start_request(), "streamId", json!("acme:tv"))).await;
     assert_eq!((foreign.code(), foreign.problems()), ((400, "INVALID_INPUT"), vec!["streamId"]));
     assert_eq!(server.get(&globex, STATUS).await.body["streamId"], Value::Null);
     let health = server.get(&globex, "/api/health").await;
     assert_eq!((health.status, &health.body["pipelines"]["all"]), (200, &json!(0)), "{}", health.body);
     // Viewers look.
-    let same = with(wish(), "streamId", json!("tv"));
-    let new = with(wish(), "streamId", json!("new"));
+    let same = with(start_request(), "streamId", json!("tv"));
+    let new = with(start_request(), "streamId", json!("new"));
     for answer in [
         server.post(&viewer, START, same).await,
         server.post(&viewer, START, new).await,
@@ -72,7 +72,7 @@ async fn nothing_is_said_without_a_token_but_that_we_live() {
 async fn health_tells_what_is_wrong_and_liveness_does_not() {
     let server = Server::start(true).await;
     assert_eq!(server.get("", "/api/health").await.status, 200);
-    server.post("", START, wish()).await;
+    server.post("", START, start_request()).await;
     let failing = async {
         loop {
             let health = server.get("", "/api/health").await;

@@ -13,7 +13,7 @@ pub struct Header {
     pub(super) name: String,
 }
 
-/// A request header.
+/// An HTTP header of the host's requests.
 #[derive(Debug, InputObject)]
 pub struct HeaderInput {
     /// Name of the header.

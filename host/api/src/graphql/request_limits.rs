@@ -1,9 +1,9 @@
-//! Whether a request is small enough to be run: asked before it is parsed, before it is validated and before it is executed,
-//! because each of these can be made to cost far more than the request is long.
+//! Limits of a request, checked before it is parsed, before it is validated and before it is executed, as each of these steps can
+//! cost far more than the request is long.
 //!
-//! In: the text, then the parsed document. Out: nothing, or LIMIT_EXCEEDED with the bound. Fragments are measured once each,
-//! however often they are spread; what they would come to is added up, never walked. Complexity, where connections count
-//! what is asked of them, is judged by the schema's own numbers ([`Complexity`]).
+//! In: the text, then the parsed document. Out: nothing, or LIMIT_EXCEEDED with the limit. Each fragment is measured once; the sizes
+//! of its spreads are added up without expanding them. [`Complexity`] limits the answer, by the costs that the schema's fields
+//! declare.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -22,11 +22,11 @@ use crate::limits::{
 };
 use outboard_control::error::ControlError;
 
-/// Refuses text that is long, has many words and signs, or whose brackets nest so deep that parsing it would not end well.
+/// Checks the length of a query's text, the number of its tokens and the depth of its brackets.
 ///
 /// # Errors
-/// [`ControlError::LimitExceeded`].
-pub fn text(query: &str) -> Result<()> {
+/// [`ControlError::LimitExceeded`] with the limit.
+pub fn check_text(query: &str) -> Result<()> {
     bound("bytes of text", query.len(), GRAPHQL_QUERY_BYTES_MAX)?;
     let (mut depth, mut tokens, mut in_word, mut rest) = (0usize, 0usize, false, query.as_bytes());
     while let Some((byte, after)) = rest.split_first() {
@@ -49,12 +49,12 @@ pub fn text(query: &str) -> Result<()> {
     Ok(())
 }
 
-/// Refuses JSON that nests deep or has many values, before it is taken apart. What it says of text that is no JSON does not matter:
-/// it is not counted too low.
+/// Checks the depth of JSON and the number of its values, before it is parsed. The counts of invalid JSON may be too high, never too
+/// low.
 ///
 /// # Errors
-/// [`ControlError::LimitExceeded`].
-pub fn json(text: &[u8]) -> Result<()> {
+/// [`ControlError::LimitExceeded`] with the limit.
+pub fn check_json(text: &[u8]) -> Result<()> {
     let (mut depth, mut values, mut rest) = (0usize, 0usize, text);
     while let Some((byte, after)) = rest.split_first() {
         rest = after;
@@ -90,7 +90,7 @@ fn skip_line(text: &[u8]) -> &[u8] {
     text.get(end..).unwrap_or_default()
 }
 
-/// What follows a string whose first quote was read.
+/// The text after a string whose first quote was read.
 fn skip_string(text: &[u8]) -> &[u8] {
     if let Some(block) = text.strip_prefix(b"\"\"") {
         let mut rest = block;
@@ -109,7 +109,7 @@ fn skip_string(text: &[u8]) -> &[u8] {
     while let Some((byte, after)) = rest.split_first() {
         rest = match byte {
             b'\\' => after.get(1..).unwrap_or_default(),
-            // A string ends with its line, if it does not end before.
+            // A string ends at the end of its line at the latest.
             b'"' | b'\n' | b'\r' => return after,
             _ => after,
         };
@@ -117,14 +117,14 @@ fn skip_string(text: &[u8]) -> &[u8] {
     rest
 }
 
-/// Refuses a document that would come to too much, and says what kind of operation is to be run.
+/// Checks the size of a parsed document; returns the type of the operation that is to be run.
 ///
 /// # Errors
-/// [`ControlError::LimitExceeded`], or [`ControlError::InvalidInput`] for one that has no such operation.
-pub fn document(document: &ExecutableDocument, operation: Option<&str>) -> Result<OperationType> {
+/// [`ControlError::LimitExceeded`] with the limit; [`ControlError::InvalidInput`] if it has no such operation.
+pub fn check_document(document: &ExecutableDocument, operation: Option<&str>) -> Result<OperationType> {
     bound("operations", document.operations.iter().count(), GRAPHQL_OPERATIONS_MAX)?;
     let mut measure = Measure { document, known: HashMap::new() };
-    // All of them are validated, whichever is run.
+    // All operations are validated, so all are measured.
     for (_, definition) in document.operations.iter() {
         let size = measure.set(&definition.node.selection_set.node, 0)?;
         size.check()?;
@@ -152,23 +152,23 @@ fn bound(what: &str, found: usize, most: usize) -> Result<()> {
     Err(ControlError::LimitExceeded(format!("the request has more {what} than the {most} that are allowed")))
 }
 
-/// What a selection set comes to with all its fragments.
+/// The size of a selection set with all its fragments.
 #[derive(Debug, Clone, Copy, Default)]
 struct Size {
-    /// Fields and fragment spreads so far.
+    /// Number of fields and fragment spreads.
     selections: usize,
-    /// Fields of the set itself, those of its fragments included.
+    /// Number of fields on the first level, including those of fragments.
     first: usize,
-    /// Fields below each other.
+    /// Depth of nested fields.
     depth: usize,
-    /// Selection sets below each other.
+    /// Depth of nested selection sets.
     nesting: usize,
     aliases: usize,
-    /// Most directives in one place.
+    /// Most directives on one selection.
     directives: usize,
-    /// Introspection's lists below each other.
+    /// Depth of nested lists of the introspection types.
     lists: usize,
-    /// The most of these below an introspection field.
+    /// The greatest such depth below an introspection field.
     introspected: usize,
 }
 
@@ -196,7 +196,7 @@ impl Size {
     }
 }
 
-/// A fragment that is being measured, or its size.
+/// The state of a fragment: being measured, or measured.
 #[derive(Debug, Clone, Copy)]
 enum Known {
     UnderWay,
@@ -210,7 +210,7 @@ struct Measure<'a> {
 
 impl<'a> Measure<'a> {
     fn set(&mut self, set: &'a SelectionSet, level: usize) -> Result<Size> {
-        // Bounds this function's own recursion, too.
+        // This also limits the recursion of this function.
         bound("fragments and fields below each other", level, GRAPHQL_NESTING_MAX)?;
         let mut size = Size::default();
         for selection in &set.items {
@@ -255,7 +255,7 @@ impl<'a> Measure<'a> {
 
     fn fragment(&mut self, name: &Name, level: usize) -> Result<Size> {
         let Some((name, definition)) = self.document.fragments.get_key_value(name) else {
-            // Validation says so in its own words.
+            // Validation reports the unknown fragment.
             return Ok(Size::default());
         };
         match self.known.get(name) {
@@ -277,7 +277,7 @@ fn self_set(set: &Positioned<SelectionSet>) -> &SelectionSet {
     &set.node
 }
 
-/// A spread of this size.
+/// The size of a spread of a fragment of this size.
 fn wrapped(size: Size, directives: usize) -> Size {
     Size {
         selections: size.selections.saturating_add(1),
@@ -287,7 +287,7 @@ fn wrapped(size: Size, directives: usize) -> Size {
     }
 }
 
-/// Refuses documents whose answer may become too large, by the costs that the schema's fields have.
+/// Refuses documents whose answer may become too large, by the costs that the schema's fields declare.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Complexity;
 
@@ -320,8 +320,8 @@ mod tests {
     use super::*;
 
     fn judged(query: &str) -> std::result::Result<OperationType, &'static str> {
-        text(query).map_err(|error| error.code())?;
-        document(&parse_query(query).unwrap(), None).map_err(|error| error.code())
+        check_text(query).map_err(|error| error.code())?;
+        check_document(&parse_query(query).unwrap(), None).map_err(|error| error.code())
     }
 
     const LIMIT: std::result::Result<OperationType, &str> = Err("LIMIT_EXCEEDED");
@@ -350,20 +350,20 @@ mod tests {
     #[test]
     fn text_that_nests_too_deep_is_not_parsed() {
         for deep in ["{a", "[", "(a:[", "{a(b:{c:"] {
-            assert_eq!(text(&deep.repeat(5_000)).map_err(|error| error.code()), Err("LIMIT_EXCEEDED"), "{deep}");
+            assert_eq!(check_text(&deep.repeat(5_000)).map_err(|error| error.code()), Err("LIMIT_EXCEEDED"), "{deep}");
         }
         // Strings and comments hide nothing that the parser would see.
         let hidden = format!("{{ a(b: \"\\\"\", c: \"\"\" \\\"\"\" \"\"\") # \"\n {}", "{a".repeat(100));
-        assert!(text(&hidden).is_err());
+        assert!(check_text(&hidden).is_err());
         // Unclosed.
         for open in ["\"", "\"\"\"", "\"\\", "#"] {
-            assert!(text(&format!("{open}{}", "[".repeat(1000))).is_ok(), "{open}");
+            assert!(check_text(&format!("{open}{}", "[".repeat(1000))).is_ok(), "{open}");
         }
     }
 
     #[test]
     fn text_is_as_long_as_its_words_and_signs() {
-        let judged = |query: &str| text(query).map_err(|error| error.code());
+        let judged = |query: &str| check_text(query).map_err(|error| error.code());
         for (piece, tokens) in
             [("a ", 1), ("a,", 1), ("@", 1), ("-1.5e+3 ", 1), ("...a ", 1), ("$a:", 3), ("\"}{\" ", 1)]
         {
@@ -377,7 +377,7 @@ mod tests {
 
     #[test]
     fn json_is_bounded_by_its_depth_and_its_values() {
-        let judged = |text: &str| json(text.as_bytes()).map_err(|error| error.code());
+        let judged = |text: &str| check_json(text.as_bytes()).map_err(|error| error.code());
         let deep = |n: usize| format!("{}{}", "[{\"a\":".repeat(n), "}]".repeat(n));
         assert_eq!(judged(&deep(GRAPHQL_VALUES_DEPTH_MAX / 2)), Ok(()));
         assert_eq!(judged(&deep(GRAPHQL_VALUES_DEPTH_MAX / 2 + 1)), Err("LIMIT_EXCEEDED"));
@@ -431,10 +431,10 @@ mod tests {
     #[test]
     fn the_operation_that_runs_is_found() {
         let two = parse_query("query a { x } subscription b { y }").unwrap();
-        assert_eq!(document(&two, Some("b")), Ok(OperationType::Subscription));
-        assert_eq!(document(&two, Some("a")), Ok(OperationType::Query));
+        assert_eq!(check_document(&two, Some("b")), Ok(OperationType::Subscription));
+        assert_eq!(check_document(&two, Some("a")), Ok(OperationType::Query));
         for wrong in [None, Some("c")] {
-            assert_eq!(document(&two, wrong).map_err(|error| error.code()), Err("INVALID_INPUT"));
+            assert_eq!(check_document(&two, wrong).map_err(|error| error.code()), Err("INVALID_INPUT"));
         }
     }
 }

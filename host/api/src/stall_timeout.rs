@@ -1,8 +1,8 @@
-//! A connection that is given up when its client takes nothing of what is sent to it.
+//! A TCP connection that is closed when its client does not read.
 //!
-//! It holds for everything that is written: answers, streams of events, WebSockets after their upgrade, previews. Little is
-//! buffered for a client ([`API_SEND_BUFFER_BYTES`]), and the system gives up what is never acknowledged
-//! ([`API_UNACKNOWLEDGED_MAX`]), so that clients that do not read hold little, and not for long.
+//! This applies to everything that is written: answers, streams of events, WebSockets after their upgrade, previews. The system
+//! buffers at most [`API_SEND_BUFFER_BYTES`] for a client and drops data that is not acknowledged for [`API_UNACKNOWLEDGED_MAX`]. So
+//! clients that do not read use little memory, and only for a short time.
 
 use std::future::Future;
 use std::io::{Error, ErrorKind, IoSlice, Result};
@@ -16,21 +16,22 @@ use tokio::time::{Sleep, sleep};
 
 use crate::limits::{API_SEND_BUFFER_BYTES, API_UNACKNOWLEDGED_MAX};
 
-/// A TCP connection; writing fails with [`ErrorKind::TimedOut`] once the client took nothing for so long.
+/// A TCP connection whose writes fail with [`ErrorKind::TimedOut`] if the client reads nothing for the timeout.
 #[derive(Debug)]
-pub struct Watched<T> {
+pub struct StallTimeout<T> {
     stream: TcpStream,
     patience: Duration,
-    /// Since a write did not go on.
+    /// Runs since a write made no progress; ends after the timeout.
     stalled: Option<Pin<Box<Sleep>>>,
     _with: T,
 }
 
-impl<T> Watched<T> {
-    /// Sets the connection up. `patience`: how long its client may take nothing while something waits; `with`: let go of with it.
+impl<T> StallTimeout<T> {
+    /// Configures the connection. `patience`: how long the client may read nothing while data waits; `with`: dropped with the
+    /// connection.
     pub fn new(stream: TcpStream, patience: Duration, with: T) -> Self {
         let socket = socket2::SockRef::from(&stream);
-        // Answers are small, and written whole. None of these has to succeed.
+        // Answers are small and written as a whole. These options are optimisations: a failure does not matter.
         socket.set_tcp_nodelay(true).ok();
         socket.set_send_buffer_size(API_SEND_BUFFER_BYTES).ok();
         #[cfg(target_os = "linux")]
@@ -38,29 +39,29 @@ impl<T> Watched<T> {
         Self { stream, patience, stalled: None, _with: with }
     }
 
-    /// Any progress is a sign of life; none within the patience is the end.
-    fn judge(&mut self, cx: &mut Context<'_>, written: Poll<Result<usize>>) -> Poll<Result<usize>> {
+    /// Restarts the timeout after progress; fails once it is over.
+    fn check_stall(&mut self, cx: &mut Context<'_>, written: Poll<Result<usize>>) -> Poll<Result<usize>> {
         if written.is_ready() {
             self.stalled = None;
             return written;
         }
         let patience = self.patience;
         ready!(self.stalled.get_or_insert_with(|| Box::pin(sleep(patience))).as_mut().poll(cx));
-        let text = format!("the client took nothing for {patience:?}");
+        let text = format!("the client read nothing for {patience:?}");
         Poll::Ready(Err(Error::new(ErrorKind::TimedOut, text)))
     }
 }
 
-impl<T: Unpin> AsyncRead for Watched<T> {
+impl<T: Unpin> AsyncRead for StallTimeout<T> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<Result<()>> {
         Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }
 
-impl<T: Unpin> AsyncWrite for Watched<T> {
+impl<T: Unpin> AsyncWrite for StallTimeout<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, buf);
-        self.judge(cx, written)
+        self.check_stall(cx, written)
     }
 
     fn poll_write_vectored(
@@ -69,7 +70,7 @@ impl<T: Unpin> AsyncWrite for Watched<T> {
         bufs: &[IoSlice<'_>],
     ) -> Poll<Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
-        self.judge(cx, written)
+        self.check_stall(cx, written)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -92,10 +93,10 @@ mod tests {
 
     use super::*;
 
-    async fn pair(patience: Duration) -> (Watched<()>, TcpStream) {
+    async fn pair(patience: Duration) -> (StallTimeout<()>, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        (Watched::new(listener.accept().await.unwrap().0, patience, ()), client)
+        (StallTimeout::new(listener.accept().await.unwrap().0, patience, ()), client)
     }
 
     #[tokio::test]

@@ -1,4 +1,4 @@
-//! Events and lines of the log, as they come.
+//! Subscriptions to events and log lines.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -24,10 +24,10 @@ use outboard_store::page::Page;
 
 /// Subscriptions to events and logs, merged into [`super::Subscription`].
 #[derive(Debug, Default)]
-pub struct HappenedSubscription;
+pub struct EventAndLogSubscription;
 
 #[Subscription]
-impl HappenedSubscription {
+impl EventAndLogSubscription {
     /// New events, each sent after it is stored. A slow subscriber gets the events that it missed from the store, as
     /// far as they are retained.
     async fn events(
@@ -60,7 +60,7 @@ impl HappenedSubscription {
     }
 }
 
-/// A stream that ends when the pipeline that it is about is deleted.
+/// Ends a stream when its pipeline is deleted.
 fn until_deleted<T: Send + 'static>(
     control: &Control,
     actor: &Actor,
@@ -73,22 +73,22 @@ fn until_deleted<T: Send + 'static>(
     })
 }
 
-/// Events without a hole: live ones, and where the reader was too slow for some, those that were written down.
+/// Events without gaps: live ones, and, for a reader that was too slow, the stored ones that it missed.
 struct Events {
     control: Control,
     actor: Actor,
     query: EventQuery,
     live: BoxStream<'static, Watched<Arc<RecordedEvent>>>,
     missed: VecDeque<Event>,
-    /// Id of the newest that was told.
+    /// Id of the newest event that was sent.
     seen: u64,
     behind: bool,
 }
 
 impl Events {
-    /// Begins with the next event after this call: nothing is awaited before it listens.
+    /// Begins with the next event after this call; it subscribes before it awaits anything.
     fn follow(control: &Control, actor: &Actor, query: EventQuery) -> Result<Self> {
-        // In this order: `catch_up` finds what comes between the two, and what comes twice is told once.
+        // In this order: `catch_up` finds events between the two, and events that arrive twice are sent once.
         let seen = control.history().newest_event();
         let live = control.history().watch_events(actor, &query)?.boxed();
         let (control, actor) = (control.clone(), actor.clone());
@@ -136,12 +136,12 @@ impl Events {
     }
 }
 
-/// Lines of the log, some at once.
+/// Log lines, several per update.
 struct Lines {
     feed: Feed,
-    /// Not before this.
+    /// The earliest time of the next update.
     next: Instant,
-    /// Lines that were lost after those of the last update.
+    /// Number of lines that were dropped after those of the last update.
     dropped: u64,
 }
 
@@ -162,7 +162,7 @@ impl Lines {
             match now {
                 Item::Record(record) => update.lines.push(LogLine::from(&*record)),
                 Item::Dropped(lost) if update.lines.is_empty() => update.dropped.0 += lost,
-                // It belongs between these lines and the next ones.
+                // The lines were dropped between these and the next ones.
                 Item::Dropped(lost) => {
                     self.dropped = lost;
                     break;

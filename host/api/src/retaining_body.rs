@@ -1,8 +1,7 @@
-//! Answers that hold their places until their client has taken them.
+//! A response body that keeps a value, such as a slot of the tenant's requests, until the client has read it.
 //!
-//! An answer that nobody reads still lies in memory. So what it holds (a place among its tenant's requests, its bytes among
-//! those that wait) is given back when its last piece is handed to the connection, not when it was computed. Pieces are asked
-//! for as the client takes them.
+//! An answer that its client does not read stays in memory. Therefore the slots and byte counts that it uses are released when its
+//! last piece is passed to the connection, not when it was computed. The connection polls for pieces as the client reads.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -13,18 +12,18 @@ use hyper::body::{Frame, SizeHint};
 
 use crate::limits::API_PIECE_BYTES;
 
-/// A body of known length, and what is let go of after its last piece.
-struct Held<T> {
+/// A body of known length, and the value that is dropped after its last piece.
+struct RetainingBody<T> {
     left: Bytes,
-    with: Option<T>,
+    retained: Option<T>,
 }
 
-/// A body that keeps `with` until the client has taken it, but for what its connection buffers.
-pub fn body<T: Send + Unpin + 'static>(bytes: impl Into<Bytes>, with: T) -> Body {
-    Body::new(Held { left: bytes.into(), with: Some(with) })
+/// A body that drops `retained` when the client has read it, except for what the connection buffers.
+pub fn retain<T: Send + Unpin + 'static>(bytes: impl Into<Bytes>, retained: T) -> Body {
+    Body::new(RetainingBody { left: bytes.into(), retained: Some(retained) })
 }
 
-impl<T: Send + Unpin> hyper::body::Body for Held<T> {
+impl<T: Send + Unpin> hyper::body::Body for RetainingBody<T> {
     type Data = Bytes;
     type Error = Infallible;
 
@@ -32,7 +31,7 @@ impl<T: Send + Unpin> hyper::body::Body for Held<T> {
         let length = self.left.len().min(API_PIECE_BYTES);
         let piece = self.left.split_to(length);
         if self.left.is_empty() {
-            self.with = None;
+            self.retained = None;
         }
         Poll::Ready((!piece.is_empty()).then(|| Ok(Frame::data(piece))))
     }
@@ -55,9 +54,9 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn what_is_held_goes_with_the_last_piece() {
+    async fn the_value_is_dropped_with_the_last_piece() {
         let held = Arc::new(());
-        let mut pieces = body(vec![1; API_PIECE_BYTES + 1], held.clone()).into_data_stream();
+        let mut pieces = retain(vec![1; API_PIECE_BYTES + 1], held.clone()).into_data_stream();
         assert_eq!(pieces.next().await.unwrap().unwrap().len(), API_PIECE_BYTES);
         assert_eq!(Arc::strong_count(&held), 2);
         assert_eq!(pieces.next().await.unwrap().unwrap().len(), 1);
@@ -66,9 +65,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_that_nobody_reads_lets_go_when_it_is_dropped() {
+    async fn a_body_that_is_not_read_drops_its_value_too() {
         let held = Arc::new(());
-        drop(body("x", held.clone()));
+        drop(retain("x", held.clone()));
         assert_eq!(Arc::strong_count(&held), 1);
     }
 }

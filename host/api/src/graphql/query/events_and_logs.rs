@@ -1,4 +1,4 @@
-//! What happened: events, lines of the log, who did what.
+//! Queries of events, incidents, log lines and the audit log.
 
 use async_graphql::{Context, ID, Object};
 
@@ -16,11 +16,11 @@ use outboard_store::page::Listed;
 
 /// Queries of events and logs, merged into [`super::Query`].
 #[derive(Debug, Default)]
-pub struct HappenedQuery;
+pub struct EventAndLogQuery;
 
 #[Object]
-impl HappenedQuery {
-    /// Events, newest first.
+impl EventAndLogQuery {
+    /// The events that match the filter, newest first.
     #[graphql(complexity = "cost(first, child_complexity)")]
     async fn events(
         &self,
@@ -64,7 +64,7 @@ impl HappenedQuery {
     }
 }
 
-/// Events of a filter.
+/// The events that match a filter, newest first.
 pub async fn events(
     ctx: &Context<'_>,
     filter: &EventFilterInput,
@@ -79,7 +79,7 @@ pub async fn events(
     Ok(Connection::new(known, page.after.is_some(), more))
 }
 
-/// Incidents of a pipeline.
+/// The incidents of a pipeline, newest first; `open` selects those that last, or are over.
 pub async fn incidents(
     ctx: &Context<'_>,
     id: &PipelineId,
@@ -93,7 +93,7 @@ pub async fn incidents(
     Ok(Connection::of(listed, &page, |row| row.id, Incident::from))
 }
 
-/// Lines of a filter.
+/// The log lines that match a filter.
 pub fn logs(ctx: &Context<'_>, filter: &LogFilterInput, piece: &Piece) -> Result<Connection<LogLine>> {
     let (control, actor) = core(ctx)?;
     let filter = filter.checked(control, actor)?;

@@ -1,4 +1,4 @@
-//! What a run of ffmpeg says.
+//! Reads the stderr of an ffmpeg run: logs its first lines and keeps its last part for errors.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,23 +9,23 @@ use tracing::Instrument;
 use crate::limits::{CHILD_LAST_WORDS, FFMPEG_LOG_LINE_BYTES, FFMPEG_LOG_LINES, FFMPEG_STDERR_BYTES};
 use outboard_base::Lines;
 
-/// The last part of it, so that a flood of messages costs nothing. Its first lines are logged.
+/// The stderr of a run: at most [`FFMPEG_STDERR_BYTES`] are kept, and [`FFMPEG_LOG_LINES`] are logged.
 #[derive(Debug)]
-pub(super) struct Said {
+pub(super) struct Stderr {
     kept: Arc<Mutex<Vec<u8>>>,
     reading: JoinHandle<()>,
 }
 
-impl Said {
-    /// Reads until the end, or until this is dropped.
+impl Stderr {
+    /// Starts a task that reads until the end, or until this is dropped.
     pub(super) fn by(what: &'static str, from: impl AsyncRead + Unpin + Send + 'static) -> Self {
         let kept = Arc::new(Mutex::new(Vec::new()));
         let reading = tokio::spawn(read(what, from, kept.clone()).in_current_span());
         Self { kept, reading }
     }
 
-    /// All that is kept, once the process has ended. Whoever holds its stderr open beyond that is waited for no longer
-    /// than [`CHILD_LAST_WORDS`].
+    /// The kept part, on one line, once the process has ended. If another process keeps stderr open, waits for at most
+    /// [`CHILD_LAST_WORDS`].
     pub(super) async fn all(&mut self) -> String {
         if tokio::time::timeout(CHILD_LAST_WORDS, &mut self.reading).await.is_err() {
             self.reading.abort();
@@ -35,7 +35,7 @@ impl Said {
     }
 }
 
-impl Drop for Said {
+impl Drop for Stderr {
     fn drop(&mut self) {
         self.reading.abort();
     }

@@ -1,24 +1,24 @@
-//! Which walls a machine has, and what it lacks, in words.
+//! Which restrictions the kernel supports, and a text about those that are missing.
 
 use std::fmt;
 
-/// What the kernel can do for us. The empty environment and process groups are everywhere.
+/// The restrictions that the kernel supports. The minimal environment and process groups work everywhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Standing {
-    /// Memory, processor time, file sizes and descriptors are bounded.
+pub struct ConfinementSupport {
+    /// True if memory, processor time, file sizes and descriptors can be limited.
     pub limits: bool,
-    /// Version of Landlock, which bounds files (from 1), TCP (from 4), signals (from 6) and UDP (from 10).
+    /// Version of Landlock, which restricts files (from 1), TCP (from 4), signals (from 6) and UDP (from 10); `None`: no Landlock.
     pub landlock_abi: Option<u32>,
-    /// System calls are filtered.
+    /// True if system calls can be filtered.
     pub seccomp: bool,
-    /// A child can gain no rights by what it executes.
+    /// True if a child can be kept from gaining rights by executing a program.
     pub no_new_privileges: bool,
-    /// The end of a child is seen before its number is free again.
+    /// True if the end of a child can be seen before its process id can be reused.
     pub process_handles: bool,
 }
 
-impl Standing {
-    /// What is not there, each with what to do.
+impl ConfinementSupport {
+    /// The missing restrictions, each with what to do about it.
     pub fn missing(&self) -> Vec<&'static str> {
         let limits = (!self.limits).then_some("no resource limits (Linux only)");
         let files = match self.landlock_abi {
@@ -35,7 +35,7 @@ impl Standing {
     }
 }
 
-impl fmt::Display for Standing {
+impl fmt::Display for ConfinementSupport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.limits { "resource limits" } else { "process group and empty environment" })?;
         if self.no_new_privileges {

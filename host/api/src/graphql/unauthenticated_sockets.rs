@@ -1,20 +1,20 @@
-//! WebSocket connections of callers who have not said yet who they are.
+//! WebSocket connections whose client is not authenticated yet.
 //!
-//! There are so many at once. One more does not wait: it ends the oldest of the address that has most. So whoever opens many of
-//! them and says nothing loses its own first, and a client that says who it is, which takes one message, always gets in.
+//! Their number is limited. A connection above the limit closes the oldest one of the address that has the most. So a client that
+//! opens many and does not authenticate loses its own first, and others, which need one message to authenticate, are accepted.
 
+use crate::limits::GRAPHQL_UNAUTHENTICATED_SOCKETS_MAX;
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 
-use crate::limits::GRAPHQL_GREETINGS_MAX;
 use crate::peers::{Peer, network};
 
-/// All of them, the oldest first. Cheap to clone.
+/// All such connections, the oldest first. Cheap to clone; clones share them.
 #[derive(Debug, Clone, Default)]
-pub struct Greetings(Arc<Mutex<Waiting>>);
+pub struct UnauthenticatedSockets(Arc<Mutex<Waiting>>);
 
 #[derive(Debug, Default)]
 struct Waiting {
@@ -29,25 +29,25 @@ struct One {
     end: CancellationToken,
 }
 
-/// One of them, until it is dropped.
+/// One such connection; no longer counted when dropped.
 #[derive(Debug)]
-pub struct Greeting {
-    greetings: Greetings,
+pub struct UnauthenticatedSocket {
+    sockets: UnauthenticatedSockets,
     id: u64,
     end: CancellationToken,
 }
 
-impl Greetings {
-    /// Admits one more unauthenticated WebSocket; the oldest of the busiest address is ended if there are too many.
-    pub fn enter(&self, Peer(from): Peer) -> Greeting {
+impl UnauthenticatedSockets {
+    /// Counts a new connection; above the limit, closes the oldest one of the address with the most.
+    pub fn enter(&self, Peer(from): Peer) -> UnauthenticatedSocket {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if waiting.there.len() >= GRAPHQL_GREETINGS_MAX {
+        if waiting.there.len() >= GRAPHQL_UNAUTHENTICATED_SOCKETS_MAX {
             waiting.make_room();
         }
         let (id, end) = (waiting.next, CancellationToken::new());
         waiting.next += 1;
         waiting.there.push_back(One { id, from: from.map(network), end: end.clone() });
-        Greeting { greetings: self.clone(), id, end }
+        UnauthenticatedSocket { sockets: self.clone(), id, end }
     }
 }
 
@@ -65,16 +65,16 @@ impl Waiting {
     }
 }
 
-impl Greeting {
-    /// Until it has to make room for others.
-    pub async fn until_its_end(&self) {
+impl UnauthenticatedSocket {
+    /// Completes when this connection must be closed, because a new one exceeds the limit.
+    pub async fn must_close(&self) {
         self.end.cancelled().await;
     }
 }
 
-impl Drop for Greeting {
+impl Drop for UnauthenticatedSocket {
     fn drop(&mut self) {
-        let mut waiting = self.greetings.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self.sockets.0.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.there.retain(|one| one.id != self.id);
     }
 }
@@ -83,21 +83,21 @@ impl Drop for Greeting {
 mod tests {
     use super::*;
 
-    fn ended(greetings: &[Greeting]) -> Vec<u64> {
-        greetings.iter().filter(|one| one.end.is_cancelled()).map(|one| one.id).collect()
+    fn ended(sockets: &[UnauthenticatedSocket]) -> Vec<u64> {
+        sockets.iter().filter(|one| one.end.is_cancelled()).map(|one| one.id).collect()
     }
 
     #[test]
     fn one_more_ends_the_oldest_of_the_address_that_has_most() {
         let from = |last: u8| Peer(Some(IpAddr::from([192, 0, 2, last])));
-        let greetings = Greetings::default();
-        let mut held = vec![greetings.enter(from(1))];
-        held.extend((1..GRAPHQL_GREETINGS_MAX).map(|_| greetings.enter(from(2))));
+        let sockets = UnauthenticatedSockets::default();
+        let mut held = vec![sockets.enter(from(1))];
+        held.extend((1..GRAPHQL_UNAUTHENTICATED_SOCKETS_MAX).map(|_| sockets.enter(from(2))));
         assert_eq!(ended(&held), [0; 0]);
-        held.push(greetings.enter(from(3)));
-        held.push(greetings.enter(from(2)));
+        held.push(sockets.enter(from(3)));
+        held.push(sockets.enter(from(2)));
         assert_eq!(ended(&held), [1, 2], "of the second address, and its oldest");
         drop(held);
-        assert!(greetings.0.lock().unwrap().there.is_empty());
+        assert!(sockets.0.lock().unwrap().there.is_empty());
     }
 }

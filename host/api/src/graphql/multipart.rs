@@ -1,7 +1,7 @@
-//! Reads `multipart/form-data` part by part, holding never more of it than one piece from the network.
+//! Reads `multipart/form-data` part by part, with at most one piece from the network in memory.
 //!
-//! Readers of general use take what comes as fast as it comes, or allow a part's headers any length. Here the body's bytes are asked
-//! for only when they are needed, headers have a bound, and how much of a part is taken is for the caller to say.
+//! General-purpose readers buffer without a limit, or allow headers of any length. Here the body is read only as fast as it is used,
+//! headers are limited, and the caller limits each part.
 
 use axum::body::{Body, BodyDataStream, Bytes};
 use bytes::BytesMut;
@@ -10,15 +10,15 @@ use memchr::memmem;
 
 use crate::limits::GRAPHQL_PART_HEAD_BYTES_MAX;
 
-/// Characters that a boundary may have (RFC 2046).
+/// Most characters of a boundary (RFC 2046).
 const BOUNDARY_CHARS_MAX: usize = 70;
 
-/// What is wrong with a form.
+/// Why a form is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Wrong {
-    /// It is no form, or none as it has to be.
+pub enum FormError {
+    /// It is not a valid form; the sentence says why.
     Form(String),
-    /// A part is longer than so many bytes.
+    /// A part is longer than this many bytes.
     TooLong(usize),
 }
 
@@ -34,40 +34,40 @@ pub struct Part {
 /// A form that is being read.
 pub struct Form {
     body: BodyDataStream,
-    /// Read, and not given out.
+    /// Bytes that were read from the body and not returned yet.
     have: BytesMut,
-    /// What comes before each part and after the last one.
+    /// The delimiter before each part and after the last one.
     delimiter: Vec<u8>,
 }
 
 impl Form {
-    /// `kind`: the `Content-Type`.
+    /// Begins to read a form. `kind`: the value of the `Content-Type` header.
     ///
     /// # Errors
-    /// [`Wrong::Form`]: it names no boundary that could be one.
-    pub fn new(kind: &str, body: Body) -> Result<Self, Wrong> {
+    /// [`FormError::Form`] if it has no valid boundary.
+    pub fn new(kind: &str, body: Body) -> Result<Self, FormError> {
         let boundary = parameter(kind, "boundary").unwrap_or_default();
         let whole = !boundary.is_empty() && boundary.len() <= BOUNDARY_CHARS_MAX;
         if !whole || boundary.bytes().any(|byte| !(byte.is_ascii_graphic() || byte == b' ')) {
             let text = format!("its Content-Type has no boundary of 1 to {BOUNDARY_CHARS_MAX} characters");
-            return Err(Wrong::Form(text));
+            return Err(FormError::Form(text));
         }
-        // The first one is at the very beginning, the others follow a line's end.
+        // The first delimiter is at the beginning; the others follow the end of a line.
         let have = BytesMut::from(b"\r\n".as_slice());
         Ok(Self { body: body.into_data_stream(), have, delimiter: format!("\r\n--{boundary}").into_bytes() })
     }
 
-    /// The next part's head; `None`: there is none.
+    /// Reads the head of the next part; `None` after the last one.
     ///
     /// # Errors
-    /// [`Wrong::Form`].
-    pub async fn part(&mut self) -> Result<Option<Part>, Wrong> {
+    /// [`FormError::Form`].
+    pub async fn part(&mut self) -> Result<Option<Part>, FormError> {
         let start = self.delimiter.len();
         while self.have.len() < start + 2 {
             self.more().await?;
         }
         if !self.have.starts_with(&self.delimiter) {
-            return Err(Wrong::Form("a part does not begin with the boundary".to_owned()));
+            return Err(FormError::Form("a part does not begin with the boundary".to_owned()));
         }
         let after = self.have.split_off(start);
         self.have = after;
@@ -75,7 +75,7 @@ impl Form {
             return Ok(None);
         }
         if !self.have.starts_with(b"\r\n") {
-            return Err(Wrong::Form("the boundary is not followed by a line's end".to_owned()));
+            return Err(FormError::Form("the boundary is not followed by a line's end".to_owned()));
         }
         let end = loop {
             if let Some(end) = memmem::find(&self.have, b"\r\n\r\n") {
@@ -89,24 +89,24 @@ impl Form {
         };
         if end > GRAPHQL_PART_HEAD_BYTES_MAX {
             let text = format!("a part's headers are longer than {GRAPHQL_PART_HEAD_BYTES_MAX} bytes");
-            return Err(Wrong::Form(text));
+            return Err(FormError::Form(text));
         }
         let head = self.have.split_to(end + 4);
         head_of(&head).map(Some)
     }
 
-    /// A piece of the part whose head was read last; `None` after the last piece.
+    /// Reads a piece of the current part; `None` after the last piece.
     ///
     /// # Errors
-    /// [`Wrong::Form`]: the form breaks off.
-    pub async fn piece(&mut self) -> Result<Option<Bytes>, Wrong> {
+    /// [`FormError::Form`] if the form ends early.
+    pub async fn piece(&mut self) -> Result<Option<Bytes>, FormError> {
         loop {
             match memmem::find(&self.have, &self.delimiter) {
                 Some(0) => return Ok(None),
                 Some(end) => return Ok(Some(self.have.split_to(end).freeze())),
                 None => {}
             }
-            // Its end may be the beginning of the delimiter.
+            // The last bytes may be the beginning of the delimiter.
             let sure = self.have.len().saturating_sub(self.delimiter.len() - 1);
             if sure > 0 {
                 return Ok(Some(self.have.split_to(sure).freeze()));
@@ -115,34 +115,34 @@ impl Form {
         }
     }
 
-    /// The whole part whose head was read last.
+    /// Reads the whole current part.
     ///
     /// # Errors
-    /// [`Wrong`]; [`Wrong::TooLong`] as soon as there are more than `most` bytes.
-    pub async fn whole(&mut self, most: usize) -> Result<Vec<u8>, Wrong> {
+    /// [`FormError::Form`] if the form ends early; [`FormError::TooLong`] as soon as the part exceeds `most` bytes.
+    pub async fn whole(&mut self, most: usize) -> Result<Vec<u8>, FormError> {
         let mut whole = Vec::new();
         while let Some(piece) = self.piece().await? {
             if whole.len() + piece.len() > most {
-                return Err(Wrong::TooLong(most));
+                return Err(FormError::TooLong(most));
             }
             whole.extend_from_slice(&piece);
         }
         Ok(whole)
     }
 
-    async fn more(&mut self) -> Result<(), Wrong> {
+    async fn more(&mut self) -> Result<(), FormError> {
         match self.body.next().await {
             Some(Ok(bytes)) => {
                 self.have.extend_from_slice(&bytes);
                 Ok(())
             }
-            Some(Err(_)) | None => Err(Wrong::Form("it breaks off".to_owned())),
+            Some(Err(_)) | None => Err(FormError::Form("it breaks off".to_owned())),
         }
     }
 }
 
-fn head_of(head: &[u8]) -> Result<Part, Wrong> {
-    let head = std::str::from_utf8(head).map_err(|_| Wrong::Form("a part's headers are not text".to_owned()))?;
+fn head_of(head: &[u8]) -> Result<Part, FormError> {
+    let head = std::str::from_utf8(head).map_err(|_| FormError::Form("a part's headers are not text".to_owned()))?;
     let lines = head.split("\r\n").filter_map(|line| line.split_once(':'));
     let of = |(name, value): (&str, &str)| {
         name.trim().eq_ignore_ascii_case("content-disposition").then(|| value.trim().to_owned())
@@ -152,11 +152,11 @@ fn head_of(head: &[u8]) -> Result<Part, Wrong> {
         (Some(kind), Some(name)) if kind.eq_ignore_ascii_case("form-data") => {
             Ok(Part { name, file: parameter(&disposition, "filename") })
         }
-        _ => Err(Wrong::Form("a part has no \"Content-Disposition: form-data; name=…\"".to_owned())),
+        _ => Err(FormError::Form("a part has no \"Content-Disposition: form-data; name=…\"".to_owned())),
     }
 }
 
-/// A parameter of a header's value: `…; name=value; name="value"`.
+/// A parameter in a header's value: `…; name=value; name="value"`.
 fn parameter(header: &str, wanted: &str) -> Option<String> {
     let mut rest = header.split_once(';')?.1;
     loop {
@@ -177,7 +177,7 @@ fn parameter(header: &str, wanted: &str) -> Option<String> {
     }
 }
 
-/// The text up to the closing quote, and what follows.
+/// The text up to the closing quote, and the rest after it.
 fn quoted_text(text: &str) -> Option<(String, &str)> {
     let mut value = String::new();
     let mut chars = text.char_indices();
@@ -202,14 +202,14 @@ mod tests {
         Content-Type: text/plain\r\nContent-Disposition: form-data; filename=\"a\\\"; name=b\"; name=two\r\n\r\n\r\n--a b--\r\nend";
 
     /// In pieces of so many bytes.
-    fn form(kind: &str, text: &str, size: usize) -> Result<Form, Wrong> {
+    fn form(kind: &str, text: &str, size: usize) -> Result<Form, FormError> {
         let pieces: Vec<_> = text.as_bytes().chunks(size).map(Bytes::copy_from_slice).map(Ok::<_, Wrong2>).collect();
         Form::new(kind, Body::from_stream(stream::iter(pieces)))
     }
 
     type Wrong2 = std::io::Error;
 
-    async fn parts(text: &str, size: usize) -> Result<Vec<(Part, String)>, Wrong> {
+    async fn parts(text: &str, size: usize) -> Result<Vec<(Part, String)>, FormError> {
         let mut form = form(KIND, text, size)?;
         let mut parts = Vec::new();
         while let Some(part) = form.part().await? {
@@ -231,14 +231,14 @@ mod tests {
     #[tokio::test]
     async fn what_is_no_form_is_refused_wherever_it_breaks_off() {
         for end in 0..FORM.len() - 7 {
-            assert!(matches!(parts(&FORM[..end], 5).await, Err(Wrong::Form(_))), "{}", &FORM[..end]);
+            assert!(matches!(parts(&FORM[..end], 5).await, Err(FormError::Form(_))), "{}", &FORM[..end]);
         }
         for kind in ["multipart/form-data", "multipart/form-data; boundary=", "x; boundary=\"\u{e9}\""] {
-            assert!(matches!(form(kind, FORM, 5), Err(Wrong::Form(_))), "{kind}");
+            assert!(matches!(form(kind, FORM, 5), Err(FormError::Form(_))), "{kind}");
         }
         assert!(form(&format!("x; boundary={}", "a".repeat(71)), FORM, 5).is_err());
         let nameless = FORM.replacen("name=\"one\"", "", 1);
-        assert!(matches!(parts(&nameless, 5).await, Err(Wrong::Form(_))));
+        assert!(matches!(parts(&nameless, 5).await, Err(FormError::Form(_))));
     }
 
     #[tokio::test]
@@ -250,10 +250,10 @@ mod tests {
             Body::from_stream(stream::once(std::future::ready(start)).chain(filler).map(Ok::<_, Wrong2>))
         };
         let mut heads = Form::new(KIND, endless("--a b\r\nX: ")).unwrap_or_else(|_| unreachable!());
-        assert!(matches!(heads.part().await, Err(Wrong::Form(_))));
+        assert!(matches!(heads.part().await, Err(FormError::Form(_))));
         let part = "--a b\r\ncontent-disposition: form-data; name=x\r\n\r\n";
         let mut long = Form::new(KIND, endless(part)).unwrap_or_else(|_| unreachable!());
         assert_eq!(long.part().await.unwrap().unwrap().name, "x");
-        assert_eq!(long.whole(5000).await, Err(Wrong::TooLong(5000)));
+        assert_eq!(long.whole(5000).await, Err(FormError::TooLong(5000)));
     }
 }
