@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use clap::Args;
 
-use super::template::{Language, Project, check_name};
+use super::template::{Language, Project, TemplateKind, check_name};
 use crate::cli::{Ending, say};
 use crate::config::{Problem, Problems};
 
