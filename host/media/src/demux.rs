@@ -7,19 +7,29 @@
 //!
 //! It does no I/O, and bytes of any kind bring no panic. Bounds: [`crate::limits`], names that begin with `DEMUX_`.
 
+mod any;
 mod choice;
 mod clock;
 mod es;
 mod event;
+#[cfg(any(test, feature = "fuzzing"))]
+mod fuzz;
+mod mp4;
 mod out;
+mod packed;
 mod ts;
 mod witness;
 
+pub use any::{Demuxer, TELLING_BYTES};
 pub use choice::{Choice, Wish};
 pub use event::{
     AudioConfig, Codec, Config, Data, Event, Key, Kind, Notice, Packet, Stream, Streams, TICKS_PER_SECOND, Timing,
     VideoConfig,
 };
+#[cfg(any(test, feature = "fuzzing"))]
+pub use fuzz::segments as fuzz_segments;
+pub use mp4::Mp4;
+pub use packed::Packed;
 pub use ts::Ts;
 pub use witness::{ContainerWitness, Count, Reason, TrackWitness, Witness};
 

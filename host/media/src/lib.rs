@@ -1,6 +1,6 @@
 //! Containers and packets: what the steps know about the bytes they move.
 //!
-//! In: bytes of segments, of returned files and of what ffmpeg tells about packets. Out: facts about them ([`facts`], [`duration`],
+//! In: bytes of segments, of returned files and of what ffmpeg tells about packets. Out: packets ([`demux`]), facts ([`facts`], [`duration`],
 //! [`probe()`](probe::probe)), and bytes to write ([`flv`], [`fmp4`]). What is read comes from strangers: whatever it holds, the answer is facts
 //! or an error, within [`limits`].
 //!

@@ -39,3 +39,7 @@ pub const DEMUX_PARAMETER_SETS_MAX: usize = 64;
 pub const DEMUX_KEY_WAIT_TICKS: i64 = 10 * 90_000;
 /// Bytes of one PES packet of a data stream that are kept; a longer one is passed over.
 pub const DEMUX_DATA_BYTES_MAX: usize = 1 << 20;
+/// Bytes of one `moov` or `moof` of a source.
+pub const DEMUX_BOX_BYTES_MAX: usize = 4 << 20;
+/// Samples of one fragment (`moof`) of a source: 60 s of AAC at 96 kHz are 5625.
+pub const DEMUX_SAMPLES_MAX: usize = 50_000;

@@ -3,6 +3,9 @@
 mod clip;
 mod damage;
 mod field;
+mod fuzzed;
+mod mp4;
+mod packed;
 mod probe;
 mod repack;
 mod run;

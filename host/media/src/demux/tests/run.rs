@@ -1,6 +1,6 @@
 //! Runs a demuxer over pieces and holds its counts against each other after each of them.
 
-use super::super::{Choice, Config, Data, Event, Kind, Notice, Packet, Streams, Ts, Witness};
+use super::super::{Choice, Config, Data, Event, Kind, Mp4, Notice, Packed, Packet, Streams, Ts, Witness};
 use super::probe::{Probed, crc};
 
 /// What to do with a demuxer.
@@ -85,7 +85,7 @@ macro_rules! demuxer {
     )*};
 }
 
-demuxer!(Ts);
+demuxer!(Ts Mp4 Packed);
 
 /// Runs the steps over a transport stream, then the end.
 pub fn steps(choice: Choice, steps: &[Step<'_>]) -> Run {
