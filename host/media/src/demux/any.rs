@@ -61,7 +61,7 @@ impl Demuxer {
         }
     }
 
-    /// What follows has other times (`EXT-X-DISCONTINUITY`), or segments are missing: what is open ends.
+    /// What follows has other times (`EXT-X-DISCONTINUITY`): what is open ends, and the first picture must be a key frame.
     pub fn discontinuity(&mut self) {
         match self {
             Self::Ts(demuxer) => demuxer.discontinuity(),
@@ -70,7 +70,8 @@ impl Demuxer {
         }
     }
 
-    /// The stream has ended: what is open is handed out or counted.
+    /// What is open ends here and is handed out or counted: the stream has ended, or segments are missing. In that case bytes may
+    /// follow, in the same time.
     pub fn end(&mut self) {
         match self {
             Self::Ts(demuxer) => demuxer.end(),

@@ -85,7 +85,7 @@ impl Mp4 {
         self.parts.video.iter_mut().for_each(Taken::restart);
     }
 
-    /// The stream has ended.
+    /// The stream has ended, or segments are missing before the next bytes.
     pub fn end(&mut self) {
         self.segment_end();
     }

@@ -93,7 +93,7 @@ impl Packed {
         self.times = None;
     }
 
-    /// The stream has ended.
+    /// The stream has ended, or segments are missing before the next bytes.
     pub fn end(&mut self) {
         self.segment_end();
         if let Some(frames) = &mut self.frames {

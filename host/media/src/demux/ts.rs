@@ -105,7 +105,7 @@ impl Ts {
         self.parts.clock.reset();
     }
 
-    /// The stream has ended.
+    /// The stream has ended, or segments are missing before the next bytes.
     pub fn end(&mut self) {
         self.close(Media::end);
     }

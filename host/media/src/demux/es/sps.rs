@@ -108,7 +108,8 @@ fn order(bits: &mut Bits<'_>) -> Option<Option<u32>> {
         0 => Some(Some(bits.ue().filter(|bits| *bits <= 12)? + 4)),
         1 => {
             bits.skip(1)?;
-            (bits.se()?, bits.se()?);
+            bits.se()?;
+            bits.se()?;
             for _ in 0..bits.ue().filter(|count| *count <= 255)? {
                 bits.se()?;
             }
@@ -147,7 +148,8 @@ fn timing(bits: &mut Bits<'_>) -> Option<(u32, u32)> {
         }
     }
     if bits.flag()? {
-        (bits.ue()?, bits.ue()?);
+        bits.ue()?;
+        bits.ue()?;
     }
     if !bits.flag()? {
         return None;

@@ -37,6 +37,32 @@ fn a_missing_packet_costs_what_it_was_in() {
     }
 }
 
+/// A missing segment costs what it held and what it cut through, and times go on, over the wrap as well.
+#[test]
+fn a_missing_segment_costs_itself_only() {
+    for audio_pes in [None, Some(1400)] {
+        let pack = Pack { audio_pes, shift: (1 << 33) - 2 * 90_000, ..Pack::default() };
+        let all = segments(&pack);
+        let truth = fed(&all);
+        let run = run::steps(
+            Choice::default(),
+            &[
+                Step::Feed(&all[0]),
+                Step::SegmentEnd,
+                Step::Gap,
+                Step::Feed(&all[2]),
+                Step::SegmentEnd,
+                Step::Feed(&all[3]),
+            ],
+        );
+        let pictures: Vec<_> = truth.of(Kind::Video).into_iter().enumerate().filter(|(n, _)| n / 25 != 1).collect();
+        assert_eq!(run.of(Kind::Video), pictures.into_iter().map(|(_, packet)| packet).collect::<Vec<_>>());
+        assert!(run.of(Kind::Audio).iter().all(|packet| truth.of(Kind::Audio).contains(packet)), "{audio_pes:?}");
+        assert!(run.of(Kind::Audio).len() > 130);
+        assert!(!run.notices.iter().any(|notice| matches!(notice, Notice::Lost { .. })));
+    }
+}
+
 #[test]
 fn scrambled_packets_are_counted() {
     let mut stream = segments(&Pack::default()).concat();

@@ -36,13 +36,23 @@ fn packets_are_ffprobes_whatever_the_fragments_are_like() {
         ),
         ("one traf each", 48_000, Clip { mux: "-movflags frag_keyframe+empty_moov+separate_moof", ..default.clone() }),
         ("no base", 48_000, Clip { mux: "-movflags frag_keyframe+empty_moov+omit_tfhd_offset", ..default.clone() }),
-        ("cmaf", 44_100, Clip { rate: 44_100, mux: "-movflags cmaf+frag_keyframe", ..default.clone() }),
+        (
+            "cmaf",
+            44_100,
+            Clip {
+                rate: 44_100,
+                // Without B-frames, which have offsets below 0 here.
+                video: "-c:v libx264 -preset ultrafast -threads 1 -g 25",
+                mux: "-movflags cmaf+frag_keyframe",
+                ..default.clone()
+            },
+        ),
         (
             "MP3",
             48_000,
             Clip { audio: "-c:a libmp3lame", mux: "-movflags frag_keyframe+empty_moov", ..default.clone() },
         ),
-        ("AC-3", 48_000, Clip { audio: "-c:a ac3", mux: "-movflags frag_keyframe+empty_moov", ..default.clone() }),
+        ("AC-3", 48_000, Clip { audio: "-c:a ac3", mux: "-movflags frag_keyframe+delay_moov", ..default.clone() }),
         ("Opus", 48_000, Clip { audio: "-c:a libopus", mux: "-movflags frag_keyframe+empty_moov", ..default.clone() }),
         (
             "HEVC",

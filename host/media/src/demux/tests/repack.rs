@@ -51,10 +51,9 @@ pub fn units(stream: &[u8]) -> Vec<Unit> {
             3 => 5 + usize::from(packet[4]),
             _ => 188,
         }..];
-        if packet[1] & 0x40 != 0 {
-            if let Some(pes) = open[at].replace(Vec::new()) {
-                close(at, pes, &mut units);
-            }
+        let start = packet[1] & 0x40 != 0;
+        if start && let Some(pes) = open[at].replace(Vec::new()) {
+            close(at, pes, &mut units);
         }
         open[at].as_mut().unwrap().extend(payload);
     }

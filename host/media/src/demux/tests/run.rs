@@ -9,6 +9,8 @@ pub enum Step<'a> {
     Feed(&'a [u8]),
     SegmentEnd,
     Discontinuity,
+    /// Segments are missing here.
+    Gap,
 }
 
 /// Everything that came out.
@@ -100,6 +102,7 @@ pub fn drive(mut demuxer: impl Demuxer, steps: &[Step<'_>]) -> Run {
             Step::Feed(bytes) => demuxer.feed(bytes),
             Step::SegmentEnd => demuxer.segment_end(),
             Step::Discontinuity => demuxer.discontinuity(),
+            Step::Gap => demuxer.end(),
         }
         while let Some(event) = demuxer.next_event() {
             run.take(event);

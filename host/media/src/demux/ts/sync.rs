@@ -140,7 +140,7 @@ impl Sync {
                 return;
             };
             // Before the first packet of 192 bytes lies its time code.
-            let code = (stride == PACKET + TIME_CODE && at >= TIME_CODE).then_some(TIME_CODE).unwrap_or_default();
+            let code = if stride == PACKET + TIME_CODE && at >= TIME_CODE { TIME_CODE } else { 0 };
             self.skip(at - code, counts);
             counts.beside += code as u64;
             (self.locked, self.stride, self.beside) = (true, stride, 0);
@@ -224,7 +224,7 @@ mod tests {
     #[test]
     fn bytes_before_and_between_are_passed_over() {
         // 0x47 among them does not mislead.
-        let junk: Vec<u8> = (0..900_u32).map(|n| (n * n >> 3) as u8).collect();
+        let junk: Vec<u8> = (0..900_u32).map(|n| ((n * n) >> 3) as u8).collect();
         let bytes = [&junk[..], &packets(10, 0, 0), &junk[..301], &packets(10, 0, 0)].concat();
         for size in [1, 50, 188, 4000] {
             let (found, _, skipped) = run(&bytes.chunks(size).collect::<Vec<_>>());
