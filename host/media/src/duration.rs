@@ -9,6 +9,7 @@ use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::time::Duration;
 
+use super::adts::{HEADER, Header, SAMPLES};
 use super::probe::boxes::{Boxes, child, number32};
 use crate::limits::SEGMENT_MEASURED_MAX;
 
@@ -24,9 +25,6 @@ const STREAMS_MAX: usize = 16;
 const HEADER_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// Most boxes or frames that are read in one file.
 const ITEMS_MAX: usize = 200_000;
-const AAC_FRAME: u64 = 1024;
-const AAC_RATES: [u64; 13] =
-    [96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350];
 
 /// Facts of a transport stream.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -105,21 +103,18 @@ pub fn of_adts(path: &Path) -> Option<Duration> {
         at = 10 + head[6..].iter().fold(0, |size, byte| size << 7 | i64::from(byte & 0x7F));
     }
     reader.seek(SeekFrom::Start(u64::try_from(at).ok()?)).ok()?;
-    let mut head = [0; 7];
+    let mut head = [0; HEADER];
     for _ in 0..ITEMS_MAX {
         if at == end {
-            return believed(Duration::from_micros(frames * AAC_FRAME * 1_000_000 / rate?));
+            return believed(Duration::from_micros(frames * u64::from(SAMPLES) * 1_000_000 / rate?));
         }
         reader.read_exact(&mut head).ok()?;
-        let [0xFF, second, third, fourth, fifth, sixth, _] = head else { return None };
-        let length = i64::from(fourth & 3) << 11 | i64::from(fifth) << 3 | i64::from(sixth >> 5);
-        if second & 0xF6 != 0xF0 || length < 7 {
-            return None;
-        }
-        rate = rate.or_else(|| AAC_RATES.get(usize::from(third >> 2 & 0x0F)).copied());
+        let frame = Header::parse(&head)?;
+        rate = rate.or(Some(u64::from(frame.rate)));
+        let length = i64::try_from(frame.length).ok()?;
         frames += 1;
         at += length;
-        reader.seek_relative(length - 7).ok()?;
+        reader.seek_relative(length - HEADER as i64).ok()?;
     }
     None
 }

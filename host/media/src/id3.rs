@@ -17,13 +17,18 @@ pub fn timestamp_us(path: &Path) -> Option<i64> {
 }
 
 fn parse(start: &[u8]) -> Option<i64> {
-    if !start.starts_with(b"ID3") {
+    let ticks = timestamp(start)?;
+    i64::try_from(u128::from(ticks) * 1_000_000 / 90_000).ok()
+}
+
+/// The time in a tag that begins here, in ticks of 90 kHz.
+pub(crate) fn timestamp(tag: &[u8]) -> Option<u64> {
+    if !tag.starts_with(b"ID3") {
         return None;
     }
-    let at = start.windows(OWNER.len()).position(|window| window == OWNER)? + OWNER.len();
-    let bytes = start.get(at..)?.first_chunk::<8>()?;
-    let ticks = u64::from_be_bytes(*bytes) & ((1 << 33) - 1);
-    i64::try_from(u128::from(ticks) * 1_000_000 / 90_000).ok()
+    let at = tag.windows(OWNER.len()).position(|window| window == OWNER)? + OWNER.len();
+    let bytes = tag.get(at..)?.first_chunk::<8>()?;
+    Some(u64::from_be_bytes(*bytes) & ((1 << 33) - 1))
 }
 
 #[cfg(test)]

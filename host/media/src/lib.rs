@@ -1,6 +1,6 @@
 //! Media containers and packets.
 //!
-//! In: bytes of segments, of files from processors, and of ffmpeg's packet lists. Out: facts about them ([`facts`], [`duration`],
+//! In: bytes of segments, of files from processors, and of ffmpeg's packet lists. Out: packets ([`demux`]), facts about them ([`facts`], [`duration`],
 //! [`probe()`](probe::probe)), and bytes to write ([`flv`], [`fmp4`]). All input is untrusted: the result is facts or an error, within
 //! [`limits`].
 //!
@@ -8,7 +8,9 @@
 //!
 //! It uses no other crate of ours, and does no I/O of its own: no network, no task, no thread, no program.
 
+mod adts;
 pub mod avc;
+pub mod demux;
 pub mod duration;
 pub mod facts;
 pub mod flv;

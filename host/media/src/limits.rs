@@ -26,3 +26,22 @@ pub const OUTPUT_FRAGMENTS_MAX: usize = 1024;
 pub const OUTPUT_HEAD_BYTES_MAX: u64 = 64 << 10;
 /// A larger jump of the source's timestamps within a track is spliced out.
 pub const TIMESTAMP_JUMP: Duration = Duration::from_secs(1);
+
+/// Bytes of one picture, one sound frame, or one PES packet of data, while it is gathered. 4K at 100 Mb/s has key frames of some MB.
+pub const DEMUX_UNIT_BYTES_MAX: usize = 16 << 20;
+/// Elementary streams of one programme, and tracks of one MP4 file, that are told and chosen from.
+pub const DEMUX_STREAMS_MAX: usize = 64;
+/// Programmes of one transport stream.
+pub const DEMUX_PROGRAMS_MAX: usize = 64;
+/// Bytes of one parameter set (SPS, PPS, VPS) that is kept.
+pub const DEMUX_PARAMETER_SET_BYTES_MAX: usize = 4096;
+/// Parameter sets of one track that are kept: H.264 has 32 sequence and 256 picture parameter sets at most.
+pub const DEMUX_PARAMETER_SETS_MAX: usize = 64;
+/// Time without a key frame, in ticks of 90 kHz, after which pictures of intra slices only count as one: some encoders send no other.
+pub const DEMUX_KEY_WAIT_TICKS: i64 = 10 * 90_000;
+/// Bytes of one PES packet of a data stream that are kept; a longer one is passed over.
+pub const DEMUX_DATA_BYTES_MAX: usize = 1 << 20;
+/// Bytes of one `moov` or `moof` of a source.
+pub const DEMUX_BOX_BYTES_MAX: usize = 4 << 20;
+/// Samples of one fragment (`moof`) of a source: 60 s of AAC at 96 kHz are 5625.
+pub const DEMUX_SAMPLES_MAX: usize = 50_000;

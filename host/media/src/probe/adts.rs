@@ -6,13 +6,10 @@ use symphonia::core::codecs::audio::AudioCodecParameters;
 use symphonia::core::codecs::audio::well_known::CODEC_ID_AAC;
 
 use super::{Container, Probe, ProbeError, aac};
+use crate::adts::{HEADER, Header, PROFILE_LC, SAMPLES};
 use crate::limits::PROBE_PACKETS_MAX;
 
-const RATES: [u32; 13] = [96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350];
-const SAMPLES: u64 = 1024;
-const PROFILE_LC: u8 = 1;
-
-/// The fields that must be the same in all frames.
+/// What must be the same in all frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Format {
     profile: u8,
@@ -36,14 +33,7 @@ impl Format {
     }
 }
 
-struct Frame {
-    format: Format,
-    header: usize,
-    length: usize,
-    blocks: u64,
-}
-
-/// Probes a file that starts with a frame. A tag may follow the last frame.
+/// Walks a file that starts with a frame. A tag may follow the last one.
 pub fn probe(data: &[u8]) -> Result<Probe, ProbeError> {
     let damaged = |what: String| ProbeError::Damaged { container: Container::Adts, what };
     let (mut at, mut frames, mut blocks) = (0, 0_u64, 0_u64);
@@ -51,21 +41,23 @@ pub fn probe(data: &[u8]) -> Result<Probe, ProbeError> {
     let mut inspector = None;
     while let Some(rest) = data.get(at..).filter(|rest| !rest.is_empty() && !rest.starts_with(b"TAG")) {
         let truncated = |what: String| ProbeError::Truncated { container: Container::Adts, what };
-        if rest.len() < 7 {
+        if rest.len() < HEADER {
             return Err(truncated(format!("{} bytes are left for frame {frames}", rest.len())));
         }
-        let frame = header(rest).ok_or_else(|| damaged(format!("no frame at byte {at}, after frame {frames}")))?;
+        let frame =
+            Header::parse(rest).ok_or_else(|| damaged(format!("no frame at byte {at}, after frame {frames}")))?;
+        let found = Format { profile: frame.profile, rate: frame.rate, channels: frame.channels };
         let Some(payload) = rest.get(frame.header..frame.length) else {
             return Err(truncated(format!("frame {frames} has {} of {} bytes", rest.len(), frame.length)));
         };
-        if *format.get_or_insert(frame.format) != frame.format {
+        if *format.get_or_insert(found) != found {
             return Err(damaged(format!("the format changes at frame {frames}")));
         }
-        let inspector = inspector.get_or_insert_with(|| frame.format.inspector());
+        let inspector = inspector.get_or_insert_with(|| found.inspector());
         if inspector.is_absurd(payload) {
-            return Err(damaged(format!("frame {frames} holds no AAC of {} channels", frame.format.channels)));
+            return Err(damaged(format!("frame {frames} holds no AAC of {} channels", found.channels)));
         }
-        (at, frames, blocks) = (at + frame.length, frames + 1, blocks + frame.blocks);
+        (at, frames, blocks) = (at + frame.length, frames + 1, blocks + u64::from(frame.blocks));
         if frames > PROBE_PACKETS_MAX {
             return Err(ProbeError::TooManyPackets(Container::Adts));
         }
@@ -80,24 +72,11 @@ pub fn probe(data: &[u8]) -> Result<Probe, ProbeError> {
         sample_rate_hz: format.rate,
         // Configuration 7 is 7.1.
         channels: if format.channels == 7 { 8 } else { format.channels.into() },
-        duration_us: blocks * SAMPLES * 1_000_000 / u64::from(format.rate),
+        duration_us: blocks * u64::from(SAMPLES) * 1_000_000 / u64::from(format.rate),
         packets: frames,
         delay_us: None,
         copyable: format.profile == PROFILE_LC,
     })
-}
-
-/// Parses the header of a frame; `None` if it is invalid.
-fn header(data: &[u8]) -> Option<Frame> {
-    let &[a, b, c, d, e, f, g, ..] = data else { return None };
-    if a != 0xff || b & 0xf6 != 0xf0 {
-        return None;
-    }
-    let rate = *RATES.get(usize::from(c >> 2 & 0xf))?;
-    let header = if b & 1 == 1 { 7 } else { 9 };
-    let length = usize::from(d & 3) << 11 | usize::from(e) << 3 | usize::from(f >> 5);
-    let format = Format { profile: c >> 6, rate, channels: (c & 1) << 2 | d >> 6 };
-    (length > header).then_some(Frame { format, header, length, blocks: u64::from(g & 3) + 1 })
 }
 
 #[cfg(test)]

@@ -140,7 +140,8 @@ pub(crate) fn number32(data: &[u8]) -> Option<u32> {
     data.first_chunk().map(|bytes| u32::from_be_bytes(*bytes))
 }
 
-fn number64(data: &[u8]) -> Option<u64> {
+/// The first eight bytes.
+pub(crate) fn number64(data: &[u8]) -> Option<u64> {
     data.first_chunk().map(|bytes| u64::from_be_bytes(*bytes))
 }
 

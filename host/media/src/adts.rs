@@ -1,0 +1,78 @@
+//! The header of an ADTS frame (ISO/IEC 14496-3 section 1.A.2.2, ISO/IEC 13818-7 section 6.2).
+
+/// Hertz by sampling_frequency_index (ISO/IEC 14496-3 table 1.18).
+pub const RATES: [u32; 13] =
+    [96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350];
+/// Samples of one channel in a raw data block.
+pub const SAMPLES: u32 = 1024;
+/// profile_ObjectType of AAC-LC.
+pub const PROFILE_LC: u8 = 1;
+/// Bytes of a header without a checksum.
+pub const HEADER: usize = 7;
+
+/// What a header says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Header {
+    /// profile_ObjectType: the audio object type less 1.
+    pub profile: u8,
+    /// sampling_frequency_index.
+    pub rate_index: u8,
+    /// Hertz.
+    pub rate: u32,
+    /// channel_configuration.
+    pub channels: u8,
+    /// Bytes of the header, checksum included.
+    pub header: usize,
+    /// Bytes of the frame, header included: more than the header's.
+    pub length: usize,
+    /// Raw data blocks in it.
+    pub blocks: u8,
+}
+
+impl Header {
+    /// Reads a header. `None`: there is none, or fewer than [`HEADER`] bytes are there.
+    pub fn parse(data: &[u8]) -> Option<Self> {
+        let &[a, b, c, d, e, f, g, ..] = data else { return None };
+        if a != 0xff || b & 0xf6 != 0xf0 {
+            return None;
+        }
+        let rate_index = c >> 2 & 0xf;
+        let header = if b & 1 == 1 { HEADER } else { HEADER + 2 };
+        let length = usize::from(d & 3) << 11 | usize::from(e) << 3 | usize::from(f >> 5);
+        (length > header).then_some(Self {
+            profile: c >> 6,
+            rate_index,
+            rate: *RATES.get(usize::from(rate_index))?,
+            channels: (c & 1) << 2 | d >> 6,
+            header,
+            length,
+            blocks: (g & 3) + 1,
+        })
+    }
+
+    /// Number of channels; 0: the frame says that itself. Configuration 7 is 7.1.
+    pub fn channel_count(&self) -> u8 {
+        if self.channels == 7 { 8 } else { self.channels }
+    }
+
+    /// AudioSpecificConfig (ISO/IEC 14496-3 section 1.6.2.1).
+    pub fn config(&self) -> [u8; 2] {
+        let object = self.profile + 1;
+        [object << 3 | self.rate_index >> 1, self.rate_index << 7 | self.channels << 3]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_becomes_a_configuration() {
+        let header = Header::parse(&[0xff, 0xf1, 0x4c, 0x80, 0x0d, 0x7f, 0xfc]).unwrap();
+        assert_eq!((header.rate, header.channels, header.length, header.blocks), (48_000, 2, 107, 1));
+        assert_eq!(header.config(), [0x11, 0x90]);
+        assert_eq!(Header::parse(&[0xff, 0xf0, 0x50, 0x40, 0x20, 0, 0]).map(|found| found.header), Some(9));
+        assert_eq!(Header::parse(&[0xff, 0xf1, 0x4c, 0x80, 0, 0xff, 0xfc]), None, "no bytes behind it");
+        assert_eq!(Header::parse(&[0xff, 0xf1, 0x74, 0x80, 0x0d, 0x7f, 0xfc]), None, "index 13");
+    }
+}

@@ -1,0 +1,98 @@
+//! Elementary streams: bytes of PES packets become access units and frames.
+
+pub mod bits;
+pub mod frames;
+pub mod h264;
+pub mod headers;
+pub mod hevc;
+pub mod pace;
+pub mod pictures;
+pub mod sps;
+pub mod stamps;
+
+use super::clock::Times;
+use super::event::{Codec, Kind};
+use super::out::Out;
+use super::witness::Reason;
+use frames::Frames;
+use pictures::Pictures;
+
+/// What gathers the packets of one track.
+#[derive(Debug)]
+pub enum Elementary {
+    /// Pictures.
+    Pictures(Box<Pictures>),
+    /// Sound.
+    Frames(Box<Frames>),
+}
+
+impl Elementary {
+    /// For a codec; `None`: it is not taken apart here.
+    pub fn new(codec: Codec) -> Option<Self> {
+        match codec {
+            Codec::H264 => Some(Self::Pictures(Box::new(Pictures::h264()))),
+            Codec::Hevc => Some(Self::Pictures(Box::new(Pictures::hevc()))),
+            Codec::Aac | Codec::MpegAudio | Codec::Ac3 | Codec::Eac3 | Codec::Opus => {
+                Some(Self::Frames(Box::new(Frames::new(codec))))
+            }
+            _ => None,
+        }
+    }
+
+    /// Pictures or sound.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Pictures(_) => Kind::Video,
+            Self::Frames(_) => Kind::Audio,
+        }
+    }
+
+    /// A PES packet begins.
+    pub fn begin(&mut self, times: Option<Times>) {
+        match self {
+            Self::Pictures(pictures) => pictures.begin(times),
+            Self::Frames(frames) => frames.begin(times),
+        }
+    }
+
+    /// The next bytes.
+    pub fn bytes(&mut self, bytes: &[u8], out: &mut Out) {
+        match self {
+            Self::Pictures(pictures) => pictures.bytes(bytes, out),
+            Self::Frames(frames) => frames.bytes(bytes, out),
+        }
+    }
+
+    /// Bytes are missing here.
+    pub fn hole(&mut self, reason: Reason, out: &mut Out) {
+        match self {
+            Self::Pictures(pictures) => pictures.hole(reason, out),
+            Self::Frames(frames) => frames.hole(reason, out),
+        }
+    }
+
+    /// The stream ends here, with the end of a PES packet: a picture is complete, half a frame is not.
+    pub fn end(&mut self, out: &mut Out) {
+        match self {
+            Self::Pictures(pictures) => pictures.flush(out),
+            Self::Frames(frames) => frames.hole(Reason::Truncated, out),
+        }
+    }
+
+    /// What follows is another stream in the same track.
+    pub fn restart(&mut self) {
+        if let Self::Pictures(pictures) = self {
+            pictures.restart();
+        }
+    }
+
+    /// Writes what is held into the counts.
+    pub fn count_open(&self, out: &mut Out) {
+        let (units, bytes) = match self {
+            Self::Pictures(pictures) => pictures.open(),
+            Self::Frames(frames) => frames.open(),
+        };
+        let open = &mut out.track(self.kind()).open;
+        (open.units, open.bytes) = (units, bytes);
+    }
+}

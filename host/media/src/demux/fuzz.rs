@@ -1,0 +1,52 @@
+//! Fuzz target `segments`: whatever a source sends, every count explains every other.
+
+use super::{Choice, Event, Kind, Mp4, Packed, Ts, Witness};
+use crate::limits::{DEMUX_BOX_BYTES_MAX, DEMUX_UNIT_BYTES_MAX};
+
+/// The first byte says which demuxer and how long pieces are; a byte before each piece says what comes before it.
+pub fn segments(data: &[u8]) {
+    let Some((first, rest)) = data.split_first() else { return };
+    let size = 1 + usize::from(first >> 2) * 7;
+    macro_rules! drive {
+        ($demuxer:expr) => {{
+            let mut demuxer = $demuxer;
+            let mut fed = 0;
+            let mut events = 0;
+            for piece in rest.chunks(size) {
+                let (step, piece) = piece.split_first().unwrap_or((&0, &[]));
+                match step {
+                    0..=7 => demuxer.segment_end(),
+                    8 => demuxer.discontinuity(),
+                    _ => {}
+                }
+                demuxer.feed(piece);
+                fed += piece.len();
+                events += std::iter::from_fn(|| demuxer.next_event()).inspect(check).count();
+                held(&demuxer.witness(), fed);
+            }
+            demuxer.end();
+            events += std::iter::from_fn(|| demuxer.next_event()).inspect(check).count();
+            held(&demuxer.witness(), fed);
+            assert!(events <= 8 + 4 * fed, "{events} events of {fed} bytes");
+        }};
+    }
+    match first & 3 {
+        0 | 1 => drive!(Ts::new(Choice::default())),
+        2 => drive!(Mp4::new(Choice::default())),
+        _ => drive!(Packed::new()),
+    }
+}
+
+fn held(witness: &Witness, fed: usize) {
+    assert!(witness.is_balanced(), "{witness:#?}");
+    assert_eq!(witness.container.bytes, fed as u64);
+    let most = DEMUX_UNIT_BYTES_MAX.max(DEMUX_BOX_BYTES_MAX) as u64;
+    assert!(witness.container.held <= most, "{witness:#?}");
+}
+
+fn check(event: &Event) {
+    if let Event::Packet(packet) = event {
+        assert!(!packet.data.is_empty() && packet.data.len() <= DEMUX_UNIT_BYTES_MAX, "{packet:?}");
+        assert!(packet.kind == Kind::Video || packet.key.is_key(), "{packet:?}");
+    }
+}

@@ -1,0 +1,255 @@
+//! Fragmented MP4 and CMAF (ISO/IEC 14496-12, ISO/IEC 23000-19), as the bytes arrive: first an initialization section, then segments
+//! with any number of fragments. Each is followed by a call to [`Mp4::segment_end`]; places in a segment are counted from its start.
+
+mod entry;
+mod fragment;
+mod init;
+mod track;
+mod walker;
+
+use std::collections::VecDeque;
+
+use super::choice::Choice;
+use super::event::{Event, Kind, Notice, Streams};
+use super::out::Out;
+use super::witness::{Reason, Witness};
+use crate::limits::DEMUX_UNIT_BYTES_MAX;
+use fragment::{Ends, Sample};
+use init::Track;
+use track::Taken;
+use walker::{Part, Walker};
+
+/// A demuxer for one series of segments.
+#[derive(Debug)]
+pub struct Mp4 {
+    walker: Walker,
+    parts: Parts,
+}
+
+#[derive(Debug)]
+struct Parts {
+    choice: Choice,
+    tracks: Vec<Track>,
+    told: Streams,
+    ends: Ends,
+    /// Announced and not whole yet, in the order of their bytes.
+    samples: VecDeque<Sample>,
+    /// What has come of the first of them.
+    data: Vec<u8>,
+    video: Option<Taken>,
+    audio: Option<Taken>,
+    out: Out,
+}
+
+impl Mp4 {
+    /// A demuxer before the initialization section.
+    pub fn new(choice: Choice) -> Self {
+        let parts = Parts {
+            choice,
+            tracks: Vec::new(),
+            told: Streams::default(),
+            ends: Ends::default(),
+            samples: VecDeque::new(),
+            data: Vec::new(),
+            video: None,
+            audio: None,
+            out: Out::default(),
+        };
+        Self { walker: Walker::default(), parts }
+    }
+
+    /// Takes the next bytes: of an initialization section, again where it changes, or of a segment.
+    pub fn feed(&mut self, bytes: &[u8]) {
+        let Self { walker, parts } = self;
+        parts.out.witness.container.bytes += bytes.len() as u64;
+        walker.feed(bytes, |part| parts.part(part));
+        parts.out.witness.container.held = walker.held() as u64;
+    }
+
+    /// The initialization section or a segment has ended: what it announced and did not bring is lost.
+    pub fn segment_end(&mut self) {
+        let held = self.walker.segment_end();
+        self.parts.abandon();
+        let counts = &mut self.parts.out.witness.container;
+        counts.skipped += held as u64;
+        counts.held = 0;
+        if held > 0 {
+            self.parts.out.notice(Notice::Skipped { bytes: held as u64 });
+        }
+    }
+
+    /// What follows has other times: it begins with a key frame.
+    pub fn discontinuity(&mut self) {
+        self.segment_end();
+        self.parts.ends.reset();
+        self.parts.video.iter_mut().for_each(Taken::restart);
+    }
+
+    /// The stream has ended, or segments are missing before the next bytes.
+    pub fn end(&mut self) {
+        self.segment_end();
+    }
+
+    /// The next event, in the order of the bytes.
+    pub fn next_event(&mut self) -> Option<Event> {
+        self.parts.out.next()
+    }
+
+    /// All counts, as they are now.
+    pub fn witness(&mut self) -> Witness {
+        let Parts { video, audio, samples, out, .. } = &mut self.parts;
+        for (kind, taken) in [(Kind::Video, video), (Kind::Audio, audio)] {
+            let id = taken.as_ref().map(|taken| taken.id);
+            let mut open = super::witness::Count::default();
+            let of = samples.iter().filter(|sample| Some(sample.track) == id);
+            of.for_each(|sample| open.add(1, sample.size as usize));
+            out.track(kind).open = open;
+        }
+        out.witness.clone()
+    }
+}
+
+impl Parts {
+    fn part(&mut self, part: Part<'_>) {
+        match part {
+            Part::Bytes(bytes) => self.out.witness.container.packets.bytes += bytes as u64,
+            Part::Box(name, body, _) if &name == b"moov" => self.moov(body),
+            Part::Box(_, body, at) => self.moof(body, at),
+            Part::Media(bytes, at) => self.media(bytes, at),
+            Part::MediaEnd(at) => self.media_end(at),
+            Part::Damaged(name) => self.out.notice(Notice::BoxDamaged { name }),
+        }
+    }
+
+    fn moov(&mut self, body: &[u8]) {
+        let tracks = init::tracks(body);
+        if tracks == self.tracks {
+            return;
+        }
+        self.abandon();
+        let now = [&self.video, &self.audio].map(|taken| taken.as_ref().map(|taken| taken.id));
+        let streams = track::streams(&tracks, &self.choice, now);
+        for (kind, seat) in [(Kind::Video, &mut self.video), (Kind::Audio, &mut self.audio)] {
+            let stream = streams.iter().find(|stream| stream.taken && stream.codec.kind() == Some(kind));
+            let track = stream.and_then(|stream| tracks.iter().find(|track| track.id == stream.number));
+            match (seat.as_mut(), track) {
+                (Some(taken), Some(track)) => taken.is_now(track),
+                (_, track) => *seat = track.map(|track| Taken::new(kind, track)),
+            }
+        }
+        self.tracks = tracks;
+        self.ends.reset();
+        let told = Streams { program: None, programs: Vec::new(), streams };
+        if self.told != told {
+            self.told.clone_from(&told);
+            self.out.tell(Event::Streams(told));
+        }
+    }
+
+    fn moof(&mut self, body: &[u8], at: u64) {
+        self.abandon();
+        let Some(samples) = fragment::samples(body, at, &self.tracks, &mut self.ends) else {
+            self.out.notice(Notice::BoxDamaged { name: *b"moof" });
+            return;
+        };
+        for sample in &samples {
+            if let Some(kind) = self.kind(sample) {
+                let counts = self.out.track(kind);
+                counts.taken.add(1, sample.size as usize);
+                counts.begun += 1;
+            }
+        }
+        self.samples = samples.into();
+    }
+
+    fn kind(&self, sample: &Sample) -> Option<Kind> {
+        let of = |taken: &Option<Taken>| taken.as_ref().is_some_and(|taken| taken.id == sample.track);
+        match (of(&self.video), of(&self.audio)) {
+            (true, _) => Some(Kind::Video),
+            (_, true) => Some(Kind::Audio),
+            _ => None,
+        }
+    }
+
+    /// Bytes of an `mdat` that begin here.
+    fn media(&mut self, mut bytes: &[u8], at: u64) {
+        let mut at = i64::try_from(at).unwrap_or(i64::MAX);
+        loop {
+            let Some(sample) = self.samples.front().copied() else {
+                self.out.witness.container.skipped += bytes.len() as u64;
+                return;
+            };
+            let size = sample.size as usize;
+            let next = sample.at + self.data.len() as i64;
+            if next < at {
+                // Its bytes were before, or another sample has taken them.
+                self.give_up(Reason::Truncated);
+                continue;
+            }
+            if size > DEMUX_UNIT_BYTES_MAX {
+                self.give_up(Reason::TooLarge);
+                continue;
+            }
+            let gap = usize::try_from(next - at).unwrap_or(usize::MAX).min(bytes.len());
+            let (before, rest) = bytes.split_at(gap);
+            let (now, rest) = rest.split_at(rest.len().min(size - self.data.len()));
+            self.out.witness.container.skipped += before.len() as u64;
+            self.out.witness.container.packets.bytes += now.len() as u64;
+            if self.data.is_empty() && !now.is_empty() {
+                self.data.reserve(size);
+            }
+            self.data.extend_from_slice(now);
+            at += (before.len() + now.len()) as i64;
+            bytes = rest;
+            if self.data.len() == size && at >= sample.at {
+                self.whole(&sample);
+            } else if bytes.is_empty() {
+                return;
+            }
+        }
+    }
+
+    /// The first sample is whole.
+    fn whole(&mut self, sample: &Sample) {
+        self.samples.pop_front();
+        let data = std::mem::take(&mut self.data);
+        let kind = self.kind(sample);
+        let Self { video, audio, out, .. } = self;
+        let taken = match kind {
+            Some(Kind::Video) => video.as_mut(),
+            Some(Kind::Audio) => audio.as_mut(),
+            None => None,
+        };
+        let counts = &mut out.witness.container;
+        counts.packets.units += 1;
+        *(if taken.is_some() { &mut counts.media } else { &mut counts.passed_over }) += 1;
+        if let Some(taken) = taken {
+            match data.is_empty() {
+                true => out.drop(kind.unwrap_or(Kind::Video), Reason::Corrupt, 1, 0),
+                false => taken.sample(sample, data, out),
+            }
+        }
+    }
+
+    /// An `mdat` has ended here: a sample that has begun and is not whole will not be.
+    fn media_end(&mut self, at: u64) {
+        while self.samples.front().is_some_and(|sample| u64::try_from(sample.at).unwrap_or(0) < at) {
+            self.give_up(Reason::Truncated);
+        }
+    }
+
+    /// Nothing more comes of what was announced.
+    fn abandon(&mut self) {
+        while !self.samples.is_empty() {
+            self.give_up(Reason::Truncated);
+        }
+    }
+
+    fn give_up(&mut self, reason: Reason) {
+        self.data.clear();
+        let Some(sample) = self.samples.pop_front() else { return };
+        if let Some(kind) = self.kind(&sample) {
+            self.out.drop(kind, reason, 1, sample.size as usize);
+        }
+    }
+}

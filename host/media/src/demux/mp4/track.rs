@@ -1,0 +1,235 @@
+//! Samples of one taken track become packets.
+
+use super::super::choice::Choice;
+use super::super::es::h264::{H264, Picture};
+use super::super::es::hevc::{self, Hevc};
+use super::super::event::{Codec, Config, Key, Kind, Packet, Stream, Timing, VideoConfig};
+use super::super::out::Out;
+use super::super::witness::Reason;
+use super::entry::Entry;
+use super::fragment::Sample;
+use super::init::{Track, ticks};
+use crate::adts;
+use crate::limits::DEMUX_KEY_WAIT_TICKS;
+
+/// A taken track.
+#[derive(Debug)]
+pub struct Taken {
+    /// Its number.
+    pub id: u32,
+    kind: Kind,
+    scale: u32,
+    edit: (i64, i64),
+    entries: Vec<Entry>,
+    /// The sample entry of the last packet.
+    entry: Option<Entry>,
+    /// To be told before the next packet, and told last.
+    config: Option<Config>,
+    told: Option<Config>,
+    h264: H264,
+    hevc: Hevc,
+    /// No picture was handed out yet, and since when.
+    waiting: bool,
+    waits_since: Option<i64>,
+}
+
+/// The tracks as streams, the chosen ones marked.
+pub fn streams(tracks: &[Track], choice: &Choice, now: [Option<u32>; 2]) -> Vec<Stream> {
+    let stream = |track: &Track| {
+        let entry = track.entries.first();
+        Stream {
+            number: track.id,
+            codec: entry.map_or(Codec::Other(0), |entry| entry.codec),
+            language: track.language.clone(),
+            encrypted: entry.is_some_and(|entry| entry.encrypted),
+            taken: false,
+        }
+    };
+    let mut streams: Vec<Stream> = tracks.iter().map(stream).collect();
+    for (kind, now) in [Kind::Video, Kind::Audio].into_iter().zip(now) {
+        let best = choice.best(kind, &streams, now).map(|best| best.number);
+        streams.iter_mut().for_each(|stream| stream.taken |= best == Some(stream.number));
+    }
+    streams
+}
+
+impl Taken {
+    /// The track as `moov` says it is.
+    pub fn new(kind: Kind, track: &Track) -> Self {
+        let mut taken = Self {
+            id: track.id,
+            kind,
+            scale: 1,
+            edit: (0, 0),
+            entries: Vec::new(),
+            entry: None,
+            config: None,
+            told: None,
+            h264: H264::default(),
+            hevc: Hevc::default(),
+            waiting: kind == Kind::Video,
+            waits_since: None,
+        };
+        taken.is_now(track);
+        taken
+    }
+
+    /// A new `moov` says that it is so now.
+    pub fn is_now(&mut self, track: &Track) {
+        (self.id, self.scale, self.edit) = (track.id, track.scale, track.edit);
+        if self.entries != track.entries {
+            self.entries.clone_from(&track.entries);
+            self.entry = None;
+        }
+    }
+
+    /// What follows begins with a key frame.
+    pub fn restart(&mut self) {
+        (self.waiting, self.waits_since) = (self.kind == Kind::Video, None);
+    }
+
+    /// Hands out a sample that is whole.
+    pub fn sample(&mut self, sample: &Sample, mut data: Vec<u8>, out: &mut Out) {
+        let media = data.len();
+        let Some((codec, length_bytes)) = self.enter(sample.entry) else {
+            return out.drop(self.kind, Reason::Corrupt, 1, media);
+        };
+        let mut picture = Picture::default();
+        if matches!(codec, Codec::H264 | Codec::Hevc) {
+            if length_bytes != 4 {
+                data = widen(&data, length_bytes);
+            }
+            if !self.look(codec, &data, &mut picture) {
+                return out.drop(self.kind, Reason::Corrupt, 1, media);
+            }
+            let changed = if codec == Codec::H264 { self.h264.changed() } else { self.hevc.changed() };
+            self.config = changed.map(Config::Video).or(self.config.take());
+        }
+        let (from, empty) = self.edit;
+        let time = |time: i64| ticks(time.saturating_sub(from), self.scale).saturating_add(empty);
+        let (dts, pts) = (time(sample.dts), time(sample.dts.saturating_add(sample.composition.into())));
+        let key = self.key(codec, &picture, sample.sync, dts);
+        if self.waiting && !key.is_key() {
+            return out.drop(self.kind, Reason::BeforeKey, 1, media);
+        }
+        self.waiting = false;
+        if let Some(config) = self.config.take().filter(|config| self.told.as_ref() != Some(config)) {
+            self.told = Some(config.clone());
+            out.config(config);
+        }
+        let samples = self.samples(sample);
+        out.packet(Packet { kind: self.kind, dts, pts, timing: Timing::Read, key, samples, data }, media);
+    }
+
+    /// Goes on with this sample entry: its codec, and the bytes of a NAL unit's length. `None`: it cannot be used.
+    fn enter(&mut self, number: u32) -> Option<(Codec, usize)> {
+        let entry = self.entries.get(usize::try_from(number).ok()?.checked_sub(1)?)?;
+        let facts = (entry.codec, entry.length_bytes);
+        if self.entry.as_ref() == Some(entry) {
+            return Some(facts);
+        }
+        // Streams in one playlist go on from one way of coding to another.
+        let known = entry.config.clone().filter(|_| entry.codec.kind() == Some(self.kind))?;
+        if let Config::Video(video) = &known {
+            (self.h264, self.hevc) = (H264::default(), Hevc::default());
+            let mut picture = Picture::default();
+            sets(entry.codec, &video.record, |nal| match entry.codec {
+                Codec::H264 => self.h264.look(nal, &mut picture),
+                _ => self.hevc.look(nal, &mut picture),
+            });
+            // They are in the record already.
+            let built = if entry.codec == Codec::H264 { self.h264.changed() } else { self.hevc.changed() };
+            let frame_rate = built.and_then(|built| built.frame_rate);
+            self.config = Some(Config::Video(VideoConfig { frame_rate, ..video.clone() }));
+        } else {
+            self.config = Some(known);
+        }
+        self.entry = Some(entry.clone());
+        Some(facts)
+    }
+
+    /// Looks at all NAL units. False: their lengths are not right.
+    fn look(&mut self, codec: Codec, data: &[u8], picture: &mut Picture) -> bool {
+        let mut rest = data;
+        while let Some((length, after)) = rest.split_first_chunk::<4>() {
+            let length = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
+            let Some((nal, after)) = after.split_at_checked(length) else { return false };
+            match codec {
+                Codec::H264 => self.h264.look(nal, picture),
+                _ => self.hevc.look(nal, picture),
+            }
+            rest = after;
+        }
+        rest.is_empty()
+    }
+
+    fn key(&mut self, codec: Codec, picture: &Picture, sync: bool, dts: i64) -> Key {
+        let seen = match codec {
+            Codec::H264 => picture.key(),
+            Codec::Hevc => Some(hevc::key(picture)),
+            _ => return if sync { Key::Sync } else { Key::No },
+        };
+        match seen {
+            Some(Key::No) | None if sync => Key::Sync,
+            Some(key) => key,
+            None => {
+                let since = *self.waits_since.get_or_insert(dts);
+                if self.waiting && dts - since > DEMUX_KEY_WAIT_TICKS { Key::Recovery(0) } else { Key::No }
+            }
+        }
+    }
+
+    /// Samples of one channel.
+    fn samples(&self, sample: &Sample) -> u32 {
+        let Some(Config::Audio(config)) = self.entry.as_ref().and_then(|entry| entry.config.as_ref()) else { return 0 };
+        if sample.duration == 0 && config.codec == Codec::Aac {
+            // Some muxers do not know how long the last sample of a fragment is.
+            return adts::SAMPLES;
+        }
+        let (rate, scale) = (u64::from(config.sample_rate), u64::from(self.scale.max(1)));
+        u32::try_from((u64::from(sample.duration) * rate + scale / 2) / scale).unwrap_or_default()
+    }
+}
+
+/// The parameter sets of a record.
+fn sets(codec: Codec, record: &[u8], mut each: impl FnMut(&[u8])) {
+    let list = |mut rest: &[u8], count: usize, each: &mut dyn FnMut(&[u8])| -> Option<usize> {
+        let whole = rest.len();
+        for _ in 0..count {
+            let (length, after) = rest.split_first_chunk::<2>()?;
+            let (nal, after) = after.split_at_checked(u16::from_be_bytes(*length).into())?;
+            each(nal);
+            rest = after;
+        }
+        Some(whole - rest.len())
+    };
+    let mut read = || {
+        if codec == Codec::H264 {
+            let sps = record.get(6..)?;
+            let at = 6 + list(sps, usize::from(record.get(5)? & 0x1f), &mut each)?;
+            return list(record.get(at + 1..)?, usize::from(*record.get(at)?), &mut each);
+        }
+        let mut at = 23;
+        for _ in 0..*record.get(22)? {
+            let count = u16::from_be_bytes(*record.get(at + 1..)?.first_chunk()?);
+            at += 3 + list(record.get(at + 3..)?, count.into(), &mut each)?;
+        }
+        Some(at)
+    };
+    read();
+}
+
+/// NAL units with lengths of fewer bytes than four. What does not add up stays at the end, and is found there.
+fn widen(data: &[u8], bytes: usize) -> Vec<u8> {
+    let mut out = Vec::with_capacity(data.len() + data.len() / 64 + 16);
+    let mut rest = data;
+    while let Some((length, after)) = rest.split_at_checked(bytes).filter(|(length, _)| !length.is_empty()) {
+        let length = length.iter().fold(0_usize, |sum, byte| sum << 8 | usize::from(*byte));
+        let Some((nal, after)) = after.split_at_checked(length) else { break };
+        out.extend(u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes());
+        out.extend_from_slice(nal);
+        rest = after;
+    }
+    out.extend_from_slice(rest);
+    out
+}

@@ -1,0 +1,12 @@
+//! The demuxers against ffmpeg's, over streams that ffmpeg makes, and over the same streams packed in other ways.
+
+mod clip;
+mod damage;
+mod field;
+mod fuzzed;
+mod mp4;
+mod packed;
+mod probe;
+mod repack;
+mod run;
+mod ts;

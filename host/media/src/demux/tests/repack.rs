@@ -1,0 +1,354 @@
+//! Packs the units of one good stream into transport streams that look different and hold the same: other sizes of PES packets, other
+//! tables, PIDs, stuffing, adaptation fields and sizes of packets, all legal by ISO/IEC 13818-1.
+
+use super::super::Kind;
+
+/// Numbers that look random and are the same each time.
+#[derive(Debug, Clone)]
+pub struct Random(pub u64);
+
+impl Random {
+    pub fn below(&mut self, end: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 16) as usize % end.max(1)
+    }
+
+    pub fn one_in(&mut self, n: usize) -> bool {
+        n > 0 && self.below(n) == 0
+    }
+}
+
+/// An access unit or frame as it is in the elementary stream.
+#[derive(Debug, Clone)]
+pub struct Unit {
+    pub kind: Kind,
+    pub pts: i64,
+    pub dts: i64,
+    pub bytes: Vec<u8>,
+}
+
+/// The units of a stream of ffmpeg's with one unit a PES packet, in its order: PID 256 has pictures, 257 sound.
+pub fn units(stream: &[u8]) -> Vec<Unit> {
+    let mut open: [Option<Vec<u8>>; 2] = [None, None];
+    let mut units = Vec::new();
+    let close = |at: usize, pes: Vec<u8>, units: &mut Vec<Unit>| {
+        let stamp = |b: &[u8]| {
+            let [a, b, c, d, e] = [0, 1, 2, 3, 4].map(|n| i64::from(b[n]));
+            (a >> 1 & 7) << 30 | b << 22 | (c >> 1) << 15 | d << 7 | e >> 1
+        };
+        let pts = stamp(&pes[9..]);
+        let dts = if pes[7] & 0x40 != 0 { stamp(&pes[14..]) } else { pts };
+        let kind = [Kind::Video, Kind::Audio][at];
+        units.push(Unit { kind, pts, dts, bytes: pes[9 + usize::from(pes[8])..].to_vec() });
+    };
+    for packet in stream.chunks_exact(188) {
+        let pid = usize::from(packet[1] & 0x1f) << 8 | usize::from(packet[2]);
+        let Some(at) = pid.checked_sub(256).filter(|at| *at < 2) else { continue };
+        let payload = &packet[match packet[3] >> 4 & 3 {
+            1 => 4,
+            3 => 5 + usize::from(packet[4]),
+            _ => 188,
+        }..];
+        let start = packet[1] & 0x40 != 0;
+        if start && let Some(pes) = open[at].replace(Vec::new()) {
+            close(at, pes, &mut units);
+        }
+        open[at].as_mut().unwrap().extend(payload);
+    }
+    for (at, pes) in open.into_iter().enumerate() {
+        close(at, pes.unwrap(), &mut units);
+    }
+    units
+}
+
+/// How a stream is packed.
+#[derive(Debug, Clone)]
+pub struct Pack {
+    pub seed: u64,
+    /// Bytes of each PES packet of a kind; `None`: one unit each.
+    pub video_pes: Option<usize>,
+    pub audio_pes: Option<usize>,
+    /// PES packets of pictures tell their length.
+    pub lengths: bool,
+    /// One packet in so many is stuffed, has private data in its adaptation field, comes twice, or is followed by a null packet.
+    pub stuffed: usize,
+    pub private: usize,
+    pub twice: usize,
+    pub null: usize,
+    /// Bytes before and after each packet.
+    pub beside: (usize, usize),
+    /// Tables stand in one segment of so many, and there once in so many packets.
+    pub table_segments: usize,
+    pub table_packets: usize,
+    /// From this segment on PIDs are others.
+    pub move_at: Option<usize>,
+    /// Ticks that are added to all times; from this segment on, others.
+    pub shift: i64,
+    pub shift_at: Option<(usize, i64)>,
+    /// Each segment begins with counters at 0.
+    pub new_counters: bool,
+    /// Another programme before this one, and data streams beside it.
+    pub company: bool,
+}
+
+impl Default for Pack {
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            video_pes: None,
+            audio_pes: None,
+            lengths: false,
+            stuffed: 0,
+            private: 0,
+            twice: 0,
+            null: 0,
+            beside: (0, 0),
+            table_segments: 1,
+            table_packets: 200,
+            move_at: None,
+            shift: 0,
+            shift_at: None,
+            new_counters: false,
+            company: false,
+        }
+    }
+}
+
+/// A PES packet: the place of its first byte in its elementary stream, and itself.
+struct Pes {
+    segment: usize,
+    bytes: Vec<u8>,
+}
+
+impl Pack {
+    /// The segments: each begins with a key frame (a unit with an SPS), as far as PES packets allow.
+    pub fn segments(&self, units: &[Unit]) -> Vec<Vec<u8>> {
+        let mut random = Random(self.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+        let mut count = 0;
+        let mut starts = Vec::new();
+        for unit in units {
+            let key = unit.kind == Kind::Video && unit.bytes.windows(4).any(|four| four == [0, 0, 1, 0x67]);
+            if key {
+                starts.push(unit.dts);
+                count += 1;
+            }
+        }
+        let segment_of = |dts: i64| starts.iter().filter(|start| **start <= dts).count().saturating_sub(1);
+        let queues = [Kind::Video, Kind::Audio].map(|kind| {
+            let units: Vec<_> = units.iter().filter(|unit| unit.kind == kind).cloned().collect();
+            let size = if kind == Kind::Video { self.video_pes } else { self.audio_pes };
+            self.pes(&units, size, &segment_of)
+        });
+        let mut counters = std::collections::BTreeMap::new();
+        let mut at = [0, 0];
+        (0..count)
+            .map(|segment| {
+                if self.new_counters {
+                    counters.clear();
+                }
+                let moved = self.move_at.is_some_and(|at| segment >= at);
+                let pids = if moved { [400, 401] } else { [256, 257] };
+                // The packets of both tracks, each in its order.
+                let mut packets: [std::collections::VecDeque<(u16, Vec<u8>)>; 2] = Default::default();
+                for track in 0..2 {
+                    while let Some(pes) = queues[track].get(at[track]).filter(|pes| pes.segment <= segment) {
+                        packets[track]
+                            .extend(self.packets(&pes.bytes, &mut random).into_iter().map(|p| (pids[track], p)));
+                        at[track] += 1;
+                    }
+                }
+                let mut out = Vec::new();
+                let mut since = 0;
+                let tables = segment % self.table_segments == 0;
+                if tables {
+                    self.tables(pids, moved, &mut counters, &mut out);
+                }
+                loop {
+                    let [video, audio] = [packets[0].len(), packets[1].len()];
+                    if video + audio == 0 {
+                        break;
+                    }
+                    let track = usize::from(random.below(video + audio) >= video);
+                    let (pid, packet) = packets[track].pop_front().unwrap();
+                    let packet = with_pid(packet, pid, &mut counters);
+                    self.write(&packet, &mut out);
+                    if random.one_in(self.twice) {
+                        self.write(&packet, &mut out);
+                    }
+                    if random.one_in(self.null) {
+                        self.write(&[&[0x47, 0x1f, 0xff, 0x10][..], &[0xaa; 184]].concat(), &mut out);
+                    }
+                    since += 1;
+                    if tables && since % self.table_packets == 0 {
+                        self.tables(pids, moved, &mut counters, &mut out);
+                    }
+                }
+                out
+            })
+            .collect()
+    }
+
+    fn pes(&self, units: &[Unit], size: Option<usize>, segment_of: &impl Fn(i64) -> usize) -> Vec<Pes> {
+        let kind = units[0].kind;
+        let shifted = |unit: &Unit| {
+            let segment = segment_of(unit.dts);
+            let more = self.shift_at.filter(|(at, _)| segment >= *at).map_or(0, |(_, ticks)| ticks);
+            (unit.pts + self.shift + more, unit.dts + self.shift + more)
+        };
+        let Some(size) = size else {
+            let pes = |unit: &Unit| Pes {
+                segment: segment_of(unit.dts),
+                bytes: pes(kind, Some(shifted(unit)), &unit.bytes, self.lengths),
+            };
+            return units.iter().map(pes).collect();
+        };
+        let mut places = Vec::new();
+        let mut stream = Vec::new();
+        for unit in units {
+            places.push((stream.len(), unit));
+            stream.extend(&unit.bytes);
+        }
+        let chunk = |(n, chunk): (usize, &[u8])| {
+            let (from, to) = (n * size, n * size + chunk.len());
+            let first = places.iter().find(|(place, _)| (from..to).contains(place)).map(|(_, unit)| shifted(unit));
+            let within = places.iter().rev().find(|(place, _)| *place <= from).unwrap().1;
+            Pes { segment: segment_of(within.dts), bytes: pes(kind, first, chunk, self.lengths || kind == Kind::Audio) }
+        };
+        stream.chunks(size).enumerate().map(chunk).collect()
+    }
+
+    /// Transport packets of a PES packet, without PID and counter.
+    fn packets(&self, pes: &[u8], random: &mut Random) -> Vec<Vec<u8>> {
+        let mut packets = Vec::new();
+        let mut rest = pes;
+        while !rest.is_empty() {
+            let mut field = Vec::new();
+            if random.one_in(self.private) {
+                let more = random.below(20);
+                field = [&[0x02, more as u8][..], &vec![0x5a; more]].concat();
+            }
+            if random.one_in(self.stuffed) {
+                let more = random.below(150);
+                if field.is_empty() {
+                    field.push(0);
+                }
+                field.extend(vec![0xff; more]);
+            }
+            let room = if field.is_empty() { 184 } else { 183 - field.len() };
+            let (now, later) = rest.split_at(room.min(rest.len()));
+            rest = later;
+            let lack = room - now.len();
+            let start = if packets.is_empty() { 0x40 } else { 0 };
+            let mut packet = vec![0x47, start, 0, 0x10];
+            if lack > 0 || !field.is_empty() {
+                packet[3] = 0x30;
+                let adaptation = match (field.is_empty(), lack) {
+                    (true, 1) => vec![],
+                    (true, lack) => [&[0][..], &vec![0xff; lack - 2]].concat(),
+                    (false, lack) => [&field[..], &vec![0xff; lack]].concat(),
+                };
+                packet.push(adaptation.len() as u8);
+                packet.extend(adaptation);
+            }
+            packet.extend(now);
+            assert_eq!(packet.len(), 188);
+            packets.push(packet);
+        }
+        packets
+    }
+
+    fn write(&self, packet: &[u8], out: &mut Vec<u8>) {
+        out.extend(vec![0x11; self.beside.0]);
+        out.extend(packet);
+        out.extend(vec![0x22; self.beside.1]);
+    }
+
+    fn tables(
+        &self,
+        pids: [u16; 2],
+        moved: bool,
+        counters: &mut std::collections::BTreeMap<u16, u8>,
+        out: &mut Vec<u8>,
+    ) {
+        let version = if moved { 0xc3 } else { 0xc1 };
+        let mut pat = vec![];
+        if self.company {
+            pat.extend([0, 1, 0xe0, 0x40]);
+        }
+        pat.extend([0, 7, 0xf0, 0]);
+        let mut packets = vec![(0, section(0, 1, 0xc1, &pat))];
+        if self.company {
+            packets.push((0x40, section(2, 1, 0xc1, &[0xe1, 0, 0xf0, 0, 0x06, 0xe3, 0, 0xf0, 0])));
+        }
+        let [[v0, v1], [a0, a1]] = pids.map(u16::to_be_bytes);
+        let mut pmt = vec![0xe0 | v0, v1, 0xf0, 0, 0x1b, 0xe0 | v0, v1, 0xf0, 0, 0x0f, 0xe0 | a0, a1, 0xf0, 6];
+        pmt.extend(b"\x0a\x04deu\0");
+        if self.company {
+            pmt.extend(b"\x86\xe2\x00\xf0\x06\x05\x04CUEI\x15\xe2\x01\xf0\x06\x05\x04ID3 ");
+        }
+        packets.push((0x1000, section(2, 7, version, &pmt)));
+        if self.company {
+            packets.push((0x200, section_bytes(0xfc, b"splice")));
+        }
+        for (pid, section) in packets {
+            let packet = [&[0x47, 0x40, 0, 0x10, 0][..], &section].concat();
+            let packet = with_pid([&packet[..], &vec![0xff; 188 - packet.len()]].concat(), pid, counters);
+            self.write(&packet, out);
+        }
+        if self.company {
+            let tag = pes_of(0xbd, Some((90_000, 90_000)), b"ID3\x04\0\0\0\0\0\0", true);
+            for packet in self.packets(&tag, &mut Random(1)) {
+                let packet = with_pid(packet, 0x201, counters);
+                self.write(&packet, out);
+            }
+        }
+    }
+}
+
+fn with_pid(mut packet: Vec<u8>, pid: u16, counters: &mut std::collections::BTreeMap<u16, u8>) -> Vec<u8> {
+    let counter = counters.entry(pid).or_insert(0);
+    packet[1] |= (pid >> 8) as u8;
+    packet[2] = pid as u8;
+    packet[3] |= *counter;
+    *counter = (*counter + 1) & 0xf;
+    packet
+}
+
+fn section(id: u8, extension: u16, version: u8, body: &[u8]) -> Vec<u8> {
+    let [e0, e1] = extension.to_be_bytes();
+    section_bytes(id, &[&[e0, e1, version, 0, 0][..], body].concat())
+}
+
+fn section_bytes(id: u8, body: &[u8]) -> Vec<u8> {
+    let mut section = [&[id, 0xb0, (body.len() + 4) as u8][..], body].concat();
+    let crc = section.iter().fold(u32::MAX, |crc, byte| {
+        (0..8)
+            .fold(crc ^ u32::from(*byte) << 24, |crc, _| if crc >> 31 == 1 { crc << 1 ^ 0x04c1_1db7 } else { crc << 1 })
+    });
+    section.extend(crc.to_be_bytes());
+    section
+}
+
+fn pes(kind: Kind, times: Option<(i64, i64)>, payload: &[u8], length: bool) -> Vec<u8> {
+    match kind {
+        Kind::Video => pes_of(0xe0, times, payload, length),
+        Kind::Audio => pes_of(0xc0, times, payload, true),
+    }
+}
+
+fn pes_of(id: u8, times: Option<(i64, i64)>, payload: &[u8], length: bool) -> Vec<u8> {
+    let stamp = |mark: u8, time: i64| {
+        let time = time & ((1 << 33) - 1);
+        let byte = |shift: i64| (time >> shift) as u8;
+        [mark << 4 | byte(29) & 14 | 1, byte(22), byte(14) | 1, byte(7), byte(0) << 1 | 1]
+    };
+    let fields = match times {
+        None => vec![0x80, 0, 0],
+        Some((pts, dts)) if pts == dts => [&[0x80, 0x80, 5][..], &stamp(2, pts)].concat(),
+        Some((pts, dts)) => [&[0x80, 0xc0, 10][..], &stamp(3, pts), &stamp(1, dts)].concat(),
+    };
+    let told = if length { u16::try_from(fields.len() + payload.len()).unwrap_or(0) } else { 0 };
+    [&[0, 0, 1, id][..], &told.to_be_bytes(), &fields, payload].concat()
+}

@@ -1,0 +1,327 @@
+//! MPEG transport streams (ISO/IEC 13818-1), as their bytes arrive.
+//!
+//! The state lives as long as the stream: tables, counters, open PES packets and units go on over the borders of segments.
+
+mod data;
+mod header;
+mod media;
+mod pes;
+mod sections;
+mod sync;
+mod tables;
+
+use super::choice::Choice;
+use super::clock::Clock;
+use super::event::{Event, Kind, Notice, Stream, Streams};
+use super::out::Out;
+use super::witness::{ContainerWitness, Witness};
+use data::DataStream;
+use header::{Continuity, Header, PID_NULL, Step};
+use media::Media;
+use sections::{Sections, is_whole};
+use sync::{Found, PACKET, Sync};
+use tables::{Elementary, Program, Tables};
+
+/// Packet identifiers: 13 bits.
+const PIDS: usize = 1 << 13;
+const PID_PAT: u16 = 0;
+/// PIDs below are tables of the standard and of DVB.
+const PIDS_RESERVED: u16 = 0x20;
+
+/// What a PID is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Unknown,
+    Table,
+    Video,
+    Audio,
+    Data,
+    PassedOver,
+    Null,
+}
+
+/// A demuxer for one transport stream.
+#[derive(Debug)]
+pub struct Ts {
+    sync: Sync,
+    /// Bytes and packets, as the search for packets counts them.
+    bytes: ContainerWitness,
+    parts: Parts,
+}
+
+/// What packets are taken apart with.
+#[derive(Debug)]
+struct Parts {
+    choice: Choice,
+    roles: Vec<Role>,
+    tables: Tables,
+    table_pids: Vec<(u16, Continuity, Sections)>,
+    program: Option<u16>,
+    video: Option<Media>,
+    audio: Option<Media>,
+    data: Vec<DataStream>,
+    told: Streams,
+    clock: Clock,
+    out: Out,
+}
+
+impl Ts {
+    /// A demuxer at the start of a stream.
+    pub fn new(choice: Choice) -> Self {
+        let mut parts = Parts {
+            choice,
+            roles: Vec::new(),
+            tables: Tables::default(),
+            table_pids: Vec::new(),
+            program: None,
+            video: None,
+            audio: None,
+            data: Vec::new(),
+            told: Streams::default(),
+            clock: Clock::default(),
+            out: Out::default(),
+        };
+        parts.assign();
+        Self { sync: Sync::default(), bytes: ContainerWitness::default(), parts }
+    }
+
+    /// Takes the next bytes.
+    pub fn feed(&mut self, bytes: &[u8]) {
+        let Self { sync, bytes: counts, parts } = self;
+        sync.feed(bytes, counts, &mut |found| parts.found(found));
+    }
+
+    /// A segment has ended.
+    pub fn segment_end(&mut self) {
+        let Self { sync, bytes: counts, parts } = self;
+        sync.segment_end(counts, &mut |found| parts.found(found));
+        let Parts { video, audio, out, .. } = parts;
+        video.iter_mut().chain(audio).for_each(|media| media.segment_end(out));
+    }
+
+    /// What follows has other times, and perhaps other tables.
+    pub fn discontinuity(&mut self) {
+        self.close(|media, out| media.restart(out));
+        self.parts.clock.reset();
+    }
+
+    /// The stream has ended, or segments are missing before the next bytes.
+    pub fn end(&mut self) {
+        self.close(Media::end);
+    }
+
+    fn close(&mut self, each: impl Fn(&mut Media, &mut Out)) {
+        let Self { sync, bytes: counts, parts } = self;
+        sync.end(counts, &mut |found| parts.found(found));
+        let Parts { video, audio, data, table_pids, out, .. } = parts;
+        video.iter_mut().chain(audio).for_each(|media| each(media, out));
+        data.iter_mut().for_each(|stream| stream.end(out));
+        for (_, continuity, sections) in table_pids {
+            continuity.reset();
+            sections.reset();
+        }
+    }
+
+    /// The next event, in the order of the stream.
+    pub fn next_event(&mut self) -> Option<Event> {
+        self.parts.out.next()
+    }
+
+    /// All counts, as they are now.
+    pub fn witness(&mut self) -> Witness {
+        let Parts { video, audio, out, .. } = &mut self.parts;
+        video.iter().chain(audio.iter()).for_each(|media| media.count_open(out));
+        let mut witness = out.witness.clone();
+        let ContainerWitness { bytes, packets, skipped, beside, held, .. } = self.bytes;
+        witness.container = ContainerWitness { bytes, packets, skipped, beside, held, ..witness.container };
+        witness
+    }
+}
+
+impl Parts {
+    fn found(&mut self, found: Found<'_>) {
+        match found {
+            Found::Packet(packet) => self.packet(packet),
+            Found::Skipped(bytes) => self.out.notice(Notice::Skipped { bytes }),
+        }
+    }
+
+    fn packet(&mut self, packet: &[u8; PACKET]) {
+        let Some(header) = Header::parse(packet) else {
+            self.out.witness.container.damaged += 1;
+            return;
+        };
+        let role = self.roles.get(usize::from(header.pid)).copied().unwrap_or(Role::Unknown);
+        let Self { video, audio, data, clock, out, .. } = self;
+        let new = match role {
+            Role::Video => video.as_mut().is_none_or(|media| media.packet(packet, &header, clock, out)),
+            Role::Audio => audio.as_mut().is_none_or(|media| media.packet(packet, &header, clock, out)),
+            Role::Data => data
+                .iter_mut()
+                .find(|stream| stream.pid == header.pid)
+                .is_none_or(|stream| stream.packet(packet, &header, clock, out)),
+            Role::Table => self.table(packet, &header),
+            Role::Unknown | Role::PassedOver | Role::Null => true,
+        };
+        let counts = &mut self.out.witness.container;
+        let class = match role {
+            _ if !new => &mut counts.duplicates,
+            Role::Video | Role::Audio => &mut counts.media,
+            Role::Data => &mut counts.data,
+            Role::Table => &mut counts.tables,
+            Role::Unknown => &mut counts.unknown,
+            Role::PassedOver => &mut counts.passed_over,
+            Role::Null => &mut counts.null,
+        };
+        *class += 1;
+    }
+
+    /// A packet of the PAT or a PMT. False: it is a repetition.
+    fn table(&mut self, packet: &[u8; PACKET], header: &Header<'_>) -> bool {
+        let Some(at) = self.table_pids.iter().position(|(pid, ..)| *pid == header.pid) else { return true };
+        let Some((pid, continuity, sections)) = self.table_pids.get_mut(at) else { return true };
+        match continuity.step(packet, header) {
+            Step::Repeated => return false,
+            Step::Lost(_) => sections.reset(),
+            Step::Next => {}
+        }
+        let Some(payload) = header.payload.filter(|_| !header.scrambled) else { return true };
+        let (pid, mut changed) = (*pid, false);
+        let (tables, out) = (&mut self.tables, &mut self.out);
+        sections.feed(header.start, payload, |section| {
+            // Other tables may share the PID of a PMT, and not all of them have a checksum.
+            if !matches!((pid, section.first()), (PID_PAT, Some(0)) | (1.., Some(2))) {
+                return;
+            }
+            if !is_whole(section) {
+                out.notice(Notice::TableDamaged { number: pid.into() });
+                return;
+            }
+            changed |= if pid == PID_PAT { tables.pat(section) } else { tables.pmt(pid, section) };
+        });
+        if changed {
+            self.choose();
+        }
+        true
+    }
+
+    /// Chooses anew from the tables.
+    fn choose(&mut self) {
+        let program = self.best_program().cloned();
+        self.program = program.as_ref().map(|program| program.number);
+        let elementary = program.and_then(|program| program.map).map(|(_, streams)| streams).unwrap_or_default();
+        let mut streams: Vec<Stream> = elementary.iter().map(announced).collect();
+        for kind in [Kind::Video, Kind::Audio] {
+            let now = self.seat(kind).as_ref().map(|media| u32::from(media.pid));
+            let best = self.choice.best(kind, &streams, now).map(|best| (best.number, best.codec));
+            for stream in &mut streams {
+                stream.taken |= best.is_some_and(|(number, _)| number == stream.number);
+            }
+            let best = best.and_then(|(number, codec)| Some((u16::try_from(number).ok()?, codec)));
+            self.take(kind, best);
+        }
+        let wanted: Vec<_> =
+            elementary.iter().filter(|stream| DataStream::new(stream.pid, stream.codec).is_some()).collect();
+        self.data.retain_mut(|known| {
+            let stays = wanted.iter().any(|stream| (stream.pid, stream.codec) == (known.pid, known.codec));
+            if !stays {
+                known.end(&mut self.out);
+            }
+            stays
+        });
+        for stream in wanted {
+            if self.data.iter().all(|known| known.pid != stream.pid) {
+                self.data.extend(DataStream::new(stream.pid, stream.codec));
+            }
+        }
+        self.assign();
+        let programs = self.tables.programs.iter().map(|program| program.number).collect();
+        let told = Streams { program: self.program, programs, streams };
+        if self.told != told {
+            self.told.clone_from(&told);
+            self.out.tell(Event::Streams(told));
+        }
+    }
+
+    /// The programme that is wished; that which is taken as long as it has something; the first with pictures, or with sound.
+    fn best_program(&self) -> Option<&Program> {
+        let programs = &self.tables.programs;
+        let has = |program: &Program, kind| {
+            let streams = program.map.iter().flat_map(|(_, streams)| streams);
+            streams.into_iter().any(|stream| stream.codec.kind() == Some(kind))
+        };
+        let wished = programs.iter().find(|program| Some(program.number) == self.choice.program);
+        let now = || {
+            let now = programs.iter().find(|program| Some(program.number) == self.program)?;
+            let media = [Kind::Video, Kind::Audio].into_iter().any(|kind| has(now, kind));
+            (media || now.map.is_none()).then_some(now)
+        };
+        let first = |kind| programs.iter().find(|program| has(program, kind));
+        wished.or_else(now).or_else(|| first(Kind::Video)).or_else(|| first(Kind::Audio)).or_else(|| programs.first())
+    }
+
+    fn seat(&mut self, kind: Kind) -> &mut Option<Media> {
+        match kind {
+            Kind::Video => &mut self.video,
+            Kind::Audio => &mut self.audio,
+        }
+    }
+
+    /// Gives a track its PID.
+    fn take(&mut self, kind: Kind, best: Option<(u16, super::event::Codec)>) {
+        let mut seat = self.seat(kind).take();
+        match (&mut seat, best) {
+            (Some(now), Some((pid, codec))) if now.codec == codec => {
+                if now.pid != pid {
+                    let (from, to) = (now.pid.into(), pid.into());
+                    now.end(&mut self.out);
+                    now.pid = pid;
+                    self.out.notice(Notice::Moved { kind, from, to });
+                }
+            }
+            (now, best) => {
+                if let Some(now) = now {
+                    now.end(&mut self.out);
+                    now.count_open(&mut self.out);
+                }
+                seat = best.and_then(|(pid, codec)| Media::new(pid, codec));
+            }
+        }
+        *self.seat(kind) = seat;
+    }
+
+    /// Tells each PID's role.
+    fn assign(&mut self) {
+        let mut roles = vec![Role::Unknown; PIDS];
+        let mut set = |pid: u16, role| {
+            if let Some(place) = roles.get_mut(usize::from(pid)) {
+                *place = role;
+            }
+        };
+        (0..PIDS_RESERVED).for_each(|pid| set(pid, Role::PassedOver));
+        for program in &self.tables.programs {
+            let streams = program.map.iter().flat_map(|(_, streams)| streams);
+            streams.into_iter().for_each(|stream| set(stream.pid, Role::PassedOver));
+        }
+        self.data.iter().for_each(|stream| set(stream.pid, Role::Data));
+        self.audio.iter().for_each(|media| set(media.pid, Role::Audio));
+        self.video.iter().for_each(|media| set(media.pid, Role::Video));
+        let tables: Vec<u16> =
+            std::iter::once(PID_PAT).chain(self.tables.programs.iter().map(|program| program.pid)).collect();
+        tables.iter().for_each(|pid| set(*pid, Role::Table));
+        set(PID_NULL, Role::Null);
+        self.roles = roles;
+        self.table_pids.retain(|(pid, ..)| tables.contains(pid));
+        for pid in tables {
+            if self.table_pids.iter().all(|(known, ..)| *known != pid) {
+                self.table_pids.push((pid, Continuity::default(), Sections::default()));
+            }
+        }
+    }
+}
+
+fn announced(stream: &Elementary) -> Stream {
+    let Elementary { pid, codec, language, encrypted } = stream;
+    let (number, language) = (u32::from(*pid), language.clone());
+    Stream { number, codec: *codec, language, encrypted: *encrypted, taken: false }
+}

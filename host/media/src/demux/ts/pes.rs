@@ -1,0 +1,187 @@
+//! PES packets (ISO/IEC 13818-1 section 2.4.3.6) of one PID, as the payloads of its transport packets arrive.
+//!
+//! A PES packet may begin and end anywhere, over the borders of segments too. Its length may be told or not (0, pictures only): then
+//! it ends where the next one begins.
+
+use super::super::clock::{Clock, Times};
+use super::super::witness::Reason;
+
+/// Bytes of the longest header: nine, and what header_data_length counts.
+const HEADER_BYTES_MAX: usize = 9 + 255;
+
+/// What takes the payload of PES packets.
+pub trait Take {
+    /// A PES packet begins.
+    fn begin(&mut self, times: Option<Times>);
+    /// Bytes of it.
+    fn bytes(&mut self, bytes: &[u8]);
+    /// Its end is known: as many bytes came as it said, or the next one begins.
+    fn done(&mut self);
+    /// Bytes that are in no PES packet, or in none that can be used.
+    fn unusable(&mut self, reason: Reason, bytes: usize);
+    /// Bytes of padding (stream_id 0xbe).
+    fn padding(&mut self, bytes: usize);
+}
+
+/// Where in a PES packet the last payload ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// In none whose beginning is known, or whose content can be used.
+    Outside(Reason),
+    Header,
+    /// Bytes that are left, where that is told.
+    Body(Option<usize>),
+    /// All that it said has come.
+    Past,
+    Padding,
+}
+
+/// The PES packet of one PID that is open. It holds [`HEADER_BYTES_MAX`] bytes at most.
+#[derive(Debug)]
+pub struct Pes {
+    state: State,
+    header: Vec<u8>,
+}
+
+impl Default for Pes {
+    fn default() -> Self {
+        Self { state: State::Outside(Reason::Truncated), header: Vec::new() }
+    }
+}
+
+impl Pes {
+    /// Takes the payload of a transport packet; `start`: a PES packet begins with it.
+    pub fn feed(&mut self, start: bool, mut payload: &[u8], clock: &mut Clock, take: &mut impl Take) {
+        if start {
+            self.close(take);
+            self.state = State::Header;
+        }
+        if self.state == State::Header {
+            let before = self.header.len();
+            self.header.extend_from_slice(payload.get(..payload.len().min(HEADER_BYTES_MAX)).unwrap_or_default());
+            match parse(&self.header) {
+                Parsed::More => return,
+                Parsed::Not(reason) => {
+                    take.unusable(reason, self.header.len() + payload.len().saturating_sub(self.header.len() - before));
+                    self.header.clear();
+                    self.state = State::Outside(reason);
+                    return;
+                }
+                Parsed::Padding => (self.state, payload) = (State::Padding, &[]),
+                Parsed::Header { bytes, left, stamps } => {
+                    payload = payload.get(bytes.saturating_sub(before)..).unwrap_or_default();
+                    self.state = State::Body(left);
+                    take.begin(stamps.map(|(pts, dts)| clock.times(pts, dts)));
+                }
+            }
+            self.header.clear();
+        }
+        self.body(payload, take);
+    }
+
+    fn body(&mut self, payload: &[u8], take: &mut impl Take) {
+        match self.state {
+            State::Outside(reason) => take.unusable(reason, payload.len()),
+            State::Padding => take.padding(payload.len()),
+            State::Body(None) => take.bytes(payload),
+            State::Body(Some(left)) => {
+                let (now, past) = payload.split_at(payload.len().min(left));
+                take.bytes(now);
+                self.state = State::Body(Some(left - now.len()));
+                if now.len() == left {
+                    self.state = State::Past;
+                    take.done();
+                }
+                if !past.is_empty() {
+                    take.unusable(Reason::Corrupt, past.len());
+                }
+            }
+            State::Past => take.unusable(Reason::Corrupt, payload.len()),
+            State::Header => {}
+        }
+    }
+
+    /// Bytes are missing: what follows, up to the next beginning, cannot be used.
+    pub fn hole(&mut self, reason: Reason, take: &mut impl Take) {
+        take.unusable(reason, self.header.len());
+        self.header.clear();
+        self.state = State::Outside(reason);
+    }
+
+    /// The PES packet ends here, whatever it said of its length. False: it said that more would come.
+    pub fn close(&mut self, take: &mut impl Take) -> bool {
+        take.unusable(Reason::Truncated, self.header.len());
+        self.header.clear();
+        let state = std::mem::replace(&mut self.state, State::Outside(Reason::AfterEnd));
+        if matches!(state, State::Body(_)) {
+            take.done();
+        }
+        !matches!(state, State::Header | State::Body(Some(_)))
+    }
+
+    /// All bytes came that were promised.
+    pub fn is_past(&self) -> bool {
+        self.state == State::Past
+    }
+
+    /// It has no length, and is open.
+    pub fn is_endless(&self) -> bool {
+        self.state == State::Body(None)
+    }
+
+    /// It was closed and what comes now continues it.
+    pub fn is_after_end(&self) -> bool {
+        self.state == State::Outside(Reason::AfterEnd)
+    }
+}
+
+/// What the start of a PES packet is.
+enum Parsed {
+    More,
+    Not(Reason),
+    Padding,
+    Header { bytes: usize, left: Option<usize>, stamps: Option<(u64, Option<u64>)> },
+}
+
+fn parse(bytes: &[u8]) -> Parsed {
+    const PADDING: u8 = 0xbe;
+    if !bytes.starts_with(&[0, 0, 1]) && bytes.len() >= 3 {
+        return Parsed::Not(Reason::Corrupt);
+    }
+    let &[_, _, _, id, high, low, ref rest @ ..] = bytes else { return Parsed::More };
+    let length = usize::from(high) << 8 | usize::from(low);
+    match id {
+        PADDING => return Parsed::Padding,
+        // Without the optional header (table 2-22).
+        0xbc | 0xbf | 0xf0 | 0xf1 | 0xf2 | 0xf8 | 0xff => {
+            return Parsed::Header { bytes: 6, left: Some(length).filter(|length| *length > 0), stamps: None };
+        }
+        _ => {}
+    }
+    let &[marks, flags, more, ref fields @ ..] = rest else { return Parsed::More };
+    let more = usize::from(more);
+    if marks >> 6 != 2 || length > 0 && length < 3 + more {
+        return Parsed::Not(Reason::Corrupt);
+    }
+    if marks >> 4 & 3 != 0 {
+        return Parsed::Not(Reason::Scrambled);
+    }
+    let Some(fields) = fields.get(..more) else { return Parsed::More };
+    let stamps = match flags >> 6 {
+        2 => stamp(fields).map(|pts| (pts, None)),
+        3 => stamp(fields).map(|pts| (pts, fields.get(5..).and_then(stamp))),
+        _ => None,
+    };
+    Parsed::Header { bytes: 9 + more, left: (length > 0).then(|| length - 3 - more), stamps }
+}
+
+/// 33 bits of 90 kHz in five bytes. `None`: its marker bits are not set.
+pub fn stamp(bytes: &[u8]) -> Option<u64> {
+    let &[a, b, c, d, e, ..] = bytes else { return None };
+    let bits = |byte: u8, shift: u32| u64::from(byte) << shift;
+    (a & c & e & 1 == 1).then(|| bits(a >> 1 & 7, 30) | bits(b, 22) | bits(c >> 1, 15) | bits(d, 7) | bits(e >> 1, 0))
+}
+
+#[cfg(test)]
+#[path = "pes_test.rs"]
+mod tests;
