@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use outboard::stage::batching::Segment;
-use outboard::stage::swap::{Swaps, Wanted};
+use outboard::stage::swap::{NewVersion, StageSlots};
 use outboard::stage::{BatchingStage, FramingStage, Opening, RemuxStage, StageKind, StageRuntime, StageRuntimeConfig};
 use tokio::sync::Mutex;
 
@@ -24,7 +24,7 @@ async fn main() -> anyhow::Result<()> {
     let framing = FramingStage::open(&runtime, open(StageKind::Framing).await?, Opening::default()).await?;
     let remux = RemuxStage::open(&runtime, open(StageKind::RemuxPlanning).await?, Opening::default()).await?;
     let batching = Arc::new(Mutex::new(batching));
-    let swaps = Swaps::new(batching.clone(), Arc::new(Mutex::new(framing)), Arc::new(Mutex::new(remux)), || {});
+    let swaps = StageSlots::new(batching.clone(), Arc::new(Mutex::new(framing)), Arc::new(Mutex::new(remux)), || {});
     for index in 0..TAPED {
         batching.lock().await.push(segment(index)).await;
     }
@@ -32,7 +32,7 @@ async fn main() -> anyhow::Result<()> {
     for n in 0..SWAPS {
         for kind in StageKind::ALL {
             let component = open(kind).await?;
-            let wanted = Wanted { component, settings: String::new(), fresh: false, probation: 1 };
+            let wanted = NewVersion { component, settings: String::new(), fresh: false, probation: 1 };
             if n % 100 == 0 && kind == StageKind::Batching {
                 let began = Instant::now();
                 swaps.rehearse(kind, &wanted).await.map_err(|unfit| unfit.error)?;

@@ -6,6 +6,7 @@
 //! something is added to `tests/fuzz/corpus/<target>/`.
 
 pub use crate::api::graphql::fuzz_requests as requests;
+pub use crate::media::demux::fuzz_segments as segments;
 pub use crate::media::probe::fuzz_replies as replies;
 pub use crate::pipeline::exchange::fuzz_packets as packets;
 pub use crate::pipeline::source::fuzz_playlists as playlists;
@@ -19,7 +20,7 @@ pub use crate::stage::{
 pub type Target = fn(&[u8]);
 
 /// All targets, by name.
-pub const TARGETS: [(&str, Target); 10] = [
+pub const TARGETS: [(&str, Target); 11] = [
     ("components", components),
     ("cuts", cuts),
     ("messages", messages),
@@ -30,6 +31,7 @@ pub const TARGETS: [(&str, Target); 10] = [
     ("redactions", redactions),
     ("replies", replies),
     ("requests", requests),
+    ("segments", segments),
 ];
 
 #[cfg(test)]
@@ -126,5 +128,10 @@ mod tests {
     #[test]
     fn replies_hold() {
         run("replies", 5000);
+    }
+
+    #[test]
+    fn segments_hold() {
+        run("segments", 5000);
     }
 }

@@ -1,13 +1,8 @@
-//! Outboard takes a live HLS stream, sends its audio to an external processor, puts the returned audio back under the
-//! untouched picture and publishes the stream, without ever going silent.
+//! The program `outboard`: its command line, and the watchdog of the process.
 //!
-//! The map, in the order of the data: [`pipeline`] is the spine (source, batch, demux, exchange, remux, air);
-//! [`stage`] runs the WebAssembly components that decide; [`media`] knows containers and packets; [`store`] keeps what
-//! must survive; [`net`] says what may be reached, [`redact`] what may be shown; [`preview`] shows what went on air; [`api`] is
-//! what is served over HTTP. [`echo`] is the test processor.
+//! In: arguments, and signals. Out: an exit code. All that it does is in the crates that it names below, each with the name under
+//! which the end-to-end tests know it; `docs/architecture.md` describes them in their order.
 
-// Crates of their own, under the names that the modules below know them by. A line goes when the modules that use it have
-// become crates that name what they need in their own Cargo.toml.
 pub use outboard_api as api;
 pub use outboard_base::{asleep, backoff, redact, room, unix_time};
 pub use outboard_config as config;
@@ -30,7 +25,7 @@ pub mod cli;
 pub mod limits;
 pub mod watchdog;
 
-/// The spine and its steps.
+/// The spine and its steps, in the order of the data.
 pub mod pipeline {
     pub use outboard_egress as air;
     pub use outboard_exchange as exchange;

@@ -67,12 +67,12 @@ impl Rest {
 
 /// The path of the OpenAPI file.
 pub fn openapi() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../host/openapi.json")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../host/api/openapi.json")
 }
 
 /// The path of the GraphQL schema.
 fn schema() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../host/schema.graphql")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../host/api/schema.graphql")
 }
 
 /// Checks the GraphQL examples of documents, with paths relative to the project's root, against the schema; returns

@@ -55,7 +55,7 @@ it("rewrites links between pages, and leaves as text what the server does not ha
   expect(target("docs/api.md", "readme", names)).toBe("/docs/api");
   expect(target("../README.md", "ui", names)).toBe("/docs/readme");
   expect(target("ui.png", "ui", names)).toBe("/docs/ui.png");
-  expect(target("../host/schema.graphql", "api", names)).toBe("/graphql/schema.graphql");
+  expect(target("../host/api/schema.graphql", "api", names)).toBe("/graphql/schema.graphql");
   expect(target("../deploy/", "api", names)).toBeNull();
   expect(target("https://example.com/a.md", "api", names)).toBe("https://example.com/a.md");
   expect(render({ name: "ui", markdown: "# A\n\nSee [the folder](../deploy/)." }, names).body).toContain(

@@ -29,8 +29,8 @@ const ORDER = [
 ];
 /** Files of the repository that the server serves at their own addresses. */
 const SERVED: Readonly<Record<string, string>> = {
-  "host/schema.graphql": "/graphql/schema.graphql",
-  "host/openapi.json": "/api/openapi.json",
+  "host/api/schema.graphql": "/graphql/schema.graphql",
+  "host/api/openapi.json": "/api/openapi.json",
 };
 
 export interface Source {

@@ -9,7 +9,7 @@ import * as typescriptOperations from "@graphql-codegen/typescript-operations";
 import { buildSchema, parse, Source, specifiedRules, validate } from "graphql";
 
 const root = new URL("..", import.meta.url);
-const SCHEMA = new URL("../host/schema.graphql", root);
+const SCHEMA = new URL("../host/api/schema.graphql", root);
 const OUT = new URL("src/api/operations.ts", root);
 
 /** The JSON types of scalars. BigInt is a string above 2^53 - 1, which no counter reaches. */

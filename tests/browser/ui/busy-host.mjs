@@ -118,7 +118,7 @@ function busy(pipelines, linesASecond, { shape = () => ({}), incidents = () => [
  * it.
  */
 export async function busyHost(pipelines, linesASecond, more) {
-  const schema = buildSchema(await readFile(join(ROOT, 'host/schema.graphql'), 'utf8'));
+  const schema = buildSchema(await readFile(join(ROOT, 'host/api/schema.graphql'), 'utf8'));
   const rootValue = busy(pipelines, linesASecond, more);
   const server = createServer(async (request, response) => {
     const { pathname } = new URL(request.url, 'http://127.0.0.1');

@@ -17,7 +17,7 @@ export type Route =
 const NOWHERE: Route = { screen: "nowhere" };
 const PLAIN = ["new", "logs", "stages", "storage", "tenants", "sign-in"] as const;
 
-/** The screen at a path. The host serves the page for the same first segments (host/src/api/assets.rs). */
+/** The screen at a path. The host serves the page for the same first segments (host/api/src/assets.rs). */
 export function match(path: string): Route {
   const parts = path.split("/").filter(Boolean).map(decoded);
   const [first, second, third, ...more] = parts;

@@ -130,7 +130,7 @@ export function toForm(settings: SettingsFactsFragment | null): SettingsForm {
   };
 }
 
-/** Number fields: their paths, labels, and ranges (host/src/config.rs), in their own units. */
+/** Number fields: their paths, labels, and ranges (host/config/src/lib.rs), in their own units. */
 const NUMBERS = {
   maxBandwidth: { path: "source.maxBandwidth", label: "Highest bit rate", from: 1, whole: true },
   liveEdge: { path: "source.liveEdge", label: "Segments behind live", from: 1, to: 1000, whole: true },

@@ -4,7 +4,7 @@ import { expect, it } from "vitest";
 import { choiceOf, KIND_GROUPS, kindsOf, kindWord, PROBLEMS, summary } from "./kinds.ts";
 
 it("offers each kind of the schema once", () => {
-  const type = buildSchema(readFileSync(new URL("../../../host/schema.graphql", import.meta.url), "utf8")).getType(
+  const type = buildSchema(readFileSync(new URL("../../../host/api/schema.graphql", import.meta.url), "utf8")).getType(
     "EventKind",
   );
   const offered = KIND_GROUPS.flatMap((group) => group.kinds.map(([kind]) => kind));

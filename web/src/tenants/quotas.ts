@@ -16,7 +16,7 @@ export interface Quota {
   /** The server's units per unit of the field. */
   readonly unit: number;
   readonly hint?: string;
-  /** The field's range in its own unit; the server (host/src/control/quota.rs) accepts all of it. */
+  /** The field's range in its own unit; the server (host/control/src/quota.rs) accepts all of it. */
   readonly range: Range;
 }
 

@@ -20,7 +20,7 @@ fn the_schema_that_is_checked_in_is_the_one_that_is_served() {
     let kept = std::fs::read_to_string(&file).unwrap_or_default();
     assert!(
         kept == sdl(),
-        "host/schema.graphql is not what is served: UPDATE_SCHEMA=1 cargo test -p outboard --lib schema"
+        "host/api/schema.graphql is not what is served: UPDATE_SCHEMA=1 cargo test -p outboard-api --lib schema"
     );
 }
 
