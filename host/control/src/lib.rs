@@ -1,6 +1,6 @@
 //! The control plane's core, without HTTP: which pipelines there are, who may do what with them, what happens in them.
 //!
-//! In: an [`Actor`] and what they want. Out: what is, or a [`ControlError`](error::ControlError). What is answered `Ok` is in
+//! In: an [`Actor`] and what they want. Out: what is, or a [`ControlError`]. What is answered `Ok` is in
 //! the database and survives `kill -9` (law 5). Each method of a service checks the actor itself, by the one table in [`access`];
 //! GraphQL, REST and the command line only translate.
 //!

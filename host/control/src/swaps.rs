@@ -63,7 +63,7 @@ pub struct NewSwap {
     pub force: bool,
     /// It ends after the rehearsal.
     pub rehearse_only: bool,
-    /// Batches of its probation; `None`: [`STAGE_PROBATION_BATCHES`].
+    /// Batches of its probation; `None`: [`STAGE_PROBATION_BATCHES`](crate::limits::STAGE_PROBATION_BATCHES).
     pub probation: Option<u32>,
 }
 

@@ -31,7 +31,7 @@ pub const OCI_REDIRECTS_MAX: usize = 5;
 pub const OCI_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Maximum time between two reads from a registry.
 pub const OCI_IDLE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Limit for fetching a component from a registry; [`GRAPHQL_ANSWER_TIMEOUT`](super::GRAPHQL_ANSWER_TIMEOUT) leaves as
+/// Limit for fetching a component from a registry; `GRAPHQL_ANSWER_TIMEOUT` of the API leaves as
 /// much time for its compilation.
 pub const OCI_PULL_TIMEOUT: Duration = Duration::from_secs(40);
 /// Refused components that are remembered.
