@@ -4,7 +4,6 @@
 //! In: the layers. Out: a [`HostConfig`], and a [`Configured`] pipeline if there is one, or every [`Problem`]. It uses
 //! `outboard-pipeline` and the crates below it, and does no I/O but to read the file. Limits: [`limits`].
 
-use outboard_stage::{ChildCompiler, Compiler};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -20,6 +19,7 @@ use outboard_egress::target::Target;
 use outboard_ffmpeg::limits::{FFMPEG_PROCESSES_MAX, FFMPEG_PROCESSES_MIN};
 use outboard_pipeline::HostLimits;
 use outboard_pipeline::settings::PROCESSOR_SCHEMES;
+use outboard_stage::{ChildCompiler, Compiler};
 use outboard_store::database::History;
 use outboard_store::limits::{HISTORY_BATCHES, HISTORY_BATCHES_DEFAULT, HISTORY_EVENTS, HISTORY_EVENTS_DEFAULT};
 

@@ -1,12 +1,11 @@
 //! The status of a destination: computed from packets that were sent, not from running tasks.
 
-use crate::limits::DESTINATION_BEHIND_MAX;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::position::Position;
-use crate::limits::AIR_ON_AIR_WINDOW;
+use crate::limits::{AIR_ON_AIR_WINDOW, DESTINATION_BEHIND_MAX};
 
 /// The activity of a destination.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

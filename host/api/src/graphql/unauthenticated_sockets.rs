@@ -3,13 +3,13 @@
 //! Their number is limited. A connection above the limit closes the oldest one of the address that has the most. So a client that
 //! opens many and does not authenticate loses its own first, and others, which need one message to authenticate, are accepted.
 
-use crate::limits::GRAPHQL_UNAUTHENTICATED_SOCKETS_MAX;
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 
+use crate::limits::GRAPHQL_UNAUTHENTICATED_SOCKETS_MAX;
 use crate::peers::{Peer, network};
 
 /// All such connections, the oldest first. Cheap to clone; clones share them.

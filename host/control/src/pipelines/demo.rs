@@ -1,5 +1,7 @@
 //! The demo in one click: its parts on this machine, and a pipeline `demo` of the tenant `default` between them.
 
+use std::sync::Arc;
+
 use serde_json::json;
 
 use super::{Change, NewPipeline, Pipelines};
@@ -10,7 +12,6 @@ use crate::pipeline_handle::PipelineHandle;
 use crate::registry::{Desired, Origin, Wish};
 use outboard_demo::{ANY_PORTS, CUSHION_SECONDS, Parts, Places, SOURCE_PATH};
 use outboard_pipeline::DEFAULT_TENANT;
-use std::sync::Arc;
 
 /// The pipeline's stream id.
 const STREAM: &str = "demo";

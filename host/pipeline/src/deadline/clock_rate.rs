@@ -5,9 +5,10 @@
 //! grow; both by at most 5 %, and not at all near the target. This also follows a source whose clock is off: its drift
 //! shows as slack that grows or shrinks.
 
-use outboard_egress::limits::{AIR_RATE_MAX, AIR_RATE_MIN};
 use std::collections::VecDeque;
 use std::time::Duration;
+
+use outboard_egress::limits::{AIR_RATE_MAX, AIR_RATE_MIN};
 
 /// The longest batch of so much media is what the clock has to leave time for.
 const LENGTHS_OVER: Duration = Duration::from_secs(600);
