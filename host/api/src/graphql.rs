@@ -5,6 +5,7 @@
 //! request is read, [`request_limits`] before it is run by [`endpoint`]. `query`, `mutation` and `subscription` translate calls for the
 //! control plane, `types` translate its answers. The control plane decides what a caller may do.
 
+mod bare_schema;
 mod bounded_json;
 mod budget;
 mod context;
@@ -16,6 +17,7 @@ mod mutation;
 mod nearest;
 mod paging;
 mod query;
+mod request;
 mod request_limits;
 mod scalars;
 mod slots;
@@ -42,7 +44,7 @@ use super::Api;
 
 /// The schema in the GraphQL schema definition language.
 pub fn sdl() -> String {
-    endpoint::bare().finish().sdl_with_options(SDLExportOptions::new().prefer_single_line_descriptions())
+    bare_schema::bare().finish().sdl_with_options(SDLExportOptions::new().prefer_single_line_descriptions())
 }
 
 /// The routes of GraphQL: POST, WebSocket, and the schema as a file.

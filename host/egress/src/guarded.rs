@@ -65,19 +65,21 @@ pub(super) async fn target(target: &Target, guard: &Guard) -> Result<Target, Net
     Ok(target.clone())
 }
 
-/// The check that is possible without resolving names.
-///
-/// # Errors
-/// [`Denied`].
-pub(super) fn check(target: &Target, guard: &Guard) -> Result<(), Denied> {
-    match target {
-        Target::Rtmp(rtmp) => guard.check_host(&rtmp.host),
-        Target::File(..) => guard.check_files(),
-        Target::Stream(url) => {
-            if !guard.allows_all() {
-                options(url, guard)?;
+impl Target {
+    /// Checks the destination against the network policy, without resolving names.
+    ///
+    /// # Errors
+    /// [`Denied`], which names host or address and the rule.
+    pub fn check(&self, guard: &Guard) -> Result<(), Denied> {
+        match self {
+            Self::Rtmp(rtmp) => guard.check_host(&rtmp.host),
+            Self::File(..) => guard.check_files(),
+            Self::Stream(url) => {
+                if !guard.allows_all() {
+                    options(url, guard)?;
+                }
+                guard.check_host(url.host_str().unwrap_or_default())
             }
-            guard.check_host(url.host_str().unwrap_or_default())
         }
     }
 }
@@ -191,7 +193,7 @@ mod tests {
     #[test]
     fn what_needs_no_lookup_is_said_before() {
         let guard = strict("1.2.3.4");
-        let check = |url: &str| check(&Target::parse(url).unwrap(), &guard).map_err(|denied| denied.to_string());
+        let check = |url: &str| Target::parse(url).unwrap().check(&guard).map_err(|denied| denied.to_string());
         assert_eq!(check("rtmp://name.test/live/key"), Ok(()));
         assert!(check("rtmp://127.0.0.1/live/SECRET").is_err_and(|error| !error.contains("SECRET")));
         assert!(check("rtmps://[::1]/live/key").is_err());

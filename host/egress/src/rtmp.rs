@@ -7,7 +7,9 @@
 pub mod acks;
 pub mod amf;
 pub mod answer;
+mod challenge;
 pub mod chunk;
+pub mod credentials;
 pub mod handshake;
 pub mod login;
 pub mod reader;

@@ -8,9 +8,8 @@ use std::path::PathBuf;
 use thiserror::Error;
 use url::Url;
 
-use super::rtmp::login::Login;
+use super::rtmp::credentials::Login;
 use outboard_base::redact::{self, Secrets};
-use outboard_net::{Denied, Guard};
 
 /// Why a URL is not a valid destination. Never contains the URL.
 #[derive(Debug, Error, PartialEq, Eq)]
@@ -109,14 +108,6 @@ impl Target {
             }
             _ => Err(TargetError::Scheme(scheme)),
         }
-    }
-
-    /// Checks the destination against the network policy, without resolving names.
-    ///
-    /// # Errors
-    /// [`Denied`], which names host or address and the rule.
-    pub fn check(&self, guard: &Guard) -> Result<(), Denied> {
-        super::guarded::check(self, guard)
     }
 
     /// The form for logs and display.

@@ -13,7 +13,7 @@ use super::config::{Resume, SourceConfig};
 use super::error::SourceError;
 use super::event::{SourceEvent, Started};
 use super::fetch::Http;
-use super::playlist::MediaPlaylist;
+use super::media_playlist::MediaPlaylist;
 use super::window::{Mark, Start, Step, Window};
 use super::{First, find_first, follow_on, prepare};
 use crate::limits::SOURCE_BACK;

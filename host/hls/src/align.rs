@@ -3,8 +3,8 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use super::media_playlist::{Entry, MediaPlaylist};
 use super::place::{Known, path, same_instant};
-use super::playlist::{Entry, MediaPlaylist};
 
 /// Number of known segments that are searched by date, newest first.
 const BY_DATE: usize = 8;

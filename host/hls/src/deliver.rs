@@ -11,8 +11,8 @@ use futures_util::stream::{FuturesOrdered, StreamExt};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
-use super::download::{Downloader, Edge, Fetched};
-use super::error::FetchError;
+use super::download::{Download, Downloader, Edge};
+
 use super::event::{Gap, SourceEvent, Track};
 use super::follow::Notice;
 use super::naming::Naming;
@@ -29,9 +29,6 @@ pub(super) struct Inputs {
     pub(super) main_edge: watch::Receiver<Edge>,
     pub(super) audio_edge: watch::Receiver<Edge>,
 }
-
-/// A planned segment and the result of its download.
-pub(super) type Download = (Planned, Result<Fetched, FetchError>);
 
 /// The result for one place in the order.
 enum Outcome {

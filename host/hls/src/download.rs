@@ -19,7 +19,7 @@ use super::crypt::{BLOCK, Chain, implicit_iv};
 use super::error::FetchError;
 use super::fetch::Http;
 use super::file::{MediaFile, TempFile, Whole};
-use super::playlist::{Key, KeySource, Map};
+use super::media_playlist::{Key, KeySource, Map};
 use super::retry::Retry;
 use super::window::Planned;
 use crate::limits::{INIT_BYTES_MAX, INITS_MAX, KEY_BYTES_MAX, KEYS_MAX, SEGMENT_BYTES_MAX};
@@ -51,6 +51,9 @@ pub(super) struct Fetched {
     pub(super) whole: Whole,
     pub(super) init: Option<PathBuf>,
 }
+
+/// A planned segment and the result of its download.
+pub(super) type Download = (Planned, Result<Fetched, FetchError>);
 
 /// Fetches segments into one folder.
 pub(super) struct Downloader {

@@ -7,7 +7,8 @@ use std::time::Duration;
 use url::Url;
 
 use super::master::parse_master;
-use super::playlist::{MediaPlaylist, is_master, parse_media};
+use super::media_playlist::MediaPlaylist;
+use super::playlist::{is_master, parse_media};
 use super::window::{Start, Step, Window};
 use crate::limits::{EXTINF_MAX, MEDIA_SEQUENCE_MAX, PLAYLIST_ENTRIES_MAX, PLAYLIST_WARNINGS_MAX, TARGET_DURATION_MAX};
 

@@ -37,6 +37,7 @@ mod fuzz;
 pub mod limits;
 mod locate;
 mod master;
+mod media_playlist;
 mod naming;
 mod outlook;
 mod pairing;

@@ -13,7 +13,8 @@ use super::error::{FetchError, SourceError, redacted};
 use super::event::Started;
 use super::fetch::Http;
 use super::master::parse_master;
-use super::playlist::{Key, MediaPlaylist, is_master, parse_media};
+use super::media_playlist::{Key, MediaPlaylist};
+use super::playlist::{is_master, parse_media};
 use super::retry::Retry;
 use super::variables::Variables;
 use super::variant::{audio_in_words, choose, choose_audio, in_words, promised_sound};
@@ -218,7 +219,7 @@ impl From<Found> for SourceReport {
             chosen: found.chosen,
             variants: found.variants,
             segments: entries.len(),
-            listed: entries.iter().map(super::playlist::Entry::duration).sum(),
+            listed: entries.iter().map(super::media_playlist::Entry::duration).sum(),
             encrypted: entries.iter().any(|entry| entry.key.is_some()),
             mapped: entries.iter().any(|entry| entry.map.is_some()),
             started: found.started,

@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::config::Resume;
-use super::deliver::Download;
-use super::download::Fetched;
+use super::download::{Download, Fetched};
 use super::error::FetchError;
 use super::event::{Gap, GapReason, SourceEvent, Track};
 use super::window::Planned;

@@ -14,7 +14,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::event::GapReason;
-use super::playlist::{Entry, MediaPlaylist};
+use super::media_playlist::{Entry, MediaPlaylist};
 use super::window::{Mark, Planned, Step};
 
 /// A few AAC frames and the rounding of EXTINF, in microseconds.

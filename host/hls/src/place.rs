@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use super::config::Resume;
 use super::event::EpochReason;
-use super::playlist::{Entry, MediaPlaylist};
+use super::media_playlist::{Entry, MediaPlaylist};
 
 /// Maximum difference in microseconds between two times of the same instant, for rounding.
 const SAME_INSTANT_US: i64 = 250_000;

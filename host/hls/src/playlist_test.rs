@@ -1,6 +1,11 @@
+use std::time::Duration;
+
+use outboard_media::segment::Cue;
+
+use super::super::crypt::BLOCK;
+use super::super::media_playlist::{Entry, Key, KeySource};
 use super::super::tags::date_us;
 use super::*;
-use outboard_media::segment::Cue;
 
 fn parse(text: &str) -> Result<MediaPlaylist, PlaylistError> {
     parse_media(&Url::parse("https://host/live/index.m3u8?token=1").unwrap(), text, None)

@@ -13,8 +13,8 @@ use super::attributes::Attributes;
 use super::crypt::parse_iv;
 use super::data_uri;
 use super::error::PlaylistError;
+use super::media_playlist::{Entry, Key, KeySource, Map, MediaPlaylist};
 use super::place;
-use super::playlist::{Entry, Key, KeySource, Map, MediaPlaylist};
 use super::tags::{cue, date_us, micros, offset_us};
 use super::variables::Variables;
 use crate::limits::{

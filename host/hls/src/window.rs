@@ -16,8 +16,8 @@ use std::time::Duration;
 use super::align::align;
 use super::config::Resume;
 use super::event::{EpochReason, GapReason};
+use super::media_playlist::{Entry, MediaPlaylist};
 use super::place::{Known, Place, by_time, micros, offset, same_address, same_copy, same_listing};
-use super::playlist::{Entry, MediaPlaylist};
 use crate::limits::{
     CATCH_UP_TARGETS, CUES_PER_SEGMENT_MAX, DATERANGES_KNOWN_MAX, LIVE_EDGE_TARGETS, OLD_COPY_TARGETS, RENUMBERED_MAX,
     SEGMENTS_KNOWN_MAX,

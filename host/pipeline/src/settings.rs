@@ -17,26 +17,29 @@ use outboard_net::{Denied, Guard};
 use outboard_stage::limits::BATCH_SECONDS_DEFAULT;
 use outboard_store::files::{self, Storage};
 
+mod change_effect;
 pub mod checks;
 mod destinations;
 mod effect;
 mod headers;
+mod hidden;
 mod keep;
 mod patch;
+mod patch_field;
 mod processor;
 mod shown;
 mod source;
 mod stages;
 
+pub use change_effect::{ChangeEffect, Part};
 pub use checks::Caller;
 use checks::Checks;
 pub use destinations::{CheckedDestination, Destination, DestinationPatch};
-pub use effect::{ChangeEffect, Part};
 pub use headers::{Header, HeaderPatch};
+pub use hidden::shown_url;
 pub use keep::{Keep, KeepConfig};
 pub use patch::Patch;
 pub use processor::{PROCESSOR_SCHEMES, Processor, ProcessorConfig, ProcessorPatch};
-pub use shown::shown_url;
 pub use source::{CatchUp, Source, SourceConfig, SourcePatch, WhenEnded};
 pub use stages::{
     PreviousStage, PreviousStageConfig, STAGE_KINDS, Stage, StagePatch, Stages, StagesConfig, StagesPatch,

@@ -17,6 +17,8 @@ mod finished;
 mod history;
 mod progress;
 mod resume;
+mod stage_snapshot;
+mod step;
 mod stream;
 
 pub use super::database::DatabaseError as JournalError;
@@ -24,8 +26,10 @@ pub use finished::{Finished, FinishedBatch, SegmentInit};
 pub use history::remove;
 pub use history::{BatchRecord, OnAir, SnapshotInfo, StreamRecord};
 pub use progress::BatchProgress;
-pub use resume::{BatchRow, Resumed, Step};
-pub use stream::{CutRecord, StageSnapshot, StreamJournal};
+pub use resume::{BatchRow, Resumed};
+pub use stage_snapshot::StageSnapshot;
+pub use step::Step;
+pub use stream::{CutRecord, StreamJournal};
 
 /// A handle to the journal. Cheap to clone.
 #[derive(Debug, Clone)]

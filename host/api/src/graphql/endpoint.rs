@@ -13,18 +13,17 @@ use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
+use super::bare_schema;
 use super::budget::Budget;
 use super::context::{Gone, Result};
 use super::error::{finish, refusal};
 use super::mutation::Mutation;
 use super::query::Query;
-use super::request_limits::{self, Complexity};
+use super::request_limits::{self};
 use super::slots::{Slot, SlotKind, Slots};
 use super::subscription::Subscription;
 use super::unauthenticated_sockets::UnauthenticatedSockets;
-use crate::limits::{
-    GRAPHQL_ANSWER_TIMEOUT, GRAPHQL_INIT_TIMEOUT, GRAPHQL_NESTING_MAX, GRAPHQL_PING_EVERY, GRAPHQL_WRITE_TIMEOUT,
-};
+use crate::limits::{GRAPHQL_ANSWER_TIMEOUT, GRAPHQL_INIT_TIMEOUT, GRAPHQL_PING_EVERY, GRAPHQL_WRITE_TIMEOUT};
 use outboard_control::Control;
 use outboard_control::access::Actor;
 use outboard_control::error::ControlError;
@@ -75,13 +74,6 @@ impl std::fmt::Debug for Endpoint {
     }
 }
 
-/// The schema without a control plane, for introspection and tests.
-pub fn bare() -> async_graphql::SchemaBuilder<Query, Mutation, Subscription> {
-    Schema::build(Query::default(), Mutation::default(), Subscription::default())
-        .extension(Complexity)
-        .limit_recursive_depth(GRAPHQL_NESTING_MAX)
-}
-
 impl Endpoint {
     /// The API of a control plane. Cancelling `stop` ends all streams.
     pub fn new(control: Control, stop: CancellationToken) -> Self {
@@ -90,7 +82,7 @@ impl Endpoint {
 
     /// Like [`new`](Self::new), with other timeouts.
     pub(super) fn with_waits(control: Control, stop: CancellationToken, waits: Waits) -> Self {
-        let schema = bare().data(control.clone()).finish();
+        let schema = bare_schema::bare().data(control.clone()).finish();
         Self(Arc::new(Inner {
             schema,
             control,

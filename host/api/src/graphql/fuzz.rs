@@ -6,7 +6,7 @@ use futures_util::{FutureExt, stream};
 use serde_json::Value;
 
 use super::multipart::{Form, FormError, Part};
-use super::{http, request_limits, socket};
+use super::{request, request_limits, socket};
 use crate::limits::{GRAPHQL_BODY_BYTES_MAX, GRAPHQL_VALUES_DEPTH_MAX, GRAPHQL_VALUES_MAX};
 
 /// The first byte is the size of the pieces of a form; the rest is the client's data.
@@ -26,7 +26,7 @@ pub fn requests(data: &[u8]) {
 
 /// Handles a request up to its execution.
 fn admitted(text: &[u8]) {
-    let Ok(mut request) = http::request(text) else { return };
+    let Ok(mut request) = request::request(text) else { return };
     let name = request.operation_name.clone();
     if request_limits::check_text(&request.query).is_ok()
         && let Ok(document) = request.parsed_query()

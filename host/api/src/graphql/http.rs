@@ -17,6 +17,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::endpoint::{Endpoint, is_over};
 use super::error::refusal;
+use super::request;
 
 use super::sse;
 use super::upload;
@@ -27,7 +28,7 @@ use crate::answer::status;
 use crate::auth::Caller;
 
 use super::bounded_json;
-use super::request_limits;
+
 use crate::limits::{GRAPHQL_BODY_BYTES_MAX, GRAPHQL_BODY_TIMEOUT};
 use crate::retaining_body;
 use outboard_control::access::Actor;
@@ -129,22 +130,7 @@ async fn read(
             return Err((StatusCode::REQUEST_TIMEOUT, ControlError::LimitExceeded(text)));
         }
     };
-    request(&bytes)
-}
-
-/// Parses a request from its JSON.
-pub fn request(bytes: &[u8]) -> Result<Request, (StatusCode, ControlError)> {
-    request_limits::check_json(bytes).map_err(|error| (StatusCode::BAD_REQUEST, error))?;
-    if bytes.trim_ascii_start().first() == Some(&b'[') {
-        return Err((
-            StatusCode::BAD_REQUEST,
-            ControlError::invalid("body", "must be a single request: batched requests are not supported"),
-        ));
-    }
-    serde_json::from_slice(bytes).map_err(|error| {
-        let message = format!("is not a request such as {{\"query\": \"…\", \"variables\": {{…}}}}: {error}");
-        (StatusCode::BAD_REQUEST, ControlError::invalid("body", message))
-    })
+    request::request(&bytes)
 }
 
 fn refused(error: &ControlError, accepted: Accepted) -> Response {

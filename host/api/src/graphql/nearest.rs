@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use super::endpoint;
+use super::bare_schema;
 use outboard_config::nearest_of;
 
 /// Longest name that is compared, in bytes.
@@ -13,7 +13,7 @@ const NAME_BYTES_MAX: usize = 64;
 /// The fields of every input object of the schema, by its name.
 static INPUTS: LazyLock<BTreeMap<String, Vec<String>>> = LazyLock::new(|| {
     let (mut inputs, mut inside) = (BTreeMap::new(), None);
-    for line in endpoint::bare().finish().sdl().lines() {
+    for line in bare_schema::bare().finish().sdl().lines() {
         if let Some(name) = line.strip_prefix("input ") {
             let name = name.trim_end_matches(" {").to_owned();
             inside = Some(inputs.entry(name).or_insert_with(Vec::new));

@@ -11,6 +11,7 @@ pub mod processor;
 pub mod server;
 pub mod settings;
 pub mod stage;
+pub mod stage_kind;
 pub mod status;
 pub mod storage;
 pub mod swap;

@@ -19,10 +19,10 @@ use super::endpoint::Endpoint;
 
 use super::slots::Slot;
 
-use super::http;
 use super::multipart::Form;
 use super::multipart::FormError;
 use super::multipart::Part;
+use super::request;
 use super::request_limits;
 use super::slots::SlotKind;
 use crate::limits::{
@@ -100,7 +100,7 @@ pub async fn read(
 async fn form(root: &Path, kind: &str, body: Body, slot: Slot) -> Result<Request, Failed> {
     let mut form = Form::new(kind, body).map_err(wrong)?;
     let operations = named(&mut form, "operations", GRAPHQL_BODY_BYTES_MAX).await?;
-    let mut request = http::request(&operations)?;
+    let mut request = request::request(&operations)?;
     // Checked before the file is read; running the request parses it again.
     request_limits::check_text(&request.query).map_err(|error| (StatusCode::BAD_REQUEST, error))?;
     let map = named(&mut form, "map", GRAPHQL_MAP_BYTES_MAX).await?;

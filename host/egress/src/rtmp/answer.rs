@@ -8,8 +8,8 @@ use std::time::Duration;
 use thiserror::Error;
 
 use super::amf::{self, Value};
+use super::challenge;
 use super::handshake::HandshakeError;
-use super::login;
 use super::reader::ChunkError;
 use super::transport::TransportError;
 use outboard_base::redact::{Secrets, plain, redact};
@@ -131,7 +131,7 @@ impl Command {
     /// The description in the response's information object, if it requests a login.
     pub(super) fn login_wanted(&self) -> Option<&str> {
         let description = self.values.iter().find_map(|value| value.field("description"))?;
-        login::is_asked_for(description).then_some(description)
+        challenge::is_asked_for(description).then_some(description)
     }
 
     /// Code and description in the response's information object.

@@ -10,22 +10,9 @@ use base64::engine::general_purpose::STANDARD;
 use md5::{Digest, Md5};
 
 use super::answer::RtmpError;
+use super::challenge::method;
+use super::credentials::Login;
 use outboard_base::text::{one_line, shortened};
-
-/// User and password from the destination's URL.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Login {
-    /// User name, which errors may show.
-    pub user: String,
-    /// Password, which is never shown or logged.
-    pub password: String,
-}
-
-impl std::fmt::Debug for Login {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Login").field("user", &self.user).finish_non_exhaustive()
-    }
-}
 
 /// The progress of a login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,17 +113,6 @@ impl<'a> Dialogue<'a> {
 /// Longest text of a server that is shown with a refusal, in bytes.
 const REASON_BYTES_MAX: usize = 200;
 
-/// Whether the description of a refused `connect` requests a login.
-pub(super) fn is_asked_for(description: &str) -> bool {
-    description.contains("authmod=")
-}
-
-/// The method: the text after `authmod=`.
-fn method(description: &str) -> &str {
-    let rest = description.split("authmod=").nth(1).unwrap_or_default();
-    rest.split(|letter: char| !letter.is_ascii_alphanumeric()).next().unwrap_or_default()
-}
-
 /// The text after `?reason=`: `needauth`, `authfailed`, `nosuchuser`; empty if only the method is named.
 fn reason_of(description: &str) -> &str {
     let rest = description.split("?reason=").nth(1).unwrap_or_default();
@@ -181,6 +157,7 @@ fn hex_of(parts: &[&str]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::challenge::is_asked_for;
     use super::*;
 
     const RANDOM: u32 = 0x0bad_cafe;

@@ -4,10 +4,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Settings;
+use super::change_effect::{ChangeEffect, Part};
 use super::checks::Checks;
-use super::effect::{ChangeEffect, Part};
-use super::patch::{named, set};
-use super::shown::shown_url;
+use super::hidden::shown_url;
+use super::patch_field::{named, set};
 use crate::limits::{DESTINATION_NAME_MAX_CHARS, DESTINATIONS_MAX};
 use crate::load::destination_name;
 use outboard_base::{Problem, printable};

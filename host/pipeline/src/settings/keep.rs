@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::change_effect::{ChangeEffect, Part};
 use super::checks::Checks;
-use super::effect::{ChangeEffect, Part};
 use crate::limits::{KEEP_BATCHES, KEEP_BATCHES_DEFAULT, KEEP_SECONDS};
 
 /// Retention of batches that went on air; the strictest limit applies.

@@ -1,9 +1,9 @@
 //! Changes of settings: an absent field stays as it is, and `null` removes a value. A hidden value is kept only if it
 //! is sent to the same server as before.
 
-use serde::{Deserialize, Deserializer};
-use url::Origin;
+use serde::Deserialize;
 
+use super::patch_field::{named, set};
 use super::{DestinationPatch, Keep, ProcessorPatch, Settings, SourcePatch, StagesPatch};
 use outboard_base::Problem;
 
@@ -31,25 +31,6 @@ pub struct Patch {
     pub keep: Option<Keep>,
     /// Changes of the stages.
     pub stages: Option<StagesPatch>,
-}
-
-/// Distinguishes an absent field from `null`.
-pub(super) fn named<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<Option<T>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
-}
-
-/// Changes a field if the patch contains it.
-pub(super) fn set<T>(field: &mut Option<T>, patch: Option<Option<T>>) {
-    if let Some(value) = patch {
-        *field = value;
-    }
-}
-
-/// Scheme, host and port; `None` for an invalid URL.
-pub(super) fn origin(url: &str) -> Option<Origin> {
-    url::Url::parse(url).ok().map(|url| url.origin())
 }
 
 impl Settings {

@@ -4,11 +4,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use url::Url;
 
+use super::change_effect::{ChangeEffect, Part};
 use super::checks::Checks;
-use super::effect::{ChangeEffect, Part};
 use super::headers::{self, Header, HeaderPatch, Known};
-use super::patch::{named, origin, set};
-use super::shown::{HIDDEN, shown_headers, shown_url};
+use super::hidden::{HIDDEN, shown_headers, shown_url};
+use super::patch_field::{named, origin, set};
 use crate::limits::IN_FLIGHT;
 use outboard_base::Problem;
 use outboard_exchange::limits::IN_FLIGHT_DEFAULT;

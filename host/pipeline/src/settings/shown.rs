@@ -2,11 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Destination, Header, Processor, Settings};
-use outboard_base::redact;
-
-/// Replaces a secret.
-pub const HIDDEN: &str = "…";
+use super::{Destination, Processor, Settings};
 
 impl Settings {
     /// The settings as JSON without secrets, as shown and compared in revisions.
@@ -34,14 +30,4 @@ impl Settings {
             "stages": stages.shown(),
         })
     }
-}
-
-/// Headers with hidden values.
-pub(super) fn shown_headers(headers: &[Header]) -> Value {
-    headers.iter().map(|header| json!({ "name": header.name, "value": HIDDEN })).collect()
-}
-
-/// A source's URL without credentials; an invalid URL is hidden completely.
-pub fn shown_url(url: &str) -> String {
-    redact::url(url)
 }

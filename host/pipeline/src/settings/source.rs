@@ -4,11 +4,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use url::{Origin, Url};
 
+use super::change_effect::{ChangeEffect, Part};
 use super::checks::Checks;
-use super::effect::{ChangeEffect, Part};
 use super::headers::{self, Header, HeaderPatch, Known};
-use super::patch::{named, origin, set};
-use super::shown::{shown_headers, shown_url};
+use super::hidden::{shown_headers, shown_url};
+use super::patch_field::{named, origin, set};
 use crate::limits::{HEADER_HOSTS_MAX, LIVE_EDGE, MAX_BANDWIDTH};
 use crate::load::identity;
 use outboard_base::Problem;

@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::change_effect::{ChangeEffect, Part};
 use super::checks::Checks;
-use super::effect::{ChangeEffect, Part};
-use super::patch::{named, set};
+use super::patch_field::{named, set};
 use outboard_stage::{FailurePolicy, StageKind};
 use outboard_store::files::Storage;
 

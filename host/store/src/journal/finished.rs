@@ -5,9 +5,8 @@ use std::path::PathBuf;
 use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::broadcast;
 
-use super::resume::Step;
 use super::stream::StreamJournal;
-use super::{Journal, JournalError};
+use super::{Journal, JournalError, Step};
 use crate::limits::BATCH_STEPS_WAITING;
 
 /// A batch whose last packet was sent to all destinations, or that an earlier run abandoned.

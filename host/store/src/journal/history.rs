@@ -7,9 +7,9 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::resume::{Step, json};
+use super::resume::json;
 use super::stream::StreamJournal;
-use super::{Journal, JournalError};
+use super::{Journal, JournalError, Step};
 use crate::page::{Listed, Page};
 use outboard_base::limits::SPOOL_HISTORY_MAX;
 

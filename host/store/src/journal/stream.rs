@@ -5,23 +5,12 @@ use serde::Serialize;
 use tokio::sync::broadcast;
 
 use super::progress::BatchProgress;
-use super::resume::{self, KNOWN_SEGMENTS, Resumed, Step};
-use super::{Journal, JournalError};
+use super::resume::{self, KNOWN_SEGMENTS, Resumed};
+use super::{Journal, JournalError, StageSnapshot, Step};
 use crate::limits::BATCH_STEPS_WAITING;
 use outboard_base::unix_time::now_ms;
 use outboard_media::segment::Segment;
 use outboard_media::timeline::Timeline;
-
-/// A stage's state, used to open another instance.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StageSnapshot {
-    /// `batching`, `framing` or `remux-planning`.
-    pub kind: String,
-    /// Digest of the component that made the snapshot.
-    pub digest: String,
-    /// The state, in the stage's own format.
-    pub state: Vec<u8>,
-}
 
 /// A batch that was just cut.
 #[derive(Debug, Clone, PartialEq, Eq)]

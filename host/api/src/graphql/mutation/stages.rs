@@ -7,9 +7,9 @@ use async_graphql::{Context, ID, Object};
 use crate::graphql::context::{Maybe, Result, boxed, core, gone, named};
 use crate::graphql::error::At;
 use crate::graphql::types::stage::{
-    PullStageInput, PullStagePayload, RemoveStagePayload, StageComponentInfo, StageKind, UploadStageInput,
-    UploadStagePayload,
+    PullStageInput, PullStagePayload, RemoveStagePayload, StageComponentInfo, UploadStageInput, UploadStagePayload,
 };
+use crate::graphql::types::stage_kind::StageKind;
 use crate::graphql::types::swap::{RollOut, RollOutStageInput, Swap, SwapStageInput};
 use crate::graphql::upload::Uploaded;
 use outboard_base::Problem;

@@ -3,24 +3,13 @@
 use async_graphql::{Enum, ID, InputObject, Json, SimpleObject, Upload};
 use serde::Deserialize;
 
+use super::stage_kind::StageKind;
 use super::swap::ComponentRef;
 use crate::graphql::scalars::{BigInt, DateTime};
 use outboard_control::components::{ListedComponent, Refused};
 use outboard_control::registry;
 use outboard_pipeline as pipeline;
 use outboard_stage::{self as stage, Digest, StageCounts};
-
-/// The kind of a stage: what it decides.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
-#[graphql(remote = "stage::StageKind")]
-pub enum StageKind {
-    /// Where a batch is cut.
-    Batching,
-    /// How a fragment is framed for the processor.
-    Framing,
-    /// How the returned audio is put on air, or what goes on air instead.
-    RemuxPlanning,
-}
 
 /// The fallback for a stage that fails outside of a probation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, Deserialize)]

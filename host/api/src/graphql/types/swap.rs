@@ -3,7 +3,7 @@
 use async_graphql::{Enum, ID, InputObject, MaybeUndefined, SimpleObject};
 use serde_json::Value;
 
-use super::stage::StageKind;
+use super::stage_kind::StageKind;
 use crate::graphql::scalars::{BigInt, DateTime};
 use outboard_control::NewSwap;
 use outboard_control::registry::{self, RollOutRow, SwapRow, SwapStepTaken};
