@@ -51,7 +51,7 @@ struct LogArgs {
     log_format: Option<String>,
 }
 
-/// The commands.
+/// The commands of the program, each with its options.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run one pipeline in the foreground, without a server.
@@ -80,7 +80,7 @@ pub enum Command {
 /// The result of a command.
 #[derive(Debug)]
 pub enum Ending {
-    /// Success.
+    /// The command succeeded and has nothing to report.
     Done,
     /// Success, with a line for scripts.
     Reported(Report),

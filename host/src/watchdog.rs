@@ -47,7 +47,7 @@ impl Drop for Beat {
     }
 }
 
-/// What hangs.
+/// The part of the process that makes no progress.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Hang {
     /// The named threads have not run for this time.
@@ -116,7 +116,7 @@ impl Beat {
 /// The watchdog's own checks; their delay shows whether the process as a whole ran.
 struct Looks(Stopwatch);
 
-/// One check.
+/// The times that one check measured.
 struct Look {
     /// Time since the last check that counts for the watched threads.
     counted: Duration,

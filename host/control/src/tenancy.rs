@@ -79,7 +79,7 @@ impl Tenancy {
         self.tenants.allowed(actor, Action::ViewTenant, name)
     }
 
-    /// Makes a tenant.
+    /// Creates a tenant, once files of a deleted tenant of that name are removed.
     ///
     /// # Errors
     /// Any [`ControlError`].

@@ -34,7 +34,7 @@ impl TempFile {
         Ok(temp)
     }
 
-    /// The temporary path.
+    /// Returns the path of the temporary file.
     pub(super) fn path(&self) -> &Path {
         self.0.as_deref().unwrap_or(Path::new(""))
     }

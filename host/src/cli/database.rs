@@ -14,15 +14,15 @@ use crate::store::database::check::Checked;
 use crate::store::database::{Database, backup};
 use crate::store::files::{Storage, database_file};
 
-/// Options of `database`.
+/// Subcommand and options of `outboard database`.
 #[derive(Debug, Args)]
 pub struct DatabaseArgs {
     #[command(subcommand)]
     command: DatabaseCommand,
-    /// Storage directory.
+    /// Storage directory that contains the database.
     #[arg(long, value_name = "DIR", global = true)]
     storage: Option<String>,
-    /// TOML configuration file.
+    /// TOML configuration file with the storage directory and other settings.
     #[arg(long, value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
 }
@@ -38,7 +38,7 @@ enum DatabaseCommand {
     /// Replace the database with a backup. The server must not run. The previous database is kept in the same
     /// directory.
     Restore {
-        /// The backup file.
+        /// The backup file to restore from.
         file: PathBuf,
     },
     /// Create an empty database, even if streams have files. For a storage directory whose database is lost.

@@ -15,7 +15,7 @@ use crate::demo::{CUSHION_SECONDS, Places, Port, USUAL_PORTS};
 use crate::redact;
 use crate::telemetry;
 
-/// Options of `demo`.
+/// Command-line options of `outboard demo`.
 #[derive(Debug, Args)]
 pub struct DemoArgs {
     /// Stop after N batches on air and print one JSON line.

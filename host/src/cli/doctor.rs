@@ -9,7 +9,7 @@ use crate::ffmpeg;
 use crate::stage::{StageKind, StageRuntime, StageRuntimeConfig};
 use crate::store::files::Storage;
 
-/// Options of `doctor`.
+/// Command-line options of `outboard doctor`.
 #[derive(Debug, Args)]
 pub struct DoctorArgs {
     /// Storage directory to check.

@@ -82,7 +82,7 @@ pub struct RunArgs {
     /// Send N seconds of media per second. For tests with recordings, not for live streams.
     #[arg(long, value_name = "N", hide = true)]
     pub speed: Option<String>,
-    /// TOML configuration file.
+    /// TOML configuration file with further settings; options override it.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 }

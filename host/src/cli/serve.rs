@@ -18,16 +18,16 @@ use crate::limits::{SHUTDOWN_HANGS_AFTER, SHUTDOWN_LIMIT};
 use crate::pipeline::Host;
 use crate::telemetry;
 
-/// Options of `serve`.
+/// Command-line options of `outboard serve`.
 #[derive(Debug, Args)]
 pub struct ServeArgs {
-    /// TOML configuration file.
+    /// TOML configuration file with further settings; options override it.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Address on which the API listens. Port 0 selects a free port.
     #[arg(long, value_name = "ADDR")]
     pub listen: Option<String>,
-    /// Storage directory.
+    /// Storage directory for the database and the media files.
     #[arg(long, value_name = "DIR")]
     pub storage: Option<String>,
 }

@@ -15,7 +15,7 @@ mod play;
 mod push;
 mod template;
 
-/// Options of `stage`.
+/// Subcommand and options of `outboard stage`.
 #[derive(Debug, Args)]
 pub struct StageArgs {
     #[command(subcommand)]

@@ -22,15 +22,15 @@ use crate::store::retention::Keep;
 /// Finished batches of a stream that are kept when no option says otherwise.
 const KEEP_BATCHES: usize = 5;
 
-/// Options of `storage`.
+/// Subcommand and options of `outboard storage`.
 #[derive(Debug, Args)]
 pub struct StorageArgs {
     #[command(subcommand)]
     command: StorageCommand,
-    /// Storage directory.
+    /// Storage directory that contains the database and the media files.
     #[arg(long, value_name = "DIR", global = true)]
     storage: Option<String>,
-    /// TOML configuration file.
+    /// TOML configuration file with the storage directory and other settings.
     #[arg(long, value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
 }

@@ -20,7 +20,7 @@ use crate::store::files::database_file;
 use crate::store::page::Page;
 use crate::unix_time::now_ms;
 
-/// Options of `token`.
+/// Subcommand and options of `outboard token`.
 #[derive(Debug, Args)]
 pub struct TokenArgs {
     #[command(subcommand)]
@@ -28,7 +28,7 @@ pub struct TokenArgs {
     /// Storage directory of the server.
     #[arg(long, value_name = "DIR", global = true)]
     storage: Option<String>,
-    /// TOML configuration file.
+    /// TOML configuration file with the storage directory and other settings.
     #[arg(long, value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
 }

@@ -15,7 +15,7 @@ pub(super) enum CounterState {
     Hangs(Duration),
 }
 
-/// Follows one counter.
+/// Measures for how long one counter has not changed.
 #[derive(Debug, Clone)]
 pub(super) struct Silence {
     warn: Duration,

@@ -16,7 +16,7 @@ use outboard_stage::recording::Recording;
 use outboard_store::page::{Listed, Page};
 
 impl StageSwaps {
-    /// One swap.
+    /// Reads one swap by its id, in progress or ended.
     ///
     /// # Errors
     /// [`ControlError::NotFound`].
@@ -28,7 +28,7 @@ impl StageSwaps {
         Ok(row)
     }
 
-    /// A pipeline's swaps.
+    /// Lists the swaps of a pipeline, one page at a time.
     ///
     /// # Errors
     /// Any [`ControlError`].

@@ -69,7 +69,7 @@ impl StageSwaps {
         Ok(row)
     }
 
-    /// One roll-out.
+    /// Reads one roll-out by its id, in progress or ended.
     ///
     /// # Errors
     /// [`ControlError::NotFound`].

@@ -78,7 +78,7 @@ impl TransportError {
     }
 }
 
-/// Opens the connection.
+/// Connects to the target over TCP, with TLS if the target requires it.
 ///
 /// # Errors
 /// [`TransportError`].

@@ -66,11 +66,11 @@ impl TemplateKind {
 /// The programming language of a stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Language {
-    /// Built with cargo.
+    /// Rust, built with cargo.
     Rust,
     /// JavaScript, built with componentize-js.
     Js,
-    /// Built with componentize-py.
+    /// Python, built with componentize-py.
     Python,
 }
 

@@ -5,7 +5,7 @@ use crate::settings::Settings;
 use crate::snapshot;
 use serde::{Deserialize, Serialize};
 
-/// The open batch.
+/// The batch that collects segments until it is cut.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Open {
     first: u64,
