@@ -101,7 +101,7 @@ impl MediaFile {
     /// Creates a temporary file in `dir`; `chain` decrypts it.
     ///
     /// # Errors
-    /// [`FetchError::Disk`].
+    /// [`FetchError::Disk`] if the file cannot be created.
     pub(super) async fn create(dir: &Path, chain: Option<Chain>) -> Result<Self, FetchError> {
         let temp = TempFile::new(dir);
         let file = File::create(temp.path()).await?;

@@ -64,7 +64,7 @@ impl Storage {
     /// Creates a folder for temporary files; it is removed when the result is dropped.
     ///
     /// # Errors
-    /// [`FilesError::Io`].
+    /// [`FilesError::Io`] if the folder cannot be created.
     pub fn scratch(&self) -> Result<tempfile::TempDir, FilesError> {
         let made = tempfile::Builder::new().prefix(SCRATCH).tempdir_in(&self.root);
         made.map_err(|source| FilesError::Io { path: self.root.clone(), source })
