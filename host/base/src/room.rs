@@ -20,7 +20,7 @@ use crate::limits::DISK_FULL_WAIT;
 pub enum NoRoom {
     /// The tenant's files exceed its quota, and none can be removed.
     Quota {
-        /// Bytes in use.
+        /// Size of the tenant's files in bytes.
         used: u64,
         /// The quota in bytes.
         quota: u64,

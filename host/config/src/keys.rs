@@ -35,7 +35,7 @@ impl Keys {
         self.asked.into_inner()
     }
 
-    /// Adds a problem.
+    /// Records a problem with the setting at `path`.
     pub fn problem(&mut self, path: &str, message: String) {
         self.problems.push(Problem { path: path.to_owned(), message });
     }
@@ -45,7 +45,7 @@ impl Keys {
         self.table.get(section).and_then(Value::as_table).is_some_and(|table| !table.is_empty())
     }
 
-    /// Ends reading.
+    /// Ends reading and checks that every setting was read.
     ///
     /// # Errors
     /// All problems. Each unread setting is one: a setting in `known` has no effect here; for any other, the nearest

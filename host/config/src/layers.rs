@@ -25,7 +25,7 @@ pub struct Layers {
 }
 
 impl Layers {
-    /// No layers.
+    /// Starts without layers: no setting has a value.
     pub fn new() -> Self {
         Self::default()
     }

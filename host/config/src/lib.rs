@@ -39,9 +39,9 @@ pub use pipeline::Configured;
 /// The settings of a process, except those of its pipeline.
 #[derive(Debug, Clone)]
 pub struct HostConfig {
-    /// Storage folder (`storage.dir`).
+    /// Folder of the database and the media files (`storage.dir`).
     pub storage: PathBuf,
-    /// The API (`server.…`).
+    /// Settings of the API server (`server.…`).
     pub server: ServerConfig,
     /// Filter for logs (`log.level`), in tracing's syntax.
     pub log_level: String,

@@ -7,7 +7,7 @@ use std::fmt;
 pub struct Hidden<T>(T);
 
 impl<T> Hidden<T> {
-    /// Wraps a secret.
+    /// Takes a secret, which is then readable only through [`Self::get`] and [`Self::take`].
     pub fn new(value: T) -> Self {
         Self(value)
     }

@@ -78,7 +78,7 @@ impl History {
         self.host.journal().batches(tenant, stream, page).await.map_err(unread)
     }
 
-    /// One batch.
+    /// Reads one batch of a pipeline from the journal, by its number.
     ///
     /// # Errors
     /// Any [`ControlError`].

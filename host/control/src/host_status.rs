@@ -30,7 +30,7 @@ pub struct HostStatus {
     started_ms: u64,
 }
 
-/// What [`HostStatus`] reads.
+/// The parts of the control plane that [`HostStatus`] reads.
 #[derive(Debug)]
 pub(super) struct Below {
     pub(super) host: Host,

@@ -15,7 +15,7 @@ pub struct PipelineId {
 }
 
 impl PipelineId {
-    /// Both parts, checked.
+    /// Makes an id after checking that both parts are valid names.
     ///
     /// # Errors
     /// [`ControlError::InvalidInput`] that names the part.

@@ -1,29 +1,32 @@
-//! The control plane's core, without HTTP: which pipelines there are, who may do what with them, what happens in them.
+//! The control plane, without HTTP: which pipelines exist, who may view and change them, and what happened in them.
 //!
-//! In: an [`Actor`] and what they want. Out: what is, or a [`ControlError`]. What is answered `Ok` is in
-//! the database and survives `kill -9` (law 5). Each method of a service checks the actor itself, by the one table in [`access`];
-//! GraphQL, REST and the command line only translate.
+//! Input: an [`Actor`] and a request. Output: the requested data, or a [`ControlError`]. A change is in the database
+//! before its method returns `Ok`, and survives `kill -9` (law 5). Each method of a service checks the rights of the
+//! actor itself, with the one table in [`access`]; GraphQL, REST and the command line only translate requests and
+//! results.
 //!
-//! [`Control`] builds the services and hands them out. Each owns its state, and uses only what is above it in this list:
+//! [`Control`] builds the services and gives access to them. Each service owns its state, and uses only modules above
+//! it in this list:
 //!
-//! | what | owns |
+//! | module | owns |
 //! |---|---|
-//! | `registry`, `access`, `quota`, `id`, `error` | rows in the database, rights; nothing in memory |
-//! | `tenant_directory` | tenants in memory |
-//! | `pipeline_directory` | handles of pipelines; the lock for changes |
-//! | `webhooks` | the task that sends what is due |
-//! | `recorder` | the task that stores events, and who listens to them |
-//! | `removing` | what is being removed from the disk |
-//! | `components/library` | what is known of components |
-//! | `settings_rules` | nothing: judges settings |
-//! | `swaps` | swaps under way |
-//! | `components` | nothing but the folders that it watches |
-//! | `pipelines` | what runs, dry runs, the demo |
-//! | `tenancy` | who writes to the directory of tenants; tokens |
-//! | `history`, `storage`, `host_status` | nothing: they read |
+//! | `registry`, `access`, `quota`, `id`, `error` | rows in the database, rights; no state in memory |
+//! | `tenant_directory` | the tenants in memory |
+//! | `pipeline_directory` | the handles of pipelines; the lock for changes |
+//! | `webhooks` | the task that sends due deliveries |
+//! | `recorder` | the task that stores events; the subscriptions to events |
+//! | `removing` | the removals of files in progress |
+//! | `components/library` | the known components, in memory |
+//! | `settings_rules` | no state: checks settings |
+//! | `swaps` | the swaps in progress |
+//! | `components` | the folders that it watches |
+//! | `pipelines` | the running pipelines, dry runs, the demo |
+//! | `tenancy` | the changes of `tenant_directory`; the tokens in memory |
+//! | `history`, `storage`, `host_status` | no state: read from the modules above |
 //!
-//! A pipeline's [`pipeline_handle`] holds what is wanted of it; its `runner` keeps it so; `snapshot` and `health` say how it is;
-//! `incidents` makes one problem of what repeats.
+//! A [`pipeline_handle`] holds the desired state and the settings of one pipeline. Its `runner` starts the pipeline,
+//! restarts it after a failure and stops it, as the desired state requires. `snapshot` and `health` describe its
+//! current state. `incidents` combines repeated events with one cause into one incident.
 
 pub mod access;
 pub mod components;

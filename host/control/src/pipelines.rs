@@ -157,7 +157,7 @@ impl Pipelines {
     /// The pipeline of that id, or of that stream id of the caller's tenant.
     ///
     /// # Errors
-    /// [`ControlError::NotFound`].
+    /// [`ControlError::NotFound`] if it does not exist or is another tenant's; [`ControlError::Forbidden`].
     pub fn get(&self, actor: &Actor, id: &str) -> Result<Arc<PipelineHandle>, ControlError> {
         self.0.directory.allowed(actor, Action::ViewPipelines, id)
     }

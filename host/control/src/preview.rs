@@ -32,7 +32,7 @@ pub struct Aired {
 /// The input of a preview.
 #[derive(Debug, Clone)]
 pub struct Preview {
-    /// The stream's folders.
+    /// The folders that hold the media files of the stream.
     pub files: StreamFiles,
     /// Batches that went on air and have files, oldest first.
     pub batches: Vec<Aired>,
@@ -42,12 +42,12 @@ pub struct Preview {
     pub ended: bool,
 }
 
-/// The requested resource.
+/// The resource that a client requests of a preview.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PreviewRequest {
-    /// `index.m3u8`
+    /// The media playlist, `index.m3u8`.
     Playlist,
-    /// `batch/<n>/<media>`
+    /// One medium of the batch with this number, `batch/<n>/<media>`.
     Batch(u64, Media),
 }
 

@@ -79,7 +79,7 @@ pub enum RegistryError {
 /// The result of a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change<T> {
-    /// The current row.
+    /// The row as it is stored after the change.
     pub row: T,
     /// False if the requested state already existed.
     pub changed: bool,

@@ -25,9 +25,9 @@ pub mod process;
 /// A pipeline at one moment.
 #[derive(Debug, Clone, Default)]
 pub struct PipelineSample {
-    /// The tenant's name.
+    /// Name of the tenant that owns the pipeline.
     pub tenant: String,
-    /// The stream's id.
+    /// Stream id of the pipeline, unique within its tenant.
     pub stream: String,
     /// The name of [`Snapshot::phase`].
     pub phase: &'static str,
@@ -47,7 +47,7 @@ pub struct PipelineSample {
     pub destinations: Vec<DestinationStatus>,
     /// Status of its processor.
     pub exchange: Option<ExchangeStatus>,
-    /// Its three stages.
+    /// Counts of the pipeline's stages, one entry for each stage.
     pub stages: Vec<StageSample>,
     /// Media time on air in milliseconds; `None` until the air clock runs.
     pub air_ms: Option<u64>,
@@ -114,7 +114,7 @@ pub struct StageSample {
 pub struct HostSample {
     /// Version of the host.
     pub version: String,
-    /// Version of ffmpeg.
+    /// Version of the ffmpeg program that the host runs.
     pub ffmpeg: String,
     /// Time since the host started.
     pub uptime: Duration,
@@ -176,9 +176,9 @@ impl HostSample {
 pub struct FfmpegSample {
     /// Limit of concurrent runs.
     pub slots: usize,
-    /// Runs in progress.
+    /// Number of ffmpeg runs in progress.
     pub running: usize,
-    /// Queued runs.
+    /// Number of ffmpeg runs that wait for a slot.
     pub waiting: usize,
     /// Longest time that a queued run has waited.
     pub waiting_for: Duration,
@@ -187,9 +187,9 @@ pub struct FfmpegSample {
 /// The queues of the database at one moment.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct DatabaseSample {
-    /// Queued writes.
+    /// Number of writes that wait in the database's queue.
     pub writes: usize,
-    /// Queued reads.
+    /// Number of reads that wait in the database's queue.
     pub reads: usize,
 }
 

@@ -74,12 +74,12 @@ impl Tenancy {
     /// One tenant; `None`: the caller's own.
     ///
     /// # Errors
-    /// [`ControlError::NotFound`].
+    /// [`ControlError::NotFound`] if it does not exist or is not the caller's; [`ControlError::Forbidden`].
     pub fn tenant(&self, actor: &Actor, name: Option<&str>) -> Result<Arc<TenantRow>, ControlError> {
         self.tenants.allowed(actor, Action::ViewTenant, name)
     }
 
-    /// Makes a tenant.
+    /// Creates a tenant, once files of a deleted tenant of that name are removed.
     ///
     /// # Errors
     /// Any [`ControlError`].

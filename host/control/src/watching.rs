@@ -6,7 +6,7 @@ use tokio::sync::broadcast;
 /// The next thing, or how many were lost before it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Watched<T> {
-    /// The next item.
+    /// The next item, in the order of sending.
     Item(T),
     /// The reader was too slow: so many are gone.
     Lost(u64),

@@ -101,7 +101,7 @@ impl Webhooks {
         Ok(MadeWebhook { row: made.row, secret })
     }
 
-    /// Changes a webhook.
+    /// Changes the fields that `patch` sets, and returns the webhook as it is then.
     ///
     /// # Errors
     /// Any [`ControlError`].

@@ -67,7 +67,7 @@ impl Bodies {
     /// Loads the packet for [`Self::get`]; reads only if it is not in memory.
     ///
     /// # Errors
-    /// [`BodyReadError`].
+    /// [`BodyReadError`] if the batch's file cannot be read, or the runtime shuts down.
     pub async fn load(&mut self, packet: &Packet, batch: &Arc<ReadyBatch>) -> Result<(), BodyReadError> {
         if self.get(packet).is_some() {
             return Ok(());

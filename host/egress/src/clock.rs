@@ -33,7 +33,7 @@ pub struct ClockStatus {
     pub rate: f64,
     /// Whether media time stands still because the spool is at its end.
     pub stalled: bool,
-    /// Number of stalls.
+    /// Number of stalls since the clock was made.
     pub stalls: u64,
     /// Total duration of all stalls.
     pub stalled_for: Duration,
@@ -161,7 +161,7 @@ impl AirClock {
         self.shared.changed.subscribe()
     }
 
-    /// The current state.
+    /// Returns media time, rate and stalls at this moment.
     pub fn status(&self) -> ClockStatus {
         self.lock().status(Instant::now())
     }

@@ -54,7 +54,7 @@ impl Stretch {
         Self { packets: from.index..to.index, ms: from.ms.min(to.ms)..to.ms }
     }
 
-    /// Number of packets.
+    /// Returns the number of packets in the stretch.
     pub fn len(&self) -> u64 {
         self.packets.end.saturating_sub(self.packets.start)
     }
@@ -66,7 +66,7 @@ impl Stretch {
 }
 
 impl Passed {
-    /// This packet alone.
+    /// Makes a record of a single skipped packet.
     pub fn one(packet: &Packet) -> Self {
         let one = Stretch { packets: packet.index..packet.index + 1, ms: packet.tag.dts_ms..packet.end_ms };
         match packet.kind {
@@ -89,7 +89,7 @@ impl Passed {
 /// The result of looking for the next packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
-    /// The next packet.
+    /// The packet to send next.
     Packet(Packet),
     /// No packet until the next batch arrives.
     Wait,

@@ -68,7 +68,7 @@ pub struct AirConfig {
 pub struct DestinationConfig {
     /// Its name in the journal, events and status; unique in the programme and the same over restarts.
     pub name: String,
-    /// The display name.
+    /// Its name for people, shown in the status; `name` by default.
     pub label: String,
     /// Whether packets are sent to it.
     pub enabled: bool,
@@ -76,7 +76,7 @@ pub struct DestinationConfig {
     pub target: Target,
     /// Which certificates to trust for RTMPS.
     pub tls: TlsSettings,
-    /// The network policy.
+    /// Checks each address against the network policy before connecting.
     pub guard: Guard,
     /// The position to resume at, from the journal; `None`: the oldest batch of the spool.
     pub resume: Option<Position>,

@@ -131,7 +131,7 @@ impl Pipe {
     /// Buffers a tag. `dts_ms` is written modulo 2^32.
     ///
     /// # Errors
-    /// [`PipeError::Flv`].
+    /// [`PipeError::Flv`] if the tag cannot be written in FLV.
     pub fn push(&mut self, kind: TagKind, dts_ms: u64, body: &[u8]) -> Result<(), PipeError> {
         Ok(write_tag(&mut self.out, kind, dts_ms as u32, body)?)
     }

@@ -88,13 +88,13 @@ pub struct Counters {
 pub struct DestinationStatus {
     /// Identifies it in the journal, events and the API; stays the same as long as the URL does.
     pub name: String,
-    /// The display name.
+    /// Its name for people; if empty, `name` is shown.
     pub label: String,
     /// Whether an operator disabled it: no packets are sent.
     pub disabled: bool,
     /// Its URL without secrets.
     pub url: String,
-    /// The current activity.
+    /// What the destination does now, for example connecting or sending.
     pub state: DestinationState,
     /// Why the last attempt failed, until one succeeds; also while the next is in progress.
     pub failing: Option<String>,
@@ -108,7 +108,7 @@ pub struct DestinationStatus {
     pub max_gap: Duration,
     /// Longest time between two packets, without the time in which the receiver was unavailable or accepted nothing.
     pub max_own_gap: Duration,
-    /// The next packet.
+    /// Position of the packet that is sent next.
     pub position: Option<Position>,
     /// What the server has certainly received; `None` if it does not acknowledge.
     pub acked: Option<Position>,
@@ -161,7 +161,7 @@ impl Gaps {
 }
 
 impl DestinationStatus {
-    /// The display name.
+    /// Returns its name for people: the label, or `name` if the label is empty.
     pub fn shown(&self) -> &str {
         if self.label.is_empty() { &self.name } else { &self.label }
     }

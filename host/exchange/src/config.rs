@@ -46,7 +46,7 @@ pub struct ExchangeConfig {
     pub query: Vec<(String, String)>,
     /// A PEM file of the certificate authorities to trust instead of the system's.
     pub ca_file: Option<PathBuf>,
-    /// The network policy.
+    /// Checks each address against the network policy before connecting.
     pub guard: Guard,
     /// Limit for the WebSocket connection; the Socket.IO handshake has the same limit again.
     pub connect_timeout: Duration,

@@ -34,7 +34,7 @@ pub struct Submission {
     pub reply: Waiting,
 }
 
-/// The requested processor.
+/// The processor to connect to, and its settings.
 #[derive(Debug, Clone)]
 pub struct WantedProcessor {
     pub endpoint: Endpoint,

@@ -281,7 +281,7 @@ impl Peer {
         self.send_bytes(audio).await;
     }
 
-    /// Sends an event.
+    /// Sends a Socket.IO event with a JSON body to the client.
     pub async fn event(&mut self, name: &str, body: Value) {
         self.say(&format!("42{}", json!([name, body]))).await;
     }

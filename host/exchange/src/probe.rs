@@ -62,7 +62,7 @@ pub enum Readiness {
 /// Connects and joins the namespace.
 ///
 /// # Errors
-/// [`ProbeError`].
+/// [`ProbeError`] if the settings are invalid, or the connection or handshake fails.
 pub async fn reach(config: &ExchangeConfig) -> Result<Reached, ProbeError> {
     let endpoint = Endpoint::new(config)?;
     let began = Instant::now();

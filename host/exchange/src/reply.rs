@@ -22,7 +22,7 @@ use outboard_media::probe::Probe;
 /// Where a fragment's audio is.
 #[derive(Debug, Clone)]
 pub enum Audio {
-    /// Audio in memory.
+    /// The bytes of the audio file, held in memory.
     Bytes(Bytes),
     /// On disk; read at each transmission, so that waiting fragments use no memory.
     File(PathBuf),
@@ -42,7 +42,7 @@ pub struct Outgoing {
 /// The result for a fragment.
 #[derive(Debug, Clone)]
 pub enum Reply {
-    /// Usable audio.
+    /// The processor returned audio that can be used.
     Returned(Returned),
     /// There is no usable reply, for this reason.
     Absent(Absence),

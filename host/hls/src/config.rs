@@ -148,7 +148,7 @@ pub struct Bounds {
     pub playlist: Budget,
     /// Segments and initialization sections.
     pub segment: Budget,
-    /// Decryption keys.
+    /// Keys that decrypt segments.
     pub key: Budget,
     /// First delay of every backoff.
     pub retry_step: Duration,

@@ -42,7 +42,7 @@ pub(super) struct Http {
     hosts: Vec<HeaderHost>,
 }
 
-/// What is requested.
+/// Which bytes of a file are requested, and whether the response may be compressed.
 #[derive(Clone, Copy)]
 struct FileRequest {
     /// First byte and length.
@@ -58,7 +58,7 @@ struct Home {
 }
 
 impl Http {
-    /// Builds the clients.
+    /// Builds the HTTP clients, with and without compression, which share their cookies.
     ///
     /// # Errors
     /// [`SourceError::Header`] and [`SourceError::Client`].

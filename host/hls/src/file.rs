@@ -34,7 +34,7 @@ impl TempFile {
         Ok(temp)
     }
 
-    /// The temporary path.
+    /// Returns the path of the temporary file.
     pub(super) fn path(&self) -> &Path {
         self.0.as_deref().unwrap_or(Path::new(""))
     }
@@ -101,7 +101,7 @@ impl MediaFile {
     /// Creates a temporary file in `dir`; `chain` decrypts it.
     ///
     /// # Errors
-    /// [`FetchError::Disk`].
+    /// [`FetchError::Disk`] if the file cannot be created.
     pub(super) async fn create(dir: &Path, chain: Option<Chain>) -> Result<Self, FetchError> {
         let temp = TempFile::new(dir);
         let file = File::create(temp.path()).await?;

@@ -203,7 +203,7 @@ enum Next {
     Over,
 }
 
-/// The last load.
+/// Fingerprint and origin number of the last loaded playlist.
 struct LastLoad {
     fingerprint: u64,
     origin: u64,

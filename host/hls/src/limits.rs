@@ -78,7 +78,7 @@ pub const PLAYLIST_ENTRIES_MAX: usize = 100_000;
 /// Key formats in effect at once in one playlist; further ones are ignored.
 pub const KEY_FORMATS_MAX: usize = 16;
 
-/// Concurrent downloads.
+/// Maximum number of concurrent downloads of a source.
 pub const DOWNLOADS_IN_FLIGHT: usize = 3;
 /// Live: segments fetched or in progress that the receiver has not taken yet; at this number the source waits.
 pub const SEGMENTS_AHEAD_LIVE: usize = 64;

@@ -53,7 +53,7 @@ pub struct Rendition {
     pub group: String,
     /// Its NAME for people.
     pub name: String,
-    /// Its LANGUAGE tag.
+    /// Its LANGUAGE attribute; `None` if it has none.
     pub language: Option<String>,
     /// Whether DEFAULT=YES is set.
     pub default: bool,

@@ -42,7 +42,7 @@ pub(super) struct Entry {
     pub(super) duration_us: i64,
     /// Whether EXT-X-DISCONTINUITY stands before it.
     pub(super) discontinuity: bool,
-    /// Its EXT-X-DISCONTINUITY-SEQUENCE.
+    /// EXT-X-DISCONTINUITY-SEQUENCE of the playlist plus the discontinuities up to this segment.
     pub(super) discontinuity_sequence: u64,
     /// Whether EXT-X-GAP marks it as missing.
     pub(super) gap: bool,
@@ -50,7 +50,7 @@ pub(super) struct Entry {
     pub(super) date_us: Option<i64>,
     /// Its time: the own date-time, else derived from a neighbour by EXTINF (RFC 8216 section 6.3.3).
     pub(super) time_us: Option<i64>,
-    /// Its encryption.
+    /// The key that decrypts it; `None`: it is not encrypted.
     pub(super) key: Option<Arc<Key>>,
     /// The initialization section of its EXT-X-MAP.
     pub(super) map: Option<Arc<Map>>,

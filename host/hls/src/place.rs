@@ -18,7 +18,7 @@ use super::media_playlist::{Entry, MediaPlaylist};
 /// Maximum difference in microseconds between two times of the same instant, for rounding.
 const SAME_INSTANT_US: i64 = 250_000;
 
-/// A known segment.
+/// A listed segment, remembered to recognize it in later playlists.
 #[derive(Debug, Clone)]
 pub(super) struct Known {
     pub(super) sequence: u64,

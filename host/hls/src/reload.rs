@@ -14,7 +14,7 @@ pub(super) enum Load {
     Changed,
     /// The playlist is identical to the previous one.
     Unchanged,
-    /// The load failed.
+    /// The playlist could not be loaded.
     Failed,
 }
 

@@ -19,7 +19,7 @@ impl Variables {
     /// master playlist that led to it.
     ///
     /// # Errors
-    /// [`PlaylistError::Define`].
+    /// [`PlaylistError::Define`] if the tag is malformed, or a variable cannot be imported.
     pub(super) fn define(
         &mut self,
         line: usize,

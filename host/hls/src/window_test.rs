@@ -378,7 +378,7 @@ fn memory_is_bounded() {
     assert_eq!(live.load(&list(0, &format!("{} new", names.join(" ")))), ["new"]);
 }
 
-/// [`list`] without EXT-X-MEDIA-SEQUENCE.
+/// Makes the same playlist as [`list`], without EXT-X-MEDIA-SEQUENCE.
 fn unnumbered(words: &str) -> MediaPlaylist {
     let mut playlist = listed(0, 6, words, "");
     playlist.numbered = false;

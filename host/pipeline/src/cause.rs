@@ -23,13 +23,13 @@ pub enum HealthCause {
     Quota,
     /// The disk of the storage.
     Disk,
-    /// The source.
+    /// The source cannot be read, has ended, or delivers too slowly or unusable media.
     Source,
-    /// The processor.
+    /// The processor is not connected, is late, or its replies cannot be used.
     Processor,
-    /// A stage.
+    /// A stage cannot be loaded, or a call of it failed.
     Stage,
-    /// A destination.
+    /// A destination receives no packets, or receives them late.
     Destination,
 }
 

@@ -75,7 +75,7 @@ pub struct Deadline {
 /// What came of the wait for a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReplyOutcome {
-    /// Nothing was sent.
+    /// No audio was sent to the processor, so no reply is expected.
     NotAsked,
     /// A reply was in hand.
     Answered,

@@ -217,7 +217,7 @@ pub async fn rename(from: &Path, to: &Path) -> Result<(), DemuxError> {
 /// Holds the media against what the master playlist promises.
 ///
 /// # Errors
-/// [`DemuxError::NoSound`].
+/// [`DemuxError::NoSound`] if the playlist promises audio and the batch has none.
 pub fn check_sound(started: Option<&Started>, facts: &BatchFacts) -> Result<(), DemuxError> {
     let promise = started.and_then(|started| started.promised_sound.clone());
     match promise.filter(|_| !has_sound(facts)) {

@@ -113,7 +113,7 @@ kinds! {
     StorageCleaned = "storage-cleaned",
     /// Folders of the stream were removed while it runs; they are made again.
     FilesLost = "files-lost",
-    /// A problem began.
+    /// An incident was opened because a problem began.
     IncidentOpened = "incident-opened",
     /// A problem became more severe.
     IncidentEscalated = "incident-escalated",

@@ -55,7 +55,7 @@ impl Host {
     /// As [`Self::open_with`], with every default.
     ///
     /// # Errors
-    /// Likewise.
+    /// [`LoadError`], in the cases of [`Self::open_with`].
     pub async fn open(storage: &Path) -> Result<Self, LoadError> {
         Self::open_with(storage, HostLimits::default()).await
     }

@@ -1,13 +1,15 @@
-//! The spine: builds a pipeline's steps in the order of the data, runs them, and stops them from the source's end.
+//! Builds the steps of a pipeline in the order of the data, runs them, and ends them one after the other once the
+//! source ends.
 //!
-//! [`Pipeline::load`] checks and opens everything, in the one right order; [`Pipeline::run`] drives it until the source
-//! ends, the wanted batches are on air, or it is stopped. Every task is joined here.
+//! [`Pipeline::load`] opens storage, journal, stages, exchange, air and steps, in this order. [`Pipeline::run`] runs
+//! the pipeline until the source has ended, the requested number of batches is on air, or it is stopped; it ends all
+//! tasks before it returns.
 //!
-//! In: the [`settings`] of a pipeline, checked, and the [`Host`] that all pipelines share. Out: the programme at its destinations, and a
-//! [`Watch`] that tells how it goes. It uses the crates of its steps, and never knows tenants' rights, HTTP or where settings come
-//! from. Limits: [`limits`].
+//! Input: the checked [`settings`] of one pipeline, and the [`Host`] that all pipelines share. Output: the stream at
+//! its destinations, and a [`Watch`] with status and counts. This crate uses the crates of its steps. It does not
+//! depend on the rights of tenants, on HTTP, or on where settings come from. Its limits are in [`limits`].
 //!
-//! Where a reply's deadline is decided: [`deadline`], in [`deadline::Deadlines::of`].
+//! [`deadline::Deadlines::of`] decides until when the reply of a processor is used; see [`deadline`].
 
 // source (outboard-hls)
 // -> batch: groups segments

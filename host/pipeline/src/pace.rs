@@ -42,7 +42,7 @@ impl Pace {
         self.settings.send_replace(settings);
     }
 
-    /// The settings now.
+    /// Returns the settings that apply to the next batch.
     pub fn settings(&self) -> PaceSettings {
         *self.settings.borrow()
     }

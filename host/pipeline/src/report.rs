@@ -19,7 +19,7 @@ use outboard_store::journal::JournalError;
 pub struct Reporter {
     /// Where steps are written down.
     pub journal: JournalWriter,
-    /// Counts, timings, events.
+    /// Counts, durations and events of the pipeline, kept in memory.
     pub status: Arc<Status>,
 }
 

@@ -64,7 +64,7 @@ pub struct Settings {
     pub cushion_seconds: Option<f64>,
     /// Retention of batches that went on air.
     pub keep: Keep,
-    /// The three stages.
+    /// Components and settings of the three stages: batching, framing and remux-planning.
     pub stages: Stages,
     /// Seconds of media to send per second; `None`: 1. Only for a pipeline in the server's configuration, to test with
     /// recordings.
@@ -85,7 +85,7 @@ pub struct PipelineConfig {
     pub destinations: Vec<CheckedDestination>,
     /// Length of a batch.
     pub batch: Duration,
-    /// When air starts.
+    /// When the first packet goes on air.
     pub hold: Hold,
     /// Reserve time for slow replies; `None`: computed from the lengths of batches and segments.
     pub cushion: Option<Duration>,
@@ -97,7 +97,7 @@ pub struct PipelineConfig {
     pub stages: StagesConfig,
 }
 
-/// When air starts.
+/// When the first packet of a stream goes on air.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hold {
     /// When the first reply has arrived, plus the cushion.

@@ -15,7 +15,7 @@ pub const BUCKETS: [f64; 14] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0
 /// A measured step of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// Demuxing the batch.
+    /// Splitting the batch into its packets.
     Demux,
     /// From submitting the audio to the exchange until the reply arrives or the decision is made without it.
     Exchange,
@@ -61,7 +61,7 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// Number of durations.
+    /// Returns how many durations were measured, over all buckets.
     pub fn count(&self) -> u64 {
         self.counts.iter().sum()
     }
@@ -73,7 +73,7 @@ impl Reading {
 }
 
 impl Histogram {
-    /// Adds one duration.
+    /// Counts one duration in its bucket and adds it to the sum.
     pub fn observe(&self, took: Duration) {
         let seconds = took.as_secs_f64();
         let at = BUCKETS.iter().position(|bound| seconds <= *bound).unwrap_or(BUCKETS.len());

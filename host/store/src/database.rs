@@ -49,13 +49,13 @@ pub enum DatabaseError {
     Unreadable {
         /// The table or field that holds the value.
         what: &'static str,
-        /// The parser's error.
+        /// The error of the JSON parser.
         source: serde_json::Error,
     },
     /// The file cannot be created, or its permissions cannot be restricted to its owner.
     #[error("database {path}: {source}")]
     File {
-        /// The database file.
+        /// Path of the database file.
         path: PathBuf,
         /// The error of the operating system.
         source: std::io::Error,
@@ -63,7 +63,7 @@ pub enum DatabaseError {
     /// A newer version of Outboard created the file.
     #[error("database {path} has schema {found}, this version knows up to {known}: run the newer outboard again")]
     TooNew {
-        /// The database file.
+        /// Path of the database file.
         path: PathBuf,
         /// The schema version of the file.
         found: i64,
@@ -81,9 +81,9 @@ pub enum DatabaseError {
          `outboard database init --storage {storage}`"
     )]
     Empty {
-        /// The database file.
+        /// Path of the database file.
         path: PathBuf,
-        /// The storage folder.
+        /// Path of the storage folder.
         storage: PathBuf,
         /// A folder with media of a stream.
         media: PathBuf,
@@ -94,7 +94,7 @@ pub enum DatabaseError {
          .recover on a copy"
     )]
     Damaged {
-        /// The database file.
+        /// Path of the database file.
         path: PathBuf,
         /// The first fault that SQLite reported.
         what: String,

@@ -22,7 +22,7 @@ pub enum FilesError {
     /// Another process holds the lock.
     #[error("storage {path} is in use by another outboard process; stop it or choose another --storage")]
     InUse {
-        /// The storage folder.
+        /// Path of the storage folder that is locked.
         path: PathBuf,
     },
     /// The name of a tenant or stream is not valid as a folder's name.
@@ -64,13 +64,13 @@ impl Storage {
     /// Creates a folder for temporary files; it is removed when the result is dropped.
     ///
     /// # Errors
-    /// [`FilesError::Io`].
+    /// [`FilesError::Io`] if the folder cannot be created.
     pub fn scratch(&self) -> Result<tempfile::TempDir, FilesError> {
         let made = tempfile::Builder::new().prefix(SCRATCH).tempdir_in(&self.root);
         made.map_err(|source| FilesError::Io { path: self.root.clone(), source })
     }
 
-    /// The storage folder.
+    /// Returns the path of the storage folder.
     pub fn root(&self) -> &Path {
         &self.root
     }
@@ -192,11 +192,11 @@ fn sweep_scratch(root: &Path) {
 /// The folders of one stream.
 #[derive(Debug, Clone)]
 pub struct StreamFiles {
-    /// `original_stream/<stream>/segment-<n>.ts|.m4s`
+    /// The folder `original_stream/<stream>/`, which holds segments as `segment-<n>.ts` or `segment-<n>.m4s`.
     pub segments: PathBuf,
-    /// `processed_fragments/<stream>/batch-<n>/`
+    /// The folder `processed_fragments/<stream>/`, which holds the files of each batch in `batch-<n>/`.
     pub batches: PathBuf,
-    /// `logs/<stream>/`
+    /// The folder `logs/<stream>/`, which holds the stream's log files.
     pub logs: PathBuf,
     /// `evidence/<stream>/<id>.json`: evidence of failed stages; created with the first file.
     pub evidence: PathBuf,

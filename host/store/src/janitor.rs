@@ -86,7 +86,7 @@ pub type Tell = Arc<dyn Fn(StorageEvent) + Send + Sync>;
 /// Number and size of removed batches.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Cleaned {
-    /// Removed batches.
+    /// Number of batches whose files were removed.
     pub batches: u64,
     /// Bytes of the removed batches.
     pub bytes: u64,

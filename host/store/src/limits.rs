@@ -27,7 +27,7 @@ pub const DATABASE_WAL_PAGES: u32 = 1000;
 /// Default number of newest batches of each stream that stay in the journal after their files are removed
 /// (`storage.history_batches`): a day of batches of 30 s.
 pub const HISTORY_BATCHES_DEFAULT: u64 = 2880;
-/// Range of `storage.history_batches`.
+/// Permitted values of `storage.history_batches`, in batches per stream.
 pub const HISTORY_BATCHES: std::ops::RangeInclusive<u64> = 100..=1_000_000;
 /// Maximum rows of a list that one call returns.
 pub const PAGE_ROWS_MAX: usize = 500;
@@ -61,5 +61,5 @@ pub const BATCH_STEPS_WAITING: usize = 256;
 /// Default number of events that are kept, for each stream, for each tenant and for the host
 /// (`storage.history_events`).
 pub const HISTORY_EVENTS_DEFAULT: u64 = 1000;
-/// Range of `storage.history_events`.
+/// Permitted values of `storage.history_events`, in events per stream, tenant or host.
 pub const HISTORY_EVENTS: std::ops::RangeInclusive<u64> = 100..=1_000_000;

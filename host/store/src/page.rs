@@ -13,7 +13,7 @@ pub enum Order {
     OldestFirst,
 }
 
-/// The requested page.
+/// Which rows of a list a caller requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<K = u64> {
     /// The key of the last row that the caller has; the page begins after it, in the direction of the list.
@@ -89,7 +89,7 @@ impl Page<u64> {
 }
 
 impl<T> Listed<T> {
-    /// Converts each row.
+    /// Converts each row with `of`; whether more rows follow stays the same.
     pub fn map<U>(self, of: impl FnMut(T) -> U) -> Listed<U> {
         Listed { rows: self.rows.into_iter().map(of).collect(), more: self.more }
     }

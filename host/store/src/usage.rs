@@ -25,13 +25,13 @@ pub(super) use scan::segment_index;
 pub enum FileKind {
     /// `segment-<n>`, as received from the source.
     OriginalSegments,
-    /// `video.fmp4`.
+    /// `video.fmp4`: the video of a batch from the source.
     VideoFragments,
-    /// `audio.fmp4`.
+    /// `audio.fmp4`: the audio of a batch from the source.
     AudioFragments,
     /// The processor's reply, and audio made from it.
     ProcessedAudio,
-    /// `output.fmp4`.
+    /// `output.fmp4`: video and audio of a batch as they go on air.
     RemuxedOutput,
     /// Internal files: `air.flv`, packet lists, initialization sections, unfinished files.
     Other,
@@ -72,7 +72,7 @@ impl FileKind {
 /// A number of files and their total size.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Amount {
-    /// Number of files.
+    /// Number of files that are counted.
     pub files: u64,
     /// Total size in bytes.
     pub bytes: u64,

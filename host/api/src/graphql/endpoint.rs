@@ -48,7 +48,7 @@ struct Inner {
 /// The timeouts of clients with a long connection.
 #[derive(Debug, Clone, Copy)]
 pub struct Waits {
-    /// Time to authenticate.
+    /// Longest time from opening the connection until the client has authenticated.
     pub init: Duration,
     /// Time to read a message.
     pub write: Duration,

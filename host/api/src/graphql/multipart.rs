@@ -60,7 +60,7 @@ impl Form {
     /// Reads the head of the next part; `None` after the last one.
     ///
     /// # Errors
-    /// [`FormError::Form`].
+    /// [`FormError::Form`] if the part or its head is malformed.
     pub async fn part(&mut self) -> Result<Option<Part>, FormError> {
         let start = self.delimiter.len();
         while self.have.len() < start + 2 {

@@ -1,4 +1,4 @@
-//! Parses requests.
+//! Parses GraphQL requests from JSON and checks their limits.
 
 use async_graphql::Request;
 use axum::http::StatusCode;

@@ -6,7 +6,7 @@
 pub enum MetricKind {
     /// Only rises; starts at zero when the pipeline or the host starts.
     Counter,
-    /// The current value.
+    /// Rises and falls; shows the value at the time of the query.
     Gauge,
     /// Durations, counted by bucket.
     Histogram,
@@ -17,13 +17,13 @@ pub enum MetricKind {
 /// The unit of a metric; a metric without a unit counts things.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
-    /// Values in seconds.
+    /// Values are in seconds; the name ends in `_seconds`.
     Seconds,
-    /// Values in bytes.
+    /// Values are in bytes; the name ends in `_bytes`.
     Bytes,
 }
 
-/// One metric.
+/// The definition of one metric: name, kind, unit, labels and help text.
 #[derive(Debug)]
 pub struct Metric {
     /// Name without prefix, unit and suffix.
@@ -34,7 +34,7 @@ pub struct Metric {
     pub unit: Option<Unit>,
     /// Names of its labels.
     pub labels: &'static [&'static str],
-    /// The HELP text.
+    /// The text of its HELP line.
     pub help: &'static str,
 }
 

@@ -330,7 +330,7 @@ fn state_name(state: &DestinationState) -> &'static str {
     }
 }
 
-/// Appends one label.
+/// Returns the labels with `last` added at the end.
 fn with<'a>(labels: &[&'a str], last: &'a str) -> Vec<&'a str> {
     labels.iter().copied().chain([last]).collect()
 }

@@ -151,7 +151,7 @@ impl OciError {
     }
 }
 
-/// Pulls a component.
+/// Downloads a component from its registry and verifies the digests of manifest and file.
 ///
 /// # Errors
 /// Any [`OciError`].

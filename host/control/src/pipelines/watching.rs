@@ -26,7 +26,7 @@ impl Pipelines {
     /// A pipeline now and from now on; ends when it is deleted.
     ///
     /// # Errors
-    /// [`ControlError::NotFound`].
+    /// [`ControlError::NotFound`] if the pipeline does not exist or is another tenant's; [`ControlError::Forbidden`].
     pub fn watch(&self, actor: &Actor, id: &str) -> Result<impl Stream<Item = Seen> + Send + use<>, ControlError> {
         Ok(snapshots(&self.0.directory.allowed(actor, Action::ViewPipelines, id)?))
     }
@@ -53,7 +53,7 @@ impl Pipelines {
     /// The steps of a pipeline's batches from now on, each once it is in the journal.
     ///
     /// # Errors
-    /// [`ControlError::NotFound`].
+    /// [`ControlError::NotFound`] if the pipeline does not exist or is another tenant's; [`ControlError::Forbidden`].
     pub fn watch_batches(
         &self,
         actor: &Actor,

@@ -29,7 +29,7 @@ pub struct NewAudit {
     pub tenant: Option<String>,
     /// The caller, with role and token.
     pub actor: Actor,
-    /// The permitted action.
+    /// The action that the caller was permitted to do.
     pub action: Action,
     /// The object of the action, such as `pipeline acme:tv`.
     pub target: String,
@@ -50,7 +50,7 @@ pub struct AuditRow {
     pub tenant: Option<String>,
     /// Name of the caller at that time.
     pub actor: String,
-    /// The caller's token.
+    /// Id of the caller's token; `None`: the caller needed no token.
     pub token: Option<u64>,
     /// Name of the action, see [`Action::name`].
     pub action: String,

@@ -48,10 +48,10 @@ pub struct NewComponent {
     pub signed_by: Option<String>,
 }
 
-/// A stored component.
+/// A component as it is stored in the database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ComponentRow {
-    /// The recorded component.
+    /// Digest, owner, kind, name, version and origin of the component.
     pub component: NewComponent,
     /// When it was added, Unix time in milliseconds.
     pub added_ms: u64,

@@ -29,7 +29,7 @@ words! {
         Delivered = "delivered",
         /// The last attempt failed; another one is planned.
         Failed = "failed",
-        /// All attempts failed.
+        /// No further attempt follows: all attempts failed, or the tenant was deleted.
         GaveUp = "gave-up",
     }
 }
@@ -49,7 +49,7 @@ pub struct DeliveryRow {
     pub payload: String,
     /// The progress of the delivery.
     pub state: DeliveryState,
-    /// Number of attempts.
+    /// Number of attempts made so far.
     pub attempts: u32,
     /// When it was created, Unix time in milliseconds.
     pub created_ms: u64,

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use outboard_pipeline::cause::HealthCause;
 use outboard_pipeline::event::Severity;
 
-/// A stored event.
+/// An event as it is stored in the database.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EventRow {

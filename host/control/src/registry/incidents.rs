@@ -32,7 +32,7 @@ pub struct IncidentState {
     pub message: String,
 }
 
-/// A stored incident.
+/// An incident as it is stored in the database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IncidentRow {
     /// Number of the incident; later incidents have higher ones.

@@ -30,7 +30,7 @@ words! {
 words! {
     /// How a pipeline was created.
     pub enum Origin {
-        /// Created over GraphQL.
+        /// Created with the GraphQL API.
         Api = "api",
         /// Created with the REST API.
         Rest = "rest",
@@ -44,7 +44,7 @@ words! {
 /// A pipeline to be created.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewPipeline {
-    /// Tenant and stream.
+    /// Tenant and stream id that the pipeline gets.
     pub id: PipelineId,
     /// The checked settings; contain secrets.
     pub settings: Hidden<Value>,
@@ -72,7 +72,7 @@ pub struct Wish {
 /// A stored pipeline, with the settings of its newest revision.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PipelineRow {
-    /// Tenant and stream.
+    /// Tenant and stream id of the pipeline.
     pub id: PipelineId,
     /// When it was created, Unix time in milliseconds.
     pub created_ms: u64,
@@ -80,7 +80,7 @@ pub struct PipelineRow {
     pub created_by: String,
     /// How it was created.
     pub origin: Origin,
-    /// The desired state.
+    /// The state that users want: running or stopped.
     pub desired: Desired,
     /// When the desired state was set, Unix time in milliseconds.
     pub desired_ms: u64,

@@ -20,7 +20,7 @@ pub struct Removal {
 // === impl Registry ===
 
 impl Registry {
-    /// All pending removals.
+    /// Reads the removals that were begun and have not finished, of every tenant.
     pub async fn removals(&self) -> Result<Vec<Removal>, RegistryError> {
         self.read(|connection| {
             let mut statement = connection.prepare_cached("SELECT tenant, stream, files FROM removal")?;

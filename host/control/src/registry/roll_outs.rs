@@ -32,7 +32,7 @@ words! {
 pub struct RollOutRecord {
     /// The stage that is swapped in each pipeline.
     pub kind: StageKind,
-    /// The new version.
+    /// The component that each pipeline gets.
     pub to: ComponentLabel,
     /// Name of the caller who requested it.
     pub requested_by: String,
@@ -50,7 +50,7 @@ pub struct RollOutRecord {
     pub ended_ms: Option<u64>,
 }
 
-/// A stored roll-out.
+/// A roll-out as it is stored in the database.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RollOutRow {
     /// Number of the roll-out; later ones have higher numbers.

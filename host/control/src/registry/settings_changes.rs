@@ -53,7 +53,7 @@ impl Registry {
         .await
     }
 
-    /// [`Self::change_settings`] without swaps.
+    /// Stores new settings as [`Self::change_settings`] does, without beginning swaps.
     pub async fn update_pipeline(
         &self,
         actor: &Actor,

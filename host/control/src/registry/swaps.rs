@@ -90,9 +90,9 @@ pub struct NextStart {
 pub struct SwapRecord {
     /// The stage that is swapped.
     pub kind: StageKind,
-    /// The previous version.
+    /// The component that ran before the swap.
     pub from: ComponentLabel,
-    /// The new version.
+    /// The component that runs after the swap.
     pub to: ComponentLabel,
     /// Whether its settings differ from those of the previous version.
     pub settings_changed: bool,
@@ -134,7 +134,7 @@ pub struct SwapRecord {
     pub next_start: Option<NextStart>,
 }
 
-/// A stored swap.
+/// A swap as it is stored in the database.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SwapRow {
     /// Number of the swap; later ones have higher numbers.

@@ -45,7 +45,7 @@ pub struct TenantPatch {
 /// A tenant after a change, and what changed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TenantChange {
-    /// The current row.
+    /// The tenant as it is stored after the change.
     pub row: TenantRow,
     /// Whether a quota changed.
     pub quotas: bool,
@@ -73,7 +73,7 @@ pub struct TenantRow {
 }
 
 impl TenantRow {
-    /// The effective quotas.
+    /// Returns the quotas that apply: those that are set, otherwise the defaults.
     pub fn quotas(&self) -> Quotas {
         Quotas::of(&self.name, &self.set)
     }

@@ -45,7 +45,7 @@ pub struct WebhookPatch {
     pub enabled: Option<bool>,
 }
 
-/// A stored webhook.
+/// A webhook as it is stored in the database.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WebhookRow {
     /// Number of the webhook.

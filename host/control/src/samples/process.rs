@@ -11,7 +11,7 @@ use nix::sys::time::TimeVal;
 pub struct ProcessSample {
     /// Resident memory in bytes.
     pub resident_bytes: Option<u64>,
-    /// Number of threads.
+    /// Number of threads of the process.
     pub threads: Option<u64>,
     /// Number of open file descriptors.
     pub open_fds: Option<u64>,

@@ -16,10 +16,10 @@ use outboard_stage::recording::Recording;
 use outboard_store::page::{Listed, Page};
 
 impl StageSwaps {
-    /// One swap.
+    /// Reads one swap by its id, in progress or ended.
     ///
     /// # Errors
-    /// [`ControlError::NotFound`].
+    /// [`ControlError::NotFound`] if it does not exist or is another tenant's; the database cannot be read.
     pub async fn get(&self, actor: &Actor, id: u64) -> Result<SwapRow, ControlError> {
         let absent = || ControlError::NotFound(format!("there is no swap {id}"));
         let row = self.registry.swap(id).await?.ok_or_else(absent)?;
@@ -28,7 +28,7 @@ impl StageSwaps {
         Ok(row)
     }
 
-    /// A pipeline's swaps.
+    /// Lists the swaps of a pipeline, one page at a time.
     ///
     /// # Errors
     /// Any [`ControlError`].
@@ -80,7 +80,7 @@ impl StageSwaps {
     /// The file of some evidence.
     ///
     /// # Errors
-    /// [`ControlError::NotFound`].
+    /// [`ControlError::NotFound`] if the pipeline or the file does not exist; [`ControlError::Forbidden`].
     pub fn evidence(&self, actor: &Actor, id: &str, evidence: &str) -> Result<PathBuf, ControlError> {
         let handle = self.directory.allowed(actor, Action::ViewMedia, id)?;
         let file = self.host.evidence().file(&handle.id().tenant, &handle.id().stream, evidence);

@@ -69,10 +69,10 @@ impl StageSwaps {
         Ok(row)
     }
 
-    /// One roll-out.
+    /// Reads one roll-out by its id, in progress or ended.
     ///
     /// # Errors
-    /// [`ControlError::NotFound`].
+    /// [`ControlError::NotFound`] if it does not exist or is another tenant's; the database cannot be read.
     pub async fn roll_out(&self, actor: &Actor, id: u64) -> Result<RollOutRow, ControlError> {
         let absent = || ControlError::NotFound(format!("there is no rollout {id}"));
         let row = self.registry.roll_out(id).await?.ok_or_else(absent)?;

@@ -50,7 +50,7 @@ impl Default for Patience {
     }
 }
 
-/// A publishing session.
+/// A connection to an RTMP server that publishes one stream.
 pub struct Session {
     io: Box<dyn Io>,
     patience: Patience,
@@ -72,7 +72,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// Connects and publishes.
+    /// Connects to the server and begins to publish the stream.
     ///
     /// # Errors
     /// [`RtmpError`]; its text contains the stream key only if the server's own text does.

@@ -78,10 +78,10 @@ impl TransportError {
     }
 }
 
-/// Opens the connection.
+/// Connects to the target over TCP, with TLS if the target requires it.
 ///
 /// # Errors
-/// [`TransportError`].
+/// [`TransportError`] if the connection or the TLS handshake fails, takes too long, or has invalid settings.
 pub async fn connect(target: &RtmpTarget, tls: &TlsSettings, guard: &Guard) -> Result<Box<dyn Io>, TransportError> {
     let (host, port) = (target.host.clone(), target.port);
     let slow = || TransportError::Timeout { host: target.host.clone(), port };

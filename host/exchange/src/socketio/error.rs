@@ -48,7 +48,7 @@ pub enum ConnectError {
     /// The server refused the namespace (CONNECT_ERROR), for example for wrong credentials.
     #[error("the processor refused the connection to namespace {namespace}: {message}")]
     Refused {
-        /// The requested namespace.
+        /// The namespace that the client requested.
         namespace: String,
         /// The server's message, shortened.
         message: String,

@@ -25,7 +25,7 @@ use outboard_stage::swap::Shared;
 use outboard_stage::{Answer, BatchingStage};
 use outboard_store::journal::{CutRecord, JournalError, StageSnapshot};
 
-/// The batch step.
+/// Collects segments, asks the batching stage where to cut, and hands on batches.
 pub struct Batcher {
     /// The batching stage, shared with swaps.
     pub stage: Shared<BatchingStage>,

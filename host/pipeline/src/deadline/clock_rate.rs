@@ -16,11 +16,11 @@ const LENGTHS_OVER: Duration = Duration::from_secs(600);
 const BATCHES: usize = 3;
 /// Lengths that are kept at most.
 const LENGTHS_MAX: usize = 600;
-/// An error is worked off in about this time...
+/// The rate is set so that an error is corrected in about this time.
 const OVER: Duration = Duration::from_secs(60);
-/// ...and is none while it is below this part of the target...
+/// Errors up to this fraction of the target are ignored.
 const DEAD_BAND: f64 = 0.25;
-/// ...or below this.
+/// Errors up to this duration are ignored, however small the target is.
 const DEAD_BAND_MIN: Duration = Duration::from_millis(200);
 
 /// The controller of one programme. Pure: no clock of its own.

@@ -34,10 +34,10 @@ pub enum DemuxStepError {
     /// The stream cannot go on air at all.
     #[error("{0}")]
     Unsupported(String),
-    /// The journal failed.
+    /// A step could not be written to the journal.
     #[error(transparent)]
     Journal(#[from] JournalError),
-    /// The storage failed.
+    /// A file or folder of the stream could not be written.
     #[error(transparent)]
     Files(#[from] FilesError),
     /// ffmpeg cannot be started any more.
@@ -58,11 +58,11 @@ impl Origin for DemuxStepError {
 /// A batch on its way through the processor.
 #[derive(Debug)]
 pub struct Demuxed {
-    /// Its number.
+    /// Number of the batch in its stream.
     pub number: u64,
-    /// Its folder.
+    /// The folder that holds the files of the batch.
     pub dir: PathBuf,
-    /// Its packets.
+    /// Tracks and packets of the batch, as demuxing found them.
     pub facts: BatchFacts,
     /// Its place on the timeline.
     pub placed: Placed,
@@ -87,13 +87,13 @@ impl Demuxed {
     }
 }
 
-/// The demux step.
+/// Demuxes batches in order and hands each one to the remux step.
 pub struct Demuxer {
     /// Remembers the stream's tracks.
     pub splitter: Splitter,
-    /// The one timeline.
+    /// The end of the last placed batch, after which the next one is placed.
     pub timeline: Timeline,
-    /// The stream's folders.
+    /// The folders in which the stream's segments and batches are stored.
     pub files: StreamFiles,
     /// Tells what came of each batch.
     pub reporter: Reporter,

@@ -15,9 +15,9 @@ use outboard_store::files::names;
 
 /// Makes fragments of batches and hands them to the exchange.
 pub struct FragmentSender {
-    /// Where they go.
+    /// Sends the fragments to the processor and receives its replies.
     pub exchange: Arc<Exchange>,
-    /// For fragment ids.
+    /// Stream id, the first part of each fragment's id.
     pub stream_id: String,
     /// Where conversions wait for their turn.
     pub slots: Slots,

@@ -29,7 +29,7 @@ pub struct Assembler {
 pub(super) struct Assembled {
     /// The reply that is heard, or why there is none.
     pub(super) decision: Decision,
-    /// What was followed.
+    /// The plan by which the batch was remuxed; differs from the stage's plan after a fallback.
     pub(super) plan: Plan,
     /// What goes on air; the error: the batch is lost.
     pub(super) remuxed: Result<Remuxed, RemuxError>,

@@ -11,7 +11,7 @@ use outboard_stage::swap::Shared;
 
 /// The stage that plans.
 pub struct Planner {
-    /// The stage.
+    /// The remux-planning stage, shared with the task that swaps it.
     pub stage: Shared<RemuxStage>,
     /// Its state in the journal.
     pub keeper: StateKeeper,

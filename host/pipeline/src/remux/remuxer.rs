@@ -22,7 +22,7 @@ use outboard_egress::spool::{ReadyBatch, Spool};
 use outboard_exchange::Pending;
 use outboard_store::journal::JournalError;
 
-/// The remux step.
+/// Waits for replies, remuxes batches in order and puts them into the spool.
 pub struct Remuxer {
     /// Until when each reply counts, and all other times.
     pub deadlines: Deadlines,

@@ -21,12 +21,12 @@ use outboard_store::journal::OnAir;
 pub(super) struct Why {
     /// Short, for counters; one of a fixed few.
     pub(super) name: &'static str,
-    /// For the operator.
+    /// The reason as a sentence for the operator.
     pub(super) text: String,
 }
 
 impl Why {
-    /// Nothing was sent.
+    /// The reason of a batch whose audio was not sent to a processor.
     pub(super) fn not_sent() -> Self {
         Self { name: NOT_SENT, text: "nothing was sent to a processor".into() }
     }

@@ -157,7 +157,7 @@ mod tests {
         case.reporter.remux(0, outcome).await.unwrap();
     }
 
-    /// Two packets.
+    /// A batch with a video track of two packets and no audio.
     fn batch() -> Demuxed {
         let packet = Packet { dts_us: 0, pts_us: 0, duration_us: 0, size: 1 };
         let track = TrackFacts { packets: vec![packet; 2], ..TrackFacts::default() };

@@ -26,7 +26,7 @@ pub struct Checks {
 // === impl Checks ===
 
 impl Checks {
-    /// No problems.
+    /// Starts without problems. `caller` selects the names of settings in messages.
     pub fn new(caller: Caller) -> Self {
         Self { caller, problems: Vec::new() }
     }
@@ -39,7 +39,7 @@ impl Checks {
         }
     }
 
-    /// Adds a problem.
+    /// Records a problem with the setting at `path`.
     pub fn wrong(&mut self, path: impl Into<String>, message: impl Into<String>) {
         self.problems.push(Problem { path: path.into(), message: message.into() });
     }

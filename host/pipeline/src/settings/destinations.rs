@@ -46,12 +46,12 @@ pub struct DestinationPatch {
     pub srs_api: Option<Option<String>>,
 }
 
-/// A checked [`Destination`].
+/// A [`Destination`] whose fields were checked, with its URL parsed and its name set.
 #[derive(Clone)]
 pub struct CheckedDestination {
     /// The URL; may contain a key.
     pub text: String,
-    /// The parsed URL.
+    /// Protocol and address from the URL.
     pub target: Target,
     /// The display name: given, or derived from host and application. Unique in the pipeline.
     pub name: String,

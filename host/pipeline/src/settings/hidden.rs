@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::Header;
 use outboard_base::redact;
 
-/// Replaces a secret.
+/// The text that is shown in place of a secret.
 pub const HIDDEN: &str = "…";
 
 /// Headers with hidden values.

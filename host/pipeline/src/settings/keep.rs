@@ -20,7 +20,7 @@ pub struct Keep {
     pub max_bytes: Option<u64>,
 }
 
-/// A checked [`Keep`].
+/// A [`Keep`] whose fields were checked, with defaults filled in.
 #[derive(Debug, Clone, Copy)]
 pub struct KeepConfig {
     /// Number of aired batches to keep.

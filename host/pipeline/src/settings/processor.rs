@@ -56,7 +56,7 @@ pub struct ProcessorPatch {
     pub in_flight: Option<Option<u32>>,
 }
 
-/// A checked [`Processor`].
+/// A [`Processor`] whose fields were checked, with its URL parsed.
 #[derive(Debug, Clone)]
 pub struct ProcessorConfig {
     /// URL with the scheme http, https, ws or wss.
@@ -76,7 +76,7 @@ pub struct ProcessorConfig {
 // === impl Processor ===
 
 impl Processor {
-    /// Checks all fields.
+    /// Checks all fields and adds each problem to `checks`; `None` if the URL is not valid.
     pub(super) fn resolve(&self, checks: &mut Checks) -> Option<ProcessorConfig> {
         let Self { url, path, namespace, auth, headers, in_flight } = self;
         let url = checks.url("processor.url", url, &PROCESSOR_SCHEMES);

@@ -98,7 +98,7 @@ pub struct SourcePatch {
     pub catch_up: Option<Option<CatchUp>>,
 }
 
-/// A checked [`Source`].
+/// A [`Source`] whose fields were checked, with its URLs parsed.
 #[derive(Debug, Clone)]
 pub struct SourceConfig {
     /// URL of the playlist.

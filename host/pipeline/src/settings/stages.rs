@@ -101,7 +101,7 @@ pub struct StagesConfig {
     pub settings: BTreeMap<&'static str, Value>,
     /// What decides after a failure.
     pub on_failure: BTreeMap<&'static str, FailurePolicy>,
-    /// The previous versions.
+    /// The version before the current one, by name of the stage; only stages that have one.
     pub previous: BTreeMap<&'static str, PreviousStageConfig>,
 }
 

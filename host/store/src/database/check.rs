@@ -23,7 +23,7 @@ pub enum Checked {
 /// would silently lose tenants, tokens, pipelines and positions on air.
 ///
 /// # Errors
-/// [`DatabaseError::Empty`].
+/// [`DatabaseError::Empty`] if the database is missing or empty and a stream has files.
 pub fn not_forgotten(storage: &Path) -> Result<(), DatabaseError> {
     let path = database_file(storage);
     if std::fs::metadata(&path).is_ok_and(|found| found.len() > 0) {

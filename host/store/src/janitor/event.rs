@@ -9,7 +9,7 @@ use outboard_base::room::shown;
 pub enum StorageEvent {
     /// A tenant's files reached its quota; the oldest finished batches are removed.
     QuotaReached {
-        /// Bytes in use.
+        /// Size of the tenant's files in bytes.
         used: u64,
         /// The quota in bytes.
         quota: u64,
@@ -26,7 +26,7 @@ pub enum StorageEvent {
     /// Finished batches were removed to free space, or by a request. Removals by a pipeline's own retention are not
     /// reported.
     Cleaned {
-        /// Number of batches.
+        /// Number of batches whose files were removed.
         batches: u64,
         /// Bytes of the batches.
         bytes: u64,
@@ -59,7 +59,7 @@ impl fmt::Display for StorageEvent {
 pub enum Scope<'a> {
     /// The disk, which all tenants share.
     Host,
-    /// One tenant.
+    /// The tenant with this name.
     Tenant(&'a str),
     /// One stream of a tenant.
     Stream(&'a str, &'a str),

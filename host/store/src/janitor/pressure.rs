@@ -10,7 +10,7 @@ use crate::limits::STORAGE_CALM_AFTER;
 /// The state of one limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Level {
-    /// There is room.
+    /// The use is below the limit; no batch is removed for it.
     #[default]
     Fine,
     /// The limit is reached; finished batches are removed.
@@ -30,7 +30,7 @@ pub(super) struct BoundReading {
     pub(super) calm: bool,
 }
 
-/// Follows one limit.
+/// Holds the level of one limit and updates it with each observation.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Pressure {
     level: Level,

@@ -43,9 +43,9 @@ pub struct BatchRecord {
 /// The packets and times of a batch on air, recorded with its decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OnAir {
-    /// Video packets.
+    /// Number of video packets in the batch.
     pub video: u64,
-    /// Audio packets.
+    /// Number of audio packets in the batch.
     pub audio: u64,
     /// Start on the air timeline in milliseconds.
     pub start_ms: u64,

@@ -19,7 +19,7 @@ pub(super) struct Family {
     pub(super) samples: Vec<Sample>,
 }
 
-/// One sample line.
+/// One line of the output: name, labels and value.
 #[derive(Debug)]
 pub(super) struct Sample {
     pub(super) name: String,
