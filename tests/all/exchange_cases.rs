@@ -18,7 +18,7 @@ use outboard::pipeline::exchange::message_framer::Fragment;
 use outboard::pipeline::exchange::{
     Absence, Audio, Exchange, ExchangeConfig, ExchangeStatus, Outgoing, Pending, Reply, Returned,
 };
-use outboard_tests::door::{Door, strict};
+use outboard_tests::door::{CountingListener, strict};
 use outboard_tests::processor::{FragmentFramer, PATIENCE, Processor, ServerKind, fmp4, wav};
 use serde_json::json;
 use tokio::time::timeout;
@@ -322,7 +322,7 @@ async fn another_path_is_asked_for() {
 
 #[tokio::test]
 async fn a_processor_that_may_not_be_reached_sees_no_connection() {
-    let (four, six) = (Door::at("127.0.0.2").await, Door::at("::1").await);
+    let (four, six) = (CountingListener::at("127.0.0.2").await, CountingListener::at("::1").await);
     let (port, six_port) = (four.port(), six.port());
     for url in [
         format!("http://127.0.0.2:{port}/?token=SECRET"),

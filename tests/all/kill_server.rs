@@ -43,7 +43,7 @@ type Known = Option<(u64, u64, String)>;
 
 /// The changes that were acknowledged to one client, and the request without a response.
 #[derive(Debug, Default)]
-struct Books {
+struct Acknowledged {
     known: BTreeMap<String, Known>,
     /// The mutation in progress: its stream, and the state after it.
     open: Option<(String, Known)>,
@@ -59,7 +59,7 @@ fn known(pipeline: &Value) -> Known {
 }
 
 /// Changes pipelines one after the other until the server is gone.
-async fn keep_changing(server: &Server, token: &str, client: u64, books: &Mutex<Books>, dice: &mut Dice) {
+async fn keep_changing(server: &Server, token: &str, client: u64, books: &Mutex<Acknowledged>, dice: &mut Dice) {
     loop {
         let stream = format!("client-{client}-{}", dice.below(4));
         let before = books.lock().unwrap().known.get(&stream).cloned().flatten();
@@ -123,7 +123,7 @@ async fn keep_changing(server: &Server, token: &str, client: u64, books: &Mutex<
 }
 
 /// Checks that every acknowledged change is stored; the mutation in progress may be stored or not.
-async fn assert_kept(server: &Server, token: &str, all: &[Arc<Mutex<Books>>], what: &str) {
+async fn assert_kept(server: &Server, token: &str, all: &[Arc<Mutex<Acknowledged>>], what: &str) {
     let list = format!("{{ pipelines {{ {FIELDS} }} }}");
     let answer = server.graphql(Some(token), &list, &json!({})).await;
     let there: BTreeMap<String, Known> = answer
@@ -182,7 +182,7 @@ async fn what_was_acknowledged_survives_and_pipelines_go_on() {
     for channel in &mut channels {
         channel.on_air(&server, &nginx).await;
     }
-    let books: Vec<Arc<Mutex<Books>>> = (0..3).map(|_| Arc::default()).collect();
+    let books: Vec<Arc<Mutex<Acknowledged>>> = (0..3).map(|_| Arc::default()).collect();
     let mut slowest = Duration::ZERO;
     for round in 1..=kills {
         // Every other time on air; otherwise at any time, as early as possible.

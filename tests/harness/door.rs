@@ -19,7 +19,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
 /// A listener on TCP and UDP that counts connections and datagrams. Ends on drop.
-pub struct Door {
+pub struct CountingListener {
     address: SocketAddr,
     came: Arc<AtomicUsize>,
     probes: AtomicUsize,
@@ -27,7 +27,7 @@ pub struct Door {
     task: JoinHandle<()>,
 }
 
-impl Door {
+impl CountingListener {
     /// Listens on a free port of this address.
     pub async fn at(address: &str) -> Self {
         let listener = TcpListener::bind((address, 0)).await.expect("a free port");
@@ -65,7 +65,7 @@ impl Door {
     }
 }
 
-impl Drop for Door {
+impl Drop for CountingListener {
     fn drop(&mut self) {
         self.task.abort();
     }

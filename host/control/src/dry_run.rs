@@ -189,10 +189,10 @@ pub async fn dry_run(host: &Host, owner: &Owner, config: &PipelineConfig, on_air
 
 /// Everything that was found, before it is put into words.
 struct Found {
-    source: source::Seen,
+    source: source::SourceFindings,
     processor: Option<Check>,
     destinations: Vec<Check>,
-    storage: storage::Seen,
+    storage: storage::StorageFindings,
 }
 
 impl Found {

@@ -7,7 +7,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::id::PipelineId;
-use super::runner::{LiveRun, Note, Run, RunState, Runner, StopMode, Wanted};
+use super::runner::{DesiredRun, LiveRun, Note, Run, RunState, Runner, StopMode};
 use super::snapshot::{self, Snapshot};
 use crate::limits::NOTES_WAITING;
 use outboard_pipeline::settings::Settings;
@@ -20,7 +20,7 @@ use outboard_store::journal::BatchProgress;
 pub struct PipelineHandle {
     id: PipelineId,
     created_ms: u64,
-    wanted: Mutex<watch::Sender<Wanted>>,
+    wanted: Mutex<watch::Sender<DesiredRun>>,
     run: watch::Receiver<Run>,
     shown: watch::Receiver<Arc<Snapshot>>,
     progress: broadcast::Sender<BatchProgress>,
@@ -37,7 +37,7 @@ impl PipelineHandle {
         host: &Host,
         id: PipelineId,
         created_ms: u64,
-        wanted: Wanted,
+        wanted: DesiredRun,
     ) -> (Arc<Self>, mpsc::Receiver<Note>) {
         let (wanted, wants) = watch::channel(wanted);
         let (run, runs) = watch::channel(Run::default());
@@ -142,12 +142,12 @@ impl PipelineHandle {
         &self.gone
     }
 
-    pub(super) fn wanted(&self) -> Wanted {
+    pub(super) fn wanted(&self) -> DesiredRun {
         self.lock().borrow().clone()
     }
 
     /// Changes what is wanted.
-    pub(super) fn want(&self, change: impl FnOnce(&mut Wanted)) {
+    pub(super) fn want(&self, change: impl FnOnce(&mut DesiredRun)) {
         self.lock().send_modify(change);
     }
 
@@ -168,7 +168,7 @@ impl PipelineHandle {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, watch::Sender<Wanted>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, watch::Sender<DesiredRun>> {
         self.wanted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -181,7 +181,7 @@ impl Drop for PipelineHandle {
     }
 }
 
-impl Wanted {
+impl DesiredRun {
     /// Of a pipeline that does not run yet.
     pub(super) fn new(owner: Owner, revision: u64, settings: Arc<Settings>, running: bool) -> Self {
         Self { running, mode: StopMode::Drain, turn: 0, over_ms: None, revision, taken: None, settings, owner }

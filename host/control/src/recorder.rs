@@ -31,7 +31,7 @@ pub struct RecordedEvent {
 }
 
 #[derive(Debug)]
-enum Order {
+enum RecorderMessage {
     Record(NewEvent),
     Update(PipelineId, IncidentState),
     Flush(oneshot::Sender<()>),
@@ -40,7 +40,7 @@ enum Order {
 /// A handle to the task. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Recorder {
-    orders: mpsc::Sender<Order>,
+    orders: mpsc::Sender<RecorderMessage>,
     listeners: broadcast::Sender<Arc<RecordedEvent>>,
     /// Id of the newest event that listeners were told, or that an earlier run stored; 0: none.
     newest: Arc<AtomicU64>,
@@ -89,10 +89,10 @@ impl Recorder {
     pub(super) async fn incident(&self, id: &PipelineId, change: Change) {
         let Change { incident, event } = change;
         let order = match event {
-            None => Order::Update(id.clone(), incident),
+            None => RecorderMessage::Update(id.clone(), incident),
             Some(event) => {
                 let (tenant, stream) = (Some(id.tenant.clone()), Some(id.stream.clone()));
-                Order::Record(NewEvent { tenant, stream, event, incident: Some(incident) })
+                RecorderMessage::Record(NewEvent { tenant, stream, event, incident: Some(incident) })
             }
         };
         // Closed only when the process ends.
@@ -102,13 +102,13 @@ impl Recorder {
     /// Of a tenant, or of the host.
     pub(super) async fn record(&self, tenant: Option<String>, stream: Option<String>, event: Event) {
         // Closed only when the process ends.
-        let _ = self.orders.send(Order::Record(NewEvent { tenant, stream, event, incident: None })).await;
+        let _ = self.orders.send(RecorderMessage::Record(NewEvent { tenant, stream, event, incident: None })).await;
     }
 
     /// Answers when everything that was handed in before is written.
     pub(super) async fn flush(&self) {
         let (done, wait) = oneshot::channel();
-        if self.orders.send(Order::Flush(done)).await.is_ok() {
+        if self.orders.send(RecorderMessage::Flush(done)).await.is_ok() {
             let _ = wait.await;
         }
     }
@@ -119,16 +119,16 @@ async fn record(
     registry: Registry,
     listeners: broadcast::Sender<Arc<RecordedEvent>>,
     webhooks: Arc<Sender>,
-    mut waiting: mpsc::Receiver<Order>,
+    mut waiting: mpsc::Receiver<RecorderMessage>,
 ) {
     let mut orders = Vec::new();
     while waiting.recv_many(&mut orders, EVENTS_AT_ONCE_MAX).await > 0 {
         let (mut events, mut updates, mut flushed) = (Vec::new(), Vec::new(), Vec::new());
         for order in orders.drain(..) {
             match order {
-                Order::Record(event) => events.push(event),
-                Order::Update(id, incident) => updates.push((id, incident)),
-                Order::Flush(done) => flushed.push(done),
+                RecorderMessage::Record(event) => events.push(event),
+                RecorderMessage::Update(id, incident) => updates.push((id, incident)),
+                RecorderMessage::Flush(done) => flushed.push(done),
             }
         }
         if !events.is_empty() {

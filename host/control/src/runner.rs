@@ -44,7 +44,7 @@ impl StopMode {
 
 /// What is wanted of a pipeline.
 #[derive(Debug, Clone)]
-pub struct Wanted {
+pub struct DesiredRun {
     /// It is to run.
     pub running: bool,
     /// How it stops, when it has to.
@@ -163,7 +163,7 @@ pub enum Note {
 pub(super) struct Runner {
     pub(super) host: Host,
     pub(super) stream_id: String,
-    pub(super) wanted: watch::Receiver<Wanted>,
+    pub(super) wanted: watch::Receiver<DesiredRun>,
     pub(super) run: watch::Sender<Run>,
     pub(super) notes: mpsc::Sender<Note>,
     /// Pipelines that were run so far.
@@ -257,7 +257,7 @@ impl Runner {
     }
 
     /// Opens the pipeline and drives it until it ends or something else is wanted.
-    async fn once(&mut self, wanted: &Wanted, good: &mut Option<(u64, Arc<Settings>)>) -> Ended {
+    async fn once(&mut self, wanted: &DesiredRun, good: &mut Option<(u64, Arc<Settings>)>) -> Ended {
         self.enter(RunState::Loading);
         let pipeline = match self.load(wanted, &wanted.settings).await {
             Ok(pipeline) => {
@@ -352,7 +352,7 @@ impl Runner {
         }
     }
 
-    async fn load(&self, wanted: &Wanted, settings: &Settings) -> Result<Pipeline, Cause> {
+    async fn load(&self, wanted: &DesiredRun, settings: &Settings) -> Result<Pipeline, Cause> {
         let problems = |problems: Vec<outboard_base::Problem>| {
             Cause::new(HealthCause::Settings, outboard_base::Problems(problems).to_string())
         };

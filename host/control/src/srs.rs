@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 
 use self::poller::{Place, SrsPoller};
-use super::runner::{Run, RunState, Wanted};
+use super::runner::{DesiredRun, Run, RunState};
 use crate::limits::SRS_ASK_EVERY;
 use outboard_pipeline::Watch;
 
@@ -46,7 +46,7 @@ pub type SrsViews = HashMap<String, SrsView>;
 
 /// Asks SRS for as long as the pipeline runs.
 pub(super) async fn follow(
-    mut wanted: watch::Receiver<Wanted>,
+    mut wanted: watch::Receiver<DesiredRun>,
     mut run: watch::Receiver<Run>,
     shown: watch::Sender<SrsViews>,
 ) {
@@ -76,7 +76,7 @@ pub(super) async fn follow(
 }
 
 /// The names of the destinations that run, and where to ask for each.
-fn places(wanted: &Wanted, run: &Run) -> (Vec<String>, Vec<Option<Place>>) {
+fn places(wanted: &DesiredRun, run: &Run) -> (Vec<String>, Vec<Option<Place>>) {
     if !matches!(run.state, RunState::Running | RunState::Stopping) {
         return (Vec::new(), Vec::new());
     }

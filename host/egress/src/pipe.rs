@@ -94,7 +94,7 @@ impl Pipe {
     /// # Errors
     /// [`PipeError::Launch`], [`PipeError::Secrets`] or [`PipeError::File`].
     pub async fn spawn(ffmpeg: &Path, target: &Target, header: FileHeader) -> Result<Self, PipeError> {
-        let Order { args, secrets, confinement } = Order::of(target)?;
+        let LaunchPlan { args, secrets, confinement } = LaunchPlan::of(target)?;
         let mut launch = Launch::new(ffmpeg, confinement).args(args).stdin(Stdio::piped()).stderr(Stdio::piped());
         if let Some(secrets) = secrets {
             launch = launch.pass(secrets);
@@ -228,14 +228,14 @@ async fn keep_tail(mut stderr: ChildStderr, tail: Tail, secrets: Secrets) {
 }
 
 /// The arguments of the process, and what it may access.
-struct Order {
+struct LaunchPlan {
     args: Vec<OsString>,
     /// Options that are read from a pipe, because arguments are visible to all users.
     secrets: Option<OwnedFd>,
     confinement: Confinement,
 }
 
-impl Order {
+impl LaunchPlan {
     fn of(target: &Target) -> Result<Self, PipeError> {
         let words = |words: &str| words.split(' ').map(OsString::from).collect::<Vec<_>>();
         let mut args = words("-nostdin -hide_banner -nostats -loglevel warning -protocol_whitelist pipe");
@@ -315,7 +315,7 @@ mod tests {
     #[test]
     fn arguments_are_words_and_follow_the_target() {
         let line = |target: &str| {
-            let order = Order::of(&Target::parse(target).unwrap()).unwrap();
+            let order = LaunchPlan::of(&Target::parse(target).unwrap()).unwrap();
             order.args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
         };
         let srt = line("srt://h:9000?passphrase=0123456789 x");

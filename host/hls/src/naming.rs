@@ -28,11 +28,11 @@ pub(super) struct Naming {
     /// PIDs of the last transport stream.
     pids: BTreeSet<u16>,
     /// Which warnings were already reported; each is reported once.
-    told: Told,
+    told: ReportedWarnings,
 }
 
 #[derive(Default)]
-struct Told {
+struct ReportedWarnings {
     junk: bool,
     length: bool,
 }
@@ -41,7 +41,7 @@ impl Naming {
     pub(super) fn new(dir: &Path, first_index: u64, resume: Option<&Resume>, live: bool) -> Self {
         let next_index = resume.map_or(first_index, |resume| resume.next_index);
         let (dir, begun) = (dir.to_owned(), resume.is_some());
-        let (pids, told) = (BTreeSet::new(), Told::default());
+        let (pids, told) = (BTreeSet::new(), ReportedWarnings::default());
         Self { dir, next_index, live, begun, broken: false, inits: (None, None), pids, told }
     }
 

@@ -23,7 +23,7 @@ mod witness;
 pub use any::{Demuxer, TELLING_BYTES};
 pub use choice::{Choice, Wish};
 pub use event::{
-    AudioConfig, Codec, Config, Data, Event, Key, Kind, Notice, Packet, Stream, Streams, TICKS_PER_SECOND, Timing,
+    AudioConfig, Codec, Config, Data, Event, Key, Notice, Packet, Stream, Streams, TICKS_PER_SECOND, Timing, TrackKind,
     VideoConfig,
 };
 #[cfg(any(test, feature = "fuzzing"))]

@@ -16,14 +16,14 @@ use tokio::task::JoinHandle;
 use super::*;
 
 /// A listener that counts connections and answers each request with the same bytes.
-struct Door {
+struct CountingListener {
     address: SocketAddr,
     came: Arc<AtomicUsize>,
     probes: AtomicUsize,
     task: JoinHandle<()>,
 }
 
-impl Door {
+impl CountingListener {
     async fn at(address: &str, answer: &'static str) -> Self {
         Self::answering(address, answer.to_owned()).await
     }
@@ -54,7 +54,7 @@ impl Door {
     }
 }
 
-impl Drop for Door {
+impl Drop for CountingListener {
     fn drop(&mut self) {
         self.task.abort();
     }
@@ -120,7 +120,7 @@ async fn an_address_that_is_denied_sees_no_connection() {
         ("::1", "::1"),
         ("::1", "[::1]"),
     ] {
-        let door = Door::at(address, "").await;
+        let door = CountingListener::at(address, "").await;
         let guard = guard(Names::with(&[]));
         let error = denied(guard.connect(written, door.address.port()).await.unwrap_err());
         assert!(matches!(error, Denied::Private { host: None, .. }), "{written}: {error}");
@@ -134,7 +134,7 @@ async fn an_address_that_is_denied_sees_no_connection() {
 
 #[tokio::test]
 async fn a_name_that_leads_to_a_denied_address_sees_no_connection() {
-    let (inner, outer) = (Door::at("127.0.0.2", "").await, Door::at("127.0.0.1", "").await);
+    let (inner, outer) = (CountingListener::at("127.0.0.2", "").await, CountingListener::at("127.0.0.1", "").await);
     let names = Names::with(&[
         ("inner.test", &[&["127.0.0.2"]]),
         ("mapped.test", &[&["::ffff:127.0.0.2"]]),
@@ -158,7 +158,7 @@ async fn a_name_that_leads_to_a_denied_address_sees_no_connection() {
 
 #[tokio::test]
 async fn a_name_whose_answer_changes_is_connected_to_at_the_address_that_was_judged() {
-    let (inner, outer) = (Door::at("127.0.0.2", "").await, Door::at("127.0.0.1", "").await);
+    let (inner, outer) = (CountingListener::at("127.0.0.2", "").await, CountingListener::at("127.0.0.1", "").await);
     let names = Names::with(&[("rebind.test", &[&["127.0.0.1"], &["127.0.0.2"]])]);
     let guard = guard(Arc::clone(&names));
     let stream = guard.connect("rebind.test", outer.address.port()).await.unwrap();
@@ -183,7 +183,7 @@ async fn a_denied_name_is_not_looked_up() {
 
 #[tokio::test]
 async fn a_dead_address_does_not_hold_up_the_next_one() {
-    let door = Door::at("127.0.0.1", "").await;
+    let door = CountingListener::at("127.0.0.1", "").await;
     // Nobody listens at the first; the second is the door.
     let names = Names::with(&[("two.test", &[&["127.0.0.9", "127.0.0.1"]])]);
     let guard = Guard::open().with_resolver(names);
@@ -196,7 +196,7 @@ async fn a_dead_address_does_not_hold_up_the_next_one() {
 
 #[tokio::test]
 async fn the_systems_resolver_is_guarded_too() {
-    let door = Door::at("127.0.0.1", "").await;
+    let door = CountingListener::at("127.0.0.1", "").await;
     let strict = Guard::new(Policy::strict()).unwrap();
     let error = denied(strict.connect("localhost", door.address.port()).await.unwrap_err());
     assert!(error.to_string().starts_with("localhost is at "), "{error}");
@@ -224,8 +224,8 @@ async fn get(client: &http::Client, url: &str) -> Result<String, Denied> {
 
 #[tokio::test]
 async fn requests_to_denied_places_send_nothing() {
-    let (inner, outer) = (Door::at("127.0.0.2", OK).await, Door::at("127.0.0.1", OK).await);
-    let six = Door::at("::1", OK).await;
+    let (inner, outer) = (CountingListener::at("127.0.0.2", OK).await, CountingListener::at("127.0.0.1", OK).await);
+    let six = CountingListener::at("::1", OK).await;
     let names = Names::with(&[("inner.test", &[&["127.0.0.2"]]), ("outer.test", &[&["127.0.0.1"]])]);
     let client = client(&guard(names));
     let (port, six_port) = (inner.address.port(), six.address.port());
@@ -248,7 +248,7 @@ async fn requests_to_denied_places_send_nothing() {
 
 #[tokio::test]
 async fn redirects_to_denied_places_send_nothing() {
-    let (inner, six) = (Door::at("127.0.0.2", OK).await, Door::at("::1", OK).await);
+    let (inner, six) = (CountingListener::at("127.0.0.2", OK).await, CountingListener::at("::1", OK).await);
     let names = Names::with(&[("inner.test", &[&["127.0.0.2"]]), ("outer.test", &[&["127.0.0.1"]])]);
     let client = client(&guard(names));
     let (port, six_port) = (inner.address.port(), six.address.port());
@@ -260,8 +260,10 @@ async fn redirects_to_denied_places_send_nothing() {
         format!("http://inner.test:{port}/"),
         format!("http://[::1]:{six_port}/"),
     ] {
-        let last = Door::answering("127.0.0.1", moved(&to)).await;
-        let first = Door::answering("127.0.0.1", moved(&format!("http://outer.test:{}/", last.address.port()))).await;
+        let last = CountingListener::answering("127.0.0.1", moved(&to)).await;
+        let first =
+            CountingListener::answering("127.0.0.1", moved(&format!("http://outer.test:{}/", last.address.port())))
+                .await;
         let error = get(&client, &format!("http://{}/", first.address)).await.unwrap_err();
         assert!(matches!(error, Denied::Private { .. }), "{to}: {error}");
         assert_eq!((first.came().await, last.came().await), (1, 1), "{to}: followed as far as allowed");
@@ -271,9 +273,9 @@ async fn redirects_to_denied_places_send_nothing() {
 
 #[tokio::test]
 async fn without_redirects_one_is_an_answer() {
-    let inner = Door::at("127.0.0.2", OK).await;
+    let inner = CountingListener::at("127.0.0.2", OK).await;
     let to = format!("HTTP/1.1 302 Found\r\nlocation: http://{}/\r\ncontent-length: 0\r\n\r\n", inner.address);
-    let door = Door::answering("127.0.0.1", to).await;
+    let door = CountingListener::answering("127.0.0.1", to).await;
     let client = http::Client::new(&Guard::open(), 0, |builder| builder).unwrap();
     let url = format!("http://{}/", door.address).parse().unwrap();
     let answer = client.request(Method::POST, url).unwrap().send().await.unwrap();
@@ -292,7 +294,8 @@ async fn a_proxy_of_the_environment_is_no_way_around() {
         return;
     }
     let answer = "HTTP/1.1 200 OK\r\ncontent-length: 8\r\nconnection: close\r\n\r\nby proxy";
-    let (target, proxy) = (Door::at("127.0.0.1", OK).await, Door::at("127.0.0.1", answer).await);
+    let (target, proxy) =
+        (CountingListener::at("127.0.0.1", OK).await, CountingListener::at("127.0.0.1", answer).await);
     let mut child = tokio::process::Command::new(std::env::current_exe().unwrap());
     child.args(["--exact", NAME]).env(TARGET, format!("http://{}/", target.address));
     child.env_remove("no_proxy").env_remove("NO_PROXY").env("http_proxy", format!("http://{}", proxy.address));

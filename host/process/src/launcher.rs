@@ -16,10 +16,10 @@ use super::Child;
 use crate::limits::{CHILD_LAUNCH_TIME, CHILD_LAUNCHERS, CHILD_LAUNCHES_WAITING};
 
 /// The queue of the launcher threads.
-static LAUNCHERS: OnceLock<SyncSender<Order>> = OnceLock::new();
+static LAUNCHERS: OnceLock<SyncSender<LaunchRequest>> = OnceLock::new();
 
 /// A child that is to be started.
-struct Order {
+struct LaunchRequest {
     command: Command,
     /// The runtime of the caller, which polls the child's pipes and its end.
     runtime: Handle,
@@ -40,7 +40,7 @@ pub fn begin() -> io::Result<()> {
 /// The system's error; too many orders wait; or the child did not start within [`CHILD_LAUNCH_TIME`].
 pub(super) async fn start(command: Command) -> io::Result<Child> {
     let (started, answer) = oneshot::channel();
-    let order = Order { command, runtime: Handle::current(), started };
+    let order = LaunchRequest { command, runtime: Handle::current(), started };
     launchers()?.try_send(order).map_err(|_| io::Error::other("too many programs are being started"))?;
     match tokio::time::timeout(CHILD_LAUNCH_TIME, answer).await {
         Ok(Ok(child)) => child,
@@ -52,7 +52,7 @@ pub(super) async fn start(command: Command) -> io::Result<Child> {
     }
 }
 
-fn launchers() -> io::Result<&'static SyncSender<Order>> {
+fn launchers() -> io::Result<&'static SyncSender<LaunchRequest>> {
     static MAKING: Mutex<()> = Mutex::new(());
     if let Some(orders) = LAUNCHERS.get() {
         return Ok(orders);
@@ -72,10 +72,10 @@ fn launchers() -> io::Result<&'static SyncSender<Order>> {
 }
 
 /// Runs for the life of the process, as the sender is never dropped. If the thread ended, its children would be killed.
-fn work(orders: &Mutex<Receiver<Order>>) {
+fn work(orders: &Mutex<Receiver<LaunchRequest>>) {
     loop {
         let order = orders.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(Order { command, runtime, started }) = order else { return };
+        let Ok(LaunchRequest { command, runtime, started }) = order else { return };
         if started.is_closed() {
             continue;
         }

@@ -46,7 +46,7 @@ struct Inner {
     ledger: Ledger,
     /// Free bytes to keep on the disk; [`UNSET`]: derived from the size of the disk.
     min_free: AtomicU64,
-    books: Mutex<Books>,
+    books: Mutex<JanitorState>,
     /// Locked while files are removed.
     broom: tokio::sync::Mutex<()>,
     wake: Arc<Notify>,
@@ -57,7 +57,7 @@ struct Inner {
 const UNSET: u64 = u64::MAX;
 
 #[derive(Debug, Default)]
-struct Books {
+struct JanitorState {
     tenants: BTreeMap<String, Tenant>,
     streams: BTreeMap<Owner, Stream>,
     disk: Pressure,
@@ -275,7 +275,7 @@ impl Janitor {
         Ok(media)
     }
 
-    fn books(&self) -> MutexGuard<'_, Books> {
+    fn books(&self) -> MutexGuard<'_, JanitorState> {
         locked(&self.0.books)
     }
 
@@ -325,7 +325,7 @@ impl Drop for Keeper {
     }
 }
 
-impl Books {
+impl JanitorState {
     fn tenant(&mut self, name: &str) -> &mut Tenant {
         let new = || Tenant { quota: None, pressure: Pressure::default(), gate: watch::Sender::new(None) };
         self.tenants.entry(name.to_owned()).or_insert_with(new)

@@ -132,10 +132,10 @@ pub type Owner = (String, String);
 
 /// The counts of a storage folder. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Ledger(Arc<Books>);
+pub struct Ledger(Arc<UsageState>);
 
 #[derive(Debug)]
-struct Books {
+struct UsageState {
     root: PathBuf,
     /// Locked while folders are scanned, never while counts are read.
     scans: Mutex<BTreeMap<Owner, Scan>>,
@@ -147,7 +147,7 @@ struct Books {
 impl Ledger {
     /// Creates the counts without scanning.
     pub fn new(root: &Path) -> Self {
-        Self(Arc::new(Books {
+        Self(Arc::new(UsageState {
             root: root.to_owned(),
             scans: Mutex::default(),
             shown: Mutex::default(),

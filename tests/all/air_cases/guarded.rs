@@ -1,6 +1,6 @@
 //! Destinations that a guard denies are reported and receive nothing; the others continue on air.
 
-use outboard_tests::door::{Door, strict};
+use outboard_tests::door::{CountingListener, strict};
 
 use super::*;
 
@@ -10,7 +10,7 @@ fn guarded(name: &str, url: &str) -> DestinationConfig {
 
 #[tokio::test]
 async fn what_may_not_be_reached_sees_nothing() {
-    let (dir, four, six) = (scratch(), Door::at("127.0.0.2").await, Door::at("::1").await);
+    let (dir, four, six) = (scratch(), CountingListener::at("127.0.0.2").await, CountingListener::at("::1").await);
     let server = FakeServer::start(|_| GOOD).await;
     let batches = batches(dir.path(), 1);
     let (port, six_port) = (four.port(), six.port());
@@ -50,7 +50,7 @@ async fn what_may_not_be_reached_sees_nothing() {
 
 #[tokio::test]
 async fn the_doors_are_open_to_whoever_may() {
-    let (dir, door) = (scratch(), Door::at("127.0.0.2").await);
+    let (dir, door) = (scratch(), CountingListener::at("127.0.0.2").await);
     let batches = batches(dir.path(), 1);
     let port = door.port();
     let udp = to("u", &format!("udp://127.0.0.2:{port}?pkt_size=1316"));
@@ -67,7 +67,7 @@ async fn the_doors_are_open_to_whoever_may() {
 
 #[tokio::test]
 async fn ffmpeg_sends_to_the_address_that_was_judged() {
-    let (dir, door) = (scratch(), Door::at("127.0.0.1").await);
+    let (dir, door) = (scratch(), CountingListener::at("127.0.0.1").await);
     let batches = batches(dir.path(), 1);
     // A name that only the guard's resolver knows: ffmpeg itself could not resolve it.
     let programme =

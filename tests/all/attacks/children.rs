@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use outboard::ffmpeg::{self, FfmpegError};
 use outboard_tests::attacks::ffmpeg::{real, runs, wrapper};
-use outboard_tests::door::Door;
+use outboard_tests::door::CountingListener;
 use outboard_tests::host::{Host, binary};
 use outboard_tests::media::{Clip, LiveOrigin, entries, packets};
 use outboard_tests::receiver::free_port;
@@ -150,7 +150,7 @@ async fn a_list_in_the_place_of_media_reaches_nothing_outside() {
         return;
     }
     let (dir, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let door = Door::at("127.0.0.1").await;
+    let door = CountingListener::at("127.0.0.1").await;
     let segment = Clip::small(24).segments().join("segment-0.ts");
     let (inner, outer) = (dir.path().join("inner.ts"), outside.path().join("outer.ts"));
     std::fs::copy(&segment, &inner).unwrap();

@@ -3,7 +3,7 @@
 
 use outboard::net::Denied;
 use outboard::pipeline::source::probe;
-use outboard_tests::door::{Door, strict};
+use outboard_tests::door::{CountingListener, strict};
 use outboard_tests::origin::aac;
 
 use super::*;
@@ -13,7 +13,7 @@ fn guarded(url: Url) -> Run {
 }
 
 /// The same place, written in each possible way.
-fn ways(four: &Door, six: &Door, path: &str) -> Vec<String> {
+fn ways(four: &CountingListener, six: &CountingListener, path: &str) -> Vec<String> {
     let (port, six) = (four.port(), six.port());
     let hosts = ["127.0.0.2", "inner.test", "0x7f.2", "2130706434", "[::ffff:127.0.0.2]", "user:SECRET@127.0.0.2"];
     let mut ways: Vec<String> = hosts.iter().map(|host| format!("http://{host}:{port}{path}?token=SECRET")).collect();
@@ -21,11 +21,11 @@ fn ways(four: &Door, six: &Door, path: &str) -> Vec<String> {
     ways
 }
 
-async fn doors() -> (Door, Door) {
-    (Door::at("127.0.0.2").await, Door::at("::1").await)
+async fn doors() -> (CountingListener, CountingListener) {
+    (CountingListener::at("127.0.0.2").await, CountingListener::at("::1").await)
 }
 
-async fn nobody_came(four: &Door, six: &Door) {
+async fn nobody_came(four: &CountingListener, six: &CountingListener) {
     assert_eq!((four.came().await.0, six.came().await.0), (0, 0));
 }
 

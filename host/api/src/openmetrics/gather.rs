@@ -33,7 +33,7 @@ pub(super) enum Value {
 /// All metrics of these samples, in the order of the catalog.
 pub(super) fn gather(host: Option<&HostSample>, pipelines: &[PipelineSample]) -> Vec<Family> {
     let families = is::ALL.iter().map(|metric| Family { metric, series: Vec::new() });
-    let mut told = Told(families.collect());
+    let mut told = Families(families.collect());
     for pipeline in pipelines {
         told.pipeline(pipeline);
     }
@@ -60,9 +60,9 @@ const BREAKER: [(BreakerState, &str); 3] =
 const DESTINATION_STATES: [&str; 7] =
     ["waiting", "connecting", "publishing", "retrying", "done", "stopped", "disabled"];
 
-struct Told(Vec<Family>);
+struct Families(Vec<Family>);
 
-impl Told {
+impl Families {
     /// Adds a value; `labels` are the values of the metric's labels, in their order.
     fn add(&mut self, metric: &'static Metric, labels: &[&str], value: Value) {
         debug_assert_eq!(metric.labels.len(), labels.len(), "{}", metric.base);

@@ -50,7 +50,7 @@ struct Folder {
 
 /// A file as it was at the last look.
 #[derive(Debug)]
-struct Seen {
+struct ScannedFile {
     found: Found,
     verdict: Verdict,
 }
@@ -66,7 +66,7 @@ enum Verdict {
 }
 
 /// Files of all folders with what the last scan found.
-type Known = HashMap<PathBuf, Seen>;
+type Known = HashMap<PathBuf, ScannedFile>;
 
 /// Folders whose files are being added, by whose they are: a file that compiles for long keeps nobody else's waiting.
 type Working = HashMap<Option<String>, AbortOnDropHandle<Vec<(PathBuf, Found, Verdict)>>>;
@@ -117,7 +117,7 @@ async fn look(components: &Components, known: &mut Known, working: &mut Working)
                 }
             }
             // The first look, still being written, or another file under the same name: that is remembered, no more.
-            _ => drop(known.insert(path, Seen { found, verdict: Verdict::Waits })),
+            _ => drop(known.insert(path, ScannedFile { found, verdict: Verdict::Waits })),
         }
     }
     for (of, files) in new {

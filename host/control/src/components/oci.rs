@@ -38,7 +38,7 @@ const SIGNATURE: &str = "outboard.stage.signature";
 
 /// What to pull, and how.
 #[derive(Debug, Clone)]
-pub struct Wanted {
+pub struct OciPull {
     /// Registry, repository and digest of the component.
     pub reference: Reference,
     /// Who we are, where the registry asks.
@@ -155,7 +155,7 @@ impl OciError {
 ///
 /// # Errors
 /// Any [`OciError`].
-pub async fn pull(guard: &Guard, wanted: &Wanted, bounds: Bounds) -> Result<Pulled, OciError> {
+pub async fn pull(guard: &Guard, wanted: &OciPull, bounds: Bounds) -> Result<Pulled, OciError> {
     let registry = wanted.reference.registry().to_owned();
     let client = Client::new(guard, OCI_REDIRECTS_MAX, |builder| {
         // As it is stored: what was packed for the way has other bytes than its digest says.
@@ -171,7 +171,7 @@ pub async fn pull(guard: &Guard, wanted: &Wanted, bounds: Bounds) -> Result<Pull
 /// Requests for one component.
 struct Session<'a> {
     client: Client,
-    wanted: &'a Wanted,
+    wanted: &'a OciPull,
     registry: String,
     /// What the registry asked for, once it did.
     pass: Option<Pass>,

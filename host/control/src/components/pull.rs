@@ -2,7 +2,7 @@
 
 use tokio_util::sync::CancellationToken;
 
-use super::oci::{self, Bounds, Credentials, OciError, Reference, Wanted};
+use super::oci::{self, Bounds, Credentials, OciError, OciPull, Reference};
 use super::{Components, ListedComponent, Offered, Refused};
 use crate::access::{Action, Actor};
 use crate::error::ControlError;
@@ -49,7 +49,7 @@ impl Components {
         let origin = reference.to_string();
         let pulling = self.0.library.pulling(tenant.clone())?;
         let guard = crate::tenant_network::tenant_guard(&row);
-        let wanted = Wanted { reference, credentials, insecure };
+        let wanted = OciPull { reference, credentials, insecure };
         let pulled = match oci::pull(&guard, &wanted, Bounds::default()).await {
             Ok(pulled) => pulled,
             Err(error) => {

@@ -13,7 +13,11 @@ use outboard_pipeline::stage_framer::StageFramer;
 use outboard_pipeline::{Host, Owner};
 
 /// The framing stage, which knows how to greet, and the processor, if there is one.
-pub(super) async fn look(host: &Host, owner: &Owner, config: &PipelineConfig) -> (stages::Seen, Option<Check>) {
+pub(super) async fn look(
+    host: &Host,
+    owner: &Owner,
+    config: &PipelineConfig,
+) -> (stages::StageFindings, Option<Check>) {
     let Some(settings) = exchange_config(config, &owner.guard) else {
         return (stages::framing(host, owner, config).await.0, None);
     };

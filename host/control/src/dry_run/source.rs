@@ -18,7 +18,7 @@ use outboard_pipeline::settings::PipelineConfig;
 use outboard_pipeline::{Host, Owner};
 
 /// What was seen of the source.
-pub(super) struct Seen {
+pub(super) struct SourceFindings {
     /// `source.url`, `source.backupUrl` where there is one, `source` for the media.
     pub(super) checks: Vec<Check>,
     /// What its playlists say; `None`: they could not be had.
@@ -36,14 +36,14 @@ pub(super) struct Media {
     pub(super) audio_bits_per_second: u64,
 }
 
-pub(super) async fn look(host: &Host, owner: &Owner, config: &PipelineConfig) -> Seen {
+pub(super) async fn look(host: &Host, owner: &Owner, config: &PipelineConfig) -> SourceFindings {
     // Made where segments would be, so that a full disk shows; gone when this is over.
     let dir = match host.storage().scratch() {
         Ok(dir) => dir,
         Err(error) => {
             let failed = async { Err(Fault::new(&error, error.is_disk_full())) };
             let checks = vec![check("source.url", DRY_RUN_PLAYLIST_LIMIT, failed).await];
-            return Seen { checks, report: None, media: None };
+            return SourceFindings { checks, report: None, media: None };
         }
     };
     let mut settings = source_config(config, &owner.guard, dir.path().to_owned(), 0, Room::default());
@@ -65,7 +65,7 @@ pub(super) async fn look(host: &Host, owner: &Owner, config: &PipelineConfig) ->
     let (backup_check, backup) = backup.unzip();
     let mut checks = vec![main_check];
     checks.extend(backup_check);
-    let Some(report) = main.or(backup.flatten()) else { return Seen { checks, report: None, media: None } };
+    let Some(report) = main.or(backup.flatten()) else { return SourceFindings { checks, report: None, media: None } };
     let limit = (report.started.target_duration * 2).clamp(DRY_RUN_MEDIA_LIMIT, DRY_RUN_MEDIA_LIMIT_MAX);
     // Before the limit of the whole: what is known of why nothing came is told.
     let patience = limit.mul_f64(0.9);
@@ -80,7 +80,7 @@ pub(super) async fn look(host: &Host, owner: &Owner, config: &PipelineConfig) ->
         Ok(describe(&segment, &facts, rates, config))
     };
     checks.push(check("source", limit, seen).await);
-    Seen { checks, report: Some(report), media }
+    SourceFindings { checks, report: Some(report), media }
 }
 
 async fn playlists(path: &str, settings: &SourceConfig) -> (Check, Option<SourceReport>) {

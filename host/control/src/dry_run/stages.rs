@@ -13,13 +13,13 @@ use outboard_stage::{
 };
 
 /// What was seen of a stage.
-pub(super) struct Seen {
+pub(super) struct StageFindings {
     pub(super) check: Check,
     /// With the settings, as the stage itself names them.
     pub(super) problems: Vec<Problem>,
 }
 
-pub(super) async fn batching(host: &Host, owner: &Owner, config: &PipelineConfig) -> Seen {
+pub(super) async fn batching(host: &Host, owner: &Owner, config: &PipelineConfig) -> StageFindings {
     let seconds = batch_seconds(config);
     let (seen, _) = look((host, owner), config, StageKind::Batching, "batching", async |component| {
         BatchingStage::open(host.runtime(), component, opening(owner, config, "batching"), seconds).await
@@ -28,7 +28,7 @@ pub(super) async fn batching(host: &Host, owner: &Owner, config: &PipelineConfig
     seen
 }
 
-pub(super) async fn remux_planning(host: &Host, owner: &Owner, config: &PipelineConfig) -> Seen {
+pub(super) async fn remux_planning(host: &Host, owner: &Owner, config: &PipelineConfig) -> StageFindings {
     let (seen, _) = look((host, owner), config, StageKind::RemuxPlanning, "remux_planning", async |component| {
         RemuxStage::open(host.runtime(), component, opening(owner, config, "remux_planning")).await
     })
@@ -37,7 +37,11 @@ pub(super) async fn remux_planning(host: &Host, owner: &Owner, config: &Pipeline
 }
 
 /// The stage too, if it opened.
-pub(super) async fn framing(host: &Host, owner: &Owner, config: &PipelineConfig) -> (Seen, Option<FramingStage>) {
+pub(super) async fn framing(
+    host: &Host,
+    owner: &Owner,
+    config: &PipelineConfig,
+) -> (StageFindings, Option<FramingStage>) {
     look((host, owner), config, StageKind::Framing, "framing", async |component| {
         FramingStage::open(host.runtime(), component, opening(owner, config, "framing")).await
     })
@@ -50,7 +54,7 @@ async fn look<T>(
     kind: StageKind,
     key: &'static str,
     open: impl AsyncFnOnce(Arc<StageComponent>) -> Result<T, StageError>,
-) -> (Seen, Option<T>) {
+) -> (StageFindings, Option<T>) {
     let path = if key == "remux_planning" { "stages.remuxPlanning".to_owned() } else { format!("stages.{key}") };
     let asker = CompileRequester::of(Some(&owner.tenant));
     let (mut problems, mut opened) = (Vec::new(), None);
@@ -69,7 +73,7 @@ async fn look<T>(
         let finding = Finding::new(format!("{} {} accepts its settings", description.name, description.version));
         Ok(finding.fact("name", description.name).fact("version", description.version).fact("digest", digest))
     });
-    (Seen { check: check.await, problems }, opened)
+    (StageFindings { check: check.await, problems }, opened)
 }
 
 fn problems_of(path: &str, error: &StageError) -> Vec<Problem> {

@@ -6,13 +6,13 @@ use outboard_pipeline::Host;
 use outboard_store::usage::Space;
 
 /// What was seen of the storage.
-pub(super) struct Seen {
+pub(super) struct StorageFindings {
     pub(super) check: Check,
     /// Bytes that we may still write.
     pub(super) free: Option<u64>,
 }
 
-pub(super) async fn look(host: &Host) -> Seen {
+pub(super) async fn look(host: &Host) -> StorageFindings {
     let root = host.storage().root().to_owned();
     let mut room = None;
     let check = check("keep", DRY_RUN_FILE_LIMIT, async {
@@ -24,5 +24,5 @@ pub(super) async fn look(host: &Host) -> Seen {
         Ok(Finding::new("there is enough free space for what would be kept"))
     })
     .await;
-    Seen { check, free: room }
+    StorageFindings { check, free: room }
 }

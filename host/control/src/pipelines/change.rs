@@ -7,7 +7,7 @@ use crate::access::Actor;
 use crate::error::ControlError;
 use crate::pipeline_handle::PipelineHandle;
 use crate::registry::{SettingsChange, SwapRow};
-use crate::runner::{LiveRun, StopMode, Taken, Wanted};
+use crate::runner::{DesiredRun, LiveRun, StopMode, Taken};
 use crate::settings_rules::kept;
 use crate::swaps::PendingSwaps;
 use outboard_pipeline::event::EventKind;
@@ -127,7 +127,7 @@ impl Pipelines {
 }
 
 /// What runs is started anew with the settings that are wanted, unless they wait for the next start.
-fn restart(wanted: &mut Wanted, apply: Apply) {
+fn restart(wanted: &mut DesiredRun, apply: Apply) {
     // What drains goes on air to its end.
     if apply == Apply::Now && wanted.running {
         // The journal has the place on air: the stream goes on there.

@@ -13,7 +13,7 @@ use crate::incidents::Incidents;
 use crate::limits::INCIDENT_LOOK_EVERY;
 use crate::pipeline_handle::PipelineHandle;
 use crate::registry::{Desired, PipelineRow, Scope, TenantRow, Wish};
-use crate::runner::{Note, Wanted};
+use crate::runner::{DesiredRun, Note};
 use crate::settings_rules::read;
 use crate::snapshot::Snapshot;
 use crate::tenant_network::owner;
@@ -51,7 +51,7 @@ impl Pipelines {
     /// Starts to keep a pipeline as it is wanted.
     pub(super) fn hold(&self, row: &PipelineRow, settings: Arc<Settings>, tenant: &TenantRow) -> Arc<PipelineHandle> {
         let running = row.desired == Desired::Running && !tenant.disabled;
-        let wanted = Wanted::new(owner(tenant), row.revision, settings, running);
+        let wanted = DesiredRun::new(owner(tenant), row.revision, settings, running);
         // Its runner is spawned in there.
         let _home = self.0.home.enter();
         let (handle, notes) = PipelineHandle::start(&self.0.host, row.id.clone(), row.created_ms, wanted);

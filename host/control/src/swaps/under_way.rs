@@ -20,7 +20,7 @@ pub(super) type Slot = (PipelineId, StageKind);
 
 /// A swap's number, and the version that it leads to.
 #[derive(Debug)]
-struct Wanted {
+struct SwapTarget {
     swap: u64,
     version: PreviousStage,
 }
@@ -28,7 +28,7 @@ struct Wanted {
 /// Swaps under way, and who listens to them.
 #[derive(Debug)]
 pub(super) struct SwapsUnderWay {
-    by_slot: Mutex<HashMap<Slot, Wanted>>,
+    by_slot: Mutex<HashMap<Slot, SwapTarget>>,
     /// Swaps under way that go no further, and why.
     called_off: Mutex<HashMap<u64, String>>,
     changes: broadcast::Sender<Arc<SwapRow>>,
@@ -50,7 +50,7 @@ impl SwapsUnderWay {
 
     /// A swap begins that leads to this stage.
     pub(super) fn begin(&self, slot: Slot, swap: u64, stage: &Stage) {
-        let wanted = Wanted { swap, version: stage.into() };
+        let wanted = SwapTarget { swap, version: stage.into() };
         self.by_slot.lock().unwrap_or_else(PoisonError::into_inner).insert(slot, wanted);
     }
 
@@ -128,5 +128,23 @@ impl SwapsUnderWay {
                 "swap {swap} of the {kind} stage of {pipeline} is in progress: wait until it ends, or roll it back"
             ))),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_component_is_in_use_while_a_swap_leads_to_it() {
+        let under_way = SwapsUnderWay::default();
+        let [here, elsewhere] = ["tv", "radio"].map(|stream| PipelineId::new("acme", stream).unwrap());
+        let stage = Stage { component: Some("sha256:new".to_owned()), ..Stage::default() };
+        let slot = (here.clone(), StageKind::Framing);
+        under_way.begin(slot.clone(), 7, &stage);
+        assert!(under_way.leads_to(&here, "sha256:new"));
+        assert!(!under_way.leads_to(&here, "sha256:old") && !under_way.leads_to(&elsewhere, "sha256:new"));
+        under_way.end(&slot, 7);
+        assert!(!under_way.leads_to(&here, "sha256:new"), "it is over");
     }
 }

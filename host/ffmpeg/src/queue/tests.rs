@@ -19,7 +19,7 @@ async fn fill(queue: &Queue) -> Vec<Permit> {
 }
 
 /// Starts to wait; the place is taken when this returns.
-async fn wait(slots: &Slots, by: Option<Instant>, name: &'static str, order: &Order) -> tokio::task::JoinHandle<()> {
+async fn wait(slots: &Slots, by: Option<Instant>, name: &'static str, order: &RunOrder) -> tokio::task::JoinHandle<()> {
     let before = slots.counts().waiting;
     let (slots_of_task, order) = (slots.clone(), order.clone());
     let task = tokio::spawn(async move {
@@ -34,9 +34,9 @@ async fn wait(slots: &Slots, by: Option<Instant>, name: &'static str, order: &Or
 }
 
 #[derive(Clone, Default)]
-struct Order(Arc<Mutex<Vec<&'static str>>>);
+struct RunOrder(Arc<Mutex<Vec<&'static str>>>);
 
-impl Order {
+impl RunOrder {
     fn get(&self) -> Vec<&'static str> {
         self.0.lock().unwrap().clone()
     }
@@ -60,7 +60,7 @@ async fn a_burst_of_one_tenant_does_not_delay_anothers_single_run() {
 async fn the_next_free_slot_is_the_tenants_that_runs_the_fewest() {
     let queue = Queue::new(2);
     let mut held = fill(&queue).await;
-    let order = Order::default();
+    let order = RunOrder::default();
     let (a, b) = (queue.tenant("a", 10), queue.tenant("b", 10));
     let mut tasks = Vec::new();
     for _ in 0..100 {
@@ -79,7 +79,7 @@ async fn the_next_free_slot_is_the_tenants_that_runs_the_fewest() {
 async fn inside_a_tenant_the_run_that_is_due_first_comes_first() {
     let queue = Queue::new(2);
     let mut held = fill(&queue).await;
-    let order = Order::default();
+    let order = RunOrder::default();
     let slots = queue.tenant("a", 1);
     let now = Instant::now();
     let mut tasks = vec![wait(&slots, Some(now + Duration::from_secs(9)), "late", &order).await];

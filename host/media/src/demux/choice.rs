@@ -1,6 +1,6 @@
 //! Which programme, picture and sound of an input are taken.
 
-use super::event::{Codec, Kind, Stream};
+use super::event::{Codec, Stream, TrackKind};
 
 /// What is wished of an input. What it does not have is passed over: the best of what there is, is taken.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -26,16 +26,16 @@ pub struct Wish {
 
 impl Choice {
     /// What is wished of a kind.
-    pub fn wish(&self, kind: Kind) -> &Wish {
+    pub fn wish(&self, kind: TrackKind) -> &Wish {
         match kind {
-            Kind::Video => &self.video,
-            Kind::Audio => &self.audio,
+            TrackKind::Video => &self.video,
+            TrackKind::Audio => &self.audio,
         }
     }
 
     /// The stream of this kind that fits best: the wish, then what goes on air as it is, then what is taken already (`now`),
     /// then the first one. `None`: there is none that can be taken.
-    pub fn best<'a>(&self, kind: Kind, streams: &'a [Stream], now: Option<u32>) -> Option<&'a Stream> {
+    pub fn best<'a>(&self, kind: TrackKind, streams: &'a [Stream], now: Option<u32>) -> Option<&'a Stream> {
         let wish = self.wish(kind);
         let score = |stream: &Stream| {
             (
@@ -81,7 +81,7 @@ mod tests {
             stream(5, Codec::AacLatm, "fra"),
         ];
         let best = |wish: Wish, now| {
-            Choice { audio: wish, ..Choice::default() }.best(Kind::Audio, &streams, now).map(|found| found.number)
+            Choice { audio: wish, ..Choice::default() }.best(TrackKind::Audio, &streams, now).map(|found| found.number)
         };
         let none = Wish::default;
         let language = |code: &str| Wish { language: Some(code.to_owned()), ..none() };
@@ -92,12 +92,12 @@ mod tests {
         assert_eq!(best(language("fra"), None), Some(3), "LATM is not taken apart");
         assert_eq!(best(Wish { codec: Some(Codec::Ac3), ..none() }, None), Some(2));
         assert_eq!(best(Wish { number: Some(2), ..language("deu") }, Some(4)), Some(2));
-        assert_eq!(Choice::default().best(Kind::Video, &streams[1..], None), None);
+        assert_eq!(Choice::default().best(TrackKind::Video, &streams[1..], None), None);
     }
 
     #[test]
     fn what_is_encrypted_is_not_taken() {
         let streams = [Stream { encrypted: true, ..stream(1, Codec::Aac, "deu") }, stream(2, Codec::Ac3, "deu")];
-        assert_eq!(Choice::default().best(Kind::Audio, &streams, None).unwrap().number, 2);
+        assert_eq!(Choice::default().best(TrackKind::Audio, &streams, None).unwrap().number, 2);
     }
 }

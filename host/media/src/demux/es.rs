@@ -11,7 +11,7 @@ pub mod sps;
 pub mod stamps;
 
 use super::clock::Times;
-use super::event::{Codec, Kind};
+use super::event::{Codec, TrackKind};
 use super::out::Out;
 use super::witness::Reason;
 use frames::Frames;
@@ -40,10 +40,10 @@ impl Elementary {
     }
 
     /// Pictures or sound.
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> TrackKind {
         match self {
-            Self::Pictures(_) => Kind::Video,
-            Self::Frames(_) => Kind::Audio,
+            Self::Pictures(_) => TrackKind::Video,
+            Self::Frames(_) => TrackKind::Audio,
         }
     }
 

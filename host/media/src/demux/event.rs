@@ -7,14 +7,14 @@ pub const TICKS_PER_SECOND: i64 = 90_000;
 
 /// Pictures or sound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
+pub enum TrackKind {
     /// Pictures.
     Video,
     /// Sound.
     Audio,
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for TrackKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Video => "video",
@@ -60,10 +60,10 @@ pub enum Codec {
 
 impl Codec {
     /// `None`: neither pictures nor sound.
-    pub fn kind(self) -> Option<Kind> {
+    pub fn kind(self) -> Option<TrackKind> {
         match self {
-            Self::H264 | Self::Hevc | Self::Av1 | Self::Mpeg2Video | Self::Mpeg4Video => Some(Kind::Video),
-            Self::Aac | Self::AacLatm | Self::MpegAudio | Self::Ac3 | Self::Eac3 | Self::Opus => Some(Kind::Audio),
+            Self::H264 | Self::Hevc | Self::Av1 | Self::Mpeg2Video | Self::Mpeg4Video => Some(TrackKind::Video),
+            Self::Aac | Self::AacLatm | Self::MpegAudio | Self::Ac3 | Self::Eac3 | Self::Opus => Some(TrackKind::Audio),
             Self::Id3 | Self::Scte35 | Self::Klv | Self::Other(_) => None,
         }
     }
@@ -187,7 +187,7 @@ pub enum Timing {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Packet {
     /// Which track.
-    pub kind: Kind,
+    pub kind: TrackKind,
     /// Decoding time in ticks of 90 kHz. It goes on where the source's 33 bits wrap.
     pub dts: i64,
     /// Presentation time, likewise.
@@ -241,7 +241,7 @@ pub enum Notice {
     /// A taken track goes on in another PID.
     Moved {
         /// Which track.
-        kind: Kind,
+        kind: TrackKind,
         /// PID so far.
         from: u32,
         /// PID from now on.

@@ -1,6 +1,6 @@
 //! Fuzz target `segments`: whatever a source sends, every count explains every other.
 
-use super::{Choice, Event, Kind, Mp4, Packed, Ts, Witness};
+use super::{Choice, Event, Mp4, Packed, TrackKind, Ts, Witness};
 use crate::limits::{DEMUX_BOX_BYTES_MAX, DEMUX_UNIT_BYTES_MAX};
 
 /// The first byte says which demuxer and how long pieces are; a byte before each piece says what comes before it.
@@ -47,6 +47,6 @@ fn held(witness: &Witness, fed: usize) {
 fn check(event: &Event) {
     if let Event::Packet(packet) = event {
         assert!(!packet.data.is_empty() && packet.data.len() <= DEMUX_UNIT_BYTES_MAX, "{packet:?}");
-        assert!(packet.kind == Kind::Video || packet.key.is_key(), "{packet:?}");
+        assert!(packet.kind == TrackKind::Video || packet.key.is_key(), "{packet:?}");
     }
 }

@@ -10,7 +10,7 @@ mod walker;
 use std::collections::VecDeque;
 
 use super::choice::Choice;
-use super::event::{Event, Kind, Notice, Streams};
+use super::event::{Event, Notice, Streams, TrackKind};
 use super::out::Out;
 use super::witness::{Reason, Witness};
 use crate::limits::DEMUX_UNIT_BYTES_MAX;
@@ -98,7 +98,7 @@ impl Mp4 {
     /// All counts, as they are now.
     pub fn witness(&mut self) -> Witness {
         let Parts { video, audio, samples, out, .. } = &mut self.parts;
-        for (kind, taken) in [(Kind::Video, video), (Kind::Audio, audio)] {
+        for (kind, taken) in [(TrackKind::Video, video), (TrackKind::Audio, audio)] {
             let id = taken.as_ref().map(|taken| taken.id);
             let mut open = super::witness::Count::default();
             let of = samples.iter().filter(|sample| Some(sample.track) == id);
@@ -129,7 +129,7 @@ impl Parts {
         self.abandon();
         let now = [&self.video, &self.audio].map(|taken| taken.as_ref().map(|taken| taken.id));
         let streams = track::streams(&tracks, &self.choice, now);
-        for (kind, seat) in [(Kind::Video, &mut self.video), (Kind::Audio, &mut self.audio)] {
+        for (kind, seat) in [(TrackKind::Video, &mut self.video), (TrackKind::Audio, &mut self.audio)] {
             let stream = streams.iter().find(|stream| stream.taken && stream.codec.kind() == Some(kind));
             let track = stream.and_then(|stream| tracks.iter().find(|track| track.id == stream.number));
             match (seat.as_mut(), track) {
@@ -162,11 +162,11 @@ impl Parts {
         self.samples = samples.into();
     }
 
-    fn kind(&self, sample: &Sample) -> Option<Kind> {
+    fn kind(&self, sample: &Sample) -> Option<TrackKind> {
         let of = |taken: &Option<Taken>| taken.as_ref().is_some_and(|taken| taken.id == sample.track);
         match (of(&self.video), of(&self.audio)) {
-            (true, _) => Some(Kind::Video),
-            (_, true) => Some(Kind::Audio),
+            (true, _) => Some(TrackKind::Video),
+            (_, true) => Some(TrackKind::Audio),
             _ => None,
         }
     }
@@ -216,8 +216,8 @@ impl Parts {
         let kind = self.kind(sample);
         let Self { video, audio, out, .. } = self;
         let taken = match kind {
-            Some(Kind::Video) => video.as_mut(),
-            Some(Kind::Audio) => audio.as_mut(),
+            Some(TrackKind::Video) => video.as_mut(),
+            Some(TrackKind::Audio) => audio.as_mut(),
             None => None,
         };
         let counts = &mut out.witness.container;
@@ -225,7 +225,7 @@ impl Parts {
         *(if taken.is_some() { &mut counts.media } else { &mut counts.passed_over }) += 1;
         if let Some(taken) = taken {
             match data.is_empty() {
-                true => out.drop(kind.unwrap_or(Kind::Video), Reason::Corrupt, 1, 0),
+                true => out.drop(kind.unwrap_or(TrackKind::Video), Reason::Corrupt, 1, 0),
                 false => taken.sample(sample, data, out),
             }
         }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::event::{Config, Event, Kind, Notice, Packet};
+use super::event::{Config, Event, Notice, Packet, TrackKind};
 use super::witness::{Reason, TrackWitness, Witness};
 
 /// Events in the order of the stream. Each call to feed adds no more of them than its bytes have packets.
@@ -41,12 +41,12 @@ impl Out {
     }
 
     /// Counts media that is thrown away.
-    pub fn drop(&mut self, kind: Kind, reason: Reason, units: u64, bytes: usize) {
+    pub fn drop(&mut self, kind: TrackKind, reason: Reason, units: u64, bytes: usize) {
         self.track(kind).drop(reason, units, bytes);
     }
 
     /// The counts of a track.
-    pub fn track(&mut self, kind: Kind) -> &mut TrackWitness {
+    pub fn track(&mut self, kind: TrackKind) -> &mut TrackWitness {
         self.witness.track_mut(kind)
     }
 }

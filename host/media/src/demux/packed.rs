@@ -6,7 +6,7 @@
 use super::clock::{Clock, Times};
 use super::es::frames::Frames;
 use super::es::headers::{HEAD_MAX, Head, head};
-use super::event::{Codec, Event, Kind, Notice, Stream, Streams};
+use super::event::{Codec, Event, Notice, Stream, Streams, TrackKind};
 use super::out::Out;
 use super::witness::{Reason, Witness};
 use crate::id3;
@@ -114,7 +114,7 @@ impl Packed {
     pub fn witness(&mut self) -> Witness {
         if let Some(frames) = &self.frames {
             let (units, bytes) = frames.open();
-            let open = &mut self.out.track(Kind::Audio).open;
+            let open = &mut self.out.track(TrackKind::Audio).open;
             (open.units, open.bytes) = (units, bytes);
         }
         self.out.witness.clone()
@@ -162,9 +162,9 @@ impl Packed {
         let Some(frames) = &mut self.frames else { return };
         if let Some(times) = self.times.take() {
             frames.begin(Some(times));
-            self.out.track(Kind::Audio).taken.units += 1;
+            self.out.track(TrackKind::Audio).taken.units += 1;
         }
-        self.out.track(Kind::Audio).taken.bytes += bytes.len() as u64;
+        self.out.track(TrackKind::Audio).taken.bytes += bytes.len() as u64;
         self.out.witness.container.packets.bytes += bytes.len() as u64;
         frames.bytes(bytes, &mut self.out);
     }

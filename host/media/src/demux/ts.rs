@@ -12,7 +12,7 @@ mod tables;
 
 use super::choice::Choice;
 use super::clock::Clock;
-use super::event::{Event, Kind, Notice, Stream, Streams};
+use super::event::{Event, Notice, Stream, Streams, TrackKind};
 use super::out::Out;
 use super::witness::{ContainerWitness, Witness};
 use data::DataStream;
@@ -211,7 +211,7 @@ impl Parts {
         self.program = program.as_ref().map(|program| program.number);
         let elementary = program.and_then(|program| program.map).map(|(_, streams)| streams).unwrap_or_default();
         let mut streams: Vec<Stream> = elementary.iter().map(announced).collect();
-        for kind in [Kind::Video, Kind::Audio] {
+        for kind in [TrackKind::Video, TrackKind::Audio] {
             let now = self.seat(kind).as_ref().map(|media| u32::from(media.pid));
             let best = self.choice.best(kind, &streams, now).map(|best| (best.number, best.codec));
             for stream in &mut streams {
@@ -253,22 +253,26 @@ impl Parts {
         let wished = programs.iter().find(|program| Some(program.number) == self.choice.program);
         let now = || {
             let now = programs.iter().find(|program| Some(program.number) == self.program)?;
-            let media = [Kind::Video, Kind::Audio].into_iter().any(|kind| has(now, kind));
+            let media = [TrackKind::Video, TrackKind::Audio].into_iter().any(|kind| has(now, kind));
             (media || now.map.is_none()).then_some(now)
         };
         let first = |kind| programs.iter().find(|program| has(program, kind));
-        wished.or_else(now).or_else(|| first(Kind::Video)).or_else(|| first(Kind::Audio)).or_else(|| programs.first())
+        wished
+            .or_else(now)
+            .or_else(|| first(TrackKind::Video))
+            .or_else(|| first(TrackKind::Audio))
+            .or_else(|| programs.first())
     }
 
-    fn seat(&mut self, kind: Kind) -> &mut Option<Media> {
+    fn seat(&mut self, kind: TrackKind) -> &mut Option<Media> {
         match kind {
-            Kind::Video => &mut self.video,
-            Kind::Audio => &mut self.audio,
+            TrackKind::Video => &mut self.video,
+            TrackKind::Audio => &mut self.audio,
         }
     }
 
     /// Gives a track its PID.
-    fn take(&mut self, kind: Kind, best: Option<(u16, super::event::Codec)>) {
+    fn take(&mut self, kind: TrackKind, best: Option<(u16, super::event::Codec)>) {
         let mut seat = self.seat(kind).take();
         match (&mut seat, best) {
             (Some(now), Some((pid, codec))) if now.codec == codec => {

@@ -3,7 +3,7 @@
 //! Bytes are counted where they arrive (payloads of PES packets, samples that a `trun` announces) before anything looks into
 //! them; packets where they leave; what is thrown away where that happens. [`TrackWitness::unexplained`] is what no count explains.
 
-use super::event::Kind;
+use super::event::TrackKind;
 
 /// Why media cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -178,17 +178,17 @@ pub struct Witness {
 
 impl Witness {
     /// The counts of one track.
-    pub fn track(&self, kind: Kind) -> &TrackWitness {
+    pub fn track(&self, kind: TrackKind) -> &TrackWitness {
         match kind {
-            Kind::Video => &self.video,
-            Kind::Audio => &self.audio,
+            TrackKind::Video => &self.video,
+            TrackKind::Audio => &self.audio,
         }
     }
 
-    pub(crate) fn track_mut(&mut self, kind: Kind) -> &mut TrackWitness {
+    pub(crate) fn track_mut(&mut self, kind: TrackKind) -> &mut TrackWitness {
         match kind {
-            Kind::Video => &mut self.video,
-            Kind::Audio => &mut self.audio,
+            TrackKind::Video => &mut self.video,
+            TrackKind::Audio => &mut self.audio,
         }
     }
 

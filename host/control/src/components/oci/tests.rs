@@ -56,7 +56,7 @@ impl Fake {
         (fake.await, digest)
     }
 
-    fn wanted(&self, digest: &str) -> Wanted {
+    fn wanted(&self, digest: &str) -> OciPull {
         wanted(&self.address.to_string(), digest)
     }
 
@@ -71,12 +71,12 @@ fn sha256(bytes: &[u8]) -> String {
     format!("sha256:{}", stage::Digest::of(bytes))
 }
 
-fn wanted(registry: &str, digest: &str) -> Wanted {
+fn wanted(registry: &str, digest: &str) -> OciPull {
     let reference = Reference::parse(&format!("oci://{registry}/cuts@{digest}")).unwrap();
-    Wanted { reference, credentials: None, insecure: true }
+    OciPull { reference, credentials: None, insecure: true }
 }
 
-fn me(mut wanted: Wanted) -> Wanted {
+fn me(mut wanted: OciPull) -> OciPull {
     wanted.credentials = Some(Credentials { username: "me".into(), password: Hidden::new("hunter2".into()) });
     wanted
 }
@@ -165,7 +165,7 @@ async fn a_registry_that_is_broken_is_told_from_one_that_has_nothing() {
     assert!(error.passes() && error.to_string().contains(&format!("{gone} cannot be reached")), "{error}");
     // TLS is asked for unless told otherwise.
     let (fake, digest) = Fake::having(manifest(), FILE).await;
-    let secure = Wanted { insecure: false, ..fake.wanted(&digest) };
+    let secure = OciPull { insecure: false, ..fake.wanted(&digest) };
     let error = pull(&Guard::open(), &secure, quick()).await.unwrap_err();
     assert!(matches!(error, OciError::Down { .. }), "{error}");
 }

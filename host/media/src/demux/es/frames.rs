@@ -2,7 +2,7 @@
 //! and PES packets need not begin or end together. Each byte of a frame is copied once.
 
 use super::super::clock::Times;
-use super::super::event::{AudioConfig, Codec, Config, Key, Kind, Notice, Packet, TICKS_PER_SECOND, Timing};
+use super::super::event::{AudioConfig, Codec, Config, Key, Notice, Packet, TICKS_PER_SECOND, Timing, TrackKind};
 use super::super::out::Out;
 use super::super::witness::Reason;
 use super::headers::{Frame, HEAD_MAX, Head, head};
@@ -117,12 +117,12 @@ impl Frames {
             }
             if let Some(body) = self.body.take() {
                 // What looked like a frame was none: no other follows.
-                out.track(Kind::Audio).begun += 1;
-                out.drop(Kind::Audio, self.broken, 1, body.bytes);
+                out.track(TrackKind::Audio).begun += 1;
+                out.drop(TrackKind::Audio, self.broken, 1, body.bytes);
                 self.skipped += body.bytes as u64;
             }
             self.searching = true;
-            out.drop(Kind::Audio, self.broken, 0, 1);
+            out.drop(TrackKind::Audio, self.broken, 0, 1);
             self.skipped += 1;
             self.head.drain(..1);
             if self.head.is_empty() {
@@ -156,7 +156,7 @@ impl Frames {
 
     fn emit(&mut self, body: Body, out: &mut Out) {
         let Body { frame, place, data, .. } = body;
-        let counts = out.track(Kind::Audio);
+        let counts = out.track(TrackKind::Audio);
         counts.begun += 1;
         counts.framing += frame.strip as u64;
         let media = data.len();
@@ -175,16 +175,19 @@ impl Frames {
             }
         }
         if frame.config.codec == Codec::Aac && frame.samples != adts::SAMPLES {
-            return out.drop(Kind::Audio, Reason::Corrupt, 1, media);
+            return out.drop(TrackKind::Audio, Reason::Corrupt, 1, media);
         }
-        let Some(time) = time else { return out.drop(Kind::Audio, Reason::NoTime, 1, media) };
+        let Some(time) = time else { return out.drop(TrackKind::Audio, Reason::NoTime, 1, media) };
         if self.config.as_ref() != Some(&frame.config) {
             self.config = Some(frame.config.clone());
             out.config(Config::Audio(frame.config));
         }
         let timing = if read.is_some() { Timing::Read } else { Timing::Derived };
         let samples = frame.samples;
-        out.packet(Packet { kind: Kind::Audio, dts: time, pts: time, timing, key: Key::Sync, samples, data }, media);
+        out.packet(
+            Packet { kind: TrackKind::Audio, dts: time, pts: time, timing, key: Key::Sync, samples, data },
+            media,
+        );
     }
 
     /// Bytes are missing, or no more come: the frame that is open cannot be used.
@@ -194,11 +197,11 @@ impl Frames {
                 // Doubtful, and nothing more comes to say so.
                 self.emit(body, out);
             } else {
-                out.track(Kind::Audio).begun += 1;
-                out.drop(Kind::Audio, reason, 1, body.bytes);
+                out.track(TrackKind::Audio).begun += 1;
+                out.drop(TrackKind::Audio, reason, 1, body.bytes);
             }
         }
-        out.drop(Kind::Audio, reason, 0, self.head.len());
+        out.drop(TrackKind::Audio, reason, 0, self.head.len());
         self.head.clear();
         (self.searching, self.broken) = (true, reason);
         self.stamps.reset();

@@ -28,15 +28,15 @@ fn packets(out: &mut Out) -> Vec<Packet> {
 
 /// Feeds bytes in pieces and counts them in.
 fn feed(frames: &mut Frames, bytes: &[u8], size: usize, out: &mut Out) {
-    out.track(Kind::Audio).taken.bytes += bytes.len() as u64;
+    out.track(TrackKind::Audio).taken.bytes += bytes.len() as u64;
     bytes.chunks(size).for_each(|piece| frames.bytes(piece, out));
 }
 
 fn explained(frames: &Frames, out: &mut Out) {
     let (units, bytes) = frames.open();
-    out.track(Kind::Audio).open.units = units;
-    out.track(Kind::Audio).open.bytes = bytes;
-    assert_eq!(out.track(Kind::Audio).unexplained(), (0, 0), "{:?}", out.track(Kind::Audio));
+    out.track(TrackKind::Audio).open.units = units;
+    out.track(TrackKind::Audio).open.bytes = bytes;
+    assert_eq!(out.track(TrackKind::Audio).unexplained(), (0, 0), "{:?}", out.track(TrackKind::Audio));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! bytes arrive. Each byte is copied once, behind a length of four bytes in place of its start code.
 
 use super::super::clock::Times;
-use super::super::event::{Config, Key, Kind, Packet, Timing, VideoConfig};
+use super::super::event::{Config, Key, Packet, Timing, TrackKind, VideoConfig};
 use super::super::out::Out;
 use super::super::witness::Reason;
 use super::h264::{self, H264, Picture};
@@ -113,7 +113,7 @@ impl Pictures {
             // One zero byte more than the start code needs is the new NAL unit's (zero_byte, annex B.1.2), others were the last one's.
             let zero_byte = u64::from(self.end_nal(zeros, out) > zeros);
             self.stamps.advance(code.len());
-            out.track(Kind::Video).framing += (code.len() + zeros) as u64;
+            out.track(TrackKind::Video).framing += (code.len() + zeros) as u64;
             self.nal = Some((self.unit.len(), self.stamps.at() - 3 - zero_byte));
             self.unit.extend([0; LENGTH]);
             self.nals += 1;
@@ -136,7 +136,7 @@ impl Pictures {
         if self.nal.is_none() {
             // Two bytes may belong to a start code.
             let end = self.unit.len().saturating_sub(2);
-            out.drop(Kind::Video, self.broken, 0, end);
+            out.drop(TrackKind::Video, self.broken, 0, end);
             self.unit.drain(..end);
         }
     }
@@ -149,7 +149,7 @@ impl Pictures {
             self.decide(out);
         }
         let Some((at, _)) = self.nal.take() else {
-            out.drop(Kind::Video, self.broken, 0, self.unit.len());
+            out.drop(TrackKind::Video, self.broken, 0, self.unit.len());
             self.unit.clear();
             return trimmed;
         };
@@ -175,7 +175,7 @@ impl Pictures {
         let start = self.nal.map_or(0, |(at, _)| at + LENGTH);
         let zeros = self.unit.get(start..).unwrap_or_default().iter().rev().take_while(|byte| **byte == 0).count();
         self.unit.truncate(self.unit.len() - zeros);
-        out.track(Kind::Video).framing += zeros.saturating_sub(code) as u64;
+        out.track(TrackKind::Video).framing += zeros.saturating_sub(code) as u64;
         zeros
     }
 
@@ -198,13 +198,13 @@ impl Pictures {
             self.unit.extend(rest);
             (self.nal, self.nals, self.begun) = (Some((0, place)), 1, true);
             self.times = self.stamps.take(place);
-            out.track(Kind::Video).begun += 1;
+            out.track(TrackKind::Video).begun += 1;
             if let Some(began) = self.pes_began_at.take() {
                 let first = place <= began;
                 self.aligned = self.aligned.filter(|_| first).map(|count| count.saturating_add(1));
             }
         } else if !self.begun {
-            out.drop(Kind::Video, self.broken, 0, self.unit.len() - at - LENGTH);
+            out.drop(TrackKind::Video, self.broken, 0, self.unit.len() - at - LENGTH);
             self.unit.truncate(at);
             (self.nal, self.nals) = (None, 0);
         }
@@ -213,7 +213,7 @@ impl Pictures {
     /// What was gathered cannot be used, nor what follows up to the next beginning.
     pub fn discard(&mut self, reason: Reason, out: &mut Out) {
         let units = u64::from(self.begun);
-        out.drop(Kind::Video, reason, units, self.media());
+        out.drop(TrackKind::Video, reason, units, self.media());
         self.clear();
         self.broken = reason;
     }
@@ -261,14 +261,14 @@ impl Pictures {
     /// Hands out what was gathered.
     fn emit(&mut self, out: &mut Out) {
         if !self.begun {
-            out.drop(Kind::Video, self.broken, 0, self.media());
+            out.drop(TrackKind::Video, self.broken, 0, self.media());
             return;
         }
         let media = self.media();
         let data = std::mem::take(&mut self.unit);
         let (picture, times) = (std::mem::take(&mut self.picture), self.times.take());
         (self.begun, self.nals) = (false, 0);
-        let mut drop = |reason| out.drop(Kind::Video, reason, 1, media);
+        let mut drop = |reason| out.drop(TrackKind::Video, reason, 1, media);
         if !picture.coded {
             return drop(Reason::Corrupt);
         }
@@ -291,7 +291,7 @@ impl Pictures {
             out.config(Config::Video(config));
         }
         let Times { pts, dts } = times;
-        out.packet(Packet { kind: Kind::Video, dts, pts, timing, key, samples: 0, data }, media);
+        out.packet(Packet { kind: TrackKind::Video, dts, pts, timing, key, samples: 0, data }, media);
     }
 
     fn changed(&mut self) -> Option<VideoConfig> {

@@ -31,9 +31,9 @@ fn lengths(nals: &[&[u8]]) -> Vec<u8> {
 
 fn explained(pictures: &Pictures, out: &mut Out) {
     let (units, bytes) = pictures.open();
-    out.track(Kind::Video).open.units = units;
-    out.track(Kind::Video).open.bytes = bytes;
-    assert_eq!(out.track(Kind::Video).unexplained(), (0, 0), "{:?}", out.track(Kind::Video));
+    out.track(TrackKind::Video).open.units = units;
+    out.track(TrackKind::Video).open.bytes = bytes;
+    assert_eq!(out.track(TrackKind::Video).unexplained(), (0, 0), "{:?}", out.track(TrackKind::Video));
 }
 
 #[test]
@@ -44,7 +44,7 @@ fn start_codes_become_lengths_in_pieces_of_any_size() {
         let (mut pictures, mut out) = (Pictures::h264(), Out::default());
         pictures.begin(Some(Times { pts: 3600, dts: 0 }));
         for piece in bytes.chunks(size) {
-            out.track(Kind::Video).taken.bytes += piece.len() as u64;
+            out.track(TrackKind::Video).taken.bytes += piece.len() as u64;
             pictures.bytes(piece, &mut out);
             explained(&pictures, &mut out);
         }
@@ -63,7 +63,7 @@ fn what_begins_in_the_middle_is_counted_up_to_the_first_key_frame() {
     let bytes = [&[5, 5, 5][..], &annex_b(&[&[0x41, 0x1a, 7], DELIMITER, INTER, SPS, PPS, IDR, DELIMITER])].concat();
     let (mut pictures, mut out) = (Pictures::h264(), Out::default());
     pictures.begin(Some(Times { pts: 0, dts: 0 }));
-    out.track(Kind::Video).taken.bytes += bytes.len() as u64;
+    out.track(TrackKind::Video).taken.bytes += bytes.len() as u64;
     pictures.bytes(&bytes, &mut out);
     explained(&pictures, &mut out);
     let found = packets(&mut out);
@@ -79,7 +79,7 @@ fn a_picture_that_is_too_large_is_counted_and_the_next_one_comes() {
     let (mut pictures, mut out) = (Pictures::h264(), Out::default());
     pictures.begin(Some(Times { pts: 0, dts: 0 }));
     let mut feed = |bytes: &[u8]| {
-        out.track(Kind::Video).taken.bytes += bytes.len() as u64;
+        out.track(TrackKind::Video).taken.bytes += bytes.len() as u64;
         pictures.bytes(bytes, &mut out);
         assert!(pictures.unit.len() <= DEMUX_UNIT_BYTES_MAX + bytes.len());
     };

@@ -3,7 +3,7 @@
 use super::super::choice::Choice;
 use super::super::es::h264::{H264, Picture};
 use super::super::es::hevc::{self, Hevc};
-use super::super::event::{Codec, Config, Key, Kind, Packet, Stream, Timing, VideoConfig};
+use super::super::event::{Codec, Config, Key, Packet, Stream, Timing, TrackKind, VideoConfig};
 use super::super::out::Out;
 use super::super::witness::Reason;
 use super::entry::Entry;
@@ -17,7 +17,7 @@ use crate::limits::DEMUX_KEY_WAIT_TICKS;
 pub struct Taken {
     /// Its number.
     pub id: u32,
-    kind: Kind,
+    kind: TrackKind,
     scale: u32,
     edit: (i64, i64),
     entries: Vec<Entry>,
@@ -46,7 +46,7 @@ pub fn streams(tracks: &[Track], choice: &Choice, now: [Option<u32>; 2]) -> Vec<
         }
     };
     let mut streams: Vec<Stream> = tracks.iter().map(stream).collect();
-    for (kind, now) in [Kind::Video, Kind::Audio].into_iter().zip(now) {
+    for (kind, now) in [TrackKind::Video, TrackKind::Audio].into_iter().zip(now) {
         let best = choice.best(kind, &streams, now).map(|best| best.number);
         streams.iter_mut().for_each(|stream| stream.taken |= best == Some(stream.number));
     }
@@ -55,7 +55,7 @@ pub fn streams(tracks: &[Track], choice: &Choice, now: [Option<u32>; 2]) -> Vec<
 
 impl Taken {
     /// The track as `moov` says it is.
-    pub fn new(kind: Kind, track: &Track) -> Self {
+    pub fn new(kind: TrackKind, track: &Track) -> Self {
         let mut taken = Self {
             id: track.id,
             kind,
@@ -67,7 +67,7 @@ impl Taken {
             told: None,
             h264: H264::default(),
             hevc: Hevc::default(),
-            waiting: kind == Kind::Video,
+            waiting: kind == TrackKind::Video,
             waits_since: None,
         };
         taken.is_now(track);
@@ -85,7 +85,7 @@ impl Taken {
 
     /// What follows begins with a key frame.
     pub fn restart(&mut self) {
-        (self.waiting, self.waits_since) = (self.kind == Kind::Video, None);
+        (self.waiting, self.waits_since) = (self.kind == TrackKind::Video, None);
     }
 
     /// Hands out a sample that is whole.

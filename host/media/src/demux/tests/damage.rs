@@ -20,7 +20,7 @@ fn a_missing_packet_costs_what_it_was_in() {
     let stream = segments(&Pack::default()).concat();
     let truth = run::whole(&stream);
     let packets: Vec<&[u8]> = stream.chunks(188).collect();
-    for (pid, kind) in [(0, Kind::Video), (1, Kind::Audio)] {
+    for (pid, kind) in [(0, TrackKind::Video), (1, TrackKind::Audio)] {
         let of: Vec<usize> =
             (0..packets.len()).filter(|n| (packets[*n][1] & 0x1f, packets[*n][2]) == (1, pid)).collect();
         for missing in [of.len() / 3, of.len() / 2, of.len() - 9] {
@@ -55,10 +55,14 @@ fn a_missing_segment_costs_itself_only() {
                 Step::Feed(&all[3]),
             ],
         );
-        let pictures: Vec<_> = truth.of(Kind::Video).into_iter().enumerate().filter(|(n, _)| n / 25 != 1).collect();
-        assert_eq!(run.of(Kind::Video), pictures.into_iter().map(|(_, packet)| packet).collect::<Vec<_>>());
-        assert!(run.of(Kind::Audio).iter().all(|packet| truth.of(Kind::Audio).contains(packet)), "{audio_pes:?}");
-        assert!(run.of(Kind::Audio).len() > 130);
+        let pictures: Vec<_> =
+            truth.of(TrackKind::Video).into_iter().enumerate().filter(|(n, _)| n / 25 != 1).collect();
+        assert_eq!(run.of(TrackKind::Video), pictures.into_iter().map(|(_, packet)| packet).collect::<Vec<_>>());
+        assert!(
+            run.of(TrackKind::Audio).iter().all(|packet| truth.of(TrackKind::Audio).contains(packet)),
+            "{audio_pes:?}"
+        );
+        assert!(run.of(TrackKind::Audio).len() > 130);
         assert!(!run.notices.iter().any(|notice| matches!(notice, Notice::Lost { .. })));
     }
 }
@@ -74,8 +78,8 @@ fn scrambled_packets_are_counted() {
         }
     }
     let run = run::whole(&stream);
-    assert_eq!(run.of(Kind::Video).len(), 100);
-    assert!(run.of(Kind::Audio).len() < 100);
+    assert_eq!(run.of(TrackKind::Video).len(), 100);
+    assert!(run.of(TrackKind::Audio).len() < 100);
     let scrambled = run.witness.audio.unused(Reason::Scrambled);
     assert!(scrambled.bytes >= payload, "{scrambled:?} {payload}");
     assert_eq!(run.notices, [Notice::Scrambled { number: 257 }]);
@@ -96,8 +100,8 @@ fn pictures_before_the_first_key_frame_are_counted() {
         .collect();
     let run = fed(&[first.concat(), all[1].clone()]);
     assert_eq!(run.witness.video.unused(Reason::BeforeKey).units, 24);
-    assert_eq!(run.of(Kind::Video).len(), 25);
-    assert_eq!(run.of(Kind::Video)[0].key, Key::Sync);
+    assert_eq!(run.of(TrackKind::Video).len(), 25);
+    assert_eq!(run.of(TrackKind::Video)[0].key, Key::Sync);
 }
 
 /// Damage of any kind: nothing panics, and every count explains every other (held after each step by `run::steps`).

@@ -18,7 +18,7 @@ fn fed(segments: &[Vec<u8>]) -> run::Run {
 #[test]
 fn sound_frames_reach_over_every_border() {
     let run = fed(&segments(&Pack { audio_pes: Some(1400), ..Pack::default() }));
-    assert_eq!((run.of(Kind::Video).len(), run.of(Kind::Audio).len()), (100, 189));
+    assert_eq!((run.of(TrackKind::Video).len(), run.of(TrackKind::Audio).len()), (100, 189));
     assert_eq!(run.configs.len(), 2, "one configuration each");
 }
 
@@ -46,7 +46,8 @@ fn the_sound_that_goes_on_air_as_it_is_comes_first() {
     all.extend(args.split(' '));
     let two = clip::ffmpeg(&all, "two.ts");
     let run = run::whole(&two);
-    let crcs = |run: &run::Run| -> Vec<u32> { run.of(Kind::Audio).iter().map(|packet| crc(&packet.data)).collect() };
+    let crcs =
+        |run: &run::Run| -> Vec<u32> { run.of(TrackKind::Audio).iter().map(|packet| crc(&packet.data)).collect() };
     assert_eq!(crcs(&run), crcs(&run::whole(one)));
     let streams = &run.streams.last().unwrap().streams;
     let told: Vec<_> = streams.iter().map(|stream| (stream.codec, stream.language.as_deref(), stream.taken)).collect();
@@ -98,7 +99,7 @@ fn other_pids_are_told_and_nothing_is_lost() {
     let run = fed(&segments(&Pack { move_at: Some(2), ..Pack::default() }));
     assert_equal(&run, &fed(&segments(&Pack::default())), "moved");
     let moved = |kind, from, to| Notice::Moved { kind, from, to };
-    assert_eq!(run.notices, [moved(Kind::Video, 256, 400), moved(Kind::Audio, 257, 401)]);
+    assert_eq!(run.notices, [moved(TrackKind::Video, 256, 400), moved(TrackKind::Audio, 257, 401)]);
     assert_eq!(run.configs.len(), 2, "the same configuration is not told again");
 }
 
@@ -114,8 +115,8 @@ fn sound_goes_and_comes_back() {
         })
         .collect();
     let (run, truth) = (fed(&without), fed(&all));
-    assert_eq!(run.of(Kind::Video), truth.of(Kind::Video));
-    let (ours, theirs) = (run.of(Kind::Audio), truth.of(Kind::Audio));
+    assert_eq!(run.of(TrackKind::Video), truth.of(TrackKind::Video));
+    let (ours, theirs) = (run.of(TrackKind::Audio), truth.of(TrackKind::Audio));
     assert!(ours.len() < theirs.len() - 80 && ours.iter().all(|packet| theirs.contains(packet)));
     assert_eq!(run.witness.audio.unused_in_all().units, 0, "what was never sent is not lost");
 }
@@ -123,7 +124,7 @@ fn sound_goes_and_comes_back() {
 #[test]
 fn tables_may_stand_in_some_segments_only() {
     let run = fed(&segments(&Pack { table_segments: 3, table_packets: 9999, ..Pack::default() }));
-    assert_eq!((run.of(Kind::Video).len(), run.of(Kind::Audio).len()), (100, 189));
+    assert_eq!((run.of(TrackKind::Video).len(), run.of(TrackKind::Audio).len()), (100, 189));
 }
 
 #[test]
@@ -131,7 +132,7 @@ fn times_that_step_back_keep_their_order_and_times_that_wrap_go_on() {
     let truth = fed(&segments(&Pack::default()));
     let back = fed(&segments(&Pack { shift_at: Some((2, -90_000)), ..Pack::default() }));
     let wrapped = fed(&segments(&Pack { shift: (1 << 33) - 3 * 90_000, ..Pack::default() }));
-    for kind in [Kind::Video, Kind::Audio] {
+    for kind in [TrackKind::Video, TrackKind::Audio] {
         let (truth, back, wrapped) = (truth.of(kind), back.of(kind), wrapped.of(kind));
         assert_eq!((back.len(), wrapped.len()), (truth.len(), truth.len()));
         for (n, truth) in truth.iter().enumerate() {

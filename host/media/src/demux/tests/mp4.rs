@@ -10,7 +10,7 @@ use super::run::{self, Run, Step, assert_equal, assert_same};
 fn probed(bytes: &[u8], video: i64, audio: i64) -> Vec<Probed> {
     let mut packets = probe::packets(bytes, "a.mp4");
     for packet in &mut packets {
-        let scale = if packet.kind == Kind::Video { video } else { audio };
+        let scale = if packet.kind == TrackKind::Video { video } else { audio };
         let ticks = |time: i64| (time * 90_000 * 2 + scale).div_euclid(scale * 2);
         (packet.pts, packet.dts) = (packet.pts.map(ticks), packet.dts.map(ticks));
     }
@@ -70,7 +70,7 @@ fn packets_are_ffprobes_whatever_the_fragments_are_like() {
         assert_eq!(run.witness.video.unused_in_all(), Count::default(), "{what}");
         assert_eq!(run.witness.audio.unused_in_all(), Count::default(), "{what}");
         assert_eq!((run.notices.len(), run.configs.len()), (0, 2), "{what}");
-        assert!(run.of(Kind::Audio).iter().all(|packet| packet.samples > 0), "{what}");
+        assert!(run.of(TrackKind::Audio).iter().all(|packet| packet.samples > 0), "{what}");
     }
 }
 
@@ -84,8 +84,8 @@ fn edit_lists_move_both_times() {
         let packet = run.of(kind)[0];
         (packet.dts, packet.pts)
     };
-    assert_eq!(first(Kind::Video), (-7200, 0), "two frames of delay");
-    assert_eq!(first(Kind::Audio), (-1920, -1920), "1024 samples of delay");
+    assert_eq!(first(TrackKind::Video), (-7200, 0), "two frames of delay");
+    assert_eq!(first(TrackKind::Audio), (-1920, -1920), "1024 samples of delay");
 }
 
 /// Initialization section and segments of an HLS stream in fMP4.
@@ -149,7 +149,7 @@ fn pictures_and_sound_of_their_own_keep_step() {
 fn pieces_of_any_size_and_several_fragments_a_segment_give_the_same() {
     let parts = hls(&Clip::default(), "");
     let truth = fed(&parts);
-    assert_eq!((truth.of(Kind::Video).len(), truth.of(Kind::Audio).len()), (100, 189));
+    assert_eq!((truth.of(TrackKind::Video).len(), truth.of(TrackKind::Audio).len()), (100, 189));
     let mut random = Random(3);
     for size in [1, 100, 5000] {
         let mut steps = Vec::new();
@@ -212,14 +212,16 @@ fn what_is_cut_off_or_damaged_is_counted() {
     cut[2].truncate(parts[2].len() - 1000);
     let run = fed(&cut);
     let lost = |kind| truth.of(kind).len() - run.of(kind).len();
-    let gone = lost(Kind::Video) + lost(Kind::Audio);
-    let counted: u64 =
-        [Kind::Video, Kind::Audio].iter().map(|kind| run.witness.track(*kind).unused(Reason::Truncated).units).sum();
+    let gone = lost(TrackKind::Video) + lost(TrackKind::Audio);
+    let counted: u64 = [TrackKind::Video, TrackKind::Audio]
+        .iter()
+        .map(|kind| run.witness.track(*kind).unused(Reason::Truncated).units)
+        .sum();
     assert!(gone > 0 && counted == gone as u64, "{gone} {counted}");
     // A segment that begins in the middle has nothing that can be used, and does no harm to the next.
     let mut headless = parts.clone();
     headless[2].drain(..700);
-    assert_eq!(fed(&headless).of(Kind::Video).len(), 75);
+    assert_eq!(fed(&headless).of(TrackKind::Video).len(), 75);
     let mut random = Random(8);
     for _ in 0..150 {
         let mut parts = parts.clone();

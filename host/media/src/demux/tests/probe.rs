@@ -2,13 +2,13 @@
 
 use std::process::{Command, Stdio};
 
-use super::super::Kind;
+use super::super::TrackKind;
 use super::clip;
 
 /// A packet as ffprobe lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Probed {
-    pub kind: Kind,
+    pub kind: TrackKind,
     pub pts: Option<i64>,
     pub dts: Option<i64>,
     pub size: usize,
@@ -35,8 +35,8 @@ pub fn packets(bytes: &[u8], name: &str) -> Vec<Probed> {
 fn packet(text: &str) -> Option<Probed> {
     let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
     let kind = match field("codec_type")? {
-        "video" => Kind::Video,
-        "audio" => Kind::Audio,
+        "video" => TrackKind::Video,
+        "audio" => TrackKind::Audio,
         _ => return None,
     };
     let crc = field("data_hash")?.strip_prefix("CRC32:")?;
@@ -55,7 +55,7 @@ fn packet(text: &str) -> Option<Probed> {
 pub fn transport(bytes: &[u8]) -> Vec<Probed> {
     let mut times = packets(bytes, "a.ts");
     let mp4 = packets(&clip::remux(bytes, "a.ts", "-copyts", "a.mp4"), "a.mp4");
-    for kind in [Kind::Video, Kind::Audio] {
+    for kind in [TrackKind::Video, TrackKind::Audio] {
         let data: Vec<_> = mp4.iter().filter(|packet| packet.kind == kind).collect();
         let into: Vec<_> = times.iter_mut().filter(|packet| packet.kind == kind).collect();
         assert_eq!(data.len(), into.len(), "{kind}");

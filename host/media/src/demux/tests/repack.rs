@@ -1,7 +1,7 @@
 //! Packs the units of one good stream into transport streams that look different and hold the same: other sizes of PES packets, other
 //! tables, PIDs, stuffing, adaptation fields and sizes of packets, all legal by ISO/IEC 13818-1.
 
-use super::super::Kind;
+use super::super::TrackKind;
 
 /// Numbers that look random and are the same each time.
 #[derive(Debug, Clone)]
@@ -23,7 +23,7 @@ impl Random {
 /// An access unit or frame as it is in the elementary stream.
 #[derive(Debug, Clone)]
 pub struct Unit {
-    pub kind: Kind,
+    pub kind: TrackKind,
     pub pts: i64,
     pub dts: i64,
     pub bytes: Vec<u8>,
@@ -40,7 +40,7 @@ pub fn units(stream: &[u8]) -> Vec<Unit> {
         };
         let pts = stamp(&pes[9..]);
         let dts = if pes[7] & 0x40 != 0 { stamp(&pes[14..]) } else { pts };
-        let kind = [Kind::Video, Kind::Audio][at];
+        let kind = [TrackKind::Video, TrackKind::Audio][at];
         units.push(Unit { kind, pts, dts, bytes: pes[9 + usize::from(pes[8])..].to_vec() });
     };
     for packet in stream.chunks_exact(188) {
@@ -129,16 +129,16 @@ impl Pack {
         let mut count = 0;
         let mut starts = Vec::new();
         for unit in units {
-            let key = unit.kind == Kind::Video && unit.bytes.windows(4).any(|four| four == [0, 0, 1, 0x67]);
+            let key = unit.kind == TrackKind::Video && unit.bytes.windows(4).any(|four| four == [0, 0, 1, 0x67]);
             if key {
                 starts.push(unit.dts);
                 count += 1;
             }
         }
         let segment_of = |dts: i64| starts.iter().filter(|start| **start <= dts).count().saturating_sub(1);
-        let queues = [Kind::Video, Kind::Audio].map(|kind| {
+        let queues = [TrackKind::Video, TrackKind::Audio].map(|kind| {
             let units: Vec<_> = units.iter().filter(|unit| unit.kind == kind).cloned().collect();
-            let size = if kind == Kind::Video { self.video_pes } else { self.audio_pes };
+            let size = if kind == TrackKind::Video { self.video_pes } else { self.audio_pes };
             self.pes(&units, size, &segment_of)
         });
         let mut counters = std::collections::BTreeMap::new();
@@ -214,7 +214,10 @@ impl Pack {
             let (from, to) = (n * size, n * size + chunk.len());
             let first = places.iter().find(|(place, _)| (from..to).contains(place)).map(|(_, unit)| shifted(unit));
             let within = places.iter().rev().find(|(place, _)| *place <= from).unwrap().1;
-            Pes { segment: segment_of(within.dts), bytes: pes(kind, first, chunk, self.lengths || kind == Kind::Audio) }
+            Pes {
+                segment: segment_of(within.dts),
+                bytes: pes(kind, first, chunk, self.lengths || kind == TrackKind::Audio),
+            }
         };
         stream.chunks(size).enumerate().map(chunk).collect()
     }
@@ -331,10 +334,10 @@ fn section_bytes(id: u8, body: &[u8]) -> Vec<u8> {
     section
 }
 
-fn pes(kind: Kind, times: Option<(i64, i64)>, payload: &[u8], length: bool) -> Vec<u8> {
+fn pes(kind: TrackKind, times: Option<(i64, i64)>, payload: &[u8], length: bool) -> Vec<u8> {
     match kind {
-        Kind::Video => pes_of(0xe0, times, payload, length),
-        Kind::Audio => pes_of(0xc0, times, payload, true),
+        TrackKind::Video => pes_of(0xe0, times, payload, length),
+        TrackKind::Audio => pes_of(0xc0, times, payload, true),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Runs a demuxer over pieces and holds its counts against each other after each of them.
 
-use super::super::{Choice, Config, Data, Event, Kind, Mp4, Notice, Packed, Packet, Streams, Ts, Witness};
+use super::super::{Choice, Config, Data, Event, Mp4, Notice, Packed, Packet, Streams, TrackKind, Ts, Witness};
 use super::probe::{Probed, crc};
 
 /// What to do with a demuxer.
@@ -26,7 +26,7 @@ pub struct Run {
 }
 
 impl Run {
-    pub fn of(&self, kind: Kind) -> Vec<&Packet> {
+    pub fn of(&self, kind: TrackKind) -> Vec<&Packet> {
         self.packets.iter().filter(|packet| packet.kind == kind).collect()
     }
 
@@ -35,8 +35,8 @@ impl Run {
             Event::Packet(packet) => self.packets.push(packet),
             Event::Config(config) => {
                 let kind = match config {
-                    Config::Video(_) => Kind::Video,
-                    Config::Audio(_) => Kind::Audio,
+                    Config::Video(_) => TrackKind::Video,
+                    Config::Audio(_) => TrackKind::Audio,
                 };
                 self.configs.push((self.of(kind).len(), config));
             }
@@ -116,7 +116,7 @@ pub fn drive(mut demuxer: impl Demuxer, steps: &[Step<'_>]) -> Run {
     }
     run.witness = demuxer.witness();
     assert!(run.witness.is_balanced(), "at the end: {}", unexplained(&run.witness));
-    for kind in [Kind::Video, Kind::Audio] {
+    for kind in [TrackKind::Video, TrackKind::Audio] {
         let open = run.witness.track(kind).open;
         assert_eq!((open.units, open.bytes), (0, 0), "{kind}: nothing is held after the end");
         assert_eq!(run.witness.track(kind).packets.units, run.of(kind).len() as u64);
@@ -142,7 +142,7 @@ pub fn whole(bytes: &[u8]) -> Run {
 /// The same packets as ffprobe's, in times, keys, sizes and data. `slack`: ticks that the times of sound may differ by, because
 /// ffmpeg rounds durations down when several frames are in a PES packet.
 pub fn assert_same(run: &Run, probed: &[Probed], slack: i64, what: &str) {
-    for kind in [Kind::Video, Kind::Audio] {
+    for kind in [TrackKind::Video, TrackKind::Audio] {
         let (ours, theirs): (Vec<_>, Vec<_>) =
             (run.of(kind), probed.iter().filter(|packet| packet.kind == kind).collect());
         for (n, (our, their)) in ours.iter().zip(&theirs).enumerate() {
@@ -158,7 +158,7 @@ pub fn assert_same(run: &Run, probed: &[Probed], slack: i64, what: &str) {
 
 /// The same packets in each track, whatever lies between them.
 pub fn assert_equal(run: &Run, truth: &Run, what: &str) {
-    for kind in [Kind::Video, Kind::Audio] {
+    for kind in [TrackKind::Video, TrackKind::Audio] {
         let (ours, theirs) = (run.of(kind), truth.of(kind));
         for (n, (our, their)) in ours.iter().zip(&theirs).enumerate() {
             let facts = |packet: &Packet| (packet.dts, packet.pts, packet.key, packet.samples, crc(&packet.data));

@@ -57,8 +57,8 @@ fn hevc_is_framed_with_its_parameter_sets() {
     let video = "-c:v libx265 -preset ultrafast -x265-params keyint=25:log-level=none:pools=1";
     let bytes = Clip { video, ..Clip::default() }.make();
     let (run, probed) = (run::whole(&bytes), probe::transport(&bytes));
-    let theirs: Vec<_> = probed.iter().filter(|packet| packet.kind == Kind::Video).collect();
-    let ours = run.of(Kind::Video);
+    let theirs: Vec<_> = probed.iter().filter(|packet| packet.kind == TrackKind::Video).collect();
+    let ours = run.of(TrackKind::Video);
     assert_eq!((ours.len(), theirs.len()), (100, 100));
     for (our, their) in ours.iter().zip(theirs) {
         // ffmpeg leaves the zero byte of the next access unit's start code at the end of the last NAL unit.
@@ -89,8 +89,8 @@ fn avcc(bytes: &[u8], codec: Codec) -> Vec<u8> {
 fn opus_is_framed() {
     let bytes = Clip { audio: "-c:a libopus -b:a 64k", ..Clip::default() }.make();
     let (run, probed) = (run::whole(&bytes), probe::packets(&bytes, "a.ts"));
-    let theirs: Vec<_> = probed.iter().filter(|packet| packet.kind == Kind::Audio).collect();
-    let ours = run.of(Kind::Audio);
+    let theirs: Vec<_> = probed.iter().filter(|packet| packet.kind == TrackKind::Audio).collect();
+    let ours = run.of(TrackKind::Audio);
     let sizes: Vec<_> = ours.iter().map(|packet| packet.data.len()).collect();
     assert_eq!(sizes, theirs.iter().map(|packet| packet.size).collect::<Vec<_>>());
     assert!(ours.iter().zip(&theirs).all(|(our, their)| our.samples == 960 && probe::crc(&our.data) == their.crc));
@@ -110,7 +110,7 @@ fn pieces_of_any_size_give_the_same() {
 fn material() -> (Vec<Unit>, Run) {
     let bytes = Clip { mux: "-pes_payload_size 0", ..Clip::default() }.make();
     let truth = run::whole(&bytes);
-    assert_eq!((truth.of(Kind::Video).len(), truth.of(Kind::Audio).len()), (100, 189));
+    assert_eq!((truth.of(TrackKind::Video).len(), truth.of(TrackKind::Audio).len()), (100, 189));
     (units(&bytes), truth)
 }
 
@@ -222,8 +222,9 @@ fn a_segments_last_picture_comes_with_its_end() {
         demuxer.feed(segment);
         demuxer.segment_end();
         let events = std::iter::from_fn(|| demuxer.next_event());
-        seen += events.filter(|event| matches!(event, Event::Packet(packet) if packet.kind == Kind::Video)).count();
+        seen +=
+            events.filter(|event| matches!(event, Event::Packet(packet) if packet.kind == TrackKind::Video)).count();
         assert_eq!(seen, 25 * (n + 1), "after segment {n}");
     }
-    assert_eq!(truth.of(Kind::Video).len(), seen);
+    assert_eq!(truth.of(TrackKind::Video).len(), seen);
 }

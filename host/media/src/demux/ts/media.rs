@@ -2,7 +2,7 @@
 
 use super::super::clock::{Clock, Times};
 use super::super::es::Elementary;
-use super::super::event::{Codec, Kind, Notice};
+use super::super::event::{Codec, Notice, TrackKind};
 use super::super::out::Out;
 use super::super::witness::Reason;
 use super::header::{Continuity, Header, Step};
@@ -19,7 +19,7 @@ pub struct Media {
     pub pid: u16,
     /// How it is coded.
     pub codec: Codec,
-    kind: Kind,
+    kind: TrackKind,
     continuity: Continuity,
     pes: Pes,
     unit: Elementary,
@@ -163,7 +163,7 @@ impl Media {
 /// Counts what arrives before anything looks into it.
 struct Taker<'a> {
     unit: &'a mut Elementary,
-    kind: Kind,
+    kind: TrackKind,
     out: &'a mut Out,
 }
 

@@ -1,7 +1,7 @@
 use super::*;
 
 #[derive(Debug, Default, PartialEq)]
-struct Seen {
+struct Collected {
     begun: Vec<Option<Times>>,
     bytes: Vec<u8>,
     done: usize,
@@ -9,7 +9,7 @@ struct Seen {
     padding: usize,
 }
 
-impl Take for Seen {
+impl Take for Collected {
     fn begin(&mut self, times: Option<Times>) {
         self.begun.push(times);
     }
@@ -39,8 +39,8 @@ fn pes(length: usize, payload: &[u8]) -> Vec<u8> {
     [&[0, 0, 1, 0xe0, (length >> 8) as u8, length as u8, 0x80, 0xc0, 13][..], &fields, payload].concat()
 }
 
-fn run(feeds: &[(bool, &[u8])]) -> (Seen, Pes) {
-    let (mut seen, mut pes, mut clock) = (Seen::default(), Pes::default(), Clock::default());
+fn run(feeds: &[(bool, &[u8])]) -> (Collected, Pes) {
+    let (mut seen, mut pes, mut clock) = (Collected::default(), Pes::default(), Clock::default());
     feeds.iter().for_each(|(start, payload)| pes.feed(*start, payload, &mut clock, &mut seen));
     (seen, pes)
 }
