@@ -47,7 +47,7 @@ pub struct Places {
     rtmp_port: u16,
 }
 
-/// The running parts.
+/// The running parts of the demo. [`Parts::stop`] ends them in order.
 #[derive(Debug)]
 pub struct Parts {
     site: JoinHandle<()>,
@@ -107,7 +107,7 @@ impl Places {
 }
 
 impl Parts {
-    /// Stops all parts.
+    /// Stops all parts and waits until the processor, the receiver and the source have ended.
     pub async fn stop(self) {
         self.site.abort();
         if let Some(echo) = self.echo {

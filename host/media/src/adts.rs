@@ -5,7 +5,7 @@ pub const RATES: [u32; 13] =
     [96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350];
 /// Samples of one channel in a raw data block.
 pub const SAMPLES: u32 = 1024;
-/// profile_ObjectType of AAC-LC.
+/// The value of profile_ObjectType for AAC-LC: its audio object type 2, less 1.
 pub const PROFILE_LC: u8 = 1;
 /// Bytes of a header without a checksum.
 pub const HEADER: usize = 7;
@@ -15,11 +15,11 @@ pub const HEADER: usize = 7;
 pub struct Header {
     /// profile_ObjectType: the audio object type less 1.
     pub profile: u8,
-    /// sampling_frequency_index.
+    /// sampling_frequency_index: the index of the sample rate in [`RATES`].
     pub rate_index: u8,
-    /// Hertz.
+    /// Sample rate in hertz, without the doubling by SBR.
     pub rate: u32,
-    /// channel_configuration.
+    /// channel_configuration, 0 to 7 (ISO/IEC 14496-3 table 1.19); see [`channel_count`](Self::channel_count).
     pub channels: u8,
     /// Bytes of the header, checksum included.
     pub header: usize,

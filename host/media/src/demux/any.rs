@@ -10,11 +10,11 @@ use super::witness::Witness;
 /// A demuxer of one of the containers.
 #[derive(Debug)]
 pub enum Demuxer {
-    /// MPEG transport stream.
+    /// Demuxes an MPEG transport stream (ISO/IEC 13818-1).
     Ts(Box<Ts>),
-    /// Fragmented MP4.
+    /// Demuxes fragmented MP4 (ISO/IEC 14496-12 section 8.8).
     Mp4(Box<Mp4>),
-    /// Packed audio.
+    /// Demuxes packed audio (RFC 8216 section 3.4).
     Packed(Box<Packed>),
 }
 

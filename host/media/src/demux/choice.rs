@@ -7,9 +7,9 @@ use super::event::{Codec, Kind, Stream};
 pub struct Choice {
     /// program_number; without it the first programme with pictures, else the first with sound.
     pub program: Option<u16>,
-    /// Which pictures.
+    /// Selects the video stream; the default has no preference.
     pub video: Wish,
-    /// Which sound.
+    /// Selects the audio stream; the default has no preference.
     pub audio: Wish,
 }
 

@@ -6,7 +6,7 @@ pub const TURN: i64 = 1 << 33;
 /// Presentation and decoding time of what begins in a PES packet, in ticks of 90 kHz.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Times {
-    /// Presentation.
+    /// Presentation time: when the decoded picture or sound is output.
     pub pts: i64,
     /// Decoding; the same where the source tells one only.
     pub dts: i64,

@@ -20,9 +20,9 @@ use pictures::Pictures;
 /// What gathers the packets of one track.
 #[derive(Debug)]
 pub enum Elementary {
-    /// Pictures.
+    /// Gathers access units of H.264 or H.265 video.
     Pictures(Box<Pictures>),
-    /// Sound.
+    /// Gathers frames of AAC, MPEG audio, AC-3, E-AC-3 or Opus.
     Frames(Box<Frames>),
 }
 
@@ -39,7 +39,7 @@ impl Elementary {
         }
     }
 
-    /// Pictures or sound.
+    /// Returns whether the track is video or audio.
     pub fn kind(&self) -> Kind {
         match self {
             Self::Pictures(_) => Kind::Video,
@@ -55,7 +55,7 @@ impl Elementary {
         }
     }
 
-    /// The next bytes.
+    /// Takes the next bytes of the elementary stream and hands out the packets that they complete.
     pub fn bytes(&mut self, bytes: &[u8], out: &mut Out) {
         match self {
             Self::Pictures(pictures) => pictures.bytes(bytes, out),

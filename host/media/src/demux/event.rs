@@ -5,12 +5,12 @@ use std::fmt;
 /// Ticks a second of every time that a demuxer hands out (ISO/IEC 13818-1 section 2.4.3.7).
 pub const TICKS_PER_SECOND: i64 = 90_000;
 
-/// Pictures or sound.
+/// The kind of a media track.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
-    /// Pictures.
+    /// A track of pictures, one access unit per packet.
     Video,
-    /// Sound.
+    /// A track of sound, one frame per packet.
     Audio,
 }
 
@@ -26,27 +26,27 @@ impl fmt::Display for Kind {
 /// How an elementary stream is coded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Codec {
-    /// ITU-T H.264.
+    /// H.264 video, also called AVC (ITU-T H.264).
     H264,
-    /// ITU-T H.265.
+    /// H.265 video, also called HEVC (ITU-T H.265).
     Hevc,
     /// AV1, in MP4 only.
     Av1,
     /// MPEG-1 and MPEG-2 video.
     Mpeg2Video,
-    /// MPEG-4 part 2.
+    /// MPEG-4 part 2 video (ISO/IEC 14496-2); announced, never taken.
     Mpeg4Video,
     /// AAC: in ADTS, or as MP4 samples.
     Aac,
-    /// AAC in LATM.
+    /// AAC in LATM (ISO/IEC 14496-3 section 1.7); announced, never taken.
     AacLatm,
     /// MPEG audio, layers 1 to 3; the packet's configuration says which.
     MpegAudio,
-    /// AC-3.
+    /// AC-3, also called Dolby Digital (ETSI TS 102 366).
     Ac3,
-    /// Enhanced AC-3.
+    /// Enhanced AC-3, also called Dolby Digital Plus (ETSI TS 102 366 annex E).
     Eac3,
-    /// Opus.
+    /// Opus audio (RFC 6716), in a transport stream or in MP4.
     Opus,
     /// Timed ID3 tags (Apple, Timed Metadata for HTTP Live Streaming).
     Id3,
@@ -119,13 +119,13 @@ pub struct Streams {
 /// What a decoder needs before the packets that follow.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Config {
-    /// Of pictures.
+    /// Configuration of the video packets that follow.
     Video(VideoConfig),
-    /// Of sound.
+    /// Configuration of the audio packets that follow.
     Audio(AudioConfig),
 }
 
-/// Configuration of pictures.
+/// What a decoder needs before it can decode the pictures.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VideoConfig {
     /// How they are coded.
@@ -141,7 +141,7 @@ pub struct VideoConfig {
     pub frame_rate: Option<(u32, u32)>,
 }
 
-/// Configuration of sound.
+/// What a decoder needs before it can decode the sound.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AudioConfig {
     /// How it is coded.
@@ -159,7 +159,7 @@ pub struct AudioConfig {
 /// Can decoding start here?
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Key {
-    /// No.
+    /// No: the picture depends on earlier pictures, or may do so.
     No,
     /// Yes: IDR, IRAP with nothing before it, a sync sample, or sound.
     Sync,
@@ -186,11 +186,11 @@ pub enum Timing {
 /// One access unit of pictures or one frame of sound.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Packet {
-    /// Which track.
+    /// The track to which the packet belongs.
     pub kind: Kind,
     /// Decoding time in ticks of 90 kHz. It goes on where the source's 33 bits wrap.
     pub dts: i64,
-    /// Presentation time, likewise.
+    /// Presentation time in ticks of 90 kHz, continued over wraps like `dts`.
     pub pts: i64,
     /// How the times are known.
     pub timing: Timing,
@@ -213,9 +213,9 @@ impl fmt::Debug for Packet {
 /// A piece of a data stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Data {
-    /// PID.
+    /// PID of the data stream in its transport stream.
     pub number: u32,
-    /// What it is.
+    /// The format of the data: ID3, KLV or SCTE 35.
     pub codec: Codec,
     /// Presentation time in ticks of 90 kHz, where it has one. Sections have none.
     pub pts: Option<i64>,
@@ -228,38 +228,38 @@ pub struct Data {
 pub enum Notice {
     /// So many bytes before a transport stream packet, or before a sound frame, belong to none.
     Skipped {
-        /// Number of bytes.
+        /// Number of bytes that were skipped.
         bytes: u64,
     },
     /// Packets are missing in a PID, by its continuity counter: the count is this, or this plus a multiple of 16.
     Lost {
-        /// PID.
+        /// PID in which the packets are missing.
         number: u32,
         /// Packets of 188 bytes.
         packets: u8,
     },
     /// A taken track goes on in another PID.
     Moved {
-        /// Which track.
+        /// The track that has moved.
         kind: Kind,
-        /// PID so far.
+        /// PID of the track up to now.
         from: u32,
         /// PID from now on.
         to: u32,
     },
     /// The first scrambled packet of a taken PID since its last clear one.
     Scrambled {
-        /// PID.
+        /// PID of the scrambled packet.
         number: u32,
     },
     /// A table (PAT, PMT) whose checksum is wrong is passed over.
     TableDamaged {
-        /// PID.
+        /// PID in which the table was sent.
         number: u32,
     },
     /// An MP4 box that cannot be used.
     BoxDamaged {
-        /// Its name.
+        /// Type of the box: four characters, such as `moof`.
         name: [u8; 4],
     },
 }
@@ -271,10 +271,10 @@ pub enum Event {
     Streams(Streams),
     /// Stands right before the first packet that needs it.
     Config(Config),
-    /// Media.
+    /// One access unit of pictures or one frame of sound.
     Packet(Packet),
     /// Metadata beside the media.
     Data(Data),
-    /// For the log.
+    /// A fault or a change in the input, to be logged.
     Notice(Notice),
 }

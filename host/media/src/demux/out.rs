@@ -9,12 +9,12 @@ use super::witness::{Reason, TrackWitness, Witness};
 #[derive(Debug, Default)]
 pub struct Out {
     events: VecDeque<Event>,
-    /// The counts.
+    /// Counts of what was taken in, handed out and not used.
     pub witness: Witness,
 }
 
 impl Out {
-    /// The next event.
+    /// Removes and returns the oldest event; `None` if there is none.
     pub fn next(&mut self) -> Option<Event> {
         self.events.pop_front()
     }
@@ -29,7 +29,7 @@ impl Out {
         self.events.push_back(Event::Notice(notice));
     }
 
-    /// Tells a configuration.
+    /// Adds the configuration for the packets that follow.
     pub fn config(&mut self, config: Config) {
         self.events.push_back(Event::Config(config));
     }

@@ -105,7 +105,7 @@ impl Packed {
         self.held.clear();
     }
 
-    /// The next event.
+    /// Removes and returns the oldest event; `None` if there is none.
     pub fn next_event(&mut self) -> Option<Event> {
         self.out.next()
     }

@@ -27,7 +27,7 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// All of them.
+    /// All reasons, in the order of their declaration.
     pub const ALL: [Self; 8] = [
         Self::Truncated,
         Self::Lost,
@@ -64,7 +64,7 @@ pub struct Count {
 }
 
 impl Count {
-    /// Adds to it.
+    /// Adds units and bytes to the counts.
     pub fn add(&mut self, units: u64, bytes: usize) {
         self.units += units;
         self.bytes += bytes as u64;
@@ -168,7 +168,7 @@ impl ContainerWitness {
 /// All counts of one demuxer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Witness {
-    /// Of the container.
+    /// Counts of the container's packets and bytes.
     pub container: ContainerWitness,
     /// Of the pictures that were taken.
     pub video: TrackWitness,

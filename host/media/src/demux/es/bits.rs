@@ -43,7 +43,7 @@ impl<'a> Bits<'a> {
         Self { bytes: Rbsp::new(bytes), byte: 0, left: 0 }
     }
 
-    /// One bit.
+    /// Reads one bit; true if it is 1.
     pub fn flag(&mut self) -> Option<bool> {
         if self.left == 0 {
             (self.byte, self.left) = (self.bytes.next()?, 8);
@@ -57,12 +57,12 @@ impl<'a> Bits<'a> {
         (0..count).try_fold(0, |value, _| Some(value << 1 | u32::from(self.flag()?)))
     }
 
-    /// Passes over bits.
+    /// Skips `count` bits; `None` if fewer remain.
     pub fn skip(&mut self, count: u32) -> Option<()> {
         (0..count).try_for_each(|_| self.flag().map(drop))
     }
 
-    /// ue(v).
+    /// Reads ue(v): an unsigned Exp-Golomb code (ITU-T H.264 section 9.1).
     pub fn ue(&mut self) -> Option<u32> {
         let mut zeros = 0;
         while !self.flag()? {
@@ -74,7 +74,7 @@ impl<'a> Bits<'a> {
         Some((1 << zeros) - 1 + self.bits(zeros)?)
     }
 
-    /// se(v).
+    /// Reads se(v): a signed Exp-Golomb code (ITU-T H.264 section 9.1.1).
     pub fn se(&mut self) -> Option<i32> {
         let code = i64::from(self.ue()?);
         i32::try_from(if code & 1 == 1 { code / 2 + 1 } else { -(code / 2) }).ok()

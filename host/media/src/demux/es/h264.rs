@@ -7,7 +7,7 @@ use super::bits::{Bits, Rbsp};
 use super::sps::Sps;
 use crate::limits::{DEMUX_PARAMETER_SET_BYTES_MAX, DEMUX_PARAMETER_SETS_MAX};
 
-/// nal_unit_type (table 7-1).
+/// Values of nal_unit_type (ITU-T H.264 table 7-1); this one is a slice of an IDR picture.
 const IDR: u8 = 5;
 const SEI: u8 = 6;
 const SPS: u8 = 7;

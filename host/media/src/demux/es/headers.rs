@@ -10,11 +10,11 @@ pub enum Head {
     More,
     /// Here no frame begins.
     Bad,
-    /// A frame.
+    /// A frame begins here; its header was read.
     Frame(Frame),
 }
 
-/// A frame's measures.
+/// Lengths and configuration of a frame, from its header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {
     /// Bytes before what is handed out.

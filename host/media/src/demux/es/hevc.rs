@@ -7,7 +7,7 @@ use super::bits::{Bits, Rbsp};
 use super::h264::Picture;
 use crate::limits::{DEMUX_PARAMETER_SET_BYTES_MAX, DEMUX_PARAMETER_SETS_MAX};
 
-/// nal_unit_type (table 7-1).
+/// Values of nal_unit_type (ITU-T H.265 table 7-1); this one is a video parameter set.
 const VPS: u8 = 32;
 const SPS: u8 = 33;
 const PPS: u8 = 34;
@@ -121,7 +121,7 @@ struct Layers {
     profile: [u8; 12],
     width: u32,
     height: u32,
-    /// chroma_format_idc, bit_depth_luma_minus8, bit_depth_chroma_minus8.
+    /// chroma_format_idc, bit_depth_luma_minus8 and bit_depth_chroma_minus8, in this order.
     chroma: (u8, u8, u8),
 }
 

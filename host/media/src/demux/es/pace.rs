@@ -59,7 +59,7 @@ impl Pace {
         self.last
     }
 
-    /// Forgets the times.
+    /// Forgets all times and rates; the size of the last picture stays.
     pub fn reset(&mut self) {
         *self = Self { bytes: self.bytes, ..Self::default() };
     }

@@ -58,12 +58,12 @@ pub struct Pictures {
 }
 
 impl Pictures {
-    /// For H.264.
+    /// Makes an assembler for H.264 that waits for a key frame.
     pub fn h264() -> Self {
         Self::new(Format::H264(H264::default()))
     }
 
-    /// For H.265.
+    /// Makes an assembler for H.265 that waits for a key frame.
     pub fn hevc() -> Self {
         Self::new(Format::Hevc(Hevc::default()))
     }

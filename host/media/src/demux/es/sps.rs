@@ -5,23 +5,23 @@ use super::bits::Bits;
 /// What an SPS says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sps {
-    /// seq_parameter_set_id.
+    /// seq_parameter_set_id, 0 to 31: picture parameter sets refer to it.
     pub id: u32,
-    /// Pixels, cropped.
+    /// Width in pixels, after cropping.
     pub width: u32,
-    /// Pixels, cropped.
+    /// Height in pixels, after cropping.
     pub height: u32,
-    /// chroma_format_idc, bit_depth_luma_minus8, bit_depth_chroma_minus8.
+    /// chroma_format_idc, bit_depth_luma_minus8 and bit_depth_chroma_minus8, in this order.
     pub chroma: (u8, u8, u8),
     /// Frames a second as a fraction: time_scale and twice num_units_in_tick.
     pub frame_rate: Option<(u32, u32)>,
     /// Bits of pic_order_cnt_lsb; `None`: pic_order_cnt_type is not 0.
     pub order_bits: Option<u32>,
-    /// Bits of frame_num.
+    /// Number of bits of frame_num in slice headers, 4 to 16.
     frame_bits: u32,
-    /// separate_colour_plane_flag.
+    /// separate_colour_plane_flag: slice headers contain a colour_plane_id of two bits.
     planes: bool,
-    /// frame_mbs_only_flag.
+    /// frame_mbs_only_flag: all pictures are frames, so slice headers contain no field_pic_flag.
     frames_only: bool,
 }
 

@@ -44,7 +44,7 @@ impl Stamps {
         found?.1
     }
 
-    /// Forgets all.
+    /// Forgets the times of all PES packets; the place in the elementary stream stays.
     pub fn reset(&mut self) {
         self.known.clear();
     }

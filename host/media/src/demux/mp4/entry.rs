@@ -11,7 +11,7 @@ use crate::probe::boxes::{Boxes, child};
 pub struct Entry {
     /// How they are coded.
     pub codec: Codec,
-    /// Encrypted (`encv`, `enca`).
+    /// Whether the samples are encrypted (`encv`, `enca`).
     pub encrypted: bool,
     /// What a decoder needs; `None` where that is not known.
     pub config: Option<Config>,

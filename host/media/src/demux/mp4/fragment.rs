@@ -7,13 +7,13 @@ use crate::probe::boxes::{Box, Boxes, child, number32, number64};
 /// A sample that is announced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sample {
-    /// track_ID.
+    /// track_ID of the track to which the sample belongs.
     pub track: u32,
     /// Its entry in the track's sample entries, from 1.
     pub entry: u32,
     /// Place of its first byte since the segment began; below 0: before it.
     pub at: i64,
-    /// Bytes.
+    /// Size of the sample in bytes.
     pub size: u32,
     /// Decoding time in the track's ticks.
     pub dts: i64,
@@ -41,13 +41,13 @@ impl Ends {
         }
     }
 
-    /// Forgets all.
+    /// Forgets the times of all tracks.
     pub fn reset(&mut self) {
         self.0.clear();
     }
 }
 
-/// sample_is_non_sync_sample (section 8.8.3.1).
+/// The bit sample_is_non_sync_sample in sample flags (ISO/IEC 14496-12 section 8.8.3.1).
 const NON_SYNC: u32 = 0x0001_0000;
 
 /// All samples of a `moof` that begins at `at`, in the order of their bytes. `None`: it makes no sense, or has more than

@@ -5,14 +5,14 @@ use super::entry::Entry;
 use crate::limits::DEMUX_STREAMS_MAX;
 use crate::probe::boxes::{Boxes, child, number32, number64};
 
-/// A track.
+/// A track that `moov` announces.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Track {
-    /// track_ID.
+    /// track_ID from the track's `tkhd` box.
     pub id: u32,
-    /// Ticks a second.
+    /// Time scale of the track in ticks per second, from `mdhd`.
     pub scale: u32,
-    /// ISO 639-2 code.
+    /// Language from `mdhd`, as an ISO 639-2 code such as `deu`; `None` for `und`.
     pub language: Option<String>,
     /// Sample entries in their order.
     pub entries: Vec<Entry>,
@@ -25,17 +25,17 @@ pub struct Track {
 /// What holds where a fragment does not say otherwise (section 8.8.3).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Defaults {
-    /// default_sample_description_index, from 1.
+    /// default_sample_description_index: the index of the sample entry, counted from 1.
     pub entry: u32,
     /// In the track's ticks.
     pub duration: u32,
-    /// Bytes.
+    /// default_sample_size: size of a sample in bytes.
     pub size: u32,
-    /// sample_flags.
+    /// default_sample_flags: flags of a sample (ISO/IEC 14496-12 section 8.8.3.1).
     pub flags: u32,
 }
 
-/// Reads a `moov`.
+/// Reads the tracks from the content of a `moov` box; incomplete tracks are left out.
 pub fn tracks(moov: &[u8]) -> Vec<Track> {
     let movie_scale = child(moov, b"mvhd").and_then(scale).unwrap_or(1000);
     let extends = child(moov, b"mvex").unwrap_or_default();

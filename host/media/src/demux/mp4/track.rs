@@ -12,10 +12,10 @@ use super::init::{Track, ticks};
 use crate::adts;
 use crate::limits::DEMUX_KEY_WAIT_TICKS;
 
-/// A taken track.
+/// A track whose samples are handed out as packets.
 #[derive(Debug)]
 pub struct Taken {
-    /// Its number.
+    /// track_ID of the track in the current `moov`.
     pub id: u32,
     kind: Kind,
     scale: u32,

@@ -13,9 +13,9 @@ use crate::limits::DEMUX_DATA_BYTES_MAX;
 /// A data stream of the taken programme.
 #[derive(Debug)]
 pub struct DataStream {
-    /// Its PID.
+    /// PID of the data stream.
     pub pid: u16,
-    /// What it is.
+    /// The format of the data: ID3, KLV or SCTE 35.
     pub codec: Codec,
     continuity: Continuity,
     pes: Pes,

@@ -8,13 +8,13 @@ pub const PID_NULL: u16 = 0x1fff;
 /// What a packet says of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header<'a> {
-    /// Which stream.
+    /// PID of the stream to which the packet belongs, 13 bits.
     pub pid: u16,
     /// payload_unit_start_indicator: a PES packet or a section begins in it.
     pub start: bool,
     /// transport_scrambling_control is not 0.
     pub scrambled: bool,
-    /// continuity_counter, 4 bits.
+    /// continuity_counter, 4 bits: rises with each packet of the PID that has a payload.
     pub counter: u8,
     /// discontinuity_indicator: the counter may jump here.
     pub discontinuity: bool,

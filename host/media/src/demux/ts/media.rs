@@ -12,10 +12,10 @@ use super::sync::PACKET;
 /// PES packets after which what held for all of them is believed to hold for the next one.
 const HABIT: u32 = 8;
 
-/// A taken track.
+/// A track whose packets are taken from a transport stream.
 #[derive(Debug)]
 pub struct Media {
-    /// Its PID now.
+    /// PID that carries the track now; a new PMT may change it.
     pub pid: u16,
     /// How it is coded.
     pub codec: Codec,

@@ -13,7 +13,7 @@ const HEADER_BYTES_MAX: usize = 9 + 255;
 pub trait Take {
     /// A PES packet begins.
     fn begin(&mut self, times: Option<Times>);
-    /// Bytes of it.
+    /// Takes the next payload bytes of the open PES packet.
     fn bytes(&mut self, bytes: &[u8]);
     /// Its end is known: as many bytes came as it said, or the next one begins.
     fn done(&mut self);

@@ -9,11 +9,11 @@ use crate::limits::{DEMUX_PROGRAMS_MAX, DEMUX_STREAMS_MAX};
 /// An elementary stream of a programme.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Elementary {
-    /// Its PID.
+    /// elementary_PID: the PID that carries the stream.
     pub pid: u16,
     /// How it is coded.
     pub codec: Codec,
-    /// ISO 639-2 code.
+    /// ISO 639-2 code in lower case, such as `deu`; `None` for `und` or without a descriptor.
     pub language: Option<String>,
     /// SAMPLE-AES (Apple, MPEG-2 Stream Encryption Format for HTTP Live Streaming).
     pub encrypted: bool,
@@ -22,7 +22,7 @@ pub struct Elementary {
 /// A programme of the PAT.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Program {
-    /// program_number.
+    /// program_number in the PAT, never 0.
     pub number: u16,
     /// PID of its PMT.
     pub pid: u16,
