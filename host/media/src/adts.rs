@@ -1,6 +1,6 @@
 //! The header of an ADTS frame (ISO/IEC 14496-3 section 1.A.2.2, ISO/IEC 13818-7 section 6.2).
 
-/// Hertz by sampling_frequency_index (ISO/IEC 14496-3 table 1.18).
+/// Sample rates in hertz, indexed by sampling_frequency_index (ISO/IEC 14496-3 table 1.18).
 pub const RATES: [u32; 13] =
     [96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350];
 /// Samples of one channel in a raw data block.
@@ -23,14 +23,14 @@ pub struct Header {
     pub channels: u8,
     /// Bytes of the header, checksum included.
     pub header: usize,
-    /// Bytes of the frame, header included: more than the header's.
+    /// Bytes of the frame including its header; always more than `header`.
     pub length: usize,
-    /// Raw data blocks in it.
+    /// Number of raw data blocks in the frame, 1 to 4.
     pub blocks: u8,
 }
 
 impl Header {
-    /// Reads a header. `None`: there is none, or fewer than [`HEADER`] bytes are there.
+    /// Reads the header at the start of `data`. `None` if there is none, or if `data` is shorter than [`HEADER`].
     pub fn parse(data: &[u8]) -> Option<Self> {
         let &[a, b, c, d, e, f, g, ..] = data else { return None };
         if a != 0xff || b & 0xf6 != 0xf0 {
@@ -50,12 +50,12 @@ impl Header {
         })
     }
 
-    /// Number of channels; 0: the frame says that itself. Configuration 7 is 7.1.
+    /// Returns the number of channels; 0 if only the frame's content tells it. Configuration 7 has 8 channels (7.1).
     pub fn channel_count(&self) -> u8 {
         if self.channels == 7 { 8 } else { self.channels }
     }
 
-    /// AudioSpecificConfig (ISO/IEC 14496-3 section 1.6.2.1).
+    /// Builds the AudioSpecificConfig for this header (ISO/IEC 14496-3 section 1.6.2.1).
     pub fn config(&self) -> [u8; 2] {
         let object = self.profile + 1;
         [object << 3 | self.rate_index >> 1, self.rate_index << 7 | self.channels << 3]

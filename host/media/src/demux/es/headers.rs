@@ -1,14 +1,14 @@
-//! Headers of sound frames: their length and what they hold.
+//! Reads the headers of audio frames: the length of the frame and its configuration.
 
 use super::super::event::{AudioConfig, Codec};
 use crate::adts;
 
-/// What the first bytes of a frame say.
+/// The result of reading a frame's header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Head {
-    /// More bytes are needed to tell.
+    /// More bytes are needed to decide.
     More,
-    /// Here no frame begins.
+    /// No frame begins at these bytes.
     Bad,
     /// A frame begins here; its header was read.
     Frame(Frame),
@@ -17,17 +17,17 @@ pub enum Head {
 /// Lengths and configuration of a frame, from its header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {
-    /// Bytes before what is handed out.
+    /// Bytes at the start of the frame that are not handed out, such as the ADTS header.
     pub strip: usize,
-    /// Bytes in all; more than [`strip`](Self::strip).
+    /// Bytes of the whole frame; always more than [`strip`](Self::strip).
     pub length: usize,
-    /// Samples of one channel.
+    /// Number of samples of one channel in the frame.
     pub samples: u32,
-    /// What a decoder needs.
+    /// The configuration that a decoder needs for the frame.
     pub config: AudioConfig,
 }
 
-/// Most bytes that are needed to read a header.
+/// Largest number of bytes that is needed to read a header.
 pub const HEAD_MAX: usize = 64;
 
 /// Reads the header of a frame in this codec.
@@ -47,7 +47,7 @@ pub fn head(codec: Codec, bytes: &[u8]) -> Head {
     }
 }
 
-/// So few bytes that they may still become a header.
+/// Returns whether the bytes are too few to decide, but may be the start of a header.
 fn is_possible(codec: Codec, bytes: &[u8]) -> bool {
     match (codec, bytes) {
         (_, []) => true,
