@@ -1,11 +1,11 @@
-//! What a demuxer has found and nobody has asked for yet, and the counts.
+//! The events that wait to be taken from a demuxer, and its counts.
 
 use std::collections::VecDeque;
 
 use super::event::{Config, Event, Kind, Notice, Packet};
 use super::witness::{Reason, TrackWitness, Witness};
 
-/// Events in the order of the stream. Each call to feed adds no more of them than its bytes have packets.
+/// Events in the order of the stream. A call to `feed` adds only the events of its own bytes.
 #[derive(Debug, Default)]
 pub struct Out {
     events: VecDeque<Event>,
@@ -19,12 +19,12 @@ impl Out {
         self.events.pop_front()
     }
 
-    /// Tells something that is no packet.
+    /// Adds an event that is not a packet.
     pub fn tell(&mut self, event: Event) {
         self.events.push_back(event);
     }
 
-    /// Tells something for the log.
+    /// Adds a notice about a fault or a change in the input.
     pub fn notice(&mut self, notice: Notice) {
         self.events.push_back(Event::Notice(notice));
     }
@@ -34,18 +34,18 @@ impl Out {
         self.events.push_back(Event::Config(config));
     }
 
-    /// Hands out a packet; `media`: its bytes as they were in the source.
+    /// Adds a packet and counts it; `media` is its size in bytes in the source.
     pub fn packet(&mut self, packet: Packet, media: usize) {
         self.track(packet.kind).packets.add(1, media);
         self.events.push_back(Event::Packet(packet));
     }
 
-    /// Counts media that is thrown away.
+    /// Counts units and bytes that are discarded for this reason.
     pub fn drop(&mut self, kind: Kind, reason: Reason, units: u64, bytes: usize) {
         self.track(kind).drop(reason, units, bytes);
     }
 
-    /// The counts of a track.
+    /// Returns the counts of a track, to change them.
     pub fn track(&mut self, kind: Kind) -> &mut TrackWitness {
         self.witness.track_mut(kind)
     }
