@@ -196,8 +196,7 @@ impl Witness {
         }
     }
 
-    /// Returns whether all counts balance. The caller checks this after each segment and raises an alarm if it is
-    /// false.
+    /// Returns whether all counts balance, as they must after each segment. False is a fault of the demuxer.
     pub fn is_balanced(&self) -> bool {
         let none = (0, 0);
         self.container.unexplained() == none && self.video.unexplained() == none && self.audio.unexplained() == none
