@@ -1,8 +1,10 @@
 //! The parts of the demo, all on this machine: a live HLS source, the echo processor, an RTMP receiver, and a page that
-//! plays the received stream. The command line and the server run a pipeline between them. The echo processor alone is [`echo`].
+//! plays the received stream. The command line and the server run a pipeline between them. The echo processor alone is
+//! [`echo`].
 //!
-//! In: ports and an ffmpeg. Out: addresses of the parts, which run until they are dropped. It uses `outboard-ffmpeg`, `outboard-media`,
-//! `outboard-process` and the limits of `outboard-exchange`, and never knows the pipeline between its parts.
+//! In: ports and an ffmpeg. Out: addresses of the parts, which run until they are dropped. It uses `outboard-ffmpeg`,
+//! `outboard-media`, `outboard-process` and the limits of `outboard-exchange`, and never knows the pipeline between its
+//! parts.
 
 use std::net::SocketAddr;
 use std::path::Path;

@@ -10,7 +10,7 @@ pub const PROFILE_LC: u8 = 1;
 /// Bytes of a header without a checksum.
 pub const HEADER: usize = 7;
 
-/// What a header says.
+/// The fields of an ADTS frame header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
     /// profile_ObjectType: the audio object type less 1.

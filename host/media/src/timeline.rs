@@ -1,8 +1,8 @@
 //! The one timeline: maps the source's timestamps to air time, continuous over batches, discontinuities and restarts.
 //!
 //! Pure. In: the packet facts of each batch in order. Out: for each packet its air time in milliseconds, each derived
-//! from the exact timestamp, so that rounding never adds up. Between jumps, air time = source time + one offset for both
-//! tracks: the distance between sound and picture stays the source's own.
+//! from the exact timestamp, so that rounding never adds up. Between jumps, air time = source time + one offset for
+//! both tracks: the distance between sound and picture stays the source's own.
 
 use serde::{Deserialize, Serialize};
 
@@ -37,7 +37,7 @@ struct Cursor {
     last_ms: u64,
 }
 
-/// When one packet goes on air.
+/// The time at which one packet goes on air.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AirTime {
     /// Decoding time in milliseconds on the air timeline.

@@ -41,7 +41,7 @@ pub enum Codec {
     Aac,
     /// AAC in LATM (ISO/IEC 14496-3 section 1.7); announced, never taken.
     AacLatm,
-    /// MPEG audio, layers 1 to 3; the packet's configuration says which.
+    /// MPEG audio, layers 1 to 3; [`AudioConfig::layer`] has the layer.
     MpegAudio,
     /// AC-3, also called Dolby Digital (ETSI TS 102 366).
     Ac3,
@@ -251,7 +251,7 @@ pub enum Notice {
         /// PID from now on.
         to: u32,
     },
-    /// A taken PID has become scrambled; told once, until a clear packet follows.
+    /// A taken PID has become scrambled; reported once, until a clear packet follows.
     Scrambled {
         /// PID of the scrambled packet.
         number: u32,
@@ -271,7 +271,7 @@ pub enum Notice {
 /// One item of a demuxer's output.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// The list of programmes and streams; told each time that it changes.
+    /// The list of programmes and streams; handed out each time that it changes.
     Streams(Streams),
     /// A new configuration, right before the first packet that needs it.
     Config(Config),

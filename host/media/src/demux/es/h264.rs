@@ -26,7 +26,7 @@ pub struct Picture {
     pub recovery: Option<u32>,
     /// At least one slice is of another type than I and SI.
     pub inter: bool,
-    /// Place in output order since the last IDR picture (TopFieldOrderCnt, section 8.2.1.1), where it can be told.
+    /// Place in output order since the last IDR picture (TopFieldOrderCnt, section 8.2.1.1); `None` if it is not known.
     pub order: Option<i64>,
 }
 
